@@ -1,0 +1,152 @@
+# leadcat: `make help` lists what there is to make.
+
+VERSION := $(shell sed -n 's/.*_VERSION = "\(.*\)".*/\1/p' lua/leadcat/init.lua)
+
+PREFIX  ?= /usr/local
+LUADIR  ?= $(PREFIX)/share/lua/5.4
+LIBDIR  ?= $(PREFIX)/lib/lua/5.4
+BINDIR  ?= $(PREFIX)/bin
+LUA     ?= lua5.4
+LUAJIT  ?= luajit
+BUSTED  ?= /usr/bin/busted
+
+CFLAGS  ?= -O2 -g
+STRICT  := -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes
+ALL     := $(STRICT) -D_POSIX_C_SOURCE=200809L -DLC_VERSION='"$(VERSION)"' -fPIC -fvisibility=hidden
+LINK    := -shared -Wl,-z,nodelete
+LIBS    := -llmdb -pthread
+
+LUA54_INCDIR  ?= $(firstword $(wildcard /usr/include/lua5.4 /usr/local/include/lua5.4))
+LUA53_INCDIR  ?= $(firstword $(wildcard /usr/include/lua5.3 /usr/local/include/lua5.3))
+LUAJIT_INCDIR ?= $(firstword $(wildcard /usr/include/luajit-2.1 /usr/local/include/luajit-2.1))
+
+CORE_SOURCES := $(filter-out src/lua_%,$(wildcard src/*.c))
+LUA_SOURCES  := $(wildcard src/lua_*.c)
+HEADERS      := $(wildcard src/*.h)
+LUA_FILES    := $(shell find lua/leadcat -type f)
+
+BUILD   := build
+MODULES := $(if $(LUA54_INCDIR),$(BUILD)/lua5.4/leadcat/core.so) $(if $(LUAJIT_INCDIR),$(BUILD)/luajit/leadcat/core.so)
+
+.PHONY: all demo test lint asan valgrind bench install rock clean help deps-demo deps-test lua5.3 core
+.DELETE_ON_ERROR:
+
+all: $(MODULES) $(BUILD)/bin/leadcat ## build the core for each Lua whose headers are there, and build/bin/leadcat
+	@test -n "$(strip $(MODULES))" || { echo "no Lua headers found: install liblua5.4-dev or libluajit2-5.1-dev" >&2; exit 1; }
+
+# ---- building ----------------------------------------------------------------------------------
+
+CORE_OBJECTS := $(CORE_SOURCES:src/%.c=$(BUILD)/obj/%.o)
+
+$(BUILD)/obj/%.o: src/%.c $(HEADERS) Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(ALL) $(WERROR) -c $< -o $@
+
+# module NAME, INCLUDE DIRECTORY: the binding compiled for one Lua, linked with the core.
+define module
+$(BUILD)/obj/$(1)/%.o: src/%.c $(HEADERS) Makefile lua/leadcat/init.lua
+	@mkdir -p $$(@D)
+	$$(CC) $$(CFLAGS) $$(ALL) $$(WERROR) -isystem $(2) -c $$< -o $$@
+
+$(BUILD)/$(1)/leadcat/core.so: $(CORE_OBJECTS) $(LUA_SOURCES:src/%.c=$(BUILD)/obj/$(1)/%.o)
+	@mkdir -p $$(@D)
+	$$(CC) $$(CFLAGS) $$(LDFLAGS) $$(LINK) $$^ -o $$@ $$(LIBS)
+endef
+
+$(eval $(call module,lua5.4,$(LUA54_INCDIR)))
+$(eval $(call module,lua5.3,$(LUA53_INCDIR)))
+$(eval $(call module,luajit,$(LUAJIT_INCDIR)))
+
+lua5.3: $(BUILD)/lua5.3/leadcat/core.so ## build the core for Lua 5.3 too
+
+# A launcher that finds this tree, wherever it is called from.
+$(BUILD)/bin/leadcat: Makefile
+	@mkdir -p $(@D)
+	@printf '%s\n' '#!/bin/sh' \
+	  'root=$$(cd "$$(dirname "$$(readlink -f "$$0")")/../.." && pwd) || exit 1' \
+	  'export LUA_PATH="$$root/lua/?.lua;$$root/lua/?/init.lua;$${LUA_PATH:-;}" LUA_CPATH="$$root/$(BUILD)/lua5.4/?.so;$${LUA_CPATH:-;}"' \
+	  'unset LUA_PATH_5_4 LUA_CPATH_5_4' \
+	  'exec $(LUA) "$$root/lua/leadcat/bin/leadcat" "$$@"' > $@
+	@chmod +x $@
+
+# ---- what a machine must have ------------------------------------------------------------------
+
+DEMO_PACKAGES := gcc libc6-dev liblmdb-dev lua5.4 liblua5.4-dev lua-cjson lua-argparse
+TEST_PACKAGES := $(DEMO_PACKAGES) luajit2 libluajit2-5.1-dev lua-busted lua-socket lmdb-utils luarocks
+
+# install PACKAGES: what is missing, with apt when we may; otherwise the command to type is named.
+define install
+@missing=; for package in $(1); do \
+  dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; \
+done; \
+test -z "$$missing" && exit 0; \
+if [ "$$(id -u)" = 0 ]; then as=; elif sudo -n true 2>/dev/null; then as=sudo; else \
+  echo "missing packages; type: sudo apt-get install$$missing" >&2; exit 1; fi; \
+command -v apt-get >/dev/null || { echo "missing:$$missing (no apt-get here: install them, or their like, by hand)" >&2; exit 1; }; \
+echo "installing:$$missing"; \
+$$as env DEBIAN_FRONTEND=noninteractive apt-get update -qq && \
+$$as env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null
+endef
+
+deps-demo:
+	$(call install,$(DEMO_PACKAGES))
+
+deps-test:
+	$(call install,$(TEST_PACKAGES))
+
+# ---- running -----------------------------------------------------------------------------------
+
+demo: deps-demo ## install what is missing, build, and run the bundled sample through the rules
+	@$(MAKE) --no-print-directory -s all
+	@sh lua/leadcat/demo/run.sh $(BUILD)/bin/leadcat lua/leadcat/demo
+
+test: deps-test ## install what is missing, build, and run all specs on Lua 5.4 and on LuaJIT
+	@$(MAKE) --no-print-directory -s all
+	@$(MAKE) --no-print-directory -s $(BUILD)/spec/ruleset_test
+	@BUILD=$(BUILD) sh spec/support/run.sh $(LUA) $(LUAJIT)
+
+$(BUILD)/spec/%: spec/c/%.c $(CORE_OBJECTS)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(ALL) $(WERROR) -Isrc $^ -o $@ $(LIBS) $(LDFLAGS)
+
+lint: ## static checks of C and Lua
+	$(CC) -fsyntax-only $(ALL) -O2 -Werror $(CORE_SOURCES)
+	$(CC) -fsyntax-only $(ALL) -O2 -Werror -isystem $(LUA54_INCDIR) $(LUA_SOURCES)
+	cppcheck --std=c11 --enable=warning,performance,portability --inline-suppr --quiet --error-exitcode=1 \
+	  --suppress=missingIncludeSystem -Isrc src
+	luacheck --quiet lua spec lua/leadcat/bin/leadcat
+
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+
+asan: deps-test ## the specs on Lua 5.4 under AddressSanitizer and UndefinedBehaviorSanitizer
+	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)/asan CFLAGS='-O1 -g $(SANITIZE)' \
+	  $(BUILD)/asan/lua5.4/leadcat/core.so $(BUILD)/asan/bin/leadcat $(BUILD)/asan/spec/ruleset_test
+	@BUILD=$(BUILD)/asan SAN=asan ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 \
+	  LD_PRELOAD_SAN="$$($(CC) -print-file-name=libasan.so)" sh spec/support/run.sh $(LUA)
+
+valgrind: deps-test ## the specs on Lua 5.4 under valgrind
+	@$(MAKE) --no-print-directory -s all $(BUILD)/spec/ruleset_test
+	@BUILD=$(BUILD) SAN=valgrind sh spec/support/run.sh $(LUA)
+
+bench: all ## measure against the alternatives, as ratios in one run
+	@for lua in $(LUA) $(LUAJIT); do BUILD=$(BUILD) sh spec/support/with_lua.sh $$lua spec/bench/decide.lua || exit 1; done
+
+# ---- installing --------------------------------------------------------------------------------
+
+core: ## build the core for one Lua, as luarocks asks for it
+	$(CC) $(CFLAGS) $(ALL) -isystem $(LUA_INCDIR) $(LDFLAGS) $(LINK) $(CORE_SOURCES) $(LUA_SOURCES) -o core.so $(LIBS)
+
+install: ## install module, core and command for Lua 5.4 below PREFIX (/usr/local)
+	@test -n "$(CORE)" || $(MAKE) --no-print-directory -s all
+	cd lua && find leadcat -type f ! -path 'leadcat/bin/*' -exec install -D -m 644 {} $(DESTDIR)$(LUADIR)/{} \;
+	install -D -m 755 $(or $(CORE),$(BUILD)/lua5.4/leadcat/core.so) $(DESTDIR)$(LIBDIR)/leadcat/core.so
+	install -D -m 755 lua/leadcat/bin/leadcat $(DESTDIR)$(BINDIR)/leadcat
+
+rock: ## install with luarocks, from the rockspec
+	luarocks make --deps-mode=none rockspec/leadcat-scm-1.rockspec
+
+clean: ## remove what was built
+	rm -rf $(BUILD) core.so
+
+help: ## list the targets
+	@sed -n 's/^\([a-z][a-z0-9.-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | sort | awk -F'\t' '{ printf "  %-10s %s\n", $$1, $$2 }'

@@ -1,0 +1,223 @@
+--- Makes the host change a category, and finishes what was begun: the only place that calls `host.set_category`. Methods
+-- of the engine, apart because each change is first written down as `applying` and must reach its end from there,
+-- whoever takes it up.
+
+local event = require "leadcat.event"
+local journal = require "leadcat.journal"
+local platform = require "leadcat.platform"
+
+local apply = {}
+
+apply.CLAIM_SECONDS = 30 -- how long a host may take before another process may take an entry over
+local SLOWEST_POLL = 0.05 -- seconds between two looks at somebody else's claim
+local ATTEMPTS = 10 -- until a change that the host keeps refusing is put aside as failed
+local PAGE = 100
+
+--- Calls a host function. What it raises becomes its failure.
+---@return any result nil when it failed
+---@return string? message
+function apply.call(name, fn, ...)
+  local ok, result, message = pcall(fn, ...)
+  if not ok then
+    return nil, ("host.%s raised: %s"):format(name, tostring(result))
+  end
+  return result, message
+end
+
+-- The host's own category of an entry's company: an integer, or nil when it has none.
+---@return boolean ok
+---@return integer|string|nil category or what went wrong
+function apply.category(self, company)
+  local category, message = apply.call("category", self.host.category, company, self._tenant)
+  if category == nil and message ~= nil then
+    return false, tostring(message)
+  elseif category ~= nil and (type(category) ~= "number" or category % 1 ~= 0) then
+    return false, ("host.category returned %s, not a category's id"):format(tostring(category))
+  end
+  return true, category
+end
+
+-- Asks the host for the change. Gives the status to be written down, and why it failed.
+local function set_category(self, job)
+  local entry = job.item
+  local ok, message = apply.call("set_category", self.host.set_category, job.company, entry.to, entry.from,
+    journal.outcome(entry), self._tenant)
+  if ok == true then
+    return "updated"
+  elseif ok == nil and message == "conflict" then
+    return "conflict"
+  end
+  return "failed", message and tostring(message) or ("host.set_category returned %s"):format(tostring(ok))
+end
+
+-- The same for an entry that was begun before: it may have been done already.
+local function set_category_again(self, job)
+  local ok, category = apply.category(self, job.company)
+  if not ok then
+    return "failed", category
+  elseif category == job.item.to then
+    return "updated"
+  elseif category ~= job.item.from then
+    return "conflict"
+  end
+  return set_category(self, job)
+end
+
+local function backoff(attempts)
+  return math.min(3600, 2 ^ attempts) * (0.5 + math.random() / 2)
+end
+
+-- What is written down about a try. A failed one stays `applying`, to be tried again, until it has failed too often.
+local function finish_item(self, job, status, why)
+  local again = status == "failed" and job.attempts + 1 < ATTEMPTS
+  return {
+    entry = job.item.entry,
+    company = job.item.company,
+    status = again and "applying" or status,
+    error = why,
+    retry_at = again and self:_now() + backoff(job.attempts) or nil,
+  }
+end
+
+-- Reads how an entry ended that somebody else has taken over.
+local function outcome_now(self, entry)
+  local stored, message, code = self._store:entry(self._tenant, entry)
+  if not stored then
+    return nil, message, code
+  end
+  return journal.outcome(stored)
+end
+
+-- Remembers which coroutine has the host at work on these companies; until when, in case it never comes back.
+local function mark(self, jobs, flight)
+  for _, job in ipairs(jobs) do
+    self._in_flight[self._tenant .. "\0" .. job.item.company] = flight
+  end
+end
+
+--- Has the host make each change, and writes down how it went, in one commit.
+---@param jobs table[] {item (its entry is `applying`, claimed by this store), company, attempts}
+---@param again? boolean whether they were begun before
+---@return leadcat.Outcome[]? outcomes
+---@return string? message
+---@return string? code
+function apply.run(self, jobs, again)
+  local finishes, statuses = {}, {}
+  local try = again and set_category_again or set_category
+  mark(self, jobs, { coroutine = coroutine.running() or "main", deadline = self:_now() + apply.CLAIM_SECONDS + #jobs })
+  for i, job in ipairs(jobs) do
+    local status, why = try(self, job)
+    statuses[i], finishes[i] = status, finish_item(self, job, status, why)
+  end
+  mark(self, jobs, nil)
+  local ok, message, code = self._store:finish(self._tenant, finishes)
+  if not ok then
+    return nil, message, code
+  end
+  local outcomes = {}
+  for i, job in ipairs(jobs) do
+    if finishes[i].lost then
+      outcomes[i], message, code = outcome_now(self, job.item.entry)
+      if not outcomes[i] then
+        return nil, message, code
+      end
+    else
+      job.item.status, job.item.error = statuses[i], finishes[i].error
+      outcomes[i] = journal.outcome(job.item)
+    end
+  end
+  return outcomes
+end
+
+-- An entry that the store gave, as a job.
+local function job_of(entry, attempts)
+  local company = entry.company
+  entry.company = event.key(company)
+  return { item = entry, company = company, attempts = attempts }
+end
+
+-- Takes up one company's unfinished entry. Gives its outcome; nil, message, "not_found" when it has none (any more),
+-- "conflict" when somebody alive works on it.
+local function take_up(self, key)
+  local now = self:_now()
+  local entry, attempts, code = self._store:claim(self._tenant, key, false, now, now + apply.CLAIM_SECONDS)
+  if not entry then
+    return nil, attempts, code
+  end
+  local job = job_of(entry, attempts)
+  local outcomes, message, failure = apply.run(self, { job }, true)
+  if not outcomes then
+    return nil, message, failure
+  end
+  self:_report({
+    trigger = entry.trigger, company = job.company, lead_status = entry.lead_status, id = entry.event_id, at = entry.at,
+  }, outcomes[1])
+  return outcomes[1]
+end
+
+-- Whether waiting for a company could never end: its change is being made further up in this very call, or by a
+-- coroutine that cannot run on while we wait.
+local function would_wait_for_ourselves(self, key)
+  local flight = self._in_flight[self._tenant .. "\0" .. key]
+  if flight == nil or self:_now() >= flight.deadline then
+    return false
+  end
+  return flight.coroutine == (coroutine.running() or "main") or not platform.can_yield()
+end
+
+--- Sees to it that a company has no unfinished entry: finishes it, or waits for the live process that works on it.
+---@param key string the company's text
+---@return boolean? done
+---@return string? message
+---@return string? code `unavailable` when it stays unfinished
+function apply.settle(self, key)
+  local pause, waited = 0.001, 0
+  while waited < 2 * apply.CLAIM_SECONDS do
+    if would_wait_for_ourselves(self, key) then
+      return nil, ("company %s is being changed by a call that waits for this one"):format(key), "unavailable"
+    end
+    local outcome, message, code = take_up(self, key)
+    if code == "not_found" or (outcome and outcome.status ~= "failed") then
+      return true
+    elseif outcome then
+      return nil, ("company %s has an unfinished change: %s"):format(key, outcome.error), "unavailable"
+    elseif code ~= "conflict" then
+      return nil, message, code
+    end
+    platform.sleep(pause)
+    waited, pause = waited + pause, math.min(pause * 2, SLOWEST_POLL)
+  end
+  return nil, ("company %s is being changed by another process"):format(key), "unavailable"
+end
+
+--- Finishes what a crash or a failing host has left unfinished, where its time to be tried again has come. Entries that
+-- a live process works on are left alone.
+---@return {finished: integer, failed: integer, busy: integer}? counts
+---@return string? message
+---@return string? code
+function apply:recover()
+  self:_check_open()
+  local counts, after = { finished = 0, failed = 0, busy = 0 }, ""
+  repeat
+    local entries, message, code = self._store:applying(self._tenant, self:_now(), after, PAGE)
+    if not entries then
+      return nil, message, code
+    end
+    for _, entry in ipairs(entries) do
+      after = event.key(entry.company)
+      local outcome
+      outcome, message, code = take_up(self, after)
+      if outcome then
+        local count = outcome.status == "failed" and "failed" or "finished"
+        counts[count] = counts[count] + 1
+      elseif code == "conflict" then
+        counts.busy = counts.busy + 1
+      elseif code ~= "not_found" then
+        return nil, message, code
+      end
+    end
+  until #entries < PAGE
+  return counts
+end
+
+return apply

@@ -1,0 +1,585 @@
+--- A config as plain data: what is wrong with it, its normal form, and the names in it; apart from the engine because
+-- imports, pages and the command line judge configs that no engine has opened.
+
+local json = require "leadcat.json"
+
+local config = {}
+
+---@alias leadcat.Text string|table<string, string> one text, or texts by language (`{en = "Lead", no = "Lead"}`)
+
+---@class leadcat.LeadStatus
+---@field id integer 1 to 2^31-1
+---@field name leadcat.Text
+---@field description? leadcat.Text
+---@field rank? integer
+---@field deleted? boolean
+
+---@class leadcat.Category: leadcat.LeadStatus
+---@field group string one of `config.GROUPS`
+---@field lead_status? boolean contacts of such companies have a lead status
+
+---@class leadcat.Rule
+---@field trigger string one of `config.TRIGGERS`
+---@field enabled? boolean
+---@field set_category? integer id of a category
+---@field ask? boolean
+---@field lead_status? integer id of a lead status, for `lead_status_set`
+
+---@class leadcat.Config
+---@field revision? integer
+---@field categories? leadcat.Category[]
+---@field lead_statuses? leadcat.LeadStatus[]
+---@field rules? leadcat.Rule[]
+
+---@class leadcat.Problem
+---@field path string where, such as `rules[2].set_category` (counted from 1), or `config` for the whole
+---@field code string
+---@field message string where, what is wrong and what would be right, in English
+---@field severity "error"|"warning"
+
+config.TRIGGERS = { "sale_registered", "sale_won", "sale_lost", "lead_status_set" }
+config.GROUPS = { "customer", "lost", "other", "partner", "potential_customer" }
+
+local LISTS = { "categories", "lead_statuses", "rules" }
+local MAX_ID = 2147483647
+local MAX_SHOWN = 40 -- bytes of an offending value in a message
+local MAX_CHOICES = 8 -- items listed in a message
+
+local function set(list)
+  local members = {}
+  for _, value in ipairs(list) do
+    members[value] = true
+  end
+  return members
+end
+
+local TRIGGER, GROUP = set(config.TRIGGERS), set(config.GROUPS)
+
+-- Names --------------------------------------------------------------------------------------------------------------
+
+local function first_key(texts)
+  local first
+  for key in pairs(texts) do
+    if type(key) == "string" and (not first or key < first) then
+      first = key
+    end
+  end
+  return first
+end
+
+--- The text to show: in the language, else in English, else in the first language by alphabet.
+---@param text? leadcat.Text
+---@param language? string
+---@return string?
+function config.text(text, language)
+  if type(text) ~= "table" then
+    return text
+  end
+  return text[language] or text.en or text[first_key(text)]
+end
+
+--- The displayed name of a category or lead status.
+---@param item leadcat.LeadStatus
+---@param language? string
+---@return string
+function config.name(item, language)
+  return config.text(item.name, language)
+end
+
+--- The item with this id, deleted or not.
+---@param list? leadcat.LeadStatus[] categories or lead statuses
+---@param id integer
+---@return leadcat.LeadStatus? item
+function config.find(list, id)
+  for _, item in ipairs(list or {}) do
+    if item.id == id then
+      return item
+    end
+  end
+end
+
+-- A name as texts by language.
+local function by_language(name)
+  return type(name) == "table" and name or { en = name }
+end
+
+--- The live item that a person means: by its name in any language; else by its name in any letter case (ASCII), when
+--- only one fits; else by its id in decimal.
+---@param list? leadcat.LeadStatus[] categories or lead statuses
+---@param text string
+---@return leadcat.LeadStatus? item
+function config.find_by_name(list, text)
+  local similar, by_id = {}, nil
+  for _, item in ipairs(list or {}) do
+    local alike = false
+    for _, name in pairs(not item.deleted and by_language(item.name) or {}) do
+      if name == text then
+        return item
+      end
+      alike = alike or name:lower() == text:lower()
+    end
+    similar[#similar + 1] = alike and item or nil
+    by_id = not item.deleted and ("%d"):format(item.id) == text and item or by_id
+  end
+  return #similar == 1 and similar[1] or by_id
+end
+
+--- What outcomes and the journal call a rule: `sale_won`, `lead_status_set:5`.
+---@param trigger string
+---@param lead_status? integer only looked at for `lead_status_set`
+---@return string
+function config.rule_key(trigger, lead_status)
+  if trigger == "lead_status_set" and lead_status then
+    return ("%s:%d"):format(trigger, lead_status)
+  end
+  return trigger
+end
+
+-- Problems and how they are worded -----------------------------------------------------------------------------------
+
+local function add(found, path, code, message, ...)
+  found[#found + 1] = { path = path, code = code, message = path .. " " .. message:format(...), severity = "error" }
+end
+
+local function warn(found, ...)
+  add(found, ...)
+  found[#found].severity = "warning"
+end
+
+-- Well-formed enough to tell UTF-8 from Latin-1; LuaJIT has no utf8 library.
+local function is_utf8(text)
+  local rest = text:gsub("[\240-\244][\128-\191][\128-\191][\128-\191]", " ")
+  rest = rest:gsub("[\224-\239][\128-\191][\128-\191]", " "):gsub("[\194-\223][\128-\191]", " ")
+  return not rest:find("[\128-\255]")
+end
+
+-- A client's text made fit for a message: short, printable, and never cut within a character.
+local function short(text)
+  if #text > MAX_SHOWN then
+    text = text:sub(1, MAX_SHOWN):gsub("[\192-\255][\128-\191]*$", "") .. "..."
+  end
+  return (text:gsub(is_utf8(text) and "%c" or "[%c\128-\255]", "?"))
+end
+
+local function shown(value)
+  if type(value) == "string" then
+    return '"' .. short(value) .. '"'
+  elseif type(value) == "number" then
+    return ("%.14g"):format(value)
+  end
+  return value == nil and "missing" or type(value) == "boolean" and tostring(value) or "a " .. type(value)
+end
+
+-- An item's name in parentheses, when it has one.
+local function label(item)
+  local name = config.name(item)
+  return type(name) == "string" and " (" .. short(name) .. ")" or ""
+end
+
+local function join(path, key)
+  local prefix = path == "config" and "" or path
+  if not key:find("^[%w_-]+$") then
+    return prefix .. "[" .. shown(key) .. "]"
+  end
+  return (prefix == "" and "" or prefix .. ".") .. short(key)
+end
+
+-- Single values: each check adds to `found` what is wrong with the value at `path` -----------------------------------
+
+local function is_whole(value, low, high)
+  return type(value) == "number" and value % 1 == 0 and value >= low and value <= high
+end
+
+local function is_id(value)
+  return is_whole(value, 1, MAX_ID)
+end
+
+local function whole(low, high, required)
+  return function(found, path, value)
+    if value == nil and not required or is_whole(value, low, high) then
+      return
+    elseif type(value) ~= "number" or value % 1 ~= 0 then
+      add(found, path, "wrong_type", "must be a whole number, but is %s", shown(value))
+    else
+      add(found, path, "out_of_range", "must be from %d to %d, but is %s", low, high, shown(value))
+    end
+  end
+end
+
+local function boolean(found, path, value)
+  if value ~= nil and type(value) ~= "boolean" then
+    add(found, path, "wrong_type", "must be true or false, but is %s", shown(value))
+  end
+end
+
+local function one_of(list, code)
+  local members, choices = set(list), table.concat(list, ", ")
+  return function(found, path, value)
+    if value == nil or not members[value] then
+      local wrong = (value == nil or type(value) == "string") and code or "wrong_type"
+      add(found, path, wrong, "must be one of %s, but is %s", choices, shown(value))
+    end
+  end
+end
+
+-- The text keys of a table that are not in `known`, sorted; keys of other types are one problem of the table.
+local function text_keys(found, path, object, known)
+  local keys, others = {}, 0
+  for key in pairs(object) do
+    if type(key) ~= "string" then
+      others = others + 1
+    elseif not known[key] then
+      keys[#keys + 1] = key
+    end
+  end
+  if others > 0 then
+    add(found, path, "wrong_type", "must have only texts as keys, but has %d of another type", others)
+  end
+  table.sort(keys)
+  return keys
+end
+
+local function one_text(found, path, value, required, expected)
+  if type(value) ~= "string" then
+    add(found, path, "wrong_type", "must be %s, but is %s", expected, shown(value))
+  elseif not is_utf8(value) then
+    add(found, path, "wrong_type", "must be text in UTF-8, but is %s", shown(value))
+  elseif required and not value:find("%S") then
+    add(found, path, "name_required", "must not be blank")
+  end
+end
+
+local function text(required)
+  return function(found, path, value)
+    if value == nil or type(value) == "table" and next(value) == nil then
+      if required then
+        add(found, path, "name_required", 'is missing: give a text, or texts by language such as {en = "Lead"}')
+      end
+    elseif type(value) == "table" then
+      for _, language in ipairs(text_keys(found, path, value, {})) do
+        one_text(found, join(path, language), value[language], required, "text")
+      end
+    else
+      one_text(found, path, value, required, "text, or texts by language")
+    end
+  end
+end
+
+-- Objects: what they are called, and their fields in the order in which they are checked -----------------------------
+
+local function kind(noun, fields)
+  local names = {}
+  for i, field in ipairs(fields) do
+    names[i] = field[1]
+  end
+  return { noun = noun, fields = fields, known = set(names), names = table.concat(names, ", ") }
+end
+
+local identity, reference, rank = whole(1, MAX_ID, true), whole(1, MAX_ID), whole(-MAX_ID - 1, MAX_ID)
+local check_name, description = text(true), text(false)
+local function later() end -- the lists, which have checks of their own
+
+local CONFIG = kind("a config", {
+  { "revision", whole(0, 9007199254740991) },
+  { "categories", later }, { "lead_statuses", later }, { "rules", later },
+})
+local CATEGORY = kind("a category", {
+  { "id", identity }, { "name", check_name }, { "description", description },
+  { "group", one_of(config.GROUPS, "unknown_group") },
+  { "lead_status", boolean }, { "rank", rank }, { "deleted", boolean },
+})
+local LEAD_STATUS = kind("a lead status", {
+  { "id", identity }, { "name", check_name }, { "description", description }, { "rank", rank }, { "deleted", boolean },
+})
+local RULE = kind("a rule", {
+  { "trigger", one_of(config.TRIGGERS, "unknown_trigger") },
+  { "enabled", boolean }, { "set_category", reference }, { "ask", boolean }, { "lead_status", reference },
+})
+
+-- Unknown fields are kept, so what they hold must be something that can be stored.
+local function check_unknown(found, path, object, expected)
+  for _, key in ipairs(text_keys(found, path, object, expected.known)) do
+    local ok, why = pcall(json.encode, { { { object[key] } } }) -- as deep as it can be in a config
+    if ok then
+      warn(found, join(path, key), "unknown_field", "is kept, but is not a field of %s: these are %s",
+        expected.noun, expected.names)
+    else
+      add(found, join(path, key), "wrong_type", "cannot be stored: %s", why)
+    end
+  end
+end
+
+-- Checks each field by itself; false when it is no object at all.
+local function check_object(found, path, object, expected)
+  if type(object) ~= "table" then
+    add(found, path, "wrong_type", "must be %s {%s}, but is %s", expected.noun, expected.names, shown(object))
+    return false
+  end
+  for _, field in ipairs(expected.fields) do
+    field[2](found, join(path, field[1]), object[field[1]])
+  end
+  check_unknown(found, path, object, expected)
+  return true
+end
+
+-- What `ipairs` can walk; a missing list is an empty one.
+local function check_sequence(found, path, list)
+  local count, reached = 0, 0
+  if type(list) ~= "table" then
+    if list ~= nil then
+      add(found, path, "wrong_type", "must be a list, but is %s", shown(list))
+    end
+    return {}
+  end
+  for _ in pairs(list) do
+    count = count + 1
+  end
+  for i in ipairs(list) do
+    reached = i
+  end
+  if reached < count then
+    add(found, path, "wrong_type", "must be a list without gaps, but counting from 1 reaches only %d of its %d entries",
+      reached, count)
+  end
+  return list
+end
+
+-- Categories and lead statuses ---------------------------------------------------------------------------------------
+
+local function check_unique_id(found, path, item, i, list)
+  local first = list.first[item.id]
+  if first then
+    add(found, path .. ".id", "duplicate_id", "is %d, which is already the id of %s[%d]%s: give each its own",
+      item.id, list.path, first, label(list.items[first]))
+  elseif is_id(item.id) then
+    list.first[item.id], list.by_id[item.id] = i, item
+  end
+end
+
+-- The earlier items that show the same name, by index, each with a language where they do. An item shows its own text
+-- in a language, else its default, which is what it shows in English. So what an item shows is noted by text: the first
+-- item that has it as its default, and the first that has it as its own in each language.
+local function same_name(item, i, notes)
+  local earlier, own = {}, by_language(item.name)
+  local function note(shown_text)
+    notes[shown_text] = notes[shown_text] or { own = {} }
+    return notes[shown_text]
+  end
+  local function meets(j, language)
+    if j and j ~= i and not (earlier[j] and earlier[j] < language) then
+      earlier[j] = language
+    end
+  end
+  for language, own_text in pairs(own) do
+    local noted = note(own_text)
+    meets(noted.own[language], language)
+    meets(noted.texts and not noted.texts[language] and noted.default, language)
+    noted.own[language] = noted.own[language] or i
+  end
+  local noted = note(config.name(item))
+  if noted.default then
+    earlier[noted.default] = "en"
+  else
+    noted.default, noted.texts = i, own
+    for language, j in pairs(noted.own) do
+      meets(not own[language] and j, language)
+    end
+  end
+  return earlier
+end
+
+local function check_unique_name(found, path, item, i, list)
+  local wrong, others = {}, {}
+  check_name(wrong, path, item.name)
+  if item.deleted == true or #wrong > 0 then
+    return
+  end
+  local earlier = same_name(item, i, list.notes)
+  for j in pairs(earlier) do
+    others[#others + 1] = j
+  end
+  table.sort(others)
+  for _, j in ipairs(others) do
+    add(found, path .. ".name", "duplicate_name", "shows %s in the language %s, and so does %s[%d]: rename one of them",
+      shown(config.name(item, earlier[j])), short(earlier[j]), list.path, j)
+  end
+end
+
+local function check_lead_status(found, path, item)
+  if item.lead_status == true and GROUP[item.group] and item.group ~= "potential_customer" then
+    add(found, path .. ".lead_status", "lead_status_outside_potential_customer",
+      "is only for categories in the group potential_customer, but category %s%s is in the group %s",
+      shown(item.id), label(item), item.group)
+  end
+end
+
+-- Checks a list of categories or lead statuses; what it returns has the items by id.
+local function check_list(found, path, items, expected)
+  local list = { path = path, items = check_sequence(found, path, items), noun = expected.noun }
+  list.by_id, list.first, list.notes = {}, {}, {}
+  for i, item in ipairs(list.items) do
+    local at = ("%s[%d]"):format(path, i)
+    if check_object(found, at, item, expected) then
+      check_unique_id(found, at, item, i, list)
+      check_unique_name(found, at, item, i, list)
+      if expected == CATEGORY then
+        check_lead_status(found, at, item)
+      end
+    end
+  end
+  return list
+end
+
+-- Rules --------------------------------------------------------------------------------------------------------------
+
+-- The first live items of a list, for a message.
+local function choices(list)
+  if not list.choices then
+    local names = {}
+    for _, item in ipairs(list.items) do
+      if #names < MAX_CHOICES and type(item) == "table" and is_id(item.id) and item.deleted ~= true then
+        names[#names + 1] = shown(item.id) .. label(item)
+      end
+    end
+    list.choices = #names == 0 and "there is none yet" or "choose from " .. table.concat(names, ", ")
+  end
+  return list.choices
+end
+
+-- What an enabled rule names must be there. `prefix` is that of the problem codes.
+local function check_reference(found, path, id, list, prefix)
+  local item = list.by_id[id]
+  if id == nil then
+    add(found, path, prefix .. "_required", "is missing: an enabled rule needs %s; %s", list.noun, choices(list))
+  elseif is_id(id) and not item then
+    add(found, path, prefix .. "_unknown", "is %d, which is not the id of %s; %s", id, list.noun, choices(list))
+  elseif item and item.deleted == true then
+    add(found, path, prefix .. "_deleted", "is %d%s, which is deleted; %s", id, label(item), choices(list))
+  end
+end
+
+local function check_unique_rule(found, path, rule, i, seen)
+  local by_status = rule.trigger == "lead_status_set"
+  if not TRIGGER[rule.trigger] or by_status and not is_id(rule.lead_status) then
+    return
+  end
+  local key = config.rule_key(rule.trigger, rule.lead_status)
+  if seen[key] then
+    add(found, path .. (by_status and ".lead_status" or ".trigger"), "duplicate_rule",
+      "makes this a second rule for %s, after rules[%d]: remove one of them", key, seen[key])
+  end
+  seen[key] = seen[key] or i
+end
+
+local function can_start(category, trigger)
+  return category.group == "potential_customer" and (trigger ~= "lead_status_set" or category.lead_status == true)
+end
+
+-- Deleted categories count: a company may still stand there.
+local function count_starts(categories)
+  local starts = {}
+  for _, trigger in ipairs(config.TRIGGERS) do
+    starts[trigger] = 0
+    for _, category in pairs(categories.by_id) do
+      starts[trigger] = starts[trigger] + (can_start(category, trigger) and 1 or 0)
+    end
+  end
+  return starts
+end
+
+local function never_fires(rule, categories, starts)
+  local target = categories.by_id[rule.set_category]
+  return starts[rule.trigger] == (can_start(target, rule.trigger) and 1 or 0)
+end
+
+local function check_rule(found, path, rule, categories, statuses)
+  local by_status = rule.trigger == "lead_status_set"
+  if TRIGGER[rule.trigger] and not by_status and rule.lead_status ~= nil then
+    warn(found, path .. ".lead_status", "unknown_field", "means nothing: only a rule for lead_status_set has one")
+  end
+  if rule.enabled == true then
+    check_reference(found, path .. ".set_category", rule.set_category, categories, "category")
+    if by_status then
+      check_reference(found, path .. ".lead_status", rule.lead_status, statuses, "lead_status")
+    end
+  end
+end
+
+local function check_rules(found, rules, categories, statuses)
+  local seen, starts = {}, count_starts(categories)
+  for i, rule in ipairs(check_sequence(found, "rules", rules)) do
+    local at, before = ("rules[%d]"):format(i), #found
+    if check_object(found, at, rule, RULE) then
+      check_unique_rule(found, at, rule, i, seen)
+      check_rule(found, at, rule, categories, statuses)
+      if rule.enabled and not config.has_errors(found, before) and never_fires(rule, categories, starts) then
+        warn(found, at, "rule_never_fires", "can never set category %d%s: no other category it could start from is %s",
+          rule.set_category, label(categories.by_id[rule.set_category]),
+          rule.trigger == "lead_status_set" and "a potential_customer with lead_status" or "a potential_customer")
+      end
+    end
+  end
+end
+
+-- The whole ----------------------------------------------------------------------------------------------------------
+
+--- Everything that is wrong with a config, at once: first what concerns the whole, then categories, lead statuses and
+--- rules by index. Never raises, whatever a client has sent. Takes time in proportion to the size of the config.
+---@param cfg any
+---@return leadcat.Problem[] problems empty when the config is clean
+function config.problems(cfg)
+  local found = {}
+  if check_object(found, "config", cfg, CONFIG) then
+    local categories = check_list(found, "categories", cfg.categories, CATEGORY)
+    local statuses = check_list(found, "lead_statuses", cfg.lead_statuses, LEAD_STATUS)
+    check_rules(found, cfg.rules, categories, statuses)
+  end
+  return found
+end
+
+--- Whether one of the problems stands in the way of saving.
+---@param problems leadcat.Problem[]
+---@param skip? integer how many problems to pass over
+---@return boolean
+function config.has_errors(problems, skip)
+  for i = (skip or 0) + 1, #problems do
+    if problems[i].severity == "error" then
+      return true
+    end
+  end
+  return false
+end
+
+--- A deep copy, with whole numbers as integers and lists still marked as lists.
+---@generic T
+---@param value T
+---@return T
+function config.copy(value)
+  if type(value) == "number" then
+    return json.integer(value)
+  elseif type(value) ~= "table" then
+    return value
+  end
+  local copy = {}
+  for key, field in pairs(value) do
+    copy[key] = config.copy(field)
+  end
+  return json.is_array(value) and json.array(copy) or copy
+end
+
+--- The form in which a config is stored: a copy with all three lists, and with every rule's switches true or false.
+--- Unknown fields are kept, and `revision` when there is one.
+---@param cfg leadcat.Config without errors
+---@return leadcat.Config
+function config.normalize(cfg)
+  local copy = config.copy(cfg)
+  for _, name in ipairs(LISTS) do
+    copy[name] = json.array(copy[name] or {})
+  end
+  for _, rule in ipairs(copy.rules) do
+    rule.enabled, rule.ask = rule.enabled == true, rule.ask == true
+  end
+  return copy
+end
+
+return config

@@ -1,0 +1,81 @@
+--- A CRM's own save callbacks, turned into events: only true transitions, so that hosts need not compare for themselves.
+
+local hooks = {}
+
+---@class leadcat.Sale
+---@field id string|integer
+---@field name? string
+---@field company? string|integer
+---@field status "open"|"won"|"lost"|"stalled"
+
+---@class leadcat.Contact
+---@field id string|integer
+---@field name? string
+---@field company? string|integer
+---@field lead_status? integer
+
+local STATUSES = { open = true, won = true, lost = true, stalled = true }
+local CLOSING = { won = "sale_won", lost = "sale_lost" }
+
+local function check(record, argument, name)
+  if type(record) ~= "table" then
+    error(("argument %d: a %s expected, got %s"):format(argument, name, type(record)), 3)
+  end
+end
+
+local function has_company(record)
+  return record ~= nil and record.company ~= nil and record.company ~= ""
+end
+
+local function check_sale(sale, argument)
+  check(sale, argument, "sale")
+  if not STATUSES[sale.status] then
+    error(("argument %d: a sale's status is open, won, lost or stalled, not %s"):format(argument, tostring(sale.status)), 3)
+  end
+end
+
+--- The events of a sale that was saved, in order: it got its first company, it was won, it was lost. Moving it to
+-- another company is none.
+---@param before? leadcat.Sale as it was; nil for a new one
+---@param after leadcat.Sale as it is now
+---@return leadcat.Event[] events for `engine:handle_many`
+function hooks.sale_saved(before, after)
+  if before ~= nil then
+    check_sale(before, 1)
+  end
+  check_sale(after, 2)
+  local events = {}
+  local function add(trigger)
+    events[#events + 1] = { trigger = trigger, company = after.company, sale = { id = after.id, name = after.name } }
+  end
+  if has_company(after) and not has_company(before) then
+    add "sale_registered"
+  end
+  if has_company(after) and CLOSING[after.status] and (before == nil or before.status ~= after.status) then
+    add(CLOSING[after.status])
+  end
+  return events
+end
+
+--- The event of a contact that was saved: its lead status was set to another one.
+---@param before? leadcat.Contact as it was; nil for a new one
+---@param after leadcat.Contact as it is now
+---@return leadcat.Event[] events none or one, for `engine:handle_many`
+function hooks.contact_saved(before, after)
+  if before ~= nil then
+    check(before, 1, "contact")
+  end
+  check(after, 2, "contact")
+  local was = before and before.lead_status
+  if not has_company(after) or after.lead_status == nil or after.lead_status == was then
+    return {}
+  end
+  return { {
+    trigger = "lead_status_set",
+    company = after.company,
+    lead_status = after.lead_status,
+    contact = { id = after.id, name = after.name },
+  } }
+end
+
+return hooks

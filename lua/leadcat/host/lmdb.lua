@@ -1,0 +1,125 @@
+--- The embedded host: companies kept in leadcat's own store, so that everything runs with nothing else installed. The
+-- engine changes such a company in the very transaction that writes the journal.
+
+local event = require "leadcat.event"
+
+local lmdb = {}
+
+---@class leadcat.host.lmdb.Options
+---@field can? fun(actor: leadcat.Actor, permission: string, subject: any): boolean
+---@field licensed? fun(tenant: string): boolean
+
+---@class leadcat.host.lmdb: leadcat.Host
+local Host = {}
+Host.__index = Host
+
+local PAGE = 1000
+
+local function item(company, level)
+  local key, problem = event.key(company)
+  if not key then
+    error("company " .. problem, level + 1)
+  end
+  return { company = key, company_is_integer = type(company) == "number" }
+end
+
+--- A host for `leadcat.open{host=}`, with the optional functions of a host. `leadcat.open` makes one when given none.
+---@param options? leadcat.host.lmdb.Options
+---@return table host to be given to `leadcat.open`
+function lmdb.new(options)
+  options = options or {}
+  return {
+    can = options.can,
+    licensed = options.licensed,
+    bind = function(store, tenant)
+      return lmdb.bind(store, tenant, options)
+    end,
+  }
+end
+
+--- The host of one tenant, as `engine.host`.
+---@param store table
+---@param tenant string
+---@param options leadcat.host.lmdb.Options
+---@return leadcat.host.lmdb
+function lmdb.bind(store, tenant, options)
+  local host = setmetatable({ can = options.can, licensed = options.licensed, embedded = true }, Host)
+  host.store, host.tenant = store, tenant
+
+  function host.category(company)
+    return host:get(company)
+  end
+
+  function host.set_category(company, to, from)
+    local ok, message, code = store:set_category(tenant, item(company, 2).company, to, from)
+    if ok then
+      return true
+    end
+    return nil, code == "conflict" and code or message
+  end
+
+  return host
+end
+
+--- Adds a company.
+---@param company string|integer
+---@param category integer 1 to 2^31-1
+---@return true? created
+---@return string? message
+---@return string? code `conflict` when it exists; any code of a store that cannot write
+function Host:create(company, category)
+  local created, message, code = self.store:create(self.tenant, { item(company, 2) }, category)
+  if created == 0 then
+    return nil, ("company %s exists already"):format(tostring(company)), "conflict"
+  elseif not created then
+    return nil, message, code
+  end
+  return true
+end
+
+--- Adds many companies at once; those that exist stay as they are.
+---@param companies (string|integer)[]
+---@param category integer 1 to 2^31-1
+---@return integer? created how many were new
+---@return string? message
+---@return string? code
+function Host:create_many(companies, category)
+  local items = {}
+  for i, company in ipairs(companies) do
+    items[i] = item(company, 2)
+  end
+  return self.store:create(self.tenant, items, category)
+end
+
+--- A company's category.
+---@param company string|integer
+---@return integer? category nil when there is no such company
+---@return string? message when the store could not be read
+---@return string? code
+function Host:get(company)
+  local category, message, code = self.store:company(self.tenant, item(company, 2).company)
+  if code == "not_found" then
+    return nil
+  end
+  return category, message, code
+end
+
+--- Goes through all companies: `for company, category in host:companies() do`. Raises when the store cannot be read.
+---@return fun(): (string|integer)?, integer?
+function Host:companies()
+  local companies, categories, next, after = {}, {}, 0, ""
+  return function()
+    if next == #companies and (next == 0 or next == PAGE) then
+      companies, categories = self.store:companies(self.tenant, after, PAGE)
+      if not companies then
+        error(categories, 2)
+      end
+      next = 0
+      after = #companies > 0 and event.key(companies[#companies]) or after
+    end
+    next = next + 1
+    return companies[next], categories[next]
+  end
+end
+
+return lmdb

@@ -1,0 +1,92 @@
+--- The journal's entries, between what the store keeps and what hosts see.
+
+local config = require "leadcat.config"
+local json = require "leadcat.json"
+
+local journal = {}
+
+---@class leadcat.Entry
+---@field entry integer increases; a host may use it as an idempotency key
+---@field tenant string
+---@field at number seconds since 1970
+---@field company string|integer
+---@field trigger string
+---@field rule string the rule's key
+---@field revision integer of the config that decided
+---@field from integer
+---@field to integer
+---@field status "applying"|"updated"|"conflict"|"failed"|"awaiting_confirmation"|"declined"|"expired"|"superseded"
+---@field actor? leadcat.Actor
+---@field sale? table
+---@field contact? table
+---@field event_id? string
+---@field confirmation? string
+---@field error? string
+
+---@class leadcat.Outcome
+---@field status "updated"|"awaiting_confirmation"|"unchanged"|"conflict"|"declined"|"failed"|"duplicate"
+---@field action "update"|"confirm"|"none"
+---@field reason string
+---@field from? integer
+---@field to? integer
+---@field rule? string
+---@field revision? integer
+---@field confirmation? string
+---@field entry? integer
+---@field error? string
+---@field first? leadcat.Outcome of a duplicate: what its first delivery came to
+
+--- What is kept of an event for display, as JSON; nil when there is nothing.
+---@param event leadcat.Event
+---@return string? details
+function journal.details(event)
+  if event.actor or event.sale or event.contact then
+    return json.encode { actor = event.actor, sale = event.sale, contact = event.contact }
+  end
+end
+
+--- The entry as hosts see it.
+---@param stored table as the store gives it
+---@param tenant string
+---@return leadcat.Entry
+function journal.entry(stored, tenant)
+  local details = stored.details and json.decode(stored.details) or {}
+  return {
+    entry = stored.entry,
+    tenant = tenant,
+    at = stored.at,
+    company = stored.company,
+    trigger = stored.trigger,
+    rule = config.rule_key(stored.trigger, stored.lead_status),
+    revision = stored.revision,
+    from = stored.from,
+    to = stored.to,
+    status = stored.status,
+    actor = details.actor,
+    sale = details.sale,
+    contact = details.contact,
+    event_id = stored.event_id,
+    confirmation = stored.confirmation,
+    error = stored.error,
+  }
+end
+
+--- The outcome that an entry stands for. An entry that is still `applying` has not succeeded yet: `failed`.
+---@param stored table an entry as the store gives it, or the item that was written
+---@return leadcat.Outcome
+function journal.outcome(stored)
+  return {
+    status = stored.status == "applying" and "failed" or stored.status,
+    action = stored.action,
+    reason = "matched",
+    from = stored.from,
+    to = stored.to,
+    rule = config.rule_key(stored.trigger, stored.lead_status),
+    revision = stored.revision,
+    confirmation = stored.confirmation or stored.question and stored.question.id,
+    entry = stored.entry,
+    error = stored.error,
+  }
+end
+
+return journal

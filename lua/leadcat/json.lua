@@ -1,0 +1,184 @@
+--- Reads and writes JSON; apart from the rest because lua-cjson leaves three things open that must be settled once:
+-- whole numbers come back as floats, keys are written in any order, and an empty list looks like an empty object.
+--
+-- Both directions agree on what a value is: text, booleans, finite numbers, lists without holes, and objects with text
+-- keys. A field that is nil or null is absent. An empty list read from JSON is an unmarked empty table: who knows
+-- that it is a list marks it again (as `leadcat.config` does).
+
+local shared = require "cjson"
+local cjson = shared.new() -- our own, so that settings neither leak into the host's nor come from there
+cjson.decode_invalid_numbers(false)
+
+local json = {}
+
+local MAX_DEPTH = 1000 -- lua-cjson's limit for reading: nothing is written that could not be read again
+local EXACT = 2 ^ 53 -- below it every whole number is exact, as an integer and as a double
+local Array = {} -- the metatable that marks a list
+
+-- Lua 5.3 and later have integers beyond 2^53, whose digits are all written.
+local math_type = rawget(math, "type") or function() return "float" end
+
+--- Marks a table as a list, so that it is written as `[]` even when it is empty.
+---@generic T: table
+---@param t T
+---@return T t the same table
+function json.array(t)
+  return setmetatable(t, Array)
+end
+
+--- Whether `json.array` has marked this table.
+---@param t table
+---@return boolean
+function json.is_array(t)
+  return getmetatable(t) == Array
+end
+
+--- The number as a Lua integer, where Lua has them and the number is whole and below 2^53; else as it is.
+---@param n number
+---@return number
+function json.integer(n)
+  if n % 1 == 0 and n > -EXACT and n < EXACT then
+    return math.floor(n)
+  end
+  return n
+end
+
+-- Writing ------------------------------------------------------------------------------------------------------------
+
+-- Within a JSON string a backslash always starts an escape, so taking them pair by pair never splits one.
+local function encode_string(s)
+  return (cjson.encode(s):gsub("\\.", { ["\\/"] = "/" }))
+end
+
+local function encode_number(n)
+  if math_type(n) == "integer" or (n % 1 == 0 and n > -EXACT and n < EXACT) then
+    return ("%d"):format(n)
+  elseif n ~= n or n == math.huge or n == -math.huge then
+    error("cannot encode a number that is not finite", 0)
+  end
+  local text = ("%.14g"):format(n)
+  if tonumber(text) ~= n then
+    text = ("%.17g"):format(n)
+  end
+  return (text:gsub("[^%de+-]+", ".")) -- a locale may write a decimal comma
+end
+
+local function bracket(open, parts, close, indent, depth)
+  if not indent or #parts == 0 then
+    return open .. table.concat(parts, ",") .. close
+  end
+  local line = "\n" .. indent:rep(depth - 1)
+  return open .. line .. indent .. table.concat(parts, "," .. line .. indent) .. line .. close
+end
+
+local encode
+
+local function encode_list(t, count, indent, depth)
+  if #t ~= count then
+    error("cannot encode a list that has holes or named fields", 0)
+  end
+  local parts = {}
+  for i = 1, count do
+    parts[i] = encode(t[i], indent, depth)
+  end
+  return bracket("[", parts, "]", indent, depth)
+end
+
+local function encode_object(t, indent, depth)
+  local keys, colon = {}, indent and ": " or ":"
+  for key, value in pairs(t) do
+    if type(key) ~= "string" then
+      error("cannot encode a table whose keys are neither all text nor 1, 2, 3 ...", 0)
+    elseif value ~= shared.null then
+      keys[#keys + 1] = key
+    end
+  end
+  table.sort(keys)
+  for i, key in ipairs(keys) do
+    keys[i] = encode_string(key) .. colon .. encode(t[key], indent, depth)
+  end
+  return bracket("{", keys, "}", indent, depth)
+end
+
+local function encode_table(t, indent, depth)
+  if depth > MAX_DEPTH then
+    error("cannot encode tables nested more than " .. MAX_DEPTH .. " deep (or within themselves)", 0)
+  end
+  local count = 0
+  for _ in pairs(t) do
+    count = count + 1
+  end
+  if json.is_array(t) or t[1] ~= nil then
+    return encode_list(t, count, indent, depth)
+  end
+  return encode_object(t, indent, depth)
+end
+
+local ENCODERS = { boolean = tostring, number = encode_number, string = encode_string, table = encode_table }
+
+function encode(value, indent, depth)
+  local encoder = ENCODERS[type(value)] or error("cannot encode a value of type " .. type(value), 0)
+  return encoder(value, indent, depth + 1)
+end
+
+--- Writes a value as JSON, the same text for the same value every time: keys are sorted, whole numbers have neither
+-- exponent nor ".0". Raises for what JSON cannot say (functions, NaN, lists with holes, cycles).
+---@param value any
+---@param indent? string one step of indentation, such as "  ", for text that people read
+---@return string text without a newline at its end
+function json.encode(value, indent)
+  local ok, text = pcall(encode, value, indent, 0)
+  if not ok then
+    error(text, 2)
+  end
+  return text
+end
+
+-- Reading ------------------------------------------------------------------------------------------------------------
+
+-- Settles what lua-cjson has read, in place.
+local function settle(value)
+  if value == shared.null then
+    error("null alone is no value", 0)
+  elseif value == math.huge or value == -math.huge then
+    error("a number is too large", 0)
+  elseif type(value) == "number" then
+    return json.integer(value)
+  elseif type(value) == "table" then
+    for key, field in pairs(value) do
+      if field ~= shared.null then
+        value[key] = settle(field)
+      elseif type(key) == "string" then
+        value[key] = nil
+      else
+        error(("null as item %d of a list would leave a hole"):format(key), 0)
+      end
+    end
+  end
+  return value
+end
+
+--- Reads JSON. Whole numbers below 2^53 are Lua integers, at any depth. A null field of an object is absent; null in a
+-- list, which would leave a hole, or alone is refused. Raises when `text` is not a string.
+---@param text string
+---@return any value nil when the text is refused
+---@return string? message what is wrong, and where
+---@return "invalid"? code
+function json.decode(text)
+  if type(text) ~= "string" then
+    error("text expected, got " .. type(text), 2)
+  end
+  if not text:find("%S") then
+    return nil, "invalid JSON: the text is empty", "invalid"
+  end
+  local ok, value = pcall(cjson.decode, text)
+  if ok then
+    ok, value = pcall(settle, value)
+  end
+  if not ok then
+    return nil, "invalid JSON: " .. tostring(value), "invalid"
+  end
+  return value
+end
+
+return json

@@ -1,0 +1,159 @@
+--- What an administrator does: reads, checks, saves and reverts the config of an engine. These are methods of the engine,
+-- kept apart because no event ever passes through them.
+
+local config = require "leadcat.config"
+local core = require "leadcat.core"
+local json = require "leadcat.json"
+
+local settings = {}
+
+---@class leadcat.Revision
+---@field revision integer
+---@field at number seconds since 1970
+---@field actor? leadcat.Actor who saved it; absent for the program itself
+---@field reverted? integer the revision that it brought back
+
+local function decode(text, revision)
+  local cfg, message = json.decode(text)
+  if not cfg then
+    return nil, ("config revision %s: %s"):format(revision or "?", message), "corrupt"
+  end
+  return config.normalize(cfg)
+end
+
+--- The config, or an older revision of it. A copy: changing it changes nothing until it is saved.
+---@param revision? integer default: the newest
+---@return leadcat.Config? config revision 0 and empty lists before the first save
+---@return string? message
+---@return string? code `not_found`: no such revision; `corrupt`
+function settings:config(revision)
+  self:_check_open()
+  local text, message, code = self._store:config(self._tenant, revision or 0)
+  if text then
+    return decode(text, revision)
+  elseif code == "not_found" and (revision or 0) == 0 then
+    return config.normalize { revision = 0 }
+  elseif code == "not_found" then
+    return nil, ("there is no revision %d"):format(revision), code
+  end
+  return nil, message, code
+end
+
+--- What is wrong with a config. Errors block a save, warnings do not.
+---@param cfg any
+---@return leadcat.Problem[] problems empty when clean
+function settings:check(cfg)
+  self:_check_open()
+  return config.problems(cfg)
+end
+
+local OPTIONS = { actor = true, revision = true }
+
+local function check_options(options)
+  if type(options) ~= "table" then
+    error("options: a table expected, got " .. type(options), 3)
+  end
+  for name in pairs(options) do
+    if not OPTIONS[name] then
+      error(("unknown option '%s' (there are actor, revision)"):format(tostring(name)), 3)
+    end
+  end
+end
+
+local function refusal(problems)
+  local errors, first = 0, nil
+  for _, problem in ipairs(problems) do
+    if problem.severity == "error" then
+      errors, first = errors + 1, first or problem
+    end
+  end
+  local rest = errors > 1 and (" (and %d more)"):format(errors - 1) or ""
+  return ("the config is refused: %s%s"):format(first.message, rest)
+end
+
+-- Saves a config without errors as the revision behind `expected`.
+local function write(self, cfg, expected, about)
+  local saved = config.normalize(cfg)
+  saved.revision, about.revision = expected + 1, expected + 1
+  local ok, message, code = self._store:save(self._tenant, expected, core.ruleset(saved, expected + 1),
+    json.encode(saved), json.encode(about))
+  if ok then
+    return expected + 1
+  end
+  return nil, message, code
+end
+
+local function save(self, cfg, options, reverted)
+  if options.actor and not self:_can(options.actor, "configure") then
+    return nil, "only an administrator may change the rules", "forbidden"
+  end
+  local problems = config.problems(cfg)
+  if config.has_errors(problems) then
+    return nil, refusal(problems), "invalid", problems
+  end
+  local about = { at = self:_now(), actor = options.actor, reverted = reverted }
+  repeat
+    local newest, problem, why = self:_revision()
+    if not newest then
+      return nil, problem, why
+    end
+    local revision, message, code = write(self, cfg, options.revision or newest, about)
+    if revision or code ~= "stale" or options.revision then
+      return revision, message, code
+    end
+  until false -- somebody has saved in between, and the caller does not mind
+end
+
+--- Saves a whole config as a new revision. From then on every process decides by it.
+---@param cfg leadcat.Config
+---@param options? {actor?: leadcat.Actor, revision?: integer} who saves; the revision that the change was made from
+---@return integer? revision
+---@return string? message
+---@return string? code `invalid`, `stale`, `forbidden`, `full`, `io`
+---@return leadcat.Problem[]? problems when `invalid`: all of them
+function settings:save(cfg, options)
+  self:_check_open()
+  if cfg == nil then
+    error("config: a table expected, got nil", 2)
+  end
+  check_options(options or {})
+  return save(self, cfg, options or {})
+end
+
+--- All revisions, newest first.
+---@return leadcat.Revision[]? revisions
+---@return string? message
+---@return string? code
+function settings:revisions()
+  self:_check_open()
+  local texts, message, code = self._store:revisions(self._tenant)
+  if not texts then
+    return nil, message, code
+  end
+  local revisions = {}
+  for i, text in ipairs(texts) do
+    revisions[i] = json.decode(text)
+  end
+  return revisions
+end
+
+--- Saves an old revision as a new one.
+---@param revision integer
+---@param options? {actor?: leadcat.Actor}
+---@return integer? revision the new one
+---@return string? message
+---@return string? code as `save`, and `not_found`
+function settings:revert(revision, options)
+  self:_check_open()
+  if type(revision) ~= "number" or revision < 1 then
+    error("revision: an integer from 1 expected", 2)
+  end
+  check_options(options or {})
+  local cfg, message, code = self:config(revision)
+  if not cfg then
+    return nil, message, code
+  end
+  return save(self, cfg, options or {}, revision)
+end
+
+return settings

@@ -1,0 +1,40 @@
+#!/bin/sh
+# Runs the C tests, then every spec on each of the Luas given; ends with the line "N passed, N failed".
+# SPECS names the specs (default: all); SAN as in with_lua.sh.
+here=$(dirname "$0")
+build=${BUILD:-build}
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+passed=0 failed=0
+
+# add PASSED FAILED STATUS: a run that ended badly without naming a failure has one all the same.
+add() {
+  passed=$((passed + ${1:-0}))
+  failed=$((failed + ${2:-0}))
+  if [ "$3" -ne 0 ] && [ "${2:-0}" -eq 0 ]; then
+    failed=$((failed + 1))
+    echo "ended with status $3"
+  fi
+}
+
+for program in "$build"/spec/*_test; do
+  [ -x "$program" ] || continue
+  echo "== $program"
+  "$program" >"$log" 2>&1
+  status=$?
+  cat "$log"
+  counts=$(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$log")
+  add ${counts:-0 0} $status
+done
+
+for lua in "$@"; do
+  echo "== $lua"
+  { sh "$here/with_lua.sh" "$lua" "${BUSTED:-/usr/bin/busted}" --output=plainTerminal ${SPECS:-spec}; echo "status $?"; } 2>&1 | tee "$log"
+  status=$(sed -n '$s/^status //p' "$log")
+  counts=$(sed -n 's/^\([0-9]*\) success[a-z]* \/ \([0-9]*\) failure[a-z]* \/ \([0-9]*\) error[a-z]* .*/\1 \2 \3/p' "$log" | tail -1)
+  set_counts() { add "$1" $(($2 + $3)) "$status"; }
+  set_counts ${counts:-0 0 0}
+done
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

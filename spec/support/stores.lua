@@ -1,0 +1,89 @@
+--- Stores for specs: each in a directory of its own that is gone afterwards. `stores.check()`, in every `after_each`, fails
+-- a test that has left one open.
+
+local leadcat = require "leadcat"
+
+local stores = {}
+
+local MAP = 64 * 1024 * 1024
+local opened, directories = {}, {}
+
+--- A new directory's name; the directory is not made yet.
+function stores.path()
+  local name = os.tmpname()
+  os.remove(name)
+  directories[#directories + 1] = name
+  return name
+end
+
+--- Opens a store; `options.path` may be left out. Raises when it cannot be opened.
+---@param options? leadcat.Options
+---@return leadcat.Engine engine
+---@return string path
+function stores.open(options)
+  local copy = { path = nil, map_size = MAP }
+  for name, value in pairs(options or {}) do
+    copy[name] = value
+  end
+  copy.path = copy.path or stores.path()
+  local engine = assert(leadcat.open(copy))
+  opened[#opened + 1] = engine
+  return engine, copy.path
+end
+
+--- Removes all directories; raises when a store is still open (it is closed then).
+function stores.check()
+  local left = 0
+  for _, engine in ipairs(opened) do
+    if not engine._shared.closed then
+      left = left + 1
+      engine:close()
+    end
+  end
+  for _, directory in ipairs(directories) do
+    os.execute("rm -rf '" .. directory .. "'")
+  end
+  opened, directories = {}, {}
+  if left > 0 then
+    error(("the test left %d stores open"):format(left))
+  end
+end
+
+--- The preset with its rules switched on: a map of a rule's key (`sale_won`, `lead_status_set:5`) to its target, or to
+-- {target, ask = true}.
+---@param rules table<string, integer|table>
+---@return leadcat.Config
+function stores.config(rules)
+  local cfg = leadcat.preset "superoffice"
+  cfg.rules = {}
+  for key, target in pairs(rules) do
+    local trigger, status = key:match "^([%a_]+):?(%d*)$"
+    local to = type(target) == "table" and target[1] or target
+    cfg.rules[#cfg.rules + 1] = {
+      trigger = trigger, lead_status = tonumber(status), enabled = true, set_category = to,
+      ask = type(target) == "table" and target.ask or false,
+    }
+  end
+  return cfg
+end
+
+--- Runs Lua code in another process, on the same Lua and the same build; gives its output and exit status.
+---@param code string
+---@param ... string its `arg`
+---@return string output
+---@return integer status
+function stores.run(code, ...)
+  local script = os.tmpname()
+  local file = assert(io.open(script, "w"))
+  file:write(code)
+  file:close()
+  local words = { os.getenv "LEADCAT_LUA" or "lua5.4", script, ... }
+  local pipe = assert(io.popen("'" .. table.concat(words, "' '") .. "' 2>&1; echo $?"))
+  local output = pipe:read "*a"
+  pipe:close()
+  os.remove(script)
+  local text, status = output:match "^(.-)(%d+)\n$"
+  return text, tonumber(status)
+end
+
+return stores

@@ -1,0 +1,379 @@
+#define _GNU_SOURCE
+#include "env.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+enum { FORMAT = 1, DEFAULT_READERS = 1024, ROOM = 1 << 20, PATH_SIZE = 4096 };
+
+static const size_t GIB = (size_t)1 << 30;
+
+static const char *const part_files[LC_PARTS] = { "config.mdb", "journal.mdb" };
+
+static const struct {
+  const char *name;
+  lc_part part;
+} tables[LC_TABLES] = {
+  [LC_TABLE_RULESETS] = { "rulesets", LC_PART_CONFIG },
+  [LC_TABLE_CONFIGS] = { "configs", LC_PART_CONFIG },
+  [LC_TABLE_REVISIONS] = { "revisions", LC_PART_CONFIG },
+  [LC_TABLE_META] = { "meta", LC_PART_JOURNAL },
+  [LC_TABLE_JOURNAL] = { "journal", LC_PART_JOURNAL },
+  [LC_TABLE_BY_COMPANY] = { "by_company", LC_PART_JOURNAL },
+  [LC_TABLE_APPLYING] = { "applying", LC_PART_JOURNAL },
+  [LC_TABLE_SEEN] = { "seen", LC_PART_JOURNAL },
+  [LC_TABLE_CONFIRMATIONS] = { "confirmations", LC_PART_JOURNAL },
+  [LC_TABLE_QUESTIONS] = { "questions", LC_PART_JOURNAL },
+  [LC_TABLE_COMPANIES] = { "companies", LC_PART_JOURNAL },
+};
+
+struct lc_env {
+  lc_env *next;
+  dev_t device; /* of config.mdb, which stays open: its inode cannot be given to another file */
+  ino_t inode;
+  unsigned references;
+  unsigned generation; /* the registry's when it was opened */
+  MDB_env *parts[LC_PARTS];
+  pthread_rwlock_t remap; /* held for reading by every transaction of journal.mdb */
+  MDB_dbi tables[LC_TABLES];
+};
+
+/* The one mutable static: what this process has open. */
+static struct {
+  pthread_mutex_t mutex;
+  pthread_once_t once;
+  lc_env *first;
+  atomic_uint generation; /* how many forks lie between this process and the one that loaded us */
+} registry = { .mutex = PTHREAD_MUTEX_INITIALIZER, .once = PTHREAD_ONCE_INIT };
+
+/* ---- fork -------------------------------------------------------------------------------- */
+
+static void before_fork(void) {
+  pthread_mutex_lock(&registry.mutex);
+}
+
+static void after_fork_in_parent(void) {
+  pthread_mutex_unlock(&registry.mutex);
+}
+
+/* The child forgets what it inherited: environments, locks and mapped files stay the parent's. */
+static void after_fork_in_child(void) {
+  registry.first = NULL;
+  atomic_fetch_add(&registry.generation, 1);
+  pthread_mutex_unlock(&registry.mutex);
+}
+
+static void watch_forks(void) {
+  pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
+
+bool lc_env_forked(const lc_env *env) {
+  return env->generation != atomic_load_explicit(&registry.generation, memory_order_relaxed);
+}
+
+/* ---- errors ------------------------------------------------------------------------------ */
+
+/* LMDB reports a short write as EIO. It means "full" where the disk or a file limit has no room. */
+static bool out_of_room(MDB_env *mdb) {
+  mdb_filehandle_t file;
+  struct stat data;
+  struct statvfs disk;
+  struct rlimit limit;
+  if (mdb_env_get_fd(mdb, &file) != 0 || fstat(file, &data) != 0)
+    return false;
+  if (fstatvfs(file, &disk) == 0 && disk.f_bavail * disk.f_frsize < ROOM)
+    return true;
+  return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY
+      && limit.rlim_cur < (rlim_t)data.st_size + ROOM;
+}
+
+static lc_status status_of(MDB_env *mdb, int rc) {
+  switch (rc) {
+    case 0:
+      return LC_OK;
+    case MDB_NOTFOUND:
+      return LC_NOT_FOUND;
+    case MDB_MAP_FULL: case MDB_TXN_FULL: case ENOSPC: case EDQUOT: case EFBIG:
+      return LC_FULL;
+    case EIO:
+      return mdb != NULL && out_of_room(mdb) ? LC_FULL : LC_IO;
+    case MDB_CORRUPTED: case MDB_PAGE_NOTFOUND: case MDB_INVALID: case MDB_VERSION_MISMATCH: case MDB_PANIC:
+    case MDB_INCOMPATIBLE:
+      return LC_CORRUPT;
+    case MDB_READERS_FULL: case MDB_MAP_RESIZED: case ENOMEM: case EAGAIN: case EBUSY:
+      return LC_UNAVAILABLE;
+    default:
+      return LC_IO;
+  }
+}
+
+lc_status lc_env_fail(const lc_env *env, lc_part part, int rc, const char *doing, lc_error *error) {
+  lc_status status = status_of(env->parts[part], rc);
+  return status == LC_OK ? LC_OK : lc_fail(error, status, "%s: %s", doing, mdb_strerror(rc));
+}
+
+/* ---- opening ----------------------------------------------------------------------------- */
+
+static size_t map_size(lc_part part, const lc_env_options *options) {
+  size_t size = options->map_size != 0 ? options->map_size : 16 * GIB;
+  return part == LC_PART_CONFIG && size > GIB ? GIB : size;
+}
+
+static int open_part(const char *file, lc_part part, const lc_env_options *options, MDB_env **out) {
+  MDB_env *mdb;
+  int rc = mdb_env_create(&mdb);
+  if (rc != 0)
+    return rc;
+  unsigned readers = options->max_readers != 0 ? options->max_readers : DEFAULT_READERS;
+  if ((rc = mdb_env_set_mapsize(mdb, map_size(part, options))) != 0
+      || (rc = mdb_env_set_maxreaders(mdb, readers)) != 0
+      || (rc = mdb_env_set_maxdbs(mdb, LC_TABLES)) != 0
+      || (rc = mdb_env_open(mdb, file, MDB_NOSUBDIR | MDB_NOTLS, 0640)) != 0) {
+    mdb_env_close(mdb);
+    return rc;
+  }
+  int dead;
+  mdb_reader_check(mdb, &dead);
+  *out = mdb;
+  return 0;
+}
+
+static int open_tables_in(lc_env *env, lc_part part, MDB_txn *txn, unsigned flags) {
+  int rc = 0;
+  for (int i = 0; i < LC_TABLES && rc == 0; i++)
+    if (tables[i].part == part)
+      rc = mdb_dbi_open(txn, tables[i].name, flags, &env->tables[i]);
+  return rc;
+}
+
+static int open_tables_with(lc_env *env, lc_part part, unsigned txn_flags, unsigned flags) {
+  MDB_txn *txn;
+  int rc = mdb_txn_begin(env->parts[part], NULL, txn_flags, &txn);
+  if (rc != 0)
+    return rc;
+  rc = open_tables_in(env, part, txn, flags);
+  if (rc == 0)
+    return mdb_txn_commit(txn);
+  mdb_txn_abort(txn);
+  return rc;
+}
+
+/* Opens the tables of a part; makes them in a new store. Only a new store is written to. */
+static int open_tables(lc_env *env, lc_part part) {
+  int rc = open_tables_with(env, part, MDB_RDONLY, 0);
+  return rc == MDB_NOTFOUND ? open_tables_with(env, part, 0, MDB_CREATE) : rc;
+}
+
+/* A new store gets this program's format; one of a newer format is refused. */
+static lc_status check_format(lc_env *env, lc_error *error) {
+  MDB_val key = { 6, (void *)(uintptr_t)"format" }, value;
+  uint32_t format = FORMAT;
+  MDB_txn *txn;
+  int rc = mdb_txn_begin(env->parts[LC_PART_JOURNAL], NULL, MDB_RDONLY, &txn);
+  if (rc == 0) {
+    rc = mdb_get(txn, env->tables[LC_TABLE_META], &key, &value);
+    if (rc == 0 && value.mv_size == sizeof format)
+      memcpy(&format, value.mv_data, sizeof format);
+    mdb_txn_abort(txn);
+  }
+  if (rc == MDB_NOTFOUND && (rc = mdb_txn_begin(env->parts[LC_PART_JOURNAL], NULL, 0, &txn)) == 0) {
+    value = (MDB_val){ sizeof format, &format };
+    rc = mdb_put(txn, env->tables[LC_TABLE_META], &key, &value, 0);
+    if (rc == 0)
+      rc = mdb_txn_commit(txn);
+    else
+      mdb_txn_abort(txn);
+  }
+  if (rc == 0 && format > FORMAT)
+    return lc_fail(error, LC_CORRUPT, "the store has format %u and this leadcat knows up to %d: use a newer leadcat",
+                   (unsigned)format, FORMAT);
+  return lc_env_fail(env, LC_PART_JOURNAL, rc, "cannot read the store's format", error);
+}
+
+static void destroy(lc_env *env) {
+  for (int part = 0; part < LC_PARTS; part++)
+    if (env->parts[part] != NULL)
+      mdb_env_close(env->parts[part]);
+  pthread_rwlock_destroy(&env->remap);
+  free(env);
+}
+
+static lc_status open_files(lc_env *env, const char *path, const lc_env_options *options, lc_error *error) {
+  char file[PATH_SIZE];
+  for (int part = 0; part < LC_PARTS; part++) {
+    snprintf(file, sizeof file, "%s/%s", path, part_files[part]);
+    int rc = open_part(file, (lc_part)part, options, &env->parts[part]);
+    if (rc == 0)
+      rc = open_tables(env, (lc_part)part);
+    if (rc != 0)
+      return lc_fail(error, status_of(env->parts[part], rc), "cannot open %s: %s", file, mdb_strerror(rc));
+  }
+  return check_format(env, error);
+}
+
+static lc_status open_new(const char *path, const lc_env_options *options, lc_env **out, lc_error *error) {
+  lc_env *env = calloc(1, sizeof *env);
+  if (env == NULL)
+    return lc_fail(error, LC_UNAVAILABLE, "cannot open %s: out of memory", path);
+  pthread_rwlock_init(&env->remap, NULL);
+  lc_status status = open_files(env, path, options, error);
+  mdb_filehandle_t file;
+  struct stat data;
+  if (status == LC_OK && (mdb_env_get_fd(env->parts[LC_PART_CONFIG], &file) != 0 || fstat(file, &data) != 0))
+    status = lc_fail(error, LC_IO, "cannot open %s: %s", path, strerror(errno));
+  if (status != LC_OK) {
+    destroy(env);
+    return status;
+  }
+  env->device = data.st_dev;
+  env->inode = data.st_ino;
+  env->generation = atomic_load(&registry.generation);
+  env->next = registry.first;
+  registry.first = env;
+  *out = env;
+  return LC_OK;
+}
+
+static lc_env *find_open(const char *path) {
+  char file[PATH_SIZE];
+  struct stat data;
+  snprintf(file, sizeof file, "%s/%s", path, part_files[LC_PART_CONFIG]);
+  if (stat(file, &data) != 0)
+    return NULL;
+  lc_env *env = registry.first;
+  while (env != NULL && (env->device != data.st_dev || env->inode != data.st_ino))
+    env = env->next;
+  return env;
+}
+
+lc_status lc_env_open(const char *path, const lc_env_options *options, lc_env **out, lc_error *error) {
+  if (strlen(path) > PATH_SIZE - 32)
+    return lc_fail(error, LC_IO, "cannot open the store: its path is longer than %d bytes", PATH_SIZE - 32);
+  pthread_once(&registry.once, watch_forks);
+  pthread_mutex_lock(&registry.mutex);
+  lc_status status = LC_OK;
+  *out = find_open(path);
+  if (*out == NULL) {
+    if (mkdir(path, 0750) != 0 && errno != EEXIST)
+      status = lc_fail(error, status_of(NULL, errno), "cannot make the directory %s: %s", path, strerror(errno));
+    else
+      status = open_new(path, options, out, error);
+  }
+  if (status == LC_OK)
+    (*out)->references++;
+  pthread_mutex_unlock(&registry.mutex);
+  return status;
+}
+
+void lc_env_close(lc_env *env) {
+  if (lc_env_forked(env))
+    return;
+  pthread_mutex_lock(&registry.mutex);
+  if (--env->references == 0) {
+    lc_env **link = &registry.first;
+    while (*link != env)
+      link = &(*link)->next;
+    *link = env->next;
+    destroy(env);
+  }
+  pthread_mutex_unlock(&registry.mutex);
+}
+
+/* ---- use --------------------------------------------------------------------------------- */
+
+int lc_env_reader_check(lc_env *env) {
+  int total = 0;
+  for (int part = 0; part < LC_PARTS; part++) {
+    int dead = 0;
+    mdb_reader_check(env->parts[part], &dead);
+    total += dead;
+  }
+  return total;
+}
+
+uint64_t lc_env_config_txnid(const lc_env *env) {
+  MDB_envinfo info;
+  mdb_env_info(env->parts[LC_PART_CONFIG], &info);
+  return info.me_last_txnid;
+}
+
+MDB_dbi lc_env_table(const lc_env *env, lc_table table) {
+  return env->tables[table];
+}
+
+MDB_env *lc_env_part(const lc_env *env, lc_part part) {
+  return env->parts[part];
+}
+
+/* config.mdb is never mapped anew while open (the freshness check reads its map without a lock),
+ * so only journal.mdb's transactions need to be told from a remapping. */
+static void enter(lc_env *env, lc_part part) {
+  if (part == LC_PART_JOURNAL)
+    pthread_rwlock_rdlock(&env->remap);
+}
+
+static void leave(lc_env *env, lc_part part) {
+  if (part == LC_PART_JOURNAL)
+    pthread_rwlock_unlock(&env->remap);
+}
+
+/* Another process has grown the file beyond our map: map it as large as it is. */
+static int adopt_map_size(lc_env *env, lc_part part) {
+  if (part == LC_PART_CONFIG)
+    return MDB_MAP_RESIZED;
+  pthread_rwlock_wrlock(&env->remap);
+  int rc = mdb_env_set_mapsize(env->parts[part], 0);
+  pthread_rwlock_unlock(&env->remap);
+  return rc;
+}
+
+static int begin_once(lc_env *env, lc_part part, unsigned flags, MDB_txn **txn) {
+  enter(env, part);
+  int rc = *txn != NULL ? mdb_txn_renew(*txn) : mdb_txn_begin(env->parts[part], NULL, flags, txn);
+  if (rc != 0)
+    leave(env, part);
+  return rc;
+}
+
+static lc_status begin(lc_env *env, lc_part part, unsigned flags, MDB_txn **txn, lc_error *error) {
+  if (lc_env_forked(env))
+    return lc_fail(error, LC_FORKED, "the store was opened before this process was forked: open it in the child");
+  int rc = begin_once(env, part, flags, txn);
+  if (rc == MDB_READERS_FULL && lc_env_reader_check(env) > 0)
+    rc = begin_once(env, part, flags, txn);
+  if (rc == MDB_MAP_RESIZED && (rc = adopt_map_size(env, part)) == 0)
+    rc = begin_once(env, part, flags, txn);
+  return lc_env_fail(env, part, rc, "cannot begin a transaction", error);
+}
+
+lc_status lc_env_read(lc_env *env, lc_part part, MDB_txn **reader, lc_error *error) {
+  return begin(env, part, MDB_RDONLY, reader, error);
+}
+
+void lc_env_read_end(lc_env *env, lc_part part, MDB_txn *reader) {
+  mdb_txn_reset(reader);
+  leave(env, part);
+}
+
+lc_status lc_env_write(lc_env *env, lc_part part, bool relaxed, MDB_txn **txn, lc_error *error) {
+  *txn = NULL;
+  return begin(env, part, relaxed ? MDB_NOMETASYNC : 0, txn, error);
+}
+
+lc_status lc_env_commit(lc_env *env, lc_part part, MDB_txn *txn, lc_error *error) {
+  int rc = mdb_txn_commit(txn); /* the transaction is gone, whatever the result */
+  leave(env, part);
+  return lc_env_fail(env, part, rc, "cannot commit", error);
+}
+
+void lc_env_abort(lc_env *env, lc_part part, MDB_txn *txn) {
+  mdb_txn_abort(txn);
+  leave(env, part);
+}

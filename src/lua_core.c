@@ -1,0 +1,88 @@
+/* The module leadcat.core: what leadcat's Lua needs from C. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "lua_convert.h"
+#include "lua_decide.h"
+#include "lua_store.h"
+#include "owner.h"
+
+/* core.now() -> seconds since 1970, in whole milliseconds */
+static int l_now(lua_State *L) {
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  lua_pushnumber(L, (double)(now.tv_sec * 1000 + now.tv_nsec / 1000000) / 1000);
+  return 1;
+}
+
+/* core.sleep(seconds) */
+static int l_sleep(lua_State *L) {
+  double seconds = luaL_checknumber(L, 1);
+  struct timespec left = { (time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9) };
+  while (nanosleep(&left, &left) != 0 && errno == EINTR)
+    ;
+  return 0;
+}
+
+/* core.random_id() -> 128 random bits as 32 hex digits */
+static int l_random_id(lua_State *L) {
+  lc_error error;
+  uint8_t id[LC_CONFIRMATION_SIZE];
+  lc_status status = lc_random(id, sizeof id, &error);
+  if (status != LC_OK)
+    return l_fail(L, status, &error);
+  l_push_confirmation_id(L, id);
+  return 1;
+}
+
+/* timegm turns 31 February into a day of March: a date that comes back changed was none. */
+static bool is_date(const struct tm *read, time_t seconds) {
+  struct tm again;
+  time_t local = seconds + read->tm_gmtoff;
+  return gmtime_r(&local, &again) != NULL && again.tm_mday == read->tm_mday && again.tm_mon == read->tm_mon
+      && again.tm_year == read->tm_year;
+}
+
+/* core.parse_time(text, format) -> seconds since 1970; nil, message, code. The format is strptime's;
+ * times without a zone (%z) are UTC. */
+static int l_parse_time(lua_State *L) {
+  const char *text = luaL_checkstring(L, 1), *format = luaL_checkstring(L, 2);
+  struct tm read = { .tm_mday = 1 };
+  lc_error error;
+  const char *end = strptime(text, format, &read);
+  long offset = read.tm_gmtoff;
+  struct tm copy = read;
+  time_t seconds = end != NULL && *end == '\0' ? timegm(&copy) - offset : 0;
+  if (end == NULL || *end != '\0' || !is_date(&read, seconds)) {
+    lc_status status = lc_fail(&error, LC_INVALID, "'%s' is not a date in the form '%s'", text, format);
+    return l_fail(L, status, &error);
+  }
+  l_push_number(L, (double)seconds);
+  return 1;
+}
+
+/* core.ruleset(config, revision) -> the packed ruleset of a config that has no errors */
+static int l_ruleset(lua_State *L) {
+  const lc_ruleset *ruleset = l_push_ruleset(L, 1, (uint64_t)luaL_checkinteger(L, 2));
+  lua_pushlstring(L, (const char *)ruleset, ruleset->size);
+  return 1;
+}
+
+__attribute__((visibility("default"))) int luaopen_leadcat_core(lua_State *L);
+
+int luaopen_leadcat_core(lua_State *L) {
+  static const luaL_Reg functions[] = {
+    { "open", l_store_open },         { "deciders", l_config_deciders }, { "ruleset", l_ruleset },
+    { "now", l_now },                 { "sleep", l_sleep },              { "random_id", l_random_id },
+    { "parse_time", l_parse_time },   { NULL, NULL },
+  };
+  l_store_register(L);
+  l_decide_register(L);
+  lua_newtable(L);
+  luaL_setfuncs(L, functions, 0);
+  lua_pushliteral(L, LC_VERSION);
+  lua_setfield(L, -2, "version");
+  return 1;
+}

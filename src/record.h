@@ -1,0 +1,98 @@
+/* record.h - what the journal keeps, and its packed form: a fixed head, then the texts.
+ *
+ * Unpacking copies nothing: the texts of an unpacked record point into the bytes it came from and
+ * live as long as they do. Packed records are in the machine's own byte order, as LMDB's files are.
+ */
+#ifndef LC_RECORD_H
+#define LC_RECORD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "status.h"
+
+enum {
+  LC_TENANT_MAX = 64,       /* bytes of a tenant's name */
+  LC_COMPANY_MAX = 255,     /* bytes of a company id */
+  LC_EVENT_ID_MAX = 255,    /* bytes of an event's id */
+  LC_CONFIRMATION_SIZE = 16 /* bytes of a confirmation's id */
+};
+
+/* A text: not NUL-terminated, any bytes; {NULL, 0} when absent. */
+typedef struct lc_text {
+  const char *data;
+  size_t size;
+} lc_text;
+
+/* A company's id: its text decides what company it is; the host gets back the type it gave. */
+typedef struct lc_company {
+  lc_text text;
+  bool is_integer;
+} lc_company;
+
+typedef enum lc_entry_status {
+  LC_ENTRY_APPLYING,   /* "applying": written down; the host has not confirmed the change yet */
+  LC_ENTRY_UPDATED,    /* "updated" */
+  LC_ENTRY_CONFLICT,   /* "conflict": the company was not in `from` any more */
+  LC_ENTRY_FAILED,     /* "failed": the host could not do it, and it has been given up */
+  LC_ENTRY_AWAITING,   /* "awaiting_confirmation" */
+  LC_ENTRY_DECLINED,   /* "declined" */
+  LC_ENTRY_EXPIRED,    /* "expired" */
+  LC_ENTRY_SUPERSEDED, /* "superseded": a newer event closed the question */
+  LC_ENTRY_STATUSES    /* how many there are */
+} lc_entry_status;
+
+extern const char *const lc_entry_status_names[LC_ENTRY_STATUSES];
+
+/* One line of the journal. */
+typedef struct lc_entry {
+  uint64_t id;       /* increases; the milliseconds since 1970 when it was written, or the last one's
+                      * plus one. So it is not given twice even after an older backup is restored. */
+  double at;         /* when it happened: seconds since 1970 */
+  uint64_t revision; /* of the config that decided */
+  lc_entry_status status;
+  uint8_t trigger;   /* lc_trigger */
+  uint8_t action;    /* lc_action */
+  int32_t lead_status;
+  int32_t from, to;  /* categories */
+  bool has_confirmation;
+  uint8_t confirmation[LC_CONFIRMATION_SIZE];
+  lc_company company;
+  lc_text event_id;
+  lc_text details;   /* JSON: the actor, sale and contact */
+  lc_text error;     /* why it failed */
+} lc_entry;
+
+typedef enum lc_question_state {
+  LC_QUESTION_OPEN,       /* "open" */
+  LC_QUESTION_SUPERSEDED, /* "superseded": a newer event of the company matched */
+  LC_QUESTION_STATES      /* how many there are */
+} lc_question_state;
+
+extern const char *const lc_question_state_names[LC_QUESTION_STATES];
+
+/* A durable question to a user. What never changes after it was asked is the JSON of `body`. */
+typedef struct lc_confirmation {
+  uint8_t id[LC_CONFIRMATION_SIZE];
+  lc_question_state state;
+  uint64_t entry;     /* of the journal, which asked */
+  double created_at;  /* seconds since 1970, as are the next two */
+  double expires_at;
+  double resolved_at; /* 0 while open */
+  lc_text body;       /* JSON: lead_status, options, sale, contact, actor */
+} lc_confirmation;
+
+/* Bytes that the packed record takes. */
+size_t lc_entry_size(const lc_entry *entry);
+size_t lc_confirmation_size(const lc_confirmation *confirmation);
+
+/* Writes the packed record into `memory`, which has as many bytes as the size said. */
+void lc_entry_pack(const lc_entry *entry, void *memory);
+void lc_confirmation_pack(const lc_confirmation *confirmation, void *memory);
+
+/* Reads a packed record. LC_CORRUPT when the bytes are not one. */
+lc_status lc_entry_unpack(const void *bytes, size_t size, lc_entry *entry, lc_error *error);
+lc_status lc_confirmation_unpack(const void *bytes, size_t size, lc_confirmation *confirmation, lc_error *error);
+
+#endif

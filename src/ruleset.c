@@ -1,0 +1,178 @@
+#include "ruleset.h"
+
+#include <string.h>
+
+/* The checksum covers everything behind the field itself. */
+static const size_t checked_from = offsetof(lc_ruleset, checksum) + sizeof(uint64_t);
+
+static uint64_t fnv1a(const unsigned char *bytes, size_t size) {
+  uint64_t hash = UINT64_C(14695981039346656037);
+  for (size_t i = 0; i < size; i++)
+    hash = (hash ^ bytes[i]) * UINT64_C(1099511628211);
+  return hash;
+}
+
+static uint64_t checksum(const lc_ruleset *ruleset) {
+  return fnv1a((const unsigned char *)ruleset + checked_from, ruleset->size - checked_from);
+}
+
+/* Spreads ids that are dense, or multiples of a power of two, alike (Fibonacci hashing). */
+static uint32_t first_slot(int32_t id, uint32_t slots) {
+  return (uint32_t)(((uint64_t)((uint32_t)id * UINT32_C(2654435769)) * slots) >> 32);
+}
+
+static lc_category_slot *category_slots(const lc_ruleset *ruleset) {
+  return (lc_category_slot *)(uintptr_t)(ruleset + 1);
+}
+
+static lc_rule_slot *rule_slots(const lc_ruleset *ruleset) {
+  return (lc_rule_slot *)(void *)(category_slots(ruleset) + ruleset->category_slots);
+}
+
+/* The slot that holds `id`, or else the empty one where it belongs. */
+static lc_category_slot *find_category(const lc_ruleset *ruleset, int32_t id) {
+  lc_category_slot *slots = category_slots(ruleset);
+  uint32_t at = first_slot(id, ruleset->category_slots);
+  while (slots[at].id != 0 && slots[at].id != id)
+    at = (at + 1) & (ruleset->category_slots - 1);
+  return &slots[at];
+}
+
+static lc_rule_slot *find_lead_status(const lc_ruleset *ruleset, int32_t lead_status) {
+  lc_rule_slot *slots = rule_slots(ruleset);
+  uint32_t at = first_slot(lead_status, ruleset->status_slots);
+  while (slots[at].lead_status != 0 && slots[at].lead_status != lead_status)
+    at = (at + 1) & (ruleset->status_slots - 1);
+  return &slots[at];
+}
+
+const lc_category_slot *lc_ruleset_category(const lc_ruleset *ruleset, int32_t id) {
+  const lc_category_slot *slot = id > 0 ? find_category(ruleset, id) : NULL;
+  return slot != NULL && slot->id != 0 ? slot : NULL;
+}
+
+const lc_rule_slot *lc_ruleset_lead_status(const lc_ruleset *ruleset, int32_t lead_status) {
+  const lc_rule_slot *slot = lead_status > 0 ? find_lead_status(ruleset, lead_status) : NULL;
+  return slot != NULL && slot->lead_status != 0 ? slot : NULL;
+}
+
+/* The smallest power of two that leaves half of the slots empty, and at least one. */
+static uint32_t slots_for(uint32_t count) {
+  uint32_t slots = 2;
+  while (slots < count * 2)
+    slots *= 2;
+  return slots;
+}
+
+size_t lc_ruleset_size(uint32_t categories, uint32_t lead_status_rules) {
+  const uint32_t most = UINT32_C(1) << 26; /* keeps every product below 2^32 */
+  if (categories > most || lead_status_rules > most)
+    return 0;
+  return sizeof(lc_ruleset) + slots_for(categories) * sizeof(lc_category_slot)
+       + slots_for(lead_status_rules) * sizeof(lc_rule_slot);
+}
+
+static lc_status add_category(lc_ruleset *ruleset, const lc_category *category, lc_error *error) {
+  if (category->id < 1)
+    return lc_fail(error, LC_INVALID, "category id %d is out of range", (int)category->id);
+  lc_category_slot *slot = find_category(ruleset, category->id);
+  if (slot->id != 0)
+    return lc_fail(error, LC_INVALID, "category id %d is given twice", (int)category->id);
+  slot->id = category->id;
+  slot->group = (uint8_t)category->group;
+  slot->lead_status = category->lead_status;
+  slot->deleted = category->deleted;
+  return LC_OK;
+}
+
+/* Where a rule goes: its trigger's slot, or the slot of its lead status. */
+static lc_rule_slot *rule_place(lc_ruleset *ruleset, const lc_rule *rule) {
+  if (rule->trigger != LC_LEAD_STATUS_SET)
+    return &ruleset->sale[rule->trigger];
+  return find_lead_status(ruleset, rule->lead_status);
+}
+
+static lc_status add_rule(lc_ruleset *ruleset, const lc_rule *rule, lc_error *error) {
+  const lc_category_slot *target = lc_ruleset_category(ruleset, rule->to);
+  if (target == NULL || target->deleted)
+    return lc_fail(error, LC_INVALID, "a rule's target %d is not a live category", (int)rule->to);
+  if (rule->trigger == LC_LEAD_STATUS_SET && rule->lead_status < 1)
+    return lc_fail(error, LC_INVALID, "lead status id %d is out of range", (int)rule->lead_status);
+  lc_rule_slot *slot = rule_place(ruleset, rule);
+  if (slot->to != 0)
+    return lc_fail(error, LC_INVALID, "two enabled rules for one trigger and lead status");
+  slot->lead_status = rule->lead_status;
+  slot->to = rule->to;
+  slot->ask = rule->ask;
+  return LC_OK;
+}
+
+static uint32_t count_status_rules(const lc_config *config) {
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < config->rule_count; i++)
+    count += config->rules[i].trigger == LC_LEAD_STATUS_SET;
+  return count;
+}
+
+lc_status lc_ruleset_build(const lc_config *config, void *memory, size_t size, lc_error *error) {
+  uint32_t status_rules = count_status_rules(config);
+  if (size == 0 || size > UINT32_MAX || size != lc_ruleset_size(config->category_count, status_rules))
+    return lc_fail(error, LC_INVALID, "the config has too many categories or rules");
+  memset(memory, 0, size);
+  lc_ruleset *ruleset = memory;
+  ruleset->magic = LC_RULESET_MAGIC;
+  ruleset->version = LC_RULESET_VERSION;
+  ruleset->revision = config->revision;
+  ruleset->size = (uint32_t)size;
+  ruleset->category_slots = slots_for(config->category_count);
+  ruleset->status_slots = slots_for(status_rules);
+  ruleset->status_rules = status_rules;
+  lc_status status = LC_OK;
+  for (uint32_t i = 0; i < config->category_count && status == LC_OK; i++)
+    status = add_category(ruleset, &config->categories[i], error);
+  for (uint32_t i = 0; i < config->rule_count && status == LC_OK; i++)
+    status = add_rule(ruleset, &config->rules[i], error);
+  ruleset->checksum = checksum(ruleset);
+  return status;
+}
+
+static bool is_power_of_two(uint32_t n) {
+  return n != 0 && (n & (n - 1)) == 0;
+}
+
+/* Whether the sizes in the header are those of a block of `size` bytes. */
+static bool sizes_fit(const lc_ruleset *ruleset, size_t size) {
+  const uint32_t most = UINT32_C(1) << 27;
+  return is_power_of_two(ruleset->category_slots) && ruleset->category_slots <= most
+      && is_power_of_two(ruleset->status_slots) && ruleset->status_slots <= most
+      && size == sizeof *ruleset + ruleset->category_slots * sizeof(lc_category_slot)
+                                 + ruleset->status_slots * sizeof(lc_rule_slot);
+}
+
+/* A table without an empty slot would be walked forever: at least half must be empty. */
+static bool tables_end(const lc_ruleset *ruleset) {
+  uint32_t categories = 0, rules = 0;
+  for (uint32_t i = 0; i < ruleset->category_slots; i++) {
+    categories += category_slots(ruleset)[i].id != 0;
+    if (category_slots(ruleset)[i].group >= LC_GROUPS)
+      return false;
+  }
+  for (uint32_t i = 0; i < ruleset->status_slots; i++)
+    rules += rule_slots(ruleset)[i].lead_status != 0;
+  return categories <= ruleset->category_slots / 2 && rules <= ruleset->status_slots / 2
+      && rules == ruleset->status_rules;
+}
+
+lc_status lc_ruleset_check(const void *bytes, size_t size, lc_error *error) {
+  const lc_ruleset *ruleset = bytes;
+  if (size < sizeof *ruleset || ruleset->magic != LC_RULESET_MAGIC)
+    return lc_fail(error, LC_CORRUPT, "the stored ruleset is not one");
+  if (ruleset->version != LC_RULESET_VERSION)
+    return lc_fail(error, LC_CORRUPT, "the stored ruleset has version %u, not %d",
+                   (unsigned)ruleset->version, LC_RULESET_VERSION);
+  if (ruleset->size != size || !sizes_fit(ruleset, size))
+    return lc_fail(error, LC_CORRUPT, "the stored ruleset has the wrong size");
+  if (ruleset->checksum != checksum(ruleset) || !tables_end(ruleset))
+    return lc_fail(error, LC_CORRUPT, "the stored ruleset fails its checksum");
+  return LC_OK;
+}

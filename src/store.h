@@ -1,0 +1,185 @@
+/* store.h - everything leadcat keeps on disk, one call an operation.
+ *
+ * A call begins a transaction, works, and commits or aborts it; none is left open. What it reads is
+ * copied out into the store's result buffer (lc_store_result), which is valid until the next call
+ * on that store. A failed call has changed nothing.
+ *
+ * A store belongs to one thread at a time; any number of stores, in any threads and processes, may
+ * be open on one directory. Everything is keyed by the tenant (0 ... LC_TENANT_MAX bytes). Sizes of
+ * tenants, companies and event ids are the caller's to check; times are seconds since 1970.
+ *
+ * Any call may return, besides what it names: LC_FORKED, LC_UNAVAILABLE (no reader slot, no
+ * memory), LC_CORRUPT, LC_IO; a writing one also LC_FULL.
+ */
+#ifndef LC_STORE_H
+#define LC_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "record.h"
+#include "ruleset.h"
+#include "status.h"
+
+typedef struct lc_store lc_store;
+
+typedef struct lc_store_options {
+  size_t map_size;      /* bytes; 0: 16 GiB (env.h) */
+  unsigned max_readers; /* 0: 1024 (env.h) */
+  bool relaxed;         /* a power failure may undo the newest commits of the journal */
+} lc_store_options;
+
+/* Opens the store in directory `path`; the caller gives it to lc_store_close. */
+lc_status lc_store_open(const char *path, const lc_store_options *options, lc_store **out, lc_error *error);
+void lc_store_close(lc_store *store);
+
+/* What the last call copied out: one value, or a list to be walked with lc_list_next. */
+lc_text lc_store_result(const lc_store *store);
+
+/* Takes the next item off the front of `list`; false at its end. */
+bool lc_list_next(lc_text *list, lc_text *item);
+
+/* ---- configs ----------------------------------------------------------------------------- */
+
+/* A tenant's newest ruleset, cached. Zero at first; to be given to lc_rules_free. */
+typedef struct lc_rules {
+  lc_ruleset *ruleset; /* NULL until the first refresh */
+  uint64_t stamp;      /* the transaction that read it */
+} lc_rules;
+
+/* Whether no config, of any tenant, has been saved since `rules` was read. A memory read. */
+bool lc_store_fresh(const lc_store *store, const lc_rules *rules);
+
+/* Reads the tenant's newest ruleset, when it has changed. Without any it is that of the empty
+ * config, revision 0. On failure `rules` stays as it was. */
+lc_status lc_store_refresh(lc_store *store, lc_text tenant, lc_rules *rules, lc_error *error);
+void lc_rules_free(lc_rules *rules);
+
+/* Saves a config as revision `expected` + 1: the packed `ruleset`, its source `json`, and `about`
+ * (JSON: who and when). LC_STALE when `expected` is not the newest revision. */
+lc_status lc_store_save(lc_store *store, lc_text tenant, uint64_t expected, lc_text ruleset, lc_text json,
+                        lc_text about, lc_error *error);
+
+/* Copies out the JSON of a revision, 0 for the newest. LC_NOT_FOUND. */
+lc_status lc_store_config(lc_store *store, lc_text tenant, uint64_t revision, lc_error *error);
+
+/* Copies out the list of `about`, newest revision first. */
+lc_status lc_store_revisions(lc_store *store, lc_text tenant, lc_error *error);
+
+/* ---- journal ----------------------------------------------------------------------------- */
+
+typedef enum lc_write_result {
+  LC_WRITTEN,   /* the entry is in the journal */
+  LC_DUPLICATE, /* nothing written: the event id made the entry `first` */
+  LC_BUSY       /* nothing written: the company's entry `first` is still applying */
+} lc_write_result;
+
+/* One event to be written down. Its entry's status says how:
+ * LC_ENTRY_APPLYING: the change is the host's to make; this store claims it until `deadline`;
+ * LC_ENTRY_UPDATED: the company is kept in this store and is changed with it, or the entry becomes
+ *   LC_ENTRY_CONFLICT when it does not stand in `from`;
+ * LC_ENTRY_AWAITING: `question` is stored too; its `entry` and state are set here;
+ * LC_ENTRY_DECLINED: noted only.
+ * In each case the event id is marked as seen, and an open question of the company is superseded. */
+typedef struct lc_write {
+  lc_entry entry;           /* in; its id and its status are set */
+  lc_confirmation question; /* in, for LC_ENTRY_AWAITING */
+  lc_write_result result;   /* out */
+  uint64_t first;           /* out, unless written */
+} lc_write;
+
+/* Writes all of them in one transaction, in order, at the time `now`. */
+lc_status lc_store_write(lc_store *store, lc_text tenant, lc_write *writes, size_t count, double now,
+                         double deadline, lc_error *error);
+
+/* How the host took a change that this store has claimed. */
+typedef struct lc_finish {
+  uint64_t entry;
+  lc_company company;
+  lc_entry_status status; /* LC_ENTRY_APPLYING: it failed, and is to be tried again at `retry_at` */
+  lc_text error;          /* why it failed */
+  double retry_at;
+  bool lost;              /* out: nothing written, the claim has gone to somebody else */
+} lc_finish;
+
+lc_status lc_store_finish(lc_store *store, lc_text tenant, lc_finish *finishes, size_t count, lc_error *error);
+
+/* An unfinished entry and who works on it. */
+typedef struct lc_claim {
+  uint64_t entry;
+  uint64_t owner;    /* an lc_owner's token; 0: nobody */
+  double deadline;   /* when the claim runs out */
+  double retry_at;   /* when recovery is to try again */
+  uint32_t attempts; /* that failed */
+  uint32_t reserved; /* 0 */
+} lc_claim;
+
+/* Claims the company's unfinished entry until `deadline`, and copies it out.
+ * LC_NOT_FOUND: it has none. LC_CONFLICT: a live owner works on it. */
+lc_status lc_store_claim(lc_store *store, lc_text tenant, const lc_company *company, double now, double deadline,
+                         lc_claim *claim, lc_error *error);
+
+/* Copies out the list of unfinished entries whose `retry_at` has come, by company: at most `limit`
+ * of those behind the company `after` (its text; empty for the first). */
+lc_status lc_store_applying(lc_store *store, lc_text tenant, double now, lc_text after, size_t limit,
+                            lc_error *error);
+
+/* Copies out the entry that an event id made. LC_NOT_FOUND. */
+lc_status lc_store_seen(lc_store *store, lc_text tenant, lc_text event_id, lc_error *error);
+
+/* Copies out one entry. LC_NOT_FOUND. */
+lc_status lc_store_entry(lc_store *store, lc_text tenant, uint64_t entry, lc_error *error);
+
+/* Copies out a list of entries, newest first: of one company or (NULL) of all, with `at` >= since,
+ * older than the entry `after` (0: from the newest), at most `limit`. */
+lc_status lc_store_history(lc_store *store, lc_text tenant, const lc_company *company, double since,
+                           uint64_t after, size_t limit, lc_error *error);
+
+/* Copies out a confirmation. LC_NOT_FOUND. */
+lc_status lc_store_confirmation(lc_store *store, lc_text tenant, const uint8_t *id, lc_error *error);
+
+/* ---- companies of the embedded host ------------------------------------------------------ */
+
+typedef struct lc_company_record {
+  uint64_t entry;      /* the journal entry that changed it last; 0: none */
+  int32_t category;
+  uint32_t is_integer; /* the type of id that the host gave: 0 or 1 */
+} lc_company_record;
+
+/* The company's category. LC_NOT_FOUND. */
+lc_status lc_store_company(lc_store *store, lc_text tenant, const lc_company *company, int32_t *category,
+                           lc_error *error);
+
+/* Adds companies, all in `category`, in one transaction; those that exist are left alone.
+ * `created` is how many were new. */
+lc_status lc_store_create(lc_store *store, lc_text tenant, const lc_company *companies, size_t count,
+                          int32_t category, size_t *created, lc_error *error);
+
+/* Sets the company's category when it is `from`. LC_CONFLICT when it is another, LC_NOT_FOUND. */
+lc_status lc_store_set_category(lc_store *store, lc_text tenant, const lc_company *company, int32_t to,
+                                int32_t from, lc_error *error);
+
+/* Copies out a list of companies behind `after` (a company's text; empty for the first), at most
+ * `limit`, in the order of their ids' sizes and bytes. An item is an lc_company_record, then the
+ * company's text. */
+lc_status lc_store_companies(lc_store *store, lc_text tenant, lc_text after, size_t limit, lc_error *error);
+
+/* ---- upkeep ------------------------------------------------------------------------------ */
+
+typedef struct lc_store_stats {
+  uint64_t commits;      /* of this store handle */
+  double commit_seconds; /* in total */
+  double commit_slowest; /* seconds */
+  uint64_t map_used[2];  /* bytes of config.mdb and of journal.mdb in use */
+  uint64_t map_size[2];  /* bytes they may grow to */
+  unsigned readers[2];   /* reader slots taken */
+  unsigned max_readers;
+} lc_store_stats;
+
+lc_status lc_store_stat(lc_store *store, lc_store_stats *stats, lc_error *error);
+
+/* Frees the reader slots of dead processes; `freed` is how many. */
+lc_status lc_store_reader_check(lc_store *store, int *freed, lc_error *error);
+
+#endif

@@ -1,0 +1,77 @@
+/* store_internal.h - what the parts of the store share: keys, transactions, the result buffer. */
+#ifndef LC_STORE_INTERNAL_H
+#define LC_STORE_INTERNAL_H
+
+#include "env.h"
+#include "owner.h"
+#include "store.h"
+
+enum { LC_KEY_SIZE = 1 + LC_TENANT_MAX + 1 + LC_COMPANY_MAX + 8 }; /* below LMDB's 511 */
+
+typedef struct lc_key {
+  unsigned char bytes[LC_KEY_SIZE];
+  size_t size;
+} lc_key;
+
+struct lc_store {
+  lc_env *env;
+  lc_owner owner;
+  bool relaxed;
+  MDB_txn *readers[LC_PARTS]; /* idle between calls; each keeps its reader slot */
+  char *result;               /* the buffer, its bytes in use, and its size */
+  size_t result_size;
+  size_t result_capacity;
+  uint64_t commits;
+  double commit_seconds;
+  double commit_slowest;
+};
+
+/* Keys: begun with the tenant, then extended. The caller has checked the sizes. */
+lc_key lc_key_of(lc_text tenant);
+void lc_key_add_text(lc_key *key, lc_text text); /* its size in a byte, then its bytes */
+void lc_key_add_bytes(lc_key *key, const void *bytes, size_t size);
+void lc_key_add_number(lc_key *key, uint64_t number);
+uint64_t lc_key_number(MDB_val key); /* the number that it ends with */
+bool lc_key_is_prefix(const lc_key *prefix, MDB_val key);
+MDB_val lc_key_value(lc_key *key);
+
+/* LMDB's calls on a table. */
+int lc_get(const lc_store *store, MDB_txn *txn, lc_table table, lc_key *key, MDB_val *value);
+int lc_put(const lc_store *store, MDB_txn *txn, lc_table table, lc_key *key, const void *data, size_t size);
+/* Puts a value of `size` bytes, which the caller writes to `*memory` at once. */
+int lc_reserve(const lc_store *store, MDB_txn *txn, lc_table table, lc_key *key, size_t size, void **memory);
+int lc_delete(const lc_store *store, MDB_txn *txn, lc_table table, lc_key *key);
+
+/* Moves the cursor to the last key that is `prefix` and a number below `bound`; MDB_NOTFOUND. */
+int lc_seek_before(MDB_cursor *cursor, const lc_key *prefix, uint64_t bound, MDB_val *key, MDB_val *value);
+
+/* Moves on to the previous key when it has the prefix; MDB_NOTFOUND. */
+int lc_seek_previous(MDB_cursor *cursor, const lc_key *prefix, MDB_val *key, MDB_val *value);
+
+/* Transactions. */
+lc_status lc_begin_read(lc_store *store, lc_part part, MDB_txn **txn, lc_error *error);
+void lc_end_read(lc_store *store, lc_part part);
+lc_status lc_begin_write(lc_store *store, lc_part part, MDB_txn **txn, lc_error *error);
+/* Commits when `status` is LC_OK, else aborts; returns what came of it. */
+lc_status lc_end_write(lc_store *store, lc_part part, MDB_txn *txn, lc_status status, lc_error *error);
+lc_status lc_store_fail(const lc_store *store, lc_part part, int rc, const char *doing, lc_error *error);
+
+/* The result buffer. */
+void lc_result_clear(lc_store *store);
+lc_status lc_result_set(lc_store *store, const void *data, size_t size, lc_error *error);
+/* Appends an item of a list, given in two pieces. */
+lc_status lc_result_add(lc_store *store, lc_text first, lc_text second, lc_error *error);
+
+/* Reads with a cursor: clears the result, runs `scanner` inside one read transaction, ends it. */
+typedef lc_status lc_scanner(lc_store *store, MDB_cursor *cursor, void *request, lc_error *error);
+lc_status lc_scan(lc_store *store, lc_part part, lc_table table, lc_scanner *scanner, void *request,
+                  lc_error *error);
+
+/* What the last cursor call of a scan means: MDB_NOTFOUND is its end, and so is 0 (a limit). */
+lc_status lc_end_of_scan(const lc_store *store, lc_part part, int rc, lc_error *error);
+
+static inline lc_text lc_text_of(MDB_val value) {
+  return (lc_text){ value.mv_data, value.mv_size };
+}
+
+#endif
