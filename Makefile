@@ -98,7 +98,7 @@ deps-test:
 
 demo: deps-demo ## install what is missing, build, and run the bundled sample through the rules
 	@$(MAKE) --no-print-directory -s all
-	@sh lua/leadcat/demo/run.sh $(BUILD)/bin/leadcat lua/leadcat/demo
+	@BUILD=$(BUILD) sh spec/support/with_lua.sh $(LUA) lua/leadcat/demo/run.lua lua/leadcat/demo/opportunities.csv
 
 test: deps-test ## install what is missing, build, and run all specs on Lua 5.4 and on LuaJIT
 	@$(MAKE) --no-print-directory -s all
@@ -133,20 +133,23 @@ bench: all ## measure against the alternatives, as ratios in one run
 
 # ---- installing --------------------------------------------------------------------------------
 
-core: ## build the core for one Lua, as luarocks asks for it
-	$(CC) $(CFLAGS) $(ALL) -isystem $(LUA_INCDIR) $(LDFLAGS) $(LINK) $(CORE_SOURCES) $(LUA_SOURCES) -o core.so $(LIBS)
+core: # for luarocks: the core for the Lua whose headers are in LUA_INCDIR
+	@mkdir -p $(BUILD)/rock
+	$(CC) $(CFLAGS) $(ALL) -isystem $(LUA_INCDIR) $(addprefix -I,$(LMDB_INCDIR)) $(CORE_SOURCES) $(LUA_SOURCES) \
+	  $(LDFLAGS) $(LINK) $(addprefix -L,$(LMDB_LIBDIR)) -o $(BUILD)/rock/core.so $(LIBS)
 
 install: ## install module, core and command for Lua 5.4 below PREFIX (/usr/local)
 	@test -n "$(CORE)" || $(MAKE) --no-print-directory -s all
-	cd lua && find leadcat -type f ! -path 'leadcat/bin/*' -exec install -D -m 644 {} $(DESTDIR)$(LUADIR)/{} \;
+	cd lua && find leadcat -type f ! -path 'leadcat/bin/*' ! -path 'leadcat/demo/*' \
+	  -exec install -D -m 644 {} $(DESTDIR)$(LUADIR)/{} \;
 	install -D -m 755 $(or $(CORE),$(BUILD)/lua5.4/leadcat/core.so) $(DESTDIR)$(LIBDIR)/leadcat/core.so
 	install -D -m 755 lua/leadcat/bin/leadcat $(DESTDIR)$(BINDIR)/leadcat
 
 rock: ## install with luarocks, from the rockspec
-	luarocks make --deps-mode=none rockspec/leadcat-scm-1.rockspec
+	luarocks --lua-version=5.4 make --deps-mode=none rockspec/leadcat-scm-1.rockspec
 
 clean: ## remove what was built
-	rm -rf $(BUILD) core.so
+	rm -rf $(BUILD)
 
 help: ## list the targets
 	@sed -n 's/^\([a-z][a-z0-9.-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | sort | awk -F'\t' '{ printf "  %-10s %s\n", $$1, $$2 }'

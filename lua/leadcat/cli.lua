@@ -1,0 +1,518 @@
+--- The `leadcat` command: reads its arguments, calls the engine, and says what came of it. It decides nothing itself.
+
+local argparse = require "argparse"
+local config = require "leadcat.config"
+local event_of = require "leadcat.event"
+local input = require "leadcat.input"
+local json = require "leadcat.json"
+local leadcat = require "leadcat"
+local simulate = require "leadcat.simulate"
+local text = require "leadcat.text"
+
+local cli = {}
+
+local BATCH = 1000 -- events of a replay that are committed together
+local STEP = 1000 -- events between two looks at the clock
+
+-- A failed run: raised as a table by whatever finds it, told by `cli.main`.
+local function fail(message, ...)
+  error({ message = select("#", ...) > 0 and message:format(...) or message }, 0)
+end
+
+local function must(value, message)
+  if value == nil then
+    fail("%s", message)
+  end
+  return value
+end
+
+local function warn(message, ...)
+  io.stderr:write("leadcat: ", message:format(...), "\n")
+end
+
+-- The command line acts as the system's user, as administrator.
+local function actor()
+  return { id = os.getenv "USER" or os.getenv "LOGNAME" or "cli", admin = true }
+end
+
+local function print_json(value)
+  print(json.encode(value, "  "))
+end
+
+-- Files and stores ----------------------------------------------------------------------------------------------------
+
+local function open_file(path)
+  if path == "-" then
+    return io.stdin
+  end
+  return must(io.open(path, "rb"))
+end
+
+local function read_file(path)
+  local file = open_file(path)
+  local content, message = file:read "*a"
+  file:close()
+  return must(content, message)
+end
+
+local function read_config(path)
+  local cfg, message = json.decode(read_file(path))
+  if cfg == nil then
+    fail("%s: %s", path, message)
+  end
+  return cfg
+end
+
+local function exists(path)
+  local file = io.open(path .. "/config.mdb", "rb")
+  return file ~= nil and file:close()
+end
+
+-- Opens a store that is there. Only `init` makes one: a mistyped directory is not to become an empty store.
+local function open_store(args, new)
+  if not new and not exists(args.path) then
+    fail("there is no store in %s: leadcat init --path %s makes one", args.path, args.path)
+  end
+  return must(leadcat.open { path = args.path, language = args.language })
+end
+
+-- Runs `fn(engine)` and closes the store, whatever happens.
+local function with_store(args, new, fn)
+  local engine = open_store(args, new)
+  local ok, result = pcall(fn, engine)
+  engine:close()
+  if not ok then
+    error(result, 0)
+  end
+  return result
+end
+
+local function print_problems(problems)
+  for _, problem in ipairs(problems) do
+    io.stderr:write(("%s: %s [%s]\n"):format(problem.severity, problem.message, problem.code))
+  end
+end
+
+-- What `engine:save` gives; refused configs have all their problems printed.
+local function saved(revision, message, _, problems)
+  print_problems(problems or {})
+  return must(revision, message)
+end
+
+-- The config to work with: a file's, or the store's.
+local function config_of(args)
+  if args.config_file then
+    return read_config(args.config_file)
+  end
+  return with_store(args, false, function(engine)
+    return must(engine:config())
+  end)
+end
+
+-- Progress ------------------------------------------------------------------------------------------------------------
+
+local function is_terminal()
+  local ok = os.execute "test -t 2"
+  return ok == true or ok == 0
+end
+
+-- A function to be called with the number of events done. It writes to stderr when that is a terminal and a second has
+-- gone by, at most once a second; `done` wipes the line.
+local function progress(events, size)
+  local terminal, last, shown = is_terminal(), os.time(), false
+  local function show(count)
+    if not terminal or count % STEP ~= 0 or os.time() == last then
+      return
+    end
+    last, shown = os.time(), true
+    local share = events.total and count / events.total or size and events:position() / size
+    io.stderr:write(("\r%s events%s\27[K"):format(text.number(count), share and (" (%d%%)"):format(share * 100) or ""))
+    io.stderr:flush()
+  end
+  local function done()
+    if shown then
+      io.stderr:write "\r\27[K"
+    end
+  end
+  return show, done
+end
+
+-- Events --------------------------------------------------------------------------------------------------------------
+
+local function size_of(file)
+  local size = file:seek "end"
+  if size then
+    file:seek("set", 0)
+  end
+  return size
+end
+
+local function open_events(args)
+  local path = args.opportunities or args.events
+  local file = open_file(path)
+  if args.opportunities then
+    return input.opportunities(file, {
+      company = args.company, created = args.created, closed = args.closed, stage = args.stage, won = args.won,
+      lost = args.lost, date_format = args.date_format, sale = args.sale, keep_going = args.keep_going,
+    }), path, size_of(file)
+  end
+  local format = args.format or input.format_of(path)
+    or fail("%s: is it csv or jsonl? say so with --format", path == "-" and "standard input" or path)
+  return input.events(file, { format = format, date_format = args.date_format }), path, size_of(file)
+end
+
+-- The events of the files, as an iterator. A bad line ends the run, unless the user said to keep going.
+local function events_of(args)
+  local events, path, size = open_events(args)
+  local bad, count, where, message, code = 0, 0, nil, nil, nil
+  local show, done = progress(events, size)
+  local function complain(line, problem)
+    local told = ("%s:%s: %s"):format(path, line or "?", problem)
+    if not args.keep_going or code == "io" then
+      done()
+      return told
+    end
+    bad = bad + 1
+    warn("%s", told)
+  end
+  local function next_event()
+    while true do
+      local event, line
+      event, where, code, line = events:next()
+      if event == nil and code == nil then
+        return nil
+      elseif event == nil then
+        message = complain(line, where)
+      else
+        local problem = event_of.problem(event)
+        if not problem then
+          count = count + 1
+          show(count)
+          return event
+        end
+        message = complain(where, problem)
+      end
+      if message then
+        return nil, message, "invalid"
+      end
+    end
+  end
+  local function finish()
+    done()
+    for _, row in ipairs(events.bad) do
+      warn("%s:%d: %s", path, row.line, row.message)
+    end
+    for _, warning in ipairs(events.warnings) do
+      warn("%s: %s", path, warning)
+    end
+    bad = bad + events.bad_count
+    if bad > 0 then
+      warn("%s bad line%s left out", text.number(bad), bad == 1 and "" or "s")
+    end
+    return bad
+  end
+  return next_event, finish
+end
+
+-- Commands ------------------------------------------------------------------------------------------------------------
+
+local commands = {}
+
+function commands.init(args)
+  return with_store(args, true, function(engine)
+    local revision = must(engine:config()).revision
+    if revision > 0 then
+      print(("%s is initialised already (revision %d); nothing changed"):format(args.path, revision))
+      return 0
+    end
+    revision = saved(engine:save(leadcat.preset(args.preset), { actor = actor(), revision = 0 }))
+    print(("%s: revision %d, the preset %s. All its rules are off. To switch some on:"):format(args.path, revision,
+      args.preset))
+    print(("  leadcat config export --path %s --output rules.json"):format(args.path))
+    print(("  leadcat config import --path %s rules.json"):format(args.path))
+    return 0
+  end)
+end
+
+commands["config show"] = function(args)
+  local cfg = config_of(args)
+  if args.json then
+    print_json(cfg)
+  else
+    io.write(text.config(cfg, args.language))
+  end
+  return 0
+end
+
+commands["config export"] = function(args)
+  local content = json.encode(config_of(args), "  ") .. "\n"
+  if not args.output then
+    io.write(content)
+    return 0
+  end
+  local file = must(io.open(args.output, "wb"))
+  must(file:write(content))
+  must(file:close())
+  return 0
+end
+
+commands["config import"] = function(args)
+  local cfg = read_config(args.file)
+  return with_store(args, false, function(engine)
+    print_problems(config.has_errors(config.problems(cfg)) and {} or config.problems(cfg))
+    local revision = saved(engine:save(cfg, { actor = actor(), revision = args.revision }))
+    print(("%s: revision %d"):format(args.path, revision))
+    return 0
+  end)
+end
+
+function commands.check(args)
+  local problems = config.problems(config_of(args))
+  if args.json then
+    print_json(json.array(problems))
+  elseif #problems == 0 then
+    print "no problems"
+  else
+    for _, problem in ipairs(problems) do
+      print(("%s: %s [%s]"):format(problem.severity, problem.message, problem.code))
+    end
+  end
+  return config.has_errors(problems) and 1 or 0
+end
+
+local function print_report(args, report)
+  if args.json then
+    print_json(report)
+  else
+    io.write(text.report(report))
+  end
+end
+
+function commands.simulate(args)
+  local cfg = config_of(args)
+  local next_event, finish = events_of(args)
+  local report, message, _, problems = simulate.run(cfg, next_event, {
+    start_category = args.start_category, language = args.language,
+  })
+  local bad = finish()
+  print_problems(problems or {})
+  must(report, message)
+  report.bad_lines = args.keep_going and bad or nil
+  print_report(args, report)
+  return 0
+end
+
+-- What an outcome counts as in a report: the action for what matched, else the reason, else how it ended.
+local ENDED = { updated = "update", awaiting_confirmation = "confirm" }
+
+local function outcome_name(outcome)
+  return ENDED[outcome.status] or outcome.status == "unchanged" and outcome.reason or outcome.status
+end
+
+-- Adds the companies of a batch that the store has not got, in the start category. `touched` gathers all.
+local function add_companies(engine, batch, start, touched)
+  local new = {}
+  for _, event in ipairs(batch) do
+    local key = event_of.key(event.company)
+    if touched[key] == nil then
+      touched[key] = event.company
+      new[#new + 1] = event.company
+    end
+  end
+  if start and #new > 0 then
+    must(engine.host:create_many(new, start))
+  end
+end
+
+local function handle_batch(engine, batch, run)
+  add_companies(engine, batch, run.start, run.touched)
+  local outcomes = must(engine:handle_many(batch))
+  for i, outcome in ipairs(outcomes) do
+    simulate.count(run.report, batch[i].trigger, outcome_name(outcome))
+  end
+end
+
+-- Handles all events, a batch at a time. Those before a bad line are handled and stay so.
+local function handle_all(engine, next_event, run)
+  local batch, who = {}, actor()
+  local event, message = next_event()
+  while event do
+    event.actor = event.actor or who
+    batch[#batch + 1] = event
+    if #batch == BATCH then
+      handle_batch(engine, batch, run)
+      batch = {}
+    end
+    event, message = next_event()
+  end
+  if #batch > 0 then
+    handle_batch(engine, batch, run)
+  end
+  return message
+end
+
+local function start_category(cfg, name)
+  if name == nil then
+    return nil
+  end
+  local category = config.find_by_name(cfg.categories, name)
+  return must(category and category.id, ("--start-category: there is no category '%s'"):format(name))
+end
+
+function commands.replay(args)
+  return with_store(args, false, function(engine)
+    local cfg = must(engine:config())
+    local run = { report = simulate.new_report(), touched = {}, start = start_category(cfg, args.start_category) }
+    local next_event, finish = events_of(args)
+    local message = handle_all(engine, next_event, run)
+    local bad = finish()
+    simulate.count_companies(run.report, cfg, args.language, function(_, key)
+      local company
+      key, company = next(run.touched, key)
+      return key, key and (engine.host:get(company) or false)
+    end)
+    run.report.bad_lines = args.keep_going and bad or nil
+    if message then
+      fail("%s (the %s events before it are handled)", message, text.number(run.report.events))
+    end
+    print_report(args, run.report)
+    return 0
+  end)
+end
+
+-- Arguments -----------------------------------------------------------------------------------------------------------
+
+local function add_path(command, required)
+  local option = command:option("--path", "The directory of the store."):argname "DIR"
+  if required then
+    option:count "1"
+  end
+end
+
+local function add_output(command)
+  command:flag("--json", "Print JSON.")
+  command:option("--language", "The language of names: en, no, sv, da, de, nl."):argname("TAG"):default "en"
+end
+
+local function add_events(command)
+  command:argument("file", "A file of events, - for standard input: JSON Lines, or CSV whose columns are an event's fields.")
+    :args "?"
+  command:option("--events", "The file of events, as an option."):argname "FILE"
+  command:option("--format", "The form of the file of events, where its name does not tell."):argname("csv|jsonl")
+    :choices { "csv", "jsonl" }
+  command:option("--opportunities", "An opportunity export, a CSV file with one row a sale."):argname "FILE"
+  for _, option in ipairs {
+    { "--company", "its column of the company" },
+    { "--created", "its column of the date when the sale was registered" },
+    { "--closed", "its column of the date when the sale was won or lost" },
+    { "--stage", "its column of the stage" },
+    { "--sale", "its column of the sale's id; a sale is then handled once, however often it is replayed" },
+  } do
+    command:option(option[1], "With --opportunities: " .. option[2] .. "."):argname "COLUMN"
+  end
+  command:option("--won", "With --opportunities: the stage of a won sale; may be given again."):argname("LABEL"):count "*"
+  command:option("--lost", "With --opportunities: the stage of a lost sale; may be given again."):argname("LABEL"):count "*"
+  command:option("--date-format", "The form of dates, as strptime takes it, such as '%d.%m.%Y' (default: ISO 8601).")
+    :argname "FORMAT"
+  command:option("--start-category", "The category, by name or id, of a company that is not known yet."):argname "CATEGORY"
+  command:flag("--keep-going", "Count bad lines and go on; without it the first one ends the run.")
+end
+
+local function new_parser()
+  local parser = argparse("leadcat", "Keeps a CRM's company categories right by itself.")
+    :epilog "Exit status: 0 done, 1 a failed run, 2 wrong usage."
+  parser:flag("--version", "Print the version."):action(function()
+    print("leadcat " .. leadcat._VERSION)
+    os.exit(0)
+  end)
+  parser:command_target "command"
+
+  local init = parser:command("init", "Make a store with a preset config.")
+  add_path(init, true)
+  init:option("--preset", "The config to start from."):argname("NAME"):default("superoffice"):choices { "superoffice" }
+
+  local config_command = parser:command("config", "Show, export or import the config."):command_target "config_command"
+  local show = config_command:command("show", "Print the rules, categories and lead statuses.")
+  add_path(show, true)
+  add_output(show)
+  local export = config_command:command("export", "Print the config as JSON, to be edited and imported.")
+  add_path(export, true)
+  export:option("--output", "Write to a file instead."):argname "FILE"
+  local import = config_command:command("import", "Save a config from a JSON file as a new revision.")
+  import:argument("file", "The file, - for standard input.")
+  add_path(import, true)
+  import:option("--revision", "Refuse unless this is the newest revision."):argname("N"):convert(tonumber)
+
+  local check = parser:command("check", "Say what is wrong with a config; exit status 1 when it could not be saved.")
+  check:mutex(check:option("--config", "A JSON file, - for standard input."):target("config_file"):argname "FILE",
+    check:option("--path", "The directory of a store."):argname "DIR")
+  add_output(check)
+
+  local replay = parser:command("replay", "Handle the events of a file with the companies kept in the store.")
+  add_path(replay, true)
+  add_events(replay)
+  add_output(replay)
+
+  local simulation = parser:command("simulate", "Say what a config would do with the events of a file; writes nothing.")
+  simulation:mutex(simulation:option("--config", "The config, a JSON file."):target("config_file"):argname "FILE",
+    simulation:option("--path", "The directory of a store, whose config is taken."):argname "DIR")
+  add_events(simulation)
+  add_output(simulation)
+  return parser
+end
+
+-- What argparse cannot check: nil, or what is wrong.
+local function usage_problem(args)
+  if (args.command == "check" or args.command == "simulate") and not (args.config_file or args.path) then
+    return "--config FILE or --path DIR is needed"
+  elseif args.command ~= "replay" and args.command ~= "simulate" then
+    return nil
+  end
+  args.events = args.events or args.file
+  if not args.events and not args.opportunities or args.events and args.opportunities then
+    return "either a file of events or --opportunities FILE is needed"
+  end
+  for _, option in ipairs { "company", "created", "closed", "stage" } do
+    if args.opportunities and not args[option] then
+      return ("--opportunities needs --company, --created, --closed and --stage: --%s is missing"):format(option)
+    end
+  end
+  if args.opportunities and #args.won == 0 and #args.lost == 0 then
+    return "--opportunities needs --won, --lost or both: what the stages of won and lost sales are called"
+  end
+end
+
+--- Runs the command.
+---@param arguments string[]
+---@return integer status 0 done, 1 a failed run, 2 wrong usage
+function cli.main(arguments)
+  local parser = new_parser()
+  local ok, args = pcall(function()
+    local parsed, result = parser:pparse(arguments)
+    local problem = parsed and usage_problem(result) or not parsed and result
+    if problem then
+      error({ usage = problem }, 0)
+    end
+    return result
+  end)
+  if not ok then
+    if type(args) ~= "table" then
+      error(args, 0)
+    end
+    local command = commands[arguments[1]] and arguments[1] .. " " or ""
+    io.stderr:write("leadcat: ", args.usage, "\nleadcat ", command, "--help says more\n")
+    return 2
+  end
+  local name = args.config_command and "config " .. args.config_command or args.command
+  local done, result = pcall(commands[name], args)
+  if done then
+    return result
+  elseif type(result) == "table" and result.message then
+    warn("%s", result.message)
+    return 1
+  end
+  warn("%s", tostring(result))
+  return 1
+end
+
+return cli

@@ -1,0 +1,118 @@
+--- Configs and reports as text for a terminal.
+
+local config = require "leadcat.config"
+
+local text = {}
+
+--- A whole number with its thousands set apart: 13,923.
+---@param n integer
+---@return string
+function text.number(n)
+  local digits = ("%d"):format(n)
+  local head = digits:sub(1, (#digits - 1) % 3 + 1)
+  return head .. digits:sub(#head + 1):gsub("%d%d%d", ",%0")
+end
+
+-- How many characters a text shows: its UTF-8 sequences.
+local function width(s)
+  return select(2, s:gsub("[^\128-\191]", ""))
+end
+
+--- Rows as columns, two blanks apart; a column that begins with a number in its first row below the head is right-aligned.
+---@param rows string[][] the first is the head
+---@return string
+function text.table(rows)
+  local widths, lines = {}, {}
+  for _, row in ipairs(rows) do
+    for i, cell in ipairs(row) do
+      widths[i] = math.max(widths[i] or 0, width(cell))
+    end
+  end
+  for _, row in ipairs(rows) do
+    local cells = {}
+    for i, cell in ipairs(row) do
+      local blanks = (" "):rep(widths[i] - width(cell))
+      local right = rows[2] and (rows[2][i] or ""):find "^%d[%d,]*$"
+      cells[i] = right and blanks .. cell or cell .. blanks
+    end
+    lines[#lines + 1] = (table.concat(cells, "  "):gsub(" +$", ""))
+  end
+  return table.concat(lines, "\n") .. "\n"
+end
+
+-- The keys of a table of counts: the largest count first.
+local function by_count(counts)
+  local names = {}
+  for name in pairs(counts) do
+    names[#names + 1] = name
+  end
+  table.sort(names, function(a, b)
+    return counts[a] > counts[b] or counts[a] == counts[b] and a < b
+  end)
+  return names
+end
+
+--- A report of `simulate` or `replay`.
+---@param report table
+---@return string
+function text.report(report)
+  local outcomes, categories = { { "trigger", "outcome", "events" } }, { { "category", "companies" } }
+  for _, trigger in ipairs(config.TRIGGERS) do
+    for _, outcome in ipairs(by_count(report.outcomes[trigger] or {})) do
+      outcomes[#outcomes + 1] = { trigger, outcome, text.number(report.outcomes[trigger][outcome]) }
+    end
+  end
+  for _, name in ipairs(by_count(report.categories)) do
+    categories[#categories + 1] = { name, text.number(report.categories[name]) }
+  end
+  return ("%s events, %s companies\n\n%s\n%s"):format(text.number(report.events), text.number(report.companies),
+    text.table(outcomes), text.table(categories))
+end
+
+local function rule_row(cfg, rule, language)
+  local status = rule.lead_status and config.find(cfg.lead_statuses, rule.lead_status)
+  local target = rule.set_category and config.find(cfg.categories, rule.set_category)
+  return {
+    rule.enabled and "on" or "off",
+    rule.trigger .. (status and (" (%s)"):format(config.name(status, language)) or ""),
+    target and config.name(target, language) or "",
+    rule.ask and "asks first" or "",
+  }
+end
+
+-- A list of categories or lead statuses: id, name, what else is to be said, and whether it is deleted.
+local function item_rows(head, items, language, more)
+  local rows = { head }
+  for _, item in ipairs(items) do
+    local row = { ("%d"):format(item.id), config.name(item, language) }
+    for _, cell in ipairs(more(item)) do
+      row[#row + 1] = cell
+    end
+    row[#row + 1] = item.deleted and "deleted" or ""
+    rows[#rows + 1] = row
+  end
+  return text.table(rows)
+end
+
+--- A config.
+---@param cfg leadcat.Config
+---@param language? string
+---@return string
+function text.config(cfg, language)
+  local rules = { { "rule", "trigger", "set category to", "" } }
+  for _, rule in ipairs(cfg.rules) do
+    rules[#rules + 1] = rule_row(cfg, rule, language)
+  end
+  return table.concat({
+    ("revision %d\n"):format(cfg.revision or 0),
+    text.table(rules),
+    item_rows({ "id", "category", "group", "", "" }, cfg.categories, language, function(category)
+      return { category.group, category.lead_status and "lead status" or "" }
+    end),
+    item_rows({ "id", "lead status", "" }, cfg.lead_statuses, language, function()
+      return {}
+    end),
+  }, "\n")
+end
+
+return text

@@ -1,0 +1,37 @@
+rockspec_format = "3.0"
+package = "leadcat"
+version = "scm-1"
+source = {
+  url = "git+file://.", -- built from the working copy: luarocks make
+}
+description = {
+  summary = "Keeps a CRM's company categories right by itself",
+  detailed = "When a sale is registered, won or lost, or a lead status is set, the company's category is updated, "
+    .. "automatically or after the user has confirmed. Rules and journal are kept in LMDB, decisions are made in C.",
+  license = "MIT",
+}
+supported_platforms = { "unix" }
+dependencies = {
+  "lua >= 5.1, < 5.5", -- 5.4, 5.3, or LuaJIT
+  "lua-cjson >= 2.1.0",
+  "argparse >= 0.7.1", -- for the command only
+}
+external_dependencies = {
+  LMDB = { header = "lmdb.h" },
+}
+build = {
+  type = "make",
+  build_target = "core",
+  build_variables = {
+    CFLAGS = "$(CFLAGS)",
+    LUA_INCDIR = "$(LUA_INCDIR)",
+    LMDB_INCDIR = "$(LMDB_INCDIR)",
+    LMDB_LIBDIR = "$(LMDB_LIBDIR)",
+  },
+  install_variables = {
+    CORE = "build/rock/core.so",
+    LUADIR = "$(LUADIR)",
+    LIBDIR = "$(LIBDIR)",
+    BINDIR = "$(BINDIR)",
+  },
+}
