@@ -86,4 +86,45 @@ function stores.run(code, ...)
   return text, tonumber(status)
 end
 
+local function quote(word)
+  return "'" .. word:gsub("'", "'\\''") .. "'"
+end
+
+local function read_and_remove(name)
+  local file = assert(io.open(name, "rb"))
+  local content = file:read "*a"
+  file:close()
+  os.remove(name)
+  return content
+end
+
+--- A new file with this content; it is gone after the test.
+---@param content string
+---@param suffix? string of its name, such as ".csv"
+---@return string name
+function stores.file(content, suffix)
+  local name = stores.path() .. (suffix or "")
+  directories[#directories + 1] = name
+  local file = assert(io.open(name, "wb"))
+  file:write(content)
+  file:close()
+  return name
+end
+
+--- Runs the `leadcat` command of this tree, on the same Lua.
+---@param ... string its arguments
+---@return string output
+---@return string errors what it wrote to stderr
+---@return integer status
+function stores.leadcat(...)
+  local words = { os.getenv "LEADCAT_LUA" or "lua5.4", "lua/leadcat/bin/leadcat", ... }
+  for i, word in ipairs(words) do
+    words[i] = quote(word)
+  end
+  local out, err = os.tmpname(), os.tmpname()
+  local result, _, status = os.execute(("%s >%s 2>%s </dev/null"):format(table.concat(words, " "), out, err))
+  status = type(result) == "number" and math.floor(result / 256) or status -- LuaJIT gives the wait status
+  return read_and_remove(out), read_and_remove(err), status
+end
+
 return stores

@@ -1,0 +1,303 @@
+-- The `leadcat` command, end to end: each test runs it as a person would and looks at its output, its complaints and its
+-- exit status (0 done, 1 a failed run, 2 wrong usage).
+
+local json = require "leadcat.json"
+local leadcat = require "leadcat"
+local stores = require "support.stores"
+
+local run = stores.leadcat
+
+local RULES = { sale_registered = 3, sale_won = 5, sale_lost = 4, ["lead_status_set:5"] = 3 }
+
+local function rules_file(rules)
+  return stores.file(json.encode(stores.config(rules or RULES)), ".json")
+end
+
+-- A store with rules, made by the command itself.
+local function store(rules)
+  local path = stores.path()
+  assert.equal(0, select(3, run("init", "--path", path)))
+  assert.equal(0, select(3, run("config", "import", "--path", path, rules_file(rules))))
+  return path
+end
+
+-- Runs the command and expects this status; gives its output, or the complaint when it failed.
+local function expect(status, ...)
+  local output, errors, got = run(...)
+  assert.equal(status, got, output .. errors)
+  return status == 0 and output or errors, errors
+end
+
+local function open(path, fn)
+  local engine = stores.open { path = path }
+  fn(engine)
+  engine:close()
+end
+
+describe("leadcat", function()
+  after_each(stores.check)
+
+  describe("says what it is", function()
+    it("with --version", function()
+      assert.equal("leadcat " .. leadcat._VERSION .. "\n", expect(0, "--version"))
+    end)
+
+    for _, words in ipairs { { "--help" }, { "replay", "--help" }, { "config", "import", "--help" } } do
+      it("with " .. table.concat(words, " "), function()
+        assert.matches("^Usage: leadcat", expect(0, (table.unpack or rawget(_G, "unpack"))(words)))
+      end)
+    end
+  end)
+
+  describe("refuses wrong usage with status 2", function()
+    local ROWS = {
+      { "no command", {}, "a command is required" },
+      { "an unknown command", { "explode" }, "unknown command 'explode'" },
+      { "an unknown option", { "init", "--path", "x", "--force" }, "unknown option '%-%-force'" },
+      { "a missing option", { "init" }, "%-%-path" },
+      { "config without more", { "config" }, "a command is required" },
+      { "check of nothing", { "check" }, "%-%-config FILE or %-%-path DIR" },
+      { "check of two things", { "check", "--config", "a", "--path", "b" }, "can not be used together" },
+      { "replay of nothing", { "replay", "--path", "x" }, "a file of events or %-%-opportunities" },
+      { "replay of two things", { "replay", "--path", "x", "a.csv", "--opportunities", "b.csv" }, "either a file" },
+      { "an export without its columns", { "simulate", "--config", "x", "--opportunities", "a.csv", "--won", "W" },
+        "%-%-company is missing" },
+      { "an export without stages", { "simulate", "--config", "x", "--opportunities", "a.csv", "--company", "a",
+        "--created", "b", "--closed", "c", "--stage", "d" }, "%-%-won, %-%-lost" },
+    }
+    for _, row in ipairs(ROWS) do
+      it(row[1], function()
+        assert.matches(row[3], expect(2, (table.unpack or rawget(_G, "unpack"))(row[2])))
+      end)
+    end
+  end)
+
+  describe("init and config", function()
+    it("make a store with the preset, once", function()
+      local path = stores.path()
+      assert.matches("revision 1, the preset superoffice", expect(0, "init", "--path", path))
+      assert.matches("initialised already %(revision 1%)", expect(0, "init", "--path", path))
+      assert.matches("off%s+sale_won", expect(0, "config", "show", "--path", path))
+    end)
+
+    it("show names in a language, or all of it as JSON", function()
+      local path = store()
+      local shown = expect(0, "config", "show", "--path", path, "--language", "no")
+      assert.matches("on%s+sale_won%s+Kunde", shown)
+      assert.matches("lead_status_set %(Kvalifisert%)", shown)
+      assert.equal(2, json.decode(expect(0, "config", "show", "--path", path, "--json")).revision)
+    end)
+
+    it("export what import takes", function()
+      local path, file = store(), stores.path()
+      expect(0, "config", "export", "--path", path, "--output", file)
+      local text = expect(0, "config", "export", "--path", path)
+      expect(0, "config", "import", "--path", path, file)
+      assert.equal(text:gsub('"revision": %d', ""), expect(0, "config", "export", "--path", path):gsub('"revision": %d', ""), nil)
+    end)
+
+    it("import nothing that is wrong, and name every problem", function()
+      local path, cfg = store(), stores.config(RULES)
+      cfg.rules[1].set_category, cfg.rules[2].trigger, cfg.categories[1].group = 99, "sale_won_", "lead"
+      local errors = expect(1, "config", "import", "--path", path, stores.file(json.encode(cfg)))
+      for _, code in ipairs { "category_unknown", "unknown_trigger", "unknown_group" } do
+        assert.matches(code, errors)
+      end
+      assert.matches("and 2 more", errors)
+      open(path, function(engine)
+        assert.equal(2, engine:config().revision)
+      end)
+    end)
+
+    it("import with a revision only when it is the newest", function()
+      local path = store()
+      assert.matches("revision 1 is not the newest", expect(1, "config", "import", "--path", path, "--revision", "1", rules_file()))
+      assert.matches("revision 3", expect(0, "config", "import", "--path", path, "--revision", "2", rules_file()))
+    end)
+
+    it("tell what they cannot read", function()
+      local path = store()
+      assert.matches("there is no store in /nowhere", expect(1, "config", "show", "--path", "/nowhere"))
+      assert.matches("/no/such.json: No such file", expect(1, "config", "import", "--path", path, "/no/such.json"))
+      assert.matches("invalid JSON", expect(1, "config", "import", "--path", path, stores.file "{"))
+      assert.matches("cannot make the directory /no/such: No such file", expect(1, "init", "--path", "/no/such"))
+    end)
+  end)
+
+  describe("check", function()
+    it("is content with a clean config", function()
+      assert.equal("no problems\n", expect(0, "check", "--config", rules_file()))
+      assert.equal("no problems\n", expect(0, "check", "--path", store()))
+      assert.equal("[]\n", expect(0, "check", "--config", rules_file(), "--json"))
+    end)
+
+    it("prints errors and fails, prints warnings and does not", function()
+      local cfg = stores.config { sale_won = 99 }
+      local output, _, status = run("check", "--config", stores.file(json.encode(cfg)), "--json")
+      assert.equal(1, status)
+      assert.equal("category_unknown", json.decode(output)[1].code)
+
+      cfg = stores.config { sale_won = 5 }
+      cfg.rules[1].colour = "red"
+      assert.matches("^warning: .*unknown_field", expect(0, "check", "--config", stores.file(json.encode(cfg))))
+    end)
+  end)
+
+  -- Events ------------------------------------------------------------------------------------------------------------
+
+  local JSONL = '{"id":"e1","trigger":"sale_registered","company":"Acme","sale":{"id":"S1","name":"Big, \\"blue\\""}}\r\n'
+    .. '\n{"trigger":"lead_status_set","company":42,"lead_status":5,"actor":{"id":"ann"}}\n'
+    .. '{"trigger":"sale_lost","company":42,"at":1500000000}\n{"trigger":"sale_won","company":"Acme","lead_status":null}'
+  local CSV = '\239\187\191id,trigger,company,lead_status,sale,sale.name,actor,at\r\n'
+    .. 'e1,sale_registered,Acme,,S1,"Big, ""blue""",,\r\n,lead_status_set,42,5,,,ann,\r\n'
+    .. ',sale_lost,42,,,,,2017-07-14T02:40:00Z\r\n\r\n,sale_won,Acme,,,,,'
+
+  for _, case in ipairs { { "JSON Lines", JSONL, ".jsonl" }, { "CSV", CSV, ".csv" } } do
+    describe("events in " .. case[1], function()
+      local EXPECTED = {
+        events = 4, companies = 2, categories = { Customer = 1, ["Lost opportunity"] = 1 },
+        outcomes = { sale_registered = { update = 1 }, lead_status_set = { update = 1 }, sale_lost = { update = 1 },
+          sale_won = { update = 1 } },
+      }
+
+      it("are simulated", function()
+        local file = stores.file(case[2], case[3])
+        local output = expect(0, "simulate", "--config", rules_file(), file, "--start-category", "Lead", "--json")
+        assert.same(EXPECTED, json.decode(output))
+      end)
+
+      it("are replayed, and the journal has them", function()
+        local path, file = store(), stores.file(case[2], case[3])
+        local output = expect(0, "replay", "--path", path, file, "--start-category", "Lead", "--json")
+        assert.same(EXPECTED, json.decode(output))
+        open(path, function(engine)
+          local history = engine:history()
+          assert.equal(4, #history)
+          assert.equal('Big, "blue"', history[4].sale.name)
+          assert.equal("ann", history[3].actor.id)
+          assert.equal(1500000000, history[2].at)
+          assert.is_true(history[1].actor.admin) -- the command line's user, where the event names none
+          assert.equal("duplicate", engine:handle({ id = "e1", trigger = "sale_won", company = "Acme" }).status)
+        end)
+      end)
+    end)
+  end
+
+  it("reads standard input when told the format", function()
+    local file, config_file = stores.file(JSONL, ".txt"), rules_file()
+    assert.matches("is it csv or jsonl", expect(1, "simulate", "--config", config_file, file))
+    local output = expect(0, "simulate", "--config", config_file, file, "--format", "jsonl", "--json")
+    assert.equal(4, json.decode(output).events)
+    assert.matches("standard input: is it csv or jsonl", expect(1, "simulate", "--config", config_file, "-"))
+  end)
+
+  it("prints a table for people", function()
+    local output = expect(0, "simulate", "--config", rules_file(), stores.file(JSONL, ".jsonl"), "--language", "no",
+      "--start-category", "Lead")
+    assert.matches("^4 events, 2 companies\n", output)
+    assert.matches("sale_won%s+update%s+1", output)
+    assert.matches("Tapt salgsmulighet%s+1", output)
+  end)
+
+  it("refuses a start category that does not exist", function()
+    local file = stores.file(JSONL, ".jsonl")
+    assert.matches("Laed", expect(1, "simulate", "--config", rules_file(), file, "--start-category", "Laed"))
+    assert.matches("Laed", expect(1, "replay", "--path", store(), file, "--start-category", "Laed"))
+  end)
+
+  it("refuses to simulate a config with errors, and names them", function()
+    local file = stores.file(JSONL, ".jsonl")
+    assert.matches("category_unknown", expect(1, "simulate", "--config", rules_file { sale_won = 99 }, file))
+  end)
+
+  describe("a bad line", function()
+    local BAD = '{"trigger":"sale_registered","company":1}\n{"trigger":"sale_won","company":1}\n'
+      .. '{"trigger":"sale_one","company":2}\n{"trigger":"sale_won"}\nnot json\n{"trigger":"sale_registered","company":3}\n'
+
+    it("ends the run; what was before it is handled, what is behind it is not", function()
+      local path, file = store(), stores.file(BAD, ".jsonl")
+      local errors = expect(1, "replay", "--path", path, file, "--start-category", "Lead")
+      assert.matches(":3: trigger must be one of .*'sale_one'", errors)
+      assert.matches("the 2 events before it are handled", errors)
+      open(path, function(engine)
+        assert.equal(5, engine.host:get(1))
+        assert.is_nil(engine.host:get(3))
+        assert.equal(2, #engine:history())
+      end)
+    end)
+
+    it("gives no report of a simulation", function()
+      local output, errors, status = run("simulate", "--config", rules_file(), stores.file(BAD, ".jsonl"), "--json")
+      assert.equal(1, status)
+      assert.equal("", output)
+      assert.matches(":3: ", errors)
+    end)
+
+    for _, command in ipairs { "replay", "simulate" } do
+      it("is counted with --keep-going: " .. command, function()
+        local where = command == "replay" and { "--path", store() } or { "--config", rules_file() }
+        local output, errors = expect(0, command, where[1], where[2], stores.file(BAD, ".jsonl"), "--start-category",
+          "Lead", "--keep-going", "--json")
+        local report = json.decode(output)
+        assert.equal(3, report.bad_lines)
+        assert.equal(3, report.events)
+        for _, line in ipairs { ":3: ", ":4: company must be", ":5: ", "3 bad lines left out" } do
+          assert.matches(line, errors)
+        end
+      end)
+    end
+  end)
+
+  -- Opportunity exports -----------------------------------------------------------------------------------------------
+
+  local EXPORT = "Nr;Kunde;Angelegt;Geschlossen;Phase\r\n"
+    .. '1;"Müller; Söhne";01.02.2024;01.02.2024;gewonnen\r\n2;Weber;03.02.2024;;offen\r\n3;Weber;;04.02.2024;verloren\r\n'
+    .. "4;;01.02.2024;05.02.2024;gewonnen\r\n5;Weber;05.02.2024;06.02.2024;abgesagt\r\n"
+
+  local function opportunities(content, ...)
+    return "--opportunities", stores.file(content, ".csv"), "--company", "Kunde", "--created", "Angelegt", "--closed",
+      "Geschlossen", "--stage", "Phase", "--won", "gewonnen", "--lost", "verloren", "--lost", "abgesagt",
+      "--date-format", "%d.%m.%Y", "--start-category", "Lead", "--json", ...
+  end
+
+  describe("an opportunity export", function()
+    it("with other column names, another date format and several stages is simulated", function()
+      local output, errors = expect(0, "simulate", "--config", rules_file(), opportunities(EXPORT))
+      assert.equal("", errors)
+      assert.same({
+        events = 6, companies = 2, categories = { Customer = 1, ["Lost opportunity"] = 1 },
+        outcomes = { sale_registered = { update = 3 }, sale_won = { update = 1 }, sale_lost = { update = 2 } },
+      }, json.decode(output))
+    end)
+
+    it("can be replayed again without effect when it names its sales", function()
+      local path = store()
+      expect(0, "replay", "--path", path, opportunities(EXPORT, "--sale", "Nr"))
+      local report = json.decode(expect(0, "replay", "--path", path, opportunities(EXPORT, "--sale", "Nr")))
+      assert.same({ sale_registered = { duplicate = 3 }, sale_won = { duplicate = 1 }, sale_lost = { duplicate = 2 } },
+        report.outcomes)
+    end)
+
+    it("without a column that was named tells which columns there are", function()
+      local errors = expect(1, "simulate", "--config", rules_file(), opportunities((EXPORT:gsub("Kunde", "Firma"))))
+      assert.matches('there is no column "Kunde"; the columns are: "Nr", "Firma"', errors)
+    end)
+
+    it("with a bad date handles nothing, or all but that with --keep-going", function()
+      local bad, path = EXPORT:gsub("05.02.2024;06", "31.02.2024;06"), store()
+      assert.matches(':6: Angelegt is "31.02.2024", not a date of the form %%d.%%m.%%Y',
+        expect(1, "replay", "--path", path, opportunities(bad)))
+      open(path, function(engine)
+        assert.equal(0, #engine:history())
+      end)
+      local output, errors = expect(0, "replay", "--path", path, opportunities(bad, "--keep-going"))
+      assert.equal(1, json.decode(output).bad_lines)
+      assert.matches(":6: ", errors)
+    end)
+
+    it("is warned about when no row has a stage that was named", function()
+      local _, errors = expect(0, "simulate", "--config", rules_file(), opportunities((EXPORT:gsub("gewonnen", "Gewonnen"))))
+      assert.matches('no row has the stage "gewonnen"; the stages are: ', errors)
+    end)
+  end)
+end)

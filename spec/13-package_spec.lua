@@ -1,0 +1,92 @@
+-- What is shipped: one version everywhere, a rock that works in a fresh tree, a prefix install, files that are all there.
+
+local core = require "leadcat.core"
+local leadcat = require "leadcat"
+local stores = require "support.stores"
+
+local function read(path)
+  local file = assert(io.open(path, "rb"))
+  local content = file:read "*a"
+  file:close()
+  return content
+end
+
+-- Runs a shell command away from the tree and from its paths; gives its output and whether it succeeded.
+local function shell(command)
+  local pipe = assert(io.popen("unset LUA_PATH LUA_CPATH LUA_INIT; { " .. command .. "; } 2>&1; echo $?"))
+  local output, status = pipe:read("*a"):match "^(.-)(%d+)\n$"
+  pipe:close()
+  return output, status == "0"
+end
+
+local ASK = [[lua5.4 -e 'local leadcat = require "leadcat"
+  local engine = assert(leadcat.open { path = "%s", map_size = 2^24 })
+  print(leadcat._VERSION, engine:decide("sale_won", 1)) engine:close()']]
+
+local EXPECTED = leadcat._VERSION .. "\tnone\tnil\trule_disabled\n"
+
+describe("the version", function()
+  it("is the Lua module's and the core's", function()
+    assert.matches("^%d+%.%d+%.%d+$", leadcat._VERSION)
+    assert.equal(leadcat._VERSION, core.version)
+  end)
+
+  it("stands in one file only", function()
+    local output = shell("grep -rlF '" .. leadcat._VERSION .. "' src lua rockspec Makefile README.md")
+    assert.equal("lua/leadcat/init.lua\n", output)
+  end)
+
+  it("differing between Lua and core is refused", function()
+    local loaded = package.loaded["leadcat"]
+    package.loaded["leadcat"], core.version = nil, "0.0.0"
+    local ok, message = pcall(require, "leadcat")
+    package.loaded["leadcat"], core.version = loaded, loaded._VERSION
+    assert.is_false(ok)
+    assert.matches("its core is 0%.0%.0", message)
+  end)
+end)
+
+describe("installing", function()
+  after_each(stores.check)
+
+  it("with luarocks gives module and command in a fresh tree", function()
+    local tree, store = stores.path(), stores.path()
+    local output, ok = shell(("luarocks --lua-version=5.4 make --deps-mode=none --tree %s rockspec/leadcat-scm-1.rockspec")
+      :format(tree))
+    assert.is_true(ok, output)
+    output = shell(("cd / && LUA_PATH='%s/share/lua/5.4/?.lua;%s/share/lua/5.4/?/init.lua;;' LUA_CPATH='%s/lib/lua/5.4/?.so;;' ")
+      :format(tree, tree, tree) .. ASK:format(store))
+    assert.equal(EXPECTED, output)
+    assert.equal("leadcat " .. leadcat._VERSION .. "\n", (shell("cd / && " .. tree .. "/bin/leadcat --version")))
+  end)
+
+  it("below a prefix gives module and command", function()
+    local prefix, store = stores.path(), stores.path()
+    local output, ok = shell("make -s install PREFIX=" .. prefix)
+    assert.is_true(ok, output)
+    output = shell(("cd / && LUA_PATH='%s/share/lua/5.4/?.lua;%s/share/lua/5.4/?/init.lua;;' LUA_CPATH='%s/lib/lua/5.4/?.so;;' ")
+      :format(prefix, prefix, prefix) .. ASK:format(store))
+    assert.equal(EXPECTED, output)
+    assert.equal("leadcat " .. leadcat._VERSION .. "\n", (shell("cd / && " .. prefix .. "/bin/leadcat --version")))
+  end)
+end)
+
+describe("the tree", function()
+  it("has the launcher find it from anywhere", function()
+    local here = shell "pwd":gsub("\n", "")
+    assert.equal("leadcat " .. leadcat._VERSION .. "\n",
+      (shell("cd / && " .. here .. "/" .. (os.getenv "LEADCAT_BUILD" or "build") .. "/bin/leadcat --version")))
+  end)
+
+  it("has a line of help for each target of the Makefile that a person calls", function()
+    local help = shell "make -s help"
+    for target in read "Makefile":gmatch "\n([a-z][a-z0-9.]*):[^\n]*##" do
+      assert.matches("\n?  " .. target:gsub("%.", "%%.") .. " +%S", help)
+    end
+  end)
+
+  it("keeps the layers apart: lua.h only in lua_*, lmdb.h only in env and store", function()
+    assert.equal("", (shell "grep -lE '#include [<\"](lua|lauxlib|lualib)\\.h' src/*.[ch] | grep -v '/lua_' || true"))
+    assert.equal("", (shell "grep -l '#include [<\"]lmdb\\.h' src/*.[ch] | grep -vE '/(store|env)' || true"))
+  end)
+end)
