@@ -362,9 +362,21 @@ void lc_env_read_end(lc_env *env, lc_part part, MDB_txn *reader) {
   leave(env, part);
 }
 
+/* LMDB knows durability as the environment's, not the transaction's. The writer lock is held from
+ * here to the commit that reads the flag, so no other writer of this process gets it wrong. */
+static void set_durability(MDB_env *mdb, bool relaxed) {
+  unsigned flags = 0;
+  mdb_env_get_flags(mdb, &flags);
+  if (((flags & MDB_NOMETASYNC) != 0) != relaxed)
+    mdb_env_set_flags(mdb, MDB_NOMETASYNC, relaxed);
+}
+
 lc_status lc_env_write(lc_env *env, lc_part part, bool relaxed, MDB_txn **txn, lc_error *error) {
   *txn = NULL;
-  return begin(env, part, relaxed ? MDB_NOMETASYNC : 0, txn, error);
+  lc_status status = begin(env, part, 0, txn, error);
+  if (status == LC_OK)
+    set_durability(env->parts[part], relaxed);
+  return status;
 }
 
 lc_status lc_env_commit(lc_env *env, lc_part part, MDB_txn *txn, lc_error *error) {
