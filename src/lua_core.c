@@ -48,14 +48,16 @@ static bool is_date(const struct tm *read, time_t seconds) {
 /* core.parse_time(text, format) -> seconds since 1970; nil, message, code. The format is strptime's;
  * times without a zone (%z) are UTC. */
 static int l_parse_time(lua_State *L) {
-  const char *text = luaL_checkstring(L, 1), *format = luaL_checkstring(L, 2);
+  size_t size;
+  const char *text = luaL_checklstring(L, 1, &size), *format = luaL_checkstring(L, 2);
   struct tm read = { .tm_mday = 1 };
   lc_error error;
   const char *end = strptime(text, format, &read);
+  bool whole = end == text + size;
   long offset = read.tm_gmtoff;
   struct tm copy = read;
-  time_t seconds = end != NULL && *end == '\0' ? timegm(&copy) - offset : 0;
-  if (end == NULL || *end != '\0' || !is_date(&read, seconds)) {
+  time_t seconds = whole ? timegm(&copy) - offset : 0;
+  if (!whole || !is_date(&read, seconds)) {
     lc_status status = lc_fail(&error, LC_INVALID, "'%s' is not a date in the form '%s'", text, format);
     return l_fail(L, status, &error);
   }

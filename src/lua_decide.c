@@ -48,12 +48,12 @@ static lc_trigger check_trigger(lua_State *L, int argument) {
 /* An id or nil: 0 for nil and for what cannot be an id. */
 static int32_t opt_id(lua_State *L, int argument) {
   int64_t id = 0;
-  if (!l_to_integer(L, argument, &id)) {
-    if (!lua_isnoneornil(L, argument))
-      luaL_checktype(L, argument, LUA_TNUMBER);
+  int type = lua_type(L, argument);
+  if (type <= LUA_TNIL)
     return 0;
-  }
-  return id > 0 && id <= INT32_MAX ? (int32_t)id : 0;
+  if (type != LUA_TNUMBER) /* "5" is no id: Lua would convert it */
+    luaL_checktype(L, argument, LUA_TNUMBER);
+  return l_to_integer(L, argument, &id) && id > 0 && id <= INT32_MAX ? (int32_t)id : 0;
 }
 
 static int decide(lua_State *L, int results) {

@@ -107,6 +107,13 @@ static const char *const result_names[] = {
   [LC_WRITTEN] = "written",
   [LC_DUPLICATE] = "duplicate",
   [LC_BUSY] = "busy",
+  [LC_OVERTAKEN] = "overtaken",
+};
+
+static const char *const basis_names[] = {
+  [LC_BASIS_GIVEN] = "given",
+  [LC_BASIS_COMPANY] = "company",
+  [LC_BASIS_NEWEST] = "newest",
 };
 
 /* The confirmation at the top of the stack. */
@@ -139,6 +146,8 @@ static void to_write(lua_State *L, lc_write *write) {
     .event_id = l_text_field(L, table, "event_id", LC_EVENT_ID_MAX),
     .details = l_text_field(L, table, "details", UINT32_MAX),
   };
+  write->basis = (lc_basis)l_name_field(L, table, "basis", basis_names, 3);
+  write->newest = (uint64_t)l_integer_field(L, table, "newest");
   lua_getfield(L, table, "question");
   if (!lua_isnil(L, -1))
     to_confirmation(L, write);
@@ -151,7 +160,7 @@ static void to_write(lua_State *L, lc_write *write) {
 static void set_result(lua_State *L, const lc_write *write) {
   bool written = write->result == LC_WRITTEN;
   lua_pushinteger(L, (lua_Integer)(written ? write->entry.id : write->first));
-  lua_setfield(L, -2, "entry");
+  lua_setfield(L, -2, "entry"); /* 0 when overtaken */
   lua_pushstring(L, result_names[write->result]);
   lua_setfield(L, -2, "result");
   lua_pushstring(L, lc_entry_status_names[write->entry.status]);
@@ -159,7 +168,8 @@ static void set_result(lua_State *L, const lc_write *write) {
 }
 
 /* store:write(tenant, items, now, deadline) -> true. Each item gets `result` ("written",
- * "duplicate" or "busy"), `entry` (its own, or the one in the way) and its final `status`. */
+ * "duplicate", "busy" or "overtaken"), `entry` (its own, or the one in the way) and its final
+ * `status`. */
 static int l_write(lua_State *L) {
   lc_error error;
   lc_store *store = check_open(L);
@@ -242,6 +252,20 @@ static int all_entries(lua_State *L, const lc_store *store, lc_status status, co
       return 3;
     lua_rawseti(L, -2, i);
   }
+  return 1;
+}
+
+/* store:newest(tenant, company) -> entry, 0 when there is none */
+static int l_newest(lua_State *L) {
+  lc_error error;
+  uint64_t newest = 0;
+  lc_store *store = check_open(L);
+  lc_text tenant = l_check_tenant(L, 2);
+  lc_company company = { l_check_text(L, 3, LC_COMPANY_MAX), false };
+  lc_status status = lc_store_newest(store, tenant, &company, &newest, &error);
+  if (status != LC_OK)
+    return l_fail(L, status, &error);
+  lua_pushinteger(L, (lua_Integer)newest);
   return 1;
 }
 
@@ -450,7 +474,7 @@ void l_store_register(lua_State *L) {
     { "close", l_close },           { "deciders", l_deciders },   { "save", l_save },
     { "config", l_config },         { "revisions", l_revisions }, { "write", l_write },
     { "finish", l_finish },         { "claim", l_claim },         { "applying", l_applying },
-    { "seen", l_seen },             { "entry", l_entry },         { "history", l_history },
+    { "newest", l_newest },         { "seen", l_seen },             { "entry", l_entry },         { "history", l_history },
     { "confirmation", l_confirmation }, { "company", l_company }, { "create", l_create },
     { "set_category", l_set_category }, { "companies", l_companies }, { "stats", l_stats },
     { "reader_check", l_reader_check }, { "__gc", l_close },      { "__close", l_close },

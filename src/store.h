@@ -72,8 +72,16 @@ lc_status lc_store_revisions(lc_store *store, lc_text tenant, lc_error *error);
 typedef enum lc_write_result {
   LC_WRITTEN,   /* the entry is in the journal */
   LC_DUPLICATE, /* nothing written: the event id made the entry `first` */
-  LC_BUSY       /* nothing written: the company's entry `first` is still applying */
+  LC_BUSY,      /* nothing written: the company's entry `first` is still applying */
+  LC_OVERTAKEN  /* nothing written: what the decision was based on has changed since */
 } lc_write_result;
+
+/* How a write finds out that the company has changed since its category was read for deciding. */
+typedef enum lc_basis {
+  LC_BASIS_GIVEN,   /* not at all: the event said what the category is */
+  LC_BASIS_COMPANY, /* the company is kept here: it must still stand in `from` */
+  LC_BASIS_NEWEST   /* it is kept by a host: its newest entry must still be `newest` */
+} lc_basis;
 
 /* One event to be written down. Its entry's status says how:
  * LC_ENTRY_APPLYING: the change is the host's to make; this store claims it until `deadline`;
@@ -85,13 +93,19 @@ typedef enum lc_write_result {
 typedef struct lc_write {
   lc_entry entry;           /* in; its id and its status are set */
   lc_confirmation question; /* in, for LC_ENTRY_AWAITING */
+  lc_basis basis;           /* in */
+  uint64_t newest;          /* in, for LC_BASIS_NEWEST: as lc_store_newest gave it before */
   lc_write_result result;   /* out */
-  uint64_t first;           /* out, unless written */
+  uint64_t first;           /* out, for LC_DUPLICATE and LC_BUSY */
 } lc_write;
 
 /* Writes all of them in one transaction, in order, at the time `now`. */
 lc_status lc_store_write(lc_store *store, lc_text tenant, lc_write *writes, size_t count, double now,
                          double deadline, lc_error *error);
+
+/* The company's newest entry, 0 when it has none. */
+lc_status lc_store_newest(lc_store *store, lc_text tenant, const lc_company *company, uint64_t *newest,
+                          lc_error *error);
 
 /* How the host took a change that this store has claimed. */
 typedef struct lc_finish {

@@ -196,6 +196,40 @@ static int get_company(const lc_store *store, MDB_txn *txn, lc_key *key, lc_comp
   return rc;
 }
 
+/* The newest entry of a company; 0 when it has none. */
+static int get_newest(const lc_store *store, MDB_txn *txn, const lc_key *company, uint64_t *newest) {
+  MDB_cursor *cursor;
+  MDB_val key, value;
+  *newest = 0;
+  int rc = mdb_cursor_open(txn, lc_env_table(store->env, LC_TABLE_BY_COMPANY), &cursor);
+  if (rc != 0)
+    return rc;
+  rc = lc_seek_before(cursor, company, UINT64_MAX, &key, &value);
+  if (rc == 0)
+    *newest = lc_key_number(key);
+  mdb_cursor_close(cursor);
+  return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+/* Whether the category that was decided by is out of date. */
+static int find_overtaken(const writer *w, lc_write *write) {
+  lc_key key = key_of_company(&w->tenant, &write->entry.company);
+  lc_company_record record = { 0 };
+  uint64_t newest = 0;
+  bool overtaken = false;
+  int rc = 0;
+  if (write->basis == LC_BASIS_COMPANY) {
+    rc = get_company(w->store, w->txn, &key, &record);
+    overtaken = rc == MDB_NOTFOUND || record.category != write->entry.from;
+  } else if (write->basis == LC_BASIS_NEWEST) {
+    rc = get_newest(w->store, w->txn, &key, &newest);
+    overtaken = newest != write->newest;
+  }
+  if (overtaken)
+    write->result = LC_OVERTAKEN;
+  return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
 /* Changes the company that is kept here, or makes the entry a conflict. */
 static int change_company(const writer *w, lc_entry *entry) {
   lc_key key = key_of_company(&w->tenant, &entry->company);
@@ -260,6 +294,8 @@ static lc_status write_event(writer *w, lc_write *write, lc_error *error) {
   int rc = write->entry.event_id.size != 0 ? find_seen(w, write) : 0;
   if (rc == 0 && write->result == LC_WRITTEN)
     rc = find_busy(w, write);
+  if (rc == 0 && write->result == LC_WRITTEN)
+    rc = find_overtaken(w, write);
   if (rc != 0 || write->result != LC_WRITTEN)
     return journal_fail(w, rc, error);
   lc_status status = supersede(w, &write->entry, error);
@@ -278,6 +314,18 @@ lc_status lc_store_write(lc_store *store, lc_text tenant, lc_write *writes, size
   if (status == LC_OK)
     status = journal_fail(&w, write_last(&w), error);
   return lc_end_write(store, LC_PART_JOURNAL, w.txn, status, error);
+}
+
+lc_status lc_store_newest(lc_store *store, lc_text tenant, const lc_company *company, uint64_t *newest,
+                          lc_error *error) {
+  lc_key prefix = lc_key_of(tenant), key = key_of_company(&prefix, company);
+  MDB_txn *txn;
+  lc_status status = lc_begin_read(store, LC_PART_JOURNAL, &txn, error);
+  if (status != LC_OK)
+    return status;
+  int rc = get_newest(store, txn, &key, newest);
+  lc_end_read(store, LC_PART_JOURNAL);
+  return lc_store_fail(store, LC_PART_JOURNAL, rc, "cannot read the journal", error);
 }
 
 /* ---- finishing and claiming -------------------------------------------------------------- */

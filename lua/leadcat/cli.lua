@@ -153,7 +153,8 @@ local function open_events(args)
   if args.opportunities then
     return input.opportunities(file, {
       company = args.company, created = args.created, closed = args.closed, stage = args.stage, won = args.won,
-      lost = args.lost, date_format = args.date_format, sale = args.sale, keep_going = args.keep_going,
+      lost = args.lost, date_format = args.date_format, sale = args.sale, actor = args.actor,
+      keep_going = args.keep_going,
     }), path, size_of(file)
   end
   local format = args.format or input.format_of(path)
@@ -168,7 +169,7 @@ local function events_of(args)
   local show, done = progress(events, size)
   local function complain(line, problem)
     local told = ("%s:%s: %s"):format(path, line or "?", problem)
-    if not args.keep_going or code == "io" then
+    if not args.keep_going or code == "io" or events.failed then
       done()
       return told
     end
@@ -406,6 +407,7 @@ local function add_events(command)
     { "--created", "its column of the date when the sale was registered" },
     { "--closed", "its column of the date when the sale was won or lost" },
     { "--stage", "its column of the stage" },
+    { "--actor", "its column of who registers and closes the sale" },
     { "--sale", "its column of the sale's id; a sale is then handled once, however often it is replayed" },
   } do
     command:option(option[1], "With --opportunities: " .. option[2] .. "."):argname "COLUMN"

@@ -201,6 +201,8 @@ function Reader:next()
   local text, stop, code, line = peek(self)
   if not text then
     return nil, stop, code, line
+  elseif not self.width and find(text, "\0", 1, true) then
+    return refuse(self, "the header has zero bytes: the file may be UTF-16, save it as UTF-8", self.at, stop)
   end
   self.delimiter = self.delimiter or detect(text)
   local where, fields = self.line
@@ -212,7 +214,7 @@ function Reader:next()
   end
   self.width = self.width or fields and #fields
   if fields and #fields ~= self.width then
-    return nil, ("the row has %d fields, but the header %d"):format(#fields, self.width), "invalid", where
+    return nil, ("the header has %d fields, but this row %d"):format(self.width, #fields), "invalid", where
   end
   return fields, where, code, line
 end

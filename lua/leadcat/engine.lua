@@ -155,6 +155,12 @@ function Engine:decider()
   return self._decide
 end
 
+local function check_event(event)
+  if type(event) ~= "table" then
+    error("event: a table expected, got " .. type(event), 3)
+  end
+end
+
 --- The decision about an event, check by check.
 ---@param event leadcat.Event
 ---@return table? decision {action, to, reason, rule, revision, checks = {{name, pass, ...}, ...}}
@@ -162,6 +168,7 @@ end
 ---@return string? code
 function Engine:explain(event)
   self:_check_open()
+  check_event(event)
   local problem = event_of.problem(event)
   if problem then
     return nil, problem, "invalid"
@@ -320,6 +327,23 @@ local function settle_status(self, event, item)
   return true
 end
 
+-- By what the store is to tell that the company has changed while its event was being decided: read before the category.
+---@return "given"|"company"|"newest"|nil basis
+---@return integer|string|nil newest the company's newest entry, for "newest" (or the message)
+---@return string? code
+local function basis_of(self, event)
+  if event.category ~= nil then
+    return "given"
+  elseif self.host.embedded then
+    return "company"
+  end
+  local newest, message, code = self._store:newest(self._tenant, event_of.key(event.company))
+  if newest then
+    return "newest", newest
+  end
+  return nil, message, code
+end
+
 -- What to write down for an event that matched.
 ---@return table? item
 ---@return string? message
@@ -360,6 +384,10 @@ local function prepare(self, event, pending)
   if self:_licensed() == false then
     return nil, unchanged("not_licensed")
   end
+  local basis, newest, failure = basis_of(self, event)
+  if not basis then
+    return nil, newest, failure
+  end
   local category
   category, message, code = self:_category(event, pending)
   if code then
@@ -376,6 +404,7 @@ local function prepare(self, event, pending)
   if not item then
     return nil, message, code
   end
+  item.basis, item.newest = basis, newest
   outcome, message, code = ask_guards(self, event, item)
   if outcome or code then
     return nil, outcome or message, code
@@ -399,7 +428,7 @@ local function items_of(jobs)
 end
 
 -- Steps 6 and 7: writes the jobs down in one transaction, and has the host make its changes. `outcomes[i]` stays nil
--- for a job whose company is busy.
+-- for a job that was not written, because its company is busy or has changed since the event was decided.
 ---@return table<integer, leadcat.Outcome>? outcomes by the jobs' index
 ---@return string? message
 ---@return string? code
@@ -436,7 +465,7 @@ local function write(self, jobs)
   return outcomes
 end
 
--- Handles one event to its end, however often its company is busy.
+-- Handles one event to its end: it is decided anew as often as its company is busy or changes meanwhile.
 local function handle_one(self, event)
   while true do
     local job, outcome, code = prepare(self, event)
@@ -484,9 +513,7 @@ end
 ---@return string? code `invalid`, `unavailable`, `full`, `io`, `corrupt`, `forked`
 function Engine:handle(event)
   self:_check_open()
-  if type(event) ~= "table" then
-    error("event: a table expected, got " .. type(event), 2)
-  end
+  check_event(event)
   local problem = event_of.problem(event)
   if problem then
     return nil, problem, "invalid"
@@ -534,7 +561,7 @@ local function add(self, batch, outcomes, event, place)
   return true
 end
 
--- Writes the batch, then what had to wait for a busy company, then the outcomes of repeated ids.
+-- Writes the batch, then handles one by one what could not be written with it.
 local function flush(self, batch, events, outcomes)
   if #batch.jobs == 0 then
     return true

@@ -1,5 +1,5 @@
---- Turns files into events for the command line; apart from the engine, which takes events wherever they come from, because
---- columns, dates and line numbers are a file's business alone.
+--- Turns files into events for the command line; apart from the engine, which takes events wherever they come from,
+--- because columns, forms of dates and line numbers are a file's business alone.
 
 local core = require "leadcat.core"
 local csv = require "leadcat.csv"
@@ -7,52 +7,34 @@ local json = require "leadcat.json"
 
 local input = {}
 
----@class leadcat.input.Iterator
----@field bad { line: integer, message: string }[] opportunities with `keep_going`: the first 1,000 rows left out
----@field bad_count integer how many were left out
----@field warnings string[] opportunities: what looks wrong with the file as a whole; complete after the first `next`
----@field total? integer opportunities: how many events there are; known after the first `next`
-local Iterator = {}
-Iterator.__index = Iterator
+-- Messages ------------------------------------------------------------------------------------------------------------
 
---- The next event. After `invalid` it may be called again, and goes on with the next line.
----@return table? event nil at the end, or with a message
----@return integer|string|nil line where the event comes from, or what is wrong
----@return "invalid"|"io"|nil code
----@return integer? line where that is
-function Iterator:next()
-  return self.step(self)
-end
+local MAX_SHOWN = 60 -- bytes of a text
+local MAX_LISTED = 20
 
---- How many bytes of the file have been taken.
----@return integer
-function Iterator:position()
-  return self.reader:position()
-end
-
--- What a file says, quoted for a message: on one line, and not too long for one.
+-- What a file says, in quotes and on one line.
 local function show(text)
-  if #text > 60 then
-    text = text:sub(1, 60):gsub("[\192-\255][\128-\191]*$", "") .. "..."
+  if #text > MAX_SHOWN then
+    text = text:sub(1, MAX_SHOWN):gsub("[\192-\255][\128-\191]*$", "") .. "..."
   end
   return '"' .. text:gsub("%c", "?") .. '"'
 end
 
-local function show_all(texts)
-  local shown = {}
-  for i, text in ipairs(texts) do
-    shown[i] = show(text)
-  end
-  return table.concat(shown, ", ")
+local function list(texts)
+  return table.concat(texts, ", ", 1, math.min(#texts, MAX_LISTED)) .. (#texts > MAX_LISTED and ", ..." or "")
 end
 
--- Cells ---------------------------------------------------------------------------------------------------------------
+local function wrong(column, cell, expected)
+  return nil, ("%s is %s, not %s"):format(column, show(cell), expected)
+end
 
-local MAX_CACHED = 10000 -- exports repeat their days, but not their times
+-- Dates ---------------------------------------------------------------------------------------------------------------
+
+local MAX_SEEN = 10000
 local CLOCKS = { [5] = "%Y-%m-%d %H:%M", [8] = "%Y-%m-%d %H:%M:%S" } -- by the length of the time of day
-local ISO = "a date such as 2017-03-01 or 2017-03-01T10:20:30+01:00 (or say which form it has)"
+local ISO = "a date such as 2017-03-01 or 2017-03-01T10:20:30+01:00"
 
--- Seconds that a zone is ahead of UTC. No zone means UTC.
+-- Seconds that a zone is ahead of UTC; without a zone a time is in UTC.
 local function ahead(zone)
   local sign, hours, minutes = zone:match "^([+-])(%d%d):?(%d%d)$"
   if sign then
@@ -61,7 +43,7 @@ local function ahead(zone)
   return (zone == "" or zone == "Z") and 0 or nil
 end
 
--- Seconds since 1970 of a date, or date and time, in the form of ISO 8601; nil when it is none.
+-- Seconds since 1970 of a date, or date and time, as ISO 8601 writes it; nil when it is none.
 local function iso_time(text)
   local day, clock, fraction, zone = text:match "^(%d%d%d%d%-%d%d%-%d%d)[T ]([%d:]+)(%.?%d*)(.*)$"
   if not day then
@@ -71,21 +53,18 @@ local function iso_time(text)
   return at and ahead(zone) and json.integer(at - ahead(zone) + tonumber("0" .. fraction))
 end
 
-local function wrong(column, cell, expected)
-  return nil, ("%s is %s, not %s"):format(column, show(cell), expected)
-end
-
--- A function that reads dates: nil for an empty cell. The texts it has seen are remembered, for libc takes longer than a table.
+-- A function that reads the dates of a file. It remembers some, since exports repeat their days.
 local function dates(format)
   local expected = format and ("a date of the form %s"):format(format) or ISO
+  local parse = format and core.parse_time or iso_time
   local seen, count = {}, 0
   return function(cell, column)
     local at = seen[cell]
-    if not at and cell ~= "" then
-      at = (format and core.parse_time(cell, format)) or (not format and iso_time(cell))
+    if not at then
+      at = parse(cell, format)
       if not at then
         return wrong(column, cell, expected)
-      elseif count == MAX_CACHED then
+      elseif count == MAX_SEEN then
         seen, count = {}, 0
       end
       seen[cell], count = at, count + 1
@@ -94,135 +73,171 @@ local function dates(format)
   end
 end
 
-local function text_cell(cell)
+-- Iterator ------------------------------------------------------------------------------------------------------------
+
+---@class leadcat.input.Iterator
+---@field warnings string[] what looks wrong with an export as a whole; complete after the first `next`
+---@field total? integer how many events an export gives; known after the first `next`
+---@field bad { line: integer, message: string }[] the rows of an export that `keep_going` left out, the first 1,000
+---@field bad_count integer how many were left out
+---@field failed boolean the file as a whole is no good (its header, or a bad row of an export): it gives no events
+local Iterator = {}
+Iterator.__index = Iterator
+
+local function nothing()
+  return nil
+end
+
+-- `step` gives the next event. `prepare` does what must come before the first one, and returns what is wrong, if that
+-- fails: then there are none.
+local function iterator(file, options, prepare, step)
+  local read = function(n)
+    return file:read(n)
+  end
+  return setmetatable({
+    reader = csv.reader(read, options),
+    date = dates(options.date_format),
+    options = options,
+    prepare = prepare,
+    step = step,
+    warnings = {},
+    bad = {},
+    bad_count = 0,
+    failed = false,
+  }, Iterator)
+end
+
+--- The next event. After `invalid` it may be called again, and goes on with the next line where that is possible.
+---@return table? event nil at the end, or with a message
+---@return integer|string|nil line where the event comes from, or what is wrong
+---@return "invalid"|"io"|nil code
+---@return integer? line where that is
+function Iterator:next()
+  local prepare, message, code, line = self.prepare, nil, nil, nil
+  self.prepare = nil
+  if prepare then
+    message, code, line = prepare(self)
+  end
+  if message then
+    self.failed, self.step = true, nothing
+    return nil, message, code, line
+  end
+  return self.step(self)
+end
+
+--- How many bytes of the file have been taken.
+---@return integer
+function Iterator:position()
+  return self.reader:position()
+end
+
+-- Headers -------------------------------------------------------------------------------------------------------------
+
+local function find_column(header, name)
+  local found, shown = nil, {}
+  for i, title in ipairs(header) do
+    if title == name and found then
+      return nil, ("the column %s is there twice"):format(show(name))
+    elseif title == name then
+      found = i
+    end
+    shown[i] = show(title)
+  end
+  if not found then
+    return nil, ("there is no column %s; the columns are: %s"):format(show(name), list(shown))
+  end
+  return found
+end
+
+-- Reads the header and sets self.columns to what `plan(header, options)` makes of it. Returns what is wrong.
+local function read_header(self, plan)
+  local header, line, code, bad_line = self.reader:next()
+  if not header then
+    return line or "the file is empty: it has no header", code or "invalid", bad_line or 1
+  end
+  local columns, message = plan(header, self.options)
+  self.columns = columns
+  return message, "invalid", line
+end
+
+-- Events --------------------------------------------------------------------------------------------------------------
+
+local KNOWN = "id, trigger, company, category, lead_status, contact, contact.name, sale, sale.name, actor, actor.name, "
+  .. "at, choice"
+
+-- How cells are read: `(text, column, date, options)`, giving a value, or nil and what is wrong.
+local CELLS = {}
+
+function CELLS.text(cell)
   return cell
 end
 
-local function integer_cell(cell, column)
+function CELLS.category(cell, column)
   if #cell > 15 or not cell:find "^%-?%d+$" then
     return wrong(column, cell, "a whole number")
   end
   return tonumber(cell)
 end
 
-local function choice_cell(cell, column)
+CELLS.lead_status = CELLS.category
+
+function CELLS.choice(cell, column)
   if cell == "keep" or cell == "false" then
     return false
   end
-  local category = integer_cell(cell, column)
+  local category = CELLS.category(cell, column)
   if not category then
     return wrong(column, cell, 'a whole number or "keep"')
   end
   return category
 end
 
--- Seconds since 1970; or a date, and only that where the form of dates is given: 20170301 may be one.
-local function time_cell(cell, column, self)
-  if not self.options.date_format and #cell <= 20 and cell:find "^%-?%d+%.?%d*$" then
+-- Seconds since 1970; or a date, and that alone where its form was given, for 20170301 may be one.
+function CELLS.at(cell, column, date, options)
+  if not options.date_format and #cell <= 20 and cell:find "^%-?%d+%.?%d*$" then
     return json.integer(tonumber(cell))
   end
-  return self.date(cell, column)
+  return date(cell, column)
 end
 
-local function nothing()
-  return nil
-end
-
--- An iterator is in the state `step`: the function that gives the next event.
-local function iterator(file, options, step)
-  local read = function(n)
-    return file:read(n)
-  end
-  local reader, date = csv.reader(read, options), dates(options.date_format)
-  local self = { step = step, options = options, reader = reader, date = date, bad = {}, bad_count = 0, warnings = {} }
-  return setmetatable(self, Iterator)
-end
-
--- Headers -------------------------------------------------------------------------------------------------------------
-
--- The columns of a header by name; false for a name that is there twice.
-local function places(header)
-  local found = {}
-  for i, name in ipairs(header) do
-    found[name] = found[name] == nil and i
-  end
-  return found
-end
-
-local function place(found, name, header)
-  if found[name] == false then
-    return nil, ("the column %s is there twice"):format(show(name))
-  elseif not found[name] then
-    return nil, ("there is no column %s; the columns are: %s"):format(show(name), show_all(header))
-  end
-  return found[name]
-end
-
--- Reads the header, and sets self.columns to what `plan(header, options)` makes of it. Without, the file ends there.
-local function begin(self, plan)
-  self.step = nothing
-  local header, line, code, bad_line = self.reader:next()
-  if not header then
-    return nil, line or "the file is empty: it has no header", code or "invalid", bad_line or 1
-  end
-  local columns, message = plan(header, self.options)
-  self.columns = columns
-  return columns, message, "invalid", line
-end
-
--- Events --------------------------------------------------------------------------------------------------------------
-
-local COLUMNS = {
-  { name = "id", field = "id", cell = text_cell },
-  { name = "trigger", field = "trigger", cell = text_cell, required = true },
-  { name = "company", field = "company", cell = text_cell, required = true },
-  { name = "category", field = "category", cell = integer_cell },
-  { name = "lead_status", field = "lead_status", cell = integer_cell },
-  { name = "contact", field = "contact", key = "id", cell = text_cell },
-  { name = "contact.name", field = "contact", key = "name", cell = text_cell },
-  { name = "sale", field = "sale", key = "id", cell = text_cell },
-  { name = "sale.name", field = "sale", key = "name", cell = text_cell },
-  { name = "actor", field = "actor", key = "id", cell = text_cell },
-  { name = "actor.name", field = "actor", key = "name", cell = text_cell },
-  { name = "at", field = "at", cell = time_cell },
-  { name = "choice", field = "choice", cell = choice_cell },
-}
-
-local function unknown_column(name)
-  local known = {}
-  for i, column in ipairs(COLUMNS) do
-    known[i] = column.name
-  end
-  return nil, ("an event has no %s; it may have: %s"):format(show(name), table.concat(known, ", "))
+-- What each column fills: a field of the event, or a key of one.
+local COLUMNS = {}
+for name in KNOWN:gmatch "[%a_.]+" do
+  local field, key = name:match "^(%a+)%.(%a+)$"
+  local record = name == "contact" or name == "sale" or name == "actor"
+  COLUMNS[name] = { name = name, field = field or name, key = record and "id" or key, read = CELLS[name] or CELLS.text }
 end
 
 local function event_columns(header)
-  local found, columns = places(header), {}
-  for _, column in ipairs(COLUMNS) do
-    local at, message = place(found, column.name, header)
-    if at then
-      columns[at] = column
-    elseif column.required or found[column.name] == false then
-      return nil, message
+  local columns, wanted = {}, { "trigger", "company" }
+  for i, name in ipairs(header) do
+    columns[i], wanted[i + 2] = COLUMNS[name], name
+    if not columns[i] then
+      return nil, ("an event has no %s; the columns may be: %s"):format(show(name), KNOWN)
     end
   end
-  for i, name in ipairs(header) do
-    if not columns[i] then
-      return unknown_column(name)
+  for _, name in ipairs(wanted) do
+    local found, message = find_column(header, name)
+    if not found then
+      return nil, message
     end
   end
   return columns
 end
 
+local function read_event_columns(self)
+  return read_header(self, event_columns)
+end
+
 -- Sets what one cell says. Returns what is wrong with it.
-local function fill(event, column, cell, self)
-  local value, message = column.cell(cell, column.name, self)
+local function put(event, column, cell, self)
+  local value, message = column.read(cell, column.name, self.date, self.options)
+  local record = event
   if column.key then
-    event[column.field] = event[column.field] or {}
-    event[column.field][column.key] = value
-  else
-    event[column.field] = value
+    record = event[column.field] or {}
+    event[column.field] = record
   end
+  record[column.key or column.field] = value
   return message
 end
 
@@ -233,21 +248,12 @@ local function next_row(self)
   end
   local event = {}
   for i, column in ipairs(self.columns) do
-    local message = cells[i] ~= "" and fill(event, column, cells[i], self)
+    local message = cells[i] ~= "" and put(event, column, cells[i], self)
     if message then
       return nil, message, "invalid", line
     end
   end
   return event, line
-end
-
-local function first_row(self)
-  local columns, message, code, line = begin(self, event_columns)
-  if not columns then
-    return nil, message, code, line
-  end
-  self.step = next_row
-  return next_row(self)
 end
 
 local function next_line(self)
@@ -265,34 +271,35 @@ local function next_line(self)
   return event, line
 end
 
-local FORMATS = { csv = first_row, jsonl = next_line }
-
---- Reads events, as they are written: whether they make sense is for the engine to say. In CSV the columns are an event's
---- fields, an empty cell is an absent field, and a date without a zone is in UTC.
+--- Reads events as they are written; whether they make sense is for the engine to say. In CSV the columns are an
+--- event's fields, and an empty cell is an absent field.
 ---@param file { read: fun(self, n: integer): string?, string? }
 ---@param options { format: "csv"|"jsonl", date_format?: string, delimiter?: string } date_format is strptime's
 ---@return leadcat.input.Iterator
 function input.events(file, options)
-  return iterator(file, options, FORMATS[options.format] or error("the format must be csv or jsonl", 2))
+  if options.format == "jsonl" then
+    return iterator(file, options, nil, next_line)
+  elseif options.format == "csv" then
+    return iterator(file, options, read_event_columns, next_row)
+  end
+  error("the format must be csv or jsonl", 2)
 end
 
---- The format that a file's name tells.
+local FORMATS = { csv = "csv", tsv = "csv", jsonl = "jsonl", ndjson = "jsonl", json = "jsonl" }
+
+--- The format that the name of a file tells.
 ---@param path string
 ---@return "csv"|"jsonl"|nil format nil when it tells none
 function input.format_of(path)
-  local extensions = { csv = "csv", tsv = "csv", jsonl = "jsonl", ndjson = "jsonl", json = "jsonl" }
-  return extensions[(path:match "%.(%w+)$" or ""):lower()]
+  return FORMATS[(path:match "%.(%w+)$" or ""):lower()]
 end
 
 -- Opportunities -------------------------------------------------------------------------------------------------------
 --
--- Events come in the order of time, so the whole file is read first. For a million rows to fit, a sale is no table but a
--- number, its place in a few arrays; and sales of one moment are chained by those, which keeps them in the order of the
--- file. Only the moments are sorted then, and an export has few of them.
+-- Events come in the order of time, so the whole file is read first. For a million rows to fit, a sale is no table but
+-- a number: its place in a few arrays.
 
-local REQUIRED = { "company", "created", "closed", "stage" }
 local MAX_BAD = 1000
-local MAX_STAGES = 10
 
 -- Which trigger each stage stands for.
 local function stage_triggers(options)
@@ -309,78 +316,55 @@ local function stage_triggers(options)
   return triggers
 end
 
--- Where the columns are that the options name.
+-- Where the columns are that the options name, and what the stages stand for.
 local function sale_columns(header, options)
-  local found, columns = places(header), {}
+  local columns, message = {}, nil
   for _, key in ipairs { "company", "created", "closed", "stage", "sale", "actor" } do
-    local at, message = place(found, options[key] or header[1], header)
-    if not at then
+    if options[key] then
+      columns[key], message = find_column(header, options[key])
+    end
+    if message then
       return nil, message
     end
-    columns[key] = options[key] and at
   end
-  return columns
+  columns.triggers, message = stage_triggers(options)
+  return columns, message
 end
 
--- Sales chained by the moment of something.
-local function lane()
-  return { first = {}, last = {}, after = {} }
-end
-
--- Appends a sale to those of its moment; 0 ends a chain, so that `after` has no holes.
-local function chain(lane, at, sale)
-  lane.after[sale] = 0
-  if at and lane.first[at] then
-    lane.after[lane.last[at]] = sale
-    lane.last[at] = sale
-  elseif at then
-    lane.first[at], lane.last[at] = sale, sale
+-- When a sale was registered and closed, as far as that counts; and what is wrong with that.
+local function sale_times(self, cells, trigger)
+  local columns, options, created, closed, message = self.columns, self.options, nil, nil, nil
+  if cells[columns.created] ~= "" then
+    created, message = self.date(cells[columns.created], options.created)
   end
-end
-
--- When a sale was registered and closed, as far as that counts; and what is wrong with it.
-local function sale_dates(self, cells, trigger)
-  local columns, options = self.columns, self.options
-  local created, message = self.date(cells[columns.created], options.created)
-  if message or not trigger then
-    return created, nil, message
+  if trigger and not message and cells[columns.closed] ~= "" then
+    closed, message = self.date(cells[columns.closed], options.closed)
+  elseif trigger and not message then
+    closed, message = created, not created and "the sale is closed but has no date" or nil
   end
-  local closed, wrong_closed = self.date(cells[columns.closed], options.closed)
-  if not (closed or created) then
-    wrong_closed = wrong_closed or "the sale is closed but has no date"
-  end
-  return created, closed or created, wrong_closed
+  return created, closed, message
 end
 
 -- Takes in one row. Returns what is wrong with it.
 local function take(self, cells, line)
-  local columns, sales, stages = self.columns, self.sales, self.stages
-  local company, stage = cells[columns.company], cells[columns.stage]
-  local trigger = self.triggers[stage]
-  stages[stage] = (stages[stage] or 0) + 1
+  local columns, stage, company = self.columns, cells[self.columns.stage], cells[self.columns.company]
+  local trigger = columns.triggers[stage]
+  self.stages[stage] = (self.stages[stage] or 0) + 1
   if company == "" then
     return nil
   end
-  local created, closed, message = sale_dates(self, cells, trigger)
+  local created, closed, message = sale_times(self, cells, trigger)
   if message or not (created or closed) then
     return message
   end
-  local i = sales.count + 1
-  sales.count, sales.company[i], sales.trigger[i], sales.line[i] = i, company, trigger or false, line
-  sales.sale[i], sales.actor[i] = cells[columns.sale], cells[columns.actor]
+  local i = self.count + 1
+  self.count, self.created[i], self.closed[i] = i, created or false, closed or false
+  self.company[i], self.trigger[i], self.line[i] = company, trigger or false, line
+  self.sale[i], self.actor[i] = cells[columns.sale], cells[columns.actor]
   self.reversed = self.reversed + (created and closed and closed < created and 1 or 0)
-  chain(self.created, created, i)
-  chain(self.closed, closed, i)
 end
 
-local function leave_out(self, message, line)
-  self.bad_count = self.bad_count + 1
-  if self.bad_count <= MAX_BAD then
-    self.bad[self.bad_count] = { line = line, message = message }
-  end
-end
-
--- Takes in all rows; or returns what is wrong with the first bad one, unless those are to be left out.
+-- Takes in all rows. Returns what is wrong with the first bad one, unless those are to be left out.
 local function take_all(self)
   repeat
     local cells, message, code, line = self.reader:next()
@@ -391,127 +375,119 @@ local function take_all(self)
     if message and (code == "io" or not self.options.keep_going) then
       return message, code, line
     elseif message then
-      leave_out(self, message, line)
+      self.bad_count = self.bad_count + 1
+      self.bad[#self.bad + 1] = #self.bad < MAX_BAD and { line = line, message = message } or nil
     end
   until not cells and not message
 end
 
--- Appends the sales of one moment to the events; a negative number is one that closes.
-local function append(self, lane, at, sign)
-  local sale = lane.first[at] or 0
-  while sale > 0 do
-    self.total = self.total + 1
-    self.order[self.total], self.at[self.total] = sign * sale, at
-    sale = lane.after[sale]
-  end
-end
-
+-- Puts the events in order: sale i is registered in event i and closed in event count + i, so that at one time the
+-- smaller number goes first.
 local function put_in_order(self)
-  local created, closed, moments = self.created, self.closed, {}
-  for at in pairs(created.first) do
-    moments[#moments + 1] = at
+  local times, order = self.created, {}
+  for i, at in ipairs(self.closed) do
+    times[self.count + i] = at
   end
-  for at in pairs(closed.first) do
-    if not created.first[at] then
-      moments[#moments + 1] = at
-    end
+  for event, at in ipairs(times) do
+    order[#order + 1] = at and event or nil
   end
-  table.sort(moments)
-  self.total, self.order, self.at = 0, {}, {}
-  for _, at in ipairs(moments) do
-    append(self, created, at, 1)
-    append(self, closed, at, -1)
-  end
-  self.created, self.closed = nil, nil
+  table.sort(order, function(a, b)
+    return times[a] < times[b] or times[a] == times[b] and a < b
+  end)
+  self.times, self.order, self.total, self.closed = times, order, #order, nil
 end
 
 -- The stages there are, the most frequent first.
-local function stage_summary(stages)
-  local names, texts = {}, {}
+local function stage_list(stages)
+  local names, shown = {}, {}
   for name in pairs(stages) do
     names[#names + 1] = name
   end
   table.sort(names, function(a, b)
     return stages[a] > stages[b] or stages[a] == stages[b] and a < b
   end)
-  for i = 1, math.min(#names, MAX_STAGES) do
-    texts[i] = ("%s (%d)"):format(show(names[i]), stages[names[i]])
+  for i, name in ipairs(names) do
+    shown[i] = ("%s (%d)"):format(show(name), stages[name])
   end
-  texts[#texts + 1] = names[MAX_STAGES + 1] and "..."
-  return table.concat(texts, ", ")
+  return #names > 0 and list(shown) or "none"
 end
 
-local function add_warnings(self)
-  for label in pairs(self.triggers) do
+local function warn(self)
+  for label in pairs(self.columns.triggers) do
     if not self.stages[label] then
       local message = "no row has the stage %s; the stages are: %s"
-      table.insert(self.warnings, message:format(show(label), stage_summary(self.stages)))
+      table.insert(self.warnings, message:format(show(label), stage_list(self.stages)))
     end
   end
-  table.sort(self.warnings)
   if self.reversed > 0 then
-    local message = "%d sales are closed before they are created: are days and months read the right way round?"
+    local message = "sales that are closed before they are created: %d (are days and months read the right way round?)"
     table.insert(self.warnings, message:format(self.reversed))
   end
+  table.sort(self.warnings)
+end
+
+local function read_sales(self)
+  local message, code, line = read_header(self, sale_columns)
+  if not message then
+    message, code, line = take_all(self)
+  end
+  if not message then
+    put_in_order(self)
+    warn(self)
+  end
+  return message, code, line
 end
 
 local function next_sale(self)
   self.given = self.given + 1
-  local sale, sales = self.order[self.given], self.sales
-  if not sale then
+  local event = self.order[self.given]
+  if not event then
     return nil
   end
-  local trigger, i = sale > 0 and "sale_registered" or sales.trigger[-sale], math.abs(sale)
-  local event = { trigger = trigger, company = sales.company[i], at = self.at[self.given] }
-  local id, actor = sales.sale[i], sales.actor[i]
-  if id and id ~= "" then
-    event.id, event.sale = id .. ":" .. trigger, { id = id }
-  end
-  if actor and actor ~= "" then
-    event.actor = { id = actor }
-  end
-  return event, sales.line[i]
+  local closes = event > self.count
+  local i = closes and event - self.count or event
+  local trigger, id, actor = closes and self.trigger[i] or "sale_registered", self.sale[i] or "", self.actor[i] or ""
+  return {
+    id = id ~= "" and id .. ":" .. trigger or nil,
+    trigger = trigger,
+    company = self.company[i],
+    sale = id ~= "" and { id = id } or nil,
+    actor = actor ~= "" and { id = actor } or nil,
+    at = self.times[event],
+  }, self.line[i]
 end
 
-local function first_sale(self)
-  local columns, message, code, line = begin(self, sale_columns)
-  if not columns then
-    return nil, message, code, line
-  end
-  self.triggers, message = stage_triggers(self.options)
-  if not self.triggers then
-    return nil, message, "invalid", line
-  end
-  message, code, line = take_all(self)
-  if message then
-    return nil, message, code, line
-  end
-  put_in_order(self)
-  add_warnings(self)
-  self.step = next_sale
-  return next_sale(self)
-end
+---@class leadcat.input.Export
+---@field company string name of a column, as the next three
+---@field created string
+---@field closed string
+---@field stage string
+---@field sale? string name of the column with the sale's id: events have ids then
+---@field actor? string name of the column with who works on the sale
+---@field won? string|string[] stages of sales that are won
+---@field lost? string|string[]
+---@field date_format? string strptime's; by default dates are in the form of ISO 8601
+---@field delimiter? string
+---@field keep_going? boolean leave out bad rows
 
---- Reads an opportunity export, one row a sale, as the events that led to it: `sale_registered` when it was created, and
---- `sale_won` or `sale_lost` when it was closed, or created where that is not known. They come in the order of time; at
---- one time registrations before closings, then in the order of the file. A sale without a company gives no event. The first `next` reads
---- the whole file: without `keep_going` it returns what is wrong with the first bad row, before any event.
----
---- Options are names of columns (`company`, `created`, `closed`, `stage`, and where there is one `sale`, for its id, and
---- `actor`), the stages that mean `won` and `lost`, and `date_format` (strptime's; otherwise dates are ISO 8601).
+--- Reads an opportunity export, one row a sale, as the events in its life: `sale_registered` when it was created, and
+--- `sale_won` or `sale_lost` when it was closed (or created, where only that is known). They come in the order of time;
+--- at one time registrations go before closings, and rows in their order. A sale without a company gives no event. The
+--- first `next` reads the whole file and, without `keep_going`, returns what is wrong with the first bad row.
 ---@param file { read: fun(self, n: integer): string?, string? }
----@param options { company: string, created: string, closed: string, stage: string, sale?: string, actor?: string, won?: string|string[], lost?: string|string[], date_format?: string, delimiter?: string, keep_going?: boolean }
+---@param options leadcat.input.Export
 ---@return leadcat.input.Iterator
 function input.opportunities(file, options)
-  for _, key in ipairs(REQUIRED) do
+  for _, key in ipairs { "company", "created", "closed", "stage" } do
     if type(options[key]) ~= "string" then
       error(("option %s: the name of a column expected"):format(key), 2)
     end
   end
-  local self = iterator(file, options, first_sale)
-  self.sales = { count = 0, company = {}, trigger = {}, line = {}, sale = {}, actor = {} }
-  self.created, self.closed = lane(), lane()
-  self.stages, self.reversed, self.given = {}, 0, 0
+  local self = iterator(file, options, read_sales, next_sale)
+  self.stages, self.count, self.given, self.reversed = {}, 0, 0, 0
+  for _, field in ipairs { "company", "created", "closed", "trigger", "line", "sale", "actor" } do
+    self[field] = {} -- of each sale
+  end
   return self
 end
 
