@@ -78,6 +78,24 @@ MDB_val lc_key_value(lc_key *key) {
   return (MDB_val){ key->size, key->bytes };
 }
 
+lc_key lc_key_of_company(const lc_key *tenant, const lc_company *company) {
+  lc_key key = *tenant;
+  lc_key_add_text(&key, company->text);
+  return key;
+}
+
+lc_key lc_key_of_entry(const lc_key *tenant, uint64_t entry) {
+  lc_key key = *tenant;
+  lc_key_add_number(&key, entry);
+  return key;
+}
+
+lc_key lc_key_of_confirmation(const lc_key *tenant, const uint8_t *id) {
+  lc_key key = *tenant;
+  lc_key_add_bytes(&key, id, LC_CONFIRMATION_SIZE);
+  return key;
+}
+
 /* ---- tables ------------------------------------------------------------------------------ */
 
 int lc_get(const lc_store *store, MDB_txn *txn, lc_table table, lc_key *key, MDB_val *value) {
@@ -119,6 +137,17 @@ int lc_seek_before(MDB_cursor *cursor, const lc_key *prefix, uint64_t bound, MDB
 
 int lc_seek_previous(MDB_cursor *cursor, const lc_key *prefix, MDB_val *key, MDB_val *value) {
   return check_prefix(mdb_cursor_get(cursor, key, value, MDB_PREV), prefix, *key);
+}
+
+int lc_seek_company(MDB_cursor *cursor, const lc_key *tenant, lc_text after, MDB_val *key, MDB_val *value) {
+  lc_key from = *tenant;
+  if (after.size != 0)
+    lc_key_add_text(&from, after);
+  *key = lc_key_value(&from);
+  int rc = mdb_cursor_get(cursor, key, value, MDB_SET_RANGE);
+  if (rc == 0 && key->mv_size == from.size && lc_key_is_prefix(&from, *key))
+    rc = mdb_cursor_get(cursor, key, value, MDB_NEXT);
+  return rc;
 }
 
 /* ---- transactions ------------------------------------------------------------------------ */
@@ -197,6 +226,14 @@ lc_status lc_result_set(lc_store *store, const void *data, size_t size, lc_error
   if (status == LC_OK)
     append(store, data, size);
   return status;
+}
+
+lc_status lc_copy_out(lc_store *store, MDB_txn *txn, lc_table table, lc_key key, lc_error *error) {
+  MDB_val value;
+  int rc = lc_get(store, txn, table, &key, &value);
+  if (rc == 0)
+    return lc_result_set(store, value.mv_data, value.mv_size, error);
+  return lc_store_fail(store, LC_PART_JOURNAL, rc, "cannot read the journal", error);
 }
 
 lc_status lc_result_add(lc_store *store, lc_text first, lc_text second, lc_error *error) {

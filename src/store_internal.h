@@ -34,6 +34,9 @@ void lc_key_add_number(lc_key *key, uint64_t number);
 uint64_t lc_key_number(MDB_val key); /* the number that it ends with */
 bool lc_key_is_prefix(const lc_key *prefix, MDB_val key);
 MDB_val lc_key_value(lc_key *key);
+lc_key lc_key_of_company(const lc_key *tenant, const lc_company *company);
+lc_key lc_key_of_entry(const lc_key *tenant, uint64_t entry);
+lc_key lc_key_of_confirmation(const lc_key *tenant, const uint8_t *id);
 
 /* LMDB's calls on a table. */
 int lc_get(const lc_store *store, MDB_txn *txn, lc_table table, lc_key *key, MDB_val *value);
@@ -48,6 +51,14 @@ int lc_seek_before(MDB_cursor *cursor, const lc_key *prefix, uint64_t bound, MDB
 /* Moves on to the previous key when it has the prefix; MDB_NOTFOUND. */
 int lc_seek_previous(MDB_cursor *cursor, const lc_key *prefix, MDB_val *key, MDB_val *value);
 
+/* Moves to the first key behind the company `after` (its text; empty: to the tenant's first). */
+int lc_seek_company(MDB_cursor *cursor, const lc_key *tenant, lc_text after, MDB_val *key, MDB_val *value);
+
+/* Values that more than one part reads. */
+int lc_get_company(const lc_store *store, MDB_txn *txn, lc_key *key, lc_company_record *record);
+/* The newest entry of the company that `company` names; 0 when it has none. */
+int lc_get_newest(const lc_store *store, MDB_txn *txn, const lc_key *company, uint64_t *newest);
+
 /* Transactions. */
 lc_status lc_begin_read(lc_store *store, lc_part part, MDB_txn **txn, lc_error *error);
 void lc_end_read(lc_store *store, lc_part part);
@@ -59,6 +70,8 @@ lc_status lc_store_fail(const lc_store *store, lc_part part, int rc, const char 
 /* The result buffer. */
 void lc_result_clear(lc_store *store);
 lc_status lc_result_set(lc_store *store, const void *data, size_t size, lc_error *error);
+/* Copies a value of the journal's part out. LC_NOT_FOUND when there is none. */
+lc_status lc_copy_out(lc_store *store, MDB_txn *txn, lc_table table, lc_key key, lc_error *error);
 /* Appends an item of a list, given in two pieces. */
 lc_status lc_result_add(lc_store *store, lc_text first, lc_text second, lc_error *error);
 

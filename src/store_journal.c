@@ -1,5 +1,4 @@
-/* The journal of a store: what was decided, what is still being applied, what was asked. */
-#include <math.h>
+/* Writing the journal of a store: what was decided, what is being applied, what was asked. */
 #include <string.h>
 
 #include "store.h"
@@ -43,26 +42,8 @@ static uint64_t next_entry(writer *w) {
   return w->last;
 }
 
-static lc_key key_of_company(const lc_key *tenant, const lc_company *company) {
-  lc_key key = *tenant;
-  lc_key_add_text(&key, company->text);
-  return key;
-}
-
-static lc_key key_of_entry(const lc_key *tenant, uint64_t entry) {
-  lc_key key = *tenant;
-  lc_key_add_number(&key, entry);
-  return key;
-}
-
-static lc_key key_of_confirmation(const lc_key *tenant, const uint8_t *id) {
-  lc_key key = *tenant;
-  lc_key_add_bytes(&key, id, LC_CONFIRMATION_SIZE);
-  return key;
-}
-
 static int put_entry(const writer *w, const lc_entry *entry) {
-  lc_key key = key_of_entry(&w->tenant, entry->id);
+  lc_key key = lc_key_of_entry(&w->tenant, entry->id);
   void *memory;
   int rc = lc_reserve(w->store, w->txn, LC_TABLE_JOURNAL, &key, lc_entry_size(entry), &memory);
   if (rc == 0)
@@ -71,28 +52,19 @@ static int put_entry(const writer *w, const lc_entry *entry) {
 }
 
 static int put_new_entry(const writer *w, const lc_entry *entry) {
-  lc_key index = key_of_company(&w->tenant, &entry->company);
+  lc_key index = lc_key_of_company(&w->tenant, &entry->company);
   lc_key_add_number(&index, entry->id);
   int rc = put_entry(w, entry);
   return rc != 0 ? rc : lc_put(w->store, w->txn, LC_TABLE_BY_COMPANY, &index, NULL, 0);
 }
 
 static int put_confirmation(const writer *w, const lc_confirmation *question) {
-  lc_key key = key_of_confirmation(&w->tenant, question->id);
+  lc_key key = lc_key_of_confirmation(&w->tenant, question->id);
   void *memory;
   int rc = lc_reserve(w->store, w->txn, LC_TABLE_CONFIRMATIONS, &key, lc_confirmation_size(question), &memory);
   if (rc == 0)
     lc_confirmation_pack(question, memory);
   return rc;
-}
-
-/* Copies a value out, because the next change moves it. LC_NOT_FOUND when there is none. */
-static lc_status copy_out(lc_store *store, MDB_txn *txn, lc_table table, lc_key key, lc_error *error) {
-  MDB_val value;
-  int rc = lc_get(store, txn, table, &key, &value);
-  if (rc == 0)
-    return lc_result_set(store, value.mv_data, value.mv_size, error);
-  return lc_store_fail(store, LC_PART_JOURNAL, rc, "cannot read the journal", error);
 }
 
 static lc_status journal_fail(const writer *w, int rc, lc_error *error) {
@@ -102,7 +74,7 @@ static lc_status journal_fail(const writer *w, int rc, lc_error *error) {
 /* ---- superseding an open question -------------------------------------------------------- */
 
 static lc_status read_confirmation(writer *w, const uint8_t *id, lc_confirmation *question, lc_error *error) {
-  lc_status status = copy_out(w->store, w->txn, LC_TABLE_CONFIRMATIONS, key_of_confirmation(&w->tenant, id), error);
+  lc_status status = lc_copy_out(w->store, w->txn, LC_TABLE_CONFIRMATIONS, lc_key_of_confirmation(&w->tenant, id), error);
   return status != LC_OK ? status
        : lc_confirmation_unpack(w->store->result, w->store->result_size, question, error);
 }
@@ -120,7 +92,7 @@ static lc_status close_question(writer *w, const uint8_t *id, uint64_t *asked_by
 
 /* The journal's line for it: the entry that asked, once more, with the newer event's actor. */
 static lc_status note_superseded(writer *w, uint64_t asked_by, const lc_entry *newer, lc_error *error) {
-  lc_status status = copy_out(w->store, w->txn, LC_TABLE_JOURNAL, key_of_entry(&w->tenant, asked_by), error);
+  lc_status status = lc_copy_out(w->store, w->txn, LC_TABLE_JOURNAL, lc_key_of_entry(&w->tenant, asked_by), error);
   lc_entry entry;
   if (status == LC_OK)
     status = lc_entry_unpack(w->store->result, w->store->result_size, &entry, error);
@@ -135,7 +107,7 @@ static lc_status note_superseded(writer *w, uint64_t asked_by, const lc_entry *n
 }
 
 static lc_status supersede(writer *w, const lc_entry *newer, lc_error *error) {
-  lc_key key = key_of_company(&w->tenant, &newer->company);
+  lc_key key = lc_key_of_company(&w->tenant, &newer->company);
   uint8_t id[LC_CONFIRMATION_SIZE];
   uint64_t asked_by;
   MDB_val value;
@@ -176,7 +148,7 @@ static int get_claim(const lc_store *store, MDB_txn *txn, lc_key *company, lc_cl
 }
 
 static int find_busy(const writer *w, lc_write *write) {
-  lc_key key = key_of_company(&w->tenant, &write->entry.company);
+  lc_key key = lc_key_of_company(&w->tenant, &write->entry.company);
   lc_claim claim;
   int rc = get_claim(w->store, w->txn, &key, &claim);
   if (rc == 0) {
@@ -186,43 +158,18 @@ static int find_busy(const writer *w, lc_write *write) {
   return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-static int get_company(const lc_store *store, MDB_txn *txn, lc_key *key, lc_company_record *record) {
-  MDB_val value;
-  int rc = lc_get(store, txn, LC_TABLE_COMPANIES, key, &value);
-  if (rc == 0 && value.mv_size != sizeof *record)
-    return MDB_CORRUPTED;
-  if (rc == 0)
-    memcpy(record, value.mv_data, sizeof *record);
-  return rc;
-}
-
-/* The newest entry of a company; 0 when it has none. */
-static int get_newest(const lc_store *store, MDB_txn *txn, const lc_key *company, uint64_t *newest) {
-  MDB_cursor *cursor;
-  MDB_val key, value;
-  *newest = 0;
-  int rc = mdb_cursor_open(txn, lc_env_table(store->env, LC_TABLE_BY_COMPANY), &cursor);
-  if (rc != 0)
-    return rc;
-  rc = lc_seek_before(cursor, company, UINT64_MAX, &key, &value);
-  if (rc == 0)
-    *newest = lc_key_number(key);
-  mdb_cursor_close(cursor);
-  return rc == MDB_NOTFOUND ? 0 : rc;
-}
-
 /* Whether the category that was decided by is out of date. */
 static int find_overtaken(const writer *w, lc_write *write) {
-  lc_key key = key_of_company(&w->tenant, &write->entry.company);
+  lc_key key = lc_key_of_company(&w->tenant, &write->entry.company);
   lc_company_record record = { 0 };
   uint64_t newest = 0;
   bool overtaken = false;
   int rc = 0;
   if (write->basis == LC_BASIS_COMPANY) {
-    rc = get_company(w->store, w->txn, &key, &record);
+    rc = lc_get_company(w->store, w->txn, &key, &record);
     overtaken = rc == MDB_NOTFOUND || record.category != write->entry.from;
   } else if (write->basis == LC_BASIS_NEWEST) {
-    rc = get_newest(w->store, w->txn, &key, &newest);
+    rc = lc_get_newest(w->store, w->txn, &key, &newest);
     overtaken = newest != write->newest;
   }
   if (overtaken)
@@ -232,9 +179,9 @@ static int find_overtaken(const writer *w, lc_write *write) {
 
 /* Changes the company that is kept here, or makes the entry a conflict. */
 static int change_company(const writer *w, lc_entry *entry) {
-  lc_key key = key_of_company(&w->tenant, &entry->company);
+  lc_key key = lc_key_of_company(&w->tenant, &entry->company);
   lc_company_record record = { 0 };
-  int rc = get_company(w->store, w->txn, &key, &record);
+  int rc = lc_get_company(w->store, w->txn, &key, &record);
   if (rc != 0 && rc != MDB_NOTFOUND)
     return rc;
   if (rc == MDB_NOTFOUND || record.category != entry->from) {
@@ -247,13 +194,13 @@ static int change_company(const writer *w, lc_entry *entry) {
 }
 
 static int put_applying(const writer *w, const lc_entry *entry) {
-  lc_key key = key_of_company(&w->tenant, &entry->company);
+  lc_key key = lc_key_of_company(&w->tenant, &entry->company);
   lc_claim claim = { .entry = entry->id, .owner = w->store->owner.token, .deadline = w->deadline };
   return lc_put(w->store, w->txn, LC_TABLE_APPLYING, &key, &claim, sizeof claim);
 }
 
 static int put_question(const writer *w, lc_write *write) {
-  lc_key key = key_of_company(&w->tenant, &write->entry.company);
+  lc_key key = lc_key_of_company(&w->tenant, &write->entry.company);
   write->question.state = LC_QUESTION_OPEN;
   write->question.entry = write->entry.id;
   int rc = put_confirmation(w, &write->question);
@@ -316,18 +263,6 @@ lc_status lc_store_write(lc_store *store, lc_text tenant, lc_write *writes, size
   return lc_end_write(store, LC_PART_JOURNAL, w.txn, status, error);
 }
 
-lc_status lc_store_newest(lc_store *store, lc_text tenant, const lc_company *company, uint64_t *newest,
-                          lc_error *error) {
-  lc_key prefix = lc_key_of(tenant), key = key_of_company(&prefix, company);
-  MDB_txn *txn;
-  lc_status status = lc_begin_read(store, LC_PART_JOURNAL, &txn, error);
-  if (status != LC_OK)
-    return status;
-  int rc = get_newest(store, txn, &key, newest);
-  lc_end_read(store, LC_PART_JOURNAL);
-  return lc_store_fail(store, LC_PART_JOURNAL, rc, "cannot read the journal", error);
-}
-
 /* ---- finishing and claiming -------------------------------------------------------------- */
 
 /* The claim's end, or its next try. */
@@ -343,7 +278,7 @@ static int settle_claim(const writer *w, lc_key *company, lc_claim *claim, const
 
 static lc_status finish_entry(writer *w, const lc_finish *finish, lc_error *error) {
   lc_entry entry;
-  lc_status status = copy_out(w->store, w->txn, LC_TABLE_JOURNAL, key_of_entry(&w->tenant, finish->entry), error);
+  lc_status status = lc_copy_out(w->store, w->txn, LC_TABLE_JOURNAL, lc_key_of_entry(&w->tenant, finish->entry), error);
   if (status == LC_OK)
     status = lc_entry_unpack(w->store->result, w->store->result_size, &entry, error);
   if (status != LC_OK)
@@ -354,7 +289,7 @@ static lc_status finish_entry(writer *w, const lc_finish *finish, lc_error *erro
 }
 
 static lc_status finish_one(writer *w, lc_finish *finish, lc_error *error) {
-  lc_key key = key_of_company(&w->tenant, &finish->company);
+  lc_key key = lc_key_of_company(&w->tenant, &finish->company);
   lc_claim claim = { 0 };
   int rc = get_claim(w->store, w->txn, &key, &claim);
   finish->lost = rc == MDB_NOTFOUND || claim.entry != finish->entry || claim.owner != w->store->owner.token;
@@ -392,7 +327,7 @@ static lc_status take_claim(writer *w, lc_key *company, lc_claim *claim, lc_erro
     rc = lc_put(w->store, w->txn, LC_TABLE_APPLYING, company, claim, sizeof *claim);
   if (rc != 0)
     return journal_fail(w, rc, error);
-  return copy_out(w->store, w->txn, LC_TABLE_JOURNAL, key_of_entry(&w->tenant, claim->entry), error);
+  return lc_copy_out(w->store, w->txn, LC_TABLE_JOURNAL, lc_key_of_entry(&w->tenant, claim->entry), error);
 }
 
 /* Whether the claim is there to be taken: asked while reading, so that those who wait for its
@@ -412,7 +347,7 @@ static lc_status is_claimable(lc_store *store, lc_key *company, double now, lc_c
 lc_status lc_store_claim(lc_store *store, lc_text tenant, const lc_company *company, double now, double deadline,
                          lc_claim *claim, lc_error *error) {
   writer w = { .store = store, .tenant = lc_key_of(tenant), .now = now, .deadline = deadline };
-  lc_key key = key_of_company(&w.tenant, company);
+  lc_key key = lc_key_of_company(&w.tenant, company);
   lc_status status = is_claimable(store, &key, now, claim, error);
   if (status == LC_OK)
     status = lc_begin_write(store, LC_PART_JOURNAL, &w.txn, error);
@@ -420,203 +355,4 @@ lc_status lc_store_claim(lc_store *store, lc_text tenant, const lc_company *comp
     return status;
   status = take_claim(&w, &key, claim, error);
   return lc_end_write(store, LC_PART_JOURNAL, w.txn, status, error);
-}
-
-/* ---- reading ----------------------------------------------------------------------------- */
-
-typedef struct page {
-  lc_key tenant;
-  lc_key prefix; /* the tenant, and the company where one is asked for */
-  lc_text after_company;
-  double now, since;
-  uint64_t after_entry;
-  size_t limit;
-  bool of_company;
-} page;
-
-/* Appends the entry a key of the page names, when it is new enough. */
-static lc_status add_entry(lc_store *store, MDB_txn *txn, page *p, uint64_t id, lc_error *error) {
-  lc_key key = key_of_entry(&p->tenant, id);
-  lc_entry entry;
-  MDB_val value;
-  int rc = lc_get(store, txn, LC_TABLE_JOURNAL, &key, &value);
-  if (rc != 0)
-    return lc_store_fail(store, LC_PART_JOURNAL, rc, "cannot read the journal", error);
-  lc_status status = lc_entry_unpack(value.mv_data, value.mv_size, &entry, error);
-  if (status != LC_OK || entry.at < p->since)
-    return status;
-  p->limit--;
-  return lc_result_add(store, lc_text_of(value), (lc_text){ NULL, 0 }, error);
-}
-
-static lc_status list_entries(lc_store *store, MDB_cursor *cursor, void *request, lc_error *error) {
-  page *p = request;
-  MDB_val key, value;
-  lc_status status = LC_OK;
-  int rc = lc_seek_before(cursor, &p->prefix, p->after_entry, &key, &value);
-  while (rc == 0 && status == LC_OK && p->limit > 0) {
-    status = add_entry(store, mdb_cursor_txn(cursor), p, lc_key_number(key), error);
-    rc = lc_seek_previous(cursor, &p->prefix, &key, &value);
-  }
-  return status != LC_OK ? status : lc_end_of_scan(store, LC_PART_JOURNAL, rc, error);
-}
-
-lc_status lc_store_history(lc_store *store, lc_text tenant, const lc_company *company, double since,
-                           uint64_t after, size_t limit, lc_error *error) {
-  page p = { .tenant = lc_key_of(tenant), .since = since, .limit = limit };
-  p.after_entry = after != 0 ? after : UINT64_MAX;
-  p.prefix = company != NULL ? key_of_company(&p.tenant, company) : p.tenant;
-  lc_table table = company != NULL ? LC_TABLE_BY_COMPANY : LC_TABLE_JOURNAL;
-  return lc_scan(store, LC_PART_JOURNAL, table, list_entries, &p, error);
-}
-
-/* Moves to the first key behind the company `after`. */
-static int seek_company(MDB_cursor *cursor, const page *p, MDB_val *key, MDB_val *value) {
-  lc_key from = p->tenant;
-  if (p->after_company.size != 0)
-    lc_key_add_text(&from, p->after_company);
-  *key = lc_key_value(&from);
-  int rc = mdb_cursor_get(cursor, key, value, MDB_SET_RANGE);
-  if (rc == 0 && key->mv_size == from.size && lc_key_is_prefix(&from, *key))
-    rc = mdb_cursor_get(cursor, key, value, MDB_NEXT);
-  return rc;
-}
-
-static lc_status list_applying(lc_store *store, MDB_cursor *cursor, void *request, lc_error *error) {
-  page *p = request;
-  MDB_val key, value;
-  lc_claim claim;
-  lc_status status = LC_OK;
-  int rc = seek_company(cursor, p, &key, &value);
-  while (rc == 0 && status == LC_OK && p->limit > 0 && lc_key_is_prefix(&p->tenant, key)) {
-    if (value.mv_size != sizeof claim)
-      return lc_fail(error, LC_CORRUPT, "a claim is damaged");
-    memcpy(&claim, value.mv_data, sizeof claim);
-    if (claim.retry_at <= p->now)
-      status = add_entry(store, mdb_cursor_txn(cursor), p, claim.entry, error);
-    rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
-  }
-  return status != LC_OK ? status : lc_end_of_scan(store, LC_PART_JOURNAL, rc, error);
-}
-
-lc_status lc_store_applying(lc_store *store, lc_text tenant, double now, lc_text after, size_t limit,
-                            lc_error *error) {
-  page p = { .tenant = lc_key_of(tenant), .now = now, .since = -HUGE_VAL, .after_company = after, .limit = limit };
-  return lc_scan(store, LC_PART_JOURNAL, LC_TABLE_APPLYING, list_applying, &p, error);
-}
-
-/* One value by its key. */
-static lc_status read_one(lc_store *store, lc_table table, lc_key key, lc_error *error) {
-  MDB_txn *txn;
-  lc_status status = lc_begin_read(store, LC_PART_JOURNAL, &txn, error);
-  if (status != LC_OK)
-    return status;
-  status = copy_out(store, txn, table, key, error);
-  lc_end_read(store, LC_PART_JOURNAL);
-  return status;
-}
-
-lc_status lc_store_entry(lc_store *store, lc_text tenant, uint64_t entry, lc_error *error) {
-  lc_key key = lc_key_of(tenant);
-  return read_one(store, LC_TABLE_JOURNAL, key_of_entry(&key, entry), error);
-}
-
-lc_status lc_store_confirmation(lc_store *store, lc_text tenant, const uint8_t *id, lc_error *error) {
-  lc_key key = lc_key_of(tenant);
-  return read_one(store, LC_TABLE_CONFIRMATIONS, key_of_confirmation(&key, id), error);
-}
-
-lc_status lc_store_seen(lc_store *store, lc_text tenant, lc_text event_id, lc_error *error) {
-  lc_key key = lc_key_of(tenant);
-  uint64_t entry;
-  lc_key_add_text(&key, event_id);
-  lc_status status = read_one(store, LC_TABLE_SEEN, key, error);
-  if (status != LC_OK)
-    return status;
-  if (store->result_size != sizeof entry)
-    return lc_fail(error, LC_CORRUPT, "a seen-mark is damaged");
-  memcpy(&entry, store->result, sizeof entry);
-  return lc_store_entry(store, tenant, entry, error);
-}
-
-/* ---- companies --------------------------------------------------------------------------- */
-
-lc_status lc_store_company(lc_store *store, lc_text tenant, const lc_company *company, int32_t *category,
-                           lc_error *error) {
-  lc_key prefix = lc_key_of(tenant), key = key_of_company(&prefix, company);
-  lc_company_record record = { 0 };
-  MDB_txn *txn;
-  lc_status status = lc_begin_read(store, LC_PART_JOURNAL, &txn, error);
-  if (status != LC_OK)
-    return status;
-  int rc = get_company(store, txn, &key, &record);
-  lc_end_read(store, LC_PART_JOURNAL);
-  *category = record.category;
-  return lc_store_fail(store, LC_PART_JOURNAL, rc, "cannot read the company", error);
-}
-
-static int create_one(const writer *w, const lc_company *company, int32_t category, size_t *created) {
-  lc_key key = key_of_company(&w->tenant, company);
-  lc_company_record record = { .category = category, .is_integer = company->is_integer };
-  MDB_val value;
-  int rc = lc_get(w->store, w->txn, LC_TABLE_COMPANIES, &key, &value);
-  if (rc != MDB_NOTFOUND)
-    return rc;
-  (*created)++;
-  return lc_put(w->store, w->txn, LC_TABLE_COMPANIES, &key, &record, sizeof record);
-}
-
-lc_status lc_store_create(lc_store *store, lc_text tenant, const lc_company *companies, size_t count,
-                          int32_t category, size_t *created, lc_error *error) {
-  writer w = { .store = store, .tenant = lc_key_of(tenant) };
-  lc_status status = lc_begin_write(store, LC_PART_JOURNAL, &w.txn, error);
-  if (status != LC_OK)
-    return status;
-  *created = 0;
-  for (size_t i = 0; i < count && status == LC_OK; i++)
-    status = journal_fail(&w, create_one(&w, &companies[i], category, created), error);
-  return lc_end_write(store, LC_PART_JOURNAL, w.txn, status, error);
-}
-
-static lc_status compare_and_set(const writer *w, lc_key *key, int32_t to, int32_t from, lc_error *error) {
-  lc_company_record record;
-  int rc = get_company(w->store, w->txn, key, &record);
-  if (rc == 0 && record.category != from)
-    return lc_fail(error, LC_CONFLICT, "the company is in category %d, not %d", (int)record.category, (int)from);
-  if (rc == 0) {
-    record.category = to;
-    rc = lc_put(w->store, w->txn, LC_TABLE_COMPANIES, key, &record, sizeof record);
-  }
-  return lc_store_fail(w->store, LC_PART_JOURNAL, rc, "cannot change the company", error);
-}
-
-lc_status lc_store_set_category(lc_store *store, lc_text tenant, const lc_company *company, int32_t to,
-                                int32_t from, lc_error *error) {
-  writer w = { .store = store, .tenant = lc_key_of(tenant) };
-  lc_key key = key_of_company(&w.tenant, company);
-  lc_status status = lc_begin_write(store, LC_PART_JOURNAL, &w.txn, error);
-  if (status != LC_OK)
-    return status;
-  status = compare_and_set(&w, &key, to, from, error);
-  return lc_end_write(store, LC_PART_JOURNAL, w.txn, status, error);
-}
-
-static lc_status list_companies(lc_store *store, MDB_cursor *cursor, void *request, lc_error *error) {
-  page *p = request;
-  MDB_val key, value;
-  lc_status status = LC_OK;
-  int rc = seek_company(cursor, p, &key, &value);
-  for (; rc == 0 && status == LC_OK && p->limit-- > 0; rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
-    if (!lc_key_is_prefix(&p->tenant, key))
-      break;
-    size_t skip = p->tenant.size + 1; /* the tenant, and the size of the company's text */
-    lc_text text = { (const char *)key.mv_data + skip, key.mv_size - skip };
-    status = lc_result_add(store, lc_text_of(value), text, error);
-  }
-  return status != LC_OK ? status : lc_end_of_scan(store, LC_PART_JOURNAL, rc, error);
-}
-
-lc_status lc_store_companies(lc_store *store, lc_text tenant, lc_text after, size_t limit, lc_error *error) {
-  page p = { .tenant = lc_key_of(tenant), .after_company = after, .limit = limit };
-  return lc_scan(store, LC_PART_JOURNAL, LC_TABLE_COMPANIES, list_companies, &p, error);
 }

@@ -1,0 +1,135 @@
+/* Reading the journal of a store. */
+#include <math.h>
+#include <string.h>
+
+#include "store.h"
+#include "store_internal.h"
+
+/* What a list is to hold. */
+typedef struct page {
+  lc_key tenant;
+  lc_key prefix; /* the tenant, and the company where one is asked for */
+  lc_text after_company;
+  double now, since;
+  uint64_t after_entry;
+  size_t limit;
+} page;
+
+/* Appends the entry a key of the page names, when it is new enough. */
+static lc_status add_entry(lc_store *store, MDB_txn *txn, page *p, uint64_t id, lc_error *error) {
+  lc_key key = lc_key_of_entry(&p->tenant, id);
+  lc_entry entry;
+  MDB_val value;
+  int rc = lc_get(store, txn, LC_TABLE_JOURNAL, &key, &value);
+  if (rc != 0)
+    return lc_store_fail(store, LC_PART_JOURNAL, rc, "cannot read the journal", error);
+  lc_status status = lc_entry_unpack(value.mv_data, value.mv_size, &entry, error);
+  if (status != LC_OK || entry.at < p->since)
+    return status;
+  p->limit--;
+  return lc_result_add(store, lc_text_of(value), (lc_text){ NULL, 0 }, error);
+}
+
+static lc_status list_entries(lc_store *store, MDB_cursor *cursor, void *request, lc_error *error) {
+  page *p = request;
+  MDB_val key, value;
+  lc_status status = LC_OK;
+  int rc = lc_seek_before(cursor, &p->prefix, p->after_entry, &key, &value);
+  while (rc == 0 && status == LC_OK && p->limit > 0) {
+    status = add_entry(store, mdb_cursor_txn(cursor), p, lc_key_number(key), error);
+    rc = lc_seek_previous(cursor, &p->prefix, &key, &value);
+  }
+  return status != LC_OK ? status : lc_end_of_scan(store, LC_PART_JOURNAL, rc, error);
+}
+
+lc_status lc_store_history(lc_store *store, lc_text tenant, const lc_company *company, double since,
+                           uint64_t after, size_t limit, lc_error *error) {
+  page p = { .tenant = lc_key_of(tenant), .since = since, .limit = limit };
+  p.after_entry = after != 0 ? after : UINT64_MAX;
+  p.prefix = company != NULL ? lc_key_of_company(&p.tenant, company) : p.tenant;
+  lc_table table = company != NULL ? LC_TABLE_BY_COMPANY : LC_TABLE_JOURNAL;
+  return lc_scan(store, LC_PART_JOURNAL, table, list_entries, &p, error);
+}
+
+static lc_status list_applying(lc_store *store, MDB_cursor *cursor, void *request, lc_error *error) {
+  page *p = request;
+  MDB_val key, value;
+  lc_claim claim;
+  lc_status status = LC_OK;
+  int rc = lc_seek_company(cursor, &p->tenant, p->after_company, &key, &value);
+  while (rc == 0 && status == LC_OK && p->limit > 0 && lc_key_is_prefix(&p->tenant, key)) {
+    if (value.mv_size != sizeof claim)
+      return lc_fail(error, LC_CORRUPT, "a claim is damaged");
+    memcpy(&claim, value.mv_data, sizeof claim);
+    if (claim.retry_at <= p->now)
+      status = add_entry(store, mdb_cursor_txn(cursor), p, claim.entry, error);
+    rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+  }
+  return status != LC_OK ? status : lc_end_of_scan(store, LC_PART_JOURNAL, rc, error);
+}
+
+lc_status lc_store_applying(lc_store *store, lc_text tenant, double now, lc_text after, size_t limit,
+                            lc_error *error) {
+  page p = { .tenant = lc_key_of(tenant), .now = now, .since = -HUGE_VAL, .after_company = after, .limit = limit };
+  return lc_scan(store, LC_PART_JOURNAL, LC_TABLE_APPLYING, list_applying, &p, error);
+}
+
+/* One value by its key. */
+static lc_status read_one(lc_store *store, lc_table table, lc_key key, lc_error *error) {
+  MDB_txn *txn;
+  lc_status status = lc_begin_read(store, LC_PART_JOURNAL, &txn, error);
+  if (status != LC_OK)
+    return status;
+  status = lc_copy_out(store, txn, table, key, error);
+  lc_end_read(store, LC_PART_JOURNAL);
+  return status;
+}
+
+lc_status lc_store_entry(lc_store *store, lc_text tenant, uint64_t entry, lc_error *error) {
+  lc_key key = lc_key_of(tenant);
+  return read_one(store, LC_TABLE_JOURNAL, lc_key_of_entry(&key, entry), error);
+}
+
+lc_status lc_store_confirmation(lc_store *store, lc_text tenant, const uint8_t *id, lc_error *error) {
+  lc_key key = lc_key_of(tenant);
+  return read_one(store, LC_TABLE_CONFIRMATIONS, lc_key_of_confirmation(&key, id), error);
+}
+
+lc_status lc_store_seen(lc_store *store, lc_text tenant, lc_text event_id, lc_error *error) {
+  lc_key key = lc_key_of(tenant);
+  uint64_t entry;
+  lc_key_add_text(&key, event_id);
+  lc_status status = read_one(store, LC_TABLE_SEEN, key, error);
+  if (status != LC_OK)
+    return status;
+  if (store->result_size != sizeof entry)
+    return lc_fail(error, LC_CORRUPT, "a seen-mark is damaged");
+  memcpy(&entry, store->result, sizeof entry);
+  return lc_store_entry(store, tenant, entry, error);
+}
+
+int lc_get_newest(const lc_store *store, MDB_txn *txn, const lc_key *company, uint64_t *newest) {
+  MDB_cursor *cursor;
+  MDB_val key, value;
+  *newest = 0;
+  int rc = mdb_cursor_open(txn, lc_env_table(store->env, LC_TABLE_BY_COMPANY), &cursor);
+  if (rc != 0)
+    return rc;
+  rc = lc_seek_before(cursor, company, UINT64_MAX, &key, &value);
+  if (rc == 0)
+    *newest = lc_key_number(key);
+  mdb_cursor_close(cursor);
+  return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+lc_status lc_store_newest(lc_store *store, lc_text tenant, const lc_company *company, uint64_t *newest,
+                          lc_error *error) {
+  lc_key prefix = lc_key_of(tenant), key = lc_key_of_company(&prefix, company);
+  MDB_txn *txn;
+  lc_status status = lc_begin_read(store, LC_PART_JOURNAL, &txn, error);
+  if (status != LC_OK)
+    return status;
+  int rc = lc_get_newest(store, txn, &key, newest);
+  lc_end_read(store, LC_PART_JOURNAL);
+  return lc_store_fail(store, LC_PART_JOURNAL, rc, "cannot read the journal", error);
+}
