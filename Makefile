@@ -26,9 +26,10 @@ HEADERS      := $(wildcard src/*.h)
 LUA_FILES    := $(shell find lua/leadcat -type f)
 
 BUILD   := build
+C_TESTS := $(patsubst spec/c/%.c,$(BUILD)/spec/%,$(wildcard spec/c/*_test.c))
 MODULES := $(if $(LUA54_INCDIR),$(BUILD)/lua5.4/leadcat/core.so) $(if $(LUAJIT_INCDIR),$(BUILD)/luajit/leadcat/core.so)
 
-.PHONY: all demo test lint asan valgrind bench install rock clean help deps-demo deps-test lua5.3 core
+.PHONY: all demo test c-tests lint asan valgrind bench install rock clean help deps-demo deps-test deps-ci lua5.3 core
 .DELETE_ON_ERROR:
 
 all: $(MODULES) $(BUILD)/bin/leadcat ## build the core for each Lua whose headers are there, and build/bin/leadcat
@@ -72,7 +73,8 @@ $(BUILD)/bin/leadcat: Makefile
 # ---- what a machine must have ------------------------------------------------------------------
 
 DEMO_PACKAGES := gcc libc6-dev liblmdb-dev lua5.4 liblua5.4-dev lua-cjson lua-argparse
-TEST_PACKAGES := $(DEMO_PACKAGES) luajit2 libluajit2-5.1-dev lua-busted lua-socket lmdb-utils luarocks
+TEST_PACKAGES := $(DEMO_PACKAGES) luajit2 libluajit2-5.1-dev lua-busted lmdb-utils luarocks
+CI_PACKAGES   := $(TEST_PACKAGES) liblua5.3-dev cppcheck lua-check valgrind
 
 # install PACKAGES: what is missing, with apt when we may; otherwise the command to type is named.
 define install
@@ -94,6 +96,9 @@ deps-demo:
 deps-test:
 	$(call install,$(TEST_PACKAGES))
 
+deps-ci:
+	$(call install,$(CI_PACKAGES))
+
 # ---- running -----------------------------------------------------------------------------------
 
 demo: deps-demo ## install what is missing, build, and run the bundled sample through the rules
@@ -101,15 +106,16 @@ demo: deps-demo ## install what is missing, build, and run the bundled sample th
 	@BUILD=$(BUILD) sh spec/support/with_lua.sh $(LUA) lua/leadcat/demo/run.lua lua/leadcat/demo/opportunities.csv
 
 test: deps-test ## install what is missing, build, and run all specs on Lua 5.4 and on LuaJIT
-	@$(MAKE) --no-print-directory -s all
-	@$(MAKE) --no-print-directory -s $(BUILD)/spec/ruleset_test
+	@$(MAKE) --no-print-directory -s all c-tests
 	@BUILD=$(BUILD) sh spec/support/run.sh $(LUA) $(LUAJIT)
 
-$(BUILD)/spec/%: spec/c/%.c $(CORE_OBJECTS)
-	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(ALL) $(WERROR) -Isrc $^ -o $@ $(LIBS) $(LDFLAGS)
+c-tests: $(C_TESTS)
 
-lint: ## static checks of C and Lua
+$(BUILD)/spec/%: spec/c/%.c $(wildcard spec/c/*.h) $(CORE_OBJECTS)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(ALL) $(WERROR) -Isrc $(filter-out %.h,$^) -o $@ $(LIBS) $(LDFLAGS)
+
+lint: deps-ci ## static checks of C and Lua
 	$(CC) -fsyntax-only $(ALL) -O2 -Werror $(CORE_SOURCES)
 	$(CC) -fsyntax-only $(ALL) -O2 -Werror -isystem $(LUA54_INCDIR) $(LUA_SOURCES)
 	cppcheck --std=c11 --enable=warning,performance,portability --inline-suppr --quiet --error-exitcode=1 \
@@ -118,15 +124,16 @@ lint: ## static checks of C and Lua
 
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
-asan: deps-test ## the specs on Lua 5.4 under AddressSanitizer and UndefinedBehaviorSanitizer
+asan: deps-ci ## the specs on Lua 5.4 under AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)/asan CFLAGS='-O1 -g $(SANITIZE)' \
-	  $(BUILD)/asan/lua5.4/leadcat/core.so $(BUILD)/asan/bin/leadcat $(BUILD)/asan/spec/ruleset_test
-	@BUILD=$(BUILD)/asan SAN=asan ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 \
-	  LD_PRELOAD_SAN="$$($(CC) -print-file-name=libasan.so)" sh spec/support/run.sh $(LUA)
+	  $(BUILD)/asan/lua5.4/leadcat/core.so $(BUILD)/asan/bin/leadcat c-tests
+	@BUILD=$(BUILD)/asan ASAN_OPTIONS=detect_leaks=1 LEADCAT_SLOW=1 \
+	  RUN_UNDER="env LD_PRELOAD=$$($(CC) -print-file-name=libasan.so)" sh spec/support/run.sh $(LUA)
 
-valgrind: deps-test ## the specs on Lua 5.4 under valgrind
-	@$(MAKE) --no-print-directory -s all $(BUILD)/spec/ruleset_test
-	@BUILD=$(BUILD) SAN=valgrind sh spec/support/run.sh $(LUA)
+valgrind: deps-ci ## the specs on Lua 5.4 under valgrind
+	@$(MAKE) --no-print-directory -s all c-tests
+	@BUILD=$(BUILD) LEADCAT_SLOW=1 RUN_UNDER="valgrind --quiet --error-exitcode=99 --leak-check=full \
+	  --show-leak-kinds=definite --errors-for-leak-kinds=definite" sh spec/support/run.sh $(LUA)
 
 bench: all ## measure against the alternatives, as ratios in one run
 	@for lua in $(LUA) $(LUAJIT); do BUILD=$(BUILD) sh spec/support/with_lua.sh $$lua spec/bench/decide.lua || exit 1; done

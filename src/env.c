@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 enum { FORMAT = 1, DEFAULT_READERS = 1024, ROOM = 1 << 20, PATH_SIZE = 4096 };
 
@@ -126,6 +127,42 @@ static size_t map_size(lc_part part, const lc_env_options *options) {
   return part == LC_PART_CONFIG && size > GIB ? GIB : size;
 }
 
+/* The bytes that the newest transaction says a file has. */
+static int size_of(MDB_env *mdb, off_t *size) {
+  MDB_envinfo info;
+  MDB_stat pages;
+  int rc = mdb_env_info(mdb, &info);
+  if (rc == 0)
+    rc = mdb_env_stat(mdb, &pages);
+  if (rc == 0)
+    *size = (off_t)(info.me_last_pgno + 1) * (off_t)pages.ms_psize;
+  return rc;
+}
+
+/* Gives a file that has lost its end as many zeros, so that LMDB meets a damaged page there and not
+ * the end of the file, which would end the process. Not every shorter file is damaged: pages that a
+ * transaction took and freed again are never written. */
+static int fill_up(MDB_env *mdb) {
+  MDB_txn *txn;
+  struct stat data;
+  mdb_filehandle_t file;
+  off_t size = 0;
+  int rc = mdb_env_get_fd(mdb, &file);
+  if (rc == 0)
+    rc = size_of(mdb, &size);
+  if (rc == 0 && fstat(file, &data) != 0)
+    rc = errno;
+  if (rc != 0 || data.st_size >= size)
+    return rc;
+  if ((rc = mdb_txn_begin(mdb, NULL, 0, &txn)) != 0) /* nobody else writes meanwhile */
+    return rc;
+  rc = size_of(mdb, &size);
+  if (rc == 0 && fstat(file, &data) == 0 && data.st_size < size && ftruncate(file, size) != 0)
+    rc = errno;
+  mdb_txn_abort(txn);
+  return rc;
+}
+
 static int open_part(const char *file, lc_part part, const lc_env_options *options, MDB_env **out) {
   MDB_env *mdb;
   int rc = mdb_env_create(&mdb);
@@ -135,7 +172,7 @@ static int open_part(const char *file, lc_part part, const lc_env_options *optio
   if ((rc = mdb_env_set_mapsize(mdb, map_size(part, options))) != 0
       || (rc = mdb_env_set_maxreaders(mdb, readers)) != 0
       || (rc = mdb_env_set_maxdbs(mdb, LC_TABLES)) != 0
-      || (rc = mdb_env_open(mdb, file, MDB_NOSUBDIR | MDB_NOTLS, 0640)) != 0) {
+      || (rc = mdb_env_open(mdb, file, MDB_NOSUBDIR | MDB_NOTLS, 0640)) != 0 || (rc = fill_up(mdb)) != 0) {
     mdb_env_close(mdb);
     return rc;
   }

@@ -126,10 +126,13 @@ lc_status lc_store_newest(lc_store *store, lc_text tenant, const lc_company *com
                           lc_error *error) {
   lc_key prefix = lc_key_of(tenant), key = lc_key_of_company(&prefix, company);
   MDB_txn *txn;
+  MDB_val claim;
   lc_status status = lc_begin_read(store, LC_PART_JOURNAL, &txn, error);
   if (status != LC_OK)
     return status;
   int rc = lc_get_newest(store, txn, &key, newest);
+  if (rc == 0 && lc_get(store, txn, LC_TABLE_APPLYING, &key, &claim) == 0)
+    *newest = UINT64_MAX;
   lc_end_read(store, LC_PART_JOURNAL);
   return lc_store_fail(store, LC_PART_JOURNAL, rc, "cannot read the journal", error);
 }

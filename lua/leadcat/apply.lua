@@ -3,6 +3,7 @@
 -- whoever takes it up.
 
 local event = require "leadcat.event"
+local json = require "leadcat.json"
 local journal = require "leadcat.journal"
 local platform = require "leadcat.platform"
 
@@ -10,38 +11,42 @@ local apply = {}
 
 apply.CLAIM_SECONDS = 30 -- how long a host may take before another process may take an entry over
 local SLOWEST_POLL = 0.05 -- seconds between two looks at somebody else's claim
-local ATTEMPTS = 10 -- until a change that the host keeps refusing is put aside as failed
+local ATTEMPTS = 10 -- until a change that the host keeps refusing is put aside as failed ...
+local GIVE_UP_SECONDS = 3600 -- ... but not sooner than this after it was written down
 local PAGE = 100
 
 --- Calls a host function. What it raises becomes its failure.
 ---@return any result nil when it failed
 ---@return string? message
+---@return string? code of the embedded host
 function apply.call(name, fn, ...)
-  local ok, result, message = pcall(fn, ...)
+  local ok, result, message, code = pcall(fn, ...)
   if not ok then
     return nil, ("host.%s raised: %s"):format(name, tostring(result))
   end
-  return result, message
+  return result, message, code
 end
 
 -- The host's own category of an entry's company: an integer, or nil when it has none.
 ---@return boolean ok
 ---@return integer|string|nil category or what went wrong
+---@return string? code when it went wrong
 function apply.category(self, company)
-  local category, message = apply.call("category", self.host.category, company, self._tenant)
+  local category, message, code = apply.call("category", self.host.category, company, self._tenant)
   if category == nil and message ~= nil then
-    return false, tostring(message)
+    return false, tostring(message), self.host.embedded and code or "unavailable"
   elseif category ~= nil and (type(category) ~= "number" or category % 1 ~= 0) then
-    return false, ("host.category returned %s, not a category's id"):format(tostring(category))
+    return false, ("host.category returned %s, not a category's id"):format(tostring(category)), "unavailable"
   end
-  return true, category
+  return true, category and json.integer(category)
 end
 
 -- Asks the host for the change. Gives the status to be written down, and why it failed.
 local function set_category(self, job)
-  local entry = job.item
-  local ok, message = apply.call("set_category", self.host.set_category, job.company, entry.to, entry.from,
-    journal.outcome(entry), self._tenant)
+  local entry, outcome = job.item, journal.outcome(job.item)
+  outcome.status = "applying" -- it has not failed before it was tried
+  local ok, message = apply.call("set_category", self.host.set_category, job.company, entry.to, entry.from, outcome,
+    self._tenant)
   if ok == true then
     return "updated"
   elseif ok == nil and message == "conflict" then
@@ -69,7 +74,9 @@ end
 
 -- What is written down about a try. A failed one stays `applying`, to be tried again, until it has failed too often.
 local function finish_item(self, job, status, why)
-  local again = status == "failed" and job.attempts + 1 < ATTEMPTS
+  local age = self:_now() - job.item.entry / 1000
+  local again = status == "failed" and (job.attempts + 1 < ATTEMPTS or age < GIVE_UP_SECONDS)
+  job.unfinished = again
   return {
     entry = job.item.entry,
     company = job.item.company,
@@ -136,23 +143,22 @@ local function job_of(entry, attempts)
   return { item = entry, company = company, attempts = attempts }
 end
 
--- Takes up one company's unfinished entry. Gives its outcome; nil, message, "not_found" when it has none (any more),
--- "conflict" when somebody alive works on it.
+-- Takes up one company's unfinished entry. Gives its outcome, and true while it stays unfinished; nil, message,
+-- "not_found" when the company has none (any more), "conflict" when somebody alive works on it.
 local function take_up(self, key)
   local now = self:_now()
   local entry, attempts, code = self._store:claim(self._tenant, key, false, now, now + apply.CLAIM_SECONDS)
   if not entry then
     return nil, attempts, code
   end
+  local happened = journal.event(entry)
   local job = job_of(entry, attempts)
   local outcomes, message, failure = apply.run(self, { job }, true)
   if not outcomes then
     return nil, message, failure
   end
-  self:_report({
-    trigger = entry.trigger, company = job.company, lead_status = entry.lead_status, id = entry.event_id, at = entry.at,
-  }, outcomes[1])
-  return outcomes[1]
+  self:_report(happened, outcomes[1])
+  return outcomes[1], job.unfinished
 end
 
 -- Whether waiting for a company could never end: its change is being made further up in this very call, or by a
@@ -177,9 +183,10 @@ function apply.settle(self, key)
       return nil, ("company %s is being changed by a call that waits for this one"):format(key), "unavailable"
     end
     local outcome, message, code = take_up(self, key)
-    if code == "not_found" or (outcome and outcome.status ~= "failed") then
+    local unfinished = outcome and message
+    if code == "not_found" or (outcome and not unfinished) then
       return true
-    elseif outcome then
+    elseif unfinished then
       return nil, ("company %s has an unfinished change: %s"):format(key, outcome.error), "unavailable"
     elseif code ~= "conflict" then
       return nil, message, code

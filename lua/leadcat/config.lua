@@ -2,6 +2,7 @@
 -- imports, pages and the command line judge configs that no engine has opened.
 
 local json = require "leadcat.json"
+local schema = require "leadcat.schema"
 
 local config = {}
 
@@ -42,18 +43,9 @@ config.GROUPS = { "customer", "lost", "other", "partner", "potential_customer" }
 
 local LISTS = { "categories", "lead_statuses", "rules" }
 local MAX_ID = 2147483647
-local MAX_SHOWN = 40 -- bytes of an offending value in a message
 local MAX_CHOICES = 8 -- items listed in a message
 
-local function set(list)
-  local members = {}
-  for _, value in ipairs(list) do
-    members[value] = true
-  end
-  return members
-end
-
-local TRIGGER, GROUP = set(config.TRIGGERS), set(config.GROUPS)
+local TRIGGER, GROUP = schema.set(config.TRIGGERS), schema.set(config.GROUPS)
 
 -- Names --------------------------------------------------------------------------------------------------------------
 
@@ -135,213 +127,41 @@ function config.rule_key(trigger, lead_status)
   return trigger
 end
 
--- Problems and how they are worded -----------------------------------------------------------------------------------
+-- Fields, in the order in which they are checked ---------------------------------------------------------------------
 
-local function add(found, path, code, message, ...)
-  found[#found + 1] = { path = path, code = code, message = path .. " " .. message:format(...), severity = "error" }
-end
+local add, warn, short, shown = schema.add, schema.warn, schema.short, schema.shown
+local check_object, check_sequence = schema.check_object, schema.check_sequence
+local boolean, one_of, whole = schema.boolean, schema.one_of, schema.whole
 
-local function warn(found, ...)
-  add(found, ...)
-  found[#found].severity = "warning"
-end
+local identity, reference, rank = whole(1, MAX_ID, true), whole(1, MAX_ID), whole(-MAX_ID - 1, MAX_ID)
+local check_name, description = schema.text(true), schema.text(false)
+local function later() end -- the lists, which have checks of their own
 
--- Well-formed enough to tell UTF-8 from Latin-1; LuaJIT has no utf8 library.
-local function is_utf8(text)
-  local rest = text:gsub("[\240-\244][\128-\191][\128-\191][\128-\191]", " ")
-  rest = rest:gsub("[\224-\239][\128-\191][\128-\191]", " "):gsub("[\194-\223][\128-\191]", " ")
-  return not rest:find("[\128-\255]")
-end
+local CONFIG = schema.kind("a config", {
+  { "revision", whole(0, 9007199254740991) },
+  { "categories", later }, { "lead_statuses", later }, { "rules", later },
+})
+local CATEGORY = schema.kind("a category", {
+  { "id", identity }, { "name", check_name }, { "description", description },
+  { "group", one_of(config.GROUPS, "unknown_group") },
+  { "lead_status", boolean }, { "rank", rank }, { "deleted", boolean },
+})
+local LEAD_STATUS = schema.kind("a lead status", {
+  { "id", identity }, { "name", check_name }, { "description", description }, { "rank", rank }, { "deleted", boolean },
+})
+local RULE = schema.kind("a rule", {
+  { "trigger", one_of(config.TRIGGERS, "unknown_trigger") },
+  { "enabled", boolean }, { "set_category", reference }, { "ask", boolean }, { "lead_status", reference },
+})
 
--- A client's text made fit for a message: short, printable, and never cut within a character.
-local function short(text)
-  if #text > MAX_SHOWN then
-    text = text:sub(1, MAX_SHOWN):gsub("[\192-\255][\128-\191]*$", "") .. "..."
-  end
-  return (text:gsub(is_utf8(text) and "%c" or "[%c\128-\255]", "?"))
-end
-
-local function shown(value)
-  if type(value) == "string" then
-    return '"' .. short(value) .. '"'
-  elseif type(value) == "number" then
-    return ("%.14g"):format(value)
-  end
-  return value == nil and "missing" or type(value) == "boolean" and tostring(value) or "a " .. type(value)
+local function is_id(value)
+  return schema.is_whole(value, 1, MAX_ID)
 end
 
 -- An item's name in parentheses, when it has one.
 local function label(item)
   local name = config.name(item)
   return type(name) == "string" and " (" .. short(name) .. ")" or ""
-end
-
-local function join(path, key)
-  local prefix = path == "config" and "" or path
-  if not key:find("^[%w_-]+$") then
-    return prefix .. "[" .. shown(key) .. "]"
-  end
-  return (prefix == "" and "" or prefix .. ".") .. short(key)
-end
-
--- Single values: each check adds to `found` what is wrong with the value at `path` -----------------------------------
-
-local function is_whole(value, low, high)
-  return type(value) == "number" and value % 1 == 0 and value >= low and value <= high
-end
-
-local function is_id(value)
-  return is_whole(value, 1, MAX_ID)
-end
-
-local function whole(low, high, required)
-  return function(found, path, value)
-    if value == nil and not required or is_whole(value, low, high) then
-      return
-    elseif type(value) ~= "number" or value % 1 ~= 0 then
-      add(found, path, "wrong_type", "must be a whole number, but is %s", shown(value))
-    else
-      add(found, path, "out_of_range", "must be from %d to %d, but is %s", low, high, shown(value))
-    end
-  end
-end
-
-local function boolean(found, path, value)
-  if value ~= nil and type(value) ~= "boolean" then
-    add(found, path, "wrong_type", "must be true or false, but is %s", shown(value))
-  end
-end
-
-local function one_of(list, code)
-  local members, choices = set(list), table.concat(list, ", ")
-  return function(found, path, value)
-    if value == nil or not members[value] then
-      local wrong = (value == nil or type(value) == "string") and code or "wrong_type"
-      add(found, path, wrong, "must be one of %s, but is %s", choices, shown(value))
-    end
-  end
-end
-
--- The text keys of a table that are not in `known`, sorted; keys of other types are one problem of the table.
-local function text_keys(found, path, object, known)
-  local keys, others = {}, 0
-  for key in pairs(object) do
-    if type(key) ~= "string" then
-      others = others + 1
-    elseif not known[key] then
-      keys[#keys + 1] = key
-    end
-  end
-  if others > 0 then
-    add(found, path, "wrong_type", "must have only texts as keys, but has %d of another type", others)
-  end
-  table.sort(keys)
-  return keys
-end
-
-local function one_text(found, path, value, required, expected)
-  if type(value) ~= "string" then
-    add(found, path, "wrong_type", "must be %s, but is %s", expected, shown(value))
-  elseif not is_utf8(value) then
-    add(found, path, "wrong_type", "must be text in UTF-8, but is %s", shown(value))
-  elseif required and not value:find("%S") then
-    add(found, path, "name_required", "must not be blank")
-  end
-end
-
-local function text(required)
-  return function(found, path, value)
-    if value == nil or type(value) == "table" and next(value) == nil then
-      if required then
-        add(found, path, "name_required", 'is missing: give a text, or texts by language such as {en = "Lead"}')
-      end
-    elseif type(value) == "table" then
-      for _, language in ipairs(text_keys(found, path, value, {})) do
-        one_text(found, join(path, language), value[language], required, "text")
-      end
-    else
-      one_text(found, path, value, required, "text, or texts by language")
-    end
-  end
-end
-
--- Objects: what they are called, and their fields in the order in which they are checked -----------------------------
-
-local function kind(noun, fields)
-  local names = {}
-  for i, field in ipairs(fields) do
-    names[i] = field[1]
-  end
-  return { noun = noun, fields = fields, known = set(names), names = table.concat(names, ", ") }
-end
-
-local identity, reference, rank = whole(1, MAX_ID, true), whole(1, MAX_ID), whole(-MAX_ID - 1, MAX_ID)
-local check_name, description = text(true), text(false)
-local function later() end -- the lists, which have checks of their own
-
-local CONFIG = kind("a config", {
-  { "revision", whole(0, 9007199254740991) },
-  { "categories", later }, { "lead_statuses", later }, { "rules", later },
-})
-local CATEGORY = kind("a category", {
-  { "id", identity }, { "name", check_name }, { "description", description },
-  { "group", one_of(config.GROUPS, "unknown_group") },
-  { "lead_status", boolean }, { "rank", rank }, { "deleted", boolean },
-})
-local LEAD_STATUS = kind("a lead status", {
-  { "id", identity }, { "name", check_name }, { "description", description }, { "rank", rank }, { "deleted", boolean },
-})
-local RULE = kind("a rule", {
-  { "trigger", one_of(config.TRIGGERS, "unknown_trigger") },
-  { "enabled", boolean }, { "set_category", reference }, { "ask", boolean }, { "lead_status", reference },
-})
-
--- Unknown fields are kept, so what they hold must be something that can be stored.
-local function check_unknown(found, path, object, expected)
-  for _, key in ipairs(text_keys(found, path, object, expected.known)) do
-    local ok, why = pcall(json.encode, { { { object[key] } } }) -- as deep as it can be in a config
-    if ok then
-      warn(found, join(path, key), "unknown_field", "is kept, but is not a field of %s: these are %s",
-        expected.noun, expected.names)
-    else
-      add(found, join(path, key), "wrong_type", "cannot be stored: %s", why)
-    end
-  end
-end
-
--- Checks each field by itself; false when it is no object at all.
-local function check_object(found, path, object, expected)
-  if type(object) ~= "table" then
-    add(found, path, "wrong_type", "must be %s {%s}, but is %s", expected.noun, expected.names, shown(object))
-    return false
-  end
-  for _, field in ipairs(expected.fields) do
-    field[2](found, join(path, field[1]), object[field[1]])
-  end
-  check_unknown(found, path, object, expected)
-  return true
-end
-
--- What `ipairs` can walk; a missing list is an empty one.
-local function check_sequence(found, path, list)
-  local count, reached = 0, 0
-  if type(list) ~= "table" then
-    if list ~= nil then
-      add(found, path, "wrong_type", "must be a list, but is %s", shown(list))
-    end
-    return {}
-  end
-  for _ in pairs(list) do
-    count = count + 1
-  end
-  for i in ipairs(list) do
-    reached = i
-  end
-  if reached < count then
-    add(found, path, "wrong_type", "must be a list without gaps, but counting from 1 reaches only %d of its %d entries",
-      reached, count)
-  end
-  return list
 end
 
 -- Categories and lead statuses ---------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ local config = require "leadcat.config"
 local confirmation = require "leadcat.confirmation"
 local event_of = require "leadcat.event"
 local explain = require "leadcat.explain"
+local json = require "leadcat.json"
 local journal = require "leadcat.journal"
 local settings = require "leadcat.settings"
 local simulate = require "leadcat.simulate"
@@ -173,7 +174,12 @@ function Engine:explain(event)
   if problem then
     return nil, problem, "invalid"
   end
-  local category, message, code = self:_category(event)
+  local licensed, message, code = self:_licensed()
+  if code then
+    return nil, message, code
+  end
+  local category
+  category, message, code = self:_category(event)
   if code then
     return nil, message, code
   end
@@ -187,15 +193,23 @@ function Engine:explain(event)
     return nil, message, code
   end
   return explain.decision(cfg, {
-    event = event, category = category, action = action, to = to, reason = reason, licensed = self:_licensed(),
+    event = event, category = category, action = action, to = to, reason = reason, licensed = licensed,
   })
 end
 
--- nil where the host does not license.
+-- Whether the host licenses the tenant; nil where it does not license at all.
+---@return boolean? licensed
+---@return string? message
+---@return string? code set when the host could not say
 function Engine:_licensed()
-  if self.host.licensed then
-    return self.host.licensed(self._tenant) and true or false
+  if not self.host.licensed then
+    return nil
   end
+  local ok, licensed = pcall(self.host.licensed, self._tenant)
+  if not ok then
+    return nil, "host.licensed raised: " .. tostring(licensed), "unavailable"
+  end
+  return licensed and true or false
 end
 
 -- The company's category: the event's, else what an earlier event of the same batch makes of it, else the host's.
@@ -204,15 +218,15 @@ end
 ---@return string? code set when the host could not say
 function Engine:_category(event, pending)
   if event.category ~= nil then
-    return event.category
+    return json.integer(event.category)
   elseif pending ~= nil then
     return pending
   end
-  local ok, category = apply.category(self, event.company)
+  local ok, category, code = apply.category(self, event.company)
   if ok then
     return category
   end
-  return nil, category, "unavailable"
+  return nil, category, code
 end
 
 -- Handling: prepare ---------------------------------------------------------------------------------------------------
@@ -237,12 +251,20 @@ local function duplicate(first)
   return outcome
 end
 
+-- Whether nobody knows yet what will come of an entry.
+local function is_under_way(entry)
+  return entry and entry.status == "applying" and not entry.error
+end
+
 -- The outcome of the event's first delivery, if it was written down.
-local function find_duplicate(self, key, company)
+local function find_duplicate(self, key)
   local entry, message, code = self._store:seen(self._tenant, key)
-  if entry and entry.status == "applying" and not entry.error then
-    apply.settle(self, company) -- the first delivery is still under way: its outcome is worth waiting for
+  if is_under_way(entry) then -- its outcome is worth waiting for
+    local _, why, failure = apply.settle(self, event_of.key(entry.company))
     entry, message, code = self._store:seen(self._tenant, key)
+    if is_under_way(entry) then
+      return nil, why, failure
+    end
   end
   if entry then
     return duplicate(journal.outcome(entry))
@@ -288,7 +310,7 @@ local function ask_guards(self, event, item)
       if problem then
         return nil, problem, "invalid"
       end
-      item.to = verdict
+      item.to = json.integer(verdict)
     end
   end
   if item.to == item.from then
@@ -323,7 +345,7 @@ local function settle_status(self, event, item)
   if problem then
     return nil, problem, "invalid"
   end
-  item.to, item.status = choice, self.host.embedded and "updated" or "applying"
+  item.to, item.status = json.integer(choice), self.host.embedded and "updated" or "applying"
   return true
 end
 
@@ -376,12 +398,16 @@ end
 local function prepare(self, event, pending)
   local outcome, message, code
   if event.id ~= nil then
-    outcome, message, code = find_duplicate(self, event_of.key(event.id), event_of.key(event.company))
+    outcome, message, code = find_duplicate(self, event_of.key(event.id))
     if outcome or code then
       return nil, outcome or message, code
     end
   end
-  if self:_licensed() == false then
+  local licensed
+  licensed, message, code = self:_licensed()
+  if code then
+    return nil, message, code
+  elseif licensed == false then
     return nil, unchanged("not_licensed")
   end
   local basis, newest, failure = basis_of(self, event)
@@ -442,7 +468,7 @@ local function write(self, jobs)
   for i, job in ipairs(jobs) do
     local item = job.item
     if item.result == "duplicate" then
-      outcomes[i], message, code = find_duplicate(self, item.event_id, item.company)
+      outcomes[i], message, code = find_duplicate(self, item.event_id)
       if code then
         return nil, message, code
       end
@@ -529,8 +555,25 @@ end
 -- Handling many -------------------------------------------------------------------------------------------------------
 
 -- Events that are decided one after the other and written together.
-local function new_batch()
-  return { jobs = {}, places = {}, category = {}, by_id = {} }
+---@class leadcat.Batch
+---@field first integer the place of its first event
+---@field jobs table[] to be written
+---@field places integer[] of the jobs' events
+---@field category table<string, integer|false> where a company will stand; false when its host has to be asked first
+---@field by_id table<string, integer> the place of the first event with this id
+local function new_batch(first)
+  return { first = first, jobs = {}, places = {}, category = {}, by_id = {} }
+end
+
+-- Where the company will stand once the job is written; nil when that has to be asked. What an event says about where
+-- it stands now may be wrong: then the job is going to be a conflict.
+---@param pending? integer as for `prepare`
+local function category_after(self, job, pending)
+  local item = job.item
+  if job.event.category ~= nil and self:_category({ company = job.company }, pending) ~= item.from then
+    return pending
+  end
+  return item.to
 end
 
 -- Adds the event at `place` to the batch, or decides that there is nothing to write.
@@ -546,8 +589,8 @@ local function add(self, batch, outcomes, event, place)
     batch.jobs[#batch.jobs + 1], batch.places[#batch.places + 1] = job, place
     local item = job.item
     if item.status == "updated" then
-      batch.category[key] = item.to
-    elseif item.status == "applying" then
+      batch.category[key] = category_after(self, job, batch.category[key])
+    elseif not self.host.embedded then
       batch.category[key] = false
     end
     if id then
@@ -583,6 +626,21 @@ local function flush(self, batch, events, outcomes)
   return true
 end
 
+-- Ends the batch with the event at `last`: writes it, and reports each of its outcomes.
+local function finish(self, batch, events, outcomes, last)
+  local ok, message, code = flush(self, batch, events, outcomes)
+  if not ok then
+    return nil, message, code
+  end
+  for place = batch.first, last do
+    if type(outcomes[place]) == "number" then
+      outcomes[place] = duplicate(outcomes[outcomes[place]])
+    end
+    self:_report(events[place], outcomes[place])
+  end
+  return true
+end
+
 local function check_events(events)
   if type(events) ~= "table" then
     error("events: an array expected, got " .. type(events), 3)
@@ -608,12 +666,12 @@ function Engine:handle_many(events)
   if problem then
     return nil, problem, "invalid"
   end
-  local outcomes, batch = {}, new_batch()
+  local outcomes, batch = {}, new_batch(1)
   for i, event in ipairs(events) do
     local ok, message, code = true, nil, nil
     if batch.category[event_of.key(event.company)] == false then
-      ok, message, code = flush(self, batch, events, outcomes)
-      batch = new_batch()
+      ok, message, code = finish(self, batch, events, outcomes, i - 1)
+      batch = new_batch(i)
     end
     if ok then
       ok, message, code = add(self, batch, outcomes, event, i)
@@ -622,15 +680,9 @@ function Engine:handle_many(events)
       return nil, message, code
     end
   end
-  local ok, message, code = flush(self, batch, events, outcomes)
+  local ok, message, code = finish(self, batch, events, outcomes, #events)
   if not ok then
     return nil, message, code
-  end
-  for i, event in ipairs(events) do
-    if type(outcomes[i]) == "number" then
-      outcomes[i] = duplicate(outcomes[outcomes[i]])
-    end
-    self:_report(event, outcomes[i])
   end
   return outcomes
 end

@@ -17,9 +17,9 @@ local hooks = {}
 local STATUSES = { open = true, won = true, lost = true, stalled = true }
 local CLOSING = { won = "sale_won", lost = "sale_lost" }
 
-local function check(record, argument, name)
+local function check(record, argument, name, level)
   if type(record) ~= "table" then
-    error(("argument %d: a %s expected, got %s"):format(argument, name, type(record)), 3)
+    error(("argument %d: a %s expected, got %s"):format(argument, name, type(record)), level or 3)
   end
 end
 
@@ -28,7 +28,7 @@ local function has_company(record)
 end
 
 local function check_sale(sale, argument)
-  check(sale, argument, "sale")
+  check(sale, argument, "sale", 4)
   if not STATUSES[sale.status] then
     error(("argument %d: a sale's status is open, won, lost or stalled, not %s"):format(argument, tostring(sale.status)), 3)
   end

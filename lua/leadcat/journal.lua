@@ -45,6 +45,23 @@ function journal.details(event)
   end
 end
 
+--- The event that an entry stands for, as far as it was kept.
+---@param stored table as the store gives it
+---@return leadcat.Event
+function journal.event(stored)
+  local details = stored.details and json.decode(stored.details) or {}
+  return {
+    id = stored.event_id,
+    trigger = stored.trigger,
+    company = stored.company,
+    lead_status = stored.lead_status,
+    at = stored.at,
+    actor = details.actor,
+    sale = details.sale,
+    contact = details.contact,
+  }
+end
+
 --- The entry as hosts see it.
 ---@param stored table as the store gives it
 ---@param tenant string

@@ -1,11 +1,13 @@
---- What an administrator does: reads, checks, saves and reverts the config of an engine. These are methods of the engine,
--- kept apart because no event ever passes through them.
+--- What an administrator does: reads, checks, saves and reverts the config of an engine. These are methods of the
+-- engine, kept apart because no event ever passes through them.
 
 local config = require "leadcat.config"
 local core = require "leadcat.core"
 local json = require "leadcat.json"
 
 local settings = {}
+
+local MAX_REVISION = 2 ^ 53
 
 ---@class leadcat.Revision
 ---@field revision integer
@@ -21,6 +23,10 @@ local function decode(text, revision)
   return config.normalize(cfg)
 end
 
+local function is_revision(value)
+  return type(value) == "number" and value % 1 == 0 and value >= 0 and value < MAX_REVISION
+end
+
 --- The config, or an older revision of it. A copy: changing it changes nothing until it is saved.
 ---@param revision? integer default: the newest
 ---@return leadcat.Config? config revision 0 and empty lists before the first save
@@ -28,6 +34,9 @@ end
 ---@return string? code `not_found`: no such revision; `corrupt`
 function settings:config(revision)
   self:_check_open()
+  if revision ~= nil and not is_revision(revision) then
+    error("revision: an integer from 0 expected", 2)
+  end
   local text, message, code = self._store:config(self._tenant, revision or 0)
   if text then
     return decode(text, revision)
@@ -47,15 +56,22 @@ function settings:check(cfg)
   return config.problems(cfg)
 end
 
-local OPTIONS = { actor = true, revision = true }
+-- What each option must be; `what` completes the sentence "... expected".
+local OPTIONS = {
+  actor = { what = "a table {id, name}", fits = function(v) return type(v) == "table" end },
+  revision = { what = "an integer from 0", fits = is_revision },
+}
 
 local function check_options(options)
   if type(options) ~= "table" then
     error("options: a table expected, got " .. type(options), 3)
   end
-  for name in pairs(options) do
-    if not OPTIONS[name] then
+  for name, value in pairs(options) do
+    local option = OPTIONS[name]
+    if not option then
       error(("unknown option '%s' (there are actor, revision)"):format(tostring(name)), 3)
+    elseif not option.fits(value) then
+      error(("option '%s': %s expected"):format(name, option.what), 3)
     end
   end
 end
@@ -98,8 +114,10 @@ local function save(self, cfg, options, reverted)
       return nil, problem, why
     end
     local revision, message, code = write(self, cfg, options.revision or newest, about)
-    if revision or code ~= "stale" or options.revision then
-      return revision, message, code
+    if revision then
+      return revision
+    elseif code ~= "stale" or options.revision then
+      return nil, message, code
     end
   until false -- somebody has saved in between, and the caller does not mind
 end
@@ -116,8 +134,9 @@ function settings:save(cfg, options)
   if cfg == nil then
     error("config: a table expected, got nil", 2)
   end
-  check_options(options or {})
-  return save(self, cfg, options or {})
+  options = options or {}
+  check_options(options)
+  return save(self, cfg, options)
 end
 
 --- All revisions, newest first.
@@ -132,7 +151,10 @@ function settings:revisions()
   end
   local revisions = {}
   for i, text in ipairs(texts) do
-    revisions[i] = json.decode(text)
+    revisions[i], message = json.decode(text)
+    if not revisions[i] then
+      return nil, ("the revisions are damaged: %s"):format(message), "corrupt"
+    end
   end
   return revisions
 end
@@ -145,15 +167,16 @@ end
 ---@return string? code as `save`, and `not_found`
 function settings:revert(revision, options)
   self:_check_open()
-  if type(revision) ~= "number" or revision < 1 then
+  if not is_revision(revision) or revision == 0 then
     error("revision: an integer from 1 expected", 2)
   end
-  check_options(options or {})
+  options = options or {}
+  check_options(options)
   local cfg, message, code = self:config(revision)
   if not cfg then
     return nil, message, code
   end
-  return save(self, cfg, options or {}, revision)
+  return save(self, cfg, options, revision)
 end
 
 return settings

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Runs the C tests, then every spec on each of the Luas given; ends with the line "N passed, N failed".
-# SPECS names the specs (default: all); SAN as in with_lua.sh.
+# SPECS names the specs (default: all); RUN_UNDER as in with_lua.sh. LEADCAT_SLOW is set where everything takes long:
+# specs then do fewer of each.
 here=$(dirname "$0")
 build=${BUILD:-build}
 log=$(mktemp)
@@ -20,7 +21,7 @@ add() {
 for program in "$build"/spec/*_test; do
   [ -x "$program" ] || continue
   echo "== $program"
-  "$program" >"$log" 2>&1
+  $RUN_UNDER "$program" >"$log" 2>&1
   status=$?
   cat "$log"
   counts=$(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$log")

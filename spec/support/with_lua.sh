@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs a Lua script on this tree: with_lua.sh LUA SCRIPT [ARGUMENT ...]. BUILD names the build directory; SAN=asan or
-# SAN=valgrind runs it under the sanitizers or under valgrind.
+# Runs a Lua script on this tree: with_lua.sh LUA SCRIPT [ARGUMENT ...]. BUILD names the build directory; RUN_UNDER is a
+# command to run Lua under, such as valgrind.
 lua=$1
 shift
 case "$($lua -e 'print(jit and "luajit" or _VERSION)')" in
@@ -12,9 +12,4 @@ build=${BUILD:-build}
 unset LUA_PATH_5_3 LUA_PATH_5_4 LUA_CPATH_5_3 LUA_CPATH_5_4
 export LUA_PATH="lua/?.lua;lua/?/init.lua;spec/?.lua;;" LUA_CPATH="$build/$module/?.so;;"
 export LEADCAT_LUA="$lua" LEADCAT_BUILD="$build"
-case "$SAN" in
-  asan) exec env LD_PRELOAD="$LD_PRELOAD_SAN" "$lua" "$@" ;;
-  valgrind) exec valgrind --quiet --error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
-    --errors-for-leak-kinds=definite "$lua" "$@" ;;
-  *) exec "$lua" "$@" ;;
-esac
+exec $RUN_UNDER "$lua" "$@"

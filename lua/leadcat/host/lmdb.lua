@@ -23,11 +23,22 @@ local function item(company, level)
   return { company = key, company_is_integer = type(company) == "number" }
 end
 
+local function check_options(options)
+  for name, value in pairs(options) do
+    if name ~= "can" and name ~= "licensed" then
+      error(("unknown option '%s' (there are can, licensed)"):format(tostring(name)), 3)
+    elseif type(value) ~= "function" then
+      error(("option '%s': a function expected, got %s"):format(name, type(value)), 3)
+    end
+  end
+end
+
 --- A host for `leadcat.open{host=}`, with the optional functions of a host. `leadcat.open` makes one when given none.
 ---@param options? leadcat.host.lmdb.Options
 ---@return table host to be given to `leadcat.open`
 function lmdb.new(options)
   options = options or {}
+  check_options(options)
   return {
     can = options.can,
     licensed = options.licensed,

@@ -1,0 +1,480 @@
+/* The store where more than one works on it: forked children, threads, killed owners of claims, processes that grow the
+ * files, and more readers than there are slots. */
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "decide.h"
+#include "store.h"
+
+enum { LEAD = 1, CUSTOMER = 2 };
+enum { MIB = 1 << 20, THREADS = 8, BATCH = 4 };
+
+static const lc_text tenant = { "", 0 };
+static const double now = 1700000000;
+
+/* ---- stores ------------------------------------------------------------------------------ */
+
+static char directory[] = "/tmp/leadcat_store_test_XXXXXX";
+static int made;
+
+/* The name of a new store's directory; valid until the end. */
+static const char *new_path(void) {
+  static char paths[16][64];
+  snprintf(paths[made], sizeof paths[made], "%s/%d", directory, made);
+  return paths[made++];
+}
+
+static lc_store *open_with(const char *path, const lc_store_options *options) {
+  lc_error error = { "" };
+  lc_store *store = NULL;
+  if (!CHECK(lc_store_open(path, options, &store, &error) == LC_OK)) {
+    printf("%s\n", error.message);
+    exit(report());
+  }
+  return store;
+}
+
+static lc_store *open_store(const char *path, size_t map_size) {
+  return open_with(path, &(lc_store_options){ .map_size = map_size });
+}
+
+static lc_text text_of(const char *string) {
+  return (lc_text){ string, strlen(string) };
+}
+
+static lc_company company_of(const char *name) {
+  return (lc_company){ text_of(name), false };
+}
+
+static lc_write event_of(const char *company, const char *id, lc_entry_status status) {
+  return (lc_write){ .entry = { .at = now, .revision = 1, .status = status, .trigger = LC_SALE_WON, .action = LC_UPDATE,
+                                .from = LEAD, .to = CUSTOMER, .company = company_of(company), .event_id = text_of(id) } };
+}
+
+static lc_status create(lc_store *store, const char *name) {
+  size_t created;
+  lc_company company = company_of(name);
+  return lc_store_create(store, tenant, &company, 1, LEAD, &created, NULL);
+}
+
+static lc_status write_one(lc_store *store, const char *company, const char *id, lc_entry_status status, uint64_t *entry) {
+  lc_write write = event_of(company, id, status);
+  lc_status result = lc_store_write(store, tenant, &write, 1, now, now + 30, NULL);
+  if (entry != NULL)
+    *entry = write.entry.id;
+  return result == LC_OK && write.result != LC_WRITTEN ? LC_CONFLICT : result;
+}
+
+static int32_t category_of(lc_store *store, const char *name) {
+  int32_t category;
+  lc_company company = company_of(name);
+  return lc_store_company(store, tenant, &company, &category, NULL) == LC_OK ? category : 0;
+}
+
+static lc_status save(lc_store *store, uint64_t expected) {
+  const lc_category categories[] = { { LEAD, LC_POTENTIAL_CUSTOMER, false, false }, { CUSTOMER, LC_CUSTOMER, false, false } };
+  const lc_rule rule = { LC_SALE_WON, 0, CUSTOMER, false };
+  const lc_config config = { expected + 1, categories, 2, &rule, 1 };
+  uint64_t memory[32];
+  size_t size = lc_ruleset_size(2, 0);
+  lc_status status = lc_ruleset_build(&config, memory, size, NULL);
+  lc_text ruleset = { (const char *)memory, size };
+  return status != LC_OK ? status : lc_store_save(store, tenant, expected, ruleset, text_of("{}"), text_of("{}"), NULL);
+}
+
+/* How many entries the journal has; -1 when they are not in order. */
+static int count_entries(lc_store *store) {
+  int count = 0;
+  uint64_t last = 0;
+  size_t of_page;
+  do {
+    of_page = 0;
+    if (lc_store_history(store, tenant, NULL, 0, last, 1000, NULL) != LC_OK)
+      return -1;
+    lc_text list = lc_store_result(store), item;
+    for (; lc_list_next(&list, &item); of_page++, count++) {
+      lc_entry entry;
+      if (lc_entry_unpack(item.data, item.size, &entry, NULL) != LC_OK || (last != 0 && entry.id >= last))
+        return -1;
+      last = entry.id;
+    }
+  } while (of_page == 1000);
+  return count;
+}
+
+/* ---- children ---------------------------------------------------------------------------- */
+
+typedef struct child {
+  pid_t pid;
+  int result; /* what it says in one byte, once its work is done */
+} child;
+
+/* A forked child that does its work, says how many checks failed, and lives on until it is killed:
+ * nothing of it ends in order. */
+static child start(void (*work)(void *), void *argument) {
+  int ends[2];
+  if (pipe(ends) != 0)
+    exit(1);
+  fflush(stdout);
+  pid_t pid = fork();
+  if (pid == 0) {
+    int before = checks_failed;
+    work(argument);
+    fflush(stdout);
+    char failed = (char)(checks_failed - before);
+    if (write(ends[1], &failed, 1) == 1)
+      pause();
+    _exit(1);
+  }
+  close(ends[1]);
+  return (child){ pid, ends[0] };
+}
+
+/* Waits until the child has done its work; whether without a failure. */
+static bool succeeds(const child *c) {
+  char failed;
+  return read(c->result, &failed, 1) == 1 && failed == 0;
+}
+
+static void end(const child *c) {
+  kill(c->pid, SIGKILL);
+  waitpid(c->pid, NULL, 0);
+  close(c->result);
+}
+
+/* ---- a forked child ---------------------------------------------------------------------- */
+
+typedef struct inherited {
+  const char *path;
+  lc_store *store;
+  lc_rules *rules;
+} inherited;
+
+/* Every call says so, and touches nothing. */
+static void use_inherited(const inherited *from) {
+  lc_store *store = from->store;
+  lc_error error = { "" };
+  lc_store_stats stats;
+  lc_company company = company_of("Acme");
+  lc_write event = event_of("Acme", "e", LC_ENTRY_UPDATED);
+  lc_finish finish = { .entry = 1, .company = company, .status = LC_ENTRY_UPDATED };
+  lc_claim claim;
+  size_t created;
+  int32_t category;
+  uint64_t newest;
+  int freed;
+  uint8_t id[LC_CONFIRMATION_SIZE] = { 0 };
+  CHECK(!lc_store_fresh(store, from->rules));
+  CHECK(lc_store_refresh(store, tenant, from->rules, &error) == LC_FORKED);
+  CHECK(strstr(error.message, "fork") != NULL);
+  CHECK(save(store, 1) == LC_FORKED);
+  CHECK(lc_store_config(store, tenant, 0, NULL) == LC_FORKED);
+  CHECK(lc_store_revisions(store, tenant, NULL) == LC_FORKED);
+  CHECK(lc_store_write(store, tenant, &event, 1, now, now, NULL) == LC_FORKED);
+  CHECK(lc_store_finish(store, tenant, &finish, 1, NULL) == LC_FORKED);
+  CHECK(lc_store_claim(store, tenant, &company, now, now, &claim, NULL) == LC_FORKED);
+  CHECK(lc_store_newest(store, tenant, &company, &newest, NULL) == LC_FORKED);
+  CHECK(lc_store_applying(store, tenant, now, tenant, 10, NULL) == LC_FORKED);
+  CHECK(lc_store_seen(store, tenant, text_of("e"), NULL) == LC_FORKED);
+  CHECK(lc_store_entry(store, tenant, 1, NULL) == LC_FORKED);
+  CHECK(lc_store_history(store, tenant, NULL, 0, 0, 10, NULL) == LC_FORKED);
+  CHECK(lc_store_confirmation(store, tenant, id, NULL) == LC_FORKED);
+  CHECK(lc_store_company(store, tenant, &company, &category, NULL) == LC_FORKED);
+  CHECK(lc_store_create(store, tenant, &company, 1, LEAD, &created, NULL) == LC_FORKED);
+  CHECK(lc_store_set_category(store, tenant, &company, CUSTOMER, LEAD, NULL) == LC_FORKED);
+  CHECK(lc_store_companies(store, tenant, tenant, 10, NULL) == LC_FORKED);
+  CHECK(lc_store_stat(store, &stats, NULL) == LC_FORKED);
+  CHECK(lc_store_reader_check(store, &freed, NULL) == LC_FORKED);
+  lc_store_close(store);
+}
+
+static void in_the_child(void *argument) {
+  inherited *from = argument;
+  use_inherited(from);
+  lc_store *store = open_store(from->path, 16 * MIB);
+  CHECK(lc_store_refresh(store, tenant, from->rules, NULL) == LC_OK);
+  CHECK(from->rules->ruleset->revision == 1);
+  CHECK(category_of(store, "Acme") == LEAD);
+  CHECK(write_one(store, "Acme", "child", LC_ENTRY_UPDATED, NULL) == LC_OK);
+  CHECK(save(store, 1) == LC_OK);
+  lc_store_close(store);
+}
+
+/* What a forked child has opened is not its own child's. */
+static void in_the_grandchild(void *argument) {
+  use_inherited(argument);
+}
+
+static void in_between(void *argument) {
+  inherited *from = argument;
+  lc_store *store = open_store(from->path, 16 * MIB);
+  CHECK(lc_store_refresh(store, tenant, from->rules, NULL) == LC_OK);
+  child grandchild = start(in_the_grandchild, &(inherited){ from->path, store, from->rules });
+  CHECK(succeeds(&grandchild));
+  end(&grandchild);
+  CHECK(category_of(store, "Acme") == CUSTOMER);
+  lc_store_close(store);
+}
+
+static void test_fork(void) {
+  lc_rules rules = { NULL, 0 };
+  inherited from = { new_path(), NULL, &rules };
+  from.store = open_store(from.path, 16 * MIB);
+  CHECK(save(from.store, 0) == LC_OK);
+  CHECK(create(from.store, "Acme") == LC_OK && create(from.store, "Bolt") == LC_OK);
+  CHECK(lc_store_refresh(from.store, tenant, &rules, NULL) == LC_OK);
+  CHECK(lc_store_fresh(from.store, &rules));
+
+  child c = start(in_the_child, &from);
+  CHECK(succeeds(&c));
+  CHECK(!lc_store_fresh(from.store, &rules));
+  CHECK(lc_store_refresh(from.store, tenant, &rules, NULL) == LC_OK && rules.ruleset->revision == 2);
+  CHECK(category_of(from.store, "Acme") == CUSTOMER);
+  CHECK(write_one(from.store, "Bolt", "parent", LC_ENTRY_UPDATED, NULL) == LC_OK);
+  CHECK(write_one(from.store, "Acme", "child", LC_ENTRY_UPDATED, NULL) == LC_CONFLICT); /* seen */
+  end(&c);
+  CHECK(count_entries(from.store) == 2);
+
+  c = start(in_between, &from);
+  CHECK(succeeds(&c));
+  end(&c);
+  CHECK(category_of(from.store, "Bolt") == CUSTOMER);
+  lc_rules_free(&rules);
+  lc_store_close(from.store);
+}
+
+/* ---- threads ----------------------------------------------------------------------------- */
+
+typedef struct worker {
+  pthread_t thread;
+  const char *path;
+  int number, events;
+} worker;
+
+static void write_batch(lc_store *store, int number, int first) {
+  char companies[BATCH][32], ids[BATCH][32];
+  lc_company created[BATCH];
+  lc_write writes[BATCH];
+  size_t count;
+  for (int i = 0; i < BATCH; i++) {
+    snprintf(companies[i], sizeof companies[i], "company %d.%d", number, first + i);
+    snprintf(ids[i], sizeof ids[i], "event %d.%d", number, first + i);
+    created[i] = company_of(companies[i]);
+    writes[i] = event_of(companies[i], ids[i], LC_ENTRY_UPDATED);
+  }
+  CHECK(lc_store_create(store, tenant, created, BATCH, LEAD, &count, NULL) == LC_OK && count == BATCH);
+  CHECK(lc_store_write(store, tenant, writes, BATCH, now, now, NULL) == LC_OK);
+  for (int i = 0; i < BATCH; i++) {
+    lc_entry entry;
+    CHECK(writes[i].result == LC_WRITTEN && writes[i].entry.status == LC_ENTRY_UPDATED);
+    CHECK(category_of(store, companies[i]) == CUSTOMER);
+    CHECK(lc_store_seen(store, tenant, text_of(ids[i]), NULL) == LC_OK);
+    lc_text packed = lc_store_result(store);
+    CHECK(lc_entry_unpack(packed.data, packed.size, &entry, NULL) == LC_OK && entry.id == writes[i].entry.id);
+  }
+}
+
+static void *work(void *argument) {
+  const worker *w = argument;
+  lc_store *store = open_store(w->path, 64 * MIB);
+  for (int i = 0; i < w->events; i += BATCH) {
+    write_batch(store, w->number, i);
+    if (i % 64 == 0) { /* the last one to close a path closes its files; the next one opens them anew */
+      lc_store_close(store);
+      store = open_store(w->path, 64 * MIB);
+    }
+  }
+  lc_store_close(store);
+  return NULL;
+}
+
+static void test_threads(void) {
+  worker workers[THREADS];
+  const char *path = new_path();
+  int events = times(2000);
+  for (int i = 0; i < THREADS; i++) {
+    workers[i] = (worker){ .path = path, .number = i, .events = events };
+    CHECK(pthread_create(&workers[i].thread, NULL, work, &workers[i]) == 0);
+  }
+  for (int i = 0; i < THREADS; i++)
+    pthread_join(workers[i].thread, NULL);
+  lc_store *store = open_store(path, 64 * MIB);
+  CHECK(count_entries(store) == THREADS * events);
+  lc_store_close(store);
+}
+
+/* ---- claims ------------------------------------------------------------------------------ */
+
+static void claim_acme(void *argument) {
+  lc_store *store = open_store(argument, 16 * MIB);
+  CHECK(write_one(store, "Acme", "e1", LC_ENTRY_APPLYING, NULL) == LC_OK);
+}
+
+/* What claiming gives, and the entry that it is. */
+static lc_status claim_at(lc_store *store, double at, uint64_t *entry) {
+  lc_company company = company_of("Acme");
+  lc_claim claim = { 0 };
+  lc_status status = lc_store_claim(store, tenant, &company, at, at + 30, &claim, NULL);
+  *entry = claim.entry;
+  return status;
+}
+
+static bool finish(lc_store *store, uint64_t entry, lc_entry_status status) {
+  lc_finish end_of = { .entry = entry, .company = company_of("Acme"), .status = status };
+  CHECK(lc_store_finish(store, tenant, &end_of, 1, NULL) == LC_OK);
+  return !end_of.lost;
+}
+
+static void test_claims(void) {
+  const char *path = new_path();
+  uint64_t entry, same;
+  lc_store *store = open_store(path, 16 * MIB), *other = open_store(path, 16 * MIB);
+  CHECK(claim_at(store, now, &entry) == LC_NOT_FOUND);
+
+  /* Its owner lives: it is his, until his time is over. */
+  child c = start(claim_acme, (void *)(uintptr_t)path);
+  CHECK(succeeds(&c));
+  CHECK(claim_at(store, now + 29, &entry) == LC_CONFLICT && entry != 0);
+  CHECK(write_one(store, "Acme", "e2", LC_ENTRY_APPLYING, NULL) == LC_CONFLICT); /* busy */
+  CHECK(!finish(store, entry, LC_ENTRY_UPDATED));
+
+  /* He is killed: it may be taken at once, and then it is the taker's. */
+  end(&c);
+  CHECK(claim_at(store, now + 1, &same) == LC_OK && same == entry);
+  CHECK(claim_at(store, now + 2, &same) == LC_CONFLICT); /* alive, we ourselves too */
+  CHECK(claim_at(other, now + 2, &same) == LC_CONFLICT); /* another owner in this process */
+  CHECK(!finish(other, entry, LC_ENTRY_UPDATED));
+
+  /* His time is over. */
+  CHECK(claim_at(other, now + 32, &same) == LC_OK && same == entry);
+  CHECK(!finish(store, entry, LC_ENTRY_UPDATED));
+  CHECK(finish(other, entry, LC_ENTRY_UPDATED));
+  CHECK(claim_at(store, now + 100, &same) == LC_NOT_FOUND);
+  CHECK(!finish(other, entry, LC_ENTRY_FAILED));
+
+  /* An owner that closes its store gives up its claims. */
+  CHECK(write_one(other, "Acme", "e3", LC_ENTRY_APPLYING, &entry) == LC_OK);
+  CHECK(claim_at(store, now + 1, &same) == LC_CONFLICT);
+  lc_store_close(other);
+  CHECK(claim_at(store, now + 1, &same) == LC_OK && same == entry);
+  CHECK(finish(store, entry, LC_ENTRY_CONFLICT));
+  CHECK(count_entries(store) == 2);
+  lc_store_close(store);
+}
+
+/* ---- a process with a larger map --------------------------------------------------------- */
+
+enum { LARGE = 300, DETAILS = 20000 };
+
+static void grow(void *argument) {
+  static char details[DETAILS];
+  lc_store *store = open_store(argument, 32 * MIB);
+  for (int i = 0; i < LARGE; i++) {
+    char company[32];
+    snprintf(company, sizeof company, "grown %d", i);
+    lc_write write = event_of(company, company, LC_ENTRY_DECLINED);
+    write.entry.details = (lc_text){ details, sizeof details };
+    CHECK(lc_store_write(store, tenant, &write, 1, now, now, NULL) == LC_OK);
+  }
+  lc_store_close(store);
+}
+
+static atomic_bool grown;
+
+/* Reads and writes while the file outgrows this process's map. */
+static void *go_on(void *argument) {
+  const worker *w = argument;
+  lc_store *store = open_store(w->path, MIB);
+  int written = 0;
+  for (bool last = false; !last; written++) {
+    char company[32];
+    last = grown;
+    snprintf(company, sizeof company, "small %d.%d", w->number, written);
+    CHECK(create(store, company) == LC_OK);
+    CHECK(write_one(store, company, company, LC_ENTRY_UPDATED, NULL) == LC_OK);
+    CHECK(category_of(store, company) == CUSTOMER);
+  }
+  lc_store_close(store);
+  return (void *)(intptr_t)written;
+}
+
+static void test_growth(void) {
+  const char *path = new_path();
+  worker workers[4];
+  void *written;
+  int expected = LARGE;
+  lc_store_stats before, after;
+  lc_store *store = open_store(path, MIB);
+  CHECK(create(store, "Acme") == LC_OK && category_of(store, "Acme") == LEAD);
+  CHECK(lc_store_stat(store, &before, NULL) == LC_OK);
+  child c = start(grow, (void *)(uintptr_t)path);
+  for (int i = 0; i < 4; i++) {
+    workers[i] = (worker){ .path = path, .number = i };
+    CHECK(pthread_create(&workers[i].thread, NULL, go_on, &workers[i]) == 0);
+  }
+  CHECK(succeeds(&c));
+  grown = true;
+  for (int i = 0; i < 4; i++) {
+    pthread_join(workers[i].thread, &written);
+    expected += (int)(intptr_t)written;
+  }
+  CHECK(category_of(store, "Acme") == LEAD);
+  CHECK(write_one(store, "Acme", "e1", LC_ENTRY_UPDATED, NULL) == LC_OK);
+  CHECK(count_entries(store) == expected + 1);
+  CHECK(lc_store_stat(store, &after, NULL) == LC_OK);
+  CHECK(before.map_size[1] == MIB && after.map_size[1] > after.map_used[1] && after.map_used[1] > LARGE * DETAILS);
+  CHECK(after.map_size[0] == MIB); /* config.mdb stays as it is */
+  end(&c);
+  lc_store_close(store);
+}
+
+/* ---- reader slots ------------------------------------------------------------------------ */
+
+static void take_slots(void *argument) {
+  lc_store *store = open_with(argument, &(lc_store_options){ MIB, 3, false });
+  CHECK(category_of(store, "Acme") == LEAD);
+}
+
+static void test_readers(void) {
+  const char *path = new_path();
+  const lc_store_options three = { MIB, 3, false };
+  lc_error error = { "" };
+  int32_t category;
+  lc_company company = company_of("Acme");
+  lc_store *stores[4];
+  for (int i = 0; i < 4; i++)
+    stores[i] = open_with(path, &three);
+  CHECK(create(stores[0], "Acme") == LC_OK && category_of(stores[0], "Acme") == LEAD);
+  child c = start(take_slots, (void *)(uintptr_t)path);
+  CHECK(succeeds(&c));
+  CHECK(category_of(stores[1], "Acme") == LEAD); /* the third slot */
+  CHECK(lc_store_company(stores[2], tenant, &company, &category, &error) == LC_UNAVAILABLE);
+  CHECK(error.message[0] != '\0');
+  end(&c);
+  CHECK(category_of(stores[2], "Acme") == LEAD); /* the slot of the dead is found */
+  CHECK(lc_store_company(stores[3], tenant, &company, &category, NULL) == LC_UNAVAILABLE);
+  lc_store_close(stores[0]);
+  CHECK(category_of(stores[3], "Acme") == LEAD);
+  for (int i = 1; i < 4; i++)
+    lc_store_close(stores[i]);
+}
+
+int main(void) {
+  char command[128];
+  alarm(300);
+  if (mkdtemp(directory) == NULL)
+    return 1;
+  test_fork();
+  test_threads();
+  test_claims();
+  test_growth();
+  test_readers();
+  snprintf(command, sizeof command, "rm -rf %s", directory);
+  CHECK(system(command) == 0);
+  return report();
+}

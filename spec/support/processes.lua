@@ -1,0 +1,63 @@
+--- Other processes for specs: Lua code that runs beside the spec, on the same Lua and the same build.
+
+local processes = {}
+
+---@class support.Process
+local Process = {}
+Process.__index = Process
+
+local function quote(word)
+  return "'" .. word:gsub("'", "'\\''") .. "'"
+end
+
+--- Starts Lua code in another process. Its standard error goes where its output goes.
+---@param code string
+---@param arguments? string[] its `arg`
+---@param shell? string a shell command to be run before it, in its process: `ulimit -f 1000`
+---@return support.Process
+function processes.start(code, arguments, shell)
+  local script = os.tmpname()
+  local file = assert(io.open(script, "w"))
+  file:write(code)
+  file:close()
+  local words = { quote(os.getenv "LEADCAT_LUA" or "lua5.4"), quote(script) }
+  for _, argument in ipairs(arguments or {}) do
+    words[#words + 1] = quote(argument)
+  end
+  local command = ("(%s; %s) 2>&1; echo \"status $?\""):format(shell or ":", table.concat(words, " "))
+  return setmetatable({ script = script, pipe = assert(io.popen(command)) }, Process)
+end
+
+--- The next line that the process prints: waits for it.
+---@return string? line nil at the end
+function Process:line()
+  local line = self.pipe:read "*l"
+  if line and not line:find "^status %d+$" then
+    return line
+  end
+  self.status = line and tonumber(line:match "%d+")
+end
+
+--- Waits for the end of the process.
+---@return string output what it has printed and was not read yet
+---@return integer status
+function Process:wait()
+  local lines = {}
+  for line in self.line, self do
+    lines[#lines + 1] = line
+  end
+  self.pipe:close()
+  os.remove(self.script)
+  return table.concat(lines, "\n"), self.status
+end
+
+--- This process's id.
+---@return string
+function processes.id()
+  local file = assert(io.open "/proc/self/stat")
+  local id = file:read "*a":match "^%d+"
+  file:close()
+  return id
+end
+
+return processes
