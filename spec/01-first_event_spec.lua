@@ -22,7 +22,8 @@ describe("a sale is won", function()
     -- The CRM has a company, and reports a won sale.
     assert(engine.host:create("Acme", LEAD))
     local outcome = assert(engine:handle {
-      id = "sale-17-won", trigger = "sale_won", company = "Acme", sale = { id = 17, name = "Printers" }, actor = { id = "bob" },
+      id = "sale-17-won", trigger = "sale_won", company = "Acme",
+      sale = { id = 17, name = "Printers" }, actor = { id = "bob" },
     })
     assert.same({
       status = "updated", action = "update", reason = "matched", rule = "sale_won", revision = 1,

@@ -382,21 +382,21 @@ describe("a company with an unfinished change", function()
     engine:close()
   end)
 
-  -- What the host says about the company meanwhile, and how the entry ends.
+  -- Where the company is found meanwhile, how the entry ends, and what the host is called for.
   local FOUND = {
-    { "is done when the company is there already", OPPORTUNITY, "updated", 1, {} },
-    { "is made when the company is where it was", LEAD, "updated", 1, { "Acme 1 -> 3" } },
-    { "is a conflict when the company is somewhere else", PARTNER, "conflict", 1, {} },
-    { "is a conflict when the company is nowhere any more", nil, "conflict", 1, {} },
+    { "is done when the company is there already", OPPORTUNITY, "updated", { "category Acme" } },
+    { "is made when the company is where it was", LEAD, "updated", { "category Acme", "set_category Acme 1 -> 3" } },
+    { "is a conflict when the company is somewhere else", PARTNER, "conflict", { "category Acme" } },
+    { "is a conflict when the company is nowhere any more", nil, "conflict", { "category Acme" } },
   }
   for _, row in ipairs(FOUND) do
     it(row[1], function()
       local engine, host, mend, time = open_unfinished()
       mend()
       host.companies.Acme = row[2]
-      time.now = time.now + 60
-      assert.same({ finished = row[4], failed = 0, busy = 0 }, engine:recover())
-      assert.same({ row[3], row[5] }, { statuses(engine), host.changes })
+      host.calls, time.now = {}, time.now + 60
+      assert.same({ finished = 1, failed = 0, busy = 0 }, engine:recover())
+      assert.same({ row[3], row[4] }, { statuses(engine), host.calls })
       assert.equal(row[3], engine:handle(REGISTERED).first.status)
       engine:close()
     end)
@@ -587,6 +587,38 @@ describe("a host that yields", function()
     assert.same({ "updated", LEAD, OPPORTUNITY }, { outcome.status, outcome.from, outcome.to })
     assert.same({ "Acme 1 -> 3", "Acme 3 -> 5" }, host.changes)
     assert.equal("updated updated", statuses(engine))
+    engine:close()
+  end)
+
+  it("may come back while another is at it: the one who took it over finishes it", function()
+    local host = new_yielding { Acme = LEAD }
+    local engine, time, path = open(host)
+    local other = open(host, { path = path, clock = function() return time.now + 31 end })
+    local first = start(engine, REGISTERED)
+    first()
+    first()
+    local recover = coroutine.wrap(function() return other:recover() end)
+    assert.equal("category", recover())
+    local outcome = first()
+    assert.same({ "failed", "another process has taken this change over" }, { outcome.status, outcome.error })
+    assert.equal("applying", statuses(engine))
+    assert.same({ finished = 1, failed = 0, busy = 0 }, recover())
+    assert.same({ "updated", { "Acme 1 -> 3" } }, { statuses(engine), host.changes })
+    other:close()
+    engine:close()
+  end)
+
+  it("may be given one event twice at once: the second delivery is a duplicate", function()
+    local engine = open(crm.new { Acme = LEAD })
+    engine:on("guard", function() coroutine.yield "guard" end)
+    local event = { id = "w", trigger = "sale_won", company = "Acme", category = LEAD, choice = false }
+    local first, second = start(engine, event), start(engine, event)
+    first()
+    second()
+    local outcome = first()
+    assert.equal("declined", outcome.status)
+    assert.same(outcome, second().first)
+    assert.equal("declined", statuses(engine))
     engine:close()
   end)
 

@@ -871,8 +871,10 @@ describe("a store that cannot be opened", function()
     local function set_format(number)
       local file = path .. "/journal.mdb"
       local edit = "sed -e '/^db_pagesize/d' -e '/^ 666f726d6174$/{n;s/.*/ " .. number .. "/;}'" -- the key "format"
-      assert(os.execute(("mdb_dump -n -s meta '%s' | %s >'%s/dump' && mdb_load -n -s meta -f '%s/dump' '%s'"):format(
-        file, edit, path, path, file)))
+      assert(os.execute(([[
+        unset LD_PRELOAD
+        mdb_dump -n -s meta '%s' | %s >'%s/dump' && mdb_load -n -s meta -f '%s/dump' '%s'
+      ]]):format(file, edit, path, path, file)))
     end
     set_format "02000000"
     local code, message = fails(path)

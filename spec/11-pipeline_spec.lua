@@ -56,7 +56,8 @@ local function events_of(source)
   end
   for i = 2, #rows do
     local row = rows[i]
-    local company, created, closed = row[column[source.company]], row[column[source.created]], row[column[source.closed]]
+    local company = row[column[source.company]]
+    local created, closed = row[column[source.created]], row[column[source.closed]]
     local trigger = ({ Won = "sale_won", Lost = "sale_lost" })[row[column[source.stage]]]
     if company ~= "" and created ~= "" then
       events[#events + 1] = { trigger = "sale_registered", company = company, date = created, kind = 1, row = i }
@@ -87,7 +88,8 @@ local function expect(cfg, events, start, accept)
   end
   local report = { events = #events, outcomes = {}, categories = {}, companies = 0 }
   for _, event in ipairs(events) do
-    local from, rule, outcome = category[event.company] or start, rules[event.trigger], nil
+    local from, rule = category[event.company] or start, rules[event.trigger]
+    local outcome
     category[event.company] = from
     if not rule then
       outcome = "rule_disabled"
@@ -121,7 +123,7 @@ local function arguments(...)
     "--json" } do
     words[#words + 1] = word
   end
-  return (table.unpack or rawget(_G, "unpack"))(words)
+  return stores.unpack(words)
 end
 
 local CONFIGS = {
@@ -183,9 +185,9 @@ describe("the export " .. export.path, function()
     file:close()
     local _, expected = expect(cfg, events_of(export), 1, false)
 
-    local one, many, other = stores.open { durability = "relaxed" }, stores.open(), nil
+    local one, many = stores.open { durability = "relaxed" }, stores.open()
     local kept = {}
-    other = stores.open { host = {
+    local other = stores.open { host = {
       category = function(company) return kept[company] end,
       set_category = function(company, to, from)
         if kept[company] ~= from then
@@ -208,7 +210,7 @@ describe("the export " .. export.path, function()
         assert(one:handle(event))
       end
     end
-    assert(one:handle_many({ (table.unpack or rawget(_G, "unpack"))(events, 2001, 2500) }))
+    assert(one:handle_many({ stores.unpack(events, 2001, 2500) }))
     for i = 2501, #events, 500 do
       local batch = {}
       for k = i, math.min(i + 499, #events) do

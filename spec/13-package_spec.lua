@@ -19,9 +19,15 @@ local function shell(command)
   return output, status == "0"
 end
 
-local ASK = [[lua5.4 -e 'local leadcat = require "leadcat"
-  local engine = assert(leadcat.open { path = "%s", map_size = 2^24 })
+-- Asks leadcat below a directory for a decision, away from this tree.
+local ASK = [[cd / && export LUA_PATH='$T/share/lua/5.4/?.lua;$T/share/lua/5.4/?/init.lua;;' &&
+  LUA_CPATH='$T/lib/lua/5.4/?.so;;' lua5.4 -e 'local leadcat = require "leadcat"
+  local engine = assert(leadcat.open { path = "$STORE", map_size = 2^24 })
   print(leadcat._VERSION, engine:decide("sale_won", 1)) engine:close()']]
+
+local function ask(directory)
+  return (shell((ASK:gsub("$STORE", stores.path()):gsub("$T", directory))))
+end
 
 local EXPECTED = leadcat._VERSION .. "\tnone\tnil\trule_disabled\n"
 
@@ -50,23 +56,19 @@ describe("installing", function()
   after_each(stores.check)
 
   it("with luarocks gives module and command in a fresh tree", function()
-    local tree, store = stores.path(), stores.path()
-    local output, ok = shell(("luarocks --lua-version=5.4 make --deps-mode=none --tree %s rockspec/leadcat-scm-1.rockspec")
-      :format(tree))
+    local tree = stores.path()
+    local make = "luarocks --lua-version=5.4 make --deps-mode=none rockspec/leadcat-scm-1.rockspec --tree "
+    local output, ok = shell(make .. tree)
     assert.is_true(ok, output)
-    output = shell(("cd / && LUA_PATH='%s/share/lua/5.4/?.lua;%s/share/lua/5.4/?/init.lua;;' LUA_CPATH='%s/lib/lua/5.4/?.so;;' ")
-      :format(tree, tree, tree) .. ASK:format(store))
-    assert.equal(EXPECTED, output)
+    assert.equal(EXPECTED, ask(tree))
     assert.equal("leadcat " .. leadcat._VERSION .. "\n", (shell("cd / && " .. tree .. "/bin/leadcat --version")))
   end)
 
   it("below a prefix gives module and command", function()
-    local prefix, store = stores.path(), stores.path()
+    local prefix = stores.path()
     local output, ok = shell("make -s install PREFIX=" .. prefix)
     assert.is_true(ok, output)
-    output = shell(("cd / && LUA_PATH='%s/share/lua/5.4/?.lua;%s/share/lua/5.4/?/init.lua;;' LUA_CPATH='%s/lib/lua/5.4/?.so;;' ")
-      :format(prefix, prefix, prefix) .. ASK:format(store))
-    assert.equal(EXPECTED, output)
+    assert.equal(EXPECTED, ask(prefix))
     assert.equal("leadcat " .. leadcat._VERSION .. "\n", (shell("cd / && " .. prefix .. "/bin/leadcat --version")))
   end)
 end)

@@ -1,6 +1,6 @@
---- Makes the host change a category, and finishes what was begun: the only place that calls `host.set_category`. Methods
--- of the engine, apart because each change is first written down as `applying` and must reach its end from there,
--- whoever takes it up.
+--- Makes the host change a category, and finishes what was begun: the only place that calls `host.set_category`.
+-- Methods of the engine, apart because each change is first written down as `applying` and must reach its end from
+-- there, whoever takes it up.
 
 local event = require "leadcat.event"
 local json = require "leadcat.json"
@@ -92,7 +92,11 @@ local function outcome_now(self, entry)
   if not stored then
     return nil, message, code
   end
-  return journal.outcome(stored)
+  local outcome = journal.outcome(stored)
+  if stored.status == "applying" and not stored.error then
+    outcome.error = "another process has taken this change over"
+  end
+  return outcome
 end
 
 -- Remembers which coroutine has the host at work on these companies; until when, in case it never comes back.

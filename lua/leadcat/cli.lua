@@ -396,8 +396,8 @@ local function add_output(command)
 end
 
 local function add_events(command)
-  command:argument("file", "A file of events, - for standard input: JSON Lines, or CSV whose columns are an event's fields.")
-    :args "?"
+  command:argument("file", "A file of events, - for standard input: JSON Lines, or CSV whose columns are an event's "
+    .. "fields."):args "?"
   command:option("--events", "The file of events, as an option."):argname "FILE"
   command:option("--format", "The form of the file of events, where its name does not tell."):argname("csv|jsonl")
     :choices { "csv", "jsonl" }
@@ -412,11 +412,14 @@ local function add_events(command)
   } do
     command:option(option[1], "With --opportunities: " .. option[2] .. "."):argname "COLUMN"
   end
-  command:option("--won", "With --opportunities: the stage of a won sale; may be given again."):argname("LABEL"):count "*"
-  command:option("--lost", "With --opportunities: the stage of a lost sale; may be given again."):argname("LABEL"):count "*"
+  for _, outcome in ipairs { "won", "lost" } do
+    command:option("--" .. outcome, "With --opportunities: the stage of a " .. outcome .. " sale; may be given again.")
+      :argname("LABEL"):count "*"
+  end
   command:option("--date-format", "The form of dates, as strptime takes it, such as '%d.%m.%Y' (default: ISO 8601).")
     :argname "FORMAT"
-  command:option("--start-category", "The category, by name or id, of a company that is not known yet."):argname "CATEGORY"
+  command:option("--start-category", "The category, by name or id, of a company that is not known yet.")
+    :argname "CATEGORY"
   command:flag("--keep-going", "Count bad lines and go on; without it the first one ends the run.")
 end
 

@@ -1,5 +1,5 @@
---- What a host may send: the check of one event, and the text by which a company is known. Apart from the engine because
--- the simulator and the readers of files need the same answers.
+--- What a host may send: the check of one event, and the text by which a company is known. Apart from the engine
+-- because the simulator and the readers of files need the same answers.
 
 local config = require "leadcat.config"
 
@@ -48,8 +48,8 @@ function event.key(id)
   elseif is_integer(id) then
     return ("%d"):format(id)
   end
-  return nil, ("must be a string or an integer, not %s"):format(
-    type(id) == "number" and ("the number %s"):format(tostring(id)) or type(id) == "nil" and "absent" or "a " .. type(id))
+  local got = type(id) == "number" and "the number " .. tostring(id) or id == nil and "absent" or "a " .. type(id)
+  return nil, "must be a string or an integer, not " .. got
 end
 
 -- What each optional field must be; `what` completes the sentence "... must be".

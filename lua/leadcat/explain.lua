@@ -36,7 +36,9 @@ local CHECKS = {
       return { category = d.category, group = d.from and d.from.group, expected = "potential_customer" }
     end },
   { name = "lead_status_not_enabled", when = function(d) return d.event.trigger == "lead_status_set" end,
-    compares = function(d) return { category = d.category, enabled = d.from ~= nil and d.from.lead_status == true } end },
+    compares = function(d)
+      return { category = d.category, enabled = d.from ~= nil and d.from.lead_status == true }
+    end },
   { name = "lead_status_not_matched", when = function(d) return d.event.trigger == "lead_status_set" end,
     compares = function(d) return { lead_status = d.event.lead_status, expected = statuses_of(d.rules) } end },
   { name = "already_in_category",

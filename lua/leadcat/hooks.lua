@@ -1,4 +1,5 @@
---- A CRM's own save callbacks, turned into events: only true transitions, so that hosts need not compare for themselves.
+--- A CRM's own save callbacks, turned into events: only true transitions, so that hosts need not compare for
+-- themselves.
 
 local hooks = {}
 
@@ -30,7 +31,8 @@ end
 local function check_sale(sale, argument)
   check(sale, argument, "sale", 4)
   if not STATUSES[sale.status] then
-    error(("argument %d: a sale's status is open, won, lost or stalled, not %s"):format(argument, tostring(sale.status)), 3)
+    local got = tostring(sale.status)
+    error(("argument %d: a sale's status is open, won, lost or stalled, not %s"):format(argument, got), 3)
   end
 end
 

@@ -27,14 +27,16 @@ end
 
 -- What each option must be; `what` completes the sentence "... expected".
 local OPTIONS = {
-  path = { what = "a directory's name", fits = function(v) return type(v) == "string" and v ~= "" and not v:find("%z") end },
+  path = { what = "a directory's name",
+    fits = function(v) return type(v) == "string" and v ~= "" and not v:find "%z" end },
   host = { what = "a table of functions", fits = function(v) return type(v) == "table" end },
   tenant = { what = "a string of at most 64 bytes", fits = function(v) return type(v) == "string" and #v <= 64 end },
   language = { what = "a language tag", fits = function(v) return type(v) == "string" end },
   durability = { what = '"full" or "relaxed"', fits = function(v) return v == "full" or v == "relaxed" end },
   confirmation_ttl = { what = "a positive number of seconds",
     fits = function(v) return type(v) == "number" and v > 0 and v < math.huge end },
-  map_size = { what = "an integer of at least 1048576 bytes", fits = function(v) return is_integer(v) and v >= 2 ^ 20 end },
+  map_size = { what = "an integer of at least 1048576 bytes",
+    fits = function(v) return is_integer(v) and v >= 2 ^ 20 end },
   max_readers = { what = "an integer from 1 to 65535",
     fits = function(v) return is_integer(v) and v >= 1 and v <= 65535 end },
   clock = { what = "a function that gives seconds since 1970", fits = function(v) return type(v) == "function" end },
@@ -71,7 +73,8 @@ local function check_host(host)
   for name, required in pairs(HOST) do
     local fn = host[name]
     if (fn ~= nil or required) and type(fn) ~= "function" then
-      error(("leadcat.open: the host's function '%s' is %s"):format(name, fn == nil and "missing" or "a " .. type(fn)), 3)
+      local got = fn == nil and "missing" or "a " .. type(fn)
+      error(("leadcat.open: the host's function '%s' is %s"):format(name, got), 3)
     end
   end
 end

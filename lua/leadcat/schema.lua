@@ -1,5 +1,5 @@
---- Checks plain data against a description of its fields, and words what is wrong with it; apart from `config.lua`, which
--- describes them, because nothing here knows what a category or a rule is.
+--- Checks plain data against a description of its fields, and words what is wrong with it; apart from `config.lua`,
+-- which describes them, because nothing here knows what a category or a rule is.
 
 local json = require "leadcat.json"
 

@@ -18,7 +18,7 @@ local function width(s)
   return select(2, s:gsub("[^\128-\191]", ""))
 end
 
---- Rows as columns, two blanks apart; a column that begins with a number in its first row below the head is right-aligned.
+--- Rows as columns, two blanks apart; a column whose first cell below the head is a number is right-aligned.
 ---@param rows string[][] the first is the head
 ---@return string
 function text.table(rows)

@@ -5,6 +5,9 @@ local leadcat = require "leadcat"
 
 local stores = {}
 
+--- `table.unpack`, under whichever name this Lua has it.
+stores.unpack = rawget(table, "unpack") or rawget(_G, "unpack")
+
 local MAP = 64 * 1024 * 1024
 local opened, directories = {}, {}
 
