@@ -334,11 +334,11 @@ describe("a company with an unfinished change", function()
   after_each(stores.check)
 
   -- A change from Lead to Opportunity that the host could not make.
-  local function open_unfinished()
+  local function open_unfinished(rules)
     local host = crm.new { Acme = LEAD, Bolt = LEAD }
     local set = host.set_category
     host.set_category = function() return nil, "away" end
-    local engine, time = open(host)
+    local engine, time = open(host, { rules = rules })
     assert.equal("failed", engine:handle(REGISTERED).status)
     return engine, host, function() host.set_category = set end, time
   end
@@ -375,7 +375,17 @@ describe("a company with an unfinished change", function()
     engine:close()
   end)
 
-  it("does not keep an event from being unchanged", function()
+  it("is not decided about from where it stands before: what would come to nothing there waits, too", function()
+    local engine, host, mend = open_unfinished { sale_registered = OPPORTUNITY, sale_lost = LEAD }
+    local lost = { trigger = "sale_lost", company = "Acme" }
+    assert_unavailable(engine, lost, "company Acme has an unfinished change: away")
+    mend()
+    assert.equal("updated", engine:handle(lost).status)
+    assert.same({ "Acme 1 -> 3", "Acme 3 -> 1" }, host.changes)
+    engine:close()
+  end)
+
+  it("does not keep an event waiting that no rule is for", function()
     local engine, _, mend = open_unfinished()
     assert.equal("rule_disabled", engine:handle({ trigger = "sale_lost", company = "Acme" }).reason)
     mend()

@@ -103,8 +103,8 @@ typedef struct lc_write {
 lc_status lc_store_write(lc_store *store, lc_text tenant, lc_write *writes, size_t count, double now,
                          double deadline, lc_error *error);
 
-/* The company's newest entry, 0 when it has none. UINT64_MAX, which no write can be based on, while
- * that entry is applying: its end changes the company without a newer one. */
+/* The company's newest entry, 0 when it has none. LC_CONFLICT while that entry is applying: its end
+ * changes the company without a newer one. */
 lc_status lc_store_newest(lc_store *store, lc_text tenant, const lc_company *company, uint64_t *newest,
                           lc_error *error);
 

@@ -131,8 +131,9 @@ lc_status lc_store_newest(lc_store *store, lc_text tenant, const lc_company *com
   if (status != LC_OK)
     return status;
   int rc = lc_get_newest(store, txn, &key, newest);
-  if (rc == 0 && lc_get(store, txn, LC_TABLE_APPLYING, &key, &claim) == 0)
-    *newest = UINT64_MAX;
+  bool applying = rc == 0 && lc_get(store, txn, LC_TABLE_APPLYING, &key, &claim) == 0;
   lc_end_read(store, LC_PART_JOURNAL);
+  if (applying)
+    return lc_fail(error, LC_CONFLICT, "entry %llu is being applied", (unsigned long long)*newest);
   return lc_store_fail(store, LC_PART_JOURNAL, rc, "cannot read the journal", error);
 }

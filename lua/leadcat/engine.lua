@@ -9,6 +9,7 @@ local explain = require "leadcat.explain"
 local handle = require "leadcat.handle"
 local json = require "leadcat.json"
 local journal = require "leadcat.journal"
+local platform = require "leadcat.platform"
 local settings = require "leadcat.settings"
 local simulate = require "leadcat.simulate"
 
@@ -53,7 +54,7 @@ local HISTORY_LIMIT, MAX_HISTORY = 100, 1000
 ---@field tenants table<string, leadcat.Engine>
 ---@field in_flight table
 
--- An engine for one tenant.
+-- An engine for one tenant. It begins by finishing what a crash has left unfinished.
 ---@param shared leadcat.Shared
 ---@param tenant string
 ---@return leadcat.Engine
@@ -71,6 +72,9 @@ local function new(shared, tenant)
   }, Engine)
   self._decide, self._evaluate = shared.store:deciders(tenant)
   shared.tenants[tenant] = self
+  if platform.can_call_host() then
+    self:recover() -- what cannot be finished now stays written down, for the next time
+  end
   return self
 end
 
@@ -129,14 +133,26 @@ function Engine:_revision()
   return nil, message, code
 end
 
+-- Asks a function of the host that says yes or no.
+local function ask(fn, name, ...)
+  local ok, answer = pcall(fn, ...)
+  if not ok then
+    return nil, ("host.%s raised: %s"):format(name, tostring(answer)), "unavailable"
+  end
+  return answer and true or false
+end
+
 -- Whether the actor may. No actor is the program itself, which may do everything.
+---@return boolean? allowed
+---@return string? message
+---@return string? code set when the host could not say
 function Engine:_can(actor, permission, subject)
   if actor == nil then
     return true
-  elseif self.host.can then
-    return self.host.can(actor, permission, subject, self._tenant) and true or false
+  elseif not self.host.can then
+    return actor.admin == true
   end
-  return actor.admin == true
+  return ask(self.host.can, "can", actor, permission, subject, self._tenant)
 end
 
 -- Deciding ------------------------------------------------------------------------------------------------------------
@@ -205,11 +221,7 @@ function Engine:_licensed()
   if not self.host.licensed then
     return nil
   end
-  local ok, licensed = pcall(self.host.licensed, self._tenant)
-  if not ok then
-    return nil, "host.licensed raised: " .. tostring(licensed), "unavailable"
-  end
-  return licensed and true or false
+  return ask(self.host.licensed, "licensed", self._tenant)
 end
 
 -- The company's category: the event's, else what an earlier event of the same batch makes of it, else the host's.

@@ -130,9 +130,11 @@ local function settle_status(self, event, item)
   return true
 end
 
+local UNSETTLED = -1 -- no entry's number
+
 -- By what the store is to tell that the company has changed while its event was being decided: read before the category.
 ---@return "given"|"company"|"newest"|nil basis
----@return integer|string|nil newest the company's newest entry, for "newest" (or the message)
+---@return integer|string|nil newest the company's newest entry, for "newest"; UNSETTLED while it is applying (or the message)
 ---@return string? code
 local function basis_of(self, event)
   if event.category ~= nil then
@@ -141,8 +143,8 @@ local function basis_of(self, event)
     return "company"
   end
   local newest, message, code = self._store:newest(self._tenant, event_of.key(event.company))
-  if newest then
-    return "newest", newest
+  if newest or code == "conflict" then
+    return "newest", newest or UNSETTLED
   end
   return nil, message, code
 end
@@ -151,7 +153,7 @@ end
 ---@return table? item
 ---@return string? message
 ---@return string? code
-local function new_item(self, event, category, decided)
+local function new_item(self, event, decided)
   local ok, details = pcall(journal.details, event)
   if not ok then
     return nil, "the event's actor, sale or contact cannot be kept: " .. details, "invalid"
@@ -161,9 +163,11 @@ local function new_item(self, event, category, decided)
     trigger = event.trigger,
     lead_status = event.trigger == "lead_status_set" and event.lead_status or nil,
     action = decided.action,
-    from = category,
+    from = decided.category,
     to = decided.to,
     revision = decided.revision,
+    basis = decided.basis,
+    newest = decided.newest,
     company = event_of.key(event.company),
     company_is_integer = type(event.company) == "number",
     event_id = event.id and event_of.key(event.id),
@@ -171,47 +175,47 @@ local function new_item(self, event, category, decided)
   }
 end
 
--- Steps 1 to 5 of an event: seen before? where does the company stand? decide; ask the guards.
+-- Where the company stands, and what the config says to that. What would come to nothing only because an earlier change
+-- of the company has not come to its end yet is decided behind that.
 ---@param pending? integer where an earlier event of the same batch leaves the company
----@return table? job {event, company, item, attempts} to be written down; nil when there is nothing to write, then
----@return leadcat.Outcome|string|nil outcome what the event came to (or the message)
+---@return table? decided {basis, newest, category, action, to, reason, revision}
+---@return string? message
 ---@return string? code
-local function prepare(self, event, pending)
-  local outcome, message, code
-  if event.id ~= nil then
-    outcome, message, code = find_duplicate(self, event_of.key(event.id))
-    if outcome or code then
-      return nil, outcome or message, code
+local function decide(self, event, pending)
+  while true do
+    local basis, newest, failure = basis_of(self, event)
+    if not basis then
+      return nil, newest, failure
+    end
+    local category, message, code = self:_category(event, pending)
+    if code then
+      return nil, message, code
+    end
+    local action, to, reason, revision = self._evaluate(event.trigger, category, event.lead_status)
+    if not action then
+      return nil, to, reason
+    elseif action ~= "none" or newest ~= UNSETTLED or reason == "rule_disabled" then
+      return { basis = basis, newest = newest, category = category, action = action, to = to, reason = reason,
+        revision = revision }
+    end
+    local settled
+    settled, message, code = apply.settle(self, event_of.key(event.company))
+    if not settled then
+      return nil, message, code
     end
   end
-  local licensed
-  licensed, message, code = self:_licensed()
-  if code then
-    return nil, message, code
-  elseif licensed == false then
-    return nil, unchanged("not_licensed")
-  end
-  local basis, newest, failure = basis_of(self, event)
-  if not basis then
-    return nil, newest, failure
-  end
-  local category
-  category, message, code = self:_category(event, pending)
-  if code then
-    return nil, message, code
-  end
-  local action, to, reason, revision = self._evaluate(event.trigger, category, event.lead_status)
-  if not action then
-    return nil, to, reason
-  elseif action == "none" then
-    return nil, unchanged(reason, category, revision, reason == "already_in_category" and event or nil)
-  end
-  local item
-  item, message, code = new_item(self, event, category, { action = action, to = to, revision = revision })
+end
+
+-- What an event comes to that was not seen before and matched: written down later, or settled by a guard.
+---@return table? job
+---@return leadcat.Outcome|string|nil outcome (or the message)
+---@return string? code
+local function new_job(self, event, decided)
+  local item, message, code = new_item(self, event, decided)
   if not item then
     return nil, message, code
   end
-  item.basis, item.newest = basis, newest
+  local outcome
   outcome, message, code = ask_guards(self, event, item)
   if outcome or code then
     return nil, outcome or message, code
@@ -222,6 +226,35 @@ local function prepare(self, event, pending)
     return nil, message, code
   end
   return { event = event, company = event.company, item = item, attempts = 0 }
+end
+
+-- Steps 1 to 5 of an event: seen before? where does the company stand? decide; ask the guards.
+---@param pending? integer as for `decide`
+---@return table? job {event, company, item, attempts} to be written down; nil when there is nothing to write, then
+---@return leadcat.Outcome|string|nil outcome what the event came to (or the message)
+---@return string? code
+local function prepare(self, event, pending)
+  if event.id ~= nil then
+    local outcome, message, code = find_duplicate(self, event_of.key(event.id))
+    if outcome or code then
+      return nil, outcome or message, code
+    end
+  end
+  local licensed, message, code = self:_licensed()
+  if code then
+    return nil, message, code
+  elseif licensed == false then
+    return nil, unchanged("not_licensed")
+  end
+  local decided
+  decided, message, code = decide(self, event, pending)
+  if not decided then
+    return nil, message, code
+  elseif decided.action == "none" then
+    local reason = decided.reason
+    return nil, unchanged(reason, decided.category, decided.revision, reason == "already_in_category" and event or nil)
+  end
+  return new_job(self, event, decided)
 end
 
 -- Write and apply ----------------------------------------------------------------------------------------------------

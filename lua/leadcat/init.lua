@@ -5,7 +5,6 @@ local config = require "leadcat.config"
 local core = require "leadcat.core"
 local Engine = require "leadcat.engine"
 local lmdb = require "leadcat.host.lmdb"
-local platform = require "leadcat.platform"
 local preset = require "leadcat.preset"
 
 local leadcat = {}
@@ -108,17 +107,13 @@ function leadcat.open(options)
   if not store then
     return nil, message, code
   end
-  local engine = Engine.new({
+  return Engine.new({
     store = store,
     host = host,
     clock = options.clock or core.now,
     language = options.language or "en",
     confirmation_ttl = options.confirmation_ttl or WEEK,
   }, options.tenant or "")
-  if platform.can_call_host() then
-    engine:recover() -- what cannot be finished now stays written down, for the next time
-  end
-  return engine
 end
 
 --- A config to start from: `superoffice` has the predefined categories and lead statuses in six languages, and all four

@@ -100,8 +100,9 @@ local function write(self, cfg, expected, about)
 end
 
 local function save(self, cfg, options, reverted)
-  if options.actor and not self:_can(options.actor, "configure") then
-    return nil, "only an administrator may change the rules", "forbidden"
+  local allowed, denial, reason = self:_can(options.actor, "configure")
+  if not allowed then
+    return nil, denial or "only an administrator may change the rules", reason or "forbidden"
   end
   local problems = config.problems(cfg)
   if config.has_errors(problems) then
