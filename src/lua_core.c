@@ -57,7 +57,7 @@ static int l_parse_time(lua_State *L) {
   long offset = read.tm_gmtoff;
   struct tm copy = read;
   time_t seconds = whole ? timegm(&copy) - offset : 0;
-  if (!whole || !is_date(&read, seconds)) {
+  if (!whole || read.tm_year < -900 || !is_date(&read, seconds)) { /* "17" is no year: %y was meant */
     lc_status status = lc_fail(&error, LC_INVALID, "'%s' is not a date in the form '%s'", text, format);
     return l_fail(L, status, &error);
   }
@@ -76,9 +76,15 @@ __attribute__((visibility("default"))) int luaopen_leadcat_core(lua_State *L);
 
 int luaopen_leadcat_core(lua_State *L) {
   static const luaL_Reg functions[] = {
-    { "open", l_store_open },         { "deciders", l_config_deciders }, { "ruleset", l_ruleset },
-    { "now", l_now },                 { "sleep", l_sleep },              { "random_id", l_random_id },
-    { "parse_time", l_parse_time },   { NULL, NULL },
+    { "open", l_store_open },
+    { "store_deciders", l_store_deciders },
+    { "deciders", l_config_deciders },
+    { "ruleset", l_ruleset },
+    { "now", l_now },
+    { "sleep", l_sleep },
+    { "random_id", l_random_id },
+    { "parse_time", l_parse_time },
+    { NULL, NULL },
   };
   l_store_register(L);
   l_decide_register(L);

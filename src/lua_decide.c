@@ -112,12 +112,14 @@ static l_rules *push_rules(lua_State *L) {
   return rules;
 }
 
-int l_push_store_deciders(lua_State *L, int store, lc_text tenant) {
+int l_store_deciders(lua_State *L) {
+  const l_store *store = l_check_store(L, 1);
+  lc_text tenant = l_check_tenant(L, 2);
   l_rules *rules = push_rules(L);
-  rules->store = l_check_store(L, store);
+  rules->store = store;
   rules->tenant_size = tenant.size;
   memcpy(rules->tenant, tenant.data, tenant.size);
-  return push_deciders(L, store);
+  return push_deciders(L, 1);
 }
 
 int l_config_deciders(lua_State *L) {

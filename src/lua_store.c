@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "lua_convert.h"
-#include "lua_decide.h"
 
 static const char *const store_type = "leadcat.store";
 
@@ -44,12 +43,6 @@ static int l_close(lua_State *L) {
   if (store != NULL)
     lc_store_close(store);
   return 0;
-}
-
-static int l_deciders(lua_State *L) {
-  check_open(L);
-  lc_text tenant = l_check_tenant(L, 2);
-  return l_push_store_deciders(L, 1, tenant);
 }
 
 /* true, or nil, message, code */
@@ -458,26 +451,28 @@ static int l_stats(lua_State *L) {
   return 1;
 }
 
-/* store:reader_check() -> how many dead reader slots were freed */
-static int l_reader_check(lua_State *L) {
-  lc_error error;
-  int freed;
-  lc_status status = lc_store_reader_check(check_open(L), &freed, &error);
-  if (status != LC_OK)
-    return l_fail(L, status, &error);
-  lua_pushinteger(L, freed);
-  return 1;
-}
-
 void l_store_register(lua_State *L) {
   static const luaL_Reg methods[] = {
-    { "close", l_close },           { "deciders", l_deciders },   { "save", l_save },
-    { "config", l_config },         { "revisions", l_revisions }, { "write", l_write },
-    { "finish", l_finish },         { "claim", l_claim },         { "applying", l_applying },
-    { "newest", l_newest },         { "seen", l_seen },             { "entry", l_entry },         { "history", l_history },
-    { "confirmation", l_confirmation }, { "company", l_company }, { "create", l_create },
-    { "set_category", l_set_category }, { "companies", l_companies }, { "stats", l_stats },
-    { "reader_check", l_reader_check }, { "__gc", l_close },      { "__close", l_close },
+    { "close", l_close },
+    { "save", l_save },
+    { "config", l_config },
+    { "revisions", l_revisions },
+    { "write", l_write },
+    { "finish", l_finish },
+    { "claim", l_claim },
+    { "applying", l_applying },
+    { "newest", l_newest },
+    { "seen", l_seen },
+    { "entry", l_entry },
+    { "history", l_history },
+    { "confirmation", l_confirmation },
+    { "company", l_company },
+    { "create", l_create },
+    { "set_category", l_set_category },
+    { "companies", l_companies },
+    { "stats", l_stats },
+    { "__gc", l_close },
+    { "__close", l_close },
     { NULL, NULL },
   };
   luaL_newmetatable(L, store_type);

@@ -306,10 +306,3 @@ lc_status lc_store_stat(lc_store *store, lc_store_stats *stats, lc_error *error)
   }
   return LC_OK;
 }
-
-lc_status lc_store_reader_check(lc_store *store, int *freed, lc_error *error) {
-  if (lc_env_forked(store->env))
-    return lc_fail(error, LC_FORKED, "the store was opened before this process was forked: open it in the child");
-  *freed = lc_env_reader_check(store->env);
-  return LC_OK;
-}

@@ -194,7 +194,4 @@ typedef struct lc_store_stats {
 
 lc_status lc_store_stat(lc_store *store, lc_store_stats *stats, lc_error *error);
 
-/* Frees the reader slots of dead processes; `freed` is how many. */
-lc_status lc_store_reader_check(lc_store *store, int *freed, lc_error *error);
-
 #endif

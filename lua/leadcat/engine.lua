@@ -4,6 +4,7 @@
 
 local apply = require "leadcat.apply"
 local confirmation = require "leadcat.confirmation"
+local core = require "leadcat.core"
 local event_of = require "leadcat.event"
 local explain = require "leadcat.explain"
 local handle = require "leadcat.handle"
@@ -70,7 +71,7 @@ local function new(shared, tenant)
     _counters = {},
     _hook_errors = 0,
   }, Engine)
-  self._decide, self._evaluate = shared.store:deciders(tenant)
+  self._decide, self._evaluate = core.store_deciders(shared.store, tenant)
   shared.tenants[tenant] = self
   if platform.can_call_host() then
     self:recover() -- what cannot be finished now stays written down, for the next time
