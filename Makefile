@@ -116,10 +116,11 @@ $(BUILD)/spec/%: spec/c/%.c $(wildcard spec/c/*.h) $(CORE_OBJECTS)
 	$(CC) $(CFLAGS) $(ALL) $(WERROR) -Isrc $(filter-out %.h,$^) -o $@ $(LIBS) $(LDFLAGS)
 
 lint: deps-ci ## static checks of C and Lua
-	$(CC) -fsyntax-only $(ALL) -O2 -Werror $(CORE_SOURCES)
+	$(CC) -fsyntax-only $(ALL) -O2 -Werror -Isrc $(CORE_SOURCES) $(wildcard spec/c/*.c)
 	$(CC) -fsyntax-only $(ALL) -O2 -Werror -isystem $(LUA54_INCDIR) $(LUA_SOURCES)
+	$(CC) -fsyntax-only $(ALL) -O2 -Werror -isystem $(LUAJIT_INCDIR) $(LUA_SOURCES)
 	cppcheck --std=c11 --enable=warning,performance,portability --inline-suppr --quiet --error-exitcode=1 \
-	  --suppress=missingIncludeSystem -Isrc src
+	  --suppress=missingIncludeSystem -Isrc src spec/c
 	luacheck --quiet lua spec lua/leadcat/bin/leadcat
 
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer

@@ -3,6 +3,7 @@
 local config = require "leadcat.config"
 local json = require "leadcat.json"
 local preset = require "leadcat.preset"
+local times = require "support.times"
 
 local LANGUAGES = { "en", "no", "sv", "da", "de", "nl" }
 
@@ -455,8 +456,8 @@ describe("names that would be confused", function()
       end
       return next(name) and name or "n" .. random(6)
     end
-    local clean = 0
-    for _ = 1, 3000 do
+    local clean, rounds = 0, times(3000)
+    for _ = 1, rounds do
       local items = {}
       for i = 1, random(4) do
         items[i] = { id = i, name = random_name(), group = "other" }
@@ -474,7 +475,7 @@ describe("names that would be confused", function()
       end
       clean = clean + (reported == 0 and 1 or 0)
     end
-    assert.is_true(clean > 300 and clean < 2700)
+    assert.is_true(clean > rounds / 10 and clean < rounds / 10 * 9)
   end)
 
   it("are found in time that grows with the config, not with its square", function()
@@ -493,7 +494,8 @@ describe("names that would be confused", function()
       function(i) return { en = "Category " .. i, ["x" .. i] = "Same" } end,
       function(i) return i % 2 == 0 and "Same" or { en = "Category " .. i, no = "Same" } end,
     }) do
-      assert.is_true(seconds(10000, name) < 30 * seconds(1000, name) + 0.2)
+      local count = times(1000)
+      assert.is_true(seconds(10 * count, name) < 30 * seconds(count, name) + 0.2)
     end
   end)
 end)
@@ -550,8 +552,8 @@ describe("garbage", function()
   end
 
   it("never raises, and every problem can be acted on", function()
-    local stored = 0
-    for _ = 1, 1500 do
+    local stored, rounds = 0, times(1500)
+    for _ = 1, rounds do
       local cfg = preset.get("superoffice")
       cfg.rules[2].enabled, cfg.rules[2].set_category = true, 5
       for _ = 1, random(5) do
@@ -569,7 +571,7 @@ describe("garbage", function()
         stored = stored + 1
       end
     end
-    assert.is_true(stored > 50 and stored < 1450)
+    assert.is_true(stored > rounds / 30 and stored < rounds / 30 * 29)
   end)
 end)
 

@@ -290,16 +290,16 @@ static void test_headers(void) {
 
 int main(void) {
   alarm(300); /* a table that is walked forever */
-  test_decisions();
-  test_empty();
-  test_refusals();
-  test_many(1, 1, 10000);
-  test_many(1 << 12, 1 << 12, 10000);
-  test_many(3, 65536, 10000);
-  test_many(INT32_MAX - 9999, 1, 10000);
-  test_flips();
-  test_truncations();
-  test_random();
-  test_headers();
+  TEST(test_decisions());
+  TEST(test_empty());
+  TEST(test_refusals());
+  TEST(test_many(1, 1, 10000));
+  TEST(test_many(1 << 12, 1 << 12, 10000));
+  TEST(test_many(3, 65536, 10000));
+  TEST(test_many(INT32_MAX - 9999, 1, 10000));
+  TEST(test_flips());
+  TEST(test_truncations());
+  TEST(test_random());
+  TEST(test_headers());
   return report();
 }
