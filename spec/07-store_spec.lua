@@ -316,6 +316,48 @@ describe("two engines on one store", function()
     first:close()
   end)
 
+  it("take an event that both are given at once for one", function()
+    local companies, other = { Acme = LEAD }, nil
+    local host = {
+      category = function(company)
+        local deliver = other
+        other = nil
+        if deliver then
+          assert.equal("updated", win(deliver, "Acme", "e1").status) -- overtakes the one that asks
+        end
+        return companies[company]
+      end,
+      set_category = function(company, to)
+        companies[company] = to
+        return true
+      end,
+    }
+    local first, path = stores.open { host = host }
+    local second = stores.open { path = path, host = host }
+    first:save(stores.config { sale_won = CUSTOMER })
+    other = second
+    local outcome = assert(win(first, "Acme", "e1"))
+    assert.same({ "duplicate", "updated" }, { outcome.status, (outcome.first or {}).status })
+    assert.equal(1, #first:history())
+    first:close()
+    second:close()
+  end)
+
+  it("know it from another store", function()
+    local first = stores.open()
+    local second = stores.open()
+    first:save(numbered(1, 3))
+    win_new(first, "Acme", "e1")
+    assert.equal(0, second:config().revision)
+    assert.equal("rule_disabled", select(3, second:decide("sale_won", 1)))
+    assert.is_nil(second.host:get "Acme")
+    second:save(numbered(2, 3))
+    assert.equal("updated", win_new(second, "Acme", "e1").status)
+    assert.same({ 2, 3 }, { first.host:get "Acme", second.host:get "Acme" })
+    first:close()
+    second:close()
+  end)
+
   it("find it under another name of its directory", function()
     local first, path = stores.open()
     local link = stores.path()

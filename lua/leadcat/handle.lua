@@ -228,6 +228,22 @@ local function new_job(self, event, decided)
   return { event = event, company = event.company, item = item, attempts = 0 }
 end
 
+-- What an event comes to that does not match. Delivered twice at once, it may not match because its other delivery has
+-- changed the company just now: so that one is looked for once more.
+---@return nil
+---@return leadcat.Outcome|string|nil outcome (or the message)
+---@return string? code
+local function come_to_nothing(self, event, decided)
+  if event.id ~= nil then
+    local outcome, message, code = find_duplicate(self, event_of.key(event.id))
+    if outcome or code then
+      return nil, outcome or message, code
+    end
+  end
+  local item = decided.reason == "already_in_category" and event or nil
+  return nil, unchanged(decided.reason, decided.category, decided.revision, item)
+end
+
 -- Steps 1 to 5 of an event: seen before? where does the company stand? decide; ask the guards.
 ---@param pending? integer as for `decide`
 ---@return table? job {event, company, item, attempts} to be written down; nil when there is nothing to write, then
@@ -251,8 +267,7 @@ local function prepare(self, event, pending)
   if not decided then
     return nil, message, code
   elseif decided.action == "none" then
-    local reason = decided.reason
-    return nil, unchanged(reason, decided.category, decided.revision, reason == "already_in_category" and event or nil)
+    return come_to_nothing(self, event, decided)
   end
   return new_job(self, event, decided)
 end
