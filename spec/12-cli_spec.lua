@@ -4,6 +4,7 @@
 local json = require "leadcat.json"
 local leadcat = require "leadcat"
 local stores = require "support.stores"
+local text = require "leadcat.text"
 
 local run = stores.leadcat
 
@@ -91,12 +92,12 @@ describe("leadcat", function()
     it("export what import takes", function()
       local path, file = store(), stores.path()
       expect(0, "config", "export", "--path", path, "--output", file)
-      local text = expect(0, "config", "export", "--path", path)
+      local exported = expect(0, "config", "export", "--path", path)
       expect(0, "config", "import", "--path", path, file)
-      local function content(exported)
-        return (exported:gsub('"revision": %d', ""))
+      local function content(json_text)
+        return (json_text:gsub('"revision": %d', ""))
       end
-      assert.equal(content(text), content(expect(0, "config", "export", "--path", path)))
+      assert.equal(content(exported), content(expect(0, "config", "export", "--path", path)))
     end)
 
     it("import nothing that is wrong, and name every problem", function()
@@ -205,6 +206,19 @@ describe("leadcat", function()
     assert.matches("^4 events, 2 companies\n", output)
     assert.matches("sale_won%s+update%s+1", output)
     assert.matches("Tapt salgsmulighet%s+1", output)
+  end)
+
+  it("shows progress on a terminal, once a second, and wipes it", function()
+    local file = stores.file(('{"trigger":"sale_won","company":1}\n'):rep(70000))
+    local command = ("{ cat %s; sleep 1.2; head -n 5000 %s; } | %s lua/leadcat/bin/leadcat simulate --config %s - %s")
+      :format(file, file, os.getenv "LEADCAT_LUA" or "lua5.4", rules_file(), "--format jsonl --json")
+    local pipe = io.popen(("script -qec '%s' /dev/null 2>&1 </dev/null"):format(command))
+    local shown = pipe:read "*a"
+    pipe:close()
+    assert.matches("\r%d%d,000 events\27%[K.*\r\27%[K", shown)
+    assert.matches('"events": 75000', shown)
+    assert.equal("198,000 events (33%)", text.progress(198000, 0.337))
+    assert.equal("1,000 events", text.progress(1000))
   end)
 
   it("refuses a start category that does not exist", function()

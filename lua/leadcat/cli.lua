@@ -126,7 +126,7 @@ local function progress(events, size)
     end
     last, shown = os.time(), true
     local share = events.total and count / events.total or size and events:position() / size
-    io.stderr:write(("\r%s events%s\27[K"):format(text.number(count), share and (" (%d%%)"):format(share * 100) or ""))
+    io.stderr:write("\r", text.progress(count, share), "\27[K")
     io.stderr:flush()
   end
   local function done()

@@ -13,6 +13,15 @@ function text.number(n)
   return head .. digits:sub(#head + 1):gsub("%d%d%d", ",%0")
 end
 
+--- How far a run has come: 198,000 events (33%).
+---@param events integer
+---@param share? number from 0 to 1, where it is known
+---@return string
+function text.progress(events, share)
+  local percent = share and (" (%d%%)"):format(math.floor(share * 100)) or ""
+  return text.number(events) .. " events" .. percent
+end
+
 -- How many characters a text shows: its UTF-8 sequences.
 local function width(s)
   return select(2, s:gsub("[^\128-\191]", ""))
