@@ -36,8 +36,9 @@ static int write_last(const writer *w) {
   return lc_put(w->store, w->txn, LC_TABLE_META, &key, &w->last, sizeof w->last);
 }
 
+/* A clock that is out of its mind (NaN, beyond 2^53 milliseconds) gives no id. */
 static uint64_t next_entry(writer *w) {
-  uint64_t milliseconds = w->now > 0 ? (uint64_t)(w->now * 1000) : 0;
+  uint64_t milliseconds = w->now > 0 && w->now < 9e12 ? (uint64_t)(w->now * 1000) : 0;
   w->last = milliseconds > w->last ? milliseconds : w->last + 1;
   return w->last;
 }
