@@ -37,8 +37,16 @@ local function is_under_way(entry)
   return entry and entry.status == "applying" and not entry.error
 end
 
--- The outcome of the event's first delivery, if it was written down.
-local function find_duplicate(self, key)
+-- The outcome of the first delivery of the event with this id, if it has one and was written down.
+---@param id string|integer|nil
+---@return leadcat.Outcome? outcome
+---@return string? message
+---@return string? code
+local function find_duplicate(self, id)
+  if id == nil then
+    return nil
+  end
+  local key = event_of.key(id)
   local entry, message, code = self._store:seen(self._tenant, key)
   if is_under_way(entry) then -- its outcome is worth waiting for
     local _, why, failure = apply.settle(self, event_of.key(entry.company))
@@ -234,11 +242,9 @@ end
 ---@return leadcat.Outcome|string|nil outcome (or the message)
 ---@return string? code
 local function come_to_nothing(self, event, decided)
-  if event.id ~= nil then
-    local outcome, message, code = find_duplicate(self, event_of.key(event.id))
-    if outcome or code then
-      return nil, outcome or message, code
-    end
+  local outcome, message, code = find_duplicate(self, event.id)
+  if outcome or code then
+    return nil, outcome or message, code
   end
   local item = decided.reason == "already_in_category" and event or nil
   return nil, unchanged(decided.reason, decided.category, decided.revision, item)
@@ -250,13 +256,12 @@ end
 ---@return leadcat.Outcome|string|nil outcome what the event came to (or the message)
 ---@return string? code
 local function prepare(self, event, pending)
-  if event.id ~= nil then
-    local outcome, message, code = find_duplicate(self, event_of.key(event.id))
-    if outcome or code then
-      return nil, outcome or message, code
-    end
+  local outcome, message, code = find_duplicate(self, event.id)
+  if outcome or code then
+    return nil, outcome or message, code
   end
-  local licensed, message, code = self:_licensed()
+  local licensed
+  licensed, message, code = self:_licensed()
   if code then
     return nil, message, code
   elseif licensed == false then
