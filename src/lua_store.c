@@ -248,7 +248,7 @@ static int all_entries(lua_State *L, const lc_store *store, lc_status status, co
   return 1;
 }
 
-/* store:newest(tenant, company) -> entry, 0 when there is none, -1 while it is applying */
+/* store:newest(tenant, company) -> entry, 0 when there is none, nil, message, "conflict" while it is applying */
 static int l_newest(lua_State *L) {
   lc_error error;
   uint64_t newest = 0;

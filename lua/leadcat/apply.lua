@@ -52,7 +52,10 @@ local function set_category(self, job)
   elseif ok == nil and message == "conflict" then
     return "conflict"
   end
-  return "failed", message and tostring(message) or ("host.set_category returned %s"):format(tostring(ok))
+  if message == nil or message == "" then
+    message = ("host.set_category returned %s"):format(tostring(ok))
+  end
+  return "failed", tostring(message)
 end
 
 -- The same for an entry that was begun before: it may have been done already.

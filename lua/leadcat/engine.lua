@@ -122,18 +122,6 @@ function Engine:_now()
   return self._shared.clock()
 end
 
--- The newest revision of the config.
----@return integer? revision
----@return string? message
----@return string? code
-function Engine:_revision()
-  local action, message, code, revision = self._evaluate("sale_won")
-  if action then
-    return revision
-  end
-  return nil, message, code
-end
-
 -- Asks a function of the host that says yes or no.
 local function ask(fn, name, ...)
   local ok, answer = pcall(fn, ...)

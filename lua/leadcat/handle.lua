@@ -394,6 +394,8 @@ end
 
 -- Many ---------------------------------------------------------------------------------------------------------------
 
+local MAX_BATCH = 1000 -- changes that a host of one's own is given under one claim, whose time must stay short
+
 -- Events that are decided one after the other and written together.
 ---@class leadcat.Batch
 ---@field first integer the place of its first event
@@ -485,8 +487,12 @@ local function check_events(events)
   if type(events) ~= "table" then
     error("events: an array expected, got " .. type(events), 3)
   end
-  for i, event in ipairs(events) do
-    local problem = event_of.problem(event)
+  local count = 0
+  for _ in pairs(events) do
+    count = count + 1
+  end
+  for i = 1, count do
+    local problem = event_of.problem(events[i])
     if problem then
       return ("events[%d]: %s"):format(i, problem)
     end
@@ -494,8 +500,8 @@ local function check_events(events)
 end
 
 --- Handles many events, in order, committed together: in one transaction with the embedded host, in two a batch with
--- another, where a batch ends before a company repeats. After a failure nothing of the batch at hand is written; the
--- batches before it are: events with ids can all be delivered again.
+-- another, where a batch ends before a company repeats and after 1,000 changes. After a failure some of the events may be
+-- done: those with ids can all be delivered again.
 ---@param events leadcat.Event[]
 ---@return leadcat.Outcome[]? outcomes
 ---@return string? message
@@ -509,7 +515,8 @@ function handle:handle_many(events)
   local outcomes, batch = {}, new_batch(1)
   for i, event in ipairs(events) do
     local ok, message, code = true, nil, nil
-    if batch.category[event_of.key(event.company)] == false then
+    local full = #batch.jobs == MAX_BATCH and not self.host.embedded
+    if full or batch.category[event_of.key(event.company)] == false then
       ok, message, code = finish(self, batch, events, outcomes, i - 1)
       batch = new_batch(i)
     end

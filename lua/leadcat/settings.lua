@@ -110,11 +110,11 @@ local function save(self, cfg, options, reverted)
   end
   local about = { at = self:_now(), actor = options.actor, reverted = reverted }
   repeat
-    local newest, problem, why = self:_revision()
+    local newest, problem, why = self:config() -- not by its ruleset: if that is damaged, this save mends it
     if not newest then
       return nil, problem, why
     end
-    local revision, message, code = write(self, cfg, options.revision or newest, about)
+    local revision, message, code = write(self, cfg, options.revision or newest.revision, about)
     if revision then
       return revision
     elseif code ~= "stale" or options.revision then

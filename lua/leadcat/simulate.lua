@@ -73,7 +73,8 @@ function simulate.count_companies(report, cfg, language, ...)
     end
   end
   for id, count in pairs(counts) do
-    report.categories[name_of(cfg, id, language)] = count
+    local name = name_of(cfg, id, language) -- a deleted category may share a live one's
+    report.categories[name] = (report.categories[name] or 0) + count
   end
 end
 
