@@ -1111,3 +1111,35 @@ describe("stats", function()
     engine:close()
   end)
 end)
+
+describe("a batch that is no array, or a long one", function()
+  after_each(stores.check)
+
+  it("is refused before anything is written when it has a hole", function()
+    local engine = stores.open()
+    assert(engine:save(stores.config { sale_won = 5 }))
+    assert(engine.host:create("Acme", 1))
+    local won = { trigger = "sale_won", company = "Acme" }
+    for _, events in ipairs { { won, nil, won }, { first = won } } do
+      local outcomes, message, code = engine:handle_many(events)
+      assert.same({ nil, "invalid" }, { outcomes, code })
+      assert.matches("^events%[%d%]: an event must be a table", message)
+    end
+    assert.equal(1, engine.host:get "Acme")
+    engine:close()
+  end)
+
+  it("is cut after 1,000 changes of a host's, so that its claim stays short", function()
+    local companies = {}
+    local engine = stores.open { durability = "relaxed", host = crm.new(companies) }
+    assert(engine:save(stores.config { sale_won = 5 }))
+    local events = {}
+    for i = 1, 1001 do
+      engine.host.companies[tostring(i)], events[i] = 1, { trigger = "sale_won", company = i }
+    end
+    local before = engine:stats().commits.count
+    assert.equal(1001, #assert(engine:handle_many(events)))
+    assert.equal(4, engine:stats().commits.count - before)
+    engine:close()
+  end)
+end)
