@@ -1043,12 +1043,13 @@ describe("the journal", function()
   it("takes only options that there are", function()
     local engine = open {}
     for _, row in ipairs {
-      { { companies = 1 }, "unknown option 'companies' %(there are company, since, limit, after%)" },
-      { { limit = "2" }, "limit: a number expected, got string" },
-      { { since = "today" }, "since: a number expected, got string" },
-      { { after = {} }, "after: a number expected, got table" },
+      { { companies = 1 }, "unknown option 'companies' %(there are after, company, limit, since%)" },
+      { { limit = "2" }, "option 'limit': an integer expected, got '2'" },
+      { { limit = 2.5 }, "option 'limit': an integer expected, got 2.5" },
+      { { since = "today" }, "option 'since': a number expected, got 'today'" },
+      { { after = {} }, "option 'after': an integer from 1 to 9007199254740992 expected, got table" },
       { { company = "" }, "company must have 1 to 255 bytes" },
-      { { company = {} }, "company must be a string or an integer" },
+      { { company = {} }, "option 'company': a string or an integer expected, got table" },
     } do
       local _, message = pcall(function() engine:history(row[1]) end)
       assert.matches("04%-handle_spec.lua:%d+: " .. row[2], message)

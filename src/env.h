@@ -41,7 +41,8 @@ typedef enum lc_table {
   LC_TABLE_APPLYING,      /* journal: tenant, company -> lc_claim of its unfinished entry */
   LC_TABLE_SEEN,          /* journal: tenant, event id -> uint64_t entry */
   LC_TABLE_CONFIRMATIONS, /* journal: tenant, id -> lc_confirmation, packed */
-  LC_TABLE_QUESTIONS,     /* journal: tenant, company -> id of its open confirmation */
+  LC_TABLE_QUESTIONS,     /* journal: tenant, lc_scope, its text, state, entry that asked -> id of the confirmation */
+  LC_TABLE_EXPIRING,      /* journal: tenant, milliseconds, entry that asked -> id of the open confirmation */
   LC_TABLE_COMPANIES,     /* journal: tenant, company -> lc_company_record of the embedded host */
   LC_TABLES
 } lc_table;

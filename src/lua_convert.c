@@ -20,6 +20,10 @@ lc_text l_check_text(lua_State *L, int argument, size_t most) {
   return text;
 }
 
+lc_text l_opt_text(lua_State *L, int argument, size_t most) {
+  return lua_isnoneornil(L, argument) ? (lc_text){ NULL, 0 } : l_check_text(L, argument, most);
+}
+
 lc_text l_check_tenant(lua_State *L, int argument) {
   return l_check_text(L, argument, LC_TENANT_MAX);
 }
@@ -255,14 +259,25 @@ void l_push_entry(lua_State *L, const lc_entry *entry) {
 }
 
 void l_push_confirmation(lua_State *L, const lc_confirmation *confirmation) {
-  lua_createtable(L, 0, 8);
+  lua_createtable(L, 0, 16);
   l_push_confirmation_id(L, confirmation->id);
   lua_setfield(L, -2, "id");
+  l_push_company(L, confirmation->company);
+  lua_setfield(L, -2, "company");
   set_name(L, "state", lc_question_state_names[confirmation->state]);
+  set_name(L, "trigger", lc_trigger_names[confirmation->trigger]);
   set_integer(L, "entry", (int64_t)confirmation->entry);
+  set_integer(L, "revision", (int64_t)confirmation->revision);
+  set_integer(L, "from", confirmation->from);
+  set_integer(L, "to", confirmation->to);
   set_number(L, "created_at", confirmation->created_at);
   set_number(L, "expires_at", confirmation->expires_at);
-  if (confirmation->resolved_at != 0)
+  if (confirmation->lead_status != 0)
+    set_integer(L, "lead_status", confirmation->lead_status);
+  if (confirmation->category != 0)
+    set_integer(L, "category", confirmation->category);
+  if (confirmation->state != LC_QUESTION_OPEN)
     set_number(L, "resolved_at", confirmation->resolved_at);
   set_text(L, "body", confirmation->body);
+  set_text(L, "answer", confirmation->answer);
 }

@@ -101,6 +101,8 @@ static const char *const result_names[] = {
   [LC_DUPLICATE] = "duplicate",
   [LC_BUSY] = "busy",
   [LC_OVERTAKEN] = "overtaken",
+  [LC_ANSWERED] = "answered",
+  [LC_OVERDUE] = "overdue",
 };
 
 static const char *const basis_names[] = {
@@ -109,17 +111,32 @@ static const char *const basis_names[] = {
   [LC_BASIS_NEWEST] = "newest",
 };
 
+static void id_field(lua_State *L, int table, const char *name, uint8_t *id) {
+  if (!l_to_confirmation_id(l_text_field(L, table, name, 64), id))
+    luaL_error(L, "field '%s': 32 hex digits expected", name);
+}
+
 /* The confirmation at the top of the stack. */
 static void to_confirmation(lua_State *L, lc_write *write) {
   int table = lua_gettop(L);
   lc_confirmation *question = &write->question;
-  if (!l_to_confirmation_id(l_text_field(L, table, "id", 64), question->id))
-    luaL_error(L, "field 'id': 32 hex digits expected");
+  id_field(L, table, "id", question->id);
   question->created_at = l_number_field(L, table, "created_at");
   question->expires_at = l_number_field(L, table, "expires_at");
+  question->user = l_text_field(L, table, "user", LC_USER_MAX);
   question->body = l_text_field(L, table, "body", UINT32_MAX);
   write->entry.has_confirmation = true;
   memcpy(write->entry.confirmation, question->id, sizeof question->id);
+}
+
+/* The id of the confirmation that is answered, when the item has one. */
+static void to_answer(lua_State *L, int table, lc_write *write) {
+  lua_getfield(L, table, "answers");
+  write->is_answer = !lua_isnil(L, -1);
+  lua_pop(L, 1);
+  if (write->is_answer)
+    id_field(L, table, "answers", write->entry.confirmation);
+  write->entry.has_confirmation = write->is_answer;
 }
 
 /* The item at the top of the stack. */
@@ -141,6 +158,7 @@ static void to_write(lua_State *L, lc_write *write) {
   };
   write->basis = (lc_basis)l_name_field(L, table, "basis", basis_names, 3);
   write->newest = (uint64_t)l_integer_field(L, table, "newest");
+  to_answer(L, table, write);
   lua_getfield(L, table, "question");
   if (!lua_isnil(L, -1))
     to_confirmation(L, write);
@@ -153,16 +171,15 @@ static void to_write(lua_State *L, lc_write *write) {
 static void set_result(lua_State *L, const lc_write *write) {
   bool written = write->result == LC_WRITTEN;
   lua_pushinteger(L, (lua_Integer)(written ? write->entry.id : write->first));
-  lua_setfield(L, -2, "entry"); /* 0 when overtaken */
+  lua_setfield(L, -2, "entry"); /* 0 when none is in the way */
   lua_pushstring(L, result_names[write->result]);
   lua_setfield(L, -2, "result");
   lua_pushstring(L, lc_entry_status_names[write->entry.status]);
   lua_setfield(L, -2, "status");
 }
 
-/* store:write(tenant, items, now, deadline) -> true. Each item gets `result` ("written",
- * "duplicate", "busy" or "overtaken"), `entry` (its own, or the one in the way) and its final
- * `status`. */
+/* store:write(tenant, items, now, deadline) -> true. Each item gets `result` (a result_names),
+ * `entry` (its own, or the one in the way) and its final `status`. */
 static int l_write(lua_State *L) {
   lc_error error;
   lc_store *store = check_open(L);
@@ -310,35 +327,88 @@ static int l_history(lua_State *L) {
   lc_error error;
   lc_store *store = check_open(L);
   lc_text tenant = l_check_tenant(L, 2);
-  lc_company company = { { NULL, 0 }, false };
-  bool of_company = !lua_isnoneornil(L, 3);
-  if (of_company)
-    company.text = l_check_text(L, 3, LC_COMPANY_MAX);
+  lc_company company = { l_opt_text(L, 3, LC_COMPANY_MAX), false };
   double since = luaL_optnumber(L, 4, -HUGE_VAL);
   uint64_t after = (uint64_t)luaL_optinteger(L, 5, 0);
   size_t limit = (size_t)luaL_checkinteger(L, 6);
-  lc_status status = lc_store_history(store, tenant, of_company ? &company : NULL, since, after, limit, &error);
+  lc_status status = lc_store_history(store, tenant, company.text.size != 0 ? &company : NULL, since, after, limit, &error);
   return all_entries(L, store, status, &error);
+}
+
+/* ---- questions --------------------------------------------------------------------------- */
+
+static int push_confirmation(lua_State *L, lc_text packed) {
+  lc_error error;
+  lc_confirmation confirmation;
+  lc_status status = lc_confirmation_unpack(packed.data, packed.size, &confirmation, &error);
+  if (status != LC_OK)
+    return l_fail(L, status, &error);
+  l_push_confirmation(L, &confirmation);
+  return 1;
 }
 
 /* store:confirmation(tenant, id) -> confirmation */
 static int l_confirmation(lua_State *L) {
   lc_error error;
-  lc_confirmation confirmation;
   uint8_t id[LC_CONFIRMATION_SIZE];
   lc_store *store = check_open(L);
   lc_text tenant = l_check_tenant(L, 2);
   if (!l_to_confirmation_id(l_check_text(L, 3, SIZE_MAX), id))
     return l_fail(L, LC_NOT_FOUND, &(lc_error){ "a confirmation's id has 32 hex digits" });
   lc_status status = lc_store_confirmation(store, tenant, id, &error);
-  if (status == LC_OK) {
-    lc_text packed = lc_store_result(store);
-    status = lc_confirmation_unpack(packed.data, packed.size, &confirmation, &error);
-  }
+  return status == LC_OK ? push_confirmation(L, lc_store_result(store)) : l_fail(L, status, &error);
+}
+
+/* The states of a query: the one whose name is the argument, or all. */
+static unsigned check_states(lua_State *L, int argument) {
+  lc_text name = { NULL, 0 };
+  if (lua_isnoneornil(L, argument))
+    return (1U << LC_QUESTION_STATES) - 1;
+  name = l_check_text(L, argument, 64);
+  int state = lc_name_index(lc_question_state_names, LC_QUESTION_STATES, name.data, name.size);
+  luaL_argcheck(L, state >= 0, argument, "the name of a state expected");
+  return 1U << state;
+}
+
+/* store:confirmations(tenant, company or nil, user or nil, state or nil, after or nil, now, limit) -> confirmations */
+static int l_confirmations(lua_State *L) {
+  lc_error error;
+  lc_store *store = check_open(L);
+  lc_text tenant = l_check_tenant(L, 2);
+  lc_query query = {
+    .company = l_opt_text(L, 3, LC_COMPANY_MAX),
+    .user = l_opt_text(L, 4, LC_USER_MAX),
+    .states = check_states(L, 5),
+    .after = (uint64_t)luaL_optinteger(L, 6, 0),
+    .now = luaL_checknumber(L, 7),
+    .limit = (size_t)luaL_checkinteger(L, 8),
+  };
+  lc_status status = lc_store_confirmations(store, tenant, &query, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
-  l_push_confirmation(L, &confirmation);
+  lua_newtable(L);
+  lc_text list = lc_store_result(store), item;
+  for (int i = 1; lc_list_next(&list, &item); i++) {
+    if (push_confirmation(L, item) != 1)
+      return 3;
+    lua_rawseti(L, -2, i);
+  }
   return 1;
+}
+
+/* store:expire(tenant, now) -> how many were closed, whether there may be more */
+static int l_expire(lua_State *L) {
+  lc_error error;
+  size_t expired;
+  bool more;
+  lc_store *store = check_open(L);
+  lc_text tenant = l_check_tenant(L, 2);
+  lc_status status = lc_store_expire(store, tenant, luaL_checknumber(L, 3), &expired, &more, &error);
+  if (status != LC_OK)
+    return l_fail(L, status, &error);
+  lua_pushinteger(L, (lua_Integer)expired);
+  lua_pushboolean(L, more);
+  return 2;
 }
 
 /* ---- companies --------------------------------------------------------------------------- */
@@ -451,6 +521,17 @@ static int l_stats(lua_State *L) {
   return 1;
 }
 
+/* store:check_readers() -> how many slots of dead processes were freed */
+static int l_check_readers(lua_State *L) {
+  lc_error error;
+  unsigned freed;
+  lc_status status = lc_store_check_readers(check_open(L), &freed, &error);
+  if (status != LC_OK)
+    return l_fail(L, status, &error);
+  lua_pushinteger(L, (lua_Integer)freed);
+  return 1;
+}
+
 void l_store_register(lua_State *L) {
   static const luaL_Reg methods[] = {
     { "close", l_close },
@@ -466,11 +547,14 @@ void l_store_register(lua_State *L) {
     { "entry", l_entry },
     { "history", l_history },
     { "confirmation", l_confirmation },
+    { "confirmations", l_confirmations },
+    { "expire", l_expire },
     { "company", l_company },
     { "create", l_create },
     { "set_category", l_set_category },
     { "companies", l_companies },
     { "stats", l_stats },
+    { "check_readers", l_check_readers },
     { "__gc", l_close },
     { "__close", l_close },
     { NULL, NULL },

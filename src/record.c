@@ -17,11 +17,6 @@ const char *const lc_entry_status_names[LC_ENTRY_STATUSES] = {
   [LC_ENTRY_SUPERSEDED] = "superseded",
 };
 
-const char *const lc_question_state_names[LC_QUESTION_STATES] = {
-  [LC_QUESTION_OPEN] = "open",
-  [LC_QUESTION_SUPERSEDED] = "superseded",
-};
-
 /* The heads have no padding: every byte that reaches the disk is set. */
 typedef struct entry_head {
   uint8_t version, status, trigger, action;
@@ -37,15 +32,18 @@ typedef struct entry_head {
 } entry_head;
 
 typedef struct confirmation_head {
-  uint8_t version, state, reserved[2];
-  uint32_t body_size;
+  uint8_t version, state, trigger, company_is_integer;
+  uint8_t company_size, user_size, reserved[2];
   uint64_t entry;
   double created_at, expires_at, resolved_at;
+  uint64_t revision;
+  int32_t lead_status, from, to, category;
+  uint32_t body_size, answer_size;
   uint8_t id[LC_CONFIRMATION_SIZE];
 } confirmation_head;
 
 _Static_assert(sizeof(entry_head) == 72, "entry_head has padding");
-_Static_assert(sizeof(confirmation_head) == 56, "confirmation_head has padding");
+_Static_assert(sizeof(confirmation_head) == 88, "confirmation_head has padding");
 
 static char *put(char *at, lc_text text) {
   if (text.size != 0)
@@ -129,22 +127,43 @@ lc_status lc_entry_unpack(const void *bytes, size_t size, lc_entry *entry, lc_er
 }
 
 size_t lc_confirmation_size(const lc_confirmation *confirmation) {
-  return sizeof(confirmation_head) + confirmation->body.size;
+  return sizeof(confirmation_head) + confirmation->company.text.size + confirmation->user.size
+       + confirmation->body.size + confirmation->answer.size;
 }
 
 void lc_confirmation_pack(const lc_confirmation *confirmation, void *memory) {
   confirmation_head head = {
     .version = CONFIRMATION_VERSION,
     .state = (uint8_t)confirmation->state,
-    .body_size = (uint32_t)confirmation->body.size,
+    .trigger = confirmation->trigger,
+    .company_is_integer = confirmation->company.is_integer,
+    .company_size = (uint8_t)confirmation->company.text.size,
+    .user_size = (uint8_t)confirmation->user.size,
     .entry = confirmation->entry,
     .created_at = confirmation->created_at,
     .expires_at = confirmation->expires_at,
     .resolved_at = confirmation->resolved_at,
+    .revision = confirmation->revision,
+    .lead_status = confirmation->lead_status,
+    .from = confirmation->from,
+    .to = confirmation->to,
+    .category = confirmation->category,
+    .body_size = (uint32_t)confirmation->body.size,
+    .answer_size = (uint32_t)confirmation->answer.size,
   };
   memcpy(head.id, confirmation->id, sizeof head.id);
   memcpy(memory, &head, sizeof head);
-  put((char *)memory + sizeof head, confirmation->body);
+  char *at = (char *)memory + sizeof head;
+  at = put(at, confirmation->company.text);
+  at = put(at, confirmation->user);
+  at = put(at, confirmation->body);
+  put(at, confirmation->answer);
+}
+
+static bool confirmation_head_fits(const confirmation_head *head, size_t size) {
+  return head->version == CONFIRMATION_VERSION && head->state < LC_QUESTION_STATES && head->trigger < LC_TRIGGERS
+      && size == sizeof *head + head->company_size + head->user_size + (size_t)head->body_size
+                 + (size_t)head->answer_size;
 }
 
 lc_status lc_confirmation_unpack(const void *bytes, size_t size, lc_confirmation *confirmation, lc_error *error) {
@@ -152,8 +171,7 @@ lc_status lc_confirmation_unpack(const void *bytes, size_t size, lc_confirmation
   if (size < sizeof head)
     return lc_fail(error, LC_CORRUPT, "a confirmation of %zu bytes is too short", size);
   memcpy(&head, bytes, sizeof head);
-  if (head.version != CONFIRMATION_VERSION || head.state >= LC_QUESTION_STATES
-      || size != sizeof head + (size_t)head.body_size)
+  if (!confirmation_head_fits(&head, size))
     return lc_fail(error, LC_CORRUPT, "a confirmation is damaged");
   const char *at = (const char *)bytes + sizeof head;
   *confirmation = (lc_confirmation){
@@ -162,8 +180,18 @@ lc_status lc_confirmation_unpack(const void *bytes, size_t size, lc_confirmation
     .created_at = head.created_at,
     .expires_at = head.expires_at,
     .resolved_at = head.resolved_at,
-    .body = take(&at, head.body_size),
+    .revision = head.revision,
+    .trigger = head.trigger,
+    .lead_status = head.lead_status,
+    .from = head.from,
+    .to = head.to,
+    .category = head.category,
+    .company.is_integer = head.company_is_integer != 0,
   };
   memcpy(confirmation->id, head.id, sizeof confirmation->id);
+  confirmation->company.text = take(&at, head.company_size);
+  confirmation->user = take(&at, head.user_size);
+  confirmation->body = take(&at, head.body_size);
+  confirmation->answer = take(&at, head.answer_size);
   return LC_OK;
 }

@@ -10,12 +10,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "question.h"
 #include "status.h"
 
 enum {
   LC_TENANT_MAX = 64,       /* bytes of a tenant's name */
   LC_COMPANY_MAX = 255,     /* bytes of a company id */
   LC_EVENT_ID_MAX = 255,    /* bytes of an event's id */
+  LC_USER_MAX = 255,        /* bytes of an actor's id */
   LC_CONFIRMATION_SIZE = 16 /* bytes of a confirmation's id */
 };
 
@@ -64,23 +66,23 @@ typedef struct lc_entry {
   lc_text error;     /* why it failed */
 } lc_entry;
 
-typedef enum lc_question_state {
-  LC_QUESTION_OPEN,       /* "open" */
-  LC_QUESTION_SUPERSEDED, /* "superseded": a newer event of the company matched */
-  LC_QUESTION_STATES      /* how many there are */
-} lc_question_state;
-
-extern const char *const lc_question_state_names[LC_QUESTION_STATES];
-
-/* A durable question to a user. What never changes after it was asked is the JSON of `body`. */
+/* A durable question to a user: may the company's category be changed? */
 typedef struct lc_confirmation {
-  uint8_t id[LC_CONFIRMATION_SIZE];
+  uint8_t id[LC_CONFIRMATION_SIZE]; /* random: nobody can guess it */
   lc_question_state state;
-  uint64_t entry;     /* of the journal, which asked */
-  double created_at;  /* seconds since 1970, as are the next two */
+  uint64_t entry;      /* of the journal, which asked */
+  double created_at;   /* seconds since 1970, as are the next two */
   double expires_at;
-  double resolved_at; /* 0 while open */
-  lc_text body;       /* JSON: lead_status, options, sale, contact, actor */
+  double resolved_at;  /* 0 while open */
+  uint64_t revision;   /* of the config that asked */
+  uint8_t trigger;     /* lc_trigger */
+  int32_t lead_status;
+  int32_t from, to;    /* the category when it was asked, and the proposed one */
+  int32_t category;    /* the answer, where it was applied; else 0 */
+  lc_company company;
+  lc_text user;        /* the id of the actor whose event asked */
+  lc_text body;        /* JSON: the options, sale, contact and actor */
+  lc_text answer;      /* JSON: the details of the entry that closed it */
 } lc_confirmation;
 
 /* Bytes that the packed record takes. */

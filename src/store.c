@@ -139,6 +139,16 @@ int lc_seek_previous(MDB_cursor *cursor, const lc_key *prefix, MDB_val *key, MDB
   return check_prefix(mdb_cursor_get(cursor, key, value, MDB_PREV), prefix, *key);
 }
 
+int lc_get_last(const lc_store *store, MDB_txn *txn, lc_table table, const lc_key *prefix, MDB_val *key, MDB_val *value) {
+  MDB_cursor *cursor;
+  int rc = mdb_cursor_open(txn, lc_env_table(store->env, table), &cursor);
+  if (rc != 0)
+    return rc;
+  rc = lc_seek_before(cursor, prefix, UINT64_MAX, key, value);
+  mdb_cursor_close(cursor);
+  return rc;
+}
+
 int lc_seek_company(MDB_cursor *cursor, const lc_key *tenant, lc_text after, MDB_val *key, MDB_val *value) {
   lc_key from = *tenant;
   if (after.size != 0)
@@ -229,11 +239,17 @@ lc_status lc_result_set(lc_store *store, const void *data, size_t size, lc_error
 }
 
 lc_status lc_copy_out(lc_store *store, MDB_txn *txn, lc_table table, lc_key key, lc_error *error) {
+  lc_result_clear(store);
+  return lc_copy_more(store, txn, table, key, error);
+}
+
+lc_status lc_copy_more(lc_store *store, MDB_txn *txn, lc_table table, lc_key key, lc_error *error) {
   MDB_val value;
   int rc = lc_get(store, txn, table, &key, &value);
-  if (rc == 0)
-    return lc_result_set(store, value.mv_data, value.mv_size, error);
-  return lc_store_fail(store, LC_PART_JOURNAL, rc, "cannot read the journal", error);
+  lc_status status = lc_store_fail(store, LC_PART_JOURNAL, rc, "cannot read the journal", error);
+  if (status == LC_OK && (status = grow(store, value.mv_size, error)) == LC_OK)
+    append(store, value.mv_data, value.mv_size);
+  return status;
 }
 
 lc_status lc_result_add(lc_store *store, lc_text first, lc_text second, lc_error *error) {
@@ -286,9 +302,15 @@ lc_status lc_end_of_scan(const lc_store *store, lc_part part, int rc, lc_error *
 
 /* ---- upkeep ------------------------------------------------------------------------------ */
 
+static lc_status check_owned(const lc_store *store, lc_error *error) {
+  return !lc_env_forked(store->env) ? LC_OK
+       : lc_fail(error, LC_FORKED, "the store was opened before this process was forked: open it in the child");
+}
+
 lc_status lc_store_stat(lc_store *store, lc_store_stats *stats, lc_error *error) {
-  if (lc_env_forked(store->env))
-    return lc_fail(error, LC_FORKED, "the store was opened before this process was forked: open it in the child");
+  lc_status status = check_owned(store, error);
+  if (status != LC_OK)
+    return status;
   *stats = (lc_store_stats){
     .commits = store->commits,
     .commit_seconds = store->commit_seconds,
@@ -305,4 +327,11 @@ lc_status lc_store_stat(lc_store *store, lc_store_stats *stats, lc_error *error)
     stats->max_readers = info.me_maxreaders;
   }
   return LC_OK;
+}
+
+lc_status lc_store_check_readers(lc_store *store, unsigned *freed, lc_error *error) {
+  lc_status status = check_owned(store, error);
+  if (status == LC_OK)
+    *freed = (unsigned)lc_env_reader_check(store->env);
+  return status;
 }

@@ -73,7 +73,9 @@ typedef enum lc_write_result {
   LC_WRITTEN,   /* the entry is in the journal */
   LC_DUPLICATE, /* nothing written: the event id made the entry `first` */
   LC_BUSY,      /* nothing written: the company's entry `first` is still applying */
-  LC_OVERTAKEN  /* nothing written: what the decision was based on has changed since */
+  LC_OVERTAKEN, /* nothing written: what the decision was based on has changed since */
+  LC_ANSWERED,  /* nothing written: the question is not open any more */
+  LC_OVERDUE    /* nothing written: the question's time is over */
 } lc_write_result;
 
 /* How a write finds out that the company has changed since its category was read for deciding. */
@@ -83,15 +85,17 @@ typedef enum lc_basis {
   LC_BASIS_NEWEST   /* it is kept by a host: its newest entry must still be `newest` */
 } lc_basis;
 
-/* One event to be written down. Its entry's status says how:
+/* One event, or the answer to a question, to be written down. Its entry's status says how:
  * LC_ENTRY_APPLYING: the change is the host's to make; this store claims it until `deadline`;
  * LC_ENTRY_UPDATED: the company is kept in this store and is changed with it, or the entry becomes
  *   LC_ENTRY_CONFLICT when it does not stand in `from`;
- * LC_ENTRY_AWAITING: `question` is stored too; its `entry` and state are set here;
+ * LC_ENTRY_AWAITING: `question` is stored too; only its id, times, user and body are the caller's;
  * LC_ENTRY_DECLINED: noted only.
- * In each case the event id is marked as seen, and an open question of the company is superseded. */
+ * For an event the id is marked as seen, and an open question of the company is superseded. An
+ * answer closes the question that its entry names: at once, or when its entry is finished. */
 typedef struct lc_write {
   lc_entry entry;           /* in; its id and its status are set */
+  bool is_answer;           /* in: to the question entry.confirmation */
   lc_confirmation question; /* in, for LC_ENTRY_AWAITING */
   lc_basis basis;           /* in */
   uint64_t newest;          /* in, for LC_BASIS_NEWEST: as lc_store_newest gave it before */
@@ -151,8 +155,28 @@ lc_status lc_store_entry(lc_store *store, lc_text tenant, uint64_t entry, lc_err
 lc_status lc_store_history(lc_store *store, lc_text tenant, const lc_company *company, double since,
                            uint64_t after, size_t limit, lc_error *error);
 
+/* ---- questions --------------------------------------------------------------------------- */
+
 /* Copies out a confirmation. LC_NOT_FOUND. */
 lc_status lc_store_confirmation(lc_store *store, lc_text tenant, const uint8_t *id, lc_error *error);
+
+/* Which confirmations. */
+typedef struct lc_query {
+  lc_text company; /* of this company, by its text; empty: of all */
+  lc_text user;    /* asked on behalf of this user; empty: of all */
+  unsigned states; /* in these: bits 1 << lc_question_state */
+  uint64_t after;  /* asked before this entry; 0: from the newest */
+  double now;      /* an open one whose time is over by then counts as expired */
+  size_t limit;
+} lc_query;
+
+/* Copies out a list of confirmations, newest first. */
+lc_status lc_store_confirmations(lc_store *store, lc_text tenant, const lc_query *query, lc_error *error);
+
+/* Closes open questions whose time is over by `now`, each with an entry, some in one transaction.
+ * `expired` is how many; `more` is whether there may be others. One that is being answered is left. */
+lc_status lc_store_expire(lc_store *store, lc_text tenant, double now, size_t *expired, bool *more,
+                          lc_error *error);
 
 /* ---- companies of the embedded host ------------------------------------------------------ */
 
@@ -193,5 +217,8 @@ typedef struct lc_store_stats {
 } lc_store_stats;
 
 lc_status lc_store_stat(lc_store *store, lc_store_stats *stats, lc_error *error);
+
+/* Frees reader slots that died with their processes; `freed` is how many. */
+lc_status lc_store_check_readers(lc_store *store, unsigned *freed, lc_error *error);
 
 #endif

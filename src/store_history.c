@@ -74,8 +74,7 @@ lc_status lc_store_applying(lc_store *store, lc_text tenant, double now, lc_text
   return lc_scan(store, LC_PART_JOURNAL, LC_TABLE_APPLYING, list_applying, &p, error);
 }
 
-/* One value by its key. */
-static lc_status read_one(lc_store *store, lc_table table, lc_key key, lc_error *error) {
+lc_status lc_read_one(lc_store *store, lc_table table, lc_key key, lc_error *error) {
   MDB_txn *txn;
   lc_status status = lc_begin_read(store, LC_PART_JOURNAL, &txn, error);
   if (status != LC_OK)
@@ -87,19 +86,14 @@ static lc_status read_one(lc_store *store, lc_table table, lc_key key, lc_error 
 
 lc_status lc_store_entry(lc_store *store, lc_text tenant, uint64_t entry, lc_error *error) {
   lc_key key = lc_key_of(tenant);
-  return read_one(store, LC_TABLE_JOURNAL, lc_key_of_entry(&key, entry), error);
-}
-
-lc_status lc_store_confirmation(lc_store *store, lc_text tenant, const uint8_t *id, lc_error *error) {
-  lc_key key = lc_key_of(tenant);
-  return read_one(store, LC_TABLE_CONFIRMATIONS, lc_key_of_confirmation(&key, id), error);
+  return lc_read_one(store, LC_TABLE_JOURNAL, lc_key_of_entry(&key, entry), error);
 }
 
 lc_status lc_store_seen(lc_store *store, lc_text tenant, lc_text event_id, lc_error *error) {
   lc_key key = lc_key_of(tenant);
   uint64_t entry;
   lc_key_add_text(&key, event_id);
-  lc_status status = read_one(store, LC_TABLE_SEEN, key, error);
+  lc_status status = lc_read_one(store, LC_TABLE_SEEN, key, error);
   if (status != LC_OK)
     return status;
   if (store->result_size != sizeof entry)
@@ -109,16 +103,9 @@ lc_status lc_store_seen(lc_store *store, lc_text tenant, lc_text event_id, lc_er
 }
 
 int lc_get_newest(const lc_store *store, MDB_txn *txn, const lc_key *company, uint64_t *newest) {
-  MDB_cursor *cursor;
   MDB_val key, value;
-  *newest = 0;
-  int rc = mdb_cursor_open(txn, lc_env_table(store->env, LC_TABLE_BY_COMPANY), &cursor);
-  if (rc != 0)
-    return rc;
-  rc = lc_seek_before(cursor, company, UINT64_MAX, &key, &value);
-  if (rc == 0)
-    *newest = lc_key_number(key);
-  mdb_cursor_close(cursor);
+  int rc = lc_get_last(store, txn, LC_TABLE_BY_COMPANY, company, &key, &value);
+  *newest = rc == 0 ? lc_key_number(key) : 0;
   return rc == MDB_NOTFOUND ? 0 : rc;
 }
 

@@ -6,7 +6,8 @@
 #include "owner.h"
 #include "store.h"
 
-enum { LC_KEY_SIZE = 1 + LC_TENANT_MAX + 1 + LC_COMPANY_MAX + 8 }; /* below LMDB's 511 */
+/* Room for the longest keys, of LC_TABLE_QUESTIONS, and for a number to seek by; below LMDB's 511. */
+enum { LC_KEY_SIZE = 1 + LC_TENANT_MAX + 1 + 1 + LC_COMPANY_MAX + 1 + 8 };
 
 typedef struct lc_key {
   unsigned char bytes[LC_KEY_SIZE];
@@ -45,6 +46,9 @@ int lc_put(const lc_store *store, MDB_txn *txn, lc_table table, lc_key *key, con
 int lc_reserve(const lc_store *store, MDB_txn *txn, lc_table table, lc_key *key, size_t size, void **memory);
 int lc_delete(const lc_store *store, MDB_txn *txn, lc_table table, lc_key *key);
 
+/* The last key of `table` that is `prefix` and a number, with its value; MDB_NOTFOUND. */
+int lc_get_last(const lc_store *store, MDB_txn *txn, lc_table table, const lc_key *prefix, MDB_val *key, MDB_val *value);
+
 /* Moves the cursor to the last key that is `prefix` and a number below `bound`; MDB_NOTFOUND. */
 int lc_seek_before(MDB_cursor *cursor, const lc_key *prefix, uint64_t bound, MDB_val *key, MDB_val *value);
 
@@ -53,6 +57,42 @@ int lc_seek_previous(MDB_cursor *cursor, const lc_key *prefix, MDB_val *key, MDB
 
 /* Moves to the first key behind the company `after` (its text; empty: to the tenant's first). */
 int lc_seek_company(MDB_cursor *cursor, const lc_key *tenant, lc_text after, MDB_val *key, MDB_val *value);
+
+/* ---- what writes the journal ------------------------------------------------------------- */
+
+/* One writing call: what its steps share. */
+typedef struct lc_writer {
+  lc_store *store;
+  MDB_txn *txn;
+  lc_key tenant;
+  double now, deadline;
+  uint64_t last; /* the newest entry's id */
+} lc_writer;
+
+/* Begins the transaction; lc_writer_end commits it when `status` is LC_OK, else aborts it. */
+lc_status lc_writer_begin(lc_writer *w, lc_error *error);
+lc_status lc_writer_end(lc_writer *w, lc_status status, lc_error *error);
+lc_status lc_writer_fail(const lc_writer *w, int rc, lc_error *error);
+
+/* The id of the next new entry, and that entry, which has it. */
+uint64_t lc_next_entry(lc_writer *w);
+int lc_put_new_entry(const lc_writer *w, const lc_entry *entry);
+
+/* Stores a new question, open, which `entry` asks. */
+int lc_put_question(const lc_writer *w, lc_confirmation *question, const lc_entry *entry);
+
+/* Copies a question out, behind what the result holds from `at` on. */
+lc_status lc_read_question(const lc_writer *w, const uint8_t *id, lc_confirmation *question, lc_error *error);
+
+/* Whether the question's time is over. */
+bool lc_question_is_due(const lc_confirmation *question, double now);
+
+/* Moves an open question at the time `at` to where the status of the entry leaves it. */
+lc_status lc_close_question(const lc_writer *w, lc_confirmation *question, const lc_entry *entry, double at,
+                            lc_error *error);
+
+/* Closes the open question of the company of `newer`, an event that matched, if there is one. */
+lc_status lc_supersede(lc_writer *w, const lc_entry *newer, lc_error *error);
 
 /* Values that more than one part reads. */
 int lc_get_company(const lc_store *store, MDB_txn *txn, lc_key *key, lc_company_record *record);
@@ -72,8 +112,13 @@ void lc_result_clear(lc_store *store);
 lc_status lc_result_set(lc_store *store, const void *data, size_t size, lc_error *error);
 /* Copies a value of the journal's part out. LC_NOT_FOUND when there is none. */
 lc_status lc_copy_out(lc_store *store, MDB_txn *txn, lc_table table, lc_key key, lc_error *error);
+/* Appends the value to what was copied out before; the result may move in memory. */
+lc_status lc_copy_more(lc_store *store, MDB_txn *txn, lc_table table, lc_key key, lc_error *error);
 /* Appends an item of a list, given in two pieces. */
 lc_status lc_result_add(lc_store *store, lc_text first, lc_text second, lc_error *error);
+
+/* Copies one value of the journal's part out, in a read transaction of its own. */
+lc_status lc_read_one(lc_store *store, lc_table table, lc_key key, lc_error *error);
 
 /* Reads with a cursor: clears the result, runs `scanner` inside one read transaction, ends it. */
 typedef lc_status lc_scanner(lc_store *store, MDB_cursor *cursor, void *request, lc_error *error);

@@ -153,6 +153,9 @@ end
 -- Takes up one company's unfinished entry. Gives its outcome, and true while it stays unfinished; nil, message,
 -- "not_found" when the company has none (any more), "conflict" when somebody alive works on it.
 local function take_up(self, key)
+  if self.host.embedded then
+    return nil, "it was begun with another host, which has to finish it", "unavailable"
+  end
   local now = self:_now()
   local entry, attempts, code = self._store:claim(self._tenant, key, false, now, now + apply.CLAIM_SECONDS)
   if not entry then
@@ -212,6 +215,9 @@ end
 function apply:recover()
   self:_check_open()
   local counts, after = { finished = 0, failed = 0, busy = 0 }, ""
+  if self.host.embedded then
+    return counts -- what is unfinished here is another host's: only that one can finish it
+  end
   repeat
     local entries, message, code = self._store:applying(self._tenant, self:_now(), after, PAGE)
     if not entries then

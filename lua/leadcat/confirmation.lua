@@ -2,6 +2,7 @@
 
 local config = require "leadcat.config"
 local core = require "leadcat.core"
+local event_of = require "leadcat.event"
 local json = require "leadcat.json"
 
 local confirmation = {}
@@ -19,11 +20,13 @@ local confirmation = {}
 ---@field revision integer of the config that asked
 ---@field sale? table
 ---@field contact? table
----@field actor? leadcat.Actor
----@field state "open"|"superseded"
+---@field actor? leadcat.Actor whose event asked
+---@field state "open"|"accepted"|"changed"|"declined"|"expired"|"superseded"|"conflict"
 ---@field created_at number seconds since 1970
 ---@field expires_at number seconds since 1970
----@field resolved_at? number seconds since 1970
+---@field resolved_at? number seconds since 1970: when it left the state open
+---@field resolved_by? leadcat.Actor who answered, or whose newer event superseded it
+---@field category? integer the answer that was applied
 
 --- The ids of the categories that one may choose: every one that is not deleted, in the config's order.
 ---@param cfg leadcat.Config
@@ -38,8 +41,21 @@ function confirmation.options(cfg)
   return options
 end
 
+-- The text by which an actor is known; nil for the program itself.
+local function user_of(actor)
+  return actor and event_of.key(actor.id) or nil
+end
+
+--- Whether both are the same user: `7` and `"7"` are one.
+---@param a? leadcat.Actor
+---@param b? leadcat.Actor
+---@return boolean
+function confirmation.same_user(a, b)
+  local user = user_of(a)
+  return user ~= nil and user == user_of(b)
+end
+
 --- The question of an item that the engine is about to write.
----@param item table the journal item
 ---@param event leadcat.Event
 ---@param cfg leadcat.Config
 ---@param now number
@@ -47,25 +63,49 @@ end
 ---@return table? question as `store:write` takes it; nil when the system gives no random bytes
 ---@return string? message
 ---@return string? code
-function confirmation.ask(item, event, cfg, now, ttl)
+function confirmation.ask(event, cfg, now, ttl)
   local id, message, code = core.random_id()
   if not id then
     return nil, message, code
   end
-  local body = {
-    company = event.company,
-    trigger = item.trigger,
-    rule = config.rule_key(item.trigger, item.lead_status),
-    lead_status = item.lead_status,
-    from = item.from,
-    to = item.to,
-    options = confirmation.options(cfg),
-    revision = item.revision,
-    sale = event.sale,
-    contact = event.contact,
-    actor = event.actor,
+  return {
+    id = id,
+    created_at = now,
+    expires_at = now + ttl,
+    user = user_of(event.actor),
+    body = json.encode {
+      options = confirmation.options(cfg), sale = event.sale, contact = event.contact, actor = event.actor,
+    },
   }
-  return { id = id, created_at = now, expires_at = now + ttl, body = json.encode(body) }
+end
+
+-- What is asked, whoever keeps it: `asked` is an item or what the store gives, `told` has what the event told.
+local function describe(asked, told, tenant)
+  return {
+    tenant = tenant,
+    company = told.company or asked.company,
+    trigger = asked.trigger,
+    rule = config.rule_key(asked.trigger, asked.lead_status),
+    lead_status = asked.lead_status,
+    from = asked.from,
+    to = asked.to,
+    revision = asked.revision,
+    sale = told.sale,
+    contact = told.contact,
+    actor = told.actor,
+  }
+end
+
+--- What would be asked about an item, before anything is written: a record without id, state and times.
+---@param item table the journal item
+---@param event leadcat.Event
+---@param cfg leadcat.Config
+---@param tenant string
+---@return leadcat.Confirmation
+function confirmation.draft(item, event, cfg, tenant)
+  local record = describe(item, event, tenant)
+  record.options = confirmation.options(cfg)
+  return record
 end
 
 --- The record as hosts see it.
@@ -75,13 +115,18 @@ end
 ---@return string? message
 ---@return string? code
 function confirmation.record(stored, tenant)
-  local record, message = json.decode(stored.body)
-  if not record then
+  local body, message = json.decode(stored.body)
+  local answer = {}
+  if body and stored.answer then
+    answer, message = json.decode(stored.answer)
+  end
+  if not body or not answer then
     return nil, ("confirmation %s: %s"):format(stored.id, message), "corrupt"
   end
-  json.array(record.options)
-  record.id, record.tenant, record.state = stored.id, tenant, stored.state
-  record.created_at, record.expires_at, record.resolved_at = stored.created_at, stored.expires_at, stored.resolved_at
+  local record = describe(stored, body, tenant)
+  record.id, record.state, record.options = stored.id, stored.state, json.array(body.options or {})
+  record.created_at, record.expires_at = stored.created_at, stored.expires_at
+  record.resolved_at, record.resolved_by, record.category = stored.resolved_at, answer.actor, stored.category
   return record
 end
 

@@ -10,7 +10,9 @@ local explain = require "leadcat.explain"
 local handle = require "leadcat.handle"
 local json = require "leadcat.json"
 local journal = require "leadcat.journal"
+local options_of = require "leadcat.options"
 local platform = require "leadcat.platform"
+local question = require "leadcat.question"
 local settings = require "leadcat.settings"
 local simulate = require "leadcat.simulate"
 
@@ -19,6 +21,7 @@ local simulate = require "leadcat.simulate"
 ---@field set_category fun(company: string|integer, to: integer, from: integer, outcome: leadcat.Outcome, tenant: string): true?, string? compare-and-set; nil, "conflict" when the category is no longer `from`; nil, message when it failed
 ---@field can? fun(actor: leadcat.Actor, permission: string, subject: any, tenant: string): boolean
 ---@field licensed? fun(tenant: string): boolean
+---@field company_name? fun(company: string|integer, tenant: string): string? what the company is called where it is shown to users; default its id
 
 ---@class leadcat.Engine
 ---@field host leadcat.Host the host in use
@@ -30,6 +33,13 @@ local simulate = require "leadcat.simulate"
 ---@field revert fun(self: leadcat.Engine, revision: integer, options?: table): integer?, string?, string?
 ---@field handle fun(self: leadcat.Engine, event: leadcat.Event): leadcat.Outcome?, string?, string?
 ---@field handle_many fun(self: leadcat.Engine, events: leadcat.Event[]): leadcat.Outcome[]?, string?, string?
+---@field propose fun(self: leadcat.Engine, event: leadcat.Event): leadcat.View?, string?, string?
+---@field confirmation fun(self: leadcat.Engine, id: string): leadcat.Confirmation?, string?, string?
+---@field confirmations fun(self: leadcat.Engine, query?: table): leadcat.Confirmation[]?, string?, string?
+---@field resolve fun(self: leadcat.Engine, id: string, answer: table, options?: table): leadcat.Outcome?, string?, string?, leadcat.Confirmation?
+---@field sweep fun(self: leadcat.Engine): table?, string?, string?
+---@field view fun(self: leadcat.Engine, record: leadcat.Confirmation, options?: table): leadcat.View?, string?, string?
+---@field render fun(self: leadcat.Engine, view: leadcat.View, format: string, ...): string
 ---@field recover fun(self: leadcat.Engine): table?, string?, string?
 local Engine = {}
 Engine.__index = Engine
@@ -38,10 +48,12 @@ Engine.config, Engine.check, Engine.save = settings.config, settings.check, sett
 Engine.revisions, Engine.revert = settings.revisions, settings.revert
 Engine.handle, Engine.handle_many, Engine._report = handle.handle, handle.handle_many, handle.report
 Engine.recover = apply.recover
+Engine.propose, Engine.confirmation, Engine.confirmations = question.propose, question.confirmation, question.confirmations
+Engine.resolve, Engine.sweep = question.resolve, question.sweep
+Engine.view, Engine.render = question.view, question.render
 
 local HOOKS = { "guard", "updated", "awaiting_confirmation", "unchanged", "failed" }
 local MAX_TENANT = 64
-local HISTORY_LIMIT, MAX_HISTORY = 100, 1000
 
 -- An engine and what it needs -----------------------------------------------------------------------------------------
 
@@ -49,7 +61,9 @@ local HISTORY_LIMIT, MAX_HISTORY = 100, 1000
 ---@field store table
 ---@field host leadcat.Host as given to `leadcat.open`
 ---@field clock fun(): number
----@field language? string
+---@field language string
+---@field strings table the texts, by language (`leadcat.i18n`)
+---@field renderers table<string, function> by format
 ---@field confirmation_ttl number seconds
 ---@field hooks table<string, function[]>
 ---@field tenants table<string, leadcat.Engine>
@@ -131,6 +145,12 @@ local function ask(fn, name, ...)
   return answer and true or false
 end
 
+-- What an actor may where the host has no `can`.
+local function may_by_default(actor, permission, subject)
+  return permission == "view" or permission == "report" or actor.admin == true
+    or permission == "confirm" and confirmation.same_user(actor, subject.actor)
+end
+
 -- Whether the actor may. No actor is the program itself, which may do everything.
 ---@return boolean? allowed
 ---@return string? message
@@ -139,7 +159,7 @@ function Engine:_can(actor, permission, subject)
   if actor == nil then
     return true
   elseif not self.host.can then
-    return actor.admin == true
+    return may_by_default(actor, permission, subject)
   end
   return ask(self.host.can, "can", actor, permission, subject, self._tenant)
 end
@@ -172,9 +192,7 @@ end
 ---@return string? code
 function Engine:explain(event)
   self:_check_open()
-  if type(event) ~= "table" then
-    error("event: a table expected, got " .. type(event), 2)
-  end
+  event_of.check(event)
   local problem = event_of.problem(event)
   if problem then
     return nil, problem, "invalid"
@@ -232,18 +250,10 @@ end
 
 -- Looking back --------------------------------------------------------------------------------------------------------
 
-local HISTORY = { company = true, since = "number", limit = "number", after = "number" }
-
-local function check_history(query)
-  for name, value in pairs(query) do
-    local expected = HISTORY[name]
-    if not expected then
-      error(("unknown option '%s' (there are company, since, limit, after)"):format(tostring(name)), 3)
-    elseif expected ~= true and type(value) ~= expected then
-      error(("%s: a %s expected, got %s"):format(name, expected, type(value)), 3)
-    end
-  end
-end
+local HISTORY = {
+  company = options_of.id, limit = options_of.limit, since = options_of.of_type "number",
+  after = options_of.whole(1, 2 ^ 53),
+}
 
 --- The journal, newest first.
 ---@param query? {company?: string|integer, since?: number, limit?: integer, after?: integer} since: seconds since 1970; limit: 1 to 1000, default 100; after: an entry, to go on behind it
@@ -252,18 +262,10 @@ end
 ---@return string? code
 function Engine:history(query)
   self:_check_open()
-  query = query or {}
-  check_history(query)
-  local company
-  if query.company ~= nil then
-    local problem
-    company, problem = event_of.key(query.company)
-    if not company then
-      error("company " .. problem, 2)
-    end
-  end
-  local limit = math.max(1, math.min(query.limit or HISTORY_LIMIT, MAX_HISTORY))
-  local stored, message, code = self._store:history(self._tenant, company, query.since, query.after, limit)
+  query = options_of.check(query, HISTORY)
+  local company = query.company and event_of.check_key(query.company, "company")
+  local stored, message, code = self._store:history(self._tenant, company, query.since, query.after,
+    options_of.page(query.limit))
   if not stored then
     return nil, message, code
   end
@@ -271,20 +273,6 @@ function Engine:history(query)
     stored[i] = journal.entry(entry, self._tenant)
   end
   return stored
-end
-
---- A confirmation by its id.
----@param id string
----@return leadcat.Confirmation? record
----@return string? message
----@return string? code `not_found`
-function Engine:confirmation(id)
-  self:_check_open()
-  local stored, message, code = self._store:confirmation(self._tenant, id)
-  if not stored then
-    return nil, code == "not_found" and "there is no such confirmation" or message, code
-  end
-  return confirmation.record(stored, self._tenant)
 end
 
 --- What a config would have done with these events; writes nothing.
@@ -322,6 +310,30 @@ function Engine:on(name, fn)
   end
   local hooks = self._hooks[name]
   hooks[#hooks + 1] = fn
+end
+
+--- What is to be done from time to time, for a timer: `recover`, `sweep`, and freeing the reader slots of processes that
+-- were killed.
+---@return {finished: integer, failed: integer, busy: integer, expired: integer, readers: integer}? counts
+---@return string? message
+---@return string? code
+function Engine:maintain()
+  self:_check_open()
+  local counts, message, code = self:recover()
+  if not counts then
+    return nil, message, code
+  end
+  local swept
+  swept, message, code = self:sweep()
+  if not swept then
+    return nil, message, code
+  end
+  counts.expired = swept.expired
+  counts.readers, message, code = self._store:check_readers()
+  if not counts.readers then
+    return nil, message, code
+  end
+  return counts
 end
 
 --- Counters of this engine since it was opened, and the state of the store.

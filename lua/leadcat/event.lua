@@ -52,18 +52,36 @@ function event.key(id)
   return nil, "must be a string or an integer, not " .. got
 end
 
+--- The same; raises, on behalf of the caller's caller, when it cannot be an id.
+---@param id string|integer
+---@param name string of the argument
+---@return string text
+function event.check_key(id, name)
+  local text, problem = event.key(id)
+  return text or error(name .. " " .. problem, 3)
+end
+
 -- What each optional field must be; `what` completes the sentence "... must be".
 local FIELDS = {
   { name = "category", what = "an integer (a category's id)", fits = is_integer },
   { name = "lead_status", what = "an integer (a lead status's id)", fits = is_integer },
   { name = "contact", what = "a table {id, name}", fits = function(v) return type(v) == "table" end },
   { name = "sale", what = "a table {id, name}", fits = function(v) return type(v) == "table" end },
-  { name = "actor", what = "a table {id, name}", fits = function(v) return type(v) == "table" end },
+  { name = "actor", what = "a table {id, name} whose id has 1 to 255 bytes",
+    fits = function(v) return type(v) == "table" and (v.id == nil or event.key(v.id) ~= nil) end },
   { name = "at", what = "a finite number (seconds since 1970)",
     fits = function(v) return type(v) == "number" and v > -math.huge and v < math.huge end },
   { name = "choice", what = "an integer (a category's id) or false (keep)",
     fits = function(v) return v == false or is_integer(v) end },
 }
+
+--- Raises, on behalf of the caller's caller, unless it is a table: everything else about an event is data.
+---@param e any
+function event.check(e)
+  if type(e) ~= "table" then
+    error("event: a table expected, got " .. type(e), 3)
+  end
+end
 
 --- What is wrong with an event, in one sentence; nil when nothing is. Never raises.
 ---@param e any

@@ -107,34 +107,61 @@ local function ask_guards(self, event, item)
   end
 end
 
+--- Checks a category that a user has chosen, as a rule's target is.
+---@param cfg leadcat.Config the newest
+---@param choice integer|false
+---@param from integer the category that the company is taken to have
+---@return integer|false|nil category false: it stays
+---@return string? message
+---@return string? code
+function handle.check_answer(cfg, choice, from)
+  if choice == false or choice == from then
+    return false
+  end
+  local problem = check_target(cfg, choice, "the user")
+  if problem then
+    return nil, problem, "invalid"
+  end
+  return json.integer(choice)
+end
+
+-- What the user has answered before the event came, checked as a resolution is: the category to set, or false to keep.
+---@return integer|false|nil category
+---@return string? message
+---@return string? code
+local function check_choice(self, event, item, cfg)
+  local allowed, denial, failure = self:_can(event.actor, "confirm", confirmation.draft(item, event, cfg, self._tenant))
+  if not allowed then
+    return nil, denial or "the actor may not answer for this company", failure or "forbidden"
+  end
+  return handle.check_answer(cfg, event.choice, item.from)
+end
+
 -- How the item is to be written: as asked, as chosen by the user, as the host's to change, or as changed here.
 ---@return true? ok
 ---@return string? message
 ---@return string? code
 local function settle_status(self, event, item)
-  local choice = event.choice
-  if choice == nil and item.action == "update" then
-    item.status = self.host.embedded and "updated" or "applying"
-    return true
-  end
-  if choice == false or choice == item.from then
-    item.status = "declined"
+  local applied = self.host.embedded and "updated" or "applying"
+  if event.choice == nil and item.action == "update" then
+    item.status = applied
     return true
   end
   local cfg, message, code = self:config(item.revision)
   if not cfg then
     return nil, message, code
   end
-  if choice == nil then
+  if event.choice == nil then
     item.status = "awaiting_confirmation"
-    item.question, message, code = confirmation.ask(item, event, cfg, self:_now(), self._shared.confirmation_ttl)
+    item.question, message, code = confirmation.ask(event, cfg, self:_now(), self._shared.confirmation_ttl)
     return item.question and true, message, code
   end
-  local problem = check_target(cfg, choice, "the user")
-  if problem then
-    return nil, problem, "invalid"
+  local choice
+  choice, message, code = check_choice(self, event, item, cfg)
+  if choice == nil then
+    return nil, message, code
   end
-  item.to, item.status = json.integer(choice), self.host.embedded and "updated" or "applying"
+  item.to, item.status = choice or item.to, choice and applied or "declined"
   return true
 end
 
@@ -250,12 +277,12 @@ local function come_to_nothing(self, event, decided)
   return nil, unchanged(decided.reason, decided.category, decided.revision, item)
 end
 
--- Steps 1 to 5 of an event: seen before? where does the company stand? decide; ask the guards.
+--- Steps 1 to 5 of an event: seen before? where does the company stand? decide; ask the guards.
 ---@param pending? integer as for `decide`
 ---@return table? job {event, company, item, attempts} to be written down; nil when there is nothing to write, then
 ---@return leadcat.Outcome|string|nil outcome what the event came to (or the message)
 ---@return string? code
-local function prepare(self, event, pending)
+function handle.prepare(self, event, pending)
   local outcome, message, code = find_duplicate(self, event.id)
   if outcome or code then
     return nil, outcome or message, code
@@ -287,12 +314,12 @@ local function items_of(jobs)
   return items
 end
 
--- Steps 6 and 7: writes the jobs down in one transaction, and has the host make its changes. `outcomes[i]` stays nil
+--- Steps 6 and 7: writes the jobs down in one transaction, and has the host make its changes. `outcomes[i]` stays nil
 -- for a job that was not written, because its company is busy or has changed since the event was decided.
 ---@return table<integer, leadcat.Outcome>? outcomes by the jobs' index
 ---@return string? message
 ---@return string? code
-local function write(self, jobs)
+function handle.write(self, jobs)
   local now = self:_now()
   local ok, message, code = self._store:write(self._tenant, items_of(jobs), now, now + apply.CLAIM_SECONDS + #jobs)
   if not ok then
@@ -328,7 +355,7 @@ end
 -- Handles one event to its end: it is decided anew as often as its company is busy or changes meanwhile.
 local function handle_one(self, event)
   while true do
-    local job, outcome, code = prepare(self, event)
+    local job, outcome, code = handle.prepare(self, event)
     if not job then
       if code then
         return nil, outcome, code
@@ -336,7 +363,7 @@ local function handle_one(self, event)
       return outcome
     end
     local outcomes, message
-    outcomes, message, code = write(self, { job })
+    outcomes, message, code = handle.write(self, { job })
     if not outcomes then
       return nil, message, code
     elseif outcomes[1] then
@@ -365,12 +392,6 @@ function handle:report(event, outcome)
   end
 end
 
-local function check_event(event)
-  if type(event) ~= "table" then
-    error("event: a table expected, got " .. type(event), 3)
-  end
-end
-
 --- Handles an event: the company's category is updated, or the user is going to be asked, or nothing is to be done.
 -- Once it returns an outcome the event is safe on disk, or there was nothing to write.
 ---@param event leadcat.Event
@@ -379,7 +400,7 @@ end
 ---@return string? code `invalid`, `unavailable`, `full`, `io`, `corrupt`, `forked`
 function handle:handle(event)
   self:_check_open()
-  check_event(event)
+  event_of.check(event)
   local problem = event_of.problem(event)
   if problem then
     return nil, problem, "invalid"
@@ -426,7 +447,7 @@ local function add(self, batch, outcomes, event, place)
     return true
   end
   local key = event_of.key(event.company)
-  local job, outcome, code = prepare(self, event, batch.category[key])
+  local job, outcome, code = handle.prepare(self, event, batch.category[key])
   if job then
     batch.jobs[#batch.jobs + 1], batch.places[#batch.places + 1] = job, place
     local item = job.item
@@ -451,7 +472,7 @@ local function flush(self, batch, events, outcomes)
   if #batch.jobs == 0 then
     return true
   end
-  local written, message, code = write(self, batch.jobs)
+  local written, message, code = handle.write(self, batch.jobs)
   if not written then
     return nil, message, code
   end

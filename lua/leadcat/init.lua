@@ -4,8 +4,13 @@
 local config = require "leadcat.config"
 local core = require "leadcat.core"
 local Engine = require "leadcat.engine"
+local i18n = require "leadcat.i18n"
+local json = require "leadcat.json"
 local lmdb = require "leadcat.host.lmdb"
+local options_of = require "leadcat.options"
 local preset = require "leadcat.preset"
+local render_confirmation = require "leadcat.render.confirmation"
+local render_text = require "leadcat.render.text"
 
 local leadcat = {}
 
@@ -20,50 +25,29 @@ leadcat.hooks = require "leadcat.hooks"
 
 local WEEK = 7 * 24 * 3600
 
-local function is_integer(value)
-  return type(value) == "number" and value % 1 == 0
-end
-
--- What each option must be; `what` completes the sentence "... expected".
-local OPTIONS = {
-  path = { what = "a directory's name",
-    fits = function(v) return type(v) == "string" and v ~= "" and not v:find "%z" end },
-  host = { what = "a table of functions", fits = function(v) return type(v) == "table" end },
-  tenant = { what = "a string of at most 64 bytes", fits = function(v) return type(v) == "string" and #v <= 64 end },
-  language = { what = "a language tag", fits = function(v) return type(v) == "string" end },
-  durability = { what = '"full" or "relaxed"', fits = function(v) return v == "full" or v == "relaxed" end },
-  confirmation_ttl = { what = "a positive number of seconds",
-    fits = function(v) return type(v) == "number" and v > 0 and v < math.huge end },
-  map_size = { what = "an integer of at least 1048576 bytes",
-    fits = function(v) return is_integer(v) and v >= 2 ^ 20 end },
-  max_readers = { what = "an integer from 1 to 65535",
-    fits = function(v) return is_integer(v) and v >= 1 and v <= 65535 end },
-  clock = { what = "a function that gives seconds since 1970", fits = function(v) return type(v) == "function" end },
+local RENDER = {
+  html = options_of.of_type "function", text = options_of.of_type "function", json = options_of.of_type "function",
+  strings = options_of.of_type("table", "a table {language = {key = text}}"),
 }
 
-local HOST = { category = true, set_category = true, can = false, licensed = false } -- and whether it is required
+local OPTIONS = {
+  path = options_of.kind("a directory's name", function(v)
+    return type(v) == "string" and v ~= "" and not v:find "%z"
+  end),
+  host = options_of.of_type("table", "a table of functions"),
+  tenant = options_of.kind("a string of at most 64 bytes", function(v) return type(v) == "string" and #v <= 64 end),
+  language = options_of.of_type("string", "a language tag"),
+  durability = options_of.kind('"full" or "relaxed"', function(v) return v == "full" or v == "relaxed" end),
+  confirmation_ttl = options_of.kind("a positive number of seconds", function(v)
+    return type(v) == "number" and v > 0 and v < math.huge
+  end),
+  map_size = options_of.whole(2 ^ 20, 2 ^ 53),
+  max_readers = options_of.whole(1, 65535),
+  clock = options_of.of_type("function", "a function that gives seconds since 1970"),
+  render = options_of.of_type("table", "a table of html, text, json and strings"),
+}
 
-local function check_options(options)
-  if type(options) ~= "table" then
-    error("leadcat.open: a table of options expected, got " .. type(options), 3)
-  end
-  for name, value in pairs(options) do
-    local option = OPTIONS[name]
-    if not option then
-      local known = {}
-      for known_name in pairs(OPTIONS) do
-        known[#known + 1] = known_name
-      end
-      table.sort(known)
-      error(("leadcat.open: unknown option '%s' (there are %s)"):format(tostring(name), table.concat(known, ", ")), 3)
-    elseif not option.fits(value) then
-      error(("leadcat.open: option '%s': %s expected"):format(name, option.what), 3)
-    end
-  end
-  if options.path == nil then
-    error("leadcat.open: option 'path' is missing: the directory of the store", 3)
-  end
-end
+local HOST = { category = true, set_category = true, can = false, licensed = false, company_name = false } -- and whether it is required
 
 local function check_host(host)
   if host.bind then
@@ -88,6 +72,13 @@ end
 ---@field map_size? integer bytes the journal may grow to (1 GiB of it at most for configs); default 16 GiB, not allocated ahead
 ---@field max_readers? integer reader slots, at least twice the number of workers; default 1024
 ---@field clock? fun(): number seconds since 1970
+---@field render? leadcat.Render what users see, where it is to differ
+
+---@class leadcat.Render
+---@field html? fun(view: leadcat.View, options?: table): string instead of `leadcat.render.confirmation`
+---@field text? fun(view: leadcat.View): string instead of `leadcat.render.text`
+---@field json? fun(view: leadcat.View): string
+---@field strings? table<string, table<string, string>> texts by language and key, instead of leadcat's or in a language that it has not
 
 --- Opens a store: after fork, in each process that uses it. A wrong option, or a host without a required function, raises.
 ---@param options leadcat.Options
@@ -95,7 +86,11 @@ end
 ---@return string? message
 ---@return string? code `io`, `corrupt`, `full`, `unavailable`
 function leadcat.open(options)
-  check_options(options)
+  options_of.check(options, OPTIONS, "leadcat.open: ")
+  if not options or options.path == nil then
+    error("leadcat.open: option 'path' is missing: the directory of the store", 2)
+  end
+  local render = options_of.check(options.render, RENDER, "leadcat.open: render: ")
   local host = options.host or lmdb.new()
   check_host(host)
   local store, message, code = core.open {
@@ -111,6 +106,12 @@ function leadcat.open(options)
     store = store,
     host = host,
     clock = options.clock or core.now,
+    strings = i18n.new(render.strings),
+    renderers = {
+      html = render.html or render_confirmation.html,
+      text = render.text or render_text.confirmation,
+      json = render.json or json.encode,
+    },
     language = options.language or "en",
     confirmation_ttl = options.confirmation_ttl or WEEK,
   }, options.tenant or "")

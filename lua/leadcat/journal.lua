@@ -34,6 +34,7 @@ local journal = {}
 ---@field confirmation? string
 ---@field entry? integer
 ---@field error? string
+---@field category? integer of a conflict met by `resolve`: the company's category as it is now
 ---@field first? leadcat.Outcome of a duplicate: what its first delivery came to
 
 --- What is kept of an event for display, as JSON; nil when there is nothing.
@@ -100,7 +101,7 @@ function journal.outcome(stored)
     to = stored.to,
     rule = config.rule_key(stored.trigger, stored.lead_status),
     revision = stored.revision,
-    confirmation = stored.confirmation or stored.question and stored.question.id,
+    confirmation = stored.confirmation or stored.answers or stored.question and stored.question.id,
     entry = stored.entry,
     error = stored.error,
   }

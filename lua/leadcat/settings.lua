@@ -4,6 +4,7 @@
 local config = require "leadcat.config"
 local core = require "leadcat.core"
 local json = require "leadcat.json"
+local options_of = require "leadcat.options"
 
 local settings = {}
 
@@ -56,25 +57,7 @@ function settings:check(cfg)
   return config.problems(cfg)
 end
 
--- What each option must be; `what` completes the sentence "... expected".
-local OPTIONS = {
-  actor = { what = "a table {id, name}", fits = function(v) return type(v) == "table" end },
-  revision = { what = "an integer from 0", fits = is_revision },
-}
-
-local function check_options(options)
-  if type(options) ~= "table" then
-    error("options: a table expected, got " .. type(options), 3)
-  end
-  for name, value in pairs(options) do
-    local option = OPTIONS[name]
-    if not option then
-      error(("unknown option '%s' (there are actor, revision)"):format(tostring(name)), 3)
-    elseif not option.fits(value) then
-      error(("option '%s': %s expected"):format(name, option.what), 3)
-    end
-  end
-end
+local SAVE = { actor = options_of.actor, revision = options_of.kind("an integer from 0", is_revision) }
 
 local function refusal(problems)
   local errors, first = 0, nil
@@ -135,8 +118,7 @@ function settings:save(cfg, options)
   if cfg == nil then
     error("config: a table expected, got nil", 2)
   end
-  options = options or {}
-  check_options(options)
+  options = options_of.check(options, SAVE)
   return save(self, cfg, options)
 end
 
@@ -171,8 +153,7 @@ function settings:revert(revision, options)
   if not is_revision(revision) or revision == 0 then
     error("revision: an integer from 1 expected", 2)
   end
-  options = options or {}
-  check_options(options)
+  options = options_of.check(options, SAVE)
   local cfg, message, code = self:config(revision)
   if not cfg then
     return nil, message, code

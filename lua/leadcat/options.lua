@@ -1,0 +1,88 @@
+--- Checks the options that public functions take: an unknown one, or one of a wrong type, is a programmer's mistake and
+-- raises. In one place so that all functions say it in the same words.
+
+local options = {}
+
+---@class leadcat.Option
+---@field what string completes the sentence "... expected"
+---@field fits fun(value: any): boolean
+
+---@param what string
+---@param fits fun(value: any): boolean
+---@return leadcat.Option
+function options.kind(what, fits)
+  return { what = what, fits = fits }
+end
+
+---@param name string of a Lua type
+---@param what? string
+---@return leadcat.Option
+function options.of_type(name, what)
+  return options.kind(what or "a " .. name, function(value)
+    return type(value) == name
+  end)
+end
+
+---@param least integer
+---@param most integer
+---@return leadcat.Option
+function options.whole(least, most)
+  return options.kind(("an integer from %d to %.0f"):format(least, most), function(value)
+    return type(value) == "number" and value % 1 == 0 and value >= least and value <= most
+  end)
+end
+
+options.actor = options.of_type("table", "a table {id, name}")
+options.limit = options.kind("an integer", function(value)
+  return type(value) == "number" and value % 1 == 0
+end)
+options.id = options.kind("a string or an integer", function(value)
+  return type(value) == "string" or type(value) == "number"
+end)
+
+local PAGE, LONGEST_PAGE = 100, 1000
+
+--- How many items a list is to have: 100 when not told, at least 1, at most 1,000.
+---@param limit? integer
+---@return integer
+function options.page(limit)
+  return math.max(1, math.min(limit or PAGE, LONGEST_PAGE))
+end
+
+local function names_of(known)
+  local names = {}
+  for name in pairs(known) do
+    names[#names + 1] = name
+  end
+  table.sort(names)
+  return table.concat(names, ", ")
+end
+
+local function shown(value)
+  return (type(value) == "string" and "'%s'" or "%s"):format(tostring(value):sub(1, 60))
+end
+
+--- Raises, on behalf of the caller's caller, unless each of the given options is known and fits.
+---@param given? table
+---@param known table<string, leadcat.Option>
+---@param prefix? string of the message
+---@return table options those given, or an empty table
+function options.check(given, known, prefix)
+  prefix = prefix or ""
+  if given == nil then
+    return {}
+  elseif type(given) ~= "table" then
+    error(("%sa table of options expected, got %s"):format(prefix, type(given)), 3)
+  end
+  for name, value in pairs(given) do
+    local option = known[name]
+    if not option then
+      error(("%sunknown option '%s' (there are %s)"):format(prefix, tostring(name), names_of(known)), 3)
+    elseif not option.fits(value) then
+      error(("%soption '%s': %s expected, got %s"):format(prefix, name, option.what, shown(value)), 3)
+    end
+  end
+  return given
+end
+
+return options

@@ -1,0 +1,330 @@
+--- The user's side: what would be asked, what has been asked, and the answers. Methods of the engine, kept apart because
+-- here a person decides. An answer takes the same way to the company as an event: `handle.write`.
+
+local apply = require "leadcat.apply"
+local confirmation = require "leadcat.confirmation"
+local event_of = require "leadcat.event"
+local handle = require "leadcat.handle"
+local journal = require "leadcat.journal"
+local options_of = require "leadcat.options"
+local view_of = require "leadcat.render.view"
+
+local question = {}
+
+-- Views ----------------------------------------------------------------------------------------------------------------
+
+-- What the company is called, where the host says it.
+local function company_name(self, company)
+  local name = self.host.company_name and apply.call("company_name", self.host.company_name, company, self._tenant)
+  return type(name) == "string" and name or nil
+end
+
+local function new_view(self, record, actor)
+  local cfg, message, code = self:config()
+  if not cfg then
+    return nil, message, code
+  end
+  local strings = self._shared.strings
+  local language = strings:language(actor and actor.language, self.language)
+  return view_of.new(record, cfg, strings, language, { company = company_name(self, record.company) })
+end
+
+local BY_ACTOR = { actor = options_of.actor }
+
+--- What a user is to see of a confirmation, in the actor's language, else the engine's, else English.
+---@param record leadcat.Confirmation
+---@param options? {actor?: leadcat.Actor} who is going to see it
+---@return leadcat.View? view
+---@return string? message
+---@return string? code
+function question:view(record, options)
+  self:_check_open()
+  options = options_of.check(options, BY_ACTOR)
+  return new_view(self, record, options.actor)
+end
+
+--- A view as `html` (a `<dialog>` with a form), `text` (for a terminal, or an e-mail) or `json`, by the renderers that
+-- `leadcat.open` was given. `...` goes to the renderer.
+---@param view leadcat.View
+---@param format "html"|"text"|"json"
+---@return string
+function question:render(view, format, ...)
+  self:_check_open()
+  local renderer = self._shared.renderers[format]
+  if not renderer then
+    error(("unknown format '%s' (there are html, text, json)"):format(tostring(format)), 2)
+  end
+  return renderer(view, ...)
+end
+
+--- For hosts that ask before they save: what the user would be asked if this event happened now. Writes nothing. The
+-- answer comes back as the event's `choice`.
+---@param event leadcat.Event
+---@return leadcat.View? view nil when there is nothing to ask
+---@return string? message
+---@return string? code as `handle`
+function question:propose(event)
+  self:_check_open()
+  event_of.check(event)
+  local problem = event_of.problem(event)
+  if problem then
+    return nil, problem, "invalid"
+  end
+  local job, outcome, code = handle.prepare(self, event)
+  if code then
+    return nil, outcome, code
+  elseif not job or job.item.status ~= "awaiting_confirmation" then
+    return nil
+  end
+  local cfg, message
+  cfg, message, code = self:config(job.item.revision)
+  if not cfg then
+    return nil, message, code
+  end
+  return new_view(self, confirmation.draft(job.item, event, cfg, self._tenant), event.actor)
+end
+
+-- Looking up -----------------------------------------------------------------------------------------------------------
+
+local function read(self, id)
+  local stored, message, code = self._store:confirmation(self._tenant, id)
+  if not stored then
+    return nil, code == "not_found" and "there is no such confirmation" or message, code
+  end
+  return stored
+end
+
+local function is_overdue(self, stored)
+  return stored.state == "open" and stored.expires_at <= self:_now()
+end
+
+-- The record. One whose time is over has expired, even where that could not be written down; `swept` says that it could:
+-- then the question is open because it is just being answered.
+local function to_record(self, stored, swept)
+  if not swept and is_overdue(self, stored) then
+    stored.state, stored.resolved_at = "expired", stored.expires_at
+  end
+  return confirmation.record(stored, self._tenant)
+end
+
+--- A confirmation by its id. One whose time is over is closed by looking at it.
+---@param id string
+---@return leadcat.Confirmation? record
+---@return string? message
+---@return string? code `not_found`
+function question:confirmation(id)
+  self:_check_open()
+  local stored, message, code = read(self, id)
+  local swept = true
+  if stored and is_overdue(self, stored) then
+    swept = self:sweep()
+    stored, message, code = read(self, id)
+  end
+  if not stored then
+    return nil, message, code
+  end
+  return to_record(self, stored, swept)
+end
+
+local STATES = { "open", "accepted", "changed", "declined", "expired", "superseded", "conflict" }
+local QUERY = {
+  company = options_of.id, user = options_of.id, limit = options_of.limit,
+  after = options_of.of_type("string", "a confirmation's id"),
+  state = options_of.kind("one of " .. table.concat(STATES, ", "), function(value)
+    for _, state in ipairs(STATES) do
+      if value == state then
+        return true
+      end
+    end
+    return false
+  end),
+}
+
+--- The confirmations, newest first: of a company, of the user whose event asked, in a state. A page costs the same
+-- however many there are.
+---@param query? {company?: string|integer, user?: string|integer, state?: string, limit?: integer, after?: string} limit: 1 to 1000, default 100; after: an id, to go on behind it
+---@return leadcat.Confirmation[]? records
+---@return string? message
+---@return string? code `not_found`: there is no confirmation `after`
+function question:confirmations(query)
+  self:_check_open()
+  query = options_of.check(query, QUERY)
+  local company = query.company and event_of.check_key(query.company, "company")
+  local user = query.user and event_of.check_key(query.user, "user")
+  local behind, records, message, code
+  if query.after then
+    behind, message, code = read(self, query.after)
+    if not behind then
+      return nil, message, code
+    end
+  end
+  local swept = self:sweep()
+  records, message, code = self._store:confirmations(self._tenant, company, user, query.state, behind and behind.entry,
+    self:_now(), options_of.page(query.limit))
+  if not records then
+    return nil, message, code
+  end
+  for i, stored in ipairs(records) do
+    records[i], message, code = to_record(self, stored, swept)
+    if not records[i] then
+      return nil, message, code
+    end
+  end
+  return records
+end
+
+--- Closes the questions whose time is over.
+---@return {expired: integer}? counts
+---@return string? message
+---@return string? code
+function question:sweep()
+  self:_check_open()
+  local total = 0
+  repeat
+    local expired, more, code = self._store:expire(self._tenant, self:_now())
+    if not expired then
+      return nil, more, code
+    end
+    total = total + expired
+  until not more
+  return { expired = total }
+end
+
+-- Answering ------------------------------------------------------------------------------------------------------------
+
+-- Whether the answer is one of {accept = true}, {category = ID}, {decline = true}.
+local function answer_problem(answer)
+  local name, value = next(answer)
+  if name == nil or next(answer, name) ~= nil then
+    return "an answer must have one of accept, category and decline"
+  elseif (name == "accept" or name == "decline") and value ~= true then
+    return name .. " must be true"
+  elseif name == "category" and (type(value) ~= "number" or value % 1 ~= 0) then
+    return "category must be an integer (a category's id), not " .. tostring(value):sub(1, 60)
+  elseif name ~= "accept" and name ~= "decline" and name ~= "category" then
+    return ("an answer has accept, category or decline, not '%s'"):format(tostring(name):sub(1, 60))
+  end
+end
+
+-- Why a question that is not open cannot be answered: by whom and when it was closed.
+local function closed(self, record)
+  local cfg, message, code = self:config()
+  if not cfg then
+    return nil, message, code
+  end
+  local ended = view_of.new(record, cfg, self._shared.strings, "en").closed or "This question is closed."
+  return nil, ended, record.state == "expired" and "expired" or "already_resolved", record
+end
+
+-- The answer as an item of the journal.
+---@return table? item
+---@return string? message
+---@return string? code
+local function answer_item(self, record, answer, actor)
+  local choice = not answer.decline and (answer.category or record.to)
+  local cfg, message, code = self:config()
+  if not cfg then
+    return nil, message, code
+  end
+  choice, message, code = handle.check_answer(cfg, choice, record.from)
+  if choice == nil then
+    return nil, message, code
+  end
+  return {
+    answers = record.id,
+    at = self:_now(),
+    trigger = record.trigger,
+    lead_status = record.lead_status,
+    action = "confirm",
+    status = not choice and "declined" or self.host.embedded and "updated" or "applying",
+    from = record.from,
+    to = choice or record.to,
+    revision = record.revision,
+    basis = "given",
+    company = event_of.key(record.company),
+    company_is_integer = type(record.company) == "number",
+    details = journal.details { actor = actor, sale = record.sale, contact = record.contact },
+  }
+end
+
+-- Writes the answer down and has it applied. Nothing when it was in somebody's way and is to be given anew.
+---@return leadcat.Outcome? outcome
+---@return string? message
+---@return string? code
+local function give(self, record, item)
+  local outcomes, message, code = handle.write(self, { { company = record.company, item = item, attempts = 0 } })
+  if not outcomes then
+    return nil, message, code
+  elseif outcomes[1] then
+    return outcomes[1]
+  end
+  local ok
+  if item.result == "overdue" then
+    ok, message, code = self:sweep()
+  else
+    ok, message, code = apply.settle(self, item.company)
+  end
+  if not ok then
+    return nil, message, code
+  end
+end
+
+-- Counts and tells an outcome, as of the event that asked, with the actor who answered.
+local function report(self, record, actor, outcome)
+  if outcome.status == "conflict" then
+    local ok, category = apply.category(self, record.company)
+    outcome.category = ok and category or nil
+  end
+  self:_report({
+    trigger = record.trigger, company = record.company, lead_status = record.lead_status, sale = record.sale,
+    contact = record.contact, actor = actor, at = self:_now(),
+  }, outcome)
+  return outcome
+end
+
+--- Answers a question: once. The proposal, or the category chosen instead, is applied; or the company stays as it is.
+---@param id string
+---@param answer {accept: true}|{category: integer}|{decline: true}
+---@param options? {actor?: leadcat.Actor} who answers
+---@return leadcat.Outcome? outcome `updated`, `declined`, `failed` (it is tried again) or `conflict` (then `category` is the company's now)
+---@return string? message
+---@return string? code `already_resolved`, `expired`, `forbidden`, `not_found`, `invalid`; `unavailable`, `full`, `io`
+---@return leadcat.Confirmation? record of a question that was closed before
+function question:resolve(id, answer, options)
+  self:_check_open()
+  if type(answer) ~= "table" then
+    error("answer: a table expected, got " .. type(answer), 2)
+  end
+  local actor = options_of.check(options, BY_ACTOR).actor
+  local problem = answer_problem(answer)
+  if problem then
+    return nil, problem, "invalid"
+  end
+  while true do
+    local record, message, code = self:confirmation(id)
+    if not record then
+      return nil, message, code
+    end
+    local allowed
+    allowed, message, code = self:_can(actor, "confirm", record)
+    if not allowed then
+      return nil, message or "only the user whose event asked, or an administrator, may answer", code or "forbidden"
+    elseif record.state ~= "open" then
+      return closed(self, record)
+    end
+    local item
+    item, message, code = answer_item(self, record, answer, actor)
+    if not item then
+      return nil, message, code
+    end
+    local outcome
+    outcome, message, code = give(self, record, item)
+    if outcome then
+      return report(self, record, actor, outcome)
+    elseif code then
+      return nil, message, code
+    end
+  end
+end
+
+return question
