@@ -3,7 +3,9 @@
 --
 -- Both directions agree on what a value is: text, booleans, finite numbers, lists without holes, and objects with text
 -- keys. A field that is nil or null is absent. An empty list read from JSON is an unmarked empty table: who knows
--- that it is a list marks it again (as `leadcat.config` does).
+-- that it is a list marks it again (as `leadcat.config` does). What is written is valid UTF-8, whatever the text was.
+
+local unicode = require "leadcat.unicode"
 
 local shared = require "cjson"
 local cjson = shared.new() -- our own, so that settings neither leak into the host's nor come from there
@@ -46,8 +48,12 @@ end
 -- Writing ------------------------------------------------------------------------------------------------------------
 
 -- Within a JSON string a backslash always starts an escape, so taking them pair by pair never splits one.
-local function encode_string(s)
+local function quote(s)
   return (cjson.encode(s):gsub("\\.", { ["\\/"] = "/" }))
+end
+
+local function encode_string(s)
+  return quote(unicode.valid(s))
 end
 
 local function encode_number(n)
@@ -84,8 +90,9 @@ local function encode_list(t, count, indent, depth)
   return bracket("[", parts, "]", indent, depth)
 end
 
-local function encode_object(t, indent, depth)
-  local keys, colon = {}, indent and ": " or ":"
+-- The keys that are written, in order.
+local function written_keys(t)
+  local keys = {}
   for key, value in pairs(t) do
     if type(key) ~= "string" then
       error("cannot encode a table whose keys are neither all text nor 1, 2, 3 ...", 0)
@@ -94,10 +101,24 @@ local function encode_object(t, indent, depth)
     end
   end
   table.sort(keys)
-  for i, key in ipairs(keys) do
-    keys[i] = encode_string(key) .. colon .. encode(t[key], indent, depth)
+  return keys
+end
+
+-- Ill-formed keys may be the same once they are mended; then a well-formed one counts, else the first.
+local function is_taken(t, key, mended, taken)
+  return key ~= mended and (taken[mended] or t[mended] ~= nil and t[mended] ~= shared.null)
+end
+
+local function encode_object(t, indent, depth)
+  local parts, taken, colon = {}, {}, indent and ": " or ":"
+  for _, key in ipairs(written_keys(t)) do
+    local mended = unicode.valid(key)
+    if not is_taken(t, key, mended, taken) then
+      parts[#parts + 1] = quote(mended) .. colon .. encode(t[key], indent, depth)
+      taken[mended] = key ~= mended or nil
+    end
   end
-  return bracket("{", keys, "}", indent, depth)
+  return bracket("{", parts, "}", indent, depth)
 end
 
 local function encode_table(t, indent, depth)
@@ -122,7 +143,7 @@ function encode(value, indent, depth)
 end
 
 --- Writes a value as JSON, the same text for the same value every time: keys are sorted, whole numbers have neither
--- exponent nor ".0". Raises for what JSON cannot say (functions, NaN, lists with holes, cycles).
+-- exponent nor ".0", text is valid UTF-8. Raises for what JSON cannot say (functions, NaN, lists with holes, cycles).
 ---@param value any
 ---@param indent? string one step of indentation, such as "  ", for text that people read
 ---@return string text without a newline at its end

@@ -1,0 +1,185 @@
+--- Text of unknown origin made fit to be sent and shown; apart from the rest because names come from clients, and JSON,
+-- pages, terminals and sentences must all withstand the same ones. Text is UTF-8, as strings of bytes. The work grows
+-- in proportion to the text.
+
+local unicode = {}
+
+local REPLACEMENT = "\239\191\189" -- U+FFFD
+local ELLIPSIS = "\226\128\166" -- U+2026
+local ISOLATE, POP = "\226\129\168", "\226\129\169" -- U+2068 FIRST STRONG ISOLATE, U+2069 POP DIRECTIONAL ISOLATE
+local MOST = 120 -- characters of a line
+
+local NON_ASCII = "[\128-\255]"
+
+-- Well-formed text -----------------------------------------------------------------------------------------------------
+
+-- What may follow a first byte (The Unicode Standard, table 3-7): how many bytes, and the range of the first of them;
+-- any further one is from 128 to 191.
+local LEADS = {}
+
+local function leads(from, to, more, low, high)
+  for byte = from, to do
+    LEADS[byte] = { more = more, low = low, high = high }
+  end
+end
+
+leads(0xC2, 0xDF, 1, 0x80, 0xBF)
+leads(0xE0, 0xEF, 2, 0x80, 0xBF)
+leads(0xE0, 0xE0, 2, 0xA0, 0xBF) -- lower ones would be overlong
+leads(0xED, 0xED, 2, 0x80, 0x9F) -- higher ones would be surrogates
+leads(0xF0, 0xF4, 3, 0x80, 0xBF)
+leads(0xF0, 0xF0, 3, 0x90, 0xBF) -- overlong
+leads(0xF4, 0xF4, 3, 0x80, 0x8F) -- beyond U+10FFFF
+
+-- The last byte of the sequence that starts at `i`, and whether it is well-formed; of an ill-formed one, the longest
+-- beginning that a well-formed one could have.
+local function sequence(s, i)
+  local lead = LEADS[s:byte(i)]
+  if not lead then
+    return i, false
+  end
+  local low, high = lead.low, lead.high
+  for k = i + 1, i + lead.more do
+    local byte = s:byte(k)
+    if not byte or byte < low or byte > high then
+      return k - 1, false
+    end
+    low, high = 0x80, 0xBF
+  end
+  return i + lead.more, true
+end
+
+--- The text with U+FFFD for each ill-formed sequence: stray and missing bytes, overlong forms, surrogates, and what is
+--- beyond U+10FFFF. Well-formed text is returned as it is.
+---@param s string
+---@return string
+function unicode.valid(s)
+  local i = s:find(NON_ASCII)
+  if not i then
+    return s
+  end
+  local parts, done = {}, 0
+  while i do
+    local last, well_formed = sequence(s, i)
+    if not well_formed then
+      parts[#parts + 1] = s:sub(done + 1, i - 1) .. REPLACEMENT
+      done = last
+    end
+    i = s:find(NON_ASCII, last + 1)
+  end
+  return done == 0 and s or table.concat(parts) .. s:sub(done + 1)
+end
+
+-- One line -------------------------------------------------------------------------------------------------------------
+
+-- Patterns of characters. In well-formed text none of them can begin within a character.
+local C1 = "\194[\128-\159]" -- U+0080 to U+009F
+local SEPARATOR = "\226\128[\168\169]" -- U+2028, U+2029
+local EMBEDDING = "\226\128[\170-\174]" -- U+202A to U+202E
+local ISOLATION = "\226\129[\166-\169]" -- U+2066 to U+2069
+
+-- Characters that show nothing by themselves: a name of only these would be a name that nobody sees.
+local UNSEEN = {
+  " ", "\194[\160\173]", "\216\156", "\225\133[\159\160]", -- no-break space, soft hyphen; U+061C; Hangul fillers
+  "\226\128[\128-\143]", "\226\128\175", "\226\129[\159-\175]", -- U+2000 to U+200F, U+202F, U+205F to U+206F
+  "\227\128\128", "\227\133\164", "\239\184[\128-\143]", "\239\187\191", -- U+3000, U+3164, U+FE00 to U+FE0F, U+FEFF
+}
+
+-- Characters that belong to the one before them.
+local JOINED = {
+  "^\204[\128-\191]", "^\205[\128-\175]", "^\226\131[\144-\191]", -- U+0300 to U+036F, U+20D0 to U+20FF
+  "^\226\128\141", "^\239\184[\128-\175]", -- zero width joiner; variation selectors, combining half marks
+  "^\240\159\143[\187-\191]", -- skin tones
+}
+local JOINER = "\226\128\141"
+
+local function is_blank(s)
+  for _, pattern in ipairs(UNSEEN) do
+    s = s:gsub(pattern, "")
+  end
+  return s == ""
+end
+
+-- Where the character behind the one at `i` starts.
+local function next_start(s, i)
+  local byte = s:byte(i)
+  return i + (byte < 0x80 and 1 or byte < 0xE0 and 2 or byte < 0xF0 and 3 or 4)
+end
+
+-- Where the character before position `i` starts.
+local function previous_start(s, i)
+  repeat
+    i = i - 1
+  until not s:find("^[\128-\191]", i)
+  return i
+end
+
+local function is_joined(s, i)
+  for _, pattern in ipairs(JOINED) do
+    if s:find(pattern, i) then
+      return true
+    end
+  end
+  return s:sub(i - 3, i - 1) == JOINER
+end
+
+-- Where the character behind the first `count` starts; nil when there is none.
+local function start_behind(s, count)
+  local i = 1
+  while count > 0 and i <= #s do
+    i, count = next_start(s, i), count - 1
+  end
+  return i <= #s and i or nil
+end
+
+-- The text, or fewer than `most` of its characters and an ellipsis. What belongs together is not parted, unless it is
+-- all there is.
+local function cut(s, most)
+  if #s <= most or not start_behind(s, most) then
+    return s
+  end
+  local fits = start_behind(s, most - 1)
+  local start = fits
+  while start > 1 and is_joined(s, start) do
+    start = previous_start(s, start)
+  end
+  local kept = s:sub(1, (start > 1 and start or fits) - 1)
+  return (kept:match "^(.*[^ ])" or "") .. ELLIPSIS
+end
+
+-- Without the blanks at its ends, in steps that each pass over the text once.
+local function trim(s)
+  local first = s:find "[^ ]"
+  return first and s:match("^.*[^ ]", first) or ""
+end
+
+--- Text as one line fit for display: well-formed, each run of control characters and line ends a blank, without the
+--- controls that change the direction of what stands behind the text, without blanks at its ends, and not too long.
+---@param s string
+---@param most? integer characters (code points), from 1; the last is "…" when some are left out. Default 120
+---@return string line empty when there is nothing to be seen
+function unicode.line(s, most)
+  s = unicode.valid(s)
+  local plain = not s:find(NON_ASCII)
+  if not plain then
+    s = s:gsub(EMBEDDING, ""):gsub(ISOLATION, ""):gsub(C1, "\n"):gsub(SEPARATOR, "\n")
+  end
+  s = s:gsub("[%z\1-\31\127]+", " ")
+  s = cut(trim(s), most or MOST)
+  return (plain or not is_blank(s)) and s or ""
+end
+
+-- Within a sentence ----------------------------------------------------------------------------------------------------
+
+--- A line to be put into a sentence: set apart with U+2068 and U+2069 when it may be written from right to left, so
+--- that it leaves the order of the words around it alone.
+---@param s string as `unicode.line` gives it
+---@return string
+function unicode.isolate(s)
+  if s:find "[\214-\255]" then -- these start what is at or above U+0580
+    return ISOLATE .. s .. POP
+  end
+  return s
+end
+
+return unicode
