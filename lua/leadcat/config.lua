@@ -2,6 +2,7 @@
 -- imports, pages and the command line judge configs that no engine has opened.
 
 local json = require "leadcat.json"
+local language_tag = require "leadcat.language"
 local schema = require "leadcat.schema"
 
 local config = {}
@@ -59,15 +60,15 @@ local function first_key(texts)
   return first
 end
 
---- The text to show: in the language, else in English, else in the first language by alphabet.
+--- The text to show: in the language that suits the tag best, else in English, else in the first language by alphabet.
 ---@param text? leadcat.Text
----@param language? string
+---@param language? string a language tag, such as "no" or "nb-NO"
 ---@return string?
 function config.text(text, language)
   if type(text) ~= "table" then
     return text
   end
-  return text[language] or text.en or text[first_key(text)]
+  return text[language] or text[language_tag.match(language, text)] or text.en or text[first_key(text)]
 end
 
 --- The displayed name of a category or lead status.
@@ -221,7 +222,7 @@ local function check_unique_name(found, path, item, i, list)
   table.sort(others)
   for _, j in ipairs(others) do
     add(found, path .. ".name", "duplicate_name", "shows %s in the language %s, and so does %s[%d]: rename one of them",
-      shown(config.name(item, earlier[j])), short(earlier[j]), list.path, j)
+      shown(by_language(item.name)[earlier[j]] or config.name(item)), short(earlier[j]), list.path, j)
   end
 end
 

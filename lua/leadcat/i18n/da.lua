@@ -1,0 +1,47 @@
+--- The words in Danish.
+
+return {
+  ["confirmation.title"] = "Opdater kategori",
+  ["confirmation.sale_registered"] = "Salget {sale} blev registreret.",
+  ["confirmation.sale_registered_unnamed"] = "Et salg blev registreret.",
+  ["confirmation.sale_won"] = "Salget {sale} blev vundet.",
+  ["confirmation.sale_won_unnamed"] = "Et salg blev vundet.",
+  ["confirmation.sale_lost"] = "Salget {sale} blev tabt.",
+  ["confirmation.sale_lost_unnamed"] = "Et salg blev tabt.",
+  ["confirmation.lead_status_set"] = "Leadstatus for {contact} blev sat til {lead_status}.",
+  ["confirmation.lead_status_set_unnamed"] = "En leadstatus blev sat til {lead_status}.",
+  ["confirmation.proposal"] = "Vil du ændre kategorien for {company} fra {from} til {to}?",
+  ["confirmation.category"] = "Kategori",
+  ["confirmation.save"] = "Gem",
+  ["confirmation.keep"] = "Behold nuværende kategori",
+  ["confirmation.cancel"] = "Annuller",
+  ["confirmation.close"] = "Luk",
+  ["confirmation.company"] = "Firma",
+  ["confirmation.current"] = "Nuværende kategori",
+  ["confirmation.proposed"] = "Foreslået kategori",
+  ["confirmation.proposal_mark"] = "foreslået",
+  ["confirmation.expires"] = "Svar inden {time}.",
+
+  -- How a question ended.
+  ["confirmation.accepted"] = "{user} accepterede dette den {time}.",
+  ["confirmation.changed"] = "{user} valgte {category} den {time}.",
+  ["confirmation.declined"] = "{user} beholdt kategorien den {time}.",
+  ["confirmation.expired"] = "Dette spørgsmål udløb den {time}.",
+  ["confirmation.superseded"] = "En nyere hændelse erstattede dette spørgsmål den {time}.",
+  ["confirmation.conflict"] = "{user} svarede den {time}, men kategorien var allerede ændret.",
+  ["confirmation.somebody"] = "Nogen",
+
+  ["state.open"] = "Åbent",
+  ["state.accepted"] = "Accepteret",
+  ["state.changed"] = "Ændret",
+  ["state.declined"] = "Afvist",
+  ["state.expired"] = "Udløbet",
+  ["state.superseded"] = "Erstattet",
+  ["state.conflict"] = "Konflikt",
+
+  ["group.customer"] = "Kunde",
+  ["group.lost"] = "Tabt",
+  ["group.other"] = "Andet",
+  ["group.partner"] = "Partner",
+  ["group.potential_customer"] = "Potentiel kunde",
+}

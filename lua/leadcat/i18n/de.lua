@@ -1,0 +1,47 @@
+--- The words in German.
+
+return {
+  ["confirmation.title"] = "Kategorie aktualisieren",
+  ["confirmation.sale_registered"] = "Der Verkauf {sale} wurde registriert.",
+  ["confirmation.sale_registered_unnamed"] = "Ein Verkauf wurde registriert.",
+  ["confirmation.sale_won"] = "Der Verkauf {sale} wurde gewonnen.",
+  ["confirmation.sale_won_unnamed"] = "Ein Verkauf wurde gewonnen.",
+  ["confirmation.sale_lost"] = "Der Verkauf {sale} ging verloren.",
+  ["confirmation.sale_lost_unnamed"] = "Ein Verkauf ging verloren.",
+  ["confirmation.lead_status_set"] = "Der Lead-Status von {contact} wurde auf {lead_status} gesetzt.",
+  ["confirmation.lead_status_set_unnamed"] = "Ein Lead-Status wurde auf {lead_status} gesetzt.",
+  ["confirmation.proposal"] = "Möchten Sie die Kategorie der Firma {company} von {from} in {to} ändern?",
+  ["confirmation.category"] = "Kategorie",
+  ["confirmation.save"] = "Speichern",
+  ["confirmation.keep"] = "Aktuelle Kategorie beibehalten",
+  ["confirmation.cancel"] = "Abbrechen",
+  ["confirmation.close"] = "Schließen",
+  ["confirmation.company"] = "Firma",
+  ["confirmation.current"] = "Aktuelle Kategorie",
+  ["confirmation.proposed"] = "Vorgeschlagene Kategorie",
+  ["confirmation.proposal_mark"] = "vorgeschlagen",
+  ["confirmation.expires"] = "Bitte antworten Sie vor dem {time}.",
+
+  -- How a question ended.
+  ["confirmation.accepted"] = "{user} hat dies am {time} bestätigt.",
+  ["confirmation.changed"] = "{user} hat am {time} die Kategorie {category} gewählt.",
+  ["confirmation.declined"] = "{user} hat die Kategorie am {time} beibehalten.",
+  ["confirmation.expired"] = "Diese Frage ist am {time} abgelaufen.",
+  ["confirmation.superseded"] = "Ein neueres Ereignis hat diese Frage am {time} ersetzt.",
+  ["confirmation.conflict"] = "{user} hat am {time} geantwortet, aber die Kategorie war bereits geändert worden.",
+  ["confirmation.somebody"] = "Jemand",
+
+  ["state.open"] = "Offen",
+  ["state.accepted"] = "Bestätigt",
+  ["state.changed"] = "Geändert",
+  ["state.declined"] = "Abgelehnt",
+  ["state.expired"] = "Abgelaufen",
+  ["state.superseded"] = "Ersetzt",
+  ["state.conflict"] = "Konflikt",
+
+  ["group.customer"] = "Kunde",
+  ["group.lost"] = "Verloren",
+  ["group.other"] = "Andere",
+  ["group.partner"] = "Partner",
+  ["group.potential_customer"] = "Potenzieller Kunde",
+}

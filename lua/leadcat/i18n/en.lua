@@ -1,0 +1,47 @@
+--- The words in English. Its keys and placeholders are those that every language has.
+
+return {
+  ["confirmation.title"] = "Update category",
+  ["confirmation.sale_registered"] = "The sale {sale} was registered.",
+  ["confirmation.sale_registered_unnamed"] = "A sale was registered.",
+  ["confirmation.sale_won"] = "The sale {sale} was won.",
+  ["confirmation.sale_won_unnamed"] = "A sale was won.",
+  ["confirmation.sale_lost"] = "The sale {sale} was lost.",
+  ["confirmation.sale_lost_unnamed"] = "A sale was lost.",
+  ["confirmation.lead_status_set"] = "The lead status of {contact} was set to {lead_status}.",
+  ["confirmation.lead_status_set_unnamed"] = "A lead status was set to {lead_status}.",
+  ["confirmation.proposal"] = "Set the category of {company} from {from} to {to}?",
+  ["confirmation.category"] = "Category",
+  ["confirmation.save"] = "Save",
+  ["confirmation.keep"] = "Keep current category",
+  ["confirmation.cancel"] = "Cancel",
+  ["confirmation.close"] = "Close",
+  ["confirmation.company"] = "Company",
+  ["confirmation.current"] = "Category now",
+  ["confirmation.proposed"] = "Proposed category",
+  ["confirmation.proposal_mark"] = "proposed",
+  ["confirmation.expires"] = "Answer before {time}.",
+
+  -- How a question ended.
+  ["confirmation.accepted"] = "{user} accepted this on {time}.",
+  ["confirmation.changed"] = "{user} chose {category} on {time}.",
+  ["confirmation.declined"] = "{user} kept the category on {time}.",
+  ["confirmation.expired"] = "This question expired on {time}.",
+  ["confirmation.superseded"] = "A newer event replaced this question on {time}.",
+  ["confirmation.conflict"] = "{user} answered on {time}, but the category had already been changed.",
+  ["confirmation.somebody"] = "Somebody",
+
+  ["state.open"] = "Open",
+  ["state.accepted"] = "Accepted",
+  ["state.changed"] = "Changed",
+  ["state.declined"] = "Declined",
+  ["state.expired"] = "Expired",
+  ["state.superseded"] = "Replaced",
+  ["state.conflict"] = "Conflict",
+
+  ["group.customer"] = "Customer",
+  ["group.lost"] = "Lost",
+  ["group.other"] = "Other",
+  ["group.partner"] = "Partner",
+  ["group.potential_customer"] = "Potential customer",
+}

@@ -1,0 +1,47 @@
+--- The words in Dutch.
+
+return {
+  ["confirmation.title"] = "Categorie bijwerken",
+  ["confirmation.sale_registered"] = "De verkoop {sale} is geregistreerd.",
+  ["confirmation.sale_registered_unnamed"] = "Er is een verkoop geregistreerd.",
+  ["confirmation.sale_won"] = "De verkoop {sale} is gewonnen.",
+  ["confirmation.sale_won_unnamed"] = "Er is een verkoop gewonnen.",
+  ["confirmation.sale_lost"] = "De verkoop {sale} is verloren.",
+  ["confirmation.sale_lost_unnamed"] = "Er is een verkoop verloren.",
+  ["confirmation.lead_status_set"] = "De leadstatus van {contact} is op {lead_status} gezet.",
+  ["confirmation.lead_status_set_unnamed"] = "Een leadstatus is op {lead_status} gezet.",
+  ["confirmation.proposal"] = "Wilt u de categorie van {company} wijzigen van {from} in {to}?",
+  ["confirmation.category"] = "Categorie",
+  ["confirmation.save"] = "Opslaan",
+  ["confirmation.keep"] = "Huidige categorie behouden",
+  ["confirmation.cancel"] = "Annuleren",
+  ["confirmation.close"] = "Sluiten",
+  ["confirmation.company"] = "Bedrijf",
+  ["confirmation.current"] = "Huidige categorie",
+  ["confirmation.proposed"] = "Voorgestelde categorie",
+  ["confirmation.proposal_mark"] = "voorgesteld",
+  ["confirmation.expires"] = "Antwoord vóór {time}.",
+
+  -- How a question ended.
+  ["confirmation.accepted"] = "{user} heeft dit op {time} geaccepteerd.",
+  ["confirmation.changed"] = "{user} heeft op {time} de categorie {category} gekozen.",
+  ["confirmation.declined"] = "{user} heeft de categorie op {time} behouden.",
+  ["confirmation.expired"] = "Deze vraag is op {time} verlopen.",
+  ["confirmation.superseded"] = "Een nieuwere gebeurtenis heeft deze vraag op {time} vervangen.",
+  ["confirmation.conflict"] = "{user} heeft op {time} geantwoord, maar de categorie was al gewijzigd.",
+  ["confirmation.somebody"] = "Iemand",
+
+  ["state.open"] = "Open",
+  ["state.accepted"] = "Geaccepteerd",
+  ["state.changed"] = "Gewijzigd",
+  ["state.declined"] = "Afgewezen",
+  ["state.expired"] = "Verlopen",
+  ["state.superseded"] = "Vervangen",
+  ["state.conflict"] = "Conflict",
+
+  ["group.customer"] = "Klant",
+  ["group.lost"] = "Verloren",
+  ["group.other"] = "Overig",
+  ["group.partner"] = "Partner",
+  ["group.potential_customer"] = "Potentiële klant",
+}

@@ -1,0 +1,47 @@
+--- The words in Norwegian (bokmål).
+
+return {
+  ["confirmation.title"] = "Oppdater kategori",
+  ["confirmation.sale_registered"] = "Salget {sale} ble registrert.",
+  ["confirmation.sale_registered_unnamed"] = "Et salg ble registrert.",
+  ["confirmation.sale_won"] = "Salget {sale} ble vunnet.",
+  ["confirmation.sale_won_unnamed"] = "Et salg ble vunnet.",
+  ["confirmation.sale_lost"] = "Salget {sale} ble tapt.",
+  ["confirmation.sale_lost_unnamed"] = "Et salg ble tapt.",
+  ["confirmation.lead_status_set"] = "Lead-statusen til {contact} ble satt til {lead_status}.",
+  ["confirmation.lead_status_set_unnamed"] = "En lead-status ble satt til {lead_status}.",
+  ["confirmation.proposal"] = "Vil du endre kategorien for {company} fra {from} til {to}?",
+  ["confirmation.category"] = "Kategori",
+  ["confirmation.save"] = "Lagre",
+  ["confirmation.keep"] = "Behold nåværende kategori",
+  ["confirmation.cancel"] = "Avbryt",
+  ["confirmation.close"] = "Lukk",
+  ["confirmation.company"] = "Firma",
+  ["confirmation.current"] = "Kategori nå",
+  ["confirmation.proposed"] = "Foreslått kategori",
+  ["confirmation.proposal_mark"] = "foreslått",
+  ["confirmation.expires"] = "Svar før {time}.",
+
+  -- How a question ended.
+  ["confirmation.accepted"] = "{user} godtok dette den {time}.",
+  ["confirmation.changed"] = "{user} valgte {category} den {time}.",
+  ["confirmation.declined"] = "{user} beholdt kategorien den {time}.",
+  ["confirmation.expired"] = "Dette spørsmålet utløp den {time}.",
+  ["confirmation.superseded"] = "En nyere hendelse erstattet dette spørsmålet den {time}.",
+  ["confirmation.conflict"] = "{user} svarte den {time}, men kategorien var allerede endret.",
+  ["confirmation.somebody"] = "Noen",
+
+  ["state.open"] = "Åpent",
+  ["state.accepted"] = "Godtatt",
+  ["state.changed"] = "Endret",
+  ["state.declined"] = "Avslått",
+  ["state.expired"] = "Utløpt",
+  ["state.superseded"] = "Erstattet",
+  ["state.conflict"] = "Konflikt",
+
+  ["group.customer"] = "Kunde",
+  ["group.lost"] = "Tapt",
+  ["group.other"] = "Annet",
+  ["group.partner"] = "Partner",
+  ["group.potential_customer"] = "Potensiell kunde",
+}

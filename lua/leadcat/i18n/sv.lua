@@ -1,0 +1,47 @@
+--- The words in Swedish.
+
+return {
+  ["confirmation.title"] = "Uppdatera kategori",
+  ["confirmation.sale_registered"] = "Försäljningen {sale} har registrerats.",
+  ["confirmation.sale_registered_unnamed"] = "En försäljning har registrerats.",
+  ["confirmation.sale_won"] = "Försäljningen {sale} har vunnits.",
+  ["confirmation.sale_won_unnamed"] = "En försäljning har vunnits.",
+  ["confirmation.sale_lost"] = "Försäljningen {sale} har förlorats.",
+  ["confirmation.sale_lost_unnamed"] = "En försäljning har förlorats.",
+  ["confirmation.lead_status_set"] = "Leadstatus för {contact} har satts till {lead_status}.",
+  ["confirmation.lead_status_set_unnamed"] = "En leadstatus har satts till {lead_status}.",
+  ["confirmation.proposal"] = "Vill du ändra kategorin för {company} från {from} till {to}?",
+  ["confirmation.category"] = "Kategori",
+  ["confirmation.save"] = "Spara",
+  ["confirmation.keep"] = "Behåll nuvarande kategori",
+  ["confirmation.cancel"] = "Avbryt",
+  ["confirmation.close"] = "Stäng",
+  ["confirmation.company"] = "Företag",
+  ["confirmation.current"] = "Nuvarande kategori",
+  ["confirmation.proposed"] = "Föreslagen kategori",
+  ["confirmation.proposal_mark"] = "föreslagen",
+  ["confirmation.expires"] = "Svara före {time}.",
+
+  -- How a question ended.
+  ["confirmation.accepted"] = "{user} godkände detta den {time}.",
+  ["confirmation.changed"] = "{user} valde {category} den {time}.",
+  ["confirmation.declined"] = "{user} behöll kategorin den {time}.",
+  ["confirmation.expired"] = "Den här frågan gick ut den {time}.",
+  ["confirmation.superseded"] = "En nyare händelse ersatte den här frågan den {time}.",
+  ["confirmation.conflict"] = "{user} svarade den {time}, men kategorin hade redan ändrats.",
+  ["confirmation.somebody"] = "Någon",
+
+  ["state.open"] = "Öppen",
+  ["state.accepted"] = "Godkänd",
+  ["state.changed"] = "Ändrad",
+  ["state.declined"] = "Avböjd",
+  ["state.expired"] = "Utgången",
+  ["state.superseded"] = "Ersatt",
+  ["state.conflict"] = "Konflikt",
+
+  ["group.customer"] = "Kund",
+  ["group.lost"] = "Förlorad",
+  ["group.other"] = "Annan",
+  ["group.partner"] = "Partner",
+  ["group.potential_customer"] = "Potentiell kund",
+}

@@ -1,0 +1,102 @@
+--- Which of the languages at hand suits a language tag best (BCP 47 tags, looked up as RFC 4647, section 3.4, says);
+-- apart from the texts because names in a config, words on a page and request headers are all chosen by it. Tags come
+-- from clients: whatever they send, nothing here raises, and the work is bounded.
+
+local language = {}
+
+local MAX_TAG = 255 -- bytes; no tag in use is a tenth as long
+
+-- Other codes of the languages that leadcat speaks: ISO 639-2's of three letters, and two that are no longer used.
+local SHORT = {
+  eng = "en", nor = "no", nob = "nb", nno = "nn", swe = "sv", dan = "da",
+  deu = "de", ger = "de", nld = "nl", dut = "nl",
+}
+local OLD = { ["no-bok"] = "nb", ["no-nyn"] = "nn" }
+
+-- Bokmål and nynorsk are both Norwegian; who asks for either is served by `no`, and who asks for `no` by either.
+local NEAR = { nb = { "no" }, nn = { "no" }, no = { "nb", "nn" } }
+
+-- The tag in the form in which tags are compared; nil for what is no tag.
+local function fold(tag)
+  if type(tag) ~= "string" or #tag > MAX_TAG then
+    return nil
+  end
+  tag = tag:lower():gsub("_", "-")
+  local well_formed = tag:find "^%a[%w-]*$" and not tag:find "%-%-" and not tag:find "%-$"
+  return well_formed and tag or nil
+end
+
+--- Whether this is a language tag by its form: subtags of letters and digits between hyphens (or underscores).
+---@param tag any
+---@return boolean
+function language.is_tag(tag)
+  return fold(tag) ~= nil
+end
+
+-- A folded tag with today's code of two letters, where its language has another.
+local function modern(tag)
+  if OLD[tag] then
+    return OLD[tag]
+  end
+  local primary, rest = tag:match "^(%a+)(.*)$"
+  return SHORT[primary] and SHORT[primary] .. rest or tag
+end
+
+-- Notes a key by a tag; of several the first by alphabet, so that the order of `pairs` does not matter.
+local function note(keys, tag, key)
+  if not keys[tag] or key < keys[tag] then
+    keys[tag] = key
+  end
+end
+
+-- The keys of `known` by their folded tag, and by today's form of it.
+local function index(known)
+  local by_tag, by_modern = {}, {}
+  for key in pairs(known) do
+    local tag = fold(key)
+    if tag then
+      note(by_tag, tag, key)
+      note(by_modern, modern(tag), key)
+    end
+  end
+  return by_tag, by_modern
+end
+
+-- The tag without its last subtag, and without a single letter that then is the last; nil when nothing is left.
+local function parent(tag)
+  local shorter = tag:match "^(.*)%-%w+$"
+  return shorter and (shorter:match "^(.*)%-%w$" or shorter)
+end
+
+-- The key for a tag or for the nearest of its parents.
+local function look_up(keys, tag)
+  while tag do
+    if keys[tag] then
+      return keys[tag]
+    end
+    tag = parent(tag)
+  end
+end
+
+--- The key of `known` that suits a tag best: the tag itself in any letter case, else the tag with less and less of its
+--- end ("de-AT", "de"), else its language by another code ("nb", "nn", "nor" and "no"; "deu" and "de").
+---@param tag any
+---@param known table<string, any> the languages at hand are its keys
+---@return string? key nil when none suits, and for what is no tag
+function language.match(tag, known)
+  local folded = fold(tag)
+  if not folded then
+    return nil
+  elseif known[tag] ~= nil then
+    return tag
+  end
+  local by_tag, by_modern = index(known)
+  local today = modern(folded)
+  local found = look_up(by_tag, folded) or look_up(by_modern, today)
+  for _, near in ipairs(not found and NEAR[today:match "^%a+"] or {}) do
+    found = found or by_modern[near]
+  end
+  return found
+end
+
+return language
