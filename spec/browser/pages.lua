@@ -1,0 +1,42 @@
+-- Writes the pages that the browser tests look at: pages.lua DIRECTORY.
+
+local confirmation = require "leadcat.render.confirmation"
+local h = require "leadcat.render.html"
+local views = require "support.views"
+
+local directory = assert(arg[1], "pages.lua DIRECTORY")
+
+local function page(view, ...)
+  local blank_icon = h.link { rel = "icon", href = "/icon.svg", type = "image/svg+xml" }
+  return h.document { lang = view.language,
+    h.head {
+      h.meta { charset = "utf-8" }, h.title { "Page" }, blank_icon,
+      h.meta { name = "viewport", content = "width=device-width, initial-scale=1" },
+    },
+    h.body { h.main { h.h1 { "Page" }, h.p { h.a { href = "/other", "Before" } }, ... } },
+  }
+end
+
+local function write(name, view, options)
+  local file = assert(io.open(directory .. "/" .. name .. ".html", "wb"))
+  assert(file:write(page(view, confirmation.element(view, options))))
+  assert(file:close())
+end
+
+-- As the makers of views cut names, without parting a character.
+local function cut(name)
+  local kept = name:sub(1, 360):gsub("[\192-\255][\128-\191]*$", "")
+  return #name > 360 and kept:sub(1, name:byte(1) < 128 and 120 or 360) or name
+end
+
+local without_id = views.english()
+without_id.id = nil
+
+write("english", views.english())
+write("norwegian", views.norwegian())
+write("closed", views.closed())
+write("without-proposal", views.without_proposal())
+write("without-id", without_id, { action = "/propose", prefix = "ask-17" })
+for name, text in pairs(views.HOSTILE) do
+  write("hostile-" .. name, views.hostile(cut(text)))
+end
