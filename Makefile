@@ -73,13 +73,18 @@ $(BUILD)/bin/leadcat: Makefile
 # ---- what a machine must have ------------------------------------------------------------------
 
 DEMO_PACKAGES := gcc libc6-dev liblmdb-dev lua5.4 liblua5.4-dev lua-cjson lua-argparse
-TEST_PACKAGES := $(DEMO_PACKAGES) luajit2 libluajit2-5.1-dev lua-busted lmdb-utils luarocks
+TEST_PACKAGES := $(DEMO_PACKAGES) luajit2 libluajit2-5.1-dev lua-busted lmdb-utils luarocks \
+  nodejs=node npm=npm chromium=chromium
 CI_PACKAGES   := $(TEST_PACKAGES) liblua5.3-dev cppcheck lua-check valgrind
 
-# install PACKAGES: what is missing, with apt when we may; otherwise the command to type is named.
+# install PACKAGES: what is missing, with apt when we may; otherwise the command to type is named. What is given as
+# package=command is there when the command is, wherever it came from.
 define install
 @missing=; for package in $(1); do \
-  dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; \
+  case $$package in \
+    *=*) command -v $${package#*=} >/dev/null ;; \
+    *) dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q 'ok installed' ;; \
+  esac || missing="$$missing $${package%=*}"; \
 done; \
 test -z "$$missing" && exit 0; \
 if [ "$$(id -u)" = 0 ]; then as=; elif sudo -n true 2>/dev/null; then as=sudo; else \

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Runs the C tests, then every spec on each of the Luas given; ends with the line "N passed, N failed".
-# SPECS names the specs (default: all); RUN_UNDER as in with_lua.sh. LEADCAT_SLOW is set where everything takes long:
-# specs then do fewer of each.
+# Runs the C tests, then every spec on each of the Luas given, then the browser tests; ends with the line
+# "N passed, N failed". SPECS names the specs (default: all); RUN_UNDER as in with_lua.sh; with either of them no browser
+# is started. LEADCAT_SLOW is set where everything takes long: specs then do fewer of each.
 here=$(dirname "$0")
 build=${BUILD:-build}
 log=$(mktemp)
@@ -36,6 +36,14 @@ for lua in "$@"; do
   set_counts() { add "$1" $(($2 + $3)) "$status"; }
   set_counts ${counts:-0 0 0}
 done
+
+if [ -z "$SPECS$RUN_UNDER" ]; then
+  echo "== browser"
+  { LUA=$1 BUILD=$build sh "$here/../browser/run.sh"; echo "status $?"; } 2>&1 | tee "$log"
+  status=$(sed -n '$s/^status //p' "$log")
+  counts=$(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$log" | tail -1)
+  add ${counts:-0 0} "$status"
+fi
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
