@@ -238,6 +238,7 @@ describe("the dialog", function()
     { "without an id, told a prefix", nil, "ask-1", "ask-1" },
     { "with an id, told a prefix", ID, "ask-1", PREFIX },
     { "with an id that is none", '"><b', nil, "leadcat-confirmation" },
+    { "with an id of its length that is none", ('"><b'):rep(8), nil, "leadcat-confirmation" },
     { "with an id that is too short", ID:sub(2), "ask_2", "ask_2" },
     { "with an id that is a number", 12, nil, "leadcat-confirmation" },
   }
