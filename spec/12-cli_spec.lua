@@ -61,6 +61,10 @@ describe("leadcat", function()
       { "check of two things", { "check", "--config", "a", "--path", "b" }, "can not be used together" },
       { "replay of nothing", { "replay", "--path", "x" }, "a file of events or %-%-opportunities" },
       { "replay of two things", { "replay", "--path", "x", "a.csv", "--opportunities", "b.csv" }, "either a file" },
+      { "an answer that says nothing", { "resolve", "x", "--path", "y" }, "one of %-%-accept, %-%-category NAME and" },
+      { "two answers", { "resolve", "x", "--path", "y", "--accept", "--decline" }, "can not be used together" },
+      { "a list in a state that there is not", { "confirmations", "--path", "y", "--state", "shut" }, "%-%-state" },
+      { "a list of no length", { "confirmations", "--path", "y", "--limit", "0" }, "an integer from 1 to 1000" },
       { "an export without its columns", { "simulate", "--config", "x", "--opportunities", "a.csv", "--won", "W" },
         "%-%-company is missing" },
       { "an export without stages", { "simulate", "--config", "x", "--opportunities", "a.csv", "--company", "a",
@@ -323,6 +327,114 @@ describe("leadcat", function()
       local content = EXPORT:gsub("gewonnen", "Gewonnen")
       local _, errors = expect(0, "simulate", "--config", rules_file(), opportunities(content))
       assert.matches('no row has the stage "gewonnen"; the stages are: ', errors)
+    end)
+  end)
+
+  describe("confirmations and resolve", function()
+    local ASKING = { sale_won = { 5, ask = true } }
+
+    -- A store in which Ada has been asked about these companies, the last one first in lists; gives the questions' ids.
+    local function asked(...)
+      local path, ids, companies = store(ASKING), {}, { ... }
+      open(path, function(engine)
+        for i, company in ipairs(companies) do
+          engine.host:create(company, 1)
+          ids[i] = engine:handle { trigger = "sale_won", company = company, actor = { id = "ada", name = "Ada" } }
+            .confirmation
+        end
+      end)
+      return path, stores.unpack(ids)
+    end
+
+    local function ids_of(output)
+      local ids = {}
+      for _, record in ipairs(json.decode(output)) do
+        ids[#ids + 1] = record.id
+      end
+      return ids
+    end
+
+    it("list the open questions, newest first, as a table or as JSON", function()
+      local path, acme, bolt = asked("Acme", "Bolt")
+      local list = expect(0, "confirmations", "--path", path, "--language", "nb-NO")
+      assert.matches("^id%s+company.-\n" .. bolt .. "%s+Bolt%s+Lead%s+Kunde%s+Ada%s.-%s+Åpent\n" .. acme, list)
+      assert.same({ bolt, acme }, ids_of(expect(0, "confirmations", "--path", path, "--json")))
+    end)
+
+    it("list by company, user and state, a page at a time", function()
+      local path, acme, bolt, coil = asked("Acme", "Bolt", "Coil")
+      expect(0, "resolve", bolt, "--path", path, "--decline")
+      for _, row in ipairs {
+        { { "--company", "Acme" }, { acme } },
+        { { "--user", "ada" }, { coil, acme } },
+        { { "--user", "bob" }, {} },
+        { { "--state", "declined" }, { bolt } },
+        { { "--state", "all" }, { coil, bolt, acme } },
+        { { "--limit", "1" }, { coil } },
+        { { "--limit", "1", "--after", coil }, { acme } },
+      } do
+        local words = { "confirmations", "--path", path, "--json", stores.unpack(row[1]) }
+        assert.same(row[2], ids_of(expect(0, stores.unpack(words))), table.concat(row[1], " "))
+      end
+      assert.matches("older ones: %-%-after " .. coil, expect(0, "confirmations", "--path", path, "--limit", "1"))
+      assert.equal("no confirmations\n", expect(0, "confirmations", "--path", path, "--user", "bob"))
+      assert.equal("[]\n", expect(0, "confirmations", "--path", path, "--user", "bob", "--json"))
+    end)
+
+    it("show one question as its user sees it", function()
+      local path, acme = asked "Acme"
+      assert.matches("^Oppdater kategori\n.*Foreslått kategori: Kunde\n",
+        expect(0, "confirmations", acme, "--path", path, "--language", "no"))
+      assert.equal(acme, json.decode(expect(0, "confirmations", acme, "--path", path, "--json")).id)
+    end)
+
+    for _, row in ipairs {
+      { "accept", { "--accept" }, "updated: Acme is now in Customer %(was Lead%)\n", 5, "accepted" },
+      { "choose by name", { "--category", "Partner" }, "updated: Acme is now in Partner %(was Lead%)\n", 6, "changed" },
+      { "choose by id", { "--category", "4" }, "updated: Acme is now in Lost opportunity", 4, "changed" },
+      { "decline", { "--decline" }, "declined: Acme stays in Lead\n", 1, "declined" },
+    } do
+      it("answer: " .. row[1], function()
+        local path, acme = asked "Acme"
+        assert.matches(row[3], expect(0, "resolve", acme, "--path", path, "--as", "eve", stores.unpack(row[2])))
+        open(path, function(engine)
+          local record = engine:confirmation(acme)
+          assert.same({ row[4], row[5], "eve" }, { engine.host:get "Acme", record.state, record.resolved_by.id })
+        end)
+        local complaint = expect(1, "resolve", acme, "--path", path, stores.unpack(row[2]))
+        assert.matches("eve .-on %d%d%d%d%-%d%d%-%d%d", complaint)
+      end)
+    end
+
+    it("say what stands in the way, with status 1", function()
+      local path, acme = asked "Acme"
+      assert.matches("no such confirmation", expect(1, "resolve", ("0"):rep(32), "--path", path, "--accept"))
+      assert.matches("no category 'Kunden'", expect(1, "resolve", acme, "--path", path, "--category", "Kunden"))
+      open(path, function(engine)
+        assert(engine.host.set_category("Acme", 7, 1))
+      end)
+      local output, _, status = run("resolve", acme, "--path", path, "--accept")
+      assert.same({ "conflict: Acme is in Lost now, not Lead; nothing changed\n", 1 }, { output, status })
+    end)
+
+    it("answer nothing about a company that a CRM keeps elsewhere", function()
+      local path = store(ASKING)
+      local host = { category = function() return 1 end, set_category = function() end }
+      local crm = stores.open { path = path, host = host }
+      local id = crm:handle({ trigger = "sale_won", company = "Far" }).confirmation
+      crm:close()
+      assert.matches("company Far is not kept in this store", expect(1, "resolve", id, "--path", path, "--accept"))
+      assert.matches(id, expect(0, "confirmations", "--path", path))
+    end)
+
+    it("maintain closes what nobody has answered in time", function()
+      local path = store(ASKING)
+      local engine = stores.open { path = path, confirmation_ttl = 0.001 }
+      engine.host:create("Acme", 1)
+      engine:handle { trigger = "sale_won", company = "Acme" }
+      engine:close()
+      assert.equal("1 questions expired, 0 reader slots freed\n", expect(0, "maintain", "--path", path))
+      assert.equal(0, json.decode(expect(0, "maintain", "--path", path, "--json")).expired)
     end)
   end)
 end)

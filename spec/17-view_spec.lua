@@ -54,6 +54,7 @@ describe("a view", function()
         category = "Kategori", save = "Lagre", keep = "Behold nåværende kategori", cancel = "Avbryt", close = "Lukk",
         company = "Firma", current = "Kategori nå", proposed = "Foreslått kategori", proposal_mark = "foreslått",
       },
+      created = "2026-11-30 12:00 UTC",
       expires_at = EXPIRES, expires = "Svar før 2026-12-07 12:00 UTC.",
     }, view.new(record { options = { 1, 5 } }, cfg, STRINGS, "no"))
   end)

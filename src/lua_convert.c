@@ -278,6 +278,7 @@ void l_push_confirmation(lua_State *L, const lc_confirmation *confirmation) {
     set_integer(L, "category", confirmation->category);
   if (confirmation->state != LC_QUESTION_OPEN)
     set_number(L, "resolved_at", confirmation->resolved_at);
+  set_text(L, "user", confirmation->user);
   set_text(L, "body", confirmation->body);
   set_text(L, "answer", confirmation->answer);
 }

@@ -1,6 +1,6 @@
 --- The `leadcat` command: reads its arguments, calls the engine, and says what came of it. It decides nothing itself.
 
-local argparse = require "argparse"
+local arguments_of = require "leadcat.arguments"
 local config = require "leadcat.config"
 local event_of = require "leadcat.event"
 local input = require "leadcat.input"
@@ -381,131 +381,114 @@ function commands.replay(args)
   end)
 end
 
--- Arguments -----------------------------------------------------------------------------------------------------------
+-- Questions ------------------------------------------------------------------------------------------------------------
 
-local function add_path(command, required)
-  local option = command:option("--path", "The directory of the store."):argname "DIR"
-  if required then
-    option:count "1"
+local function confirmation_rows(engine, records)
+  local rows = { { "id", "company", "now", "proposed", "asked for", "asked on", "state" } }
+  for _, record in ipairs(records) do
+    local view = must(engine:view(record))
+    rows[#rows + 1] = {
+      record.id, view.company, view.from.name, view.to.name, view.user or "", view.created or "", view.state_name,
+    }
+  end
+  return rows
+end
+
+local function show_confirmation(engine, args)
+  local record = must(engine:confirmation(args.id))
+  if args.json then
+    print_json(record)
+  else
+    io.write(engine:render(must(engine:view(record)), "text"))
   end
 end
 
-local function add_output(command)
-  command:flag("--json", "Print JSON.")
-  command:option("--language", "The language of names: en, no, sv, da, de, nl."):argname("TAG"):default "en"
-end
-
-local function add_events(command)
-  command:argument("file", "A file of events, - for standard input: JSON Lines, or CSV whose columns are an event's "
-    .. "fields."):args "?"
-  command:option("--events", "The file of events, as an option."):argname "FILE"
-  command:option("--format", "The form of the file of events, where its name does not tell."):argname("csv|jsonl")
-    :choices { "csv", "jsonl" }
-  command:option("--opportunities", "An opportunity export, a CSV file with one row a sale."):argname "FILE"
-  for _, option in ipairs {
-    { "--company", "its column of the company" },
-    { "--created", "its column of the date when the sale was registered" },
-    { "--closed", "its column of the date when the sale was won or lost" },
-    { "--stage", "its column of the stage" },
-    { "--actor", "its column of who registers and closes the sale" },
-    { "--sale", "its column of the sale's id; a sale is then handled once, however often it is replayed" },
-  } do
-    command:option(option[1], "With --opportunities: " .. option[2] .. "."):argname "COLUMN"
-  end
-  for _, outcome in ipairs { "won", "lost" } do
-    command:option("--" .. outcome, "With --opportunities: the stage of a " .. outcome .. " sale; may be given again.")
-      :argname("LABEL"):count "*"
-  end
-  command:option("--date-format", "The form of dates, as strptime takes it, such as '%d.%m.%Y' (default: ISO 8601).")
-    :argname "FORMAT"
-  command:option("--start-category", "The category, by name or id, of a company that is not known yet.")
-    :argname "CATEGORY"
-  command:flag("--keep-going", "Count bad lines and go on; without it the first one ends the run.")
-end
-
-local function new_parser()
-  local parser = argparse("leadcat", "Keeps a CRM's company categories right by itself.")
-    :epilog "Exit status: 0 done, 1 a failed run, 2 wrong usage."
-  parser:flag("--version", "Print the version."):action(function()
-    print("leadcat " .. leadcat._VERSION)
-    os.exit(0)
-  end)
-  parser:command_target "command"
-
-  local init = parser:command("init", "Make a store with a preset config.")
-  add_path(init, true)
-  init:option("--preset", "The config to start from."):argname("NAME"):default("superoffice"):choices { "superoffice" }
-
-  local config_command = parser:command("config", "Show, export or import the config."):command_target "config_command"
-  local show = config_command:command("show", "Print the rules, categories and lead statuses.")
-  add_path(show, true)
-  add_output(show)
-  local export = config_command:command("export", "Print the config as JSON, to be edited and imported.")
-  add_path(export, true)
-  export:option("--output", "Write to a file instead."):argname "FILE"
-  local import = config_command:command("import", "Save a config from a JSON file as a new revision.")
-  import:argument("file", "The file, - for standard input.")
-  add_path(import, true)
-  import:option("--revision", "Refuse unless this is the newest revision."):argname("N"):convert(tonumber)
-
-  local check = parser:command("check", "Say what is wrong with a config; exit status 1 when it could not be saved.")
-  check:mutex(check:option("--config", "A JSON file, - for standard input."):target("config_file"):argname "FILE",
-    check:option("--path", "The directory of a store."):argname "DIR")
-  add_output(check)
-
-  local replay = parser:command("replay", "Handle the events of a file with the companies kept in the store.")
-  add_path(replay, true)
-  add_events(replay)
-  add_output(replay)
-
-  local simulation = parser:command("simulate", "Say what a config would do with the events of a file; writes nothing.")
-  simulation:mutex(simulation:option("--config", "The config, a JSON file."):target("config_file"):argname "FILE",
-    simulation:option("--path", "The directory of a store, whose config is taken."):argname "DIR")
-  add_events(simulation)
-  add_output(simulation)
-  return parser
-end
-
--- What argparse cannot check: nil, or what is wrong.
-local function usage_problem(args)
-  if (args.command == "check" or args.command == "simulate") and not (args.config_file or args.path) then
-    return "--config FILE or --path DIR is needed"
-  elseif args.command ~= "replay" and args.command ~= "simulate" then
-    return nil
-  end
-  args.events = args.events or args.file
-  if not args.events and not args.opportunities or args.events and args.opportunities then
-    return "either a file of events or --opportunities FILE is needed"
-  end
-  for _, option in ipairs { "company", "created", "closed", "stage" } do
-    if args.opportunities and not args[option] then
-      return ("--opportunities needs --company, --created, --closed and --stage: --%s is missing"):format(option)
+function commands.confirmations(args)
+  return with_store(args, false, function(engine)
+    if args.id then
+      show_confirmation(engine, args)
+      return 0
     end
+    local records = must(engine:confirmations {
+      company = args.company, user = args.user, state = args.state ~= "all" and args.state or nil, limit = args.limit,
+      after = args.after,
+    })
+    if args.json then
+      print_json(json.array(records))
+    elseif #records == 0 then
+      print "no confirmations"
+    else
+      io.write(text.table(confirmation_rows(engine, records)))
+      if #records == args.limit then
+        print(("older ones: --after %s"):format(records[#records].id))
+      end
+    end
+    return 0
+  end)
+end
+
+local function answer_of(engine, args)
+  if args.category then
+    local category = config.find_by_name(must(engine:config()).categories, args.category)
+    local problem = ("--category: there is no category '%s'"):format(args.category)
+    return { category = must(category and category.id, problem) }
   end
-  if args.opportunities and #args.won == 0 and #args.lost == 0 then
-    return "--opportunities needs --won, --lost or both: what the stages of won and lost sales are called"
+  return { accept = args.accept, decline = args.decline }
+end
+
+local function told(engine, outcome, company)
+  local cfg = must(engine:config())
+  local function name(id)
+    local category = config.find(cfg.categories, id)
+    return category and config.name(category, engine.language) or ("#%s"):format(tostring(id))
   end
+  if outcome.status == "updated" then
+    return ("updated: %s is now in %s (was %s)"):format(company, name(outcome.to), name(outcome.from))
+  elseif outcome.status == "declined" then
+    return ("declined: %s stays in %s"):format(company, name(outcome.from))
+  end
+  return ("%s: %s is in %s now, not %s; nothing changed"):format(outcome.status, company, name(outcome.category),
+    name(outcome.from))
+end
+
+function commands.resolve(args)
+  return with_store(args, false, function(engine)
+    local record = must(engine:confirmation(args.id))
+    if record.state == "open" and not engine.host:get(record.company) then
+      fail("company %s is not kept in this store: answer where its CRM is", tostring(record.company))
+    end
+    local who = args.as and { id = args.as, admin = true } or actor()
+    local outcome = must(engine:resolve(args.id, answer_of(engine, args), { actor = who }))
+    if args.json then
+      print_json(outcome)
+    else
+      print(told(engine, outcome, must(engine:view(record)).company))
+    end
+    return (outcome.status == "updated" or outcome.status == "declined") and 0 or 1
+  end)
+end
+
+function commands.maintain(args)
+  return with_store(args, false, function(engine)
+    local counts = must(engine:maintain())
+    if args.json then
+      print_json(counts)
+    else
+      local expired, readers = text.number(counts.expired), text.number(counts.readers)
+    print(("%s questions expired, %s reader slots freed"):format(expired, readers))
+    end
+    return 0
+  end)
 end
 
 --- Runs the command.
 ---@param arguments string[]
 ---@return integer status 0 done, 1 a failed run, 2 wrong usage
 function cli.main(arguments)
-  local parser = new_parser()
-  local ok, args = pcall(function()
-    local parsed, result = parser:pparse(arguments)
-    local problem = parsed and usage_problem(result) or not parsed and result
-    if problem then
-      error({ usage = problem }, 0)
-    end
-    return result
-  end)
-  if not ok then
-    if type(args) ~= "table" then
-      error(args, 0)
-    end
+  local args, problem = arguments_of.parse(arguments)
+  if not args then
     local command = commands[arguments[1]] and arguments[1] .. " " or ""
-    io.stderr:write("leadcat: ", args.usage, "\nleadcat ", command, "--help says more\n")
+    io.stderr:write("leadcat: ", problem, "\nleadcat ", command, "--help says more\n")
     return 2
   end
   local name = args.config_command and "config " .. args.config_command or args.command

@@ -123,6 +123,9 @@ function confirmation.record(stored, tenant)
   if not body or not answer then
     return nil, ("confirmation %s: %s"):format(stored.id, message), "corrupt"
   end
+  if body.actor and type(body.actor.id) == "string" then
+    body.actor.id = stored.user -- byte by byte, which JSON does not keep
+  end
   local record = describe(stored, body, tenant)
   record.id, record.state, record.options = stored.id, stored.state, json.array(body.options or {})
   record.created_at, record.expires_at = stored.created_at, stored.expires_at

@@ -48,8 +48,8 @@ Engine.config, Engine.check, Engine.save = settings.config, settings.check, sett
 Engine.revisions, Engine.revert = settings.revisions, settings.revert
 Engine.handle, Engine.handle_many, Engine._report = handle.handle, handle.handle_many, handle.report
 Engine.recover = apply.recover
-Engine.propose, Engine.confirmation, Engine.confirmations = question.propose, question.confirmation, question.confirmations
-Engine.resolve, Engine.sweep = question.resolve, question.sweep
+Engine.propose, Engine.resolve, Engine.sweep = question.propose, question.resolve, question.sweep
+Engine.confirmation, Engine.confirmations = question.confirmation, question.confirmations
 Engine.view, Engine.render = question.view, question.render
 
 local HOOKS = { "guard", "updated", "awaiting_confirmation", "unchanged", "failed" }

@@ -91,6 +91,7 @@ function leadcat.open(options)
     error("leadcat.open: option 'path' is missing: the directory of the store", 2)
   end
   local render = options_of.check(options.render, RENDER, "leadcat.open: render: ")
+  local strings = i18n.new(render.strings, 3)
   local host = options.host or lmdb.new()
   check_host(host)
   local store, message, code = core.open {
@@ -106,7 +107,7 @@ function leadcat.open(options)
     store = store,
     host = host,
     clock = options.clock or core.now,
-    strings = i18n.new(render.strings),
+    strings = strings,
     renderers = {
       html = render.html or render_confirmation.html,
       text = render.text or render_text.confirmation,

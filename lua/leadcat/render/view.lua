@@ -30,6 +30,8 @@ local view = {}
 ---@field to leadcat.NamedCategory
 ---@field options leadcat.ViewOption[] in the order in which they are shown, those of a group side by side
 ---@field labels table<string, string> category, save, keep, cancel, close, company, current, proposed, proposal_mark
+---@field user? string whose event asked
+---@field created? string when it was asked
 ---@field closed? string how the question ended
 ---@field expires_at? number seconds since 1970; while open
 ---@field expires? string until when it can be answered; while open
@@ -211,6 +213,8 @@ function view.new(record, cfg, strings, language, names)
     to = to,
     options = options(record, cfg, words),
     labels = labels(words),
+    user = called(record.actor),
+    created = time(record.created_at),
     closed = not open and closed(record, cfg, words) or nil,
     expires_at = expiry and record.expires_at,
     expires = expiry,

@@ -1,0 +1,162 @@
+--- What the `leadcat` command takes: its commands and options, with their help; apart from what they do.
+
+local argparse = require "argparse"
+local leadcat = require "leadcat"
+
+local arguments = {}
+
+local function add_path(command, required)
+  local option = command:option("--path", "The directory of the store."):argname "DIR"
+  if required then
+    option:count "1"
+  end
+end
+
+local function add_output(command)
+  command:flag("--json", "Print JSON.")
+  command:option("--language", "The language of names: en, no, sv, da, de, nl."):argname("TAG"):default "en"
+end
+
+local function add_events(command)
+  command:argument("file", "A file of events, - for standard input: JSON Lines, or CSV whose columns are an event's "
+    .. "fields."):args "?"
+  command:option("--events", "The file of events, as an option."):argname "FILE"
+  command:option("--format", "The form of the file of events, where its name does not tell."):argname("csv|jsonl")
+    :choices { "csv", "jsonl" }
+  command:option("--opportunities", "An opportunity export, a CSV file with one row a sale."):argname "FILE"
+  for _, option in ipairs {
+    { "--company", "its column of the company" },
+    { "--created", "its column of the date when the sale was registered" },
+    { "--closed", "its column of the date when the sale was won or lost" },
+    { "--stage", "its column of the stage" },
+    { "--actor", "its column of who registers and closes the sale" },
+    { "--sale", "its column of the sale's id; a sale is then handled once, however often it is replayed" },
+  } do
+    command:option(option[1], "With --opportunities: " .. option[2] .. "."):argname "COLUMN"
+  end
+  for _, outcome in ipairs { "won", "lost" } do
+    command:option("--" .. outcome, "With --opportunities: the stage of a " .. outcome .. " sale; may be given again.")
+      :argname("LABEL"):count "*"
+  end
+  command:option("--date-format", "The form of dates, as strptime takes it, such as '%d.%m.%Y' (default: ISO 8601).")
+    :argname "FORMAT"
+  command:option("--start-category", "The category, by name or id, of a company that is not known yet.")
+    :argname "CATEGORY"
+  command:flag("--keep-going", "Count bad lines and go on; without it the first one ends the run.")
+end
+
+local function to_limit(text)
+  local limit = tonumber(text)
+  if limit and limit % 1 == 0 and limit >= 1 and limit <= 1000 then
+    return math.floor(limit)
+  end
+  return nil, ("--limit: an integer from 1 to 1000 expected, got '%s'"):format(text)
+end
+
+local function new_parser()
+  local parser = argparse("leadcat", "Keeps a CRM's company categories right by itself.")
+    :epilog "Exit status: 0 done, 1 a failed run, 2 wrong usage."
+  parser:flag("--version", "Print the version."):action(function()
+    print("leadcat " .. leadcat._VERSION)
+    os.exit(0)
+  end)
+  parser:command_target "command"
+
+  local init = parser:command("init", "Make a store with a preset config.")
+  add_path(init, true)
+  init:option("--preset", "The config to start from."):argname("NAME"):default("superoffice"):choices { "superoffice" }
+
+  local config_command = parser:command("config", "Show, export or import the config."):command_target "config_command"
+  local show = config_command:command("show", "Print the rules, categories and lead statuses.")
+  add_path(show, true)
+  add_output(show)
+  local export = config_command:command("export", "Print the config as JSON, to be edited and imported.")
+  add_path(export, true)
+  export:option("--output", "Write to a file instead."):argname "FILE"
+  local import = config_command:command("import", "Save a config from a JSON file as a new revision.")
+  import:argument("file", "The file, - for standard input.")
+  add_path(import, true)
+  import:option("--revision", "Refuse unless this is the newest revision."):argname("N"):convert(tonumber)
+
+  local check = parser:command("check", "Say what is wrong with a config; exit status 1 when it could not be saved.")
+  check:mutex(check:option("--config", "A JSON file, - for standard input."):target("config_file"):argname "FILE",
+    check:option("--path", "The directory of a store."):argname "DIR")
+  add_output(check)
+
+  local replay = parser:command("replay", "Handle the events of a file with the companies kept in the store.")
+  add_path(replay, true)
+  add_events(replay)
+  add_output(replay)
+
+  local simulation = parser:command("simulate", "Say what a config would do with the events of a file; writes nothing.")
+  simulation:mutex(simulation:option("--config", "The config, a JSON file."):target("config_file"):argname "FILE",
+    simulation:option("--path", "The directory of a store, whose config is taken."):argname "DIR")
+  add_events(simulation)
+  add_output(simulation)
+
+  local confirmations = parser:command("confirmations", "List the questions to users, newest first, or show one.")
+  confirmations:argument("id", "One confirmation's id."):args "?"
+  add_path(confirmations, true)
+  confirmations:option("--company", "Only those of this company."):argname "COMPANY"
+  confirmations:option("--user", "Only those asked for this user's events."):argname "USER"
+  confirmations:option("--state", "Only those in this state; all for every one."):argname("STATE"):default "open"
+    :choices { "open", "accepted", "changed", "declined", "expired", "superseded", "conflict", "all" }
+  confirmations:option("--limit", "At most so many, up to 1000."):argname("N"):default "100":convert(to_limit)
+  confirmations:option("--after", "Go on behind this confirmation."):argname "ID"
+  add_output(confirmations)
+
+  local resolve = parser:command("resolve", "Answer a question.")
+  resolve:argument("id", "The confirmation's id.")
+  add_path(resolve, true)
+  resolve:mutex(resolve:flag("--accept", "Apply the proposal."),
+    resolve:option("--category", "Apply another category, by name or id."):argname "NAME",
+    resolve:flag("--decline", "Keep the category as it is."))
+  resolve:option("--as", "Who answers (default: the system's user)."):argname "USER"
+  add_output(resolve)
+
+  local maintain = parser:command("maintain", "Close questions whose time is over; free what killed processes held.")
+  add_path(maintain, true)
+  add_output(maintain)
+  return parser
+end
+
+-- What argparse cannot check: nil, or what is wrong.
+local function usage_problem(args)
+  if (args.command == "check" or args.command == "simulate") and not (args.config_file or args.path) then
+    return "--config FILE or --path DIR is needed"
+  elseif args.command == "resolve" and not (args.accept or args.category or args.decline) then
+    return "one of --accept, --category NAME and --decline is needed"
+  elseif args.command ~= "replay" and args.command ~= "simulate" then
+    return nil
+  end
+  args.events = args.events or args.file
+  if not args.events and not args.opportunities or args.events and args.opportunities then
+    return "either a file of events or --opportunities FILE is needed"
+  end
+  for _, option in ipairs { "company", "created", "closed", "stage" } do
+    if args.opportunities and not args[option] then
+      return ("--opportunities needs --company, --created, --closed and --stage: --%s is missing"):format(option)
+    end
+  end
+  if args.opportunities and #args.won == 0 and #args.lost == 0 then
+    return "--opportunities needs --won, --lost or both: what the stages of won and lost sales are called"
+  end
+end
+
+--- Reads the arguments of the command.
+---@param words string[]
+---@return table? args `command`, `config_command`, and the options by name
+---@return string? problem in one sentence
+function arguments.parse(words)
+  local parsed, args = new_parser():pparse(words)
+  if not parsed then
+    return nil, args
+  end
+  local problem = usage_problem(args)
+  if problem then
+    return nil, problem
+  end
+  return args
+end
+
+return arguments
