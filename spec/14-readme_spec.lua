@@ -42,7 +42,7 @@ describe("the README's", function()
 
   it("Lua hooks a CRM, sets the rules, and handles an event", function()
     local lua = blocks "lua"
-    assert.equal(2, #lua)
+    assert.equal(8, #lua)
     local path = stores.path()
     local code = (CRM .. lua[1] .. "\n" .. lua[2] .. "\n" .. USE):gsub("/var/lib/leadcat", path)
     local expected = lua[2]:match "%-%-> ([^\n]+)"
@@ -50,6 +50,49 @@ describe("the README's", function()
     assert.equal(0, status, output)
     assert.equal(expected:gsub(" ", "\t") .. "\n5\t2\n", output)
   end)
+
+  -- Runs the block with this number between two pieces of code, on a store in which Acme is a Lead and sales that are won ask.
+  local function run(number, before, after)
+    local prepare = [[
+      local leadcat, cjson = require "leadcat", require "cjson"
+      local engine = assert(leadcat.open { path = "/var/lib/leadcat" })
+      local config = leadcat.preset "superoffice"
+      config.rules = { { trigger = "sale_won", enabled = true, set_category = 5, ask = true } }
+      assert(engine:save(config))
+      assert(engine.host:create("Acme", 1))
+      local user = { id = 7, name = "Ann", language = "fi" }
+      local event = { trigger = "sale_won", company = "Acme", actor = user, sale = { name = "Printers" } }
+    ]]
+    local code = table.concat({ prepare, before, blocks("lua")[number], after, "engine:close()" }, "\n")
+    local output, status = stores.run((code:gsub("/var/lib/leadcat", stores.path())))
+    assert.equal(0, status, output)
+    return output
+  end
+
+  it("inbox asks and is answered", function()
+    local output = run(3, "", 'print((engine.host:get "Acme"))')
+    assert.matches("^Update category\n.-The sale Printers was won.*\n5\n$", output)
+  end)
+
+  it("save dialog asks first", function()
+    local before = 'local crm = { ask = function(view) print(view.title) return 6 end }'
+    assert.equal("Update category\nupdated\t6\n", run(4, before, 'print(outcome.status, (engine.host:get "Acme"))'))
+  end)
+
+  local SHOW = [[
+    local record = engine:confirmation(engine:handle(event).confirmation)
+    print(engine:render(engine:view(record, { actor = user }), "%s"))
+  ]]
+  for _, row in ipairs {
+    { 5, "html", '^<link rel="stylesheet" href="/crm.css"><dialog .-</dialog>\n$' },
+    { 6, "text", "^The sale Printers was won%. .- %(Answer before .-%)\n$" },
+    { 7, "json", '"href":"\\?/questions\\?/%x+"' },
+    { 8, "text", "^Päivitä luokka\n\nThe sale Printers was won" },
+  } do
+    it(("%s is replaced: block %d"):format(row[2], row[1]), function()
+      assert.matches(row[3], run(row[1], "", SHOW:format(row[2])))
+    end)
+  end
 
   it("commands run one after the other", function()
     local commands = blocks "sh"[2]
