@@ -226,12 +226,22 @@ describe("the dialog", function()
     assert.equal(1, #tags(confirmation.html(views.english { options = {} }), "option"))
   end)
 
-  it("shows short what the list cannot fold", function()
-    local view = views.english()
-    view.options[1].name = ("Ærlig "):rep(20)
-    assert.equal("Ærlig Ærlig Ærlig Ærlig Ærli…", tags(confirmation.html(view), "option")[1].label)
-    assert.matches(">" .. view.options[1].name .. "</option>", confirmation.html(view))
-  end)
+  local NAMES = {
+    { "Marketingqualifizierter Lead", nil },
+    { ("Ærlig "):rep(20), "Ærlig Ærlig Ærlig Ærlig Ærlig Æ…" },
+    { ("漢"):rep(17), nil },
+    { ("漢"):rep(18), ("漢"):rep(16) .. "…" },
+    { ("W"):rep(120), ("W"):rep(16) .. "…" },
+  }
+  for _, row in ipairs(NAMES) do
+    it(("shows %s%s in the list"):format(row[1]:sub(1, 30), row[2] and " and more short" or ""), function()
+      local view = views.english()
+      view.options[1].name = row[1]
+      local markup = confirmation.html(view)
+      assert.equal(row[2], tags(markup, "option")[1].label)
+      assert.matches(">" .. row[1] .. "</option>", markup)
+    end)
+  end
 
   local IDS = {
     { "without an id", nil, nil, "leadcat-confirmation" },

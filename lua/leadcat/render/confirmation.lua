@@ -17,7 +17,7 @@ local PREFIX = "leadcat-confirmation"
 -- Narrow screens -----------------------------------------------------------------------------------------------------
 
 local LONG_WORD, LONG_WORD_OF_TITLE = 24, 14 -- characters; a longer word may be broken
-local LONG_NAME = 15 -- ems; a longer name is shown cut in the list, which cannot break it
+local LONG_NAME = 17 -- ems; a longer name is shown cut in the list, which cannot break it
 local CHARACTER = "[^\128-\191][\128-\191]*"
 local PIECE = CHARACTER:rep(8)
 
@@ -40,7 +40,8 @@ end
 -- About how many ems a character takes in a wide font: Latin, other alphabets, CJK and symbols.
 local function ems(character)
   if #character == 1 then
-    return character:find "[A-Zmw@%%&+<=>]" and 0.85 or character:find "[ijlIftr.,:;'|!() -]" and 0.4 or 0.63
+    return character:find "[MWmw@%%]" and 1 or character:find "[A-Z#&+<=>^~]" and 0.8
+      or character:find "[Ifijlrt !'(),./:;|-]" and 0.4 or 0.63
   end
   return #character == 2 and 0.75 or #character == 3 and 1 or 1.4
 end
