@@ -142,7 +142,9 @@ valgrind: deps-ci ## the specs on Lua 5.4 under valgrind
 	  --show-leak-kinds=definite --errors-for-leak-kinds=definite" sh spec/support/run.sh $(LUA)
 
 bench: all ## measure against the alternatives, as ratios in one run
-	@for lua in $(LUA) $(LUAJIT); do BUILD=$(BUILD) sh spec/support/with_lua.sh $$lua spec/bench/decide.lua || exit 1; done
+	@for script in spec/bench/*.lua; do for lua in $(LUA) $(LUAJIT); do \
+	  BUILD=$(BUILD) sh spec/support/with_lua.sh $$lua $$script || exit 1; \
+	done; done
 
 # ---- installing --------------------------------------------------------------------------------
 
