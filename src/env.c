@@ -33,6 +33,7 @@ static const struct {
   [LC_TABLE_CONFIRMATIONS] = { "confirmations", LC_PART_JOURNAL },
   [LC_TABLE_QUESTIONS] = { "questions", LC_PART_JOURNAL },
   [LC_TABLE_EXPIRING] = { "expiring", LC_PART_JOURNAL },
+  [LC_TABLE_COUNTERS] = { "counters", LC_PART_JOURNAL },
   [LC_TABLE_COMPANIES] = { "companies", LC_PART_JOURNAL },
 };
 

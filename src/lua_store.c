@@ -359,30 +359,34 @@ static int l_confirmation(lua_State *L) {
   return status == LC_OK ? push_confirmation(L, lc_store_result(store)) : l_fail(L, status, &error);
 }
 
-/* The states of a query: the one whose name is the argument, or all. */
-static unsigned check_states(lua_State *L, int argument) {
-  lc_text name = { NULL, 0 };
-  if (lua_isnoneornil(L, argument))
-    return (1U << LC_QUESTION_STATES) - 1;
-  name = l_check_text(L, argument, 64);
-  int state = lc_name_index(lc_question_state_names, LC_QUESTION_STATES, name.data, name.size);
-  luaL_argcheck(L, state >= 0, argument, "the name of a state expected");
-  return 1U << state;
+/* The states of a query: the one that its field names, or all. */
+static unsigned states_field(lua_State *L, int table) {
+  lua_getfield(L, table, "state");
+  bool all = lua_isnil(L, -1);
+  lua_pop(L, 1);
+  return all ? (1U << LC_QUESTION_STATES) - 1
+             : 1U << l_name_field(L, table, "state", lc_question_state_names, LC_QUESTION_STATES);
 }
 
-/* store:confirmations(tenant, company or nil, user or nil, state or nil, after or nil, now, limit) -> confirmations */
+/* The table at `index`: {company=, user=, state=, after= (an entry), now=, limit=}; the first four may be absent. */
+static lc_query check_query(lua_State *L, int index) {
+  luaL_checktype(L, index, LUA_TTABLE);
+  return (lc_query){
+    .company = l_text_field(L, index, "company", LC_COMPANY_MAX),
+    .user = l_text_field(L, index, "user", LC_USER_MAX),
+    .states = states_field(L, index),
+    .after = (uint64_t)l_integer_field(L, index, "after"),
+    .now = l_number_field(L, index, "now"),
+    .limit = (size_t)l_integer_field(L, index, "limit"),
+  };
+}
+
+/* store:confirmations(tenant, query) -> confirmations */
 static int l_confirmations(lua_State *L) {
   lc_error error;
   lc_store *store = check_open(L);
   lc_text tenant = l_check_tenant(L, 2);
-  lc_query query = {
-    .company = l_opt_text(L, 3, LC_COMPANY_MAX),
-    .user = l_opt_text(L, 4, LC_USER_MAX),
-    .states = check_states(L, 5),
-    .after = (uint64_t)luaL_optinteger(L, 6, 0),
-    .now = luaL_checknumber(L, 7),
-    .limit = (size_t)luaL_checkinteger(L, 8),
-  };
+  lc_query query = check_query(L, 3);
   lc_status status = lc_store_confirmations(store, tenant, &query, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
@@ -393,6 +397,20 @@ static int l_confirmations(lua_State *L) {
       return 3;
     lua_rawseti(L, -2, i);
   }
+  return 1;
+}
+
+/* store:count_confirmations(tenant, query) -> how many, up to the limit */
+static int l_count_confirmations(lua_State *L) {
+  lc_error error;
+  size_t count;
+  lc_store *store = check_open(L);
+  lc_text tenant = l_check_tenant(L, 2);
+  lc_query query = check_query(L, 3);
+  lc_status status = lc_store_count_confirmations(store, tenant, &query, &count, &error);
+  if (status != LC_OK)
+    return l_fail(L, status, &error);
+  lua_pushinteger(L, (lua_Integer)count);
   return 1;
 }
 
@@ -483,6 +501,44 @@ static int l_companies(lua_State *L) {
   return 2;
 }
 
+/* ---- counters ---------------------------------------------------------------------------- */
+
+/* store:add(tenant, items) -> true; items {name=, value=} */
+static int l_add(lua_State *L) {
+  lc_error error;
+  lc_store *store = check_open(L);
+  lc_text tenant = l_check_tenant(L, 2);
+  luaL_checktype(L, 3, LUA_TTABLE);
+  size_t count = lua_rawlen(L, 3);
+  lc_counter *counters = lua_newuserdata(L, (count + 1) * sizeof *counters);
+  for (size_t i = 0; i < count; i++) {
+    lua_rawgeti(L, 3, (int)i + 1);
+    int item = lua_gettop(L);
+    counters[i] = (lc_counter){ l_text_field(L, item, "name", LC_COUNTER_MAX), (uint64_t)l_integer_field(L, item, "value") };
+    lua_pop(L, 1);
+  }
+  return done(L, lc_store_add(store, tenant, counters, count, &error), &error);
+}
+
+/* store:counters(tenant) -> value by name */
+static int l_counters(lua_State *L) {
+  lc_error error;
+  lc_store *store = check_open(L);
+  lc_status status = lc_store_counters(store, l_check_tenant(L, 2), &error);
+  if (status != LC_OK)
+    return l_fail(L, status, &error);
+  lua_newtable(L);
+  lc_text list = lc_store_result(store), item;
+  while (lc_list_next(&list, &item)) {
+    uint64_t value;
+    memcpy(&value, item.data, sizeof value);
+    l_push_text(L, (lc_text){ item.data + sizeof value, item.size - sizeof value });
+    l_push_number(L, (double)value);
+    lua_rawset(L, -3);
+  }
+  return 1;
+}
+
 /* ---- upkeep ------------------------------------------------------------------------------ */
 
 static void set_part(lua_State *L, const lc_store_stats *stats, int part, const char *name) {
@@ -548,7 +604,10 @@ void l_store_register(lua_State *L) {
     { "history", l_history },
     { "confirmation", l_confirmation },
     { "confirmations", l_confirmations },
+    { "count_confirmations", l_count_confirmations },
     { "expire", l_expire },
+    { "add", l_add },
+    { "counters", l_counters },
     { "company", l_company },
     { "create", l_create },
     { "set_category", l_set_category },

@@ -173,6 +173,10 @@ typedef struct lc_query {
 /* Copies out a list of confirmations, newest first. */
 lc_status lc_store_confirmations(lc_store *store, lc_text tenant, const lc_query *query, lc_error *error);
 
+/* How many confirmations a query has, up to its limit. */
+lc_status lc_store_count_confirmations(lc_store *store, lc_text tenant, const lc_query *query, size_t *count,
+                                       lc_error *error);
+
 /* Closes open questions whose time is over by `now`, each with an entry, some in one transaction.
  * `expired` is how many; `more` is whether there may be others. One that is being answered is left. */
 lc_status lc_store_expire(lc_store *store, lc_text tenant, double now, size_t *expired, bool *more,
@@ -203,6 +207,22 @@ lc_status lc_store_set_category(lc_store *store, lc_text tenant, const lc_compan
  * `limit`, in the order of their ids' sizes and bytes. An item is an lc_company_record, then the
  * company's text. */
 lc_status lc_store_companies(lc_store *store, lc_text tenant, lc_text after, size_t limit, lc_error *error);
+
+/* ---- counters ---------------------------------------------------------------------------- */
+
+enum { LC_COUNTER_MAX = 255 }; /* bytes of a counter's name */
+
+/* A number that only grows; in it the counts of all processes meet. */
+typedef struct lc_counter {
+  lc_text name;
+  uint64_t value;
+} lc_counter;
+
+/* Adds to counters, in one transaction; those that do not exist begin at 0. */
+lc_status lc_store_add(lc_store *store, lc_text tenant, const lc_counter *counters, size_t count, lc_error *error);
+
+/* Copies out a list of all counters of the tenant. An item is a uint64_t, then the name. */
+lc_status lc_store_counters(lc_store *store, lc_text tenant, lc_error *error);
 
 /* ---- upkeep ------------------------------------------------------------------------------ */
 

@@ -268,6 +268,7 @@ typedef struct page {
   lc_key tenant, prefix;
   uint64_t bound; /* only questions of older entries are still to come */
   size_t left;
+  bool counting; /* nothing is copied out */
 } page;
 
 /* Moves to the newest question below the bound in any of the states. */
@@ -314,7 +315,7 @@ static lc_status list_page(lc_store *store, MDB_cursor *cursor, void *request, l
     status = lc_confirmation_unpack(value.mv_data, value.mv_size, &question, error);
     if (status == LC_OK && is_wanted(p->query, &question)) {
       p->left--;
-      status = lc_result_add(store, lc_text_of(value), (lc_text){ NULL, 0 }, error);
+      status = p->counting ? LC_OK : lc_result_add(store, lc_text_of(value), (lc_text){ NULL, 0 }, error);
     }
     if (status != LC_OK)
       return status;
@@ -322,11 +323,24 @@ static lc_status list_page(lc_store *store, MDB_cursor *cursor, void *request, l
   return lc_end_of_scan(store, LC_PART_JOURNAL, rc, error);
 }
 
-lc_status lc_store_confirmations(lc_store *store, lc_text tenant, const lc_query *query, lc_error *error) {
+static page page_of(lc_text tenant, const lc_query *query) {
   lc_scope scope = query->company.size != 0 ? SCOPE_COMPANY : query->user.size != 0 ? SCOPE_USER : SCOPE_ALL;
-  page p = { .query = query, .tenant = lc_key_of(tenant), .bound = query->after, .left = query->limit };
-  if (p.bound == 0)
-    p.bound = UINT64_MAX;
+  page p = { .query = query, .tenant = lc_key_of(tenant), .left = query->limit };
+  p.bound = query->after != 0 ? query->after : UINT64_MAX;
   p.prefix = key_of_scope(&p.tenant, scope, scope == SCOPE_COMPANY ? query->company : query->user);
+  return p;
+}
+
+lc_status lc_store_confirmations(lc_store *store, lc_text tenant, const lc_query *query, lc_error *error) {
+  page p = page_of(tenant, query);
   return lc_scan(store, LC_PART_JOURNAL, LC_TABLE_QUESTIONS, list_page, &p, error);
+}
+
+lc_status lc_store_count_confirmations(lc_store *store, lc_text tenant, const lc_query *query, size_t *count,
+                                       lc_error *error) {
+  page p = page_of(tenant, query);
+  p.counting = true;
+  lc_status status = lc_scan(store, LC_PART_JOURNAL, LC_TABLE_QUESTIONS, list_page, &p, error);
+  *count = query->limit - p.left;
+  return status;
 }

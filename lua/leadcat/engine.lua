@@ -10,11 +10,13 @@ local explain = require "leadcat.explain"
 local handle = require "leadcat.handle"
 local json = require "leadcat.json"
 local journal = require "leadcat.journal"
+local metrics = require "leadcat.metrics"
 local options_of = require "leadcat.options"
 local platform = require "leadcat.platform"
 local question = require "leadcat.question"
 local settings = require "leadcat.settings"
 local simulate = require "leadcat.simulate"
+local undo = require "leadcat.undo"
 
 ---@class leadcat.Host
 ---@field category fun(company: string|integer, tenant: string): integer?, string? the current category; nil, message when it cannot be read
@@ -37,6 +39,10 @@ local simulate = require "leadcat.simulate"
 ---@field confirmation fun(self: leadcat.Engine, id: string): leadcat.Confirmation?, string?, string?
 ---@field confirmations fun(self: leadcat.Engine, query?: table): leadcat.Confirmation[]?, string?, string?
 ---@field resolve fun(self: leadcat.Engine, id: string, answer: table, options?: table): leadcat.Outcome?, string?, string?, leadcat.Confirmation?
+---@field count_confirmations fun(self: leadcat.Engine, query?: table): integer?, string?, string?
+---@field undo fun(self: leadcat.Engine, entry: integer, options?: table): leadcat.Outcome?, string?, string?
+---@field flush fun(self: leadcat.Engine): true?, string?, string?
+---@field metrics fun(self: leadcat.Engine): string?, string?, string?
 ---@field sweep fun(self: leadcat.Engine): table?, string?, string?
 ---@field view fun(self: leadcat.Engine, record: leadcat.Confirmation, options?: table): leadcat.View?, string?, string?
 ---@field render fun(self: leadcat.Engine, view: leadcat.View, format: string, ...): string
@@ -47,9 +53,11 @@ Engine.__index = Engine
 Engine.config, Engine.check, Engine.save = settings.config, settings.check, settings.save
 Engine.revisions, Engine.revert = settings.revisions, settings.revert
 Engine.handle, Engine.handle_many, Engine._report = handle.handle, handle.handle_many, handle.report
-Engine.recover = apply.recover
+Engine.recover, Engine.undo = apply.recover, undo.undo
+Engine.flush, Engine.metrics = metrics.flush, metrics.metrics
 Engine.propose, Engine.resolve, Engine.sweep = question.propose, question.resolve, question.sweep
 Engine.confirmation, Engine.confirmations = question.confirmation, question.confirmations
+Engine.count_confirmations = question.count_confirmations
 Engine.view, Engine.render = question.view, question.render
 
 local HOOKS = { "guard", "updated", "awaiting_confirmation", "unchanged", "failed" }
@@ -68,6 +76,7 @@ local MAX_TENANT = 64
 ---@field hooks table<string, function[]>
 ---@field tenants table<string, leadcat.Engine>
 ---@field in_flight table
+---@field counts table what was counted, by tenant
 
 -- An engine for one tenant. It begins by finishing what a crash has left unfinished.
 ---@param shared leadcat.Shared
@@ -82,7 +91,6 @@ local function new(shared, tenant)
     _tenant = tenant,
     _hooks = shared.hooks,
     _in_flight = shared.in_flight,
-    _counters = {},
     _hook_errors = 0,
   }, Engine)
   self._decide, self._evaluate = core.store_deciders(shared.store, tenant)
@@ -94,11 +102,11 @@ local function new(shared, tenant)
 end
 
 --- Makes the engine of `leadcat.open`, which has checked the options.
----@param shared leadcat.Shared without hooks, tenants, in_flight
+---@param shared leadcat.Shared without hooks, tenants, in_flight, counts
 ---@param tenant string
 ---@return leadcat.Engine
 function Engine.new(shared, tenant)
-  shared.hooks, shared.in_flight = {}, {}
+  shared.hooks, shared.in_flight, shared.counts = {}, {}, {}
   shared.tenants = setmetatable({}, { __mode = "v" })
   for _, name in ipairs(HOOKS) do
     shared.hooks[name] = {}
@@ -336,7 +344,7 @@ function Engine:maintain()
   return counts
 end
 
---- Counters of this engine since it was opened, and the state of the store.
+--- Counters of this tenant in this process since it was opened, and the state of the store.
 ---@return table? stats {outcomes = {[trigger] = {[status] = {[reason] = n}}}, hook_errors, hook_error?, config = {used, size (bytes), readers, max_readers}, journal = likewise, commits = {count, seconds, slowest (seconds)}}
 ---@return string? message
 ---@return string? code
@@ -346,17 +354,7 @@ function Engine:stats()
   if not stats then
     return nil, message, code
   end
-  stats.outcomes = {}
-  for trigger, by_status in pairs(self._counters) do
-    stats.outcomes[trigger] = {}
-    for status, by_reason in pairs(by_status) do
-      local copy = {}
-      for reason, count in pairs(by_reason) do
-        copy[reason] = count
-      end
-      stats.outcomes[trigger][status] = copy
-    end
-  end
+  stats.outcomes = metrics.counted(self)
   stats.hook_errors, stats.hook_error = self._hook_errors, self._hook_error
   return stats
 end

@@ -7,6 +7,7 @@ local confirmation = require "leadcat.confirmation"
 local event_of = require "leadcat.event"
 local json = require "leadcat.json"
 local journal = require "leadcat.journal"
+local metrics = require "leadcat.metrics"
 
 local handle = {}
 
@@ -380,10 +381,7 @@ end
 -- Counts the outcome and tells those who listen. What a listener raises is counted and goes no further: the event is
 -- handled.
 function handle:report(event, outcome)
-  local by_status = self._counters[event.trigger] or {}
-  local by_reason = by_status[outcome.status] or {}
-  self._counters[event.trigger], by_status[outcome.status] = by_status, by_reason
-  by_reason[outcome.reason] = (by_reason[outcome.reason] or 0) + 1
+  metrics.count(self, event.trigger, outcome)
   for _, listener in ipairs(self._hooks[outcome.status] or {}) do
     local ok, message = pcall(listener, event, outcome)
     if not ok then

@@ -21,6 +21,7 @@ local journal = {}
 ---@field contact? table
 ---@field event_id? string
 ---@field confirmation? string
+---@field undoes? integer the entry that this one takes back
 ---@field error? string
 
 ---@class leadcat.Outcome
@@ -38,11 +39,11 @@ local journal = {}
 ---@field first? leadcat.Outcome of a duplicate: what its first delivery came to
 
 --- What is kept of an event for display, as JSON; nil when there is nothing.
----@param event leadcat.Event
+---@param event leadcat.Event or {actor, undoes}
 ---@return string? details
 function journal.details(event)
-  if event.actor or event.sale or event.contact then
-    return json.encode { actor = event.actor, sale = event.sale, contact = event.contact }
+  if event.actor or event.sale or event.contact or event.undoes then
+    return json.encode { actor = event.actor, sale = event.sale, contact = event.contact, undoes = event.undoes }
   end
 end
 
@@ -85,6 +86,7 @@ function journal.entry(stored, tenant)
     contact = details.contact,
     event_id = stored.event_id,
     confirmation = stored.confirmation,
+    undoes = details.undoes,
     error = stored.error,
   }
 end
@@ -96,7 +98,7 @@ function journal.outcome(stored)
   return {
     status = stored.status == "applying" and "failed" or stored.status,
     action = stored.action,
-    reason = "matched",
+    reason = stored.undoes and "undo" or "matched",
     from = stored.from,
     to = stored.to,
     rule = config.rule_key(stored.trigger, stored.lead_status),

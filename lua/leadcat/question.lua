@@ -140,6 +140,29 @@ local QUERY = {
   end),
 }
 
+-- The query as the store takes it, after closing what is overdue.
+---@return table? arguments
+---@return boolean|string|nil swept (or the message)
+---@return string? code
+local function to_query(self, query, limit)
+  local behind, message, code
+  if query.after then
+    behind, message, code = read(self, query.after)
+    if not behind then
+      return nil, message, code
+    end
+  end
+  local swept = self:sweep() ~= nil
+  return {
+    company = query.company and event_of.check_key(query.company, "company"),
+    user = query.user and event_of.check_key(query.user, "user"),
+    state = query.state,
+    after = behind and behind.entry,
+    now = self:_now(),
+    limit = limit,
+  }, swept
+end
+
 --- The confirmations, newest first: of a company, of the user whose event asked, in a state. A page costs the same
 -- however many there are.
 ---@param query? {company?: string|integer, user?: string|integer, state?: string, limit?: integer, after?: string} limit: 1 to 1000, default 100; after: an id, to go on behind it
@@ -149,18 +172,12 @@ local QUERY = {
 function question:confirmations(query)
   self:_check_open()
   query = options_of.check(query, QUERY)
-  local company = query.company and event_of.check_key(query.company, "company")
-  local user = query.user and event_of.check_key(query.user, "user")
-  local behind, records, message, code
-  if query.after then
-    behind, message, code = read(self, query.after)
-    if not behind then
-      return nil, message, code
-    end
+  local asked, swept, code = to_query(self, query, options_of.page(query.limit))
+  if not asked then
+    return nil, swept, code
   end
-  local swept = self:sweep()
-  records, message, code = self._store:confirmations(self._tenant, company, user, query.state, behind and behind.entry,
-    self:_now(), options_of.page(query.limit))
+  local records, message
+  records, message, code = self._store:confirmations(self._tenant, asked)
   if not records then
     return nil, message, code
   end
@@ -171,6 +188,20 @@ function question:confirmations(query)
     end
   end
   return records
+end
+
+--- How many confirmations there are, for a badge.
+---@param query? {company?: string|integer, user?: string|integer, state?: string}
+---@return integer? count 1000 stands for more, too
+---@return string? message
+---@return string? code
+function question:count_confirmations(query)
+  self:_check_open()
+  local asked, message, code = to_query(self, options_of.check(query, QUERY), options_of.page(math.huge))
+  if not asked then
+    return nil, message, code
+  end
+  return self._store:count_confirmations(self._tenant, asked)
 end
 
 --- Closes the questions whose time is over.

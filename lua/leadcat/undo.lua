@@ -1,0 +1,117 @@
+--- Takes a change back: a new entry of the journal that leads the other way. A method of the engine, apart because it
+-- is the only change that no event and no answer has asked for.
+
+local apply = require "leadcat.apply"
+local event_of = require "leadcat.event"
+local handle = require "leadcat.handle"
+local journal = require "leadcat.journal"
+local options_of = require "leadcat.options"
+
+local undo = {}
+
+local OPTIONS = { actor = options_of.actor }
+local CHANGES = { updated = true, applying = true }
+local PAGE = 100
+
+-- The company's newest entry, after making sure that nothing newer than `entry` has changed it.
+---@return integer? newest
+---@return string? message
+---@return string? code `conflict`
+local function newest_of(self, entry)
+  local key, newest, after = event_of.key(entry.company), nil, nil
+  repeat
+    local entries, message, code = self._store:history(self._tenant, key, nil, after, PAGE)
+    if not entries then
+      return nil, message, code
+    end
+    for _, later in ipairs(entries) do
+      newest, after = newest or later.entry, later.entry
+      if later.entry <= entry.entry then
+        return newest
+      elseif CHANGES[later.status] then
+        return nil, ("company %s has been changed since, by entry %d"):format(key, later.entry), "conflict"
+      end
+    end
+  until #entries < PAGE
+  return newest
+end
+
+local function undo_item(self, entry, newest, actor)
+  return {
+    at = self:_now(),
+    trigger = entry.trigger,
+    lead_status = entry.lead_status,
+    action = "update",
+    status = self.host.embedded and "updated" or "applying",
+    from = entry.to,
+    to = entry.from,
+    revision = entry.revision,
+    basis = "newest",
+    newest = newest,
+    company = event_of.key(entry.company),
+    company_is_integer = type(entry.company) == "number",
+    undoes = entry.entry,
+    details = journal.details { actor = actor, undoes = entry.entry },
+  }
+end
+
+-- The entry to be undone, when it may be.
+local function find(self, id, actor)
+  local entry, message, code = self._store:entry(self._tenant, id)
+  if not entry then
+    return nil, code == "not_found" and ("there is no entry %d"):format(id) or message, code
+  end
+  local allowed
+  allowed, message, code = self:_can(actor, "undo", journal.entry(entry, self._tenant))
+  if not allowed then
+    return nil, message or "only an administrator may undo a change", code or "forbidden"
+  elseif entry.status ~= "updated" then
+    return nil, ("entry %d is %s: it has changed nothing"):format(id, entry.status), "invalid"
+  end
+  return entry
+end
+
+--- Takes back what one entry of the journal has changed. An undo can be undone.
+---@param id integer the entry
+---@param options? {actor?: leadcat.Actor}
+---@return leadcat.Outcome? outcome its reason is `undo`
+---@return string? message
+---@return string? code `conflict`: the company has changed since; `not_found`, `forbidden`, `invalid`: it changed nothing
+function undo:undo(id, options)
+  self:_check_open()
+  if type(id) ~= "number" or id % 1 ~= 0 or id < 1 or id > 2 ^ 53 then
+    error("entry: an integer expected, got " .. tostring(id), 2)
+  end
+  local actor = options_of.check(options, OPTIONS).actor
+  local entry, message, code = find(self, id, actor)
+  if not entry then
+    return nil, message, code
+  end
+  while true do
+    local newest
+    newest, message, code = newest_of(self, entry)
+    if not newest then
+      return nil, message, code
+    end
+    local job = { company = entry.company, item = undo_item(self, entry, newest, actor), attempts = 0 }
+    local outcomes
+    outcomes, message, code = handle.write(self, { job })
+    if not outcomes then
+      return nil, message, code
+    end
+    local outcome = outcomes[1]
+    if outcome and outcome.status == "conflict" then
+      return nil, ("company %s has been changed since"):format(job.item.company), "conflict"
+    elseif outcome then
+      self:_report({ trigger = entry.trigger, company = entry.company, actor = actor, at = job.item.at }, outcome)
+      return outcome
+    end
+    local settled
+    settled, message, code = apply.settle(self, job.item.company)
+    if not settled then
+      return nil, message, code
+    end
+  end
+end
+
+return undo
