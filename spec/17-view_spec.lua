@@ -42,10 +42,11 @@ describe("a view", function()
     assert.same({
       id = "0123456789abcdef0123456789abcdef", state = "open", state_name = "Åpent", language = "no",
       title = "Oppdater kategori",
+      cause = "Salget Printers ble vunnet.",
       sentence = "Salget Printers ble vunnet. Vil du endre kategorien for Acme fra Lead til Kunde?",
       company = "Acme",
-      from = { id = 1, name = "Lead" },
-      to = { id = 5, name = "Kunde" },
+      from = { id = 1, name = "Lead", group = "potential_customer" },
+      to = { id = 5, name = "Kunde", group = "customer" },
       options = {
         { id = 1, name = "Lead", group = "potential_customer", group_name = "Potensiell kunde" },
         { id = 5, name = "Kunde", group = "customer", group_name = "Kunde", proposed = true },
@@ -53,6 +54,7 @@ describe("a view", function()
       labels = {
         category = "Kategori", save = "Lagre", keep = "Behold nåværende kategori", cancel = "Avbryt", close = "Lukk",
         company = "Firma", current = "Kategori nå", proposed = "Foreslått kategori", proposal_mark = "foreslått",
+        network = "Serveren svarer ikke. Kontroller forbindelsen og prøv igjen.",
       },
       created = "2026-11-30 12:00 UTC",
       expires_at = EXPIRES, expires = "Svar før 2026-12-07 12:00 UTC.",
@@ -185,7 +187,8 @@ describe("the categories", function()
     cfg.categories[1].deleted = true
     cfg.categories[5].name = "Key account"
     local result = shown({ from = 1, to = 5 }, "no", nil, cfg)
-    assert.same({ { id = 1, name = "Lead" }, { id = 5, name = "Key account" } }, { result.from, result.to })
+    assert.same({ { id = 1, name = "Lead", group = "potential_customer" },
+      { id = 5, name = "Key account", group = "customer" } }, { result.from, result.to })
     result = shown({ from = 12, to = 13 }, "no", nil, cfg)
     assert.same({ { id = 12, name = "#12" }, { id = 13, name = "#13" } }, { result.from, result.to })
     assert.matches("fra #12 til #13?", result.sentence, 1, true)

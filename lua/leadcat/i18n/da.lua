@@ -21,6 +21,7 @@ return {
   ["confirmation.proposed"] = "Foreslået kategori",
   ["confirmation.proposal_mark"] = "foreslået",
   ["confirmation.expires"] = "Svar inden {time}.",
+  ["confirmation.network"] = "Serveren kunne ikke nås. Kontrollér forbindelsen, og prøv igen.",
 
   -- How a question ended.
   ["confirmation.accepted"] = "{user} accepterede dette den {time}.",

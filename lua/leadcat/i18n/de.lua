@@ -21,6 +21,7 @@ return {
   ["confirmation.proposed"] = "Vorgeschlagene Kategorie",
   ["confirmation.proposal_mark"] = "vorgeschlagen",
   ["confirmation.expires"] = "Bitte antworten Sie vor dem {time}.",
+  ["confirmation.network"] = "Der Server ist nicht erreichbar. Prüfen Sie die Verbindung und versuchen Sie es erneut.",
 
   -- How a question ended.
   ["confirmation.accepted"] = "{user} hat dies am {time} bestätigt.",

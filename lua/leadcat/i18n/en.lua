@@ -21,6 +21,7 @@ return {
   ["confirmation.proposed"] = "Proposed category",
   ["confirmation.proposal_mark"] = "proposed",
   ["confirmation.expires"] = "Answer before {time}.",
+  ["confirmation.network"] = "The server could not be reached. Check the connection and try again.",
 
   -- How a question ended.
   ["confirmation.accepted"] = "{user} accepted this on {time}.",

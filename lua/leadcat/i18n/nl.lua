@@ -21,6 +21,7 @@ return {
   ["confirmation.proposed"] = "Voorgestelde categorie",
   ["confirmation.proposal_mark"] = "voorgesteld",
   ["confirmation.expires"] = "Antwoord vóór {time}.",
+  ["confirmation.network"] = "De server is niet bereikbaar. Controleer de verbinding en probeer het opnieuw.",
 
   -- How a question ended.
   ["confirmation.accepted"] = "{user} heeft dit op {time} geaccepteerd.",

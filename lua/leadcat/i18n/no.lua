@@ -21,6 +21,7 @@ return {
   ["confirmation.proposed"] = "Foreslått kategori",
   ["confirmation.proposal_mark"] = "foreslått",
   ["confirmation.expires"] = "Svar før {time}.",
+  ["confirmation.network"] = "Serveren svarer ikke. Kontroller forbindelsen og prøv igjen.",
 
   -- How a question ended.
   ["confirmation.accepted"] = "{user} godtok dette den {time}.",

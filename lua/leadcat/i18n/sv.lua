@@ -21,6 +21,7 @@ return {
   ["confirmation.proposed"] = "Föreslagen kategori",
   ["confirmation.proposal_mark"] = "föreslagen",
   ["confirmation.expires"] = "Svara före {time}.",
+  ["confirmation.network"] = "Servern kunde inte nås. Kontrollera anslutningen och försök igen.",
 
   -- How a question ended.
   ["confirmation.accepted"] = "{user} godkände detta den {time}.",
