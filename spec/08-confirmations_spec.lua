@@ -1412,6 +1412,22 @@ describe("a company that has another category by now", function()
     end)
   end
 
+  it("has its event decided anew when that happened while it was decided, with the embedded host, too", function()
+    local engine = open()
+    local id = ask(engine)
+    local changed = false
+    engine:on("guard", function()
+      if not changed then
+        changed = engine.host.set_category("Acme", QUALIFIED, LEAD)
+      end
+    end)
+    local outcome, message = engine:handle { trigger = "sale_lost", company = "Acme" }
+    assert.is_truthy(outcome, message)
+    assert.same({ "updated", QUALIFIED, LOST }, { outcome.status, outcome.from, outcome.to })
+    assert.equal("superseded", engine:confirmation(id).state)
+    engine:close()
+  end)
+
   it("is a conflict all the same when the host cannot say where it is now", function()
     local host = new_crm()
     local engine = open { host = host }
