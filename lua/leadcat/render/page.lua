@@ -14,7 +14,9 @@ local page = {}
 ---@field scripts? string[] files below `base`, run in this order once the page is there
 ---@field wide? boolean for tables: as broad as they need
 
-local FIELDS = { title = "string", language = "string", main = "table", base = "string", scripts = "table", wide = "boolean" }
+local FIELDS = {
+  title = "string", language = "string", main = "table", base = "string", scripts = "table", wide = "boolean",
+}
 local REQUIRED = { "title", "language", "main" }
 
 page.BASE = "/leadcat"
