@@ -749,7 +749,7 @@ describe("an engine", function()
     open_some(10)
     local before = descriptors()
     open_some(times(300))
-    assert.equal(before, descriptors())
+    assert.is_true(descriptors() <= before)
     -- A decider that lives keeps the store open.
     local decide = assert(leadcat.open { path = path, map_size = MAP }):decider()
     collectgarbage()

@@ -4,6 +4,7 @@ local config = require "leadcat.config"
 local core = require "leadcat.core"
 local event_of = require "leadcat.event"
 local json = require "leadcat.json"
+local journal = require "leadcat.journal"
 
 local confirmation = {}
 
@@ -74,7 +75,8 @@ function confirmation.ask(event, cfg, now, ttl)
     expires_at = now + ttl,
     user = user_of(event.actor),
     body = json.encode {
-      options = confirmation.options(cfg), sale = event.sale, contact = event.contact, actor = event.actor,
+      options = confirmation.options(cfg), sale = event.sale, contact = event.contact,
+      actor = journal.actor(event.actor),
     },
   }
 end

@@ -27,7 +27,8 @@ local undo = require "leadcat.undo"
 
 ---@class leadcat.Engine
 ---@field host leadcat.Host the host in use
----@field language string? of names in reports
+---@field language string? of names in reports, and of what users see who have none of their own
+---@field strings leadcat.Strings the texts that users see
 ---@field config fun(self: leadcat.Engine, revision?: integer): leadcat.Config?, string?, string?
 ---@field check fun(self: leadcat.Engine, cfg: any): leadcat.Problem[]
 ---@field save fun(self: leadcat.Engine, cfg: leadcat.Config, options?: table): integer?, string?, string?, leadcat.Problem[]?
@@ -86,6 +87,7 @@ local function new(shared, tenant)
   local self = setmetatable({
     host = shared.host.bind and shared.host.bind(shared.store, tenant) or shared.host,
     language = shared.language,
+    strings = shared.strings,
     _shared = shared,
     _store = shared.store,
     _tenant = tenant,
@@ -159,11 +161,14 @@ local function may_by_default(actor, permission, subject)
     or permission == "confirm" and confirmation.same_user(actor, subject.actor)
 end
 
--- Whether the actor may. No actor is the program itself, which may do everything.
+--- Whether the actor may. No actor is the program itself, which may do everything.
+---@param actor? leadcat.Actor
+---@param permission "configure"|"undo"|"view"|"report"|"confirm"
+---@param subject? table what it is about: a confirmation, an entry
 ---@return boolean? allowed
 ---@return string? message
 ---@return string? code set when the host could not say
-function Engine:_can(actor, permission, subject)
+function Engine:can(actor, permission, subject)
   if actor == nil then
     return true
   elseif not self.host.can then
@@ -205,7 +210,7 @@ function Engine:explain(event)
   if problem then
     return nil, problem, "invalid"
   end
-  local licensed, message, code = self:_licensed()
+  local licensed, message, code = self:licensed()
   if code then
     return nil, message, code
   end
@@ -228,11 +233,11 @@ function Engine:explain(event)
   })
 end
 
--- Whether the host licenses the tenant; nil where it does not license at all.
+--- Whether the host licenses the tenant; nil where it does not license at all.
 ---@return boolean? licensed
 ---@return string? message
 ---@return string? code set when the host could not say
-function Engine:_licensed()
+function Engine:licensed()
   if not self.host.licensed then
     return nil
   end

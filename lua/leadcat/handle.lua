@@ -131,7 +131,7 @@ end
 ---@return string? message
 ---@return string? code
 local function check_choice(self, event, item, cfg)
-  local allowed, denial, failure = self:_can(event.actor, "confirm", confirmation.draft(item, event, cfg, self._tenant))
+  local allowed, denial, failure = self:can(event.actor, "confirm", confirmation.draft(item, event, cfg, self._tenant))
   if not allowed then
     return nil, denial or "the actor may not answer for this company", failure or "forbidden"
   end
@@ -289,7 +289,7 @@ function handle.prepare(self, event, pending)
     return nil, outcome or message, code
   end
   local licensed
-  licensed, message, code = self:_licensed()
+  licensed, message, code = self:licensed()
   if code then
     return nil, message, code
   elseif licensed == false then

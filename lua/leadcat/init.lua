@@ -8,6 +8,7 @@ local i18n = require "leadcat.i18n"
 local json = require "leadcat.json"
 local lmdb = require "leadcat.host.lmdb"
 local options_of = require "leadcat.options"
+local platform = require "leadcat.platform"
 local preset = require "leadcat.preset"
 local render_confirmation = require "leadcat.render.confirmation"
 local render_text = require "leadcat.render.text"
@@ -89,6 +90,9 @@ function leadcat.open(options)
   options_of.check(options, OPTIONS, "leadcat.open: ")
   if not options or options.path == nil then
     error("leadcat.open: option 'path' is missing: the directory of the store", 2)
+  end
+  if platform.is_before_fork() then
+    error("leadcat.open: not in init_by_lua: open the store in init_worker_by_lua, in each worker", 2)
   end
   local render = options_of.check(options.render, RENDER, "leadcat.open: render: ")
   local strings = i18n.new(render.strings, 3)

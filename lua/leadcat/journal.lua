@@ -38,12 +38,23 @@ local journal = {}
 ---@field category? integer of a conflict met by `resolve`: the company's category as it is now
 ---@field first? leadcat.Outcome of a duplicate: what its first delivery came to
 
+--- What is kept of an actor: what the contract names, and nothing else that a host may have put there.
+---@param actor? leadcat.Actor
+---@return leadcat.Actor?
+function journal.actor(actor)
+  return actor and {
+    id = actor.id, name = actor.name, language = actor.language, admin = actor.admin, service = actor.service,
+  }
+end
+
 --- What is kept of an event for display, as JSON; nil when there is nothing.
 ---@param event leadcat.Event or {actor, undoes}
 ---@return string? details
 function journal.details(event)
   if event.actor or event.sale or event.contact or event.undoes then
-    return json.encode { actor = event.actor, sale = event.sale, contact = event.contact, undoes = event.undoes }
+    return json.encode {
+      actor = journal.actor(event.actor), sale = event.sale, contact = event.contact, undoes = event.undoes,
+    }
   end
 end
 

@@ -7,7 +7,10 @@ local platform = {}
 local ngx = rawget(_G, "ngx")
 
 -- The request phases of OpenResty in which a light thread may yield.
-local YIELDS = { rewrite = true, access = true, content = true, timer = true, ssl_cert = true, preread = true }
+local YIELDS = {
+  server_rewrite = true, rewrite = true, access = true, content = true, timer = true, preread = true,
+  ssl_cert = true, ssl_client_hello = true, ssl_session_fetch = true,
+}
 
 --- Whether other coroutines of this Lua state run on while we wait.
 ---@return boolean
@@ -19,6 +22,12 @@ end
 ---@return boolean
 function platform.can_call_host()
   return ngx == nil or ngx.get_phase == nil or not ngx.get_phase():find("^init")
+end
+
+--- Whether this is OpenResty's master process, whose workers are forked later: no store can be opened for them here.
+---@return boolean
+function platform.is_before_fork()
+  return ngx ~= nil and ngx.get_phase ~= nil and ngx.get_phase() == "init"
 end
 
 ---@param seconds number

@@ -24,7 +24,7 @@ local function new_view(self, record, actor)
   if not cfg then
     return nil, message, code
   end
-  local strings = self._shared.strings
+  local strings = self.strings
   local language = strings:language(actor and actor.language, self.language)
   return view_of.new(record, cfg, strings, language, { company = company_name(self, record.company) })
 end
@@ -243,7 +243,7 @@ local function closed(self, record)
   if not cfg then
     return nil, message, code
   end
-  local ended = view_of.new(record, cfg, self._shared.strings, "en").closed or "This question is closed."
+  local ended = view_of.new(record, cfg, self.strings, "en").closed or "This question is closed."
   return nil, ended, record.state == "expired" and "expired" or "already_resolved", record
 end
 
@@ -337,7 +337,7 @@ function question:resolve(id, answer, options)
       return nil, message, code
     end
     local allowed
-    allowed, message, code = self:_can(actor, "confirm", record)
+    allowed, message, code = self:can(actor, "confirm", record)
     if not allowed then
       return nil, message or "only the user whose event asked, or an administrator, may answer", code or "forbidden"
     elseif record.state ~= "open" then

@@ -83,7 +83,7 @@ local function write(self, cfg, expected, about)
 end
 
 local function save(self, cfg, options, reverted)
-  local allowed, denial, reason = self:_can(options.actor, "configure")
+  local allowed, denial, reason = self:can(options.actor, "configure")
   if not allowed then
     return nil, denial or "only an administrator may change the rules", reason or "forbidden"
   end

@@ -62,7 +62,7 @@ local function find(self, id, actor)
     return nil, code == "not_found" and ("there is no entry %d"):format(id) or message, code
   end
   local allowed
-  allowed, message, code = self:_can(actor, "undo", journal.entry(entry, self._tenant))
+  allowed, message, code = self:can(actor, "undo", journal.entry(entry, self._tenant))
   if not allowed then
     return nil, message or "only an administrator may undo a change", code or "forbidden"
   elseif entry.status ~= "updated" then

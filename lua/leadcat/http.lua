@@ -1,0 +1,211 @@
+--- The routes: a plain request table goes in, a plain response table comes out. Apart from `resty.lua` so that everything
+-- a client can do is tried without a server, and so that another server is a few lines. What each route does is in
+-- `http/api.lua` and `http/pages.lua`; who may call it is decided here, for all of them alike.
+
+local api = require "leadcat.http.api"
+local assets = require "leadcat.http.assets"
+local options_of = require "leadcat.options"
+local pages = require "leadcat.http.pages"
+local request_of = require "leadcat.http.request"
+local response = require "leadcat.http.response"
+
+local http = {}
+
+---@class leadcat.http.Options
+---@field engine leadcat.Engine|fun(): leadcat.Engine
+---@field authenticate fun(request: leadcat.http.Request): leadcat.Actor?, string? the actor and the tenant; nil for nobody
+---@field prefix? string of all paths; default "/leadcat"
+---@field frame_ancestors? string who may show the pages in a frame, as in Content-Security-Policy; default "'self'"
+
+---@class leadcat.http.App
+---@field options leadcat.http.Options
+---@field prefix string
+---@field frame_ancestors string
+local App = {}
+App.__index = App
+
+---@class leadcat.http.Context one request and what its handler needs
+---@field app leadcat.http.App
+---@field request leadcat.http.Request
+---@field engine leadcat.Engine of the actor's tenant
+---@field actor leadcat.Actor
+---@field strings leadcat.Strings
+---@field language string
+---@field id? string that the path names
+---@field wants_page boolean whether a problem is to be a page
+
+-- What a route is: for each method a handler and what its caller must be permitted. `page`: a person looks at it. `open`: for
+-- anybody.
+local ROUTES = {
+  ["/settings"] = { page = true, GET = { pages.settings }, POST = { pages.save_settings } },
+  ["/confirmations"] = { page = true, GET = { pages.inbox, "view" } },
+  ["/history"] = { page = true, GET = { pages.history, "view" } },
+  ["/api/propose"] = { POST = { api.propose, "report" } },
+  ["/api/config"] = { GET = { api.config, "configure" }, PUT = { api.save_config, "configure" } },
+  ["/api/events"] = { POST = { api.events, "report" } },
+  ["/api/confirmations"] = { GET = { api.confirmations, "view" } },
+  ["/api/confirmations/count"] = { GET = { api.count, "view" } },
+  ["/api/history"] = { GET = { api.history, "view" } },
+  ["/metrics"] = { GET = { api.metrics, "view" } },
+  ["/health"] = { open = true, GET = { api.health } },
+}
+for _, name in ipairs(assets.NAMES) do
+  ROUTES["/" .. name] = { open = true, GET = { assets.get } }
+end
+
+-- Those whose path names something.
+local PATTERNS = {
+  { "^/confirmations/([^/]+)$", { page = true, GET = { pages.question } } },
+  { "^/api/confirmations/([^/]+)$", { GET = { api.confirmation }, POST = { api.resolve } } },
+  { "^/api/history/([^/]+)/undo$", { POST = { api.undo } } },
+}
+
+local function find_route(path)
+  local route = ROUTES[path]
+  if route then
+    return route
+  end
+  for _, row in ipairs(PATTERNS) do
+    local id = path:match(row[1])
+    if id then
+      return row[2], id
+    end
+  end
+end
+
+local METHODS = { "GET", "POST", "PUT" }
+
+local function allowed(route)
+  local names = {}
+  for _, method in ipairs(METHODS) do
+    names[#names + 1] = route[method] and method or nil
+    if method == "GET" and route.GET then
+      names[#names + 1] = "HEAD"
+    end
+  end
+  return table.concat(names, ", ")
+end
+
+-- The languages that a browser wants, best first; nobody's are asked for as long as we do not know who it is.
+local function accepted(headers)
+  local tags = {}
+  for tag in (headers["accept-language"] or ""):sub(1, 200):gmatch "[%w-]+" do
+    tags[#tags + 1] = #tag > 1 and tag or nil
+  end
+  return tags[1], tags[2], tags[3]
+end
+
+-- Who is asking. What the host raises is not the client's to know.
+---@return string? code
+---@return string? message
+local function authenticate(context)
+  local ok, actor, tenant = pcall(context.app.options.authenticate, context.request)
+  if not ok then
+    return "unavailable", "authenticate raised: " .. tostring(actor)
+  elseif type(actor) ~= "table" then
+    return "unauthenticated"
+  end
+  context.actor = actor
+  if tenant ~= nil then
+    context.engine = context.engine:tenant(tenant)
+  end
+  context.language = context.strings:language(actor.language, context.engine.language)
+end
+
+-- What stands between the caller and the handler.
+---@return string? code
+---@return string? message
+local function refusal(context, method, permission)
+  local code, message = authenticate(context)
+  if code then
+    return code, message
+  elseif method ~= "GET" and not context.actor.service and not request_of.is_same_origin(context.request) then
+    return "cross_site"
+  elseif not permission then
+    return nil -- the handler asks, about what it finds
+  end
+  local may, denial, failure = context.engine:can(context.actor, permission)
+  if not may then
+    return failure or "forbidden", denial
+  end
+end
+
+local function new_context(app, request, route, id)
+  local engine = app.options.engine
+  engine = type(engine) == "function" and engine() or engine
+  local strings = engine.strings
+  return {
+    app = app,
+    request = request,
+    engine = engine,
+    strings = strings,
+    language = strings:language(accepted(request.headers)),
+    id = id,
+    wants_page = route ~= nil and route.page == true,
+  }
+end
+
+local function respond(app, request)
+  local path = request.path:sub(1, #app.prefix) == app.prefix and request.path:sub(#app.prefix + 1) or ""
+  local route, id = find_route(path)
+  local context = new_context(app, request, route, id)
+  if not route then
+    context.wants_page = request_of.wants_html(request)
+    return response.problem(context, "not_found")
+  end
+  local method = request.method == "HEAD" and "GET" or request.method
+  local handler = route[method]
+  if not handler then
+    return response.problem(context, "method_not_allowed", nil, nil, { Allow = allowed(route) })
+  elseif not route.open then
+    local code, message = refusal(context, method, handler[2])
+    if code then
+      return response.problem(context, code, message)
+    end
+  end
+  return handler[1](context, path)
+end
+
+--- Answers a request. Never raises: what goes wrong within is a 500, whose `log` says what it was.
+---@param request leadcat.http.Request
+---@return leadcat.http.Response
+function App:respond(request)
+  local ok, made = pcall(respond, self, request)
+  if not ok then
+    made = {
+      status = 500, log = tostring(made), body = '{"status":500,"code":"io","title":"Internal error"}',
+      headers = { ["Content-Type"] = "application/problem+json", ["Cache-Control"] = "no-store" },
+    }
+  end
+  if made.body then
+    made.headers["Content-Length"] = ("%d"):format(#made.body)
+  end
+  if request.method == "HEAD" then
+    made.body = nil
+  end
+  return made
+end
+
+local OPTIONS = {
+  engine = options_of.kind("an engine, or a function that gives it", function(value)
+    return type(value) == "table" or type(value) == "function"
+  end),
+  authenticate = options_of.of_type "function",
+  prefix = options_of.of_type "string",
+  frame_ancestors = options_of.of_type "string",
+}
+
+--- The application of these options. It holds nothing else, so that one can be made for each request.
+---@param options leadcat.http.Options
+---@return leadcat.http.App
+function http.new(options)
+  options_of.check(options, OPTIONS, "leadcat.http: ")
+  if not options or not options.engine or not options.authenticate then
+    error("leadcat.http: engine and authenticate are needed", 2)
+  end
+  return setmetatable({
+    options = options, prefix = options.prefix or "/leadcat", frame_ancestors = options.frame_ancestors or "'self'",
+  }, App)
+end
+
+return http

@@ -1,0 +1,344 @@
+--- The routes that programs call: JSON in, JSON out. Who may call is `http.lua`'s to say, what is done is the engine's;
+-- here one is put into the words of the other.
+
+local json = require "leadcat.json"
+local request_of = require "leadcat.http.request"
+local response = require "leadcat.http.response"
+
+local api = {}
+
+local MAX_LIMIT = 1000
+
+-- Events ---------------------------------------------------------------------------------------------------------------
+
+-- The actor is whoever has sent the event, and the company's category is what its host says.
+local function sent_by(event, actor)
+  if type(event) == "table" then
+    event.actor, event.category = actor, nil
+  end
+  return event
+end
+
+function api.events(context)
+  local sent, code, message = request_of.json(context.request)
+  if sent == nil then
+    return response.problem(context, code, message)
+  end
+  local outcome
+  if type(sent) == "table" and sent[1] ~= nil then
+    for i = 1, #sent do
+      sent_by(sent[i], context.actor)
+    end
+    outcome, message, code = context.engine:handle_many(sent)
+  elseif type(sent) == "table" then
+    outcome, message, code = context.engine:handle(sent_by(sent, context.actor))
+  else
+    return response.problem(context, "invalid", "an event, or an array of events, expected")
+  end
+  if not outcome then
+    return response.problem(context, code, message)
+  end
+  return response.json(context, 200, outcome)
+end
+
+function api.propose(context)
+  local sent, code, message = request_of.json(context.request)
+  if sent == nil then
+    return response.problem(context, code, message)
+  elseif type(sent) ~= "table" then
+    return response.problem(context, "invalid", "an event expected")
+  end
+  local view
+  view, message, code = context.engine:propose(sent_by(sent, context.actor))
+  if code then
+    return response.problem(context, code, message)
+  elseif not view then
+    return response.new(context, 204)
+  elseif request_of.wants_html(context.request) then
+    return response.html(context, 200, context.engine:render(view, "html"))
+  end
+  return response.new(context, 200, context.engine:render(view, "json"), "application/json")
+end
+
+-- The config -----------------------------------------------------------------------------------------------------------
+
+local function tag_of(revision)
+  return ('"%d"'):format(revision)
+end
+
+function api.config(context)
+  local cfg, message, code = context.engine:config()
+  if not cfg then
+    return response.problem(context, code, message)
+  end
+  local headers = { ETag = tag_of(cfg.revision), ["Cache-Control"] = "private, no-cache" }
+  if context.request.headers["if-none-match"] == headers.ETag then
+    return response.new(context, 304, nil, nil, headers)
+  end
+  return response.json(context, 200, cfg, headers)
+end
+
+-- The revision that a change was made from; nil for any.
+---@return integer? revision
+---@return string? code
+local function expected_revision(context)
+  local tag = context.request.headers["if-match"]
+  if not tag then
+    return nil, "revision_required"
+  elseif tag == "*" then
+    return nil
+  end
+  local revision = tonumber(tag:match '^%s*"(%d+)"%s*$')
+  if not revision or revision >= 2 ^ 53 then
+    return nil, "stale"
+  end
+  return json.integer(revision)
+end
+
+function api.save_config(context)
+  local expected, code = expected_revision(context)
+  if code then
+    return response.problem(context, code)
+  end
+  local cfg, revision, message, problems
+  cfg, code, message = request_of.json(context.request)
+  if cfg == nil then
+    return response.problem(context, code, message)
+  end
+  revision, message, code, problems = context.engine:save(cfg, { actor = context.actor, revision = expected })
+  if not revision then
+    return response.problem(context, code, message, problems and { problems = json.array(problems) })
+  end
+  return response.json(context, 200, { revision = revision }, { ETag = tag_of(revision) })
+end
+
+-- Lists ----------------------------------------------------------------------------------------------------------------
+
+local STATES = {
+  open = true, accepted = true, changed = true, declined = true, expired = true, superseded = true, conflict = true,
+}
+
+local function whole(text, most)
+  local number = text:find "^%d+$" and tonumber(text)
+  return number and number >= 1 and number <= most and json.integer(number) or nil
+end
+
+local function id_of(text)
+  return #text >= 1 and #text <= 255 and text or nil
+end
+
+-- How each parameter is read; nil for what it cannot be.
+local PARAMETERS = {
+  company = id_of,
+  user = id_of,
+  state = function(text) return STATES[text] and text end,
+  limit = function(text) return whole(text, MAX_LIMIT) end,
+  since = function(text) return tonumber(text:match "^%d+%.?%d*$") end,
+}
+
+--- The parameters of a list, as the engine takes them.
+---@param context leadcat.http.Context
+---@param names string[]
+---@param after fun(text: string): any how the cursor is read
+---@return table? query
+---@return string? message
+function api.query(context, names, after)
+  local sent, query = request_of.fields(context.request.query), {}
+  for _, name in ipairs(names) do
+    if sent[name] and sent[name] ~= "" then
+      query[name] = PARAMETERS[name](sent[name])
+      if query[name] == nil then
+        return nil, ("the parameter %s cannot be '%s'"):format(name, sent[name]:sub(1, 60))
+      end
+    end
+  end
+  if sent.after and sent.after ~= "" then
+    query.after = after(sent.after)
+    if query.after == nil then
+      return nil, ("the parameter after cannot be '%s'"):format(sent.after:sub(1, 60))
+    end
+  end
+  return query
+end
+
+function api.cursor_of_history(text)
+  return whole(text, 2 ^ 53)
+end
+
+function api.cursor_of_confirmations(text)
+  return text:match "^%x+$"
+end
+
+local function escape(text)
+  return (text:gsub("[^%w_.~-]", function(character)
+    return ("%%%02X"):format(character:byte())
+  end))
+end
+
+-- The link to the next page, when there may be one.
+local function next_page(context, query, items, last)
+  local limit = query.limit or 100
+  if #items < limit then
+    return {}
+  end
+  local words = { "after=" .. escape(tostring(last)) }
+  for _, name in ipairs { "company", "limit", "since", "state", "user" } do
+    words[#words + 1] = query[name] and name .. "=" .. escape(tostring(query[name])) or nil
+  end
+  return { Link = ('<%s?%s>; rel="next"'):format(context.request.path, table.concat(words, "&")) }
+end
+
+function api.confirmations(context)
+  local query, problem = api.query(context, { "company", "user", "state", "limit" }, api.cursor_of_confirmations)
+  if not query then
+    return response.problem(context, "invalid", problem)
+  end
+  local records, message, code = context.engine:confirmations(query)
+  if not records then
+    return response.problem(context, code, message)
+  end
+  local last = records[#records]
+  return response.json(context, 200, json.array(records), next_page(context, query, records, last and last.id))
+end
+
+function api.count(context)
+  local user, count = context.actor.id, 0
+  if user ~= nil then
+    local message, code
+    count, message, code = context.engine:count_confirmations { user = user, state = "open" }
+    if not count then
+      return response.problem(context, code, message)
+    end
+  end
+  return response.json(context, 200, { count = count })
+end
+
+function api.history(context)
+  local query, problem = api.query(context, { "company", "since", "limit" }, api.cursor_of_history)
+  if not query then
+    return response.problem(context, "invalid", problem)
+  end
+  local entries, message, code = context.engine:history(query)
+  if not entries then
+    return response.problem(context, code, message)
+  end
+  local last = entries[#entries]
+  return response.json(context, 200, json.array(entries), next_page(context, query, entries, last and last.entry))
+end
+
+-- Questions ------------------------------------------------------------------------------------------------------------
+
+--- A record that the actor may see. Whether there is one that he may not see is nobody's business.
+---@param context leadcat.http.Context
+---@return leadcat.Confirmation? record
+---@return string? code
+---@return string? message
+function api.find(context)
+  local record, message, code = context.engine:confirmation(context.id)
+  if not record then
+    return nil, code, message
+  end
+  local may, denial, failure = context.engine:can(context.actor, "view", record)
+  if not may then
+    return nil, failure or "not_found", denial
+  end
+  return record
+end
+
+function api.confirmation(context)
+  local record, code, message = api.find(context)
+  if not record then
+    return response.problem(context, code, message)
+  end
+  return response.json(context, 200, record)
+end
+
+-- The answer in a form: `decline` counts whatever the list says, as browsers always send it.
+local function answer_of(fields)
+  if fields.decline == "true" then
+    return { decline = true }
+  elseif fields.accept == "true" then
+    return { accept = true }
+  end
+  return { category = json.integer(tonumber(fields.category or "") or 0) }
+end
+
+-- Why an answer was not taken, in the actor's language where the engine's message is only English.
+local function refused(context, code, message, record)
+  if record then
+    local view = context.engine:view(record, { actor = context.actor })
+    message = view and view.closed or message
+  end
+  return response.problem(context, code, message)
+end
+
+local STATUS = { conflict = 409, failed = 202 } -- failed: it is written down, and tried again
+
+local function resolve_with(context, answer)
+  local outcome, message, code, record = context.engine:resolve(context.id, answer, { actor = context.actor })
+  if not outcome then
+    return refused(context, code, message, record)
+  elseif outcome.status == "conflict" then
+    local closed = context.engine:confirmation(context.id)
+    local view = closed and context.engine:view(closed, { actor = context.actor })
+    return response.problem(context, "conflict", view and view.closed, { outcome = outcome })
+  end
+  return response.json(context, STATUS[outcome.status] or 200, outcome)
+end
+
+function api.resolve(context)
+  if request_of.is_form(context.request) then
+    context.wants_page = true
+    local fields, code, message = request_of.form(context.request)
+    if not fields then
+      return response.problem(context, code, message)
+    end
+    local made = resolve_with(context, answer_of(fields))
+    return made.status < 300 and response.redirect(context, "/confirmations?answered=" .. context.id) or made
+  end
+  local answer, code, message = request_of.json(context.request)
+  if answer == nil then
+    return response.problem(context, code, message)
+  elseif type(answer) ~= "table" then
+    return response.problem(context, "invalid", "an answer has accept, category or decline")
+  end
+  return resolve_with(context, answer)
+end
+
+function api.undo(context)
+  context.wants_page = request_of.is_form(context.request)
+  local entry = whole(context.id, 2 ^ 53)
+  if not entry then
+    return response.problem(context, "not_found")
+  end
+  local outcome, message, code = context.engine:undo(entry, { actor = context.actor })
+  if not outcome then
+    return response.problem(context, code, message)
+  elseif context.wants_page then
+    return response.redirect(context, "/history")
+  end
+  return response.json(context, STATUS[outcome.status] or 200, outcome)
+end
+
+-- For operators --------------------------------------------------------------------------------------------------------
+
+function api.metrics(context)
+  local text, message, code = context.engine:metrics()
+  if not text then
+    return response.problem(context, code, message)
+  end
+  return response.new(context, 200, text, "text/plain; version=0.0.4; charset=utf-8")
+end
+
+--- Whether the store can be read.
+function api.health(context)
+  local cfg, message, code = context.engine:config()
+  if not cfg then
+    local made = response.json(context, 503, { status = "unavailable", code = code })
+    made.log = message
+    return made
+  end
+  return response.json(context, 200, { status = "ok" })
+end
+
+return api

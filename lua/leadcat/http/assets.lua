@@ -1,0 +1,47 @@
+--- The files that pages load: scripts and the stylesheet, read once.
+
+local response = require "leadcat.http.response"
+
+local assets = {}
+
+assets.NAMES = { "leadcat.js", "settings.js", "leadcat.css" }
+
+local TYPES = { js = "text/javascript; charset=utf-8", css = "text/css; charset=utf-8" }
+
+-- This module's own place: the files are beside it, however it was installed.
+local DIRECTORY = debug.getinfo(1, "S").source:match "^@(.*)http/assets%.lua$" .. "web/"
+
+local loaded = {}
+
+-- A tag that changes when the content does.
+local function tag_of(content)
+  local hash = 5381
+  for i = 1, #content do
+    hash = (hash * 33 + content:byte(i)) % 4294967296
+  end
+  return ('"%08x-%x"'):format(hash, #content)
+end
+
+local function load(name)
+  if not loaded[name] then
+    local file = assert(io.open(DIRECTORY .. name, "rb"))
+    local content = file:read "*a"
+    file:close()
+    loaded[name] = { content = content, tag = tag_of(content) }
+  end
+  return loaded[name]
+end
+
+---@param context leadcat.http.Context
+---@param path string
+---@return leadcat.http.Response
+function assets.get(context, path)
+  local file = load(path:sub(2))
+  local headers = { ["Cache-Control"] = "public, max-age=300", ETag = file.tag }
+  if context.request.headers["if-none-match"] == file.tag then
+    return response.new(context, 304, nil, nil, headers)
+  end
+  return response.new(context, 200, file.content, TYPES[path:match "%w+$"], headers)
+end
+
+return assets

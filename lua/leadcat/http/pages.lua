@@ -1,0 +1,200 @@
+--- The routes that people look at: pages, and the forms on them. Everything works without JavaScript; scripts that make it
+-- nicer post the same forms or call `http/api.lua`.
+
+local api = require "leadcat.http.api"
+local difference = require "leadcat.difference"
+local history_page = require "leadcat.render.history"
+local inbox_page = require "leadcat.render.inbox"
+local request_of = require "leadcat.http.request"
+local response = require "leadcat.http.response"
+local settings_form = require "leadcat.settings_form"
+local settings_page = require "leadcat.render.settings"
+
+local pages = {}
+
+local PAGE = 50
+
+-- What every page needs to know.
+local function model(context, fields)
+  fields.strings, fields.language, fields.base = context.strings, context.language, context.app.prefix
+  return fields
+end
+
+-- Settings -------------------------------------------------------------------------------------------------------------
+
+-- The page for who may not see the settings; nothing for who may.
+---@return leadcat.http.Response?
+local function keep_out(context)
+  local may, denial, failure = context.engine:can(context.actor, "configure")
+  if failure then
+    return response.problem(context, failure, denial)
+  elseif not may then
+    return response.html(context, 403, settings_page.forbidden(model(context, {})))
+  end
+end
+
+-- Without the host's word on it, everybody is licensed.
+local function is_licensed(context)
+  return context.engine:licensed() ~= false
+end
+
+function pages.settings(context)
+  local refusal = keep_out(context)
+  if refusal then
+    return refusal
+  end
+  local cfg, message, code = context.engine:config()
+  if not cfg then
+    return response.problem(context, code, message)
+  end
+  local saved = request_of.fields(context.request.query).saved == tostring(cfg.revision)
+  return response.html(context, 200, settings_page.html(model(context, {
+    config = cfg, revision = cfg.revision, licensed = is_licensed(context), saved = saved and cfg.revision or nil,
+  })))
+end
+
+-- The form with what the user has typed, and what stands in the way of saving it.
+local function show_edited(context, status, edited, fields)
+  fields.config, fields.licensed = edited, is_licensed(context)
+  return response.html(context, status, settings_page.html(model(context, fields)))
+end
+
+-- Somebody else has saved meanwhile: what that changed is shown, and what was typed is kept.
+local function show_stale(context, edited, stored)
+  local newest, message, code = context.engine:config()
+  if not newest then
+    return response.problem(context, code, message)
+  end
+  return show_edited(context, 412, edited, {
+    revision = newest.revision,
+    changes = difference.sentences(stored, newest, context.strings, context.language),
+  })
+end
+
+-- The config that the form was made from; the newest when it does not say.
+local function stored_config(context, fields)
+  local revision = settings_form.revision(fields)
+  local stored, message, code
+  if revision then
+    stored, message, code = context.engine:config(revision)
+  end
+  if not stored and (not revision or code == "not_found") then
+    stored, message, code = context.engine:config()
+  end
+  return stored, message, code
+end
+
+local function save(context, edited, stored)
+  if not is_licensed(context) then
+    return show_edited(context, 403, edited, { revision = stored.revision })
+  end
+  local revision, message, code, problems = context.engine:save(edited, {
+    actor = context.actor, revision = stored.revision,
+  })
+  if revision then
+    return response.redirect(context, ("/settings?saved=%d"):format(revision))
+  elseif code == "invalid" then
+    return show_edited(context, 422, edited, { revision = stored.revision, problems = problems })
+  elseif code == "stale" then
+    return show_stale(context, edited, stored)
+  end
+  return response.problem(context, code, message)
+end
+
+function pages.save_settings(context)
+  local refusal = keep_out(context)
+  if refusal then
+    return refusal
+  end
+  local fields, code, message = request_of.form(context.request)
+  if not fields then
+    return response.problem(context, code, message)
+  end
+  local stored
+  stored, message, code = stored_config(context, fields)
+  if not stored then
+    return response.problem(context, code, message)
+  end
+  local action, edited = settings_form.read(fields, stored, context.language)
+  if action == "cancel" then
+    return response.redirect(context, "/settings")
+  elseif action == "edit" then
+    return show_edited(context, 200, edited, { revision = stored.revision })
+  end
+  return save(context, edited, stored)
+end
+
+-- Questions ------------------------------------------------------------------------------------------------------------
+
+-- The sentence about the question that was answered just now.
+local function said(context)
+  local id = request_of.fields(context.request.query).answered
+  local record = id and context.engine:confirmation(id)
+  local view = record and context.engine:can(context.actor, "view", record)
+    and context.engine:view(record, { actor = context.actor })
+  return view and view.closed or nil
+end
+
+function pages.inbox(context)
+  local query, problem = api.query(context, {}, api.cursor_of_confirmations)
+  if not query then
+    return response.problem(context, "invalid", problem)
+  end
+  local views, records, message, code = {}, {}, nil, nil
+  if context.actor.id ~= nil then
+    records, message, code = context.engine:confirmations {
+      user = context.actor.id, state = "open", limit = PAGE, after = query.after,
+    }
+  end
+  if not records then
+    return response.problem(context, code, message)
+  end
+  for i, record in ipairs(records) do
+    views[i], message, code = context.engine:view(record, { actor = context.actor })
+    if not views[i] then
+      return response.problem(context, code, message)
+    end
+  end
+  return response.html(context, 200, inbox_page.html(model(context, {
+    views = views, next = #records == PAGE and records[PAGE].id or nil, said = said(context),
+  })))
+end
+
+function pages.question(context)
+  local record, code, message = api.find(context)
+  if not record then
+    return response.problem(context, code, message)
+  end
+  local view
+  view, message, code = context.engine:view(record, { actor = context.actor })
+  if not view then
+    return response.problem(context, code, message)
+  end
+  local action = ("%s/api/confirmations/%s"):format(context.app.prefix, record.id)
+  return response.html(context, 200, inbox_page.question(model(context, {
+    dialog = context.engine:render(view, "html", { action = action }), view = view,
+  })))
+end
+
+-- History --------------------------------------------------------------------------------------------------------------
+
+function pages.history(context)
+  local query, problem = api.query(context, { "company" }, api.cursor_of_history)
+  if not query then
+    return response.problem(context, "invalid", problem)
+  end
+  local cfg, entries, message, code
+  cfg, message, code = context.engine:config()
+  if cfg then
+    entries, message, code = context.engine:history { company = query.company, after = query.after, limit = PAGE }
+  end
+  if not entries then
+    return response.problem(context, code, message)
+  end
+  return response.html(context, 200, history_page.html(model(context, {
+    entries = entries, cfg = cfg, company = query.company, next = #entries == PAGE and entries[PAGE].entry or nil,
+    may_undo = context.engine:can(context.actor, "undo") == true,
+  })))
+end
+
+return pages
