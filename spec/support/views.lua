@@ -5,10 +5,12 @@ local views = {}
 local ENGLISH = {
   category = "Category", save = "Save", keep = "Keep current category", cancel = "Cancel", close = "Close",
   company = "Company", current = "Category now", proposed = "Proposed category", proposal_mark = "proposed",
+  network = "The server could not be reached.",
 }
 local NORWEGIAN = {
   category = "Kategori", save = "Lagre", keep = "Behold nåværende kategori", cancel = "Avbryt", close = "Lukk",
   company = "Firma", current = "Kategori nå", proposed = "Foreslått kategori", proposal_mark = "foreslått",
+  network = "Serveren svarer ikke.",
 }
 
 --- Names that try to be more than names.
@@ -35,7 +37,9 @@ function views.english(fields)
     id = "00112233445566778899aabbccddeeff", state = "open", state_name = "Open", language = "en",
     title = "Update category",
     sentence = "The sale Cloud migration was won. Set the category of Fjord Shipping from Lead to Customer?",
-    company = "Fjord Shipping", from = { id = 1, name = "Lead" }, to = { id = 5, name = "Customer" },
+    cause = "The sale Cloud migration was won.", company = "Fjord Shipping",
+    from = { id = 1, name = "Lead", group = "potential_customer" },
+    to = { id = 5, name = "Customer", group = "customer" },
     options = {
       { id = 1, name = "Lead", group = "potential_customer", group_name = "Potential customer" },
       { id = 3, name = "Opportunity", group = "potential_customer", group_name = "Potential customer" },
@@ -56,7 +60,8 @@ function views.norwegian()
     language = "no", state_name = "Åpent", title = "Oppdater kategori", labels = NORWEGIAN,
     sentence = "Lead-statusen til Åse Ødegård ble satt til Kvalifisert. Vil du endre kategorien for Brødrene Ærlig AS "
       .. "fra Lead til Salgsmulighet?",
-    company = "Brødrene Ærlig AS", to = { id = 3, name = "Salgsmulighet" },
+    cause = "Lead-statusen til Åse Ødegård ble satt til Kvalifisert.", company = "Brødrene Ærlig AS",
+    to = { id = 3, name = "Salgsmulighet", group = "potential_customer" },
     options = {
       { id = 5, name = "Kunde", group = "customer", group_name = "Kunde" },
       { id = 1, name = "Lead", group = "potential_customer", group_name = "Potensiell kunde" },

@@ -1,78 +1,36 @@
 --- The question to a user as a dialog of a web page. Its form does everything without JavaScript and without a
--- stylesheet: it can be answered, declined or closed, and fits a narrow screen, whatever the names in it are.
+-- stylesheet: it can be answered, declined or closed. web/leadcat.js shows the same markup over the page that asks; the
+-- `data-` attributes are the words that it needs, and the empty alert is where it says what stands in the way.
 
 local h = require "leadcat.render.html"
+local page = require "leadcat.render.page"
+local parts = require "leadcat.render.parts"
 
 local confirmation = {}
 
 ---@class leadcat.ConfirmationHtmlOptions
+---@field base? string path that leadcat is served at, without a slash at its end; default "/leadcat"
 ---@field action? string URL that the answer is posted to; the API's when the question has an id, else that of the page
 ---@field open? boolean whether the dialog is shown at once; true when not given
 ---@field prefix? string start of the ids in the dialog of a question that has no id; different for each one in a page
 
-local OPTIONS = { action = "string", open = "boolean", prefix = "string" }
-local API = "/leadcat/api/confirmations/"
+local OPTIONS = { base = "string", action = "string", open = "boolean", prefix = "string" }
+local API = "/api/confirmations/"
 local PREFIX = "leadcat-confirmation"
-
--- Narrow screens -----------------------------------------------------------------------------------------------------
-
-local LONG_WORD, LONG_WORD_OF_TITLE = 24, 14 -- characters; a longer word may be broken
-local LONG_NAME = 17 -- ems; a longer name is shown cut in the list, which cannot break it
-local CHARACTER = "[^\128-\191][\128-\191]*"
-local PIECE = CHARACTER:rep(8)
-
--- Text whose long words have places to break.
-local function foldable(text, most)
-  local children = {}
-  for word, blanks in text:gmatch "([^ ]*)( *)" do
-    local from, long = 1, select(2, word:gsub("[^\128-\191]", "")) > (most or LONG_WORD)
-    local _, last = word:find(PIECE)
-    while long and last and last < #word do
-      children[#children + 1] = { word:sub(from, last), h.wbr {} }
-      from = last + 1
-      _, last = word:find(PIECE, from)
-    end
-    children[#children + 1] = word:sub(from) .. blanks
-  end
-  return children
-end
-
--- About how many ems a character takes in a wide font: Latin, other alphabets, CJK and symbols.
-local function ems(character)
-  if #character == 1 then
-    return character:find "[MWmw@%%]" and 1 or character:find "[A-Z#&+<=>^~]" and 0.8
-      or character:find "[Ifijlrt !'(),./:;|-]" and 0.4 or 0.63
-  end
-  return #character == 2 and 0.75 or #character == 3 and 1 or 1.4
-end
-
--- What the list shows of a long name; nil when it shows all of it.
-local function label(name)
-  local width, kept = 0, 0
-  for position, character in name:gmatch("()(" .. CHARACTER .. ")") do
-    width = width + ems(character)
-    if width <= LONG_NAME - 1 then
-      kept = position + #character - 1
-    end
-  end
-  return width > LONG_NAME and name:sub(1, kept) .. "\226\128\166" or nil
-end
 
 -- Parts --------------------------------------------------------------------------------------------------------------
 
-local function facts(view)
-  local rows = {}
-  local function add(term, name)
-    rows[#rows + 1] = { h.dt { foldable(term) }, h.dd { h.bdi { foldable(name) } } }
-  end
-  add(view.labels.company, view.company)
-  add(view.labels.current, view.from.name)
-  add(view.labels.proposed, view.to.name)
-  return h.dl { rows }
+local function fact(term, name)
+  return { h.dt { term }, h.dd { name } }
 end
 
-local function choice(option, selected)
-  return h.option { value = option.id, dir = "auto", selected = selected, label = label(option.name), option.name }
+local function facts(view)
+  local labels = view.labels
+  return h.dl { class = "leadcat-facts",
+    fact(labels.company, h.bdi { view.company }),
+    fact(labels.current, parts.category(view.from)),
+    fact(labels.proposed, parts.category(view.to)),
+  }
 end
 
 -- The options by group, and whether the proposal is among them.
@@ -84,7 +42,8 @@ local function grouped(options)
       group = { key = option.group, name = option.group_name, choices = {} }
       groups[#groups + 1] = group
     end
-    group.choices[#group.choices + 1] = choice(option, option.proposed and not proposed or false)
+    local selected = option.proposed and not proposed or false
+    group.choices[#group.choices + 1] = h.option { value = option.id, dir = "auto", selected = selected, option.name }
     proposed = proposed or option.proposed
   end
   return groups, proposed
@@ -95,25 +54,27 @@ local function list(view, id)
   local groups, proposed = grouped(view.options)
   local items = { not proposed and h.option { value = "", selected = true, "\226\128\147" } }
   for _, group in ipairs(groups) do
-    local name = group.name
-    items[#items + 1] = name and h.optgroup { label = label(name) or name, group.choices } or group.choices
+    items[#items + 1] = group.name and h.optgroup { label = group.name, group.choices } or group.choices
   end
   return h.select { id = id, name = "category", required = true, autofocus = true, dir = "auto", items }
 end
 
 -- `method="dialog"` closes the dialog; nothing is sent, and an open question stays open.
 local function button(text, attributes)
-  attributes.type, attributes[1] = "submit", foldable(text)
+  attributes.type, attributes[1] = "submit", text
   return h.button(attributes)
 end
 
 local function question(view, id, action)
   local labels = view.labels
   return h.form { method = "post", action = action,
-    h.p { h.label { ["for"] = id .. "-category", foldable(labels.category) }, " ", list(view, id .. "-category") },
-    view.expires and h.p { foldable(view.expires) },
-    h.p {
-      button(labels.save, {}), " ",
+    h.p { class = "leadcat-field",
+      h.label { ["for"] = id .. "-category", labels.category }, " ", list(view, id .. "-category"),
+    },
+    view.expires and h.p { class = "leadcat-muted", view.expires },
+    parts.alert(),
+    h.p { class = "leadcat-actions",
+      button(labels.save, { class = "leadcat-primary" }), " ",
       button(labels.keep, { name = "decline", value = "true", formnovalidate = true }), " ",
       button(labels.cancel, { formmethod = "dialog", formnovalidate = true, value = "cancel" }),
     },
@@ -122,8 +83,10 @@ end
 
 local function answer(view)
   return {
-    h.p { foldable(view.closed or view.state_name) },
-    h.form { method = "dialog", h.p { button(view.labels.close or view.labels.cancel, { value = "cancel" }) } },
+    h.p { view.closed or view.state_name },
+    h.form { method = "dialog",
+      h.p { class = "leadcat-actions", button(view.labels.close or view.labels.cancel, { value = "cancel" }) },
+    },
   }
 end
 
@@ -146,11 +109,12 @@ end
 local function element(view, options)
   local known = type(view.id) == "string" and #view.id == 32 and not view.id:find "%X"
   local id = known and PREFIX .. "-" .. view.id or options.prefix or PREFIX
-  local action = options.action or known and API .. view.id or false
+  local action = options.action or known and (options.base or page.BASE) .. API .. view.id or false
   return h.dialog { class = "leadcat-dialog", lang = view.language, open = options.open ~= false,
     aria_labelledby = id .. "-title", aria_describedby = id .. "-sentence",
-    h.h2 { id = id .. "-title", foldable(view.title, LONG_WORD_OF_TITLE) },
-    h.p { id = id .. "-sentence", foldable(view.sentence) },
+    data_leadcat_close = view.labels.close, data_leadcat_network = view.labels.network,
+    h.h2 { id = id .. "-title", view.title },
+    h.p { id = id .. "-sentence", view.sentence },
     facts(view),
     view.state == "open" and question(view, id, action) or answer(view),
   }
