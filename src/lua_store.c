@@ -368,7 +368,7 @@ static unsigned states_field(lua_State *L, int table) {
              : 1U << l_name_field(L, table, "state", lc_question_state_names, LC_QUESTION_STATES);
 }
 
-/* The table at `index`: {company=, user=, state=, after= (an entry), now=, limit=}; the first four may be absent. */
+/* The table at `index`: {company=, user=, state=, after= (an entry), now=, unswept=, limit=}; the first four may be absent. */
 static lc_query check_query(lua_State *L, int index) {
   luaL_checktype(L, index, LUA_TTABLE);
   return (lc_query){
@@ -377,6 +377,7 @@ static lc_query check_query(lua_State *L, int index) {
     .states = states_field(L, index),
     .after = (uint64_t)l_integer_field(L, index, "after"),
     .now = l_number_field(L, index, "now"),
+    .unswept = l_boolean_field(L, index, "unswept"),
     .limit = (size_t)l_integer_field(L, index, "limit"),
   };
 }

@@ -265,6 +265,7 @@ lc_status lc_store_confirmation(lc_store *store, lc_text tenant, const uint8_t *
 /* What a list is to hold, and how far it has come. */
 typedef struct page {
   const lc_query *query;
+  unsigned states; /* to be looked through */
   lc_key tenant, prefix;
   uint64_t bound; /* only questions of older entries are still to come */
   size_t left;
@@ -277,7 +278,7 @@ static int seek_newest(MDB_cursor *cursor, page *p, lc_key *id) {
   for (int state = 0; state < LC_QUESTION_STATES; state++) {
     lc_key prefix = p->prefix;
     MDB_val key, value;
-    if ((p->query->states & 1U << state) == 0)
+    if ((p->states & 1U << state) == 0)
       continue;
     add_state(&prefix, (lc_question_state)state);
     int rc = lc_seek_before(cursor, &prefix, p->bound, &key, &value);
@@ -295,10 +296,11 @@ static int seek_newest(MDB_cursor *cursor, page *p, lc_key *id) {
 }
 
 static bool is_wanted(const lc_query *query, const lc_confirmation *question) {
-  bool overdue = question->state == LC_QUESTION_OPEN && lc_question_is_due(question, query->now);
-  bool of_user = query->user.size == 0
-      || (query->user.size == question->user.size && memcmp(query->user.data, question->user.data, query->user.size) == 0);
-  return of_user && !(overdue && (query->states & 1U << LC_QUESTION_EXPIRED) == 0);
+  bool overdue = query->unswept && question->state == LC_QUESTION_OPEN && lc_question_is_due(question, query->now);
+  lc_question_state state = overdue ? LC_QUESTION_EXPIRED : question->state;
+  return (query->states & 1U << state) != 0
+      && (query->user.size == 0 || (query->user.size == question->user.size
+                                    && memcmp(query->user.data, question->user.data, query->user.size) == 0));
 }
 
 static lc_status list_page(lc_store *store, MDB_cursor *cursor, void *request, lc_error *error) {
@@ -326,6 +328,9 @@ static lc_status list_page(lc_store *store, MDB_cursor *cursor, void *request, l
 static page page_of(lc_text tenant, const lc_query *query) {
   lc_scope scope = query->company.size != 0 ? SCOPE_COMPANY : query->user.size != 0 ? SCOPE_USER : SCOPE_ALL;
   page p = { .query = query, .tenant = lc_key_of(tenant), .left = query->limit };
+  p.states = query->states;
+  if (query->unswept && (query->states & 1U << LC_QUESTION_EXPIRED) != 0)
+    p.states |= 1U << LC_QUESTION_OPEN;
   p.bound = query->after != 0 ? query->after : UINT64_MAX;
   p.prefix = key_of_scope(&p.tenant, scope, scope == SCOPE_COMPANY ? query->company : query->user);
   return p;

@@ -150,11 +150,22 @@ local function job_of(entry, attempts)
   return { item = entry, company = company, attempts = attempts }
 end
 
+-- The embedded host never leaves an entry unfinished. If there is one all the same, another host has begun it.
+local function nothing_to_take_up(self, key)
+  local newest, message, code = self._store:newest(self._tenant, key)
+  if newest then
+    return nil, nil, "not_found"
+  elseif code == "conflict" then
+    return nil, ("company %s has a change that another host began and has to finish"):format(key), "unavailable"
+  end
+  return nil, message, code
+end
+
 -- Takes up one company's unfinished entry. Gives its outcome, and true while it stays unfinished; nil, message,
 -- "not_found" when the company has none (any more), "conflict" when somebody alive works on it.
 local function take_up(self, key)
   if self.host.embedded then
-    return nil, "it was begun with another host, which has to finish it", "unavailable"
+    return nothing_to_take_up(self, key)
   end
   local now = self:_now()
   local entry, attempts, code = self._store:claim(self._tenant, key, false, now, now + apply.CLAIM_SECONDS)

@@ -55,10 +55,11 @@ end
 --- The same; raises, on behalf of the caller's caller, when it cannot be an id.
 ---@param id string|integer
 ---@param name string of the argument
+---@param level? integer as in `error`; default 3
 ---@return string text
-function event.check_key(id, name)
+function event.check_key(id, name, level)
   local text, problem = event.key(id)
-  return text or error(name .. " " .. problem, 3)
+  return text or error(name .. " " .. problem, level or 3)
 end
 
 -- What each optional field must be; `what` completes the sentence "... must be".

@@ -40,16 +40,17 @@ end
 
 -- The outcome of the first delivery of the event with this id, if it has one and was written down.
 ---@param id string|integer|nil
+---@param only_look? boolean
 ---@return leadcat.Outcome? outcome
 ---@return string? message
 ---@return string? code
-local function find_duplicate(self, id)
+local function find_duplicate(self, id, only_look)
   if id == nil then
     return nil
   end
   local key = event_of.key(id)
   local entry, message, code = self._store:seen(self._tenant, key)
-  if is_under_way(entry) then -- its outcome is worth waiting for
+  if is_under_way(entry) and not only_look then -- its outcome is worth waiting for
     local _, why, failure = apply.settle(self, event_of.key(entry.company))
     entry, message, code = self._store:seen(self._tenant, key)
     if is_under_way(entry) then
@@ -214,10 +215,11 @@ end
 -- Where the company stands, and what the config says to that. What would come to nothing only because an earlier change
 -- of the company has not come to its end yet is decided behind that.
 ---@param pending? integer where an earlier event of the same batch leaves the company
+---@param only_look? boolean whether nothing is to be written: the change is left as it is
 ---@return table? decided {basis, newest, category, action, to, reason, revision}
 ---@return string? message
 ---@return string? code
-local function decide(self, event, pending)
+local function decide(self, event, pending, only_look)
   while true do
     local basis, newest, failure = basis_of(self, event)
     if not basis then
@@ -230,7 +232,7 @@ local function decide(self, event, pending)
     local action, to, reason, revision = self._evaluate(event.trigger, category, event.lead_status)
     if not action then
       return nil, to, reason
-    elseif action ~= "none" or newest ~= UNSETTLED or reason == "rule_disabled" then
+    elseif only_look or action ~= "none" or newest ~= UNSETTLED or reason == "rule_disabled" then
       return { basis = basis, newest = newest, category = category, action = action, to = to, reason = reason,
         revision = revision }
     end
@@ -269,8 +271,8 @@ end
 ---@return nil
 ---@return leadcat.Outcome|string|nil outcome (or the message)
 ---@return string? code
-local function come_to_nothing(self, event, decided)
-  local outcome, message, code = find_duplicate(self, event.id)
+local function come_to_nothing(self, event, decided, only_look)
+  local outcome, message, code = find_duplicate(self, event.id, only_look)
   if outcome or code then
     return nil, outcome or message, code
   end
@@ -280,11 +282,12 @@ end
 
 --- Steps 1 to 5 of an event: seen before? where does the company stand? decide; ask the guards.
 ---@param pending? integer as for `decide`
+---@param only_look? boolean as for `decide`
 ---@return table? job {event, company, item, attempts} to be written down; nil when there is nothing to write, then
 ---@return leadcat.Outcome|string|nil outcome what the event came to (or the message)
 ---@return string? code
-function handle.prepare(self, event, pending)
-  local outcome, message, code = find_duplicate(self, event.id)
+function handle.prepare(self, event, pending, only_look)
+  local outcome, message, code = find_duplicate(self, event.id, only_look)
   if outcome or code then
     return nil, outcome or message, code
   end
@@ -296,11 +299,11 @@ function handle.prepare(self, event, pending)
     return nil, unchanged("not_licensed")
   end
   local decided
-  decided, message, code = decide(self, event, pending)
+  decided, message, code = decide(self, event, pending, only_look)
   if not decided then
     return nil, message, code
   elseif decided.action == "none" then
-    return come_to_nothing(self, event, decided)
+    return come_to_nothing(self, event, decided, only_look)
   end
   return new_job(self, event, decided)
 end

@@ -70,7 +70,7 @@ function question:propose(event)
   if problem then
     return nil, problem, "invalid"
   end
-  local job, outcome, code = handle.prepare(self, event)
+  local job, outcome, code = handle.prepare(self, event, nil, true)
   if code then
     return nil, outcome, code
   elseif not job or job.item.status ~= "awaiting_confirmation" then
@@ -94,6 +94,12 @@ local function read(self, id)
   return stored
 end
 
+local function check_id(id)
+  if type(id) ~= "string" then
+    error("id: a string expected, got " .. type(id), 3)
+  end
+end
+
 local function is_overdue(self, stored)
   return stored.state == "open" and stored.expires_at <= self:_now()
 end
@@ -114,6 +120,7 @@ end
 ---@return string? code `not_found`
 function question:confirmation(id)
   self:_check_open()
+  check_id(id)
   local stored, message, code = read(self, id)
   local swept = true
   if stored and is_overdue(self, stored) then
@@ -154,11 +161,12 @@ local function to_query(self, query, limit)
   end
   local swept = self:sweep() ~= nil
   return {
-    company = query.company and event_of.check_key(query.company, "company"),
-    user = query.user and event_of.check_key(query.user, "user"),
+    company = query.company and event_of.check_key(query.company, "company", 4),
+    user = query.user and event_of.check_key(query.user, "user", 4),
     state = query.state,
     after = behind and behind.entry,
     now = self:_now(),
+    unswept = not swept,
     limit = limit,
   }, swept
 end
@@ -323,6 +331,7 @@ end
 ---@return leadcat.Confirmation? record of a question that was closed before
 function question:resolve(id, answer, options)
   self:_check_open()
+  check_id(id)
   if type(answer) ~= "table" then
     error("answer: a table expected, got " .. type(answer), 2)
   end
