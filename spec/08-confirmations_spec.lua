@@ -190,6 +190,16 @@ describe("a question to a user", function()
     engine:close()
   end)
 
+  it("offers what is not deleted when it is asked, in the config's order", function()
+    local engine = open()
+    local cfg = stores.config(RULES)
+    cfg.categories[PARTNER].deleted = true
+    table.insert(cfg.categories, 1, table.remove(cfg.categories)) -- category 8 comes first
+    assert(engine:save(cfg))
+    assert.same({ 8, 1, 2, 3, 4, 5, 7 }, engine:confirmation(ask(engine)).options)
+    engine:close()
+  end)
+
   it("has no sale, contact, actor and lead status when there was none; then its options are still a list", function()
     local engine = open()
     local id = assert(engine:handle { trigger = "sale_won", company = "Acme" }).confirmation
@@ -998,6 +1008,7 @@ describe("a list of questions", function()
           local ids = expected(asked, query)
           local records = assert(engine:confirmations(query))
           assert.same(ids, ids_of(records))
+          assert.equal(#ids, engine:count_confirmations(query))
           for _, limit in ipairs(#ids > 0 and { 1, 4, 90 } or {}) do
             assert.same(ids, paged(engine, query, limit))
           end
