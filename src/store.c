@@ -238,6 +238,10 @@ lc_status lc_result_set(lc_store *store, const void *data, size_t size, lc_error
   return status;
 }
 
+lc_status lc_must_be_there(lc_status status, const char *what, lc_error *error) {
+  return status == LC_NOT_FOUND ? lc_fail(error, LC_CORRUPT, "%s is missing that another record names", what) : status;
+}
+
 lc_status lc_copy_out(lc_store *store, MDB_txn *txn, lc_table table, lc_key key, lc_error *error) {
   lc_result_clear(store);
   return lc_copy_more(store, txn, table, key, error);

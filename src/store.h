@@ -166,9 +166,9 @@ typedef struct lc_query {
   lc_text user;    /* asked on behalf of this user; empty: of all */
   unsigned states; /* in these: bits 1 << lc_question_state */
   uint64_t after;  /* asked before this entry; 0: from the newest */
+  size_t limit;
   bool unswept;    /* lc_store_expire has failed: open ones whose time is over by `now` count as expired */
   double now;
-  size_t limit;
 } lc_query;
 
 /* Copies out a list of confirmations, newest first. */

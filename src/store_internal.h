@@ -110,6 +110,8 @@ lc_status lc_store_fail(const lc_store *store, lc_part part, int rc, const char 
 /* The result buffer. */
 void lc_result_clear(lc_store *store);
 lc_status lc_result_set(lc_store *store, const void *data, size_t size, lc_error *error);
+/* LC_CORRUPT for LC_NOT_FOUND: what another record names must be there. */
+lc_status lc_must_be_there(lc_status status, const char *what, lc_error *error);
 /* Copies a value of the journal's part out. LC_NOT_FOUND when there is none. */
 lc_status lc_copy_out(lc_store *store, MDB_txn *txn, lc_table table, lc_key key, lc_error *error);
 /* Appends the value to what was copied out before; the result may move in memory. */

@@ -236,7 +236,7 @@ static lc_status finish_question(const lc_writer *w, lc_entry *entry, lc_error *
   size_t size = w->store->result_size;
   lc_entry answer = *entry;
   lc_confirmation question;
-  lc_status status = lc_read_question(w, entry->confirmation, &question, error);
+  lc_status status = lc_must_be_there(lc_read_question(w, entry->confirmation, &question, error), "a question", error);
   if (status == LC_OK) /* again: the result may have moved */
     status = lc_entry_unpack(w->store->result, size, &answer, error);
   answer.status = entry->status;
@@ -246,6 +246,7 @@ static lc_status finish_question(const lc_writer *w, lc_entry *entry, lc_error *
 static lc_status finish_entry(const lc_writer *w, const lc_finish *finish, lc_error *error) {
   lc_entry entry;
   lc_status status = lc_copy_out(w->store, w->txn, LC_TABLE_JOURNAL, lc_key_of_entry(&w->tenant, finish->entry), error);
+  status = lc_must_be_there(status, "an entry", error);
   if (status == LC_OK)
     status = lc_entry_unpack(w->store->result, w->store->result_size, &entry, error);
   if (status != LC_OK)
@@ -295,7 +296,8 @@ static lc_status take_claim(lc_writer *w, lc_key *company, lc_claim *claim, lc_e
     rc = lc_put(w->store, w->txn, LC_TABLE_APPLYING, company, claim, sizeof *claim);
   if (rc != 0)
     return lc_writer_fail(w, rc, error);
-  return lc_copy_out(w->store, w->txn, LC_TABLE_JOURNAL, lc_key_of_entry(&w->tenant, claim->entry), error);
+  lc_status status = lc_copy_out(w->store, w->txn, LC_TABLE_JOURNAL, lc_key_of_entry(&w->tenant, claim->entry), error);
+  return lc_must_be_there(status, "an entry", error);
 }
 
 /* Whether the claim is there to be taken: asked while reading, so that those who wait for its

@@ -169,7 +169,7 @@ lc_status lc_supersede(lc_writer *w, const lc_entry *newer, lc_error *error) {
   if (rc != 0 || id.mv_size != LC_CONFIRMATION_SIZE)
     return lc_writer_fail(w, rc != 0 ? rc : MDB_CORRUPTED, error);
   lc_result_clear(w->store);
-  lc_status status = lc_read_question(w, id.mv_data, &question, error);
+  lc_status status = lc_must_be_there(lc_read_question(w, id.mv_data, &question, error), "a question", error);
   if (status != LC_OK)
     return status;
   return lc_question_is_due(&question, w->now) ? expire(w, &question, error) : supersede(w, &question, newer, error);

@@ -55,7 +55,7 @@ local STATUS = {
 }
 
 -- Codes whose message says what the client did wrong; of the others only the operator is told it.
-local TELLS = { invalid = true, malformed = true, stale = true, conflict = true, already_resolved = true, expired = true }
+local TELLS = { invalid = true, malformed = true, conflict = true, already_resolved = true, expired = true }
 
 local function detail_of(context, code, message)
   return TELLS[code] and message or problem_page.detail(context.strings, context.language, code)
