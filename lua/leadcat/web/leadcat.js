@@ -1,0 +1,242 @@
+// Asks the user in the page where he works: tells the server what has happened, and shows the server's own dialog when it
+// wants to know something. One global, `leadcat`; no dependencies. The server's address is that of this file.
+//
+//   const outcome = await leadcat.report({ trigger: "sale_won", company: 42 });
+//   const choice = await leadcat.propose(event); // before the host saves: undefined, a category's id, false or null
+//   const outcome = await leadcat.answer(id);    // an open question; undefined when it is left open
+//   badge.textContent = await leadcat.count();   // of the user's open questions
+//
+// A link with data-leadcat-answer="ID" opens the question in place. What goes wrong is an Error with the server's words
+// as its message, its `code` and its `status` (0 when the server could not be reached).
+(function () {
+  "use strict";
+
+  const script = document.currentScript;
+  const base = script && script.src ? new URL(".", script.src).href.slice(0, -1) : "/leadcat";
+  const GONE = [409, 410]; // the question is closed: no other answer will be taken
+
+  // Requests -------------------------------------------------------------------------------------------------------
+
+  const failure = (message, status, code, outcome) =>
+    Object.assign(new Error(`${message}`), { status, code, outcome });
+
+  // The server's problem details (RFC 9457) as an error; a proxy may have answered in its place.
+  async function problemOf(response) {
+    const json = /json/.test(response.headers.get("Content-Type"));
+    const { detail, title, code, outcome } = (json && await response.json().catch(() => null)) || {};
+    return failure(detail || title || `leadcat: status ${response.status}`, response.status, code || "network", outcome);
+  }
+
+  // Asks the server; with a body it is a POST.
+  async function request(path, accept, body) {
+    const options = { credentials: "same-origin", cache: "no-store", headers: { Accept: accept } };
+    if (body !== undefined) {
+      Object.assign(options, { method: "POST", body: JSON.stringify(body) });
+      options.headers["Content-Type"] = "application/json";
+    }
+    const response = await fetch(base + path, options).catch((error) => {
+      throw failure(`leadcat: ${error.message}`, 0, "network");
+    });
+    if (!response.ok) {
+      throw await problemOf(response);
+    }
+    return response;
+  }
+
+  // What the server says, read whole. It may break off, and a page to sign in may stand in its place.
+  const read = (response, how) => response[how]().catch((error) => {
+    throw failure(`leadcat: ${error.message}`, response.status, "network");
+  });
+
+  const json = async (path, body) => read(await request(path, "application/json", body), "json");
+
+  // The dialog in a page or in a piece of one.
+  async function dialogIn(response) {
+    const page = new DOMParser().parseFromString(await read(response, "text"), "text/html");
+    const dialog = page.querySelector("dialog");
+    if (!dialog) {
+      throw failure("leadcat: there is no dialog in the server's answer", response.status, "network");
+    }
+    dialog.removeAttribute("open");
+    return document.adoptNode(dialog);
+  }
+
+  // The dialog -----------------------------------------------------------------------------------------------------
+
+  let last = Promise.resolve();
+
+  // One dialog after the other.
+  function inTurn(show) {
+    const turn = last.then(show);
+    last = turn.catch(() => {});
+    return turn;
+  }
+
+  const isCancel = (button) => button.getAttribute("formmethod") === "dialog";
+
+  function say(dialog, words) {
+    let place = dialog.querySelector("[role=alert]");
+    if (!place) {
+      place = dialog.appendChild(document.createElement("p"));
+      place.setAttribute("role", "alert");
+    }
+    place.textContent = words;
+  }
+
+  function leaveOnlyClose(dialog) {
+    for (const element of dialog.querySelectorAll(".leadcat-field, form .leadcat-muted, select, form button")) {
+      if (!isCancel(element)) {
+        element.remove();
+      } else if (dialog.dataset.leadcatClose) {
+        element.textContent = dialog.dataset.leadcatClose;
+      }
+    }
+  }
+
+  // Says what went wrong; the focus stays where it was, or goes to what is left.
+  function showError(dialog, error, button) {
+    say(dialog, (error.code === "network" && dialog.dataset.leadcatNetwork) || error.message);
+    if (GONE.includes(error.status)) {
+      leaveOnlyClose(dialog);
+    }
+    const target = button && button.isConnected ? button : dialog.querySelector("button");
+    if (target && dialog.open) {
+      target.focus();
+    }
+  }
+
+  function setBusy(dialog, busy) {
+    dialog.setAttribute("aria-busy", busy);
+    dialog.querySelectorAll("button").forEach((button) => { button.disabled = busy; });
+  }
+
+  const answerOf = (form, button) => (button && button.name === "decline" ? { decline: true }
+    : { category: Number(new FormData(form).get("category")) });
+
+  // Shows a dialog until it is answered or closed. `give` sends an answer. Resolves with its `outcome`, if any, the name
+  // of the `category`, and `gone` when the question turned out to be closed.
+  const ask = (dialog, before, give) => new Promise((resolve) => {
+    const result = { gone: !dialog.querySelector("[name=category]") };
+    let pending = null;
+
+    async function answer(form, button) {
+      const given = answerOf(form, button);
+      const chosen = form.querySelector(`option[value="${given.category}"]`);
+      setBusy(dialog, true);
+      say(dialog, "");
+      try {
+        result.outcome = await give(given);
+        result.category = chosen && chosen.textContent;
+        dialog.close();
+      } catch (error) {
+        result.outcome = error.outcome;
+        result.gone = GONE.includes(error.status);
+        setBusy(dialog, false);
+        showError(dialog, error, button);
+        pending = null;
+      }
+    }
+
+    dialog.addEventListener("submit", (event) => {
+      const button = event.submitter;
+      if (event.target.method === "dialog" || (button && isCancel(button))) {
+        return;
+      }
+      event.preventDefault();
+      pending = pending || answer(event.target, button);
+    });
+    dialog.addEventListener("close", async () => {
+      await pending; // closed while an answer was on its way: it counts
+      dialog.remove();
+      if (before && document.activeElement === document.body) {
+        before.focus();
+      }
+      resolve(result);
+    });
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+
+  // Shows the dialog of an open question.
+  function askQuestion(id, before) {
+    const path = `/confirmations/${encodeURIComponent(id)}`;
+    return inTurn(async () => ask(await dialogIn(await request(path, "text/html")), before,
+      (answer) => json(`/api${path}`, answer)));
+  }
+
+  // What pages call ------------------------------------------------------------------------------------------------
+
+  async function report(event) {
+    const before = document.activeElement;
+    const first = await json("/api/events", event);
+    if (first.status !== "awaiting_confirmation") {
+      return first;
+    }
+    // The event is safe: where the question cannot be shown now, it waits in the inbox.
+    const result = await askQuestion(first.confirmation, before).catch(() => ({}));
+    return result.outcome || first;
+  }
+
+  async function propose(event) {
+    const before = document.activeElement;
+    const response = await request("/api/propose", "text/html", event);
+    if (response.status === 204) {
+      return undefined;
+    }
+    const dialog = await dialogIn(response);
+    const { outcome } = await inTurn(() => ask(dialog, before, async (answer) => answer));
+    return outcome ? !outcome.decline && outcome.category : null;
+  }
+
+  const answer = async (id) => (await askQuestion(id, document.activeElement)).outcome;
+  const count = async () => (await json("/api/confirmations/count")).count;
+
+  // The inbox ------------------------------------------------------------------------------------------------------
+
+  // What came of a question, in the page's own words.
+  function sentence(words, { outcome, category }, company) {
+    const names = { company, category };
+    const status = outcome ? outcome.status : "closed";
+    const text = words[`leadcat${status[0].toUpperCase()}${status.slice(1)}`] || words.leadcatClosed;
+    return text.replace(/\{(\w+)\}/g, (_, name) => names[name]);
+  }
+
+  // Takes a question out of the list, and the focus to the next one.
+  function close(row, said, result) {
+    const next = row.nextElementSibling || row.previousElementSibling;
+    const empty = document.querySelector(".leadcat-empty");
+    said.textContent = sentence(said.dataset, result, row.dataset.leadcatCompany);
+    said.tabIndex = -1;
+    (next ? next.querySelector("[data-leadcat-answer]") : said).focus();
+    (next ? row : row.parentElement).remove();
+    if (!next && empty) {
+      empty.hidden = false;
+    }
+  }
+
+  async function answerInPlace(link) {
+    link.setAttribute("aria-busy", true);
+    const result = await askQuestion(link.dataset.leadcatAnswer, link).catch(() => null);
+    link.removeAttribute("aria-busy");
+    const row = link.closest("[data-leadcat-company]");
+    const said = document.querySelector("[data-leadcat-closed]");
+    if (!result && link.href) {
+      window.location.assign(link.href); // that page says what is wrong
+    } else if (row && said && result && (result.outcome || result.gone)) {
+      close(row, said, result);
+    }
+  }
+
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("[data-leadcat-answer]");
+    const elsewhere = event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey;
+    if (link && !elsewhere && !event.defaultPrevented) {
+      event.preventDefault();
+      if (!link.hasAttribute("aria-busy")) {
+        answerInPlace(link);
+      }
+    }
+  });
+
+  window.leadcat = Object.freeze({ report, propose, answer, count });
+})();
