@@ -111,9 +111,7 @@ return {
 
   -- The settings.
   ["settings.title"] = "Leadkategorisering",
-  ["settings.path_settings"] = "Indstillinger og vedligeholdelse",
-  ["settings.path_workflow"] = "Arbejdsgang",
-  ["settings.path"] = "Du er her",
+  ["settings.path"] = "Indstillinger og vedligeholdelse › Arbejdsgang",
   ["settings.rules"] = "Regler",
   ["settings.rules_hint"] = "En regel ændrer kun kategorien for firmaer, hvis kategori er i gruppen Potentiel kunde.",
   ["settings.sale_won"] = "Opdater kategori, når et salg er vundet",
@@ -145,6 +143,7 @@ return {
   ["settings.deleted_categories"] = "Slettede kategorier ({count})",
   ["settings.deleted_lead_statuses"] = "Slettede leadstatusser ({count})",
   ["settings.deleted_mark"] = "{name} (slettet)",
+  ["settings.unknown_mark"] = "{name} (ukendt)",
   ["settings.unnamed"] = "Uden navn",
   ["settings.saved"] = "Indstillingerne er gemt og i brug.",
   ["settings.unsaved"] = "Der er ændringer, som ikke er gemt endnu.",

@@ -114,9 +114,7 @@ return {
 
   -- The settings.
   ["settings.title"] = "Lead-Kategorisierung",
-  ["settings.path_settings"] = "Einstellungen und Wartung",
-  ["settings.path_workflow"] = "Workflow",
-  ["settings.path"] = "Sie sind hier",
+  ["settings.path"] = "Einstellungen und Wartung › Workflow",
   ["settings.rules"] = "Regeln",
   ["settings.rules_hint"] =
     "Eine Regel ändert die Kategorie nur bei Firmen, deren Kategorie in der Gruppe Potenzieller Kunde ist.",
@@ -150,6 +148,7 @@ return {
   ["settings.deleted_categories"] = "Gelöschte Kategorien ({count})",
   ["settings.deleted_lead_statuses"] = "Gelöschte Lead-Status ({count})",
   ["settings.deleted_mark"] = "{name} (gelöscht)",
+  ["settings.unknown_mark"] = "{name} (unbekannt)",
   ["settings.unnamed"] = "Noch ohne Namen",
   ["settings.saved"] = "Die Einstellungen sind gespeichert und gelten.",
   ["settings.unsaved"] = "Es gibt Änderungen, die noch nicht gespeichert sind.",

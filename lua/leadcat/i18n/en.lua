@@ -111,9 +111,7 @@ return {
 
   -- The settings.
   ["settings.title"] = "Lead categorization",
-  ["settings.path_settings"] = "Settings and maintenance",
-  ["settings.path_workflow"] = "Workflow",
-  ["settings.path"] = "You are here",
+  ["settings.path"] = "Settings and maintenance › Workflow",
   ["settings.rules"] = "Rules",
   ["settings.rules_hint"] =
     "A rule changes the category only of companies whose category is in the group Potential customer.",
@@ -146,6 +144,7 @@ return {
   ["settings.deleted_categories"] = "Deleted categories ({count})",
   ["settings.deleted_lead_statuses"] = "Deleted lead statuses ({count})",
   ["settings.deleted_mark"] = "{name} (deleted)",
+  ["settings.unknown_mark"] = "{name} (unknown)",
   ["settings.unnamed"] = "Not named yet",
   ["settings.saved"] = "The settings are saved and in use.",
   ["settings.unsaved"] = "There are changes that are not saved yet.",

@@ -113,9 +113,7 @@ return {
 
   -- The settings.
   ["settings.title"] = "Leadcategorisering",
-  ["settings.path_settings"] = "Instellingen en onderhoud",
-  ["settings.path_workflow"] = "Workflow",
-  ["settings.path"] = "U bent hier",
+  ["settings.path"] = "Instellingen en onderhoud › Workflow",
   ["settings.rules"] = "Regels",
   ["settings.rules_hint"] =
     "Een regel wijzigt de categorie alleen van bedrijven waarvan de categorie in de groep Potentiële klant zit.",
@@ -149,6 +147,7 @@ return {
   ["settings.deleted_categories"] = "Gewiste categorieën ({count})",
   ["settings.deleted_lead_statuses"] = "Gewiste leadstatussen ({count})",
   ["settings.deleted_mark"] = "{name} (gewist)",
+  ["settings.unknown_mark"] = "{name} (onbekend)",
   ["settings.unnamed"] = "Nog zonder naam",
   ["settings.saved"] = "De instellingen zijn opgeslagen en in gebruik.",
   ["settings.unsaved"] = "Er zijn wijzigingen die nog niet zijn opgeslagen.",

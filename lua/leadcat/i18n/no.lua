@@ -111,9 +111,7 @@ return {
 
   -- The settings.
   ["settings.title"] = "Lead-kategorisering",
-  ["settings.path_settings"] = "Innstillinger og vedlikehold",
-  ["settings.path_workflow"] = "Arbeidsflyt",
-  ["settings.path"] = "Du er her",
+  ["settings.path"] = "Innstillinger og vedlikehold › Arbeidsflyt",
   ["settings.rules"] = "Regler",
   ["settings.rules_hint"] = "En regel endrer kategorien bare for firmaer der kategorien er i gruppen Potensiell kunde.",
   ["settings.sale_won"] = "Oppdater kategori når et salg er vunnet",
@@ -145,6 +143,7 @@ return {
   ["settings.deleted_categories"] = "Slettede kategorier ({count})",
   ["settings.deleted_lead_statuses"] = "Slettede lead-statuser ({count})",
   ["settings.deleted_mark"] = "{name} (slettet)",
+  ["settings.unknown_mark"] = "{name} (ukjent)",
   ["settings.unnamed"] = "Uten navn",
   ["settings.saved"] = "Innstillingene er lagret og i bruk.",
   ["settings.unsaved"] = "Det finnes endringer som ikke er lagret ennå.",

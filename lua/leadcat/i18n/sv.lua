@@ -111,9 +111,7 @@ return {
 
   -- The settings.
   ["settings.title"] = "Leadkategorisering",
-  ["settings.path_settings"] = "Inställningar och underhåll",
-  ["settings.path_workflow"] = "Arbetsflöde",
-  ["settings.path"] = "Du är här",
+  ["settings.path"] = "Inställningar och underhåll › Arbetsflöde",
   ["settings.rules"] = "Regler",
   ["settings.rules_hint"] = "En regel ändrar kategorin bara för företag vars kategori är i gruppen Potentiell kund.",
   ["settings.sale_won"] = "Uppdatera kategori när en försäljning är vunnen",
@@ -145,6 +143,7 @@ return {
   ["settings.deleted_categories"] = "Raderade kategorier ({count})",
   ["settings.deleted_lead_statuses"] = "Raderade leadstatusar ({count})",
   ["settings.deleted_mark"] = "{name} (raderad)",
+  ["settings.unknown_mark"] = "{name} (okänd)",
   ["settings.unnamed"] = "Utan namn",
   ["settings.saved"] = "Inställningarna är sparade och används.",
   ["settings.unsaved"] = "Det finns ändringar som inte är sparade än.",
