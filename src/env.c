@@ -347,10 +347,6 @@ MDB_dbi lc_env_table(const lc_env *env, lc_table table) {
   return env->tables[table];
 }
 
-MDB_env *lc_env_part(const lc_env *env, lc_part part) {
-  return env->parts[part];
-}
-
 /* config.mdb is never mapped anew while open (the freshness check reads its map without a lock),
  * so only journal.mdb's transactions need to be told from a remapping. */
 static void enter(lc_env *env, lc_part part) {
@@ -361,6 +357,31 @@ static void enter(lc_env *env, lc_part part) {
 static void leave(lc_env *env, lc_part part) {
   if (part == LC_PART_JOURNAL)
     pthread_rwlock_unlock(&env->remap);
+}
+
+/* LMDB lists readers as lines of text, below a head; none is a line, too. */
+static int count_line(const char *line, void *count) {
+  int *lines = count;
+  if (line[0] != '(')
+    (*lines)++;
+  return 0;
+}
+
+void lc_env_stat(lc_env *env, lc_part part, lc_env_stats *stats) {
+  MDB_envinfo info;
+  MDB_stat pages;
+  int lines = 0;
+  enter(env, part);
+  mdb_env_info(env->parts[part], &info);
+  mdb_env_stat(env->parts[part], &pages);
+  mdb_reader_list(env->parts[part], count_line, &lines);
+  leave(env, part);
+  *stats = (lc_env_stats){
+    .used = (uint64_t)(info.me_last_pgno + 1) * pages.ms_psize,
+    .size = info.me_mapsize,
+    .readers = lines > 0 ? (unsigned)lines - 1 : 0,
+    .max_readers = info.me_maxreaders,
+  };
 }
 
 /* Another process has grown the file beyond our map: map it as large as it is. */

@@ -68,6 +68,15 @@ void lc_env_close(lc_env *env);
 /* Whether this process is a forked child of the one that opened `env`. A memory read. */
 bool lc_env_forked(const lc_env *env);
 
+typedef struct lc_env_stats {
+  uint64_t used;    /* bytes of the file in use */
+  uint64_t size;    /* bytes it may grow to */
+  unsigned readers; /* reader slots taken now */
+  unsigned max_readers;
+} lc_env_stats;
+
+void lc_env_stat(lc_env *env, lc_part part, lc_env_stats *stats);
+
 /* Frees reader slots that died with their processes; returns how many. */
 int lc_env_reader_check(lc_env *env);
 
@@ -76,7 +85,6 @@ int lc_env_reader_check(lc_env *env);
 uint64_t lc_env_config_txnid(const lc_env *env);
 
 MDB_dbi lc_env_table(const lc_env *env, lc_table table);
-MDB_env *lc_env_part(const lc_env *env, lc_part part);
 
 /* Begins a read transaction. `*reader` is NULL at first and is used again, with its reader slot,
  * by later calls; lc_env_read_end makes it idle, mdb_txn_abort gives it back for good.

@@ -28,10 +28,6 @@ lc_text l_check_tenant(lua_State *L, int argument) {
   return l_check_text(L, argument, LC_TENANT_MAX);
 }
 
-lc_company l_check_company(lua_State *L, int text_argument) {
-  return (lc_company){ l_check_text(L, text_argument, LC_COMPANY_MAX), lua_toboolean(L, text_argument + 1) != 0 };
-}
-
 int32_t l_check_id(lua_State *L, int argument) {
   int64_t id = 0;
   luaL_checktype(L, argument, LUA_TNUMBER);

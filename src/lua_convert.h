@@ -17,7 +17,6 @@ int l_fail(lua_State *L, lc_status status, const lc_error *error);
 lc_text l_check_text(lua_State *L, int argument, size_t most);
 lc_text l_opt_text(lua_State *L, int argument, size_t most); /* empty when nil or absent */
 lc_text l_check_tenant(lua_State *L, int argument);
-lc_company l_check_company(lua_State *L, int text_argument); /* and whether it is an integer, in the next */
 int32_t l_check_id(lua_State *L, int argument);
 
 /* Fields of the table at `table`; absent ones give zero. */

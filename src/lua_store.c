@@ -279,14 +279,15 @@ static int l_newest(lua_State *L) {
   return 1;
 }
 
-/* store:claim(tenant, company, is_integer, now, deadline) -> entry, attempts */
+/* store:claim(tenant, company, idle, now, deadline) -> entry, attempts */
 static int l_claim(lua_State *L) {
   lc_error error;
   lc_claim claim;
   lc_store *store = check_open(L);
   lc_text tenant = l_check_tenant(L, 2);
-  lc_company company = l_check_company(L, 3);
-  lc_status status = lc_store_claim(store, tenant, &company, luaL_checknumber(L, 5), luaL_checknumber(L, 6),
+  lc_company company = { l_check_text(L, 3, LC_COMPANY_MAX), false };
+  bool idle = lua_toboolean(L, 4) != 0;
+  lc_status status = lc_store_claim(store, tenant, &company, idle, luaL_checknumber(L, 5), luaL_checknumber(L, 6),
                                     &claim, &error);
   int results = one_entry(L, store, status, &error);
   if (results != 1)

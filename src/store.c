@@ -25,15 +25,15 @@ lc_status lc_store_open(const char *path, const lc_store_options *options, lc_st
   return LC_OK;
 }
 
-/* In a forked child only memory is given back: the rest is the parent's. */
+/* In a forked child the environment is the parent's. The owner's lock is held by both until both have closed it. */
 void lc_store_close(lc_store *store) {
   if (!lc_env_forked(store->env)) {
     for (int part = 0; part < LC_PARTS; part++)
       if (store->readers[part] != NULL)
         mdb_txn_abort(store->readers[part]);
-    lc_owner_close(&store->owner);
     lc_env_close(store->env);
   }
+  lc_owner_close(&store->owner);
   free(store->result);
   free(store);
 }
@@ -65,7 +65,7 @@ void lc_key_add_number(lc_key *key, uint64_t number) {
 uint64_t lc_key_number(MDB_val key) {
   const unsigned char *bytes = key.mv_data;
   uint64_t number = 0;
-  for (size_t i = key.mv_size - 8; i < key.mv_size; i++)
+  for (size_t i = key.mv_size < 8 ? 0 : key.mv_size - 8; i < key.mv_size; i++)
     number = number << 8 | bytes[i];
   return number;
 }
@@ -321,14 +321,12 @@ lc_status lc_store_stat(lc_store *store, lc_store_stats *stats, lc_error *error)
     .commit_slowest = store->commit_slowest,
   };
   for (int part = 0; part < LC_PARTS; part++) {
-    MDB_envinfo info;
-    MDB_stat pages;
-    mdb_env_info(lc_env_part(store->env, (lc_part)part), &info);
-    mdb_env_stat(lc_env_part(store->env, (lc_part)part), &pages);
-    stats->map_used[part] = (uint64_t)(info.me_last_pgno + 1) * pages.ms_psize;
-    stats->map_size[part] = info.me_mapsize;
-    stats->readers[part] = info.me_numreaders;
-    stats->max_readers = info.me_maxreaders;
+    lc_env_stats env;
+    lc_env_stat(store->env, (lc_part)part, &env);
+    stats->map_used[part] = env.used;
+    stats->map_size[part] = env.size;
+    stats->readers[part] = env.readers;
+    stats->max_readers = env.max_readers;
   }
   return LC_OK;
 }

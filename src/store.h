@@ -134,10 +134,11 @@ typedef struct lc_claim {
   uint32_t reserved; /* 0 */
 } lc_claim;
 
-/* Claims the company's unfinished entry until `deadline`, and copies it out.
+/* Claims the company's unfinished entry until `deadline`, and copies it out. `idle`: this store is not
+ * working on it; if the claim is its own, it was abandoned.
  * LC_NOT_FOUND: it has none. LC_CONFLICT: a live owner works on it. */
-lc_status lc_store_claim(lc_store *store, lc_text tenant, const lc_company *company, double now, double deadline,
-                         lc_claim *claim, lc_error *error);
+lc_status lc_store_claim(lc_store *store, lc_text tenant, const lc_company *company, bool idle, double now,
+                         double deadline, lc_claim *claim, lc_error *error);
 
 /* Copies out the list of unfinished entries whose `retry_at` has come, by company: at most `limit`
  * of those behind the company `after` (its text; empty for the first). */
@@ -233,7 +234,7 @@ typedef struct lc_store_stats {
   double commit_slowest; /* seconds */
   uint64_t map_used[2];  /* bytes of config.mdb and of journal.mdb in use */
   uint64_t map_size[2];  /* bytes they may grow to */
-  unsigned readers[2];   /* reader slots taken */
+  unsigned readers[2];   /* reader slots taken now */
   unsigned max_readers;
 } lc_store_stats;
 

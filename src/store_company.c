@@ -94,6 +94,8 @@ static lc_status list_companies(lc_store *store, MDB_cursor *cursor, void *reque
     if (!lc_key_is_prefix(&p->tenant, key))
       break;
     size_t skip = p->tenant.size + 1; /* the tenant, and the size of the company's text */
+    if (value.mv_size != sizeof(lc_company_record) || key.mv_size < skip)
+      return lc_fail(error, LC_CORRUPT, "a company's record is damaged");
     lc_text text = { (const char *)key.mv_data + skip, key.mv_size - skip };
     status = lc_result_add(store, lc_text_of(value), text, error);
   }

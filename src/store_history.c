@@ -51,6 +51,9 @@ lc_status lc_store_history(lc_store *store, lc_text tenant, const lc_company *co
   return lc_scan(store, LC_PART_JOURNAL, table, list_entries, &p, error);
 }
 
+/* A time further away than this was set before the clock went backwards. */
+static const double longest_pause = 3600;
+
 static lc_status list_applying(lc_store *store, MDB_cursor *cursor, void *request, lc_error *error) {
   page *p = request;
   MDB_val key, value;
@@ -61,7 +64,7 @@ static lc_status list_applying(lc_store *store, MDB_cursor *cursor, void *reques
     if (value.mv_size != sizeof claim)
       return lc_fail(error, LC_CORRUPT, "a claim is damaged");
     memcpy(&claim, value.mv_data, sizeof claim);
-    if (claim.retry_at <= p->now)
+    if (claim.retry_at <= p->now || claim.retry_at - p->now > longest_pause)
       status = add_entry(store, mdb_cursor_txn(cursor), p, claim.entry, error);
     rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
   }

@@ -66,6 +66,7 @@ typedef struct lc_writer {
   MDB_txn *txn;
   lc_key tenant;
   double now, deadline;
+  bool idle;     /* as for lc_store_claim */
   uint64_t last; /* the newest entry's id */
 } lc_writer;
 

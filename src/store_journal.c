@@ -77,7 +77,9 @@ static int find_seen(const lc_writer *w, lc_write *write) {
   MDB_val value;
   lc_key_add_text(&key, write->entry.event_id);
   int rc = lc_get(w->store, w->txn, LC_TABLE_SEEN, &key, &value);
-  if (rc == 0 && value.mv_size == sizeof write->first) {
+  if (rc == 0 && value.mv_size != sizeof write->first)
+    return MDB_CORRUPTED;
+  if (rc == 0) {
     memcpy(&write->first, value.mv_data, sizeof write->first);
     write->result = LC_DUPLICATE;
   }
@@ -281,14 +283,16 @@ lc_status lc_store_finish(lc_store *store, lc_text tenant, lc_finish *finishes, 
 /* A deadline further away than this was set before the clock went backwards. */
 static const double longest_claim = 3600;
 
-static bool is_claimed(const lc_store *store, const lc_claim *claim, double now) {
-  return now < claim->deadline && claim->deadline - now <= longest_claim
-      && lc_owner_alive(&store->owner, claim->owner);
+static bool is_claimed(const lc_writer *w, const lc_claim *claim) {
+  if (w->idle && claim->owner == w->store->owner.token)
+    return false;
+  return w->now < claim->deadline && claim->deadline - w->now <= longest_claim
+      && lc_owner_alive(&w->store->owner, claim->owner);
 }
 
 static lc_status take_claim(lc_writer *w, lc_key *company, lc_claim *claim, lc_error *error) {
   int rc = get_claim(w->store, w->txn, company, claim);
-  if (rc == 0 && is_claimed(w->store, claim, w->now))
+  if (rc == 0 && is_claimed(w, claim))
     return lc_fail(error, LC_CONFLICT, "entry %llu is being applied", (unsigned long long)claim->entry);
   claim->owner = w->store->owner.token;
   claim->deadline = w->deadline;
@@ -302,23 +306,24 @@ static lc_status take_claim(lc_writer *w, lc_key *company, lc_claim *claim, lc_e
 
 /* Whether the claim is there to be taken: asked while reading, so that those who wait for its
  * owner do not stand in his way. */
-static lc_status is_claimable(lc_store *store, lc_key *company, double now, lc_claim *claim, lc_error *error) {
+static lc_status is_claimable(const lc_writer *w, lc_key *company, lc_claim *claim, lc_error *error) {
+  lc_store *store = w->store;
   MDB_txn *txn;
   lc_status status = lc_begin_read(store, LC_PART_JOURNAL, &txn, error);
   if (status != LC_OK)
     return status;
   int rc = get_claim(store, txn, company, claim);
   lc_end_read(store, LC_PART_JOURNAL);
-  if (rc == 0 && is_claimed(store, claim, now))
+  if (rc == 0 && is_claimed(w, claim))
     return lc_fail(error, LC_CONFLICT, "entry %llu is being applied", (unsigned long long)claim->entry);
   return lc_store_fail(store, LC_PART_JOURNAL, rc, "the company has no unfinished entry", error);
 }
 
-lc_status lc_store_claim(lc_store *store, lc_text tenant, const lc_company *company, double now, double deadline,
-                         lc_claim *claim, lc_error *error) {
-  lc_writer w = { .store = store, .tenant = lc_key_of(tenant), .now = now, .deadline = deadline };
+lc_status lc_store_claim(lc_store *store, lc_text tenant, const lc_company *company, bool idle, double now,
+                         double deadline, lc_claim *claim, lc_error *error) {
+  lc_writer w = { .store = store, .tenant = lc_key_of(tenant), .now = now, .deadline = deadline, .idle = idle };
   lc_key key = lc_key_of_company(&w.tenant, company);
-  lc_status status = is_claimable(store, &key, now, claim, error);
+  lc_status status = is_claimable(&w, &key, claim, error);
   if (status == LC_OK)
     status = lc_begin_write(store, LC_PART_JOURNAL, &w.txn, error);
   if (status != LC_OK)

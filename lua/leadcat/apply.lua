@@ -109,6 +109,10 @@ local function mark(self, jobs, flight)
   end
 end
 
+local function flight_of(self, key)
+  return self._in_flight[self._tenant .. "\0" .. key]
+end
+
 --- Has the host make each change, and writes down how it went, in one commit.
 ---@param jobs table[] {item (its entry is `applying`, claimed by this store), company, attempts}
 ---@param again? boolean whether they were begun before
@@ -168,7 +172,8 @@ local function take_up(self, key)
     return nothing_to_take_up(self, key)
   end
   local now = self:_now()
-  local entry, attempts, code = self._store:claim(self._tenant, key, false, now, now + apply.CLAIM_SECONDS)
+  local idle = flight_of(self, key) == nil
+  local entry, attempts, code = self._store:claim(self._tenant, key, idle, now, now + apply.CLAIM_SECONDS)
   if not entry then
     return nil, attempts, code
   end
@@ -185,7 +190,7 @@ end
 -- Whether waiting for a company could never end: its change is being made further up in this very call, or by a
 -- coroutine that cannot run on while we wait.
 local function would_wait_for_ourselves(self, key)
-  local flight = self._in_flight[self._tenant .. "\0" .. key]
+  local flight = flight_of(self, key)
   if flight == nil or self:_now() >= flight.deadline then
     return false
   end

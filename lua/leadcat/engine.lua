@@ -169,6 +169,7 @@ end
 ---@return string? message
 ---@return string? code set when the host could not say
 function Engine:can(actor, permission, subject)
+  self:_check_open()
   if actor == nil then
     return true
   elseif not self.host.can then
@@ -224,7 +225,7 @@ function Engine:explain(event)
     return nil, to, reason
   end
   local cfg
-  cfg, message, code = self:config(revision)
+  cfg, message, code = settings.known(self, revision)
   if not cfg then
     return nil, message, code
   end
@@ -238,6 +239,7 @@ end
 ---@return string? message
 ---@return string? code set when the host could not say
 function Engine:licensed()
+  self:_check_open()
   if not self.host.licensed then
     return nil
   end
@@ -325,7 +327,7 @@ function Engine:on(name, fn)
   hooks[#hooks + 1] = fn
 end
 
---- What is to be done from time to time, for a timer: `recover`, `sweep`, and freeing the reader slots of processes that
+--- What is to be done from time to time, for a timer, each whatever becomes of the others: `recover`, `sweep`, and freeing the reader slots of processes that
 -- were killed.
 ---@return {finished: integer, failed: integer, busy: integer, expired: integer, readers: integer}? counts
 ---@return string? message
@@ -333,19 +335,16 @@ end
 function Engine:maintain()
   self:_check_open()
   local counts, message, code = self:recover()
+  local swept, problem, failure = self:sweep()
+  local readers, trouble, cause = self._store:check_readers()
   if not counts then
     return nil, message, code
+  elseif not swept then
+    return nil, problem, failure
+  elseif not readers then
+    return nil, trouble, cause
   end
-  local swept
-  swept, message, code = self:sweep()
-  if not swept then
-    return nil, message, code
-  end
-  counts.expired = swept.expired
-  counts.readers, message, code = self._store:check_readers()
-  if not counts.readers then
-    return nil, message, code
-  end
+  counts.expired, counts.readers = swept.expired, readers
   return counts
 end
 

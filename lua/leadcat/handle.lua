@@ -8,6 +8,7 @@ local event_of = require "leadcat.event"
 local json = require "leadcat.json"
 local journal = require "leadcat.journal"
 local metrics = require "leadcat.metrics"
+local settings = require "leadcat.settings"
 
 local handle = {}
 
@@ -93,7 +94,7 @@ local function ask_guards(self, event, item)
       outcome.error = why
       return outcome
     elseif verdict ~= nil then
-      local cfg, message, code = self:config(item.revision)
+      local cfg, message, code = settings.known(self, item.revision)
       if not cfg then
         return nil, message, code
       end
@@ -149,7 +150,7 @@ local function settle_status(self, event, item)
     item.status = applied
     return true
   end
-  local cfg, message, code = self:config(item.revision)
+  local cfg, message, code = settings.known(self, item.revision)
   if not cfg then
     return nil, message, code
   end
@@ -263,7 +264,7 @@ local function new_job(self, event, decided)
   if not ok then
     return nil, message, code
   end
-  return { event = event, company = event.company, item = item, attempts = 0 }
+  return { event = event, company = event.company, item = item, planned = item.status, attempts = 0 }
 end
 
 -- What an event comes to that does not match. Delivered twice at once, it may not match because its other delivery has
@@ -424,9 +425,10 @@ local MAX_BATCH = 1000 -- changes that a host of one's own is given under one cl
 ---@field jobs table[] to be written
 ---@field places integer[] of the jobs' events
 ---@field category table<string, integer|false> where a company will stand; false when its host has to be asked first
+---@field presumed table<integer, string> companies of the events that come to nothing where their companies will stand, by place
 ---@field by_id table<string, integer> the place of the first event with this id
 local function new_batch(first)
-  return { first = first, jobs = {}, places = {}, category = {}, by_id = {} }
+  return { first = first, jobs = {}, places = {}, category = {}, presumed = {}, by_id = {} }
 end
 
 -- Where the company will stand once the job is written; nil when that has to be asked. What an event says about where
@@ -448,12 +450,13 @@ local function add(self, batch, outcomes, event, place)
     return true
   end
   local key = event_of.key(event.company)
-  local job, outcome, code = handle.prepare(self, event, batch.category[key])
+  local pending = batch.category[key]
+  local job, outcome, code = handle.prepare(self, event, pending)
   if job then
     batch.jobs[#batch.jobs + 1], batch.places[#batch.places + 1] = job, place
     local item = job.item
     if item.status == "updated" then
-      batch.category[key] = category_after(self, job, batch.category[key])
+      batch.category[key] = category_after(self, job, pending)
     elseif not self.host.embedded then
       batch.category[key] = false
     end
@@ -465,11 +468,25 @@ local function add(self, batch, outcomes, event, place)
     return nil, outcome, code
   end
   outcomes[place] = outcome
+  batch.presumed[place] = pending and key or nil
   return true
 end
 
--- Writes the batch, then handles one by one what could not be written with it.
-local function flush(self, batch, events, outcomes)
+-- Takes back what was presumed of companies whose changes have not come about as planned.
+local function forget_presumed(batch, written, outcomes)
+  local wrong = {}
+  for k, job in ipairs(batch.jobs) do
+    if not written[k] or written[k].status ~= job.planned then
+      wrong[job.item.company] = true
+    end
+  end
+  for place, key in pairs(batch.presumed) do
+    outcomes[place] = not wrong[key] and outcomes[place] or nil
+  end
+end
+
+-- Writes the batch, then handles one by one, in order, what has no outcome with it.
+local function flush(self, batch, events, outcomes, last)
   if #batch.jobs == 0 then
     return true
   end
@@ -477,32 +494,35 @@ local function flush(self, batch, events, outcomes)
   if not written then
     return nil, message, code
   end
+  forget_presumed(batch, written, outcomes)
   for k, place in ipairs(batch.places) do
-    local outcome = written[k]
-    if not outcome then
-      outcome, message, code = handle_one(self, events[place])
-      if not outcome then
+    outcomes[place] = written[k]
+  end
+  for place = batch.first, last do
+    if not outcomes[place] then
+      outcomes[place], message, code = handle_one(self, events[place])
+      if not outcomes[place] then
         return nil, message, code
       end
     end
-    outcomes[place] = outcome
   end
   return true
 end
 
--- Ends the batch with the event at `last`: writes it, and reports each of its outcomes.
+-- Ends the batch with the event at `last`: writes it, and reports each of its outcomes, also where a later one fails.
 local function finish(self, batch, events, outcomes, last)
-  local ok, message, code = flush(self, batch, events, outcomes)
-  if not ok then
-    return nil, message, code
-  end
+  local ok, message, code = flush(self, batch, events, outcomes, last)
   for place = batch.first, last do
-    if type(outcomes[place]) == "number" then
-      outcomes[place] = duplicate(outcomes[outcomes[place]])
+    local outcome = outcomes[place]
+    if type(outcome) == "number" then
+      outcome = outcomes[outcome] and duplicate(outcomes[outcome])
+      outcomes[place] = outcome
     end
-    self:_report(events[place], outcomes[place])
+    if outcome then
+      self:_report(events[place], outcome)
+    end
   end
-  return true
+  return ok, message, code
 end
 
 local function check_events(events)

@@ -96,7 +96,7 @@ local function add_maps(lines, stats)
   for _, gauge in ipairs {
     { "leadcat_map_used_bytes", "used", "Bytes in use of each file of the store." },
     { "leadcat_map_size_bytes", "size", "Bytes that each file of the store may grow to." },
-    { "leadcat_reader_slots_used", "readers", "Reader slots of each file in use, at the most since it was made." },
+    { "leadcat_reader_slots_used", "readers", "Reader slots of each file in use." },
     { "leadcat_reader_slots", "max_readers", "Reader slots that each file of the store has." },
   } do
     family(lines, gauge[1], "gauge", gauge[3])

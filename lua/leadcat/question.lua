@@ -7,6 +7,7 @@ local event_of = require "leadcat.event"
 local handle = require "leadcat.handle"
 local journal = require "leadcat.journal"
 local options_of = require "leadcat.options"
+local settings = require "leadcat.settings"
 local view_of = require "leadcat.render.view"
 
 local question = {}
@@ -20,7 +21,7 @@ local function company_name(self, company)
 end
 
 local function new_view(self, record, actor)
-  local cfg, message, code = self:config()
+  local cfg, message, code = settings.known(self)
   if not cfg then
     return nil, message, code
   end
@@ -77,7 +78,7 @@ function question:propose(event)
     return nil
   end
   local cfg, message
-  cfg, message, code = self:config(job.item.revision)
+  cfg, message, code = settings.known(self, job.item.revision)
   if not cfg then
     return nil, message, code
   end
@@ -247,7 +248,7 @@ end
 
 -- Why a question that is not open cannot be answered: by whom and when it was closed.
 local function closed(self, record)
-  local cfg, message, code = self:config()
+  local cfg, message, code = settings.known(self)
   if not cfg then
     return nil, message, code
   end
@@ -261,7 +262,7 @@ end
 ---@return string? code
 local function answer_item(self, record, answer, actor)
   local choice = not answer.decline and (answer.category or record.to)
-  local cfg, message, code = self:config()
+  local cfg, message, code = settings.known(self)
   if not cfg then
     return nil, message, code
   end

@@ -49,6 +49,32 @@ function settings:config(revision)
   return nil, message, code
 end
 
+--- A config for looking only: read once, and shared by whoever asks for it.
+---@param self leadcat.Engine
+---@param revision? integer default: the newest
+---@return leadcat.Config? config
+---@return string? message
+---@return string? code
+function settings.known(self, revision)
+  if not revision then
+    local action, message, code, newest = self._evaluate "sale_won"
+    if not action then
+      return nil, message, code
+    end
+    revision = newest
+  end
+  local known = self._known_config
+  if not known or known.revision ~= revision then
+    local message, code
+    known, message, code = self:config(revision)
+    if not known then
+      return nil, message, code
+    end
+    self._known_config = known
+  end
+  return known
+end
+
 --- What is wrong with a config. Errors block a save, warnings do not.
 ---@param cfg any
 ---@return leadcat.Problem[] problems empty when clean

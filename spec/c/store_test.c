@@ -176,7 +176,7 @@ static void use_inherited(const inherited *from) {
   CHECK(lc_store_revisions(store, tenant, NULL) == LC_FORKED);
   CHECK(lc_store_write(store, tenant, &event, 1, now, now, NULL) == LC_FORKED);
   CHECK(lc_store_finish(store, tenant, &finish, 1, NULL) == LC_FORKED);
-  CHECK(lc_store_claim(store, tenant, &company, now, now, &claim, NULL) == LC_FORKED);
+  CHECK(lc_store_claim(store, tenant, &company, false, now, now, &claim, NULL) == LC_FORKED);
   CHECK(lc_store_newest(store, tenant, &company, &newest, NULL) == LC_FORKED);
   CHECK(lc_store_applying(store, tenant, now, tenant, 10, NULL) == LC_FORKED);
   CHECK(lc_store_seen(store, tenant, text_of("e"), NULL) == LC_FORKED);
@@ -317,7 +317,7 @@ static void claim_acme(void *argument) {
 static lc_status claim_at(lc_store *store, double at, uint64_t *entry) {
   lc_company company = company_of("Acme");
   lc_claim claim = { 0 };
-  lc_status status = lc_store_claim(store, tenant, &company, at, at + 30, &claim, NULL);
+  lc_status status = lc_store_claim(store, tenant, &company, false, at, at + 30, &claim, NULL);
   *entry = claim.entry;
   return status;
 }
