@@ -1,0 +1,241 @@
+// The settings page without round trips: rows come and go in place, Save waits until every rule that is on has what it
+// needs, and nobody leaves with unsaved changes by mistake. It is the same form that is sent, so there is no second way of
+// saving. Its texts come with the form, in `data-leadcat-` attributes.
+
+"use strict";
+
+(() => {
+  const form = document.querySelector("form.leadcat-settings");
+  if (!form) {
+    return;
+  }
+
+  const texts = form.dataset;
+  const hint = document.getElementById("leadcat-hint");
+  const saves = form.querySelectorAll("button[value=save]");
+  const cards = [...form.querySelectorAll(".leadcat-rule")].map((card) => ({
+    card,
+    switched: card.querySelector("[role=switch]"),
+    label: card.querySelector("label").textContent,
+    details: card.querySelector(".leadcat-details"),
+  }));
+  const statusRows = document.getElementById("leadcat-status_rule-rows"); // not in the document while its rule is off
+  let edited = texts.leadcatEdited === "true";
+  let sent = false;
+
+  // Rules ------------------------------------------------------------------------------------------------------------
+
+  // The details of a rule that is off are out of the page, for whoever reads it; they come back when the form is sent.
+  function attach({ card, details }) {
+    if (details.parentElement !== card) {
+      card.append(details);
+    }
+  }
+
+  const place = (rule) => (rule.switched.checked ? attach(rule) : rule.details.remove());
+
+  // A row may be off while others are on.
+  const counts = (select) => !select.closest(".leadcat-row")?.querySelector("[name$='.enabled']:not(:checked)");
+
+  const filled = (details, list) => [...details.querySelectorAll(`select[data-leadcat-list=${list}]`)].every((select) =>
+    select.value !== "" || !counts(select));
+
+  // What a rule that is on is missing, as a sentence.
+  function missing({ switched, label, details }) {
+    if (!switched.checked) {
+      return null;
+    }
+    const key = !filled(details, "lead_statuses") ? "leadcatStatus"
+      : !filled(details, "categories") ? "leadcatCategory" : null;
+    return key && texts[key].replace("{rule}", () => label);
+  }
+
+  function say(sentence) {
+    if (hint.textContent !== sentence) {
+      hint.textContent = sentence;
+    }
+  }
+
+  function refresh() {
+    cards.forEach(place);
+    const sentence = cards.map(missing).find((found) => found);
+    saves.forEach((save) => { save.disabled = Boolean(sentence); });
+    say(sentence ?? (edited ? texts.leadcatUnsaved : ""));
+  }
+
+  function change() {
+    edited = true;
+    refresh();
+  }
+
+  // Lists to choose from follow the names and groups of what is new on this page or has another name --------------------
+
+  const selects = (list) => [form, ...cards.map(({ details }) => details)].flatMap((root) => [
+    ...root.querySelectorAll(`select[data-leadcat-list=${list}]`),
+    ...[...root.querySelectorAll("template")].flatMap(({ content }) =>
+      [...content.querySelectorAll(`select[data-leadcat-list=${list}]`)]),
+  ]);
+
+  // Where the options of a category stand; made where there is none yet.
+  function groupIn(select, label) {
+    let group = [...select.querySelectorAll("optgroup")].find((element) => element.label === label);
+    if (!group) {
+      group = document.createElement("optgroup");
+      group.label = label;
+      select.append(group);
+    }
+    return group;
+  }
+
+  function offer(list, key, name, group) {
+    for (const select of new Set(selects(list))) {
+      const chosen = select.value;
+      let option = [...select.options].find(({ value }) => value === key);
+      if (!option) {
+        option = new Option("", key);
+        option.dir = "auto";
+      }
+      option.textContent = name.trim() || texts.leadcatUnnamed;
+      const parent = group === undefined ? select : groupIn(select, group);
+      if (option.parentElement !== parent) {
+        parent.append(option);
+      }
+      select.value = chosen;
+      select.querySelectorAll("optgroup:empty").forEach((empty) => empty.remove());
+    }
+  }
+
+  function withdraw(list, key) {
+    for (const select of new Set(selects(list))) {
+      const option = [...select.options].find(({ value }) => value === key);
+      if (option?.selected) {
+        select.value = "";
+      }
+      option?.remove();
+    }
+  }
+
+  const LISTS = { category: "categories", lead_status: "lead_statuses" };
+
+  // The field of an item's row by its name: ["category", "9", "name"].
+  const parse = (name) => name.match(/^(category|lead_status)\.(\d+)\.(\w+)$/)?.slice(1) ?? [];
+
+  function follow(field) {
+    const [kind, key, part] = parse(field.name ?? "");
+    if (part === "name" || part === "group") {
+      const group = form.elements[`${kind}.${key}.group`]?.selectedOptions[0].textContent;
+      offer(LISTS[kind], key, form.elements[`${kind}.${key}.name`].value, group);
+    }
+  }
+
+  // Rows that come and go ----------------------------------------------------------------------------------------------
+
+  const NAMED = ["name", "id", "for", "aria-describedby"];
+
+  // A row of the template with its number in the place of 0.
+  function newRow(kind, number) {
+    const row = document.getElementById(`leadcat-${kind}-template`).content.cloneNode(true).firstElementChild;
+    for (const element of row.querySelectorAll("*")) {
+      for (const attribute of NAMED.filter((name) => element.hasAttribute(name))) {
+        element.setAttribute(attribute, element.getAttribute(attribute).replace(/([.-])0(?=[.-]|$)/, `$1${number}`));
+      }
+      if (element.localName === "button") {
+        element.value = element.value.replace(/\.0$/, `.${number}`);
+      }
+    }
+    return row;
+  }
+
+  // A number that no row of this kind has.
+  function freeNumber(kind) {
+    let number = 0;
+    for (const { name } of [...form.elements, ...statusRows.querySelectorAll("[name]")]) {
+      const match = name.match(/^(\w+)\.(\d+)\./);
+      number = match?.[1] === kind ? Math.max(number, Number(match[2])) : number;
+    }
+    return number + 1;
+  }
+
+  function nameRows() {
+    [...statusRows.children].forEach((row, i) => {
+      row.querySelector("legend").textContent = texts.leadcatRow.replace("{number}", i + 1);
+    });
+  }
+
+  function add(kind) {
+    const row = newRow(kind, freeNumber(kind));
+    document.getElementById(`leadcat-${kind}-rows`).append(row);
+    nameRows();
+    const first = row.querySelector("select, input:not([type=hidden])");
+    follow(first);
+    change();
+    first.focus();
+  }
+
+  // The row behind the removed one has the focus then, else the button that adds one.
+  function remove(row, kind) {
+    const next = row.nextElementSibling?.querySelector(".leadcat-quiet") ?? document.getElementById(`leadcat-add_${kind}`);
+    row.remove();
+    nameRows();
+    change();
+    next.focus();
+  }
+
+  // What a button does in place; any other one sends the form.
+  function act(button) {
+    const [, verb, kind, key] = button.value.match(/^(add|remove|delete)_(status_rule|category|lead_status)(?:\.(\d+))?$/) ?? [];
+    const row = button.closest(".leadcat-row");
+    if (verb === "add") {
+      add(kind);
+    } else if (verb === "remove" && statusRows.children.length > 1) {
+      remove(row, kind);
+    } else if (verb === "delete" && form.elements[`${kind}.${key}.new`]) {
+      withdraw(LISTS[kind], key);
+      remove(row, kind);
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  // What happens to the form --------------------------------------------------------------------------------------------
+
+  form.addEventListener("click", (event) => {
+    const button = event.target.closest("button[name=do]");
+    if (button && act(button)) {
+      event.preventDefault();
+    }
+  });
+
+  form.addEventListener("input", (event) => {
+    follow(event.target);
+    change();
+  });
+
+  form.addEventListener("submit", () => {
+    cards.forEach(attach);
+    sent = true;
+  });
+
+  window.addEventListener("beforeunload", (event) => {
+    if (edited && !sent) {
+      event.preventDefault();
+    }
+  });
+
+  // Also when the page comes back out of the browser's memory.
+  window.addEventListener("pageshow", () => {
+    sent = false;
+    refresh();
+  });
+
+  // What has been said is said again, for those who only hear what changes; what stands in the way has the focus.
+  const said = document.querySelector(".leadcat-said");
+  const sentence = said?.textContent;
+  if (sentence) {
+    said.textContent = "";
+    setTimeout(() => { said.textContent = sentence; }, 100);
+  }
+  document.querySelector(".leadcat-alert[tabindex]")?.focus();
+  refresh();
+})();
