@@ -1,4 +1,4 @@
--- Writes the pages that the browser tests look at: pages.lua DIRECTORY.
+-- Writes the pages that confirmation.test.mjs looks at: pages.lua DIRECTORY.
 
 local confirmation = require "leadcat.render.confirmation"
 local h = require "leadcat.render.html"
@@ -14,6 +14,7 @@ local function page(language, ...)
   return h.document { lang = language,
     h.head {
       h.meta { charset = "utf-8" }, h.title { "Page" }, blank_icon,
+      h.link { rel = "stylesheet", href = "/leadcat/leadcat.css" },
       h.meta { name = "viewport", content = "width=device-width, initial-scale=1" },
     },
     h.body { h.main { h.h1 { "Page" }, h.p { h.a { href = "/other", "Before" } }, ... } },

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Shows the pages to Chromium; ends with the line "N passed, N failed". What npm gives is kept in the build directory and
-# asked for again only when package-lock.json has changed. LUA makes the pages, CHROMIUM looks at them.
+# asked for again only when package-lock.json has changed. LUA makes the pages, CHROMIUM looks at them; what it sees of some
+# is in screenshots/ of the build directory.
 cd "$(dirname "$0")/../.." || exit 1
 here=spec/browser
 build=${BUILD:-build}/browser
@@ -13,16 +14,21 @@ fail() {
 }
 
 chromium=$(command -v "${CHROMIUM:-chromium}") || fail "no Chromium: apt-get install chromium"
-rm -rf "$build/pages"
-mkdir -p "$build/pages"
+rm -rf "$build/pages" "$build/site"
+mkdir -p "$build/pages" "$build/site"
+rm -f "$build"/*.mjs
 cp $here/*.mjs $here/*.json "$build"
 if ! cmp -s $here/package-lock.json "$build/node_modules/installed.json"; then
   (cd "$build" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) || fail "npm ci did not succeed"
   cp $here/package-lock.json "$build/node_modules/installed.json"
 fi
-sh spec/support/with_lua.sh "${LUA:-lua5.4}" $here/pages.lua "$build/pages" || fail "no pages"
+for pages in pages site; do
+  sh spec/support/with_lua.sh "${LUA:-lua5.4}" $here/$pages.lua "$build/$pages" || fail "no pages"
+done
 
-PAGES=$(cd "$build/pages" && pwd) CHROMIUM=$chromium node --test --test-reporter=spec --test-reporter-destination=stdout \
+full=$(cd "$build" && pwd)
+export PAGES="$full/pages" SITE="$full/site" SCREENSHOTS="$full/../screenshots" WEB="$PWD/lua/leadcat/web" CHROMIUM="$chromium"
+node --test --test-reporter=spec --test-reporter-destination=stdout \
   --test-reporter=tap --test-reporter-destination="$log" "$build"/*.test.mjs
 status=$?
 count() {

@@ -103,7 +103,7 @@ local function entries_table(model)
   for i, entry in ipairs(model.entries) do
     rows[i] = row_of(model, entry)
   end
-  return h.div { class = "leadcat-scroll", role = "region", tabindex = 0, aria_labelledby = "leadcat-title",
+  return h.section { class = "leadcat-scroll", tabindex = 0, aria_labelledby = "leadcat-title",
     h.table { class = "leadcat-table", head(model), h.tbody { rows } },
   }
 end

@@ -1,0 +1,133 @@
+-- Writes the pages that leadcat.test.mjs has its server send: site.lua DIRECTORY.
+
+local confirmation = require "leadcat.render.confirmation"
+local history = require "leadcat.render.history"
+local i18n = require "leadcat.i18n"
+local inbox = require "leadcat.render.inbox"
+local preset = require "leadcat.preset"
+local problem = require "leadcat.render.problem"
+local view = require "leadcat.render.view"
+local views = require "support.views"
+
+local directory = assert(arg[1], "site.lua DIRECTORY")
+local strings, cfg = i18n.new(), preset.get "superoffice"
+
+local function write(name, markup)
+  local file = assert(io.open(directory .. "/" .. name .. ".html", "wb"))
+  assert(file:write(markup))
+  assert(file:close())
+end
+
+-- Questions ------------------------------------------------------------------------------------------------------------
+
+local RECORDS = {
+  { id = ("a"):rep(32), company = "Fjord Shipping", trigger = "sale_won", sale = { name = "Cloud migration" }, from = 3,
+    to = 5 },
+  { id = ("b"):rep(32), company = "Brødrene Ærlig AS", trigger = "lead_status_set", contact = { name = "Åse Ødegård" },
+    lead_status = 5, from = 1, to = 3 },
+  { id = ("c"):rep(32), company = "Kaffebaren \"Den blå døra\" & <b>", trigger = "sale_lost", from = 3, to = 4 },
+}
+
+local function shown(record, language, fields)
+  local full = {
+    state = "open", options = { 1, 2, 3, 4, 5, 6, 7, 8 }, created_at = 1796040000, expires_at = 1796644800,
+    actor = { id = "ann", name = "Ann" },
+  }
+  for _, part in ipairs { record, fields or {} } do
+    for name, value in pairs(part) do
+      full[name] = value
+    end
+  end
+  return view.new(full, cfg, strings, language)
+end
+
+local function write_question(name, shown_view, problem_text)
+  write(name, inbox.question {
+    view = shown_view, dialog = confirmation.html(shown_view), problem = problem_text, strings = strings,
+    language = shown_view.language,
+  })
+end
+
+for _, record in ipairs(RECORDS) do
+  write_question("question-" .. record.id, shown(record, "en"))
+end
+local ann = { id = "ann", name = "Ann" }
+local answered = { state = "accepted", resolved_at = 1796044560, resolved_by = ann, category = 5 }
+write_question("question-closed", shown(RECORDS[1], "en", answered))
+write_question("question-no", shown(RECORDS[2], "no"))
+write_question("question-problem", shown(RECORDS[1], "de"), problem.detail(strings, "de", "unavailable"))
+write_question("question-hostile", views.hostile(views.HOSTILE.image))
+
+local proposed = shown(RECORDS[1], "en")
+proposed.id, proposed.expires = nil, nil
+write("propose", confirmation.html(proposed))
+
+-- Inboxes --------------------------------------------------------------------------------------------------------------
+
+local function write_inbox(name, language, records, more)
+  local model = { views = {}, strings = strings, language = language }
+  for i, record in ipairs(records) do
+    model.views[i] = record.labels and record or shown(record, language)
+  end
+  for key, value in pairs(more or {}) do
+    model[key] = value
+  end
+  write(name, inbox.html(model))
+end
+
+for _, language in ipairs(i18n.LANGUAGES) do
+  write_inbox("inbox-" .. language, language, RECORDS)
+end
+write_inbox("inbox-empty", "no", {}, { said = inbox.said(shown(RECORDS[2], "no", answered),
+  { strings = strings, language = "no" }) })
+write_inbox("inbox-older", "en", { RECORDS[1] }, { next = RECORDS[1].id })
+write_inbox("inbox-hostile", "en", { views.hostile(views.HOSTILE.image), shown(RECORDS[1], "en") })
+
+-- The journal ----------------------------------------------------------------------------------------------------------
+
+local function entry(number, status, fields)
+  local made = {
+    entry = number, at = 1796040000 + 3600 * number, company = "Fjord Shipping", revision = 7, from = 3, to = 5,
+    trigger = "sale_won", rule = "sale_won", status = status, actor = ann, sale = { name = "Cloud migration" },
+  }
+  for name, value in pairs(fields or {}) do
+    made[name] = value
+  end
+  return made
+end
+
+local ENTRIES = {
+  entry(9, "updated", { from = 5, to = 3, undoes = 8, actor = { id = "admin", name = "Kari Nordmann" } }),
+  entry(8, "updated"),
+  entry(7, "awaiting_confirmation", { company = "Brødrene Ærlig AS", trigger = "lead_status_set",
+    rule = "lead_status_set:5", contact = { name = "Åse Ødegård" }, from = 1, to = 3 }),
+  entry(6, "applying", { company = 42 }),
+  entry(5, "failed", { company = 42 }),
+  entry(4, "conflict", { trigger = "sale_lost", rule = "sale_lost", to = 4 }),
+  entry(3, "declined", { trigger = "sale_registered", rule = "sale_registered", sale = false }),
+  entry(2, "expired", { from = 99, to = 98 }),
+  entry(1, "superseded", { company = views.HOSTILE.image, sale = { name = views.HOSTILE.script } }),
+}
+for _, made in ipairs(ENTRIES) do
+  made.actor = made.entry ~= 6 and made.actor or nil
+end
+
+local function write_history(name, language, model)
+  model.entries, model.cfg = model.entries or ENTRIES, cfg
+  model.strings, model.language = strings, language
+  write(name, history.html(model))
+end
+
+for _, language in ipairs(i18n.LANGUAGES) do
+  write_history("history-" .. language, language, { may_undo = true, next = 1 })
+end
+write_history("history-reader", "en", { may_undo = false, company = "Fjord & Co" })
+write_history("history-empty", "en", { may_undo = true, entries = {} })
+write_history("history-none", "no", { may_undo = true, entries = {}, company = views.HOSTILE.image })
+
+for _, code in ipairs { "unauthenticated", "forbidden", "not_found", "already_resolved", "invalid", "full" } do
+  write("problem-" .. code, problem.html {
+    status = code == "unauthenticated" and 401 or 400, title = problem.title(strings, "no", code),
+    detail = problem.detail(strings, "no", code), strings = strings, language = "no",
+  })
+end
