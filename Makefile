@@ -9,6 +9,7 @@ BINDIR  ?= $(PREFIX)/bin
 LUA     ?= lua5.4
 LUAJIT  ?= luajit
 BUSTED  ?= /usr/bin/busted
+PORT    ?= 8080
 
 CFLAGS  ?= -O2 -g
 STRICT  := -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes
@@ -29,7 +30,7 @@ BUILD   := build
 C_TESTS := $(patsubst spec/c/%.c,$(BUILD)/spec/%,$(wildcard spec/c/*_test.c))
 MODULES := $(if $(LUA54_INCDIR),$(BUILD)/lua5.4/leadcat/core.so) $(if $(LUAJIT_INCDIR),$(BUILD)/luajit/leadcat/core.so)
 
-.PHONY: all demo test c-tests lint asan valgrind bench install rock clean help deps-demo deps-test deps-ci lua5.3 core
+.PHONY: all demo test c-tests lint asan valgrind bench install rock clean help serve deps-demo deps-serve deps-test deps-ci lua5.3 core
 .DELETE_ON_ERROR:
 
 all: $(MODULES) $(BUILD)/bin/leadcat ## build the core for each Lua whose headers are there, and build/bin/leadcat
@@ -73,12 +74,14 @@ $(BUILD)/bin/leadcat: Makefile
 # ---- what a machine must have ------------------------------------------------------------------
 
 DEMO_PACKAGES := gcc libc6-dev liblmdb-dev lua5.4 liblua5.4-dev lua-cjson lua-argparse
-TEST_PACKAGES := $(DEMO_PACKAGES) luajit2 libluajit2-5.1-dev lua-busted lmdb-utils luarocks \
+SERVE_PACKAGES := $(DEMO_PACKAGES) libluajit2-5.1-dev nginx libnginx-mod-http-lua
+TEST_PACKAGES := $(SERVE_PACKAGES) luajit2 lua-busted lua-socket lmdb-utils luarocks \
   nodejs=node npm=npm chromium=chromium
-CI_PACKAGES   := $(TEST_PACKAGES) liblua5.3-dev cppcheck lua-check valgrind
+CI_PACKAGES   := $(TEST_PACKAGES) liblua5.3-dev cppcheck lua-check valgrind wrk
 
 # install PACKAGES: what is missing, with apt when we may; otherwise the command to type is named. What is given as
-# package=command is there when the command is, wherever it came from.
+# package=command is there when the command is, wherever it came from. Services are not started, as Debian would on its own:
+# nobody who wants to see a demo wants a web server on port 80.
 define install
 @missing=; for package in $(1); do \
   case $$package in \
@@ -91,12 +94,17 @@ if [ "$$(id -u)" = 0 ]; then as=; elif sudo -n true 2>/dev/null; then as=sudo; e
   echo "missing packages; type: sudo apt-get install$$missing" >&2; exit 1; fi; \
 command -v apt-get >/dev/null || { echo "missing:$$missing (no apt-get here: install them, or their like, by hand)" >&2; exit 1; }; \
 echo "installing:$$missing"; \
+policy=/usr/sbin/policy-rc.d; test -e $$policy || { trap "$$as rm -f $$policy" EXIT; trap 'exit 1' INT TERM; \
+  printf '#!/bin/sh\nexit 101\n' | $$as tee $$policy >/dev/null && $$as chmod 755 $$policy; }; \
 $$as env DEBIAN_FRONTEND=noninteractive apt-get update -qq && \
 $$as env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null
 endef
 
 deps-demo:
 	$(call install,$(DEMO_PACKAGES))
+
+deps-serve:
+	$(call install,$(SERVE_PACKAGES))
 
 deps-test:
 	$(call install,$(TEST_PACKAGES))
@@ -109,6 +117,10 @@ deps-ci:
 demo: deps-demo ## install what is missing, build, and run the bundled sample through the rules
 	@$(MAKE) --no-print-directory -s all
 	@BUILD=$(BUILD) sh spec/support/with_lua.sh $(LUA) lua/leadcat/demo/run.lua lua/leadcat/demo/opportunities.csv
+
+serve: deps-serve ## the demo CRM in nginx on 127.0.0.1:$(PORT), 8080 when not given, until Ctrl-C
+	@$(MAKE) --no-print-directory -s all
+	@exec env BUILD=$(BUILD) PORT=$(PORT) sh lua/leadcat/demo/serve.sh $(LUA)
 
 test: deps-test ## install what is missing, build, and run all specs on Lua 5.4 and on LuaJIT
 	@$(MAKE) --no-print-directory -s all c-tests
