@@ -74,6 +74,7 @@ local function find_route(path)
 end
 
 local METHODS = { "GET", "POST", "PUT" }
+local HANDLED_AS = { GET = "GET", HEAD = "GET", POST = "POST", PUT = "PUT" }
 
 local function allowed(route)
   local names = {}
@@ -153,8 +154,8 @@ local function respond(app, request)
     context.wants_page = request_of.wants_html(request)
     return response.problem(context, "not_found")
   end
-  local method = request.method == "HEAD" and "GET" or request.method
-  local handler = route[method]
+  local method = HANDLED_AS[request.method]
+  local handler = method and route[method]
   if not handler then
     return response.problem(context, "method_not_allowed", nil, nil, { Allow = allowed(route) })
   elseif not route.open then
@@ -166,16 +167,22 @@ local function respond(app, request)
   return handler[1](context, path)
 end
 
---- Answers a request. Never raises: what goes wrong within is a 500, whose `log` says what it was.
+-- What is answered when something has raised: without words of the strings, which may be what has raised.
+local function failure(app, request, message)
+  local status = request.path == app.prefix .. "/health" and 503 or 500
+  local body = ('{"code":"io","status":%d,"title":"Internal error"}'):format(status)
+  local made = response.new({ app = app }, status, body, "application/problem+json")
+  made.log = tostring(message)
+  return made
+end
+
+--- Answers a request. Never raises: what goes wrong within is a 500 (of `/health` a 503), whose `log` says what it was.
 ---@param request leadcat.http.Request
 ---@return leadcat.http.Response
 function App:respond(request)
   local ok, made = pcall(respond, self, request)
   if not ok then
-    made = {
-      status = 500, log = tostring(made), body = '{"status":500,"code":"io","title":"Internal error"}',
-      headers = { ["Content-Type"] = "application/problem+json", ["Cache-Control"] = "no-store" },
-    }
+    made = failure(self, request, made)
   end
   if made.body then
     made.headers["Content-Length"] = ("%d"):format(#made.body)
