@@ -276,7 +276,10 @@ local STATUS = { conflict = 409, failed = 202 } -- failed: it is written down, a
 
 local function resolve_with(context, answer)
   local outcome, message, code, record = context.engine:resolve(context.id, answer, { actor = context.actor })
-  if not outcome then
+  if code == "forbidden" then
+    local _, hidden, failure = api.find(context)
+    return response.problem(context, hidden or code, hidden and failure or message)
+  elseif not outcome then
     return refused(context, code, message, record)
   elseif outcome.status == "conflict" then
     local closed = context.engine:confirmation(context.id)
@@ -305,14 +308,22 @@ function api.resolve(context)
   return resolve_with(context, answer)
 end
 
+-- Who may undo nothing is not told which entries there are.
+local function no_entry(context)
+  local may, denial, failure = context.engine:can(context.actor, "undo")
+  return response.problem(context, may and "not_found" or failure or "forbidden", denial)
+end
+
 function api.undo(context)
   context.wants_page = request_of.is_form(context.request)
   local entry = whole(context.id, 2 ^ 53)
   if not entry then
-    return response.problem(context, "not_found")
+    return no_entry(context)
   end
   local outcome, message, code = context.engine:undo(entry, { actor = context.actor })
-  if not outcome then
+  if code == "not_found" then
+    return no_entry(context)
+  elseif not outcome then
     return response.problem(context, code, message)
   elseif context.wants_page then
     return response.redirect(context, "/history")
