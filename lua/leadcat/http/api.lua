@@ -72,7 +72,7 @@ function api.config(context)
     return response.problem(context, code, message)
   end
   local headers = { ETag = tag_of(cfg.revision), ["Cache-Control"] = "private, no-cache" }
-  if context.request.headers["if-none-match"] == headers.ETag then
+  if request_of.has_tag(context.request, headers.ETag) then
     return response.new(context, 304, nil, nil, headers)
   end
   return response.json(context, 200, cfg, headers)

@@ -1,5 +1,6 @@
 --- The files that pages load: scripts and the stylesheet, read once.
 
+local request_of = require "leadcat.http.request"
 local response = require "leadcat.http.response"
 
 local assets = {}
@@ -38,7 +39,7 @@ end
 function assets.get(context, path)
   local file = load(path:sub(2))
   local headers = { ["Cache-Control"] = "public, max-age=300", ETag = file.tag }
-  if context.request.headers["if-none-match"] == file.tag then
+  if request_of.has_tag(context.request, file.tag) then
     return response.new(context, 304, nil, nil, headers)
   end
   return response.new(context, 200, file.content, TYPES[path:match "%w+$"], headers)

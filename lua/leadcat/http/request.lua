@@ -121,6 +121,24 @@ function request.is_same_origin(received)
   return origin ~= nil and origin == headers["host"]
 end
 
+--- Whether the client has what has this tag, and need not be sent it: If-None-Match, which compares weakly (RFC 9110,
+-- section 13.1.2), as servers that compress on the way make tags weak.
+---@param received leadcat.http.Request
+---@param tag string
+---@return boolean
+function request.has_tag(received, tag)
+  local sent = received.headers["if-none-match"] or ""
+  if sent == "*" then
+    return true
+  end
+  for known in sent:gmatch '"[^"]*"' do
+    if known == tag then
+      return true
+    end
+  end
+  return false
+end
+
 --- Whether it is a person's browser that wants to see a page.
 ---@param received leadcat.http.Request
 ---@return boolean
