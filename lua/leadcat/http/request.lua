@@ -5,6 +5,7 @@ local json = require "leadcat.json"
 local request = {}
 
 request.MAX_BODY = 1024 * 1024 -- bytes
+local MAX_DEPTH = 100 -- of JSON: what is kept of it is written again within lists, which json.lua lets be 1,000 deep
 
 ---@class leadcat.http.Request
 ---@field method string
@@ -66,6 +67,17 @@ local function read(received)
   return body
 end
 
+local function is_deep(value, left)
+  if type(value) == "table" then
+    for _, field in pairs(value) do
+      if left == 0 or is_deep(field, left - 1) then
+        return true
+      end
+    end
+  end
+  return false
+end
+
 --- The value of a JSON body.
 ---@param received leadcat.http.Request
 ---@return any value nil when it is refused
@@ -83,6 +95,8 @@ function request.json(received)
   value, message = json.decode(body)
   if value == nil then
     return nil, "malformed", message
+  elseif is_deep(value, MAX_DEPTH) then
+    return nil, "malformed", ("the JSON is nested more than %d deep"):format(MAX_DEPTH)
   end
   return value
 end
