@@ -25,11 +25,12 @@ function api.events(context)
     return response.problem(context, code, message)
   end
   local outcome
-  if type(sent) == "table" and sent[1] ~= nil then
+  if type(sent) == "table" and (sent[1] ~= nil or json.is_array(sent)) then
     for i = 1, #sent do
       sent_by(sent[i], context.actor)
     end
     outcome, message, code = context.engine:handle_many(sent)
+    outcome = outcome and json.array(outcome)
   elseif type(sent) == "table" then
     outcome, message, code = context.engine:handle(sent_by(sent, context.actor))
   else

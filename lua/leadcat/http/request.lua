@@ -78,7 +78,7 @@ local function is_deep(value, left)
   return false
 end
 
---- The value of a JSON body.
+--- The value of a JSON body. An empty list is marked as one.
 ---@param received leadcat.http.Request
 ---@return any value nil when it is refused
 ---@return string? code
@@ -97,6 +97,8 @@ function request.json(received)
     return nil, "malformed", message
   elseif is_deep(value, MAX_DEPTH) then
     return nil, "malformed", ("the JSON is nested more than %d deep"):format(MAX_DEPTH)
+  elseif type(value) == "table" and next(value) == nil and body:find "^%s*%[" then
+    return json.array(value)
   end
   return value
 end
