@@ -88,7 +88,7 @@ local function pressed(fields)
   if type(button) ~= "string" then
     return ""
   end
-  local verb, key = button:match "^([%l_]+)%.(%d+)$"
+  local verb, key = button:match "^(%l+_[%l_]+)%.(%d+)$"
   return verb or button, number(key)
 end
 
