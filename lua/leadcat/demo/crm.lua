@@ -49,7 +49,8 @@ local STRINGS = i18n.new()
 -- The user's choice, else what his browser wants.
 local function language_of(request)
   local chosen = cookie(request, "leadcat_language")
-  return LANGUAGES[chosen] and chosen or STRINGS:language((request.headers["accept-language"] or ""):match "[%w-]+")
+  local wanted = (request.headers["accept-language"] or ""):match "[%w-]+"
+  return LANGUAGES[chosen] and chosen or STRINGS:language(wanted)
 end
 
 --- Who has sent a request: leadcat asks this of every CRM.
@@ -68,8 +69,8 @@ local POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 
 local function answer(status, body)
   return { status = status, body = body, headers = {
-    ["Content-Type"] = "text/html; charset=utf-8", ["Cache-Control"] = "no-store", ["X-Content-Type-Options"] = "nosniff",
-    ["Referrer-Policy"] = "same-origin", ["Content-Security-Policy"] = POLICY,
+    ["Content-Type"] = "text/html; charset=utf-8", ["Cache-Control"] = "no-store",
+    ["X-Content-Type-Options"] = "nosniff", ["Referrer-Policy"] = "same-origin", ["Content-Security-Policy"] = POLICY,
   } }
 end
 

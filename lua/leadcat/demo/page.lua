@@ -85,12 +85,20 @@ local function document(model, title, main)
   }
 end
 
+-- What has just happened, and where the script says what went wrong.
+local function said(model)
+  return {
+    parts.said(model.said, { id = "demo-said", data_demo_cancelled = text(model, "cancelled") }),
+    h.p { class = "leadcat-alert", id = "demo-problem", role = "alert" },
+  }
+end
+
 -- Signing in -----------------------------------------------------------------------------------------------------------
 
 local function role(model, name)
   return h.li {
-    h.button { type = "submit", name = "user", value = name, class = "leadcat-primary", aria_describedby = "demo-" .. name,
-      text(model, name) }, " ",
+    h.button { type = "submit", name = "user", value = name, class = "leadcat-primary",
+      aria_describedby = "demo-" .. name, text(model, name) }, " ",
     h.span { id = "demo-" .. name, class = "leadcat-muted", text(model, name .. "_hint") },
   }
 end
@@ -128,10 +136,11 @@ local function forms(model, row, id, before)
   end
   return {
     form("demo-sale", hidden("sale", row.sale),
-      h.p { class = "demo-label", text(model, "sale"), " ", h.bdi { row.sale } },
+      h.p { class = "demo-label", text(model, "sale"), ": ", h.bdi { row.sale } },
       h.p { class = "demo-buttons", button "sale_registered", " ", button "sale_won", " ", button "sale_lost" }),
     not before and form("demo-status", hidden("contact", row.contact),
-      h.p { class = "demo-label", h.label { ["for"] = id .. "status", text(model, "lead_status", { contact = row.contact }) } },
+      h.p { class = "demo-label",
+        h.label { ["for"] = id .. "status", text(model, "lead_status", { contact = row.contact }) } },
       h.p { class = "demo-buttons", h.select { id = id .. "status", name = "lead_status", statuses }, " ",
         button "lead_status_set" }),
   }
@@ -165,7 +174,7 @@ function page.companies(model)
   end
   return document(model, text(model, "companies"), {
     h.p { text(model, "companies_hint") },
-    parts.said(model.said, { id = "demo-said", data_demo_cancelled = text(model, "cancelled") }),
+    said(model),
     h.ul { class = "demo-companies", id = "demo-live", data_demo_live = true, cards },
   })
 end
@@ -178,7 +187,7 @@ function page.company(model, row)
   return document(model, row.name, {
     h.p { id = "demo-live", data_demo_live = true, parts.category(row.category) },
     h.p { text(model, "form_hint") },
-    parts.said(model.said, { id = "demo-said", data_demo_cancelled = text(model, "cancelled") }),
+    said(model),
     h.div { class = "demo-company", h.h2 { id = "demo-name", text(model, "open_form") },
       forms(model, row, "demo-", true) },
     model.dialog,

@@ -81,7 +81,8 @@ TEXTS.no = {
 TEXTS.sv = {
   brand = "Demo-CRM",
   companies = "Företag",
-  companies_hint = "Vinn en försäljning så får du en fråga; registrera eller förlora en så ändras kategorin av sig själv.",
+  companies_hint = "Vinn en försäljning så får du en fråga; registrera eller förlora en så ändras kategorin av sig "
+    .. "själv.",
   sign_in = "Logga in",
   sign_in_hint = "Välj vem du är. Inget här är på riktigt.",
   sign_out = "Logga ut",
@@ -193,7 +194,8 @@ TEXTS.de = {
 TEXTS.nl = {
   brand = "Demo-CRM",
   companies = "Bedrijven",
-  companies_hint = "Win een verkoop en u krijgt een vraag; registreer of verlies er een en de categorie verandert vanzelf.",
+  companies_hint = "Win een verkoop en u krijgt een vraag; registreer of verlies er een en de categorie verandert "
+    .. "vanzelf.",
   sign_in = "Aanmelden",
   sign_in_hint = "Kies wie u bent. Niets hier is echt.",
   sign_out = "Afmelden",

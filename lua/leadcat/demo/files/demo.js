@@ -3,15 +3,12 @@
 (function () {
   "use strict";
 
-  const TEXT = ["company", "trigger"];
-
   // The event that a form tells of.
   function eventOf(form, button) {
     const fields = Object.fromEntries(new FormData(form));
-    fields.trigger = button.value;
-    const event = Object.fromEntries(TEXT.map((name) => [name, fields[name]]));
-    event.id = [fields.id, fields.company, fields.trigger, fields.lead_status || ""].join(" ");
-    if (fields.trigger === "lead_status_set") {
+    const event = { trigger: button.value, company: fields.company };
+    event.id = [fields.id, event.company, event.trigger, fields.lead_status || ""].join(" ");
+    if (event.trigger === "lead_status_set") {
       event.lead_status = Number(fields.lead_status);
       event.contact = { id: fields.contact, name: fields.contact };
     } else {
@@ -20,7 +17,10 @@
     return event;
   }
 
-  const say = (text) => { document.getElementById("demo-said").textContent = text; };
+  function say(text, problem = "") {
+    document.getElementById("demo-said").textContent = text;
+    document.getElementById("demo-problem").textContent = problem;
+  }
 
   // Fetches the page anew and puts what has changed into this one; the server words what has happened.
   async function refresh(outcome, event) {
@@ -32,12 +32,11 @@
     const response = await fetch(`${window.location.pathname}?${query}`, { cache: "no-store" });
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
     const focused = document.activeElement && document.activeElement.id;
+    const id = page.querySelector("[name=id]").value;
     for (const element of document.querySelectorAll("[data-demo-live]")) {
       element.replaceWith(document.adoptNode(page.getElementById(element.id)));
     }
-    for (const input of document.querySelectorAll("[name=id]")) {
-      input.value = page.querySelector("[name=id]").value;
-    }
+    document.querySelectorAll("[name=id]").forEach((input) => { input.value = id; });
     if (focused && document.activeElement === document.body) {
       document.getElementById(focused).focus();
     }
@@ -72,7 +71,7 @@
     try {
       await send(form, event.submitter || form.querySelector("button"));
     } catch (error) {
-      say(error.message);
+      say("", error.message);
     }
     form.ariaBusy = "false";
   });
