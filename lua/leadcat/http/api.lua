@@ -105,6 +105,8 @@ function api.save_config(context)
   cfg, code, message = request_of.json(context.request)
   if cfg == nil then
     return response.problem(context, code, message)
+  elseif json.is_array(cfg) then
+    return response.problem(context, "invalid", "a config expected, not a list")
   end
   revision, message, code, problems = context.engine:save(cfg, { actor = context.actor, revision = expected })
   if not revision then
