@@ -1,0 +1,395 @@
+--- The pages of questions, of the journal and of problems: what stands on them, in which words, and that names stay names.
+
+local confirmation = require "leadcat.render.confirmation"
+local h = require "leadcat.render.html"
+local history = require "leadcat.render.history"
+local i18n = require "leadcat.i18n"
+local inbox = require "leadcat.render.inbox"
+local preset = require "leadcat.preset"
+local problem = require "leadcat.render.problem"
+local view = require "leadcat.render.view"
+local views = require "support.views"
+
+local STRINGS = i18n.new()
+local BASE = "/crm/leads"
+local ID = ("0123456789abcdef"):rep(2)
+
+local VOID = { meta = true, link = true, input = true, br = true }
+
+-- Raises when elements are not closed in order, or text holds markup.
+local function check_form(markup)
+  local open = {}
+  for slash, name in markup:gmatch "<(/?)(%a[%w-]*)[^<>]*>" do
+    if slash == "/" then
+      assert.equal(name, table.remove(open))
+    elseif not VOID[name] then
+      open[#open + 1] = name
+    end
+  end
+  assert.same({}, open)
+  for text in markup:gsub("^<!DOCTYPE html>", ""):gmatch ">([^<]*)" do
+    assert.is_nil(text:find "[>\"']")
+  end
+  return markup
+end
+
+-- Markup without texts and values: what of it a browser would act on.
+local function skeleton(markup)
+  return (markup:gsub('"[^"]*"', '""'):gsub(">[^<]*<", "><"))
+end
+
+local function has(markup, text)
+  assert.is_truthy(markup:find(text, 1, true), text .. "\nis not in\n" .. markup)
+end
+
+local function has_not(markup, text)
+  assert.is_nil(markup:find(text, 1, true), text)
+end
+
+local function count(markup, text)
+  return select(2, markup:gsub((text:gsub("%p", "%%%0")), ""))
+end
+
+-- A model with the fields that all have.
+local function model(fields, language)
+  local made = { strings = STRINGS, language = language or "en", base = BASE }
+  for name, value in pairs(fields) do
+    made[name] = value
+  end
+  return made
+end
+
+-- Inbox ----------------------------------------------------------------------------------------------------------------
+
+local function question(fields, language, names)
+  local record = {
+    id = ID, company = "Acme", trigger = "sale_won", sale = { name = "Printers" }, from = 1, to = 5,
+    options = { 1, 3, 5 }, state = "open", created_at = 1796040000, expires_at = 1796644800,
+  }
+  for name, value in pairs(fields or {}) do
+    record[name] = value
+  end
+  return view.new(record, preset.get "superoffice", STRINGS, language or "en", names)
+end
+
+local function inbox_page(fields, language)
+  fields.views = fields.views or { question({}, language) }
+  return check_form(inbox.html(model(fields, language)))
+end
+
+describe("the inbox", function()
+  it("shows what led to each question, what is proposed, when it was asked, and where to answer", function()
+    local markup = inbox_page {}
+    has(markup, "<h1>Questions for you</h1>")
+    has(markup, '<h2 dir="auto" id="leadcat-question-' .. ID .. '">Acme</h2>')
+    has(markup, "<p>The sale Printers was won.</p>")
+    has(markup, '<span class="leadcat-group leadcat-group-potential_customer"><bdi>Lead</bdi></span>')
+    has(markup, '<span class="leadcat-group leadcat-group-customer"><bdi>Customer</bdi></span>')
+    has(markup, "Asked on 2026-11-30 12:00 UTC. Answer before 2026-12-07 12:00 UTC.")
+    has(markup, ('data-leadcat-answer="%s" href="%s/confirmations/%s"'):format(ID, BASE, ID))
+  end)
+
+  it("loads the script and the stylesheet from where it is served, and nothing else", function()
+    local markup = inbox_page {}
+    has(markup, '<script defer src="' .. BASE .. '/leadcat.js"></script>')
+    has(markup, '<link href="' .. BASE .. '/leadcat.css" rel="stylesheet">')
+    assert.same({ 1, 1 }, { count(markup, "<script"), count(markup, "<link") })
+  end)
+
+  it("lists them in the order in which they are given", function()
+    local markup = inbox_page { views = { question { company = "B" }, question { company = "A" } } }
+    assert.is_true(markup:find(">B</h2>", 1, true) < markup:find(">A</h2>", 1, true))
+  end)
+
+  for _, language in ipairs(i18n.LANGUAGES) do
+    it("is in " .. language, function()
+      local markup = inbox_page({}, language)
+      has(markup, '<html lang="' .. language .. '">')
+      for _, key in ipairs { "inbox.title", "inbox.answer" } do
+        has(markup, ">" .. h.render(STRINGS:text(language, key)) .. "</")
+      end
+      has(markup, h.render(STRINGS:text(language, "inbox.asked", { time = "2026-11-30 12:00 UTC" })))
+    end)
+  end
+
+  it("says when there is nothing to answer", function()
+    local markup = inbox_page { views = {} }
+    has(markup, '<p class="leadcat-empty">There is nothing to answer.</p>')
+    has_not(markup, "<ul")
+  end)
+
+  it("keeps these words for the script otherwise", function()
+    has(inbox_page {}, '<p class="leadcat-empty" hidden>There is nothing to answer.</p>')
+    has_not(inbox_page { next = ID }, "leadcat-empty")
+  end)
+
+  it("leads to older ones when there are some", function()
+    has(inbox_page { next = ID }, '<a href="?after=' .. ID .. '">Older questions</a>')
+    has_not(inbox_page {}, "?after=")
+  end)
+
+  it("says what has just happened, or keeps a place for it", function()
+    has(inbox_page { said = "Acme & Co is <b>" }, 'role="status">Acme &amp; Co is &lt;b&gt;</p>')
+    has(inbox_page {}, 'role="status"></p>')
+  end)
+
+  it("gives the script its sentences, with the names set apart", function()
+    local markup = inbox_page({}, "no")
+    has(markup, 'data-leadcat-updated="\226\129\168{company}\226\129\169 har nå kategorien '
+      .. '\226\129\168{category}\226\129\169."')
+    for _, status in ipairs { "declined", "failed", "closed" } do
+      has(markup, "data-leadcat-" .. status .. '="')
+    end
+  end)
+
+  it("does without times that are not known", function()
+    has_not(inbox_page { views = { question { created_at = false, expires_at = false } } }, "leadcat-muted")
+  end)
+end)
+
+describe("the sentence after an answer", function()
+  local ROWS = {
+    { { state = "accepted", category = 5 }, "Acme now has the category Customer." },
+    { { state = "changed", category = 3 }, "Acme now has the category Opportunity." },
+    { { state = "accepted" }, "Acme now has the category Customer." },
+    { { state = "declined" }, "Acme keeps its category." },
+    { { state = "expired" }, "The question about Acme is closed." },
+    { { state = "conflict", category = 5 }, "The question about Acme is closed." },
+    { { state = "superseded" }, "The question about Acme is closed." },
+    { { state = "open" }, nil },
+  }
+  for _, row in ipairs(ROWS) do
+    it(("of a question that is %s is %s"):format(row[1].state, tostring(row[2])), function()
+      local said = inbox.said(question(row[1]), model {})
+      assert.equal(row[2], said)
+    end)
+  end
+end)
+
+describe("the page of one question", function()
+  local function page(fields, shown)
+    shown = shown or question()
+    fields.view, fields.dialog = shown, fields.dialog or confirmation.html(shown, { base = BASE })
+    return check_form(inbox.question(model(fields)))
+  end
+
+  it("has the dialog as it is rendered, open, and the way back", function()
+    local markup = page {}
+    has(markup, "<h1>Question about Acme</h1>")
+    has(markup, confirmation.html(question(), { base = BASE }))
+    has(markup, '<a href="' .. BASE .. '/confirmations">All questions for you</a>')
+    has_not(markup, "<script")
+  end)
+
+  it("takes an integrator's own dialog", function()
+    has(page { dialog = "<dialog open><p>Mine</p></dialog>" }, "<h1>Question about Acme</h1><dialog open><p>Mine")
+  end)
+
+  it("says what stands in the way", function()
+    has(page { problem = "Not <now>" }, '<p class="leadcat-alert" role="alert">Not &lt;now&gt;</p>')
+  end)
+end)
+
+-- Journal --------------------------------------------------------------------------------------------------------------
+
+local function entry(fields)
+  local made = {
+    entry = 17, at = 1796040000, company = "Acme", trigger = "sale_won", rule = "sale_won", revision = 3,
+    from = 1, to = 5, status = "updated", actor = { id = "ann", name = "Ann" }, sale = { name = "Printers" },
+  }
+  for name, value in pairs(fields or {}) do
+    made[name] = value
+  end
+  return made
+end
+
+local function journal(fields, language)
+  fields.entries, fields.cfg = fields.entries or { entry() }, fields.cfg or preset.get "superoffice"
+  fields.may_undo = fields.may_undo ~= false
+  return check_form(history.html(model(fields, language)))
+end
+
+-- The texts of the first row's cells.
+local function cells(markup)
+  local texts = {}
+  for cell in markup:match("<tbody><tr>(.-)</tr>"):gmatch "<td[^>]*>(.-)</td>" do
+    texts[#texts + 1] = cell:gsub("<[^>]*>", "")
+  end
+  return texts
+end
+
+describe("the journal", function()
+  it("says when, who, what, from where to where, and by which rules", function()
+    assert.same({ "2026-11-30 12:00 UTC", "Acme", "The sale Printers was won.", "Lead → Customer", "Updated", "Ann",
+      "3", "Undo" }, cells(journal {}))
+  end)
+
+  -- Fields of the entry, the cell, what it says.
+  local ROWS = {
+    { { trigger = "sale_lost" }, 3, "The sale Printers was lost." },
+    { { trigger = "sale_registered", sale = false }, 3, "A sale was registered." },
+    { { trigger = "lead_status_set", rule = "lead_status_set:5", contact = { name = "Åse" } }, 3,
+      "The lead status of Åse was set to Qualified." },
+    { { trigger = "lead_status_set", rule = "lead_status_set:99" }, 3, "A lead status was set to #99." },
+    { { undoes = 16 }, 3, "An earlier change was undone." },
+    { { from = 98, to = 99 }, 4, "#98 → #99" },
+    { { status = "applying" }, 5, "In progress" },
+    { { status = "conflict" }, 5, "Conflict" },
+    { { status = "failed" }, 5, "Failed" },
+    { { status = "awaiting_confirmation" }, 5, "Waiting for an answer" },
+    { { status = "declined" }, 5, "Declined" },
+    { { status = "expired" }, 5, "Expired" },
+    { { status = "superseded" }, 5, "Replaced" },
+    { { actor = false }, 6, "Automatic" },
+    { { actor = { id = 7 } }, 6, "7" },
+    { { company = 42 }, 2, "42" },
+    { { company = "\0" }, 2, "?" },
+  }
+  for i, row in ipairs(ROWS) do
+    it(("says %s (%d)"):format(row[3], i), function()
+      assert.equal(row[3], cells(journal { entries = { entry(row[1]) } })[row[2]])
+    end)
+  end
+
+  for _, language in ipairs(i18n.LANGUAGES) do
+    it("is in " .. language, function()
+      local markup = journal({}, language)
+      has(markup, '<html lang="' .. language .. '">')
+      for _, key in ipairs { "title", "time", "cause", "status", "actor", "revision", "undo", "updated" } do
+        has(markup, ">" .. h.render(STRINGS:text(language, "history." .. key)) .. "</")
+      end
+    end)
+  end
+
+  it("takes back what was changed, by a form", function()
+    has(journal {}, '<form action="' .. BASE .. '/api/history/17/undo" method="post">')
+    has(journal { entries = { entry { entry = 2.0 ^ 52 } } }, "/api/history/4503599627370496/undo")
+  end)
+
+  it("does not offer it for what has changed nothing, nor to who may not", function()
+    for _, status in ipairs { "applying", "conflict", "failed", "awaiting_confirmation", "declined", "expired" } do
+      local markup = journal { entries = { entry { status = status } } }
+      has_not(markup, "/undo")
+      has(markup, '<th scope="col">Undo</th>')
+    end
+    local markup = journal { may_undo = false }
+    has_not(markup, "/undo")
+    has_not(markup, "Undo")
+  end)
+
+  it("shows one company's, with a way back to all", function()
+    local markup = journal { company = "R&D \"1\"" }
+    has(markup, 'name="company" type="search" value="R&amp;D &quot;1&quot;"')
+    has(markup, '<a href="' .. BASE .. '/history">All companies</a>')
+    has_not(journal {}, "All companies")
+  end)
+
+  it("leads from a company to its entries", function()
+    has(journal { entries = { entry { company = "Ærlig & Søn" } } },
+      'href="' .. BASE .. '/history?company=%C3%86rlig%20%26%20S%C3%B8n"')
+    has(journal { entries = { entry { company = 42 } } }, "history?company=42")
+  end)
+
+  it("leads to older ones, of the same company", function()
+    has(journal { next = 17 }, '<a href="?after=17">Older entries</a>')
+    has(journal { next = 17, company = "A&B" }, '<a href="?after=17&amp;company=A%26B">Older entries</a>')
+    has_not(journal {}, "Older")
+  end)
+
+  it("says when there is nothing", function()
+    has(journal { entries = {} }, '<p class="leadcat-empty">Nothing has been recorded yet.</p>')
+    has(journal { entries = {}, company = "A<b>" }, "Nothing has been recorded for A&lt;b&gt;.")
+    has_not(journal { entries = {} }, "<table")
+  end)
+
+  it("says what has just happened", function()
+    local undone = history.said(entry { from = 5, to = 1 }, preset.get "superoffice", model {})
+    assert.equal("Acme has the category Lead again.", undone)
+    has(journal { said = undone }, 'role="status">' .. undone .. "</p>")
+  end)
+end)
+
+-- Problems -------------------------------------------------------------------------------------------------------------
+
+local CODES = {
+  "unauthenticated", "forbidden", "not_found", "method_not_allowed", "conflict", "already_resolved", "expired", "stale",
+  "revision_required", "too_large", "unsupported_type", "cross_site", "malformed", "invalid", "unavailable", "full",
+  "corrupt", "io",
+}
+
+describe("a problem", function()
+  for _, code in ipairs(CODES) do
+    it("has words of its own in all languages: " .. code, function()
+      for _, language in ipairs(i18n.LANGUAGES) do
+        assert.equal(STRINGS:text(language, "problem." .. code), problem.detail(STRINGS, language, code))
+        assert.is_string(problem.title(STRINGS, language, code))
+      end
+    end)
+  end
+
+  it("has some words whatever its code is", function()
+    for _, code in ipairs { "forked", "teapot", "title_forbidden", "" } do
+      assert.equal(problem.detail(STRINGS, "no", "io"), problem.detail(STRINGS, "no", code))
+      assert.equal(problem.title(STRINGS, "no", "io"), problem.title(STRINGS, "no", code))
+    end
+    assert.equal("Not available right now", problem.title(STRINGS, "en"))
+  end)
+
+  local function page(fields)
+    return check_form(problem.html(model(fields)))
+  end
+
+  it("is a page with the way back", function()
+    local markup = page { status = 404, title = "Not <found>", detail = "No & such" }
+    has(markup, "<h1>Not &lt;found&gt;</h1>")
+    has(markup, ">No &amp; such</p>")
+    has(markup, '<a href="' .. BASE .. '/confirmations">')
+  end)
+
+  it("leads nowhere for who is not signed in", function()
+    has_not(page { status = 401, title = "a", detail = "b" }, "<a ")
+  end)
+end)
+
+-- Hostile names --------------------------------------------------------------------------------------------------------
+
+describe("a hostile name", function()
+  local function all_with(name)
+    local cfg = preset.get "superoffice"
+    cfg.categories[1].name, cfg.lead_statuses[5].name = name, name
+    local who = { id = 1, name = name }
+    local shown = views.hostile(name)
+    shown.cause = name
+    return inbox_page { views = { shown }, said = name },
+      check_form(inbox.question(model { view = shown, dialog = confirmation.html(shown), problem = name })),
+      journal { cfg = cfg, company = name, said = name, entries = {
+        entry { company = name, actor = who, sale = who },
+        entry { trigger = "lead_status_set", rule = "lead_status_set:5", contact = who, actor = who },
+      } },
+      problem.html(model { title = name, detail = name })
+  end
+
+  local expected = { all_with "name" }
+  for kind, name in pairs(views.HOSTILE) do
+    it("stays a name on every page: " .. kind, function()
+      for i, markup in ipairs { all_with(name) } do
+        assert.equal(skeleton(expected[i]), skeleton(markup))
+      end
+    end)
+  end
+end)
+
+describe("misuse of a page raises:", function()
+  local ROWS = {
+    { "a text that there is not", function() journal { entries = { entry { status = "odd" } } } end, "history.odd" },
+    { "a base that is a script", function() inbox_page { base = "javascript:a()" } end, "must be a relative" },
+    { "no language", function() problem.html { strings = STRINGS, title = "a", detail = "b" } end, "language" },
+  }
+  for _, row in ipairs(ROWS) do
+    it(row[1], function()
+      local ok, message = pcall(row[2])
+      assert.is_false(ok)
+      assert.matches(row[3], message, 1, true)
+    end)
+  end
+end)
