@@ -79,7 +79,7 @@ local function row_of(model, entry)
   local undoable = model.may_undo and entry.status == "updated"
   return h.tr {
     h.td { class = "leadcat-time", wording.time(entry.at) or "?" },
-    h.td { id = id .. "-company", company_link(model, entry) },
+    h.td { class = "leadcat-name", id = id .. "-company", company_link(model, entry) },
     h.td { cause(model, entry) },
     h.td { change(model, entry) },
     h.td { text(model, STATUS[entry.status] or "history." .. entry.status) },
