@@ -191,6 +191,33 @@ local function next_page(context, query, items, last)
   return { Link = ('<%s?%s>; rel="next"'):format(context.request.path, table.concat(words, "&")) }
 end
 
+--- Those of a list that the actor may see.
+---@param context leadcat.http.Context
+---@param items table[] confirmations or entries
+---@return table[]? seen
+---@return string? message
+---@return string? code
+function api.visible(context, items)
+  local seen = json.array {}
+  for _, item in ipairs(items) do
+    local may, denial, failure = context.engine:can(context.actor, "view", item)
+    if failure then
+      return nil, denial, failure
+    end
+    seen[#seen + 1] = may and item or nil
+  end
+  return seen
+end
+
+-- A page of a list, and the link to the next one: that goes on behind the last item, seen or not.
+local function page(context, query, items, last)
+  local seen, message, code = api.visible(context, items)
+  if not seen then
+    return response.problem(context, code, message)
+  end
+  return response.json(context, 200, seen, next_page(context, query, items, last))
+end
+
 function api.confirmations(context)
   local query, problem = api.query(context, { "company", "user", "state", "limit" }, api.cursor_of_confirmations)
   if not query then
@@ -201,7 +228,7 @@ function api.confirmations(context)
     return response.problem(context, code, message)
   end
   local last = records[#records]
-  return response.json(context, 200, json.array(records), next_page(context, query, records, last and last.id))
+  return page(context, query, records, last and last.id)
 end
 
 function api.count(context)
@@ -226,7 +253,7 @@ function api.history(context)
     return response.problem(context, code, message)
   end
   local last = entries[#entries]
-  return response.json(context, 200, json.array(entries), next_page(context, query, entries, last and last.entry))
+  return page(context, query, entries, last and last.entry)
 end
 
 -- Questions ------------------------------------------------------------------------------------------------------------

@@ -146,10 +146,14 @@ function pages.inbox(context)
       user = context.actor.id, state = "open", limit = PAGE, after = query.after,
     }
   end
-  if not records then
+  local seen
+  if records then
+    seen, message, code = api.visible(context, records)
+  end
+  if not seen then
     return response.problem(context, code, message)
   end
-  for i, record in ipairs(records) do
+  for i, record in ipairs(seen) do
     views[i], message, code = context.engine:view(record, { actor = context.actor })
     if not views[i] then
       return response.problem(context, code, message)
@@ -188,11 +192,15 @@ function pages.history(context)
   if cfg then
     entries, message, code = context.engine:history { company = query.company, after = query.after, limit = PAGE }
   end
-  if not entries then
+  local seen
+  if entries then
+    seen, message, code = api.visible(context, entries)
+  end
+  if not seen then
     return response.problem(context, code, message)
   end
   return response.html(context, 200, history_page.html(model(context, {
-    entries = entries, cfg = cfg, company = query.company, next = #entries == PAGE and entries[PAGE].entry or nil,
+    entries = seen, cfg = cfg, company = query.company, next = #entries == PAGE and entries[PAGE].entry or nil,
     may_undo = context.engine:can(context.actor, "undo") == true,
   })))
 end
