@@ -1,0 +1,398 @@
+-- leadcat in nginx: several workers on one store, that come and go while events are sent. On Lua 5.4 only, since nginx has
+-- LuaJIT in it either way; and not where everything takes long, since nginx is not built for that.
+
+local json = require "leadcat.json"
+local stores = require "support.stores"
+
+if rawget(_G, "jit") or os.getenv "LEADCAT_SLOW" then
+  return
+end
+
+local processes = require "support.processes"
+local server = require "nginx.server"
+
+local LEAD, OPPORTUNITY, LOST_OPPORTUNITY, CUSTOMER = 1, 3, 4, 5
+local RULES = { sale_registered = OPPORTUNITY, sale_lost = LOST_OPPORTUNITY, sale_won = { CUSTOMER, ask = true } }
+local MAP = 64 * 1024 * 1024
+local CLIENTS = 8
+
+local directory, running -- of the test
+
+-- The test's store, from outside of nginx.
+local function open(options)
+  options = options or {}
+  options.path, options.map_size = directory .. "/store", MAP
+  return stores.open(options)
+end
+
+local function prepare(companies)
+  local engine = open()
+  assert(engine:save(stores.config(RULES)))
+  for _, company in ipairs(companies or {}) do
+    assert(engine.host:create(company, LEAD))
+  end
+  engine:close()
+end
+
+local function start(options)
+  local output
+  running, output = server.start(directory, options)
+  assert(running, output)
+  return running
+end
+
+local function post(event, sent)
+  sent = sent or {}
+  sent.body = json.encode(event)
+  local status, body = running:request("POST", "/leadcat/api/events", sent)
+  assert(status == 200, ("%s %s"):format(status, body))
+  return json.decode(body)
+end
+
+-- Asks until each worker has answered: what each of them said first, by its id.
+local function ask_each(path)
+  local answers, missing = {}, #running:workers()
+  assert(server.wait_for(function()
+    local status, body, headers = running:request("GET", path)
+    local worker = headers["x-worker"]
+    if not answers[worker] then
+      answers[worker], missing = { status = status, body = body }, missing - 1
+    end
+    return missing == 0
+  end), "a worker has not answered")
+  return answers
+end
+
+-- Processes that report events until `finish` is called, which gives the ids of the acknowledged ones and what failed.
+local function start_clients(companies)
+  local file = assert(io.open "spec/nginx/client.lua")
+  local code, clients, stop = file:read "*a", {}, directory .. "/stop"
+  file:close()
+  for i, company in ipairs(companies) do
+    clients[i] = processes.start(code, { tostring(running.port), company, stop })
+  end
+  return function()
+    assert(io.open(stop, "w")):close()
+    local acknowledged, failed = {}, {}
+    for _, client in ipairs(clients) do
+      for line in client:wait():gmatch "[^\n]+" do
+        local list = line:find "^client%d+%-%d+$" and acknowledged or failed
+        list[#list + 1] = line
+      end
+    end
+    return acknowledged, failed
+  end
+end
+
+local function client_names()
+  local names = {}
+  for i = 1, CLIENTS do
+    names[i] = "client" .. i
+  end
+  return names
+end
+
+-- How often each event is in the journal.
+local function journal_of(engine)
+  local counts, after = {}, nil
+  repeat
+    local entries = assert(engine:history { limit = 1000, after = after })
+    for _, entry in ipairs(entries) do
+      counts[entry.event_id], after = (counts[entry.event_id] or 0) + 1, entry.entry
+    end
+  until #entries < 1000
+  return counts
+end
+
+local function assert_once_each(acknowledged)
+  local engine = open()
+  local counts = journal_of(engine)
+  engine:close()
+  for _, id in ipairs(acknowledged) do
+    assert(counts[id] == 1, ("%s is in the journal %d times"):format(id, counts[id] or 0))
+    counts[id] = nil
+  end
+  assert.same({}, counts) -- nothing but what was acknowledged
+end
+
+-- The processes that hold reader slots, as LMDB's own tool sees it.
+local function readers()
+  local found = {}
+  for _, name in ipairs { "config", "journal" } do
+    local pipe = assert(io.popen(("mdb_stat -n -r '%s/store/%s.mdb'"):format(directory, name)))
+    for pid in pipe:read "*a":gmatch "\n%s*(%d+) %x+ [-%d]+" do
+      found[#found + 1] = tonumber(pid)
+    end
+    pipe:close()
+  end
+  return found
+end
+
+local function is_one_of(pid, pids)
+  for _, other in ipairs(pids) do
+    if pid == other then
+      return true
+    end
+  end
+  return false
+end
+
+-- Those that hold a slot, although they are no worker.
+local function strangers()
+  local workers, found = running:workers(), {}
+  for _, pid in ipairs(readers()) do
+    found[#found + 1] = not is_one_of(pid, workers) and pid or nil
+  end
+  return found
+end
+
+local installed = server.is_installed()
+
+describe("leadcat in nginx", function()
+  if not installed then
+    pending "nginx or its Lua module is not installed: apt-get install nginx libnginx-mod-http-lua"
+    return
+  end
+
+  before_each(function()
+    directory = server.directory()
+  end)
+
+  after_each(function()
+    local ok, message = true, nil
+    if running then
+      ok, message = pcall(running.stop, running)
+      running = nil
+    end
+    os.execute("rm -rf '" .. directory .. "'")
+    stores.check()
+    assert(ok, message)
+  end)
+
+  it("says where the store is to be opened when init_by_lua does it", function()
+    local started, output = server.start(directory, {
+      http = ('init_by_lua_block { require("leadcat").open { path = "%s/store" } }'):format(directory),
+    })
+    running = started
+    assert.is_nil(started)
+    assert.matches("not in init_by_lua: open the store in init_worker_by_lua, in each worker", output, 1, true)
+  end)
+
+  it("holds a config in every worker from the next request on, whichever has saved it", function()
+    prepare()
+    start { workers = 3, listen = "reuseport" }
+    for revision = 1, 10 do
+      local cfg = stores.config { sale_won = revision % 2 == 1 and CUSTOMER or OPPORTUNITY }
+      local status, body = running:request("PUT", "/leadcat/api/config", {
+        body = json.encode(cfg), headers = { ["If-Match"] = ('"%d"'):format(revision) },
+      })
+      assert.same({ 200, { revision = revision + 1 } }, { status, json.decode(body) })
+      for worker, answer in pairs(ask_each "/leadcat/api/config") do
+        local got = json.decode(answer.body)
+        assert.same({ revision + 1, cfg.rules[1].set_category }, { got.revision, got.rules[1].set_category }, worker)
+      end
+    end
+  end)
+
+  it("loses no request and no event when it is reloaded again and again", function()
+    local names = client_names()
+    prepare(names)
+    start()
+    local finish = start_clients(names)
+    assert(server.wait_for(function() return #readers() > 0 end))
+    running:reload()
+    local before = #readers()
+    for _ = 1, 9 do
+      running:reload()
+    end
+    assert.same({}, strangers())
+    assert.is_true(#readers() <= before + 2, ("%d reader slots, %d at first"):format(#readers(), before))
+    local acknowledged, failed = finish()
+    assert.same({}, failed)
+    assert.is_true(#acknowledged > 10 * CLIENTS, #acknowledged .. " events")
+    assert_once_each(acknowledged)
+    assert.not_matches("%[error%]", running:log())
+  end)
+
+  it("goes on when workers are killed, and frees their reader slots", function()
+    local names = client_names()
+    prepare(names)
+    start()
+    local finish = start_clients(names)
+    for _ = 1, 5 do
+      assert(server.wait_for(function() return #running:workers() == 2 end), "no new worker")
+      assert(server.wait_for(function() return #readers() > 0 end))
+      running:signal("KILL", running:workers()[1])
+    end
+    assert(server.wait_for(function() return #running:workers() == 2 end))
+    local acknowledged = finish() -- what failed was sent again
+    assert.is_true(#acknowledged > CLIENTS, #acknowledged .. " events")
+    local engine = open()
+    assert(engine:maintain())
+    engine:close()
+    assert_once_each(acknowledged)
+    assert.same({}, strangers())
+  end)
+
+  it("serves pages and events where lua_code_cache is off, and keeps no engine of a request", function()
+    prepare { "Acme" }
+    start { code_cache = "off", workers = 1 }
+    local function open_files()
+      local pipe = assert(io.popen(("ls /proc/%d/fd | wc -l"):format(running:workers()[1])))
+      local count = tonumber(pipe:read "*a")
+      pipe:close()
+      return count
+    end
+    local before
+    for n = 1, 40 do
+      local status, page = running:request("GET", "/leadcat/settings")
+      assert.equal(200, status)
+      assert.matches("</html>", page)
+      local trigger = n % 2 == 0 and "sale_lost" or "sale_registered"
+      local outcome = post { id = "e" .. n, trigger = trigger, company = "Acme" }
+      assert.equal("updated", outcome.status)
+      before = n == 5 and open_files() or before
+    end
+    assert.is_true(open_files() <= before, ("%d open files, %d at first"):format(open_files(), before))
+    assert.same({}, strangers())
+  end)
+
+  it("tells the same counts in every worker", function()
+    prepare { "Acme" }
+    start { listen = "reuseport" }
+    for n = 1, 30 do
+      post { trigger = n % 2 == 0 and "sale_lost" or "sale_registered", company = "Acme" }
+    end
+    local expected = {
+      'leadcat_events_total{trigger="sale_lost",status="updated",reason="matched"} 15',
+      'leadcat_events_total{trigger="sale_registered",status="updated",reason="matched"} 15',
+    }
+    local function counts_of(text)
+      local lines = {}
+      for line in text:gmatch "leadcat_events_total{[^\n]+" do
+        lines[#lines + 1] = line
+      end
+      return lines
+    end
+    server.wait_for(function() -- each worker tells the store every few seconds
+      local _, text = running:request("GET", "/leadcat/metrics")
+      return table.concat(counts_of(text), "\n") == table.concat(expected, "\n")
+    end)
+    for worker, answer in pairs(ask_each "/leadcat/metrics") do
+      assert.same(expected, counts_of(answer.body), worker)
+    end
+  end)
+
+  it("is healthy as long as a worker can read the store", function()
+    prepare()
+    start { workers = 1 }
+    assert.equal(200, (running:request("GET", "/leadcat/health", { user = "" })))
+    running:stop()
+    local file = assert(io.open(directory .. "/store/config.mdb", "r+"))
+    file:write(("\255"):rep(4096))
+    file:close()
+    start { workers = 1 }
+    assert.equal(503, (running:request("GET", "/leadcat/health", { user = "" })))
+    assert.matches("cannot open [^\n]+/config%.mdb", running:log())
+  end)
+
+  it("closes overdue questions by itself", function()
+    prepare { "Acme" }
+    local engine = open { confirmation_ttl = 10, clock = function() return os.time() - 60 end }
+    local asked = assert(engine:handle { trigger = "sale_won", company = "Acme" })
+    engine:close()
+    start()
+    engine = open { clock = function() return os.time() - 60 end } -- for whom its time is not over
+    assert(server.wait_for(function()
+      return engine:confirmation(asked.confirmation).state == "expired"
+    end), "the question is still open")
+    engine:close()
+  end)
+end)
+
+describe("leadcat in nginx, with a CRM that is reached over the network,", function()
+  if not installed then
+    return
+  end
+
+  local REMOTE = {
+    workers = 1,
+    http = [[
+      lua_shared_dict crm 1m;
+      init_worker_by_lua_block { local site = require "nginx.site" site.start(site.remote) }
+    ]],
+    server = [[
+      location /leadcat/ { content_by_lua_block { local site = require "nginx.site" site.serve(site.remote) } }
+      location /crm/ { content_by_lua_block { require("nginx.site").crm(0.1) } }
+    ]],
+  }
+
+  before_each(function()
+    directory = server.directory()
+    local engine = open()
+    assert(engine:save(stores.config(RULES)))
+    engine:close()
+    start(REMOTE)
+  end)
+
+  after_each(function()
+    running:stop()
+    running = nil
+    os.execute("rm -rf '" .. directory .. "'")
+    stores.check()
+  end)
+
+  local function category_of(company)
+    return tonumber((select(2, running:request("GET", "/crm/category?company=" .. company))))
+  end
+
+  it("handles events and answers, one worker waiting for itself", function()
+    assert.equal("updated", post({ trigger = "sale_registered", company = "Acme" }).status)
+    assert.equal(OPPORTUNITY, category_of "Acme")
+    local asked = post { trigger = "sale_won", company = "Acme" }
+    assert.equal("awaiting_confirmation", asked.status)
+    local status, body = running:request("POST", "/leadcat/api/confirmations/" .. asked.confirmation, {
+      body = '{"accept":true}',
+    })
+    assert.same({ 200, "updated" }, { status, json.decode(body).status })
+    assert.equal(CUSTOMER, category_of "Acme")
+    assert.not_matches("%[error%]", running:log())
+  end)
+
+  it("lets events of other companies go on while one waits", function()
+    local code = [[
+      local http = require "socket.http"
+      local body = ('{"trigger":"sale_registered","company":"%s"}'):format(arg[2])
+      print((http.request { url = arg[1], method = "POST", source = require("ltn12").source.string(body), headers = {
+        ["Content-Type"] = "application/json", ["Content-Length"] = #body, ["X-User"] = "admin" } }))
+    ]]
+    local socket = require "socket"
+    local begun, clients = socket.gettime(), {}
+    for i = 1, 10 do
+      clients[i] = processes.start(code, { ("http://127.0.0.1:%d/leadcat/api/events"):format(running.port), "C" .. i })
+    end
+    for _, client in ipairs(clients) do
+      assert.equal("1", (client:wait()))
+    end
+    assert.is_true(socket.gettime() - begun < 1.5, "they have waited for each other")
+    for i = 1, 10 do
+      assert.equal(OPPORTUNITY, category_of("C" .. i))
+    end
+  end)
+
+  it("applies a change that a killed process has left unfinished as soon as it starts", function()
+    running:stop()
+    stores.run([[
+      local engine = assert(require("leadcat").open { path = arg[1], map_size = tonumber(arg[2]), host = {
+        category = function() return 1 end,
+        set_category = function() os.exit(1, false) end,
+      } })
+      engine:handle { trigger = "sale_registered", company = "Acme" }
+    ]], directory .. "/store", ("%d"):format(MAP))
+    start(REMOTE)
+    assert(server.wait_for(function() return category_of "Acme" == OPPORTUNITY end), "it is still unfinished")
+    local engine = open { host = { category = error, set_category = error } }
+    assert(server.wait_for(function() return engine:history()[1].status == "updated" end))
+    engine:close()
+  end)
+end)

@@ -1,0 +1,85 @@
+--- What a CRM brings to leadcat in nginx, for the specs: an engine, and users who are named by a header. The store is in
+-- the directory that nginx was started for.
+
+local leadcat = require "leadcat"
+local resty = require "leadcat.resty"
+
+local site = {}
+
+local ngx = ngx -- luacheck: ignore (OpenResty's global)
+local MAP = 64 * 1024 * 1024
+local engine
+
+--- The engine of this Lua state.
+---@param host? leadcat.Host
+---@return leadcat.Engine?
+---@return string? message
+---@return string? code
+function site.engine(host)
+  local message, code
+  if not engine then
+    engine, message, code = leadcat.open { path = ngx.config.prefix() .. "store", map_size = MAP, host = host }
+  end
+  return engine, message, code
+end
+
+--- A service: programs need not come from a page of ours.
+function site.authenticate(request)
+  local user = request.headers["x-user"]
+  return user and { id = user, name = user, admin = user == "admin", service = true }
+end
+
+function site.start(host)
+  resty.start(assert(site.engine(host)))
+end
+
+function site.serve(host)
+  resty.serve { engine = function() return assert(site.engine(host)) end, authenticate = site.authenticate }
+end
+
+-- A CRM that is reached over the network -------------------------------------------------------------------------------
+
+-- Asks the CRM, without blocking the others.
+local function ask(path)
+  local socket = ngx.socket.tcp()
+  local ok, message = socket:connect("127.0.0.1", tonumber(ngx.config.prefix():match "(%d+)/$"))
+  if not ok then
+    return nil, message
+  end
+  socket:send("GET " .. path .. " HTTP/1.0\r\n\r\n")
+  local answer
+  answer, message = socket:receive "*a"
+  socket:close()
+  return answer and answer:match "\r\n\r\n(.*)$", message
+end
+
+site.remote = {
+  category = function(company)
+    local answer, message = ask("/crm/category?company=" .. ngx.escape_uri(company))
+    return tonumber(answer), message
+  end,
+  set_category = function(company, to, from)
+    local answer, message = ask(("/crm/set?company=%s&to=%d&from=%d"):format(ngx.escape_uri(company), to, from))
+    if answer == "true" then
+      return true
+    end
+    return nil, answer or message
+  end,
+}
+
+--- The CRM's side: its companies are in a shared dictionary, and each answer takes it a while.
+function site.crm(seconds)
+  local companies, sent = ngx.shared.crm, ngx.req.get_uri_args()
+  local category = companies:get(sent.company) or 1
+  ngx.sleep(seconds)
+  if not sent.to then
+    ngx.print(category)
+  elseif category ~= tonumber(sent.from) then
+    ngx.print "conflict"
+  else
+    companies:set(sent.company, tonumber(sent.to))
+    ngx.print "true"
+  end
+end
+
+return site
