@@ -69,7 +69,9 @@ function server.is_installed()
   return NGINX ~= nil and module ~= nil and module:close()
 end
 
-local function free_port()
+--- A port that nobody listens on.
+---@return integer
+function server.free_port()
   local listener = assert(socket.bind("127.0.0.1", 0))
   local _, port = listener:getsockname()
   listener:close()
@@ -98,7 +100,7 @@ end
 function server.directory()
   local name = os.tmpname()
   os.remove(name)
-  name = name .. "-" .. free_port()
+  name = name .. "-" .. server.free_port()
   assert(os.execute("mkdir -p '" .. name .. "/store'"))
   return name
 end
@@ -124,12 +126,20 @@ function server.start(directory, options)
   if status ~= 0 then
     return nil, output .. read(directory .. "/error.log")
   end
-  local self = { directory = directory, port = tonumber(directory:match "%d+$") }
-  self.pid = assert(server.wait_for(function()
+  return server.attach(directory, tonumber(directory:match "%d+$"))
+end
+
+--- An nginx that somebody else has started.
+---@param directory string with its nginx.pid
+---@param port integer
+---@return nginx.Server
+function server.attach(directory, port)
+  local pid = assert(server.wait_for(function()
     local file = io.open(directory .. "/nginx.pid")
-    return file and tonumber(file:read "*a")
-  end))
-  return setmetatable(self, Server)
+    local content = file and file:read "*a"
+    return file and file:close() and tonumber(content)
+  end), "there is no nginx.pid")
+  return setmetatable({ directory = directory, port = port, pid = pid }, Server)
 end
 
 --- Tries until something is true, or for ten seconds.
@@ -220,11 +230,12 @@ function Server:log()
   return read(self.directory .. "/error.log")
 end
 
---- Ends it gently; raises when one of its processes is left.
-function Server:stop()
+--- Ends it, gently or by another signal; raises when one of its processes is left.
+---@param signal? string default "QUIT"
+function Server:stop(signal)
   local pids = self:workers()
   pids[#pids + 1] = self.pid
-  self:signal "QUIT"
+  self:signal(signal or "QUIT")
   local gone = server.wait_for(function()
     local alive, left = parents(), 0
     for _, pid in ipairs(pids) do
