@@ -9,6 +9,31 @@ local api = {}
 
 local MAX_LIMIT = 1000
 
+-- Outcomes -------------------------------------------------------------------------------------------------------------
+
+local STATUS = { failed = 202 } -- of one outcome: it is written down, and tried again
+
+-- What a host said when it failed is for the operator to read; what a guard said is for everybody.
+local function withhold(outcome, kept)
+  if outcome.error and outcome.reason ~= "vetoed" then
+    kept[#kept + 1], outcome.error = ("entry %s: %s"):format(tostring(outcome.entry), outcome.error), nil
+  end
+  if outcome.first then
+    withhold(outcome.first, {})
+  end
+end
+
+-- The answer to what has made one outcome, or an array of them.
+local function told(context, status, outcomes)
+  local kept = {}
+  for _, outcome in ipairs(json.is_array(outcomes) and outcomes or { outcomes }) do
+    withhold(outcome, kept)
+  end
+  local made = response.json(context, status, outcomes)
+  made.log = kept[1] and table.concat(kept, "; ") or nil
+  return made
+end
+
 -- Events ---------------------------------------------------------------------------------------------------------------
 
 -- The actor is whoever has sent the event, and the company's category is what its host says.
@@ -39,7 +64,7 @@ function api.events(context)
   if not outcome then
     return response.problem(context, code, message)
   end
-  return response.json(context, 200, outcome)
+  return told(context, 200, outcome)
 end
 
 function api.propose(context)
@@ -191,7 +216,7 @@ local function next_page(context, query, items, last)
   return { Link = ('<%s?%s>; rel="next"'):format(context.request.path, table.concat(words, "&")) }
 end
 
---- Those of a list that the actor may see.
+--- Those of a list that the actor may see. Why a host failed is for administrators.
 ---@param context leadcat.http.Context
 ---@param items table[] confirmations or entries
 ---@return table[]? seen
@@ -205,6 +230,7 @@ function api.visible(context, items)
       return nil, denial, failure
     end
     seen[#seen + 1] = may and item or nil
+    item.error = item.error and context.engine:can(context.actor, "configure") and item.error or nil
   end
   return seen
 end
@@ -302,8 +328,6 @@ local function refused(context, code, message, record)
   return response.problem(context, code, message)
 end
 
-local STATUS = { conflict = 409, failed = 202 } -- failed: it is written down, and tried again
-
 local function resolve_with(context, answer)
   local outcome, message, code, record = context.engine:resolve(context.id, answer, { actor = context.actor })
   if code == "forbidden" then
@@ -316,7 +340,7 @@ local function resolve_with(context, answer)
     local view = closed and context.engine:view(closed, { actor = context.actor })
     return response.problem(context, "conflict", view and view.closed, { outcome = outcome })
   end
-  return response.json(context, STATUS[outcome.status] or 200, outcome)
+  return told(context, STATUS[outcome.status] or 200, outcome)
 end
 
 function api.resolve(context)
@@ -358,7 +382,7 @@ function api.undo(context)
   elseif context.wants_page then
     return response.redirect(context, "/history")
   end
-  return response.json(context, STATUS[outcome.status] or 200, outcome)
+  return told(context, STATUS[outcome.status] or 200, outcome)
 end
 
 -- For operators --------------------------------------------------------------------------------------------------------
