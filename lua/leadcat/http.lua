@@ -87,13 +87,15 @@ local function allowed(route)
   return table.concat(names, ", ")
 end
 
--- The languages that a browser wants, best first; nobody's are asked for as long as we do not know who it is.
-local function accepted(headers)
-  local tags = {}
-  for tag in (headers["accept-language"] or ""):sub(1, 200):gmatch "[%w-]+" do
-    tags[#tags + 1] = #tag > 1 and tag or nil
+-- The language that a browser wants, best first; nobody's is asked for as long as we do not know who it is.
+local function accepted(strings, headers)
+  for tag in (headers["accept-language"] or ""):sub(1, 200):gmatch "%a[%w-]+" do
+    local language = strings:language(tag)
+    if language ~= "en" or tag:lower():find "^en" then
+      return language
+    end
   end
-  return tags[1], tags[2], tags[3]
+  return strings:language()
 end
 
 -- Who is asking. What the host raises is not the client's to know.
@@ -140,7 +142,7 @@ local function new_context(app, request, route, id)
     request = request,
     engine = engine,
     strings = strings,
-    language = strings:language(accepted(request.headers)),
+    language = accepted(strings, request.headers),
     id = id,
     wants_page = route ~= nil and route.page == true,
   }
@@ -172,7 +174,8 @@ local function failure(app, request, message)
   local status = request.path == app.prefix .. "/health" and 503 or 500
   local body = ('{"code":"io","status":%d,"title":"Internal error"}'):format(status)
   local made = response.new({ app = app }, status, body, "application/problem+json")
-  made.log = tostring(message)
+  local ok, text = pcall(tostring, message)
+  made.log = ok and text or "what was raised cannot be told"
   return made
 end
 
