@@ -1,0 +1,511 @@
+/* Every allocation of the C core made to fail in turn, those of LMDB too: a script of all operations is run again and again,
+ * and each time another allocation fails. The operation that meets it says LC_UNAVAILABLE and has changed nothing: done once
+ * more it succeeds, and in the end the store holds what it holds when nothing fails. Nothing leaks.
+ *
+ * The allocations are caught by the linker (--wrap), so LMDB is linked statically where it can be. */
+#define _GNU_SOURCE
+#include <math.h>
+#include <stdarg.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "decide.h"
+#include "files.h"
+#include "store.h"
+
+/* ---- allocations that fail --------------------------------------------------------------- */
+
+static long left = -1;   /* allocations until one fails; -1: none does */
+static bool lasting;     /* after it all others fail too, until the operation has ended */
+static bool has_failed;
+static long in_use;      /* allocations not freed yet */
+
+static bool fails(void) {
+  if (left < 0)
+    return false;
+  if (left > 0 && --left > 0)
+    return false;
+  has_failed = true;
+  if (!lasting)
+    left = -1;
+  return true;
+}
+
+static void *counted(void *memory) {
+  in_use += memory != NULL;
+  return memory;
+}
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *memory, size_t size);
+char *__real_strdup(const char *text);
+void __real_free(void *memory);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *memory, size_t size);
+char *__wrap_strdup(const char *text);
+void __wrap_free(void *memory);
+
+void *__wrap_malloc(size_t size) {
+  return fails() ? NULL : counted(__real_malloc(size));
+}
+
+void *__wrap_calloc(size_t count, size_t size) {
+  return fails() ? NULL : counted(__real_calloc(count, size));
+}
+
+void *__wrap_realloc(void *memory, size_t size) {
+  if (fails())
+    return NULL;
+  return memory == NULL ? counted(__real_realloc(NULL, size)) : __real_realloc(memory, size);
+}
+
+char *__wrap_strdup(const char *text) {
+  return fails() ? NULL : counted(__real_strdup(text));
+}
+
+void __wrap_free(void *memory) {
+  in_use -= memory != NULL;
+  __real_free(memory);
+}
+
+/* ---- the script -------------------------------------------------------------------------- */
+
+enum { LEAD = 1, CUSTOMER = 2, MANY = 40, LARGE = 9000 };
+
+static const lc_text tenant = { "", 0 };
+static const double now = 1700000000;
+static const lc_store_options options = { .map_size = 16 << 20 };
+
+/* What one run of the script has. */
+typedef struct run {
+  const char *path;
+  lc_store *store;
+  lc_rules rules;
+  uint64_t claimed; /* the entry that is being applied */
+} run;
+
+static lc_text text_of(const char *string) {
+  return (lc_text){ string, strlen(string) };
+}
+
+static lc_company company_of(const char *name) {
+  return (lc_company){ text_of(name), false };
+}
+
+static lc_status open_store(run *r, lc_error *error) {
+  return lc_store_open(r->path, &options, &r->store, error);
+}
+
+static lc_status save_revision(run *r, uint64_t expected, lc_error *error) {
+  static const lc_category categories[] = { { LEAD, LC_POTENTIAL_CUSTOMER, true, false }, { CUSTOMER, LC_CUSTOMER, false, false } };
+  static const lc_rule rules[] = { { LC_SALE_WON, 0, CUSTOMER, false } };
+  static _Alignas(uint64_t) char memory[1024];
+  const lc_config config = { expected + 1, categories, 2, rules, 1 };
+  size_t size = lc_ruleset_size(2, 0);
+  CHECK(size <= sizeof memory && lc_ruleset_build(&config, memory, size, NULL) == LC_OK);
+  return lc_store_save(r->store, tenant, expected, (lc_text){ memory, size }, text_of("{}"), text_of("{}"), error);
+}
+
+static lc_status save(run *r, lc_error *error) {
+  return save_revision(r, 0, error);
+}
+
+static lc_status save_again(run *r, lc_error *error) {
+  return save_revision(r, 1, error);
+}
+
+static lc_status refresh(run *r, lc_error *error) {
+  lc_status status = lc_store_refresh(r->store, tenant, &r->rules, error);
+  if (status == LC_OK)
+    CHECK(lc_store_fresh(r->store, &r->rules) && lc_decide(r->rules.ruleset, LC_SALE_WON, LEAD, 0).to == CUSTOMER);
+  return status;
+}
+
+static lc_status create(run *r, lc_error *error) {
+  lc_company companies[] = { company_of("Acme"), company_of("Bolt"), company_of("Cora"), company_of("Dune"), company_of("Echo") };
+  size_t created;
+  lc_status status = lc_store_create(r->store, tenant, companies, 5, LEAD, &created, error);
+  CHECK(status != LC_OK || created == 5);
+  return status;
+}
+
+static lc_write event_of(const char *company, const char *id, lc_entry_status status) {
+  return (lc_write){ .entry = { .at = now, .revision = 1, .status = status, .trigger = LC_SALE_WON, .action = LC_UPDATE,
+                                .from = LEAD, .to = CUSTOMER, .company = company_of(company), .event_id = text_of(id) } };
+}
+
+static lc_status write_all(run *r, lc_write *writes, size_t count, lc_error *error) {
+  lc_status status = lc_store_write(r->store, tenant, writes, count, now, now + 30, error);
+  for (size_t i = 0; i < count && status == LC_OK; i++)
+    CHECK(writes[i].result == LC_WRITTEN);
+  return status;
+}
+
+static lc_status write_updated(run *r, lc_error *error) {
+  lc_write writes[] = { event_of("Acme", "e1", LC_ENTRY_UPDATED), event_of("Bolt", "e2", LC_ENTRY_UPDATED),
+                        event_of("Bolt", "e3", LC_ENTRY_DECLINED) };
+  return write_all(r, writes, 3, error);
+}
+
+/* Many pages, so that LMDB's own lists grow. */
+static lc_status write_large(run *r, lc_error *error) {
+  static char details[LARGE], names[MANY][16];
+  lc_write writes[MANY];
+  for (int i = 0; i < MANY; i++) {
+    snprintf(names[i], sizeof names[i], "large %d", i);
+    writes[i] = event_of(names[i], names[i], LC_ENTRY_DECLINED);
+    writes[i].entry.details = (lc_text){ details, sizeof details };
+  }
+  return write_all(r, writes, MANY, error);
+}
+
+static lc_status write_applying(run *r, lc_error *error) {
+  lc_write write = event_of("Cora", "e4", LC_ENTRY_APPLYING);
+  lc_status status = write_all(r, &write, 1, error);
+  r->claimed = write.entry.id;
+  return status;
+}
+
+static lc_status finish_with(run *r, lc_entry_status end, lc_error *error) {
+  lc_finish finish = { .entry = r->claimed, .company = company_of("Cora"), .status = end, .error = text_of("why"), .retry_at = now };
+  lc_status status = lc_store_finish(r->store, tenant, &finish, 1, error);
+  CHECK(status != LC_OK || !finish.lost);
+  return status;
+}
+
+static lc_status put_off(run *r, lc_error *error) {
+  return finish_with(r, LC_ENTRY_APPLYING, error);
+}
+
+static lc_status applying(run *r, lc_error *error) {
+  return lc_store_applying(r->store, tenant, now, tenant, 10, error);
+}
+
+static lc_status claim(run *r, lc_error *error) {
+  lc_company company = company_of("Cora");
+  lc_claim taken;
+  lc_status status = lc_store_claim(r->store, tenant, &company, true, now, now + 30, &taken, error);
+  CHECK(status != LC_OK || (taken.entry == r->claimed && taken.attempts == 1));
+  return status;
+}
+
+static lc_status finish(run *r, lc_error *error) {
+  return finish_with(r, LC_ENTRY_UPDATED, error);
+}
+
+static lc_status ask_in(run *r, const char *event, char id, lc_error *error) {
+  lc_write write = event_of("Dune", event, LC_ENTRY_AWAITING);
+  memset(write.question.id, id, sizeof write.question.id);
+  memset(write.entry.confirmation, id, sizeof write.entry.confirmation);
+  write.entry.has_confirmation = true;
+  write.entry.action = LC_CONFIRM;
+  write.question.created_at = now;
+  write.question.expires_at = now + 100;
+  write.question.user = text_of("ann");
+  write.question.body = text_of("{}");
+  return write_all(r, &write, 1, error);
+}
+
+static lc_status ask(run *r, lc_error *error) {
+  return ask_in(r, "e5", 1, error);
+}
+
+static lc_status ask_again(run *r, lc_error *error) {
+  return ask_in(r, "e6", 2, error);
+}
+
+static lc_status ask_for_nothing(run *r, lc_error *error) {
+  return ask_in(r, "e7", 3, error);
+}
+
+static lc_status answer_as(run *r, lc_entry_status end, lc_error *error) {
+  lc_write write = event_of("Dune", "", end);
+  write.is_answer = write.entry.has_confirmation = true;
+  memset(write.entry.confirmation, 2, sizeof write.entry.confirmation);
+  lc_status status = write_all(r, &write, 1, error);
+  r->claimed = write.entry.id;
+  return status;
+}
+
+/* The host applies the answer: the question ends with it. */
+static lc_status answer(run *r, lc_error *error) {
+  return answer_as(r, LC_ENTRY_APPLYING, error);
+}
+
+static lc_status finish_answer(run *r, lc_error *error) {
+  lc_finish finish_it = { .entry = r->claimed, .company = company_of("Dune"), .status = LC_ENTRY_UPDATED };
+  lc_status status = lc_store_finish(r->store, tenant, &finish_it, 1, error);
+  CHECK(status != LC_OK || !finish_it.lost);
+  return status;
+}
+
+static lc_status expire(run *r, lc_error *error) {
+  size_t expired;
+  bool more;
+  lc_status status = lc_store_expire(r->store, tenant, now + 200, &expired, &more, error);
+  CHECK(status != LC_OK || (expired == 1 && !more));
+  return status;
+}
+
+static lc_status add(run *r, lc_error *error) {
+  const lc_counter counters[] = { { text_of("handled"), 3 }, { text_of("failed"), 1 } };
+  return lc_store_add(r->store, tenant, counters, 2, error);
+}
+
+static lc_status set_category(run *r, lc_error *error) {
+  lc_company company = company_of("Echo");
+  return lc_store_set_category(r->store, tenant, &company, CUSTOMER, LEAD, error);
+}
+
+/* The same files through another handle, which is closed again. */
+static lc_status use_another(run *r, lc_error *error) {
+  run other = { .path = r->path };
+  const lc_counter counter = { text_of("other"), 1 };
+  lc_status status = open_store(&other, error);
+  if (status != LC_OK)
+    return status;
+  status = lc_store_refresh(other.store, tenant, &other.rules, error);
+  if (status == LC_OK)
+    status = lc_store_add(other.store, tenant, &counter, 1, error);
+  lc_rules_free(&other.rules);
+  lc_store_close(other.store);
+  return status;
+}
+
+static lc_status newest(run *r, lc_error *error) {
+  lc_company company = company_of("Acme");
+  uint64_t entry;
+  return lc_store_newest(r->store, tenant, &company, &entry, error);
+}
+
+static lc_status category(run *r, lc_error *error) {
+  lc_company company = company_of("Acme");
+  int32_t is;
+  return lc_store_company(r->store, tenant, &company, &is, error);
+}
+
+static lc_status history(run *r, lc_error *error) {
+  return lc_store_history(r->store, tenant, NULL, -HUGE_VAL, 0, 1000, error);
+}
+
+static lc_status history_of_one(run *r, lc_error *error) {
+  lc_company company = company_of("Bolt");
+  return lc_store_history(r->store, tenant, &company, now, 0, 10, error);
+}
+
+static lc_status seen(run *r, lc_error *error) {
+  return lc_store_seen(r->store, tenant, text_of("e1"), error);
+}
+
+static lc_status entry_of(run *r, lc_error *error) {
+  return lc_store_entry(r->store, tenant, r->claimed, error);
+}
+
+static const lc_query everything = { .states = (1U << LC_QUESTION_STATES) - 1, .limit = 100 };
+
+static lc_status confirmations(run *r, lc_error *error) {
+  return lc_store_confirmations(r->store, tenant, &everything, error);
+}
+
+static lc_status count_confirmations(run *r, lc_error *error) {
+  size_t count;
+  lc_status status = lc_store_count_confirmations(r->store, tenant, &everything, &count, error);
+  CHECK(status != LC_OK || count == 3);
+  return status;
+}
+
+static lc_status confirmation(run *r, lc_error *error) {
+  uint8_t id[LC_CONFIRMATION_SIZE];
+  memset(id, 1, sizeof id);
+  return lc_store_confirmation(r->store, tenant, id, error);
+}
+
+static lc_status companies(run *r, lc_error *error) {
+  return lc_store_companies(r->store, tenant, tenant, 100, error);
+}
+
+static lc_status counters(run *r, lc_error *error) {
+  return lc_store_counters(r->store, tenant, error);
+}
+
+static lc_status config(run *r, lc_error *error) {
+  return lc_store_config(r->store, tenant, 0, error);
+}
+
+static lc_status revisions(run *r, lc_error *error) {
+  return lc_store_revisions(r->store, tenant, error);
+}
+
+static lc_status stat_store(run *r, lc_error *error) {
+  lc_store_stats stats;
+  return lc_store_stat(r->store, &stats, error);
+}
+
+static lc_status check_readers(run *r, lc_error *error) {
+  unsigned freed;
+  return lc_store_check_readers(r->store, &freed, error);
+}
+
+/* Closing cannot fail. What it frees must have been in use, and the store is opened anew. */
+static lc_status reopen(run *r, lc_error *error) {
+  if (r->store != NULL)
+    lc_store_close(r->store);
+  r->store = NULL;
+  return open_store(r, error);
+}
+
+static const struct {
+  const char *name;
+  lc_status (*call)(run *r, lc_error *error);
+} script[] = {
+  { "open", open_store }, { "save", save }, { "refresh", refresh }, { "create", create }, { "write", write_updated },
+  { "write large", write_large }, { "write applying", write_applying }, { "put off", put_off }, { "applying", applying },
+  { "claim", claim }, { "finish", finish }, { "ask", ask }, { "supersede", ask_again }, { "answer", answer },
+  { "finish the answer", finish_answer }, { "ask in vain", ask_for_nothing }, { "expire", expire }, { "add", add },
+  { "set category", set_category }, { "another handle", use_another }, { "newest", newest }, { "company", category },
+  { "reopen", reopen }, { "history", history }, { "history of one", history_of_one }, { "seen", seen }, { "entry", entry_of },
+  { "confirmations", confirmations }, { "count", count_confirmations }, { "confirmation", confirmation },
+  { "companies", companies }, { "counters", counters }, { "config", config }, { "revisions", revisions },
+  { "stat", stat_store }, { "check readers", check_readers }, { "save again", save_again }, { "refresh again", refresh },
+};
+
+/* ---- what a store holds ------------------------------------------------------------------ */
+
+static char holds[2][1 << 16]; /* of the run in which nothing fails; of this one */
+
+__attribute__((format(printf, 2, 3))) static void note(char *text, const char *format, ...) {
+  va_list arguments;
+  size_t size = strlen(text);
+  va_start(arguments, format);
+  vsnprintf(text + size, sizeof holds[0] - size, format, arguments);
+  va_end(arguments);
+}
+
+static void note_entries(lc_store *store, char *text) {
+  CHECK(lc_store_history(store, tenant, NULL, -HUGE_VAL, 0, 1000, NULL) == LC_OK);
+  lc_text list = lc_store_result(store), item;
+  while (lc_list_next(&list, &item)) {
+    lc_entry entry;
+    CHECK(lc_entry_unpack(item.data, item.size, &entry, NULL) == LC_OK);
+    note(text, "entry %llu %d %.*s %.*s %zu %.*s\n", (unsigned long long)entry.id, (int)entry.status, (int)entry.company.text.size,
+         entry.company.text.data, (int)entry.event_id.size, entry.event_id.data, entry.details.size, (int)entry.error.size,
+         entry.error.data);
+  }
+}
+
+static void note_lists(lc_store *store, char *text) {
+  lc_text list, item;
+  CHECK(lc_store_companies(store, tenant, tenant, 1000, NULL) == LC_OK);
+  for (list = lc_store_result(store); lc_list_next(&list, &item);) {
+    lc_company_record record;
+    memcpy(&record, item.data, sizeof record);
+    note(text, "company %.*s %d %llu\n", (int)(item.size - sizeof record), item.data + sizeof record, (int)record.category,
+         (unsigned long long)record.entry);
+  }
+  CHECK(lc_store_counters(store, tenant, NULL) == LC_OK);
+  for (list = lc_store_result(store); lc_list_next(&list, &item);) {
+    uint64_t value;
+    memcpy(&value, item.data, sizeof value);
+    note(text, "counter %.*s %llu\n", (int)(item.size - sizeof value), item.data + sizeof value, (unsigned long long)value);
+  }
+  CHECK(lc_store_confirmations(store, tenant, &everything, NULL) == LC_OK);
+  for (list = lc_store_result(store); lc_list_next(&list, &item);) {
+    lc_confirmation question;
+    CHECK(lc_confirmation_unpack(item.data, item.size, &question, NULL) == LC_OK);
+    note(text, "question %d %d %llu\n", question.id[0], (int)question.state, (unsigned long long)question.entry);
+  }
+}
+
+static void note_rest(lc_store *store, char *text) {
+  lc_rules rules = { NULL, 0 };
+  CHECK(lc_store_refresh(store, tenant, &rules, NULL) == LC_OK);
+  note(text, "revision %llu\n", (unsigned long long)rules.ruleset->revision);
+  lc_rules_free(&rules);
+  CHECK(lc_store_revisions(store, tenant, NULL) == LC_OK);
+  note(text, "revisions of %zu bytes\n", lc_store_result(store).size);
+  CHECK(lc_store_applying(store, tenant, now + 1000, tenant, 10, NULL) == LC_OK);
+  note(text, "applying of %zu bytes\n", lc_store_result(store).size);
+}
+
+/* ---- running it -------------------------------------------------------------------------- */
+
+/* Does one operation; once more when memory was short. */
+static void step(run *r, size_t i, long nth) {
+  lc_error error = { "" };
+  bool met = has_failed;
+  lc_status status = script[i].call(r, &error);
+  met = has_failed && !met;
+  if (met)
+    left = -1;
+  if (status == LC_OK)
+    return;
+  if (!CHECK(met && status == LC_UNAVAILABLE && strstr(error.message, "memory") != NULL))
+    printf("allocation %ld, %s: %s: %s\n", nth, script[i].name, lc_status_code(status), error.message);
+  status = script[i].call(r, &error);
+  if (!CHECK(status == LC_OK))
+    printf("allocation %ld, %s once more: %s\n", nth, script[i].name, error.message);
+}
+
+/* Runs the script while the allocation `nth` fails (0: none); whether there was one. */
+static bool run_script(long nth, char *text) {
+  static int runs;
+  char path[128], command[256];
+  snprintf(path, sizeof path, "%s/%d", files_directory, runs++);
+  int failed_before = checks_failed;
+  long used = in_use;
+  run r = { .path = path };
+  left = nth > 0 ? nth : -1;
+  has_failed = false;
+  for (size_t i = 0; i < sizeof script / sizeof script[0] && checks_failed == failed_before; i++)
+    step(&r, i, nth);
+  left = -1;
+  if (r.store != NULL)
+    lc_store_close(r.store);
+  lc_rules_free(&r.rules);
+  CHECK(in_use == used);
+  CHECK(files_open("config.mdb-lock") == 0 && files_open("journal.mdb-lock") == 0 && files_open("owners.lock") == 0);
+  text[0] = '\0';
+  run again = { .path = path };
+  if (CHECK(open_store(&again, NULL) == LC_OK)) {
+    note_entries(again.store, text);
+    note_lists(again.store, text);
+    note_rest(again.store, text);
+    lc_store_close(again.store);
+  }
+  snprintf(command, sizeof command, "%s/config.mdb", path);
+  static const char *const names[] = { "config.mdb", "config.mdb-lock", "journal.mdb", "journal.mdb-lock", "owners.lock" };
+  for (int i = 0; i < 5; i++) {
+    snprintf(command, sizeof command, "%s/%s", path, names[i]);
+    unlink(command);
+  }
+  rmdir(path);
+  return has_failed;
+}
+
+static long allocations;
+
+/* Each allocation in turn; where everything is slow, some. */
+static void test_failing(bool all_that_follow) {
+  int failed_before = checks_failed, stride = times(40) < 40 ? 37 : 1;
+  long nth = 1;
+  lasting = all_that_follow;
+  for (; run_script(nth, holds[1]) && checks_failed == failed_before; nth += stride)
+    if (!CHECK(strcmp(holds[0], holds[1]) == 0))
+      printf("after allocation %ld failed:\n%sand not\n%s", nth, holds[1], holds[0]);
+  allocations = nth - 1;
+}
+
+int main(void) {
+  alarm(300);
+  if (files_make("memory") == NULL)
+    return 1;
+  TEST(CHECK(!run_script(0, holds[0]) && strlen(holds[0]) > 1000 && strlen(holds[0]) + 1 < sizeof holds[0]));
+  TEST(test_failing(false));
+  TEST(test_failing(true));
+  printf("%ld allocations\n", allocations);
+  TEST(CHECK(files_remove(files_directory) == 0));
+  return report();
+}
