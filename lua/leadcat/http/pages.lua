@@ -60,13 +60,14 @@ local function show_edited(context, status, edited, fields)
 end
 
 -- Somebody else has saved meanwhile: what that changed is shown, and what was typed is kept.
-local function show_stale(context, edited, stored)
+local function show_stale(context, edited, stored, edit)
   local newest, message, code = context.engine:config()
   if not newest then
     return response.problem(context, code, message)
   end
   return show_edited(context, 412, edited, {
     revision = newest.revision,
+    edit = edit,
     changes = difference.sentences(stored, newest, context.strings, context.language),
   })
 end
@@ -84,9 +85,9 @@ local function stored_config(context, fields)
   return stored, message, code
 end
 
-local function save(context, edited, stored)
+local function save(context, edited, stored, edit)
   if not is_licensed(context) then
-    return show_edited(context, 403, edited, { revision = stored.revision })
+    return show_edited(context, 403, edited, { revision = stored.revision, edit = edit })
   end
   local revision, message, code, problems = context.engine:save(edited, {
     actor = context.actor, revision = stored.revision,
@@ -94,9 +95,9 @@ local function save(context, edited, stored)
   if revision then
     return response.redirect(context, ("/settings?saved=%d"):format(revision))
   elseif code == "invalid" then
-    return show_edited(context, 422, edited, { revision = stored.revision, problems = problems })
+    return show_edited(context, 422, edited, { revision = stored.revision, edit = edit, problems = problems })
   elseif code == "stale" then
-    return show_stale(context, edited, stored)
+    return show_stale(context, edited, stored, edit)
   end
   return response.problem(context, code, message)
 end
@@ -115,13 +116,13 @@ function pages.save_settings(context)
   if not stored then
     return response.problem(context, code, message)
   end
-  local action, edited = settings_form.read(fields, stored, context.language)
+  local action, edited, edit = settings_form.read(fields, stored, context.language)
   if action == "cancel" then
     return response.redirect(context, "/settings")
   elseif action == "edit" then
-    return show_edited(context, 200, edited, { revision = stored.revision })
+    return show_edited(context, 200, edited, { revision = stored.revision, edit = edit })
   end
-  return save(context, edited, stored)
+  return save(context, edited, stored, edit)
 end
 
 -- Questions ------------------------------------------------------------------------------------------------------------
