@@ -2,6 +2,7 @@
 #include "env.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -107,8 +108,7 @@ static lc_status status_of(MDB_env *mdb, int rc) {
       return LC_FULL;
     case EIO:
       return mdb != NULL && out_of_room(mdb) ? LC_FULL : LC_IO;
-    case MDB_CORRUPTED: case MDB_PAGE_NOTFOUND: case MDB_INVALID: case MDB_VERSION_MISMATCH: case MDB_PANIC:
-    case MDB_INCOMPATIBLE:
+    case MDB_CORRUPTED: case MDB_PAGE_NOTFOUND: case MDB_INVALID: case MDB_VERSION_MISMATCH: case MDB_INCOMPATIBLE:
       return LC_CORRUPT;
     case MDB_READERS_FULL: case MDB_MAP_RESIZED: case ENOMEM: case EAGAIN: case EBUSY:
       return LC_UNAVAILABLE;
@@ -358,6 +358,51 @@ static void leave(lc_env *env, lc_part part) {
   if (part == LC_PART_JOURNAL)
     pthread_rwlock_unlock(&env->remap);
 }
+
+/* ---- copying ----------------------------------------------------------------------------- */
+
+static int sync_file(const char *name, mode_t mode) {
+  int file = open(name, O_RDONLY | O_CLOEXEC);
+  if (file < 0)
+    return errno;
+  int rc = fchmod(file, mode) != 0 || fsync(file) != 0 ? errno : 0;
+  close(file);
+  return rc;
+}
+
+static lc_status copy_part(lc_env *env, lc_part part, const char *file, bool compact, lc_error *error) {
+  if (access(file, F_OK) == 0)
+    return lc_fail(error, LC_CONFLICT, "%s exists already", file);
+  enter(env, part);
+  int rc = mdb_env_copy2(env->parts[part], file, compact ? MDB_CP_COMPACT : 0);
+  leave(env, part);
+  if (rc == 0)
+    rc = sync_file(file, 0640); /* LMDB lets everybody read a copy */
+  if (rc != 0)
+    unlink(file);
+  return rc == 0 ? LC_OK : lc_fail(error, status_of(NULL, rc), "cannot copy to %s: %s", file, mdb_strerror(rc));
+}
+
+lc_status lc_env_copy(lc_env *env, const char *directory, bool compact, lc_error *error) {
+  static const lc_part order[LC_PARTS] = { LC_PART_JOURNAL, LC_PART_CONFIG };
+  char files[LC_PARTS][PATH_SIZE];
+  if (mkdir(directory, 0750) != 0 && errno != EEXIST)
+    return lc_fail(error, LC_IO, "cannot make %s: %s", directory, strerror(errno));
+  lc_status status = LC_OK;
+  int copied = 0;
+  while (copied < LC_PARTS && status == LC_OK) {
+    snprintf(files[copied], PATH_SIZE, "%s/%s", directory, part_files[order[copied]]);
+    status = copy_part(env, order[copied], files[copied], compact, error);
+    copied += status == LC_OK;
+  }
+  if (status == LC_OK && sync_file(directory, 0750) != 0)
+    status = lc_fail(error, LC_IO, "cannot write %s to disk: %s", directory, strerror(errno));
+  for (int i = 0; status != LC_OK && i < copied; i++)
+    unlink(files[i]);
+  return status;
+}
+
+/* ---- looking ----------------------------------------------------------------------------- */
 
 /* LMDB lists readers as lines of text, below a head; none is a line, too. */
 static int count_line(const char *line, void *count) {

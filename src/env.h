@@ -77,6 +77,11 @@ typedef struct lc_env_stats {
 
 void lc_env_stat(lc_env *env, lc_part part, lc_env_stats *stats);
 
+/* Copies both files, while they are in use, into `directory`, which is made when its parent exists; the journal
+ * first. `compact`: without unused pages. What is returned as LC_OK is on disk; what failed is removed.
+ * LC_CONFLICT: there is such a file already. */
+lc_status lc_env_copy(lc_env *env, const char *directory, bool compact, lc_error *error);
+
 /* Frees reader slots that died with their processes; returns how many. */
 int lc_env_reader_check(lc_env *env);
 

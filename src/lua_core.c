@@ -77,6 +77,7 @@ __attribute__((visibility("default"))) int luaopen_leadcat_core(lua_State *L);
 int luaopen_leadcat_core(lua_State *L) {
   static const luaL_Reg functions[] = {
     { "open", l_store_open },
+    { "check_store", l_store_check },
     { "store_deciders", l_store_deciders },
     { "deciders", l_config_deciders },
     { "ruleset", l_ruleset },

@@ -18,7 +18,24 @@ typedef struct l_rules {
 } l_rules;
 
 /* A decider's upvalues. The names are pushed by reference: no string is made while deciding. */
-enum { UP_RULES = 1, UP_ANCHOR, UP_ACTIONS, UP_REASONS = UP_ACTIONS + LC_ACTIONS, UP_COUNT = UP_REASONS + LC_REASONS - 1 };
+enum { UP_RULES = 1, UP_ANCHOR, UP_REPAIR, UP_ACTIONS, UP_REASONS = UP_ACTIONS + LC_ACTIONS, UP_COUNT = UP_REASONS + LC_REASONS - 1 };
+
+/* Has a damaged ruleset made anew from its config; whether that was done. */
+static bool repair(lua_State *L, lc_error *error) {
+  size_t size;
+  lua_pushvalue(L, lua_upvalueindex(UP_REPAIR));
+  if (lua_isnil(L, -1)) {
+    lua_pop(L, 1);
+    return false;
+  }
+  lua_call(L, 0, 2);
+  bool done = lua_toboolean(L, -2) != 0;
+  const char *message = lua_tolstring(L, -1, &size);
+  if (!done && message != NULL)
+    lc_fail(error, LC_CORRUPT, "%s", message);
+  lua_pop(L, 2);
+  return done;
+}
 
 /* Sees to it that `rules` has the newest ruleset. */
 static lc_status refresh(lua_State *L, l_rules *rules, lc_error *error) {
@@ -31,6 +48,8 @@ static lc_status refresh(lua_State *L, l_rules *rules, lc_error *error) {
     return LC_OK;
   lc_text tenant = { rules->tenant, rules->tenant_size };
   lc_status status = lc_store_refresh(store, tenant, &rules->cached, error);
+  if (status == LC_CORRUPT && repair(L, error))
+    status = lc_store_refresh(store, tenant, &rules->cached, error);
   rules->ruleset = rules->cached.ruleset;
   return status;
 }
@@ -85,10 +104,11 @@ static int l_evaluate(lua_State *L) {
   return decide(L, 4);
 }
 
-/* Pushes a decider of the rules and the anchor at these stack indexes. */
-static void push_decider(lua_State *L, lua_CFunction function, int rules, int anchor) {
+/* Pushes a decider of the rules, the anchor and the repair function at these stack indexes. */
+static void push_decider(lua_State *L, lua_CFunction function, int rules, int anchor, int mender) {
   lua_pushvalue(L, rules);
   lua_pushvalue(L, anchor);
+  lua_pushvalue(L, mender);
   for (int i = 0; i < LC_ACTIONS; i++)
     lua_pushstring(L, lc_action_names[i]);
   for (int i = 0; i < LC_REASONS; i++)
@@ -97,10 +117,10 @@ static void push_decider(lua_State *L, lua_CFunction function, int rules, int an
 }
 
 /* Pushes the deciders of the rules on top of the stack. */
-static int push_deciders(lua_State *L, int anchor) {
+static int push_deciders(lua_State *L, int anchor, int mender) {
   int rules = lua_gettop(L);
-  push_decider(L, l_decide, rules, anchor);
-  push_decider(L, l_evaluate, rules, anchor);
+  push_decider(L, l_decide, rules, anchor, mender);
+  push_decider(L, l_evaluate, rules, anchor, mender);
   return 2;
 }
 
@@ -115,18 +135,20 @@ static l_rules *push_rules(lua_State *L) {
 int l_store_deciders(lua_State *L) {
   const l_store *store = l_check_store(L, 1);
   lc_text tenant = l_check_tenant(L, 2);
+  luaL_checktype(L, 3, LUA_TFUNCTION);
   l_rules *rules = push_rules(L);
   rules->store = store;
   rules->tenant_size = tenant.size;
   memcpy(rules->tenant, tenant.data, tenant.size);
-  return push_deciders(L, 1);
+  return push_deciders(L, 1, 3);
 }
 
 int l_config_deciders(lua_State *L) {
   lua_settop(L, 1);
+  lua_pushnil(L);
   const lc_ruleset *ruleset = l_push_ruleset(L, 1, 0);
   push_rules(L)->ruleset = ruleset;
-  return push_deciders(L, 2);
+  return push_deciders(L, 3, 2);
 }
 
 static int l_rules_gc(lua_State *L) {

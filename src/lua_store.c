@@ -1,6 +1,7 @@
 #include "lua_store.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "lua_convert.h"
@@ -65,6 +66,16 @@ static int l_save(lua_State *L) {
   lc_text json = l_check_text(L, 5, UINT32_MAX);
   lc_text about = l_check_text(L, 6, UINT32_MAX);
   return done(L, lc_store_save(store, tenant, expected, ruleset, json, about, &error), &error);
+}
+
+/* store:repair(tenant, revision, ruleset) -> true */
+static int l_repair(lua_State *L) {
+  lc_error error;
+  lc_store *store = check_open(L);
+  lc_text tenant = l_check_tenant(L, 2);
+  uint64_t revision = (uint64_t)luaL_checkinteger(L, 3);
+  lc_text ruleset = l_check_text(L, 4, UINT32_MAX);
+  return done(L, lc_store_repair(store, tenant, revision, ruleset, &error), &error);
 }
 
 /* store:config(tenant, revision) -> json */
@@ -541,6 +552,62 @@ static int l_counters(lua_State *L) {
   return 1;
 }
 
+/* ---- retention, copies, checks ----------------------------------------------------------- */
+
+/* store:trim(tenant, age, count, now, from) -> how many were removed, where to go on (0: done) */
+static int l_trim(lua_State *L) {
+  lc_error error;
+  size_t removed;
+  lc_store *store = check_open(L);
+  lc_text tenant = l_check_tenant(L, 2);
+  lc_retention keep = { .age = luaL_checknumber(L, 3), .count = (uint64_t)luaL_checkinteger(L, 4) };
+  double now = luaL_checknumber(L, 5);
+  uint64_t from = (uint64_t)luaL_checkinteger(L, 6);
+  lc_status status = lc_store_trim(store, tenant, &keep, now, &from, &removed, &error);
+  if (status != LC_OK)
+    return l_fail(L, status, &error);
+  lua_pushinteger(L, (lua_Integer)removed);
+  lua_pushinteger(L, (lua_Integer)from);
+  return 2;
+}
+
+/* store:copy(path, compact) -> true */
+static int l_copy(lua_State *L) {
+  lc_error error;
+  lc_store *store = check_open(L);
+  const char *path = luaL_checkstring(L, 2);
+  return done(L, lc_store_copy(store, path, lua_toboolean(L, 3) != 0, &error), &error);
+}
+
+/* What a check has found: as many as fit; the rest is counted. */
+typedef struct l_problems {
+  size_t count;
+  char lines[200][LC_ERROR_SIZE];
+} l_problems;
+
+static void add_problem(void *context, const char *problem) {
+  l_problems *problems = context;
+  if (problems->count < sizeof problems->lines / sizeof problems->lines[0])
+    snprintf(problems->lines[problems->count], LC_ERROR_SIZE, "%s", problem);
+  problems->count++;
+}
+
+int l_store_check(lua_State *L) {
+  lc_error error;
+  const char *path = luaL_checkstring(L, 1);
+  l_problems *problems = lua_newuserdata(L, sizeof *problems);
+  problems->count = 0;
+  lc_status status = lc_store_check(path, add_problem, problems, &error);
+  if (status != LC_OK)
+    return l_fail(L, status, &error);
+  lua_newtable(L);
+  for (size_t i = 0; i < problems->count && i < sizeof problems->lines / sizeof problems->lines[0]; i++) {
+    lua_pushstring(L, problems->lines[i]);
+    lua_rawseti(L, -2, (int)i + 1);
+  }
+  return 1;
+}
+
 /* ---- upkeep ------------------------------------------------------------------------------ */
 
 static void set_part(lua_State *L, const lc_store_stats *stats, int part, const char *name) {
@@ -556,7 +623,7 @@ static void set_part(lua_State *L, const lc_store_stats *stats, int part, const 
   lua_setfield(L, -2, name);
 }
 
-/* store:stats() -> {config=, journal={used=, size= (bytes), readers=, max_readers=},
+/* store:stats() -> {unfinished=, config=, journal={used=, size= (bytes), readers=, max_readers=},
  * commits={count=, seconds=, slowest=}} */
 static int l_stats(lua_State *L) {
   lc_error error;
@@ -566,6 +633,8 @@ static int l_stats(lua_State *L) {
   if (status != LC_OK)
     return l_fail(L, status, &error);
   lua_newtable(L);
+  lua_pushinteger(L, (lua_Integer)stats.unfinished);
+  lua_setfield(L, -2, "unfinished");
   set_part(L, &stats, 0, "config");
   set_part(L, &stats, 1, "journal");
   lua_createtable(L, 0, 3);
@@ -608,6 +677,9 @@ void l_store_register(lua_State *L) {
     { "confirmations", l_confirmations },
     { "count_confirmations", l_count_confirmations },
     { "expire", l_expire },
+    { "repair", l_repair },
+    { "trim", l_trim },
+    { "copy", l_copy },
     { "add", l_add },
     { "counters", l_counters },
     { "company", l_company },

@@ -13,6 +13,9 @@ typedef struct l_store {
 /* core.open{path=, map_size=, max_readers=, relaxed=} -> store; nil, message, code */
 int l_store_open(lua_State *L);
 
+/* core.check_store(path) -> array of sentences; empty when the store is sound */
+int l_store_check(lua_State *L);
+
 /* Makes the metatable. */
 void l_store_register(lua_State *L);
 

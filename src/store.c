@@ -311,6 +311,18 @@ static lc_status check_owned(const lc_store *store, lc_error *error) {
        : lc_fail(error, LC_FORKED, "the store was opened before this process was forked: open it in the child");
 }
 
+static lc_status count_unfinished(lc_store *store, uint64_t *unfinished, lc_error *error) {
+  MDB_txn *txn;
+  MDB_stat table;
+  lc_status status = lc_begin_read(store, LC_PART_JOURNAL, &txn, error);
+  if (status != LC_OK)
+    return status;
+  int rc = mdb_stat(txn, lc_env_table(store->env, LC_TABLE_APPLYING), &table);
+  *unfinished = rc == 0 ? table.ms_entries : 0;
+  lc_end_read(store, LC_PART_JOURNAL);
+  return lc_store_fail(store, LC_PART_JOURNAL, rc, "cannot read the journal", error);
+}
+
 lc_status lc_store_stat(lc_store *store, lc_store_stats *stats, lc_error *error) {
   lc_status status = check_owned(store, error);
   if (status != LC_OK)
@@ -320,6 +332,7 @@ lc_status lc_store_stat(lc_store *store, lc_store_stats *stats, lc_error *error)
     .commit_seconds = store->commit_seconds,
     .commit_slowest = store->commit_slowest,
   };
+  status = count_unfinished(store, &stats->unfinished, error);
   for (int part = 0; part < LC_PARTS; part++) {
     lc_env_stats env;
     lc_env_stat(store->env, (lc_part)part, &env);
@@ -328,7 +341,12 @@ lc_status lc_store_stat(lc_store *store, lc_store_stats *stats, lc_error *error)
     stats->readers[part] = env.readers;
     stats->max_readers = env.max_readers;
   }
-  return LC_OK;
+  return status;
+}
+
+lc_status lc_store_copy(lc_store *store, const char *path, bool compact, lc_error *error) {
+  lc_status status = check_owned(store, error);
+  return status != LC_OK ? status : lc_env_copy(store->env, path, compact, error);
 }
 
 lc_status lc_store_check_readers(lc_store *store, unsigned *freed, lc_error *error) {

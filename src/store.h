@@ -61,6 +61,9 @@ void lc_rules_free(lc_rules *rules);
 lc_status lc_store_save(lc_store *store, lc_text tenant, uint64_t expected, lc_text ruleset, lc_text json,
                         lc_text about, lc_error *error);
 
+/* Replaces the packed ruleset of the newest revision, when that is `revision`, by one built anew. */
+lc_status lc_store_repair(lc_store *store, lc_text tenant, uint64_t revision, lc_text ruleset, lc_error *error);
+
 /* Copies out the JSON of a revision, 0 for the newest. LC_NOT_FOUND. */
 lc_status lc_store_config(lc_store *store, lc_text tenant, uint64_t revision, lc_error *error);
 
@@ -210,6 +213,20 @@ lc_status lc_store_set_category(lc_store *store, lc_text tenant, const lc_compan
  * company's text. */
 lc_status lc_store_companies(lc_store *store, lc_text tenant, lc_text after, size_t limit, lc_error *error);
 
+/* ---- retention --------------------------------------------------------------------------- */
+
+/* What of a tenant's journal is kept; 0: without limit. */
+typedef struct lc_retention {
+  double age;     /* entries written at most so many seconds ago ... */
+  uint64_t count; /* ... and at most so many of them */
+} lc_retention;
+
+/* Removes some of the oldest entries beyond that, in one short transaction, with their seen-marks and
+ * closed questions. What is unfinished stays: an applying entry, an open question with its entry.
+ * `from` is 0 at first, then where the next call goes on; 0 again when nothing is left to do. */
+lc_status lc_store_trim(lc_store *store, lc_text tenant, const lc_retention *keep, double now, uint64_t *from,
+                        size_t *removed, lc_error *error);
+
 /* ---- counters ---------------------------------------------------------------------------- */
 
 enum { LC_COUNTER_MAX = 255 }; /* bytes of a counter's name */
@@ -226,6 +243,21 @@ lc_status lc_store_add(lc_store *store, lc_text tenant, const lc_counter *counte
 /* Copies out a list of all counters of the tenant. An item is a uint64_t, then the name. */
 lc_status lc_store_counters(lc_store *store, lc_text tenant, lc_error *error);
 
+/* ---- copies ------------------------------------------------------------------------------ */
+
+/* Copies the store, while it is in use, into the directory `path`, which is made and must not have a
+ * store yet: the journal first, so that no entry names a config that is not there. `compact`: without
+ * unused pages. LC_CONFLICT: there is a store already. What was begun is removed on failure. */
+lc_status lc_store_copy(lc_store *store, const char *path, bool compact, lc_error *error);
+
+/* ---- checking ---------------------------------------------------------------------------- */
+
+/* Walks all pages and records of the store in `path`, in a child process, which a damaged file may end, and
+ * reports each problem in a sentence. The calling process should not have the store open.
+ * LC_UNAVAILABLE, LC_IO: no child could be started. */
+typedef void lc_report(void *context, const char *problem);
+lc_status lc_store_check(const char *path, lc_report *report, void *context, lc_error *error);
+
 /* ---- upkeep ------------------------------------------------------------------------------ */
 
 typedef struct lc_store_stats {
@@ -236,6 +268,7 @@ typedef struct lc_store_stats {
   uint64_t map_size[2];  /* bytes they may grow to */
   unsigned readers[2];   /* reader slots taken now */
   unsigned max_readers;
+  uint64_t unfinished;   /* entries that are applying, of all tenants */
 } lc_store_stats;
 
 lc_status lc_store_stat(lc_store *store, lc_store_stats *stats, lc_error *error);

@@ -105,6 +105,20 @@ lc_status lc_store_save(lc_store *store, lc_text tenant, uint64_t expected, lc_t
   return lc_end_write(store, LC_PART_CONFIG, txn, status, error);
 }
 
+lc_status lc_store_repair(lc_store *store, lc_text tenant, uint64_t revision, lc_text ruleset, lc_error *error) {
+  MDB_txn *txn;
+  uint64_t newest;
+  lc_key key = lc_key_of(tenant);
+  lc_status status = lc_begin_write(store, LC_PART_CONFIG, &txn, error);
+  if (status != LC_OK)
+    return status;
+  int rc = newest_revision(store, txn, &key, &newest);
+  if (rc == 0 && newest == revision)
+    rc = lc_put(store, txn, LC_TABLE_RULESETS, &key, ruleset.data, ruleset.size);
+  status = lc_store_fail(store, LC_PART_CONFIG, rc, "cannot save the rules", error);
+  return lc_end_write(store, LC_PART_CONFIG, txn, status, error);
+}
+
 lc_status lc_store_config(lc_store *store, lc_text tenant, uint64_t revision, lc_error *error) {
   MDB_txn *txn;
   MDB_val value;

@@ -4,7 +4,7 @@
 #include "store.h"
 #include "store_internal.h"
 
-static int get_counter(const lc_store *store, MDB_txn *txn, lc_key *key, uint64_t *value) {
+int lc_get_counter(const lc_store *store, MDB_txn *txn, lc_key *key, uint64_t *value) {
   MDB_val stored;
   *value = 0;
   int rc = lc_get(store, txn, LC_TABLE_COUNTERS, key, &stored);
@@ -19,7 +19,7 @@ static int add_one(const lc_store *store, MDB_txn *txn, const lc_key *tenant, co
   lc_key key = *tenant;
   uint64_t value;
   lc_key_add_text(&key, counter->name);
-  int rc = get_counter(store, txn, &key, &value);
+  int rc = lc_get_counter(store, txn, &key, &value);
   value += counter->value;
   return rc != 0 ? rc : lc_put(store, txn, LC_TABLE_COUNTERS, &key, &value, sizeof value);
 }

@@ -68,6 +68,7 @@ typedef struct lc_writer {
   double now, deadline;
   bool idle;     /* as for lc_store_claim */
   uint64_t last; /* the newest entry's id */
+  int64_t added; /* entries put into the tenant's journal, less those removed */
 } lc_writer;
 
 /* Begins the transaction; lc_writer_end commits it when `status` is LC_OK, else aborts it. */
@@ -77,7 +78,10 @@ lc_status lc_writer_fail(const lc_writer *w, int rc, lc_error *error);
 
 /* The id of the next new entry, and that entry, which has it. */
 uint64_t lc_next_entry(lc_writer *w);
-int lc_put_new_entry(const lc_writer *w, const lc_entry *entry);
+int lc_put_new_entry(lc_writer *w, const lc_entry *entry);
+
+/* How many entries the tenant's journal has. */
+int lc_get_count(const lc_writer *w, uint64_t *count);
 
 /* Stores a new question, open, which `entry` asks. */
 int lc_put_question(const lc_writer *w, lc_confirmation *question, const lc_entry *entry);
@@ -92,10 +96,14 @@ bool lc_question_is_due(const lc_confirmation *question, double now);
 lc_status lc_close_question(const lc_writer *w, lc_confirmation *question, const lc_entry *entry, double at,
                             lc_error *error);
 
+/* Removes a closed question. */
+lc_status lc_remove_question(const lc_writer *w, const lc_confirmation *question, lc_error *error);
+
 /* Closes the open question of the company of `newer`, an event that matched, if there is one. */
 lc_status lc_supersede(lc_writer *w, const lc_entry *newer, lc_error *error);
 
 /* Values that more than one part reads. */
+int lc_get_counter(const lc_store *store, MDB_txn *txn, lc_key *key, uint64_t *value); /* 0 when there is none */
 int lc_get_company(const lc_store *store, MDB_txn *txn, lc_key *key, lc_company_record *record);
 /* The newest entry of the company that `company` names; 0 when it has none. */
 int lc_get_newest(const lc_store *store, MDB_txn *txn, const lc_key *company, uint64_t *newest);

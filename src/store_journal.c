@@ -27,6 +27,26 @@ static int write_last(const lc_writer *w) {
   return lc_put(w->store, w->txn, LC_TABLE_META, &key, &w->last, sizeof w->last);
 }
 
+/* The journal's size, by tenant, is kept as a counter. */
+static lc_key count_key(const lc_writer *w) {
+  lc_key key = w->tenant;
+  lc_key_add_text(&key, (lc_text){ "journal_entries", 15 });
+  return key;
+}
+
+int lc_get_count(const lc_writer *w, uint64_t *count) {
+  lc_key key = count_key(w);
+  return lc_get_counter(w->store, w->txn, &key, count);
+}
+
+static int write_count(const lc_writer *w) {
+  lc_key key = count_key(w);
+  uint64_t count;
+  int rc = lc_get_count(w, &count);
+  count += (uint64_t)w->added;
+  return rc != 0 ? rc : lc_put(w->store, w->txn, LC_TABLE_COUNTERS, &key, &count, sizeof count);
+}
+
 lc_status lc_writer_fail(const lc_writer *w, int rc, lc_error *error) {
   return lc_store_fail(w->store, LC_PART_JOURNAL, rc, "cannot write the journal", error);
 }
@@ -42,8 +62,11 @@ lc_status lc_writer_begin(lc_writer *w, lc_error *error) {
 }
 
 lc_status lc_writer_end(lc_writer *w, lc_status status, lc_error *error) {
-  if (status == LC_OK)
-    status = lc_writer_fail(w, write_last(w), error);
+  int rc = status == LC_OK ? write_last(w) : 0;
+  if (status == LC_OK && rc == 0 && w->added != 0)
+    rc = write_count(w);
+  if (rc != 0)
+    status = lc_writer_fail(w, rc, error);
   return lc_end_write(w->store, LC_PART_JOURNAL, w->txn, status, error);
 }
 
@@ -63,7 +86,8 @@ static int put_entry(const lc_writer *w, const lc_entry *entry) {
   return rc;
 }
 
-int lc_put_new_entry(const lc_writer *w, const lc_entry *entry) {
+int lc_put_new_entry(lc_writer *w, const lc_entry *entry) {
+  w->added++;
   lc_key index = lc_key_of_company(&w->tenant, &entry->company);
   lc_key_add_number(&index, entry->id);
   int rc = put_entry(w, entry);

@@ -86,6 +86,14 @@ int lc_put_question(const lc_writer *w, lc_confirmation *question, const lc_entr
   return put(w, question);
 }
 
+lc_status lc_remove_question(const lc_writer *w, const lc_confirmation *question, lc_error *error) {
+  lc_key key = lc_key_of_confirmation(&w->tenant, question->id);
+  int rc = list(w, question, false);
+  if (rc == 0)
+    rc = lc_delete(w->store, w->txn, LC_TABLE_CONFIRMATIONS, &key);
+  return lc_writer_fail(w, rc, error);
+}
+
 lc_status lc_read_question(const lc_writer *w, const uint8_t *id, lc_confirmation *question, lc_error *error) {
   size_t at = w->store->result_size;
   lc_status status = lc_copy_more(w->store, w->txn, LC_TABLE_CONFIRMATIONS, lc_key_of_confirmation(&w->tenant, id), error);

@@ -81,6 +81,7 @@ local function new_parser()
   local check = parser:command("check", "Say what is wrong with a config; exit status 1 when it could not be saved.")
   check:mutex(check:option("--config", "A JSON file, - for standard input."):target("config_file"):argname "FILE",
     check:option("--path", "The directory of a store."):argname "DIR")
+  check:flag("--store", "With --path: read every page and record of the store, too, and name what is damaged.")
   add_output(check)
 
   local replay = parser:command("replay", "Handle the events of a file with the companies kept in the store.")
@@ -114,9 +115,19 @@ local function new_parser()
   resolve:option("--as", "Who answers (default: the system's user)."):argname "USER"
   add_output(resolve)
 
-  local maintain = parser:command("maintain", "Close questions whose time is over; free what killed processes held.")
+  local maintain = parser:command("maintain", "Close questions whose time is over, remove what is older than is kept, "
+    .. "free what killed processes held.")
   add_path(maintain, true)
   add_output(maintain)
+
+  local backup = parser:command("backup", "Copy a store while it is in use.")
+  backup:argument("destination", "The directory of the copy; it must not have a store yet.")
+  add_path(backup, true)
+
+  local compact = parser:command("compact", "Copy a store without its unused pages, to be put in its place while "
+    .. "nobody has it open.")
+  compact:argument("destination", "The directory of the copy; it must not have a store yet.")
+  add_path(compact, true)
   return parser
 end
 
@@ -124,6 +135,8 @@ end
 local function usage_problem(args)
   if (args.command == "check" or args.command == "simulate") and not (args.config_file or args.path) then
     return "--config FILE or --path DIR is needed"
+  elseif args.command == "check" and args.store and not args.path then
+    return "--store needs --path DIR"
   elseif args.command == "resolve" and not (args.accept or args.category or args.decline) then
     return "one of --accept, --category NAME and --decline is needed"
   elseif args.command ~= "replay" and args.command ~= "simulate" then

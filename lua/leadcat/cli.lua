@@ -2,6 +2,7 @@
 
 local arguments_of = require "leadcat.arguments"
 local config = require "leadcat.config"
+local core = require "leadcat.core"
 local event_of = require "leadcat.event"
 local input = require "leadcat.input"
 local json = require "leadcat.json"
@@ -267,8 +268,23 @@ commands["config import"] = function(args)
   end)
 end
 
+-- Damage to a store, as problems.
+local function store_problems(path)
+  local problems = {}
+  if not exists(path) then
+    fail("there is no store in %s", path)
+  end
+  for _, message in ipairs(must(core.check_store(path))) do
+    problems[#problems + 1] = { path = path, code = "corrupt", message = message, severity = "error" }
+  end
+  return problems
+end
+
 function commands.check(args)
-  local problems = config.problems(config_of(args))
+  local problems = args.store and store_problems(args.path) or {}
+  if #problems == 0 then -- a damaged store is better left alone
+    problems = config.problems(config_of(args))
+  end
   if args.json then
     print_json(json.array(problems))
   elseif #problems == 0 then
@@ -474,11 +490,33 @@ function commands.maintain(args)
     if args.json then
       print_json(counts)
     else
-      local expired, readers = text.number(counts.expired), text.number(counts.readers)
-    print(("%s questions expired, %s reader slots freed"):format(expired, readers))
+      print(("%s questions expired, %s entries removed, %s reader slots freed"):format(text.number(counts.expired),
+        text.number(counts.removed), text.number(counts.readers)))
     end
     return 0
   end)
+end
+
+-- Copies ---------------------------------------------------------------------------------------------------------------
+
+local function copy(args, options)
+  return with_store(args, false, function(engine)
+    must(engine:backup(args.destination, options))
+    return 0
+  end)
+end
+
+function commands.backup(args)
+  local status = copy(args)
+  print(("%s: a copy of %s"):format(args.destination, args.path))
+  return status
+end
+
+function commands.compact(args)
+  local status = copy(args, { compact = true })
+  print(("%s: a compacted copy of %s. To use it, stop everything that has the store open, and put its files in the "
+    .. "place of the store's."):format(args.destination, args.path))
+  return status
 end
 
 --- Runs the command.

@@ -61,6 +61,7 @@ Engine.confirmation, Engine.confirmations = question.confirmation, question.conf
 Engine.count_confirmations = question.count_confirmations
 Engine.view, Engine.render = question.view, question.render
 
+local BACKUP = { compact = options_of.of_type "boolean" }
 local HOOKS = { "guard", "updated", "awaiting_confirmation", "unchanged", "failed" }
 local MAX_TENANT = 64
 
@@ -74,6 +75,7 @@ local MAX_TENANT = 64
 ---@field strings table the texts, by language (`leadcat.i18n`)
 ---@field renderers table<string, function> by format
 ---@field confirmation_ttl number seconds
+---@field retention {age: number, count: integer} of the journal; 0: without limit
 ---@field hooks table<string, function[]>
 ---@field tenants table<string, leadcat.Engine>
 ---@field in_flight table
@@ -95,7 +97,9 @@ local function new(shared, tenant)
     _in_flight = shared.in_flight,
     _hook_errors = 0,
   }, Engine)
-  self._decide, self._evaluate = core.store_deciders(shared.store, tenant)
+  self._decide, self._evaluate = core.store_deciders(shared.store, tenant, function()
+    return settings.repair(shared.store, tenant)
+  end)
   shared.tenants[tenant] = self
   if platform.can_call_host() then
     self:recover() -- what cannot be finished now stays written down, for the next time
@@ -329,7 +333,7 @@ end
 
 --- What is to be done from time to time, for a timer, each whatever becomes of the others: `recover`, `sweep`, and freeing the reader slots of processes that
 -- were killed.
----@return {finished: integer, failed: integer, busy: integer, expired: integer, readers: integer}? counts
+---@return {finished: integer, failed: integer, busy: integer, expired: integer, removed: integer, readers: integer}? counts
 ---@return string? message
 ---@return string? code
 function Engine:maintain()
@@ -344,8 +348,22 @@ function Engine:maintain()
   elseif not readers then
     return nil, trouble, cause
   end
-  counts.expired, counts.readers = swept.expired, readers
+  counts.expired, counts.removed, counts.readers = swept.expired, swept.removed, readers
   return counts
+end
+
+--- Copies the store, while it is in use, into a directory that has none yet. What is returned as done is on disk.
+---@param path string made when its parent exists
+---@param options? {compact?: boolean} without the pages that are not used
+---@return true? done
+---@return string? message
+---@return string? code `conflict`: there is a store already; `io`, `full`
+function Engine:backup(path, options)
+  self:_check_open()
+  if type(path) ~= "string" or path == "" or path:find "%z" then
+    error("path: a directory's name expected", 2)
+  end
+  return self._store:copy(path, options_of.check(options, BACKUP).compact)
 end
 
 --- Counters of this tenant in this process since it was opened, and the state of the store.

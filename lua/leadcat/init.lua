@@ -24,7 +24,17 @@ end
 
 leadcat.hooks = require "leadcat.hooks"
 
-local WEEK = 7 * 24 * 3600
+local DAY = 24 * 3600
+
+local function limit(value)
+  return value == false or type(value) == "number" and value > 0 and value < 2 ^ 53
+end
+
+local RETENTION = {
+  age = options_of.kind("a positive number of seconds, or false", limit),
+  count = options_of.kind("a positive number of entries, or false", limit),
+}
+local KEPT = { age = 2 * 365 * DAY, count = 10000000 } -- when nothing is said
 
 local RENDER = {
   html = options_of.of_type "function", text = options_of.of_type "function", json = options_of.of_type "function",
@@ -45,6 +55,7 @@ local OPTIONS = {
   map_size = options_of.whole(2 ^ 20, 2 ^ 53),
   max_readers = options_of.whole(1, 65535),
   clock = options_of.of_type("function", "a function that gives seconds since 1970"),
+  retention = options_of.of_type("table", "a table of age and count"),
   render = options_of.of_type("table", "a table of html, text, json and strings"),
 }
 
@@ -70,6 +81,7 @@ end
 ---@field language? string of names in reports; default "en"
 ---@field durability? "full"|"relaxed" default full: what is acknowledged is on disk. relaxed: a power failure may undo the newest changes
 ---@field confirmation_ttl? number seconds until a question expires; default 7 days
+---@field retention? {age?: number|false, count?: integer|false} what of the journal is kept, with its seen event ids and closed confirmations: entries of the last `age` seconds (default two years), at most `count` of them (default 10 million); false: without limit
 ---@field map_size? integer bytes the journal may grow to (1 GiB of it at most for configs); default 16 GiB, not allocated ahead
 ---@field max_readers? integer reader slots, at least twice the number of workers; default 1024
 ---@field clock? fun(): number seconds since 1970
@@ -80,6 +92,14 @@ end
 ---@field text? fun(view: leadcat.View): string instead of `leadcat.render.text`
 ---@field json? fun(view: leadcat.View): string
 ---@field strings? table<string, table<string, string>> texts by language and key, instead of leadcat's or in a language that it has not
+
+-- 0 is without limit.
+local function limit_of(retention, name)
+  if retention[name] == false then
+    return 0
+  end
+  return math.floor(retention[name] or KEPT[name])
+end
 
 --- Opens a store: after fork, in each process that uses it. A wrong option, or a host without a required function, raises.
 ---@param options leadcat.Options
@@ -95,6 +115,7 @@ function leadcat.open(options)
     error("leadcat.open: not in init_by_lua: open the store in init_worker_by_lua, in each worker", 2)
   end
   local render = options_of.check(options.render, RENDER, "leadcat.open: render: ")
+  local retention = options_of.check(options.retention, RETENTION, "leadcat.open: retention: ")
   local strings = i18n.new(render.strings, 3)
   local host = options.host or lmdb.new()
   check_host(host)
@@ -111,6 +132,7 @@ function leadcat.open(options)
     store = store,
     host = host,
     clock = options.clock or core.now,
+    retention = { age = limit_of(retention, "age"), count = limit_of(retention, "count") },
     strings = strings,
     renderers = {
       html = render.html or render_confirmation.html,
@@ -118,7 +140,7 @@ function leadcat.open(options)
       json = render.json or json.encode,
     },
     language = options.language or "en",
-    confirmation_ttl = options.confirmation_ttl or WEEK,
+    confirmation_ttl = options.confirmation_ttl or 7 * DAY,
   }, options.tenant or "")
 end
 

@@ -83,7 +83,7 @@ local function add_outcomes(lines, counters)
   family(lines, "leadcat_events_total", "counter", "Events handled, by what came of them.")
   local names = {}
   for name in pairs(counters) do
-    names[#names + 1] = name
+    names[#names + 1] = name:find "^%S+ %S+ %S+$" and name or nil
   end
   table.sort(names)
   for _, name in ipairs(names) do
@@ -131,6 +131,10 @@ function metrics:metrics()
   add_outcomes(lines, counters)
   family(lines, "leadcat_confirmations_open", "gauge", "Questions that wait for an answer; 1000 stands for more, too.")
   lines[#lines + 1] = ("leadcat_confirmations_open %d"):format(open)
+  family(lines, "leadcat_journal_entries", "gauge", "Entries of the journal.")
+  lines[#lines + 1] = ("leadcat_journal_entries %.0f"):format(counters.journal_entries or 0)
+  family(lines, "leadcat_changes_unfinished", "gauge", "Changes that a host has still to make, of all tenants.")
+  lines[#lines + 1] = ("leadcat_changes_unfinished %.0f"):format(stats.unfinished)
   add_maps(lines, stats)
   return table.concat(lines, "\n") .. "\n"
 end

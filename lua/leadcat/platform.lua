@@ -39,4 +39,11 @@ function platform.sleep(seconds)
   end
 end
 
+--- Lets other coroutines go on, in the midst of long work.
+function platform.give_way()
+  if platform.can_yield() then
+    ngx.sleep(0)
+  end
+end
+
 return platform

@@ -16,10 +16,10 @@ local MAX_REVISION = 2 ^ 53
 ---@field actor? leadcat.Actor who saved it; absent for the program itself
 ---@field reverted? integer the revision that it brought back
 
-local function decode(text, revision)
+local function decode(text, tenant, revision)
   local cfg, message = json.decode(text)
   if not cfg then
-    return nil, ("config revision %s: %s"):format(revision or "?", message), "corrupt"
+    return nil, ("tenant '%s', config revision %s: %s"):format(tenant, revision or "(newest)", message), "corrupt"
   end
   return config.normalize(cfg)
 end
@@ -40,13 +40,31 @@ function settings:config(revision)
   end
   local text, message, code = self._store:config(self._tenant, revision or 0)
   if text then
-    return decode(text, revision)
+    return decode(text, self._tenant, revision)
   elseif code == "not_found" and (revision or 0) == 0 then
     return config.normalize { revision = 0 }
   elseif code == "not_found" then
     return nil, ("there is no revision %d"):format(revision), code
   end
   return nil, message, code
+end
+
+--- Makes a tenant's packed ruleset anew from the config's JSON, which is the source of truth.
+---@param store table
+---@param tenant string
+---@return true? done
+---@return string? message
+function settings.repair(store, tenant)
+  local text, cfg, message, code
+  text, message, code = store:config(tenant, 0)
+  if not text then
+    return nil, code == "not_found" and ("tenant '%s': the config is missing"):format(tenant) or message
+  end
+  cfg, message = json.decode(text)
+  if type(cfg) ~= "table" or config.has_errors(config.problems(cfg)) then
+    return nil, ("tenant '%s': the config is damaged: %s"):format(tenant, message or "it has errors")
+  end
+  return store:repair(tenant, cfg.revision, core.ruleset(config.normalize(cfg), cfg.revision))
 end
 
 --- A config for looking only: read once, and shared by whoever asks for it.
