@@ -27,10 +27,13 @@ HEADERS      := $(wildcard src/*.h)
 LUA_FILES    := $(shell find lua/leadcat -type f)
 
 BUILD   := build
-C_TESTS := $(patsubst spec/c/%.c,$(BUILD)/spec/%,$(wildcard spec/c/*_test.c))
+STATE_TESTS := spec/c/states_test.c
+C_TESTS := $(patsubst spec/c/%.c,$(BUILD)/spec/%,$(filter-out $(STATE_TESTS),$(wildcard spec/c/*_test.c))) \
+  $(if $(LUA54_INCDIR),$(STATE_TESTS:spec/c/%.c=$(BUILD)/spec/lua5.4_%)) \
+  $(if $(LUAJIT_INCDIR),$(BUILD)/spec/luajit_states_test)
 MODULES := $(if $(LUA54_INCDIR),$(BUILD)/lua5.4/leadcat/core.so) $(if $(LUAJIT_INCDIR),$(BUILD)/luajit/leadcat/core.so)
 
-.PHONY: all demo test c-tests lint asan valgrind bench install rock clean help serve deps-demo deps-serve deps-test deps-ci lua5.3 core
+.PHONY: all demo test c-tests lint asan valgrind bench soak install rock clean help serve deps-demo deps-serve deps-test deps-ci lua5.3 core
 .DELETE_ON_ERROR:
 
 all: $(MODULES) $(BUILD)/bin/leadcat ## build the core for each Lua whose headers are there, and build/bin/leadcat
@@ -133,6 +136,15 @@ LMDB_STATIC := $(filter /%,$(shell $(CC) -print-file-name=liblmdb.a))
 $(BUILD)/spec/memory_test: LIBS = $(or $(LMDB_STATIC),-llmdb) -pthread $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc strdup free)
 comma := ,
 
+# These load the core as hosts do.
+$(BUILD)/spec/lua5.4_%: spec/c/%.c $(wildcard spec/c/*.h) $(BUILD)/lua5.4/leadcat/core.so
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(ALL) $(WERROR) -isystem $(LUA54_INCDIR) $< -o $@ -llua5.4 -pthread $(LDFLAGS)
+
+$(BUILD)/spec/luajit_%: spec/c/%.c $(wildcard spec/c/*.h) $(BUILD)/luajit/leadcat/core.so
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(ALL) $(WERROR) -isystem $(LUAJIT_INCDIR) $< -o $@ -lluajit-5.1 -pthread $(LDFLAGS)
+
 $(BUILD)/spec/%: spec/c/%.c $(wildcard spec/c/*.h) $(CORE_OBJECTS)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(ALL) $(WERROR) -Isrc $(filter-out %.h,$^) -o $@ $(LIBS) $(LDFLAGS)
@@ -162,6 +174,11 @@ bench: all ## measure against the alternatives, as ratios in one run
 	@for script in spec/bench/*.lua; do for lua in $(LUA) $(LUAJIT); do \
 	  BUILD=$(BUILD) sh spec/support/with_lua.sh $$lua $$script || exit 1; \
 	done; done
+
+EVENTS ?= 2000000
+
+soak: all ## many events with a retention: memory and files must stop growing (EVENTS=2000000)
+	@BUILD=$(BUILD) sh spec/support/with_lua.sh $(LUA) spec/support/soak.lua $(EVENTS)
 
 # ---- installing --------------------------------------------------------------------------------
 
