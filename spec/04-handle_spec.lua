@@ -849,6 +849,79 @@ describe("a batch", function()
     engine:close()
   end)
 
+  it("redoes what came to nothing only because of a change that has not come about", function()
+    local engine = open(RULES)
+    local told = {}
+    for _, name in ipairs { "updated", "unchanged" } do
+      engine:on(name, function(event, outcome) told[#told + 1] = event.trigger .. " " .. outcome.status end)
+    end
+    -- The first makes Acme a customer, so that the second comes to nothing; but then Acme is set to another category
+    -- before the batch is written. Now the first is decided anew, and so is what came to nothing behind it.
+    local moved = false
+    engine:on("guard", function(event)
+      if event.company == "Bolt" and not moved then
+        moved = engine.host.set_category("Acme", PARTNER, LEAD)
+      end
+    end)
+    assert.same({
+      "unchanged not_potential_customer 6-nil", "unchanged not_potential_customer 6-nil", "updated matched 1-5",
+    }, brief(assert(engine:handle_many {
+      { id = "a", trigger = "sale_won", company = "Acme" },
+      { trigger = "sale_registered", company = "Acme" },
+      { trigger = "sale_won", company = "Bolt" },
+    })))
+    assert.same({ "sale_won unchanged", "sale_registered unchanged", "sale_won updated" }, told)
+    assert.equal(PARTNER, engine.host:get "Acme")
+    engine:close()
+  end)
+
+  it("that fails late has told of all that was done before", function()
+    local engine = open(RULES)
+    local told, category = {}, engine.host.category
+    for _, name in ipairs { "updated", "unchanged" } do
+      engine:on(name, function(event, outcome) told[#told + 1] = event.id .. " " .. outcome.status end)
+    end
+    -- Acme is changed while the batch is decided, so that its event has to be decided anew; then it cannot be read.
+    engine:on("guard", function(event)
+      if event.id == "c" then
+        engine.host.set_category("Acme", QUALIFIED, LEAD)
+        engine.host.category = function() return nil, "away", "io" end
+      end
+    end)
+    local events = {
+      { id = "a", trigger = "sale_won", company = "Bolt" },
+      { id = "b", trigger = "sale_won", company = "Acme" },
+      { id = "c", trigger = "sale_won", company = "Bolt", category = LEAD },
+    }
+    assert.same({ nil, "away", "io" }, { engine:handle_many(events) })
+    assert.equal("conflict updated", statuses(engine)) -- "c" has said where Bolt does not stand any more
+    assert.same({ "a updated" }, told)
+    assert.same({ sale_won = { updated = { matched = 1 }, conflict = { matched = 1 } } }, engine:stats().outcomes)
+    engine.host.category = category
+    assert.same({ "duplicate matched 1-5", "updated matched 2-5", "duplicate matched 1-5" },
+      brief(assert(engine:handle_many(events))))
+    assert.same({ "a updated", "b updated" }, told)
+    engine:close()
+  end)
+
+  it("finds an event that another engine has written while the batch was decided", function()
+    local host = crm.new { Acme = LEAD, Bolt = LEAD }
+    local engine, _, path = open(RULES, { host = host })
+    local other = open(RULES, { host = host, path = path })
+    local event = { id = "a", trigger = "sale_won", company = "Acme", category = LEAD }
+    local done = false
+    engine:on("guard", function()
+      if not done then
+        done = assert(other:handle(event)).status == "updated"
+      end
+    end)
+    assert.same({ "duplicate matched 1-5", "updated matched 1-5", "duplicate matched 1-5" },
+      brief(assert(engine:handle_many { event, { trigger = "sale_won", company = "Bolt" }, event })))
+    assert.same({ "Acme 1 -> 5", "Bolt 1 -> 5" }, host.changes)
+    other:close()
+    engine:close()
+  end)
+
   it("reads where a company stands again when a change before it cannot have worked", function()
     each_host(function(engine)
       assert.same({ "conflict matched 3-5", "updated matched 1-5" }, brief(assert(engine:handle_many {
@@ -1109,6 +1182,80 @@ describe("stats", function()
     end
     assert.is_true(stats.commits.count >= 2)
     assert.is_true(stats.commits.slowest > 0 and stats.commits.slowest <= stats.commits.seconds)
+    engine:close()
+  end)
+end)
+
+describe("the counters of all processes", function()
+  after_each(stores.check)
+
+  -- The lines of the metrics that count outcomes, without their common name.
+  local function events_of(engine)
+    local list = {}
+    for labels, count in assert(engine:metrics()):gmatch "leadcat_events_total{(.-)} (%S+)\n" do
+      list[#list + 1] = labels .. " " .. count
+    end
+    return list
+  end
+
+  it("meet in the store, each tenant's apart, and each is counted once", function()
+    local engine, _, path = open { sale_won = CUSTOMER }
+    local other = open({}, { path = path })
+    local won = { trigger = "sale_won", company = "Acme" }
+    engine:handle(won)
+    engine:handle(won)
+    other:handle(won)
+    engine:tenant("north"):handle(won)
+    assert.same({}, events_of(other:tenant "north"))
+    assert.is_true(engine:flush()) -- all tenants at once
+    local updated = 'trigger="sale_won",status="updated",reason="matched" 1'
+    local unchanged = 'trigger="sale_won",status="unchanged",reason="not_potential_customer" '
+    assert.same({ unchanged .. 2, updated }, events_of(other))
+    assert.same({ 'trigger="sale_won",status="unchanged",reason="rule_disabled" 1' }, events_of(other:tenant "north"))
+    engine:handle(won)
+    assert.same({ unchanged .. 2, updated }, events_of(other))
+    for _ = 1, 2 do
+      assert.same({ unchanged .. 3, updated }, events_of(engine))
+    end
+    assert.equal(0, commits(engine, function() engine:flush() end))
+    engine:close()
+    other:close()
+    engine = open({}, { path = path })
+    assert.same({ unchanged .. 3, updated }, events_of(engine))
+    engine:close()
+  end)
+
+  it("wait for the store to have room", function()
+    local engine = open { sale_won = CUSTOMER }
+    engine:handle { trigger = "sale_won", company = "Acme" }
+    local mend = stores.fail(engine, "add")
+    assert.same({ nil, "no room", "full" }, { engine:flush() })
+    assert.same({ nil, "no room", "full" }, { engine:metrics() })
+    engine:handle { trigger = "sale_won", company = "Bolt" }
+    mend()
+    assert.same({ 'trigger="sale_won",status="updated",reason="matched" 2' }, events_of(engine))
+    engine:close()
+  end)
+
+  it("are shown with the open questions and the state of the store, as Prometheus reads it", function()
+    local engine = open { sale_won = { CUSTOMER, ask = true } }
+    engine:handle { trigger = "sale_won", company = "Acme" }
+    local found = {}
+    for line in assert(engine:metrics()):gmatch "[^\n]+" do
+      local name, labels, value = line:match '^([%a_]+)({[%a_="]+.*}) (%d+)$'
+      if not name then
+        name, value = line:match "^([%a_]+) (%d+)$"
+      end
+      assert.is_truthy(name or line:find "^# HELP [%a_]+ %u.*%.$" or line:find "^# TYPE [%a_]+ %l+$", line)
+      if name then
+        found[name .. (labels or "")] = tonumber(value)
+      end
+    end
+    assert.equal(1, found.leadcat_confirmations_open)
+    for _, file in ipairs { '{file="config"}', '{file="journal"}' } do
+      assert.is_true(found["leadcat_map_used_bytes" .. file] < found["leadcat_map_size_bytes" .. file])
+      assert.is_true(found["leadcat_reader_slots_used" .. file] <= found["leadcat_reader_slots" .. file])
+    end
     engine:close()
   end)
 end)

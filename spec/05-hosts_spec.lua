@@ -247,6 +247,21 @@ describe("host.set_category", function()
     engine:close()
   end)
 
+  it("is tried again at once when the next try was put far ahead by a clock that has gone back since", function()
+    local host = crm.new { Acme = LEAD }
+    local set = host.set_category
+    function host.set_category() return nil, "away" end
+    local engine, time = open(host)
+    local started = time.now
+    time.now = started + 7 * 24 * 3600
+    engine:handle(WON)
+    host.set_category = set
+    time.now = started
+    assert.same({ finished = 1, failed = 0, busy = 0 }, engine:recover())
+    assert.same({ "updated", { "Acme 1 -> 5" } }, { statuses(engine), host.changes })
+    engine:close()
+  end)
+
   it("is given up when it has failed ten times; then the company is free", function()
     local host = crm.new { Acme = LEAD }
     local set, calls = host.set_category, 0
@@ -442,6 +457,57 @@ describe("a company with an unfinished change", function()
   end)
 end)
 
+describe("a change that was made and could not be written down", function()
+  after_each(stores.check)
+
+  -- An engine whose host has won Acme for `event` while there was no room in the store.
+  local function open_full(event)
+    local host = crm.new { Acme = LEAD }
+    local engine, time, path = open(host)
+    local mend = stores.fail(engine, "finish")
+    assert.same({ nil, "no room", "full" }, { engine:handle(event) })
+    assert.same({ "applying", { "Acme 1 -> 3" } }, { statuses(engine), host.changes })
+    mend()
+    return engine, host, time, path
+  end
+
+  it("is found made by the company's next event, at once", function()
+    local engine, host = open_full(REGISTERED)
+    local began = os.time()
+    local outcome = assert(engine:handle(WON))
+    assert.is_true(os.time() - began <= 2)
+    assert.same({ "updated", OPPORTUNITY, CUSTOMER }, { outcome.status, outcome.from, outcome.to })
+    assert.same({ "updated updated", { "Acme 1 -> 3", "Acme 3 -> 5" } }, { statuses(engine), host.changes })
+    engine:close()
+  end)
+
+  it("is found made when its event is delivered again, at once", function()
+    local engine, host = open_full(REGISTERED)
+    local outcome = assert(engine:handle(REGISTERED))
+    assert.same({ "duplicate", "updated" }, { outcome.status, outcome.first.status })
+    assert.same({ "updated", { "Acme 1 -> 3" } }, { statuses(engine), host.changes })
+    engine:close()
+  end)
+
+  it("is found made by recover, at once", function()
+    local engine, host = open_full(REGISTERED)
+    assert.same({ finished = 1, failed = 0, busy = 0 }, engine:recover())
+    assert.same({ "updated", { "Acme 1 -> 3" } }, { statuses(engine), host.changes })
+    engine:close()
+  end)
+
+  it("is still claimed where another engine looks, until the claim's time is over", function()
+    local engine, host, time, path = open_full(REGISTERED)
+    local other = open(host, { path = path, clock = function() return time.now end })
+    assert.same({ finished = 0, failed = 0, busy = 1 }, other:recover())
+    time.now = time.now + 32
+    assert.same({ finished = 1, failed = 0, busy = 0 }, other:recover())
+    assert.same({ "updated", { "Acme 1 -> 3" } }, { statuses(engine), host.changes })
+    other:close()
+    engine:close()
+  end)
+end)
+
 describe("a host that yields", function()
   after_each(stores.check)
 
@@ -596,6 +662,75 @@ describe("a host that yields", function()
     outcome = first()
     assert.same({ "updated", LEAD, OPPORTUNITY }, { outcome.status, outcome.from, outcome.to })
     assert.same({ "Acme 1 -> 3", "Acme 3 -> 5" }, host.changes)
+    assert.equal("updated updated", statuses(engine))
+    engine:close()
+  end)
+
+  it("may come back while another call has it at work on the same change: that one finishes it", function()
+    local host = crm.new { Acme = LEAD }
+    local set, calls = host.set_category, 0
+    function host.set_category(...)
+      calls = calls + 1
+      if calls == 1 then
+        coroutine.yield "before"
+        return set(...)
+      end
+      local ok, message = set(...)
+      coroutine.yield "after"
+      return ok, message
+    end
+    local engine, time = open(host)
+    local first = start(engine, REGISTERED)
+    assert.equal("before", (first()))
+    time.now = time.now + 32
+    local recover = coroutine.wrap(function() return engine:recover() end)
+    assert.equal("after", recover())
+    -- The company is changed already: to the first this looks like a conflict, which it must not write down.
+    local outcome = first()
+    assert.same({ "failed", "another process has taken this change over" }, { outcome.status, outcome.error })
+    assert.equal("applying", statuses(engine))
+    assert.same({ finished = 1, failed = 0, busy = 0 }, recover())
+    assert.same({ "updated", { "Acme 1 -> 3" } }, { statuses(engine), host.changes })
+    engine:close()
+  end)
+
+  it("keeps a batch's changes from being taken for abandoned while another's is waited for", function()
+    local host = crm.new { Acme = LEAD, Bolt = LEAD }
+    local set, category, waiting = host.set_category, host.category, false
+    local engine, time, path = open(host)
+    -- Another engine has written Bolt's event down, and is gone, when the batch comes to be written.
+    local other = open(new_yielding(host.companies), { path = path, clock = function() return time.now end })
+    local bolts = { id = "b", trigger = "sale_won", company = "Bolt" }
+    local gone = start(other, bolts)
+    engine:on("guard", function(event)
+      if event.id == "b" then
+        gone()
+        gone()
+        other:close()
+        waiting = true
+      end
+    end)
+    function host.category(company)
+      if waiting and company == "Bolt" then
+        waiting = false
+        coroutine.yield "category"
+      end
+      return category(company)
+    end
+    function host.set_category(company, ...)
+      local ok, message = set(company, ...)
+      if company == "Acme" then
+        coroutine.yield "set_category"
+      end
+      return ok, message
+    end
+    local batch = coroutine.wrap(function() return engine:handle_many { REGISTERED, bolts } end)
+    assert.equal("set_category", batch()) -- what is claimed is made first; then Bolt's event is looked up
+    assert.equal("unavailable", select(3, start(engine, WON)()))
+    assert.equal("category", batch())
+    local outcomes = batch()
+    assert.same({ "updated", "duplicate" }, { outcomes[1].status, outcomes[2].status })
+    assert.same({ OPPORTUNITY, CUSTOMER }, { host.companies.Acme, host.companies.Bolt })
     assert.equal("updated updated", statuses(engine))
     engine:close()
   end)

@@ -102,15 +102,32 @@ local function outcome_now(self, entry)
   return outcome
 end
 
--- Remembers which coroutine has the host at work on these companies; until when, in case it never comes back.
-local function mark(self, jobs, flight)
-  for _, job in ipairs(jobs) do
-    self._in_flight[self._tenant .. "\0" .. job.item.company] = flight
-  end
+-- Under what a company is known in `_in_flight`, which all tenants share.
+local function flight_key(self, key)
+  return #self._tenant .. ":" .. self._tenant .. key
 end
 
 local function flight_of(self, key)
-  return self._in_flight[self._tenant .. "\0" .. key]
+  return self._in_flight[flight_key(self, key)]
+end
+
+-- Remembers which coroutine has the host at work on these companies; until when, in case it never comes back.
+local function take_off(self, jobs)
+  local flight = { coroutine = coroutine.running() or "main", deadline = self:_now() + apply.CLAIM_SECONDS + #jobs }
+  for _, job in ipairs(jobs) do
+    self._in_flight[flight_key(self, job.item.company)] = flight
+  end
+  return flight
+end
+
+-- Forgets it again. Gives false when the claim had run out and another coroutine of this engine has taken the change
+-- over: the store cannot tell them apart, and how it ends is the other's to write down.
+local function land(self, job, flight)
+  local ours = flight_of(self, job.item.company) == flight
+  if ours then
+    self._in_flight[flight_key(self, job.item.company)] = nil
+  end
+  return ours
 end
 
 --- Has the host make each change, and writes down how it went, in one commit.
@@ -120,28 +137,30 @@ end
 ---@return string? message
 ---@return string? code
 function apply.run(self, jobs, again)
-  local finishes, statuses = {}, {}
-  local try = again and set_category_again or set_category
-  mark(self, jobs, { coroutine = coroutine.running() or "main", deadline = self:_now() + apply.CLAIM_SECONDS + #jobs })
+  local finishes, statuses, ours = {}, {}, {}
+  local try, flight = again and set_category_again or set_category, take_off(self, jobs)
   for i, job in ipairs(jobs) do
     local status, why = try(self, job)
     statuses[i], finishes[i] = status, finish_item(self, job, status, why)
   end
-  mark(self, jobs, nil)
-  local ok, message, code = self._store:finish(self._tenant, finishes)
+  for i, job in ipairs(jobs) do
+    ours[#ours + 1] = land(self, job, flight) and finishes[i] or nil
+  end
+  local ok, message, code = self._store:finish(self._tenant, ours) -- sets `lost` in each
   if not ok then
     return nil, message, code
   end
   local outcomes = {}
   for i, job in ipairs(jobs) do
-    if finishes[i].lost then
+    if finishes[i].lost == false then
+      job.item.status, job.item.error = statuses[i], finishes[i].error
+      outcomes[i] = journal.outcome(job.item)
+    else
+      job.unfinished = nil
       outcomes[i], message, code = outcome_now(self, job.item.entry)
       if not outcomes[i] then
         return nil, message, code
       end
-    else
-      job.item.status, job.item.error = statuses[i], finishes[i].error
-      outcomes[i] = journal.outcome(job.item)
     end
   end
   return outcomes

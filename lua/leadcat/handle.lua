@@ -319,8 +319,9 @@ local function items_of(jobs)
   return items
 end
 
---- Steps 6 and 7: writes the jobs down in one transaction, and has the host make its changes. `outcomes[i]` stays nil
--- for a job that was not written, because its company is busy or has changed since the event was decided.
+--- Steps 6 and 7: writes the jobs down in one transaction, and has the host make its changes, at once: until it is at
+-- work, what is claimed here looks abandoned. `outcomes[i]` stays nil for a job that was not written, because its event
+-- was written before, its company is busy, or has changed since the event was decided.
 ---@return table<integer, leadcat.Outcome>? outcomes by the jobs' index
 ---@return string? message
 ---@return string? code
@@ -333,12 +334,7 @@ function handle.write(self, jobs)
   local outcomes, applying, places = {}, {}, {}
   for i, job in ipairs(jobs) do
     local item = job.item
-    if item.result == "duplicate" then
-      outcomes[i], message, code = find_duplicate(self, item.event_id)
-      if code then
-        return nil, message, code
-      end
-    elseif item.result == "written" and item.status == "applying" then
+    if item.result == "written" and item.status == "applying" then
       applying[#applying + 1], places[#places + 1] = job, i
     elseif item.result == "written" then
       outcomes[i] = journal.outcome(item)
@@ -357,6 +353,25 @@ function handle.write(self, jobs)
   return outcomes
 end
 
+--- The same for one job. Nothing when it was not written and is to be prepared anew; a change that was in its way has
+-- come to its end by then.
+---@return leadcat.Outcome? outcome
+---@return string? message
+---@return string? code
+function handle.write_one(self, job)
+  local outcomes, message, code = handle.write(self, { job })
+  if not outcomes then
+    return nil, message, code
+  elseif outcomes[1] or job.item.result ~= "busy" then
+    return outcomes[1]
+  end
+  local settled
+  settled, message, code = apply.settle(self, job.item.company)
+  if not settled then
+    return nil, message, code
+  end
+end
+
 -- Handles one event to its end: it is decided anew as often as its company is busy or changes meanwhile.
 local function handle_one(self, event)
   while true do
@@ -367,17 +382,10 @@ local function handle_one(self, event)
       end
       return outcome
     end
-    local outcomes, message
-    outcomes, message, code = handle.write(self, { job })
-    if not outcomes then
-      return nil, message, code
-    elseif outcomes[1] then
-      return outcomes[1]
-    end
-    local ok
-    ok, message, code = apply.settle(self, job.item.company)
-    if not ok then
-      return nil, message, code
+    local message
+    outcome, message, code = handle.write_one(self, job)
+    if outcome or code then
+      return outcome, message, code
     end
   end
 end

@@ -70,6 +70,20 @@ function stores.config(rules)
   return cfg
 end
 
+--- Makes a call of the engine's store fail, such as `finish`, as on a disk without room.
+---@param engine leadcat.Engine
+---@param call string
+---@return fun() mend makes it work again
+function stores.fail(engine, call)
+  local store = engine._store
+  engine._store = setmetatable({ [call] = function() return nil, "no room", "full" end }, {
+    __index = function(_, name)
+      return function(_, ...) return store[name](store, ...) end
+    end,
+  })
+  return function() engine._store = store end
+end
+
 --- Runs Lua code in another process, on the same Lua and the same build; gives its output and exit status.
 ---@param code string
 ---@param ... string its `arg`
