@@ -72,6 +72,7 @@ function journal.event(stored)
     actor = details.actor,
     sale = details.sale,
     contact = details.contact,
+    undoes = details.undoes,
   }
 end
 
@@ -97,9 +98,15 @@ function journal.entry(stored, tenant)
     contact = details.contact,
     event_id = stored.event_id,
     confirmation = stored.confirmation,
-    undoes = details.undoes,
+    undoes = stored.status ~= "superseded" and details.undoes or nil, -- that one has the details of what superseded it
     error = stored.error,
   }
+end
+
+-- Whether an entry takes back another. Details are read only where they may say so: this is on every event's way.
+local function is_undo(stored)
+  local details = stored.details
+  return details and details:find('"undoes":', 1, true) and json.decode(details).undoes ~= nil
 end
 
 --- The outcome that an entry stands for. An entry that is still `applying` has not succeeded yet: `failed`.
@@ -109,7 +116,7 @@ function journal.outcome(stored)
   return {
     status = stored.status == "applying" and "failed" or stored.status,
     action = stored.action,
-    reason = stored.undoes and "undo" or "matched",
+    reason = is_undo(stored) and "undo" or "matched",
     from = stored.from,
     to = stored.to,
     rule = config.rule_key(stored.trigger, stored.lead_status),

@@ -10,15 +10,18 @@ local options_of = require "leadcat.options"
 local undo = {}
 
 local OPTIONS = { actor = options_of.actor }
-local CHANGES = { updated = true, applying = true }
 local PAGE = 100
 
--- The company's newest entry, after making sure that nothing newer than `entry` has changed it.
+local function changed_since(key, how)
+  return nil, ("company %s has been changed since%s"):format(key, how or ""), "conflict"
+end
+
+-- The company's newest entry, after making sure that no newer one than `entry` has changed it.
 ---@return integer? newest
 ---@return string? message
 ---@return string? code `conflict`
-local function newest_of(self, entry)
-  local key, newest, after = event_of.key(entry.company), nil, nil
+local function newest_of(self, entry, key)
+  local newest, after
   repeat
     local entries, message, code = self._store:history(self._tenant, key, nil, after, PAGE)
     if not entries then
@@ -28,11 +31,30 @@ local function newest_of(self, entry)
       newest, after = newest or later.entry, later.entry
       if later.entry <= entry.entry then
         return newest
-      elseif CHANGES[later.status] then
-        return nil, ("company %s has been changed since, by entry %d"):format(key, later.entry), "conflict"
+      elseif later.status == "updated" then
+        return changed_since(key, (", by entry %d"):format(later.entry))
       end
     end
   until #entries < PAGE
+  return newest
+end
+
+-- The same, and that nobody else has changed it: what is refused must leave neither an entry nor a closed question.
+---@return integer? newest
+---@return string? message
+---@return string? code `conflict`
+local function unchanged_since(self, entry, key)
+  local newest, message, code = newest_of(self, entry, key)
+  if not newest then
+    return nil, message, code
+  end
+  local ok, category
+  ok, category, code = apply.category(self, entry.company)
+  if not ok then
+    return nil, category, code
+  elseif category ~= entry.to then
+    return changed_since(key)
+  end
   return newest
 end
 
@@ -50,7 +72,6 @@ local function undo_item(self, entry, newest, actor)
     newest = newest,
     company = event_of.key(entry.company),
     company_is_integer = type(entry.company) == "number",
-    undoes = entry.entry,
     details = journal.details { actor = actor, undoes = entry.entry },
   }
 end
@@ -87,29 +108,25 @@ function undo:undo(id, options)
   if not entry then
     return nil, message, code
   end
+  local key = event_of.key(entry.company)
   while true do
-    local newest
-    newest, message, code = newest_of(self, entry)
+    local newest, outcome
+    newest, message, code = unchanged_since(self, entry, key)
     if not newest then
       return nil, message, code
     end
-    local job = { company = entry.company, item = undo_item(self, entry, newest, actor), attempts = 0 }
-    local outcomes
-    outcomes, message, code = handle.write(self, { job })
-    if not outcomes then
+    local item = undo_item(self, entry, newest, actor)
+    outcome, message, code = handle.write_one(self, { company = entry.company, item = item, attempts = 0 })
+    if code then
       return nil, message, code
-    end
-    local outcome = outcomes[1]
-    if outcome and outcome.status == "conflict" then
-      return nil, ("company %s has been changed since"):format(job.item.company), "conflict"
+    elseif outcome and outcome.status == "conflict" then
+      return changed_since(key)
     elseif outcome then
-      self:_report({ trigger = entry.trigger, company = entry.company, actor = actor, at = job.item.at }, outcome)
+      self:_report({
+        trigger = entry.trigger, company = entry.company, lead_status = entry.lead_status, actor = actor, at = item.at,
+        undoes = entry.entry,
+      }, outcome)
       return outcome
-    end
-    local settled
-    settled, message, code = apply.settle(self, job.item.company)
-    if not settled then
-      return nil, message, code
     end
   end
 end
