@@ -538,7 +538,9 @@ function settings.html(model)
   local form = new_form(model)
   if model.licensed == false then -- all is shown, nothing can be changed
     return document(model, nil, h.p { class = "leadcat-alert", role = "alert", text(model, "unlicensed") },
-      h.fieldset { class = "leadcat-settings leadcat-plain", disabled = true, sections(form) })
+      h.fieldset { class = "leadcat-settings leadcat-plain", disabled = true,
+        h.legend { class = "leadcat-hidden", text(model, "title") }, sections(form),
+      })
   end
   return document(model, { "settings.js" }, parts.said(model.saved and text(model, "saved") or nil), errors(form),
     changes(form), warnings(form), form_element(form))

@@ -1,0 +1,55 @@
+-- Answers one request for the settings page, for the browser tests: JSON comes in, JSON goes out. It does what the server
+-- does with a form, but keeps nothing: the test has the config.
+
+local config = require "leadcat.config"
+local difference = require "leadcat.difference"
+local i18n = require "leadcat.i18n"
+local json = require "leadcat.json"
+local preset = require "leadcat.preset"
+local settings = require "leadcat.render.settings"
+local settings_form = require "leadcat.settings_form"
+
+local request = assert(json.decode(io.read "*a"))
+local newest = request.config and config.normalize(request.config) or preset.get "superoffice"
+newest.revision = newest.revision or 0
+local strings = i18n.new()
+local answer = {}
+
+local function show(cfg, model)
+  model = model or {}
+  model.config, model.revision, model.strings, model.language = cfg, newest.revision, strings, request.language or "en"
+  model.licensed = request.licensed
+  answer.page = settings.html(model)
+end
+
+-- The form is that of an older revision: what was typed is laid over the newest.
+local function show_stale()
+  local _, edited, edit = settings_form.read(request.fields, newest, request.language)
+  show(edited, { edit = edit, changes = difference.sentences(request.older, newest, strings, request.language) })
+end
+
+local function submit()
+  if settings_form.revision(request.fields) ~= newest.revision then
+    return show_stale()
+  end
+  local action, edited, edit = settings_form.read(request.fields, newest, request.language)
+  local problems = action == "save" and config.problems(edited) or nil
+  answer.action = action
+  if action == "edit" then
+    return show(edited, { edit = edit })
+  elseif problems and config.has_errors(problems) then
+    return show(edited, { edit = edit, problems = problems })
+  elseif problems then
+    edited.revision = newest.revision + 1
+    answer.config = edited
+  end
+end
+
+if request.forbidden then
+  answer.page = settings.forbidden { strings = strings, language = request.language }
+elseif request.fields then
+  submit()
+else
+  show(newest, { saved = request.saved and newest.revision or nil })
+end
+io.write(json.encode(answer))

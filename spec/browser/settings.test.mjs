@@ -1,0 +1,400 @@
+// The settings in a browser: the whole way from a page through its form to a config and back, with the keyboard alone,
+// without JavaScript, in light and dark. spec/browser/settings.lua plays the server; WEB is the directory with the script
+// and the stylesheet.
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { after, test } from "node:test";
+import { NARROW, focused, inaccessible, invalid, press, stage } from "./stage.mjs";
+
+const PATH = "/leadcat/settings";
+const POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; form-action 'self'; base-uri 'none'";
+const FILES = { "/leadcat/leadcat.css": "text/css", "/leadcat/settings.js": "text/javascript" };
+const NO_SCRIPT = { javaScriptEnabled: false };
+
+const NO = {
+  won: "Oppdater kategori når et salg er vunnet",
+  lost: "Oppdater kategori når et salg er tapt",
+  registered: "Oppdater kategori når et salg registreres hos firmaet",
+  status: "Oppdater kategori når en lead-status settes til",
+  target: "Sett kategori til",
+  ask: "Be om brukerbekreftelse før oppdatering",
+};
+
+function lua(request) {
+  const { stdout, stderr } = spawnSync("sh", ["spec/support/with_lua.sh", process.env.LUA ?? "lua5.4",
+    "spec/browser/settings.lua"], { input: JSON.stringify(request), encoding: "utf8" });
+  assert.equal(stderr, "");
+  return JSON.parse(stdout);
+}
+
+let state = {}; // of the server: config, language, and whether it has no script (bare)
+
+const site = stage((request, body, response) => {
+  const { pathname, searchParams } = new URL(request.url, "http://server");
+  const headers = { "Content-Security-Policy": POLICY, "Cache-Control": "no-store" };
+  if (FILES[pathname] && !(state.bare && pathname.endsWith(".js"))) {
+    response.writeHead(200, { ...headers, "Content-Type": FILES[pathname] });
+    return response.end(readFileSync(process.env.WEB + pathname.replace("/leadcat", "")));
+  } else if (pathname !== PATH) {
+    response.writeHead(404);
+    return response.end();
+  }
+  const fields = request.method === "POST" ? Object.fromEntries(new URLSearchParams(body)) : undefined;
+  const answer = lua({ ...state, fields, saved: searchParams.has("saved") });
+  state.config = answer.config ?? state.config;
+  if (answer.page === undefined) {
+    response.writeHead(303, { ...headers, Location: answer.config ? `${PATH}?saved=1` : PATH });
+    return response.end();
+  }
+  response.writeHead(200, { ...headers, "Content-Type": "text/html; charset=utf-8" });
+  return response.end(answer.page);
+});
+
+const PRESET = JSON.parse(spawnSync("sh", ["spec/support/with_lua.sh", process.env.LUA ?? "lua5.4", "-e",
+  "print(require('leadcat.json').encode(require('leadcat.preset').get('superoffice')))"], { encoding: "utf8" }).stdout);
+
+const RULES = [
+  { trigger: "sale_won", enabled: true, set_category: 5, ask: true },
+  { trigger: "sale_lost", enabled: false, set_category: 4, ask: true },
+  { trigger: "lead_status_set", enabled: true, lead_status: 5, set_category: 3, ask: false },
+  { trigger: "lead_status_set", enabled: true, lead_status: 3, set_category: 7, ask: false },
+];
+
+const withRules = (rules) => ({ ...PRESET, rules, revision: 3 });
+const ruleOf = (trigger, lead_status) => state.config.rules.find((rule) =>
+  rule.trigger === trigger && rule.lead_status === lead_status);
+
+function open(language, config, look, settings) {
+  state = { language, config };
+  return site.open(PATH, look, settings);
+}
+
+const toggle = (page, name) => page.getByRole("switch", { name, exact: true });
+const card = (page, trigger) => page.locator(`[data-leadcat-rule=${trigger}]`);
+const button = (page, name) => page.getByRole("button", { name, exact: true });
+const save = (page, name = "Save") => Promise.all([page.waitForURL(/saved=/), button(page, name).click()]);
+
+after(() => assert.deepEqual(errors, []));
+const errors = [];
+const watched = (look) => async (page) => {
+  page.on("pageerror", (error) => errors.push(error.message));
+  await look(page);
+  assert.deepEqual(page.refused, []);
+};
+
+// Markup and accessibility -------------------------------------------------------------------------------------------
+
+const STATES = {
+  preset: { config: PRESET },
+  "all on": { config: withRules([...RULES, { trigger: "sale_registered", enabled: true, set_category: 1 }]) },
+  "rows apart": { config: withRules([RULES[2], { ...RULES[3], enabled: false }]) },
+  "something deleted": { config: { ...withRules(RULES),
+    categories: PRESET.categories.map((item) => (item.id === 5 ? { ...item, deleted: true } : item)) } },
+  problems: { config: withRules(RULES), fields: { revision: "3", do: "save", "rule.sale_won.enabled": "on",
+    "rule.sale_won.set_category": "", "category.1.name": "", "category.2.name": "Customer" } },
+  "a stale form": { config: withRules(RULES), older: PRESET, fields: { revision: "2", do: "save" } },
+  "a new category": { config: withRules(RULES), fields: { revision: "3", do: "add_category" } },
+  saved: { config: withRules(RULES), saved: true },
+  "no license": { config: withRules(RULES), licensed: false },
+  forbidden: { forbidden: true },
+};
+
+for (const [name, request] of Object.entries(STATES)) {
+  for (const language of ["en", "no", "de"]) {
+    test(`${name} in ${language} is valid HTML`, async () => {
+      assert.deepEqual(await invalid(lua({ ...request, language }).page), []);
+    });
+  }
+
+  for (const [colorScheme, bare] of [["light", false], ["dark", false], ["light", true]]) {
+    test(`${name} is accessible, ${colorScheme}, ${bare ? "without" : "with"} its script`, async () => {
+      state = { ...request, language: "no", bare };
+      await site.open(PATH, async (page) => {
+        await page.locator("details").evaluateAll((all) => all.forEach((details) => { details.open = true; }));
+        assert.deepEqual(await inaccessible(page), []);
+      }, { colorScheme, bypassCSP: true });
+    });
+  }
+
+  test(`${name} fits a screen of 320 pixels`, async () => {
+    state = { ...request, language: "de" };
+    await site.open(PATH, async (page) => {
+      assert.ok(await page.evaluate(() => document.documentElement.scrollWidth) <= 320);
+      const outside = await page.evaluate(() => [...document.querySelectorAll("button, input, select, label")]
+        .filter((element) => element.getBoundingClientRect().right > 320).map(({ outerHTML }) => outerHTML));
+      assert.deepEqual(outside, []);
+    }, { viewport: NARROW });
+  });
+}
+
+// What an administrator does ------------------------------------------------------------------------------------------
+
+for (const settings of [{}, NO_SCRIPT]) {
+  const how = settings === NO_SCRIPT ? " without JavaScript" : "";
+
+  test(`a rule is switched on, given a category and saved${how}`, () => open("no", PRESET, watched(async (page) => {
+    for (const name of [NO.won, NO.lost, NO.registered, NO.status]) {
+      assert.equal(await toggle(page, name).isChecked(), false);
+    }
+    assert.equal(await page.getByLabel(NO.target).locator("visible=true").count(), 0);
+    await toggle(page, NO.won).check();
+    const target = card(page, "sale_won").getByLabel(NO.target);
+    assert.equal(await target.inputValue(), "", "nothing is chosen at first");
+    await target.selectOption("Kunde");
+    await card(page, "sale_won").getByLabel(NO.ask).check();
+    await save(page, "Lagre");
+    assert.deepEqual(ruleOf("sale_won"), { trigger: "sale_won", enabled: true, set_category: 5, ask: true });
+    assert.equal(state.config.revision, 1);
+    await page.getByRole("status").filter({ hasText: "lagret" }).waitFor();
+    assert.equal(await toggle(page, NO.won).isChecked(), true);
+  }), settings));
+
+  test(`a rule that is switched off keeps what was chosen${how}`, () => open("en", withRules(RULES), async (page) => {
+    await toggle(page, "Update category when a sale is won").uncheck();
+    await save(page);
+    assert.deepEqual(ruleOf("sale_won"), { ...RULES[0], enabled: false });
+    assert.deepEqual(ruleOf("sale_lost"), RULES[1]);
+    await toggle(page, "Update category when a sale is won").check();
+    assert.equal(await card(page, "sale_won").getByLabel("Set category to").inputValue(), "5");
+  }, settings));
+
+  test(`rows of lead statuses are added and removed${how}`, () => open("en", withRules(RULES), watched(async (page) => {
+    await button(page, "Add row").click();
+    const rows = page.locator(".leadcat-status-row");
+    await rows.nth(2).waitFor();
+    assert.equal(await page.locator(":focus").getAttribute("name"), "status_rule.3.lead_status");
+    await rows.nth(2).getByLabel("Lead status").selectOption("Open");
+    await rows.nth(2).getByLabel("Set category to").selectOption("Partner");
+    await rows.nth(0).getByRole("button", { name: "Remove row" }).click();
+    await rows.nth(2).waitFor({ state: "detached" });
+    await save(page);
+    assert.deepEqual([ruleOf("lead_status_set", 5), ruleOf("lead_status_set", 1).set_category], [undefined, 6]);
+    assert.equal(state.config.rules.length, 4);
+  }), settings));
+
+  test(`the rule of lead statuses has a row when it is switched on${how}`, () => open("no", PRESET, async (page) => {
+    await toggle(page, NO.status).check();
+    const details = card(page, "lead_status_set");
+    await details.getByLabel("Lead-status", { exact: true }).selectOption("Kvalifisert");
+    await details.getByLabel(NO.target).selectOption("Salgsmulighet");
+    assert.equal(await button(page, "Fjern rad").locator("visible=true").count(), 0, "the only row stays");
+    await save(page, "Lagre");
+    assert.equal(ruleOf("lead_status_set", 5).set_category, 3);
+  }, settings));
+
+  test(`a category is added, and set by a rule at once${how}`, () => open("en", withRules(RULES), watched(async (page) => {
+    await button(page, "Add category").click();
+    await page.locator('[name="category.9.name"]:focus').waitFor();
+    await page.keyboard.type("Vendor");
+    await page.locator('[name="category.9.group"]').selectOption("Partner");
+    const target = card(page, "sale_won").getByLabel("Set category to");
+    if (settings !== NO_SCRIPT) {
+      assert.equal(await target.locator("optgroup[label=Partner] option").last().textContent(), "Vendor");
+    }
+    await target.selectOption("9");
+    await save(page);
+    assert.deepEqual(state.config.categories[8], { group: "partner", id: 9, name: "Vendor", rank: 9 });
+    assert.equal(ruleOf("sale_won").set_category, 9);
+  }), settings));
+
+  test(`a new category that is deleted leaves no trace${how}`, () => open("en", withRules(RULES), async (page) => {
+    await button(page, "Add category").click();
+    await page.locator('[name="category.9.name"]:focus').waitFor();
+    await card(page, "sale_won").getByLabel("Set category to").selectOption("9");
+    await button(page, "Delete Not named yet").click();
+    await page.locator('[name="category.9.name"]').waitFor({ state: "detached" });
+    assert.equal(await card(page, "sale_won").getByLabel("Set category to").inputValue(), "");
+    assert.equal(await focused(page), "Add category");
+  }, settings));
+
+  test(`a category is renamed, deleted and restored${how}`, () => open("no", withRules(RULES), async (page) => {
+    await page.locator('[name="category.6.name"]').fill("Samarbeid");
+    await button(page, "Slett Annet").click();
+    await page.getByText("Slettede kategorier (1)").click();
+    assert.equal(await page.locator('[name="category.6.name"]').inputValue(), "Samarbeid");
+    await save(page, "Lagre");
+    assert.deepEqual([state.config.categories[7].deleted, state.config.categories[5].name.no,
+      state.config.categories[5].name.en], [true, "Samarbeid", "Partner"]);
+    await page.getByText("Slettede kategorier (1)").click();
+    await button(page, "Gjenopprett Annet").click();
+    await page.locator('input[type=text][name="category.8.name"]:focus').waitFor();
+    await save(page, "Lagre");
+    assert.equal(state.config.categories[7].deleted, undefined);
+  }, settings));
+
+  test(`a lead status is added${how}`, () => open("en", withRules(RULES), async (page) => {
+    await button(page, "Add lead status").click();
+    await page.locator('[name="lead_status.6.name"]:focus').waitFor();
+    await page.keyboard.type("Sleeping");
+    await save(page);
+    assert.deepEqual(state.config.lead_statuses[5], { id: 6, name: "Sleeping", rank: 6 });
+  }, settings));
+
+  test(`lead status is only offered for potential customers${how}`, () => open("en", PRESET, async (page) => {
+    const row = page.locator(".leadcat-item-category").first();
+    assert.equal(await row.getByLabel("Enable lead status").isVisible(), true);
+    await row.getByLabel("Group").selectOption("Partner");
+    assert.equal(await row.getByLabel("Enable lead status").isVisible(), false);
+    await save(page);
+    assert.deepEqual([state.config.categories[0].group, state.config.categories[0].lead_status], ["partner", undefined]);
+  }, settings));
+
+  test(`Enter in a field saves${how}`, () => open("en", withRules(RULES), async (page) => {
+    await page.locator('[name="category.1.name"]').fill("Prospect");
+    await Promise.all([page.waitForURL(/saved=/), page.keyboard.press("Enter")]);
+    assert.equal(state.config.categories[0].name.en, "Prospect");
+  }, settings));
+
+  test(`Cancel brings back what is stored${how}`, () => open("en", withRules(RULES), async (page) => {
+    await toggle(page, "Update category when a sale is won").uncheck();
+    await page.locator('[name="category.1.name"]').fill("Prospect");
+    await Promise.all([page.waitForResponse((response) => response.request().method() === "GET"
+      && response.url().endsWith(PATH)), button(page, "Cancel").click()]);
+    await page.locator('[name="category.1.name"][value=Lead]').waitFor();
+    assert.equal(await page.locator('[name="category.1.name"]').inputValue(), "Lead");
+    assert.equal(await toggle(page, "Update category when a sale is won").isChecked(), true);
+    assert.equal(state.config.revision, 3);
+    assert.equal(page.alerts, 0);
+  }, settings));
+
+  test(`somebody else's changes are shown, and mine are kept${how}`, () => open("en", withRules(RULES), async (page) => {
+    await card(page, "sale_won").getByLabel("Set category to").selectOption("Partner");
+    state.older = state.config;
+    state.config = { ...withRules([{ ...RULES[0], ask: false }, ...RULES.slice(1)]), revision: 4 };
+    await button(page, "Save").click();
+    const alert = page.getByRole("alert");
+    await alert.getByText("no longer asks the user").waitFor();
+    assert.equal(await card(page, "sale_won").getByLabel("Set category to").inputValue(), "6");
+    await save(page);
+    assert.deepEqual(ruleOf("sale_won"), { ...RULES[0], set_category: 6 });
+    assert.equal(state.config.revision, 5);
+  }, settings));
+}
+
+// Without JavaScript ---------------------------------------------------------------------------------------------------
+
+test("without JavaScript, problems are shown above the form, each with a link to its field", () =>
+  open("no", PRESET, async (page) => {
+    await toggle(page, NO.won).check();
+    await button(page, "Lagre").click();
+    const link = page.getByRole("alert").getByRole("link", { name: NO.won });
+    const target = page.getByLabel(NO.target).locator("visible=true");
+    assert.equal(await target.getAttribute("aria-invalid"), "true");
+    assert.match(await target.evaluate((element) =>
+      document.getElementById(element.getAttribute("aria-describedby")).textContent), /^Velg en kategori\./);
+    await link.click();
+    await press(page, "Tab");
+    assert.match(await page.locator(":focus").getAttribute("name"), /^rule\.sale_won\./);
+    await target.selectOption("Kunde");
+    await save(page, "Lagre");
+    assert.equal(ruleOf("sale_won").set_category, 5);
+  }, NO_SCRIPT));
+
+// With JavaScript ------------------------------------------------------------------------------------------------------
+
+test("Save waits until every rule that is on has what it needs, and says what is missing", () =>
+  open("no", PRESET, watched(async (page) => {
+    const lagre = button(page, "Lagre");
+    const hint = page.locator("#leadcat-hint");
+    assert.equal(await lagre.isEnabled(), true);
+    await toggle(page, NO.lost).check();
+    assert.equal(await lagre.isEnabled(), false);
+    assert.equal(await hint.textContent(), `Velg en kategori for: ${NO.lost}.`);
+    await page.getByLabel(NO.target).selectOption("Tapt salgsmulighet");
+    assert.equal(await lagre.isEnabled(), true);
+    await toggle(page, NO.status).check();
+    assert.equal(await hint.textContent(), `Velg en lead-status for: ${NO.status}.`);
+    await card(page, "lead_status_set").getByLabel("Lead-status", { exact: true }).selectOption("Kvalifisert");
+    assert.equal(await lagre.isEnabled(), false);
+    await toggle(page, NO.status).uncheck();
+    assert.equal(await lagre.isEnabled(), true);
+    await page.getByLabel(NO.target).selectOption("");
+    assert.equal(await lagre.isEnabled(), false);
+    await press(page, "Enter");
+    assert.deepEqual(site.posts(), []);
+  })));
+
+test("labels are those of the rules that are on only", () => open("no", PRESET, async (page) => {
+  assert.equal(await page.getByLabel(NO.target).count(), 0);
+  await toggle(page, NO.won).check();
+  assert.equal(await page.getByLabel(NO.target).count(), 1);
+  assert.equal(await page.getByLabel(NO.ask).count(), 1);
+  await toggle(page, NO.won).uncheck();
+  assert.equal(await page.getByLabel(NO.target).count(), 0);
+}));
+
+test("everything is done with the keyboard", () => open("en", PRESET, async (page) => {
+  await press(page, "Tab");
+  assert.equal(await page.locator(":focus").getAttribute("role"), "switch");
+  await press(page, "Space", "Tab");
+  assert.equal(await focused(page), "select");
+  await page.keyboard.type("Cus");
+  await press(page, "Tab", "Space");
+  for (let i = 0; i < 60 && await focused(page) !== "Save"; i += 1) {
+    await press(page, "Tab");
+    const shown = await page.locator(":focus").evaluate((element) => {
+      const { top, bottom } = element.getBoundingClientRect();
+      const bar = document.querySelector(".leadcat-bar");
+      return parseFloat(getComputedStyle(element).outlineWidth) >= 2 && top >= 0
+        && (bar.contains(element) || bottom <= bar.getBoundingClientRect().top);
+    });
+    assert.ok(shown, `the focus is not seen at ${await focused(page)}`);
+  }
+  await Promise.all([page.waitForURL(/saved=/), press(page, "Enter")]);
+  assert.deepEqual(ruleOf("sale_won"), { trigger: "sale_won", enabled: true, set_category: 5, ask: true });
+}));
+
+test("the focus is not lost where rows come and go", () => open("en", withRules(RULES), watched(async (page) => {
+  await button(page, "Add row").click();
+  assert.equal(await page.locator(":focus").getAttribute("name"), "status_rule.3.lead_status");
+  await page.locator(".leadcat-status-row").nth(1).getByRole("button").click();
+  assert.equal(await page.locator(":focus").getAttribute("value"), "remove_status_rule.3");
+  await press(page, "Enter");
+  assert.equal(await focused(page), "Add row");
+  assert.deepEqual(site.posts(), [], "none of this asked the server");
+  assert.deepEqual(await page.locator(".leadcat-status-row legend").allTextContents(), ["Row 1"]);
+})));
+
+test("names that are typed are those of the lists to choose from", () => open("en", withRules(RULES), async (page) => {
+  await page.locator('[name="category.6.name"]').fill("Ally");
+  await page.locator('[name="category.6.group"]').selectOption("Lost");
+  await page.locator('[name="lead_status.5.name"]').fill("Ready");
+  const target = card(page, "sale_won").getByLabel("Set category to");
+  assert.deepEqual(await target.locator("optgroup[label=Lost] option").allTextContents(), ["Lost", "Ally"]);
+  assert.equal(await target.locator("optgroup[label=Partner]").count(), 0);
+  assert.equal(await target.inputValue(), "5");
+  assert.equal(await page.locator('[name="status_rule.1.lead_status"] option:checked').textContent(), "Ready");
+  await toggle(page, "Update category when a sale is lost").check();
+  assert.equal(await card(page, "sale_lost").locator("option", { hasText: "Ally" }).count(), 1);
+}));
+
+test("leaving with unsaved changes asks first; saving does not", () => open("en", withRules(RULES), async (page) => {
+  await page.locator('[name="category.1.name"]').click();
+  await page.keyboard.type("x");
+  const hint = page.locator("#leadcat-hint");
+  assert.equal(await hint.textContent(), "There are changes that are not saved yet.");
+  await page.goto(`${site.origin}${PATH}?other`).catch(() => {});
+  assert.equal(page.alerts, 1);
+  await save(page);
+  assert.equal(page.alerts, 1);
+  await page.goto(`${site.origin}${PATH}?other`);
+  assert.equal(page.alerts, 1, "what is saved can be left");
+}));
+
+test("a switch looks like what it is: on, off, with more contrast, on paper", () => open("en", PRESET, async (page) => {
+  const look = () => page.getByRole("switch").first().evaluate((element) => {
+    const { backgroundColor, width, height } = getComputedStyle(element);
+    return { backgroundColor, ratio: parseFloat(width) / parseFloat(height) };
+  });
+  const off = await look();
+  await page.getByRole("switch").first().check();
+  await page.waitForTimeout(300);
+  const on = await look();
+  assert.ok(off.ratio > 1.5 && off.backgroundColor !== on.backgroundColor);
+  await page.emulateMedia({ forcedColors: "active" });
+  assert.notEqual((await look()).backgroundColor, on.backgroundColor);
+  await page.emulateMedia({ media: "print" });
+  assert.equal(await button(page, "Save").isVisible(), false);
+}));
