@@ -419,6 +419,22 @@ describe("a closed question", function()
       end)
     end
   end
+
+  it("is told from one that waits, where the company has an unfinished change by the time of the answer", function()
+    local host = new_crm()
+    local engine = open { host = host }
+    local id = ask(engine)
+    function host.can() -- while Ann's answer is on its way, Bob's comes, and a newer event that the host cannot apply
+      host.can = nil
+      assert.equal("declined", engine:resolve(id, { decline = true }, { actor = BOB }).status)
+      host.well = false
+      assert.equal("failed", engine:handle({ trigger = "sale_lost", company = "Acme" }).status)
+      return true
+    end
+    local outcome, _, code, record = engine:resolve(id, { accept = true }, { actor = ANN })
+    assert.same({ nil, "already_resolved", "bob" }, { outcome, code, record and record.resolved_by.id })
+    engine:close()
+  end)
 end)
 
 describe("a question's time", function()
@@ -506,12 +522,7 @@ describe("a question's time", function()
   it("is over even where that cannot be written down", function()
     local engine, time = open { confirmation_ttl = 60 }
     local id = ask(engine)
-    local store = engine._store
-    engine._store = setmetatable({ expire = function() return nil, "no room", "full" end }, {
-      __index = function(_, name)
-        return function(_, ...) return store[name](store, ...) end
-      end,
-    })
+    local mend = stores.fail(engine, "expire")
     time.now = START + 60
     assert.same({ nil, "no room", "full" }, { engine:sweep() })
     local record = engine:confirmation(id)
@@ -521,7 +532,7 @@ describe("a question's time", function()
     assert.same({ record }, engine:confirmations())
     assert.same({ record }, engine:confirmations { state = "expired" })
     assert.equal(LEAD, engine.host:get "Acme")
-    engine._store = store
+    mend()
     engine:close()
   end)
 

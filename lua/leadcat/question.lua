@@ -287,26 +287,16 @@ local function answer_item(self, record, answer, actor)
   }
 end
 
--- Writes the answer down and has it applied. Nothing when it was in somebody's way and is to be given anew.
+-- Writes the answer down and has it applied. Nothing when the question has to be looked at again.
 ---@return leadcat.Outcome? outcome
 ---@return string? message
 ---@return string? code
 local function give(self, record, item)
-  local outcomes, message, code = handle.write(self, { { company = record.company, item = item, attempts = 0 } })
-  if not outcomes then
-    return nil, message, code
-  elseif outcomes[1] then
-    return outcomes[1]
-  end
-  local ok
+  local outcome, message, code = handle.write_one(self, { company = record.company, item = item, attempts = 0 })
   if item.result == "overdue" then
-    ok, message, code = self:sweep()
-  else
-    ok, message, code = apply.settle(self, item.company)
+    message, code = select(2, self:sweep()) -- nothing where it is closed now
   end
-  if not ok then
-    return nil, message, code
-  end
+  return outcome, message, code
 end
 
 -- Counts and tells an outcome, as of the event that asked, with the actor who answered.
