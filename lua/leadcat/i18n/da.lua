@@ -155,7 +155,7 @@ return {
   ["settings.changed_hint"] =
     "Dine indstillinger er her stadig og er ikke gemt. Hvis du gemmer igen, erstatter de den andens.",
   ["settings.changed_nothing"] = "Intet, der vises her, blev ændret.",
-  ["settings.forbidden"] = "Kun administratorer kan se og ændre disse indstillinger. Spørg en af jeres.",
+  ["settings.forbidden"] = "Kun administratorer kan se og ændre disse indstillinger. Spørg din administrator.",
   ["settings.unlicensed"] =
     "Der er ingen licens til leadkategorisering. Derfor opdateres ingen kategori, og intet kan gemmes her.",
 

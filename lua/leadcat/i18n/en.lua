@@ -156,7 +156,7 @@ return {
   ["settings.changed_hint"] =
     "Your settings are still here, and not saved. If you save again, they replace those of the other person.",
   ["settings.changed_nothing"] = "Nothing that is shown here was changed.",
-  ["settings.forbidden"] = "Only administrators can see and change these settings. Ask one of yours.",
+  ["settings.forbidden"] = "Only administrators can see and change these settings. Ask your administrator.",
   ["settings.unlicensed"] =
     "There is no license for lead categorization, so no category is updated and nothing can be saved here.",
 

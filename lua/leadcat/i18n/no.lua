@@ -155,7 +155,7 @@ return {
   ["settings.changed_hint"] =
     "Innstillingene dine er fortsatt her, og er ikke lagret. Hvis du lagrer igjen, erstatter de den andres.",
   ["settings.changed_nothing"] = "Ingenting som vises her, ble endret.",
-  ["settings.forbidden"] = "Bare administratorer kan se og endre disse innstillingene. Spør en av deres.",
+  ["settings.forbidden"] = "Bare administratorer kan se og endre disse innstillingene. Spør administratoren din.",
   ["settings.unlicensed"] =
     "Det er ingen lisens for lead-kategorisering. Derfor oppdateres ingen kategori, og ingenting kan lagres her.",
 

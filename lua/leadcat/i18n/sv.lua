@@ -155,7 +155,7 @@ return {
   ["settings.changed_hint"] =
     "Dina inställningar är kvar här och är inte sparade. Om du sparar igen ersätter de den andres.",
   ["settings.changed_nothing"] = "Inget som visas här ändrades.",
-  ["settings.forbidden"] = "Bara administratörer kan se och ändra dessa inställningar. Fråga någon av era.",
+  ["settings.forbidden"] = "Bara administratörer kan se och ändra dessa inställningar. Fråga din administratör.",
   ["settings.unlicensed"] =
     "Det finns ingen licens för leadkategorisering. Därför uppdateras ingen kategori och inget kan sparas här.",
 
