@@ -2221,8 +2221,8 @@ describe("another prefix", function()
   it("is the beginning of a path, not of a word", function()
     local site = new_site()
     for _, path in ipairs { "", "/", "/leadcat", "/leadcat/", "/leadcats/health", "/leadcathealth", "/health",
- 
-          "leadcat/health", "/LEADCAT/health", "//leadcat/health", "/leadcat//health", "/leadcat/health/", "/x/leadcat/health" } do
+      "leadcat/health", "/LEADCAT/health", "//leadcat/health", "/leadcat//health", "/leadcat/health/",
+      "/x/leadcat/health" } do
       assert.equal(404, ask(site, "GET", path).status, path)
     end
     site.engine:close()
