@@ -33,7 +33,7 @@ C_TESTS := $(patsubst spec/c/%.c,$(BUILD)/spec/%,$(filter-out $(STATE_TESTS),$(w
   $(if $(LUAJIT_INCDIR),$(BUILD)/spec/luajit_states_test)
 MODULES := $(if $(LUA54_INCDIR),$(BUILD)/lua5.4/leadcat/core.so) $(if $(LUAJIT_INCDIR),$(BUILD)/luajit/leadcat/core.so)
 
-.PHONY: all demo test c-tests lint asan valgrind bench soak install rock clean help serve deps-demo deps-serve deps-test deps-ci lua5.3 core
+.PHONY: all demo test c-tests lint asan valgrind bench soak kill install rock clean help serve deps-demo deps-serve deps-test deps-ci lua5.3 core
 .DELETE_ON_ERROR:
 
 all: $(MODULES) $(BUILD)/bin/leadcat ## build the core for each Lua whose headers are there, and build/bin/leadcat
@@ -179,6 +179,11 @@ EVENTS ?= 2000000
 
 soak: all ## many events with a retention: memory and files must stop growing (EVENTS=2000000)
 	@BUILD=$(BUILD) sh spec/support/with_lua.sh $(LUA) spec/support/soak.lua $(EVENTS)
+
+ROUNDS ?= 500
+
+kill: all ## kill processes that share a store, and prove that nothing was lost or done twice (ROUNDS=500, SEED=n)
+	@BUILD=$(BUILD) sh spec/support/with_lua.sh $(LUA) spec/kill/run.lua $(ROUNDS) $(SEED)
 
 # ---- installing --------------------------------------------------------------------------------
 

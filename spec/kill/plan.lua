@@ -1,0 +1,78 @@
+--- What the kill test is about: tenants, companies, rules, and the events, each of which follows from the seed and its
+-- id alone, so that whoever delivers it again after a crash delivers the same.
+
+local stores = require "support.stores"
+
+local plan = {}
+
+local LEAD, QUALIFIED, OPPORTUNITY, LOST_OPPORTUNITY = 1, 2, 3, 4 -- potential customers all: companies never come to rest
+
+plan.START = LEAD
+plan.WORKERS = 8
+plan.COMPANIES = 12 -- of each tenant: few, so that the workers meet
+plan.KEEP = 250 -- entries of each tenant's journal
+plan.MAP = 2 ^ 28
+plan.TTL = 2 -- seconds until a question expires
+
+--- Tenants, by the kind of their host: one that compares and sets the category only, one that stores `outcome.entry` with
+-- it (and whose companies are changed by others, too), and the embedded one.
+plan.TENANTS = { "plain", "keyed", "embedded" }
+
+local RULES = {
+  {
+    sale_registered = OPPORTUNITY, sale_lost = LEAD, sale_won = { QUALIFIED, ask = true },
+    ["lead_status_set:5"] = LOST_OPPORTUNITY,
+  },
+  {
+    sale_registered = OPPORTUNITY, sale_lost = LEAD, sale_won = { LOST_OPPORTUNITY, ask = true },
+    ["lead_status_set:5"] = QUALIFIED,
+  },
+}
+local EVENTS = {
+  { trigger = "sale_registered" }, { trigger = "sale_lost" }, -- to and fro, most of the time
+  { trigger = "sale_registered" }, { trigger = "sale_lost" },
+  { trigger = "sale_won" }, { trigger = "lead_status_set", lead_status = 5 }, { trigger = "sale_won", choice = true },
+}
+
+--- One of two configs.
+function plan.config(which)
+  return stores.config(RULES[which])
+end
+
+local function hash(seed, text)
+  local value = seed % 2147483647 + 1
+  for i = 1, #text do
+    value = (value * 16807 + text:byte(i)) % 2147483647
+  end
+  return math.floor(value * 16807 % 2147483647 / 7)
+end
+
+--- The event with this id, and its tenant.
+---@param seed integer
+---@param id string
+---@return string tenant
+---@return leadcat.Event event
+function plan.event(seed, id)
+  local number = hash(seed, id)
+  local kind = EVENTS[math.floor(number / 1000) % #EVENTS + 1]
+  local event = {
+    id = id, trigger = kind.trigger, lead_status = kind.lead_status, actor = { id = "u" .. number % 5 },
+    company = math.floor(number / 100000) % plan.COMPANIES + 1,
+  }
+  if kind.choice then
+    event.choice = number % 2 == 0 and LOST_OPPORTUNITY
+  end
+  return plan.TENANTS[number % #plan.TENANTS + 1], event
+end
+
+--- Where the files of one run are, in its directory.
+function plan.files(directory)
+  return {
+    store = directory .. "/store",
+    acks = function(worker) return ("%s/acks.%d"):format(directory, worker) end,
+    errors = function(worker) return ("%s/errors.%d"):format(directory, worker) end,
+    host = function(tenant, company) return ("%s/%s.%d"):format(directory, tenant, company) end,
+  }
+end
+
+return plan

@@ -1,0 +1,131 @@
+-- Kills processes that share a store, ROUNDS times, and proves that nothing was lost and nothing was done twice: ROUNDS
+-- [SEED]. Eight workers handle events, answer questions, undo, save and maintain; each round one of them, at times all, is
+-- killed within 0 to 30 milliseconds and started again. Every CHECK rounds all are killed and everything is compared.
+-- The seed decides what happens; when, the machine does.
+
+local core = require "leadcat.core"
+local leadcat = require "leadcat"
+local plan = require "kill.plan"
+local verify = require "kill.verify"
+
+local ROUNDS, SEED = tonumber(arg[1]) or 500, tonumber(arg[2]) or os.time() % 1000000
+local CHECK = 50
+
+local directory = os.tmpname()
+os.remove(directory)
+assert(os.execute("mkdir '" .. directory .. "'"))
+local files = plan.files(directory)
+math.randomseed(SEED)
+io.stdout:setvbuf "line"
+
+local function say(text, ...)
+  print((text):format(...))
+end
+
+-- Companies and rules of all tenants.
+local function prepare()
+  local engine = assert(leadcat.open { path = files.store, map_size = plan.MAP })
+  local companies = {}
+  for i = 1, plan.COMPANIES do
+    companies[i] = i
+  end
+  for _, tenant in ipairs(plan.TENANTS) do
+    assert(engine:tenant(tenant):save(plan.config(1), { actor = { id = "driver", admin = true } }))
+  end
+  assert(engine:tenant("embedded").host:create_many(companies, plan.START))
+  engine:close()
+  for worker = 1, plan.WORKERS do
+    assert(io.open(files.acks(worker), "w")):close()
+  end
+end
+
+-- Workers --------------------------------------------------------------------------------------------------------------
+
+local workers, lives, kills = {}, 0, 0
+
+-- The shell becomes the worker: so its id is the worker's, and stays its until the pipe is closed.
+local function start(number)
+  lives = lives + 1
+  local command = ("echo $$; exec %s spec/kill/worker.lua '%s' %d %d %d 2>>'%s'"):format(
+    os.getenv "LEADCAT_LUA" or "lua5.4", directory, SEED, number, lives, files.errors(number))
+  local pipe = assert(io.popen(command))
+  workers[number] = { pipe = pipe, id = assert(pipe:read "*l") }
+end
+
+local function kill(numbers)
+  local ids = {}
+  for i, number in ipairs(numbers) do
+    ids[i] = workers[number].id
+  end
+  os.execute("kill -9 " .. table.concat(ids, " ") .. " 2>/dev/null")
+  for _, number in ipairs(numbers) do
+    workers[number].pipe:close()
+    kills = kills + 1
+  end
+end
+
+local ALL = {}
+for number = 1, plan.WORKERS do
+  ALL[number] = number
+end
+
+local function start_all()
+  for _, number in ipairs(ALL) do
+    start(number)
+  end
+end
+
+-- Rounds ---------------------------------------------------------------------------------------------------------------
+
+local function round()
+  core.sleep(math.random() * 0.03)
+  local numbers = math.random(25) == 1 and ALL or { math.random(plan.WORKERS) }
+  kill(numbers)
+  for _, number in ipairs(numbers) do
+    start(number)
+  end
+end
+
+local function report(verifier)
+  for i = 1, math.min(#verifier.problems, 30) do
+    say("  %s", verifier.problems[i])
+  end
+  say("the files are in %s; again with: make kill ROUNDS=%d SEED=%d", directory, ROUNDS, SEED)
+end
+
+local function told(counts)
+  local names, words = {}, {}
+  for name in pairs(counts) do
+    names[#names + 1] = name
+  end
+  table.sort(names)
+  for i, name in ipairs(names) do
+    words[i] = ("%d %s"):format(counts[name], name)
+  end
+  return table.concat(words, ", ")
+end
+
+say("kill test: %d rounds, %d processes, seed %d", ROUNDS, plan.WORKERS, SEED)
+local began = core.now()
+prepare()
+local verifier = verify.new(directory, SEED)
+start_all()
+for n = 1, ROUNDS do
+  round()
+  if n % CHECK == 0 or n == ROUNDS then
+    core.sleep(0.2) -- so that some work is done in one life
+    kill(ALL)
+    if not verifier:check() then
+      say("after round %d of %d: %d problems", n, ROUNDS, #verifier.problems)
+      report(verifier)
+      os.exit(1)
+    end
+    if n < ROUNDS then
+      start_all()
+    end
+  end
+end
+say("%s", told(verifier.counts))
+os.execute("rm -rf '" .. directory .. "'")
+say("%d kills in %d rounds and %.0f seconds, %d changes left unfinished: nothing lost, nothing done twice (seed %d)",
+  kills, ROUNDS, core.now() - began, verifier.unfinished, SEED)

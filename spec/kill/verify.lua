@@ -1,0 +1,401 @@
+--- What must hold whenever all processes are dead: compares what was acknowledged, the journal and the hosts' logs.
+
+local core = require "leadcat.core"
+local host_of = require "kill.host"
+local leadcat = require "leadcat"
+local plan = require "kill.plan"
+local stores = require "support.stores"
+
+local verify = {}
+
+local FINAL = {
+  updated = true, conflict = true, declined = true, awaiting_confirmation = true, superseded = true, expired = true,
+}
+local ANSWERS = { updated = true, declined = true, conflict = true }
+local ANSWERED = { accepted = true, changed = true, declined = true, conflict = true }
+
+---@class kill.Verifier
+---@field problems string[]
+---@field known table<string, table<integer, table>> each tenant's entries, by number, also those that are gone by now
+---@field counts table<string, integer> what was seen at the last check, to be told
+---@field unfinished integer entries that the checks have found unfinished
+local Verifier = {}
+Verifier.__index = Verifier
+
+---@param directory string
+---@param seed integer
+function verify.new(directory, seed)
+  local known = {}
+  for _, tenant in ipairs(plan.TENANTS) do
+    known[tenant] = {}
+  end
+  return setmetatable({ directory = directory, files = plan.files(directory), seed = seed, known = known, problems = {},
+    counts = {}, unfinished = 0 }, Verifier)
+end
+
+function Verifier:problem(...)
+  self.problems[#self.problems + 1] = string.format(...)
+end
+
+function Verifier:count(what, number)
+  self.counts[what] = (self.counts[what] or 0) + (number or 1)
+end
+
+local function content_of(name)
+  local file = io.open(name, "rb")
+  local content = file and file:read "*a" or ""
+  if file then
+    file:close()
+  end
+  return content
+end
+
+-- All of a list that is read page by page.
+local function whole(read, cursor)
+  local all, after = {}, nil
+  repeat
+    local page = assert(read { limit = 1000, after = after })
+    for _, item in ipairs(page) do
+      all[#all + 1], after = item, item[cursor]
+    end
+  until #page < 1000
+  return all
+end
+
+-- The journal ----------------------------------------------------------------------------------------------------------
+
+-- What an entry says, which never changes once it is final.
+local function said(entry)
+  return table.concat({ entry.status, tostring(entry.company), tostring(entry.from), tostring(entry.to),
+    tostring(entry.event_id), tostring(entry.confirmation) }, " ")
+end
+
+-- Reads a tenant's journal. Nothing stays unfinished, no event has two entries, and what was final stays what it was.
+function Verifier:read_journal(engine, tenant)
+  local entries = whole(function(query) return engine:history(query) end, "entry")
+  local events, known = {}, self.known[tenant]
+  for _, entry in ipairs(entries) do
+    local before = known[entry.entry]
+    if not FINAL[entry.status] then
+      self:problem("%s: entry %.0f is %s (%s)", tenant, entry.entry, entry.status, tostring(entry.error))
+    end
+    if before and said(before) ~= said(entry) then
+      self:problem("%s: entry %.0f was '%s' and is '%s'", tenant, entry.entry, said(before), said(entry))
+    end
+    if entry.event_id and events[entry.event_id] then
+      self:problem("%s: event %s has two entries", tenant, entry.event_id)
+    end
+    events[entry.event_id or 0] = entry
+    known[entry.entry] = entry
+    self:count(before and "seen again" or entry.status)
+  end
+  local counted = engine._store:counters(tenant)
+  for name, value in pairs(counted) do
+    if name == "journal_entries" and value ~= #entries then
+      self:problem("%s: %d entries are counted, there are %d", tenant, value, #entries)
+    end
+  end
+  return entries
+end
+
+-- Whether retention is the reason that an entry is not in the journal: as many newer ones are there as are kept, but for
+-- what is older and stays: each company may have an open question and an unfinished change.
+local function may_be_gone(entries, entry)
+  local oldest_kept = entries[plan.KEEP - 2 * plan.COMPANIES]
+  return oldest_kept ~= nil and entry < oldest_kept.entry
+end
+
+-- The hosts' logs ------------------------------------------------------------------------------------------------------
+
+-- One line of a company's log against the journal.
+function Verifier:check_change(tenant, company, changes, i, entries)
+  local change = changes[i]
+  local entry = self.known[tenant][change.entry]
+  local where = ("%s: company %d: line %d (%d -> %d by entry %.0f of %s)"):format(tenant, company, i, change.from,
+    change.to, change.entry, change.who)
+  if not entry then
+    if not may_be_gone(entries, change.entry) then
+      self:problem("%s: the journal does not know of it", where)
+    end
+    return
+  end
+  if entry.company ~= company or entry.from ~= change.from or entry.to ~= change.to then
+    self:problem("%s: the journal has '%s'", where, said(entry))
+  end
+  -- Found unfinished, and the company in neither category: the journal cannot know that it was changed twice since.
+  local overwritten = tenant == "keyed" and entry.status == "conflict" and changes[i + 1] and changes[i + 1].entry == 0
+  if entry.status ~= "updated" and not overwritten then
+    self:problem("%s: the journal says %s", where, entry.status)
+  end
+end
+
+-- A company's log: each line begins where the one before has ended, no entry comes twice, none behind a newer one.
+function Verifier:check_log(tenant, company, entries, applied)
+  local category, newest = plan.START, 0
+  local changes = host_of.changes(content_of(self.files.host(tenant, company)))
+  for i, change in ipairs(changes) do
+    if change.from ~= category then
+      self:problem("%s: company %d: line %d begins at %d, not %d", tenant, company, i, change.from, category)
+    end
+    category = change.to
+    if change.entry ~= 0 then
+      if applied[change.entry] then
+        self:problem("%s: company %d: line %d: entry %.0f is applied twice", tenant, company, i, change.entry)
+      elseif change.entry < newest then
+        self:problem("%s: company %d: line %d: entry %.0f comes behind %.0f", tenant, company, i, change.entry, newest)
+      end
+      applied[change.entry], newest = true, math.max(newest, change.entry)
+      self:check_change(tenant, company, changes, i, entries)
+    else
+      applied[("%d to %d"):format(company, change.to)] = true
+    end
+    self:count(change.entry ~= 0 and "changes of hosts" or "changes outside")
+  end
+end
+
+-- Every entry that is updated is in a log; where others change companies too, it may have found its work done.
+function Verifier:check_updated(tenant, applied)
+  for number, entry in pairs(self.known[tenant]) do
+    local done = applied[number] or tenant == "keyed" and applied[("%d to %d"):format(entry.company, entry.to)]
+    if entry.status == "updated" and not done then
+      self:problem("%s: entry %.0f (%s) is not in the host's log", tenant, number, said(entry))
+    end
+  end
+end
+
+-- The embedded host has no log but the journal: its entries are a chain that ends where the company stands.
+function Verifier:check_embedded(engine, entries)
+  local numbers, category = {}, {}
+  for number, entry in pairs(self.known.embedded) do
+    numbers[#numbers + 1] = entry.status == "updated" and number or nil
+  end
+  table.sort(numbers)
+  for _, number in ipairs(numbers) do
+    local entry = self.known.embedded[number]
+    local from = category[entry.company] or plan.START
+    if entry.from ~= from and not may_be_gone(entries, number) then
+      self:problem("embedded: entry %.0f of company %d begins at %d, not %d", number, entry.company, entry.from, from)
+    end
+    category[entry.company] = entry.to
+  end
+  for company, last in pairs(category) do
+    if engine.host:get(company) ~= last then
+      self:problem("embedded: company %d stands in %s, not %d", company, tostring(engine.host:get(company)), last)
+    end
+  end
+end
+
+-- Questions ------------------------------------------------------------------------------------------------------------
+
+-- A question that was answered has one answer in the journal; one that is open, expired or superseded has none.
+function Verifier:check_questions(engine, tenant)
+  local answers = {}
+  for _, entry in pairs(self.known[tenant]) do
+    if entry.confirmation and ANSWERS[entry.status] then
+      answers[entry.confirmation] = (answers[entry.confirmation] or 0) + 1
+    end
+  end
+  for id, count in pairs(answers) do
+    if count > 1 then
+      self:problem("%s: question %s is answered %d times", tenant, id, count)
+    end
+  end
+  for _, record in ipairs(whole(function(query) return engine:confirmations(query) end, "id")) do
+    if (answers[record.id] or 0) ~= (ANSWERED[record.state] and 1 or 0) then
+      self:problem("%s: question %s is %s and has %d answers", tenant, record.id, record.state, answers[record.id] or 0)
+    end
+  end
+end
+
+-- What was acknowledged ------------------------------------------------------------------------------------------------
+
+-- The entry that an acknowledgement names, which must be known and must have come to what was said.
+function Verifier:check_entry(tenant, entries, number, status, what)
+  local entry = self.known[tenant][number]
+  if not entry then
+    if not may_be_gone(entries, number) then
+      self:problem("%s: %s was acknowledged (%s, entry %.0f) and is lost", tenant, what, status, number)
+    end
+  elseif status == "failed" and (entry.status == "updated" or entry.status == "conflict") then
+    return entry -- it was tried again
+  elseif status ~= entry.status then
+    self:problem("%s: %s was acknowledged as %s, its entry %.0f is %s", tenant, what, status, number, entry.status)
+  end
+  return entry
+end
+
+local CHECKS = {}
+
+function CHECKS.event(self, tenant, entries, id, words)
+  local status, first, number = words[1], words[2], tonumber(words[3])
+  self:count(status == "duplicate" and "acknowledged again" or "acknowledged")
+  if first == "unchanged" then
+    return
+  end
+  local entry = self:check_entry(tenant, entries, number, first, "event " .. id)
+  if entry and entry.event_id ~= id then
+    self:problem("%s: event %s was given the outcome of %s", tenant, id, tostring(entry.event_id))
+  end
+  local before = self.outcomes[tenant .. id]
+  if before and before ~= number and not may_be_gone(entries, math.min(before, number)) then
+    self:problem("%s: event %s has the entries %.0f and %.0f", tenant, id, before, number)
+  end
+  self.outcomes[tenant .. id] = number
+end
+
+function CHECKS.answer(self, tenant, entries, id, words)
+  if self.answers[id] then
+    self:problem("%s: question %s was answered twice", tenant, id)
+  end
+  self.answers[id] = true
+  local entry = self:check_entry(tenant, entries, tonumber(words[2]), words[1], "the answer to " .. id)
+  if entry and entry.confirmation ~= id then
+    self:problem("%s: the answer to %s is that to %s", tenant, id, tostring(entry.confirmation))
+  end
+  self:count "answers"
+end
+
+function CHECKS.undo(self, tenant, entries, _, words)
+  self:check_entry(tenant, entries, tonumber(words[2]), words[1], "an undo")
+  self:count "undone"
+end
+
+function CHECKS.save(self, tenant, _, who, words)
+  local revision = tonumber(words[1])
+  local about = self.revisions[tenant][revision]
+  if not about or about.actor.id ~= who then
+    self:problem("%s: revision %d was saved by %s and is %s", tenant, revision, who, about and about.actor.id or "lost")
+  end
+  self:count "saves"
+end
+
+function Verifier:check_acks(journals)
+  self.outcomes, self.answers = {}, {}
+  for worker = 1, plan.WORKERS do
+    for line in io.lines(self.files.acks(worker)) do
+      local words = {}
+      for word in line:gmatch "%S+" do
+        words[#words + 1] = word
+      end
+      local what, tenant, id = table.remove(words, 1), table.remove(words, 1), table.remove(words, 1)
+      CHECKS[what](self, tenant, journals[tenant], id, words)
+    end
+  end
+end
+
+-- The files ------------------------------------------------------------------------------------------------------------
+
+-- Every revision is there, in order, and can be read.
+function Verifier:read_revisions(engine, tenant)
+  local list = assert(engine:revisions())
+  self.revisions[tenant] = {}
+  for i, about in ipairs(list) do
+    self.revisions[tenant][about.revision] = about
+    if about.revision ~= #list - i + 1 or not engine:config(about.revision) then
+      self:problem("%s: revision %d is out of place, or cannot be read", tenant, about.revision)
+    end
+  end
+end
+
+local function run(command)
+  local pipe = assert(io.popen("unset LD_PRELOAD; " .. command .. " 2>&1"))
+  local output = pipe:read "*a"
+  pipe:close()
+  return output
+end
+
+-- What LMDB's own tool says: every page of the file is used by a table, or free; and tables that go together have as
+-- many records.
+function Verifier:check_pages(name)
+  local output = run(("mdb_stat -n -e -f -a '%s/%s'"):format(self.files.store, name))
+  local used = tonumber(output:match "Number of pages used: (%d+)")
+  local free = tonumber(output:match "Free pages: (%d+)")
+  if not used or not free then
+    return self:problem("%s: mdb_stat says: %s", name, output)
+  end
+  local found, records, table_name = 2 + free, {}, "main" -- two pages are the file's heads
+  for line in output:gmatch "[^\n]+" do
+    local pages = tonumber(line:match "^  Branch pages: (%d+)$" or line:match "^  Leaf pages: (%d+)$"
+      or line:match "^  Overflow pages: (%d+)$")
+    found = found + (pages or 0)
+    table_name = line:match "^Status of (.*)$" or table_name
+    records[table_name] = tonumber(line:match "^  Entries: (%d+)$") or records[table_name]
+  end
+  if found ~= used then
+    self:problem("%s: %d pages are used, %d are accounted for", name, used, found)
+  end
+  if name == "journal.mdb" and (records.journal ~= records.by_company or records.applying ~= 0) then
+    self:problem("journal: %s entries, %s by company, %s applying", tostring(records.journal),
+      tostring(records.by_company), tostring(records.applying))
+  end
+end
+
+function Verifier:check_files()
+  local output, errors, status = stores.leadcat("check", "--store", "--path", self.files.store)
+  if status ~= 0 and not output:find "^no problems" then
+    self:problem("leadcat check --store says: %s%s", output, errors)
+  end
+  self:check_pages "config.mdb"
+  self:check_pages "journal.mdb"
+end
+
+-- All of it ------------------------------------------------------------------------------------------------------------
+
+local function later()
+  return os.time() + 3 * 3600 -- whatever is to be tried again later is due
+end
+
+-- How many entries the killed have left unfinished: opening the store with a host finishes them.
+local function count_unfinished(path)
+  local store, count = assert(core.open { path = path, map_size = plan.MAP }), 0
+  for _, tenant in ipairs(plan.TENANTS) do
+    count = count + #assert(store:applying(tenant, later(), "", 1000))
+  end
+  store:close()
+  return count
+end
+
+--- Opens the store, finishes what is unfinished, and checks all that is there; nobody else has it open. What the workers
+-- complained of counts, too.
+function Verifier:check()
+  self.unfinished = self.unfinished + count_unfinished(self.files.store)
+  local crm = host_of.new(self.files, plan.START, "verifier")
+  local mine = assert(leadcat.open {
+    path = self.files.store, tenant = "plain", map_size = plan.MAP, clock = later,
+    host = {
+      category = function(company, tenant) return crm:category(company, tenant) end,
+      set_category = function(...) return crm:set_category(...) end,
+    },
+  })
+  local embedded = assert(leadcat.open { path = self.files.store, tenant = "embedded", map_size = plan.MAP })
+  local engines, journals = { plain = mine, keyed = mine:tenant "keyed", embedded = embedded }, {}
+  self.counts, self.revisions = {}, {}
+  for _, tenant in ipairs(plan.TENANTS) do
+    local engine, applied = engines[tenant], {}
+    assert(engine:recover())
+    journals[tenant] = self:read_journal(engine, tenant)
+    if tenant ~= "embedded" then
+      for company = 1, plan.COMPANIES do
+        self:check_log(tenant, company, journals[tenant], applied)
+      end
+      self:check_updated(tenant, applied)
+    else
+      self:check_embedded(engine, journals[tenant])
+    end
+    self:check_questions(engine, tenant)
+    self:read_revisions(engine, tenant)
+  end
+  self:check_acks(journals)
+  for worker = 1, plan.WORKERS do
+    local errors = content_of(self.files.errors(worker))
+    if errors ~= "" then
+      self:problem("worker %d: %s", worker, errors)
+    end
+  end
+  embedded:close()
+  mine:close()
+  self:check_files()
+  return #self.problems == 0
+end
+
+return verify
