@@ -52,8 +52,25 @@ local function quote(s)
   return (cjson.encode(s):gsub("\\.", { ["\\/"] = "/" }))
 end
 
+local SPECIAL = '[%c"\\\128-\255]' -- what needs an escape or may be ill-formed; most text has none of it
+
+-- What was written before, since the same few keys and words come again and again; bounded, since others come from clients.
+local MOST_KNOWN, LONGEST_KNOWN = 1000, 40
+local known, count_known = {}, 0
+
 local function encode_string(s)
-  return quote(unicode.valid(s))
+  local text = known[s]
+  if text then
+    return text
+  end
+  text = s:find(SPECIAL) and quote(unicode.valid(s)) or '"' .. s .. '"'
+  if #s <= LONGEST_KNOWN then
+    if count_known == MOST_KNOWN then
+      known, count_known = {}, 0
+    end
+    known[s], count_known = text, count_known + 1
+  end
+  return text
 end
 
 local function encode_number(n)
@@ -79,7 +96,11 @@ end
 
 local encode
 
-local function encode_list(t, count, indent, depth)
+local function encode_list(t, indent, depth)
+  local count = 0
+  for _ in pairs(t) do
+    count = count + 1
+  end
   if #t ~= count then
     error("cannot encode a list that has holes or named fields", 0)
   end
@@ -114,7 +135,7 @@ local function encode_object(t, indent, depth)
   for _, key in ipairs(written_keys(t)) do
     local mended = unicode.valid(key)
     if not is_taken(t, key, mended, taken) then
-      parts[#parts + 1] = quote(mended) .. colon .. encode(t[key], indent, depth)
+      parts[#parts + 1] = encode_string(mended) .. colon .. encode(t[key], indent, depth)
       taken[mended] = key ~= mended or nil
     end
   end
@@ -125,12 +146,8 @@ local function encode_table(t, indent, depth)
   if depth > MAX_DEPTH then
     error("cannot encode tables nested more than " .. MAX_DEPTH .. " deep (or within themselves)", 0)
   end
-  local count = 0
-  for _ in pairs(t) do
-    count = count + 1
-  end
   if json.is_array(t) or t[1] ~= nil then
-    return encode_list(t, count, indent, depth)
+    return encode_list(t, indent, depth)
   end
   return encode_object(t, indent, depth)
 end
