@@ -12,10 +12,19 @@ local FLUSH_SECONDS, MAINTAIN_SECONDS = 3, 30
 
 -- Requests -------------------------------------------------------------------------------------------------------------
 
+-- The variables of nginx that have the headers, by the headers' names: the few that are ever asked for.
+local VARIABLES = setmetatable({}, {
+  __index = function(variables, name)
+    local variable = "http_" .. name:gsub("-", "_")
+    rawset(variables, name, variable)
+    return variable
+  end,
+})
+
 -- Headers are fetched as they are asked for: most requests need three of them.
 local HEADERS = {
   __index = function(headers, name)
-    local value = ngx.var["http_" .. name:gsub("-", "_")]
+    local value = ngx.var[VARIABLES[name]]
     rawset(headers, name, value or false)
     return value
   end,
