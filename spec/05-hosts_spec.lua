@@ -661,6 +661,7 @@ describe("a host that yields", function()
     -- Here it comes back after all.
     outcome = first()
     assert.same({ "updated", LEAD, OPPORTUNITY }, { outcome.status, outcome.from, outcome.to })
+    assert.same({ updated = { matched = 1 } }, engine:stats().outcomes.sale_registered)
     assert.same({ "Acme 1 -> 3", "Acme 3 -> 5" }, host.changes)
     assert.equal("updated updated", statuses(engine))
     engine:close()
@@ -739,6 +740,12 @@ describe("a host that yields", function()
     local host = new_yielding { Acme = LEAD }
     local engine, time, path = open(host)
     local other = open(host, { path = path, clock = function() return time.now + 31 end })
+    local told = {}
+    for name, one in pairs { first = engine, other = other } do
+      for _, status in ipairs { "updated", "failed" } do
+        one:on(status, function() told[#told + 1] = name .. " " .. status end)
+      end
+    end
     local first = start(engine, REGISTERED)
     first()
     first()
@@ -749,6 +756,7 @@ describe("a host that yields", function()
     assert.equal("applying", statuses(engine))
     assert.same({ finished = 1, failed = 0, busy = 0 }, recover())
     assert.same({ "updated", { "Acme 1 -> 3" } }, { statuses(engine), host.changes })
+    assert.same({ { "other updated" }, {} }, { told, engine:stats().outcomes }) -- and it is counted once
     other:close()
     engine:close()
   end)

@@ -89,7 +89,16 @@ local function finish_item(self, job, status, why)
   }
 end
 
--- Reads how an entry ended that somebody else has taken over.
+local told_elsewhere = setmetatable({}, { __mode = "k" }) -- outcomes of changes that somebody else has taken over
+
+--- Whether an outcome is of a change that somebody else has taken over: then he counts it, and tells those who listen.
+---@param outcome leadcat.Outcome
+---@return boolean
+function apply.is_told_elsewhere(outcome)
+  return told_elsewhere[outcome] == true
+end
+
+-- Reads how an entry ended, or stands, that somebody else has taken over.
 local function outcome_now(self, entry)
   local stored, message, code = self._store:entry(self._tenant, entry)
   if not stored then
@@ -99,6 +108,7 @@ local function outcome_now(self, entry)
   if stored.status == "applying" and not stored.error then
     outcome.error = "another process has taken this change over"
   end
+  told_elsewhere[outcome] = true
   return outcome
 end
 

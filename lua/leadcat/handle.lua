@@ -390,9 +390,12 @@ local function handle_one(self, event)
   end
 end
 
--- Counts the outcome and tells those who listen. What a listener raises is counted and goes no further: the event is
--- handled.
+-- Counts the outcome and tells those who listen, once. What a listener raises is counted and goes no further: the event
+-- is handled.
 function handle:report(event, outcome)
+  if apply.is_told_elsewhere(outcome) then
+    return
+  end
   metrics.count(self, event.trigger, outcome)
   for _, listener in ipairs(self._hooks[outcome.status] or {}) do
     local ok, message = pcall(listener, event, outcome)
