@@ -42,6 +42,7 @@ local undo = require "leadcat.undo"
 ---@field resolve fun(self: leadcat.Engine, id: string, answer: table, options?: table): leadcat.Outcome?, string?, string?, leadcat.Confirmation?
 ---@field count_confirmations fun(self: leadcat.Engine, query?: table): integer?, string?, string?
 ---@field undo fun(self: leadcat.Engine, entry: integer, options?: table): leadcat.Outcome?, string?, string?
+---@field retry fun(self: leadcat.Engine, entry: integer, options?: table): leadcat.Outcome?, string?, string?
 ---@field flush fun(self: leadcat.Engine): true?, string?, string?
 ---@field metrics fun(self: leadcat.Engine): string?, string?, string?
 ---@field sweep fun(self: leadcat.Engine): table?, string?, string?
@@ -54,7 +55,7 @@ Engine.__index = Engine
 Engine.config, Engine.check, Engine.save = settings.config, settings.check, settings.save
 Engine.revisions, Engine.revert = settings.revisions, settings.revert
 Engine.handle, Engine.handle_many, Engine._report = handle.handle, handle.handle_many, handle.report
-Engine.recover, Engine.undo = apply.recover, undo.undo
+Engine.recover, Engine.undo, Engine.retry = apply.recover, undo.undo, undo.retry
 Engine.flush, Engine.metrics = metrics.flush, metrics.metrics
 Engine.propose, Engine.resolve, Engine.sweep = question.propose, question.resolve, question.sweep
 Engine.confirmation, Engine.confirmations = question.confirmation, question.confirmations

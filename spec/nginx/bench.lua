@@ -1,0 +1,84 @@
+--- What leadcat costs in nginx, as ratios of requests a second: a location with a decision beside the same without it, and
+-- an event that changes nothing beside a location that only reads, decodes and echoes JSON. One worker, kept-alive
+-- connections, rounds in turn; the medians of the rounds' ratios count. Run by spec/bench/http.sh.
+
+local leadcat = require "leadcat"
+local server = require "nginx.server"
+local stores = require "support.stores"
+
+local ROUNDS, SECONDS, CONNECTIONS = tonumber(os.getenv "ROUNDS") or 7, os.getenv "SECONDS" or "1", 16
+local PARTNER = 6 -- no potential customer: nothing is done
+local EVENT = '{"trigger":"sale_won","company":"Acme","sale":{"id":"S-1001","name":"Crema Duo"}}'
+
+local LOCATIONS = [[
+  keepalive_requests 1000000000;
+  location /leadcat/ { content_by_lua_block { require("nginx.site").serve() } }
+  location /plain { content_by_lua_block { require("nginx.bench_site").plain() } }
+  location /decided { content_by_lua_block { require("nginx.bench_site").decided() } }
+  location /echo { content_by_lua_block { require("nginx.bench_site").echo() } }
+]]
+
+-- `goal`: of the ratio of `path` to `than`.
+local COMPARED = {
+  { name = "a page with a decision, beside one without", path = "/decided?category=1", than = "/plain?category=1",
+    goal = 0.97 },
+  { name = "an event that changes nothing, beside an echo", path = "/leadcat/api/events", than = "/echo", post = true,
+    goal = 0.75 },
+}
+
+local function write(name, content)
+  local file = assert(io.open(name, "w"))
+  file:write(content)
+  file:close()
+end
+
+-- Requests a second.
+local function measure(running, path, script)
+  local pipe = assert(io.popen(("wrk -t1 -c%d -d%ss %s 'http://127.0.0.1:%d%s'"):format(CONNECTIONS, SECONDS,
+    script and "-s '" .. script .. "'" or "", running.port, path)))
+  local output = pipe:read "*a"
+  pipe:close()
+  assert(not output:find "Non%-2xx" and not output:find "Socket errors", output)
+  return assert(tonumber(output:match "Requests/sec:%s+([%d.]+)"), output)
+end
+
+local function median(list)
+  table.sort(list)
+  return list[math.ceil(#list / 2)]
+end
+
+local function compare(running, row, script)
+  local ratios, rates, others = {}, {}, {}
+  for i = 0, ROUNDS do
+    local other = measure(running, row.than, row.post and script)
+    local rate = measure(running, row.path, row.post and script)
+    if i > 0 then -- the first round warms up
+      ratios[i], rates[i], others[i] = rate / other, rate, other
+    end
+  end
+  local ratio = median(ratios)
+  print(("%-48s %.3f of it (%.0f of %.0f requests/s; goal %.2f%s)"):format(row.name, ratio, median(rates),
+    median(others), row.goal, ratio < row.goal and ", missed" or ""))
+end
+
+local directory = server.directory()
+local script = directory .. "/post.lua"
+write(script, ('wrk.method = "POST" wrk.body = %q wrk.headers["Content-Type"] = "application/json" '
+  .. 'wrk.headers["X-User"] = "admin"'):format(EVENT))
+local engine = assert(leadcat.open { path = directory .. "/store", map_size = 64 * 1024 * 1024 })
+assert(engine:save(stores.config { sale_won = 5 }))
+assert(engine.host:create("Acme", PARTNER))
+engine:close()
+
+local running = assert(server.start(directory, { workers = 1, server = LOCATIONS }))
+local ok, message = pcall(function()
+  for _, row in ipairs(COMPARED) do
+    compare(running, row, script)
+  end
+end)
+running:stop()
+os.execute("rm -rf '" .. directory .. "'")
+if not ok then
+  io.stderr:write(tostring(message), "\n")
+  os.exit(1)
+end
