@@ -27,7 +27,7 @@ HEADERS      := $(wildcard src/*.h)
 LUA_FILES    := $(shell find lua/leadcat -type f)
 
 BUILD   := build
-STATE_TESTS := spec/c/states_test.c
+STATE_TESTS := spec/c/states_test.c spec/c/lua_memory_test.c
 C_TESTS := $(patsubst spec/c/%.c,$(BUILD)/spec/%,$(filter-out $(STATE_TESTS),$(wildcard spec/c/*_test.c))) \
   $(if $(LUA54_INCDIR),$(STATE_TESTS:spec/c/%.c=$(BUILD)/spec/lua5.4_%)) \
   $(if $(LUAJIT_INCDIR),$(BUILD)/spec/luajit_states_test)
@@ -174,6 +174,7 @@ bench: all ## measure against the alternatives, as ratios in one run
 	@for script in spec/bench/*.lua; do for lua in $(LUA) $(LUAJIT); do \
 	  BUILD=$(BUILD) sh spec/support/with_lua.sh $$lua $$script || exit 1; \
 	done; done
+	@BUILD=$(BUILD) sh spec/bench/http.sh $(LUA)
 
 EVENTS ?= 2000000
 
