@@ -307,6 +307,7 @@ describe("leadcat in nginx", function()
       return engine:confirmation(asked.confirmation).state == "expired"
     end), "the question is still open")
     engine:close()
+    assert.equal("", running:log())
   end)
 end)
 
