@@ -263,13 +263,15 @@ static int one_entry(lua_State *L, const lc_store *store, lc_status status, cons
   return status == LC_OK ? push_entry(L, lc_store_result(store)) : l_fail(L, status, error);
 }
 
-static int all_entries(lua_State *L, const lc_store *store, lc_status status, const lc_error *error) {
+/* Pushes the array of what `push` makes of each item of the result. */
+static int push_all(lua_State *L, const lc_store *store, lc_status status, const lc_error *error,
+                    int push(lua_State *L, lc_text packed)) {
   if (status != LC_OK)
     return l_fail(L, status, error);
   lua_newtable(L);
   lc_text list = lc_store_result(store), item;
   for (int i = 1; lc_list_next(&list, &item); i++) {
-    if (push_entry(L, item) != 1)
+    if (push(L, item) != 1)
       return 3;
     lua_rawseti(L, -2, i);
   }
@@ -315,7 +317,7 @@ static int l_applying(lua_State *L) {
   double now = luaL_checknumber(L, 3);
   lc_text after = l_check_text(L, 4, LC_COMPANY_MAX);
   lc_status status = lc_store_applying(store, tenant, now, after, (size_t)luaL_checkinteger(L, 5), &error);
-  return all_entries(L, store, status, &error);
+  return push_all(L, store, status, &error, push_entry);
 }
 
 /* store:seen(tenant, event_id) -> entry */
@@ -344,7 +346,7 @@ static int l_history(lua_State *L) {
   uint64_t after = (uint64_t)luaL_optinteger(L, 5, 0);
   size_t limit = (size_t)luaL_checkinteger(L, 6);
   lc_status status = lc_store_history(store, tenant, company.text.size != 0 ? &company : NULL, since, after, limit, &error);
-  return all_entries(L, store, status, &error);
+  return push_all(L, store, status, &error, push_entry);
 }
 
 /* ---- questions --------------------------------------------------------------------------- */
@@ -401,16 +403,7 @@ static int l_confirmations(lua_State *L) {
   lc_text tenant = l_check_tenant(L, 2);
   lc_query query = check_query(L, 3);
   lc_status status = lc_store_confirmations(store, tenant, &query, &error);
-  if (status != LC_OK)
-    return l_fail(L, status, &error);
-  lua_newtable(L);
-  lc_text list = lc_store_result(store), item;
-  for (int i = 1; lc_list_next(&list, &item); i++) {
-    if (push_confirmation(L, item) != 1)
-      return 3;
-    lua_rawseti(L, -2, i);
-  }
-  return 1;
+  return push_all(L, store, status, &error, push_confirmation);
 }
 
 /* store:count_confirmations(tenant, query) -> how many, up to the limit */
