@@ -274,10 +274,12 @@ describe("leadcat in nginx", function()
       end
       return lines
     end
-    server.wait_for(function() -- each worker tells the store every few seconds
-      local _, text = running:request("GET", "/leadcat/metrics")
-      return table.concat(counts_of(text), "\n") == table.concat(expected, "\n")
+    local engine = open()
+    server.wait_for(function() -- each worker tells the store every few seconds, asked or not
+      return table.concat(counts_of(engine:metrics()), "\n") == table.concat(expected, "\n")
     end)
+    assert.same(expected, counts_of(engine:metrics()))
+    engine:close()
     for worker, answer in pairs(ask_each "/leadcat/metrics") do
       assert.same(expected, counts_of(answer.body), worker)
     end
@@ -298,11 +300,12 @@ describe("leadcat in nginx", function()
 
   it("closes overdue questions by itself", function()
     prepare { "Acme" }
-    local engine = open { confirmation_ttl = 10, clock = function() return os.time() - 60 end }
+    local asked_at = os.time() - 60
+    local engine = open { confirmation_ttl = 10, clock = function() return asked_at end }
     local asked = assert(engine:handle { trigger = "sale_won", company = "Acme" })
     engine:close()
     start()
-    engine = open { clock = function() return os.time() - 60 end } -- for whom its time is not over
+    engine = open { clock = function() return asked_at end } -- for whom its time is not over
     assert(server.wait_for(function()
       return engine:confirmation(asked.confirmation).state == "expired"
     end), "the question is still open")
