@@ -1931,7 +1931,7 @@ describe("the settings page", function()
       for _, method in ipairs { "GET", "POST" } do
         local answer = is_page(ask(site, method, "/leadcat/settings", { as = who, form = { ["do"] = "save" } }))
         assert.equal(403, answer.status)
-        contains(answer.body, "Only administrators can see and change these settings. Ask one of yours.")
+        contains(answer.body, "Only administrators can see and change these settings. Ask your administrator.")
         lacks(answer.body, "<form")
       end
     end

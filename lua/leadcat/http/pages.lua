@@ -59,12 +59,13 @@ local function show_edited(context, status, edited, fields)
   return response.html(context, status, settings_page.html(model(context, fields)))
 end
 
--- Somebody else has saved meanwhile: what that changed is shown, and what was typed is kept.
-local function show_stale(context, edited, stored, edit)
+-- Somebody else has saved meanwhile: what that changed is shown, and what was typed is laid over it.
+local function show_stale(context, fields, stored)
   local newest, message, code = context.engine:config()
   if not newest then
     return response.problem(context, code, message)
   end
+  local _, edited, edit = settings_form.read(fields, newest, context.language)
   return show_edited(context, 412, edited, {
     revision = newest.revision,
     edit = edit,
@@ -85,7 +86,7 @@ local function stored_config(context, fields)
   return stored, message, code
 end
 
-local function save(context, edited, stored, edit)
+local function save(context, fields, stored, edited, edit)
   if not is_licensed(context) then
     return show_edited(context, 403, edited, { revision = stored.revision, edit = edit })
   end
@@ -97,7 +98,7 @@ local function save(context, edited, stored, edit)
   elseif code == "invalid" then
     return show_edited(context, 422, edited, { revision = stored.revision, edit = edit, problems = problems })
   elseif code == "stale" then
-    return show_stale(context, edited, stored, edit)
+    return show_stale(context, fields, stored)
   end
   return response.problem(context, code, message)
 end
@@ -122,7 +123,7 @@ function pages.save_settings(context)
   elseif action == "edit" then
     return show_edited(context, 200, edited, { revision = stored.revision, edit = edit })
   end
-  return save(context, edited, stored, edit)
+  return save(context, fields, stored, edited, edit)
 end
 
 -- Questions ------------------------------------------------------------------------------------------------------------
