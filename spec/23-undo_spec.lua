@@ -335,6 +335,49 @@ describe("undo with a host that", function()
   end)
 end)
 
+describe("a change that was put aside as failed", function()
+  after_each(stores.check)
+
+  -- What is begun is given up by a host that is away; gives its entry. The host is well again then.
+  local function give_up(engine, time, begin)
+    local set = engine.host.set_category
+    function engine.host.set_category() return nil, "away" end
+    local entry = assert(begin()).entry
+    for _ = 1, 10 do
+      time.now = time.now + 3600
+      engine:recover()
+    end
+    assert.equal("failed", engine:history()[1].status)
+    engine.host.set_category = set
+    return entry
+  end
+
+  it("is made by a new entry, once", function()
+    local engine, time = open(HOSTS[2])
+    local entry = give_up(engine, time, function()
+      return engine:handle { trigger = "sale_won", company = "Acme", actor = BOB, sale = { id = 17 } }
+    end)
+    assert.equal("forbidden", select(3, engine:retry(entry, { actor = BOB })))
+    local outcome = assert(engine:retry(entry, { actor = ANN }))
+    assert.same({ "updated", "matched", LEAD, CUSTOMER }, { outcome.status, outcome.reason, outcome.from, outcome.to })
+    assert.same({ ANN, { id = 17 } }, { engine:history()[1].actor, engine:history()[1].sale })
+    assert.same({ { "Acme 1 -> 5" }, "updated, failed" }, { engine.host.changes, statuses(engine) })
+    assert.equal("conflict", select(3, engine:retry(entry, { actor = ANN })))
+    assert.equal("invalid", select(3, engine:retry(outcome.entry)))
+    engine:close()
+  end)
+
+  it("is still an undo when it was one", function()
+    local engine, time = open(HOSTS[2])
+    local first = happen(engine, "sale_won")
+    local entry = give_up(engine, time, function() return engine:undo(first) end)
+    local outcome = assert(engine:retry(entry))
+    assert.same({ "updated", "undo", LEAD }, { outcome.status, outcome.reason, engine.host.companies.Acme })
+    assert.equal("updated undo, failed undo, updated", statuses(engine))
+    engine:close()
+  end)
+end)
+
 describe("undo from many processes", function()
   after_each(stores.check)
 

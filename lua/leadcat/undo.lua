@@ -39,7 +39,8 @@ local function newest_of(self, entry, key)
   return newest
 end
 
--- The same, and that the company is in `from`, so that nobody else has changed it: what is refused must leave neither an entry nor a closed question.
+-- The same, and that the company is in `from`, so that nobody else has changed it: what is refused must leave neither an
+-- entry nor a closed question.
 ---@return integer? newest
 ---@return string? message
 ---@return string? code `conflict`
@@ -164,7 +165,9 @@ function undo:retry(id, options)
     return nil, message, code
   end
   local happened = journal.event(entry)
-  return make(self, entry, RETRY, { actor = actor or happened.actor, sale = happened.sale, contact = happened.contact })
+  return make(self, entry, RETRY, {
+    actor = actor or happened.actor, sale = happened.sale, contact = happened.contact, undoes = happened.undoes,
+  })
 end
 
 return undo
