@@ -10,7 +10,7 @@ local LEAD, QUALIFIED, OPPORTUNITY, LOST_OPPORTUNITY = 1, 2, 3, 4 -- potential c
 plan.START = LEAD
 plan.WORKERS = 8
 plan.COMPANIES = 12 -- of each tenant: few, so that the workers meet
-plan.KEEP = 250 -- entries of each tenant's journal
+plan.KEEP = 200 -- entries of each tenant's journal
 plan.MAP = 2 ^ 28
 plan.TTL = 2 -- seconds until a question expires
 
@@ -32,6 +32,7 @@ local EVENTS = {
   { trigger = "sale_registered" }, { trigger = "sale_lost" }, -- to and fro, most of the time
   { trigger = "sale_registered" }, { trigger = "sale_lost" },
   { trigger = "sale_won" }, { trigger = "lead_status_set", lead_status = 5 }, { trigger = "sale_won", choice = true },
+  { trigger = "sale_registered", category = LEAD }, -- says where the company stands, often wrongly
 }
 
 --- One of two configs.
@@ -56,7 +57,8 @@ function plan.event(seed, id)
   local number = hash(seed, id)
   local kind = EVENTS[math.floor(number / 1000) % #EVENTS + 1]
   local event = {
-    id = id, trigger = kind.trigger, lead_status = kind.lead_status, actor = { id = "u" .. number % 5 },
+    id = id, trigger = kind.trigger, lead_status = kind.lead_status, category = kind.category,
+    actor = { id = "u" .. number % 5 },
     company = math.floor(number / 100000) % plan.COMPANIES + 1,
   }
   if kind.choice then

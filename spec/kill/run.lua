@@ -115,7 +115,11 @@ for n = 1, ROUNDS do
   if n % CHECK == 0 or n == ROUNDS then
     core.sleep(0.2) -- so that some work is done in one life
     kill(ALL)
-    if not verifier:check() then
+    local ran, message = xpcall(verifier.check, debug.traceback, verifier)
+    if not ran then
+      verifier:problem("%s", message)
+    end
+    if #verifier.problems > 0 then
       say("after round %d of %d: %d problems", n, ROUNDS, #verifier.problems)
       report(verifier)
       os.exit(1)

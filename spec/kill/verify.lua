@@ -146,18 +146,31 @@ function Verifier:check_log(tenant, company, entries, applied)
       end
       applied[change.entry], newest = true, math.max(newest, change.entry)
       self:check_change(tenant, company, changes, i, entries)
-    else
-      applied[("%d to %d"):format(company, change.to)] = true
     end
     self:count(change.entry ~= 0 and "changes of hosts" or "changes outside")
   end
+  applied[company] = changes
 end
 
--- Every entry that is updated is in a log; where others change companies too, it may have found its work done.
+-- Whether a company may have stood in an entry's target before its change was begun, which was then found done after a
+-- kill: by what others have changed since the entry before it, or because the event was wrong about where it stood.
+local function was_there(changes, entry)
+  local before, stood = plan.START, {}
+  for _, change in ipairs(changes) do
+    if change.entry > entry.entry then
+      break
+    elseif change.entry ~= 0 then
+      before, stood = change.to, {}
+    end
+    stood[change.to] = true
+  end
+  return before == entry.to or stood[entry.to] == true
+end
+
+-- Every entry that is updated is in a log, or its work was done.
 function Verifier:check_updated(tenant, applied)
   for number, entry in pairs(self.known[tenant]) do
-    local done = applied[number] or tenant == "keyed" and applied[("%d to %d"):format(entry.company, entry.to)]
-    if entry.status == "updated" and not done then
+    if entry.status == "updated" and not applied[number] and not was_there(applied[entry.company], entry) then
       self:problem("%s: entry %.0f (%s) is not in the host's log", tenant, number, said(entry))
     end
   end
@@ -165,7 +178,7 @@ end
 
 -- The embedded host has no log but the journal: its entries are a chain that ends where the company stands.
 function Verifier:check_embedded(engine, entries)
-  local numbers, category = {}, {}
+  local numbers, category, newest = {}, {}, {}
   for number, entry in pairs(self.known.embedded) do
     numbers[#numbers + 1] = entry.status == "updated" and number or nil
   end
@@ -173,10 +186,11 @@ function Verifier:check_embedded(engine, entries)
   for _, number in ipairs(numbers) do
     local entry = self.known.embedded[number]
     local from = category[entry.company] or plan.START
-    if entry.from ~= from and not may_be_gone(entries, number) then
+    local something_may_be_gone = may_be_gone(entries, (newest[entry.company] or 0) + 1)
+    if entry.from ~= from and not something_may_be_gone then
       self:problem("embedded: entry %.0f of company %d begins at %d, not %d", number, entry.company, entry.from, from)
     end
-    category[entry.company] = entry.to
+    category[entry.company], newest[entry.company] = entry.to, number
   end
   for company, last in pairs(category) do
     if engine.host:get(company) ~= last then
@@ -341,27 +355,26 @@ end
 
 -- All of it ------------------------------------------------------------------------------------------------------------
 
-local function later()
-  return os.time() + 3 * 3600 -- whatever is to be tried again later is due
-end
+local LATER = 3 * 3600 -- whatever is to be tried again later is due then
 
 -- How many entries the killed have left unfinished: opening the store with a host finishes them.
 local function count_unfinished(path)
   local store, count = assert(core.open { path = path, map_size = plan.MAP }), 0
   for _, tenant in ipairs(plan.TENANTS) do
-    count = count + #assert(store:applying(tenant, later(), "", 1000))
+    count = count + #assert(store:applying(tenant, core.now() + LATER, "", 1000))
   end
   store:close()
   return count
 end
 
 --- Opens the store, finishes what is unfinished, and checks all that is there; nobody else has it open. What the workers
--- complained of counts, too.
+-- complained of counts, too. What is wrong goes to `problems`.
 function Verifier:check()
   self.unfinished = self.unfinished + count_unfinished(self.files.store)
-  local crm = host_of.new(self.files, plan.START, "verifier")
+  local crm, ahead = host_of.new(self.files, plan.START, "verifier"), LATER
   local mine = assert(leadcat.open {
-    path = self.files.store, tenant = "plain", map_size = plan.MAP, clock = later,
+    path = self.files.store, tenant = "plain", map_size = plan.MAP,
+    clock = function() return core.now() + ahead end,
     host = {
       category = function(company, tenant) return crm:category(company, tenant) end,
       set_category = function(...) return crm:set_category(...) end,
@@ -370,9 +383,10 @@ function Verifier:check()
   local embedded = assert(leadcat.open { path = self.files.store, tenant = "embedded", map_size = plan.MAP })
   local engines, journals = { plain = mine, keyed = mine:tenant "keyed", embedded = embedded }, {}
   self.counts, self.revisions = {}, {}
+  assert(engines.plain:recover() and engines.keyed:recover())
+  ahead = 0
   for _, tenant in ipairs(plan.TENANTS) do
     local engine, applied = engines[tenant], {}
-    assert(engine:recover())
     journals[tenant] = self:read_journal(engine, tenant)
     if tenant ~= "embedded" then
       for company = 1, plan.COMPANIES do
@@ -395,7 +409,6 @@ function Verifier:check()
   embedded:close()
   mine:close()
   self:check_files()
-  return #self.problems == 0
 end
 
 return verify

@@ -137,11 +137,17 @@ local function any_engine()
   return engines[tenant], tenant
 end
 
--- An event that was handled before, perhaps; or one that every worker handles at once.
+-- An event that was handled before, perhaps.
 local function deliver_again()
-  local worker = math.random(0, plan.WORKERS)
-  handle(worker == 0 and ("0:%d"):format(math.floor(core.now() * 20) % 1000000)
-    or ("%d:%d"):format(worker, math.random(place + (worker == number and 1 or 5))))
+  local worker = math.random(plan.WORKERS)
+  handle(("%d:%d"):format(worker, math.random(place + (worker == number and 1 or 5))))
+end
+
+-- An event that every worker handles at once.
+local function meet()
+  local moment = core.now() * 50
+  core.sleep((math.ceil(moment) - moment) / 50)
+  handle(("0:%d"):format(math.ceil(moment) % 1000000))
 end
 
 local ANSWERS = { { accept = true }, { decline = true }, { category = 1 }, { category = 3 } }
@@ -196,9 +202,9 @@ local function change_outside()
   crm:change_outside(math.random(plan.COMPANIES), math.random(4), "keyed")
 end
 
-local ACTIONS = {
-  { 60, handle_next }, { 12, handle_many }, { 8, deliver_again }, { 8, resolve }, { 3, undo }, { 1, save },
-  { 3, maintain }, { 3, look }, { 2, change_outside },
+local ACTIONS = { -- and how many of a hundred
+  { 50, handle_next }, { 12, handle_many }, { 8, deliver_again }, { 10, meet }, { 8, resolve }, { 3, undo },
+  { 1, save }, { 3, maintain }, { 3, look }, { 2, change_outside },
 }
 
 local function act()
