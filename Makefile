@@ -33,7 +33,7 @@ C_TESTS := $(patsubst spec/c/%.c,$(BUILD)/spec/%,$(filter-out $(STATE_TESTS),$(w
   $(if $(LUAJIT_INCDIR),$(BUILD)/spec/luajit_states_test)
 MODULES := $(if $(LUA54_INCDIR),$(BUILD)/lua5.4/leadcat/core.so) $(if $(LUAJIT_INCDIR),$(BUILD)/luajit/leadcat/core.so)
 
-.PHONY: all demo test c-tests lint asan valgrind bench soak kill install rock clean help serve deps-demo deps-serve deps-test deps-ci lua5.3 core
+.PHONY: all demo test c-tests lint asan valgrind bench soak kill install rock clean help serve deps-demo deps-serve deps-test deps-fuzz deps-ci fuzz lua5.3 core
 .DELETE_ON_ERROR:
 
 all: $(MODULES) $(BUILD)/bin/leadcat ## build the core for each Lua whose headers are there, and build/bin/leadcat
@@ -80,7 +80,8 @@ DEMO_PACKAGES := gcc libc6-dev liblmdb-dev lua5.4 liblua5.4-dev lua-cjson lua-ar
 SERVE_PACKAGES := $(DEMO_PACKAGES) libluajit2-5.1-dev nginx libnginx-mod-http-lua
 TEST_PACKAGES := $(SERVE_PACKAGES) luajit2 lua-busted lua-socket lmdb-utils luarocks \
   nodejs=node npm=npm chromium=chromium
-CI_PACKAGES   := $(TEST_PACKAGES) liblua5.3-dev cppcheck lua-check valgrind wrk
+FUZZ_PACKAGES := clang libclang-rt-14-dev liblmdb-dev liblua5.4-dev lua-cjson
+CI_PACKAGES   := $(TEST_PACKAGES) $(FUZZ_PACKAGES) liblua5.3-dev cppcheck lua-check valgrind wrk
 
 # install PACKAGES: what is missing, with apt when we may; otherwise the command to type is named. What is given as
 # package=command is there when the command is, wherever it came from. Services are not started, as Debian would on its own:
@@ -112,6 +113,9 @@ deps-serve:
 deps-test:
 	$(call install,$(TEST_PACKAGES))
 
+deps-fuzz:
+	$(call install,$(FUZZ_PACKAGES))
+
 deps-ci:
 	$(call install,$(CI_PACKAGES))
 
@@ -136,6 +140,8 @@ LMDB_STATIC := $(filter /%,$(shell $(CC) -print-file-name=liblmdb.a))
 $(BUILD)/spec/memory_test: LIBS = $(or $(LMDB_STATIC),-llmdb) -pthread $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc strdup free)
 comma := ,
 
+$(BUILD)/spec/hostile_test: spec/fuzz/core.c spec/fuzz/core.h
+
 # These load the core as hosts do.
 $(BUILD)/spec/lua5.4_%: spec/c/%.c $(wildcard spec/c/*.h) $(BUILD)/lua5.4/leadcat/core.so
 	@mkdir -p $(@D)
@@ -150,11 +156,12 @@ $(BUILD)/spec/%: spec/c/%.c $(wildcard spec/c/*.h) $(CORE_OBJECTS)
 	$(CC) $(CFLAGS) $(ALL) $(WERROR) -Isrc $(filter-out %.h,$^) -o $@ $(LIBS) $(LDFLAGS)
 
 lint: deps-ci ## static checks of C and Lua
-	$(CC) -fsyntax-only $(ALL) -O2 -Werror -Isrc $(CORE_SOURCES) $(wildcard spec/c/*.c)
+	$(CC) -fsyntax-only $(ALL) -O2 -Werror -Isrc $(CORE_SOURCES) $(filter-out $(STATE_TESTS),$(wildcard spec/c/*.c)) spec/fuzz/core.c
+	$(CC) -fsyntax-only $(ALL) -O2 -Werror -isystem $(LUA54_INCDIR) $(STATE_TESTS) spec/fuzz/fuzz_lua.c
 	$(CC) -fsyntax-only $(ALL) -O2 -Werror -isystem $(LUA54_INCDIR) $(LUA_SOURCES)
 	$(CC) -fsyntax-only $(ALL) -O2 -Werror -isystem $(LUAJIT_INCDIR) $(LUA_SOURCES)
 	cppcheck --std=c11 --enable=warning,performance,portability --inline-suppr --quiet --error-exitcode=1 \
-	  --suppress=missingIncludeSystem -Isrc src spec/c
+	  --suppress=missingIncludeSystem -Isrc src spec/c spec/fuzz
 	luacheck --quiet lua spec lua/leadcat/bin/leadcat
 
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -169,6 +176,23 @@ valgrind: deps-ci ## the specs on Lua 5.4 under valgrind
 	@$(MAKE) --no-print-directory -s all c-tests
 	@BUILD=$(BUILD) LEADCAT_SLOW=1 RUN_UNDER="valgrind --quiet --error-exitcode=99 --leak-check=full \
 	  --show-leak-kinds=definite --errors-for-leak-kinds=definite" sh spec/support/run.sh $(LUA)
+
+FUZZ_SECONDS ?= 10
+FUZZ_CC      ?= clang
+FUZZ_FLAGS   := -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+FUZZED       := ruleset decide record question status
+
+fuzz: deps-fuzz ## feed hostile input to all that reads any, FUZZ_SECONDS (10) each; FUZZ="csv http" for some
+	@$(MAKE) --no-print-directory -s $(addprefix $(BUILD)/fuzz/,ruleset build records lua)
+	@BUILD=$(BUILD) FUZZ_SECONDS=$(FUZZ_SECONDS) sh spec/fuzz/run.sh
+
+$(BUILD)/fuzz/lua: spec/fuzz/fuzz_lua.c $(CORE_SOURCES) $(LUA_SOURCES) $(HEADERS) Makefile
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(FUZZ_FLAGS) $(ALL) -isystem $(LUA54_INCDIR) $(filter %.c,$^) -o $@ -llua5.4 $(LIBS)
+
+$(BUILD)/fuzz/%: spec/fuzz/fuzz_core.c spec/fuzz/core.c $(FUZZED:%=src/%.c) $(HEADERS) spec/fuzz/core.h Makefile
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(FUZZ_FLAGS) $(ALL) -DTARGET=fuzz_$* -Isrc $(filter %.c,$^) -o $@
 
 bench: all ## measure against the alternatives, as ratios in one run
 	@for script in spec/bench/*.lua; do for lua in $(LUA) $(LUAJIT); do \
