@@ -95,6 +95,7 @@ function Verifier:read_journal(engine, tenant)
       self:problem("%s: %d entries are counted, there are %d", tenant, value, #entries)
     end
   end
+  self:count("entries kept of " .. tenant, #entries)
   return entries
 end
 
