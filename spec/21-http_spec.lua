@@ -167,6 +167,11 @@ local function contains(text, part)
   assert.is_truthy(text:find(part, 1, true), ("%q is not in %s"):format(part, text))
 end
 
+-- The English words of a key.
+local function text_of(site, key)
+  return site.engine.strings:text("en", key)
+end
+
 local function lacks(text, part)
   assert.is_nil(text:find(part, 1, true))
 end
@@ -482,7 +487,7 @@ describe("what changes something", function()
         assert.equal(row[1] and changed or 403, answer.status, shown(row))
         if not row[1] then
           assert.same({ before, revision }, { entries(site), site.engine:config().revision }, shown(row))
-          contains(answer.body, "another website")
+          contains(answer.body, text_of(site, "problem.cross_site"))
         end
       end
       site.engine:close()
@@ -1800,6 +1805,8 @@ describe("the metrics", function()
       assert.is_true(samples['leadcat_map_used_bytes{file="journal"}'] > 0)
       assert.is_true(samples['leadcat_map_size_bytes{file="config"}'] > 0)
     end
+    change(two) -- not flushed: whoever is asked tells his own at once
+    assert.equal(8, metrics(two)['leadcat_events_total{trigger="sale_won",status="updated",reason="matched"}'])
     one.engine:close()
     two.engine:close()
     three.engine:close()
@@ -1931,7 +1938,7 @@ describe("the settings page", function()
       for _, method in ipairs { "GET", "POST" } do
         local answer = is_page(ask(site, method, "/leadcat/settings", { as = who, form = { ["do"] = "save" } }))
         assert.equal(403, answer.status)
-        contains(answer.body, "Only administrators can see and change these settings. Ask your administrator.")
+        contains(answer.body, text_of(site, "settings.forbidden"))
         lacks(answer.body, "<form")
       end
     end
@@ -1947,9 +1954,9 @@ describe("the settings page", function()
     assert.same({ 303, "/leadcat/settings?saved=2" }, { answer.status, answer.headers.Location })
     assert.same({ "confirm", PARTNER, "matched" }, { site.engine:decide("sale_won", LEAD) })
     assert.equal("Ann", site.engine:revisions()[1].actor.name)
-    contains(get(site, "?saved=2"), "The settings are saved and in use.")
+    contains(get(site, "?saved=2"), text_of(site, "settings.saved"))
     for _, query in ipairs { "", "?saved=1", "?saved=3", "?saved=<b>", "?saved=" } do
-      lacks(get(site, query), "The settings are saved and in use.")
+      lacks(get(site, query), text_of(site, "settings.saved"))
     end
     site.engine:close()
   end)
@@ -1961,8 +1968,8 @@ describe("the settings page", function()
       ["rule.sale_won.set_category"] = "", ["category.1.name"] = "My <b>own</b> lead",
     }))
     assert.equal(422, answer.status)
-    contains(answer.body, "Choose a category")
-    contains(answer.body, "The settings were not saved")
+    contains(answer.body, text_of(site, "settings.problem.category_required"))
+    contains(answer.body, text_of(site, "settings.not_saved"))
     assert.equal("My <b>own</b> lead", fields_of(answer.body)["category.1.name"])
     lacks(answer.body, "<b>own")
     assert.equal(1, site.engine:config().revision)
@@ -1979,7 +1986,7 @@ describe("the settings page", function()
     assert(site.engine:save(other, { actor = ACTORS.liv }))
     local answer = is_page(post(site, fields, { ["category.1.name"] = "Mine" }))
     assert.equal(412, answer.status)
-    contains(answer.body, "Somebody else has saved meanwhile")
+    contains(answer.body, text_of(site, "settings.changed"))
     contains(answer.body, "now sets the category to Partner")
     local again = fields_of(answer.body)
     assert.same({ "2", "Mine" }, { again.revision, again["category.1.name"] })
@@ -2038,7 +2045,7 @@ describe("the settings page", function()
       return true
     end
     local site = new_site { host = host }
-    contains(get(site), "There is no license")
+    contains(get(site), text_of(site, "settings.unlicensed"))
     assert.equal(403, post(site, { revision = "1" }).status)
     assert.equal(1, site.engine:config().revision)
     site.engine:close()
@@ -2102,7 +2109,7 @@ describe("the inbox", function()
     local site = new_site()
     site.app = http.new { engine = site.engine, authenticate = function() return { service = true } end }
     question(site)
-    contains(ask(site, "GET", "/leadcat/confirmations").body, "There is nothing to answer.")
+    contains(ask(site, "GET", "/leadcat/confirmations").body, text_of(site, "inbox.empty"))
     local status, counted = call(site, "GET", "/leadcat/api/confirmations/count")
     assert.same({ 200, { count = 0 } }, { status, counted })
     site.engine:close()
@@ -2136,7 +2143,7 @@ describe("what is in the way of a page", function()
   it("is a page itself, with the same status as elsewhere", function()
     local site = new_site()
     for _, row in ipairs {
-      { "GET", "/settings", NOBODY, 401, "Sign in to continue." }, { "GET", "/history", NOBODY, 401 },
+      { "GET", "/settings", NOBODY, 401, text_of(site, "problem.unauthenticated") }, { "GET", "/history", NOBODY, 401 },
       { "GET", "/confirmations", "raises", 503 }, { "GET", "/confirmations/" .. UNKNOWN, "bob", 404 },
       { "PUT", "/history", "bob", 405 }, { "POST", "/settings", "ann", 415 },
     } do
