@@ -374,7 +374,7 @@ describe("a closed question", function()
         end
         -- Neither time nor a newer event changes it any more.
         time.now = time.now + 30 * DAY
-        assert.same({ expired = 0 }, engine:sweep())
+        assert.same({ expired = 0, removed = 0 }, engine:sweep())
         engine.host.set_category("Acme", LEAD, engine.host.category "Acme")
         assert(engine:handle { trigger = "sale_lost", company = "Acme" })
         assert.same(record, engine:confirmation(id))
@@ -445,7 +445,7 @@ describe("a question's time", function()
     local early, late = ask(engine), ask(engine, { company = "Bolt" })
     time.now = START + 59.999
     assert.equal("open", engine:confirmation(late).state)
-    assert.same({ expired = 0 }, engine:sweep())
+    assert.same({ expired = 0, removed = 0 }, engine:sweep())
     assert.equal(2, #engine:confirmations { state = "open" })
     assert.equal("updated", engine:resolve(early, { accept = true }).status)
     time.now = START + 60
@@ -483,7 +483,7 @@ describe("a question's time", function()
       assert.same({ nil, "expired", "expired" }, { outcome, code, record and record.state })
       assert.matches("2023%-11%-14 22:14", message)
     end },
-    { "sweeping", function(engine) assert.same({ expired = 1 }, engine:sweep()) end },
+    { "sweeping", function(engine) assert.same({ expired = 1, removed = 0 }, engine:sweep()) end },
     { "maintaining", function(engine)
       local counts = assert(engine:maintain())
       assert.same({ 1, 0, 0, 0 }, { counts.expired, counts.finished, counts.failed, counts.busy })
@@ -511,7 +511,7 @@ describe("a question's time", function()
         revision = 1, from = LEAD, to = CUSTOMER, status = "expired", confirmation = id,
       }, entry)
       assert.equal(0, commits(engine, function()
-        assert.same({ expired = 0 }, engine:sweep())
+        assert.same({ expired = 0, removed = 0 }, engine:sweep())
         engine:confirmations()
       end))
       assert.equal(row[3] and LOST or LEAD, engine.host:get "Acme")
@@ -544,7 +544,7 @@ describe("a question's time", function()
       time.now = START + 30
       local later = ask(engine)
       time.now = START + 60
-      local used = commits(engine, function() assert.same({ expired = count }, engine:sweep()) end)
+      local used = commits(engine, function() assert.same({ expired = count, removed = 0 }, engine:sweep()) end)
       assert.equal(math.ceil(count / 256), used, "commits")
       assert.equal("open", engine:confirmation(later).state)
 
@@ -576,8 +576,8 @@ describe("a question's time", function()
     assert(other:save(stores.config(RULES)))
     local id, others = ask(engine), ask(other, { category = LEAD })
     time.now = START + 60
-    assert.same({ expired = 1 }, engine:sweep())
-    assert.same({ expired = 1 }, other:sweep())
+    assert.same({ expired = 1, removed = 0 }, engine:sweep())
+    assert.same({ expired = 1, removed = 0 }, other:sweep())
     assert.same({ "expired", "expired" }, { engine:confirmation(id).state, other:confirmation(others).state })
     engine:close()
   end)
@@ -1129,7 +1129,7 @@ describe("a list of questions", function()
     local engine = open()
     assert.same({}, engine:confirmations())
     assert.same({}, engine:confirmations { company = "Acme", user = "bob", state = "conflict" })
-    assert.same({ expired = 0 }, engine:sweep())
+    assert.same({ expired = 0, removed = 0 }, engine:sweep())
     engine:close()
   end)
 end)
@@ -1427,9 +1427,15 @@ describe("a company that has another category by now", function()
       local host = name ~= "the embedded host" and new_crm() or nil
       local engine = open { host = host }
       local id = ask(engine, { company = "Gone", category = LEAD })
-      local outcome = assert(engine:resolve(id, { accept = true }))
-      assert.same({ "conflict", nil }, { outcome.status, outcome.category })
-      assert.equal("conflict", engine:confirmation(id).state)
+      local outcome, message, code = engine:resolve(id, { accept = true })
+      if host then
+        assert.same({ "conflict", nil }, { outcome.status, outcome.category })
+        assert.equal("conflict", engine:confirmation(id).state)
+      else -- it was never kept here: its own host has to be asked
+        assert.same({ nil, "company Gone is not kept in this store: answer where its CRM is", "unavailable" },
+          { outcome, message, code })
+        assert.equal("open", engine:confirmation(id).state)
+      end
       engine:close()
     end)
   end
@@ -1587,7 +1593,7 @@ describe("an answer that the host could not make happen", function()
   it("was given in time: while it is unfinished the question does not expire", function()
     local engine, host, time, id = open_failed { confirmation_ttl = 60 }
     time.now = START + 120
-    assert.same({ expired = 0 }, engine:sweep())
+    assert.same({ expired = 0, removed = 0 }, engine:sweep())
     assert.equal("open", engine:confirmation(id).state)
     assert.equal("unavailable", select(3, engine:resolve(id, { decline = true }, { actor = ANN })))
     assert.equal("open", engine:confirmations()[1].state)
@@ -1612,7 +1618,7 @@ describe("an answer that the host could not make happen", function()
     local engine, _, time, id = open_failed { confirmation_ttl = 60 }
     local other = ask(engine, { company = "Bolt" })
     time.now = START + 120
-    assert.same({ expired = 1 }, engine:sweep())
+    assert.same({ expired = 1, removed = 0 }, engine:sweep())
     assert.same({ "open", "expired" }, { engine:confirmation(id).state, engine:confirmation(other).state })
     engine:close()
   end)
@@ -1709,7 +1715,7 @@ describe("a host that takes its time over an answer", function()
     local first = coroutine.wrap(function() return engine:resolve(id, { accept = true }, { actor = BOB }) end)
     first()
     time.now = START + 20
-    assert.same({ expired = 0 }, engine:sweep())
+    assert.same({ expired = 0, removed = 0 }, engine:sweep())
     assert.equal("open", engine:confirmation(id).state)
     assert.equal("updated", first().status)
     assert.equal("accepted", engine:confirmation(id).state)

@@ -238,7 +238,7 @@ describe("a process that is killed while the host makes an answer happen", funct
 
         -- It was answered in time, so it stays open until it is known what has become of that.
         time.now = 1700000020
-        assert.same({ expired = 0 }, engine:sweep())
+        assert.same({ expired = 0, removed = 0 }, engine:sweep())
         assert.equal("open", engine:confirmation(id).state)
         if row[2] then
           row[2](engine, id)

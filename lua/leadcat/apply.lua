@@ -259,7 +259,7 @@ end
 ---@return string? code
 function apply:recover()
   self:_check_open()
-  local counts, after = { finished = 0, failed = 0, busy = 0 }, ""
+  local counts, after, failure = { finished = 0, failed = 0, busy = 0 }, "", nil
   if self.host.embedded then
     return counts -- what is unfinished here is another host's: only that one can finish it
   end
@@ -278,10 +278,13 @@ function apply:recover()
       elseif code == "conflict" then
         counts.busy = counts.busy + 1
       elseif code ~= "not_found" then
-        return nil, message, code
+        failure = failure or { message, code } -- the others are not to wait for it
       end
     end
   until #entries < PAGE
+  if failure then
+    return nil, failure[1], failure[2]
+  end
   return counts
 end
 

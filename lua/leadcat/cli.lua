@@ -470,9 +470,6 @@ end
 function commands.resolve(args)
   return with_store(args, false, function(engine)
     local record = must(engine:confirmation(args.id))
-    if record.state == "open" and not engine.host:get(record.company) then
-      fail("company %s is not kept in this store: answer where its CRM is", tostring(record.company))
-    end
     local who = args.as and { id = args.as, admin = true } or actor()
     local outcome = must(engine:resolve(args.id, answer_of(engine, args), { actor = who }))
     if args.json then

@@ -7,6 +7,7 @@ local event_of = require "leadcat.event"
 local handle = require "leadcat.handle"
 local journal = require "leadcat.journal"
 local options_of = require "leadcat.options"
+local platform = require "leadcat.platform"
 local settings = require "leadcat.settings"
 local view_of = require "leadcat.render.view"
 
@@ -101,6 +102,20 @@ local function check_id(id)
   end
 end
 
+-- Closes the questions whose time is over, some at a time.
+local function expire(self)
+  local total = 0
+  repeat
+    local expired, more, code = self._store:expire(self._tenant, self:_now())
+    if not expired then
+      return nil, more, code
+    end
+    total = total + expired
+    platform.give_way()
+  until not more
+  return total
+end
+
 local function is_overdue(self, stored)
   return stored.state == "open" and stored.expires_at <= self:_now()
 end
@@ -125,7 +140,7 @@ function question:confirmation(id)
   local stored, message, code = read(self, id)
   local swept = true
   if stored and is_overdue(self, stored) then
-    swept = self:sweep()
+    swept = expire(self)
     stored, message, code = read(self, id)
   end
   if not stored then
@@ -160,7 +175,7 @@ local function to_query(self, query, limit)
       return nil, message, code
     end
   end
-  local swept = self:sweep() ~= nil
+  local swept = expire(self) ~= nil
   return {
     company = query.company and event_of.check_key(query.company, "company", 4),
     user = query.user and event_of.check_key(query.user, "user", 4),
@@ -213,21 +228,36 @@ function question:count_confirmations(query)
   return self._store:count_confirmations(self._tenant, asked)
 end
 
---- Closes the questions whose time is over.
----@return {expired: integer}? counts
+-- Removes what is older or more than is to be kept, some at a time.
+local function trim(self)
+  local keep, total, from = self._shared.retention, 0, 0
+  repeat
+    local removed, following, code = self._store:trim(self._tenant, keep.age, keep.count, self:_now(), from)
+    if not removed then
+      return nil, following, code
+    end
+    total, from = total + removed, following
+    platform.give_way()
+  until from == 0
+  return total
+end
+
+--- Closes the questions whose time is over, and removes the entries of the journal that are older than `retention` says.
+---@return {expired: integer, removed: integer}? counts
 ---@return string? message
 ---@return string? code
 function question:sweep()
   self:_check_open()
-  local total = 0
-  repeat
-    local expired, more, code = self._store:expire(self._tenant, self:_now())
-    if not expired then
-      return nil, more, code
-    end
-    total = total + expired
-  until not more
-  return { expired = total }
+  local expired, message, code = expire(self)
+  if not expired then
+    return nil, message, code
+  end
+  local removed
+  removed, message, code = trim(self)
+  if not removed then
+    return nil, message, code
+  end
+  return { expired = expired, removed = removed }
 end
 
 -- Answering ------------------------------------------------------------------------------------------------------------
@@ -269,6 +299,8 @@ local function answer_item(self, record, answer, actor)
   choice, message, code = handle.check_answer(cfg, choice, record.from)
   if choice == nil then
     return nil, message, code
+  elseif choice and self.host.embedded and select(2, apply.category(self, record.company)) == nil then
+    return nil, ("company %s is not kept in this store: answer where its CRM is"):format(record.company), "unavailable"
   end
   return {
     answers = record.id,
@@ -294,7 +326,7 @@ end
 local function give(self, record, item)
   local outcome, message, code = handle.write_one(self, { company = record.company, item = item, attempts = 0 })
   if item.result == "overdue" then
-    message, code = select(2, self:sweep()) -- nothing where it is closed now
+    message, code = select(2, expire(self)) -- nothing where it is closed now
   end
   return outcome, message, code
 end

@@ -164,6 +164,10 @@ function undo:retry(id, options)
   if not entry then
     return nil, message, code
   end
+  local question = entry.confirmation and self:confirmation(entry.confirmation)
+  if question and question.state == "open" then
+    return nil, ("entry %d was the answer to a question that is open again: answer it"):format(id), "invalid"
+  end
   local happened = journal.event(entry)
   return make(self, entry, RETRY, {
     actor = actor or happened.actor, sale = happened.sale, contact = happened.contact, undoes = happened.undoes,

@@ -207,6 +207,14 @@
     }
   });
 
+  // Enter saves. While Save waits it does nothing: a browser may take the next button then, which deletes.
+  form.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && event.target.matches("input, select")) {
+      event.preventDefault();
+      saves[0].click();
+    }
+  });
+
   form.addEventListener("input", (event) => {
     follow(event.target);
     change();
