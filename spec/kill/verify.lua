@@ -384,7 +384,8 @@ function Verifier:check()
   local embedded = assert(leadcat.open { path = self.files.store, tenant = "embedded", map_size = plan.MAP })
   local engines, journals = { plain = mine, keyed = mine:tenant "keyed", embedded = embedded }, {}
   self.counts, self.revisions = {}, {}
-  assert(engines.plain:recover() and engines.keyed:recover())
+  assert(engines.plain:recover())
+  assert(engines.keyed:recover())
   ahead = 0
   for _, tenant in ipairs(plan.TENANTS) do
     local engine, applied = engines[tenant], {}
