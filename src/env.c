@@ -165,6 +165,22 @@ static int fill_up(MDB_env *mdb) {
   return rc;
 }
 
+/* LMDB maps its lock file, and the file has holes: to write to one on a full disk would end the process. So its room is
+ * taken before LMDB opens it. Nothing in this process has it open yet (the registry is locked): no lock is dropped. */
+static int reserve_locks(const char *file, unsigned readers) {
+  enum { HEAD = 4096, SLOT = 64 }; /* at least what LMDB takes for its mutexes, and for a reader */
+  char name[PATH_SIZE + 8];
+  struct stat data = { 0 };
+  snprintf(name, sizeof name, "%s-lock", file);
+  int lock = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+  if (lock < 0 || fstat(lock, &data) != 0)
+    return errno;
+  off_t size = data.st_size > 0 ? data.st_size : HEAD + (off_t)readers * SLOT;
+  int rc = fallocate(lock, FALLOC_FL_KEEP_SIZE, 0, size) != 0 ? errno : 0;
+  close(lock);
+  return rc == ENOSPC && data.st_size == 0 ? rc : 0; /* a store that is there can still be read */
+}
+
 static int open_part(const char *file, lc_part part, const lc_env_options *options, MDB_env **out) {
   MDB_env *mdb;
   int rc = mdb_env_create(&mdb);
@@ -174,6 +190,7 @@ static int open_part(const char *file, lc_part part, const lc_env_options *optio
   if ((rc = mdb_env_set_mapsize(mdb, map_size(part, options))) != 0
       || (rc = mdb_env_set_maxreaders(mdb, readers)) != 0
       || (rc = mdb_env_set_maxdbs(mdb, LC_TABLES)) != 0
+      || (rc = reserve_locks(file, readers)) != 0
       || (rc = mdb_env_open(mdb, file, MDB_NOSUBDIR | MDB_NOTLS, 0640)) != 0 || (rc = fill_up(mdb)) != 0) {
     mdb_env_close(mdb);
     return rc;
@@ -386,8 +403,9 @@ static lc_status copy_part(lc_env *env, lc_part part, const char *file, bool com
 lc_status lc_env_copy(lc_env *env, const char *directory, bool compact, lc_error *error) {
   static const lc_part order[LC_PARTS] = { LC_PART_JOURNAL, LC_PART_CONFIG };
   char files[LC_PARTS][PATH_SIZE];
-  if (mkdir(directory, 0750) != 0 && errno != EEXIST)
-    return lc_fail(error, LC_IO, "cannot make %s: %s", directory, strerror(errno));
+  bool made = mkdir(directory, 0750) == 0;
+  if (!made && errno != EEXIST)
+    return lc_fail(error, status_of(NULL, errno), "cannot make %s: %s", directory, strerror(errno));
   lc_status status = LC_OK;
   int copied = 0;
   while (copied < LC_PARTS && status == LC_OK) {
@@ -399,6 +417,8 @@ lc_status lc_env_copy(lc_env *env, const char *directory, bool compact, lc_error
     status = lc_fail(error, LC_IO, "cannot write %s to disk: %s", directory, strerror(errno));
   for (int i = 0; status != LC_OK && i < copied; i++)
     unlink(files[i]);
+  if (status != LC_OK && made)
+    rmdir(directory);
   return status;
 }
 
