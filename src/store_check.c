@@ -79,11 +79,28 @@ static const char *check_ruleset(const checker *c, const parts *p, MDB_val value
   return sound ? NULL : "a packed ruleset is damaged (it is made anew from its config when it is needed)";
 }
 
+/* Whether all that is opened in a JSON text is closed, at its very end, and no byte is in it that JSON has not. */
+static bool is_whole(const unsigned char *json, size_t size) {
+  bool in_string = false;
+  size_t depth = 0, i = 0;
+  for (; i < size && json[i] >= ' ' && json[i] < 0xF8 && (i == 0 || depth > 0); i++) {
+    if (json[i] == '"')
+      in_string = !in_string;
+    else if (in_string)
+      i += json[i] == '\\';
+    else if (json[i] == '{' || json[i] == '[')
+      depth++;
+    else if (json[i] == '}' || json[i] == ']')
+      depth--;
+  }
+  return i == size && depth == 0 && !in_string;
+}
+
 static const char *check_json(const checker *c, const parts *p, MDB_val value) {
-  const char *json = value.mv_data;
+  const unsigned char *json = value.mv_data;
   (void)c;
   (void)p;
-  return value.mv_size >= 2 && json[0] == '{' && json[value.mv_size - 1] == '}' ? NULL : "a config is damaged";
+  return value.mv_size >= 2 && json[0] == '{' && is_whole(json, value.mv_size) ? NULL : "a config is damaged";
 }
 
 static const char *check_entry(const checker *c, const parts *p, MDB_val value) {
