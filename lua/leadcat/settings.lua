@@ -126,6 +126,19 @@ local function write(self, cfg, expected, about)
   return nil, message, code
 end
 
+-- The newest revision's number: also where its JSON, or its ruleset, is damaged, for the next save mends that.
+local function newest_revision(self)
+  local newest, message, code = self:config()
+  if newest then
+    return newest.revision
+  end
+  local revisions = code == "corrupt" and self:revisions()
+  if revisions and revisions[1] then
+    return revisions[1].revision
+  end
+  return nil, message, code
+end
+
 local function save(self, cfg, options, reverted)
   local allowed, denial, reason = self:can(options.actor, "configure")
   if not allowed then
@@ -137,11 +150,11 @@ local function save(self, cfg, options, reverted)
   end
   local about = { at = self:_now(), actor = options.actor, reverted = reverted }
   repeat
-    local newest, problem, why = self:config() -- not by its ruleset: if that is damaged, this save mends it
+    local newest, problem, why = newest_revision(self)
     if not newest then
       return nil, problem, why
     end
-    local revision, message, code = write(self, cfg, options.revision or newest.revision, about)
+    local revision, message, code = write(self, cfg, options.revision or newest, about)
     if revision then
       return revision
     elseif code ~= "stale" or options.revision then
