@@ -144,7 +144,7 @@ local function new_context(app, request, route, id)
     strings = strings,
     language = accepted(strings, request.headers),
     id = id,
-    wants_page = route ~= nil and route.page == true,
+    wants_page = route ~= nil and (route.page == true or request_of.is_form(request)),
   }
 end
 
@@ -214,7 +214,9 @@ function http.new(options)
     error("leadcat.http: engine and authenticate are needed", 2)
   end
   return setmetatable({
-    options = options, prefix = options.prefix or "/leadcat", frame_ancestors = options.frame_ancestors or "'self'",
+    options = options,
+    prefix = (options.prefix or "/leadcat"):match "^(.-)/*$",
+    frame_ancestors = options.frame_ancestors or "'self'",
   }, App)
 end
 

@@ -125,6 +125,8 @@ function api.save_config(context)
   local expected, code = expected_revision(context)
   if code then
     return response.problem(context, code)
+  elseif context.engine:licensed() == false then
+    return response.problem(context, "forbidden")
   end
   local cfg, revision, message, problems
   cfg, code, message = request_of.json(context.request)
@@ -345,7 +347,6 @@ end
 
 function api.resolve(context)
   if request_of.is_form(context.request) then
-    context.wants_page = true
     local fields, code, message = request_of.form(context.request)
     if not fields then
       return response.problem(context, code, message)
@@ -369,7 +370,6 @@ local function no_entry(context)
 end
 
 function api.undo(context)
-  context.wants_page = request_of.is_form(context.request)
   local entry = whole(context.id, 2 ^ 53)
   if not entry then
     return no_entry(context)
@@ -380,7 +380,7 @@ function api.undo(context)
   elseif not outcome then
     return response.problem(context, code, message)
   elseif context.wants_page then
-    return response.redirect(context, "/history")
+    return response.redirect(context, ("/history?undone=%d"):format(outcome.entry))
   end
   return told(context, STATUS[outcome.status] or 200, outcome)
 end

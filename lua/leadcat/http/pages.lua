@@ -134,7 +134,7 @@ local function said(context)
   local record = id and context.engine:confirmation(id)
   local view = record and context.engine:can(context.actor, "view", record)
     and context.engine:view(record, { actor = context.actor })
-  return view and view.closed or nil
+  return view and inbox_page.said(view, context) or nil
 end
 
 function pages.inbox(context)
@@ -184,6 +184,16 @@ end
 
 -- History --------------------------------------------------------------------------------------------------------------
 
+-- The sentence about the undo that was made just now.
+local function undone(context, entries, cfg)
+  local id = request_of.fields(context.request.query).undone
+  for _, entry in ipairs(entries) do
+    if entry.undoes and ("%d"):format(entry.entry) == id then
+      return history_page.said(entry, cfg, context)
+    end
+  end
+end
+
 function pages.history(context)
   local query, problem = api.query(context, { "company" }, api.cursor_of_history)
   if not query then
@@ -203,7 +213,7 @@ function pages.history(context)
   end
   return response.html(context, 200, history_page.html(model(context, {
     entries = seen, cfg = cfg, company = query.company, next = #entries == PAGE and entries[PAGE].entry or nil,
-    may_undo = context.engine:can(context.actor, "undo") == true,
+    may_undo = context.engine:can(context.actor, "undo") == true, said = undone(context, seen, cfg),
   })))
 end
 
