@@ -137,7 +137,7 @@ c-tests: $(C_TESTS)
 
 # Allocations that fail must be those of LMDB too: it is linked in where its static library is there.
 LMDB_STATIC := $(filter /%,$(shell $(CC) -print-file-name=liblmdb.a))
-$(BUILD)/spec/memory_test: LIBS = $(or $(LMDB_STATIC),-llmdb) -pthread $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc strdup free)
+$(BUILD)/spec/memory_test: LIBS = $(or $(LMDB_STATIC),-llmdb) -pthread $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc strdup posix_memalign free)
 comma := ,
 
 $(BUILD)/spec/hostile_test: spec/fuzz/core.c spec/fuzz/core.h

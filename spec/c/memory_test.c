@@ -4,6 +4,7 @@
  *
  * The allocations are caught by the linker (--wrap), so LMDB is linked statically where it can be. */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <math.h>
 #include <stdarg.h>
 #include <string.h>
@@ -41,11 +42,13 @@ void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
 void *__real_realloc(void *memory, size_t size);
 char *__real_strdup(const char *text);
+int __real_posix_memalign(void **memory, size_t alignment, size_t size);
 void __real_free(void *memory);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *memory, size_t size);
 char *__wrap_strdup(const char *text);
+int __wrap_posix_memalign(void **memory, size_t alignment, size_t size);
 void __wrap_free(void *memory);
 
 void *__wrap_malloc(size_t size) {
@@ -64,6 +67,14 @@ void *__wrap_realloc(void *memory, size_t size) {
 
 char *__wrap_strdup(const char *text) {
   return fails() ? NULL : counted(__real_strdup(text));
+}
+
+int __wrap_posix_memalign(void **memory, size_t alignment, size_t size) {
+  if (fails())
+    return ENOMEM;
+  int failure = __real_posix_memalign(memory, alignment, size);
+  in_use += failure == 0;
+  return failure;
 }
 
 void __wrap_free(void *memory) {
@@ -99,22 +110,24 @@ static lc_status open_store(run *r, lc_error *error) {
   return lc_store_open(r->path, &options, &r->store, error);
 }
 
-static lc_status save_revision(run *r, uint64_t expected, lc_error *error) {
+static lc_status save_as(run *r, uint64_t revision, bool repaired, lc_error *error) {
   static const lc_category categories[] = { { LEAD, LC_POTENTIAL_CUSTOMER, true, false }, { CUSTOMER, LC_CUSTOMER, false, false } };
   static const lc_rule rules[] = { { LC_SALE_WON, 0, CUSTOMER, false } };
   static _Alignas(uint64_t) char memory[1024];
-  const lc_config config = { expected + 1, categories, 2, rules, 1 };
+  const lc_config config = { revision, categories, 2, rules, 1 };
   size_t size = lc_ruleset_size(2, 0);
   CHECK(size <= sizeof memory && lc_ruleset_build(&config, memory, size, NULL) == LC_OK);
-  return lc_store_save(r->store, tenant, expected, (lc_text){ memory, size }, text_of("{}"), text_of("{}"), error);
+  lc_text packed = { memory, size };
+  return repaired ? lc_store_repair(r->store, tenant, revision, packed, error)
+                  : lc_store_save(r->store, tenant, revision - 1, packed, text_of("{}"), text_of("{}"), error);
 }
 
 static lc_status save(run *r, lc_error *error) {
-  return save_revision(r, 0, error);
+  return save_as(r, 1, false, error);
 }
 
 static lc_status save_again(run *r, lc_error *error) {
-  return save_revision(r, 1, error);
+  return save_as(r, 2, false, error);
 }
 
 static lc_status refresh(run *r, lc_error *error) {
@@ -260,6 +273,48 @@ static lc_status set_category(run *r, lc_error *error) {
   return lc_store_set_category(r->store, tenant, &company, CUSTOMER, LEAD, error);
 }
 
+static lc_status repair(run *r, lc_error *error) {
+  return save_as(r, 2, true, error);
+}
+
+/* Keeps all but the oldest entries. */
+static lc_status trim(run *r, lc_error *error) {
+  const lc_retention keep = { .count = 20 };
+  uint64_t from = 0;
+  size_t removed;
+  lc_status status = lc_store_trim(r->store, tenant, &keep, now + 1000, &from, &removed, error);
+  CHECK(status != LC_OK || removed > 10);
+  return status;
+}
+
+/* Removes a store's files, without the cost of another process. */
+static void remove_store(const char *path) {
+  static const char *const names[] = { "config.mdb", "config.mdb-lock", "journal.mdb", "journal.mdb-lock", "owners.lock" };
+  for (int i = 0; i < 5; i++) {
+    char name[256];
+    snprintf(name, sizeof name, "%s/%s", path, names[i]);
+    unlink(name);
+  }
+  rmdir(path);
+}
+
+static lc_status copy_as(run *r, bool compact, lc_error *error) {
+  char path[128];
+  snprintf(path, sizeof path, "%s.copy", r->path);
+  lc_status status = lc_store_copy(r->store, path, compact, error);
+  CHECK(status == LC_OK || rmdir(path) == 0 || access(path, F_OK) != 0); /* nothing is left in it */
+  remove_store(path);
+  return status;
+}
+
+static lc_status copy(run *r, lc_error *error) {
+  return copy_as(r, false, error);
+}
+
+static lc_status copy_compact(run *r, lc_error *error) {
+  return copy_as(r, true, error);
+}
+
 /* The same files through another handle, which is closed again. */
 static lc_status use_another(run *r, lc_error *error) {
   run other = { .path = r->path };
@@ -369,7 +424,8 @@ static const struct {
   { "reopen", reopen }, { "history", history }, { "history of one", history_of_one }, { "seen", seen }, { "entry", entry_of },
   { "confirmations", confirmations }, { "count", count_confirmations }, { "confirmation", confirmation },
   { "companies", companies }, { "counters", counters }, { "config", config }, { "revisions", revisions },
-  { "stat", stat_store }, { "check readers", check_readers }, { "save again", save_again }, { "refresh again", refresh },
+  { "stat", stat_store }, { "check readers", check_readers }, { "save again", save_again }, { "repair", repair },
+  { "refresh again", refresh }, { "copy", copy }, { "copy compact", copy_compact }, { "trim", trim },
 };
 
 /* ---- what a store holds ------------------------------------------------------------------ */
@@ -452,7 +508,7 @@ static void step(run *r, size_t i, long nth) {
 /* Runs the script while the allocation `nth` fails (0: none); whether there was one. */
 static bool run_script(long nth, char *text) {
   static int runs;
-  char path[128], command[256];
+  char path[128];
   snprintf(path, sizeof path, "%s/%d", files_directory, runs++);
   int failed_before = checks_failed;
   long used = in_use;
@@ -475,13 +531,7 @@ static bool run_script(long nth, char *text) {
     note_rest(again.store, text);
     lc_store_close(again.store);
   }
-  snprintf(command, sizeof command, "%s/config.mdb", path);
-  static const char *const names[] = { "config.mdb", "config.mdb-lock", "journal.mdb", "journal.mdb-lock", "owners.lock" };
-  for (int i = 0; i < 5; i++) {
-    snprintf(command, sizeof command, "%s/%s", path, names[i]);
-    unlink(command);
-  }
-  rmdir(path);
+  remove_store(path);
   return has_failed;
 }
 
