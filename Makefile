@@ -33,7 +33,7 @@ C_TESTS := $(patsubst spec/c/%.c,$(BUILD)/spec/%,$(filter-out $(STATE_TESTS),$(w
   $(if $(LUAJIT_INCDIR),$(BUILD)/spec/luajit_states_test)
 MODULES := $(if $(LUA54_INCDIR),$(BUILD)/lua5.4/leadcat/core.so) $(if $(LUAJIT_INCDIR),$(BUILD)/luajit/leadcat/core.so)
 
-.PHONY: all demo test c-tests lint asan valgrind bench soak kill install rock clean help serve deps-demo deps-serve deps-test deps-fuzz deps-ci fuzz lua5.3 core
+.PHONY: all demo test c-tests lint asan tsan valgrind bench soak kill install rock clean help serve deps-demo deps-serve deps-test deps-fuzz deps-ci fuzz lua5.3 core
 .DELETE_ON_ERROR:
 
 all: $(MODULES) $(BUILD)/bin/leadcat ## build the core for each Lua whose headers are there, and build/bin/leadcat
@@ -167,10 +167,18 @@ lint: deps-ci ## static checks of C and Lua
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 asan: deps-ci ## the specs on Lua 5.4 under AddressSanitizer and UndefinedBehaviorSanitizer
-	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)/asan CFLAGS='-O1 -g $(SANITIZE)' \
+	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)/asan CFLAGS='-O1 -g $(SANITIZE)' LUAJIT_INCDIR= \
 	  $(BUILD)/asan/lua5.4/leadcat/core.so $(BUILD)/asan/bin/leadcat c-tests
 	@BUILD=$(BUILD)/asan ASAN_OPTIONS=detect_leaks=1 LEADCAT_SLOW=1 \
 	  RUN_UNDER="env LD_PRELOAD=$$($(CC) -print-file-name=libasan.so)" sh spec/support/run.sh $(LUA)
+
+THREAD_TESTS := $(addprefix $(BUILD)/tsan/spec/,store_test lua5.4_states_test)
+
+tsan: deps-ci ## the C tests that use threads, under ThreadSanitizer
+	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)/tsan CFLAGS='-O1 -g -fsanitize=thread' LUAJIT_INCDIR= $(THREAD_TESTS)
+	@for test in $(THREAD_TESTS); do \
+	  LEADCAT_SLOW=1 TSAN_OPTIONS="die_after_fork=0 halt_on_error=1" $$test || exit 1; \
+	done
 
 valgrind: deps-ci ## the specs on Lua 5.4 under valgrind
 	@$(MAKE) --no-print-directory -s all c-tests
