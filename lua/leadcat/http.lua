@@ -30,7 +30,7 @@ App.__index = App
 ---@field engine leadcat.Engine of the actor's tenant
 ---@field actor leadcat.Actor
 ---@field strings leadcat.Strings
----@field language string
+---@field language string in which something is said
 ---@field id? string that the path names
 ---@field wants_page boolean whether a problem is to be a page
 
@@ -112,7 +112,6 @@ local function authenticate(context)
   if tenant ~= nil then
     context.engine = context.engine:tenant(tenant)
   end
-  context.language = context.strings:language(actor.language, context.engine.language)
 end
 
 -- What stands between the caller and the handler.
@@ -133,19 +132,39 @@ local function refusal(context, method, permission)
   end
 end
 
+-- A problem is a page where a form was sent. The language is found when something is to be said: the actor's, else the engine's, else what the browser asks for where
+-- nobody is signed in.
+local Context = {}
+
+function Context.__index(context, name)
+  if name == "wants_page" then
+    return request_of.is_form(context.request)
+  elseif name ~= "language" then
+    return nil
+  end
+  local actor, strings = context.actor, context.strings
+  local language
+  if actor then
+    language = strings:language(actor.language, context.engine.language)
+  else
+    language = accepted(strings, context.request.headers)
+  end
+  rawset(context, "language", language)
+  return language
+end
+
 local function new_context(app, request, route, id)
   local engine = app.options.engine
   engine = type(engine) == "function" and engine() or engine
   local strings = engine.strings
-  return {
+  return setmetatable({
     app = app,
     request = request,
     engine = engine,
     strings = strings,
-    language = accepted(strings, request.headers),
     id = id,
-    wants_page = route ~= nil and (route.page == true or request_of.is_form(request)),
-  }
+    wants_page = route and route.page,
+  }, Context)
 end
 
 local function respond(app, request)
@@ -173,7 +192,7 @@ end
 local function failure(app, request, message)
   local status = request.path == app.prefix .. "/health" and 503 or 500
   local body = ('{"code":"io","status":%d,"title":"Internal error"}'):format(status)
-  local made = response.new({ app = app }, status, body, "application/problem+json")
+  local made = response.new(status, body, "application/problem+json")
   local ok, text = pcall(tostring, message)
   made.log = ok and text or "what was raised cannot be told"
   return made

@@ -10,6 +10,9 @@ local unicode = require "leadcat.unicode"
 local shared = require "cjson"
 local cjson = shared.new() -- our own, so that settings neither leak into the host's nor come from there
 cjson.decode_invalid_numbers(false)
+local shallow = shared.new() -- for what clients send: what is kept of it is written again within other tables
+shallow.decode_invalid_numbers(false)
+shallow.decode_max_depth(100)
 
 local json = {}
 
@@ -54,7 +57,8 @@ end
 
 local SPECIAL = '[%c"\\\128-\255]' -- what needs an escape or may be ill-formed; most text has none of it
 
--- What was written before, since the same few keys and words come again and again; bounded, since others come from clients.
+-- Plain words that were written before, as the same few keys and names come again and again; bounded, since others come from
+-- clients.
 local MOST_KNOWN, LONGEST_KNOWN = 1000, 40
 local known, count_known = {}, 0
 
@@ -62,8 +66,10 @@ local function encode_string(s)
   local text = known[s]
   if text then
     return text
+  elseif s:find(SPECIAL) then
+    return quote(unicode.valid(s))
   end
-  text = s:find(SPECIAL) and quote(unicode.valid(s)) or '"' .. s .. '"'
+  text = '"' .. s .. '"'
   if #s <= LONGEST_KNOWN then
     if count_known == MOST_KNOWN then
       known, count_known = {}, 0
@@ -111,6 +117,19 @@ local function encode_list(t, indent, depth)
   return bracket("[", parts, "]", indent, depth)
 end
 
+local FEW = 16
+
+-- For a few keys, which is what most objects have; LuaJIT compiles it, as it does not `table.sort`.
+local function insert_sort(keys)
+  for i = 2, #keys do
+    local key, j = keys[i], i - 1
+    while j > 0 and keys[j] > key do
+      keys[j + 1], j = keys[j], j - 1
+    end
+    keys[j + 1] = key
+  end
+end
+
 -- The keys that are written, in order.
 local function written_keys(t)
   local keys = {}
@@ -121,7 +140,11 @@ local function written_keys(t)
       keys[#keys + 1] = key
     end
   end
-  table.sort(keys)
+  if #keys > FEW then
+    table.sort(keys)
+  else
+    insert_sort(keys)
+  end
   return keys
 end
 
@@ -133,7 +156,7 @@ end
 local function encode_object(t, indent, depth)
   local parts, taken, colon = {}, {}, indent and ": " or ":"
   for _, key in ipairs(written_keys(t)) do
-    local mended = unicode.valid(key)
+    local mended = known[key] and key or unicode.valid(key)
     if not is_taken(t, key, mended, taken) then
       parts[#parts + 1] = encode_string(mended) .. colon .. encode(t[key], indent, depth)
       taken[mended] = key ~= mended or nil
@@ -199,17 +222,18 @@ end
 --- Reads JSON. Whole numbers below 2^53 are Lua integers, at any depth. A null field of an object is absent; null in a
 -- list, which would leave a hole, or alone is refused. Raises when `text` is not a string.
 ---@param text string
+---@param from_client? boolean nested at most 100 deep then, else 1,000
 ---@return any value nil when the text is refused
 ---@return string? message what is wrong, and where
 ---@return "invalid"? code
-function json.decode(text)
+function json.decode(text, from_client)
   if type(text) ~= "string" then
     error("text expected, got " .. type(text), 2)
   end
   if not text:find("%S") then
     return nil, "invalid JSON: the text is empty", "invalid"
   end
-  local ok, value = pcall(cjson.decode, text)
+  local ok, value = pcall((from_client and shallow or cjson).decode, text)
   if ok then
     ok, value = pcall(settle, value)
   end

@@ -72,9 +72,9 @@ function resty.serve(options)
   if answer.log then
     ngx.log(ngx.ERR, "leadcat: ", answer.log)
   end
-  -- nginx would hold the tag of the answer, which is the new one, against what the request was made from: a 412 for a save.
-  ngx.req.clear_header "If-Match"
-  ngx.req.clear_header "If-Unmodified-Since"
+  if answer.headers.ETag then -- nginx would hold the new tag against the one the request was made from: 412 for a save
+    ngx.req.clear_header "If-Match"
+  end
   ngx.status = answer.status
   for name, value in pairs(answer.headers) do
     ngx.header[name] = value

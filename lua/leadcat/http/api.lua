@@ -24,12 +24,12 @@ local function withhold(outcome, kept)
 end
 
 -- The answer to what has made one outcome, or an array of them.
-local function told(context, status, outcomes)
+local function told(status, outcomes)
   local kept = {}
   for _, outcome in ipairs(json.is_array(outcomes) and outcomes or { outcomes }) do
     withhold(outcome, kept)
   end
-  local made = response.json(context, status, outcomes)
+  local made = response.json(status, outcomes)
   made.log = kept[1] and table.concat(kept, "; ") or nil
   return made
 end
@@ -64,7 +64,7 @@ function api.events(context)
   if not outcome then
     return response.problem(context, code, message)
   end
-  return told(context, 200, outcome)
+  return told(200, outcome)
 end
 
 function api.propose(context)
@@ -79,11 +79,11 @@ function api.propose(context)
   if code then
     return response.problem(context, code, message)
   elseif not view then
-    return response.new(context, 204)
+    return response.new(204)
   elseif request_of.wants_html(context.request) then
     return response.html(context, 200, context.engine:render(view, "html"))
   end
-  return response.new(context, 200, context.engine:render(view, "json"), "application/json")
+  return response.new(200, context.engine:render(view, "json"), "application/json")
 end
 
 -- The config -----------------------------------------------------------------------------------------------------------
@@ -99,9 +99,9 @@ function api.config(context)
   end
   local headers = { ETag = tag_of(cfg.revision), ["Cache-Control"] = "private, no-cache" }
   if request_of.has_tag(context.request, headers.ETag) then
-    return response.new(context, 304, nil, nil, headers)
+    return response.new(304, nil, nil, headers)
   end
-  return response.json(context, 200, cfg, headers)
+  return response.json(200, cfg, headers)
 end
 
 -- The revision that a change was made from; nil for any.
@@ -139,7 +139,7 @@ function api.save_config(context)
   if not revision then
     return response.problem(context, code, message, problems and { problems = json.array(problems) })
   end
-  return response.json(context, 200, { revision = revision }, { ETag = tag_of(revision) })
+  return response.json(200, { revision = revision }, { ETag = tag_of(revision) })
 end
 
 -- Lists ----------------------------------------------------------------------------------------------------------------
@@ -243,7 +243,7 @@ local function page(context, query, items, last)
   if not seen then
     return response.problem(context, code, message)
   end
-  return response.json(context, 200, seen, next_page(context, query, items, last))
+  return response.json(200, seen, next_page(context, query, items, last))
 end
 
 function api.confirmations(context)
@@ -268,7 +268,7 @@ function api.count(context)
       return response.problem(context, code, message)
     end
   end
-  return response.json(context, 200, { count = count })
+  return response.json(200, { count = count })
 end
 
 function api.history(context)
@@ -308,7 +308,7 @@ function api.confirmation(context)
   if not record then
     return response.problem(context, code, message)
   end
-  return response.json(context, 200, record)
+  return response.json(200, record)
 end
 
 -- The answer in a form: `decline` counts whatever the list says, as browsers always send it.
@@ -342,7 +342,7 @@ local function resolve_with(context, answer)
     local view = closed and context.engine:view(closed, { actor = context.actor })
     return response.problem(context, "conflict", view and view.closed, { outcome = outcome })
   end
-  return told(context, STATUS[outcome.status] or 200, outcome)
+  return told(STATUS[outcome.status] or 200, outcome)
 end
 
 function api.resolve(context)
@@ -382,7 +382,7 @@ function api.undo(context)
   elseif context.wants_page then
     return response.redirect(context, ("/history?undone=%d"):format(outcome.entry))
   end
-  return told(context, STATUS[outcome.status] or 200, outcome)
+  return told(STATUS[outcome.status] or 200, outcome)
 end
 
 -- For operators --------------------------------------------------------------------------------------------------------
@@ -392,18 +392,18 @@ function api.metrics(context)
   if not text then
     return response.problem(context, code, message)
   end
-  return response.new(context, 200, text, "text/plain; version=0.0.4; charset=utf-8")
+  return response.new(200, text, "text/plain; version=0.0.4; charset=utf-8")
 end
 
 --- Whether the store can be read.
 function api.health(context)
   local cfg, message, code = context.engine:config()
   if not cfg then
-    local made = response.json(context, 503, { status = "unavailable", code = code })
+    local made = response.json(503, { status = "unavailable", code = code })
     made.log = message
     return made
   end
-  return response.json(context, 200, { status = "ok" })
+  return response.json(200, { status = "ok" })
 end
 
 return api

@@ -40,9 +40,9 @@ function assets.get(context, path)
   local file = load(path:sub(2))
   local headers = { ["Cache-Control"] = "public, max-age=300", ETag = file.tag }
   if request_of.has_tag(context.request, file.tag) then
-    return response.new(context, 304, nil, nil, headers)
+    return response.new(304, nil, nil, headers)
   end
-  return response.new(context, 200, file.content, TYPES[path:match "%w+$"], headers)
+  return response.new(200, file.content, TYPES[path:match "%w+$"], headers)
 end
 
 return assets

@@ -5,7 +5,6 @@ local json = require "leadcat.json"
 local request = {}
 
 request.MAX_BODY = 1024 * 1024 -- bytes
-local MAX_DEPTH = 100 -- of JSON: what is kept of it is written again within lists, which json.lua lets be 1,000 deep
 
 ---@class leadcat.http.Request
 ---@field method string
@@ -41,7 +40,8 @@ local JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 ---@param received leadcat.http.Request
 ---@return string type in small letters, without parameters
 local function content_type(received)
-  return ((received.headers["content-type"] or ""):match "^%s*([^;%s]*)"):lower()
+  local header = received.headers["content-type"] or ""
+  return header == JSON and JSON or header:match("^%s*([^;%s]*)"):lower()
 end
 
 function request.is_form(received)
@@ -67,17 +67,6 @@ local function read(received)
   return body
 end
 
-local function is_deep(value, left)
-  if type(value) == "table" then
-    for _, field in pairs(value) do
-      if left == 0 or is_deep(field, left - 1) then
-        return true
-      end
-    end
-  end
-  return false
-end
-
 --- The value of a JSON body. An empty list is marked as one.
 ---@param received leadcat.http.Request
 ---@return any value nil when it is refused
@@ -92,11 +81,9 @@ function request.json(received)
     return nil, code, message
   end
   local value
-  value, message = json.decode(body)
+  value, message = json.decode(body, true)
   if value == nil then
     return nil, "malformed", message
-  elseif is_deep(value, MAX_DEPTH) then
-    return nil, "malformed", ("the JSON is nested more than %d deep"):format(MAX_DEPTH)
   elseif type(value) == "table" and next(value) == nil and body:find "^%s*%[" then
     return json.array(value)
   end

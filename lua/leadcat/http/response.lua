@@ -16,34 +16,34 @@ local response = {}
 local POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
   .. "form-action 'self'; base-uri 'none'; frame-ancestors "
 
---- A response with the headers that all have.
----@param context leadcat.http.Context
+--- A response with the headers that all have. What is no page can neither load anything nor be shown in a frame to any end.
 ---@param status integer
 ---@param body? string
 ---@param content_type? string
 ---@param headers? table<string, string> more
 ---@return leadcat.http.Response
-function response.new(context, status, body, content_type, headers)
+function response.new(status, body, content_type, headers)
   local all = headers or {}
   all["Content-Type"] = content_type
   all["Cache-Control"] = all["Cache-Control"] or "no-store"
-  all["Content-Security-Policy"] = POLICY .. context.app.frame_ancestors
   all["X-Content-Type-Options"] = "nosniff"
-  all["Referrer-Policy"] = "same-origin"
   return { status = status, headers = all, body = body }
 end
 
-function response.json(context, status, value, headers)
-  return response.new(context, status, json.encode(value), "application/json", headers)
+function response.json(status, value, headers)
+  return response.new(status, json.encode(value), "application/json", headers)
 end
 
 function response.html(context, status, markup, headers)
-  return response.new(context, status, markup, "text/html; charset=utf-8", headers)
+  local made = response.new(status, markup, "text/html; charset=utf-8", headers)
+  made.headers["Content-Security-Policy"] = POLICY .. context.app.frame_ancestors
+  made.headers["Referrer-Policy"] = "same-origin"
+  return made
 end
 
 --- Sends a browser on, to be asked for with GET.
 function response.redirect(context, path)
-  return response.new(context, 303, nil, nil, { Location = context.app.prefix .. path })
+  return response.new(303, nil, nil, { Location = context.app.prefix .. path })
 end
 
 -- The status of each code, of the engine and of HTTP.
@@ -87,7 +87,7 @@ function response.problem(context, code, message, more, headers)
     for name, value in pairs(more or {}) do
       body[name] = value
     end
-    made = response.new(context, status, json.encode(body), "application/problem+json", headers)
+    made = response.new(status, json.encode(body), "application/problem+json", headers)
   end
   if code == "unavailable" then
     made.headers["Retry-After"] = "5"
