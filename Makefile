@@ -183,7 +183,7 @@ tsan: deps-ci ## the C tests that use threads, under ThreadSanitizer
 valgrind: deps-ci ## the specs on Lua 5.4 under valgrind
 	@$(MAKE) --no-print-directory -s all c-tests
 	@BUILD=$(BUILD) LEADCAT_SLOW=1 RUN_UNDER="valgrind --quiet --error-exitcode=99 --leak-check=full \
-	  --show-leak-kinds=definite --errors-for-leak-kinds=definite" sh spec/support/run.sh $(LUA)
+	  --show-leak-kinds=definite --errors-for-leak-kinds=definite --suppressions=spec/support/valgrind.supp" sh spec/support/run.sh $(LUA)
 
 FUZZ_SECONDS ?= 10
 FUZZ_CC      ?= clang

@@ -84,7 +84,7 @@ void __wrap_free(void *memory) {
 
 /* ---- the script -------------------------------------------------------------------------- */
 
-enum { LEAD = 1, CUSTOMER = 2, MANY = 40, LARGE = 9000 };
+enum { LEAD = 1, CUSTOMER = 2, MANY = 24, LARGE = 5000 };
 
 static const lc_text tenant = { "", 0 };
 static const double now = 1700000000;
@@ -165,7 +165,7 @@ static lc_status write_updated(run *r, lc_error *error) {
 
 /* Many pages, so that LMDB's own lists grow. */
 static lc_status write_large(run *r, lc_error *error) {
-  static char details[LARGE], names[MANY][16];
+  static char details[LARGE], names[MANY][32];
   lc_write writes[MANY];
   for (int i = 0; i < MANY; i++) {
     snprintf(names[i], sizeof names[i], "large %d", i);
@@ -279,7 +279,7 @@ static lc_status repair(run *r, lc_error *error) {
 
 /* Keeps all but the oldest entries. */
 static lc_status trim(run *r, lc_error *error) {
-  const lc_retention keep = { .count = 20 };
+  const lc_retention keep = { .count = 10 };
   uint64_t from = 0;
   size_t removed;
   lc_status status = lc_store_trim(r->store, tenant, &keep, now + 1000, &from, &removed, error);
