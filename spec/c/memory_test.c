@@ -552,7 +552,7 @@ int main(void) {
   alarm(300);
   if (files_make("memory") == NULL)
     return 1;
-  TEST(CHECK(!run_script(0, holds[0]) && strlen(holds[0]) > 1000 && strlen(holds[0]) + 1 < sizeof holds[0]));
+  TEST(CHECK(!run_script(0, holds[0]) && strlen(holds[0]) > 500 && strlen(holds[0]) + 1 < sizeof holds[0]));
   TEST(test_failing(false));
   TEST(test_failing(true));
   printf("%ld allocations\n", allocations);
