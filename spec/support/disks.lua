@@ -7,7 +7,7 @@ local disks = {}
 local mounted = {}
 
 local function run(command)
-  local ok = os.execute(command .. " 2>/dev/null")
+  local ok = os.execute("unset LD_PRELOAD; " .. command .. " 2>/dev/null")
   return ok == true or ok == 0
 end
 
