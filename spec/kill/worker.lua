@@ -220,7 +220,8 @@ end
 local ok, message = xpcall(function()
   place = acknowledged()
   open_engines()
-  while true do
+  local deadline = core.now() + 60 -- should nobody be there any more to kill it
+  while core.now() < deadline do
     act()
   end
 end, debug.traceback)
