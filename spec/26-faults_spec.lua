@@ -459,6 +459,30 @@ describe("a config whose JSON is damaged", function()
   end)
 end)
 
+describe("a seen-mark whose entry is missing", function()
+  after_each(clean)
+
+  it("is corrupt, for its event alone, and keeps nobody waiting", function()
+    local engine, path = stores.open()
+    engine:save(stores.config { sale_won = CUSTOMER })
+    engine.host:create("Acme", LEAD)
+    engine.host:create("Bolt", LEAD)
+    assert.equal("updated", engine:handle(WON).status)
+    engine:close()
+    assert(os.execute(([[
+      unset LD_PRELOAD
+      cd '%s' && mdb_dump -n -s seen journal.mdb >whole
+      sed -e '/^db_pagesize/d' -e '/^HEADER=END/{n;n;s/.*/ 0100000000000000/;}' whole >dump
+      mdb_load -n -s seen -f dump journal.mdb
+    ]]):format(path)))
+    assert.matches("a seen%-mark names an entry that is missing", table.concat(core.check_store(path)))
+    engine = stores.open { path = path }
+    assert_code("corrupt", engine:handle(WON))
+    assert.equal("updated", engine:handle({ id = "b", trigger = "sale_won", company = "Bolt" }).status)
+    engine:close()
+  end)
+end)
+
 -- Readers --------------------------------------------------------------------------------------------------------------
 
 describe("reader slots", function()

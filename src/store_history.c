@@ -92,17 +92,29 @@ lc_status lc_store_entry(lc_store *store, lc_text tenant, uint64_t entry, lc_err
   return lc_read_one(store, LC_TABLE_JOURNAL, lc_key_of_entry(&key, entry), error);
 }
 
+static lc_status read_seen(lc_store *store, lc_key key, uint64_t *entry, lc_error *error) {
+  lc_status status = lc_read_one(store, LC_TABLE_SEEN, key, error);
+  if (status == LC_OK && store->result_size != sizeof *entry)
+    return lc_fail(error, LC_CORRUPT, "a seen-mark is damaged");
+  if (status == LC_OK)
+    memcpy(entry, store->result, sizeof *entry);
+  return status;
+}
+
+/* Between the two reads both may be removed by retention: only a mark that stays is damaged. */
 lc_status lc_store_seen(lc_store *store, lc_text tenant, lc_text event_id, lc_error *error) {
   lc_key key = lc_key_of(tenant);
-  uint64_t entry;
+  uint64_t entry = 0, before;
+  lc_status status;
   lc_key_add_text(&key, event_id);
-  lc_status status = lc_read_one(store, LC_TABLE_SEEN, key, error);
-  if (status != LC_OK)
-    return status;
-  if (store->result_size != sizeof entry)
-    return lc_fail(error, LC_CORRUPT, "a seen-mark is damaged");
-  memcpy(&entry, store->result, sizeof entry);
-  return lc_store_entry(store, tenant, entry, error);
+  do {
+    before = entry;
+    status = read_seen(store, key, &entry, error);
+    if (status != LC_OK)
+      return status;
+    status = lc_store_entry(store, tenant, entry, error);
+  } while (status == LC_NOT_FOUND && entry != before);
+  return lc_must_be_there(status, "an entry", error);
 }
 
 int lc_get_newest(const lc_store *store, MDB_txn *txn, const lc_key *company, uint64_t *newest) {
