@@ -140,6 +140,15 @@ local function land(self, job, flight)
   return ours
 end
 
+-- Asks for one change after the other. It raises when there is no memory left, and when the host's clock does.
+local function ask_host(self, jobs, again, finishes, statuses)
+  local try = again and set_category_again or set_category
+  for i, job in ipairs(jobs) do
+    local status, why = try(self, job)
+    statuses[i], finishes[i] = status, finish_item(self, job, status, why)
+  end
+end
+
 --- Has the host make each change, and writes down how it went, in one commit.
 ---@param jobs table[] {item (its entry is `applying`, claimed by this store), company, attempts}
 ---@param again? boolean whether they were begun before
@@ -147,14 +156,13 @@ end
 ---@return string? message
 ---@return string? code
 function apply.run(self, jobs, again)
-  local finishes, statuses, ours = {}, {}, {}
-  local try, flight = again and set_category_again or set_category, take_off(self, jobs)
-  for i, job in ipairs(jobs) do
-    local status, why = try(self, job)
-    statuses[i], finishes[i] = status, finish_item(self, job, status, why)
-  end
+  local finishes, statuses, ours, flight = {}, {}, {}, take_off(self, jobs)
+  local made, problem = pcall(ask_host, self, jobs, again, finishes, statuses)
   for i, job in ipairs(jobs) do
     ours[#ours + 1] = land(self, job, flight) and finishes[i] or nil
+  end
+  if not made then
+    error(problem, 0)
   end
   local ok, message, code = self._store:finish(self._tenant, ours) -- sets `lost` in each
   if not ok then
