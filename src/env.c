@@ -173,10 +173,12 @@ static int reserve_locks(const char *file, unsigned readers) {
   struct stat data = { 0 };
   snprintf(name, sizeof name, "%s-lock", file);
   int lock = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-  if (lock < 0 || fstat(lock, &data) != 0)
+  if (lock < 0)
     return errno;
+  int rc = fstat(lock, &data) != 0 ? errno : 0;
   off_t size = data.st_size > 0 ? data.st_size : HEAD + (off_t)readers * SLOT;
-  int rc = fallocate(lock, FALLOC_FL_KEEP_SIZE, 0, size) != 0 ? errno : 0;
+  if (rc == 0 && fallocate(lock, FALLOC_FL_KEEP_SIZE, 0, size) != 0)
+    rc = errno; /* not every file system can do it */
   close(lock);
   return rc == ENOSPC && data.st_size == 0 ? rc : 0; /* a store that is there can still be read */
 }

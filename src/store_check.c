@@ -316,13 +316,11 @@ static void read_child(int file, char *table, size_t size, lc_report *report, vo
 
 static void report_end(int ended, const char *table, lc_report *report, void *context) {
   char message[256];
-  if (WIFSIGNALED(ended)) {
-    snprintf(message, sizeof message, "%s: reading it ends a process (%s): its pages are damaged", table,
-             strsignal(WTERMSIG(ended)));
-    report(context, message);
-  } else if (WEXITSTATUS(ended) != 0) {
-    report(context, "the check itself has failed");
-  }
+  if (WIFEXITED(ended) && WEXITSTATUS(ended) == 0)
+    return;
+  snprintf(message, sizeof message, "%s: reading it ends a process (%s): its pages are damaged", table,
+           WIFSIGNALED(ended) ? strsignal(WTERMSIG(ended)) : "it gave up");
+  report(context, message);
 }
 
 lc_status lc_store_check(const char *path, lc_report *report, void *context, lc_error *error) {

@@ -199,7 +199,7 @@ typedef struct due_list {
 static lc_status may_expire(lc_store *store, MDB_txn *txn, const lc_key *tenant, const uint8_t *id, double now,
                             bool *may, lc_error *error) {
   lc_key key = lc_key_of_confirmation(tenant, id);
-  lc_confirmation question;
+  lc_confirmation question = { 0 };
   MDB_val value;
   *may = false;
   int rc = lc_get(store, txn, LC_TABLE_CONFIRMATIONS, &key, &value);
