@@ -470,7 +470,7 @@ describe("leadcat", function()
       file:close()
       local output, _, status = run("check", "--store", "--path", path)
       assert.equal(1, status)
-      assert.matches("error: .*damaged.* %[corrupt%]", output)
+      assert.matches("error: journal.mdb, .* %[corrupt%]", output)
     end)
 
     it("need a store", function()

@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "pages.h"
 #include "record.h"
 #include "ruleset.h"
 #include "status.h"
@@ -255,7 +256,6 @@ lc_status lc_store_copy(lc_store *store, const char *path, bool compact, lc_erro
 /* Walks all pages and records of the store in `path`, in a child process, which a damaged file may end, and
  * reports each problem in a sentence. The calling process should not have the store open.
  * LC_UNAVAILABLE, LC_IO: no child could be started. */
-typedef void lc_report(void *context, const char *problem);
 lc_status lc_store_check(const char *path, lc_report *report, void *context, lc_error *error);
 
 /* ---- upkeep ------------------------------------------------------------------------------ */

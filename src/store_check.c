@@ -273,9 +273,28 @@ static void check_part(checker *c, lc_part part, lc_table first, lc_table last) 
   mdb_txn_abort(c->txn);
 }
 
+static void note(void *context, const char *wrong) {
+  checker *c = context;
+  c->problems++;
+  fprintf(c->out, "!%s\n", wrong);
+}
+
+/* What LMDB would follow is measured first: once a page is damaged it is not to be trusted with the file. */
+static void check_pages(checker *c, const char *path) {
+  static const char *const names[] = { "config.mdb", "journal.mdb" };
+  char file[4096];
+  for (int i = 0; i < LC_PARTS; i++) {
+    snprintf(file, sizeof file, "%s/%s", path, names[i]);
+    lc_pages_check(file, names[i], note, c);
+  }
+}
+
 static void check_all(const char *path, FILE *out) {
   checker c = { .out = out };
   const lc_env_options options = { 0 };
+  check_pages(&c, path);
+  if (c.problems > 0)
+    return;
   if (lc_env_open(path, &options, &c.env, &c.error) != LC_OK) {
     fprintf(out, "!%s\n", c.error.message);
     return;

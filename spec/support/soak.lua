@@ -37,7 +37,8 @@ local function batch_from(first)
     local round = math.floor(i / COMPANIES)
     local trigger = i % 10 == 0 and "sale_won" or round % 2 == 0 and "sale_registered" or "sale_lost"
     events[#events + 1] = {
-      id = ("e%d"):format(i), trigger = trigger, company = i % COMPANIES + 1, actor = { id = i % 50, name = "Somebody" },
+      id = ("e%d"):format(i), trigger = trigger, company = i % COMPANIES + 1,
+      actor = { id = i % 50, name = "Somebody" },
     }
   end
   return events

@@ -1,0 +1,88 @@
+-- Single bits of a store's files are turned over: what would end a process that uses the store must be named by the check,
+-- which reads every page without LMDB before it lets LMDB at them.
+
+local core = require "leadcat.core"
+local stores = require "support.stores"
+local times = require "support.times"
+
+local SEED = tonumber(os.getenv "SEED") or 7
+
+-- Uses everything in a store; says so at the end.
+local USE = [[
+  local leadcat = require "leadcat"
+  local engine, _, code = leadcat.open { path = arg[1], map_size = 2 ^ 26 }
+  if not engine then
+    print("refused: " .. code)
+    return
+  end
+  pcall(function()
+    for i = 1, 40 do
+      engine:handle { id = "f" .. i, trigger = "sale_lost", company = i }
+    end
+    engine:history { limit = 1000 }
+    engine:confirmations()
+    engine:save(engine:config() or {})
+    engine:maintain()
+    for _ in engine.host:companies() do end
+  end)
+  print "used"
+]]
+
+local function new_store()
+  local engine, path = stores.open()
+  for _, target in ipairs { 4, 7 } do
+    assert(engine:save(stores.config { sale_won = { 5, ask = true }, sale_lost = target }))
+  end
+  for i = 1, 40 do
+    engine.host:create(i, 1)
+    local name = ("x"):rep(i % 9 == 0 and 5000 or 10) -- some values lie on overflow pages
+    local trigger = i % 2 == 0 and "sale_lost" or "sale_won"
+    engine:handle { id = "e" .. i, trigger = trigger, company = i, actor = { name = name } }
+  end
+  engine:close()
+  return path
+end
+
+-- Turns one bit of a file over; gives its place.
+local function turn_over(name)
+  local file = assert(io.open(name, "r+b"))
+  local pages = file:seek "end" / 4096
+  local at = math.random(0, pages - 1) * 4096 + (math.random(2) == 1 and math.random(0, 60) or math.random(0, 4095))
+  file:seek("set", at)
+  local byte, bit = file:read(1):byte(), 2 ^ math.random(0, 7)
+  file:seek("set", at)
+  file:write(string.char(byte % (2 * bit) >= bit and byte - bit or byte + bit))
+  file:close()
+  return at
+end
+
+describe("a bit that has turned over", function()
+  after_each(stores.check)
+
+  it(("is found where it would end a process (seed %d)"):format(SEED), function()
+    math.randomseed(SEED)
+    local path, copy = new_store(), stores.path()
+    for _ = 1, times(60) do
+      assert(os.execute(("rm -rf '%s' && mkdir '%s' && cp '%s'/*.mdb '%s'"):format(copy, copy, path, copy)))
+      local name = math.random(3) == 1 and "config.mdb" or "journal.mdb"
+      local at = turn_over(copy .. "/" .. name)
+      local problems = core.check_store(copy)
+      local output = stores.run(USE, copy)
+      assert.is_true(#problems > 0 or output:find "used" ~= nil or output:find "refused" ~= nil,
+        ("%s, byte %d: %s"):format(name, at, output))
+    end
+  end)
+
+  it("is found in every page's head, and a sound store has none", function()
+    local path = new_store()
+    assert.same({}, core.check_store(path))
+    local file = assert(io.open(path .. "/journal.mdb", "r+b"))
+    file:seek("set", 2 * 4096)
+    for page = 2, file:seek "end" / 4096 - 1 do -- all but LMDB's own two get another page's number
+      file:seek("set", page * 4096)
+      file:write "\1\2\3\4"
+    end
+    file:close()
+    assert.matches("journal.mdb, .*: page %d+ is damaged", core.check_store(path)[1])
+  end)
+end)
