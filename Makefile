@@ -169,7 +169,7 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-fra
 asan: deps-ci ## the specs on Lua 5.4 under AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)/asan CFLAGS='-O1 -g $(SANITIZE)' LUAJIT_INCDIR= \
 	  $(BUILD)/asan/lua5.4/leadcat/core.so $(BUILD)/asan/bin/leadcat c-tests
-	@BUILD=$(BUILD)/asan ASAN_OPTIONS=detect_leaks=1 LEADCAT_SLOW=1 \
+	@BUILD=$(BUILD)/asan ASAN_OPTIONS=detect_leaks=1 LEADCAT_SLOW=1 JOBS=2 \
 	  RUN_UNDER="env LD_PRELOAD=$$($(CC) -print-file-name=libasan.so)" sh spec/support/run.sh $(LUA)
 
 THREAD_TESTS := $(addprefix $(BUILD)/tsan/spec/,store_test lua5.4_states_test)
@@ -182,7 +182,7 @@ tsan: deps-ci ## the C tests that use threads, under ThreadSanitizer
 
 valgrind: deps-ci ## the specs on Lua 5.4 under valgrind
 	@$(MAKE) --no-print-directory -s all c-tests
-	@BUILD=$(BUILD) LEADCAT_SLOW=1 RUN_UNDER="valgrind --quiet --error-exitcode=99 --leak-check=full \
+	@BUILD=$(BUILD) LEADCAT_SLOW=1 JOBS=2 RUN_UNDER="valgrind --quiet --error-exitcode=99 --leak-check=full \
 	  --show-leak-kinds=definite --errors-for-leak-kinds=definite --suppressions=spec/support/valgrind.supp" sh spec/support/run.sh $(LUA)
 
 FUZZ_SECONDS ?= 10

@@ -896,13 +896,11 @@ describe("a form", function()
       }))
       assert.equal(413, answer.status, path)
     end
-    local before = os.clock()
     for _, piece in ipairs { "&", "=", "a&", "a=%41&", "%" } do
-      local body = piece:rep(math.floor(MIB / #piece))
+      local body = piece:rep(math.floor(times(MIB) / #piece))
       assert.equal(422, ask(site, "POST", "/leadcat/api/confirmations/" .. id, { as = "bob", body = body, type = FORM })
         .status)
     end
-    assert.is_true(os.clock() - before < 5 * 20 / times(20), "it took long")
     site.engine:close()
   end)
 end)

@@ -1,11 +1,11 @@
 #!/bin/sh
 # Runs the C tests, then every spec on each of the Luas given, then the browser tests; ends with the line
 # "N passed, N failed". SPECS names the specs (default: all); RUN_UNDER as in with_lua.sh; with either of them no browser
-# is started. LEADCAT_SLOW is set where everything takes long: specs then do fewer of each.
+# is started. LEADCAT_SLOW is set where everything takes long: specs then do fewer of each. JOBS processes share the specs.
 here=$(dirname "$0")
 build=${BUILD:-build}
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+trap 'rm -f "$log" "$log".*' EXIT
 passed=0 failed=0
 
 # add PASSED FAILED STATUS: a run that ended badly without naming a failure has one all the same.
@@ -28,13 +28,38 @@ for program in "$build"/spec/*_test; do
   add ${counts:-0 0} $status
 done
 
-for lua in "$@"; do
-  echo "== $lua"
-  { sh "$here/with_lua.sh" "$lua" "${BUSTED:-/usr/bin/busted}" --output=plainTerminal ${SPECS:-spec}; echo "status $?"; } 2>&1 | tee "$log"
-  status=$(sed -n '$s/^status //p' "$log")
-  counts=$(sed -n 's/^\([0-9]*\) success[a-z]* \/ \([0-9]*\) failure[a-z]* \/ \([0-9]*\) error[a-z]* .*/\1 \2 \3/p' "$log" | tail -1)
+# specs LUA: runs the specs given, and says how it ended in the last line.
+specs() {
+  lua=$1
+  shift
+  sh "$here/with_lua.sh" "$lua" "${BUSTED:-/usr/bin/busted}" --output=plainTerminal "$@" 2>&1
+  echo "status $?"
+}
+
+# add_specs LOG: what the specs in it came to.
+add_specs() {
+  status=$(sed -n '$s/^status //p' "$1")
+  counts=$(sed -n 's/^\([0-9]*\) success[a-z]* \/ \([0-9]*\) failure[a-z]* \/ \([0-9]*\) error[a-z]* .*/\1 \2 \3/p' "$1" | tail -1)
   set_counts() { add "$1" $(($2 + $3)) "$status"; }
   set_counts ${counts:-0 0 0}
+}
+
+all=${SPECS:-$(ls "$here"/../*_spec.lua)}
+for lua in "$@"; do
+  echo "== $lua"
+  if [ "${JOBS:-1}" -eq 1 ]; then
+    specs "$lua" $all | tee "$log"
+    add_specs "$log"
+    continue
+  fi
+  for job in $(seq "$JOBS"); do # every JOBS-th spec each
+    specs "$lua" $(printf '%s\n' $all | awk -v jobs="$JOBS" -v job="$job" 'NR % jobs == job % jobs') >"$log.$job" &
+  done
+  wait
+  for job in $(seq "$JOBS"); do
+    cat "$log.$job"
+    add_specs "$log.$job"
+  done
 done
 
 if [ -z "$SPECS$RUN_UNDER" ]; then
