@@ -173,6 +173,8 @@ describe("host.set_category", function()
     { "gives what is not true", function() return 1 end, "host.set_category returned 1" },
     { "raises", function() error("no connection", 0) end, "host.set_category raised: no connection" },
     { "raises a table", function() error({}) end, "host.set_category raised: table" },
+    { "raises what cannot be shown", function() error(setmetatable({}, { __tostring = error })) end,
+      "host.set_category raised: what cannot be shown" },
   }
   for _, row in ipairs(FAILURES) do
     it("has its change made later, once, when it " .. row[1], function()

@@ -2,6 +2,7 @@
 -- Methods of the engine, apart because each change is first written down as `applying` and must reach its end from
 -- there, whoever takes it up.
 
+local as_text = require "leadcat.as_text"
 local event = require "leadcat.event"
 local json = require "leadcat.json"
 local journal = require "leadcat.journal"
@@ -22,7 +23,7 @@ local PAGE = 100
 function apply.call(name, fn, ...)
   local ok, result, message, code = pcall(fn, ...)
   if not ok then
-    return nil, ("host.%s raised: %s"):format(name, tostring(result))
+    return nil, ("host.%s raised: %s"):format(name, as_text(result))
   end
   return result, message, code
 end
@@ -34,9 +35,9 @@ end
 function apply.category(self, company)
   local category, message, code = apply.call("category", self.host.category, company, self._tenant)
   if category == nil and message ~= nil then
-    return false, tostring(message), self.host.embedded and code or "unavailable"
+    return false, as_text(message), self.host.embedded and code or "unavailable"
   elseif category ~= nil and (type(category) ~= "number" or category % 1 ~= 0) then
-    return false, ("host.category returned %s, not a category's id"):format(tostring(category)), "unavailable"
+    return false, ("host.category returned %s, not a category's id"):format(as_text(category)), "unavailable"
   end
   return true, category and json.integer(category)
 end
@@ -53,9 +54,9 @@ local function set_category(self, job)
     return "conflict"
   end
   if message == nil or message == "" then
-    message = ("host.set_category returned %s"):format(tostring(ok))
+    message = ("host.set_category returned %s"):format(as_text(ok))
   end
-  return "failed", tostring(message)
+  return "failed", as_text(message)
 end
 
 -- The same for an entry that was begun before: it may have been done already.

@@ -3,6 +3,7 @@
 -- administrator's side.
 
 local apply = require "leadcat.apply"
+local as_text = require "leadcat.as_text"
 local confirmation = require "leadcat.confirmation"
 local core = require "leadcat.core"
 local event_of = require "leadcat.event"
@@ -155,7 +156,7 @@ end
 local function ask(fn, name, ...)
   local ok, answer = pcall(fn, ...)
   if not ok then
-    return nil, ("host.%s raised: %s"):format(name, tostring(answer)), "unavailable"
+    return nil, ("host.%s raised: %s"):format(name, as_text(answer)), "unavailable"
   end
   return answer and true or false
 end

@@ -2,6 +2,7 @@
 -- keeps the company, made to happen (`apply.lua`). Methods of the engine; from top to bottom this is what leadcat does.
 
 local apply = require "leadcat.apply"
+local as_text = require "leadcat.as_text"
 local config = require "leadcat.config"
 local confirmation = require "leadcat.confirmation"
 local event_of = require "leadcat.event"
@@ -88,7 +89,7 @@ local function ask_guards(self, event, item)
     }
     local ok, verdict, why = pcall(guard, event, decision)
     if not ok then
-      return nil, ("a guard raised: %s"):format(tostring(verdict)), "unavailable"
+      return nil, ("a guard raised: %s"):format(as_text(verdict)), "unavailable"
     elseif verdict == false then
       local outcome = unchanged("vetoed", item.from, item.revision, item)
       outcome.error = why
@@ -400,7 +401,7 @@ function handle:report(event, outcome)
   for _, listener in ipairs(self._hooks[outcome.status] or {}) do
     local ok, message = pcall(listener, event, outcome)
     if not ok then
-      self._hook_errors, self._hook_error = self._hook_errors + 1, tostring(message)
+      self._hook_errors, self._hook_error = self._hook_errors + 1, as_text(message)
     end
   end
 end

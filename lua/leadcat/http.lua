@@ -2,6 +2,7 @@
 -- a client can do is tried without a server, and so that another server is a few lines. What each route does is in
 -- `http/api.lua` and `http/pages.lua`; who may call it is decided here, for all of them alike.
 
+local as_text = require "leadcat.as_text"
 local api = require "leadcat.http.api"
 local assets = require "leadcat.http.assets"
 local options_of = require "leadcat.options"
@@ -104,7 +105,7 @@ end
 local function authenticate(context)
   local ok, actor, tenant = pcall(context.app.options.authenticate, context.request)
   if not ok then
-    return "unavailable", "authenticate raised: " .. tostring(actor)
+    return "unavailable", "authenticate raised: " .. as_text(actor)
   elseif type(actor) ~= "table" then
     return "unauthenticated"
   end
@@ -193,8 +194,7 @@ local function failure(app, request, message)
   local status = request.path == app.prefix .. "/health" and 503 or 500
   local body = ('{"code":"io","status":%d,"title":"Internal error"}'):format(status)
   local made = response.new(status, body, "application/problem+json")
-  local ok, text = pcall(tostring, message)
-  made.log = ok and text or "what was raised cannot be told"
+  made.log = as_text(message)
   return made
 end
 
