@@ -52,8 +52,8 @@ for lua in "$@"; do
     add_specs "$log"
     continue
   fi
-  for job in $(seq "$JOBS"); do # every JOBS-th spec each
-    specs "$lua" $(printf '%s\n' $all | awk -v jobs="$JOBS" -v job="$job" 'NR % jobs == job % jobs') >"$log.$job" &
+  for job in $(seq "$JOBS"); do # every JOBS-th spec each, the largest first
+    specs "$lua" $(ls -S $all | awk -v jobs="$JOBS" -v job="$job" 'NR % jobs == job % jobs') >"$log.$job" &
   done
   wait
   for job in $(seq "$JOBS"); do
