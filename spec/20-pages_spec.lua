@@ -133,10 +133,9 @@ describe("the inbox", function()
     has(inbox_page {}, 'role="status"></p>')
   end)
 
-  it("gives the script its sentences, with the names set apart", function()
+  it("gives the script its sentences, with places for the names", function()
     local markup = inbox_page({}, "no")
-    has(markup, 'data-leadcat-updated="\226\129\168{company}\226\129\169 har nå kategorien '
-      .. '\226\129\168{category}\226\129\169."')
+    has(markup, 'data-leadcat-updated="{company} har nå kategorien {category}."')
     for _, status in ipairs { "declined", "failed", "closed" } do
       has(markup, "data-leadcat-" .. status .. '="')
     end

@@ -27,7 +27,7 @@ for pages in pages site; do
 done
 
 full=$(cd "$build" && pwd)
-export PAGES="$full/pages" SITE="$full/site" SCREENSHOTS="$full/../screenshots" WEB="$PWD/lua/leadcat/web" CHROMIUM="$chromium"
+export PAGES="$full/pages" SITE="$full/site" SCREENSHOTS="$full/../screenshots" WEB="$PWD/lua/leadcat/web" CHROMIUM="$chromium" BUILD="$full/.."
 node --test --test-reporter=spec --test-reporter-destination=stdout \
   --test-reporter=tap --test-reporter-destination="$log" "$build"/*.test.mjs
 status=$?

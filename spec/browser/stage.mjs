@@ -21,11 +21,46 @@ const ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networ
 
 export const NARROW = { width: 320, height: 640 };
 
-// A server for which `answer(request, body, response)` speaks, and a browser; both end with the tests.
-export function stage(answer) {
+// A browser, which ends with the tests, for pages of the server at `self.origin`.
+export function visitor(self = { origin: "" }) {
   const contexts = {}; // of the browser, by their settings
-  const self = { origin: "", requests: [] }; // what the server was asked since the last `open`
-  let browser, server;
+  let browser;
+
+  before(async () => {
+    browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ARGUMENTS });
+  });
+
+  after(() => browser?.close());
+
+  // Looks at a page in a tab of its own. `page.alerts` counts the dialogs of scripts, `page.refused` what the policy of the
+  // page has refused.
+  self.open = async (path, look, settings = {}) => {
+    const key = JSON.stringify(settings);
+    contexts[key] ??= await browser.newContext(settings);
+    const page = await contexts[key].newPage();
+    try {
+      self.requests = []; // what the server was asked since
+      Object.assign(page, { alerts: 0, refused: [] });
+      page.setDefaultTimeout(10000);
+      page.on("dialog", (dialog) => { page.alerts += 1; return dialog.dismiss(); });
+      page.on("console", (message) => {
+        if (message.text().includes("Content Security Policy")) {
+          page.refused.push(message.text());
+        }
+      });
+      await page.goto(self.origin + path);
+      await look(page);
+    } finally {
+      await page.close();
+    }
+  };
+  return self;
+}
+
+// The same, and a server for which `answer(request, body, response)` speaks.
+export function stage(answer) {
+  const self = visitor();
+  let server;
 
   function receive(request, response) {
     let body = "";
@@ -41,37 +76,12 @@ export function stage(answer) {
     server = http.createServer(receive);
     await new Promise((resolve) => { server.listen(0, "127.0.0.1", resolve); });
     self.origin = `http://127.0.0.1:${server.address().port}`;
-    browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ARGUMENTS });
   });
 
   after(async () => {
-    await browser?.close();
     server.closeAllConnections();
     await new Promise((resolve) => { server.close(resolve); });
   });
-
-  // Looks at a page in a tab of its own. `page.alerts` counts the dialogs of scripts, `page.refused` what the policy of the
-  // page has refused.
-  self.open = async (path, look, settings = {}) => {
-    const key = JSON.stringify(settings);
-    contexts[key] ??= await browser.newContext(settings);
-    const page = await contexts[key].newPage();
-    try {
-      self.requests = [];
-      Object.assign(page, { alerts: 0, refused: [] });
-      page.setDefaultTimeout(10000);
-      page.on("dialog", (dialog) => { page.alerts += 1; return dialog.dismiss(); });
-      page.on("console", (message) => {
-        if (message.text().includes("Content Security Policy")) {
-          page.refused.push(message.text());
-        }
-      });
-      await page.goto(self.origin + path);
-      await look(page);
-    } finally {
-      await page.close();
-    }
-  };
 
   self.posts = () => self.requests.filter(({ method }) => method === "POST").map(({ method, url, body }) =>
     ({ method, url, body }));

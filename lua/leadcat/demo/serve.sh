@@ -1,6 +1,7 @@
 #!/bin/sh
 # `make serve`: makes the demo's store when there is none, fills in nginx.conf, and becomes nginx, so that what ends this
-# process ends the server. PORT, BUILD, NGINX, NGINX_MODULES and CODE_CACHE ("on" or "off") may be set; serve.sh LUA.
+# process ends the server. PORT, BUILD, DIRECTORY (of the store), NGINX, NGINX_MODULES and CODE_CACHE ("on" or "off") may
+# be set; serve.sh LUA.
 lua=${1:-lua5.4}
 port=${PORT:-8080}
 here=$(cd "$(dirname "$0")" && pwd) || exit 1
@@ -8,7 +9,7 @@ tree=$(cd "$here/../../.." && pwd) || exit 1
 cd "$tree" || exit 1
 build=$(cd "${BUILD:-build}" && pwd) || exit 1
 nginx=${NGINX:-$(PATH="$PATH:/usr/sbin:/usr/local/openresty/nginx/sbin" command -v nginx)}
-directory=$build/serve
+directory=${DIRECTORY:-$build/serve}
 
 fail() {
   echo "$1" >&2

@@ -59,7 +59,7 @@ end
 
 -- Where a script says what has happened: the sentences are given to it with the names still to be filled in.
 local function said(model)
-  local names = { company = "\226\129\168{company}\226\129\169", category = "\226\129\168{category}\226\129\169" }
+  local names = { company = "{company}", category = "{category}" }
   local sentences = {}
   for _, name in ipairs { "updated", "declined", "failed", "closed" } do
     sentences["data_leadcat_" .. name] = model.strings:text(model.language, "inbox." .. name, names)

@@ -15,7 +15,7 @@
   const base = script && script.src ? new URL(".", script.src).href.slice(0, -1) : "/leadcat";
   const GONE = [409, 410]; // the question is closed: no other answer will be taken
 
-  // Requests -------------------------------------------------------------------------------------------------------
+  // Requests ----------------------------------------
 
   const failure = (message, status, code, outcome) =>
     Object.assign(new Error(`${message}`), { status, code, outcome });
@@ -61,7 +61,7 @@
     return document.adoptNode(dialog);
   }
 
-  // The dialog -----------------------------------------------------------------------------------------------------
+  // The dialog ----------------------------------------
 
   let last = Promise.resolve();
 
@@ -164,7 +164,7 @@
       (answer) => json(`/api${path}`, answer)));
   }
 
-  // What pages call ------------------------------------------------------------------------------------------------
+  // What pages call ----------------------------------------
 
   async function report(event) {
     const before = document.activeElement;
@@ -191,14 +191,17 @@
   const answer = async (id) => (await askQuestion(id, document.activeElement)).outcome;
   const count = async () => (await json("/api/confirmations/count")).count;
 
-  // The inbox ------------------------------------------------------------------------------------------------------
+  // The inbox ----------------------------------------
 
-  // What came of a question, in the page's own words.
+  // A name that may run from right to left is set apart, as the server does it.
+  const apart = (name) => (/[\u0580-\uffff]/.test(name) ? `\u2068${name}\u2069` : name);
+
+  // What came of it, in the page's own words.
   function sentence(words, { outcome, category }, company) {
     const names = { company, category };
     const status = outcome ? outcome.status : "closed";
     const text = words[`leadcat${status[0].toUpperCase()}${status.slice(1)}`] || words.leadcatClosed;
-    return text.replace(/\{(\w+)\}/g, (_, name) => names[name]);
+    return text.replace(/\{(\w+)\}/g, (_, name) => apart(names[name]));
   }
 
   // Takes a question out of the list, and the focus to the next one.

@@ -1,0 +1,309 @@
+// All of it at once: the demo CRM in a real nginx, and a browser that an administrator and a salesperson use. Each test
+// has a server and a store of its own. BUILD is the build directory; pictures of all pages go to SCREENSHOTS.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { NARROW, focused, inaccessible, invalid, press, visitor } from "./stage.mjs";
+
+const site = visitor();
+
+// Words on the screen, by language.
+const WORDS = {
+  no: {
+    tab: "Lead-kategorisering", won: "Oppdater kategori når et salg er vunnet",
+    lost: "Oppdater kategori når et salg er tapt",
+    registered: "Oppdater kategori når et salg registreres hos firmaet",
+    status: "Oppdater kategori når en lead-status settes til", target: "Sett kategori til",
+    ask: "Be om brukerbekreftelse før oppdatering", save: "Lagre", cancel: "Avbryt", category: "Kategori",
+    keep: "Behold nåværende kategori", win: "Vinn", customer: "Kunde", partner: "Partner", lost_group: "Tapt",
+    answer: "Svar", empty: "Det er ingenting å svare på.", before: "Spør før lagring",
+    updated: (company, category) => `${company} har nå kategorien ${category}.`,
+    kept: (company) => `${company} beholder kategorien sin.`, undo: "Angre",
+  },
+  en: {
+    tab: "Lead categorization", won: "Update category when a sale is won",
+    lost: "Update category when a sale is lost",
+    registered: "Update category when a sale is registered with the company",
+    status: "Update category when a lead status is set to", target: "Set category to",
+    ask: "Ask for user confirmation before updating", save: "Save", cancel: "Cancel", category: "Category",
+    keep: "Keep current category", win: "Win", customer: "Customer", partner: "Partner", lost_group: "Lost",
+    answer: "Answer", empty: "There is nothing to answer.", before: "Ask before saving",
+    updated: (company, category) => `${company} now has the category ${category}.`,
+    kept: (company) => `${company} keeps its category.`, undo: "Undo",
+  },
+};
+
+const COMPANY = "Larkspindle Events"; // a Lead
+
+// The server ---------------------------------------------------------------------------------------------------------
+
+const freePort = () => new Promise((resolve) => {
+  const listener = createServer().listen(0, "127.0.0.1", () => {
+    const { port } = listener.address();
+    listener.close(() => resolve(port));
+  });
+});
+
+async function answers(origin) {
+  for (let i = 0; i < 200; i += 1) {
+    try {
+      return await fetch(`${origin}/leadcat/health`);
+    } catch {
+      await new Promise((resolve) => { setTimeout(resolve, 50); });
+    }
+  }
+  throw new Error("nginx does not answer");
+}
+
+// Runs `use` with a server that has just been made.
+async function served(use) {
+  const directory = mkdtempSync(join(tmpdir(), "leadcat-"));
+  const port = await freePort();
+  const nginx = spawn("sh", ["lua/leadcat/demo/serve.sh", process.env.LUA ?? "lua5.4"], {
+    env: { ...process.env, PORT: port, DIRECTORY: directory }, stdio: ["ignore", "ignore", "ignore"],
+  });
+  const ended = new Promise((resolve) => { nginx.on("exit", resolve); });
+  try {
+    site.origin = `http://127.0.0.1:${port}`;
+    await answers(site.origin);
+    await use();
+  } finally {
+    nginx.kill("SIGTERM");
+    await ended;
+    rmSync(directory, { recursive: true });
+  }
+}
+
+// Settings of a browser in which somebody has signed in.
+function as(user, language, more = {}) {
+  const cookies = Object.entries({ leadcat_user: user, leadcat_language: language })
+    .filter(([, value]) => value)
+    .map(([name, value]) => ({ name, value, domain: "127.0.0.1", path: "/", expires: -1, httpOnly: true, secure: false,
+      sameSite: "Lax" }));
+  return { ...more, storageState: { cookies, origins: [] } };
+}
+
+// What the API says to a user.
+async function api(user, path) {
+  const response = await fetch(`${site.origin}/leadcat/api/${path}`, { headers: { Cookie: `leadcat_user=${user}` } });
+  return response.json();
+}
+
+async function category(company = COMPANY) {
+  const [newest] = (await api("admin", `history?company=${encodeURIComponent(company)}&limit=100`))
+    .filter(({ status }) => status === "updated");
+  return newest?.to;
+}
+
+const rule = async (trigger) => (await api("admin", "config")).rules.find((one) => one.trigger === trigger);
+
+// The pages ----------------------------------------------------------------------------------------------------------
+
+const toggle = (page, name) => page.getByRole("switch", { name, exact: true });
+const button = (page, name) => page.getByRole("button", { name, exact: true });
+const act = (page, name) => page.getByRole("button", { name: new RegExp(`^${name}`) }); // the company's name follows
+const card = (page, name = COMPANY) => page.locator(".demo-company").filter({ hasText: name });
+const ruleCard = (page, trigger) => page.locator(`[data-leadcat-rule=${trigger}]`);
+
+for (const language of ["no", "en"]) {
+  const words = WORDS[language];
+  for (const scripted of [true, false]) {
+    const how = `${language}, ${scripted ? "with" : "without"} JavaScript`;
+    const settings = (user) => as(user, language, { javaScriptEnabled: scripted });
+
+    test(`an administrator switches a rule on, chooses and saves: ${how}`, () => served(async () => {
+      await site.open("/leadcat/settings", async (page) => {
+        assert.equal(await page.getByRole("heading", { level: 1 }).textContent(), words.tab);
+        for (const name of [words.won, words.lost, words.registered, words.status]) {
+          assert.equal(await toggle(page, name).isChecked(), true, name);
+        }
+        await toggle(page, words.lost).uncheck();
+        await button(page, words.save).click();
+        await page.waitForURL(/saved=2/);
+        assert.equal((await rule("sale_lost")).enabled, false);
+
+        const lost = ruleCard(page, "sale_lost");
+        assert.equal(await lost.getByLabel(words.target).isVisible().catch(() => false), false);
+        await toggle(page, words.lost).check();
+        await lost.getByLabel(words.target).selectOption("");
+        if (scripted) {
+          assert.equal(await button(page, words.save).isEnabled(), false);
+        } else {
+          await button(page, words.save).click();
+          await page.getByRole("alert").first().waitFor();
+          assert.equal(await toggle(page, words.lost).isChecked(), true);
+        }
+        await lost.getByLabel(words.target).selectOption(words.lost_group);
+        await lost.getByLabel(words.ask).check();
+        await button(page, words.save).click();
+        await page.waitForURL(/saved=3/);
+        assert.deepEqual(page.refused, []);
+      }, settings("admin"));
+      const saved = await rule("sale_lost");
+      assert.deepEqual([saved.enabled, saved.set_category, saved.ask], [true, 7, true]);
+    }));
+
+    test(`Cancel restores what is saved: ${how}`, () => served(async () => {
+      await site.open("/leadcat/settings", async (page) => {
+        await toggle(page, words.won).uncheck();
+        await button(page, words.cancel).click();
+        await page.waitForURL(/settings$/);
+        assert.equal(await toggle(page, words.won).isChecked(), true);
+      }, settings("admin"));
+      assert.equal((await api("admin", "config")).revision, 1);
+    }));
+
+    test(`a stale save shows what changed and keeps the input: ${how}`, () => served(async () => {
+      await site.open("/leadcat/settings", async (page) => {
+        await toggle(page, words.won).uncheck();
+        await site.open("/leadcat/settings", async (other) => {
+          await toggle(other, words.lost).uncheck();
+          await button(other, words.save).click();
+          await other.waitForURL(/saved=2/);
+        }, settings("admin"));
+        await button(page, words.save).click();
+        const alert = page.getByRole("alert").first();
+        assert.ok((await alert.textContent()).includes(words.lost));
+        assert.equal(await toggle(page, words.won).isChecked(), false);
+        await button(page, words.save).click();
+        await page.waitForURL(/saved=3/);
+      }, settings("admin"));
+      assert.equal((await rule("sale_won")).enabled, false);
+    }));
+
+    test(`a sale is won and the proposal saved, another category chosen, or none: ${how}`, () => served(async () => {
+      for (const [company, choose, to, said] of [
+        [COMPANY, (dialog) => button(dialog, words.save).click(), 5, words.updated(COMPANY, words.customer)],
+        ["De Vrolijke Reigers", async (dialog) => {
+          await dialog.getByLabel(words.category, { exact: true }).selectOption(words.partner);
+          await button(dialog, words.save).click();
+        }, 6, words.updated("De Vrolijke Reigers", words.partner)],
+        ["Fjellvind Bakeri AS", (dialog) => button(dialog, words.keep).click(), undefined,
+          words.kept("Fjellvind Bakeri AS")],
+      ]) {
+        await site.open("/demo", async (page) => {
+          await act(card(page, company), words.win).click();
+          const dialog = page.getByRole("dialog");
+          assert.ok((await dialog.textContent()).includes(company));
+          await choose(dialog);
+          await page.getByText(said).waitFor();
+          assert.deepEqual(page.refused, []);
+        }, settings("sales"));
+        assert.equal(await category(company), to);
+      }
+    }));
+
+    test(`the question stays open when it is cancelled, and is answered in the inbox: ${how}`, () => served(async () => {
+      await site.open("/demo", async (page) => {
+        await act(card(page), words.win).click();
+        await button(page.getByRole("dialog"), words.cancel).click();
+        await page.goto(`${site.origin}/leadcat/confirmations`);
+        await page.getByRole("link", { name: words.answer }).first().click();
+        await button(page.getByRole("dialog"), words.save).click();
+        await page.getByText(words.updated(COMPANY, words.customer)).waitFor();
+        await page.goto(`${site.origin}/leadcat/confirmations`);
+        await page.getByText(words.empty).waitFor();
+      }, settings("sales"));
+      assert.equal(await category(), 5);
+    }));
+
+    test(`asked before saving, nothing happens when it is cancelled: ${how}`, () => served(async () => {
+      await site.open("/demo", async (page) => {
+        await card(page).getByRole("link", { name: words.before }).click();
+        await act(page, words.win).click();
+        await button(page.getByRole("dialog"), words.cancel).click();
+        assert.deepEqual(await api("admin", "history"), []);
+        await act(page, words.win).click();
+        await button(page.getByRole("dialog"), words.save).click();
+        await page.getByText(words.updated(COMPANY, words.customer)).waitFor();
+      }, settings("sales"));
+      assert.deepEqual((await api("admin", "history")).map(({ status, to }) => [status, to]), [["updated", 5]]);
+    }));
+  }
+}
+
+test("the dialog is used with the keyboard alone, and gives the focus back", () => served(async () => {
+  await site.open("/demo", async (page) => {
+    const win = act(card(page), "Win");
+    await win.focus();
+    await press(page, "Enter");
+    await page.getByRole("dialog").waitFor();
+    assert.equal(await focused(page), "select");
+    await press(page, "Escape");
+    assert.equal(await page.getByRole("dialog").count(), 0);
+    await page.waitForFunction(() => document.activeElement.textContent === "Win");
+    assert.equal((await api("sales", "confirmations/count")).count, 1);
+    await page.waitForFunction(() => document.getElementById("demo-badge").textContent === "1");
+    await press(page, "Enter");
+    await page.getByRole("dialog").waitFor();
+    await page.keyboard.type("Par");
+    await press(page, "Tab", "Enter");
+    await page.getByText(WORDS.en.updated(COMPANY, "Partner")).waitFor();
+  }, as("sales", "en"));
+}));
+
+test("leaving with unsaved changes warns, and not after saving", () => served(async () => {
+  await site.open("/leadcat/settings", async (page) => {
+    await toggle(page, WORDS.en.won).uncheck();
+    await page.goto(`${site.origin}/demo`).catch(() => {}); // the warning is answered with "stay"
+    assert.equal(page.alerts, 1);
+    await button(page, "Save").click();
+    await page.waitForURL(/saved=2/);
+    await page.goto(`${site.origin}/demo`);
+    assert.equal(page.alerts, 1);
+  }, as("admin", "en"));
+}));
+
+test("an administrator undoes a change", () => served(async () => {
+  await site.open("/demo", async (page) => {
+    await act(card(page), "Lose").click();
+    await page.getByText(WORDS.en.updated(COMPANY, "Lost opportunity")).waitFor();
+  }, as("sales", "en"));
+  await site.open("/leadcat/history", async (page) => {
+    assert.equal(await act(page, "Undo").count(), 0);
+  }, as("sales", "en"));
+  await site.open("/leadcat/history", async (page) => {
+    await act(page, "Undo").click();
+    await page.getByText(`${COMPANY} has the category Lead again.`).waitFor();
+  }, as("admin", "en"));
+  assert.equal(await category(), 1);
+}));
+
+// Every page, as each user sees it: valid, accessible and pictured. ---------------------------------------------------
+
+const LOOKS = { light: { colorScheme: "light" }, dark: { colorScheme: "dark" }, narrow: { viewport: NARROW } };
+
+test("every page is valid and accessible, light, dark and narrow", () => served(async () => {
+  await site.open("/demo", async (page) => {
+    await act(card(page), "Win").click();
+    await button(page.getByRole("dialog"), "Cancel").click();
+    await act(card(page, "Fjellvind Bakeri AS"), "Lose").click();
+    await page.getByText("Lost opportunity.").waitFor();
+  }, as("sales", "en"));
+  const [question] = await api("sales", "confirmations?state=open");
+  const PAGES = {
+    "sign-in": ["/demo"], demo: ["/demo", "sales"], company: [`/demo/company?id=${encodeURIComponent(COMPANY)}`, "sales"],
+    settings: ["/leadcat/settings", "admin"], forbidden: ["/leadcat/settings", "sales"],
+    inbox: ["/leadcat/confirmations", "sales"], question: [`/leadcat/confirmations/${question.id}`, "sales"],
+    history: ["/leadcat/history", "admin"], missing: [`/leadcat/confirmations/${"0".repeat(32)}`, "sales"],
+  };
+  for (const [name, [path, user]] of Object.entries(PAGES)) {
+    for (const [look, options] of Object.entries(LOOKS)) {
+      await site.open(path, async (page) => {
+        if (look === "light") {
+          const response = await page.context().request.get(site.origin + path);
+          assert.deepEqual(await invalid(await response.text()), [], name);
+        }
+        assert.deepEqual(await inaccessible(page), [], `${name}, ${look}`);
+        const wide = await page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth);
+        assert.equal(wide, false, `${name}, ${look}: scrolls sideways`);
+        await page.screenshot({ path: `${process.env.SCREENSHOTS}/nginx-${name}-${look}.png`, fullPage: true });
+      }, as(user, "no", { ...options, bypassCSP: true }));
+    }
+  }
+}));
