@@ -11,6 +11,13 @@ int l_fail(lua_State *L, lc_status status, const lc_error *error) {
   return 3;
 }
 
+int l_done(lua_State *L, lc_status status, const lc_error *error) {
+  if (status != LC_OK)
+    return l_fail(L, status, error);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
 /* ---- arguments --------------------------------------------------------------------------- */
 
 lc_text l_check_text(lua_State *L, int argument, size_t most) {

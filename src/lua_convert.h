@@ -12,6 +12,8 @@
 
 /* Pushes nil, the message, the code; returns 3. */
 int l_fail(lua_State *L, lc_status status, const lc_error *error);
+/* Pushes true; or what l_fail does. Returns how many values. */
+int l_done(lua_State *L, lc_status status, const lc_error *error);
 
 /* Arguments. */
 lc_text l_check_text(lua_State *L, int argument, size_t most);

@@ -6,6 +6,8 @@
 
 #include "lua_convert.h"
 #include "lua_decide.h"
+#include "lua_journal.h"
+#include "lua_question.h"
 #include "lua_store.h"
 #include "owner.h"
 
@@ -88,6 +90,8 @@ int luaopen_leadcat_core(lua_State *L) {
     { NULL, NULL },
   };
   l_store_register(L);
+  l_journal_register(L);
+  l_question_register(L);
   l_decide_register(L);
   lua_newtable(L);
   luaL_setfuncs(L, functions, 0);

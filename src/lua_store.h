@@ -1,4 +1,4 @@
-/* lua_store.h - the store as a Lua object. */
+/* lua_store.h - the store as a Lua object: opening, configs, companies, upkeep. */
 #ifndef LC_LUA_STORE_H
 #define LC_LUA_STORE_H
 
@@ -19,7 +19,18 @@ int l_store_check(lua_State *L);
 /* Makes the metatable. */
 void l_store_register(lua_State *L);
 
+/* Adds methods to the metatable. */
+void l_store_methods(lua_State *L, const luaL_Reg *methods);
+
 /* The store at `index`, open or closed; raises when it is none. */
 l_store *l_check_store(lua_State *L, int index);
+
+/* The store that is argument 1; raises when it is closed. */
+lc_store *l_check_open(lua_State *L);
+
+/* Pushes the array of what `push` makes of each item of the store's result, 1; or nil, message, code, 3.
+ * `push` does likewise. */
+int l_push_results(lua_State *L, const lc_store *store, lc_status status, const lc_error *error,
+                   int push(lua_State *L, lc_text item));
 
 #endif

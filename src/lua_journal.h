@@ -1,0 +1,10 @@
+/* lua_journal.h - the journal as methods of the store: what is written down, and looked up again. */
+#ifndef LC_LUA_JOURNAL_H
+#define LC_LUA_JOURNAL_H
+
+#include "lua_compat.h"
+
+/* Adds them to the store's, after l_store_register. */
+void l_journal_register(lua_State *L);
+
+#endif
