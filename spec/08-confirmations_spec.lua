@@ -879,6 +879,7 @@ describe("what is no answer", function()
     { "an unknown state", function(engine) engine:confirmations { state = "closed" } end,
       "option 'state': one of open, accepted, changed, declined, expired, superseded, conflict expected" },
     { "an unknown filter", function(engine) engine:confirmations { rule = "sale_won" } end, "unknown option 'rule'" },
+    { "a count with a limit", function(engine) engine:count_confirmations { limit = 5 } end, "unknown option 'limit'" },
     { "a cursor that is a number", function(engine) engine:confirmations { after = 1 } end, "option 'after'" },
     { "a limit that is a text", function(engine) engine:confirmations { limit = "10" } end, "option 'limit'" },
     { "a limit that is a fraction", function(engine) engine:confirmations { limit = 1.5 } end, "option 'limit'" },

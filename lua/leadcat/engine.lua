@@ -18,6 +18,7 @@ local question = require "leadcat.question"
 local settings = require "leadcat.settings"
 local simulate = require "leadcat.simulate"
 local undo = require "leadcat.undo"
+local upkeep = require "leadcat.upkeep"
 
 ---@class leadcat.Host
 ---@field category fun(company: string|integer, tenant: string): integer?, string? the current category; nil, message when it cannot be read
@@ -46,7 +47,9 @@ local undo = require "leadcat.undo"
 ---@field retry fun(self: leadcat.Engine, entry: integer, options?: table): leadcat.Outcome?, string?, string?
 ---@field flush fun(self: leadcat.Engine): true?, string?, string?
 ---@field metrics fun(self: leadcat.Engine): string?, string?, string?
+---@field maintain fun(self: leadcat.Engine): table?, string?, string?
 ---@field sweep fun(self: leadcat.Engine): table?, string?, string?
+---@field backup fun(self: leadcat.Engine, path: string, options?: table): true?, string?, string?
 ---@field view fun(self: leadcat.Engine, record: leadcat.Confirmation, options?: table): leadcat.View?, string?, string?
 ---@field render fun(self: leadcat.Engine, view: leadcat.View, format: string, ...): string
 ---@field recover fun(self: leadcat.Engine): table?, string?, string?
@@ -58,12 +61,12 @@ Engine.revisions, Engine.revert = settings.revisions, settings.revert
 Engine.handle, Engine.handle_many, Engine._report = handle.handle, handle.handle_many, handle.report
 Engine.recover, Engine.undo, Engine.retry = apply.recover, undo.undo, undo.retry
 Engine.flush, Engine.metrics = metrics.flush, metrics.metrics
-Engine.propose, Engine.resolve, Engine.sweep = question.propose, question.resolve, question.sweep
+Engine.propose, Engine.resolve = question.propose, question.resolve
 Engine.confirmation, Engine.confirmations = question.confirmation, question.confirmations
 Engine.count_confirmations = question.count_confirmations
 Engine.view, Engine.render = question.view, question.render
+Engine.maintain, Engine.sweep, Engine.backup = upkeep.maintain, upkeep.sweep, upkeep.backup
 
-local BACKUP = { compact = options_of.of_type "boolean" }
 local HOOKS = { "guard", "updated", "awaiting_confirmation", "unchanged", "failed" }
 local MAX_TENANT = 64
 
@@ -331,41 +334,6 @@ function Engine:on(name, fn)
   end
   local hooks = self._hooks[name]
   hooks[#hooks + 1] = fn
-end
-
---- What is to be done from time to time, for a timer, each whatever becomes of the others: `recover`, `sweep`, and freeing the reader slots of processes that
--- were killed.
----@return {finished: integer, failed: integer, busy: integer, expired: integer, removed: integer, readers: integer}? counts
----@return string? message
----@return string? code
-function Engine:maintain()
-  self:_check_open()
-  local counts, message, code = self:recover()
-  local swept, problem, failure = self:sweep()
-  local readers, trouble, cause = self._store:check_readers()
-  if not counts then
-    return nil, message, code
-  elseif not swept then
-    return nil, problem, failure
-  elseif not readers then
-    return nil, trouble, cause
-  end
-  counts.expired, counts.removed, counts.readers = swept.expired, swept.removed, readers
-  return counts
-end
-
---- Copies the store, while it is in use, into a directory that has none yet. What is returned as done is on disk.
----@param path string made when its parent exists
----@param options? {compact?: boolean} without the pages that are not used
----@return true? done
----@return string? message
----@return string? code `conflict`: there is a store already; `io`, `full`
-function Engine:backup(path, options)
-  self:_check_open()
-  if type(path) ~= "string" or path == "" or path:find "%z" then
-    error("path: a directory's name expected", 2)
-  end
-  return self._store:copy(path, options_of.check(options, BACKUP).compact)
 end
 
 --- Counters of this tenant in this process since it was opened, and the state of the store.

@@ -102,8 +102,11 @@ local function check_id(id)
   end
 end
 
--- Closes the questions whose time is over, some at a time.
-local function expire(self)
+--- Closes the questions whose time is over, some at a time.
+---@return integer? expired how many
+---@return string? message
+---@return string? code
+function question.expire(self)
   local total = 0
   repeat
     local expired, more, code = self._store:expire(self._tenant, self:_now())
@@ -140,7 +143,7 @@ function question:confirmation(id)
   local stored, message, code = read(self, id)
   local swept = true
   if stored and is_overdue(self, stored) then
-    swept = expire(self)
+    swept = question.expire(self)
     stored, message, code = read(self, id)
   end
   if not stored then
@@ -150,9 +153,8 @@ function question:confirmation(id)
 end
 
 local STATES = { "open", "accepted", "changed", "declined", "expired", "superseded", "conflict" }
-local QUERY = {
-  company = options_of.id, user = options_of.id, limit = options_of.limit,
-  after = options_of.of_type("string", "a confirmation's id"),
+local COUNT = {
+  company = options_of.id, user = options_of.id,
   state = options_of.kind("one of " .. table.concat(STATES, ", "), function(value)
     for _, state in ipairs(STATES) do
       if value == state then
@@ -161,6 +163,10 @@ local QUERY = {
     end
     return false
   end),
+}
+local QUERY = {
+  company = COUNT.company, user = COUNT.user, state = COUNT.state, limit = options_of.limit,
+  after = options_of.of_type("string", "a confirmation's id"),
 }
 
 -- The query as the store takes it, after closing what is overdue.
@@ -175,7 +181,7 @@ local function to_query(self, query, limit)
       return nil, message, code
     end
   end
-  local swept = expire(self) ~= nil
+  local swept = question.expire(self) ~= nil
   return {
     company = query.company and event_of.check_key(query.company, "company", 4),
     user = query.user and event_of.check_key(query.user, "user", 4),
@@ -221,43 +227,11 @@ end
 ---@return string? code
 function question:count_confirmations(query)
   self:_check_open()
-  local asked, message, code = to_query(self, options_of.check(query, QUERY), options_of.page(math.huge))
+  local asked, message, code = to_query(self, options_of.check(query, COUNT), options_of.page(math.huge))
   if not asked then
     return nil, message, code
   end
   return self._store:count_confirmations(self._tenant, asked)
-end
-
--- Removes what is older or more than is to be kept, some at a time.
-local function trim(self)
-  local keep, total, from = self._shared.retention, 0, 0
-  repeat
-    local removed, following, code = self._store:trim(self._tenant, keep.age, keep.count, self:_now(), from)
-    if not removed then
-      return nil, following, code
-    end
-    total, from = total + removed, following
-    platform.give_way()
-  until from == 0
-  return total
-end
-
---- Closes the questions whose time is over, and removes the entries of the journal that are older than `retention` says.
----@return {expired: integer, removed: integer}? counts
----@return string? message
----@return string? code
-function question:sweep()
-  self:_check_open()
-  local expired, message, code = expire(self)
-  if not expired then
-    return nil, message, code
-  end
-  local removed
-  removed, message, code = trim(self)
-  if not removed then
-    return nil, message, code
-  end
-  return { expired = expired, removed = removed }
 end
 
 -- Answering ------------------------------------------------------------------------------------------------------------
@@ -326,7 +300,7 @@ end
 local function give(self, record, item)
   local outcome, message, code = handle.write_one(self, { company = record.company, item = item, attempts = 0 })
   if item.result == "overdue" then
-    message, code = select(2, expire(self)) -- nothing where it is closed now
+    message, code = select(2, question.expire(self)) -- nothing where it is closed now
   end
   return outcome, message, code
 end
