@@ -9,6 +9,7 @@ local i18n = require "leadcat.i18n"
 local leadcat = require "leadcat"
 local page = require "leadcat.demo.page"
 local request_of = require "leadcat.http.request"
+local url = require "leadcat.url"
 local words = require "leadcat.demo.words"
 local wording = require "leadcat.render.wording"
 
@@ -172,17 +173,10 @@ local function show_company(context, name, dialog)
   return answer(200, page.company(model, row_of(context, name, category)))
 end
 
--- As the value of a parameter.
-local function escape(value)
-  return (tostring(value):gsub("[^%w_.~-]", function(character)
-    return ("%%%02X"):format(character:byte())
-  end))
-end
-
 local function query_of(fields)
   local pairs_of = {}
   for name, value in pairs(fields) do
-    pairs_of[#pairs_of + 1] = escape(name) .. "=" .. escape(value)
+    pairs_of[#pairs_of + 1] = url.escape(name) .. "=" .. url.escape(tostring(value))
   end
   table.sort(pairs_of)
   return "?" .. table.concat(pairs_of, "&")

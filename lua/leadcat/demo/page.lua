@@ -3,6 +3,7 @@
 
 local h = require "leadcat.render.html"
 local parts = require "leadcat.render.parts"
+local url = require "leadcat.url"
 local words = require "leadcat.demo.words"
 
 local page = {}
@@ -146,20 +147,13 @@ local function forms(model, row, id, before)
   }
 end
 
--- As the value of a parameter.
-local function escape(value)
-  return (value:gsub("[^%w_.~-]", function(character)
-    return ("%%%02X"):format(character:byte())
-  end))
-end
-
 local function card(model, row, i)
   local id = ("demo-%d-"):format(i)
   return h.li { class = "demo-company",
     h.h2 { id = id .. "name", dir = "auto", row.name },
     h.p { parts.category(row.category) },
     forms(model, row, id, false),
-    h.p { h.a { href = "/demo/company?id=" .. escape(row.name), id = id .. "form",
+    h.p { h.a { href = "/demo/company?id=" .. url.escape(row.name), id = id .. "form",
       aria_labelledby = id .. "form " .. id .. "name", text(model, "open_form") } },
   }
 end

@@ -4,6 +4,7 @@
 local json = require "leadcat.json"
 local request_of = require "leadcat.http.request"
 local response = require "leadcat.http.response"
+local url = require "leadcat.url"
 
 local api = {}
 
@@ -199,21 +200,15 @@ function api.cursor_of_confirmations(text)
   return text:match "^%x+$"
 end
 
-local function escape(text)
-  return (text:gsub("[^%w_.~-]", function(character)
-    return ("%%%02X"):format(character:byte())
-  end))
-end
-
 -- The link to the next page, when there may be one.
 local function next_page(context, query, items, last)
   local limit = query.limit or 100
   if #items < limit then
     return {}
   end
-  local words = { "after=" .. escape(tostring(last)) }
+  local words = { "after=" .. url.escape(tostring(last)) }
   for _, name in ipairs { "company", "limit", "since", "state", "user" } do
-    words[#words + 1] = query[name] and name .. "=" .. escape(tostring(query[name])) or nil
+    words[#words + 1] = query[name] and name .. "=" .. url.escape(tostring(query[name])) or nil
   end
   return { Link = ('<%s?%s>; rel="next"'):format(context.request.path, table.concat(words, "&")) }
 end

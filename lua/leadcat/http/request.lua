@@ -1,6 +1,7 @@
 --- Reads what a client has sent: bodies, forms and parameters. Never raises, whatever it is.
 
 local json = require "leadcat.json"
+local url = require "leadcat.url"
 
 local request = {}
 
@@ -15,12 +16,6 @@ request.MAX_BODY = 1024 * 1024 -- bytes
 
 -- Form and query encoding ----------------------------------------------------------------------------------------------
 
-local function decode(text)
-  return (text:gsub("+", " "):gsub("%%(%x%x)", function(hex)
-    return string.char(tonumber(hex, 16))
-  end))
-end
-
 --- The fields of a form or a query. Of a name that is there twice, the last one counts.
 ---@param text? string
 ---@return table<string, string>
@@ -28,7 +23,7 @@ function request.fields(text)
   local fields = {}
   for pair in (text or ""):gmatch "[^&]+" do
     local name, value = pair:match "^([^=]*)=?(.*)$"
-    fields[decode(name)] = decode(value)
+    fields[url.unescape(name)] = url.unescape(value)
   end
   return fields
 end

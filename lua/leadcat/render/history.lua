@@ -3,6 +3,7 @@
 local h = require "leadcat.render.html"
 local page = require "leadcat.render.page"
 local parts = require "leadcat.render.parts"
+local url = require "leadcat.url"
 local wording = require "leadcat.render.wording"
 
 local history = {}
@@ -32,13 +33,6 @@ local function address(model, path)
   return (model.base or page.BASE) .. path
 end
 
--- As the value of a parameter.
-local function escape(value)
-  return (value:gsub("[^%w_.~-]", function(character)
-    return ("%%%02X"):format(character:byte())
-  end))
-end
-
 -- The table ------------------------------------------------------------------------------------------------------------
 
 -- What led to an entry.
@@ -60,7 +54,7 @@ end
 
 local function company_link(model, entry)
   local id = wording.line(entry.company) or "?"
-  local query = "/history?company=" .. escape(type(entry.company) == "string" and entry.company or id)
+  local query = "/history?company=" .. url.escape(type(entry.company) == "string" and entry.company or id)
   return h.a { href = address(model, query), h.bdi { id } }
 end
 
@@ -130,7 +124,7 @@ local function nothing(model)
 end
 
 local function older(model)
-  local query = ("?after=%d"):format(model.next) .. (model.company and "&company=" .. escape(model.company) or "")
+  local query = ("?after=%d"):format(model.next) .. (model.company and "&company=" .. url.escape(model.company) or "")
   return h.p { h.a { href = query, text(model, "history.older") } }
 end
 
