@@ -74,6 +74,16 @@ static int l_ruleset(lua_State *L) {
   return 1;
 }
 
+/* Sets core.question_states: the names of all states, the open one first. */
+static void set_question_states(lua_State *L) {
+  lua_createtable(L, LC_QUESTION_STATES, 0);
+  for (int i = 0; i < LC_QUESTION_STATES; i++) {
+    lua_pushstring(L, lc_question_state_names[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_setfield(L, -2, "question_states");
+}
+
 __attribute__((visibility("default"))) int luaopen_leadcat_core(lua_State *L);
 
 int luaopen_leadcat_core(lua_State *L) {
@@ -97,5 +107,6 @@ int luaopen_leadcat_core(lua_State *L) {
   luaL_setfuncs(L, functions, 0);
   lua_pushliteral(L, LC_VERSION);
   lua_setfield(L, -2, "version");
+  set_question_states(L);
   return 1;
 }

@@ -1,6 +1,7 @@
 --- What the `leadcat` command takes: its commands and options, with their help; apart from what they do.
 
 local argparse = require "argparse"
+local core = require "leadcat.core"
 local leadcat = require "leadcat"
 
 local arguments = {}
@@ -53,6 +54,16 @@ local function to_limit(text)
   return nil, ("--limit: an integer from 1 to 1000 expected, got '%s'"):format(text)
 end
 
+-- The states of a question, and the word for all of them.
+local function states_and_all()
+  local states = {}
+  for i, state in ipairs(core.question_states) do
+    states[i] = state
+  end
+  states[#states + 1] = "all"
+  return states
+end
+
 local function new_parser()
   local parser = argparse("leadcat", "Keeps a CRM's company categories right by itself.")
     :epilog "Exit status: 0 done, 1 a failed run, 2 wrong usage."
@@ -101,7 +112,7 @@ local function new_parser()
   confirmations:option("--company", "Only those of this company."):argname "COMPANY"
   confirmations:option("--user", "Only those asked for this user's events."):argname "USER"
   confirmations:option("--state", "Only those in this state; all for every one."):argname("STATE"):default "open"
-    :choices { "open", "accepted", "changed", "declined", "expired", "superseded", "conflict", "all" }
+    :choices(states_and_all())
   confirmations:option("--limit", "At most so many, up to 1000."):argname("N"):default "100":convert(to_limit)
   confirmations:option("--after", "Go on behind this confirmation."):argname "ID"
   add_output(confirmations)

@@ -32,6 +32,18 @@ function options.whole(least, most)
   end)
 end
 
+---@param names string[]
+---@return leadcat.Option
+function options.one_of(names)
+  local known = {}
+  for _, name in ipairs(names) do
+    known[name] = true
+  end
+  return options.kind("one of " .. table.concat(names, ", "), function(value)
+    return known[value] == true
+  end)
+end
+
 options.actor = options.of_type("table", "a table {id, name}")
 options.limit = options.kind("an integer", function(value)
   return type(value) == "number" and value % 1 == 0

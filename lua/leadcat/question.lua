@@ -3,6 +3,7 @@
 
 local apply = require "leadcat.apply"
 local confirmation = require "leadcat.confirmation"
+local core = require "leadcat.core"
 local event_of = require "leadcat.event"
 local handle = require "leadcat.handle"
 local journal = require "leadcat.journal"
@@ -152,18 +153,7 @@ function question:confirmation(id)
   return to_record(self, stored, swept)
 end
 
-local STATES = { "open", "accepted", "changed", "declined", "expired", "superseded", "conflict" }
-local COUNT = {
-  company = options_of.id, user = options_of.id,
-  state = options_of.kind("one of " .. table.concat(STATES, ", "), function(value)
-    for _, state in ipairs(STATES) do
-      if value == state then
-        return true
-      end
-    end
-    return false
-  end),
-}
+local COUNT = { company = options_of.id, user = options_of.id, state = options_of.one_of(core.question_states) }
 local QUERY = {
   company = COUNT.company, user = COUNT.user, state = COUNT.state, limit = options_of.limit,
   after = options_of.of_type("string", "a confirmation's id"),

@@ -1,7 +1,9 @@
 --- The routes that programs call: JSON in, JSON out. Who may call is `http.lua`'s to say, what is done is the engine's;
 -- here one is put into the words of the other.
 
+local core = require "leadcat.core"
 local json = require "leadcat.json"
+local options_of = require "leadcat.options"
 local request_of = require "leadcat.http.request"
 local response = require "leadcat.http.response"
 local url = require "leadcat.url"
@@ -145,9 +147,7 @@ end
 
 -- Lists ----------------------------------------------------------------------------------------------------------------
 
-local STATES = {
-  open = true, accepted = true, changed = true, declined = true, expired = true, superseded = true, conflict = true,
-}
+local STATE = options_of.one_of(core.question_states)
 
 local function whole(text, most)
   local number = text:find "^%d+$" and tonumber(text)
@@ -162,7 +162,7 @@ end
 local PARAMETERS = {
   company = id_of,
   user = id_of,
-  state = function(text) return STATES[text] and text end,
+  state = function(text) return STATE.fits(text) and text or nil end,
   limit = function(text) return whole(text, MAX_LIMIT) end,
   since = function(text) return tonumber(text:match "^%d+%.?%d*$") end,
 }
