@@ -56,6 +56,73 @@ local function turn_over(name)
   return at
 end
 
+-- The number in so many bytes behind the first `at` ones, and the bytes of one.
+local function number(bytes, at, size)
+  local n = 0
+  for i = size, 1, -1 do
+    n = n * 256 + bytes:byte(at + i)
+  end
+  return n
+end
+
+local function eight(n)
+  local bytes = {}
+  for i = 1, 8 do
+    bytes[i], n = string.char(n % 256), math.floor(n / 256)
+  end
+  return table.concat(bytes)
+end
+
+-- A store with a list of free pages that is too long for one page.
+local function new_freed_store()
+  local engine, path = stores.open { retention = { count = 1 } }
+  assert(engine:save(stores.config { sale_lost = 4 }))
+  for i, length in ipairs { 2000000, 1 } do
+    engine.host:create(i, 1)
+    engine:handle { trigger = "sale_lost", company = i, actor = { name = ("x"):rep(length) } }
+  end
+  assert.equal(1, engine:sweep().removed)
+  engine:close()
+  return path
+end
+
+-- Has the last list of free pages in a file name the page that `choose` gives of the newest head: {root, last}.
+local function name_free(path, choose)
+  local file = assert(io.open(path, "r+b"))
+  local bytes = file:read "*a"
+  local head = number(bytes, 144, 8) > number(bytes, 4096 + 144, 8) and 0 or 4096
+  local page = number(bytes, head + 80, 8) * 4096
+  assert.equal(1, number(bytes, head + 46, 2)) -- the tree of lists is one leaf
+  local node = page + number(bytes, page + number(bytes, page + 12, 2) - 2, 2)
+  local list = node + 8 + number(bytes, node + 6, 2)
+  local is_long = number(bytes, node + 4, 2) == 1
+  list = is_long and number(bytes, list, 8) * 4096 + 16 or list
+  assert.is_true(number(bytes, list, 8) >= (is_long and 400 or 1))
+  file:seek("set", list)
+  file:write(eight(1), eight(choose { root = number(bytes, head + 128, 8), last = number(bytes, head + 136, 8) }))
+  file:close()
+  return is_long
+end
+
+describe("a page that is named as free", function()
+  after_each(stores.check)
+
+  for _, row in ipairs {
+    { "though it is in use", function(head) return head.root end, "tables: page %d+ has two places" },
+    { "though it is one of LMDB's heads", function() return 1 end, "free pages: page 1 has two places" },
+    { "though there is none", function(head) return head.last + 1 end, "free pages: page %d+ is beyond the end" },
+  } do
+    it(row[1] .. " is found", function()
+      for is_long, new in pairs { [false] = new_store, [true] = new_freed_store } do
+        local path = new()
+        assert.same({}, core.check_store(path))
+        assert.equal(is_long, name_free(path .. "/journal.mdb", row[2]))
+        assert.matches("journal.mdb, " .. row[3], core.check_store(path)[1])
+      end
+    end)
+  end
+end)
+
 describe("a bit that has turned over", function()
   after_each(stores.check)
 

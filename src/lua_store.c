@@ -244,15 +244,17 @@ static int l_copy(lua_State *L) {
   return l_done(L, lc_store_copy(store, path, lua_toboolean(L, 3) != 0, &error), &error);
 }
 
+enum { MOST_PROBLEMS = 200 };
+
 /* What a check has found: as many as fit; the rest is counted. */
 typedef struct l_problems {
   size_t count;
-  char lines[200][LC_ERROR_SIZE];
+  char lines[MOST_PROBLEMS][LC_ERROR_SIZE];
 } l_problems;
 
 static void add_problem(void *context, const char *problem) {
   l_problems *problems = context;
-  if (problems->count < sizeof problems->lines / sizeof problems->lines[0])
+  if (problems->count < MOST_PROBLEMS)
     snprintf(problems->lines[problems->count], LC_ERROR_SIZE, "%s", problem);
   problems->count++;
 }
@@ -266,9 +268,13 @@ int l_store_check(lua_State *L) {
   if (status != LC_OK)
     return l_fail(L, status, &error);
   lua_newtable(L);
-  for (size_t i = 0; i < problems->count && i < sizeof problems->lines / sizeof problems->lines[0]; i++) {
+  for (size_t i = 0; i < problems->count && i < MOST_PROBLEMS; i++) {
     lua_pushstring(L, problems->lines[i]);
     lua_rawseti(L, -2, (int)i + 1);
+  }
+  if (problems->count > MOST_PROBLEMS) {
+    lua_pushfstring(L, "%d problems more", (int)(problems->count - MOST_PROBLEMS));
+    lua_rawseti(L, -2, MOST_PROBLEMS + 1);
   }
   return 1;
 }

@@ -13,7 +13,7 @@ typedef struct l_store {
 /* core.open{path=, map_size=, max_readers=, relaxed=} -> store; nil, message, code */
 int l_store_open(lua_State *L);
 
-/* core.check_store(path) -> array of sentences; empty when the store is sound */
+/* core.check_store(path) -> array of sentences, 200 of them and how many more; empty when the store is sound */
 int l_store_check(lua_State *L);
 
 /* Makes the metatable. */

@@ -63,7 +63,8 @@ typedef struct walker {
   int file;
   size_t page_size;
   uint64_t pages;      /* how many there are */
-  unsigned char *seen; /* a bit for each: it has its place in a tree */
+  uint64_t last;       /* the highest; one that was free from the beginning may lie behind the end of the file */
+  unsigned char *seen; /* a bit for each: it has its place in a tree, or is free */
   unsigned problems;
   char found[MOST_PROBLEMS][400];
 } walker;
@@ -140,6 +141,41 @@ static int compare(const unsigned char *a, size_t a_size, const unsigned char *b
   return order != 0 ? order : (a_size > b_size) - (a_size < b_size);
 }
 
+/* ---- the free pages ------------------------------------------------------------------------ */
+
+/* A record of the free list: how many pages it names, then they, highest first. LMDB writes over them: a page that has a
+ * place, too, would be the next damage. */
+static bool take_free(walker *w, const unsigned char *list, size_t size) {
+  uint64_t count = 0, number, above = no_page;
+  if (size >= sizeof count)
+    memcpy(&count, list, sizeof count);
+  if (size < sizeof count || count > size / sizeof number - 1)
+    return problem(w, "a list of them is damaged");
+  for (uint64_t i = 1; i <= count; i++, above = number) {
+    memcpy(&number, list + i * sizeof number, sizeof number);
+    if (number >= above)
+      return problem(w, "a list of them is out of order");
+    if (number > w->last)
+      return problem(w, "page %llu is beyond the end", (unsigned long long)number);
+    if (number < w->pages && !take_place(w, number, 1))
+      return false;
+  }
+  return true;
+}
+
+/* The same for a list on overflow pages that have been walked; `value` is the number of the first. */
+static bool take_long_free(walker *w, const unsigned char *value, size_t size) {
+  unsigned char *list = malloc(size);
+  uint64_t number;
+  memcpy(&number, value, sizeof number);
+  bool sound = list != NULL && pread(w->file, list, size, (off_t)(number * w->page_size) + HEAD) == (ssize_t)size;
+  sound = sound ? take_free(w, list, size) : problem(w, "page %llu cannot be read", (unsigned long long)number);
+  free(list);
+  return sound;
+}
+
+/* ---- the trees ----------------------------------------------------------------------------- */
+
 /* Counts what the walk finds, to be held against what the table's record says. */
 static bool walk_tree(walker *w, const table *t, uint64_t number, int level, table *found);
 
@@ -184,12 +220,25 @@ static void walk_named(walker *w, const unsigned char *key, size_t key_size, con
     problem(w, "its record is damaged");
   } else {
     memcpy(&t, value, sizeof t);
-    if (t.flags != 0) /* leadcat's tables have none */
+    if (t.flags != 0 || t.pad != 0) /* leadcat's tables have none */
       problem(w, "its record is damaged");
     else
       walk_table(w, &t);
   }
   w->where = where;
+}
+
+/* What a leaf's node holds besides its page: overflow pages, free pages, a table. */
+static bool walk_node(walker *w, bool is_free, const node_head *node, const unsigned char *key, size_t value, table *found) {
+  const unsigned char *content = key + node->key_size;
+  size_t size = (size_t)node->low | (size_t)node->high << 16;
+  if ((node->flags & BIG) != 0)
+    return walk_overflow(w, content, size, found) && (!is_free || take_long_free(w, content, size));
+  if (is_free)
+    return take_free(w, content, value);
+  if ((node->flags & TABLE) != 0)
+    walk_named(w, key, node->key_size, content, value);
+  return true;
 }
 
 static bool walk_leaf(walker *w, const table *t, const page *p, int count, table *found) {
@@ -204,10 +253,7 @@ static bool walk_leaf(walker *w, const table *t, const page *p, int count, table
       return problem(w, "page %llu is out of order", (unsigned long long)p->head.number);
     last = key;
     last_size = node.key_size;
-    if ((node.flags & BIG) != 0)
-      sound = walk_overflow(w, key + node.key_size, (size_t)node.low | (size_t)node.high << 16, found) && sound;
-    else if ((node.flags & TABLE) != 0)
-      walk_named(w, key, node.key_size, key + node.key_size, value);
+    sound = walk_node(w, is_free, &node, key, value, found) && sound;
   }
   found->leaves++;
   found->entries += (uint64_t)count;
@@ -276,6 +322,7 @@ static uint64_t walk_file(walker *w, off_t size) {
   w->pages = (uint64_t)size / w->page_size;
   if (m.last_page < w->pages)
     w->pages = m.last_page + 1;
+  w->last = m.last_page;
   w->seen = calloc((size_t)(w->pages / 8) + 1, 1);
   if (w->seen == NULL) {
     problem(w, "there is no memory to check it");

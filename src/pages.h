@@ -1,9 +1,9 @@
 /* pages.h - the pages of an LMDB file, read without LMDB, which trusts what it maps.
  *
- * Every page that the newest transaction can reach is read and measured before it is followed, so a
- * file that would end a process in LMDB is told apart from a sound one. For files of this machine's
- * byte order and word size. Somebody may write meanwhile: a walk during which the file has changed is
- * made again, and counts for nothing when that goes on.
+ * Every page that the newest transaction can reach is read and measured before it is followed, and has
+ * one place or is free, so a file that would end a process in LMDB is told apart from a sound one. For
+ * files of this machine's byte order and word size. Somebody may write meanwhile: a walk during which
+ * the file has changed is made again, and counts for nothing when that goes on.
  */
 #ifndef LC_PAGES_H
 #define LC_PAGES_H

@@ -163,52 +163,6 @@ static const char *check_counter(const checker *c, const parts *p, MDB_val value
   return value.mv_size == sizeof(uint64_t) ? NULL : "a counter is damaged";
 }
 
-/* ---- the child: free pages --------------------------------------------------------------- */
-
-enum { FREE_TABLE = 0, HEADS = 2 }; /* LMDB's own table, and the two pages that are never free */
-
-/* A record is a number of pages and so many page numbers, highest first. */
-static const char *check_free_list(MDB_val value, size_t pages) {
-  size_t count = 0, number, last = pages;
-  const char *numbers = value.mv_data;
-  if (value.mv_size >= sizeof count)
-    memcpy(&count, numbers, sizeof count);
-  if (value.mv_size < sizeof count || count > value.mv_size / sizeof number - 1)
-    return "a list of them is damaged";
-  for (size_t i = 1; i <= count; i++, last = number) {
-    memcpy(&number, numbers + i * sizeof number, sizeof number);
-    if (number < HEADS || number >= last)
-      return "a list of them names a page that cannot be free, or one twice";
-  }
-  return NULL;
-}
-
-/* The free pages are read by those who write only: writing over a page that is not free would be the next damage. */
-static void check_free(checker *c, lc_part part) {
-  MDB_cursor *cursor;
-  MDB_val key, value;
-  MDB_stat stat = { 0 };
-  lc_env_stats stats;
-  c->table = part == LC_PART_CONFIG ? "free pages of config.mdb" : "free pages of journal.mdb";
-  c->problems = 0;
-  fprintf(c->out, ">%s\n", c->table);
-  fflush(c->out);
-  lc_env_stat(c->env, part, &stats);
-  int rc = mdb_stat(c->txn, FREE_TABLE, &stat);
-  if (rc == 0)
-    rc = mdb_cursor_open(c->txn, FREE_TABLE, &cursor);
-  if (rc == 0) {
-    while ((rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
-      const char *wrong = check_free_list(value, (size_t)stats.used / stat.ms_psize);
-      if (wrong != NULL)
-        problem(c, wrong);
-    }
-    mdb_cursor_close(cursor);
-  }
-  if (rc != MDB_NOTFOUND)
-    problem(c, mdb_strerror(rc));
-}
-
 /* ---- the child: all tables --------------------------------------------------------------- */
 
 typedef const char *checks(const checker *c, const parts *p, MDB_val value);
@@ -266,7 +220,6 @@ static void check_part(checker *c, lc_part part, lc_table first, lc_table last) 
     fprintf(c->out, "!%s\n", c->error.message);
     return;
   }
-  check_free(c, part);
   for (int table = first; table <= (int)last; table++)
     check_table(c, (lc_table)table);
   lc_env_read_end(c->env, part, c->txn);
