@@ -1,6 +1,9 @@
 --- Configs and reports as text for a terminal.
 
 local config = require "leadcat.config"
+local unicode = require "leadcat.unicode"
+
+local width = unicode.width
 
 local text = {}
 
@@ -20,11 +23,6 @@ end
 function text.progress(events, share)
   local percent = share and (" (%d%%)"):format(math.floor(share * 100)) or ""
   return text.number(events) .. " events" .. percent
-end
-
--- How many characters a text shows: its UTF-8 sequences.
-local function width(s)
-  return select(2, s:gsub("[^\128-\191]", ""))
 end
 
 --- Rows as columns, two blanks apart; a column whose first cell below the head is a number is right-aligned.

@@ -169,6 +169,17 @@ function unicode.line(s, most)
   return (plain or not is_blank(s)) and s or ""
 end
 
+-- On a terminal -------------------------------------------------------------------------------------------------------
+
+--- How many columns a text takes: CJK and symbols beyond the basic plane take two each. Good enough to wrap and to align
+--- by.
+---@param s string well-formed
+---@return integer
+function unicode.width(s)
+  local characters = select(2, s:gsub("[^\128-\191]", ""))
+  return characters + select(2, s:gsub("[\227-\237\240-\244]", ""))
+end
+
 -- Within a sentence ----------------------------------------------------------------------------------------------------
 
 --- A line to be put into a sentence: set apart with U+2068 and U+2069 when it may be written from right to left, so

@@ -1,5 +1,9 @@
 --- The question to a user as plain text, for terminals and e-mail: no markup, no colours, lines of at most 78 columns.
 
+local unicode = require "leadcat.unicode"
+
+local width = unicode.width
+
 local text = {}
 
 local COLUMNS = 78
@@ -14,12 +18,6 @@ end
 
 local function plain(value)
   return (tostring(value):gsub("%c", CONTROLS):gsub("\194[\128-\159]", "\239\191\189"))
-end
-
--- How many columns a text takes: CJK and symbols beyond the basic plane take two each. Good enough to wrap by.
-local function width(value)
-  local characters = select(2, value:gsub("[^\128-\191]", ""))
-  return characters + select(2, value:gsub("[\227-\237\240-\244]", ""))
 end
 
 -- A text in lines; those after the first begin with blanks as wide as `head`.
