@@ -143,8 +143,8 @@ static int compare(const unsigned char *a, size_t a_size, const unsigned char *b
 
 /* ---- the free pages ------------------------------------------------------------------------ */
 
-/* A record of the free list: how many pages it names, then they, highest first. LMDB writes over them: a page that has a
- * place, too, would be the next damage. */
+/* A record of the free list: how many pages it names, then they, highest first. LMDB writes over them: a page that has
+ * a place, too, would be the next damage. */
 static bool take_free(walker *w, const unsigned char *list, size_t size) {
   uint64_t count = 0, number, above = no_page;
   if (size >= sizeof count)
@@ -315,11 +315,16 @@ static bool find_meta(walker *w, meta *newest) {
 }
 
 /* Walks the newest transaction's trees. Gives its number; 0 when there is none. */
-static uint64_t walk_file(walker *w, off_t size) {
+static uint64_t walk_file(walker *w) {
+  struct stat data;
   meta m;
   if (!find_meta(w, &m))
     return 0;
-  w->pages = (uint64_t)size / w->page_size;
+  if (fstat(w->file, &data) != 0) { /* after the head was read: the file grows before a head says so */
+    problem(w, "%s", strerror(errno));
+    return 0;
+  }
+  w->pages = (uint64_t)data.st_size / w->page_size;
   if (m.last_page < w->pages)
     w->pages = m.last_page + 1;
   w->last = m.last_page;
@@ -344,11 +349,11 @@ static bool is_unchanged(const walker *w, uint64_t txn) {
   return txn == 0 || (find_meta(&again, &m) && m.txn == txn);
 }
 
-static void walk_until_unchanged(walker *w, off_t size) {
+static void walk_until_unchanged(walker *w) {
   for (int i = 0; i < MOST_WALKS; i++) {
     w->problems = 0;
     w->where = "file";
-    uint64_t txn = walk_file(w, size);
+    uint64_t txn = walk_file(w);
     if (w->problems == 0 || is_unchanged(w, txn))
       return;
   }
@@ -357,16 +362,15 @@ static void walk_until_unchanged(walker *w, off_t size) {
 
 void lc_pages_check(const char *file, const char *name, lc_report *report, void *context) {
   walker *w = calloc(1, sizeof *w);
-  struct stat data;
   if (w == NULL)
     return;
   w->name = name;
   w->where = "file";
   w->file = open(file, O_RDONLY | O_CLOEXEC);
-  if (w->file < 0 || fstat(w->file, &data) != 0)
+  if (w->file < 0)
     problem(w, "%s", strerror(errno));
   else
-    walk_until_unchanged(w, data.st_size);
+    walk_until_unchanged(w);
   if (w->file >= 0)
     close(w->file);
   for (unsigned i = 0; i < w->problems && i < MOST_PROBLEMS; i++)
