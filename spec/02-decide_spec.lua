@@ -356,7 +356,7 @@ describe("a decision by any config", function()
     return cfg
   end
 
-  local ODD = { 0, -1, LARGEST_ID, LARGEST_ID + 1, 2 ^ 32 + 1, 2 ^ 53 - 1, 4.5 }
+  local ODD = { 0, -1, LARGEST_ID, LARGEST_ID + 1, 2 ^ 32 + 1, 2 ^ 53 - 1, 4.5, math.huge, -math.huge, 0 / 0 }
 
   -- Mostly an id of the list, else one beside it, something odd, or nothing.
   local function pick(random, items)
@@ -374,7 +374,7 @@ describe("a decision by any config", function()
 
   it("is that of the six checks", function()
     local engine = stores.open { durability = "relaxed" }
-    local decide = engine:decider()
+    local decider = engine:decider() -- under LuaJIT another way than `decide`
     local reasons, count = {}, 0
     for seed = 1, times(70) do
       local random = new_random(seed * 7919)
@@ -386,14 +386,17 @@ describe("a decision by any config", function()
       for _ = 1, 600 do
         local trigger = TRIGGERS[random(1, 4)]
         local category, lead_status = pick(random, cfg.categories), pick(random, cfg.lead_statuses)
-        local action, to, reason = decide(trigger, category, lead_status)
         local want_action, want_to, want_reason = expected(checks_of(indexed, trigger, category, lead_status))
-        if action ~= want_action or to ~= want_to or reason ~= want_reason then
-          error(("seed %d: %s, category %s, lead status %s: %s %s %s, not %s %s %s"):format(seed, trigger,
-            tostring(category), tostring(lead_status), action, tostring(to), reason, want_action, tostring(want_to),
-            want_reason))
+        local function check(way, action, to, reason)
+          if action ~= want_action or to ~= want_to or reason ~= want_reason then
+            error(("seed %d: %s, %s, category %s, lead status %s: %s %s %s, not %s %s %s"):format(seed, way, trigger,
+              tostring(category), tostring(lead_status), action, tostring(to), reason, want_action,
+              tostring(want_to), want_reason))
+          end
         end
-        count, reasons[reason] = count + 1, (reasons[reason] or 0) + 1
+        check("decider", decider(trigger, category, lead_status))
+        check("decide", engine:decide(trigger, category, lead_status))
+        count, reasons[want_reason] = count + 1, (reasons[want_reason] or 0) + 1
       end
     end
     assert.equal(times(70) * 600, count)
@@ -490,6 +493,29 @@ describe("deciding", function()
     assert.same({ "update", 5, "matched" }, { engine:decide("sale_won", 1) })
     engine:close()
   end)
+
+  local jit = rawget(_G, "jit")
+  if jit and jit.status() then
+    it("is part of LuaJIT's compiled code: no trace ends at it", function()
+      local engine = open { sale_won = { 5, ask = true }, sale_lost = 4, ["lead_status_set:5"] = 3 }
+      local decider = engine:decider()
+      local ends, asked = { abort = 0, stop = 0 }, 0
+      local function watch(what)
+        ends[what] = (ends[what] or 0) + 1
+      end
+      jit.flush()
+      jit.attach(watch, "trace")
+      for i = 1, 10000 do
+        local action = decider(TRIGGERS[i % 4 + 1], i % 8 + 1, i % 6)
+        asked = asked + (action == "confirm" and 1 or 0)
+      end
+      jit.attach(watch)
+      assert.equal(0, ends.abort)
+      assert.is_true(ends.stop > 0)
+      assert.equal(1250, asked)
+      engine:close()
+    end)
+  end
 
   it("raises once the engine is closed, also by a decider kept from before", function()
     local engine = open { sale_won = 5 }

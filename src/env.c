@@ -8,10 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+
+#include "pages.h"
 
 enum { FORMAT = 1, DEFAULT_READERS = 1024, ROOM = 1 << 20, PATH_SIZE = 4096 };
 
@@ -43,7 +46,9 @@ struct lc_env {
   dev_t device; /* of config.mdb, which stays open: its inode cannot be given to another file */
   ino_t inode;
   unsigned references;
-  unsigned generation; /* the registry's when it was opened */
+  lc_watch watch;
+  char *metas; /* the mapping that `watch` looks into, of `metas_size` bytes */
+  size_t metas_size;
   MDB_env *parts[LC_PARTS];
   pthread_rwlock_t remap; /* held for reading by every transaction of journal.mdb */
   MDB_dbi tables[LC_TABLES];
@@ -79,7 +84,7 @@ static void watch_forks(void) {
 }
 
 bool lc_env_forked(const lc_env *env) {
-  return env->generation != atomic_load_explicit(&registry.generation, memory_order_relaxed);
+  return lc_watch_forked(&env->watch);
 }
 
 /* ---- errors ------------------------------------------------------------------------------ */
@@ -255,7 +260,40 @@ static lc_status check_format(lc_env *env, lc_error *error) {
   return lc_env_fail(env, LC_PART_JOURNAL, rc, "cannot read the store's format", error);
 }
 
+/* Whether what we read there is what LMDB reads: no other form of file is to make old configs look new. */
+static bool knows_newest(const lc_env *env) {
+  MDB_envinfo info;
+  uint64_t before = lc_watch_newest(&env->watch);
+  mdb_env_info(env->parts[LC_PART_CONFIG], &info);
+  return before <= info.me_last_txnid && info.me_last_txnid <= lc_watch_newest(&env->watch);
+}
+
+/* Maps the two meta pages of config.mdb, to look at them without a call. */
+static int start_watch(lc_env *env) {
+  MDB_stat pages;
+  mdb_filehandle_t file;
+  MDB_env *mdb = env->parts[LC_PART_CONFIG];
+  int rc = mdb_env_get_fd(mdb, &file);
+  if (rc == 0)
+    rc = mdb_env_stat(mdb, &pages);
+  if (rc != 0)
+    return rc;
+  size_t size = 2 * (size_t)pages.ms_psize;
+  char *metas = mmap(NULL, size, PROT_READ, MAP_SHARED, file, 0);
+  if (metas == MAP_FAILED)
+    return errno;
+  env->metas = metas;
+  env->metas_size = size;
+  for (int i = 0; i < 2; i++)
+    env->watch.commits[i] = (const void *)(metas + (size_t)i * pages.ms_psize + LC_META_TXN);
+  env->watch.generation = &registry.generation;
+  env->watch.opened_in = atomic_load(&registry.generation);
+  return knows_newest(env) ? 0 : MDB_VERSION_MISMATCH;
+}
+
 static void destroy(lc_env *env) {
+  if (env->metas != NULL)
+    munmap(env->metas, env->metas_size);
   for (int part = 0; part < LC_PARTS; part++)
     if (env->parts[part] != NULL)
       mdb_env_close(env->parts[part]);
@@ -282,6 +320,8 @@ static lc_status open_new(const char *path, const lc_env_options *options, lc_en
     return lc_fail(error, LC_UNAVAILABLE, "cannot open %s: out of memory", path);
   pthread_rwlock_init(&env->remap, NULL);
   lc_status status = open_files(env, path, options, error);
+  if (status == LC_OK)
+    status = lc_env_fail(env, LC_PART_CONFIG, start_watch(env), "cannot map the head of config.mdb", error);
   mdb_filehandle_t file;
   struct stat data;
   if (status == LC_OK && (mdb_env_get_fd(env->parts[LC_PART_CONFIG], &file) != 0 || fstat(file, &data) != 0))
@@ -292,7 +332,6 @@ static lc_status open_new(const char *path, const lc_env_options *options, lc_en
   }
   env->device = data.st_dev;
   env->inode = data.st_ino;
-  env->generation = atomic_load(&registry.generation);
   env->next = registry.first;
   registry.first = env;
   *out = env;
@@ -356,10 +395,8 @@ int lc_env_reader_check(lc_env *env) {
   return total;
 }
 
-uint64_t lc_env_config_txnid(const lc_env *env) {
-  MDB_envinfo info;
-  mdb_env_info(env->parts[LC_PART_CONFIG], &info);
-  return info.me_last_txnid;
+const lc_watch *lc_env_watch(const lc_env *env) {
+  return &env->watch;
 }
 
 MDB_dbi lc_env_table(const lc_env *env, lc_table table) {

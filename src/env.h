@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "status.h"
+#include "watch.h"
 
 typedef enum lc_part {
   LC_PART_CONFIG,  /* config.mdb */
@@ -85,9 +86,8 @@ lc_status lc_env_copy(lc_env *env, const char *directory, bool compact, lc_error
 /* Frees reader slots that died with their processes; returns how many. */
 int lc_env_reader_check(lc_env *env);
 
-/* The newest transaction id of config.mdb. While a save is being committed it is already ahead of
- * what readers get, so it is only ever compared with mdb_txn_id of the transaction that read. */
-uint64_t lc_env_config_txnid(const lc_env *env);
+/* What tells whether config.mdb has changed; it lives as long as the environment. */
+const lc_watch *lc_env_watch(const lc_env *env);
 
 MDB_dbi lc_env_table(const lc_env *env, lc_table table);
 

@@ -90,8 +90,8 @@ int luaopen_leadcat_core(lua_State *L) {
   static const luaL_Reg functions[] = {
     { "open", l_store_open },
     { "check_store", l_store_check },
-    { "store_deciders", l_store_deciders },
-    { "deciders", l_config_deciders },
+    { "store_decider", l_store_decider },
+    { "decider", l_config_decider },
     { "ruleset", l_ruleset },
     { "now", l_now },
     { "sleep", l_sleep },
@@ -105,6 +105,8 @@ int luaopen_leadcat_core(lua_State *L) {
   l_decide_register(L);
   lua_newtable(L);
   luaL_setfuncs(L, functions, 0);
+  l_push_ffi(L);
+  lua_setfield(L, -2, "ffi");
   lua_pushliteral(L, LC_VERSION);
   lua_setfield(L, -2, "version");
   set_question_states(L);

@@ -8,8 +8,15 @@
 
 static const char *const rules_type = "leadcat.rules";
 
+/* Where the FFI finds a decision's target. Declared once, for C and as text for the FFI. */
+#define ANSWER struct { int32_t to; /* the target category when matched; else 0 */ }
+#define TEXT_OF(declaration) TEXT(declaration)
+#define TEXT(declaration) #declaration
+typedef ANSWER l_answer;
+
 /* What a decider answers from. */
 typedef struct l_rules {
+  l_answer answer;           /* first: the FFI knows no more of this struct */
   lc_rules cached;           /* owned, of a store */
   const lc_ruleset *ruleset; /* the one to use: cached.ruleset, or a fixed one kept by an upvalue */
   const l_store *store;      /* NULL when fixed; kept alive by an upvalue */
@@ -19,6 +26,12 @@ typedef struct l_rules {
 
 /* A decider's upvalues. The names are pushed by reference: no string is made while deciding. */
 enum { UP_RULES = 1, UP_ANCHOR, UP_REPAIR, UP_ACTIONS, UP_REASONS = UP_ACTIONS + LC_ACTIONS, UP_COUNT = UP_REASONS + LC_REASONS - 1 };
+
+static lc_store *check_open(lua_State *L, const l_store *box) {
+  if (box->store == NULL)
+    luaL_error(L, "the engine is closed");
+  return box->store;
+}
 
 /* Has a damaged ruleset made anew from its config; whether that was done. */
 static bool repair(lua_State *L, lc_error *error) {
@@ -37,15 +50,14 @@ static bool repair(lua_State *L, lc_error *error) {
   return done;
 }
 
-/* Sees to it that `rules` has the newest ruleset. */
+/* Whether `rules` has the newest ruleset, of a store that is open. */
+static inline bool is_fresh(const l_rules *rules) {
+  return rules->store == NULL || (rules->store->store != NULL && lc_rules_fresh(&rules->cached, rules->store->watch));
+}
+
+/* Has `rules` read the newest ruleset. */
 static lc_status refresh(lua_State *L, l_rules *rules, lc_error *error) {
-  if (rules->store == NULL)
-    return LC_OK;
-  lc_store *store = rules->store->store;
-  if (store == NULL)
-    luaL_error(L, "the engine is closed");
-  if (lc_store_fresh(store, &rules->cached))
-    return LC_OK;
+  lc_store *store = check_open(L, rules->store);
   lc_text tenant = { rules->tenant, rules->tenant_size };
   lc_status status = lc_store_refresh(store, tenant, &rules->cached, error);
   if (status == LC_CORRUPT && repair(L, error))
@@ -75,52 +87,40 @@ static int32_t opt_id(lua_State *L, int argument) {
   return l_to_integer(L, argument, &id) && id > 0 && id <= INT32_MAX ? (int32_t)id : 0;
 }
 
-static int decide(lua_State *L, int results) {
+static void push_target(lua_State *L, int32_t to) {
+  if (to != 0)
+    lua_pushinteger(L, to);
+  else
+    lua_pushnil(L);
+}
+
+static int l_decide(lua_State *L) {
   lc_error error;
   l_rules *rules = lua_touserdata(L, lua_upvalueindex(UP_RULES));
   lc_trigger trigger = check_trigger(L, 1);
   int32_t category = opt_id(L, 2);
   int32_t lead_status = opt_id(L, 3);
-  lc_status status = refresh(L, rules, &error);
+  lc_status status = is_fresh(rules) ? LC_OK : refresh(L, rules, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
   lc_decision decision = lc_decide(rules->ruleset, trigger, category, lead_status);
   lua_pushvalue(L, lua_upvalueindex(UP_ACTIONS + (int)decision.action));
-  if (decision.to != 0)
-    lua_pushinteger(L, decision.to);
-  else
-    lua_pushnil(L);
+  push_target(L, decision.to);
   lua_pushvalue(L, lua_upvalueindex(UP_REASONS + (int)decision.reason));
-  if (results == 4)
-    lua_pushinteger(L, (lua_Integer)rules->ruleset->revision);
-  return results;
+  return 3;
 }
 
-static int l_decide(lua_State *L) {
-  return decide(L, 3);
-}
-
-static int l_evaluate(lua_State *L) {
-  return decide(L, 4);
-}
-
-/* Pushes a decider of the rules, the anchor and the repair function at these stack indexes. */
-static void push_decider(lua_State *L, lua_CFunction function, int rules, int anchor, int mender) {
-  lua_pushvalue(L, rules);
+/* Pushes the decider of the rules on top of the stack, which are left below it. */
+static int push_decider(lua_State *L, int anchor, int mender) {
+  lua_pushvalue(L, -1);
   lua_pushvalue(L, anchor);
   lua_pushvalue(L, mender);
   for (int i = 0; i < LC_ACTIONS; i++)
     lua_pushstring(L, lc_action_names[i]);
   for (int i = 0; i < LC_REASONS; i++)
     lua_pushstring(L, lc_reason_names[i]);
-  lua_pushcclosure(L, function, UP_COUNT);
-}
-
-/* Pushes the deciders of the rules on top of the stack. */
-static int push_deciders(lua_State *L, int anchor, int mender) {
-  int rules = lua_gettop(L);
-  push_decider(L, l_decide, rules, anchor, mender);
-  push_decider(L, l_evaluate, rules, anchor, mender);
+  lua_pushcclosure(L, l_decide, UP_COUNT);
+  lua_insert(L, -2);
   return 2;
 }
 
@@ -132,7 +132,7 @@ static l_rules *push_rules(lua_State *L) {
   return rules;
 }
 
-int l_store_deciders(lua_State *L) {
+int l_store_decider(lua_State *L) {
   const l_store *store = l_check_store(L, 1);
   lc_text tenant = l_check_tenant(L, 2);
   luaL_checktype(L, 3, LUA_TFUNCTION);
@@ -140,20 +140,79 @@ int l_store_deciders(lua_State *L) {
   rules->store = store;
   rules->tenant_size = tenant.size;
   memcpy(rules->tenant, tenant.data, tenant.size);
-  return push_deciders(L, 1, 3);
+  return push_decider(L, 1, 3);
 }
 
-int l_config_deciders(lua_State *L) {
+int l_config_decider(lua_State *L) {
   lua_settop(L, 1);
   lua_pushnil(L);
   const lc_ruleset *ruleset = l_push_ruleset(L, 1, 0);
   push_rules(L)->ruleset = ruleset;
-  return push_deciders(L, 3, 2);
+  return push_decider(L, 3, 2);
+}
+
+int l_store_decide(lua_State *L) {
+  lc_error error;
+  const lc_ruleset *ruleset;
+  lc_store *store = check_open(L, l_check_store(L, 1));
+  lc_text tenant = l_check_tenant(L, 2);
+  lc_trigger trigger = check_trigger(L, 3);
+  int32_t category = opt_id(L, 4);
+  int32_t lead_status = opt_id(L, 5);
+  lc_status status = lc_store_ruleset(store, tenant, &ruleset, &error);
+  if (status != LC_OK)
+    return l_fail(L, status, &error);
+  lc_decision decision = lc_decide(ruleset, trigger, category, lead_status);
+  lua_pushstring(L, lc_action_names[decision.action]);
+  push_target(L, decision.to);
+  lua_pushstring(L, lc_reason_names[decision.reason]);
+  lua_pushinteger(L, (lua_Integer)ruleset->revision);
+  return 4;
 }
 
 static int l_rules_gc(lua_State *L) {
   lc_rules_free(&((l_rules *)luaL_checkudata(L, 1, rules_type))->cached);
   return 0;
+}
+
+/* ---- LuaJIT's FFI ------------------------------------------------------------------------- */
+
+/* An id of a Lua number: 0 for what cannot be one. */
+static inline int32_t id_of(double number) {
+  int32_t id = number >= 1 && number <= INT32_MAX ? (int32_t)number : 0;
+  return id == number ? id : 0;
+}
+
+/* Decides as `decide` does, the target going to the answer. Gives the reason's number; LC_REASONS for what matched and is
+ * to be asked; -1 where the store must be read first, or is closed. */
+static int32_t ffi_decide(l_answer *answer, uint32_t trigger, double category, double lead_status) {
+  l_rules *rules = (l_rules *)answer;
+  if (!is_fresh(rules))
+    return -1;
+  lc_decision decision = lc_decide(rules->ruleset, (lc_trigger)trigger, id_of(category), id_of(lead_status));
+  answer->to = decision.to;
+  return (int32_t)decision.reason + (decision.action == LC_CONFIRM);
+}
+
+void l_push_ffi(lua_State *L) {
+  union { int32_t (*function)(l_answer *, uint32_t, double, double); void *address; } decide = { ffi_decide };
+  lua_createtable(L, 0, 4);
+  lua_pushliteral(L, TEXT_OF(ANSWER));
+  lua_setfield(L, -2, "answer");
+  lua_pushlightuserdata(L, decide.address);
+  lua_setfield(L, -2, "decide");
+  lua_createtable(L, 0, LC_TRIGGERS);
+  for (int i = 0; i < LC_TRIGGERS; i++) {
+    lua_pushinteger(L, i);
+    lua_setfield(L, -2, lc_trigger_names[i]);
+  }
+  lua_setfield(L, -2, "triggers");
+  lua_createtable(L, LC_REASONS, 0);
+  for (int i = 0; i < LC_REASONS; i++) {
+    lua_pushstring(L, lc_reason_names[i]);
+    lua_rawseti(L, -2, i);
+  }
+  lua_setfield(L, -2, "reasons");
 }
 
 void l_decide_register(lua_State *L) {

@@ -8,13 +8,20 @@
 /* Makes the metatable. */
 void l_decide_register(lua_State *L);
 
-/* core.store_deciders(store, tenant, repair) -> decide, evaluate: two functions of trigger, category or nil,
- * lead_status or nil. `decide` gives action, to, reason; `evaluate` the revision of the config too.
- * They answer from the tenant's newest saved config, and raise once the store is closed. When its packed
- * ruleset is damaged, repair() -> true, or nil, message, is to make it anew. */
-int l_store_deciders(lua_State *L);
+/* core.store_decider(store, tenant, repair) -> decide, rules: a function of trigger, category or nil, lead_status or nil
+ * that gives action, to, reason, and what it answers from, for the FFI. It answers from the tenant's newest
+ * saved config, and raises once the store is closed. When its packed ruleset is damaged, repair() -> true,
+ * or nil, message, is to make it anew. */
+int l_store_decider(lua_State *L);
 
-/* core.deciders(config) -> decide, evaluate; of a fixed config that has no errors */
-int l_config_deciders(lua_State *L);
+/* core.decider(config) -> decide, rules; of a fixed config that has no errors */
+int l_config_decider(lua_State *L);
+
+/* store:decide(tenant, trigger, category, lead_status) -> action, to, reason, revision; from the tenant's newest saved config */
+int l_store_decide(lua_State *L);
+
+/* Pushes what LuaJIT's FFI needs to decide without leaving compiled code (decider.lua): {answer, decide, triggers, reasons}: a
+ * declaration in C, a function's address, its numbers by the triggers' names, and the reasons' names by its numbers. */
+void l_push_ffi(lua_State *L);
 
 #endif

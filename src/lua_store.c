@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lua_convert.h"
+#include "lua_decide.h"
 
 static const char *const store_type = "leadcat.store";
 
@@ -33,7 +34,10 @@ int l_store_open(lua_State *L) {
   luaL_getmetatable(L, store_type);
   lua_setmetatable(L, -2);
   lc_status status = lc_store_open(path, &options, &box->store, &error);
-  return status == LC_OK ? 1 : l_fail(L, status, &error);
+  if (status != LC_OK)
+    return l_fail(L, status, &error);
+  box->watch = lc_store_watch(box->store);
+  return 1;
 }
 
 static int l_close(lua_State *L) {
@@ -351,6 +355,7 @@ void l_store_register(lua_State *L) {
     { "create", l_create },
     { "set_category", l_set_category },
     { "companies", l_companies },
+    { "decide", l_store_decide },
     { "stats", l_stats },
     { "check_readers", l_check_readers },
     { "__gc", l_close },

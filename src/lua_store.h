@@ -8,6 +8,7 @@
 /* The userdata. It is made closed, before anything is acquired. */
 typedef struct l_store {
   lc_store *store; /* NULL when closed */
+  const lc_watch *watch; /* of the store, while it is open */
 } l_store;
 
 /* core.open{path=, map_size=, max_readers=, relaxed=} -> store; nil, message, code */

@@ -53,6 +53,7 @@ typedef struct meta {
 } meta;
 
 _Static_assert(sizeof(page_head) == HEAD && sizeof(node_head) == NODE, "LMDB's heads");
+_Static_assert(HEAD + offsetof(meta, txn) == LC_META_TXN, "the place of the transaction's number");
 _Static_assert(sizeof(table) == 48 && sizeof(meta) == 136, "LMDB's records");
 
 /* ---- the walk ----------------------------------------------------------------------------- */

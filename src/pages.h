@@ -8,6 +8,9 @@
 #ifndef LC_PAGES_H
 #define LC_PAGES_H
 
+/* Where a meta page, the first two of a file, keeps the number of the transaction that wrote it (64 bits). */
+enum { LC_META_TXN = 144 };
+
 /* Takes what is wrong, in a sentence. */
 typedef void lc_report(void *context, const char *problem);
 

@@ -5,10 +5,14 @@
 /* The checksum covers everything behind the field itself. */
 static const size_t checked_from = offsetof(lc_ruleset, checksum) + sizeof(uint64_t);
 
+/* FNV-1a, by words: a ruleset's size is a multiple of four. */
 static uint64_t fnv1a(const unsigned char *bytes, size_t size) {
   uint64_t hash = UINT64_C(14695981039346656037);
-  for (size_t i = 0; i < size; i++)
-    hash = (hash ^ bytes[i]) * UINT64_C(1099511628211);
+  uint32_t word;
+  for (size_t i = 0; i < size; i += sizeof word) {
+    memcpy(&word, bytes + i, sizeof word);
+    hash = (hash ^ word) * UINT64_C(1099511628211);
+  }
   return hash;
 }
 
@@ -16,44 +20,13 @@ static uint64_t checksum(const lc_ruleset *ruleset) {
   return fnv1a((const unsigned char *)ruleset + checked_from, ruleset->size - checked_from);
 }
 
-/* Spreads ids that are dense, or multiples of a power of two, alike (Fibonacci hashing). */
-static uint32_t first_slot(int32_t id, uint32_t slots) {
-  return (uint32_t)(((uint64_t)((uint32_t)id * UINT32_C(2654435769)) * slots) >> 32);
+/* The slots of one who builds: his to write to. */
+static lc_category_slot *category_slot(lc_ruleset *ruleset, int32_t id) {
+  return (lc_category_slot *)(uintptr_t)lc_ruleset_category_slot(ruleset, id);
 }
 
-static lc_category_slot *category_slots(const lc_ruleset *ruleset) {
-  return (lc_category_slot *)(uintptr_t)(ruleset + 1);
-}
-
-static lc_rule_slot *rule_slots(const lc_ruleset *ruleset) {
-  return (lc_rule_slot *)(void *)(category_slots(ruleset) + ruleset->category_slots);
-}
-
-/* The slot that holds `id`, or else the empty one where it belongs. */
-static lc_category_slot *find_category(const lc_ruleset *ruleset, int32_t id) {
-  lc_category_slot *slots = category_slots(ruleset);
-  uint32_t at = first_slot(id, ruleset->category_slots);
-  while (slots[at].id != 0 && slots[at].id != id)
-    at = (at + 1) & (ruleset->category_slots - 1);
-  return &slots[at];
-}
-
-static lc_rule_slot *find_lead_status(const lc_ruleset *ruleset, int32_t lead_status) {
-  lc_rule_slot *slots = rule_slots(ruleset);
-  uint32_t at = first_slot(lead_status, ruleset->status_slots);
-  while (slots[at].lead_status != 0 && slots[at].lead_status != lead_status)
-    at = (at + 1) & (ruleset->status_slots - 1);
-  return &slots[at];
-}
-
-const lc_category_slot *lc_ruleset_category(const lc_ruleset *ruleset, int32_t id) {
-  const lc_category_slot *slot = id > 0 ? find_category(ruleset, id) : NULL;
-  return slot != NULL && slot->id != 0 ? slot : NULL;
-}
-
-const lc_rule_slot *lc_ruleset_lead_status(const lc_ruleset *ruleset, int32_t lead_status) {
-  const lc_rule_slot *slot = lead_status > 0 ? find_lead_status(ruleset, lead_status) : NULL;
-  return slot != NULL && slot->lead_status != 0 ? slot : NULL;
+static lc_rule_slot *rule_slot(lc_ruleset *ruleset, int32_t lead_status) {
+  return (lc_rule_slot *)(uintptr_t)lc_ruleset_rule_slot(ruleset, lead_status);
 }
 
 /* The smallest power of two that leaves half of the slots empty, and at least one. */
@@ -75,7 +48,7 @@ size_t lc_ruleset_size(uint32_t categories, uint32_t lead_status_rules) {
 static lc_status add_category(lc_ruleset *ruleset, const lc_category *category, lc_error *error) {
   if (category->id < 1)
     return lc_fail(error, LC_INVALID, "category id %d is out of range", (int)category->id);
-  lc_category_slot *slot = find_category(ruleset, category->id);
+  lc_category_slot *slot = category_slot(ruleset, category->id);
   if (slot->id != 0)
     return lc_fail(error, LC_INVALID, "category id %d is given twice", (int)category->id);
   slot->id = category->id;
@@ -89,7 +62,7 @@ static lc_status add_category(lc_ruleset *ruleset, const lc_category *category, 
 static lc_rule_slot *rule_place(lc_ruleset *ruleset, const lc_rule *rule) {
   if (rule->trigger != LC_LEAD_STATUS_SET)
     return &ruleset->sale[rule->trigger];
-  return find_lead_status(ruleset, rule->lead_status);
+  return rule_slot(ruleset, rule->lead_status);
 }
 
 static lc_status add_rule(lc_ruleset *ruleset, const lc_rule *rule, lc_error *error) {
@@ -153,19 +126,19 @@ static bool sizes_fit(const lc_ruleset *ruleset, size_t size) {
 static bool tables_end(const lc_ruleset *ruleset) {
   uint32_t categories = 0, rules = 0;
   for (uint32_t i = 0; i < ruleset->category_slots; i++) {
-    categories += category_slots(ruleset)[i].id != 0;
-    if (category_slots(ruleset)[i].group >= LC_GROUPS)
+    categories += lc_ruleset_categories(ruleset)[i].id != 0;
+    if (lc_ruleset_categories(ruleset)[i].group >= LC_GROUPS)
       return false;
   }
   for (uint32_t i = 0; i < ruleset->status_slots; i++)
-    rules += rule_slots(ruleset)[i].lead_status != 0;
+    rules += lc_ruleset_status_rules(ruleset)[i].lead_status != 0;
   return categories <= ruleset->category_slots / 2 && rules <= ruleset->status_slots / 2
       && rules == ruleset->status_rules;
 }
 
 lc_status lc_ruleset_check(const void *bytes, size_t size, lc_error *error) {
   const lc_ruleset *ruleset = bytes;
-  if (size < sizeof *ruleset || ruleset->magic != LC_RULESET_MAGIC)
+  if (size < sizeof *ruleset || size % sizeof(uint32_t) != 0 || ruleset->magic != LC_RULESET_MAGIC)
     return lc_fail(error, LC_CORRUPT, "the stored ruleset is not one");
   if (ruleset->version != LC_RULESET_VERSION)
     return lc_fail(error, LC_CORRUPT, "the stored ruleset has version %u, not %d",

@@ -76,7 +76,7 @@ typedef struct lc_rule_slot {
 typedef struct lc_ruleset {
   uint32_t magic;                     /* LC_RULESET_MAGIC in this machine's byte order */
   uint32_t version;                   /* LC_RULESET_VERSION */
-  uint64_t checksum;                  /* FNV-1a of every byte after this field */
+  uint64_t checksum;                  /* FNV-1a of every 32 bits after this field */
   uint64_t revision;                  /* of the config it was built from */
   uint32_t size;                      /* of the whole block, in bytes */
   uint32_t category_slots;            /* a power of two */
@@ -86,7 +86,7 @@ typedef struct lc_ruleset {
   uint32_t reserved;                  /* 0 */
 } lc_ruleset;
 
-enum { LC_RULESET_MAGIC = 0x5352434c, LC_RULESET_VERSION = 1 };
+enum { LC_RULESET_MAGIC = 0x5352434c, LC_RULESET_VERSION = 2 };
 
 /* Bytes that the ruleset of a config with these counts takes; 0 when it would not fit 32 bits. */
 size_t lc_ruleset_size(uint32_t categories, uint32_t lead_status_rules);
@@ -101,10 +101,47 @@ lc_status lc_ruleset_build(const lc_config *config, void *memory, size_t size, l
  * LC_CORRUPT otherwise. It trusts nothing that it has not checked, not even the checksum. */
 lc_status lc_ruleset_check(const void *bytes, size_t size, lc_error *error);
 
+/* The two tables behind the header. */
+static inline const lc_category_slot *lc_ruleset_categories(const lc_ruleset *ruleset) {
+  return (const void *)(ruleset + 1);
+}
+
+static inline const lc_rule_slot *lc_ruleset_status_rules(const lc_ruleset *ruleset) {
+  return (const void *)(lc_ruleset_categories(ruleset) + ruleset->category_slots);
+}
+
+/* Where to look for an id first: spreads ids that are dense, or multiples of a power of two, alike (Fibonacci hashing). */
+static inline uint32_t lc_ruleset_first_slot(int32_t id, uint32_t slots) {
+  return (uint32_t)(((uint64_t)((uint32_t)id * UINT32_C(2654435769)) * slots) >> 32);
+}
+
+/* The slot that holds the id, from 1, or else the empty one where it belongs. */
+static inline const lc_category_slot *lc_ruleset_category_slot(const lc_ruleset *ruleset, int32_t id) {
+  const lc_category_slot *slots = lc_ruleset_categories(ruleset);
+  uint32_t at = lc_ruleset_first_slot(id, ruleset->category_slots);
+  while (slots[at].id != 0 && slots[at].id != id)
+    at = (at + 1) & (ruleset->category_slots - 1);
+  return &slots[at];
+}
+
+static inline const lc_rule_slot *lc_ruleset_rule_slot(const lc_ruleset *ruleset, int32_t lead_status) {
+  const lc_rule_slot *slots = lc_ruleset_status_rules(ruleset);
+  uint32_t at = lc_ruleset_first_slot(lead_status, ruleset->status_slots);
+  while (slots[at].lead_status != 0 && slots[at].lead_status != lead_status)
+    at = (at + 1) & (ruleset->status_slots - 1);
+  return &slots[at];
+}
+
 /* The slot of a category, or NULL when the ruleset has none of that id. */
-const lc_category_slot *lc_ruleset_category(const lc_ruleset *ruleset, int32_t id);
+static inline const lc_category_slot *lc_ruleset_category(const lc_ruleset *ruleset, int32_t id) {
+  const lc_category_slot *slot = id > 0 ? lc_ruleset_category_slot(ruleset, id) : NULL;
+  return slot != NULL && slot->id != 0 ? slot : NULL;
+}
 
 /* The enabled rule for a lead status, or NULL. */
-const lc_rule_slot *lc_ruleset_lead_status(const lc_ruleset *ruleset, int32_t lead_status);
+static inline const lc_rule_slot *lc_ruleset_lead_status(const lc_ruleset *ruleset, int32_t lead_status) {
+  const lc_rule_slot *slot = lead_status > 0 ? lc_ruleset_rule_slot(ruleset, lead_status) : NULL;
+  return slot != NULL && slot->lead_status != 0 ? slot : NULL;
+}
 
 #endif

@@ -34,6 +34,7 @@ void lc_store_close(lc_store *store) {
     lc_env_close(store->env);
   }
   lc_owner_close(&store->owner);
+  lc_rules_cache_free(store->rules);
   free(store->result);
   free(store);
 }

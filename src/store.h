@@ -22,6 +22,7 @@
 #include "record.h"
 #include "ruleset.h"
 #include "status.h"
+#include "watch.h"
 
 typedef struct lc_store lc_store;
 
@@ -49,13 +50,22 @@ typedef struct lc_rules {
   uint64_t stamp;      /* the transaction that read it */
 } lc_rules;
 
-/* Whether no config, of any tenant, has been saved since `rules` was read. A memory read. */
-bool lc_store_fresh(const lc_store *store, const lc_rules *rules);
+/* What tells whether a config has been saved; it lives as long as the store is open. */
+const lc_watch *lc_store_watch(const lc_store *store);
+
+/* Whether no config, of any tenant, has been saved since `rules` was read. Some memory reads. */
+static inline bool lc_rules_fresh(const lc_rules *rules, const lc_watch *watch) {
+  return rules->ruleset != NULL && !lc_watch_forked(watch) && lc_watch_newest(watch) == rules->stamp;
+}
 
 /* Reads the tenant's newest ruleset, when it has changed. Without any it is that of the empty
  * config, revision 0. On failure `rules` stays as it was. */
 lc_status lc_store_refresh(lc_store *store, lc_text tenant, lc_rules *rules, lc_error *error);
 void lc_rules_free(lc_rules *rules);
+
+/* The tenant's newest ruleset, out of those that the store keeps in memory: of some thousand tenants at most, and of
+ * 16 MiB unless one alone is larger. Valid until the next call on the store. */
+lc_status lc_store_ruleset(lc_store *store, lc_text tenant, const lc_ruleset **ruleset, lc_error *error);
 
 /* Saves a config as revision `expected` + 1: the packed `ruleset`, its source `json`, and `about`
  * (JSON: who and when). LC_STALE when `expected` is not the newest revision. */

@@ -1,65 +1,7 @@
-/* The configs of a store: the newest packed for deciding, all revisions as JSON. */
-#include <stdlib.h>
-#include <string.h>
+/* The configs of a store: all revisions as JSON, and the newest packed for deciding. */
 
 #include "store.h"
 #include "store_internal.h"
-
-bool lc_store_fresh(const lc_store *store, const lc_rules *rules) {
-  return rules->ruleset != NULL && !lc_env_forked(store->env) && lc_env_config_txnid(store->env) == rules->stamp;
-}
-
-void lc_rules_free(lc_rules *rules) {
-  free(rules->ruleset);
-  *rules = (lc_rules){ NULL, 0 };
-}
-
-static bool is_cached(const lc_rules *rules, MDB_val stored) {
-  return rules->ruleset != NULL && rules->ruleset->size == stored.mv_size
-      && memcmp(rules->ruleset, stored.mv_data, stored.mv_size) == 0;
-}
-
-/* Replaces the cached ruleset by a checked copy of `size` bytes, or by the empty config's. */
-static lc_status cache(lc_rules *rules, const void *bytes, size_t size, lc_error *error) {
-  const lc_config empty = { 0 };
-  lc_ruleset *copy = malloc(size);
-  if (copy == NULL)
-    return lc_fail(error, LC_UNAVAILABLE, "cannot read the rules: out of memory");
-  lc_status status;
-  if (bytes != NULL) {
-    memcpy(copy, bytes, size);
-    status = lc_ruleset_check(copy, size, error);
-  } else {
-    status = lc_ruleset_build(&empty, copy, size, error);
-  }
-  if (status != LC_OK) {
-    free(copy);
-    return status;
-  }
-  free(rules->ruleset);
-  rules->ruleset = copy;
-  return LC_OK;
-}
-
-lc_status lc_store_refresh(lc_store *store, lc_text tenant, lc_rules *rules, lc_error *error) {
-  MDB_txn *txn;
-  MDB_val value;
-  lc_key key = lc_key_of(tenant);
-  lc_status status = lc_begin_read(store, LC_PART_CONFIG, &txn, error);
-  if (status != LC_OK)
-    return status;
-  int rc = lc_get(store, txn, LC_TABLE_RULESETS, &key, &value);
-  if (rc == MDB_NOTFOUND)
-    status = cache(rules, NULL, lc_ruleset_size(0, 0), error);
-  else if (rc != 0)
-    status = lc_store_fail(store, LC_PART_CONFIG, rc, "cannot read the rules", error);
-  else if (!is_cached(rules, value))
-    status = cache(rules, value.mv_data, value.mv_size, error);
-  if (status == LC_OK)
-    rules->stamp = mdb_txn_id(txn);
-  lc_end_read(store, LC_PART_CONFIG);
-  return status;
-}
 
 /* The newest revision of a tenant, 0 when it has none. */
 static int newest_revision(const lc_store *store, MDB_txn *txn, const lc_key *tenant, uint64_t *revision) {

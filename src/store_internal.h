@@ -14,8 +14,13 @@ typedef struct lc_key {
   size_t size;
 } lc_key;
 
+/* The rulesets that are kept in memory (store_rules.c). */
+typedef struct lc_rules_cache lc_rules_cache;
+void lc_rules_cache_free(lc_rules_cache *cache);
+
 struct lc_store {
   lc_env *env;
+  lc_rules_cache *rules; /* NULL until the first is asked for */
   lc_owner owner;
   bool relaxed;
   MDB_txn *readers[LC_PARTS]; /* idle between calls; each keeps its reader slot */

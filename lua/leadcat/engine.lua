@@ -6,6 +6,7 @@ local apply = require "leadcat.apply"
 local as_text = require "leadcat.as_text"
 local confirmation = require "leadcat.confirmation"
 local core = require "leadcat.core"
+local decider = require "leadcat.decider"
 local event_of = require "leadcat.event"
 local explain = require "leadcat.explain"
 local handle = require "leadcat.handle"
@@ -102,9 +103,6 @@ local function new(shared, tenant)
     _in_flight = shared.in_flight,
     _hook_errors = 0,
   }, Engine)
-  self._decide, self._evaluate = core.store_deciders(shared.store, tenant, function()
-    return settings.repair(shared.store, tenant)
-  end)
   shared.tenants[tenant] = self
   if platform.can_call_host() then
     self:recover() -- what cannot be finished now stays written down, for the next time
@@ -197,15 +195,35 @@ end
 ---@return integer|string|nil to the target when matched (or the message)
 ---@return string reason (or the code)
 function Engine:decide(trigger, category, lead_status)
-  return self._decide(trigger, category, lead_status)
+  local action, to, reason = self:_evaluate(trigger, category, lead_status)
+  return action, to, reason
+end
+
+-- `decide`, and the revision of the config that decided. A ruleset that is damaged is made anew.
+---@return string? action
+---@return integer|string|nil to (or the message)
+---@return string reason (or the code)
+---@return integer? revision
+function Engine:_evaluate(trigger, category, lead_status)
+  local action, to, reason, revision = self._store:decide(self._tenant, trigger, category, lead_status)
+  if action or reason ~= "corrupt" then
+    return action, to, reason, revision
+  end
+  local done, message = settings.repair(self._store, self._tenant)
+  if not done then
+    return nil, message or to, reason
+  end
+  return self._store:decide(self._tenant, trigger, category, lead_status)
 end
 
 --- `decide` as a function, for hot paths: it takes the same arguments and gives the same results, at no more than the
 -- cost of a C call. It raises once the engine is closed.
----@return fun(trigger: string, category?: integer, lead_status?: integer): string, integer?, string
+---@return leadcat.Decider
 function Engine:decider()
   self:_check_open()
-  return self._decide
+  return decider.new(core.store_decider(self._store, self._tenant, function()
+    return settings.repair(self._store, self._tenant)
+  end))
 end
 
 --- The decision about an event, check by check.
@@ -229,7 +247,7 @@ function Engine:explain(event)
   if code then
     return nil, message, code
   end
-  local action, to, reason, revision = self._evaluate(event.trigger, category, event.lead_status)
+  local action, to, reason, revision = self:_evaluate(event.trigger, category, event.lead_status)
   if not action then
     return nil, to, reason
   end

@@ -231,7 +231,7 @@ local function decide(self, event, pending, only_look)
     if code then
       return nil, message, code
     end
-    local action, to, reason, revision = self._evaluate(event.trigger, category, event.lead_status)
+    local action, to, reason, revision = self:_evaluate(event.trigger, category, event.lead_status)
     if not action then
       return nil, to, reason
     elseif only_look or action ~= "none" or newest ~= UNSETTLED or reason == "rule_disabled" then

@@ -75,7 +75,7 @@ end
 ---@return string? code
 function settings.known(self, revision)
   if not revision then
-    local action, message, code, newest = self._evaluate "sale_won"
+    local action, message, code, newest = self:_evaluate "sale_won"
     if not action then
       return nil, message, code
     end

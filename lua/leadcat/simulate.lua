@@ -123,7 +123,7 @@ function simulate.run(cfg, events, options)
     return nil, problem, "invalid"
   end
   local report, categories = simulate.new_report(), {}
-  local ok, message, code = run((core.deciders(cfg)), next_event, report, categories, start, options.on_progress)
+  local ok, message, code = run((core.decider(cfg)), next_event, report, categories, start, options.on_progress)
   if not ok then
     return nil, message, code
   end

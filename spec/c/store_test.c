@@ -168,7 +168,7 @@ static void use_inherited(const inherited *from) {
   int32_t category;
   uint64_t newest;
   uint8_t id[LC_CONFIRMATION_SIZE] = { 0 };
-  CHECK(!lc_store_fresh(store, from->rules));
+  CHECK(!lc_rules_fresh(from->rules, lc_store_watch(store)));
   CHECK(lc_store_refresh(store, tenant, from->rules, &error) == LC_FORKED);
   CHECK(strstr(error.message, "fork") != NULL);
   CHECK(save(store, 1) == LC_FORKED);
@@ -226,11 +226,11 @@ static void test_fork(void) {
   CHECK(save(from.store, 0) == LC_OK);
   CHECK(create(from.store, "Acme") == LC_OK && create(from.store, "Bolt") == LC_OK);
   CHECK(lc_store_refresh(from.store, tenant, &rules, NULL) == LC_OK);
-  CHECK(lc_store_fresh(from.store, &rules));
+  CHECK(lc_rules_fresh(&rules, lc_store_watch(from.store)));
 
   child c = start(in_the_child, &from);
   CHECK(succeeds(&c));
-  CHECK(!lc_store_fresh(from.store, &rules));
+  CHECK(!lc_rules_fresh(&rules, lc_store_watch(from.store)));
   CHECK(lc_store_refresh(from.store, tenant, &rules, NULL) == LC_OK && rules.ruleset->revision == 2);
   CHECK(category_of(from.store, "Acme") == CUSTOMER);
   CHECK(write_one(from.store, "Bolt", "parent", LC_ENTRY_UPDATED, NULL) == LC_OK);

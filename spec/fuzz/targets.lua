@@ -54,7 +54,7 @@ local function check_clean(cfg)
   local normal = config.normalize(cfg)
   expect(not config.has_errors(config.problems(normal)), "the normal form has no errors")
   core.ruleset(normal, 1)
-  local decide = core.deciders(normal)
+  local decide = core.decider(normal)
   for _, trigger in ipairs(config.TRIGGERS) do
     for _, category in ipairs(IDS) do
       local action, to, reason = decide(trigger, category, category)
