@@ -5,14 +5,10 @@
 /* The checksum covers everything behind the field itself. */
 static const size_t checked_from = offsetof(lc_ruleset, checksum) + sizeof(uint64_t);
 
-/* FNV-1a, by words: a ruleset's size is a multiple of four. */
 static uint64_t fnv1a(const unsigned char *bytes, size_t size) {
   uint64_t hash = UINT64_C(14695981039346656037);
-  uint32_t word;
-  for (size_t i = 0; i < size; i += sizeof word) {
-    memcpy(&word, bytes + i, sizeof word);
-    hash = (hash ^ word) * UINT64_C(1099511628211);
-  }
+  for (size_t i = 0; i < size; i++)
+    hash = (hash ^ bytes[i]) * UINT64_C(1099511628211);
   return hash;
 }
 
@@ -138,7 +134,7 @@ static bool tables_end(const lc_ruleset *ruleset) {
 
 lc_status lc_ruleset_check(const void *bytes, size_t size, lc_error *error) {
   const lc_ruleset *ruleset = bytes;
-  if (size < sizeof *ruleset || size % sizeof(uint32_t) != 0 || ruleset->magic != LC_RULESET_MAGIC)
+  if (size < sizeof *ruleset || ruleset->magic != LC_RULESET_MAGIC)
     return lc_fail(error, LC_CORRUPT, "the stored ruleset is not one");
   if (ruleset->version != LC_RULESET_VERSION)
     return lc_fail(error, LC_CORRUPT, "the stored ruleset has version %u, not %d",

@@ -76,7 +76,7 @@ typedef struct lc_rule_slot {
 typedef struct lc_ruleset {
   uint32_t magic;                     /* LC_RULESET_MAGIC in this machine's byte order */
   uint32_t version;                   /* LC_RULESET_VERSION */
-  uint64_t checksum;                  /* FNV-1a of every 32 bits after this field */
+  uint64_t checksum;                  /* FNV-1a of every byte after this field */
   uint64_t revision;                  /* of the config it was built from */
   uint32_t size;                      /* of the whole block, in bytes */
   uint32_t category_slots;            /* a power of two */
@@ -86,7 +86,7 @@ typedef struct lc_ruleset {
   uint32_t reserved;                  /* 0 */
 } lc_ruleset;
 
-enum { LC_RULESET_MAGIC = 0x5352434c, LC_RULESET_VERSION = 2 };
+enum { LC_RULESET_MAGIC = 0x5352434c, LC_RULESET_VERSION = 1 };
 
 /* Bytes that the ruleset of a config with these counts takes; 0 when it would not fit 32 bits. */
 size_t lc_ruleset_size(uint32_t categories, uint32_t lead_status_rules);

@@ -63,8 +63,8 @@ static inline bool lc_rules_fresh(const lc_rules *rules, const lc_watch *watch) 
 lc_status lc_store_refresh(lc_store *store, lc_text tenant, lc_rules *rules, lc_error *error);
 void lc_rules_free(lc_rules *rules);
 
-/* The tenant's newest ruleset, out of those that the store keeps in memory: of some thousand tenants at most, and of
- * 16 MiB unless one alone is larger. Valid until the next call on the store. */
+/* The tenant's newest ruleset, out of those that the store keeps in memory: 64 MiB at most, unless one alone is larger
+ * (a tenant with the preset's categories takes some 350 bytes). Valid until the next call on the store. */
 lc_status lc_store_ruleset(lc_store *store, lc_text tenant, const lc_ruleset **ruleset, lc_error *error);
 
 /* Saves a config as revision `expected` + 1: the packed `ruleset`, its source `json`, and `about`

@@ -65,22 +65,22 @@ lc_status lc_store_refresh(lc_store *store, lc_text tenant, lc_rules *rules, lc_
 
 /* ---- those of many tenants --------------------------------------------------------------- */
 
-/* A tenant has its place in one of the sets, a few slots long. */
-enum { SETS = 1024, WAYS = 4, SLOTS = SETS * WAYS };
+static const size_t most_bytes = (size_t)64 << 20; /* of all together, when there is more than one */
 
-static const size_t most_bytes = (size_t)16 << 20; /* of all rulesets together, when there is more than one */
-
-typedef struct rules_slot {
+/* One tenant's. */
+typedef struct tenant_rules {
+  struct tenant_rules *next; /* in the same bucket */
   lc_rules rules;
   bool used; /* since the hand came by */
   uint8_t tenant_size;
-  char tenant[LC_TENANT_MAX];
-} rules_slot;
+  char tenant[];
+} tenant_rules;
 
 struct lc_rules_cache {
-  size_t bytes;  /* of the rulesets */
-  unsigned hand; /* the slot to be looked at next, when room is needed */
-  rules_slot slots[SLOTS];
+  tenant_rules **buckets; /* a power of two */
+  size_t bucket_count, count;
+  size_t bytes; /* of all entries with their rulesets */
+  size_t hand;  /* the bucket to be looked at next, when room is needed */
 };
 
 static uint64_t hash_of(lc_text tenant) {
@@ -90,71 +90,113 @@ static uint64_t hash_of(lc_text tenant) {
   return hash ^ hash >> 32;
 }
 
-static size_t size_of(const rules_slot *slot) {
-  return slot->rules.ruleset != NULL ? slot->rules.ruleset->size : 0;
+static tenant_rules **bucket_of(const lc_rules_cache *cache, lc_text tenant) {
+  return &cache->buckets[hash_of(tenant) & (cache->bucket_count - 1)];
 }
 
-static bool has(const rules_slot *slot, lc_text tenant) {
-  return slot->rules.ruleset != NULL && slot->tenant_size == tenant.size
-      && memcmp(slot->tenant, tenant.data, tenant.size) == 0;
+static tenant_rules *find(const lc_rules_cache *cache, lc_text tenant) {
+  tenant_rules *entry = cache->count != 0 ? *bucket_of(cache, tenant) : NULL;
+  while (entry != NULL && (entry->tenant_size != tenant.size || memcmp(entry->tenant, tenant.data, tenant.size) != 0))
+    entry = entry->next;
+  return entry;
 }
 
-static void empty(lc_rules_cache *cache, rules_slot *slot) {
-  cache->bytes -= size_of(slot);
-  lc_rules_free(&slot->rules);
+static size_t size_of(const tenant_rules *entry) {
+  return sizeof *entry + entry->tenant_size + (entry->rules.ruleset != NULL ? entry->rules.ruleset->size : 0);
 }
 
-/* The tenant's slot, or one of its set that it may have: best an empty one, then one that was not used lately. */
-static rules_slot *find_slot(lc_rules_cache *cache, lc_text tenant) {
-  rules_slot *set = &cache->slots[hash_of(tenant) % SETS * WAYS], *place = &set[cache->hand % WAYS];
-  for (int i = 0; i < WAYS; i++) {
-    if (has(&set[i], tenant))
-      return &set[i];
-    if (set[i].rules.ruleset == NULL || (!set[i].used && place->rules.ruleset != NULL))
-      place = &set[i];
+static void put(lc_rules_cache *cache, tenant_rules *entry) {
+  tenant_rules **bucket = bucket_of(cache, (lc_text){ entry->tenant, entry->tenant_size });
+  entry->next = *bucket;
+  *bucket = entry;
+}
+
+/* Takes the entry that `link` points to out and frees it. */
+static void drop(lc_rules_cache *cache, tenant_rules **link) {
+  tenant_rules *entry = *link;
+  *link = entry->next;
+  cache->count--;
+  cache->bytes -= size_of(entry);
+  lc_rules_free(&entry->rules);
+  free(entry);
+}
+
+/* Doubles the buckets, as long as there is memory for it: without, chains get longer. */
+static void grow(lc_rules_cache *cache) {
+  lc_rules_cache larger = *cache;
+  larger.bucket_count = cache->bucket_count != 0 ? cache->bucket_count * 2 : 64;
+  larger.buckets = calloc(larger.bucket_count, sizeof *larger.buckets);
+  if (larger.buckets == NULL)
+    return;
+  for (size_t i = 0; i < cache->bucket_count; i++)
+    for (tenant_rules *entry = cache->buckets[i], *next; entry != NULL; entry = next) {
+      next = entry->next;
+      put(&larger, entry);
+    }
+  free(cache->buckets);
+  *cache = larger;
+}
+
+/* A new entry, without rules yet; NULL when there is no memory. */
+static tenant_rules *add(lc_rules_cache *cache, lc_text tenant) {
+  if (cache->count == cache->bucket_count)
+    grow(cache);
+  tenant_rules *entry = cache->bucket_count != 0 ? calloc(1, sizeof *entry + tenant.size) : NULL;
+  if (entry == NULL)
+    return NULL;
+  memcpy(entry->tenant, tenant.data, tenant.size);
+  entry->tenant_size = (uint8_t)tenant.size;
+  put(cache, entry);
+  cache->count++;
+  cache->bytes += size_of(entry);
+  return entry;
+}
+
+/* Drops what was not used since the hand last came by, until there is room; never `keep`. */
+static void make_room(lc_rules_cache *cache, const tenant_rules *keep) {
+  while (cache->bytes > most_bytes && cache->count > 1) {
+    tenant_rules **link = &cache->buckets[cache->hand++ & (cache->bucket_count - 1)];
+    while (*link != NULL) {
+      bool may_go = !(*link)->used && *link != keep;
+      (*link)->used = false;
+      if (may_go)
+        drop(cache, link);
+      else
+        link = &(*link)->next;
+    }
   }
-  return place;
 }
 
-/* Frees what was not used since the hand last came by, until there is room; never `keep`. */
-static void make_room(lc_rules_cache *cache, const rules_slot *keep) {
-  for (unsigned i = 0; i < 2 * SLOTS && cache->bytes > most_bytes; i++) {
-    rules_slot *slot = &cache->slots[cache->hand++ % SLOTS];
-    if (!slot->used && slot != keep)
-      empty(cache, slot);
-    slot->used = false;
-  }
-}
-
-static lc_status read_into(lc_store *store, rules_slot *slot, lc_text tenant, lc_error *error) {
-  lc_rules_cache *cache = store->rules;
-  if (!has(slot, tenant)) {
-    empty(cache, slot);
-    memcpy(slot->tenant, tenant.data, tenant.size);
-    slot->tenant_size = (uint8_t)tenant.size;
-    cache->hand++;
-  }
-  cache->bytes -= size_of(slot);
-  lc_status status = lc_store_refresh(store, tenant, &slot->rules, error);
-  cache->bytes += size_of(slot);
-  make_room(cache, slot);
+static lc_status read_into(lc_store *store, tenant_rules *entry, lc_text tenant, lc_error *error) {
+  store->rules->bytes -= size_of(entry);
+  lc_status status = lc_store_refresh(store, tenant, &entry->rules, error);
+  store->rules->bytes += size_of(entry);
+  make_room(store->rules, entry);
   return status;
 }
 
 lc_status lc_store_ruleset(lc_store *store, lc_text tenant, const lc_ruleset **ruleset, lc_error *error) {
-  if (store->rules == NULL && (store->rules = calloc(1, sizeof *store->rules)) == NULL)
+  if (store->rules == NULL)
+    store->rules = calloc(1, sizeof *store->rules);
+  tenant_rules *entry = store->rules != NULL ? find(store->rules, tenant) : NULL;
+  if (entry == NULL && store->rules != NULL)
+    entry = add(store->rules, tenant);
+  if (entry == NULL)
     return lc_fail(error, LC_UNAVAILABLE, "cannot read the rules: out of memory");
   lc_status status = LC_OK;
-  rules_slot *slot = find_slot(store->rules, tenant);
-  if (!has(slot, tenant) || !lc_rules_fresh(&slot->rules, lc_store_watch(store)))
-    status = read_into(store, slot, tenant, error);
-  slot->used = true;
-  *ruleset = slot->rules.ruleset;
+  if (!lc_rules_fresh(&entry->rules, lc_store_watch(store)))
+    status = read_into(store, entry, tenant, error);
+  entry->used = true;
+  *ruleset = entry->rules.ruleset;
   return status;
 }
 
 void lc_rules_cache_free(lc_rules_cache *cache) {
-  for (int i = 0; cache != NULL && i < SLOTS; i++)
-    lc_rules_free(&cache->slots[i].rules);
+  if (cache == NULL)
+    return;
+  for (size_t i = 0; i < cache->bucket_count; i++)
+    while (cache->buckets[i] != NULL)
+      drop(cache, &cache->buckets[i]);
+  free(cache->buckets);
   free(cache);
 }

@@ -86,40 +86,56 @@ local MAX_TENANT = 64
 ---@field tenants table<string, leadcat.Engine>
 ---@field in_flight table
 ---@field counts table what was counted, by tenant
+---@field hook_errors integer how often a listener has raised
+---@field hook_error? string what the last one raised
+---@field host_of? fun(tenant: string): leadcat.Host the embedded host's view of one tenant
+---@field metatable table of the engines
 
--- An engine for one tenant. It begins by finishing what a crash has left unfinished.
+-- An engine for one tenant. It begins by finishing what a crash has left unfinished. There may be very many, one after
+-- the other: what they have in common they find behind their metatable.
 ---@param shared leadcat.Shared
 ---@param tenant string
 ---@return leadcat.Engine
 local function new(shared, tenant)
-  local self = setmetatable({
-    host = shared.host.bind and shared.host.bind(shared.store, tenant) or shared.host,
-    language = shared.language,
-    strings = shared.strings,
-    _shared = shared,
-    _store = shared.store,
-    _tenant = tenant,
-    _hooks = shared.hooks,
-    _in_flight = shared.in_flight,
-    _hook_errors = 0,
-  }, Engine)
+  local self = setmetatable({ _tenant = tenant }, shared.metatable)
+  if shared.host_of then
+    self.host = shared.host_of(tenant)
+  end
   shared.tenants[tenant] = self
-  if platform.can_call_host() then
+  if not self.host.embedded and platform.can_call_host() then
     self:recover() -- what cannot be finished now stays written down, for the next time
   end
   return self
 end
 
+-- Lua 5.4: `local engine <close> = ...`. Without it the store is closed when it is collected.
+local function metatable_of(shared)
+  return {
+    __close = Engine.close,
+    __index = setmetatable({
+      host = shared.host,
+      language = shared.language,
+      strings = shared.strings,
+      _shared = shared,
+      _store = shared.store,
+      _hooks = shared.hooks,
+      _in_flight = shared.in_flight,
+    }, Engine),
+  }
+end
+
 --- Makes the engine of `leadcat.open`, which has checked the options.
----@param shared leadcat.Shared without hooks, tenants, in_flight, counts
+---@param shared leadcat.Shared without what is made here
 ---@param tenant string
 ---@return leadcat.Engine
 function Engine.new(shared, tenant)
-  shared.hooks, shared.in_flight, shared.counts = {}, {}, {}
+  shared.hooks, shared.in_flight, shared.counts, shared.hook_errors = {}, {}, {}, 0
   shared.tenants = setmetatable({}, { __mode = "v" })
   for _, name in ipairs(HOOKS) do
     shared.hooks[name] = {}
   end
+  shared.host_of = shared.host.bind and shared.host.bind(shared.store)
+  shared.metatable = metatable_of(shared)
   return new(shared, tenant)
 end
 
@@ -139,9 +155,6 @@ function Engine:close()
   self._shared.closed = true
   self._store:close()
 end
-
--- Lua 5.4: `local engine <close> = ...`. Without it the store is closed when it is collected.
-Engine.__close = Engine.close
 
 function Engine:_check_open()
   if self._shared.closed then
@@ -365,7 +378,7 @@ function Engine:stats()
     return nil, message, code
   end
   stats.outcomes = metrics.counted(self)
-  stats.hook_errors, stats.hook_error = self._hook_errors, self._hook_error
+  stats.hook_errors, stats.hook_error = self._shared.hook_errors, self._shared.hook_error
   return stats
 end
 

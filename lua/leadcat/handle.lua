@@ -401,7 +401,7 @@ function handle:report(event, outcome)
   for _, listener in ipairs(self._hooks[outcome.status] or {}) do
     local ok, message = pcall(listener, event, outcome)
     if not ok then
-      self._hook_errors, self._hook_error = self._hook_errors + 1, as_text(message)
+      self._shared.hook_errors, self._shared.hook_error = self._shared.hook_errors + 1, as_text(message)
     end
   end
 end

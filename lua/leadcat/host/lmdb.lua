@@ -33,36 +33,20 @@ local function check_options(options)
   end
 end
 
---- A host for `leadcat.open{host=}`, with the optional functions of a host. `leadcat.open` makes one when given none.
----@param options? leadcat.host.lmdb.Options
----@return table host to be given to `leadcat.open`
-function lmdb.new(options)
-  options = options or {}
-  check_options(options)
-  return {
-    can = options.can,
-    licensed = options.licensed,
-    bind = function(store, tenant)
-      return lmdb.bind(store, tenant, options)
-    end,
-  }
-end
+-- What the hosts of all tenants have in common: the functions that the engine calls, with the tenant as last argument.
+local function shared_by_all(store, options)
+  local host = setmetatable({ can = options.can, licensed = options.licensed, embedded = true, store = store }, Host)
 
---- The host of one tenant, as `engine.host`.
----@param store table
----@param tenant string
----@param options leadcat.host.lmdb.Options
----@return leadcat.host.lmdb
-function lmdb.bind(store, tenant, options)
-  local host = setmetatable({ can = options.can, licensed = options.licensed, embedded = true }, Host)
-  host.store, host.tenant = store, tenant
-
-  function host.category(company)
-    return host:get(company)
+  function host.category(company, tenant)
+    local category, message, code = store:company(tenant or "", item(company, 2).company)
+    if code == "not_found" then
+      return nil
+    end
+    return category, message, code
   end
 
-  function host.set_category(company, to, from)
-    local ok, message, code = store:set_category(tenant, item(company, 2).company, to, from)
+  function host.set_category(company, to, from, _, tenant)
+    local ok, message, code = store:set_category(tenant or "", item(company, 2).company, to, from)
     if ok then
       return true
     end
@@ -70,6 +54,22 @@ function lmdb.bind(store, tenant, options)
   end
 
   return host
+end
+
+--- A host for `leadcat.open{host=}`, with the optional functions of a host. `leadcat.open` makes one when given none.
+---@param options? leadcat.host.lmdb.Options
+---@return table host to be given to `leadcat.open`
+function lmdb.new(options)
+  options = options or {}
+  check_options(options)
+  return {
+    bind = function(store)
+      local metatable = { __index = shared_by_all(store, options) }
+      return function(tenant)
+        return setmetatable({ tenant = tenant }, metatable)
+      end
+    end,
+  }
 end
 
 --- Adds a company.
