@@ -23,6 +23,7 @@ LUAJIT_INCDIR ?= $(firstword $(wildcard /usr/include/luajit-2.1 /usr/local/inclu
 
 CORE_SOURCES := $(filter-out src/lua_%,$(wildcard src/*.c))
 LUA_SOURCES  := $(wildcard src/lua_*.c)
+BENCH_SOURCES := $(wildcard spec/bench/*.c)
 HEADERS      := $(wildcard src/*.h)
 LUA_FILES    := $(shell find lua/leadcat -type f)
 
@@ -158,10 +159,10 @@ $(BUILD)/spec/%: spec/c/%.c $(wildcard spec/c/*.h) $(CORE_OBJECTS)
 lint: deps-ci ## static checks of C and Lua
 	$(CC) -fsyntax-only $(ALL) -O2 -Werror -Isrc $(CORE_SOURCES) $(filter-out $(STATE_TESTS),$(wildcard spec/c/*.c)) spec/fuzz/core.c
 	$(CC) -fsyntax-only $(ALL) -O2 -Werror -isystem $(LUA54_INCDIR) $(STATE_TESTS) spec/fuzz/fuzz_lua.c
-	$(CC) -fsyntax-only $(ALL) -O2 -Werror -isystem $(LUA54_INCDIR) $(LUA_SOURCES)
-	$(CC) -fsyntax-only $(ALL) -O2 -Werror -isystem $(LUAJIT_INCDIR) $(LUA_SOURCES)
+	$(CC) -fsyntax-only $(ALL) -O2 -Werror -Isrc -isystem $(LUA54_INCDIR) $(LUA_SOURCES) $(BENCH_SOURCES)
+	$(CC) -fsyntax-only $(ALL) -O2 -Werror -Isrc -isystem $(LUAJIT_INCDIR) $(LUA_SOURCES) $(BENCH_SOURCES)
 	cppcheck --std=c11 --enable=warning,performance,portability --inline-suppr --quiet --error-exitcode=1 \
-	  --suppress=missingIncludeSystem -Isrc src spec/c spec/fuzz
+	  --suppress=missingIncludeSystem -Isrc src spec/bench spec/c spec/fuzz
 	luacheck --quiet lua spec lua/leadcat/bin/leadcat
 
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -202,7 +203,19 @@ $(BUILD)/fuzz/%: spec/fuzz/fuzz_core.c spec/fuzz/core.c $(FUZZED:%=src/%.c) $(HE
 	@mkdir -p $(@D)
 	$(FUZZ_CC) $(FUZZ_FLAGS) $(ALL) -DTARGET=fuzz_$* -Isrc $(filter %.c,$^) -o $@
 
-bench: all ## measure against the alternatives, as ratios in one run
+# What the benchmark measures beside leadcat: C modules of its own.
+define bench_module
+$(BUILD)/$(1)/bench/%.so: spec/bench/%.c src/lua_compat.h Makefile
+	@mkdir -p $$(@D)
+	$$(CC) $$(CFLAGS) $$(ALL) $$(WERROR) -Isrc -isystem $(2) $$(LDFLAGS) -shared $$< -o $$@ $$(LIBS)
+endef
+
+$(eval $(call bench_module,lua5.4,$(LUA54_INCDIR)))
+$(eval $(call bench_module,luajit,$(LUAJIT_INCDIR)))
+
+BENCH_MODULES := $(foreach module,$(MODULES),$(patsubst spec/bench/%.c,$(module:leadcat/core.so=)bench/%.so,$(BENCH_SOURCES)))
+
+bench: all $(BENCH_MODULES) ## measure against the alternatives, as ratios in one run
 	@for script in spec/bench/*.lua; do for lua in $(LUA) $(LUAJIT); do \
 	  BUILD=$(BUILD) sh spec/support/with_lua.sh $$lua $$script || exit 1; \
 	done; done
