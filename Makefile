@@ -215,11 +215,8 @@ $(eval $(call bench_module,luajit,$(LUAJIT_INCDIR)))
 
 BENCH_MODULES := $(foreach module,$(MODULES),$(patsubst spec/bench/%.c,$(module:leadcat/core.so=)bench/%.so,$(BENCH_SOURCES)))
 
-bench: all $(BENCH_MODULES) ## measure against the alternatives, as ratios in one run
-	@for script in spec/bench/*.lua; do for lua in $(LUA) $(LUAJIT); do \
-	  BUILD=$(BUILD) sh spec/support/with_lua.sh $$lua $$script || exit 1; \
-	done; done
-	@BUILD=$(BUILD) sh spec/bench/http.sh $(LUA)
+bench: all $(BENCH_MODULES) ## measure beside the alternatives and the limits: one table, ratios of one run (QUICK=1: in a minute)
+	@BUILD=$(BUILD) sh spec/bench/run.sh $(LUA) $(LUAJIT)
 
 EVENTS ?= 2000000
 

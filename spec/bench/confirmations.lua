@@ -1,13 +1,13 @@
---- What the first page of the open questions costs among 100,000 of them, beside what it costs among ten, in one run.
---- Prints the medians of the rounds and their ratio: about 1 when a page costs the same however many there are.
+--- What the first page of the open questions costs among 100,000 of them, beside what it costs among ten, in one run: about
+--- the same when a page costs the same however many there are.
 
 local leadcat = require "leadcat"
+local measure = require "bench.measure"
 
-local FEW, MANY, BATCH, ROUNDS, CALLS = 10, 100000, 1000, 15, 200
+local FEW, MANY, BATCH, CALLS = 10, 100000, 1000, measure.times(200, 50)
 
 local function open(count)
-  local directory = os.tmpname()
-  os.remove(directory)
+  local directory = measure.directory()
   local engine = assert(leadcat.open { path = directory, durability = "relaxed" })
   local cfg = leadcat.preset "superoffice"
   for _, rule in ipairs(cfg.rules) do
@@ -26,17 +26,14 @@ local function open(count)
   return engine, directory
 end
 
-local function time(engine, query)
-  local begun = os.clock()
-  for _ = 1, CALLS do
-    assert(engine:confirmations(query))
+local function timer(engine, query)
+  return function()
+    local begun = measure.cpu()
+    for _ = 1, CALLS do
+      assert(engine:confirmations(query))
+    end
+    return (measure.cpu() - begun) / CALLS
   end
-  return (os.clock() - begun) / CALLS * 1e6
-end
-
-local function median(list)
-  table.sort(list)
-  return list[(#list + 1) / 2]
 end
 
 -- The query, and how many a page of it has in either store: so what is compared is the same work.
@@ -47,24 +44,19 @@ local ROWS = {
   { "open, limit 100", { state = "open", limit = 100 }, true },
 }
 
-local began = os.clock()
 local few, few_directory = open(FEW)
 local hundred, hundred_directory = open(100)
 local many, many_directory = open(MANY)
-print(("%-28s %d questions asked in %.1f s"):format(rawget(_G, "jit") and rawget(_G, "jit").version or _VERSION,
-  MANY + FEW + 100, os.clock() - began))
 for _, row in ipairs(ROWS) do
   local small = row[3] and hundred or few -- a page of 100 is compared with the same page among 100
   assert(#small:confirmations(row[2]) == row[2].limit and #many:confirmations(row[2]) == row[2].limit)
-  local ours, theirs, ratios = {}, {}, {}
-  for round = 1, ROUNDS do
-    ours[round], theirs[round] = time(many, row[2]), time(small, row[2])
-    ratios[round] = ours[round] / theirs[round]
-  end
-  print(("  %-24s among %d %7.1f us   among %3d %7.1f us   ratio %.2f (medians of %d)"):format(row[1], MANY,
-    median(ours), row[3] and 100 or FEW, median(theirs), median(ratios), ROUNDS))
+  local seconds, ratios = measure.rounds(measure.times(15, 3), { timer(many, row[2]), timer(small, row[2]) })
+  measure.row(("questions: %s, among 100,000 (%s)"):format(row[1], measure.lua), measure.time(seconds[1]),
+    ("%s: among %d"):format(measure.time(seconds[2]), row[3] and 100 or FEW), ratios[2])
 end
 for _, engine in ipairs { few, hundred, many } do
   engine:close()
 end
-os.execute(("rm -r '%s' '%s' '%s'"):format(few_directory, hundred_directory, many_directory))
+for _, directory in ipairs { few_directory, hundred_directory, many_directory } do
+  measure.remove(directory)
+end

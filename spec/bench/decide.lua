@@ -1,96 +1,100 @@
---- What a decision costs, beside a hand-written Lua decision that gives the same three values, in one run. Prints the
---- median of the rounds' ratios: below 1 leadcat is cheaper.
+--- What a decision costs beside what it could cost at least: a call of an empty function; beside what an integrator would
+--- write by hand; and beside a read of LMDB.
 
+local decisions = require "bench.decisions"
+local empty = require "bench.empty"
 local leadcat = require "leadcat"
+local measure = require "bench.measure"
+local raw_lmdb = require "bench.raw_lmdb"
 
-local ROUNDS, CALLS = 15, 1000000
+local EVENTS, CALLS = 1000, measure.times(1000000, 200000)
 
-local cfg = leadcat.preset "superoffice"
-for i, rule in ipairs(cfg.rules) do
-  rule.enabled, rule.set_category = true, ({ 3, 5, 4, 2 })[i]
-  rule.lead_status = rule.trigger == "lead_status_set" and 5 or nil
+local cfg = decisions.config(decisions.ALL)
+local directory = measure.directory()
+local engine = assert(leadcat.open { path = directory })
+assert(engine:save(cfg))
+local decider, by_hand = engine:decider(), decisions.by_hand(cfg)
+local events = decisions.events(EVENTS, decisions.ids(cfg))
+decisions.check(events, decider, by_hand)
+
+-- LMDB as it is asked once a decision: for a record of the size of the ruleset.
+local raw_directory = measure.directory()
+os.execute("mkdir " .. raw_directory)
+local raw = raw_lmdb.table(raw_directory .. "/raw.mdb", "rulesets")
+raw:fill({ "ruleset" }, ("r"):rep(384))
+local function read_lmdb()
+  raw:read "ruleset"
+  return "none", nil, "rule_disabled"
 end
 
--- What an integrator would write by hand: tables of categories and rules, and the same six checks.
-local function by_hand()
-  local categories, rules, statuses = {}, {}, {}
-  for _, category in ipairs(cfg.categories) do
-    categories[category.id] = category
+-- An empty function of C called through the FFI, with the same arguments and no results to speak of.
+local function ffi_call()
+  local ok, ffi = pcall(require, "ffi")
+  if not ok then
+    return nil
   end
-  for _, rule in ipairs(cfg.rules) do
-    if rule.trigger == "lead_status_set" then
-      rules[rule.trigger], statuses[rule.lead_status] = true, rule
-    else
-      rules[rule.trigger] = rule
-    end
-  end
+  ffi.cdef "int bench_empty(const char *trigger, int category, int lead_status);"
+  local library = ffi.load(assert(rawget(package, "searchpath")("bench.empty", package.cpath)))
   return function(trigger, category, lead_status)
-    local rule = rules[trigger]
-    if not rule then
-      return "none", nil, "rule_disabled"
-    end
-    local from = categories[category]
-    if not from then
-      return "none", nil, "unknown_category"
-    elseif from.group ~= "potential_customer" then
-      return "none", nil, "not_potential_customer"
-    end
-    if trigger == "lead_status_set" then
-      if not from.lead_status then
-        return "none", nil, "lead_status_not_enabled"
-      end
-      rule = statuses[lead_status]
-      if not rule then
-        return "none", nil, "lead_status_not_matched"
-      end
-    end
-    if rule.set_category == category then
-      return "none", nil, "already_in_category"
-    end
-    return rule.ask and "confirm" or "update", rule.set_category, "matched"
+    return library.bench_empty(trigger, category, lead_status or 0), nil, "rule_disabled"
   end
 end
 
-local EVENTS = {
+local function wrapper(trigger, category, lead_status)
+  return engine:decide(trigger, category, lead_status)
+end
+
+-- Seconds that a call takes, of events of no order, and without the loop around it.
+local function random(fn)
+  local with, without = decisions.timer(fn, events), decisions.timer(nil, events)
+  return function() return with(CALLS) - without(CALLS) end
+end
+
+-- The same of a few events in turn, as a program of its own would call it: finding the arguments is part of it.
+local EIGHT = {
   { "sale_won", 1 }, { "sale_registered", 3 }, { "sale_lost", 3 }, { "sale_won", 5 },
   { "lead_status_set", 1, 5 }, { "lead_status_set", 4, 5 }, { "sale_lost", 8 }, { "lead_status_set", 3, 1 },
 }
+local in_turn = decisions.compile([[
+  local decide, events, clock = ...
+  return function(calls)
+    local begun, n = clock(), #events
+    for i = 1, calls do
+      local event = events[i % n + 1]
+      decide(event[1], event[2], event[3])
+    end
+    return (clock() - begun) / calls
+  end
+]])
+local function turn(fn)
+  local timer = in_turn(fn, EIGHT, measure.cpu)
+  return function() return timer(CALLS) end
+end
 
-local function check(decide, expected)
-  for _, event in ipairs(EVENTS) do
-    local a, b, c = decide(event[1], event[2], event[3])
-    local x, y, z = expected(event[1], event[2], event[3])
-    assert(a == x and b == y and c == z, event[1])
+local jit = rawget(_G, "jit")
+local compared = {
+  { "written by hand in Lua", by_hand, { most = jit and 1.1 or 0.8 } },
+  { "an empty C function", empty, not jit and { most = 1.3 } or nil },
+  jit and { "an empty FFI call", ffi_call() },
+}
+
+local function rows(manner, timer)
+  local timers = { timer(decider) }
+  for k, row in ipairs(compared) do
+    timers[k + 1] = timer(row[2])
+  end
+  local seconds, ratios = measure.rounds(measure.times(15, 5), timers)
+  for k, row in ipairs(compared) do
+    measure.row(("`decider`, %s (%s)"):format(manner, measure.lua), measure.time(seconds[1]),
+      ("%s: %s"):format(measure.time(seconds[k + 1]), row[1]), ratios[k + 1], row[3])
   end
 end
 
-local function time(decide)
-  local begun, n = os.clock(), #EVENTS
-  for i = 1, CALLS do
-    local event = EVENTS[i % n + 1]
-    decide(event[1], event[2], event[3])
-  end
-  return (os.clock() - begun) / CALLS * 1e9
-end
-
-local function median(list)
-  table.sort(list)
-  return list[(#list + 1) / 2]
-end
-
-local directory = os.tmpname()
-os.remove(directory)
-local engine = assert(leadcat.open { path = directory })
-assert(engine:save(cfg))
-local decider, hand = engine:decider(), by_hand()
-check(decider, hand)
-
-local ours, theirs, ratios = {}, {}, {}
-for round = 1, ROUNDS do
-  ours[round], theirs[round] = time(decider), time(hand)
-  ratios[round] = ours[round] / theirs[round]
-end
+rows("eight events in turn, with their loop", turn)
+table.insert(compared, { "a read of LMDB", read_lmdb })
+table.insert(compared, { "`engine:decide`", wrapper })
+rows("1,000 random events, the loop taken off", random)
 engine:close()
-os.execute("rm -r '" .. directory .. "'")
-print(("%-28s decider %6.1f ns   by hand %6.1f ns   ratio %.2f (medians of %d)"):format(
-  rawget(_G, "jit") and rawget(_G, "jit").version or _VERSION, median(ours), median(theirs), median(ratios), ROUNDS))
+raw:close()
+measure.remove(directory)
+measure.remove(raw_directory)

@@ -5,6 +5,7 @@ local raw_lmdb = require "bench.raw_lmdb"
 local measure = {}
 
 measure.now = raw_lmdb.now -- seconds of wall-clock time
+measure.cpu = os.clock -- seconds of this process's own work, for what does no I/O: other programs disturb it less
 
 --- Whether only a look is wanted, as in CI: fewer rounds, of less.
 measure.quick = os.getenv "QUICK" ~= nil
@@ -66,7 +67,7 @@ function measure.row(what, figure, beside, ratio, goal)
     bound = (goal.most and "≤ %g%s" or "≥ %g%s"):format(goal.most or goal.least, goal.unit or "")
     verdict = met and "met" or "**missed**"
   end
-  local shown = ratio and (goal and goal.unit and ("%.2f" .. goal.unit) or "%.2f"):format(ratio) or ""
+  local shown = ratio and (ratio < 0.1 and "%.2g" or "%.2f"):format(ratio) .. (goal and goal.unit or "") or ""
   print(("| %s | %s | %s | %s | %s | %s |"):format(what, figure, beside, shown, bound, verdict))
   io.stdout:flush()
 end

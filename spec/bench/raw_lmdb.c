@@ -20,7 +20,8 @@ static const char *const type = "leadcat.bench.raw_lmdb";
 typedef struct raw {
   MDB_env *env;
   MDB_txn *reader, *txn;
-  MDB_dbi tables[TABLES];
+  MDB_dbi tables[TABLES]; /* of raw_lmdb.open */
+  MDB_dbi table;          /* of raw_lmdb.table */
   uint64_t last, added;
 } raw;
 
@@ -275,26 +276,40 @@ static int l_apply(lua_State *L) {
   return 1;
 }
 
-/* raw:put(key, value): into a table of companies, for raw:read(key) -> its size, in a read transaction */
-static int l_put(lua_State *L) {
+/* table:fill(keys, value): puts the value under each key, in one transaction */
+static int l_fill(lua_State *L) {
   raw *r = check(L);
-  text name = text_at(L, 2), value = text_at(L, 3);
-  key k = key_of(name);
+  text *keys = texts_at(L, 2), value = text_at(L, 3);
   must(L, mdb_txn_begin(r->env, NULL, 0, &r->txn));
-  must(L, put(r, COMPANIES, &k, value.data, value.size));
+  for (size_t i = 0; i < lua_rawlen(L, 2); i++) {
+    MDB_val k = { keys[i].size, (void *)(uintptr_t)keys[i].data }, bytes = { value.size, (void *)(uintptr_t)value.data };
+    must(L, mdb_put(r->txn, r->table, &k, &bytes, 0));
+  }
   must(L, mdb_txn_commit(r->txn));
   return 0;
 }
 
-static int l_read(lua_State *L) {
-  raw *r = check(L);
+/* In a read transaction of its own, as a decision without a cache would. The value is in the map until that is reset. */
+static MDB_val find(lua_State *L, raw *r) {
   text name = text_at(L, 2);
-  key k = key_of(name);
-  MDB_val bytes = { k.size, k.bytes }, value;
+  MDB_val k = { name.size, (void *)(uintptr_t)name.data }, value;
   must(L, r->reader != NULL ? mdb_txn_renew(r->reader) : mdb_txn_begin(r->env, NULL, MDB_RDONLY, &r->reader));
-  must(L, mdb_get(r->reader, r->tables[COMPANIES], &bytes, &value));
-  lua_pushinteger(L, (lua_Integer)value.mv_size);
-  mdb_txn_reset(r->reader);
+  must(L, mdb_get(r->reader, r->table, &k, &value));
+  return value;
+}
+
+/* table:read(key) -> size of the value */
+static int l_read(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)find(L, check(L)).mv_size);
+  mdb_txn_reset(check(L)->reader);
+  return 1;
+}
+
+/* table:value(key) -> value */
+static int l_value(lua_State *L) {
+  MDB_val value = find(L, check(L));
+  lua_pushlstring(L, value.mv_data, value.mv_size);
+  mdb_txn_reset(check(L)->reader);
   return 1;
 }
 
@@ -309,11 +324,8 @@ static int l_close(lua_State *L) {
   return 0;
 }
 
-/* raw_lmdb.open(file) -> raw */
-static int l_open(lua_State *L) {
-  const char *file = luaL_checkstring(L, 1);
+static raw *push_open(lua_State *L, const char *file) {
   raw *r = lua_newuserdata(L, sizeof *r);
-  MDB_txn *txn;
   memset(r, 0, sizeof *r);
   luaL_getmetatable(L, type);
   lua_setmetatable(L, -2);
@@ -322,10 +334,24 @@ static int l_open(lua_State *L) {
   must(L, mdb_env_set_maxreaders(r->env, MAX_READERS));
   must(L, mdb_env_set_maxdbs(r->env, MAX_TABLES));
   must(L, mdb_env_open(r->env, file, MDB_NOSUBDIR | MDB_NOTLS, 0640));
-  must(L, mdb_txn_begin(r->env, NULL, 0, &txn));
+  must(L, mdb_txn_begin(r->env, NULL, 0, &r->txn));
+  return r;
+}
+
+/* raw_lmdb.open(file) -> raw: for events */
+static int l_open(lua_State *L) {
+  raw *r = push_open(L, luaL_checkstring(L, 1));
   for (int i = 0; i < TABLES; i++)
-    must(L, mdb_dbi_open(txn, names[i], MDB_CREATE, &r->tables[i]));
-  must(L, mdb_txn_commit(txn));
+    must(L, mdb_dbi_open(r->txn, names[i], MDB_CREATE, &r->tables[i]));
+  must(L, mdb_txn_commit(r->txn));
+  return 1;
+}
+
+/* raw_lmdb.table(file, name) -> table: for single values */
+static int l_table(lua_State *L) {
+  raw *r = push_open(L, luaL_checkstring(L, 1));
+  must(L, mdb_dbi_open(r->txn, luaL_checkstring(L, 2), MDB_CREATE, &r->table));
+  must(L, mdb_txn_commit(r->txn));
   return 1;
 }
 
@@ -365,10 +391,10 @@ __attribute__((visibility("default"))) int luaopen_bench_raw_lmdb(lua_State *L);
 
 int luaopen_bench_raw_lmdb(lua_State *L) {
   static const luaL_Reg methods[] = {
-    { "create", l_create }, { "update", l_update }, { "apply", l_apply }, { "put", l_put }, { "read", l_read },
-    { "bytes", l_bytes }, { "close", l_close }, { "__gc", l_close }, { NULL, NULL },
+    { "create", l_create }, { "update", l_update }, { "apply", l_apply }, { "bytes", l_bytes },
+    { "fill", l_fill }, { "read", l_read }, { "value", l_value }, { "close", l_close }, { "__gc", l_close }, { NULL, NULL },
   };
-  static const luaL_Reg functions[] = { { "open", l_open }, { "now", l_now }, { NULL, NULL } };
+  static const luaL_Reg functions[] = { { "open", l_open }, { "table", l_table }, { "now", l_now }, { NULL, NULL } };
   luaL_newmetatable(L, type);
   luaL_setfuncs(L, methods, 0);
   lua_pushvalue(L, -1);

@@ -1,0 +1,56 @@
+// What the peers share: the cases that leadcat has written down, the check that a peer decides the same, and its time.
+import { readFileSync } from "node:fs";
+
+export const REASONS = ["rule_disabled", "unknown_category", "not_potential_customer", "lead_status_not_enabled",
+  "lead_status_not_matched", "already_in_category"];
+
+// The outcome of a rule that matches, as a peer gives it: one of `outcomes`. Those of REASONS come first.
+function outcomesOf(rules) {
+  const nothing = REASONS.map((reason) => ["none", null, reason]);
+  return nothing.concat(rules.map((rule) => [rule.ask ? "confirm" : "update", rule.set_category, "matched"]));
+}
+
+// What a rules engine is given of an event: a company's category and what there is to know about that.
+function factsOf(categories) {
+  const known = new Map(categories.map((category) => [category.id, category]));
+  return ([trigger, id, leadStatus]) => {
+    const category = known.get(id);
+    return { trigger, category: id, group: category ? category.group : null,
+      hasLeadStatus: category ? category.lead_status === true : false, leadStatus };
+  };
+}
+
+function check(name, outcomes, given, expected) {
+  given.forEach((index, i) => {
+    if (JSON.stringify(outcomes[index]) !== JSON.stringify(expected[i]))
+      throw new Error(`${name}: event ${i} gives ${JSON.stringify(outcomes[index])}, not ${JSON.stringify(expected[i])}`);
+  });
+}
+
+// Nanoseconds a decision, of calls that last at least `seconds`.
+async function time(decide, events, seconds) {
+  const begun = process.hrtime.bigint();
+  let calls = 0, taken = 0;
+  do {
+    await decide(events);
+    calls += events.length;
+    taken = Number(process.hrtime.bigint() - begun);
+  } while (taken < seconds * 1e9);
+  return taken / calls;
+}
+
+// Measures a peer. `build(rules, factsOf)` gives a function that takes events and gives the index of the outcome of each,
+// or a promise of them; `rules` are enabled ones, each with `outcome`, its index. Prints nanoseconds a decision.
+export async function measure(name, build) {
+  const { cases, seconds } = JSON.parse(readFileSync(process.argv[2], "utf8"));
+  let first;
+  for (const { categories, rules, events, expected } of cases) {
+    const enabled = rules.filter((rule) => rule.enabled);
+    enabled.forEach((rule, i) => { rule.outcome = REASONS.length + i; });
+    const decide = await build(enabled, factsOf(categories));
+    check(name, outcomesOf(enabled), await decide(events), expected);
+    first ??= () => time(decide, events, seconds);
+  }
+  await first(); // warms up
+  console.log((await first()).toFixed(1));
+}
