@@ -34,7 +34,7 @@ C_TESTS := $(patsubst spec/c/%.c,$(BUILD)/spec/%,$(filter-out $(STATE_TESTS),$(w
   $(if $(LUAJIT_INCDIR),$(BUILD)/spec/luajit_states_test)
 MODULES := $(if $(LUA54_INCDIR),$(BUILD)/lua5.4/leadcat/core.so) $(if $(LUAJIT_INCDIR),$(BUILD)/luajit/leadcat/core.so)
 
-.PHONY: all demo test c-tests lint asan tsan valgrind bench soak kill install rock clean help serve deps-demo deps-serve deps-test deps-fuzz deps-ci fuzz lua5.3 core
+.PHONY: all demo test c-tests lint asan tsan valgrind bench count soak kill install rock clean help serve deps-demo deps-serve deps-test deps-fuzz deps-ci fuzz lua5.3 core
 .DELETE_ON_ERROR:
 
 all: $(MODULES) $(BUILD)/bin/leadcat ## build the core for each Lua whose headers are there, and build/bin/leadcat
@@ -217,6 +217,9 @@ BENCH_MODULES := $(foreach module,$(MODULES),$(patsubst spec/bench/%.c,$(module:
 
 bench: all $(BENCH_MODULES) ## measure beside the alternatives and the limits: one table, ratios of one run (QUICK=1: in a minute)
 	@BUILD=$(BUILD) sh spec/bench/run.sh $(LUA) $(LUAJIT)
+
+count: all $(BENCH_MODULES) ## count the instructions of a decision and an event, beside those kept (KEEP=1 keeps them)
+	@BUILD=$(BUILD) sh spec/bench/count.sh $(LUA)
 
 EVENTS ?= 2000000
 

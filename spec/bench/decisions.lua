@@ -1,4 +1,4 @@
---- The decisions that are measured: a config, random events, and what an integrator would write by hand for them. Apart
+--- The decisions that are measured: a config and random events, and how they are timed. Apart
 --- because the peers of spec/bench/peers decide the same.
 
 local leadcat = require "leadcat"
@@ -25,46 +25,12 @@ end
 
 decisions.ALL = { sale_registered = true, sale_won = true, sale_lost = true, lead_status_set = true }
 
---- What an integrator would write by hand: tables of categories and rules, and the same six checks.
+--- What an integrator would write by hand (by_hand.lua), loaded anew: LuaJIT keeps with a function what it has made of it,
+--- for better or worse.
 ---@param cfg leadcat.Config
 ---@return fun(trigger: string, category?: integer, lead_status?: integer): string, integer?, string
 function decisions.by_hand(cfg)
-  local categories, rules, statuses = {}, {}, {}
-  for _, category in ipairs(cfg.categories) do
-    categories[category.id] = category
-  end
-  for _, rule in ipairs(cfg.rules) do
-    if rule.enabled and rule.trigger == "lead_status_set" then
-      rules[rule.trigger], statuses[rule.lead_status] = true, rule
-    elseif rule.enabled then
-      rules[rule.trigger] = rule
-    end
-  end
-  return function(trigger, category, lead_status)
-    local rule = rules[trigger]
-    if not rule then
-      return "none", nil, "rule_disabled"
-    end
-    local from = categories[category]
-    if not from then
-      return "none", nil, "unknown_category"
-    elseif from.group ~= "potential_customer" then
-      return "none", nil, "not_potential_customer"
-    end
-    if trigger == "lead_status_set" then
-      if not from.lead_status then
-        return "none", nil, "lead_status_not_enabled"
-      end
-      rule = statuses[lead_status]
-      if not rule then
-        return "none", nil, "lead_status_not_matched"
-      end
-    end
-    if rule.set_category == category then
-      return "none", nil, "already_in_category"
-    end
-    return rule.ask and "confirm" or "update", rule.set_category, "matched"
-  end
+  return dofile "spec/bench/by_hand.lua"(cfg)
 end
 
 local TRIGGERS = { "sale_registered", "sale_won", "sale_lost", "lead_status_set" }
