@@ -8,7 +8,8 @@ local server = require "nginx.server"
 local stores = require "support.stores"
 
 local ROUNDS, SECONDS, CONNECTIONS = tonumber(os.getenv "ROUNDS") or measure.times(7, 2), os.getenv "SECONDS" or "1", 16
-local PARTNER = 6 -- no potential customer: nothing is done
+local MANY = 64 -- connections
+local PARTNER, COMPANIES = 6, 10000 -- no potential customer: nothing is done; those that a run of wrk changes
 local EVENT = '{"trigger":"sale_won","company":"Acme","sale":{"id":"S-1001","name":"Crema Duo"}}'
 
 local LOCATIONS = [[
@@ -16,6 +17,7 @@ local LOCATIONS = [[
   location /leadcat/ { content_by_lua_block { require("nginx.site").serve() } }
   location /plain { content_by_lua_block { require("nginx.bench_site").plain() } }
   location /decided { content_by_lua_block { require("nginx.bench_site").decided() } }
+  location /updates/ { content_by_lua_block { require("nginx.bench_site").updates() } }
   location /echo { content_by_lua_block { require("nginx.bench_site").echo() } }
 ]]
 
@@ -42,11 +44,12 @@ local function worked(running)
   return (user + system) / 100
 end
 
--- Requests a second, and those for each second of the worker's own work, which other programs disturb less.
-local function requests(running, path, script)
+-- Requests a second, and those for each second of the worker's own work, which other programs disturb less. `argument` is
+-- the script's.
+local function requests(running, path, script, connections, argument)
   local begun = worked(running)
-  local pipe = assert(io.popen(("wrk -t1 -c%d -d%ss %s 'http://127.0.0.1:%d%s'"):format(CONNECTIONS, SECONDS,
-    script and "-s '" .. script .. "'" or "", running.port, path)))
+  local pipe = assert(io.popen(("wrk -t1 -c%d -d%ss %s 'http://127.0.0.1:%d%s' -- %s"):format(
+    connections or CONNECTIONS, SECONDS, script and "-s '" .. script .. "'" or "", running.port, path, argument or "")))
   local output = pipe:read "*a"
   pipe:close()
   assert(not output:find "Non%-2xx" and not output:find "Socket errors", output)
@@ -69,6 +72,50 @@ local function compare(running, row, script)
   measure.row(row.name, ("%.0f requests/s"):format(rates[1]), beside, ratios[2], row.goal)
 end
 
+-- What wrk sends for updates: each event changes its company, 3 <-> 4, and each run has companies of its own.
+local UPDATES = [[
+  local first, sent = 0, 0
+  function init(arguments) first = tonumber(arguments[1]) end
+  function request()
+    local round = math.floor(sent / COMPANIES) % 2
+    local company = first + sent % COMPANIES
+    sent = sent + 1
+    return wrk.format("POST", nil, { ["Content-Type"] = "application/json", ["X-User"] = "admin" },
+      ('{"trigger":"%s","company":%d}'):format(round == 0 and "sale_registered" or "sale_lost", company))
+  end
+]]
+
+-- Updates that arrive together share commits: beside the same over one connection, where each has one of its own.
+local function compare_updates(running, directory)
+  local script, run = directory .. "/updates.lua", 0
+  write(script, (UPDATES:gsub("COMPANIES", COMPANIES)))
+  local function timer(connections)
+    return function()
+      run = run + 1
+      return (requests(running, "/updates/api/events", script, connections, run * COMPANIES))
+    end
+  end
+  local rates, ratios = measure.rounds(ROUNDS, { timer(MANY), timer(1) })
+  measure.row(("nginx: updates over %d connections"):format(MANY), ("%.0f requests/s"):format(rates[1]),
+    ("%.0f requests/s: over one, a commit each"):format(rates[2]), ratios[2], { least = 5 })
+  local engine = assert(leadcat.open { path = directory .. "/updates" })
+  for first = COMPANIES, run * COMPANIES, COMPANIES do -- wrk keeps the first few for itself
+    local history = engine:history { company = first + 10 }
+    assert(#history > 0 and history[1].status == "updated", "nothing was updated")
+  end
+  engine:close()
+end
+
+local function create_companies(directory)
+  local engine, companies = assert(leadcat.open { path = directory .. "/updates" }), {}
+  assert(engine:save(stores.config { sale_registered = 3, sale_lost = 4 }))
+  for i = 1, 2 * (ROUNDS + 1) * COMPANIES do
+    companies[i] = COMPANIES - 1 + i
+  end
+  assert(engine.host:create_many(companies, 4))
+  engine:close()
+end
+
 local directory = server.directory()
 local script = directory .. "/post.lua"
 write(script, ('wrk.method = "POST" wrk.body = %q wrk.headers["Content-Type"] = "application/json" '
@@ -77,12 +124,14 @@ local engine = assert(leadcat.open { path = directory .. "/store", map_size = 64
 assert(engine:save(stores.config { sale_won = 5 }))
 assert(engine.host:create("Acme", PARTNER))
 engine:close()
+create_companies(directory)
 
 local running = assert(server.start(directory, { workers = 1, server = LOCATIONS }))
 local ok, message = pcall(function()
   for _, row in ipairs(COMPARED) do
     compare(running, row, script)
   end
+  compare_updates(running, directory)
 end)
 running:stop()
 os.execute("rm -rf '" .. directory .. "'")

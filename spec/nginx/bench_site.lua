@@ -1,12 +1,14 @@
 --- The locations that spec/nginx/bench.lua compares.
 
 local cjson = require "cjson"
+local leadcat = require "leadcat"
+local resty = require "leadcat.resty"
 local site = require "nginx.site"
 
 local bench = {}
 
 local ngx = ngx -- luacheck: ignore (OpenResty's global)
-local decide
+local decide, updating
 
 --- A page that says what it was asked for.
 function bench.plain()
@@ -22,6 +24,12 @@ function bench.decided()
   local action = decide("sale_won", tonumber(sent.category))
   ngx.header["Content-Type"] = "text/plain"
   ngx.print("sale_won ", sent.category or "", action == "none" and "" or "!")
+end
+
+--- Events that update companies of the embedded host, in a store that has room for many.
+function bench.updates()
+  updating = updating or assert(leadcat.open { path = ngx.config.prefix() .. "updates" })
+  resty.serve { engine = updating, authenticate = site.authenticate, prefix = "/updates" }
 end
 
 --- What every JSON API does before it does anything.
