@@ -34,7 +34,7 @@ C_TESTS := $(patsubst spec/c/%.c,$(BUILD)/spec/%,$(filter-out $(STATE_TESTS),$(w
   $(if $(LUAJIT_INCDIR),$(BUILD)/spec/luajit_states_test)
 MODULES := $(if $(LUA54_INCDIR),$(BUILD)/lua5.4/leadcat/core.so) $(if $(LUAJIT_INCDIR),$(BUILD)/luajit/leadcat/core.so)
 
-.PHONY: all demo test c-tests lint asan tsan valgrind bench count soak kill install rock clean help serve deps-demo deps-serve deps-test deps-fuzz deps-ci fuzz lua5.3 core
+.PHONY: all demo test c-tests lint asan tsan valgrind bench count scale soak kill install rock clean help serve deps-demo deps-serve deps-test deps-fuzz deps-ci fuzz lua5.3 core
 .DELETE_ON_ERROR:
 
 all: $(MODULES) $(BUILD)/bin/leadcat ## build the core for each Lua whose headers are there, and build/bin/leadcat
@@ -216,10 +216,13 @@ $(eval $(call bench_module,luajit,$(LUAJIT_INCDIR)))
 BENCH_MODULES := $(foreach module,$(MODULES),$(patsubst spec/bench/%.c,$(module:leadcat/core.so=)bench/%.so,$(BENCH_SOURCES)))
 
 bench: all $(BENCH_MODULES) ## measure beside the alternatives and the limits: one table, ratios of one run (QUICK=1: in a minute)
-	@BUILD=$(BUILD) sh spec/bench/run.sh $(LUA) $(LUAJIT)
+	@BUILD=$(BUILD) sh spec/bench/run.sh $(if $(LUA54_INCDIR),$(LUA)) $(if $(LUAJIT_INCDIR),$(LUAJIT))
 
 count: all $(BENCH_MODULES) ## count the instructions of a decision and an event, beside those kept (KEEP=1 keeps them)
 	@BUILD=$(BUILD) sh spec/bench/count.sh $(LUA)
+
+scale: all $(BENCH_MODULES) ## what grows how with the journal, measured up to ten million entries (ten minutes, 8 GB of /tmp)
+	@BUILD=$(BUILD) sh spec/support/with_lua.sh $(LUAJIT) spec/bench/journal.lua
 
 EVENTS ?= 2000000
 
