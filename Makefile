@@ -23,7 +23,6 @@ LUAJIT_INCDIR ?= $(firstword $(wildcard /usr/include/luajit-2.1 /usr/local/inclu
 
 CORE_SOURCES := $(filter-out src/lua_%,$(wildcard src/*.c))
 LUA_SOURCES  := $(wildcard src/lua_*.c)
-BENCH_SOURCES := $(wildcard spec/bench/*.c)
 HEADERS      := $(wildcard src/*.h)
 LUA_FILES    := $(shell find lua/leadcat -type f)
 
@@ -159,8 +158,8 @@ $(BUILD)/spec/%: spec/c/%.c $(wildcard spec/c/*.h) $(CORE_OBJECTS)
 lint: deps-ci ## static checks of C and Lua
 	$(CC) -fsyntax-only $(ALL) -O2 -Werror -Isrc $(CORE_SOURCES) $(filter-out $(STATE_TESTS),$(wildcard spec/c/*.c)) spec/fuzz/core.c
 	$(CC) -fsyntax-only $(ALL) -O2 -Werror -isystem $(LUA54_INCDIR) $(STATE_TESTS) spec/fuzz/fuzz_lua.c
-	$(CC) -fsyntax-only $(ALL) -O2 -Werror -Isrc -isystem $(LUA54_INCDIR) $(LUA_SOURCES) $(BENCH_SOURCES)
-	$(CC) -fsyntax-only $(ALL) -O2 -Werror -Isrc -isystem $(LUAJIT_INCDIR) $(LUA_SOURCES) $(BENCH_SOURCES)
+	$(CC) -fsyntax-only $(ALL) -O2 -Werror -Isrc -isystem $(LUA54_INCDIR) $(LUA_SOURCES) $(wildcard spec/bench/*.c)
+	$(CC) -fsyntax-only $(ALL) -O2 -Werror -Isrc -isystem $(LUAJIT_INCDIR) $(LUA_SOURCES) $(wildcard spec/bench/*.c)
 	cppcheck --std=c11 --enable=warning,performance,portability --inline-suppr --quiet --error-exitcode=1 \
 	  --suppress=missingIncludeSystem -Isrc src spec/bench spec/c spec/fuzz
 	luacheck --quiet lua spec lua/leadcat/bin/leadcat
@@ -213,7 +212,7 @@ endef
 $(eval $(call bench_module,lua5.4,$(LUA54_INCDIR)))
 $(eval $(call bench_module,luajit,$(LUAJIT_INCDIR)))
 
-BENCH_MODULES := $(foreach module,$(MODULES),$(patsubst spec/bench/%.c,$(module:leadcat/core.so=)bench/%.so,$(BENCH_SOURCES)))
+BENCH_MODULES := $(foreach module,$(MODULES),$(addprefix $(module:leadcat/core.so=)bench/,empty.so raw_lmdb.so))
 
 bench: all $(BENCH_MODULES) ## measure beside the alternatives and the limits: one table, ratios of one run (QUICK=1: in a minute)
 	@BUILD=$(BUILD) sh spec/bench/run.sh $(if $(LUA54_INCDIR),$(LUA)) $(if $(LUAJIT_INCDIR),$(LUAJIT))
