@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lua_convert.h"
+#include "lua_event.h"
 #include "lua_store.h"
 
 /* ---- writing ----------------------------------------------------------------------------- */
@@ -113,6 +114,134 @@ static int l_write(lua_State *L) {
   }
   return l_done(L, status, &error);
 }
+
+/* ---- deciding and writing at once ---------------------------------------------------------- */
+
+static void to_core(const l_event *read, double now, lc_event *event) {
+  memset(event, 0, sizeof *event);
+  event->write.entry = (lc_entry){
+    .at = isnan(read->at) ? now : read->at,
+    .trigger = (uint8_t)read->trigger,
+    .lead_status = read->trigger == LC_LEAD_STATUS_SET ? read->lead_status : 0,
+    .from = read->category,
+    .company = read->company,
+    .event_id = read->id,
+  };
+}
+
+/* Whether the table at `index` is an array of so many items and nothing else. */
+static bool is_array(lua_State *L, int index, size_t count) {
+  size_t items = 0;
+  for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1))
+    if (++items > count) {
+      lua_pop(L, 2);
+      return false;
+    }
+  return items == count;
+}
+
+/* Room for events as they are read, and as the core takes them. One is what there mostly is. */
+typedef struct l_room {
+  l_event one_read, *read;
+  lc_event one, *events;
+} l_room;
+
+static void make_room(lua_State *L, l_room *room, size_t count) {
+  room->read = count <= 1 ? &room->one_read : lua_newuserdata(L, count * sizeof *room->read);
+  room->events = count <= 1 ? &room->one : lua_newuserdata(L, count * sizeof *room->events);
+}
+
+/* Reads `count` events from the index `first` on, of the array at stack index 3. False unless all are plain. Their details
+ * are in the table at 4, by the events' index: false where nothing is to be written. */
+static bool to_events(lua_State *L, int first, size_t count, double now, l_room *room) {
+  bool may_write = lua_istable(L, 4);
+  for (size_t i = 0; i < count; i++) {
+    l_event *read = &room->read[i];
+    lc_event *event = &room->events[i];
+    lua_rawgeti(L, 3, first + (int)i);
+    if (!l_to_event(L, lua_gettop(L), read))
+      return false;
+    to_core(read, now, event);
+    if (may_write && read->has_details) {
+      lua_rawgeti(L, 4, first + (int)i);
+      event->write.entry.details.data = lua_tolstring(L, -1, &event->write.entry.details.size);
+      lua_pop(L, 1);
+    }
+    event->only_decide = !may_write || (read->has_details && event->write.entry.details.data == NULL);
+    lua_pop(L, 1);
+  }
+  return true;
+}
+
+static void set_string(lua_State *L, const char *name, const char *value) {
+  lua_pushstring(L, value);
+  lua_setfield(L, -2, name);
+}
+
+static void set_number(lua_State *L, const char *name, uint64_t number) {
+  lua_pushinteger(L, (lua_Integer)number);
+  lua_setfield(L, -2, name);
+}
+
+static void set_rule(lua_State *L, const lc_entry *entry) {
+  if (entry->trigger != LC_LEAD_STATUS_SET)
+    lua_pushstring(L, lc_trigger_names[entry->trigger]);
+  else
+    lua_pushfstring(L, "%s:%d", lc_trigger_names[entry->trigger], (int)entry->lead_status);
+  lua_setfield(L, -2, "rule");
+}
+
+/* Pushes the outcome of an event that was written or has not matched; the first entry of one that was seen before. */
+static void push_outcome(lua_State *L, const lc_event *event) {
+  const lc_entry *entry = &event->write.entry;
+  bool written = event->write.result == LC_WRITTEN;
+  if (event->write.result == LC_DUPLICATE) {
+    lua_pushinteger(L, (lua_Integer)event->write.first);
+    return;
+  }
+  lua_createtable(L, 0, 8);
+  set_string(L, "status", written ? lc_entry_status_names[entry->status] : "unchanged");
+  set_string(L, "action", lc_action_names[entry->action]);
+  set_string(L, "reason", lc_reason_names[event->reason]);
+  set_number(L, "revision", entry->revision);
+  if (entry->from != 0)
+    set_number(L, "from", (uint64_t)entry->from);
+  if (written || event->reason == LC_ALREADY_IN_CATEGORY)
+    set_rule(L, entry);
+  if (written) {
+    set_number(L, "to", (uint64_t)entry->to);
+    set_number(L, "entry", entry->id);
+  }
+}
+
+/* store:handle(tenant, events, details, now, first) -> array of what came of the events from the index `first` on: an outcome, or
+ * the entry of one that was seen before. It ends where an event takes more than this: for one that is not plain, at
+ * once. `details` has the JSON of what is kept of an event for display, by index; false: nothing is to be written.
+ * nil, message, code */
+static int l_handle(lua_State *L) {
+  lc_error error;
+  size_t done = 0;
+  lc_store *store = l_check_open(L);
+  lc_text tenant = l_check_tenant(L, 2);
+  luaL_checktype(L, 3, LUA_TTABLE);
+  double now = luaL_checknumber(L, 5);
+  size_t all = lua_rawlen(L, 3), before = (size_t)luaL_checkinteger(L, 6) - 1;
+  l_room room;
+  lc_status status = LC_OK;
+  make_room(L, &room, all - before);
+  if (is_array(L, 3, all) && to_events(L, (int)before + 1, all - before, now, &room))
+    status = lc_store_handle(store, tenant, room.events, all - before, now, &done, &error);
+  if (status != LC_OK)
+    return l_fail(L, status, &error);
+  lua_createtable(L, (int)done, 0);
+  for (size_t i = 0; i < done; i++) {
+    push_outcome(L, &room.events[i]);
+    lua_rawseti(L, -2, (int)i + 1);
+  }
+  return 1;
+}
+
+/* ---- finishing --------------------------------------------------------------------------- */
 
 static void to_finish(lua_State *L, lc_finish *finish) {
   int table = lua_gettop(L);
@@ -238,6 +367,7 @@ static int l_history(lua_State *L) {
 void l_journal_register(lua_State *L) {
   static const luaL_Reg methods[] = {
     { "write", l_write },
+    { "handle", l_handle },
     { "finish", l_finish },
     { "claim", l_claim },
     { "applying", l_applying },

@@ -244,6 +244,92 @@ lc_status lc_store_write(lc_store *store, lc_text tenant, lc_write *writes, size
   return lc_writer_end(&w, status, error);
 }
 
+/* ---- deciding and writing at once ---------------------------------------------------------- */
+
+/* Where the company stands: as the event says, or as it is kept here. */
+static int find_category(const lc_writer *w, lc_entry *entry) {
+  lc_key key = lc_key_of_company(&w->tenant, &entry->company);
+  lc_company_record record = { 0 };
+  if (entry->from != 0)
+    return 0;
+  int rc = lc_get_company(w->store, w->txn, &key, &record);
+  entry->from = record.category;
+  return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+/* Steps 1 to 3 of an event. LC_WRITTEN: it matched, and is to be written. */
+static lc_status decide_event(const lc_writer *w, const lc_ruleset *ruleset, lc_event *event, lc_error *error) {
+  lc_write *write = &event->write;
+  lc_entry *entry = &write->entry;
+  write->result = LC_WRITTEN;
+  int rc = entry->event_id.size != 0 ? find_seen(w, write) : 0;
+  if (rc == 0 && write->result == LC_WRITTEN)
+    rc = find_busy(w, write);
+  if (rc == 0 && write->result == LC_WRITTEN)
+    rc = find_category(w, entry);
+  if (rc != 0 || write->result != LC_WRITTEN)
+    return lc_writer_fail(w, rc, error);
+  lc_decision decision = lc_decide(ruleset, (lc_trigger)entry->trigger, entry->from, entry->lead_status);
+  event->reason = decision.reason;
+  entry->action = (uint8_t)decision.action;
+  entry->to = decision.to;
+  entry->revision = ruleset->revision;
+  entry->status = LC_ENTRY_UPDATED;
+  if (decision.action == LC_NONE)
+    write->result = LC_UNMATCHED;
+  return LC_OK;
+}
+
+static bool takes_more(const lc_event *event) {
+  return event->write.result == LC_BUSY
+      || (event->write.result == LC_WRITTEN && (event->only_decide || event->write.entry.action == LC_CONFIRM));
+}
+
+/* Decides events from `*done` on until one takes more, or is to be written and `writing` is not allowed. */
+static lc_status handle_events(lc_writer *w, const lc_ruleset *ruleset, lc_event *events, size_t count, bool writing,
+                               size_t *done, lc_error *error) {
+  for (; *done < count; ++*done) {
+    lc_event *event = &events[*done];
+    int32_t category = event->write.entry.from;
+    lc_status status = decide_event(w, ruleset, event, error);
+    if (status != LC_OK || takes_more(event))
+      return status;
+    if (event->write.result != LC_WRITTEN)
+      continue;
+    if (!writing) {
+      event->write.entry.from = category; /* to be looked up again */
+      return LC_OK;
+    }
+    status = lc_supersede(w, &event->write.entry, error);
+    if (status == LC_OK)
+      status = lc_writer_fail(w, put_event(w, &event->write), error);
+    if (status != LC_OK)
+      return status;
+  }
+  return LC_OK;
+}
+
+lc_status lc_store_handle(lc_store *store, lc_text tenant, lc_event *events, size_t count, double now, size_t *done,
+                          lc_error *error) {
+  lc_writer w = { .store = store, .tenant = lc_key_of(tenant), .now = now };
+  const lc_ruleset *ruleset;
+  *done = 0;
+  lc_status status = lc_store_ruleset(store, tenant, &ruleset, error);
+  if (status == LC_OK)
+    status = lc_begin_read(store, LC_PART_JOURNAL, &w.txn, error);
+  if (status != LC_OK)
+    return status;
+  status = handle_events(&w, ruleset, events, count, false, done, error);
+  lc_end_read(store, LC_PART_JOURNAL);
+  if (status != LC_OK || *done == count || takes_more(&events[*done]))
+    return status;
+  status = lc_writer_begin(&w, error);
+  if (status != LC_OK)
+    return status;
+  status = handle_events(&w, ruleset, events, count, true, done, error);
+  return lc_writer_end(&w, status, error);
+}
+
 /* ---- finishing and claiming -------------------------------------------------------------- */
 
 /* The claim's end, or its next try. */

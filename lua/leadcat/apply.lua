@@ -4,6 +4,7 @@
 
 local as_text = require "leadcat.as_text"
 local event = require "leadcat.event"
+local gather = require "leadcat.gather"
 local json = require "leadcat.json"
 local journal = require "leadcat.journal"
 local platform = require "leadcat.platform"
@@ -122,23 +123,32 @@ local function flight_of(self, key)
   return self._in_flight[flight_key(self, key)]
 end
 
--- Remembers which coroutine has the host at work on these companies; until when, in case it never comes back.
-local function take_off(self, jobs)
-  local flight = { coroutine = coroutine.running() or "main", deadline = self:_now() + apply.CLAIM_SECONDS + #jobs }
+--- Remembers which coroutine has the host at work on these companies; until when, in case it never comes back. To be called
+-- as soon as they are claimed: until then a claim of our own looks abandoned.
+---@param jobs table[]
+---@param running? thread nil for Lua's main one, where that is none
+---@return table flight for `apply.run`
+function apply.take_off(self, jobs, running)
+  local flight = { coroutine = running or "main", deadline = self:_now() + apply.CLAIM_SECONDS + #jobs }
   for _, job in ipairs(jobs) do
     self._in_flight[flight_key(self, job.item.company)] = flight
   end
   return flight
 end
 
--- Forgets it again. Gives false when the claim had run out and another coroutine of this engine has taken the change
--- over: the store cannot tell them apart, and how it ends is the other's to write down.
-local function land(self, job, flight)
-  local ours = flight_of(self, job.item.company) == flight
-  if ours then
-    self._in_flight[flight_key(self, job.item.company)] = nil
+-- Whether the change is still ours: false when the claim had run out and another coroutine of this engine has taken it
+-- over. The store cannot tell them apart, and how it ends is the other's to write down.
+local function is_ours(self, job, flight)
+  return flight_of(self, job.item.company) == flight
+end
+
+-- Forgets what `take_off` remembers.
+local function land(self, jobs, flight)
+  for _, job in ipairs(jobs) do
+    if is_ours(self, job, flight) then
+      self._in_flight[flight_key(self, job.item.company)] = nil
+    end
   end
-  return ours
 end
 
 -- Asks for one change after the other. It raises when there is no memory left, and when the host's clock does.
@@ -152,20 +162,25 @@ end
 
 --- Has the host make each change, and writes down how it went, in one commit.
 ---@param jobs table[] {item (its entry is `applying`, claimed by this store), company, attempts}
+---@param flight table of theirs
 ---@param again? boolean whether they were begun before
 ---@return leadcat.Outcome[]? outcomes
 ---@return string? message
 ---@return string? code
-function apply.run(self, jobs, again)
-  local finishes, statuses, ours, flight = {}, {}, {}, take_off(self, jobs)
+function apply.run(self, jobs, flight, again)
+  local finishes, statuses, ours = {}, {}, {}
   local made, problem = pcall(ask_host, self, jobs, again, finishes, statuses)
-  for i, job in ipairs(jobs) do
-    ours[#ours + 1] = land(self, job, flight) and finishes[i] or nil
-  end
   if not made then
+    land(self, jobs, flight)
     error(problem, 0)
   end
-  local ok, message, code = self._store:finish(self._tenant, ours) -- sets `lost` in each
+  for i, job in ipairs(jobs) do
+    ours[#ours + 1] = is_ours(self, job, flight) and finishes[i] or nil
+  end
+  local ok, message, code = gather.write(self, "finish", ours, function(items)
+    return self._store:finish(self._tenant, items) -- sets `lost` in each
+  end)
+  land(self, jobs, flight)
   if not ok then
     return nil, message, code
   end
@@ -217,7 +232,8 @@ local function take_up(self, key)
   end
   local happened = journal.event(entry)
   local job = job_of(entry, attempts)
-  local outcomes, message, failure = apply.run(self, { job }, true)
+  local flight = apply.take_off(self, { job }, coroutine.running())
+  local outcomes, message, failure = apply.run(self, { job }, flight, true)
   if not outcomes then
     return nil, message, failure
   end

@@ -85,6 +85,7 @@ local MAX_TENANT = 64
 ---@field hooks table<string, function[]>
 ---@field tenants table<string, leadcat.Engine>
 ---@field in_flight table
+---@field gathered table what requests that arrive together are going to write (`leadcat.gather`)
 ---@field counts table what was counted, by tenant
 ---@field hook_errors integer how often a listener has raised
 ---@field hook_error? string what the last one raised
@@ -129,7 +130,7 @@ end
 ---@param tenant string
 ---@return leadcat.Engine
 function Engine.new(shared, tenant)
-  shared.hooks, shared.in_flight, shared.counts, shared.hook_errors = {}, {}, {}, 0
+  shared.hooks, shared.in_flight, shared.gathered, shared.counts, shared.hook_errors = {}, {}, {}, {}, 0
   shared.tenants = setmetatable({}, { __mode = "v" })
   for _, name in ipairs(HOOKS) do
     shared.hooks[name] = {}

@@ -6,9 +6,11 @@ local as_text = require "leadcat.as_text"
 local config = require "leadcat.config"
 local confirmation = require "leadcat.confirmation"
 local event_of = require "leadcat.event"
+local gather = require "leadcat.gather"
 local json = require "leadcat.json"
 local journal = require "leadcat.journal"
 local metrics = require "leadcat.metrics"
+local platform = require "leadcat.platform"
 local settings = require "leadcat.settings"
 
 local handle = {}
@@ -320,30 +322,37 @@ local function items_of(jobs)
   return items
 end
 
---- Steps 6 and 7: writes the jobs down in one transaction, and has the host make its changes, at once: until it is at
--- work, what is claimed here looks abandoned. `outcomes[i]` stays nil for a job that was not written, because its event
+--- Steps 6 and 7: writes the jobs down in one transaction, and has the host make its changes. `outcomes[i]` stays nil for a job that was not written, because its event
 -- was written before, its company is busy, or has changed since the event was decided.
 ---@return table<integer, leadcat.Outcome>? outcomes by the jobs' index
 ---@return string? message
 ---@return string? code
 function handle.write(self, jobs)
-  local now = self:_now()
-  local ok, message, code = self._store:write(self._tenant, items_of(jobs), now, now + apply.CLAIM_SECONDS + #jobs)
+  local applying, places, flight = {}, {}, nil
+  local me = coroutine.running()
+  local ok, message, code = gather.write(self, "write", items_of(jobs), function(items)
+    local now = self:_now()
+    return self._store:write(self._tenant, items, now, now + apply.CLAIM_SECONDS + #items)
+  end, function()
+    for i, job in ipairs(jobs) do
+      if job.item.result == "written" and job.item.status == "applying" then
+        applying[#applying + 1], places[#places + 1] = job, i
+      end
+    end
+    flight = apply.take_off(self, applying, me)
+  end)
   if not ok then
     return nil, message, code
   end
-  local outcomes, applying, places = {}, {}, {}
+  local outcomes = {}
   for i, job in ipairs(jobs) do
-    local item = job.item
-    if item.result == "written" and item.status == "applying" then
-      applying[#applying + 1], places[#places + 1] = job, i
-    elseif item.result == "written" then
-      outcomes[i] = journal.outcome(item)
+    if job.item.result == "written" and job.item.status ~= "applying" then
+      outcomes[i] = journal.outcome(job.item)
     end
   end
   if #applying > 0 then
     local applied
-    applied, message, code = apply.run(self, applying)
+    applied, message, code = apply.run(self, applying, flight)
     if not applied then
       return nil, message, code
     end
@@ -391,6 +400,66 @@ local function handle_one(self, event)
   end
 end
 
+-- In the core --------------------------------------------------------------------------------------------------------
+
+-- What is kept for display of the events from the place `first` on, by place; nil when there is nothing. What cannot be
+-- kept is left to `new_item`, which says so.
+local function details_of(events, first)
+  local details
+  for i = first, #events do
+    local event = events[i]
+    if type(event) == "table" and (event.actor or event.sale or event.contact) then
+      local ok, text = pcall(journal.details, event)
+      details = details or {}
+      details[i] = ok and text or nil
+    end
+  end
+  return details
+end
+
+-- Has the core handle the events behind those that have outcomes, until one takes more.
+---@param details table<integer, string>|false what is kept of the events for display, by place; false: nothing is to be written
+---@return true? ok
+---@return string? message
+---@return string? code
+local function go_on_in_core(self, events, outcomes, details)
+  local before = #outcomes
+  local more, message, code = self._store:handle(self._tenant, events, details, self:_now(), before + 1)
+  if not more then
+    return nil, message, code
+  end
+  for i, outcome in ipairs(more) do
+    if type(outcome) == "number" then -- the entry of its first delivery
+      outcome, message, code = find_duplicate(self, events[before + i].id)
+    end
+    if code then
+      return nil, message, code
+    end
+    outcomes[before + i] = outcome
+  end
+  return true
+end
+
+-- Has the core do all of the above for the first of the events, in one transaction: where companies are kept in the store,
+-- nobody else has a say, and nobody is to be asked. Of the others it touches none.
+---@param may_write boolean
+---@return leadcat.Outcome[] outcomes of the first events
+---@return string? message
+---@return string? code of a failure: the others are not handled
+local function handle_in_core(self, events, may_write)
+  local outcomes = {}
+  if not self.host.embedded or self.host.licensed or #self._hooks.guard > 0 then
+    return outcomes
+  end
+  local ok, message, code = go_on_in_core(self, events, outcomes, may_write and {})
+  local details = ok and may_write and details_of(events, #outcomes + 1)
+  if details then
+    local _
+    _, message, code = go_on_in_core(self, events, outcomes, details)
+  end
+  return outcomes, message, code
+end
+
 -- Counts the outcome and tells those who listen, once. What a listener raises is counted and goes no further: the event
 -- is handled.
 function handle:report(event, outcome)
@@ -398,8 +467,9 @@ function handle:report(event, outcome)
     return
   end
   metrics.count(self, event.trigger, outcome)
-  for _, listener in ipairs(self._hooks[outcome.status] or {}) do
-    local ok, message = pcall(listener, event, outcome)
+  local listeners = self._hooks[outcome.status]
+  for i = 1, listeners and #listeners or 0 do
+    local ok, message = pcall(listeners[i], event, outcome)
     if not ok then
       self._shared.hook_errors, self._shared.hook_error = self._shared.hook_errors + 1, as_text(message)
     end
@@ -415,11 +485,15 @@ end
 function handle:handle(event)
   self:_check_open()
   event_of.check(event)
-  local problem = event_of.problem(event)
-  if problem then
-    return nil, problem, "invalid"
+  local outcomes, message, code = handle_in_core(self, { event }, not platform.can_yield()) -- else it gathers with others
+  local outcome = outcomes[1]
+  if not outcome and not code then
+    message = event_of.problem(event)
+    if message then
+      return nil, message, "invalid"
+    end
+    outcome, message, code = handle_one(self, event)
   end
-  local outcome, message, code = handle_one(self, event)
   if not outcome then
     return nil, message, code
   end
@@ -537,10 +611,8 @@ local function finish(self, batch, events, outcomes, last)
   return ok, message, code
 end
 
-local function check_events(events)
-  if type(events) ~= "table" then
-    error("events: an array expected, got " .. type(events), 3)
-  end
+-- What is wrong with the first bad event.
+local function problem_of(events)
   local count = 0
   for _ in pairs(events) do
     count = count + 1
@@ -562,13 +634,23 @@ end
 ---@return string? code as `handle`
 function handle:handle_many(events)
   self:_check_open()
-  local problem = check_events(events)
+  if type(events) ~= "table" then
+    error("events: an array expected, got " .. type(events), 2)
+  end
+  local outcomes, failure, cause = handle_in_core(self, events, true)
+  for i, outcome in ipairs(outcomes) do
+    self:_report(events[i], outcome)
+  end
+  if cause or #outcomes == #events and #outcomes > 0 then
+    return not cause and outcomes or nil, failure, cause
+  end
+  local problem = #outcomes == 0 and problem_of(events)
   if problem then
     return nil, problem, "invalid"
   end
-  local outcomes, batch = {}, new_batch(1)
-  for i, event in ipairs(events) do
-    local ok, message, code = true, nil, nil
+  local batch = new_batch(#outcomes + 1)
+  for i = #outcomes + 1, #events do
+    local event, ok, message, code = events[i], true, nil, nil
     local full = #batch.jobs == MAX_BATCH and not self.host.embedded
     if full or batch.category[event_of.key(event.company)] == false then
       ok, message, code = finish(self, batch, events, outcomes, i - 1)

@@ -13,24 +13,44 @@ local function counts_of(shared, tenant)
   return counts
 end
 
---- Counts an outcome. Here because it happens for every event: one addition to one table.
+local function inner(t, key)
+  local found = t[key]
+  if not found then
+    found = {}
+    t[key] = found
+  end
+  return found
+end
+
+--- Counts an outcome. Here because it happens for every event: one addition.
 ---@param trigger string
 ---@param outcome leadcat.Outcome
 function metrics:count(trigger, outcome)
   local now = counts_of(self._shared, self._tenant).now
-  local name = trigger .. " " .. outcome.status .. " " .. outcome.reason
-  now[name] = (now[name] or 0) + 1
+  local reasons = inner(inner(now, trigger), outcome.status)
+  reasons[outcome.reason] = (reasons[outcome.reason] or 0) + 1
 end
 
---- What this process has counted, by trigger, status and reason.
+-- The counts by the names that they have in the store.
+local function by_name(now)
+  local counts = {}
+  for trigger, statuses in pairs(now) do
+    for status, reasons in pairs(statuses) do
+      for reason, count in pairs(reasons) do
+        counts[trigger .. " " .. status .. " " .. reason] = count
+      end
+    end
+  end
+  return counts
+end
+
+--- What this process has counted, by trigger, status and reason. A copy.
 ---@return table<string, table<string, table<string, integer>>>
 function metrics:counted()
   local outcomes = {}
-  for name, count in pairs(counts_of(self._shared, self._tenant).now) do
+  for name, count in pairs(by_name(counts_of(self._shared, self._tenant).now)) do
     local trigger, status, reason = name:match "^(%S+) (%S+) (%S+)$"
-    outcomes[trigger] = outcomes[trigger] or {}
-    outcomes[trigger][status] = outcomes[trigger][status] or {}
-    outcomes[trigger][status][reason] = count
+    inner(inner(outcomes, trigger), status)[reason] = count
   end
   return outcomes
 end
@@ -38,7 +58,7 @@ end
 -- Tells the store what one tenant's counts have grown by.
 local function flush_tenant(store, tenant, counts)
   local items, told = {}, {}
-  for name, count in pairs(counts.now) do
+  for name, count in pairs(by_name(counts.now)) do
     local more = count - (counts.told[name] or 0)
     if more > 0 then
       items[#items + 1], told[name] = { name = name, value = more }, count

@@ -39,6 +39,18 @@ function platform.sleep(seconds)
   end
 end
 
+if ngx ~= nil and ngx.get_phase ~= nil then
+  local found, semaphore = pcall(require, "ngx.semaphore")
+  --- nginx's semaphores, where there are any.
+  platform.semaphore = found and semaphore or nil
+end
+
+--- Runs a function beside this coroutine, where `can_yield` is true: at once, until it yields.
+---@param fn fun()
+function platform.spawn(fn)
+  assert(ngx.thread.spawn(fn))
+end
+
 --- Lets other coroutines go on, in the midst of long work.
 function platform.give_way()
   if platform.can_yield() then

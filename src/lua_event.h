@@ -1,0 +1,28 @@
+/* lua_event.h - an event as a host gives it, read at once.
+ *
+ * Only what is plainly right is read here. What is not, be it wrong or only unusual, is left to
+ * event.lua, which says what is wrong with it, and to handle.lua.
+ */
+#ifndef LC_LUA_EVENT_H
+#define LC_LUA_EVENT_H
+
+#include "lua_compat.h"
+#include "record.h"
+#include "ruleset.h"
+
+typedef struct l_event {
+  lc_trigger trigger;
+  lc_company company;
+  lc_text id;          /* empty: none */
+  int32_t category;    /* 0: none is given */
+  int32_t lead_status; /* 0: none is given */
+  double at;           /* seconds since 1970; NAN: none is given */
+  bool has_details;    /* it has an actor, a sale or a contact */
+  char company_digits[24], id_digits[24];
+} l_event;
+
+/* Reads the table at `index` (not a relative one). False unless it is a plain table whose fields are as they should be,
+ * and the user has not answered already. Texts point into the table's strings and into `event`. */
+bool l_to_event(lua_State *L, int index, l_event *event);
+
+#endif
