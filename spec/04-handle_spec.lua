@@ -931,8 +931,8 @@ describe("a batch", function()
     end)
   end)
 
-  -- Random events about few companies, with few ids, some with a category (mostly a wrong one) or a choice.
-  local function random_events(seed, count)
+  -- Random events about few companies, with few ids, some with an actor, a category (mostly a wrong one) or a choice.
+  local function random_events(seed, count, answered)
     local function random(n)
       seed = seed * 16807 % 2147483647
       return seed % n + 1
@@ -943,10 +943,10 @@ describe("a batch", function()
         id = random(3) > 1 and random(count) or nil,
         trigger = ({ "sale_registered", "sale_won", "sale_lost", "lead_status_set" })[random(4)],
         company = random(4), lead_status = ({ 2, 5 })[random(2)],
-        category = random(6) == 1 and random(5) or nil,
+        category = random(6) == 1 and random(5) or nil, actor = random(4) == 1 and { id = "ann" } or nil,
       }
       local choice = random(12)
-      if choice <= 3 then
+      if answered and choice <= 3 then
         list[i].choice = ({ false, LEAD, PARTNER })[choice]
       end
     end
@@ -960,11 +960,14 @@ describe("a batch", function()
     }
     local met = {}
     -- A new store with four leads; what `handle` makes of the events; and what is then left behind.
-    local function run(embedded, events, handle)
+    local function run(embedded, guarded, events, handle)
       local host = not embedded and crm.new { LEAD, LEAD, LEAD, LEAD } or nil
       local engine = open(rules, { host = host })
       if embedded then
         engine.host:create_many({ 1, 2, 3, 4 }, LEAD)
+      end
+      if guarded then
+        engine:on("guard", function() end) -- from now on there is more to do than the core does
       end
       local outcomes, found = assert(handle(engine, events)), {}
       for i, outcome in ipairs(outcomes) do
@@ -985,13 +988,17 @@ describe("a batch", function()
       end
       return outcomes
     end
-    for seed = 1, math.max(12, times(60)) do
-      local events = random_events(seed * 7919, 12)
-      for _, embedded in ipairs { true, false } do
-        assert.same(run(embedded, events, one_by_one), run(embedded, events, function(engine)
-          return engine:handle_many(events)
-        end), ("seed %d, %s host"):format(seed, embedded and "embedded" or "another"))
-      end
+    local function at_once(engine, events)
+      return engine:handle_many(events)
+    end
+    for seed = 1, math.max(12, times(40)) do
+      local events = random_events(seed * 7919, 12, seed % 2 == 0)
+      local expected = run(true, true, events, one_by_one)
+      assert.same(expected, run(true, false, events, one_by_one), ("seed %d, in the core"):format(seed))
+      assert.same(expected, run(true, false, events, at_once), ("seed %d, in the core at once"):format(seed))
+      assert.same(expected, run(true, true, events, at_once), ("seed %d, at once"):format(seed))
+      assert.same(run(false, false, events, one_by_one), run(false, false, events, at_once),
+        ("seed %d, another host"):format(seed))
     end
     for _, status in ipairs { "updated", "awaiting_confirmation", "unchanged", "conflict", "declined", "duplicate" } do
       assert.is_true(met[status], status .. " was never met")

@@ -554,7 +554,7 @@ local function add(self, batch, outcomes, event, place)
     return nil, outcome, code
   end
   outcomes[place] = outcome
-  batch.presumed[place] = pending and key or nil
+  batch.presumed[place] = pending and event.category == nil and key or nil
   return true
 end
 
