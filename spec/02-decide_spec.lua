@@ -499,9 +499,12 @@ describe("deciding", function()
     it("is part of LuaJIT's compiled code: no trace ends at it", function()
       local engine = open { sale_won = { 5, ask = true }, sale_lost = 4, ["lead_status_set:5"] = 3 }
       local decider = engine:decider()
-      local ends, asked = { abort = 0, stop = 0 }, 0
-      local function watch(what)
-        ends[what] = (ends[what] or 0) + 1
+      local reasons, asked, aborted, compiled = require "jit.vmdef".traceerr, 0, {}, 0
+      local function watch(what, _, _, _, code, about)
+        if what == "abort" and reasons[code]:find "NYI" then -- there are other reasons, which come and go
+          aborted[#aborted + 1] = reasons[code]:format(about)
+        end
+        compiled = compiled + (what == "stop" and 1 or 0)
       end
       jit.flush()
       jit.attach(watch, "trace")
@@ -510,8 +513,8 @@ describe("deciding", function()
         asked = asked + (action == "confirm" and 1 or 0)
       end
       jit.attach(watch)
-      assert.equal(0, ends.abort)
-      assert.is_true(ends.stop > 0)
+      assert.same({}, aborted)
+      assert.is_true(compiled > 0)
       assert.equal(1250, asked)
       engine:close()
     end)

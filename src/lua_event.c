@@ -8,19 +8,19 @@
 static const int64_t most = INT64_C(1) << 53; /* beyond, Lua numbers that are doubles are not exact */
 
 /* The decimal text of a number, at the end of `digits`. */
-static lc_text digits_of(int64_t number, char digits[24]) {
+static lc_text digits_of(int64_t number, char *digits) {
   uint64_t rest = number < 0 ? (uint64_t)-number : (uint64_t)number;
-  char *first = digits + 24;
+  size_t first = L_DIGITS;
   do
-    *--first = (char)('0' + rest % 10);
+    digits[--first] = (char)('0' + rest % 10);
   while ((rest /= 10) != 0);
   if (number < 0)
-    *--first = '-';
-  return (lc_text){ first, (size_t)(digits + 24 - first) };
+    digits[--first] = '-';
+  return (lc_text){ digits + first, L_DIGITS - first };
 }
 
 /* The id at the top of the stack: a string or an integer. */
-static bool to_id(lua_State *L, size_t longest, lc_text *text, char digits[24]) {
+static bool to_id(lua_State *L, size_t longest, lc_text *text, char *digits) {
   int64_t number;
   int type = lua_type(L, -1);
   if (type == LUA_TSTRING) {
@@ -81,7 +81,7 @@ static bool read_time(lua_State *L, int index, l_event *event) {
 /* What is kept for display: checked here, written by journal.lua. */
 static bool read_detail(lua_State *L, int index, const char *name, l_event *event) {
   lc_text id;
-  char digits[24];
+  char digits[L_DIGITS];
   lua_getfield(L, index, name);
   bool fits = lua_isnil(L, -1) || lua_istable(L, -1);
   event->has_details = event->has_details || !lua_isnil(L, -1);

@@ -10,6 +10,8 @@
 #include "record.h"
 #include "ruleset.h"
 
+enum { L_DIGITS = 24 }; /* room for a number's */
+
 typedef struct l_event {
   lc_trigger trigger;
   lc_company company;
@@ -18,7 +20,7 @@ typedef struct l_event {
   int32_t lead_status; /* 0: none is given */
   double at;           /* seconds since 1970; NAN: none is given */
   bool has_details;    /* it has an actor, a sale or a contact */
-  char company_digits[24], id_digits[24];
+  char company_digits[L_DIGITS], id_digits[L_DIGITS];
 } l_event;
 
 /* Reads the table at `index` (not a relative one). False unless it is a plain table whose fields are as they should be,

@@ -425,7 +425,9 @@ end
 local function go_on_in_core(self, events, outcomes, details)
   local before = #outcomes
   local more, message, code = self._store:handle(self._tenant, events, details, self:_now(), before + 1)
-  if not more then
+  if code == "corrupt" then
+    return true -- a damaged ruleset is made anew on the way that takes more
+  elseif not more then
     return nil, message, code
   end
   for i, outcome in ipairs(more) do
