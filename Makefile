@@ -188,10 +188,10 @@ valgrind: deps-ci ## the specs on Lua 5.4 under valgrind
 FUZZ_SECONDS ?= 10
 FUZZ_CC      ?= clang
 FUZZ_FLAGS   := -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
-FUZZED       := ruleset decide record question status
+FUZZED       := ruleset decide record question status event_json
 
 fuzz: deps-fuzz ## feed hostile input to all that reads any, FUZZ_SECONDS (10) each; FUZZ="csv http" for some
-	@$(MAKE) --no-print-directory -s $(addprefix $(BUILD)/fuzz/,ruleset build records lua)
+	@$(MAKE) --no-print-directory -s $(addprefix $(BUILD)/fuzz/,ruleset build records event lua)
 	@BUILD=$(BUILD) FUZZ_SECONDS=$(FUZZ_SECONDS) sh spec/fuzz/run.sh
 
 $(BUILD)/fuzz/lua: spec/fuzz/fuzz_lua.c $(CORE_SOURCES) $(LUA_SOURCES) $(HEADERS) Makefile

@@ -219,10 +219,33 @@ describe("leadcat", function()
     local pipe = io.popen(("script -qec '%s' /dev/null 2>&1 </dev/null"):format(command))
     local shown = pipe:read "*a"
     pipe:close()
-    assert.matches("\r%d%d,000 events\27%[K.*\r\27%[K", shown)
+    assert.matches("\r[%d,]+ events\27%[K.*\r\27%[K", shown)
     assert.matches('"events": 75000', shown)
-    assert.equal("198,000 events (33%)", text.progress(198000, 0.337))
-    assert.equal("1,000 events", text.progress(1000))
+    assert.equal("1,000 events", text.progress(1000, nil, 9))
+    for share, expected in pairs {
+      [0] = "[------------------------------] 0%  5 events",
+      [1] = "[##############################] 100%  5 events, 0 s left",
+      [0.337] = "[##########--------------------] 33%  5 events, 20 s left",
+      [0.05] = "[#-----------------------------] 5%  5 events, 3 min 10 s left",
+      [0.001] = "[------------------------------] 0%  5 events, 2 h 46 min left",
+    } do
+      assert.equal(expected, text.progress(5, share, 10))
+    end
+  end)
+
+  it("shows how much of a file is done", function()
+    local file = stores.file(('{"trigger":"sale_won","company":1}\n'):rep(30000), ".jsonl")
+    local slow = ("local input = require [[leadcat.input]]; local feed = input.events; function input.events(...) "
+      .. "local it = feed(...); local next_event, n = it.next, 0; function it.next(...) n = n + 1; "
+      .. "if n == 20 then os.execute [[sleep 1.1]] end return next_event(...) end return it end; "
+      .. "os.exit(require [[leadcat.cli]].main { [[simulate]], [[--config]], [[%s]], [[%s]], [[--json]] })")
+      :format(rules_file(), file)
+    local lua = os.getenv "LEADCAT_LUA" or "lua5.4"
+    local pipe = io.popen(("script -qec '%s -e \"%s\"' /dev/null 2>&1 </dev/null"):format(lua, slow))
+    local shown = pipe:read "*a"
+    pipe:close()
+    assert.matches("\r%[####*%-%-*%] %d+%%  [%d,]+ events, %d+ s left\27%[K\r\27%[K", shown)
+    assert.matches('"events": 30000', shown)
   end)
 
   it("refuses a start category that does not exist", function()

@@ -8,6 +8,7 @@
 #include "lua_decide.h"
 #include "lua_journal.h"
 #include "lua_question.h"
+#include "lua_simulate.h"
 #include "lua_store.h"
 #include "owner.h"
 
@@ -92,6 +93,7 @@ int luaopen_leadcat_core(lua_State *L) {
     { "check_store", l_store_check },
     { "store_decider", l_store_decider },
     { "decider", l_config_decider },
+    { "simulation", l_simulation },
     { "ruleset", l_ruleset },
     { "now", l_now },
     { "sleep", l_sleep },
@@ -103,6 +105,7 @@ int luaopen_leadcat_core(lua_State *L) {
   l_journal_register(L);
   l_question_register(L);
   l_decide_register(L);
+  l_simulate_register(L);
   lua_newtable(L);
   luaL_setfuncs(L, functions, 0);
   l_push_ffi(L);

@@ -11,6 +11,7 @@ local csv = {}
 
 local CHUNK = 64 * 1024
 local LIMIT = 1024 * 1024 -- bytes of one record, so that a quote left open does not eat the file
+local SHORT = 8 * 1024 -- bytes of a line, nearly always
 local QUOTE, CR, LF = byte('"\r\n', 1, 3)
 
 ---@class leadcat.csv.Reader
@@ -33,11 +34,11 @@ function csv.reader(read, options)
   return setmetatable(state, Reader)
 end
 
--- Reads ahead: a record that does not end in the buffer is then too long, or the last one. That one gets the LF it
--- lacks, which is not counted in the position; unless reading has failed, for then it may have been cut short.
-local function fill(self)
+-- Reads ahead: a record of `limit` bytes that does not end in the buffer is then too long, or the last one. That one gets
+-- the LF it lacks, which is not counted in the position; unless reading has failed, for then it may have been cut short.
+local function fill(self, limit)
   local pieces, size = { sub(self.buffer, self.at) }, #self.buffer - self.at + 1
-  while size < 2 * LIMIT and not self.ended do
+  while size < 2 * limit and not self.ended do
     local chunk, failure = self.read(CHUNK)
     self.ended, self.failure = not chunk or chunk == "", not chunk and failure
     pieces[#pieces + 1] = chunk
@@ -71,7 +72,7 @@ local function refuse(self, message, opened, noticed)
   local stop = find(self.buffer, "\n", noticed, true)
   while not stop and not self.ended do
     self.at = #self.buffer + 1
-    fill(self)
+    fill(self, LIMIT)
     stop = find(self.buffer, "\n", 1, true)
   end
   if last > self.line then
@@ -86,15 +87,17 @@ local function line_end(buffer, stop)
   return stop - (byte(buffer, stop - 1) == CR and 2 or 1)
 end
 
--- The next line that is not empty, and where its LF is; self.at is then its start.
-local function peek(self)
+-- The next line that is not empty, and where its LF is; self.at is then its start. At least `limit` bytes are read ahead.
+local function peek(self, limit)
   while true do
-    if #self.buffer - self.at < LIMIT and not self.ended then
-      fill(self)
+    if #self.buffer - self.at < limit and not self.ended then
+      fill(self, limit)
     end
     local at, stop = self.at, find(self.buffer, "\n", self.at, true)
     local last = stop and line_end(self.buffer, stop)
-    if (stop or #self.buffer + 1) - at > LIMIT then
+    if not stop and limit < LIMIT and not self.ended then
+      limit = LIMIT
+    elseif (stop or #self.buffer + 1) - at > LIMIT then
       return refuse(self, "the line is longer than 1 MiB", at, at + LIMIT)
     elseif not stop then
       return finish(self)
@@ -198,7 +201,7 @@ end
 ---@return "invalid"|"io"|nil code
 ---@return integer? line
 function Reader:next()
-  local text, stop, code, line = peek(self)
+  local text, stop, code, line = peek(self, LIMIT)
   if not text then
     return nil, stop, code, line
   elseif not self.width and find(text, "\0", 1, true) then
@@ -225,12 +228,26 @@ end
 ---@return "invalid"|"io"|nil code
 ---@return integer? line
 function Reader:next_line()
-  local text, stop, code, line = peek(self)
+  local text, stop, code, line = peek(self, SHORT)
   if not text then
     return nil, stop, code, line
   end
   self.at, self.line = stop + 1, self.line + 1
   return text, self.line - 1
+end
+
+--- Has lines taken that are read already (maybe none), thousands in one call. `take(text, from, most)` gives the position of
+--- the first line it has not taken, and how many it has. No line it sees is too long.
+---@param take fun(text: string, from: integer, most: integer): integer, integer
+---@param most integer how many lines
+---@return integer count how many were taken
+function Reader:feed(take, most)
+  if #self.buffer - self.at > LIMIT then
+    return 0
+  end
+  local at, count = take(self.buffer, self.at, most)
+  self.at, self.line = at, self.line + count
+  return count
 end
 
 --- How many bytes have been taken: against the size of the file, how far reading has come.

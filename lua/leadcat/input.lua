@@ -125,6 +125,15 @@ function Iterator:next()
   return self.step(self)
 end
 
+--- Has lines of JSON that are read already taken by `add_lines` (of core.simulation), for speed, as far as they are plainly right; the
+--- line after them is for `next`. There may be none, as always with CSV and exports.
+---@param add_lines fun(text: string, from: integer, most: integer): integer, integer
+---@param most integer how many
+---@return integer count how many were taken
+function Iterator:feed(add_lines, most)
+  return self.has_lines and self.reader:feed(add_lines, most) or 0
+end
+
 --- How many bytes of the file have been taken.
 ---@return integer
 function Iterator:position()
@@ -278,7 +287,9 @@ end
 ---@return leadcat.input.Iterator
 function input.events(file, options)
   if options.format == "jsonl" then
-    return iterator(file, options, nil, next_line)
+    local self = iterator(file, options, nil, next_line)
+    self.has_lines = true
+    return self
   elseif options.format == "csv" then
     return iterator(file, options, read_event_columns, next_row)
   end

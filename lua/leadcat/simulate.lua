@@ -1,5 +1,5 @@
---- What a config would have done: events run through the same decision as the engine's, the companies kept in memory,
--- nothing written.
+--- What a config would have done: events run through the same decision as the engine's, thousands at a time in C
+-- (`src/simulate.h`), the companies kept in memory, nothing written.
 
 local config = require "leadcat.config"
 local core = require "leadcat.core"
@@ -41,6 +41,14 @@ local function name_of(cfg, id, language)
   return category and config.name(category, language) or ("category %d"):format(id)
 end
 
+-- Adds companies to a report; `counts` has how many by the category's id.
+local function add_categories(report, cfg, language, counts)
+  for id, count in pairs(counts) do
+    local name = name_of(cfg, id, language) -- a deleted category may share a live one's
+    report.categories[name] = (report.categories[name] or 0) + count
+  end
+end
+
 --- A report: {events = n, outcomes = {[trigger] = {[action or reason] = n}}, categories = {[name] = companies},
 -- companies = n}. An outcome is the action for what matched and the reason for what did not.
 ---@return table report
@@ -72,41 +80,63 @@ function simulate.count_companies(report, cfg, language, ...)
       counts[id] = (counts[id] or 0) + 1
     end
   end
-  for id, count in pairs(counts) do
-    local name = name_of(cfg, id, language) -- a deleted category may share a live one's
-    report.categories[name] = (report.categories[name] or 0) + count
+  add_categories(report, cfg, language, counts)
+end
+
+-- What is wrong with an event that `add` has not taken at once: nothing, when it merely has a metatable; then it is added.
+local function add_unusual(add, event)
+  local problem = event_of.problem(event)
+  if problem then
+    return nil, problem, "invalid"
+  end
+  return add {
+    trigger = event.trigger, company = event.company, category = event.category, lead_status = event.lead_status,
+  }
+end
+
+-- Adds all events. `feed`, where there is one, has lines added by itself, and `next_event` gives the event after them.
+local function add_all(add, next_event, feed, add_lines, on_progress)
+  local count, next_report = 0, STEP
+  while true do
+    count = count + (feed and feed(add_lines, STEP) or 0)
+    local event, message, code = next_event()
+    if not event then
+      return not code or nil, message, code
+    end
+    local added
+    added, message, code = add(event)
+    if added == false then
+      added, message, code = add_unusual(add, event)
+    end
+    if not added then
+      return nil, code == "invalid" and ("event %d: %s"):format(count + 1, message) or message, code
+    end
+    count = count + 1
+    if on_progress and count >= next_report then
+      on_progress(count)
+      next_report = count + STEP
+    end
   end
 end
 
--- Decides all events; `categories` holds where each company stands, false where nobody knows.
-local function run(decide, next_event, report, categories, start, on_progress)
-  local event, message, code = next_event()
-  while event do
-    local problem = event_of.problem(event)
-    if problem then
-      return nil, ("event %d: %s"):format(report.events + 1, problem), "invalid"
+-- The report of a simulation that has come to an end.
+local function report_of(cfg, language, outcomes, categories, companies)
+  local report = { events = 0, outcomes = outcomes, categories = {}, companies = companies }
+  for _, counts in pairs(outcomes) do
+    for _, count in pairs(counts) do
+      report.events = report.events + count
     end
-    local key = event_of.key(event.company)
-    local category = event.category or categories[key] or start
-    local action, to, reason = decide(event.trigger, category, event.lead_status)
-    categories[key] = to or category or false
-    simulate.count(report, event.trigger, action == "none" and reason or action)
-    if on_progress and report.events % STEP == 0 then
-      on_progress(report.events)
-    end
-    event, message, code = next_event()
   end
-  if code then
-    return nil, message, code
-  end
-  return true
+  add_categories(report, cfg, language, categories)
+  return report
 end
 
 --- Runs events through a config. A `confirm` is taken as accepted. An event's `category` is where its company stands;
--- without one it is where earlier events have left it, else `start_category`.
+-- without one it is where earlier events have left it, else `start_category`. `feed` may have lines added
+-- before each event that the iterator gives, as `leadcat.input`'s does.
 ---@param cfg leadcat.Config
 ---@param events leadcat.Event[]|fun(): leadcat.Event?, string?, string? an array or an iterator; the iterator may end with nil, message, code
----@param options? {start_category?: integer|string, on_progress?: fun(events: integer), language?: string}
+---@param options? {start_category?: integer|string, on_progress?: fun(events: integer), language?: string, feed?: fun(add_lines: function, most: integer): integer}
 ---@return table? report
 ---@return string? message
 ---@return string? code `invalid`: the config, the start category or an event; or the iterator's
@@ -122,13 +152,19 @@ function simulate.run(cfg, events, options)
   if problem then
     return nil, problem, "invalid"
   end
-  local report, categories = simulate.new_report(), {}
-  local ok, message, code = run((core.decider(cfg)), next_event, report, categories, start, options.on_progress)
+  local add, add_lines, finish = core.simulation(cfg, start)
+  if not add then
+    return nil, add_lines, finish
+  end
+  local ok, message, code = add_all(add, next_event, options.feed, add_lines, options.on_progress)
   if not ok then
     return nil, message, code
   end
-  simulate.count_companies(report, cfg, options.language, pairs(categories))
-  return report
+  local outcomes, categories, companies = finish()
+  if not outcomes then
+    return nil, categories, companies
+  end
+  return report_of(cfg, options.language, outcomes, categories, companies)
 end
 
 return simulate

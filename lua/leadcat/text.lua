@@ -16,13 +16,31 @@ function text.number(n)
   return head .. digits:sub(#head + 1):gsub("%d%d%d", ",%0")
 end
 
---- How far a run has come: 198,000 events (33%).
+local BAR = 30 -- characters
+
+-- A time to wait, in the two largest units that say something: 45 s, 3 min 10 s, 2 h 5 min.
+local function duration(seconds)
+  if seconds < 60 then
+    return ("%d s"):format(seconds)
+  elseif seconds < 3600 then
+    return ("%d min %d s"):format(math.floor(seconds / 60), seconds % 60)
+  end
+  return ("%d h %d min"):format(math.floor(seconds / 3600), math.floor(seconds % 3600 / 60))
+end
+
+--- How far a run has come: [##########--------------------] 33%  198,000 events, 4 s left.
 ---@param events integer
 ---@param share? number from 0 to 1, where it is known
+---@param elapsed integer seconds
 ---@return string
-function text.progress(events, share)
-  local percent = share and (" (%d%%)"):format(math.floor(share * 100)) or ""
-  return text.number(events) .. " events" .. percent
+function text.progress(events, share, elapsed)
+  if not share then
+    return text.number(events) .. " events"
+  end
+  local done = math.floor(share * BAR)
+  local left = share > 0 and (", %s left"):format(duration(math.ceil(elapsed * (1 - share) / share))) or ""
+  return ("[%s%s] %d%%  %s events%s"):format(("#"):rep(done), ("-"):rep(BAR - done), math.floor(share * 100),
+    text.number(events), left)
 end
 
 --- Rows as columns, two blanks apart; a column whose first cell below the head is a number is right-aligned.

@@ -73,5 +73,6 @@ int main(void) {
   TEST(test_corpus(fuzz_ruleset, "spec/fuzz/corpus/ruleset"));
   TEST(test_corpus(fuzz_build, "spec/fuzz/corpus/build"));
   TEST(test_corpus(fuzz_records, "spec/fuzz/corpus/records"));
+  TEST(test_corpus(fuzz_event, "spec/fuzz/corpus/event"));
   return report();
 }

@@ -13,6 +13,7 @@
 #include "check.h"
 #include "decide.h"
 #include "files.h"
+#include "simulate.h"
 #include "store.h"
 
 /* ---- allocations that fail --------------------------------------------------------------- */
@@ -404,6 +405,29 @@ static lc_status check_readers(run *r, lc_error *error) {
   return lc_store_check_readers(r->store, &freed, error);
 }
 
+/* More companies than there is room for at first: all tables grow. */
+static lc_status simulate(run *r, lc_error *error) {
+  static lc_simulation simulation;
+  static lc_batch batch;
+  lc_status status = lc_simulation_init(&simulation, r->rules.ruleset, LEAD, error);
+  batch.count = batch.texts_used = 0;
+  for (int i = 0; i < 300; i++) {
+    char name[UINT8_MAX];
+    int size = snprintf(name, sizeof name, "%0200d", i % 150);
+    lc_batch_add(&batch, LC_SALE_WON, name, (size_t)size, LC_CATEGORY_ABSENT, 0);
+  }
+  if (status == LC_OK)
+    status = lc_simulation_companies(&simulation, &batch, error);
+  if (status == LC_UNAVAILABLE && simulation.slots != NULL && simulation.company_count > 0)
+    status = lc_simulation_companies(&simulation, &batch, error); /* once more, in the middle */
+  if (status == LC_OK)
+    lc_simulation_run(&simulation, &batch);
+  CHECK(status != LC_OK || (simulation.company_count == 150 && simulation.counts[LC_SALE_WON][LC_MATCHED] == 150
+                            && simulation.counts[LC_SALE_WON][LC_NOT_POTENTIAL_CUSTOMER] == 150));
+  lc_simulation_free(&simulation);
+  return status;
+}
+
 /* Closing cannot fail. What it frees must have been in use, and the store is opened anew. */
 static lc_status reopen(run *r, lc_error *error) {
   if (r->store != NULL)
@@ -416,7 +440,7 @@ static const struct {
   const char *name;
   lc_status (*call)(run *r, lc_error *error);
 } script[] = {
-  { "open", open_store }, { "save", save }, { "refresh", refresh }, { "create", create }, { "write", write_updated },
+  { "open", open_store }, { "save", save }, { "refresh", refresh }, { "simulate", simulate }, { "create", create }, { "write", write_updated },
   { "write large", write_large }, { "write applying", write_applying }, { "put off", put_off }, { "applying", applying },
   { "claim", claim }, { "finish", finish }, { "ask", ask }, { "supersede", ask_again }, { "answer", answer },
   { "finish the answer", finish_answer }, { "ask in vain", ask_for_nothing }, { "expire", expire }, { "add", add },

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "decide.h"
+#include "event_json.h"
 #include "record.h"
 #include "ruleset.h"
 
@@ -147,6 +148,24 @@ void fuzz_build(const uint8_t *bytes, size_t size) {
     decide_all(memory);
   }
   free(memory);
+}
+
+/* ---- events ------------------------------------------------------------------------------ */
+
+void fuzz_event(const uint8_t *bytes, size_t size) {
+  char *line = malloc(size + 1); /* it ends where its memory ends */
+  if (line == NULL)
+    abort();
+  if (size != 0)
+    memcpy(line, bytes, size);
+  line[size] = '\n';
+  lc_event event;
+  if (lc_event_read(line, &event)) {
+    EXPECT(event.trigger >= 0 && event.trigger < LC_TRIGGERS);
+    EXPECT(event.company_size >= 1 && event.company_size <= UINT8_MAX);
+    EXPECT(event.category >= LC_CATEGORY_IMPOSSIBLE && event.lead_status >= 0);
+  }
+  free(line);
 }
 
 /* ---- records ----------------------------------------------------------------------------- */

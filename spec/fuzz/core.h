@@ -13,6 +13,9 @@ void fuzz_ruleset(const uint8_t *bytes, size_t size);
 /* The bytes as a config: what lc_ruleset_build takes, lc_ruleset_check lets pass, and it has what was put in. */
 void fuzz_build(const uint8_t *bytes, size_t size);
 
+/* A line of JSON: it is read to its LF and no farther, and what is taken for an event is one. */
+void fuzz_event(const uint8_t *bytes, size_t size);
+
 /* Packed records: what is unpacked lies within the bytes, and packs to what unpacks to the same. */
 void fuzz_records(const uint8_t *bytes, size_t size);
 

@@ -1,0 +1,317 @@
+#include "event_json.h"
+
+#include <string.h>
+
+/* All functions here take where to read, and give where to go on, or NULL for what is not plain. None reads beyond the
+ * LF, for which nothing has a use. */
+
+enum { DEEPEST = 16, MOST_DIGITS = 15 /* exact as a double, too */ };
+
+static const char *skip_blanks(const char *at) {
+  while (*at == ' ' || *at == '\t' || *at == '\r')
+    at++;
+  return at;
+}
+
+/* What follows `c` and the blanks around it. */
+static const char *expect(const char *at, char c) {
+  at = skip_blanks(at);
+  return *at == c ? skip_blanks(at + 1) : NULL;
+}
+
+static const char *skip_word(const char *at, const char *word) {
+  for (; *word != '\0'; word++, at++)
+    if (*at != *word)
+      return NULL;
+  return at;
+}
+
+/* ---- strings ----------------------------------------------------------------------------- */
+
+static int hex_digit(char c) {
+  return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* The four digits of \u; neither zero nor half of a pair is plain. */
+static const char *read_code(const char *at, unsigned *code) {
+  *code = 0;
+  for (int i = 0; i < 4; i++, at++) {
+    int digit = hex_digit(*at);
+    if (digit < 0)
+      return NULL;
+    *code = *code << 4 | (unsigned)digit;
+  }
+  return *code != 0 && (*code < 0xD800 || *code > 0xDFFF) ? at : NULL;
+}
+
+/* What follows a backslash. */
+static const char *read_escape(const char *at, unsigned *code) {
+  static const char names[] = "\"\\/bfnrt", codes[] = "\"\\/\b\f\n\r\t";
+  if (*at == 'u')
+    return read_code(at + 1, code);
+  const char *name = *at != '\0' ? strchr(names, *at) : NULL;
+  *code = name != NULL ? (unsigned char)codes[name - names] : 0;
+  return name != NULL ? at + 1 : NULL;
+}
+
+/* Up to the closing quote of a string; `at` is behind the opening one. */
+static const char *find_quote(const char *at, bool *escaped) {
+  unsigned code;
+  *escaped = false;
+  while (at != NULL && *at != '"') {
+    if (*at == '\\') {
+      *escaped = true;
+      at = read_escape(at + 1, &code);
+    } else {
+      at = (unsigned char)*at >= 0x20 ? at + 1 : NULL;
+    }
+  }
+  return at;
+}
+
+static const char *skip_string(const char *at) {
+  bool escaped;
+  at = *at == '"' ? find_quote(at + 1, &escaped) : NULL;
+  return at != NULL ? at + 1 : NULL;
+}
+
+/* A string without escapes: what is between its quotes. */
+static const char *read_plain(const char *at, const char **text, size_t *size) {
+  bool escaped;
+  *text = at + 1;
+  at = *at == '"' ? find_quote(at + 1, &escaped) : NULL;
+  if (at == NULL || escaped)
+    return NULL;
+  *size = (size_t)(at - *text);
+  return at + 1;
+}
+
+static size_t put_code(unsigned code, char *utf8) {
+  if (code < 0x80) {
+    utf8[0] = (char)code;
+    return 1;
+  } else if (code < 0x800) {
+    utf8[0] = (char)(0xC0 | code >> 6);
+    utf8[1] = (char)(0x80 | (code & 0x3F));
+    return 2;
+  }
+  utf8[0] = (char)(0xE0 | code >> 12);
+  utf8[1] = (char)(0x80 | (code >> 6 & 0x3F));
+  utf8[2] = (char)(0x80 | (code & 0x3F));
+  return 3;
+}
+
+/* A string, of at most UINT8_MAX bytes even before its escapes are undone. */
+static const char *read_text(const char *at, char *text, size_t *size) {
+  bool escaped;
+  unsigned code;
+  const char *end = find_quote(++at, &escaped);
+  if (end == NULL || end == at || end - at > UINT8_MAX)
+    return NULL;
+  *size = 0;
+  while (escaped && at < end) {
+    if (*at == '\\') {
+      at = read_escape(at + 1, &code);
+      *size += put_code(code, text + *size);
+    } else {
+      text[(*size)++] = *at++;
+    }
+  }
+  if (!escaped)
+    memcpy(text, at, *size = (size_t)(end - at));
+  return end + 1;
+}
+
+/* ---- numbers ----------------------------------------------------------------------------- */
+
+static bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+static const char *skip_integer(const char *at) {
+  const char *first = *at == '-' ? at + 1 : at, *end = first;
+  while (is_digit(*end))
+    end++;
+  bool plain = end > first && end - first <= MOST_DIGITS && (*first != '0' || (end == first + 1 && first == at));
+  return plain ? end : NULL;
+}
+
+/* Without exponent. */
+static const char *skip_number(const char *at) {
+  const char *point = skip_integer(at), *end = point;
+  if (point == NULL || *point == 'e' || *point == 'E')
+    return NULL;
+  if (*point != '.')
+    return point;
+  do
+    end++;
+  while (is_digit(*end) && end - point <= MOST_DIGITS);
+  return end > point + 1 && !is_digit(*end) && *end != 'e' && *end != 'E' ? end : NULL;
+}
+
+/* A whole number; nothing but an end or a comma may follow. */
+static const char *read_integer(const char *at, int64_t *integer) {
+  const char *end = skip_integer(at);
+  if (end == NULL || *end == '.' || *end == 'e' || *end == 'E')
+    return NULL;
+  *integer = 0;
+  for (const char *digit = *at == '-' ? at + 1 : at; digit < end; digit++)
+    *integer = *integer * 10 + (*digit - '0');
+  if (*at == '-')
+    *integer = -*integer;
+  return end;
+}
+
+/* ---- values that do not matter ----------------------------------------------------------- */
+
+static const char *skip_value(const char *at, int depth);
+
+static const char *skip_fields(const char *at, int depth) {
+  at = skip_blanks(at + 1);
+  if (*at == '}')
+    return at + 1;
+  for (;; at = skip_blanks(at + 1)) {
+    at = skip_string(at);
+    at = at != NULL ? expect(at, ':') : NULL;
+    at = at == NULL ? NULL : *at == 'n' ? skip_word(at, "null") : skip_value(at, depth);
+    at = at != NULL ? skip_blanks(at) : NULL;
+    if (at == NULL || *at != ',')
+      return at != NULL && *at == '}' ? at + 1 : NULL;
+  }
+}
+
+/* A list; null in it is refused. */
+static const char *skip_items(const char *at, int depth) {
+  at = skip_blanks(at + 1);
+  if (*at == ']')
+    return at + 1;
+  for (;; at = skip_blanks(at + 1)) {
+    at = skip_value(at, depth);
+    at = at != NULL ? skip_blanks(at) : NULL;
+    if (at == NULL || *at != ',')
+      return at != NULL && *at == ']' ? at + 1 : NULL;
+  }
+}
+
+/* Any value but null. */
+static const char *skip_value(const char *at, int depth) {
+  if (depth == DEEPEST)
+    return NULL;
+  switch (*at) {
+    case '"': return skip_string(at);
+    case '{': return skip_fields(at, depth + 1);
+    case '[': return skip_items(at, depth + 1);
+    case 't': return skip_word(at, "true");
+    case 'f': return skip_word(at, "false");
+    default: return skip_number(at);
+  }
+}
+
+/* ---- fields ------------------------------------------------------------------------------ */
+
+static bool is(const char *name, size_t size, const char *expected, size_t expected_size) {
+  return size == expected_size && memcmp(name, expected, expected_size) == 0;
+}
+
+#define IS(name, size, literal) is(name, size, literal, sizeof literal - 1)
+
+static const char *read_trigger(const char *at, int *trigger) {
+  const char *name;
+  size_t size;
+  at = read_plain(at, &name, &size);
+  *trigger = at != NULL ? lc_trigger_of(name, size) : -1;
+  return *trigger >= 0 ? at : NULL;
+}
+
+/* A text of 1 to 255 bytes, or the digits of an integer. */
+static const char *read_key(const char *at, char *key, size_t *size) {
+  if (*at == '"')
+    return read_text(at, key, size);
+  int64_t integer;
+  const char *end = read_integer(at, &integer);
+  if (end != NULL)
+    memcpy(key, at, *size = (size_t)(end - at));
+  return end;
+}
+
+static const char *skip_key(const char *at) {
+  char key[UINT8_MAX];
+  size_t size;
+  return read_key(at, key, &size);
+}
+
+/* An id; `absent` for null, `impossible` for an integer that can be none. */
+static const char *read_id(const char *at, int32_t *id, int32_t absent, int32_t impossible) {
+  int64_t integer;
+  if (*at == 'n') {
+    *id = absent;
+    return skip_word(at, "null");
+  }
+  at = read_integer(at, &integer);
+  if (at != NULL)
+    *id = integer > 0 && integer <= INT32_MAX ? (int32_t)integer : impossible;
+  return at;
+}
+
+static const char *skip_choice(const char *at) {
+  int64_t integer;
+  return *at == 'f' ? skip_word(at, "false") : read_integer(at, &integer);
+}
+
+typedef const char *(*read_field)(const char *at, const char *name, size_t size, lc_event *event);
+
+/* The fields of an object: each has its value read by `read`. */
+static const char *read_fields(const char *at, read_field read, lc_event *event) {
+  const char *name;
+  size_t size;
+  at = expect(at, '{');
+  if (at == NULL || *at == '}')
+    return at != NULL ? at + 1 : NULL;
+  for (;; at = skip_blanks(at + 1)) {
+    at = read_plain(at, &name, &size);
+    at = at != NULL ? expect(at, ':') : NULL;
+    at = at != NULL ? read(at, name, size, event) : NULL;
+    at = at != NULL ? skip_blanks(at) : NULL;
+    if (at == NULL || *at != ',')
+      return at != NULL && *at == '}' ? at + 1 : NULL;
+  }
+}
+
+static const char *read_actor_field(const char *at, const char *name, size_t size, lc_event *event) {
+  (void)event;
+  if (*at == 'n')
+    return skip_word(at, "null");
+  return IS(name, size, "id") ? skip_key(at) : skip_value(at, 2);
+}
+
+static const char *read_event_field(const char *at, const char *name, size_t size, lc_event *event) {
+  if (IS(name, size, "trigger"))
+    return read_trigger(at, &event->trigger);
+  if (IS(name, size, "company"))
+    return read_key(at, event->company, &event->company_size);
+  if (IS(name, size, "category"))
+    return read_id(at, &event->category, LC_CATEGORY_ABSENT, LC_CATEGORY_IMPOSSIBLE);
+  if (IS(name, size, "lead_status"))
+    return read_id(at, &event->lead_status, 0, 0);
+  if (*at == 'n')
+    return skip_word(at, "null");
+  if (IS(name, size, "id"))
+    return skip_key(at);
+  if (IS(name, size, "at"))
+    return skip_number(at);
+  if (IS(name, size, "choice"))
+    return skip_choice(at);
+  if (IS(name, size, "actor"))
+    return read_fields(at, read_actor_field, event);
+  bool is_record = IS(name, size, "contact") || IS(name, size, "sale");
+  return is_record && *at != '{' ? NULL : skip_value(at, 1);
+}
+
+bool lc_event_read(const char *line, lc_event *event) {
+  event->trigger = -1;
+  event->category = LC_CATEGORY_ABSENT;
+  event->lead_status = 0;
+  event->company_size = 0;
+  line = read_fields(line, read_event_field, event);
+  return line != NULL && *skip_blanks(line) == '\n' && event->trigger >= 0 && event->company_size != 0;
+}
