@@ -214,7 +214,11 @@ $(eval $(call bench_module,luajit,$(LUAJIT_INCDIR)))
 
 BENCH_MODULES := $(foreach module,$(MODULES),$(addprefix $(module:leadcat/core.so=)bench/,empty.so raw_lmdb.so))
 
-bench: all $(BENCH_MODULES) ## measure beside the alternatives and the limits: one table, ratios of one run (QUICK=1: in a minute)
+$(BUILD)/bench/simulate: spec/bench/simulate.c $(CORE_OBJECTS)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(ALL) $(WERROR) -Isrc $^ -o $@ $(LIBS) $(LDFLAGS)
+
+bench: all $(BENCH_MODULES) $(BUILD)/bench/simulate ## measure beside the alternatives and the limits: one table, ratios of one run (QUICK=1: in a minute)
 	@BUILD=$(BUILD) sh spec/bench/run.sh $(if $(LUA54_INCDIR),$(LUA)) $(if $(LUAJIT_INCDIR),$(LUAJIT))
 
 count: all $(BENCH_MODULES) ## count the instructions of a decision and an event, beside those kept (KEEP=1 keeps them)

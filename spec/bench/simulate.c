@@ -1,0 +1,74 @@
+/* The loops of a simulation over random events, of as many companies as the argument says: the nanoseconds that deciding takes
+ * for each event, and numbering its company. */
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "simulate.h"
+
+enum { EVENTS = 10000000 };
+
+static double now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+}
+
+static uint32_t below(uint32_t bound) {
+  static uint64_t state = UINT64_C(88172645463325252);
+  state ^= state << 13;
+  state ^= state >> 7;
+  state ^= state << 17;
+  return (uint32_t)(state >> 32) % bound;
+}
+
+static const lc_ruleset *build(void) {
+  static const lc_category categories[] = {
+    { 1, LC_POTENTIAL_CUSTOMER, true, false }, { 2, LC_POTENTIAL_CUSTOMER, true, false },
+    { 3, LC_POTENTIAL_CUSTOMER, true, false }, { 4, LC_POTENTIAL_CUSTOMER, false, false },
+    { 5, LC_CUSTOMER, false, false }, { 6, LC_PARTNER, false, false }, { 7, LC_LOST, false, false },
+    { 8, LC_OTHER, false, false },
+  };
+  static const lc_rule rules[] = {
+    { LC_SALE_REGISTERED, 0, 3, false }, { LC_SALE_WON, 0, 5, false }, { LC_SALE_LOST, 0, 4, true },
+    { LC_LEAD_STATUS_SET, 5, 2, false },
+  };
+  static _Alignas(uint64_t) char memory[1024];
+  const lc_config config = { 1, categories, 8, rules, 4 };
+  if (lc_ruleset_build(&config, memory, lc_ruleset_size(8, 1), NULL) != LC_OK)
+    abort();
+  return (const void *)memory;
+}
+
+/* Every fourth event says where its company stands, so that there always are some to decide about. */
+static void add(lc_batch *batch, uint32_t company) {
+  char text[32];
+  int size = snprintf(text, sizeof text, "company %u", company);
+  int32_t category = below(4) == 0 ? (int32_t)below(8) + 1 : LC_CATEGORY_ABSENT;
+  lc_batch_add(batch, (lc_trigger)below(4), text, (size_t)size, category, (int32_t)below(7));
+}
+
+int main(int count, char **arguments) {
+  static lc_simulation simulation;
+  static lc_batch batch;
+  uint32_t companies = count > 1 ? (uint32_t)strtoul(arguments[1], NULL, 10) : 100000;
+  double numbering = 0, deciding = 0;
+  if (lc_simulation_init(&simulation, build(), 1, NULL) != LC_OK)
+    return 1;
+  for (uint32_t done = 0; done < companies + EVENTS;) {
+    bool known = done >= companies; /* first, every company once, which is not measured */
+    for (; !lc_batch_full(&batch); done++)
+      add(&batch, done < companies ? done : below(companies));
+    double begun = now();
+    if (lc_simulation_companies(&simulation, &batch, NULL) != LC_OK)
+      return 1;
+    double numbered = now();
+    lc_simulation_run(&simulation, &batch);
+    numbering += known ? numbered - begun : 0;
+    deciding += known ? now() - numbered : 0;
+  }
+  lc_simulation_free(&simulation);
+  printf("%.2f %.2f\n", deciding / EVENTS * 1e9, numbering / EVENTS * 1e9);
+  return 0;
+}
