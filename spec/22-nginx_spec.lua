@@ -8,6 +8,8 @@ if rawget(_G, "jit") or os.getenv "LEADCAT_SLOW" then
   return
 end
 
+local socket = require "socket"
+
 local processes = require "support.processes"
 local server = require "nginx.server"
 
@@ -61,6 +63,63 @@ local function ask_each(path)
     return missing == 0
   end), "a worker has not answered")
   return answers
+end
+
+local LEADCAT = [[
+  location /leadcat/ { content_by_lua_block { require("nginx.site").serve() } }
+]]
+local COMMITS = [[
+  location /commits { content_by_lua_block { require("nginx.site").commits() } }
+]]
+
+-- Sends events that the only worker finds all at once, each on a connection of its own that it has accepted before. Gives
+-- what came of them, and how many commits that took.
+local function post_together(events)
+  local function commits()
+    return tonumber((select(2, running:request("GET", "/commits"))))
+  end
+  local connections, outcomes, worker = {}, {}, running:workers()[1]
+  for i = 1, #events do
+    connections[i] = assert(socket.connect("127.0.0.1", running.port))
+  end
+  local before = commits() -- answered when those before it are accepted
+  running:signal("STOP", worker)
+  for i, event in ipairs(events) do
+    local body = json.encode(event)
+    assert(connections[i]:send(("POST /leadcat/api/events HTTP/1.0\r\nX-User: admin\r\nContent-Type: application/json\r\n"
+      .. "Content-Length: %d\r\n\r\n%s"):format(#body, body)))
+  end
+  running:signal("CONT", worker)
+  for i, connection in ipairs(connections) do
+    local answer = assert(connection:receive "*a")
+    outcomes[i] = assert(json.decode(answer:match "\r\n\r\n(.*)$"), answer)
+    connection:close()
+  end
+  return outcomes, commits() - before
+end
+
+-- Thirty companies' sales; one company has two, and one has none but is asked about.
+local function many_events()
+  local events = {}
+  for i = 1, 30 do
+    events[i] = { id = "e" .. i, trigger = "sale_registered", company = "C" .. i }
+  end
+  events[31] = { id = "e31", trigger = "sale_lost", company = "C30" }
+  events[32] = { id = "e32", trigger = "sale_won", company = "C31" }
+  events[33] = { id = "e32", trigger = "sale_won", company = "C31" }
+  return events
+end
+
+local function assert_handled(outcomes)
+  for i = 1, 29 do
+    assert.same({ "updated", LEAD, OPPORTUNITY }, { outcomes[i].status, outcomes[i].from, outcomes[i].to })
+  end
+  assert.same({ "updated", "updated" }, { outcomes[30].status, outcomes[31].status })
+  assert.is_true(outcomes[30].from == LEAD and outcomes[31].from == OPPORTUNITY -- whichever came first
+    or outcomes[30].from == LOST_OPPORTUNITY and outcomes[31].from == LEAD)
+  local asked = { outcomes[32].status, outcomes[33].status }
+  table.sort(asked)
+  assert.same({ "awaiting_confirmation", "duplicate" }, asked)
 end
 
 -- Processes that report events until `finish` is called, which gives the ids of the acknowledged ones and what failed.
@@ -285,6 +344,43 @@ describe("leadcat in nginx", function()
     end
   end)
 
+  it("commits what arrives together together", function()
+    local companies = {}
+    for i = 1, 31 do
+      companies[i] = "C" .. i
+    end
+    prepare(companies)
+    start { workers = 1, server = LEADCAT .. COMMITS }
+    local outcomes, commits = post_together(many_events())
+    assert_handled(outcomes)
+    assert(commits <= 6, commits .. " commits")
+    assert.equal(1, (select(2, post_together { { trigger = "sale_registered", company = "C31" } })))
+    assert.not_matches("%[error%]", running:log())
+  end)
+
+  it("tells each request when what they share cannot be written, and none of it is", function()
+    prepare { "C1", "C2" }
+    start { workers = 1, server = LEADCAT .. COMMITS .. [[
+      location /full { content_by_lua_block {
+        require("nginx.site").engine()._store = setmetatable({ write = function() return nil, "no room", "full" end }, {
+          __index = function(_, name)
+            local store = require("nginx.site").engine()._shared.store
+            return function(_, ...) return store[name](store, ...) end
+          end,
+        })
+      } }
+    ]] }
+    running:request("GET", "/full")
+    for _, outcome in ipairs((post_together {
+      { trigger = "sale_registered", company = "C1" }, { trigger = "sale_registered", company = "C2" },
+    })) do
+      assert.equal("full", outcome.code)
+    end
+    local engine = open()
+    assert.same({}, engine:history())
+    engine:close()
+  end)
+
   it("is healthy as long as a worker can read the store", function()
     prepare()
     start { workers = 1 }
@@ -328,7 +424,7 @@ describe("leadcat in nginx, with a CRM that is reached over the network,", funct
     server = [[
       location /leadcat/ { content_by_lua_block { local site = require "nginx.site" site.serve(site.remote) } }
       location /crm/ { content_by_lua_block { require("nginx.site").crm(0.1) } }
-    ]],
+    ]] .. COMMITS,
   }
 
   before_each(function()
@@ -370,7 +466,6 @@ describe("leadcat in nginx, with a CRM that is reached over the network,", funct
       print((http.request { url = arg[1], method = "POST", source = require("ltn12").source.string(body), headers = {
         ["Content-Type"] = "application/json", ["Content-Length"] = #body, ["X-User"] = "admin" } }))
     ]]
-    local socket = require "socket"
     local begun, clients = socket.gettime(), {}
     for i = 1, 10 do
       clients[i] = processes.start(code, { ("http://127.0.0.1:%d/leadcat/api/events"):format(running.port), "C" .. i })
@@ -382,6 +477,16 @@ describe("leadcat in nginx, with a CRM that is reached over the network,", funct
     for i = 1, 10 do
       assert.equal(OPPORTUNITY, category_of("C" .. i))
     end
+  end)
+
+  it("has what arrives together committed together, and its changes too", function()
+    local outcomes, commits = post_together(many_events())
+    assert_handled(outcomes)
+    assert(commits <= 40, commits .. " commits") -- of 66
+    for i = 1, 29 do
+      assert.equal(OPPORTUNITY, category_of("C" .. i))
+    end
+    assert.not_matches("%[error%]", running:log())
   end)
 
   it("applies a change that a killed process has left unfinished as soon as it starts", function()

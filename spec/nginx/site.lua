@@ -37,6 +37,11 @@ function site.serve(host)
   resty.serve { engine = function() return assert(site.engine(host)) end, authenticate = site.authenticate }
 end
 
+--- How many commits this worker has made.
+function site.commits()
+  ngx.print(assert(site.engine():stats()).commits.count)
+end
+
 -- A CRM that is reached over the network -------------------------------------------------------------------------------
 
 -- Asks the CRM, without blocking the others.
