@@ -86,8 +86,8 @@ local function post_together(events)
   running:signal("STOP", worker)
   for i, event in ipairs(events) do
     local body = json.encode(event)
-    assert(connections[i]:send(("POST /leadcat/api/events HTTP/1.0\r\nX-User: admin\r\nContent-Type: application/json\r\n"
-      .. "Content-Length: %d\r\n\r\n%s"):format(#body, body)))
+    assert(connections[i]:send(("POST /leadcat/api/events HTTP/1.0\r\nX-User: admin\r\n"
+      .. "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"):format(#body, body)))
   end
   running:signal("CONT", worker)
   for i, connection in ipairs(connections) do

@@ -33,87 +33,78 @@ static bool to_id(lua_State *L, size_t longest, lc_text *text, char *digits) {
   return true;
 }
 
-static bool read_trigger(lua_State *L, int index, l_event *event) {
+static bool to_trigger(lua_State *L, lc_trigger *trigger) {
   size_t size;
-  lua_getfield(L, index, "trigger");
   const char *name = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &size) : NULL;
-  int trigger = name != NULL ? lc_trigger_of(name, size) : -1;
-  lua_pop(L, 1);
-  event->trigger = (lc_trigger)trigger;
-  return trigger >= 0;
+  int found = name != NULL ? lc_trigger_of(name, size) : -1;
+  *trigger = (lc_trigger)found;
+  return found >= 0;
 }
 
-static bool read_company(lua_State *L, int index, l_event *event) {
-  lua_getfield(L, index, "company");
-  bool fits = to_id(L, LC_COMPANY_MAX, &event->company.text, event->company_digits);
-  event->company.is_integer = lua_type(L, -1) == LUA_TNUMBER;
-  lua_pop(L, 1);
-  return fits;
+/* An id of a category or lead status, or `impossible` for an integer that can be none. */
+static bool to_number(lua_State *L, int32_t impossible, int32_t *id) {
+  int64_t number;
+  if (lua_type(L, -1) != LUA_TNUMBER || !l_to_integer(L, -1, &number) || number <= -most || number >= most)
+    return false;
+  *id = number >= 1 && number <= INT32_MAX ? (int32_t)number : impossible;
+  return true;
 }
 
-static bool read_event_id(lua_State *L, int index, l_event *event) {
-  lua_getfield(L, index, "id");
-  bool fits = lua_isnil(L, -1) || to_id(L, LC_EVENT_ID_MAX, &event->id, event->id_digits);
-  lua_pop(L, 1);
-  return fits;
+static bool to_time(lua_State *L, double *at) {
+  *at = lua_tonumber(L, -1);
+  return lua_type(L, -1) == LUA_TNUMBER && isfinite(*at);
 }
 
-/* An id of a category or lead status; 0 when there is none. */
-static bool read_number(lua_State *L, int index, const char *name, int32_t *id) {
-  int64_t number = 0;
-  lua_getfield(L, index, name);
-  bool fits = lua_isnil(L, -1) || (lua_type(L, -1) == LUA_TNUMBER && l_to_integer(L, -1, &number) && number >= 1
-                                   && number <= INT32_MAX);
-  lua_pop(L, 1);
-  *id = (int32_t)number;
-  return fits;
-}
-
-static bool read_time(lua_State *L, int index, l_event *event) {
-  lua_getfield(L, index, "at");
-  bool given = !lua_isnil(L, -1);
-  bool fits = !given || (lua_type(L, -1) == LUA_TNUMBER && isfinite(lua_tonumber(L, -1)));
-  event->at = given ? lua_tonumber(L, -1) : NAN;
-  lua_pop(L, 1);
-  return fits;
-}
-
-/* What is kept for display: checked here, written by journal.lua. */
-static bool read_detail(lua_State *L, int index, const char *name, l_event *event) {
+static bool is_actor(lua_State *L) {
   lc_text id;
   char digits[L_DIGITS];
-  lua_getfield(L, index, name);
-  bool fits = lua_isnil(L, -1) || lua_istable(L, -1);
-  event->has_details = event->has_details || !lua_isnil(L, -1);
-  if (lua_istable(L, -1) && strcmp(name, "actor") == 0) {
-    lua_getfield(L, -1, "id");
-    fits = lua_isnil(L, -1) || to_id(L, LC_USER_MAX, &id, digits);
-    lua_pop(L, 1);
-  }
+  if (!lua_istable(L, -1) || lua_getmetatable(L, -1))
+    return false;
+  lua_pushliteral(L, "id");
+  lua_rawget(L, -2);
+  bool fits = lua_isnil(L, -1) || to_id(L, LC_USER_MAX, &id, digits);
   lua_pop(L, 1);
   return fits;
 }
 
-static bool is_plain(lua_State *L, int index) {
-  if (!lua_istable(L, index))
-    return false;
-  bool plain = !lua_getmetatable(L, index);
-  if (!plain) {
-    lua_pop(L, 1);
-    return false;
+/* Takes the field of that name, whose value is on top; what is kept for display is written by journal.lua. */
+static bool take(lua_State *L, const char *name, size_t size, l_event *event) {
+#define IS(literal) (size == sizeof literal - 1 && memcmp(name, literal, sizeof literal - 1) == 0)
+  if (IS("trigger"))
+    return to_trigger(L, &event->trigger);
+  if (IS("company")) {
+    event->company.is_integer = lua_type(L, -1) == LUA_TNUMBER;
+    return to_id(L, LC_COMPANY_MAX, &event->company.text, event->company_digits);
   }
-  lua_getfield(L, index, "choice");
-  plain = lua_isnil(L, -1);
-  lua_pop(L, 1);
-  return plain;
+  if (IS("id"))
+    return to_id(L, LC_EVENT_ID_MAX, &event->id, event->id_digits);
+  if (IS("category"))
+    return to_number(L, L_NO_ID, &event->category);
+  if (IS("lead_status"))
+    return to_number(L, 0, &event->lead_status);
+  if (IS("at"))
+    return to_time(L, &event->at);
+  if (IS("sale") || IS("contact") || IS("actor")) {
+    event->has_details = true;
+    return IS("actor") ? is_actor(L) : lua_istable(L, -1);
+  }
+  return !IS("choice");
+#undef IS
 }
 
 bool l_to_event(lua_State *L, int index, l_event *event) {
-  event->id = (lc_text){ NULL, 0 };
+  size_t size;
+  event->trigger = LC_TRIGGERS;
+  event->company.text = event->id = (lc_text){ NULL, 0 };
+  event->category = event->lead_status = 0;
+  event->at = NAN;
   event->has_details = false;
-  return is_plain(L, index) && read_trigger(L, index, event) && read_company(L, index, event)
-      && read_event_id(L, index, event) && read_number(L, index, "category", &event->category)
-      && read_number(L, index, "lead_status", &event->lead_status) && read_time(L, index, event)
-      && read_detail(L, index, "actor", event) && read_detail(L, index, "sale", event)
-      && read_detail(L, index, "contact", event);
+  if (!lua_istable(L, index) || lua_getmetatable(L, index))
+    return false;
+  for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {
+    const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tolstring(L, -2, &size) : NULL; /* a number must not be converted */
+    if (name != NULL && !take(L, name, size, event))
+      return false;
+  }
+  return event->trigger != LC_TRIGGERS && event->company.text.size != 0;
 }

@@ -10,14 +10,17 @@
 #include "record.h"
 #include "ruleset.h"
 
-enum { L_DIGITS = 24 }; /* room for a number's */
+enum {
+  L_DIGITS = 24, /* room for a number's */
+  L_NO_ID = -1
+};
 
 typedef struct l_event {
   lc_trigger trigger;
   lc_company company;
   lc_text id;          /* empty: none */
-  int32_t category;    /* 0: none is given */
-  int32_t lead_status; /* 0: none is given */
+  int32_t category;    /* 0: none is given; L_NO_ID: an integer that can be none */
+  int32_t lead_status; /* 0: none is given, or an integer that can be none */
   double at;           /* seconds since 1970; NAN: none is given */
   bool has_details;    /* it has an actor, a sale or a contact */
   char company_digits[L_DIGITS], id_digits[L_DIGITS];

@@ -117,7 +117,7 @@ static int l_write(lua_State *L) {
 
 /* ---- deciding and writing at once ---------------------------------------------------------- */
 
-static void to_core(const l_event *read, double now, lc_event *event) {
+static void to_core(const l_event *read, double now, lc_decided *event) {
   memset(event, 0, sizeof *event);
   event->write.entry = (lc_entry){
     .at = isnan(read->at) ? now : read->at,
@@ -143,7 +143,7 @@ static bool is_array(lua_State *L, int index, size_t count) {
 /* Room for events as they are read, and as the core takes them. One is what there mostly is. */
 typedef struct l_room {
   l_event one_read, *read;
-  lc_event one, *events;
+  lc_decided one, *events;
 } l_room;
 
 static void make_room(lua_State *L, l_room *room, size_t count) {
@@ -157,9 +157,9 @@ static bool to_events(lua_State *L, int first, size_t count, double now, l_room 
   bool may_write = lua_istable(L, 4);
   for (size_t i = 0; i < count; i++) {
     l_event *read = &room->read[i];
-    lc_event *event = &room->events[i];
+    lc_decided *event = &room->events[i];
     lua_rawgeti(L, 3, first + (int)i);
-    if (!l_to_event(L, lua_gettop(L), read))
+    if (!l_to_event(L, lua_gettop(L), read) || read->category == L_NO_ID)
       return false;
     to_core(read, now, event);
     if (may_write && read->has_details) {
@@ -192,7 +192,7 @@ static void set_rule(lua_State *L, const lc_entry *entry) {
 }
 
 /* Pushes the outcome of an event that was written or has not matched; the first entry of one that was seen before. */
-static void push_outcome(lua_State *L, const lc_event *event) {
+static void push_outcome(lua_State *L, const lc_decided *event) {
   const lc_entry *entry = &event->write.entry;
   bool written = event->write.result == LC_WRITTEN;
   if (event->write.result == LC_DUPLICATE) {

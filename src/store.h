@@ -124,18 +124,18 @@ lc_status lc_store_write(lc_store *store, lc_text tenant, lc_write *writes, size
                          double deadline, lc_error *error);
 
 /* An event of a company that is kept here, to be decided. */
-typedef struct lc_event {
+typedef struct lc_decided {
   lc_write write;       /* in: of the entry the trigger, lead status, company, event id, details and `at`, and in `from` the
                          * category that the event says the company has, or 0. Out: the result, and the entry as
                          * far as the event came: `action`, `from` (0: unknown), `to`, `status`, `revision` */
   bool only_decide;     /* in: it is not to be written, now */
   lc_reason reason;     /* out, for LC_WRITTEN and LC_UNMATCHED */
-} lc_event;
+} lc_decided;
 
 /* Decides events, and writes down and makes the changes that come of it: all in one transaction, in order; while nothing
  * is to be written, in none. It ends before the first event that takes more than that, because it is not to be
  * written, the user is to be asked, or the company has an unfinished entry: `done` is how many came before. */
-lc_status lc_store_handle(lc_store *store, lc_text tenant, lc_event *events, size_t count, double now, size_t *done,
+lc_status lc_store_handle(lc_store *store, lc_text tenant, lc_decided *events, size_t count, double now, size_t *done,
                           lc_error *error);
 
 /* The company's newest entry, 0 when it has none. LC_CONFLICT while that entry is applying: its end

@@ -258,7 +258,7 @@ static int find_category(const lc_writer *w, lc_entry *entry) {
 }
 
 /* Steps 1 to 3 of an event. LC_WRITTEN: it matched, and is to be written. */
-static lc_status decide_event(const lc_writer *w, const lc_ruleset *ruleset, lc_event *event, lc_error *error) {
+static lc_status decide_event(const lc_writer *w, const lc_ruleset *ruleset, lc_decided *event, lc_error *error) {
   lc_write *write = &event->write;
   lc_entry *entry = &write->entry;
   write->result = LC_WRITTEN;
@@ -280,16 +280,16 @@ static lc_status decide_event(const lc_writer *w, const lc_ruleset *ruleset, lc_
   return LC_OK;
 }
 
-static bool takes_more(const lc_event *event) {
+static bool takes_more(const lc_decided *event) {
   return event->write.result == LC_BUSY
       || (event->write.result == LC_WRITTEN && (event->only_decide || event->write.entry.action == LC_CONFIRM));
 }
 
 /* Decides events from `*done` on until one takes more, or is to be written and `writing` is not allowed. */
-static lc_status handle_events(lc_writer *w, const lc_ruleset *ruleset, lc_event *events, size_t count, bool writing,
+static lc_status handle_events(lc_writer *w, const lc_ruleset *ruleset, lc_decided *events, size_t count, bool writing,
                                size_t *done, lc_error *error) {
   for (; *done < count; ++*done) {
-    lc_event *event = &events[*done];
+    lc_decided *event = &events[*done];
     int32_t category = event->write.entry.from;
     lc_status status = decide_event(w, ruleset, event, error);
     if (status != LC_OK || takes_more(event))
@@ -309,7 +309,7 @@ static lc_status handle_events(lc_writer *w, const lc_ruleset *ruleset, lc_event
   return LC_OK;
 }
 
-lc_status lc_store_handle(lc_store *store, lc_text tenant, lc_event *events, size_t count, double now, size_t *done,
+lc_status lc_store_handle(lc_store *store, lc_text tenant, lc_decided *events, size_t count, double now, size_t *done,
                           lc_error *error) {
   lc_writer w = { .store = store, .tenant = lc_key_of(tenant), .now = now };
   const lc_ruleset *ruleset;
