@@ -1,6 +1,7 @@
 --- A config is plain data. This spec shows what may be in one, what a save refuses and how it says so.
 
 local config = require "leadcat.config"
+local core = require "leadcat.core"
 local json = require "leadcat.json"
 local preset = require "leadcat.preset"
 local times = require "support.times"
@@ -393,6 +394,133 @@ describe("a warning", function()
   end)
 end)
 
+describe("rules that work against each other", function()
+  local LEAD, CUSTOMER = 1, 5 -- 2 Marketing qualified lead, 3 Opportunity, 4 Lost opportunity, 6 Partner, 7 Lost
+  local STATUS = "lead_status_set"
+
+  -- The preset with these rules: "registered>3 won>5? status:5>3", a "?" for asking, a "-" for off.
+  local function with_rules(short)
+    local cfg = preset.get("superoffice")
+    cfg.rules = {}
+    for off, name, status, to, ask in short:gmatch("(%-?)(%l+):?(%d*)>(%d+)(%??)") do
+      cfg.rules[#cfg.rules + 1] = {
+        trigger = name == "status" and STATUS or "sale_" .. name, enabled = off == "", ask = ask ~= "",
+        set_category = tonumber(to), lead_status = tonumber(status),
+      }
+    end
+    return cfg
+  end
+
+  local function no_lead_status(cfg)
+    for _, category in ipairs(cfg.categories) do
+      category.lead_status = nil
+    end
+  end
+  local function lead_status_for(id)
+    return function(cfg)
+      no_lead_status(cfg)
+      cfg.categories[id].lead_status = true
+    end
+  end
+  local function only(id)
+    return function(cfg)
+      for _, category in ipairs(cfg.categories) do
+        category.group = category.id == id and category.group or "other"
+        category.lead_status = category.id == id and category.lead_status or nil
+      end
+    end
+  end
+
+  -- Rules, a change of the categories; then for each warning: path, code, what the example's event is and does.
+  local ROWS = {
+    { "" },
+    { "registered>3 won>5 lost>4" },
+    { "registered>3? won>5? lost>4? status:5>3" },
+    { "won>5" },
+    { "-registered>3 -won>3" },
+    { "status:1>5 status:2>6 status:3>7 won>5 lost>7" },
+    { "status:5>3 lost>4 won>5" },
+    { "registered>1 lost>3" }, -- a new sale each time
+
+    { "registered>3", nil, { "categories[3]", "category_dead_end", "sale_registered 3: already_in_category" } },
+    { "lost>4 -won>5", nil, { "categories[4]", "category_dead_end", "sale_lost 4: already_in_category" } },
+    { "status:5>3", nil, { "categories[3]", "category_dead_end", STATUS .. ":5 3: already_in_category" },
+      { "categories[4]", "category_dead_end", STATUS .. ":5 4: lead_status_not_enabled" } },
+    { "status:5>3", function(cfg) cfg.categories[3].deleted, cfg.categories[4].deleted = nil, true end,
+      { "categories[3]", "category_dead_end", STATUS .. ":5 3: already_in_category" } },
+
+    { "won>5 lost>7", only(CUSTOMER), { "rules[1]", "rule_never_fires", "sale_won 5: not_potential_customer" },
+      { "rules[2]", "rule_never_fires", "sale_lost 7: not_potential_customer" } },
+    { "won>5 status:5>3", no_lead_status,
+      { "rules[2]", "rule_never_fires", STATUS .. ":5 1: lead_status_not_enabled" } },
+    { "won>1 status:1>5", only(LEAD), { "rules[1]", "rule_never_fires", "sale_won 1: already_in_category" } },
+
+    { "won>5 status:1>1", lead_status_for(LEAD), { "rules[2]", "rule_hidden", STATUS .. ":1 1: already_in_category" } },
+    { "registered>5 won>6", nil, { "rules[2]", "rule_hidden", "sale_won 5: not_potential_customer" } },
+    { "lost>7 registered>3 won>3", nil, { "rules[3]", "rule_hidden", "sale_won 3: already_in_category" } },
+    { "registered>5 lost>7", nil, { "rules[2]", "rule_hidden", "sale_lost 5: not_potential_customer" } },
+    { "registered>5? won>6" },
+
+    { "won>3 lost>4", nil, { "rules[2]", "rule_cycle", "sale_won 4: update 3" } },
+    { "won>5 status:1>1 status:4>2 status:5>3", nil, { "rules[3]", "rule_cycle", STATUS .. ":1 2: update 1" } },
+    { "won>5 status:5>3 status:1>1?", nil, { "rules[3]", "rule_cycle", STATUS .. ":5 1: update 3" } },
+    { "won>5 status:1>1 status:2>1 status:5>4" },
+
+    { "registered>3 won>2 lost>7", nil, { "rules[2]", "rule_chain", "sale_registered 2: update 3" } },
+    { "won>2 lost>7", nil, { "rules[1]", "rule_chain", "sale_lost 2: update 7" } },
+    { "won>2 status:5>7", nil, { "rules[1]", "rule_chain", STATUS .. ":5 2: update 7" } },
+  }
+  local function told(cfg, problem)
+    local event, decide = problem.example, (core.decider(cfg))
+    local action, to, reason = decide(event.trigger, event.category, event.lead_status)
+    local result = action == "none" and reason or action .. " " .. to
+    return { problem.path, problem.code,
+      ("%s %d: %s"):format(config.rule_key(event.trigger, event.lead_status), event.category, result) }
+  end
+
+  for _, row in ipairs(ROWS) do
+    it("are warned of, with an event that shows it: " .. row[1], function()
+      local cfg, found = with_rules(row[1]), {}
+      if row[2] then
+        row[2](cfg)
+      end
+      for i, problem in ipairs(config.problems(cfg)) do
+        assert.equal("warning", problem.severity)
+        found[i] = told(cfg, problem)
+      end
+      assert.same(from(row, 3), found)
+    end)
+  end
+
+  it("say in words what happens", function()
+    local cfg = with_rules("registered>2 won>3 lost>4")
+    assert.equal("rules[2] leaves companies that have bought potential customers: from category 3 (Opportunity), "
+      .. "rules[1] (sale_registered) moves them right on to category 2 (Marketing qualified lead)",
+      config.problems(cfg)[1].message)
+  end)
+
+  it("are not judged while something is wrong", function()
+    local cfg = with_rules("registered>5 won>6 lost>99")
+    assert.same({ "rules[3].set_category category_unknown" }, lines(config.problems(cfg)))
+  end)
+
+  it("do not flood, and take time that grows with the config, not with its square", function()
+    local function seconds(count)
+      local cfg = with_rules("")
+      for i = 1, count do
+        cfg.categories[i] = { id = i, name = "c" .. i, group = "potential_customer", lead_status = i % 10 == 0 }
+        cfg.lead_statuses[i] = { id = i, name = "s" .. i }
+        cfg.rules[i] = { trigger = STATUS, lead_status = i, enabled = true, set_category = i }
+      end
+      local start = os.clock()
+      assert.equal(8 + 1, #config.problems(cfg))
+      return os.clock() - start
+    end
+    local count = times(1000)
+    assert.is_true(seconds(10 * count) < 30 * seconds(count) + 0.2)
+  end)
+end)
+
 describe("a message", function()
   local function message(change)
     local cfg = small()
@@ -507,7 +635,9 @@ describe("garbage", function()
       duplicate_rule duplicate_name wrong_type out_of_range]]):gmatch("%S+") do
     CODES[code] = "error"
   end
-  CODES.rule_never_fires, CODES.unknown_field = "warning", "warning"
+  for code in ("rule_never_fires rule_hidden rule_cycle rule_chain category_dead_end unknown_field"):gmatch("%S+") do
+    CODES[code] = "warning"
+  end
 
   local cycle = {}
   cycle.cycle = cycle

@@ -471,12 +471,14 @@ describe("the page", function()
   it("has words for every code, and shows the English message of any other", function()
     local function shown(code)
       return html(MIXED, { language = "no", problems = {
-        { path = "rules[2].set_category", code = code, message = "In English.", severity = "error" },
+        { path = "rules[2].set_category", code = code, message = "In English.", severity = "error",
+          example = { trigger = "sale_won", company = "example", category = 1 } },
       } })
     end
     for code in ("duplicate_id name_required unknown_group lead_status_outside_potential_customer unknown_trigger "
       .. "category_required category_unknown category_deleted lead_status_required lead_status_unknown "
-      .. "lead_status_deleted duplicate_rule duplicate_name wrong_type out_of_range rule_never_fires"):gmatch "%S+" do
+      .. "lead_status_deleted duplicate_rule duplicate_name wrong_type out_of_range rule_never_fires rule_hidden "
+      .. "rule_cycle rule_chain category_dead_end"):gmatch "%S+" do
       assert.is_nil(shown(code):find("In English", 1, true), code)
     end
     assert.matches("In English.", shown "new_code", 1, true)
@@ -492,6 +494,18 @@ describe("the page", function()
     assert.matches('<div class="leadcat-notice">', shown, 1, true)
     assert.matches("This rule never does anything", shown, 1, true)
     assert.is_nil(shown:find("unknown_field", 1, true) or shown:find("note is", 1, true))
+  end)
+
+  it("says where a company goes by rules that work against each other", function()
+    local cfg = with_rules {
+      { trigger = "sale_lost", enabled = true, set_category = 7 },
+      { trigger = "lead_status_set", lead_status = 1, enabled = true, set_category = 1 },
+      { trigger = "lead_status_set", lead_status = 5, enabled = true, set_category = 3 },
+    }
+    local shown = html(cfg, { language = "no", problems = config.problems(cfg) })
+    assert.matches("Fra Salgsmulighet, som denne regelen setter, fører «Oppdater kategori når en lead-status settes "
+      .. "til Åpen» tilbake til Lead: ", shown, 1, true)
+    assert.is_nil(shown:find("data-leadcat-edited", 1, true))
   end)
 
   it("shows problems of anything at all", function()

@@ -1,6 +1,7 @@
 --- A config as plain data: what is wrong with it, its normal form, and the names in it; apart from the engine because
 -- imports, pages and the command line judge configs that no engine has opened.
 
+local flow = require "leadcat.flow"
 local json = require "leadcat.json"
 local language_tag = require "leadcat.language"
 local schema = require "leadcat.schema"
@@ -38,6 +39,7 @@ local config = {}
 ---@field code string
 ---@field message string where, what is wrong and what would be right, in English
 ---@field severity "error"|"warning"
+---@field example? leadcat.Event of a warning about rules (`flow.lua`): the company is in its `category`
 
 config.TRIGGERS = { "sale_registered", "sale_won", "sale_lost", "lead_status_set" }
 config.GROUPS = { "customer", "lost", "other", "partner", "potential_customer" }
@@ -292,27 +294,6 @@ local function check_unique_rule(found, path, rule, i, seen)
   seen[key] = seen[key] or i
 end
 
-local function can_start(category, trigger)
-  return category.group == "potential_customer" and (trigger ~= "lead_status_set" or category.lead_status == true)
-end
-
--- Deleted categories count: a company may still stand there.
-local function count_starts(categories)
-  local starts = {}
-  for _, trigger in ipairs(config.TRIGGERS) do
-    starts[trigger] = 0
-    for _, category in pairs(categories.by_id) do
-      starts[trigger] = starts[trigger] + (can_start(category, trigger) and 1 or 0)
-    end
-  end
-  return starts
-end
-
-local function never_fires(rule, categories, starts)
-  local target = categories.by_id[rule.set_category]
-  return starts[rule.trigger] == (can_start(target, rule.trigger) and 1 or 0)
-end
-
 local function check_rule(found, path, rule, categories, statuses)
   local by_status = rule.trigger == "lead_status_set"
   if TRIGGER[rule.trigger] and not by_status and rule.lead_status ~= nil then
@@ -327,17 +308,12 @@ local function check_rule(found, path, rule, categories, statuses)
 end
 
 local function check_rules(found, rules, categories, statuses)
-  local seen, starts = {}, count_starts(categories)
+  local seen = {}
   for i, rule in ipairs(check_sequence(found, "rules", rules)) do
-    local at, before = ("rules[%d]"):format(i), #found
+    local at = ("rules[%d]"):format(i)
     if check_object(found, at, rule, RULE) then
       check_unique_rule(found, at, rule, i, seen)
       check_rule(found, at, rule, categories, statuses)
-      if rule.enabled and not config.has_errors(found, before) and never_fires(rule, categories, starts) then
-        warn(found, at, "rule_never_fires", "can never set category %d%s: no other category it could start from is %s",
-          rule.set_category, label(categories.by_id[rule.set_category]),
-          rule.trigger == "lead_status_set" and "a potential_customer with lead_status" or "a potential_customer")
-      end
     end
   end
 end
@@ -345,7 +321,8 @@ end
 -- The whole ----------------------------------------------------------------------------------------------------------
 
 --- Everything that is wrong with a config, at once: first what concerns the whole, then categories, lead statuses and
---- rules by index. Never raises, whatever a client has sent. Takes time in proportion to the size of the config.
+--- rules by index. What the rules come to together is warned of where nothing is wrong. Never raises, whatever a client
+--- has sent. Takes time in proportion to the size of the config.
 ---@param cfg any
 ---@return leadcat.Problem[] problems empty when the config is clean
 function config.problems(cfg)
@@ -354,17 +331,21 @@ function config.problems(cfg)
     local categories = check_list(found, "categories", cfg.categories, CATEGORY)
     local statuses = check_list(found, "lead_statuses", cfg.lead_statuses, LEAD_STATUS)
     check_rules(found, cfg.rules, categories, statuses)
+    if not config.has_errors(found) then
+      flow.check(found, cfg, categories.by_id, function(id)
+        return ("%d"):format(id) .. label(categories.by_id[id])
+      end)
+    end
   end
   return found
 end
 
 --- Whether one of the problems stands in the way of saving.
 ---@param problems leadcat.Problem[]
----@param skip? integer how many problems to pass over
 ---@return boolean
-function config.has_errors(problems, skip)
-  for i = (skip or 0) + 1, #problems do
-    if problems[i].severity == "error" then
+function config.has_errors(problems)
+  for _, problem in ipairs(problems) do
+    if problem.severity == "error" then
       return true
     end
   end

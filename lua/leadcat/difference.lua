@@ -59,11 +59,8 @@ end
 local ABSENT = {}
 
 local function rule_name(diff, rule)
-  local label = wording.sentence(diff.words, "settings." .. rule.trigger)
-  if rule.trigger == "lead_status_set" then
-    label = label .. " " .. name_of(diff, "lead_statuses", rule.lead_status)
-  end
-  return label
+  local status = rule.lead_status and name_of(diff, "lead_statuses", rule.lead_status)
+  return wording.rule(diff.words, rule.trigger, status)
 end
 
 local function compare_targets(diff, name, old, new)

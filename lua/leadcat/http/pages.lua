@@ -50,6 +50,7 @@ function pages.settings(context)
   local saved = request_of.fields(context.request.query).saved == tostring(cfg.revision)
   return response.html(context, 200, settings_page.html(model(context, {
     config = cfg, revision = cfg.revision, licensed = is_licensed(context), saved = saved and cfg.revision or nil,
+    problems = context.engine:check(cfg),
   })))
 end
 

@@ -179,6 +179,17 @@ return {
   ["settings.problem.out_of_range"] = "Dette tal er for stort eller for lille.",
   ["settings.problem.rule_never_fires"] =
     "Denne regel gør aldrig noget: Der er ingen anden kategori, den kan starte fra.",
+  ["settings.problem.rule_hidden"] =
+    "Denne regel gør næsten aldrig noget: Når det er dens tur, er firmaet allerede i {category}, og derfra starter "
+      .. "den ikke.",
+  ["settings.problem.rule_cycle"] =
+    "Fra {category}, som denne regel sætter, fører “{rule}” tilbage til {target}: Et firma kan gå rundt i det "
+      .. "uendelige.",
+  ["settings.problem.rule_chain"] =
+    "Når et salg er vundet, er firmaet i {category} og stadig en potentiel kunde, og ”{rule}” flytter det straks "
+      .. "videre til {target}.",
+  ["settings.problem.category_dead_end"] =
+    "Firmaer bliver stående her: Ingen regel, der er slået til, fører ud af denne kategori.",
 
   -- What changed between two configs.
   ["difference.rule_on"] = "”{rule}” blev slået til.",

@@ -187,6 +187,16 @@ return {
   ["settings.problem.out_of_range"] = "Diese Zahl ist zu groß oder zu klein.",
   ["settings.problem.rule_never_fires"] =
     "Diese Regel bewirkt nie etwas: Es gibt keine andere Kategorie, von der sie ausgehen könnte.",
+  ["settings.problem.rule_hidden"] =
+    "Diese Regel bewirkt fast nie etwas: Wenn sie an der Reihe ist, steht die Firma schon in {category}, und von "
+      .. "dort geht sie nicht aus.",
+  ["settings.problem.rule_cycle"] =
+    "Von {category}, das diese Regel setzt, führt „{rule}“ zurück zu {target}: Eine Firma kann endlos im Kreis gehen.",
+  ["settings.problem.rule_chain"] =
+    "Nach einem gewonnenen Verkauf steht die Firma in {category} und ist noch ein potenzieller Kunde, und „{rule}“ "
+      .. "setzt sie gleich weiter auf {target}.",
+  ["settings.problem.category_dead_end"] =
+    "Firmen bleiben hier: Keine eingeschaltete Regel führt aus dieser Kategorie heraus.",
 
   -- What changed between two configs.
   ["difference.rule_on"] = "„{rule}“ wurde eingeschaltet.",

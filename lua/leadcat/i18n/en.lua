@@ -180,6 +180,16 @@ return {
   ["settings.problem.out_of_range"] = "This number is too large or too small.",
   ["settings.problem.rule_never_fires"] =
     "This rule never does anything: there is no other category it could start from.",
+  ["settings.problem.rule_hidden"] =
+    "This rule hardly ever does anything: when its turn comes, the company is already in {category}, where it does "
+      .. "not start.",
+  ["settings.problem.rule_cycle"] =
+    "From {category}, which this rule sets, “{rule}” leads back to {target}: a company can go round for ever.",
+  ["settings.problem.rule_chain"] =
+    "After a sale is won the company is in {category}, still a potential customer, and “{rule}” moves it right on "
+      .. "to {target}.",
+  ["settings.problem.category_dead_end"] =
+    "Companies stay here: no rule that is switched on leads out of this category.",
 
   -- What changed between two configs.
   ["difference.rule_on"] = "“{rule}” was switched on.",

@@ -184,6 +184,17 @@ return {
   ["settings.problem.out_of_range"] = "Dit getal is te groot of te klein.",
   ["settings.problem.rule_never_fires"] =
     "Deze regel doet nooit iets: er is geen andere categorie waarvan hij kan uitgaan.",
+  ["settings.problem.rule_hidden"] =
+    "Deze regel doet bijna nooit iets: als hij aan de beurt is, staat het bedrijf al in {category}, en daar gaat "
+      .. "hij niet van uit.",
+  ["settings.problem.rule_cycle"] =
+    "Vanuit {category}, dat deze regel instelt, leidt ‘{rule}’ terug naar {target}: een bedrijf kan eindeloos "
+      .. "rondgaan.",
+  ["settings.problem.rule_chain"] =
+    "Na een gewonnen verkoop staat het bedrijf in {category} en is het nog een potentiële klant, en ‘{rule}’ zet "
+      .. "het meteen door naar {target}.",
+  ["settings.problem.category_dead_end"] =
+    "Bedrijven blijven hier staan: geen enkele ingeschakelde regel leidt uit deze categorie.",
 
   -- What changed between two configs.
   ["difference.rule_on"] = "‘{rule}’ is ingeschakeld.",

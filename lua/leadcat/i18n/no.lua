@@ -179,6 +179,17 @@ return {
   ["settings.problem.out_of_range"] = "Dette tallet er for stort eller for lite.",
   ["settings.problem.rule_never_fires"] =
     "Denne regelen gjør aldri noe: Det finnes ingen annen kategori den kan starte fra.",
+  ["settings.problem.rule_hidden"] =
+    "Denne regelen gjør nesten aldri noe: Når den skal virke, er firmaet allerede i {category}, og derfra starter "
+      .. "den ikke.",
+  ["settings.problem.rule_cycle"] =
+    "Fra {category}, som denne regelen setter, fører «{rule}» tilbake til {target}: Et firma kan gå rundt i det "
+      .. "uendelige.",
+  ["settings.problem.rule_chain"] =
+    "Når et salg er vunnet, er firmaet i {category} og fortsatt en potensiell kunde, og «{rule}» flytter det rett "
+      .. "videre til {target}.",
+  ["settings.problem.category_dead_end"] =
+    "Firmaer blir værende her: Ingen regel som er slått på, fører ut av denne kategorien.",
 
   -- What changed between two configs.
   ["difference.rule_on"] = "«{rule}» ble slått på.",

@@ -179,6 +179,17 @@ return {
   ["settings.problem.out_of_range"] = "Detta tal är för stort eller för litet.",
   ["settings.problem.rule_never_fires"] =
     "Denna regel gör aldrig något: Det finns ingen annan kategori som den kan utgå från.",
+  ["settings.problem.rule_hidden"] =
+    "Denna regel gör nästan aldrig något: När det är dess tur är företaget redan i {category}, och därifrån utgår "
+      .. "den inte.",
+  ["settings.problem.rule_cycle"] =
+    "Från {category}, som denna regel anger, leder ”{rule}” tillbaka till {target}: Ett företag kan gå runt i all "
+      .. "evighet.",
+  ["settings.problem.rule_chain"] =
+    "När en försäljning har vunnits är företaget i {category} och fortfarande en potentiell kund, och ”{rule}” "
+      .. "flyttar det genast vidare till {target}.",
+  ["settings.problem.category_dead_end"] =
+    "Företag blir kvar här: Ingen regel som är påslagen leder ut ur den här kategorin.",
 
   -- What changed between two configs.
   ["difference.rule_on"] = "”{rule}” slogs på.",

@@ -15,7 +15,7 @@ local settings = {}
 ---@field config leadcat.Config to show; may have errors
 ---@field revision integer that it was made from
 ---@field edit? leadcat.SettingsEdit of the form that was submitted, as `settings_form.read` gives it; nil for a fresh page
----@field problems? leadcat.Problem[] what stood in the way of saving
+---@field problems? leadcat.Problem[] what stood in the way of saving, and warnings
 ---@field changes? string[] what somebody else has saved meanwhile
 ---@field saved? integer the revision that was saved just now
 ---@field licensed? boolean false: nothing can be saved
@@ -95,12 +95,29 @@ local MESSAGES = {
   duplicate_id = true, name_required = true, unknown_group = true, lead_status_outside_potential_customer = true,
   unknown_trigger = true, category_required = true, category_unknown = true, category_deleted = true,
   lead_status_required = true, lead_status_unknown = true, lead_status_deleted = true, duplicate_rule = true,
-  duplicate_name = true, wrong_type = true, out_of_range = true, rule_never_fires = true,
+  duplicate_name = true, wrong_type = true, out_of_range = true, rule_never_fires = true, category_dead_end = true,
 }
+local WITH_EXAMPLE = { rule_hidden = true, rule_cycle = true, rule_chain = true }
+
+-- Where the company of a warning's example is, which rule meets it there, and where that one leads.
+local function names_of(form, example)
+  local key = config.rule_key(example.trigger, example.lead_status)
+  for _, rule in ipairs(form.config.rules) do
+    if config.rule_key(rule.trigger, rule.lead_status) == key then
+      return {
+        rule = wording.rule(form, rule.trigger, rule.lead_status
+          and wording.name_of(form.lead_statuses, rule.lead_status, form.language)),
+        category = wording.name_of(form.categories, example.category, form.language),
+        target = wording.name_of(form.categories, rule.set_category, form.language),
+      }
+    end
+  end
+end
 
 local function message_of(form, problem)
-  if MESSAGES[problem.code] then
-    return text(form, "problem." .. problem.code)
+  local names = WITH_EXAMPLE[problem.code] and problem.example and names_of(form, problem.example)
+  if names or MESSAGES[problem.code] then
+    return text(form, "problem." .. problem.code, names)
   end
   return wording.line(problem.message) or problem.code
 end
@@ -506,7 +523,7 @@ local function sections(form)
 end
 
 local function form_element(form)
-  local dirty = form.edit or form.problems or form.changes
+  local dirty = form.edit or form.changes
   return h.form { class = "leadcat-settings", method = "post", action = (form.base or page.BASE) .. "/settings",
     novalidate = true, autocomplete = "off", data_leadcat_edited = dirty and "true" or nil,
     data_leadcat_unsaved = text(form, "unsaved"), data_leadcat_unnamed = text(form, "unnamed"),

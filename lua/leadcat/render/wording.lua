@@ -91,6 +91,16 @@ function wording.sentence(words, key, names)
   return words.strings:text(words.language, key, values)
 end
 
+--- What to call a rule: its label in the settings.
+---@param words leadcat.Words
+---@param trigger string
+---@param lead_status? string the name of the lead status, for `lead_status_set`
+---@return string
+function wording.rule(words, trigger, lead_status)
+  local label = wording.sentence(words, "settings." .. trigger)
+  return trigger == "lead_status_set" and lead_status and label .. " " .. lead_status or label
+end
+
 --- What led to a question or to an entry of the journal: the sale, or the lead status.
 ---@param words leadcat.Words
 ---@param record {trigger: string, sale?: table, contact?: table, lead_status?: integer}
