@@ -1074,6 +1074,57 @@ describe("the journal", function()
     engine:close()
   end)
 
+  it("is searched by who, what, how it ended, which rules and when, all of which must be true", function()
+    local engine, start = filled()
+    local ann = { id = 7, name = "Ann" }
+    assert(engine:save(stores.config { sale_won = { CUSTOMER, ask = true }, sale_lost = { LOST_OPPORTUNITY, ask = true } }))
+    engine:handle { id = 8, trigger = "sale_lost", company = 3, category = LEAD, choice = false, actor = ann }
+    engine:handle { id = 9, trigger = "sale_won", company = 4, category = LEAD, at = start + 5 }
+    for _, row in ipairs {
+      { { actor = "bob" }, "7 6 5 4 3 2 1" }, { { actor = 7 }, "8" }, { { actor = "7" }, "8" }, { { actor = "Ann" }, "8" },
+      { { actor = "An" }, "" }, { { trigger = "sale_won", revision = 2 }, "9" }, { { trigger = "sale_lost" }, "8" },
+      { { status = "updated", company = 2 }, "6 4 2" }, { { status = "awaiting_confirmation" }, "9" },
+      { { status = "declined" }, "8" }, { { revision = 2 }, "9 8" }, { { revision = 3 }, "" },
+      { { since = start + 20, before = start + 40 }, "4 3" }, { { before = start + 20 }, "9 2 1" },
+      { { run = "run-1" }, "" }, { { actor = "bob", limit = 2 }, "7 6" },
+    } do
+      assert.equal(row[2], ids(engine:history(row[1])))
+    end
+    engine:close()
+  end)
+
+  it("is searched a bounded way at a time, to its end", function()
+    local engine = open { sale_won = { CUSTOMER, ask = true } }
+    local events, count = {}, 10000
+    for i = 1, count + 500 do
+      local trigger = i == 1 and "sale_lost" or "sale_won"
+      events[i] = { trigger = trigger, company = i, category = LEAD, actor = { id = i % 5000 } }
+    end
+    assert(engine:save(stores.config { sale_won = { CUSTOMER, ask = true }, sale_lost = { LOST_OPPORTUNITY, ask = true } }))
+    assert(engine:handle_many(events))
+    local found, going_on = engine:history { trigger = "sale_lost" }
+    assert.same({ {}, 500 }, { found, #engine:history { after = going_on, limit = 1000 } })
+    found, going_on = engine:history { trigger = "sale_lost", after = going_on }
+    assert.same({ 1, nil }, { #found, going_on })
+    local companies = {}
+    for _, entry in ipairs(engine:history { actor = 3 }) do
+      companies[#companies + 1] = entry.company
+    end
+    assert.same({ 10003, 5003 }, companies)
+    engine:close()
+  end)
+
+  it("says where to go on, as long as there may be more", function()
+    local engine = filled()
+    local page, going_on = engine:history { limit = 7 }
+    assert.equal(page[7].entry, going_on)
+    assert.same({ {} }, { engine:history { after = going_on } })
+    assert.is_nil(select(2, engine:history { limit = 8 }))
+    assert.is_nil(select(2, engine:history { actor = "bob" }))
+    assert.equal(page[2].entry, select(2, engine:history { actor = "bob", limit = 2 }))
+    engine:close()
+  end)
+
   it("can be walked page by page, to its end", function()
     local engine = filled()
     for _, company in ipairs { false, 1 } do
@@ -1123,7 +1174,10 @@ describe("the journal", function()
   it("takes only options that there are", function()
     local engine = open {}
     for _, row in ipairs {
-      { { companies = 1 }, "unknown option 'companies' %(there are after, company, limit, since%)" },
+      { { companies = 1 }, "unknown option 'companies' %(there are actor, after, before, company, limit, " },
+      { { status = "done" }, "option 'status': one of applying, updated, .*, superseded expected, got 'done'" },
+      { { trigger = "x" }, "option 'trigger': one of sale_registered, .* expected, got 'x'" },
+      { { actor = "" }, "actor must have 1 to 255 bytes" },
       { { limit = "2" }, "option 'limit': an integer expected, got '2'" },
       { { limit = 2.5 }, "option 'limit': an integer expected, got 2.5" },
       { { since = "today" }, "option 'since': a number expected, got 'today'" },

@@ -16,6 +16,7 @@ local metrics = require "leadcat.metrics"
 local options_of = require "leadcat.options"
 local platform = require "leadcat.platform"
 local question = require "leadcat.question"
+local search = require "leadcat.search"
 local settings = require "leadcat.settings"
 local simulate = require "leadcat.simulate"
 local undo = require "leadcat.undo"
@@ -53,6 +54,7 @@ local upkeep = require "leadcat.upkeep"
 ---@field backup fun(self: leadcat.Engine, path: string, options?: table): true?, string?, string?
 ---@field view fun(self: leadcat.Engine, record: leadcat.Confirmation, options?: table): leadcat.View?, string?, string?
 ---@field render fun(self: leadcat.Engine, view: leadcat.View, format: string, ...): string
+---@field company_name fun(self: leadcat.Engine, company: string|integer): string?
 ---@field recover fun(self: leadcat.Engine): table?, string?, string?
 local Engine = {}
 Engine.__index = Engine
@@ -65,7 +67,7 @@ Engine.flush, Engine.metrics = metrics.flush, metrics.metrics
 Engine.propose, Engine.resolve = question.propose, question.resolve
 Engine.confirmation, Engine.confirmations = question.confirmation, question.confirmations
 Engine.count_confirmations = question.count_confirmations
-Engine.view, Engine.render = question.view, question.render
+Engine.view, Engine.render, Engine.company_name = question.view, question.render, question.company_name
 Engine.maintain, Engine.sweep, Engine.backup = upkeep.maintain, upkeep.sweep, upkeep.backup
 
 local HOOKS = { "guard", "updated", "awaiting_confirmation", "unchanged", "failed" }
@@ -306,29 +308,18 @@ end
 
 -- Looking back --------------------------------------------------------------------------------------------------------
 
-local HISTORY = {
-  company = options_of.id, limit = options_of.limit, since = options_of.of_type "number",
-  after = options_of.whole(1, 2 ^ 53),
-}
-
---- The journal, newest first.
----@param query? {company?: string|integer, since?: number, limit?: integer, after?: integer} since: seconds since 1970; limit: 1 to 1000, default 100; after: an entry, to go on behind it
+--- The journal, newest first. Any field but `company` is looked for: a page may then have fewer entries than `limit`, or
+--- none, and yet not be the last.
+---@param query? {company?: string|integer, actor?: string|integer, trigger?: string, status?: string, revision?: integer, run?: string, since?: number, before?: number, limit?: integer, after?: integer} actor: an id, or a whole name; since, before: seconds since 1970; limit: 1 to 1000, default 100; after: an entry, to go on behind it
 ---@return leadcat.Entry[]? entries
----@return string? message
+---@return integer|string|nil next where to go on, as `after`; nil when there is nothing more (or the message)
 ---@return string? code
 function Engine:history(query)
   self:_check_open()
-  query = options_of.check(query, HISTORY)
+  query = options_of.check(query, search.QUERY)
   local company = query.company and event_of.check_key(query.company, "company")
-  local stored, message, code = self._store:history(self._tenant, company, query.since, query.after,
-    options_of.page(query.limit))
-  if not stored then
-    return nil, message, code
-  end
-  for i, entry in ipairs(stored) do
-    stored[i] = journal.entry(entry, self._tenant)
-  end
-  return stored
+  local actor = query.actor and event_of.check_key(query.actor, "actor")
+  return search.page(self, query, company, actor)
 end
 
 --- What a config would have done with these events; writes nothing.

@@ -22,6 +22,7 @@ local journal = {}
 ---@field event_id? string
 ---@field confirmation? string
 ---@field undoes? integer the entry that this one takes back
+---@field run? string the id of the replay, backfill or undo of many that it belongs to
 ---@field error? string
 
 ---@class leadcat.Outcome
@@ -99,6 +100,7 @@ function journal.entry(stored, tenant)
     event_id = stored.event_id,
     confirmation = stored.confirmation,
     undoes = stored.status ~= "superseded" and details.undoes or nil, -- that one has the details of what superseded it
+    run = details.run,
     error = stored.error,
   }
 end

@@ -16,8 +16,11 @@ local question = {}
 
 -- Views ----------------------------------------------------------------------------------------------------------------
 
--- What the company is called, where the host says it.
-local function company_name(self, company)
+--- What the host calls a company.
+---@param company string|integer
+---@return string? name nil where the host does not say
+function question:company_name(company)
+  self:_check_open()
   local name = self.host.company_name and apply.call("company_name", self.host.company_name, company, self._tenant)
   return type(name) == "string" and name or nil
 end
@@ -29,7 +32,7 @@ local function new_view(self, record, actor)
   end
   local strings = self.strings
   local language = strings:language(actor and actor.language, self.language)
-  return view_of.new(record, cfg, strings, language, { company = company_name(self, record.company) })
+  return view_of.new(record, cfg, strings, language, { company = self:company_name(record.company) })
 end
 
 local BY_ACTOR = { actor = options_of.actor }
