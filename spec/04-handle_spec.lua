@@ -1074,15 +1074,18 @@ describe("the journal", function()
     engine:close()
   end)
 
+  local ASKING = { sale_won = { CUSTOMER, ask = true }, sale_lost = { LOST_OPPORTUNITY, ask = true } }
+
   it("is searched by who, what, how it ended, which rules and when, all of which must be true", function()
     local engine, start = filled()
     local ann = { id = 7, name = "Ann" }
-    assert(engine:save(stores.config { sale_won = { CUSTOMER, ask = true }, sale_lost = { LOST_OPPORTUNITY, ask = true } }))
+    assert(engine:save(stores.config(ASKING)))
     engine:handle { id = 8, trigger = "sale_lost", company = 3, category = LEAD, choice = false, actor = ann }
     engine:handle { id = 9, trigger = "sale_won", company = 4, category = LEAD, at = start + 5 }
     for _, row in ipairs {
-      { { actor = "bob" }, "7 6 5 4 3 2 1" }, { { actor = 7 }, "8" }, { { actor = "7" }, "8" }, { { actor = "Ann" }, "8" },
-      { { actor = "An" }, "" }, { { trigger = "sale_won", revision = 2 }, "9" }, { { trigger = "sale_lost" }, "8" },
+      { { actor = "bob" }, "7 6 5 4 3 2 1" }, { { actor = 7 }, "8" }, { { actor = "7" }, "8" },
+      { { actor = "Ann" }, "8" }, { { actor = "An" }, "" }, { { trigger = "sale_won", revision = 2 }, "9" },
+      { { trigger = "sale_lost" }, "8" },
       { { status = "updated", company = 2 }, "6 4 2" }, { { status = "awaiting_confirmation" }, "9" },
       { { status = "declined" }, "8" }, { { revision = 2 }, "9 8" }, { { revision = 3 }, "" },
       { { since = start + 20, before = start + 40 }, "4 3" }, { { before = start + 20 }, "9 2 1" },
@@ -1100,7 +1103,7 @@ describe("the journal", function()
       local trigger = i == 1 and "sale_lost" or "sale_won"
       events[i] = { trigger = trigger, company = i, category = LEAD, actor = { id = i % 5000 } }
     end
-    assert(engine:save(stores.config { sale_won = { CUSTOMER, ask = true }, sale_lost = { LOST_OPPORTUNITY, ask = true } }))
+    assert(engine:save(stores.config(ASKING)))
     assert(engine:handle_many(events))
     local found, going_on = engine:history { trigger = "sale_lost" }
     assert.same({ {}, 500 }, { found, #engine:history { after = going_on, limit = 1000 } })

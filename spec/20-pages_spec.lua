@@ -1,12 +1,15 @@
 --- The pages of questions, of the journal and of problems: what stands on them, in which words, and that names stay names.
 
 local confirmation = require "leadcat.render.confirmation"
+local csv = require "leadcat.csv"
 local h = require "leadcat.render.html"
 local history = require "leadcat.render.history"
+local history_csv = require "leadcat.render.history_csv"
 local i18n = require "leadcat.i18n"
 local inbox = require "leadcat.render.inbox"
 local preset = require "leadcat.preset"
 local problem = require "leadcat.render.problem"
+local revision = require "leadcat.render.revision"
 local view = require "leadcat.render.view"
 local views = require "support.views"
 
@@ -211,7 +214,7 @@ end
 -- The texts of the first row's cells.
 local function cells(markup)
   local texts = {}
-  for cell in markup:match("<tbody><tr>(.-)</tr>"):gmatch "<td[^>]*>(.-)</td>" do
+  for cell in markup:match("<tbody[^>]*><tr[^>]*>(.-)</tr>"):gmatch "<td[^>]*>(.-)</td>" do
     texts[#texts + 1] = cell:gsub("<[^>]*>", "")
   end
   return texts
@@ -219,8 +222,8 @@ end
 
 describe("the journal", function()
   it("says when, who, what, from where to where, and by which rules", function()
-    assert.same({ "2026-11-30 12:00 UTC", "Acme", "The sale Printers was won.", "Lead → Customer", "Updated", "Ann",
-      "3", "Undo" }, cells(journal {}))
+    assert.same({ "2026-11-30 12:00 UTC", "Acme", "The sale Printers was won.", "Lead → Customer", "Updated", "Ann ",
+      "Sale won Version 3", "Undo" }, cells(journal {}))
   end)
 
   -- Fields of the entry, the cell, what it says.
@@ -239,14 +242,29 @@ describe("the journal", function()
     { { status = "declined" }, 5, "Declined" },
     { { status = "expired" }, 5, "Expired" },
     { { status = "superseded" }, 5, "Replaced" },
-    { { actor = false }, 6, "Automatic" },
-    { { actor = { id = 7 } }, 6, "7" },
+    { { actor = false }, 6, "Automatic " },
+    { { actor = { id = 7 } }, 6, "7 " },
+    { { trigger = "lead_status_set", rule = "lead_status_set:5" }, 7, "Lead status: Qualified Version 3" },
+    { { run = "backfill-1" }, 3, "The sale Printers was won. Run: backfill-1" },
+    { { confirmation = "q" }, 6, "Bob Confirmed by Ann" },
+    { { confirmation = "q", status = "declined" }, 6, "Bob Declined by Ann" },
+    { { confirmation = "x" }, 6, " Confirmed by Ann" }, -- nobody may see the question
+    { { confirmation = "q", status = "awaiting_confirmation" }, 6, "Ann Answered by Eve" },
+    { { confirmation = "q", status = "awaiting_confirmation" }, 5, "Accepted" },
+    { { confirmation = "old", status = "awaiting_confirmation" }, 6, "Ann " },
+    { { confirmation = "old", status = "awaiting_confirmation" }, 5, "Expired" },
+    { { confirmation = "old", status = "expired" }, 6, "Ann " },
     { { company = 42 }, 2, "42" },
+    { { company = 43 }, 2, "Forty-three" },
     { { company = "\0" }, 2, "?" },
   }
   for i, row in ipairs(ROWS) do
     it(("says %s (%d)"):format(row[3], i), function()
-      assert.equal(row[3], cells(journal { entries = { entry(row[1]) } })[row[2]])
+      local markup = journal { entries = { entry(row[1]) }, names = { [43] = "Forty-three" }, questions = {
+        q = { state = "accepted", actor = { name = "Bob" }, resolved_by = { name = "Eve" } },
+        old = { state = "expired" },
+      } }
+      assert.equal(row[3], cells(markup)[row[2]])
     end)
   end
 
@@ -254,7 +272,8 @@ describe("the journal", function()
     it("is in " .. language, function()
       local markup = journal({}, language)
       has(markup, '<html lang="' .. language .. '">')
-      for _, key in ipairs { "title", "time", "cause", "status", "actor", "revision", "undo", "updated" } do
+      for _, key in ipairs { "title", "time", "cause", "status", "actor", "rule", "undo", "updated",
+        "csv" } do
         has(markup, ">" .. h.render(STRINGS:text(language, "history." .. key)) .. "</")
       end
     end)
@@ -269,18 +288,46 @@ describe("the journal", function()
     for _, status in ipairs { "applying", "conflict", "failed", "awaiting_confirmation", "declined", "expired" } do
       local markup = journal { entries = { entry { status = status } } }
       has_not(markup, "/undo")
-      has(markup, '<th scope="col">Undo</th>')
+      has(markup, 'scope="col">Undo</th>')
     end
     local markup = journal { may_undo = false }
     has_not(markup, "/undo")
     has_not(markup, "Undo")
   end)
 
-  it("shows one company's, with a way back to all", function()
-    local markup = journal { company = "R&D \"1\"" }
-    has(markup, 'name="company" type="search" value="R&amp;D &quot;1&quot;"')
-    has(markup, '<a href="' .. BASE .. '/history">All companies</a>')
-    has_not(journal {}, "All companies")
+  -- Names of filters, what the form has, what the link that removes the filter says.
+  local FILTERS = {
+    { "company", "R&D \"1\"", 'value="R&amp;D &quot;1&quot;"', "Company: R&amp;D &quot;1&quot;" },
+    { "company", "43", 'value="43"', "Company: Forty-three" },
+    { "actor", "ann", 'value="ann"', "Who: ann" },
+    { "trigger", "sale_lost", '<option selected value="sale_lost">Sale lost</option>', "What happened: Sale lost" },
+    { "status", "conflict", '<option selected value="conflict">Conflict</option>', "Status: Conflict" },
+    { "from", "2026-11-01", 'type="date" value="2026-11-01"', "From date: 2026-11-01" },
+    { "to", "2026-11-30", 'type="date" value="2026-11-30"', "To date: 2026-11-30" },
+    { "revision", "3", 'min="1" name="revision" type="number" value="3"', "Rule version: 3" },
+    { "run", "b-1", 'value="b-1"', "Run: b-1" },
+  }
+  for i, row in ipairs(FILTERS) do
+    it(("is filtered by %s (%d)"):format(row[1], i), function()
+      local other = row[1] == "run" and "actor" or "run"
+      local markup = journal { filters = { [row[1]] = row[2], [other] = "x" }, names = { [43] = "Forty-three" } }
+      has(markup, row[3])
+      has(markup, 'href="' .. BASE .. "/history?" .. other .. '=x"')
+      local chips = markup:match '<ul[^>]*class="leadcat%-chips">(.-)</ul>'
+      has(chips:gsub("<[^>]*>", ""), "Remove " .. row[4])
+      has(chips, '<a href="' .. BASE .. '/history">Remove all filters</a>')
+      has(markup, history.address("/history.csv", { [row[1]] = row[2], [other] = "x" }):gsub("&", "&amp;"))
+    end)
+  end
+
+  it("has a form for all filters, and links to remove only those that are set", function()
+    local markup = journal {}
+    for _, row in ipairs(history.FILTERS) do
+      has(markup, ' name="' .. row[1] .. '"')
+      has(markup, '<label for="leadcat-' .. row[1] .. '">')
+    end
+    has_not(markup, "leadcat-chips")
+    has_not(journal { filters = { run = "x" } }, "Remove all filters")
   end)
 
   it("leads from a company to its entries", function()
@@ -289,22 +336,138 @@ describe("the journal", function()
     has(journal { entries = { entry { company = 42 } } }, "history?company=42")
   end)
 
-  it("leads to older ones, of the same company", function()
-    has(journal { next = 17 }, '<a href="?after=17">Older entries</a>')
-    has(journal { next = 17, company = "A&B" }, '<a href="?after=17&amp;company=A%26B">Older entries</a>')
+  it("leads to older ones, that the same filters let through", function()
+    has(journal { next = 17 }, '<a href="' .. BASE .. '/history?after=17">Older entries</a>')
+    has(journal { next = 17, filters = { company = "A&B", to = "2026-11-30" } },
+      '<a href="' .. BASE .. '/history?company=A%26B&amp;to=2026-11-30&amp;after=17">Older entries</a>')
     has_not(journal {}, "Older")
+  end)
+
+  it("says when it has not looked through all", function()
+    local markup = journal { next = 17, searched = false, entries = {}, filters = { actor = "ann" } }
+    has(markup, '<p class="leadcat-empty">Only a part of the history has been searched so far.</p>')
+    has(markup, '/history?actor=ann&amp;after=17">Search further back</a>')
+    has(journal { next = 17, searched = false }, "<p>Only a part of the history has been searched so far. <a href=")
+  end)
+
+  it("leads to the rules of an entry", function()
+    has(journal {}, '<a href="' .. BASE .. '/history/revisions/3">Version 3</a>')
   end)
 
   it("says when there is nothing", function()
     has(journal { entries = {} }, '<p class="leadcat-empty">Nothing has been recorded yet.</p>')
-    has(journal { entries = {}, company = "A<b>" }, "Nothing has been recorded for A&lt;b&gt;.")
+    has(journal { entries = {}, filters = { company = "A<b>" } }, "Nothing that was recorded matches these filters.")
     has_not(journal { entries = {} }, "<table")
+    has_not(journal { entries = {} }, "history.csv")
   end)
 
   it("says what has just happened", function()
     local undone = history.said(entry { from = 5, to = 1 }, preset.get "superoffice", model {})
     assert.equal("Acme has the category Lead again.", undone)
+    local named = history.said(entry { to = 1 }, preset.get "superoffice", model {}, "A")
+    assert.equal("A has the category Lead again.", named)
     has(journal { said = undone }, 'role="status">' .. undone .. "</p>")
+  end)
+end)
+
+-- Revisions ------------------------------------------------------------------------------------------------------------
+
+describe("a revision", function()
+  local function page(fields, newest, changes)
+    local record = { revision = 2, at = 1796040000, actor = { id = "ann", name = "Ann" } }
+    for name, value in pairs(fields) do
+      record[name] = value or nil
+    end
+    return check_form(revision.html(model { revision = record, newest = newest or 3, changes = changes or {} }))
+  end
+
+  it("says who saved it when, and what that changed", function()
+    local markup = page({}, 3, { "A <b> was renamed." })
+    has(markup, "<h1>Rule version 2</h1><p>Saved by Ann on 2026-11-30 12:00 UTC.</p>")
+    has(markup, "What changed since version 1</h2>")
+    has(markup, "<li>A &lt;b&gt; was renamed.</li>")
+    for _, path in ipairs { "?revision=2", "/revisions/1", "/revisions/3" } do
+      has(markup, '<a href="' .. BASE .. "/history" .. path .. '">')
+    end
+    has_not(markup, "in use now")
+    has_not(markup, "<form")
+  end)
+
+  it("says what is special about it", function()
+    has(page { actor = false }, "Saved automatically on 2026-11-30 12:00 UTC.")
+    has(page { reverted = 1 }, "It brings version 1 back.")
+    has(page {}, "Nothing that is shown here was changed.")
+    has(page({}, 2), "These are the rules in use now.")
+    has_not(page({}, 2), "/revisions/3")
+    local first = page { revision = 1 }
+    has(first, "What the first version set up")
+    has_not(first, "/revisions/0")
+  end)
+
+  it("is in every language", function()
+    for _, language in ipairs(i18n.LANGUAGES) do
+      local made = model({ revision = { revision = 2, at = 0, reverted = 1 }, newest = 2, changes = {} }, language)
+      has(check_form(revision.html(made)), '<html lang="' .. language .. '">')
+    end
+  end)
+end)
+
+-- Files ----------------------------------------------------------------------------------------------------------------
+
+describe("the journal as a file", function()
+  -- The cells of the only row, by the names of the columns.
+  local function row_of(fields, more)
+    local customer = { name = { en = "Customer", no = "Kunde" } }
+    local shown = { categories = { [5] = customer }, language = "no", names = {}, questions = {} }
+    for name, value in pairs(more or {}) do
+      shown[name] = value
+    end
+    local text = history_csv.text({ entry(fields) }, shown)
+    local position = 1
+    local reader = csv.reader(function(size)
+      position = position + size
+      return text:sub(position - size, position - 1)
+    end)
+    local names, values, row = assert(reader:next()), assert(reader:next()), {}
+    for i, name in ipairs(names) do
+      row[name] = values[i]
+    end
+    return row, text
+  end
+
+  it("has a row for each entry, as RFC 4180 has it, which spreadsheets know for UTF-8", function()
+    local row, text = row_of({ confirmation = "q", company = 42 }, {
+      names = { [42] = "Ærlig, \"& Søn\"" }, questions = { q = { actor = { id = "bob" } } },
+    })
+    assert.equal("\239\187\191entry,at,company,", text:sub(1, 20))
+    assert.equal(2, select(2, text:gsub("\r\n", "")))
+    assert.matches(',"Ærlig, ""& Søn""",', text, 1, true)
+    assert.same({ "17", "2026-11-30T12:00:00Z", "42", "Ærlig, \"& Søn\"", "sale_won", "3", "updated", "5", "Kunde",
+      "ann", "Ann", "bob", "Printers", "" }, { row.entry, row.at, row.company, row.company_name, row.rule, row.revision,
+      row.status, row.to, row.to_name, row.actor, row.actor_name, row.asked_by, row.sale_name, row.undoes })
+  end)
+
+  -- What a cell holds, what is written.
+  local HARMLESS = {
+    { "=1+1", "'=1+1" }, { "+1", "'+1" }, { "-1", "'-1" }, { "@A1", "'@A1" }, { "\t=1", "'\t=1" },
+    { "\r=1", "'\r=1" },
+    { "=cmd|' /C calc'!A0", "'=cmd|' /C calc'!A0" }, { '="a",b', '\'="a",b' }, { "a=1", "a=1" }, { "'=1", "'=1" },
+    { " =1", " =1" }, { "a\255b", "a\239\191\189b" }, { "a\nb", "a\nb" }, { {}, "" }, { true, "" }, { -7, "'-7" },
+  }
+  for i, case in ipairs(HARMLESS) do
+    it(("has no cell that a spreadsheet would run (%d)"):format(i), function()
+      local thing = { id = case[1], name = case[1] }
+      local row = row_of { actor = thing, sale = thing, contact = thing, event_id = case[1], run = case[1] }
+      for _, name in ipairs { "actor", "actor_name", "sale_name", "contact", "contact_name", "event_id", "run" } do
+        assert.equal(case[2], row[name], name)
+      end
+    end)
+  end
+
+  it("has times of any kind", function()
+    assert.equal("", row_of({ at = -1 }).at)
+    assert.equal("", row_of({ at = 1e300 }).at)
+    assert.equal("1970-01-01T00:00:01Z", row_of({ at = 1.75 }).at)
   end)
 end)
 
@@ -361,8 +524,8 @@ describe("a hostile name", function()
     shown.cause = name
     return inbox_page { views = { shown }, said = name },
       check_form(inbox.question(model { view = shown, dialog = confirmation.html(shown), problem = name })),
-      journal { cfg = cfg, company = name, said = name, entries = {
-        entry { company = name, actor = who, sale = who },
+      journal { cfg = cfg, filters = { company = name, actor = name, run = name }, said = name, entries = {
+        entry { company = name, actor = who, sale = who, run = name, confirmation = "q" },
         entry { trigger = "lead_status_set", rule = "lead_status_set:5", contact = who, actor = who },
       } },
       problem.html(model { title = name, detail = name })

@@ -272,6 +272,9 @@ local MATRIX = { --                         nobody bob eve ann hook  view report
   ["GET /confirmations/{id}"] =             { 401, 200, 200, 200, 200, 404, 200, 200, 200, 503, 503 },
   ["GET /confirmations/{unknown}"] =        { 401, 404, 404, 404, 404, 404, 404, 404, 404, 404, 503 },
   ["GET /history"] =                        { 401, 200, 200, 200, 200, 403, 200, 200, 200, 503, 503 },
+  ["GET /history.csv"] =                    { 401, 200, 200, 200, 200, 403, 200, 200, 200, 503, 503 },
+  ["GET /history/revisions/1"] =            { 401, 200, 200, 200, 200, 403, 200, 200, 200, 503, 503 },
+  ["GET /history/revisions/99"] =           { 401, 404, 404, 404, 404, 403, 404, 404, 404, 503, 503 },
   ["POST /api/propose"] =                   { 401, 200, 200, 200, 200, 200, 403, 200, 200, 503, 503 },
   ["GET /api/config"] =                     { 401, 403, 403, 200, 403, 200, 200, 403, 200, 503, 503 },
   ["PUT /api/config"] =                     { 401, 403, 403, 200, 403, 200, 200, 403, 200, 503, 503 },
@@ -377,7 +380,8 @@ end)
 
 local ALLOW = {
   ["/settings"] = "GET, HEAD, POST", ["/confirmations"] = "GET, HEAD", ["/confirmations/{id}"] = "GET, HEAD",
-  ["/history"] = "GET, HEAD", ["/api/propose"] = "POST", ["/api/config"] = "GET, HEAD, PUT", ["/api/events"] = "POST",
+  ["/history"] = "GET, HEAD", ["/history.csv"] = "GET, HEAD", ["/history/revisions/1"] = "GET, HEAD",
+  ["/api/propose"] = "POST", ["/api/config"] = "GET, HEAD, PUT", ["/api/events"] = "POST",
   ["/api/confirmations"] = "GET, HEAD", ["/api/confirmations/count"] = "GET, HEAD",
   ["/api/confirmations/{id}"] = "GET, HEAD, POST", ["/api/history"] = "GET, HEAD",
   ["/api/history/1/undo"] = "POST", ["/metrics"] = "GET, HEAD", ["/health"] = "GET, HEAD",
@@ -660,6 +664,9 @@ describe("what a client sends never ends up in a header", function()
         { "GET", "/confirmations", { query = "answered=" .. text } },
         { "GET", "/settings", { query = "saved=" .. text } },
         { "GET", "/history", { query = "company=" .. text .. "&after=" .. text } },
+        { "GET", "/history", { query = "actor=" .. text .. "&run=" .. text .. "&from=" .. text } },
+        { "GET", "/history.csv", { query = "company=" .. text .. "&trigger=" .. text } },
+        { "GET", "/history/revisions/" .. text },
         { "GET", "/api/history", { query = "company=" .. text .. "&limit=1" } },
         { "POST", "/settings", { form = { ["do"] = "cancel", revision = text, next = text, ["return"] = text } } },
         { "POST", "/settings", { form = { ["do"] = text, saved = text } } },
@@ -1451,6 +1458,9 @@ describe("the history", function()
     for _, row in ipairs { { "", 24 }, { "?limit=5", 24 }, { "?limit=24", 24 }, { "?limit=5&company=" .. company, 8 },
       { ("?since=%d"):format(START + 20), 5 }, { ("?since=%d.5&limit=2"):format(START + 20), 4 },
       { ("?since=%d&limit=1&company=%s"):format(START + 10, company), 5 }, { "?company=nobody", 0 }, { "?since=0", 24 },
+      { ("?before=%d&limit=3"):format(START + 6), 5 }, { "?actor=bob&limit=7", 24 }, { "?actor=Bob", 24 },
+      { "?actor=ann", 0 }, { "?trigger=sale_won&status=updated&revision=1&limit=10", 24 }, { "?revision=2", 0 },
+      { "?trigger=sale_lost", 0 }, { "?status=failed", 0 }, { "?run=none", 0 },
       { "?since=9007199254740993", 0 }, { "?since=" .. ("9"):rep(400), 0 },
     } do
       local items = walk(site, "/leadcat/api/history" .. row[1], { as = "bob" })
@@ -1468,13 +1478,18 @@ describe("the history", function()
     for _, query in ipairs {
       "limit=0", "limit=1001", "limit=x", "since=x", "since=-1", "since=1e9", "since=.5", "since=0x1", "since=nan",
       "since=inf", "after=x", "after=0", "after=-1", "after=1.5", "after=" .. UNKNOWN, "after=9007199254740994",
-      "after=" .. ("9"):rep(400), "company=" .. ("c"):rep(256),
+      "after=" .. ("9"):rep(400), "company=" .. ("c"):rep(256), "actor=" .. ("c"):rep(256), "trigger=won",
+      "status=done", "revision=0", "revision=x", "before=x",
     } do
       local status, problem = call(site, "GET", "/leadcat/api/history?" .. query, { as = "bob" })
       assert.same({ 422, "invalid" }, { status, problem.code }, query:sub(1, 60))
-      if query:find "^after" or query:find "^company" then
-        assert.equal(422, is_page(ask(site, "GET", "/leadcat/history?" .. query, { as = "bob" })).status)
+      if not query:find "^limit" and not query:find "^since" and not query:find "^before" then
+        assert.equal(422, is_page(ask(site, "GET", "/leadcat/history?" .. query, { as = "bob" })).status, query)
+        assert.equal(422, is_page(ask(site, "GET", "/leadcat/history.csv?" .. query, { as = "bob" })).status, query)
       end
+    end
+    for _, query in ipairs { "from=x", "from=2026-13-01", "to=2026-1-1", "to=1", "from=2026-11-01T00:00:00" } do
+      assert.equal(422, is_page(ask(site, "GET", "/leadcat/history?" .. query, { as = "bob" })).status, query)
     end
     assert.equal(200, (call(site, "GET", "/leadcat/api/history?after=9007199254740992", { as = "bob" })))
     site.engine:close()
@@ -2138,11 +2153,145 @@ describe("the history page", function()
     local page = is_page(ask(site, "GET", "/leadcat/history", { as = "ann" })).body
     contains(page, ('action="/leadcat/api/history/%d/undo"'):format(last))
     lacks(ask(site, "GET", "/leadcat/history", { as = "bob" }).body, "/undo")
-    local query = page:match 'href="(%?after=%d+)"'
-    local older = is_page(ask(site, "GET", "/leadcat/history" .. query, { as = "ann" })).body
-    local _, count = older:gsub("/undo", "")
+    local older = page:match 'href="(/leadcat/history%?after=%d+)"'
+    local _, count = is_page(ask(site, "GET", older, { as = "ann" })).body:gsub("/undo", "")
     assert.equal(10, count)
     contains(is_page(ask(site, "GET", "/leadcat/history?company=company-7", { as = "ann" })).body, "company-7")
+    site.engine:close()
+  end)
+
+  -- A question of Bob's that Ann has answered, a change of Eve's, and one by rules that were saved later.
+  local function told(options)
+    local site = new_site(options)
+    local id = question(site)
+    assert(site.engine:resolve(id, { accept = true }, { actor = ACTORS.ann }))
+    site.now = START + 24 * 3600
+    change(site)
+    assert(site.engine:save(stores.config { sale_lost = LOST }, { actor = ACTORS.ann }))
+    assert(site.engine:handle { trigger = "sale_lost", company = new_company(site), actor = ACTORS.eve })
+    return site
+  end
+
+  -- How many rows there are.
+  local function rows(site, query)
+    local body = is_page(ask(site, "GET", "/leadcat/history" .. query, { as = "ann" })).body
+    return select(2, (body:match "<tbody.*" or ""):gsub("<tr", "")), body
+  end
+
+  it("has all filters in its address", function()
+    local site = told()
+    for query, count in pairs {
+      [""] = 4, ["?company=&actor=&trigger=&status=&revision=&run=&from=&to="] = 4, ["?company=company-1"] = 2,
+      ["?actor=ann"] = 1, ["?actor=Bob"] = 2, ["?actor=bob&status=updated"] = 1, ["?trigger=sale_lost"] = 1,
+      ["?status=updated"] = 3, ["?revision=1"] = 3, ["?revision=2"] = 1, ["?run=x"] = 0, ["?from=2023-11-15"] = 2,
+      ["?to=2023-11-14"] = 2, ["?from=2023-11-14&to=2023-11-15"] = 4, ["?from=2023-11-16"] = 0,
+    } do
+      assert.equal(count, (rows(site, query)), query)
+    end
+    local _, body = rows(site, "?actor=bob&status=updated")
+    contains(body, 'href="/leadcat/history.csv?actor=bob&amp;status=updated"')
+    contains(body, 'href="/leadcat/history?status=updated"')
+    site.engine:close()
+  end)
+
+  it("says who has asked and who has confirmed, what the host calls a company, and by which rules", function()
+    local host = crm.new {}
+    function host.company_name(company)
+      return "The <b> " .. company
+    end
+    local site = told { host = host }
+    local _, body = rows(site, "?company=company-1")
+    contains(body, "The &lt;b&gt; company-1")
+    contains(body, "<bdi>Bob</bdi> <span class=\"leadcat-line leadcat-muted\">Confirmed by Ann</span>")
+    contains(body, '<a href="/leadcat/history/revisions/1">Version 1</a>')
+    site.engine:close()
+  end)
+
+  it("names who has asked only to who may see the question", function()
+    local host = new_host()
+    function host.can(_, permission, subject)
+      return permission ~= "view" or subject == nil or subject.state == nil
+    end
+    local site = told { host = host }
+    local _, body = rows(site, "?company=company-1&status=updated")
+    contains(body, "Confirmed by Ann")
+    lacks(body, "Bob")
+    site.engine:close()
+  end)
+
+  it("leads to a page of each revision of the rules", function()
+    local site = told()
+    local body = is_page(ask(site, "GET", "/leadcat/history/revisions/2", { as = "bob" })).body
+    contains(body, "Saved by Ann on 2023-11-15 22:13 UTC.")
+    contains(body, "was switched off.")
+    contains(body, text_of(site, "revision.current"))
+    contains(is_page(ask(site, "GET", "/leadcat/history/revisions/1", { as = "bob" })).body, "Saved automatically on ")
+    for _, id in ipairs { "0", "3", "x", "01", "1.0", "1e0", "-1", ("9"):rep(30) } do
+      assert.equal(404, is_page(ask(site, "GET", "/leadcat/history/revisions/" .. id, { as = "bob" })).status, id)
+    end
+    site.engine:close()
+  end)
+end)
+
+describe("the history as a file", function()
+  after_each(stores.check)
+
+  local function file(site, query, as)
+    local answer = ask(site, "GET", "/leadcat/history.csv" .. query, { as = as or "bob" })
+    assert.equal(200, answer.status)
+    assert.equal("text/csv; charset=utf-8; header=present", answer.headers["Content-Type"])
+    assert.equal('attachment; filename="history.csv"', answer.headers["Content-Disposition"])
+    local lines = {}
+    for line in answer.body:gmatch "(.-)\r\n" do
+      lines[#lines + 1] = line
+    end
+    return lines, answer
+  end
+
+  it("has what the filters let through, and a heading alone when that is nothing", function()
+    local site = new_site()
+    assert(site.engine.host:create("=1+1", LEAD))
+    change(site, "=1+1")
+    change(site)
+    local lines, answer = file(site, "")
+    assert.equal(3, #lines)
+    assert.matches("^\239\187\191entry,at,company,", lines[1])
+    assert.matches("^%d+,2023%-11%-14T22:13:20Z,company%-%d+,,sale_won,sale_won,1,updated,1,Lead,5,Customer,bob,Bob,",
+      lines[2])
+    assert.matches(",'=1+1,", lines[3], 1, true)
+    assert.is_nil(answer.headers.Link)
+    assert.equal(2, #file(site, "?company==1%2B1"))
+    assert.equal(1, #file(site, "?actor=eve"))
+    assert.matches("Kunde", file(site, "", "kai")[2], 1, true)
+    site.engine:close()
+  end)
+
+  it("has only what the actor may see", function()
+    local host = new_host()
+    function host.can(_, permission, subject)
+      return permission ~= "view" or subject == nil or subject.company ~= "company-1"
+    end
+    local site = new_site { host = host }
+    change(site)
+    change(site)
+    local lines = file(site, "")
+    assert.equal(2, #lines)
+    contains(lines[2], "company-2")
+    site.engine:close()
+  end)
+
+  it("is followed by another when there are more than ten thousand", function()
+    local site = new_site()
+    local events = {}
+    for i = 1, 10003 do
+      events[i] = { trigger = "sale_registered", company = i, category = LEAD, actor = ACTORS.bob }
+    end
+    assert(site.engine:handle_many(events))
+    local lines, answer = file(site, "?actor=bob")
+    assert.equal(10001, #lines)
+    local link = assert(answer.headers.Link:match '^</leadcat/history%.csv(%?actor=bob&after=%d+)>; rel="next"$')
+    lines, answer = file(site, link)
+    assert.same({ 4, nil }, { #lines, answer.headers.Link })
     site.engine:close()
   end)
 end)

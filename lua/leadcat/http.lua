@@ -1,10 +1,11 @@
 --- The routes: a plain request table goes in, a plain response table comes out. Apart from `resty.lua` so that everything
 -- a client can do is tried without a server, and so that another server is a few lines. What each route does is in
--- `http/api.lua` and `http/pages.lua`; who may call it is decided here, for all of them alike.
+-- `http/api.lua`, `http/pages.lua` and `http/history.lua`; who may call it is decided here, for all of them alike.
 
 local as_text = require "leadcat.as_text"
 local api = require "leadcat.http.api"
 local assets = require "leadcat.http.assets"
+local history = require "leadcat.http.history"
 local options_of = require "leadcat.options"
 local pages = require "leadcat.http.pages"
 local request_of = require "leadcat.http.request"
@@ -40,7 +41,8 @@ App.__index = App
 local ROUTES = {
   ["/settings"] = { page = true, GET = { pages.settings }, POST = { pages.save_settings } },
   ["/confirmations"] = { page = true, GET = { pages.inbox, "view" } },
-  ["/history"] = { page = true, GET = { pages.history, "view" } },
+  ["/history"] = { page = true, GET = { history.page, "view" } },
+  ["/history.csv"] = { page = true, GET = { history.csv, "view" } },
   ["/api/propose"] = { POST = { api.propose, "report" } },
   ["/api/config"] = { GET = { api.config, "configure" }, PUT = { api.save_config, "configure" } },
   ["/api/events"] = { POST = { api.events, "report" } },
@@ -56,6 +58,7 @@ end
 
 -- Those whose path names something.
 local PATTERNS = {
+  { "^/history/revisions/([^/]+)$", { page = true, GET = { history.revision, "view" } } },
   { "^/confirmations/([^/]+)$", { page = true, GET = { pages.question } } },
   { "^/api/confirmations/([^/]+)$", { GET = { api.confirmation }, POST = { api.resolve } } },
   { "^/api/history/([^/]+)/undo$", { POST = { api.undo } } },

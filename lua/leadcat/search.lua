@@ -6,7 +6,6 @@ local event_of = require "leadcat.event"
 local journal = require "leadcat.journal"
 local options_of = require "leadcat.options"
 local platform = require "leadcat.platform"
-local schema = require "leadcat.schema"
 
 local search = {}
 
@@ -17,18 +16,11 @@ search.STATUSES = {
   "applying", "updated", "conflict", "failed", "awaiting_confirmation", "declined", "expired", "superseded",
 }
 
-local function one_of(names)
-  local known = schema.set(names)
-  return options_of.kind("one of " .. table.concat(names, ", "), function(value)
-    return known[value] == true
-  end)
-end
-
 --- The fields of a query.
 search.QUERY = {
   company = options_of.id, limit = options_of.limit, after = options_of.whole(1, 2 ^ 53),
   since = options_of.of_type "number", before = options_of.of_type "number", actor = options_of.id,
-  trigger = one_of(config.TRIGGERS), status = one_of(search.STATUSES), revision = options_of.whole(0, 2 ^ 53),
+  trigger = options_of.one_of(config.TRIGGERS), status = options_of.one_of(search.STATUSES), revision = options_of.whole(0, 2 ^ 53),
   run = options_of.of_type "string",
 }
 

@@ -6,11 +6,12 @@ local json = require "leadcat.json"
 local options_of = require "leadcat.options"
 local request_of = require "leadcat.http.request"
 local response = require "leadcat.http.response"
+local search = require "leadcat.search"
 local url = require "leadcat.url"
 
 local api = {}
 
-local MAX_LIMIT = 1000
+local DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
 
 -- Outcomes -------------------------------------------------------------------------------------------------------------
 
@@ -147,24 +148,47 @@ end
 
 -- Lists ----------------------------------------------------------------------------------------------------------------
 
-local STATE = options_of.one_of(core.question_states)
-
 local function whole(text, most)
   local number = text:find "^%d+$" and tonumber(text)
   return number and number >= 1 and number <= most and json.integer(number) or nil
+end
+
+-- One of the names that an option knows.
+local function name_of(option)
+  return function(text)
+    return option.fits(text) and text or nil
+  end
 end
 
 local function id_of(text)
   return #text >= 1 and #text <= 255 and text or nil
 end
 
+-- Seconds since 1970.
+local function time_of(text)
+  return tonumber(text:match "^%d+%.?%d*$")
+end
+
+-- The beginning of a day, in UTC.
+local function day_of(text)
+  return text:find "^%d%d%d%d%-%d%d%-%d%d$" and core.parse_time(text, "%Y-%m-%d") or nil
+end
+
 -- How each parameter is read; nil for what it cannot be.
 local PARAMETERS = {
   company = id_of,
   user = id_of,
-  state = function(text) return STATE.fits(text) and text or nil end,
+  actor = id_of,
+  run = id_of,
+  trigger = name_of(search.QUERY.trigger),
+  status = name_of(search.QUERY.status),
+  revision = function(text) return whole(text, 2 ^ 53) end,
+  from = day_of,
+  to = day_of,
+  before = time_of,
+  state = name_of(options_of.one_of(core.question_states)),
   limit = function(text) return whole(text, MAX_LIMIT) end,
-  since = function(text) return tonumber(text:match "^%d+%.?%d*$") end,
+  since = time_of,
 }
 
 --- The parameters of a list, as the engine takes them.
@@ -200,14 +224,17 @@ function api.cursor_of_confirmations(text)
   return text:match "^%x+$"
 end
 
+local LINKED = {
+  "actor", "before", "company", "limit", "revision", "run", "since", "state", "status", "trigger", "user",
+}
+
 -- The link to the next page, when there may be one.
-local function next_page(context, query, items, last)
-  local limit = query.limit or 100
-  if #items < limit then
+local function next_page(context, query, after)
+  if not after then
     return {}
   end
-  local words = { "after=" .. url.escape(tostring(last)) }
-  for _, name in ipairs { "company", "limit", "since", "state", "user" } do
+  local words = { "after=" .. url.escape(tostring(after)) }
+  for _, name in ipairs(LINKED) do
     words[#words + 1] = query[name] and name .. "=" .. url.escape(tostring(query[name])) or nil
   end
   return { Link = ('<%s?%s>; rel="next"'):format(context.request.path, table.concat(words, "&")) }
@@ -233,12 +260,12 @@ function api.visible(context, items)
 end
 
 -- A page of a list, and the link to the next one: that goes on behind the last item, seen or not.
-local function page(context, query, items, last)
+local function page(context, query, items, after)
   local seen, message, code = api.visible(context, items)
   if not seen then
     return response.problem(context, code, message)
   end
-  return response.json(200, seen, next_page(context, query, items, last))
+  return response.json(200, seen, next_page(context, query, after))
 end
 
 function api.confirmations(context)
@@ -250,7 +277,7 @@ function api.confirmations(context)
   if not records then
     return response.problem(context, code, message)
   end
-  local last = records[#records]
+  local last = records[query.limit or DEFAULT_LIMIT]
   return page(context, query, records, last and last.id)
 end
 
@@ -267,16 +294,17 @@ function api.count(context)
 end
 
 function api.history(context)
-  local query, problem = api.query(context, { "company", "since", "limit" }, api.cursor_of_history)
+  local query, problem = api.query(context, {
+    "company", "actor", "trigger", "status", "revision", "run", "since", "before", "limit",
+  }, api.cursor_of_history)
   if not query then
     return response.problem(context, "invalid", problem)
   end
-  local entries, message, code = context.engine:history(query)
+  local entries, after, code = context.engine:history(query)
   if not entries then
-    return response.problem(context, code, message)
+    return response.problem(context, code, after)
   end
-  local last = entries[#entries]
-  return page(context, query, entries, last and last.entry)
+  return page(context, query, entries, after)
 end
 
 -- Questions ------------------------------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 
 local api = require "leadcat.http.api"
 local difference = require "leadcat.difference"
-local history_page = require "leadcat.render.history"
 local inbox_page = require "leadcat.render.inbox"
 local request_of = require "leadcat.http.request"
 local response = require "leadcat.http.response"
@@ -180,41 +179,6 @@ function pages.question(context)
   local action = ("%s/api/confirmations/%s"):format(context.app.prefix, record.id)
   return response.html(context, 200, inbox_page.question(model(context, {
     dialog = context.engine:render(view, "html", { action = action }), view = view,
-  })))
-end
-
--- History --------------------------------------------------------------------------------------------------------------
-
--- The sentence about the undo that was made just now.
-local function undone(context, entries, cfg)
-  local id = request_of.fields(context.request.query).undone
-  for _, entry in ipairs(entries) do
-    if entry.undoes and ("%d"):format(entry.entry) == id then
-      return history_page.said(entry, cfg, context)
-    end
-  end
-end
-
-function pages.history(context)
-  local query, problem = api.query(context, { "company" }, api.cursor_of_history)
-  if not query then
-    return response.problem(context, "invalid", problem)
-  end
-  local cfg, entries, message, code
-  cfg, message, code = context.engine:config()
-  if cfg then
-    entries, message, code = context.engine:history { company = query.company, after = query.after, limit = PAGE }
-  end
-  local seen
-  if entries then
-    seen, message, code = api.visible(context, entries)
-  end
-  if not seen then
-    return response.problem(context, code, message)
-  end
-  return response.html(context, 200, history_page.html(model(context, {
-    entries = seen, cfg = cfg, company = query.company, next = #entries == PAGE and entries[PAGE].entry or nil,
-    may_undo = context.engine:can(context.actor, "undo") == true, said = undone(context, seen, cfg),
   })))
 end
 

@@ -1,0 +1,215 @@
+--- The routes that look back: the history as a page and as a file, and the revisions of the rules that its entries name.
+-- Apart from the other pages because they share how entries are asked for.
+
+local api = require "leadcat.http.api"
+local config = require "leadcat.config"
+local difference = require "leadcat.difference"
+local history_csv = require "leadcat.render.history_csv"
+local history_page = require "leadcat.render.history"
+local json = require "leadcat.json"
+local request_of = require "leadcat.http.request"
+local response = require "leadcat.http.response"
+local revision_page = require "leadcat.render.revision"
+
+local history = {}
+
+local PAGE = 50 -- entries of a page
+local ROWS, BLOCK, BLOCKS = 10000, 1000, 20 -- rows of a file; how many are asked for at once, and how often
+local DAY = 24 * 3600
+
+-- Asking ---------------------------------------------------------------------------------------------------------------
+
+local PARAMETERS = {}
+for i, row in ipairs(history_page.FILTERS) do
+  PARAMETERS[i] = row[1]
+end
+
+-- What the address asks for: as the engine takes it, and as the page shows it.
+---@return table? query
+---@return table<string, string>|string filters (or what is wrong)
+local function query_of(context)
+  local query, problem = api.query(context, PARAMETERS, api.cursor_of_history)
+  if not query then
+    return nil, problem
+  end
+  local sent, filters = request_of.fields(context.request.query), {}
+  for _, name in ipairs(PARAMETERS) do
+    filters[name] = query[name] ~= nil and sent[name] or nil
+  end
+  query.since, query.before = query.from, query.to and query.to + DAY
+  query.from, query.to = nil, nil
+  return query, filters
+end
+
+-- Some entries that the actor may see, and where to go on.
+---@return leadcat.Entry[]? entries
+---@return integer|string|nil next (or the message)
+---@return string? code
+---@return boolean? searched false: there may be more than the ones found
+local function find(context, query)
+  local entries, going_on, code = context.engine:history(query)
+  local seen, message
+  if entries then
+    seen, message, code = api.visible(context, entries)
+  end
+  if not seen then
+    return nil, message or going_on, code
+  end
+  return seen, going_on, nil, not going_on or #entries == query.limit
+end
+
+-- What the host calls the companies, each asked about once.
+local function name_companies(context, entries, names)
+  for _, entry in ipairs(entries) do
+    if names[entry.company] == nil then
+      names[entry.company] = context.engine:company_name(entry.company) or false
+    end
+  end
+end
+
+-- The questions that the entries have asked or answered, as far as the actor may see them.
+local function read_questions(context, entries, questions)
+  for _, entry in ipairs(entries) do
+    local id = entry.confirmation
+    if id and questions[id] == nil then
+      local record = context.engine:confirmation(id)
+      questions[id] = record and context.engine:can(context.actor, "view", record) and record or false
+    end
+  end
+end
+
+-- The page -------------------------------------------------------------------------------------------------------------
+
+-- The sentence about the undo that was made just now.
+local function undone(context, entries, cfg, names)
+  local id = request_of.fields(context.request.query).undone
+  for _, entry in ipairs(entries) do
+    if entry.undoes and ("%d"):format(entry.entry) == id then
+      return history_page.said(entry, cfg, context, names[entry.company])
+    end
+  end
+end
+
+function history.page(context)
+  local query, filters = query_of(context)
+  if not query then
+    return response.problem(context, "invalid", filters)
+  end
+  query.limit = PAGE
+  local cfg, entries, searched, message, code
+  cfg, message, code = context.engine:config()
+  if cfg then
+    entries, message, code, searched = find(context, query)
+  end
+  if not entries then
+    return response.problem(context, code, message)
+  end
+  local names, questions = {}, {}
+  name_companies(context, entries, names)
+  read_questions(context, entries, questions)
+  return response.html(context, 200, history_page.html {
+    strings = context.strings, language = context.language, base = context.app.prefix, entries = entries, cfg = cfg,
+    filters = filters, names = names, questions = questions, next = message, searched = searched,
+    may_undo = context.engine:can(context.actor, "undo") == true, said = undone(context, entries, cfg, names),
+  })
+end
+
+-- The file -------------------------------------------------------------------------------------------------------------
+
+-- As many entries as a file has at most; and where to go on, when there are more.
+local function find_all(context, query)
+  local all = {}
+  for _ = 1, BLOCKS do
+    query.limit = math.min(BLOCK, ROWS - #all)
+    local entries, going_on, code = find(context, query)
+    if not entries then
+      return nil, going_on, code
+    end
+    for _, entry in ipairs(entries) do
+      all[#all + 1] = entry
+    end
+    query.after = going_on
+    if not going_on or #all == ROWS then
+      break
+    end
+  end
+  return all, query.after
+end
+
+-- The next file's address.
+local function link(context, filters, after)
+  return ('<%s>; rel="next"'):format(history_page.address(context.request.path, filters, after))
+end
+
+function history.csv(context)
+  local query, filters = query_of(context)
+  if not query then
+    return response.problem(context, "invalid", filters)
+  end
+  local cfg, entries, message, code
+  cfg, message, code = context.engine:config()
+  if cfg then
+    entries, message, code = find_all(context, query)
+  end
+  if not entries then
+    return response.problem(context, code, message)
+  end
+  local model = { categories = {}, language = context.language, names = {}, questions = {} }
+  for _, category in ipairs(cfg.categories) do
+    model.categories[category.id] = category
+  end
+  name_companies(context, entries, model.names)
+  read_questions(context, entries, model.questions)
+  return response.new(200, history_csv.text(entries, model), "text/csv; charset=utf-8; header=present", {
+    ["Content-Disposition"] = 'attachment; filename="history.csv"', Link = message and link(context, filters, message),
+  })
+end
+
+-- Revisions ------------------------------------------------------------------------------------------------------------
+
+-- The record of a revision, and the number of the newest.
+local function find_revision(context, number)
+  local revisions, message, code = context.engine:revisions()
+  if not revisions then
+    return nil, message, code
+  end
+  for _, record in ipairs(revisions) do
+    if record.revision == number then
+      return record, revisions[1].revision
+    end
+  end
+  return nil, nil, "not_found"
+end
+
+-- The config of a revision; of the one before the first, an empty one.
+local function config_of(context, number)
+  if number == 0 then
+    return config.normalize {}
+  end
+  return context.engine:config(number)
+end
+
+function history.revision(context)
+  local number = #context.id < 16 and context.id:find "^[1-9]%d*$" and json.integer(tonumber(context.id))
+  if not number then
+    return response.problem(context, "not_found")
+  end
+  local record, newest, code = find_revision(context, number)
+  if not record then
+    return response.problem(context, code, newest)
+  end
+  local new, old, message
+  new, message, code = config_of(context, number)
+  if new then
+    old, message, code = config_of(context, number - 1)
+  end
+  if not old then
+    return response.problem(context, code, message)
+  end
+  return response.html(context, 200, revision_page.html {
+    strings = context.strings, language = context.language, base = context.app.prefix, revision = record,
+    newest = newest, changes = difference.sentences(old, new, context.strings, context.language),
+  })
+end
+
+return history
