@@ -542,7 +542,8 @@ for (const [settings, kind] of [[{ colorScheme: "light" }, "light"], [{ colorSch
   }, settings));
 }
 
-for (const name of ["inbox-no", "inbox-empty", "history-en", "history-reader", "question-no", "question-problem",
+for (const name of ["inbox-no", "inbox-empty", "history-en", "history-reader", "history-filtered",
+  "revision-en", "question-no", "question-problem",
   "problem-not_found"]) {
   for (const [kind, settings] of Object.entries({ wide: { viewport: { width: 1200, height: 800 } },
     dark: { colorScheme: "dark", viewport: { width: 1200, height: 800 } }, narrow: { viewport: NARROW } })) {

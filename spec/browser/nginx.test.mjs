@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -274,6 +274,33 @@ test("an administrator undoes a change", () => served(async () => {
   assert.equal(await category(), 1);
 }));
 
+test("what was done is found by filters, and its rules by a link, without JavaScript", () => served(async () => {
+  await site.open("/demo", async (page) => {
+    for (const company of [COMPANY, "Fjellvind Bakeri AS"]) {
+      await act(card(page, company), "Lose").click();
+      await page.getByText(WORDS.en.updated(company, "Lost opportunity")).waitFor();
+    }
+  }, as("sales", "en"));
+  await site.open("/leadcat/history", async (page) => {
+    await page.getByText("Filter", { exact: true }).click();
+    await page.getByLabel("Company").fill(COMPANY);
+    await page.getByLabel("Status").selectOption("Updated");
+    await button(page, "Show").click();
+    await page.waitForURL(/status=updated/);
+    assert.equal(await page.locator("tbody tr").count(), 1);
+    const [download] = await Promise.all([page.waitForEvent("download"),
+      page.getByRole("link", { name: "Download as CSV" }).click()]);
+    const lines = readFileSync(await download.path(), "utf8").split("\r\n");
+    assert.deepEqual([lines.length, lines[1].includes(COMPANY)], [3, true]);
+    await page.getByRole("link", { name: `Remove Company: ${COMPANY}` }).click();
+    await page.waitForURL(/history\?status=updated$/);
+    assert.equal(await page.locator("tbody tr").count(), 2);
+    await page.getByRole("link", { name: "Version 1" }).first().click();
+    await page.waitForURL(/revisions\/1/);
+    await page.getByText("What the first version set up").waitFor();
+  }, as("sales", "en", { javaScriptEnabled: false }));
+}));
+
 // Every page, as each user sees it: valid, accessible and pictured. ---------------------------------------------------
 
 const LOOKS = { light: { colorScheme: "light" }, dark: { colorScheme: "dark" }, narrow: { viewport: NARROW } };
@@ -290,7 +317,8 @@ test("every page is valid and accessible, light, dark and narrow", () => served(
     "sign-in": ["/demo"], demo: ["/demo", "sales"], company: [`/demo/company?id=${encodeURIComponent(COMPANY)}`, "sales"],
     settings: ["/leadcat/settings", "admin"], forbidden: ["/leadcat/settings", "sales"],
     inbox: ["/leadcat/confirmations", "sales"], question: [`/leadcat/confirmations/${question.id}`, "sales"],
-    history: ["/leadcat/history", "admin"], missing: [`/leadcat/confirmations/${"0".repeat(32)}`, "sales"],
+    history: ["/leadcat/history", "admin"], revision: ["/leadcat/history/revisions/1", "admin"],
+    filtered: ["/leadcat/history?actor=sales&status=updated", "sales"], missing: [`/leadcat/confirmations/${"0".repeat(32)}`, "sales"],
   };
   for (const [name, [path, user]] of Object.entries(PAGES)) {
     for (const [look, options] of Object.entries(LOOKS)) {

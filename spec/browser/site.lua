@@ -1,11 +1,13 @@
 -- Writes the pages that leadcat.test.mjs has its server send: site.lua DIRECTORY.
 
 local confirmation = require "leadcat.render.confirmation"
+local difference = require "leadcat.difference"
 local history = require "leadcat.render.history"
 local i18n = require "leadcat.i18n"
 local inbox = require "leadcat.render.inbox"
 local preset = require "leadcat.preset"
 local problem = require "leadcat.render.problem"
+local revision = require "leadcat.render.revision"
 local view = require "leadcat.render.view"
 local views = require "support.views"
 
@@ -97,10 +99,14 @@ local function entry(number, status, fields)
 end
 
 local ENTRIES = {
-  entry(9, "updated", { from = 5, to = 3, undoes = 8, actor = { id = "admin", name = "Kari Nordmann" } }),
+  entry(11, "updated", { from = 5, to = 3, undoes = 8, actor = { id = "admin", name = "Kari Nordmann" } }),
+  entry(10, "updated", { company = "Brødrene Ærlig AS", trigger = "lead_status_set", rule = "lead_status_set:5",
+    contact = { name = "Åse Ødegård" }, from = 1, to = 3, confirmation = RECORDS[2].id,
+    actor = { id = "admin", name = "Kari Nordmann" } }),
+  entry(9, "updated", { from = 4, run = "backfill-2026-11-30" }),
   entry(8, "updated"),
   entry(7, "awaiting_confirmation", { company = "Brødrene Ærlig AS", trigger = "lead_status_set",
-    rule = "lead_status_set:5", contact = { name = "Åse Ødegård" }, from = 1, to = 3 }),
+    rule = "lead_status_set:5", contact = { name = "Åse Ødegård" }, from = 1, to = 3, confirmation = RECORDS[2].id }),
   entry(6, "applying", { company = 42 }),
   entry(5, "failed", { company = 42 }),
   entry(4, "conflict", { trigger = "sale_lost", rule = "sale_lost", to = 4 }),
@@ -108,22 +114,49 @@ local ENTRIES = {
   entry(2, "expired", { from = 99, to = 98 }),
   entry(1, "superseded", { company = views.HOSTILE.image, sale = { name = views.HOSTILE.script } }),
 }
+local QUESTIONS = {
+  [RECORDS[2].id] = { state = "accepted", actor = ann, resolved_by = { id = "admin", name = "Kari Nordmann" } },
+}
 for _, made in ipairs(ENTRIES) do
   made.actor = made.entry ~= 6 and made.actor or nil
 end
 
 local function write_history(name, language, model)
   model.entries, model.cfg = model.entries or ENTRIES, cfg
-  model.strings, model.language = strings, language
+  model.strings, model.language, model.questions = strings, language, QUESTIONS
+  model.names = { [42] = "Kaffebaren Den blå døra" }
   write(name, history.html(model))
 end
 
 for _, language in ipairs(i18n.LANGUAGES) do
   write_history("history-" .. language, language, { may_undo = true, next = 1 })
 end
-write_history("history-reader", "en", { may_undo = false, company = "Fjord & Co" })
+local ALL_FILTERS = {
+  company = "Fjord & Co", actor = "ann", trigger = "sale_won", status = "updated", from = "2026-11-01",
+  to = "2026-11-30", revision = "7", run = views.HOSTILE.image,
+}
+write_history("history-reader", "en", { may_undo = false, filters = { company = "Fjord & Co" } })
+write_history("history-filtered", "de", { may_undo = true, filters = ALL_FILTERS, next = 1, searched = false })
 write_history("history-empty", "en", { may_undo = true, entries = {} })
-write_history("history-none", "no", { may_undo = true, entries = {}, company = views.HOSTILE.image })
+write_history("history-none", "no", { may_undo = true, entries = {}, filters = { company = views.HOSTILE.image } })
+write_history("history-partial", "en", { may_undo = true, entries = {}, filters = { actor = "x" }, next = 1,
+  searched = false })
+
+-- Revisions ------------------------------------------------------------------------------------------------------------
+
+local function write_revision(name, language, record, changes)
+  record.at = 1796040000
+  write(name, revision.html {
+    revision = record, newest = 3, changes = changes, strings = strings, language = language,
+  })
+end
+
+local changed = preset.get "superoffice"
+changed.categories[1].name = views.HOSTILE.image
+changed.rules[1].enabled, changed.rules[1].set_category = true, 5
+write_revision("revision-en", "en", { revision = 2, actor = ann }, difference.sentences(cfg, changed, strings, "en"))
+write_revision("revision-no", "no", { revision = 3, reverted = 1 }, {})
+write_revision("revision-de", "de", { revision = 1, actor = ann }, difference.sentences({}, cfg, strings, "de"))
 
 for _, code in ipairs { "unauthenticated", "forbidden", "not_found", "already_resolved", "invalid", "full" } do
   write("problem-" .. code, problem.html {

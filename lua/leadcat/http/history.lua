@@ -7,6 +7,7 @@ local difference = require "leadcat.difference"
 local history_csv = require "leadcat.render.history_csv"
 local history_page = require "leadcat.render.history"
 local json = require "leadcat.json"
+local platform = require "leadcat.platform"
 local request_of = require "leadcat.http.request"
 local response = require "leadcat.http.response"
 local revision_page = require "leadcat.render.revision"
@@ -116,8 +117,9 @@ end
 
 -- The file -------------------------------------------------------------------------------------------------------------
 
--- As many entries as a file has at most; and where to go on, when there are more.
-local function find_all(context, query)
+-- As many entries as a file has at most, and where to go on when there are more. What is to be known of them goes into
+-- the model.
+local function find_all(context, query, model)
   local all = {}
   for _ = 1, BLOCKS do
     query.limit = math.min(BLOCK, ROWS - #all)
@@ -125,6 +127,8 @@ local function find_all(context, query)
     if not entries then
       return nil, going_on, code
     end
+    name_companies(context, entries, model.names)
+    read_questions(context, entries, model.questions)
     for _, entry in ipairs(entries) do
       all[#all + 1] = entry
     end
@@ -132,6 +136,7 @@ local function find_all(context, query)
     if not going_on or #all == ROWS then
       break
     end
+    platform.give_way()
   end
   return all, query.after
 end
@@ -146,20 +151,18 @@ function history.csv(context)
   if not query then
     return response.problem(context, "invalid", filters)
   end
+  local model = { categories = {}, language = context.language, names = {}, questions = {} }
   local cfg, entries, message, code
   cfg, message, code = context.engine:config()
   if cfg then
-    entries, message, code = find_all(context, query)
+    entries, message, code = find_all(context, query, model)
   end
   if not entries then
     return response.problem(context, code, message)
   end
-  local model = { categories = {}, language = context.language, names = {}, questions = {} }
   for _, category in ipairs(cfg.categories) do
     model.categories[category.id] = category
   end
-  name_companies(context, entries, model.names)
-  read_questions(context, entries, model.questions)
   return response.new(200, history_csv.text(entries, model), "text/csv; charset=utf-8; header=present", {
     ["Content-Disposition"] = 'attachment; filename="history.csv"', Link = message and link(context, filters, message),
   })

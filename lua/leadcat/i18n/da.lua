@@ -99,6 +99,7 @@ return {
   ["history.declined_by"] = "Afvist af {user}",
   ["history.answered_by"] = "Besvaret af {user}",
   ["history.csv"] = "Hent som CSV",
+  ["history.csv_hint"] = "Op til 10.000 poster; vælg datoer for ældre.",
   ["history.partial"] = "Kun en del af historikken er gennemsøgt indtil nu.",
   ["history.go_on"] = "Søg længere tilbage",
   ["history.empty_filtered"] = "Intet af det, der er registreret, passer til disse filtre.",

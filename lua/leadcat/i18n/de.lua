@@ -100,6 +100,7 @@ return {
   ["history.declined_by"] = "Abgelehnt von {user}",
   ["history.answered_by"] = "Beantwortet von {user}",
   ["history.csv"] = "Als CSV herunterladen",
+  ["history.csv_hint"] = "Bis zu 10.000 Einträge; wählen Sie für ältere einen Zeitraum.",
   ["history.partial"] = "Bisher wurde nur ein Teil des Verlaufs durchsucht.",
   ["history.go_on"] = "Weiter zurück suchen",
   ["history.empty_filtered"] = "Nichts Aufgezeichnetes passt zu diesen Filtern.",

@@ -99,6 +99,7 @@ return {
   ["history.declined_by"] = "Declined by {user}",
   ["history.answered_by"] = "Answered by {user}",
   ["history.csv"] = "Download as CSV",
+  ["history.csv_hint"] = "Up to 10,000 entries; choose dates for older ones.",
   ["history.partial"] = "Only a part of the history has been searched so far.",
   ["history.go_on"] = "Search further back",
   ["history.empty_filtered"] = "Nothing that was recorded matches these filters.",

@@ -100,6 +100,7 @@ return {
   ["history.declined_by"] = "Afgewezen door {user}",
   ["history.answered_by"] = "Beantwoord door {user}",
   ["history.csv"] = "Downloaden als CSV",
+  ["history.csv_hint"] = "Maximaal 10.000 vermeldingen; kies datums voor oudere.",
   ["history.partial"] = "Tot nu toe is maar een deel van de geschiedenis doorzocht.",
   ["history.go_on"] = "Verder terug zoeken",
   ["history.empty_filtered"] = "Niets van wat is vastgelegd, past bij deze filters.",

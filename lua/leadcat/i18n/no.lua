@@ -99,6 +99,7 @@ return {
   ["history.declined_by"] = "Avslått av {user}",
   ["history.answered_by"] = "Besvart av {user}",
   ["history.csv"] = "Last ned som CSV",
+  ["history.csv_hint"] = "Inntil 10 000 oppføringer; velg datoer for eldre.",
   ["history.partial"] = "Bare en del av historikken er gjennomsøkt så langt.",
   ["history.go_on"] = "Søk lenger tilbake",
   ["history.empty_filtered"] = "Ingenting av det som er registrert, passer med disse filtrene.",

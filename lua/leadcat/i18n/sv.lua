@@ -99,6 +99,7 @@ return {
   ["history.declined_by"] = "Avböjt av {user}",
   ["history.answered_by"] = "Besvarat av {user}",
   ["history.csv"] = "Ladda ner som CSV",
+  ["history.csv_hint"] = "Upp till 10 000 poster; välj datum för äldre.",
   ["history.partial"] = "Bara en del av historiken har sökts igenom hittills.",
   ["history.go_on"] = "Sök längre tillbaka",
   ["history.empty_filtered"] = "Inget som har registrerats stämmer med dessa filter.",

@@ -164,13 +164,13 @@ end
 
 -- A cell has its column's words, too, for narrow screens, where it stands alone.
 local function cell(model, column, class, id, ...)
-  return h.td { class = class, id = id, role = "cell", data_label = text(model, COLUMNS[column]), h.div { ... } }
+  return h.td { class = class, id = id, data_label = text(model, COLUMNS[column]), h.div { ... } }
 end
 
 local function row_of(model, entry)
   local id = ("leadcat-entry-%d"):format(entry.entry)
   local undoable = model.may_undo and entry.status == "updated"
-  return h.tr { role = "row",
+  return h.tr {
     cell(model, 1, "leadcat-time", nil, wording.time(entry.at) or "?"),
     cell(model, 2, "leadcat-name", id .. "-company", company_link(model, entry)),
     cell(model, 3, nil, nil, cause(model, entry)),
@@ -178,30 +178,27 @@ local function row_of(model, entry)
     cell(model, 5, nil, nil, status(model, entry)),
     cell(model, 6, nil, nil, who(model, entry)),
     cell(model, 7, nil, nil, rule(model, entry)),
-    model.may_undo and h.td { role = "cell", class = "leadcat-undo", undoable and undo_button(model, entry, id) },
+    model.may_undo and h.td { class = "leadcat-undo", undoable and undo_button(model, entry, id) },
   }
 end
 
 local function head(model)
   local cells = {}
   for i, key in ipairs(COLUMNS) do
-    cells[i] = h.th { scope = "col", role = "columnheader", text(model, key) }
+    cells[i] = h.th { scope = "col", text(model, key) }
   end
   cells[#cells + 1] = model.may_undo
-    and h.th { scope = "col", role = "columnheader", class = "leadcat-undo", text(model, "history.undo") } or nil
-  return h.thead { role = "rowgroup", h.tr { role = "row", cells } }
+    and h.th { scope = "col", class = "leadcat-undo", text(model, "history.undo") } or nil
+  return h.thead { h.tr { cells } }
 end
 
--- Narrow screens show a row as a block: the roles are said, for what is no table to the eye is none to some readers.
 local function entries_table(model)
   local rows = {}
   for i, entry in ipairs(model.entries) do
     rows[i] = row_of(model, entry)
   end
   return h.section { class = "leadcat-scroll", tabindex = 0, aria_labelledby = "leadcat-title",
-    h.table { class = "leadcat-table leadcat-history", role = "table",
-      head(model), h.tbody { role = "rowgroup", rows },
-    },
+    h.table { class = "leadcat-table leadcat-history", head(model), h.tbody { rows } },
   }
 end
 
@@ -282,7 +279,9 @@ local function chips(model)
   end
   local clear = h.a { href = address(model, "/history"), text(model, "history.clear") }
   items[#items + 1] = items[2] and h.li { clear } or nil
-  return items[1] and h.ul { class = "leadcat-chips", aria_label = text(model, "history.filters"), items }
+  return items[1] and h.div { role = "group", aria_label = text(model, "history.filters"),
+    h.ul { class = "leadcat-chips", items },
+  }
 end
 
 -- The page -------------------------------------------------------------------------------------------------------------
@@ -303,7 +302,8 @@ end
 
 local function download(model)
   return h.p { class = "leadcat-download",
-    h.a { href = history.address(address(model, "/history.csv"), model.filters), text(model, "history.csv") },
+    h.a { href = history.address(address(model, "/history.csv"), model.filters), text(model, "history.csv") }, " ",
+    h.span { class = "leadcat-muted", text(model, "history.csv_hint") },
   }
 end
 
