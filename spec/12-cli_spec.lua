@@ -151,6 +151,10 @@ describe("leadcat", function()
       cfg = stores.config { sale_won = 5 }
       cfg.rules[1].colour = "red"
       assert.matches("^warning: .*unknown_field", expect(0, "check", "--config", stores.file(json.encode(cfg))))
+      cfg = stores.config { sale_registered = 3 }
+      assert.matches('^warning: .*companies stay.* %[category_dead_end%]\n  for example {"category":3,'
+        .. '"company":"example","trigger":"sale_registered"}\n$',
+        expect(0, "check", "--config", stores.file(json.encode(cfg))))
     end)
   end)
 

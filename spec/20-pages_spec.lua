@@ -248,6 +248,7 @@ describe("the journal", function()
     { { run = "backfill-1" }, 3, "The sale Printers was won. Run: backfill-1" },
     { { confirmation = "q" }, 6, "Bob Confirmed by Ann" },
     { { confirmation = "q", status = "declined" }, 6, "Bob Declined by Ann" },
+    { { confirmation = "q", actor = false }, 6, "Bob Confirmed by Somebody" },
     { { confirmation = "x" }, 6, " Confirmed by Ann" }, -- nobody may see the question
     { { confirmation = "q", status = "awaiting_confirmation" }, 6, "Ann Answered by Eve" },
     { { confirmation = "q", status = "awaiting_confirmation" }, 5, "Accepted" },

@@ -88,15 +88,18 @@ local function with_store(args, new, fn)
   return result
 end
 
-local function print_problems(problems)
+local function print_problems(problems, file)
   for _, problem in ipairs(problems) do
-    io.stderr:write(("%s: %s [%s]\n"):format(problem.severity, problem.message, problem.code))
+    file:write(("%s: %s [%s]\n"):format(problem.severity, problem.message, problem.code))
+    if problem.example then
+      file:write("  for example ", json.encode(problem.example), "\n")
+    end
   end
 end
 
 -- What `engine:save` gives; refused configs have all their problems printed.
 local function saved(revision, message, _, problems)
-  print_problems(problems or {})
+  print_problems(problems or {}, io.stderr)
   return must(revision, message)
 end
 
@@ -274,7 +277,7 @@ end
 commands["config import"] = function(args)
   local cfg = read_config(args.file)
   return with_store(args, false, function(engine)
-    print_problems(config.has_errors(config.problems(cfg)) and {} or config.problems(cfg))
+    print_problems(config.has_errors(config.problems(cfg)) and {} or config.problems(cfg), io.stderr)
     local revision = saved(engine:save(cfg, { actor = actor(), revision = args.revision }))
     print(("%s: revision %d"):format(args.path, revision))
     return 0
@@ -303,9 +306,7 @@ function commands.check(args)
   elseif #problems == 0 then
     print "no problems"
   else
-    for _, problem in ipairs(problems) do
-      print(("%s: %s [%s]"):format(problem.severity, problem.message, problem.code))
-    end
+    print_problems(problems, io.stdout)
   end
   return config.has_errors(problems) and 1 or 0
 end
@@ -325,7 +326,7 @@ function commands.simulate(args)
     start_category = args.start_category, language = args.language, feed = feed,
   })
   local bad = finish()
-  print_problems(problems or {})
+  print_problems(problems or {}, io.stderr)
   must(report, message)
   report.bad_lines = args.keep_going and bad or nil
   print_report(args, report)

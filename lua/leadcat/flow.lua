@@ -31,6 +31,8 @@ local BY_STATUS = "lead_status_set"
 ---@field by_id table<integer, leadcat.Category>
 ---@field starts table<string, integer> how many categories each trigger starts from
 ---@field name fun(id: integer): string
+---@field first_status? {index: integer, rule: leadcat.Rule} the first whose target has lead status
+---@field round_told? boolean that lead statuses lead back and forth
 
 --- Whether a rule of this trigger starts from the category, unless it is the rule's target.
 local function can_start(category, trigger)

@@ -20,8 +20,8 @@ search.STATUSES = {
 search.QUERY = {
   company = options_of.id, limit = options_of.limit, after = options_of.whole(1, 2 ^ 53),
   since = options_of.of_type "number", before = options_of.of_type "number", actor = options_of.id,
-  trigger = options_of.one_of(config.TRIGGERS), status = options_of.one_of(search.STATUSES), revision = options_of.whole(0, 2 ^ 53),
-  run = options_of.of_type "string",
+  trigger = options_of.one_of(config.TRIGGERS), status = options_of.one_of(search.STATUSES),
+  revision = options_of.whole(0, 2 ^ 53), run = options_of.of_type "string",
 }
 
 -- What an entry must be for each field of a query: first what the store says of it, then what only its details do.

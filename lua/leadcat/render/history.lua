@@ -132,7 +132,7 @@ local function who(model, entry)
     answered_by = question and question.state ~= "superseded" and question.resolved_by
     key = answered_by and "history.answered_by"
   end
-  local name = wording.called(answered_by or nil) or text(model, "history.program")
+  local name = wording.called(answered_by or nil) or text(model, "confirmation.somebody")
   return { (asked_by or not key) and user(model, asked_by), " ", key and note(text(model, key, { user = name })) }
 end
 
