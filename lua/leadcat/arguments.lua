@@ -64,6 +64,14 @@ local function states_and_all()
   return states
 end
 
+local function to_count(text)
+  local count = tonumber(text)
+  if count and count % 1 == 0 and count >= 0 then
+    return math.floor(count)
+  end
+  return nil, ("--limit: an integer from 0 expected, got '%s'"):format(text)
+end
+
 local function new_parser()
   local parser = argparse("leadcat", "Keeps a CRM's company categories right by itself.")
     :epilog "Exit status: 0 done, 1 a failed run, 2 wrong usage."
@@ -100,9 +108,16 @@ local function new_parser()
   add_events(replay)
   add_output(replay)
 
-  local simulation = parser:command("simulate", "Say what a config would do with the events of a file; writes nothing.")
-  simulation:mutex(simulation:option("--config", "The config, a JSON file."):target("config_file"):argname "FILE",
-    simulation:option("--path", "The directory of a store, whose config is taken."):argname "DIR")
+  local simulation = parser:command("simulate", "Say what a config would do with the events of a file, or what it "
+    .. "would do otherwise than another; writes nothing.")
+  simulation:option("--config", "The config, a JSON file."):target("config_file"):argname "FILE"
+  simulation:option("--path", "The directory of a store, whose config is taken where no file is given."):argname "DIR"
+  simulation:option("--against", "Compare with this config: a JSON file, or current for that of the store in --path.")
+    :argname "FILE"
+  simulation:option("--html", "With --against: write the report to this file, as a web page that needs no other.")
+    :argname "FILE"
+  simulation:option("--limit", "With --against: list at most so many companies."):argname("N"):default "100"
+    :convert(to_count)
   add_events(simulation)
   add_output(simulation)
 
@@ -142,10 +157,23 @@ local function new_parser()
   return parser
 end
 
+-- What a comparison needs.
+local function simulate_problem(args)
+  if args.against == "current" and not (args.config_file and args.path) then
+    return "--against current needs --config FILE and --path DIR"
+  elseif args.against ~= "current" and args.config_file and args.path then
+    return "--config and --path can not be used together, but with --against current"
+  elseif args.html and not args.against then
+    return "--html needs --against"
+  end
+end
+
 -- What argparse cannot check: nil, or what is wrong.
 local function usage_problem(args)
   if (args.command == "check" or args.command == "simulate") and not (args.config_file or args.path) then
     return "--config FILE or --path DIR is needed"
+  elseif args.command == "simulate" and simulate_problem(args) then
+    return simulate_problem(args)
   elseif args.command == "check" and args.store and not args.path then
     return "--store needs --path DIR"
   elseif args.command == "resolve" and not (args.accept or args.category or args.decline) then

@@ -1,12 +1,15 @@
 --- The `leadcat` command: reads its arguments, calls the engine, and says what came of it. It decides nothing itself.
 
 local arguments_of = require "leadcat.arguments"
+local compare = require "leadcat.compare"
 local config = require "leadcat.config"
 local core = require "leadcat.core"
 local event_of = require "leadcat.event"
+local i18n = require "leadcat.i18n"
 local input = require "leadcat.input"
 local json = require "leadcat.json"
 local leadcat = require "leadcat"
+local report_page = require "leadcat.render.report"
 local simulate = require "leadcat.simulate"
 local text = require "leadcat.text"
 
@@ -54,6 +57,12 @@ local function read_file(path)
   local content, message = file:read "*a"
   file:close()
   return must(content, message)
+end
+
+local function write_file(path, content)
+  local file = must(io.open(path, "wb"))
+  must(file:write(content))
+  must(file:close())
 end
 
 local function read_config(path)
@@ -268,9 +277,7 @@ commands["config export"] = function(args)
     io.write(content)
     return 0
   end
-  local file = must(io.open(args.output, "wb"))
-  must(file:write(content))
-  must(file:close())
+  write_file(args.output, content)
   return 0
 end
 
@@ -319,7 +326,47 @@ local function print_report(args, report)
   end
 end
 
+-- Without a category to start from, nothing can be said of a company.
+local function warn_of_unknown(report)
+  for _, category in ipairs(report.categories) do
+    if not category.id and category.start > 0 then
+      warn("nobody knows the category that %s of the companies start in: --start-category says it",
+        text.number(category.start))
+    end
+  end
+end
+
+-- What the config would do otherwise than the one of `--against`.
+local function compare_configs(args)
+  local against = config_of(args.against == "current" and { path = args.path } or { config_file = args.against })
+  local cfg = config_of(args)
+  local next_event, finish = events_of(args)
+  local report, message, _, problems = compare.run(against, cfg, next_event, {
+    start_category = args.start_category, language = args.language, limit = args.limit,
+  })
+  local bad = finish()
+  print_problems(problems or {})
+  must(report, message)
+  report.bad_lines = args.keep_going and bad or nil
+  warn_of_unknown(report)
+  if args.html then
+    local strings = i18n.new()
+    write_file(args.html, report_page.html {
+      report = report, before = against, after = cfg, strings = strings, language = strings:language(args.language),
+    })
+  end
+  if args.json then
+    print_json(report)
+  else
+    io.write(text.comparison(report))
+  end
+  return 0
+end
+
 function commands.simulate(args)
+  if args.against then
+    return compare_configs(args)
+  end
   local cfg = config_of(args)
   local next_event, finish, feed = events_of(args)
   local report, message, _, problems = simulate.run(cfg, next_event, {

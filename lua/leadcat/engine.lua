@@ -4,6 +4,7 @@
 
 local apply = require "leadcat.apply"
 local as_text = require "leadcat.as_text"
+local compare = require "leadcat.compare"
 local confirmation = require "leadcat.confirmation"
 local core = require "leadcat.core"
 local decider = require "leadcat.decider"
@@ -321,10 +322,11 @@ function Engine:history(query)
   return search.page(self, query, company, actor)
 end
 
---- What a config would have done with these events; writes nothing.
+--- What a config would have done with these events; writes nothing. With `against`, another config, the report says what
+-- `config` would do otherwise than that one.
 ---@param events leadcat.Event[]|fun(): leadcat.Event?
----@param options? {config?: leadcat.Config, start_category?: integer|string, on_progress?: fun(events: integer)}
----@return table? report {events, outcomes, categories, companies}
+---@param options? {config?: leadcat.Config, against?: leadcat.Config, start_category?: integer|string, on_progress?: fun(events: integer), limit?: integer} config: default the saved one; limit, with `against`: how many companies are listed, default 100
+---@return table|leadcat.Comparison|nil report {events, outcomes, categories, companies}; with `against` a leadcat.Comparison, in which `before` is that config
 ---@return string? message
 ---@return string? code
 function Engine:simulate(events, options)
@@ -338,9 +340,14 @@ function Engine:simulate(events, options)
       return nil, message, code
     end
   end
-  return simulate.run(cfg, events, {
+  local how = {
     start_category = options.start_category, on_progress = options.on_progress, language = self.language,
-  })
+    limit = options.limit,
+  }
+  if options.against ~= nil then
+    return compare.run(options.against, cfg, events, how)
+  end
+  return simulate.run(cfg, events, how)
 end
 
 --- Calls `fn` from now on: `guard` before a matched event is written (fn(event, decision) returns nothing to go on;

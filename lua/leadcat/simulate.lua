@@ -9,7 +9,10 @@ local simulate = {}
 
 local STEP = 1000 -- events between two reports of progress
 
-local function iterate(events)
+--- Events as an iterator; raises for what is neither an array nor one, on behalf of the caller's caller.
+---@param events leadcat.Event[]|function
+---@return fun(): leadcat.Event?, string?, string?
+function simulate.iterate(events)
   if type(events) == "function" then
     return events
   elseif type(events) ~= "table" then
@@ -143,7 +146,7 @@ end
 ---@return leadcat.Problem[]? problems of the config
 function simulate.run(cfg, events, options)
   options = options or {}
-  local next_event = iterate(events)
+  local next_event = simulate.iterate(events)
   local problems = config.problems(cfg)
   if config.has_errors(problems) then
     return nil, "the config has errors", "invalid", problems

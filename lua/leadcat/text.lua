@@ -94,6 +94,73 @@ function text.report(report)
     text.table(outcomes), text.table(categories))
 end
 
+-- A difference with its sign: +12, -3; nothing when there is none.
+local function difference(n)
+  return n == 0 and "" or n > 0 and "+" .. text.number(n) or "-" .. text.number(-n)
+end
+
+local function names_of(report)
+  local names = {}
+  for _, category in ipairs(report.categories) do
+    names[category.id or false] = category.name or "unknown"
+  end
+  return function(id)
+    return names[id or false]
+  end
+end
+
+-- The kinds of change, each with the first of its examples.
+local function change_rows(report, name)
+  local rows = { { "events", "trigger", "before", "after", "such as" } }
+  local function told(side)
+    return side.to and ("%s: %s"):format(side.outcome, name(side.to)) or side.outcome
+  end
+  for _, kind in ipairs(report.changes) do
+    local example = kind.examples[1].event.company
+    rows[#rows + 1] = {
+      text.number(kind.count), kind.trigger, told(kind.before), told(kind.after),
+      type(example) == "number" and ("%d"):format(example) or example,
+    }
+  end
+  return rows
+end
+
+local function category_rows(report)
+  local rows = { { "companies in", "at the start", "before", "after", "" } }
+  for _, category in ipairs(report.categories) do
+    rows[#rows + 1] = category.start + category.before + category.after > 0 and {
+      category.name or "unknown", text.number(category.start), text.number(category.before),
+      text.number(category.after), difference(category.after - category.before),
+    } or nil
+  end
+  return rows
+end
+
+local function moved_rows(report, name)
+  local rows = { { "company", "at the start", "before", "after" } }
+  for _, moved in ipairs(report.moved) do
+    local company = type(moved.company) == "number" and ("%d"):format(moved.company) or moved.company
+    rows[#rows + 1] = { company, name(moved.start), name(moved.before), name(moved.after) }
+  end
+  return rows
+end
+
+--- What a change of the rules would do.
+---@param report leadcat.Comparison
+---@return string
+function text.comparison(report)
+  local name, parts = names_of(report), {}
+  parts[1] = ("%s of %s companies end in another category, %s of %s events are decided differently\n"):format(
+    text.number(report.changed.companies), text.number(report.companies), text.number(report.changed.events),
+    text.number(report.events))
+  parts[#parts + 1] = text.table(category_rows(report))
+  parts[#parts + 1] = report.changes[1] and text.table(change_rows(report, name)) or nil
+  parts[#parts + 1] = report.moved[1] and text.table(moved_rows(report, name)) or nil
+  local more = report.changed.companies - #report.moved
+  parts[#parts + 1] = more > 0 and ("and %s more companies: --limit lists them\n"):format(text.number(more)) or nil
+  return table.concat(parts, "\n")
+end
+
 local function rule_row(cfg, rule, language)
   local status = rule.lead_status and config.find(cfg.lead_statuses, rule.lead_status)
   local target = rule.set_category and config.find(cfg.categories, rule.set_category)

@@ -1,16 +1,14 @@
---- The files that pages load: scripts and the stylesheet, read once.
+--- The files that pages load: scripts and the stylesheet.
 
 local request_of = require "leadcat.http.request"
 local response = require "leadcat.http.response"
+local web = require "leadcat.web"
 
 local assets = {}
 
 assets.NAMES = { "leadcat.js", "settings.js", "leadcat.css" }
 
 local TYPES = { js = "text/javascript; charset=utf-8", css = "text/css; charset=utf-8" }
-
--- This module's own place: the files are beside it, however it was installed.
-local DIRECTORY = debug.getinfo(1, "S").source:match "^@(.*)http/assets%.lua$" .. "web/"
 
 local loaded = {}
 
@@ -25,9 +23,7 @@ end
 
 local function load(name)
   if not loaded[name] then
-    local file = assert(io.open(DIRECTORY .. name, "rb"))
-    local content = file:read "*a"
-    file:close()
+    local content = web.content(name)
     loaded[name] = { content = content, tag = tag_of(content) }
   end
   return loaded[name]

@@ -186,6 +186,15 @@ return {
   ["settings.changed_hint"] =
     "Dine indstillinger er her stadig og er ikke gemt. Hvis du gemmer igen, erstatter de den andens.",
   ["settings.changed_nothing"] = "Intet, der vises her, blev ændret.",
+  ["settings.try"] = "Prøv på tidligere hændelser",
+  ["settings.tried"] =
+    "Dine indstillinger blev prøvet på de seneste {events} hændelser i kategorihistorikken, mod dem der er i "
+    .. "brug. Intet er gemt endnu.",
+  ["settings.tried_note"] =
+    "Historikken har ikke hændelser, hvor ingen regel gjorde noget, så en regel, der var slået fra, har "
+    .. "mindre at blive prøvet på.",
+  ["settings.tried_nothing"] = "Der er endnu ingen hændelser i kategorihistorikken at prøve indstillingerne på.",
+  ["settings.tried_reasons"] = "Hvilke firmaer, hvilke afgørelser og hvorfor",
   ["settings.forbidden"] = "Kun administratorer kan se og ændre disse indstillinger. Spørg din administrator.",
   ["settings.unlicensed"] =
     "Der er ingen licens til leadkategorisering. Derfor opdateres ingen kategori, og intet kan gemmes her.",
@@ -221,6 +230,44 @@ return {
       .. "videre til {target}.",
   ["settings.problem.category_dead_end"] =
     "Firmaer bliver stående her: Ingen regel, der er slået til, fører ud af denne kategori.",
+
+  -- What a change of the rules would do.
+  ["compare.title"] = "Hvad ændringen ville gøre",
+  ["compare.moved"] = "{changed} af {companies} firmaer ville ende i en anden kategori",
+  ["compare.moved_none"] = "Ingen firmaer ville ende i en anden kategori",
+  ["compare.nothing"] = "Intet ville ændre sig",
+  ["compare.decided"] = "{changed} af {events} hændelser ville blive afgjort anderledes.",
+  ["compare.rules"] = "Hvad der er anderledes i reglerne",
+  ["compare.rules_same"] = "Reglerne er de samme.",
+  ["compare.old"] = "Gamle regler",
+  ["compare.new"] = "Nye regler",
+  ["compare.start"] = "Ved starten",
+  ["compare.end"] = "Ved slutningen",
+  ["compare.difference"] = "Forskel",
+  ["compare.ends"] = "Hvor firmaerne ender: gamle regler og nye regler",
+  ["compare.way_old"] = "Fra start til slut med de gamle regler",
+  ["compare.way_new"] = "Fra start til slut med de nye regler",
+  ["compare.flow"] = "{from} til {to}: {count}",
+  ["compare.companies"] = "Firmaer",
+  ["compare.events"] = "Hændelser",
+  ["compare.unknown"] = "Ukendt kategori",
+  ["compare.rest"] = "Andre kategorier",
+  ["compare.done"] = "Hvad der gøres",
+  ["compare.update"] = "Opdateret med det samme",
+  ["compare.confirm"] = "Brugeren bliver spurgt",
+  ["compare.none"] = "Intet",
+  ["compare.decisions"] = "Hvad der afgøres anderledes",
+  ["compare.asked"] = "(efter at have spurgt brugeren)",
+  ["compare.lead_status_set"] = "En leadstatus blev sat.",
+  ["compare.moved_companies"] = "Firmaer, der ender i en anden kategori",
+  ["compare.examples"] = "Eksempler",
+  ["compare.more"] = "{count} mere er ikke vist.",
+  ["compare.outcome.rule_disabled"] = "Intet: ingen regel er slået til",
+  ["compare.outcome.unknown_category"] = "Intet: kategorien er ukendt",
+  ["compare.outcome.not_potential_customer"] = "Intet: ikke en potentiel kunde",
+  ["compare.outcome.lead_status_not_enabled"] = "Intet: en kategori uden leadstatus",
+  ["compare.outcome.lead_status_not_matched"] = "Intet: ingen regel for denne leadstatus",
+  ["compare.outcome.already_in_category"] = "Intet: allerede i kategorien",
 
   -- What changed between two configs.
   ["difference.rule_on"] = "”{rule}” blev slået til.",

@@ -192,6 +192,16 @@ return {
     "Ihre Einstellungen sind noch hier und nicht gespeichert. Wenn Sie erneut speichern, ersetzen "
       .. "sie die der anderen Person.",
   ["settings.changed_nothing"] = "Nichts, was hier gezeigt wird, wurde geändert.",
+  ["settings.try"] = "An früheren Ereignissen testen",
+  ["settings.tried"] =
+    "Ihre Einstellungen wurden an den letzten {events} Ereignissen des Kategorieverlaufs getestet, gegen die "
+    .. "verwendeten. Noch ist nichts gespeichert.",
+  ["settings.tried_note"] =
+    "Ereignisse, bei denen keine Regel etwas getan hat, stehen nicht im Verlauf; eine Regel, die "
+    .. "ausgeschaltet war, hat daher weniger Ereignisse.",
+  ["settings.tried_nothing"] =
+    "Im Kategorieverlauf gibt es noch keine Ereignisse, an denen die Einstellungen getestet werden könnten.",
+  ["settings.tried_reasons"] = "Welche Firmen, welche Entscheidungen und warum",
   ["settings.forbidden"] =
     "Nur Administratoren können diese Einstellungen sehen und ändern. Wenden Sie sich an Ihren Administrator.",
   ["settings.unlicensed"] =
@@ -228,6 +238,44 @@ return {
       .. "setzt sie gleich weiter auf {target}.",
   ["settings.problem.category_dead_end"] =
     "Firmen bleiben hier: Keine eingeschaltete Regel führt aus dieser Kategorie heraus.",
+
+  -- What a change of the rules would do.
+  ["compare.title"] = "Was die Änderung bewirken würde",
+  ["compare.moved"] = "Bei {changed} von {companies} Firmen wäre die Kategorie am Ende eine andere",
+  ["compare.moved_none"] = "Keine Firma würde in einer anderen Kategorie enden",
+  ["compare.nothing"] = "Nichts würde sich ändern",
+  ["compare.decided"] = "Bei {changed} von {events} Ereignissen wäre die Entscheidung eine andere.",
+  ["compare.rules"] = "Was an den Regeln anders ist",
+  ["compare.rules_same"] = "Die Regeln sind dieselben.",
+  ["compare.old"] = "Alte Regeln",
+  ["compare.new"] = "Neue Regeln",
+  ["compare.start"] = "Am Anfang",
+  ["compare.end"] = "Am Ende",
+  ["compare.difference"] = "Unterschied",
+  ["compare.ends"] = "Wo die Firmen enden: alte Regeln und neue Regeln",
+  ["compare.way_old"] = "Vom Anfang zum Ende mit den alten Regeln",
+  ["compare.way_new"] = "Vom Anfang zum Ende mit den neuen Regeln",
+  ["compare.flow"] = "{from} zu {to}: {count}",
+  ["compare.companies"] = "Firmen",
+  ["compare.events"] = "Ereignisse",
+  ["compare.unknown"] = "Unbekannte Kategorie",
+  ["compare.rest"] = "Andere Kategorien",
+  ["compare.done"] = "Was geschieht",
+  ["compare.update"] = "Sofort aktualisiert",
+  ["compare.confirm"] = "Der Benutzer wird gefragt",
+  ["compare.none"] = "Nichts",
+  ["compare.decisions"] = "Was anders entschieden wird",
+  ["compare.asked"] = "(nach Rückfrage beim Benutzer)",
+  ["compare.lead_status_set"] = "Ein Lead-Status wurde gesetzt.",
+  ["compare.moved_companies"] = "Firmen, die in einer anderen Kategorie enden",
+  ["compare.examples"] = "Beispiele",
+  ["compare.more"] = "{count} weitere werden nicht aufgeführt.",
+  ["compare.outcome.rule_disabled"] = "Nichts: keine Regel ist eingeschaltet",
+  ["compare.outcome.unknown_category"] = "Nichts: die Kategorie ist unbekannt",
+  ["compare.outcome.not_potential_customer"] = "Nichts: kein potenzieller Kunde",
+  ["compare.outcome.lead_status_not_enabled"] = "Nichts: eine Kategorie ohne Lead-Status",
+  ["compare.outcome.lead_status_not_matched"] = "Nichts: keine Regel für diesen Lead-Status",
+  ["compare.outcome.already_in_category"] = "Nichts: bereits in der Kategorie",
 
   -- What changed between two configs.
   ["difference.rule_on"] = "„{rule}“ wurde eingeschaltet.",

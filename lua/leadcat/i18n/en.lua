@@ -187,6 +187,14 @@ return {
   ["settings.changed_hint"] =
     "Your settings are still here, and not saved. If you save again, they replace those of the other person.",
   ["settings.changed_nothing"] = "Nothing that is shown here was changed.",
+  ["settings.try"] = "Try on past events",
+  ["settings.tried"] =
+    "Your settings were tried on the last {events} events of the category history, against those in use. "
+    .. "Nothing is saved yet.",
+  ["settings.tried_note"] =
+    "The history does not have events for which no rule did anything, so a rule that was off has less to be tried on.",
+  ["settings.tried_nothing"] = "There are no events in the category history yet to try the settings on.",
+  ["settings.tried_reasons"] = "Which companies, which decisions, and why",
   ["settings.forbidden"] = "Only administrators can see and change these settings. Ask your administrator.",
   ["settings.unlicensed"] =
     "There is no license for lead categorization, so no category is updated and nothing can be saved here.",
@@ -221,6 +229,44 @@ return {
       .. "to {target}.",
   ["settings.problem.category_dead_end"] =
     "Companies stay here: no rule that is switched on leads out of this category.",
+
+  -- What a change of the rules would do.
+  ["compare.title"] = "What the change would do",
+  ["compare.moved"] = "{changed} of {companies} companies would end in another category",
+  ["compare.moved_none"] = "No company would end in another category",
+  ["compare.nothing"] = "Nothing would change",
+  ["compare.decided"] = "{changed} of {events} events would be decided differently.",
+  ["compare.rules"] = "What is different in the rules",
+  ["compare.rules_same"] = "The rules are the same.",
+  ["compare.old"] = "Old rules",
+  ["compare.new"] = "New rules",
+  ["compare.start"] = "At the start",
+  ["compare.end"] = "At the end",
+  ["compare.difference"] = "Difference",
+  ["compare.ends"] = "Where the companies end: old rules and new rules",
+  ["compare.way_old"] = "From start to end with the old rules",
+  ["compare.way_new"] = "From start to end with the new rules",
+  ["compare.flow"] = "{from} to {to}: {count}",
+  ["compare.companies"] = "Companies",
+  ["compare.events"] = "Events",
+  ["compare.unknown"] = "Unknown category",
+  ["compare.rest"] = "Other categories",
+  ["compare.done"] = "What is done",
+  ["compare.update"] = "Updated at once",
+  ["compare.confirm"] = "The user is asked",
+  ["compare.none"] = "Nothing",
+  ["compare.decisions"] = "What is decided differently",
+  ["compare.asked"] = "(after asking the user)",
+  ["compare.lead_status_set"] = "A lead status was set.",
+  ["compare.moved_companies"] = "Companies that end in another category",
+  ["compare.examples"] = "Examples",
+  ["compare.more"] = "{count} more are not listed.",
+  ["compare.outcome.rule_disabled"] = "Nothing: no rule is on",
+  ["compare.outcome.unknown_category"] = "Nothing: the category is unknown",
+  ["compare.outcome.not_potential_customer"] = "Nothing: not a potential customer",
+  ["compare.outcome.lead_status_not_enabled"] = "Nothing: a category without lead status",
+  ["compare.outcome.lead_status_not_matched"] = "Nothing: no rule for this lead status",
+  ["compare.outcome.already_in_category"] = "Nothing: already in the category",
 
   -- What changed between two configs.
   ["difference.rule_on"] = "“{rule}” was switched on.",

@@ -190,6 +190,16 @@ return {
   ["settings.changed_hint"] =
     "Uw instellingen staan hier nog en zijn niet opgeslagen. Als u opnieuw opslaat, vervangen ze die van de ander.",
   ["settings.changed_nothing"] = "Er is niets gewijzigd dat hier wordt getoond.",
+  ["settings.try"] = "Proberen op eerdere gebeurtenissen",
+  ["settings.tried"] =
+    "Uw instellingen zijn geprobeerd op de laatste {events} gebeurtenissen in de categoriegeschiedenis, "
+    .. "tegenover die in gebruik zijn. Er is nog niets opgeslagen.",
+  ["settings.tried_note"] =
+    "De geschiedenis heeft geen gebeurtenissen waarbij geen regel iets deed, dus een regel die uit was, heeft "
+    .. "minder om op te worden geprobeerd.",
+  ["settings.tried_nothing"] =
+    "Er zijn nog geen gebeurtenissen in de categoriegeschiedenis om de instellingen op te proberen.",
+  ["settings.tried_reasons"] = "Welke bedrijven, welke beslissingen en waarom",
   ["settings.forbidden"] = "Alleen beheerders kunnen deze instellingen zien en wijzigen. Vraag het uw beheerder.",
   ["settings.unlicensed"] =
     "Er is geen licentie voor leadcategorisering. Daarom wordt geen categorie bijgewerkt en kan "
@@ -226,6 +236,44 @@ return {
       .. "het meteen door naar {target}.",
   ["settings.problem.category_dead_end"] =
     "Bedrijven blijven hier staan: geen enkele ingeschakelde regel leidt uit deze categorie.",
+
+  -- What a change of the rules would do.
+  ["compare.title"] = "Wat de wijziging zou doen",
+  ["compare.moved"] = "Bij {changed} van {companies} bedrijven zou de categorie aan het eind een andere zijn",
+  ["compare.moved_none"] = "Geen bedrijf zou in een andere categorie eindigen",
+  ["compare.nothing"] = "Er zou niets veranderen",
+  ["compare.decided"] = "Over {changed} van {events} gebeurtenissen zou anders worden beslist.",
+  ["compare.rules"] = "Wat er anders is in de regels",
+  ["compare.rules_same"] = "De regels zijn dezelfde.",
+  ["compare.old"] = "Oude regels",
+  ["compare.new"] = "Nieuwe regels",
+  ["compare.start"] = "Aan het begin",
+  ["compare.end"] = "Aan het eind",
+  ["compare.difference"] = "Verschil",
+  ["compare.ends"] = "Waar de bedrijven eindigen: oude regels en nieuwe regels",
+  ["compare.way_old"] = "Van begin tot eind met de oude regels",
+  ["compare.way_new"] = "Van begin tot eind met de nieuwe regels",
+  ["compare.flow"] = "{from} naar {to}: {count}",
+  ["compare.companies"] = "Bedrijven",
+  ["compare.events"] = "Gebeurtenissen",
+  ["compare.unknown"] = "Onbekende categorie",
+  ["compare.rest"] = "Andere categorieën",
+  ["compare.done"] = "Wat er gebeurt",
+  ["compare.update"] = "Meteen bijgewerkt",
+  ["compare.confirm"] = "De gebruiker krijgt een vraag",
+  ["compare.none"] = "Niets",
+  ["compare.decisions"] = "Waarover anders wordt beslist",
+  ["compare.asked"] = "(na navraag bij de gebruiker)",
+  ["compare.lead_status_set"] = "Er is een leadstatus ingesteld.",
+  ["compare.moved_companies"] = "Bedrijven die in een andere categorie eindigen",
+  ["compare.examples"] = "Voorbeelden",
+  ["compare.more"] = "Nog {count} staan niet in de lijst.",
+  ["compare.outcome.rule_disabled"] = "Niets: geen regel is ingeschakeld",
+  ["compare.outcome.unknown_category"] = "Niets: de categorie is onbekend",
+  ["compare.outcome.not_potential_customer"] = "Niets: geen potentiële klant",
+  ["compare.outcome.lead_status_not_enabled"] = "Niets: een categorie zonder leadstatus",
+  ["compare.outcome.lead_status_not_matched"] = "Niets: geen regel voor deze leadstatus",
+  ["compare.outcome.already_in_category"] = "Niets: al in de categorie",
 
   -- What changed between two configs.
   ["difference.rule_on"] = "‘{rule}’ is ingeschakeld.",

@@ -186,6 +186,14 @@ return {
   ["settings.changed_hint"] =
     "Innstillingene dine er fortsatt her, og er ikke lagret. Hvis du lagrer igjen, erstatter de den andres.",
   ["settings.changed_nothing"] = "Ingenting som vises her, ble endret.",
+  ["settings.try"] = "Prøv på tidligere hendelser",
+  ["settings.tried"] =
+    "Innstillingene dine ble prøvd på de siste {events} hendelsene i kategorihistorikken, mot dem som er i "
+    .. "bruk. Ingenting er lagret ennå.",
+  ["settings.tried_note"] =
+    "Historikken har ikke hendelser der ingen regel gjorde noe, så en regel som var av, har mindre å bli prøvd på.",
+  ["settings.tried_nothing"] = "Det er ingen hendelser i kategorihistorikken ennå å prøve innstillingene på.",
+  ["settings.tried_reasons"] = "Hvilke firmaer, hvilke avgjørelser, og hvorfor",
   ["settings.forbidden"] = "Bare administratorer kan se og endre disse innstillingene. Spør administratoren din.",
   ["settings.unlicensed"] =
     "Det er ingen lisens for lead-kategorisering. Derfor oppdateres ingen kategori, og ingenting kan lagres her.",
@@ -221,6 +229,44 @@ return {
       .. "videre til {target}.",
   ["settings.problem.category_dead_end"] =
     "Firmaer blir værende her: Ingen regel som er slått på, fører ut av denne kategorien.",
+
+  -- What a change of the rules would do.
+  ["compare.title"] = "Hva endringen ville gjøre",
+  ["compare.moved"] = "{changed} av {companies} firmaer ville ende i en annen kategori",
+  ["compare.moved_none"] = "Ingen firmaer ville ende i en annen kategori",
+  ["compare.nothing"] = "Ingenting ville endre seg",
+  ["compare.decided"] = "{changed} av {events} hendelser ville bli avgjort annerledes.",
+  ["compare.rules"] = "Hva som er annerledes i reglene",
+  ["compare.rules_same"] = "Reglene er de samme.",
+  ["compare.old"] = "Gamle regler",
+  ["compare.new"] = "Nye regler",
+  ["compare.start"] = "Ved starten",
+  ["compare.end"] = "Ved slutten",
+  ["compare.difference"] = "Forskjell",
+  ["compare.ends"] = "Hvor firmaene ender: gamle regler og nye regler",
+  ["compare.way_old"] = "Fra start til slutt med de gamle reglene",
+  ["compare.way_new"] = "Fra start til slutt med de nye reglene",
+  ["compare.flow"] = "{from} til {to}: {count}",
+  ["compare.companies"] = "Firmaer",
+  ["compare.events"] = "Hendelser",
+  ["compare.unknown"] = "Ukjent kategori",
+  ["compare.rest"] = "Andre kategorier",
+  ["compare.done"] = "Hva som gjøres",
+  ["compare.update"] = "Oppdatert med en gang",
+  ["compare.confirm"] = "Brukeren blir spurt",
+  ["compare.none"] = "Ingenting",
+  ["compare.decisions"] = "Hva som avgjøres annerledes",
+  ["compare.asked"] = "(etter å ha spurt brukeren)",
+  ["compare.lead_status_set"] = "En lead-status ble satt.",
+  ["compare.moved_companies"] = "Firmaer som ender i en annen kategori",
+  ["compare.examples"] = "Eksempler",
+  ["compare.more"] = "{count} til er ikke vist.",
+  ["compare.outcome.rule_disabled"] = "Ingenting: ingen regel er på",
+  ["compare.outcome.unknown_category"] = "Ingenting: kategorien er ukjent",
+  ["compare.outcome.not_potential_customer"] = "Ingenting: ikke en potensiell kunde",
+  ["compare.outcome.lead_status_not_enabled"] = "Ingenting: en kategori uten lead-status",
+  ["compare.outcome.lead_status_not_matched"] = "Ingenting: ingen regel for denne lead-statusen",
+  ["compare.outcome.already_in_category"] = "Ingenting: allerede i kategorien",
 
   -- What changed between two configs.
   ["difference.rule_on"] = "«{rule}» ble slått på.",

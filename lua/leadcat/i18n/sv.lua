@@ -186,6 +186,14 @@ return {
   ["settings.changed_hint"] =
     "Dina inställningar är kvar här och är inte sparade. Om du sparar igen ersätter de den andres.",
   ["settings.changed_nothing"] = "Inget som visas här ändrades.",
+  ["settings.try"] = "Prova på tidigare händelser",
+  ["settings.tried"] =
+    "Dina inställningar provades på de senaste {events} händelserna i kategorihistoriken, mot dem som "
+    .. "används. Ingenting är sparat än.",
+  ["settings.tried_note"] =
+    "Historiken har inte händelser där ingen regel gjorde något, så en regel som var av har mindre att provas på.",
+  ["settings.tried_nothing"] = "Det finns inga händelser i kategorihistoriken än att prova inställningarna på.",
+  ["settings.tried_reasons"] = "Vilka företag, vilka avgöranden och varför",
   ["settings.forbidden"] = "Bara administratörer kan se och ändra dessa inställningar. Fråga din administratör.",
   ["settings.unlicensed"] =
     "Det finns ingen licens för leadkategorisering. Därför uppdateras ingen kategori och inget kan sparas här.",
@@ -221,6 +229,44 @@ return {
       .. "flyttar det genast vidare till {target}.",
   ["settings.problem.category_dead_end"] =
     "Företag blir kvar här: Ingen regel som är påslagen leder ut ur den här kategorin.",
+
+  -- What a change of the rules would do.
+  ["compare.title"] = "Vad ändringen skulle göra",
+  ["compare.moved"] = "{changed} av {companies} företag skulle hamna i en annan kategori",
+  ["compare.moved_none"] = "Inget företag skulle hamna i en annan kategori",
+  ["compare.nothing"] = "Ingenting skulle ändras",
+  ["compare.decided"] = "{changed} av {events} händelser skulle avgöras annorlunda.",
+  ["compare.rules"] = "Vad som är annorlunda i reglerna",
+  ["compare.rules_same"] = "Reglerna är desamma.",
+  ["compare.old"] = "Gamla regler",
+  ["compare.new"] = "Nya regler",
+  ["compare.start"] = "Vid starten",
+  ["compare.end"] = "Vid slutet",
+  ["compare.difference"] = "Skillnad",
+  ["compare.ends"] = "Var företagen hamnar: gamla regler och nya regler",
+  ["compare.way_old"] = "Från start till slut med de gamla reglerna",
+  ["compare.way_new"] = "Från start till slut med de nya reglerna",
+  ["compare.flow"] = "{from} till {to}: {count}",
+  ["compare.companies"] = "Företag",
+  ["compare.events"] = "Händelser",
+  ["compare.unknown"] = "Okänd kategori",
+  ["compare.rest"] = "Andra kategorier",
+  ["compare.done"] = "Vad som görs",
+  ["compare.update"] = "Uppdateras direkt",
+  ["compare.confirm"] = "Användaren tillfrågas",
+  ["compare.none"] = "Ingenting",
+  ["compare.decisions"] = "Vad som avgörs annorlunda",
+  ["compare.asked"] = "(efter att ha frågat användaren)",
+  ["compare.lead_status_set"] = "En leadstatus angavs.",
+  ["compare.moved_companies"] = "Företag som hamnar i en annan kategori",
+  ["compare.examples"] = "Exempel",
+  ["compare.more"] = "{count} till visas inte.",
+  ["compare.outcome.rule_disabled"] = "Ingenting: ingen regel är på",
+  ["compare.outcome.unknown_category"] = "Ingenting: kategorin är okänd",
+  ["compare.outcome.not_potential_customer"] = "Ingenting: inte en potentiell kund",
+  ["compare.outcome.lead_status_not_enabled"] = "Ingenting: en kategori utan leadstatus",
+  ["compare.outcome.lead_status_not_matched"] = "Ingenting: ingen regel för denna leadstatus",
+  ["compare.outcome.already_in_category"] = "Ingenting: redan i kategorin",
 
   -- What changed between two configs.
   ["difference.rule_on"] = "”{rule}” slogs på.",

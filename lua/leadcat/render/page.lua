@@ -1,6 +1,6 @@
 --- A whole page around what it shows; apart from the pages because all of them have the same head, the same stylesheet
 -- and no inline code, which a Content-Security-Policy of `default-src 'none'; style-src 'self'; script-src 'self'` may hold
--- them to.
+-- them to. Only a page that is a file of its own has its stylesheet within.
 
 local h = require "leadcat.render.html"
 
@@ -13,9 +13,11 @@ local page = {}
 ---@field base? string path that leadcat is served at, without a slash at its end; default "/leadcat"
 ---@field scripts? string[] files below `base`, run in this order once the page is there
 ---@field wide? boolean for tables: as broad as they need
+---@field style? string a stylesheet, for a page that is a file of its own: it loads nothing then
 
 local FIELDS = {
   title = "string", language = "string", main = "table", base = "string", scripts = "table", wide = "boolean",
+  style = "string",
 }
 local REQUIRED = { "title", "language", "main" }
 
@@ -45,6 +47,15 @@ local function scripts(options, base)
   return elements
 end
 
+local FILE_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+
+local function styles(options, base)
+  if not options.style then
+    return h.link { rel = "stylesheet", href = base .. "/leadcat.css" }
+  end
+  return { h.meta { http_equiv = "Content-Security-Policy", content = FILE_POLICY }, h.style { h.raw(options.style) } }
+end
+
 --- A page as markup.
 ---@param options leadcat.Page
 ---@return string
@@ -57,7 +68,7 @@ function page.document(options)
       h.title { options.title },
       h.meta { name = "viewport", content = "width=device-width, initial-scale=1" },
       h.meta { name = "color-scheme", content = "light dark" },
-      h.link { rel = "stylesheet", href = base .. "/leadcat.css" },
+      styles(options, base),
       scripts(options, base),
     },
     h.body { class = "leadcat-page",

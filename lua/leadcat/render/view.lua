@@ -33,7 +33,6 @@ local view = {}
 ---@field expires_at? number seconds since 1970; while open
 ---@field expires? string until when it can be answered; while open
 
-local GROUPS = { "potential_customer", "customer", "partner", "lost", "other" } -- in the order of a list to choose from
 local LABELS = {
   "category", "save", "keep", "cancel", "close", "company", "current", "proposed", "proposal_mark", "network",
 }
@@ -42,25 +41,6 @@ local LABELS = {
 
 local function label(words, key)
   return words.strings:text(words.language, key)
-end
-
-local POSITION = {}
-for i, group in ipairs(GROUPS) do
-  POSITION[group] = i
-end
-
--- By group, by rank (those without one come last), by name.
-local function comes_before(a, b)
-  local group_a, group_b = POSITION[a.group], POSITION[b.group]
-  local rank_a, rank_b = a.rank or math.huge, b.rank or math.huge
-  if group_a ~= group_b then
-    return group_a < group_b
-  elseif rank_a ~= rank_b then
-    return rank_a < rank_b
-  elseif a.name ~= b.name then
-    return a.name < b.name
-  end
-  return a.id < b.id
 end
 
 local function live_categories(cfg)
@@ -84,7 +64,7 @@ local function options(record, cfg, words)
       proposed = id == record.to or nil,
     }
   end
-  table.sort(list, comes_before)
+  table.sort(list, wording.comes_before)
   for _, option in ipairs(list) do
     option.rank = nil
   end

@@ -7,6 +7,8 @@ local unicode = require "leadcat.unicode"
 
 local wording = {}
 
+wording.GROUPS = { "potential_customer", "customer", "partner", "lost", "other" } -- in the order in which they are shown
+
 local EXACT = 2 ^ 53
 local LAST_TIME = 253402300799 -- the end of the year 9999
 
@@ -41,6 +43,15 @@ function wording.time(seconds)
   end
 end
 
+--- A whole number with its thousands set apart, as all languages read it.
+---@param n integer
+---@return string "13 923", with a narrow blank that no line breaks at
+function wording.number(n)
+  local digits = ("%d"):format(n)
+  local first = digits:sub(1, (#digits - 1) % 3 + 1)
+  return first .. digits:sub(#first + 1):gsub("%d%d%d", "\226\128\175%0") -- U+202F
+end
+
 --- The name of a category or a lead status; its number when there is none.
 ---@param item? leadcat.LeadStatus
 ---@param id any
@@ -72,6 +83,29 @@ end
 function wording.category(cfg, id, language)
   local category = config.find(cfg.categories, id)
   return { id = id, name = wording.display_name(category, id, language), group = category and category.group }
+end
+
+local POSITION = {}
+for i, group in ipairs(wording.GROUPS) do
+  POSITION[group] = i
+end
+
+--- Whether a category is shown before another: by group, by rank (those without one come last), by name. What has no
+-- group, because nobody knows it, comes last.
+---@param a {id?: integer, name?: string, group?: string, rank?: integer}
+---@param b {id?: integer, name?: string, group?: string, rank?: integer}
+---@return boolean
+function wording.comes_before(a, b)
+  local group_a, group_b = POSITION[a.group] or math.huge, POSITION[b.group] or math.huge
+  local rank_a, rank_b = a.rank or math.huge, b.rank or math.huge
+  if group_a ~= group_b then
+    return group_a < group_b
+  elseif rank_a ~= rank_b then
+    return rank_a < rank_b
+  elseif a.name ~= b.name then
+    return (a.name or "\255") < (b.name or "\255")
+  end
+  return (a.id or math.huge) < (b.id or math.huge)
 end
 
 ---@class leadcat.Words
