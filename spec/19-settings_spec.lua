@@ -110,8 +110,8 @@ end)
 
 describe("a button", function()
   local ROWS = {
-    { "save", "save" }, { "cancel", "cancel" }, { "add_category", "edit" }, { "anything", "edit" }, { "", "edit" },
-    { "save.1", "edit" }, { false, "edit" },
+    { "save", "save" }, { "try", "try" }, { "cancel", "cancel" }, { "add_category", "edit" }, { "anything", "edit" },
+    { "", "edit" }, { "save.1", "edit" }, { false, "edit" },
   }
   for _, row in ipairs(ROWS) do
     it(("%s means %s"):format(tostring(row[1]), row[2]), function()
@@ -564,7 +564,7 @@ describe("the page", function()
   it("has one head for all pages, and refuses what it does not know", function()
     local MISUSE = {
       { nil, "a table expected" }, { { title = "a", language = "en" }, "main is missing" },
-      { { title = "a", language = "en", main = {}, style = "x" }, "unknown field" },
+      { { title = "a", language = "en", main = {}, icon = "x" }, "unknown field" },
       { { title = 1, language = "en", main = {} }, "wrong type" },
     }
     for _, row in ipairs(MISUSE) do

@@ -2021,6 +2021,120 @@ describe("the settings page", function()
     site.engine:close()
   end)
 
+  describe("tries what is sent on the events of the journal, and saves nothing:", function()
+    local function try(site, changes)
+      local fields = fields_of(get(site))
+      fields["do"] = "try"
+      return is_page(post(site, fields, changes))
+    end
+
+    -- Two companies whose sale was won, one after a question.
+    local function new_tried(options)
+      local site = new_site(options, nil, { sale_won = 5, sale_registered = 3 })
+      for i, trigger in ipairs { "sale_won", "sale_registered", "sale_won" } do
+        assert(site.engine.host:create(i, LEAD))
+        assert(site.engine:handle { trigger = trigger, company = i, sale = { name = "<b>Sale</b> " .. i } })
+      end
+      return site
+    end
+
+    it("what would come of it is shown above the form, with what was typed", function()
+      local site = new_tried()
+      local answer = try(site, { ["rule.sale_won.set_category"] = "6", ["category.1.name"] = "Mine" })
+      assert.equal(200, answer.status)
+      contains(answer.body, ">2 of 3 companies would end in another category<")
+      contains(answer.body, "the last 3 events")
+      contains(answer.body, "&lt;b&gt;Sale&lt;/b&gt;")
+      lacks(answer.body, "<b>")
+      lacks(answer.body, " style=")
+      assert.equal("Mine", fields_of(answer.body)["category.1.name"])
+      contains(answer.body, 'data-leadcat-edited="true"')
+      assert.equal(1, site.engine:config().revision)
+      assert.equal(3, #site.engine:history())
+      site.engine:close()
+    end)
+
+    it("nothing would change", function()
+      local site = new_tried()
+      contains(try(site).body, text_of(site, "compare.nothing"))
+      site.engine:close()
+    end)
+
+    it("nothing has happened yet", function()
+      local site = new_site()
+      contains(try(site).body, text_of(site, "settings.tried_nothing"))
+      site.engine:close()
+    end)
+
+    it("a new category can be the one that is set", function()
+      local site = new_tried()
+      local fields = fields_of(is_page(post(site, fields_of(get(site)), { ["do"] = "add_category" })).body)
+      for field in pairs(fields) do
+        local id = field:match "^category%.(%d+)%.new$"
+        if id then
+          fields[("category.%s.name"):format(id)], fields["rule.sale_won.set_category"] = "Brand new", id
+        end
+      end
+      local answer = is_page(post(site, fields, { ["do"] = "try" }))
+      contains(answer.body, ">2 of 3 companies would end in another category<")
+      contains(answer.body, ">Brand new</bdi>")
+      site.engine:close()
+    end)
+
+    it("what stands in the way is shown as when it is saved", function()
+      local site = new_tried()
+      local answer = try(site, { ["rule.sale_won.set_category"] = "" })
+      assert.equal(422, answer.status)
+      contains(answer.body, text_of(site, "settings.problem.category_required"))
+      lacks(answer.body, "leadcat-tried")
+      site.engine:close()
+    end)
+
+    it("who has an old form is told what has changed", function()
+      local site = new_tried()
+      local fields = fields_of(get(site))
+      assert(site.engine:save(stores.config { sale_won = 6 }))
+      local answer = is_page(post(site, fields, { ["do"] = "try" }))
+      assert.equal(412, answer.status)
+      contains(answer.body, text_of(site, "settings.changed"))
+      site.engine:close()
+    end)
+
+    it("only with what the actor may view", function()
+      local host = new_host()
+      function host.can(_, permission, subject)
+        return permission ~= "view" or subject ~= nil and subject.company ~= 1
+      end
+      local site = new_site({ host = host }, nil, { sale_won = 5 })
+      for company = 1, 2 do
+        host.companies[tostring(company)] = LEAD
+        assert(site.engine:handle { trigger = "sale_won", company = company })
+      end
+      contains(try(site, { ["rule.sale_won.set_category"] = "6" }).body, ">1 of 1 companies")
+      site.engine:close()
+    end)
+
+    it("not for who may not configure, or has no license", function()
+      local site = new_tried()
+      local form = { ["do"] = "try", revision = "1" }
+      assert.equal(403, ask(site, "POST", "/leadcat/settings", { as = "bob", form = form }).status)
+      site.engine.host.licensed = function() return false end
+      local answer = post(site, form)
+      assert.equal(403, answer.status)
+      lacks(answer.body, "leadcat-tried")
+      site.engine:close()
+    end)
+
+    it("not when the journal cannot be read", function()
+      local site = new_tried()
+      local fields = fields_of(get(site))
+      local mend = stores.fail(site.engine, "history")
+      assert.equal(507, post(site, fields, { ["do"] = "try" }).status)
+      mend()
+      site.engine:close()
+    end)
+  end)
+
   it("shows its form again for any other button, without saving, and goes on from there", function()
     local site = new_site()
     local answer = is_page(post(site, fields_of(get(site)), { ["do"] = "add_category" }))

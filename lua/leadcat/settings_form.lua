@@ -5,7 +5,7 @@
 -- The form has no memory but its fields, so it is laid over the stored config anew at each submit. Fields, with N from 1:
 --
 --   revision                                   that the form was made from
---   do                                         the button: save, cancel, add_category, delete_category.N, ...
+--   do                                         the button: save, try, cancel, add_category, delete_category.N, ...
 --   rule.TRIGGER.enabled, .set_category, .ask  one of the three rules of sales; of lead_status_set only `enabled`
 --   status_rule.N.lead_status, .set_category, .ask; .switch ("own"), .enabled   a row of lead_status_set
 --   category.ID.name, .group, .lead_status, .deleted, .new
@@ -348,7 +348,7 @@ end
 ---@param fields table<string, string> decoded; from a client, so they may be anything
 ---@param stored leadcat.Config of the revision that the form is to be laid over
 ---@param language? string of the page: in which names are given
----@return "save"|"cancel"|"edit" action an edit is only shown again
+---@return "save"|"try"|"cancel"|"edit" action an edit is only shown again
 ---@return leadcat.Config config as `engine:save` takes it; after `cancel`, the stored one
 ---@return leadcat.SettingsEdit edit
 function settings_form.read(fields, stored, language)
@@ -372,7 +372,7 @@ function settings_form.read(fields, stored, language)
   end
   local of_status = status_rules(cfg.rules, rows, verb, key, lists)
   cfg.rules, edit.focus = place(cfg.rules, of_status), focus(verb, key, lists, of_status)
-  return verb == "save" and "save" or "edit", cfg, edit
+  return (verb == "save" or verb == "try") and verb or "edit", cfg, edit
 end
 
 return settings_form

@@ -1,6 +1,7 @@
 -- Answers one request for the settings page, for the browser tests: JSON comes in, JSON goes out. It does what the server
 -- does with a form, but keeps nothing: the test has the config.
 
+local compare = require "leadcat.compare"
 local config = require "leadcat.config"
 local difference = require "leadcat.difference"
 local i18n = require "leadcat.i18n"
@@ -28,6 +29,19 @@ local function show_stale()
   show(edited, { edit = edit, changes = difference.sentences(request.older, newest, strings, request.language) })
 end
 
+-- What the form would do with a few events.
+local function try(edited, edit)
+  local events = {}
+  for i = 1, request.events or 12 do
+    events[i] = { trigger = i % 3 == 0 and "sale_lost" or "sale_won", company = "Company " .. i, category = i % 4 + 1 }
+  end
+  local report, _, _, problems = compare.run(newest, edited, events, { language = request.language })
+  if problems then
+    return show(edited, { edit = edit, problems = problems })
+  end
+  show(edited, { edit = edit, tried = { report = report, before = newest, after = edited } })
+end
+
 local function submit()
   if settings_form.revision(request.fields) ~= newest.revision then
     return show_stale()
@@ -37,6 +51,8 @@ local function submit()
   answer.action = action
   if action == "edit" then
     return show(edited, { edit = edit })
+  elseif action == "try" then
+    return try(edited, edit)
   elseif problems and config.has_errors(problems) then
     return show(edited, { edit = edit, problems = problems })
   elseif problems then

@@ -95,6 +95,9 @@ const STATES = {
   problems: { config: withRules(RULES), fields: { revision: "3", do: "save", "rule.sale_won.enabled": "on",
     "rule.sale_won.set_category": "", "category.1.name": "", "category.2.name": "Customer" } },
   "a stale form": { config: withRules(RULES), older: PRESET, fields: { revision: "2", do: "save" } },
+  tried: { config: withRules(RULES), fields: { revision: "3", do: "try", "rule.sale_won.enabled": "on",
+    "rule.sale_won.set_category": "6" } },
+  "tried on nothing": { config: withRules(RULES), events: 0, fields: { revision: "3", do: "try" } },
   "a new category": { config: withRules(RULES), fields: { revision: "3", do: "add_category" } },
   saved: { config: withRules(RULES), saved: true },
   "no license": { config: withRules(RULES), licensed: false },
@@ -133,6 +136,21 @@ for (const [name, request] of Object.entries(STATES)) {
 
 for (const settings of [{}, NO_SCRIPT]) {
   const how = settings === NO_SCRIPT ? " without JavaScript" : "";
+
+  test(`a change is tried before it is saved${how}`, () => open("en", withRules(RULES), watched(async (page) => {
+    await card(page, "sale_won").getByLabel("Set category to").selectOption("Partner");
+    await Promise.all([page.waitForNavigation(), button(page, "Try on past events").click()]);
+    await page.getByRole("heading", { name: "8 of 12 companies would end in another category" }).waitFor();
+    assert.equal(state.config.revision, 3, "nothing is saved");
+    assert.equal(await page.getByRole("img", { name: /^Where the companies end/ }).count(), 1);
+    if (settings !== NO_SCRIPT) {
+      assert.match(await focused(page), /^8 of 12 companies/);
+    }
+    await page.getByText("Which companies, which decisions, and why").click();
+    await page.getByRole("heading", { name: "Examples" }).waitFor();
+    await save(page);
+    assert.equal(ruleOf("sale_won").set_category, 6);
+  }), settings));
 
   test(`a rule is switched on, given a category and saved${how}`, () => open("no", PRESET, watched(async (page) => {
     for (const name of [NO.won, NO.lost, NO.registered, NO.status]) {

@@ -178,7 +178,7 @@ end
 
 -- The settings form ----------------------------------------------------------------------------------------------------
 
-local ACTIONS = { save = true, cancel = true, edit = true }
+local ACTIONS = { save = true, try = true, cancel = true, edit = true }
 
 -- Small, so that a fuzzer gets on.
 local STORED = {

@@ -2,16 +2,19 @@
 -- nicer post the same forms or call `http/api.lua`.
 
 local api = require "leadcat.http.api"
+local compare = require "leadcat.compare"
 local difference = require "leadcat.difference"
 local inbox_page = require "leadcat.render.inbox"
 local request_of = require "leadcat.http.request"
 local response = require "leadcat.http.response"
+local retell = require "leadcat.retell"
 local settings_form = require "leadcat.settings_form"
 local settings_page = require "leadcat.render.settings"
 
 local pages = {}
 
 local PAGE = 50
+local TRIED = 1000 -- entries that a form is tried on
 
 -- What every page needs to know.
 local function model(context, fields)
@@ -103,6 +106,43 @@ local function save(context, fields, stored, edited, edit)
   return response.problem(context, code, message)
 end
 
+-- What a config would do otherwise than the saved one, had it been in use when the newest events came that the actor may see.
+---@return leadcat.Comparison? report
+---@return string? message
+---@return string? code
+---@return leadcat.Problem[]? problems of the config
+local function rehearse(context, stored, edited)
+  local entries, message, code = context.engine:history { limit = TRIED }
+  if entries then
+    entries, message, code = api.visible(context, entries)
+  end
+  if not entries then
+    return nil, message, code
+  end
+  return compare.run(stored, edited, retell.events(entries), { language = context.language })
+end
+
+-- Shows what the form would do, and saves nothing.
+local function try(context, fields, stored, edited, edit)
+  local newest, message, code = context.engine:config()
+  if not newest then
+    return response.problem(context, code, message)
+  elseif not is_licensed(context) then
+    return show_edited(context, 403, edited, { revision = stored.revision, edit = edit })
+  elseif newest.revision ~= stored.revision then
+    return show_stale(context, fields, stored)
+  end
+  local report, problem, failure, problems = rehearse(context, stored, edited)
+  if problems then
+    return show_edited(context, 422, edited, { revision = stored.revision, edit = edit, problems = problems })
+  elseif not report then
+    return response.problem(context, failure, problem)
+  end
+  return show_edited(context, 200, edited, {
+    revision = stored.revision, edit = edit, tried = { report = report, before = stored, after = edited },
+  })
+end
+
 function pages.save_settings(context)
   local refusal = keep_out(context)
   if refusal then
@@ -123,7 +163,8 @@ function pages.save_settings(context)
   elseif action == "edit" then
     return show_edited(context, 200, edited, { revision = stored.revision, edit = edit })
   end
-  return save(context, fields, stored, edited, edit)
+  local act = action == "try" and try or save
+  return act(context, fields, stored, edited, edit)
 end
 
 -- Questions ------------------------------------------------------------------------------------------------------------

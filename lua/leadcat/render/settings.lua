@@ -6,6 +6,7 @@ local config = require "leadcat.config"
 local h = require "leadcat.render.html"
 local page = require "leadcat.render.page"
 local parts = require "leadcat.render.parts"
+local report = require "leadcat.render.report"
 local schema = require "leadcat.schema"
 local wording = require "leadcat.render.wording"
 
@@ -17,6 +18,7 @@ local settings = {}
 ---@field edit? leadcat.SettingsEdit of the form that was submitted, as `settings_form.read` gives it; nil for a fresh page
 ---@field problems? leadcat.Problem[] what stood in the way of saving, and warnings
 ---@field changes? string[] what somebody else has saved meanwhile
+---@field tried? {report: leadcat.Comparison, before: leadcat.Config, after: leadcat.Config} what the form would do
 ---@field saved? integer the revision that was saved just now
 ---@field licensed? boolean false: nothing can be saved
 ---@field base? string path that leadcat is served at; default "/leadcat"
@@ -34,7 +36,6 @@ local settings = {}
 local STATUS_TRIGGER = "lead_status_set"
 local TRIGGERS = { "sale_won", "sale_lost", "sale_registered", STATUS_TRIGGER } -- in the order in which they are shown
 local TRIGGER = schema.set(TRIGGERS)
-local GROUPS = { "potential_customer", "customer", "partner", "lost", "other" } -- in the order of a list to choose from
 local LISTS = { categories = "category", lead_statuses = "lead_status" }
 local FIELDS = { -- that the page has, by list
   category = { name = true, group = true, lead_status = true },
@@ -226,7 +227,7 @@ end
 
 local function category_options(form, chosen)
   local groups = {}
-  for i, group in ipairs(GROUPS) do
+  for i, group in ipairs(wording.GROUPS) do
     local options = {}
     for _, category in ipairs(form.categories) do
       if category.group == group and not category.deleted then
@@ -346,7 +347,7 @@ end
 
 local function group_field(form, prefix, category)
   local options = {}
-  for i, group in ipairs(GROUPS) do
+  for i, group in ipairs(wording.GROUPS) do
     local label = wording.sentence(form, "group." .. group)
     options[i] = h.option { value = group, selected = category.group == group, label }
   end
@@ -414,7 +415,7 @@ local function item_section(form, list, hint)
       rows[#rows + 1] = item_row(form, kind, item, form.added[kind][item.id])
     end
   end
-  local title, empty = id_of(list), { id = PLACE_OF_ROW, name = "", group = GROUPS[1] }
+  local title, empty = id_of(list), { id = PLACE_OF_ROW, name = "", group = wording.GROUPS[1] }
   return h.section { aria_labelledby = title,
     h.h2 { id = title, text(form, list) },
     hint and h.p { class = "leadcat-muted", hint },
@@ -455,6 +456,26 @@ local function changes(form)
   end
   return message_list(text(form, "changed"), items, h.p { text(form, "changed_hint") },
     { class = "leadcat-alert", role = "alert", tabindex = -1 })
+end
+
+-- What the form would do; the reasons are there for who asks for them.
+local function tried(form)
+  if not form.tried then
+    return nil
+  elseif form.tried.report.events == 0 then
+    return h.p { class = "leadcat-notice", role = "status", tabindex = -1, text(form, "tried_nothing") }
+  end
+  local model = {
+    report = form.tried.report, before = form.tried.before, after = form.tried.after, strings = form.strings,
+    language = form.language, level = 2,
+  }
+  local reasons = report.reasons(model)
+  return h.section { class = "leadcat-tried", tabindex = -1, aria_labelledby = "leadcat-answer",
+    report.answer(model),
+    reasons and h.details { h.summary { text(form, "tried_reasons") }, reasons },
+    h.p { class = "leadcat-muted", text(form, "tried", { events = wording.number(model.report.events) }), " ",
+      text(form, "tried_note") },
+  }
 end
 
 -- The whole ------------------------------------------------------------------------------------------------------------
@@ -508,7 +529,8 @@ local function bar(form)
   return h.div { class = "leadcat-bar",
     h.p { class = "leadcat-actions",
       h.button { class = "leadcat-primary", type = "submit", name = "do", value = "save", text(form, "save") }, " ",
-      h.button { type = "submit", name = "do", value = "cancel", text(form, "cancel") },
+      h.button { type = "submit", name = "do", value = "cancel", text(form, "cancel") }, " ",
+      h.button { type = "submit", name = "do", value = "try", text(form, "try") },
     },
     h.p { class = "leadcat-hint leadcat-muted", id = "leadcat-hint", aria_live = "polite" },
   }
@@ -560,7 +582,7 @@ function settings.html(model)
       })
   end
   return document(model, { "settings.js" }, parts.said(model.saved and text(model, "saved") or nil), errors(form),
-    changes(form), warnings(form), form_element(form))
+    changes(form), warnings(form), tried(form), form_element(form))
 end
 
 --- The page for who may not see the settings.

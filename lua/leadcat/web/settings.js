@@ -1,4 +1,4 @@
-// The settings page without round trips: rows come and go in place, Save waits until every rule that is on has what it
+// The settings page without round trips: rows come and go in place, Save and Try wait until every rule that is on has what it
 // needs, and nobody leaves with unsaved changes by mistake. It is the same form that is sent, so there is no second way of
 // saving. Its texts come with the form, in `data-leadcat-` attributes.
 
@@ -12,7 +12,7 @@
 
   const texts = form.dataset;
   const hint = document.getElementById("leadcat-hint");
-  const saves = form.querySelectorAll("button[value=save]");
+  const saves = form.querySelectorAll("button[value=save], button[value=try]");
   const cards = [...form.querySelectorAll(".leadcat-rule")].map((card) => ({
     card,
     switched: card.querySelector("[role=switch]"),
@@ -244,6 +244,6 @@
     said.textContent = "";
     setTimeout(() => { said.textContent = sentence; }, 100);
   }
-  document.querySelector(".leadcat-alert[tabindex]")?.focus();
+  document.querySelector("main > [tabindex]")?.focus();
   refresh();
 })();
