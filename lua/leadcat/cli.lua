@@ -345,7 +345,7 @@ local function compare_configs(args)
     start_category = args.start_category, language = args.language, limit = args.limit,
   })
   local bad = finish()
-  print_problems(problems or {})
+  print_problems(problems or {}, io.stderr)
   must(report, message)
   report.bad_lines = args.keep_going and bad or nil
   warn_of_unknown(report)
