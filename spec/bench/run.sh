@@ -43,11 +43,12 @@ part() {
 
 about "$@" | paste -sd, | sed 's/,/, /g'
 printf '\n%s\n%s\n' '| what | leadcat | beside | ratio | goal | |' '|---|--:|---|--:|--:|---|'
-for script in decide tenants simulate handle; do
+for script in decide tenants handle; do
   for lua in "$@"; do
-    [ ! -f spec/bench/$script.lua ] || part "$lua" spec/bench/$script.lua
+    part "$lua" spec/bench/$script.lua
   done
 done
+part "$first" spec/bench/simulate.lua
 if install_peers; then
   PEERS=$peers part "$first" spec/bench/peers.lua
 else
