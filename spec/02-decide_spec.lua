@@ -223,6 +223,7 @@ describe("explain", function()
     assert(engine:save(stores.config { ["lead_status_set:5"] = { 3, ask = true }, sale_won = 5 }))
     assert.same({
       action = "confirm", to = 3, reason = "matched", rule = "lead_status_set:5", revision = 1, category = 1,
+      sentence = "The user will be asked whether to update the category of Acme from Lead to Opportunity.",
       checks = {
         { name = "rule_disabled", pass = true, trigger = "lead_status_set", enabled_rules = 1 },
         { name = "unknown_category", pass = true, category = 1 },

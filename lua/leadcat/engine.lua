@@ -40,6 +40,8 @@ local upkeep = require "leadcat.upkeep"
 ---@field revert fun(self: leadcat.Engine, revision: integer, options?: table): integer?, string?, string?
 ---@field handle fun(self: leadcat.Engine, event: leadcat.Event): leadcat.Outcome?, string?, string?
 ---@field handle_many fun(self: leadcat.Engine, events: leadcat.Event[]): leadcat.Outcome[]?, string?, string?
+---@field explain fun(self: leadcat.Engine, event: leadcat.Event, options?: table): leadcat.Explanation?, string?, string?
+---@field why fun(self: leadcat.Engine, company: string|integer, options?: table): leadcat.Why?, string?, string?
 ---@field propose fun(self: leadcat.Engine, event: leadcat.Event): leadcat.View?, string?, string?
 ---@field confirmation fun(self: leadcat.Engine, id: string): leadcat.Confirmation?, string?, string?
 ---@field confirmations fun(self: leadcat.Engine, query?: table): leadcat.Confirmation[]?, string?, string?
@@ -62,6 +64,7 @@ Engine.__index = Engine
 Engine.config, Engine.check, Engine.save = settings.config, settings.check, settings.save
 Engine.revisions, Engine.revert = settings.revisions, settings.revert
 Engine.handle, Engine.handle_many, Engine._report = handle.handle, handle.handle_many, handle.report
+Engine.explain, Engine.why = explain.explain, explain.why
 Engine.recover, Engine.undo, Engine.retry = apply.recover, undo.undo, undo.retry
 Engine.flush, Engine.metrics = metrics.flush, metrics.metrics
 Engine.propose, Engine.resolve = question.propose, question.resolve
@@ -240,41 +243,6 @@ function Engine:decider()
   return decider.new(core.store_decider(self._store, self._tenant, function()
     return settings.repair(self._store, self._tenant)
   end))
-end
-
---- The decision about an event, check by check.
----@param event leadcat.Event
----@return table? decision {action, to, reason, rule, revision, checks = {{name, pass, ...}, ...}}
----@return string? message
----@return string? code
-function Engine:explain(event)
-  self:_check_open()
-  event_of.check(event)
-  local problem = event_of.problem(event)
-  if problem then
-    return nil, problem, "invalid"
-  end
-  local licensed, message, code = self:licensed()
-  if code then
-    return nil, message, code
-  end
-  local category
-  category, message, code = self:_category(event)
-  if code then
-    return nil, message, code
-  end
-  local action, to, reason, revision = self:_evaluate(event.trigger, category, event.lead_status)
-  if not action then
-    return nil, to, reason
-  end
-  local cfg
-  cfg, message, code = settings.known(self, revision)
-  if not cfg then
-    return nil, message, code
-  end
-  return explain.decision(cfg, {
-    event = event, category = category, action = action, to = to, reason = reason, licensed = licensed,
-  })
 end
 
 --- Whether the host licenses the tenant; nil where it does not license at all.

@@ -1,7 +1,14 @@
---- A decision check by check, with the values that were compared. It does not decide: the core has, and the name of the
--- check that failed is the reason it gave.
+--- Why something happens or not: a decision check by check, with the values that were compared, and as a sentence. Methods
+-- of the engine, apart because they do not decide: the core has, and the name of the check that failed is the reason it gave.
 
 local config = require "leadcat.config"
+local event_of = require "leadcat.event"
+local json = require "leadcat.json"
+local journal = require "leadcat.journal"
+local options_of = require "leadcat.options"
+local settings = require "leadcat.settings"
+local why = require "leadcat.render.why"
+local wording = require "leadcat.render.wording"
 
 local explain = {}
 
@@ -16,7 +23,7 @@ local function enabled_rules(cfg, trigger)
 end
 
 local function statuses_of(rules)
-  local statuses = {}
+  local statuses = json.array {}
   for i, rule in ipairs(rules) do
     statuses[i] = rule.lead_status
   end
@@ -55,7 +62,7 @@ end
 
 -- true up to the check that gave the reason, false there, absent behind it.
 local function checks_of(d)
-  local checks, failed = {}, false
+  local checks, failed = json.array {}, false
   for _, check in ipairs(CHECKS) do
     if not check.when or check.when(d) then
       local row = check.compares(d)
@@ -70,7 +77,7 @@ local function checks_of(d)
   return checks
 end
 
---- The decision and its checks.
+--- The decision and its checks, without words.
 ---@param cfg leadcat.Config the one that decided
 ---@param d table {event, category, action, to, reason, licensed}
 ---@return table decision {action, to, reason, rule, revision, category, checks}
@@ -89,6 +96,215 @@ function explain.decision(cfg, d)
     revision = cfg.revision,
     category = d.category,
     checks = checks_of(d),
+  }
+end
+
+-- Asking ---------------------------------------------------------------------------------------------------------------
+
+local OPTIONS = { language = options_of.of_type("string", "a language tag") }
+
+-- What all decisions about a company have in common.
+---@return table? about {category, licensed, company (its name), words}
+---@return string? message
+---@return string? code
+local function look_at(self, event, language)
+  local licensed, message, code = self:licensed()
+  if code then
+    return nil, message, code
+  end
+  local category
+  category, message, code = self:_category(event)
+  if code then
+    return nil, message, code
+  end
+  return {
+    category = category, licensed = licensed,
+    company = wording.line(self:company_name(event.company)) or wording.line(event.company) or "?",
+    words = {
+      strings = self.strings,
+      language = self.strings:language(language, event.actor and event.actor.language, self.language),
+    },
+  }
+end
+
+-- `any_lead_status`: the event is not about one of them.
+local function explain_one(self, about, event, any_lead_status)
+  local action, to, reason, revision = self:_evaluate(event.trigger, about.category, event.lead_status)
+  if not action then
+    return nil, to, reason
+  end
+  local cfg, message, code = settings.known(self, revision)
+  if not cfg then
+    return nil, message, code
+  end
+  local decision = explain.decision(cfg, {
+    event = event, category = about.category, action = action, to = to, reason = reason, licensed = about.licensed,
+  })
+  decision.sentence = why.decision {
+    cfg = cfg, words = about.words, company = about.company, trigger = event.trigger, lead_status = event.lead_status,
+    any_lead_status = any_lead_status, category = about.category, action = decision.action, to = decision.to,
+    reason = decision.reason, choice = event.choice,
+  }
+  return decision
+end
+
+-- Names in the decision the entry that the event made when it was delivered before.
+local function add_first(self, about, event, decision)
+  local entry, message, code = self._store:seen(self._tenant, event_of.key(event.id))
+  if not entry then
+    return code == "not_found" and decision or nil, message, code
+  end
+  local cfg
+  cfg, message, code = settings.known(self)
+  if not cfg then
+    return nil, message, code
+  end
+  decision.entry = entry.entry
+  decision.sentence = why.handled_before(journal.entry(entry, self._tenant), cfg, about.words, about.company)
+  return decision
+end
+
+---@class leadcat.Explanation
+---@field action "update"|"confirm"|"none"
+---@field to? integer
+---@field reason string
+---@field rule? string the rule's key
+---@field revision integer of the config that decided
+---@field category? integer the company's
+---@field checks table[] in order: {name, pass, ...}; `pass` is absent behind the check that failed, the rest is what was compared
+---@field sentence string which check failed first, and what would have to be different; or what will be done
+---@field entry? integer of the journal, which the event made when it was delivered before: then `handle` gives a duplicate
+
+--- The decision about an event, check by check. Guards are not asked.
+---@param event leadcat.Event
+---@param options? {language?: string} of the sentence; default the actor's, else the engine's
+---@return leadcat.Explanation? decision
+---@return string? message
+---@return string? code
+function explain:explain(event, options)
+  self:_check_open()
+  event_of.check(event)
+  options = options_of.check(options, OPTIONS)
+  local problem = event_of.problem(event)
+  if problem then
+    return nil, problem, "invalid"
+  end
+  local about, message, code = look_at(self, event, options.language)
+  local decision
+  if about then
+    decision, message, code = explain_one(self, about, event)
+  end
+  if decision and event.id ~= nil then
+    return add_first(self, about, event, decision)
+  end
+  return decision, message, code
+end
+
+-- A company ------------------------------------------------------------------------------------------------------------
+
+-- The lead statuses that have a rule, where that is what the decision asks for.
+local function statuses_asked_for(decision)
+  for _, check in ipairs(decision.checks) do
+    if check.name == "lead_status_not_matched" and check.pass == false then
+      return check.expected
+    end
+  end
+end
+
+-- What a trigger would do now: one decision, or one for each lead status that has a rule.
+---@return leadcat.Explanation[]? decisions
+---@return string? message
+---@return string? code
+local function explain_trigger(self, about, trigger)
+  local decision, message, code = explain_one(self, about, { trigger = trigger }, true)
+  if not decision then
+    return nil, message, code
+  end
+  decision.trigger = trigger
+  local decisions = {}
+  for i, status in ipairs(statuses_asked_for(decision) or {}) do
+    decisions[i], message, code = explain_one(self, about, { trigger = trigger, lead_status = status })
+    if not decisions[i] then
+      return nil, message, code
+    end
+    decisions[i].trigger, decisions[i].lead_status = trigger, status
+  end
+  return decisions[1] and decisions or { decision }
+end
+
+local function explain_all(self, about)
+  local all = json.array {}
+  for _, trigger in ipairs(config.TRIGGERS) do
+    local decisions, message, code = explain_trigger(self, about, trigger)
+    if not decisions then
+      return nil, message, code
+    end
+    for _, decision in ipairs(decisions) do
+      all[#all + 1] = decision
+    end
+  end
+  return all
+end
+
+-- The company's newest entry.
+---@return leadcat.Entry? entry
+---@return string? message
+---@return string? code
+local function newest_entry(self, company)
+  local entries, message, code = self:history { company = company, limit = 1 }
+  if not entries then
+    return nil, message, code
+  end
+  return entries[1]
+end
+
+-- The same entry, with what came of it as a sentence.
+local function tell(self, about, entry)
+  local cfg, message, code = settings.known(self)
+  if not cfg then
+    return nil, message, code
+  end
+  entry.sentence = why.entry(entry, cfg, about.words, about.company)
+  return entry
+end
+
+---@class leadcat.Why
+---@field company string|integer
+---@field name string what the company is called
+---@field category? integer
+---@field decisions leadcat.Explanation[] what each `trigger` would do now; that of a lead status once for each `lead_status` that has a rule
+---@field newest? leadcat.Entry the company's newest entry, with its `sentence`
+
+--- What the rules would do with a company now, and what was done with it last.
+---@param company string|integer
+---@param options? {language?: string} of the sentences; default the engine's
+---@return leadcat.Why? why
+---@return string? message
+---@return string? code
+function explain:why(company, options)
+  self:_check_open()
+  event_of.check_key(company, "company")
+  options = options_of.check(options, OPTIONS)
+  local newest, message, code = newest_entry(self, company)
+  if code then
+    return nil, message, code
+  end
+  company = newest and newest.company or company -- of the type that the host gave
+  local about
+  about, message, code = look_at(self, { company = company }, options.language)
+  if not about then
+    return nil, message, code
+  end
+  local decisions
+  decisions, message, code = explain_all(self, about)
+  if decisions and newest then
+    newest, message, code = tell(self, about, newest)
+  end
+  if code then
+    return nil, message, code
+  end
+  return {
+    company = company, name = about.company, category = about.category, decisions = decisions, newest = newest,
   }
 end
 

@@ -295,4 +295,62 @@ return {
   ["difference.lead_status_deleted"] = "Leadstatussen {name} blev slettet.",
   ["difference.lead_status_restored"] = "Leadstatussen {name} blev gendannet.",
   ["difference.lead_status_order"] = "Leadstatussernes rækkefølge blev ændret.",
+
+  -- Why nothing is changed: a cause, then what would have to be different, as “because” joins them.
+  ["why.because"] = "{cause}; {remedy}.",
+  ["why.not_licensed"] = "Der er ingen licens til leadkategorisering",
+  ["why.rule_off"] = "”{rule}” er slået fra",
+  ["why.rule_off_without_category"] = "”{rule}” er slået fra og har ingen kategori",
+  ["why.rule_off_with_lost_category"] = "”{rule}” er slået fra, og dens kategori {category} kan ikke bruges",
+  ["why.no_rule"] = "Der er ingen regel ”{rule}”",
+  ["why.no_lead_status_rule"] = "Ingen regel for en leadstatus er slået til",
+  ["why.no_lead_status"] = "Hændelsen siger ikke, hvilken leadstatus der blev sat",
+  ["why.no_lead_status_and_no_rule"] =
+    "Hændelsen siger ikke, hvilken leadstatus der blev sat, og ingen regel for en leadstatus er slået til",
+  ["why.lead_status_unknown"] = "Der er ingen leadstatus {lead_status}",
+  ["why.lead_status_deleted"] = "Leadstatussen {lead_status} er slettet",
+  ["why.no_category"] = "{company} har ingen kategori",
+  ["why.category_unknown"] = "{company} er i {category}, som ikke er en kategori i indstillingerne",
+  ["why.not_potential_customer"] = "{company} er i {category}, en kategori i gruppen {group}",
+  ["why.lead_status_not_enabled"] = "{company} er i {category}, en kategori uden leadstatus",
+  ["why.already_in_category"] = "{company} er allerede i {category}, den kategori, som reglen sætter",
+  ["why.needs.license"] = "uden en licens opdateres ingen kategori",
+  ["why.needs.switch"] = "reglen skal slås til i indstillingerne",
+  ["why.needs.category"] = "en kategori skal vælges i indstillingerne, og reglen skal slås til",
+  ["why.needs.rule"] = "reglen skal tilføjes i indstillingerne, med en kategori, og slås til",
+  ["why.needs.any_rule"] = "en af dem skal slås til i indstillingerne",
+  ["why.needs.lead_status"] = "den skal angive en, der har en regel: {lead_statuses}",
+  ["why.needs.lead_status_and_rule"] = "begge dele er nødvendige",
+  ["why.needs.lead_status_added"] = "den skal tilføjes i indstillingerne, og en regel for den skal slås til",
+  ["why.needs.lead_status_restored"] = "den skal gendannes i indstillingerne, og en regel for den skal slås til",
+  ["why.needs.group"] = "kun firmaer i en kategori i gruppen {group} opdateres automatisk",
+  ["why.needs.group_and_lead_status"] =
+    "kun firmaer i en kategori i gruppen {group} med leadstatus slået til opdateres automatisk",
+  ["why.needs.lead_status_enabled"] =
+    "kun firmaer i en kategori med leadstatus slået til opdateres, når en leadstatus sættes",
+  ["why.needs.other_category"] = "kun firmaer i en anden kategori opdateres",
+
+  -- What will be done, or was.
+  ["why.update"] = "Kategorien for {company} bliver opdateret fra {from} til {to}.",
+  ["why.confirm"] = "Brugeren bliver spurgt, om kategorien for {company} skal opdateres fra {from} til {to}.",
+  ["why.kept"] = "{company} bliver i {from}, som brugeren har valgt.",
+  ["why.handled_before"] = "Denne hændelse er allerede behandlet.",
+  ["why.vetoed"] = "CRM-systemet tillod ikke, at kategorien for {company} blev opdateret.",
+  ["why.vetoed_because"] = "CRM-systemet tillod ikke, at kategorien for {company} blev opdateret: {error}",
+  ["why.entry.applying"] =
+    "En opdatering af kategorien for {company} fra {from} til {to} blev påbegyndt {time}; den prøves igen, "
+    .. "til den er udført.",
+  ["why.entry.updated"] = "Kategorien for {company} blev opdateret fra {from} til {to} den {time}.",
+  ["why.entry.conflict"] =
+    "Den {time} var {company} ikke længere i {from}, så kategorien blev ikke opdateret til {to}.",
+  ["why.entry.failed"] = "Kategorien for {company} kunne ikke opdateres fra {from} til {to} den {time}.",
+  ["why.entry.awaiting_confirmation"] =
+    "Spørgsmålet, om kategorien for {company} skal opdateres fra {from} til {to}, har ventet på svar siden {time}.",
+  ["why.entry.declined"] = "{user} beholdt {company} i {from} den {time} i stedet for at opdatere kategorien til {to}.",
+  ["why.entry.expired"] =
+    "Ingen svarede i tide på, om kategorien for {company} skulle opdateres fra {from} til {to}, så den blev beholdt.",
+  ["why.entry.superseded"] =
+    "En nyere hændelse erstattede spørgsmålet, om kategorien for {company} skulle opdateres fra {from} til "
+    .. "{to}, den {time}.",
+  ["why.entry.unchanged"] = "Intet blev ændret den {time}.",
 }

@@ -303,4 +303,68 @@ return {
   ["difference.lead_status_deleted"] = "Der Lead-Status {name} wurde gelöscht.",
   ["difference.lead_status_restored"] = "Der Lead-Status {name} wurde wiederhergestellt.",
   ["difference.lead_status_order"] = "Die Reihenfolge der Lead-Status wurde geändert.",
+
+  -- Why nothing is changed: a cause, then what would have to be different, as “because” joins them.
+  ["why.because"] = "{cause}; {remedy}.",
+  ["why.not_licensed"] = "Es gibt keine Lizenz für die Lead-Kategorisierung",
+  ["why.rule_off"] = "„{rule}“ ist ausgeschaltet",
+  ["why.rule_off_without_category"] = "„{rule}“ ist ausgeschaltet und hat keine Kategorie",
+  ["why.rule_off_with_lost_category"] =
+    "„{rule}“ ist ausgeschaltet, und die Kategorie {category} kann nicht verwendet werden",
+  ["why.no_rule"] = "Es gibt keine Regel „{rule}“",
+  ["why.no_lead_status_rule"] = "Keine Regel für einen Lead-Status ist eingeschaltet",
+  ["why.no_lead_status"] = "Das Ereignis nennt nicht, welcher Lead-Status gesetzt wurde",
+  ["why.no_lead_status_and_no_rule"] =
+    "Das Ereignis nennt nicht, welcher Lead-Status gesetzt wurde, und keine Regel für einen Lead-Status ist "
+    .. "eingeschaltet",
+  ["why.lead_status_unknown"] = "Es gibt keinen Lead-Status {lead_status}",
+  ["why.lead_status_deleted"] = "Der Lead-Status {lead_status} ist gelöscht",
+  ["why.no_category"] = "{company} hat keine Kategorie",
+  ["why.category_unknown"] = "{company} ist in {category}, was keine Kategorie in den Einstellungen ist",
+  ["why.not_potential_customer"] = "{company} ist in {category}, einer Kategorie der Gruppe {group}",
+  ["why.lead_status_not_enabled"] = "{company} ist in {category}, einer Kategorie ohne Lead-Status",
+  ["why.already_in_category"] = "{company} ist bereits in {category}, der Kategorie, die die Regel setzt",
+  ["why.needs.license"] = "ohne Lizenz wird keine Kategorie aktualisiert",
+  ["why.needs.switch"] = "die Regel muss in den Einstellungen eingeschaltet werden",
+  ["why.needs.category"] = "in den Einstellungen muss eine Kategorie gewählt und die Regel eingeschaltet werden",
+  ["why.needs.rule"] = "die Regel muss in den Einstellungen mit einer Kategorie hinzugefügt und eingeschaltet werden",
+  ["why.needs.any_rule"] = "eine davon muss in den Einstellungen eingeschaltet werden",
+  ["why.needs.lead_status"] = "es muss einen nennen, der eine Regel hat: {lead_statuses}",
+  ["why.needs.lead_status_and_rule"] = "beides ist nötig",
+  ["why.needs.lead_status_added"] =
+    "er muss in den Einstellungen hinzugefügt und eine Regel für ihn eingeschaltet werden",
+  ["why.needs.lead_status_restored"] =
+    "er muss in den Einstellungen wiederhergestellt und eine Regel für ihn eingeschaltet werden",
+  ["why.needs.group"] = "nur Firmen in einer Kategorie der Gruppe {group} werden automatisch aktualisiert",
+  ["why.needs.group_and_lead_status"] =
+    "nur Firmen in einer Kategorie der Gruppe {group} mit aktiviertem Lead-Status werden automatisch aktualisiert",
+  ["why.needs.lead_status_enabled"] =
+    "nur Firmen in einer Kategorie mit aktiviertem Lead-Status werden aktualisiert, wenn ein Lead-Status gesetzt wird",
+  ["why.needs.other_category"] = "nur Firmen in einer anderen Kategorie werden aktualisiert",
+
+  -- What will be done, or was.
+  ["why.update"] = "Die Kategorie der Firma {company} wird von {from} in {to} geändert.",
+  ["why.confirm"] =
+    "Der Benutzer wird gefragt, ob die Kategorie der Firma {company} von {from} in {to} geändert werden soll.",
+  ["why.kept"] = "{company} bleibt in {from}, wie der Benutzer es gewählt hat.",
+  ["why.handled_before"] = "Dieses Ereignis wurde bereits verarbeitet.",
+  ["why.vetoed"] = "Das CRM hat nicht zugelassen, dass die Kategorie der Firma {company} geändert wird.",
+  ["why.vetoed_because"] =
+    "Das CRM hat nicht zugelassen, dass die Kategorie der Firma {company} geändert wird: {error}",
+  ["why.entry.applying"] =
+    "Am {time} wurde begonnen, die Kategorie der Firma {company} von {from} in {to} zu ändern; es wird weiter "
+    .. "versucht.",
+  ["why.entry.updated"] = "Die Kategorie der Firma {company} wurde am {time} von {from} in {to} geändert.",
+  ["why.entry.conflict"] =
+    "Am {time} war {company} nicht mehr in {from}; daher wurde die Kategorie nicht in {to} geändert.",
+  ["why.entry.failed"] = "Die Kategorie der Firma {company} konnte am {time} nicht von {from} in {to} geändert werden.",
+  ["why.entry.awaiting_confirmation"] =
+    "Ob die Kategorie der Firma {company} von {from} in {to} geändert werden soll, wartet seit {time} auf "
+    .. "eine Antwort.",
+  ["why.entry.declined"] = "{user} hat {company} am {time} in {from} belassen, statt die Kategorie in {to} zu ändern.",
+  ["why.entry.expired"] =
+    "Niemand hat rechtzeitig beantwortet, ob die Firma {company} von {from} zu {to} wechseln soll; daher blieb sie.",
+  ["why.entry.superseded"] =
+    "Ein neueres Ereignis hat am {time} die Frage ersetzt, ob die Firma {company} von {from} zu {to} wechseln soll.",
+  ["why.entry.unchanged"] = "Am {time} wurde nichts geändert.",
 }

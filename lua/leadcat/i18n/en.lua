@@ -294,4 +294,60 @@ return {
   ["difference.lead_status_deleted"] = "The lead status {name} was deleted.",
   ["difference.lead_status_restored"] = "The lead status {name} was restored.",
   ["difference.lead_status_order"] = "The order of the lead statuses was changed.",
+
+  -- Why nothing is changed: a cause, then what would have to be different, as “because” joins them.
+  ["why.because"] = "{cause}; {remedy}.",
+  ["why.not_licensed"] = "There is no license for lead categorization",
+  ["why.rule_off"] = "“{rule}” is switched off",
+  ["why.rule_off_without_category"] = "“{rule}” is switched off and has no category",
+  ["why.rule_off_with_lost_category"] = "“{rule}” is switched off, and its category {category} cannot be used",
+  ["why.no_rule"] = "There is no rule “{rule}”",
+  ["why.no_lead_status_rule"] = "No rule for a lead status is switched on",
+  ["why.no_lead_status"] = "The event does not say which lead status was set",
+  ["why.no_lead_status_and_no_rule"] =
+    "The event does not say which lead status was set, and no rule for a lead status is switched on",
+  ["why.lead_status_unknown"] = "There is no lead status {lead_status}",
+  ["why.lead_status_deleted"] = "The lead status {lead_status} is deleted",
+  ["why.no_category"] = "{company} has no category",
+  ["why.category_unknown"] = "{company} is in {category}, which is no category in the settings",
+  ["why.not_potential_customer"] = "{company} is in {category}, a category of the group {group}",
+  ["why.lead_status_not_enabled"] = "{company} is in {category}, a category without lead status",
+  ["why.already_in_category"] = "{company} is already in {category}, the category that the rule sets",
+  ["why.needs.license"] = "without one, no category is updated",
+  ["why.needs.switch"] = "the rule has to be switched on in the settings",
+  ["why.needs.category"] = "a category has to be chosen in the settings, and the rule switched on",
+  ["why.needs.rule"] = "the rule has to be added in the settings, with a category, and switched on",
+  ["why.needs.any_rule"] = "one has to be switched on in the settings",
+  ["why.needs.lead_status"] = "it has to name one that has a rule: {lead_statuses}",
+  ["why.needs.lead_status_and_rule"] = "both are needed",
+  ["why.needs.lead_status_added"] = "it has to be added in the settings, and a rule for it switched on",
+  ["why.needs.lead_status_restored"] = "it has to be restored in the settings, and a rule for it switched on",
+  ["why.needs.group"] = "only companies in a category of the group {group} are updated automatically",
+  ["why.needs.group_and_lead_status"] =
+    "only companies in a category of the group {group} with lead status enabled are updated automatically",
+  ["why.needs.lead_status_enabled"] =
+    "only companies in a category with lead status enabled are updated when a lead status is set",
+  ["why.needs.other_category"] = "only companies in another category are updated",
+
+  -- What will be done, or was.
+  ["why.update"] = "The category of {company} will be updated from {from} to {to}.",
+  ["why.confirm"] = "The user will be asked whether to update the category of {company} from {from} to {to}.",
+  ["why.kept"] = "{company} stays in {from}, as the user has chosen.",
+  ["why.handled_before"] = "This event has been handled before.",
+  ["why.vetoed"] = "The CRM did not allow the category of {company} to be updated.",
+  ["why.vetoed_because"] = "The CRM did not allow the category of {company} to be updated: {error}",
+  ["why.entry.applying"] =
+    "On {time}, an update of the category of {company} from {from} to {to} was begun; it is tried again until "
+    .. "it is done.",
+  ["why.entry.updated"] = "The category of {company} was updated from {from} to {to} on {time}.",
+  ["why.entry.conflict"] = "On {time}, {company} was no longer in {from}, so the category was not updated to {to}.",
+  ["why.entry.failed"] = "The category of {company} could not be updated from {from} to {to} on {time}.",
+  ["why.entry.awaiting_confirmation"] =
+    "Whether to update the category of {company} from {from} to {to} has been waiting for an answer since {time}.",
+  ["why.entry.declined"] = "{user} kept {company} in {from} on {time}, instead of updating the category to {to}.",
+  ["why.entry.expired"] =
+    "Nobody answered in time whether to update the category of {company} from {from} to {to}, so it was kept.",
+  ["why.entry.superseded"] =
+    "A newer event replaced the question whether to update the category of {company} from {from} to {to} on {time}.",
+  ["why.entry.unchanged"] = "Nothing was changed on {time}.",
 }

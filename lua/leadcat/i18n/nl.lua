@@ -301,4 +301,67 @@ return {
   ["difference.lead_status_deleted"] = "De leadstatus {name} is gewist.",
   ["difference.lead_status_restored"] = "De leadstatus {name} is hersteld.",
   ["difference.lead_status_order"] = "De volgorde van de leadstatussen is gewijzigd.",
+
+  -- Why nothing is changed: a cause, then what would have to be different, as “because” joins them.
+  ["why.because"] = "{cause}; {remedy}.",
+  ["why.not_licensed"] = "Er is geen licentie voor leadcategorisering",
+  ["why.rule_off"] = "‘{rule}’ is uitgeschakeld",
+  ["why.rule_off_without_category"] = "‘{rule}’ is uitgeschakeld en heeft geen categorie",
+  ["why.rule_off_with_lost_category"] =
+    "‘{rule}’ is uitgeschakeld, en de categorie {category} kan niet worden gebruikt",
+  ["why.no_rule"] = "Er is geen regel ‘{rule}’",
+  ["why.no_lead_status_rule"] = "Geen regel voor een leadstatus is ingeschakeld",
+  ["why.no_lead_status"] = "De gebeurtenis zegt niet welke leadstatus is ingesteld",
+  ["why.no_lead_status_and_no_rule"] =
+    "De gebeurtenis zegt niet welke leadstatus is ingesteld, en geen regel voor een leadstatus is ingeschakeld",
+  ["why.lead_status_unknown"] = "Er is geen leadstatus {lead_status}",
+  ["why.lead_status_deleted"] = "De leadstatus {lead_status} is verwijderd",
+  ["why.no_category"] = "{company} heeft geen categorie",
+  ["why.category_unknown"] = "{company} zit in {category}, wat geen categorie in de instellingen is",
+  ["why.not_potential_customer"] = "{company} zit in {category}, een categorie van de groep {group}",
+  ["why.lead_status_not_enabled"] = "{company} zit in {category}, een categorie zonder leadstatus",
+  ["why.already_in_category"] = "{company} zit al in {category}, de categorie die de regel instelt",
+  ["why.needs.license"] = "zonder licentie wordt geen categorie bijgewerkt",
+  ["why.needs.switch"] = "de regel moet in de instellingen worden ingeschakeld",
+  ["why.needs.category"] = "in de instellingen moet een categorie worden gekozen en de regel worden ingeschakeld",
+  ["why.needs.rule"] = "de regel moet in de instellingen met een categorie worden toegevoegd en ingeschakeld",
+  ["why.needs.any_rule"] = "een ervan moet in de instellingen worden ingeschakeld",
+  ["why.needs.lead_status"] = "ze moet er een noemen die een regel heeft: {lead_statuses}",
+  ["why.needs.lead_status_and_rule"] = "beide zijn nodig",
+  ["why.needs.lead_status_added"] = "die moet in de instellingen worden toegevoegd, met een ingeschakelde regel ervoor",
+  ["why.needs.lead_status_restored"] =
+    "die moet in de instellingen worden hersteld, met een ingeschakelde regel ervoor",
+  ["why.needs.group"] = "alleen bedrijven in een categorie van de groep {group} worden automatisch bijgewerkt",
+  ["why.needs.group_and_lead_status"] =
+    "alleen bedrijven in een categorie van de groep {group} met leadstatus ingeschakeld worden automatisch bijgewerkt",
+  ["why.needs.lead_status_enabled"] =
+    "alleen bedrijven in een categorie met leadstatus ingeschakeld worden bijgewerkt wanneer een leadstatus "
+    .. "wordt ingesteld",
+  ["why.needs.other_category"] = "alleen bedrijven in een andere categorie worden bijgewerkt",
+
+  -- What will be done, or was.
+  ["why.update"] = "De categorie van {company} wordt bijgewerkt van {from} naar {to}.",
+  ["why.confirm"] =
+    "De gebruiker wordt gevraagd of de categorie van {company} moet worden bijgewerkt van {from} naar {to}.",
+  ["why.kept"] = "{company} blijft in {from}, zoals de gebruiker heeft gekozen.",
+  ["why.handled_before"] = "Deze gebeurtenis is al verwerkt.",
+  ["why.vetoed"] = "Het CRM stond niet toe dat de categorie van {company} werd bijgewerkt.",
+  ["why.vetoed_because"] = "Het CRM stond niet toe dat de categorie van {company} werd bijgewerkt: {error}",
+  ["why.entry.applying"] =
+    "Op {time} is begonnen de categorie van {company} bij te werken van {from} naar {to}; dit wordt herhaald "
+    .. "tot het lukt.",
+  ["why.entry.updated"] = "De categorie van {company} is op {time} bijgewerkt van {from} naar {to}.",
+  ["why.entry.conflict"] =
+    "Op {time} zat {company} niet meer in {from}, dus is de categorie niet bijgewerkt naar {to}.",
+  ["why.entry.failed"] = "De categorie van {company} kon op {time} niet worden bijgewerkt van {from} naar {to}.",
+  ["why.entry.awaiting_confirmation"] =
+    "De vraag of de categorie van {company} moet worden bijgewerkt van {from} naar {to}, wacht sinds {time} "
+    .. "op antwoord.",
+  ["why.entry.declined"] =
+    "{user} heeft {company} op {time} in {from} gehouden, in plaats van de categorie bij te werken naar {to}.",
+  ["why.entry.expired"] =
+    "Niemand heeft op tijd geantwoord of {company} van {from} naar {to} moet, dus is de categorie behouden.",
+  ["why.entry.superseded"] =
+    "Een nieuwere gebeurtenis heeft op {time} de vraag vervangen of {company} van {from} naar {to} moet.",
+  ["why.entry.unchanged"] = "Op {time} is niets gewijzigd.",
 }

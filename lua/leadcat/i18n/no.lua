@@ -294,4 +294,62 @@ return {
   ["difference.lead_status_deleted"] = "Lead-statusen {name} ble slettet.",
   ["difference.lead_status_restored"] = "Lead-statusen {name} ble gjenopprettet.",
   ["difference.lead_status_order"] = "Rekkefølgen på lead-statusene ble endret.",
+
+  -- Why nothing is changed: a cause, then what would have to be different, as “because” joins them.
+  ["why.because"] = "{cause}; {remedy}.",
+  ["why.not_licensed"] = "Det er ingen lisens for lead-kategorisering",
+  ["why.rule_off"] = "«{rule}» er slått av",
+  ["why.rule_off_without_category"] = "«{rule}» er slått av og har ingen kategori",
+  ["why.rule_off_with_lost_category"] = "«{rule}» er slått av, og kategorien {category} kan ikke brukes",
+  ["why.no_rule"] = "Det finnes ingen regel «{rule}»",
+  ["why.no_lead_status_rule"] = "Ingen regel for lead-status er slått på",
+  ["why.no_lead_status"] = "Hendelsen sier ikke hvilken lead-status som ble satt",
+  ["why.no_lead_status_and_no_rule"] =
+    "Hendelsen sier ikke hvilken lead-status som ble satt, og ingen regel for lead-status er slått på",
+  ["why.lead_status_unknown"] = "Det finnes ingen lead-status {lead_status}",
+  ["why.lead_status_deleted"] = "Lead-statusen {lead_status} er slettet",
+  ["why.no_category"] = "{company} har ingen kategori",
+  ["why.category_unknown"] = "{company} er i {category}, som ikke er en kategori i innstillingene",
+  ["why.not_potential_customer"] = "{company} er i {category}, en kategori i gruppen {group}",
+  ["why.lead_status_not_enabled"] = "{company} er i {category}, en kategori uten lead-status",
+  ["why.already_in_category"] = "{company} er allerede i {category}, kategorien som regelen setter",
+  ["why.needs.license"] = "uten lisens oppdateres ingen kategori",
+  ["why.needs.switch"] = "regelen må slås på i innstillingene",
+  ["why.needs.category"] = "en kategori må velges i innstillingene, og regelen må slås på",
+  ["why.needs.rule"] = "regelen må legges til i innstillingene, med en kategori, og slås på",
+  ["why.needs.any_rule"] = "en av dem må slås på i innstillingene",
+  ["why.needs.lead_status"] = "den må oppgi en som har en regel: {lead_statuses}",
+  ["why.needs.lead_status_and_rule"] = "begge deler trengs",
+  ["why.needs.lead_status_added"] = "den må legges til i innstillingene, og en regel for den må slås på",
+  ["why.needs.lead_status_restored"] = "den må gjenopprettes i innstillingene, og en regel for den må slås på",
+  ["why.needs.group"] = "bare firmaer i en kategori i gruppen {group} oppdateres automatisk",
+  ["why.needs.group_and_lead_status"] =
+    "bare firmaer i en kategori i gruppen {group} med lead-status slått på oppdateres automatisk",
+  ["why.needs.lead_status_enabled"] =
+    "bare firmaer i en kategori med lead-status slått på oppdateres når en lead-status settes",
+  ["why.needs.other_category"] = "bare firmaer i en annen kategori oppdateres",
+
+  -- What will be done, or was.
+  ["why.update"] = "Kategorien for {company} blir oppdatert fra {from} til {to}.",
+  ["why.confirm"] = "Brukeren blir spurt om kategorien for {company} skal oppdateres fra {from} til {to}.",
+  ["why.kept"] = "{company} forblir i {from}, slik brukeren har valgt.",
+  ["why.handled_before"] = "Denne hendelsen er allerede behandlet.",
+  ["why.vetoed"] = "CRM-systemet tillot ikke at kategorien for {company} ble oppdatert.",
+  ["why.vetoed_because"] = "CRM-systemet tillot ikke at kategorien for {company} ble oppdatert: {error}",
+  ["why.entry.applying"] =
+    "En oppdatering av kategorien for {company} fra {from} til {to} ble startet {time}; det prøves igjen til "
+    .. "den er utført.",
+  ["why.entry.updated"] = "Kategorien for {company} ble oppdatert fra {from} til {to} den {time}.",
+  ["why.entry.conflict"] = "Den {time} var {company} ikke lenger i {from}, så kategorien ble ikke oppdatert til {to}.",
+  ["why.entry.failed"] = "Kategorien for {company} kunne ikke oppdateres fra {from} til {to} den {time}.",
+  ["why.entry.awaiting_confirmation"] =
+    "Spørsmålet om kategorien for {company} skal oppdateres fra {from} til {to}, har ventet på svar siden {time}.",
+  ["why.entry.declined"] =
+    "{user} beholdt {company} i {from} den {time}, i stedet for å oppdatere kategorien til {to}.",
+  ["why.entry.expired"] =
+    "Ingen svarte i tide på om kategorien for {company} skulle oppdateres fra {from} til {to}, så den ble beholdt.",
+  ["why.entry.superseded"] =
+    "En nyere hendelse erstattet spørsmålet om kategorien for {company} skulle oppdateres fra {from} til "
+    .. "{to}, den {time}.",
+  ["why.entry.unchanged"] = "Ingenting ble endret den {time}.",
 }

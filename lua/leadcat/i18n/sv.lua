@@ -294,4 +294,61 @@ return {
   ["difference.lead_status_deleted"] = "Leadstatusen {name} raderades.",
   ["difference.lead_status_restored"] = "Leadstatusen {name} återställdes.",
   ["difference.lead_status_order"] = "Leadstatusarnas ordning ändrades.",
+
+  -- Why nothing is changed: a cause, then what would have to be different, as “because” joins them.
+  ["why.because"] = "{cause}; {remedy}.",
+  ["why.not_licensed"] = "Det finns ingen licens för leadkategorisering",
+  ["why.rule_off"] = "”{rule}” är avstängd",
+  ["why.rule_off_without_category"] = "”{rule}” är avstängd och har ingen kategori",
+  ["why.rule_off_with_lost_category"] = "”{rule}” är avstängd, och dess kategori {category} kan inte användas",
+  ["why.no_rule"] = "Det finns ingen regel ”{rule}”",
+  ["why.no_lead_status_rule"] = "Ingen regel för en leadstatus är påslagen",
+  ["why.no_lead_status"] = "Händelsen säger inte vilken leadstatus som sattes",
+  ["why.no_lead_status_and_no_rule"] =
+    "Händelsen säger inte vilken leadstatus som sattes, och ingen regel för en leadstatus är påslagen",
+  ["why.lead_status_unknown"] = "Det finns ingen leadstatus {lead_status}",
+  ["why.lead_status_deleted"] = "Leadstatusen {lead_status} är borttagen",
+  ["why.no_category"] = "{company} har ingen kategori",
+  ["why.category_unknown"] = "{company} är i {category}, som inte är någon kategori i inställningarna",
+  ["why.not_potential_customer"] = "{company} är i {category}, en kategori i gruppen {group}",
+  ["why.lead_status_not_enabled"] = "{company} är i {category}, en kategori utan leadstatus",
+  ["why.already_in_category"] = "{company} är redan i {category}, kategorin som regeln sätter",
+  ["why.needs.license"] = "utan licens uppdateras ingen kategori",
+  ["why.needs.switch"] = "regeln måste slås på i inställningarna",
+  ["why.needs.category"] = "en kategori måste väljas i inställningarna, och regeln måste slås på",
+  ["why.needs.rule"] = "regeln måste läggas till i inställningarna, med en kategori, och slås på",
+  ["why.needs.any_rule"] = "en av dem måste slås på i inställningarna",
+  ["why.needs.lead_status"] = "den måste ange en som har en regel: {lead_statuses}",
+  ["why.needs.lead_status_and_rule"] = "båda behövs",
+  ["why.needs.lead_status_added"] = "den måste läggas till i inställningarna, och en regel för den måste slås på",
+  ["why.needs.lead_status_restored"] = "den måste återställas i inställningarna, och en regel för den måste slås på",
+  ["why.needs.group"] = "bara företag i en kategori i gruppen {group} uppdateras automatiskt",
+  ["why.needs.group_and_lead_status"] =
+    "bara företag i en kategori i gruppen {group} med leadstatus aktiverad uppdateras automatiskt",
+  ["why.needs.lead_status_enabled"] =
+    "bara företag i en kategori med leadstatus aktiverad uppdateras när en leadstatus sätts",
+  ["why.needs.other_category"] = "bara företag i en annan kategori uppdateras",
+
+  -- What will be done, or was.
+  ["why.update"] = "Kategorin för {company} kommer att uppdateras från {from} till {to}.",
+  ["why.confirm"] = "Användaren kommer att tillfrågas om kategorin för {company} ska uppdateras från {from} till {to}.",
+  ["why.kept"] = "{company} stannar i {from}, som användaren har valt.",
+  ["why.handled_before"] = "Den här händelsen har redan behandlats.",
+  ["why.vetoed"] = "CRM-systemet tillät inte att kategorin för {company} uppdaterades.",
+  ["why.vetoed_because"] = "CRM-systemet tillät inte att kategorin för {company} uppdaterades: {error}",
+  ["why.entry.applying"] =
+    "En uppdatering av kategorin för {company} från {from} till {to} påbörjades {time}; nya försök görs tills "
+    .. "den är klar.",
+  ["why.entry.updated"] = "Kategorin för {company} uppdaterades från {from} till {to} den {time}.",
+  ["why.entry.conflict"] = "Den {time} var {company} inte längre i {from}, så kategorin uppdaterades inte till {to}.",
+  ["why.entry.failed"] = "Kategorin för {company} kunde inte uppdateras från {from} till {to} den {time}.",
+  ["why.entry.awaiting_confirmation"] =
+    "Frågan om kategorin för {company} ska uppdateras från {from} till {to} har väntat på svar sedan {time}.",
+  ["why.entry.declined"] =
+    "{user} behöll {company} i {from} den {time}, i stället för att uppdatera kategorin till {to}.",
+  ["why.entry.expired"] =
+    "Ingen svarade i tid på om kategorin för {company} skulle uppdateras från {from} till {to}, så den behölls.",
+  ["why.entry.superseded"] =
+    "En nyare händelse ersatte frågan om kategorin för {company} skulle uppdateras från {from} till {to} den {time}.",
+  ["why.entry.unchanged"] = "Inget ändrades den {time}.",
 }

@@ -82,9 +82,7 @@ end
 
 -- What led to an entry.
 local function cause(model, entry)
-  local sentence = entry.undoes and text(model, "history.undo_of") or wording.cause(model, {
-    trigger = entry.trigger, sale = entry.sale, contact = entry.contact, lead_status = lead_status_of(entry),
-  }, model.cfg)
+  local sentence = wording.cause_of_entry(model, entry, model.cfg)
   local run = entry.run and wording.line(entry.run)
   local link = run and h.a { href = filtered(model, { run = entry.run }), h.bdi { run } }
   return { sentence, link and { " ", note(text(model, "history.run"), ": ", link) } }

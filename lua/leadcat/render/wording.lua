@@ -150,4 +150,19 @@ function wording.cause(words, record, cfg)
   })
 end
 
+--- What led to an entry of the journal.
+---@param words leadcat.Words
+---@param entry leadcat.Entry
+---@param cfg leadcat.Config
+---@return string sentence
+function wording.cause_of_entry(words, entry, cfg)
+  if entry.undoes then
+    return wording.sentence(words, "history.undo_of")
+  end
+  return wording.cause(words, {
+    trigger = entry.trigger, sale = entry.sale, contact = entry.contact,
+    lead_status = tonumber(entry.rule:match ":(%d+)$"),
+  }, cfg)
+end
+
 return wording
