@@ -242,6 +242,7 @@ local REQUESTS = {
     return { json = cfg, headers = { ["if-match"] = tag } }
   end,
   ["POST /api/events"] = EVENT,
+  ["POST /api/explain"] = EVENT,
   ["POST /api/confirmations/{id}"] = function() return { json = { accept = true } } end,
   ["POST /api/confirmations/{unknown}"] = function() return { json = { accept = true } } end,
 }
@@ -276,6 +277,8 @@ local MATRIX = { --                         nobody bob eve ann hook  view report
   ["GET /history/revisions/1"] =            { 401, 200, 200, 200, 200, 403, 200, 200, 200, 503, 503 },
   ["GET /history/revisions/99"] =           { 401, 404, 404, 404, 404, 403, 404, 404, 404, 503, 503 },
   ["POST /api/propose"] =                   { 401, 200, 200, 200, 200, 200, 403, 200, 200, 503, 503 },
+  ["GET /api/explain?company=x"] =          { 401, 200, 200, 200, 200, 403, 200, 200, 200, 503, 503 },
+  ["POST /api/explain"] =                   { 401, 200, 200, 200, 200, 403, 200, 200, 200, 503, 503 },
   ["GET /api/config"] =                     { 401, 403, 403, 200, 403, 200, 200, 403, 200, 503, 503 },
   ["PUT /api/config"] =                     { 401, 403, 403, 200, 403, 200, 200, 403, 200, 503, 503 },
   ["POST /api/events"] =                    { 401, 200, 200, 200, 200, 200, 403, 200, 200, 503, 503 },
@@ -382,6 +385,7 @@ local ALLOW = {
   ["/settings"] = "GET, HEAD, POST", ["/confirmations"] = "GET, HEAD", ["/confirmations/{id}"] = "GET, HEAD",
   ["/history"] = "GET, HEAD", ["/history.csv"] = "GET, HEAD", ["/history/revisions/1"] = "GET, HEAD",
   ["/api/propose"] = "POST", ["/api/config"] = "GET, HEAD, PUT", ["/api/events"] = "POST",
+  ["/api/explain"] = "GET, HEAD, POST",
   ["/api/confirmations"] = "GET, HEAD", ["/api/confirmations/count"] = "GET, HEAD",
   ["/api/confirmations/{id}"] = "GET, HEAD, POST", ["/api/history"] = "GET, HEAD",
   ["/api/history/1/undo"] = "POST", ["/metrics"] = "GET, HEAD", ["/health"] = "GET, HEAD",
@@ -459,7 +463,7 @@ local ORIGINS = { -- what the browser says, and whether it is our own page
 }
 local CHANGES = { -- the routes that change something, and what they answer when they do
   ["POST /settings"] = 303, ["PUT /api/config"] = 200, ["POST /api/events"] = 200, ["POST /api/propose"] = 200,
-  ["POST /api/confirmations/{id}"] = 200, ["POST /api/history/{entry}/undo"] = 200,
+  ["POST /api/explain"] = 200, ["POST /api/confirmations/{id}"] = 200, ["POST /api/history/{entry}/undo"] = 200,
 }
 
 -- Headers as `ask` takes them; false takes one away.
@@ -1288,6 +1292,69 @@ describe("what would be asked", function()
     } do
       local status, problem = call(site, "POST", "/leadcat/api/propose", { as = "bob", json = value })
       assert.same({ 422, "invalid" }, { status, problem.code })
+    end
+    site.engine:close()
+  end)
+end)
+
+describe("an explanation", function()
+  after_each(stores.check)
+
+  it("is the engine's, of an event or of a company, in the actor's language", function()
+    local site = new_site()
+    local _, company = change(site)
+    local event = { trigger = "sale_won", company = company, category = LEAD, actor = ACTORS.ann }
+    local status, decision = call(site, "POST", "/leadcat/api/explain", { as = "kai", json = event })
+    assert.same({ 200, "not_potential_customer", CUSTOMER, false },
+      { status, decision.reason, decision.category, decision.checks[3].pass })
+    contains(decision.sentence, "einer Kategorie der Gruppe Kunde; nur Firmen in")
+    local why
+    status, why = call(site, "GET", "/leadcat/api/explain?company=" .. company, { as = "kai" })
+    assert.same({ 200, company, CUSTOMER, 4, "updated" },
+      { status, why.name, why.category, #why.decisions, why.newest.status })
+    assert.equal(decision.sentence, why.decisions[2].sentence)
+    contains(why.newest.sentence, "wurde am 2023-11-14 22:13 UTC von Lead in Kunde geändert.")
+    assert.equal(1, entries(site))
+    site.engine:close()
+  end)
+
+  it("finds a company whose id is an integer", function()
+    local host = new_host()
+    function host.category(company)
+      return company == 17 and LEAD or nil
+    end
+    local site = new_site { host = host }
+    for _, row in ipairs { { "17", 17, LEAD }, { "017", "017" }, { "18", 18 }, { "x", "x" } } do
+      local _, why = call(site, "GET", "/leadcat/api/explain?company=" .. row[1], { as = "bob" })
+      assert.same({ row[2], row[3] or "none" }, { why.company, why.category or "none" })
+    end
+    site.engine:close()
+  end)
+
+  it("is nobody's who may not see the company; nor is an entry that he may not see", function()
+    local host = new_host()
+    local site = new_site { host = host }
+    local entry, company = change(site)
+    function host.can(_, permission, subject)
+      return permission ~= "view" or not subject or subject.entry ~= entry and subject.company ~= "secret"
+    end
+    local status, why = call(site, "GET", "/leadcat/api/explain?company=" .. company, { as = "bob" })
+    assert.same({ 200, "none" }, { status, why.newest or "none" })
+    assert.equal(403, (call(site, "GET", "/leadcat/api/explain?company=secret", { as = "bob" })))
+    local event = { trigger = "sale_won", company = "secret" }
+    assert.equal(403, (call(site, "POST", "/leadcat/api/explain", { as = "bob", json = event })))
+    site.engine:close()
+  end)
+
+  it("needs an event, or a company", function()
+    local site = new_site()
+    for _, value in ipairs { { trigger = "sale_one", company = 1 }, { trigger = "sale_won" }, 17 } do
+      local status, problem = call(site, "POST", "/leadcat/api/explain", { as = "bob", json = value })
+      assert.same({ 422, "invalid" }, { status, problem.code })
+    end
+    for _, query in ipairs { "", "?company=", "?company=" .. ("c"):rep(256), "?trigger=sale_won" } do
+      local status, problem = call(site, "GET", "/leadcat/api/explain" .. query, { as = "bob" })
+      assert.same({ 422, "invalid" }, { status, problem.code }, query)
     end
     site.engine:close()
   end)

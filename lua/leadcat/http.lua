@@ -44,6 +44,7 @@ local ROUTES = {
   ["/history"] = { page = true, GET = { history.page, "view" } },
   ["/history.csv"] = { page = true, GET = { history.csv, "view" } },
   ["/api/propose"] = { POST = { api.propose, "report" } },
+  ["/api/explain"] = { GET = { api.why, "view" }, POST = { api.explain, "view" } },
   ["/api/config"] = { GET = { api.config, "configure" }, PUT = { api.save_config, "configure" } },
   ["/api/events"] = { POST = { api.events, "report" } },
   ["/api/confirmations"] = { GET = { api.confirmations, "view" } },

@@ -307,6 +307,60 @@ function api.history(context)
   return page(context, query, entries, after)
 end
 
+-- Why ------------------------------------------------------------------------------------------------------------------
+
+-- The explanation, where the actor may see what it is about.
+local function explained(context, explanation, subject)
+  local may, denial, failure = context.engine:can(context.actor, "view", subject)
+  if not may then
+    return response.problem(context, failure or "forbidden", denial)
+  end
+  return response.json(200, explanation)
+end
+
+function api.explain(context)
+  local event, code, message = request_of.json(context.request)
+  if event == nil then
+    return response.problem(context, code, message)
+  elseif type(event) ~= "table" then
+    return response.problem(context, "invalid", "an event expected")
+  end
+  local explanation
+  explanation, message, code = context.engine:explain(sent_by(event, context.actor))
+  if not explanation then
+    return response.problem(context, code, message)
+  end
+  return explained(context, explanation, event)
+end
+
+-- An address does not say whether the CRM's id is an integer: where the text is unknown, that is tried.
+local function why_of(context, company)
+  local options = { language = context.language }
+  local found, message, code = context.engine:why(company, options)
+  local number = found and not found.category and whole(company, 2 ^ 53 - 1)
+  if number and ("%d"):format(number) == company then
+    return context.engine:why(number, options)
+  end
+  return found, message, code
+end
+
+function api.why(context)
+  local query, problem = api.query(context, { "company" }, api.cursor_of_history)
+  if not query or not query.company then
+    return response.problem(context, "invalid", problem or "the parameter company is missing")
+  end
+  local found, message, code = why_of(context, query.company)
+  local seen
+  if found then
+    seen, message, code = api.visible(context, { found.newest })
+  end
+  if not seen then
+    return response.problem(context, code, message)
+  end
+  found.newest = seen[1]
+  return explained(context, found, { company = found.company })
+end
+
 -- Questions ------------------------------------------------------------------------------------------------------------
 
 --- A record that the actor may see. Whether there is one that he may not see is nobody's business.
