@@ -1,6 +1,7 @@
 --- What the `leadcat` command takes: its commands and options, with their help; apart from what they do.
 
 local argparse = require "argparse"
+local config = require "leadcat.config"
 local core = require "leadcat.core"
 local leadcat = require "leadcat"
 
@@ -121,6 +122,15 @@ local function new_parser()
   add_events(simulation)
   add_output(simulation)
 
+  local explain = parser:command("explain", "Say what an event would do to a company, check by check, and why.")
+  add_path(explain, true)
+  explain:option("--company", "The company."):argname("COMPANY"):count "1"
+  explain:option("--trigger", "The event; without it, all that could happen, and what did last."):argname "TRIGGER"
+    :choices(config.TRIGGERS)
+  explain:option("--lead-status", "The lead status that was set, by name or id."):argname "NAME"
+  explain:option("--category", "As if the company were in this category, by name or id."):argname "NAME"
+  add_output(explain)
+
   local confirmations = parser:command("confirmations", "List the questions to users, newest first, or show one.")
   confirmations:argument("id", "One confirmation's id."):args "?"
   add_path(confirmations, true)
@@ -178,6 +188,8 @@ local function usage_problem(args)
     return "--store needs --path DIR"
   elseif args.command == "resolve" and not (args.accept or args.category or args.decline) then
     return "one of --accept, --category NAME and --decline is needed"
+  elseif args.command == "explain" and not args.trigger and (args.lead_status or args.category) then
+    return "--lead-status and --category need --trigger"
   elseif args.command ~= "replay" and args.command ~= "simulate" then
     return nil
   end

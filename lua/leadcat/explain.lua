@@ -148,19 +148,44 @@ local function explain_one(self, about, event, any_lead_status)
   return decision
 end
 
--- Names in the decision the entry that the event made when it was delivered before.
-local function add_first(self, about, event, decision)
-  local entry, message, code = self._store:seen(self._tenant, event_of.key(event.id))
-  if not entry then
-    return code == "not_found" and decision or nil, message, code
+-- The question that an entry has asked, and how it ended; nil while it is open.
+local function ended_question(self, about, entry)
+  local record = entry.status == "awaiting_confirmation" and self:confirmation(entry.confirmation)
+  if record and record.state ~= "open" then
+    local view = self:view(record, { actor = { language = about.words.language } })
+    return view and view.closed and view.sentence .. " " .. view.closed
   end
-  local cfg
-  cfg, message, code = settings.known(self)
+end
+
+-- What came of an entry, as a sentence.
+---@return string? sentence
+---@return string? message
+---@return string? code
+local function sentence_of(self, about, entry)
+  local ended = ended_question(self, about, entry)
+  if ended then
+    return ended
+  end
+  local cfg, message, code = settings.known(self)
   if not cfg then
     return nil, message, code
   end
-  decision.entry = entry.entry
-  decision.sentence = why.handled_before(journal.entry(entry, self._tenant), cfg, about.words, about.company)
+  return why.entry(entry, cfg, about.words, about.company)
+end
+
+-- Names in the decision the entry that the event made when it was delivered before.
+local function add_first(self, about, event, decision)
+  local stored, message, code = self._store:seen(self._tenant, event_of.key(event.id))
+  if not stored then
+    return code == "not_found" and decision or nil, message, code
+  end
+  local sentence
+  sentence, message, code = sentence_of(self, about, journal.entry(stored, self._tenant))
+  if not sentence then
+    return nil, message, code
+  end
+  decision.entry = stored.entry
+  decision.sentence = wording.sentence(about.words, "why.handled_before") .. " " .. sentence
   return decision
 end
 
@@ -258,16 +283,6 @@ local function newest_entry(self, company)
   return entries[1]
 end
 
--- The same entry, with what came of it as a sentence.
-local function tell(self, about, entry)
-  local cfg, message, code = settings.known(self)
-  if not cfg then
-    return nil, message, code
-  end
-  entry.sentence = why.entry(entry, cfg, about.words, about.company)
-  return entry
-end
-
 ---@class leadcat.Why
 ---@field company string|integer
 ---@field name string what the company is called
@@ -298,7 +313,7 @@ function explain:why(company, options)
   local decisions
   decisions, message, code = explain_all(self, about)
   if decisions and newest then
-    newest, message, code = tell(self, about, newest)
+    newest.sentence, message, code = sentence_of(self, about, newest)
   end
   if code then
     return nil, message, code

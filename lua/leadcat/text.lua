@@ -65,6 +65,31 @@ function text.table(rows)
   return table.concat(lines, "\n") .. "\n"
 end
 
+-- What a check compared: "category 5, group customer".
+local function compared(check)
+  local values = {}
+  for name, value in pairs(check) do
+    if name ~= "name" and name ~= "pass" then
+      value = type(value) == "table" and table.concat(value, " ") or tostring(value)
+      values[#values + 1] = name .. " " .. value
+    end
+  end
+  table.sort(values)
+  return table.concat(values, ", ")
+end
+
+--- The checks of a decision, and its sentence.
+---@param decision leadcat.Explanation
+---@return string
+function text.decision(decision)
+  local rows = { { "check", "result", "compared" } }
+  for _, check in ipairs(decision.checks) do
+    local result = check.pass == nil and "not reached" or check.pass and "passed" or "FAILED"
+    rows[#rows + 1] = { check.name, result, compared(check) }
+  end
+  return text.table(rows) .. "\n" .. decision.sentence .. "\n"
+end
+
 -- The keys of a table of counts: the largest count first.
 local function by_count(counts)
   local names = {}

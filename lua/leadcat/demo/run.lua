@@ -95,17 +95,6 @@ local function show_history(engine, names, company)
   io.write(text.table(rows))
 end
 
-local function show_why(engine, names, event)
-  local decision = assert(engine:explain(event))
-  for _, check in ipairs(decision.checks) do
-    local mark = check.pass == nil and "not reached" or check.pass and "passed" or "FAILED"
-    print(("  %-24s %s"):format(check.name, mark))
-    if check.pass == false and check.group then
-      print(("  %-24s %s is in the group %s, not %s"):format("", names[check.category], check.group, check.expected))
-    end
-  end
-end
-
 local function run(path, directory)
   local engine = assert(leadcat.open { path = directory })
   local cfg, names = rules()
@@ -131,7 +120,7 @@ local function run(path, directory)
 
   local won = { trigger = "sale_won", company = company }
   say("4. Why a sale won for %s would now change nothing (category %s):", company, names[engine.host:get(company)])
-  show_why(engine, names, won)
+  io.write(text.decision(assert(engine:explain(won))))
   engine:close()
 end
 

@@ -83,7 +83,7 @@ local function statuses_with_rule(told)
   local names = {}
   for _, rule in ipairs(told.cfg.rules) do
     if rule.trigger == "lead_status_set" and rule.enabled then
-      names[#names + 1] = #names < MOST and status_name(told, rule.lead_status) or #names == MOST and "…" or nil
+      names[#names + 1] = #names < MOST and status_name(told, rule.lead_status) or #names == MOST and "..." or nil
     end
   end
   return table.concat(names, ", ")
@@ -178,13 +178,6 @@ function why.entry(entry, cfg, words, company)
     time = wording.time(entry.at) or "?",
     user = wording.called(entry.actor) or wording.sentence(words, "confirmation.somebody"),
   })
-end
-
---- That an event came for the second time, and what came of the first.
----@param entry leadcat.Entry of the first
----@return string
-function why.handled_before(entry, cfg, words, company)
-  return wording.sentence(words, "why.handled_before") .. " " .. why.entry(entry, cfg, words, company)
 end
 
 return why
