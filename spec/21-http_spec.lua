@@ -1539,6 +1539,21 @@ describe("the history", function()
     site.engine:close()
   end)
 
+  it("has what came to nothing for who asks for it, on every page; with the words of a guard for everybody", function()
+    local site = new_site { record_unchanged = "full" }
+    site.engine:on("guard", function() return false, "Frozen by finance." end)
+    for i = 1, 5 do
+      site.now = START + i
+      local outcome = site.engine:handle { trigger = "sale_won", company = new_company(site) }
+      assert.equal("vetoed", outcome.reason)
+    end
+    assert.same({}, (walk(site, "/leadcat/api/history", { as = "bob" })))
+    local items, pages = walk(site, "/leadcat/api/history?unchanged=true&limit=2", { as = "bob" })
+    assert.same({ 5, 3, "unchanged", "Frozen by finance." }, { #items, pages, items[1].status, items[1].error })
+    assert.equal(422, (call(site, "GET", "/leadcat/api/history?unchanged=1", { as = "bob" })))
+    site.engine:close()
+  end)
+
   it("takes no parameter for another one", function()
     local site = new_site()
     change(site)

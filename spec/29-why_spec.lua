@@ -1,6 +1,7 @@
 -- Why nothing happened: each cause in Norwegian and in English, word by word, with what would have to be different, and that
 -- it helps. Then what is said of what does happen, of a company, and of what the journal has about it.
 
+local core = require "leadcat.core"
 local crm = require "support.crm"
 local json = require "leadcat.json"
 local stores = require "support.stores"
@@ -461,6 +462,224 @@ describe("about a company", function()
     end
     assert.equal("Et salg ble vunnet. Kategorien for Acme kunne ikke oppdateres fra Lead til Kunde den "
       .. "2023-11-14 22:13 UTC.", engine:why("Acme", { language = "no" }).newest.sentence)
+    engine:close()
+  end)
+end)
+
+describe("what came to nothing", function()
+  after_each(stores.check)
+
+  local ANN = { id = 7, name = "Ann", admin = true }
+  local RULES = { sale_won = CUSTOMER, sale_registered = { OPPORTUNITY, ask = true } }
+
+  local function open(options, rules)
+    local time = { now = START }
+    options.durability, options.clock = "relaxed", function() return time.now end
+    local engine, path = stores.open(options)
+    assert(engine:save(stores.config(rules or RULES)))
+    if engine.host.embedded then
+      engine.host:create("Acme", LEAD)
+      engine.host:create("Fjord", CUSTOMER)
+    end
+    return engine, time, path
+  end
+
+  -- The history as "Acme updated", "Fjord not_potential_customer", newest first.
+  local function shown(engine, query)
+    query = query or {}
+    query.unchanged = query.unchanged == nil or query.unchanged
+    local lines = {}
+    for i, entry in ipairs(assert(engine:history(query))) do
+      lines[i] = ("%s %s"):format(entry.company, entry.reason or entry.status)
+    end
+    return lines
+  end
+
+  local function won(company, more)
+    local event = { trigger = "sale_won", company = company }
+    for name, value in pairs(more or {}) do
+      event[name] = value
+    end
+    return event
+  end
+
+  it("is not noted when nothing is said", function()
+    local engine = open {}
+    local commits = engine:stats().commits.count
+    assert(engine:handle(won "Fjord"))
+    assert(engine:handle_many { won "Fjord", won "Fjord" })
+    assert.same({ {}, commits }, { shown(engine), engine:stats().commits.count })
+    engine:close()
+  end)
+
+  it("takes all or a share, and nothing else, for an answer", function()
+    for _, value in ipairs { true, "none", 0, -1, 1.5, 0 / 0 } do
+      local ok, message = pcall(stores.open, { record_unchanged = value })
+      assert.is_false(ok)
+      assert.matches('option \'record_unchanged\': "full", or a share between 0 and 1, expected, got', message, 1, true)
+    end
+  end)
+
+  for _, name in ipairs { "the embedded host", "a host of one's own" } do
+    it("is noted with its reason, behind what was done, with " .. name, function()
+      local host = name ~= "the embedded host" and crm.new { Acme = LEAD, Fjord = CUSTOMER } or nil
+      local engine, time, path = open { record_unchanged = "full", host = host }
+      engine:on("guard", function(event)
+        if event.sale then
+          return false, "Frozen by finance."
+        end
+      end)
+      local event = won("Acme", { id = "e1", actor = ANN, sale = { id = 17, name = "Printers" } })
+      assert(engine:handle(event))
+      time.now = START + 10
+      assert(engine:handle_many {
+        won "Fjord", won "Acme", won "Acme", { trigger = "sale_lost", company = "Acme" }, won "Nobody",
+        { trigger = "lead_status_set", lead_status = QUALIFIED, company = 17, category = LEAD },
+      })
+      local all = { "17 rule_disabled", "Nobody unknown_category", "Acme rule_disabled", "Acme not_potential_customer",
+        "Fjord not_potential_customer", "Acme updated", "Acme vetoed" }
+      assert.same(all, shown(engine))
+      assert.same({ "Acme updated" }, shown(engine, { unchanged = false }))
+      local first = engine:history({ unchanged = true })[7]
+      assert.same({
+        entry = START * 1000, tenant = "", at = START, company = "Acme", trigger = "sale_won", rule = "sale_won",
+        revision = 1, from = LEAD, status = "unchanged", reason = "vetoed", error = "Frozen by finance.",
+        event_id = "e1", actor = ANN, sale = { id = 17, name = "Printers" },
+      }, first)
+      assert.equal(17, engine:history({ unchanged = true })[1].company)
+      engine:close()
+      assert.same({}, core.check_store(path))
+    end)
+  end
+
+  it("is read in pages, of a company, and since a time, with the rest", function()
+    local engine, time = open { record_unchanged = "full" }
+    for i = 1, 30 do
+      time.now = START + i
+      local company = i % 2 == 0 and "Fjord" or "Acme"
+      assert(engine:handle(i % 10 == 1 and { trigger = "sale_registered", company = "Acme" } or won(company, {
+        category = CUSTOMER })))
+    end
+    local all, paged, after = shown(engine, { limit = 1000 }), {}, nil
+    assert.equal(32, #all) -- two questions were superseded
+    repeat
+      local page = engine:history { unchanged = true, limit = 5, after = after }
+      for _, entry in ipairs(page) do
+        paged[#paged + 1], after = ("%s %s"):format(entry.company, entry.reason or entry.status), entry.entry
+      end
+    until #page < 5
+    assert.same(all, paged)
+    assert.equal(15, #shown(engine, { company = "Fjord", limit = 1000 }))
+    assert.equal(5, #shown(engine, { company = "Acme", since = START + 21, limit = 5 }))
+    assert.equal(10, #shown(engine, { since = START + 21.5 }) + 1)
+    engine:close()
+  end)
+
+  it("stands in nobody's way: of the event delivered again, an open question, an undo or a change", function()
+    local host = crm.new { Acme = LEAD }
+    local engine = open { record_unchanged = "full", host = host }
+    local lost = { id = "e1", trigger = "sale_lost", company = "Acme" }
+    local asked = engine:handle { trigger = "sale_registered", company = "Acme" }
+    assert.equal("rule_disabled", engine:handle(lost).reason)
+    assert.equal("rule_disabled", engine:handle(lost).reason)
+    assert.equal("open", engine:confirmation(asked.confirmation).state)
+    assert.equal("updated", engine:resolve(asked.confirmation, { accept = true }).status)
+    local changed = engine:history()[1]
+    assert(engine:handle(lost))
+    assert.equal("updated", engine:undo(changed.entry, { actor = ANN }).status)
+    local note = engine:history({ unchanged = true })[2]
+    assert.same({ "unchanged", "not_found" }, { note.status, select(3, engine:undo(note.entry, { actor = ANN })) })
+    -- Noted while an event is between its decision and its commit:
+    engine:on("guard", function(event)
+      if event.trigger == "sale_won" then
+        engine:handle(lost)
+      end
+    end)
+    local before = #host.calls
+    assert.equal("updated", engine:handle(won "Acme").status)
+    assert.equal("category Acme;category Acme;set_category Acme 1 -> 5", table.concat(host.calls, ";", before + 1))
+    assert(engine:save(stores.config { sale_lost = LOST_OPPORTUNITY }))
+    host.companies.Acme = LEAD
+    assert.equal("updated", engine:handle(lost).status)
+    assert.equal("duplicate", engine:handle(lost).status)
+    engine:close()
+  end)
+
+  it("is the outcome, not what was presumed of a batch's earlier events", function()
+    local engine = open { record_unchanged = "full" }
+    local outcomes = engine:handle_many {
+      won("Fjord", { category = LEAD }), { trigger = "sale_registered", company = "Fjord" }, won "Acme", won "Acme",
+    }
+    assert.same({ "conflict", "unchanged", "updated", "unchanged" },
+      { outcomes[1].status, outcomes[2].status, outcomes[3].status, outcomes[4].status })
+    assert.same({ "Acme not_potential_customer", "Fjord not_potential_customer", "Acme updated", "Fjord conflict" },
+      shown(engine))
+    engine:close()
+  end)
+
+  it("is noted in a share of the cases", function()
+    local engine, events = open { record_unchanged = 0.25 }, {}
+    for i = 1, 1000 do
+      events[i] = won "Fjord"
+    end
+    assert(engine:handle_many(events))
+    local noted = #shown(engine, { limit = 1000 })
+    assert.is_true(noted > 150 and noted < 350, noted)
+    engine:close()
+  end)
+
+  it("is left out where it cannot be noted, and the event is handled", function()
+    local engine = open { record_unchanged = "full" }
+    local mend = stores.fail(engine, "note")
+    assert.equal("not_potential_customer", engine:handle(won "Fjord").reason)
+    assert.equal("unchanged", engine:handle_many({ won "Acme", won "Fjord" })[2].status)
+    mend()
+    local endless = {}
+    endless.self = endless
+    assert.equal("unchanged", engine:handle(won("Fjord", { sale = endless })).status)
+    assert.equal("unchanged", engine:handle(won("Fjord", { category = 2 ^ 40 })).status)
+    assert.same({ "Fjord unknown_category", "Acme updated" }, shown(engine))
+    engine:close()
+  end)
+
+  it("is kept as long as the journal is", function()
+    for _, row in ipairs { { { age = 10 }, 10, 0 }, { { age = false, count = 5 }, 5, 1 }, { { age = 100 }, 20, 1 } } do
+      local engine, time, path = open { record_unchanged = "full", retention = row[1] }
+      assert(engine:handle(won "Acme"))
+      for i = 1, 20 do
+        time.now = START + i
+        assert(engine:handle(won "Fjord"))
+      end
+      time.now = START + 20.5
+      local sum = engine:sweep().removed + row[2] + row[3]
+      assert.same({ row[2], row[3], 21 },
+        { #shown(engine, { company = "Fjord" }), #shown(engine, { unchanged = false }), sum })
+      local counters = engine._store:counters ""
+      assert.same({ row[2], row[3] }, { counters.unchanged_entries, counters.journal_entries })
+      assert.equal(0, engine:sweep().removed)
+      engine:close()
+      assert.same({}, core.check_store(path))
+    end
+  end)
+
+  it("is told as a sentence, by the rules of its time", function()
+    local engine = open { record_unchanged = "full" }
+    assert(engine:handle { trigger = "sale_lost", company = "Acme" })
+    assert(engine:save(stores.config { sale_lost = LOST_OPPORTUNITY }))
+    assert.equal("A sale was lost. Nothing was changed on 2023-11-14 22:13 UTC. There is no rule “Update category when "
+      .. "a sale is lost”; the rule has to be added in the settings, with a category, and switched on.",
+      engine:why("Acme").newest.sentence)
+    local why
+    engine:on("guard", function() return false, why end)
+    for _, row in ipairs {
+      { "Frozen\nby finance.", "CRM-systemet tillot ikke at kategorien for Acme ble oppdatert: Frozen by finance." },
+      { nil, "CRM-systemet tillot ikke at kategorien for Acme ble oppdatert." },
+    } do
+      why = row[1]
+      assert(engine:handle { trigger = "sale_lost", company = "Acme" })
+      assert.equal("Et salg ble tapt. Ingenting ble endret den 2023-11-14 22:13 UTC. " .. row[2],
+        engine:why("Acme", { language = "no" }).newest.sentence)
+    end
     engine:close()
   end)
 end)

@@ -45,6 +45,8 @@ typedef enum lc_table {
   LC_TABLE_QUESTIONS,     /* journal: tenant, lc_scope, its text, state, entry that asked -> id of the confirmation */
   LC_TABLE_EXPIRING,      /* journal: tenant, milliseconds, entry that asked -> id of the open confirmation */
   LC_TABLE_COUNTERS,      /* journal: tenant, name -> uint64_t */
+  LC_TABLE_UNCHANGED,     /* journal: tenant, entry -> lc_entry, packed, of an event that came to nothing */
+  LC_TABLE_UNCHANGED_BY_COMPANY, /* journal: tenant, company, entry -> nothing */
   LC_TABLE_COMPANIES,     /* journal: tenant, company -> lc_company_record of the embedded host */
   LC_TABLES
 } lc_table;

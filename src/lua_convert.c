@@ -247,6 +247,8 @@ void l_push_entry(lua_State *L, const lc_entry *entry) {
   set_name(L, "trigger", lc_trigger_names[entry->trigger]);
   set_name(L, "action", lc_action_names[entry->action]);
   set_name(L, "status", lc_entry_status_names[entry->status]);
+  if (entry->reason != LC_ENTRY_MATCHED)
+    set_name(L, "reason", lc_entry_reason_names[entry->reason]);
   set_integer(L, "revision", (int64_t)entry->revision);
   set_integer(L, "from", entry->from);
   set_integer(L, "to", entry->to);

@@ -241,6 +241,44 @@ static int l_handle(lua_State *L) {
   return 1;
 }
 
+/* ---- what came to nothing ----------------------------------------------------------------- */
+
+/* The note at the top of the stack. */
+static void to_note(lua_State *L, lc_entry *entry) {
+  int table = lua_gettop(L);
+  *entry = (lc_entry){
+    .at = l_number_field(L, table, "at"),
+    .revision = (uint64_t)l_integer_field(L, table, "revision"),
+    .status = LC_ENTRY_UNCHANGED,
+    .trigger = (uint8_t)l_name_field(L, table, "trigger", lc_trigger_names, LC_TRIGGERS),
+    .action = LC_NONE,
+    .reason = (uint8_t)l_name_field(L, table, "reason", lc_entry_reason_names, LC_ENTRY_REASONS),
+    .lead_status = (int32_t)l_integer_field(L, table, "lead_status"),
+    .from = (int32_t)l_integer_field(L, table, "from"),
+    .company = l_company_field(L, table),
+    .event_id = l_text_field(L, table, "event_id", LC_EVENT_ID_MAX),
+    .details = l_text_field(L, table, "details", UINT32_MAX),
+    .error = l_text_field(L, table, "error", UINT32_MAX),
+  };
+}
+
+/* store:note(tenant, items, now) -> true */
+static int l_note(lua_State *L) {
+  lc_error error;
+  lc_store *store = l_check_open(L);
+  lc_text tenant = l_check_tenant(L, 2);
+  luaL_checktype(L, 3, LUA_TTABLE);
+  double now = luaL_checknumber(L, 4);
+  size_t count = lua_rawlen(L, 3);
+  lc_entry *entries = lua_newuserdata(L, (count + 1) * sizeof *entries);
+  for (size_t i = 0; i < count; i++) {
+    lua_rawgeti(L, 3, (int)i + 1);
+    to_note(L, &entries[i]);
+    lua_pop(L, 1);
+  }
+  return l_done(L, lc_store_note(store, tenant, entries, count, now, &error), &error);
+}
+
 /* ---- finishing --------------------------------------------------------------------------- */
 
 static void to_finish(lua_State *L, lc_finish *finish) {
@@ -351,7 +389,8 @@ static int l_entry(lua_State *L) {
   return one_entry(L, store, status, &error);
 }
 
-/* store:history(tenant, company or nil, since or nil, after or nil, limit) -> entries */
+/* store:history(tenant, company or nil, since or nil, after or nil, limit, unchanged) -> entries; `unchanged`: those of what
+ * came to nothing */
 static int l_history(lua_State *L) {
   lc_error error;
   lc_store *store = l_check_open(L);
@@ -360,7 +399,9 @@ static int l_history(lua_State *L) {
   double since = luaL_optnumber(L, 4, -HUGE_VAL);
   uint64_t after = (uint64_t)luaL_optinteger(L, 5, 0);
   size_t limit = (size_t)luaL_checkinteger(L, 6);
-  lc_status status = lc_store_history(store, tenant, company.text.size != 0 ? &company : NULL, since, after, limit, &error);
+  lc_status (*list)(lc_store *, lc_text, const lc_company *, double, uint64_t, size_t, lc_error *) =
+    lua_toboolean(L, 7) ? lc_store_unchanged : lc_store_history;
+  lc_status status = list(store, tenant, company.text.size != 0 ? &company : NULL, since, after, limit, &error);
   return l_push_results(L, store, status, &error, push_entry);
 }
 
@@ -368,6 +409,7 @@ void l_journal_register(lua_State *L) {
   static const luaL_Reg methods[] = {
     { "write", l_write },
     { "handle", l_handle },
+    { "note", l_note },
     { "finish", l_finish },
     { "claim", l_claim },
     { "applying", l_applying },

@@ -223,7 +223,8 @@ static int l_counters(lua_State *L) {
 
 /* ---- retention, copies, checks ----------------------------------------------------------- */
 
-/* store:trim(tenant, age, count, now, from) -> how many were removed, where to go on (0: done) */
+/* store:trim(tenant, age, count, now, from, unchanged) -> how many were removed, where to go on (0: done); `unchanged`: of
+ * what came to nothing */
 static int l_trim(lua_State *L) {
   lc_error error;
   size_t removed;
@@ -232,7 +233,9 @@ static int l_trim(lua_State *L) {
   lc_retention keep = { .age = luaL_checknumber(L, 3), .count = (uint64_t)luaL_checkinteger(L, 4) };
   double now = luaL_checknumber(L, 5);
   uint64_t from = (uint64_t)luaL_checkinteger(L, 6);
-  lc_status status = lc_store_trim(store, tenant, &keep, now, &from, &removed, &error);
+  lc_status (*trim)(lc_store *, lc_text, const lc_retention *, double, uint64_t *, size_t *, lc_error *) =
+    lua_toboolean(L, 7) ? lc_store_trim_unchanged : lc_store_trim;
+  lc_status status = trim(store, tenant, &keep, now, &from, &removed, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
   lua_pushinteger(L, (lua_Integer)removed);

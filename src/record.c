@@ -15,6 +15,19 @@ const char *const lc_entry_status_names[LC_ENTRY_STATUSES] = {
   [LC_ENTRY_DECLINED] = "declined",
   [LC_ENTRY_EXPIRED] = "expired",
   [LC_ENTRY_SUPERSEDED] = "superseded",
+  [LC_ENTRY_UNCHANGED] = "unchanged",
+};
+
+const char *const lc_entry_reason_names[LC_ENTRY_REASONS] = {
+  [LC_ENTRY_MATCHED] = "matched",
+  [LC_ENTRY_RULE_DISABLED] = "rule_disabled",
+  [LC_ENTRY_UNKNOWN_CATEGORY] = "unknown_category",
+  [LC_ENTRY_NOT_POTENTIAL_CUSTOMER] = "not_potential_customer",
+  [LC_ENTRY_LEAD_STATUS_NOT_ENABLED] = "lead_status_not_enabled",
+  [LC_ENTRY_LEAD_STATUS_NOT_MATCHED] = "lead_status_not_matched",
+  [LC_ENTRY_ALREADY_IN_CATEGORY] = "already_in_category",
+  [LC_ENTRY_NOT_LICENSED] = "not_licensed",
+  [LC_ENTRY_VETOED] = "vetoed",
 };
 
 /* The heads have no padding: every byte that reaches the disk is set. */
@@ -28,7 +41,8 @@ typedef struct entry_head {
   uint32_t details_size;
   uint32_t error_size;
   uint8_t confirmation[LC_CONFIRMATION_SIZE];
-  uint32_t reserved;
+  uint8_t reason; /* 0 where it was written before there were reasons */
+  uint8_t reserved[3];
 } entry_head;
 
 typedef struct confirmation_head {
@@ -80,6 +94,7 @@ void lc_entry_pack(const lc_entry *entry, void *memory) {
     .to = entry->to,
     .details_size = (uint32_t)entry->details.size,
     .error_size = (uint32_t)entry->error.size,
+    .reason = entry->reason,
   };
   memcpy(head.confirmation, entry->confirmation, sizeof head.confirmation);
   memcpy(memory, &head, sizeof head);
@@ -92,7 +107,7 @@ void lc_entry_pack(const lc_entry *entry, void *memory) {
 
 static bool entry_head_fits(const entry_head *head, size_t size) {
   return head->version == ENTRY_VERSION && head->status < LC_ENTRY_STATUSES && head->trigger < LC_TRIGGERS
-      && head->action < LC_ACTIONS
+      && head->action < LC_ACTIONS && head->reason < LC_ENTRY_REASONS
       && size == sizeof *head + head->company_size + head->event_id_size + (size_t)head->details_size
                  + (size_t)head->error_size;
 }
@@ -112,6 +127,7 @@ lc_status lc_entry_unpack(const void *bytes, size_t size, lc_entry *entry, lc_er
     .status = (lc_entry_status)head.status,
     .trigger = head.trigger,
     .action = head.action,
+    .reason = head.reason,
     .lead_status = head.lead_status,
     .from = head.from,
     .to = head.to,

@@ -42,10 +42,27 @@ typedef enum lc_entry_status {
   LC_ENTRY_DECLINED,   /* "declined" */
   LC_ENTRY_EXPIRED,    /* "expired" */
   LC_ENTRY_SUPERSEDED, /* "superseded": a newer event closed the question */
+  LC_ENTRY_UNCHANGED,  /* "unchanged": the event came to nothing, for the entry's reason */
   LC_ENTRY_STATUSES    /* how many there are */
 } lc_entry_status;
 
 extern const char *const lc_entry_status_names[LC_ENTRY_STATUSES];
+
+/* Why an event came to nothing. */
+typedef enum lc_entry_reason {
+  LC_ENTRY_MATCHED,                 /* "matched": it did not; every other entry has this */
+  LC_ENTRY_RULE_DISABLED,           /* "rule_disabled", as the next five are of a decision (decide.h) */
+  LC_ENTRY_UNKNOWN_CATEGORY,        /* "unknown_category" */
+  LC_ENTRY_NOT_POTENTIAL_CUSTOMER,  /* "not_potential_customer" */
+  LC_ENTRY_LEAD_STATUS_NOT_ENABLED, /* "lead_status_not_enabled" */
+  LC_ENTRY_LEAD_STATUS_NOT_MATCHED, /* "lead_status_not_matched" */
+  LC_ENTRY_ALREADY_IN_CATEGORY,     /* "already_in_category" */
+  LC_ENTRY_NOT_LICENSED,            /* "not_licensed" */
+  LC_ENTRY_VETOED,                  /* "vetoed": by a guard, whose words are the entry's error */
+  LC_ENTRY_REASONS                  /* how many there are */
+} lc_entry_reason;
+
+extern const char *const lc_entry_reason_names[LC_ENTRY_REASONS];
 
 /* One line of the journal. */
 typedef struct lc_entry {
@@ -56,8 +73,9 @@ typedef struct lc_entry {
   lc_entry_status status;
   uint8_t trigger;   /* lc_trigger */
   uint8_t action;    /* lc_action */
+  uint8_t reason;    /* lc_entry_reason */
   int32_t lead_status;
-  int32_t from, to;  /* categories */
+  int32_t from, to;  /* categories; 0 when unknown, of what is unchanged */
   bool has_confirmation;
   uint8_t confirmation[LC_CONFIRMATION_SIZE];
   lc_company company;

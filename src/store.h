@@ -187,6 +187,17 @@ lc_status lc_store_entry(lc_store *store, lc_text tenant, uint64_t entry, lc_err
 lc_status lc_store_history(lc_store *store, lc_text tenant, const lc_company *company, double since,
                            uint64_t after, size_t limit, lc_error *error);
 
+/* ---- what came to nothing ---------------------------------------------------------------- */
+
+/* Notes events that came to nothing, in one transaction. Of each entry the id is set; its status is
+ * LC_ENTRY_UNCHANGED. They are read by lc_store_unchanged only: no event is seen because of them, and no entry is
+ * older or newer to anybody. */
+lc_status lc_store_note(lc_store *store, lc_text tenant, lc_entry *entries, size_t count, double now, lc_error *error);
+
+/* Copies out a list of them, as lc_store_history. */
+lc_status lc_store_unchanged(lc_store *store, lc_text tenant, const lc_company *company, double since, uint64_t after,
+                             size_t limit, lc_error *error);
+
 /* ---- questions --------------------------------------------------------------------------- */
 
 /* Copies out a confirmation. LC_NOT_FOUND. */
@@ -254,6 +265,10 @@ typedef struct lc_retention {
  * `from` is 0 at first, then where the next call goes on; 0 again when nothing is left to do. */
 lc_status lc_store_trim(lc_store *store, lc_text tenant, const lc_retention *keep, double now, uint64_t *from,
                         size_t *removed, lc_error *error);
+
+/* The same for what came to nothing; all of it may go. */
+lc_status lc_store_trim_unchanged(lc_store *store, lc_text tenant, const lc_retention *keep, double now, uint64_t *from,
+                                  size_t *removed, lc_error *error);
 
 /* ---- counters ---------------------------------------------------------------------------- */
 

@@ -50,10 +50,14 @@ static bool exists(const checker *c, lc_table table, lc_key *key, MDB_val *value
   return mdb_get(c->txn, lc_env_table(c->env, table), &k, value) == 0;
 }
 
-static bool entry_exists(const checker *c, const parts *p, uint64_t id) {
+static bool exists_in(const checker *c, lc_table table, const parts *p, uint64_t id) {
   lc_key key = lc_key_of_entry(&p->tenant, id);
   MDB_val value;
-  return exists(c, LC_TABLE_JOURNAL, &key, &value);
+  return exists(c, table, &key, &value);
+}
+
+static bool entry_exists(const checker *c, const parts *p, uint64_t id) {
+  return exists_in(c, LC_TABLE_JOURNAL, p, id);
 }
 
 /* The question whose id a record has as its value, in the state that it should have. */
@@ -112,10 +116,20 @@ static const char *check_entry(const checker *c, const parts *p, MDB_val value) 
   return p->rest.size == 8 && lc_key_number(key) == entry.id ? NULL : "an entry stands in another one's place";
 }
 
-static const char *check_by_company(const checker *c, const parts *p, MDB_val value) {
+static const char *check_index(const checker *c, lc_table table, const parts *p) {
   MDB_val key = { p->rest.size, (void *)(uintptr_t)p->rest.data };
+  return p->rest.size > 9 && exists_in(c, table, p, lc_key_number(key)) ? NULL
+                                                                        : "a company names an entry that is missing";
+}
+
+static const char *check_by_company(const checker *c, const parts *p, MDB_val value) {
   (void)value;
-  return p->rest.size > 9 && entry_exists(c, p, lc_key_number(key)) ? NULL : "a company names an entry that is missing";
+  return check_index(c, LC_TABLE_JOURNAL, p);
+}
+
+static const char *check_unchanged_by_company(const checker *c, const parts *p, MDB_val value) {
+  (void)value;
+  return check_index(c, LC_TABLE_UNCHANGED, p);
 }
 
 static const char *check_applying(const checker *c, const parts *p, MDB_val value) {
@@ -184,6 +198,8 @@ static const struct {
   [LC_TABLE_EXPIRING] = { "expiring", check_expiring },
   [LC_TABLE_COMPANIES] = { "companies", check_company },
   [LC_TABLE_COUNTERS] = { "counters", check_counter },
+  [LC_TABLE_UNCHANGED] = { "unchanged", check_entry },
+  [LC_TABLE_UNCHANGED_BY_COMPANY] = { "unchanged_by_company", check_unchanged_by_company },
 };
 
 static void check_record(checker *c, checks *check, MDB_val key, MDB_val value) {

@@ -7,6 +7,7 @@
 
 /* What a list is to hold. */
 typedef struct page {
+  lc_table entries; /* where they are */
   lc_key tenant;
   lc_key prefix; /* the tenant, and the company where one is asked for */
   lc_text after_company;
@@ -20,7 +21,7 @@ static lc_status add_entry(lc_store *store, MDB_txn *txn, page *p, uint64_t id, 
   lc_key key = lc_key_of_entry(&p->tenant, id);
   lc_entry entry;
   MDB_val value;
-  int rc = lc_get(store, txn, LC_TABLE_JOURNAL, &key, &value);
+  int rc = lc_get(store, txn, p->entries, &key, &value);
   if (rc != 0)
     return lc_store_fail(store, LC_PART_JOURNAL, rc, "cannot read the journal", error);
   lc_status status = lc_entry_unpack(value.mv_data, value.mv_size, &entry, error);
@@ -42,13 +43,24 @@ static lc_status list_entries(lc_store *store, MDB_cursor *cursor, void *request
   return status != LC_OK ? status : lc_end_of_scan(store, LC_PART_JOURNAL, rc, error);
 }
 
+/* A page of the entries, or of those of a company that `by_company` names. */
+static lc_status list(lc_store *store, page *p, const lc_company *company, lc_table by_company, uint64_t after,
+                      lc_error *error) {
+  p->after_entry = after != 0 ? after : UINT64_MAX;
+  p->prefix = company != NULL ? lc_key_of_company(&p->tenant, company) : p->tenant;
+  return lc_scan(store, LC_PART_JOURNAL, company != NULL ? by_company : p->entries, list_entries, p, error);
+}
+
 lc_status lc_store_history(lc_store *store, lc_text tenant, const lc_company *company, double since,
                            uint64_t after, size_t limit, lc_error *error) {
-  page p = { .tenant = lc_key_of(tenant), .since = since, .limit = limit };
-  p.after_entry = after != 0 ? after : UINT64_MAX;
-  p.prefix = company != NULL ? lc_key_of_company(&p.tenant, company) : p.tenant;
-  lc_table table = company != NULL ? LC_TABLE_BY_COMPANY : LC_TABLE_JOURNAL;
-  return lc_scan(store, LC_PART_JOURNAL, table, list_entries, &p, error);
+  page p = { .entries = LC_TABLE_JOURNAL, .tenant = lc_key_of(tenant), .since = since, .limit = limit };
+  return list(store, &p, company, LC_TABLE_BY_COMPANY, after, error);
+}
+
+lc_status lc_store_unchanged(lc_store *store, lc_text tenant, const lc_company *company, double since, uint64_t after,
+                             size_t limit, lc_error *error) {
+  page p = { .entries = LC_TABLE_UNCHANGED, .tenant = lc_key_of(tenant), .since = since, .limit = limit };
+  return list(store, &p, company, LC_TABLE_UNCHANGED_BY_COMPANY, after, error);
 }
 
 /* A time further away than this was set before the clock went backwards. */
@@ -73,7 +85,9 @@ static lc_status list_applying(lc_store *store, MDB_cursor *cursor, void *reques
 
 lc_status lc_store_applying(lc_store *store, lc_text tenant, double now, lc_text after, size_t limit,
                             lc_error *error) {
-  page p = { .tenant = lc_key_of(tenant), .now = now, .since = -HUGE_VAL, .after_company = after, .limit = limit };
+  page p = { .entries = LC_TABLE_JOURNAL, .tenant = lc_key_of(tenant), .now = now, .since = -HUGE_VAL };
+  p.after_company = after;
+  p.limit = limit;
   return lc_scan(store, LC_PART_JOURNAL, LC_TABLE_APPLYING, list_applying, &p, error);
 }
 

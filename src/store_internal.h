@@ -88,6 +88,11 @@ int lc_put_new_entry(lc_writer *w, const lc_entry *entry);
 /* How many entries the tenant's journal has. */
 int lc_get_count(const lc_writer *w, uint64_t *count);
 
+/* The same of what came to nothing. */
+int lc_get_unchanged_count(const lc_writer *w, uint64_t *count);
+int lc_count_unchanged(const lc_writer *w, int64_t added);
+int lc_remove_unchanged(const lc_writer *w, const lc_entry *entry);
+
 /* Stores a new question, open, which `entry` asks. */
 int lc_put_question(const lc_writer *w, lc_confirmation *question, const lc_entry *entry);
 

@@ -9,6 +9,7 @@ enum { STEP = 256 }; /* entries looked at in one transaction, so that no other w
 /* One step: which entries are to go, and how far it has come. */
 typedef struct trimmer {
   lc_writer writer;
+  bool unchanged;  /* of what came to nothing */
   uint64_t from;   /* the first entry to be looked at */
   uint64_t cutoff; /* entries below are too old */
   uint64_t excess; /* how many are too many */
@@ -30,6 +31,14 @@ static int seek_entry(MDB_cursor *cursor, const lc_key *tenant, uint64_t from, M
   *key = lc_key_value(&first);
   int rc = mdb_cursor_get(cursor, key, value, MDB_SET_RANGE);
   return rc == 0 && (key->mv_size != first.size || !lc_key_is_prefix(tenant, *key)) ? MDB_NOTFOUND : rc;
+}
+
+static MDB_dbi table_of(const trimmer *t) {
+  return lc_env_table(t->writer.store->env, t->unchanged ? LC_TABLE_UNCHANGED : LC_TABLE_JOURNAL);
+}
+
+static int get_count(const trimmer *t, const lc_writer *w, uint64_t *count) {
+  return t->unchanged ? lc_get_unchanged_count(w, count) : lc_get_count(w, count);
 }
 
 /* ---- removing one entry ------------------------------------------------------------------ */
@@ -88,6 +97,16 @@ static lc_status trim_entry(trimmer *t, lc_text packed, lc_error *error) {
   return lc_writer_fail(&t->writer, remove_entry(&t->writer, &entry), error);
 }
 
+/* Nothing hangs on what came to nothing. */
+static lc_status trim_unchanged(trimmer *t, lc_text packed, lc_error *error) {
+  lc_entry entry;
+  lc_status status = lc_entry_unpack(packed.data, packed.size, &entry, error);
+  if (status != LC_OK)
+    return status;
+  t->removed++;
+  return lc_writer_fail(&t->writer, lc_remove_unchanged(&t->writer, &entry), error);
+}
+
 /* ---- steps ------------------------------------------------------------------------------- */
 
 static lc_status trim_some(trimmer *t, MDB_cursor *cursor, lc_error *error) {
@@ -104,7 +123,7 @@ static lc_status trim_some(trimmer *t, MDB_cursor *cursor, lc_error *error) {
     if (rc != 0)
       return lc_writer_fail(&t->writer, rc, error);
     t->from = id + 1;
-    status = trim_entry(t, lc_text_of(value), error);
+    status = t->unchanged ? trim_unchanged(t, lc_text_of(value), error) : trim_entry(t, lc_text_of(value), error);
   }
   return status;
 }
@@ -116,16 +135,18 @@ static lc_status trim_step(trimmer *t, const lc_retention *keep, lc_error *error
   lc_status status = lc_writer_begin(w, error);
   if (status != LC_OK)
     return status;
-  int rc = lc_get_count(w, &count);
+  int rc = get_count(t, w, &count);
   if (rc == 0)
-    rc = mdb_cursor_open(w->txn, lc_env_table(w->store->env, LC_TABLE_JOURNAL), &cursor);
+    rc = mdb_cursor_open(w->txn, table_of(t), &cursor);
   status = lc_writer_fail(w, rc, error);
   if (status == LC_OK) {
     t->excess = excess_of(keep, count);
     status = trim_some(t, cursor, error);
     mdb_cursor_close(cursor);
-    w->added = -(int64_t)t->removed;
+    w->added = t->unchanged ? 0 : -(int64_t)t->removed;
   }
+  if (status == LC_OK && t->unchanged)
+    status = lc_writer_fail(w, lc_count_unchanged(w, -(int64_t)t->removed), error);
   return lc_writer_end(w, status, error);
 }
 
@@ -140,31 +161,41 @@ static lc_status is_due(const trimmer *t, const lc_retention *keep, bool *due, l
   lc_status status = lc_begin_read(store, LC_PART_JOURNAL, &reader.txn, error);
   if (status != LC_OK)
     return status;
-  int rc = mdb_cursor_open(reader.txn, lc_env_table(store->env, LC_TABLE_JOURNAL), &cursor);
+  int rc = mdb_cursor_open(reader.txn, table_of(t), &cursor);
   if (rc == 0) {
     rc = seek_entry(cursor, &reader.tenant, t->from, &key, &value);
     *due = rc == 0 && lc_key_number(key) < t->cutoff;
     mdb_cursor_close(cursor);
   }
-  if (rc == 0 && !*due && (rc = lc_get_count(&reader, &count)) == 0)
+  if (rc == 0 && !*due && (rc = get_count(t, &reader, &count)) == 0)
     *due = excess_of(keep, count) > 0;
   lc_end_read(store, LC_PART_JOURNAL);
   return rc == MDB_NOTFOUND ? LC_OK : lc_store_fail(store, LC_PART_JOURNAL, rc, "cannot read the journal", error);
 }
 
+static lc_status trim(trimmer *t, const lc_retention *keep, uint64_t *from, size_t *removed, lc_error *error) {
+  bool due = true;
+  t->from = *from;
+  t->cutoff = cutoff_of(keep, t->writer.now);
+  *removed = 0;
+  lc_status status = is_due(t, keep, &due, error);
+  if (status == LC_OK && due)
+    status = trim_step(t, keep, error);
+  if (status != LC_OK)
+    return status;
+  *from = due ? t->from : 0;
+  *removed = t->removed;
+  return LC_OK;
+}
+
 lc_status lc_store_trim(lc_store *store, lc_text tenant, const lc_retention *keep, double now, uint64_t *from,
                         size_t *removed, lc_error *error) {
   trimmer t = { .writer = { .store = store, .tenant = lc_key_of(tenant), .now = now } };
-  bool due = true;
-  t.from = *from;
-  t.cutoff = cutoff_of(keep, now);
-  *removed = 0;
-  lc_status status = is_due(&t, keep, &due, error);
-  if (status == LC_OK && due)
-    status = trim_step(&t, keep, error);
-  if (status != LC_OK)
-    return status;
-  *from = due ? t.from : 0;
-  *removed = t.removed;
-  return LC_OK;
+  return trim(&t, keep, from, removed, error);
+}
+
+lc_status lc_store_trim_unchanged(lc_store *store, lc_text tenant, const lc_retention *keep, double now, uint64_t *from,
+                                  size_t *removed, lc_error *error) {
+  trimmer t = { .writer = { .store = store, .tenant = lc_key_of(tenant), .now = now }, .unchanged = true };
+  return trim(&t, keep, from, removed, error);
 }

@@ -130,6 +130,14 @@ function config.rule_key(trigger, lead_status)
   return trigger
 end
 
+--- The lead status of a rule's key; nil of one that has none.
+---@param key string
+---@return integer?
+function config.lead_status_of(key)
+  local id = key:match ":(%d+)$"
+  return id and json.integer(tonumber(id))
+end
+
 -- Fields, in the order in which they are checked ---------------------------------------------------------------------
 
 local add, warn, short, shown = schema.add, schema.warn, schema.short, schema.shown

@@ -87,6 +87,7 @@ local MAX_TENANT = 64
 ---@field renderers table<string, function> by format
 ---@field confirmation_ttl number seconds
 ---@field retention {age: number, count: integer} of the journal; 0: without limit
+---@field record_unchanged? number the share of the events that come to nothing which is noted; 1: all
 ---@field hooks table<string, function[]>
 ---@field tenants table<string, leadcat.Engine>
 ---@field in_flight table
@@ -278,7 +279,7 @@ end
 
 --- The journal, newest first. Any field but `company` is looked for: a page may then have fewer entries than `limit`, or
 --- none, and yet not be the last.
----@param query? {company?: string|integer, actor?: string|integer, trigger?: string, status?: string, revision?: integer, run?: string, since?: number, before?: number, limit?: integer, after?: integer} actor: an id, or a whole name; since, before: seconds since 1970; limit: 1 to 1000, default 100; after: an entry, to go on behind it
+---@param query? {company?: string|integer, actor?: string|integer, trigger?: string, status?: string, revision?: integer, run?: string, since?: number, before?: number, limit?: integer, after?: integer, unchanged?: boolean} actor: an id, or a whole name; since, before: seconds since 1970; limit: 1 to 1000, default 100; after: an entry, to go on behind it; unchanged: with what came to nothing, as far as `record_unchanged` had it noted
 ---@return leadcat.Entry[]? entries
 ---@return integer|string|nil next where to go on, as `after`; nil when there is nothing more (or the message)
 ---@return string? code

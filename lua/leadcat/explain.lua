@@ -166,7 +166,8 @@ local function sentence_of(self, about, entry)
   if ended then
     return ended
   end
-  local cfg, message, code = settings.known(self)
+  local revision = entry.status == "unchanged" and entry.revision > 0 and entry.revision or nil -- default: the newest names
+  local cfg, message, code = settings.known(self, revision)
   if not cfg then
     return nil, message, code
   end
@@ -276,7 +277,7 @@ end
 ---@return string? message
 ---@return string? code
 local function newest_entry(self, company)
-  local entries, message, code = self:history { company = company, limit = 1 }
+  local entries, message, code = self:history { company = company, limit = 1, unchanged = true }
   if not entries then
     return nil, message, code
   end

@@ -12,6 +12,7 @@ local journal = require "leadcat.journal"
 local metrics = require "leadcat.metrics"
 local platform = require "leadcat.platform"
 local settings = require "leadcat.settings"
+local unchanged_events = require "leadcat.unchanged"
 
 local handle = {}
 
@@ -500,6 +501,9 @@ function handle:handle(event)
     return nil, message, code
   end
   self:_report(event, outcome)
+  if self._shared.record_unchanged then
+    unchanged_events.note(self, { event }, { outcome }, 1, 1)
+  end
   return outcome
 end
 
@@ -597,19 +601,28 @@ local function flush(self, batch, events, outcomes, last)
   return true
 end
 
+-- Reports the outcomes from one place to another, and has noted which came to nothing, where that is wanted.
+local function report_all(self, events, outcomes, first, last)
+  for place = first, last do
+    if outcomes[place] then
+      self:_report(events[place], outcomes[place])
+    end
+  end
+  if self._shared.record_unchanged then
+    unchanged_events.note(self, events, outcomes, first, last)
+  end
+end
+
 -- Ends the batch with the event at `last`: writes it, and reports each of its outcomes, also where a later one fails.
 local function finish(self, batch, events, outcomes, last)
   local ok, message, code = flush(self, batch, events, outcomes, last)
   for place = batch.first, last do
     local outcome = outcomes[place]
     if type(outcome) == "number" then
-      outcome = outcomes[outcome] and duplicate(outcomes[outcome])
-      outcomes[place] = outcome
-    end
-    if outcome then
-      self:_report(events[place], outcome)
+      outcomes[place] = outcomes[outcome] and duplicate(outcomes[outcome])
     end
   end
+  report_all(self, events, outcomes, batch.first, last)
   return ok, message, code
 end
 
@@ -640,9 +653,7 @@ function handle:handle_many(events)
     error("events: an array expected, got " .. type(events), 2)
   end
   local outcomes, failure, cause = handle_in_core(self, events, true)
-  for i, outcome in ipairs(outcomes) do
-    self:_report(events[i], outcome)
-  end
+  report_all(self, events, outcomes, 1, #outcomes)
   if cause or #outcomes == #events and #outcomes > 0 then
     return not cause and outcomes or nil, failure, cause
   end

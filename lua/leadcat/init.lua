@@ -57,6 +57,9 @@ local OPTIONS = {
   clock = options_of.of_type("function", "a function that gives seconds since 1970"),
   retention = options_of.of_type("table", "a table of age and count"),
   render = options_of.of_type("table", "a table of html, text, json and strings"),
+  record_unchanged = options_of.kind('"full", or a share between 0 and 1,', function(v)
+    return v == "full" or type(v) == "number" and v > 0 and v <= 1
+  end),
 }
 
 local HOST = { category = true, set_category = true, can = false, licensed = false, company_name = false } -- and whether it is required
@@ -85,6 +88,7 @@ end
 ---@field map_size? integer bytes the journal may grow to (1 GiB of it at most for configs); default 16 GiB, not allocated ahead
 ---@field max_readers? integer reader slots, at least twice the number of workers; default 1024
 ---@field clock? fun(): number seconds since 1970
+---@field record_unchanged? "full"|number whether events that come to nothing are noted, for `history{unchanged = true}`: all of them, or a share between 0 and 1; default none
 ---@field render? leadcat.Render what users see, where it is to differ
 
 ---@class leadcat.Render
@@ -133,6 +137,7 @@ function leadcat.open(options)
     host = host,
     clock = options.clock or core.now,
     retention = { age = limit_of(retention, "age"), count = limit_of(retention, "count") },
+    record_unchanged = options.record_unchanged == "full" and 1 or options.record_unchanged,
     strings = strings,
     renderers = {
       html = render.html or render_confirmation.html,

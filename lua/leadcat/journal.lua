@@ -13,9 +13,10 @@ local journal = {}
 ---@field trigger string
 ---@field rule string the rule's key
 ---@field revision integer of the config that decided
----@field from integer
----@field to integer
----@field status "applying"|"updated"|"conflict"|"failed"|"awaiting_confirmation"|"declined"|"expired"|"superseded"
+---@field from? integer absent where it was not known, when `unchanged`
+---@field to? integer absent when `unchanged`
+---@field status "applying"|"updated"|"conflict"|"failed"|"awaiting_confirmation"|"declined"|"expired"|"superseded"|"unchanged"
+---@field reason? string why it came to nothing, when `unchanged`
 ---@field actor? leadcat.Actor
 ---@field sale? table
 ---@field contact? table
@@ -91,9 +92,10 @@ function journal.entry(stored, tenant)
     trigger = stored.trigger,
     rule = config.rule_key(stored.trigger, stored.lead_status),
     revision = stored.revision,
-    from = stored.from,
-    to = stored.to,
+    from = stored.from ~= 0 and stored.from or nil,
+    to = stored.to ~= 0 and stored.to or nil,
     status = stored.status,
+    reason = stored.reason,
     actor = details.actor,
     sale = details.sale,
     contact = details.contact,

@@ -6,6 +6,7 @@ local event_of = require "leadcat.event"
 local journal = require "leadcat.journal"
 local options_of = require "leadcat.options"
 local platform = require "leadcat.platform"
+local unchanged = require "leadcat.unchanged"
 
 local search = {}
 
@@ -21,7 +22,7 @@ search.QUERY = {
   company = options_of.id, limit = options_of.limit, after = options_of.whole(1, 2 ^ 53),
   since = options_of.of_type "number", before = options_of.of_type "number", actor = options_of.id,
   trigger = options_of.one_of(config.TRIGGERS), status = options_of.one_of(search.STATUSES),
-  revision = options_of.whole(0, 2 ^ 53), run = options_of.of_type "string",
+  revision = options_of.whole(0, 2 ^ 53), run = options_of.of_type "string", unchanged = options_of.of_type "boolean",
 }
 
 -- What an entry must be for each field of a query: first what the store says of it, then what only its details do.
@@ -60,8 +61,19 @@ local function passes(entry, tests)
   return true
 end
 
--- The entries behind `after`, newest first, one at each call; nil at the end, or nil, message, code.
-local function walk(self, company, after, size)
+-- The entries behind `after`, newest first; with what came to nothing, if asked for.
+local function read(self, company, after, size, with_unchanged)
+  local entries, message, code = self._store:history(self._tenant, company, nil, after, size)
+  if not entries or not with_unchanged then
+    return entries, message, code
+  end
+  local notes
+  notes, message, code = self._store:history(self._tenant, company, nil, after, size, true)
+  return notes and unchanged.merge(entries, notes, size), message, code
+end
+
+-- The same, one at each call; nil at the end, or nil, message, code.
+local function walk(self, company, after, size, with_unchanged)
   local batch, place = nil, 0
   return function()
     place = place + 1
@@ -71,7 +83,7 @@ local function walk(self, company, after, size)
         platform.give_way()
       end
       local message, code
-      batch, message, code = self._store:history(self._tenant, company, nil, after, size)
+      batch, message, code = read(self, company, after, size, with_unchanged)
       if not batch then
         return nil, message, code
       end
@@ -92,7 +104,7 @@ end
 function search.page(self, query, company, actor)
   local stored, details = tests_of(query, STORED), tests_of({ actor = actor, run = query.run }, DETAILS)
   local limit, found, last = options_of.page(query.limit), {}, nil
-  local next_entry = walk(self, company, query.after, (stored or details) and BATCH or limit)
+  local next_entry = walk(self, company, query.after, (stored or details) and BATCH or limit, query.unchanged)
   for _ = 1, (stored or details) and SCAN or limit do
     local entry, message, code = next_entry()
     if not entry then

@@ -9,11 +9,11 @@ local upkeep = {}
 
 local BACKUP = { compact = options_of.of_type "boolean" }
 
--- Removes what is older or more than is to be kept, some at a time.
-local function trim(self)
+-- Removes what is older or more than is to be kept, some at a time: of the journal, or of what came to nothing.
+local function trim(self, unchanged)
   local keep, total, from = self._shared.retention, 0, 0
   repeat
-    local removed, following, code = self._store:trim(self._tenant, keep.age, keep.count, self:_now(), from)
+    local removed, following, code = self._store:trim(self._tenant, keep.age, keep.count, self:_now(), from, unchanged)
     if not removed then
       return nil, following, code
     end
@@ -33,12 +33,15 @@ function upkeep:sweep()
   if not expired then
     return nil, message, code
   end
-  local removed
+  local removed, unchanged
   removed, message, code = trim(self)
-  if not removed then
+  if removed then
+    unchanged, message, code = trim(self, true)
+  end
+  if not unchanged then
     return nil, message, code
   end
-  return { expired = expired, removed = removed }
+  return { expired = expired, removed = removed + unchanged }
 end
 
 --- What is to be done from time to time, for a timer, each whatever becomes of the others: `recover`, `sweep`, and freeing

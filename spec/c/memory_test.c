@@ -288,6 +288,27 @@ static lc_status trim(run *r, lc_error *error) {
   return status;
 }
 
+/* Notes what came to nothing, reads it, and removes it again. */
+static lc_status note_unchanged(run *r, lc_error *error) {
+  lc_entry entry = { .at = now, .revision = 1, .status = LC_ENTRY_UNCHANGED, .reason = LC_ENTRY_VETOED, .from = LEAD,
+                     .company = company_of("Acme"), .event_id = text_of("nothing"), .error = text_of("frozen") };
+  return lc_store_note(r->store, tenant, &entry, 1, now, error);
+}
+
+static lc_status unchanged(run *r, lc_error *error) {
+  lc_company company = company_of("Acme");
+  return lc_store_unchanged(r->store, tenant, &company, -HUGE_VAL, 0, 10, error);
+}
+
+static lc_status trim_unchanged(run *r, lc_error *error) {
+  const lc_retention keep = { .age = 10 };
+  uint64_t from = 0;
+  size_t removed;
+  lc_status status = lc_store_trim_unchanged(r->store, tenant, &keep, now + 1000, &from, &removed, error);
+  CHECK(status != LC_OK || removed == 1);
+  return status;
+}
+
 /* Removes a store's files, without the cost of another process. */
 static void remove_store(const char *path) {
   static const char *const names[] = { "config.mdb", "config.mdb-lock", "journal.mdb", "journal.mdb-lock", "owners.lock" };
@@ -450,6 +471,7 @@ static const struct {
   { "companies", companies }, { "counters", counters }, { "config", config }, { "revisions", revisions },
   { "stat", stat_store }, { "check readers", check_readers }, { "save again", save_again }, { "repair", repair },
   { "refresh again", refresh }, { "copy", copy }, { "copy compact", copy_compact }, { "trim", trim },
+  { "note", note_unchanged }, { "unchanged", unchanged }, { "trim unchanged", trim_unchanged },
 };
 
 /* ---- what a store holds ------------------------------------------------------------------ */

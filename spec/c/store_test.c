@@ -467,6 +467,21 @@ static void test_readers(void) {
     lc_store_close(stores[i]);
 }
 
+/* The byte of the reason was 0 before there were reasons. */
+static void test_reasons(void) {
+  enum { REASON_AT = 68 };
+  unsigned char bytes[128] = { 0 };
+  lc_entry entry = event_of("Acme", "1", LC_ENTRY_UPDATED).entry, read;
+  size_t size = lc_entry_size(&entry);
+  lc_entry_pack(&entry, bytes);
+  CHECK(bytes[REASON_AT] == 0 && lc_entry_unpack(bytes, size, &read, NULL) == LC_OK && read.reason == LC_ENTRY_MATCHED);
+  entry.reason = LC_ENTRY_VETOED;
+  lc_entry_pack(&entry, bytes);
+  CHECK(bytes[REASON_AT] != 0 && lc_entry_unpack(bytes, size, &read, NULL) == LC_OK && read.reason == LC_ENTRY_VETOED);
+  bytes[REASON_AT] = LC_ENTRY_REASONS;
+  CHECK(lc_entry_unpack(bytes, size, &read, NULL) == LC_CORRUPT);
+}
+
 int main(void) {
   char command[128];
   alarm(300);
@@ -477,6 +492,7 @@ int main(void) {
   TEST(test_claims());
   TEST(test_growth());
   TEST(test_readers());
+  TEST(test_reasons());
   snprintf(command, sizeof command, "rm -rf %s", directory);
   TEST(CHECK(system(command) == 0));
   return report();

@@ -189,6 +189,7 @@ local PARAMETERS = {
   state = name_of(options_of.one_of(core.question_states)),
   limit = function(text) return whole(text, MAX_LIMIT) end,
   since = time_of,
+  unchanged = function(text) return text == "true" or nil end,
 }
 
 --- The parameters of a list, as the engine takes them.
@@ -225,7 +226,8 @@ function api.cursor_of_confirmations(text)
 end
 
 local LINKED = {
-  "actor", "before", "company", "limit", "revision", "run", "since", "state", "status", "trigger", "user",
+  "actor", "before", "company", "limit", "revision", "run", "since", "state", "status", "trigger", "unchanged",
+  "user",
 }
 
 -- The link to the next page, when there may be one.
@@ -254,7 +256,9 @@ function api.visible(context, items)
       return nil, denial, failure
     end
     seen[#seen + 1] = may and item or nil
-    item.error = item.error and context.engine:can(context.actor, "configure") and item.error or nil
+    if item.error and item.reason ~= "vetoed" and not context.engine:can(context.actor, "configure") then
+      item.error = nil
+    end
   end
   return seen
 end
@@ -295,7 +299,7 @@ end
 
 function api.history(context)
   local query, problem = api.query(context, {
-    "company", "actor", "trigger", "status", "revision", "run", "since", "before", "limit",
+    "company", "actor", "trigger", "status", "revision", "run", "since", "before", "limit", "unchanged",
   }, api.cursor_of_history)
   if not query then
     return response.problem(context, "invalid", problem)

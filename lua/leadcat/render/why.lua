@@ -163,21 +163,40 @@ function why.decision(told)
   return REASONS[told.reason](told)
 end
 
---- An entry of the journal: what led to it, and what came of it.
+-- Why an event came to nothing.
+local function reason_of(entry, told)
+  if entry.reason == "vetoed" then
+    local because_of = wording.line(entry.error)
+    return text(told, because_of and "vetoed_because" or "vetoed", { company = told.company, error = because_of })
+  end
+  told.trigger, told.lead_status = entry.rule:match "^[^:]+", config.lead_status_of(entry.rule)
+  told.category, told.reason = entry.from, entry.reason
+  return why.decision(told)
+end
+
+local function ending_of(entry, told)
+  return text(told, "entry." .. entry.status, {
+    company = told.company,
+    from = category_name(told, entry.from),
+    to = category_name(told, entry.to),
+    time = wording.time(entry.at) or "?",
+    user = wording.called(entry.actor) or wording.sentence(told.words, "confirmation.somebody"),
+  })
+end
+
+--- An entry of the journal: what led to it, what came of it, and why nothing, if so.
 ---@param entry leadcat.Entry
----@param cfg leadcat.Config
+---@param cfg leadcat.Config the newest; of what came to nothing, the one that decided
 ---@param words leadcat.Words
 ---@param company string its name
 ---@return string
 function why.entry(entry, cfg, words, company)
-  local told = { cfg = cfg, words = words }
-  return wording.cause_of_entry(words, entry, cfg) .. " " .. text(told, "entry." .. entry.status, {
-    company = company,
-    from = category_name(told, entry.from),
-    to = category_name(told, entry.to),
-    time = wording.time(entry.at) or "?",
-    user = wording.called(entry.actor) or wording.sentence(words, "confirmation.somebody"),
-  })
+  local told = { cfg = cfg, words = words, company = company }
+  local sentences = { wording.cause_of_entry(words, entry, cfg), ending_of(entry, told) }
+  if entry.status == "unchanged" then
+    sentences[3] = reason_of(entry, told)
+  end
+  return table.concat(sentences, " ")
 end
 
 return why

@@ -161,7 +161,7 @@ function wording.cause_of_entry(words, entry, cfg)
   end
   return wording.cause(words, {
     trigger = entry.trigger, sale = entry.sale, contact = entry.contact,
-    lead_status = tonumber(entry.rule:match ":(%d+)$"),
+    lead_status = config.lead_status_of(entry.rule),
   }, cfg)
 end
 
