@@ -1341,8 +1341,16 @@ describe("an explanation", function()
     local status, why = call(site, "GET", "/leadcat/api/explain?company=" .. company, { as = "bob" })
     assert.same({ 200, "none" }, { status, why.newest or "none" })
     assert.equal(403, (call(site, "GET", "/leadcat/api/explain?company=secret", { as = "bob" })))
-    local event = { trigger = "sale_won", company = "secret" }
-    assert.equal(403, (call(site, "POST", "/leadcat/api/explain", { as = "bob", json = event })))
+    local function explain(event)
+      event.trigger = "sale_won"
+      return call(site, "POST", "/leadcat/api/explain", { as = "bob", json = event })
+    end
+    assert.equal(403, (explain { company = "secret" }))
+    local first = assert(site.engine:handle { id = "e1", trigger = "sale_won", company = new_company(site) })
+    local _, decision = explain { company = company, id = "e1" }
+    contains(decision.sentence, "This event has been handled before. A sale was won. The category of company-2 was")
+    entry = first.entry
+    assert.equal(403, (explain { company = company, id = "e1" }))
     site.engine:close()
   end)
 

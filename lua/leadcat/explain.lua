@@ -103,6 +103,10 @@ end
 
 local OPTIONS = { language = options_of.of_type("string", "a language tag") }
 
+local function name_of(self, company)
+  return wording.line(self:company_name(company)) or wording.line(company) or "?"
+end
+
 -- What all decisions about a company have in common.
 ---@return table? about {category, licensed, company (its name), words}
 ---@return string? message
@@ -118,8 +122,9 @@ local function look_at(self, event, language)
     return nil, message, code
   end
   return {
-    category = category, licensed = licensed,
-    company = wording.line(self:company_name(event.company)) or wording.line(event.company) or "?",
+    category = category,
+    licensed = licensed,
+    company = name_of(self, event.company),
     words = {
       strings = self.strings,
       language = self.strings:language(language, event.actor and event.actor.language, self.language),
@@ -171,21 +176,21 @@ local function sentence_of(self, about, entry)
   if not cfg then
     return nil, message, code
   end
-  return why.entry(entry, cfg, about.words, about.company)
+  return why.entry(entry, cfg, about.words, name_of(self, entry.company))
 end
 
--- Names in the decision the entry that the event made when it was delivered before.
+-- Tells of the entry that the event made when it was delivered before.
 local function add_first(self, about, event, decision)
   local stored, message, code = self._store:seen(self._tenant, event_of.key(event.id))
   if not stored then
     return code == "not_found" and decision or nil, message, code
   end
   local sentence
-  sentence, message, code = sentence_of(self, about, journal.entry(stored, self._tenant))
+  decision.first = journal.entry(stored, self._tenant)
+  sentence, message, code = sentence_of(self, about, decision.first)
   if not sentence then
     return nil, message, code
   end
-  decision.entry = stored.entry
   decision.sentence = wording.sentence(about.words, "why.handled_before") .. " " .. sentence
   return decision
 end
@@ -199,7 +204,7 @@ end
 ---@field category? integer the company's
 ---@field checks table[] in order: {name, pass, ...}; `pass` is absent behind the check that failed, the rest is what was compared
 ---@field sentence string which check failed first, and what would have to be different; or what will be done
----@field entry? integer of the journal, which the event made when it was delivered before: then `handle` gives a duplicate
+---@field first? leadcat.Entry that the event made when it was delivered before, which is what `sentence` tells: `handle` gives a duplicate
 
 --- The decision about an event, check by check. Guards are not asked.
 ---@param event leadcat.Event

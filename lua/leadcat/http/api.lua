@@ -313,11 +313,11 @@ end
 
 -- Why ------------------------------------------------------------------------------------------------------------------
 
--- The explanation, where the actor may see what it is about.
-local function explained(context, explanation, subject)
-  local may, denial, failure = context.engine:can(context.actor, "view", subject)
-  if not may then
-    return response.problem(context, failure or "forbidden", denial)
+-- The explanation, where the actor may see all that it is about.
+local function explained(context, explanation, subjects)
+  local seen, message, code = api.visible(context, subjects)
+  if not seen or #seen < #subjects then
+    return response.problem(context, code or "forbidden", message)
   end
   return response.json(200, explanation)
 end
@@ -334,7 +334,7 @@ function api.explain(context)
   if not explanation then
     return response.problem(context, code, message)
   end
-  return explained(context, explanation, event)
+  return explained(context, explanation, { event, explanation.first })
 end
 
 -- An address does not say whether the CRM's id is an integer: where the text is unknown, that is tried.
@@ -362,7 +362,7 @@ function api.why(context)
     return response.problem(context, code, message)
   end
   found.newest = seen[1]
-  return explained(context, found, { company = found.company })
+  return explained(context, found, { { company = found.company } })
 end
 
 -- Questions ------------------------------------------------------------------------------------------------------------
