@@ -2157,6 +2157,18 @@ describe("the settings page", function()
       site.engine:close()
     end)
 
+    it("on what came to nothing, too, where that was noted", function()
+      local site = new_tried { record_unchanged = "full" }
+      assert(site.engine:handle { trigger = "sale_lost", company = 2 })
+      local answer = try(site, { ["rule.sale_lost.enabled"] = "on", ["rule.sale_lost.set_category"] = "7" })
+      contains(answer.body, ">1 of 3 companies would end in another category<")
+      lacks(answer.body, text_of(site, "settings.tried_note"))
+      site.engine:close()
+      site = new_tried()
+      contains(try(site).body, text_of(site, "settings.tried_note"))
+      site.engine:close()
+    end)
+
     it("a new category can be the one that is set", function()
       local site = new_tried()
       local fields = fields_of(is_page(post(site, fields_of(get(site)), { ["do"] = "add_category" })).body)

@@ -285,13 +285,11 @@ describe("the report", function()
 
   it("says what is different in the rules, and explains examples by the sentences of their explanations", function()
     local before, after = stores.config(USUAL), stores.config(LOST)
-    local report = assert(compare.run(before, after, EVENTS))
-    report.changes[1].examples[1].before.sentence = "Because of <this>."
-    local text = plain(report_page.html {
-      report = report, before = before, after = after, strings = STRINGS, language = "en",
-    })
+    local text = plain(html_of(before, after, "en"))
     assert.truthy(text:find("“Update category when a sale is lost” now sets the category to Lost.", 1, true))
-    assert.truthy(text:find("Because of &lt;this&gt;.", 1, true))
+    assert.truthy(text:find("Acme is in Lost, a category of the group Lost; only companies in a category of the group "
+      .. "Potential customer are updated automatically.", 1, true), text)
+    assert.truthy(text:find("The category of Acme will be updated from Opportunity to Lost.", 1, true), text)
     assert.truthy(text:find("Nothing: not a potential customer", 1, true))
   end)
 
@@ -423,6 +421,20 @@ describe("the journal as events", function()
       "2 sale_registered in 1", "3 sale_registered in 2", "4 sale_registered", "5 sale_registered in 1",
       "6 sale_registered in 1", "7 sale_registered in 1",
     }, retold(engine))
+    engine:close()
+  end)
+
+  it("has what came to nothing, where that was noted", function()
+    local engine = stores.open { record_unchanged = "full" }
+    assert(engine:save(stores.config { sale_won = 5 }))
+    assert(engine.host:create(1, 1))
+    for _, trigger in ipairs { "sale_lost", "sale_won", "sale_registered" } do
+      engine:handle { trigger = trigger, company = 1 }
+    end
+    local events = retell.events(engine:history { unchanged = true })
+    assert.same({ "sale_lost", "sale_won", "sale_registered" },
+      { events[1].trigger, events[2].trigger, events[3].trigger })
+    assert.same({ 1 }, { events[1].category, events[2].category, events[3].category })
     engine:close()
   end)
 

@@ -33,6 +33,7 @@ local upkeep = require "leadcat.upkeep"
 ---@field host leadcat.Host the host in use
 ---@field language string? of names in reports, and of what users see who have none of their own
 ---@field strings leadcat.Strings the texts that users see
+---@field record_unchanged? number the share of the events that come to nothing which is noted; 1: all
 ---@field config fun(self: leadcat.Engine, revision?: integer): leadcat.Config?, string?, string?
 ---@field check fun(self: leadcat.Engine, cfg: any): leadcat.Problem[]
 ---@field save fun(self: leadcat.Engine, cfg: leadcat.Config, options?: table): integer?, string?, string?, leadcat.Problem[]?
@@ -123,6 +124,7 @@ local function metatable_of(shared)
       host = shared.host,
       language = shared.language,
       strings = shared.strings,
+      record_unchanged = shared.record_unchanged,
       _shared = shared,
       _store = shared.store,
       _hooks = shared.hooks,

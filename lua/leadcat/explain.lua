@@ -77,10 +77,10 @@ local function checks_of(d)
   return checks
 end
 
---- The decision and its checks, without words.
+--- A decision and its checks, without words.
 ---@param cfg leadcat.Config the one that decided
 ---@param d table {event, category, action, to, reason, licensed}
----@return table decision {action, to, reason, rule, revision, category, checks}
+---@return leadcat.Explanation decision without its sentence
 function explain.decision(cfg, d)
   if d.licensed == false then
     d.action, d.to, d.reason = "none", nil, "not_licensed"

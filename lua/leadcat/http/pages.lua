@@ -112,7 +112,7 @@ end
 ---@return string? code
 ---@return leadcat.Problem[]? problems of the config
 local function rehearse(context, stored, edited)
-  local entries, message, code = context.engine:history { limit = TRIED }
+  local entries, message, code = context.engine:history { limit = TRIED, unchanged = true }
   if entries then
     entries, message, code = api.visible(context, entries)
   end
@@ -139,7 +139,10 @@ local function try(context, fields, stored, edited, edit)
     return response.problem(context, failure, problem)
   end
   return show_edited(context, 200, edited, {
-    revision = stored.revision, edit = edit, tried = { report = report, before = stored, after = edited },
+    revision = stored.revision, edit = edit,
+    tried = {
+      report = report, before = stored, after = edited, complete = context.engine.record_unchanged == 1,
+    },
   })
 end
 

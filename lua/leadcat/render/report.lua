@@ -7,6 +7,7 @@ local h = require "leadcat.render.html"
 local page = require "leadcat.render.page"
 local parts = require "leadcat.render.parts"
 local web = require "leadcat.web"
+local why = require "leadcat.render.why"
 local wording = require "leadcat.render.wording"
 
 local report = {}
@@ -295,9 +296,14 @@ end
 
 -- Examples ------------------------------------------------------------------------------------------------------------
 
--- What one side says: its sentence where the explanation has one, else what it does.
-local function told(model, label, explained, side)
-  return { h.dt { label }, h.dd { explained.sentence or outcome(model, side) } }
+-- What one side says, and why.
+local function told(model, side, label, example)
+  local event, explained = example.event, example[side]
+  return { h.dt { label }, h.dd { why.decision {
+    cfg = model[side], words = model, company = wording.line(event.company) or "?", trigger = event.trigger,
+    lead_status = event.lead_status, category = explained.category, action = explained.action, to = explained.to,
+    reason = explained.reason,
+  } } }
 end
 
 local function when(example)
@@ -305,14 +311,14 @@ local function when(example)
   return at and { " ", h.span { class = "leadcat-muted", at } }
 end
 
-local function example_item(model, kind, example)
+local function example_item(model, example)
   return h.li { class = "leadcat-card",
     h.p { h.strong { h.bdi { wording.line(example.event.company) or "?" } }, when(example), h.br {},
       wording.cause(model, example.event, model.after),
     },
     h.dl { class = "leadcat-facts",
-      told(model, text(model, "old"), example.before, kind.before),
-      told(model, text(model, "new"), example.after, kind.after),
+      told(model, "before", text(model, "old"), example),
+      told(model, "after", text(model, "new"), example),
     },
   }
 end
@@ -320,9 +326,8 @@ end
 local function examples(model)
   local items = {}
   for i = 1, math.min(#model.report.changes, EXPLAINED) do
-    local kind = model.report.changes[i]
-    for _, example in ipairs(kind.examples) do
-      items[#items + 1] = example_item(model, kind, example)
+    for _, example in ipairs(model.report.changes[i].examples) do
+      items[#items + 1] = example_item(model, example)
     end
   end
   return { heading(model, 1, { text(model, "examples") }), h.ul { class = "leadcat-examples", items } }

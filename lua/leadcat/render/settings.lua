@@ -18,7 +18,7 @@ local settings = {}
 ---@field edit? leadcat.SettingsEdit of the form that was submitted, as `settings_form.read` gives it; nil for a fresh page
 ---@field problems? leadcat.Problem[] what stood in the way of saving, and warnings
 ---@field changes? string[] what somebody else has saved meanwhile
----@field tried? {report: leadcat.Comparison, before: leadcat.Config, after: leadcat.Config} what the form would do
+---@field tried? {report: leadcat.Comparison, before: leadcat.Config, after: leadcat.Config, complete: boolean} what the form would do; complete: the journal has all events
 ---@field saved? integer the revision that was saved just now
 ---@field licensed? boolean false: nothing can be saved
 ---@field base? string path that leadcat is served at; default "/leadcat"
@@ -473,8 +473,9 @@ local function tried(form)
   return h.section { class = "leadcat-tried", tabindex = -1, aria_labelledby = "leadcat-answer",
     report.answer(model),
     reasons and h.details { h.summary { text(form, "tried_reasons") }, reasons },
-    h.p { class = "leadcat-muted", text(form, "tried", { events = wording.number(model.report.events) }), " ",
-      text(form, "tried_note") },
+    h.p { class = "leadcat-muted", text(form, "tried", { events = wording.number(model.report.events) }),
+      not form.tried.complete and { " ", text(form, "tried_note") },
+    },
   }
 end
 
