@@ -13,7 +13,7 @@ PORT    ?= 8080
 
 CFLAGS  ?= -O2 -g
 STRICT  := -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes
-ALL     := $(STRICT) -D_POSIX_C_SOURCE=200809L -DLC_VERSION='"$(VERSION)"' -fPIC -fvisibility=hidden
+ALL     := $(STRICT) -D_POSIX_C_SOURCE=200809L -DLC_VERSION='"$(VERSION)"' -fPIC -fno-plt -fvisibility=hidden
 LINK    := -shared -Wl,-z,nodelete
 LIBS    := -llmdb -pthread
 

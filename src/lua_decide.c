@@ -20,12 +20,16 @@ typedef struct l_rules {
   lc_rules cached;           /* owned, of a store */
   const lc_ruleset *ruleset; /* the one to use: cached.ruleset, or a fixed one kept by an upvalue */
   const l_store *store;      /* NULL when fixed; kept alive by an upvalue */
+  const char *triggers[LC_TRIGGERS]; /* the names as Lua has them, kept alive by upvalues: one text is mostly one string */
   size_t tenant_size;
   char tenant[LC_TENANT_MAX];
 } l_rules;
 
 /* A decider's upvalues. The names are pushed by reference: no string is made while deciding. */
-enum { UP_RULES = 1, UP_ANCHOR, UP_REPAIR, UP_ACTIONS, UP_REASONS = UP_ACTIONS + LC_ACTIONS, UP_COUNT = UP_REASONS + LC_REASONS - 1 };
+enum {
+  UP_RULES = 1, UP_ANCHOR, UP_REPAIR, UP_ACTIONS, UP_REASONS = UP_ACTIONS + LC_ACTIONS,
+  UP_TRIGGERS = UP_REASONS + LC_REASONS, UP_COUNT = UP_TRIGGERS + LC_TRIGGERS - 1
+};
 
 static lc_store *check_open(lua_State *L, const l_store *box) {
   if (box->store == NULL)
@@ -87,6 +91,15 @@ static int32_t opt_id(lua_State *L, int argument) {
   return l_to_integer(L, argument, &id) && id > 0 && id <= INT32_MAX ? (int32_t)id : 0;
 }
 
+/* The same, faster for the names that the decider knows. */
+static inline lc_trigger find_trigger(lua_State *L, const l_rules *rules) {
+  const char *name = lua_tolstring(L, 1, NULL);
+  for (int i = 0; i < LC_TRIGGERS; i++)
+    if (name == rules->triggers[i])
+      return (lc_trigger)i;
+  return check_trigger(L, 1);
+}
+
 static void push_target(lua_State *L, int32_t to) {
   if (to != 0)
     lua_pushinteger(L, to);
@@ -97,7 +110,7 @@ static void push_target(lua_State *L, int32_t to) {
 static int l_decide(lua_State *L) {
   lc_error error;
   l_rules *rules = lua_touserdata(L, lua_upvalueindex(UP_RULES));
-  lc_trigger trigger = check_trigger(L, 1);
+  lc_trigger trigger = find_trigger(L, rules);
   int32_t category = opt_id(L, 2);
   int32_t lead_status = opt_id(L, 3);
   lc_status status = is_fresh(rules) ? LC_OK : refresh(L, rules, &error);
@@ -112,6 +125,7 @@ static int l_decide(lua_State *L) {
 
 /* Pushes the decider of the rules on top of the stack, which are left below it. */
 static int push_decider(lua_State *L, int anchor, int mender) {
+  l_rules *rules = lua_touserdata(L, -1);
   lua_pushvalue(L, -1);
   lua_pushvalue(L, anchor);
   lua_pushvalue(L, mender);
@@ -119,6 +133,10 @@ static int push_decider(lua_State *L, int anchor, int mender) {
     lua_pushstring(L, lc_action_names[i]);
   for (int i = 0; i < LC_REASONS; i++)
     lua_pushstring(L, lc_reason_names[i]);
+  for (int i = 0; i < LC_TRIGGERS; i++) {
+    lua_pushstring(L, lc_trigger_names[i]);
+    rules->triggers[i] = lua_tostring(L, -1);
+  }
   lua_pushcclosure(L, l_decide, UP_COUNT);
   lua_insert(L, -2);
   return 2;

@@ -217,7 +217,10 @@ end
 ---@return integer|string|nil to the target when matched (or the message)
 ---@return string reason (or the code)
 function Engine:decide(trigger, category, lead_status)
-  local action, to, reason = self:_evaluate(trigger, category, lead_status)
+  local action, to, reason = self._store:decide(self._tenant, trigger, category, lead_status)
+  if not action and reason == "corrupt" then
+    action, to, reason = self:_evaluate(trigger, category, lead_status)
+  end
   return action, to, reason
 end
 

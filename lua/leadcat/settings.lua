@@ -61,7 +61,7 @@ function settings.repair(store, tenant)
     return nil, code == "not_found" and ("tenant '%s': the config is missing"):format(tenant) or message
   end
   cfg, message = json.decode(text)
-  if type(cfg) ~= "table" or config.has_errors(config.problems(cfg)) then
+  if type(cfg) ~= "table" or type(cfg.revision) ~= "number" or config.has_errors(config.problems(cfg)) then
     return nil, ("tenant '%s': the config is damaged: %s"):format(tenant, message or "it has errors")
   end
   return store:repair(tenant, cfg.revision, core.ruleset(config.normalize(cfg), cfg.revision))
