@@ -65,6 +65,15 @@ describe("leadcat", function()
       { "two answers", { "resolve", "x", "--path", "y", "--accept", "--decline" }, "can not be used together" },
       { "a list in a state that there is not", { "confirmations", "--path", "y", "--state", "shut" }, "%-%-state" },
       { "a list of no length", { "confirmations", "--path", "y", "--limit", "0" }, "an integer from 1 to 1000" },
+      { "an undo of nothing", { "undo", "--path", "x" }, "one of ENTRY, %-%-run ID and %-%-revision N" },
+      { "an undo of two things", { "undo", "7", "--run", "a", "--path", "x" }, "one of ENTRY" },
+      { "an undo of what is no entry", { "undo", "x", "--path", "x" }, "a number expected, got 'x'" },
+      { "an undo between times that are none", { "undo", "--revision", "1", "--since", "1.4.2017", "--path", "x" },
+        '"1.4.2017" is not a date' },
+      { "an undo of a run between times", { "undo", "--run", "a", "--since", "2017-01-01", "--path", "x" },
+        "go with %-%-revision" },
+      { "a preview of one undo", { "undo", "7", "--preview", "--path", "x" }, "%-%-preview goes with" },
+      { "a run that cannot be", { "history", "--run", "a b", "--path", "x" }, "%-%-run: a run's id" },
       { "an export without its columns", { "simulate", "--config", "x", "--opportunities", "a.csv", "--won", "W" },
         "%-%-company is missing" },
       { "an export without stages", { "simulate", "--config", "x", "--opportunities", "a.csv", "--company", "a",
@@ -186,9 +195,12 @@ describe("leadcat", function()
       it("are replayed, and the journal has them", function()
         local path, file = store(), stores.file(case[2], case[3])
         local output = expect(0, "replay", "--path", path, file, "--start-category", "Lead", "--json")
-        assert.same(EXPECTED, json.decode(output))
+        local report = json.decode(output)
+        local id = report.run
+        report.run = nil
+        assert.same(EXPECTED, report)
         open(path, function(engine)
-          local history = engine:history()
+          local history = engine:history { run = id }
           assert.equal(4, #history)
           assert.equal('Big, "blue"', history[4].sale.name)
           assert.equal("ann", history[3].actor.id)
@@ -354,6 +366,72 @@ describe("leadcat", function()
       local content = EXPORT:gsub("gewonnen", "Gewonnen")
       local _, errors = expect(0, "simulate", "--config", rules_file(), opportunities(content))
       assert.matches('no row has the stage "gewonnen"; the stages are: ', errors)
+    end)
+  end)
+
+  describe("history and undo", function()
+    -- A store in which a replay has won Acme and Bolt in 2017, and lost Acme.
+    local function replayed()
+      local path = store { sale_won = 5, ["lead_status_set:5"] = 2 }
+      local file = stores.file('{"trigger":"lead_status_set","lead_status":5,"company":"Acme","at":1500000000}\n'
+        .. '{"trigger":"sale_won","company":"Acme","actor":{"id":"ann","name":"Ann"}}\n'
+        .. '{"trigger":"sale_won","company":"Bolt"}\n', ".jsonl")
+      local report = json.decode(expect(0, "replay", "--path", path, file, "--start-category", "Lead", "--json"))
+      return path, report.run
+    end
+
+    it("list the changes as a table or as JSON, and filter them", function()
+      local path, id = replayed()
+      local list = expect(0, "history", "--path", path, "--language", "no")
+      assert.matches("^ *entry .- run\n%d+ .- Bolt +sale_won +Lead +Kunde +updated +%S* +" .. id .. "\n", list)
+      assert.matches("Acme +sale_won +%S.- +Kunde +updated +Ann +", list)
+      assert.matches("2017%-07%-14 02:40:00 +Acme +lead_status_set:5", list)
+      for _, row in ipairs {
+        { {}, 3 }, { { "--run", id }, 3 }, { { "--run", "another" }, 0 }, { { "--company", "Acme" }, 2 },
+        { { "--company", "Bolt", "--run", id }, 1 }, { { "--since", "2017-07-15" }, 2 },
+        { { "--since", "2017-07-15", "--run", id }, 2 }, { { "--limit", "1", "--run", id }, 1 },
+      } do
+        local output = expect(0, "history", "--path", path, "--json", stores.unpack(row[1]))
+        assert.equal(row[2], #json.decode(output), table.concat(row[1], " "))
+      end
+      local first = json.decode(expect(0, "history", "--path", path, "--limit", "1", "--run", id, "--json"))[1].entry
+      local last = ("%d"):format(first)
+      assert.matches("older ones: %-%-after " .. last, expect(0, "history", "--path", path, "--limit", "1"))
+      assert.equal(2, #json.decode(expect(0, "history", "--path", path, "--run", id, "--after", last, "--json")))
+      assert.equal("no entries\n", expect(0, "history", "--path", path, "--run", "another"))
+    end)
+
+    it("undo one entry", function()
+      local path = replayed()
+      local entry = ("%d"):format(json.decode(expect(0, "history", "--path", path, "--json"))[1].entry)
+      assert.matches("^updated: from Customer to Lead, entry %d+\n$", expect(0, "undo", entry, "--path", path))
+      assert.matches("company Bolt has been changed since", expect(1, "undo", entry, "--path", path))
+    end)
+
+    it("undo a run: first what would be done, then all, with status 1 where something is refused", function()
+      local path, id = replayed()
+      open(path, function(engine) assert(engine.host.set_category("Bolt", 6, 5)) end)
+      local preview, _, status = run("undo", "--run", id, "--path", path, "--preview")
+      assert.equal(1, status)
+      assert.matches("Acme +Customer +%S.- +would be undone\n.*\n2 would be undone, 1 refused\n$", preview)
+      local told
+      told, _, status = run("undo", "--run", id, "--path", path)
+      assert.equal(1, status)
+      assert.matches("Bolt +refused: company Bolt has been changed since\n\n2 undone, 1 refused\n", told)
+      local again = told:match "leadcat undo %-%-path %S+ %-%-run (%S+) takes that back"
+      open(path, function(engine) assert.same({ 1, 6 }, { engine.host:get "Acme", engine.host:get "Bolt" }) end)
+      local result = json.decode(expect(0, "undo", "--run", again, "--path", path, "--json"))
+      assert.same({ 2, 0 }, { #result.undone, #result.refused })
+      assert.matches("there is no run another", expect(1, "undo", "--run", "another", "--path", path))
+    end)
+
+    it("undo what a revision has done, between two times", function()
+      local path = replayed()
+      local revision = ("%d"):format(json.decode(expect(0, "history", "--path", path, "--json"))[1].revision)
+      local nothing = expect(0, "undo", "--revision", revision, "--until", "2017-12-31", "--path", path, "--json")
+      assert.same({ refused = {}, undone = {} }, json.decode(nothing))
+      assert.matches("\n3 undone, 0 refused\n", expect(0, "undo", "--revision", revision, "--since",
+        "2017-12-31", "--path", path))
     end)
   end)
 

@@ -244,6 +244,7 @@ local REQUESTS = {
   end,
   ["POST /api/events"] = EVENT,
   ["POST /api/explain"] = EVENT,
+  ["POST /api/undo"] = function() return { json = { run = "unknown" } } end,
   ["POST /api/confirmations/{id}"] = function() return { json = { accept = true } } end,
   ["POST /api/confirmations/{unknown}"] = function() return { json = { accept = true } } end,
 }
@@ -291,6 +292,7 @@ local MATRIX = { --                         nobody bob eve ann hook  view report
   ["POST /api/confirmations/{unknown}"] =   { 401, 404, 404, 404, 404, 404, 404, 404, 404, 404, 503 },
   ["GET /api/history"] =                    { 401, 200, 200, 200, 200, 403, 200, 200, 200, 503, 503 },
   ["POST /api/history/{entry}/undo"] =      { 401, 403, 403, 200, 403, 200, 200, 200, 403, 503, 503 },
+  ["POST /api/undo"] =                      { 401, 403, 403, 404, 403, 404, 404, 404, 403, 503, 503 },
   ["POST /api/history/1/undo"] =            { 401, 403, 403, 404, 403, 404, 404, 404, 403, 503, 503 },
   ["GET /metrics"] =                        { 401, 200, 200, 200, 200, 403, 200, 200, 200, 503, 503 },
   ["GET /health"] =                         { 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200 },
@@ -341,7 +343,7 @@ describe("who may call what over HTTP:", function()
     for _, who in ipairs { NOBODY, "eve", "hook", "raises" } do
       local site = new_site()
       for _, route in ipairs { "POST /settings", "PUT /api/config", "POST /api/confirmations/{id}",
-        "POST /api/history/{entry}/undo" } do
+        "POST /api/history/{entry}/undo", "POST /api/undo" } do
         local method, path, fields = fill(site, route)
         local before, revision = entries(site), site.engine:config().revision
         fields.as = who
@@ -387,6 +389,7 @@ local ALLOW = {
   ["/history"] = "GET, HEAD", ["/history.csv"] = "GET, HEAD", ["/history/revisions/1"] = "GET, HEAD",
   ["/api/propose"] = "POST", ["/api/config"] = "GET, HEAD, PUT", ["/api/events"] = "POST",
   ["/api/explain"] = "GET, HEAD, POST",
+  ["/api/undo"] = "POST",
   ["/api/confirmations"] = "GET, HEAD", ["/api/confirmations/count"] = "GET, HEAD",
   ["/api/confirmations/{id}"] = "GET, HEAD, POST", ["/api/history"] = "GET, HEAD",
   ["/api/history/1/undo"] = "POST", ["/metrics"] = "GET, HEAD", ["/health"] = "GET, HEAD",
@@ -1815,6 +1818,40 @@ describe("an undo", function()
       assert.same({ row[3], row[4] }, { status, problem.code }, row[1]:sub(1, 20) .. " " .. row[2])
     end
     assert.equal(LEAD, category_of(site, company))
+    site.engine:close()
+  end)
+
+  it("of all that a revision has changed can be seen before, and lists what has been changed since", function()
+    local site = new_site()
+    local entry, company = change(site)
+    local kept, elsewhere = change(site)
+    assert(site.engine.host.set_category(elsewhere, LEAD, CUSTOMER))
+    local expected = {
+      undone = { { entry = entry, company = company, from = CUSTOMER, to = LEAD } },
+      refused = { { entry = kept, company = elsewhere, code = "conflict" } },
+    }
+    expected.refused[1].why = ("company %s has been changed since"):format(elsewhere)
+    local fields = { as = "ann", json = { revision = 1, since = 1, preview = true } }
+    local status, result = call(site, "POST", "/leadcat/api/undo", fields)
+    assert.same({ 200, expected }, { status, result })
+    fields.json.preview = nil
+    status, result = call(site, "POST", "/leadcat/api/undo", fields)
+    expected.undone[1].undo, expected.run = result.undone[1].undo, result.run
+    assert.same({ 200, expected, LEAD }, { status, result, category_of(site, company) })
+    status, result = call(site, "GET", "/leadcat/api/history?run=" .. result.run, { as = "ann" })
+    assert.same({ 200, 1, entry }, { status, #result, result[1].undoes })
+    site.engine:close()
+  end)
+
+  it("of many must say which", function()
+    local site = new_site()
+    for _, sent in ipairs {
+      {}, { run = 1 }, { run = "a b" }, { revision = 0 }, { revision = 1, run = "x" }, { run = "x", since = 1 },
+      { revision = 1, actor = { id = "eve" } }, { revision = 1, since = "1" }, { revision = 1, preview = 1 }, "run",
+    } do
+      local status, problem = call(site, "POST", "/leadcat/api/undo", { as = "ann", json = sent })
+      assert.same({ 422, "invalid" }, { status, problem.code })
+    end
     site.engine:close()
   end)
 

@@ -4,6 +4,7 @@
 
 local crm = require "support.crm"
 local processes = require "support.processes"
+local run_of = require "leadcat.run"
 local stores = require "support.stores"
 
 local LEAD, QUALIFIED, OPPORTUNITY, CUSTOMER, PARTNER = 1, 2, 3, 5, 6 -- the preset's categories
@@ -374,6 +375,227 @@ describe("a change that was put aside as failed", function()
     local outcome = assert(engine:retry(entry))
     assert.same({ "updated", "undo", LEAD }, { outcome.status, outcome.reason, engine.host.companies.Acme })
     assert.equal("updated undo, failed undo, updated", statuses(engine))
+    engine:close()
+  end)
+end)
+
+describe("undo of many", function()
+  after_each(stores.check)
+
+  local COMPANIES = { "Acme", "Bolt", "Cape", "Dune" }
+
+  -- Companies with a change before the run; then a run that moves each of them twice, but Dune.
+  local function open_run(name, options)
+    options = options or {}
+    options.host = name == HOSTS[2] and crm.new { Acme = LEAD, Bolt = LEAD, Cape = LEAD, Dune = LEAD } or nil
+    local engine, time, path = open(name, options)
+    if engine.host.embedded then
+      engine.host:create_many(COMPANIES, LEAD)
+    end
+    happen(engine, "lead_status_set", { company = "Bolt", lead_status = 5 })
+    local record = assert(run_of.begin(engine, { kind = "replay" }))
+    local events = {}
+    for _, trigger in ipairs { "sale_registered", "sale_won" } do
+      for i = 1, trigger == "sale_won" and 3 or 4 do
+        events[#events + 1] = { trigger = trigger, company = COMPANIES[i], actor = BOB }
+      end
+    end
+    assert(run_of.engine(engine, record.run):handle_many(events))
+    assert(run_of.finish(engine, record))
+    return engine, record.run, time, path
+  end
+
+  local function categories(engine)
+    local found = {}
+    for i, company in ipairs(COMPANIES) do
+      found[i] = engine.host.category(company)
+    end
+    return table.concat(found, " ")
+  end
+
+  local function companies_of(rows)
+    local found = {}
+    for i, row in ipairs(rows) do
+      found[i] = row.company
+    end
+    return table.concat(found, " ")
+  end
+
+  local function without_entries(result)
+    for _, row in ipairs(result.undone) do
+      row.undo = nil
+    end
+    result.run = nil
+    return result
+  end
+
+  for _, name in ipairs(HOSTS) do
+    it("leads a run's companies back to where they stood before, and can be undone as a whole: " .. name, function()
+      local engine, run, time = open_run(name)
+      assert.equal("5 5 5 3", categories(engine))
+      time.now = START + 100
+      local undone = assert(engine:undo({ run = run }, { actor = ANN }))
+      assert.equal("1 2 1 1", categories(engine))
+      assert.equal("Cape Bolt Acme Dune Cape Bolt Acme", companies_of(undone.undone))
+      assert.same({}, undone.refused)
+      local entries = engine:history { run = undone.run }
+      assert.equal(7, #entries)
+      for i, entry in ipairs(entries) do
+        local row = undone.undone[#entries + 1 - i]
+        assert.same({ row.undo, row.entry, row.company, row.from, row.to, ANN, "updated", START + 100 },
+          { entry.entry, entry.undoes, entry.company, entry.from, entry.to, entry.actor, entry.status, entry.at })
+      end
+
+      local again = assert(engine:undo { run = undone.run }) -- the undo of it
+      assert.same({ 7, {}, "5 5 5 3" }, { #again.undone, again.refused, categories(engine) })
+      assert(engine:undo { run = run }) -- the changes count again
+      assert.equal("1 2 1 1", categories(engine))
+      engine:close()
+    end)
+
+    it("writes nothing when there is nothing left to undo, and goes on where it was interrupted: " .. name, function()
+      local engine, run = open_run(name)
+      local newest = engine:history { run = run }[1]
+      assert(engine:undo(newest.entry)) -- as an undo of many does first
+      local undone = assert(engine:undo { run = run })
+      assert.same({ 6, {}, "1 2 1 1" }, { #undone.undone, undone.refused, categories(engine) })
+      local before = engine:history()
+      assert.same({ undone = {}, refused = {} }, engine:undo { run = run })
+      assert.same(before, engine:history())
+      engine:close()
+    end)
+
+    it("keeps and lists what has changed since, as its preview says: " .. name, function()
+      local engine, run = open_run(name)
+      local elsewhere = happen(engine, "sale_won", { company = "Dune" })
+      assert.is_true(engine.host.set_category("Bolt", PARTNER, CUSTOMER))
+      local preview = assert(engine:undo { run = run, preview = true })
+      assert.equal("5 6 5 5", categories(engine))
+      assert.same({ "Cape Acme Cape Acme", "Bolt Dune Bolt" },
+        { companies_of(preview.undone), companies_of(preview.refused) })
+      assert.equal("company Bolt has been changed since", preview.refused[1].why)
+      assert.equal(("company Dune has been changed since, by entry %d"):format(elsewhere), preview.refused[2].why)
+      assert.same(preview, without_entries(assert(engine:undo { run = run })))
+      assert.equal("1 6 1 5", categories(engine))
+      engine:close()
+    end)
+
+    it("takes back what came behind somebody else's change, and stops there: " .. name, function()
+      local engine, run = open_run(name)
+      local entries = engine:history { run = run, company = "Acme" }
+      assert(engine:undo(entries[1].entry))
+      local by_hand = happen(engine, "lead_status_set", { lead_status = 5 })
+      local record = assert(run_of.read(engine, run))
+      assert(run_of.engine(engine, run):handle { trigger = "sale_won", company = "Acme" })
+      assert(run_of.finish(engine, record))
+      local preview = assert(engine:undo { run = run, preview = true })
+      local undone = assert(engine:undo { run = run })
+      assert.same(preview, without_entries(undone))
+      assert.same({ "Acme", ("company Acme has been changed since, by entry %d"):format(by_hand) },
+        { companies_of(undone.refused), undone.refused[1].why })
+      assert.equal("2 2 1 1", categories(engine))
+      engine:close()
+    end)
+
+    it("takes back what one revision has changed between two times: " .. name, function()
+      local engine, run, time = open_run(name)
+      time.now = START + 50
+      assert(engine:save(stores.config { sale_registered = OPPORTUNITY, sale_lost = PARTNER }))
+      assert(engine:undo { run = run })
+      for i, company in ipairs(COMPANIES) do
+        time.now = START + 100 * i
+        happen(engine, "sale_lost", { company = company, at = 1 }) -- when it was written counts
+      end
+      assert.equal("6 6 6 6", categories(engine))
+      local undone = assert(engine:undo { revision = 2, since = START + 200, ["until"] = START + 300 })
+      assert.same({ "Cape Bolt", "6 2 1 6" }, { companies_of(undone.undone), categories(engine) })
+      undone = assert(engine:undo { revision = 2 })
+      assert.same({ "Dune Acme", "1 2 1 1" }, { companies_of(undone.undone), categories(engine) })
+      assert.same({ undone = {}, refused = {} }, engine:undo { revision = 2 }) -- an undo is not the revision's
+      engine:close()
+    end)
+  end
+
+  it("is one commit of changes, and tells each", function()
+    local engine, run = open_run(HOSTS[1])
+    local told, commits = {}, engine:stats().commits.count
+    engine:on("updated", function(event, outcome) told[#told + 1] = { event.undoes, outcome.reason } end)
+    local undone = assert(engine:undo { run = run })
+    assert.equal(4, engine:stats().commits.count - commits) -- two batches, as companies repeat, and the run's two ends
+    for i, row in ipairs(undone.undone) do
+      assert.same({ row.entry, "undo" }, told[i])
+    end
+    engine:close()
+  end)
+
+  it("is refused as a whole to who may undo nothing, in part to who may not undo all", function()
+    local host = crm.new { Acme = LEAD, Bolt = LEAD, Cape = LEAD, Dune = LEAD }
+    local engine = open(nil, { host = host })
+    local first, second = happen(engine, "sale_won"), happen(engine, "sale_won", { company = "Bolt" })
+    assert.equal("forbidden", select(3, engine:undo({ revision = 1 }, { actor = BOB })))
+    function host.can(_, _, entry) return not entry or entry.company ~= "Acme" end
+    local undone = assert(engine:undo({ revision = 1 }, { actor = BOB }))
+    assert.same({ { second, first, "forbidden" }, "5 1 1 1" },
+      { { undone.undone[1].entry, undone.refused[1].entry, undone.refused[1].code }, categories(engine) })
+    engine:close()
+  end)
+
+  it("goes on when the host cannot do all of it, and can be done again", function()
+    local engine, run, time = open_run(HOSTS[2])
+    local set, category = engine.host.set_category, engine.host.category
+    function engine.host.set_category(company, ...)
+      if company == "Cape" then
+        return nil, "away"
+      end
+      return set(company, ...)
+    end
+    function engine.host.category(company)
+      if company == "Bolt" then
+        return nil, "no answer"
+      end
+      return category(company)
+    end
+    local undone = assert(engine:undo { run = run })
+    local why = {}
+    for _, row in ipairs(undone.refused) do
+      why[row.company] = (why[row.company] or "") .. row.code .. ": " .. row.why .. "; "
+    end
+    assert.matches("^unavailable: no answer; conflict: company Bolt has been changed since, by entry %d+; $", why.Bolt)
+    assert.matches("^unavailable: away; conflict: company Cape has been changed since, by entry %d+; $", why.Cape)
+    engine.host.set_category, engine.host.category = set, category
+    assert.equal("1 5 5 1", categories(engine))
+    time.now = time.now + 60
+    engine:recover()
+    assert.same({}, engine:undo({ run = run }).refused)
+    assert.equal("1 2 1 1", categories(engine))
+    engine:close()
+  end)
+
+  it("gives what the store says when that cannot be written", function()
+    local engine, run = open_run(HOSTS[1])
+    local mend = stores.fail(engine, "write")
+    assert.same({ nil, "no room", "full" }, { engine:undo { run = run } })
+    mend()
+    mend = stores.fail(engine, "history")
+    assert.equal("full", select(3, engine:undo { run = run }))
+    mend()
+    assert.equal("not_found", select(3, engine:undo { run = "another" }))
+    assert.equal("not_found", select(3, engine:tenant("north"):undo { run = run }))
+    assert.equal("5 5 5 3", categories(engine))
+    engine:close()
+  end)
+
+  it("must be told what", function()
+    local engine = open()
+    for _, row in ipairs {
+      { {}, "either run or revision expected" }, { { run = "x", revision = 1 }, "either run or revision" },
+      { { run = "x", since = 1 }, "since and until go with revision" }, { { run = "a b" }, "option 'run': a run's id" },
+      { { run = "x", entries = 1 }, "unknown option 'entries'" }, { { revision = 0 }, "option 'revision': an integer" },
+    } do
+      local ok, message = pcall(function() engine:undo(row[1]) end)
+      assert.is_false(ok)
+      assert.matches("23%-undo_spec.lua:%d+: " .. row[2], message)
+    end
     engine:close()
   end)
 end)

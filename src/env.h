@@ -47,6 +47,7 @@ typedef enum lc_table {
   LC_TABLE_COUNTERS,      /* journal: tenant, name -> uint64_t */
   LC_TABLE_UNCHANGED,     /* journal: tenant, entry -> lc_entry, packed, of an event that came to nothing */
   LC_TABLE_UNCHANGED_BY_COMPANY, /* journal: tenant, company, entry -> nothing */
+  LC_TABLE_NOTES,         /* journal: tenant, name -> JSON: how far a run has come */
   LC_TABLE_COMPANIES,     /* journal: tenant, company -> lc_company_record of the embedded host */
   LC_TABLES
 } lc_table;

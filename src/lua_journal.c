@@ -91,8 +91,9 @@ static void set_result(lua_State *L, const lc_write *write) {
   lua_setfield(L, -2, "status");
 }
 
-/* store:write(tenant, items, now, deadline) -> true. Each item gets `result` (a result_names),
- * `entry` (its own, or the one in the way) and its final `status`. */
+/* store:write(tenant, items, now, deadline, note or nil) -> true. Each item gets `result` (a result_names),
+ * `entry` (its own, or the one in the way) and its final `status`. With a note {name=, text=} (JSON) all are
+ * written, or none: nil, message, "conflict". */
 static int l_write(lua_State *L) {
   lc_error error;
   lc_store *store = l_check_open(L);
@@ -100,13 +101,17 @@ static int l_write(lua_State *L) {
   luaL_checktype(L, 3, LUA_TTABLE);
   double now = luaL_checknumber(L, 4), deadline = luaL_checknumber(L, 5);
   size_t count = lua_rawlen(L, 3);
+  lc_note note = { .name = { NULL, 0 } };
+  if (!lua_isnoneornil(L, 6))
+    note = (lc_note){ l_text_field(L, 6, "name", LC_NOTE_MAX), l_text_field(L, 6, "text", UINT32_MAX) };
   lc_write *writes = lua_newuserdata(L, (count + 1) * sizeof *writes);
   for (size_t i = 0; i < count; i++) {
     lua_rawgeti(L, 3, (int)i + 1);
     to_write(L, &writes[i]);
     lua_pop(L, 1);
   }
-  lc_status status = lc_store_write(store, tenant, writes, count, now, deadline, &error);
+  lc_status status = lc_store_write(store, tenant, writes, count, note.name.size != 0 ? &note : NULL, now, deadline,
+                                    &error);
   for (size_t i = 0; i < count && status == LC_OK; i++) {
     lua_rawgeti(L, 3, (int)i + 1);
     set_result(L, &writes[i]);
@@ -162,7 +167,7 @@ static bool to_events(lua_State *L, int first, size_t count, double now, l_room 
     if (!l_to_event(L, lua_gettop(L), read) || read->category == L_NO_ID)
       return false;
     to_core(read, now, event);
-    if (may_write && read->has_details) {
+    if (may_write) {
       lua_rawgeti(L, 4, first + (int)i);
       event->write.entry.details.data = lua_tolstring(L, -1, &event->write.entry.details.size);
       lua_pop(L, 1);
@@ -373,6 +378,17 @@ static int l_applying(lua_State *L) {
   return l_push_results(L, store, status, &error, push_entry);
 }
 
+/* store:note(tenant, name) -> text */
+static int l_note(lua_State *L) {
+  lc_error error;
+  lc_store *store = l_check_open(L);
+  lc_status status = lc_store_note(store, l_check_tenant(L, 2), l_check_text(L, 3, LC_NOTE_MAX), &error);
+  if (status != LC_OK)
+    return l_fail(L, status, &error);
+  l_push_text(L, lc_store_result(store));
+  return 1;
+}
+
 /* store:seen(tenant, event_id) -> entry */
 static int l_seen(lua_State *L) {
   lc_error error;
@@ -414,6 +430,7 @@ void l_journal_register(lua_State *L) {
     { "claim", l_claim },
     { "applying", l_applying },
     { "newest", l_newest },
+    { "note", l_note },
     { "seen", l_seen },
     { "entry", l_entry },
     { "history", l_history },

@@ -84,6 +84,8 @@ lc_status lc_store_revisions(lc_store *store, lc_text tenant, lc_error *error);
 
 /* ---- journal ----------------------------------------------------------------------------- */
 
+enum { LC_NOTE_MAX = 64 }; /* bytes of a note's name */
+
 typedef enum lc_write_result {
   LC_WRITTEN,   /* the entry is in the journal */
   LC_DUPLICATE, /* nothing written: the event id made the entry `first` */
@@ -119,9 +121,19 @@ typedef struct lc_write {
   uint64_t first;           /* out, for LC_DUPLICATE and LC_BUSY */
 } lc_write;
 
-/* Writes all of them in one transaction, in order, at the time `now`. */
-lc_status lc_store_write(lc_store *store, lc_text tenant, lc_write *writes, size_t count, double now,
-                         double deadline, lc_error *error);
+/* How far a run of many events has come: JSON, in place of what was noted by this name before. */
+typedef struct lc_note {
+  lc_text name; /* 1 ... LC_NOTE_MAX bytes */
+  lc_text text;
+} lc_note;
+
+/* Writes all of them in one transaction, in order, at the time `now`. With a note, which goes into the
+ * same transaction, it is all or nothing: LC_CONFLICT when one of the results is not LC_WRITTEN. */
+lc_status lc_store_write(lc_store *store, lc_text tenant, lc_write *writes, size_t count, const lc_note *note,
+                         double now, double deadline, lc_error *error);
+
+/* Copies out what was noted by this name. LC_NOT_FOUND. */
+lc_status lc_store_note(lc_store *store, lc_text tenant, lc_text name, lc_error *error);
 
 /* An event of a company that is kept here, to be decided. */
 typedef struct lc_decided {

@@ -107,6 +107,10 @@ static const char *check_json(const checker *c, const parts *p, MDB_val value) {
   return value.mv_size >= 2 && json[0] == '{' && is_whole(json, value.mv_size) ? NULL : "a config is damaged";
 }
 
+static const char *check_note(const checker *c, const parts *p, MDB_val value) {
+  return check_json(c, p, value) == NULL ? NULL : "a note is damaged";
+}
+
 static const char *check_entry(const checker *c, const parts *p, MDB_val value) {
   lc_entry entry;
   (void)c;
@@ -200,6 +204,7 @@ static const struct {
   [LC_TABLE_COUNTERS] = { "counters", check_counter },
   [LC_TABLE_UNCHANGED] = { "unchanged", check_entry },
   [LC_TABLE_UNCHANGED_BY_COMPANY] = { "unchanged_by_company", check_unchanged_by_company },
+  [LC_TABLE_NOTES] = { "notes", check_note },
 };
 
 static void check_record(checker *c, checks *check, MDB_val key, MDB_val value) {

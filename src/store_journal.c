@@ -231,8 +231,8 @@ static lc_status write_answer(lc_writer *w, lc_write *write, lc_error *error) {
   return lc_close_question(w, &question, &write->entry, write->entry.at, error);
 }
 
-lc_status lc_store_write(lc_store *store, lc_text tenant, lc_write *writes, size_t count, double now,
-                         double deadline, lc_error *error) {
+lc_status lc_store_write(lc_store *store, lc_text tenant, lc_write *writes, size_t count, const lc_note *note,
+                         double now, double deadline, lc_error *error) {
   lc_writer w = { .store = store, .tenant = lc_key_of(tenant), .now = now, .deadline = deadline };
   lc_status status = lc_writer_begin(&w, error);
   if (status != LC_OK)
@@ -240,7 +240,11 @@ lc_status lc_store_write(lc_store *store, lc_text tenant, lc_write *writes, size
   for (size_t i = 0; i < count && status == LC_OK; i++) {
     writes[i].result = LC_WRITTEN;
     status = writes[i].is_answer ? write_answer(&w, &writes[i], error) : write_event(&w, &writes[i], error);
+    if (status == LC_OK && note != NULL && writes[i].result != LC_WRITTEN)
+      status = lc_fail(error, LC_CONFLICT, "a company has been changed meanwhile");
   }
+  if (status == LC_OK && note != NULL)
+    status = lc_writer_fail(&w, lc_put_note(&w, note), error);
   return lc_writer_end(&w, status, error);
 }
 

@@ -3,7 +3,9 @@
 local argparse = require "argparse"
 local config = require "leadcat.config"
 local core = require "leadcat.core"
+local input = require "leadcat.input"
 local leadcat = require "leadcat"
+local options_of = require "leadcat.options"
 
 local arguments = {}
 
@@ -71,6 +73,14 @@ local function to_count(text)
     return math.floor(count)
   end
   return nil, ("--limit: an integer from 0 expected, got '%s'"):format(text)
+end
+
+local function to_entry(text)
+  local number = text:find "^%d+$" and tonumber(text)
+  if number and number >= 1 and number <= 2 ^ 53 then
+    return number
+  end
+  return nil, ("a number expected, got '%s'"):format(text)
 end
 
 local function new_parser()
@@ -164,6 +174,28 @@ local function new_parser()
     .. "nobody has it open.")
   compact:argument("destination", "The directory of the copy; it must not have a store yet.")
   add_path(compact, true)
+
+  local history = parser:command("history", "List the changes of companies, and what was asked, newest first.")
+  add_path(history, true)
+  history:option("--company", "Only those of this company."):argname "COMPANY"
+  history:option("--run", "Only those of this replay, backfill or undo."):argname "ID"
+  history:option("--since", "Only of events since then: a date, or seconds since 1970."):argname("TIME")
+    :convert(input.time)
+  history:option("--limit", "At most so many, up to 1000."):argname("N"):default "100":convert(to_limit)
+  history:option("--after", "Go on behind this entry."):argname("ENTRY"):convert(to_entry)
+  add_output(history)
+
+  local undo = parser:command("undo", "Take changes back: one entry, a whole run, or what one revision of the config "
+    .. "has changed. What has been changed since is left as it is, and listed; then the exit status is 1.")
+  undo:argument("entry", "One entry's number."):args("?"):convert(to_entry)
+  add_path(undo, true)
+  undo:option("--run", "All that this replay, backfill or undo has changed."):argname "ID"
+  undo:option("--revision", "All that this revision of the config has changed."):argname("N"):convert(to_entry)
+  undo:option("--since", "With --revision: only what was written since then, a date or seconds since 1970.")
+    :argname("TIME"):convert(input.time)
+  undo:option("--until", "With --revision: only what was written until then."):argname("TIME"):convert(input.time)
+  undo:flag("--preview", "With --run or --revision: say what would be undone; write nothing.")
+  add_output(undo)
   return parser
 end
 
@@ -178,9 +210,24 @@ local function simulate_problem(args)
   end
 end
 
+local function undo_problem(args)
+  local named = (args.entry and 1 or 0) + (args.run and 1 or 0) + (args.revision and 1 or 0)
+  if named ~= 1 then
+    return "one of ENTRY, --run ID and --revision N is needed"
+  elseif args.preview and args.entry then
+    return "--preview goes with --run or --revision"
+  elseif (args.since or args["until"]) and not args.revision then
+    return "--since and --until go with --revision"
+  end
+end
+
 -- What argparse cannot check: nil, or what is wrong.
 local function usage_problem(args)
-  if (args.command == "check" or args.command == "simulate") and not (args.config_file or args.path) then
+  if args.run and not options_of.run.fits(args.run) then
+    return "--run: " .. options_of.run.what
+  elseif args.command == "undo" then
+    return undo_problem(args)
+  elseif (args.command == "check" or args.command == "simulate") and not (args.config_file or args.path) then
     return "--config FILE or --path DIR is needed"
   elseif args.command == "simulate" and simulate_problem(args) then
     return simulate_problem(args)

@@ -10,6 +10,7 @@ local input = require "leadcat.input"
 local json = require "leadcat.json"
 local leadcat = require "leadcat"
 local report_page = require "leadcat.render.report"
+local run_of = require "leadcat.run"
 local simulate = require "leadcat.simulate"
 local text = require "leadcat.text"
 
@@ -404,7 +405,7 @@ end
 
 local function handle_batch(engine, batch, run)
   add_companies(engine, batch, run.start, run.touched)
-  local outcomes = must(engine:handle_many(batch))
+  local outcomes = must(run.engine:handle_many(batch))
   for i, outcome in ipairs(outcomes) do
     simulate.count(run.report, batch[i].trigger, outcome_name(outcome))
   end
@@ -440,10 +441,16 @@ end
 function commands.replay(args)
   return with_store(args, false, function(engine)
     local cfg = must(engine:config())
-    local run = { report = simulate.new_report(), touched = {}, start = start_category(cfg, args.start_category) }
+    local start = start_category(cfg, args.start_category)
+    local record = must(run_of.begin(engine, { kind = "replay" }))
+    local run = {
+      engine = run_of.engine(engine, record.run), report = simulate.new_report(), touched = {}, start = start,
+    }
+    run.report.run = record.run
     local next_event, finish = events_of(args)
     local message = handle_all(engine, next_event, run)
     local bad = finish()
+    must(run_of.finish(engine, record))
     simulate.count_companies(run.report, cfg, args.language, function(_, key)
       local company
       key, company = next(run.touched, key)
@@ -451,7 +458,7 @@ function commands.replay(args)
     end)
     run.report.bad_lines = args.keep_going and bad or nil
     if message then
-      fail("%s (the %s events before it are handled)", message, text.number(run.report.events))
+      fail("%s (the %s events before it are handled, as run %s)", message, text.number(run.report.events), record.run)
     end
     print_report(args, run.report)
     return 0
@@ -501,6 +508,102 @@ function commands.explain(args)
       print_why(cfg, found, args.language)
     end
     return 0
+  end)
+end
+
+-- Looking back ----------------------------------------------------------------------------------------------------------
+
+-- A function that gives a category's name.
+local function namer(engine)
+  local cfg = must(engine:config())
+  return function(id)
+    local category = config.find(cfg.categories, id)
+    return category and config.name(category, engine.language) or ("#%s"):format(tostring(id))
+  end
+end
+
+local function shown_actor(who)
+  return who and tostring(who.name or who.id or "") or ""
+end
+
+local function history_rows(entries, name)
+  local rows = { { "entry", "time", "company", "rule", "from", "to", "status", "by", "run" } }
+  for _, entry in ipairs(entries) do
+    rows[#rows + 1] = {
+      ("%d"):format(entry.entry), os.date("!%Y-%m-%d %H:%M:%S", math.floor(entry.at)), tostring(entry.company),
+      entry.rule, name(entry.from), name(entry.to), entry.undoes and entry.status .. " (undo)" or entry.status,
+      shown_actor(entry.actor), entry.run or "",
+    }
+  end
+  return rows
+end
+
+function commands.history(args)
+  return with_store(args, false, function(engine)
+    local entries, after = engine:history {
+      company = args.company, run = args.run, since = args.since, limit = args.limit, after = args.after,
+    }
+    must(entries, after)
+    if args.json then
+      print_json(json.array(entries))
+    elseif #entries == 0 then
+      print "no entries"
+    else
+      io.write(text.table(history_rows(entries, namer(engine))))
+    end
+    if after and not args.json then
+      print(("older ones: --after %d"):format(after))
+    end
+    return 0
+  end)
+end
+
+local function print_undone(engine, args, result)
+  local name, rows = namer(engine), { { "entry", "company", "from", "to", "" } }
+  for _, undone in ipairs(result.undone) do
+    rows[#rows + 1] = {
+      ("%d"):format(undone.entry), tostring(undone.company), name(undone.from), name(undone.to),
+      args.preview and "would be undone" or "undone",
+    }
+  end
+  for _, refused in ipairs(result.refused) do
+    rows[#rows + 1] = { ("%d"):format(refused.entry), tostring(refused.company), "", "", "refused: " .. refused.why }
+  end
+  if #rows > 1 then
+    io.write(text.table(rows), "\n")
+  end
+  print(("%s %s, %s refused"):format(text.number(#result.undone), args.preview and "would be undone" or "undone",
+    text.number(#result.refused)))
+  if result.run then
+    print(("leadcat undo --path %s --run %s takes that back"):format(args.path, result.run))
+  end
+end
+
+local function undo_one(engine, args)
+  local outcome = must(engine:undo(args.entry, { actor = actor() }))
+  if args.json then
+    print_json(outcome)
+  else
+    local name = namer(engine)
+    print(("%s: from %s to %s, entry %d"):format(outcome.status, name(outcome.from), name(outcome.to), outcome.entry))
+  end
+  return outcome.status == "updated" and 0 or 1
+end
+
+function commands.undo(args)
+  return with_store(args, false, function(engine)
+    if args.entry then
+      return undo_one(engine, args)
+    end
+    local result = must(engine:undo({
+      run = args.run, revision = args.revision, since = args.since, ["until"] = args["until"], preview = args.preview,
+    }, { actor = actor() }))
+    if args.json then
+      print_json(result)
+    else
+      print_undone(engine, args, result)
+    end
+    return #result.refused == 0 and 0 or 1
   end)
 end
 
@@ -560,11 +663,7 @@ local function answer_of(engine, args)
 end
 
 local function told(engine, outcome, company)
-  local cfg = must(engine:config())
-  local function name(id)
-    local category = config.find(cfg.categories, id)
-    return category and config.name(category, engine.language) or ("#%s"):format(tostring(id))
-  end
+  local name = namer(engine)
   if outcome.status == "updated" then
     return ("updated: %s is now in %s (was %s)"):format(company, name(outcome.to), name(outcome.from))
   elseif outcome.status == "declined" then

@@ -196,7 +196,7 @@ end
 ---@return string? message
 ---@return string? code
 local function new_item(self, event, decided)
-  local ok, details = pcall(journal.details, event)
+  local ok, details = pcall(journal.details, event, self._run)
   if not ok then
     return nil, "the event's actor, sale or contact cannot be kept: " .. details, "invalid"
   end
@@ -325,15 +325,16 @@ end
 
 --- Steps 6 and 7: writes the jobs down in one transaction, and has the host make its changes. `outcomes[i]` stays nil for a job that was not written, because its event
 -- was written before, its company is busy, or has changed since the event was decided.
+---@param note? {name: string, text: string} goes into the same transaction: then all are written, or none
 ---@return table<integer, leadcat.Outcome>? outcomes by the jobs' index
 ---@return string? message
----@return string? code
-function handle.write(self, jobs)
+---@return string? code `conflict`: with a note, one could not be written
+function handle.write(self, jobs, note)
   local applying, places, flight = {}, {}, nil
   local me = coroutine.running()
-  local ok, message, code = gather.write(self, "write", items_of(jobs), function(items)
+  local ok, message, code = gather.write(self, note and "note" .. note.name or "write", items_of(jobs), function(items)
     local now = self:_now()
-    return self._store:write(self._tenant, items, now, now + apply.CLAIM_SECONDS + #items)
+    return self._store:write(self._tenant, items, now, now + apply.CLAIM_SECONDS + #items, note)
   end, function()
     for i, job in ipairs(jobs) do
       if job.item.result == "written" and job.item.status == "applying" then
@@ -403,14 +404,14 @@ end
 
 -- In the core --------------------------------------------------------------------------------------------------------
 
--- What is kept for display of the events from the place `first` on, by place; nil when there is nothing. What cannot be
--- kept is left to `new_item`, which says so.
-local function details_of(events, first)
+-- What is kept of the events from the place `first` on, for display and of their run, by place; nil when there is nothing.
+-- What cannot be kept is left to `new_item`, which says so.
+local function details_of(events, first, run)
   local details
   for i = first, #events do
     local event = events[i]
-    if type(event) == "table" and (event.actor or event.sale or event.contact) then
-      local ok, text = pcall(journal.details, event)
+    if type(event) == "table" and (run or event.actor or event.sale or event.contact) then
+      local ok, text = pcall(journal.details, event, run)
       details = details or {}
       details[i] = ok and text or nil
     end
@@ -454,8 +455,11 @@ local function handle_in_core(self, events, may_write)
   if not self.host.embedded or self.host.licensed or #self._hooks.guard > 0 then
     return outcomes
   end
-  local ok, message, code = go_on_in_core(self, events, outcomes, may_write and {})
-  local details = ok and may_write and details_of(events, #outcomes + 1)
+  local ok, message, code = true, nil, nil
+  if not self._run then -- of which there is something to keep of every event
+    ok, message, code = go_on_in_core(self, events, outcomes, may_write and {})
+  end
+  local details = ok and may_write and details_of(events, #outcomes + 1, self._run)
   if details then
     local _
     _, message, code = go_on_in_core(self, events, outcomes, details)

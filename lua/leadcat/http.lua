@@ -50,6 +50,7 @@ local ROUTES = {
   ["/api/confirmations"] = { GET = { api.confirmations, "view" } },
   ["/api/confirmations/count"] = { GET = { api.count, "view" } },
   ["/api/history"] = { GET = { api.history, "view" } },
+  ["/api/undo"] = { POST = { api.undo_many, "undo" } },
   ["/metrics"] = { GET = { api.metrics, "view" } },
   ["/health"] = { open = true, GET = { api.health } },
 }

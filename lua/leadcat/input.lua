@@ -53,6 +53,18 @@ local function iso_time(text)
   return at and ahead(zone) and json.integer(at - ahead(zone) + tonumber("0" .. fraction))
 end
 
+--- Seconds since 1970 of a date, or date and time, in the form of ISO 8601, or of a number of seconds.
+---@param text string
+---@return number? at
+---@return string? problem
+function input.time(text)
+  local at = tonumber(text:match "^%d+%.?%d*$") or iso_time(text)
+  if not at then
+    return nil, ("%s is not %s"):format(show(text), ISO)
+  end
+  return at
+end
+
 -- A function that reads the dates of a file. It remembers some, since exports repeat their days.
 local function dates(format)
   local expected = format and ("a date of the form %s"):format(format) or ISO

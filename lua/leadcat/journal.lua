@@ -2,6 +2,7 @@
 
 local config = require "leadcat.config"
 local json = require "leadcat.json"
+local platform = require "leadcat.platform"
 
 local journal = {}
 
@@ -51,11 +52,12 @@ end
 
 --- What is kept of an event for display, as JSON; nil when there is nothing.
 ---@param event leadcat.Event or {actor, undoes}
+---@param run? string the id of the run that it belongs to
 ---@return string? details
-function journal.details(event)
-  if event.actor or event.sale or event.contact or event.undoes then
+function journal.details(event, run)
+  if event.actor or event.sale or event.contact or event.undoes or run then
     return json.encode {
-      actor = journal.actor(event.actor), sale = event.sale, contact = event.contact, undoes = event.undoes,
+      actor = journal.actor(event.actor), sale = event.sale, contact = event.contact, undoes = event.undoes, run = run,
     }
   end
 end
@@ -107,10 +109,24 @@ function journal.entry(stored, tenant)
   }
 end
 
--- Whether an entry takes back another. Details are read only where they may say so: this is on every event's way.
-local function is_undo(stored)
+-- What the details of an entry say of one thing. They are read only where they may: this is on every event's way.
+local function detail(stored, name)
   local details = stored.details
-  return details and details:find('"undoes":', 1, true) and json.decode(details).undoes ~= nil
+  return details and details:find('"' .. name .. '":', 1, true) and json.decode(details)[name] or nil
+end
+
+--- The entry that an entry takes back, if it does.
+---@param stored table as the store gives it
+---@return integer? entry
+function journal.undoes(stored)
+  return detail(stored, "undoes")
+end
+
+--- The run that an entry belongs to, if any.
+---@param stored table as the store gives it
+---@return string? id
+function journal.run(stored)
+  return detail(stored, "run")
 end
 
 --- The outcome that an entry stands for. An entry that is still `applying` has not succeeded yet: `failed`.
@@ -120,7 +136,7 @@ function journal.outcome(stored)
   return {
     status = stored.status == "applying" and "failed" or stored.status,
     action = stored.action,
-    reason = is_undo(stored) and "undo" or "matched",
+    reason = journal.undoes(stored) and "undo" or "matched",
     from = stored.from,
     to = stored.to,
     rule = config.rule_key(stored.trigger, stored.lead_status),
@@ -129,6 +145,39 @@ function journal.outcome(stored)
     entry = stored.entry,
     error = stored.error,
   }
+end
+
+local FEW, MANY = 10, 1000 -- entries of the first page, where it is not said, and of the largest
+
+local function read_page(self, company, after, size)
+  return self._store:history(self._tenant, company, nil, after, size)
+end
+
+--- Goes through the journal, newest first.
+---@param self leadcat.Engine
+---@param company? string its text; without it through everybody's
+---@param after? integer an entry, to begin behind it
+---@param size? integer how many entries are likely to be looked at
+---@param read? fun(self: leadcat.Engine, company?: string, after?: integer, size: integer): table[]?, string?, string? reads a page, where there is more to go through than entries
+---@return fun(): table?, string?, string? next the next entry, as the store gives it; nil at the end; nil, message, code
+function journal.walk(self, company, after, size, read)
+  local page, place, more = nil, 0, true
+  size = size or FEW
+  return function()
+    place = place + 1
+    if more and place > #(page or {}) then
+      if page then
+        platform.give_way()
+      end
+      local entries, message, code = (read or read_page)(self, company, after, size)
+      if not entries then
+        return nil, message, code
+      end
+      page, place, more, size = entries, 1, #entries == size, math.min(size * 2, MANY)
+      after = more and page[#page].entry or nil
+    end
+    return page[place]
+  end
 end
 
 return journal

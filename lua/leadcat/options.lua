@@ -51,6 +51,9 @@ end)
 options.id = options.kind("a string or an integer", function(value)
   return type(value) == "string" or type(value) == "number"
 end)
+options.run = options.kind("a run's id: 1 to 60 letters, digits, and . _ : -", function(value)
+  return type(value) == "string" and #value <= 60 and value:find "^[%w._:-]+$" ~= nil
+end)
 
 local PAGE, LONGEST_PAGE = 100, 1000
 
@@ -74,6 +77,21 @@ local function shown(value)
   return (type(value) == "string" and "'%s'" or "%s"):format(tostring(value):sub(1, 60))
 end
 
+--- What is wrong with the given options, in one sentence; nil when each is known and fits.
+---@param given table
+---@param known table<string, leadcat.Option>
+---@return string? problem
+function options.problem(given, known)
+  for name, value in pairs(given) do
+    local option = known[name]
+    if not option then
+      return ("unknown option '%s' (there are %s)"):format(tostring(name):sub(1, 60), names_of(known))
+    elseif not option.fits(value) then
+      return ("option '%s': %s expected, got %s"):format(name, option.what, shown(value))
+    end
+  end
+end
+
 --- Raises, on behalf of the caller's caller, unless each of the given options is known and fits.
 ---@param given? table
 ---@param known table<string, leadcat.Option>
@@ -86,13 +104,9 @@ function options.check(given, known, prefix)
   elseif type(given) ~= "table" then
     error(("%sa table of options expected, got %s"):format(prefix, type(given)), 3)
   end
-  for name, value in pairs(given) do
-    local option = known[name]
-    if not option then
-      error(("%sunknown option '%s' (there are %s)"):format(prefix, tostring(name), names_of(known)), 3)
-    elseif not option.fits(value) then
-      error(("%soption '%s': %s expected, got %s"):format(prefix, name, option.what, shown(value)), 3)
-    end
+  local problem = options.problem(given, known)
+  if problem then
+    error(prefix .. problem, 3)
   end
   return given
 end

@@ -5,7 +5,7 @@ local config = require "leadcat.config"
 local event_of = require "leadcat.event"
 local journal = require "leadcat.journal"
 local options_of = require "leadcat.options"
-local platform = require "leadcat.platform"
+local run = require "leadcat.run"
 local unchanged = require "leadcat.unchanged"
 
 local search = {}
@@ -37,7 +37,7 @@ local DETAILS = {
   actor = function(entry, actor)
     return entry.actor ~= nil and (event_of.key(entry.actor.id) == actor or entry.actor.name == actor)
   end,
-  run = function(entry, run) return entry.run == run end,
+  run = function(entry, id) return entry.run == id end,
 }
 
 -- The tests of the fields that are given; nil when there is none of these.
@@ -61,36 +61,26 @@ local function passes(entry, tests)
   return true
 end
 
--- The entries behind `after`, newest first; with what came to nothing, if asked for.
-local function read(self, company, after, size, with_unchanged)
+-- A page of the journal with what came to nothing.
+local function read_with_unchanged(self, company, after, size)
   local entries, message, code = self._store:history(self._tenant, company, nil, after, size)
-  if not entries or not with_unchanged then
-    return entries, message, code
-  end
   local notes
-  notes, message, code = self._store:history(self._tenant, company, nil, after, size, true)
+  if entries then
+    notes, message, code = self._store:history(self._tenant, company, nil, after, size, true)
+  end
   return notes and unchanged.merge(entries, notes, size), message, code
 end
 
--- The same, one at each call; nil at the end, or nil, message, code.
-local function walk(self, company, after, size, with_unchanged)
-  local batch, place = nil, 0
-  return function()
-    place = place + 1
-    if not batch or place > #batch and #batch == size then
-      if batch then
-        after = batch[size].entry
-        platform.give_way()
-      end
-      local message, code
-      batch, message, code = read(self, company, after, size, with_unchanged)
-      if not batch then
-        return nil, message, code
-      end
-      place = 1
-    end
-    return batch[place]
+-- Where the entries of the query may be: from which on to go through them, and behind which one there are no more.
+---@return integer? after
+---@return integer? last
+local function bounds_of(self, query)
+  local record = query.run and options_of.run.fits(query.run) and run.read(self, query.run)
+  if not record then
+    return query.after
   end
+  local behind = record.last and record.last + 1
+  return query.after and behind and math.min(query.after, behind) or query.after or behind, record.after
 end
 
 --- A page of the journal, newest first.
@@ -104,11 +94,15 @@ end
 function search.page(self, query, company, actor)
   local stored, details = tests_of(query, STORED), tests_of({ actor = actor, run = query.run }, DETAILS)
   local limit, found, last = options_of.page(query.limit), {}, nil
-  local next_entry = walk(self, company, query.after, (stored or details) and BATCH or limit, query.unchanged)
+  local after, first = bounds_of(self, query)
+  local next_entry = journal.walk(self, company, after, (stored or details) and BATCH or limit,
+    query.unchanged and read_with_unchanged)
   for _ = 1, (stored or details) and SCAN or limit do
     local entry, message, code = next_entry()
-    if not entry then
-      return not code and found or nil, message, code
+    if code then
+      return nil, message, code
+    elseif not entry or first and entry.entry <= first then
+      return found
     end
     last = entry.entry
     entry = passes(entry, stored) and journal.entry(entry, self._tenant)

@@ -115,7 +115,8 @@ function text.report(report)
   for _, name in ipairs(by_count(report.categories)) do
     categories[#categories + 1] = { name, text.number(report.categories[name]) }
   end
-  return ("%s events, %s companies\n\n%s\n%s"):format(text.number(report.events), text.number(report.companies),
+  local run = report.run and (" (run %s)"):format(report.run) or ""
+  return ("%s events, %s companies%s\n\n%s\n%s"):format(text.number(report.events), text.number(report.companies), run,
     text.table(outcomes), text.table(categories))
 end
 

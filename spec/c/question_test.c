@@ -214,7 +214,7 @@ static lc_write question_of(const char *company, uint32_t n, double expires_at) 
 
 static lc_status ask_as(lc_store *store, lc_text of, const char *company, uint32_t n, double expires_at) {
   lc_write write = question_of(company, n, expires_at);
-  lc_status status = lc_store_write(store, of, &write, 1, now, now, NULL);
+  lc_status status = lc_store_write(store, of, &write, 1, NULL, now, now, NULL);
   return status == LC_OK && write.result != LC_WRITTEN ? LC_CONFLICT : status;
 }
 
@@ -230,7 +230,7 @@ static void ask_many(lc_store *store, uint32_t first, size_t count) {
     snprintf(names[i], sizeof names[i], "c%zu", first + i);
     writes[i] = question_of(names[i], first + (uint32_t)i, now + TTL);
   }
-  CHECK(lc_store_write(store, tenant, writes, count, now, now, NULL) == LC_OK);
+  CHECK(lc_store_write(store, tenant, writes, count, NULL, now, now, NULL) == LC_OK);
   free(writes);
   free(names);
 }
@@ -249,7 +249,7 @@ static lc_write answer_of(const char *company, uint32_t n, lc_entry_status statu
 static lc_status answer_at(lc_store *store, const char *company, uint32_t n, lc_entry_status status, double at,
                            lc_write_result *result, uint64_t *entry) {
   lc_write write = answer_of(company, n, status, CUSTOMER);
-  lc_status rc = lc_store_write(store, tenant, &write, 1, at, at + 30, NULL);
+  lc_status rc = lc_store_write(store, tenant, &write, 1, NULL, at, at + 30, NULL);
   *result = write.result;
   if (entry != NULL)
     *entry = write.entry.id;
@@ -325,7 +325,7 @@ static void test_answers(void) {
     ask(store, "Acme", 1);
     if (rows[i].stands == QUALIFIED)
       CHECK(lc_store_set_category(store, tenant, &acme, QUALIFIED, LEAD, NULL) == LC_OK);
-    CHECK(lc_store_write(store, tenant, &write, 1, now + 5, now + 35, NULL) == LC_OK && write.result == LC_WRITTEN);
+    CHECK(lc_store_write(store, tenant, &write, 1, NULL, now + 5, now + 35, NULL) == LC_OK && write.result == LC_WRITTEN);
     lc_confirmation question = read_question(store, 1);
     bool open = rows[i].state == LC_QUESTION_OPEN;
     if (!CHECK(question.state == rows[i].state && question.category == rows[i].category
@@ -353,7 +353,7 @@ static void test_answers_in_one_batch(void) {
     answer_of("Acme", 1, LC_ENTRY_UPDATED, CUSTOMER), answer_of("Acme", 1, LC_ENTRY_DECLINED, CUSTOMER),
     answer_of("Bolt", 2, LC_ENTRY_APPLYING, CUSTOMER), answer_of("Bolt", 2, LC_ENTRY_DECLINED, CUSTOMER),
   };
-  CHECK(lc_store_write(store, tenant, writes, 4, now + 5, now + 35, NULL) == LC_OK);
+  CHECK(lc_store_write(store, tenant, writes, 4, NULL, now + 5, now + 35, NULL) == LC_OK);
   CHECK(writes[0].result == LC_WRITTEN && writes[1].result == LC_ANSWERED);
   CHECK(writes[2].result == LC_WRITTEN && writes[3].result == LC_BUSY && writes[3].first == writes[2].entry.id);
   CHECK(is_in(store, 1, LC_QUESTION_ACCEPTED) && is_in(store, 2, LC_QUESTION_OPEN) && count_entries(store) == 4);
@@ -361,11 +361,11 @@ static void test_answers_in_one_batch(void) {
   /* One that answers nothing undoes all of its batch. */
   ask(store, "Coil", 3);
   lc_write wrong[] = { answer_of("Coil", 3, LC_ENTRY_DECLINED, CUSTOMER), answer_of("Coil", 99, LC_ENTRY_DECLINED, CUSTOMER) };
-  CHECK(lc_store_write(store, tenant, wrong, 2, now + 5, now + 35, NULL) == LC_NOT_FOUND);
+  CHECK(lc_store_write(store, tenant, wrong, 2, NULL, now + 5, now + 35, NULL) == LC_NOT_FOUND);
   CHECK(is_in(store, 3, LC_QUESTION_OPEN) && count_entries(store) == 5);
   CHECK(ask_as(store, text_of("other"), "Coil", 4, now + TTL) == LC_OK); /* another tenant's is none, either */
   wrong[0] = answer_of("Coil", 4, LC_ENTRY_DECLINED, CUSTOMER);
-  CHECK(lc_store_write(store, tenant, wrong, 1, now + 5, now + 35, NULL) == LC_NOT_FOUND);
+  CHECK(lc_store_write(store, tenant, wrong, 1, NULL, now + 5, now + 35, NULL) == LC_NOT_FOUND);
   lc_store_close(store);
 }
 
@@ -555,7 +555,7 @@ static void fill(lc_store *store) {
   for (uint32_t n = 0; n < LISTED; n++) {
     lc_write write = question_of(companies[n % 5], n, now + TTL);
     write.question.user = text_of(users[n % 3]);
-    CHECK(lc_store_write(store, tenant, &write, 1, now, now, NULL) == LC_OK);
+    CHECK(lc_store_write(store, tenant, &write, 1, NULL, now, now, NULL) == LC_OK);
     model[n].company = companies[n % 5];
     model[n].user = users[n % 3];
     model[n].entry = write.entry.id;

@@ -64,7 +64,7 @@ static lc_status create(lc_store *store, const char *name) {
 
 static lc_status write_one(lc_store *store, const char *company, const char *id, lc_entry_status status, uint64_t *entry) {
   lc_write write = event_of(company, id, status);
-  lc_status result = lc_store_write(store, tenant, &write, 1, now, now + 30, NULL);
+  lc_status result = lc_store_write(store, tenant, &write, 1, NULL, now, now + 30, NULL);
   if (entry != NULL)
     *entry = write.entry.id;
   return result == LC_OK && write.result != LC_WRITTEN ? LC_CONFLICT : result;
@@ -174,7 +174,7 @@ static void use_inherited(const inherited *from) {
   CHECK(save(store, 1) == LC_FORKED);
   CHECK(lc_store_config(store, tenant, 0, NULL) == LC_FORKED);
   CHECK(lc_store_revisions(store, tenant, NULL) == LC_FORKED);
-  CHECK(lc_store_write(store, tenant, &event, 1, now, now, NULL) == LC_FORKED);
+  CHECK(lc_store_write(store, tenant, &event, 1, NULL, now, now, NULL) == LC_FORKED);
   CHECK(lc_store_finish(store, tenant, &finish, 1, NULL) == LC_FORKED);
   CHECK(lc_store_claim(store, tenant, &company, false, now, now, &claim, NULL) == LC_FORKED);
   CHECK(lc_store_newest(store, tenant, &company, &newest, NULL) == LC_FORKED);
@@ -266,7 +266,7 @@ static void write_batch(lc_store *store, int number, int first) {
     writes[i] = event_of(companies[i], ids[i], LC_ENTRY_UPDATED);
   }
   CHECK(lc_store_create(store, tenant, created, BATCH, LEAD, &count, NULL) == LC_OK && count == BATCH);
-  CHECK(lc_store_write(store, tenant, writes, BATCH, now, now, NULL) == LC_OK);
+  CHECK(lc_store_write(store, tenant, writes, BATCH, NULL, now, now, NULL) == LC_OK);
   for (int i = 0; i < BATCH; i++) {
     lc_entry entry;
     CHECK(writes[i].result == LC_WRITTEN && writes[i].entry.status == LC_ENTRY_UPDATED);
@@ -377,7 +377,7 @@ static void grow(void *argument) {
     snprintf(company, sizeof company, "grown %d", i);
     lc_write write = event_of(company, company, LC_ENTRY_DECLINED);
     write.entry.details = (lc_text){ details, sizeof details };
-    CHECK(lc_store_write(store, tenant, &write, 1, now, now, NULL) == LC_OK);
+    CHECK(lc_store_write(store, tenant, &write, 1, NULL, now, now, NULL) == LC_OK);
   }
   lc_store_close(store);
 }

@@ -7,6 +7,7 @@ local options_of = require "leadcat.options"
 local request_of = require "leadcat.http.request"
 local response = require "leadcat.http.response"
 local search = require "leadcat.search"
+local undo = require "leadcat.undo"
 local url = require "leadcat.url"
 
 local api = {}
@@ -464,6 +465,31 @@ function api.undo(context)
     return response.redirect(context, ("/history?undone=%d"):format(outcome.entry))
   end
   return told(STATUS[outcome.status] or 200, outcome)
+end
+
+function api.undo_many(context)
+  local sent, code, message = request_of.json(context.request)
+  if sent == nil then
+    return response.problem(context, code, message)
+  end
+  local problem = type(sent) ~= "table" and "run or revision expected" or undo.problem(sent)
+  if problem then
+    return response.problem(context, "invalid", problem)
+  end
+  local result
+  result, message, code = context.engine:undo(sent, { actor = context.actor })
+  if not result then
+    return response.problem(context, code, message)
+  end
+  local kept = {}
+  for _, row in ipairs(result.refused) do
+    if row.code == "unavailable" then -- what a host said is for the operator to read
+      kept[#kept + 1], row.why = ("entry %s: %s"):format(tostring(row.entry), row.why), nil
+    end
+  end
+  local made = response.json(200, result)
+  made.log = kept[1] and table.concat(kept, "; ") or nil
+  return made
 end
 
 -- For operators --------------------------------------------------------------------------------------------------------
