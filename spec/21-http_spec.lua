@@ -354,6 +354,14 @@ describe("who may call what over HTTP:", function()
     end
   end)
 
+  it("an event cannot say which run it belongs to", function()
+    local site = new_site()
+    local sent = { trigger = "sale_won", company = new_company(site), run = "past" }
+    assert.equal(200, ask(site, "POST", "/leadcat/api/events", { as = "ann", json = sent }).status)
+    assert.is_nil(site.engine:history()[1].run)
+    site.engine:close()
+  end)
+
   it("an event of nobody's is not handled", function()
     local site = new_site()
     local company = new_company(site)

@@ -393,7 +393,7 @@ describe("undo of many", function()
       engine.host:create_many(COMPANIES, LEAD)
     end
     happen(engine, "lead_status_set", { company = "Bolt", lead_status = 5 })
-    local record = assert(run_of.begin(engine, { kind = "replay" }))
+    local record = assert(run_of.begin(engine, "replay"))
     local events = {}
     for _, trigger in ipairs { "sale_registered", "sale_won" } do
       for i = 1, trigger == "sale_won" and 3 or 4 do

@@ -1,9 +1,12 @@
 /* The module leadcat.core: what leadcat's Lua needs from C. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "checksum.h"
 #include "lua_convert.h"
 #include "lua_decide.h"
 #include "lua_journal.h"
@@ -37,6 +40,16 @@ static int l_random_id(lua_State *L) {
   if (status != LC_OK)
     return l_fail(L, status, &error);
   l_push_confirmation_id(L, id);
+  return 1;
+}
+
+/* core.checksum(text, before) -> 16 hex digits; `before` is the checksum of what comes before the text */
+static int l_checksum(lua_State *L) {
+  lc_text text = l_check_text(L, 1, SIZE_MAX);
+  uint64_t sum = lua_isnoneornil(L, 2) ? LC_CHECKSUM_START : strtoull(luaL_checkstring(L, 2), NULL, 16);
+  char digits[17];
+  snprintf(digits, sizeof digits, "%016llx", (unsigned long long)lc_checksum(sum, text.data, text.size));
+  lua_pushstring(L, digits);
   return 1;
 }
 
@@ -98,6 +111,7 @@ int luaopen_leadcat_core(lua_State *L) {
     { "now", l_now },
     { "sleep", l_sleep },
     { "random_id", l_random_id },
+    { "checksum", l_checksum },
     { "parse_time", l_parse_time },
     { NULL, NULL },
   };

@@ -92,8 +92,8 @@ static void set_result(lua_State *L, const lc_write *write) {
 }
 
 /* store:write(tenant, items, now, deadline, note or nil) -> true. Each item gets `result` (a result_names),
- * `entry` (its own, or the one in the way) and its final `status`. With a note {name=, text=} (JSON) all are
- * written, or none: nil, message, "conflict". */
+ * `entry` (its own, or the one in the way) and its final `status`. With a note {name=, before=, text=} (JSON)
+ * all are written, or none: nil, message, "conflict". */
 static int l_write(lua_State *L) {
   lc_error error;
   lc_store *store = l_check_open(L);
@@ -103,7 +103,8 @@ static int l_write(lua_State *L) {
   size_t count = lua_rawlen(L, 3);
   lc_note note = { .name = { NULL, 0 } };
   if (!lua_isnoneornil(L, 6))
-    note = (lc_note){ l_text_field(L, 6, "name", LC_NOTE_MAX), l_text_field(L, 6, "text", UINT32_MAX) };
+    note = (lc_note){ l_text_field(L, 6, "name", LC_NOTE_MAX), l_text_field(L, 6, "before", UINT32_MAX),
+                      l_text_field(L, 6, "text", UINT32_MAX) };
   lc_write *writes = lua_newuserdata(L, (count + 1) * sizeof *writes);
   for (size_t i = 0; i < count; i++) {
     lua_rawgeti(L, 3, (int)i + 1);

@@ -2,18 +2,13 @@
 
 #include <string.h>
 
+#include "checksum.h"
+
 /* The checksum covers everything behind the field itself. */
 static const size_t checked_from = offsetof(lc_ruleset, checksum) + sizeof(uint64_t);
 
-static uint64_t fnv1a(const unsigned char *bytes, size_t size) {
-  uint64_t hash = UINT64_C(14695981039346656037);
-  for (size_t i = 0; i < size; i++)
-    hash = (hash ^ bytes[i]) * UINT64_C(1099511628211);
-  return hash;
-}
-
 static uint64_t checksum(const lc_ruleset *ruleset) {
-  return fnv1a((const unsigned char *)ruleset + checked_from, ruleset->size - checked_from);
+  return lc_checksum(LC_CHECKSUM_START, (const unsigned char *)ruleset + checked_from, ruleset->size - checked_from);
 }
 
 /* The slots of one who builds: his to write to. */

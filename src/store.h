@@ -121,14 +121,16 @@ typedef struct lc_write {
   uint64_t first;           /* out, for LC_DUPLICATE and LC_BUSY */
 } lc_write;
 
-/* How far a run of many events has come: JSON, in place of what was noted by this name before. */
+/* How far a run of many events has come. */
 typedef struct lc_note {
-  lc_text name; /* 1 ... LC_NOTE_MAX bytes */
-  lc_text text;
+  lc_text name;   /* 1 ... LC_NOTE_MAX bytes */
+  lc_text before; /* what is noted by this name now; empty: nothing */
+  lc_text text;   /* JSON, to be noted in its place */
 } lc_note;
 
 /* Writes all of them in one transaction, in order, at the time `now`. With a note, which goes into the
- * same transaction, it is all or nothing: LC_CONFLICT when one of the results is not LC_WRITTEN. */
+ * same transaction, it is all or nothing: LC_CONFLICT when one of the results is not LC_WRITTEN, or the
+ * note is not what it was. */
 lc_status lc_store_write(lc_store *store, lc_text tenant, lc_write *writes, size_t count, const lc_note *note,
                          double now, double deadline, lc_error *error);
 

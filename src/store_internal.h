@@ -85,8 +85,8 @@ lc_status lc_writer_fail(const lc_writer *w, int rc, lc_error *error);
 uint64_t lc_next_entry(lc_writer *w);
 int lc_put_new_entry(lc_writer *w, const lc_entry *entry);
 
-/* Puts a note in the place of the one by its name. */
-int lc_put_note(const lc_writer *w, const lc_note *note);
+/* Puts a note in the place of the one before it. LC_CONFLICT when that is another. */
+lc_status lc_put_note(const lc_writer *w, const lc_note *note, lc_error *error);
 
 /* How many entries the tenant's journal has. */
 int lc_get_count(const lc_writer *w, uint64_t *count);

@@ -244,7 +244,7 @@ lc_status lc_store_write(lc_store *store, lc_text tenant, lc_write *writes, size
       status = lc_fail(error, LC_CONFLICT, "a company has been changed meanwhile");
   }
   if (status == LC_OK && note != NULL)
-    status = lc_writer_fail(&w, lc_put_note(&w, note), error);
+    status = lc_put_note(&w, note, error);
   return lc_writer_end(&w, status, error);
 }
 

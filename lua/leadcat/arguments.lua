@@ -34,7 +34,7 @@ local function add_events(command)
     { "--closed", "its column of the date when the sale was won or lost" },
     { "--stage", "its column of the stage" },
     { "--actor", "its column of who registers and closes the sale" },
-    { "--sale", "its column of the sale's id; a sale is then handled once, however often it is replayed" },
+    { "--sale", "its column of the sale's id; a sale is then handled once, however often" },
   } do
     command:option(option[1], "With --opportunities: " .. option[2] .. "."):argname "COLUMN"
   end
@@ -83,6 +83,14 @@ local function to_entry(text)
   return nil, ("a number expected, got '%s'"):format(text)
 end
 
+local function to_rate(text)
+  local rate = tonumber(text)
+  if rate and rate > 0 and rate < math.huge then
+    return rate
+  end
+  return nil, ("--rate: a positive number expected, got '%s'"):format(text)
+end
+
 local function new_parser()
   local parser = argparse("leadcat", "Keeps a CRM's company categories right by itself.")
     :epilog "Exit status: 0 done, 1 a failed run, 2 wrong usage."
@@ -118,6 +126,21 @@ local function new_parser()
   add_path(replay, true)
   add_events(replay)
   add_output(replay)
+
+  local backfill = parser:command("backfill", "Apply the rules to the past: handle the events of a file in the order "
+    .. "of their dates, with the companies kept in the store. What was interrupted goes on where it was, when the same "
+    .. "is done again.")
+  add_path(backfill, true)
+  add_events(backfill)
+  backfill:option("--confirm", "What becomes of rules that ask: skip leaves the company as it is and counts it (the "
+    .. "default, as old questions would flood the inbox), ask puts the question into the inbox now, accept makes the "
+    .. "change."):argname("skip|ask|accept"):default "skip":choices { "skip", "ask", "accept" }
+  backfill:flag("--preview", "Say what would be done; write nothing.")
+  backfill:option("--rate", "At most so many events a second."):argname("N"):convert(to_rate)
+  backfill:option("--run", "The id of the run: a new one, or one that was interrupted, which goes on then, with the "
+    .. "same file and options. Without it the last run of the same file and options goes on where it was "
+    .. "interrupted, and nothing is done where it is finished and the config is the same."):argname "ID"
+  add_output(backfill)
 
   local simulation = parser:command("simulate", "Say what a config would do with the events of a file, or what it "
     .. "would do otherwise than another; writes nothing.")
@@ -237,7 +260,9 @@ local function usage_problem(args)
     return "one of --accept, --category NAME and --decline is needed"
   elseif args.command == "explain" and not args.trigger and (args.lead_status or args.category) then
     return "--lead-status and --category need --trigger"
-  elseif args.command ~= "replay" and args.command ~= "simulate" then
+  elseif args.command == "backfill" and args.preview and args.run then
+    return "--preview is of no run: --run is not needed"
+  elseif args.command ~= "replay" and args.command ~= "simulate" and args.command ~= "backfill" then
     return nil
   end
   args.events = args.events or args.file

@@ -131,15 +131,15 @@ local function is_terminal()
 end
 
 -- A function to be called with the number of events done. It draws a bar to stderr when that is a terminal and a second has
--- gone by, at most once a second; `done` wipes the line.
-local function progress(events, size)
-  local terminal, begun, next_look, shown = is_terminal(), os.time(), STEP, false
+-- gone by, at most once a second, after so many events; `done` wipes the line.
+local function progress(events, size, step)
+  local terminal, begun, next_look, shown = is_terminal(), os.time(), step, false
   local last = begun
   local function show(count)
     if not terminal or count < next_look then
       return
     end
-    next_look = count + STEP
+    next_look = count + step
     local now = os.time()
     if now == last then
       return
@@ -169,7 +169,7 @@ end
 
 local function open_events(args)
   local path = args.opportunities or args.events
-  local file = open_file(path)
+  local file = args.file_of_events or open_file(path)
   if args.opportunities then
     return input.opportunities(file, {
       company = args.company, created = args.created, closed = args.closed, stage = args.stage, won = args.won,
@@ -182,12 +182,12 @@ local function open_events(args)
   return input.events(file, { format = format, date_format = args.date_format }), path, size_of(file)
 end
 
--- The events of the files, as an iterator, a function that ends it, and a faster way beside the iterator (`feed` of
--- leadcat.input). A bad line ends the run, unless the user said to keep going.
+-- The events of the files, as an iterator, a function that ends it, a faster way beside the iterator (`feed` of
+-- leadcat.input), and what reads them. A bad line ends the run, unless the user said to keep going.
 local function events_of(args)
   local events, path, size = open_events(args)
   local bad, count, where, message, code = 0, 0, nil, nil, nil
-  local show, done = progress(events, size)
+  local show, done = progress(events, size, STEP)
   local function complain(line, problem)
     local told = ("%s:%s: %s"):format(path, line or "?", problem)
     if not args.keep_going or code == "io" or events.failed then
@@ -239,7 +239,7 @@ local function events_of(args)
     end
     return bad
   end
-  return next_event, finish, feed
+  return next_event, finish, feed, events
 end
 
 -- Commands ------------------------------------------------------------------------------------------------------------
@@ -381,13 +381,6 @@ function commands.simulate(args)
   return 0
 end
 
--- What an outcome counts as in a report: the action for what matched, else the reason, else how it ended.
-local ENDED = { updated = "update", awaiting_confirmation = "confirm" }
-
-local function outcome_name(outcome)
-  return ENDED[outcome.status] or outcome.status == "unchanged" and outcome.reason or outcome.status
-end
-
 -- Adds the companies of a batch that the store has not got, in the start category. `touched` gathers all.
 local function add_companies(engine, batch, start, touched)
   local new = {}
@@ -407,7 +400,7 @@ local function handle_batch(engine, batch, run)
   add_companies(engine, batch, run.start, run.touched)
   local outcomes = must(run.engine:handle_many(batch))
   for i, outcome in ipairs(outcomes) do
-    simulate.count(run.report, batch[i].trigger, outcome_name(outcome))
+    simulate.count(run.report, batch[i].trigger, simulate.outcome_name(outcome))
   end
 end
 
@@ -442,7 +435,7 @@ function commands.replay(args)
   return with_store(args, false, function(engine)
     local cfg = must(engine:config())
     local start = start_category(cfg, args.start_category)
-    local record = must(run_of.begin(engine, { kind = "replay" }))
+    local record = must(run_of.begin(engine, "replay"))
     local run = {
       engine = run_of.engine(engine, record.run), report = simulate.new_report(), touched = {}, start = start,
     }
@@ -507,6 +500,96 @@ function commands.explain(args)
     else
       print_why(cfg, found, args.language)
     end
+    return 0
+  end)
+end
+
+-- Backfill --------------------------------------------------------------------------------------------------------------
+
+local BLOCK = 64 * 1024 -- bytes
+
+-- Standard input as a file that can be read twice.
+local function copy_of_input()
+  local file = must(io.tmpfile())
+  for block in function() return io.stdin:read(BLOCK) end do
+    must(file:write(block))
+  end
+  must(file:seek "set")
+  return file
+end
+
+-- What tells the events from those of another file, and of this one read otherwise.
+local function source_of(args)
+  local path, size, sum = args.opportunities or args.events, 0, nil
+  local file = path == "-" and copy_of_input() or open_file(path)
+  for block in function() return file:read(BLOCK) end do
+    size, sum = size + #block, core.checksum(block, sum)
+  end
+  must(file:seek "set")
+  args.file_of_events = file
+  local words = { ("%s bytes, checksum %s"):format(text.number(size), sum or "of none") }
+  for _, name in ipairs {
+    "format", "company", "created", "closed", "stage", "sale", "actor", "date_format", "keep_going", "won", "lost",
+  } do
+    local value = args[name]
+    value = type(value) == "table" and table.concat(value, ",") or value
+    words[#words + 1] = value and value ~= "" and ("%s=%s"):format(name, tostring(value)) or nil
+  end
+  return table.concat(words, " ")
+end
+
+-- The events of a file that need not be in order, as an array; an export's as they are read. And what has their `total`.
+local function events_to_fill(args)
+  local next_event, finish, _, reader = events_of(args)
+  if args.opportunities then
+    return next_event, finish, reader
+  end
+  local events = {}
+  for event, message in next_event do
+    events[#events + 1] = event or fail("%s", message)
+  end
+  return events, finish, { total = #events }
+end
+
+local function backfill(engine, args)
+  local source = source_of(args)
+  local events, finish, counted = events_to_fill(args)
+  local show, done = progress(counted, nil, 1)
+  local report, message = engine:backfill(events, {
+    run = args.run, preview = args.preview, confirm = args.confirm, rate = args.rate, source = source,
+    start_category = args.start_category, actor = actor(), on_progress = show,
+    on_begin = function(id, before)
+      local where = before > 0 and (" goes on behind event %s"):format(text.number(before)) or ""
+      warn("run %s%s (interrupted, it goes on when the same is done again)", id, where)
+    end,
+  })
+  done()
+  local bad = finish()
+  must(report, message)
+  report.bad_lines = args.keep_going and bad or nil
+  return report
+end
+
+local function print_backfill(args, report)
+  if args.json then
+    return print_json(report)
+  elseif report.already then
+    print(("run %s is finished already: nothing was done (another --run does it again). What it has done:\n")
+      :format(report.run))
+  elseif args.preview then
+    print "what would be done:\n"
+  elseif report.resumed then
+    print(("went on behind event %s\n"):format(text.number(report.resumed)))
+  end
+  io.write(text.backfill(report))
+  if not args.preview and report.companies > 0 then
+    print(("\nleadcat undo --path %s --run %s takes that back"):format(args.path, report.run))
+  end
+end
+
+function commands.backfill(args)
+  return with_store(args, false, function(engine)
+    print_backfill(args, backfill(engine, args))
     return 0
   end)
 end

@@ -4,6 +4,7 @@
 
 local apply = require "leadcat.apply"
 local as_text = require "leadcat.as_text"
+local backfill = require "leadcat.backfill"
 local compare = require "leadcat.compare"
 local confirmation = require "leadcat.confirmation"
 local core = require "leadcat.core"
@@ -43,12 +44,13 @@ local upkeep = require "leadcat.upkeep"
 ---@field handle_many fun(self: leadcat.Engine, events: leadcat.Event[]): leadcat.Outcome[]?, string?, string?
 ---@field explain fun(self: leadcat.Engine, event: leadcat.Event, options?: table): leadcat.Explanation?, string?, string?
 ---@field why fun(self: leadcat.Engine, company: string|integer, options?: table): leadcat.Why?, string?, string?
+---@field backfill fun(self: leadcat.Engine, events: leadcat.Event[]|function, options?: leadcat.Backfill): table?, string?, string?
 ---@field propose fun(self: leadcat.Engine, event: leadcat.Event): leadcat.View?, string?, string?
 ---@field confirmation fun(self: leadcat.Engine, id: string): leadcat.Confirmation?, string?, string?
 ---@field confirmations fun(self: leadcat.Engine, query?: table): leadcat.Confirmation[]?, string?, string?
 ---@field resolve fun(self: leadcat.Engine, id: string, answer: table, options?: table): leadcat.Outcome?, string?, string?, leadcat.Confirmation?
 ---@field count_confirmations fun(self: leadcat.Engine, query?: table): integer?, string?, string?
----@field undo fun(self: leadcat.Engine, entry: integer, options?: table): leadcat.Outcome?, string?, string?
+---@field undo fun(self: leadcat.Engine, what: integer|table, options?: table): leadcat.Outcome|leadcat.Undone|nil, string?, string?
 ---@field retry fun(self: leadcat.Engine, entry: integer, options?: table): leadcat.Outcome?, string?, string?
 ---@field flush fun(self: leadcat.Engine): true?, string?, string?
 ---@field metrics fun(self: leadcat.Engine): string?, string?, string?
@@ -66,6 +68,7 @@ Engine.config, Engine.check, Engine.save = settings.config, settings.check, sett
 Engine.revisions, Engine.revert = settings.revisions, settings.revert
 Engine.handle, Engine.handle_many, Engine._report = handle.handle, handle.handle_many, handle.report
 Engine.explain, Engine.why = explain.explain, explain.why
+Engine.backfill = backfill.backfill
 Engine.recover, Engine.undo, Engine.retry = apply.recover, undo.undo, undo.retry
 Engine.flush, Engine.metrics = metrics.flush, metrics.metrics
 Engine.propose, Engine.resolve = question.propose, question.resolve

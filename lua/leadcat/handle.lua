@@ -332,7 +332,8 @@ end
 function handle.write(self, jobs, note)
   local applying, places, flight = {}, {}, nil
   local me = coroutine.running()
-  local ok, message, code = gather.write(self, note and "note" .. note.name or "write", items_of(jobs), function(items)
+  local together = note and tostring(note) or "write" -- what has a note goes with nothing else
+  local ok, message, code = gather.write(self, together, items_of(jobs), function(items)
     local now = self:_now()
     return self._store:write(self._tenant, items, now, now + apply.CLAIM_SECONDS + #items, note)
   end, function()

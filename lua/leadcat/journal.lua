@@ -109,24 +109,25 @@ function journal.entry(stored, tenant)
   }
 end
 
--- What the details of an entry say of one thing. They are read only where they may: this is on every event's way.
-local function detail(stored, name)
+-- What the details of an entry say of one thing, which is written like `mark`. They are read only where they may say it:
+-- this is on every event's way.
+local function detail(stored, name, mark)
   local details = stored.details
-  return details and details:find('"' .. name .. '":', 1, true) and json.decode(details)[name] or nil
+  return details and details:find(mark, 1, true) and json.decode(details)[name] or nil
 end
 
 --- The entry that an entry takes back, if it does.
 ---@param stored table as the store gives it
 ---@return integer? entry
 function journal.undoes(stored)
-  return detail(stored, "undoes")
+  return detail(stored, "undoes", '"undoes":')
 end
 
 --- The run that an entry belongs to, if any.
 ---@param stored table as the store gives it
 ---@return string? id
 function journal.run(stored)
-  return detail(stored, "run")
+  return detail(stored, "run", '"run":')
 end
 
 --- The outcome that an entry stands for. An entry that is still `applying` has not succeeded yet: `failed`.

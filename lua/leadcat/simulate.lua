@@ -25,8 +25,12 @@ function simulate.iterate(events)
   end
 end
 
--- The id of a category given by id or by name.
-local function category_id(cfg, category)
+--- The id of a start category that is given by id or by name.
+---@param cfg leadcat.Config
+---@param category? integer|string
+---@return integer? id
+---@return string? problem
+function simulate.category_id(cfg, category)
   if category == nil then
     return nil
   end
@@ -38,8 +42,12 @@ local function category_id(cfg, category)
   return found.id
 end
 
--- The name under which a category is reported.
-local function name_of(cfg, id, language)
+--- The name under which a category is reported.
+---@param cfg leadcat.Config
+---@param id integer
+---@param language? string
+---@return string
+function simulate.name_of(cfg, id, language)
   local category = config.find(cfg.categories, id)
   return category and config.name(category, language) or ("category %d"):format(id)
 end
@@ -47,7 +55,7 @@ end
 -- Adds companies to a report; `counts` has how many by the category's id.
 local function add_categories(report, cfg, language, counts)
   for id, count in pairs(counts) do
-    local name = name_of(cfg, id, language) -- a deleted category may share a live one's
+    local name = simulate.name_of(cfg, id, language) -- a deleted category may share a live one's
     report.categories[name] = (report.categories[name] or 0) + count
   end
 end
@@ -57,6 +65,15 @@ end
 ---@return table report
 function simulate.new_report()
   return { events = 0, outcomes = {}, categories = {}, companies = 0 }
+end
+
+local ENDED = { updated = "update", awaiting_confirmation = "confirm" }
+
+--- What an outcome counts as in a report: the action for what matched, else the reason, else how it ended.
+---@param outcome leadcat.Outcome
+---@return string
+function simulate.outcome_name(outcome)
+  return ENDED[outcome.status] or outcome.status == "unchanged" and outcome.reason or outcome.status
 end
 
 --- Counts one event of a report.
@@ -151,7 +168,7 @@ function simulate.run(cfg, events, options)
   if config.has_errors(problems) then
     return nil, "the config has errors", "invalid", problems
   end
-  local start, problem = category_id(cfg, options.start_category)
+  local start, problem = simulate.category_id(cfg, options.start_category)
   if problem then
     return nil, problem, "invalid"
   end

@@ -102,16 +102,34 @@ local function by_count(counts)
   return names
 end
 
+local function outcome_rows(report)
+  local rows = { { "trigger", "outcome", "events" } }
+  for _, trigger in ipairs(config.TRIGGERS) do
+    for _, outcome in ipairs(by_count(report.outcomes[trigger] or {})) do
+      rows[#rows + 1] = { trigger, outcome, text.number(report.outcomes[trigger][outcome]) }
+    end
+  end
+  return rows
+end
+
+--- A report of `backfill`.
+---@param report table
+---@return string
+function text.backfill(report)
+  local rows = { { "trigger", "from", "to", "outcome", "events" } }
+  for _, row in ipairs(report.changes) do
+    rows[#rows + 1] = { row.trigger, row.from, row.to, row.outcome, text.number(row.events) }
+  end
+  return ("%s events, %s companies updated%s\n\n%s\n%s"):format(text.number(report.events),
+    text.number(report.companies), report.run and (" (run %s)"):format(report.run) or "",
+    text.table(outcome_rows(report)), text.table(rows))
+end
+
 --- A report of `simulate` or `replay`.
 ---@param report table
 ---@return string
 function text.report(report)
-  local outcomes, categories = { { "trigger", "outcome", "events" } }, { { "category", "companies" } }
-  for _, trigger in ipairs(config.TRIGGERS) do
-    for _, outcome in ipairs(by_count(report.outcomes[trigger] or {})) do
-      outcomes[#outcomes + 1] = { trigger, outcome, text.number(report.outcomes[trigger][outcome]) }
-    end
-  end
+  local outcomes, categories = outcome_rows(report), { { "category", "companies" } }
   for _, name in ipairs(by_count(report.categories)) do
     categories[#categories + 1] = { name, text.number(report.categories[name]) }
   end

@@ -205,7 +205,7 @@ local function begin(task)
     return true
   end
   local message, code
-  task.run, message, code = run.begin(task.engine, { kind = "undo" })
+  task.run, message, code = run.begin(task.engine, "undo")
   if not task.run then
     return nil, message, code
   end
@@ -334,6 +334,9 @@ local function entries_of(self, what)
     return entries_of_revision(self, what)
   end
   local record, message, code = run.read(self, what.run)
+  if record and not what.preview then
+    record, message, code = run.call_off(self, record)
+  end
   return record and run.entries(self, record), message, code
 end
 

@@ -152,7 +152,8 @@ static lc_write event_of(const char *company, const char *id, lc_entry_status st
 }
 
 static lc_status write_all(run *r, lc_write *writes, size_t count, lc_error *error) {
-  lc_status status = lc_store_write(r->store, tenant, writes, count, NULL, now, now + 30, error);
+  const lc_note note = { writes[0].entry.event_id, { NULL, 0 }, text_of("{}") };
+  lc_status status = lc_store_write(r->store, tenant, writes, count, &note, now, now + 30, error);
   for (size_t i = 0; i < count && status == LC_OK; i++)
     CHECK(writes[i].result == LC_WRITTEN);
   return status;

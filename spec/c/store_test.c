@@ -246,6 +246,38 @@ static void test_fork(void) {
   lc_store_close(from.store);
 }
 
+/* ---- notes ------------------------------------------------------------------------------- */
+
+static bool is_noted(lc_store *store, const char *text) {
+  if (lc_store_note(store, tenant, text_of("run"), NULL) != LC_OK)
+    return text == NULL;
+  lc_text found = lc_store_result(store);
+  return text != NULL && found.size == strlen(text) && memcmp(found.data, text, found.size) == 0;
+}
+
+static lc_status write_noted(lc_store *store, lc_write *writes, size_t count, const char *before, const char *text) {
+  const lc_note note = { text_of("run"), text_of(before), text_of(text) };
+  return lc_store_write(store, tenant, writes, count, &note, now, now, NULL);
+}
+
+/* A note goes in with what is written, all of it or nothing, and only behind the note that was there. */
+static void test_notes(void) {
+  lc_store *store = open_store(new_path(), 64 * MIB);
+  lc_write writes[] = { event_of("Acme", "e1", LC_ENTRY_UPDATED), event_of("Bolt", "e2", LC_ENTRY_UPDATED) };
+  CHECK(create(store, "Acme") == LC_OK && create(store, "Bolt") == LC_OK);
+  CHECK(is_noted(store, NULL));
+  CHECK(write_noted(store, NULL, 0, "", "{1}") == LC_OK && is_noted(store, "{1}"));
+  CHECK(write_noted(store, NULL, 0, "", "{2}") == LC_CONFLICT && is_noted(store, "{1}"));
+  CHECK(write_noted(store, writes, 1, "{0}", "{2}") == LC_CONFLICT && count_entries(store) == 0);
+  CHECK(write_noted(store, writes, 1, "{1}", "{2}") == LC_OK && count_entries(store) == 1 && is_noted(store, "{2}"));
+
+  CHECK(write_noted(store, writes, 2, "{2}", "{3}") == LC_CONFLICT); /* the first is a duplicate */
+  CHECK(count_entries(store) == 1 && is_noted(store, "{2}") && category_of(store, "Bolt") == LEAD);
+  CHECK(write_noted(store, writes + 1, 1, "{2}", "{3}") == LC_OK && category_of(store, "Bolt") == CUSTOMER);
+  CHECK(lc_store_note(store, text_of("north"), text_of("run"), NULL) == LC_NOT_FOUND);
+  lc_store_close(store);
+}
+
 /* ---- threads ----------------------------------------------------------------------------- */
 
 typedef struct worker {
@@ -488,6 +520,7 @@ int main(void) {
   if (mkdtemp(directory) == NULL)
     return 1;
   TEST(test_fork());
+  TEST(test_notes());
   TEST(test_threads());
   TEST(test_claims());
   TEST(test_growth());

@@ -1,6 +1,8 @@
 --- A CRM for specs: companies in a Lua table, changed by compare-and-set, and a log of every call. What a test wants to
 -- go wrong it puts into the fields.
 
+local core = require "leadcat.core"
+
 local crm = {}
 
 ---@class support.Crm: leadcat.Host
@@ -61,6 +63,37 @@ function crm.file(name)
     local file = assert(io.open(name, "a"))
     file:write(("%d\n"):format(to))
     file:close()
+    return true
+  end
+
+  return self
+end
+
+--- A CRM that outlives its process: each company is a file with its category. A change takes a little while, before it is
+-- made and behind it, so that a process that is killed may be at any point of it.
+---@param directory string
+---@return leadcat.Host
+function crm.directory(directory)
+  local self = {}
+
+  function self.category(company)
+    local file = assert(io.open(directory .. "/" .. company))
+    local category = file:read "*n"
+    file:close()
+    return category
+  end
+
+  function self.set_category(company, to, from)
+    if from ~= nil and self.category(company) ~= from then
+      return nil, "conflict"
+    end
+    core.sleep(0.0002)
+    local name = directory .. "/" .. company
+    local file = assert(io.open(name .. ".new", "w"))
+    file:write(("%d\n"):format(to))
+    file:close()
+    assert(os.rename(name .. ".new", name))
+    core.sleep(0.0002)
     return true
   end
 
