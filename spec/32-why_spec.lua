@@ -630,7 +630,7 @@ describe("what came to nothing", function()
 
   it("is left out where it cannot be noted, and the event is handled", function()
     local engine = open { record_unchanged = "full" }
-    local mend = stores.fail(engine, "note")
+    local mend = stores.fail(engine, "add_unchanged")
     assert.equal("not_potential_customer", engine:handle(won "Fjord").reason)
     assert.equal("unchanged", engine:handle_many({ won "Acme", won "Fjord" })[2].status)
     mend()

@@ -250,7 +250,7 @@ static int l_handle(lua_State *L) {
 /* ---- what came to nothing ----------------------------------------------------------------- */
 
 /* The note at the top of the stack. */
-static void to_note(lua_State *L, lc_entry *entry) {
+static void to_unchanged(lua_State *L, lc_entry *entry) {
   int table = lua_gettop(L);
   *entry = (lc_entry){
     .at = l_number_field(L, table, "at"),
@@ -268,8 +268,8 @@ static void to_note(lua_State *L, lc_entry *entry) {
   };
 }
 
-/* store:note(tenant, items, now) -> true */
-static int l_note(lua_State *L) {
+/* store:add_unchanged(tenant, items, now) -> true */
+static int l_add_unchanged(lua_State *L) {
   lc_error error;
   lc_store *store = l_check_open(L);
   lc_text tenant = l_check_tenant(L, 2);
@@ -279,10 +279,10 @@ static int l_note(lua_State *L) {
   lc_entry *entries = lua_newuserdata(L, (count + 1) * sizeof *entries);
   for (size_t i = 0; i < count; i++) {
     lua_rawgeti(L, 3, (int)i + 1);
-    to_note(L, &entries[i]);
+    to_unchanged(L, &entries[i]);
     lua_pop(L, 1);
   }
-  return l_done(L, lc_store_note(store, tenant, entries, count, now, &error), &error);
+  return l_done(L, lc_store_add_unchanged(store, tenant, entries, count, now, &error), &error);
 }
 
 /* ---- finishing --------------------------------------------------------------------------- */
@@ -426,7 +426,7 @@ void l_journal_register(lua_State *L) {
   static const luaL_Reg methods[] = {
     { "write", l_write },
     { "handle", l_handle },
-    { "note", l_note },
+    { "add_unchanged", l_add_unchanged },
     { "finish", l_finish },
     { "claim", l_claim },
     { "applying", l_applying },

@@ -206,7 +206,8 @@ lc_status lc_store_history(lc_store *store, lc_text tenant, const lc_company *co
 /* Notes events that came to nothing, in one transaction. Of each entry the id is set; its status is
  * LC_ENTRY_UNCHANGED. They are read by lc_store_unchanged only: no event is seen because of them, and no entry is
  * older or newer to anybody. */
-lc_status lc_store_note(lc_store *store, lc_text tenant, lc_entry *entries, size_t count, double now, lc_error *error);
+lc_status lc_store_add_unchanged(lc_store *store, lc_text tenant, lc_entry *entries, size_t count, double now,
+                                 lc_error *error);
 
 /* Copies out a list of them, as lc_store_history. */
 lc_status lc_store_unchanged(lc_store *store, lc_text tenant, const lc_company *company, double since, uint64_t after,

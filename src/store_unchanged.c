@@ -42,8 +42,8 @@ int lc_remove_unchanged(const lc_writer *w, const lc_entry *entry) {
   return rc != 0 && rc != MDB_NOTFOUND ? rc : lc_delete(w->store, w->txn, LC_TABLE_UNCHANGED, &key);
 }
 
-lc_status lc_store_note(lc_store *store, lc_text tenant, lc_entry *entries, size_t count, double now,
-                        lc_error *error) {
+lc_status lc_store_add_unchanged(lc_store *store, lc_text tenant, lc_entry *entries, size_t count, double now,
+                                 lc_error *error) {
   lc_writer w = { .store = store, .tenant = lc_key_of(tenant), .now = now };
   lc_status status = lc_writer_begin(&w, error);
   if (status != LC_OK)

@@ -38,7 +38,7 @@ local function write(self, events, outcomes, first, last)
       notes[#notes + 1] = ok and note or nil
     end
   end
-  return #notes == 0 or self._store:note(self._tenant, notes, self:_now())
+  return #notes == 0 or self._store:add_unchanged(self._tenant, notes, self:_now())
 end
 
 --- Notes those of the outcomes that came to nothing, or as large a share of them as is asked for. Never fails.

@@ -293,7 +293,7 @@ static lc_status trim(run *r, lc_error *error) {
 static lc_status note_unchanged(run *r, lc_error *error) {
   lc_entry entry = { .at = now, .revision = 1, .status = LC_ENTRY_UNCHANGED, .reason = LC_ENTRY_VETOED, .from = LEAD,
                      .company = company_of("Acme"), .event_id = text_of("nothing"), .error = text_of("frozen") };
-  return lc_store_note(r->store, tenant, &entry, 1, now, error);
+  return lc_store_add_unchanged(r->store, tenant, &entry, 1, now, error);
 }
 
 static lc_status unchanged(run *r, lc_error *error) {
