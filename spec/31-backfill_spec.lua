@@ -583,7 +583,7 @@ describe("a backfill that is killed", function()
 
   it("at any moment comes to what it comes to otherwise: the command, with " .. HOSTS[1], function()
     local companies = names(COMPANIES)
-    local events = history(times(5000), COMPANIES, 41)
+    local events = history(math.max(2000, times(5000)), COMPANIES, 41)
     local other, engine, path = open(HOSTS[1], companies, {}, MOVING), open(HOSTS[1], companies, {}, MOVING)
     assert(other:backfill(events, { confirm = "ask" }))
     local expected = state_of(other, companies)
@@ -618,7 +618,7 @@ describe("a backfill that is killed", function()
     for _, company in ipairs(companies) do
       assert(os.execute(("echo %d > %s/%s"):format(LEAD, directory, company)))
     end
-    local events = history(times(1200), 100, 43)
+    local events = history(math.max(600, times(1200)), 100, 43)
     local other = open(HOSTS[2], companies, {}, MOVING)
     local engine, path = open(nil, companies, { host = host }, MOVING)
     assert(other:backfill(events, { confirm = "ask" }))
