@@ -1,0 +1,81 @@
+--- Configs: a store's first one, and how they are shown, exported and imported.
+
+local common = require "leadcat.cli.common"
+local config = require "leadcat.config"
+local files = require "leadcat.cli.files"
+local json = require "leadcat.json"
+local leadcat = require "leadcat"
+local text = require "leadcat.text"
+
+local must, with_store, print_problems = common.must, common.with_store, common.print_problems
+
+local configs = {}
+
+local function read_config(path)
+  local cfg, message = json.decode(files.read(path))
+  if cfg == nil then
+    common.fail("%s: %s", path, message)
+  end
+  return cfg
+end
+
+--- The config to work with: a file's, or the store's.
+---@param args table
+---@return leadcat.Config
+function configs.of(args)
+  if args.config_file then
+    return read_config(args.config_file)
+  end
+  return with_store(args, false, function(engine)
+    return must(engine:config())
+  end)
+end
+
+-- What `engine:save` gives; refused configs have all their problems printed.
+local function saved(revision, message, _, problems)
+  print_problems(problems or {}, io.stderr)
+  return must(revision, message)
+end
+
+function configs.init(args)
+  return with_store(args, true, function(engine)
+    local revision = must(engine:config()).revision
+    if revision > 0 then
+      print(("%s is initialised already (revision %d); nothing changed"):format(args.path, revision))
+      return 0
+    end
+    revision = saved(engine:save(leadcat.preset(args.preset), { actor = common.actor(), revision = 0 }))
+    print(("%s: revision %d, the preset %s. All its rules are off. To switch some on:"):format(args.path, revision,
+      args.preset))
+    print(("  leadcat config export --path %s --output rules.json"):format(args.path))
+    print(("  leadcat config import --path %s rules.json"):format(args.path))
+    return 0
+  end)
+end
+
+function configs.show(args)
+  common.print(args, configs.of(args), text.config)
+  return 0
+end
+
+function configs.export(args)
+  local content = json.encode(configs.of(args), "  ") .. "\n"
+  if not args.output then
+    io.write(content)
+    return 0
+  end
+  files.write(args.output, content)
+  return 0
+end
+
+function configs.import(args)
+  local cfg = read_config(args.file)
+  return with_store(args, false, function(engine)
+    print_problems(config.has_errors(config.problems(cfg)) and {} or config.problems(cfg), io.stderr)
+    local revision = saved(engine:save(cfg, { actor = common.actor(), revision = args.revision }))
+    print(("%s: revision %d"):format(args.path, revision))
+    return 0
+  end)
+end
+
+return configs

@@ -1,0 +1,100 @@
+--- The events of the files that a command is given.
+
+local common = require "leadcat.cli.common"
+local event_of = require "leadcat.event"
+local files = require "leadcat.cli.files"
+local input = require "leadcat.input"
+local progress = require "leadcat.cli.progress"
+local text = require "leadcat.text"
+
+local fail, warn = common.fail, common.warn
+
+local STEP = 1000 -- events between two looks at the clock
+
+local function size_of(file)
+  local size = file:seek "end"
+  if size then
+    file:seek("set", 0)
+  end
+  return size
+end
+
+local function open_events(args)
+  local path = args.opportunities or args.events
+  local file = args.file_of_events or files.open(path)
+  if args.opportunities then
+    return input.opportunities(file, {
+      company = args.company, created = args.created, closed = args.closed, stage = args.stage, won = args.won,
+      lost = args.lost, date_format = args.date_format, sale = args.sale, actor = args.actor,
+      keep_going = args.keep_going,
+    }), path, size_of(file)
+  end
+  local format = args.format or input.format_of(path)
+    or fail("%s: is it csv or jsonl? say so with --format", path == "-" and "standard input" or path)
+  return input.events(file, { format = format, date_format = args.date_format }), path, size_of(file)
+end
+
+--- The events of the files, as an iterator, a function that ends it, a faster way beside the iterator (`feed` of
+-- leadcat.input), and what reads them. A bad line ends the run, unless the user said to keep going.
+---@param args table
+---@return fun(): leadcat.Event?, string?, string? next_event
+---@return fun(): integer finish tells what was wrong; gives how many lines were bad
+---@return fun(add_lines: function, most: integer): integer feed
+---@return table events
+return function(args)
+  local events, path, size = open_events(args)
+  local bad, count, where, message, code = 0, 0, nil, nil, nil
+  local show, done = progress(events, size, STEP)
+  local function complain(line, problem)
+    local told = ("%s:%s: %s"):format(path, line or "?", problem)
+    if not args.keep_going or code == "io" or events.failed then
+      done()
+      return told
+    end
+    bad = bad + 1
+    warn("%s", told)
+  end
+  local function next_event()
+    while true do
+      local event, line
+      event, where, code, line = events:next()
+      if event == nil and code == nil then
+        return nil
+      elseif event == nil then
+        message = complain(line, where)
+      else
+        local problem = event_of.problem(event)
+        if not problem then
+          count = count + 1
+          show(count)
+          return event
+        end
+        message = complain(where, problem)
+      end
+      if message then
+        return nil, message, "invalid"
+      end
+    end
+  end
+  local function feed(add_lines, most)
+    local given = events:feed(add_lines, most)
+    count = count + given
+    show(count)
+    return given
+  end
+  local function finish()
+    done()
+    for _, row in ipairs(events.bad) do
+      warn("%s:%d: %s", path, row.line, row.message)
+    end
+    for _, warning in ipairs(events.warnings) do
+      warn("%s: %s", path, warning)
+    end
+    bad = bad + events.bad_count
+    if bad > 0 then
+      warn("%s bad line%s left out", text.number(bad), bad == 1 and "" or "s")
+    end
+    return bad
+  end
+  return next_event, finish, feed, events
+end

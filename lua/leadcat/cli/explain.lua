@@ -1,0 +1,56 @@
+--- Why: of an event check by check, or of all that could happen to a company.
+
+local common = require "leadcat.cli.common"
+local config = require "leadcat.config"
+local json = require "leadcat.json"
+local text = require "leadcat.text"
+
+local must = common.must
+
+local commands = {}
+
+-- The id of a category or lead status: by name, or any integer, as one may ask about what is deleted or unknown.
+local function id_of(list, name, option)
+  local item = name and config.find_by_name(list, name)
+  local id = item and item.id or name and name:find "^%d+$" and json.integer(tonumber(name))
+  return name and must(id or nil, ("%s: there is no '%s'"):format(option, name))
+end
+
+local function explain_event(engine, cfg, args)
+  return must(engine:explain({
+    trigger = args.trigger, company = args.company, actor = common.actor(),
+    category = id_of(cfg.categories, args.category, "--category"),
+    lead_status = id_of(cfg.lead_statuses, args.lead_status, "--lead-status"),
+  }, { language = args.language }))
+end
+
+local function print_why(cfg, found, language)
+  local rows = { { "event", "outcome", "why" } }
+  for _, decision in ipairs(found.decisions) do
+    local status = config.find(cfg.lead_statuses, decision.lead_status)
+    local event = decision.trigger .. (status and (" (%s)"):format(config.name(status, language)) or "")
+    rows[#rows + 1] = { event, decision.action == "none" and decision.reason or decision.action, decision.sentence }
+  end
+  io.write(text.table(rows))
+  if found.newest then
+    print(("\nentry %d: %s"):format(found.newest.entry, found.newest.sentence))
+  end
+end
+
+function commands.explain(args)
+  return common.with_store(args, false, function(engine)
+    local cfg = must(engine:config())
+    local found = args.trigger and explain_event(engine, cfg, args)
+      or must(engine:why(args.company, { language = args.language }))
+    if args.json then
+      common.print_json(found)
+    elseif args.trigger then
+      io.write(text.decision(found))
+    else
+      print_why(cfg, found, args.language)
+    end
+    return 0
+  end)
+end
+
+return commands

@@ -1,0 +1,97 @@
+--- Looking back: the journal, and what is taken back of it.
+
+local common = require "leadcat.cli.common"
+local json = require "leadcat.json"
+local text = require "leadcat.text"
+
+local must, with_store, print_json = common.must, common.with_store, common.print_json
+local namer = common.namer
+
+local commands = {}
+
+local function shown_actor(who)
+  return who and tostring(who.name or who.id or "") or ""
+end
+
+local function history_rows(entries, name)
+  local rows = { { "entry", "time", "company", "rule", "from", "to", "status", "by", "run" } }
+  for _, entry in ipairs(entries) do
+    rows[#rows + 1] = {
+      ("%d"):format(entry.entry), os.date("!%Y-%m-%d %H:%M:%S", math.floor(entry.at)), tostring(entry.company),
+      entry.rule, name(entry.from), name(entry.to), entry.undoes and entry.status .. " (undo)" or entry.status,
+      shown_actor(entry.actor), entry.run or "",
+    }
+  end
+  return rows
+end
+
+function commands.history(args)
+  return with_store(args, false, function(engine)
+    local entries, after = engine:history {
+      company = args.company, run = args.run, since = args.since, limit = args.limit, after = args.after,
+    }
+    must(entries, after)
+    if args.json then
+      print_json(json.array(entries))
+    elseif #entries == 0 then
+      print "no entries"
+    else
+      io.write(text.table(history_rows(entries, namer(engine))))
+    end
+    if after and not args.json then
+      print(("older ones: --after %d"):format(after))
+    end
+    return 0
+  end)
+end
+
+local function print_undone(engine, args, result)
+  local name, rows = namer(engine), { { "entry", "company", "from", "to", "" } }
+  for _, undone in ipairs(result.undone) do
+    rows[#rows + 1] = {
+      ("%d"):format(undone.entry), tostring(undone.company), name(undone.from), name(undone.to),
+      args.preview and "would be undone" or "undone",
+    }
+  end
+  for _, refused in ipairs(result.refused) do
+    rows[#rows + 1] = { ("%d"):format(refused.entry), tostring(refused.company), "", "", "refused: " .. refused.why }
+  end
+  if #rows > 1 then
+    io.write(text.table(rows), "\n")
+  end
+  print(("%s %s, %s refused"):format(text.number(#result.undone), args.preview and "would be undone" or "undone",
+    text.number(#result.refused)))
+  if result.run then
+    print(("leadcat undo --path %s --run %s takes that back"):format(args.path, result.run))
+  end
+end
+
+local function undo_one(engine, args)
+  local outcome = must(engine:undo(args.entry, { actor = common.actor() }))
+  if args.json then
+    print_json(outcome)
+  else
+    local name = namer(engine)
+    print(("%s: from %s to %s, entry %d"):format(outcome.status, name(outcome.from), name(outcome.to), outcome.entry))
+  end
+  return outcome.status == "updated" and 0 or 1
+end
+
+function commands.undo(args)
+  return with_store(args, false, function(engine)
+    if args.entry then
+      return undo_one(engine, args)
+    end
+    local result = must(engine:undo({
+      run = args.run, revision = args.revision, since = args.since, ["until"] = args["until"], preview = args.preview,
+    }, { actor = common.actor() }))
+    if args.json then
+      print_json(result)
+    else
+      print_undone(engine, args, result)
+    end
+    return #result.refused == 0 and 0 or 1
+  end)
+end
+
+return commands

@@ -1,0 +1,90 @@
+--- Questions to users, and their answers.
+
+local common = require "leadcat.cli.common"
+local config = require "leadcat.config"
+local json = require "leadcat.json"
+local text = require "leadcat.text"
+
+local must, with_store, print_json = common.must, common.with_store, common.print_json
+
+local commands = {}
+
+local function confirmation_rows(engine, records)
+  local rows = { { "id", "company", "now", "proposed", "asked for", "asked on", "state" } }
+  for _, record in ipairs(records) do
+    local view = must(engine:view(record))
+    rows[#rows + 1] = {
+      record.id, view.company, view.from.name, view.to.name, view.user or "", view.created or "", view.state_name,
+    }
+  end
+  return rows
+end
+
+local function show_confirmation(engine, args)
+  local record = must(engine:confirmation(args.id))
+  if args.json then
+    print_json(record)
+  else
+    io.write(engine:render(must(engine:view(record)), "text"))
+  end
+end
+
+function commands.confirmations(args)
+  return with_store(args, false, function(engine)
+    if args.id then
+      show_confirmation(engine, args)
+      return 0
+    end
+    local records = must(engine:confirmations {
+      company = args.company, user = args.user, state = args.state ~= "all" and args.state or nil, limit = args.limit,
+      after = args.after,
+    })
+    if args.json then
+      print_json(json.array(records))
+    elseif #records == 0 then
+      print "no confirmations"
+    else
+      io.write(text.table(confirmation_rows(engine, records)))
+      if #records == args.limit then
+        print(("older ones: --after %s"):format(records[#records].id))
+      end
+    end
+    return 0
+  end)
+end
+
+local function answer_of(engine, args)
+  if args.category then
+    local category = config.find_by_name(must(engine:config()).categories, args.category)
+    local problem = ("--category: there is no category '%s'"):format(args.category)
+    return { category = must(category and category.id, problem) }
+  end
+  return { accept = args.accept, decline = args.decline }
+end
+
+local function told(engine, outcome, company)
+  local name = common.namer(engine)
+  if outcome.status == "updated" then
+    return ("updated: %s is now in %s (was %s)"):format(company, name(outcome.to), name(outcome.from))
+  elseif outcome.status == "declined" then
+    return ("declined: %s stays in %s"):format(company, name(outcome.from))
+  end
+  return ("%s: %s is in %s now, not %s; nothing changed"):format(outcome.status, company, name(outcome.category),
+    name(outcome.from))
+end
+
+function commands.resolve(args)
+  return with_store(args, false, function(engine)
+    local record = must(engine:confirmation(args.id))
+    local who = args.as and { id = args.as, admin = true } or common.actor()
+    local outcome = must(engine:resolve(args.id, answer_of(engine, args), { actor = who }))
+    if args.json then
+      print_json(outcome)
+    else
+      print(told(engine, outcome, must(engine:view(record)).company))
+    end
+    return (outcome.status == "updated" or outcome.status == "declined") and 0 or 1
+  end)
+end
+
+return commands

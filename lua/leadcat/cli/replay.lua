@@ -1,0 +1,95 @@
+--- The events of a file, handled with the companies that the store keeps.
+
+local common = require "leadcat.cli.common"
+local config = require "leadcat.config"
+local event_of = require "leadcat.event"
+local events_of = require "leadcat.cli.events"
+local run_of = require "leadcat.run"
+local simulate = require "leadcat.simulate"
+local text = require "leadcat.text"
+
+local must = common.must
+
+local commands = {}
+
+local BATCH = 1000 -- events that are committed together
+
+-- Adds the companies of a batch that the store has not got, in the start category. `touched` gathers all.
+local function add_companies(engine, batch, start, touched)
+  local new = {}
+  for _, event in ipairs(batch) do
+    local key = event_of.key(event.company)
+    if touched[key] == nil then
+      touched[key] = event.company
+      new[#new + 1] = event.company
+    end
+  end
+  if start and #new > 0 then
+    must(engine.host:create_many(new, start))
+  end
+end
+
+local function handle_batch(engine, batch, run)
+  add_companies(engine, batch, run.start, run.touched)
+  local outcomes = must(run.engine:handle_many(batch))
+  for i, outcome in ipairs(outcomes) do
+    simulate.count(run.report, batch[i].trigger, simulate.outcome_name(outcome))
+  end
+end
+
+-- Handles all events, a batch at a time. Those before a bad line are handled and stay so.
+local function handle_all(engine, next_event, run)
+  local batch, who = {}, common.actor()
+  local event, message = next_event()
+  while event do
+    event.actor = event.actor or who
+    batch[#batch + 1] = event
+    if #batch == BATCH then
+      handle_batch(engine, batch, run)
+      batch = {}
+    end
+    event, message = next_event()
+  end
+  if #batch > 0 then
+    handle_batch(engine, batch, run)
+  end
+  return message
+end
+
+local function start_category(cfg, name)
+  if name == nil then
+    return nil
+  end
+  local category = config.find_by_name(cfg.categories, name)
+  return must(category and category.id, ("--start-category: there is no category '%s'"):format(name))
+end
+
+function commands.replay(args)
+  return common.with_store(args, false, function(engine)
+    local cfg = must(engine:config())
+    local start = start_category(cfg, args.start_category)
+    local record = must(run_of.begin(engine, "replay"))
+    local run = {
+      engine = run_of.engine(engine, record.run), report = simulate.new_report(), touched = {}, start = start,
+    }
+    run.report.run = record.run
+    local next_event, finish = events_of(args)
+    local message = handle_all(engine, next_event, run)
+    local bad = finish()
+    must(run_of.finish(engine, record))
+    simulate.count_companies(run.report, cfg, args.language, function(_, key)
+      local company
+      key, company = next(run.touched, key)
+      return key, key and (engine.host:get(company) or false)
+    end)
+    run.report.bad_lines = args.keep_going and bad or nil
+    if message then
+      common.fail("%s (the %s events before it are handled, as run %s)", message, text.number(run.report.events),
+        record.run)
+    end
+    common.print(args, run.report, text.report)
+    return 0
+  end)
+end
+
+return commands

@@ -1,0 +1,67 @@
+--- What a config would do with the events of a file, or otherwise than another: nothing is written but a report.
+
+local common = require "leadcat.cli.common"
+local compare = require "leadcat.compare"
+local configs = require "leadcat.cli.config"
+local events_of = require "leadcat.cli.events"
+local files = require "leadcat.cli.files"
+local i18n = require "leadcat.i18n"
+local report_page = require "leadcat.render.report"
+local simulate = require "leadcat.simulate"
+local text = require "leadcat.text"
+
+local must, print_problems = common.must, common.print_problems
+
+local commands = {}
+
+-- Without a category to start from, nothing can be said of a company.
+local function warn_of_unknown(report)
+  for _, category in ipairs(report.categories) do
+    if not category.id and category.start > 0 then
+      common.warn("nobody knows the category that %s of the companies start in: --start-category says it",
+        text.number(category.start))
+    end
+  end
+end
+
+-- What the config would do otherwise than the one of `--against`.
+local function compare_configs(args)
+  local against = configs.of(args.against == "current" and { path = args.path } or { config_file = args.against })
+  local cfg = configs.of(args)
+  local next_event, finish = events_of(args)
+  local report, message, _, problems = compare.run(against, cfg, next_event, {
+    start_category = args.start_category, language = args.language, limit = args.limit,
+  })
+  local bad = finish()
+  print_problems(problems or {}, io.stderr)
+  must(report, message)
+  report.bad_lines = args.keep_going and bad or nil
+  warn_of_unknown(report)
+  if args.html then
+    local strings = i18n.new()
+    files.write(args.html, report_page.html {
+      report = report, before = against, after = cfg, strings = strings, language = strings:language(args.language),
+    })
+  end
+  common.print(args, report, text.comparison)
+  return 0
+end
+
+function commands.simulate(args)
+  if args.against then
+    return compare_configs(args)
+  end
+  local cfg = configs.of(args)
+  local next_event, finish, feed = events_of(args)
+  local report, message, _, problems = simulate.run(cfg, next_event, {
+    start_category = args.start_category, language = args.language, feed = feed,
+  })
+  local bad = finish()
+  print_problems(problems or {}, io.stderr)
+  must(report, message)
+  report.bad_lines = args.keep_going and bad or nil
+  common.print(args, report, text.report)
+  return 0
+end
+
+return commands
