@@ -5,6 +5,7 @@
 local apply = require "leadcat.apply"
 local as_text = require "leadcat.as_text"
 local backfill = require "leadcat.backfill"
+local batches = require "leadcat.batch"
 local compare = require "leadcat.compare"
 local confirmation = require "leadcat.confirmation"
 local core = require "leadcat.core"
@@ -66,7 +67,7 @@ Engine.__index = Engine
 
 Engine.config, Engine.check, Engine.save = settings.config, settings.check, settings.save
 Engine.revisions, Engine.revert = settings.revisions, settings.revert
-Engine.handle, Engine.handle_many, Engine._report = handle.handle, handle.handle_many, handle.report
+Engine.handle, Engine.handle_many, Engine._report = handle.handle, batches.handle_many, handle.report
 Engine.explain, Engine.why = explain.explain, explain.why
 Engine.backfill = backfill.backfill
 Engine.recover, Engine.undo, Engine.retry = apply.recover, undo.undo, undo.retry

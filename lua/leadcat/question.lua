@@ -1,16 +1,17 @@
 --- The user's side: what would be asked, what has been asked, and the answers. Methods of the engine, kept apart because
--- here a person decides. An answer takes the same way to the company as an event: `handle.write`.
+-- here a person decides. An answer takes the same way to the company as an event: `write.lua`.
 
 local apply = require "leadcat.apply"
 local confirmation = require "leadcat.confirmation"
 local core = require "leadcat.core"
 local event_of = require "leadcat.event"
-local handle = require "leadcat.handle"
 local journal = require "leadcat.journal"
 local options_of = require "leadcat.options"
 local platform = require "leadcat.platform"
+local prepare = require "leadcat.prepare"
 local settings = require "leadcat.settings"
 local view_of = require "leadcat.render.view"
+local write = require "leadcat.write"
 
 local question = {}
 
@@ -76,7 +77,7 @@ function question:propose(event)
   if problem then
     return nil, problem, "invalid"
   end
-  local job, outcome, code = handle.prepare(self, event, nil, true)
+  local job, outcome, code = prepare.job(self, event, nil, true)
   if code then
     return nil, outcome, code
   elseif not job or job.item.status ~= "awaiting_confirmation" then
@@ -263,7 +264,7 @@ local function answer_item(self, record, answer, actor)
   if not cfg then
     return nil, message, code
   end
-  choice, message, code = handle.check_answer(cfg, choice, record.from)
+  choice, message, code = prepare.check_answer(cfg, choice, record.from)
   if choice == nil then
     return nil, message, code
   elseif choice and self.host.embedded and select(2, apply.category(self, record.company)) == nil then
@@ -291,7 +292,7 @@ end
 ---@return string? message
 ---@return string? code
 local function give(self, record, item)
-  local outcome, message, code = handle.write_one(self, { company = record.company, item = item, attempts = 0 })
+  local outcome, message, code = write.one(self, { company = record.company, item = item, attempts = 0 })
   if item.result == "overdue" then
     message, code = select(2, question.expire(self)) -- nothing where it is closed now
   end

@@ -3,11 +3,11 @@
 
 local apply = require "leadcat.apply"
 local event_of = require "leadcat.event"
-local handle = require "leadcat.handle"
 local json = require "leadcat.json"
 local journal = require "leadcat.journal"
 local options_of = require "leadcat.options"
 local run = require "leadcat.run"
+local write = require "leadcat.write"
 
 local undo = {}
 
@@ -142,7 +142,7 @@ local function make(self, entry, plan, details, many)
     end
     local outcome
     local item = new_item(self, entry, plan, newest, details)
-    outcome, message, code = handle.write_one(self, { company = entry.company, item = item, attempts = 0 })
+    outcome, message, code = write.one(self, { company = entry.company, item = item, attempts = 0 })
     if code then
       return nil, message, code
     elseif outcome and outcome.status == "conflict" then
@@ -219,7 +219,7 @@ local function flush(task)
   task.jobs, task.waiting = {}, {}
   local outcomes, message, code = {}, nil, nil
   if #jobs > 0 then
-    outcomes, message, code = handle.write(task.engine, jobs)
+    outcomes, message, code = write.jobs(task.engine, jobs)
   end
   if not outcomes then
     return nil, message, code

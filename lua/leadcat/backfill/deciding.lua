@@ -1,8 +1,8 @@
---- What events of the past come to, before anything is written: decided as others are (`handle.lua`), but for what becomes
+--- What events of the past come to, before anything is written: decided as others are (`prepare.lua`), but for what becomes
 -- of questions.
 
 local event_of = require "leadcat.event"
-local handle = require "leadcat.handle"
+local prepare = require "leadcat.prepare"
 
 local deciding = {}
 
@@ -29,11 +29,11 @@ end
 ---@param event leadcat.Event
 ---@param standing? integer where those before it leave its company
 ---@param only_look? boolean whether nothing is to be written
----@return table? job as of `handle.prepare`
+---@return table? job as of `prepare.job`
 ---@return leadcat.Outcome|string|nil outcome (or the message)
 ---@return string? code
 function deciding.job(task, event, standing, only_look)
-  local job, outcome, code = handle.prepare(task.engine, event, standing, only_look)
+  local job, outcome, code = prepare.job(task.engine, event, standing, only_look)
   if job then
     return by_confirm(task, job)
   end

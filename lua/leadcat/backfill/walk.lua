@@ -6,10 +6,10 @@ local core = require "leadcat.core"
 local counting = require "leadcat.backfill.counting"
 local deciding = require "leadcat.backfill.deciding"
 local event_of = require "leadcat.event"
-local handle = require "leadcat.handle"
 local platform = require "leadcat.platform"
 local reading = require "leadcat.backfill.reading"
 local run = require "leadcat.run"
+local write = require "leadcat.write"
 
 local walk = {}
 
@@ -45,7 +45,7 @@ local function write_batch(task, events, batch)
   local counts = counting.after(task.counts, events, batch)
   if #batch.jobs > 0 then
     local note, later = run.note(task.record, { position = task.done + batch.last, counts = counts })
-    local written, message, code = handle.write(task.engine, batch.jobs, note)
+    local written, message, code = write.jobs(task.engine, batch.jobs, note)
     if not written then
       return nil, message, code
     end
