@@ -5,7 +5,7 @@
 here=$(dirname "$0")
 build=${BUILD:-build}
 log=$(mktemp)
-trap 'rm -f "$log" "$log".*' EXIT
+trap 'rm -rf "$log" "$log".*' EXIT
 passed=0 failed=0
 
 # add PASSED FAILED STATUS: a run that ended badly without naming a failure has one all the same.
@@ -44,6 +44,14 @@ add_specs() {
   set_counts ${counts:-0 0 0}
 }
 
+# take_parts LUA: runs every part of the specs that no other process has taken yet; the largest specs are spread over them.
+take_parts() {
+  for part in $(seq $parts); do
+    mkdir "$log.$part.taken" 2>/dev/null || continue
+    specs "$1" $(ls -S $all | awk -v parts=$parts -v part="$part" 'NR % parts == part % parts') >"$log.$part"
+  done
+}
+
 all=${SPECS:-$(ls "$here"/../*_spec.lua)}
 for lua in "$@"; do
   echo "== $lua"
@@ -52,14 +60,16 @@ for lua in "$@"; do
     add_specs "$log"
     continue
   fi
-  for job in $(seq "$JOBS"); do # every JOBS-th spec each, the largest first
-    specs "$lua" $(ls -S $all | awk -v jobs="$JOBS" -v job="$job" 'NR % jobs == job % jobs') >"$log.$job" &
+  parts=$((JOBS * 4))
+  for job in $(seq "$JOBS"); do
+    take_parts "$lua" &
   done
   wait
-  for job in $(seq "$JOBS"); do
-    cat "$log.$job"
-    add_specs "$log.$job"
+  for part in $(seq $parts); do
+    cat "$log.$part"
+    add_specs "$log.$part"
   done
+  rm -rf "$log".*
 done
 
 if [ -z "$SPECS$RUN_UNDER" ]; then
