@@ -158,9 +158,9 @@ static void make_room(lua_State *L, l_room *room, size_t count) {
 }
 
 /* Reads `count` events from the index `first` on, of the array at stack index 3. False unless all are plain. Their details
- * are in the table at 4, by the events' index: false where nothing is to be written. */
+ * are in the table at 4, by the events' index; true where there are none, false where nothing is to be written. */
 static bool to_events(lua_State *L, int first, size_t count, double now, l_room *room) {
-  bool may_write = lua_istable(L, 4);
+  bool may_write = lua_toboolean(L, 4), has_details = lua_istable(L, 4);
   for (size_t i = 0; i < count; i++) {
     l_event *read = &room->read[i];
     lc_decided *event = &room->events[i];
@@ -168,7 +168,7 @@ static bool to_events(lua_State *L, int first, size_t count, double now, l_room 
     if (!l_to_event(L, lua_gettop(L), read) || read->category == L_NO_ID)
       return false;
     to_core(read, now, event);
-    if (may_write) {
+    if (has_details) {
       lua_rawgeti(L, 4, first + (int)i);
       event->write.entry.details.data = lua_tolstring(L, -1, &event->write.entry.details.size);
       lua_pop(L, 1);
@@ -222,8 +222,8 @@ static void push_outcome(lua_State *L, const lc_decided *event) {
 
 /* store:handle(tenant, events, details, now, first) -> array of what came of the events from the index `first` on: an outcome, or
  * the entry of one that was seen before. It ends where an event takes more than this: for one that is not plain, at
- * once. `details` has the JSON of what is kept of an event for display, by index; false: nothing is to be written.
- * nil, message, code */
+ * once. `details` has the JSON of what is kept of an event for display, by index, or is true: there is none; false:
+ * nothing is to be written. nil, message, code */
 static int l_handle(lua_State *L) {
   lc_error error;
   size_t done = 0;

@@ -122,19 +122,20 @@ end
 
 -- Lua 5.4: `local engine <close> = ...`. Without it the store is closed when it is collected.
 local function metatable_of(shared)
-  return {
-    __close = Engine.close,
-    __index = setmetatable({
-      host = shared.host,
-      language = shared.language,
-      strings = shared.strings,
-      record_unchanged = shared.record_unchanged,
-      _shared = shared,
-      _store = shared.store,
-      _hooks = shared.hooks,
-      _in_flight = shared.in_flight,
-    }, Engine),
+  local index = {
+    host = shared.host,
+    language = shared.language,
+    strings = shared.strings,
+    record_unchanged = shared.record_unchanged,
+    _shared = shared,
+    _store = shared.store,
+    _hooks = shared.hooks,
+    _in_flight = shared.in_flight,
   }
+  for name, method in pairs(Engine) do -- here too: each event looks for some, and this is found at once
+    index[name] = method
+  end
+  return { __index = index, __close = Engine.close }
 end
 
 --- Makes the engine of `leadcat.open`, which has checked the options.

@@ -30,29 +30,30 @@ local function details_of(events, first, run)
   return details
 end
 
--- Has the core handle the events behind those that have outcomes, until one takes more.
----@param details table<integer, string>|false what is kept of the events for display, by place; false: nothing is to be written
----@return true? ok
+-- Has the core handle the events from the place `first` on, until one takes more.
+---@param details table<integer, string>|boolean what is kept of the events for display, by place; true: nothing; false: nothing is to be written at all
+---@return leadcat.Outcome[] outcomes
 ---@return string? message
----@return string? code
-local function go_on_in_core(self, events, outcomes, details)
-  local before = #outcomes
-  local more, message, code = self._store:handle(self._tenant, events, details, self:_now(), before + 1)
+---@return string? code of a failure: the others are not handled
+local function go_on_in_core(self, events, first, details)
+  local outcomes, message, code = self._store:handle(self._tenant, events, details, self:_now(), first)
   if code == "corrupt" then
-    return true -- a damaged ruleset is made anew on the way that takes more
-  elseif not more then
-    return nil, message, code
+    return {} -- a damaged ruleset is made anew on the way that takes more
+  elseif not outcomes then
+    return {}, message, code
   end
-  for i, outcome in ipairs(more) do
-    if type(outcome) == "number" then -- the entry of its first delivery
-      outcome, message, code = prepare.find_duplicate(self, events[before + i].id)
+  for i = 1, #outcomes do
+    if type(outcomes[i]) == "number" then -- the entry of its first delivery
+      outcomes[i], message, code = prepare.find_duplicate(self, events[first - 1 + i].id)
     end
     if code then
-      return nil, message, code
+      for k = #outcomes, i, -1 do
+        outcomes[k] = nil
+      end
+      return outcomes, message, code
     end
-    outcomes[before + i] = outcome
   end
-  return true
+  return outcomes
 end
 
 --- Has the core do all of it for the first of the events, in one transaction: where companies are kept in the store,
@@ -64,18 +65,24 @@ end
 ---@return string? message
 ---@return string? code of a failure: the others are not handled
 function handle.in_core(self, events, may_write)
-  local outcomes = {}
-  if not self.host.embedded or self.host.licensed or #self._hooks.guard > 0 then
-    return outcomes
+  local host, run, outcomes, message, code = self.host, self._run, nil, nil, nil
+  if not host.embedded or host.licensed or #self._hooks.guard > 0 then
+    return {}
+  elseif not run then -- of which there is something to keep of every event
+    outcomes, message, code = go_on_in_core(self, events, 1, may_write)
+    if code or #outcomes == #events then
+      return outcomes, message, code
+    end
   end
-  local ok, message, code = true, nil, nil
-  if not self._run then -- of which there is something to keep of every event
-    ok, message, code = go_on_in_core(self, events, outcomes, may_write and {})
-  end
-  local details = ok and may_write and details_of(events, #outcomes + 1, self._run)
+  outcomes = outcomes or {}
+  local first = #outcomes + 1
+  local details = may_write and details_of(events, first, run)
   if details then
-    local _
-    _, message, code = go_on_in_core(self, events, outcomes, details)
+    local more
+    more, message, code = go_on_in_core(self, events, first, details)
+    for i = 1, #more do
+      outcomes[first - 1 + i] = more[i]
+    end
   end
   return outcomes, message, code
 end

@@ -26,9 +26,10 @@ end
 ---@param trigger string
 ---@param outcome leadcat.Outcome
 function metrics:count(trigger, outcome)
-  local now = counts_of(self._shared, self._tenant).now
-  local reasons = inner(inner(now, trigger), outcome.status)
-  reasons[outcome.reason] = (reasons[outcome.reason] or 0) + 1
+  local counts = self._shared.counts[self._tenant] or counts_of(self._shared, self._tenant)
+  local statuses = counts.now[trigger] or inner(counts.now, trigger)
+  local reasons, reason = statuses[outcome.status] or inner(statuses, outcome.status), outcome.reason
+  reasons[reason] = (reasons[reason] or 0) + 1
 end
 
 -- The counts by the names that they have in the store.
