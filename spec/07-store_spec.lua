@@ -757,6 +757,37 @@ describe("an engine", function()
     assert.equal("none", (decide("sale_won", LEAD)))
   end)
 
+  -- Lua's memory is collected wherever some is taken, also within a call of the core. What goes wrong then, ASan sees.
+  it("may be closed by a finalizer that runs within a call", function()
+    local newproxy = rawget(_G, "newproxy")
+    local function finally(run)
+      local meta = newproxy and getmetatable(newproxy(true)) or {}
+      meta.__gc = run
+      return newproxy and nil or setmetatable({}, meta)
+    end
+    local path, pause = stores.path(), collectgarbage("setpause", 100)
+    for name, call in pairs {
+      decide = function(store) return store:decide("", "sale_won", LEAD) end,
+      create = function(store) return store:create("", { { company = "c1" } }, LEAD) end,
+      add_unchanged = function(store) return store:add_unchanged("", {}, 0) end,
+    } do
+      local engine, closed, taken = stores.open { path = path }, false, {}
+      finally(function()
+        closed = engine:close() == nil
+      end)
+      for i = 1, 100000 do
+        taken[i] = i -- grows without collecting
+        if not pcall(call, engine._store) then
+          break
+        end
+      end
+      collectgarbage() -- at the latest
+      collectgarbage()
+      assert.is_true(closed, ("%s, %d times"):format(name, #taken))
+    end
+    collectgarbage("setpause", pause)
+  end)
+
   -- what the message names · options besides the path
   local WRONG = {
     { "unknown option 'pth'", { pth = "x" } },

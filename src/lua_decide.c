@@ -61,11 +61,10 @@ static inline bool is_fresh(const l_rules *rules) {
 
 /* Has `rules` read the newest ruleset. */
 static lc_status refresh(lua_State *L, l_rules *rules, lc_error *error) {
-  lc_store *store = check_open(L, rules->store);
   lc_text tenant = { rules->tenant, rules->tenant_size };
-  lc_status status = lc_store_refresh(store, tenant, &rules->cached, error);
-  if (status == LC_CORRUPT && repair(L, error))
-    status = lc_store_refresh(store, tenant, &rules->cached, error);
+  lc_status status = lc_store_refresh(check_open(L, rules->store), tenant, &rules->cached, error);
+  if (status == LC_CORRUPT && repair(L, error)) /* in Lua, where the store may have been closed */
+    status = lc_store_refresh(check_open(L, rules->store), tenant, &rules->cached, error);
   rules->ruleset = rules->cached.ruleset;
   return status;
 }
@@ -181,10 +180,11 @@ int l_store_decide(lua_State *L) {
   if (status != LC_OK)
     return l_fail(L, status, &error);
   lc_decision decision = lc_decide(ruleset, trigger, category, lead_status);
+  uint64_t revision = ruleset->revision; /* a finalizer that runs below may use or close the store */
   lua_pushstring(L, lc_action_names[decision.action]);
   push_target(L, decision.to);
   lua_pushstring(L, lc_reason_names[decision.reason]);
-  lua_pushinteger(L, (lua_Integer)ruleset->revision);
+  lua_pushinteger(L, (lua_Integer)revision);
   return 4;
 }
 

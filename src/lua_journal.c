@@ -96,7 +96,6 @@ static void set_result(lua_State *L, const lc_write *write) {
  * all are written, or none: nil, message, "conflict". */
 static int l_write(lua_State *L) {
   lc_error error;
-  lc_store *store = l_check_open(L);
   lc_text tenant = l_check_tenant(L, 2);
   luaL_checktype(L, 3, LUA_TTABLE);
   double now = luaL_checknumber(L, 4), deadline = luaL_checknumber(L, 5);
@@ -111,8 +110,8 @@ static int l_write(lua_State *L) {
     to_write(L, &writes[i]);
     lua_pop(L, 1);
   }
-  lc_status status = lc_store_write(store, tenant, writes, count, note.name.size != 0 ? &note : NULL, now, deadline,
-                                    &error);
+  lc_status status = lc_store_write(l_check_open(L), tenant, writes, count, note.name.size != 0 ? &note : NULL, now,
+                                    deadline, &error);
   for (size_t i = 0; i < count && status == LC_OK; i++) {
     lua_rawgeti(L, 3, (int)i + 1);
     set_result(L, &writes[i]);
@@ -227,7 +226,6 @@ static void push_outcome(lua_State *L, const lc_decided *event) {
 static int l_handle(lua_State *L) {
   lc_error error;
   size_t done = 0;
-  lc_store *store = l_check_open(L);
   lc_text tenant = l_check_tenant(L, 2);
   luaL_checktype(L, 3, LUA_TTABLE);
   double now = luaL_checknumber(L, 5);
@@ -236,7 +234,7 @@ static int l_handle(lua_State *L) {
   lc_status status = LC_OK;
   make_room(L, &room, all - before);
   if (is_array(L, 3, all) && to_events(L, (int)before + 1, all - before, now, &room))
-    status = lc_store_handle(store, tenant, room.events, all - before, now, &done, &error);
+    status = lc_store_handle(l_check_open(L), tenant, room.events, all - before, now, &done, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
   lua_createtable(L, (int)done, 0);
@@ -271,7 +269,6 @@ static void to_unchanged(lua_State *L, lc_entry *entry) {
 /* store:add_unchanged(tenant, items, now) -> true */
 static int l_add_unchanged(lua_State *L) {
   lc_error error;
-  lc_store *store = l_check_open(L);
   lc_text tenant = l_check_tenant(L, 2);
   luaL_checktype(L, 3, LUA_TTABLE);
   double now = luaL_checknumber(L, 4);
@@ -282,7 +279,7 @@ static int l_add_unchanged(lua_State *L) {
     to_unchanged(L, &entries[i]);
     lua_pop(L, 1);
   }
-  return l_done(L, lc_store_add_unchanged(store, tenant, entries, count, now, &error), &error);
+  return l_done(L, lc_store_add_unchanged(l_check_open(L), tenant, entries, count, now, &error), &error);
 }
 
 /* ---- finishing --------------------------------------------------------------------------- */
@@ -301,7 +298,6 @@ static void to_finish(lua_State *L, lc_finish *finish) {
 /* store:finish(tenant, items) -> true. Each item gets `lost`. */
 static int l_finish(lua_State *L) {
   lc_error error;
-  lc_store *store = l_check_open(L);
   lc_text tenant = l_check_tenant(L, 2);
   luaL_checktype(L, 3, LUA_TTABLE);
   size_t count = lua_rawlen(L, 3);
@@ -311,7 +307,7 @@ static int l_finish(lua_State *L) {
     to_finish(L, &finishes[i]);
     lua_pop(L, 1);
   }
-  lc_status status = lc_store_finish(store, tenant, finishes, count, &error);
+  lc_status status = lc_store_finish(l_check_open(L), tenant, finishes, count, &error);
   for (size_t i = 0; i < count && status == LC_OK; i++) {
     lua_rawgeti(L, 3, (int)i + 1);
     lua_pushboolean(L, finishes[i].lost);

@@ -131,7 +131,6 @@ static int l_company(lua_State *L) {
 static int l_create(lua_State *L) {
   lc_error error;
   size_t created;
-  lc_store *store = l_check_open(L);
   lc_text tenant = l_check_tenant(L, 2);
   luaL_checktype(L, 3, LUA_TTABLE);
   int32_t category = l_check_id(L, 4);
@@ -142,7 +141,7 @@ static int l_create(lua_State *L) {
     companies[i] = l_company_field(L, lua_gettop(L));
     lua_pop(L, 1);
   }
-  lc_status status = lc_store_create(store, tenant, companies, count, category, &created, &error);
+  lc_status status = lc_store_create(l_check_open(L), tenant, companies, count, category, &created, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
   lua_pushinteger(L, (lua_Integer)created);
@@ -188,7 +187,6 @@ static int l_companies(lua_State *L) {
 /* store:add(tenant, items) -> true; items {name=, value=} */
 static int l_add(lua_State *L) {
   lc_error error;
-  lc_store *store = l_check_open(L);
   lc_text tenant = l_check_tenant(L, 2);
   luaL_checktype(L, 3, LUA_TTABLE);
   size_t count = lua_rawlen(L, 3);
@@ -199,7 +197,7 @@ static int l_add(lua_State *L) {
     counters[i] = (lc_counter){ l_text_field(L, item, "name", LC_COUNTER_MAX), (uint64_t)l_integer_field(L, item, "value") };
     lua_pop(L, 1);
   }
-  return l_done(L, lc_store_add(store, tenant, counters, count, &error), &error);
+  return l_done(L, lc_store_add(l_check_open(L), tenant, counters, count, &error), &error);
 }
 
 /* store:counters(tenant) -> value by name */

@@ -26,7 +26,8 @@ void l_store_methods(lua_State *L, const luaL_Reg *methods);
 /* The store at `index`, open or closed; raises when it is none. */
 l_store *l_check_store(lua_State *L, int index);
 
-/* The store that is argument 1; raises when it is closed. */
+/* The store that is argument 1; raises when it is closed. To be asked for behind what allocates in Lua, which may run a
+ * finalizer that closes it. */
 lc_store *l_check_open(lua_State *L);
 
 /* Pushes the array of what `push` makes of each item of the store's result, 1; or nil, message, code, 3.
