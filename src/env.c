@@ -231,7 +231,7 @@ static int open_tables_with(lc_env *env, lc_part part, unsigned txn_flags, unsig
   return rc;
 }
 
-/* Opens the tables of a part; makes them in a new store. Only a new store is written to. */
+/* Opens the tables of a part. Only a store that has not all of them, a new one or one of an older leadcat, is written to. */
 static int open_tables(lc_env *env, lc_part part) {
   int rc = open_tables_with(env, part, MDB_RDONLY, 0);
   return rc == MDB_NOTFOUND ? open_tables_with(env, part, 0, MDB_CREATE) : rc;
@@ -406,8 +406,7 @@ MDB_dbi lc_env_table(const lc_env *env, lc_table table) {
   return env->tables[table];
 }
 
-/* config.mdb is never mapped anew while open (the freshness check reads its map without a lock),
- * so only journal.mdb's transactions need to be told from a remapping. */
+/* config.mdb is never mapped anew while open, so only journal.mdb's transactions need to be told from a remapping. */
 static void enter(lc_env *env, lc_part part) {
   if (part == LC_PART_JOURNAL)
     pthread_rwlock_rdlock(&env->remap);

@@ -13,6 +13,8 @@ typedef struct l_run {
   lc_batch batch;
 } l_run;
 
+_Static_assert((int)L_NO_ID == (int)LC_CATEGORY_IMPOSSIBLE && LC_CATEGORY_ABSENT == 0, "categories of l_event, as they are");
+
 enum { UP_RUN = 1, UP_RULESET, UP_COUNT = UP_RULESET }; /* the ruleset only has to stay */
 
 static l_run *run_of(lua_State *L) {

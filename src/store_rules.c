@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "checksum.h"
 #include "store.h"
 #include "store_internal.h"
 
@@ -84,9 +85,7 @@ struct lc_rules_cache {
 };
 
 static uint64_t hash_of(lc_text tenant) {
-  uint64_t hash = UINT64_C(14695981039346656037);
-  for (size_t i = 0; i < tenant.size; i++)
-    hash = (hash ^ (unsigned char)tenant.data[i]) * UINT64_C(1099511628211);
+  uint64_t hash = lc_checksum(LC_CHECKSUM_START, tenant.data, tenant.size);
   return hash ^ hash >> 32;
 }
 
@@ -94,9 +93,14 @@ static tenant_rules **bucket_of(const lc_rules_cache *cache, lc_text tenant) {
   return &cache->buckets[hash_of(tenant) & (cache->bucket_count - 1)];
 }
 
+static bool is_of(const tenant_rules *entry, lc_text tenant) {
+  return entry->tenant_size == tenant.size
+      && (tenant.size == 0 || memcmp(entry->tenant, tenant.data, tenant.size) == 0);
+}
+
 static tenant_rules *find(const lc_rules_cache *cache, lc_text tenant) {
   tenant_rules *entry = cache->count != 0 ? *bucket_of(cache, tenant) : NULL;
-  while (entry != NULL && (entry->tenant_size != tenant.size || memcmp(entry->tenant, tenant.data, tenant.size) != 0))
+  while (entry != NULL && !is_of(entry, tenant))
     entry = entry->next;
   return entry;
 }
@@ -139,12 +143,13 @@ static void grow(lc_rules_cache *cache) {
 
 /* A new entry, without rules yet; NULL when there is no memory. */
 static tenant_rules *add(lc_rules_cache *cache, lc_text tenant) {
-  if (cache->count == cache->bucket_count)
+  if (cache->count >= cache->bucket_count)
     grow(cache);
   tenant_rules *entry = cache->bucket_count != 0 ? calloc(1, sizeof *entry + tenant.size) : NULL;
   if (entry == NULL)
     return NULL;
-  memcpy(entry->tenant, tenant.data, tenant.size);
+  if (tenant.size != 0)
+    memcpy(entry->tenant, tenant.data, tenant.size);
   entry->tenant_size = (uint8_t)tenant.size;
   put(cache, entry);
   cache->count++;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "checksum.h"
 #include "decide.h"
 #include "event_json.h"
 #include "record.h"
@@ -53,10 +54,8 @@ static void try_ruleset(const void *bytes, size_t size) {
 }
 
 static uint64_t checksum(const unsigned char *bytes, size_t size) {
-  uint64_t hash = UINT64_C(14695981039346656037);
-  for (size_t i = offsetof(lc_ruleset, checksum) + sizeof(uint64_t); i < size; i++)
-    hash = (hash ^ bytes[i]) * UINT64_C(1099511628211);
-  return hash;
+  size_t from = offsetof(lc_ruleset, checksum) + sizeof(uint64_t);
+  return lc_checksum(LC_CHECKSUM_START, bytes + from, size - from);
 }
 
 /* Puts right what every damage would make wrong. */
