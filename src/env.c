@@ -20,7 +20,7 @@ enum { FORMAT = 1, DEFAULT_READERS = 1024, ROOM = 1 << 20, PATH_SIZE = 4096 };
 
 static const size_t GIB = (size_t)1 << 30;
 
-static const char *const part_files[LC_PARTS] = { "config.mdb", "journal.mdb" };
+const char *const lc_part_files[LC_PARTS] = { "config.mdb", "journal.mdb" };
 
 static const struct {
   const char *name;
@@ -307,7 +307,7 @@ static void destroy(lc_env *env) {
 static lc_status open_files(lc_env *env, const char *path, const lc_env_options *options, lc_error *error) {
   char file[PATH_SIZE];
   for (int part = 0; part < LC_PARTS; part++) {
-    snprintf(file, sizeof file, "%s/%s", path, part_files[part]);
+    snprintf(file, sizeof file, "%s/%s", path, lc_part_files[part]);
     int rc = open_part(file, (lc_part)part, options, &env->parts[part]);
     if (rc == 0)
       rc = open_tables(env, (lc_part)part);
@@ -344,7 +344,7 @@ static lc_status open_new(const char *path, const lc_env_options *options, lc_en
 static lc_env *find_open(const char *path) {
   char file[PATH_SIZE];
   struct stat data;
-  snprintf(file, sizeof file, "%s/%s", path, part_files[LC_PART_CONFIG]);
+  snprintf(file, sizeof file, "%s/%s", path, lc_part_files[LC_PART_CONFIG]);
   if (stat(file, &data) != 0)
     return NULL;
   lc_env *env = registry.first;
@@ -406,6 +406,10 @@ MDB_dbi lc_env_table(const lc_env *env, lc_table table) {
   return env->tables[table];
 }
 
+const char *lc_table_name(lc_table table) {
+  return tables[table].name;
+}
+
 /* config.mdb is never mapped anew while open, so only journal.mdb's transactions need to be told from a remapping. */
 static void enter(lc_env *env, lc_part part) {
   if (part == LC_PART_JOURNAL)
@@ -450,7 +454,7 @@ lc_status lc_env_copy(lc_env *env, const char *directory, bool compact, lc_error
   lc_status status = LC_OK;
   int copied = 0;
   while (copied < LC_PARTS && status == LC_OK) {
-    snprintf(files[copied], PATH_SIZE, "%s/%s", directory, part_files[order[copied]]);
+    snprintf(files[copied], PATH_SIZE, "%s/%s", directory, lc_part_files[order[copied]]);
     status = copy_part(env, order[copied], files[copied], compact, error);
     copied += status == LC_OK;
   }

@@ -94,6 +94,10 @@ const lc_watch *lc_env_watch(const lc_env *env);
 
 MDB_dbi lc_env_table(const lc_env *env, lc_table table);
 
+/* What files and tables are called. Static strings. */
+extern const char *const lc_part_files[LC_PARTS];
+const char *lc_table_name(lc_table table);
+
 /* Begins a read transaction. `*reader` is NULL at first and is used again, with its reader slot,
  * by later calls; lc_env_read_end makes it idle, mdb_txn_abort gives it back for good.
  * LC_FORKED, LC_UNAVAILABLE (no reader slot is free), LC_IO. */

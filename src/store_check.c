@@ -185,26 +185,23 @@ static const char *check_counter(const checker *c, const parts *p, MDB_val value
 
 typedef const char *checks(const checker *c, const parts *p, MDB_val value);
 
-static const struct {
-  const char *name;
-  checks *check; /* NULL: the keys have no tenant */
-} tables[LC_TABLES] = {
-  [LC_TABLE_RULESETS] = { "rulesets", check_ruleset },
-  [LC_TABLE_CONFIGS] = { "configs", check_json },
-  [LC_TABLE_REVISIONS] = { "revisions", check_json },
-  [LC_TABLE_META] = { "meta", NULL },
-  [LC_TABLE_JOURNAL] = { "journal", check_entry },
-  [LC_TABLE_BY_COMPANY] = { "by_company", check_by_company },
-  [LC_TABLE_APPLYING] = { "applying", check_applying },
-  [LC_TABLE_SEEN] = { "seen", check_seen },
-  [LC_TABLE_CONFIRMATIONS] = { "confirmations", check_confirmation },
-  [LC_TABLE_QUESTIONS] = { "questions", check_question },
-  [LC_TABLE_EXPIRING] = { "expiring", check_expiring },
-  [LC_TABLE_COMPANIES] = { "companies", check_company },
-  [LC_TABLE_COUNTERS] = { "counters", check_counter },
-  [LC_TABLE_UNCHANGED] = { "unchanged", check_entry },
-  [LC_TABLE_UNCHANGED_BY_COMPANY] = { "unchanged_by_company", check_unchanged_by_company },
-  [LC_TABLE_NOTES] = { "notes", check_note },
+/* By table; NULL: its keys have no tenant. */
+static checks *const record_checks[LC_TABLES] = {
+  [LC_TABLE_RULESETS] = check_ruleset,
+  [LC_TABLE_CONFIGS] = check_json,
+  [LC_TABLE_REVISIONS] = check_json,
+  [LC_TABLE_JOURNAL] = check_entry,
+  [LC_TABLE_BY_COMPANY] = check_by_company,
+  [LC_TABLE_APPLYING] = check_applying,
+  [LC_TABLE_SEEN] = check_seen,
+  [LC_TABLE_CONFIRMATIONS] = check_confirmation,
+  [LC_TABLE_QUESTIONS] = check_question,
+  [LC_TABLE_EXPIRING] = check_expiring,
+  [LC_TABLE_COMPANIES] = check_company,
+  [LC_TABLE_COUNTERS] = check_counter,
+  [LC_TABLE_UNCHANGED] = check_entry,
+  [LC_TABLE_UNCHANGED_BY_COMPANY] = check_unchanged_by_company,
+  [LC_TABLE_NOTES] = check_note,
 };
 
 static void check_record(checker *c, checks *check, MDB_val key, MDB_val value) {
@@ -219,14 +216,14 @@ static void check_record(checker *c, checks *check, MDB_val key, MDB_val value) 
 static void check_table(checker *c, lc_table table) {
   MDB_cursor *cursor;
   MDB_val key, value;
-  c->table = tables[table].name;
+  c->table = lc_table_name(table);
   c->problems = 0;
   fprintf(c->out, ">%s\n", c->table);
   fflush(c->out); /* should reading end this process, the parent knows where */
   int rc = mdb_cursor_open(c->txn, lc_env_table(c->env, table), &cursor);
   if (rc == 0) {
     while ((rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0)
-      check_record(c, tables[table].check, key, value);
+      check_record(c, record_checks[table], key, value);
     mdb_cursor_close(cursor);
   }
   if (rc != MDB_NOTFOUND)
@@ -255,11 +252,10 @@ static void note(void *context, const char *wrong) {
 
 /* What LMDB would follow is measured first: once a page is damaged it is not to be trusted with the file. */
 static void check_pages(checker *c, const char *path) {
-  static const char *const names[] = { "config.mdb", "journal.mdb" };
   char file[4096];
   for (int i = 0; i < LC_PARTS; i++) {
-    snprintf(file, sizeof file, "%s/%s", path, names[i]);
-    lc_pages_check(file, names[i], note, c);
+    snprintf(file, sizeof file, "%s/%s", path, lc_part_files[i]);
+    lc_pages_check(file, lc_part_files[i], note, c);
   }
 }
 
