@@ -398,6 +398,17 @@ int lc_env_reader_check(lc_env *env) {
   return total;
 }
 
+void lc_env_tell_commit(lc_env *env) {
+  MDB_env *mdb = env->parts[LC_PART_CONFIG];
+  MDB_txn *txn;
+  if (mdb_txn_begin(mdb, NULL, MDB_RDONLY, &txn) != 0)
+    return;
+  bool untold = mdb_txn_id(txn) < lc_watch_newest(&env->watch);
+  mdb_txn_abort(txn);
+  if (untold && mdb_txn_begin(mdb, NULL, 0, &txn) == 0)
+    mdb_txn_abort(txn);
+}
+
 const lc_watch *lc_env_watch(const lc_env *env) {
   return &env->watch;
 }

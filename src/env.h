@@ -89,6 +89,10 @@ lc_status lc_env_copy(lc_env *env, const char *directory, bool compact, lc_error
 /* Frees reader slots that died with their processes; returns how many. */
 int lc_env_reader_check(lc_env *env);
 
+/* Has all see a commit of config.mdb whose process was killed when it was on disk, before it could tell of it. LMDB tells
+ * of such a one when the next writer begins, for which configs may wait long. */
+void lc_env_tell_commit(lc_env *env);
+
 /* What tells whether config.mdb has changed; it lives as long as the environment. */
 const lc_watch *lc_env_watch(const lc_env *env);
 

@@ -352,7 +352,9 @@ lc_status lc_store_copy(lc_store *store, const char *path, bool compact, lc_erro
 
 lc_status lc_store_check_readers(lc_store *store, unsigned *freed, lc_error *error) {
   lc_status status = check_owned(store, error);
-  if (status == LC_OK)
-    *freed = (unsigned)lc_env_reader_check(store->env);
-  return status;
+  if (status != LC_OK)
+    return status;
+  *freed = (unsigned)lc_env_reader_check(store->env);
+  lc_env_tell_commit(store->env);
+  return LC_OK;
 }

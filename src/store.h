@@ -330,7 +330,8 @@ typedef struct lc_store_stats {
 
 lc_status lc_store_stat(lc_store *store, lc_store_stats *stats, lc_error *error);
 
-/* Frees reader slots that died with their processes; `freed` is how many. */
+/* Frees reader slots that died with their processes; `freed` is how many. A config that one of these has saved, but could not
+ * tell of, is seen by all then. */
 lc_status lc_store_check_readers(lc_store *store, unsigned *freed, lc_error *error);
 
 #endif

@@ -45,7 +45,7 @@ function upkeep:sweep()
 end
 
 --- What is to be done from time to time, for a timer, each whatever becomes of the others: `recover`, `sweep`, and freeing
--- the reader slots of processes that were killed.
+-- the reader slots of processes that were killed; a config that one of them has saved unseen is seen then.
 ---@return {finished: integer, failed: integer, busy: integer, expired: integer, removed: integer, readers: integer}? counts
 ---@return string? message
 ---@return string? code

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -244,6 +245,43 @@ static void test_fork(void) {
   CHECK(category_of(from.store, "Bolt") == CUSTOMER);
   lc_rules_free(&rules);
   lc_store_close(from.store);
+}
+
+/* ---- a saver that is killed -------------------------------------------------------------- */
+
+static bool dies; /* at the end of its next commit */
+
+/* In the place of the system's: with the head of the file, which is smaller than a page, a commit of LMDB ends. */
+__attribute__((visibility("default"))) ssize_t pwrite(int file, const void *data, size_t size, off_t at) {
+  ssize_t written = syscall(SYS_pwrite64, file, data, size, at);
+  if (dies && size < 512)
+    raise(SIGKILL);
+  return written;
+}
+
+static void save_and_die(void *path) {
+  lc_store *store = open_store(path, 16 * MIB);
+  dies = true;
+  save(store, 1);
+}
+
+/* What it has saved is on disk, and is seen by the others once they have looked for the dead. */
+static void test_killed_saver(void) {
+  const char *path = new_path();
+  lc_store *store = open_store(path, 16 * MIB);
+  const lc_watch *watch = lc_store_watch(store);
+  lc_rules rules = { NULL, 0 };
+  unsigned freed;
+  CHECK(save(store, 0) == LC_OK && lc_store_refresh(store, tenant, &rules, NULL) == LC_OK);
+  child c = start(save_and_die, (void *)(uintptr_t)path);
+  CHECK(!succeeds(&c));
+  end(&c);
+  CHECK(lc_store_refresh(store, tenant, &rules, NULL) == LC_OK && !lc_rules_fresh(&rules, watch));
+  CHECK(lc_store_check_readers(store, &freed, NULL) == LC_OK);
+  CHECK(lc_store_refresh(store, tenant, &rules, NULL) == LC_OK && lc_rules_fresh(&rules, watch));
+  CHECK(rules.ruleset->revision == 2);
+  lc_rules_free(&rules);
+  lc_store_close(store);
 }
 
 /* ---- notes ------------------------------------------------------------------------------- */
@@ -520,6 +558,7 @@ int main(void) {
   if (mkdtemp(directory) == NULL)
     return 1;
   TEST(test_fork());
+  TEST(test_killed_saver());
   TEST(test_notes());
   TEST(test_threads());
   TEST(test_claims());
