@@ -922,6 +922,18 @@ describe("a batch", function()
     engine:close()
   end)
 
+  it("handles an event anew whose first entry the retention has removed just now", function()
+    local engine = open { sale_won = CUSTOMER }
+    assert(engine.host:create_many({ "Acme", "Bolt" }, LEAD))
+    local first = { id = "a", trigger = "sale_won", company = "Acme" }
+    assert(engine:handle(first))
+    local mend = stores.fail(engine, "seen", "there is none", "not_found")
+    assert.same({ "unchanged not_potential_customer 5-nil", "updated matched 1-5" },
+      brief(assert(engine:handle_many { first, { trigger = "sale_won", company = "Bolt" } })))
+    mend()
+    engine:close()
+  end)
+
   it("reads where a company stands again when a change before it cannot have worked", function()
     each_host(function(engine)
       assert.same({ "conflict matched 3-5", "updated matched 1-5" }, brief(assert(engine:handle_many {

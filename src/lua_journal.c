@@ -230,11 +230,12 @@ static int l_handle(lua_State *L) {
   luaL_checktype(L, 3, LUA_TTABLE);
   double now = luaL_checknumber(L, 5);
   size_t all = lua_rawlen(L, 3), before = (size_t)luaL_checkinteger(L, 6) - 1;
+  size_t count = is_array(L, 3, all) ? all - before : 0;
   l_room room;
   lc_status status = LC_OK;
-  make_room(L, &room, all - before);
-  if (is_array(L, 3, all) && to_events(L, (int)before + 1, all - before, now, &room))
-    status = lc_store_handle(l_check_open(L), tenant, room.events, all - before, now, &done, &error);
+  make_room(L, &room, count);
+  if (to_events(L, (int)before + 1, count, now, &room))
+    status = lc_store_handle(l_check_open(L), tenant, room.events, count, now, &done, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
   lua_createtable(L, (int)done, 0);

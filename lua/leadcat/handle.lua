@@ -43,8 +43,12 @@ local function go_on_in_core(self, events, first, details)
     return {}, message, code
   end
   for i = 1, #outcomes do
-    if type(outcomes[i]) == "number" then -- the entry of its first delivery
-      outcomes[i], message, code = prepare.find_duplicate(self, events[first - 1 + i].id)
+    if type(outcomes[i]) == "number" then -- the entry of its first delivery, which the retention may just have removed
+      local event = events[first - 1 + i]
+      outcomes[i], message, code = prepare.find_duplicate(self, event.id)
+      if not outcomes[i] and not code then
+        outcomes[i], message, code = handle.one(self, event)
+      end
     end
     if code then
       for k = #outcomes, i, -1 do

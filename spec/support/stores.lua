@@ -73,10 +73,12 @@ end
 --- Makes a call of the engine's store fail, such as `finish`, as on a disk without room.
 ---@param engine leadcat.Engine
 ---@param call string
+---@param message? string
+---@param code? string
 ---@return fun() mend makes it work again
-function stores.fail(engine, call)
+function stores.fail(engine, call, message, code)
   local store = engine._store
-  engine._store = setmetatable({ [call] = function() return nil, "no room", "full" end }, {
+  engine._store = setmetatable({ [call] = function() return nil, message or "no room", code or "full" end }, {
     __index = function(_, name)
       return function(_, ...) return store[name](store, ...) end
     end,
