@@ -394,17 +394,23 @@ describe("leadcat in nginx", function()
     assert.matches("cannot open [^\n]+/config%.mdb", running:log())
   end)
 
-  it("closes overdue questions by itself", function()
+  it("closes overdue questions by itself, of all tenants", function()
     prepare { "Acme" }
     local asked_at = os.time() - 60
-    local engine = open { confirmation_ttl = 10, clock = function() return asked_at end }
-    local asked = assert(engine:handle { trigger = "sale_won", company = "Acme" })
+    local engine, asked = open { confirmation_ttl = 10, clock = function() return asked_at end }, {}
+    assert(engine:tenant("west"):save(stores.config(RULES)))
+    assert(engine:tenant("west").host:create("Acme", LEAD))
+    for _, name in ipairs { "", "west" } do
+      asked[name] = assert(engine:tenant(name):handle { trigger = "sale_won", company = "Acme" }).confirmation
+    end
     engine:close()
     start()
     engine = open { clock = function() return asked_at end } -- for whom its time is not over
-    assert(server.wait_for(function()
-      return engine:confirmation(asked.confirmation).state == "expired"
-    end), "the question is still open")
+    for name, id in pairs(asked) do
+      assert(server.wait_for(function()
+        return engine:tenant(name):confirmation(id).state == "expired"
+      end), "the question is still open")
+    end
     engine:close()
     assert.equal("", running:log())
   end)
@@ -489,19 +495,29 @@ describe("leadcat in nginx, with a CRM that is reached over the network,", funct
     assert.not_matches("%[error%]", running:log())
   end)
 
-  it("applies a change that a killed process has left unfinished as soon as it starts", function()
+  it("applies changes that a killed process has left unfinished as soon as it starts, of all tenants", function()
     running:stop()
-    stores.run([[
-      local engine = assert(require("leadcat").open { path = arg[1], map_size = tonumber(arg[2]), host = {
-        category = function() return 1 end,
-        set_category = function() os.exit(1, false) end,
-      } })
-      engine:handle { trigger = "sale_registered", company = "Acme" }
-    ]], directory .. "/store", ("%d"):format(MAP))
+    local tenants = { [""] = "Acme", west = "Bolt" }
+    local engine = open()
+    assert(engine:tenant("west"):save(stores.config(RULES)))
+    engine:close()
+    for name, company in pairs(tenants) do
+      stores.run([[
+        local host = { category = function() return 1 end, set_category = function() os.exit(1, false) end }
+        local engine = assert(require("leadcat").open {
+          path = arg[1], map_size = tonumber(arg[2]), tenant = arg[3], host = host,
+        })
+        engine:handle { trigger = "sale_registered", company = arg[4] }
+      ]], directory .. "/store", ("%d"):format(MAP), name, company)
+    end
     start(REMOTE)
-    assert(server.wait_for(function() return category_of "Acme" == OPPORTUNITY end), "it is still unfinished")
-    local engine = open { host = { category = error, set_category = error } }
-    assert(server.wait_for(function() return engine:history()[1].status == "updated" end))
+    for _, company in pairs(tenants) do
+      assert(server.wait_for(function() return category_of(company) == OPPORTUNITY end), "it is still unfinished")
+    end
+    engine = open { host = { category = error, set_category = error } }
+    for name in pairs(tenants) do
+      assert(server.wait_for(function() return engine:tenant(name):history()[1].status == "updated" end))
+    end
     engine:close()
   end)
 end)

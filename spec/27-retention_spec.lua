@@ -162,7 +162,7 @@ describe("a journal", function()
     for _, tenant in ipairs { engine, west } do
       write(tenant, time, 1, 10)
     end
-    assert.equal(5, engine:maintain().removed)
+    assert.equal(5, engine:sweep().removed)
     assert.same({ 5, 10 }, { counted(engine), counted(west) })
     assert.equal("10 9 8 7 6", events(engine))
     assert.equal(5, west:sweep().removed)

@@ -98,8 +98,8 @@ static int l_config(lua_State *L) {
   return 1;
 }
 
-static int push_json(lua_State *L, lc_text json) {
-  l_push_text(L, json);
+static int push_text(lua_State *L, lc_text text) {
+  l_push_text(L, text);
   return 1;
 }
 
@@ -108,7 +108,7 @@ static int l_revisions(lua_State *L) {
   lc_error error;
   lc_store *store = l_check_open(L);
   lc_status status = lc_store_revisions(store, l_check_tenant(L, 2), &error);
-  return l_push_results(L, store, status, &error, push_json);
+  return l_push_results(L, store, status, &error, push_text);
 }
 
 /* ---- companies --------------------------------------------------------------------------- */
@@ -241,6 +241,26 @@ static int l_trim(lua_State *L) {
   return 2;
 }
 
+/* store:due(work, age, count, now, place) -> array of tenants, where to go on ("": all have been looked at) */
+static int l_due(lua_State *L) {
+  static const char *const works[] = { "changes", "questions", "journal", "unchanged", NULL }; /* lc_work */
+  lc_error error;
+  lc_place place = { .size = 0 };
+  lc_store *store = l_check_open(L);
+  lc_work work = (lc_work)luaL_checkoption(L, 2, NULL, works);
+  lc_retention keep = { .age = luaL_checknumber(L, 3), .count = (uint64_t)luaL_checkinteger(L, 4) };
+  double now = luaL_checknumber(L, 5);
+  lc_text from = l_check_text(L, 6, sizeof place.key);
+  memcpy(place.key, from.data, from.size);
+  place.size = from.size;
+  lc_status status = lc_store_due(store, work, &keep, now, &place, &error);
+  int results = l_push_results(L, store, status, &error, push_text);
+  if (results != 1)
+    return results;
+  l_push_text(L, (lc_text){ (const char *)place.key, place.size });
+  return 2;
+}
+
 /* store:copy(path, compact) -> true */
 static int l_copy(lua_State *L) {
   lc_error error;
@@ -349,6 +369,7 @@ void l_store_register(lua_State *L) {
     { "revisions", l_revisions },
     { "repair", l_repair },
     { "trim", l_trim },
+    { "due", l_due },
     { "copy", l_copy },
     { "add", l_add },
     { "counters", l_counters },

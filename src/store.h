@@ -285,6 +285,31 @@ lc_status lc_store_trim(lc_store *store, lc_text tenant, const lc_retention *kee
 lc_status lc_store_trim_unchanged(lc_store *store, lc_text tenant, const lc_retention *keep, double now, uint64_t *from,
                                   size_t *removed, lc_error *error);
 
+/* ---- tenants ----------------------------------------------------------------------------- */
+
+/* What is to be done from time to time, for those tenants that have it due. */
+typedef enum lc_work {
+  LC_WORK_CHANGES,   /* a change is unfinished, and the time to take it up has come: lc_store_applying */
+  LC_WORK_QUESTIONS, /* an open question's time is over: lc_store_expire */
+  LC_WORK_JOURNAL,   /* entries are too old or too many: lc_store_trim */
+  LC_WORK_UNCHANGED, /* the same of what came to nothing: lc_store_trim_unchanged */
+  LC_WORKS           /* how many there are */
+} lc_work;
+
+enum { LC_PLACE_MAX = 1 + LC_TENANT_MAX + 1 + LC_COMPANY_MAX + 1 };
+
+/* How far a walk over the tenants has come. */
+typedef struct lc_place {
+  unsigned char key[LC_PLACE_MAX];
+  size_t size; /* 0: before the first; 0 again: behind the last */
+} lc_place;
+
+/* Copies out a list of the next tenants' names that have such work due at the time `now`: as many as are found among some
+ * keys, perhaps none. It costs a seek in the table for each tenant that is there, and for each unfinished change whose time
+ * has not come. `place` is where it begins, then where the next call goes on. */
+lc_status lc_store_due(lc_store *store, lc_work work, const lc_retention *keep, double now, lc_place *place,
+                       lc_error *error);
+
 /* ---- counters ---------------------------------------------------------------------------- */
 
 enum { LC_COUNTER_MAX = 255 }; /* bytes of a counter's name */

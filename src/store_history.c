@@ -66,6 +66,10 @@ lc_status lc_store_unchanged(lc_store *store, lc_text tenant, const lc_company *
 /* A time further away than this was set before the clock went backwards. */
 static const double longest_pause = 3600;
 
+bool lc_claim_is_due(const lc_claim *claim, double now) {
+  return claim->retry_at <= now || claim->retry_at - now > longest_pause;
+}
+
 static lc_status list_applying(lc_store *store, MDB_cursor *cursor, void *request, lc_error *error) {
   page *p = request;
   MDB_val key, value;
@@ -76,7 +80,7 @@ static lc_status list_applying(lc_store *store, MDB_cursor *cursor, void *reques
     if (value.mv_size != sizeof claim)
       return lc_fail(error, LC_CORRUPT, "a claim is damaged");
     memcpy(&claim, value.mv_data, sizeof claim);
-    if (claim.retry_at <= p->now || claim.retry_at - p->now > longest_pause)
+    if (lc_claim_is_due(&claim, p->now))
       status = add_entry(store, mdb_cursor_txn(cursor), p, claim.entry, error);
     rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
   }

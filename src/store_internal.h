@@ -115,6 +115,15 @@ lc_status lc_remove_question(const lc_writer *w, const lc_confirmation *question
 /* Closes the open question of the company of `newer`, an event that matched, if there is one. */
 lc_status lc_supersede(lc_writer *w, const lc_entry *newer, lc_error *error);
 
+/* Whether the time to take up an unfinished change has come. */
+bool lc_claim_is_due(const lc_claim *claim, double now);
+
+/* Whether a key of LC_TABLE_EXPIRING is the tenant's, of a question whose time is over. */
+bool lc_is_overdue(const lc_key *tenant, MDB_val key, double now);
+
+/* Whether the tenant's `oldest` entry is too old, or has too many behind it; `unchanged`: of what came to nothing. */
+int lc_is_beyond(const lc_writer *reader, const lc_retention *keep, bool unchanged, uint64_t oldest, bool *beyond);
+
 /* Values that more than one part reads. */
 int lc_get_counter(const lc_store *store, MDB_txn *txn, lc_key *key, uint64_t *value); /* 0 when there is none */
 int lc_get_company(const lc_store *store, MDB_txn *txn, lc_key *key, lc_company_record *record);

@@ -216,6 +216,11 @@ static lc_status may_expire(lc_store *store, MDB_txn *txn, const lc_key *tenant,
   return *may ? LC_OK : lc_store_fail(store, LC_PART_JOURNAL, rc, "cannot read a claim", error);
 }
 
+bool lc_is_overdue(const lc_key *tenant, MDB_val key, double now) {
+  return lc_key_is_prefix(tenant, key) && key.mv_size == tenant->size + 16
+      && lc_key_number((MDB_val){ tenant->size + 8, key.mv_data }) <= milliseconds(now);
+}
+
 static lc_status list_due(lc_store *store, MDB_cursor *cursor, void *request, lc_error *error) {
   due_list *due = request;
   MDB_val key = lc_key_value(&due->tenant), id;
@@ -223,11 +228,7 @@ static lc_status list_due(lc_store *store, MDB_cursor *cursor, void *request, lc
   bool may;
   int rc = mdb_cursor_get(cursor, &key, &id, MDB_SET_RANGE);
   for (; rc == 0 && status == LC_OK && due->count < due->most; rc = mdb_cursor_get(cursor, &key, &id, MDB_NEXT)) {
-    if (!lc_key_is_prefix(&due->tenant, key) || key.mv_size != due->tenant.size + 16 || id.mv_size != sizeof due->ids[0])
-      break;
-    lc_key expiry = { .size = key.mv_size - 8 };
-    memcpy(expiry.bytes, key.mv_data, expiry.size);
-    if (lc_key_number(lc_key_value(&expiry)) > milliseconds(due->now))
+    if (!lc_is_overdue(&due->tenant, key, due->now) || id.mv_size != sizeof due->ids[0])
       break;
     status = may_expire(store, mdb_cursor_txn(cursor), &due->tenant, id.mv_data, due->now, &may, error);
     if (status == LC_OK && may)

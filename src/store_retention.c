@@ -37,8 +37,16 @@ static MDB_dbi table_of(const trimmer *t) {
   return lc_env_table(t->writer.store->env, t->unchanged ? LC_TABLE_UNCHANGED : LC_TABLE_JOURNAL);
 }
 
-static int get_count(const trimmer *t, const lc_writer *w, uint64_t *count) {
-  return t->unchanged ? lc_get_unchanged_count(w, count) : lc_get_count(w, count);
+static int get_count(bool unchanged, const lc_writer *w, uint64_t *count) {
+  return unchanged ? lc_get_unchanged_count(w, count) : lc_get_count(w, count);
+}
+
+int lc_is_beyond(const lc_writer *reader, const lc_retention *keep, bool unchanged, uint64_t oldest, bool *beyond) {
+  uint64_t count = 0;
+  *beyond = oldest < cutoff_of(keep, reader->now);
+  int rc = *beyond || keep->count == 0 ? 0 : get_count(unchanged, reader, &count);
+  *beyond |= excess_of(keep, count) > 0;
+  return rc;
 }
 
 /* ---- removing one entry ------------------------------------------------------------------ */
@@ -135,7 +143,7 @@ static lc_status trim_step(trimmer *t, const lc_retention *keep, lc_error *error
   lc_status status = lc_writer_begin(w, error);
   if (status != LC_OK)
     return status;
-  int rc = get_count(t, w, &count);
+  int rc = get_count(t->unchanged, w, &count);
   if (rc == 0)
     rc = mdb_cursor_open(w->txn, table_of(t), &cursor);
   status = lc_writer_fail(w, rc, error);
@@ -144,6 +152,10 @@ static lc_status trim_step(trimmer *t, const lc_retention *keep, lc_error *error
     status = trim_some(t, cursor, error);
     mdb_cursor_close(cursor);
     w->added = t->unchanged ? 0 : -(int64_t)t->removed;
+  }
+  if (status == LC_OK && t->removed == 0) { /* all of them stay: nothing to be written, to disk least of all */
+    lc_env_abort(w->store->env, LC_PART_JOURNAL, w->txn);
+    return LC_OK;
   }
   if (status == LC_OK && t->unchanged)
     status = lc_writer_fail(w, lc_count_unchanged(w, -(int64_t)t->removed), error);
@@ -156,7 +168,6 @@ static lc_status is_due(const trimmer *t, const lc_retention *keep, bool *due, l
   lc_writer reader = t->writer;
   MDB_cursor *cursor;
   MDB_val key, value;
-  uint64_t count = 0;
   *due = false;
   lc_status status = lc_begin_read(store, LC_PART_JOURNAL, &reader.txn, error);
   if (status != LC_OK)
@@ -164,11 +175,10 @@ static lc_status is_due(const trimmer *t, const lc_retention *keep, bool *due, l
   int rc = mdb_cursor_open(reader.txn, table_of(t), &cursor);
   if (rc == 0) {
     rc = seek_entry(cursor, &reader.tenant, t->from, &key, &value);
-    *due = rc == 0 && lc_key_number(key) < t->cutoff;
+    if (rc == 0)
+      rc = lc_is_beyond(&reader, keep, t->unchanged, lc_key_number(key), due);
     mdb_cursor_close(cursor);
   }
-  if (rc == 0 && !*due && (rc = get_count(t, &reader, &count)) == 0)
-    *due = excess_of(keep, count) > 0;
   lc_end_read(store, LC_PART_JOURNAL);
   return rc == MDB_NOTFOUND ? LC_OK : lc_store_fail(store, LC_PART_JOURNAL, rc, "cannot read the journal", error);
 }

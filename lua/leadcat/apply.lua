@@ -277,7 +277,7 @@ function apply.settle(self, key)
   return nil, ("company %s is being changed by another process"):format(key), "unavailable"
 end
 
---- Finishes what a crash or a failing host has left unfinished, where its time to be tried again has come. Entries that
+--- Finishes what a crash or a failing host has left unfinished of this tenant, where its time to be tried again has come. Entries that
 -- a live process works on are left alone.
 ---@return {finished: integer, failed: integer, busy: integer}? counts
 ---@return string? message
@@ -305,6 +305,7 @@ function apply:recover()
       elseif code ~= "not_found" then
         failure = failure or { message, code } -- the others are not to wait for it
       end
+      platform.give_way()
     end
   until #entries < PAGE
   if failure then

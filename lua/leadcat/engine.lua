@@ -93,6 +93,7 @@ local MAX_TENANT = 64
 ---@field confirmation_ttl number seconds
 ---@field retention {age: number, count: integer} of the journal; 0: without limit
 ---@field record_unchanged? number the share of the events that come to nothing which is noted; 1: all
+---@field rounds table<string, string> how far `maintain` has come with what it does for some tenants a call, by what that is
 ---@field hooks table<string, function[]>
 ---@field tenants table<string, leadcat.Engine>
 ---@field in_flight table
@@ -103,16 +104,25 @@ local MAX_TENANT = 64
 ---@field host_of? fun(tenant: string): leadcat.Host the embedded host's view of one tenant
 ---@field metatable table of the engines
 
--- An engine for one tenant. It begins by finishing what a crash has left unfinished. There may be very many, one after
--- the other: what they have in common they find behind their metatable.
+-- An engine for one tenant. There may be very many, one after the other: what they have in common they find behind their
+-- metatable.
 ---@param shared leadcat.Shared
 ---@param tenant string
 ---@return leadcat.Engine
-local function new(shared, tenant)
+local function bare(shared, tenant)
   local self = setmetatable({ _tenant = tenant }, shared.metatable)
   if shared.host_of then
     self.host = shared.host_of(tenant)
   end
+  return self
+end
+
+-- One that is to be used. It begins by finishing what a crash has left unfinished.
+---@param shared leadcat.Shared
+---@param tenant string
+---@return leadcat.Engine
+local function new(shared, tenant)
+  local self = bare(shared, tenant)
   shared.tenants[tenant] = self
   if not self.host.embedded and platform.can_call_host() then
     self:recover() -- what cannot be finished now stays written down, for the next time
@@ -144,7 +154,7 @@ end
 ---@return leadcat.Engine
 function Engine.new(shared, tenant)
   shared.hooks, shared.in_flight, shared.gathered, shared.counts, shared.hook_errors = {}, {}, {}, {}, 0
-  shared.tenants = setmetatable({}, { __mode = "v" })
+  shared.rounds, shared.tenants = {}, setmetatable({}, { __mode = "v" })
   for _, name in ipairs(HOOKS) do
     shared.hooks[name] = {}
   end
@@ -162,6 +172,13 @@ function Engine:tenant(name)
     error(("tenant: a string of at most %d bytes expected"):format(MAX_TENANT), 2)
   end
   return self._shared.tenants[name] or new(self._shared, name)
+end
+
+--- An engine for another tenant, to keep it in order: nothing is done by making it, and nobody else gets it.
+---@param name string
+---@return leadcat.Engine
+function Engine:_visit(name)
+  return self._shared.tenants[name] or bare(self._shared, name)
 end
 
 --- Closes the store, for all its tenants. Closing again does nothing; any other call on a closed engine raises.

@@ -127,7 +127,8 @@ local function add_maps(lines, stats)
   end
 end
 
---- The counters of all processes and the state of the store, in Prometheus' text format.
+--- The counters of all processes and the state of the store, in Prometheus' text format. Events, questions and entries
+-- are this tenant's; unfinished changes, files and reader slots are the store's.
 ---@return string? text
 ---@return string? message
 ---@return string? code

@@ -94,7 +94,7 @@ end
 
 --- Starts what has to be done from time to time, in `init_worker_by_lua`: each worker adds its counts to those in the
 -- store, and the first one keeps the store in order (`maintain`), at once and then every half minute.
----@param engine leadcat.Engine
+---@param engine leadcat.Engine any tenant's: it is done for all
 function resty.start(engine)
   local function flush(premature)
     log_failure("cannot write the counters", engine:flush())

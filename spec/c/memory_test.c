@@ -289,6 +289,18 @@ static lc_status trim(run *r, lc_error *error) {
   return status;
 }
 
+/* Finds the tenant, by whatever it has due. */
+static lc_status due(run *r, lc_error *error) {
+  const lc_retention keep = { .count = 10 };
+  lc_status status = LC_OK;
+  for (int work = 0; work < LC_WORKS && status == LC_OK; work++) {
+    lc_place place = { .size = 0 };
+    status = lc_store_due(r->store, (lc_work)work, &keep, now + 1000, &place, error);
+    CHECK(status != LC_OK || (place.size == 0 && (lc_store_result(r->store).size != 0) == (work == LC_WORK_JOURNAL)));
+  }
+  return status;
+}
+
 /* Notes what came to nothing, reads it, and removes it again. */
 static lc_status note_unchanged(run *r, lc_error *error) {
   lc_entry entry = { .at = now, .revision = 1, .status = LC_ENTRY_UNCHANGED, .reason = LC_ENTRY_VETOED, .from = LEAD,
@@ -471,7 +483,7 @@ static const struct {
   { "confirmations", confirmations }, { "count", count_confirmations }, { "confirmation", confirmation },
   { "companies", companies }, { "counters", counters }, { "config", config }, { "revisions", revisions },
   { "stat", stat_store }, { "check readers", check_readers }, { "save again", save_again }, { "repair", repair },
-  { "refresh again", refresh }, { "copy", copy }, { "copy compact", copy_compact }, { "trim", trim },
+  { "refresh again", refresh }, { "copy", copy }, { "copy compact", copy_compact }, { "due", due }, { "trim", trim },
   { "note", note_unchanged }, { "unchanged", unchanged }, { "trim unchanged", trim_unchanged },
 };
 

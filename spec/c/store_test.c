@@ -165,6 +165,8 @@ static void use_inherited(const inherited *from) {
   lc_write event = event_of("Acme", "e", LC_ENTRY_UPDATED);
   lc_finish finish = { .entry = 1, .company = company, .status = LC_ENTRY_UPDATED };
   lc_claim claim;
+  lc_place place = { .size = 0 };
+  const lc_retention keep = { 0 };
   size_t created;
   int32_t category;
   uint64_t newest;
@@ -188,6 +190,7 @@ static void use_inherited(const inherited *from) {
   CHECK(lc_store_create(store, tenant, &company, 1, LEAD, &created, NULL) == LC_FORKED);
   CHECK(lc_store_set_category(store, tenant, &company, CUSTOMER, LEAD, NULL) == LC_FORKED);
   CHECK(lc_store_companies(store, tenant, tenant, 10, NULL) == LC_FORKED);
+  CHECK(lc_store_due(store, LC_WORK_CHANGES, &keep, now, &place, NULL) == LC_FORKED);
   CHECK(lc_store_stat(store, &stats, NULL) == LC_FORKED);
   lc_store_close(store);
 }

@@ -185,7 +185,7 @@ local function new_parser()
   add_output(resolve)
 
   local maintain = parser:command("maintain", "Close questions whose time is over, remove what is older than is kept, "
-    .. "free what killed processes held.")
+    .. "free what killed processes held: for all tenants of the store.")
   add_path(maintain, true)
   add_output(maintain)
 
