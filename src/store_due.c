@@ -4,7 +4,7 @@
 #include "store.h"
 #include "store_internal.h"
 
-enum { STEP = 256 }; /* keys looked at in one transaction: none of a call's pages may be in memory */
+enum { STEP = 256 }; /* keys looked at in one transaction: each may have to be read from disk */
 
 static const lc_table table_of[LC_WORKS] = {
   [LC_WORK_CHANGES] = LC_TABLE_APPLYING,

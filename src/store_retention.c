@@ -153,7 +153,7 @@ static lc_status trim_step(trimmer *t, const lc_retention *keep, lc_error *error
     mdb_cursor_close(cursor);
     w->added = t->unchanged ? 0 : -(int64_t)t->removed;
   }
-  if (status == LC_OK && t->removed == 0) { /* all of them stay: nothing to be written, to disk least of all */
+  if (status == LC_OK && t->removed == 0) { /* all of them stay: not worth a commit */
     lc_env_abort(w->store->env, LC_PART_JOURNAL, w->txn);
     return LC_OK;
   }

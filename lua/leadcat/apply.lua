@@ -277,8 +277,8 @@ function apply.settle(self, key)
   return nil, ("company %s is being changed by another process"):format(key), "unavailable"
 end
 
---- Finishes what a crash or a failing host has left unfinished of this tenant, where its time to be tried again has come. Entries that
--- a live process works on are left alone.
+--- Finishes what a crash or a failing host has left unfinished of this tenant, where its time to be tried again has come.
+-- Entries that a live process works on are left alone.
 ---@return {finished: integer, failed: integer, busy: integer}? counts
 ---@return string? message
 ---@return string? code

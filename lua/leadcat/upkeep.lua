@@ -116,8 +116,8 @@ end
 -- that one of them has saved unseen is seen then), and finishes what a crash or a failing host has left unfinished: that
 -- last, as hosts may be slow. Where `leadcat.open` was given a tenant, it is for that one. It costs what is due, and a
 -- look at each tenant with open questions and at each unfinished change. Journals are gone through in rounds: all of them
--- in the first call of a process, then those of some 4,000 tenants a call. What goes wrong for one tenant does not keep the
--- others from their turn.
+-- in the first call of an engine, then those of some 4,000 tenants a call. What goes wrong for one tenant does not keep the
+-- others from their turn. All are maintained with this engine's host, which is told the tenant, and its `retention`.
 ---@return {finished: integer, failed: integer, busy: integer, expired: integer, removed: integer, readers: integer}? counts of all tenants
 ---@return string? message the first thing that went wrong; the rest has been done
 ---@return string? code
