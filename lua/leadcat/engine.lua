@@ -93,6 +93,7 @@ local MAX_TENANT = 64
 ---@field confirmation_ttl number seconds
 ---@field retention {age: number, count: integer} of the journal; 0: without limit
 ---@field record_unchanged? number the share of the events that come to nothing which is noted; 1: all
+---@field of_one_tenant boolean whether `leadcat.open` was given a tenant
 ---@field rounds table<string, string> how far `maintain` has come with what it does for some tenants a call, by what that is
 ---@field hooks table<string, function[]>
 ---@field tenants table<string, leadcat.Engine>

@@ -80,7 +80,7 @@ end
 ---@class leadcat.Options
 ---@field path string the directory of the store; made when its parent exists
 ---@field host? leadcat.Host default: companies are kept in the same store (`leadcat.host.lmdb`)
----@field tenant? string 0 to 64 bytes; default the empty one
+---@field tenant? string 0 to 64 bytes; default the empty one. Given, `maintain` is for that one; else for all
 ---@field language? string of names in reports; default "en"
 ---@field durability? "full"|"relaxed" default full: what is acknowledged is on disk. relaxed: a power failure may undo the newest changes
 ---@field confirmation_ttl? number seconds until a question expires; default 7 days
@@ -134,6 +134,7 @@ function leadcat.open(options)
   end
   return Engine.new({
     store = store,
+    of_one_tenant = options.tenant ~= nil,
     host = host,
     clock = options.clock or core.now,
     retention = { age = limit_of(retention, "age"), count = limit_of(retention, "count") },

@@ -75,6 +75,17 @@ local function to_count(text)
   return nil, ("--limit: an integer from 0 expected, got '%s'"):format(text)
 end
 
+-- A reader of the option's numbers, from 1.
+local function positive(option)
+  return function(text)
+    local number = text:find "^%d+$" and tonumber(text)
+    if number and number >= 1 and number <= 2 ^ 53 then
+      return math.floor(number)
+    end
+    return nil, ("%s: an integer from 1 expected, got '%s'"):format(option, text)
+  end
+end
+
 local function to_entry(text)
   local number = text:find "^%d+$" and tonumber(text)
   if number and number >= 1 and number <= 2 ^ 53 then
@@ -184,9 +195,13 @@ local function new_parser()
   resolve:option("--as", "Who answers (default: the system's user)."):argname "USER"
   add_output(resolve)
 
-  local maintain = parser:command("maintain", "Close questions whose time is over, remove what is older than is kept, "
-    .. "free what killed processes held: for all tenants of the store.")
+  local maintain = parser:command("maintain", "Close questions whose time is over, free what killed processes held, "
+    .. "remove what is not to be kept: for all tenants of the store.")
   add_path(maintain, true)
+  maintain:option("--keep-days", "Remove entries of the journal that are older; without it none is too old.")
+    :argname("N"):convert(positive "--keep-days")
+  maintain:option("--keep-entries", "Remove the oldest entries of a journal that has more; else none has too many.")
+    :argname("N"):convert(positive "--keep-entries")
   add_output(maintain)
 
   local backup = parser:command("backup", "Copy a store while it is in use.")

@@ -51,7 +51,7 @@ local function open_store(args, new)
   if not new and not common.has_store(args.path) then
     common.fail("there is no store in %s: leadcat init --path %s makes one", args.path, args.path)
   end
-  return common.must(leadcat.open { path = args.path, language = args.language })
+  return common.must(leadcat.open { path = args.path, language = args.language, retention = args.retention })
 end
 
 --- Runs `fn(engine)` and closes the store, whatever happens.

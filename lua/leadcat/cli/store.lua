@@ -38,7 +38,11 @@ function commands.check(args)
   return config.has_errors(problems) and 1 or 0
 end
 
+local DAY = 24 * 60 * 60
+
+-- How long a host keeps its journal is not known here: without being told, nothing is removed.
 function commands.maintain(args)
+  args.retention = { age = args.keep_days and args.keep_days * DAY or false, count = args.keep_entries or false }
   return with_store(args, false, function(engine)
     local counts = must(engine:maintain())
     if args.json then
