@@ -529,6 +529,26 @@ describe("leadcat backfill", function()
     engine:close()
     assert.matches("1 bad line left out", select(2, fill("--run", "past", "--keep-going")))
   end)
+
+  for _, row in ipairs {
+    { ".csv", "trigger,company,at\nsale_won,Acme,1\nsale_woon,Bolt,2\nsale_won,Cape,3\n", ":3: trigger must be" },
+    { ".jsonl", '{"trigger":"sale_won","company":"Acme","at":1}\nno JSON\n', ":2: invalid JSON" },
+  } do
+    it("writes nothing of a file of events with a bad line, " .. row[1], function()
+      local path = prepare()
+      local file = stores.file(row[2], row[1])
+      local function fill(...)
+        return stores.leadcat("backfill", "--path", path, "--start-category", "Lead", file, ...)
+      end
+      local output, errors, status = fill()
+      assert.same({ "", 1 }, { output, status })
+      assert.matches(row[3], errors)
+      local engine = stores.open { path = path }
+      assert.same({ {}, nil }, { engine:history(), engine.host:get "Acme" })
+      engine:close()
+      assert.matches("1 bad line left out", select(2, fill "--keep-going"))
+    end)
+  end
 end)
 
 -- Killed ---------------------------------------------------------------------------------------------------------------

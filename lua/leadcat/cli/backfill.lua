@@ -50,8 +50,13 @@ local function events_to_fill(args)
     return next_event, finish, reader
   end
   local events = {}
-  for event, message in next_event do
-    events[#events + 1] = event or common.fail("%s", message)
+  local event, message = next_event()
+  while event do
+    events[#events + 1] = event
+    event, message = next_event()
+  end
+  if message then
+    common.fail("%s", message)
   end
   return events, finish, { total = #events }
 end
