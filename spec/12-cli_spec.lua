@@ -404,6 +404,20 @@ describe("leadcat", function()
       assert.equal("no entries\n", expect(0, "history", "--path", path, "--run", "another"))
     end)
 
+    it("show any name and any time on one line that does not steer the terminal", function()
+      local path = store { sale_won = 5 }
+      open(path, function(engine)
+        assert(engine.host:create_many({ "Evil\27[31m\nCo\194\155", 123456789012345 }, 1))
+        for company, at in pairs { ["Evil\27[31m\nCo\194\155"] = -1e300, [123456789012345] = 1e300 } do
+          assert(engine:handle { trigger = "sale_won", company = company, at = at, actor = { id = "a\27]0;b" } })
+        end
+      end)
+      local list = expect(0, "history", "--path", path)
+      assert.matches("\n%d+ +%? +Evil %[31m Co +sale_won .- a %]0;b\n", list)
+      assert.matches("\n%d+ +%? +123456789012345 +sale_won ", list)
+      assert.matches("\n%d+ +Evil %[31m Co +Customer +Lead +undone\n", (expect(0, "undo", "--revision", "2", "--path", path)))
+    end)
+
     it("undo one entry", function()
       local path = replayed()
       local entry = ("%d"):format(json.decode(expect(0, "history", "--path", path, "--json"))[1].entry)

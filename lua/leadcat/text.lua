@@ -43,6 +43,11 @@ function text.progress(events, share, elapsed)
     text.number(events), left)
 end
 
+-- One line, whatever clients have put into a name: what steers a terminal is left out.
+local function plain(cell)
+  return (unicode.valid(cell):gsub("[%z\1-\31\127]+", " "):gsub("\194[\128-\159]", " "))
+end
+
 --- Rows as columns, two blanks apart; a column whose first cell below the head is a number is right-aligned.
 ---@param rows string[][] the first is the head
 ---@return string
@@ -50,7 +55,8 @@ function text.table(rows)
   local widths, lines = {}, {}
   for _, row in ipairs(rows) do
     for i, cell in ipairs(row) do
-      widths[i] = math.max(widths[i] or 0, width(cell))
+      row[i] = plain(cell)
+      widths[i] = math.max(widths[i] or 0, width(row[i]))
     end
   end
   for _, row in ipairs(rows) do

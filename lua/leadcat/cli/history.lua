@@ -1,8 +1,10 @@
 --- Looking back: the journal, and what is taken back of it.
 
 local common = require "leadcat.cli.common"
+local event_of = require "leadcat.event"
 local json = require "leadcat.json"
 local text = require "leadcat.text"
+local wording = require "leadcat.render.wording"
 
 local must, with_store, print_json = common.must, common.with_store, common.print_json
 local namer = common.namer
@@ -16,10 +18,11 @@ end
 local function history_rows(entries, name)
   local rows = { { "entry", "time", "company", "rule", "from", "to", "status", "by", "run" } }
   for _, entry in ipairs(entries) do
+    local time = wording.time(entry.at) and os.date("!%Y-%m-%d %H:%M:%S", math.floor(entry.at)) or "?"
     rows[#rows + 1] = {
-      ("%d"):format(entry.entry), os.date("!%Y-%m-%d %H:%M:%S", math.floor(entry.at)), tostring(entry.company),
-      entry.rule, name(entry.from), name(entry.to), entry.undoes and entry.status .. " (undo)" or entry.status,
-      shown_actor(entry.actor), entry.run or "",
+      ("%d"):format(entry.entry), time, event_of.key(entry.company), entry.rule, name(entry.from),
+      name(entry.to), entry.undoes and entry.status .. " (undo)" or entry.status, shown_actor(entry.actor),
+      entry.run or "",
     }
   end
   return rows
@@ -49,12 +52,13 @@ local function print_undone(engine, args, result)
   local name, rows = namer(engine), { { "entry", "company", "from", "to", "" } }
   for _, undone in ipairs(result.undone) do
     rows[#rows + 1] = {
-      ("%d"):format(undone.entry), tostring(undone.company), name(undone.from), name(undone.to),
+      ("%d"):format(undone.entry), event_of.key(undone.company), name(undone.from), name(undone.to),
       args.preview and "would be undone" or "undone",
     }
   end
   for _, refused in ipairs(result.refused) do
-    rows[#rows + 1] = { ("%d"):format(refused.entry), tostring(refused.company), "", "", "refused: " .. refused.why }
+    local why = "refused: " .. refused.why
+    rows[#rows + 1] = { ("%d"):format(refused.entry), event_of.key(refused.company), "", "", why }
   end
   if #rows > 1 then
     io.write(text.table(rows), "\n")
