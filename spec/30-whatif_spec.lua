@@ -182,6 +182,11 @@ describe("two configs over the same events", function()
     assert.has_error(function() compare.run(stores.config {}, stores.config {}, 7) end)
   end)
 
+  it("may be empty", function()
+    local report = assert(compare.run({}, stores.config { sale_won = 5 }, { event("sale_won", "Acme") }))
+    assert.same({ "sale_won rule_disabled > unknown_category: 1" }, short(report))
+  end)
+
   it("tell how far they have come", function()
     local seen, events = {}, {}
     for i = 1, 2500 do

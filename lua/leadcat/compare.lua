@@ -317,6 +317,7 @@ function compare.run(before, after, events, options)
   if refused then
     return nil, refused, "invalid", problems
   end
+  before, after = config.normalize(before), config.normalize(after) -- a list may be left out
   local start = start_of(before, after, options.start_category)
   if options.start_category ~= nil and not start then
     return nil, ("start_category: there is no category '%s'"):format(tostring(options.start_category)), "invalid"
