@@ -512,6 +512,7 @@ describe("undo of many", function()
       undone = assert(engine:undo { revision = 2 })
       assert.same({ "Dune Acme", "1 2 1 1" }, { companies_of(undone.undone), categories(engine) })
       assert.same({ undone = {}, refused = {} }, engine:undo { revision = 2 }) -- an undo is not the revision's
+      assert.equal("not_found", select(3, engine:undo { revision = 99, preview = true }))
       engine:close()
     end)
   end

@@ -331,6 +331,10 @@ end
 
 local function entries_of(self, what)
   if what.revision then
+    local _, problem, why = self:config(what.revision)
+    if why == "not_found" then
+      return nil, problem, why
+    end
     return entries_of_revision(self, what)
   end
   local record, message, code = run.read(self, what.run)
