@@ -74,6 +74,9 @@ describe("leadcat", function()
         "go with %-%-revision" },
       { "a preview of one undo", { "undo", "7", "--preview", "--path", "x" }, "%-%-preview goes with" },
       { "a run that cannot be", { "history", "--run", "a b", "--path", "x" }, "%-%-run: a run's id" },
+      { "a company without a name", { "history", "--company", "", "--path", "x" }, "an id must have 1 to 255 bytes" },
+      { "why of what is no company", { "explain", "--company", ("x"):rep(256), "--path", "x" }, "not 256" },
+      { "an answer by nobody", { "resolve", "x", "--accept", "--as", "", "--path", "x" }, "an id must have" },
       { "a backfill of nothing", { "backfill", "--path", "x" }, "either a file of events" },
       { "a backfill at no rate", { "backfill", "x.csv", "--rate", "0", "--path", "x" }, "a positive number" },
       { "a preview of a run", { "backfill", "x.csv", "--preview", "--run", "a", "--path", "x" }, "of no run" },
@@ -415,7 +418,8 @@ describe("leadcat", function()
       local list = expect(0, "history", "--path", path)
       assert.matches("\n%d+ +%? +Evil %[31m Co +sale_won .- a %]0;b\n", list)
       assert.matches("\n%d+ +%? +123456789012345 +sale_won ", list)
-      assert.matches("\n%d+ +Evil %[31m Co +Customer +Lead +undone\n", (expect(0, "undo", "--revision", "2", "--path", path)))
+      local told = expect(0, "undo", "--revision", "2", "--path", path)
+      assert.matches("\n%d+ +Evil %[31m Co +Customer +Lead +undone\n", told)
     end)
 
     it("undo one entry", function()

@@ -51,7 +51,7 @@ end)
 options.id = options.kind("a string or an integer", function(value)
   return type(value) == "string" or type(value) == "number"
 end)
-options.run = options.kind("a run's id: 1 to 60 letters, digits, and . _ : -", function(value)
+options.run = options.kind("a run's id (1 to 60 letters, digits, and . _ : -)", function(value)
   return type(value) == "string" and #value <= 60 and value:find "^[%w._:-]+$" ~= nil
 end)
 

@@ -3,6 +3,7 @@
 local argparse = require "argparse"
 local config = require "leadcat.config"
 local core = require "leadcat.core"
+local event_of = require "leadcat.event"
 local input = require "leadcat.input"
 local leadcat = require "leadcat"
 local options_of = require "leadcat.options"
@@ -94,6 +95,12 @@ local function to_entry(text)
   return nil, ("a number expected, got '%s'"):format(text)
 end
 
+-- Of a company or a user: what the engine would raise for is wrong usage here.
+local function to_id(text)
+  local id, problem = event_of.key(text)
+  return id, problem and ("an id %s"):format(problem)
+end
+
 local function to_rate(text)
   local rate = tonumber(text)
   if rate and rate > 0 and rate < math.huge then
@@ -168,7 +175,7 @@ local function new_parser()
 
   local explain = parser:command("explain", "Say what an event would do to a company, check by check, and why.")
   add_path(explain, true)
-  explain:option("--company", "The company."):argname("COMPANY"):count "1"
+  explain:option("--company", "The company."):argname("COMPANY"):count("1"):convert(to_id)
   explain:option("--trigger", "The event; without it, all that could happen, and what did last."):argname "TRIGGER"
     :choices(config.TRIGGERS)
   explain:option("--lead-status", "The lead status that was set, by name or id."):argname "NAME"
@@ -178,8 +185,8 @@ local function new_parser()
   local confirmations = parser:command("confirmations", "List the questions to users, newest first, or show one.")
   confirmations:argument("id", "One confirmation's id."):args "?"
   add_path(confirmations, true)
-  confirmations:option("--company", "Only those of this company."):argname "COMPANY"
-  confirmations:option("--user", "Only those asked for this user's events."):argname "USER"
+  confirmations:option("--company", "Only those of this company."):argname("COMPANY"):convert(to_id)
+  confirmations:option("--user", "Only those asked for this user's events."):argname("USER"):convert(to_id)
   confirmations:option("--state", "Only those in this state; all for every one."):argname("STATE"):default "open"
     :choices(states_and_all())
   confirmations:option("--limit", "At most so many, up to 1000."):argname("N"):default "100":convert(to_limit)
@@ -192,7 +199,7 @@ local function new_parser()
   resolve:mutex(resolve:flag("--accept", "Apply the proposal."),
     resolve:option("--category", "Apply another category, by name or id."):argname "NAME",
     resolve:flag("--decline", "Keep the category as it is."))
-  resolve:option("--as", "Who answers (default: the system's user)."):argname "USER"
+  resolve:option("--as", "Who answers (default: the system's user)."):argname("USER"):convert(to_id)
   add_output(resolve)
 
   local maintain = parser:command("maintain", "Close questions whose time is over, free what killed processes held, "
@@ -215,7 +222,7 @@ local function new_parser()
 
   local history = parser:command("history", "List the changes of companies, and what was asked, newest first.")
   add_path(history, true)
-  history:option("--company", "Only those of this company."):argname "COMPANY"
+  history:option("--company", "Only those of this company."):argname("COMPANY"):convert(to_id)
   history:option("--run", "Only those of this replay, backfill or undo."):argname "ID"
   history:option("--since", "Only of events since then: a date, or seconds since 1970."):argname("TIME")
     :convert(input.time)
@@ -262,7 +269,7 @@ end
 -- What argparse cannot check: nil, or what is wrong.
 local function usage_problem(args)
   if args.run and not options_of.run.fits(args.run) then
-    return "--run: " .. options_of.run.what
+    return ("--run: %s expected"):format(options_of.run.what)
   elseif args.command == "undo" then
     return undo_problem(args)
   elseif (args.command == "check" or args.command == "simulate") and not (args.config_file or args.path) then
