@@ -1829,6 +1829,18 @@ describe("an undo", function()
     site.engine:close()
   end)
 
+  it("is refused in the language of who looks at the page", function()
+    local site = new_site()
+    local entry, company = change(site)
+    assert.equal(200, (undo(site, text(entry))))
+    local path = ("/leadcat/api/history/%d/undo"):format(entry)
+    local page = is_page(ask(site, "POST", path, { as = "liv", form = {} })).body
+    contains(page, "Kategorien til firmaet er allerede endret.")
+    lacks(page, company)
+    contains(select(2, undo(site, text(entry))).detail, ("company %s has been changed since"):format(company))
+    site.engine:close()
+  end)
+
   it("of all that a revision has changed can be seen before, and lists what has been changed since", function()
     local site = new_site()
     local entry, company = change(site)

@@ -459,6 +459,8 @@ function api.undo(context)
   local outcome, message, code = context.engine:undo(entry, { actor = context.actor })
   if code == "not_found" then
     return no_entry(context)
+  elseif context.wants_page and (code == "conflict" or code == "invalid") then
+    return response.problem(context, code) -- in the reader's language: the engine's message is English
   elseif not outcome then
     return response.problem(context, code, message)
   elseif context.wants_page then
