@@ -270,6 +270,17 @@ describe("a backfill", function()
     events[2].at = events[1].at
     assert.equal(2, assert(engine:backfill(iterate())).events)
     assert.same({ nil, "torn", "io" }, { engine:backfill(function() return nil, "torn", "io" end) })
+    assert.same({ nil, "torn", "invalid" }, { engine:backfill(function() return nil, "torn" end) })
+    engine:close()
+  end)
+
+  it("says which event it ends at", function()
+    local engine = open(HOSTS[1], { "Acme", "Bolt" })
+    local _, message, code = engine:backfill {
+      event("sale_won", "Bolt", 2, { choice = 99, actor = ANN }), event("sale_won", "Acme", 1),
+    }
+    assert.equal("invalid", code)
+    assert.matches("^run %x+, 0 events done: event 2: the user chose category 99, which does not exist$", message)
     engine:close()
   end)
 

@@ -70,7 +70,7 @@ function deciding.batch(task, events, first, last)
     end
     local job, outcome, code = deciding.job(task, event, standing[key])
     if code then
-      return nil, outcome, code
+      return nil, ("event %d: %s"):format(task.done + place, outcome), code
     end
     batch.outcomes[place] = outcome
     if job then

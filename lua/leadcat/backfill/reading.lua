@@ -44,7 +44,7 @@ function reading.checked(next_event)
   return function()
     local event, message, code = next_event()
     if event == nil then
-      return nil, message, code
+      return nil, message, message and (code or "invalid") -- no failure is to be taken for the end
     end
     count = count + 1
     local problem = problem_of(event) or event.at < last and "it happened before the one that comes before it"
