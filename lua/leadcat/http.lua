@@ -138,8 +138,8 @@ local function refusal(context, method, permission)
   end
 end
 
--- A problem is a page where a form was sent. The language is found when something is to be said: the actor's, else the engine's, else what the browser asks for where
--- nobody is signed in.
+-- A problem is a page where a form was sent. The language is found when something is to be said: the actor's, else the
+-- engine's, else what the browser asks for where nobody is signed in.
 local Context = {}
 
 function Context.__index(context, name)

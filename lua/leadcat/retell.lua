@@ -1,6 +1,7 @@
 --- The journal told again as events, for trying a config on what has really happened; apart from the journal because it is
 -- what came in that is wanted here, not what was made of it. Pure.
 
+local config = require "leadcat.config"
 local event_of = require "leadcat.event"
 
 local retell = {}
@@ -13,7 +14,7 @@ end
 local function to_event(entry)
   return {
     id = entry.event_id, trigger = entry.trigger, company = entry.company, at = entry.at, actor = entry.actor,
-    sale = entry.sale, contact = entry.contact, lead_status = tonumber(entry.rule:match ":(%d+)$"),
+    sale = entry.sale, contact = entry.contact, lead_status = config.lead_status_of(entry.rule),
   }
 end
 

@@ -75,11 +75,6 @@ local function note(...)
   return h.span { class = "leadcat-line leadcat-muted", ... }
 end
 
--- The number of the lead status that a rule is for.
-local function lead_status_of(entry)
-  return tonumber(entry.rule:match ":(%d+)$")
-end
-
 -- What led to an entry.
 local function cause(model, entry)
   local sentence = wording.cause_of_entry(model, entry, model.cfg)
@@ -141,7 +136,7 @@ end
 
 -- The rule, and the version of the rules that it stood in.
 local function rule(model, entry)
-  local id = entry.trigger == "lead_status_set" and lead_status_of(entry)
+  local id = entry.trigger == "lead_status_set" and config.lead_status_of(entry.rule)
   local name = id and text(model, "history.rule_lead_status", {
     lead_status = wording.name_of(model.cfg.lead_statuses, id, model.language),
   }) or text(model, "history." .. entry.trigger)
