@@ -119,6 +119,15 @@ describe("leadcat", function()
       assert.equal(content(exported), content(expect(0, "config", "export", "--path", path)))
     end)
 
+    for _, command in ipairs { "export", "show" } do
+      it(command .. " fails where what it prints has no room", function()
+        local pipe = assert(io.popen(("%s lua/leadcat/bin/leadcat config %s --path %s 2>&1 >/dev/full; echo $?")
+          :format(os.getenv "LEADCAT_LUA" or "lua5.4", command, store())))
+        assert.matches("^leadcat: .*No space left on device\n1\n$", pipe:read "*a")
+        pipe:close()
+      end)
+    end
+
     it("import nothing that is wrong, and name every problem", function()
       local path, cfg = store(), stores.config(RULES)
       cfg.rules[1].set_category, cfg.rules[2].trigger, cfg.categories[1].group = 99, "sale_won_", "lead"

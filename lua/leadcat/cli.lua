@@ -45,7 +45,8 @@ function cli.main(arguments)
   local name = args.config_command and "config " .. args.config_command or args.command
   local done, result = pcall(commands[name], args)
   if done then
-    return result
+    local told, why = io.stdout:flush() -- a file on a full disk is not to be taken for what was asked for
+    return told and result or common.warn("what was printed could not be written: %s", why) or 1
   elseif type(result) == "table" and result.message then
     common.warn("%s", result.message)
     return 1

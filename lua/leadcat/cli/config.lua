@@ -61,7 +61,7 @@ end
 function configs.export(args)
   local content = json.encode(configs.of(args), "  ") .. "\n"
   if not args.output then
-    io.write(content)
+    must(io.write(content))
     return 0
   end
   files.write(args.output, content)
