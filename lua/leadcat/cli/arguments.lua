@@ -10,8 +10,15 @@ local options_of = require "leadcat.options"
 
 local arguments = {}
 
+local function to_directory(text)
+  if text ~= "" then
+    return text
+  end
+  return nil, "a directory's name expected, got ''"
+end
+
 local function add_path(command, required)
-  local option = command:option("--path", "The directory of the store."):argname "DIR"
+  local option = command:option("--path", "The directory of the store."):argname("DIR"):convert(to_directory)
   if required then
     option:count "1"
   end
@@ -87,6 +94,11 @@ local function positive(option)
   end
 end
 
+local function to_revision(text)
+  local revision = #text < 16 and text:find "^%d+$" and tonumber(text)
+  return revision or nil, ("--revision: an integer from 0 expected, got '%s'"):format(text)
+end
+
 local function to_entry(text)
   local number = text:find "^%d+$" and tonumber(text)
   if number and number >= 1 and number <= 2 ^ 53 then
@@ -132,7 +144,7 @@ local function new_parser()
   local import = config_command:command("import", "Save a config from a JSON file as a new revision.")
   import:argument("file", "The file, - for standard input.")
   add_path(import, true)
-  import:option("--revision", "Refuse unless this is the newest revision."):argname("N"):convert(tonumber)
+  import:option("--revision", "Refuse unless this is the newest revision."):argname("N"):convert(to_revision)
 
   local check = parser:command("check", "Say what is wrong with a config; exit status 1 when it could not be saved.")
   check:mutex(check:option("--config", "A JSON file, - for standard input."):target("config_file"):argname "FILE",
@@ -212,12 +224,12 @@ local function new_parser()
   add_output(maintain)
 
   local backup = parser:command("backup", "Copy a store while it is in use.")
-  backup:argument("destination", "The directory of the copy; it must not have a store yet.")
+  backup:argument("destination", "The directory of the copy; it must not have a store yet."):convert(to_directory)
   add_path(backup, true)
 
   local compact = parser:command("compact", "Copy a store without its unused pages, to be put in its place while "
     .. "nobody has it open.")
-  compact:argument("destination", "The directory of the copy; it must not have a store yet.")
+  compact:argument("destination", "The directory of the copy; it must not have a store yet."):convert(to_directory)
   add_path(compact, true)
 
   local history = parser:command("history", "List the changes of companies, and what was asked, newest first.")
