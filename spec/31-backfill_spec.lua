@@ -526,6 +526,7 @@ describe("leadcat backfill", function()
     end
     assert.matches("\nsale_won +Opportunity +Customer +update +1\n", fill(file))
     assert.matches("is finished already", fill(file))
+    assert.matches("^leadcat: standard input: Is a directory\n$", fill ".")
     local other = stores.file '{"trigger":"sale_won","company":"Acme","at":200}\n'
     assert.matches("was begun with other events", fill(other))
   end)

@@ -16,8 +16,13 @@ local BLOCK = 64 * 1024 -- bytes
 -- Standard input as a file that can be read twice.
 local function copy_of_input()
   local file = must(io.tmpfile())
-  for block in function() return io.stdin:read(BLOCK) end do
+  local block, message = io.stdin:read(BLOCK)
+  while block do
     must(file:write(block))
+    block, message = io.stdin:read(BLOCK)
+  end
+  if message then
+    common.fail("standard input: %s", message)
   end
   must(file:seek "set")
   return file
