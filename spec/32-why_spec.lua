@@ -725,6 +725,11 @@ Fjord is in Customer, a category of the group Customer; ]]
     assert.same({ "update", OPPORTUNITY, LEAD }, { decision.action, decision.to, decision.category })
     assert.matches("There is no lead status #99;", run(path, "--company", "Acme", "--trigger", "lead_status_set",
       "--lead-status", "99", "--category", "1"))
+    local engine = stores.open { path = path }
+    assert(engine:save(stores.config {}))
+    engine:close()
+    assert.matches("\nlead_status_not_matched +not reached +expected none\n",
+      run(path, "--company", "Acme", "--trigger", "lead_status_set"))
   end)
 
   it("without a trigger says what each would do, and what was done last", function()

@@ -76,7 +76,7 @@ local function compared(check)
   local values = {}
   for name, value in pairs(check) do
     if name ~= "name" and name ~= "pass" then
-      value = type(value) == "table" and table.concat(value, " ") or tostring(value)
+      value = type(value) == "table" and (value[1] and table.concat(value, " ") or "none") or tostring(value)
       values[#values + 1] = name .. " " .. value
     end
   end
