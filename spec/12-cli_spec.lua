@@ -578,6 +578,21 @@ describe("leadcat", function()
   end)
 
   describe("backup, compact and check --store", function()
+    it("say as JSON what they have done, as init and import do", function()
+      local path, copy, compact = stores.path(), stores.path(), stores.path()
+      for _, row in ipairs {
+        { { path = path, revision = 1 }, "init" }, { { path = path, revision = 1, already = true }, "init" },
+        { { path = path, revision = 2 }, "config", "import", rules_file() },
+        { { path = path, copy = copy }, "backup", copy }, { { path = path, copy = compact }, "compact", compact },
+      } do
+        local words = { stores.unpack(row, 2) }
+        for _, word in ipairs { "--path", path, "--json" } do
+          words[#words + 1] = word
+        end
+        assert.same(row[1], json.decode((expect(0, stores.unpack(words)))))
+      end
+    end)
+
     it("copy a store, and never over another", function()
       local path, copy = store(), stores.path()
       open(path, function(engine)

@@ -24,8 +24,12 @@ local function add_path(command, required)
   end
 end
 
-local function add_output(command)
+local function add_json(command)
   command:flag("--json", "Print JSON.")
+end
+
+local function add_output(command)
+  add_json(command)
   command:option("--language", "The language of names: en, no, sv, da, de, nl."):argname("TAG"):default "en"
 end
 
@@ -133,6 +137,7 @@ local function new_parser()
   local init = parser:command("init", "Make a store with a preset config.")
   add_path(init, true)
   init:option("--preset", "The config to start from."):argname("NAME"):default("superoffice"):choices { "superoffice" }
+  add_json(init)
 
   local config_command = parser:command("config", "Show, export or import the config."):command_target "config_command"
   local show = config_command:command("show", "Print the rules, categories and lead statuses.")
@@ -145,6 +150,7 @@ local function new_parser()
   import:argument("file", "The file, - for standard input.")
   add_path(import, true)
   import:option("--revision", "Refuse unless this is the newest revision."):argname("N"):convert(to_revision)
+  add_json(import)
 
   local check = parser:command("check", "Say what is wrong with a config; exit status 1 when it could not be saved.")
   check:mutex(check:option("--config", "A JSON file, - for standard input."):target("config_file"):argname "FILE",
@@ -226,11 +232,13 @@ local function new_parser()
   local backup = parser:command("backup", "Copy a store while it is in use.")
   backup:argument("destination", "The directory of the copy; it must not have a store yet."):convert(to_directory)
   add_path(backup, true)
+  add_json(backup)
 
   local compact = parser:command("compact", "Copy a store without its unused pages, to be put in its place while "
     .. "nobody has it open.")
   compact:argument("destination", "The directory of the copy; it must not have a store yet."):convert(to_directory)
   add_path(compact, true)
+  add_json(compact)
 
   local history = parser:command("history", "List the changes of companies, and what was asked, newest first.")
   add_path(history, true)

@@ -37,18 +37,21 @@ local function saved(revision, message, _, problems)
   return must(revision, message)
 end
 
+local HOW = [[
+%s: revision %d, the preset %s. All its rules are off. To switch some on:
+  leadcat config export --path %s --output rules.json
+  leadcat config import --path %s rules.json
+]]
+
 function configs.init(args)
   return with_store(args, true, function(engine)
-    local revision = must(engine:config()).revision
-    if revision > 0 then
-      print(("%s is initialised already (revision %d); nothing changed"):format(args.path, revision))
-      return 0
-    end
-    revision = saved(engine:save(leadcat.preset(args.preset), { actor = common.actor(), revision = 0 }))
-    print(("%s: revision %d, the preset %s. All its rules are off. To switch some on:"):format(args.path, revision,
-      args.preset))
-    print(("  leadcat config export --path %s --output rules.json"):format(args.path))
-    print(("  leadcat config import --path %s rules.json"):format(args.path))
+    local before = must(engine:config()).revision
+    local revision = before > 0 and before
+      or saved(engine:save(leadcat.preset(args.preset), { actor = common.actor(), revision = 0 }))
+    common.print(args, { path = args.path, revision = revision, already = before > 0 or nil }, function()
+      return before > 0 and ("%s is initialised already (revision %d); nothing changed\n"):format(args.path, revision)
+        or HOW:format(args.path, revision, args.preset, args.path, args.path)
+    end)
     return 0
   end)
 end
@@ -73,7 +76,9 @@ function configs.import(args)
   return with_store(args, false, function(engine)
     print_problems(config.has_errors(config.problems(cfg)) and {} or config.problems(cfg), io.stderr)
     local revision = saved(engine:save(cfg, { actor = common.actor(), revision = args.revision }))
-    print(("%s: revision %d"):format(args.path, revision))
+    common.print(args, { path = args.path, revision = revision }, function()
+      return ("%s: revision %d\n"):format(args.path, revision)
+    end)
     return 0
   end)
 end

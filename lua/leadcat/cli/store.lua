@@ -55,24 +55,23 @@ function commands.maintain(args)
   end)
 end
 
-local function copy(args, options)
-  return with_store(args, false, function(engine)
+local function copy(args, options, told)
+  with_store(args, false, function(engine)
     must(engine:backup(args.destination, options))
-    return 0
   end)
+  common.print(args, { path = args.path, copy = args.destination }, function()
+    return told:format(args.destination, args.path)
+  end)
+  return 0
 end
 
 function commands.backup(args)
-  local status = copy(args)
-  print(("%s: a copy of %s"):format(args.destination, args.path))
-  return status
+  return copy(args, nil, "%s: a copy of %s\n")
 end
 
 function commands.compact(args)
-  local status = copy(args, { compact = true })
-  print(("%s: a compacted copy of %s. To use it, stop everything that has the store open, and put its files in the "
-    .. "place of the store's."):format(args.destination, args.path))
-  return status
+  return copy(args, { compact = true }, "%s: a compacted copy of %s. To use it, stop everything that has the store "
+    .. "open, and put its files in the place of the store's.\n")
 end
 
 return commands
