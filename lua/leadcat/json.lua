@@ -197,26 +197,34 @@ end
 
 -- Reading ------------------------------------------------------------------------------------------------------------
 
+local settle
+
+-- Text and booleans, which most fields are, stand as they were read.
+local function settle_fields(t)
+  for key, field in pairs(t) do
+    local kind = type(field)
+    if kind == "number" or kind == "table" then
+      t[key] = settle(field)
+    elseif field == shared.null then
+      if type(key) ~= "string" then
+        error(("null as item %d of a list would leave a hole"):format(key), 0)
+      end
+      t[key] = nil
+    end
+  end
+  return t
+end
+
 -- Settles what lua-cjson has read, in place.
-local function settle(value)
-  if value == shared.null then
+function settle(value)
+  if type(value) == "table" then
+    return settle_fields(value)
+  elseif value == shared.null then
     error("null alone is no value", 0)
   elseif value == math.huge or value == -math.huge then
     error("a number is too large", 0)
-  elseif type(value) == "number" then
-    return json.integer(value)
-  elseif type(value) == "table" then
-    for key, field in pairs(value) do
-      if field ~= shared.null then
-        value[key] = settle(field)
-      elseif type(key) == "string" then
-        value[key] = nil
-      else
-        error(("null as item %d of a list would leave a hole"):format(key), 0)
-      end
-    end
   end
-  return value
+  return type(value) == "number" and json.integer(value) or value
 end
 
 --- Reads JSON. Whole numbers below 2^53 are Lua integers, at any depth. A null field of an object is absent; null in a
