@@ -211,9 +211,6 @@ function App:respond(request)
   if not ok then
     made = failure(self, request, made)
   end
-  if made.body then
-    made.headers["Content-Length"] = ("%d"):format(#made.body)
-  end
   if request.method == "HEAD" then
     made.body = nil
   end

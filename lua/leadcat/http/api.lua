@@ -19,22 +19,33 @@ local DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
 local STATUS = { failed = 202 } -- of one outcome: it is written down, and tried again
 
 -- What a host said when it failed is for the operator to read; what a guard said is for everybody.
-local function withhold(outcome, kept)
+---@return string? kept
+local function withhold(outcome)
+  local kept
   if outcome.error and outcome.reason ~= "vetoed" then
-    kept[#kept + 1], outcome.error = ("entry %s: %s"):format(tostring(outcome.entry), outcome.error), nil
+    kept, outcome.error = ("entry %s: %s"):format(tostring(outcome.entry), outcome.error), nil
   end
   if outcome.first then
-    withhold(outcome.first, {})
+    withhold(outcome.first)
   end
+  return kept
 end
 
--- The answer to what has made one outcome, or an array of them.
-local function told(status, outcomes)
+-- The answer to what has made one outcome.
+local function told(status, outcome)
+  local kept = withhold(outcome)
+  local made = response.json(status, outcome)
+  made.log = kept
+  return made
+end
+
+-- The answer to what has made an array of them.
+local function told_all(outcomes)
   local kept = {}
-  for _, outcome in ipairs(json.is_array(outcomes) and outcomes or { outcomes }) do
-    withhold(outcome, kept)
+  for _, outcome in ipairs(outcomes) do
+    kept[#kept + 1] = withhold(outcome)
   end
-  local made = response.json(status, outcomes)
+  local made = response.json(200, json.array(outcomes))
   made.log = kept[1] and table.concat(kept, "; ") or nil
   return made
 end
@@ -49,27 +60,26 @@ local function sent_by(event, actor)
   return event
 end
 
+local function handle_many(context, events)
+  for i = 1, #events do
+    sent_by(events[i], context.actor)
+  end
+  local outcomes, message, code = context.engine:handle_many(events)
+  return outcomes and told_all(outcomes) or response.problem(context, code, message)
+end
+
 function api.events(context)
   local sent, code, message = request_of.json(context.request)
   if sent == nil then
     return response.problem(context, code, message)
+  elseif type(sent) ~= "table" then
+    return response.problem(context, "invalid", "an event, or an array of events, expected")
+  elseif sent[1] ~= nil or json.is_array(sent) then
+    return handle_many(context, sent)
   end
   local outcome
-  if type(sent) == "table" and (sent[1] ~= nil or json.is_array(sent)) then
-    for i = 1, #sent do
-      sent_by(sent[i], context.actor)
-    end
-    outcome, message, code = context.engine:handle_many(sent)
-    outcome = outcome and json.array(outcome)
-  elseif type(sent) == "table" then
-    outcome, message, code = context.engine:handle(sent_by(sent, context.actor))
-  else
-    return response.problem(context, "invalid", "an event, or an array of events, expected")
-  end
-  if not outcome then
-    return response.problem(context, code, message)
-  end
-  return told(200, outcome)
+  outcome, message, code = context.engine:handle(sent_by(sent, context.actor))
+  return outcome and told(200, outcome) or response.problem(context, code, message)
 end
 
 function api.propose(context)

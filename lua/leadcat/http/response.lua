@@ -23,10 +23,17 @@ local POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 ---@param headers? table<string, string> more
 ---@return leadcat.http.Response
 function response.new(status, body, content_type, headers)
-  local all = headers or {}
-  all["Content-Type"] = content_type
-  all["Cache-Control"] = all["Cache-Control"] or "no-store"
-  all["X-Content-Type-Options"] = "nosniff"
+  local all = {
+    ["Content-Type"] = content_type,
+    ["Content-Length"] = body and ("%d"):format(#body),
+    ["Cache-Control"] = "no-store",
+    ["X-Content-Type-Options"] = "nosniff",
+  }
+  if headers then
+    for name, value in pairs(headers) do
+      all[name] = value
+    end
+  end
   return { status = status, headers = all, body = body }
 end
 
