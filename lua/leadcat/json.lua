@@ -238,15 +238,12 @@ function json.decode(text, from_client)
   if type(text) ~= "string" then
     error("text expected, got " .. type(text), 2)
   end
-  if not text:find("%S") then
-    return nil, "invalid JSON: the text is empty", "invalid"
-  end
   local ok, value = pcall((from_client and shallow or cjson).decode, text)
   if ok then
     ok, value = pcall(settle, value)
   end
   if not ok then
-    return nil, "invalid JSON: " .. tostring(value), "invalid"
+    return nil, "invalid JSON: " .. (text:find "%S" and tostring(value) or "the text is empty"), "invalid"
   end
   return value
 end
