@@ -236,7 +236,7 @@ function http.new(options)
   end
   return setmetatable({
     options = options,
-    prefix = (options.prefix or "/leadcat"):match "^(.-)/*$",
+    prefix = options.prefix and options.prefix:match "^(.-)/*$" or "/leadcat",
     frame_ancestors = options.frame_ancestors or "'self'",
   }, App)
 end
