@@ -1062,6 +1062,28 @@ describe("an event", function()
     site.engine:close()
   end)
 
+  it("is told of in the same JSON, whatever came of it", function()
+    local site = new_site()
+    for name, category in pairs { lead = LEAD, customer = CUSTOMER, partner = PARTNER, lost = LOST } do
+      assert(site.engine.host:create(name, category))
+    end
+    local function tell(reason, event)
+      local outcome = assert(site.engine:handle(event))
+      assert.equal(reason, outcome.reason)
+      local answer = ask(site, "POST", "/leadcat/api/events", { as = "bob", json = event })
+      assert.equal(json.encode(outcome), answer.body)
+      return answer.body
+    end
+    local nothing = { trigger = "sale_won", company = "partner" }
+    tell("rule_disabled", { trigger = "lead_status_set", company = "lead", lead_status = 1 })
+    tell("unknown_category", { trigger = "sale_won", company = "nobody" })
+    tell("not_potential_customer", { trigger = "sale_won", company = "customer" })
+    lacks(tell("not_potential_customer", nothing), "heard")
+    site.engine:on("unchanged", function(_, outcome) outcome.heard = true end)
+    contains(tell("not_potential_customer", nothing), '"heard":true')
+    site.engine:close()
+  end)
+
   it("is whoever's who has sent it, and the company stands where its host says", function()
     for _, host in ipairs { false, true } do
       local site = new_site { host = host and new_host() or nil }

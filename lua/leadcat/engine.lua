@@ -362,6 +362,13 @@ function Engine:on(name, fn)
   hooks[#hooks + 1] = fn
 end
 
+--- Whether `on` was called with this name.
+---@param name "guard"|"updated"|"awaiting_confirmation"|"unchanged"|"failed"
+---@return boolean
+function Engine:is_heard(name)
+  return self._hooks[name][1] ~= nil
+end
+
 --- Counters of this tenant in this process since it was opened, and the state of the store.
 ---@return table? stats {outcomes = {[trigger] = {[status] = {[reason] = n}}}, hook_errors, hook_error?, config = {used, size (bytes), readers, max_readers}, journal = likewise, commits = {count, seconds, slowest (seconds)}}
 ---@return string? message
