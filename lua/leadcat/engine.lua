@@ -80,6 +80,7 @@ Engine.maintain, Engine.sweep, Engine.backup = upkeep.maintain, upkeep.sweep, up
 
 local HOOKS = { "guard", "updated", "awaiting_confirmation", "unchanged", "failed" }
 local MAX_TENANT = 64
+local MOST_KEPT = 2 ^ 17 -- engines of other tenants; each takes some 300 bytes
 
 -- An engine and what it needs -----------------------------------------------------------------------------------------
 
@@ -96,7 +97,9 @@ local MAX_TENANT = 64
 ---@field of_one_tenant boolean whether `leadcat.open` was given a tenant
 ---@field rounds table<string, string> how far `maintain` has come with what it does for some tenants a call, by what that is
 ---@field hooks table<string, function[]>
----@field tenants table<string, leadcat.Engine>
+---@field tenants table<string, leadcat.Engine> all that somebody holds
+---@field kept leadcat.Engine[] those made last, which are held so that they need not be made again
+---@field kept_last integer the place of the last of them
 ---@field in_flight table
 ---@field gathered table what requests that arrive together are going to write (`leadcat.gather`)
 ---@field counts table what was counted, by tenant
@@ -124,7 +127,8 @@ end
 ---@return leadcat.Engine
 local function new(shared, tenant)
   local self = bare(shared, tenant)
-  shared.tenants[tenant] = self
+  local place = shared.kept_last % MOST_KEPT + 1
+  shared.tenants[tenant], shared.kept[place], shared.kept_last = self, self, place
   if not self.host.embedded and platform.can_call_host() then
     self:recover() -- what cannot be finished now stays written down, for the next time
   end
@@ -156,6 +160,7 @@ end
 function Engine.new(shared, tenant)
   shared.hooks, shared.in_flight, shared.gathered, shared.counts, shared.hook_errors = {}, {}, {}, {}, 0
   shared.rounds, shared.tenants = {}, setmetatable({}, { __mode = "v" })
+  shared.kept, shared.kept_last = {}, 0
   for _, name in ipairs(HOOKS) do
     shared.hooks[name] = {}
   end
@@ -365,7 +370,7 @@ end
 --- Whether `on` was called with this name.
 ---@param name "guard"|"updated"|"awaiting_confirmation"|"unchanged"|"failed"
 ---@return boolean
-function Engine:is_heard(name)
+function Engine:_is_heard(name)
   return self._hooks[name][1] ~= nil
 end
 

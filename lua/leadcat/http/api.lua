@@ -45,7 +45,7 @@ end
 -- Whether NOTHING says all of it. A listener may have added to it.
 local function is_nothing(engine, outcome)
   return outcome.status == "unchanged" and REASONS[outcome.reason] and not outcome.rule
-    and is_whole(outcome.from) and is_whole(outcome.revision) and not engine:is_heard "unchanged"
+    and is_whole(outcome.from) and is_whole(outcome.revision) and not engine:_is_heard "unchanged"
 end
 
 local function encode(engine, outcome)
