@@ -238,7 +238,7 @@ static void check_part(checker *c, lc_part part, lc_table first, lc_table last) 
     fprintf(c->out, "!%s\n", c->error.message);
     return;
   }
-  for (int table = first; table <= (int)last; table++)
+  for (int table = (int)first; table <= (int)last; table++)
     check_table(c, (lc_table)table);
   lc_env_read_end(c->env, part, c->txn);
   mdb_txn_abort(c->txn);
