@@ -65,7 +65,7 @@ static bool is_due(const walk *w, const lc_writer *reader, MDB_val key, MDB_val 
     case LC_WORK_QUESTIONS:
       return lc_is_overdue(&reader->tenant, key, w->now);
     default:
-      return lc_is_beyond(reader, w->keep, w->work == LC_WORK_UNCHANGED, lc_key_number(key), &due) != 0 || due;
+      return lc_is_beyond(reader, w->keep, lc_key_number(key), &due) != 0 || due;
   }
 }
 
@@ -84,7 +84,8 @@ static lc_status look_at(const walk *w, lc_writer *reader, MDB_val key, MDB_val 
 static lc_status list_due(lc_store *store, MDB_cursor *cursor, void *request, lc_error *error) {
   const walk *w = request;
   lc_place *place = w->place;
-  lc_writer reader = { .store = store, .txn = mdb_cursor_txn(cursor), .now = w->now };
+  lc_writer reader = { .store = store, .txn = mdb_cursor_txn(cursor), .now = w->now,
+                       .log = w->work == LC_WORK_UNCHANGED ? LC_LOG_UNCHANGED : LC_LOG_JOURNAL };
   lc_status status = LC_OK;
   if (place->size == 0)
     place->key[place->size++] = 0; /* LMDB seeks no empty key; none is before this */

@@ -43,24 +43,24 @@ static lc_status list_entries(lc_store *store, MDB_cursor *cursor, void *request
   return status != LC_OK ? status : lc_end_of_scan(store, LC_PART_JOURNAL, rc, error);
 }
 
-/* A page of the entries, or of those of a company that `by_company` names. */
-static lc_status list(lc_store *store, page *p, const lc_company *company, lc_table by_company, uint64_t after,
-                      lc_error *error) {
+/* A page of a log's entries, or of those of a company. */
+static lc_status list(lc_store *store, lc_log log, page *p, const lc_company *company, uint64_t after, lc_error *error) {
+  p->entries = lc_logs[log].entries;
   p->after_entry = after != 0 ? after : UINT64_MAX;
   p->prefix = company != NULL ? lc_key_of_company(&p->tenant, company) : p->tenant;
-  return lc_scan(store, LC_PART_JOURNAL, company != NULL ? by_company : p->entries, list_entries, p, error);
+  return lc_scan(store, LC_PART_JOURNAL, company != NULL ? lc_logs[log].by_company : p->entries, list_entries, p, error);
 }
 
 lc_status lc_store_history(lc_store *store, lc_text tenant, const lc_company *company, double since,
                            uint64_t after, size_t limit, lc_error *error) {
-  page p = { .entries = LC_TABLE_JOURNAL, .tenant = lc_key_of(tenant), .since = since, .limit = limit };
-  return list(store, &p, company, LC_TABLE_BY_COMPANY, after, error);
+  page p = { .tenant = lc_key_of(tenant), .since = since, .limit = limit };
+  return list(store, LC_LOG_JOURNAL, &p, company, after, error);
 }
 
 lc_status lc_store_unchanged(lc_store *store, lc_text tenant, const lc_company *company, double since, uint64_t after,
                              size_t limit, lc_error *error) {
-  page p = { .entries = LC_TABLE_UNCHANGED, .tenant = lc_key_of(tenant), .since = since, .limit = limit };
-  return list(store, &p, company, LC_TABLE_UNCHANGED_BY_COMPANY, after, error);
+  page p = { .tenant = lc_key_of(tenant), .since = since, .limit = limit };
+  return list(store, LC_LOG_UNCHANGED, &p, company, after, error);
 }
 
 /* A time further away than this was set before the clock went backwards. */

@@ -65,6 +65,20 @@ int lc_seek_company(MDB_cursor *cursor, const lc_key *tenant, lc_text after, MDB
 
 /* ---- what writes the journal ------------------------------------------------------------- */
 
+/* The logs of entries that a tenant has, alike in all but their tables and what hangs on their entries. */
+typedef enum lc_log {
+  LC_LOG_JOURNAL,   /* what was done */
+  LC_LOG_UNCHANGED, /* what came to nothing */
+  LC_LOGS
+} lc_log;
+
+typedef struct lc_log_parts {
+  lc_table entries, by_company;
+  const char *counter; /* the name under which their number is kept */
+} lc_log_parts;
+
+extern const lc_log_parts lc_logs[LC_LOGS];
+
 /* One writing call: what its steps share. */
 typedef struct lc_writer {
   lc_store *store;
@@ -73,7 +87,8 @@ typedef struct lc_writer {
   double now, deadline;
   bool idle;     /* as for lc_store_claim */
   uint64_t last; /* the newest entry's id */
-  int64_t added; /* entries put into the tenant's journal, less those removed */
+  lc_log log;    /* the one that new entries go to */
+  int64_t added; /* entries put into the tenant's log, less those removed */
 } lc_writer;
 
 /* Begins the transaction; lc_writer_end commits it when `status` is LC_OK, else aborts it. */
@@ -85,16 +100,14 @@ lc_status lc_writer_fail(const lc_writer *w, int rc, lc_error *error);
 uint64_t lc_next_entry(lc_writer *w);
 int lc_put_new_entry(lc_writer *w, const lc_entry *entry);
 
+/* Removes an entry of the log. */
+int lc_remove_entry(lc_writer *w, const lc_entry *entry);
+
 /* Puts a note in the place of the one before it. LC_CONFLICT when that is another. */
 lc_status lc_put_note(const lc_writer *w, const lc_note *note, lc_error *error);
 
-/* How many entries the tenant's journal has. */
+/* How many entries the tenant's log has. */
 int lc_get_count(const lc_writer *w, uint64_t *count);
-
-/* The same of what came to nothing. */
-int lc_get_unchanged_count(const lc_writer *w, uint64_t *count);
-int lc_count_unchanged(const lc_writer *w, int64_t added);
-int lc_remove_unchanged(const lc_writer *w, const lc_entry *entry);
 
 /* Stores a new question, open, which `entry` asks. */
 int lc_put_question(const lc_writer *w, lc_confirmation *question, const lc_entry *entry);
@@ -121,8 +134,8 @@ bool lc_claim_is_due(const lc_claim *claim, double now);
 /* Whether a key of LC_TABLE_EXPIRING is the tenant's, of a question whose time is over. */
 bool lc_is_overdue(const lc_key *tenant, MDB_val key, double now);
 
-/* Whether the tenant's `oldest` entry is too old, or has too many behind it; `unchanged`: of what came to nothing. */
-int lc_is_beyond(const lc_writer *reader, const lc_retention *keep, bool unchanged, uint64_t oldest, bool *beyond);
+/* Whether the `oldest` entry of the tenant's log is too old, or has too many behind it. */
+int lc_is_beyond(const lc_writer *reader, const lc_retention *keep, uint64_t oldest, bool *beyond);
 
 /* Values that more than one part reads. */
 int lc_get_counter(const lc_store *store, MDB_txn *txn, lc_key *key, uint64_t *value); /* 0 when there is none */

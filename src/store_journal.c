@@ -27,10 +27,16 @@ static int write_last(const lc_writer *w) {
   return lc_put(w->store, w->txn, LC_TABLE_META, &key, &w->last, sizeof w->last);
 }
 
-/* The journal's size, by tenant, is kept as a counter. */
+const lc_log_parts lc_logs[LC_LOGS] = {
+  [LC_LOG_JOURNAL] = { LC_TABLE_JOURNAL, LC_TABLE_BY_COMPANY, "journal_entries" },
+  [LC_LOG_UNCHANGED] = { LC_TABLE_UNCHANGED, LC_TABLE_UNCHANGED_BY_COMPANY, "unchanged_entries" },
+};
+
+/* A log's size, by tenant, is kept as a counter. */
 static lc_key count_key(const lc_writer *w) {
+  const char *name = lc_logs[w->log].counter;
   lc_key key = w->tenant;
-  lc_key_add_text(&key, (lc_text){ "journal_entries", 15 });
+  lc_key_add_text(&key, (lc_text){ name, strlen(name) });
   return key;
 }
 
@@ -80,18 +86,30 @@ uint64_t lc_next_entry(lc_writer *w) {
 static int put_entry(const lc_writer *w, const lc_entry *entry) {
   lc_key key = lc_key_of_entry(&w->tenant, entry->id);
   void *memory;
-  int rc = lc_reserve(w->store, w->txn, LC_TABLE_JOURNAL, &key, lc_entry_size(entry), &memory);
+  int rc = lc_reserve(w->store, w->txn, lc_logs[w->log].entries, &key, lc_entry_size(entry), &memory);
   if (rc == 0)
     lc_entry_pack(entry, memory);
   return rc;
 }
 
-int lc_put_new_entry(lc_writer *w, const lc_entry *entry) {
-  w->added++;
+static lc_key index_of(const lc_writer *w, const lc_entry *entry) {
   lc_key index = lc_key_of_company(&w->tenant, &entry->company);
   lc_key_add_number(&index, entry->id);
+  return index;
+}
+
+int lc_put_new_entry(lc_writer *w, const lc_entry *entry) {
+  w->added++;
+  lc_key index = index_of(w, entry);
   int rc = put_entry(w, entry);
-  return rc != 0 ? rc : lc_put(w->store, w->txn, LC_TABLE_BY_COMPANY, &index, NULL, 0);
+  return rc != 0 ? rc : lc_put(w->store, w->txn, lc_logs[w->log].by_company, &index, NULL, 0);
+}
+
+int lc_remove_entry(lc_writer *w, const lc_entry *entry) {
+  w->added--;
+  lc_key index = index_of(w, entry), key = lc_key_of_entry(&w->tenant, entry->id);
+  int rc = lc_delete(w->store, w->txn, lc_logs[w->log].by_company, &index);
+  return rc != 0 && rc != MDB_NOTFOUND ? rc : lc_delete(w->store, w->txn, lc_logs[w->log].entries, &key);
 }
 
 /* ---- one event --------------------------------------------------------------------------- */

@@ -9,7 +9,6 @@ enum { STEP = 256 }; /* entries looked at in one transaction, so that no other w
 /* One step: which entries are to go, and how far it has come. */
 typedef struct trimmer {
   lc_writer writer;
-  bool unchanged;  /* of what came to nothing */
   uint64_t from;   /* the first entry to be looked at */
   uint64_t cutoff; /* entries below are too old */
   uint64_t excess; /* how many are too many */
@@ -34,17 +33,13 @@ static int seek_entry(MDB_cursor *cursor, const lc_key *tenant, uint64_t from, M
 }
 
 static MDB_dbi table_of(const trimmer *t) {
-  return lc_env_table(t->writer.store->env, t->unchanged ? LC_TABLE_UNCHANGED : LC_TABLE_JOURNAL);
+  return lc_env_table(t->writer.store->env, lc_logs[t->writer.log].entries);
 }
 
-static int get_count(bool unchanged, const lc_writer *w, uint64_t *count) {
-  return unchanged ? lc_get_unchanged_count(w, count) : lc_get_count(w, count);
-}
-
-int lc_is_beyond(const lc_writer *reader, const lc_retention *keep, bool unchanged, uint64_t oldest, bool *beyond) {
+int lc_is_beyond(const lc_writer *reader, const lc_retention *keep, uint64_t oldest, bool *beyond) {
   uint64_t count = 0;
   *beyond = oldest < cutoff_of(keep, reader->now);
-  int rc = *beyond || keep->count == 0 ? 0 : get_count(unchanged, reader, &count);
+  int rc = *beyond || keep->count == 0 ? 0 : lc_get_count(reader, &count);
   *beyond |= excess_of(keep, count) > 0;
   return rc;
 }
@@ -66,17 +61,6 @@ static int remove_seen(const lc_writer *w, const lc_entry *entry) {
   return seen == entry->id ? lc_delete(w->store, w->txn, LC_TABLE_SEEN, &key) : 0;
 }
 
-static int remove_entry(const lc_writer *w, const lc_entry *entry) {
-  lc_key index = lc_key_of_company(&w->tenant, &entry->company), key = lc_key_of_entry(&w->tenant, entry->id);
-  lc_key_add_number(&index, entry->id);
-  int rc = remove_seen(w, entry);
-  if (rc == 0)
-    rc = lc_delete(w->store, w->txn, LC_TABLE_BY_COMPANY, &index);
-  if (rc == 0 || rc == MDB_NOTFOUND)
-    rc = lc_delete(w->store, w->txn, LC_TABLE_JOURNAL, &key);
-  return rc;
-}
-
 /* Removes the question that the entry asked. `open` when it still waits for an answer, and stays. */
 static lc_status remove_question(const lc_writer *w, const uint8_t *id, bool *open, lc_error *error) {
   lc_confirmation question;
@@ -87,7 +71,7 @@ static lc_status remove_question(const lc_writer *w, const uint8_t *id, bool *op
   return status != LC_OK || *open ? status : lc_remove_question(w, &question, error);
 }
 
-/* What is unfinished stays: an entry that is applying, or a question that is open. */
+/* What is unfinished stays: an entry that is applying, or a question that is open. On what came to nothing nothing hangs. */
 static lc_status trim_entry(trimmer *t, lc_text packed, lc_error *error) {
   lc_store *store = t->writer.store;
   lc_entry entry;
@@ -102,17 +86,8 @@ static lc_status trim_entry(trimmer *t, lc_text packed, lc_error *error) {
   if (status != LC_OK || stays || entry.status == LC_ENTRY_APPLYING)
     return status;
   t->removed++;
-  return lc_writer_fail(&t->writer, remove_entry(&t->writer, &entry), error);
-}
-
-/* Nothing hangs on what came to nothing. */
-static lc_status trim_unchanged(trimmer *t, lc_text packed, lc_error *error) {
-  lc_entry entry;
-  lc_status status = lc_entry_unpack(packed.data, packed.size, &entry, error);
-  if (status != LC_OK)
-    return status;
-  t->removed++;
-  return lc_writer_fail(&t->writer, lc_remove_unchanged(&t->writer, &entry), error);
+  int rc = remove_seen(&t->writer, &entry);
+  return lc_writer_fail(&t->writer, rc != 0 ? rc : lc_remove_entry(&t->writer, &entry), error);
 }
 
 /* ---- steps ------------------------------------------------------------------------------- */
@@ -131,7 +106,7 @@ static lc_status trim_some(trimmer *t, MDB_cursor *cursor, lc_error *error) {
     if (rc != 0)
       return lc_writer_fail(&t->writer, rc, error);
     t->from = id + 1;
-    status = t->unchanged ? trim_unchanged(t, lc_text_of(value), error) : trim_entry(t, lc_text_of(value), error);
+    status = trim_entry(t, lc_text_of(value), error);
   }
   return status;
 }
@@ -143,7 +118,7 @@ static lc_status trim_step(trimmer *t, const lc_retention *keep, lc_error *error
   lc_status status = lc_writer_begin(w, error);
   if (status != LC_OK)
     return status;
-  int rc = get_count(t->unchanged, w, &count);
+  int rc = lc_get_count(w, &count);
   if (rc == 0)
     rc = mdb_cursor_open(w->txn, table_of(t), &cursor);
   status = lc_writer_fail(w, rc, error);
@@ -151,14 +126,11 @@ static lc_status trim_step(trimmer *t, const lc_retention *keep, lc_error *error
     t->excess = excess_of(keep, count);
     status = trim_some(t, cursor, error);
     mdb_cursor_close(cursor);
-    w->added = t->unchanged ? 0 : -(int64_t)t->removed;
   }
   if (status == LC_OK && t->removed == 0) { /* all of them stay: not worth a commit */
     lc_env_abort(w->store->env, LC_PART_JOURNAL, w->txn);
     return LC_OK;
   }
-  if (status == LC_OK && t->unchanged)
-    status = lc_writer_fail(w, lc_count_unchanged(w, -(int64_t)t->removed), error);
   return lc_writer_end(w, status, error);
 }
 
@@ -176,7 +148,7 @@ static lc_status is_due(const trimmer *t, const lc_retention *keep, bool *due, l
   if (rc == 0) {
     rc = seek_entry(cursor, &reader.tenant, t->from, &key, &value);
     if (rc == 0)
-      rc = lc_is_beyond(&reader, keep, t->unchanged, lc_key_number(key), due);
+      rc = lc_is_beyond(&reader, keep, lc_key_number(key), due);
     mdb_cursor_close(cursor);
   }
   lc_end_read(store, LC_PART_JOURNAL);
@@ -206,6 +178,6 @@ lc_status lc_store_trim(lc_store *store, lc_text tenant, const lc_retention *kee
 
 lc_status lc_store_trim_unchanged(lc_store *store, lc_text tenant, const lc_retention *keep, double now, uint64_t *from,
                                   size_t *removed, lc_error *error) {
-  trimmer t = { .writer = { .store = store, .tenant = lc_key_of(tenant), .now = now }, .unchanged = true };
+  trimmer t = { .writer = { .store = store, .tenant = lc_key_of(tenant), .now = now, .log = LC_LOG_UNCHANGED } };
   return trim(&t, keep, from, removed, error);
 }
