@@ -513,6 +513,13 @@ describe("undo of many", function()
       assert.same({ "Dune Acme", "1 2 1 1" }, { companies_of(undone.undone), categories(engine) })
       assert.same({ undone = {}, refused = {} }, engine:undo { revision = 2 }) -- an undo is not the revision's
       assert.equal("not_found", select(3, engine:undo { revision = 99, preview = true }))
+      local last = engine:history()[1].entry
+      local preview = assert(engine:undo { entry = last, preview = true })
+      assert.same({ { last }, last }, { { preview.undone[1].entry }, engine:history()[1].entry })
+      assert.equal("not_found", select(3, engine:undo { entry = 1, preview = true }))
+      assert.same({ preview.undone[1].from, preview.undone[1].to }, (function(outcome)
+        return { outcome.from, outcome.to }
+      end)(assert(engine:undo(last))))
       engine:close()
     end)
   end
@@ -589,7 +596,9 @@ describe("undo of many", function()
   it("must be told what", function()
     local engine = open()
     for _, row in ipairs {
-      { {}, "either run or revision expected" }, { { run = "x", revision = 1 }, "either run or revision" },
+      { {}, "one of run, revision and entry" }, { { run = "x", revision = 1 }, "one of run, revision and entry" },
+      { { run = "x", entry = 1 }, "one of run, revision and entry" },
+      { { entry = 1, since = 2 }, "since and until go with revision" },
       { { run = "x", since = 1 }, "since and until go with revision" }, { { run = "a b" }, "option 'run': a run's id" },
       { { run = "x", entries = 1 }, "unknown option 'entries'" }, { { revision = 0 }, "option 'revision': an integer" },
     } do

@@ -296,7 +296,8 @@ local function take(task, entry)
 end
 
 local MANY = {
-  run = options_of.run, revision = options_of.whole(1, 2 ^ 53), since = options_of.of_type "number",
+  entry = options_of.whole(1, 2 ^ 53), run = options_of.run, revision = options_of.whole(1, 2 ^ 53),
+  since = options_of.of_type "number",
   ["until"] = options_of.of_type "number", preview = options_of.of_type "boolean",
 }
 
@@ -304,10 +305,10 @@ local MANY = {
 ---@param what table
 ---@return string? problem
 function undo.problem(what)
-  if (what.run == nil) == (what.revision == nil) then
-    return "either run or revision expected"
-  elseif what.run and (what.since or what["until"]) then
-    return "since and until go with revision, not with run"
+  if (what.run and 1 or 0) + (what.revision and 1 or 0) + (what.entry and 1 or 0) ~= 1 then
+    return "one of run, revision and entry expected"
+  elseif not what.revision and (what.since or what["until"]) then
+    return "since and until go with revision"
   end
   return options_of.problem(what, MANY)
 end
@@ -329,8 +330,20 @@ local function entries_of_revision(self, what)
   end
 end
 
-local function entries_of(self, what)
-  if what.revision then
+-- The one entry, in the same way.
+local function only(entry)
+  return function()
+    local given = entry
+    entry = nil
+    return given
+  end
+end
+
+local function entries_of(self, what, actor)
+  if what.entry then
+    local entry, message, code = find(self, what.entry, actor, UNDO)
+    return entry and only(entry), message, code
+  elseif what.revision then
     local _, problem, why = self:config(what.revision)
     if why == "not_found" then
       return nil, problem, why
@@ -370,7 +383,7 @@ local function undo_many(self, what, actor)
     return nil, message or "only an administrator may undo changes", code or "forbidden"
   end
   local next_entry, ok
-  next_entry, message, code = entries_of(self, what)
+  next_entry, message, code = entries_of(self, what, actor)
   if not next_entry then
     return nil, message, code
   end
@@ -385,10 +398,10 @@ local function undo_many(self, what, actor)
   return ok and task.result, message, code
 end
 
---- Takes back what one entry of the journal has changed; or, given a table, what a run has, or one revision of the config
--- between two times, newest first. An undo can be undone. Of many, those that cannot be taken back are listed; those that
+--- Takes back what one entry of the journal has changed; or, given a table, what an entry or a run has, or one revision of
+-- the config between two times, newest first. An undo can be undone. Of many, those that cannot be taken back are listed; those that
 -- are taken back already are not, so that what was interrupted is ended by doing it again.
----@param what integer|{run?: string, revision?: integer, since?: number, until?: number, preview?: boolean} the entry, or which: since and until are seconds since 1970, by when entries were written; preview: write nothing
+---@param what integer|{entry?: integer, run?: string, revision?: integer, since?: number, until?: number, preview?: boolean} the entry, or which: since and until are seconds since 1970, by when entries were written; preview: write nothing
 ---@param options? {actor?: leadcat.Actor}
 ---@return leadcat.Outcome|leadcat.Undone|nil outcome its reason is `undo`; of many what was undone and what was refused
 ---@return string? message

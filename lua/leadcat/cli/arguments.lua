@@ -259,7 +259,7 @@ local function new_parser()
   undo:option("--since", "With --revision: only what was written since then, a date or seconds since 1970.")
     :argname("TIME"):convert(input.time)
   undo:option("--until", "With --revision: only what was written until then."):argname("TIME"):convert(input.time)
-  undo:flag("--preview", "With --run or --revision: say what would be undone; write nothing.")
+  undo:flag("--preview", "Say what would be undone; write nothing.")
   add_output(undo)
   return parser
 end
@@ -279,8 +279,6 @@ local function undo_problem(args)
   local named = (args.entry and 1 or 0) + (args.run and 1 or 0) + (args.revision and 1 or 0)
   if named ~= 1 then
     return "one of ENTRY, --run ID and --revision N is needed"
-  elseif args.preview and args.entry then
-    return "--preview goes with --run or --revision"
   elseif (args.since or args["until"]) and not args.revision then
     return "--since and --until go with --revision"
   end

@@ -83,11 +83,12 @@ end
 
 function commands.undo(args)
   return with_store(args, false, function(engine)
-    if args.entry then
+    if args.entry and not args.preview then
       return undo_one(engine, args)
     end
     local result = must(engine:undo({
-      run = args.run, revision = args.revision, since = args.since, ["until"] = args["until"], preview = args.preview,
+      entry = args.entry, run = args.run, revision = args.revision, since = args.since, ["until"] = args["until"],
+      preview = args.preview,
     }, { actor = common.actor() }))
     if args.json then
       print_json(result)

@@ -508,7 +508,7 @@ function api.undo_many(context)
   if sent == nil then
     return response.problem(context, code, message)
   end
-  local problem = type(sent) ~= "table" and "run or revision expected" or undo.problem(sent)
+  local problem = type(sent) ~= "table" and "an object with run, revision or entry expected" or undo.problem(sent)
   if problem then
     return response.problem(context, "invalid", problem)
   end
