@@ -31,12 +31,6 @@ enum {
   UP_TRIGGERS = UP_REASONS + LC_REASONS, UP_COUNT = UP_TRIGGERS + LC_TRIGGERS - 1
 };
 
-static lc_store *check_open(lua_State *L, const l_store *box) {
-  if (box->store == NULL)
-    luaL_error(L, "the engine is closed");
-  return box->store;
-}
-
 /* Has a damaged ruleset made anew from its config; whether that was done. */
 static bool repair(lua_State *L, lc_error *error) {
   size_t size;
@@ -62,9 +56,9 @@ static inline bool is_fresh(const l_rules *rules) {
 /* Has `rules` read the newest ruleset. */
 static lc_status refresh(lua_State *L, l_rules *rules, lc_error *error) {
   lc_text tenant = { rules->tenant, rules->tenant_size };
-  lc_status status = lc_store_refresh(check_open(L, rules->store), tenant, &rules->cached, error);
+  lc_status status = lc_store_refresh(l_open_store(L, rules->store), tenant, &rules->cached, error);
   if (status == LC_CORRUPT && repair(L, error)) /* in Lua, where the store may have been closed */
-    status = lc_store_refresh(check_open(L, rules->store), tenant, &rules->cached, error);
+    status = lc_store_refresh(l_open_store(L, rules->store), tenant, &rules->cached, error);
   rules->ruleset = rules->cached.ruleset;
   return status;
 }
@@ -171,7 +165,7 @@ int l_config_decider(lua_State *L) {
 int l_store_decide(lua_State *L) {
   lc_error error;
   const lc_ruleset *ruleset;
-  lc_store *store = check_open(L, l_check_store(L, 1));
+  lc_store *store = l_check_open(L);
   lc_text tenant = l_check_tenant(L, 2);
   lc_trigger trigger = check_trigger(L, 3);
   int32_t category = opt_id(L, 4);

@@ -12,11 +12,14 @@ l_store *l_check_store(lua_State *L, int index) {
   return luaL_checkudata(L, index, store_type);
 }
 
-lc_store *l_check_open(lua_State *L) {
-  l_store *box = l_check_store(L, 1);
+lc_store *l_open_store(lua_State *L, const l_store *box) {
   if (box->store == NULL)
-    luaL_error(L, "the store is closed");
+    luaL_error(L, "the engine is closed");
   return box->store;
+}
+
+lc_store *l_check_open(lua_State *L) {
+  return l_open_store(L, l_check_store(L, 1));
 }
 
 int l_store_open(lua_State *L) {

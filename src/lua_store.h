@@ -30,6 +30,9 @@ l_store *l_check_store(lua_State *L, int index);
  * finalizer that closes it. */
 lc_store *l_check_open(lua_State *L);
 
+/* The store in the box; raises when it is closed. */
+lc_store *l_open_store(lua_State *L, const l_store *box);
+
 /* Pushes the array of what `push` makes of each item of the store's result, 1; or nil, message, code, 3.
  * `push` does likewise. */
 int l_push_results(lua_State *L, const lc_store *store, lc_status status, const lc_error *error,
