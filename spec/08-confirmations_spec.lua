@@ -27,7 +27,7 @@ local function open(options)
   local engine, path = stores.open(options)
   if engine:config().revision == 0 then
     assert(engine:save(stores.config(RULES)))
-    if engine.host.embedded then
+    if engine.host.create then
       engine.host:create_many({ "Acme", "Bolt" }, LEAD)
     end
   end

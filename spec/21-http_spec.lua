@@ -185,7 +185,7 @@ local function new_company(site)
   site.companies = site.companies + 1
   local company = ("company-%d"):format(site.companies)
   local host = site.engine.host
-  if host.embedded then
+  if host.create then
     assert(host:create(company, LEAD))
   else
     host.companies[company] = LEAD
@@ -195,7 +195,7 @@ end
 
 local function category_of(site, company)
   local host = site.engine.host
-  return host.embedded and host:get(company) or host.companies and host.companies[company]
+  return host.create and host:get(company) or host.companies and host.companies[company]
 end
 
 -- An open question that an event of Bob's (or somebody else's) has asked; gives its id and the company.

@@ -26,7 +26,7 @@ local function open(name, options)
   local engine, path = stores.open(options)
   if engine:config().revision == 0 then
     assert(engine:save(stores.config(RULES)))
-    if engine.host.embedded then
+    if engine.host.create then
       engine.host:create("Acme", LEAD)
     end
   end
@@ -389,7 +389,7 @@ describe("undo of many", function()
     options = options or {}
     options.host = name == HOSTS[2] and crm.new { Acme = LEAD, Bolt = LEAD, Cape = LEAD, Dune = LEAD } or nil
     local engine, time, path = open(name, options)
-    if engine.host.embedded then
+    if engine.host.create then
       engine.host:create_many(COMPANIES, LEAD)
     end
     happen(engine, "lead_status_set", { company = "Bolt", lead_status = 5 })

@@ -28,7 +28,7 @@ local function open(name, companies, options, rules)
   options.host = options.host or name == HOSTS[2] and host or nil
   local engine, path = stores.open(options)
   assert(engine:save(stores.config(rules or RULES)))
-  if engine.host.embedded then
+  if engine.host.create then
     assert(engine.host:create_many(companies, LEAD))
   end
   return engine, path
@@ -234,7 +234,7 @@ describe("a backfill", function()
       local expected = assert(other:backfill(events, { confirm = "ask" }))
       local mend
       local report, message, code = engine:backfill(events, {
-        run = "past", confirm = "ask", on_progress = function() mend = mend or stores.fail(engine, "write") end,
+        run = "past", confirm = "ask", on_progress = function() mend = mend or stores.fail(engine, "handle") end,
       })
       assert.same({ nil, "full" }, { report, code })
       assert.matches("^run past, 1000 events done: no room$", message)
@@ -336,7 +336,7 @@ describe("a backfill", function()
     local mend
     assert.equal("full", select(3, engine:backfill(events, {
       on_begin = function(id, done) first = { id, done } end,
-      on_progress = function() mend = mend or stores.fail(engine, "write") end,
+      on_progress = function() mend = mend or stores.fail(engine, "handle") end,
     })))
     mend()
     local begun

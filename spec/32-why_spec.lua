@@ -265,7 +265,7 @@ describe("the sentence", function()
     options.clock, options.durability = options.clock or function() return START end, "relaxed"
     local engine = stores.open(options)
     assert(engine:save(stores.config { sale_won = CUSTOMER, sale_registered = { OPPORTUNITY, ask = true } }))
-    if engine.host.embedded then
+    if engine.host.create then
       engine.host:create("Acme", LEAD)
     end
     return engine
@@ -477,7 +477,7 @@ describe("what came to nothing", function()
     options.durability, options.clock = "relaxed", function() return time.now end
     local engine, path = stores.open(options)
     assert(engine:save(stores.config(rules or RULES)))
-    if engine.host.embedded then
+    if engine.host.create then
       engine.host:create("Acme", LEAD)
       engine.host:create("Fjord", CUSTOMER)
     end

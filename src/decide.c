@@ -52,12 +52,8 @@ static lc_decision nothing(lc_reason reason) {
   return (lc_decision){ LC_NONE, reason, 0 };
 }
 
-static bool has_rule(const lc_ruleset *ruleset, lc_trigger trigger) {
-  return trigger == LC_LEAD_STATUS_SET ? ruleset->status_rules != 0 : ruleset->sale[trigger].to != 0;
-}
-
 lc_decision lc_decide(const lc_ruleset *ruleset, lc_trigger trigger, int32_t category, int32_t lead_status) {
-  if (!has_rule(ruleset, trigger))
+  if (!lc_ruleset_has_rule(ruleset, trigger))
     return nothing(LC_RULE_DISABLED);
   const lc_category_slot *from = lc_ruleset_category(ruleset, category);
   if (from == NULL)

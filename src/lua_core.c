@@ -9,6 +9,7 @@
 #include "checksum.h"
 #include "lua_convert.h"
 #include "lua_decide.h"
+#include "lua_handle.h"
 #include "lua_journal.h"
 #include "lua_question.h"
 #include "lua_simulate.h"
@@ -107,6 +108,7 @@ int luaopen_leadcat_core(lua_State *L) {
     { "store_decider", l_store_decider },
     { "decider", l_config_decider },
     { "simulation", l_simulation },
+    { "overlay", l_overlay },
     { "ruleset", l_ruleset },
     { "now", l_now },
     { "sleep", l_sleep },
@@ -117,6 +119,7 @@ int luaopen_leadcat_core(lua_State *L) {
   };
   l_store_register(L);
   l_journal_register(L);
+  l_handle_register(L);
   l_question_register(L);
   l_decide_register(L);
   l_simulate_register(L);

@@ -55,14 +55,12 @@ static bool to_time(lua_State *L, double *at) {
   return lua_type(L, -1) == LUA_TNUMBER && isfinite(*at);
 }
 
-static bool is_actor(lua_State *L) {
-  lc_text id;
-  char digits[L_DIGITS];
+static bool to_actor(lua_State *L, l_event *event) {
   if (!lua_istable(L, -1) || lua_getmetatable(L, -1))
     return false;
   lua_pushliteral(L, "id");
   lua_rawget(L, -2);
-  bool fits = lua_isnil(L, -1) || to_id(L, LC_USER_MAX, &id, digits);
+  bool fits = lua_isnil(L, -1) || to_id(L, LC_USER_MAX, &event->user, event->user_digits);
   lua_pop(L, 1);
   return fits;
 }
@@ -86,19 +84,24 @@ static bool take(lua_State *L, const char *name, size_t size, l_event *event) {
     return to_time(L, &event->at);
   if (IS("sale") || IS("contact") || IS("actor")) {
     event->has_details = true;
-    return IS("actor") ? is_actor(L) : lua_istable(L, -1);
+    return IS("actor") ? to_actor(L, event) : lua_istable(L, -1);
   }
-  return !IS("choice");
+  if (IS("choice")) {
+    int32_t category;
+    event->has_choice = true;
+    return lua_isboolean(L, -1) ? !lua_toboolean(L, -1) : to_number(L, L_NO_ID, &category);
+  }
+  return true;
 #undef IS
 }
 
 bool l_to_event(lua_State *L, int index, l_event *event) {
   size_t size;
   event->trigger = LC_TRIGGERS;
-  event->company.text = event->id = (lc_text){ NULL, 0 };
+  event->company.text = event->id = event->user = (lc_text){ NULL, 0 };
   event->category = event->lead_status = 0;
   event->at = NAN;
-  event->has_details = false;
+  event->has_choice = event->has_details = false;
   if (!lua_istable(L, index) || lua_getmetatable(L, index))
     return false;
   for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {

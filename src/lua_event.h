@@ -22,12 +22,13 @@ typedef struct l_event {
   int32_t category;    /* 0: none is given; L_NO_ID: an integer that can be none */
   int32_t lead_status; /* 0: none is given, or an integer that can be none */
   double at;           /* seconds since 1970; NAN: none is given */
+  bool has_choice;     /* the user has answered already */
   bool has_details;    /* it has an actor, a sale or a contact */
-  char company_digits[L_DIGITS], id_digits[L_DIGITS];
+  lc_text user;        /* the actor's id; empty: none */
+  char company_digits[L_DIGITS], id_digits[L_DIGITS], user_digits[L_DIGITS];
 } l_event;
 
-/* Reads the table at `index` (not a relative one). False unless it is a plain table whose fields are as they should be,
- * and the user has not answered already. Texts point into the table's strings and into `event`. */
+/* Reads the table at `index` (not a relative one). False unless it is a plain table whose fields are as they should be. Texts point into the table's strings and into `event`. */
 bool l_to_event(lua_State *L, int index, l_event *event);
 
 #endif

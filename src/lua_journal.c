@@ -4,42 +4,21 @@
 #include <string.h>
 
 #include "lua_convert.h"
-#include "lua_event.h"
 #include "lua_store.h"
 
 /* ---- writing ----------------------------------------------------------------------------- */
 
 static const char *const result_names[] = {
-  [LC_WRITTEN] = "written",
-  [LC_DUPLICATE] = "duplicate",
+  [LC_PUT] = "written",
   [LC_BUSY] = "busy",
   [LC_OVERTAKEN] = "overtaken",
   [LC_ANSWERED] = "answered",
   [LC_OVERDUE] = "overdue",
 };
 
-static const char *const basis_names[] = {
-  [LC_BASIS_GIVEN] = "given",
-  [LC_BASIS_COMPANY] = "company",
-  [LC_BASIS_NEWEST] = "newest",
-};
-
 static void id_field(lua_State *L, int table, const char *name, uint8_t *id) {
   if (!l_to_confirmation_id(l_text_field(L, table, name, 64), id))
     luaL_error(L, "field '%s': 32 hex digits expected", name);
-}
-
-/* The confirmation at the top of the stack. */
-static void to_confirmation(lua_State *L, lc_write *write) {
-  int table = lua_gettop(L);
-  lc_confirmation *question = &write->question;
-  id_field(L, table, "id", question->id);
-  question->created_at = l_number_field(L, table, "created_at");
-  question->expires_at = l_number_field(L, table, "expires_at");
-  question->user = l_text_field(L, table, "user", LC_USER_MAX);
-  question->body = l_text_field(L, table, "body", UINT32_MAX);
-  write->entry.has_confirmation = true;
-  memcpy(write->entry.confirmation, question->id, sizeof question->id);
 }
 
 /* The id of the confirmation that is answered, when the item has one. */
@@ -66,23 +45,17 @@ static void to_write(lua_State *L, lc_write *write) {
     .from = (int32_t)l_integer_field(L, table, "from"),
     .to = (int32_t)l_integer_field(L, table, "to"),
     .company = l_company_field(L, table),
-    .event_id = l_text_field(L, table, "event_id", LC_EVENT_ID_MAX),
     .details = l_text_field(L, table, "details", UINT32_MAX),
   };
-  write->basis = (lc_basis)l_name_field(L, table, "basis", basis_names, 3);
   write->newest = (uint64_t)l_integer_field(L, table, "newest");
   to_answer(L, table, write);
-  lua_getfield(L, table, "question");
-  if (!lua_isnil(L, -1))
-    to_confirmation(L, write);
-  else if (write->entry.status == LC_ENTRY_AWAITING)
-    luaL_error(L, "field 'question': missing");
-  lua_pop(L, 1);
+  if (write->entry.status == LC_ENTRY_AWAITING)
+    luaL_error(L, "field 'status': only events ask");
 }
 
 /* Sets what came of it in the item at the top of the stack. */
 static void set_result(lua_State *L, const lc_write *write) {
-  bool written = write->result == LC_WRITTEN;
+  bool written = write->result == LC_PUT;
   lua_pushinteger(L, (lua_Integer)(written ? write->entry.id : write->first));
   lua_setfield(L, -2, "entry"); /* 0 when none is in the way */
   lua_pushstring(L, result_names[write->result]);
@@ -91,159 +64,38 @@ static void set_result(lua_State *L, const lc_write *write) {
   lua_setfield(L, -2, "status");
 }
 
-/* store:write(tenant, items, now, deadline, note or nil) -> true. Each item gets `result` (a result_names),
- * `entry` (its own, or the one in the way) and its final `status`. With a note {name=, before=, text=} (JSON)
- * all are written, or none: nil, message, "conflict". */
+bool l_to_note(lua_State *L, int index, lc_note *note) {
+  if (!lua_istable(L, index))
+    return false;
+  *note = (lc_note){ l_text_field(L, index, "name", LC_NOTE_MAX), l_text_field(L, index, "before", UINT32_MAX),
+                     l_text_field(L, index, "text", UINT32_MAX) };
+  return true;
+}
+
+/* store:write(tenant, items, now, claim, note or nil) -> true. Each item gets `result` (a result_names), `entry` (its own, or the
+ * one in the way) and its final `status`. The host may take `claim` seconds for its changes. With a note all are written,
+ * or none: nil, message, "conflict". */
 static int l_write(lua_State *L) {
   lc_error error;
   lc_text tenant = l_check_tenant(L, 2);
   luaL_checktype(L, 3, LUA_TTABLE);
-  double now = luaL_checknumber(L, 4), deadline = luaL_checknumber(L, 5);
+  double now = luaL_checknumber(L, 4), claim = luaL_checknumber(L, 5);
   size_t count = lua_rawlen(L, 3);
-  lc_note note = { .name = { NULL, 0 } };
-  if (!lua_isnoneornil(L, 6))
-    note = (lc_note){ l_text_field(L, 6, "name", LC_NOTE_MAX), l_text_field(L, 6, "before", UINT32_MAX),
-                      l_text_field(L, 6, "text", UINT32_MAX) };
+  lc_note note;
+  bool has_note = l_to_note(L, 6, &note);
   lc_write *writes = lua_newuserdata(L, (count + 1) * sizeof *writes);
   for (size_t i = 0; i < count; i++) {
     lua_rawgeti(L, 3, (int)i + 1);
     to_write(L, &writes[i]);
     lua_pop(L, 1);
   }
-  lc_status status = lc_store_write(l_check_open(L), tenant, writes, count, note.name.size != 0 ? &note : NULL, now,
-                                    deadline, &error);
+  lc_status status = lc_store_write(l_check_open(L), tenant, writes, count, has_note ? &note : NULL, now, claim, &error);
   for (size_t i = 0; i < count && status == LC_OK; i++) {
     lua_rawgeti(L, 3, (int)i + 1);
     set_result(L, &writes[i]);
     lua_pop(L, 1);
   }
   return l_done(L, status, &error);
-}
-
-/* ---- deciding and writing at once ---------------------------------------------------------- */
-
-static void to_core(const l_event *read, double now, lc_decided *event) {
-  memset(event, 0, sizeof *event);
-  event->write.entry = (lc_entry){
-    .at = isnan(read->at) ? now : read->at,
-    .trigger = (uint8_t)read->trigger,
-    .lead_status = read->trigger == LC_LEAD_STATUS_SET ? read->lead_status : 0,
-    .from = read->category,
-    .company = read->company,
-    .event_id = read->id,
-  };
-}
-
-/* Whether the table at `index` is an array of so many items and nothing else. */
-static bool is_array(lua_State *L, int index, size_t count) {
-  size_t items = 0;
-  for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1))
-    if (++items > count) {
-      lua_pop(L, 2);
-      return false;
-    }
-  return items == count;
-}
-
-/* Room for events as they are read, and as the core takes them. One is what there mostly is. */
-typedef struct l_room {
-  l_event one_read, *read;
-  lc_decided one, *events;
-} l_room;
-
-static void make_room(lua_State *L, l_room *room, size_t count) {
-  room->read = count <= 1 ? &room->one_read : lua_newuserdata(L, count * sizeof *room->read);
-  room->events = count <= 1 ? &room->one : lua_newuserdata(L, count * sizeof *room->events);
-}
-
-/* Reads `count` events from the index `first` on, of the array at stack index 3. False unless all are plain. Their details
- * are in the table at 4, by the events' index; true where there are none, false where nothing is to be written. */
-static bool to_events(lua_State *L, int first, size_t count, double now, l_room *room) {
-  bool may_write = lua_toboolean(L, 4), has_details = lua_istable(L, 4);
-  for (size_t i = 0; i < count; i++) {
-    l_event *read = &room->read[i];
-    lc_decided *event = &room->events[i];
-    lua_rawgeti(L, 3, first + (int)i);
-    if (!l_to_event(L, lua_gettop(L), read) || read->category == L_NO_ID)
-      return false;
-    to_core(read, now, event);
-    if (has_details) {
-      lua_rawgeti(L, 4, first + (int)i);
-      event->write.entry.details.data = lua_tolstring(L, -1, &event->write.entry.details.size);
-      lua_pop(L, 1);
-    }
-    event->only_decide = !may_write || (read->has_details && event->write.entry.details.data == NULL);
-    lua_pop(L, 1);
-  }
-  return true;
-}
-
-static void set_string(lua_State *L, const char *name, const char *value) {
-  lua_pushstring(L, value);
-  lua_setfield(L, -2, name);
-}
-
-static void set_number(lua_State *L, const char *name, uint64_t number) {
-  lua_pushinteger(L, (lua_Integer)number);
-  lua_setfield(L, -2, name);
-}
-
-static void set_rule(lua_State *L, const lc_entry *entry) {
-  if (entry->trigger != LC_LEAD_STATUS_SET)
-    lua_pushstring(L, lc_trigger_names[entry->trigger]);
-  else
-    lua_pushfstring(L, "%s:%d", lc_trigger_names[entry->trigger], (int)entry->lead_status);
-  lua_setfield(L, -2, "rule");
-}
-
-/* Pushes the outcome of an event that was written or has not matched; the first entry of one that was seen before. */
-static void push_outcome(lua_State *L, const lc_decided *event) {
-  const lc_entry *entry = &event->write.entry;
-  bool written = event->write.result == LC_WRITTEN;
-  if (event->write.result == LC_DUPLICATE) {
-    lua_pushinteger(L, (lua_Integer)event->write.first);
-    return;
-  }
-  lua_createtable(L, 0, 8);
-  set_string(L, "status", written ? lc_entry_status_names[entry->status] : "unchanged");
-  set_string(L, "action", lc_action_names[entry->action]);
-  set_string(L, "reason", lc_reason_names[event->reason]);
-  set_number(L, "revision", entry->revision);
-  if (entry->from != 0)
-    set_number(L, "from", (uint64_t)entry->from);
-  if (written || event->reason == LC_ALREADY_IN_CATEGORY)
-    set_rule(L, entry);
-  if (written) {
-    set_number(L, "to", (uint64_t)entry->to);
-    set_number(L, "entry", entry->id);
-  }
-}
-
-/* store:handle(tenant, events, details, now, first) -> array of what came of the events from the index `first` on: an outcome, or
- * the entry of one that was seen before. It ends where an event takes more than this: for one that is not plain, at
- * once. `details` has the JSON of what is kept of an event for display, by index, or is true: there is none; false:
- * nothing is to be written. nil, message, code */
-static int l_handle(lua_State *L) {
-  lc_error error;
-  size_t done = 0;
-  lc_text tenant = l_check_tenant(L, 2);
-  luaL_checktype(L, 3, LUA_TTABLE);
-  double now = luaL_checknumber(L, 5);
-  size_t all = lua_rawlen(L, 3), before = (size_t)luaL_checkinteger(L, 6) - 1;
-  size_t count = is_array(L, 3, all) ? all - before : 0;
-  l_room room;
-  lc_status status = LC_OK;
-  make_room(L, &room, count);
-  if (to_events(L, (int)before + 1, count, now, &room))
-    status = lc_store_handle(l_check_open(L), tenant, room.events, count, now, &done, &error);
-  if (status != LC_OK)
-    return l_fail(L, status, &error);
-  lua_createtable(L, (int)done, 0);
-  for (size_t i = 0; i < done; i++) {
-    push_outcome(L, &room.events[i]);
-    lua_rawseti(L, -2, (int)i + 1);
-  }
-  return 1;
 }
 
 /* ---- what came to nothing ----------------------------------------------------------------- */
@@ -348,7 +200,7 @@ static int l_newest(lua_State *L) {
   return 1;
 }
 
-/* store:claim(tenant, company, idle, now, deadline) -> entry, attempts */
+/* store:claim(tenant, company, idle, now, seconds) -> entry, attempts, when it was begun (0: not known) */
 static int l_claim(lua_State *L) {
   lc_error error;
   lc_claim claim;
@@ -362,7 +214,8 @@ static int l_claim(lua_State *L) {
   if (results != 1)
     return results;
   lua_pushinteger(L, (lua_Integer)claim.attempts);
-  return 2;
+  lua_pushinteger(L, (lua_Integer)claim.begun);
+  return 3;
 }
 
 /* store:applying(tenant, now, after, limit) -> entries */
@@ -422,7 +275,6 @@ static int l_history(lua_State *L) {
 void l_journal_register(lua_State *L) {
   static const luaL_Reg methods[] = {
     { "write", l_write },
-    { "handle", l_handle },
     { "add_unchanged", l_add_unchanged },
     { "finish", l_finish },
     { "claim", l_claim },

@@ -3,6 +3,10 @@
 #define LC_LUA_JOURNAL_H
 
 #include "lua_compat.h"
+#include "store.h"
+
+/* The note at the stack index, {name=, before=, text=} (JSON), if there is one. */
+bool l_to_note(lua_State *L, int index, lc_note *note);
 
 /* Adds them to the store's, after l_store_register. */
 void l_journal_register(lua_State *L);

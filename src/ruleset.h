@@ -138,6 +138,11 @@ static inline const lc_category_slot *lc_ruleset_category(const lc_ruleset *rule
   return slot != NULL && slot->id != 0 ? slot : NULL;
 }
 
+/* Whether an enabled rule exists for the trigger. */
+static inline bool lc_ruleset_has_rule(const lc_ruleset *ruleset, lc_trigger trigger) {
+  return trigger == LC_LEAD_STATUS_SET ? ruleset->status_rules != 0 : ruleset->sale[trigger].to != 0;
+}
+
 /* The enabled rule for a lead status, or NULL. */
 static inline const lc_rule_slot *lc_ruleset_lead_status(const lc_ruleset *ruleset, int32_t lead_status) {
   const lc_rule_slot *slot = lead_status > 0 ? lc_ruleset_rule_slot(ruleset, lead_status) : NULL;

@@ -86,41 +86,6 @@ lc_status lc_store_revisions(lc_store *store, lc_text tenant, lc_error *error);
 
 enum { LC_NOTE_MAX = 64 }; /* bytes of a note's name */
 
-typedef enum lc_write_result {
-  LC_WRITTEN,   /* the entry is in the journal */
-  LC_DUPLICATE, /* nothing written: the event id made the entry `first` */
-  LC_BUSY,      /* nothing written: the company's entry `first` is still applying */
-  LC_OVERTAKEN, /* nothing written: what the decision was based on has changed since */
-  LC_UNMATCHED, /* nothing written: the decision is that nothing is to be done (lc_store_handle) */
-  LC_ANSWERED,  /* nothing written: the question is not open any more */
-  LC_OVERDUE    /* nothing written: the question's time is over */
-} lc_write_result;
-
-/* How a write finds out that the company has changed since its category was read for deciding. */
-typedef enum lc_basis {
-  LC_BASIS_GIVEN,   /* not at all: the event said what the category is */
-  LC_BASIS_COMPANY, /* the company is kept here: it must still stand in `from` */
-  LC_BASIS_NEWEST   /* it is kept by a host: its newest entry must still be `newest` */
-} lc_basis;
-
-/* One event, or the answer to a question, to be written down. Its entry's status says how:
- * LC_ENTRY_APPLYING: the change is the host's to make; this store claims it until `deadline`;
- * LC_ENTRY_UPDATED: the company is kept in this store and is changed with it, or the entry becomes
- *   LC_ENTRY_CONFLICT when it does not stand in `from`;
- * LC_ENTRY_AWAITING: `question` is stored too; only its id, times, user and body are the caller's;
- * LC_ENTRY_DECLINED: noted only.
- * For an event the id is marked as seen, and an open question of the company is superseded. An
- * answer closes the question that its entry names: at once, or when its entry is finished. */
-typedef struct lc_write {
-  lc_entry entry;           /* in; its id and its status are set */
-  bool is_answer;           /* in: to the question entry.confirmation */
-  lc_confirmation question; /* in, for LC_ENTRY_AWAITING */
-  lc_basis basis;           /* in */
-  uint64_t newest;          /* in, for LC_BASIS_NEWEST: as lc_store_newest gave it before */
-  lc_write_result result;   /* out */
-  uint64_t first;           /* out, for LC_DUPLICATE and LC_BUSY */
-} lc_write;
-
 /* How far a run of many events has come. */
 typedef struct lc_note {
   lc_text name;   /* 1 ... LC_NOTE_MAX bytes */
@@ -128,29 +93,139 @@ typedef struct lc_note {
   lc_text text;   /* JSON, to be noted in its place */
 } lc_note;
 
-/* Writes all of them in one transaction, in order, at the time `now`. With a note, which goes into the
- * same transaction, it is all or nothing: LC_CONFLICT when one of the results is not LC_WRITTEN, or the
- * note is not what it was. */
-lc_status lc_store_write(lc_store *store, lc_text tenant, lc_write *writes, size_t count, const lc_note *note,
-                         double now, double deadline, lc_error *error);
-
 /* Copies out what was noted by this name. LC_NOT_FOUND. */
 lc_status lc_store_note(lc_store *store, lc_text tenant, lc_text name, lc_error *error);
 
-/* An event of a company that is kept here, to be decided. */
-typedef struct lc_decided {
-  lc_write write;       /* in: of the entry the trigger, lead status, company, event id, details and `at`, and in `from` the
-                         * category that the event says the company has, or 0. Out: the result, and the entry as
-                         * far as the event came: `action`, `from` (0: unknown), `to`, `status`, `revision` */
-  bool only_decide;     /* in: it is not to be written, now */
-  lc_reason reason;     /* out, for LC_WRITTEN and LC_UNMATCHED */
-} lc_decided;
+/* ---- handling events --------------------------------------------------------------------- */
 
-/* Decides events, and writes down and makes the changes that come of it: all in one transaction, in order; while nothing
- * is to be written, in none. It ends before the first event that takes more than that, because it is not to be
- * written, the user is to be asked, or the company has an unfinished entry: `done` is how many came before. */
-lc_status lc_store_handle(lc_store *store, lc_text tenant, lc_decided *events, size_t count, double now, size_t *done,
+/* What an event needs that only the caller's side can give. */
+typedef enum lc_lack {
+  LC_LACKS_LICENCE,  /* "licence": whether the tenant is licensed */
+  LC_LACKS_CATEGORY, /* "category": the company's, of the host that keeps it */
+  LC_LACKS_VERDICT,  /* "verdict": what the guards, and the user who has answered already, say to the decision */
+  LC_LACKS_OPTIONS,  /* "options": the categories that one may choose by the rules of this revision */
+  LC_LACKS_DETAILS,  /* "details": none, as they cannot be kept */
+  LC_LACKS_END,      /* "end": the company's entry `first` is still applying, and has to reach its end */
+  LC_LACKS_TURN,     /* "turn": an event before it, of the same company or id, has to be handled */
+  LC_LACKS_COMMIT,   /* "commit": nothing, but it was not to be written now */
+  LC_LACKS           /* how many there are */
+} lc_lack;
+
+extern const char *const lc_lack_names[LC_LACKS];
+
+/* What has become of an event. */
+typedef enum lc_result {
+  LC_OPEN,      /* nothing yet: it was not reached */
+  LC_LACKING,   /* nothing yet: it lacks something */
+  LC_WRITTEN,   /* it matched: its entry is in the journal, or, in an overlay, would be */
+  LC_SKIPPED,   /* it matched, and would have asked: nothing is done (LC_CONFIRM_SKIP) */
+  LC_UNMATCHED, /* nothing is to be done, because of `reason` */
+  LC_DUPLICATE  /* its id made the entry `first` before */
+} lc_result;
+
+/* One event, what is known of it, and what has become of it. */
+typedef struct lc_case {
+  /* The event. Of its entry the caller sets the trigger, lead status, company, event id, details and `at`; the rest is the
+   * decision: `action`, `from` (0: unknown), `to`, `revision`, `status` and the question's id. */
+  lc_entry entry;
+  lc_text user;     /* the id of the actor, who is asked; empty: the program itself */
+  bool is_given;    /* the event says what category the company has: */
+  int32_t given;    /* that one; 0: one that cannot be */
+  bool has_choice;  /* the user has answered before the event came */
+  bool is_unkeepable; /* it has details that cannot be kept */
+  /* What the caller has found out. Each counts only as long as what it was asked for still holds. */
+  bool is_known;    /* the host was asked for the category when the company's newest entry was `newest`: */
+  int32_t category; /* this is it; 0: none */
+  uint64_t newest;
+  uint64_t passed;  /* the decision (`about`) that got a verdict; 0: none: */
+  int32_t target;   /* the category to set */
+  bool keep;        /* or it stays: the user has declined */
+  /* What has become of it. */
+  lc_result result;
+  lc_lack lack;     /* for LC_LACKING */
+  lc_reason reason; /* for LC_UNMATCHED and LC_WRITTEN */
+  uint64_t about;   /* for LC_LACKS_VERDICT: tells this decision from others; below 2^53 */
+  uint64_t first;   /* for LC_DUPLICATE and LC_LACKS_END; 0: of an event just before it */
+} lc_case;
+
+/* What becomes of a decision that asks, when nobody has answered yet. */
+typedef enum lc_confirm {
+  LC_CONFIRM_ASK,    /* "ask": a question waits in the inbox */
+  LC_CONFIRM_ACCEPT, /* "accept": it counts as accepted */
+  LC_CONFIRM_SKIP,   /* "skip": nothing */
+  LC_CONFIRMS        /* how many there are */
+} lc_confirm;
+
+extern const char *const lc_confirm_names[LC_CONFIRMS];
+
+typedef struct lc_overlay lc_overlay;
+
+/* How events are handled. Zeroed: by a host, with no guards. */
+typedef struct lc_handling {
+  lc_text tenant;
+  double now;
+  bool keeps_companies;      /* companies are kept in this store; else a host keeps them, and changes are written as applying: */
+  double claim;              /* seconds that the host may take for them */
+  size_t most;               /* at most so many; 0: any number */
+  int32_t start;             /* companies that are to be kept here and are not known begin in this category; 0: none */
+  bool needs_licence;        /* it is not known yet whether the tenant is licensed */
+  bool is_guarded;           /* guards have a say about what matched */
+  lc_confirm confirm;
+  uint64_t options_revision; /* of the config whose `options` are known; 0: none are */
+  lc_text options;           /* JSON: the list of the categories that one may choose */
+  double ttl;                /* seconds until a question expires */
+  bool look;                 /* look at all events before any is written, as if those in front of them were: what they lack is found
+                              * out at once. Else what is complete is written, and what comes behind it seen from there. */
+  bool foresee;              /* only look, and leave in the events what is going to become of them */
+  lc_overlay *overlay;       /* where what would be written goes instead (overlay.h); NULL: to the store */
+  const lc_note *note;       /* goes into the same transaction, which is for all events or none: LC_CONFLICT ... */
+  uint64_t digest;           /* ... unless this is what becomes of them */
+} lc_handling;
+
+/* Looks at events, in order; writes nothing. `*first` is the first one that is to be written, with all before it done or
+ * lacking; `count` when there is none, or some are to be asked about first. */
+lc_status lc_store_look(lc_store *store, const lc_handling *how, lc_case *cases, size_t count, size_t *first,
+                        lc_error *error);
+
+/* Decides the events from `first` on and writes down and makes the changes that come of it, all in one transaction, in order.
+ * Each is decided as things stand in it: an answer that was given for something else is asked for again. An event that lacks
+ * something is left, and so are later ones of its company and id. */
+lc_status lc_store_handle(lc_store *store, const lc_handling *how, lc_case *cases, size_t count, size_t first,
                           lc_error *error);
+
+/* What became of the events in front of the first one that is not at its end, in a number below 2^53: the same for the same. */
+uint64_t lc_digest(const lc_case *cases, size_t count);
+
+/* ---- answers, and changes that no event asked for ------------------------------------------ */
+
+typedef enum lc_write_result {
+  LC_PUT,       /* "written": the entry is in the journal */
+  LC_BUSY,      /* "busy": nothing written: the company's entry `first` is still applying */
+  LC_OVERTAKEN, /* "overtaken": nothing written: the company has a newer entry */
+  LC_ANSWERED,  /* "answered": nothing written: the question is not open any more */
+  LC_OVERDUE    /* "overdue": nothing written: the question's time is over */
+} lc_write_result;
+
+/* The answer to a question, or a change, to be written down. Its entry's status says how:
+ * LC_ENTRY_APPLYING: the change is the host's to make; this store claims it;
+ * LC_ENTRY_UPDATED: the company is kept in this store and is changed with it, or the entry becomes
+ *   LC_ENTRY_CONFLICT when it does not stand in `from`;
+ * LC_ENTRY_DECLINED: noted only.
+ * A change closes an open question of the company. An answer closes the one that its entry names: at once, or when its
+ * entry is finished. */
+typedef struct lc_write {
+  lc_entry entry;         /* in; its id and its status are set */
+  bool is_answer;         /* in: to the question entry.confirmation; else a change */
+  uint64_t newest;        /* in, for a change: the company's newest entry, as lc_store_newest gave it */
+  lc_write_result result; /* out */
+  uint64_t first;         /* out, for LC_BUSY */
+} lc_write;
+
+/* Writes all of them in one transaction, in order, at the time `now`; the host may take `claim` seconds for its changes. With a
+ * note, which goes into the same transaction, it is all or nothing: LC_CONFLICT when one of the results is not LC_PUT, or
+ * the note is not what it was. */
+lc_status lc_store_write(lc_store *store, lc_text tenant, lc_write *writes, size_t count, const lc_note *note,
+                         double now, double claim, lc_error *error);
 
 /* The company's newest entry, 0 when it has none. LC_CONFLICT while that entry is applying: its end
  * changes the company without a newer one. */
@@ -176,14 +251,14 @@ typedef struct lc_claim {
   double deadline;   /* when the claim runs out */
   double retry_at;   /* when recovery is to try again */
   uint32_t attempts; /* that failed */
-  uint32_t reserved; /* 0 */
+  uint32_t begun;    /* when the entry was written: seconds since 1970; 0: before that was kept */
 } lc_claim;
 
-/* Claims the company's unfinished entry until `deadline`, and copies it out. `idle`: this store is not
+/* Claims the company's unfinished entry for `seconds`, and copies it out. `idle`: this store is not
  * working on it; if the claim is its own, it was abandoned.
  * LC_NOT_FOUND: it has none. LC_CONFLICT: a live owner works on it. */
 lc_status lc_store_claim(lc_store *store, lc_text tenant, const lc_company *company, bool idle, double now,
-                         double deadline, lc_claim *claim, lc_error *error);
+                         double seconds, lc_claim *claim, lc_error *error);
 
 /* Copies out the list of unfinished entries whose `retry_at` has come, by company: at most `limit`
  * of those behind the company `after` (its text; empty for the first). */

@@ -63,7 +63,7 @@ int lc_seek_previous(MDB_cursor *cursor, const lc_key *prefix, MDB_val *key, MDB
 /* Moves to the first key behind the company `after` (its text; empty: to the tenant's first). */
 int lc_seek_company(MDB_cursor *cursor, const lc_key *tenant, lc_text after, MDB_val *key, MDB_val *value);
 
-/* ---- what writes the journal ------------------------------------------------------------- */
+/* ---- the pen: store_writer.c ---------------------------------------------------------------- */
 
 /* The logs of entries that a tenant has, alike in all but their tables and what hangs on their entries. */
 typedef enum lc_log {
@@ -100,14 +100,33 @@ lc_status lc_writer_fail(const lc_writer *w, int rc, lc_error *error);
 uint64_t lc_next_entry(lc_writer *w);
 int lc_put_new_entry(lc_writer *w, const lc_entry *entry);
 
+/* Writes an entry that has its id already. */
+int lc_put_entry(const lc_writer *w, const lc_entry *entry);
+
 /* Removes an entry of the log. */
 int lc_remove_entry(lc_writer *w, const lc_entry *entry);
+
+/* How many entries the tenant's log has. */
+int lc_get_count(const lc_writer *w, uint64_t *count);
+
+/* ---- how far a run is: store_note.c ---------------------------------------------------------- */
 
 /* Puts a note in the place of the one before it. LC_CONFLICT when that is another. */
 lc_status lc_put_note(const lc_writer *w, const lc_note *note, lc_error *error);
 
-/* How many entries the tenant's log has. */
-int lc_get_count(const lc_writer *w, uint64_t *count);
+/* ---- what entries bring about: store_effect.c ------------------------------------------------- */
+
+/* Writes a new entry and what its status asks for; sets its id. The question is that of LC_ENTRY_AWAITING, of which the caller
+ * sets the id, times, user and body. */
+int lc_put_with_effect(lc_writer *w, lc_entry *entry, lc_confirmation *question);
+
+/* The claim of the company's unfinished entry. MDB_NOTFOUND: it has none. */
+int lc_get_claim(const lc_store *store, MDB_txn *txn, lc_key *company, lc_claim *claim);
+
+/* Whether the company has an unfinished entry, and which. */
+int lc_find_unfinished(const lc_writer *w, const lc_company *company, bool *unfinished, uint64_t *entry);
+
+/* ---- questions: store_question.c --------------------------------------------------------------- */
 
 /* Stores a new question, open, which `entry` asks. */
 int lc_put_question(const lc_writer *w, lc_confirmation *question, const lc_entry *entry);

@@ -5,7 +5,6 @@
 local counting = require "leadcat.backfill.counting"
 local json = require "leadcat.json"
 local options_of = require "leadcat.options"
-local preview = require "leadcat.backfill.preview"
 local reading = require "leadcat.backfill.reading"
 local run = require "leadcat.run"
 local simulate = require "leadcat.simulate"
@@ -27,8 +26,7 @@ local backfill = {}
 ---@class leadcat.Backfilling a backfill that is under way
 ---@field engine leadcat.Engine within the run, once that is begun
 ---@field options leadcat.Backfill
----@field confirm "skip"|"ask"|"accept"
----@field start? integer the category of companies that the embedded host does not know
+---@field handling leadcat.Handling
 ---@field revision integer of the config
 ---@field next_event fun(): leadcat.Event?, string?, string?
 ---@field ahead? leadcat.Event the first event, read before anything is written
@@ -37,9 +35,6 @@ local backfill = {}
 ---@field record? leadcat.Run
 ---@field done? integer events, those of the run before it was interrupted with them
 ---@field counts? table<string, integer> how many events came to what without an entry
----@field standing? table<string, integer> of a preview: where companies would stand
----@field seen? table<string, true> of a preview: ids of events
----@field updated? table<string, true> of a preview: companies
 
 local OPTIONS = {
   run = options_of.run,
@@ -153,7 +148,7 @@ local function new_task(self, events, options)
     return nil, message, code
   end
   local start, problem = simulate.category_id(cfg, options.start_category)
-  if problem or start and not self.host.embedded then
+  if problem or start and not self._companies.HANDLING.keeps_companies then
     return nil, problem or "start_category: another host knows its companies by itself", "invalid"
   end
   local next_event, ahead
@@ -170,7 +165,8 @@ local function new_task(self, events, options)
     return nil, message, code
   end
   return {
-    engine = self, options = options, confirm = options.confirm or "skip", start = start, next_event = next_event,
+    engine = self, options = options, next_event = next_event,
+    handling = { confirm = options.confirm or "skip", start = start },
     ahead = ahead, on_progress = options.on_progress or function() end, revision = cfg.revision,
     is_known = options.source ~= nil or type(events) == "table",
   }
@@ -198,10 +194,10 @@ function backfill:backfill(events, options)
   if not task then
     return nil, message, code
   elseif options.preview then
-    return preview.run(task)
+    return walk.preview(task)
   end
   local source = options.source or type(events) == "table" and reading.fingerprint(events) or "events"
-  return resume(self, task, ("%s; confirm %s; start category %s"):format(source, task.confirm,
+  return resume(self, task, ("%s; confirm %s; start category %s"):format(source, task.handling.confirm,
     tostring(options.start_category or "none")))
 end
 

@@ -1,10 +1,8 @@
 --- The durable question to a user: what is written down when it is asked, and the record that is read back.
 
 local config = require "leadcat.config"
-local core = require "leadcat.core"
 local event_of = require "leadcat.event"
 local json = require "leadcat.json"
-local journal = require "leadcat.journal"
 
 local confirmation = {}
 
@@ -56,29 +54,11 @@ function confirmation.same_user(a, b)
   return user ~= nil and user == user_of(b)
 end
 
---- The question of an item that the engine is about to write.
----@param event leadcat.Event
+--- The same as text, as the store keeps it with a question.
 ---@param cfg leadcat.Config
----@param now number
----@param ttl number seconds until it expires
----@return table? question as `store:write` takes it; nil when the system gives no random bytes
----@return string? message
----@return string? code
-function confirmation.ask(event, cfg, now, ttl)
-  local id, message, code = core.random_id()
-  if not id then
-    return nil, message, code
-  end
-  return {
-    id = id,
-    created_at = now,
-    expires_at = now + ttl,
-    user = user_of(event.actor),
-    body = json.encode {
-      options = confirmation.options(cfg), sale = event.sale, contact = event.contact,
-      actor = journal.actor(event.actor),
-    },
-  }
+---@return string
+function confirmation.options_text(cfg)
+  return json.encode(confirmation.options(cfg))
 end
 
 -- What is asked, whoever keeps it: `asked` is an item or what the store gives, `told` has what the event told.
@@ -98,14 +78,17 @@ local function describe(asked, told, tenant)
   }
 end
 
---- What would be asked about an item, before anything is written: a record without id, state and times.
----@param item table the journal item
+--- What would be asked about an event, before anything is written: a record without id, state and times.
 ---@param event leadcat.Event
+---@param decision {from: integer, to: integer, revision: integer}
 ---@param cfg leadcat.Config
 ---@param tenant string
 ---@return leadcat.Confirmation
-function confirmation.draft(item, event, cfg, tenant)
-  local record = describe(item, event, tenant)
+function confirmation.draft(event, decision, cfg, tenant)
+  local record = describe({
+    trigger = event.trigger, lead_status = event.trigger == "lead_status_set" and event.lead_status or nil,
+    from = decision.from, to = decision.to, revision = decision.revision,
+  }, event, tenant)
   record.options = confirmation.options(cfg)
   return record
 end

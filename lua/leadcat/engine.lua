@@ -2,16 +2,16 @@
 -- An event goes from here to `handle.lua`, which has it decided, written down and made to happen; `settings.lua` is the
 -- administrator's side.
 
-local apply = require "leadcat.apply"
 local as_text = require "leadcat.as_text"
 local backfill = require "leadcat.backfill"
-local batches = require "leadcat.batch"
 local compare = require "leadcat.compare"
 local confirmation = require "leadcat.confirmation"
 local core = require "leadcat.core"
 local decider = require "leadcat.decider"
 local event_of = require "leadcat.event"
+local embedded = require "leadcat.host.embedded"
 local explain = require "leadcat.explain"
+local foreign = require "leadcat.host.foreign"
 local handle = require "leadcat.handle"
 local json = require "leadcat.json"
 local metrics = require "leadcat.metrics"
@@ -61,16 +61,15 @@ local upkeep = require "leadcat.upkeep"
 ---@field view fun(self: leadcat.Engine, record: leadcat.Confirmation, options?: table): leadcat.View?, string?, string?
 ---@field render fun(self: leadcat.Engine, view: leadcat.View, format: string, ...): string
 ---@field company_name fun(self: leadcat.Engine, company: string|integer): string?
----@field recover fun(self: leadcat.Engine): table?, string?, string?
 local Engine = {}
 Engine.__index = Engine
 
 Engine.config, Engine.check, Engine.save = settings.config, settings.check, settings.save
 Engine.revisions, Engine.revert = settings.revisions, settings.revert
-Engine.handle, Engine.handle_many, Engine._report = handle.handle, batches.handle_many, handle.report
+Engine.handle, Engine.handle_many, Engine._report = handle.handle, handle.handle_many, handle.report
 Engine.explain, Engine.why = explain.explain, explain.why
 Engine.backfill = backfill.backfill
-Engine.recover, Engine.undo, Engine.retry = apply.recover, undo.undo, undo.retry
+Engine.undo, Engine.retry = undo.undo, undo.retry
 Engine.flush, Engine.metrics = metrics.flush, metrics.metrics
 Engine.propose, Engine.resolve = question.propose, question.resolve
 Engine.confirmation, Engine.confirmations = question.confirmation, question.confirmations
@@ -100,6 +99,7 @@ local MOST_KEPT = 2 ^ 17 -- engines of other tenants; each takes some 300 bytes
 ---@field tenants table<string, leadcat.Engine> all that somebody holds
 ---@field kept leadcat.Engine[] those made last, which are held so that they need not be made again
 ---@field kept_last integer the place of the last of them
+---@field companies table where companies are kept, and how they are changed: `leadcat.host.embedded` or `leadcat.host.foreign`
 ---@field in_flight table
 ---@field gathered table what requests that arrive together are going to write (`leadcat.gather`)
 ---@field counts table what was counted, by tenant
@@ -129,7 +129,7 @@ local function new(shared, tenant)
   local self = bare(shared, tenant)
   local place = shared.kept_last % MOST_KEPT + 1
   shared.tenants[tenant], shared.kept[place], shared.kept_last = self, self, place
-  if not self.host.embedded and platform.can_call_host() then
+  if platform.can_call_host() then
     self:recover() -- what cannot be finished now stays written down, for the next time
   end
   return self
@@ -145,6 +145,7 @@ local function metatable_of(shared)
     _shared = shared,
     _store = shared.store,
     _hooks = shared.hooks,
+    _companies = shared.companies,
     _in_flight = shared.in_flight,
   }
   for name, method in pairs(Engine) do -- here too: each event looks for some, and this is found at once
@@ -165,6 +166,7 @@ function Engine.new(shared, tenant)
     shared.hooks[name] = {}
   end
   shared.host_of = shared.host.bind and shared.host.bind(shared.store)
+  shared.companies = shared.host_of and embedded or foreign
   shared.metatable = metatable_of(shared)
   return new(shared, tenant)
 end
@@ -291,21 +293,28 @@ function Engine:licensed()
   return ask(self.host.licensed, "licensed", self._tenant)
 end
 
--- The company's category: the event's, else what an earlier event of the same batch makes of it, else the host's.
+-- The company's category: the event's, else the host's.
 ---@return integer? category
 ---@return string? message
 ---@return string? code set when the host could not say
-function Engine:_category(event, pending)
+function Engine:_category(event)
   if event.category ~= nil then
     return json.integer(event.category)
-  elseif pending ~= nil then
-    return pending
   end
-  local ok, category, code = apply.category(self, event.company)
+  local ok, category, code = self._companies.category(self, event.company)
   if ok then
     return category
   end
   return nil, category, code
+end
+
+--- Finishes what a crash or a failing host has left unfinished of this tenant, where its time to be tried again has come.
+---@return {finished: integer, failed: integer, busy: integer}? counts
+---@return string? message
+---@return string? code
+function Engine:recover()
+  self:_check_open()
+  return self._companies.recover(self)
 end
 
 -- Looking back --------------------------------------------------------------------------------------------------------

@@ -76,6 +76,21 @@ local FIELDS = {
     fits = function(v) return v == false or is_integer(v) end },
 }
 
+local NAMES = { "id", "trigger", "company", "category", "lead_status", "contact", "sale", "actor", "at", "choice" }
+
+--- The event as a table of its own, without a metatable: what the core reads.
+---@param e leadcat.Event without problems
+---@return leadcat.Event
+function event.plain(e)
+  local copy = {}
+  for _, name in ipairs(NAMES) do
+    copy[name] = e[name]
+  end
+  copy.actor = e.actor and { id = e.actor.id, name = e.actor.name, language = e.actor.language, admin = e.actor.admin,
+    service = e.actor.service }
+  return copy
+end
+
 --- Raises, on behalf of the caller's caller, unless it is a table: everything else about an event is data.
 ---@param e any
 function event.check(e)

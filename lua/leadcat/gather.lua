@@ -13,7 +13,6 @@ local PATIENCE = 1 -- seconds, until whoever waits sees to it himself, because t
 ---@class leadcat.Gathered what is to be written with one commit
 ---@field key string under which it is found
 ---@field items table[]
----@field written fun()[] to be called once the items are
 ---@field requests integer that wait for it
 ---@field ready table a semaphore: nginx has come round
 ---@field done table a semaphore: it is written
@@ -26,16 +25,13 @@ local function commit(self, gathered, write)
   end
   self._shared.gathered[gathered.key] = nil
   gathered.result = { write(gathered.items) }
-  for _, written in ipairs(gathered.result[1] and gathered.written or {}) do
-    written()
-  end
   gathered.done:post(gathered.requests)
 end
 
 local function begin(self, key, write)
   local semaphore = platform.semaphore
   local gathered = {
-    key = key, items = {}, written = {}, requests = 0, ready = semaphore.new(), done = semaphore.new(),
+    key = key, items = {}, requests = 0, ready = semaphore.new(), done = semaphore.new(),
   }
   self._shared.gathered[key] = gathered
   platform.spawn(function()
@@ -50,18 +46,13 @@ end
 ---@param self leadcat.Engine
 ---@param name string of what is written: only the same goes together
 ---@param items table[]
----@param write fun(items: table[]): true?, string?, string? writes all of them, or none, without yielding
----@param written? fun() called right after that, before any other request goes on
----@return true? ok
+---@param write fun(items: table[]): any, string?, string? writes all of them, or none, without yielding
+---@return any ok
 ---@return string? message
 ---@return string? code
-function gather.write(self, name, items, write, written)
+function gather.write(self, name, items, write)
   if not platform.semaphore or not platform.can_yield() then
-    local ok, message, code = write(items)
-    if ok and written then
-      written()
-    end
-    return ok, message, code
+    return write(items)
   end
   local key = name .. " " .. self._tenant
   local gathered = self._shared.gathered[key] or begin(self, key, write)
@@ -69,7 +60,6 @@ function gather.write(self, name, items, write, written)
     gathered.items[#gathered.items + 1] = item
   end
   gathered.requests = gathered.requests + 1
-  gathered.written[#gathered.written + 1] = written
   if not gathered.done:wait(PATIENCE) then
     commit(self, gathered, write)
   end

@@ -3,10 +3,10 @@
 
 local config = require "leadcat.config"
 local core = require "leadcat.core"
+local embedded = require "leadcat.host.embedded"
 local Engine = require "leadcat.engine"
 local i18n = require "leadcat.i18n"
 local json = require "leadcat.json"
-local lmdb = require "leadcat.host.lmdb"
 local options_of = require "leadcat.options"
 local platform = require "leadcat.platform"
 local preset = require "leadcat.preset"
@@ -121,7 +121,7 @@ function leadcat.open(options)
   local render = options_of.check(options.render, RENDER, "leadcat.open: render: ")
   local retention = options_of.check(options.retention, RETENTION, "leadcat.open: retention: ")
   local strings = i18n.new(render.strings, 3)
-  local host = options.host or lmdb.new()
+  local host = options.host or embedded.new()
   check_host(host)
   local store, message, code = core.open {
     path = options.path,

@@ -1,6 +1,7 @@
 --- The journal's entries, between what the store keeps and what hosts see.
 
 local config = require "leadcat.config"
+local event_of = require "leadcat.event"
 local json = require "leadcat.json"
 local platform = require "leadcat.platform"
 
@@ -60,6 +61,28 @@ function journal.details(event, run)
       actor = journal.actor(event.actor), sale = event.sale, contact = event.contact, undoes = event.undoes, run = run,
     }
   end
+end
+
+--- What is to be written down for something that happened to a company: an answer, an undo, an event that came to nothing.
+-- (An event that matched is written by the core.)
+---@param happened {company: string|integer, trigger: string, lead_status?: integer, at: number, revision?: integer, from?: integer, to?: integer}
+---@param fields table what else the entry has, as `store:write` and `store:add_unchanged` take it
+---@return table item
+function journal.item(happened, fields)
+  local item = {
+    company = event_of.key(happened.company),
+    company_is_integer = type(happened.company) == "number",
+    trigger = happened.trigger,
+    lead_status = happened.trigger == "lead_status_set" and happened.lead_status or nil,
+    at = happened.at,
+    revision = happened.revision,
+    from = happened.from,
+    to = happened.to,
+  }
+  for name, value in pairs(fields) do
+    item[name] = value
+  end
+  return item
 end
 
 --- The event that an entry stands for, as far as it was kept.
@@ -142,7 +165,7 @@ function journal.outcome(stored)
     to = stored.to,
     rule = config.rule_key(stored.trigger, stored.lead_status),
     revision = stored.revision,
-    confirmation = stored.confirmation or stored.answers or stored.question and stored.question.id,
+    confirmation = stored.confirmation or stored.answers,
     entry = stored.entry,
     error = stored.error,
   }

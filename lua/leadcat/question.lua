@@ -1,15 +1,16 @@
 --- The user's side: what would be asked, what has been asked, and the answers. Methods of the engine, kept apart because
 -- here a person decides. An answer takes the same way to the company as an event: `write.lua`.
 
-local apply = require "leadcat.apply"
+local call = require "leadcat.host.call"
 local confirmation = require "leadcat.confirmation"
 local core = require "leadcat.core"
 local event_of = require "leadcat.event"
 local journal = require "leadcat.journal"
 local options_of = require "leadcat.options"
 local platform = require "leadcat.platform"
-local prepare = require "leadcat.prepare"
+local rounds = require "leadcat.rounds"
 local settings = require "leadcat.settings"
+local verdict = require "leadcat.verdict"
 local view_of = require "leadcat.render.view"
 local write = require "leadcat.write"
 
@@ -22,7 +23,7 @@ local question = {}
 ---@return string? name nil where the host does not say
 function question:company_name(company)
   self:_check_open()
-  local name = self.host.company_name and apply.call("company_name", self.host.company_name, company, self._tenant)
+  local name = self.host.company_name and call("company_name", self.host.company_name, company, self._tenant)
   return type(name) == "string" and name or nil
 end
 
@@ -73,22 +74,19 @@ end
 function question:propose(event)
   self:_check_open()
   event_of.check(event)
-  local problem = event_of.problem(event)
-  if problem then
-    return nil, problem, "invalid"
-  end
-  local job, outcome, code = prepare.job(self, event, nil, true)
+  local outcomes, message, code = rounds.run(self, { event }, { overlay = core.overlay() })
+  local outcome = outcomes[1]
   if code then
-    return nil, outcome, code
-  elseif not job or job.item.status ~= "awaiting_confirmation" then
+    return nil, message, code
+  elseif outcome.status ~= "awaiting_confirmation" then
     return nil
   end
-  local cfg, message
-  cfg, message, code = settings.known(self, job.item.revision)
+  local cfg
+  cfg, message, code = settings.known(self, outcome.revision)
   if not cfg then
     return nil, message, code
   end
-  return new_view(self, confirmation.draft(job.item, event, cfg, self._tenant), event.actor)
+  return new_view(self, confirmation.draft(event, outcome, cfg, self._tenant), event.actor)
 end
 
 -- Looking up -----------------------------------------------------------------------------------------------------------
@@ -264,27 +262,24 @@ local function answer_item(self, record, answer, actor)
   if not cfg then
     return nil, message, code
   end
-  choice, message, code = prepare.check_answer(cfg, choice, record.from)
+  choice, message, code = verdict.check_answer(cfg, choice, record.from)
   if choice == nil then
     return nil, message, code
-  elseif choice and self.host.embedded and select(2, apply.category(self, record.company)) == nil then
-    return nil, ("company %s is not kept in this store: answer where its CRM is"):format(record.company), "unavailable"
+  elseif choice then
+    local may
+    may, message, code = self._companies.may_change(self, record.company)
+    if not may then
+      return nil, message, code
+    end
   end
-  return {
+  return journal.item(record, {
     answers = record.id,
     at = self:_now(),
-    trigger = record.trigger,
-    lead_status = record.lead_status,
     action = "confirm",
-    status = not choice and "declined" or self.host.embedded and "updated" or "applying",
-    from = record.from,
+    status = choice and self._companies.CHANGING or "declined",
     to = choice or record.to,
-    revision = record.revision,
-    basis = "given",
-    company = event_of.key(record.company),
-    company_is_integer = type(record.company) == "number",
     details = journal.details { actor = actor, sale = record.sale, contact = record.contact },
-  }
+  })
 end
 
 -- Writes the answer down and has it applied. Nothing when the question has to be looked at again.
@@ -292,7 +287,7 @@ end
 ---@return string? message
 ---@return string? code
 local function give(self, record, item)
-  local outcome, message, code = write.one(self, { company = record.company, item = item, attempts = 0 })
+  local outcome, message, code = write.one(self, item, record.company)
   if item.result == "overdue" then
     message, code = select(2, question.expire(self)) -- nothing where it is closed now
   end
@@ -302,7 +297,7 @@ end
 -- Counts and tells an outcome, as of the event that asked, with the actor who answered.
 local function report(self, record, actor, outcome)
   if outcome.status == "conflict" then
-    local ok, category = apply.category(self, record.company)
+    local ok, category = self._companies.category(self, record.company)
     outcome.category = ok and category or nil
   end
   self:_report({

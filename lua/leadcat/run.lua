@@ -74,9 +74,8 @@ local function newest(self)
 end
 
 local function write(self, record, changes)
-  local now = self:_now()
   local note, later = run.note(record, changes)
-  local ok, message, code = self._store:write(self._tenant, {}, now, now, note)
+  local ok, message, code = self._store:write(self._tenant, {}, self:_now(), 0, note)
   return ok and later, message, code
 end
 
@@ -100,13 +99,13 @@ end
 
 -- Notes which run is the last one of its events: before it begins, so that none goes unfound.
 local function point(self, id, source)
-  local name, now = name_of_source(source), self:_now()
+  local name = name_of_source(source)
   local before, message, code = self._store:note(self._tenant, name)
   if not before and code ~= "not_found" then
     return nil, message, code
   end
   local note = { name = name, before = before, text = json.encode { run = id } }
-  return self._store:write(self._tenant, {}, now, now, note)
+  return self._store:write(self._tenant, {}, self:_now(), 0, note)
 end
 
 --- Begins a run: it is noted.

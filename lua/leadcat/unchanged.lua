@@ -14,19 +14,17 @@ local function id_of(value)
 end
 
 local function new_note(self, event, outcome)
-  return {
+  local note = journal.item(event, {
     at = event.at or self:_now(),
-    trigger = event.trigger,
-    lead_status = event.trigger == "lead_status_set" and id_of(event.lead_status) or nil,
     reason = outcome.reason,
     from = id_of(outcome.from),
     revision = outcome.revision,
-    company = event_of.key(event.company),
-    company_is_integer = type(event.company) == "number",
     event_id = event.id and event_of.key(event.id),
     details = journal.details(event),
     error = type(outcome.error) == "string" and outcome.error or nil,
-  }
+  })
+  note.lead_status = note.lead_status and id_of(note.lead_status)
+  return note
 end
 
 local function write(self, events, outcomes, first, last)

@@ -1,7 +1,6 @@
 --- Takes a change back, or makes one that a host had refused: a new entry of the journal, made from an old one. Methods of
 -- the engine, apart because these are the only changes that no event and no answer has asked for.
 
-local apply = require "leadcat.apply"
 local event_of = require "leadcat.event"
 local json = require "leadcat.json"
 local journal = require "leadcat.journal"
@@ -69,7 +68,7 @@ local function unchanged_since(self, entry, key, from, undone, category)
     return nil, message, code
   elseif category == nil then
     local ok
-    ok, category, code = apply.category(self, entry.company)
+    ok, category, code = self._companies.category(self, entry.company)
     if not ok then
       return nil, category, code
     end
@@ -106,21 +105,15 @@ local function find(self, id, actor, plan)
 end
 
 local function new_item(self, entry, plan, newest, details)
-  return {
+  return journal.item(entry, {
     at = self:_now(),
-    trigger = entry.trigger,
-    lead_status = entry.lead_status,
     action = "update",
-    status = self.host.embedded and "updated" or "applying",
+    status = self._companies.CHANGING,
     from = entry[plan.from],
     to = entry[plan.to],
-    revision = entry.revision,
-    basis = "newest",
     newest = newest,
-    company = event_of.key(entry.company),
-    company_is_integer = type(entry.company) == "number",
     details = journal.details(details, self._run),
-  }
+  })
 end
 
 -- Counts what a change came to, and tells those who listen.
@@ -142,7 +135,7 @@ local function make(self, entry, plan, details, many)
     end
     local outcome
     local item = new_item(self, entry, plan, newest, details)
-    outcome, message, code = write.one(self, { company = entry.company, item = item, attempts = 0 })
+    outcome, message, code = write.one(self, item, entry.company)
     if code then
       return nil, message, code
     elseif outcome and outcome.status == "conflict" then
@@ -217,9 +210,13 @@ end
 local function flush(task)
   local jobs = task.jobs
   task.jobs, task.waiting = {}, {}
-  local outcomes, message, code = {}, nil, nil
+  local items, companies = {}, {}
+  for i, job in ipairs(jobs) do
+    items[i], companies[i] = job.item, job.entry.company
+  end
+  local outcomes, message, code = items, nil, nil
   if #jobs > 0 then
-    outcomes, message, code = write.jobs(task.engine, jobs)
+    outcomes, message, code = write.items(task.engine, items, companies)
   end
   if not outcomes then
     return nil, message, code
@@ -246,7 +243,7 @@ local function add_job(task, entry, key, newest)
     return nil, message, code
   end
   local item = new_item(task.engine, entry, UNDO, newest, { actor = task.actor, undoes = entry.entry })
-  task.jobs[#task.jobs + 1] = { company = entry.company, item = item, attempts = 0, entry = entry }
+  task.jobs[#task.jobs + 1] = { item = item, entry = entry }
   task.waiting[key] = true
   return true
 end

@@ -1,82 +1,97 @@
---- Writes down what events, answers and undos have come to, and has the host make its changes (`apply.lua`): the one way
--- into the journal for whatever changes a company.
+--- Writes down what answers and undos have come to, and has the host make its changes: the way into the journal for all that
+-- no event has asked for.
 
-local apply = require "leadcat.apply"
+local event_of = require "leadcat.event"
 local gather = require "leadcat.gather"
 local journal = require "leadcat.journal"
 
 local write = {}
 
-local function items_of(jobs)
-  local items = {}
-  for i, job in ipairs(jobs) do
-    items[i] = job.item
+local function keys_of(items)
+  local keys = {}
+  for i, item in ipairs(items) do
+    keys[i] = event_of.key(item.company)
   end
-  return items
+  return keys
 end
 
---- Steps 6 and 7 of an event: writes the jobs down in one transaction, and has the host make its changes. `outcomes[i]`
--- stays nil for a job that was not written, because its event was written before, its company is busy, or has changed
--- since the event was decided.
----@param self leadcat.Engine
----@param jobs table[] {company, item, attempts}, as `prepare.job` gives them
----@param note? {name: string, text: string} goes into the same transaction: then all are written, or none
----@return table<integer, leadcat.Outcome>? outcomes by the jobs' index
----@return string? message
----@return string? code `conflict`: with a note, one could not be written
-function write.jobs(self, jobs, note)
-  local applying, places, flight = {}, {}, nil
-  local me = coroutine.running()
-  local together = note and tostring(note) or "write" -- what has a note goes with nothing else
-  local ok, message, code = gather.write(self, together, items_of(jobs), function(items)
-    local now = self:_now()
-    return self._store:write(self._tenant, items, now, now + apply.CLAIM_SECONDS + #items, note)
-  end, function()
-    for i, job in ipairs(jobs) do
-      if job.item.result == "written" and job.item.status == "applying" then
-        applying[#applying + 1], places[#places + 1] = job, i
-      end
-    end
-    flight = apply.take_off(self, applying, me)
+local function store_items(self, items)
+  return gather.write(self, "write", items, function(all)
+    return self._store:write(self._tenant, all, self:_now(), (self._companies.HANDLING.claim or 0) + #all)
   end)
+end
+
+-- The outcomes of the items that were written; of those that the host is to change, what it is to do.
+local function outcomes_of(self, items, companies)
+  local outcomes, changes, places = {}, {}, {}
+  for i, item in ipairs(items) do
+    local outcome = item.result == "written" and journal.outcome(item)
+    outcomes[i] = outcome or nil
+    if outcome and item.status == "applying" then
+      outcome.status = item.status
+      changes[#changes + 1], places[#places + 1] = {
+        company = companies[i], key = item.company, outcome = outcome, begun = self:_now(), attempts = 0,
+      }, i
+    end
+  end
+  return outcomes, changes, places
+end
+
+local function write_and_apply(self, items, companies, flight)
+  local ok, message, code = store_items(self, items)
   if not ok then
     return nil, message, code
   end
-  local outcomes = {}
-  for i, job in ipairs(jobs) do
-    if job.item.result == "written" and job.item.status ~= "applying" then
-      outcomes[i] = journal.outcome(job.item)
-    end
+  local outcomes, changes, places = outcomes_of(self, items, companies)
+  if #changes == 0 then
+    return outcomes
   end
-  if #applying > 0 then
-    local applied
-    applied, message, code = apply.run(self, applying, flight)
-    if not applied then
-      return nil, message, code
-    end
-    for k, i in ipairs(places) do
-      outcomes[i] = applied[k]
-    end
+  local applied
+  applied, message, code = self._companies.apply(self, changes, flight)
+  if not applied then
+    return nil, message, code
+  end
+  for k, i in ipairs(places) do
+    outcomes[i] = applied[k]
   end
   return outcomes
 end
 
---- The same for one job. Nothing when it was not written and is to be prepared anew; a change that was in its way has
+--- Writes the items down in one transaction, and has the host make its changes. `outcomes[i]` stays nil for one that was not
+-- written, because its company is busy or has changed since, or its question is closed: `items[i].result` says which.
+---@param self leadcat.Engine
+---@param items table[] as `journal.item` makes them
+---@param companies (string|integer)[] as the host knows them
+---@return table<integer, leadcat.Outcome>? outcomes
+---@return string? message
+---@return string? code
+function write.items(self, items, companies)
+  local keys = keys_of(items)
+  local flight = self._companies.take_off and self._companies.take_off(self, keys)
+  local outcomes, message, code = write_and_apply(self, items, companies, flight)
+  if flight then
+    self._companies.land(self, keys, flight)
+  end
+  return outcomes, message, code
+end
+
+--- The same for one item. Nothing when it was not written and is to be looked at anew; a change that was in its way has
 -- come to its end by then.
 ---@param self leadcat.Engine
----@param job table
+---@param item table
+---@param company string|integer
 ---@return leadcat.Outcome? outcome
 ---@return string? message
 ---@return string? code
-function write.one(self, job)
-  local outcomes, message, code = write.jobs(self, { job })
+function write.one(self, item, company)
+  local outcomes, message, code = write.items(self, { item }, { company })
   if not outcomes then
     return nil, message, code
-  elseif outcomes[1] or job.item.result ~= "busy" then
+  elseif outcomes[1] or item.result ~= "busy" then
     return outcomes[1]
   end
   local settled
-  settled, message, code = apply.settle(self, job.item.company)
+  settled, message, code = self._companies.settle(self, item.company)
   if not settled then
     return nil, message, code
   end

@@ -27,25 +27,15 @@ function counting.add(counts, event, outcome)
   count(counts, event.trigger, simulate.outcome_name(outcome), outcome.from, to)
 end
 
-local function copy_of(counts)
+--- A copy of the counts.
+---@param counts table<string, integer>
+---@return table<string, integer>
+function counting.copy_of(counts)
   local copy = {}
   for line, number in pairs(counts) do
     copy[line] = number
   end
   return copy
-end
-
---- What has been counted once the batch is written. What has an entry is counted by the journal.
----@param counts table<string, integer>
----@param events leadcat.Event[]
----@param batch leadcat.Backfilling.Batch
----@return table<string, integer>
-function counting.after(counts, events, batch)
-  local after = copy_of(counts)
-  for place, outcome in pairs(batch.outcomes) do
-    counting.add(after, events[place], outcome)
-  end
-  return after
 end
 
 -- Adds what one line of the counts says to the report.
@@ -100,7 +90,7 @@ end
 ---@return string? message
 ---@return string? code
 function counting.report_of_run(task)
-  local counts, companies = copy_of(task.counts), {}
+  local counts, companies = counting.copy_of(task.counts), {}
   local next_entry = run.entries(task.engine, task.record)
   while true do
     local entry, message, code = next_entry()

@@ -1,15 +1,13 @@
---- The way through the events that are to be done: each batch is written with how far the run is, in one transaction, and
--- is decided anew where somebody else was faster.
+--- The way through the events that are to be done: what a batch is going to come to is looked at first, then it is written
+-- together with how far the run is. It is looked at anew where another process was faster.
 
-local apply = require "leadcat.apply"
 local core = require "leadcat.core"
 local counting = require "leadcat.backfill.counting"
-local deciding = require "leadcat.backfill.deciding"
 local event_of = require "leadcat.event"
 local platform = require "leadcat.platform"
 local reading = require "leadcat.backfill.reading"
+local rounds = require "leadcat.rounds"
 local run = require "leadcat.run"
-local write = require "leadcat.write"
 
 local walk = {}
 
@@ -17,7 +15,7 @@ local BATCHES_A_SECOND = 10 -- where the rate is limited
 
 -- A batch -------------------------------------------------------------------------------------------------------------
 
--- Why a batch was not written: somebody else carries on this run, or has changed a company of it.
+-- Why a batch was not written: another process carries on this run, or has changed a company of it.
 local function is_ours(task)
   local noted, message, code = run.read(task.engine, task.record.run)
   if not noted then
@@ -28,34 +26,37 @@ local function is_ours(task)
   return true
 end
 
--- What could not be written as it was decided is decided anew in smaller batches; of one event once its company is free.
-local function smaller(task, events, first, batch)
-  local ours, message, code = is_ours(task)
-  if ours and batch.last == first then
-    ours, message, code = apply.settle(task.engine, event_of.key(events[first].company))
+local function slice(events, first, last)
+  local some = {}
+  for place = first, last do
+    some[place - first + 1] = events[place]
   end
-  if not ours then
-    return nil, message, code
-  end
-  return first + math.floor((batch.last - first) / 2)
+  return some
 end
 
--- Writes a batch, and how far the run is with it.
-local function write_batch(task, events, batch)
-  local counts = counting.after(task.counts, events, batch)
-  if #batch.jobs > 0 then
-    local note, later = run.note(task.record, { position = task.done + batch.last, counts = counts })
-    local written, message, code = write.jobs(task.engine, batch.jobs, note)
-    if not written then
-      return nil, message, code
-    end
-    task.record = later
-    for k, place in ipairs(batch.places) do
-      batch.outcomes[place] = written[k]
+-- What the events come to that leave no entry behind.
+local function count_nothing(task, foreseen)
+  local counts = counting.copy_of(task.counts)
+  for place, event in ipairs(foreseen.events) do
+    local outcome = foreseen.outcomes[place]
+    if type(outcome) == "number" then
+      counting.add(counts, event, { status = "duplicate" })
+    elseif outcome.status == "unchanged" then
+      counting.add(counts, event, outcome)
     end
   end
-  task.counts = counts
-  return true
+  return counts
+end
+
+-- Writes what was foreseen, and how far the run is with it.
+local function write(task, foreseen, last)
+  local counts = count_nothing(task, foreseen)
+  local note, later = run.note(task.record, { position = task.done + last, counts = counts })
+  local outcomes, message, code = rounds.write(task.engine, foreseen, note, task.handling)
+  if outcomes then
+    task.record, task.counts = later, counts
+  end
+  return outcomes, message, code
 end
 
 -- Handles the events from `first` on, as many as go together.
@@ -65,49 +66,40 @@ end
 local function step(task, events, first)
   local last = #events
   while true do
-    local batch, message, code = deciding.batch(task, events, first, last)
-    local ok
-    if batch then
-      ok, message, code = write_batch(task, events, batch)
+    local foreseen, message, code, place = rounds.foresee(task.engine, slice(events, first, last), task.handling)
+    if not foreseen then
+      return nil, place and ("event %d: %s"):format(task.done + first - 1 + place, message) or message, code
     end
-    if ok then
-      for place = first, batch.last do
-        task.engine:_report(events[place], batch.outcomes[place])
+    last = first - 1 + #foreseen.events
+    local outcomes
+    outcomes, message, code = write(task, foreseen, last)
+    if outcomes then
+      for i, outcome in pairs(outcomes) do
+        task.engine:_report(events[first - 1 + i], outcome)
       end
-      return batch.last
-    elseif not batch or code ~= "conflict" then
+      return last
+    elseif code ~= "conflict" then
       return nil, message, code
     end
-    last, message, code = smaller(task, events, first, batch)
-    if not last then
+    local ours
+    ours, message, code = is_ours(task)
+    if not ours then
       return nil, message, code
     end
+    last = first + math.floor((last - first) / 2) -- of fewer events it is likelier that nobody has changed anything
   end
 end
 
 -- All of them ---------------------------------------------------------------------------------------------------------
 
--- Gives the embedded host the companies that it does not know.
-local function add_companies(task, events)
-  local companies = {}
-  if not task.start then
-    return true
-  end
-  for i, event in ipairs(events) do
-    companies[i] = event.company
-  end
-  return task.engine.host:create_many(companies, task.start)
-end
-
 local function handle_all(task, events)
-  local ok, message, code = add_companies(task, events)
   local last = 0
-  while ok and last < #events do
-    ok, message, code = step(task, events, last + 1)
-    last = ok or last
-  end
-  if not ok then
-    return nil, message, code
+  while last < #events do
+    local message, code
+    last, message, code = step(task, events, last + 1)
+    if not last then
+      return nil, message, code
+    end
   end
   task.done = task.done + #events
   task.on_progress(task.done)
@@ -137,6 +129,38 @@ local function skip(task)
     left = left - #events
   end
   return true
+end
+
+--- Goes through the events without writing anything.
+---@param task leadcat.Backfilling
+---@return table? report
+---@return string? message
+---@return string? code
+function walk.preview(task)
+  local counts, updated, done = {}, {}, 0
+  task.handling.overlay = core.overlay()
+  while true do
+    local events, message, code = reading.read(task, reading.MAX_BATCH)
+    if not events then
+      return nil, message, code
+    elseif #events == 0 then
+      return counting.report(task, counts, updated)
+    end
+    local outcomes
+    outcomes, message, code = rounds.run(task.engine, events, task.handling)
+    if code then
+      return nil, message, code
+    end
+    for place, event in ipairs(events) do
+      counting.add(counts, event, outcomes[place])
+      if outcomes[place].status == "updated" then
+        updated[event_of.key(event.company)] = true
+      end
+    end
+    done = done + #events
+    task.on_progress(done)
+    platform.give_way()
+  end
 end
 
 --- Does all events behind those that are done.

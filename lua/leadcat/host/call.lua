@@ -1,0 +1,16 @@
+--- Calls the host's functions: what they raise becomes their failure.
+
+local as_text = require "leadcat.as_text"
+
+---@param name string of the function, for the message
+---@param fn function
+---@return any result nil when it failed
+---@return string? message
+---@return string? code of the embedded host
+return function(name, fn, ...)
+  local ok, result, message, code = pcall(fn, ...)
+  if not ok then
+    return nil, ("host.%s raised: %s"):format(name, as_text(result))
+  end
+  return result, message, code
+end

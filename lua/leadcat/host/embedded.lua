@@ -1,0 +1,194 @@
+--- The embedded host: companies kept in leadcat's own store, so that everything runs with nothing else installed. The
+-- engine changes such a company in the very transaction that writes the journal, so nothing is ever left unfinished.
+
+local call = require "leadcat.host.call"
+local event = require "leadcat.event"
+
+local embedded = {}
+
+--- The status with which a change is written: it is made with it.
+embedded.CHANGING = "updated"
+--- What the store is told about companies kept so (`store:handle`).
+embedded.HANDLING = { keeps_companies = true }
+
+---@class leadcat.host.lmdb.Options
+---@field can? fun(actor: leadcat.Actor, permission: string, subject: any): boolean
+---@field licensed? fun(tenant: string): boolean
+
+---@class leadcat.host.lmdb: leadcat.Host
+local Host = {}
+Host.__index = Host
+
+local PAGE = 1000
+
+local function item(company, level)
+  local key, problem = event.key(company)
+  if not key then
+    error("company " .. problem, level + 1)
+  end
+  return { company = key, company_is_integer = type(company) == "number" }
+end
+
+local function check_options(options)
+  for name, value in pairs(options) do
+    if name ~= "can" and name ~= "licensed" then
+      error(("unknown option '%s' (there are can, licensed)"):format(tostring(name)), 3)
+    elseif type(value) ~= "function" then
+      error(("option '%s': a function expected, got %s"):format(name, type(value)), 3)
+    end
+  end
+end
+
+-- What the hosts of all tenants have in common: the functions that the engine calls, with the tenant as last argument.
+local function shared_by_all(store, options)
+  local host = setmetatable({ can = options.can, licensed = options.licensed, store = store }, Host)
+
+  function host.category(company, tenant)
+    local category, message, code = store:company(tenant or "", item(company, 2).company)
+    if code == "not_found" then
+      return nil
+    end
+    return category, message, code
+  end
+
+  function host.set_category(company, to, from, _, tenant)
+    local ok, message, code = store:set_category(tenant or "", item(company, 2).company, to, from)
+    if ok then
+      return true
+    end
+    return nil, code == "conflict" and code or message
+  end
+
+  return host
+end
+
+--- A host for `leadcat.open{host=}`, with the optional functions of a host. `leadcat.open` makes one when given none.
+---@param options? leadcat.host.lmdb.Options
+---@return table host to be given to `leadcat.open`
+function embedded.new(options)
+  options = options or {}
+  check_options(options)
+  return {
+    bind = function(store)
+      local metatable = { __index = shared_by_all(store, options) }
+      return function(tenant)
+        return setmetatable({ tenant = tenant }, metatable)
+      end
+    end,
+  }
+end
+
+--- Adds a company.
+---@param company string|integer
+---@param category integer 1 to 2^31-1
+---@return true? created
+---@return string? message
+---@return string? code `conflict` when it exists; any code of a store that cannot write
+function Host:create(company, category)
+  local created, message, code = self.store:create(self.tenant, { item(company, 2) }, category)
+  if created == 0 then
+    return nil, ("company %s exists already"):format(tostring(company)), "conflict"
+  elseif not created then
+    return nil, message, code
+  end
+  return true
+end
+
+--- Adds many companies at once; those that exist stay as they are.
+---@param companies (string|integer)[]
+---@param category integer 1 to 2^31-1
+---@return integer? created how many were new
+---@return string? message
+---@return string? code
+function Host:create_many(companies, category)
+  local items = {}
+  for i, company in ipairs(companies) do
+    items[i] = item(company, 2)
+  end
+  return self.store:create(self.tenant, items, category)
+end
+
+--- A company's category.
+---@param company string|integer
+---@return integer? category nil when there is no such company
+---@return string? message when the store could not be read
+---@return string? code
+function Host:get(company)
+  local category, message, code = self.store:company(self.tenant, item(company, 2).company)
+  if code == "not_found" then
+    return nil
+  end
+  return category, message, code
+end
+
+--- Goes through all companies: `for company, category in host:companies() do`. Raises when the store cannot be read.
+---@return fun(): (string|integer)?, integer?
+function Host:companies()
+  local companies, categories, next, after = {}, {}, 0, ""
+  return function()
+    if next == #companies and (next == 0 or next == PAGE) then
+      companies, categories = self.store:companies(self.tenant, after, PAGE)
+      if not companies then
+        error(categories, 2)
+      end
+      next = 0
+      after = #companies > 0 and event.key(companies[#companies]) or after
+    end
+    next = next + 1
+    return companies[next], categories[next]
+  end
+end
+
+-- For the engine --------------------------------------------------------------------------------------------------------
+
+--- The category of a company, as `leadcat.host.foreign` gives it.
+---@param self leadcat.Engine
+---@param company string|integer
+---@return boolean ok
+---@return integer|string|nil category or what went wrong
+---@return string? code when it went wrong
+function embedded.category(self, company)
+  local category, message, code = call("category", self.host.category, company, self._tenant)
+  if category == nil and message ~= nil then
+    return false, message, code
+  end
+  return true, category
+end
+
+--- Only a company that is kept here can be changed.
+---@param self leadcat.Engine
+---@param company string|integer
+---@return boolean? may
+---@return string? message
+---@return string? code
+function embedded.may_change(self, company)
+  local _, category = embedded.category(self, company)
+  if category == nil then
+    return nil, ("company %s is not kept in this store: answer where its CRM is"):format(company), "unavailable"
+  end
+  return true
+end
+
+--- A company that has an unfinished change all the same was another host's, which has to finish it.
+---@param self leadcat.Engine
+---@param key string the company's text
+---@return boolean? done
+---@return string? message
+---@return string? code
+function embedded.settle(self, key)
+  local newest, message, code = self._store:newest(self._tenant, key)
+  if newest then
+    return true
+  elseif code == "conflict" then
+    return nil, ("company %s has a change that another host began and has to finish"):format(key), "unavailable"
+  end
+  return nil, message, code
+end
+
+--- Nothing to do: what is unfinished here is another host's.
+---@return {finished: integer, failed: integer, busy: integer} counts
+function embedded.recover()
+  return { finished = 0, failed = 0, busy = 0 }
+end
+
+return embedded

@@ -1,0 +1,525 @@
+--- Brings events to their end, in rounds: the core decides and writes what it can, and says what the others lack. That is
+-- fetched here, from the host, the guards and the config, and the core is called again.
+
+local event_of = require "leadcat.event"
+local confirmation = require "leadcat.confirmation"
+local gather = require "leadcat.gather"
+local journal = require "leadcat.journal"
+local platform = require "leadcat.platform"
+local settings = require "leadcat.settings"
+local verdict = require "leadcat.verdict"
+
+local rounds = {}
+
+local PATIENCE = 16 -- rounds in which no event reaches its end, until the company counts as one that keeps changing
+
+---@class leadcat.Handling how events are handled, where it is not as always
+---@field overlay? userdata nothing is written; what would be is remembered in it (`core.overlay`)
+---@field confirm? "ask"|"accept"|"skip" what becomes of decisions that ask; default "ask"
+---@field start? integer the category of companies that the embedded host does not know
+
+---@class leadcat.Round events on their way
+---@field engine leadcat.Engine
+---@field events leadcat.Event[]
+---@field plain leadcat.Event[] the same as the core takes them
+---@field results table what became of each, as `store:handle` gives it
+---@field how table what the store is told
+---@field licensed? boolean once the host was asked
+---@field failure? {message: string, code: string, place: integer} why the first event that could not be taken was not
+
+-- Seen before -----------------------------------------------------------------------------------------------------------
+
+--- What comes of an event that is delivered again.
+---@param first leadcat.Outcome of its first delivery
+---@return leadcat.Outcome
+local function duplicate(first)
+  local outcome = {}
+  for name, value in pairs(first) do
+    outcome[name] = value
+  end
+  outcome.status, outcome.first = "duplicate", first
+  return outcome
+end
+
+-- Whether nobody knows yet what will come of an entry.
+local function is_under_way(entry)
+  return entry and entry.status == "applying" and not entry.error
+end
+
+-- The outcome of an event that was delivered before; nothing when its first entry is gone by now.
+---@return leadcat.Outcome? outcome
+---@return string? message
+---@return string? code
+local function find_first(round, event)
+  local self, key = round.engine, event_of.key(event.id)
+  local entry, message, code = self._store:seen(self._tenant, key)
+  if is_under_way(entry) and not round.how.overlay then -- its outcome is worth waiting for
+    local _, why, failure = self._companies.settle(self, event_of.key(entry.company))
+    entry, message, code = self._store:seen(self._tenant, key)
+    if is_under_way(entry) then
+      return nil, why, failure
+    end
+  end
+  if entry then
+    return duplicate(journal.outcome(entry))
+  elseif code == "not_found" then
+    return round.how.overlay and { status = "duplicate" } or nil -- there, an event in front of it has the id
+  end
+  return nil, message, code
+end
+
+-- Fetching --------------------------------------------------------------------------------------------------------------
+
+-- Each fetches what an event lacks, and notes it in `lacking` or in the round. It gives an outcome where that is all;
+-- nil, message, code when it could not be fetched.
+local FETCH = {}
+
+function FETCH.licence(round)
+  local self = round.engine
+  if round.licensed == nil then
+    local message, code
+    round.licensed, message, code = self:licensed()
+    if code then
+      return nil, message, code
+    end
+  end
+  if round.licensed == false then
+    return { status = "unchanged", action = "none", reason = "not_licensed" }
+  end
+  round.how.needs_licence = nil
+end
+
+function FETCH.category(round, event, lacking)
+  local self = round.engine
+  local ok, category, code = self._companies.category(self, event.company)
+  if not ok then
+    return nil, category, code
+  end
+  lacking.asked_at, lacking.category = lacking.newest, category
+end
+
+function FETCH.verdict(round, event, lacking)
+  local passed, outcome, code = verdict.ask(round.engine, event, lacking)
+  if not passed and code then
+    return nil, outcome, code
+  end
+  return outcome
+end
+
+function FETCH.options(round, _, lacking)
+  local self = round.engine
+  if round.how.options and round.how.options.revision == lacking.revision then
+    return
+  end
+  local cfg, message, code = settings.known(self, lacking.revision)
+  if not cfg then
+    return nil, message, code
+  end
+  self._options = { revision = cfg.revision, text = confirmation.options_text(cfg), ttl = self._shared.confirmation_ttl }
+  round.how.options = self._options
+end
+
+FETCH["end"] = function(round, event)
+  local self = round.engine
+  local settled, message, code = self._companies.settle(self, event_of.key(event.company))
+  if not settled then
+    return nil, message, code
+  end
+end
+
+function FETCH.details(_, _, lacking)
+  return nil, ("the event's actor, sale or contact cannot be kept: %s"):format(lacking.error), "invalid"
+end
+
+-- Nothing, but that events before it come to their end, or that it is written.
+function FETCH.turn() end
+FETCH.commit = FETCH.turn
+
+-- The changes of this round that the host is to make.
+local function changes_of(round)
+  local changes, places, now = {}, {}, nil
+  for place, event in ipairs(round.events) do
+    local outcome = round.results[place]
+    if type(outcome) == "table" and outcome.status == "applying" then
+      now = now or round.engine:_now()
+      changes[#changes + 1], places[#places + 1] = {
+        company = event.company, key = event_of.key(event.company), outcome = outcome, begun = now, attempts = 0,
+      }, place
+    end
+  end
+  return changes, places
+end
+
+-- Has the host make the changes that were written down.
+local function apply(round, flight)
+  local changes, places = changes_of(round)
+  if round.how.overlay or #changes == 0 then
+    for _, change in ipairs(changes) do
+      change.outcome.status = "updated"
+    end
+    return true
+  end
+  local outcomes, message, code = round.engine._companies.apply(round.engine, changes, flight)
+  if not outcomes then
+    return nil, message, code
+  end
+  for i, place in ipairs(places) do
+    round.results[place] = outcomes[i]
+  end
+  return true
+end
+
+-- Whether an event has come to its end.
+local function is_final(result)
+  return type(result) == "table" and not result.lacks and result.status ~= "applying"
+end
+
+-- Fetches what one event lacks; gives its outcome when that ends it.
+---@return leadcat.Outcome? outcome
+---@return string? message
+---@return string? code
+local function fetch(round, place)
+  local event, result = round.events[place], round.results[place]
+  if type(result) == "number" then
+    return find_first(round, event)
+  elseif not result or not result.lacks then
+    return result
+  end
+  local outcome, message, code = FETCH[result.lacks](round, event, result)
+  if code then
+    return nil, message, code
+  end
+  return outcome or result
+end
+
+-- Leaves an event aside that could not be taken, and those behind it that would come after it; the others go on.
+local function set_aside(round, place, message, code)
+  local failed = round.events[place]
+  local company, id = event_of.key(failed.company), failed.id ~= nil and event_of.key(failed.id)
+  round.failure = round.failure or { message = message, code = code, place = place }
+  for i = place, #round.events do
+    local event = round.events[i]
+    if not is_final(round.results[i])
+        and (event_of.key(event.company) == company or id and event.id ~= nil and event_of.key(event.id) == id) then
+      round.results[i] = { status = "not_taken" }
+    end
+  end
+end
+
+-- Fetches what the events of a round lack. Gives how many are not at their end.
+---@return integer left
+local function fetch_all(round)
+  local left = 0
+  for place = 1, #round.events do
+    local result, message, code = fetch(round, place)
+    if code then
+      set_aside(round, place, message, code)
+    else
+      round.results[place] = result
+    end
+    left = left + (is_final(round.results[place]) and 0 or 1)
+  end
+  return left
+end
+
+-- Handling --------------------------------------------------------------------------------------------------------------
+
+--- What the store is told of the way of events.
+---@param self leadcat.Engine
+---@param options? leadcat.Handling
+---@return table how
+local function how_of(self, options)
+  local how = {
+    is_guarded = self._hooks.guard[1] and true, needs_licence = self.host.licensed and true, options = self._options,
+    run = self._run,
+  }
+  for name, value in pairs(self._companies.HANDLING) do
+    how[name] = value
+  end
+  for name, value in pairs(options or {}) do
+    how[name] = value
+  end
+  return how
+end
+
+-- What is wrong with the first bad event of a list; nil when nothing is.
+local function problem_of(events)
+  local count = 0
+  for _ in pairs(events) do
+    count = count + 1
+  end
+  for place = 1, count do
+    local problem = event_of.problem(events[place])
+    if problem then
+      return place, problem
+    end
+  end
+end
+
+-- The events as the core takes them: those that only look like plain tables are copied.
+local function plain(round)
+  local copies = {}
+  for place, event in ipairs(round.events) do
+    copies[place] = event_of.plain(event)
+  end
+  return copies
+end
+
+local function handle(round)
+  local self = round.engine
+  return self._store:handle(self._tenant, round.plain, round.results, self:_now(), round.how)
+end
+
+-- Writes events of several requests together.
+local function write_together(self, rows, how)
+  local events, results = {}, {}
+  for i, row in ipairs(rows) do
+    events[i], results[i] = row.plain[1], row.results[1]
+  end
+  local left, message, code = self._store:handle(self._tenant, events, results, self:_now(), how)
+  for i, row in ipairs(left and rows or {}) do
+    row.results[1] = results[i]
+  end
+  return left, message, code
+end
+
+local function lacks(round, what)
+  local result = round.results[1]
+  return type(result) == "table" and result.lacks == what
+end
+
+-- Handles what can be: with one commit for all, and in nginx for what other requests write at the same time.
+local function step(round)
+  local self, how = round.engine, round.how
+  if how.overlay or how.note or #round.plain > 1 or not platform.can_yield() then
+    how.write = not how.overlay or nil
+    return handle(round)
+  end
+  local left, message, code = handle(round)
+  if left ~= 1 or not lacks(round, "commit") then
+    return left, message, code
+  end
+  local writing = how_of(self, how)
+  writing.write = true
+  return gather.write(self, "handle", { round }, function(rows) return write_together(self, rows, writing) end)
+end
+
+local function keys_of(round)
+  local keys = {}
+  for place, event in ipairs(round.events) do
+    local result = round.results[place]
+    if result == nil or type(result) == "table" and result.lacks then
+      keys[#keys + 1] = event_of.key(event.company)
+    end
+  end
+  return keys
+end
+
+-- One round: what can be written is, and what its host is to change is made. The flight is registered before the claim.
+---@return integer|false|nil left
+---@return string|integer|nil message
+---@return string? code
+local function take_off_and_step(round)
+  local companies = round.engine._companies
+  local keys = companies.take_off and not round.how.overlay and keys_of(round)
+  local flight = keys and companies.take_off(round.engine, keys)
+  local left, message, code = step(round)
+  local ok = left
+  if left then
+    ok, message, code = apply(round, flight)
+  end
+  if flight then
+    companies.land(round.engine, keys, flight)
+  end
+  if left == false then
+    return false, message
+  elseif not ok then
+    return nil, message, code
+  end
+  return left
+end
+
+-- What the core could not take: an event that is wrong, or no plain table; a ruleset that is damaged, which is made anew.
+---@return boolean? again
+---@return string? message
+---@return string? code
+local function mend(round, left, message, code)
+  local self = round.engine
+  if left == false then
+    local place, problem = problem_of(round.events)
+    if problem then
+      round.bad = place
+      return nil, problem, "invalid"
+    end
+    round.plain = plain(round)
+    return true
+  elseif code == "corrupt" and not round.mended then
+    round.mended = true
+    local done, why = settings.repair(self._store, self._tenant)
+    return done, why or message, code
+  end
+  return nil, message, code
+end
+
+local function begin(self, events, options)
+  return { engine = self, events = events, plain = events, results = {}, how = how_of(self, options) }
+end
+
+-- Whether to look at all events before the first is written: then what they lack is asked for at once.
+local function looks_first(how, count)
+  local asks = not how.keeps_companies and 1 or 0
+  return count <= asks + ((how.is_guarded or how.needs_licence) and 1 or 0) or nil
+end
+
+-- The outcomes of the events that have come to their end.
+local function ended(round)
+  local outcomes = {}
+  for place = 1, #round.events do
+    local result = round.results[place]
+    outcomes[place] = is_final(result) and result.status ~= "not_taken" and result or nil
+  end
+  return outcomes
+end
+
+-- One round, and what it takes for the next one. Gives how many events are not at their end.
+---@return integer? left
+---@return string? message
+---@return string? code
+local function go_round(round)
+  local left, message, code = take_off_and_step(round)
+  if not left then
+    local again
+    again, message, code = mend(round, left, message, code)
+    return again and #round.events, message, code
+  elseif left > 0 then
+    return fetch_all(round)
+  end
+  return left
+end
+
+--- Handles events, in order, to their ends.
+---@param self leadcat.Engine
+---@param events leadcat.Event[]
+---@param options? leadcat.Handling
+---@return table<integer, leadcat.Outcome> outcomes by the events' places; after a failure of those only that have come to their end
+---@return string? message
+---@return string? code
+---@return integer? place of the event that is wrong
+function rounds.run(self, events, options)
+  local round = begin(self, events, options)
+  local count, idle, before = 0, 0, nil
+  repeat
+    count = count + 1
+    round.how.look = looks_first(round.how, count)
+    local left, message, code = go_round(round)
+    if not left then
+      return ended(round), message, code, round.bad
+    end
+    idle = left == before and idle + 1 or 0
+    before = left
+    if idle == PATIENCE then
+      return ended(round), "a company keeps changing while its event is being decided", "unavailable"
+    end
+  until left == 0
+  if round.failure then
+    return ended(round), round.failure.message, round.failure.code
+  end
+  return round.results
+end
+
+-- Foreseeing, then writing -----------------------------------------------------------------------------------------------
+
+---@class leadcat.Foreseen what events are going to come to
+---@field events leadcat.Event[] those in front of the first one that has to wait for another: at least one
+---@field outcomes table<integer, leadcat.Outcome|integer> without entries; of an event that was seen before, a number
+---@field known table<integer, table> what was found out about them
+---@field digest integer tells what they come to from anything else
+
+-- The places of the events that lack something, and whether that is to be fetched.
+local function lacking_of(results)
+  local places, any = {}, false
+  for place, result in pairs(results) do
+    if type(result) == "table" and result.lacks then
+      places[place] = true
+      any = any or result.lacks ~= "turn" and result.lacks ~= "commit"
+    end
+  end
+  return places, any
+end
+
+-- The events in front of the first one that waits.
+local function foreseen_of(round, known, digest)
+  local events = {}
+  for place, event in ipairs(round.plain) do
+    local result = round.results[place]
+    if type(result) == "table" and result.lacks then
+      break
+    end
+    events[place] = event
+  end
+  return { events = events, outcomes = round.results, known = known, digest = digest }
+end
+
+local function copy_of(known)
+  local results = {}
+  for place, result in pairs(known) do
+    results[place] = result
+  end
+  return results
+end
+
+--- Looks what events are going to come to, without writing: those in front of the first that has to wait for another.
+---@param self leadcat.Engine
+---@param events leadcat.Event[]
+---@param options? leadcat.Handling
+---@return leadcat.Foreseen? foreseen
+---@return string? message
+---@return string? code
+---@return integer? place of the event that is wrong, or cannot be taken
+function rounds.foresee(self, events, options)
+  local round, known = begin(self, events, options), {}
+  round.how.foresee = true
+  for _ = 1, PATIENCE + 2 * #events do -- a veto lets the next event of its company go on
+    round.results = copy_of(known)
+    local left, message, code = handle(round)
+    if left then
+      local lacking, any = lacking_of(round.results)
+      if not any then
+        return foreseen_of(round, known, message)
+      end
+      fetch_all(round)
+      for place in pairs(lacking) do
+        known[place] = round.results[place]
+      end
+    else
+      left, message, code = mend(round, left, message, code)
+    end
+    if round.failure then
+      return nil, round.failure.message, round.failure.code, round.failure.place
+    elseif not left then
+      return nil, message, code, round.bad
+    end
+  end
+  return nil, "a company keeps changing while its event is being decided", "unavailable"
+end
+
+--- Writes what was foreseen, and a note with it: all of it, or nothing where anything has changed since.
+---@param self leadcat.Engine
+---@param foreseen leadcat.Foreseen
+---@param note table
+---@param options? leadcat.Handling
+---@return leadcat.Outcome[]? outcomes
+---@return string? message
+---@return string? code `conflict`
+function rounds.write(self, foreseen, note, options)
+  local round = begin(self, foreseen.events, options)
+  round.results, round.how.note, round.how.digest = copy_of(foreseen.known), note, foreseen.digest
+  local left, message, code = take_off_and_step(round)
+  if not left then
+    return nil, message, code
+  end
+  fetch_all(round)
+  return ended(round)
+end
+
+return rounds
