@@ -5,7 +5,8 @@ local stores = require "support.stores"
 local CLEAN = {
   ["lua/leadcat/init.lua"] = 'require "leadcat.engine"',
   ["lua/leadcat/engine.lua"] = 'require "leadcat.events.handle" local pages = require "leadcat.pages.html"',
-  ["lua/leadcat/events/handle.lua"] = 'require("leadcat.words.why") --[[ require "leadcat.http" ]] -- require "leadcat.cli"',
+  ["lua/leadcat/events/handle.lua"] = 'require("leadcat.words.why") --[[ require "leadcat.cli" ]]\n'
+    .. '-- require "leadcat.cli"',
   ["lua/leadcat/past/runs.lua"] = "",
   ["lua/leadcat/rules/lint.lua"] = "local text = [[require 'leadcat.pages.html']]",
   ["lua/leadcat/words/why.lua"] = 'local function load(language) return require("leadcat.words.in_" .. language) end',
