@@ -1,11 +1,12 @@
 --- The `leadcat` command: reads its arguments, calls the engine, and says what came of it. It decides nothing itself.
 
-local arguments_of = require "leadcat.cli.arguments"
+local argparse = require "argparse"
 local backfill = require "leadcat.cli.backfill"
 local common = require "leadcat.cli.common"
 local configs = require "leadcat.cli.config"
 local explain = require "leadcat.cli.explain"
 local history = require "leadcat.cli.history"
+local leadcat = require "leadcat"
 local questions = require "leadcat.cli.questions"
 local replay = require "leadcat.cli.replay"
 local simulate = require "leadcat.cli.simulate"
@@ -13,37 +14,67 @@ local store = require "leadcat.cli.store"
 
 local cli = {}
 
-local commands = {
-  init = configs.init,
-  ["config show"] = configs.show,
-  ["config export"] = configs.export,
-  ["config import"] = configs.import,
-  check = store.check,
-  simulate = simulate.simulate,
-  replay = replay.replay,
-  backfill = backfill.backfill,
-  explain = explain.explain,
-  confirmations = questions.confirmations,
-  resolve = questions.resolve,
-  history = history.history,
-  undo = history.undo,
-  maintain = store.maintain,
-  backup = store.backup,
-  compact = store.compact,
+-- In the order of the help.
+local COMMANDS = {
+  configs.init, configs.config, store.check, replay, backfill, simulate, explain, questions.confirmations,
+  questions.resolve, store.maintain, store.backup, store.compact, history.history, history.undo,
 }
 
---- Runs the command.
----@param arguments string[]
----@return integer status 0 done, 1 a failed run, 2 wrong usage
-function cli.main(arguments)
-  local args, problem = arguments_of.parse(arguments)
-  if not args then
-    local command = commands[arguments[1]] and arguments[1] .. " " or ""
-    io.stderr:write("leadcat: ", problem, "\nleadcat ", command, "--help says more\n")
-    return 2
+local function print_version()
+  print("leadcat " .. leadcat._VERSION)
+  os.exit(0)
+end
+
+local function add_commands(parser, commands, choose)
+  for _, command in ipairs(commands) do
+    local declared = parser:command(command.name, command.summary)
+    if command.commands then
+      add_commands(declared, command.commands, choose)
+    else
+      command.arguments(declared)
+      declared:action(function() choose(command) end)
+    end
   end
-  local name = args.config_command and "config " .. args.config_command or args.command
-  local done, result = pcall(commands[name], args)
+end
+
+-- A parser of all commands; it calls `choose` with the one that was given.
+local function new_parser(choose)
+  local parser = argparse("leadcat", "Keeps a CRM's company categories right by itself.")
+    :epilog "Exit status: 0 done, 1 a failed run, 2 wrong usage."
+  parser:flag("--version", "Print the version."):action(print_version)
+  add_commands(parser, COMMANDS, choose)
+  return parser
+end
+
+-- The command that the words name, and its arguments; or nil, and what is wrong.
+local function parse(words)
+  local chosen
+  local parsed, args = new_parser(function(command) chosen = command end):pparse(words)
+  local problem = not parsed and args or chosen and chosen.problem and chosen.problem(args)
+  if problem then
+    return nil, problem
+  end
+  return chosen, args
+end
+
+local function warn_of_usage(words, problem)
+  local named = ""
+  for _, command in ipairs(COMMANDS) do
+    named = command.name == words[1] and command.run and command.name .. " " or named
+  end
+  io.stderr:write("leadcat: ", problem, "\nleadcat ", named, "--help says more\n")
+  return 2
+end
+
+--- Runs the command.
+---@param words string[] its arguments
+---@return integer status 0 done, 1 a failed run, 2 wrong usage
+function cli.main(words)
+  local command, args = parse(words)
+  if not command then
+    return warn_of_usage(words, args)
+  end
+  local done, result = pcall(command.run, args)
   if done then
     local told, why = io.stdout:flush() -- a file on a full disk is not to be taken for what was asked for
     return told and result or common.warn("what was printed could not be written: %s", why) or 1

@@ -1,5 +1,6 @@
 --- The rules applied to the past, by the events of a file.
 
+local arguments = require "leadcat.cli.arguments"
 local common = require "leadcat.cli.common"
 local core = require "leadcat.core"
 local events_of = require "leadcat.cli.events"
@@ -8,8 +9,6 @@ local progress = require "leadcat.cli.progress"
 local text = require "leadcat.text"
 
 local must, warn = common.must, common.warn
-
-local commands = {}
 
 local BLOCK = 64 * 1024 -- bytes
 
@@ -102,11 +101,45 @@ local function print_backfill(args, report)
   end
 end
 
-function commands.backfill(args)
+local function to_rate(word)
+  local rate = tonumber(word)
+  if rate and rate > 0 and rate < math.huge then
+    return rate
+  end
+  return nil, ("--rate: a positive number expected, got '%s'"):format(word)
+end
+
+local function declare(command)
+  arguments.path(command)
+  arguments.events(command)
+  command:option("--confirm", "What becomes of rules that ask: skip leaves the company as it is and counts it (the "
+    .. "default, as old questions would flood the inbox), ask puts the question into the inbox now, accept makes the "
+    .. "change."):argname("skip|ask|accept"):default "skip":choices { "skip", "ask", "accept" }
+  command:flag("--preview", "Say what would be done; write nothing.")
+  command:option("--rate", "At most so many events a second."):argname("N"):convert(to_rate)
+  arguments.run(command, "The id of the run: a new one, or one that was interrupted, which goes on then, with the "
+    .. "same file and options. Without it the last run of the same file and options goes on where it was "
+    .. "interrupted, and nothing is done where it is finished and the config is the same.")
+  arguments.output(command)
+end
+
+local function problem(args)
+  if args.preview and args.run then
+    return "--preview is of no run: --run is not needed"
+  end
+  return arguments.events_problem(args)
+end
+
+local function run(args)
   return common.with_store(args, false, function(engine)
     print_backfill(args, backfill(engine, args))
     return 0
   end)
 end
 
-return commands
+return {
+  name = "backfill",
+  summary = "Apply the rules to the past: handle the events of a file in the order of their dates, with the companies "
+    .. "kept in the store. What was interrupted goes on where it was, when the same is done again.",
+  arguments = declare, problem = problem, run = run,
+}

@@ -1,5 +1,6 @@
 --- Configs: a store's first one, and how they are shown, exported and imported.
 
+local arguments = require "leadcat.cli.arguments"
 local common = require "leadcat.cli.common"
 local config = require "leadcat.config"
 local files = require "leadcat.cli.files"
@@ -43,7 +44,7 @@ local HOW = [[
   leadcat config import --path %s rules.json
 ]]
 
-function configs.init(args)
+local function init(args)
   return with_store(args, true, function(engine)
     local before = must(engine:config()).revision
     local revision = before > 0 and before
@@ -56,12 +57,29 @@ function configs.init(args)
   end)
 end
 
-function configs.show(args)
-  common.print(args, configs.of(args), text.config)
-  return 0
-end
+configs.init = {
+  name = "init", summary = "Make a store with a preset config.", run = init,
+  arguments = function(command)
+    arguments.path(command)
+    command:option("--preset", "The config to start from."):argname("NAME"):default("superoffice")
+      :choices { "superoffice" }
+    arguments.json(command)
+  end,
+}
 
-function configs.export(args)
+local show = {
+  name = "show", summary = "Print the rules, categories and lead statuses.",
+  arguments = function(command)
+    arguments.path(command)
+    arguments.output(command)
+  end,
+  run = function(args)
+    common.print(args, configs.of(args), text.config)
+    return 0
+  end,
+}
+
+local function run_export(args)
   local content = json.encode(configs.of(args), "  ") .. "\n"
   if not args.output then
     must(io.write(content))
@@ -71,7 +89,15 @@ function configs.export(args)
   return 0
 end
 
-function configs.import(args)
+local export = {
+  name = "export", summary = "Print the config as JSON, to be edited and imported.", run = run_export,
+  arguments = function(command)
+    arguments.path(command)
+    command:option("--output", "Write to a file instead."):argname "FILE"
+  end,
+}
+
+local function run_import(args)
   local cfg = read_config(args.file)
   return with_store(args, false, function(engine)
     print_problems(config.has_errors(config.problems(cfg)) and {} or config.problems(cfg), io.stderr)
@@ -82,5 +108,20 @@ function configs.import(args)
     return 0
   end)
 end
+
+local import = {
+  name = "import", summary = "Save a config from a JSON file as a new revision.", run = run_import,
+  arguments = function(command)
+    command:argument("file", "The file, - for standard input.")
+    arguments.path(command)
+    command:option("--revision", "Refuse unless this is the newest revision."):argname("N")
+      :convert(arguments.integer(0, "--revision: an integer from 0"))
+    arguments.json(command)
+  end,
+}
+
+configs.config = {
+  name = "config", summary = "Show, export or import the config.", commands = { show, export, import },
+}
 
 return configs

@@ -1,13 +1,12 @@
 --- Why: of an event check by check, or of all that could happen to a company.
 
+local arguments = require "leadcat.cli.arguments"
 local common = require "leadcat.cli.common"
 local config = require "leadcat.config"
 local json = require "leadcat.json"
 local text = require "leadcat.text"
 
 local must = common.must
-
-local commands = {}
 
 -- The id of a category or lead status: by name, or any integer, as one may ask about what is deleted or unknown.
 local function id_of(list, name, option)
@@ -37,7 +36,22 @@ local function print_why(cfg, found, language)
   end
 end
 
-function commands.explain(args)
+local function declare(command)
+  arguments.path(command)
+  command:option("--company", "The company."):argname("COMPANY"):count("1"):convert(arguments.to_id)
+  command:option("--trigger", "The event; without it, all that could happen, and what did last."):argname "TRIGGER"
+    :choices(config.TRIGGERS)
+  command:option("--lead-status", "The lead status that was set, by name or id."):argname "NAME"
+  command:option("--category", "As if the company were in this category, by name or id."):argname "NAME"
+  arguments.output(command)
+end
+
+local function problem(args)
+  return not args.trigger and (args.lead_status or args.category) and "--lead-status and --category need --trigger"
+    or nil
+end
+
+local function run(args)
   return common.with_store(args, false, function(engine)
     local cfg = must(engine:config())
     local found = args.trigger and explain_event(engine, cfg, args)
@@ -53,4 +67,7 @@ function commands.explain(args)
   end)
 end
 
-return commands
+return {
+  name = "explain", summary = "Say what an event would do to a company, check by check, and why.",
+  arguments = declare, problem = problem, run = run,
+}

@@ -1,7 +1,9 @@
 --- Looking back: the journal, and what is taken back of it.
 
+local arguments = require "leadcat.cli.arguments"
 local common = require "leadcat.cli.common"
 local event_of = require "leadcat.event"
+local input = require "leadcat.input"
 local json = require "leadcat.json"
 local text = require "leadcat.text"
 local wording = require "leadcat.render.wording"
@@ -28,7 +30,7 @@ local function history_rows(entries, name)
   return rows
 end
 
-function commands.history(args)
+local function run_history(args)
   return with_store(args, false, function(engine)
     local entries, after = engine:history {
       company = args.company, run = args.run, since = args.since, limit = args.limit, after = args.after,
@@ -47,6 +49,20 @@ function commands.history(args)
     return 0
   end)
 end
+
+commands.history = {
+  name = "history", summary = "List the changes of companies, and what was asked, newest first.", run = run_history,
+  arguments = function(command)
+    arguments.path(command)
+    command:option("--company", "Only those of this company."):argname("COMPANY"):convert(arguments.to_id)
+    arguments.run(command, "Only those of this replay, backfill or undo.")
+    command:option("--since", "Only of events since then: a date, or seconds since 1970."):argname("TIME")
+      :convert(input.time)
+    arguments.page(command)
+    command:option("--after", "Go on behind this entry."):argname("ENTRY"):convert(arguments.to_entry)
+    arguments.output(command)
+  end,
+}
 
 local function print_undone(engine, args, result)
   local name, rows = namer(engine), { { "entry", "company", "from", "to", "" } }
@@ -81,7 +97,7 @@ local function undo_one(engine, args)
   return outcome.status == "updated" and 0 or 1
 end
 
-function commands.undo(args)
+local function run_undo(args)
   return with_store(args, false, function(engine)
     if args.entry and not args.preview then
       return undo_one(engine, args)
@@ -98,5 +114,32 @@ function commands.undo(args)
     return #result.refused == 0 and 0 or 1
   end)
 end
+
+local function undo_problem(args)
+  local named = (args.entry and 1 or 0) + (args.run and 1 or 0) + (args.revision and 1 or 0)
+  if named ~= 1 then
+    return "one of ENTRY, --run ID and --revision N is needed"
+  elseif (args.since or args["until"]) and not args.revision then
+    return "--since and --until go with --revision"
+  end
+end
+
+commands.undo = {
+  name = "undo", problem = undo_problem, run = run_undo,
+  summary = "Take changes back: one entry, a whole run, or what one revision of the config has changed. What has been "
+    .. "changed since is left as it is, and listed; then the exit status is 1.",
+  arguments = function(command)
+    command:argument("entry", "One entry's number."):args("?"):convert(arguments.to_entry)
+    arguments.path(command)
+    arguments.run(command, "All that this replay, backfill or undo has changed.")
+    command:option("--revision", "All that this revision of the config has changed."):argname("N")
+      :convert(arguments.to_entry)
+    command:option("--since", "With --revision: only what was written since then, a date or seconds since 1970.")
+      :argname("TIME"):convert(input.time)
+    command:option("--until", "With --revision: only what was written until then."):argname("TIME"):convert(input.time)
+    command:flag("--preview", "Say what would be undone; write nothing.")
+    arguments.output(command)
+  end,
+}
 
 return commands

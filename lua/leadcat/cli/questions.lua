@@ -1,7 +1,9 @@
 --- Questions to users, and their answers.
 
+local arguments = require "leadcat.cli.arguments"
 local common = require "leadcat.cli.common"
 local config = require "leadcat.config"
+local core = require "leadcat.core"
 local json = require "leadcat.json"
 local text = require "leadcat.text"
 
@@ -29,7 +31,7 @@ local function show_confirmation(engine, args)
   end
 end
 
-function commands.confirmations(args)
+local function run_confirmations(args)
   return with_store(args, false, function(engine)
     if args.id then
       show_confirmation(engine, args)
@@ -53,6 +55,30 @@ function commands.confirmations(args)
   end)
 end
 
+-- The states of a question, and the word for all of them.
+local function states_and_all()
+  local states = { "all" }
+  for i, state in ipairs(core.question_states) do
+    table.insert(states, i, state)
+  end
+  return states
+end
+
+commands.confirmations = {
+  name = "confirmations", summary = "List the questions to users, newest first, or show one.", run = run_confirmations,
+  arguments = function(command)
+    command:argument("id", "One confirmation's id."):args "?"
+    arguments.path(command)
+    command:option("--company", "Only those of this company."):argname("COMPANY"):convert(arguments.to_id)
+    command:option("--user", "Only those asked for this user's events."):argname("USER"):convert(arguments.to_id)
+    command:option("--state", "Only those in this state; all for every one."):argname("STATE"):default "open"
+      :choices(states_and_all())
+    arguments.page(command)
+    command:option("--after", "Go on behind this confirmation."):argname "ID"
+    arguments.output(command)
+  end,
+}
+
 local function answer_of(engine, args)
   if args.category then
     local category = config.find_by_name(must(engine:config()).categories, args.category)
@@ -73,7 +99,7 @@ local function told(engine, outcome, company)
     name(outcome.from))
 end
 
-function commands.resolve(args)
+local function run_resolve(args)
   return with_store(args, false, function(engine)
     local record = must(engine:confirmation(args.id))
     local who = args.as and { id = args.as, admin = true } or common.actor()
@@ -86,5 +112,23 @@ function commands.resolve(args)
     return (outcome.status == "updated" or outcome.status == "declined") and 0 or 1
   end)
 end
+
+local function resolve_problem(args)
+  return not (args.accept or args.category or args.decline)
+    and "one of --accept, --category NAME and --decline is needed" or nil
+end
+
+commands.resolve = {
+  name = "resolve", summary = "Answer a question.", problem = resolve_problem, run = run_resolve,
+  arguments = function(command)
+    command:argument("id", "The confirmation's id.")
+    arguments.path(command)
+    command:mutex(command:flag("--accept", "Apply the proposal."),
+      command:option("--category", "Apply another category, by name or id."):argname "NAME",
+      command:flag("--decline", "Keep the category as it is."))
+    command:option("--as", "Who answers (default: the system's user)."):argname("USER"):convert(arguments.to_id)
+    arguments.output(command)
+  end,
+}
 
 return commands

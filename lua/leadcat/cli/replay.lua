@@ -1,5 +1,6 @@
 --- The events of a file, handled with the companies that the store keeps.
 
+local arguments = require "leadcat.cli.arguments"
 local common = require "leadcat.cli.common"
 local config = require "leadcat.config"
 local event_of = require "leadcat.event"
@@ -9,8 +10,6 @@ local simulate = require "leadcat.simulate"
 local text = require "leadcat.text"
 
 local must = common.must
-
-local commands = {}
 
 local BATCH = 1000 -- events that are committed together
 
@@ -64,7 +63,13 @@ local function start_category(cfg, name)
   return must(category and category.id, ("--start-category: there is no category '%s'"):format(name))
 end
 
-function commands.replay(args)
+local function declare(command)
+  arguments.path(command)
+  arguments.events(command)
+  arguments.output(command)
+end
+
+local function replay(args)
   return common.with_store(args, false, function(engine)
     local cfg = must(engine:config())
     local start = start_category(cfg, args.start_category)
@@ -92,4 +97,7 @@ function commands.replay(args)
   end)
 end
 
-return commands
+return {
+  name = "replay", summary = "Handle the events of a file with the companies kept in the store.",
+  arguments = declare, problem = arguments.events_problem, run = replay,
+}

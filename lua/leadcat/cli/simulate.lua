@@ -1,5 +1,6 @@
 --- What a config would do with the events of a file, or otherwise than another: nothing is written but a report.
 
+local arguments = require "leadcat.cli.arguments"
 local common = require "leadcat.cli.common"
 local compare = require "leadcat.compare"
 local configs = require "leadcat.cli.config"
@@ -11,8 +12,6 @@ local simulate = require "leadcat.simulate"
 local text = require "leadcat.text"
 
 local must, print_problems = common.must, common.print_problems
-
-local commands = {}
 
 -- Without a category to start from, nothing can be said of a company.
 local function warn_of_unknown(report)
@@ -47,7 +46,33 @@ local function compare_configs(args)
   return 0
 end
 
-function commands.simulate(args)
+local function declare(command)
+  command:option("--config", "The config, a JSON file."):target("config_file"):argname "FILE"
+  command:option("--path", "The directory of a store, whose config is taken where no file is given."):argname "DIR"
+  command:option("--against", "Compare with this config: a JSON file, or current for that of the store in --path.")
+    :argname "FILE"
+  command:option("--html", "With --against: write the report to this file, as a web page that needs no other.")
+    :argname "FILE"
+  command:option("--limit", "With --against: list at most so many companies."):argname("N"):default "100"
+    :convert(arguments.limit(0, math.huge, "0"))
+  arguments.events(command)
+  arguments.output(command)
+end
+
+local function problem(args)
+  if not (args.config_file or args.path) then
+    return "--config FILE or --path DIR is needed"
+  elseif args.against == "current" and not (args.config_file and args.path) then
+    return "--against current needs --config FILE and --path DIR"
+  elseif args.against ~= "current" and args.config_file and args.path then
+    return "--config and --path can not be used together, but with --against current"
+  elseif args.html and not args.against then
+    return "--html needs --against"
+  end
+  return arguments.events_problem(args)
+end
+
+local function run(args)
   if args.against then
     return compare_configs(args)
   end
@@ -64,4 +89,9 @@ function commands.simulate(args)
   return 0
 end
 
-return commands
+return {
+  name = "simulate",
+  summary = "Say what a config would do with the events of a file, or what it would do otherwise than another; writes "
+    .. "nothing.",
+  arguments = declare, problem = problem, run = run,
+}
