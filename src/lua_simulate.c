@@ -97,7 +97,7 @@ static void push_outcomes(lua_State *L, const lc_simulation *simulation) {
 
 static void push_categories(lua_State *L, const lc_simulation *simulation) {
   lua_newtable(L);
-  for (uint32_t i = 0; i < simulation->company_count; i++) {
+  for (uint32_t i = 0; i < simulation->companies.count; i++) {
     if (simulation->categories[i] <= 0)
       continue;
     lua_rawgeti(L, -1, simulation->categories[i]);
@@ -115,7 +115,7 @@ static int l_finish(lua_State *L) {
     return l_fail(L, status, &error);
   push_outcomes(L, &run->simulation);
   push_categories(L, &run->simulation);
-  lua_pushinteger(L, (lua_Integer)run->simulation.company_count);
+  lua_pushinteger(L, (lua_Integer)run->simulation.companies.count);
   return 3;
 }
 

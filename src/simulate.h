@@ -8,6 +8,7 @@
 #define LC_SIMULATE_H
 
 #include "decide.h"
+#include "texts.h"
 
 enum {
   LC_BATCH = 2048,              /* the most events of a batch */
@@ -27,7 +28,7 @@ typedef struct lc_batch {
   uint32_t count;
   uint32_t texts_used;
   uint32_t company[LC_BATCH];    /* set by lc_simulation_companies */
-  uint32_t hash[LC_BATCH];       /* likewise */
+  uint32_t hash[LC_BATCH];       /* room for lc_texts_add_all */
   uint8_t trigger[LC_BATCH];     /* lc_trigger */
   int32_t category[LC_BATCH];    /* where the event says its company stands */
   int32_t lead_status[LC_BATCH]; /* 0: none */
@@ -36,11 +37,6 @@ typedef struct lc_batch {
   char texts[LC_BATCH_TEXTS];
 } lc_batch;
 
-typedef struct lc_company_slot {
-  uint32_t hash;
-  uint32_t at; /* of its record in `texts`; 0: empty */
-} lc_company_slot;
-
 /* A decision that was made before, since few different ones are made very often. */
 typedef struct lc_remembered {
   uint64_t key; /* trigger, lead status and category */
@@ -48,18 +44,13 @@ typedef struct lc_remembered {
   uint32_t outcome;
 } lc_remembered;
 
-/* To be read: `counts`, and the categories of `company_count` companies. The rest is the simulation's own. */
+/* To be read: `counts`, and the categories of `companies.count` companies. The rest is the simulation's own. */
 typedef struct lc_simulation {
   uint64_t counts[LC_TRIGGERS][LC_OUTCOMES];
-  int32_t *categories; /* by company */
-  uint32_t company_count;
-  uint32_t company_room;
+  lc_texts companies;
+  int32_t *categories;   /* by company */
+  uint32_t placed, room; /* of `categories` */
   int32_t start;
-  uint64_t seed; /* so that nobody can choose companies whose hashes collide */
-  lc_company_slot *slots; /* a hash table with linear probing, at most half full */
-  uint32_t slot_count;    /* a power of two */
-  uint32_t *texts;        /* the companies' records, one behind the other */
-  size_t texts_used, texts_room;
   const lc_ruleset *ruleset;
   lc_remembered remembered[LC_REMEMBERED];
 } lc_simulation;

@@ -452,11 +452,11 @@ static lc_status simulate(run *r, lc_error *error) {
   }
   if (status == LC_OK)
     status = lc_simulation_companies(&simulation, &batch, error);
-  if (status == LC_UNAVAILABLE && simulation.slots != NULL && simulation.company_count > 0)
+  if (status == LC_UNAVAILABLE && simulation.companies.count > 0)
     status = lc_simulation_companies(&simulation, &batch, error); /* once more, in the middle */
   if (status == LC_OK)
     lc_simulation_run(&simulation, &batch);
-  CHECK(status != LC_OK || (simulation.company_count == 150 && simulation.counts[LC_SALE_WON][LC_MATCHED] == 150
+  CHECK(status != LC_OK || (simulation.companies.count == 150 && simulation.counts[LC_SALE_WON][LC_MATCHED] == 150
                             && simulation.counts[LC_SALE_WON][LC_NOT_POTENTIAL_CUSTOMER] == 150));
   lc_simulation_free(&simulation);
   return status;
