@@ -49,7 +49,7 @@ const char *lc_outcome_name(int outcome) {
 
 static void remember(const lc_ruleset *ruleset, lc_remembered *place, lc_trigger trigger, int32_t category,
                      int32_t lead_status, uint64_t key) {
-  lc_decision decision = lc_decide(ruleset, trigger, category, lead_status);
+  lc_decision decision = lc_decide(ruleset, &(lc_facts){ trigger, category, lead_status });
   uint32_t outcome = decision.action == LC_NONE ? decision.reason : LC_MATCHED + decision.action - LC_UPDATE;
   *place = (lc_remembered){ key, decision.to, outcome };
 }

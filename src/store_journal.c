@@ -291,7 +291,7 @@ static lc_status decide_event(const lc_writer *w, const lc_ruleset *ruleset, lc_
     rc = find_category(w, entry);
   if (rc != 0 || write->result != LC_WRITTEN)
     return lc_writer_fail(w, rc, error);
-  lc_decision decision = lc_decide(ruleset, (lc_trigger)entry->trigger, entry->from, entry->lead_status);
+  lc_decision decision = lc_decide(ruleset, &(lc_facts){ (lc_trigger)entry->trigger, entry->from, entry->lead_status });
   event->reason = decision.reason;
   entry->action = (uint8_t)decision.action;
   entry->to = decision.to;

@@ -100,8 +100,8 @@ local function matters(kind)
 end
 
 local function explained(run, side, event, decision)
-  return explain.decision(run[side].cfg, {
-    event = event, category = decision.category, action = decision.action, to = decision.to, reason = decision.reason,
+  return explain.decision({ run[side].explain(event.trigger, decision.category, event.lead_status) }, run[side].cfg, {
+    trigger = event.trigger, category = decision.category, lead_status = event.lead_status,
   })
 end
 
@@ -288,8 +288,8 @@ end
 
 local function new_run(before, after, options)
   local run = {
-    before = { cfg = before, decide = (core.decider(before)) },
-    after = { cfg = after, decide = (core.decider(after)) },
+    before = { cfg = before, decide = (core.decider(before)), explain = core.explainer(before) },
+    after = { cfg = after, decide = (core.decider(after)), explain = core.explainer(after) },
     start = options.start, language = options.language,
     places = {}, order = {}, kinds = {},
   }

@@ -134,7 +134,7 @@ static lc_status save_again(run *r, lc_error *error) {
 static lc_status refresh(run *r, lc_error *error) {
   lc_status status = lc_store_refresh(r->store, tenant, &r->rules, error);
   if (status == LC_OK)
-    CHECK(lc_rules_fresh(&r->rules, lc_store_watch(r->store)) && lc_decide(r->rules.ruleset, LC_SALE_WON, LEAD, 0).to == CUSTOMER);
+    CHECK(lc_rules_fresh(&r->rules, lc_store_watch(r->store)) && lc_decide(r->rules.ruleset, &(lc_facts){ LC_SALE_WON, LEAD, 0 }).to == CUSTOMER);
   return status;
 }
 

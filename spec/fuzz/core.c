@@ -38,7 +38,7 @@ static void decide_all(const lc_ruleset *ruleset) {
   for (int trigger = 0; trigger < LC_TRIGGERS; trigger++)
     for (int i = 0; i < IDS; i++)
       for (int k = 0; k < IDS; k++) {
-        lc_decision decision = lc_decide(ruleset, (lc_trigger)trigger, ids[i], ids[k]);
+        lc_decision decision = lc_decide(ruleset, &(lc_facts){ (lc_trigger)trigger, ids[i], ids[k] });
         EXPECT(decision.action < LC_ACTIONS && decision.reason < LC_REASONS);
         EXPECT((decision.reason == LC_MATCHED) == (decision.action != LC_NONE));
         EXPECT(decision.reason == LC_MATCHED ? decision.to != ids[i] : decision.to == 0);
