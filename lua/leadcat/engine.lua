@@ -262,16 +262,17 @@ end
 ---@return table? checks
 ---@return integer? target
 function Engine:_evaluate(trigger, category, lead_status, how)
-  local ask_store = self._store[how or "decide"]
-  local action, to, reason, revision, checks, target = ask_store(self._store, self._tenant, trigger, category, lead_status)
+  local store, tenant = self._store, self._tenant
+  local evaluate = store[how or "decide"]
+  local action, to, reason, revision, checks, target = evaluate(store, tenant, trigger, category, lead_status)
   if action or reason ~= "corrupt" then
     return action, to, reason, revision, checks, target
   end
-  local done, message = settings.repair(self._store, self._tenant)
+  local done, message = settings.repair(store, tenant)
   if not done then
     return nil, message or to, reason
   end
-  return ask_store(self._store, self._tenant, trigger, category, lead_status)
+  return evaluate(store, tenant, trigger, category, lead_status)
 end
 
 --- `decide` as a function, for hot paths: it takes the same arguments and gives the same results, at no more than the

@@ -48,7 +48,9 @@ function explain.decision(explained, cfg, facts)
     checks = json.array(explained[5]),
   }
   for _, check in ipairs(decision.checks) do
-    check.expected = check.name == "lead_status_not_matched" and statuses_of(cfg) or check.expected
+    if check.name == "lead_status_not_matched" then
+      check.expected = statuses_of(cfg)
+    end
   end
   if facts.licensed ~= nil then
     add_licence(decision, facts.licensed)
