@@ -471,7 +471,7 @@ describe("rules that work against each other", function()
     { "won>2 status:5>7", nil, { "rules[1]", "rule_chain", STATUS .. ":5 2: update 7" } },
   }
   local function told(cfg, problem)
-    local event, decide = problem.example, (core.decider(cfg))
+    local event, decide = problem.example, core.explainer(cfg)
     local action, to, reason = decide(event.trigger, event.category, event.lead_status)
     local result = action == "none" and reason or action .. " " .. to
     return { problem.path, problem.code,

@@ -290,7 +290,7 @@ describe("a line of JSON", function()
 
   -- Whether C reads the line, and then what comes of it.
   local function by_c(line)
-    local _, add_lines, finish = core.simulation(CFG, 1)
+    local _, add_lines, finish = core.simulation(1, CFG)
     local at, count = add_lines(line .. "\n", 1, 10)
     assert.equal(count == 1 and #line + 2 or 1, at)
     return count == 1, { finish() }
@@ -302,7 +302,7 @@ describe("a line of JSON", function()
     if type(event) ~= "table" or event[1] ~= nil or event_of.problem(event) then
       return false
     end
-    local add, _, finish = core.simulation(CFG, 1)
+    local add, _, finish = core.simulation(1, CFG)
     event.choice = nil -- what the user has answered is not asked for
     assert.is_true(add(event))
     return true, { finish() }

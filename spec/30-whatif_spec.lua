@@ -125,6 +125,39 @@ describe("two configs over the same events", function()
     assert.same({ false, "start_category: there is no category 'Nope'", "invalid" }, { report or false, message, code })
   end)
 
+  it("take what can be no category as one that nobody knows", function()
+    for _, category in ipairs { 0, -5, 2 ^ 40 } do
+      local report = run({}, { sale_won = 5 }, { event("sale_won", "Acme", { category = category }) })
+      assert.same({ "sale_won rule_disabled > unknown_category: 1" }, short(report))
+      assert.equal("?>?:1", flows(report.flows.change))
+      assert.equal(category, report.changes[1].examples[1].after.category)
+    end
+  end)
+
+  it("list companies as their first events give them", function()
+    local events = { event("sale_won", 7, { category = 1 }), event("sale_won", "8", { category = 1 }),
+      event("sale_won", "7"), event("sale_won", 8) }
+    local companies = {}
+    for i, row in ipairs(run({}, { sale_won = 5 }, events).moved) do
+      companies[i] = row.company
+    end
+    assert.same({ 7, "8" }, companies)
+  end)
+
+  -- More than are decided at once, so that examples and companies come from several batches.
+  it("have their examples wherever in the events they are", function()
+    local events = {}
+    for i = 1, 10000 do
+      events[i] = event(i % 4000 == 1 and "sale_lost" or "sale_won", i, { category = 1 })
+    end
+    local report, found = run({}, { sale_lost = 4 }, events), {}
+    for i, example in ipairs(report.changes[1].examples) do
+      found[i] = example.event
+    end
+    assert.same({ events[1], events[4001], events[8001] }, found)
+    assert.same({ 3, 4001 }, { report.changed.companies, report.moved[2].company })
+  end)
+
   it("count apart what nothing is done about, for different reasons, and list it last", function()
     local events = {}
     for i = 1, 10 do

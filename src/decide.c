@@ -23,16 +23,6 @@ const char *const lc_action_names[LC_ACTIONS] = {
   [LC_CONFIRM] = "confirm",
 };
 
-const char *const lc_reason_names[LC_REASONS] = {
-  [LC_RULE_DISABLED] = "rule_disabled",
-  [LC_UNKNOWN_CATEGORY] = "unknown_category",
-  [LC_NOT_POTENTIAL_CUSTOMER] = "not_potential_customer",
-  [LC_LEAD_STATUS_NOT_ENABLED] = "lead_status_not_enabled",
-  [LC_LEAD_STATUS_NOT_MATCHED] = "lead_status_not_matched",
-  [LC_ALREADY_IN_CATEGORY] = "already_in_category",
-  [LC_MATCHED] = "matched",
-};
-
 int lc_name_index(const char *const *names, int count, const char *name, size_t size) {
   for (int i = 0; i < count; i++)
     if (strlen(names[i]) == size && memcmp(names[i], name, size) == 0)
@@ -48,29 +38,93 @@ int lc_trigger_of(const char *name, size_t size) {
   return strlen(expected) == size && memcmp(expected, name, size) == 0 ? (int)trigger : -1;
 }
 
-static lc_decision nothing(lc_reason reason) {
-  return (lc_decision){ LC_NONE, reason, 0 };
+/* ---- the checks --------------------------------------------------------------------------- */
+
+/* The facts, and what the checks find. */
+typedef struct look {
+  const lc_ruleset *ruleset;
+  const lc_facts *facts;
+  const lc_category_slot *from; /* where the company stands; NULL: in no category of the config */
+  const lc_rule_slot *rule;     /* the one that the facts choose; NULL, or without a target: there is none */
+} look;
+
+static inline bool about_lead_status(const look *at) {
+  return at->facts->trigger == LC_LEAD_STATUS_SET;
 }
 
-lc_decision lc_decide(const lc_ruleset *ruleset, lc_trigger trigger, int32_t category, int32_t lead_status) {
-  if (!lc_ruleset_has_rule(ruleset, trigger))
-    return nothing(LC_RULE_DISABLED);
-  const lc_category_slot *from = lc_ruleset_category(ruleset, category);
-  if (from == NULL)
-    return nothing(LC_UNKNOWN_CATEGORY);
-  if (from->group != LC_POTENTIAL_CUSTOMER)
-    return nothing(LC_NOT_POTENTIAL_CUSTOMER);
-  const lc_rule_slot *rule;
-  if (trigger == LC_LEAD_STATUS_SET) {
-    if (!from->lead_status)
-      return nothing(LC_LEAD_STATUS_NOT_ENABLED);
-    rule = lc_ruleset_lead_status(ruleset, lead_status);
-    if (rule == NULL)
-      return nothing(LC_LEAD_STATUS_NOT_MATCHED);
-  } else {
-    rule = &ruleset->sale[trigger];
+static inline const lc_rule_slot *sale_rule(const look *at) {
+  return about_lead_status(at) ? NULL : &at->ruleset->sale[at->facts->trigger];
+}
+
+static inline bool has_rule(const look *at) {
+  return about_lead_status(at) ? at->ruleset->status_rules != 0 : at->rule->to != 0;
+}
+
+static inline int32_t rule_count(const look *at) {
+  return about_lead_status(at) ? (int32_t)at->ruleset->status_rules : has_rule(at);
+}
+
+static inline int32_t target_of(const look *at) {
+  return at->rule != NULL ? at->rule->to : 0;
+}
+
+static const char *group_of(const look *at) {
+  return at->from != NULL ? lc_group_names[at->from->group] : NULL;
+}
+
+#define THE_CATEGORY { "category", LC_THE_CATEGORY, at.facts->category, NULL }
+#define THE_LEAD_STATUS { "lead_status", LC_THE_LEAD_STATUS, at.facts->lead_status, NULL }
+#define ID(name, id) { name, LC_ID, id, NULL }
+#define COUNT(name, count) { name, LC_COUNT, count, NULL }
+#define FLAG(name, flag) { name, LC_FLAG, flag, NULL }
+#define WORD(name, word) { name, LC_WORD, 0, word }
+
+/* A row is a check: its reason and that one's name; whether there is such a check for the facts; what it looks up; whether
+ * it passes, given that those above did; the values it compares, whatever those above did. A macro and no array of
+ * functions, so that deciding is straight code. */
+#define CHECKS(ROW) \
+  ROW(LC_RULE_DISABLED, "rule_disabled", true, at.rule = sale_rule(&at), has_rule(&at), \
+      WORD("trigger", lc_trigger_names[at.facts->trigger]), COUNT("enabled_rules", rule_count(&at))) \
+  ROW(LC_UNKNOWN_CATEGORY, "unknown_category", true, \
+      at.from = lc_ruleset_category(at.ruleset, at.facts->category), at.from != NULL, THE_CATEGORY) \
+  ROW(LC_NOT_POTENTIAL_CUSTOMER, "not_potential_customer", true, , at.from->group == LC_POTENTIAL_CUSTOMER, \
+      THE_CATEGORY, WORD("group", group_of(&at)), WORD("expected", lc_group_names[LC_POTENTIAL_CUSTOMER])) \
+  ROW(LC_LEAD_STATUS_NOT_ENABLED, "lead_status_not_enabled", about_lead_status(&at), , at.from->lead_status, \
+      THE_CATEGORY, FLAG("enabled", at.from != NULL && at.from->lead_status)) \
+  ROW(LC_LEAD_STATUS_NOT_MATCHED, "lead_status_not_matched", about_lead_status(&at), \
+      at.rule = lc_ruleset_lead_status(at.ruleset, at.facts->lead_status), at.rule != NULL, THE_LEAD_STATUS) \
+  ROW(LC_ALREADY_IN_CATEGORY, "already_in_category", true, , at.rule->to != at.facts->category, \
+      THE_CATEGORY, ID("target", target_of(&at)))
+
+#define NAME(REASON, WORD_OF, MADE, LOOK_UP, PASSES, ...) [REASON] = WORD_OF,
+const char *const lc_reason_names[LC_REASONS] = { CHECKS(NAME) [LC_MATCHED] = "matched" };
+
+#define DECIDE(REASON, WORD_OF, MADE, LOOK_UP, PASSES, ...) \
+  if (MADE) { \
+    LOOK_UP; \
+    if (!(PASSES)) \
+      return (lc_decision){ LC_NONE, REASON, 0 }; \
   }
-  if (rule->to == category)
-    return nothing(LC_ALREADY_IN_CATEGORY);
-  return (lc_decision){ rule->ask ? LC_CONFIRM : LC_UPDATE, LC_MATCHED, rule->to };
+
+lc_decision lc_decide(const lc_ruleset *ruleset, const lc_facts *facts) {
+  look at = { ruleset, facts, NULL, NULL };
+  CHECKS(DECIDE)
+  return (lc_decision){ at.rule->ask ? LC_CONFIRM : LC_UPDATE, LC_MATCHED, at.rule->to };
+}
+
+static lc_check_result result_of(lc_reason check, bool made, lc_reason reason) {
+  return !made ? LC_NOT_MADE : check < reason ? LC_PASSED : check == reason ? LC_FAILED : LC_NOT_REACHED;
+}
+
+#define FIND(REASON, WORD_OF, MADE, LOOK_UP, PASSES, ...) if (MADE) { LOOK_UP; }
+#define TELL(REASON, WORD_OF, MADE, LOOK_UP, PASSES, ...) \
+  checks[REASON] = (lc_check){ result_of(REASON, MADE, decision.reason), { __VA_ARGS__ } };
+
+lc_decision lc_explain(const lc_ruleset *ruleset, const lc_facts *facts, lc_check checks[LC_CHECKS], int32_t *target) {
+  look at = { ruleset, facts, NULL, NULL };
+  lc_decision decision = lc_decide(ruleset, facts);
+  CHECKS(FIND)
+  CHECKS(TELL)
+  *target = target_of(&at);
+  return decision;
 }

@@ -107,6 +107,7 @@ int luaopen_leadcat_core(lua_State *L) {
     { "check_store", l_store_check },
     { "store_decider", l_store_decider },
     { "decider", l_config_decider },
+    { "explainer", l_config_explainer },
     { "simulation", l_simulation },
     { "overlay", l_overlay },
     { "ruleset", l_ruleset },

@@ -84,7 +84,13 @@ static int32_t opt_id(lua_State *L, int argument) {
   return l_to_integer(L, argument, &id) && id > 0 && id <= INT32_MAX ? (int32_t)id : 0;
 }
 
-/* The same, faster for the names that the decider knows. */
+/* The arguments from `argument` on: trigger, category or nil, lead_status or nil. */
+static lc_facts check_facts(lua_State *L, int argument) {
+  lc_trigger trigger = check_trigger(L, argument);
+  return (lc_facts){ trigger, opt_id(L, argument + 1), opt_id(L, argument + 2) };
+}
+
+/* A trigger's argument, faster for the names that the decider knows. */
 static inline lc_trigger find_trigger(lua_State *L, const l_rules *rules) {
   const char *name = lua_tolstring(L, 1, NULL);
   for (int i = 0; i < LC_TRIGGERS; i++)
@@ -103,13 +109,11 @@ static void push_target(lua_State *L, int32_t to) {
 static int l_decide(lua_State *L) {
   lc_error error;
   l_rules *rules = lua_touserdata(L, lua_upvalueindex(UP_RULES));
-  lc_trigger trigger = find_trigger(L, rules);
-  int32_t category = opt_id(L, 2);
-  int32_t lead_status = opt_id(L, 3);
+  const lc_facts facts = { find_trigger(L, rules), opt_id(L, 2), opt_id(L, 3) };
   lc_status status = is_fresh(rules) ? LC_OK : refresh(L, rules, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
-  lc_decision decision = lc_decide(rules->ruleset, trigger, category, lead_status);
+  lc_decision decision = lc_decide(rules->ruleset, &facts);
   lua_pushvalue(L, lua_upvalueindex(UP_ACTIONS + (int)decision.action));
   push_target(L, decision.to);
   lua_pushvalue(L, lua_upvalueindex(UP_REASONS + (int)decision.reason));
@@ -167,19 +171,88 @@ int l_store_decide(lua_State *L) {
   const lc_ruleset *ruleset;
   lc_store *store = l_check_open(L);
   lc_text tenant = l_check_tenant(L, 2);
-  lc_trigger trigger = check_trigger(L, 3);
-  int32_t category = opt_id(L, 4);
-  int32_t lead_status = opt_id(L, 5);
+  const lc_facts facts = check_facts(L, 3);
   lc_status status = lc_store_ruleset(store, tenant, &ruleset, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
-  lc_decision decision = lc_decide(ruleset, trigger, category, lead_status);
+  lc_decision decision = lc_decide(ruleset, &facts);
   uint64_t revision = ruleset->revision; /* a finalizer that runs below may use or close the store */
   lua_pushstring(L, lc_action_names[decision.action]);
   push_target(L, decision.to);
   lua_pushstring(L, lc_reason_names[decision.reason]);
   lua_pushinteger(L, (lua_Integer)revision);
   return 4;
+}
+
+/* ---- explaining --------------------------------------------------------------------------- */
+
+/* Facts are shown as they were given, which are the three arguments from `facts` on: what can be no id counts as none. */
+static void push_value(lua_State *L, const lc_value *value, int facts) {
+  switch (value->kind) {
+  case LC_THE_CATEGORY: lua_pushvalue(L, facts + 1); break;
+  case LC_THE_LEAD_STATUS: lua_pushvalue(L, facts + 2); break;
+  case LC_ID: push_target(L, value->number); break;
+  case LC_COUNT: lua_pushinteger(L, value->number); break;
+  case LC_FLAG: lua_pushboolean(L, value->number); break;
+  case LC_WORD: lua_pushstring(L, value->word); break;
+  }
+}
+
+static void push_check(lua_State *L, lc_reason reason, const lc_check *check, int facts) {
+  lua_createtable(L, 0, 2 + LC_VALUES);
+  lua_pushstring(L, lc_reason_names[reason]);
+  lua_setfield(L, -2, "name");
+  if (check->result != LC_NOT_REACHED) {
+    lua_pushboolean(L, check->result == LC_PASSED);
+    lua_setfield(L, -2, "pass");
+  }
+  for (int i = 0; i < LC_VALUES && check->values[i].name != NULL; i++) {
+    push_value(L, &check->values[i], facts);
+    lua_setfield(L, -2, check->values[i].name);
+  }
+}
+
+static int push_explanation(lua_State *L, const lc_ruleset *ruleset, int argument) {
+  lc_check checks[LC_CHECKS];
+  int32_t target;
+  int count = 0;
+  lua_settop(L, argument + 2);
+  const lc_facts facts = check_facts(L, argument);
+  lc_decision decision = lc_explain(ruleset, &facts, checks, &target);
+  uint64_t revision = ruleset->revision; /* a finalizer that runs below may use or close the store */
+  lua_pushstring(L, lc_action_names[decision.action]);
+  push_target(L, decision.to);
+  lua_pushstring(L, lc_reason_names[decision.reason]);
+  lua_pushinteger(L, (lua_Integer)revision);
+  lua_createtable(L, LC_CHECKS, 0);
+  for (int i = 0; i < LC_CHECKS; i++) {
+    if (checks[i].result == LC_NOT_MADE)
+      continue;
+    push_check(L, (lc_reason)i, &checks[i], argument);
+    lua_rawseti(L, -2, ++count);
+  }
+  push_target(L, target);
+  return 6;
+}
+
+int l_store_explain(lua_State *L) {
+  lc_error error;
+  const lc_ruleset *ruleset;
+  lc_store *store = l_check_open(L);
+  lc_text tenant = l_check_tenant(L, 2);
+  lc_status status = lc_store_ruleset(store, tenant, &ruleset, &error);
+  return status == LC_OK ? push_explanation(L, ruleset, 3) : l_fail(L, status, &error);
+}
+
+static int l_explain(lua_State *L) {
+  return push_explanation(L, lua_touserdata(L, lua_upvalueindex(1)), 1);
+}
+
+int l_config_explainer(lua_State *L) {
+  lua_settop(L, 1);
+  l_push_ruleset(L, 1, 0);
+  lua_pushcclosure(L, l_explain, 1);
+  return 1;
 }
 
 static int l_rules_gc(lua_State *L) {
@@ -199,9 +272,10 @@ static inline int32_t id_of(double number) {
  * to be asked; -1 where the store must be read first, or is closed. */
 static int32_t ffi_decide(l_answer *answer, uint32_t trigger, double category, double lead_status) {
   l_rules *rules = (l_rules *)answer;
+  const lc_facts facts = { (lc_trigger)trigger, id_of(category), id_of(lead_status) };
   if (!is_fresh(rules))
     return -1;
-  lc_decision decision = lc_decide(rules->ruleset, (lc_trigger)trigger, id_of(category), id_of(lead_status));
+  lc_decision decision = lc_decide(rules->ruleset, &facts);
   answer->to = decision.to;
   return (int32_t)decision.reason + (decision.action == LC_CONFIRM);
 }

@@ -20,6 +20,15 @@ int l_config_decider(lua_State *L);
 /* store:decide(tenant, trigger, category, lead_status) -> action, to, reason, revision; from the tenant's newest saved config */
 int l_store_decide(lua_State *L);
 
+/* store:explain(tenant, trigger, category, lead_status) -> action, to, reason, revision, checks, target: as `decide`, then each
+ * check in order as {name, pass, ...}: `pass` is absent behind the one that failed, the rest is what was compared; `target` is
+ * that of the rule that the facts choose, if any, whatever the checks say. */
+int l_store_explain(lua_State *L);
+
+/* core.explainer(config) -> explain; of a fixed config that has no errors: a function of trigger, category, lead_status that
+ * gives what store:explain does, with 0 for the revision */
+int l_config_explainer(lua_State *L);
+
 /* Pushes what LuaJIT's FFI needs to decide without leaving compiled code (decider.lua): {answer, decide, triggers, reasons}: a
  * declaration in C, a function's address, its numbers by the triggers' names, and the reasons' names by its numbers. */
 void l_push_ffi(lua_State *L);

@@ -264,12 +264,12 @@ static void set_decision(lua_State *L, const lc_entry *entry) {
 
 static void push_outcome(lua_State *L, const lc_case *c) {
   const lc_entry *entry = &c->entry;
-  bool written = c->result == LC_WRITTEN;
+  bool written = c->state == LC_WRITTEN;
   lua_createtable(L, 0, 8);
   set_string(L, "status", written ? lc_entry_status_names[entry->status] : "unchanged");
-  set_string(L, "reason", c->result == LC_SKIPPED ? "skipped" : lc_reason_names[c->reason]);
+  set_string(L, "reason", c->state == LC_SKIPPED ? "skipped" : lc_reason_names[c->reason]);
   set_decision(L, entry);
-  if (c->result != LC_UNMATCHED || c->reason == LC_ALREADY_IN_CATEGORY)
+  if (c->state != LC_UNMATCHED || c->reason == LC_ALREADY_IN_CATEGORY)
     set_rule(L, entry);
   if (entry->id != 0)
     set_number(L, "entry", entry->id);
@@ -302,15 +302,15 @@ static void push_lack(lua_State *L, int place, const lc_case *c, lc_lack lack) {
 
 /* Puts what became of an event in its place; true when it is not at its end. */
 static bool set_result(lua_State *L, int place, const lc_case *c) {
-  bool done = c->result > LC_LACKING;
-  if (c->result == LC_DUPLICATE)
+  bool done = c->state > LC_LACKING;
+  if (c->state == LC_DUPLICATE)
     lua_pushinteger(L, (lua_Integer)c->first);
   else if (done)
     push_outcome(L, c);
   else
-    push_lack(L, place, c, c->result == LC_LACKING ? c->lack : LC_LACKS_COMMIT);
+    push_lack(L, place, c, c->state == LC_LACKING ? c->lack : LC_LACKS_COMMIT);
   lua_rawseti(L, RESULTS, place);
-  return !done || c->result == LC_DUPLICATE || (c->result == LC_WRITTEN && c->entry.status == LC_ENTRY_APPLYING);
+  return !done || c->state == LC_DUPLICATE || (c->state == LC_WRITTEN && c->entry.status == LC_ENTRY_APPLYING);
 }
 
 /* Whether the table at `index` is an array of so many items and nothing else. */

@@ -15,46 +15,88 @@ typedef struct l_run {
 
 _Static_assert((int)L_NO_ID == (int)LC_CATEGORY_IMPOSSIBLE && LC_CATEGORY_ABSENT == 0, "categories of l_event, as they are");
 
-enum { UP_RUN = 1, UP_RULESET, UP_COUNT = UP_RULESET }; /* the ruleset only has to stay */
+/* Events and examples are Lua's own, for a comparison: those that wait in the batch by their places there, and those that show
+ * a change. The rulesets only have to stay. */
+enum { UP_RUN = 1, UP_EVENTS, UP_EXAMPLES, UP_RULESETS, UP_COUNT = UP_RULESETS + LC_SIDES - 1 };
 
 static l_run *run_of(lua_State *L) {
   return lua_touserdata(L, lua_upvalueindex(UP_RUN));
 }
 
+static void set_id(lua_State *L, int key, int32_t id) {
+  if (id > 0) {
+    lua_pushinteger(L, id);
+    lua_rawseti(L, -2, key);
+  }
+}
+
+static void set_integer(lua_State *L, const char *name, uint64_t number) {
+  l_push_number(L, (double)number);
+  lua_setfield(L, -2, name);
+}
+
+/* Keeps the events that show something, as {event, change, [side] = category}. */
+static void keep_examples(lua_State *L, const lc_simulation *simulation) {
+  for (uint32_t i = 0; i < simulation->example_count; i++) {
+    const lc_example *example = &simulation->examples[i];
+    lua_createtable(L, LC_SIDES, 2);
+    lua_rawgeti(L, lua_upvalueindex(UP_EVENTS), (int)example->event);
+    lua_setfield(L, -2, "event");
+    set_integer(L, "change", example->change + 1);
+    for (int side = 0; side < simulation->side_count; side++)
+      set_id(L, side + 1, example->category[side]);
+    lua_rawseti(L, lua_upvalueindex(UP_EXAMPLES), (int)lua_rawlen(L, lua_upvalueindex(UP_EXAMPLES)) + 1);
+  }
+}
+
 /* Decides what waits in the batch. */
-static lc_status flush(l_run *run, lc_error *error) {
+static lc_status flush(lua_State *L, l_run *run, lc_error *error) {
   lc_status status = lc_simulation_companies(&run->simulation, &run->batch, error);
   if (status == LC_OK)
-    lc_simulation_run(&run->simulation, &run->batch);
+    status = lc_simulation_run(&run->simulation, &run->batch, error);
+  if (status == LC_OK)
+    keep_examples(L, &run->simulation);
   return status;
 }
 
 /* ---- events ------------------------------------------------------------------------------ */
 
-static lc_status add(l_run *run, lc_trigger trigger, lc_text company, int32_t category, int32_t lead_status, lc_error *error) {
-  lc_status status = lc_batch_full(&run->batch) ? flush(run, error) : LC_OK;
+static lc_status add(lua_State *L, lc_facts facts, lc_company company, lc_error *error) {
+  l_run *run = run_of(L);
+  lc_status status = lc_batch_full(&run->batch) ? flush(L, run, error) : LC_OK;
   if (status == LC_OK)
-    lc_batch_add(&run->batch, trigger, company.data, company.size, category, lead_status);
+    lc_batch_add(&run->batch, &facts, company);
   return status;
+}
+
+/* Keeps the event at `index` while it waits: it may have to be shown. */
+static void keep_event(lua_State *L, int index) {
+  const l_run *run = run_of(L);
+  if (run->simulation.side_count == 1)
+    return;
+  lua_pushvalue(L, index);
+  lua_rawseti(L, lua_upvalueindex(UP_EVENTS), (int)run->batch.count - 1);
 }
 
 static int l_add(lua_State *L) {
   l_event event;
   lc_error error;
-  lc_status status = LC_OK;
-  lua_settop(L, 1);
-  bool right = l_to_event(L, 1, &event);
-  if (right)
-    status = add(run_of(L), event.trigger, event.company.text, event.category, event.lead_status, &error);
+  lua_settop(L, 2);
+  if (!l_to_event(L, 1, &event)) {
+    lua_pushboolean(L, false);
+    return 1;
+  }
+  lc_status status = add(L, (lc_facts){ event.trigger, event.category, event.lead_status }, event.company, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
-  lua_pushboolean(L, right);
+  keep_event(L, lua_isnil(L, 2) ? 1 : 2);
+  lua_pushboolean(L, true);
   return 1;
 }
 
-static lc_status add_line(l_run *run, const lc_event *event) {
-  return add(run, (lc_trigger)event->trigger, (lc_text){ event->company, event->company_size }, event->category,
-             event->lead_status, NULL);
+static lc_status add_line(lua_State *L, const lc_event *event) {
+  const lc_facts facts = { (lc_trigger)event->trigger, event->category, event->lead_status };
+  return add(L, facts, (lc_company){ { event->company, event->company_size }, false }, NULL);
 }
 
 static int l_add_lines(lua_State *L) {
@@ -63,9 +105,10 @@ static int l_add_lines(lua_State *L) {
   const char *text = luaL_checklstring(L, 1, &size), *end;
   int32_t from = l_check_id(L, 2), most = l_check_id(L, 3), count = 0;
   luaL_argcheck(L, (size_t)from <= size + 1, 2, "beyond the text");
+  luaL_argcheck(L, run_of(L)->simulation.side_count == 1, 1, "a comparison shows events, not lines");
   const char *at = text + from - 1;
   while (count < most && (end = memchr(at, '\n', (size_t)(text + size - at))) != NULL && lc_event_read(at, &event)
-         && add_line(run_of(L), &event) == LC_OK) {
+         && add_line(L, &event) == LC_OK) {
     at = end + 1;
     count++;
   }
@@ -76,16 +119,15 @@ static int l_add_lines(lua_State *L) {
 
 /* ---- results ----------------------------------------------------------------------------- */
 
-static void push_outcomes(lua_State *L, const lc_simulation *simulation) {
+static void push_outcomes(lua_State *L, const lc_side *side) {
   lua_newtable(L);
   for (int trigger = 0; trigger < LC_TRIGGERS; trigger++) {
     int counted = 0;
     lua_newtable(L);
     for (int outcome = 0; outcome < LC_OUTCOMES; outcome++) {
-      if (simulation->counts[trigger][outcome] == 0)
+      if (side->counts[trigger][outcome] == 0)
         continue;
-      l_push_number(L, (double)simulation->counts[trigger][outcome]);
-      lua_setfield(L, -2, lc_outcome_name(outcome));
+      set_integer(L, lc_outcome_name(outcome), side->counts[trigger][outcome]);
       counted++;
     }
     if (counted != 0)
@@ -95,28 +137,106 @@ static void push_outcomes(lua_State *L, const lc_simulation *simulation) {
   }
 }
 
-static void push_categories(lua_State *L, const lc_simulation *simulation) {
+static void push_all_outcomes(lua_State *L, const lc_simulation *simulation) {
   lua_newtable(L);
-  for (uint32_t i = 0; i < simulation->company_count; i++) {
-    if (simulation->categories[i] <= 0)
-      continue;
-    lua_rawgeti(L, -1, simulation->categories[i]);
-    l_push_number(L, lua_tonumber(L, -1) + 1);
-    lua_rawseti(L, -3, simulation->categories[i]);
-    lua_pop(L, 1);
+  for (int i = 0; i < simulation->side_count; i++) {
+    push_outcomes(L, &simulation->sides[i]);
+    lua_rawseti(L, -2, i + 1);
   }
+}
+
+static void push_journey(lua_State *L, const lc_simulation *simulation, const lc_journey *journey) {
+  lua_createtable(L, LC_SIDES, 2);
+  for (int i = 0; i < simulation->side_count; i++)
+    set_id(L, i + 1, journey->end[i]);
+  if (journey->start != 0)
+    set_integer(L, "start", (uint64_t)journey->start);
+}
+
+static void push_journeys(lua_State *L, const lc_simulation *simulation) {
+  size_t at = 0, size;
+  lc_journey journey;
+  const char *bytes;
+  lua_newtable(L);
+  for (int i = 0; (bytes = lc_texts_next(&simulation->journeys.kinds, &at, &size)) != NULL; i++) {
+    memcpy(&journey, bytes, sizeof journey);
+    push_journey(L, simulation, &journey);
+    set_integer(L, "companies", simulation->journeys.counts[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+}
+
+static void push_change(lua_State *L, const lc_change *change) {
+  lua_createtable(L, LC_SIDES, 2);
+  lua_pushstring(L, lc_trigger_names[change->trigger]);
+  lua_setfield(L, -2, "trigger");
+  for (int i = 0; i < LC_SIDES; i++) {
+    lua_createtable(L, 0, 2);
+    lua_pushstring(L, lc_outcome_name(change->outcome[i]));
+    lua_setfield(L, -2, "outcome");
+    if (change->to[i] != 0)
+      set_integer(L, "to", (uint64_t)change->to[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+}
+
+static void push_changes(lua_State *L, const lc_simulation *simulation) {
+  size_t at = 0, size;
+  lc_change change;
+  const char *bytes;
+  lua_newtable(L);
+  for (int i = 0; (bytes = lc_texts_next(&simulation->changes.kinds, &at, &size)) != NULL; i++) {
+    memcpy(&change, bytes, sizeof change);
+    push_change(L, &change);
+    set_integer(L, "count", simulation->changes.counts[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+}
+
+/* The first companies that end in another category on the second side, at most `limit`. */
+static void push_moved(lua_State *L, const lc_simulation *simulation, double limit) {
+  size_t at = 0;
+  lc_text text;
+  int count = 0;
+  lua_newtable(L);
+  for (uint32_t i = 0; count < limit && (text.data = lc_texts_next(&simulation->companies, &at, &text.size)) != NULL; i++) {
+    const lc_journey journey = lc_simulation_journey(simulation, i);
+    if (journey.end[0] == journey.end[1])
+      continue;
+    push_journey(L, simulation, &journey);
+    l_push_company(L, (lc_company){ text, simulation->origins[i].is_integer });
+    lua_setfield(L, -2, "company");
+    lua_rawseti(L, -2, ++count);
+  }
+}
+
+static void push_comparison(lua_State *L, const lc_simulation *simulation, double limit) {
+  push_changes(L, simulation);
+  lua_setfield(L, -2, "changes");
+  lua_pushvalue(L, lua_upvalueindex(UP_EXAMPLES));
+  lua_setfield(L, -2, "examples");
+  push_moved(L, simulation, limit);
+  lua_setfield(L, -2, "moved");
 }
 
 static int l_finish(lua_State *L) {
   lc_error error;
   l_run *run = run_of(L);
-  lc_status status = flush(run, &error);
+  double limit = luaL_optnumber(L, 1, 0);
+  lc_status status = flush(L, run, &error);
+  if (status == LC_OK)
+    status = lc_simulation_finish(&run->simulation, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
-  push_outcomes(L, &run->simulation);
-  push_categories(L, &run->simulation);
-  lua_pushinteger(L, (lua_Integer)run->simulation.company_count);
-  return 3;
+  lua_newtable(L);
+  set_integer(L, "companies", run->simulation.companies.count);
+  push_all_outcomes(L, &run->simulation);
+  lua_setfield(L, -2, "outcomes");
+  push_journeys(L, &run->simulation);
+  lua_setfield(L, -2, "journeys");
+  if (run->simulation.side_count == LC_SIDES)
+    push_comparison(L, &run->simulation, limit);
+  return 1;
 }
 
 /* ---- life -------------------------------------------------------------------------------- */
@@ -134,25 +254,31 @@ static l_run *push_run(lua_State *L) {
   return run;
 }
 
-/* With the ruleset at 2 and the run at 3. */
-static void push_method(lua_State *L, lua_CFunction function) {
-  lua_pushvalue(L, 3);
-  lua_pushvalue(L, 2);
+/* The values of all upvalues lie from `first` on. */
+static void push_method(lua_State *L, int first, lua_CFunction function) {
+  for (int i = 0; i < UP_COUNT; i++)
+    lua_pushvalue(L, first + i);
   lua_pushcclosure(L, function, UP_COUNT);
 }
 
 int l_simulation(lua_State *L) {
   lc_error error;
-  int32_t start = lua_isnoneornil(L, 2) ? LC_CATEGORY_ABSENT : l_check_id(L, 2);
-  lua_settop(L, 1);
-  const lc_ruleset *ruleset = l_push_ruleset(L, 1, 0);
+  int32_t start = lua_isnoneornil(L, 1) ? LC_CATEGORY_ABSENT : l_check_id(L, 1);
+  const lc_ruleset *rulesets[LC_SIDES] = { NULL };
+  lua_settop(L, 3);
+  int side_count = lua_isnil(L, 3) ? 1 : 2, first = 4;
   l_run *run = push_run(L);
-  lc_status status = lc_simulation_init(&run->simulation, ruleset, start, &error);
+  lua_newtable(L);
+  lua_newtable(L);
+  for (int i = 0; i < side_count; i++)
+    rulesets[i] = l_push_ruleset(L, 2 + i, 0);
+  lua_settop(L, first + UP_COUNT - 1);
+  lc_status status = lc_simulation_init(&run->simulation, rulesets, side_count, start, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
-  push_method(L, l_add);
-  push_method(L, l_add_lines);
-  push_method(L, l_finish);
+  push_method(L, first, l_add);
+  push_method(L, first, l_add_lines);
+  push_method(L, first, l_finish);
   return 3;
 }
 

@@ -381,6 +381,7 @@ void l_store_register(lua_State *L) {
     { "set_category", l_set_category },
     { "companies", l_companies },
     { "decide", l_store_decide },
+    { "explain", l_store_explain },
     { "stats", l_stats },
     { "check_readers", l_check_readers },
     { "__gc", l_close },

@@ -3,175 +3,145 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "owner.h"
+enum { AHEAD = 32 /* events, while memory is fetched */, NOWHERE = -2 /* the start of a company without events */ };
 
-/* ---- companies --------------------------------------------------------------------------- */
+/* The companies that the examples of a change are of. */
+typedef struct lc_shown {
+  uint32_t count;
+  uint32_t companies[LC_EXAMPLES];
+} shown;
 
-/* A company's text. Records start at every fourth byte, so that 32 bits reach 16 GiB of them. */
-typedef struct record {
-  uint32_t company;
-  uint8_t size;
-  char text[];
-} record;
-
-enum { FIRST_SLOTS = 64, AHEAD = 32 /* events, while memory is fetched */ };
-
-static size_t record_size(size_t text) {
-  return (offsetof(record, text) + text + sizeof(uint32_t) - 1) / sizeof(uint32_t);
-}
-
-static const record *record_at(const lc_simulation *simulation, uint32_t at) {
-  return (const void *)(simulation->texts + at);
-}
-
-static uint64_t mix(uint64_t hash, uint64_t word) {
-  hash = (hash ^ word) * UINT64_C(0x9E3779B97F4A7C15);
-  return hash ^ hash >> 32;
-}
-
-static uint32_t hash_of(uint64_t seed, const char *text, size_t size) {
-  uint64_t hash = mix(seed, size), word = 0;
-  for (; size > sizeof word; text += sizeof word, size -= sizeof word) {
-    memcpy(&word, text, sizeof word);
-    hash = mix(hash, word);
-  }
-  word = 0;
-  memcpy(&word, text, size);
-  return (uint32_t)mix(hash, word);
-}
-
-/* The slot that holds the company, or else the empty one where it belongs. */
-static lc_company_slot *find(const lc_simulation *simulation, uint32_t hash, const char *text, size_t size) {
-  uint32_t mask = simulation->slot_count - 1, i = hash & mask;
-  for (;; i = (i + 1) & mask) {
-    lc_company_slot *slot = &simulation->slots[i];
-    if (slot->at == 0)
-      return slot;
-    const record *known = record_at(simulation, slot->at);
-    if (slot->hash == hash && known->size == size && memcmp(known->text, text, size) == 0)
-      return slot;
-  }
-}
+/* ---- room -------------------------------------------------------------------------------- */
 
 static lc_status no_memory(lc_error *error) {
   return lc_fail(error, LC_UNAVAILABLE, "out of memory");
 }
 
-/* Twice the slots. */
-static lc_status grow_slots(lc_simulation *simulation, lc_error *error) {
-  uint32_t count = simulation->slot_count != 0 ? simulation->slot_count * 2 : FIRST_SLOTS;
-  lc_company_slot *slots = count != 0 ? calloc(count, sizeof *slots) : NULL;
-  if (slots == NULL)
-    return no_memory(error);
-  for (uint32_t i = 0; i < simulation->slot_count; i++) {
-    uint32_t to = simulation->slots[i].hash & (count - 1);
-    if (simulation->slots[i].at == 0)
-      continue;
-    while (slots[to].at != 0)
-      to = (to + 1) & (count - 1);
-    slots[to] = simulation->slots[i];
+/* How much room to make when `count` rows do not fit. */
+static uint32_t more(uint32_t count) {
+  return count + count / 2 + 16;
+}
+
+/* `rows` with room for so many, of `size` bytes; NULL when out of memory: then `rows` stay. */
+static void *resized(void *rows, uint32_t room, size_t size) {
+  return realloc(rows, room * size);
+}
+
+/* ---- companies --------------------------------------------------------------------------- */
+
+static lc_status make_room(lc_simulation *simulation, uint32_t room, lc_error *error) {
+  for (int i = 0; i < simulation->side_count; i++) {
+    int32_t *categories = resized(simulation->sides[i].categories, room, sizeof *categories);
+    if (categories == NULL)
+      return no_memory(error);
+    simulation->sides[i].categories = categories;
   }
-  free(simulation->slots);
-  simulation->slots = slots;
-  simulation->slot_count = count;
-  return LC_OK;
-}
-
-static lc_status grow_categories(lc_simulation *simulation, lc_error *error) {
-  uint32_t room = simulation->slot_count / 2;
-  int32_t *categories = realloc(simulation->categories, room * sizeof *categories);
-  if (categories == NULL)
-    return no_memory(error);
-  simulation->categories = categories;
-  simulation->company_room = room;
-  return LC_OK;
-}
-
-static lc_status grow_texts(lc_simulation *simulation, lc_error *error) {
-  size_t room = simulation->texts_room + simulation->texts_room / 2 + record_size(UINT8_MAX);
-  uint32_t *texts = room <= UINT32_MAX ? realloc(simulation->texts, room * sizeof *texts) : NULL;
-  if (texts == NULL)
-    return no_memory(error);
-  simulation->texts = texts;
-  simulation->texts_room = room;
-  return LC_OK;
-}
-
-/* Makes room for one more company. */
-static lc_status make_room(lc_simulation *simulation, lc_error *error) {
-  lc_status status = LC_OK;
-  if (simulation->company_count >= simulation->slot_count / 2)
-    status = grow_slots(simulation, error);
-  if (status == LC_OK && simulation->company_count >= simulation->company_room)
-    status = grow_categories(simulation, error);
-  if (status == LC_OK && simulation->texts_used + record_size(UINT8_MAX) > simulation->texts_room)
-    status = grow_texts(simulation, error);
-  return status;
-}
-
-/* Adds a company, for which there is room. */
-static uint32_t add(lc_simulation *simulation, uint32_t hash, const char *text, size_t size) {
-  uint32_t company = simulation->company_count++;
-  uint32_t at = (uint32_t)simulation->texts_used;
-  record *added = (void *)(simulation->texts + at);
-  added->company = company;
-  added->size = (uint8_t)size;
-  memcpy(added->text, text, size);
-  simulation->texts_used += record_size(size);
-  simulation->categories[company] = simulation->start;
-  *find(simulation, hash, text, size) = (lc_company_slot){ hash, at };
-  return company;
-}
-
-/* The company of that text, which is new when it was not known. LC_UNAVAILABLE. */
-static lc_status number(lc_simulation *simulation, uint32_t hash, const char *text, size_t size, uint32_t *company,
-                        lc_error *error) {
-  uint32_t at = find(simulation, hash, text, size)->at;
-  if (at != 0) {
-    *company = record_at(simulation, at)->company;
-    return LC_OK;
+  if (simulation->side_count == LC_SIDES) {
+    lc_origin *origins = resized(simulation->origins, room, sizeof *origins);
+    if (origins == NULL)
+      return no_memory(error);
+    simulation->origins = origins;
   }
-  lc_status status = make_room(simulation, error);
-  if (status == LC_OK)
-    *company = add(simulation, hash, text, size);
-  return status;
+  simulation->room = room;
+  return LC_OK;
 }
 
-/* Has the memory fetched that find will look at: first the slot, then, events later, the record it leads to. With many
- * companies, waiting for memory is what takes time. */
-static void fetch_slot(const lc_simulation *simulation, uint32_t hash) {
-  __builtin_prefetch(&simulation->slots[hash & (simulation->slot_count - 1)]);
-}
-
-static void fetch_record(const lc_simulation *simulation, uint32_t hash) {
-  __builtin_prefetch(record_at(simulation, simulation->slots[hash & (simulation->slot_count - 1)].at));
+/* Puts companies that are new into the start category. */
+static lc_status place_new(lc_simulation *simulation, lc_error *error) {
+  uint32_t from = simulation->placed, count = simulation->companies.count;
+  lc_status status = count > simulation->room ? make_room(simulation, more(count), error) : LC_OK;
+  if (status != LC_OK)
+    return status;
+  for (int i = 0; i < simulation->side_count; i++)
+    for (uint32_t company = from; company < count; company++)
+      simulation->sides[i].categories[company] = simulation->start;
+  for (uint32_t company = from; simulation->origins != NULL && company < count; company++)
+    simulation->origins[company].start = NOWHERE;
+  simulation->placed = count;
+  return LC_OK;
 }
 
 lc_status lc_simulation_companies(lc_simulation *simulation, lc_batch *batch, lc_error *error) {
-  lc_status status = LC_OK;
-  for (uint32_t i = 0; i < batch->count; i++)
-    batch->hash[i] = hash_of(simulation->seed, batch->texts + batch->text[i], batch->text_size[i]);
-  for (uint32_t i = 0; i < batch->count && status == LC_OK; i++) {
-    fetch_slot(simulation, batch->hash[(i + 2 * AHEAD) % LC_BATCH]);
-    fetch_record(simulation, batch->hash[(i + AHEAD) % LC_BATCH]);
-    status = number(simulation, batch->hash[i], batch->texts + batch->text[i], batch->text_size[i], &batch->company[i],
-                    error);
-    if (status == LC_OK)
-      __builtin_prefetch(&simulation->categories[batch->company[i]], 1); /* for lc_simulation_run */
+  const lc_text_column companies = { batch->texts, batch->text, batch->text_size, batch->count };
+  lc_status status = lc_texts_add_all(&simulation->companies, companies, batch->hash, batch->company, error);
+  return status == LC_OK ? place_new(simulation, error) : status;
+}
+
+void lc_batch_add(lc_batch *batch, const lc_facts *facts, lc_company company) {
+  uint32_t i = batch->count++;
+  batch->trigger[i] = (uint8_t)facts->trigger;
+  batch->category[i] = facts->category;
+  batch->lead_status[i] = facts->lead_status;
+  batch->text[i] = batch->texts_used;
+  batch->text_size[i] = (uint8_t)company.text.size;
+  batch->is_integer[i] = company.is_integer;
+  memcpy(batch->texts + batch->texts_used, company.text.data, company.text.size);
+  batch->texts_used += (uint32_t)company.text.size;
+}
+
+/* ---- counting what differs --------------------------------------------------------------- */
+
+/* Counts one more of a kind, which is told by its `size` bytes. */
+static lc_status tally(lc_tally *counted, const void *kind, size_t size, uint32_t *number, lc_error *error) {
+  lc_status status = lc_texts_add(&counted->kinds, kind, size, number, error);
+  if (status == LC_OK && *number >= counted->room) {
+    uint64_t *counts = resized(counted->counts, more(*number), sizeof *counts);
+    if (counts == NULL)
+      return no_memory(error);
+    memset(counts + counted->room, 0, (more(*number) - counted->room) * sizeof *counts);
+    counted->counts = counts;
+    counted->room = more(*number);
   }
+  if (status == LC_OK)
+    counted->counts[*number]++;
   return status;
 }
 
-void lc_batch_add(lc_batch *batch, lc_trigger trigger, const char *company, size_t size, int32_t category,
-                  int32_t lead_status) {
-  uint32_t i = batch->count++;
-  batch->trigger[i] = (uint8_t)trigger;
-  batch->category[i] = category;
-  batch->lead_status[i] = lead_status;
-  batch->text[i] = batch->texts_used;
-  batch->text_size[i] = (uint8_t)size;
-  memcpy(batch->texts + batch->texts_used, company, size);
-  batch->texts_used += (uint32_t)size;
+static void free_tally(lc_tally *counted) {
+  lc_texts_free(&counted->kinds);
+  free(counted->counts);
+  counted->counts = NULL;
+}
+
+/* Whether an event of that company is to be shown for the change; then it is noted. */
+static bool shows(shown *known, uint32_t company) {
+  for (uint32_t i = 0; i < known->count; i++)
+    if (known->companies[i] == company)
+      return false;
+  if (known->count == LC_EXAMPLES)
+    return false;
+  known->companies[known->count++] = company;
+  return true;
+}
+
+/* Room for one more example, and for what the change of that number has shown. */
+static lc_status make_example_room(lc_simulation *simulation, uint32_t change, lc_error *error) {
+  if (change >= simulation->shown_room) {
+    shown *known = resized(simulation->shown, more(change), sizeof *known);
+    if (known == NULL)
+      return no_memory(error);
+    memset(known + simulation->shown_room, 0, (more(change) - simulation->shown_room) * sizeof *known);
+    simulation->shown = known;
+    simulation->shown_room = more(change);
+  }
+  if (simulation->example_count >= simulation->example_room) {
+    lc_example *examples = resized(simulation->examples, more(simulation->example_count), sizeof *examples);
+    if (examples == NULL)
+      return no_memory(error);
+    simulation->examples = examples;
+    simulation->example_room = more(simulation->example_count);
+  }
+  return LC_OK;
+}
+
+static lc_status note_change(lc_simulation *simulation, const lc_change *change, lc_example example, uint32_t company,
+                             lc_error *error) {
+  lc_status status = tally(&simulation->changes, change, sizeof *change, &example.change, error);
+  if (status == LC_OK)
+    status = make_example_room(simulation, example.change, error);
+  if (status == LC_OK && shows(&simulation->shown[example.change], company))
+    simulation->examples[simulation->example_count++] = example;
+  return status;
 }
 
 /* ---- deciding ---------------------------------------------------------------------------- */
@@ -180,57 +150,127 @@ const char *lc_outcome_name(int outcome) {
   return outcome < LC_MATCHED ? lc_reason_names[outcome] : lc_action_names[outcome - LC_MATCHED + LC_UPDATE];
 }
 
-static void remember(const lc_ruleset *ruleset, lc_remembered *place, lc_trigger trigger, int32_t category,
-                     int32_t lead_status, uint64_t key) {
-  lc_decision decision = lc_decide(ruleset, trigger, category, lead_status);
+static void remember(const lc_ruleset *ruleset, lc_remembered *place, const lc_facts *facts, uint64_t key) {
+  lc_decision decision = lc_decide(ruleset, facts);
   uint32_t outcome = decision.action == LC_NONE ? decision.reason : LC_MATCHED + decision.action - LC_UPDATE;
   *place = (lc_remembered){ key, decision.to, outcome };
 }
 
 /* A branch that goes wrong costs more than all the rest: the one there is nearly always goes the same way. */
-static inline const lc_remembered *decide(lc_simulation *simulation, lc_trigger trigger, int32_t category,
-                                          int32_t lead_status) {
+static inline const lc_remembered *decide(lc_side *side, lc_trigger trigger, int32_t category, int32_t lead_status) {
   int32_t status = trigger == LC_LEAD_STATUS_SET ? lead_status : 0;
   uint64_t key = (uint64_t)(uint32_t)category << 33 | (uint64_t)(uint32_t)status << 2 | trigger;
-  lc_remembered *place = &simulation->remembered[key * UINT64_C(0x9E3779B97F4A7C15) >> 52];
+  lc_remembered *place = &side->remembered[key * UINT64_C(0x9E3779B97F4A7C15) >> 52];
   if (place->key != key)
-    remember(simulation->ruleset, place, trigger, category, status, key);
+    remember(side->ruleset, place, &(lc_facts){ trigger, category, status }, key);
   return place;
 }
 
-static inline void step(lc_simulation *simulation, const lc_batch *batch, uint32_t i) {
-  int32_t *stands = &simulation->categories[batch->company[i]];
-  int32_t from = batch->category[i] != LC_CATEGORY_ABSENT ? batch->category[i] : *stands;
-  int32_t category = from > 0 ? from : 0;
-  const lc_remembered *decision = decide(simulation, (lc_trigger)batch->trigger[i], category, batch->lead_status[i]);
-  *stands = decision->to != 0 ? decision->to : from;
-  simulation->counts[batch->trigger[i]][decision->outcome]++;
+/* Decides one event on one side. `*from` is set to where its company stood. */
+static inline const lc_remembered *step(lc_side *side, const lc_batch *batch, uint32_t i, int32_t *from) {
+  int32_t *stands = &side->categories[batch->company[i]];
+  *from = batch->category[i] != LC_CATEGORY_ABSENT ? batch->category[i] : *stands;
+  int32_t category = *from > 0 ? *from : 0;
+  const lc_remembered *decision = decide(side, (lc_trigger)batch->trigger[i], category, batch->lead_status[i]);
+  *stands = decision->to != 0 ? decision->to : *from;
+  side->counts[batch->trigger[i]][decision->outcome]++;
+  return decision;
 }
 
-void lc_simulation_run(lc_simulation *simulation, lc_batch *batch) {
-  for (uint32_t i = 0; i < batch->count; i++)
-    step(simulation, batch, i);
+/* Decides one event on the second side, too. */
+static inline lc_status step_beside(lc_simulation *simulation, const lc_batch *batch, uint32_t i, int32_t from,
+                                    const lc_remembered *a, lc_error *error) {
+  lc_example example = { i, 0, { from, 0 } };
+  lc_origin *origin = &simulation->origins[batch->company[i]];
+  const lc_remembered *b = step(&simulation->sides[1], batch, i, &example.category[1]);
+  if (origin->start == NOWHERE)
+    *origin = (lc_origin){ from, batch->is_integer[i] };
+  if (a->outcome == b->outcome && a->to == b->to)
+    return LC_OK;
+  const lc_change change = { batch->trigger[i], { (int32_t)a->outcome, (int32_t)b->outcome }, { a->to, b->to } };
+  return note_change(simulation, &change, example, batch->company[i], error);
+}
+
+/* The loop, made once for each number of sides. */
+static inline lc_status run(lc_simulation *simulation, const lc_batch *batch, bool beside, lc_error *error) {
+  lc_side *side = &simulation->sides[0];
+  lc_status status = LC_OK;
+  for (uint32_t i = 0; i < batch->count && status == LC_OK; i++) {
+    int32_t from;
+    __builtin_prefetch(&side->categories[batch->company[(i + AHEAD) % LC_BATCH]], 1);
+    const lc_remembered *decision = step(side, batch, i, &from);
+    if (beside)
+      status = step_beside(simulation, batch, i, from, decision, error);
+  }
+  return status;
+}
+
+lc_status lc_simulation_run(lc_simulation *simulation, lc_batch *batch, lc_error *error) {
+  simulation->example_count = 0;
+  lc_status status = simulation->side_count == 1 ? run(simulation, batch, false, error) : run(simulation, batch, true, error);
   batch->count = batch->texts_used = 0;
+  return status;
+}
+
+/* ---- the end ----------------------------------------------------------------------------- */
+
+static int32_t known(int32_t category) {
+  return category > 0 ? category : 0;
+}
+
+lc_journey lc_simulation_journey(const lc_simulation *simulation, uint32_t company) {
+  lc_journey journey = { 0, { 0 } };
+  for (int i = 0; i < simulation->side_count; i++)
+    journey.end[i] = known(simulation->sides[i].categories[company]);
+  if (simulation->origins != NULL)
+    journey.start = known(simulation->origins[company].start);
+  return journey;
+}
+
+lc_status lc_simulation_finish(lc_simulation *simulation, lc_error *error) {
+  uint32_t number;
+  lc_status status = LC_OK;
+  for (uint32_t i = 0; i < simulation->companies.count && status == LC_OK; i++) {
+    const lc_journey journey = lc_simulation_journey(simulation, i);
+    status = tally(&simulation->journeys, &journey, sizeof journey, &number, error);
+  }
+  return status;
 }
 
 /* ---- life -------------------------------------------------------------------------------- */
 
-lc_status lc_simulation_init(lc_simulation *simulation, const lc_ruleset *ruleset, int32_t start, lc_error *error) {
-  memset(simulation, 0, sizeof *simulation);
-  simulation->ruleset = ruleset;
-  simulation->start = start;
-  simulation->texts_used = 1; /* 0 marks an empty slot */
+static void init_side(lc_side *side, const lc_ruleset *ruleset) {
+  side->ruleset = ruleset;
   for (int i = 0; i < LC_REMEMBERED; i++) /* right for the key 0, the only one they can be found by */
-    remember(ruleset, &simulation->remembered[i], LC_SALE_REGISTERED, 0, 0, 0);
-  lc_status status = lc_random(&simulation->seed, sizeof simulation->seed, error);
-  return status == LC_OK ? make_room(simulation, error) : status;
+    remember(ruleset, &side->remembered[i], &(lc_facts){ LC_SALE_REGISTERED, 0, 0 }, 0);
+}
+
+lc_status lc_simulation_init(lc_simulation *simulation, const lc_ruleset *const *rulesets, int side_count, int32_t start,
+                             lc_error *error) {
+  memset(simulation, 0, sizeof *simulation);
+  simulation->start = start;
+  simulation->side_count = side_count;
+  simulation->sides = calloc((size_t)side_count, sizeof *simulation->sides);
+  if (simulation->sides == NULL)
+    return no_memory(error);
+  for (int i = 0; i < side_count; i++)
+    init_side(&simulation->sides[i], rulesets[i]);
+  lc_texts *const texts[] = { &simulation->companies, &simulation->changes.kinds, &simulation->journeys.kinds };
+  lc_status status = LC_OK;
+  for (int i = 0; i < 3 && status == LC_OK; i++)
+    status = lc_texts_init(texts[i], error);
+  return status;
 }
 
 void lc_simulation_free(lc_simulation *simulation) {
-  free(simulation->slots);
-  free(simulation->categories);
-  free(simulation->texts);
-  simulation->slots = NULL;
-  simulation->categories = NULL;
-  simulation->texts = NULL;
+  lc_texts_free(&simulation->companies);
+  free_tally(&simulation->changes);
+  free_tally(&simulation->journeys);
+  for (int i = 0; simulation->sides != NULL && i < simulation->side_count; i++)
+    free(simulation->sides[i].categories);
+  free(simulation->sides);
+  free(simulation->origins);
+  free(simulation->shown);
+  free(simulation->examples);
+  memset(simulation, 0, sizeof *simulation);
 }

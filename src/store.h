@@ -114,14 +114,14 @@ typedef enum lc_lack {
 extern const char *const lc_lack_names[LC_LACKS];
 
 /* What has become of an event. */
-typedef enum lc_result {
+typedef enum lc_case_state {
   LC_OPEN,      /* nothing yet: it was not reached */
   LC_LACKING,   /* nothing yet: it lacks something */
   LC_WRITTEN,   /* it matched: its entry is in the journal, or, in an overlay, would be */
   LC_SKIPPED,   /* it matched, and would have asked: nothing is done (LC_CONFIRM_SKIP) */
   LC_UNMATCHED, /* nothing is to be done, because of `reason` */
   LC_DUPLICATE  /* its id made the entry `first` before */
-} lc_result;
+} lc_case_state;
 
 /* One event, what is known of it, and what has become of it. */
 typedef struct lc_case {
@@ -141,7 +141,7 @@ typedef struct lc_case {
   int32_t target;   /* the category to set */
   bool keep;        /* or it stays: the user has declined */
   /* What has become of it. */
-  lc_result result;
+  lc_case_state state;
   lc_lack lack;     /* for LC_LACKING */
   lc_reason reason; /* for LC_UNMATCHED and LC_WRITTEN */
   uint64_t about;   /* for LC_LACKS_VERDICT: tells this decision from others; below 2^53 */

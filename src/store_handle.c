@@ -42,7 +42,7 @@ typedef struct walk {
 } walk;
 
 static lc_status lack(lc_case *c, lc_lack what) {
-  c->result = LC_LACKING;
+  c->state = LC_LACKING;
   c->lack = what;
   return LC_OK;
 }
@@ -120,7 +120,7 @@ static lc_status find_seen(walk *k, lc_case *c, lc_error *error) {
   if (id.size == 0)
     return LC_OK;
   if (k->overlay != NULL && lc_marks_get(&k->overlay->ids, id, &seen)) {
-    c->result = LC_DUPLICATE;
+    c->state = LC_DUPLICATE;
     c->first = 0;
     return LC_OK;
   }
@@ -130,7 +130,7 @@ static lc_status find_seen(walk *k, lc_case *c, lc_error *error) {
     rc = MDB_CORRUPTED;
   if (rc == 0) {
     memcpy(&c->first, value.mv_data, sizeof c->first);
-    c->result = LC_DUPLICATE;
+    c->state = LC_DUPLICATE;
   }
   return rc == MDB_NOTFOUND ? LC_OK : fail(k, rc, error);
 }
@@ -168,13 +168,13 @@ static lc_status find_category(walk *k, lc_case *c, lc_error *error) {
 static lc_status decide(walk *k, lc_case *c, lc_error *error) {
   lc_entry *entry = &c->entry;
   (void)error;
-  lc_decision decision = lc_decide(k->ruleset, (lc_trigger)entry->trigger, entry->from, entry->lead_status);
+  lc_decision decision = lc_decide(k->ruleset, &(lc_facts){ (lc_trigger)entry->trigger, entry->from, entry->lead_status });
   c->reason = decision.reason;
   entry->action = (uint8_t)decision.action;
   entry->to = decision.to;
   entry->revision = k->ruleset->revision;
   if (decision.action == LC_NONE)
-    c->result = LC_UNMATCHED;
+    c->state = LC_UNMATCHED;
   return LC_OK;
 }
 
@@ -208,7 +208,7 @@ static lc_status find_verdict(walk *k, lc_case *c, lc_error *error) {
 static lc_status find_question(walk *k, lc_case *c) {
   switch (k->how->confirm) {
     case LC_CONFIRM_SKIP:
-      c->result = LC_SKIPPED;
+      c->state = LC_SKIPPED;
       return LC_OK;
     case LC_CONFIRM_ACCEPT:
       return LC_OK;
@@ -345,25 +345,25 @@ static lc_status leave_open(walk *k, const lc_case *c, lc_error *error) {
 
 static lc_status take_steps(walk *k, lc_case *c, lc_error *error) {
   lc_status status = LC_OK;
-  c->result = LC_OPEN;
-  for (int i = 0; i < STEPS && c->result == LC_OPEN && status == LC_OK; i++)
+  c->state = LC_OPEN;
+  for (int i = 0; i < STEPS && c->state == LC_OPEN && status == LC_OK; i++)
     status = steps[i](k, c, error);
   return status;
 }
 
 static lc_status settle(walk *k, lc_case *c, lc_error *error) {
-  if (c->result == LC_LACKING)
+  if (c->state == LC_LACKING)
     return leave_open(k, c, error);
-  if (c->result != LC_OPEN)
+  if (c->state != LC_OPEN)
     return LC_OK;
-  c->result = LC_WRITTEN;
+  c->state = LC_WRITTEN;
   k->applying += c->entry.status == LC_ENTRY_APPLYING;
   return k->writing ? put(k, c, error) : imagine(k, c, error);
 }
 
 /* Whether the walk ends before this event: it is to be written, and that is not to be imagined. */
 static bool ends_before(const walk *k, const lc_case *c) {
-  return c->result == LC_OPEN && !k->writing && k->overlay == NULL;
+  return c->state == LC_OPEN && !k->writing && k->overlay == NULL;
 }
 
 /* Goes through the events from `*at` on. */
@@ -384,7 +384,7 @@ static lc_status go_through(walk *k, lc_case *cases, size_t count, size_t *at, l
 static lc_status go_behind(walk *k, const lc_case *cases, size_t first, lc_error *error) {
   lc_status status = LC_OK;
   for (size_t i = 0; i < first && status == LC_OK; i++)
-    if (cases[i].result == LC_LACKING)
+    if (cases[i].state == LC_LACKING)
       status = leave_open(k, &cases[i], error);
   return status;
 }
@@ -397,14 +397,14 @@ static void end_walk(walk *k) {
 
 static bool lacks_answers(const lc_case *cases, size_t count) {
   for (size_t i = 0; i < count; i++)
-    if (cases[i].result == LC_LACKING && cases[i].lack < LC_LACKS_END)
+    if (cases[i].state == LC_LACKING && cases[i].lack < LC_LACKS_END)
       return true;
   return false;
 }
 
 static size_t first_written(const lc_case *cases, size_t count) {
   size_t i = 0;
-  while (i < count && cases[i].result != LC_WRITTEN)
+  while (i < count && cases[i].state != LC_WRITTEN)
     i++;
   return i;
 }
@@ -412,8 +412,8 @@ static size_t first_written(const lc_case *cases, size_t count) {
 /* Forgets what was only imagined of the events from `first` on. */
 static void forget_imagined(lc_case *cases, size_t count, size_t first) {
   for (size_t i = first; i < count; i++)
-    if (cases[i].result != LC_LACKING)
-      cases[i].result = LC_OPEN;
+    if (cases[i].state != LC_LACKING)
+      cases[i].state = LC_OPEN;
 }
 
 /* Looks at all events; `overlay` is where what would be written goes. */
@@ -493,11 +493,11 @@ lc_status lc_store_handle(lc_store *store, const lc_handling *how, lc_case *case
 
 uint64_t lc_digest(const lc_case *cases, size_t count) {
   uint64_t sum = LC_CHECKSUM_START;
-  for (size_t i = 0; i < count && cases[i].result > LC_LACKING; i++) {
+  for (size_t i = 0; i < count && cases[i].state > LC_LACKING; i++) {
     const lc_case *c = &cases[i];
-    uint64_t status = c->result == LC_WRITTEN ? c->entry.status : 0, reason = c->result == LC_DUPLICATE ? 0 : c->reason;
-    sum = mix(sum, (uint64_t)c->result << 16 | status << 8 | reason);
-    if (c->result == LC_WRITTEN || c->result == LC_SKIPPED)
+    uint64_t status = c->state == LC_WRITTEN ? c->entry.status : 0, reason = c->state == LC_DUPLICATE ? 0 : c->reason;
+    sum = mix(sum, (uint64_t)c->state << 16 | status << 8 | reason);
+    if (c->state == LC_WRITTEN || c->state == LC_SKIPPED)
       sum = mix(sum, (uint64_t)(uint32_t)c->entry.from << 32 | (uint32_t)c->entry.to);
   }
   return fold(sum);

@@ -25,11 +25,11 @@ enum { LC_TEXT_MOST = UINT8_MAX /* the most bytes of a text */ };
 
 /* To be read: `count`. The rest is the module's own. */
 typedef struct lc_texts {
-  uint32_t count;           /* of different texts */
-  uint32_t slot_count;      /* a power of two */
+  uint32_t count;             /* of different texts */
+  uint32_t slot_count;        /* a power of two */
   struct lc_text_slot *slots; /* a hash table with linear probing, at most half full */
-  uint32_t *records;        /* the texts, one behind the other, in the order of their numbers */
-  size_t used, room;        /* of `records` */
+  uint32_t *records;          /* the texts, one behind the other, in the order of their numbers */
+  size_t used, room;          /* of `records` */
   uint64_t seed;
 } lc_texts;
 

@@ -1,10 +1,9 @@
---- What a change of the rules would do: the same events run through two configs side by side, and where they part. Apart
--- from `simulate.lua` because here the decisions of both sides are looked at one by one. Nothing is written; what is kept
--- grows with the companies and with the kinds of change, not with the events.
+--- What a change of the rules would do: the same events run through two configs side by side, and where they part. The core
+-- decides and counts (`src/simulate.h`); here are the examples and the report. Nothing is written; what is kept grows with the
+-- companies and with the kinds of change, not with the events.
 
 local config = require "leadcat.config"
 local core = require "leadcat.core"
-local event_of = require "leadcat.event"
 local explain = require "leadcat.explain"
 local json = require "leadcat.json"
 local simulate = require "leadcat.simulate"
@@ -12,8 +11,6 @@ local wording = require "leadcat.render.wording"
 
 local compare = {}
 
-local STEP = 1000 -- events between two reports of progress
-local EXAMPLES = 3 -- of each kind of change
 local LISTED = 100 -- companies, when nothing is said
 
 ---@class leadcat.Comparison
@@ -59,109 +56,69 @@ local LISTED = 100 -- companies, when nothing is said
 
 local SIDES, TIMES = { "before", "after" }, { "start", "before", "after" }
 
--- Deciding -------------------------------------------------------------------------------------------------------------
+-- Changes --------------------------------------------------------------------------------------------------------------
 
--- Decides for one side and moves its company.
-local function decide(run, side, place, event)
-  local category = event.category or place[side] or run.start
-  local action, to, reason = run[side].decide(event.trigger, category, event.lead_status)
-  local outcome = action == "none" and reason or action
-  place[side] = to or category or false
-  simulate.count(run.report[side], event.trigger, outcome)
-  return { outcome = outcome, to = to, action = action, reason = reason, category = category }
-end
-
-local function place_of(run, event)
-  local key = event_of.key(event.company)
-  local place = run.places[key]
-  if not place then
-    place = { company = event.company, start = event.category or run.start or false }
-    run.places[key], run.order[#run.order + 1] = place, place
+-- Gives the sides of each row their names.
+local function name_sides(rows)
+  for _, row in ipairs(rows) do
+    row.before, row.after, row[1], row[2] = row[1], row[2], nil, nil
   end
-  return place
-end
-
-local function kind_of(run, trigger, before, after)
-  local key = table.concat({ trigger, before.outcome, before.to or "", after.outcome, after.to or "" }, " ")
-  local kind = run.kinds[key]
-  if not kind then
-    kind = {
-      trigger = trigger, count = 0, examples = json.array {}, companies = {},
-      before = { outcome = before.outcome, to = before.to }, after = { outcome = after.outcome, to = after.to },
-    }
-    run.kinds[key], run.report.changes[#run.report.changes + 1] = kind, kind
-  end
-  return kind
+  return json.array(rows)
 end
 
 -- Whether something else is done, and not nothing for another reason.
-local function matters(kind)
-  return kind.before.to ~= nil or kind.after.to ~= nil
+local function matters(change)
+  return change.before.to ~= nil or change.after.to ~= nil
 end
 
-local function explained(run, side, event, decision)
-  return explain.decision(run[side].cfg, {
-    event = event, category = decision.category, action = decision.action, to = decision.to, reason = decision.reason,
+local function explained(run, side, example)
+  local event, cfg = example.event, run[side]
+  local category = event.category or example[side]
+  return explain.decision({ run.explain[side](event.trigger, category, event.lead_status) }, cfg, {
+    trigger = event.trigger, category = category, lead_status = event.lead_status,
   })
 end
 
--- Examples are of different companies.
-local function add_example(run, kind, place, event, before, after)
-  if #kind.examples < EXAMPLES and not kind.companies[place] then
-    kind.companies[place] = true
-    kind.examples[#kind.examples + 1] = {
-      event = event,
-      before = explained(run, "before", event, before), after = explained(run, "after", event, after),
+local function add_examples(run, changes, examples)
+  for _, change in ipairs(changes) do
+    change.examples = json.array {}
+  end
+  for _, example in ipairs(examples) do
+    local list = changes[example.change].examples
+    list[#list + 1] = {
+      event = example.event, before = explained(run, "before", example), after = explained(run, "after", example),
     }
   end
 end
 
-local function step(run, event)
-  local place = place_of(run, event)
-  local before, after = decide(run, "before", place, event), decide(run, "after", place, event)
-  run.report.events = run.report.events + 1
-  if before.outcome ~= after.outcome or before.to ~= after.to then
-    local kind = kind_of(run, event.trigger, before, after)
-    kind.count = kind.count + 1
-    local what = matters(kind) and "events" or "reasons"
-    run.report.changed[what] = run.report.changed[what] + 1
-    add_example(run, kind, place, event, before, after)
+local function sort_changes(changes)
+  local first = {}
+  for i, change in ipairs(changes) do
+    first[change] = i
   end
-end
-
-local function run_events(run, next_event, on_progress)
-  local event, message, code = next_event()
-  while event do
-    local problem = event_of.problem(event)
-    if problem then
-      return nil, ("event %d: %s"):format(run.report.events + 1, problem), "invalid"
+  table.sort(changes, function(a, b)
+    if matters(a) ~= matters(b) then
+      return matters(a)
     end
-    step(run, event)
-    if on_progress and run.report.events % STEP == 0 then
-      on_progress(run.report.events)
-    end
-    event, message, code = next_event()
-  end
-  if code then
-    return nil, message, code
-  end
-  return true
+    return a.count > b.count or a.count == b.count and first[a] < first[b]
+  end)
 end
 
 -- Counting -------------------------------------------------------------------------------------------------------------
 
 -- Companies by two of their categories.
-local function flows(run, from, to, rank)
+local function flows(journeys, from, to, rank)
   local counts, list = {}, json.array {}
-  for _, place in ipairs(run.order) do
-    local row = counts[place[from]] or {}
-    counts[place[from]] = row
-    local flow = row[place[to]]
+  for _, journey in ipairs(journeys) do
+    local begun, ended = journey[from] or false, journey[to] or false
+    local row = counts[begun] or {}
+    counts[begun] = row
+    local flow = row[ended]
     if not flow then
-      flow = { from = place[from] or nil, to = place[to] or nil, companies = 0 }
-      row[place[to]], list[#list + 1] = flow, flow
+      flow = { from = journey[from], to = journey[to], companies = 0 }
+      row[ended], list[#list + 1] = flow, flow
     end
-    flow.companies = flow.companies + 1
+    flow.companies = flow.companies + journey.companies
   end
   table.sort(list, function(a, b)
     local from_a, from_b = rank[a.from or false], rank[b.from or false]
@@ -174,7 +131,7 @@ local function new_category(run, id)
   if not id then
     return { start = 0, before = 0, after = 0 }
   end
-  local found = config.find(run.after.cfg.categories, id) or config.find(run.before.cfg.categories, id)
+  local found = config.find(run.after.categories, id) or config.find(run.before.categories, id)
   return {
     id = id, name = wording.display_name(found, id, run.language), group = found and found.group,
     rank = found and found.rank, start = 0, before = 0, after = 0,
@@ -182,25 +139,26 @@ local function new_category(run, id)
 end
 
 -- The categories that companies are in or are set to, in order, and the place of each in it.
-local function categories(run)
+local function categories(run, journeys, changes)
   local list, by_id, rank = json.array {}, {}, {}
   local function noted(id)
+    id = id or false
     if not by_id[id] then
       by_id[id] = new_category(run, id)
       list[#list + 1] = by_id[id]
     end
     return by_id[id]
   end
-  for _, place in ipairs(run.order) do
+  for _, journey in ipairs(journeys) do
     for _, when in ipairs(TIMES) do
-      local category = noted(place[when])
-      category[when] = category[when] + 1
+      local category = noted(journey[when])
+      category[when] = category[when] + journey.companies
     end
   end
-  for _, kind in ipairs(run.report.changes) do
+  for _, change in ipairs(changes) do
     for _, side in ipairs(SIDES) do
-      if kind[side].to then
-        noted(kind[side].to)
+      if change[side].to then
+        noted(change[side].to)
       end
     end
   end
@@ -211,53 +169,35 @@ local function categories(run)
   return list, rank
 end
 
--- The first companies that end elsewhere, and how many there are.
-local function moved(run, limit)
-  local list, count = json.array {}, 0
-  for _, place in ipairs(run.order) do
-    if place.before ~= place.after then
-      count = count + 1
-      list[#list + 1] = count <= limit and {
-        company = place.company, start = place.start or nil, before = place.before or nil, after = place.after or nil,
-      } or nil
-    end
+local function count_changed(journeys, changes)
+  local changed = { events = 0, reasons = 0, companies = 0 }
+  for _, change in ipairs(changes) do
+    local what = matters(change) and "events" or "reasons"
+    changed[what] = changed[what] + change.count
   end
-  return list, count
+  for _, journey in ipairs(journeys) do
+    changed.companies = changed.companies + (journey.before ~= journey.after and journey.companies or 0)
+  end
+  return changed
 end
 
-local function sort_changes(changes)
-  for i, kind in ipairs(changes) do
-    kind.first, kind.companies = i, nil
-  end
-  table.sort(changes, function(a, b)
-    if matters(a) ~= matters(b) then
-      return matters(a)
-    end
-    return a.count > b.count or a.count == b.count and a.first < b.first
-  end)
-  for _, kind in ipairs(changes) do
-    kind.first = nil
-  end
-end
-
-local function finish(run, limit)
-  local report = run.report
-  for _, side in ipairs(SIDES) do
-    local places, i = run.order, 0
-    simulate.count_companies(report[side], run[side].cfg, run.language, function()
-      i = i + 1
-      return places[i] and i, places[i] and places[i][side]
-    end)
-  end
-  report.companies = #run.order
-  local rank
-  report.categories, rank = categories(run)
-  report.flows = {
-    before = flows(run, "start", "before", rank), after = flows(run, "start", "after", rank),
-    change = flows(run, "before", "after", rank),
+local function report_of(run, result)
+  local report = {
+    companies = result.companies, before = simulate.report(result, 1, run.before, run.language),
+    after = simulate.report(result, 2, run.after, run.language), moved = name_sides(result.moved),
   }
-  report.moved, report.changed.companies = moved(run, limit)
-  sort_changes(report.changes)
+  local journeys, changes = name_sides(result.journeys), name_sides(result.changes)
+  local rank
+  report.events = report.before.events
+  report.changed = count_changed(journeys, changes)
+  report.categories, rank = categories(run, journeys, changes)
+  report.flows = {
+    before = flows(journeys, "start", "before", rank), after = flows(journeys, "start", "after", rank),
+    change = flows(journeys, "before", "after", rank),
+  }
+  add_examples(run, changes, name_sides(result.examples))
+  sort_changes(changes)
+  report.changes = changes
   return report
 end
 
@@ -286,20 +226,6 @@ local function refusal(before, after)
   end
 end
 
-local function new_run(before, after, options)
-  local run = {
-    before = { cfg = before, decide = (core.decider(before)) },
-    after = { cfg = after, decide = (core.decider(after)) },
-    start = options.start, language = options.language,
-    places = {}, order = {}, kinds = {},
-  }
-  run.report = {
-    events = 0, changed = { events = 0, reasons = 0 }, changes = json.array {},
-    before = simulate.new_report(), after = simulate.new_report(),
-  }
-  return run
-end
-
 --- Runs events through two configs, as `simulate.run` does through one, and says where they part. Categories and lead
 -- statuses with the same id are the same.
 ---@param before leadcat.Config the rules as they are
@@ -322,12 +248,16 @@ function compare.run(before, after, events, options)
   if options.start_category ~= nil and not start then
     return nil, ("start_category: there is no category '%s'"):format(tostring(options.start_category)), "invalid"
   end
-  local run = new_run(before, after, { start = start, language = options.language })
-  local ok, message, code = run_events(run, next_event, options.on_progress)
-  if not ok then
+  local result, message, code = simulate.through({ before, after }, start, next_event, {
+    on_progress = options.on_progress, limit = options.limit or LISTED,
+  })
+  if not result then
     return nil, message, code
   end
-  return finish(run, options.limit or LISTED)
+  return report_of({
+    before = before, after = after, language = options.language,
+    explain = { before = core.explainer(before), after = core.explainer(after) },
+  }, result)
 end
 
 return compare

@@ -254,21 +254,27 @@ function Engine:decide(trigger, category, lead_status)
   return action, to, reason
 end
 
--- `decide`, and the revision of the config that decided. A ruleset that is damaged is made anew.
+-- `decide`, and the revision of the config that decided; or what `explain` of the store gives. A ruleset that is damaged is
+-- made anew.
+---@param how? "decide"|"explain" default "decide"
 ---@return string? action
 ---@return integer|string|nil to (or the message)
 ---@return string reason (or the code)
 ---@return integer? revision
-function Engine:_evaluate(trigger, category, lead_status)
-  local action, to, reason, revision = self._store:decide(self._tenant, trigger, category, lead_status)
+---@return table? checks
+---@return integer? target
+function Engine:_evaluate(trigger, category, lead_status, how)
+  local store, tenant = self._store, self._tenant
+  local evaluate = store[how or "decide"]
+  local action, to, reason, revision, checks, target = evaluate(store, tenant, trigger, category, lead_status)
   if action or reason ~= "corrupt" then
-    return action, to, reason, revision
+    return action, to, reason, revision, checks, target
   end
-  local done, message = settings.repair(self._store, self._tenant)
+  local done, message = settings.repair(store, tenant)
   if not done then
     return nil, message or to, reason
   end
-  return self._store:decide(self._tenant, trigger, category, lead_status)
+  return evaluate(store, tenant, trigger, category, lead_status)
 end
 
 --- `decide` as a function, for hot paths: it takes the same arguments and gives the same results, at no more than the

@@ -1,5 +1,5 @@
---- Why something happens or not: a decision check by check, with the values that were compared, and as a sentence. Methods
--- of the engine, apart because they do not decide: the core has, and the name of the check that failed is the reason it gave.
+--- Why something happens or not: a decision check by check, as the core explains it (`src/decide.h`), and as a sentence.
+-- Methods of the engine.
 
 local config = require "leadcat.config"
 local event_of = require "leadcat.event"
@@ -12,91 +12,50 @@ local wording = require "leadcat.render.wording"
 
 local explain = {}
 
-local function enabled_rules(cfg, trigger)
-  local rules = {}
-  for _, rule in ipairs(cfg.rules) do
-    if rule.enabled and rule.trigger == trigger then
-      rules[#rules + 1] = rule
-    end
-  end
-  return rules
-end
-
-local function statuses_of(rules)
+-- The lead statuses that have an enabled rule.
+local function statuses_of(cfg)
   local statuses = json.array {}
-  for i, rule in ipairs(rules) do
-    statuses[i] = rule.lead_status
+  for _, rule in ipairs(cfg.rules) do
+    statuses[#statuses + 1] = rule.enabled and rule.lead_status or nil
   end
   return statuses
 end
 
--- The checks in their order, and what each compares. `when` says for which decisions there is such a check.
-local CHECKS = {
-  { name = "not_licensed", when = function(d) return d.licensed ~= nil end,
-    compares = function(d) return { licensed = d.licensed } end },
-  { name = "rule_disabled",
-    compares = function(d) return { trigger = d.event.trigger, enabled_rules = #d.rules } end },
-  { name = "unknown_category",
-    compares = function(d) return { category = d.category } end },
-  { name = "not_potential_customer",
-    compares = function(d)
-      return { category = d.category, group = d.from and d.from.group, expected = "potential_customer" }
-    end },
-  { name = "lead_status_not_enabled", when = function(d) return d.event.trigger == "lead_status_set" end,
-    compares = function(d)
-      return { category = d.category, enabled = d.from ~= nil and d.from.lead_status == true }
-    end },
-  { name = "lead_status_not_matched", when = function(d) return d.event.trigger == "lead_status_set" end,
-    compares = function(d) return { lead_status = d.event.lead_status, expected = statuses_of(d.rules) } end },
-  { name = "already_in_category",
-    compares = function(d) return { category = d.category, target = d.rule and d.rule.set_category } end },
-}
-
-local function find_rule(rules, event)
-  for _, rule in ipairs(rules) do
-    if rule.trigger ~= "lead_status_set" or rule.lead_status == event.lead_status then
-      return rule
+-- Puts the licence, which the core does not know, before the checks; without one, none of them is reached.
+local function add_licence(decision, licensed)
+  if not licensed then
+    decision.action, decision.to, decision.reason = "none", nil, "not_licensed"
+    for _, check in ipairs(decision.checks) do
+      check.pass = nil
     end
   end
-end
-
--- true up to the check that gave the reason, false there, absent behind it.
-local function checks_of(d)
-  local checks, failed = json.array {}, false
-  for _, check in ipairs(CHECKS) do
-    if not check.when or check.when(d) then
-      local row = check.compares(d)
-      row.name = check.name
-      if not failed then
-        row.pass = check.name ~= d.reason
-        failed = not row.pass
-      end
-      checks[#checks + 1] = row
-    end
-  end
-  return checks
+  table.insert(decision.checks, 1, { name = "not_licensed", pass = licensed, licensed = licensed })
 end
 
 --- A decision and its checks, without words.
+---@param explained table what `store:explain`, or a function of `core.explainer`, gives: {action, to, reason, revision, checks, target}
 ---@param cfg leadcat.Config the one that decided
----@param d table {event, category, action, to, reason, licensed}
+---@param facts {trigger: string, category?: integer, lead_status?: integer, licensed?: boolean}
 ---@return leadcat.Explanation decision without its sentence
-function explain.decision(cfg, d)
-  if d.licensed == false then
-    d.action, d.to, d.reason = "none", nil, "not_licensed"
-  end
-  d.from = config.find(cfg.categories, d.category)
-  d.rules = enabled_rules(cfg, d.event.trigger)
-  d.rule = find_rule(d.rules, d.event)
-  return {
-    action = d.action,
-    to = d.to,
-    reason = d.reason,
-    rule = d.rule and config.rule_key(d.rule.trigger, d.rule.lead_status),
+function explain.decision(explained, cfg, facts)
+  local decision = {
+    action = explained[1],
+    to = explained[2],
+    reason = explained[3],
+    rule = explained[6] and config.rule_key(facts.trigger, facts.lead_status),
     revision = cfg.revision,
-    category = d.category,
-    checks = checks_of(d),
+    category = facts.category,
+    checks = json.array(explained[5]),
   }
+  for _, check in ipairs(decision.checks) do
+    if check.name == "lead_status_not_matched" then
+      check.expected = statuses_of(cfg)
+    end
+  end
+  if facts.licensed ~= nil then
+    add_licence(decision, facts.licensed)
+  end
+  return decision
 end
 
 -- Asking ---------------------------------------------------------------------------------------------------------------
@@ -134,16 +93,16 @@ end
 
 -- `any_lead_status`: the event is not about one of them.
 local function explain_one(self, about, event, any_lead_status)
-  local action, to, reason, revision = self:_evaluate(event.trigger, about.category, event.lead_status)
-  if not action then
-    return nil, to, reason
+  local explained = { self:_evaluate(event.trigger, about.category, event.lead_status, "explain") }
+  if not explained[1] then
+    return nil, explained[2], explained[3]
   end
-  local cfg, message, code = settings.known(self, revision)
+  local cfg, message, code = settings.known(self, explained[4])
   if not cfg then
     return nil, message, code
   end
-  local decision = explain.decision(cfg, {
-    event = event, category = about.category, action = action, to = to, reason = reason, licensed = about.licensed,
+  local decision = explain.decision(explained, cfg, {
+    trigger = event.trigger, category = about.category, lead_status = event.lead_status, licensed = about.licensed,
   })
   decision.sentence = why.decision {
     cfg = cfg, words = about.words, company = about.company, trigger = event.trigger, lead_status = event.lead_status,

@@ -109,9 +109,9 @@ local function add_unusual(add, event)
   if problem then
     return nil, problem, "invalid"
   end
-  return add {
+  return add({
     trigger = event.trigger, company = event.company, category = event.category, lead_status = event.lead_status,
-  }
+  }, event)
 end
 
 -- Adds all events. `feed`, where there is one, has lines added by itself, and `next_event` gives the event after them.
@@ -139,15 +139,47 @@ local function add_all(add, next_event, feed, add_lines, on_progress)
   end
 end
 
--- The report of a simulation that has come to an end.
-local function report_of(cfg, language, outcomes, categories, companies)
-  local report = { events = 0, outcomes = outcomes, categories = {}, companies = companies }
-  for _, counts in pairs(outcomes) do
+--- Runs events through one config, or through two side by side.
+---@param configs leadcat.Config[] without errors
+---@param start? integer the start category
+---@param next_event fun(): leadcat.Event?, string?, string?
+---@param options {on_progress?: function, feed?: function, limit?: integer} limit: how many companies are listed as moved
+---@return table? result what the core's `finish` gives (`src/lua_simulate.h`)
+---@return string? message
+---@return string? code
+function simulate.through(configs, start, next_event, options)
+  local add, add_lines, finish = core.simulation(start, configs[1], configs[2])
+  if not add then
+    return nil, add_lines, finish
+  end
+  local ok, message, code = add_all(add, next_event, options.feed, add_lines, options.on_progress)
+  if not ok then
+    return nil, message, code
+  end
+  return finish(options.limit)
+end
+
+--- The report of one side of a simulation that has come to an end.
+---@param result table of `simulate.through`
+---@param side integer which
+---@param cfg leadcat.Config that side's
+---@param language? string
+---@return table report
+function simulate.report(result, side, cfg, language)
+  local report = { events = 0, outcomes = result.outcomes[side], categories = {}, companies = result.companies }
+  for _, counts in pairs(report.outcomes) do
     for _, count in pairs(counts) do
       report.events = report.events + count
     end
   end
-  add_categories(report, cfg, language, categories)
+  local counts = {}
+  for _, journey in ipairs(result.journeys) do
+    local ended = journey[side]
+    if ended then
+      counts[ended] = (counts[ended] or 0) + journey.companies
+    end
+  end
+  add_categories(report, cfg, language, counts)
   return report
 end
 
@@ -172,19 +204,11 @@ function simulate.run(cfg, events, options)
   if problem then
     return nil, problem, "invalid"
   end
-  local add, add_lines, finish = core.simulation(cfg, start)
-  if not add then
-    return nil, add_lines, finish
-  end
-  local ok, message, code = add_all(add, next_event, options.feed, add_lines, options.on_progress)
-  if not ok then
+  local result, message, code = simulate.through({ cfg }, start, next_event, options)
+  if not result then
     return nil, message, code
   end
-  local outcomes, categories, companies = finish()
-  if not outcomes then
-    return nil, categories, companies
-  end
-  return report_of(cfg, options.language, outcomes, categories, companies)
+  return simulate.report(result, 1, cfg, options.language)
 end
 
 return simulate

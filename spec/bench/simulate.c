@@ -46,7 +46,8 @@ static void add(lc_batch *batch, uint32_t company) {
   char text[32];
   int size = snprintf(text, sizeof text, "company %u", company);
   int32_t category = below(4) == 0 ? (int32_t)below(8) + 1 : LC_CATEGORY_ABSENT;
-  lc_batch_add(batch, (lc_trigger)below(4), text, (size_t)size, category, (int32_t)below(7));
+  const lc_facts facts = { (lc_trigger)below(4), category, (int32_t)below(7) };
+  lc_batch_add(batch, &facts, (lc_company){ { text, (size_t)size }, false });
 }
 
 int main(int count, char **arguments) {
@@ -54,7 +55,8 @@ int main(int count, char **arguments) {
   static lc_batch batch;
   uint32_t companies = count > 1 ? (uint32_t)strtoul(arguments[1], NULL, 10) : 100000;
   double numbering = 0, deciding = 0;
-  if (lc_simulation_init(&simulation, build(), 1, NULL) != LC_OK)
+  const lc_ruleset *ruleset = build();
+  if (lc_simulation_init(&simulation, &ruleset, 1, 1, NULL) != LC_OK)
     return 1;
   for (uint32_t done = 0; done < companies + EVENTS;) {
     bool known = done >= companies; /* first, every company once, which is not measured */
@@ -64,7 +66,7 @@ int main(int count, char **arguments) {
     if (lc_simulation_companies(&simulation, &batch, NULL) != LC_OK)
       return 1;
     double numbered = now();
-    lc_simulation_run(&simulation, &batch);
+    lc_simulation_run(&simulation, &batch, NULL);
     numbering += known ? numbered - begun : 0;
     deciding += known ? now() - numbered : 0;
   }

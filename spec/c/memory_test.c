@@ -134,7 +134,7 @@ static lc_status save_again(run *r, lc_error *error) {
 static lc_status refresh(run *r, lc_error *error) {
   lc_status status = lc_store_refresh(r->store, tenant, &r->rules, error);
   if (status == LC_OK)
-    CHECK(lc_rules_fresh(&r->rules, lc_store_watch(r->store)) && lc_decide(r->rules.ruleset, LC_SALE_WON, LEAD, 0).to == CUSTOMER);
+    CHECK(lc_rules_fresh(&r->rules, lc_store_watch(r->store)) && lc_decide(r->rules.ruleset, &(lc_facts){ LC_SALE_WON, LEAD, 0 }).to == CUSTOMER);
   return status;
 }
 
@@ -439,27 +439,52 @@ static lc_status check_readers(run *r, lc_error *error) {
   return lc_store_check_readers(r->store, &freed, error);
 }
 
-/* More companies than there is room for at first: all tables grow. */
-static lc_status simulate(run *r, lc_error *error) {
-  static lc_simulation simulation;
-  static lc_batch batch;
-  lc_status status = lc_simulation_init(&simulation, r->rules.ruleset, LEAD, error);
-  batch.count = batch.texts_used = 0;
+static void add_companies(lc_batch *batch) {
+  batch->count = batch->texts_used = 0;
   for (int i = 0; i < 300; i++) {
     char name[UINT8_MAX];
     int size = snprintf(name, sizeof name, "%0200d", i % 150);
-    lc_batch_add(&batch, LC_SALE_WON, name, (size_t)size, LC_CATEGORY_ABSENT, 0);
+    lc_batch_add(batch, &(lc_facts){ LC_SALE_WON, LC_CATEGORY_ABSENT, 0 }, (lc_company){ { name, (size_t)size }, false });
   }
+}
+
+/* Whether a side has moved each company once. */
+static bool moved_all(const lc_side *side) {
+  return side->counts[LC_SALE_WON][LC_MATCHED] == 150 && side->counts[LC_SALE_WON][LC_NOT_POTENTIAL_CUSTOMER] == 150;
+}
+
+/* More companies than there is room for at first: all tables grow. */
+static lc_status simulate_sides(run *r, const lc_ruleset *other, lc_error *error) {
+  static lc_simulation simulation;
+  static lc_batch batch;
+  const lc_ruleset *const rulesets[] = { r->rules.ruleset, other };
+  lc_status status = lc_simulation_init(&simulation, rulesets, other == NULL ? 1 : 2, LEAD, error);
+  add_companies(&batch);
   if (status == LC_OK)
     status = lc_simulation_companies(&simulation, &batch, error);
-  if (status == LC_UNAVAILABLE && simulation.slots != NULL && simulation.company_count > 0)
+  if (status == LC_UNAVAILABLE && simulation.companies.count > 0)
     status = lc_simulation_companies(&simulation, &batch, error); /* once more, in the middle */
   if (status == LC_OK)
-    lc_simulation_run(&simulation, &batch);
-  CHECK(status != LC_OK || (simulation.company_count == 150 && simulation.counts[LC_SALE_WON][LC_MATCHED] == 150
-                            && simulation.counts[LC_SALE_WON][LC_NOT_POTENTIAL_CUSTOMER] == 150));
+    status = lc_simulation_run(&simulation, &batch, error);
+  if (status == LC_OK)
+    status = lc_simulation_finish(&simulation, error);
+  CHECK(status != LC_OK || (simulation.companies.count == 150 && moved_all(&simulation.sides[0])));
+  CHECK(status != LC_OK || simulation.changes.kinds.count == (other == NULL ? 0 : 2));
+  CHECK(status != LC_OK || simulation.example_count == (other == NULL ? 0 : 2 * LC_EXAMPLES));
   lc_simulation_free(&simulation);
   return status;
+}
+
+static lc_status simulate(run *r, lc_error *error) {
+  return simulate_sides(r, NULL, error);
+}
+
+/* Beside a config without rules. */
+static lc_status compare(run *r, lc_error *error) {
+  static _Alignas(uint64_t) char memory[1024];
+  const lc_config empty = { 0 };
+  lc_status status = lc_ruleset_build(&empty, memory, lc_ruleset_size(0, 0), error);
+  return status == LC_OK ? simulate_sides(r, (const void *)memory, error) : status;
 }
 
 /* Closing cannot fail. What it frees must have been in use, and the store is opened anew. */
@@ -474,7 +499,8 @@ static const struct {
   const char *name;
   lc_status (*call)(run *r, lc_error *error);
 } script[] = {
-  { "open", open_store }, { "save", save }, { "refresh", refresh }, { "simulate", simulate }, { "create", create }, { "write", write_updated },
+  { "open", open_store }, { "save", save }, { "refresh", refresh }, { "simulate", simulate }, { "compare", compare },
+  { "create", create }, { "write", write_updated },
   { "write large", write_large }, { "write applying", write_applying }, { "put off", put_off }, { "applying", applying },
   { "claim", claim }, { "finish", finish }, { "ask", ask }, { "supersede", ask_again }, { "answer", answer },
   { "finish the answer", finish_answer }, { "ask in vain", ask_for_nothing }, { "expire", expire }, { "add", add },

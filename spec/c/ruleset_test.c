@@ -77,7 +77,7 @@ static void test_decisions(void) {
   CHECK(lc_ruleset_check(ruleset, size, NULL) == LC_OK);
   CHECK(ruleset->revision == 9);
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-    lc_decision decision = lc_decide(ruleset, rows[i].trigger, rows[i].category, rows[i].lead_status);
+    lc_decision decision = lc_decide(ruleset, &(lc_facts){ rows[i].trigger, rows[i].category, rows[i].lead_status });
     CHECK(decision.action == rows[i].expected.action);
     CHECK(decision.reason == rows[i].expected.reason);
     CHECK(decision.to == rows[i].expected.to);
@@ -92,7 +92,7 @@ static void test_empty(void) {
   CHECK(build(&empty, &ruleset, &size) == LC_OK);
   CHECK(lc_ruleset_check(ruleset, size, NULL) == LC_OK);
   for (int trigger = 0; trigger < LC_TRIGGERS; trigger++)
-    CHECK(lc_decide(ruleset, (lc_trigger)trigger, LEAD, 7).reason == LC_RULE_DISABLED);
+    CHECK(lc_decide(ruleset, &(lc_facts){ (lc_trigger)trigger, LEAD, 7 }).reason == LC_RULE_DISABLED);
   free(ruleset);
 }
 
@@ -201,7 +201,8 @@ static bool is_harmless(const unsigned char *bytes, size_t size) {
   }
   for (size_t i = 0; i < count * count * LC_TRIGGERS; i++) {
     lc_trigger trigger = (lc_trigger)(i % LC_TRIGGERS);
-    lc_decision decision = lc_decide(ruleset, trigger, ids[i / LC_TRIGGERS % count], ids[i / LC_TRIGGERS / count]);
+    const lc_facts facts = { trigger, ids[i / LC_TRIGGERS % count], ids[i / LC_TRIGGERS / count] };
+    lc_decision decision = lc_decide(ruleset, &facts);
     if (decision.action >= LC_ACTIONS || decision.reason >= LC_REASONS)
       return false;
   }

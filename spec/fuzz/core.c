@@ -32,16 +32,30 @@ static void *copy_of(const void *bytes, size_t size) {
 
 /* ---- rulesets ---------------------------------------------------------------------------- */
 
+/* Whether the explanation is of this decision, whose check alone has failed. */
+static bool explains(const lc_ruleset *ruleset, const lc_facts *facts, lc_decision decision) {
+  int32_t target;
+  lc_check checks[LC_CHECKS];
+  lc_decision explained = lc_explain(ruleset, facts, checks, &target);
+  bool same = explained.action == decision.action && explained.reason == decision.reason && explained.to == decision.to
+           && (decision.action == LC_NONE || target == decision.to);
+  for (int i = 0; i < LC_CHECKS; i++)
+    same = same && (checks[i].result == LC_FAILED) == (i == (int)decision.reason);
+  return same;
+}
+
 static void decide_all(const lc_ruleset *ruleset) {
   static const int32_t ids[] = { INT32_MIN, -1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 64, 1 << 20, INT32_MAX };
   enum { IDS = sizeof ids / sizeof ids[0] };
   for (int trigger = 0; trigger < LC_TRIGGERS; trigger++)
     for (int i = 0; i < IDS; i++)
       for (int k = 0; k < IDS; k++) {
-        lc_decision decision = lc_decide(ruleset, (lc_trigger)trigger, ids[i], ids[k]);
+        const lc_facts facts = { (lc_trigger)trigger, ids[i], ids[k] };
+        lc_decision decision = lc_decide(ruleset, &facts);
         EXPECT(decision.action < LC_ACTIONS && decision.reason < LC_REASONS);
         EXPECT((decision.reason == LC_MATCHED) == (decision.action != LC_NONE));
         EXPECT(decision.reason == LC_MATCHED ? decision.to != ids[i] : decision.to == 0);
+        EXPECT(explains(ruleset, &facts, decision));
       }
 }
 
