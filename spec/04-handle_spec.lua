@@ -821,7 +821,7 @@ describe("a batch", function()
     end)
   end)
 
-  it("that could not go on has told of what it had written; all of it can be delivered again", function()
+  it("does all that it can when one event cannot be taken, and tells of it; all can be delivered again", function()
     local host = crm.new { Acme = LEAD, Bolt = LEAD }
     local engine = open(RULES, { host = host })
     local told, category = {}, host.category
@@ -834,17 +834,21 @@ describe("a batch", function()
     end
     local events = {
       { id = "a", trigger = "sale_registered", company = "Acme" },
-      { id = "b", trigger = "sale_won", company = "Acme" },
       { id = "c", trigger = "sale_won", company = "Bolt" },
+      { id = "d", trigger = "sale_won", company = "Bolt", category = LEAD }, -- behind "c", which comes first
+      { id = "c", trigger = "sale_won", company = "Core", category = LEAD }, -- has the id of "c"
+      { id = "b", trigger = "sale_won", company = "Acme" },
     }
     local outcomes, message, code = engine:handle_many(events)
     assert.is_nil(outcomes)
     assert.same({ "away", "unavailable" }, { message, code })
-    -- "a" was written when Acme came up again; "b" was not yet.
-    assert.same({ "updated", { "a" }, { "Acme 1 -> 3" } }, { statuses(engine), told, host.changes })
+    assert.same({ "updated updated", { "a", "b" }, { "Acme 1 -> 3", "Acme 3 -> 5" } },
+      { statuses(engine), told, host.changes })
     host.category = category
-    assert.same({ "duplicate matched 1-3", "updated matched 3-5", "updated matched 1-5" },
-      brief(assert(engine:handle_many(events))))
+    assert.same({
+      "duplicate matched 1-3", "updated matched 1-5", "conflict matched 1-5", "duplicate matched 1-5",
+      "duplicate matched 3-5",
+    }, brief(assert(engine:handle_many(events))))
     assert.same({ "a", "b", "c" }, told)
     engine:close()
   end)
@@ -877,15 +881,17 @@ describe("a batch", function()
 
   it("that fails late has told of all that was done before", function()
     local engine = open(RULES)
-    local told, category = {}, engine.host.category
+    local told = {}
     for _, name in ipairs { "updated", "unchanged" } do
       engine:on(name, function(event, outcome) told[#told + 1] = event.id .. " " .. outcome.status end)
     end
-    -- Acme is changed while the batch is decided, so that its event has to be decided anew; then it cannot be read.
+    -- Acme is changed while the batch is decided, so that its event has to be decided anew; then its guard fails.
+    local moved, well = false, false
     engine:on("guard", function(event)
       if event.id == "c" then
-        engine.host.set_category("Acme", QUALIFIED, LEAD)
-        engine.host.category = function() return nil, "away", "io" end
+        moved = engine.host.set_category("Acme", QUALIFIED, LEAD)
+      elseif event.id == "b" and moved and not well then
+        error("away", 0)
       end
     end)
     local events = {
@@ -893,11 +899,11 @@ describe("a batch", function()
       { id = "b", trigger = "sale_won", company = "Acme" },
       { id = "c", trigger = "sale_won", company = "Bolt", category = LEAD },
     }
-    assert.same({ nil, "away", "io" }, { engine:handle_many(events) })
+    assert.same({ nil, "a guard raised: away", "unavailable" }, { engine:handle_many(events) })
     assert.equal("conflict updated", statuses(engine)) -- "c" has said where Bolt does not stand any more
     assert.same({ "a updated" }, told)
     assert.same({ sale_won = { updated = { matched = 1 }, conflict = { matched = 1 } } }, engine:stats().outcomes)
-    engine.host.category = category
+    well = true
     assert.same({ "duplicate matched 1-5", "updated matched 2-5", "duplicate matched 1-5" },
       brief(assert(engine:handle_many(events))))
     assert.same({ "a updated", "b updated" }, told)
@@ -927,10 +933,15 @@ describe("a batch", function()
     assert(engine.host:create_many({ "Acme", "Bolt" }, LEAD))
     local first = { id = "a", trigger = "sale_won", company = "Acme" }
     assert(engine:handle(first))
-    local mend = stores.fail(engine, "seen", "there is none", "not_found")
+    -- The retention comes between the core, which has met the id, and the look at the entry.
+    local store = engine._store
+    engine._store = setmetatable({ seen = function(_, tenant, id)
+      assert(store:trim(tenant, 1, 0, engine:_now() + 10, 0))
+      return store:seen(tenant, id)
+    end }, { __index = function(_, name) return function(_, ...) return store[name](store, ...) end end })
     assert.same({ "unchanged not_potential_customer 5-nil", "updated matched 1-5" },
       brief(assert(engine:handle_many { first, { trigger = "sale_won", company = "Bolt" } })))
-    mend()
+    engine._store = store
     engine:close()
   end)
 
@@ -986,10 +997,11 @@ describe("a batch", function()
         found[i] = settled(outcome)
         met[outcome.status] = true
       end
-      for company = 1, 4 do
+      for company = 1, 4 do -- what a host of one's own has to do waits for it, while other companies go on
         found[#found + 1] = engine.host.category(company)
+        found[#found + 1] = statuses(engine, { company = company })
       end
-      found[#found + 1] = statuses(engine)
+      found[#found + 1] = embedded and statuses(engine) or nil
       engine:close()
       return found
     end

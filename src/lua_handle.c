@@ -50,13 +50,6 @@ typedef struct l_how {
   bool has_run; /* the events belong to a run, whose id is kept with each */
 } l_how;
 
-static void to_options(lua_State *L, lc_handling *how) {
-  int table = lua_gettop(L);
-  how->options_revision = (uint64_t)l_integer_field(L, table, "revision");
-  how->options = l_text_field(L, table, "text", UINT32_MAX);
-  how->ttl = l_number_field(L, table, "ttl");
-}
-
 static lc_confirm to_confirm(lua_State *L) {
   size_t size;
   const char *name = luaL_checklstring(L, -1, &size);
@@ -91,8 +84,8 @@ static void take(lua_State *L, const char *name, l_how *how) {
     core->digest = (uint64_t)luaL_checkinteger(L, -1);
   else if (strcmp(name, "confirm") == 0)
     core->confirm = to_confirm(L);
-  else if (strcmp(name, "options") == 0)
-    to_options(L, core);
+  else if (strcmp(name, "ttl") == 0)
+    core->ttl = luaL_checknumber(L, -1);
   else if (strcmp(name, "overlay") == 0)
     core->overlay = luaL_checkudata(L, -1, overlay_type);
   else if (strcmp(name, "note") == 0)
@@ -293,7 +286,7 @@ static void push_lack(lua_State *L, int place, const lc_case *c, lc_lack lack) {
     l_push_text(L, c->entry.details);
     lua_setfield(L, -2, "error");
   }
-  if (lack != LC_LACKS_VERDICT && lack != LC_LACKS_OPTIONS)
+  if (lack != LC_LACKS_VERDICT)
     return;
   set_number(L, "about", c->about);
   set_decision(L, &c->entry);
@@ -343,11 +336,10 @@ static lc_status handle(lua_State *L, l_how *how, l_open *open, lc_error *error)
  * added before the next call:
  *   category  {newest}: add `asked_at` = newest, as it was when the host was asked, and `category`
  *   verdict   {about, action, from, to, rule, revision}: add `passed` = about, `target`, and `keep` when the user has declined
- *   options   {revision}: give it in `how`
  *   licence   give `how` without needs_licence
  *   details   {error}: nothing helps, the event's actor, sale or contact cannot be kept
  *   end, turn, commit   nothing
- * `how` is {write, keeps_companies, claim, most, start, needs_licence, is_guarded, confirm, options = {revision, text, ttl}, look,
+ * `how` is {write, keeps_companies, claim, most, start, needs_licence, is_guarded, confirm, ttl, look,
  * foresee, overlay, note = {name, before, text}, digest, run}, as lc_handling has them; `write`: whether anything may be
  * written; `run`: the id of the run that the events belong to. */
 static int l_handle(lua_State *L) {

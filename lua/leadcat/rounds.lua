@@ -2,7 +2,6 @@
 -- fetched here, from the host, the guards and the config, and the core is called again.
 
 local event_of = require "leadcat.event"
-local confirmation = require "leadcat.confirmation"
 local gather = require "leadcat.gather"
 local journal = require "leadcat.journal"
 local platform = require "leadcat.platform"
@@ -104,19 +103,6 @@ function FETCH.verdict(round, event, lacking)
     return nil, outcome, code
   end
   return outcome
-end
-
-function FETCH.options(round, _, lacking)
-  local self = round.engine
-  if round.how.options and round.how.options.revision == lacking.revision then
-    return
-  end
-  local cfg, message, code = settings.known(self, lacking.revision)
-  if not cfg then
-    return nil, message, code
-  end
-  self._options = { revision = cfg.revision, text = confirmation.options_text(cfg), ttl = self._shared.confirmation_ttl }
-  round.how.options = self._options
 end
 
 FETCH["end"] = function(round, event)
@@ -230,8 +216,8 @@ end
 ---@return table how
 local function how_of(self, options)
   local how = {
-    is_guarded = self._hooks.guard[1] and true, needs_licence = self.host.licensed and true, options = self._options,
-    run = self._run,
+    is_guarded = self._hooks.guard[1] and true, needs_licence = self.host.licensed and true,
+    ttl = self._shared.confirmation_ttl, run = self._run,
   }
   for name, value in pairs(self._companies.HANDLING) do
     how[name] = value

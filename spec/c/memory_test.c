@@ -116,7 +116,7 @@ static lc_status save_as(run *r, uint64_t revision, bool repaired, lc_error *err
   static const lc_rule rules[] = { { LC_SALE_WON, 0, CUSTOMER, false } };
   static _Alignas(uint64_t) char memory[1024];
   const lc_config config = { revision, categories, 2, rules, 1 };
-  size_t size = lc_ruleset_size(2, 0);
+  size_t size = lc_ruleset_size(&config);
   CHECK(size <= sizeof memory && lc_ruleset_build(&config, memory, size, NULL) == LC_OK);
   lc_text packed = { memory, size };
   return repaired ? lc_store_repair(r->store, tenant, revision, packed, error)
@@ -483,7 +483,7 @@ static lc_status simulate(run *r, lc_error *error) {
 static lc_status compare(run *r, lc_error *error) {
   static _Alignas(uint64_t) char memory[1024];
   const lc_config empty = { 0 };
-  lc_status status = lc_ruleset_build(&empty, memory, lc_ruleset_size(0, 0), error);
+  lc_status status = lc_ruleset_build(&empty, memory, lc_ruleset_size(&empty), error);
   return status == LC_OK ? simulate_sides(r, (const void *)memory, error) : status;
 }
 

@@ -82,7 +82,7 @@ static lc_status save(lc_store *store, uint64_t expected) {
   const lc_rule rule = { LC_SALE_WON, 0, CUSTOMER, false };
   const lc_config config = { expected + 1, categories, 2, &rule, 1 };
   uint64_t memory[32];
-  size_t size = lc_ruleset_size(2, 0);
+  size_t size = lc_ruleset_size(&config);
   lc_status status = lc_ruleset_build(&config, memory, size, NULL);
   lc_text ruleset = { (const char *)memory, size };
   return status != LC_OK ? status : lc_store_save(store, tenant, expected, ruleset, text_of("{}"), text_of("{}"), NULL);
