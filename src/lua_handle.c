@@ -178,8 +178,9 @@ static bool is_done(lua_State *L) {
   return done;
 }
 
-/* Reads the event at the place, unless it is done. False when it is not plain. */
-static bool to_open(lua_State *L, int place, double now, l_open *open) {
+/* Reads the event at the place, unless it is done. False when it is not plain. What the user has chosen is asked about before
+ * any event is written, so that all are written in their order. */
+static bool to_open(lua_State *L, int place, l_how *how, l_open *open) {
   lua_rawgeti(L, RESULTS, place);
   bool done = is_done(L), right = true;
   if (!done) {
@@ -189,9 +190,10 @@ static bool to_open(lua_State *L, int place, double now, l_open *open) {
     right = l_to_event(L, lua_gettop(L), read);
     lua_pop(L, 1);
     if (right)
-      to_case(read, now, c);
+      to_case(read, how->core.now, c);
     if (right && lua_istable(L, -1))
       to_known(L, c);
+    how->core.look |= right && c->has_choice && c->passed == 0;
     open->places[open->count++] = place;
   }
   lua_pop(L, 1);
@@ -357,7 +359,7 @@ static int l_handle(lua_State *L) {
   }
   l_open open = make_room(L, &room, count);
   for (size_t i = 1; i <= count; i++)
-    if (!to_open(L, (int)i, how.core.now, &open)) {
+    if (!to_open(L, (int)i, &how, &open)) {
       lua_pushboolean(L, 0);
       lua_pushinteger(L, (lua_Integer)i);
       return 2;
