@@ -267,7 +267,7 @@ describe("a config", function()
       } do
         local ok, message = pcall(change)
         assert.is_false(ok)
-        assert.matches("07%-store_spec%.lua:%d+: .*" .. row[1], message)
+        assert.matches("_spec%.lua:%d+: .*" .. row[1], message)
       end
       assert.equal(1, engine:config().revision)
       engine:close()
@@ -281,7 +281,7 @@ describe("a config", function()
       for _, method in ipairs { "config", "revert" } do
         local ok, message = pcall(function() engine[method](engine, revision) end)
         assert.is_false(ok, method .. " " .. tostring(revision))
-        assert.matches("07%-store_spec%.lua:%d+: revision", message)
+        assert.matches("_spec%.lua:%d+: revision", message)
       end
     end
     assert.has_error(function() engine:save(nil) end)
@@ -597,10 +597,10 @@ describe("a tenant", function()
     for _, name in ipairs { ("t"):rep(65), 1, {}, true } do
       local ok, message = pcall(function() engine:tenant(name) end)
       assert.is_false(ok)
-      assert.matches("07%-store_spec%.lua:%d+: tenant: a string of at most 64 bytes expected", message)
+      assert.matches("_spec%.lua:%d+: tenant: a string of at most 64 bytes expected", message)
       ok, message = pcall(function() leadcat.open { path = path, tenant = name } end)
       assert.is_false(ok)
-      assert.matches("07%-store_spec%.lua:%d+: .*'tenant': a string of at most 64 bytes expected", message)
+      assert.matches("_spec%.lua:%d+: .*'tenant': a string of at most 64 bytes expected", message)
     end
     assert.has_error(function() engine:tenant(nil) end)
     engine:close()
@@ -818,7 +818,7 @@ describe("an engine", function()
       end
       local ok, message = pcall(function() leadcat.open(options) end)
       assert.is_false(ok, row[1])
-      assert.matches("07%-store_spec%.lua:%d+: .*" .. row[1], message)
+      assert.matches("_spec%.lua:%d+: .*" .. row[1], message)
     end
     assert.has_error(function() leadcat.open() end)
     assert.has_error(function() leadcat.open "path" end)

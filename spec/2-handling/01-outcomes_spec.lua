@@ -617,7 +617,7 @@ describe("an event", function()
     local engine = open { sale_won = CUSTOMER }
     for _, value in ipairs { "sale_won", 17, true } do
       local _, message = pcall(function() engine:handle(value) end)
-      assert.matches("04%-handle_spec.lua:%d+: event: a table expected, got " .. type(value), message)
+      assert.matches("_spec%.lua:%d+: event: a table expected, got " .. type(value), message)
     end
     assert.error_matches(function() engine:handle(nil) end, "a table expected, got nil")
     assert.error_matches(function() engine:handle_many "sale_won" end, "an array expected, got string")
@@ -1201,7 +1201,7 @@ describe("the journal", function()
       { { company = {} }, "option 'company': a string or an integer expected, got table" },
     } do
       local _, message = pcall(function() engine:history(row[1]) end)
-      assert.matches("04%-handle_spec.lua:%d+: " .. row[2], message)
+      assert.matches("_spec%.lua:%d+: " .. row[2], message)
     end
     engine:close()
   end)

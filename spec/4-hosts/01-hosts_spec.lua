@@ -65,7 +65,7 @@ describe("a host", function()
   for _, row in ipairs(WRONG) do
     it(row[1] .. " is refused when the store is opened", function()
       local _, message = pcall(function() leadcat.open { path = stores.path(), host = row[2] } end)
-      assert.matches("05%-hosts_spec.lua:%d+: .*" .. row[3], message)
+      assert.matches("_spec%.lua:%d+: .*" .. row[3], message)
     end)
   end
 

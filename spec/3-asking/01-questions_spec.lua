@@ -1,7 +1,7 @@
 -- Confirmations: where a rule asks first, a question waits for its user. This spec follows one from the event that asks
 -- to the answer, then goes through all that may become of a question, who may answer it and how often (once), how
 -- questions are listed, what hosts that ask before they save do instead, and what happens while a host is not well.
--- Answers from many processes at once are in 18-resolving_spec.lua.
+-- Answers from many processes at once are in 06-resolving_spec.lua.
 
 local crm = require "support.crm"
 local json = require "leadcat.json"
@@ -589,7 +589,7 @@ describe("a question's time", function()
         engine:close()
       end)
       assert.is_false(ok)
-      assert.matches("08%-confirmations_spec%.lua:%d+: .*confirmation_ttl", message)
+      assert.matches("_spec%.lua:%d+: .*confirmation_ttl", message)
     end)
   end
 end)
@@ -898,7 +898,7 @@ describe("what is no answer", function()
       local id = ask(engine)
       local ok, message = pcall(row[2], engine, id)
       assert.is_false(ok)
-      assert.matches("08%-confirmations_spec%.lua:%d+: ", message)
+      assert.matches("_spec%.lua:%d+: ", message)
       assert.matches(row[3], message, 1, true)
       assert.equal("open", engine:confirmation(id).state)
       engine:close()
@@ -922,7 +922,7 @@ describe("what is no answer", function()
     } do
       local ok, message = pcall(call)
       assert.is_false(ok, name)
-      assert.matches("08%-confirmations_spec%.lua:%d+: the engine is closed", message)
+      assert.matches("_spec%.lua:%d+: the engine is closed", message)
     end
   end)
 end)
