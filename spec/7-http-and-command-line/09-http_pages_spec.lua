@@ -1,6 +1,7 @@
 -- The pages over HTTP: settings, inbox and history, their files, what is in the way of a page, languages and prefixes.
 
 local crm = require "support.crm"
+local forms = require "support.forms"
 local http = require "leadcat.http"
 local stores = require "support.stores"
 local web = require "support.web"
@@ -11,34 +12,6 @@ local ACTORS, JSON, NOBODY, UNKNOWN = web.ACTORS, web.JSON, web.NOBODY, web.UNKN
 local new_host, new_site, ask = web.new_host, web.new_site, web.ask
 local call, is_page, contains, lacks = web.call, web.is_page, web.contains, web.lacks
 local text_of, new_company, question, change = web.text_of, web.new_company, web.question, web.change
-
--- The values of a page's fields, as a browser would send them back.
-local function unescape(text)
-  return (text:gsub("&(#?%w+);", { lt = "<", gt = ">", amp = "&", quot = '"', ["#39"] = "'" }))
-end
-
-local function fields_of(markup)
-  local fields = {}
-  markup = markup:gsub("<template.-</template>", "") -- what a script takes its rows from is not sent
-  for tag in markup:gmatch "<input ([^>]*)>" do
-    local name, value = tag:match 'name="([^"]*)"', tag:match 'value="([^"]*)"'
-    if name and (not tag:find 'type="checkbox"' or (" " .. tag .. " "):find "%schecked%s") then
-      fields[name] = unescape(value or "on")
-    end
-  end
-  for tag, content in markup:gmatch "<select ([^>]*)>(.-)</select>" do
-    local name, first = tag:match 'name="([^"]*)"', nil
-    for option in content:gmatch "<option ([^>]*)>" do
-      local value = option:match 'value="([^"]*)"'
-      first = first or value
-      if (" " .. option .. " "):find "%sselected%s" then
-        fields[name] = unescape(value)
-      end
-    end
-    fields[name] = fields[name] or unescape(first or "")
-  end
-  return fields
-end
 
 describe("the settings page", function()
   after_each(stores.check)
@@ -74,7 +47,7 @@ describe("the settings page", function()
 
   it("saves what is sent, and then says so", function()
     local site = new_site()
-    local fields = fields_of(get(site))
+    local fields = forms.fields(get(site))
     assert.equal("1", fields.revision)
     local answer = post(site, fields, { ["rule.sale_won.set_category"] = "6", ["rule.sale_won.ask"] = "on" })
     assert.same({ 303, "/leadcat/settings?saved=2" }, { answer.status, answer.headers.Location })
@@ -99,14 +72,14 @@ describe("the settings page", function()
 
   it("shows what stands in the way, and keeps what was typed", function()
     local site = new_site()
-    local fields = fields_of(get(site))
+    local fields = forms.fields(get(site))
     local answer = is_page(post(site, fields, {
       ["rule.sale_won.set_category"] = "", ["category.1.name"] = "My <b>own</b> lead",
     }))
     assert.equal(422, answer.status)
     contains(answer.body, text_of(site, "settings.problem.category_required"))
     contains(answer.body, text_of(site, "settings.not_saved"))
-    assert.equal("My <b>own</b> lead", fields_of(answer.body)["category.1.name"])
+    assert.equal("My <b>own</b> lead", forms.fields(answer.body)["category.1.name"])
     lacks(answer.body, "<b>own")
     assert.equal(1, site.engine:config().revision)
     site.engine:close()
@@ -114,7 +87,7 @@ describe("the settings page", function()
 
   it("shows what somebody else has saved meanwhile, and keeps what was typed", function()
     local site = new_site()
-    local fields = fields_of(get(site))
+    local fields = forms.fields(get(site))
     local other = site.engine:config()
     for _, rule in ipairs(other.rules) do
       rule.set_category = rule.trigger == "sale_lost" and PARTNER or rule.set_category
@@ -124,7 +97,7 @@ describe("the settings page", function()
     assert.equal(412, answer.status)
     contains(answer.body, text_of(site, "settings.changed"))
     contains(answer.body, "now sets the category to Partner")
-    local again = fields_of(answer.body)
+    local again = forms.fields(answer.body)
     assert.same({ "2", "Mine" }, { again.revision, again["category.1.name"] })
     assert.equal(2, site.engine:config().revision)
     assert.equal(303, post(site, again).status) -- who saves again has seen it
@@ -134,7 +107,7 @@ describe("the settings page", function()
 
   describe("tries what is sent on the events of the journal, and saves nothing:", function()
     local function try(site, changes)
-      local fields = fields_of(get(site))
+      local fields = forms.fields(get(site))
       fields["do"] = "try"
       return is_page(post(site, fields, changes))
     end
@@ -158,7 +131,7 @@ describe("the settings page", function()
       contains(answer.body, "&lt;b&gt;Sale&lt;/b&gt;")
       lacks(answer.body, "<b>")
       lacks(answer.body, " style=")
-      assert.equal("Mine", fields_of(answer.body)["category.1.name"])
+      assert.equal("Mine", forms.fields(answer.body)["category.1.name"])
       contains(answer.body, 'data-leadcat-edited="true"')
       assert.equal(1, site.engine:config().revision)
       assert.equal(3, #site.engine:history())
@@ -191,7 +164,7 @@ describe("the settings page", function()
 
     it("a new category can be the one that is set", function()
       local site = new_tried()
-      local fields = fields_of(is_page(post(site, fields_of(get(site)), { ["do"] = "add_category" })).body)
+      local fields = forms.fields(is_page(post(site, forms.fields(get(site)), { ["do"] = "add_category" })).body)
       for field in pairs(fields) do
         local id = field:match "^category%.(%d+)%.new$"
         if id then
@@ -215,7 +188,7 @@ describe("the settings page", function()
 
     it("who has an old form is told what has changed", function()
       local site = new_tried()
-      local fields = fields_of(get(site))
+      local fields = forms.fields(get(site))
       assert(site.engine:save(stores.config { sale_won = 6 }))
       local answer = is_page(post(site, fields, { ["do"] = "try" }))
       assert.equal(412, answer.status)
@@ -250,7 +223,7 @@ describe("the settings page", function()
 
     it("not when the journal cannot be read", function()
       local site = new_tried()
-      local fields = fields_of(get(site))
+      local fields = forms.fields(get(site))
       local mend = stores.fail(site.engine, "history")
       assert.equal(507, post(site, fields, { ["do"] = "try" }).status)
       mend()
@@ -260,9 +233,9 @@ describe("the settings page", function()
 
   it("shows its form again for any other button, without saving, and goes on from there", function()
     local site = new_site()
-    local answer = is_page(post(site, fields_of(get(site)), { ["do"] = "add_category" }))
+    local answer = is_page(post(site, forms.fields(get(site)), { ["do"] = "add_category" }))
     assert.equal(200, answer.status)
-    local fields = fields_of(answer.body)
+    local fields = forms.fields(answer.body)
     local name
     for field in pairs(fields) do
       local id = field:match "^category%.(%d+)%.new$"
@@ -280,7 +253,7 @@ describe("the settings page", function()
 
   it("forgets what was typed when it is cancelled", function()
     local site = new_site()
-    local answer = post(site, fields_of(get(site)), { ["do"] = "cancel", ["category.1.name"] = "Mine" })
+    local answer = post(site, forms.fields(get(site)), { ["do"] = "cancel", ["category.1.name"] = "Mine" })
     assert.same({ 303, "/leadcat/settings" }, { answer.status, answer.headers.Location })
     assert.equal(1, site.engine:config().revision)
     site.engine:close()
@@ -288,7 +261,7 @@ describe("the settings page", function()
 
   it("that is sent from a revision that is not there is stale, or is laid over the newest", function()
     local site = new_site()
-    local fields = fields_of(get(site))
+    local fields = forms.fields(get(site))
     for _, revision in ipairs { "", "x", "99", "-1", "1e3", "0x1", "999999999999999", ("9"):rep(400), "\r\n" } do
       local before = site.engine:config().revision
       local answer = post(site, fields, { revision = revision })
@@ -327,7 +300,7 @@ describe("the inbox", function()
     lacks(ask(site, "GET", "/leadcat/confirmations", { as = "ann" }).body, company)
     local dialog = is_page(ask(site, "GET", "/leadcat/confirmations/" .. id, { as = "bob" })).body
     contains(dialog, 'action="/leadcat/api/confirmations/' .. id .. '"')
-    local answer = ask(site, "POST", "/leadcat/api/confirmations/" .. id, { as = "bob", form = fields_of(dialog) })
+    local answer = ask(site, "POST", "/leadcat/api/confirmations/" .. id, { as = "bob", form = forms.fields(dialog) })
     assert.equal(303, answer.status)
     page = is_page(ask(site, "GET", answer.headers.Location, { as = "bob" }))
     lacks(page.body, 'href="/leadcat/confirmations/' .. id .. '"')
