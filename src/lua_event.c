@@ -87,9 +87,8 @@ static bool take(lua_State *L, const char *name, size_t size, l_event *event) {
     return IS("actor") ? to_actor(L, event) : lua_istable(L, -1);
   }
   if (IS("choice")) {
-    int32_t category;
     event->has_choice = true;
-    return lua_isboolean(L, -1) ? !lua_toboolean(L, -1) : to_number(L, L_NO_ID, &category);
+    return lua_isboolean(L, -1) ? !lua_toboolean(L, -1) : to_number(L, L_NO_ID, &event->choice);
   }
   return true;
 #undef IS
@@ -99,7 +98,7 @@ bool l_to_event(lua_State *L, int index, l_event *event) {
   size_t size;
   event->trigger = LC_TRIGGERS;
   event->company.text = event->id = event->user = (lc_text){ NULL, 0 };
-  event->category = event->lead_status = 0;
+  event->category = event->lead_status = event->choice = 0;
   event->at = NAN;
   event->has_choice = event->has_details = false;
   if (!lua_istable(L, index) || lua_getmetatable(L, index))

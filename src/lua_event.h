@@ -22,7 +22,8 @@ typedef struct l_event {
   int32_t category;    /* 0: none is given; L_NO_ID: an integer that can be none */
   int32_t lead_status; /* 0: none is given, or an integer that can be none */
   double at;           /* seconds since 1970; NAN: none is given */
-  bool has_choice;     /* the user has answered already */
+  bool has_choice;     /* the user has answered already: */
+  int32_t choice;      /* the category to set; 0: it stays; L_NO_ID: an integer that can be none */
   bool has_details;    /* it has an actor, a sale or a contact */
   lc_text user;        /* the actor's id; empty: none */
   char company_digits[L_DIGITS], id_digits[L_DIGITS], user_digits[L_DIGITS];

@@ -164,6 +164,7 @@ static void to_case(const l_event *read, double now, lc_case *c) {
   };
   c->user = read->user;
   c->has_choice = read->has_choice;
+  c->choice = read->choice;
   c->is_given = read->category != 0;
   c->given = read->category == L_NO_ID ? 0 : read->category;
 }

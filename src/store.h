@@ -130,7 +130,8 @@ typedef struct lc_case {
   lc_text user;     /* the id of the actor, who is asked; empty: the program itself */
   bool is_given;    /* the event says what category the company has: */
   int32_t given;    /* that one; 0: one that cannot be */
-  bool has_choice;  /* the user has answered before the event came */
+  bool has_choice;  /* the user has answered before the event came: */
+  int32_t choice;   /* the category to set; 0: it stays */
   bool is_unkeepable; /* it has details that cannot be kept */
   /* What the caller has found out. Each counts only as long as what it was asked for still holds. */
   bool is_known;    /* the host was asked for the category when the company's newest entry was `newest`: */

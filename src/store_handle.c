@@ -321,17 +321,23 @@ static lc_status mark(lc_marks *marks, lc_text text, int32_t value, lc_error *er
   return text.size == 0 ? LC_OK : lc_marks_set(marks, text, value, error);
 }
 
-/* Where a change would leave its company. While its host has not made it, that is not known. */
+/* Marks where a change would leave a company that is kept here, unless it does not stand where it is to be changed. */
+static lc_status imagine_category(walk *k, lc_case *c, int32_t to, bool *stands, lc_error *error) {
+  int32_t category = c->entry.from;
+  lc_status status = k->how->keeps_companies ? kept_category(k, &c->entry.company, &category, error) : LC_OK;
+  *stands = category == c->entry.from;
+  return status == LC_OK && *stands ? mark(&k->overlay->companies, c->entry.company.text, to, error) : status;
+}
+
+/* While its host has not made a change, nobody knows where the company stands. */
 static lc_status imagine_change(walk *k, lc_case *c, lc_error *error) {
-  int32_t stands = c->entry.from;
+  bool stands;
   if (c->entry.status == LC_ENTRY_APPLYING && !is_preview(k))
     return mark(&k->open.companies, c->entry.company.text, 1, error);
-  lc_status status = k->how->keeps_companies ? kept_category(k, &c->entry.company, &stands, error) : LC_OK;
-  if (status != LC_OK || stands != c->entry.from) {
+  lc_status status = imagine_category(k, c, c->entry.to, &stands, error);
+  if (!stands)
     c->entry.status = LC_ENTRY_CONFLICT;
-    return status;
-  }
-  return mark(&k->overlay->companies, c->entry.company.text, c->entry.to, error);
+  return status;
 }
 
 static bool is_change(const lc_case *c) {
@@ -343,14 +349,22 @@ static lc_status imagine(walk *k, lc_case *c, lc_error *error) {
   return status == LC_OK ? mark(&k->overlay->ids, c->entry.event_id, 1, error) : status;
 }
 
-/* Has later events wait for one that lacks something. While only looking, it is taken to get its verdict. */
-static lc_status leave_open(walk *k, const lc_case *c, lc_error *error) {
-  bool looking = k->overlay != NULL && !is_preview(k) && k->how->keeps_companies;
+/* Where a company is likely to stand once its event has got its verdict. */
+static int32_t expected_category(const walk *k, const lc_case *c) {
+  if (c->has_choice)
+    return c->choice > 0 ? c->choice : c->entry.from;
+  return c->entry.action == LC_UPDATE || k->how->confirm == LC_CONFIRM_ACCEPT ? c->entry.to : c->entry.from;
+}
+
+/* Has later events wait for one that lacks something. While only looking, it is taken to get its verdict, and to come to
+ * nothing where it waits for one of its id. */
+static lc_status leave_open(walk *k, lc_case *c, lc_error *error) {
+  bool stands, looking = k->overlay != NULL && !is_preview(k) && k->how->keeps_companies;
   lc_status status = mark(&k->open.ids, c->entry.event_id, 1, error);
-  if (status != LC_OK)
+  if (status != LC_OK || (looking && c->lack == LC_LACKS_TURN))
     return status;
   return looking && c->lack == LC_LACKS_VERDICT
-       ? mark(&k->overlay->companies, c->entry.company.text, c->entry.to, error)
+       ? imagine_category(k, c, expected_category(k, c), &stands, error)
        : mark(&k->open.companies, c->entry.company.text, 1, error);
 }
 
@@ -394,7 +408,7 @@ static lc_status go_through(walk *k, lc_case *cases, size_t count, size_t *at, l
 }
 
 /* Has later events wait for those that were left lacking something when they were looked at. */
-static lc_status go_behind(walk *k, const lc_case *cases, size_t first, lc_error *error) {
+static lc_status go_behind(walk *k, lc_case *cases, size_t first, lc_error *error) {
   lc_status status = LC_OK;
   for (size_t i = 0; i < first && status == LC_OK; i++)
     if (cases[i].state == LC_LACKING)
