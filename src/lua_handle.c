@@ -277,10 +277,11 @@ static void push_outcome(lua_State *L, const lc_case *c) {
 
 /* What an event lacks, in the table that its result has been so far, or in a new one. */
 static void push_lack(lua_State *L, int place, const lc_case *c, lc_lack lack) {
+  enum { FEW = 4, MANY = 12 }; /* fields, with those that Lua adds */
   lua_rawgeti(L, RESULTS, place);
   if (!lua_istable(L, -1)) {
     lua_pop(L, 1);
-    lua_createtable(L, 0, 8);
+    lua_createtable(L, 0, lack == LC_LACKS_VERDICT ? MANY : FEW);
   }
   set_string(L, "lacks", lc_lack_names[lack]);
   if (lack == LC_LACKS_CATEGORY)

@@ -24,6 +24,7 @@ local PATIENCE = 16 -- rounds in which no event reaches its end, until the compa
 ---@field results table what became of each, as `store:handle` gives it
 ---@field how table what the store is told
 ---@field licensed? boolean once the host was asked
+---@field keys table<integer, string> the companies' texts, by the events' places
 ---@field failure? {message: string, code: string, place: integer} why the first event that could not be taken was not
 
 -- Seen before -----------------------------------------------------------------------------------------------------------
@@ -123,14 +124,13 @@ FETCH.commit = FETCH.turn
 
 -- The changes of this round that the host is to make.
 local function changes_of(round)
-  local changes, places, now = {}, {}, nil
+  local companies, changes, places, now = round.engine._companies, {}, {}, nil
   for place, event in ipairs(round.events) do
     local outcome = round.results[place]
     if type(outcome) == "table" and outcome.status == "applying" then
       now = now or round.engine:_now()
-      changes[#changes + 1], places[#places + 1] = {
-        company = event.company, key = event_of.key(event.company), outcome = outcome, begun = now, attempts = 0,
-      }, place
+      changes[#changes + 1] = companies.change(event.company, round.keys[place], outcome, now)
+      places[#places + 1] = place
     end
   end
   return changes, places
@@ -139,10 +139,7 @@ end
 -- Has the host make the changes that were written down.
 local function apply(round, flight)
   local changes, places = changes_of(round)
-  if round.how.overlay or #changes == 0 then
-    for _, change in ipairs(changes) do
-      change.outcome.status = "updated"
-    end
+  if #changes == 0 then
     return true
   end
   local outcomes, message, code = round.engine._companies.apply(round.engine, changes, flight)
@@ -274,15 +271,18 @@ local function lacks(round, what)
   return type(result) == "table" and result.lacks == what
 end
 
--- Handles what can be: with one commit for all, and in nginx for what other requests write at the same time.
+-- Calls the core once. In nginx a single event shares its commit with what other requests write at the same time. Changes that a
+-- host makes are only written once their companies are in flight: while looking they are not.
+---@return integer|false|nil left
+---@return string|integer|nil message
+---@return string? code
 local function step(round)
   local self, how = round.engine, round.how
-  if how.overlay or how.note or #round.plain > 1 or not platform.can_yield() then
-    how.write = not how.overlay or nil
-    return handle(round)
-  end
+  local may_write = not how.overlay and (how.keeps_companies or not how.look)
+  local shares = may_write and #round.plain == 1 and not how.note and platform.can_yield()
+  how.write = may_write and not shares
   local left, message, code = handle(round)
-  if left ~= 1 or not lacks(round, "commit") then
+  if not shares or left ~= 1 or not lacks(round, "commit") then
     return left, message, code
   end
   local writing = how_of(self, how)
@@ -290,39 +290,35 @@ local function step(round)
   return gather.write(self, "handle", { round }, function(rows) return write_together(self, rows, writing) end)
 end
 
-local function keys_of(round)
-  local keys = {}
+-- The companies of the events that are not at their end.
+local function open_keys(round)
+  local keys, known = {}, round.keys
   for place, event in ipairs(round.events) do
-    local result = round.results[place]
-    if result == nil or type(result) == "table" and result.lacks then
-      keys[#keys + 1] = event_of.key(event.company)
+    if not is_final(round.results[place]) then
+      known[place] = known[place] or event_of.key(event.company)
+      keys[#keys + 1] = known[place]
     end
   end
   return keys
 end
 
--- One round: what can be written is, and what its host is to change is made. The flight is registered before the claim.
+-- Writes what can be written, and has the host make its changes. They are in flight before they are claimed.
 ---@return integer|false|nil left
 ---@return string|integer|nil message
 ---@return string? code
-local function take_off_and_step(round)
-  local companies = round.engine._companies
-  local keys = companies.take_off and not round.how.overlay and keys_of(round)
-  local flight = keys and companies.take_off(round.engine, keys)
+local function step_and_apply(round)
+  local self, companies = round.engine, round.engine._companies
+  local keys = open_keys(round)
+  local flight = companies.take_off(self, keys)
   local left, message, code = step(round)
-  local ok = left
   if left then
-    ok, message, code = apply(round, flight)
+    local ok, why, failure = apply(round, flight)
+    if not ok then
+      left, message, code = nil, why, failure
+    end
   end
-  if flight then
-    companies.land(round.engine, keys, flight)
-  end
-  if left == false then
-    return false, message
-  elseif not ok then
-    return nil, message, code
-  end
-  return left
+  companies.land(self, keys, flight)
+  return left, message, code
 end
 
 -- What the core could not take: an event that is wrong, or no plain table; a ruleset that is damaged, which is made anew.
@@ -348,13 +344,14 @@ local function mend(round, left, message, code)
 end
 
 local function begin(self, events, options)
-  return { engine = self, events = events, plain = events, results = {}, how = how_of(self, options) }
+  return { engine = self, events = events, plain = events, results = {}, keys = {}, how = how_of(self, options) }
 end
 
--- Whether to look at all events before the first is written: then what they lack is asked for at once.
+-- Whether to look at all events before the first is written: then what they lack is asked for at once. First that is the
+-- category, where a host keeps it, then what others say.
 local function looks_first(how, count)
   local asks = not how.keeps_companies and 1 or 0
-  return count <= asks + ((how.is_guarded or how.needs_licence) and 1 or 0) or nil
+  return count <= asks + ((how.is_guarded or how.needs_licence) and 1 or 0)
 end
 
 -- The outcomes of the events that have come to their end.
@@ -372,7 +369,8 @@ end
 ---@return string? message
 ---@return string? code
 local function go_round(round)
-  local left, message, code = take_off_and_step(round)
+  local claims = not round.how.keeps_companies and not round.how.overlay and not round.how.look
+  local left, message, code = (claims and step_and_apply or step)(round)
   if not left then
     local again
     again, message, code = mend(round, left, message, code)
@@ -500,7 +498,7 @@ end
 function rounds.write(self, foreseen, note, options)
   local round = begin(self, foreseen.events, options)
   round.results, round.how.note, round.how.digest = copy_of(foreseen.known), note, foreseen.digest
-  local left, message, code = take_off_and_step(round)
+  local left, message, code = (round.how.keeps_companies and step or step_and_apply)(round)
   if not left then
     return nil, message, code
   end
