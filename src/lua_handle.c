@@ -5,21 +5,10 @@
 
 #include "lua_convert.h"
 #include "lua_event.h"
+#include "lua_json.h"
 #include "lua_journal.h"
 #include "lua_store.h"
 #include "overlay.h"
-
-/* TODO until the encoder is there */
-static int l_event_details(lua_State *L) {
-  lua_getglobal(L, "require");
-  lua_pushstring(L, "leadcat.journal");
-  lua_call(L, 1, 1);
-  lua_getfield(L, -1, "details");
-  lua_pushvalue(L, 1);
-  lua_pushvalue(L, 2);
-  lua_call(L, 2, 1);
-  return 1;
-}
 
 /* ---- overlays ---------------------------------------------------------------------------- */
 
