@@ -55,6 +55,8 @@ static void take(lua_State *L, const char *name, l_how *how) {
     how->write = lua_toboolean(L, -1);
   else if (strcmp(name, "keeps_companies") == 0)
     core->keeps_companies = lua_toboolean(L, -1);
+  else if (strcmp(name, "ttl") == 0)
+    core->ttl = luaL_checknumber(L, -1);
   else if (strcmp(name, "look") == 0)
     core->look = lua_toboolean(L, -1);
   else if (strcmp(name, "foresee") == 0)
@@ -73,8 +75,6 @@ static void take(lua_State *L, const char *name, l_how *how) {
     core->digest = (uint64_t)luaL_checkinteger(L, -1);
   else if (strcmp(name, "confirm") == 0)
     core->confirm = to_confirm(L);
-  else if (strcmp(name, "ttl") == 0)
-    core->ttl = luaL_checknumber(L, -1);
   else if (strcmp(name, "overlay") == 0)
     core->overlay = luaL_checkudata(L, -1, overlay_type);
   else if (strcmp(name, "note") == 0)

@@ -24,7 +24,7 @@ local PATIENCE = 16 -- rounds in which no event reaches its end, until the compa
 ---@field results table what became of each, as `store:handle` gives it
 ---@field how table what the store is told
 ---@field licensed? boolean once the host was asked
----@field keys table<integer, string> the companies' texts, by the events' places
+---@field keys? table<integer, string> the companies' texts, by the events' places
 ---@field failure? {message: string, code: string, place: integer} why the first event that could not be taken was not
 
 -- Seen before -----------------------------------------------------------------------------------------------------------
@@ -207,14 +207,14 @@ end
 
 -- Handling --------------------------------------------------------------------------------------------------------------
 
---- What the store is told of the way of events.
+-- What the store is told of how events are handled.
 ---@param self leadcat.Engine
 ---@param options? leadcat.Handling
 ---@return table how
 local function how_of(self, options)
   local how = {
-    is_guarded = self._hooks.guard[1] and true, needs_licence = self.host.licensed and true,
-    ttl = self._shared.confirmation_ttl, run = self._run,
+    ttl = self._shared.confirmation_ttl, is_guarded = self._hooks.guard[1] and true,
+    needs_licence = self.host.licensed and true, run = self._run,
   }
   for name, value in pairs(self._companies.HANDLING) do
     how[name] = value
@@ -223,6 +223,20 @@ local function how_of(self, options)
     how[name] = value
   end
   return how
+end
+
+-- The same where companies are kept in the store and nobody has a say, as for most events; else nothing. Made once.
+---@param may_write boolean
+---@return table? how
+local function usual_how(self, may_write)
+  local shared = self._shared
+  if self._run or self.host.licensed or self._hooks.guard[1] or not self._companies.HANDLING.keeps_companies then
+    return nil
+  elseif not shared.usual then
+    shared.usual = { [true] = how_of(self), [false] = how_of(self) }
+    shared.usual[true].write = true
+  end
+  return shared.usual[may_write]
 end
 
 -- What is wrong with the first bad event of a list; nil when nothing is.
@@ -292,7 +306,8 @@ end
 
 -- The companies of the events that are not at their end.
 local function open_keys(round)
-  local keys, known = {}, round.keys
+  local keys, known = {}, round.keys or {}
+  round.keys = known
   for place, event in ipairs(round.events) do
     if not is_final(round.results[place]) then
       known[place] = known[place] or event_of.key(event.company)
@@ -343,15 +358,15 @@ local function mend(round, left, message, code)
   return nil, message, code
 end
 
-local function begin(self, events, options)
-  return { engine = self, events = events, plain = events, results = {}, keys = {}, how = how_of(self, options) }
+local function begin(self, events, options, results)
+  return { engine = self, events = events, plain = events, results = results or {}, how = how_of(self, options) }
 end
 
 -- Whether to look at all events before the first is written: then what they lack is asked for at once. First that is the
 -- category, where a host keeps it, then what others say.
 local function looks_first(how, count)
   local asks = not how.keeps_companies and 1 or 0
-  return count <= asks + ((how.is_guarded or how.needs_licence) and 1 or 0)
+  return count <= asks + ((how.is_guarded or how.needs_licence) and 1 or 0) or nil
 end
 
 -- The outcomes of the events that have come to their end.
@@ -364,21 +379,25 @@ local function ended(round)
   return outcomes
 end
 
--- One round, and what it takes for the next one. Gives how many events are not at their end.
+-- Calls the core for what is left.
+local function call(round, count)
+  local how = round.how
+  how.look = looks_first(how, count)
+  local claims = not how.keeps_companies and not how.overlay and not how.look
+  return (claims and step_and_apply or step)(round)
+end
+
+-- Does what a call of the core asks for. Gives how many events are not at their end.
 ---@return integer? left
 ---@return string? message
 ---@return string? code
-local function go_round(round)
-  local claims = not round.how.keeps_companies and not round.how.overlay and not round.how.look
-  local left, message, code = (claims and step_and_apply or step)(round)
+local function answer(round, left, message, code)
   if not left then
     local again
     again, message, code = mend(round, left, message, code)
     return again and #round.events, message, code
-  elseif left > 0 then
-    return fetch_all(round)
   end
-  return left
+  return left > 0 and fetch_all(round) or 0
 end
 
 --- Handles events, in order, to their ends.
@@ -390,25 +409,33 @@ end
 ---@return string? code
 ---@return integer? place of the event that is wrong
 function rounds.run(self, events, options)
-  local round = begin(self, events, options)
-  local count, idle, before = 0, 0, nil
-  repeat
-    count = count + 1
-    round.how.look = looks_first(round.how, count)
-    local left, message, code = go_round(round)
-    if not left then
-      return ended(round), message, code, round.bad
+  local results, left, message, code = {}, nil, nil, nil
+  local usual = not options and usual_how(self, #events > 1 or not platform.can_yield())
+  if usual then
+    left, message, code = self._store:handle(self._tenant, events, results, self:_now(), usual)
+    if left == 0 then
+      return results
     end
+  end
+  local round, count, idle, before = begin(self, events, options, results), 1, 0, nil
+  if not usual then
+    left, message, code = call(round, count)
+  end
+  while true do
+    left, message, code = answer(round, left, message, code)
     idle = left == before and idle + 1 or 0
-    before = left
-    if idle == PATIENCE then
+    if left == 0 and not round.failure then
+      return round.results
+    elseif left == 0 then
+      return ended(round), round.failure.message, round.failure.code
+    elseif not left then
+      return ended(round), message, code, round.bad
+    elseif idle == PATIENCE then
       return ended(round), "a company keeps changing while its event is being decided", "unavailable"
     end
-  until left == 0
-  if round.failure then
-    return ended(round), round.failure.message, round.failure.code
+    before, count = left, count + 1
+    left, message, code = call(round, count)
   end
-  return round.results
 end
 
 -- Foreseeing, then writing -----------------------------------------------------------------------------------------------
