@@ -192,10 +192,13 @@ void l_push_company(lua_State *L, lc_company company) {
 }
 
 void l_push_confirmation_id(lua_State *L, const uint8_t *id) {
-  char hex[2 * LC_CONFIRMATION_SIZE + 1];
-  for (int i = 0; i < LC_CONFIRMATION_SIZE; i++)
-    snprintf(hex + 2 * i, 3, "%02x", id[i]);
-  lua_pushlstring(L, hex, sizeof hex - 1);
+  static const char digits[] = "0123456789abcdef";
+  char hex[2 * LC_CONFIRMATION_SIZE];
+  for (int i = 0; i < LC_CONFIRMATION_SIZE; i++) {
+    hex[2 * i] = digits[id[i] >> 4];
+    hex[2 * i + 1] = digits[id[i] & 15];
+  }
+  lua_pushlstring(L, hex, sizeof hex);
 }
 
 static int hex_digit(char c) {

@@ -266,24 +266,23 @@ static void push_outcome(lua_State *L, const lc_case *c) {
 
 /* What an event lacks, in the table that its result has been so far, or in a new one. */
 static void push_lack(lua_State *L, int place, const lc_case *c, lc_lack lack) {
-  enum { FEW = 4, MANY = 12 }; /* fields, with those that Lua adds */
+  enum { FEW = 4, MANY = 10 }; /* fields, with those that Lua adds */
   lua_rawgeti(L, RESULTS, place);
   if (!lua_istable(L, -1)) {
     lua_pop(L, 1);
     lua_createtable(L, 0, lack == LC_LACKS_VERDICT ? MANY : FEW);
   }
   set_string(L, "lacks", lc_lack_names[lack]);
-  if (lack == LC_LACKS_CATEGORY)
+  if (lack == LC_LACKS_CATEGORY) {
     set_number(L, "newest", c->newest);
-  if (lack == LC_LACKS_DETAILS) {
+  } else if (lack == LC_LACKS_VERDICT) {
+    set_number(L, "about", c->about);
+    set_decision(L, &c->entry);
+    set_rule(L, &c->entry);
+  } else if (lack == LC_LACKS_DETAILS) {
     l_push_text(L, c->entry.details);
     lua_setfield(L, -2, "error");
   }
-  if (lack != LC_LACKS_VERDICT)
-    return;
-  set_number(L, "about", c->about);
-  set_decision(L, &c->entry);
-  set_rule(L, &c->entry);
 }
 
 /* Puts what became of an event in its place; true when it is not at its end. */

@@ -37,8 +37,11 @@ typedef struct walk {
   lc_marks asked;      /* companies whose host was asked: in which of the cases its answer is */
   size_t applying;     /* how many changes the host is given */
   bool changed;        /* something was written */
-  char *body;          /* room for the text of a question */
+  char *body;          /* room for the text of a question: */
   size_t body_room;
+  size_t body_begun;   /* what all begin with is in it, so many bytes; 0: not yet */
+  uint8_t random[64][LC_CONFIRMATION_SIZE]; /* ids of questions, asked of the system at once */
+  size_t random_left;
 } walk;
 
 static lc_status lack(lc_case *c, lc_lack what) {
@@ -261,35 +264,47 @@ static lc_status make_body_room(walk *k, size_t size, lc_error *error) {
   return LC_OK;
 }
 
-/* Writes the list of the categories that one may choose; returns its end. */
-static char *write_options(const lc_ruleset *ruleset, char *at) {
-  const int32_t *options = lc_ruleset_options(ruleset);
-  *at++ = '[';
-  for (uint32_t i = 0; i < ruleset->option_count; i++)
+/* What every question begins with: the categories that one may choose. */
+static lc_status begin_body(walk *k, lc_error *error) {
+  enum { LONGEST_OPTION = 11 };
+  static const char begin[] = "{\"options\":[";
+  const int32_t *options = lc_ruleset_options(k->ruleset);
+  lc_status status = make_body_room(k, sizeof begin + 1 + (size_t)k->ruleset->option_count * LONGEST_OPTION, error);
+  if (status != LC_OK)
+    return status;
+  char *at = k->body + sprintf(k->body, "%s", begin);
+  for (uint32_t i = 0; i < k->ruleset->option_count; i++)
     at += sprintf(at, i == 0 ? "%d" : ",%d", (int)options[i]);
   *at++ = ']';
-  return at;
+  k->body_begun = (size_t)(at - k->body);
+  return LC_OK;
 }
 
 /* The text of a question: the options, and what is kept of the event. */
 static lc_status write_body(walk *k, lc_confirmation *question, lc_text details, lc_error *error) {
-  static const char begin[] = "{\"options\":";
-  enum { LONGEST_OPTION = 11 };
-  size_t most = sizeof begin + 2 + (size_t)k->ruleset->option_count * LONGEST_OPTION + 1 + details.size;
-  lc_status status = make_body_room(k, most, error);
+  bool has_fields = details.size > 2; /* they go on behind the options */
+  lc_status status = k->body_begun == 0 ? begin_body(k, error) : LC_OK;
+  if (status == LC_OK)
+    status = make_body_room(k, k->body_begun + details.size + 1, error);
   if (status != LC_OK)
     return status;
-  memcpy(k->body, begin, sizeof begin - 1);
-  char *at = write_options(k->ruleset, k->body + sizeof begin - 1);
-  if (details.size > 2) { /* an object that has fields: they go on behind the options */
-    *at++ = ',';
-    memcpy(at, details.data + 1, details.size - 1);
-    at += details.size - 1;
-  } else {
-    *at++ = '}';
-  }
-  question->body = (lc_text){ k->body, (size_t)(at - k->body) };
+  char *at = k->body + k->body_begun;
+  if (has_fields)
+    memcpy(at + 1, details.data + 1, details.size - 1);
+  *at = has_fields ? ',' : '}';
+  question->body = (lc_text){ k->body, k->body_begun + (has_fields ? details.size : 1) };
   return LC_OK;
+}
+
+static lc_status random_id(walk *k, uint8_t *id, lc_error *error) {
+  lc_status status = LC_OK;
+  if (k->random_left == 0) {
+    status = lc_random(k->random, sizeof k->random, error);
+    k->random_left = sizeof k->random / sizeof *k->random;
+  }
+  if (status == LC_OK)
+    memcpy(id, k->random[--k->random_left], LC_CONFIRMATION_SIZE);
+  return status;
 }
 
 static lc_status new_question(walk *k, lc_case *c, lc_confirmation *question, lc_error *error) {
@@ -298,7 +313,7 @@ static lc_status new_question(walk *k, lc_case *c, lc_confirmation *question, lc
     .expires_at = k->how->now + k->how->ttl,
     .user = c->user,
   };
-  lc_status status = lc_random(question->id, sizeof question->id, error);
+  lc_status status = random_id(k, question->id, error);
   if (status != LC_OK)
     return status;
   c->entry.has_confirmation = true;

@@ -157,7 +157,7 @@ local function is_final(result)
   return type(result) == "table" and not result.lacks and result.status ~= "applying"
 end
 
--- Fetches what one event lacks; gives its outcome when that ends it.
+-- Fetches what an event lacks; gives its outcome when that ends it.
 ---@return leadcat.Outcome? outcome
 ---@return string? message
 ---@return string? code
@@ -165,8 +165,6 @@ local function fetch(round, place)
   local event, result = round.events[place], round.results[place]
   if type(result) == "number" then
     return find_first(round, event)
-  elseif not result or not result.lacks then
-    return result
   end
   local outcome, message, code = FETCH[result.lacks](round, event, result)
   if code then
@@ -192,15 +190,19 @@ end
 -- Fetches what the events of a round lack. Gives how many are not at their end.
 ---@return integer left
 local function fetch_all(round)
-  local left = 0
+  local results, left = round.results, 0
   for place = 1, #round.events do
-    local result, message, code = fetch(round, place)
-    if code then
-      set_aside(round, place, message, code)
-    else
-      round.results[place] = result
+    local result = results[place]
+    if type(result) == "number" or result and result.lacks then
+      local message, code
+      result, message, code = fetch(round, place)
+      if code then
+        set_aside(round, place, message, code)
+      else
+        results[place] = result
+      end
     end
-    left = left + (is_final(round.results[place]) and 0 or 1)
+    left = left + (is_final(results[place]) and 0 or 1)
   end
   return left
 end

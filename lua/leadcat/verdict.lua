@@ -37,29 +37,27 @@ function verdict.check_answer(cfg, choice, from)
   return json.integer(choice)
 end
 
-local function unchanged(reason, asked, error)
+local function unchanged(reason, about, error)
   return {
-    status = "unchanged", action = "none", reason = reason, from = asked.from, rule = asked.rule,
-    revision = asked.revision, error = error,
+    status = "unchanged", action = "none", reason = reason, from = about.from, rule = about.rule,
+    revision = about.revision, error = error,
   }
 end
 
--- What one guard says: a category to set; or the outcome of a veto.
+-- What one guard says: a category to set, nothing, or the outcome of a veto.
 ---@return integer? to
 ---@return leadcat.Outcome|string|nil outcome (or the message)
 ---@return string? code
-local function ask_guard(self, guard, event, asked, to)
-  local ok, answer, why = pcall(guard, event, {
-    action = asked.action, from = asked.from, to = to, reason = "matched", rule = asked.rule, revision = asked.revision,
-  })
+local function ask_guard(self, guard, event, decision, about)
+  local ok, answer, why = pcall(guard, event, decision)
   if not ok then
     return nil, ("a guard raised: %s"):format(as_text(answer)), "unavailable"
-  elseif answer == false then
-    return nil, unchanged("vetoed", asked, why)
   elseif answer == nil then
-    return to
+    return nil
+  elseif answer == false then
+    return nil, unchanged("vetoed", about, why)
   end
-  local cfg, message, code = settings.known(self, asked.revision)
+  local cfg, message, code = settings.known(self, about.revision)
   if not cfg then
     return nil, message, code
   end
@@ -70,18 +68,21 @@ local function ask_guard(self, guard, event, asked, to)
   return json.integer(answer)
 end
 
--- Lets the guards see what is about to happen: each may veto it or change its target.
+-- Lets the guards see what is about to happen: each may veto it or change its target. Each gets a table of its own.
 ---@return integer? to
 ---@return leadcat.Outcome|string|nil outcome (or the message)
 ---@return string? code
 local function ask_guards(self, event, asked)
   local to = asked.to
   for _, guard in ipairs(self._hooks.guard) do
-    local said, outcome, code = ask_guard(self, guard, event, asked, to)
-    if not said then
+    local said, outcome, code = ask_guard(self, guard, event, {
+      action = asked.action, reason = "matched", from = asked.from, to = to, rule = asked.rule,
+      revision = asked.revision,
+    }, asked)
+    if outcome then
       return nil, outcome, code
     end
-    to = said
+    to = said or to
   end
   if to == asked.from then
     return nil, unchanged("already_in_category", asked)
@@ -109,7 +110,7 @@ end
 --- Asks those who have a say, and notes in `asked` what they said: `passed`, `target` and `keep`.
 ---@param self leadcat.Engine
 ---@param event leadcat.Event
----@param asked table the decision, as `store:handle` gave it for the verdict that it lacks
+---@param asked table the decision, as `store:handle` gives it for the verdict that it lacks
 ---@return true? ok
 ---@return leadcat.Outcome|string|nil outcome when nothing is to be written (or the message)
 ---@return string? code

@@ -30,12 +30,11 @@ local PAGE = 100
 ---@field outcome leadcat.Outcome what is to be changed
 ---@field entry integer
 ---@field begun number when the entry was written: seconds since 1970
----@field attempts integer that failed
----@field ended? string how the try ended: "updated", "conflict" or "failed"
----@field status? string what is written down: `applying` while it is to be tried again
+---@field attempts? integer that failed
+---@field status "applying"|"updated"|"conflict"|"failed" what is written down: `applying` while it is to be tried again
 ---@field error? string
 ---@field retry_at? number seconds since 1970
----@field lost? boolean nothing could be written down: the claim has gone to somebody else
+---@field lost boolean nothing could be written down: the claim has gone to somebody else
 
 --- A change that has not been tried.
 ---@param id string|integer
@@ -46,8 +45,8 @@ local PAGE = 100
 ---@return leadcat.Change
 function foreign.change(id, company, outcome, begun, attempts)
   return {
-    id = id, company = company, outcome = outcome, entry = outcome.entry, begun = begun, attempts = attempts or 0,
-    ended = nil, status = nil, error = nil, retry_at = nil, lost = nil, -- room for these
+    id = id, company = company, outcome = outcome, entry = outcome.entry, begun = begun, attempts = attempts,
+    status = "applying", lost = true,
   }
 end
 
@@ -117,14 +116,16 @@ end
 
 -- Whether a change that has failed is to be tried again: until it has failed too often.
 local function is_to_be_tried_again(self, change)
-  return change.attempts + 1 < ATTEMPTS or self:_now() - change.begun < GIVE_UP_SECONDS
+  return (change.attempts or 0) + 1 < ATTEMPTS or self:_now() - change.begun < GIVE_UP_SECONDS
 end
 
 -- Notes how a try has ended, as it is written down.
 local function note_end(self, change, ended, why)
   local again = ended == "failed" and is_to_be_tried_again(self, change)
-  change.ended, change.status, change.error = ended, again and "applying" or ended, why
-  change.retry_at = again and self:_now() + backoff(change.attempts) or nil
+  change.status = again and "applying" or ended
+  if ended == "failed" then
+    change.error, change.retry_at = why, again and self:_now() + backoff(change.attempts or 0) or nil
+  end
 end
 
 -- Flights ---------------------------------------------------------------------------------------------------------------
@@ -238,11 +239,12 @@ end
 
 -- What has become of a change whose end is written down.
 local function outcome_of(self, change)
-  if change.lost ~= false then
+  local outcome = change.outcome
+  if change.lost then
     return outcome_now(self, change.entry)
   end
-  change.outcome.status, change.outcome.error = change.ended, change.error
-  return change.outcome
+  outcome.status, outcome.error = change.status == "applying" and "failed" or change.status, change.error
+  return outcome
 end
 
 --- Has the host make each change, and writes down how it went, in one commit.
@@ -293,7 +295,7 @@ local function take_up(self, key)
     return nil, message, code
   end
   self:_report(journal.event(entry), outcomes[1])
-  return outcomes[1], change.lost == false and change.status == "applying"
+  return outcomes[1], not change.lost and change.status == "applying"
 end
 
 -- Whether waiting for a company could never end: its change is being made further up in this very call, or by a
