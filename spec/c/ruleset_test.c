@@ -28,13 +28,6 @@ static const lc_rule rules[] = {
 
 static const lc_config sound = { 9, categories, 5, rules, 4 };
 
-static uint32_t status_rules(const lc_config *config) {
-  uint32_t count = 0;
-  for (uint32_t i = 0; i < config->rule_count; i++)
-    count += config->rules[i].trigger == LC_LEAD_STATUS_SET;
-  return count;
-}
-
 /* Builds into memory of its own, to be freed. */
 static lc_status build(const lc_config *config, lc_ruleset **out, size_t *size) {
   *size = lc_ruleset_size(config);
