@@ -670,6 +670,27 @@ static void test_start(void) {
   }
 }
 
+/* What is foreseen of them is what is written, wherever the event says that they stand. */
+static void test_start_as_foreseen(void) {
+  for (int given = 0; given <= QUALIFIED; given++) {
+    lc_store *store = open_store();
+    lc_handling how = how_for(true), looking;
+    lc_case seen = given != 0 ? in(won("Dune", ""), given) : won("Dune", ""), written = seen;
+    const lc_note note = { text_of("run"), { NULL, 0 }, text_of("{}") };
+    size_t first;
+    how.start = LEAD;
+    looking = how;
+    looking.look = looking.foresee = true;
+    CHECK(lc_store_look(store, &looking, &seen, 1, &first, NULL) == LC_OK && category_of(store, "Dune") == 0);
+    CHECK(is_written(&seen, given == QUALIFIED ? LC_ENTRY_CONFLICT : LC_ENTRY_UPDATED));
+    how.note = &note;
+    how.digest = lc_digest(&seen, 1);
+    CHECK(lc_store_handle(store, &how, &written, 1, 0, NULL) == LC_OK && written.entry.status == seen.entry.status);
+    CHECK(category_of(store, "Dune") == (given == QUALIFIED ? LEAD : CUSTOMER));
+    lc_store_close(store);
+  }
+}
+
 /* ---- questions ----------------------------------------------------------------------------- */
 
 static bool has_body(lc_store *store, const lc_case *c, const char *body) {
@@ -803,6 +824,7 @@ int main(void) {
   TEST(test_preview_of_a_host());
   TEST(test_overlay());
   TEST(test_start());
+  TEST(test_start_as_foreseen());
   TEST(test_bodies());
   TEST(test_long_options());
   TEST(test_superseding());
