@@ -103,6 +103,7 @@ static lc_status hosts_category(walk *k, lc_case *c, lc_error *error) {
   if (rc != 0)
     return fail(k, rc, error);
   if (!c->is_known || c->newest != newest) {
+    c->is_known = false;
     c->newest = newest;
     return lack(c, LC_LACKS_CATEGORY);
   }

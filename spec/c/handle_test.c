@@ -333,6 +333,19 @@ static void test_overtaken_verdicts(void) {
   }
 }
 
+/* A category that the host said too early is asked for until it is said anew, however often the event is looked at. */
+static void test_overtaken_categories(void) {
+  for (way w = 0; w < WAYS; w++) {
+    lc_store *store = open_store();
+    lc_case c = known(won("Moved", ""), LEAD);
+    for (int twice = 0; twice < 2; twice++)
+      CHECK(go(store, how_for(false), &c, 1, w) == LC_OK && lacks(&c, LC_LACKS_CATEGORY) && c.newest == moved);
+    c = known(c, QUALIFIED);
+    CHECK(go(store, how_for(false), &c, 1, w) == LC_OK && is_written(&c, LC_ENTRY_APPLYING) && c.entry.from == QUALIFIED);
+    lc_store_close(store);
+  }
+}
+
 /* The host is asked once for several events of a company. */
 static void test_shared_answers(void) {
   for (way w = 0; w < WAYS; w++) {
@@ -811,6 +824,7 @@ int main(void) {
   TEST(test_names());
   TEST(test_rows());
   TEST(test_overtaken_verdicts());
+  TEST(test_overtaken_categories());
   TEST(test_shared_answers());
   TEST(test_waiting());
   TEST(test_waiting_behind_a_look());
