@@ -389,12 +389,14 @@ static void test_waiting(void) {
 static void test_waiting_behind_a_look(void) {
   lc_store *store = open_store();
   const lc_handling how = how_for(false);
-  lc_case cases[] = { won("Acme", "e1"), known(won("Bolt", "e2"), LEAD), known(won("Acme", "e3"), LEAD), known(won("Dune", "e1"), LEAD) };
+  lc_case cases[] = { won("Acme", "e1"), known(won("Bolt", "e2"), LEAD), known(won("Acme", "e3"), LEAD),
+                      known(won("Dune", "e1"), LEAD), won("Acme", "seen") };
   size_t first;
-  CHECK(lc_store_look(store, &how, cases, 4, &first, NULL) == LC_OK && first == 1);
-  CHECK(lc_store_handle(store, &how, cases, 4, first, NULL) == LC_OK);
+  CHECK(lc_store_look(store, &how, cases, 5, &first, NULL) == LC_OK && first == 1);
+  CHECK(lc_store_handle(store, &how, cases, 5, first, NULL) == LC_OK);
   CHECK(lacks(&cases[0], LC_LACKS_CATEGORY) && is_written(&cases[1], LC_ENTRY_APPLYING));
   CHECK(lacks(&cases[2], LC_LACKS_TURN) && lacks(&cases[3], LC_LACKS_TURN));
+  CHECK(cases[4].state == LC_DUPLICATE && cases[4].first == moved); /* it waits for nothing */
   lc_store_close(store);
 }
 
@@ -591,6 +593,7 @@ static void test_preview(void) {
   lc_case cases[] = { registered("Acme", "e1"), won("Bolt", "e2"), won("Bolt", ""), won("Acme", "e2"), won("Busy", "seen"),
                       in(won("Acme", ""), QUALIFIED) };
   how.confirm = LC_CONFIRM_ACCEPT;
+  cases[3].first = moved; /* whatever it was */
   CHECK(handle(store, &how, cases, 6, NULL) == LC_OK);
   CHECK(is_written(&cases[0], LC_ENTRY_UPDATED) && is_written(&cases[1], LC_ENTRY_UPDATED));
   CHECK(is_unmatched(&cases[2], LC_NOT_POTENTIAL_CUSTOMER) && cases[3].state == LC_DUPLICATE && cases[3].first == 0);
