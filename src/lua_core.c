@@ -10,6 +10,7 @@
 #include "lua_convert.h"
 #include "lua_decide.h"
 #include "lua_handle.h"
+#include "lua_json.h"
 #include "lua_journal.h"
 #include "lua_question.h"
 #include "lua_simulate.h"
@@ -116,6 +117,9 @@ int luaopen_leadcat_core(lua_State *L) {
     { "random_id", l_random_id },
     { "checksum", l_checksum },
     { "parse_time", l_parse_time },
+    { "encode", l_encode },
+    { "event_details", l_event_details },
+    { "valid_text", l_valid_text },
     { NULL, NULL },
   };
   l_store_register(L);
@@ -128,6 +132,8 @@ int luaopen_leadcat_core(lua_State *L) {
   luaL_setfuncs(L, functions, 0);
   l_push_ffi(L);
   lua_setfield(L, -2, "ffi");
+  l_push_list_mark(L);
+  lua_setfield(L, -2, "list_mark");
   lua_pushliteral(L, LC_VERSION);
   lua_setfield(L, -2, "version");
   set_question_states(L);

@@ -5,21 +5,10 @@
 
 #include "lua_convert.h"
 #include "lua_event.h"
+#include "lua_json.h"
 #include "lua_journal.h"
 #include "lua_store.h"
 #include "overlay.h"
-
-/* TODO until the encoder is there */
-static int l_event_details(lua_State *L) {
-  lua_getglobal(L, "require");
-  lua_pushstring(L, "leadcat.journal");
-  lua_call(L, 1, 1);
-  lua_getfield(L, -1, "details");
-  lua_pushvalue(L, 1);
-  lua_pushvalue(L, 2);
-  lua_call(L, 2, 1);
-  return 1;
-}
 
 /* ---- overlays ---------------------------------------------------------------------------- */
 
@@ -66,6 +55,8 @@ static void take(lua_State *L, const char *name, l_how *how) {
     how->write = lua_toboolean(L, -1);
   else if (strcmp(name, "keeps_companies") == 0)
     core->keeps_companies = lua_toboolean(L, -1);
+  else if (strcmp(name, "ttl") == 0)
+    core->ttl = luaL_checknumber(L, -1);
   else if (strcmp(name, "look") == 0)
     core->look = lua_toboolean(L, -1);
   else if (strcmp(name, "foresee") == 0)
@@ -84,8 +75,6 @@ static void take(lua_State *L, const char *name, l_how *how) {
     core->digest = (uint64_t)luaL_checkinteger(L, -1);
   else if (strcmp(name, "confirm") == 0)
     core->confirm = to_confirm(L);
-  else if (strcmp(name, "ttl") == 0)
-    core->ttl = luaL_checknumber(L, -1);
   else if (strcmp(name, "overlay") == 0)
     core->overlay = luaL_checkudata(L, -1, overlay_type);
   else if (strcmp(name, "note") == 0)
@@ -277,10 +266,11 @@ static void push_outcome(lua_State *L, const lc_case *c) {
 
 /* What an event lacks, in the table that its result has been so far, or in a new one. */
 static void push_lack(lua_State *L, int place, const lc_case *c, lc_lack lack) {
+  enum { FEW = 4, MANY = 12 }; /* fields, with those that Lua adds */
   lua_rawgeti(L, RESULTS, place);
   if (!lua_istable(L, -1)) {
     lua_pop(L, 1);
-    lua_createtable(L, 0, 8);
+    lua_createtable(L, 0, lack == LC_LACKS_VERDICT ? MANY : FEW);
   }
   set_string(L, "lacks", lc_lack_names[lack]);
   if (lack == LC_LACKS_CATEGORY)

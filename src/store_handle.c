@@ -338,8 +338,8 @@ static lc_status imagine_change(walk *k, lc_case *c, lc_error *error) {
   if (c->entry.status == LC_ENTRY_APPLYING && !is_preview(k))
     return mark(&k->open.companies, c->entry.company.text, 1, error);
   lc_status status = imagine_category(k, c, c->entry.to, &stands, error);
-  if (!stands)
-    c->entry.status = LC_ENTRY_CONFLICT;
+  if (!stands || is_preview(k))
+    c->entry.status = stands ? LC_ENTRY_UPDATED : LC_ENTRY_CONFLICT;
   return status;
 }
 

@@ -1,6 +1,7 @@
 --- The journal's entries, between what the store keeps and what hosts see.
 
 local config = require "leadcat.config"
+local core = require "leadcat.core"
 local event_of = require "leadcat.event"
 local json = require "leadcat.json"
 local platform = require "leadcat.platform"
@@ -52,16 +53,9 @@ function journal.actor(actor)
 end
 
 --- What is kept of an event for display, as JSON; nil when there is nothing.
----@param event leadcat.Event or {actor, undoes}
----@param run? string the id of the run that it belongs to
----@return string? details
-function journal.details(event, run)
-  if event.actor or event.sale or event.contact or event.undoes or run then
-    return json.encode {
-      actor = journal.actor(event.actor), sale = event.sale, contact = event.contact, undoes = event.undoes, run = run,
-    }
-  end
-end
+--- `event` may be {actor, undoes}; `run` is the id of the run that it belongs to.
+---@type fun(event: leadcat.Event|table, run?: string): string?
+journal.details = core.event_details
 
 --- What is to be written down for something that happened to a company: an answer, an undo, an event that came to nothing.
 -- (An event that matched is written by the core.)

@@ -5,7 +5,7 @@
 -- keys. A field that is nil or null is absent. An empty list read from JSON is an unmarked empty table: who knows
 -- that it is a list marks it again (as `leadcat.config` does). What is written is valid UTF-8, whatever the text was.
 
-local unicode = require "leadcat.unicode"
+local core = require "leadcat.core"
 
 local shared = require "cjson"
 local cjson = shared.new() -- our own, so that settings neither leak into the host's nor come from there
@@ -16,12 +16,8 @@ shallow.decode_max_depth(100)
 
 local json = {}
 
-local MAX_DEPTH = 1000 -- lua-cjson's limit for reading: nothing is written that could not be read again
 local EXACT = 2 ^ 53 -- below it every whole number is exact, as an integer and as a double
-local Array = {} -- the metatable that marks a list
-
--- Lua 5.3 and later have integers beyond 2^53, whose digits are all written.
-local math_type = rawget(math, "type") or function() return "float" end
+local Array = core.list_mark -- the metatable that marks a list
 
 --- Marks a table as a list, so that it is written as `[]` even when it is empty.
 ---@generic T: table
@@ -48,152 +44,11 @@ function json.integer(n)
   return n
 end
 
--- Writing ------------------------------------------------------------------------------------------------------------
-
--- Within a JSON string a backslash always starts an escape, so taking them pair by pair never splits one.
-local function quote(s)
-  return (cjson.encode(s):gsub("\\.", { ["\\/"] = "/" }))
-end
-
-local SPECIAL = '[%c"\\\128-\255]' -- what needs an escape or may be ill-formed; most text has none of it
-
--- Plain words that were written before, as the same few keys and names come again and again; bounded, since others come from
--- clients.
-local MOST_KNOWN, LONGEST_KNOWN = 1000, 40
-local known, count_known = {}, 0
-
-local function encode_string(s)
-  local text = known[s]
-  if text then
-    return text
-  elseif s:find(SPECIAL) then
-    return quote(unicode.valid(s))
-  end
-  text = '"' .. s .. '"'
-  if #s <= LONGEST_KNOWN then
-    if count_known == MOST_KNOWN then
-      known, count_known = {}, 0
-    end
-    known[s], count_known = text, count_known + 1
-  end
-  return text
-end
-
-local function encode_number(n)
-  if math_type(n) == "integer" or (n % 1 == 0 and n > -EXACT and n < EXACT) then
-    return ("%d"):format(n)
-  elseif n ~= n or n == math.huge or n == -math.huge then
-    error("cannot encode a number that is not finite", 0)
-  end
-  local text = ("%.14g"):format(n)
-  if tonumber(text) ~= n then
-    text = ("%.17g"):format(n)
-  end
-  return (text:gsub("[^%de+-]+", ".")) -- a locale may write a decimal comma
-end
-
-local function bracket(open, parts, close, indent, depth)
-  if not indent or #parts == 0 then
-    return open .. table.concat(parts, ",") .. close
-  end
-  local line = "\n" .. indent:rep(depth - 1)
-  return open .. line .. indent .. table.concat(parts, "," .. line .. indent) .. line .. close
-end
-
-local encode
-
-local function encode_list(t, indent, depth)
-  local count = 0
-  for _ in pairs(t) do
-    count = count + 1
-  end
-  if #t ~= count then
-    error("cannot encode a list that has holes or named fields", 0)
-  end
-  local parts = {}
-  for i = 1, count do
-    parts[i] = encode(t[i], indent, depth)
-  end
-  return bracket("[", parts, "]", indent, depth)
-end
-
-local FEW = 16
-
--- For a few keys, which is what most objects have; LuaJIT compiles it, as it does not `table.sort`.
-local function insert_sort(keys)
-  for i = 2, #keys do
-    local key, j = keys[i], i - 1
-    while j > 0 and keys[j] > key do
-      keys[j + 1], j = keys[j], j - 1
-    end
-    keys[j + 1] = key
-  end
-end
-
--- The keys that are written, in order.
-local function written_keys(t)
-  local keys = {}
-  for key, value in pairs(t) do
-    if type(key) ~= "string" then
-      error("cannot encode a table whose keys are neither all text nor 1, 2, 3 ...", 0)
-    elseif value ~= shared.null then
-      keys[#keys + 1] = key
-    end
-  end
-  if #keys > FEW then
-    table.sort(keys)
-  else
-    insert_sort(keys)
-  end
-  return keys
-end
-
--- Ill-formed keys may be the same once they are mended; then a well-formed one counts, else the first.
-local function is_taken(t, key, mended, taken)
-  return key ~= mended and (taken[mended] or t[mended] ~= nil and t[mended] ~= shared.null)
-end
-
-local function encode_object(t, indent, depth)
-  local parts, taken, colon = {}, {}, indent and ": " or ":"
-  for _, key in ipairs(written_keys(t)) do
-    local mended = known[key] and key or unicode.valid(key)
-    if not is_taken(t, key, mended, taken) then
-      parts[#parts + 1] = encode_string(mended) .. colon .. encode(t[key], indent, depth)
-      taken[mended] = key ~= mended or nil
-    end
-  end
-  return bracket("{", parts, "}", indent, depth)
-end
-
-local function encode_table(t, indent, depth)
-  if depth > MAX_DEPTH then
-    error("cannot encode tables nested more than " .. MAX_DEPTH .. " deep (or within themselves)", 0)
-  end
-  if json.is_array(t) or t[1] ~= nil then
-    return encode_list(t, indent, depth)
-  end
-  return encode_object(t, indent, depth)
-end
-
-local ENCODERS = { boolean = tostring, number = encode_number, string = encode_string, table = encode_table }
-
-function encode(value, indent, depth)
-  local encoder = ENCODERS[type(value)] or error("cannot encode a value of type " .. type(value), 0)
-  return encoder(value, indent, depth + 1)
-end
-
 --- Writes a value as JSON, the same text for the same value every time: keys are sorted, whole numbers have neither
 -- exponent nor ".0", text is valid UTF-8. Raises for what JSON cannot say (functions, NaN, lists with holes, cycles).
----@param value any
----@param indent? string one step of indentation, such as "  ", for text that people read
----@return string text without a newline at its end
-function json.encode(value, indent)
-  local ok, text = pcall(encode, value, indent, 0)
-  if not ok then
-    error(text, 2)
-  end
-  return text
-end
+---@type fun(value: any, indent?: string): string
+--- `indent`: one step of indentation, such as "  ", for text that people read. The text has no newline at its end.
+json.encode = core.encode
 
 -- Reading ------------------------------------------------------------------------------------------------------------
 

@@ -2,73 +2,20 @@
 -- pages, terminals and sentences must all withstand the same ones. Text is UTF-8, as strings of bytes. The work grows
 -- in proportion to the text.
 
+local core = require "leadcat.core"
+
 local unicode = {}
 
-local REPLACEMENT = "\239\191\189" -- U+FFFD
 local ELLIPSIS = "\226\128\166" -- U+2026
 local ISOLATE, POP = "\226\129\168", "\226\129\169" -- U+2068 FIRST STRONG ISOLATE, U+2069 POP DIRECTIONAL ISOLATE
 local MOST = 120 -- characters of a line
 
 local NON_ASCII = "[\128-\255]"
 
--- Well-formed text -----------------------------------------------------------------------------------------------------
-
--- What may follow a first byte (The Unicode Standard, table 3-7): how many bytes, and the range of the first of them;
--- any further one is from 128 to 191.
-local LEADS = {}
-
-local function leads(from, to, more, low, high)
-  for byte = from, to do
-    LEADS[byte] = { more = more, low = low, high = high }
-  end
-end
-
-leads(0xC2, 0xDF, 1, 0x80, 0xBF)
-leads(0xE0, 0xEF, 2, 0x80, 0xBF)
-leads(0xE0, 0xE0, 2, 0xA0, 0xBF) -- lower ones would be overlong
-leads(0xED, 0xED, 2, 0x80, 0x9F) -- higher ones would be surrogates
-leads(0xF0, 0xF4, 3, 0x80, 0xBF)
-leads(0xF0, 0xF0, 3, 0x90, 0xBF) -- overlong
-leads(0xF4, 0xF4, 3, 0x80, 0x8F) -- beyond U+10FFFF
-
--- The last byte of the sequence that starts at `i`, and whether it is well-formed; of an ill-formed one, the longest
--- beginning that a well-formed one could have.
-local function sequence(s, i)
-  local lead = LEADS[s:byte(i)]
-  if not lead then
-    return i, false
-  end
-  local low, high = lead.low, lead.high
-  for k = i + 1, i + lead.more do
-    local byte = s:byte(k)
-    if not byte or byte < low or byte > high then
-      return k - 1, false
-    end
-    low, high = 0x80, 0xBF
-  end
-  return i + lead.more, true
-end
-
 --- The text with U+FFFD for each ill-formed sequence: stray and missing bytes, overlong forms, surrogates, and what is
 --- beyond U+10FFFF. Well-formed text is returned as it is.
----@param s string
----@return string
-function unicode.valid(s)
-  local i = s:find(NON_ASCII)
-  if not i then
-    return s
-  end
-  local parts, done = {}, 0
-  while i do
-    local last, well_formed = sequence(s, i)
-    if not well_formed then
-      parts[#parts + 1] = s:sub(done + 1, i - 1) .. REPLACEMENT
-      done = last
-    end
-    i = s:find(NON_ASCII, last + 1)
-  end
-  return done == 0 and s or table.concat(parts) .. s:sub(done + 1)
-end
+---@type fun(s: string): string
+unicode.valid = core.valid_text
 
 -- One line -------------------------------------------------------------------------------------------------------------
 

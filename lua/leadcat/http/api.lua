@@ -31,34 +31,10 @@ local function withhold(outcome)
   return kept
 end
 
--- What most events come to, as `json.encode` writes it.
-local NOTHING = '{"action":"none","from":%d,"reason":"%s","revision":%d,"status":"unchanged"}'
-local REASONS = {}
-for _, reason in pairs(core.ffi.reasons) do
-  REASONS[reason] = true
-end
-
-local function is_whole(value)
-  return type(value) == "number" and value % 1 == 0 and value >= 0 and value < 2 ^ 53
-end
-
--- Whether NOTHING says all of it. A listener may have added to it.
-local function is_nothing(engine, outcome)
-  return outcome.status == "unchanged" and REASONS[outcome.reason] and not outcome.rule
-    and is_whole(outcome.from) and is_whole(outcome.revision) and not engine:_is_heard "unchanged"
-end
-
-local function encode(engine, outcome)
-  if is_nothing(engine, outcome) then
-    return NOTHING:format(outcome.from, outcome.reason, outcome.revision)
-  end
-  return json.encode(outcome)
-end
-
 -- The answer to what has made one outcome.
-local function told(context, status, outcome)
+local function told(status, outcome)
   local kept = withhold(outcome)
-  local made = response.new(status, encode(context.engine, outcome), "application/json")
+  local made = response.json(status, outcome)
   made.log = kept
   return made
 end
@@ -103,7 +79,7 @@ function api.events(context)
   end
   local outcome
   outcome, message, code = context.engine:handle(sent_by(sent, context.actor))
-  return outcome and told(context, 200, outcome) or response.problem(context, code, message)
+  return outcome and told(200, outcome) or response.problem(context, code, message)
 end
 
 function api.propose(context)
@@ -458,7 +434,7 @@ local function resolve_with(context, answer)
     local view = closed and context.engine:view(closed, { actor = context.actor })
     return response.problem(context, "conflict", view and view.closed, { outcome = outcome })
   end
-  return told(context, STATUS[outcome.status] or 200, outcome)
+  return told(STATUS[outcome.status] or 200, outcome)
 end
 
 function api.resolve(context)
@@ -500,7 +476,7 @@ function api.undo(context)
   elseif context.wants_page then
     return response.redirect(context, ("/history?undone=%d"):format(outcome.entry))
   end
-  return told(context, STATUS[outcome.status] or 200, outcome)
+  return told(STATUS[outcome.status] or 200, outcome)
 end
 
 function api.undo_many(context)
