@@ -106,6 +106,7 @@ static lc_status hosts_category(walk *k, lc_case *c, lc_error *error) {
   if (rc != 0)
     return fail(k, rc, error);
   if (!c->is_known || c->newest != newest) {
+    c->is_known = false;
     c->newest = newest;
     return lack(c, LC_LACKS_CATEGORY);
   }
@@ -161,9 +162,11 @@ static lc_status find_unfinished(walk *k, lc_case *c, lc_error *error) {
 }
 
 static lc_status find_category(walk *k, lc_case *c, lc_error *error) {
-  if (c->is_given) {
+  int32_t stands;
+  if (c->is_given) { /* though it may have to be added */
     c->entry.from = c->given;
-    return LC_OK;
+    bool starts = k->how->keeps_companies && k->how->start != 0;
+    return starts ? kept_category(k, &c->entry.company, &stands, error) : LC_OK;
   }
   return k->how->keeps_companies ? kept_category(k, &c->entry.company, &c->entry.from, error) : hosts_category(k, c, error);
 }
