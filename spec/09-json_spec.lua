@@ -101,7 +101,7 @@ describe("writing", function()
   end)
 
   it("of an event what is kept", function()
-    local ROWS = {
+    local KEPT = {
       { nil, {} },
       { nil, { id = "e", company = 1, trigger = "sale_won", at = 1, actor = false } },
       { '{"actor":{"admin":false,"id":17,"name":"\239\191\189"},"contact":{"a":1,"b":[2]},"sale":{}}',
@@ -110,7 +110,7 @@ describe("writing", function()
       { '{"actor":{},"run":"r","undoes":7}', { actor = {}, undoes = 7 }, "r" },
       { '{"run":"r"}', {}, "r" },
     }
-    for _, row in ipairs(ROWS) do
+    for _, row in ipairs(KEPT) do
       assert.equal(row[1], (journal.details(row[2], row[3])))
     end
     assert.has_error(function() journal.details { sale = { print } } end, "cannot encode a value of type function")
