@@ -7,7 +7,7 @@
 
 /* What an event says of its company's category: an id, or one of these. */
 enum {
-  LC_CATEGORY_ABSENT = 0,     /* nothing */
+  LC_CATEGORY_ABSENT = 0,     /* nothing; of a company: nobody knows it */
   LC_CATEGORY_IMPOSSIBLE = -1 /* an integer that can be no id: no config knows it */
 };
 
