@@ -96,10 +96,10 @@ static const char *group_of(const look *at) {
   ROW(LC_ALREADY_IN_CATEGORY, "already_in_category", true, , at.rule->to != at.facts->category, \
       THE_CATEGORY, ID("target", target_of(&at)))
 
-#define NAME(REASON, WORD_OF, MADE, LOOK_UP, PASSES, ...) [REASON] = WORD_OF,
+#define NAME(REASON, TEXT, MADE, LOOK_UP, PASSES, ...) [REASON] = TEXT,
 const char *const lc_reason_names[LC_REASONS] = { CHECKS(NAME) [LC_MATCHED] = "matched" };
 
-#define DECIDE(REASON, WORD_OF, MADE, LOOK_UP, PASSES, ...) \
+#define DECIDE(REASON, TEXT, MADE, LOOK_UP, PASSES, ...) \
   if (MADE) { \
     LOOK_UP; \
     if (!(PASSES)) \
@@ -116,8 +116,8 @@ static lc_check_result result_of(lc_reason check, bool made, lc_reason reason) {
   return !made ? LC_NOT_MADE : check < reason ? LC_PASSED : check == reason ? LC_FAILED : LC_NOT_REACHED;
 }
 
-#define FIND(REASON, WORD_OF, MADE, LOOK_UP, PASSES, ...) if (MADE) { LOOK_UP; }
-#define TELL(REASON, WORD_OF, MADE, LOOK_UP, PASSES, ...) \
+#define FIND(REASON, TEXT, MADE, LOOK_UP, PASSES, ...) if (MADE) { LOOK_UP; }
+#define TELL(REASON, TEXT, MADE, LOOK_UP, PASSES, ...) \
   checks[REASON] = (lc_check){ result_of(REASON, MADE, decision.reason), { __VA_ARGS__ } };
 
 lc_decision lc_explain(const lc_ruleset *ruleset, const lc_facts *facts, lc_check checks[LC_CHECKS], int32_t *target) {

@@ -136,18 +136,17 @@ static const lc_category *push_categories(lua_State *L, int config, uint32_t *co
 }
 
 /* Only the enabled ones. */
-static const lc_rule *push_rules(lua_State *L, int config, uint32_t *enabled, uint32_t *status_rules) {
+static const lc_rule *push_rules(lua_State *L, int config, uint32_t *enabled) {
   uint32_t count;
   lc_rule *rules = push_list(L, config, "rules", sizeof *rules, &count);
   int list = lua_gettop(L) - 1;
-  *enabled = *status_rules = 0;
+  *enabled = 0;
   for (uint32_t i = 0; i < count; i++) {
     lua_rawgeti(L, list, (int)i + 1);
     int item = lua_gettop(L);
     if (l_boolean_field(L, item, "enabled")) {
       lc_trigger trigger = (lc_trigger)l_name_field(L, item, "trigger", lc_trigger_names, LC_TRIGGERS);
       bool by_status = trigger == LC_LEAD_STATUS_SET;
-      *status_rules += by_status;
       rules[(*enabled)++] = (lc_rule){
         .trigger = trigger,
         .lead_status = by_status ? id_field(L, item, "lead_status") : 0,
@@ -162,13 +161,12 @@ static const lc_rule *push_rules(lua_State *L, int config, uint32_t *enabled, ui
 
 lc_ruleset *l_push_ruleset(lua_State *L, int index, uint64_t revision) {
   lc_config config = { .revision = revision };
-  uint32_t status_rules;
   lc_error error;
   int top = lua_gettop(L);
   luaL_checktype(L, index, LUA_TTABLE);
   config.categories = push_categories(L, index, &config.category_count);
-  config.rules = push_rules(L, index, &config.rule_count, &status_rules);
-  size_t size = lc_ruleset_size(config.category_count, status_rules);
+  config.rules = push_rules(L, index, &config.rule_count);
+  size_t size = lc_ruleset_size(&config);
   lc_ruleset *ruleset = lua_newuserdata(L, size);
   if (lc_ruleset_build(&config, ruleset, size, &error) != LC_OK)
     luaL_error(L, "not a valid config: %s", error.message);

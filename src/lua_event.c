@@ -85,9 +85,8 @@ static bool take(lua_State *L, const char *name, size_t size, l_event *event) {
     return IS("actor") ? to_actor(L, event) : lua_istable(L, -1);
   }
   if (IS("choice")) {
-    int32_t category;
     event->has_choice = true;
-    return lua_isboolean(L, -1) ? !lua_toboolean(L, -1) : to_number(L, 0, &category);
+    return lua_isboolean(L, -1) ? !lua_toboolean(L, -1) : to_number(L, LC_CATEGORY_IMPOSSIBLE, &event->choice);
   }
   return true;
 #undef IS
@@ -97,6 +96,7 @@ bool l_to_event(lua_State *L, int index, l_event *event) {
   size_t size;
   event->core.facts = (lc_facts){ .trigger = LC_TRIGGERS, .category = LC_CATEGORY_ABSENT };
   event->core.company.text = event->id = event->user = (lc_text){ NULL, 0 };
+  event->choice = 0;
   event->at = NAN;
   event->has_choice = event->has_details = false;
   if (!lua_istable(L, index) || lua_getmetatable(L, index))

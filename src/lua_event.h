@@ -15,7 +15,8 @@ typedef struct l_event {
   lc_event core;
   lc_text id;       /* empty: none */
   double at;        /* seconds since 1970; NAN: none is given */
-  bool has_choice;  /* the user has answered already */
+  bool has_choice;  /* the user has answered already: */
+  int32_t choice;   /* the category to set; 0: it stays; LC_CATEGORY_IMPOSSIBLE: an integer that can be none */
   bool has_details; /* it has an actor, a sale or a contact */
   lc_text user;     /* the actor's id; empty: none */
   char id_digits[L_DIGITS], user_digits[L_DIGITS];

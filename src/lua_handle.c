@@ -39,13 +39,6 @@ typedef struct l_how {
   bool has_run; /* the events belong to a run, whose id is kept with each */
 } l_how;
 
-static void to_options(lua_State *L, lc_handling *how) {
-  int table = lua_gettop(L);
-  how->options_revision = (uint64_t)l_integer_field(L, table, "revision");
-  how->options = l_text_field(L, table, "text", UINT32_MAX);
-  how->ttl = l_number_field(L, table, "ttl");
-}
-
 static lc_confirm to_confirm(lua_State *L) {
   size_t size;
   const char *name = luaL_checklstring(L, -1, &size);
@@ -62,6 +55,8 @@ static void take(lua_State *L, const char *name, l_how *how) {
     how->write = lua_toboolean(L, -1);
   else if (strcmp(name, "keeps_companies") == 0)
     core->keeps_companies = lua_toboolean(L, -1);
+  else if (strcmp(name, "ttl") == 0)
+    core->ttl = luaL_checknumber(L, -1);
   else if (strcmp(name, "look") == 0)
     core->look = lua_toboolean(L, -1);
   else if (strcmp(name, "foresee") == 0)
@@ -80,8 +75,6 @@ static void take(lua_State *L, const char *name, l_how *how) {
     core->digest = (uint64_t)luaL_checkinteger(L, -1);
   else if (strcmp(name, "confirm") == 0)
     core->confirm = to_confirm(L);
-  else if (strcmp(name, "options") == 0)
-    to_options(L, core);
   else if (strcmp(name, "overlay") == 0)
     core->overlay = luaL_checkudata(L, -1, overlay_type);
   else if (strcmp(name, "note") == 0)
@@ -161,6 +154,7 @@ static void to_case(const l_event *read, double now, lc_case *c) {
   };
   c->user = read->user;
   c->has_choice = read->has_choice;
+  c->choice = read->choice;
   c->is_given = facts->category != LC_CATEGORY_ABSENT;
   c->given = facts->category == LC_CATEGORY_IMPOSSIBLE ? 0 : facts->category;
 }
@@ -175,8 +169,9 @@ static bool is_done(lua_State *L) {
   return done;
 }
 
-/* Reads the event at the place, unless it is done. False when it is not plain. */
-static bool to_open(lua_State *L, int place, double now, l_open *open) {
+/* Reads the event at the place, unless it is done. False when it is not plain. What the user has chosen is asked about before
+ * any event is written, so that all are written in their order. */
+static bool to_open(lua_State *L, int place, l_how *how, l_open *open) {
   lua_rawgeti(L, RESULTS, place);
   bool done = is_done(L), right = true;
   if (!done) {
@@ -186,9 +181,10 @@ static bool to_open(lua_State *L, int place, double now, l_open *open) {
     right = l_to_event(L, lua_gettop(L), read);
     lua_pop(L, 1);
     if (right)
-      to_case(read, now, c);
+      to_case(read, how->core.now, c);
     if (right && lua_istable(L, -1))
       to_known(L, c);
+    how->core.look |= right && c->has_choice && c->passed == 0;
     open->places[open->count++] = place;
   }
   lua_pop(L, 1);
@@ -271,10 +267,11 @@ static void push_outcome(lua_State *L, const lc_case *c) {
 
 /* What an event lacks, in the table that its result has been so far, or in a new one. */
 static void push_lack(lua_State *L, int place, const lc_case *c, lc_lack lack) {
+  enum { FEW = 4, MANY = 12 }; /* fields, with those that Lua adds */
   lua_rawgeti(L, RESULTS, place);
   if (!lua_istable(L, -1)) {
     lua_pop(L, 1);
-    lua_createtable(L, 0, 8);
+    lua_createtable(L, 0, lack == LC_LACKS_VERDICT ? MANY : FEW);
   }
   set_string(L, "lacks", lc_lack_names[lack]);
   if (lack == LC_LACKS_CATEGORY)
@@ -283,7 +280,7 @@ static void push_lack(lua_State *L, int place, const lc_case *c, lc_lack lack) {
     l_push_text(L, c->entry.details);
     lua_setfield(L, -2, "error");
   }
-  if (lack != LC_LACKS_VERDICT && lack != LC_LACKS_OPTIONS)
+  if (lack != LC_LACKS_VERDICT)
     return;
   set_number(L, "about", c->about);
   set_decision(L, &c->entry);
@@ -333,11 +330,10 @@ static lc_status handle(lua_State *L, l_how *how, l_open *open, lc_error *error)
  * added before the next call:
  *   category  {newest}: add `asked_at` = newest, as it was when the host was asked, and `category`
  *   verdict   {about, action, from, to, rule, revision}: add `passed` = about, `target`, and `keep` when the user has declined
- *   options   {revision}: give it in `how`
  *   licence   give `how` without needs_licence
  *   details   {error}: nothing helps, the event's actor, sale or contact cannot be kept
  *   end, turn, commit   nothing
- * `how` is {write, keeps_companies, claim, most, start, needs_licence, is_guarded, confirm, options = {revision, text, ttl}, look,
+ * `how` is {write, keeps_companies, claim, most, start, needs_licence, is_guarded, confirm, ttl, look,
  * foresee, overlay, note = {name, before, text}, digest, run}, as lc_handling has them; `write`: whether anything may be
  * written; `run`: the id of the run that the events belong to. */
 static int l_handle(lua_State *L) {
@@ -355,7 +351,7 @@ static int l_handle(lua_State *L) {
   }
   l_open open = make_room(L, &room, count);
   for (size_t i = 1; i <= count; i++)
-    if (!to_open(L, (int)i, how.core.now, &open)) {
+    if (!to_open(L, (int)i, &how, &open)) {
       lua_pushboolean(L, 0);
       lua_pushinteger(L, (lua_Integer)i);
       return 2;

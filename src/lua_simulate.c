@@ -42,7 +42,7 @@ static void keep_examples(lua_State *L, const lc_simulation *simulation) {
     lua_rawgeti(L, lua_upvalueindex(UP_EVENTS), (int)example->event);
     lua_setfield(L, -2, "event");
     set_integer(L, "change", example->change + 1);
-    for (int side = 0; side < simulation->side_count; side++)
+    for (int side = 0; side < LC_SIDES; side++)
       set_id(L, side + 1, example->category[side]);
     lua_rawseti(L, lua_upvalueindex(UP_EXAMPLES), (int)lua_rawlen(L, lua_upvalueindex(UP_EXAMPLES)) + 1);
   }
@@ -131,64 +131,48 @@ static void push_outcomes(lua_State *L, const lc_side *side) {
   }
 }
 
-static void push_all_outcomes(lua_State *L, const lc_simulation *simulation) {
-  lua_newtable(L);
-  for (int i = 0; i < simulation->side_count; i++) {
-    push_outcomes(L, &simulation->sides[i]);
-    lua_rawseti(L, -2, i + 1);
-  }
-}
-
-static void push_journey(lua_State *L, const lc_simulation *simulation, const lc_journey *journey) {
-  lua_createtable(L, LC_SIDES, 2);
-  for (int i = 0; i < simulation->side_count; i++)
-    set_id(L, i + 1, journey->end[i]);
-  if (journey->start != 0)
-    set_integer(L, "start", (uint64_t)journey->start);
-}
-
-static void push_journeys(lua_State *L, const lc_simulation *simulation) {
-  size_t at = 0, size;
+static void push_journey(lua_State *L, const void *bytes) {
   lc_journey journey;
-  const char *bytes;
-  lua_newtable(L);
-  for (int i = 0; (bytes = lc_texts_next(&simulation->journeys.kinds, &at, &size)) != NULL; i++) {
-    memcpy(&journey, bytes, sizeof journey);
-    push_journey(L, simulation, &journey);
-    set_integer(L, "companies", simulation->journeys.counts[i]);
-    lua_rawseti(L, -2, i + 1);
-  }
+  memcpy(&journey, bytes, sizeof journey);
+  lua_createtable(L, LC_SIDES, 2);
+  for (int i = 0; i < LC_SIDES; i++)
+    set_id(L, i + 1, journey.end[i]);
+  if (journey.start != 0)
+    set_integer(L, "start", (uint64_t)journey.start);
 }
 
-static void push_change(lua_State *L, const lc_change *change) {
+static void push_change(lua_State *L, const void *bytes) {
+  lc_change change;
+  memcpy(&change, bytes, sizeof change);
   lua_createtable(L, LC_SIDES, 2);
-  lua_pushstring(L, lc_trigger_names[change->trigger]);
+  lua_pushstring(L, lc_trigger_names[change.trigger]);
   lua_setfield(L, -2, "trigger");
   for (int i = 0; i < LC_SIDES; i++) {
     lua_createtable(L, 0, 2);
-    lua_pushstring(L, lc_outcome_name(change->outcome[i]));
+    lua_pushstring(L, lc_outcome_name(change.outcome[i]));
     lua_setfield(L, -2, "outcome");
-    if (change->to[i] != 0)
-      set_integer(L, "to", (uint64_t)change->to[i]);
+    if (change.to[i] != 0)
+      set_integer(L, "to", (uint64_t)change.to[i]);
     lua_rawseti(L, -2, i + 1);
   }
 }
 
-static void push_changes(lua_State *L, const lc_simulation *simulation) {
+/* Sets the field `name` of the table on top to a list of what was counted, each with its count as `counted`. */
+static void set_tally(lua_State *L, const char *name, const lc_tally *tally, void (*push)(lua_State *, const void *),
+                      const char *counted) {
   size_t at = 0, size;
-  lc_change change;
   const char *bytes;
   lua_newtable(L);
-  for (int i = 0; (bytes = lc_texts_next(&simulation->changes.kinds, &at, &size)) != NULL; i++) {
-    memcpy(&change, bytes, sizeof change);
-    push_change(L, &change);
-    set_integer(L, "count", simulation->changes.counts[i]);
+  for (int i = 0; (bytes = lc_texts_next(&tally->kinds, &at, &size)) != NULL; i++) {
+    push(L, bytes);
+    set_integer(L, counted, tally->counts[i].count);
     lua_rawseti(L, -2, i + 1);
   }
+  lua_setfield(L, -2, name);
 }
 
 /* The first companies that end in another category on the second side, at most `limit`. */
-static void push_moved(lua_State *L, const lc_simulation *simulation, double limit) {
+static void set_moved(lua_State *L, const lc_simulation *simulation, double limit) {
   size_t at = 0;
   lc_text text;
   int count = 0;
@@ -197,20 +181,28 @@ static void push_moved(lua_State *L, const lc_simulation *simulation, double lim
     const lc_journey journey = lc_simulation_journey(simulation, i);
     if (journey.end[0] == journey.end[1])
       continue;
-    push_journey(L, simulation, &journey);
+    push_journey(L, &journey);
     l_push_company(L, (lc_company){ text, simulation->origins[i].is_integer });
     lua_setfield(L, -2, "company");
     lua_rawseti(L, -2, ++count);
   }
+  lua_setfield(L, -2, "moved");
 }
 
-static void push_comparison(lua_State *L, const lc_simulation *simulation, double limit) {
-  push_changes(L, simulation);
-  lua_setfield(L, -2, "changes");
+static void push_result(lua_State *L, const lc_simulation *simulation, double limit) {
+  lua_newtable(L);
+  set_integer(L, "companies", simulation->companies.count);
+  lua_newtable(L);
+  for (int i = 0; i < simulation->side_count; i++) {
+    push_outcomes(L, &simulation->sides[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_setfield(L, -2, "outcomes");
+  set_tally(L, "journeys", &simulation->journeys, push_journey, "companies");
+  set_tally(L, "changes", &simulation->changes, push_change, "count");
+  set_moved(L, simulation, simulation->side_count == LC_SIDES ? limit : 0);
   lua_pushvalue(L, lua_upvalueindex(UP_EXAMPLES));
   lua_setfield(L, -2, "examples");
-  push_moved(L, simulation, limit);
-  lua_setfield(L, -2, "moved");
 }
 
 static int l_finish(lua_State *L) {
@@ -222,14 +214,7 @@ static int l_finish(lua_State *L) {
     status = lc_simulation_finish(&run->simulation, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
-  lua_newtable(L);
-  set_integer(L, "companies", run->simulation.companies.count);
-  push_all_outcomes(L, &run->simulation);
-  lua_setfield(L, -2, "outcomes");
-  push_journeys(L, &run->simulation);
-  lua_setfield(L, -2, "journeys");
-  if (run->simulation.side_count == LC_SIDES)
-    push_comparison(L, &run->simulation, limit);
+  push_result(L, &run->simulation, limit);
   return 1;
 }
 

@@ -16,8 +16,9 @@ void l_simulate_register(lua_State *L);
  * add_lines(text, from, most) -> the position of the first line that was not added, and how many were: at most `most`, which
  * all end with LF and are plainly a right event as JSON. `from` is at most one behind the text's end. Not for a comparison.
  *
- * finish(limit) -> {companies (how many), outcomes, journeys} and, of a comparison, {changes, examples, moved}; or nil, message,
- * code. A category's id is absent where nobody knows it. [1] and [2] are the sides; of one config there is only [1].
+ * finish(limit) -> {companies (how many), outcomes, journeys, changes, examples, moved}, the last three empty but of a comparison;
+ * or nil, message, code. A category's id is absent where nobody knows it. [1] and [2] are the sides; of one config there is
+ * only [1].
  *   outcomes   {[1], [2]}, each {[trigger] = {[action or reason] = events}}
  *   journeys   {start, [1], [2], companies}[]: companies by the category in which they started (only of a comparison) and
  *              those in which they ended

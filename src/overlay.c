@@ -24,15 +24,16 @@ bool lc_marks_get(const lc_marks *marks, lc_text text, int32_t *value) {
 /* Makes room for one more mark. */
 static lc_status make_room(lc_marks *marks, lc_error *error) {
   uint32_t room = marks->room != 0 ? marks->room * 2 : 64;
-  lc_status status = marks->room == 0 ? lc_texts_init(&marks->texts, error) : LC_OK;
-  if (status != LC_OK)
-    return status;
   int32_t *values = realloc(marks->values, room * sizeof *values);
   if (values == NULL)
     return lc_fail(error, LC_UNAVAILABLE, "out of memory");
   marks->values = values;
-  marks->room = room;
-  return LC_OK;
+  lc_status status = marks->room == 0 ? lc_texts_init(&marks->texts, error) : LC_OK;
+  if (status == LC_OK)
+    marks->room = room;
+  else
+    lc_texts_free(&marks->texts);
+  return status;
 }
 
 lc_status lc_marks_set(lc_marks *marks, lc_text text, int32_t value, lc_error *error) {

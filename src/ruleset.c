@@ -28,12 +28,26 @@ static uint32_t slots_for(uint32_t count) {
   return slots;
 }
 
-size_t lc_ruleset_size(uint32_t categories, uint32_t lead_status_rules) {
+static uint32_t count_status_rules(const lc_config *config) {
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < config->rule_count; i++)
+    count += config->rules[i].trigger == LC_LEAD_STATUS_SET;
+  return count;
+}
+
+static uint32_t count_options(const lc_config *config) {
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < config->category_count; i++)
+    count += !config->categories[i].deleted;
+  return count;
+}
+
+size_t lc_ruleset_size(const lc_config *config) {
   const uint32_t most = UINT32_C(1) << 26; /* keeps every product below 2^32 */
-  if (categories > most || lead_status_rules > most)
+  if (config->category_count > most || config->rule_count > most)
     return 0;
-  return sizeof(lc_ruleset) + slots_for(categories) * sizeof(lc_category_slot)
-       + slots_for(lead_status_rules) * sizeof(lc_rule_slot);
+  return sizeof(lc_ruleset) + slots_for(config->category_count) * sizeof(lc_category_slot)
+       + slots_for(count_status_rules(config)) * sizeof(lc_rule_slot) + count_options(config) * sizeof(int32_t);
 }
 
 static lc_status add_category(lc_ruleset *ruleset, const lc_category *category, lc_error *error) {
@@ -71,16 +85,16 @@ static lc_status add_rule(lc_ruleset *ruleset, const lc_rule *rule, lc_error *er
   return LC_OK;
 }
 
-static uint32_t count_status_rules(const lc_config *config) {
-  uint32_t count = 0;
-  for (uint32_t i = 0; i < config->rule_count; i++)
-    count += config->rules[i].trigger == LC_LEAD_STATUS_SET;
-  return count;
+static void add_options(lc_ruleset *ruleset, const lc_config *config) {
+  int32_t *options = (int32_t *)(uintptr_t)lc_ruleset_options(ruleset);
+  for (uint32_t i = 0; i < config->category_count; i++)
+    if (!config->categories[i].deleted)
+      *options++ = config->categories[i].id;
 }
 
 lc_status lc_ruleset_build(const lc_config *config, void *memory, size_t size, lc_error *error) {
   uint32_t status_rules = count_status_rules(config);
-  if (size == 0 || size > UINT32_MAX || size != lc_ruleset_size(config->category_count, status_rules))
+  if (size == 0 || size > UINT32_MAX || size != lc_ruleset_size(config))
     return lc_fail(error, LC_INVALID, "the config has too many categories or rules");
   memset(memory, 0, size);
   lc_ruleset *ruleset = memory;
@@ -91,6 +105,8 @@ lc_status lc_ruleset_build(const lc_config *config, void *memory, size_t size, l
   ruleset->category_slots = slots_for(config->category_count);
   ruleset->status_slots = slots_for(status_rules);
   ruleset->status_rules = status_rules;
+  ruleset->option_count = count_options(config);
+  add_options(ruleset, config);
   lc_status status = LC_OK;
   for (uint32_t i = 0; i < config->category_count && status == LC_OK; i++)
     status = add_category(ruleset, &config->categories[i], error);
@@ -108,9 +124,10 @@ static bool is_power_of_two(uint32_t n) {
 static bool sizes_fit(const lc_ruleset *ruleset, size_t size) {
   const uint32_t most = UINT32_C(1) << 27;
   return is_power_of_two(ruleset->category_slots) && ruleset->category_slots <= most
-      && is_power_of_two(ruleset->status_slots) && ruleset->status_slots <= most
+      && is_power_of_two(ruleset->status_slots) && ruleset->status_slots <= most && ruleset->option_count <= most
       && size == sizeof *ruleset + ruleset->category_slots * sizeof(lc_category_slot)
-                                 + ruleset->status_slots * sizeof(lc_rule_slot);
+                                 + ruleset->status_slots * sizeof(lc_rule_slot)
+                                 + ruleset->option_count * sizeof(int32_t);
 }
 
 /* A table without an empty slot would be walked forever: at least half must be empty. */

@@ -6,7 +6,8 @@
  * form is the machine's own (byte order included) and is never migrated.
  *
  * Layout: the header below, then `category_slots` slots of categories, then `status_slots` slots
- * of lead-status rules. Both are hash tables with linear probing, a power of two in size and at
+ * of lead-status rules, then the ids of the `option_count` categories that a user may choose, in
+ * the config's order. The first two are hash tables with linear probing, a power of two in size and at
  * most half full, so a lookup ends soon whatever the ids are. An empty slot has id 0.
  */
 #ifndef LC_RULESET_H
@@ -83,16 +84,15 @@ typedef struct lc_ruleset {
   uint32_t status_slots;              /* a power of two */
   uint32_t status_rules;              /* how many enabled lead-status rules there are */
   lc_rule_slot sale[LC_LEAD_STATUS_SET]; /* by trigger; `to` is 0 where no rule is enabled */
-  uint32_t reserved;                  /* 0 */
+  uint32_t option_count;              /* categories that are not deleted */
 } lc_ruleset;
 
-enum { LC_RULESET_MAGIC = 0x5352434c, LC_RULESET_VERSION = 1 };
+enum { LC_RULESET_MAGIC = 0x5352434c, LC_RULESET_VERSION = 2 };
 
-/* Bytes that the ruleset of a config with these counts takes; 0 when it would not fit 32 bits. */
-size_t lc_ruleset_size(uint32_t categories, uint32_t lead_status_rules);
+/* Bytes that the ruleset of a config takes; 0 when it would not fit 32 bits. */
+size_t lc_ruleset_size(const lc_config *config);
 
-/* Builds the ruleset of `config` into `memory`, which has `size` bytes, as lc_ruleset_size said for
- * it, and is aligned for uint64_t.
+/* Builds the ruleset of `config` into `memory`, which has `size` bytes, as lc_ruleset_size said, and is aligned for uint64_t.
  * LC_INVALID: an id out of range or given twice, a rule given twice, a target that is not a live
  * category. */
 lc_status lc_ruleset_build(const lc_config *config, void *memory, size_t size, lc_error *error);
@@ -101,13 +101,17 @@ lc_status lc_ruleset_build(const lc_config *config, void *memory, size_t size, l
  * LC_CORRUPT otherwise. It trusts nothing that it has not checked, not even the checksum. */
 lc_status lc_ruleset_check(const void *bytes, size_t size, lc_error *error);
 
-/* The two tables behind the header. */
+/* What is behind the header. */
 static inline const lc_category_slot *lc_ruleset_categories(const lc_ruleset *ruleset) {
   return (const void *)(ruleset + 1);
 }
 
 static inline const lc_rule_slot *lc_ruleset_status_rules(const lc_ruleset *ruleset) {
   return (const void *)(lc_ruleset_categories(ruleset) + ruleset->category_slots);
+}
+
+static inline const int32_t *lc_ruleset_options(const lc_ruleset *ruleset) {
+  return (const void *)(lc_ruleset_status_rules(ruleset) + ruleset->status_slots);
 }
 
 /* Where to look for an id first: spreads ids that are dense, or multiples of a power of two, alike (Fibonacci hashing). */

@@ -5,12 +5,6 @@
 
 enum { AHEAD = 32 /* events, while memory is fetched */, NOWHERE = -2 /* the start of a company without events */ };
 
-/* The companies that the examples of a change are of. */
-typedef struct lc_shown {
-  uint32_t count;
-  uint32_t companies[LC_EXAMPLES];
-} shown;
-
 /* ---- room -------------------------------------------------------------------------------- */
 
 static lc_status no_memory(lc_error *error) {
@@ -81,65 +75,42 @@ void lc_batch_add(lc_batch *batch, const lc_facts *facts, lc_company company) {
 
 /* ---- counting what differs --------------------------------------------------------------- */
 
+static lc_status fit(lc_tally *tally, uint32_t number, lc_error *error) {
+  uint32_t room = more(number);
+  lc_count *counts = number >= tally->room ? resized(tally->counts, room, sizeof *counts) : tally->counts;
+  if (counts == NULL)
+    return no_memory(error);
+  for (; number >= tally->room && tally->room < room; tally->room++)
+    counts[tally->room] = (lc_count){ 0 };
+  tally->counts = counts;
+  return LC_OK;
+}
+
 /* Counts one more of a kind, which is told by its `size` bytes. */
-static lc_status tally(lc_tally *counted, const void *kind, size_t size, uint32_t *number, lc_error *error) {
-  lc_status status = lc_texts_add(&counted->kinds, kind, size, number, error);
-  if (status == LC_OK && *number >= counted->room) {
-    uint64_t *counts = resized(counted->counts, more(*number), sizeof *counts);
-    if (counts == NULL)
-      return no_memory(error);
-    memset(counts + counted->room, 0, (more(*number) - counted->room) * sizeof *counts);
-    counted->counts = counts;
-    counted->room = more(*number);
-  }
+static lc_status count_one(lc_tally *tally, const void *kind, size_t size, uint32_t *number, lc_error *error) {
+  lc_status status = lc_texts_add(&tally->kinds, kind, size, number, error);
   if (status == LC_OK)
-    counted->counts[*number]++;
+    status = fit(tally, *number, error);
+  if (status == LC_OK)
+    tally->counts[*number].count++;
   return status;
 }
 
-static void free_tally(lc_tally *counted) {
-  lc_texts_free(&counted->kinds);
-  free(counted->counts);
-  counted->counts = NULL;
-}
-
 /* Whether an event of that company is to be shown for the change; then it is noted. */
-static bool shows(shown *known, uint32_t company) {
-  for (uint32_t i = 0; i < known->count; i++)
-    if (known->companies[i] == company)
+static bool shows(lc_count *change, uint32_t company) {
+  for (uint32_t i = 0; i < change->shown; i++)
+    if (change->companies[i] == company)
       return false;
-  if (known->count == LC_EXAMPLES)
+  if (change->shown == LC_EXAMPLES)
     return false;
-  known->companies[known->count++] = company;
+  change->companies[change->shown++] = company;
   return true;
-}
-
-/* Room for one more example, and for what the change of that number has shown. */
-static lc_status make_example_room(lc_simulation *simulation, uint32_t change, lc_error *error) {
-  if (change >= simulation->shown_room) {
-    shown *known = resized(simulation->shown, more(change), sizeof *known);
-    if (known == NULL)
-      return no_memory(error);
-    memset(known + simulation->shown_room, 0, (more(change) - simulation->shown_room) * sizeof *known);
-    simulation->shown = known;
-    simulation->shown_room = more(change);
-  }
-  if (simulation->example_count >= simulation->example_room) {
-    lc_example *examples = resized(simulation->examples, more(simulation->example_count), sizeof *examples);
-    if (examples == NULL)
-      return no_memory(error);
-    simulation->examples = examples;
-    simulation->example_room = more(simulation->example_count);
-  }
-  return LC_OK;
 }
 
 static lc_status note_change(lc_simulation *simulation, const lc_change *change, lc_example example, uint32_t company,
                              lc_error *error) {
-  lc_status status = tally(&simulation->changes, change, sizeof *change, &example.change, error);
-  if (status == LC_OK)
-    status = make_example_room(simulation, example.change, error);
-  if (status == LC_OK && shows(&simulation->shown[example.change], company))
+  lc_status status = count_one(&simulation->changes, change, sizeof *change, &example.change, error);
+  if (status == LC_OK && shows(&simulation->changes.counts[example.change], company))
     simulation->examples[simulation->example_count++] = example;
   return status;
 }
@@ -232,7 +203,7 @@ lc_status lc_simulation_finish(lc_simulation *simulation, lc_error *error) {
   lc_status status = LC_OK;
   for (uint32_t i = 0; i < simulation->companies.count && status == LC_OK; i++) {
     const lc_journey journey = lc_simulation_journey(simulation, i);
-    status = tally(&simulation->journeys, &journey, sizeof journey, &number, error);
+    status = count_one(&simulation->journeys, &journey, sizeof journey, &number, error);
   }
   return status;
 }
@@ -247,16 +218,17 @@ static void init_side(lc_side *side, const lc_ruleset *ruleset) {
 
 lc_status lc_simulation_init(lc_simulation *simulation, const lc_ruleset *const *rulesets, int side_count, int32_t start,
                              lc_error *error) {
+  lc_texts *const texts[] = { &simulation->companies, &simulation->changes.kinds, &simulation->journeys.kinds };
+  lc_status status = LC_OK;
   memset(simulation, 0, sizeof *simulation);
   simulation->start = start;
   simulation->side_count = side_count;
   simulation->sides = calloc((size_t)side_count, sizeof *simulation->sides);
-  if (simulation->sides == NULL)
+  simulation->examples = side_count == LC_SIDES ? calloc(LC_BATCH, sizeof *simulation->examples) : NULL;
+  if (simulation->sides == NULL || (side_count == LC_SIDES && simulation->examples == NULL))
     return no_memory(error);
   for (int i = 0; i < side_count; i++)
     init_side(&simulation->sides[i], rulesets[i]);
-  lc_texts *const texts[] = { &simulation->companies, &simulation->changes.kinds, &simulation->journeys.kinds };
-  lc_status status = LC_OK;
   for (int i = 0; i < 3 && status == LC_OK; i++)
     status = lc_texts_init(texts[i], error);
   return status;
@@ -264,13 +236,14 @@ lc_status lc_simulation_init(lc_simulation *simulation, const lc_ruleset *const 
 
 void lc_simulation_free(lc_simulation *simulation) {
   lc_texts_free(&simulation->companies);
-  free_tally(&simulation->changes);
-  free_tally(&simulation->journeys);
+  lc_texts_free(&simulation->changes.kinds);
+  lc_texts_free(&simulation->journeys.kinds);
   for (int i = 0; simulation->sides != NULL && i < simulation->side_count; i++)
     free(simulation->sides[i].categories);
   free(simulation->sides);
-  free(simulation->origins);
-  free(simulation->shown);
   free(simulation->examples);
+  free(simulation->origins);
+  free(simulation->changes.counts);
+  free(simulation->journeys.counts);
   memset(simulation, 0, sizeof *simulation);
 }

@@ -69,10 +69,17 @@ typedef struct lc_journey {
   int32_t end[LC_SIDES];
 } lc_journey;
 
+/* How often a change or a journey has come, and the companies that its examples are of. */
+typedef struct lc_count {
+  uint64_t count;
+  uint32_t shown;
+  uint32_t companies[LC_EXAMPLES];
+} lc_count;
+
 /* Different changes or journeys, numbered from 0 in the order in which they came. */
 typedef struct lc_tally {
   lc_texts kinds;   /* their bytes */
-  uint64_t *counts; /* by number */
+  lc_count *counts; /* by number */
   uint32_t room;
 } lc_tally;
 
@@ -90,12 +97,11 @@ typedef struct lc_simulation {
   int side_count;
   lc_tally changes;     /* of events, of two sides */
   lc_tally journeys;    /* of companies, once lc_simulation_finish has counted them */
-  lc_example *examples; /* those of the batch that was run last, in the order of their events */
+  lc_example *examples; /* of two sides: those of the batch that was run last, in the order of their events */
   uint32_t example_count;
-  lc_origin *origins;   /* by company; NULL of one side */
-  int32_t start;        /* own, as is all that follows */
-  uint32_t placed, room, example_room, shown_room;
-  struct lc_shown *shown;
+  lc_origin *origins;    /* by company, of two sides */
+  int32_t start;         /* own, as is all that follows */
+  uint32_t placed, room; /* of companies */
 } lc_simulation;
 
 /* Begins with one side or, to compare them, two: `rulesets` must live as long, the array itself need not. `start`: the start

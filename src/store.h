@@ -103,7 +103,6 @@ typedef enum lc_lack {
   LC_LACKS_LICENCE,  /* "licence": whether the tenant is licensed */
   LC_LACKS_CATEGORY, /* "category": the company's, of the host that keeps it */
   LC_LACKS_VERDICT,  /* "verdict": what the guards, and the user who has answered already, say to the decision */
-  LC_LACKS_OPTIONS,  /* "options": the categories that one may choose by the rules of this revision */
   LC_LACKS_DETAILS,  /* "details": none, as they cannot be kept */
   LC_LACKS_END,      /* "end": the company's entry `first` is still applying, and has to reach its end */
   LC_LACKS_TURN,     /* "turn": an event before it, of the same company or id, has to be handled */
@@ -131,7 +130,8 @@ typedef struct lc_case {
   lc_text user;     /* the id of the actor, who is asked; empty: the program itself */
   bool is_given;    /* the event says what category the company has: */
   int32_t given;    /* that one; 0: one that cannot be */
-  bool has_choice;  /* the user has answered before the event came */
+  bool has_choice;  /* the user has answered before the event came: */
+  int32_t choice;   /* the category to set; 0: it stays */
   bool is_unkeepable; /* it has details that cannot be kept */
   /* What the caller has found out. Each counts only as long as what it was asked for still holds. */
   bool is_known;    /* the host was asked for the category when the company's newest entry was `newest`: */
@@ -171,8 +171,6 @@ typedef struct lc_handling {
   bool needs_licence;        /* it is not known yet whether the tenant is licensed */
   bool is_guarded;           /* guards have a say about what matched */
   lc_confirm confirm;
-  uint64_t options_revision; /* of the config whose `options` are known; 0: none are */
-  lc_text options;           /* JSON: the list of the categories that one may choose */
   double ttl;                /* seconds until a question expires */
   bool look;                 /* look at all events before any is written, as if those in front of them were: what they lack is found
                               * out at once. Else what is complete is written, and what comes behind it seen from there. */

@@ -1,5 +1,6 @@
 /* The one way of an event: from its facts to what is written down. Each event takes the steps below, in a transaction that
  * reads, with or without an overlay, or in one that writes. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +13,6 @@ const char *const lc_lack_names[LC_LACKS] = {
   [LC_LACKS_LICENCE] = "licence",
   [LC_LACKS_CATEGORY] = "category",
   [LC_LACKS_VERDICT] = "verdict",
-  [LC_LACKS_OPTIONS] = "options",
   [LC_LACKS_DETAILS] = "details",
   [LC_LACKS_END] = "end",
   [LC_LACKS_TURN] = "turn",
@@ -214,7 +214,7 @@ static lc_status find_question(walk *k, lc_case *c) {
       return LC_OK;
     default:
       c->entry.status = LC_ENTRY_AWAITING;
-      return k->how->options_revision == c->entry.revision ? LC_OK : lack(c, LC_LACKS_OPTIONS);
+      return LC_OK;
   }
 }
 
@@ -252,22 +252,35 @@ enum { STEPS = sizeof steps / sizeof *steps };
 
 /* ---- what comes of it ------------------------------------------------------------------------ */
 
+static lc_status make_body_room(walk *k, size_t size, lc_error *error) {
+  char *body = size > k->body_room ? realloc(k->body, size) : k->body;
+  if (body == NULL)
+    return lc_fail(error, LC_UNAVAILABLE, "out of memory");
+  k->body_room = size > k->body_room ? size : k->body_room;
+  k->body = body;
+  return LC_OK;
+}
+
+/* Writes the list of the categories that one may choose; returns its end. */
+static char *write_options(const lc_ruleset *ruleset, char *at) {
+  const int32_t *options = lc_ruleset_options(ruleset);
+  *at++ = '[';
+  for (uint32_t i = 0; i < ruleset->option_count; i++)
+    at += sprintf(at, i == 0 ? "%d" : ",%d", (int)options[i]);
+  *at++ = ']';
+  return at;
+}
+
 /* The text of a question: the options, and what is kept of the event. */
 static lc_status write_body(walk *k, lc_confirmation *question, lc_text details, lc_error *error) {
   static const char begin[] = "{\"options\":";
-  lc_text options = k->how->options;
-  size_t size = sizeof begin - 1 + options.size + 1 + details.size;
-  if (size > k->body_room) {
-    char *body = realloc(k->body, size);
-    if (body == NULL)
-      return lc_fail(error, LC_UNAVAILABLE, "out of memory");
-    k->body = body;
-    k->body_room = size;
-  }
-  char *at = k->body;
-  memcpy(at, begin, sizeof begin - 1);
-  memcpy(at += sizeof begin - 1, options.data, options.size);
-  at += options.size;
+  enum { LONGEST_OPTION = 11 };
+  size_t most = sizeof begin + 2 + (size_t)k->ruleset->option_count * LONGEST_OPTION + 1 + details.size;
+  lc_status status = make_body_room(k, most, error);
+  if (status != LC_OK)
+    return status;
+  memcpy(k->body, begin, sizeof begin - 1);
+  char *at = write_options(k->ruleset, k->body + sizeof begin - 1);
   if (details.size > 2) { /* an object that has fields: they go on behind the options */
     *at++ = ',';
     memcpy(at, details.data + 1, details.size - 1);
@@ -308,17 +321,23 @@ static lc_status mark(lc_marks *marks, lc_text text, int32_t value, lc_error *er
   return text.size == 0 ? LC_OK : lc_marks_set(marks, text, value, error);
 }
 
-/* Where a change would leave its company. While its host has not made it, that is not known. */
+/* Marks where a change would leave a company that is kept here, unless it does not stand where it is to be changed. */
+static lc_status imagine_category(walk *k, lc_case *c, int32_t to, bool *stands, lc_error *error) {
+  int32_t category = c->entry.from;
+  lc_status status = k->how->keeps_companies ? kept_category(k, &c->entry.company, &category, error) : LC_OK;
+  *stands = category == c->entry.from;
+  return status == LC_OK && *stands ? mark(&k->overlay->companies, c->entry.company.text, to, error) : status;
+}
+
+/* While its host has not made a change, nobody knows where the company stands. */
 static lc_status imagine_change(walk *k, lc_case *c, lc_error *error) {
-  int32_t stands = c->entry.from;
+  bool stands;
   if (c->entry.status == LC_ENTRY_APPLYING && !is_preview(k))
     return mark(&k->open.companies, c->entry.company.text, 1, error);
-  lc_status status = k->how->keeps_companies ? kept_category(k, &c->entry.company, &stands, error) : LC_OK;
-  if (status != LC_OK || stands != c->entry.from) {
-    c->entry.status = LC_ENTRY_CONFLICT;
-    return status;
-  }
-  return mark(&k->overlay->companies, c->entry.company.text, c->entry.to, error);
+  lc_status status = imagine_category(k, c, c->entry.to, &stands, error);
+  if (!stands || is_preview(k))
+    c->entry.status = stands ? LC_ENTRY_UPDATED : LC_ENTRY_CONFLICT;
+  return status;
 }
 
 static bool is_change(const lc_case *c) {
@@ -330,14 +349,22 @@ static lc_status imagine(walk *k, lc_case *c, lc_error *error) {
   return status == LC_OK ? mark(&k->overlay->ids, c->entry.event_id, 1, error) : status;
 }
 
-/* Has later events wait for one that lacks something. While only looking, it is taken to get a verdict and options. */
-static lc_status leave_open(walk *k, const lc_case *c, lc_error *error) {
-  bool looking = k->overlay != NULL && !is_preview(k) && k->how->keeps_companies;
+/* Where a company is likely to stand once its event has got its verdict. */
+static int32_t expected_category(const walk *k, const lc_case *c) {
+  if (c->has_choice)
+    return c->choice > 0 ? c->choice : c->entry.from;
+  return c->entry.action == LC_UPDATE || k->how->confirm == LC_CONFIRM_ACCEPT ? c->entry.to : c->entry.from;
+}
+
+/* Has later events wait for one that lacks something. While only looking, it is taken to get its verdict, and to come to
+ * nothing where it waits for one of its id. */
+static lc_status leave_open(walk *k, lc_case *c, lc_error *error) {
+  bool stands, looking = k->overlay != NULL && !is_preview(k) && k->how->keeps_companies;
   lc_status status = mark(&k->open.ids, c->entry.event_id, 1, error);
-  if (status != LC_OK || (looking && c->lack == LC_LACKS_OPTIONS))
+  if (status != LC_OK || (looking && c->lack == LC_LACKS_TURN))
     return status;
   return looking && c->lack == LC_LACKS_VERDICT
-       ? mark(&k->overlay->companies, c->entry.company.text, c->entry.to, error)
+       ? imagine_category(k, c, expected_category(k, c), &stands, error)
        : mark(&k->open.companies, c->entry.company.text, 1, error);
 }
 
@@ -381,7 +408,7 @@ static lc_status go_through(walk *k, lc_case *cases, size_t count, size_t *at, l
 }
 
 /* Has later events wait for those that were left lacking something when they were looked at. */
-static lc_status go_behind(walk *k, const lc_case *cases, size_t first, lc_error *error) {
+static lc_status go_behind(walk *k, lc_case *cases, size_t first, lc_error *error) {
   lc_status status = LC_OK;
   for (size_t i = 0; i < first && status == LC_OK; i++)
     if (cases[i].state == LC_LACKING)

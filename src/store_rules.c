@@ -53,7 +53,7 @@ lc_status lc_store_refresh(lc_store *store, lc_text tenant, lc_rules *rules, lc_
     return status;
   int rc = lc_get(store, txn, LC_TABLE_RULESETS, &key, &value);
   if (rc == MDB_NOTFOUND)
-    status = cache(rules, NULL, lc_ruleset_size(0, 0), error);
+    status = cache(rules, NULL, lc_ruleset_size(&(lc_config){ 0 }), error);
   else if (rc != 0)
     status = lc_store_fail(store, LC_PART_CONFIG, rc, "cannot read the rules", error);
   else if (!is_cached(rules, value))

@@ -54,13 +54,6 @@ function confirmation.same_user(a, b)
   return user ~= nil and user == user_of(b)
 end
 
---- The same as text, as the store keeps it with a question.
----@param cfg leadcat.Config
----@return string
-function confirmation.options_text(cfg)
-  return json.encode(confirmation.options(cfg))
-end
-
 -- What is asked, whoever keeps it: `asked` is an item or what the store gives, `told` has what the event told.
 local function describe(asked, told, tenant)
   return {

@@ -49,12 +49,14 @@ end
 function handle:handle(event)
   self:_check_open()
   event_of.check(event)
-  local events = { event }
-  local outcomes, message, code = rounds.run(self, events)
+  local outcomes, message, code = rounds.run(self, { event })
   if code then
     return nil, message, code
   end
-  report_all(self, events, outcomes)
+  self:_report(event, outcomes[1])
+  if self._shared.record_unchanged then
+    unchanged_events.note(self, { event }, outcomes, 1, 1)
+  end
   return outcomes[1]
 end
 

@@ -2,7 +2,6 @@
 -- fetched here, from the host, the guards and the config, and the core is called again.
 
 local event_of = require "leadcat.event"
-local confirmation = require "leadcat.confirmation"
 local gather = require "leadcat.gather"
 local journal = require "leadcat.journal"
 local platform = require "leadcat.platform"
@@ -25,6 +24,7 @@ local PATIENCE = 16 -- rounds in which no event reaches its end, until the compa
 ---@field results table what became of each, as `store:handle` gives it
 ---@field how table what the store is told
 ---@field licensed? boolean once the host was asked
+---@field keys? table<integer, string> the companies' texts, by the events' places
 ---@field failure? {message: string, code: string, place: integer} why the first event that could not be taken was not
 
 -- Seen before -----------------------------------------------------------------------------------------------------------
@@ -106,19 +106,6 @@ function FETCH.verdict(round, event, lacking)
   return outcome
 end
 
-function FETCH.options(round, _, lacking)
-  local self = round.engine
-  if round.how.options and round.how.options.revision == lacking.revision then
-    return
-  end
-  local cfg, message, code = settings.known(self, lacking.revision)
-  if not cfg then
-    return nil, message, code
-  end
-  self._options = { revision = cfg.revision, text = confirmation.options_text(cfg), ttl = self._shared.confirmation_ttl }
-  round.how.options = self._options
-end
-
 FETCH["end"] = function(round, event)
   local self = round.engine
   local settled, message, code = self._companies.settle(self, event_of.key(event.company))
@@ -137,14 +124,13 @@ FETCH.commit = FETCH.turn
 
 -- The changes of this round that the host is to make.
 local function changes_of(round)
-  local changes, places, now = {}, {}, nil
+  local companies, changes, places, now = round.engine._companies, {}, {}, nil
   for place, event in ipairs(round.events) do
     local outcome = round.results[place]
     if type(outcome) == "table" and outcome.status == "applying" then
       now = now or round.engine:_now()
-      changes[#changes + 1], places[#places + 1] = {
-        company = event.company, key = event_of.key(event.company), outcome = outcome, begun = now, attempts = 0,
-      }, place
+      changes[#changes + 1] = companies.change(event.company, round.keys[place], outcome, now)
+      places[#places + 1] = place
     end
   end
   return changes, places
@@ -153,10 +139,7 @@ end
 -- Has the host make the changes that were written down.
 local function apply(round, flight)
   local changes, places = changes_of(round)
-  if round.how.overlay or #changes == 0 then
-    for _, change in ipairs(changes) do
-      change.outcome.status = "updated"
-    end
+  if #changes == 0 then
     return true
   end
   local outcomes, message, code = round.engine._companies.apply(round.engine, changes, flight)
@@ -224,14 +207,14 @@ end
 
 -- Handling --------------------------------------------------------------------------------------------------------------
 
---- What the store is told of the way of events.
+-- What the store is told of how events are handled.
 ---@param self leadcat.Engine
 ---@param options? leadcat.Handling
 ---@return table how
 local function how_of(self, options)
   local how = {
-    is_guarded = self._hooks.guard[1] and true, needs_licence = self.host.licensed and true, options = self._options,
-    run = self._run,
+    ttl = self._shared.confirmation_ttl, is_guarded = self._hooks.guard[1] and true,
+    needs_licence = self.host.licensed and true, run = self._run,
   }
   for name, value in pairs(self._companies.HANDLING) do
     how[name] = value
@@ -240,6 +223,20 @@ local function how_of(self, options)
     how[name] = value
   end
   return how
+end
+
+-- The same where companies are kept in the store and nobody has a say, as for most events; else nothing. Made once.
+---@param may_write boolean
+---@return table? how
+local function usual_how(self, may_write)
+  local shared = self._shared
+  if self._run or self.host.licensed or self._hooks.guard[1] or not self._companies.HANDLING.keeps_companies then
+    return nil
+  elseif not shared.usual then
+    shared.usual = { [true] = how_of(self), [false] = how_of(self) }
+    shared.usual[true].write = true
+  end
+  return shared.usual[may_write]
 end
 
 -- What is wrong with the first bad event of a list; nil when nothing is.
@@ -288,15 +285,18 @@ local function lacks(round, what)
   return type(result) == "table" and result.lacks == what
 end
 
--- Handles what can be: with one commit for all, and in nginx for what other requests write at the same time.
+-- Calls the core once. In nginx a single event shares its commit with what other requests write at the same time. Changes that a
+-- host makes are only written once their companies are in flight: while looking they are not.
+---@return integer|false|nil left
+---@return string|integer|nil message
+---@return string? code
 local function step(round)
   local self, how = round.engine, round.how
-  if how.overlay or how.note or #round.plain > 1 or not platform.can_yield() then
-    how.write = not how.overlay or nil
-    return handle(round)
-  end
+  local may_write = not how.overlay and (how.keeps_companies or not how.look)
+  local shares = may_write and #round.plain == 1 and not how.note and platform.can_yield()
+  how.write = may_write and not shares
   local left, message, code = handle(round)
-  if left ~= 1 or not lacks(round, "commit") then
+  if not shares or left ~= 1 or not lacks(round, "commit") then
     return left, message, code
   end
   local writing = how_of(self, how)
@@ -304,39 +304,36 @@ local function step(round)
   return gather.write(self, "handle", { round }, function(rows) return write_together(self, rows, writing) end)
 end
 
-local function keys_of(round)
-  local keys = {}
+-- The companies of the events that are not at their end.
+local function open_keys(round)
+  local keys, known = {}, round.keys or {}
+  round.keys = known
   for place, event in ipairs(round.events) do
-    local result = round.results[place]
-    if result == nil or type(result) == "table" and result.lacks then
-      keys[#keys + 1] = event_of.key(event.company)
+    if not is_final(round.results[place]) then
+      known[place] = known[place] or event_of.key(event.company)
+      keys[#keys + 1] = known[place]
     end
   end
   return keys
 end
 
--- One round: what can be written is, and what its host is to change is made. The flight is registered before the claim.
+-- Writes what can be written, and has the host make its changes. They are in flight before they are claimed.
 ---@return integer|false|nil left
 ---@return string|integer|nil message
 ---@return string? code
-local function take_off_and_step(round)
-  local companies = round.engine._companies
-  local keys = companies.take_off and not round.how.overlay and keys_of(round)
-  local flight = keys and companies.take_off(round.engine, keys)
+local function step_and_apply(round)
+  local self, companies = round.engine, round.engine._companies
+  local keys = open_keys(round)
+  local flight = companies.take_off(self, keys)
   local left, message, code = step(round)
-  local ok = left
   if left then
-    ok, message, code = apply(round, flight)
+    local ok, why, failure = apply(round, flight)
+    if not ok then
+      left, message, code = nil, why, failure
+    end
   end
-  if flight then
-    companies.land(round.engine, keys, flight)
-  end
-  if left == false then
-    return false, message
-  elseif not ok then
-    return nil, message, code
-  end
-  return left
+  companies.land(self, keys, flight)
+  return left, message, code
 end
 
 -- What the core could not take: an event that is wrong, or no plain table; a ruleset that is damaged, which is made anew.
@@ -361,11 +358,12 @@ local function mend(round, left, message, code)
   return nil, message, code
 end
 
-local function begin(self, events, options)
-  return { engine = self, events = events, plain = events, results = {}, how = how_of(self, options) }
+local function begin(self, events, options, results)
+  return { engine = self, events = events, plain = events, results = results or {}, how = how_of(self, options) }
 end
 
--- Whether to look at all events before the first is written: then what they lack is asked for at once.
+-- Whether to look at all events before the first is written: then what they lack is asked for at once. First that is the
+-- category, where a host keeps it, then what others say.
 local function looks_first(how, count)
   local asks = not how.keeps_companies and 1 or 0
   return count <= asks + ((how.is_guarded or how.needs_licence) and 1 or 0) or nil
@@ -381,20 +379,25 @@ local function ended(round)
   return outcomes
 end
 
--- One round, and what it takes for the next one. Gives how many events are not at their end.
+-- Calls the core for what is left.
+local function call(round, count)
+  local how = round.how
+  how.look = looks_first(how, count)
+  local claims = not how.keeps_companies and not how.overlay and not how.look
+  return (claims and step_and_apply or step)(round)
+end
+
+-- Does what a call of the core asks for. Gives how many events are not at their end.
 ---@return integer? left
 ---@return string? message
 ---@return string? code
-local function go_round(round)
-  local left, message, code = take_off_and_step(round)
+local function answer(round, left, message, code)
   if not left then
     local again
     again, message, code = mend(round, left, message, code)
     return again and #round.events, message, code
-  elseif left > 0 then
-    return fetch_all(round)
   end
-  return left
+  return left > 0 and fetch_all(round) or 0
 end
 
 --- Handles events, in order, to their ends.
@@ -406,25 +409,33 @@ end
 ---@return string? code
 ---@return integer? place of the event that is wrong
 function rounds.run(self, events, options)
-  local round = begin(self, events, options)
-  local count, idle, before = 0, 0, nil
-  repeat
-    count = count + 1
-    round.how.look = looks_first(round.how, count)
-    local left, message, code = go_round(round)
-    if not left then
-      return ended(round), message, code, round.bad
+  local results, left, message, code = {}, nil, nil, nil
+  local usual = not options and usual_how(self, #events > 1 or not platform.can_yield())
+  if usual then
+    left, message, code = self._store:handle(self._tenant, events, results, self:_now(), usual)
+    if left == 0 then
+      return results
     end
+  end
+  local round, count, idle, before = begin(self, events, options, results), 1, 0, nil
+  if not usual then
+    left, message, code = call(round, count)
+  end
+  while true do
+    left, message, code = answer(round, left, message, code)
     idle = left == before and idle + 1 or 0
-    before = left
-    if idle == PATIENCE then
+    if left == 0 and not round.failure then
+      return round.results
+    elseif left == 0 then
+      return ended(round), round.failure.message, round.failure.code
+    elseif not left then
+      return ended(round), message, code, round.bad
+    elseif idle == PATIENCE then
       return ended(round), "a company keeps changing while its event is being decided", "unavailable"
     end
-  until left == 0
-  if round.failure then
-    return ended(round), round.failure.message, round.failure.code
+    before, count = left, count + 1
+    left, message, code = call(round, count)
   end
-  return round.results
 end
 
 -- Foreseeing, then writing -----------------------------------------------------------------------------------------------
@@ -514,7 +525,7 @@ end
 function rounds.write(self, foreseen, note, options)
   local round = begin(self, foreseen.events, options)
   round.results, round.how.note, round.how.digest = copy_of(foreseen.known), note, foreseen.digest
-  local left, message, code = take_off_and_step(round)
+  local left, message, code = (round.how.keeps_companies and step or step_and_apply)(round)
   if not left then
     return nil, message, code
   end

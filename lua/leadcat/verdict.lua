@@ -39,8 +39,8 @@ end
 
 local function unchanged(reason, asked, error)
   return {
-    status = "unchanged", action = "none", reason = reason, from = asked.from, rule = asked.rule, revision = asked.revision,
-    error = error,
+    status = "unchanged", action = "none", reason = reason, from = asked.from, rule = asked.rule,
+    revision = asked.revision, error = error,
   }
 end
 
@@ -50,7 +50,7 @@ end
 ---@return string? code
 local function ask_guard(self, guard, event, asked, to)
   local ok, answer, why = pcall(guard, event, {
-    action = asked.action, to = to, reason = "matched", rule = asked.rule, from = asked.from, revision = asked.revision,
+    action = asked.action, from = asked.from, to = to, reason = "matched", rule = asked.rule, revision = asked.revision,
   })
   if not ok then
     return nil, ("a guard raised: %s"):format(as_text(answer)), "unavailable"
@@ -75,12 +75,13 @@ end
 ---@return leadcat.Outcome|string|nil outcome (or the message)
 ---@return string? code
 local function ask_guards(self, event, asked)
-  local to, outcome, code = asked.to, nil, nil
+  local to = asked.to
   for _, guard in ipairs(self._hooks.guard) do
-    to, outcome, code = ask_guard(self, guard, event, asked, to)
-    if not to then
+    local said, outcome, code = ask_guard(self, guard, event, asked, to)
+    if not said then
       return nil, outcome, code
     end
+    to = said
   end
   if to == asked.from then
     return nil, unchanged("already_in_category", asked)

@@ -29,9 +29,8 @@ local function outcomes_of(self, items, companies)
     outcomes[i] = outcome or nil
     if outcome and item.status == "applying" then
       outcome.status = item.status
-      changes[#changes + 1], places[#places + 1] = {
-        company = companies[i], key = item.company, outcome = outcome, begun = self:_now(), attempts = 0,
-      }, i
+      changes[#changes + 1] = self._companies.change(companies[i], item.company, outcome, self:_now())
+      places[#places + 1] = i
     end
   end
   return outcomes, changes, places

@@ -36,7 +36,7 @@ static const lc_ruleset *build(void) {
   };
   static _Alignas(uint64_t) char memory[1024];
   const lc_config config = { 1, categories, 8, rules, 4 };
-  if (lc_ruleset_build(&config, memory, lc_ruleset_size(8, 1), NULL) != LC_OK)
+  if (lc_ruleset_build(&config, memory, lc_ruleset_size(&config), NULL) != LC_OK)
     abort();
   return (const void *)memory;
 }

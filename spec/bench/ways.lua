@@ -67,7 +67,8 @@ local seconds, ratios = measure.rounds(measure.times(40, 9), {
 
 local function row(place, what, most)
   measure.row(("`handle_many`, batches of 1,000, %s (%s)"):format(what, measure.lua),
-    measure.time(seconds[place] / BATCH), measure.time(seconds[1] / BATCH) .. ": plain", 1 / ratios[place], { most = most })
+    measure.time(seconds[place] / BATCH), measure.time(seconds[1] / BATCH) .. ": plain", 1 / ratios[place],
+    { most = most })
 end
 
 row(2, "with a guard", 2)

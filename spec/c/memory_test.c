@@ -13,6 +13,8 @@
 #include "check.h"
 #include "decide.h"
 #include "files.h"
+#include "handle.h"
+#include "overlay.h"
 #include "simulate.h"
 #include "store.h"
 
@@ -85,7 +87,7 @@ void __wrap_free(void *memory) {
 
 /* ---- the script -------------------------------------------------------------------------- */
 
-enum { LEAD = 1, CUSTOMER = 2, MANY = 24, LARGE = 5000 };
+enum { LEAD = 1, CUSTOMER = 2, MANY = 24, LARGE = 5000, MARKS = 150 /* more than there is room for at first */ };
 
 static const lc_text tenant = { "", 0 };
 static const double now = 1700000000;
@@ -97,15 +99,10 @@ typedef struct run {
   lc_store *store;
   lc_rules rules;
   uint64_t claimed; /* the entry that is being applied */
+  uint8_t asked[LC_CONFIRMATION_SIZE]; /* the last question's id */
+  lc_overlay overlay;
+  lc_marks marks;
 } run;
-
-static lc_text text_of(const char *string) {
-  return (lc_text){ string, strlen(string) };
-}
-
-static lc_company company_of(const char *name) {
-  return (lc_company){ text_of(name), false };
-}
 
 static lc_status open_store(run *r, lc_error *error) {
   return lc_store_open(r->path, &options, &r->store, error);
@@ -113,10 +110,10 @@ static lc_status open_store(run *r, lc_error *error) {
 
 static lc_status save_as(run *r, uint64_t revision, bool repaired, lc_error *error) {
   static const lc_category categories[] = { { LEAD, LC_POTENTIAL_CUSTOMER, true, false }, { CUSTOMER, LC_CUSTOMER, false, false } };
-  static const lc_rule rules[] = { { LC_SALE_WON, 0, CUSTOMER, false } };
+  static const lc_rule rules[] = { { LC_SALE_WON, 0, CUSTOMER, false }, { LC_SALE_REGISTERED, 0, CUSTOMER, true } };
   static _Alignas(uint64_t) char memory[1024];
-  const lc_config config = { revision, categories, 2, rules, 1 };
-  size_t size = lc_ruleset_size(2, 0);
+  const lc_config config = { revision, categories, 2, rules, 2 };
+  size_t size = lc_ruleset_size(&config);
   CHECK(size <= sizeof memory && lc_ruleset_build(&config, memory, size, NULL) == LC_OK);
   lc_text packed = { memory, size };
   return repaired ? lc_store_repair(r->store, tenant, revision, packed, error)
@@ -146,41 +143,135 @@ static lc_status create(run *r, lc_error *error) {
   return status;
 }
 
-static lc_write event_of(const char *company, const char *id, lc_entry_status status) {
-  return (lc_write){ .entry = { .at = now, .revision = 1, .status = status, .trigger = LC_SALE_WON, .action = LC_UPDATE,
-                                .from = LEAD, .to = CUSTOMER, .company = company_of(company), .event_id = text_of(id) } };
+static lc_handling how_for(bool keeps_companies) {
+  return (lc_handling){ .tenant = tenant, .now = now, .keeps_companies = keeps_companies, .claim = 30, .ttl = 100, .look = true };
 }
 
-static lc_status write_all(run *r, lc_write *writes, size_t count, lc_error *error) {
-  const lc_note note = { writes[0].entry.event_id, { NULL, 0 }, text_of("{}") };
-  lc_status status = lc_store_write(r->store, tenant, writes, count, &note, now, now + 30, error);
+static lc_case won(const char *company, const char *id) {
+  return case_of(LC_SALE_WON, company, id, now);
+}
+
+/* The user has declined before the event came; where the company stands, it says itself. */
+static lc_case declined(const char *company, const char *id) {
+  lc_case c = won(company, id);
+  c.has_choice = c.is_given = true;
+  c.given = LEAD;
+  return c;
+}
+
+/* Foresees what becomes of events, twice when some are declined. */
+static lc_status foresee(run *r, lc_handling how, lc_case *cases, size_t count, lc_error *error) {
+  lc_status status = LC_OK;
+  size_t first;
+  how.foresee = true;
+  for (int round = 0; round < 2 && status == LC_OK; round++) {
+    status = lc_store_look(r->store, &how, cases, count, &first, error);
+    for (size_t i = 0; i < count; i++)
+      if (cases[i].state == LC_LACKING && cases[i].lack == LC_LACKS_VERDICT)
+        pass(&cases[i], cases[i].entry.to, true);
+  }
+  return status;
+}
+
+/* Foresees and writes events, all of them, and a note. */
+static lc_status write_all(run *r, lc_handling how, lc_case *cases, size_t count, lc_error *error) {
+  const lc_note note = { cases[0].entry.event_id, { NULL, 0 }, text_of("{}") };
+  lc_status status = foresee(r, how, cases, count, error);
+  how.note = &note;
+  how.digest = lc_digest(cases, count);
+  if (status == LC_OK)
+    status = handle(r->store, &how, cases, count, error);
   for (size_t i = 0; i < count && status == LC_OK; i++)
-    CHECK(writes[i].result == LC_WRITTEN);
+    CHECK(cases[i].state == LC_WRITTEN);
   return status;
 }
 
 static lc_status write_updated(run *r, lc_error *error) {
-  lc_write writes[] = { event_of("Acme", "e1", LC_ENTRY_UPDATED), event_of("Bolt", "e2", LC_ENTRY_UPDATED),
-                        event_of("Bolt", "e3", LC_ENTRY_DECLINED) };
-  return write_all(r, writes, 3, error);
+  lc_case cases[] = { won("Acme", "e1"), won("Bolt", "e2"), declined("Bolt", "e3") };
+  return write_all(r, how_for(true), cases, 3, error);
 }
 
 /* Many pages, so that LMDB's own lists grow. */
 static lc_status write_large(run *r, lc_error *error) {
   static char details[LARGE], names[MANY][32];
-  lc_write writes[MANY];
+  lc_case cases[MANY];
   for (int i = 0; i < MANY; i++) {
     snprintf(names[i], sizeof names[i], "large %d", i);
-    writes[i] = event_of(names[i], names[i], LC_ENTRY_DECLINED);
-    writes[i].entry.details = (lc_text){ details, sizeof details };
+    cases[i] = declined(names[i], names[i]);
+    cases[i].entry.details = (lc_text){ details, sizeof details };
   }
-  return write_all(r, writes, MANY, error);
+  return write_all(r, how_for(true), cases, MANY, error);
 }
 
+/* The host has said where the company stands. */
 static lc_status write_applying(run *r, lc_error *error) {
-  lc_write write = event_of("Cora", "e4", LC_ENTRY_APPLYING);
-  lc_status status = write_all(r, &write, 1, error);
-  r->claimed = write.entry.id;
+  lc_case c = won("Cora", "e4");
+  c.is_known = true;
+  c.category = LEAD;
+  lc_status status = write_all(r, how_for(false), &c, 1, error);
+  r->claimed = c.entry.id;
+  return status;
+}
+
+/* Companies that are not known are added, whatever becomes of their events. */
+static lc_status start(run *r, lc_error *error) {
+  lc_handling how = how_for(true);
+  lc_case c = case_of(LC_SALE_LOST, "Fuse", "e8", now);
+  how.look = false;
+  how.start = LEAD;
+  lc_status status = handle(r->store, &how, &c, 1, error);
+  CHECK(status != LC_OK || c.state == LC_UNMATCHED);
+  return status;
+}
+
+/* Events behind one that lacks something, of its company and of its id. */
+static lc_status wait_behind(run *r, lc_error *error) {
+  lc_case cases[] = { won("Acme", "e9"), won("Acme", ""), won("Echo", "e9"), won("Gale", "") };
+  lc_handling how = how_for(false);
+  how.look = false;
+  cases[3].is_known = true;
+  cases[3].category = CUSTOMER;
+  lc_status status = handle(r->store, &how, cases, 4, error);
+  for (int i = 0; i < 3; i++)
+    CHECK(status != LC_OK || (cases[i].state == LC_LACKING && cases[i].lack == (i == 0 ? LC_LACKS_CATEGORY : LC_LACKS_TURN)));
+  CHECK(status != LC_OK || cases[3].state == LC_UNMATCHED);
+  return status;
+}
+
+/* More than there is room for at first, looked at twice. */
+static lc_status preview(run *r, lc_error *error) {
+  static char names[MARKS][32];
+  static lc_case cases[MARKS];
+  lc_handling how = how_for(true);
+  lc_status status = LC_OK;
+  lc_overlay_free(&r->overlay);
+  how.overlay = &r->overlay;
+  how.start = LEAD;
+  for (int twice = 0; twice < 2 && status == LC_OK; twice++) {
+    for (int i = 0; i < MARKS; i++) {
+      snprintf(names[i], sizeof names[i], "preview %d", i);
+      cases[i] = won(names[i], names[i]);
+    }
+    status = handle(r->store, &how, cases, MARKS, error);
+    for (int i = 0; i < MARKS; i++)
+      CHECK(status != LC_OK || cases[i].state == (twice ? LC_DUPLICATE : LC_WRITTEN));
+  }
+  return status;
+}
+
+/* One that fails has changed nothing: it is set once more, and all are what they were set to. */
+static lc_status set_marks(run *r, lc_error *error) {
+  char name[32];
+  int32_t value = 0;
+  lc_status status = LC_OK;
+  for (int i = 0; i < MARKS && status == LC_OK; i++) {
+    snprintf(name, sizeof name, "mark %d", i);
+    status = lc_marks_set(&r->marks, text_of(name), i, error);
+  }
+  for (int i = 0; i < MARKS && status == LC_OK; i++) {
+    snprintf(name, sizeof name, "mark %d", i);
+    CHECK(lc_marks_get(&r->marks, text_of(name), &value) && value == i);
+  }
   return status;
 }
 
@@ -202,7 +293,7 @@ static lc_status applying(run *r, lc_error *error) {
 static lc_status claim(run *r, lc_error *error) {
   lc_company company = company_of("Cora");
   lc_claim taken;
-  lc_status status = lc_store_claim(r->store, tenant, &company, true, now, now + 30, &taken, error);
+  lc_status status = lc_store_claim(r->store, tenant, &company, true, now, 30, &taken, error);
   CHECK(status != LC_OK || (taken.entry == r->claimed && taken.attempts == 1));
   return status;
 }
@@ -211,36 +302,35 @@ static lc_status finish(run *r, lc_error *error) {
   return finish_with(r, LC_ENTRY_UPDATED, error);
 }
 
-static lc_status ask_in(run *r, const char *event, char id, lc_error *error) {
-  lc_write write = event_of("Dune", event, LC_ENTRY_AWAITING);
-  memset(write.question.id, id, sizeof write.question.id);
-  memset(write.entry.confirmation, id, sizeof write.entry.confirmation);
-  write.entry.has_confirmation = true;
-  write.entry.action = LC_CONFIRM;
-  write.question.created_at = now;
-  write.question.expires_at = now + 100;
-  write.question.user = text_of("ann");
-  write.question.body = text_of("{}");
-  return write_all(r, &write, 1, error);
+static lc_status ask_in(run *r, const char *event, lc_error *error) {
+  lc_case c = case_of(LC_SALE_REGISTERED, "Dune", event, now);
+  c.user = text_of("ann");
+  c.entry.details = text_of("{\"actor\":{}}");
+  lc_status status = write_all(r, how_for(true), &c, 1, error);
+  memcpy(r->asked, c.entry.confirmation, sizeof r->asked);
+  return status;
 }
 
 static lc_status ask(run *r, lc_error *error) {
-  return ask_in(r, "e5", 1, error);
+  return ask_in(r, "e5", error);
 }
 
 static lc_status ask_again(run *r, lc_error *error) {
-  return ask_in(r, "e6", 2, error);
+  return ask_in(r, "e6", error);
 }
 
 static lc_status ask_for_nothing(run *r, lc_error *error) {
-  return ask_in(r, "e7", 3, error);
+  return ask_in(r, "e7", error);
 }
 
 static lc_status answer_as(run *r, lc_entry_status end, lc_error *error) {
-  lc_write write = event_of("Dune", "", end);
-  write.is_answer = write.entry.has_confirmation = true;
-  memset(write.entry.confirmation, 2, sizeof write.entry.confirmation);
-  lc_status status = write_all(r, &write, 1, error);
+  const lc_note note = { text_of("answer"), { NULL, 0 }, text_of("{}") };
+  lc_write write = { .is_answer = true,
+                     .entry = { .at = now, .revision = 1, .status = end, .trigger = LC_SALE_REGISTERED, .action = LC_CONFIRM,
+                                .from = LEAD, .to = CUSTOMER, .has_confirmation = true, .company = company_of("Dune") } };
+  memcpy(write.entry.confirmation, r->asked, sizeof r->asked);
+  lc_status status = lc_store_write(r->store, tenant, &write, 1, &note, now, 30, error);
+  CHECK(status != LC_OK || write.result == LC_PUT);
   r->claimed = write.entry.id;
   return status;
 }
@@ -273,6 +363,15 @@ static lc_status add(run *r, lc_error *error) {
 static lc_status set_category(run *r, lc_error *error) {
   lc_company company = company_of("Echo");
   return lc_store_set_category(r->store, tenant, &company, CUSTOMER, LEAD, error);
+}
+
+/* A change that no event asked for. */
+static lc_status write_change(run *r, lc_error *error) {
+  lc_write write = { .entry = { .at = now, .revision = 1, .status = LC_ENTRY_UPDATED, .trigger = LC_SALE_WON, .action = LC_UPDATE,
+                                .from = CUSTOMER, .to = LEAD, .company = company_of("Echo") } };
+  lc_status status = lc_store_write(r->store, tenant, &write, 1, NULL, now, 30, error);
+  CHECK(status != LC_OK || (write.result == LC_PUT && write.entry.status == LC_ENTRY_UPDATED));
+  return status;
 }
 
 static lc_status repair(run *r, lc_error *error) {
@@ -408,9 +507,7 @@ static lc_status count_confirmations(run *r, lc_error *error) {
 }
 
 static lc_status confirmation(run *r, lc_error *error) {
-  uint8_t id[LC_CONFIRMATION_SIZE];
-  memset(id, 1, sizeof id);
-  return lc_store_confirmation(r->store, tenant, id, error);
+  return lc_store_confirmation(r->store, tenant, r->asked, error);
 }
 
 static lc_status companies(run *r, lc_error *error) {
@@ -483,7 +580,7 @@ static lc_status simulate(run *r, lc_error *error) {
 static lc_status compare(run *r, lc_error *error) {
   static _Alignas(uint64_t) char memory[1024];
   const lc_config empty = { 0 };
-  lc_status status = lc_ruleset_build(&empty, memory, lc_ruleset_size(0, 0), error);
+  lc_status status = lc_ruleset_build(&empty, memory, lc_ruleset_size(&empty), error);
   return status == LC_OK ? simulate_sides(r, (const void *)memory, error) : status;
 }
 
@@ -503,8 +600,9 @@ static const struct {
   { "create", create }, { "write", write_updated },
   { "write large", write_large }, { "write applying", write_applying }, { "put off", put_off }, { "applying", applying },
   { "claim", claim }, { "finish", finish }, { "ask", ask }, { "supersede", ask_again }, { "answer", answer },
-  { "finish the answer", finish_answer }, { "ask in vain", ask_for_nothing }, { "expire", expire }, { "add", add },
-  { "set category", set_category }, { "another handle", use_another }, { "newest", newest }, { "company", category },
+  { "finish the answer", finish_answer }, { "wait", wait_behind }, { "start", start }, { "preview", preview },
+  { "marks", set_marks }, { "ask in vain", ask_for_nothing }, { "expire", expire }, { "add", add },
+  { "set category", set_category }, { "change", write_change }, { "another handle", use_another }, { "newest", newest }, { "company", category },
   { "reopen", reopen }, { "history", history }, { "history of one", history_of_one }, { "seen", seen }, { "entry", entry_of },
   { "confirmations", confirmations }, { "count", count_confirmations }, { "confirmation", confirmation },
   { "companies", companies }, { "counters", counters }, { "config", config }, { "revisions", revisions },
@@ -556,7 +654,8 @@ static void note_lists(lc_store *store, char *text) {
   for (list = lc_store_result(store); lc_list_next(&list, &item);) {
     lc_confirmation question;
     CHECK(lc_confirmation_unpack(item.data, item.size, &question, NULL) == LC_OK);
-    note(text, "question %d %d %llu\n", question.id[0], (int)question.state, (unsigned long long)question.entry);
+    note(text, "question %d %llu %.*s\n", (int)question.state, (unsigned long long)question.entry, (int)question.body.size,
+         question.body.data);
   }
 }
 
@@ -606,6 +705,8 @@ static bool run_script(long nth, char *text) {
   if (r.store != NULL)
     lc_store_close(r.store);
   lc_rules_free(&r.rules);
+  lc_overlay_free(&r.overlay);
+  lc_marks_free(&r.marks);
   CHECK(in_use == used);
   CHECK(files_open("config.mdb-lock") == 0 && files_open("journal.mdb-lock") == 0 && files_open("owners.lock") == 0);
   text[0] = '\0';

@@ -8,6 +8,7 @@
 
 #include "check.h"
 #include "decide.h"
+#include "handle.h"
 #include "store.h"
 #include "store_internal.h"
 
@@ -37,10 +38,6 @@ static void test_states(void) {
 enum { HEAD = 88, STATE_AT = 1, TRIGGER_AT = 2, COMPANY_SIZE_AT = 4, USER_SIZE_AT = 5, BODY_SIZE_AT = 64, ANSWER_SIZE_AT = 68 };
 
 static char letters[300];
-
-static lc_text text_of(const char *string) {
-  return (lc_text){ string, strlen(string) };
-}
 
 static bool same_text(lc_text a, lc_text b) {
   return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
@@ -171,6 +168,14 @@ static void test_any_bytes(void) {
 static char directory[] = "/tmp/leadcat_question_test_XXXXXX";
 static const lc_text tenant = { "", 0 };
 
+/* Has the tenant ask before a customer is made of a lead. */
+static void save(lc_store *store, lc_text of) {
+  const lc_category categories[] = { { LEAD, LC_POTENTIAL_CUSTOMER, false, false }, { QUALIFIED, LC_POTENTIAL_CUSTOMER, false, false },
+                                     { CUSTOMER, LC_CUSTOMER, false, false }, { PARTNER, LC_PARTNER, false, false } };
+  const lc_rule rule = { LC_SALE_WON, 0, CUSTOMER, true };
+  CHECK(save_config(store, of, &(lc_config){ 1, categories, 4, &rule, 1 }, NULL) == LC_OK);
+}
+
 static lc_store *open_store(void) {
   static int made;
   char path[80];
@@ -181,11 +186,8 @@ static lc_store *open_store(void) {
     printf("%s\n", error.message);
     exit(1);
   }
+  save(store, tenant);
   return store;
-}
-
-static lc_company company_of(const char *name) {
-  return (lc_company){ text_of(name), false };
 }
 
 static void create(lc_store *store, const char *name) {
@@ -200,22 +202,37 @@ static int32_t category_of(lc_store *store, const char *name) {
   return lc_store_company(store, tenant, &company, &category, NULL) == LC_OK ? category : 0;
 }
 
-/* The question number `n` about the company, asked at `now` on behalf of Bob. */
-static lc_write question_of(const char *company, uint32_t n, double expires_at) {
-  lc_write write = { .entry = { .at = now, .revision = 1, .status = LC_ENTRY_AWAITING, .trigger = LC_SALE_WON,
-                                .action = LC_CONFIRM, .from = LEAD, .to = CUSTOMER, .has_confirmation = true,
-                                .company = company_of(company) },
-                     .question = { .created_at = now, .expires_at = expires_at, .user = text_of("bob"),
-                                   .body = text_of("{}") } };
-  memcpy(write.question.id, &n, sizeof n);
-  memcpy(write.entry.confirmation, write.question.id, sizeof write.question.id);
-  return write;
+/* The ids of the questions that were asked, by the numbers they have here. */
+static uint8_t ids[1024][LC_CONFIRMATION_SIZE];
+
+/* How events ask, and changes are made, at `now`: of companies that a host keeps. */
+static lc_handling how_of(lc_text of, double expires_at) {
+  return (lc_handling){ .tenant = of, .now = now, .claim = 30, .ttl = expires_at - now };
+}
+
+/* An event on behalf of Bob that asks, as long as its company is a lead. */
+static lc_case asking(const char *company) {
+  lc_case c = case_of(LC_SALE_WON, company, "", now);
+  c.is_given = true;
+  c.given = LEAD;
+  c.user = text_of("bob");
+  return c;
+}
+
+/* Asks the question number `n`. */
+static lc_status ask_by(lc_store *store, lc_text of, lc_case *c, uint32_t n, double expires_at) {
+  const lc_handling how = how_of(of, expires_at);
+  lc_status status = handle(store, &how, c, 1, NULL);
+  if (status != LC_OK || c->state != LC_WRITTEN)
+    return status == LC_OK ? LC_CONFLICT : status;
+  CHECK(c->entry.status == LC_ENTRY_AWAITING && c->entry.has_confirmation);
+  memcpy(ids[n], c->entry.confirmation, sizeof ids[n]);
+  return LC_OK;
 }
 
 static lc_status ask_as(lc_store *store, lc_text of, const char *company, uint32_t n, double expires_at) {
-  lc_write write = question_of(company, n, expires_at);
-  lc_status status = lc_store_write(store, of, &write, 1, NULL, now, now, NULL);
-  return status == LC_OK && write.result != LC_WRITTEN ? LC_CONFLICT : status;
+  lc_case c = asking(company);
+  return ask_by(store, of, &c, n, expires_at);
 }
 
 static void ask(lc_store *store, const char *company, uint32_t n) {
@@ -224,32 +241,34 @@ static void ask(lc_store *store, const char *company, uint32_t n) {
 
 /* Questions `first` and on, each about a company of its own, in one transaction. */
 static void ask_many(lc_store *store, uint32_t first, size_t count) {
-  lc_write *writes = calloc(count, sizeof *writes);
+  const lc_handling how = how_of(tenant, now + TTL);
+  lc_case *cases = calloc(count, sizeof *cases);
   char (*names)[32] = calloc(count, sizeof *names);
   for (size_t i = 0; i < count; i++) {
     snprintf(names[i], sizeof names[i], "c%zu", first + i);
-    writes[i] = question_of(names[i], first + (uint32_t)i, now + TTL);
+    cases[i] = asking(names[i]);
   }
-  CHECK(lc_store_write(store, tenant, writes, count, NULL, now, now, NULL) == LC_OK);
-  free(writes);
+  CHECK(handle(store, &how, cases, count, NULL) == LC_OK);
+  for (size_t i = 0; i < count; i++)
+    memcpy(ids[first + i], cases[i].entry.confirmation, sizeof ids[0]);
+  free(cases);
   free(names);
 }
 
 /* An answer to the question; its entry's status is what is done. */
 static lc_write answer_of(const char *company, uint32_t n, lc_entry_status status, int32_t to) {
-  lc_write write = question_of(company, n, 0);
-  write.is_answer = true;
-  write.entry.status = status;
-  write.entry.to = to;
-  write.entry.at = now + 5;
-  write.entry.details = text_of("{\"actor\":{}}");
+  lc_write write = { .is_answer = true,
+                     .entry = { .at = now + 5, .revision = 1, .status = status, .trigger = LC_SALE_WON, .action = LC_CONFIRM,
+                                .from = LEAD, .to = to, .has_confirmation = true, .company = company_of(company),
+                                .details = text_of("{\"actor\":{}}") } };
+  memcpy(write.entry.confirmation, ids[n], sizeof ids[n]);
   return write;
 }
 
 static lc_status answer_at(lc_store *store, const char *company, uint32_t n, lc_entry_status status, double at,
                            lc_write_result *result, uint64_t *entry) {
   lc_write write = answer_of(company, n, status, CUSTOMER);
-  lc_status rc = lc_store_write(store, tenant, &write, 1, NULL, at, at + 30, NULL);
+  lc_status rc = lc_store_write(store, tenant, &write, 1, NULL, at, 30, NULL);
   *result = write.result;
   if (entry != NULL)
     *entry = write.entry.id;
@@ -264,9 +283,7 @@ static bool answered(lc_store *store, const char *company, uint32_t n, lc_entry_
 /* The question as it is stored; valid until the next call. Its state is LC_QUESTION_STATES when it cannot be read. */
 static lc_confirmation read_question(lc_store *store, uint32_t n) {
   lc_confirmation question = { .state = LC_QUESTION_STATES };
-  uint8_t id[LC_CONFIRMATION_SIZE] = { 0 };
-  memcpy(id, &n, sizeof n);
-  if (lc_store_confirmation(store, tenant, id, NULL) == LC_OK) {
+  if (lc_store_confirmation(store, tenant, ids[n], NULL) == LC_OK) {
     lc_text packed = lc_store_result(store);
     if (lc_confirmation_unpack(packed.data, packed.size, &question, NULL) != LC_OK)
       question.state = LC_QUESTION_STATES;
@@ -319,20 +336,20 @@ static void test_answers(void) {
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     lc_store *store = open_store();
     lc_company acme = company_of("Acme");
-    lc_write write = answer_of("Acme", 1, rows[i].status, rows[i].to);
     if (rows[i].stands != 0)
       create(store, "Acme");
     ask(store, "Acme", 1);
     if (rows[i].stands == QUALIFIED)
       CHECK(lc_store_set_category(store, tenant, &acme, QUALIFIED, LEAD, NULL) == LC_OK);
-    CHECK(lc_store_write(store, tenant, &write, 1, NULL, now + 5, now + 35, NULL) == LC_OK && write.result == LC_WRITTEN);
+    lc_write write = answer_of("Acme", 1, rows[i].status, rows[i].to);
+    CHECK(lc_store_write(store, tenant, &write, 1, NULL, now + 5, 30, NULL) == LC_OK && write.result == LC_PUT);
     lc_confirmation question = read_question(store, 1);
     bool open = rows[i].state == LC_QUESTION_OPEN;
     if (!CHECK(question.state == rows[i].state && question.category == rows[i].category
                && question.resolved_at == (open ? 0 : now + 5)
                && same_text(question.answer, open ? none : write.entry.details)))
       printf("row %zu: state %d, category %d\n", i, question.state, (int)question.category);
-    CHECK(same_text(question.user, text_of("bob")) && same_text(question.body, text_of("{}")));
+    CHECK(same_text(question.user, text_of("bob")) && same_text(question.body, text_of("{\"options\":[1,2,5,6]}")));
     CHECK(question.created_at == now && question.expires_at == now + TTL && question.to == CUSTOMER);
     int entries = count_entries(store);
     /* Whatever it was: there is no second answer. */
@@ -353,19 +370,20 @@ static void test_answers_in_one_batch(void) {
     answer_of("Acme", 1, LC_ENTRY_UPDATED, CUSTOMER), answer_of("Acme", 1, LC_ENTRY_DECLINED, CUSTOMER),
     answer_of("Bolt", 2, LC_ENTRY_APPLYING, CUSTOMER), answer_of("Bolt", 2, LC_ENTRY_DECLINED, CUSTOMER),
   };
-  CHECK(lc_store_write(store, tenant, writes, 4, NULL, now + 5, now + 35, NULL) == LC_OK);
-  CHECK(writes[0].result == LC_WRITTEN && writes[1].result == LC_ANSWERED);
-  CHECK(writes[2].result == LC_WRITTEN && writes[3].result == LC_BUSY && writes[3].first == writes[2].entry.id);
+  CHECK(lc_store_write(store, tenant, writes, 4, NULL, now + 5, 30, NULL) == LC_OK);
+  CHECK(writes[0].result == LC_PUT && writes[1].result == LC_ANSWERED);
+  CHECK(writes[2].result == LC_PUT && writes[3].result == LC_BUSY && writes[3].first == writes[2].entry.id);
   CHECK(is_in(store, 1, LC_QUESTION_ACCEPTED) && is_in(store, 2, LC_QUESTION_OPEN) && count_entries(store) == 4);
 
   /* One that answers nothing undoes all of its batch. */
   ask(store, "Coil", 3);
   lc_write wrong[] = { answer_of("Coil", 3, LC_ENTRY_DECLINED, CUSTOMER), answer_of("Coil", 99, LC_ENTRY_DECLINED, CUSTOMER) };
-  CHECK(lc_store_write(store, tenant, wrong, 2, NULL, now + 5, now + 35, NULL) == LC_NOT_FOUND);
+  CHECK(lc_store_write(store, tenant, wrong, 2, NULL, now + 5, 30, NULL) == LC_NOT_FOUND);
   CHECK(is_in(store, 3, LC_QUESTION_OPEN) && count_entries(store) == 5);
+  save(store, text_of("other"));
   CHECK(ask_as(store, text_of("other"), "Coil", 4, now + TTL) == LC_OK); /* another tenant's is none, either */
   wrong[0] = answer_of("Coil", 4, LC_ENTRY_DECLINED, CUSTOMER);
-  CHECK(lc_store_write(store, tenant, wrong, 1, NULL, now + 5, now + 35, NULL) == LC_NOT_FOUND);
+  CHECK(lc_store_write(store, tenant, wrong, 1, NULL, now + 5, 30, NULL) == LC_NOT_FOUND);
   lc_store_close(store);
 }
 
@@ -378,12 +396,12 @@ static void test_time_of_answers(void) {
   bool more;
   for (uint32_t n = 1; n <= 3; n++)
     ask(store, n == 1 ? "Acme" : n == 2 ? "Bolt" : "Coil", n);
-  CHECK(answer_at(store, "Acme", 1, LC_ENTRY_DECLINED, now + TTL - 0.001, &result, NULL) == LC_OK && result == LC_WRITTEN);
+  CHECK(answer_at(store, "Acme", 1, LC_ENTRY_DECLINED, now + TTL - 0.001, &result, NULL) == LC_OK && result == LC_PUT);
   CHECK(answer_at(store, "Bolt", 2, LC_ENTRY_DECLINED, now + TTL, &result, NULL) == LC_OK && result == LC_OVERDUE);
   CHECK(answer_at(store, "Acme", 1, LC_ENTRY_DECLINED, now + TTL, &result, NULL) == LC_OK && result == LC_ANSWERED);
   CHECK(is_in(store, 2, LC_QUESTION_OPEN) && count_entries(store) == 4);
 
-  CHECK(answer_at(store, "Coil", 3, LC_ENTRY_APPLYING, now + 5, &result, &entry) == LC_OK && result == LC_WRITTEN);
+  CHECK(answer_at(store, "Coil", 3, LC_ENTRY_APPLYING, now + 5, &result, &entry) == LC_OK && result == LC_PUT);
   CHECK(answer_at(store, "Coil", 3, LC_ENTRY_APPLYING, now + TTL, &result, NULL) == LC_OK && result == LC_BUSY);
   CHECK(lc_store_expire(store, tenant, now + TTL, &expired, &more, NULL) == LC_OK && expired == 1 && !more);
   CHECK(is_in(store, 2, LC_QUESTION_EXPIRED) && is_in(store, 3, LC_QUESTION_OPEN));
@@ -409,7 +427,7 @@ static void test_finished_answers(void) {
     lc_write_result result;
     uint64_t entry;
     ask(store, company, n);
-    CHECK(answer_at(store, company, n, LC_ENTRY_APPLYING, now + 5, &result, &entry) == LC_OK && result == LC_WRITTEN);
+    CHECK(answer_at(store, company, n, LC_ENTRY_APPLYING, now + 5, &result, &entry) == LC_OK && result == LC_PUT);
     CHECK(ask_as(store, tenant, company, 100 + n, now + TTL) == LC_CONFLICT && is_in(store, n, LC_QUESTION_OPEN)); /* busy */
     CHECK(finishes(store, company, entry, rows[n].status, LC_OK));
     lc_confirmation question = read_question(store, n);
@@ -417,7 +435,7 @@ static void test_finished_answers(void) {
     CHECK(question.state == rows[n].state && question.resolved_at == (open ? 0 : now + 5));
     CHECK(same_text(question.answer, open ? none : text_of("{\"actor\":{}}")));
     if (rows[n].status == LC_ENTRY_FAILED) /* it can be answered anew */
-      CHECK(answered(store, company, n, LC_ENTRY_DECLINED, LC_WRITTEN) && is_in(store, n, LC_QUESTION_DECLINED));
+      CHECK(answered(store, company, n, LC_ENTRY_DECLINED, LC_PUT) && is_in(store, n, LC_QUESTION_DECLINED));
   }
   lc_store_close(store);
 }
@@ -464,7 +482,7 @@ static void test_expiring_behind_answers(void) {
   for (uint32_t n = 0; n < UNDER_WAY; n++) {
     char company[16];
     snprintf(company, sizeof company, "c%u", (unsigned)n);
-    CHECK(answered(store, company, n, LC_ENTRY_APPLYING, LC_WRITTEN));
+    CHECK(answered(store, company, n, LC_ENTRY_APPLYING, LC_PUT));
   }
   ask_many(store, UNDER_WAY, WAITING);
   CHECK(expires(store, now + TTL, WAITING, false));
@@ -495,8 +513,10 @@ static void test_tenants(void) {
   static const char *const names[] = { "a", "aa", "b", "\1a" };
   lc_store *store = open_store();
   ask(store, "Acme", 0);
-  for (uint32_t n = 0; n < 4; n++)
+  for (uint32_t n = 0; n < 4; n++) {
+    save(store, text_of(names[n]));
     CHECK(ask_as(store, text_of(names[n]), "Acme", n + 1, now + TTL) == LC_OK);
+  }
   for (uint32_t n = 0; n < 4; n++) {
     size_t expired;
     bool more;
@@ -553,15 +573,15 @@ static void fill(lc_store *store) {
   static const char *const companies[] = { "A", "B", "AB", "C", "D" }, *const users[] = { "bob", "bobby", "" };
   static const lc_entry_status answers[] = { LC_ENTRY_UPDATED, LC_ENTRY_DECLINED, LC_ENTRY_AWAITING };
   for (uint32_t n = 0; n < LISTED; n++) {
-    lc_write write = question_of(companies[n % 5], n, now + TTL);
-    write.question.user = text_of(users[n % 3]);
-    CHECK(lc_store_write(store, tenant, &write, 1, NULL, now, now, NULL) == LC_OK);
+    lc_case c = asking(companies[n % 5]);
+    c.user = text_of(users[n % 3]);
+    CHECK(ask_by(store, tenant, &c, n, now + TTL) == LC_OK);
     model[n].company = companies[n % 5];
     model[n].user = users[n % 3];
-    model[n].entry = write.entry.id;
+    model[n].entry = c.entry.id;
     lc_entry_status answer = answers[n / 5 % 3];
     if (answer != LC_ENTRY_AWAITING)
-      CHECK(answered(store, companies[n % 5], n, answer, LC_WRITTEN));
+      CHECK(answered(store, companies[n % 5], n, answer, LC_PUT));
   }
   for (uint32_t n = 0; n < LISTED; n++)
     model[n].state = read_question(store, n).state;
@@ -622,10 +642,8 @@ static void test_overdue_in_lists(void) {
 /* Puts bytes in the place of the question's record; takes it away when there are none. */
 static void damage(lc_store *store, uint32_t n, const void *bytes, size_t size) {
   MDB_txn *txn;
-  uint8_t id[LC_CONFIRMATION_SIZE] = { 0 };
   lc_key prefix = lc_key_of(tenant);
-  memcpy(id, &n, sizeof n);
-  lc_key key = lc_key_of_confirmation(&prefix, id);
+  lc_key key = lc_key_of_confirmation(&prefix, ids[n]);
   CHECK(lc_begin_write(store, LC_PART_JOURNAL, &txn, NULL) == LC_OK);
   CHECK((size != 0 ? lc_put(store, txn, LC_TABLE_CONFIRMATIONS, &key, bytes, size)
                    : lc_delete(store, txn, LC_TABLE_CONFIRMATIONS, &key)) == 0);
@@ -659,7 +677,7 @@ static void check_damaged(lc_store *store) {
   CHECK(commits(store) == before && count_entries(store) == entries && category_of(store, "Acme") == LEAD);
   query.company = text_of("Bolt");
   CHECK(lc_store_confirmations(store, tenant, &query, NULL) == LC_OK);
-  CHECK(answered(store, "Bolt", 2, LC_ENTRY_DECLINED, LC_WRITTEN));
+  CHECK(answered(store, "Bolt", 2, LC_ENTRY_DECLINED, LC_PUT));
 }
 
 static void test_damaged_records(void) {

@@ -10,6 +10,7 @@
 
 #include "check.h"
 #include "decide.h"
+#include "handle.h"
 #include "store.h"
 
 enum { LEAD = 1, CUSTOMER = 2 };
@@ -44,17 +45,22 @@ static lc_store *open_store(const char *path, size_t map_size) {
   return open_with(path, &(lc_store_options){ .map_size = map_size });
 }
 
-static lc_text text_of(const char *string) {
-  return (lc_text){ string, strlen(string) };
+/* A change that no event asked for, of a company that has no entry yet. */
+static lc_write change_of(const char *company) {
+  return (lc_write){ .entry = { .at = now, .revision = 1, .status = LC_ENTRY_UPDATED, .trigger = LC_SALE_WON,
+                                .action = LC_UPDATE, .from = LEAD, .to = CUSTOMER, .company = company_of(company) } };
 }
 
-static lc_company company_of(const char *name) {
-  return (lc_company){ text_of(name), false };
+/* An event that makes a customer of a company, which is a lead. */
+static lc_case won(const char *company, const char *id) {
+  lc_case c = case_of(LC_SALE_WON, company, id, now);
+  c.is_given = true;
+  c.given = LEAD;
+  return c;
 }
 
-static lc_write event_of(const char *company, const char *id, lc_entry_status status) {
-  return (lc_write){ .entry = { .at = now, .revision = 1, .status = status, .trigger = LC_SALE_WON, .action = LC_UPDATE,
-                                .from = LEAD, .to = CUSTOMER, .company = company_of(company), .event_id = text_of(id) } };
+static lc_handling how_for(bool keeps_companies) {
+  return (lc_handling){ .tenant = tenant, .now = now, .keeps_companies = keeps_companies, .claim = 30 };
 }
 
 static lc_status create(lc_store *store, const char *name) {
@@ -63,12 +69,14 @@ static lc_status create(lc_store *store, const char *name) {
   return lc_store_create(store, tenant, &company, 1, LEAD, &created, NULL);
 }
 
+/* One event, of a company that is kept here where it is to be updated at once. */
 static lc_status write_one(lc_store *store, const char *company, const char *id, lc_entry_status status, uint64_t *entry) {
-  lc_write write = event_of(company, id, status);
-  lc_status result = lc_store_write(store, tenant, &write, 1, NULL, now, now + 30, NULL);
+  lc_case c = won(company, id);
+  const lc_handling how = how_for(status == LC_ENTRY_UPDATED);
+  lc_status result = handle(store, &how, &c, 1, NULL);
   if (entry != NULL)
-    *entry = write.entry.id;
-  return result == LC_OK && write.result != LC_WRITTEN ? LC_CONFLICT : result;
+    *entry = c.entry.id;
+  return result == LC_OK && (c.state != LC_WRITTEN || c.entry.status != status) ? LC_CONFLICT : result;
 }
 
 static int32_t category_of(lc_store *store, const char *name) {
@@ -81,11 +89,16 @@ static lc_status save(lc_store *store, uint64_t expected) {
   const lc_category categories[] = { { LEAD, LC_POTENTIAL_CUSTOMER, false, false }, { CUSTOMER, LC_CUSTOMER, false, false } };
   const lc_rule rule = { LC_SALE_WON, 0, CUSTOMER, false };
   const lc_config config = { expected + 1, categories, 2, &rule, 1 };
-  uint64_t memory[32];
-  size_t size = lc_ruleset_size(2, 0);
-  lc_status status = lc_ruleset_build(&config, memory, size, NULL);
-  lc_text ruleset = { (const char *)memory, size };
-  return status != LC_OK ? status : lc_store_save(store, tenant, expected, ruleset, text_of("{}"), text_of("{}"), NULL);
+  return save_config(store, tenant, &config, NULL);
+}
+
+/* A new store that has rules, and is not open. */
+static const char *new_path_with_rules(void) {
+  const char *path = new_path();
+  lc_store *store = open_store(path, MIB);
+  CHECK(save(store, 0) == LC_OK);
+  lc_store_close(store);
+  return path;
 }
 
 /* How many entries the journal has; -1 when they are not in order. */
@@ -162,7 +175,9 @@ static void use_inherited(const inherited *from) {
   lc_error error = { "" };
   lc_store_stats stats;
   lc_company company = company_of("Acme");
-  lc_write event = event_of("Acme", "e", LC_ENTRY_UPDATED);
+  lc_write change = change_of("Acme");
+  lc_case event = won("Acme", "e");
+  const lc_handling how = how_for(true);
   lc_finish finish = { .entry = 1, .company = company, .status = LC_ENTRY_UPDATED };
   lc_claim claim;
   lc_place place = { .size = 0 };
@@ -170,6 +185,7 @@ static void use_inherited(const inherited *from) {
   size_t created;
   int32_t category;
   uint64_t newest;
+  size_t first;
   uint8_t id[LC_CONFIRMATION_SIZE] = { 0 };
   CHECK(!lc_rules_fresh(from->rules, lc_store_watch(store)));
   CHECK(lc_store_refresh(store, tenant, from->rules, &error) == LC_FORKED);
@@ -177,9 +193,11 @@ static void use_inherited(const inherited *from) {
   CHECK(save(store, 1) == LC_FORKED);
   CHECK(lc_store_config(store, tenant, 0, NULL) == LC_FORKED);
   CHECK(lc_store_revisions(store, tenant, NULL) == LC_FORKED);
-  CHECK(lc_store_write(store, tenant, &event, 1, NULL, now, now, NULL) == LC_FORKED);
+  CHECK(lc_store_write(store, tenant, &change, 1, NULL, now, 30, NULL) == LC_FORKED);
+  CHECK(lc_store_look(store, &how, &event, 1, &first, NULL) == LC_FORKED);
+  CHECK(lc_store_handle(store, &how, &event, 1, 0, NULL) == LC_FORKED);
   CHECK(lc_store_finish(store, tenant, &finish, 1, NULL) == LC_FORKED);
-  CHECK(lc_store_claim(store, tenant, &company, false, now, now, &claim, NULL) == LC_FORKED);
+  CHECK(lc_store_claim(store, tenant, &company, false, now, 30, &claim, NULL) == LC_FORKED);
   CHECK(lc_store_newest(store, tenant, &company, &newest, NULL) == LC_FORKED);
   CHECK(lc_store_applying(store, tenant, now, tenant, 10, NULL) == LC_FORKED);
   CHECK(lc_store_seen(store, tenant, text_of("e"), NULL) == LC_FORKED);
@@ -298,13 +316,13 @@ static bool is_noted(lc_store *store, const char *text) {
 
 static lc_status write_noted(lc_store *store, lc_write *writes, size_t count, const char *before, const char *text) {
   const lc_note note = { text_of("run"), text_of(before), text_of(text) };
-  return lc_store_write(store, tenant, writes, count, &note, now, now, NULL);
+  return lc_store_write(store, tenant, writes, count, &note, now, 30, NULL);
 }
 
 /* A note goes in with what is written, all of it or nothing, and only behind the note that was there. */
 static void test_notes(void) {
   lc_store *store = open_store(new_path(), 64 * MIB);
-  lc_write writes[] = { event_of("Acme", "e1", LC_ENTRY_UPDATED), event_of("Bolt", "e2", LC_ENTRY_UPDATED) };
+  lc_write writes[] = { change_of("Acme"), change_of("Bolt") };
   CHECK(create(store, "Acme") == LC_OK && create(store, "Bolt") == LC_OK);
   CHECK(is_noted(store, NULL));
   CHECK(write_noted(store, NULL, 0, "", "{1}") == LC_OK && is_noted(store, "{1}"));
@@ -312,7 +330,7 @@ static void test_notes(void) {
   CHECK(write_noted(store, writes, 1, "{0}", "{2}") == LC_CONFLICT && count_entries(store) == 0);
   CHECK(write_noted(store, writes, 1, "{1}", "{2}") == LC_OK && count_entries(store) == 1 && is_noted(store, "{2}"));
 
-  CHECK(write_noted(store, writes, 2, "{2}", "{3}") == LC_CONFLICT); /* the first is a duplicate */
+  CHECK(write_noted(store, writes, 2, "{2}", "{3}") == LC_CONFLICT); /* the first is overtaken by itself */
   CHECK(count_entries(store) == 1 && is_noted(store, "{2}") && category_of(store, "Bolt") == LEAD);
   CHECK(write_noted(store, writes + 1, 1, "{2}", "{3}") == LC_OK && category_of(store, "Bolt") == CUSTOMER);
   CHECK(lc_store_note(store, text_of("north"), text_of("run"), NULL) == LC_NOT_FOUND);
@@ -330,23 +348,24 @@ typedef struct worker {
 static void write_batch(lc_store *store, int number, int first) {
   char companies[BATCH][32], ids[BATCH][32];
   lc_company created[BATCH];
-  lc_write writes[BATCH];
+  lc_case cases[BATCH];
+  const lc_handling how = how_for(true);
   size_t count;
   for (int i = 0; i < BATCH; i++) {
     snprintf(companies[i], sizeof companies[i], "company %d.%d", number, first + i);
     snprintf(ids[i], sizeof ids[i], "event %d.%d", number, first + i);
     created[i] = company_of(companies[i]);
-    writes[i] = event_of(companies[i], ids[i], LC_ENTRY_UPDATED);
+    cases[i] = won(companies[i], ids[i]);
   }
   CHECK(lc_store_create(store, tenant, created, BATCH, LEAD, &count, NULL) == LC_OK && count == BATCH);
-  CHECK(lc_store_write(store, tenant, writes, BATCH, NULL, now, now, NULL) == LC_OK);
+  CHECK(handle(store, &how, cases, BATCH, NULL) == LC_OK);
   for (int i = 0; i < BATCH; i++) {
     lc_entry entry;
-    CHECK(writes[i].result == LC_WRITTEN && writes[i].entry.status == LC_ENTRY_UPDATED);
+    CHECK(cases[i].state == LC_WRITTEN && cases[i].entry.status == LC_ENTRY_UPDATED);
     CHECK(category_of(store, companies[i]) == CUSTOMER);
     CHECK(lc_store_seen(store, tenant, text_of(ids[i]), NULL) == LC_OK);
     lc_text packed = lc_store_result(store);
-    CHECK(lc_entry_unpack(packed.data, packed.size, &entry, NULL) == LC_OK && entry.id == writes[i].entry.id);
+    CHECK(lc_entry_unpack(packed.data, packed.size, &entry, NULL) == LC_OK && entry.id == cases[i].entry.id);
   }
 }
 
@@ -366,7 +385,7 @@ static void *work(void *argument) {
 
 static void test_threads(void) {
   worker workers[THREADS];
-  const char *path = new_path();
+  const char *path = new_path_with_rules();
   int events = times(2000);
   for (int i = 0; i < THREADS; i++) {
     workers[i] = (worker){ .path = path, .number = i, .events = events };
@@ -390,7 +409,7 @@ static void claim_acme(void *argument) {
 static lc_status claim_at(lc_store *store, double at, uint64_t *entry) {
   lc_company company = company_of("Acme");
   lc_claim claim = { 0 };
-  lc_status status = lc_store_claim(store, tenant, &company, false, at, at + 30, &claim, NULL);
+  lc_status status = lc_store_claim(store, tenant, &company, false, at, 30, &claim, NULL);
   *entry = claim.entry;
   return status;
 }
@@ -402,7 +421,7 @@ static bool finish(lc_store *store, uint64_t entry, lc_entry_status status) {
 }
 
 static void test_claims(void) {
-  const char *path = new_path();
+  const char *path = new_path_with_rules();
   uint64_t entry, same;
   lc_store *store = open_store(path, 16 * MIB), *other = open_store(path, 16 * MIB);
   CHECK(claim_at(store, now, &entry) == LC_NOT_FOUND);
@@ -444,13 +463,14 @@ enum { LARGE = 300, DETAILS = 20000 };
 
 static void grow(void *argument) {
   static char details[DETAILS];
+  const lc_handling how = how_for(false);
   lc_store *store = open_store(argument, 32 * MIB);
   for (int i = 0; i < LARGE; i++) {
     char company[32];
     snprintf(company, sizeof company, "grown %d", i);
-    lc_write write = event_of(company, company, LC_ENTRY_DECLINED);
-    write.entry.details = (lc_text){ details, sizeof details };
-    CHECK(lc_store_write(store, tenant, &write, 1, NULL, now, now, NULL) == LC_OK);
+    lc_case c = won(company, company);
+    c.entry.details = (lc_text){ details, sizeof details };
+    CHECK(handle(store, &how, &c, 1, NULL) == LC_OK && c.state == LC_WRITTEN);
   }
   lc_store_close(store);
 }
@@ -480,7 +500,7 @@ static void *go_on(void *argument) {
 }
 
 static void test_growth(void) {
-  const char *path = new_path();
+  const char *path = new_path_with_rules();
   worker workers[4];
   void *written;
   int expected = LARGE;
@@ -544,7 +564,7 @@ static void test_readers(void) {
 static void test_reasons(void) {
   enum { REASON_AT = 68 };
   unsigned char bytes[128] = { 0 };
-  lc_entry entry = event_of("Acme", "1", LC_ENTRY_UPDATED).entry, read;
+  lc_entry entry = change_of("Acme").entry, read;
   size_t size = lc_entry_size(&entry);
   lc_entry_pack(&entry, bytes);
   CHECK(bytes[REASON_AT] == 0 && lc_entry_unpack(bytes, size, &read, NULL) == LC_OK && read.reason == LC_ENTRY_MATCHED);

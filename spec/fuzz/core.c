@@ -148,7 +148,7 @@ void fuzz_build(const uint8_t *bytes, size_t size) {
     rules[i] = (lc_rule){ (lc_trigger)(flags % LC_TRIGGERS), by_status ? take_id(&r) : 0, to, (flags & 128) != 0 };
     status_rules += by_status;
   }
-  size_t needed = lc_ruleset_size(config.category_count, status_rules);
+  size_t needed = lc_ruleset_size(&config);
   lc_error error = { "" };
   void *memory = malloc(needed);
   if (memory == NULL)

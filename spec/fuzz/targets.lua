@@ -1,5 +1,5 @@
 --- What hostile bytes may not do to what reads them in Lua: one function for each reader. It takes any bytes and raises when
--- a promise is broken. Fuzzers call these (fuzz_lua.c), and 24-hostile_spec.lua does with what they have found.
+-- a promise is broken. Fuzzers call these (fuzz_lua.c), and 10-hostile_spec.lua does with what they have found.
 
 local config = require "leadcat.config"
 local core = require "leadcat.core"

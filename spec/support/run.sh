@@ -52,7 +52,7 @@ take_parts() {
   done
 }
 
-all=${SPECS:-$(ls "$here"/../*_spec.lua)}
+all=${SPECS:-$(find spec -name "*_spec.lua" | sort)}
 for lua in "$@"; do
   echo "== $lua"
   if [ "${JOBS:-1}" -eq 1 ]; then

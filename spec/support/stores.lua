@@ -70,6 +70,17 @@ function stores.config(rules)
   return cfg
 end
 
+--- How many transactions a call commits.
+---@param engine leadcat.Engine
+---@param fn function
+---@param ... any its arguments
+---@return integer
+function stores.commits(engine, fn, ...)
+  local before = engine:stats().commits.count
+  fn(...)
+  return engine:stats().commits.count - before
+end
+
 --- Makes a call of the engine's store fail, such as `finish`, as on a disk without room.
 ---@param engine leadcat.Engine
 ---@param call string

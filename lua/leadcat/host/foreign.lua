@@ -24,13 +24,32 @@ local ATTEMPTS = 10 -- until a change that the host keeps refusing is put aside 
 local GIVE_UP_SECONDS = 3600 -- ... but not sooner than this after it was written down
 local PAGE = 100
 
----@class leadcat.Change a change that the host is to make
----@field company string|integer as the host gave it
----@field key string the company's text
----@field outcome leadcat.Outcome with its entry and what is to be changed
+---@class leadcat.Change a change that the host is to make, and how that ended
+---@field id string|integer the company as the host gave it
+---@field company string its text
+---@field outcome leadcat.Outcome what is to be changed
+---@field entry integer
 ---@field begun number when the entry was written: seconds since 1970
 ---@field attempts integer that failed
----@field unfinished? boolean it is going to be tried again
+---@field ended? string how the try ended: "updated", "conflict" or "failed"
+---@field status? string what is written down: `applying` while it is to be tried again
+---@field error? string
+---@field retry_at? number seconds since 1970
+---@field lost? boolean nothing could be written down: the claim has gone to somebody else
+
+--- A change that has not been tried.
+---@param id string|integer
+---@param company string
+---@param outcome leadcat.Outcome
+---@param begun number
+---@param attempts? integer
+---@return leadcat.Change
+function foreign.change(id, company, outcome, begun, attempts)
+  return {
+    id = id, company = company, outcome = outcome, entry = outcome.entry, begun = begun, attempts = attempts or 0,
+    ended = nil, status = nil, error = nil, retry_at = nil, lost = nil, -- room for these
+  }
+end
 
 --- The category of a company: an integer, or nil when it has none.
 ---@param self leadcat.Engine
@@ -57,17 +76,16 @@ end
 
 -- The outcome as the host is told of it, which may keep it: the change is under way.
 local function told_to_host(outcome)
-  local told = {}
-  for name, value in pairs(outcome) do
-    told[name] = value
-  end
-  return told
+  return {
+    status = outcome.status, action = outcome.action, reason = outcome.reason, from = outcome.from, to = outcome.to,
+    rule = outcome.rule, revision = outcome.revision, confirmation = outcome.confirmation, entry = outcome.entry,
+  }
 end
 
 -- Asks for the change. Gives the status to be written down, and why it failed.
 local function set_category(self, change)
   local outcome = change.outcome
-  local ok, message = call("set_category", self.host.set_category, change.company, outcome.to, outcome.from,
+  local ok, message = call("set_category", self.host.set_category, change.id, outcome.to, outcome.from,
     told_to_host(outcome), self._tenant)
   if ok == true then
     return "updated"
@@ -82,7 +100,7 @@ end
 
 -- The same for a change that was begun before: it may have been made already.
 local function set_category_again(self, change)
-  local ok, category = foreign.category(self, change.company)
+  local ok, category = foreign.category(self, change.id)
   if not ok then
     return "failed", category
   elseif category == change.outcome.to then
@@ -97,18 +115,16 @@ local function backoff(attempts)
   return math.min(3600, 2 ^ attempts) * (0.5 + math.random() / 2)
 end
 
--- What is written down about a try. A failed one stays `applying`, to be tried again, until it has failed too often.
-local function finish_of(self, change, status, why)
-  local age = self:_now() - change.begun
-  local again = status == "failed" and (change.attempts + 1 < ATTEMPTS or age < GIVE_UP_SECONDS)
-  change.unfinished = again
-  return {
-    entry = change.outcome.entry,
-    company = change.key,
-    status = again and "applying" or status,
-    error = why,
-    retry_at = again and self:_now() + backoff(change.attempts) or nil,
-  }
+-- Whether a change that has failed is to be tried again: until it has failed too often.
+local function is_to_be_tried_again(self, change)
+  return change.attempts + 1 < ATTEMPTS or self:_now() - change.begun < GIVE_UP_SECONDS
+end
+
+-- Notes how a try has ended, as it is written down.
+local function note_end(self, change, ended, why)
+  local again = ended == "failed" and is_to_be_tried_again(self, change)
+  change.ended, change.status, change.error = ended, again and "applying" or ended, why
+  change.retry_at = again and self:_now() + backoff(change.attempts) or nil
 end
 
 -- Flights ---------------------------------------------------------------------------------------------------------------
@@ -153,7 +169,7 @@ end
 local function claim_all(self, changes, flight)
   local flights = flights_of(self)
   for _, change in ipairs(changes) do
-    flights[change.key] = flight
+    flights[change.company] = flight
   end
 end
 
@@ -187,36 +203,46 @@ local function outcome_now(self, entry)
 end
 
 -- Asks for one change after the other. It raises when there is no memory left, and when the host's clock does.
-local function ask_host(self, changes, again, finishes, statuses)
+local function ask_host(self, changes, again)
   local try = again and set_category_again or set_category
-  for i, change in ipairs(changes) do
-    local status, why = try(self, change)
-    statuses[i], finishes[i] = status, finish_of(self, change, status, why)
+  for _, change in ipairs(changes) do
+    note_end(self, change, try(self, change))
   end
 end
 
--- What has been done about the changes that are still ours. One is not when its claim had run out and another coroutine of this
--- engine has taken it over: the store cannot tell them apart, and how it ends is the other's to write down.
-local function ours(self, changes, flight, finishes)
+-- The changes that are still ours. One is not when its claim had run out and another coroutine of this engine has taken it
+-- over: the store cannot tell them apart, and how it ends is the other's to write down.
+local function ours(self, changes, flight)
   local flights, list = flights_of(self), {}
-  for i, change in ipairs(changes) do
-    list[#list + 1] = flights[change.key] == flight and finishes[i] or nil
+  for _, change in ipairs(changes) do
+    if flights[change.company] == flight then
+      list[#list + 1] = change
+    end
   end
   return list
 end
 
-local function finish(self, changes, flight, finishes)
-  return gather.write(self, "finish", ours(self, changes, flight, finishes), function(items)
+local function finish(self, changes, flight)
+  return gather.write(self, "finish", ours(self, changes, flight), function(items)
     return self._store:finish(self._tenant, items) -- sets `lost` in each
   end)
 end
 
-local function keys_of(changes)
-  local keys = {}
+local function companies_of(changes)
+  local companies = {}
   for i, change in ipairs(changes) do
-    keys[i] = change.key
+    companies[i] = change.company
   end
-  return keys
+  return companies
+end
+
+-- What has become of a change whose end is written down.
+local function outcome_of(self, change)
+  if change.lost ~= false then
+    return outcome_now(self, change.entry)
+  end
+  change.outcome.status, change.outcome.error = change.ended, change.error
+  return change.outcome
 end
 
 --- Has the host make each change, and writes down how it went, in one commit.
@@ -228,29 +254,23 @@ end
 ---@return string? message
 ---@return string? code
 function foreign.apply(self, changes, flight, again)
-  local finishes, statuses, outcomes = {}, {}, {}
+  local outcomes = {}
   claim_all(self, changes, flight)
-  local made, problem = pcall(ask_host, self, changes, again, finishes, statuses)
+  local made, problem = pcall(ask_host, self, changes, again)
   local ok, message, code
   if made then
-    ok, message, code = finish(self, changes, flight, finishes)
+    ok, message, code = finish(self, changes, flight)
   end
-  foreign.land(self, keys_of(changes), flight)
+  foreign.land(self, companies_of(changes), flight)
   if not made then
     error(problem, 0)
   elseif not ok then
     return nil, message, code
   end
   for i, change in ipairs(changes) do
-    if finishes[i].lost == false then
-      outcomes[i] = change.outcome
-      change.outcome.status, change.outcome.error = statuses[i], finishes[i].error
-    else
-      change.unfinished = nil
-      outcomes[i], message, code = outcome_now(self, change.outcome.entry)
-      if not outcomes[i] then
-        return nil, message, code
-      end
+    outcomes[i], message, code = outcome_of(self, change)
+    if not outcomes[i] then
+      return nil, message, code
     end
   end
   return outcomes
@@ -266,16 +286,14 @@ local function take_up(self, key)
   if not entry then
     return nil, attempts, begun
   end
-  local change = {
-    company = entry.company, key = key, outcome = journal.outcome(entry), begun = begun, attempts = attempts,
-  }
+  local change = foreign.change(entry.company, key, journal.outcome(entry), begun, attempts)
   change.outcome.status = "applying" -- it has not failed before it was tried
   local outcomes, message, code = foreign.apply(self, { change }, foreign.take_off(self, { key }), true)
   if not outcomes then
     return nil, message, code
   end
   self:_report(journal.event(entry), outcomes[1])
-  return outcomes[1], change.unfinished
+  return outcomes[1], change.lost == false and change.status == "applying"
 end
 
 -- Whether waiting for a company could never end: its change is being made further up in this very call, or by a

@@ -4,6 +4,7 @@
 local core = require "leadcat.core"
 local crm = require "support.crm"
 local disks = require "support.disks"
+local histories = require "support.histories"
 local leadcat = require "leadcat"
 local processes = require "support.processes"
 local stores = require "support.stores"
@@ -42,21 +43,10 @@ local function write(engine, time, first, last)
   end
 end
 
-local function whole_journal(engine)
-  local all, after = {}, nil
-  repeat
-    local page = assert(engine:history { after = after, limit = 1000 })
-    for _, entry in ipairs(page) do
-      all[#all + 1], after = entry, entry.entry
-    end
-  until #page < 1000
-  return all
-end
-
 -- The events whose entries are there, newest first.
 local function events(engine)
   local ids = {}
-  for i, entry in ipairs(whole_journal(engine)) do
+  for i, entry in ipairs(histories.whole(engine)) do
     ids[i] = tostring(entry.event_id)
   end
   return table.concat(ids, " ")
@@ -68,7 +58,7 @@ end
 
 -- The core finds nothing wrong, and has counted right.
 local function assert_sound(engine, path)
-  assert.equal(#whole_journal(engine), counted(engine))
+  assert.equal(#histories.whole(engine), counted(engine))
   engine:close()
   assert.same({}, core.check_store(path))
 end
@@ -93,7 +83,7 @@ describe("the option retention", function()
     for _, row in ipairs(WRONG) do
       local ok, message = pcall(function() leadcat.open { path = stores.path(), retention = row[1] } end)
       assert.is_false(ok)
-      assert.matches("27%-retention_spec.lua:%d+: .*" .. row[2], message)
+      assert.matches("_spec%.lua:%d+: .*" .. row[2], message)
     end
     for _, retention in ipairs { {}, NO_LIMIT, { age = 0.5 }, { count = 1 }, { age = 2 ^ 50, count = 2 ^ 50 } } do
       assert(stores.open { retention = retention }):close()
@@ -267,7 +257,7 @@ describe("a journal", function()
   it("still lets the newest change be undone, and an older one not", function()
     local engine, time = open { retention = { count = 2 } }
     write(engine, time, 1, 5)
-    local entries = whole_journal(engine)
+    local entries = histories.whole(engine)
     engine:sweep()
     assert.equal("not_found", select(3, engine:undo(entries[5].entry)))
     assert.equal("updated", engine:undo(entries[1].entry).status)
@@ -335,7 +325,7 @@ describe("sweeping a long journal", function()
     assert.is_true(steps >= math.floor(count / STEP))
     assert.is_true(tonumber(done) > 1, done .. " events were written meanwhile") -- hundreds, where nothing else runs
     assert.is_true(tonumber(slowest) < (times(20) == 20 and 2 or 60), "one waited for " .. slowest .. " seconds")
-    assert.equal(tonumber(done), #whole_journal(engine))
+    assert.equal(tonumber(done), #histories.whole(engine))
     assert_sound(engine, path)
   end)
 
@@ -380,7 +370,7 @@ describe("sweeping a long journal", function()
       os.execute("kill -9 " .. id)
       assert.equal(137, select(2, child:wait()))
       engine = stores.open { path = path }
-      assert.equal(#whole_journal(engine), counted(engine))
+      assert.equal(#histories.whole(engine), counted(engine))
       engine:close()
     end
     assert.same({}, core.check_store(path))
@@ -395,8 +385,8 @@ local function content(engine)
   for company, category in engine.host:companies() do
     companies[company] = category
   end
-  return { engine:config(), engine:revisions(), whole_journal(engine), engine:confirmations { limit = 1000 }, companies,
-    (engine._store:counters("")) }
+  return { engine:config(), engine:revisions(), histories.whole(engine), engine:confirmations { limit = 1000 },
+    companies, (engine._store:counters("")) }
 end
 
 describe("a backup", function()
@@ -488,14 +478,14 @@ describe("a backup", function()
       assert.same({}, core.check_store(copy))
       local restored = stores.open { path = copy }
       local there = {}
-      for _, entry in ipairs(whole_journal(restored)) do
+      for _, entry in ipairs(histories.whole(restored)) do
         there[entry.event_id] = true
         assert.equal(entry.revision, restored:config(entry.revision).revision)
       end
       for _, id in ipairs(acknowledged) do
         assert.is_true(there[id], id .. " is missing")
       end
-      assert.equal(#whole_journal(restored), counted(restored))
+      assert.equal(#histories.whole(restored), counted(restored))
       assert.equal("updated", restored:handle({ trigger = "sale_registered", company = "Acme" }).status)
       restored:close()
     end

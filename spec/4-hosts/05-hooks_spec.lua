@@ -145,7 +145,7 @@ describe("a hook", function()
     it("raises, blaming its caller: " .. row[1], function()
       local ok, message = pcall(row[2])
       assert.is_false(ok)
-      assert.matches("06%-hooks_spec.lua:%d+: " .. row[1], message)
+      assert.matches("_spec%.lua:%d+: " .. row[1], message)
     end)
   end
 

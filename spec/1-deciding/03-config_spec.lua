@@ -131,7 +131,7 @@ describe("the preset", function()
       return cfg
     end)
     assert.is_false(ok)
-    assert.matches("03%-config_spec%.lua:%d+: no preset is named nope; there is: superoffice", message)
+    assert.matches("_spec%.lua:%d+: no preset is named nope; there is: superoffice", message)
     assert.has_error(function() public(nil) end)
   end)
 end)

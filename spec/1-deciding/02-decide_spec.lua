@@ -3,6 +3,7 @@
 -- decider, `explain`, `handle`) has to agree with them: first on every combination of the checks' outcomes, then on
 -- large random configs.
 
+local core = require "leadcat.core"
 local crm = require "support.crm"
 local stores = require "support.stores"
 local times = require "support.times"
@@ -234,6 +235,61 @@ describe("explain", function()
         { name = "already_in_category", pass = true, category = 1, target = 3 },
       },
     }, engine:explain { trigger = "lead_status_set", company = "Acme", category = 1, lead_status = 5 })
+    engine:close()
+  end)
+
+  -- Trigger, category and lead status; the rule; of the checks from the second on: result, values. Category 4 is a
+  -- potential customer without lead status.
+  local COMPARED = {
+    { { "sale_won", 4 }, "sale_won", "true 4", "true 4 potential_customer", "true 4 5" },
+    { { "sale_won", 5 }, "sale_won", "true 5", "false 5 customer", "- 5 5" },
+    { { "sale_won", 99 }, "sale_won", "false 99", "- 99 -", "- 99 5" },
+    { { "sale_won", 2 ^ 40 }, "sale_won", "false 1099511627776", "- 1099511627776 -", "- 1099511627776 5" },
+    { { "sale_won" }, "sale_won", "false -", "- - -", "- - 5" },
+    { { "sale_lost", 1 }, nil, "- 1", "- 1 potential_customer", "- 1 -" },
+    { { "lead_status_set", 4, 5 }, "lead_status_set:5", "true 4", "true 4 potential_customer", "false 4 false", "- 5",
+      "- 4 3" },
+    { { "lead_status_set", 1, 7 }, nil, "true 1", "true 1 potential_customer", "true 1 true", "false 7",
+      "- 1 -" },
+    { { "lead_status_set", 3, 5 }, "lead_status_set:5", "true 3", "true 3 potential_customer", "true 3 true", "true 5",
+      "false 3 3" },
+  }
+  local VALUES = {
+    unknown_category = { "category" }, not_potential_customer = { "category", "group" },
+    lead_status_not_enabled = { "category", "enabled" }, lead_status_not_matched = { "lead_status" },
+    already_in_category = { "category", "target" },
+  }
+
+  local function shown(value)
+    return value == nil and "-" or type(value) == "number" and ("%d"):format(value) or tostring(value)
+  end
+
+  local function compared(check)
+    local words = { shown(check.pass) }
+    for _, name in ipairs(VALUES[check.name]) do
+      words[#words + 1] = shown(check[name])
+    end
+    return table.concat(words, " ")
+  end
+
+  it("tells what is known to checks that were not reached, too, of a config that is not saved likewise", function()
+    local cfg = stores.config { ["lead_status_set:5"] = 3, sale_won = 5 }
+    local engine, by_config = stores.open(), core.explainer(cfg)
+    assert(engine:save(cfg))
+    for _, row in ipairs(COMPARED) do
+      local trigger, category, lead_status = stores.unpack(row[1], 1, 3)
+      local decision = assert(engine:explain {
+        trigger = trigger, company = "Acme", category = category, lead_status = lead_status,
+      })
+      local told, same = {}, { by_config(trigger, category, lead_status) }
+      for i = 2, #decision.checks do
+        told[i - 1] = compared(decision.checks[i])
+        assert.equal(told[i - 1], compared(same[5][i]))
+      end
+      assert.same({ stores.unpack(row, 3) }, told)
+      assert.equal(row[2], decision.rule)
+      assert.same({ decision.action, decision.to or "none", decision.reason }, { same[1], same[2] or "none", same[3] })
+    end
     engine:close()
   end)
 

@@ -1,0 +1,310 @@
+-- Over HTTP: one question, its answer, and undo.
+
+local json = require "leadcat.json"
+local stores = require "support.stores"
+local web = require "support.web"
+
+local LEAD, OPPORTUNITY, CUSTOMER, PARTNER, LOST = 1, 3, 5, 6, 7 -- the preset's categories
+local START, WEEK = 1700000000, 7 * 24 * 3600 -- 2023-11-14 22:13:20 UTC
+local ACTORS, FORM, RULES = web.ACTORS, web.FORM, web.RULES
+local SECRET, UNKNOWN, new_host, new_site = web.SECRET, web.UNKNOWN, web.new_host, web.new_site
+local ask, call, is_page, contains = web.ask, web.call, web.is_page, web.contains
+local lacks, category_of, question, change = web.lacks, web.category_of, web.question, web.change
+
+describe("one question", function()
+  after_each(stores.check)
+
+  it("is its record", function()
+    local site = new_site()
+    local id = question(site)
+    local status, record = call(site, "GET", "/leadcat/api/confirmations/" .. id, { as = "eve" })
+    assert.equal(200, status)
+    assert.same(json.decode(json.encode(site.engine:confirmation(id))), record)
+    site.engine:close()
+  end)
+
+  it("that is not there, or not to be seen, is the same to whoever asks", function()
+    local host = new_host()
+    function host.can(actor, permission, subject)
+      return permission == "view" and subject ~= nil and actor.id == "bob"
+    end
+    local site = new_site { host = host }
+    local id = question(site)
+    local other = site.engine:tenant "other"
+    assert(other:save(stores.config(RULES)))
+    host.companies.Acme = LEAD
+    local others = other:handle { trigger = "sale_registered", company = "Acme", actor = ACTORS.bob }.confirmation
+    assert.equal(200, ask(site, "GET", "/leadcat/api/confirmations/" .. id, { as = "bob" }).status)
+    for _, row in ipairs { { "GET", "/api/confirmations/" }, { "GET", "/confirmations/" },
+      { "POST", "/api/confirmations/", { json = { accept = true } } },
+      { "POST", "/api/confirmations/", { form = { accept = "true" } } } } do
+      local first
+      for _, one in ipairs { UNKNOWN, id, others, "x", ("z"):rep(32), UNKNOWN .. "0", id:sub(2), id .. "\0", id .. "\n",
+        " " .. id, ("f"):rep(10000), "..", "%", "\255", "count2", "null" } do
+        local fields = { as = "eve" }
+        for name, value in pairs(row[3] or {}) do
+          fields[name] = value
+        end
+        local answer = ask(site, row[1], "/leadcat" .. row[2] .. one, fields)
+        first = first or answer
+        assert.same({ 404, first.headers, first.body }, { answer.status, answer.headers, answer.body }, one:sub(1, 60))
+      end
+      lacks(first.body, "eve")
+    end
+    assert.equal("open", site.engine:confirmation(id).state)
+    site.engine:close()
+  end)
+end)
+
+describe("an answer", function()
+  after_each(stores.check)
+
+  local function answer(site, id, value, as)
+    return call(site, "POST", "/leadcat/api/confirmations/" .. id, { as = as or "bob", json = value })
+  end
+
+  local function answer_form(site, id, form, as)
+    return ask(site, "POST", "/leadcat/api/confirmations/" .. id, { as = as or "bob", form = form })
+  end
+
+  it("accepts, chooses or declines", function()
+    local site = new_site()
+    for _, row in ipairs {
+      { { accept = true }, { accept = "true" }, OPPORTUNITY, "updated", "accepted" },
+      { { category = PARTNER }, { category = "6" }, PARTNER, "updated", "changed" },
+      { { decline = true }, { decline = "true", category = "3" }, LEAD, "declined", "declined" },
+      { { category = LEAD }, { category = "1" }, LEAD, "declined", "declined" },
+    } do
+      for _, as in ipairs { "bob", "ann" } do
+        local id, company = question(site)
+        local status, outcome = answer(site, id, row[1], as)
+        local record = site.engine:confirmation(id)
+        assert.same({ 200, row[4], row[3], row[5], as },
+          { status, outcome.status, category_of(site, company), record.state, record.resolved_by.id })
+        id, company = question(site)
+        local sent = answer_form(site, id, row[2], as)
+        record = site.engine:confirmation(id)
+        assert.same({ 303, "/leadcat/confirmations?answered=" .. id, row[3], row[5], as },
+          { sent.status, sent.headers.Location, category_of(site, company), record.state, record.resolved_by.id })
+      end
+    end
+    site.engine:close()
+  end)
+
+  it("must be one, and one that can be given", function()
+    local site = new_site()
+    local id, company = question(site)
+    for _, value in ipairs {
+      {}, { accept = false }, { accept = "true" }, { accept = 1 }, { decline = false }, { category = "6" },
+      { category = 6.5 }, { category = 99 }, { category = -1 }, { category = 1e300 }, { accept = true, decline = true },
+      { accept = true, category = 6 }, { yes = true }, { accept = true, more = 1 }, { true }, { category = { 6 } },
+      { category = true }, { category = 2 ^ 32 + 6 },
+    } do
+      local status, problem = answer(site, id, value)
+      assert.same({ 422, "invalid" }, { status, problem.code }, json.encode(value))
+    end
+    assert.same({ "open", LEAD }, { site.engine:confirmation(id).state, category_of(site, company) })
+    site.engine:close()
+  end)
+
+  it("is the asker's or an administrator's to give", function()
+    local site = new_site()
+    local id = question(site)
+    for _, as in ipairs { "eve", "hook", "kai" } do
+      for _, value in ipairs { { accept = true }, { decline = true }, { category = PARTNER } } do
+        local status, problem = answer(site, id, value, as)
+        assert.same({ 403, "forbidden" }, { status, problem.code }, as)
+      end
+      assert.equal(403, is_page(answer_form(site, id, { accept = "true" }, as)).status)
+    end
+    assert.equal("open", site.engine:confirmation(id).state)
+    site.engine:close()
+  end)
+
+  it("is taken once: whoever is later is told who answered and when, in his language", function()
+    local site = new_site { language = "en" }
+    local id = question(site, ACTORS.kai)
+    assert.equal(200, (answer(site, id, { accept = true }, "ann")))
+    local said = {
+      kai = "Ann hat dies am 2023-11-14 22:13 UTC bestätigt.", liv = "Ann",
+      ann = "Ann accepted this on 2023-11-14 22:13 UTC.",
+    }
+    for who, sentence in pairs(said) do
+      local status, problem = answer(site, id, { decline = true }, who)
+      assert.same({ 409, "already_resolved" }, { status, problem.code }, who)
+      contains(problem.detail, sentence)
+      contains(problem.detail, "2023-11-14 22:13")
+      local page = is_page(answer_form(site, id, { decline = "true" }, who))
+      assert.equal(409, page.status)
+      contains(page.body, sentence)
+    end
+    assert.equal("accepted", site.engine:confirmation(id).state)
+    site.engine:close()
+  end)
+
+  it("is too late after a week", function()
+    local site = new_site()
+    local id, company = question(site, ACTORS.kai)
+    site.now = START + WEEK
+    local status, problem = answer(site, id, { accept = true }, "kai")
+    assert.same({ 410, "expired" }, { status, problem.code })
+    contains(problem.detail, "2023-11-21 22:13 UTC abgelaufen")
+    assert.equal(410, is_page(answer_form(site, id, { accept = "true" }, "kai")).status)
+    assert.equal(LEAD, category_of(site, company))
+    site.engine:close()
+  end)
+
+  it("may be met by a change made meanwhile", function()
+    for _, form in ipairs { false, true } do
+      local site = new_site()
+      local id, company = question(site)
+      assert(site.engine.host.set_category(company, LOST, LEAD))
+      if form then
+        local page = is_page(answer_form(site, id, { accept = "true" }))
+        assert.equal(409, page.status)
+        contains(page.body, "had already been changed")
+      else
+        local status, problem = answer(site, id, { accept = true })
+        assert.same({ 409, "conflict", "conflict", LOST },
+          { status, problem.code, problem.outcome.status, problem.outcome.category })
+        contains(problem.detail, "Bob answered on 2023-11-14 22:13 UTC")
+      end
+      assert.same({ "conflict", LOST }, { site.engine:confirmation(id).state, category_of(site, company) })
+      site.engine:close()
+    end
+  end)
+
+  it("that the host could not carry out is kept, and tried again", function()
+    local host = new_host()
+    local site = new_site { host = host }
+    host.failing = SECRET
+    local id, company = question(site)
+    local status, outcome, response = answer(site, id, { accept = true })
+    assert.same({ 202, "failed" }, { status, outcome.status })
+    contains(response.log, SECRET)
+    host.failing, site.now = false, START + 3600
+    assert.equal(1, site.engine:recover().finished)
+    assert.equal(OPPORTUNITY, category_of(site, company))
+    site.engine:close()
+  end)
+end)
+
+describe("an undo", function()
+  after_each(stores.check)
+
+  local function undo(site, entry, as, fields)
+    fields = fields or {}
+    fields.as = as or "ann"
+    return call(site, "POST", ("/leadcat/api/history/%s/undo"):format(entry), fields)
+  end
+
+  local function text(entry)
+    return ("%d"):format(entry)
+  end
+
+  it("takes a change back, and can be taken back itself", function()
+    for _, host in ipairs { false, true } do
+      local site = new_site { host = host and new_host() or nil }
+      local entry, company = change(site)
+      local status, outcome = undo(site, text(entry))
+      assert.same({ 200, "updated", "undo", LEAD },
+        { status, outcome.status, outcome.reason, category_of(site, company) })
+      status, outcome = undo(site, text(outcome.entry))
+      assert.same({ 200, "updated", CUSTOMER }, { status, outcome.status, category_of(site, company) })
+      assert.equal("Ann", site.engine:history()[1].actor.name)
+      site.engine:close()
+    end
+  end)
+
+  it("is refused when it may not be, cannot be or there is nothing", function()
+    local site = new_site()
+    local entry, company = change(site)
+    question(site)
+    local asked = site.engine:history()[1].entry
+    assert.equal(200, (undo(site, text(entry))))
+    for _, row in ipairs {
+      { text(entry), "ann", 409, "conflict" }, { text(asked), "ann", 422, "invalid" },
+      { "1", "ann", 404, "not_found" }, { "9007199254740992", "ann", 404, "not_found" },
+      { "0", "ann", 404, "not_found" },
+      { "x", "ann", 404, "not_found" }, { "-1", "ann", 404, "not_found" }, { "1.0", "ann", 404, "not_found" },
+      { ("9"):rep(400), "ann", 404, "not_found" }, { text(entry) .. "\n", "ann", 404, "not_found" },
+      { text(entry), "bob", 403, "forbidden" }, { "1", "bob", 403, "forbidden" }, { "x", "bob", 403, "forbidden" },
+      { text(entry), "hook", 403, "forbidden" },
+    } do
+      local status, problem = undo(site, row[1], row[2])
+      assert.same({ row[3], row[4] }, { status, problem.code }, row[1]:sub(1, 20) .. " " .. row[2])
+    end
+    assert.equal(LEAD, category_of(site, company))
+    site.engine:close()
+  end)
+
+  it("is refused in the language of who looks at the page", function()
+    local site = new_site()
+    local entry, company = change(site)
+    assert.equal(200, (undo(site, text(entry))))
+    local path = ("/leadcat/api/history/%d/undo"):format(entry)
+    local page = is_page(ask(site, "POST", path, { as = "liv", form = {} })).body
+    contains(page, "Kategorien til firmaet er allerede endret.")
+    lacks(page, company)
+    contains(select(2, undo(site, text(entry))).detail, ("company %s has been changed since"):format(company))
+    site.engine:close()
+  end)
+
+  it("of all that a revision has changed can be seen before, and lists what has been changed since", function()
+    local site = new_site()
+    local entry, company = change(site)
+    local kept, elsewhere = change(site)
+    assert(site.engine.host.set_category(elsewhere, LEAD, CUSTOMER))
+    local expected = {
+      undone = { { entry = entry, company = company, from = CUSTOMER, to = LEAD } },
+      refused = { { entry = kept, company = elsewhere, code = "conflict" } },
+    }
+    expected.refused[1].why = ("company %s has been changed since"):format(elsewhere)
+    local fields = { as = "ann", json = { revision = 1, since = 1, preview = true } }
+    local status, result = call(site, "POST", "/leadcat/api/undo", fields)
+    assert.same({ 200, expected }, { status, result })
+    fields.json.preview = nil
+    status, result = call(site, "POST", "/leadcat/api/undo", fields)
+    expected.undone[1].undo, expected.run = result.undone[1].undo, result.run
+    assert.same({ 200, expected, LEAD }, { status, result, category_of(site, company) })
+    status, result = call(site, "GET", "/leadcat/api/history?run=" .. result.run, { as = "ann" })
+    assert.same({ 200, 1, entry }, { status, #result, result[1].undoes })
+    site.engine:close()
+  end)
+
+  it("of many must say which", function()
+    local site = new_site()
+    for _, sent in ipairs {
+      {}, { run = 1 }, { run = "a b" }, { revision = 0 }, { revision = 1, run = "x" }, { run = "x", since = 1 },
+      { revision = 1, actor = { id = "eve" } }, { revision = 1, since = "1" }, { revision = 1, preview = 1 }, "run",
+    } do
+      local status, problem = call(site, "POST", "/leadcat/api/undo", { as = "ann", json = sent })
+      assert.same({ 422, "invalid" }, { status, problem.code })
+    end
+    site.engine:close()
+  end)
+
+  it("of an entry that is not there and of one that may not be undone is the same to who may not", function()
+    local site = new_site()
+    local entry = change(site)
+    local first
+    for _, id in ipairs { text(entry), "1", "x", "0" } do
+      local answer = ask(site, "POST", ("/leadcat/api/history/%s/undo"):format(id), { as = "bob" })
+      first = first or answer
+      assert.same({ 403, first.headers, first.body }, { answer.status, answer.headers, answer.body }, id)
+    end
+    site.engine:close()
+  end)
+
+  it("by a form leads back to the history, or to a page that says why not", function()
+    local site = new_site()
+    local entry = change(site)
+    local path = ("/leadcat/api/history/%d/undo"):format(entry)
+    local answer = ask(site, "POST", path, { as = "ann", body = "", type = FORM })
+    assert.equal(303, answer.status)
+    assert.is_truthy(answer.headers.Location:find "^/leadcat/history")
+    assert.equal(409, is_page(ask(site, "POST", path, { as = "ann", body = "", type = FORM })).status)
+    assert.equal(403, is_page(ask(site, "POST", path, { as = "bob", body = "", type = FORM })).status)
+    site.engine:close()
+  end)
+end)
