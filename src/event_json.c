@@ -101,24 +101,25 @@ static size_t put_code(unsigned code, char *utf8) {
   return 3;
 }
 
-/* A string, of at most UINT8_MAX bytes even before its escapes are undone. */
-static const char *read_text(const char *at, char *text, size_t *size) {
+/* A string, of at most LC_COMPANY_MAX bytes even before its escapes are undone, for which there is `room`. */
+static const char *read_text(const char *at, lc_text *text, char *room) {
   bool escaped;
   unsigned code;
   const char *end = find_quote(++at, &escaped);
-  if (end == NULL || end == at || end - at > UINT8_MAX)
+  if (end == NULL || end == at || end - at > LC_COMPANY_MAX)
     return NULL;
-  *size = 0;
-  while (escaped && at < end) {
+  *text = (lc_text){ at, (size_t)(end - at) };
+  if (!escaped)
+    return end + 1;
+  *text = (lc_text){ room, 0 };
+  while (at < end) {
     if (*at == '\\') {
       at = read_escape(at + 1, &code);
-      *size += put_code(code, text + *size);
+      text->size += put_code(code, room + text->size);
     } else {
-      text[(*size)++] = *at++;
+      room[text->size++] = *at++;
     }
   }
-  if (!escaped)
-    memcpy(text, at, *size = (size_t)(end - at));
   return end + 1;
 }
 
@@ -215,36 +216,42 @@ static bool is(const char *name, size_t size, const char *expected, size_t expec
 
 #define IS(name, size, literal) is(name, size, literal, sizeof literal - 1)
 
-static const char *read_trigger(const char *at, int *trigger) {
+static const char *read_trigger(const char *at, lc_trigger *trigger) {
   const char *name;
   size_t size;
   at = read_plain(at, &name, &size);
-  *trigger = at != NULL ? lc_trigger_of(name, size) : -1;
-  return *trigger >= 0 ? at : NULL;
+  int found = at != NULL ? lc_trigger_of(name, size) : -1;
+  *trigger = (lc_trigger)found;
+  return found >= 0 ? at : NULL;
 }
 
 /* A text of 1 to 255 bytes, or the digits of an integer. */
-static const char *read_key(const char *at, char *key, size_t *size) {
+static const char *read_key(const char *at, lc_text *key, char *room) {
   if (*at == '"')
-    return read_text(at, key, size);
+    return read_text(at, key, room);
   int64_t integer;
   const char *end = read_integer(at, &integer);
   if (end != NULL)
-    memcpy(key, at, *size = (size_t)(end - at));
+    *key = (lc_text){ at, (size_t)(end - at) };
   return end;
 }
 
 static const char *skip_key(const char *at) {
-  char key[UINT8_MAX];
-  size_t size;
-  return read_key(at, key, &size);
+  char room[LC_COMPANY_MAX];
+  lc_text key;
+  return read_key(at, &key, room);
 }
 
-/* An id; `absent` for null, `impossible` for an integer that can be none. */
-static const char *read_id(const char *at, int32_t *id, int32_t absent, int32_t impossible) {
+static const char *read_company(const char *at, lc_event *event) {
+  event->company.is_integer = *at != '"';
+  return read_key(at, &event->company.text, event->room);
+}
+
+/* An id; 0 for null, `impossible` for an integer that can be none. */
+static const char *read_id(const char *at, int32_t *id, int32_t impossible) {
   int64_t integer;
   if (*at == 'n') {
-    *id = absent;
+    *id = 0;
     return skip_word(at, "null");
   }
   at = read_integer(at, &integer);
@@ -286,13 +293,13 @@ static const char *read_actor_field(const char *at, const char *name, size_t siz
 
 static const char *read_event_field(const char *at, const char *name, size_t size, lc_event *event) {
   if (IS(name, size, "trigger"))
-    return read_trigger(at, &event->trigger);
+    return read_trigger(at, &event->facts.trigger);
   if (IS(name, size, "company"))
-    return read_key(at, event->company, &event->company_size);
+    return read_company(at, event);
   if (IS(name, size, "category"))
-    return read_id(at, &event->category, LC_CATEGORY_ABSENT, LC_CATEGORY_IMPOSSIBLE);
+    return read_id(at, &event->facts.category, LC_CATEGORY_IMPOSSIBLE);
   if (IS(name, size, "lead_status"))
-    return read_id(at, &event->lead_status, 0, 0);
+    return read_id(at, &event->facts.lead_status, 0);
   if (*at == 'n')
     return skip_word(at, "null");
   if (IS(name, size, "id"))
@@ -308,10 +315,8 @@ static const char *read_event_field(const char *at, const char *name, size_t siz
 }
 
 bool lc_event_read(const char *line, lc_event *event) {
-  event->trigger = -1;
-  event->category = LC_CATEGORY_ABSENT;
-  event->lead_status = 0;
-  event->company_size = 0;
+  event->facts = (lc_facts){ .trigger = LC_TRIGGERS, .category = LC_CATEGORY_ABSENT };
+  event->company.text.size = 0;
   line = read_fields(line, read_event_field, event);
-  return line != NULL && *skip_blanks(line) == '\n' && event->trigger >= 0 && event->company_size != 0;
+  return line != NULL && *skip_blanks(line) == '\n' && event->facts.trigger != LC_TRIGGERS && event->company.text.size != 0;
 }

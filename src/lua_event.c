@@ -3,8 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "decide.h"
-
 static const int64_t most = INT64_C(1) << 53; /* beyond, Lua numbers that are doubles are not exact */
 
 /* The decimal text of a number, at the end of `digits`. */
@@ -69,17 +67,17 @@ static bool to_actor(lua_State *L, l_event *event) {
 static bool take(lua_State *L, const char *name, size_t size, l_event *event) {
 #define IS(literal) (size == sizeof literal - 1 && memcmp(name, literal, sizeof literal - 1) == 0)
   if (IS("trigger"))
-    return to_trigger(L, &event->trigger);
+    return to_trigger(L, &event->core.facts.trigger);
   if (IS("company")) {
-    event->company.is_integer = lua_type(L, -1) == LUA_TNUMBER;
-    return to_id(L, LC_COMPANY_MAX, &event->company.text, event->company_digits);
+    event->core.company.is_integer = lua_type(L, -1) == LUA_TNUMBER;
+    return to_id(L, LC_COMPANY_MAX, &event->core.company.text, event->core.room);
   }
   if (IS("id"))
     return to_id(L, LC_EVENT_ID_MAX, &event->id, event->id_digits);
   if (IS("category"))
-    return to_number(L, L_NO_ID, &event->category);
+    return to_number(L, LC_CATEGORY_IMPOSSIBLE, &event->core.facts.category);
   if (IS("lead_status"))
-    return to_number(L, 0, &event->lead_status);
+    return to_number(L, 0, &event->core.facts.lead_status);
   if (IS("at"))
     return to_time(L, &event->at);
   if (IS("sale") || IS("contact") || IS("actor")) {
@@ -88,7 +86,7 @@ static bool take(lua_State *L, const char *name, size_t size, l_event *event) {
   }
   if (IS("choice")) {
     event->has_choice = true;
-    return lua_isboolean(L, -1) ? !lua_toboolean(L, -1) : to_number(L, L_NO_ID, &event->choice);
+    return lua_isboolean(L, -1) ? !lua_toboolean(L, -1) : to_number(L, LC_CATEGORY_IMPOSSIBLE, &event->choice);
   }
   return true;
 #undef IS
@@ -96,9 +94,9 @@ static bool take(lua_State *L, const char *name, size_t size, l_event *event) {
 
 bool l_to_event(lua_State *L, int index, l_event *event) {
   size_t size;
-  event->trigger = LC_TRIGGERS;
-  event->company.text = event->id = event->user = (lc_text){ NULL, 0 };
-  event->category = event->lead_status = event->choice = 0;
+  event->core.facts = (lc_facts){ .trigger = LC_TRIGGERS, .category = LC_CATEGORY_ABSENT };
+  event->core.company.text = event->id = event->user = (lc_text){ NULL, 0 };
+  event->choice = 0;
   event->at = NAN;
   event->has_choice = event->has_details = false;
   if (!lua_istable(L, index) || lua_getmetatable(L, index))
@@ -108,5 +106,5 @@ bool l_to_event(lua_State *L, int index, l_event *event) {
     if (name != NULL && !take(L, name, size, event))
       return false;
   }
-  return event->trigger != LC_TRIGGERS && event->company.text.size != 0;
+  return event->core.facts.trigger != LC_TRIGGERS && event->core.company.text.size != 0;
 }

@@ -6,27 +6,20 @@
 #ifndef LC_LUA_EVENT_H
 #define LC_LUA_EVENT_H
 
+#include "event.h"
 #include "lua_compat.h"
-#include "record.h"
-#include "ruleset.h"
 
-enum {
-  L_DIGITS = 24, /* room for a number's */
-  L_NO_ID = -1
-};
+enum { L_DIGITS = 24 /* room for a number's */ };
 
 typedef struct l_event {
-  lc_trigger trigger;
-  lc_company company;
-  lc_text id;          /* empty: none */
-  int32_t category;    /* 0: none is given; L_NO_ID: an integer that can be none */
-  int32_t lead_status; /* 0: none is given, or an integer that can be none */
-  double at;           /* seconds since 1970; NAN: none is given */
-  bool has_choice;     /* the user has answered already: */
-  int32_t choice;      /* the category to set; 0: it stays; L_NO_ID: an integer that can be none */
-  bool has_details;    /* it has an actor, a sale or a contact */
-  lc_text user;        /* the actor's id; empty: none */
-  char company_digits[L_DIGITS], id_digits[L_DIGITS], user_digits[L_DIGITS];
+  lc_event core;
+  lc_text id;       /* empty: none */
+  double at;        /* seconds since 1970; NAN: none is given */
+  bool has_choice;  /* the user has answered already: */
+  int32_t choice;   /* the category to set; 0: it stays; LC_CATEGORY_IMPOSSIBLE: an integer that can be none */
+  bool has_details; /* it has an actor, a sale or a contact */
+  lc_text user;     /* the actor's id; empty: none */
+  char id_digits[L_DIGITS], user_digits[L_DIGITS];
 } l_event;
 
 /* Reads the table at `index` (not a relative one). False unless it is a plain table whose fields are as they should be. Texts point into the table's strings and into `event`. */

@@ -143,19 +143,20 @@ static void to_known(lua_State *L, lc_case *c) {
 }
 
 static void to_case(const l_event *read, double now, lc_case *c) {
+  const lc_facts *facts = &read->core.facts;
   memset(c, 0, sizeof *c);
   c->entry = (lc_entry){
     .at = isnan(read->at) ? now : read->at,
-    .trigger = (uint8_t)read->trigger,
-    .lead_status = read->trigger == LC_LEAD_STATUS_SET ? read->lead_status : 0,
-    .company = read->company,
+    .trigger = (uint8_t)facts->trigger,
+    .lead_status = facts->trigger == LC_LEAD_STATUS_SET ? facts->lead_status : 0,
+    .company = read->core.company,
     .event_id = read->id,
   };
   c->user = read->user;
   c->has_choice = read->has_choice;
   c->choice = read->choice;
-  c->is_given = read->category != 0;
-  c->given = read->category == L_NO_ID ? 0 : read->category;
+  c->is_given = facts->category != LC_CATEGORY_ABSENT;
+  c->given = facts->category == LC_CATEGORY_IMPOSSIBLE ? 0 : facts->category;
 }
 
 /* Whether the result at the top of the stack is final: neither absent nor a table that says what is lacking. */

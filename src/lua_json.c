@@ -13,8 +13,7 @@
 
 enum {
   DEEPEST = 1000, /* lua-cjson's limit for reading: nothing is written that could not be read again */
-  LONGEST_NUMBER = 40,
-  FEW = 16 /* keys, which are sorted by insertion */
+  LONGEST_NUMBER = 40
 };
 
 static const char *const list_type = "leadcat.list";
@@ -160,7 +159,8 @@ static void put_float(l_writer *w, double number) {
   if (!isfinite(number))
     luaL_error(w->L, "cannot encode a number that is not finite");
   snprintf(text, sizeof text, "%.14g", number);
-  if (strtod(text, NULL) < number || strtod(text, NULL) > number)
+  double back = strtod(text, NULL);
+  if (back < number || back > number)
     snprintf(text, sizeof text, "%.17g", number);
   put_decimal(w, text);
 }
@@ -229,10 +229,6 @@ static void put_list(l_writer *w, int depth) {
   put_char(w, ']');
 }
 
-static l_field *field_at(const l_writer *w, size_t at) {
-  return (l_field *)(void *)(w->fields.data + at);
-}
-
 /* Keeps the name, whose text is at `index`, until the object is sorted. */
 static l_field to_field(l_writer *w, int index) {
   size_t size, raw = w->names.used;
@@ -278,34 +274,19 @@ static int compare_fields(const char *names, const l_field *a, const l_field *b)
   return order != 0 ? order : compare_names(names, a->raw, a->raw_size, b->raw, b->raw_size);
 }
 
-static void insert_sort(const char *names, l_field *fields, size_t count) {
-  for (size_t i = 1; i < count; i++) {
-    l_field field = fields[i];
-    size_t place = i;
-    for (; place > 0 && compare_fields(names, &fields[place - 1], &field) > 0; place--)
-      fields[place] = fields[place - 1];
-    fields[place] = field;
-  }
-}
-
-/* Merges two sorted halves by way of `spare`. */
-static void merge(const char *names, l_field *fields, size_t half, size_t count, l_field *spare) {
-  memcpy(spare, fields, half * sizeof *fields);
-  for (size_t left = 0, right = half, to = 0; left < half; to++)
-    if (right < count && compare_fields(names, &fields[right], &spare[left]) < 0)
-      fields[to] = fields[right++];
-    else
-      fields[to] = spare[left++];
-}
-
-static void merge_sort(const char *names, l_field *fields, size_t count, l_field *spare) {
-  if (count <= FEW) {
-    insert_sort(names, fields, count);
-    return;
-  }
-  merge_sort(names, fields, count / 2, spare);
-  merge_sort(names, fields + count / 2, count - count / 2, spare);
-  merge(names, fields, count / 2, count, spare);
+/* Shell's way, with Knuth's gaps: needs no memory, and is insertion for a few. */
+static void sort_fields(const char *names, l_field *fields, size_t count) {
+  size_t gap = 1;
+  while (gap < count / 3)
+    gap = 3 * gap + 1;
+  for (; gap > 0; gap /= 3)
+    for (size_t i = gap; i < count; i++) {
+      l_field field = fields[i];
+      size_t place = i;
+      for (; place >= gap && compare_fields(names, &fields[place - gap], &field) > 0; place -= gap)
+        fields[place] = fields[place - gap];
+      fields[place] = field;
+    }
 }
 
 /* Puts the fields that were written from `from` on in order, with commas between them. */
@@ -333,11 +314,11 @@ static void put_object(l_writer *w, int depth) {
   size_t from = w->out.used;
   for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1))
     put_field(w, depth);
-  size_t size = w->fields.used - fields, count = size / sizeof(l_field);
+  size_t count = (w->fields.used - fields) / sizeof(l_field);
   if (count > 1) {
-    reserve(L, &w->fields, size);
-    merge_sort(w->names.data, field_at(w, fields), count, field_at(w, w->fields.used));
-    join_fields(w, field_at(w, fields), count, from);
+    l_field *first = (l_field *)(void *)(w->fields.data + fields);
+    sort_fields(w->names.data, first, count);
+    join_fields(w, first, count, from);
   }
   w->names.used = names;
   w->fields.used = fields;

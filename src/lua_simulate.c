@@ -5,6 +5,7 @@
 #include "event_json.h"
 #include "lua_convert.h"
 #include "lua_event.h"
+#include "simulate.h"
 
 static const char *const simulation_type = "leadcat.simulation";
 
@@ -12,8 +13,6 @@ typedef struct l_run {
   lc_simulation simulation;
   lc_batch batch;
 } l_run;
-
-_Static_assert((int)L_NO_ID == (int)LC_CATEGORY_IMPOSSIBLE && LC_CATEGORY_ABSENT == 0, "categories of l_event, as they are");
 
 /* Events and examples are Lua's own, for a comparison: those that wait in the batch by their places there, and those that show
  * a change. The rulesets only have to stay. */
@@ -61,11 +60,11 @@ static lc_status flush(lua_State *L, l_run *run, lc_error *error) {
 
 /* ---- events ------------------------------------------------------------------------------ */
 
-static lc_status add(lua_State *L, lc_facts facts, lc_company company, lc_error *error) {
+static lc_status add(lua_State *L, const lc_event *event, lc_error *error) {
   l_run *run = run_of(L);
   lc_status status = lc_batch_full(&run->batch) ? flush(L, run, error) : LC_OK;
   if (status == LC_OK)
-    lc_batch_add(&run->batch, &facts, company);
+    lc_batch_add(&run->batch, &event->facts, event->company);
   return status;
 }
 
@@ -86,17 +85,12 @@ static int l_add(lua_State *L) {
     lua_pushboolean(L, false);
     return 1;
   }
-  lc_status status = add(L, (lc_facts){ event.trigger, event.category, event.lead_status }, event.company, &error);
+  lc_status status = add(L, &event.core, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
   keep_event(L, lua_isnil(L, 2) ? 1 : 2);
   lua_pushboolean(L, true);
   return 1;
-}
-
-static lc_status add_line(lua_State *L, const lc_event *event) {
-  const lc_facts facts = { (lc_trigger)event->trigger, event->category, event->lead_status };
-  return add(L, facts, (lc_company){ { event->company, event->company_size }, false }, NULL);
 }
 
 static int l_add_lines(lua_State *L) {
@@ -108,7 +102,7 @@ static int l_add_lines(lua_State *L) {
   luaL_argcheck(L, run_of(L)->simulation.side_count == 1, 1, "a comparison shows events, not lines");
   const char *at = text + from - 1;
   while (count < most && (end = memchr(at, '\n', (size_t)(text + size - at))) != NULL && lc_event_read(at, &event)
-         && add_line(L, &event) == LC_OK) {
+         && add(L, &event, NULL) == LC_OK) {
     at = end + 1;
     count++;
   }

@@ -9,8 +9,7 @@
 #ifndef LC_SIMULATE_H
 #define LC_SIMULATE_H
 
-#include "decide.h"
-#include "record.h"
+#include "event.h"
 #include "texts.h"
 
 enum {
@@ -20,12 +19,6 @@ enum {
   LC_OUTCOMES = LC_MATCHED + 2, /* the reasons of what did not match, then LC_UPDATE and LC_CONFIRM */
   LC_EXAMPLES = 3,              /* the most of a change, each of another company */
   LC_REMEMBERED = 1 << 12       /* decisions that are remembered */
-};
-
-/* Categories of companies: an id, or one of these. */
-enum {
-  LC_CATEGORY_ABSENT = 0,     /* nobody knows it, or, in an event, the event does not say */
-  LC_CATEGORY_IMPOSSIBLE = -1 /* an event says what can be no id: no config knows it */
 };
 
 /* Events in columns. Zeroed memory is an empty batch. */

@@ -1,5 +1,6 @@
 --- JSON, where text from outside becomes Lua values and back. One value has one text, and integers stay integers.
 
+local journal = require "leadcat.journal"
 local json = require "leadcat.json"
 
 describe("writing", function()
@@ -62,6 +63,57 @@ describe("writing", function()
   ]
 }]], text)
     assert.same({ revision = 2, rules = { { id = 1, names = {} }, {} } }, json.decode(text))
+  end)
+
+  it("keys that are no UTF-8 in the order of what they become: what was read is written alike", function()
+    local text = json.encode { ["a\254b"] = 1, ["a\253c"] = 2, ["a\253\128"] = 3, ["a\239\191\190"] = 4 }
+    local MENDED = "a\239\191\189"
+    assert.equal(('{"%sb":1,"%sc":2,"%s\239\191\189":3,"a\239\191\190":4}'):format(MENDED, MENDED, MENDED), text)
+    assert.equal(text, json.encode(json.decode(text)))
+  end)
+
+  it("as many keys as there are, in order, and text of any size", function()
+    for _, count in ipairs { 15, 16, 17, 33, 1000, 20000 } do
+      local object, parts = {}, {}
+      for i = 1, count do
+        local key = ("key %05d"):format(i * 7919 % 20011)
+        object[key] = i
+      end
+      for key in pairs(object) do
+        parts[#parts + 1] = key
+      end
+      table.sort(parts)
+      for i, key in ipairs(parts) do
+        parts[i] = ('"%s":%d'):format(key, object[key])
+      end
+      assert.equal("{" .. table.concat(parts, ",") .. "}", json.encode(object))
+    end
+    assert.equal('["' .. ("x\\n"):rep(1e6) .. '"]', json.encode { ("x\n"):rep(1e6) })
+  end)
+
+  it("what a table has itself, without asking its metatable", function()
+    local function refuse()
+      error "asked"
+    end
+    local guarded = { __index = refuse, __len = refuse, __pairs = refuse, __tostring = refuse, __eq = refuse }
+    local list = setmetatable({ 1, setmetatable({}, guarded) }, guarded)
+    assert.equal('{"a":[1,{}]}', json.encode(setmetatable({ a = list }, guarded)))
+  end)
+
+  it("of an event what is kept", function()
+    local KEPT = {
+      { nil, {} },
+      { nil, { id = "e", company = 1, trigger = "sale_won", at = 1, actor = false } },
+      { '{"actor":{"admin":false,"id":17,"name":"\239\191\189"},"contact":{"a":1,"b":[2]},"sale":{}}',
+        { actor = { id = 17.0, name = "\255", admin = false, password = "secret" }, contact = { b = { 2 }, a = 1 },
+          sale = {} } },
+      { '{"actor":{},"run":"r","undoes":7}', { actor = {}, undoes = 7 }, "r" },
+      { '{"run":"r"}', {}, "r" },
+    }
+    for _, row in ipairs(KEPT) do
+      assert.equal(row[1], (journal.details(row[2], row[3])))
+    end
+    assert.has_error(function() journal.details { sale = { print } } end, "cannot encode a value of type function")
   end)
 
   it("marks a list without copying it", function()

@@ -174,9 +174,11 @@ void fuzz_event(const uint8_t *bytes, size_t size) {
   line[size] = '\n';
   lc_event event;
   if (lc_event_read(line, &event)) {
-    EXPECT(event.trigger >= 0 && event.trigger < LC_TRIGGERS);
-    EXPECT(event.company_size >= 1 && event.company_size <= UINT8_MAX);
-    EXPECT(event.category >= LC_CATEGORY_IMPOSSIBLE && event.lead_status >= 0);
+    lc_text company = event.company.text;
+    EXPECT(event.facts.trigger < LC_TRIGGERS);
+    EXPECT(company.size >= 1 && company.size <= LC_COMPANY_MAX);
+    EXPECT(company.data == event.room || (company.data > line && company.data + company.size < line + size));
+    EXPECT(event.facts.category >= LC_CATEGORY_IMPOSSIBLE && event.facts.lead_status >= 0);
   }
   free(line);
 }
