@@ -32,6 +32,8 @@ struct lc_store {
   double commit_slowest;
 };
 
+/* ---- keys and tables: store_keys.c ----------------------------------------------------------- */
+
 /* Keys: begun with the tenant, then extended. The caller has checked the sizes. */
 lc_key lc_key_of(lc_text tenant);
 void lc_key_add_text(lc_key *key, lc_text text); /* its size in a byte, then its bytes */
@@ -63,7 +65,39 @@ int lc_seek_previous(MDB_cursor *cursor, const lc_key *prefix, MDB_val *key, MDB
 /* Moves to the first key behind the company `after` (its text; empty: to the tenant's first). */
 int lc_seek_company(MDB_cursor *cursor, const lc_key *tenant, lc_text after, MDB_val *key, MDB_val *value);
 
-/* ---- the pen: store_writer.c ---------------------------------------------------------------- */
+/* ---- transactions and the result buffer: store_transaction.c --------------------------------- */
+
+lc_status lc_begin_read(lc_store *store, lc_part part, MDB_txn **txn, lc_error *error);
+void lc_end_read(lc_store *store, lc_part part);
+lc_status lc_begin_write(lc_store *store, lc_part part, MDB_txn **txn, lc_error *error);
+/* Commits when `status` is LC_OK, else aborts; returns what came of it. */
+lc_status lc_end_write(lc_store *store, lc_part part, MDB_txn *txn, lc_status status, lc_error *error);
+lc_status lc_store_fail(const lc_store *store, lc_part part, int rc, const char *doing, lc_error *error);
+
+void lc_result_clear(lc_store *store);
+lc_status lc_result_set(lc_store *store, const void *data, size_t size, lc_error *error);
+/* LC_CORRUPT for LC_NOT_FOUND: what another record names must be there. */
+lc_status lc_must_be_there(lc_status status, const char *what, lc_error *error);
+/* Copies a value of the journal's part out. LC_NOT_FOUND when there is none. */
+lc_status lc_copy_out(lc_store *store, MDB_txn *txn, lc_table table, lc_key key, lc_error *error);
+/* Appends the value to what was copied out before; the result may move in memory. */
+lc_status lc_copy_more(lc_store *store, MDB_txn *txn, lc_table table, lc_key key, lc_error *error);
+/* Appends an item of a list, given in two pieces. */
+lc_status lc_result_add(lc_store *store, lc_text first, lc_text second, lc_error *error);
+
+/* Reads with a cursor: clears the result, runs `scanner` inside one read transaction, ends it. */
+typedef lc_status lc_scanner(lc_store *store, MDB_cursor *cursor, void *request, lc_error *error);
+lc_status lc_scan(lc_store *store, lc_part part, lc_table table, lc_scanner *scanner, void *request,
+                  lc_error *error);
+
+/* What the last cursor call of a scan means: MDB_NOTFOUND is its end, and so is 0 (a limit). */
+lc_status lc_end_of_scan(const lc_store *store, lc_part part, int rc, lc_error *error);
+
+static inline lc_text lc_text_of(MDB_val value) {
+  return (lc_text){ value.mv_data, value.mv_size };
+}
+
+/* ---- the pen: store_writer.c ----------------------------------------------------------------- */
 
 /* The logs of entries that a tenant has, alike in all but their tables and what hangs on their entries. */
 typedef enum lc_log {
@@ -114,7 +148,7 @@ int lc_get_count(const lc_writer *w, uint64_t *count);
 /* Puts a note in the place of the one before it. LC_CONFLICT when that is another. */
 lc_status lc_put_note(const lc_writer *w, const lc_note *note, lc_error *error);
 
-/* ---- what entries bring about: store_effect.c ------------------------------------------------- */
+/* ---- what entries bring about: store_effect.c ------------------------------------------------ */
 
 /* Writes a new entry and what its status asks for; sets its id. The question is that of LC_ENTRY_AWAITING, of which the caller
  * sets the id, times, user and body. */
@@ -126,7 +160,7 @@ int lc_get_claim(const lc_store *store, MDB_txn *txn, lc_key *company, lc_claim 
 /* Whether the company has an unfinished entry, and which. */
 int lc_find_unfinished(const lc_writer *w, const lc_company *company, bool *unfinished, uint64_t *entry);
 
-/* ---- questions: store_question.c --------------------------------------------------------------- */
+/* ---- questions: store_question.c ------------------------------------------------------------- */
 
 /* Stores a new question, open, which `entry` asks. */
 int lc_put_question(const lc_writer *w, lc_confirmation *question, const lc_entry *entry);
@@ -147,54 +181,31 @@ lc_status lc_remove_question(const lc_writer *w, const lc_confirmation *question
 /* Closes the open question of the company of `newer`, an event that matched, if there is one. */
 lc_status lc_supersede(lc_writer *w, const lc_entry *newer, lc_error *error);
 
-/* Whether the time to take up an unfinished change has come. */
-bool lc_claim_is_due(const lc_claim *claim, double now);
-
 /* Whether a key of LC_TABLE_EXPIRING is the tenant's, of a question whose time is over. */
 bool lc_is_overdue(const lc_key *tenant, MDB_val key, double now);
 
-/* Whether the `oldest` entry of the tenant's log is too old, or has too many behind it. */
-int lc_is_beyond(const lc_writer *reader, const lc_retention *keep, uint64_t oldest, bool *beyond);
+/* ---- what is looked up: store_history.c ------------------------------------------------------ */
 
-/* Values that more than one part reads. */
-int lc_get_counter(const lc_store *store, MDB_txn *txn, lc_key *key, uint64_t *value); /* 0 when there is none */
-int lc_get_company(const lc_store *store, MDB_txn *txn, lc_key *key, lc_company_record *record);
+/* Whether the time to take up an unfinished change has come. */
+bool lc_claim_is_due(const lc_claim *claim, double now);
+
 /* The newest entry of the company that `company` names; 0 when it has none. */
 int lc_get_newest(const lc_store *store, MDB_txn *txn, const lc_key *company, uint64_t *newest);
-
-/* Transactions. */
-lc_status lc_begin_read(lc_store *store, lc_part part, MDB_txn **txn, lc_error *error);
-void lc_end_read(lc_store *store, lc_part part);
-lc_status lc_begin_write(lc_store *store, lc_part part, MDB_txn **txn, lc_error *error);
-/* Commits when `status` is LC_OK, else aborts; returns what came of it. */
-lc_status lc_end_write(lc_store *store, lc_part part, MDB_txn *txn, lc_status status, lc_error *error);
-lc_status lc_store_fail(const lc_store *store, lc_part part, int rc, const char *doing, lc_error *error);
-
-/* The result buffer. */
-void lc_result_clear(lc_store *store);
-lc_status lc_result_set(lc_store *store, const void *data, size_t size, lc_error *error);
-/* LC_CORRUPT for LC_NOT_FOUND: what another record names must be there. */
-lc_status lc_must_be_there(lc_status status, const char *what, lc_error *error);
-/* Copies a value of the journal's part out. LC_NOT_FOUND when there is none. */
-lc_status lc_copy_out(lc_store *store, MDB_txn *txn, lc_table table, lc_key key, lc_error *error);
-/* Appends the value to what was copied out before; the result may move in memory. */
-lc_status lc_copy_more(lc_store *store, MDB_txn *txn, lc_table table, lc_key key, lc_error *error);
-/* Appends an item of a list, given in two pieces. */
-lc_status lc_result_add(lc_store *store, lc_text first, lc_text second, lc_error *error);
 
 /* Copies one value of the journal's part out, in a read transaction of its own. */
 lc_status lc_read_one(lc_store *store, lc_table table, lc_key key, lc_error *error);
 
-/* Reads with a cursor: clears the result, runs `scanner` inside one read transaction, ends it. */
-typedef lc_status lc_scanner(lc_store *store, MDB_cursor *cursor, void *request, lc_error *error);
-lc_status lc_scan(lc_store *store, lc_part part, lc_table table, lc_scanner *scanner, void *request,
-                  lc_error *error);
+/* ---- retention: store_retention.c ------------------------------------------------------------ */
 
-/* What the last cursor call of a scan means: MDB_NOTFOUND is its end, and so is 0 (a limit). */
-lc_status lc_end_of_scan(const lc_store *store, lc_part part, int rc, lc_error *error);
+/* Whether the `oldest` entry of the tenant's log is too old, or has too many behind it. */
+int lc_is_beyond(const lc_writer *reader, const lc_retention *keep, uint64_t oldest, bool *beyond);
 
-static inline lc_text lc_text_of(MDB_val value) {
-  return (lc_text){ value.mv_data, value.mv_size };
-}
+/* ---- counters: store_counter.c --------------------------------------------------------------- */
+
+int lc_get_counter(const lc_store *store, MDB_txn *txn, lc_key *key, uint64_t *value); /* 0 when there is none */
+
+/* ---- companies: store_company.c -------------------------------------------------------------- */
+
+int lc_get_company(const lc_store *store, MDB_txn *txn, lc_key *key, lc_company_record *record);
 
 #endif

@@ -29,7 +29,6 @@ local EXCEPTIONS = {
 local KNOWN = {
   ["src/store_journal src/store_question"] = true,
   ["src/store_journal src/store_note"] = true,
-  ["src/store src/store_rules"] = true, -- closing frees the cache
   ["src/lua_store src/lua_decide"] = true, -- the store's metatable has a method of the decider
 }
 
