@@ -166,7 +166,8 @@ int l_config_decider(lua_State *L) {
   return push_decider(L, 3, 2);
 }
 
-int l_store_decide(lua_State *L) {
+/* store:decide(tenant, trigger, category, lead_status) -> action, to, reason, revision; from the tenant's newest saved config */
+static int l_store_decide(lua_State *L) {
   lc_error error;
   const lc_ruleset *ruleset;
   lc_store *store = l_check_open(L);
@@ -235,7 +236,10 @@ static int push_explanation(lua_State *L, const lc_ruleset *ruleset, int argumen
   return 6;
 }
 
-int l_store_explain(lua_State *L) {
+/* store:explain(tenant, trigger, category, lead_status) -> action, to, reason, revision, checks, target: as `decide`, then each
+ * check in order as {name, pass, ...}: `pass` is absent behind the one that failed, the rest is what was compared; `target` is
+ * that of the rule that the facts choose, if any, whatever the checks say. */
+static int l_store_explain(lua_State *L) {
   lc_error error;
   const lc_ruleset *ruleset;
   lc_store *store = l_check_open(L);
@@ -302,6 +306,12 @@ void l_push_ffi(lua_State *L) {
 }
 
 void l_decide_register(lua_State *L) {
+  static const luaL_Reg methods[] = {
+    { "decide", l_store_decide },
+    { "explain", l_store_explain },
+    { NULL, NULL },
+  };
+  l_store_methods(L, methods);
   luaL_newmetatable(L, rules_type);
   lua_pushcfunction(L, l_rules_gc);
   lua_setfield(L, -2, "__gc");

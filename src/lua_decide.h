@@ -5,7 +5,7 @@
 #include "lua_compat.h"
 #include "record.h"
 
-/* Makes the metatable. */
+/* Makes the metatable, and adds `decide` and `explain` to the store's methods, after l_store_register. */
 void l_decide_register(lua_State *L);
 
 /* core.store_decider(store, tenant, repair) -> decide, rules: a function of trigger, category or nil, lead_status or nil
@@ -16,14 +16,6 @@ int l_store_decider(lua_State *L);
 
 /* core.decider(config) -> decide, rules; of a fixed config that has no errors */
 int l_config_decider(lua_State *L);
-
-/* store:decide(tenant, trigger, category, lead_status) -> action, to, reason, revision; from the tenant's newest saved config */
-int l_store_decide(lua_State *L);
-
-/* store:explain(tenant, trigger, category, lead_status) -> action, to, reason, revision, checks, target: as `decide`, then each
- * check in order as {name, pass, ...}: `pass` is absent behind the one that failed, the rest is what was compared; `target` is
- * that of the rule that the facts choose, if any, whatever the checks say. */
-int l_store_explain(lua_State *L);
 
 /* core.explainer(config) -> explain; of a fixed config that has no errors: a function of trigger, category, lead_status that
  * gives what store:explain does, with 0 for the revision */

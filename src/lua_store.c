@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "lua_convert.h"
-#include "lua_decide.h"
 
 static const char *const store_type = "leadcat.store";
 
@@ -380,8 +379,6 @@ void l_store_register(lua_State *L) {
     { "create", l_create },
     { "set_category", l_set_category },
     { "companies", l_companies },
-    { "decide", l_store_decide },
-    { "explain", l_store_explain },
     { "stats", l_stats },
     { "check_readers", l_check_readers },
     { "__gc", l_close },

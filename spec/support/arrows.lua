@@ -25,13 +25,6 @@ local EXCEPTIONS = {
   ["src/rules/status.c <stdio.h>"] = true, -- for vsnprintf, which does no I/O
 }
 
--- Circles that are known: the arrow that is not followed.
-local KNOWN = {
-  ["src/store_journal src/store_question"] = true,
-  ["src/store_journal src/store_note"] = true,
-  ["src/lua_store src/lua_decide"] = true, -- the store's metatable has a method of the decider
-}
-
 -- Rooms of files in src/ itself.
 local FLAT = { { "^lua_", "src/lua" }, { "^store", "src/store" }, { "^env%.", "src/store" } }
 
@@ -116,7 +109,7 @@ local function new_graph()
 end
 
 local function add_arrow(graph, from, to, file, line)
-  if from == to or KNOWN[from .. " " .. to] then
+  if from == to then
     return
   elseif not graph.arrows[from] then
     graph.nodes[#graph.nodes + 1], graph.arrows[from] = from, {}
