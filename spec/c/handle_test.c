@@ -622,8 +622,8 @@ static void test_preview_of_a_host(void) {
   lc_case cases[] = { known(won("Acme", ""), LEAD), won("Acme", ""), in(won("Busy", ""), LEAD), won("Bolt", "") };
   uint64_t before = commits(store);
   CHECK(handle(store, &how, cases, 4, NULL) == LC_OK && commits(store) == before);
-  CHECK(is_written(&cases[0], LC_ENTRY_APPLYING) && is_unmatched(&cases[1], LC_NOT_POTENTIAL_CUSTOMER));
-  CHECK(is_written(&cases[2], LC_ENTRY_APPLYING) && lacks(&cases[3], LC_LACKS_CATEGORY));
+  CHECK(is_written(&cases[0], LC_ENTRY_UPDATED) && is_unmatched(&cases[1], LC_NOT_POTENTIAL_CUSTOMER));
+  CHECK(is_written(&cases[2], LC_ENTRY_UPDATED) && lacks(&cases[3], LC_LACKS_CATEGORY));
   lc_case later = won("Acme", "");
   CHECK(handle(store, &how, &later, 1, NULL) == LC_OK && is_unmatched(&later, LC_NOT_POTENTIAL_CUSTOMER));
   lc_overlay_free(&overlay);
