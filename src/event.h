@@ -2,8 +2,8 @@
 #ifndef LC_EVENT_H
 #define LC_EVENT_H
 
+#include "company.h"
 #include "decide.h"
-#include "record.h"
 
 /* What an event says of its company's category: an id, or one of these. */
 enum {

@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "record.h"
+
 static const int64_t most = INT64_C(1) << 53; /* beyond, Lua numbers that are doubles are not exact */
 
 /* The decimal text of a number, at the end of `digits`. */

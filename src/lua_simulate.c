@@ -5,6 +5,7 @@
 #include "event_json.h"
 #include "lua_convert.h"
 #include "lua_event.h"
+#include "owner.h"
 #include "simulate.h"
 
 static const char *const simulation_type = "leadcat.simulation";
@@ -242,6 +243,7 @@ static void push_method(lua_State *L, int first, lua_CFunction function) {
 
 int l_simulation(lua_State *L) {
   lc_error error;
+  uint64_t seed;
   int32_t start = lua_isnoneornil(L, 1) ? LC_CATEGORY_ABSENT : l_check_id(L, 1);
   const lc_ruleset *rulesets[LC_SIDES] = { NULL };
   lua_settop(L, 3);
@@ -252,7 +254,9 @@ int l_simulation(lua_State *L) {
   for (int i = 0; i < side_count; i++)
     rulesets[i] = l_push_ruleset(L, 2 + i, 0);
   lua_settop(L, first + UP_COUNT - 1);
-  lc_status status = lc_simulation_init(&run->simulation, rulesets, side_count, start, &error);
+  lc_status status = lc_random(&seed, sizeof seed, &error);
+  if (status == LC_OK)
+    status = lc_simulation_init(&run->simulation, rulesets, side_count, start, seed, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
   push_method(L, first, l_add);

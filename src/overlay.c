@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "owner.h"
+
 void lc_marks_free(lc_marks *marks) {
   lc_texts_free(&marks->texts);
   free(marks->values);
@@ -21,6 +23,12 @@ bool lc_marks_get(const lc_marks *marks, lc_text text, int32_t *value) {
   return true;
 }
 
+static lc_status begin(lc_texts *texts, lc_error *error) {
+  uint64_t seed;
+  lc_status status = lc_random(&seed, sizeof seed, error);
+  return status == LC_OK ? lc_texts_init(texts, seed, error) : status;
+}
+
 /* Makes room for one more mark. */
 static lc_status make_room(lc_marks *marks, lc_error *error) {
   uint32_t room = marks->room != 0 ? marks->room * 2 : 64;
@@ -28,7 +36,7 @@ static lc_status make_room(lc_marks *marks, lc_error *error) {
   if (values == NULL)
     return lc_fail(error, LC_UNAVAILABLE, "out of memory");
   marks->values = values;
-  lc_status status = marks->room == 0 ? lc_texts_init(&marks->texts, error) : LC_OK;
+  lc_status status = marks->room == 0 ? begin(&marks->texts, error) : LC_OK;
   if (status == LC_OK)
     marks->room = room;
   else

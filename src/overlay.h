@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-#include "record.h"
+#include "company.h"
 #include "texts.h"
 
 typedef struct lc_marks {

@@ -10,28 +10,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "company.h"
 #include "question.h"
 #include "status.h"
 
 enum {
   LC_TENANT_MAX = 64,       /* bytes of a tenant's name */
-  LC_COMPANY_MAX = 255,     /* bytes of a company id */
   LC_EVENT_ID_MAX = 255,    /* bytes of an event's id */
   LC_USER_MAX = 255,        /* bytes of an actor's id */
   LC_CONFIRMATION_SIZE = 16 /* bytes of a confirmation's id */
 };
-
-/* A text: not NUL-terminated, any bytes; {NULL, 0} when absent. */
-typedef struct lc_text {
-  const char *data;
-  size_t size;
-} lc_text;
-
-/* A company's id: its text decides what company it is; the host gets back the type it gave. */
-typedef struct lc_company {
-  lc_text text;
-  bool is_integer;
-} lc_company;
 
 typedef enum lc_entry_status {
   LC_ENTRY_APPLYING,   /* "applying": written down; the host has not confirmed the change yet */

@@ -217,7 +217,7 @@ static void init_side(lc_side *side, const lc_ruleset *ruleset) {
 }
 
 lc_status lc_simulation_init(lc_simulation *simulation, const lc_ruleset *const *rulesets, int side_count, int32_t start,
-                             lc_error *error) {
+                             uint64_t seed, lc_error *error) {
   lc_texts *const texts[] = { &simulation->companies, &simulation->changes.kinds, &simulation->journeys.kinds };
   lc_status status = LC_OK;
   memset(simulation, 0, sizeof *simulation);
@@ -230,7 +230,7 @@ lc_status lc_simulation_init(lc_simulation *simulation, const lc_ruleset *const 
   for (int i = 0; i < side_count; i++)
     init_side(&simulation->sides[i], rulesets[i]);
   for (int i = 0; i < 3 && status == LC_OK; i++)
-    status = lc_texts_init(texts[i], error);
+    status = lc_texts_init(texts[i], seed, error);
   return status;
 }
 

@@ -105,10 +105,10 @@ typedef struct lc_simulation {
 } lc_simulation;
 
 /* Begins with one side or, to compare them, two: `rulesets` must live as long, the array itself need not. `start`: the start
- * category, or LC_CATEGORY_ABSENT. What it takes goes to lc_simulation_free, also after a failure. LC_UNAVAILABLE when out of
- * memory, LC_IO without random bytes. */
+ * category, or LC_CATEGORY_ABSENT; `seed`: of its texts. What it takes goes to lc_simulation_free, also after a failure.
+ * LC_UNAVAILABLE when out of memory. */
 lc_status lc_simulation_init(lc_simulation *simulation, const lc_ruleset *const *rulesets, int side_count, int32_t start,
-                             lc_error *error);
+                             uint64_t seed, lc_error *error);
 void lc_simulation_free(lc_simulation *simulation);
 
 /* Whether a batch can take no event more. */

@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "owner.h"
-
 typedef struct lc_text_slot {
   uint32_t hash;
   uint32_t at; /* of its record; 0: empty */
@@ -173,11 +171,11 @@ lc_status lc_texts_add_all(lc_texts *texts, lc_text_column column, uint32_t *has
 
 /* ---- life -------------------------------------------------------------------------------- */
 
-lc_status lc_texts_init(lc_texts *texts, lc_error *error) {
+lc_status lc_texts_init(lc_texts *texts, uint64_t seed, lc_error *error) {
   memset(texts, 0, sizeof *texts);
   texts->used = FIRST_RECORD;
-  lc_status status = lc_random(&texts->seed, sizeof texts->seed, error);
-  return status == LC_OK ? make_room(texts, error) : status;
+  texts->seed = seed;
+  return make_room(texts, error);
 }
 
 void lc_texts_free(lc_texts *texts) {

@@ -2,11 +2,11 @@
  *
  * A text has 1 to 255 bytes, of any value, and is copied. Nothing is ever removed, so a number stays right and can index
  * arrays of the caller's, with `count` elements. It takes the text, about 8 bytes and, for the hash table, 16 to 32 bytes
- * each; at most 16 GiB of texts. The hash has a random seed, so nobody can choose texts that collide. One thread at a time.
+ * each; at most 16 GiB of texts. With a random seed of the hash, nobody can choose texts that collide. One thread at a time.
  *
  *   lc_texts texts;
  *   uint32_t number;
- *   lc_status status = lc_texts_init(&texts, error);
+ *   lc_status status = lc_texts_init(&texts, seed, error);
  *   if (status == LC_OK)
  *     status = lc_texts_add(&texts, "Acme", 4, &number, error);   number == 0, now and whenever Acme is added
  *   lc_texts_free(&texts);
@@ -41,9 +41,8 @@ typedef struct lc_text_column {
   uint32_t count;
 } lc_text_column;
 
-/* Begins with no text. What it takes goes to lc_texts_free, also after a failure. LC_UNAVAILABLE when out of memory, LC_IO
- * without random bytes. */
-lc_status lc_texts_init(lc_texts *texts, lc_error *error);
+/* Begins with no text. What it takes goes to lc_texts_free, also after a failure. LC_UNAVAILABLE when out of memory. */
+lc_status lc_texts_init(lc_texts *texts, uint64_t seed, lc_error *error);
 
 /* Frees what the texts take; again, it does nothing. Zeroed memory may be freed, too. */
 void lc_texts_free(lc_texts *texts);

@@ -56,7 +56,7 @@ int main(int count, char **arguments) {
   uint32_t companies = count > 1 ? (uint32_t)strtoul(arguments[1], NULL, 10) : 100000;
   double numbering = 0, deciding = 0;
   const lc_ruleset *ruleset = build();
-  if (lc_simulation_init(&simulation, &ruleset, 1, 1, NULL) != LC_OK)
+  if (lc_simulation_init(&simulation, &ruleset, 1, 1, 0, NULL) != LC_OK)
     return 1;
   for (uint32_t done = 0; done < companies + EVENTS;) {
     bool known = done >= companies; /* first, every company once, which is not measured */

@@ -555,7 +555,7 @@ static lc_status simulate_sides(run *r, const lc_ruleset *other, lc_error *error
   static lc_simulation simulation;
   static lc_batch batch;
   const lc_ruleset *const rulesets[] = { r->rules.ruleset, other };
-  lc_status status = lc_simulation_init(&simulation, rulesets, other == NULL ? 1 : 2, LEAD, error);
+  lc_status status = lc_simulation_init(&simulation, rulesets, other == NULL ? 1 : 2, LEAD, 0, error);
   add_companies(&batch);
   if (status == LC_OK)
     status = lc_simulation_companies(&simulation, &batch, error);

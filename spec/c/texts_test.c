@@ -28,7 +28,7 @@ static void test_adding(void) {
   char text[SIZES];
   uint32_t number;
   lc_texts texts;
-  CHECK(lc_texts_init(&texts, NULL) == LC_OK);
+  CHECK(lc_texts_init(&texts, 0, NULL) == LC_OK);
   for (uint32_t count = 0; count < MOST; count++) {
     check_text(&texts, count, count);
     CHECK(lc_texts_add(&texts, text, text_of(count, text), &number, NULL) == LC_OK && number == count);
@@ -44,7 +44,7 @@ static void test_adding(void) {
 static void test_short(void) {
   lc_texts texts;
   uint32_t number;
-  CHECK(lc_texts_init(&texts, NULL) == LC_OK);
+  CHECK(lc_texts_init(&texts, 0, NULL) == LC_OK);
   for (uint32_t i = 0; i < 512; i++) {
     const char text[2] = { (char)(i % 256), 0 };
     CHECK(lc_texts_add(&texts, text, i < 256 ? 1 : 2, &number, NULL) == LC_OK && number == i);
@@ -62,7 +62,7 @@ static void test_column(uint32_t count) {
     at[2 * i] = at[2 * i + 1] = i * SIZES;
     sizes[2 * i] = sizes[2 * i + 1] = (uint8_t)text_of(i, bytes + i * SIZES);
   }
-  CHECK(lc_texts_init(&texts, NULL) == LC_OK);
+  CHECK(lc_texts_init(&texts, 0, NULL) == LC_OK);
   CHECK(lc_texts_add_all(&texts, (lc_text_column){ bytes, at, sizes, 2 * count }, hashes, numbers, NULL) == LC_OK);
   CHECK(texts.count == count);
   for (uint32_t i = 0; i < 2 * count; i++)
@@ -75,7 +75,7 @@ static void test_next(uint32_t count) {
   size_t at = 0, size;
   uint32_t number;
   lc_texts texts;
-  CHECK(lc_texts_init(&texts, NULL) == LC_OK);
+  CHECK(lc_texts_init(&texts, 0, NULL) == LC_OK);
   for (uint32_t i = 0; i < count; i++)
     CHECK(lc_texts_add(&texts, expected, text_of(i, expected), &number, NULL) == LC_OK);
   for (uint32_t i = 0; i < count; i++) {
