@@ -362,11 +362,15 @@ describe("leadcat in nginx", function()
     prepare { "C1", "C2" }
     start { workers = 1, server = LEADCAT .. COMMITS .. [[
       location /full { content_by_lua_block {
-        require("nginx.site").engine()._store = setmetatable({ write = function() return nil, "no room", "full" end }, {
-          __index = function(_, name)
-            local store = require("nginx.site").engine()._shared.store
-            return function(_, ...) return store[name](store, ...) end
-          end,
+        local store = require("nginx.site").engine()._shared.store
+        local function handle(_, tenant, events, results, now, how)
+          if how.write then
+            return nil, "no room", "full"
+          end
+          return store:handle(tenant, events, results, now, how)
+        end
+        require("nginx.site").engine()._store = setmetatable({ handle = handle }, {
+          __index = function(_, name) return function(_, ...) return store[name](store, ...) end end,
         })
       } }
     ]] }
