@@ -198,11 +198,13 @@ local function fetch_all(round)
       result, message, code = fetch(round, place)
       if code then
         set_aside(round, place, message, code)
-      else
-        results[place] = result
+        result = results[place]
       end
+      results[place] = result
     end
-    left = left + (is_final(results[place]) and 0 or 1)
+    if not result or result.lacks or result.status == "applying" then -- not is_final: this is on every event's way
+      left = left + 1
+    end
   end
   return left
 end
