@@ -21,9 +21,9 @@ LUA53_INCDIR  ?= $(firstword $(wildcard /usr/include/lua5.3 /usr/local/include/l
 LUAJIT_INCDIR ?= $(firstword $(wildcard /usr/include/luajit-2.1 /usr/local/include/luajit-2.1))
 
 # The binding knows Lua, and is compiled for each; the core is the rest.
-SOURCES      := $(wildcard src/*.c src/*/*.c)
-HEADERS      := $(wildcard src/*.h src/*/*.h)
-LUA_SOURCES  := $(filter src/lua_% src/lua/%,$(SOURCES))
+SOURCES      := $(wildcard src/*/*.c)
+HEADERS      := $(wildcard src/*/*.h)
+LUA_SOURCES  := $(filter src/lua/%,$(SOURCES))
 CORE_SOURCES := $(filter-out $(LUA_SOURCES),$(SOURCES))
 
 BUILD   := build

@@ -1,28 +1,28 @@
 --- START HERE. The engine is what a host holds: the store, the host's functions, the hooks and the rules of one tenant.
--- An event goes from here to `handle.lua`, which has it decided, written down and made to happen; `settings.lua` is the
+-- An event goes from here to `events/handle.lua`, which has it decided, written down and made to happen; `rules/save.lua` is the
 -- administrator's side.
 
-local as_text = require "leadcat.as_text"
-local backfill = require "leadcat.backfill"
-local compare = require "leadcat.compare"
-local confirmation = require "leadcat.confirmation"
+local as_text = require "leadcat.util.as_text"
+local backfill = require "leadcat.past.backfill"
+local compare = require "leadcat.past.compare"
+local confirmation = require "leadcat.events.confirmation"
 local core = require "leadcat.core"
-local decider = require "leadcat.decider"
-local event_of = require "leadcat.event"
+local decider = require "leadcat.rules.decider"
+local event_of = require "leadcat.events.event"
 local embedded = require "leadcat.host.embedded"
-local explain = require "leadcat.explain"
+local explain = require "leadcat.rules.explain"
 local foreign = require "leadcat.host.foreign"
-local handle = require "leadcat.handle"
-local json = require "leadcat.json"
-local metrics = require "leadcat.metrics"
-local options_of = require "leadcat.options"
-local platform = require "leadcat.platform"
-local question = require "leadcat.question"
-local search = require "leadcat.search"
-local settings = require "leadcat.settings"
-local simulate = require "leadcat.simulate"
-local undo = require "leadcat.undo"
-local upkeep = require "leadcat.upkeep"
+local handle = require "leadcat.events.handle"
+local json = require "leadcat.util.json"
+local metrics = require "leadcat.operations.metrics"
+local options_of = require "leadcat.util.options"
+local platform = require "leadcat.util.platform"
+local question = require "leadcat.events.question"
+local search = require "leadcat.past.search"
+local settings = require "leadcat.rules.save"
+local simulate = require "leadcat.past.simulate"
+local undo = require "leadcat.past.undo"
+local upkeep = require "leadcat.operations.upkeep"
 
 ---@class leadcat.Host
 ---@field category fun(company: string|integer, tenant: string): integer?, string? the current category; nil, message when it cannot be read
@@ -88,7 +88,7 @@ local MOST_KEPT = 2 ^ 17 -- engines of other tenants; each takes some 300 bytes
 ---@field host leadcat.Host as given to `leadcat.open`
 ---@field clock fun(): number
 ---@field language string
----@field strings table the texts, by language (`leadcat.i18n`)
+---@field strings table the texts, by language (`leadcat.words.i18n`)
 ---@field renderers table<string, function> by format
 ---@field confirmation_ttl number seconds
 ---@field retention {age: number, count: integer} of the journal; 0: without limit
@@ -101,7 +101,7 @@ local MOST_KEPT = 2 ^ 17 -- engines of other tenants; each takes some 300 bytes
 ---@field kept_last integer the place of the last of them
 ---@field companies table where companies are kept, and how they are changed: `leadcat.host.embedded` or `leadcat.host.foreign`
 ---@field in_flight table
----@field gathered table what requests that arrive together are going to write (`leadcat.gather`)
+---@field gathered table what requests that arrive together are going to write (`leadcat.events.group_commit`)
 ---@field counts table what was counted, by tenant
 ---@field hook_errors integer how often a listener has raised
 ---@field hook_error? string what the last one raised

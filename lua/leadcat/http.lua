@@ -2,11 +2,11 @@
 -- a client can do is tried without a server, and so that another server is a few lines. What each route does is in
 -- `http/api.lua`, `http/pages.lua` and `http/history.lua`; who may call it is decided here, for all of them alike.
 
-local as_text = require "leadcat.as_text"
+local as_text = require "leadcat.util.as_text"
 local api = require "leadcat.http.api"
 local assets = require "leadcat.http.assets"
 local history = require "leadcat.http.history"
-local options_of = require "leadcat.options"
+local options_of = require "leadcat.util.options"
 local pages = require "leadcat.http.pages"
 local request_of = require "leadcat.http.request"
 local response = require "leadcat.http.response"

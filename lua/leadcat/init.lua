@@ -1,17 +1,17 @@
 --- leadcat keeps a CRM's company categories right by itself. This is the public module; `engine.lua` is where to start
 -- reading.
 
-local config = require "leadcat.config"
+local config = require "leadcat.rules.config"
 local core = require "leadcat.core"
 local embedded = require "leadcat.host.embedded"
 local Engine = require "leadcat.engine"
-local i18n = require "leadcat.i18n"
-local json = require "leadcat.json"
-local options_of = require "leadcat.options"
-local platform = require "leadcat.platform"
-local preset = require "leadcat.preset"
-local render_confirmation = require "leadcat.render.confirmation"
-local render_text = require "leadcat.render.text"
+local i18n = require "leadcat.words.i18n"
+local json = require "leadcat.util.json"
+local options_of = require "leadcat.util.options"
+local platform = require "leadcat.util.platform"
+local preset = require "leadcat.rules.preset"
+local render_confirmation = require "leadcat.pages.confirmation"
+local render_text = require "leadcat.words.text"
 
 local leadcat = {}
 

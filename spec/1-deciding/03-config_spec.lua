@@ -1,9 +1,9 @@
 --- A config is plain data. This spec shows what may be in one, what a save refuses and how it says so.
 
-local config = require "leadcat.config"
+local config = require "leadcat.rules.config"
 local core = require "leadcat.core"
-local json = require "leadcat.json"
-local preset = require "leadcat.preset"
+local json = require "leadcat.util.json"
+local preset = require "leadcat.rules.preset"
 local times = require "support.times"
 
 local LANGUAGES = { "en", "no", "sv", "da", "de", "nl" }

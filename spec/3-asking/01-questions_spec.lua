@@ -4,7 +4,7 @@
 local asking = require "support.asking"
 local crm = require "support.crm"
 local histories = require "support.histories"
-local json = require "leadcat.json"
+local json = require "leadcat.util.json"
 local leadcat = require "leadcat"
 local stores = require "support.stores"
 local times = require "support.times"

@@ -4,7 +4,7 @@
 
 local crm = require "support.crm"
 local processes = require "support.processes"
-local run_of = require "leadcat.run"
+local run_of = require "leadcat.past.runs"
 local stores = require "support.stores"
 
 local LEAD, QUALIFIED, OPPORTUNITY, CUSTOMER, PARTNER = 1, 2, 3, 5, 6 -- the preset's categories

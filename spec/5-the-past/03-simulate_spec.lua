@@ -1,14 +1,14 @@
 -- Simulations: what a config would have done with many events, decided in C by the thousand. A plain Lua model, which
 -- shares no code with it, has to come to the same report for random configs and streams; and what reads lines of JSON in C
--- has to read every line as leadcat.json and leadcat.event do, or leave it to them.
+-- has to read every line as leadcat.util.json and leadcat.events.event do, or leave it to them.
 
-local config = require "leadcat.config"
+local config = require "leadcat.rules.config"
 local core = require "leadcat.core"
-local event_of = require "leadcat.event"
-local input = require "leadcat.input"
-local json = require "leadcat.json"
+local event_of = require "leadcat.events.event"
+local import = require "leadcat.cli.import"
+local json = require "leadcat.util.json"
 local leadcat = require "leadcat"
-local simulate = require "leadcat.simulate"
+local simulate = require "leadcat.past.simulate"
 local stores = require "support.stores"
 local times = require "support.times"
 
@@ -185,7 +185,7 @@ end
 
 -- A simulation of lines, as the command line does it; and how many of them were read in C.
 local function simulate_lines(cfg, content, start)
-  local iterator, fed = input.events(file_of(content), { format = "jsonl" }), 0
+  local iterator, fed = import.events(file_of(content), { format = "jsonl" }), 0
   local report, message, code = simulate.run(cfg, function()
     local event, line, code = iterator:next()
     return event, line, code
@@ -296,7 +296,7 @@ describe("a line of JSON", function()
     return count == 1, { finish() }
   end
 
-  -- The same by leadcat.json and leadcat.event.
+  -- The same by leadcat.util.json and leadcat.events.event.
   local function by_lua(line)
     local event = json.decode(line)
     if type(event) ~= "table" or event[1] ~= nil or event_of.problem(event) then

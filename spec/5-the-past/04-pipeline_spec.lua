@@ -2,8 +2,8 @@
 -- comes to, which is written here from the contract and shares no code with leadcat. Where the real export is not there,
 -- the bundled sample takes its place.
 
-local input = require "leadcat.input"
-local json = require "leadcat.json"
+local import = require "leadcat.cli.import"
+local json = require "leadcat.util.json"
 local leadcat = require "leadcat"
 local stores = require "support.stores"
 
@@ -183,7 +183,7 @@ describe("the export " .. export.path, function()
   it("is handled alike, one by one, in batches, and by another host", function()
     local cfg = stores.config { sale_registered = 3, sale_won = 5, sale_lost = { 4, ask = true } }
     local events, file = {}, assert(io.open(export.path, "rb"))
-    local iterator = input.opportunities(file, OPTIONS)
+    local iterator = import.opportunities(file, OPTIONS)
     for event in function() return iterator:next() end do
       events[#events + 1] = event
     end

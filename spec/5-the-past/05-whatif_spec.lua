@@ -1,12 +1,12 @@
 -- What a change of the rules would do: the same events through two configs.
 
-local compare = require "leadcat.compare"
-local h = require "leadcat.render.html"
-local i18n = require "leadcat.i18n"
-local json = require "leadcat.json"
-local report_page = require "leadcat.render.report"
-local retell = require "leadcat.retell"
-local simulate = require "leadcat.simulate"
+local compare = require "leadcat.past.compare"
+local h = require "leadcat.pages.html"
+local i18n = require "leadcat.words.i18n"
+local json = require "leadcat.util.json"
+local replay = require "leadcat.past.replay"
+local report_page = require "leadcat.pages.report"
+local simulate = require "leadcat.past.simulate"
 local stores = require "support.stores"
 local times = require "support.times"
 local views = require "support.views"
@@ -416,7 +416,7 @@ describe("the journal as events", function()
 
   local function retold(engine)
     local words = {}
-    for i, made in ipairs(retell.events(assert(engine:history()))) do
+    for i, made in ipairs(replay.events(assert(engine:history()))) do
       words[i] = ("%d %s%s%s"):format(made.company, made.trigger, made.lead_status and ":" .. made.lead_status or "",
         made.category and " in " .. made.category or "")
     end
@@ -429,7 +429,7 @@ describe("the journal as events", function()
     engine:handle { trigger = "lead_status_set", company = 2, lead_status = 5 }
     engine:handle { trigger = "sale_lost", company = 1 }
     assert.same({ "1 sale_registered in 1", "2 lead_status_set:5 in 1", "1 sale_lost" }, retold(engine))
-    local first = retell.events(engine:history())[1]
+    local first = replay.events(engine:history())[1]
     assert.same({ "e1", "Printers", 1796040000 }, { first.id, first.sale.name, first.at })
     engine:close()
   end)
@@ -469,7 +469,7 @@ describe("the journal as events", function()
     for _, trigger in ipairs { "sale_lost", "sale_won", "sale_registered" } do
       engine:handle { trigger = trigger, company = 1 }
     end
-    local events = retell.events(engine:history { unchanged = true })
+    local events = replay.events(engine:history { unchanged = true })
     assert.same({ "sale_lost", "sale_won", "sale_registered" },
       { events[1].trigger, events[2].trigger, events[3].trigger })
     assert.same({ 1 }, { events[1].category, events[2].category, events[3].category })
@@ -484,7 +484,7 @@ describe("the journal as events", function()
       engine:handle { trigger = TRIGGERS[math.random(4)], company = math.random(9), lead_status = 5 }
     end
     local entries = engine:history { limit = 1000 }
-    local report = assert(simulate.run(stores.config(rules), retell.events(entries)))
+    local report = assert(simulate.run(stores.config(rules), replay.events(entries)))
     assert.equal(#entries, report.events)
     for _, outcomes in pairs(report.outcomes) do
       assert.equal("update", (next(outcomes)))

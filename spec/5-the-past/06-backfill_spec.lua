@@ -3,8 +3,8 @@
 
 local core = require "leadcat.core"
 local crm = require "support.crm"
-local json = require "leadcat.json"
-local run_of = require "leadcat.run"
+local json = require "leadcat.util.json"
+local run_of = require "leadcat.past.runs"
 local stores = require "support.stores"
 local times = require "support.times"
 
@@ -631,7 +631,7 @@ describe("a backfill that is killed", function()
 
   local CHILD = [[
     local path, directory, file = arg[1], arg[2], assert(io.open(arg[3]))
-    local crm, input, leadcat = require "support.crm", require "leadcat.input", require "leadcat"
+    local crm, input, leadcat = require "support.crm", require "leadcat.cli.import", require "leadcat"
     io.stdout:setvbuf "line"
     print "begun"
     local reader, events = input.events(file, { format = "csv" }), {}

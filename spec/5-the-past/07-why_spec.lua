@@ -3,7 +3,7 @@
 
 local core = require "leadcat.core"
 local crm = require "support.crm"
-local json = require "leadcat.json"
+local json = require "leadcat.util.json"
 local stores = require "support.stores"
 
 local LEAD, QUALIFIED_LEAD, OPPORTUNITY, LOST_OPPORTUNITY, CUSTOMER = 1, 2, 3, 4, 5 -- the preset's categories

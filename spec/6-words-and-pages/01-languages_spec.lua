@@ -1,12 +1,12 @@
 --- Words and names in any language: which language a tag means, text of unknown origin made fit to be shown, and the
 -- words that leadcat shows itself, in six languages and as an integrator changes them.
 
-local config = require "leadcat.config"
-local i18n = require "leadcat.i18n"
-local language = require "leadcat.language"
-local preset = require "leadcat.preset"
+local config = require "leadcat.rules.config"
+local i18n = require "leadcat.words.i18n"
+local language = require "leadcat.util.language"
+local preset = require "leadcat.rules.preset"
 local times = require "support.times"
-local unicode = require "leadcat.unicode"
+local unicode = require "leadcat.util.unicode"
 
 -- Turns "en no sv" into a table with these keys.
 local function known(tags)
@@ -254,7 +254,7 @@ end)
 
 -- The words of a language as its file has them.
 local function words(tag)
-  return require("leadcat.i18n." .. tag)
+  return require("leadcat.words.i18n." .. tag)
 end
 
 describe("the words", function()

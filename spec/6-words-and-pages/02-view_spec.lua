@@ -1,11 +1,11 @@
 --- A question in words: what a user is shown, from a confirmation's record, a config and a language. The names in it come
 -- from clients, so they are anything at all.
 
-local i18n = require "leadcat.i18n"
-local json = require "leadcat.json"
-local preset = require "leadcat.preset"
-local unicode = require "leadcat.unicode"
-local view = require "leadcat.render.view"
+local i18n = require "leadcat.words.i18n"
+local json = require "leadcat.util.json"
+local preset = require "leadcat.rules.preset"
+local unicode = require "leadcat.util.unicode"
+local view = require "leadcat.words.view"
 
 local STRINGS = i18n.new()
 local CREATED, RESOLVED, EXPIRES = 1796040000, 1796044560.9, 1796644800 -- 2026-11-30, 13:16 that day, a week later

@@ -1,8 +1,8 @@
 --- What a user sees of a question: HTML in which every text stays text, the dialog, and plain text.
 
-local confirmation = require "leadcat.render.confirmation"
-local h = require "leadcat.render.html"
-local text = require "leadcat.render.text"
+local confirmation = require "leadcat.pages.confirmation"
+local h = require "leadcat.pages.html"
+local text = require "leadcat.words.text"
 local views = require "support.views"
 
 local REPLACEMENT = "\239\191\189"

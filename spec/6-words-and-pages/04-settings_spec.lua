@@ -1,14 +1,14 @@
 --- The settings tab without a server: a config becomes a form, a form becomes a config, and what changed between two
 -- configs becomes sentences.
 
-local config = require "leadcat.config"
-local difference = require "leadcat.difference"
+local config = require "leadcat.rules.config"
+local difference = require "leadcat.rules.difference"
 local forms = require "support.forms"
-local i18n = require "leadcat.i18n"
-local page = require "leadcat.render.page"
-local preset = require "leadcat.preset"
-local settings = require "leadcat.render.settings"
-local settings_form = require "leadcat.settings_form"
+local i18n = require "leadcat.words.i18n"
+local page = require "leadcat.pages.page"
+local preset = require "leadcat.rules.preset"
+local settings = require "leadcat.pages.settings"
+local settings_form = require "leadcat.pages.settings_form"
 local times = require "support.times"
 local views = require "support.views"
 

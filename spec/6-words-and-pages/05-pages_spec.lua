@@ -1,16 +1,16 @@
 --- The pages of questions, of the journal and of problems: what stands on them, in which words, and that names stay names.
 
-local confirmation = require "leadcat.render.confirmation"
-local csv = require "leadcat.csv"
-local h = require "leadcat.render.html"
-local history = require "leadcat.render.history"
-local history_csv = require "leadcat.render.history_csv"
-local i18n = require "leadcat.i18n"
-local inbox = require "leadcat.render.inbox"
-local preset = require "leadcat.preset"
-local problem = require "leadcat.render.problem"
-local revision = require "leadcat.render.revision"
-local view = require "leadcat.render.view"
+local confirmation = require "leadcat.pages.confirmation"
+local csv = require "leadcat.util.csv"
+local h = require "leadcat.pages.html"
+local history = require "leadcat.pages.history"
+local history_csv = require "leadcat.pages.history_csv"
+local i18n = require "leadcat.words.i18n"
+local inbox = require "leadcat.pages.inbox"
+local preset = require "leadcat.rules.preset"
+local problem = require "leadcat.pages.problem"
+local revision = require "leadcat.pages.revision"
+local view = require "leadcat.words.view"
 local views = require "support.views"
 
 local STRINGS = i18n.new()

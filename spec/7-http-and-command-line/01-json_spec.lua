@@ -1,7 +1,7 @@
 --- JSON, where text from outside becomes Lua values and back. One value has one text, and integers stay integers.
 
-local journal = require "leadcat.journal"
-local json = require "leadcat.json"
+local journal = require "leadcat.past.journal"
+local json = require "leadcat.util.json"
 
 describe("writing", function()
   local ROWS = {

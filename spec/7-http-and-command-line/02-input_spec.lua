@@ -1,8 +1,8 @@
 -- Files: how the command line turns what a CRM exports into events. First CSV as such, then events that are written one
 -- by one, then an opportunity export: one row a sale.
 
-local csv = require "leadcat.csv"
-local input = require "leadcat.input"
+local csv = require "leadcat.util.csv"
+local import = require "leadcat.cli.import"
 
 local DAY = 24 * 60 * 60
 local MIB = 1024 * 1024
@@ -207,7 +207,7 @@ describe("events", function()
   local function events_of(format, text, options)
     options = options or {}
     options.format = format
-    return drain(input.events(file_of(text), options), whole)
+    return drain(import.events(file_of(text), options), whole)
   end
 
   it("are one JSON object a line", function()
@@ -337,7 +337,7 @@ describe("events", function()
   end)
 
   it("are read no faster than they are taken", function()
-    local iterator = input.events(file_of("trigger,company\nx,A\nx,B\n"), { format = "csv" })
+    local iterator = import.events(file_of("trigger,company\nx,A\nx,B\n"), { format = "csv" })
     assert.equal(0, iterator:position())
     assert.same({ { trigger = "x", company = "A" }, 2 }, { iterator:next() })
     assert.equal(20, iterator:position())
@@ -353,10 +353,10 @@ describe("events", function()
       { "a.json", "jsonl" }, { "a.txt", nil }, { "csv", nil }, { "", nil },
     }
     for _, name in ipairs(names) do
-      assert.equal(name[2], input.format_of(name[1]))
+      assert.equal(name[2], import.format_of(name[1]))
     end
     assert.error_matches(function()
-      input.events(file_of "", { format = "xml" })
+      import.events(file_of "", { format = "xml" })
     end, "the format must be csv or jsonl")
   end)
 end)
@@ -396,7 +396,7 @@ describe("dates", function()
     local text, format, expected = case[1], case[2], case[3]
     it(("%q %s"):format(text, format or "as ISO 8601"), function()
       local options = { company = "c", created = "d", closed = "e", stage = "s", date_format = format }
-      local event, message = input.opportunities(file_of("c,d,e,s\nA," .. text .. ",,\n"), options):next()
+      local event, message = import.opportunities(file_of("c,d,e,s\nA," .. text .. ",,\n"), options):next()
       if expected then
         assert.equal(expected, event.at)
       else
@@ -418,7 +418,7 @@ describe("an opportunity export", function()
     for key, value in pairs(more or {}) do
       options[key] = value
     end
-    return input.opportunities(file_of(text, chunk), options)
+    return import.opportunities(file_of(text, chunk), options)
   end
 
   -- Events as "line: trigger company day", with days counted from 1 March 2017.
@@ -520,7 +520,7 @@ describe("an opportunity export", function()
   it("without stages gives registrations alone", function()
     local text = HEADER .. "s1,A,,Won,2017-03-01,2017-03-02\n"
     local options = { company = "account", created = "opened", closed = "closed", stage = "stage" }
-    local iterator = input.opportunities(file_of(text), options)
+    local iterator = import.opportunities(file_of(text), options)
     assert.same({ "2: sale_registered A 0" }, (drain(iterator, brief)))
     assert.same({}, iterator.warnings)
   end)
@@ -563,7 +563,7 @@ describe("an opportunity export", function()
   for _, text in ipairs { "", HEADER, HEADER .. "s1,A,,Won,2017-03-01,2017-03-02\ns2,B" } do
     it(("does not keep going when reading fails: %q"):format(text), function()
       local options = { company = "account", created = "opened", closed = "closed", stage = "stage", keep_going = true }
-      local iterator = input.opportunities(failing_file(text), options)
+      local iterator = import.opportunities(failing_file(text), options)
       local event, message, code = iterator:next()
       assert.same({ nil, "Input/output error", "io" }, { event, message, code })
       assert.is_true(iterator.failed)
@@ -601,7 +601,7 @@ describe("an opportunity export", function()
 
   it("must be told its columns by the programmer", function()
     assert.error_matches(function()
-      input.opportunities(file_of "", { company = "account", created = "opened", stage = "stage" })
+      import.opportunities(file_of "", { company = "account", created = "opened", stage = "stage" })
     end, "option closed: the name of a column expected")
   end)
 
@@ -640,7 +640,7 @@ describe("the bundled sample", function()
 
   it("is a year of some 320 sales to 30 companies", function()
     local file = assert(io.open(PATH, "rb"))
-    local iterator = input.opportunities(file, {
+    local iterator = import.opportunities(file, {
       company = "Company", created = "Registered", closed = "Closed", stage = "Stage", won = "Won", lost = "Lost",
       sale = "Sale", actor = "Owner",
     })
@@ -665,7 +665,7 @@ describe("a real export", function()
       pending "../shared/data/sales_pipeline.csv is not here"
       return
     end
-    local iterator = input.opportunities(file, {
+    local iterator = import.opportunities(file, {
       company = "account", created = "engage_date", closed = "close_date", stage = "deal_stage", won = "Won",
       lost = "Lost",
     })

@@ -1,10 +1,10 @@
 -- The `leadcat` command, end to end: each test runs it as a person would and looks at its output, its complaints and its
 -- exit status (0 done, 1 a failed run, 2 wrong usage).
 
-local json = require "leadcat.json"
+local json = require "leadcat.util.json"
 local leadcat = require "leadcat"
 local stores = require "support.stores"
-local text = require "leadcat.text"
+local tables = require "leadcat.cli.tables"
 
 local run = stores.leadcat
 
@@ -255,7 +255,7 @@ describe("leadcat", function()
     pipe:close()
     assert.matches("\r[%d,]+ events\27%[K.*\r\27%[K", shown)
     assert.matches('"events": 75000', shown)
-    assert.equal("1,000 events", text.progress(1000, nil, 9))
+    assert.equal("1,000 events", tables.progress(1000, nil, 9))
     for share, expected in pairs {
       [0] = "[------------------------------] 0%  5 events",
       [1] = "[##############################] 100%  5 events, 0 s left",
@@ -263,13 +263,13 @@ describe("leadcat", function()
       [0.05] = "[#-----------------------------] 5%  5 events, 3 min 10 s left",
       [0.001] = "[------------------------------] 0%  5 events, 2 h 46 min left",
     } do
-      assert.equal(expected, text.progress(5, share, 10))
+      assert.equal(expected, tables.progress(5, share, 10))
     end
   end)
 
   it("shows how much of a file is done", function()
     local file = stores.file(('{"trigger":"sale_won","company":1}\n'):rep(30000), ".jsonl")
-    local slow = ("local input = require [[leadcat.input]]; local feed = input.events; function input.events(...) "
+    local slow = ("local input = require [[leadcat.cli.import]]; local feed = input.events; function input.events(...) "
       .. "local it = feed(...); local next_event, n = it.next, 0; function it.next(...) n = n + 1; "
       .. "if n == 20 then os.execute [[sleep 1.1]] end return next_event(...) end return it end; "
       .. "os.exit(require [[leadcat.cli]].main { [[simulate]], [[--config]], [[%s]], [[%s]], [[--json]] })")

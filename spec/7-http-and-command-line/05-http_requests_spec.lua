@@ -1,7 +1,7 @@
 -- What all routes have in common: methods, headers, bodies; and last requests that nobody would send on purpose.
 
 local http = require "leadcat.http"
-local json = require "leadcat.json"
+local json = require "leadcat.util.json"
 local stores = require "support.stores"
 local times = require "support.times"
 local web = require "support.web"

@@ -1,7 +1,7 @@
 -- Over HTTP: the config, events, what would be asked, and explanations.
 
 local http = require "leadcat.http"
-local json = require "leadcat.json"
+local json = require "leadcat.util.json"
 local stores = require "support.stores"
 local web = require "support.web"
 

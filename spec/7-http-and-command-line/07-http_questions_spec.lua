@@ -1,6 +1,6 @@
 -- Over HTTP: one question, its answer, and undo.
 
-local json = require "leadcat.json"
+local json = require "leadcat.util.json"
 local stores = require "support.stores"
 local web = require "support.web"
 

@@ -247,7 +247,7 @@ describe("the settings page", function()
     assert.equal(422, post(site, fields).status)
     assert.equal(303, post(site, fields, { [name] = "Friends" }).status)
     local categories = site.engine:config().categories
-    assert.equal("Friends", require("leadcat.config").text(categories[#categories].name, "en"))
+    assert.equal("Friends", require("leadcat.rules.config").text(categories[#categories].name, "en"))
     site.engine:close()
   end)
 

@@ -1,7 +1,7 @@
 -- leadcat in nginx: several workers on one store, that come and go while events are sent. On Lua 5.4 only, since nginx has
 -- LuaJIT in it either way; and not where everything takes long, since nginx is not built for that.
 
-local json = require "leadcat.json"
+local json = require "leadcat.util.json"
 local stores = require "support.stores"
 
 if rawget(_G, "jit") or os.getenv "LEADCAT_SLOW" then

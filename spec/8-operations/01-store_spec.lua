@@ -1,7 +1,7 @@
 -- What is on disk: what a store that is opened again still knows, revisions of the config, and an engine's life from
 -- opening to closing.
 
-local json = require "leadcat.json"
+local json = require "leadcat.util.json"
 local leadcat = require "leadcat"
 local processes = require "support.processes"
 local stores = require "support.stores"

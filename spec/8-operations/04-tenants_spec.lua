@@ -3,13 +3,13 @@
 
 local core = require "leadcat.core"
 local crm = require "support.crm"
-local json = require "leadcat.json"
+local json = require "leadcat.util.json"
 local lmdb = require "leadcat.host.lmdb"
 local stores = require "support.stores"
 
 local LEAD, OPPORTUNITY, CUSTOMER = 1, 3, 5
 local START, TTL = 1700000000, 60
-local ROUND_STEPS = 16 -- as in upkeep.lua
+local ROUND_STEPS = 16 -- as in operations/upkeep.lua
 
 -- The empty one, names that begin with others, bytes of all kinds, the longest.
 local NAMES = {

@@ -2,7 +2,7 @@
 
 local companies = require "leadcat.demo.companies"
 local crm = require "leadcat.demo.crm"
-local i18n = require "leadcat.i18n"
+local i18n = require "leadcat.words.i18n"
 local processes = require "support.processes"
 local stores = require "support.stores"
 local words = require "leadcat.demo.words"

@@ -1,6 +1,6 @@
 /* empty - the least that a decision can cost: C functions that do nothing, called as a decider is, with three arguments and three
  * results, and through the FFI. */
-#include "lua_compat.h"
+#include "lua/compat.h"
 
 __attribute__((visibility("default"))) int luaopen_bench_empty(lua_State *L);
 __attribute__((visibility("default"))) int bench_empty(const char *trigger, int category, int lead_status);

@@ -1,7 +1,7 @@
 --- What an event costs beside what LMDB alone takes for it: batches with the embedded host, single events that are durable
 --- one by one, with that host and with one's own, and events that change nothing.
 
-local journal = require "leadcat.journal"
+local journal = require "leadcat.past.journal"
 local leadcat = require "leadcat"
 local measure = require "bench.measure"
 local raw_lmdb = require "bench.raw_lmdb"

@@ -1,7 +1,7 @@
 --- Rules engines beside leadcat: each in a node process of its own, with its own best API, on the same random events. A peer
 --- is measured once it has decided all of them as leadcat does. PEERS is the directory where npm has installed them.
 
-local cjson = require "cjson" -- leadcat.json writes no nulls
+local cjson = require "cjson" -- leadcat.util.json writes no nulls
 local decisions = require "bench.decisions"
 local leadcat = require "leadcat"
 local measure = require "bench.measure"

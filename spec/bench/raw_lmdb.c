@@ -6,11 +6,11 @@
 #include <string.h>
 #include <time.h>
 
-#include "lua_compat.h"
+#include "lua/compat.h"
 
 enum { META, JOURNAL, BY_COMPANY, APPLYING, SEEN, CONFIRMATIONS, QUESTIONS, EXPIRING, COUNTERS, COMPANIES, TABLES };
 
-/* As in env.c and record.c; the benchmark compares what was written byte for byte of size. */
+/* As in store/env.c and store/record.c; the benchmark compares what was written byte for byte of size. */
 static const char *const names[TABLES] = { "meta", "journal", "by_company", "applying", "seen", "confirmations",
                                            "questions", "expiring", "counters", "companies" };
 enum { ENTRY_HEAD = 72, CLAIM = 40, COMPANY = 16, MAX_READERS = 1024, MAX_TABLES = 13, KEY = 511, ENTRY = 4096 };

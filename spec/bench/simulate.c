@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "simulate.h"
+#include "rules/simulate.h"
 
 enum { EVENTS = 10000000 };
 

@@ -2,9 +2,9 @@
 --- Lines with lua-cjson. `EVENTS=10000000` simulates that many (1,000,000); its memory is shown beside that for a tenth.
 
 local decisions = require "bench.decisions"
-local json = require "leadcat.json"
+local json = require "leadcat.util.json"
 local measure = require "bench.measure"
-local text = require "leadcat.text"
+local tables = require "leadcat.cli.tables"
 
 local EVENTS = tonumber(os.getenv "EVENTS") or measure.times(1000000, 200000)
 local COMPANIES = measure.times(100000, 20000)
@@ -21,7 +21,7 @@ local function loop_rows()
       pipe:close()
       return deciding
     end })
-    measure.row(("deciding in bulk, %s companies"):format(text.number(companies)), measure.time(deciding * 1e-9),
+    measure.row(("deciding in bulk, %s companies"):format(tables.number(companies)), measure.time(deciding * 1e-9),
       ("finding the company: %s"):format(measure.time(numbering * 1e-9)), deciding, { most = 10, unit = " ns" })
   end
 end
@@ -93,7 +93,7 @@ local function whole_rows(directory)
     function() return (run(bare, all)) end,
   })
   local _, less = run(ours, tenth, rules)
-  local what = ("simulating %s JSON Lines (%s)"):format(text.number(EVENTS), measure.lua)
+  local what = ("simulating %s JSON Lines (%s)"):format(tables.number(EVENTS), measure.lua)
   measure.row(what .. ", each", measure.time(seconds[1] / EVENTS),
     ("lua-cjson parsing them: %s"):format(measure.time(seconds[2] / EVENTS)), ratios[2], { most = 1.2 })
   measure.row(what .. ", memory", ("%.1f MB"):format(memory), ("for a tenth of them: %.1f MB"):format(less),

@@ -1,10 +1,10 @@
 -- Writes the pages that confirmation.test.mjs looks at: pages.lua DIRECTORY.
 
-local confirmation = require "leadcat.render.confirmation"
-local h = require "leadcat.render.html"
-local i18n = require "leadcat.i18n"
-local preset = require "leadcat.preset"
-local view = require "leadcat.render.view"
+local confirmation = require "leadcat.pages.confirmation"
+local h = require "leadcat.pages.html"
+local i18n = require "leadcat.words.i18n"
+local preset = require "leadcat.rules.preset"
+local view = require "leadcat.words.view"
 local views = require "support.views"
 
 local directory = assert(arg[1], "pages.lua DIRECTORY")

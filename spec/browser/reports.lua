@@ -1,9 +1,9 @@
 -- Writes the reports that report.test.mjs looks at: reports.lua DIRECTORY.
 
-local compare = require "leadcat.compare"
-local i18n = require "leadcat.i18n"
-local preset = require "leadcat.preset"
-local report = require "leadcat.render.report"
+local compare = require "leadcat.past.compare"
+local i18n = require "leadcat.words.i18n"
+local preset = require "leadcat.rules.preset"
+local report = require "leadcat.pages.report"
 local views = require "support.views"
 
 local directory = assert(arg[1], "reports.lua DIRECTORY")

@@ -1,14 +1,14 @@
 -- Answers one request for the settings page, for the browser tests: JSON comes in, JSON goes out. It does what the server
 -- does with a form, but keeps nothing: the test has the config.
 
-local compare = require "leadcat.compare"
-local config = require "leadcat.config"
-local difference = require "leadcat.difference"
-local i18n = require "leadcat.i18n"
-local json = require "leadcat.json"
-local preset = require "leadcat.preset"
-local settings = require "leadcat.render.settings"
-local settings_form = require "leadcat.settings_form"
+local compare = require "leadcat.past.compare"
+local config = require "leadcat.rules.config"
+local difference = require "leadcat.rules.difference"
+local i18n = require "leadcat.words.i18n"
+local json = require "leadcat.util.json"
+local preset = require "leadcat.rules.preset"
+local settings = require "leadcat.pages.settings"
+local settings_form = require "leadcat.pages.settings_form"
 
 local request = assert(json.decode(io.read "*a"))
 local newest = request.config and config.normalize(request.config) or preset.get "superoffice"

@@ -53,7 +53,7 @@ const site = stage((request, body, response) => {
 });
 
 const PRESET = JSON.parse(spawnSync("sh", ["spec/support/with_lua.sh", process.env.LUA ?? "lua5.4", "-e",
-  "print(require('leadcat.json').encode(require('leadcat.preset').get('superoffice')))"], { encoding: "utf8" }).stdout);
+  "print(require('leadcat.util.json').encode(require('leadcat.rules.preset').get('superoffice')))"], { encoding: "utf8" }).stdout);
 
 const RULES = [
   { trigger: "sale_won", enabled: true, set_category: 5, ask: true },

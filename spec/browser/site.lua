@@ -1,14 +1,14 @@
 -- Writes the pages that leadcat.test.mjs has its server send: site.lua DIRECTORY.
 
-local confirmation = require "leadcat.render.confirmation"
-local difference = require "leadcat.difference"
-local history = require "leadcat.render.history"
-local i18n = require "leadcat.i18n"
-local inbox = require "leadcat.render.inbox"
-local preset = require "leadcat.preset"
-local problem = require "leadcat.render.problem"
-local revision = require "leadcat.render.revision"
-local view = require "leadcat.render.view"
+local confirmation = require "leadcat.pages.confirmation"
+local difference = require "leadcat.rules.difference"
+local history = require "leadcat.pages.history"
+local i18n = require "leadcat.words.i18n"
+local inbox = require "leadcat.pages.inbox"
+local preset = require "leadcat.rules.preset"
+local problem = require "leadcat.pages.problem"
+local revision = require "leadcat.pages.revision"
+local view = require "leadcat.words.view"
 local views = require "support.views"
 
 local directory = assert(arg[1], "site.lua DIRECTORY")

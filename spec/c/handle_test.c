@@ -7,7 +7,7 @@
 #include "check.h"
 #include "files.h"
 #include "handle.h"
-#include "overlay.h"
+#include "store/overlay.h"
 
 enum { LEAD = 1, QUALIFIED = 2, CUSTOMER = 5, PARTNER = 6, OLD = 7, MIB = 1 << 20, TTL = 60 };
 

@@ -11,12 +11,12 @@
 #include <unistd.h>
 
 #include "check.h"
-#include "decide.h"
 #include "files.h"
 #include "handle.h"
-#include "overlay.h"
-#include "simulate.h"
-#include "store.h"
+#include "rules/decide.h"
+#include "rules/simulate.h"
+#include "store/overlay.h"
+#include "store/store.h"
 
 /* ---- allocations that fail --------------------------------------------------------------- */
 

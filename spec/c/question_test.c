@@ -7,10 +7,10 @@
 #include <unistd.h>
 
 #include "check.h"
-#include "decide.h"
 #include "handle.h"
-#include "store.h"
-#include "store_internal.h"
+#include "rules/decide.h"
+#include "store/internal.h"
+#include "store/store.h"
 
 enum { LEAD = 1, QUALIFIED = 2, CUSTOMER = 5, PARTNER = 6 };
 enum { MIB = 1 << 20, TTL = 60, MOST_EXPIRED = 256 };

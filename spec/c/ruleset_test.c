@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "check.h"
-#include "decide.h"
-#include "ruleset.h"
+#include "rules/decide.h"
+#include "rules/ruleset.h"
 
 enum { LEAD = 1, OPPORTUNITY, CUSTOMER, OLD, PROSPECT };
 
@@ -161,7 +161,7 @@ static void test_many(int32_t first, int32_t step, uint32_t count) {
 
 /* ---- hostile bytes ----------------------------------------------------------------------- */
 
-/* The checksum as ruleset.h describes it, whatever the block's own size says. */
+/* The checksum as rules/ruleset.h describes it, whatever the block's own size says. */
 static void sign(unsigned char *bytes, size_t size) {
   const size_t from = offsetof(lc_ruleset, checksum) + sizeof(uint64_t);
   uint64_t hash = UINT64_C(14695981039346656037);

@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 #include "check.h"
-#include "decide.h"
 #include "handle.h"
-#include "store.h"
+#include "rules/decide.h"
+#include "store/store.h"
 
 enum { LEAD = 1, CUSTOMER = 2 };
 enum { MIB = 1 << 20, THREADS = 8, BATCH = 4 };

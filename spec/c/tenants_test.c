@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "check.h"
-#include "store.h"
-#include "store_internal.h"
+#include "store/internal.h"
+#include "store/store.h"
 
 enum { STEP = 256, MIB = 1 << 20 };
 

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "check.h"
-#include "texts.h"
+#include "rules/texts.h"
 
 enum { MOST = 3000, SIZES = LC_TEXT_MOST };
 

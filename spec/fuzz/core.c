@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "checksum.h"
-#include "decide.h"
-#include "event_json.h"
-#include "record.h"
-#include "ruleset.h"
+#include "rules/checksum.h"
+#include "rules/decide.h"
+#include "rules/event_json.h"
+#include "rules/ruleset.h"
+#include "store/record.h"
 
 static void expect(bool holds, const char *what) {
   if (holds)

@@ -1,18 +1,18 @@
 --- What hostile bytes may not do to what reads them in Lua: one function for each reader. It takes any bytes and raises when
 -- a promise is broken. Fuzzers call these (fuzz_lua.c), and 10-hostile_spec.lua does with what they have found.
 
-local config = require "leadcat.config"
+local config = require "leadcat.rules.config"
 local core = require "leadcat.core"
-local event = require "leadcat.event"
+local event = require "leadcat.events.event"
 local http = require "leadcat.http"
-local input = require "leadcat.input"
-local json = require "leadcat.json"
-local language = require "leadcat.language"
+local import = require "leadcat.cli.import"
+local json = require "leadcat.util.json"
+local language = require "leadcat.util.language"
 local leadcat = require "leadcat"
 local request_of = require "leadcat.http.request"
-local settings_form = require "leadcat.settings_form"
-local settings_page = require "leadcat.render.settings"
-local unicode = require "leadcat.unicode"
+local settings_form = require "leadcat.pages.settings_form"
+local settings_page = require "leadcat.pages.settings"
+local unicode = require "leadcat.util.unicode"
 
 local targets = {}
 
@@ -132,16 +132,16 @@ local function csv_options(first)
   options.company, options.created, options.closed, options.stage = "company", "created", "closed", "stage"
   options.sale, options.won, options.lost = "sale", "Won", { "Lost", "Gone" }
   if math.floor(first / 16) % 2 == 1 then
-    return options, input.opportunities
+    return options, import.opportunities
   end
-  return options, input.events
+  return options, import.events
 end
 
 --- A CSV file, of events or of opportunities.
 function targets.csv(bytes)
   local options, read = csv_options(bytes:byte(1) or 0)
   local rest, size = bytes:sub(3), (bytes:byte(2) or 0) + 1
-  local in_order = read == input.events
+  local in_order = read == import.events
   local whole = read_all(read(file_of(rest, math.huge), options), rest, in_order)
   local pieces = read_all(read(file_of(rest, size), options), rest, in_order)
   expect(whole == pieces, "pieces give what the whole gives", whole, pieces)
@@ -151,8 +151,8 @@ end
 function targets.jsonl(bytes)
   local options = { format = "jsonl" }
   local rest, size = bytes:sub(2), (bytes:byte(1) or 0) + 1
-  local whole = read_all(input.events(file_of(rest, math.huge), options), rest, true)
-  local pieces = read_all(input.events(file_of(rest, size), options), rest, true)
+  local whole = read_all(import.events(file_of(rest, math.huge), options), rest, true)
+  local pieces = read_all(import.events(file_of(rest, size), options), rest, true)
   expect(whole == pieces, "pieces give what the whole gives", whole, pieces)
 end
 
@@ -317,7 +317,7 @@ end
 ---@return table<string, fun(bytes: string)>
 function targets.new(path)
   directory = path
-  targets.strings = require("leadcat.i18n").new(nil, 1)
+  targets.strings = require("leadcat.words.i18n").new(nil, 1)
   return targets
 end
 

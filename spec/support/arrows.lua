@@ -5,15 +5,18 @@
 -- From the rooms `of` arrows lead to `only` these, or `never` to those; to the rooms `to` they come `only_from` these. A
 -- single file can be named, too.
 local RULES = {
-  { of = "lua/events lua/rules lua/past lua/insight", never = "lua/pages lua/http lua/cli lua/demo lua/web" },
+  { of = "lua/events lua/rules lua/past lua/operations lua/insight",
+    never = "lua/pages lua/http lua/cli lua/demo lua/web" },
   { of = "lua/host lua/source lua/notify lua/store", never = "lua/pages lua/http lua/cli lua/demo lua/web" },
-  { of = "lua/words", never = "lua/events lua/past lua/insight lua/host lua/source lua/notify lua/store lua/pages "
-    .. "lua/http lua/cli lua/demo lua/web" },
+  { of = "lua/words", never = "lua/events lua/past lua/operations lua/insight lua/host lua/source "
+    .. "lua/notify lua/store lua/pages lua/http lua/cli lua/demo lua/web" },
   { of = "lua/util", only = "lua/util lua/core" },
   -- The one door from the engine to pages is its list of renderers; render/ has names of pages that integrators require.
   { to = "lua/pages", only_from = "lua/pages lua/http lua/cli lua/demo lua/init lua/engine lua/render" },
+  -- Names that only integrators require.
+  { to = "lua/render lua/i18n", only_from = "" },
   -- Rules are pure: of the system they know memory, text and numbers.
-  { of = "src/rules", only = "src/rules src/status.h <errno.h> <float.h> <inttypes.h> <limits.h> <math.h> <stdarg.h> "
+  { of = "src/rules", only = "src/rules <errno.h> <float.h> <inttypes.h> <limits.h> <math.h> <stdarg.h> "
     .. "<stdbool.h> <stddef.h> <stdint.h> <stdlib.h> <string.h>" },
   { of = "src/store", never = "src/lua" },
   { to = "<lua.h> <lauxlib.h> <lualib.h> <luajit.h>", only_from = "src/lua" },
@@ -24,9 +27,6 @@ local RULES = {
 local EXCEPTIONS = {
   ["src/rules/status.c <stdio.h>"] = true, -- for vsnprintf, which does no I/O
 }
-
--- Rooms of files in src/ itself.
-local FLAT = { { "^lua_", "src/lua" }, { "^store", "src/store" }, { "^env%.", "src/store" } }
 
 local root = arg and arg[1] or "."
 local problems = {}
@@ -62,15 +62,8 @@ local function room_of(file)
   local tree, first = file:gsub("^lua/leadcat/", "lua/"):match "^(%l+)/([^/]+)"
   if tree == "lua" then
     return "lua/" .. first:gsub("%.lua$", "")
-  elseif file:find "^src/.*/" then
-    return "src/" .. first
   end
-  for _, flat in ipairs(FLAT) do
-    if first and first:find(flat[1]) then
-      return flat[2]
-    end
-  end
-  return file
+  return file:find "^src/.*/" and "src/" .. first or file
 end
 
 -- Rules ----------------------------------------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
 --- What a browser without scripts would send of a form: for the specs of pages with forms. It knows only the markup that
--- leadcat.render.html makes.
+-- leadcat.pages.html makes.
 
 local forms = {}
 

@@ -4,7 +4,7 @@
 local assert = require "luassert"
 local crm = require "support.crm"
 local http = require "leadcat.http"
-local json = require "leadcat.json"
+local json = require "leadcat.util.json"
 local stores = require "support.stores"
 
 local LEAD, OPPORTUNITY, CUSTOMER, LOST = 1, 3, 5, 7 -- the preset's categories

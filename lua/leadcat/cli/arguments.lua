@@ -1,8 +1,8 @@
 --- What the arguments of several commands have in common: how they are declared, read and checked. What only one command
 -- takes is declared beside it.
 
-local event_of = require "leadcat.event"
-local options_of = require "leadcat.options"
+local event_of = require "leadcat.events.event"
+local options_of = require "leadcat.util.options"
 
 ---@class leadcat.cli.Command
 ---@field name string

@@ -6,7 +6,7 @@ local core = require "leadcat.core"
 local events_of = require "leadcat.cli.events"
 local files = require "leadcat.cli.files"
 local progress = require "leadcat.cli.progress"
-local text = require "leadcat.text"
+local tables = require "leadcat.cli.tables"
 
 local must, warn = common.must, common.warn
 
@@ -36,7 +36,7 @@ local function source_of(args)
   end
   must(file:seek "set")
   args.file_of_events = file
-  local words = { ("%s bytes, checksum %s"):format(text.number(size), sum or "of none") }
+  local words = { ("%s bytes, checksum %s"):format(tables.number(size), sum or "of none") }
   for _, name in ipairs {
     "format", "company", "created", "closed", "stage", "sale", "actor", "date_format", "keep_going", "won", "lost",
   } do
@@ -73,7 +73,7 @@ local function backfill(engine, args)
     run = args.run, preview = args.preview, confirm = args.confirm, rate = args.rate, source = source,
     start_category = args.start_category, actor = common.actor(), on_progress = show,
     on_begin = function(id, before)
-      local where = before > 0 and (" goes on behind event %s"):format(text.number(before)) or ""
+      local where = before > 0 and (" goes on behind event %s"):format(tables.number(before)) or ""
       warn("run %s%s (interrupted, it goes on when the same is done again)", id, where)
     end,
   })
@@ -93,9 +93,9 @@ local function print_backfill(args, report)
   elseif args.preview then
     print "what would be done:\n"
   elseif report.resumed then
-    print(("went on behind event %s\n"):format(text.number(report.resumed)))
+    print(("went on behind event %s\n"):format(tables.number(report.resumed)))
   end
-  io.write(text.backfill(report))
+  io.write(tables.backfill(report))
   if not args.preview and report.companies > 0 then
     print(("\nleadcat undo --path %s --run %s takes that back"):format(args.path, report.run))
   end

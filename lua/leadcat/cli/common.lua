@@ -1,7 +1,7 @@
 --- What all commands have in common: how a run fails, who acts, how a store is opened and closed, how things are told.
 
-local config = require "leadcat.config"
-local json = require "leadcat.json"
+local config = require "leadcat.rules.config"
+local json = require "leadcat.util.json"
 local leadcat = require "leadcat"
 
 local common = {}

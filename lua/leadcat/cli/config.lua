@@ -2,11 +2,11 @@
 
 local arguments = require "leadcat.cli.arguments"
 local common = require "leadcat.cli.common"
-local config = require "leadcat.config"
+local config = require "leadcat.rules.config"
 local files = require "leadcat.cli.files"
-local json = require "leadcat.json"
+local json = require "leadcat.util.json"
 local leadcat = require "leadcat"
-local text = require "leadcat.text"
+local tables = require "leadcat.cli.tables"
 
 local must, with_store, print_problems = common.must, common.with_store, common.print_problems
 
@@ -74,7 +74,7 @@ local show = {
     arguments.output(command)
   end,
   run = function(args)
-    common.print(args, configs.of(args), text.config)
+    common.print(args, configs.of(args), tables.config)
     return 0
   end,
 }

@@ -1,11 +1,11 @@
 --- The events of the files that a command is given.
 
 local common = require "leadcat.cli.common"
-local event_of = require "leadcat.event"
+local event_of = require "leadcat.events.event"
 local files = require "leadcat.cli.files"
-local input = require "leadcat.input"
+local import = require "leadcat.cli.import"
 local progress = require "leadcat.cli.progress"
-local text = require "leadcat.text"
+local tables = require "leadcat.cli.tables"
 
 local fail, warn = common.fail, common.warn
 
@@ -23,19 +23,19 @@ local function open_events(args)
   local path = args.opportunities or args.events
   local file = args.file_of_events or files.open(path)
   if args.opportunities then
-    return input.opportunities(file, {
+    return import.opportunities(file, {
       company = args.company, created = args.created, closed = args.closed, stage = args.stage, won = args.won,
       lost = args.lost, date_format = args.date_format, sale = args.sale, actor = args.actor,
       keep_going = args.keep_going,
     }), path, size_of(file)
   end
-  local format = args.format or input.format_of(path)
+  local format = args.format or import.format_of(path)
     or fail("%s: is it csv or jsonl? say so with --format", path == "-" and "standard input" or path)
-  return input.events(file, { format = format, date_format = args.date_format }), path, size_of(file)
+  return import.events(file, { format = format, date_format = args.date_format }), path, size_of(file)
 end
 
 --- The events of the files, as an iterator, a function that ends it, a faster way beside the iterator (`feed` of
--- leadcat.input), and what reads them. A bad line ends the run, unless the user said to keep going.
+-- leadcat.cli.import), and what reads them. A bad line ends the run, unless the user said to keep going.
 ---@param args table
 ---@return fun(): leadcat.Event?, string?, string? next_event
 ---@return fun(): integer finish tells what was wrong; gives how many lines were bad
@@ -92,7 +92,7 @@ return function(args)
     end
     bad = bad + events.bad_count
     if bad > 0 then
-      warn("%s bad line%s left out", text.number(bad), bad == 1 and "" or "s")
+      warn("%s bad line%s left out", tables.number(bad), bad == 1 and "" or "s")
     end
     return bad
   end

@@ -2,9 +2,9 @@
 
 local arguments = require "leadcat.cli.arguments"
 local common = require "leadcat.cli.common"
-local config = require "leadcat.config"
-local json = require "leadcat.json"
-local text = require "leadcat.text"
+local config = require "leadcat.rules.config"
+local json = require "leadcat.util.json"
+local tables = require "leadcat.cli.tables"
 
 local must = common.must
 
@@ -30,7 +30,7 @@ local function print_why(cfg, found, language)
     local event = decision.trigger .. (status and (" (%s)"):format(config.name(status, language)) or "")
     rows[#rows + 1] = { event, decision.action == "none" and decision.reason or decision.action, decision.sentence }
   end
-  io.write(text.table(rows))
+  io.write(tables.table(rows))
   if found.newest then
     print(("\nentry %d: %s"):format(found.newest.entry, found.newest.sentence))
   end
@@ -59,7 +59,7 @@ local function run(args)
     if args.json then
       common.print_json(found)
     elseif args.trigger then
-      io.write(text.decision(found))
+      io.write(tables.decision(found))
     else
       print_why(cfg, found, args.language)
     end

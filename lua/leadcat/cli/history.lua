@@ -2,11 +2,11 @@
 
 local arguments = require "leadcat.cli.arguments"
 local common = require "leadcat.cli.common"
-local event_of = require "leadcat.event"
-local input = require "leadcat.input"
-local json = require "leadcat.json"
-local text = require "leadcat.text"
-local wording = require "leadcat.render.wording"
+local event_of = require "leadcat.events.event"
+local import = require "leadcat.cli.import"
+local json = require "leadcat.util.json"
+local tables = require "leadcat.cli.tables"
+local wording = require "leadcat.words.wording"
 
 local must, with_store, print_json = common.must, common.with_store, common.print_json
 local namer = common.namer
@@ -41,7 +41,7 @@ local function run_history(args)
     elseif #entries == 0 then
       print "no entries"
     else
-      io.write(text.table(history_rows(entries, namer(engine))))
+      io.write(tables.table(history_rows(entries, namer(engine))))
     end
     if after and not args.json then
       print(("older ones: --after %d"):format(after))
@@ -57,7 +57,7 @@ commands.history = {
     command:option("--company", "Only those of this company."):argname("COMPANY"):convert(arguments.to_id)
     arguments.run(command, "Only those of this replay, backfill or undo.")
     command:option("--since", "Only of events since then: a date, or seconds since 1970."):argname("TIME")
-      :convert(input.time)
+      :convert(import.time)
     arguments.page(command)
     command:option("--after", "Go on behind this entry."):argname("ENTRY"):convert(arguments.to_entry)
     arguments.output(command)
@@ -77,10 +77,10 @@ local function print_undone(engine, args, result)
     rows[#rows + 1] = { ("%d"):format(refused.entry), event_of.key(refused.company), "", "", why }
   end
   if #rows > 1 then
-    io.write(text.table(rows), "\n")
+    io.write(tables.table(rows), "\n")
   end
-  print(("%s %s, %s refused"):format(text.number(#result.undone), args.preview and "would be undone" or "undone",
-    text.number(#result.refused)))
+  print(("%s %s, %s refused"):format(tables.number(#result.undone), args.preview and "would be undone" or "undone",
+    tables.number(#result.refused)))
   if result.run then
     print(("leadcat undo --path %s --run %s takes that back"):format(args.path, result.run))
   end
@@ -135,8 +135,8 @@ commands.undo = {
     command:option("--revision", "All that this revision of the config has changed."):argname("N")
       :convert(arguments.to_entry)
     command:option("--since", "With --revision: only what was written since then, a date or seconds since 1970.")
-      :argname("TIME"):convert(input.time)
-    command:option("--until", "With --revision: only what was written until then."):argname("TIME"):convert(input.time)
+      :argname("TIME"):convert(import.time)
+    command:option("--until", "With --revision: only what was written until then."):argname("TIME"):convert(import.time)
     command:flag("--preview", "Say what would be undone; write nothing.")
     arguments.output(command)
   end,

@@ -1,6 +1,6 @@
 --- How far a command has come, for who watches it.
 
-local text = require "leadcat.text"
+local tables = require "leadcat.cli.tables"
 
 local function is_terminal()
   local ok = os.execute "test -t 2"
@@ -28,7 +28,7 @@ return function(events, size, step)
     end
     last, shown = now, true
     local share = events.total and count / events.total or size and events:position() / size
-    io.stderr:write("\r", text.progress(count, share, now - begun), "\27[K")
+    io.stderr:write("\r", tables.progress(count, share, now - begun), "\27[K")
     io.stderr:flush()
   end
   local function done()

@@ -2,10 +2,10 @@
 
 local arguments = require "leadcat.cli.arguments"
 local common = require "leadcat.cli.common"
-local config = require "leadcat.config"
+local config = require "leadcat.rules.config"
 local core = require "leadcat.core"
-local json = require "leadcat.json"
-local text = require "leadcat.text"
+local json = require "leadcat.util.json"
+local tables = require "leadcat.cli.tables"
 
 local must, with_store, print_json = common.must, common.with_store, common.print_json
 
@@ -46,7 +46,7 @@ local function run_confirmations(args)
     elseif #records == 0 then
       print "no confirmations"
     else
-      io.write(text.table(confirmation_rows(engine, records)))
+      io.write(tables.table(confirmation_rows(engine, records)))
       if #records == args.limit then
         print(("older ones: --after %s"):format(records[#records].id))
       end

@@ -2,12 +2,12 @@
 
 local arguments = require "leadcat.cli.arguments"
 local common = require "leadcat.cli.common"
-local config = require "leadcat.config"
-local event_of = require "leadcat.event"
+local config = require "leadcat.rules.config"
+local event_of = require "leadcat.events.event"
 local events_of = require "leadcat.cli.events"
-local run_of = require "leadcat.run"
-local simulate = require "leadcat.simulate"
-local text = require "leadcat.text"
+local run_of = require "leadcat.past.runs"
+local simulate = require "leadcat.past.simulate"
+local tables = require "leadcat.cli.tables"
 
 local must = common.must
 
@@ -89,10 +89,10 @@ local function replay(args)
     end)
     run.report.bad_lines = args.keep_going and bad or nil
     if message then
-      common.fail("%s (the %s events before it are handled, as run %s)", message, text.number(run.report.events),
+      common.fail("%s (the %s events before it are handled, as run %s)", message, tables.number(run.report.events),
         record.run)
     end
-    common.print(args, run.report, text.report)
+    common.print(args, run.report, tables.report)
     return 0
   end)
 end

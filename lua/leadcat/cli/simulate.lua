@@ -2,14 +2,14 @@
 
 local arguments = require "leadcat.cli.arguments"
 local common = require "leadcat.cli.common"
-local compare = require "leadcat.compare"
+local compare = require "leadcat.past.compare"
 local configs = require "leadcat.cli.config"
 local events_of = require "leadcat.cli.events"
 local files = require "leadcat.cli.files"
-local i18n = require "leadcat.i18n"
-local report_page = require "leadcat.render.report"
-local simulate = require "leadcat.simulate"
-local text = require "leadcat.text"
+local i18n = require "leadcat.words.i18n"
+local report_page = require "leadcat.pages.report"
+local simulate = require "leadcat.past.simulate"
+local tables = require "leadcat.cli.tables"
 
 local must, print_problems = common.must, common.print_problems
 
@@ -18,7 +18,7 @@ local function warn_of_unknown(report)
   for _, category in ipairs(report.categories) do
     if not category.id and category.start > 0 then
       common.warn("nobody knows the category that %s of the companies start in: --start-category says it",
-        text.number(category.start))
+        tables.number(category.start))
     end
   end
 end
@@ -42,7 +42,7 @@ local function compare_configs(args)
       report = report, before = against, after = cfg, strings = strings, language = strings:language(args.language),
     })
   end
-  common.print(args, report, text.comparison)
+  common.print(args, report, tables.comparison)
   return 0
 end
 
@@ -85,7 +85,7 @@ local function run(args)
   print_problems(problems or {}, io.stderr)
   must(report, message)
   report.bad_lines = args.keep_going and bad or nil
-  common.print(args, report, text.report)
+  common.print(args, report, tables.report)
   return 0
 end
 

@@ -2,11 +2,11 @@
 
 local arguments = require "leadcat.cli.arguments"
 local common = require "leadcat.cli.common"
-local config = require "leadcat.config"
+local config = require "leadcat.rules.config"
 local configs = require "leadcat.cli.config"
 local core = require "leadcat.core"
-local json = require "leadcat.json"
-local text = require "leadcat.text"
+local json = require "leadcat.util.json"
+local tables = require "leadcat.cli.tables"
 
 local must, with_store, print_json = common.must, common.with_store, common.print_json
 
@@ -69,8 +69,8 @@ local function run_maintain(args)
     if args.json then
       print_json(counts)
     else
-      print(("%s questions expired, %s entries removed, %s reader slots freed"):format(text.number(counts.expired),
-        text.number(counts.removed), text.number(counts.readers)))
+      print(("%s questions expired, %s entries removed, %s reader slots freed"):format(tables.number(counts.expired),
+        tables.number(counts.removed), tables.number(counts.readers)))
     end
     return 0
   end)

@@ -3,15 +3,15 @@
 -- in nginx.conf; page.lua is only markup.
 
 local companies = require "leadcat.demo.companies"
-local config = require "leadcat.config"
-local confirmation = require "leadcat.render.confirmation"
-local i18n = require "leadcat.i18n"
+local config = require "leadcat.rules.config"
+local confirmation = require "leadcat.pages.confirmation"
+local i18n = require "leadcat.words.i18n"
 local leadcat = require "leadcat"
 local page = require "leadcat.demo.page"
 local request_of = require "leadcat.http.request"
-local url = require "leadcat.url"
+local url = require "leadcat.util.url"
 local words = require "leadcat.demo.words"
-local wording = require "leadcat.render.wording"
+local wording = require "leadcat.words.wording"
 
 local crm = {}
 

@@ -1,9 +1,9 @@
 --- The pages of the demo CRM: signing in, its companies, and one company's sale form. Plain forms, which files/demo.js
 -- makes nicer. Apart from the CRM so that what it does can be read without the markup.
 
-local h = require "leadcat.render.html"
-local parts = require "leadcat.render.parts"
-local url = require "leadcat.url"
+local h = require "leadcat.pages.html"
+local parts = require "leadcat.pages.parts"
+local url = require "leadcat.util.url"
 local words = require "leadcat.demo.words"
 
 local page = {}

@@ -1,9 +1,9 @@
 --- `make demo`: leadcat's main job from beginning to end, on the embedded store and the bundled sample, in the steps an
 -- integrator would take.
 
-local input = require "leadcat.input"
+local import = require "leadcat.cli.import"
 local leadcat = require "leadcat"
-local text = require "leadcat.text"
+local tables = require "leadcat.cli.tables"
 
 local RULES = {
   sale_registered = { set_category = "Opportunity" },
@@ -37,7 +37,7 @@ end
 
 local function sample(path)
   local file = assert(io.open(path, "rb"))
-  local iterator = input.opportunities(file, {
+  local iterator = import.opportunities(file, {
     company = "Company", created = "Registered", closed = "Closed", stage = "Stage", won = "Won", lost = "Lost",
     sale = "Sale",
   })
@@ -92,14 +92,14 @@ local function show_history(engine, names, company)
       names[entry.from], names[entry.to], entry.status,
     }
   end
-  io.write(text.table(rows))
+  io.write(tables.table(rows))
 end
 
 local function run(path, directory)
   local engine = assert(leadcat.open { path = directory })
   local cfg, names = rules()
   say("1. A store in %s, and its rules, saved as revision %d:", directory, assert(engine:save(cfg)))
-  io.write(text.config(engine:config()))
+  io.write(tables.config(engine:config()))
 
   local events = sample(path)
   local companies, seen = {}, {}
@@ -109,10 +109,10 @@ local function run(path, directory)
     end
   end
   assert(engine.host:create_many(companies, names.Lead))
-  say("2. The sample, %s events of %d companies, each of which begins as a Lead:", text.number(#events), #companies)
+  say("2. The sample, %s events of %d companies, each of which begins as a Lead:", tables.number(#events), #companies)
   local report = { events = #events, outcomes = handle(engine, events) }
   report.categories, report.companies = categories_of(engine, names)
-  io.write(text.report(report))
+  io.write(tables.report(report))
 
   local company = eventful(engine)
   say("3. What changed for %s, and by which event:", company)
@@ -120,7 +120,7 @@ local function run(path, directory)
 
   local won = { trigger = "sale_won", company = company }
   say("4. Why a sale won for %s would now change nothing (category %s):", company, names[engine.host:get(company)])
-  io.write(text.decision(assert(engine:explain(won))))
+  io.write(tables.decision(assert(engine:explain(won))))
   engine:close()
 end
 

@@ -1,6 +1,6 @@
 --- Calls the host's functions: what they raise becomes their failure.
 
-local as_text = require "leadcat.as_text"
+local as_text = require "leadcat.util.as_text"
 
 ---@param name string of the function, for the message
 ---@param fn function

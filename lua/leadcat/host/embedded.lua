@@ -2,7 +2,7 @@
 -- engine changes such a company in the very transaction that writes the journal, so nothing is ever left unfinished.
 
 local call = require "leadcat.host.call"
-local event = require "leadcat.event"
+local event = require "leadcat.events.event"
 
 local embedded = {}
 

@@ -2,13 +2,13 @@
 -- is written down. Whatever was begun must reach its end, whoever takes it up. This is the only place that calls
 -- `host.set_category`.
 
-local as_text = require "leadcat.as_text"
+local as_text = require "leadcat.util.as_text"
 local call = require "leadcat.host.call"
-local event_of = require "leadcat.event"
-local gather = require "leadcat.gather"
-local json = require "leadcat.json"
-local journal = require "leadcat.journal"
-local platform = require "leadcat.platform"
+local event_of = require "leadcat.events.event"
+local group_commit = require "leadcat.events.group_commit"
+local json = require "leadcat.util.json"
+local journal = require "leadcat.past.journal"
+local platform = require "leadcat.util.platform"
 
 local foreign = {}
 
@@ -224,7 +224,7 @@ local function ours(self, changes, flight)
 end
 
 local function finish(self, changes, flight)
-  return gather.write(self, "finish", ours(self, changes, flight), function(items)
+  return group_commit.write(self, "finish", ours(self, changes, flight), function(items)
     return self._store:finish(self._tenant, items) -- sets `lost` in each
   end)
 end

@@ -2,13 +2,13 @@
 -- here one is put into the words of the other.
 
 local core = require "leadcat.core"
-local json = require "leadcat.json"
-local options_of = require "leadcat.options"
+local json = require "leadcat.util.json"
+local options_of = require "leadcat.util.options"
 local request_of = require "leadcat.http.request"
 local response = require "leadcat.http.response"
-local search = require "leadcat.search"
-local undo = require "leadcat.undo"
-local url = require "leadcat.url"
+local search = require "leadcat.past.search"
+local undo = require "leadcat.past.undo"
+local url = require "leadcat.util.url"
 
 local api = {}
 

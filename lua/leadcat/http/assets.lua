@@ -2,7 +2,7 @@
 
 local request_of = require "leadcat.http.request"
 local response = require "leadcat.http.response"
-local web = require "leadcat.web"
+local web = require "leadcat.pages.web"
 
 local assets = {}
 

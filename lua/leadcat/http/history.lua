@@ -2,15 +2,15 @@
 -- Apart from the other pages because they share how entries are asked for.
 
 local api = require "leadcat.http.api"
-local config = require "leadcat.config"
-local difference = require "leadcat.difference"
-local history_csv = require "leadcat.render.history_csv"
-local history_page = require "leadcat.render.history"
-local json = require "leadcat.json"
-local platform = require "leadcat.platform"
+local config = require "leadcat.rules.config"
+local difference = require "leadcat.rules.difference"
+local history_csv = require "leadcat.pages.history_csv"
+local history_page = require "leadcat.pages.history"
+local json = require "leadcat.util.json"
+local platform = require "leadcat.util.platform"
 local request_of = require "leadcat.http.request"
 local response = require "leadcat.http.response"
-local revision_page = require "leadcat.render.revision"
+local revision_page = require "leadcat.pages.revision"
 
 local history = {}
 

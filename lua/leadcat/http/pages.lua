@@ -2,14 +2,14 @@
 -- nicer post the same forms or call `http/api.lua`.
 
 local api = require "leadcat.http.api"
-local compare = require "leadcat.compare"
-local difference = require "leadcat.difference"
-local inbox_page = require "leadcat.render.inbox"
+local compare = require "leadcat.past.compare"
+local difference = require "leadcat.rules.difference"
+local inbox_page = require "leadcat.pages.inbox"
+local replay = require "leadcat.past.replay"
 local request_of = require "leadcat.http.request"
 local response = require "leadcat.http.response"
-local retell = require "leadcat.retell"
-local settings_form = require "leadcat.settings_form"
-local settings_page = require "leadcat.render.settings"
+local settings_form = require "leadcat.pages.settings_form"
+local settings_page = require "leadcat.pages.settings"
 
 local pages = {}
 
@@ -119,7 +119,7 @@ local function rehearse(context, stored, edited)
   if not entries then
     return nil, message, code
   end
-  return compare.run(stored, edited, retell.events(entries), { language = context.language })
+  return compare.run(stored, edited, replay.events(entries), { language = context.language })
 end
 
 -- Shows what the form would do, and saves nothing.

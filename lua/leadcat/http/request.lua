@@ -1,7 +1,7 @@
 --- Reads what a client has sent: bodies, forms and parameters. Never raises, whatever it is.
 
-local json = require "leadcat.json"
-local url = require "leadcat.url"
+local json = require "leadcat.util.json"
+local url = require "leadcat.util.url"
 
 local request = {}
 

@@ -1,8 +1,8 @@
 --- Plain response tables: {status, headers, body}. Apart from the routes so that every answer has the same protective
 -- headers, and every problem the same form (RFC 9457).
 
-local json = require "leadcat.json"
-local problem_page = require "leadcat.render.problem"
+local json = require "leadcat.util.json"
+local problem_page = require "leadcat.pages.problem"
 
 local response = {}
 

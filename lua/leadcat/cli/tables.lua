@@ -1,0 +1,260 @@
+--- Configs and reports as text for a terminal.
+
+local config = require "leadcat.rules.config"
+local unicode = require "leadcat.util.unicode"
+
+local width = unicode.width
+
+local tables = {}
+
+--- A whole number with its thousands set apart: 13,923.
+---@param n integer
+---@return string
+function tables.number(n)
+  local digits = ("%d"):format(n)
+  local head = digits:sub(1, (#digits - 1) % 3 + 1)
+  return head .. digits:sub(#head + 1):gsub("%d%d%d", ",%0")
+end
+
+local BAR = 30 -- characters
+
+-- A time to wait, in the two largest units that say something: 45 s, 3 min 10 s, 2 h 5 min.
+local function duration(seconds)
+  if seconds < 60 then
+    return ("%d s"):format(seconds)
+  elseif seconds < 3600 then
+    return ("%d min %d s"):format(math.floor(seconds / 60), seconds % 60)
+  end
+  return ("%d h %d min"):format(math.floor(seconds / 3600), math.floor(seconds % 3600 / 60))
+end
+
+--- How far a run has come: [##########--------------------] 33%  198,000 events, 4 s left.
+---@param events integer
+---@param share? number from 0 to 1, where it is known
+---@param elapsed integer seconds
+---@return string
+function tables.progress(events, share, elapsed)
+  if not share then
+    return tables.number(events) .. " events"
+  end
+  local done = math.floor(share * BAR)
+  local left = share > 0 and (", %s left"):format(duration(math.ceil(elapsed * (1 - share) / share))) or ""
+  return ("[%s%s] %d%%  %s events%s"):format(("#"):rep(done), ("-"):rep(BAR - done), math.floor(share * 100),
+    tables.number(events), left)
+end
+
+-- One line, whatever clients have put into a name: what steers a terminal is left out.
+local function plain(cell)
+  return (unicode.valid(cell):gsub("[%z\1-\31\127]+", " "):gsub("\194[\128-\159]", " "))
+end
+
+--- Rows as columns, two blanks apart; a column whose first cell below the head is a number is right-aligned.
+---@param rows string[][] the first is the head
+---@return string
+function tables.table(rows)
+  local widths, lines = {}, {}
+  for _, row in ipairs(rows) do
+    for i, cell in ipairs(row) do
+      row[i] = plain(cell)
+      widths[i] = math.max(widths[i] or 0, width(row[i]))
+    end
+  end
+  for _, row in ipairs(rows) do
+    local cells = {}
+    for i, cell in ipairs(row) do
+      local blanks = (" "):rep(widths[i] - width(cell))
+      local right = rows[2] and (rows[2][i] or ""):find "^%d[%d,]*$"
+      cells[i] = right and blanks .. cell or cell .. blanks
+    end
+    lines[#lines + 1] = (table.concat(cells, "  "):gsub(" +$", ""))
+  end
+  return table.concat(lines, "\n") .. "\n"
+end
+
+-- What a check compared: "category 5, group customer".
+local function compared(check)
+  local values = {}
+  for name, value in pairs(check) do
+    if name ~= "name" and name ~= "pass" then
+      value = type(value) == "table" and (value[1] and table.concat(value, " ") or "none") or tostring(value)
+      values[#values + 1] = name .. " " .. value
+    end
+  end
+  table.sort(values)
+  return table.concat(values, ", ")
+end
+
+--- The checks of a decision, and its sentence.
+---@param decision leadcat.Explanation
+---@return string
+function tables.decision(decision)
+  local rows = { { "check", "result", "compared" } }
+  for _, check in ipairs(decision.checks) do
+    local result = check.pass == nil and "not reached" or check.pass and "passed" or "FAILED"
+    rows[#rows + 1] = { check.name, result, compared(check) }
+  end
+  return tables.table(rows) .. "\n" .. decision.sentence .. "\n"
+end
+
+-- The keys of a table of counts: the largest count first.
+local function by_count(counts)
+  local names = {}
+  for name in pairs(counts) do
+    names[#names + 1] = name
+  end
+  table.sort(names, function(a, b)
+    return counts[a] > counts[b] or counts[a] == counts[b] and a < b
+  end)
+  return names
+end
+
+local function outcome_rows(report)
+  local rows = { { "trigger", "outcome", "events" } }
+  for _, trigger in ipairs(config.TRIGGERS) do
+    for _, outcome in ipairs(by_count(report.outcomes[trigger] or {})) do
+      rows[#rows + 1] = { trigger, outcome, tables.number(report.outcomes[trigger][outcome]) }
+    end
+  end
+  return rows
+end
+
+--- A report of `backfill`.
+---@param report table
+---@return string
+function tables.backfill(report)
+  local rows = { { "trigger", "from", "to", "outcome", "events" } }
+  for _, row in ipairs(report.changes) do
+    rows[#rows + 1] = { row.trigger, row.from, row.to, row.outcome, tables.number(row.events) }
+  end
+  return ("%s events, %s companies updated%s\n\n%s\n%s"):format(tables.number(report.events),
+    tables.number(report.companies), report.run and (" (run %s)"):format(report.run) or "",
+    tables.table(outcome_rows(report)), tables.table(rows))
+end
+
+--- A report of `simulate` or `replay`.
+---@param report table
+---@return string
+function tables.report(report)
+  local outcomes, categories = outcome_rows(report), { { "category", "companies" } }
+  for _, name in ipairs(by_count(report.categories)) do
+    categories[#categories + 1] = { name, tables.number(report.categories[name]) }
+  end
+  local run = report.run and (" (run %s)"):format(report.run) or ""
+  return ("%s events, %s companies%s\n\n%s\n%s"):format(tables.number(report.events), tables.number(report.companies),
+    run, tables.table(outcomes), tables.table(categories))
+end
+
+-- A difference with its sign: +12, -3; nothing when there is none.
+local function difference(n)
+  return n == 0 and "" or n > 0 and "+" .. tables.number(n) or "-" .. tables.number(-n)
+end
+
+local function names_of(report)
+  local names = {}
+  for _, category in ipairs(report.categories) do
+    names[category.id or false] = category.name or "unknown"
+  end
+  return function(id)
+    return names[id or false]
+  end
+end
+
+-- The kinds of change, each with the first of its examples.
+local function change_rows(report, name)
+  local rows = { { "events", "trigger", "before", "after", "such as" } }
+  local function told(side)
+    return side.to and ("%s: %s"):format(side.outcome, name(side.to)) or side.outcome
+  end
+  for _, kind in ipairs(report.changes) do
+    local example = kind.examples[1].event.company
+    rows[#rows + 1] = {
+      tables.number(kind.count), kind.trigger, told(kind.before), told(kind.after),
+      type(example) == "number" and ("%d"):format(example) or example,
+    }
+  end
+  return rows
+end
+
+local function category_rows(report)
+  local rows = { { "companies in", "at the start", "before", "after", "" } }
+  for _, category in ipairs(report.categories) do
+    rows[#rows + 1] = category.start + category.before + category.after > 0 and {
+      category.name or "unknown", tables.number(category.start), tables.number(category.before),
+      tables.number(category.after), difference(category.after - category.before),
+    } or nil
+  end
+  return rows
+end
+
+local function moved_rows(report, name)
+  local rows = { { "company", "at the start", "before", "after" } }
+  for _, moved in ipairs(report.moved) do
+    local company = type(moved.company) == "number" and ("%d"):format(moved.company) or moved.company
+    rows[#rows + 1] = { company, name(moved.start), name(moved.before), name(moved.after) }
+  end
+  return rows
+end
+
+--- What a change of the rules would do.
+---@param report leadcat.Comparison
+---@return string
+function tables.comparison(report)
+  local name, parts = names_of(report), {}
+  parts[1] = ("%s of %s companies end in another category, %s of %s events are decided differently\n"):format(
+    tables.number(report.changed.companies), tables.number(report.companies), tables.number(report.changed.events),
+    tables.number(report.events))
+  parts[#parts + 1] = tables.table(category_rows(report))
+  parts[#parts + 1] = report.changes[1] and tables.table(change_rows(report, name)) or nil
+  parts[#parts + 1] = report.moved[1] and tables.table(moved_rows(report, name)) or nil
+  local more = report.changed.companies - #report.moved
+  parts[#parts + 1] = more > 0 and ("and %s more companies: --limit lists them\n"):format(tables.number(more)) or nil
+  return table.concat(parts, "\n")
+end
+
+local function rule_row(cfg, rule, language)
+  local status = rule.lead_status and config.find(cfg.lead_statuses, rule.lead_status)
+  local target = rule.set_category and config.find(cfg.categories, rule.set_category)
+  return {
+    rule.enabled and "on" or "off",
+    rule.trigger .. (status and (" (%s)"):format(config.name(status, language)) or ""),
+    target and config.name(target, language) or "",
+    rule.ask and "asks first" or "",
+  }
+end
+
+-- A list of categories or lead statuses: id, name, what else is to be said, and whether it is deleted.
+local function item_rows(head, items, language, more)
+  local rows = { head }
+  for _, item in ipairs(items) do
+    local row = { ("%d"):format(item.id), config.name(item, language) }
+    for _, cell in ipairs(more(item)) do
+      row[#row + 1] = cell
+    end
+    row[#row + 1] = item.deleted and "deleted" or ""
+    rows[#rows + 1] = row
+  end
+  return tables.table(rows)
+end
+
+--- A config.
+---@param cfg leadcat.Config
+---@param language? string
+---@return string
+function tables.config(cfg, language)
+  local rules = { { "rule", "trigger", "set category to", "" } }
+  for _, rule in ipairs(cfg.rules) do
+    rules[#rules + 1] = rule_row(cfg, rule, language)
+  end
+  return table.concat({
+    ("revision %d\n"):format(cfg.revision or 0),
+    tables.table(rules),
+    item_rows({ "id", "category", "group", "", "" }, cfg.categories, language, function(category)
+      return { category.group, category.lead_status and "lead status" or "" }
+    end),
+    item_rows({ "id", "lead status", "" }, cfg.lead_statuses, language, function()
+      return {}
+    end),
+  }, "\n")
+end
+
+return tables

@@ -1,0 +1,114 @@
+--- The durable question to a user: what is written down when it is asked, and the record that is read back.
+
+local config = require "leadcat.rules.config"
+local event_of = require "leadcat.events.event"
+local json = require "leadcat.util.json"
+
+local confirmation = {}
+
+---@class leadcat.Confirmation
+---@field id string 32 hex digits, random
+---@field tenant string
+---@field company string|integer
+---@field trigger string
+---@field rule string the rule's key
+---@field lead_status? integer
+---@field from integer the category when it was asked
+---@field to integer the proposed category
+---@field options integer[] the categories one may choose
+---@field revision integer of the config that asked
+---@field sale? table
+---@field contact? table
+---@field actor? leadcat.Actor whose event asked
+---@field state "open"|"accepted"|"changed"|"declined"|"expired"|"superseded"|"conflict"
+---@field created_at number seconds since 1970
+---@field expires_at number seconds since 1970
+---@field resolved_at? number seconds since 1970: when it left the state open
+---@field resolved_by? leadcat.Actor who answered, or whose newer event superseded it
+---@field category? integer the answer that was applied
+
+--- The ids of the categories that one may choose: every one that is not deleted, in the config's order.
+---@param cfg leadcat.Config
+---@return integer[]
+function confirmation.options(cfg)
+  local options = json.array {}
+  for _, category in ipairs(cfg.categories) do
+    if not category.deleted then
+      options[#options + 1] = category.id
+    end
+  end
+  return options
+end
+
+-- The text by which an actor is known; nil for the program itself.
+local function user_of(actor)
+  return actor and event_of.key(actor.id) or nil
+end
+
+--- Whether both are the same user: `7` and `"7"` are one.
+---@param a? leadcat.Actor
+---@param b? leadcat.Actor
+---@return boolean
+function confirmation.same_user(a, b)
+  local user = user_of(a)
+  return user ~= nil and user == user_of(b)
+end
+
+-- What is asked, whoever keeps it: `asked` is an item or what the store gives, `told` has what the event told.
+local function describe(asked, told, tenant)
+  return {
+    tenant = tenant,
+    company = told.company or asked.company,
+    trigger = asked.trigger,
+    rule = config.rule_key(asked.trigger, asked.lead_status),
+    lead_status = asked.lead_status,
+    from = asked.from,
+    to = asked.to,
+    revision = asked.revision,
+    sale = told.sale,
+    contact = told.contact,
+    actor = told.actor,
+  }
+end
+
+--- What would be asked about an event, before anything is written: a record without id, state and times.
+---@param event leadcat.Event
+---@param decision {from: integer, to: integer, revision: integer}
+---@param cfg leadcat.Config
+---@param tenant string
+---@return leadcat.Confirmation
+function confirmation.draft(event, decision, cfg, tenant)
+  local record = describe({
+    trigger = event.trigger, lead_status = event.trigger == "lead_status_set" and event.lead_status or nil,
+    from = decision.from, to = decision.to, revision = decision.revision,
+  }, event, tenant)
+  record.options = confirmation.options(cfg)
+  return record
+end
+
+--- The record as hosts see it.
+---@param stored table as `store:confirmation` gives it
+---@param tenant string
+---@return leadcat.Confirmation? record
+---@return string? message
+---@return string? code
+function confirmation.record(stored, tenant)
+  local body, message = json.decode(stored.body)
+  local answer = {}
+  if body and stored.answer then
+    answer, message = json.decode(stored.answer)
+  end
+  if not body or not answer then
+    return nil, ("confirmation %s: %s"):format(stored.id, message), "corrupt"
+  end
+  if body.actor and type(body.actor.id) == "string" then
+    body.actor.id = stored.user -- byte by byte, which JSON does not keep
+  end
+  local record = describe(stored, body, tenant)
+  record.id, record.state, record.options = stored.id, stored.state, json.array(body.options or {})
+  record.created_at, record.expires_at = stored.created_at, stored.expires_at
+  record.resolved_at, record.resolved_by, record.category = stored.resolved_at, answer.actor, stored.category
+  return record
+end
+
+return confirmation

@@ -1,0 +1,131 @@
+--- What a host may send: the check of one event, and the text by which a company is known. Apart from the engine
+-- because the simulator and the readers of files need the same answers.
+
+local config = require "leadcat.rules.config"
+
+local event = {}
+
+---@class leadcat.Event
+---@field id? string|integer 1 to 255 bytes: an event is handled once, however often it is delivered
+---@field trigger "sale_registered"|"sale_won"|"sale_lost"|"lead_status_set"
+---@field company string|integer the host's id, 1 to 255 bytes; 42 and "42" are one company
+---@field category? integer the company's category now; the host is asked when absent
+---@field lead_status? integer the status that was set, for `lead_status_set`
+---@field contact? table {id, name, ...}, kept for display
+---@field sale? table {id, name, ...}, kept for display
+---@field actor? leadcat.Actor who did it
+---@field at? number seconds since 1970 (default now)
+---@field choice? integer|false what the user answered when the host asked before saving: a category, or false to keep
+
+---@class leadcat.Actor
+---@field id string|integer
+---@field name? string
+---@field language? string
+---@field admin? boolean
+---@field service? boolean
+
+local MAX_ID = 255
+local MAX_INTEGER = 2 ^ 53
+local TRIGGERS = {}
+for _, trigger in ipairs(config.TRIGGERS) do
+  TRIGGERS[trigger] = true
+end
+
+local function is_integer(value)
+  return type(value) == "number" and value % 1 == 0 and value > -MAX_INTEGER and value < MAX_INTEGER
+end
+
+--- The text by which a company (or an event) is known, whatever type its id has.
+---@param id string|integer
+---@return string? text nil when it cannot be an id
+---@return string? problem what an id must be
+function event.key(id)
+  if type(id) == "string" then
+    if #id >= 1 and #id <= MAX_ID then
+      return id
+    end
+    return nil, ("must have 1 to %d bytes, not %d"):format(MAX_ID, #id)
+  elseif is_integer(id) then
+    return ("%d"):format(id)
+  end
+  local got = type(id) == "number" and "the number " .. tostring(id) or id == nil and "absent" or "a " .. type(id)
+  return nil, "must be a string or an integer, not " .. got
+end
+
+--- The same; raises, on behalf of the caller's caller, when it cannot be an id.
+---@param id string|integer
+---@param name string of the argument
+---@param level? integer as in `error`; default 3
+---@return string text
+function event.check_key(id, name, level)
+  local text, problem = event.key(id)
+  return text or error(name .. " " .. problem, level or 3)
+end
+
+-- What each optional field must be; `what` completes the sentence "... must be".
+local FIELDS = {
+  { name = "category", what = "an integer (a category's id)", fits = is_integer },
+  { name = "lead_status", what = "an integer (a lead status's id)", fits = is_integer },
+  { name = "contact", what = "a table {id, name}", fits = function(v) return type(v) == "table" end },
+  { name = "sale", what = "a table {id, name}", fits = function(v) return type(v) == "table" end },
+  { name = "actor", what = "a table {id, name} whose id has 1 to 255 bytes",
+    fits = function(v) return type(v) == "table" and (v.id == nil or event.key(v.id) ~= nil) end },
+  { name = "at", what = "a finite number (seconds since 1970)",
+    fits = function(v) return type(v) == "number" and v > -math.huge and v < math.huge end },
+  { name = "choice", what = "an integer (a category's id) or false (keep)",
+    fits = function(v) return v == false or is_integer(v) end },
+}
+
+local NAMES = { "id", "trigger", "company", "category", "lead_status", "contact", "sale", "actor", "at", "choice" }
+
+--- The event as a table of its own, without a metatable: what the core reads.
+---@param e leadcat.Event without problems
+---@return leadcat.Event
+function event.plain(e)
+  local copy = {}
+  for _, name in ipairs(NAMES) do
+    copy[name] = e[name]
+  end
+  copy.actor = e.actor and { id = e.actor.id, name = e.actor.name, language = e.actor.language, admin = e.actor.admin,
+    service = e.actor.service }
+  return copy
+end
+
+--- Raises, on behalf of the caller's caller, unless it is a table: everything else about an event is data.
+---@param e any
+function event.check(e)
+  if type(e) ~= "table" then
+    error("event: a table expected, got " .. type(e), 3)
+  end
+end
+
+--- What is wrong with an event, in one sentence; nil when nothing is. Never raises.
+---@param e any
+---@return string? problem
+function event.problem(e)
+  if type(e) ~= "table" then
+    return "an event must be a table, not a " .. type(e)
+  elseif not TRIGGERS[e.trigger] then
+    return ("trigger must be one of %s, not %s"):format(table.concat(config.TRIGGERS, ", "),
+      e.trigger == nil and "absent" or ("'%s'"):format(tostring(e.trigger):sub(1, 60)))
+  end
+  local _, problem = event.key(e.company)
+  if problem then
+    return "company " .. problem
+  end
+  if e.id ~= nil then
+    _, problem = event.key(e.id)
+    if problem then
+      return "id " .. problem
+    end
+  end
+  for i = 1, #FIELDS do
+    local field = FIELDS[i]
+    local value = e[field.name]
+    if value ~= nil and not field.fits(value) then
+      return ("%s must be %s, not %s"):format(field.name, field.what, tostring(value):sub(1, 60))
+    end
+  end
+end
+
+return event

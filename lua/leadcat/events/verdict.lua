@@ -1,0 +1,135 @@
+--- What others say to a decision that has matched: the guards, and the user who has answered before the event came. What they
+-- say counts for this decision only.
+
+local as_text = require "leadcat.util.as_text"
+local config = require "leadcat.rules.config"
+local confirmation = require "leadcat.events.confirmation"
+local json = require "leadcat.util.json"
+local settings = require "leadcat.rules.save"
+
+local verdict = {}
+
+-- Whether a category can be a target: a guard or a user has chosen it.
+local function check_target(cfg, id, who)
+  local category = config.find(cfg.categories, id)
+  if not category then
+    return ("%s chose category %s, which does not exist"):format(who, tostring(id))
+  elseif category.deleted then
+    return ("%s chose category %d, which is deleted"):format(who, id)
+  end
+end
+
+--- Checks a category that a user has chosen, as a rule's target is.
+---@param cfg leadcat.Config the newest
+---@param choice integer|false
+---@param from integer the category that the company is taken to have
+---@return integer|false|nil category false: it stays
+---@return string? message
+---@return string? code
+function verdict.check_answer(cfg, choice, from)
+  if choice == false or choice == from then
+    return false
+  end
+  local problem = check_target(cfg, choice, "the user")
+  if problem then
+    return nil, problem, "invalid"
+  end
+  return json.integer(choice)
+end
+
+local function unchanged(reason, about, error)
+  return {
+    status = "unchanged", action = "none", reason = reason, from = about.from, rule = about.rule,
+    revision = about.revision, error = error,
+  }
+end
+
+-- What one guard says: a category to set, nothing, or the outcome of a veto.
+---@return integer? to
+---@return leadcat.Outcome|string|nil outcome (or the message)
+---@return string? code
+local function ask_guard(self, guard, event, decision, about)
+  local ok, answer, why = pcall(guard, event, decision)
+  if not ok then
+    return nil, ("a guard raised: %s"):format(as_text(answer)), "unavailable"
+  elseif answer == nil then
+    return nil
+  elseif answer == false then
+    return nil, unchanged("vetoed", about, why)
+  end
+  local cfg, message, code = settings.known(self, about.revision)
+  if not cfg then
+    return nil, message, code
+  end
+  local problem = check_target(cfg, answer, "a guard")
+  if problem then
+    return nil, problem, "invalid"
+  end
+  return json.integer(answer)
+end
+
+-- Lets the guards see what is about to happen: each may veto it or change its target. Each gets a table of its own.
+---@return integer? to
+---@return leadcat.Outcome|string|nil outcome (or the message)
+---@return string? code
+local function ask_guards(self, event, asked)
+  local to = asked.to
+  for _, guard in ipairs(self._hooks.guard) do
+    local said, outcome, code = ask_guard(self, guard, event, {
+      action = asked.action, reason = "matched", from = asked.from, to = to, rule = asked.rule,
+      revision = asked.revision,
+    }, asked)
+    if outcome then
+      return nil, outcome, code
+    end
+    to = said or to
+  end
+  if to == asked.from then
+    return nil, unchanged("already_in_category", asked)
+  end
+  return to
+end
+
+-- What the user has answered before the event came, checked as a resolution is: the category to set, or false to keep.
+---@return integer|false|nil category
+---@return string? message
+---@return string? code
+local function check_choice(self, event, asked)
+  local cfg, message, code = settings.known(self, asked.revision)
+  if not cfg then
+    return nil, message, code
+  end
+  local draft = confirmation.draft(event, asked, cfg, self._tenant)
+  local allowed, denial, failure = self:can(event.actor, "confirm", draft)
+  if not allowed then
+    return nil, denial or "the actor may not answer for this company", failure or "forbidden"
+  end
+  return verdict.check_answer(cfg, event.choice, asked.from)
+end
+
+--- Asks those who have a say, and notes in `asked` what they said: `passed`, `target` and `keep`.
+---@param self leadcat.Engine
+---@param event leadcat.Event
+---@param asked table the decision, as `store:handle` gives it for the verdict that it lacks
+---@return true? ok
+---@return leadcat.Outcome|string|nil outcome when nothing is to be written (or the message)
+---@return string? code
+function verdict.ask(self, event, asked)
+  local to, outcome, code = ask_guards(self, event, asked)
+  if not to then
+    return nil, outcome, code
+  end
+  asked.target, asked.keep = to, nil
+  if event.choice ~= nil then
+    local choice
+    choice, outcome, code = check_choice(self, event, asked)
+    if choice == nil then
+      return nil, outcome, code
+    end
+    asked.target, asked.keep = choice or to, not choice or nil
+  end
+  asked.passed = asked.about
+  return true
+end
+
+return verdict

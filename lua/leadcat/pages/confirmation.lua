@@ -1,0 +1,141 @@
+--- The question to a user as a dialog of a web page. Its form does everything without JavaScript and without a
+-- stylesheet: it can be answered, declined or closed. web/leadcat.js shows the same markup over the page that asks; the
+-- `data-` attributes are the words that it needs, and the empty alert is where it says what stands in the way.
+
+local h = require "leadcat.pages.html"
+local page = require "leadcat.pages.page"
+local parts = require "leadcat.pages.parts"
+
+local confirmation = {}
+
+---@class leadcat.ConfirmationHtmlOptions
+---@field base? string path that leadcat is served at, without a slash at its end; default "/leadcat"
+---@field action? string URL that the answer is posted to; the API's when the question has an id, else that of the page
+---@field open? boolean whether the dialog is shown at once; true when not given
+---@field prefix? string start of the ids in the dialog of a question that has no id; different for each one in a page
+
+local OPTIONS = { base = "string", action = "string", open = "boolean", prefix = "string" }
+local API = "/api/confirmations/"
+local PREFIX = "leadcat-confirmation"
+
+-- Parts --------------------------------------------------------------------------------------------------------------
+
+local function fact(term, name)
+  return { h.dt { term }, h.dd { name } }
+end
+
+local function facts(view)
+  local labels = view.labels
+  return h.dl { class = "leadcat-facts",
+    fact(labels.company, h.bdi { view.company }),
+    fact(labels.current, parts.category(view.from)),
+    fact(labels.proposed, parts.category(view.to)),
+  }
+end
+
+-- The options by group, and whether the proposal is among them.
+local function grouped(options)
+  local groups, proposed = {}, false
+  for _, option in ipairs(options) do
+    local group = groups[#groups]
+    if not group or group.key ~= option.group then
+      group = { key = option.group, name = option.group_name, choices = {} }
+      groups[#groups + 1] = group
+    end
+    local selected = option.proposed and not proposed or false
+    group.choices[#group.choices + 1] = h.option { value = option.id, dir = "auto", selected = selected, option.name }
+    proposed = proposed or option.proposed
+  end
+  return groups, proposed
+end
+
+-- The list to choose from. Without the proposal in it nothing is chosen yet, and browsers ask for a choice.
+local function list(view, id)
+  local groups, proposed = grouped(view.options)
+  local items = { not proposed and h.option { value = "", selected = true, "\226\128\147" } }
+  for _, group in ipairs(groups) do
+    items[#items + 1] = group.name and h.optgroup { label = group.name, group.choices } or group.choices
+  end
+  return h.select { id = id, name = "category", required = true, autofocus = true, dir = "auto", items }
+end
+
+-- `method="dialog"` closes the dialog; nothing is sent, and an open question stays open.
+local function button(text, attributes)
+  attributes.type, attributes[1] = "submit", text
+  return h.button(attributes)
+end
+
+local function question(view, id, action)
+  local labels = view.labels
+  return h.form { method = "post", action = action,
+    h.p { class = "leadcat-field",
+      h.label { ["for"] = id .. "-category", labels.category }, " ", list(view, id .. "-category"),
+    },
+    view.expires and h.p { class = "leadcat-muted", view.expires },
+    parts.alert(),
+    h.p { class = "leadcat-actions",
+      button(labels.save, { class = "leadcat-primary" }), " ",
+      button(labels.keep, { name = "decline", value = "true", formnovalidate = true }), " ",
+      button(labels.cancel, { formmethod = "dialog", formnovalidate = true, value = "cancel" }),
+    },
+  }
+end
+
+local function answer(view)
+  return {
+    h.p { view.closed or view.state_name },
+    h.form { method = "dialog",
+      h.p { class = "leadcat-actions", button(view.labels.close or view.labels.cancel, { value = "cancel" }) },
+    },
+  }
+end
+
+-- The whole ----------------------------------------------------------------------------------------------------------
+
+local function check(view, options)
+  if type(view) ~= "table" or type(view.labels) ~= "table" then
+    error("expected the view of a confirmation", 3)
+  end
+  for name, value in pairs(options) do
+    if type(value) ~= OPTIONS[name] then
+      error(("unknown option, or wrong type: %s = %s"):format(tostring(name), tostring(value)), 3)
+    end
+  end
+  if options.prefix and not options.prefix:find "^%a[%w_-]*$" then
+    error("options.prefix: expected a letter, then letters, digits, _ and -", 3)
+  end
+end
+
+local function element(view, options)
+  local known = type(view.id) == "string" and #view.id == 32 and not view.id:find "%X"
+  local id = known and PREFIX .. "-" .. view.id or options.prefix or PREFIX
+  local action = options.action or known and (options.base or page.BASE) .. API .. view.id or false
+  return h.dialog { class = "leadcat-dialog", lang = view.language, open = options.open ~= false,
+    aria_labelledby = id .. "-title", aria_describedby = id .. "-sentence",
+    data_leadcat_close = view.labels.close, data_leadcat_network = view.labels.network,
+    h.h2 { id = id .. "-title", view.title },
+    h.p { id = id .. "-sentence", view.sentence },
+    facts(view),
+    view.state == "open" and question(view, id, action) or answer(view),
+  }
+end
+
+--- The dialog as an element, for a page made with `leadcat.render.html`.
+---@param view leadcat.View
+---@param options? leadcat.ConfirmationHtmlOptions
+---@return leadcat.html.Node
+function confirmation.element(view, options)
+  check(view, options or {})
+  return element(view, options or {})
+end
+
+--- The dialog as markup. Its answer is a form's: `category=ID`, or `decline=true`, which counts whatever the category is.
+---@param view leadcat.View
+---@param options? leadcat.ConfirmationHtmlOptions
+---@return string
+function confirmation.html(view, options)
+  check(view, options or {})
+  return h.render(element(view, options or {}))
+end
+
+return confirmation

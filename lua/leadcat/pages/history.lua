@@ -1,0 +1,337 @@
+--- The page of the journal: what was done about which company, why, and by whom, newest first. It is forms and links only.
+
+local config = require "leadcat.rules.config"
+local h = require "leadcat.pages.html"
+local page = require "leadcat.pages.page"
+local parts = require "leadcat.pages.parts"
+local search = require "leadcat.past.search"
+local url = require "leadcat.util.url"
+local wording = require "leadcat.words.wording"
+
+local history = {}
+
+---@class leadcat.HistoryModel: leadcat.Words
+---@field entries leadcat.Entry[] newest first
+---@field cfg leadcat.Config the newest, for names
+---@field filters? table<string, string> what is asked for, by the names of `history.FILTERS`
+---@field names? table<string|integer, string> what companies are called, by id
+---@field questions? table<string, leadcat.Confirmation> that entries have asked or answered, by id
+---@field next? integer the entry behind which older ones follow
+---@field searched? boolean false: there are fewer entries than the page could show, for that was as far as it looked
+---@field may_undo boolean
+---@field said? string what has just happened
+---@field base? string path that leadcat is served at; default "/leadcat"
+
+--- What entries are asked for by, in the order of the form, and the words for it.
+history.FILTERS = {
+  { "company", "confirmation.company" }, { "actor", "history.actor" }, { "trigger", "history.cause" },
+  { "status", "history.status" }, { "from", "history.from" }, { "to", "history.to" },
+  { "revision", "history.revision" }, { "run", "history.run" },
+}
+
+local STATUS = { -- keys of the words that others have already
+  conflict = "state.conflict", declined = "state.declined", expired = "state.expired", superseded = "state.superseded",
+}
+local COLUMNS = {
+  "history.time", "confirmation.company", "history.cause", "confirmation.category", "history.status", "history.actor",
+  "history.rule",
+}
+
+local function text(model, key, names)
+  return wording.sentence(model, key, names)
+end
+
+local function address(model, path)
+  return (model.base or page.BASE) .. path
+end
+
+--- The address of what filters let through.
+---@param path string
+---@param filters table<string, string>
+---@param after? integer the entry to go on behind
+---@param except? string a filter to leave out
+---@return string
+function history.address(path, filters, after, except)
+  local words = {}
+  for _, row in ipairs(history.FILTERS) do
+    local value = row[1] ~= except and filters[row[1]]
+    words[#words + 1] = value and row[1] .. "=" .. url.escape(value) or nil
+  end
+  words[#words + 1] = after and ("after=%d"):format(after) or nil
+  return path .. (words[1] and "?" .. table.concat(words, "&") or "")
+end
+
+local function filtered(model, filters, after, except)
+  return history.address(address(model, "/history"), filters, after, except)
+end
+
+local function status_words(model, status)
+  return text(model, STATUS[status] or "history." .. status)
+end
+
+-- The table ------------------------------------------------------------------------------------------------------------
+
+local function note(...)
+  return h.span { class = "leadcat-line leadcat-muted", ... }
+end
+
+-- What led to an entry.
+local function cause(model, entry)
+  local sentence = wording.cause_of_entry(model, entry, model.cfg)
+  local run = entry.run and wording.line(entry.run)
+  local link = run and h.a { href = filtered(model, { run = entry.run }), h.bdi { run } }
+  return { sentence, link and { " ", note(text(model, "history.run"), ": ", link) } }
+end
+
+local function change(model, entry)
+  local from = wording.category(model.cfg, entry.from, model.language)
+  local to = wording.category(model.cfg, entry.to, model.language)
+  return parts.change(from, to, text(model, "change.to"))
+end
+
+-- What to call a company: by the name that the host gives it, else by its id.
+local function company_of(model, id)
+  return wording.line(model.names[id]) or wording.line(id) or "?"
+end
+
+local function company_link(model, entry)
+  local id = type(entry.company) == "string" and entry.company or wording.line(entry.company) or "?"
+  return h.a { href = filtered(model, { company = id }), h.bdi { company_of(model, entry.company) } }
+end
+
+local function user(model, actor)
+  return h.bdi { wording.called(actor) or text(model, "history.program") }
+end
+
+-- By status of the entry: how whoever has answered a question is spoken of.
+local ANSWERED = {
+  updated = "history.confirmed_by", applying = "history.confirmed_by", failed = "history.confirmed_by",
+  conflict = "history.confirmed_by", declined = "history.declined_by",
+}
+
+-- The question that an entry has asked, once it is closed.
+local function closed_question(model, entry)
+  local question = entry.status == "awaiting_confirmation" and model.questions[entry.confirmation]
+  return question and question.state ~= "open" and question or nil
+end
+
+-- Whose event it was, and who has answered the question that it asked.
+local function who(model, entry)
+  local key, answered_by, asked_by = entry.confirmation and ANSWERED[entry.status], entry.actor, entry.actor
+  if key then
+    asked_by = (model.questions[entry.confirmation] or {}).actor
+  else
+    local question = closed_question(model, entry)
+    answered_by = question and question.state ~= "superseded" and question.resolved_by
+    key = answered_by and "history.answered_by"
+  end
+  local name = wording.called(answered_by or nil) or text(model, "confirmation.somebody")
+  return { (asked_by or not key) and user(model, asked_by), " ", key and note(text(model, key, { user = name })) }
+end
+
+local function status(model, entry)
+  local question = closed_question(model, entry)
+  return question and text(model, "state." .. question.state) or status_words(model, entry.status)
+end
+
+-- The rule, and the version of the rules that it stood in.
+local function rule(model, entry)
+  local id = entry.trigger == "lead_status_set" and config.lead_status_of(entry.rule)
+  local name = id and text(model, "history.rule_lead_status", {
+    lead_status = wording.name_of(model.cfg.lead_statuses, id, model.language),
+  }) or text(model, "history." .. entry.trigger)
+  return { name, " ", note(h.a { href = address(model, ("/history/revisions/%d"):format(entry.revision)),
+    text(model, "history.version", { number = ("%d"):format(entry.revision) }),
+  }) }
+end
+
+-- The button is read with what it takes back, since the page has many.
+local function undo_button(model, entry, row)
+  local action = address(model, ("/api/history/%d/undo"):format(entry.entry))
+  return h.form { method = "post", action = action,
+    h.button { type = "submit", id = row .. "-undo", aria_labelledby = row .. "-undo " .. row .. "-company",
+      text(model, "history.undo"),
+    },
+  }
+end
+
+-- A cell has its column's words, too, for narrow screens, where it stands alone.
+local function cell(model, column, class, id, ...)
+  return h.td { class = class, id = id, data_label = text(model, COLUMNS[column]), h.div { ... } }
+end
+
+local function row_of(model, entry)
+  local id = ("leadcat-entry-%d"):format(entry.entry)
+  local undoable = model.may_undo and entry.status == "updated"
+  return h.tr {
+    cell(model, 1, "leadcat-time", nil, wording.time(entry.at) or "?"),
+    cell(model, 2, "leadcat-name", id .. "-company", company_link(model, entry)),
+    cell(model, 3, nil, nil, cause(model, entry)),
+    cell(model, 4, nil, nil, change(model, entry)),
+    cell(model, 5, nil, nil, status(model, entry)),
+    cell(model, 6, nil, nil, who(model, entry)),
+    cell(model, 7, nil, nil, rule(model, entry)),
+    model.may_undo and h.td { class = "leadcat-undo", undoable and undo_button(model, entry, id) },
+  }
+end
+
+local function head(model)
+  local cells = {}
+  for i, key in ipairs(COLUMNS) do
+    cells[i] = h.th { scope = "col", text(model, key) }
+  end
+  cells[#cells + 1] = model.may_undo
+    and h.th { scope = "col", class = "leadcat-undo", text(model, "history.undo") } or nil
+  return h.thead { h.tr { cells } }
+end
+
+local function entries_table(model)
+  local rows = {}
+  for i, entry in ipairs(model.entries) do
+    rows[i] = row_of(model, entry)
+  end
+  return h.section { class = "leadcat-scroll", tabindex = 0, aria_labelledby = "leadcat-title",
+    h.table { class = "leadcat-table leadcat-history", head(model), h.tbody { rows } },
+  }
+end
+
+-- Filters --------------------------------------------------------------------------------------------------------------
+
+local function labelled(model, row, control)
+  return h.p { class = "leadcat-field",
+    h.label { ["for"] = "leadcat-" .. row[1], text(model, row[2]) }, " ", control,
+  }
+end
+
+local function input(model, row, kind, more)
+  local attributes = more or {}
+  attributes.id, attributes.name, attributes.type = "leadcat-" .. row[1], row[1], kind
+  attributes.value, attributes.autocomplete = model.filters[row[1]] or "", "off"
+  return labelled(model, row, h.input(attributes))
+end
+
+local function choice(model, row, values, words)
+  local chosen, options = model.filters[row[1]], {}
+  for i, value in ipairs(values) do
+    options[i] = h.option { value = value, selected = value == chosen, words(model, value) }
+  end
+  return labelled(model, row, h.select { id = "leadcat-" .. row[1], name = row[1],
+    h.option { value = "", selected = not chosen, text(model, "history.any") }, options,
+  })
+end
+
+local function trigger_words(model, trigger)
+  return text(model, "history." .. trigger)
+end
+
+local FIELDS = {
+  company = function(model, row) return input(model, row, "search", { dir = "auto" }) end,
+  actor = function(model, row) return input(model, row, "search", { dir = "auto" }) end,
+  trigger = function(model, row) return choice(model, row, config.TRIGGERS, trigger_words) end,
+  status = function(model, row) return choice(model, row, search.STATUSES, status_words) end,
+  from = function(model, row) return input(model, row, "date") end,
+  to = function(model, row) return input(model, row, "date") end,
+  revision = function(model, row) return input(model, row, "number", { min = 1 }) end,
+  run = function(model, row) return input(model, row, "search", { dir = "auto" }) end,
+}
+
+local function form(model)
+  local fields = {}
+  for i, row in ipairs(history.FILTERS) do
+    fields[i] = FIELDS[row[1]](model, row)
+  end
+  return h.details { class = "leadcat-filter",
+    h.summary { text(model, "history.filter") },
+    h.form { method = "get", action = address(model, "/history"),
+      h.div { class = "leadcat-filter-fields", fields },
+      h.p { class = "leadcat-actions", h.button { type = "submit", text(model, "history.show") } },
+    },
+  }
+end
+
+local SHOWN_AS = {
+  trigger = trigger_words, status = status_words,
+  company = function(model, id)
+    return wording.line(model.names[id] or model.names[tonumber(id)]) or wording.line(id) or "?"
+  end,
+}
+
+-- What is asked for, each with a link that asks for it no longer.
+local function chips(model)
+  local items = {}
+  for _, row in ipairs(history.FILTERS) do
+    local name, value = row[1], model.filters[row[1]]
+    local shown = value and (SHOWN_AS[name] and SHOWN_AS[name](model, value) or wording.line(value) or "?")
+    items[#items + 1] = value and h.li {
+      h.a { class = "leadcat-chip", href = filtered(model, model.filters, nil, name),
+        h.span { class = "leadcat-hidden", text(model, "history.remove"), " " },
+        text(model, row[2]), ": ", h.bdi { shown },
+        h.span { class = "leadcat-cross", aria_hidden = "true", "\195\151" }, -- U+00D7
+      },
+    } or nil
+  end
+  local clear = h.a { href = address(model, "/history"), text(model, "history.clear") }
+  items[#items + 1] = items[2] and h.li { clear } or nil
+  return items[1] and h.div { role = "group", aria_label = text(model, "history.filters"),
+    h.ul { class = "leadcat-chips", items },
+  }
+end
+
+-- The page -------------------------------------------------------------------------------------------------------------
+
+local function nothing(model)
+  local key = next(model.filters) and "history.empty_filtered" or "history.empty"
+  return h.p { class = "leadcat-empty", text(model, model.searched == false and "history.partial" or key) }
+end
+
+local function older(model)
+  local partial = model.searched == false
+  return h.p { partial and model.entries[1] and { text(model, "history.partial"), " " },
+    h.a { href = filtered(model, model.filters, model.next),
+      text(model, partial and "history.go_on" or "history.older"),
+    },
+  }
+end
+
+local function download(model)
+  return h.p { class = "leadcat-download",
+    h.a { href = history.address(address(model, "/history.csv"), model.filters), text(model, "history.csv") }, " ",
+    h.span { class = "leadcat-muted", text(model, "history.csv_hint") },
+  }
+end
+
+--- The page of the journal.
+---@param model leadcat.HistoryModel
+---@return string
+function history.html(model)
+  local optional = { filters = model.filters or {}, names = model.names or {}, questions = model.questions or {} }
+  model = setmetatable(optional, { __index = model })
+  local title = text(model, "history.title")
+  return page.document {
+    title = title, language = model.language, base = model.base, wide = true,
+    main = {
+      h.h1 { id = "leadcat-title", title },
+      parts.said(model.said),
+      form(model),
+      chips(model),
+      model.entries[1] and entries_table(model) or nothing(model),
+      model.next and older(model),
+      model.entries[1] and download(model),
+    },
+  }
+end
+
+--- What an undo has come to, as a sentence for the page.
+---@param entry leadcat.Entry that takes another one back
+---@param cfg leadcat.Config
+---@param words leadcat.Words
+---@param name? string what the host calls the company
+---@return string
+function history.said(entry, cfg, words, name)
+  return text(words, "history.undone", {
+    company = wording.line(name) or wording.line(entry.company) or "?",
+    category = wording.category(cfg, entry.to, words.language).name,
+  })
+end
+
+return history

@@ -1,0 +1,82 @@
+--- Entries of the journal as a file for spreadsheets: CSV as RFC 4180 has it, in UTF-8 with a byte order mark, by which
+-- spreadsheets know it. Apart from the page because this one is for programs: columns keep their names in all languages.
+
+local unicode = require "leadcat.util.unicode"
+local wording = require "leadcat.words.wording"
+
+local history_csv = {}
+
+local BYTE_ORDER_MARK = "\239\187\191"
+
+-- Names and ids come from anywhere, and what begins like a formula is run by spreadsheets: an apostrophe makes it text.
+local function cell(value)
+  local text = type(value) == "number" and wording.line(value) or type(value) == "string" and unicode.valid(value) or ""
+  if text:find "^[=+%-@\t\r]" then
+    text = "'" .. text
+  end
+  return text:find '[",\r\n]' and '"' .. text:gsub('"', '""') .. '"' or text
+end
+
+local function part(thing, name)
+  return type(thing) == "table" and thing[name] or nil
+end
+
+local function time(seconds)
+  return wording.time(seconds) and os.date("!%Y-%m-%dT%H:%M:%SZ", math.floor(seconds)) or nil
+end
+
+local function name_of(model, id)
+  return wording.display_name(model.categories[id], id, model.language)
+end
+
+-- The columns: a name, and what an entry has there.
+local COLUMNS = {
+  { "entry", function(entry) return entry.entry end },
+  { "at", function(entry) return time(entry.at) end },
+  { "company", function(entry) return entry.company end },
+  { "company_name", function(entry, model) return model.names[entry.company] end },
+  { "trigger", function(entry) return entry.trigger end },
+  { "rule", function(entry) return entry.rule end },
+  { "revision", function(entry) return entry.revision end },
+  { "status", function(entry) return entry.status end },
+  { "from", function(entry) return entry.from end },
+  { "from_name", function(entry, model) return name_of(model, entry.from) end },
+  { "to", function(entry) return entry.to end },
+  { "to_name", function(entry, model) return name_of(model, entry.to) end },
+  { "actor", function(entry) return part(entry.actor, "id") end },
+  { "actor_name", function(entry) return part(entry.actor, "name") end },
+  { "asked_by", function(entry, model) return part(part(model.questions[entry.confirmation], "actor"), "id") end },
+  { "sale", function(entry) return part(entry.sale, "id") end },
+  { "sale_name", function(entry) return part(entry.sale, "name") end },
+  { "contact", function(entry) return part(entry.contact, "id") end },
+  { "contact_name", function(entry) return part(entry.contact, "name") end },
+  { "event_id", function(entry) return entry.event_id end },
+  { "confirmation", function(entry) return entry.confirmation end },
+  { "undoes", function(entry) return entry.undoes end },
+  { "run", function(entry) return entry.run end },
+}
+
+local function line(cells)
+  return table.concat(cells, ",") .. "\r\n"
+end
+
+--- The file.
+---@param entries leadcat.Entry[]
+---@param model {categories: table<integer, leadcat.Category>, language: string, names: table<string|integer, string>, questions: table<string, leadcat.Confirmation>} categories by id, company names by id, questions by id
+---@return string
+function history_csv.text(entries, model)
+  local lines, cells = {}, {}
+  for i, column in ipairs(COLUMNS) do
+    cells[i] = column[1]
+  end
+  lines[1] = BYTE_ORDER_MARK .. line(cells)
+  for _, entry in ipairs(entries) do
+    for i, column in ipairs(COLUMNS) do
+      cells[i] = cell(column[2](entry, model))
+    end
+    lines[#lines + 1] = line(cells)
+  end
+  return table.concat(lines)
+end
+
+return history_csv

@@ -1,0 +1,125 @@
+--- The pages of the questions that wait for a user: all of them, and one of them. Both work without JavaScript. With
+-- web/leadcat.js, "Answer" opens the dialog in place: the script finds what it needs by the `data-leadcat-` attributes.
+
+local h = require "leadcat.pages.html"
+local page = require "leadcat.pages.page"
+local parts = require "leadcat.pages.parts"
+local wording = require "leadcat.words.wording"
+
+local inbox = {}
+
+---@class leadcat.InboxModel: leadcat.Words
+---@field views leadcat.View[] open questions, newest first
+---@field next? string the id behind which older ones follow
+---@field said? string what has just happened
+---@field base? string path that leadcat is served at; default "/leadcat"
+
+---@class leadcat.QuestionModel: leadcat.Words
+---@field view leadcat.View
+---@field dialog string markup, as the engine renders the view
+---@field problem? string what stands in the way of the answer that was given
+---@field base? string
+
+local ENDS = { accepted = "updated", changed = "updated", declined = "declined" } -- by a view's state
+
+local function text(model, key, names)
+  return wording.sentence(model, key, names)
+end
+
+local function address(model, path)
+  return (model.base or page.BASE) .. path
+end
+
+-- One question of the list ---------------------------------------------------------------------------------------------
+
+local function times(model, view)
+  local asked = view.created and text(model, "inbox.asked", { time = view.created })
+  return (asked or view.expires) and h.p { class = "leadcat-muted", asked, asked and " ", view.expires }
+end
+
+-- A link that is read with the company's name, since the page has many.
+local function answer_link(model, view, id)
+  return h.a { class = "leadcat-button", id = id .. "-answer", href = address(model, "/confirmations/" .. view.id),
+    aria_labelledby = id .. "-answer " .. id, data_leadcat_answer = view.id, text(model, "inbox.answer"),
+  }
+end
+
+local function question(model, view)
+  local id = "leadcat-question-" .. view.id
+  return h.li { class = "leadcat-question", data_leadcat_company = view.company,
+    h.h2 { id = id, dir = "auto", view.company },
+    h.p { view.cause },
+    h.p { parts.change(view.from, view.to, text(model, "change.to")) },
+    times(model, view),
+    h.p { class = "leadcat-actions", answer_link(model, view, id) },
+  }
+end
+
+-- The list -------------------------------------------------------------------------------------------------------------
+
+-- Where a script says what has happened: the sentences are given to it with the names still to be filled in.
+local function said(model)
+  local names = { company = "{company}", category = "{category}" }
+  local sentences = {}
+  for _, name in ipairs { "updated", "declined", "failed", "closed" } do
+    sentences["data_leadcat_" .. name] = model.strings:text(model.language, "inbox." .. name, names)
+  end
+  return parts.said(model.said, sentences)
+end
+
+local function list(model)
+  local questions = {}
+  for i, view in ipairs(model.views) do
+    questions[i] = question(model, view)
+  end
+  return questions[1] and h.ul { class = "leadcat-questions", questions }
+end
+
+local function main(model)
+  return {
+    h.h1 { text(model, "inbox.title") },
+    said(model),
+    list(model),
+    not model.next and h.p { class = "leadcat-empty", hidden = model.views[1] ~= nil, text(model, "inbox.empty") },
+    model.next and h.p { h.a { href = "?after=" .. model.next, text(model, "inbox.older") } },
+  }
+end
+
+--- The page of a user's open questions.
+---@param model leadcat.InboxModel
+---@return string
+function inbox.html(model)
+  return page.document {
+    title = text(model, "inbox.title"), language = model.language, main = main(model), base = model.base,
+    scripts = { "leadcat.js" },
+  }
+end
+
+--- The page of one question.
+---@param model leadcat.QuestionModel
+---@return string
+function inbox.question(model)
+  local title = text(model, "inbox.question", { company = model.view.company })
+  return page.document {
+    title = title, language = model.language, base = model.base,
+    main = {
+      h.h1 { title },
+      model.problem and parts.alert(model.problem),
+      h.raw(model.dialog),
+      h.p { h.a { href = address(model, "/confirmations"), text(model, "inbox.back") } },
+    },
+  }
+end
+
+--- What the answer to a question has come to, as a sentence for the inbox.
+---@param view leadcat.View of the question as it is now
+---@param words leadcat.Words
+---@return string? sentence nil while it is open
+function inbox.said(view, words)
+  if view.state ~= "open" then
+    local category = (view.category or view.to).name
+    return text(words, "inbox." .. (ENDS[view.state] or "closed"), { company = view.company, category = category })
+  end
+end
+
+return inbox

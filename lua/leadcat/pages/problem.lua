@@ -1,0 +1,61 @@
+--- What stands in the way of a request, in the user's language: the words of its code, for problem details (RFC 9457) and
+-- for the page that a person sees instead of what he asked for.
+
+local h = require "leadcat.pages.html"
+local page = require "leadcat.pages.page"
+
+local problem = {}
+
+---@class leadcat.ProblemModel: leadcat.Words
+---@field title string
+---@field detail string
+---@field status? integer of the response; a page for 401 leads nowhere
+---@field base? string path that leadcat is served at; default "/leadcat"
+
+-- The codes that have words of their own, and what the page says above them.
+local TITLES = {
+  unauthenticated = "unauthenticated", forbidden = "forbidden", not_found = "not_found",
+  conflict = "changed", already_resolved = "changed", expired = "changed", stale = "changed",
+  method_not_allowed = "refused", revision_required = "refused", too_large = "refused", unsupported_type = "refused",
+  cross_site = "refused", malformed = "refused", invalid = "refused",
+  unavailable = "unavailable", full = "unavailable", corrupt = "unavailable", io = "unavailable",
+}
+
+local OTHER = "io"
+
+--- A few words on what it is.
+---@param strings leadcat.Strings
+---@param language string
+---@param code? string
+---@return string
+function problem.title(strings, language, code)
+  return strings:text(language, "problem.title_" .. (TITLES[code] or TITLES[OTHER]))
+end
+
+--- What it is and what to do about it, as a sentence.
+---@param strings leadcat.Strings
+---@param language string
+---@param code? string
+---@return string
+function problem.detail(strings, language, code)
+  return strings:text(language, "problem." .. (TITLES[code] and code or OTHER))
+end
+
+--- The page.
+---@param model leadcat.ProblemModel
+---@return string
+function problem.html(model)
+  local base = model.base or page.BASE
+  return page.document {
+    title = model.title, language = model.language, base = model.base,
+    main = {
+      h.h1 { model.title },
+      h.p { class = "leadcat-alert", model.detail },
+      model.status ~= 401 and h.p {
+        h.a { href = base .. "/confirmations", model.strings:text(model.language, "inbox.back") },
+      },
+    },
+  }
+end
+
+return problem

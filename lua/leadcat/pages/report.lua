@@ -1,0 +1,380 @@
+--- What a change of the rules would do, to be looked at: one self-contained page, or the same parts in another page. The
+-- first sentence and the first picture are the answer; what follows is for those who ask why.
+
+local difference = require "leadcat.rules.difference"
+local flow_picture = require "leadcat.pages.flow_picture"
+local h = require "leadcat.pages.html"
+local page = require "leadcat.pages.page"
+local parts = require "leadcat.pages.parts"
+local web = require "leadcat.pages.web"
+local why = require "leadcat.words.why"
+local wording = require "leadcat.words.wording"
+
+local report = {}
+
+---@class leadcat.ReportModel: leadcat.Words
+---@field report leadcat.Comparison
+---@field before leadcat.Config the configs that were compared
+---@field after leadcat.Config
+---@field level? integer of the first heading; default 1
+
+---@class leadcat.ReportPage: leadcat.ReportModel what the functions below share
+---@field names table<integer|false, leadcat.NamedCategory>
+
+-- At most so many are shown: moves below the first sentence, differences of the rules, kinds of change, those with examples.
+local MOVES, DIFFERENCES, KINDS, EXPLAINED = 4, 20, 40, 6
+
+local function text(model, key, names)
+  return wording.sentence(model, "compare." .. key, names)
+end
+
+local function heading(model, below, attributes)
+  return h["h" .. (model.level or 1) + below](attributes)
+end
+
+local function named(model, id)
+  return parts.category(model.names[id or false])
+end
+
+-- Tables ---------------------------------------------------------------------------------------------------------------
+
+local function head(labels)
+  local cells = {}
+  for i, label in ipairs(labels) do
+    cells[i] = h.th { scope = "col", label }
+  end
+  return h.thead { h.tr { cells } }
+end
+
+-- A table that is scrolled for itself where the screen is narrow; `label` is the id of its heading.
+local function scrolled(label, labels, rows)
+  return h.section { class = "leadcat-scroll", tabindex = 0, aria_labelledby = label,
+    h.table { class = "leadcat-table", head(labels), h.tbody { rows } },
+  }
+end
+
+local function count(value)
+  return h.td { class = "leadcat-number", wording.number(value) }
+end
+
+-- A difference with its sign.
+local function signed(value)
+  local sign = value > 0 and "+" or value < 0 and "\226\136\146" or "" -- U+2212
+  return value == 0 and "" or sign .. wording.number(math.abs(value))
+end
+
+-- How many more there are than are shown.
+local function rest(model, left)
+  return left > 0 and h.p { class = "leadcat-muted", text(model, "more", { count = wording.number(left) }) }
+end
+
+-- The first sentence and the first picture --------------------------------------------------------------------------
+
+local function sentence(model)
+  local changed = model.report.changed
+  if changed.companies > 0 then
+    return text(model, "moved", {
+      changed = wording.number(changed.companies), companies = wording.number(model.report.companies),
+    })
+  end
+  return text(model, changed.events > 0 and "moved_none" or "nothing")
+end
+
+-- The flows between different categories, the broadest first.
+local function broadest(flows)
+  local moves = {}
+  for i, one in ipairs(flows) do
+    if one.from ~= one.to then
+      moves[#moves + 1] = { flow = one, position = i }
+    end
+  end
+  table.sort(moves, function(a, b)
+    local more = a.flow.companies - b.flow.companies
+    return more > 0 or more == 0 and a.position < b.position
+  end)
+  return moves
+end
+
+local function moves(model)
+  local items = {}
+  for i, move in ipairs(broadest(model.report.flows.change)) do
+    local from, to = model.names[move.flow.from or false], model.names[move.flow.to or false]
+    items[i] = i <= MOVES and h.li {
+      h.strong { wording.number(move.flow.companies) }, " ",
+      parts.change(from, to, wording.sentence(model, "change.to")),
+    } or nil
+  end
+  return items[1] and h.ul { class = "leadcat-moves", items }
+end
+
+local function picture(model, id, title, heads, flows, more)
+  local drawn = {
+    strings = model.strings, language = model.language, id = "leadcat-flow-" .. id, title = title, heads = heads,
+    flows = flows, categories = model.categories,
+  }
+  for name, value in pairs(more or {}) do
+    drawn[name] = value
+  end
+  return flow_picture.svg(drawn)
+end
+
+local function ends(model)
+  local notes = {}
+  for _, category in ipairs(model.report.categories) do
+    notes[category.id or false] = category.after ~= category.before and signed(category.after - category.before)
+  end
+  return picture(model, "change", text(model, "ends"), { text(model, "old"), text(model, "new") },
+    model.report.flows.change, { notes = notes, change = true })
+end
+
+-- What is different in the rules, as cause of what the picture shows.
+local function rules(model)
+  local sentences, items = difference.sentences(model.before, model.after, model.strings, model.language), {}
+  for i = 1, math.min(#sentences, DIFFERENCES) do
+    items[i] = h.li { sentences[i] }
+  end
+  return {
+    heading(model, 1, { text(model, "rules") }),
+    items[1] and h.ul { items } or h.p { text(model, "rules_same") },
+    rest(model, #sentences - DIFFERENCES),
+  }
+end
+
+-- What is done about all events: {update, confirm, none}.
+local function totals(simulated)
+  local sums = { update = 0, confirm = 0, none = simulated.events }
+  for _, outcomes in pairs(simulated.outcomes) do
+    for _, action in ipairs { "update", "confirm" } do
+      sums[action] = sums[action] + (outcomes[action] or 0)
+      sums.none = sums.none - (outcomes[action] or 0)
+    end
+  end
+  return sums
+end
+
+-- How often each thing is done, where that changes.
+local function counted(model)
+  local before, after, words = totals(model.report.before), totals(model.report.after), {}
+  for _, action in ipairs { "update", "confirm" } do
+    words[#words + 1] = before[action] ~= after[action] and ("%s: %s \226\134\146 %s"):format(text(model, action),
+      wording.number(before[action]), wording.number(after[action])) or nil
+  end
+  return words[1] and { h.br {}, table.concat(words, " \194\183 ") } -- U+00B7
+end
+
+local function answer(model)
+  local changed = model.report.changed
+  return {
+    heading(model, 0, { id = "leadcat-answer", sentence(model) }),
+    h.div { class = "leadcat-answer",
+      h.div { moves(model), h.p { class = "leadcat-muted", text(model, "decided", {
+        changed = wording.number(changed.events), events = wording.number(model.report.events),
+      }), counted(model) } },
+      changed.events > 0 and h.div { class = "leadcat-card leadcat-picture", ends(model) },
+      h.div { rules(model) },
+    },
+  }
+end
+
+-- In numbers ----------------------------------------------------------------------------------------------------------
+
+local function category_rows(model)
+  local rows = {}
+  for _, category in ipairs(model.report.categories) do
+    rows[#rows + 1] = category.start + category.before + category.after > 0 and h.tr {
+      h.td { named(model, category.id) }, count(category.start), count(category.before), count(category.after),
+      h.td { class = "leadcat-number", signed(category.after - category.before) },
+    } or nil
+  end
+  return rows
+end
+
+local function action_rows(model)
+  local rows, before, after = {}, totals(model.report.before), totals(model.report.after)
+  for i, action in ipairs { "update", "confirm", "none" } do
+    rows[i] = h.tr {
+      h.td { text(model, action) }, count(before[action]), count(after[action]),
+      h.td { class = "leadcat-number", signed(after[action] - before[action]) },
+    }
+  end
+  return rows
+end
+
+local function numbers(model)
+  local old, new, apart = text(model, "old"), text(model, "new"), text(model, "difference")
+  return h.div { class = "leadcat-pair leadcat-numbers",
+    h.div {
+      heading(model, 1, { id = "leadcat-categories-compared", text(model, "companies") }),
+      scrolled("leadcat-categories-compared",
+        { wording.sentence(model, "confirmation.category"), text(model, "start"), old, new, apart },
+        category_rows(model)),
+    },
+    h.div {
+      heading(model, 1, { id = "leadcat-actions-compared", text(model, "events") }),
+      scrolled("leadcat-actions-compared", { text(model, "done"), old, new, apart }, action_rows(model)),
+    },
+  }
+end
+
+-- From the start to the end -------------------------------------------------------------------------------------------
+
+local function ways(model)
+  local heads, drawn = { text(model, "start"), text(model, "end") }, {}
+  for i, side in ipairs { { "before", "old" }, { "after", "new" } } do
+    local title = text(model, "way_" .. side[2])
+    drawn[i] = h.div {
+      heading(model, 1, { title }),
+      h.div { class = "leadcat-card leadcat-picture",
+        picture(model, side[1], title, heads, model.report.flows[side[1]]),
+      },
+    }
+  end
+  return h.div { class = "leadcat-pair", drawn }
+end
+
+-- Decisions -----------------------------------------------------------------------------------------------------------
+
+local function cause(model, trigger)
+  if trigger == "lead_status_set" then
+    return text(model, "lead_status_set")
+  end
+  return wording.sentence(model, "confirmation." .. trigger .. "_unnamed")
+end
+
+local function outcome(model, told)
+  if not told.to then
+    return text(model, "outcome." .. told.outcome)
+  end
+  return { named(model, told.to), told.outcome == "confirm" and { " ", text(model, "asked") } }
+end
+
+local function change_rows(model)
+  local rows = {}
+  for i, kind in ipairs(model.report.changes) do
+    rows[i] = i <= KINDS and h.tr {
+      count(kind.count), h.td { cause(model, kind.trigger) },
+      h.td { outcome(model, kind.before) }, h.td { outcome(model, kind.after) },
+    } or nil
+  end
+  return rows
+end
+
+local function decisions(model)
+  local labels = {
+    text(model, "events"), wording.sentence(model, "history.cause"), text(model, "old"), text(model, "new"),
+  }
+  return {
+    heading(model, 1, { id = "leadcat-decisions", text(model, "decisions") }),
+    scrolled("leadcat-decisions", labels, change_rows(model)),
+    rest(model, #model.report.changes - KINDS),
+  }
+end
+
+-- Companies -----------------------------------------------------------------------------------------------------------
+
+local function company_rows(model)
+  local rows = {}
+  for i, moved in ipairs(model.report.moved) do
+    rows[i] = h.tr {
+      h.td { class = "leadcat-name", h.bdi { wording.line(moved.company) or "?" } },
+      h.td { named(model, moved.start) }, h.td { named(model, moved.before) }, h.td { named(model, moved.after) },
+    }
+  end
+  return rows
+end
+
+local function companies(model)
+  local labels = {
+    wording.sentence(model, "confirmation.company"), text(model, "start"), text(model, "old"), text(model, "new"),
+  }
+  return {
+    heading(model, 1, { id = "leadcat-moved", text(model, "moved_companies") }),
+    scrolled("leadcat-moved", labels, company_rows(model)),
+    rest(model, model.report.changed.companies - #model.report.moved),
+  }
+end
+
+-- Examples ------------------------------------------------------------------------------------------------------------
+
+-- What one side says, and why.
+local function told(model, side, label, example)
+  local event, explained = example.event, example[side]
+  return { h.dt { label }, h.dd { why.decision {
+    cfg = model[side], words = model, company = wording.line(event.company) or "?", trigger = event.trigger,
+    lead_status = event.lead_status, category = explained.category, action = explained.action, to = explained.to,
+    reason = explained.reason,
+  } } }
+end
+
+local function when(example)
+  local at = wording.time(example.event.at)
+  return at and { " ", h.span { class = "leadcat-muted", at } }
+end
+
+local function example_item(model, example)
+  return h.li { class = "leadcat-card",
+    h.p { h.strong { h.bdi { wording.line(example.event.company) or "?" } }, when(example), h.br {},
+      wording.cause(model, example.event, model.after),
+    },
+    h.dl { class = "leadcat-facts",
+      told(model, "before", text(model, "old"), example),
+      told(model, "after", text(model, "new"), example),
+    },
+  }
+end
+
+local function examples(model)
+  local items = {}
+  for i = 1, math.min(#model.report.changes, EXPLAINED) do
+    for _, example in ipairs(model.report.changes[i].examples) do
+      items[#items + 1] = example_item(model, example)
+    end
+  end
+  return { heading(model, 1, { text(model, "examples") }), h.ul { class = "leadcat-examples", items } }
+end
+
+-- The whole -----------------------------------------------------------------------------------------------------------
+
+-- Categories as they are shown: what has no name is called so.
+local function new_page(model)
+  local shown = setmetatable({ names = {}, categories = model.report.categories }, { __index = model })
+  for _, category in ipairs(model.report.categories) do
+    shown.names[category.id or false] = {
+      id = category.id, name = category.name or text(model, "unknown"), group = category.group,
+    }
+  end
+  return shown
+end
+
+--- What the change would do, in a sentence and a picture, for a page that shows it among other things.
+---@param model leadcat.ReportModel
+---@return leadcat.html.Child
+function report.answer(model)
+  return answer(new_page(model))
+end
+
+--- What follows the answer: numbers, decisions, companies, examples. Nil when nothing is decided differently.
+---@param model leadcat.ReportModel
+---@return leadcat.html.Child?
+function report.reasons(model)
+  local changed = model.report.changed
+  model = new_page(model)
+  return model.report.changes[1] and {
+    changed.events > 0 and { numbers(model), ways(model) }, decisions(model),
+    changed.companies > 0 and companies(model), examples(model),
+  }
+end
+
+--- The report as a page that loads nothing and runs nothing.
+---@param model leadcat.ReportModel
+---@return string
+function report.html(model)
+  return page.document {
+    title = text(model, "title"), language = model.language, wide = true, style = web.content "leadcat.css",
+    main = {
+      h.p { class = "leadcat-path", text(model, "title") }, report.answer(model), report.reasons(model) or false,
+    },
+  }
+end
+
+return report

@@ -1,0 +1,78 @@
+--- The page of one revision of the rules: who saved it when, and what that changed. Apart from the settings because it is
+-- for whoever reads the history, and nothing can be changed on it.
+
+local h = require "leadcat.pages.html"
+local page = require "leadcat.pages.page"
+local wording = require "leadcat.words.wording"
+
+local revision = {}
+
+---@class leadcat.RevisionModel: leadcat.Words
+---@field revision leadcat.Revision
+---@field changes string[] what it changed, as `difference.sentences` gives it
+---@field newest integer the number of the revision in use now
+---@field base? string path that leadcat is served at; default "/leadcat"
+
+local function text(model, key, names)
+  return wording.sentence(model, key, names)
+end
+
+local function number(value)
+  return ("%d"):format(value)
+end
+
+local function saved(model)
+  local user = wording.called(model.revision.actor)
+  return h.p {
+    text(model, user and "revision.saved" or "revision.saved_program", {
+      user = user, time = wording.time(model.revision.at) or "?",
+    }),
+    model.revision.reverted and { " ", text(model, "revision.reverted", { number = number(model.revision.reverted) }) },
+    model.revision.revision == model.newest and { " ", text(model, "revision.current") },
+  }
+end
+
+local function changes(model)
+  local before, items = model.revision.revision - 1, {}
+  for i, sentence in ipairs(model.changes) do
+    items[i] = h.li { sentence }
+  end
+  return h.section { aria_labelledby = "leadcat-changes",
+    h.h2 { id = "leadcat-changes",
+      before == 0 and text(model, "revision.first") or text(model, "revision.changes", { number = number(before) }),
+    },
+    items[1] and h.ul { class = "leadcat-changes", items } or h.p { text(model, "settings.changed_nothing") },
+  }
+end
+
+local function link(model, path, words)
+  return h.li { h.a { href = (model.base or page.BASE) .. "/history" .. path, words } }
+end
+
+local function neighbour(model, other)
+  return other >= 1 and other <= model.newest
+    and link(model, ("/revisions/%d"):format(other), text(model, "history.version", { number = number(other) })) or nil
+end
+
+--- The page.
+---@param model leadcat.RevisionModel
+---@return string
+function revision.html(model)
+  local this = model.revision.revision
+  local title = text(model, "revision.title", { number = number(this) })
+  return page.document {
+    title = title, language = model.language, base = model.base,
+    main = {
+      h.h1 { title },
+      saved(model),
+      changes(model),
+      h.ul { class = "leadcat-links",
+        link(model, "?revision=" .. number(this), text(model, "revision.entries")),
+        neighbour(model, this - 1), neighbour(model, this + 1),
+        link(model, "", text(model, "history.title")),
+      },
+    },
+  }
+end
+
+return revision

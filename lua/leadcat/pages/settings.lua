@@ -1,0 +1,597 @@
+--- The settings tab: the rules, the categories and the lead statuses as one form, which does everything without JavaScript.
+-- `settings_form.lua` reads what this form sends, and lists its fields; web/settings.js spares it round trips. Apart from
+-- the engine's settings because this only shows a config, also one that could not be saved.
+
+local config = require "leadcat.rules.config"
+local h = require "leadcat.pages.html"
+local page = require "leadcat.pages.page"
+local parts = require "leadcat.pages.parts"
+local report = require "leadcat.pages.report"
+local schema = require "leadcat.rules.schema"
+local wording = require "leadcat.words.wording"
+
+local settings = {}
+
+---@class leadcat.SettingsModel: leadcat.Words
+---@field config leadcat.Config to show; may have errors
+---@field revision integer that it was made from
+---@field edit? leadcat.SettingsEdit of the form that was submitted, as `settings_form.read` gives it; nil for a fresh page
+---@field problems? leadcat.Problem[] what stood in the way of saving, and warnings
+---@field changes? string[] what somebody else has saved meanwhile
+---@field tried? {report: leadcat.Comparison, before: leadcat.Config, after: leadcat.Config, complete: boolean} what the form would do; complete: the journal has all events
+---@field saved? integer the revision that was saved just now
+---@field licensed? boolean false: nothing can be saved
+---@field base? string path that leadcat is served at; default "/leadcat"
+
+---@class leadcat.SettingsPage: leadcat.SettingsModel what the functions below share
+---@field categories leadcat.Category[] in the order in which they are shown
+---@field lead_statuses leadcat.LeadStatus[]
+---@field by_id table<string, table<integer, leadcat.LeadStatus>> by list and id
+---@field rows leadcat.Rule[] those of lead statuses
+---@field row_of table<leadcat.Rule, integer>
+---@field messages table<string, string[]> by the name of the field that they are about
+---@field added table<string, table<integer, true>>
+---@field focus? string
+
+local STATUS_TRIGGER = "lead_status_set"
+local TRIGGERS = { "sale_won", "sale_lost", "sale_registered", STATUS_TRIGGER } -- in the order in which they are shown
+local TRIGGER = schema.set(TRIGGERS)
+local LISTS = { categories = "category", lead_statuses = "lead_status" }
+local FIELDS = { -- that the page has, by list
+  category = { name = true, group = true, lead_status = true },
+  lead_status = { name = true, description = true },
+  rule = { set_category = true, ask = true, lead_status = true },
+}
+local PLACE_OF_ROW = 0 -- the number of a row in a template; no row that is sent has it
+
+local function text(form, key, values)
+  return wording.sentence(form, "settings." .. key, values)
+end
+
+local function id_of(name)
+  return "leadcat-" .. name:gsub("%.", "-")
+end
+
+-- The name to call an item by: also when it has none yet.
+local function name_of(form, item)
+  return wording.line(config.name(item, form.language)) or text(form, "unnamed")
+end
+
+-- Problems -------------------------------------------------------------------------------------------------------------
+
+local function rule_field(form, rule, field)
+  local row = form.row_of[rule]
+  field = FIELDS.rule[field] and field or "set_category"
+  if row then
+    return ("status_rule.%d.%s"):format(row, field)
+  end
+  return ("rule.%s.%s"):format(rule.trigger, field)
+end
+
+local function rule_label(form, rule)
+  local row = form.row_of[rule]
+  local label = text(form, rule.trigger)
+  return row and label .. " \226\128\186 " .. text(form, "row", { number = ("%d"):format(row) }) or label -- U+203A
+end
+
+-- What a problem is about: what to call it, and the name of its field where the page has one.
+---@return string? subject
+---@return string? field
+local function subject_of(form, problem)
+  local list, position, field = problem.path:match "^([%l_]+)%[(%d+)%]%.?([%l_]*)"
+  local part = list and form.config[list] and form.config[list][tonumber(position)]
+  if not part then
+    return nil
+  elseif list ~= "rules" then
+    local kind = LISTS[list]
+    field = FIELDS[kind][field] and field or "name"
+    return name_of(form, part), not part.deleted and ("%s.%d.%s"):format(kind, part.id, field) or nil
+  elseif TRIGGER[part.trigger] then
+    return rule_label(form, part), rule_field(form, part, field)
+  end
+end
+
+-- By a problem's code.
+local MESSAGES = {
+  duplicate_id = true, name_required = true, unknown_group = true, lead_status_outside_potential_customer = true,
+  unknown_trigger = true, category_required = true, category_unknown = true, category_deleted = true,
+  lead_status_required = true, lead_status_unknown = true, lead_status_deleted = true, duplicate_rule = true,
+  duplicate_name = true, wrong_type = true, out_of_range = true, rule_never_fires = true, category_dead_end = true,
+}
+local WITH_EXAMPLE = { rule_hidden = true, rule_cycle = true, rule_chain = true }
+
+-- Where the company of a warning's example is, which rule meets it there, and where that one leads.
+local function names_of(form, example)
+  local key = config.rule_key(example.trigger, example.lead_status)
+  for _, rule in ipairs(form.config.rules) do
+    if config.rule_key(rule.trigger, rule.lead_status) == key then
+      return {
+        rule = wording.rule(form, rule.trigger, rule.lead_status
+          and wording.name_of(form.lead_statuses, rule.lead_status, form.language)),
+        category = wording.name_of(form.categories, example.category, form.language),
+        target = wording.name_of(form.categories, rule.set_category, form.language),
+      }
+    end
+  end
+end
+
+local function message_of(form, problem)
+  local names = WITH_EXAMPLE[problem.code] and problem.example and names_of(form, problem.example)
+  if names or MESSAGES[problem.code] then
+    return text(form, "problem." .. problem.code, names)
+  end
+  return wording.line(problem.message) or problem.code
+end
+
+-- The problems of one severity as items of a list, each linked to its field.
+local function problem_items(form, severity)
+  local items = {}
+  for _, problem in ipairs(form.problems or {}) do
+    if problem.severity == severity and problem.code ~= "unknown_field" then -- which nobody could mend on this page
+      local subject, field = subject_of(form, problem)
+      local message = message_of(form, problem)
+      local link = field and h.a { href = "#" .. id_of(field), h.bdi { subject } } or subject and h.bdi { subject }
+      items[#items + 1] = h.li { link, link and ": ", message }
+    end
+  end
+  return items
+end
+
+local function note_messages(form)
+  for _, problem in ipairs(form.problems or {}) do
+    local _, field = subject_of(form, problem)
+    if field and problem.code ~= "unknown_field" then
+      local messages = form.messages[field] or {}
+      messages[#messages + 1] = { text = message_of(form, problem), error = problem.severity == "error" }
+      form.messages[field] = messages
+    end
+  end
+end
+
+-- Fields ---------------------------------------------------------------------------------------------------------------
+
+-- The attributes of a field: its name, its id, where the work goes on, and what is wrong with it.
+local function field_attributes(form, name, more)
+  local attributes, messages = more or {}, form.messages[name]
+  attributes.id, attributes.name = id_of(name), name
+  attributes.autofocus = form.focus == name or nil
+  if messages then
+    attributes.aria_describedby = id_of(name) .. "-problem"
+    for _, message in ipairs(messages) do
+      attributes.aria_invalid = attributes.aria_invalid or message.error and "true" or nil
+    end
+  end
+  return attributes
+end
+
+local function messages_of(form, name)
+  local messages = form.messages[name]
+  if not messages then
+    return nil
+  end
+  local children, class = {}, "leadcat-note"
+  for i, message in ipairs(messages) do
+    children[#children + 1] = { i > 1 and " " or nil, message.text }
+    class = message.error and "leadcat-problem" or class
+  end
+  return h.span { class = class, id = id_of(name) .. "-problem", children }
+end
+
+local function field(form, name, label, control)
+  return h.p { class = "leadcat-field",
+    h.label { ["for"] = id_of(name), label }, " ", control, messages_of(form, name),
+  }
+end
+
+local function checkbox(form, name, label, checked)
+  return h.p { class = "leadcat-check",
+    h.input(field_attributes(form, name, { type = "checkbox", value = "on", checked = checked })), " ",
+    h.label { ["for"] = id_of(name), label }, messages_of(form, name),
+  }
+end
+
+local function text_field(form, name, label, value, required)
+  local attributes = field_attributes(form, name, {
+    type = "text", value = value or "", required = required, dir = "auto", autocomplete = "off",
+  })
+  return field(form, name, label, h.input(attributes))
+end
+
+local function hidden(name, value)
+  return h.input { type = "hidden", name = name, value = value }
+end
+
+-- A button that has the form shown again with something done to it. `what` is read behind its label.
+local function button(form, value, label, what, class)
+  return h.button { class = class, type = "submit", id = id_of(value), name = "do", value = value,
+    autofocus = form.focus == value or nil,
+    label, what and h.span { class = "leadcat-hidden", " ", h.bdi { what } },
+  }
+end
+
+-- Lists to choose from -------------------------------------------------------------------------------------------------
+
+local function option(item, label, chosen)
+  return h.option { value = item.id, dir = "auto", selected = item.id == chosen, label }
+end
+
+-- What is chosen but cannot be chosen any more stays, marked, until something else is chosen.
+local function lost_option(form, list, chosen)
+  local item = chosen and form.by_id[list][chosen]
+  if not chosen or item and not item.deleted then
+    return nil
+  end
+  local name = item and name_of(form, item) or ("#%d"):format(chosen)
+  return option({ id = chosen }, text(form, item and "deleted_mark" or "unknown_mark", { name = name }), chosen)
+end
+
+local function category_options(form, chosen)
+  local groups = {}
+  for i, group in ipairs(wording.GROUPS) do
+    local options = {}
+    for _, category in ipairs(form.categories) do
+      if category.group == group and not category.deleted then
+        options[#options + 1] = option(category, name_of(form, category), chosen)
+      end
+    end
+    groups[i] = options[1] and h.optgroup { label = wording.sentence(form, "group." .. group), options } or nil
+  end
+  return groups
+end
+
+local function status_options(form, chosen)
+  local options = {}
+  for _, status in ipairs(form.lead_statuses) do
+    options[#options + 1] = not status.deleted and option(status, name_of(form, status), chosen) or nil
+  end
+  return options
+end
+
+local function choice(form, name, label, list, chosen, options)
+  local empty = text(form, list == "categories" and "choose_category" or "choose_lead_status")
+  return field(form, name, label, h.select(field_attributes(form, name, { required = true, data_leadcat_list = list,
+    h.option { value = "", selected = not chosen, empty }, options(form, chosen), lost_option(form, list, chosen),
+  })))
+end
+
+local function target(form, prefix, rule)
+  return choice(form, prefix .. ".set_category", text(form, "set_category"), "categories", rule.set_category,
+    category_options)
+end
+
+local function ask(form, prefix, rule)
+  return checkbox(form, prefix .. ".ask", text(form, "ask"), rule.ask == true)
+end
+
+-- Rules ----------------------------------------------------------------------------------------------------------------
+
+local function rule_card(form, trigger, enabled, details)
+  local name = ("rule.%s.enabled"):format(trigger)
+  local attributes = { class = "leadcat-switch", type = "checkbox", role = "switch", value = "on", checked = enabled }
+  return h.div { class = "leadcat-card leadcat-rule", data_leadcat_rule = trigger,
+    h.p { class = "leadcat-switch-line",
+      h.input(field_attributes(form, name, attributes)), " ", h.label { ["for"] = id_of(name), text(form, trigger) },
+    },
+    h.div { class = "leadcat-details", details },
+  }
+end
+
+local function find_rule(form, trigger)
+  for _, rule in ipairs(form.config.rules or {}) do
+    if rule.trigger == trigger then
+      return rule
+    end
+  end
+  return { trigger = trigger }
+end
+
+local function sale_card(form, trigger)
+  local rule, prefix = find_rule(form, trigger), "rule." .. trigger
+  return rule_card(form, trigger, rule.enabled == true, { target(form, prefix, rule), ask(form, prefix, rule) })
+end
+
+-- A row has a switch of its own only when it is off while others are on.
+local function own_switch(form, prefix, rule)
+  return {
+    hidden(prefix .. ".switch", "own"),
+    checkbox(form, prefix .. ".enabled", text(form, "row_enabled"), rule.enabled == true),
+  }
+end
+
+local function status_row(form, number, rule, mixed)
+  local prefix = ("status_rule.%d"):format(number)
+  local label = text(form, "row", { number = ("%d"):format(number) })
+  return h.fieldset { class = "leadcat-row leadcat-status-row",
+    h.legend { class = "leadcat-hidden", label },
+    choice(form, prefix .. ".lead_status", text(form, "lead_status"), "lead_statuses", rule.lead_status,
+      status_options),
+    target(form, prefix, rule),
+    button(form, ("remove_status_rule.%d"):format(number), text(form, "remove_row"), nil, "leadcat-quiet"),
+    ask(form, prefix, rule),
+    mixed and not rule.enabled and own_switch(form, prefix, rule),
+  }
+end
+
+local function template(name, row)
+  return h.template { id = id_of(name .. "-template"), row }
+end
+
+local function status_card(form)
+  local on, off, rows = false, false, {}
+  for _, rule in ipairs(form.rows) do
+    on, off = on or rule.enabled == true, off or rule.enabled ~= true
+  end
+  for i, rule in ipairs(form.rows) do
+    rows[i] = status_row(form, i, rule, on and off)
+  end
+  return rule_card(form, STATUS_TRIGGER, on, {
+    h.div { class = "leadcat-rows", id = "leadcat-status_rule-rows", rows },
+    template("status_rule", status_row(form, PLACE_OF_ROW, {})),
+    h.p { button(form, "add_status_rule", text(form, "add_row"), nil, "leadcat-add") },
+  })
+end
+
+local function rules(form)
+  local cards = {}
+  for i, trigger in ipairs(TRIGGERS) do
+    cards[i] = trigger == STATUS_TRIGGER and status_card(form) or sale_card(form, trigger)
+  end
+  return h.section { aria_labelledby = "leadcat-rules",
+    h.h2 { id = "leadcat-rules", text(form, "rules") },
+    h.p { class = "leadcat-muted", text(form, "rules_hint") },
+    cards,
+  }
+end
+
+-- Categories and lead statuses -----------------------------------------------------------------------------------------
+
+local function group_field(form, prefix, category)
+  local options = {}
+  for i, group in ipairs(wording.GROUPS) do
+    local label = wording.sentence(form, "group." .. group)
+    options[i] = h.option { value = group, selected = category.group == group, label }
+  end
+  local control = h.select(field_attributes(form, prefix .. ".group", { options }))
+  return field(form, prefix .. ".group", text(form, "group"), control)
+end
+
+local ITEM = {}
+
+function ITEM.category(form, prefix, category)
+  return {
+    group_field(form, prefix, category),
+    checkbox(form, prefix .. ".lead_status", text(form, "enable_lead_status"), category.lead_status == true),
+  }
+end
+
+function ITEM.lead_status(form, prefix, status)
+  local description = config.text(status.description, form.language)
+  return text_field(form, prefix .. ".description", text(form, "description"), description)
+end
+
+local function item_row(form, kind, item, is_new)
+  local prefix = ("%s.%d"):format(kind, item.id)
+  local name = is_new and text(form, "unnamed") or name_of(form, item)
+  return h.fieldset { class = "leadcat-row leadcat-item leadcat-item-" .. kind,
+    h.legend { class = "leadcat-hidden", h.bdi { name } },
+    is_new and hidden(prefix .. ".new", "1"),
+    text_field(form, prefix .. ".name", text(form, "name"), config.name(item, form.language), true),
+    ITEM[kind](form, prefix, item),
+    button(form, ("delete_%s.%d"):format(kind, item.id), text(form, "delete"), name, "leadcat-quiet"),
+  }
+end
+
+-- What was typed is kept with what is deleted, in case that it is restored.
+local function deleted_row(form, kind, item)
+  local prefix, name = ("%s.%d"):format(kind, item.id), name_of(form, item)
+  local is_category = kind == "category"
+  return h.li {
+    h.bdi { name }, " ",
+    hidden(prefix .. ".deleted", "1"),
+    hidden(prefix .. ".name", config.name(item, form.language) or ""),
+    is_category and hidden(prefix .. ".group", item.group),
+    is_category and item.lead_status and hidden(prefix .. ".lead_status", "on"),
+    not is_category and hidden(prefix .. ".description", config.text(item.description, form.language) or ""),
+    button(form, ("restore_%s.%d"):format(kind, item.id), text(form, "restore"), name, "leadcat-quiet"),
+  }
+end
+
+local function deleted_items(form, list, items)
+  if not items[1] then
+    return nil
+  end
+  return h.details { class = "leadcat-deleted",
+    h.summary { text(form, "deleted_" .. list, { count = ("%d"):format(#items) }) },
+    h.ul { items },
+  }
+end
+
+local function item_section(form, list, hint)
+  local kind, rows, deleted = LISTS[list], {}, {}
+  for _, item in ipairs(form[list]) do
+    if item.deleted then
+      deleted[#deleted + 1] = deleted_row(form, kind, item)
+    else
+      rows[#rows + 1] = item_row(form, kind, item, form.added[kind][item.id])
+    end
+  end
+  local title, empty = id_of(list), { id = PLACE_OF_ROW, name = "", group = wording.GROUPS[1] }
+  return h.section { aria_labelledby = title,
+    h.h2 { id = title, text(form, list) },
+    hint and h.p { class = "leadcat-muted", hint },
+    h.div { class = "leadcat-card",
+      h.div { class = "leadcat-rows", id = id_of(kind .. "-rows"), rows },
+      template(kind, item_row(form, kind, empty, true)),
+      h.p { button(form, "add_" .. kind, text(form, "add_" .. kind), nil, "leadcat-add") },
+      deleted_items(form, list, deleted),
+    },
+  }
+end
+
+-- Messages above the form ----------------------------------------------------------------------------------------------
+
+local function message_list(title, items, after, attributes)
+  attributes[1], attributes[2], attributes[3] = h.p { h.strong { title } }, h.ul { items }, after
+  return h.div(attributes)
+end
+
+local function errors(form)
+  local items = problem_items(form, "error")
+  return items[1] and message_list(text(form, "not_saved"), items, nil,
+    { class = "leadcat-alert", role = "alert", tabindex = -1 })
+end
+
+local function warnings(form)
+  local items = problem_items(form, "warning")
+  return items[1] and message_list(text(form, "warnings"), items, nil, { class = "leadcat-notice" })
+end
+
+local function changes(form)
+  if not form.changes then
+    return nil
+  end
+  local items = {}
+  for i, sentence in ipairs(form.changes[1] and form.changes or { text(form, "changed_nothing") }) do
+    items[i] = h.li { sentence }
+  end
+  return message_list(text(form, "changed"), items, h.p { text(form, "changed_hint") },
+    { class = "leadcat-alert", role = "alert", tabindex = -1 })
+end
+
+-- What the form would do; the reasons are there for who asks for them.
+local function tried(form)
+  if not form.tried then
+    return nil
+  elseif form.tried.report.events == 0 then
+    return h.p { class = "leadcat-notice", role = "status", tabindex = -1, text(form, "tried_nothing") }
+  end
+  local model = {
+    report = form.tried.report, before = form.tried.before, after = form.tried.after, strings = form.strings,
+    language = form.language, level = 2,
+  }
+  local reasons = report.reasons(model)
+  return h.section { class = "leadcat-tried", tabindex = -1, aria_labelledby = "leadcat-answer",
+    report.answer(model),
+    reasons and h.details { h.summary { text(form, "tried_reasons") }, reasons },
+    h.p { class = "leadcat-muted", text(form, "tried", { events = wording.number(model.report.events) }),
+      not form.tried.complete and { " ", text(form, "tried_note") },
+    },
+  }
+end
+
+-- The whole ------------------------------------------------------------------------------------------------------------
+
+-- By rank (those without one come last), then as they are given.
+local function ranked(items)
+  local sorted, position = {}, {}
+  for i, item in ipairs(items or {}) do
+    sorted[i], position[item] = item, i
+  end
+  table.sort(sorted, function(a, b)
+    local rank_a, rank_b = a.rank or math.huge, b.rank or math.huge
+    return rank_a < rank_b or rank_a == rank_b and position[a] < position[b]
+  end)
+  return sorted
+end
+
+local function by_id(items)
+  local found = {}
+  for _, item in ipairs(items) do
+    found[item.id] = item
+  end
+  return found
+end
+
+local function new_form(model)
+  local edit = model.edit or { added = {} }
+  local form = setmetatable({ messages = {}, rows = {}, row_of = {}, focus = edit.focus }, { __index = model })
+  form.added = { category = edit.added.category or {}, lead_status = edit.added.lead_status or {} }
+  form.categories, form.lead_statuses = ranked(model.config.categories), ranked(model.config.lead_statuses)
+  form.by_id = { categories = by_id(form.categories), lead_statuses = by_id(form.lead_statuses) }
+  for _, rule in ipairs(model.config.rules or {}) do
+    if rule.trigger == STATUS_TRIGGER then
+      form.rows[#form.rows + 1] = rule
+      form.row_of[rule] = #form.rows
+    end
+  end
+  form.rows[1] = form.rows[1] or { trigger = STATUS_TRIGGER }
+  note_messages(form)
+  return form
+end
+
+-- The first button is the one that Enter presses in a field; the one to be seen is at the end.
+local function default_button(form)
+  return h.button { class = "leadcat-hidden", type = "submit", name = "do", value = "save", tabindex = -1,
+    aria_hidden = "true", text(form, "save"),
+  }
+end
+
+local function bar(form)
+  return h.div { class = "leadcat-bar",
+    h.p { class = "leadcat-actions",
+      h.button { class = "leadcat-primary", type = "submit", name = "do", value = "save", text(form, "save") }, " ",
+      h.button { type = "submit", name = "do", value = "cancel", text(form, "cancel") }, " ",
+      h.button { type = "submit", name = "do", value = "try", text(form, "try") },
+    },
+    h.p { class = "leadcat-hint leadcat-muted", id = "leadcat-hint", aria_live = "polite" },
+  }
+end
+
+local function sections(form)
+  return {
+    rules(form),
+    item_section(form, "categories", text(form, "categories_hint")),
+    item_section(form, "lead_statuses"),
+  }
+end
+
+local function form_element(form)
+  local dirty = form.edit or form.changes
+  return h.form { class = "leadcat-settings", method = "post", action = (form.base or page.BASE) .. "/settings",
+    novalidate = true, autocomplete = "off", data_leadcat_edited = dirty and "true" or nil,
+    data_leadcat_unsaved = text(form, "unsaved"), data_leadcat_unnamed = text(form, "unnamed"),
+    data_leadcat_row = text(form, "row", { number = "{number}" }),
+    data_leadcat_category = form.strings:text(form.language, "settings.missing_category", { rule = "{rule}" }),
+    data_leadcat_status = form.strings:text(form.language, "settings.missing_lead_status", { rule = "{rule}" }),
+    default_button(form), hidden("revision", form.revision or 0), sections(form), bar(form),
+  }
+end
+
+local function document(model, scripts, ...)
+  return page.document {
+    title = text(model, "title"), language = model.language, base = model.base, scripts = scripts,
+    main = { h.p { class = "leadcat-path", text(model, "path") }, h.h1 { text(model, "title") }, ... },
+  }
+end
+
+local function check(model, name)
+  if type(model) ~= "table" or type(model.strings) ~= "table" then
+    error(("settings.%s: a model with strings expected"):format(name), 3)
+  end
+end
+
+--- The page of the settings.
+---@param model leadcat.SettingsModel
+---@return string
+function settings.html(model)
+  check(model, "html")
+  local form = new_form(model)
+  if model.licensed == false then -- all is shown, nothing can be changed
+    return document(model, nil, h.p { class = "leadcat-alert", role = "alert", text(model, "unlicensed") },
+      h.fieldset { class = "leadcat-settings leadcat-plain", disabled = true,
+        h.legend { class = "leadcat-hidden", text(model, "title") }, sections(form),
+      })
+  end
+  return document(model, { "settings.js" }, parts.said(model.saved and text(model, "saved") or nil), errors(form),
+    changes(form), warnings(form), tried(form), form_element(form))
+end
+
+--- The page for who may not see the settings.
+---@param model leadcat.Words and `base`
+---@return string
+function settings.forbidden(model)
+  check(model, "forbidden")
+  return document(model, nil, h.p { class = "leadcat-alert", text(model, "forbidden") })
+end
+
+return settings

@@ -1,0 +1,378 @@
+--- What a submitted settings form means: the config that the fields and the pressed button make of a stored one. Apart from
+-- the page (`settings.lua`) because it reads what clients send: whatever that is, nothing here raises, and what is
+-- not understood is ignored. Pure.
+--
+-- The form has no memory but its fields, so it is laid over the stored config anew at each submit. Fields, with N from 1:
+--
+--   revision                                   that the form was made from
+--   do                                         the button: save, try, cancel, add_category, delete_category.N, ...
+--   rule.TRIGGER.enabled, .set_category, .ask  one of the three rules of sales; of lead_status_set only `enabled`
+--   status_rule.N.lead_status, .set_category, .ask; .switch ("own"), .enabled   a row of lead_status_set
+--   category.ID.name, .group, .lead_status, .deleted, .new
+--   lead_status.ID.name, .description, .deleted, .new
+--
+-- A checkbox that is off is not sent. `new` marks what is not stored yet: its ID only says what the rules of the same form
+-- mean, for somebody else may have saved another item with it meanwhile. A rule of a lead status is known by that status.
+
+local config = require "leadcat.rules.config"
+local json = require "leadcat.util.json"
+local language_tag = require "leadcat.util.language"
+local schema = require "leadcat.rules.schema"
+local unicode = require "leadcat.util.unicode"
+
+local settings_form = {}
+
+local MAX_ID, MAX_ROWS = 2147483647, 10000
+local LISTS = { category = "categories", lead_status = "lead_statuses" }
+local GROUP, TRIGGER = schema.set(config.GROUPS), schema.set(config.TRIGGERS)
+local STATUS_TRIGGER = "lead_status_set"
+
+---@class leadcat.SettingsEdit what the page has to know of a form beside the config that it made
+---@field added table<"category"|"lead_status", table<integer, true>> ids of what is not stored yet
+---@field focus? string name of the field or button where the work goes on
+
+-- Fields ---------------------------------------------------------------------------------------------------------------
+
+-- A number from 1 in its decimal form.
+local function number(text)
+  local digits = type(text) == "string" and #text <= 10 and text:match "^[1-9]%d*$"
+  local value = digits and tonumber(digits)
+  return value and value <= MAX_ID and value or nil
+end
+
+-- The rows by list and number.
+local function parse(fields)
+  local rows = { category = {}, lead_status = {}, status_rule = {}, rule = {} }
+  for name, value in pairs(type(fields) == "table" and fields or {}) do
+    if type(name) == "string" and type(value) == "string" then
+      local list, key, field = name:match "^([%l_]+)%.([%w_]+)%.([%l_]+)$"
+      if list == "rule" then
+        key = TRIGGER[key] and key
+      else
+        key = number(key)
+      end
+      if key and rows[list] then
+        rows[list][key] = rows[list][key] or {}
+        rows[list][key][field] = value
+      end
+    end
+  end
+  return rows
+end
+
+-- The numbers of the rows in order, not too many.
+local function sorted(rows)
+  local keys = {}
+  for key in pairs(rows) do
+    keys[#keys + 1] = key
+  end
+  table.sort(keys)
+  for i = #keys, MAX_ROWS + 1, -1 do
+    keys[i] = nil
+  end
+  return keys
+end
+
+--- The revision that a form was made from.
+---@param fields table<string, string>
+---@return integer? revision nil when the form does not say
+function settings_form.revision(fields)
+  local text = type(fields) == "table" and fields.revision
+  local digits = type(text) == "string" and #text <= 15 and text:match "^%d+$"
+  return digits and json.integer(tonumber(digits)) or nil
+end
+
+-- The pressed button: what to do, and with which row.
+local function pressed(fields)
+  local button = type(fields) == "table" and fields["do"]
+  if type(button) ~= "string" then
+    return ""
+  end
+  local verb, key = button:match "^(%l+_[%l_]+)%.(%d+)$"
+  return verb or button, number(key)
+end
+
+-- Names ----------------------------------------------------------------------------------------------------------------
+
+local CONTROL, C1, REPLACEMENT = "[%z\1-\31\127]+", "\194[\128-\159]", "\239\191\189"
+
+-- A name as one line without blanks at its ends. It is not cut.
+local function clean(text)
+  text = unicode.valid(text):gsub(CONTROL, " ")
+  local first = text:find "[^ ]"
+  return first and text:match("^.*[^ ]", first) or ""
+end
+
+-- What is left of a name when a page shows it and a browser sends it back: line ends are lost, controls are replaced.
+local function visible(text)
+  return (text:gsub(CONTROL, ""):gsub(C1, ""):gsub(REPLACEMENT, ""))
+end
+
+local function is_same(text, shown)
+  return clean(text) == clean(shown)
+    or (shown:find(CONTROL) or shown:find(C1)) and visible(text) == visible(shown)
+end
+
+-- Sets the text in the page's language, unless it is the one that the page has shown.
+local function set_text(item, field, text, language)
+  local old = item[field]
+  if not text or is_same(text, config.text(old, language) or "") then
+    return
+  elseif type(old) == "table" and next(old) ~= nil and language_tag.is_tag(language) then
+    old[language_tag.match(language, old) or language] = clean(text)
+  else
+    item[field] = clean(text)
+  end
+end
+
+-- A switch that is absent when it is off stays absent.
+local function set_flag(item, field, on)
+  if (item[field] == true) ~= on then
+    item[field] = on or nil
+  end
+end
+
+-- Categories and lead statuses -----------------------------------------------------------------------------------------
+
+local EDIT = {}
+
+function EDIT.category(item, row)
+  if GROUP[row.group] then
+    item.group = row.group
+    set_flag(item, "lead_status", row.lead_status ~= nil and row.group == "potential_customer")
+  end
+  item.group = item.group or "potential_customer"
+end
+
+function EDIT.lead_status(item, row, language)
+  set_text(item, "description", row.description, language)
+  if item.description == "" then
+    item.description = nil
+  end
+end
+
+-- An id above all others, and a rank behind all others: none, when one of the others has none.
+local function next_place(items)
+  local id, rank, used = 0, 0, {}
+  for _, item in ipairs(items) do
+    used[item.id] = true
+    id = math.max(id, item.id)
+    rank = rank and item.rank and math.max(rank, item.rank)
+  end
+  id = id + 1
+  while id > MAX_ID or used[id] do
+    id = id - 1
+  end
+  return id, rank and rank < MAX_ID and rank + 1 or nil
+end
+
+-- Lists are copied once, then changed in place. `ids` has the ids of the new items by the number of their row.
+local function new_list(kind, cfg)
+  local list = { kind = kind, items = cfg[LISTS[kind]], by_id = {}, ids = {}, added = {} }
+  for _, item in ipairs(list.items) do
+    list.by_id[item.id] = item
+  end
+  return list
+end
+
+local function append(list, key, name)
+  local id, rank = list.next_id, list.next_rank
+  if not id then
+    id, rank = next_place(list.items)
+  end
+  local item = { id = id, name = name, rank = rank }
+  list.items[#list.items + 1], list.by_id[id], list.added[id] = item, item, true
+  list.next_id, list.next_rank = id < MAX_ID and id + 1 or nil, rank and rank < MAX_ID and rank + 1 or nil
+  if key then
+    list.ids[key] = id
+  end
+  return item
+end
+
+local function read_list(list, rows, verb, pressed_key, language)
+  local edit = EDIT[list.kind]
+  for _, key in ipairs(sorted(rows)) do
+    local row, item = rows[key], nil
+    local delete = verb == "delete_" .. list.kind and pressed_key == key
+    local restore = verb == "restore_" .. list.kind and pressed_key == key
+    if not row.new and list.by_id[key] and not list.added[key] then
+      item = list.by_id[key]
+      set_text(item, "name", row.name, language)
+    elseif delete or not row.name then
+      list.ids[key] = false -- it vanishes
+    else
+      item = append(list, key, clean(row.name))
+    end
+    if item then
+      edit(item, row, language)
+      set_flag(item, "deleted", (row.deleted ~= nil or delete) and not restore)
+    end
+  end
+end
+
+-- What a field of a rule refers to.
+local function reference(list, text)
+  local key = number(text)
+  if key and list.ids[key] ~= nil then
+    return list.ids[key] or nil
+  end
+  return key
+end
+
+-- Rules ----------------------------------------------------------------------------------------------------------------
+
+-- A rule that is switched off without anything chosen keeps what it has.
+local function set_rule(rule, row, on, lists)
+  local target = row.set_category
+  if row.ask or target and (on or target ~= "") then
+    rule.ask = row.ask ~= nil
+    rule.set_category = target and reference(lists.category, target) or not target and rule.set_category or nil
+  end
+  rule.enabled, rule.ask = on, rule.ask == true
+end
+
+local function read_rule(rules, trigger, row, lists)
+  local rule
+  for _, stored in ipairs(rules) do
+    rule = rule or stored.trigger == trigger and stored
+  end
+  local on = row.enabled ~= nil
+  if not rule and (on or row.ask or row.set_category and row.set_category ~= "") then
+    rule = { trigger = trigger }
+    rules[#rules + 1] = rule
+  end
+  if rule then
+    set_rule(rule, row, on, lists)
+  end
+end
+
+local function all_of_status(rules)
+  local found = {}
+  for _, rule in ipairs(rules) do
+    found[#found + 1] = rule.trigger == STATUS_TRIGGER and rule or nil
+  end
+  return found
+end
+
+-- The stored rules of lead statuses by status, the first as the last; those without one under `false`.
+local function by_status(rules)
+  local found, all = {}, all_of_status(rules)
+  for i = #all, 1, -1 do
+    local key = all[i].lead_status or false
+    found[key] = found[key] or {}
+    table.insert(found[key], all[i])
+  end
+  return found
+end
+
+local function is_blank(row)
+  return not number(row.lead_status) and not number(row.set_category) and not row.ask
+end
+
+-- The rules that the rows say. A blank row of a rule that is switched off counts only where it is stored.
+local function read_rows(stored, rows, on, lists)
+  local known, rules = by_status(stored), {}
+  for _, key in ipairs(sorted(rows)) do
+    local row = rows[key]
+    local status = reference(lists.lead_status, row.lead_status)
+    local same = known[status or false]
+    local rule = same and table.remove(same)
+    if rule or on or not is_blank(row) then
+      rule = rule or { trigger = STATUS_TRIGGER, lead_status = status }
+      set_rule(rule, row, on and (row.switch ~= "own" or row.enabled ~= nil), lists)
+      rules[#rules + 1] = rule
+    end
+  end
+  return rules
+end
+
+-- Puts the rules of lead statuses where the stored ones stand: one for one, and what is left behind the last.
+local function place(rules, of_status)
+  local placed, left, stored = json.array {}, 1, #all_of_status(rules)
+  local function put(count)
+    for i = left, math.min(left + count - 1, #of_status) do
+      placed[#placed + 1], left = of_status[i], i + 1
+    end
+  end
+  for _, rule in ipairs(rules) do
+    if rule.trigger == STATUS_TRIGGER then
+      stored = stored - 1
+      put(stored > 0 and 1 or #of_status)
+    else
+      placed[#placed + 1] = rule
+    end
+  end
+  put(#of_status)
+  return placed
+end
+
+-- The rows as rules, after the button. Where no row is sent the stored ones stay, and follow the switch.
+local function status_rules(rules, rows, verb, pressed_key, lists)
+  local switch, any = rows.rule[STATUS_TRIGGER], next(rows.status_rule) ~= nil
+  if not switch and not any and verb ~= "add_status_rule" then
+    return all_of_status(rules)
+  end
+  local on = switch ~= nil and switch.enabled ~= nil
+  if verb == "remove_status_rule" and pressed_key then
+    rows.status_rule[pressed_key] = nil
+  end
+  local found = any and read_rows(rules, rows.status_rule, on, lists) or all_of_status(rules)
+  for _, rule in ipairs(not any and found or {}) do
+    rule.enabled = on
+  end
+  if #found < MAX_ROWS and (verb == "add_status_rule" or on and #found == 0) then
+    found[#found + 1] = { trigger = STATUS_TRIGGER, enabled = on, ask = false }
+  end
+  return found
+end
+
+-- The whole ------------------------------------------------------------------------------------------------------------
+
+-- Where the work goes on behind a button.
+local function focus(verb, key, lists, of_status)
+  if verb == "add_status_rule" then
+    return ("status_rule.%d.lead_status"):format(#of_status)
+  elseif verb == "remove_status_rule" then
+    return "add_status_rule"
+  end
+  local what, kind = verb:match "^(%l+)_([%l_]+)$"
+  local list = lists[kind]
+  local item = list and (what == "add" and list.items[#list.items] or what == "restore" and list.by_id[key])
+  if item then
+    return ("%s.%d.name"):format(kind, item.id)
+  end
+  return list and "add_" .. kind or nil
+end
+
+--- What a submitted form means.
+---@param fields table<string, string> decoded; from a client, so they may be anything
+---@param stored leadcat.Config of the revision that the form is to be laid over
+---@param language? string of the page: in which names are given
+---@return "save"|"try"|"cancel"|"edit" action an edit is only shown again
+---@return leadcat.Config config as `engine:save` takes it; after `cancel`, the stored one
+---@return leadcat.SettingsEdit edit
+function settings_form.read(fields, stored, language)
+  local cfg, verb, key = config.normalize(stored), pressed(fields)
+  local lists = { category = new_list("category", cfg), lead_status = new_list("lead_status", cfg) }
+  local edit = { added = { category = lists.category.added, lead_status = lists.lead_status.added } }
+  if verb == "cancel" then
+    return "cancel", cfg, edit
+  end
+  local rows = parse(fields)
+  for kind, list in pairs(lists) do
+    read_list(list, rows[kind], verb, key, language)
+    if verb == "add_" .. kind and #list.items < MAX_ROWS then
+      EDIT[kind](append(list, nil, ""), {})
+    end
+  end
+  for _, trigger in ipairs(config.TRIGGERS) do
+    if trigger ~= STATUS_TRIGGER and rows.rule[trigger] then
+      read_rule(cfg.rules, trigger, rows.rule[trigger], lists)
+    end
+  end
+  local of_status = status_rules(cfg.rules, rows, verb, key, lists)
+  cfg.rules, edit.focus = place(cfg.rules, of_status), focus(verb, key, lists, of_status)
+  return (verb == "save" or verb == "try") and verb or "edit", cfg, edit
+end
+
+return settings_form

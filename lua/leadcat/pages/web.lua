@@ -1,0 +1,22 @@
+--- The files in web/, read once each; apart from what sends them because a page may also have them within.
+
+local web = {}
+
+-- This module's own place: the files are in web/ beside its folder, however it was installed.
+local DIRECTORY = debug.getinfo(1, "S").source:match "^@(.*)pages/web%.lua$" .. "web/"
+
+local loaded = {}
+
+--- The content of a file.
+---@param name string
+---@return string
+function web.content(name)
+  if not loaded[name] then
+    local file = assert(io.open(DIRECTORY .. name, "rb"))
+    loaded[name] = file:read "*a"
+    file:close()
+  end
+  return loaded[name]
+end
+
+return web

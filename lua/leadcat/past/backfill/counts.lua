@@ -1,0 +1,111 @@
+--- What is counted of a backfill, and its report: of one that is done, by what its run has noted and the journal has; of a
+-- preview, by what was foreseen.
+
+local event_of = require "leadcat.events.event"
+local json = require "leadcat.util.json"
+local journal = require "leadcat.past.journal"
+local runs = require "leadcat.past.runs"
+local simulate = require "leadcat.past.simulate"
+
+local counting = {}
+
+-- Counts in one line: the trigger, what became of it, and from where to where it would have moved its company.
+local function count(counts, trigger, name, from, to)
+  local line = ("%s %s"):format(trigger, name)
+  if to then
+    line = ("%s %d %d"):format(line, from, to)
+  end
+  counts[line] = (counts[line] or 0) + 1
+end
+
+--- Counts what an event has come to.
+---@param counts table<string, integer>
+---@param event leadcat.Event|leadcat.Entry
+---@param outcome leadcat.Outcome
+function counting.add(counts, event, outcome)
+  local to = outcome.status ~= "duplicate" and outcome.to or nil
+  count(counts, event.trigger, simulate.outcome_name(outcome), outcome.from, to)
+end
+
+--- A copy of the counts.
+---@param counts table<string, integer>
+---@return table<string, integer>
+function counting.copy_of(counts)
+  local copy = {}
+  for line, number in pairs(counts) do
+    copy[line] = number
+  end
+  return copy
+end
+
+-- Adds what one line of the counts says to the report.
+local function add_line(report, line, number, name_of)
+  local trigger, outcome, from, to = line:match "^(%S+) (%S+) ?(%d*) ?(%d*)$"
+  local row = report.outcomes[trigger] or {}
+  report.outcomes[trigger], row[outcome] = row, (row[outcome] or 0) + number
+  report.events = report.events + number
+  if to ~= "" then
+    report.changes[#report.changes + 1] = {
+      trigger = trigger, outcome = outcome, from = name_of(from), to = name_of(to), events = number,
+    }
+  end
+end
+
+local function by_words(a, b)
+  return table.concat({ a.trigger, a.outcome, a.from, a.to }, "\0")
+    < table.concat({ b.trigger, b.outcome, b.from, b.to }, "\0")
+end
+
+--- The report: the same shape whether it is counted or foreseen.
+---@param task leadcat.Backfilling
+---@param counts table<string, integer>
+---@param companies table<string, true> that were updated
+---@return table? report
+---@return string? message
+---@return string? code
+function counting.report(task, counts, companies)
+  local cfg, message, code = task.engine:config()
+  if not cfg then
+    return nil, message, code
+  end
+  local function name_of(id)
+    return simulate.name_of(cfg, tonumber(id), task.engine.language)
+  end
+  local report = {
+    run = task.record and task.record.run, events = 0, outcomes = {}, changes = json.array {}, companies = 0,
+  }
+  for line, number in pairs(counts) do
+    add_line(report, line, number, name_of)
+  end
+  table.sort(report.changes, by_words)
+  for _ in pairs(companies) do
+    report.companies = report.companies + 1
+  end
+  return report
+end
+
+--- The report of a run that is done: what the journal has of it, and what came to nothing.
+---@param task leadcat.Backfilling
+---@return table? report
+---@return string? message
+---@return string? code
+function counting.report_of_run(task)
+  local counts, companies = counting.copy_of(task.counts), {}
+  local next_entry = runs.entries(task.engine, task.record)
+  while true do
+    local entry, message, code = next_entry()
+    if code then
+      return nil, message, code
+    elseif not entry then
+      return counting.report(task, counts, companies)
+    elseif entry.status ~= "superseded" then -- a question of some event before
+      local outcome = journal.outcome(entry)
+      counting.add(counts, entry, outcome)
+      if outcome.status == "updated" then
+        companies[event_of.key(entry.company)] = true
+      end
+    end
+  end
+end
+
+return counting

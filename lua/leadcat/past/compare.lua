@@ -1,0 +1,263 @@
+--- What a change of the rules would do: the same events run through two configs side by side, and where they part. The core
+-- decides and counts (`src/rules/simulate.h`); here are the examples and the report. Nothing is written; what is kept grows with the
+-- companies and with the kinds of change, not with the events.
+
+local config = require "leadcat.rules.config"
+local core = require "leadcat.core"
+local explain = require "leadcat.rules.explain"
+local json = require "leadcat.util.json"
+local simulate = require "leadcat.past.simulate"
+local wording = require "leadcat.words.wording"
+
+local compare = {}
+
+local LISTED = 100 -- companies, when nothing is said
+
+---@class leadcat.Comparison
+---@field events integer
+---@field companies integer
+---@field changed {events: integer, reasons: integer, companies: integer} events whose company gets another category, or is asked about, under one config only; events with which neither does anything, for different reasons; companies that end in another category
+---@field before table the report of `simulate` under the one config
+---@field after table the same under the other
+---@field changes leadcat.ComparedDecision[] those that do something else first, of them the largest count first
+---@field categories leadcat.ComparedCategory[] those that a company is in or a change sets, in the order in which they are shown
+---@field flows {before: leadcat.Flow[], after: leadcat.Flow[], change: leadcat.Flow[]} from the start to the end under each config; from the end under the one to that under the other
+---@field moved leadcat.ComparedCompany[] the first of those that end in another category, in the order of their events
+
+---@class leadcat.ComparedDecision a kind of change
+---@field trigger string
+---@field before leadcat.ComparedOutcome
+---@field after leadcat.ComparedOutcome
+---@field count integer events
+---@field examples {event: leadcat.Event, before: table, after: table}[] with what `engine:explain` says of both sides
+
+---@class leadcat.ComparedOutcome
+---@field outcome string the action for what matched, else the reason
+---@field to? integer the category's id, for what matched
+
+---@class leadcat.ComparedCategory
+---@field id? integer absent where nobody knows the category
+---@field name? string
+---@field group? string
+---@field start integer companies, as are the next two
+---@field before integer
+---@field after integer
+
+---@class leadcat.Flow
+---@field from? integer a category's id; absent where nobody knows it
+---@field to? integer
+---@field companies integer
+
+---@class leadcat.ComparedCompany
+---@field company string|integer
+---@field start? integer the category before its first event; absent where nobody knows it, as in the next two
+---@field before? integer the category at the end under the one config
+---@field after? integer
+
+local SIDES, TIMES = { "before", "after" }, { "start", "before", "after" }
+
+-- Changes --------------------------------------------------------------------------------------------------------------
+
+-- Gives the sides of each row their names.
+local function name_sides(rows)
+  for _, row in ipairs(rows) do
+    row.before, row.after, row[1], row[2] = row[1], row[2], nil, nil
+  end
+  return json.array(rows)
+end
+
+-- Whether something else is done, and not nothing for another reason.
+local function matters(change)
+  return change.before.to ~= nil or change.after.to ~= nil
+end
+
+local function explained(run, side, example)
+  local event, cfg = example.event, run[side]
+  local category = event.category or example[side]
+  return explain.decision({ run.explain[side](event.trigger, category, event.lead_status) }, cfg, {
+    trigger = event.trigger, category = category, lead_status = event.lead_status,
+  })
+end
+
+local function add_examples(run, changes, examples)
+  for _, change in ipairs(changes) do
+    change.examples = json.array {}
+  end
+  for _, example in ipairs(examples) do
+    local list = changes[example.change].examples
+    list[#list + 1] = {
+      event = example.event, before = explained(run, "before", example), after = explained(run, "after", example),
+    }
+  end
+end
+
+local function sort_changes(changes)
+  local first = {}
+  for i, change in ipairs(changes) do
+    first[change] = i
+  end
+  table.sort(changes, function(a, b)
+    if matters(a) ~= matters(b) then
+      return matters(a)
+    end
+    return a.count > b.count or a.count == b.count and first[a] < first[b]
+  end)
+end
+
+-- Counting -------------------------------------------------------------------------------------------------------------
+
+-- Companies by two of their categories.
+local function flows(journeys, from, to, rank)
+  local counts, list = {}, json.array {}
+  for _, journey in ipairs(journeys) do
+    local begun, ended = journey[from] or false, journey[to] or false
+    local row = counts[begun] or {}
+    counts[begun] = row
+    local flow = row[ended]
+    if not flow then
+      flow = { from = journey[from], to = journey[to], companies = 0 }
+      row[ended], list[#list + 1] = flow, flow
+    end
+    flow.companies = flow.companies + journey.companies
+  end
+  table.sort(list, function(a, b)
+    local from_a, from_b = rank[a.from or false], rank[b.from or false]
+    return from_a < from_b or from_a == from_b and rank[a.to or false] < rank[b.to or false]
+  end)
+  return list
+end
+
+local function new_category(run, id)
+  if not id then
+    return { start = 0, before = 0, after = 0 }
+  end
+  local found = config.find(run.after.categories, id) or config.find(run.before.categories, id)
+  return {
+    id = id, name = wording.display_name(found, id, run.language), group = found and found.group,
+    rank = found and found.rank, start = 0, before = 0, after = 0,
+  }
+end
+
+-- The categories that companies are in or are set to, in order, and the place of each in it.
+local function categories(run, journeys, changes)
+  local list, by_id, rank = json.array {}, {}, {}
+  local function noted(id)
+    id = id or false
+    if not by_id[id] then
+      by_id[id] = new_category(run, id)
+      list[#list + 1] = by_id[id]
+    end
+    return by_id[id]
+  end
+  for _, journey in ipairs(journeys) do
+    for _, when in ipairs(TIMES) do
+      local category = noted(journey[when])
+      category[when] = category[when] + journey.companies
+    end
+  end
+  for _, change in ipairs(changes) do
+    for _, side in ipairs(SIDES) do
+      if change[side].to then
+        noted(change[side].to)
+      end
+    end
+  end
+  table.sort(list, wording.comes_before)
+  for i, category in ipairs(list) do
+    rank[category.id or false], category.rank = i, nil
+  end
+  return list, rank
+end
+
+local function count_changed(journeys, changes)
+  local changed = { events = 0, reasons = 0, companies = 0 }
+  for _, change in ipairs(changes) do
+    local what = matters(change) and "events" or "reasons"
+    changed[what] = changed[what] + change.count
+  end
+  for _, journey in ipairs(journeys) do
+    changed.companies = changed.companies + (journey.before ~= journey.after and journey.companies or 0)
+  end
+  return changed
+end
+
+local function report_of(run, result)
+  local report = {
+    companies = result.companies, before = simulate.report(result, 1, run.before, run.language),
+    after = simulate.report(result, 2, run.after, run.language), moved = name_sides(result.moved),
+  }
+  local journeys, changes = name_sides(result.journeys), name_sides(result.changes)
+  local rank
+  report.events = report.before.events
+  report.changed = count_changed(journeys, changes)
+  report.categories, rank = categories(run, journeys, changes)
+  report.flows = {
+    before = flows(journeys, "start", "before", rank), after = flows(journeys, "start", "after", rank),
+    change = flows(journeys, "before", "after", rank),
+  }
+  add_examples(run, changes, name_sides(result.examples))
+  sort_changes(changes)
+  report.changes = changes
+  return report
+end
+
+-- The whole ------------------------------------------------------------------------------------------------------------
+
+-- The id of a category given by id or by name: the one config may lack it.
+local function start_of(before, after, category)
+  for _, cfg in ipairs { before, after } do
+    local found = type(category) == "string" and config.find_by_name(cfg.categories, category)
+      or config.find(cfg.categories, category)
+    if found then
+      return found.id
+    end
+  end
+end
+
+-- Which of the configs cannot be used, if any.
+---@return string? message
+---@return leadcat.Problem[]? problems
+local function refusal(before, after)
+  for _, side in ipairs { { before, "compared with" }, { after, "that is tried" } } do
+    local problems = config.problems(side[1])
+    if config.has_errors(problems) then
+      return ("the config %s has errors"):format(side[2]), problems
+    end
+  end
+end
+
+--- Runs events through two configs, as `simulate.run` does through one, and says where they part. Categories and lead
+-- statuses with the same id are the same.
+---@param before leadcat.Config the rules as they are
+---@param after leadcat.Config the rules as they would be
+---@param events leadcat.Event[]|fun(): leadcat.Event?, string?, string? as `simulate.run` takes them
+---@param options? {start_category?: integer|string, on_progress?: fun(events: integer), language?: string, limit?: integer} limit: how many companies are listed, default 100
+---@return leadcat.Comparison? report
+---@return string? message
+---@return string? code `invalid`: a config, the start category or an event; or the iterator's
+---@return leadcat.Problem[]? problems of the config
+function compare.run(before, after, events, options)
+  options = options or {}
+  local next_event = simulate.iterate(events)
+  local refused, problems = refusal(before, after)
+  if refused then
+    return nil, refused, "invalid", problems
+  end
+  before, after = config.normalize(before), config.normalize(after) -- a list may be left out
+  local start = start_of(before, after, options.start_category)
+  if options.start_category ~= nil and not start then
+    return nil, ("start_category: there is no category '%s'"):format(tostring(options.start_category)), "invalid"
+  end
+  local result, message, code = simulate.through({ before, after }, start, next_event, {
+    on_progress = options.on_progress, limit = options.limit or LISTED,
+  })
+  if not result then
+    return nil, message, code
+  end
+  return report_of({
+    before = before, after = after, language = options.language,
+    explain = { before = core.explainer(before), after = core.explainer(after) },
+  }, result)
+end
+
+return compare

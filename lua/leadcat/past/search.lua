@@ -1,0 +1,119 @@
+--- Looks through the journal for entries of some kind. Apart from the engine because the store keeps entries by company
+-- and by number only: whatever else is asked for is found by going through them, newest first, so far and no further.
+
+local config = require "leadcat.rules.config"
+local event_of = require "leadcat.events.event"
+local journal = require "leadcat.past.journal"
+local options_of = require "leadcat.util.options"
+local runs = require "leadcat.past.runs"
+local unchanged = require "leadcat.past.unchanged"
+
+local search = {}
+
+local SCAN = 10000 -- entries that are looked at for one page
+local BATCH = 500 -- of them at a time
+
+search.STATUSES = {
+  "applying", "updated", "conflict", "failed", "awaiting_confirmation", "declined", "expired", "superseded",
+}
+
+--- The fields of a query.
+search.QUERY = {
+  company = options_of.id, limit = options_of.limit, after = options_of.whole(1, 2 ^ 53),
+  since = options_of.of_type "number", before = options_of.of_type "number", actor = options_of.id,
+  trigger = options_of.one_of(config.TRIGGERS), status = options_of.one_of(search.STATUSES),
+  revision = options_of.whole(0, 2 ^ 53), run = options_of.of_type "string", unchanged = options_of.of_type "boolean",
+}
+
+-- What an entry must be for each field of a query: first what the store says of it, then what only its details do.
+local STORED = {
+  since = function(entry, since) return entry.at >= since end,
+  before = function(entry, before) return entry.at < before end,
+  trigger = function(entry, trigger) return entry.trigger == trigger end,
+  status = function(entry, status) return entry.status == status end,
+  revision = function(entry, revision) return entry.revision == revision end,
+}
+local DETAILS = {
+  actor = function(entry, actor)
+    return entry.actor ~= nil and (event_of.key(entry.actor.id) == actor or entry.actor.name == actor)
+  end,
+  run = function(entry, id) return entry.run == id end,
+}
+
+-- The tests of the fields that are given; nil when there is none of these.
+local function tests_of(fields, known)
+  local tests
+  for name, test in pairs(known) do
+    if fields[name] ~= nil then
+      tests = tests or {}
+      tests[#tests + 1] = { test, fields[name] }
+    end
+  end
+  return tests
+end
+
+local function passes(entry, tests)
+  for _, row in ipairs(tests or {}) do
+    if not row[1](entry, row[2]) then
+      return false
+    end
+  end
+  return true
+end
+
+-- A page of the journal with what came to nothing.
+local function read_with_unchanged(self, company, after, size)
+  local entries, message, code = self._store:history(self._tenant, company, nil, after, size)
+  local notes
+  if entries then
+    notes, message, code = self._store:history(self._tenant, company, nil, after, size, true)
+  end
+  return notes and unchanged.merge(entries, notes, size), message, code
+end
+
+-- Where the entries of the query may be: from which on to go through them, and behind which one there are no more.
+---@return integer? after
+---@return integer? last
+local function bounds_of(self, query)
+  local record = query.run and options_of.run.fits(query.run) and runs.read(self, query.run)
+  if not record then
+    return query.after
+  end
+  local behind = record.last and record.last + 1
+  return query.after and behind and math.min(query.after, behind) or query.after or behind, record.after
+end
+
+--- A page of the journal, newest first.
+---@param self leadcat.Engine
+---@param query table as `search.QUERY` has it, checked
+---@param company? string the text of its id
+---@param actor? string an id as text, or a name
+---@return leadcat.Entry[]? entries
+---@return integer|string|nil next where to go on, as `after`; nil at the end of the journal (or the message)
+---@return string? code
+function search.page(self, query, company, actor)
+  local stored, details = tests_of(query, STORED), tests_of({ actor = actor, run = query.run }, DETAILS)
+  local limit, found, last = options_of.page(query.limit), {}, nil
+  local after, first = bounds_of(self, query)
+  local next_entry = journal.walk(self, company, after, (stored or details) and BATCH or limit,
+    query.unchanged and read_with_unchanged)
+  for _ = 1, (stored or details) and SCAN or limit do
+    local entry, message, code = next_entry()
+    if code then
+      return nil, message, code
+    elseif not entry or first and entry.entry <= first then
+      return found
+    end
+    last = entry.entry
+    entry = passes(entry, stored) and journal.entry(entry, self._tenant)
+    if entry and passes(entry, details) then
+      found[#found + 1] = entry
+      if #found == limit then
+        break
+      end
+    end
+  end
+  return found, last
+end
+
+return search

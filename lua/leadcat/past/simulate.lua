@@ -1,0 +1,214 @@
+--- What a config would have done: events run through the same decision as the engine's, thousands at a time in C
+-- (`src/rules/simulate.h`), the companies kept in memory, nothing written.
+
+local config = require "leadcat.rules.config"
+local core = require "leadcat.core"
+local event_of = require "leadcat.events.event"
+
+local simulate = {}
+
+local STEP = 1000 -- events between two reports of progress
+
+--- Events as an iterator; raises for what is neither an array nor one, on behalf of the caller's caller.
+---@param events leadcat.Event[]|function
+---@return fun(): leadcat.Event?, string?, string?
+function simulate.iterate(events)
+  if type(events) == "function" then
+    return events
+  elseif type(events) ~= "table" then
+    error("events: an array or an iterator expected, got " .. type(events), 3)
+  end
+  local i = 0
+  return function()
+    i = i + 1
+    return events[i]
+  end
+end
+
+--- The id of a start category that is given by id or by name.
+---@param cfg leadcat.Config
+---@param category? integer|string
+---@return integer? id
+---@return string? problem
+function simulate.category_id(cfg, category)
+  if category == nil then
+    return nil
+  end
+  local found = type(category) == "string" and config.find_by_name(cfg.categories, category)
+    or config.find(cfg.categories, category)
+  if not found then
+    return nil, ("start_category: there is no category '%s'"):format(tostring(category))
+  end
+  return found.id
+end
+
+--- The name under which a category is reported.
+---@param cfg leadcat.Config
+---@param id integer
+---@param language? string
+---@return string
+function simulate.name_of(cfg, id, language)
+  local category = config.find(cfg.categories, id)
+  return category and config.name(category, language) or ("category %d"):format(id)
+end
+
+-- Adds companies to a report; `counts` has how many by the category's id.
+local function add_categories(report, cfg, language, counts)
+  for id, count in pairs(counts) do
+    local name = simulate.name_of(cfg, id, language) -- a deleted category may share a live one's
+    report.categories[name] = (report.categories[name] or 0) + count
+  end
+end
+
+--- A report: {events = n, outcomes = {[trigger] = {[action or reason] = n}}, categories = {[name] = companies},
+-- companies = n}. An outcome is the action for what matched and the reason for what did not.
+---@return table report
+function simulate.new_report()
+  return { events = 0, outcomes = {}, categories = {}, companies = 0 }
+end
+
+local ENDED = { updated = "update", awaiting_confirmation = "confirm" }
+
+--- What an outcome counts as in a report: the action for what matched, else the reason, else how it ended.
+---@param outcome leadcat.Outcome
+---@return string
+function simulate.outcome_name(outcome)
+  return ENDED[outcome.status] or outcome.status == "unchanged" and outcome.reason or outcome.status
+end
+
+--- Counts one event of a report.
+---@param report table
+---@param trigger string
+---@param outcome string
+function simulate.count(report, trigger, outcome)
+  local counts = report.outcomes[trigger] or {}
+  report.outcomes[trigger] = counts
+  counts[outcome] = (counts[outcome] or 0) + 1
+  report.events = report.events + 1
+end
+
+--- Counts the companies of a report by their categories.
+---@param report table
+---@param cfg leadcat.Config
+---@param language? string
+---@param ... any an iterator of company, category, as a `for` takes it
+function simulate.count_companies(report, cfg, language, ...)
+  local counts = {}
+  for _, id in ... do
+    report.companies = report.companies + 1
+    if id then
+      counts[id] = (counts[id] or 0) + 1
+    end
+  end
+  add_categories(report, cfg, language, counts)
+end
+
+-- What is wrong with an event that `add` has not taken at once: nothing, when it merely has a metatable; then it is added.
+local function add_unusual(add, event)
+  local problem = event_of.problem(event)
+  if problem then
+    return nil, problem, "invalid"
+  end
+  return add({
+    trigger = event.trigger, company = event.company, category = event.category, lead_status = event.lead_status,
+  }, event)
+end
+
+-- Adds all events. `feed`, where there is one, has lines added by itself, and `next_event` gives the event after them.
+local function add_all(add, next_event, feed, add_lines, on_progress)
+  local count, next_report = 0, STEP
+  while true do
+    count = count + (feed and feed(add_lines, STEP) or 0)
+    local event, message, code = next_event()
+    if not event then
+      return not code or nil, message, code
+    end
+    local added
+    added, message, code = add(event)
+    if added == false then
+      added, message, code = add_unusual(add, event)
+    end
+    if not added then
+      return nil, code == "invalid" and ("event %d: %s"):format(count + 1, message) or message, code
+    end
+    count = count + 1
+    if on_progress and count >= next_report then
+      on_progress(count)
+      next_report = count + STEP
+    end
+  end
+end
+
+--- Runs events through one config, or through two side by side.
+---@param configs leadcat.Config[] without errors
+---@param start? integer the start category
+---@param next_event fun(): leadcat.Event?, string?, string?
+---@param options {on_progress?: function, feed?: function, limit?: integer} limit: how many companies are listed as moved
+---@return table? result what the core's `finish` gives (`src/lua/simulate.h`)
+---@return string? message
+---@return string? code
+function simulate.through(configs, start, next_event, options)
+  local add, add_lines, finish = core.simulation(start, configs[1], configs[2])
+  if not add then
+    return nil, add_lines, finish
+  end
+  local ok, message, code = add_all(add, next_event, options.feed, add_lines, options.on_progress)
+  if not ok then
+    return nil, message, code
+  end
+  return finish(options.limit)
+end
+
+--- The report of one side of a simulation that has come to an end.
+---@param result table of `simulate.through`
+---@param side integer which
+---@param cfg leadcat.Config that side's
+---@param language? string
+---@return table report
+function simulate.report(result, side, cfg, language)
+  local report = { events = 0, outcomes = result.outcomes[side], categories = {}, companies = result.companies }
+  for _, counts in pairs(report.outcomes) do
+    for _, count in pairs(counts) do
+      report.events = report.events + count
+    end
+  end
+  local counts = {}
+  for _, journey in ipairs(result.journeys) do
+    local ended = journey[side]
+    if ended then
+      counts[ended] = (counts[ended] or 0) + journey.companies
+    end
+  end
+  add_categories(report, cfg, language, counts)
+  return report
+end
+
+--- Runs events through a config. A `confirm` is taken as accepted. An event's `category` is where its company stands;
+-- without one it is where earlier events have left it, else `start_category`. `feed` may have lines added
+-- before each event that the iterator gives, as `leadcat.cli.import`'s does.
+---@param cfg leadcat.Config
+---@param events leadcat.Event[]|fun(): leadcat.Event?, string?, string? an array or an iterator; the iterator may end with nil, message, code
+---@param options? {start_category?: integer|string, on_progress?: fun(events: integer), language?: string, feed?: fun(add_lines: function, most: integer): integer}
+---@return table? report
+---@return string? message
+---@return string? code `invalid`: the config, the start category or an event; or the iterator's
+---@return leadcat.Problem[]? problems of the config
+function simulate.run(cfg, events, options)
+  options = options or {}
+  local next_event = simulate.iterate(events)
+  local problems = config.problems(cfg)
+  if config.has_errors(problems) then
+    return nil, "the config has errors", "invalid", problems
+  end
+  local start, problem = simulate.category_id(cfg, options.start_category)
+  if problem then
+    return nil, problem, "invalid"
+  end
+  local result, message, code = simulate.through({ cfg }, start, next_event, options)
+  if not result then
+    return nil, message, code
+  end
+  return simulate.report(result, 1, cfg, options.language)
+end
+
+return simulate

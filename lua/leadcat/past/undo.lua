@@ -1,0 +1,448 @@
+--- Takes a change back, or makes one that a host had refused: a new entry of the journal, made from an old one. Methods of
+-- the engine, apart because these are the only changes that no event and no answer has asked for.
+
+local event_of = require "leadcat.events.event"
+local json = require "leadcat.util.json"
+local journal = require "leadcat.past.journal"
+local options_of = require "leadcat.util.options"
+local runs = require "leadcat.past.runs"
+local write = require "leadcat.events.write"
+
+local undo = {}
+
+local OPTIONS = { actor = options_of.actor }
+
+local function changed_since(key, how)
+  return nil, ("company %s has been changed since%s"):format(key, how or ""), "conflict"
+end
+
+-- Whether a change counts for nothing by now: it was taken back, or has taken back one that is not older than `entry`.
+-- Seen from the newest on; `undone` gathers what was taken back.
+local function is_void(change, entry, undone)
+  local undoes = journal.undoes(change)
+  if undone[change.entry] then
+    return true
+  elseif undoes and undoes >= entry.entry then
+    undone[undoes] = true
+    return true
+  end
+  return false
+end
+
+-- The company's newest entry, after making sure that no newer one than `entry` has changed it.
+---@param undone? table<integer, boolean> changes that count for nothing, and those that took them back; without it all count
+---@return integer? newest
+---@return string? message
+---@return string? code `conflict`; `undone`: the entry itself was taken back
+local function newest_of(self, entry, key, undone)
+  local next_entry, newest, change = journal.walk(self, key), nil, nil
+  while true do
+    local later, message, code = next_entry()
+    if code then
+      return nil, message, code
+    end
+    newest = newest or later and later.entry
+    if not later or later.entry <= entry.entry then
+      break
+    elseif later.status == "updated" and not (undone and is_void(later, entry, undone)) then
+      change = change or later.entry
+    end
+  end
+  if undone and undone[entry.entry] then
+    return nil, nil, "undone"
+  elseif change then
+    return changed_since(key, (", by entry %d"):format(change))
+  end
+  return newest or 0
+end
+
+-- The same, and that the company is in `from`, so that nobody else has changed it: what is refused must leave neither an
+-- entry nor a closed question.
+---@param category? integer where the company is, when that is known
+---@return integer? newest
+---@return string? message
+---@return string? code `conflict`, `undone`
+local function unchanged_since(self, entry, key, from, undone, category)
+  local newest, message, code = newest_of(self, entry, key, undone)
+  if not newest then
+    return nil, message, code
+  elseif category == nil then
+    local ok
+    ok, category, code = self._companies.category(self, entry.company)
+    if not ok then
+      return nil, category, code
+    end
+  end
+  if category ~= from then
+    return changed_since(key)
+  end
+  return newest
+end
+
+-- What is made of an old entry: its status, where the company must stand and where it is to go, and what is said where the
+-- entry is another.
+local UNDO = {
+  of = "updated", from = "to", to = "from", refusal = "entry %d is %s: it has changed nothing",
+}
+local RETRY = {
+  of = "failed", from = "from", to = "to", refusal = "entry %d is %s, not failed",
+}
+
+-- The entry, when it may be used so.
+local function find(self, id, actor, plan)
+  local entry, message, code = self._store:entry(self._tenant, id)
+  if not entry then
+    return nil, code == "not_found" and ("there is no entry %d"):format(id) or message, code
+  end
+  local allowed
+  allowed, message, code = self:can(actor, "undo", journal.entry(entry, self._tenant))
+  if not allowed then
+    return nil, message or "only an administrator may undo or retry a change", code or "forbidden"
+  elseif entry.status ~= plan.of then
+    return nil, plan.refusal:format(id, entry.status), "invalid"
+  end
+  return entry
+end
+
+local function new_item(self, entry, plan, newest, details)
+  return journal.item(entry, {
+    at = self:_now(),
+    action = "update",
+    status = self._companies.CHANGING,
+    from = entry[plan.from],
+    to = entry[plan.to],
+    newest = newest,
+    details = journal.details(details, self._run),
+  })
+end
+
+-- Counts what a change came to, and tells those who listen.
+local function tell(self, entry, item, details, outcome)
+  self:_report({
+    trigger = entry.trigger, company = entry.company, lead_status = entry.lead_status, actor = details.actor,
+    sale = details.sale, contact = details.contact, at = item.at, undoes = details.undoes,
+  }, outcome)
+end
+
+-- Makes the change, unless the company has changed since. `details` are kept with the new entry. As one of `many`, changes
+-- that were taken back do not count.
+local function make(self, entry, plan, details, many)
+  local key = event_of.key(entry.company)
+  while true do
+    local newest, message, code = unchanged_since(self, entry, key, entry[plan.from], many and {})
+    if not newest then
+      return nil, message, code
+    end
+    local outcome
+    local item = new_item(self, entry, plan, newest, details)
+    outcome, message, code = write.one(self, item, entry.company)
+    if code then
+      return nil, message, code
+    elseif outcome and outcome.status == "conflict" then
+      return changed_since(key)
+    elseif outcome then
+      tell(self, entry, item, details, outcome)
+      return outcome
+    end
+  end
+end
+
+local function check_id(id)
+  if type(id) ~= "number" or id % 1 ~= 0 or id < 1 or id > 2 ^ 53 then
+    error("entry: an integer expected, got " .. tostring(id), 3)
+  end
+end
+
+-- Many ---------------------------------------------------------------------------------------------------------------
+
+-- An undo of many under way.
+---@class leadcat.undo.Task
+---@field engine leadcat.Engine within the run, once there is one
+---@field actor? leadcat.Actor
+---@field imagined? table<string, {undone: table, category: integer}> of a preview: how companies would stand
+---@field jobs table[] to be written together
+---@field waiting table<string, boolean> the companies of the jobs
+---@field run? leadcat.Run
+---@field result leadcat.Undone
+
+---@class leadcat.Undone
+---@field run? string the id of this undo, by which it can be undone; absent when nothing was written
+---@field undone {entry: integer, company: string|integer, from: integer, to: integer, undo?: integer}[] newest first; undo: the new entry
+---@field refused {entry: integer, company: string|integer, why: string, code: string}[]
+
+local MAX_BATCH = 1000
+local LISTED = { conflict = true, forbidden = true, unavailable = true } -- what hinders one change and not the others
+
+-- Notes what one entry came to. What hinders all others, too, is returned.
+local function settle(task, entry, outcome, message, code)
+  local undone, refused = task.result.undone, task.result.refused
+  if outcome and outcome.status == "updated" then
+    undone[#undone + 1] = {
+      entry = entry.entry, company = entry.company, from = entry.to, to = entry.from, undo = outcome.entry,
+    }
+    return true
+  elseif outcome and outcome.status == "conflict" then
+    message, code = select(2, changed_since(event_of.key(entry.company)))
+  elseif outcome then
+    message, code = outcome.error, "unavailable" -- it is tried again
+  end
+  if LISTED[code] then
+    refused[#refused + 1] = { entry = entry.entry, company = entry.company, why = message, code = code }
+  end
+  return LISTED[code] or code == "undone" or nil, message, code
+end
+
+-- The run begins with the first change that it makes.
+local function begin(task)
+  if task.run then
+    return true
+  end
+  local message, code
+  task.run, message, code = runs.begin(task.engine, "undo")
+  if not task.run then
+    return nil, message, code
+  end
+  task.engine, task.result.run = runs.engine(task.engine, task.run.run), task.run.run
+  return true
+end
+
+-- Writes the jobs together. One that was not written, as somebody else was at its company, is made by itself.
+local function flush(task)
+  local jobs = task.jobs
+  task.jobs, task.waiting = {}, {}
+  local items, companies = {}, {}
+  for i, job in ipairs(jobs) do
+    items[i], companies[i] = job.item, job.entry.company
+  end
+  local outcomes, message, code = items, nil, nil
+  if #jobs > 0 then
+    outcomes, message, code = write.items(task.engine, items, companies)
+  end
+  if not outcomes then
+    return nil, message, code
+  end
+  for i, job in ipairs(jobs) do
+    local outcome, details = outcomes[i], { actor = task.actor, undoes = job.entry.entry }
+    if not outcome then
+      outcome, message, code = make(task.engine, job.entry, UNDO, details, true)
+    elseif outcome.status ~= "conflict" then
+      tell(task.engine, job.entry, job.item, details, outcome)
+    end
+    local ok
+    ok, message, code = settle(task, job.entry, outcome, message, code)
+    if not ok then
+      return nil, message, code
+    end
+  end
+  return true
+end
+
+local function add_job(task, entry, key, newest)
+  local ok, message, code = begin(task)
+  if not ok then
+    return nil, message, code
+  end
+  local item = new_item(task.engine, entry, UNDO, newest, { actor = task.actor, undoes = entry.entry })
+  task.jobs[#task.jobs + 1] = { item = item, entry = entry }
+  task.waiting[key] = true
+  return true
+end
+
+local function imagine(task, entry, key, undone)
+  undone[entry.entry] = true
+  task.imagined[key] = { undone = undone, category = entry.from }
+  return settle(task, entry, { status = "updated" })
+end
+
+local function may_undo(task, entry)
+  local self = task.engine
+  local allowed, message, code = self:can(task.actor, "undo", journal.entry(entry, self._tenant))
+  if not allowed then
+    return nil, message or "the actor may not undo this change", code or "forbidden"
+  elseif entry.status == "applying" then
+    return nil, ("entry %d is not finished"):format(entry.entry), "unavailable"
+  end
+  return true
+end
+
+-- Takes one change back, or has that done with the next ones.
+local function take(task, entry)
+  local key, undone = event_of.key(entry.company), {}
+  local ok, message, code = true, nil, nil
+  if task.waiting[key] or #task.jobs == MAX_BATCH then
+    ok, message, code = flush(task)
+  end
+  if not ok then
+    return nil, message, code
+  end
+  local imagined = task.imagined and task.imagined[key] or { undone = {} }
+  for id in pairs(imagined.undone) do
+    undone[id] = true
+  end
+  local newest
+  newest, message, code = may_undo(task, entry)
+  if newest then
+    newest, message, code = unchanged_since(task.engine, entry, key, entry.to, undone, imagined.category)
+  end
+  if not newest then
+    return settle(task, entry, nil, message, code)
+  elseif task.imagined then
+    return imagine(task, entry, key, undone)
+  end
+  return add_job(task, entry, key, newest)
+end
+
+local MANY = {
+  entry = options_of.whole(1, 2 ^ 53), run = options_of.run, revision = options_of.whole(1, 2 ^ 53),
+  since = options_of.of_type "number",
+  ["until"] = options_of.of_type "number", preview = options_of.of_type "boolean",
+}
+
+--- What is wrong with what says which changes are meant; nil when nothing is.
+---@param what table
+---@return string? problem
+function undo.problem(what)
+  if (what.run and 1 or 0) + (what.revision and 1 or 0) + (what.entry and 1 or 0) ~= 1 then
+    return "one of run, revision and entry expected"
+  elseif not what.revision and (what.since or what["until"]) then
+    return "since and until go with revision"
+  end
+  return options_of.problem(what, MANY)
+end
+
+-- Goes through the entries that one revision has made between two times: when they were written counts, which their
+-- numbers tell, not when their events happened. An undo is nobody's but its actor's.
+local function entries_of_revision(self, what)
+  local first, last = (what.since or 0) * 1000, (what["until"] or math.huge) * 1000
+  local next_entry = journal.walk(self, nil, last < 2 ^ 53 and math.max(1, math.floor(last) + 1) or nil)
+  return function()
+    local entry, message, code
+    repeat
+      entry, message, code = next_entry()
+      if not entry or entry.entry < first then
+        return nil, message, code
+      end
+    until entry.revision == what.revision and not journal.undoes(entry)
+    return entry
+  end
+end
+
+-- The one entry, in the same way.
+local function only(entry)
+  return function()
+    local given = entry
+    entry = nil
+    return given
+  end
+end
+
+local function entries_of(self, what, actor)
+  if what.entry then
+    local entry, message, code = find(self, what.entry, actor, UNDO)
+    return entry and only(entry), message, code
+  elseif what.revision then
+    local _, problem, why = self:config(what.revision)
+    if why == "not_found" then
+      return nil, problem, why
+    end
+    return entries_of_revision(self, what)
+  end
+  local record, message, code = runs.read(self, what.run)
+  if record and not what.preview then
+    record, message, code = runs.call_off(self, record)
+  end
+  return record and runs.entries(self, record), message, code
+end
+
+local CHANGES = { updated = true, applying = true }
+
+local function take_all(task, next_entry)
+  while true do
+    local entry, message, code = next_entry()
+    if code then
+      return nil, message, code
+    elseif not entry then
+      return flush(task)
+    end
+    local ok = true
+    if CHANGES[entry.status] then
+      ok, message, code = take(task, entry)
+    end
+    if not ok then
+      return nil, message, code
+    end
+  end
+end
+
+local function undo_many(self, what, actor)
+  local allowed, message, code = self:can(actor, "undo")
+  if not allowed then
+    return nil, message or "only an administrator may undo changes", code or "forbidden"
+  end
+  local next_entry, ok
+  next_entry, message, code = entries_of(self, what, actor)
+  if not next_entry then
+    return nil, message, code
+  end
+  local task = {
+    engine = self, actor = actor, imagined = what.preview and {} or nil, jobs = {}, waiting = {},
+    result = { undone = json.array {}, refused = json.array {} },
+  }
+  ok, message, code = take_all(task, next_entry)
+  if ok and task.run then
+    ok, message, code = runs.finish(self, task.run)
+  end
+  return ok and task.result, message, code
+end
+
+--- Takes back what one entry of the journal has changed; or, given a table, what an entry or a run has, or one revision of
+-- the config between two times, newest first. An undo can be undone. Of many, those that cannot be taken back are listed; those that
+-- are taken back already are not, so that what was interrupted is ended by doing it again.
+---@param what integer|{entry?: integer, run?: string, revision?: integer, since?: number, until?: number, preview?: boolean} the entry, or which: since and until are seconds since 1970, by when entries were written; preview: write nothing
+---@param options? {actor?: leadcat.Actor}
+---@return leadcat.Outcome|leadcat.Undone|nil outcome its reason is `undo`; of many what was undone and what was refused
+---@return string? message
+---@return string? code `conflict`: the company has changed since; `not_found`, `forbidden`, `invalid`: it changed nothing
+function undo:undo(what, options)
+  self:_check_open()
+  local actor = options_of.check(options, OPTIONS).actor
+  if type(what) == "table" then
+    local problem = undo.problem(what)
+    if problem then
+      error(problem, 2)
+    end
+    return undo_many(self, what, actor)
+  end
+  check_id(what)
+  local entry, message, code = find(self, what, actor, UNDO)
+  if not entry then
+    return nil, message, code
+  end
+  return make(self, entry, UNDO, { actor = actor, undoes = entry.entry })
+end
+
+--- Has the host asked once more for a change that was put aside as `failed`.
+---@param id integer the entry
+---@param options? {actor?: leadcat.Actor}
+---@return leadcat.Outcome? outcome with a new entry
+---@return string? message
+---@return string? code `conflict`: the company has changed since; `not_found`, `forbidden`, `invalid`: it has not failed
+function undo:retry(id, options)
+  self:_check_open()
+  check_id(id)
+  local actor = options_of.check(options, OPTIONS).actor
+  local entry, message, code = find(self, id, actor, RETRY)
+  if not entry then
+    return nil, message, code
+  end
+  local question = entry.confirmation and self:confirmation(entry.confirmation)
+  if question and question.state == "open" then
+    return nil, ("entry %d was the answer to a question that is open again: answer it"):format(id), "invalid"
+  end
+  local happened = journal.event(entry)
+  return make(self, entry, RETRY, {
+    actor = actor or happened.actor, sale = happened.sale, contact = happened.contact, undoes = happened.undoes,
+  })
+end
+
+return undo

@@ -1,0 +1,395 @@
+--- A config as plain data: what is wrong with it, its normal form, and the names in it; apart from the engine because
+-- imports, pages and the command line judge configs that no engine has opened.
+
+local json = require "leadcat.util.json"
+local language_tag = require "leadcat.util.language"
+local lint = require "leadcat.rules.lint"
+local schema = require "leadcat.rules.schema"
+
+local config = {}
+
+---@alias leadcat.Text string|table<string, string> one text, or texts by language (`{en = "Lead", no = "Lead"}`)
+
+---@class leadcat.LeadStatus
+---@field id integer 1 to 2^31-1
+---@field name leadcat.Text
+---@field description? leadcat.Text
+---@field rank? integer
+---@field deleted? boolean
+
+---@class leadcat.Category: leadcat.LeadStatus
+---@field group string one of `config.GROUPS`
+---@field lead_status? boolean contacts of such companies have a lead status
+
+---@class leadcat.Rule
+---@field trigger string one of `config.TRIGGERS`
+---@field enabled? boolean
+---@field set_category? integer id of a category
+---@field ask? boolean
+---@field lead_status? integer id of a lead status, for `lead_status_set`
+
+---@class leadcat.Config
+---@field revision? integer
+---@field categories? leadcat.Category[]
+---@field lead_statuses? leadcat.LeadStatus[]
+---@field rules? leadcat.Rule[]
+
+---@class leadcat.Problem
+---@field path string where, such as `rules[2].set_category` (counted from 1), or `config` for the whole
+---@field code string
+---@field message string where, what is wrong and what would be right, in English
+---@field severity "error"|"warning"
+---@field example? leadcat.Event of a warning about rules (`lint.lua`): the company is in its `category`
+
+config.TRIGGERS = { "sale_registered", "sale_won", "sale_lost", "lead_status_set" }
+config.GROUPS = { "customer", "lost", "other", "partner", "potential_customer" }
+
+local LISTS = { "categories", "lead_statuses", "rules" }
+local MAX_ID = 2147483647
+local MAX_CHOICES = 8 -- items listed in a message
+
+local TRIGGER, GROUP = schema.set(config.TRIGGERS), schema.set(config.GROUPS)
+
+-- Names --------------------------------------------------------------------------------------------------------------
+
+local function first_key(texts)
+  local first
+  for key in pairs(texts) do
+    if type(key) == "string" and (not first or key < first) then
+      first = key
+    end
+  end
+  return first
+end
+
+--- The text to show: in the language that suits the tag best, else in English, else in the first language by alphabet.
+---@param text? leadcat.Text
+---@param language? string a language tag, such as "no" or "nb-NO"
+---@return string?
+function config.text(text, language)
+  if type(text) ~= "table" then
+    return text
+  end
+  return text[language] or text[language_tag.match(language, text)] or text.en or text[first_key(text)]
+end
+
+--- The displayed name of a category or lead status.
+---@param item leadcat.LeadStatus
+---@param language? string
+---@return string
+function config.name(item, language)
+  return config.text(item.name, language)
+end
+
+--- The item with this id, deleted or not.
+---@param list? leadcat.LeadStatus[] categories or lead statuses
+---@param id integer
+---@return leadcat.LeadStatus? item
+function config.find(list, id)
+  for _, item in ipairs(list or {}) do
+    if item.id == id then
+      return item
+    end
+  end
+end
+
+-- A name as texts by language.
+local function by_language(name)
+  return type(name) == "table" and name or { en = name }
+end
+
+--- The live item that a person means: by its name in any language; else by its name in any letter case (ASCII), when
+--- only one fits; else by its id in decimal.
+---@param list? leadcat.LeadStatus[] categories or lead statuses
+---@param text string
+---@return leadcat.LeadStatus? item
+function config.find_by_name(list, text)
+  local similar, by_id = {}, nil
+  for _, item in ipairs(list or {}) do
+    local alike = false
+    for _, name in pairs(not item.deleted and by_language(item.name) or {}) do
+      if name == text then
+        return item
+      end
+      alike = alike or name:lower() == text:lower()
+    end
+    similar[#similar + 1] = alike and item or nil
+    by_id = not item.deleted and ("%d"):format(item.id) == text and item or by_id
+  end
+  return #similar == 1 and similar[1] or by_id
+end
+
+--- What outcomes and the journal call a rule: `sale_won`, `lead_status_set:5`.
+---@param trigger string
+---@param lead_status? integer only looked at for `lead_status_set`
+---@return string
+function config.rule_key(trigger, lead_status)
+  if trigger == "lead_status_set" and lead_status then
+    return ("%s:%d"):format(trigger, lead_status)
+  end
+  return trigger
+end
+
+--- The lead status of a rule's key; nil of one that has none.
+---@param key string
+---@return integer?
+function config.lead_status_of(key)
+  local id = key:match ":(%d+)$"
+  return id and json.integer(tonumber(id))
+end
+
+-- Fields, in the order in which they are checked ---------------------------------------------------------------------
+
+local add, warn, short, shown = schema.add, schema.warn, schema.short, schema.shown
+local check_object, check_sequence = schema.check_object, schema.check_sequence
+local boolean, one_of, whole = schema.boolean, schema.one_of, schema.whole
+
+local identity, reference, rank = whole(1, MAX_ID, true), whole(1, MAX_ID), whole(-MAX_ID - 1, MAX_ID)
+local check_name, description = schema.text(true), schema.text(false)
+local function later() end -- the lists, which have checks of their own
+
+local CONFIG = schema.kind("a config", {
+  { "revision", whole(0, 9007199254740991) },
+  { "categories", later }, { "lead_statuses", later }, { "rules", later },
+})
+local CATEGORY = schema.kind("a category", {
+  { "id", identity }, { "name", check_name }, { "description", description },
+  { "group", one_of(config.GROUPS, "unknown_group") },
+  { "lead_status", boolean }, { "rank", rank }, { "deleted", boolean },
+})
+local LEAD_STATUS = schema.kind("a lead status", {
+  { "id", identity }, { "name", check_name }, { "description", description }, { "rank", rank }, { "deleted", boolean },
+})
+local RULE = schema.kind("a rule", {
+  { "trigger", one_of(config.TRIGGERS, "unknown_trigger") },
+  { "enabled", boolean }, { "set_category", reference }, { "ask", boolean }, { "lead_status", reference },
+})
+
+local function is_id(value)
+  return schema.is_whole(value, 1, MAX_ID)
+end
+
+-- An item's name in parentheses, when it has one.
+local function label(item)
+  local name = config.name(item)
+  return type(name) == "string" and " (" .. short(name) .. ")" or ""
+end
+
+-- Categories and lead statuses ---------------------------------------------------------------------------------------
+
+local function check_unique_id(found, path, item, i, list)
+  local first = list.first[item.id]
+  if first then
+    add(found, path .. ".id", "duplicate_id", "is %d, which is already the id of %s[%d]%s: give each its own",
+      item.id, list.path, first, label(list.items[first]))
+  elseif is_id(item.id) then
+    list.first[item.id], list.by_id[item.id] = i, item
+  end
+end
+
+-- The earlier items that show the same name, by index, each with a language where they do. An item shows its own text
+-- in a language, else its default, which is what it shows in English. So what an item shows is noted by text: the first
+-- item that has it as its default, and the first that has it as its own in each language.
+local function same_name(item, i, notes)
+  local earlier, own = {}, by_language(item.name)
+  local function note(shown_text)
+    notes[shown_text] = notes[shown_text] or { own = {} }
+    return notes[shown_text]
+  end
+  local function meets(j, language)
+    if j and j ~= i and not (earlier[j] and earlier[j] < language) then
+      earlier[j] = language
+    end
+  end
+  for language, own_text in pairs(own) do
+    local noted = note(own_text)
+    meets(noted.own[language], language)
+    meets(noted.texts and not noted.texts[language] and noted.default, language)
+    noted.own[language] = noted.own[language] or i
+  end
+  local noted = note(config.name(item))
+  if noted.default then
+    earlier[noted.default] = "en"
+  else
+    noted.default, noted.texts = i, own
+    for language, j in pairs(noted.own) do
+      meets(not own[language] and j, language)
+    end
+  end
+  return earlier
+end
+
+local function check_unique_name(found, path, item, i, list)
+  local wrong, others = {}, {}
+  check_name(wrong, path, item.name)
+  if item.deleted == true or #wrong > 0 then
+    return
+  end
+  local earlier = same_name(item, i, list.notes)
+  for j in pairs(earlier) do
+    others[#others + 1] = j
+  end
+  table.sort(others)
+  for _, j in ipairs(others) do
+    add(found, path .. ".name", "duplicate_name", "shows %s in the language %s, and so does %s[%d]: rename one of them",
+      shown(by_language(item.name)[earlier[j]] or config.name(item)), short(earlier[j]), list.path, j)
+  end
+end
+
+local function check_lead_status(found, path, item)
+  if item.lead_status == true and GROUP[item.group] and item.group ~= "potential_customer" then
+    add(found, path .. ".lead_status", "lead_status_outside_potential_customer",
+      "is only for categories in the group potential_customer, but category %s%s is in the group %s",
+      shown(item.id), label(item), item.group)
+  end
+end
+
+-- Checks a list of categories or lead statuses; what it returns has the items by id.
+local function check_list(found, path, items, expected)
+  local list = { path = path, items = check_sequence(found, path, items), noun = expected.noun }
+  list.by_id, list.first, list.notes = {}, {}, {}
+  for i, item in ipairs(list.items) do
+    local at = ("%s[%d]"):format(path, i)
+    if check_object(found, at, item, expected) then
+      check_unique_id(found, at, item, i, list)
+      check_unique_name(found, at, item, i, list)
+      if expected == CATEGORY then
+        check_lead_status(found, at, item)
+      end
+    end
+  end
+  return list
+end
+
+-- Rules --------------------------------------------------------------------------------------------------------------
+
+-- The first live items of a list, for a message.
+local function choices(list)
+  if not list.choices then
+    local names = {}
+    for _, item in ipairs(list.items) do
+      if #names < MAX_CHOICES and type(item) == "table" and is_id(item.id) and item.deleted ~= true then
+        names[#names + 1] = shown(item.id) .. label(item)
+      end
+    end
+    list.choices = #names == 0 and "there is none yet" or "choose from " .. table.concat(names, ", ")
+  end
+  return list.choices
+end
+
+-- What an enabled rule names must be there. `prefix` is that of the problem codes.
+local function check_reference(found, path, id, list, prefix)
+  local item = list.by_id[id]
+  if id == nil then
+    add(found, path, prefix .. "_required", "is missing: an enabled rule needs %s; %s", list.noun, choices(list))
+  elseif is_id(id) and not item then
+    add(found, path, prefix .. "_unknown", "is %d, which is not the id of %s; %s", id, list.noun, choices(list))
+  elseif item and item.deleted == true then
+    add(found, path, prefix .. "_deleted", "is %d%s, which is deleted; %s", id, label(item), choices(list))
+  end
+end
+
+local function check_unique_rule(found, path, rule, i, seen)
+  local by_status = rule.trigger == "lead_status_set"
+  if not TRIGGER[rule.trigger] or by_status and not is_id(rule.lead_status) then
+    return
+  end
+  local key = config.rule_key(rule.trigger, rule.lead_status)
+  if seen[key] then
+    add(found, path .. (by_status and ".lead_status" or ".trigger"), "duplicate_rule",
+      "makes this a second rule for %s, after rules[%d]: remove one of them", key, seen[key])
+  end
+  seen[key] = seen[key] or i
+end
+
+local function check_rule(found, path, rule, categories, statuses)
+  local by_status = rule.trigger == "lead_status_set"
+  if TRIGGER[rule.trigger] and not by_status and rule.lead_status ~= nil then
+    warn(found, path .. ".lead_status", "unknown_field", "means nothing: only a rule for lead_status_set has one")
+  end
+  if rule.enabled == true then
+    check_reference(found, path .. ".set_category", rule.set_category, categories, "category")
+    if by_status then
+      check_reference(found, path .. ".lead_status", rule.lead_status, statuses, "lead_status")
+    end
+  end
+end
+
+local function check_rules(found, rules, categories, statuses)
+  local seen = {}
+  for i, rule in ipairs(check_sequence(found, "rules", rules)) do
+    local at = ("rules[%d]"):format(i)
+    if check_object(found, at, rule, RULE) then
+      check_unique_rule(found, at, rule, i, seen)
+      check_rule(found, at, rule, categories, statuses)
+    end
+  end
+end
+
+-- The whole ----------------------------------------------------------------------------------------------------------
+
+--- Everything that is wrong with a config, at once: first what concerns the whole, then categories, lead statuses and
+--- rules by index. What the rules come to together is warned of where nothing is wrong. Never raises, whatever a client
+--- has sent. Takes time in proportion to the size of the config.
+---@param cfg any
+---@return leadcat.Problem[] problems empty when the config is clean
+function config.problems(cfg)
+  local found = {}
+  if check_object(found, "config", cfg, CONFIG) then
+    local categories = check_list(found, "categories", cfg.categories, CATEGORY)
+    local statuses = check_list(found, "lead_statuses", cfg.lead_statuses, LEAD_STATUS)
+    check_rules(found, cfg.rules, categories, statuses)
+    if not config.has_errors(found) then
+      lint.check(found, cfg, categories.by_id, function(id)
+        return ("%d"):format(id) .. label(categories.by_id[id])
+      end)
+    end
+  end
+  return found
+end
+
+--- Whether one of the problems stands in the way of saving.
+---@param problems leadcat.Problem[]
+---@return boolean
+function config.has_errors(problems)
+  for _, problem in ipairs(problems) do
+    if problem.severity == "error" then
+      return true
+    end
+  end
+  return false
+end
+
+--- A deep copy, with whole numbers as integers and lists still marked as lists.
+---@generic T
+---@param value T
+---@return T
+function config.copy(value)
+  if type(value) == "number" then
+    return json.integer(value)
+  elseif type(value) ~= "table" then
+    return value
+  end
+  local copy = {}
+  for key, field in pairs(value) do
+    copy[key] = config.copy(field)
+  end
+  return json.is_array(value) and json.array(copy) or copy
+end
+
+--- The form in which a config is stored: a copy with all three lists, and with every rule's switches true or false.
+--- Unknown fields are kept, and `revision` when there is one.
+---@param cfg leadcat.Config without errors
+---@return leadcat.Config
+function config.normalize(cfg)
+  local copy = config.copy(cfg)
+  for _, name in ipairs(LISTS) do
+    copy[name] = json.array(copy[name] or {})
+  end
+  for _, rule in ipairs(copy.rules) do
+    rule.enabled, rule.ask = rule.enabled == true, rule.ask == true
+  end
+  return copy
+end
+
+return config

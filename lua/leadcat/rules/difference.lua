@@ -1,0 +1,221 @@
+--- What changed between two configs, in sentences for administrators; apart from the settings page because the history of
+-- revisions says it too. Pure. Rules come first, then categories and lead statuses, each in the order of the configs.
+
+local config = require "leadcat.rules.config"
+local wording = require "leadcat.words.wording"
+
+local difference = {}
+
+---@class leadcat.Difference what the functions below share
+---@field words leadcat.Words
+---@field sentences string[]
+---@field old leadcat.Index
+---@field new leadcat.Index
+
+---@class leadcat.Index a config by what identifies its parts
+---@field categories table<integer, leadcat.Category>
+---@field lead_statuses table<integer, leadcat.LeadStatus>
+---@field rules table<string, leadcat.Rule> by rule key
+
+local LISTS = { { "categories", "category" }, { "lead_statuses", "lead_status" } }
+
+local function by_id(list)
+  local found = {}
+  for _, item in ipairs(list or {}) do
+    found[item.id] = item
+  end
+  return found
+end
+
+-- Rules that say nothing yet, of a lead status that is not chosen, are left out.
+local function by_key(rules)
+  local found = {}
+  for _, rule in ipairs(rules or {}) do
+    if rule.trigger ~= "lead_status_set" or rule.lead_status then
+      found[config.rule_key(rule.trigger, rule.lead_status)] = rule
+    end
+  end
+  return found
+end
+
+local function index(cfg)
+  return {
+    categories = by_id(cfg.categories), lead_statuses = by_id(cfg.lead_statuses), rules = by_key(cfg.rules),
+  }
+end
+
+local function say(diff, key, values)
+  diff.sentences[#diff.sentences + 1] = wording.sentence(diff.words, "difference." .. key, values)
+end
+
+-- An item's name, as it is now or as it was when there is none any more.
+local function name_of(diff, list, id)
+  local item = diff.new[list][id] or diff.old[list][id]
+  return wording.display_name(item, id, diff.words.language)
+end
+
+-- Rules ----------------------------------------------------------------------------------------------------------------
+
+local ABSENT = {}
+
+local function rule_name(diff, rule)
+  local status = rule.lead_status and name_of(diff, "lead_statuses", rule.lead_status)
+  return wording.rule(diff.words, rule.trigger, status)
+end
+
+local function compare_targets(diff, name, old, new)
+  if old.set_category == new.set_category then
+    return
+  elseif new.set_category then
+    say(diff, "rule_target", { rule = name, category = name_of(diff, "categories", new.set_category) })
+  else
+    say(diff, "rule_target_none", { rule = name })
+  end
+end
+
+local function compare_rules(diff, old, new)
+  local name = rule_name(diff, new)
+  if (old.enabled == true) ~= (new.enabled == true) then
+    say(diff, new.enabled and "rule_on" or "rule_off", { rule = name })
+  end
+  compare_targets(diff, name, old, new)
+  if (old.ask == true) ~= (new.ask == true) then
+    say(diff, new.ask and "rule_asks" or "rule_asks_not", { rule = name })
+  end
+end
+
+-- A rule of a lead status is there or not; each of the others is always there, if only switched off.
+local function compare_rule(diff, key)
+  local old, new = diff.old.rules[key], diff.new.rules[key]
+  local trigger = (new or old).trigger
+  if new and (old or trigger ~= "lead_status_set") then
+    compare_rules(diff, old or ABSENT, new)
+  elseif not new and trigger ~= "lead_status_set" then
+    compare_rules(diff, old, { trigger = trigger })
+  else
+    say(diff, new and "rule_added" or "rule_removed", { rule = rule_name(diff, new or old) })
+    if new then
+      compare_rules(diff, { enabled = true }, new)
+    end
+  end
+end
+
+-- Categories and lead statuses -----------------------------------------------------------------------------------------
+
+local function is_same(old, new)
+  if type(old) ~= "table" or type(new) ~= "table" then
+    return old == new
+  end
+  for key, value in pairs(old) do
+    if not is_same(value, new[key]) then
+      return false
+    end
+  end
+  for key in pairs(new) do
+    if old[key] == nil then
+      return false
+    end
+  end
+  return true
+end
+
+local function compare_names(diff, kind, old, new, name)
+  local before = wording.display_name(old, old.id, diff.words.language)
+  if before ~= name then
+    say(diff, kind .. "_renamed", { old = before, new = name })
+  elseif not is_same(old.name, new.name) then
+    say(diff, kind .. "_translated", { name = name })
+  end
+  if not is_same(old.description, new.description) then
+    say(diff, kind .. "_described", { name = name })
+  end
+end
+
+local function compare_items(diff, kind, old, new)
+  local name = wording.display_name(new, new.id, diff.words.language)
+  compare_names(diff, kind, old, new, name)
+  if old.group ~= new.group and kind == "category" then
+    local group = wording.sentence(diff.words, "group." .. new.group)
+    say(diff, "category_group", { name = name, group = group })
+  end
+  if kind == "category" and (old.lead_status == true) ~= (new.lead_status == true) then
+    say(diff, new.lead_status and "category_lead_status_on" or "category_lead_status_off", { name = name })
+  end
+  if (old.deleted == true) ~= (new.deleted == true) then
+    say(diff, kind .. (new.deleted and "_deleted" or "_restored"), { name = name })
+  end
+end
+
+local function compare_item(diff, list, kind, id)
+  local old, new = diff.old[list][id], diff.new[list][id]
+  if old and new then
+    compare_items(diff, kind, old, new)
+  elseif not (old or new).deleted then
+    say(diff, kind .. (new and "_added" or "_deleted"), { name = name_of(diff, list, id) })
+  end
+end
+
+-- Whether what is in both lists has another order.
+local function is_moved(old, new)
+  local function rank(items, id)
+    return items[id].rank or math.huge
+  end
+  for id in pairs(new) do
+    if old[id] and rank(old, id) ~= rank(new, id) then
+      return true
+    end
+  end
+  return false
+end
+
+-- The whole ------------------------------------------------------------------------------------------------------------
+
+-- The keys of the parts in the order in which the new config, then the old one has them; each once.
+local function keys(old, new, key_of)
+  local ordered, seen = {}, {}
+  for _, list in ipairs { new or {}, old or {} } do
+    for _, part in ipairs(list) do
+      local key = key_of(part)
+      if not seen[key] then
+        ordered[#ordered + 1], seen[key] = key, true
+      end
+    end
+  end
+  return ordered
+end
+
+local function key_of_rule(rule)
+  return config.rule_key(rule.trigger, rule.lead_status)
+end
+
+local function id_of(item)
+  return item.id
+end
+
+--- What changed, in sentences.
+---@param old leadcat.Config without errors, as the other one
+---@param new leadcat.Config
+---@param strings leadcat.Strings
+---@param language string as `strings:language` gives it
+---@return string[] sentences not escaped for any markup; empty when nothing changed that is worth a word
+function difference.sentences(old, new, strings, language)
+  local words = { strings = strings, language = language }
+  local diff = { words = words, sentences = {}, old = index(old), new = index(new) }
+  for _, key in ipairs(keys(old.rules, new.rules, key_of_rule)) do
+    if diff.old.rules[key] or diff.new.rules[key] then
+      compare_rule(diff, key)
+    end
+  end
+  for _, row in ipairs(LISTS) do
+    local list, kind = row[1], row[2]
+    for _, id in ipairs(keys(old[list], new[list], id_of)) do
+      compare_item(diff, list, kind, id)
+    end
+    if is_moved(diff.old[list], diff.new[list]) then
+      say(diff, kind .. "_order")
+    end
+  end
+  return diff.sentences
+end
+
+return difference

@@ -1,0 +1,291 @@
+--- Why something happens or not: a decision check by check, as the core explains it (`src/rules/decide.h`), and as a sentence.
+-- Methods of the engine.
+
+local config = require "leadcat.rules.config"
+local event_of = require "leadcat.events.event"
+local json = require "leadcat.util.json"
+local journal = require "leadcat.past.journal"
+local options_of = require "leadcat.util.options"
+local settings = require "leadcat.rules.save"
+local why = require "leadcat.words.why"
+local wording = require "leadcat.words.wording"
+
+local explain = {}
+
+-- The lead statuses that have an enabled rule.
+local function statuses_of(cfg)
+  local statuses = json.array {}
+  for _, rule in ipairs(cfg.rules) do
+    statuses[#statuses + 1] = rule.enabled and rule.lead_status or nil
+  end
+  return statuses
+end
+
+-- Puts the licence, which the core does not know, before the checks; without one, none of them is reached.
+local function add_licence(decision, licensed)
+  if not licensed then
+    decision.action, decision.to, decision.reason = "none", nil, "not_licensed"
+    for _, check in ipairs(decision.checks) do
+      check.pass = nil
+    end
+  end
+  table.insert(decision.checks, 1, { name = "not_licensed", pass = licensed, licensed = licensed })
+end
+
+--- A decision and its checks, without words.
+---@param explained table what `store:explain`, or a function of `core.explainer`, gives: {action, to, reason, revision, checks, target}
+---@param cfg leadcat.Config the one that decided
+---@param facts {trigger: string, category?: integer, lead_status?: integer, licensed?: boolean}
+---@return leadcat.Explanation decision without its sentence
+function explain.decision(explained, cfg, facts)
+  local decision = {
+    action = explained[1],
+    to = explained[2],
+    reason = explained[3],
+    rule = explained[6] and config.rule_key(facts.trigger, facts.lead_status),
+    revision = cfg.revision,
+    category = facts.category,
+    checks = json.array(explained[5]),
+  }
+  for _, check in ipairs(decision.checks) do
+    if check.name == "lead_status_not_matched" then
+      check.expected = statuses_of(cfg)
+    end
+  end
+  if facts.licensed ~= nil then
+    add_licence(decision, facts.licensed)
+  end
+  return decision
+end
+
+-- Asking ---------------------------------------------------------------------------------------------------------------
+
+local OPTIONS = { language = options_of.of_type("string", "a language tag") }
+
+local function name_of(self, company)
+  return wording.line(self:company_name(company)) or wording.line(company) or "?"
+end
+
+-- What all decisions about a company have in common.
+---@return table? about {category, licensed, company (its name), words}
+---@return string? message
+---@return string? code
+local function look_at(self, event, language)
+  local licensed, message, code = self:licensed()
+  if code then
+    return nil, message, code
+  end
+  local category
+  category, message, code = self:_category(event)
+  if code then
+    return nil, message, code
+  end
+  return {
+    category = category,
+    licensed = licensed,
+    company = name_of(self, event.company),
+    words = {
+      strings = self.strings,
+      language = self.strings:language(language, event.actor and event.actor.language, self.language),
+    },
+  }
+end
+
+-- `any_lead_status`: the event is not about one of them.
+local function explain_one(self, about, event, any_lead_status)
+  local explained = { self:_evaluate(event.trigger, about.category, event.lead_status, "explain") }
+  if not explained[1] then
+    return nil, explained[2], explained[3]
+  end
+  local cfg, message, code = settings.known(self, explained[4])
+  if not cfg then
+    return nil, message, code
+  end
+  local decision = explain.decision(explained, cfg, {
+    trigger = event.trigger, category = about.category, lead_status = event.lead_status, licensed = about.licensed,
+  })
+  decision.sentence = why.decision {
+    cfg = cfg, words = about.words, company = about.company, trigger = event.trigger, lead_status = event.lead_status,
+    any_lead_status = any_lead_status, category = about.category, action = decision.action, to = decision.to,
+    reason = decision.reason, choice = event.choice,
+  }
+  return decision
+end
+
+-- The question that an entry has asked, and how it ended; nil while it is open.
+local function ended_question(self, about, entry)
+  local record = entry.status == "awaiting_confirmation" and self:confirmation(entry.confirmation)
+  if record and record.state ~= "open" then
+    local view = self:view(record, { actor = { language = about.words.language } })
+    return view and view.closed and view.sentence .. " " .. view.closed
+  end
+end
+
+-- What came of an entry, as a sentence.
+---@return string? sentence
+---@return string? message
+---@return string? code
+local function sentence_of(self, about, entry)
+  local ended = ended_question(self, about, entry)
+  if ended then
+    return ended
+  end
+  local revision = entry.status == "unchanged" and entry.revision > 0 and entry.revision or nil -- default: the newest names
+  local cfg, message, code = settings.known(self, revision)
+  if not cfg then
+    return nil, message, code
+  end
+  return why.entry(entry, cfg, about.words, name_of(self, entry.company))
+end
+
+-- Tells of the entry that the event made when it was delivered before.
+local function add_first(self, about, event, decision)
+  local stored, message, code = self._store:seen(self._tenant, event_of.key(event.id))
+  if not stored then
+    return code == "not_found" and decision or nil, message, code
+  end
+  local sentence
+  decision.first = journal.entry(stored, self._tenant)
+  sentence, message, code = sentence_of(self, about, decision.first)
+  if not sentence then
+    return nil, message, code
+  end
+  decision.sentence = wording.sentence(about.words, "why.handled_before") .. " " .. sentence
+  return decision
+end
+
+---@class leadcat.Explanation
+---@field action "update"|"confirm"|"none"
+---@field to? integer
+---@field reason string
+---@field rule? string the rule's key
+---@field revision integer of the config that decided
+---@field category? integer the company's
+---@field checks table[] in order: {name, pass, ...}; `pass` is absent behind the check that failed, the rest is what was compared
+---@field sentence string which check failed first, and what would have to be different; or what will be done
+---@field first? leadcat.Entry that the event made when it was delivered before, which is what `sentence` tells: `handle` gives a duplicate
+
+--- The decision about an event, check by check. Guards are not asked.
+---@param event leadcat.Event
+---@param options? {language?: string} of the sentence; default the actor's, else the engine's
+---@return leadcat.Explanation? decision
+---@return string? message
+---@return string? code
+function explain:explain(event, options)
+  self:_check_open()
+  event_of.check(event)
+  options = options_of.check(options, OPTIONS)
+  local problem = event_of.problem(event)
+  if problem then
+    return nil, problem, "invalid"
+  end
+  local about, message, code = look_at(self, event, options.language)
+  local decision
+  if about then
+    decision, message, code = explain_one(self, about, event)
+  end
+  if decision and event.id ~= nil then
+    return add_first(self, about, event, decision)
+  end
+  return decision, message, code
+end
+
+-- A company ------------------------------------------------------------------------------------------------------------
+
+-- The lead statuses that have a rule, where that is what the decision asks for.
+local function statuses_asked_for(decision)
+  for _, check in ipairs(decision.checks) do
+    if check.name == "lead_status_not_matched" and check.pass == false then
+      return check.expected
+    end
+  end
+end
+
+-- What a trigger would do now: one decision, or one for each lead status that has a rule.
+---@return leadcat.Explanation[]? decisions
+---@return string? message
+---@return string? code
+local function explain_trigger(self, about, trigger)
+  local decision, message, code = explain_one(self, about, { trigger = trigger }, true)
+  if not decision then
+    return nil, message, code
+  end
+  decision.trigger = trigger
+  local decisions = {}
+  for i, status in ipairs(statuses_asked_for(decision) or {}) do
+    decisions[i], message, code = explain_one(self, about, { trigger = trigger, lead_status = status })
+    if not decisions[i] then
+      return nil, message, code
+    end
+    decisions[i].trigger, decisions[i].lead_status = trigger, status
+  end
+  return decisions[1] and decisions or { decision }
+end
+
+local function explain_all(self, about)
+  local all = json.array {}
+  for _, trigger in ipairs(config.TRIGGERS) do
+    local decisions, message, code = explain_trigger(self, about, trigger)
+    if not decisions then
+      return nil, message, code
+    end
+    for _, decision in ipairs(decisions) do
+      all[#all + 1] = decision
+    end
+  end
+  return all
+end
+
+-- The company's newest entry.
+---@return leadcat.Entry? entry
+---@return string? message
+---@return string? code
+local function newest_entry(self, company)
+  local entries, message, code = self:history { company = company, limit = 1, unchanged = true }
+  if not entries then
+    return nil, message, code
+  end
+  return entries[1]
+end
+
+---@class leadcat.Why
+---@field company string|integer
+---@field name string what the company is called
+---@field category? integer
+---@field decisions leadcat.Explanation[] what each `trigger` would do now; that of a lead status once for each `lead_status` that has a rule
+---@field newest? leadcat.Entry the company's newest entry, with its `sentence`
+
+--- What the rules would do with a company now, and what was done with it last.
+---@param company string|integer
+---@param options? {language?: string} of the sentences; default the engine's
+---@return leadcat.Why? why
+---@return string? message
+---@return string? code
+function explain:why(company, options)
+  self:_check_open()
+  event_of.check_key(company, "company")
+  options = options_of.check(options, OPTIONS)
+  local newest, message, code = newest_entry(self, company)
+  if code then
+    return nil, message, code
+  end
+  company = newest and newest.company or company -- of the type that the host gave
+  local about
+  about, message, code = look_at(self, { company = company }, options.language)
+  if not about then
+    return nil, message, code
+  end
+  local decisions
+  decisions, message, code = explain_all(self, about)
+  if decisions and newest then
+    newest.sentence, message, code = sentence_of(self, about, newest)
+  end
+  if code then
+    return nil, message, code
+  end
+  return {
+    company = company, name = about.company, category = about.category, decisions = decisions, newest = newest,
+  }
+end
+
+return explain

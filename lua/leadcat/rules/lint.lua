@@ -1,0 +1,237 @@
+--- How the rules of a config work together: which of them come to nothing, where companies stay for good, and where one
+-- rule leads straight away from what another has set. Apart from `config.lua`, which looks at each part by itself.
+--
+-- Every rule of a sale starts from every potential customer but its target, and every rule of a lead status from every
+-- one with lead status. So most ways on and back are what the rules are for: a registered sale is won or lost, a lost
+-- company buys after all, a new sale begins where the last one ended. None of that is warned of. What is:
+--
+--   rule_never_fires   no category is a start, or only the rule's own target is
+--   rule_hidden        another check or rule always comes first. A lead status: only the target has lead status, though
+--                      there are other potential customers. A won or lost sale: it was registered before, and that rule
+--                      has set, without asking, a category that this one does not start from.
+--   rule_cycle         two rules that one sale, reopened, or one contact can set off again and again lead to each
+--                      other's start: won and lost, or two lead statuses (told once, of the first two)
+--   rule_chain         a won sale leaves the company a potential customer that another rule moves right on
+--   category_dead_end  a live potential customer that no enabled rule leads out of, while some rule is enabled
+--
+-- A rule has the first of these that holds. Only `rule_hidden` depends on whether a rule asks.
+
+local schema = require "leadcat.rules.schema"
+
+local lint = {}
+
+local MAX_DEAD_ENDS = 8 -- told of one by one
+local BY_STATUS = "lead_status_set"
+
+---@class leadcat.Flow what the checks below share
+---@field found leadcat.Problem[]
+---@field rules {index: integer, rule: leadcat.Rule}[] the enabled ones
+---@field sale table<string, {index: integer, rule: leadcat.Rule}> those of sales, by trigger
+---@field categories leadcat.Category[]
+---@field by_id table<integer, leadcat.Category>
+---@field starts table<string, integer> how many categories each trigger starts from
+---@field name fun(id: integer): string
+---@field first_status? {index: integer, rule: leadcat.Rule} the first whose target has lead status
+---@field round_told? boolean that lead statuses lead back and forth
+
+--- Whether a rule of this trigger starts from the category, unless it is the rule's target.
+local function can_start(category, trigger)
+  return category.group == "potential_customer" and (trigger ~= BY_STATUS or category.lead_status == true)
+end
+
+local function leads_out(flows, rule, id)
+  return rule.set_category ~= id and can_start(flows.by_id[id], rule.trigger)
+end
+
+-- Adds a warning with the event that shows it: of this rule, for a company in this category.
+local function warn(flows, rule, category, path, ...)
+  schema.warn(flows.found, path, ...)
+  flows.found[#flows.found].example = {
+    trigger = rule.trigger, lead_status = rule.trigger == BY_STATUS and rule.lead_status or nil, company = "example",
+    category = category,
+  }
+end
+
+local function path_of(place)
+  return ("rules[%d]"):format(place.index)
+end
+
+-- Rules; each says whether it had something to say ---------------------------------------------------------------------
+
+-- The category that gets furthest, though not far enough.
+local function nearest_start(flows, rule)
+  if not can_start(flows.by_id[rule.set_category], rule.trigger) then
+    for _, category in ipairs(flows.categories) do
+      if category.group == "potential_customer" then
+        return category.id
+      end
+    end
+  end
+  return rule.set_category
+end
+
+local function never_fires(flows, place)
+  local rule = place.rule
+  local own = can_start(flows.by_id[rule.set_category], rule.trigger)
+  if flows.starts[rule.trigger] > (own and 1 or 0) then
+    return false
+  elseif own and flows.starts.sale_won > 1 then
+    warn(flows, rule, rule.set_category, path_of(place), "rule_hidden",
+      "can never set category %s: only that one has lead_status, so the other potential customers are passed over",
+      flows.name(rule.set_category))
+  else
+    warn(flows, rule, nearest_start(flows, rule), path_of(place), "rule_never_fires",
+      "can never set category %s: no other category it could start from is %s", flows.name(rule.set_category),
+      rule.trigger == BY_STATUS and "a potential_customer with lead_status" or "a potential_customer")
+  end
+  return true
+end
+
+local function is_hidden(flows, place)
+  local rule, before = place.rule, flows.sale.sale_registered
+  local at = before and not before.rule.ask and before.rule.set_category
+  if not at or before == place or rule.trigger == BY_STATUS or leads_out(flows, rule, at) then
+    return false
+  end
+  warn(flows, rule, at, path_of(place), "rule_hidden",
+    "hardly ever sets category %s: a sale is registered first, and %s has then set category %s, where this rule does "
+      .. "not start", flows.name(rule.set_category), path_of(before), flows.name(at))
+  return true
+end
+
+-- The rule before this one that the same sale or contact can set off in turn with it.
+local function turn_of(flows, place)
+  local other
+  if place.rule.trigger == BY_STATUS then
+    other = flows.first_status
+  elseif place.rule.trigger == "sale_won" then
+    other = flows.sale.sale_lost
+  elseif place.rule.trigger == "sale_lost" then
+    other = flows.sale.sale_won
+  end
+  return other and other.index < place.index and other or nil
+end
+
+local function goes_round(flows, place)
+  local rule, other = place.rule, turn_of(flows, place)
+  local by_status = rule.trigger == BY_STATUS
+  if by_status and not flows.first_status and can_start(flows.by_id[rule.set_category], BY_STATUS) then
+    flows.first_status = place
+  end
+  if not other or by_status and flows.round_told or not leads_out(flows, rule, other.rule.set_category)
+      or not leads_out(flows, other.rule, rule.set_category) then
+    return false
+  end
+  flows.round_told = flows.round_told or by_status
+  warn(flows, other.rule, rule.set_category, path_of(place), "rule_cycle",
+    "leads from category %s to category %s, and %s leads back: a company can go round for ever",
+    flows.name(other.rule.set_category), flows.name(rule.set_category), path_of(other))
+  return true
+end
+
+local function moves_on(flows, place)
+  local at = place.rule.set_category
+  if place.rule.trigger ~= "sale_won" then
+    return false
+  end
+  for _, other in ipairs(flows.rules) do
+    local round = other == flows.sale.sale_lost and leads_out(flows, place.rule, other.rule.set_category)
+    if leads_out(flows, other.rule, at) and not round then -- of a round it is said already
+      warn(flows, other.rule, at, path_of(place), "rule_chain",
+        "leaves companies that have bought potential customers: from category %s, %s (%s) moves them right on to "
+          .. "category %s", flows.name(at), path_of(other), other.rule.trigger, flows.name(other.rule.set_category))
+      return true
+    end
+  end
+  return false
+end
+
+local JUDGMENTS = { never_fires, is_hidden, goes_round, moves_on }
+
+local function judge(flows, place)
+  for _, judgment in ipairs(JUDGMENTS) do
+    if judgment(flows, place) then
+      return
+    end
+  end
+end
+
+-- Categories -----------------------------------------------------------------------------------------------------------
+
+-- The only target of some rules; false when there are several, nil when there is none.
+local function only_target(flows, by_status)
+  local only
+  for _, place in ipairs(flows.rules) do
+    if (place.rule.trigger == BY_STATUS) == by_status then
+      if only and only ~= place.rule.set_category then
+        return false
+      end
+      only = place.rule.set_category
+    end
+  end
+  return only
+end
+
+local function find_dead_ends(flows)
+  local sale, status = only_target(flows, false), only_target(flows, true)
+  local dead = {}
+  for i, category in ipairs(flows.categories) do
+    if category.group == "potential_customer" and category.deleted ~= true
+        and (sale == nil or sale == category.id)
+        and (status == nil or status == category.id or category.lead_status ~= true) then
+      dead[#dead + 1] = i
+    end
+  end
+  return dead
+end
+
+local function check_dead_ends(flows)
+  local dead = find_dead_ends(flows)
+  for i = 1, math.min(#dead, MAX_DEAD_ENDS) do
+    local id, rest = flows.categories[dead[i]].id, i == MAX_DEAD_ENDS and #dead - i or 0
+    warn(flows, flows.rules[1].rule, id, ("categories[%d]"):format(dead[i]), "category_dead_end",
+      "is where companies stay: no enabled rule leads out of category %s%s", flows.name(id),
+      rest > 0 and (", nor out of %d more"):format(rest) or "")
+  end
+end
+
+-- The whole ------------------------------------------------------------------------------------------------------------
+
+-- Deleted categories count: a company may still stand there.
+local function count_starts(categories)
+  local starts = { sale_registered = 0, sale_won = 0, sale_lost = 0, lead_status_set = 0 }
+  for _, category in ipairs(categories) do
+    for trigger, count in pairs(starts) do
+      starts[trigger] = can_start(category, trigger) and count + 1 or count
+    end
+  end
+  return starts
+end
+
+--- Adds what is to be warned of, each with an `example` that shows it. Takes time in proportion to the config's size.
+---@param found leadcat.Problem[]
+---@param cfg leadcat.Config without errors
+---@param by_id table<integer, leadcat.Category>
+---@param name fun(id: integer): string what a message calls a category
+function lint.check(found, cfg, by_id, name)
+  local categories = cfg.categories or {}
+  local flows = {
+    found = found, rules = {}, sale = {}, categories = categories, by_id = by_id, starts = count_starts(categories),
+    name = name,
+  }
+  for i, rule in ipairs(cfg.rules or {}) do
+    if rule.enabled then
+      local place = { index = i, rule = rule }
+      flows.rules[#flows.rules + 1] = place
+      flows.sale[rule.trigger] = rule.trigger ~= BY_STATUS and place or nil
+    end
+  end
+  if flows.rules[1] then
+    check_dead_ends(flows)
+  end
+  for _, place in ipairs(flows.rules) do
+    judge(flows, place)
+  end
+end
+
+return lint

@@ -1,0 +1,221 @@
+--- What an administrator does: reads, checks, saves and reverts the config of an engine. These are methods of the
+-- engine, kept apart because no event ever passes through them.
+
+local config = require "leadcat.rules.config"
+local core = require "leadcat.core"
+local json = require "leadcat.util.json"
+local options_of = require "leadcat.util.options"
+
+local settings = {}
+
+local MAX_REVISION = 2 ^ 53
+
+---@class leadcat.Revision
+---@field revision integer
+---@field at number seconds since 1970
+---@field actor? leadcat.Actor who saved it; absent for the program itself
+---@field reverted? integer the revision that it brought back
+
+local function decode(text, tenant, revision)
+  local cfg, message = json.decode(text)
+  if not cfg then
+    return nil, ("tenant '%s', config revision %s: %s"):format(tenant, revision or "(newest)", message), "corrupt"
+  end
+  return config.normalize(cfg)
+end
+
+local function is_revision(value)
+  return type(value) == "number" and value % 1 == 0 and value >= 0 and value < MAX_REVISION
+end
+
+--- The config, or an older revision of it. A copy: changing it changes nothing until it is saved.
+---@param revision? integer default: the newest
+---@return leadcat.Config? config revision 0 and empty lists before the first save
+---@return string? message
+---@return string? code `not_found`: no such revision; `corrupt`
+function settings:config(revision)
+  self:_check_open()
+  if revision ~= nil and not is_revision(revision) then
+    error("revision: an integer from 0 expected", 2)
+  end
+  local text, message, code = self._store:config(self._tenant, revision or 0)
+  if text then
+    return decode(text, self._tenant, revision)
+  elseif code == "not_found" and (revision or 0) == 0 then
+    return config.normalize { revision = 0 }
+  elseif code == "not_found" then
+    return nil, ("there is no revision %d"):format(revision), code
+  end
+  return nil, message, code
+end
+
+--- Makes a tenant's packed ruleset anew from the config's JSON, which is the source of truth.
+---@param store table
+---@param tenant string
+---@return true? done
+---@return string? message
+function settings.repair(store, tenant)
+  local text, cfg, message, code
+  text, message, code = store:config(tenant, 0)
+  if not text then
+    return nil, code == "not_found" and ("tenant '%s': the config is missing"):format(tenant) or message
+  end
+  cfg, message = json.decode(text)
+  if type(cfg) ~= "table" or type(cfg.revision) ~= "number" or config.has_errors(config.problems(cfg)) then
+    return nil, ("tenant '%s': the config is damaged: %s"):format(tenant, message or "it has errors")
+  end
+  return store:repair(tenant, cfg.revision, core.ruleset(config.normalize(cfg), cfg.revision))
+end
+
+--- A config for looking only: read once, and shared by whoever asks for it.
+---@param self leadcat.Engine
+---@param revision? integer default: the newest
+---@return leadcat.Config? config
+---@return string? message
+---@return string? code
+function settings.known(self, revision)
+  if not revision then
+    local action, message, code, newest = self:_evaluate "sale_won"
+    if not action then
+      return nil, message, code
+    end
+    revision = newest
+  end
+  local known = self._known_config
+  if not known or known.revision ~= revision then
+    local message, code
+    known, message, code = self:config(revision)
+    if not known then
+      return nil, message, code
+    end
+    self._known_config = known
+  end
+  return known
+end
+
+--- What is wrong with a config. Errors block a save, warnings do not.
+---@param cfg any
+---@return leadcat.Problem[] problems empty when clean
+function settings:check(cfg)
+  self:_check_open()
+  return config.problems(cfg)
+end
+
+local SAVE = { actor = options_of.actor, revision = options_of.kind("an integer from 0", is_revision) }
+
+local function refusal(problems)
+  local errors, first = 0, nil
+  for _, problem in ipairs(problems) do
+    if problem.severity == "error" then
+      errors, first = errors + 1, first or problem
+    end
+  end
+  local rest = errors > 1 and (" (and %d more)"):format(errors - 1) or ""
+  return ("the config is refused: %s%s"):format(first.message, rest)
+end
+
+-- Saves a config without errors as the revision behind `expected`.
+local function write(self, cfg, expected, about)
+  local saved = config.normalize(cfg)
+  saved.revision, about.revision = expected + 1, expected + 1
+  local ok, message, code = self._store:save(self._tenant, expected, core.ruleset(saved, expected + 1),
+    json.encode(saved), json.encode(about))
+  if ok then
+    return expected + 1
+  end
+  return nil, message, code
+end
+
+-- The newest revision's number: also where its JSON, or its ruleset, is damaged, for the next save mends that.
+local function newest_revision(self)
+  local newest, message, code = self:config()
+  if newest then
+    return newest.revision
+  end
+  local revisions = code == "corrupt" and self:revisions()
+  if revisions and revisions[1] then
+    return revisions[1].revision
+  end
+  return nil, message, code
+end
+
+local function save(self, cfg, options, reverted)
+  local allowed, denial, reason = self:can(options.actor, "configure")
+  if not allowed then
+    return nil, denial or "only an administrator may change the rules", reason or "forbidden"
+  end
+  local problems = config.problems(cfg)
+  if config.has_errors(problems) then
+    return nil, refusal(problems), "invalid", problems
+  end
+  local about = { at = self:_now(), actor = options.actor, reverted = reverted }
+  repeat
+    local newest, problem, why = newest_revision(self)
+    if not newest then
+      return nil, problem, why
+    end
+    local revision, message, code = write(self, cfg, options.revision or newest, about)
+    if revision then
+      return revision
+    elseif code ~= "stale" or options.revision then
+      return nil, message, code
+    end
+  until false -- somebody has saved in between, and the caller does not mind
+end
+
+--- Saves a whole config as a new revision. From then on every process decides by it.
+---@param cfg leadcat.Config
+---@param options? {actor?: leadcat.Actor, revision?: integer} who saves; the revision that the change was made from
+---@return integer? revision
+---@return string? message
+---@return string? code `invalid`, `stale`, `forbidden`, `full`, `io`
+---@return leadcat.Problem[]? problems when `invalid`: all of them
+function settings:save(cfg, options)
+  self:_check_open()
+  if cfg == nil then
+    error("config: a table expected, got nil", 2)
+  end
+  options = options_of.check(options, SAVE)
+  return save(self, cfg, options)
+end
+
+--- All revisions, newest first.
+---@return leadcat.Revision[]? revisions
+---@return string? message
+---@return string? code
+function settings:revisions()
+  self:_check_open()
+  local texts, message, code = self._store:revisions(self._tenant)
+  if not texts then
+    return nil, message, code
+  end
+  local revisions = {}
+  for i, text in ipairs(texts) do
+    revisions[i], message = json.decode(text)
+    if not revisions[i] then
+      return nil, ("the revisions are damaged: %s"):format(message), "corrupt"
+    end
+  end
+  return revisions
+end
+
+--- Saves an old revision as a new one.
+---@param revision integer
+---@param options? {actor?: leadcat.Actor}
+---@return integer? revision the new one
+---@return string? message
+---@return string? code as `save`, and `not_found`
+function settings:revert(revision, options)
+  self:_check_open()
+  if not is_revision(revision) or revision == 0 then
+    error("revision: an integer from 1 expected", 2)
+  end
+  options = options_of.check(options, SAVE)
+  local cfg, message, code = self:config(revision)
+  if not cfg then
+    return nil, message, code
+  end
+  return save(self, cfg, options, revision)
+end
+
+return settings

@@ -1,0 +1,106 @@
+--- Reads and writes JSON; apart from the rest because lua-cjson leaves three things open that must be settled once:
+-- whole numbers come back as floats, keys are written in any order, and an empty list looks like an empty object.
+--
+-- Both directions agree on what a value is: text, booleans, finite numbers, lists without holes, and objects with text
+-- keys. A field that is nil or null is absent. An empty list read from JSON is an unmarked empty table: who knows
+-- that it is a list marks it again (as `leadcat.rules.config` does). What is written is valid UTF-8, whatever the text was.
+
+local core = require "leadcat.core"
+
+local shared = require "cjson"
+local cjson = shared.new() -- our own, so that settings neither leak into the host's nor come from there
+cjson.decode_invalid_numbers(false)
+local shallow = shared.new() -- for what clients send: what is kept of it is written again within other tables
+shallow.decode_invalid_numbers(false)
+shallow.decode_max_depth(100)
+
+local json = {}
+
+local EXACT = 2 ^ 53 -- below it every whole number is exact, as an integer and as a double
+local Array = core.list_mark -- the metatable that marks a list
+
+--- Marks a table as a list, so that it is written as `[]` even when it is empty.
+---@generic T: table
+---@param t T
+---@return T t the same table
+function json.array(t)
+  return setmetatable(t, Array)
+end
+
+--- Whether `json.array` has marked this table.
+---@param t table
+---@return boolean
+function json.is_array(t)
+  return getmetatable(t) == Array
+end
+
+--- The number as a Lua integer, where Lua has them and the number is whole and below 2^53; else as it is.
+---@param n number
+---@return number
+function json.integer(n)
+  if n % 1 == 0 and n > -EXACT and n < EXACT then
+    return math.floor(n)
+  end
+  return n
+end
+
+--- Writes a value as JSON, the same text for the same value every time: keys are sorted, whole numbers have neither
+-- exponent nor ".0", text is valid UTF-8. Raises for what JSON cannot say (functions, NaN, lists with holes, cycles).
+---@type fun(value: any, indent?: string): string
+--- `indent`: one step of indentation, such as "  ", for text that people read. The text has no newline at its end.
+json.encode = core.encode
+
+-- Reading ------------------------------------------------------------------------------------------------------------
+
+local settle
+
+-- Text and booleans, which most fields are, stand as they were read.
+local function settle_fields(t)
+  for key, field in pairs(t) do
+    local kind = type(field)
+    if kind == "number" or kind == "table" then
+      t[key] = settle(field)
+    elseif field == shared.null then
+      if type(key) ~= "string" then
+        error(("null as item %d of a list would leave a hole"):format(key), 0)
+      end
+      t[key] = nil
+    end
+  end
+  return t
+end
+
+-- Settles what lua-cjson has read, in place.
+function settle(value)
+  if type(value) == "table" then
+    return settle_fields(value)
+  elseif value == shared.null then
+    error("null alone is no value", 0)
+  elseif value == math.huge or value == -math.huge then
+    error("a number is too large", 0)
+  end
+  return type(value) == "number" and json.integer(value) or value
+end
+
+--- Reads JSON. Whole numbers below 2^53 are Lua integers, at any depth. A null field of an object is absent; null in a
+-- list, which would leave a hole, or alone is refused. Raises when `text` is not a string.
+---@param text string
+---@param from_client? boolean nested at most 100 deep then, else 1,000
+---@return any value nil when the text is refused
+---@return string? message what is wrong, and where
+---@return "invalid"? code
+function json.decode(text, from_client)
+  if type(text) ~= "string" then
+    error("text expected, got " .. type(text), 2)
+  end
+  local ok, value = pcall((from_client and shallow or cjson).decode, text)
+  if ok then
+    ok, value = pcall(settle, value)
+  end
+  if not ok then
+    return nil, "invalid JSON: " .. (text:find "%S" and tostring(value) or "the text is empty"), "invalid"
+  end
+  return value
+end
+
+return json

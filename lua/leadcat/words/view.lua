@@ -1,0 +1,135 @@
+--- What a question to a user says: a confirmation's record as words, ready to be shown; apart from what shows it because
+-- pages, terminals, the HTTP API and a host's own dialog all say the same. Pure: the record, the config and the words go
+-- in, a plain table comes out. What clients have put into a record (names of sales, contacts, users) may be anything.
+
+local json = require "leadcat.util.json"
+local wording = require "leadcat.words.wording"
+
+local view = {}
+
+---@class leadcat.ViewOption: leadcat.NamedCategory
+---@field group string one of `config.GROUPS`
+---@field group_name string
+---@field proposed? true
+
+--- A question as it is shown. Each text is one line of well-formed UTF-8, not escaped for any markup.
+---@class leadcat.View
+---@field id? string absent for a question that is only proposed
+---@field state string "open", "accepted", "changed", "declined", "expired", "superseded" or "conflict"
+---@field state_name string
+---@field language string of the texts
+---@field title string
+---@field sentence string what led to the question, and what is proposed
+---@field cause string what led to the question
+---@field company string
+---@field from leadcat.NamedCategory
+---@field to leadcat.NamedCategory
+---@field options leadcat.ViewOption[] in the order in which they are shown, those of a group side by side
+---@field labels table<string, string> category, save, keep, cancel, close, company, current, proposed, proposal_mark, network
+---@field category? leadcat.NamedCategory that was applied; when it was accepted or changed
+---@field user? string whose event asked
+---@field created? string when it was asked
+---@field closed? string how the question ended
+---@field expires_at? number seconds since 1970; while open
+---@field expires? string until when it can be answered; while open
+
+local LABELS = {
+  "category", "save", "keep", "cancel", "close", "company", "current", "proposed", "proposal_mark", "network",
+}
+
+-- The parts of a view --------------------------------------------------------------------------------------------------
+
+local function label(words, key)
+  return words.strings:text(words.language, key)
+end
+
+local function live_categories(cfg)
+  local by_id = {}
+  for _, category in ipairs(cfg.categories) do
+    by_id[category.id] = not category.deleted and category or nil
+  end
+  return by_id
+end
+
+local function options(record, cfg, words)
+  local list, by_id = json.array {}, live_categories(cfg)
+  for _, id in ipairs(record.options or {}) do
+    local category = by_id[id]
+    list[#list + 1] = category and {
+      id = category.id,
+      name = wording.display_name(category, id, words.language),
+      group = category.group,
+      group_name = label(words, "group." .. category.group),
+      rank = category.rank,
+      proposed = id == record.to or nil,
+    }
+  end
+  table.sort(list, wording.comes_before)
+  for _, option in ipairs(list) do
+    option.rank = nil
+  end
+  return list
+end
+
+-- How the question ended; nil when it is not known when.
+local function closed(record, cfg, words)
+  local at = wording.time(record.resolved_at) or record.state == "expired" and wording.time(record.expires_at)
+  return at and wording.sentence(words, "confirmation." .. record.state, {
+    time = at,
+    user = wording.called(record.resolved_by) or label(words, "confirmation.somebody"),
+    category = wording.name_of(cfg.categories, record.category or record.to, words.language),
+  }) or nil
+end
+
+local function expires(record, words)
+  local at = wording.time(record.expires_at)
+  return at and wording.sentence(words, "confirmation.expires", { time = at })
+end
+
+local function labels(words)
+  local texts = {}
+  for _, name in ipairs(LABELS) do
+    texts[name] = label(words, "confirmation." .. name)
+  end
+  return texts
+end
+
+--- A question in words.
+---@param record leadcat.Confirmation or one that is only proposed: without id, state and times
+---@param cfg leadcat.Config the newest
+---@param strings leadcat.Strings
+---@param language string as `strings:language` gives it
+---@param names? {company?: string} the company's name; without it, its id is shown
+---@return leadcat.View
+function view.new(record, cfg, strings, language, names)
+  local words = { strings = strings, language = language }
+  local state = record.state or "open"
+  local open = state == "open"
+  local company = wording.line(names and names.company) or wording.line(record.company) or "?"
+  local from, to = wording.category(cfg, record.from, language), wording.category(cfg, record.to, language)
+  local proposal = { company = company, from = from.name, to = to.name }
+  local led_to_it = wording.cause(words, record, cfg)
+  local expiry = open and expires(record, words) or nil
+  return {
+    id = record.id,
+    state = state,
+    state_name = label(words, "state." .. state),
+    language = language,
+    title = label(words, "confirmation.title"),
+    sentence = led_to_it .. " " .. wording.sentence(words, "confirmation.proposal", proposal),
+    cause = led_to_it,
+    company = company,
+    from = from,
+    to = to,
+    options = options(record, cfg, words),
+    labels = labels(words),
+    user = wording.called(record.actor),
+    created = wording.time(record.created_at),
+    category = record.category and wording.category(cfg, record.category, language),
+    closed = not open and closed(record, cfg, words) or nil,
+    expires_at = expiry and record.expires_at,
+    expires = expiry,
+  }
+end
+
+return view

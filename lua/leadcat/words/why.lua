@@ -1,0 +1,202 @@
+--- Why nothing is changed, or what is: a decision, or an entry of the journal, in a sentence; apart from the checks of
+-- `rules/explain.lua` because those compare values and this names causes, and what would have to be different. Pure.
+
+local config = require "leadcat.rules.config"
+local wording = require "leadcat.words.wording"
+
+local why = {}
+
+---@class leadcat.Told what a sentence about a decision is made of
+---@field cfg leadcat.Config the one that decided
+---@field words leadcat.Words
+---@field company string its name
+---@field trigger string
+---@field lead_status? integer that was set
+---@field any_lead_status? boolean whether it is not about one lead status
+---@field category? integer the company's
+---@field to? integer the target, when matched
+---@field action string
+---@field reason string
+---@field choice? integer|false what the user has answered before
+
+local MOST = 8 -- lead statuses that are listed
+
+local function text(told, key, names)
+  return wording.sentence(told.words, "why." .. key, names)
+end
+
+-- The sentence of a cause and of what would have to be different.
+local function because(told, cause, needed, names, names_needed)
+  return told.words.strings:text(told.words.language, "why.because", {
+    cause = text(told, cause, names), remedy = text(told, "needs." .. needed, names_needed or names),
+  })
+end
+
+local function group_name(told, group)
+  return wording.sentence(told.words, "group." .. group)
+end
+
+-- A category's name; of a deleted one it says so, as it is in none of the lists to choose from.
+local function category_name(told, id)
+  local category = config.find(told.cfg.categories, id)
+  local name = wording.display_name(category, id, told.words.language)
+  if category and category.deleted then
+    return wording.sentence(told.words, "settings.deleted_mark", { name = name })
+  end
+  return name
+end
+
+local function status_name(told, id)
+  return wording.name_of(told.cfg.lead_statuses, id, told.words.language)
+end
+
+-- Rules ----------------------------------------------------------------------------------------------------------------
+
+-- The rule of this trigger (and lead status), switched on or off.
+local function find_rule(told)
+  for _, rule in ipairs(told.cfg.rules) do
+    if rule.trigger == told.trigger and (rule.trigger ~= "lead_status_set" or rule.lead_status == told.lead_status) then
+      return rule
+    end
+  end
+end
+
+local function rule_off(told)
+  local rule = find_rule(told)
+  local of_status = told.trigger == "lead_status_set"
+  local names = { rule = wording.rule(told.words, told.trigger, of_status and status_name(told, told.lead_status)) }
+  if not rule then
+    return because(told, "no_rule", "rule", names)
+  elseif not rule.set_category then
+    return because(told, "rule_off_without_category", "category", names)
+  end
+  local target = config.find(told.cfg.categories, rule.set_category)
+  if not target or target.deleted then
+    names.category = category_name(told, rule.set_category)
+    return because(told, "rule_off_with_lost_category", "category", names)
+  end
+  return because(told, "rule_off", "switch", names)
+end
+
+-- The names of the lead statuses whose rules are on.
+local function statuses_with_rule(told)
+  local names = {}
+  for _, rule in ipairs(told.cfg.rules) do
+    if rule.trigger == "lead_status_set" and rule.enabled then
+      names[#names + 1] = #names < MOST and status_name(told, rule.lead_status) or #names == MOST and "..." or nil
+    end
+  end
+  return table.concat(names, ", ")
+end
+
+local function no_lead_status(told)
+  if told.any_lead_status then
+    return because(told, "no_lead_status_rule", "any_rule")
+  elseif told.reason == "rule_disabled" then
+    return because(told, "no_lead_status_and_no_rule", "lead_status_and_rule")
+  end
+  return because(told, "no_lead_status", "lead_status", { lead_statuses = statuses_with_rule(told) })
+end
+
+local function lead_status_not_matched(told)
+  if not told.lead_status then
+    return no_lead_status(told)
+  end
+  local status = config.find(told.cfg.lead_statuses, told.lead_status)
+  local names = { lead_status = status_name(told, told.lead_status) }
+  if not status then
+    return because(told, "lead_status_unknown", "lead_status_added", names)
+  elseif status.deleted then
+    return because(told, "lead_status_deleted", "lead_status_restored", names)
+  end
+  return rule_off(told)
+end
+
+-- Reasons --------------------------------------------------------------------------------------------------------------
+
+-- A company whose category nothing starts from.
+local function wrong_category(told, cause, names)
+  local needed = told.trigger == "lead_status_set" and "group_and_lead_status" or "group"
+  names.company = told.company
+  names.category = told.category and category_name(told, told.category)
+  return because(told, cause, needed, names, { group = group_name(told, "potential_customer") })
+end
+
+local function standing(told, cause, needed)
+  return because(told, cause, needed, { company = told.company, category = category_name(told, told.category) })
+end
+
+local function matched(told)
+  local kept = told.choice == false or told.choice == told.category
+  local names = {
+    company = told.company, from = category_name(told, told.category),
+    to = category_name(told, told.choice or told.to),
+  }
+  return text(told, kept and "kept" or told.choice and "update" or told.action, names)
+end
+
+local REASONS = {
+  not_licensed = function(told) return because(told, "not_licensed", "license") end,
+  rule_disabled = function(told)
+    return told.trigger == "lead_status_set" and lead_status_not_matched(told) or rule_off(told)
+  end,
+  unknown_category = function(told)
+    return wrong_category(told, told.category and "category_unknown" or "no_category", {})
+  end,
+  not_potential_customer = function(told)
+    local group = config.find(told.cfg.categories, told.category).group
+    return wrong_category(told, "not_potential_customer", { group = group_name(told, group) })
+  end,
+  lead_status_not_enabled = function(told)
+    return standing(told, "lead_status_not_enabled", "lead_status_enabled")
+  end,
+  lead_status_not_matched = lead_status_not_matched,
+  already_in_category = function(told) return standing(told, "already_in_category", "other_category") end,
+  matched = matched,
+}
+
+--- A decision: the first check that failed, in one sentence that says what would have to be different, or what is going
+--- to be done.
+---@param told leadcat.Told
+---@return string
+function why.decision(told)
+  return REASONS[told.reason](told)
+end
+
+-- Why an event came to nothing.
+local function reason_of(entry, told)
+  if entry.reason == "vetoed" then
+    local because_of = wording.line(entry.error)
+    return text(told, because_of and "vetoed_because" or "vetoed", { company = told.company, error = because_of })
+  end
+  told.trigger, told.lead_status = entry.rule:match "^[^:]+", config.lead_status_of(entry.rule)
+  told.category, told.reason = entry.from, entry.reason
+  return why.decision(told)
+end
+
+local function ending_of(entry, told)
+  return text(told, "entry." .. entry.status, {
+    company = told.company,
+    from = category_name(told, entry.from),
+    to = category_name(told, entry.to),
+    time = wording.time(entry.at) or "?",
+    user = wording.called(entry.actor) or wording.sentence(told.words, "confirmation.somebody"),
+  })
+end
+
+--- An entry of the journal: what led to it, what came of it, and why nothing, if so.
+---@param entry leadcat.Entry
+---@param cfg leadcat.Config the newest; of what came to nothing, the one that decided
+---@param words leadcat.Words
+---@param company string its name
+---@return string
+function why.entry(entry, cfg, words, company)
+  local told = { cfg = cfg, words = words, company = company }
+  local sentences = { wording.cause_of_entry(words, entry, cfg), ending_of(entry, told) }
+  if entry.status == "unchanged" then
+    sentences[3] = reason_of(entry, told)
+  end
+  return table.concat(sentences, " ")
+end
+
+return why

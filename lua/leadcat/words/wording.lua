@@ -1,0 +1,168 @@
+--- Names, times and sentences as what a page shows of them; apart because a question, the inbox and the journal must all
+-- call the same things by the same wording. What clients have put into records may be anything: whatever it is, one line
+-- of well-formed text comes out, not escaped for any markup, or nil.
+
+local config = require "leadcat.rules.config"
+local unicode = require "leadcat.util.unicode"
+
+local wording = {}
+
+wording.GROUPS = { "potential_customer", "customer", "partner", "lost", "other" } -- in the order in which they are shown
+
+local EXACT = 2 ^ 53
+local LAST_TIME = 253402300799 -- the end of the year 9999
+
+--- A name or an id as one line; nil for what is neither text nor a number, and when nothing of it can be seen.
+---@param value any
+---@return string?
+function wording.line(value)
+  if type(value) == "number" and value % 1 == 0 and value > -EXACT and value < EXACT then
+    return ("%d"):format(value)
+  elseif type(value) ~= "string" and type(value) ~= "number" then
+    return nil
+  end
+  local text = unicode.line(tostring(value))
+  return text ~= "" and text or nil
+end
+
+--- What to call a sale, a contact or a user.
+---@param thing any {id, name}
+---@return string?
+function wording.called(thing)
+  if type(thing) == "table" then
+    return wording.line(thing.name) or wording.line(thing.id)
+  end
+end
+
+--- A time to the minute, in UTC.
+---@param seconds any since 1970
+---@return string? "2026-11-30 12:00 UTC"
+function wording.time(seconds)
+  if type(seconds) == "number" and seconds >= 0 and seconds <= LAST_TIME then
+    return os.date("!%Y-%m-%d %H:%M UTC", math.floor(seconds))
+  end
+end
+
+--- A whole number with its thousands set apart, as all languages read it.
+---@param n integer
+---@return string "13 923", with a narrow blank that no line breaks at
+function wording.number(n)
+  local digits = ("%d"):format(n)
+  local first = digits:sub(1, (#digits - 1) % 3 + 1)
+  return first .. digits:sub(#first + 1):gsub("%d%d%d", "\226\128\175%0") -- U+202F
+end
+
+--- The name of a category or a lead status; its number when there is none.
+---@param item? leadcat.LeadStatus
+---@param id any
+---@param language string
+---@return string
+function wording.display_name(item, id, language)
+  return item and wording.line(config.name(item, language)) or "#" .. (wording.line(id) or "?")
+end
+
+--- The name of what has this id in a list of a config.
+---@param list leadcat.LeadStatus[] categories or lead statuses
+---@param id any
+---@param language string
+---@return string "#12" when the config has no such
+function wording.name_of(list, id, language)
+  return wording.display_name(config.find(list, id), id, language)
+end
+
+---@class leadcat.NamedCategory
+---@field id integer
+---@field name string "#12" when the config has no such category
+---@field group? string one of `config.GROUPS`; absent when the config has no such category
+
+--- A category as it is shown.
+---@param cfg leadcat.Config
+---@param id integer
+---@param language string
+---@return leadcat.NamedCategory
+function wording.category(cfg, id, language)
+  local category = config.find(cfg.categories, id)
+  return { id = id, name = wording.display_name(category, id, language), group = category and category.group }
+end
+
+local POSITION = {}
+for i, group in ipairs(wording.GROUPS) do
+  POSITION[group] = i
+end
+
+--- Whether a category is shown before another: by group, by rank (those without one come last), by name. What has no
+-- group, because nobody knows it, comes last.
+---@param a {id?: integer, name?: string, group?: string, rank?: integer}
+---@param b {id?: integer, name?: string, group?: string, rank?: integer}
+---@return boolean
+function wording.comes_before(a, b)
+  local group_a, group_b = POSITION[a.group] or math.huge, POSITION[b.group] or math.huge
+  local rank_a, rank_b = a.rank or math.huge, b.rank or math.huge
+  if group_a ~= group_b then
+    return group_a < group_b
+  elseif rank_a ~= rank_b then
+    return rank_a < rank_b
+  elseif a.name ~= b.name then
+    return (a.name or "\255") < (b.name or "\255")
+  end
+  return (a.id or math.huge) < (b.id or math.huge)
+end
+
+---@class leadcat.Words
+---@field strings leadcat.Strings
+---@field language string as `strings:language` gives it
+
+--- A text with names set apart in it.
+---@param words leadcat.Words
+---@param key string
+---@param names? table<string, string> lines by placeholder
+---@return string
+function wording.sentence(words, key, names)
+  local values = {}
+  for placeholder, name in pairs(names or {}) do
+    values[placeholder] = unicode.isolate(name)
+  end
+  return words.strings:text(words.language, key, values)
+end
+
+--- What to call a rule: its label in the settings.
+---@param words leadcat.Words
+---@param trigger string
+---@param lead_status? string the name of the lead status, for `lead_status_set`
+---@return string
+function wording.rule(words, trigger, lead_status)
+  local label = wording.sentence(words, "settings." .. trigger)
+  return trigger == "lead_status_set" and lead_status and label .. " " .. lead_status or label
+end
+
+--- What led to a question or to an entry of the journal: the sale, or the lead status.
+---@param words leadcat.Words
+---@param record {trigger: string, sale?: table, contact?: table, lead_status?: integer}
+---@param cfg leadcat.Config
+---@return string sentence
+function wording.cause(words, record, cfg)
+  local of_contact = record.trigger == "lead_status_set"
+  local name = wording.called(of_contact and record.contact or not of_contact and record.sale)
+  return wording.sentence(words, "confirmation." .. record.trigger .. (name and "" or "_unnamed"), {
+    contact = name,
+    sale = name,
+    lead_status = of_contact and wording.name_of(cfg.lead_statuses, record.lead_status, words.language) or nil,
+  })
+end
+
+--- What led to an entry of the journal.
+---@param words leadcat.Words
+---@param entry leadcat.Entry
+---@param cfg leadcat.Config
+---@return string sentence
+function wording.cause_of_entry(words, entry, cfg)
+  if entry.undoes then
+    return wording.sentence(words, "history.undo_of")
+  end
+  return wording.cause(words, {
+    trigger = entry.trigger, sale = entry.sale, contact = entry.contact,
+    lead_status = config.lead_status_of(entry.rule),
+  }, cfg)
+end
+
+return wording

@@ -1,0 +1,40 @@
+/* lua/compat.h - Lua 5.4, 5.3 and LuaJIT, as one. */
+#ifndef LC_LUA_COMPAT_H
+#define LC_LUA_COMPAT_H
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#if LUA_VERSION_NUM < 502
+#define lua_rawlen lua_objlen
+#endif
+
+/* The number at `index` as an integer. False when it is no number, or has a fraction. */
+static inline bool l_to_integer(lua_State *L, int index, int64_t *integer) {
+#if LUA_VERSION_NUM >= 503
+  int is_integer;
+  *integer = lua_tointegerx(L, index, &is_integer);
+  return is_integer != 0;
+#else
+  lua_Number number = lua_tonumber(L, index);
+  if (!(number >= -9007199254740992.0 && number <= 9007199254740992.0))
+    return false; /* NaN fails too */
+  *integer = (int64_t)number;
+  return (lua_Number)*integer == number && lua_isnumber(L, index);
+#endif
+}
+
+/* Pushes a number, as an integer where it is one and Lua has integers. */
+static inline void l_push_number(lua_State *L, double number) {
+#if LUA_VERSION_NUM >= 503
+  if (number >= -9007199254740992.0 && number <= 9007199254740992.0 && (double)(int64_t)number == number) {
+    lua_pushinteger(L, (lua_Integer)number);
+    return;
+  }
+#endif
+  lua_pushnumber(L, number);
+}
+
+#endif

@@ -1,0 +1,141 @@
+/* The module leadcat.core: what leadcat's Lua needs from C. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "convert.h"
+#include "decide.h"
+#include "handle.h"
+#include "journal.h"
+#include "json.h"
+#include "question.h"
+#include "rules/checksum.h"
+#include "simulate.h"
+#include "store.h"
+#include "store/owner.h"
+
+/* core.now() -> seconds since 1970, in whole milliseconds */
+static int l_now(lua_State *L) {
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  lua_pushnumber(L, (double)(now.tv_sec * 1000 + now.tv_nsec / 1000000) / 1000);
+  return 1;
+}
+
+/* core.sleep(seconds) */
+static int l_sleep(lua_State *L) {
+  double seconds = luaL_checknumber(L, 1);
+  struct timespec left = { (time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9) };
+  while (nanosleep(&left, &left) != 0 && errno == EINTR)
+    ;
+  return 0;
+}
+
+/* core.random_id() -> 128 random bits as 32 hex digits */
+static int l_random_id(lua_State *L) {
+  lc_error error;
+  uint8_t id[LC_CONFIRMATION_SIZE];
+  lc_status status = lc_random(id, sizeof id, &error);
+  if (status != LC_OK)
+    return l_fail(L, status, &error);
+  l_push_confirmation_id(L, id);
+  return 1;
+}
+
+/* core.checksum(text, before) -> 16 hex digits; `before` is the checksum of what comes before the text */
+static int l_checksum(lua_State *L) {
+  lc_text text = l_check_text(L, 1, SIZE_MAX);
+  uint64_t sum = lua_isnoneornil(L, 2) ? LC_CHECKSUM_START : strtoull(luaL_checkstring(L, 2), NULL, 16);
+  char digits[17];
+  snprintf(digits, sizeof digits, "%016llx", (unsigned long long)lc_checksum(sum, text.data, text.size));
+  lua_pushstring(L, digits);
+  return 1;
+}
+
+/* timegm turns 31 February into a day of March: a date that comes back changed was none. */
+static bool is_date(const struct tm *read, time_t seconds) {
+  struct tm again;
+  time_t local = seconds + read->tm_gmtoff;
+  return gmtime_r(&local, &again) != NULL && again.tm_mday == read->tm_mday && again.tm_mon == read->tm_mon
+      && again.tm_year == read->tm_year;
+}
+
+/* core.parse_time(text, format) -> seconds since 1970; nil, message, code. The format is strptime's;
+ * times without a zone (%z) are UTC. */
+static int l_parse_time(lua_State *L) {
+  size_t size;
+  const char *text = luaL_checklstring(L, 1, &size), *format = luaL_checkstring(L, 2);
+  struct tm read = { .tm_mday = 1 };
+  lc_error error;
+  const char *end = strptime(text, format, &read);
+  bool whole = end == text + size;
+  long offset = read.tm_gmtoff;
+  struct tm copy = read;
+  time_t seconds = whole ? timegm(&copy) - offset : 0;
+  if (!whole || read.tm_year < -900 || !is_date(&read, seconds)) { /* "17" is no year: %y was meant */
+    lc_status status = lc_fail(&error, LC_INVALID, "'%s' is not a date in the form '%s'", text, format);
+    return l_fail(L, status, &error);
+  }
+  l_push_number(L, (double)seconds);
+  return 1;
+}
+
+/* core.ruleset(config, revision) -> the packed ruleset of a config that has no errors */
+static int l_ruleset(lua_State *L) {
+  const lc_ruleset *ruleset = l_push_ruleset(L, 1, (uint64_t)luaL_checkinteger(L, 2));
+  lua_pushlstring(L, (const char *)ruleset, ruleset->size);
+  return 1;
+}
+
+/* Sets core.question_states: the names of all states, the open one first. */
+static void set_question_states(lua_State *L) {
+  lua_createtable(L, LC_QUESTION_STATES, 0);
+  for (int i = 0; i < LC_QUESTION_STATES; i++) {
+    lua_pushstring(L, lc_question_state_names[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_setfield(L, -2, "question_states");
+}
+
+__attribute__((visibility("default"))) int luaopen_leadcat_core(lua_State *L);
+
+int luaopen_leadcat_core(lua_State *L) {
+  static const luaL_Reg functions[] = {
+    { "open", l_store_open },
+    { "check_store", l_store_check },
+    { "store_decider", l_store_decider },
+    { "decider", l_config_decider },
+    { "explainer", l_config_explainer },
+    { "simulation", l_simulation },
+    { "overlay", l_overlay },
+    { "ruleset", l_ruleset },
+    { "now", l_now },
+    { "sleep", l_sleep },
+    { "random_id", l_random_id },
+    { "checksum", l_checksum },
+    { "parse_time", l_parse_time },
+    { "encode", l_encode },
+    { "event_details", l_event_details },
+    { "valid_text", l_valid_text },
+    { NULL, NULL },
+  };
+  l_store_register(L);
+  l_journal_register(L);
+  l_handle_register(L);
+  l_question_register(L);
+  l_decide_register(L);
+  l_simulate_register(L);
+  lua_newtable(L);
+  luaL_setfuncs(L, functions, 0);
+  l_push_ffi(L);
+  lua_setfield(L, -2, "ffi");
+  l_push_list_mark(L);
+  lua_setfield(L, -2, "list_mark");
+  lua_pushliteral(L, LC_VERSION);
+  lua_setfield(L, -2, "version");
+  set_question_states(L);
+  return 1;
+}

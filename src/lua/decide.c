@@ -1,0 +1,319 @@
+#include "decide.h"
+
+#include <string.h>
+
+#include "convert.h"
+#include "rules/decide.h"
+#include "store.h"
+
+static const char *const rules_type = "leadcat.rules";
+
+/* Where the FFI finds a decision's target. Declared once, for C and as text for the FFI. */
+#define ANSWER struct { int32_t to; /* the target category when matched; else 0 */ }
+#define TEXT_OF(declaration) TEXT(declaration)
+#define TEXT(declaration) #declaration
+typedef ANSWER l_answer;
+
+/* What a decider answers from. */
+typedef struct l_rules {
+  l_answer answer;           /* first: the FFI knows no more of this struct */
+  lc_rules cached;           /* owned, of a store */
+  const lc_ruleset *ruleset; /* the one to use: cached.ruleset, or a fixed one kept by an upvalue */
+  const l_store *store;      /* NULL when fixed; kept alive by an upvalue */
+  const char *triggers[LC_TRIGGERS]; /* the names as Lua has them, kept alive by upvalues: one text is mostly one string */
+  size_t tenant_size;
+  char tenant[LC_TENANT_MAX];
+} l_rules;
+
+/* A decider's upvalues. The names are pushed by reference: no string is made while deciding. */
+enum {
+  UP_RULES = 1, UP_ANCHOR, UP_REPAIR, UP_ACTIONS, UP_REASONS = UP_ACTIONS + LC_ACTIONS,
+  UP_TRIGGERS = UP_REASONS + LC_REASONS, UP_COUNT = UP_TRIGGERS + LC_TRIGGERS - 1
+};
+
+/* Has a damaged ruleset made anew from its config; whether that was done. */
+static bool repair(lua_State *L, lc_error *error) {
+  size_t size;
+  lua_pushvalue(L, lua_upvalueindex(UP_REPAIR));
+  if (lua_isnil(L, -1)) {
+    lua_pop(L, 1);
+    return false;
+  }
+  lua_call(L, 0, 2);
+  bool done = lua_toboolean(L, -2) != 0;
+  const char *message = lua_tolstring(L, -1, &size);
+  if (!done && message != NULL)
+    lc_fail(error, LC_CORRUPT, "%s", message);
+  lua_pop(L, 2);
+  return done;
+}
+
+/* Whether `rules` has the newest ruleset, of a store that is open. */
+static inline bool is_fresh(const l_rules *rules) {
+  return rules->store == NULL || (rules->store->store != NULL && lc_rules_fresh(&rules->cached, rules->store->watch));
+}
+
+/* Has `rules` read the newest ruleset. */
+static lc_status refresh(lua_State *L, l_rules *rules, lc_error *error) {
+  lc_text tenant = { rules->tenant, rules->tenant_size };
+  lc_status status = lc_store_refresh(l_open_store(L, rules->store), tenant, &rules->cached, error);
+  if (status == LC_CORRUPT && repair(L, error)) /* in Lua, where the store may have been closed */
+    status = lc_store_refresh(l_open_store(L, rules->store), tenant, &rules->cached, error);
+  rules->ruleset = rules->cached.ruleset;
+  return status;
+}
+
+static lc_trigger check_trigger(lua_State *L, int argument) {
+  size_t size;
+  const char *name = luaL_checklstring(L, argument, &size);
+  int trigger = lc_trigger_of(name, size);
+  if (trigger < 0)
+    luaL_argerror(L, argument, lua_pushfstring(L, "unknown trigger '%s' (expected sale_registered, sale_won, "
+                                                  "sale_lost or lead_status_set)", name));
+  return (lc_trigger)trigger;
+}
+
+/* An id or nil: 0 for nil and for what cannot be an id. */
+static int32_t opt_id(lua_State *L, int argument) {
+  int64_t id = 0;
+  int type = lua_type(L, argument);
+  if (type <= LUA_TNIL)
+    return 0;
+  if (type != LUA_TNUMBER) /* "5" is no id: Lua would convert it */
+    luaL_checktype(L, argument, LUA_TNUMBER);
+  return l_to_integer(L, argument, &id) && id > 0 && id <= INT32_MAX ? (int32_t)id : 0;
+}
+
+/* The arguments from `argument` on: trigger, category or nil, lead_status or nil. */
+static lc_facts check_facts(lua_State *L, int argument) {
+  lc_trigger trigger = check_trigger(L, argument);
+  return (lc_facts){ trigger, opt_id(L, argument + 1), opt_id(L, argument + 2) };
+}
+
+/* A trigger's argument, faster for the names that the decider knows. */
+static inline lc_trigger find_trigger(lua_State *L, const l_rules *rules) {
+  const char *name = lua_tolstring(L, 1, NULL);
+  for (int i = 0; i < LC_TRIGGERS; i++)
+    if (name == rules->triggers[i])
+      return (lc_trigger)i;
+  return check_trigger(L, 1);
+}
+
+static void push_target(lua_State *L, int32_t to) {
+  if (to != 0)
+    lua_pushinteger(L, to);
+  else
+    lua_pushnil(L);
+}
+
+static int l_decide(lua_State *L) {
+  lc_error error;
+  l_rules *rules = lua_touserdata(L, lua_upvalueindex(UP_RULES));
+  const lc_facts facts = { find_trigger(L, rules), opt_id(L, 2), opt_id(L, 3) };
+  lc_status status = is_fresh(rules) ? LC_OK : refresh(L, rules, &error);
+  if (status != LC_OK)
+    return l_fail(L, status, &error);
+  lc_decision decision = lc_decide(rules->ruleset, &facts);
+  lua_pushvalue(L, lua_upvalueindex(UP_ACTIONS + (int)decision.action));
+  push_target(L, decision.to);
+  lua_pushvalue(L, lua_upvalueindex(UP_REASONS + (int)decision.reason));
+  return 3;
+}
+
+/* Pushes the decider of the rules on top of the stack, which are left below it. */
+static int push_decider(lua_State *L, int anchor, int mender) {
+  l_rules *rules = lua_touserdata(L, -1);
+  lua_pushvalue(L, -1);
+  lua_pushvalue(L, anchor);
+  lua_pushvalue(L, mender);
+  for (int i = 0; i < LC_ACTIONS; i++)
+    lua_pushstring(L, lc_action_names[i]);
+  for (int i = 0; i < LC_REASONS; i++)
+    lua_pushstring(L, lc_reason_names[i]);
+  for (int i = 0; i < LC_TRIGGERS; i++) {
+    lua_pushstring(L, lc_trigger_names[i]);
+    rules->triggers[i] = lua_tostring(L, -1);
+  }
+  lua_pushcclosure(L, l_decide, UP_COUNT);
+  lua_insert(L, -2);
+  return 2;
+}
+
+static l_rules *push_rules(lua_State *L) {
+  l_rules *rules = lua_newuserdata(L, sizeof *rules);
+  memset(rules, 0, sizeof *rules);
+  luaL_getmetatable(L, rules_type);
+  lua_setmetatable(L, -2);
+  return rules;
+}
+
+int l_store_decider(lua_State *L) {
+  const l_store *store = l_check_store(L, 1);
+  lc_text tenant = l_check_tenant(L, 2);
+  luaL_checktype(L, 3, LUA_TFUNCTION);
+  l_rules *rules = push_rules(L);
+  rules->store = store;
+  rules->tenant_size = tenant.size;
+  memcpy(rules->tenant, tenant.data, tenant.size);
+  return push_decider(L, 1, 3);
+}
+
+int l_config_decider(lua_State *L) {
+  lua_settop(L, 1);
+  lua_pushnil(L);
+  const lc_ruleset *ruleset = l_push_ruleset(L, 1, 0);
+  push_rules(L)->ruleset = ruleset;
+  return push_decider(L, 3, 2);
+}
+
+/* store:decide(tenant, trigger, category, lead_status) -> action, to, reason, revision; from the tenant's newest saved config */
+static int l_store_decide(lua_State *L) {
+  lc_error error;
+  const lc_ruleset *ruleset;
+  lc_store *store = l_check_open(L);
+  lc_text tenant = l_check_tenant(L, 2);
+  const lc_facts facts = check_facts(L, 3);
+  lc_status status = lc_store_ruleset(store, tenant, &ruleset, &error);
+  if (status != LC_OK)
+    return l_fail(L, status, &error);
+  lc_decision decision = lc_decide(ruleset, &facts);
+  uint64_t revision = ruleset->revision; /* a finalizer that runs below may use or close the store */
+  lua_pushstring(L, lc_action_names[decision.action]);
+  push_target(L, decision.to);
+  lua_pushstring(L, lc_reason_names[decision.reason]);
+  lua_pushinteger(L, (lua_Integer)revision);
+  return 4;
+}
+
+/* ---- explaining --------------------------------------------------------------------------- */
+
+/* Facts are shown as they were given, which are the three arguments from `facts` on: what can be no id counts as none. */
+static void push_value(lua_State *L, const lc_value *value, int facts) {
+  switch (value->kind) {
+  case LC_THE_CATEGORY: lua_pushvalue(L, facts + 1); break;
+  case LC_THE_LEAD_STATUS: lua_pushvalue(L, facts + 2); break;
+  case LC_ID: push_target(L, value->number); break;
+  case LC_COUNT: lua_pushinteger(L, value->number); break;
+  case LC_FLAG: lua_pushboolean(L, value->number); break;
+  case LC_WORD: lua_pushstring(L, value->word); break;
+  }
+}
+
+static void push_check(lua_State *L, lc_reason reason, const lc_check *check, int facts) {
+  lua_createtable(L, 0, 2 + LC_VALUES);
+  lua_pushstring(L, lc_reason_names[reason]);
+  lua_setfield(L, -2, "name");
+  if (check->result != LC_NOT_REACHED) {
+    lua_pushboolean(L, check->result == LC_PASSED);
+    lua_setfield(L, -2, "pass");
+  }
+  for (int i = 0; i < LC_VALUES && check->values[i].name != NULL; i++) {
+    push_value(L, &check->values[i], facts);
+    lua_setfield(L, -2, check->values[i].name);
+  }
+}
+
+static int push_explanation(lua_State *L, const lc_ruleset *ruleset, int argument) {
+  lc_check checks[LC_CHECKS];
+  int32_t target;
+  int count = 0;
+  lua_settop(L, argument + 2);
+  const lc_facts facts = check_facts(L, argument);
+  lc_decision decision = lc_explain(ruleset, &facts, checks, &target);
+  uint64_t revision = ruleset->revision; /* a finalizer that runs below may use or close the store */
+  lua_pushstring(L, lc_action_names[decision.action]);
+  push_target(L, decision.to);
+  lua_pushstring(L, lc_reason_names[decision.reason]);
+  lua_pushinteger(L, (lua_Integer)revision);
+  lua_createtable(L, LC_CHECKS, 0);
+  for (int i = 0; i < LC_CHECKS; i++) {
+    if (checks[i].result == LC_NOT_MADE)
+      continue;
+    push_check(L, (lc_reason)i, &checks[i], argument);
+    lua_rawseti(L, -2, ++count);
+  }
+  push_target(L, target);
+  return 6;
+}
+
+/* store:explain(tenant, trigger, category, lead_status) -> action, to, reason, revision, checks, target: as `decide`, then each
+ * check in order as {name, pass, ...}: `pass` is absent behind the one that failed, the rest is what was compared; `target` is
+ * that of the rule that the facts choose, if any, whatever the checks say. */
+static int l_store_explain(lua_State *L) {
+  lc_error error;
+  const lc_ruleset *ruleset;
+  lc_store *store = l_check_open(L);
+  lc_text tenant = l_check_tenant(L, 2);
+  lc_status status = lc_store_ruleset(store, tenant, &ruleset, &error);
+  return status == LC_OK ? push_explanation(L, ruleset, 3) : l_fail(L, status, &error);
+}
+
+static int l_explain(lua_State *L) {
+  return push_explanation(L, lua_touserdata(L, lua_upvalueindex(1)), 1);
+}
+
+int l_config_explainer(lua_State *L) {
+  lua_settop(L, 1);
+  l_push_ruleset(L, 1, 0);
+  lua_pushcclosure(L, l_explain, 1);
+  return 1;
+}
+
+static int l_rules_gc(lua_State *L) {
+  lc_rules_free(&((l_rules *)luaL_checkudata(L, 1, rules_type))->cached);
+  return 0;
+}
+
+/* ---- LuaJIT's FFI ------------------------------------------------------------------------- */
+
+/* An id of a Lua number: 0 for what cannot be one. */
+static inline int32_t id_of(double number) {
+  int32_t id = number >= 1 && number <= INT32_MAX ? (int32_t)number : 0;
+  return id == number ? id : 0;
+}
+
+/* Decides as `decide` does, the target going to the answer. Gives the reason's number; LC_REASONS for what matched and is
+ * to be asked; -1 where the store must be read first, or is closed. */
+static int32_t ffi_decide(l_answer *answer, uint32_t trigger, double category, double lead_status) {
+  l_rules *rules = (l_rules *)answer;
+  const lc_facts facts = { (lc_trigger)trigger, id_of(category), id_of(lead_status) };
+  if (!is_fresh(rules))
+    return -1;
+  lc_decision decision = lc_decide(rules->ruleset, &facts);
+  answer->to = decision.to;
+  return (int32_t)decision.reason + (decision.action == LC_CONFIRM);
+}
+
+void l_push_ffi(lua_State *L) {
+  union { int32_t (*function)(l_answer *, uint32_t, double, double); void *address; } decide = { ffi_decide };
+  lua_createtable(L, 0, 4);
+  lua_pushliteral(L, TEXT_OF(ANSWER));
+  lua_setfield(L, -2, "answer");
+  lua_pushlightuserdata(L, decide.address);
+  lua_setfield(L, -2, "decide");
+  lua_createtable(L, 0, LC_TRIGGERS);
+  for (int i = 0; i < LC_TRIGGERS; i++) {
+    lua_pushinteger(L, i);
+    lua_setfield(L, -2, lc_trigger_names[i]);
+  }
+  lua_setfield(L, -2, "triggers");
+  lua_createtable(L, LC_REASONS, 0);
+  for (int i = 0; i < LC_REASONS; i++) {
+    lua_pushstring(L, lc_reason_names[i]);
+    lua_rawseti(L, -2, i);
+  }
+  lua_setfield(L, -2, "reasons");
+}
+
+void l_decide_register(lua_State *L) {
+  static const luaL_Reg methods[] = {
+    { "decide", l_store_decide },
+    { "explain", l_store_explain },
+    { NULL, NULL },
+  };
+  l_store_methods(L, methods);
+  luaL_newmetatable(L, rules_type);
+  lua_pushcfunction(L, l_rules_gc);
+  lua_setfield(L, -2, "__gc");
+  lua_pop(L, 1);
+}

@@ -1,0 +1,112 @@
+#include "event.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "store/record.h"
+
+static const int64_t most = INT64_C(1) << 53; /* beyond, Lua numbers that are doubles are not exact */
+
+/* The decimal text of a number, at the end of `digits`. */
+static lc_text digits_of(int64_t number, char *digits) {
+  uint64_t rest = number < 0 ? (uint64_t)-number : (uint64_t)number;
+  size_t first = L_DIGITS;
+  do
+    digits[--first] = (char)('0' + rest % 10);
+  while ((rest /= 10) != 0);
+  if (number < 0)
+    digits[--first] = '-';
+  return (lc_text){ digits + first, L_DIGITS - first };
+}
+
+/* The id at the top of the stack: a string or an integer. */
+static bool to_id(lua_State *L, size_t longest, lc_text *text, char *digits) {
+  int64_t number;
+  int type = lua_type(L, -1);
+  if (type == LUA_TSTRING) {
+    text->data = lua_tolstring(L, -1, &text->size);
+    return text->size >= 1 && text->size <= longest;
+  }
+  if (type != LUA_TNUMBER || !l_to_integer(L, -1, &number) || number <= -most || number >= most)
+    return false;
+  *text = digits_of(number, digits);
+  return true;
+}
+
+static bool to_trigger(lua_State *L, lc_trigger *trigger) {
+  size_t size;
+  const char *name = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &size) : NULL;
+  int found = name != NULL ? lc_trigger_of(name, size) : -1;
+  *trigger = (lc_trigger)found;
+  return found >= 0;
+}
+
+/* An id of a category or lead status, or `impossible` for an integer that can be none. */
+static bool to_number(lua_State *L, int32_t impossible, int32_t *id) {
+  int64_t number;
+  if (lua_type(L, -1) != LUA_TNUMBER || !l_to_integer(L, -1, &number) || number <= -most || number >= most)
+    return false;
+  *id = number >= 1 && number <= INT32_MAX ? (int32_t)number : impossible;
+  return true;
+}
+
+static bool to_time(lua_State *L, double *at) {
+  *at = lua_tonumber(L, -1);
+  return lua_type(L, -1) == LUA_TNUMBER && isfinite(*at);
+}
+
+static bool to_actor(lua_State *L, l_event *event) {
+  if (!lua_istable(L, -1) || lua_getmetatable(L, -1))
+    return false;
+  lua_pushliteral(L, "id");
+  lua_rawget(L, -2);
+  bool fits = lua_isnil(L, -1) || to_id(L, LC_USER_MAX, &event->user, event->user_digits);
+  lua_pop(L, 1);
+  return fits;
+}
+
+/* Takes the field of that name, whose value is on top; what is kept for display is written by past/journal.lua. */
+static bool take(lua_State *L, const char *name, size_t size, l_event *event) {
+#define IS(literal) (size == sizeof literal - 1 && memcmp(name, literal, sizeof literal - 1) == 0)
+  if (IS("trigger"))
+    return to_trigger(L, &event->core.facts.trigger);
+  if (IS("company")) {
+    event->core.company.is_integer = lua_type(L, -1) == LUA_TNUMBER;
+    return to_id(L, LC_COMPANY_MAX, &event->core.company.text, event->core.room);
+  }
+  if (IS("id"))
+    return to_id(L, LC_EVENT_ID_MAX, &event->id, event->id_digits);
+  if (IS("category"))
+    return to_number(L, LC_CATEGORY_IMPOSSIBLE, &event->core.facts.category);
+  if (IS("lead_status"))
+    return to_number(L, 0, &event->core.facts.lead_status);
+  if (IS("at"))
+    return to_time(L, &event->at);
+  if (IS("sale") || IS("contact") || IS("actor")) {
+    event->has_details = true;
+    return IS("actor") ? to_actor(L, event) : lua_istable(L, -1);
+  }
+  if (IS("choice")) {
+    event->has_choice = true;
+    return lua_isboolean(L, -1) ? !lua_toboolean(L, -1) : to_number(L, LC_CATEGORY_IMPOSSIBLE, &event->choice);
+  }
+  return true;
+#undef IS
+}
+
+bool l_to_event(lua_State *L, int index, l_event *event) {
+  size_t size;
+  event->core.facts = (lc_facts){ .trigger = LC_TRIGGERS, .category = LC_CATEGORY_ABSENT };
+  event->core.company.text = event->id = event->user = (lc_text){ NULL, 0 };
+  event->choice = 0;
+  event->at = NAN;
+  event->has_choice = event->has_details = false;
+  if (!lua_istable(L, index) || lua_getmetatable(L, index))
+    return false;
+  for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {
+    const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tolstring(L, -2, &size) : NULL; /* a number must not be converted */
+    if (name != NULL && !take(L, name, size, event))
+      return false;
+  }
+  return event->core.facts.trigger != LC_TRIGGERS && event->core.company.text.size != 0;
+}

@@ -1,0 +1,380 @@
+#include "handle.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "convert.h"
+#include "event.h"
+#include "journal.h"
+#include "json.h"
+#include "store.h"
+#include "store/overlay.h"
+
+/* ---- overlays ---------------------------------------------------------------------------- */
+
+static const char *const overlay_type = "leadcat.overlay";
+
+int l_overlay(lua_State *L) {
+  lc_overlay *overlay = lua_newuserdata(L, sizeof *overlay);
+  memset(overlay, 0, sizeof *overlay);
+  luaL_getmetatable(L, overlay_type);
+  lua_setmetatable(L, -2);
+  return 1;
+}
+
+static int l_overlay_gc(lua_State *L) {
+  lc_overlay_free(luaL_checkudata(L, 1, overlay_type));
+  return 0;
+}
+
+/* ---- how events are handled ---------------------------------------------------------------- */
+
+enum { TENANT = 2, EVENTS, RESULTS, NOW, HOW, ARGUMENTS = HOW };
+
+/* The table at HOW, and what only the binding goes by. */
+typedef struct l_how {
+  lc_handling core;
+  lc_note note;
+  bool write;
+  bool has_run; /* the events belong to a run, whose id is kept with each */
+} l_how;
+
+static lc_confirm to_confirm(lua_State *L) {
+  size_t size;
+  const char *name = luaL_checklstring(L, -1, &size);
+  int confirm = lc_name_index(lc_confirm_names, LC_CONFIRMS, name, size);
+  if (confirm < 0)
+    luaL_error(L, "field 'confirm': unknown value");
+  return (lc_confirm)confirm;
+}
+
+/* Takes the field of that name, whose value is at the top of the stack. */
+static void take(lua_State *L, const char *name, l_how *how) {
+  lc_handling *core = &how->core;
+  if (strcmp(name, "write") == 0)
+    how->write = lua_toboolean(L, -1);
+  else if (strcmp(name, "keeps_companies") == 0)
+    core->keeps_companies = lua_toboolean(L, -1);
+  else if (strcmp(name, "ttl") == 0)
+    core->ttl = luaL_checknumber(L, -1);
+  else if (strcmp(name, "look") == 0)
+    core->look = lua_toboolean(L, -1);
+  else if (strcmp(name, "foresee") == 0)
+    core->look = core->foresee = lua_toboolean(L, -1);
+  else if (strcmp(name, "needs_licence") == 0)
+    core->needs_licence = lua_toboolean(L, -1);
+  else if (strcmp(name, "is_guarded") == 0)
+    core->is_guarded = lua_toboolean(L, -1);
+  else if (strcmp(name, "claim") == 0)
+    core->claim = luaL_checknumber(L, -1);
+  else if (strcmp(name, "most") == 0)
+    core->most = (size_t)luaL_checkinteger(L, -1);
+  else if (strcmp(name, "start") == 0)
+    core->start = l_check_id(L, lua_gettop(L));
+  else if (strcmp(name, "digest") == 0)
+    core->digest = (uint64_t)luaL_checkinteger(L, -1);
+  else if (strcmp(name, "confirm") == 0)
+    core->confirm = to_confirm(L);
+  else if (strcmp(name, "overlay") == 0)
+    core->overlay = luaL_checkudata(L, -1, overlay_type);
+  else if (strcmp(name, "note") == 0)
+    core->note = l_to_note(L, lua_gettop(L), &how->note) ? &how->note : NULL;
+  else if (strcmp(name, "run") == 0)
+    how->has_run = true;
+  else
+    luaL_error(L, "unknown field '%s'", name);
+}
+
+static void to_how(lua_State *L, l_how *how) {
+  memset(how, 0, sizeof *how);
+  how->core.tenant = l_check_tenant(L, TENANT);
+  how->core.now = luaL_checknumber(L, NOW);
+  luaL_checktype(L, HOW, LUA_TTABLE);
+  for (lua_pushnil(L); lua_next(L, HOW) != 0; lua_pop(L, 1)) {
+    luaL_checktype(L, -2, LUA_TSTRING);
+    take(L, lua_tostring(L, -2), how);
+  }
+}
+
+/* ---- events ------------------------------------------------------------------------------ */
+
+/* Events that are still to be handled. */
+typedef struct l_open {
+  size_t count;
+  l_event *read;
+  lc_case *cases;
+  int *places; /* in the array of events, from 1 */
+} l_open;
+
+/* Room for what is to be handled. One event is what there mostly is. */
+typedef struct l_room {
+  l_event read;
+  lc_case c;
+  int place;
+} l_room;
+
+static l_open make_room(lua_State *L, l_room *room, size_t most) {
+  if (most <= 1)
+    return (l_open){ 0, &room->read, &room->c, &room->place };
+  return (l_open){ 0, lua_newuserdata(L, most * sizeof(l_event)), lua_newuserdata(L, most * sizeof(lc_case)),
+                   lua_newuserdata(L, most * sizeof(int)) };
+}
+
+static uint64_t number_field(lua_State *L, const char *name) {
+  lua_getfield(L, -1, name);
+  uint64_t number = lua_isnil(L, -1) ? 0 : (uint64_t)lua_tonumber(L, -1);
+  lua_pop(L, 1);
+  return number;
+}
+
+/* Takes over what was found out since the last round, from the table at the top of the stack. */
+static void to_known(lua_State *L, lc_case *c) {
+  lua_getfield(L, -1, "asked_at");
+  c->is_known = !lua_isnil(L, -1);
+  c->newest = c->is_known ? (uint64_t)lua_tonumber(L, -1) : 0;
+  lua_pop(L, 1);
+  if (c->is_known)
+    c->category = (int32_t)number_field(L, "category");
+  c->passed = number_field(L, "passed");
+  if (c->passed == 0)
+    return;
+  c->target = (int32_t)number_field(L, "target");
+  c->keep = l_boolean_field(L, lua_gettop(L), "keep");
+}
+
+static void to_case(const l_event *read, double now, lc_case *c) {
+  const lc_facts *facts = &read->core.facts;
+  memset(c, 0, sizeof *c);
+  c->entry = (lc_entry){
+    .at = isnan(read->at) ? now : read->at,
+    .trigger = (uint8_t)facts->trigger,
+    .lead_status = facts->trigger == LC_LEAD_STATUS_SET ? facts->lead_status : 0,
+    .company = read->core.company,
+    .event_id = read->id,
+  };
+  c->user = read->user;
+  c->has_choice = read->has_choice;
+  c->choice = read->choice;
+  c->is_given = facts->category != LC_CATEGORY_ABSENT;
+  c->given = facts->category == LC_CATEGORY_IMPOSSIBLE ? 0 : facts->category;
+}
+
+/* Whether the result at the top of the stack is final: neither absent nor a table that says what is lacking. */
+static bool is_done(lua_State *L) {
+  if (!lua_istable(L, -1))
+    return !lua_isnil(L, -1);
+  lua_getfield(L, -1, "lacks");
+  bool done = lua_isnil(L, -1);
+  lua_pop(L, 1);
+  return done;
+}
+
+/* Reads the event at the place, unless it is done. False when it is not plain. What the user has chosen is asked about before
+ * any event is written, so that all are written in their order. */
+static bool to_open(lua_State *L, int place, l_how *how, l_open *open) {
+  lua_rawgeti(L, RESULTS, place);
+  bool done = is_done(L), right = true;
+  if (!done) {
+    l_event *read = &open->read[open->count];
+    lc_case *c = &open->cases[open->count];
+    lua_rawgeti(L, EVENTS, place);
+    right = l_to_event(L, lua_gettop(L), read);
+    lua_pop(L, 1);
+    if (right)
+      to_case(read, how->core.now, c);
+    if (right && lua_istable(L, -1))
+      to_known(L, c);
+    how->core.look |= right && c->has_choice && c->passed == 0;
+    open->places[open->count++] = place;
+  }
+  lua_pop(L, 1);
+  return right;
+}
+
+/* Pushes what is kept of the event at the place, as JSON; or nil. False when it cannot be kept: then the reason is pushed. */
+static bool push_details(lua_State *L, int place) {
+  lua_pushcfunction(L, l_event_details);
+  lua_rawgeti(L, EVENTS, place);
+  lua_getfield(L, HOW, "run");
+  int result = lua_pcall(L, 2, 1, 0);
+  if (result == LUA_ERRMEM)
+    lua_error(L);
+  return result == 0;
+}
+
+/* Adds the details of the events from `first` on that have some. A table on the stack keeps them; why one cannot be kept, too. */
+static void add_details(lua_State *L, const l_how *how, l_open *open, size_t first) {
+  lua_newtable(L);
+  for (size_t i = first; i < open->count; i++) {
+    lc_case *c = &open->cases[i];
+    if (!how->has_run && !open->read[i].has_details)
+      continue;
+    c->is_unkeepable = !push_details(L, open->places[i]);
+    c->entry.details.data = lua_tolstring(L, -1, &c->entry.details.size);
+    lua_rawseti(L, -2, (int)i + 1);
+  }
+}
+
+/* ---- results ----------------------------------------------------------------------------- */
+
+static void set_string(lua_State *L, const char *name, const char *value) {
+  lua_pushstring(L, value);
+  lua_setfield(L, -2, name);
+}
+
+static void set_number(lua_State *L, const char *name, uint64_t number) {
+  lua_pushinteger(L, (lua_Integer)number);
+  lua_setfield(L, -2, name);
+}
+
+static void set_category(lua_State *L, const char *name, int32_t category) {
+  if (category != 0)
+    set_number(L, name, (uint64_t)category);
+}
+
+static void set_rule(lua_State *L, const lc_entry *entry) {
+  if (entry->trigger != LC_LEAD_STATUS_SET)
+    lua_pushstring(L, lc_trigger_names[entry->trigger]);
+  else
+    lua_pushfstring(L, "%s:%d", lc_trigger_names[entry->trigger], (int)entry->lead_status);
+  lua_setfield(L, -2, "rule");
+}
+
+/* The fields of a decision, in the table at the top of the stack. */
+static void set_decision(lua_State *L, const lc_entry *entry) {
+  set_string(L, "action", lc_action_names[entry->action]);
+  set_number(L, "revision", entry->revision);
+  set_category(L, "from", entry->from);
+  set_category(L, "to", entry->to);
+}
+
+static void push_outcome(lua_State *L, const lc_case *c) {
+  const lc_entry *entry = &c->entry;
+  bool written = c->state == LC_WRITTEN;
+  lua_createtable(L, 0, 8);
+  set_string(L, "status", written ? lc_entry_status_names[entry->status] : "unchanged");
+  set_string(L, "reason", c->state == LC_SKIPPED ? "skipped" : lc_reason_names[c->reason]);
+  set_decision(L, entry);
+  if (c->state != LC_UNMATCHED || c->reason == LC_ALREADY_IN_CATEGORY)
+    set_rule(L, entry);
+  if (entry->id != 0)
+    set_number(L, "entry", entry->id);
+  if (entry->has_confirmation) {
+    l_push_confirmation_id(L, entry->confirmation);
+    lua_setfield(L, -2, "confirmation");
+  }
+}
+
+/* What an event lacks, in the table that its result has been so far, or in a new one. */
+static void push_lack(lua_State *L, int place, const lc_case *c, lc_lack lack) {
+  enum { FEW = 4, MANY = 10 }; /* fields, with those that Lua adds */
+  lua_rawgeti(L, RESULTS, place);
+  if (!lua_istable(L, -1)) {
+    lua_pop(L, 1);
+    lua_createtable(L, 0, lack == LC_LACKS_VERDICT ? MANY : FEW);
+  }
+  set_string(L, "lacks", lc_lack_names[lack]);
+  if (lack == LC_LACKS_CATEGORY) {
+    set_number(L, "newest", c->newest);
+  } else if (lack == LC_LACKS_VERDICT) {
+    set_number(L, "about", c->about);
+    set_decision(L, &c->entry);
+    set_rule(L, &c->entry);
+  } else if (lack == LC_LACKS_DETAILS) {
+    l_push_text(L, c->entry.details);
+    lua_setfield(L, -2, "error");
+  }
+}
+
+/* Puts what became of an event in its place; true when it is not at its end. */
+static bool set_result(lua_State *L, int place, const lc_case *c) {
+  bool done = c->state > LC_LACKING;
+  if (c->state == LC_DUPLICATE)
+    lua_pushinteger(L, (lua_Integer)c->first);
+  else if (done)
+    push_outcome(L, c);
+  else
+    push_lack(L, place, c, c->state == LC_LACKING ? c->lack : LC_LACKS_COMMIT);
+  lua_rawseti(L, RESULTS, place);
+  return !done || c->state == LC_DUPLICATE || (c->state == LC_WRITTEN && c->entry.status == LC_ENTRY_APPLYING);
+}
+
+/* Whether the table at `index` is an array of so many items and nothing else. */
+static bool is_array(lua_State *L, int index, size_t count) {
+  size_t items = 0;
+  for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1))
+    if (++items > count) {
+      lua_pop(L, 2);
+      return false;
+    }
+  return items == count;
+}
+
+/* Looks at the events, and writes what is to be written. */
+static lc_status handle(lua_State *L, l_how *how, l_open *open, lc_error *error) {
+  size_t first;
+  lc_store *store = l_check_open(L);
+  lc_status status = lc_store_look(store, &how->core, open->cases, open->count, &first, error);
+  if (status != LC_OK || !how->write || (first == open->count && how->core.note == NULL))
+    return status;
+  add_details(L, how, open, first);
+  return lc_store_handle(l_check_open(L), &how->core, open->cases, open->count, first, error);
+}
+
+/* store:handle(tenant, events, results, now, how) -> how many events are not at their end, and a digest of those that are foreseen;
+ * nil, message, code; false, i where events[i] is not plain.
+ *
+ * `results` is filled in, by the events' places; what is final in it from before is not done again. It gets an outcome; the
+ * number of the entry that the event made before; or {lacks = what}: see lc_lack, and for each the fields that are to be
+ * added before the next call:
+ *   category  {newest}: add `asked_at` = newest, as it was when the host was asked, and `category`
+ *   verdict   {about, action, from, to, rule, revision}: add `passed` = about, `target`, and `keep` when the user has declined
+ *   licence   give `how` without needs_licence
+ *   details   {error}: nothing helps, the event's actor, sale or contact cannot be kept
+ *   end, turn, commit   nothing
+ * `how` is {write, keeps_companies, claim, most, start, needs_licence, is_guarded, confirm, ttl, look,
+ * foresee, overlay, note = {name, before, text}, digest, run}, as lc_handling has them; `write`: whether anything may be
+ * written; `run`: the id of the run that the events belong to. */
+static int l_handle(lua_State *L) {
+  l_how how;
+  l_room room;
+  lc_error error;
+  luaL_checktype(L, EVENTS, LUA_TTABLE);
+  luaL_checktype(L, RESULTS, LUA_TTABLE);
+  lua_settop(L, ARGUMENTS);
+  to_how(L, &how);
+  size_t count = lua_rawlen(L, EVENTS), left = 0;
+  if (!is_array(L, EVENTS, count)) {
+    lua_pushboolean(L, 0);
+    return 1;
+  }
+  l_open open = make_room(L, &room, count);
+  for (size_t i = 1; i <= count; i++)
+    if (!to_open(L, (int)i, &how, &open)) {
+      lua_pushboolean(L, 0);
+      lua_pushinteger(L, (lua_Integer)i);
+      return 2;
+    }
+  lc_status status = handle(L, &how, &open, &error);
+  if (status != LC_OK)
+    return l_fail(L, status, &error);
+  for (size_t i = 0; i < open.count; i++)
+    left += set_result(L, open.places[i], &open.cases[i]);
+  lua_pushinteger(L, (lua_Integer)left);
+  if (!how.core.foresee)
+    return 1;
+  lua_pushinteger(L, (lua_Integer)lc_digest(open.cases, open.count));
+  return 2;
+}
+
+void l_handle_register(lua_State *L) {
+  static const luaL_Reg methods[] = {
+    { "handle", l_handle },
+    { NULL, NULL },
+  };
+  l_store_methods(L, methods);
+  luaL_newmetatable(L, overlay_type);
+  lua_pushcfunction(L, l_overlay_gc);
+  lua_setfield(L, -2, "__gc");
+  lua_pop(L, 1);
+}

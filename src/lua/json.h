@@ -1,0 +1,25 @@
+/* lua/json.h - writes Lua values as JSON, the same text for the same value every time.
+ *
+ * Keys are sorted by their bytes. A list is a table that is marked, or that has [1]. Whole numbers have neither exponent nor
+ * ".0". Text is UTF-8: U+FFFD stands for what is ill-formed, and of keys that become the same by that the well-formed one
+ * counts, else the first. Fields that are null (cjson.null) are left out. No metamethod is called. All raise for what JSON
+ * cannot say: functions, NaN, lists with holes, more than 1,000 tables within each other.
+ */
+#ifndef LC_LUA_JSON_H
+#define LC_LUA_JSON_H
+
+#include "compat.h"
+
+/* core.encode(value, indent) -> text */
+int l_encode(lua_State *L);
+
+/* core.event_details(event, run) -> what is kept of an event for display; nil when there is nothing */
+int l_event_details(lua_State *L);
+
+/* core.valid_text(text) -> the text with U+FFFD for each ill-formed sequence */
+int l_valid_text(lua_State *L);
+
+/* Pushes the metatable that marks a list. */
+void l_push_list_mark(lua_State *L);
+
+#endif

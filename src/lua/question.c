@@ -1,0 +1,99 @@
+#include "question.h"
+
+#include "convert.h"
+#include "store.h"
+
+static int push_confirmation(lua_State *L, lc_text packed) {
+  lc_error error;
+  lc_confirmation confirmation;
+  lc_status status = lc_confirmation_unpack(packed.data, packed.size, &confirmation, &error);
+  if (status != LC_OK)
+    return l_fail(L, status, &error);
+  l_push_confirmation(L, &confirmation);
+  return 1;
+}
+
+/* store:confirmation(tenant, id) -> confirmation */
+static int l_confirmation(lua_State *L) {
+  lc_error error;
+  uint8_t id[LC_CONFIRMATION_SIZE];
+  lc_store *store = l_check_open(L);
+  lc_text tenant = l_check_tenant(L, 2);
+  if (!l_to_confirmation_id(l_check_text(L, 3, SIZE_MAX), id))
+    return l_fail(L, LC_NOT_FOUND, &(lc_error){ "a confirmation's id has 32 hex digits" });
+  lc_status status = lc_store_confirmation(store, tenant, id, &error);
+  return status == LC_OK ? push_confirmation(L, lc_store_result(store)) : l_fail(L, status, &error);
+}
+
+/* The states of a query: the one that its field names, or all. */
+static unsigned states_field(lua_State *L, int table) {
+  lua_getfield(L, table, "state");
+  bool all = lua_isnil(L, -1);
+  lua_pop(L, 1);
+  return all ? (1U << LC_QUESTION_STATES) - 1
+             : 1U << l_name_field(L, table, "state", lc_question_state_names, LC_QUESTION_STATES);
+}
+
+/* The table at `index`: {company=, user=, state=, after= (an entry), now=, unswept=, limit=}; the first four may be absent. */
+static lc_query check_query(lua_State *L, int index) {
+  luaL_checktype(L, index, LUA_TTABLE);
+  return (lc_query){
+    .company = l_text_field(L, index, "company", LC_COMPANY_MAX),
+    .user = l_text_field(L, index, "user", LC_USER_MAX),
+    .states = states_field(L, index),
+    .after = (uint64_t)l_integer_field(L, index, "after"),
+    .now = l_number_field(L, index, "now"),
+    .unswept = l_boolean_field(L, index, "unswept"),
+    .limit = (size_t)l_integer_field(L, index, "limit"),
+  };
+}
+
+/* store:confirmations(tenant, query) -> confirmations */
+static int l_confirmations(lua_State *L) {
+  lc_error error;
+  lc_store *store = l_check_open(L);
+  lc_text tenant = l_check_tenant(L, 2);
+  lc_query query = check_query(L, 3);
+  lc_status status = lc_store_confirmations(store, tenant, &query, &error);
+  return l_push_results(L, store, status, &error, push_confirmation);
+}
+
+/* store:count_confirmations(tenant, query) -> how many, up to the limit */
+static int l_count_confirmations(lua_State *L) {
+  lc_error error;
+  size_t count;
+  lc_store *store = l_check_open(L);
+  lc_text tenant = l_check_tenant(L, 2);
+  lc_query query = check_query(L, 3);
+  lc_status status = lc_store_count_confirmations(store, tenant, &query, &count, &error);
+  if (status != LC_OK)
+    return l_fail(L, status, &error);
+  lua_pushinteger(L, (lua_Integer)count);
+  return 1;
+}
+
+/* store:expire(tenant, now) -> how many were closed, whether there may be more */
+static int l_expire(lua_State *L) {
+  lc_error error;
+  size_t expired;
+  bool more;
+  lc_store *store = l_check_open(L);
+  lc_text tenant = l_check_tenant(L, 2);
+  lc_status status = lc_store_expire(store, tenant, luaL_checknumber(L, 3), &expired, &more, &error);
+  if (status != LC_OK)
+    return l_fail(L, status, &error);
+  lua_pushinteger(L, (lua_Integer)expired);
+  lua_pushboolean(L, more);
+  return 2;
+}
+
+void l_question_register(lua_State *L) {
+  static const luaL_Reg methods[] = {
+    { "confirmation", l_confirmation },
+    { "confirmations", l_confirmations },
+    { "count_confirmations", l_count_confirmations },
+    { "expire", l_expire },
+    { NULL, NULL },
+  };
+  l_store_methods(L, methods);
+}

@@ -1,0 +1,273 @@
+#include "simulate.h"
+
+#include <string.h>
+
+#include "convert.h"
+#include "event.h"
+#include "rules/event_json.h"
+#include "rules/simulate.h"
+#include "store/owner.h"
+
+static const char *const simulation_type = "leadcat.simulation";
+
+typedef struct l_run {
+  lc_simulation simulation;
+  lc_batch batch;
+} l_run;
+
+/* Events and examples are Lua's own, for a comparison: those that wait in the batch by their places there, and those that show
+ * a change. The rulesets only have to stay. */
+enum { UP_RUN = 1, UP_EVENTS, UP_EXAMPLES, UP_RULESETS, UP_COUNT = UP_RULESETS + LC_SIDES - 1 };
+
+static l_run *run_of(lua_State *L) {
+  return lua_touserdata(L, lua_upvalueindex(UP_RUN));
+}
+
+static void set_id(lua_State *L, int key, int32_t id) {
+  if (id > 0) {
+    lua_pushinteger(L, id);
+    lua_rawseti(L, -2, key);
+  }
+}
+
+static void set_integer(lua_State *L, const char *name, uint64_t number) {
+  l_push_number(L, (double)number);
+  lua_setfield(L, -2, name);
+}
+
+/* Keeps the events that show something, as {event, change, [side] = category}. */
+static void keep_examples(lua_State *L, const lc_simulation *simulation) {
+  for (uint32_t i = 0; i < simulation->example_count; i++) {
+    const lc_example *example = &simulation->examples[i];
+    lua_createtable(L, LC_SIDES, 2);
+    lua_rawgeti(L, lua_upvalueindex(UP_EVENTS), (int)example->event);
+    lua_setfield(L, -2, "event");
+    set_integer(L, "change", example->change + 1);
+    for (int side = 0; side < LC_SIDES; side++)
+      set_id(L, side + 1, example->category[side]);
+    lua_rawseti(L, lua_upvalueindex(UP_EXAMPLES), (int)lua_rawlen(L, lua_upvalueindex(UP_EXAMPLES)) + 1);
+  }
+}
+
+/* Decides what waits in the batch. */
+static lc_status flush(lua_State *L, l_run *run, lc_error *error) {
+  lc_status status = lc_simulation_companies(&run->simulation, &run->batch, error);
+  if (status == LC_OK)
+    status = lc_simulation_run(&run->simulation, &run->batch, error);
+  if (status == LC_OK)
+    keep_examples(L, &run->simulation);
+  return status;
+}
+
+/* ---- events ------------------------------------------------------------------------------ */
+
+static lc_status add(lua_State *L, const lc_event *event, lc_error *error) {
+  l_run *run = run_of(L);
+  lc_status status = lc_batch_full(&run->batch) ? flush(L, run, error) : LC_OK;
+  if (status == LC_OK)
+    lc_batch_add(&run->batch, &event->facts, event->company);
+  return status;
+}
+
+/* Keeps the event at `index` while it waits: it may have to be shown. */
+static void keep_event(lua_State *L, int index) {
+  const l_run *run = run_of(L);
+  if (run->simulation.side_count == 1)
+    return;
+  lua_pushvalue(L, index);
+  lua_rawseti(L, lua_upvalueindex(UP_EVENTS), (int)run->batch.count - 1);
+}
+
+static int l_add(lua_State *L) {
+  l_event event;
+  lc_error error;
+  lua_settop(L, 2);
+  if (!l_to_event(L, 1, &event)) {
+    lua_pushboolean(L, false);
+    return 1;
+  }
+  lc_status status = add(L, &event.core, &error);
+  if (status != LC_OK)
+    return l_fail(L, status, &error);
+  keep_event(L, lua_isnil(L, 2) ? 1 : 2);
+  lua_pushboolean(L, true);
+  return 1;
+}
+
+static int l_add_lines(lua_State *L) {
+  size_t size;
+  lc_event event;
+  const char *text = luaL_checklstring(L, 1, &size), *end;
+  int32_t from = l_check_id(L, 2), most = l_check_id(L, 3), count = 0;
+  luaL_argcheck(L, (size_t)from <= size + 1, 2, "beyond the text");
+  luaL_argcheck(L, run_of(L)->simulation.side_count == 1, 1, "a comparison shows events, not lines");
+  const char *at = text + from - 1;
+  while (count < most && (end = memchr(at, '\n', (size_t)(text + size - at))) != NULL && lc_event_read(at, &event)
+         && add(L, &event, NULL) == LC_OK) {
+    at = end + 1;
+    count++;
+  }
+  lua_pushinteger(L, (lua_Integer)(at - text) + 1);
+  lua_pushinteger(L, count);
+  return 2;
+}
+
+/* ---- results ----------------------------------------------------------------------------- */
+
+static void push_outcomes(lua_State *L, const lc_side *side) {
+  lua_newtable(L);
+  for (int trigger = 0; trigger < LC_TRIGGERS; trigger++) {
+    int counted = 0;
+    lua_newtable(L);
+    for (int outcome = 0; outcome < LC_OUTCOMES; outcome++) {
+      if (side->counts[trigger][outcome] == 0)
+        continue;
+      set_integer(L, lc_outcome_name(outcome), side->counts[trigger][outcome]);
+      counted++;
+    }
+    if (counted != 0)
+      lua_setfield(L, -2, lc_trigger_names[trigger]);
+    else
+      lua_pop(L, 1);
+  }
+}
+
+static void push_journey(lua_State *L, const void *bytes) {
+  lc_journey journey;
+  memcpy(&journey, bytes, sizeof journey);
+  lua_createtable(L, LC_SIDES, 2);
+  for (int i = 0; i < LC_SIDES; i++)
+    set_id(L, i + 1, journey.end[i]);
+  if (journey.start != 0)
+    set_integer(L, "start", (uint64_t)journey.start);
+}
+
+static void push_change(lua_State *L, const void *bytes) {
+  lc_change change;
+  memcpy(&change, bytes, sizeof change);
+  lua_createtable(L, LC_SIDES, 2);
+  lua_pushstring(L, lc_trigger_names[change.trigger]);
+  lua_setfield(L, -2, "trigger");
+  for (int i = 0; i < LC_SIDES; i++) {
+    lua_createtable(L, 0, 2);
+    lua_pushstring(L, lc_outcome_name(change.outcome[i]));
+    lua_setfield(L, -2, "outcome");
+    if (change.to[i] != 0)
+      set_integer(L, "to", (uint64_t)change.to[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+}
+
+/* Sets the field `name` of the table on top to a list of what was counted, each with its count as `counted`. */
+static void set_tally(lua_State *L, const char *name, const lc_tally *tally, void (*push)(lua_State *, const void *),
+                      const char *counted) {
+  size_t at = 0, size;
+  const char *bytes;
+  lua_newtable(L);
+  for (int i = 0; (bytes = lc_texts_next(&tally->kinds, &at, &size)) != NULL; i++) {
+    push(L, bytes);
+    set_integer(L, counted, tally->counts[i].count);
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_setfield(L, -2, name);
+}
+
+/* The first companies that end in another category on the second side, at most `limit`. */
+static void set_moved(lua_State *L, const lc_simulation *simulation, double limit) {
+  size_t at = 0;
+  lc_text text;
+  int count = 0;
+  lua_newtable(L);
+  for (uint32_t i = 0; count < limit && (text.data = lc_texts_next(&simulation->companies, &at, &text.size)) != NULL; i++) {
+    const lc_journey journey = lc_simulation_journey(simulation, i);
+    if (journey.end[0] == journey.end[1])
+      continue;
+    push_journey(L, &journey);
+    l_push_company(L, (lc_company){ text, simulation->origins[i].is_integer });
+    lua_setfield(L, -2, "company");
+    lua_rawseti(L, -2, ++count);
+  }
+  lua_setfield(L, -2, "moved");
+}
+
+static void push_result(lua_State *L, const lc_simulation *simulation, double limit) {
+  lua_newtable(L);
+  set_integer(L, "companies", simulation->companies.count);
+  lua_newtable(L);
+  for (int i = 0; i < simulation->side_count; i++) {
+    push_outcomes(L, &simulation->sides[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_setfield(L, -2, "outcomes");
+  set_tally(L, "journeys", &simulation->journeys, push_journey, "companies");
+  set_tally(L, "changes", &simulation->changes, push_change, "count");
+  set_moved(L, simulation, simulation->side_count == LC_SIDES ? limit : 0);
+  lua_pushvalue(L, lua_upvalueindex(UP_EXAMPLES));
+  lua_setfield(L, -2, "examples");
+}
+
+static int l_finish(lua_State *L) {
+  lc_error error;
+  l_run *run = run_of(L);
+  double limit = luaL_optnumber(L, 1, 0);
+  lc_status status = flush(L, run, &error);
+  if (status == LC_OK)
+    status = lc_simulation_finish(&run->simulation, &error);
+  if (status != LC_OK)
+    return l_fail(L, status, &error);
+  push_result(L, &run->simulation, limit);
+  return 1;
+}
+
+/* ---- life -------------------------------------------------------------------------------- */
+
+static int l_run_gc(lua_State *L) {
+  lc_simulation_free(&((l_run *)luaL_checkudata(L, 1, simulation_type))->simulation);
+  return 0;
+}
+
+static l_run *push_run(lua_State *L) {
+  l_run *run = lua_newuserdata(L, sizeof *run);
+  memset(run, 0, sizeof *run);
+  luaL_getmetatable(L, simulation_type);
+  lua_setmetatable(L, -2);
+  return run;
+}
+
+/* The values of all upvalues lie from `first` on. */
+static void push_method(lua_State *L, int first, lua_CFunction function) {
+  for (int i = 0; i < UP_COUNT; i++)
+    lua_pushvalue(L, first + i);
+  lua_pushcclosure(L, function, UP_COUNT);
+}
+
+int l_simulation(lua_State *L) {
+  lc_error error;
+  uint64_t seed;
+  int32_t start = lua_isnoneornil(L, 1) ? LC_CATEGORY_ABSENT : l_check_id(L, 1);
+  const lc_ruleset *rulesets[LC_SIDES] = { NULL };
+  lua_settop(L, 3);
+  int side_count = lua_isnil(L, 3) ? 1 : 2, first = 4;
+  l_run *run = push_run(L);
+  lua_newtable(L);
+  lua_newtable(L);
+  for (int i = 0; i < side_count; i++)
+    rulesets[i] = l_push_ruleset(L, 2 + i, 0);
+  lua_settop(L, first + UP_COUNT - 1);
+  lc_status status = lc_random(&seed, sizeof seed, &error);
+  if (status == LC_OK)
+    status = lc_simulation_init(&run->simulation, rulesets, side_count, start, seed, &error);
+  if (status != LC_OK)
+    return l_fail(L, status, &error);
+  push_method(L, first, l_add);
+  push_method(L, first, l_add_lines);
+  push_method(L, first, l_finish);
+  return 3;
+}
+
+void l_simulate_register(lua_State *L) {
+  luaL_newmetatable(L, simulation_type);
+  lua_pushcfunction(L, l_run_gc);
+  lua_setfield(L, -2, "__gc");
+  lua_pop(L, 1);
+}

@@ -1,0 +1,99 @@
+/* rules/decide.h - the decision: what a trigger means for a company that stands in a category.
+ *
+ * A pure function of a ruleset and facts: no I/O, no allocation, no state, any thread. The checks, and
+ * their order, are those of the contract ("The decision, check by check"). They are one table (decide.c)
+ * that decides and explains: what lc_explain says of a decision is what lc_decide does.
+ */
+#ifndef LC_RULES_DECIDE_H
+#define LC_RULES_DECIDE_H
+
+#include "ruleset.h"
+
+typedef enum lc_action {
+  LC_NONE,    /* "none": the category stays */
+  LC_UPDATE,  /* "update": set the category */
+  LC_CONFIRM, /* "confirm": ask the user first */
+  LC_ACTIONS  /* how many there are */
+} lc_action;
+
+/* The reasons, in the order of the checks that give them. A check has the name of its reason. */
+typedef enum lc_reason {
+  LC_RULE_DISABLED,           /* no enabled rule exists for the trigger */
+  LC_UNKNOWN_CATEGORY,        /* the company's category is not in the config */
+  LC_NOT_POTENTIAL_CUSTOMER,  /* its group is another one */
+  LC_LEAD_STATUS_NOT_ENABLED, /* companies of that category have no lead status */
+  LC_LEAD_STATUS_NOT_MATCHED, /* no enabled rule names that lead status */
+  LC_ALREADY_IN_CATEGORY,     /* the target is where the company stands */
+  LC_CHECKS,                  /* how many checks there are */
+  LC_MATCHED = LC_CHECKS,     /* all checks passed */
+  LC_REASONS                  /* how many there are */
+} lc_reason;
+
+typedef struct lc_decision {
+  lc_action action;
+  lc_reason reason;
+  int32_t to; /* the target category when matched; else 0 */
+} lc_decision;
+
+/* What is known about an event: all that a decision depends on beside the rules. */
+typedef struct lc_facts {
+  lc_trigger trigger;
+  int32_t category;    /* where the company stands; 0, or what can be no id: nobody knows it */
+  int32_t lead_status; /* 0: none */
+} lc_facts;
+
+lc_decision lc_decide(const lc_ruleset *ruleset, const lc_facts *facts);
+
+/* ---- explaining --------------------------------------------------------------------------- */
+
+typedef enum lc_check_result {
+  LC_NOT_MADE,   /* there is no such check for the trigger */
+  LC_PASSED,
+  LC_FAILED,     /* it gave the decision its reason */
+  LC_NOT_REACHED /* one before it failed */
+} lc_check_result;
+
+typedef enum lc_kind {
+  LC_THE_CATEGORY,    /* the fact of that name */
+  LC_THE_LEAD_STATUS, /* likewise */
+  LC_ID,              /* `number`; 0: none */
+  LC_COUNT,           /* `number` */
+  LC_FLAG,            /* `number`, 0 or 1 */
+  LC_WORD             /* `word`; NULL: none */
+} lc_kind;
+
+/* A value that a check compares. */
+typedef struct lc_value {
+  const char *name; /* NULL: there are no more */
+  lc_kind kind;
+  int32_t number;
+  const char *word; /* a static string */
+} lc_value;
+
+enum { LC_VALUES = 3 /* the most of a check */ };
+
+/* What a check says. The values are those known, whether it was reached or not. */
+typedef struct lc_check {
+  lc_check_result result;
+  lc_value values[LC_VALUES];
+} lc_check;
+
+/* Decides, and says what each check compared and what came of it; `checks` is by reason. `*target` is that of the rule that
+ * the facts choose, whatever the checks say; 0 where they choose none. */
+lc_decision lc_explain(const lc_ruleset *ruleset, const lc_facts *facts, lc_check checks[LC_CHECKS], int32_t *target);
+
+/* ---- words -------------------------------------------------------------------------------- */
+
+/* The contract's words for the values, by value. Static strings. */
+extern const char *const lc_trigger_names[LC_TRIGGERS];
+extern const char *const lc_group_names[LC_GROUPS];
+extern const char *const lc_action_names[LC_ACTIONS];
+extern const char *const lc_reason_names[LC_REASONS];
+
+/* The trigger of that name (`size` bytes), or -1. Faster than lc_name_index. */
+int lc_trigger_of(const char *name, size_t size);
+
+/* The index of `name` (`size` bytes) among `count` names, or -1. */
+int lc_name_index(const char *const *names, int count, const char *name, size_t size);
+
+#endif

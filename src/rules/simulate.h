@@ -1,0 +1,139 @@
+/* rules/simulate.h - the decisions of one config, or of two side by side, over many events, with the companies kept in memory and
+ * nothing written.
+ *
+ * Events are given in columns, a batch at a time, and decided in their order. On each side, a company stands where its event
+ * says; where that says nothing, where earlier events have left it; before the first one, in the start category. A question
+ * counts as accepted. Memory grows with the number of different companies and, of two sides, of different changes, never with
+ * events. One thread at a time.
+ */
+#ifndef LC_RULES_SIMULATE_H
+#define LC_RULES_SIMULATE_H
+
+#include "event.h"
+#include "texts.h"
+
+enum {
+  LC_SIDES = 2,                 /* the most */
+  LC_BATCH = 2048,              /* the most events of a batch */
+  LC_BATCH_TEXTS = 64 << 10,    /* the most bytes of their companies' texts */
+  LC_OUTCOMES = LC_MATCHED + 2, /* the reasons of what did not match, then LC_UPDATE and LC_CONFIRM */
+  LC_EXAMPLES = 3,              /* the most of a change, each of another company */
+  LC_REMEMBERED = 1 << 12       /* decisions that are remembered */
+};
+
+/* Events in columns. Zeroed memory is an empty batch. */
+typedef struct lc_batch {
+  uint32_t count;
+  uint32_t texts_used;
+  uint32_t company[LC_BATCH];    /* set by lc_simulation_companies */
+  uint32_t hash[LC_BATCH];       /* room for lc_texts_add_all */
+  uint8_t trigger[LC_BATCH];     /* lc_trigger */
+  int32_t category[LC_BATCH];    /* where the event says its company stands */
+  int32_t lead_status[LC_BATCH]; /* 0: none */
+  uint32_t text[LC_BATCH];       /* where the company's text begins in `texts` */
+  uint8_t text_size[LC_BATCH];
+  bool is_integer[LC_BATCH];     /* as in lc_company */
+  char texts[LC_BATCH_TEXTS];
+} lc_batch;
+
+/* A decision that was made before, since few different ones are made very often. */
+typedef struct lc_remembered {
+  uint64_t key; /* trigger, lead status and category */
+  int32_t to;   /* as in lc_decision */
+  uint32_t outcome;
+} lc_remembered;
+
+typedef struct lc_side {
+  const lc_ruleset *ruleset;
+  int32_t *categories; /* by company: where it stands */
+  uint64_t counts[LC_TRIGGERS][LC_OUTCOMES];
+  lc_remembered remembered[LC_REMEMBERED];
+} lc_side;
+
+/* What only a comparison needs to know of a company. */
+typedef struct lc_origin {
+  int32_t start;   /* where its first event found it */
+  bool is_integer; /* its first event gave it as one */
+} lc_origin;
+
+/* A kind of change: the two sides do something different about events. */
+typedef struct lc_change {
+  int32_t trigger;
+  int32_t outcome[LC_SIDES];
+  int32_t to[LC_SIDES]; /* as in lc_decision */
+} lc_change;
+
+/* Where a company started, and where it ended on each side; an id, or 0 where nobody knows it. Of one side, only that is set. */
+typedef struct lc_journey {
+  int32_t start;
+  int32_t end[LC_SIDES];
+} lc_journey;
+
+/* How often a change or a journey has come, and the companies that its examples are of. */
+typedef struct lc_count {
+  uint64_t count;
+  uint32_t shown;
+  uint32_t companies[LC_EXAMPLES];
+} lc_count;
+
+/* Different changes or journeys, numbered from 0 in the order in which they came. */
+typedef struct lc_tally {
+  lc_texts kinds;   /* their bytes */
+  lc_count *counts; /* by number */
+  uint32_t room;
+} lc_tally;
+
+/* An event that shows a change. */
+typedef struct lc_example {
+  uint32_t event;             /* its place in the batch */
+  uint32_t change;            /* the change's number */
+  int32_t category[LC_SIDES]; /* where its company stood */
+} lc_example;
+
+/* To be read: all but what is marked as own. */
+typedef struct lc_simulation {
+  lc_texts companies;
+  lc_side *sides;
+  int side_count;
+  lc_tally changes;     /* of events, of two sides */
+  lc_tally journeys;    /* of companies, once lc_simulation_finish has counted them */
+  lc_example *examples; /* of two sides: those of the batch that was run last, in the order of their events */
+  uint32_t example_count;
+  lc_origin *origins;    /* by company, of two sides */
+  int32_t start;         /* own, as is all that follows */
+  uint32_t placed, room; /* of companies */
+} lc_simulation;
+
+/* Begins with one side or, to compare them, two: `rulesets` must live as long, the array itself need not. `start`: the start
+ * category, or LC_CATEGORY_ABSENT; `seed`: of its texts. What it takes goes to lc_simulation_free, also after a failure.
+ * LC_UNAVAILABLE when out of memory. */
+lc_status lc_simulation_init(lc_simulation *simulation, const lc_ruleset *const *rulesets, int side_count, int32_t start,
+                             uint64_t seed, lc_error *error);
+void lc_simulation_free(lc_simulation *simulation);
+
+/* Whether a batch can take no event more. */
+static inline bool lc_batch_full(const lc_batch *batch) {
+  return batch->count == LC_BATCH || batch->texts_used > LC_BATCH_TEXTS - LC_COMPANY_MAX;
+}
+
+/* Adds an event to a batch that is not full. The company's text is copied. */
+void lc_batch_add(lc_batch *batch, const lc_facts *facts, lc_company company);
+
+/* Numbers the companies of a batch; those that are new get the next numbers. LC_UNAVAILABLE when out of memory; it may be
+ * called again then. */
+lc_status lc_simulation_companies(lc_simulation *simulation, lc_batch *batch, lc_error *error);
+
+/* Decides the events of a batch whose companies are numbered, counts what comes of them, and empties it. LC_UNAVAILABLE when
+ * out of memory, of two sides only: the simulation can only be freed then. */
+lc_status lc_simulation_run(lc_simulation *simulation, lc_batch *batch, lc_error *error);
+
+/* Counts the companies' journeys, once, at the end. LC_UNAVAILABLE when out of memory. */
+lc_status lc_simulation_finish(lc_simulation *simulation, lc_error *error);
+
+/* The journey of a company. */
+lc_journey lc_simulation_journey(const lc_simulation *simulation, uint32_t company);
+
+/* What an outcome is called. A static string. */
+const char *lc_outcome_name(int outcome);
+
+#endif

@@ -1,0 +1,58 @@
+/* Counters in which the counts of all processes meet. */
+#include <string.h>
+
+#include "internal.h"
+#include "store.h"
+
+int lc_get_counter(const lc_store *store, MDB_txn *txn, lc_key *key, uint64_t *value) {
+  MDB_val stored;
+  *value = 0;
+  int rc = lc_get(store, txn, LC_TABLE_COUNTERS, key, &stored);
+  if (rc == 0 && stored.mv_size != sizeof *value)
+    return MDB_CORRUPTED;
+  if (rc == 0)
+    memcpy(value, stored.mv_data, sizeof *value);
+  return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static int add_one(const lc_store *store, MDB_txn *txn, const lc_key *tenant, const lc_counter *counter) {
+  lc_key key = *tenant;
+  uint64_t value;
+  lc_key_add_text(&key, counter->name);
+  int rc = lc_get_counter(store, txn, &key, &value);
+  value += counter->value;
+  return rc != 0 ? rc : lc_put(store, txn, LC_TABLE_COUNTERS, &key, &value, sizeof value);
+}
+
+lc_status lc_store_add(lc_store *store, lc_text tenant, const lc_counter *counters, size_t count, lc_error *error) {
+  MDB_txn *txn;
+  lc_key key = lc_key_of(tenant);
+  lc_status status = lc_begin_write(store, LC_PART_JOURNAL, &txn, error);
+  if (status != LC_OK)
+    return status;
+  int rc = 0;
+  for (size_t i = 0; i < count && rc == 0; i++)
+    rc = add_one(store, txn, &key, &counters[i]);
+  status = lc_store_fail(store, LC_PART_JOURNAL, rc, "cannot add to the counters", error);
+  return lc_end_write(store, LC_PART_JOURNAL, txn, status, error);
+}
+
+static lc_status list_counters(lc_store *store, MDB_cursor *cursor, void *request, lc_error *error) {
+  lc_key *tenant = request;
+  MDB_val key = lc_key_value(tenant), value;
+  lc_status status = LC_OK;
+  int rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+  for (; rc == 0 && status == LC_OK && lc_key_is_prefix(tenant, key); rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
+    size_t skip = tenant->size + 1; /* and the size of the name */
+    if (value.mv_size != sizeof(uint64_t) || key.mv_size < skip)
+      return lc_fail(error, LC_CORRUPT, "a counter is damaged");
+    lc_text name = { (const char *)key.mv_data + skip, key.mv_size - skip };
+    status = lc_result_add(store, lc_text_of(value), name, error);
+  }
+  return status != LC_OK ? status : lc_end_of_scan(store, LC_PART_JOURNAL, rc, error);
+}
+
+lc_status lc_store_counters(lc_store *store, lc_text tenant, lc_error *error) {
+  lc_key key = lc_key_of(tenant);
+  return lc_scan(store, LC_PART_JOURNAL, LC_TABLE_COUNTERS, list_counters, &key, error);
+}

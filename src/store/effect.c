@@ -1,0 +1,77 @@
+/* What an entry brings about when it is written: the change of a company kept here, the claim of a change that its host is
+ * to make, the question to a user, and the mark that its event was seen. */
+#include <string.h>
+
+#include "internal.h"
+#include "store.h"
+
+int lc_get_claim(const lc_store *store, MDB_txn *txn, lc_key *company, lc_claim *claim) {
+  MDB_val value;
+  int rc = lc_get(store, txn, LC_TABLE_APPLYING, company, &value);
+  if (rc == 0 && value.mv_size != sizeof *claim)
+    return MDB_CORRUPTED;
+  if (rc == 0)
+    memcpy(claim, value.mv_data, sizeof *claim);
+  return rc;
+}
+
+int lc_find_unfinished(const lc_writer *w, const lc_company *company, bool *unfinished, uint64_t *entry) {
+  lc_key key = lc_key_of_company(&w->tenant, company);
+  lc_claim claim;
+  int rc = lc_get_claim(w->store, w->txn, &key, &claim);
+  *unfinished = rc == 0;
+  if (rc == 0)
+    *entry = claim.entry;
+  return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+/* Changes the company that is kept here, or makes the entry a conflict. */
+static int change_company(const lc_writer *w, lc_entry *entry) {
+  lc_key key = lc_key_of_company(&w->tenant, &entry->company);
+  lc_company_record record = { 0 };
+  int rc = lc_get_company(w->store, w->txn, &key, &record);
+  if (rc != 0 && rc != MDB_NOTFOUND)
+    return rc;
+  if (rc == MDB_NOTFOUND || record.category != entry->from) {
+    entry->status = LC_ENTRY_CONFLICT;
+    return 0;
+  }
+  record.category = entry->to;
+  record.entry = entry->id;
+  return lc_put(w->store, w->txn, LC_TABLE_COMPANIES, &key, &record, sizeof record);
+}
+
+static int put_applying(const lc_writer *w, const lc_entry *entry) {
+  lc_key key = lc_key_of_company(&w->tenant, &entry->company);
+  lc_claim claim = { .entry = entry->id, .owner = w->store->owner.token, .deadline = w->deadline };
+  claim.begun = w->now > 0 && w->now < UINT32_MAX ? (uint32_t)w->now : 0;
+  return lc_put(w->store, w->txn, LC_TABLE_APPLYING, &key, &claim, sizeof claim);
+}
+
+static int put_seen(const lc_writer *w, const lc_entry *entry) {
+  lc_key key = w->tenant;
+  lc_key_add_text(&key, entry->event_id);
+  return entry->event_id.size == 0 ? 0 : lc_put(w->store, w->txn, LC_TABLE_SEEN, &key, &entry->id, sizeof entry->id);
+}
+
+/* What the entry's status asks for besides the entry itself, which may become a conflict. */
+static int put_effect(const lc_writer *w, lc_entry *entry, lc_confirmation *question) {
+  switch (entry->status) {
+    case LC_ENTRY_APPLYING:
+      return put_applying(w, entry);
+    case LC_ENTRY_UPDATED:
+      return change_company(w, entry);
+    case LC_ENTRY_AWAITING:
+      return lc_put_question(w, question, entry);
+    default:
+      return 0;
+  }
+}
+
+int lc_put_with_effect(lc_writer *w, lc_entry *entry, lc_confirmation *question) {
+  entry->id = lc_next_entry(w);
+  int rc = put_effect(w, entry, question);
+  if (rc == 0)
+    rc = lc_put_new_entry(w, entry);
+  return rc != 0 ? rc : put_seen(w, entry);
+}

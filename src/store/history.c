@@ -1,0 +1,159 @@
+/* Reading the journal of a store. */
+#include <math.h>
+#include <string.h>
+
+#include "internal.h"
+#include "store.h"
+
+/* What a list is to hold. */
+typedef struct page {
+  lc_table entries; /* where they are */
+  lc_key tenant;
+  lc_key prefix; /* the tenant, and the company where one is asked for */
+  lc_text after_company;
+  double now, since;
+  uint64_t after_entry;
+  size_t limit;
+} page;
+
+/* Appends the entry a key of the page names, when it is new enough. */
+static lc_status add_entry(lc_store *store, MDB_txn *txn, page *p, uint64_t id, lc_error *error) {
+  lc_key key = lc_key_of_entry(&p->tenant, id);
+  lc_entry entry;
+  MDB_val value;
+  int rc = lc_get(store, txn, p->entries, &key, &value);
+  if (rc != 0)
+    return lc_store_fail(store, LC_PART_JOURNAL, rc, "cannot read the journal", error);
+  lc_status status = lc_entry_unpack(value.mv_data, value.mv_size, &entry, error);
+  if (status != LC_OK || entry.at < p->since)
+    return status;
+  p->limit--;
+  return lc_result_add(store, lc_text_of(value), (lc_text){ NULL, 0 }, error);
+}
+
+static lc_status list_entries(lc_store *store, MDB_cursor *cursor, void *request, lc_error *error) {
+  page *p = request;
+  MDB_val key, value;
+  lc_status status = LC_OK;
+  int rc = lc_seek_before(cursor, &p->prefix, p->after_entry, &key, &value);
+  while (rc == 0 && status == LC_OK && p->limit > 0) {
+    status = add_entry(store, mdb_cursor_txn(cursor), p, lc_key_number(key), error);
+    rc = lc_seek_previous(cursor, &p->prefix, &key, &value);
+  }
+  return status != LC_OK ? status : lc_end_of_scan(store, LC_PART_JOURNAL, rc, error);
+}
+
+/* A page of a log's entries, or of those of a company. */
+static lc_status list(lc_store *store, lc_log log, page *p, const lc_company *company, uint64_t after, lc_error *error) {
+  p->entries = lc_logs[log].entries;
+  p->after_entry = after != 0 ? after : UINT64_MAX;
+  p->prefix = company != NULL ? lc_key_of_company(&p->tenant, company) : p->tenant;
+  return lc_scan(store, LC_PART_JOURNAL, company != NULL ? lc_logs[log].by_company : p->entries, list_entries, p, error);
+}
+
+lc_status lc_store_history(lc_store *store, lc_text tenant, const lc_company *company, double since,
+                           uint64_t after, size_t limit, lc_error *error) {
+  page p = { .tenant = lc_key_of(tenant), .since = since, .limit = limit };
+  return list(store, LC_LOG_JOURNAL, &p, company, after, error);
+}
+
+lc_status lc_store_unchanged(lc_store *store, lc_text tenant, const lc_company *company, double since, uint64_t after,
+                             size_t limit, lc_error *error) {
+  page p = { .tenant = lc_key_of(tenant), .since = since, .limit = limit };
+  return list(store, LC_LOG_UNCHANGED, &p, company, after, error);
+}
+
+/* A time further away than this was set before the clock went backwards. */
+static const double longest_pause = 3600;
+
+bool lc_claim_is_due(const lc_claim *claim, double now) {
+  return claim->retry_at <= now || claim->retry_at - now > longest_pause;
+}
+
+static lc_status list_applying(lc_store *store, MDB_cursor *cursor, void *request, lc_error *error) {
+  page *p = request;
+  MDB_val key, value;
+  lc_claim claim;
+  lc_status status = LC_OK;
+  int rc = lc_seek_company(cursor, &p->tenant, p->after_company, &key, &value);
+  while (rc == 0 && status == LC_OK && p->limit > 0 && lc_key_is_prefix(&p->tenant, key)) {
+    if (value.mv_size != sizeof claim)
+      return lc_fail(error, LC_CORRUPT, "a claim is damaged");
+    memcpy(&claim, value.mv_data, sizeof claim);
+    if (lc_claim_is_due(&claim, p->now))
+      status = add_entry(store, mdb_cursor_txn(cursor), p, claim.entry, error);
+    rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+  }
+  return status != LC_OK ? status : lc_end_of_scan(store, LC_PART_JOURNAL, rc, error);
+}
+
+lc_status lc_store_applying(lc_store *store, lc_text tenant, double now, lc_text after, size_t limit,
+                            lc_error *error) {
+  page p = { .entries = LC_TABLE_JOURNAL, .tenant = lc_key_of(tenant), .now = now, .since = -HUGE_VAL };
+  p.after_company = after;
+  p.limit = limit;
+  return lc_scan(store, LC_PART_JOURNAL, LC_TABLE_APPLYING, list_applying, &p, error);
+}
+
+lc_status lc_read_one(lc_store *store, lc_table table, lc_key key, lc_error *error) {
+  MDB_txn *txn;
+  lc_status status = lc_begin_read(store, LC_PART_JOURNAL, &txn, error);
+  if (status != LC_OK)
+    return status;
+  status = lc_copy_out(store, txn, table, key, error);
+  lc_end_read(store, LC_PART_JOURNAL);
+  return status;
+}
+
+lc_status lc_store_entry(lc_store *store, lc_text tenant, uint64_t entry, lc_error *error) {
+  lc_key key = lc_key_of(tenant);
+  return lc_read_one(store, LC_TABLE_JOURNAL, lc_key_of_entry(&key, entry), error);
+}
+
+static lc_status read_seen(lc_store *store, lc_key key, uint64_t *entry, lc_error *error) {
+  lc_status status = lc_read_one(store, LC_TABLE_SEEN, key, error);
+  if (status == LC_OK && store->result_size != sizeof *entry)
+    return lc_fail(error, LC_CORRUPT, "a seen-mark is damaged");
+  if (status == LC_OK)
+    memcpy(entry, store->result, sizeof *entry);
+  return status;
+}
+
+/* Between the two reads both may be removed by retention: only a mark that stays is damaged. */
+lc_status lc_store_seen(lc_store *store, lc_text tenant, lc_text event_id, lc_error *error) {
+  lc_key key = lc_key_of(tenant);
+  uint64_t entry = 0, before;
+  lc_status status;
+  lc_key_add_text(&key, event_id);
+  do {
+    before = entry;
+    status = read_seen(store, key, &entry, error);
+    if (status != LC_OK)
+      return status;
+    status = lc_store_entry(store, tenant, entry, error);
+  } while (status == LC_NOT_FOUND && entry != before);
+  return lc_must_be_there(status, "an entry", error);
+}
+
+int lc_get_newest(const lc_store *store, MDB_txn *txn, const lc_key *company, uint64_t *newest) {
+  MDB_val key, value;
+  int rc = lc_get_last(store, txn, LC_TABLE_BY_COMPANY, company, &key, &value);
+  *newest = rc == 0 ? lc_key_number(key) : 0;
+  return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+lc_status lc_store_newest(lc_store *store, lc_text tenant, const lc_company *company, uint64_t *newest,
+                          lc_error *error) {
+  lc_key prefix = lc_key_of(tenant), key = lc_key_of_company(&prefix, company);
+  MDB_txn *txn;
+  MDB_val claim;
+  lc_status status = lc_begin_read(store, LC_PART_JOURNAL, &txn, error);
+  if (status != LC_OK)
+    return status;
+  int rc = lc_get_newest(store, txn, &key, newest);
+  bool applying = rc == 0 && lc_get(store, txn, LC_TABLE_APPLYING, &key, &claim) == 0;
+  lc_end_read(store, LC_PART_JOURNAL);
+  if (applying)
+    return lc_fail(error, LC_CONFLICT, "entry %llu is being applied", (unsigned long long)*newest);
+  return lc_store_fail(store, LC_PART_JOURNAL, rc, "cannot read the journal", error);
+}

@@ -1,0 +1,182 @@
+/* Writing the journal of a store: what was decided, what is being applied, what was asked. */
+#include <string.h>
+
+#include "internal.h"
+#include "store.h"
+
+/* ---- answers, and changes that no event asked for ------------------------------------------ */
+
+static int find_busy(const lc_writer *w, lc_write *write) {
+  bool busy;
+  int rc = lc_find_unfinished(w, &write->entry.company, &busy, &write->first);
+  if (busy)
+    write->result = LC_BUSY;
+  return rc;
+}
+
+static int find_overtaken(const lc_writer *w, lc_write *write) {
+  lc_key key = lc_key_of_company(&w->tenant, &write->entry.company);
+  uint64_t newest = 0;
+  int rc = lc_get_newest(w->store, w->txn, &key, &newest);
+  if (newest != write->newest)
+    write->result = LC_OVERTAKEN;
+  return rc;
+}
+
+static lc_status write_change(lc_writer *w, lc_write *write, lc_error *error) {
+  int rc = find_busy(w, write);
+  if (rc == 0 && write->result == LC_PUT)
+    rc = find_overtaken(w, write);
+  if (rc != 0 || write->result != LC_PUT)
+    return lc_writer_fail(w, rc, error);
+  lc_status status = lc_supersede(w, &write->entry, error);
+  return status != LC_OK ? status : lc_writer_fail(w, lc_put_with_effect(w, &write->entry, NULL), error);
+}
+
+/* The answer to a question: single use, as long as the question is open and its time is not over. */
+static lc_status write_answer(lc_writer *w, lc_write *write, lc_error *error) {
+  lc_confirmation question;
+  lc_result_clear(w->store);
+  lc_status status = lc_read_question(w, write->entry.confirmation, &question, error);
+  if (status != LC_OK)
+    return status;
+  int rc = find_busy(w, write);
+  if (!lc_question_may_move(question.state, LC_QUESTION_ACCEPTED))
+    write->result = LC_ANSWERED;
+  else if (write->result == LC_PUT && lc_question_is_due(&question, w->now))
+    write->result = LC_OVERDUE;
+  if (rc == 0 && write->result == LC_PUT)
+    rc = lc_put_with_effect(w, &write->entry, NULL);
+  if (rc != 0 || write->result != LC_PUT)
+    return lc_writer_fail(w, rc, error);
+  return lc_close_question(w, &question, &write->entry, write->entry.at, error);
+}
+
+lc_status lc_store_write(lc_store *store, lc_text tenant, lc_write *writes, size_t count, const lc_note *note,
+                         double now, double claim, lc_error *error) {
+  lc_writer w = { .store = store, .tenant = lc_key_of(tenant), .now = now, .deadline = now + claim };
+  lc_status status = lc_writer_begin(&w, error);
+  if (status != LC_OK)
+    return status;
+  for (size_t i = 0; i < count && status == LC_OK; i++) {
+    writes[i].result = LC_PUT;
+    status = writes[i].is_answer ? write_answer(&w, &writes[i], error) : write_change(&w, &writes[i], error);
+    if (status == LC_OK && note != NULL && writes[i].result != LC_PUT)
+      status = lc_fail(error, LC_CONFLICT, "a company has been changed meanwhile");
+  }
+  if (status == LC_OK && note != NULL)
+    status = lc_put_note(&w, note, error);
+  return lc_writer_end(&w, status, error);
+}
+
+/* ---- finishing and claiming -------------------------------------------------------------- */
+
+/* The claim's end, or its next try. */
+static int settle_claim(const lc_writer *w, lc_key *company, lc_claim *claim, const lc_finish *finish) {
+  if (finish->status != LC_ENTRY_APPLYING)
+    return lc_delete(w->store, w->txn, LC_TABLE_APPLYING, company);
+  claim->owner = 0;
+  claim->deadline = 0;
+  claim->retry_at = finish->retry_at;
+  claim->attempts++;
+  return lc_put(w->store, w->txn, LC_TABLE_APPLYING, company, claim, sizeof *claim);
+}
+
+/* An entry that answers a question ends it too. */
+static lc_status finish_question(const lc_writer *w, lc_entry *entry, lc_error *error) {
+  size_t size = w->store->result_size;
+  lc_entry answer = *entry;
+  lc_confirmation question;
+  lc_status status = lc_must_be_there(lc_read_question(w, entry->confirmation, &question, error), "a question", error);
+  if (status == LC_OK) /* again: the result may have moved */
+    status = lc_entry_unpack(w->store->result, size, &answer, error);
+  answer.status = entry->status;
+  return status != LC_OK ? status : lc_close_question(w, &question, &answer, answer.at, error);
+}
+
+static lc_status finish_entry(const lc_writer *w, const lc_finish *finish, lc_error *error) {
+  lc_entry entry;
+  lc_status status = lc_copy_out(w->store, w->txn, LC_TABLE_JOURNAL, lc_key_of_entry(&w->tenant, finish->entry), error);
+  status = lc_must_be_there(status, "an entry", error);
+  if (status == LC_OK)
+    status = lc_entry_unpack(w->store->result, w->store->result_size, &entry, error);
+  if (status != LC_OK)
+    return status;
+  entry.status = finish->status;
+  entry.error = finish->error;
+  status = lc_writer_fail(w, lc_put_entry(w, &entry), error);
+  return status != LC_OK || !entry.has_confirmation ? status : finish_question(w, &entry, error);
+}
+
+static lc_status finish_one(const lc_writer *w, lc_finish *finish, lc_error *error) {
+  lc_key key = lc_key_of_company(&w->tenant, &finish->company);
+  lc_claim claim = { 0 };
+  int rc = lc_get_claim(w->store, w->txn, &key, &claim);
+  finish->lost = rc == MDB_NOTFOUND || claim.entry != finish->entry || claim.owner != w->store->owner.token;
+  if (finish->lost)
+    return rc == MDB_NOTFOUND ? LC_OK : lc_writer_fail(w, rc, error);
+  rc = settle_claim(w, &key, &claim, finish);
+  return rc != 0 ? lc_writer_fail(w, rc, error) : finish_entry(w, finish, error);
+}
+
+lc_status lc_store_finish(lc_store *store, lc_text tenant, lc_finish *finishes, size_t count, lc_error *error) {
+  lc_writer w = { .store = store, .tenant = lc_key_of(tenant) };
+  lc_status status = lc_begin_write(store, LC_PART_JOURNAL, &w.txn, error);
+  if (status != LC_OK)
+    return status;
+  for (size_t i = 0; i < count && status == LC_OK; i++)
+    status = finish_one(&w, &finishes[i], error);
+  return lc_end_write(store, LC_PART_JOURNAL, w.txn, status, error);
+}
+
+/* A deadline further away than this was set before the clock went backwards. */
+static const double longest_claim = 3600;
+
+static bool is_claimed(const lc_writer *w, const lc_claim *claim) {
+  if (w->idle && claim->owner == w->store->owner.token)
+    return false;
+  return w->now < claim->deadline && claim->deadline - w->now <= longest_claim
+      && lc_owner_alive(&w->store->owner, claim->owner);
+}
+
+static lc_status take_claim(lc_writer *w, lc_key *company, lc_claim *claim, lc_error *error) {
+  int rc = lc_get_claim(w->store, w->txn, company, claim);
+  if (rc == 0 && is_claimed(w, claim))
+    return lc_fail(error, LC_CONFLICT, "entry %llu is being applied", (unsigned long long)claim->entry);
+  claim->owner = w->store->owner.token;
+  claim->deadline = w->deadline;
+  if (rc == 0)
+    rc = lc_put(w->store, w->txn, LC_TABLE_APPLYING, company, claim, sizeof *claim);
+  if (rc != 0)
+    return lc_writer_fail(w, rc, error);
+  lc_status status = lc_copy_out(w->store, w->txn, LC_TABLE_JOURNAL, lc_key_of_entry(&w->tenant, claim->entry), error);
+  return lc_must_be_there(status, "an entry", error);
+}
+
+/* Whether the claim is there to be taken: asked while reading, so that those who wait for its
+ * owner do not stand in his way. */
+static lc_status is_claimable(const lc_writer *w, lc_key *company, lc_claim *claim, lc_error *error) {
+  lc_store *store = w->store;
+  MDB_txn *txn;
+  lc_status status = lc_begin_read(store, LC_PART_JOURNAL, &txn, error);
+  if (status != LC_OK)
+    return status;
+  int rc = lc_get_claim(store, txn, company, claim);
+  lc_end_read(store, LC_PART_JOURNAL);
+  if (rc == 0 && is_claimed(w, claim))
+    return lc_fail(error, LC_CONFLICT, "entry %llu is being applied", (unsigned long long)claim->entry);
+  return lc_store_fail(store, LC_PART_JOURNAL, rc, "the company has no unfinished entry", error);
+}
+
+lc_status lc_store_claim(lc_store *store, lc_text tenant, const lc_company *company, bool idle, double now,
+                         double seconds, lc_claim *claim, lc_error *error) {
+  lc_writer w = { .store = store, .tenant = lc_key_of(tenant), .now = now, .deadline = now + seconds, .idle = idle };
+  lc_key key = lc_key_of_company(&w.tenant, company);
+  lc_status status = is_claimable(&w, &key, claim, error);
+  if (status == LC_OK)
+    status = lc_begin_write(store, LC_PART_JOURNAL, &w.txn, error);
+  if (status != LC_OK)
+    return status;
+  status = take_claim(&w, &key, claim, error);
+  return lc_end_write(store, LC_PART_JOURNAL, w.txn, status, error);
+}

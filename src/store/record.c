@@ -1,0 +1,213 @@
+#include "record.h"
+
+#include <string.h>
+
+#include "rules/decide.h"
+
+enum { ENTRY_VERSION = 1, CONFIRMATION_VERSION = 1 };
+
+const char *const lc_entry_status_names[LC_ENTRY_STATUSES] = {
+  [LC_ENTRY_APPLYING] = "applying",
+  [LC_ENTRY_UPDATED] = "updated",
+  [LC_ENTRY_CONFLICT] = "conflict",
+  [LC_ENTRY_FAILED] = "failed",
+  [LC_ENTRY_AWAITING] = "awaiting_confirmation",
+  [LC_ENTRY_DECLINED] = "declined",
+  [LC_ENTRY_EXPIRED] = "expired",
+  [LC_ENTRY_SUPERSEDED] = "superseded",
+  [LC_ENTRY_UNCHANGED] = "unchanged",
+};
+
+const char *const lc_entry_reason_names[LC_ENTRY_REASONS] = {
+  [LC_ENTRY_MATCHED] = "matched",
+  [LC_ENTRY_RULE_DISABLED] = "rule_disabled",
+  [LC_ENTRY_UNKNOWN_CATEGORY] = "unknown_category",
+  [LC_ENTRY_NOT_POTENTIAL_CUSTOMER] = "not_potential_customer",
+  [LC_ENTRY_LEAD_STATUS_NOT_ENABLED] = "lead_status_not_enabled",
+  [LC_ENTRY_LEAD_STATUS_NOT_MATCHED] = "lead_status_not_matched",
+  [LC_ENTRY_ALREADY_IN_CATEGORY] = "already_in_category",
+  [LC_ENTRY_NOT_LICENSED] = "not_licensed",
+  [LC_ENTRY_VETOED] = "vetoed",
+};
+
+/* The heads have no padding: every byte that reaches the disk is set. */
+typedef struct entry_head {
+  uint8_t version, status, trigger, action;
+  uint8_t has_confirmation, company_is_integer, company_size, event_id_size;
+  uint64_t id;
+  double at;
+  uint64_t revision;
+  int32_t lead_status, from, to;
+  uint32_t details_size;
+  uint32_t error_size;
+  uint8_t confirmation[LC_CONFIRMATION_SIZE];
+  uint8_t reason; /* 0 where it was written before there were reasons */
+  uint8_t reserved[3];
+} entry_head;
+
+typedef struct confirmation_head {
+  uint8_t version, state, trigger, company_is_integer;
+  uint8_t company_size, user_size, reserved[2];
+  uint64_t entry;
+  double created_at, expires_at, resolved_at;
+  uint64_t revision;
+  int32_t lead_status, from, to, category;
+  uint32_t body_size, answer_size;
+  uint8_t id[LC_CONFIRMATION_SIZE];
+} confirmation_head;
+
+_Static_assert(sizeof(entry_head) == 72, "entry_head has padding");
+_Static_assert(sizeof(confirmation_head) == 88, "confirmation_head has padding");
+
+static char *put(char *at, lc_text text) {
+  if (text.size != 0)
+    memcpy(at, text.data, text.size);
+  return at + text.size;
+}
+
+static lc_text take(const char **at, size_t size) {
+  lc_text text = { size != 0 ? *at : NULL, size };
+  *at += size;
+  return text;
+}
+
+size_t lc_entry_size(const lc_entry *entry) {
+  return sizeof(entry_head) + entry->company.text.size + entry->event_id.size + entry->details.size
+       + entry->error.size;
+}
+
+void lc_entry_pack(const lc_entry *entry, void *memory) {
+  entry_head head = {
+    .version = ENTRY_VERSION,
+    .status = (uint8_t)entry->status,
+    .trigger = entry->trigger,
+    .action = entry->action,
+    .has_confirmation = entry->has_confirmation,
+    .company_is_integer = entry->company.is_integer,
+    .company_size = (uint8_t)entry->company.text.size,
+    .event_id_size = (uint8_t)entry->event_id.size,
+    .id = entry->id,
+    .at = entry->at,
+    .revision = entry->revision,
+    .lead_status = entry->lead_status,
+    .from = entry->from,
+    .to = entry->to,
+    .details_size = (uint32_t)entry->details.size,
+    .error_size = (uint32_t)entry->error.size,
+    .reason = entry->reason,
+  };
+  memcpy(head.confirmation, entry->confirmation, sizeof head.confirmation);
+  memcpy(memory, &head, sizeof head);
+  char *at = (char *)memory + sizeof head;
+  at = put(at, entry->company.text);
+  at = put(at, entry->event_id);
+  at = put(at, entry->details);
+  put(at, entry->error);
+}
+
+static bool entry_head_fits(const entry_head *head, size_t size) {
+  return head->version == ENTRY_VERSION && head->status < LC_ENTRY_STATUSES && head->trigger < LC_TRIGGERS
+      && head->action < LC_ACTIONS && head->reason < LC_ENTRY_REASONS
+      && size == sizeof *head + head->company_size + head->event_id_size + (size_t)head->details_size
+                 + (size_t)head->error_size;
+}
+
+lc_status lc_entry_unpack(const void *bytes, size_t size, lc_entry *entry, lc_error *error) {
+  entry_head head;
+  if (size < sizeof head)
+    return lc_fail(error, LC_CORRUPT, "a journal entry of %zu bytes is too short", size);
+  memcpy(&head, bytes, sizeof head);
+  if (!entry_head_fits(&head, size))
+    return lc_fail(error, LC_CORRUPT, "a journal entry is damaged");
+  const char *at = (const char *)bytes + sizeof head;
+  *entry = (lc_entry){
+    .id = head.id,
+    .at = head.at,
+    .revision = head.revision,
+    .status = (lc_entry_status)head.status,
+    .trigger = head.trigger,
+    .action = head.action,
+    .reason = head.reason,
+    .lead_status = head.lead_status,
+    .from = head.from,
+    .to = head.to,
+    .has_confirmation = head.has_confirmation != 0,
+    .company.is_integer = head.company_is_integer != 0,
+  };
+  memcpy(entry->confirmation, head.confirmation, sizeof entry->confirmation);
+  entry->company.text = take(&at, head.company_size);
+  entry->event_id = take(&at, head.event_id_size);
+  entry->details = take(&at, head.details_size);
+  entry->error = take(&at, head.error_size);
+  return LC_OK;
+}
+
+size_t lc_confirmation_size(const lc_confirmation *confirmation) {
+  return sizeof(confirmation_head) + confirmation->company.text.size + confirmation->user.size
+       + confirmation->body.size + confirmation->answer.size;
+}
+
+void lc_confirmation_pack(const lc_confirmation *confirmation, void *memory) {
+  confirmation_head head = {
+    .version = CONFIRMATION_VERSION,
+    .state = (uint8_t)confirmation->state,
+    .trigger = confirmation->trigger,
+    .company_is_integer = confirmation->company.is_integer,
+    .company_size = (uint8_t)confirmation->company.text.size,
+    .user_size = (uint8_t)confirmation->user.size,
+    .entry = confirmation->entry,
+    .created_at = confirmation->created_at,
+    .expires_at = confirmation->expires_at,
+    .resolved_at = confirmation->resolved_at,
+    .revision = confirmation->revision,
+    .lead_status = confirmation->lead_status,
+    .from = confirmation->from,
+    .to = confirmation->to,
+    .category = confirmation->category,
+    .body_size = (uint32_t)confirmation->body.size,
+    .answer_size = (uint32_t)confirmation->answer.size,
+  };
+  memcpy(head.id, confirmation->id, sizeof head.id);
+  memcpy(memory, &head, sizeof head);
+  char *at = (char *)memory + sizeof head;
+  at = put(at, confirmation->company.text);
+  at = put(at, confirmation->user);
+  at = put(at, confirmation->body);
+  put(at, confirmation->answer);
+}
+
+static bool confirmation_head_fits(const confirmation_head *head, size_t size) {
+  return head->version == CONFIRMATION_VERSION && head->state < LC_QUESTION_STATES && head->trigger < LC_TRIGGERS
+      && size == sizeof *head + head->company_size + head->user_size + (size_t)head->body_size
+                 + (size_t)head->answer_size;
+}
+
+lc_status lc_confirmation_unpack(const void *bytes, size_t size, lc_confirmation *confirmation, lc_error *error) {
+  confirmation_head head;
+  if (size < sizeof head)
+    return lc_fail(error, LC_CORRUPT, "a confirmation of %zu bytes is too short", size);
+  memcpy(&head, bytes, sizeof head);
+  if (!confirmation_head_fits(&head, size))
+    return lc_fail(error, LC_CORRUPT, "a confirmation is damaged");
+  const char *at = (const char *)bytes + sizeof head;
+  *confirmation = (lc_confirmation){
+    .state = (lc_question_state)head.state,
+    .entry = head.entry,
+    .created_at = head.created_at,
+    .expires_at = head.expires_at,
+    .resolved_at = head.resolved_at,
+    .revision = head.revision,
+    .trigger = head.trigger,
+    .lead_status = head.lead_status,
+    .from = head.from,
+    .to = head.to,
+    .category = head.category,
+    .company.is_integer = head.company_is_integer != 0,
+  };
+  memcpy(confirmation->id, head.id, sizeof confirmation->id);
+  confirmation->company.text = take(&at, head.company_size);
+  confirmation->user = take(&at, head.user_size);
+  confirmation->body = take(&at, head.body_size);
+  confirmation->answer = take(&at, head.answer_size);
+  return LC_OK;
+}

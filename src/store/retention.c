@@ -1,0 +1,183 @@
+/* What is old is removed: entries of the journal, and with them their seen-marks and closed questions. */
+#include <string.h>
+
+#include "internal.h"
+#include "store.h"
+
+enum { STEP = 256 }; /* entries looked at in one transaction, so that no other writer waits long */
+
+/* One step: which entries are to go, and how far it has come. */
+typedef struct trimmer {
+  lc_writer writer;
+  uint64_t from;   /* the first entry to be looked at */
+  uint64_t cutoff; /* entries below are too old */
+  uint64_t excess; /* how many are too many */
+  size_t removed;
+} trimmer;
+
+static uint64_t cutoff_of(const lc_retention *keep, double now) {
+  double oldest = (now - keep->age) * 1000;
+  return keep->age > 0 && oldest > 0 && oldest < 9e15 ? (uint64_t)oldest : 0;
+}
+
+static uint64_t excess_of(const lc_retention *keep, uint64_t count) {
+  return keep->count > 0 && count > keep->count ? count - keep->count : 0;
+}
+
+/* Moves to the first entry from `from` on; MDB_NOTFOUND. */
+static int seek_entry(MDB_cursor *cursor, const lc_key *tenant, uint64_t from, MDB_val *key, MDB_val *value) {
+  lc_key first = lc_key_of_entry(tenant, from);
+  *key = lc_key_value(&first);
+  int rc = mdb_cursor_get(cursor, key, value, MDB_SET_RANGE);
+  return rc == 0 && (key->mv_size != first.size || !lc_key_is_prefix(tenant, *key)) ? MDB_NOTFOUND : rc;
+}
+
+static MDB_dbi table_of(const trimmer *t) {
+  return lc_env_table(t->writer.store->env, lc_logs[t->writer.log].entries);
+}
+
+int lc_is_beyond(const lc_writer *reader, const lc_retention *keep, uint64_t oldest, bool *beyond) {
+  uint64_t count = 0;
+  *beyond = oldest < cutoff_of(keep, reader->now);
+  int rc = *beyond || keep->count == 0 ? 0 : lc_get_count(reader, &count);
+  *beyond |= excess_of(keep, count) > 0;
+  return rc;
+}
+
+/* ---- removing one entry ------------------------------------------------------------------ */
+
+/* The event id may have made a newer entry since, in a store that was brought back from a backup. */
+static int remove_seen(const lc_writer *w, const lc_entry *entry) {
+  lc_key key = w->tenant;
+  MDB_val value;
+  uint64_t seen;
+  if (entry->event_id.size == 0)
+    return 0;
+  lc_key_add_text(&key, entry->event_id);
+  int rc = lc_get(w->store, w->txn, LC_TABLE_SEEN, &key, &value);
+  if (rc != 0 || value.mv_size != sizeof seen)
+    return rc == MDB_NOTFOUND ? 0 : rc;
+  memcpy(&seen, value.mv_data, sizeof seen);
+  return seen == entry->id ? lc_delete(w->store, w->txn, LC_TABLE_SEEN, &key) : 0;
+}
+
+/* Removes the question that the entry asked. `open` when it still waits for an answer, and stays. */
+static lc_status remove_question(const lc_writer *w, const uint8_t *id, bool *open, lc_error *error) {
+  lc_confirmation question;
+  lc_status status = lc_read_question(w, id, &question, error);
+  if (status == LC_NOT_FOUND)
+    return LC_OK;
+  *open = status == LC_OK && question.state == LC_QUESTION_OPEN;
+  return status != LC_OK || *open ? status : lc_remove_question(w, &question, error);
+}
+
+/* What is unfinished stays: an entry that is applying, or a question that is open. On what came to nothing nothing hangs. */
+static lc_status trim_entry(trimmer *t, lc_text packed, lc_error *error) {
+  lc_store *store = t->writer.store;
+  lc_entry entry;
+  bool stays = false;
+  lc_status status = lc_result_set(store, packed.data, packed.size, error);
+  if (status == LC_OK)
+    status = lc_entry_unpack(store->result, store->result_size, &entry, error);
+  if (status == LC_OK && entry.status == LC_ENTRY_AWAITING)
+    status = remove_question(&t->writer, entry.confirmation, &stays, error);
+  if (status == LC_OK) /* again: the result may have moved */
+    status = lc_entry_unpack(store->result, packed.size, &entry, error);
+  if (status != LC_OK || stays || entry.status == LC_ENTRY_APPLYING)
+    return status;
+  t->removed++;
+  int rc = remove_seen(&t->writer, &entry);
+  return lc_writer_fail(&t->writer, rc != 0 ? rc : lc_remove_entry(&t->writer, &entry), error);
+}
+
+/* ---- steps ------------------------------------------------------------------------------- */
+
+static lc_status trim_some(trimmer *t, MDB_cursor *cursor, lc_error *error) {
+  lc_status status = LC_OK;
+  MDB_val key, value;
+  int rc = 0;
+  for (int i = 0; i < STEP && status == LC_OK; i++) {
+    rc = seek_entry(cursor, &t->writer.tenant, t->from, &key, &value);
+    uint64_t id = rc == 0 ? lc_key_number(key) : UINT64_MAX;
+    if (rc == MDB_NOTFOUND || (id >= t->cutoff && t->removed >= t->excess)) {
+      t->from = 0; /* all the rest stays */
+      return LC_OK;
+    }
+    if (rc != 0)
+      return lc_writer_fail(&t->writer, rc, error);
+    t->from = id + 1;
+    status = trim_entry(t, lc_text_of(value), error);
+  }
+  return status;
+}
+
+static lc_status trim_step(trimmer *t, const lc_retention *keep, lc_error *error) {
+  lc_writer *w = &t->writer;
+  MDB_cursor *cursor;
+  uint64_t count = 0;
+  lc_status status = lc_writer_begin(w, error);
+  if (status != LC_OK)
+    return status;
+  int rc = lc_get_count(w, &count);
+  if (rc == 0)
+    rc = mdb_cursor_open(w->txn, table_of(t), &cursor);
+  status = lc_writer_fail(w, rc, error);
+  if (status == LC_OK) {
+    t->excess = excess_of(keep, count);
+    status = trim_some(t, cursor, error);
+    mdb_cursor_close(cursor);
+  }
+  if (status == LC_OK && t->removed == 0) { /* all of them stay: not worth a commit */
+    lc_env_abort(w->store->env, LC_PART_JOURNAL, w->txn);
+    return LC_OK;
+  }
+  return lc_writer_end(w, status, error);
+}
+
+/* Whether the oldest entry is too old, or there are too many: asked while reading. */
+static lc_status is_due(const trimmer *t, const lc_retention *keep, bool *due, lc_error *error) {
+  lc_store *store = t->writer.store;
+  lc_writer reader = t->writer;
+  MDB_cursor *cursor;
+  MDB_val key, value;
+  *due = false;
+  lc_status status = lc_begin_read(store, LC_PART_JOURNAL, &reader.txn, error);
+  if (status != LC_OK)
+    return status;
+  int rc = mdb_cursor_open(reader.txn, table_of(t), &cursor);
+  if (rc == 0) {
+    rc = seek_entry(cursor, &reader.tenant, t->from, &key, &value);
+    if (rc == 0)
+      rc = lc_is_beyond(&reader, keep, lc_key_number(key), due);
+    mdb_cursor_close(cursor);
+  }
+  lc_end_read(store, LC_PART_JOURNAL);
+  return rc == MDB_NOTFOUND ? LC_OK : lc_store_fail(store, LC_PART_JOURNAL, rc, "cannot read the journal", error);
+}
+
+static lc_status trim(trimmer *t, const lc_retention *keep, uint64_t *from, size_t *removed, lc_error *error) {
+  bool due = true;
+  t->from = *from;
+  t->cutoff = cutoff_of(keep, t->writer.now);
+  *removed = 0;
+  lc_status status = is_due(t, keep, &due, error);
+  if (status == LC_OK && due)
+    status = trim_step(t, keep, error);
+  if (status != LC_OK)
+    return status;
+  *from = due ? t->from : 0;
+  *removed = t->removed;
+  return LC_OK;
+}
+
+lc_status lc_store_trim(lc_store *store, lc_text tenant, const lc_retention *keep, double now, uint64_t *from,
+                        size_t *removed, lc_error *error) {
+  trimmer t = { .writer = { .store = store, .tenant = lc_key_of(tenant), .now = now } };
+  return trim(&t, keep, from, removed, error);
+}
+
+lc_status lc_store_trim_unchanged(lc_store *store, lc_text tenant, const lc_retention *keep, double now, uint64_t *from,
+                                  size_t *removed, lc_error *error) {
+  trimmer t = { .writer = { .store = store, .tenant = lc_key_of(tenant), .now = now, .log = LC_LOG_UNCHANGED } };
+  return trim(&t, keep, from, removed, error);
+}

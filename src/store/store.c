@@ -1,0 +1,93 @@
+/* Opening and closing a store, and its upkeep: sizes, copies, reader slots. */
+#include "store.h"
+
+#include <stdlib.h>
+
+#include "internal.h"
+
+/* ---- opening and closing ----------------------------------------------------------------- */
+
+lc_status lc_store_open(const char *path, const lc_store_options *options, lc_store **out, lc_error *error) {
+  lc_store *store = calloc(1, sizeof *store);
+  if (store == NULL)
+    return lc_fail(error, LC_UNAVAILABLE, "cannot open %s: out of memory", path);
+  lc_env_options env = { options->map_size, options->max_readers };
+  lc_status status = lc_env_open(path, &env, &store->env, error);
+  if (status == LC_OK && (status = lc_owner_open(path, &store->owner, error)) != LC_OK)
+    lc_env_close(store->env);
+  if (status != LC_OK) {
+    free(store);
+    return status;
+  }
+  store->relaxed = options->relaxed;
+  *out = store;
+  return LC_OK;
+}
+
+/* In a forked child the environment is the parent's. The owner's lock is held by both until both have closed it. */
+void lc_store_close(lc_store *store) {
+  if (!lc_env_forked(store->env)) {
+    for (int part = 0; part < LC_PARTS; part++)
+      if (store->readers[part] != NULL)
+        mdb_txn_abort(store->readers[part]);
+    lc_env_close(store->env);
+  }
+  lc_owner_close(&store->owner);
+  lc_rules_cache_free(store->rules);
+  free(store->result);
+  free(store);
+}
+
+/* ---- upkeep ------------------------------------------------------------------------------ */
+
+static lc_status check_owned(const lc_store *store, lc_error *error) {
+  return !lc_env_forked(store->env) ? LC_OK
+       : lc_fail(error, LC_FORKED, "the store was opened before this process was forked: open it in the child");
+}
+
+static lc_status count_unfinished(lc_store *store, uint64_t *unfinished, lc_error *error) {
+  MDB_txn *txn;
+  MDB_stat table;
+  lc_status status = lc_begin_read(store, LC_PART_JOURNAL, &txn, error);
+  if (status != LC_OK)
+    return status;
+  int rc = mdb_stat(txn, lc_env_table(store->env, LC_TABLE_APPLYING), &table);
+  *unfinished = rc == 0 ? table.ms_entries : 0;
+  lc_end_read(store, LC_PART_JOURNAL);
+  return lc_store_fail(store, LC_PART_JOURNAL, rc, "cannot read the journal", error);
+}
+
+lc_status lc_store_stat(lc_store *store, lc_store_stats *stats, lc_error *error) {
+  lc_status status = check_owned(store, error);
+  if (status != LC_OK)
+    return status;
+  *stats = (lc_store_stats){
+    .commits = store->commits,
+    .commit_seconds = store->commit_seconds,
+    .commit_slowest = store->commit_slowest,
+  };
+  status = count_unfinished(store, &stats->unfinished, error);
+  for (int part = 0; part < LC_PARTS; part++) {
+    lc_env_stats env;
+    lc_env_stat(store->env, (lc_part)part, &env);
+    stats->map_used[part] = env.used;
+    stats->map_size[part] = env.size;
+    stats->readers[part] = env.readers;
+    stats->max_readers = env.max_readers;
+  }
+  return status;
+}
+
+lc_status lc_store_copy(lc_store *store, const char *path, bool compact, lc_error *error) {
+  lc_status status = check_owned(store, error);
+  return status != LC_OK ? status : lc_env_copy(store->env, path, compact, error);
+}
+
+lc_status lc_store_check_readers(lc_store *store, unsigned *freed, lc_error *error) {
+  lc_status status = check_owned(store, error);
+  if (status != LC_OK)
+    return status;
+  *freed = (unsigned)lc_env_reader_check(store->env);
+  lc_env_tell_commit(store->env);
+  return LC_OK;
+}

@@ -1,0 +1,151 @@
+/* Transactions, and the buffer into which they copy what they have read. */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "internal.h"
+#include "store.h"
+
+/* ---- transactions ------------------------------------------------------------------------ */
+
+lc_status lc_store_fail(const lc_store *store, lc_part part, int rc, const char *doing, lc_error *error) {
+  return lc_env_fail(store->env, part, rc, doing, error);
+}
+
+lc_status lc_begin_read(lc_store *store, lc_part part, MDB_txn **txn, lc_error *error) {
+  lc_status status = lc_env_read(store->env, part, &store->readers[part], error);
+  *txn = store->readers[part];
+  return status;
+}
+
+void lc_end_read(lc_store *store, lc_part part) {
+  lc_env_read_end(store->env, part, store->readers[part]);
+}
+
+/* Configs are always saved durably: they are few, and nothing else remembers them. */
+lc_status lc_begin_write(lc_store *store, lc_part part, MDB_txn **txn, lc_error *error) {
+  return lc_env_write(store->env, part, store->relaxed && part == LC_PART_JOURNAL, txn, error);
+}
+
+static double seconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static lc_status commit(lc_store *store, lc_part part, MDB_txn *txn, lc_error *error) {
+  double begun = seconds();
+  lc_status status = lc_env_commit(store->env, part, txn, error);
+  double taken = seconds() - begun;
+  store->commits++;
+  store->commit_seconds += taken;
+  if (taken > store->commit_slowest)
+    store->commit_slowest = taken;
+  return status;
+}
+
+lc_status lc_end_write(lc_store *store, lc_part part, MDB_txn *txn, lc_status status, lc_error *error) {
+  if (status == LC_OK)
+    return commit(store, part, txn, error);
+  lc_env_abort(store->env, part, txn);
+  return status;
+}
+
+/* ---- the result -------------------------------------------------------------------------- */
+
+void lc_result_clear(lc_store *store) {
+  store->result_size = 0;
+}
+
+static lc_status grow(lc_store *store, size_t more, lc_error *error) {
+  size_t need = store->result_size + more;
+  if (need <= store->result_capacity)
+    return LC_OK;
+  size_t capacity = need < 4096 ? 4096 : need * 2;
+  char *bytes = realloc(store->result, capacity);
+  if (bytes == NULL)
+    return lc_fail(error, LC_UNAVAILABLE, "out of memory");
+  store->result = bytes;
+  store->result_capacity = capacity;
+  return LC_OK;
+}
+
+static void append(lc_store *store, const void *data, size_t size) {
+  if (size != 0)
+    memcpy(store->result + store->result_size, data, size);
+  store->result_size += size;
+}
+
+lc_status lc_result_set(lc_store *store, const void *data, size_t size, lc_error *error) {
+  lc_result_clear(store);
+  lc_status status = grow(store, size, error);
+  if (status == LC_OK)
+    append(store, data, size);
+  return status;
+}
+
+lc_status lc_must_be_there(lc_status status, const char *what, lc_error *error) {
+  return status == LC_NOT_FOUND ? lc_fail(error, LC_CORRUPT, "%s is missing that another record names", what) : status;
+}
+
+lc_status lc_copy_out(lc_store *store, MDB_txn *txn, lc_table table, lc_key key, lc_error *error) {
+  lc_result_clear(store);
+  return lc_copy_more(store, txn, table, key, error);
+}
+
+lc_status lc_copy_more(lc_store *store, MDB_txn *txn, lc_table table, lc_key key, lc_error *error) {
+  MDB_val value;
+  int rc = lc_get(store, txn, table, &key, &value);
+  lc_status status = lc_store_fail(store, LC_PART_JOURNAL, rc, "cannot read the journal", error);
+  if (status == LC_OK && (status = grow(store, value.mv_size, error)) == LC_OK)
+    append(store, value.mv_data, value.mv_size);
+  return status;
+}
+
+lc_status lc_result_add(lc_store *store, lc_text first, lc_text second, lc_error *error) {
+  size_t size = first.size + second.size;
+  lc_status status = grow(store, sizeof size + size, error);
+  if (status == LC_OK) {
+    append(store, &size, sizeof size);
+    append(store, first.data, first.size);
+    append(store, second.data, second.size);
+  }
+  return status;
+}
+
+lc_text lc_store_result(const lc_store *store) {
+  return (lc_text){ store->result, store->result_size };
+}
+
+bool lc_list_next(lc_text *list, lc_text *item) {
+  if (list->size == 0)
+    return false;
+  memcpy(&item->size, list->data, sizeof item->size);
+  item->data = list->data + sizeof item->size;
+  list->data += sizeof item->size + item->size;
+  list->size -= sizeof item->size + item->size;
+  return true;
+}
+
+lc_status lc_scan(lc_store *store, lc_part part, lc_table table, lc_scanner *scanner, void *request,
+                  lc_error *error) {
+  MDB_txn *txn;
+  MDB_cursor *cursor;
+  lc_result_clear(store);
+  lc_status status = lc_begin_read(store, part, &txn, error);
+  if (status != LC_OK)
+    return status;
+  int rc = mdb_cursor_open(txn, lc_env_table(store->env, table), &cursor);
+  if (rc == 0) {
+    status = scanner(store, cursor, request, error);
+    mdb_cursor_close(cursor);
+  } else {
+    status = lc_store_fail(store, part, rc, "cannot read the store", error);
+  }
+  lc_end_read(store, part);
+  return status;
+}
+
+lc_status lc_end_of_scan(const lc_store *store, lc_part part, int rc, lc_error *error) {
+  return rc == MDB_NOTFOUND ? LC_OK : lc_store_fail(store, part, rc, "cannot read the store", error);
+}

@@ -1,0 +1,111 @@
+/* The pen: one transaction that writes the journal, the ids of its entries, and their counts. */
+#include <string.h>
+
+#include "internal.h"
+#include "store.h"
+
+static lc_key last_entry_key(void) {
+  lc_key key = { .size = 0 };
+  lc_key_add_bytes(&key, "last_entry", 10);
+  return key;
+}
+
+static int read_last(lc_writer *w) {
+  lc_key key = last_entry_key();
+  MDB_val value;
+  int rc = lc_get(w->store, w->txn, LC_TABLE_META, &key, &value);
+  w->last = 0;
+  if (rc == 0 && value.mv_size == sizeof w->last)
+    memcpy(&w->last, value.mv_data, sizeof w->last);
+  return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static int write_last(const lc_writer *w) {
+  lc_key key = last_entry_key();
+  return lc_put(w->store, w->txn, LC_TABLE_META, &key, &w->last, sizeof w->last);
+}
+
+const lc_log_parts lc_logs[LC_LOGS] = {
+  [LC_LOG_JOURNAL] = { LC_TABLE_JOURNAL, LC_TABLE_BY_COMPANY, "journal_entries" },
+  [LC_LOG_UNCHANGED] = { LC_TABLE_UNCHANGED, LC_TABLE_UNCHANGED_BY_COMPANY, "unchanged_entries" },
+};
+
+/* A log's size, by tenant, is kept as a counter. */
+static lc_key count_key(const lc_writer *w) {
+  const char *name = lc_logs[w->log].counter;
+  lc_key key = w->tenant;
+  lc_key_add_text(&key, (lc_text){ name, strlen(name) });
+  return key;
+}
+
+int lc_get_count(const lc_writer *w, uint64_t *count) {
+  lc_key key = count_key(w);
+  return lc_get_counter(w->store, w->txn, &key, count);
+}
+
+static int write_count(const lc_writer *w) {
+  lc_key key = count_key(w);
+  uint64_t count;
+  int rc = lc_get_count(w, &count);
+  count += (uint64_t)w->added;
+  return rc != 0 ? rc : lc_put(w->store, w->txn, LC_TABLE_COUNTERS, &key, &count, sizeof count);
+}
+
+lc_status lc_writer_fail(const lc_writer *w, int rc, lc_error *error) {
+  return lc_store_fail(w->store, LC_PART_JOURNAL, rc, "cannot write the journal", error);
+}
+
+lc_status lc_writer_begin(lc_writer *w, lc_error *error) {
+  lc_status status = lc_begin_write(w->store, LC_PART_JOURNAL, &w->txn, error);
+  if (status != LC_OK)
+    return status;
+  status = lc_writer_fail(w, read_last(w), error);
+  if (status != LC_OK)
+    lc_end_write(w->store, LC_PART_JOURNAL, w->txn, status, error);
+  return status;
+}
+
+lc_status lc_writer_end(lc_writer *w, lc_status status, lc_error *error) {
+  int rc = status == LC_OK ? write_last(w) : 0;
+  if (status == LC_OK && rc == 0 && w->added != 0)
+    rc = write_count(w);
+  if (rc != 0)
+    status = lc_writer_fail(w, rc, error);
+  return lc_end_write(w->store, LC_PART_JOURNAL, w->txn, status, error);
+}
+
+/* A clock that is out of its mind (NaN, beyond 2^53 milliseconds) gives no id. */
+uint64_t lc_next_entry(lc_writer *w) {
+  uint64_t milliseconds = w->now > 0 && w->now < 9e12 ? (uint64_t)(w->now * 1000) : 0;
+  w->last = milliseconds > w->last ? milliseconds : w->last + 1;
+  return w->last;
+}
+
+int lc_put_entry(const lc_writer *w, const lc_entry *entry) {
+  lc_key key = lc_key_of_entry(&w->tenant, entry->id);
+  void *memory;
+  int rc = lc_reserve(w->store, w->txn, lc_logs[w->log].entries, &key, lc_entry_size(entry), &memory);
+  if (rc == 0)
+    lc_entry_pack(entry, memory);
+  return rc;
+}
+
+static lc_key index_of(const lc_writer *w, const lc_entry *entry) {
+  lc_key index = lc_key_of_company(&w->tenant, &entry->company);
+  lc_key_add_number(&index, entry->id);
+  return index;
+}
+
+int lc_put_new_entry(lc_writer *w, const lc_entry *entry) {
+  w->added++;
+  lc_key index = index_of(w, entry);
+  int rc = lc_put_entry(w, entry);
+  return rc != 0 ? rc : lc_put(w->store, w->txn, lc_logs[w->log].by_company, &index, NULL, 0);
+}
+
+int lc_remove_entry(lc_writer *w, const lc_entry *entry) {
+  w->added--;
+  lc_key index = index_of(w, entry), key = lc_key_of_entry(&w->tenant, entry->id);
+  int rc = lc_delete(w->store, w->txn, lc_logs[w->log].by_company, &index);
+  return rc != 0 && rc != MDB_NOTFOUND ? rc : lc_delete(w->store, w->txn, lc_logs[w->log].entries, &key);
+}
