@@ -42,17 +42,17 @@ static const lc_ruleset *build(void) {
 }
 
 /* Every fourth event says where its company stands, so that there always are some to decide about. */
-static void add(lc_batch *batch, uint32_t company) {
+static void add(lc_columns *columns, uint32_t company) {
   char text[32];
   int size = snprintf(text, sizeof text, "company %u", company);
   int32_t category = below(4) == 0 ? (int32_t)below(8) + 1 : LC_CATEGORY_ABSENT;
   const lc_facts facts = { (lc_trigger)below(4), category, (int32_t)below(7) };
-  lc_batch_add(batch, &facts, (lc_company){ { text, (size_t)size }, false });
+  lc_columns_add(columns, &facts, (lc_company){ { text, (size_t)size }, false });
 }
 
 int main(int count, char **arguments) {
   static lc_simulation simulation;
-  static lc_batch batch;
+  static lc_columns columns;
   uint32_t companies = count > 1 ? (uint32_t)strtoul(arguments[1], NULL, 10) : 100000;
   double numbering = 0, deciding = 0;
   const lc_ruleset *ruleset = build();
@@ -60,13 +60,13 @@ int main(int count, char **arguments) {
     return 1;
   for (uint32_t done = 0; done < companies + EVENTS;) {
     bool known = done >= companies; /* first, every company once, which is not measured */
-    for (; !lc_batch_full(&batch); done++)
-      add(&batch, done < companies ? done : below(companies));
+    for (; !lc_columns_full(&columns); done++)
+      add(&columns, done < companies ? done : below(companies));
     double begun = now();
-    if (lc_simulation_companies(&simulation, &batch, NULL) != LC_OK)
+    if (lc_simulation_companies(&simulation, &columns, NULL) != LC_OK)
       return 1;
     double numbered = now();
-    lc_simulation_run(&simulation, &batch, NULL);
+    lc_simulation_run(&simulation, &columns, NULL);
     numbering += known ? numbered - begun : 0;
     deciding += known ? now() - numbered : 0;
   }

@@ -33,7 +33,7 @@ static inline lc_case case_of(lc_trigger trigger, const char *company, const cha
 static inline lc_status handle(lc_store *store, const lc_handling *how, lc_case *cases, size_t count, lc_error *error) {
   size_t first;
   lc_status status = lc_store_look(store, how, cases, count, &first, error);
-  if (status != LC_OK || how->overlay != NULL || (first == count && how->note == NULL))
+  if (status != LC_OK || how->overlay != NULL || (first == count && how->cursor == NULL))
     return status;
   return lc_store_handle(store, how, cases, count, first, error);
 }

@@ -488,7 +488,7 @@ static void test_looking_past_an_id(void) {
 /* ---- foreseeing ---------------------------------------------------------------------------- */
 
 static bool is_noted(lc_store *store, const char *text) {
-  if (lc_store_note(store, tenant, text_of("run"), NULL) != LC_OK)
+  if (lc_store_cursor(store, tenant, text_of("run"), NULL) != LC_OK)
     return text == NULL;
   lc_text found = lc_store_result(store);
   return text != NULL && found.size == strlen(text) && memcmp(found.data, text, found.size) == 0;
@@ -504,10 +504,10 @@ static void make_foreseen(lc_case *cases) {
   cases[4] = won("Dune", "seen");
 }
 
-/* All of the events as they were foreseen, and the note; or none. */
+/* All of the events as they were foreseen, and the cursor; or none. */
 static void test_foresee(void) {
   lc_store *store = open_store();
-  const lc_note first_note = { text_of("run"), { NULL, 0 }, text_of("{1}") }, next_note = { text_of("run"), text_of("{1}"), text_of("{2}") };
+  const lc_cursor first_cursor = { text_of("run"), { NULL, 0 }, text_of("{1}") }, next_cursor = { text_of("run"), text_of("{1}"), text_of("{2}") };
   lc_handling how = how_for(true), looking = how;
   lc_case cases[FORESEEN];
   size_t first;
@@ -522,7 +522,7 @@ static void test_foresee(void) {
   how.digest = lc_digest(cases, FORESEEN);
   CHECK(how.digest != 0 && how.digest < UINT64_C(1) << 53);
 
-  how.note = &first_note;
+  how.cursor = &first_cursor;
   static const char *const changed[] = { "Acme", "Coil", "Bolt" };
   for (int i = 0; i < 3; i++) {
     int32_t stood = category_of(store, changed[i]);
@@ -537,15 +537,15 @@ static void test_foresee(void) {
   }
 
   before = commits(store);
-  how.note = &next_note; /* there is no note yet */
+  how.cursor = &next_cursor; /* there is no cursor yet */
   make_foreseen(cases);
   CHECK(lc_store_handle(store, &how, cases, FORESEEN, 0, NULL) == LC_CONFLICT && count_entries(store) == entries);
-  how.note = &first_note;
+  how.cursor = &first_cursor;
   make_foreseen(cases);
   CHECK(handle(store, &how, cases, FORESEEN, NULL) == LC_OK && commits(store) == before + 1);
   CHECK(count_entries(store) == entries + 2 && is_noted(store, "{1}") && category_of(store, "Acme") == CUSTOMER);
 
-  how.note = &next_note; /* now all are duplicates, which is something else */
+  how.cursor = &next_cursor; /* now all are duplicates, which is something else */
   make_foreseen(cases);
   CHECK(handle(store, &how, cases, FORESEEN, NULL) == LC_CONFLICT && is_noted(store, "{1}"));
   CHECK(lc_store_look(store, &looking, cases, FORESEEN, &first, NULL) == LC_OK);
@@ -692,14 +692,14 @@ static void test_start_as_foreseen(void) {
     lc_store *store = open_store();
     lc_handling how = how_for(true), looking;
     lc_case seen = given != 0 ? in(won("Dune", ""), given) : won("Dune", ""), written = seen;
-    const lc_note note = { text_of("run"), { NULL, 0 }, text_of("{}") };
+    const lc_cursor cursor = { text_of("run"), { NULL, 0 }, text_of("{}") };
     size_t first;
     how.start = LEAD;
     looking = how;
     looking.look = looking.foresee = true;
     CHECK(lc_store_look(store, &looking, &seen, 1, &first, NULL) == LC_OK && category_of(store, "Dune") == 0);
     CHECK(is_written(&seen, given == QUALIFIED ? LC_ENTRY_CONFLICT : LC_ENTRY_UPDATED));
-    how.note = &note;
+    how.cursor = &cursor;
     how.digest = lc_digest(&seen, 1);
     CHECK(lc_store_handle(store, &how, &written, 1, 0, NULL) == LC_OK && written.entry.status == seen.entry.status);
     CHECK(category_of(store, "Dune") == (given == QUALIFIED ? LEAD : CUSTOMER));
@@ -710,11 +710,11 @@ static void test_start_as_foreseen(void) {
 /* ---- questions ----------------------------------------------------------------------------- */
 
 static bool has_body(lc_store *store, const lc_case *c, const char *body) {
-  lc_confirmation question;
-  if (!CHECK(c->entry.has_confirmation) || !CHECK(lc_store_confirmation(store, tenant, c->entry.confirmation, NULL) == LC_OK))
+  lc_question question;
+  if (!CHECK(c->entry.has_question) || !CHECK(lc_store_question(store, tenant, c->entry.question, NULL) == LC_OK))
     return false;
   lc_text packed = lc_store_result(store);
-  CHECK(lc_confirmation_unpack(packed.data, packed.size, &question, NULL) == LC_OK);
+  CHECK(lc_question_unpack(packed.data, packed.size, &question, NULL) == LC_OK);
   CHECK(question.entry == c->entry.id && question.created_at == now && question.expires_at == now + TTL);
   CHECK(question.user.size == 3 && memcmp(question.user.data, "ann", 3) == 0 && question.state == LC_QUESTION_OPEN);
   CHECK(question.from == LEAD && question.to == QUALIFIED && question.revision == 1);
@@ -745,7 +745,7 @@ static void test_bodies(void) {
   for (int i = 0; i < BODIES; i++)
     CHECK(is_written(&cases[i], LC_ENTRY_AWAITING) && has_body(store, &cases[i], bodies[i].body));
   for (int i = 1; i < BODIES; i++)
-    CHECK(memcmp(cases[i].entry.confirmation, cases[i - 1].entry.confirmation, LC_CONFIRMATION_SIZE) != 0);
+    CHECK(memcmp(cases[i].entry.question, cases[i - 1].entry.question, LC_QUESTION_ID_SIZE) != 0);
   lc_store_close(store);
 }
 
@@ -764,23 +764,23 @@ static void test_long_options(void) {
   const lc_config config = { 2, categories, MANY, &rule, 1 };
   lc_text ruleset = { (const char *)memory, lc_ruleset_size(&config) };
   lc_store *store = open_store();
-  lc_confirmation question;
+  lc_question question;
   lc_case c = won("Acme", "");
   CHECK(ruleset.size <= sizeof memory && lc_ruleset_build(&config, memory, ruleset.size, NULL) == LC_OK);
   CHECK(lc_store_save(store, tenant, 1, ruleset, text_of("{}"), text_of("{}"), NULL) == LC_OK);
   CHECK(go(store, how_for(true), &c, 1, TOGETHER) == LC_OK && is_written(&c, LC_ENTRY_AWAITING));
-  CHECK(lc_store_confirmation(store, tenant, c.entry.confirmation, NULL) == LC_OK);
+  CHECK(lc_store_question(store, tenant, c.entry.question, NULL) == LC_OK);
   lc_text packed = lc_store_result(store);
-  CHECK(lc_confirmation_unpack(packed.data, packed.size, &question, NULL) == LC_OK);
+  CHECK(lc_question_unpack(packed.data, packed.size, &question, NULL) == LC_OK);
   CHECK(question.body.size == strlen(body) && memcmp(question.body.data, body, question.body.size) == 0);
   lc_store_close(store);
 }
 
 static bool is_open(lc_store *store, const lc_case *asked) {
-  lc_confirmation question = { .state = LC_QUESTION_STATES };
-  CHECK(lc_store_confirmation(store, tenant, asked->entry.confirmation, NULL) == LC_OK);
+  lc_question question = { .state = LC_QUESTION_STATES };
+  CHECK(lc_store_question(store, tenant, asked->entry.question, NULL) == LC_OK);
   lc_text packed = lc_store_result(store);
-  CHECK(lc_confirmation_unpack(packed.data, packed.size, &question, NULL) == LC_OK);
+  CHECK(lc_question_unpack(packed.data, packed.size, &question, NULL) == LC_OK);
   return question.state == LC_QUESTION_OPEN;
 }
 
@@ -802,16 +802,16 @@ static void test_superseding(void) {
 
 /* ---- commits ------------------------------------------------------------------------------- */
 
-/* A transaction in which nothing is written is not committed; one that only adds companies, or a note, is. */
+/* A transaction in which nothing is written is not committed; one that only adds companies, or a cursor, is. */
 static void test_commits(void) {
   lc_store *store = open_store();
-  const lc_note note = { text_of("run"), { NULL, 0 }, text_of("{1}") };
+  const lc_cursor cursor = { text_of("run"), { NULL, 0 }, text_of("{1}") };
   lc_handling how = how_for(true), noting = how, starting = how;
   lc_case cases[] = { won("Coil", ""), won("Busy", ""), won("Dune", "seen"), lost("Acme", "") }, none = lost("Dune", "");
   uint64_t before = commits(store);
   CHECK(lc_store_handle(store, &how, cases, 4, 0, NULL) == LC_OK && commits(store) == before);
   CHECK(lc_store_handle(store, &how, NULL, 0, 0, NULL) == LC_OK && commits(store) == before);
-  noting.note = &note;
+  noting.cursor = &cursor;
   noting.digest = lc_digest(NULL, 0);
   CHECK(lc_store_handle(store, &noting, NULL, 0, 0, NULL) == LC_OK && commits(store) == before + 1 && is_noted(store, "{1}"));
   starting.start = LEAD;

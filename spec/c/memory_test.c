@@ -99,7 +99,7 @@ typedef struct run {
   lc_store *store;
   lc_rules rules;
   uint64_t claimed; /* the entry that is being applied */
-  uint8_t asked[LC_CONFIRMATION_SIZE]; /* the last question's id */
+  uint8_t asked[LC_QUESTION_ID_SIZE]; /* the last question's id */
   lc_overlay overlay;
   lc_marks marks;
 } run;
@@ -173,11 +173,11 @@ static lc_status foresee(run *r, lc_handling how, lc_case *cases, size_t count, 
   return status;
 }
 
-/* Foresees and writes events, all of them, and a note. */
+/* Foresees and writes events, all of them, and a cursor. */
 static lc_status write_all(run *r, lc_handling how, lc_case *cases, size_t count, lc_error *error) {
-  const lc_note note = { cases[0].entry.event_id, { NULL, 0 }, text_of("{}") };
+  const lc_cursor cursor = { cases[0].entry.event_id, { NULL, 0 }, text_of("{}") };
   lc_status status = foresee(r, how, cases, count, error);
-  how.note = &note;
+  how.cursor = &cursor;
   how.digest = lc_digest(cases, count);
   if (status == LC_OK)
     status = handle(r->store, &how, cases, count, error);
@@ -307,7 +307,7 @@ static lc_status ask_in(run *r, const char *event, lc_error *error) {
   c.user = text_of("ann");
   c.entry.details = text_of("{\"actor\":{}}");
   lc_status status = write_all(r, how_for(true), &c, 1, error);
-  memcpy(r->asked, c.entry.confirmation, sizeof r->asked);
+  memcpy(r->asked, c.entry.question, sizeof r->asked);
   return status;
 }
 
@@ -324,12 +324,12 @@ static lc_status ask_for_nothing(run *r, lc_error *error) {
 }
 
 static lc_status answer_as(run *r, lc_entry_status end, lc_error *error) {
-  const lc_note note = { text_of("answer"), { NULL, 0 }, text_of("{}") };
+  const lc_cursor cursor = { text_of("answer"), { NULL, 0 }, text_of("{}") };
   lc_write write = { .is_answer = true,
                      .entry = { .at = now, .revision = 1, .status = end, .trigger = LC_SALE_REGISTERED, .action = LC_CONFIRM,
-                                .from = LEAD, .to = CUSTOMER, .has_confirmation = true, .company = company_of("Dune") } };
-  memcpy(write.entry.confirmation, r->asked, sizeof r->asked);
-  lc_status status = lc_store_write(r->store, tenant, &write, 1, &note, now, 30, error);
+                                .from = LEAD, .to = CUSTOMER, .has_question = true, .company = company_of("Dune") } };
+  memcpy(write.entry.question, r->asked, sizeof r->asked);
+  lc_status status = lc_store_write(r->store, tenant, &write, 1, &cursor, now, 30, error);
   CHECK(status != LC_OK || write.result == LC_PUT);
   r->claimed = write.entry.id;
   return status;
@@ -496,18 +496,18 @@ static lc_status entry_of(run *r, lc_error *error) {
 static const lc_query everything = { .states = (1U << LC_QUESTION_STATES) - 1, .limit = 100 };
 
 static lc_status confirmations(run *r, lc_error *error) {
-  return lc_store_confirmations(r->store, tenant, &everything, error);
+  return lc_store_questions(r->store, tenant, &everything, error);
 }
 
 static lc_status count_confirmations(run *r, lc_error *error) {
   size_t count;
-  lc_status status = lc_store_count_confirmations(r->store, tenant, &everything, &count, error);
+  lc_status status = lc_store_count_questions(r->store, tenant, &everything, &count, error);
   CHECK(status != LC_OK || count == 3);
   return status;
 }
 
 static lc_status confirmation(run *r, lc_error *error) {
-  return lc_store_confirmation(r->store, tenant, r->asked, error);
+  return lc_store_question(r->store, tenant, r->asked, error);
 }
 
 static lc_status companies(run *r, lc_error *error) {
@@ -536,12 +536,12 @@ static lc_status check_readers(run *r, lc_error *error) {
   return lc_store_check_readers(r->store, &freed, error);
 }
 
-static void add_companies(lc_batch *batch) {
-  batch->count = batch->texts_used = 0;
+static void add_companies(lc_columns *columns) {
+  columns->count = columns->texts_used = 0;
   for (int i = 0; i < 300; i++) {
     char name[UINT8_MAX];
     int size = snprintf(name, sizeof name, "%0200d", i % 150);
-    lc_batch_add(batch, &(lc_facts){ LC_SALE_WON, LC_CATEGORY_ABSENT, 0 }, (lc_company){ { name, (size_t)size }, false });
+    lc_columns_add(columns, &(lc_facts){ LC_SALE_WON, LC_CATEGORY_ABSENT, 0 }, (lc_company){ { name, (size_t)size }, false });
   }
 }
 
@@ -553,16 +553,16 @@ static bool moved_all(const lc_side *side) {
 /* More companies than there is room for at first: all tables grow. */
 static lc_status simulate_sides(run *r, const lc_ruleset *other, lc_error *error) {
   static lc_simulation simulation;
-  static lc_batch batch;
+  static lc_columns columns;
   const lc_ruleset *const rulesets[] = { r->rules.ruleset, other };
   lc_status status = lc_simulation_init(&simulation, rulesets, other == NULL ? 1 : 2, LEAD, 0, error);
-  add_companies(&batch);
+  add_companies(&columns);
   if (status == LC_OK)
-    status = lc_simulation_companies(&simulation, &batch, error);
+    status = lc_simulation_companies(&simulation, &columns, error);
   if (status == LC_UNAVAILABLE && simulation.companies.count > 0)
-    status = lc_simulation_companies(&simulation, &batch, error); /* once more, in the middle */
+    status = lc_simulation_companies(&simulation, &columns, error); /* once more, in the middle */
   if (status == LC_OK)
-    status = lc_simulation_run(&simulation, &batch, error);
+    status = lc_simulation_run(&simulation, &columns, error);
   if (status == LC_OK)
     status = lc_simulation_finish(&simulation, error);
   CHECK(status != LC_OK || (simulation.companies.count == 150 && moved_all(&simulation.sides[0])));
@@ -650,10 +650,10 @@ static void note_lists(lc_store *store, char *text) {
     memcpy(&value, item.data, sizeof value);
     note(text, "counter %.*s %llu\n", (int)(item.size - sizeof value), item.data + sizeof value, (unsigned long long)value);
   }
-  CHECK(lc_store_confirmations(store, tenant, &everything, NULL) == LC_OK);
+  CHECK(lc_store_questions(store, tenant, &everything, NULL) == LC_OK);
   for (list = lc_store_result(store); lc_list_next(&list, &item);) {
-    lc_confirmation question;
-    CHECK(lc_confirmation_unpack(item.data, item.size, &question, NULL) == LC_OK);
+    lc_question question;
+    CHECK(lc_question_unpack(item.data, item.size, &question, NULL) == LC_OK);
     note(text, "question %d %llu %.*s\n", (int)question.state, (unsigned long long)question.entry, (int)question.body.size,
          question.body.data);
   }

@@ -43,7 +43,7 @@ static bool same_text(lc_text a, lc_text b) {
   return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
 }
 
-static bool same_question(const lc_confirmation *a, const lc_confirmation *b) {
+static bool same_question(const lc_question *a, const lc_question *b) {
   return memcmp(a->id, b->id, sizeof a->id) == 0 && a->state == b->state && a->entry == b->entry
       && a->created_at == b->created_at && a->expires_at == b->expires_at && a->resolved_at == b->resolved_at
       && a->revision == b->revision && a->trigger == b->trigger && a->lead_status == b->lead_status
@@ -53,36 +53,36 @@ static bool same_question(const lc_confirmation *a, const lc_confirmation *b) {
 }
 
 /* Every field has a value that no other has. */
-static lc_confirmation full_question(void) {
-  lc_confirmation question = {
+static lc_question full_question(void) {
+  lc_question question = {
     .state = LC_QUESTION_CHANGED, .entry = UINT64_MAX - 1, .created_at = 1.25, .expires_at = 2.5, .resolved_at = 3.75,
     .revision = 1ULL << 60, .trigger = LC_SALE_WON, .lead_status = INT32_MAX, .from = 3, .to = 4, .category = 6,
     .company = { text_of("Acme"), true }, .user = text_of("bob\377"), .body = text_of("{\"options\":[]}"),
     .answer = text_of("{}"),
   };
-  for (int i = 0; i < LC_CONFIRMATION_SIZE; i++)
+  for (int i = 0; i < LC_QUESTION_ID_SIZE; i++)
     question.id[i] = (uint8_t)(0xf0 + i);
   return question;
 }
 
 /* Packs and unpacks it, in memory of just that size; whether it came back. */
-static bool comes_back(const lc_confirmation *question) {
-  size_t size = lc_confirmation_size(question);
+static bool comes_back(const lc_question *question) {
+  size_t size = lc_question_size(question);
   char *memory = malloc(size), *other = malloc(size);
-  lc_confirmation unpacked;
+  lc_question unpacked;
   memset(memory, 0xaa, size);
   memset(other, 0x55, size);
-  lc_confirmation_pack(question, memory);
-  lc_confirmation_pack(question, other);
+  lc_question_pack(question, memory);
+  lc_question_pack(question, other);
   CHECK(memcmp(memory, other, size) == 0); /* every byte is set */
-  bool same = lc_confirmation_unpack(memory, size, &unpacked, NULL) == LC_OK && same_question(question, &unpacked);
+  bool same = lc_question_unpack(memory, size, &unpacked, NULL) == LC_OK && same_question(question, &unpacked);
   free(memory);
   free(other);
   return same;
 }
 
 static void test_packing(void) {
-  lc_confirmation question = full_question(), empty = { .company = { text_of("A"), false } };
+  lc_question question = full_question(), empty = { .company = { text_of("A"), false } };
   memset(letters, 'x', sizeof letters);
   CHECK(comes_back(&question) && comes_back(&empty));
   for (int state = 0; state < LC_QUESTION_STATES; state++) {
@@ -107,10 +107,10 @@ static void test_packing(void) {
 static bool is_corrupt(const char *bytes, size_t size) {
   char *memory = malloc(size + (size == 0)); /* malloc(0) may give NULL */
   lc_error error = { "" };
-  lc_confirmation unpacked;
+  lc_question unpacked;
   if (size != 0)
     memcpy(memory, bytes, size);
-  bool corrupt = lc_confirmation_unpack(memory, size, &unpacked, &error) == LC_CORRUPT && error.message[0] != '\0';
+  bool corrupt = lc_question_unpack(memory, size, &unpacked, &error) == LC_CORRUPT && error.message[0] != '\0';
   free(memory);
   return corrupt;
 }
@@ -125,11 +125,11 @@ static void check_changed(const char *packed, size_t size, size_t at, int byte) 
 
 static void test_damaged_bytes(void) {
   char packed[256], longer[257] = { 0 };
-  lc_confirmation question = full_question();
-  size_t size = lc_confirmation_size(&question);
+  lc_question question = full_question();
+  size_t size = lc_question_size(&question);
   if (!CHECK(size > HEAD && size <= sizeof packed))
     return;
-  lc_confirmation_pack(&question, packed);
+  lc_question_pack(&question, packed);
   CHECK(!is_corrupt(packed, size));
   for (size_t shorter = 0; shorter < size; shorter++)
     CHECK(is_corrupt(packed, shorter));
@@ -154,11 +154,11 @@ static void test_any_bytes(void) {
   for (int round = 0; round < times(20000); round++) {
     size_t size = (size_t)(rand_r(&seed) % 200);
     char *bytes = malloc(size + 1);
-    lc_confirmation question;
+    lc_question question;
     for (size_t i = 0; i < size; i++)
       bytes[i] = (char)(i < 3 ? 1 : i < HEAD ? (rand_r(&seed) % 16 == 0 ? rand_r(&seed) % 64 : 0) : rand_r(&seed));
-    if (lc_confirmation_unpack(bytes, size, &question, NULL) == LC_OK)
-      CHECK(lc_confirmation_size(&question) == size && comes_back(&question));
+    if (lc_question_unpack(bytes, size, &question, NULL) == LC_OK)
+      CHECK(lc_question_size(&question) == size && comes_back(&question));
     free(bytes);
   }
 }
@@ -203,7 +203,7 @@ static int32_t category_of(lc_store *store, const char *name) {
 }
 
 /* The ids of the questions that were asked, by the numbers they have here. */
-static uint8_t ids[1024][LC_CONFIRMATION_SIZE];
+static uint8_t ids[1024][LC_QUESTION_ID_SIZE];
 
 /* How events ask, and changes are made, at `now`: of companies that a host keeps. */
 static lc_handling how_of(lc_text of, double expires_at) {
@@ -225,8 +225,8 @@ static lc_status ask_by(lc_store *store, lc_text of, lc_case *c, uint32_t n, dou
   lc_status status = handle(store, &how, c, 1, NULL);
   if (status != LC_OK || c->state != LC_WRITTEN)
     return status == LC_OK ? LC_CONFLICT : status;
-  CHECK(c->entry.status == LC_ENTRY_AWAITING && c->entry.has_confirmation);
-  memcpy(ids[n], c->entry.confirmation, sizeof ids[n]);
+  CHECK(c->entry.status == LC_ENTRY_AWAITING && c->entry.has_question);
+  memcpy(ids[n], c->entry.question, sizeof ids[n]);
   return LC_OK;
 }
 
@@ -250,7 +250,7 @@ static void ask_many(lc_store *store, uint32_t first, size_t count) {
   }
   CHECK(handle(store, &how, cases, count, NULL) == LC_OK);
   for (size_t i = 0; i < count; i++)
-    memcpy(ids[first + i], cases[i].entry.confirmation, sizeof ids[0]);
+    memcpy(ids[first + i], cases[i].entry.question, sizeof ids[0]);
   free(cases);
   free(names);
 }
@@ -259,9 +259,9 @@ static void ask_many(lc_store *store, uint32_t first, size_t count) {
 static lc_write answer_of(const char *company, uint32_t n, lc_entry_status status, int32_t to) {
   lc_write write = { .is_answer = true,
                      .entry = { .at = now + 5, .revision = 1, .status = status, .trigger = LC_SALE_WON, .action = LC_CONFIRM,
-                                .from = LEAD, .to = to, .has_confirmation = true, .company = company_of(company),
+                                .from = LEAD, .to = to, .has_question = true, .company = company_of(company),
                                 .details = text_of("{\"actor\":{}}") } };
-  memcpy(write.entry.confirmation, ids[n], sizeof ids[n]);
+  memcpy(write.entry.question, ids[n], sizeof ids[n]);
   return write;
 }
 
@@ -281,11 +281,11 @@ static bool answered(lc_store *store, const char *company, uint32_t n, lc_entry_
 }
 
 /* The question as it is stored; valid until the next call. Its state is LC_QUESTION_STATES when it cannot be read. */
-static lc_confirmation read_question(lc_store *store, uint32_t n) {
-  lc_confirmation question = { .state = LC_QUESTION_STATES };
-  if (lc_store_confirmation(store, tenant, ids[n], NULL) == LC_OK) {
+static lc_question read_question(lc_store *store, uint32_t n) {
+  lc_question question = { .state = LC_QUESTION_STATES };
+  if (lc_store_question(store, tenant, ids[n], NULL) == LC_OK) {
     lc_text packed = lc_store_result(store);
-    if (lc_confirmation_unpack(packed.data, packed.size, &question, NULL) != LC_OK)
+    if (lc_question_unpack(packed.data, packed.size, &question, NULL) != LC_OK)
       question.state = LC_QUESTION_STATES;
   }
   return question;
@@ -343,7 +343,7 @@ static void test_answers(void) {
       CHECK(lc_store_set_category(store, tenant, &acme, QUALIFIED, LEAD, NULL) == LC_OK);
     lc_write write = answer_of("Acme", 1, rows[i].status, rows[i].to);
     CHECK(lc_store_write(store, tenant, &write, 1, NULL, now + 5, 30, NULL) == LC_OK && write.result == LC_PUT);
-    lc_confirmation question = read_question(store, 1);
+    lc_question question = read_question(store, 1);
     bool open = rows[i].state == LC_QUESTION_OPEN;
     if (!CHECK(question.state == rows[i].state && question.category == rows[i].category
                && question.resolved_at == (open ? 0 : now + 5)
@@ -406,7 +406,7 @@ static void test_time_of_answers(void) {
   CHECK(lc_store_expire(store, tenant, now + TTL, &expired, &more, NULL) == LC_OK && expired == 1 && !more);
   CHECK(is_in(store, 2, LC_QUESTION_EXPIRED) && is_in(store, 3, LC_QUESTION_OPEN));
   CHECK(finishes(store, "Coil", entry, LC_ENTRY_UPDATED, LC_OK));
-  lc_confirmation question = read_question(store, 3);
+  lc_question question = read_question(store, 3);
   CHECK(question.state == LC_QUESTION_ACCEPTED && question.resolved_at == now + 5 && question.category == CUSTOMER);
   CHECK(lc_store_expire(store, tenant, now + 2 * TTL, &expired, &more, NULL) == LC_OK && expired == 0);
   lc_store_close(store);
@@ -430,7 +430,7 @@ static void test_finished_answers(void) {
     CHECK(answer_at(store, company, n, LC_ENTRY_APPLYING, now + 5, &result, &entry) == LC_OK && result == LC_PUT);
     CHECK(ask_as(store, tenant, company, 100 + n, now + TTL) == LC_CONFLICT && is_in(store, n, LC_QUESTION_OPEN)); /* busy */
     CHECK(finishes(store, company, entry, rows[n].status, LC_OK));
-    lc_confirmation question = read_question(store, n);
+    lc_question question = read_question(store, n);
     bool open = rows[n].state == LC_QUESTION_OPEN;
     CHECK(question.state == rows[n].state && question.resolved_at == (open ? 0 : now + 5));
     CHECK(same_text(question.answer, open ? none : text_of("{\"actor\":{}}")));
@@ -467,7 +467,7 @@ static void test_limits_of_expiring(void) {
     CHECK(commits(store) == before + (counts[i] + MOST_EXPIRED - 1) / MOST_EXPIRED);
     CHECK(count_entries(store) == (int)(2 * counts[i]));
     for (uint32_t n = 0; n < counts[i]; n++) {
-      lc_confirmation question = read_question(store, n);
+      lc_question question = read_question(store, n);
       CHECK(question.state == LC_QUESTION_EXPIRED && question.resolved_at == now + TTL && question.answer.size == 0);
     }
     lc_store_close(store);
@@ -545,15 +545,15 @@ static bool matches(const lc_query *query, int i) {
 }
 
 static bool lists(lc_store *store, const lc_query *query) {
-  if (lc_store_confirmations(store, tenant, query, NULL) != LC_OK)
+  if (lc_store_questions(store, tenant, query, NULL) != LC_OK)
     return false;
   lc_text list = lc_store_result(store), item;
   size_t listed = 0;
   for (int i = LISTED - 1; i >= 0 && listed < query->limit; i--) {
-    lc_confirmation question;
+    lc_question question;
     if (!matches(query, i))
       continue;
-    if (!lc_list_next(&list, &item) || lc_confirmation_unpack(item.data, item.size, &question, NULL) != LC_OK
+    if (!lc_list_next(&list, &item) || lc_question_unpack(item.data, item.size, &question, NULL) != LC_OK
         || question.entry != model[i].entry || question.state != model[i].state)
       return false;
     listed++;
@@ -565,7 +565,7 @@ static bool counts(lc_store *store, const lc_query *query) {
   size_t counted, expected = 0;
   for (int i = 0; i < LISTED && expected < query->limit; i++)
     expected += matches(query, i);
-  return lc_store_count_confirmations(store, tenant, query, &counted, NULL) == LC_OK && counted == expected;
+  return lc_store_count_questions(store, tenant, query, &counted, NULL) == LC_OK && counted == expected;
 }
 
 /* Questions of five companies and three users (one is nobody) in all states but one. */
@@ -613,11 +613,11 @@ static int count_listed(lc_store *store, unsigned states, bool unswept, double a
   lc_query query = { .user = text_of("bob"), .states = states, .limit = 10, .unswept = unswept, .now = at };
   size_t counted;
   int listed = 0;
-  CHECK(lc_store_confirmations(store, tenant, &query, NULL) == LC_OK);
+  CHECK(lc_store_questions(store, tenant, &query, NULL) == LC_OK);
   lc_text list = lc_store_result(store), item;
   while (lc_list_next(&list, &item))
     listed++;
-  return lc_store_count_confirmations(store, tenant, &query, &counted, NULL) == LC_OK && counted == (size_t)listed ? listed : -1;
+  return lc_store_count_questions(store, tenant, &query, &counted, NULL) == LC_OK && counted == (size_t)listed ? listed : -1;
 }
 
 /* An open question whose time is over is open while it is being answered, and counts as expired where sweeping failed. */
@@ -643,7 +643,7 @@ static void test_overdue_in_lists(void) {
 static void damage(lc_store *store, uint32_t n, const void *bytes, size_t size) {
   MDB_txn *txn;
   lc_key prefix = lc_key_of(tenant);
-  lc_key key = lc_key_of_confirmation(&prefix, ids[n]);
+  lc_key key = lc_key_of_question(&prefix, ids[n]);
   CHECK(lc_begin_write(store, LC_PART_JOURNAL, &txn, NULL) == LC_OK);
   CHECK((size != 0 ? lc_put(store, txn, LC_TABLE_CONFIRMATIONS, &key, bytes, size)
                    : lc_delete(store, txn, LC_TABLE_CONFIRMATIONS, &key)) == 0);
@@ -652,11 +652,11 @@ static void damage(lc_store *store, uint32_t n, const void *bytes, size_t size) 
 
 static void damage_byte(lc_store *store, uint32_t n, size_t at, char byte) {
   char packed[256];
-  lc_confirmation question = read_question(store, n);
-  size_t size = lc_confirmation_size(&question);
+  lc_question question = read_question(store, n);
+  size_t size = lc_question_size(&question);
   if (!CHECK(question.state != LC_QUESTION_STATES && size <= sizeof packed))
     return;
-  lc_confirmation_pack(&question, packed);
+  lc_question_pack(&question, packed);
   packed[at] = byte;
   damage(store, n, packed, size);
 }
@@ -671,12 +671,12 @@ static void check_damaged(lc_store *store) {
   int entries = count_entries(store);
   CHECK(answer_at(store, "Acme", 1, LC_ENTRY_UPDATED, now + 5, &result, NULL) == LC_CORRUPT);
   CHECK(answer_at(store, "Acme", 1, LC_ENTRY_APPLYING, now + 5, &result, NULL) == LC_CORRUPT);
-  CHECK(lc_store_confirmations(store, tenant, &query, NULL) == LC_CORRUPT);
+  CHECK(lc_store_questions(store, tenant, &query, NULL) == LC_CORRUPT);
   CHECK(ask_as(store, tenant, "Acme", 7, now + TTL) == LC_CORRUPT); /* it is to be superseded */
   CHECK(lc_store_expire(store, tenant, now + TTL, &expired, &more, NULL) == LC_CORRUPT);
   CHECK(commits(store) == before && count_entries(store) == entries && category_of(store, "Acme") == LEAD);
   query.company = text_of("Bolt");
-  CHECK(lc_store_confirmations(store, tenant, &query, NULL) == LC_OK);
+  CHECK(lc_store_questions(store, tenant, &query, NULL) == LC_OK);
   CHECK(answered(store, "Bolt", 2, LC_ENTRY_DECLINED, LC_PUT));
 }
 
@@ -714,7 +714,7 @@ static void test_missing_record(void) {
   ask(store, "Bolt", 2);
   damage(store, 1, NULL, 0);
   CHECK(answer_at(store, "Acme", 1, LC_ENTRY_UPDATED, now + 5, &result, NULL) == LC_NOT_FOUND);
-  CHECK(lc_store_confirmations(store, tenant, &query, NULL) == LC_CORRUPT);
+  CHECK(lc_store_questions(store, tenant, &query, NULL) == LC_CORRUPT);
   CHECK(ask_as(store, tenant, "Acme", 7, now + TTL) == LC_CORRUPT); /* not found would be said about the event */
   CHECK(expires(store, now + TTL, 1, false) && is_in(store, 2, LC_QUESTION_EXPIRED));
   lc_store_close(store);

@@ -186,7 +186,7 @@ static void use_inherited(const inherited *from) {
   int32_t category;
   uint64_t newest;
   size_t first;
-  uint8_t id[LC_CONFIRMATION_SIZE] = { 0 };
+  uint8_t id[LC_QUESTION_ID_SIZE] = { 0 };
   CHECK(!lc_rules_fresh(from->rules, lc_store_watch(store)));
   CHECK(lc_store_refresh(store, tenant, from->rules, &error) == LC_FORKED);
   CHECK(strstr(error.message, "fork") != NULL);
@@ -203,7 +203,7 @@ static void use_inherited(const inherited *from) {
   CHECK(lc_store_seen(store, tenant, text_of("e"), NULL) == LC_FORKED);
   CHECK(lc_store_entry(store, tenant, 1, NULL) == LC_FORKED);
   CHECK(lc_store_history(store, tenant, NULL, 0, 0, 10, NULL) == LC_FORKED);
-  CHECK(lc_store_confirmation(store, tenant, id, NULL) == LC_FORKED);
+  CHECK(lc_store_question(store, tenant, id, NULL) == LC_FORKED);
   CHECK(lc_store_company(store, tenant, &company, &category, NULL) == LC_FORKED);
   CHECK(lc_store_create(store, tenant, &company, 1, LEAD, &created, NULL) == LC_FORKED);
   CHECK(lc_store_set_category(store, tenant, &company, CUSTOMER, LEAD, NULL) == LC_FORKED);
@@ -305,21 +305,21 @@ static void test_killed_saver(void) {
   lc_store_close(store);
 }
 
-/* ---- notes ------------------------------------------------------------------------------- */
+/* ---- cursors ----------------------------------------------------------------------------- */
 
 static bool is_noted(lc_store *store, const char *text) {
-  if (lc_store_note(store, tenant, text_of("run"), NULL) != LC_OK)
+  if (lc_store_cursor(store, tenant, text_of("run"), NULL) != LC_OK)
     return text == NULL;
   lc_text found = lc_store_result(store);
   return text != NULL && found.size == strlen(text) && memcmp(found.data, text, found.size) == 0;
 }
 
 static lc_status write_noted(lc_store *store, lc_write *writes, size_t count, const char *before, const char *text) {
-  const lc_note note = { text_of("run"), text_of(before), text_of(text) };
-  return lc_store_write(store, tenant, writes, count, &note, now, 30, NULL);
+  const lc_cursor cursor = { text_of("run"), text_of(before), text_of(text) };
+  return lc_store_write(store, tenant, writes, count, &cursor, now, 30, NULL);
 }
 
-/* A note goes in with what is written, all of it or nothing, and only behind the note that was there. */
+/* A cursor goes in with what is written, all of it or nothing, and only behind the cursor that was there. */
 static void test_notes(void) {
   lc_store *store = open_store(new_path(), 64 * MIB);
   lc_write writes[] = { change_of("Acme"), change_of("Bolt") };
@@ -333,7 +333,7 @@ static void test_notes(void) {
   CHECK(write_noted(store, writes, 2, "{2}", "{3}") == LC_CONFLICT); /* the first is overtaken by itself */
   CHECK(count_entries(store) == 1 && is_noted(store, "{2}") && category_of(store, "Bolt") == LEAD);
   CHECK(write_noted(store, writes + 1, 1, "{2}", "{3}") == LC_OK && category_of(store, "Bolt") == CUSTOMER);
-  CHECK(lc_store_note(store, text_of("north"), text_of("run"), NULL) == LC_NOT_FOUND);
+  CHECK(lc_store_cursor(store, text_of("north"), text_of("run"), NULL) == LC_NOT_FOUND);
   lc_store_close(store);
 }
 

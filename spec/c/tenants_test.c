@@ -58,7 +58,7 @@ static void put_claim(lc_text tenant, unsigned number, double retry_at) {
 }
 
 static void put_question(lc_text tenant, uint64_t expires_at) {
-  static const uint8_t id[LC_CONFIRMATION_SIZE];
+  static const uint8_t id[LC_QUESTION_ID_SIZE];
   lc_key key = lc_key_of(tenant);
   lc_key_add_number(&key, expires_at);
   lc_key_add_number(&key, 1);

@@ -221,9 +221,9 @@ static void try_entry(const void *bytes, size_t size) {
 }
 
 static void try_confirmation(const void *bytes, size_t size) {
-  lc_confirmation question, again;
+  lc_question question, again;
   lc_error error = { "" };
-  lc_status status = lc_confirmation_unpack(bytes, size, &question, &error);
+  lc_status status = lc_question_unpack(bytes, size, &question, &error);
   EXPECT(status == LC_OK || (status == LC_CORRUPT && error.message[0] != '\0'));
   if (status != LC_OK)
     return;
@@ -231,13 +231,13 @@ static void try_confirmation(const void *bytes, size_t size) {
   check_text(question.user, bytes, size);
   check_text(question.body, bytes, size);
   check_text(question.answer, bytes, size);
-  EXPECT(lc_confirmation_size(&question) == size);
+  EXPECT(lc_question_size(&question) == size);
   char *packed = malloc(size), *twice = malloc(size);
   if (packed == NULL || twice == NULL)
     abort();
-  lc_confirmation_pack(&question, packed);
-  EXPECT(lc_confirmation_unpack(packed, size, &again, NULL) == LC_OK);
-  lc_confirmation_pack(&again, twice);
+  lc_question_pack(&question, packed);
+  EXPECT(lc_question_unpack(packed, size, &again, NULL) == LC_OK);
+  lc_question_pack(&again, twice);
   EXPECT(memcmp(packed, twice, size) == 0);
   EXPECT(lc_question_state_names[question.state] != NULL && lc_trigger_names[question.trigger] != NULL);
   free(packed);

@@ -191,10 +191,10 @@ void l_push_company(lua_State *L, lc_company company) {
   }
 }
 
-void l_push_confirmation_id(lua_State *L, const uint8_t *id) {
+void l_push_question_id(lua_State *L, const uint8_t *id) {
   static const char digits[] = "0123456789abcdef";
-  char hex[2 * LC_CONFIRMATION_SIZE];
-  for (int i = 0; i < LC_CONFIRMATION_SIZE; i++) {
+  char hex[2 * LC_QUESTION_ID_SIZE];
+  for (int i = 0; i < LC_QUESTION_ID_SIZE; i++) {
     hex[2 * i] = digits[id[i] >> 4];
     hex[2 * i + 1] = digits[id[i] & 15];
   }
@@ -205,10 +205,10 @@ static int hex_digit(char c) {
   return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-bool l_to_confirmation_id(lc_text hex, uint8_t *id) {
-  if (hex.size != 2 * LC_CONFIRMATION_SIZE)
+bool l_to_question_id(lc_text hex, uint8_t *id) {
+  if (hex.size != 2 * LC_QUESTION_ID_SIZE)
     return false;
-  for (int i = 0; i < LC_CONFIRMATION_SIZE; i++) {
+  for (int i = 0; i < LC_QUESTION_ID_SIZE; i++) {
     int high = hex_digit(hex.data[2 * i]), low = hex_digit(hex.data[2 * i + 1]);
     if (high < 0 || low < 0)
       return false;
@@ -255,8 +255,8 @@ void l_push_entry(lua_State *L, const lc_entry *entry) {
   set_integer(L, "to", entry->to);
   if (entry->lead_status != 0)
     set_integer(L, "lead_status", entry->lead_status);
-  if (entry->has_confirmation) {
-    l_push_confirmation_id(L, entry->confirmation);
+  if (entry->has_question) {
+    l_push_question_id(L, entry->question);
     lua_setfield(L, -2, "confirmation");
   }
   set_text(L, "event_id", entry->event_id);
@@ -264,27 +264,27 @@ void l_push_entry(lua_State *L, const lc_entry *entry) {
   set_text(L, "error", entry->error);
 }
 
-void l_push_confirmation(lua_State *L, const lc_confirmation *confirmation) {
+void l_push_question(lua_State *L, const lc_question *question) {
   lua_createtable(L, 0, 16);
-  l_push_confirmation_id(L, confirmation->id);
+  l_push_question_id(L, question->id);
   lua_setfield(L, -2, "id");
-  l_push_company(L, confirmation->company);
+  l_push_company(L, question->company);
   lua_setfield(L, -2, "company");
-  set_name(L, "state", lc_question_state_names[confirmation->state]);
-  set_name(L, "trigger", lc_trigger_names[confirmation->trigger]);
-  set_integer(L, "entry", (int64_t)confirmation->entry);
-  set_integer(L, "revision", (int64_t)confirmation->revision);
-  set_integer(L, "from", confirmation->from);
-  set_integer(L, "to", confirmation->to);
-  set_number(L, "created_at", confirmation->created_at);
-  set_number(L, "expires_at", confirmation->expires_at);
-  if (confirmation->lead_status != 0)
-    set_integer(L, "lead_status", confirmation->lead_status);
-  if (confirmation->category != 0)
-    set_integer(L, "category", confirmation->category);
-  if (confirmation->state != LC_QUESTION_OPEN)
-    set_number(L, "resolved_at", confirmation->resolved_at);
-  set_text(L, "user", confirmation->user);
-  set_text(L, "body", confirmation->body);
-  set_text(L, "answer", confirmation->answer);
+  set_name(L, "state", lc_question_state_names[question->state]);
+  set_name(L, "trigger", lc_trigger_names[question->trigger]);
+  set_integer(L, "entry", (int64_t)question->entry);
+  set_integer(L, "revision", (int64_t)question->revision);
+  set_integer(L, "from", question->from);
+  set_integer(L, "to", question->to);
+  set_number(L, "created_at", question->created_at);
+  set_number(L, "expires_at", question->expires_at);
+  if (question->lead_status != 0)
+    set_integer(L, "lead_status", question->lead_status);
+  if (question->category != 0)
+    set_integer(L, "category", question->category);
+  if (question->state != LC_QUESTION_OPEN)
+    set_number(L, "resolved_at", question->resolved_at);
+  set_text(L, "user", question->user);
+  set_text(L, "body", question->body);
+  set_text(L, "answer", question->answer);
 }

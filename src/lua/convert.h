@@ -39,9 +39,9 @@ lc_ruleset *l_push_ruleset(lua_State *L, int index, uint64_t revision);
 /* Pushes one value. */
 void l_push_text(lua_State *L, lc_text text); /* "" when absent */
 void l_push_company(lua_State *L, lc_company company);
-void l_push_confirmation_id(lua_State *L, const uint8_t *id); /* 32 hex digits */
-bool l_to_confirmation_id(lc_text hex, uint8_t *id);
+void l_push_question_id(lua_State *L, const uint8_t *id); /* 32 hex digits */
+bool l_to_question_id(lc_text hex, uint8_t *id);
 void l_push_entry(lua_State *L, const lc_entry *entry);
-void l_push_confirmation(lua_State *L, const lc_confirmation *confirmation);
+void l_push_question(lua_State *L, const lc_question *question);
 
 #endif

@@ -37,11 +37,11 @@ static int l_sleep(lua_State *L) {
 /* core.random_id() -> 128 random bits as 32 hex digits */
 static int l_random_id(lua_State *L) {
   lc_error error;
-  uint8_t id[LC_CONFIRMATION_SIZE];
+  uint8_t id[LC_QUESTION_ID_SIZE];
   lc_status status = lc_random(id, sizeof id, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
-  l_push_confirmation_id(L, id);
+  l_push_question_id(L, id);
   return 1;
 }
 

@@ -34,7 +34,7 @@ enum { TENANT = 2, EVENTS, RESULTS, NOW, HOW, ARGUMENTS = HOW };
 /* The table at HOW, and what only the binding goes by. */
 typedef struct l_how {
   lc_handling core;
-  lc_note note;
+  lc_cursor cursor;
   bool write;
   bool has_run; /* the events belong to a run, whose id is kept with each */
 } l_how;
@@ -77,8 +77,8 @@ static void take(lua_State *L, const char *name, l_how *how) {
     core->confirm = to_confirm(L);
   else if (strcmp(name, "overlay") == 0)
     core->overlay = luaL_checkudata(L, -1, overlay_type);
-  else if (strcmp(name, "note") == 0)
-    core->note = l_to_note(L, lua_gettop(L), &how->note) ? &how->note : NULL;
+  else if (strcmp(name, "cursor") == 0)
+    core->cursor = l_to_cursor(L, lua_gettop(L), &how->cursor) ? &how->cursor : NULL;
   else if (strcmp(name, "run") == 0)
     how->has_run = true;
   else
@@ -259,8 +259,8 @@ static void push_outcome(lua_State *L, const lc_case *c) {
     set_rule(L, entry);
   if (entry->id != 0)
     set_number(L, "entry", entry->id);
-  if (entry->has_confirmation) {
-    l_push_confirmation_id(L, entry->confirmation);
+  if (entry->has_question) {
+    l_push_question_id(L, entry->question);
     lua_setfield(L, -2, "confirmation");
   }
 }
@@ -315,7 +315,7 @@ static lc_status handle(lua_State *L, l_how *how, l_open *open, lc_error *error)
   size_t first;
   lc_store *store = l_check_open(L);
   lc_status status = lc_store_look(store, &how->core, open->cases, open->count, &first, error);
-  if (status != LC_OK || !how->write || (first == open->count && how->core.note == NULL))
+  if (status != LC_OK || !how->write || (first == open->count && how->core.cursor == NULL))
     return status;
   add_details(L, how, open, first);
   return lc_store_handle(l_check_open(L), &how->core, open->cases, open->count, first, error);
@@ -333,7 +333,7 @@ static lc_status handle(lua_State *L, l_how *how, l_open *open, lc_error *error)
  *   details   {error}: nothing helps, the event's actor, sale or contact cannot be kept
  *   end, turn, commit   nothing
  * `how` is {write, keeps_companies, claim, most, start, needs_licence, is_guarded, confirm, ttl, look,
- * foresee, overlay, note = {name, before, text}, digest, run}, as lc_handling has them; `write`: whether anything may be
+ * foresee, overlay, cursor = {name, before, text}, digest, run}, as lc_handling has them; `write`: whether anything may be
  * written; `run`: the id of the run that the events belong to. */
 static int l_handle(lua_State *L) {
   l_how how;

@@ -17,18 +17,18 @@ static const char *const result_names[] = {
 };
 
 static void id_field(lua_State *L, int table, const char *name, uint8_t *id) {
-  if (!l_to_confirmation_id(l_text_field(L, table, name, 64), id))
+  if (!l_to_question_id(l_text_field(L, table, name, 64), id))
     luaL_error(L, "field '%s': 32 hex digits expected", name);
 }
 
-/* The id of the confirmation that is answered, when the item has one. */
+/* The id of the question that is answered, when the item has one. */
 static void to_answer(lua_State *L, int table, lc_write *write) {
   lua_getfield(L, table, "answers");
   write->is_answer = !lua_isnil(L, -1);
   lua_pop(L, 1);
   if (write->is_answer)
-    id_field(L, table, "answers", write->entry.confirmation);
-  write->entry.has_confirmation = write->is_answer;
+    id_field(L, table, "answers", write->entry.question);
+  write->entry.has_question = write->is_answer;
 }
 
 /* The item at the top of the stack. */
@@ -64,16 +64,16 @@ static void set_result(lua_State *L, const lc_write *write) {
   lua_setfield(L, -2, "status");
 }
 
-bool l_to_note(lua_State *L, int index, lc_note *note) {
+bool l_to_cursor(lua_State *L, int index, lc_cursor *cursor) {
   if (!lua_istable(L, index))
     return false;
-  *note = (lc_note){ l_text_field(L, index, "name", LC_NOTE_MAX), l_text_field(L, index, "before", UINT32_MAX),
+  *cursor = (lc_cursor){ l_text_field(L, index, "name", LC_CURSOR_MAX), l_text_field(L, index, "before", UINT32_MAX),
                      l_text_field(L, index, "text", UINT32_MAX) };
   return true;
 }
 
-/* store:write(tenant, items, now, claim, note or nil) -> true. Each item gets `result` (a result_names), `entry` (its own, or the
- * one in the way) and its final `status`. The host may take `claim` seconds for its changes. With a note all are written,
+/* store:write(tenant, items, now, claim, cursor or nil) -> true. Each item gets `result` (a result_names), `entry` (its own, or the
+ * one in the way) and its final `status`. The host may take `claim` seconds for its changes. With a cursor all are written,
  * or none: nil, message, "conflict". */
 static int l_write(lua_State *L) {
   lc_error error;
@@ -81,15 +81,15 @@ static int l_write(lua_State *L) {
   luaL_checktype(L, 3, LUA_TTABLE);
   double now = luaL_checknumber(L, 4), claim = luaL_checknumber(L, 5);
   size_t count = lua_rawlen(L, 3);
-  lc_note note;
-  bool has_note = l_to_note(L, 6, &note);
+  lc_cursor cursor;
+  bool has_cursor = l_to_cursor(L, 6, &cursor);
   lc_write *writes = lua_newuserdata(L, (count + 1) * sizeof *writes);
   for (size_t i = 0; i < count; i++) {
     lua_rawgeti(L, 3, (int)i + 1);
     to_write(L, &writes[i]);
     lua_pop(L, 1);
   }
-  lc_status status = lc_store_write(l_check_open(L), tenant, writes, count, has_note ? &note : NULL, now, claim, &error);
+  lc_status status = lc_store_write(l_check_open(L), tenant, writes, count, has_cursor ? &cursor : NULL, now, claim, &error);
   for (size_t i = 0; i < count && status == LC_OK; i++) {
     lua_rawgeti(L, 3, (int)i + 1);
     set_result(L, &writes[i]);
@@ -229,11 +229,11 @@ static int l_applying(lua_State *L) {
   return l_push_results(L, store, status, &error, push_entry);
 }
 
-/* store:note(tenant, name) -> text */
-static int l_note(lua_State *L) {
+/* store:cursor(tenant, name) -> text */
+static int l_cursor(lua_State *L) {
   lc_error error;
   lc_store *store = l_check_open(L);
-  lc_status status = lc_store_note(store, l_check_tenant(L, 2), l_check_text(L, 3, LC_NOTE_MAX), &error);
+  lc_status status = lc_store_cursor(store, l_check_tenant(L, 2), l_check_text(L, 3, LC_CURSOR_MAX), &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
   l_push_text(L, lc_store_result(store));
@@ -280,7 +280,7 @@ void l_journal_register(lua_State *L) {
     { "claim", l_claim },
     { "applying", l_applying },
     { "newest", l_newest },
-    { "note", l_note },
+    { "cursor", l_cursor },
     { "seen", l_seen },
     { "entry", l_entry },
     { "history", l_history },

@@ -5,8 +5,8 @@
 #include "compat.h"
 #include "store/store.h"
 
-/* The note at the stack index, {name=, before=, text=} (JSON), if there is one. */
-bool l_to_note(lua_State *L, int index, lc_note *note);
+/* The cursor at the stack index, {name=, before=, text=} (JSON), if there is one. */
+bool l_to_cursor(lua_State *L, int index, lc_cursor *cursor);
 
 /* Adds them to the store's, after l_store_register. */
 void l_journal_register(lua_State *L);

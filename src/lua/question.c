@@ -3,26 +3,26 @@
 #include "convert.h"
 #include "store.h"
 
-static int push_confirmation(lua_State *L, lc_text packed) {
+static int push_question(lua_State *L, lc_text packed) {
   lc_error error;
-  lc_confirmation confirmation;
-  lc_status status = lc_confirmation_unpack(packed.data, packed.size, &confirmation, &error);
+  lc_question question;
+  lc_status status = lc_question_unpack(packed.data, packed.size, &question, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
-  l_push_confirmation(L, &confirmation);
+  l_push_question(L, &question);
   return 1;
 }
 
 /* store:confirmation(tenant, id) -> confirmation */
 static int l_confirmation(lua_State *L) {
   lc_error error;
-  uint8_t id[LC_CONFIRMATION_SIZE];
+  uint8_t id[LC_QUESTION_ID_SIZE];
   lc_store *store = l_check_open(L);
   lc_text tenant = l_check_tenant(L, 2);
-  if (!l_to_confirmation_id(l_check_text(L, 3, SIZE_MAX), id))
+  if (!l_to_question_id(l_check_text(L, 3, SIZE_MAX), id))
     return l_fail(L, LC_NOT_FOUND, &(lc_error){ "a confirmation's id has 32 hex digits" });
-  lc_status status = lc_store_confirmation(store, tenant, id, &error);
-  return status == LC_OK ? push_confirmation(L, lc_store_result(store)) : l_fail(L, status, &error);
+  lc_status status = lc_store_question(store, tenant, id, &error);
+  return status == LC_OK ? push_question(L, lc_store_result(store)) : l_fail(L, status, &error);
 }
 
 /* The states of a query: the one that its field names, or all. */
@@ -54,8 +54,8 @@ static int l_confirmations(lua_State *L) {
   lc_store *store = l_check_open(L);
   lc_text tenant = l_check_tenant(L, 2);
   lc_query query = check_query(L, 3);
-  lc_status status = lc_store_confirmations(store, tenant, &query, &error);
-  return l_push_results(L, store, status, &error, push_confirmation);
+  lc_status status = lc_store_questions(store, tenant, &query, &error);
+  return l_push_results(L, store, status, &error, push_question);
 }
 
 /* store:count_confirmations(tenant, query) -> how many, up to the limit */
@@ -65,7 +65,7 @@ static int l_count_confirmations(lua_State *L) {
   lc_store *store = l_check_open(L);
   lc_text tenant = l_check_tenant(L, 2);
   lc_query query = check_query(L, 3);
-  lc_status status = lc_store_count_confirmations(store, tenant, &query, &count, &error);
+  lc_status status = lc_store_count_questions(store, tenant, &query, &count, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
   lua_pushinteger(L, (lua_Integer)count);

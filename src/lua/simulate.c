@@ -10,17 +10,17 @@
 
 static const char *const simulation_type = "leadcat.simulation";
 
-typedef struct l_run {
+typedef struct l_simulator {
   lc_simulation simulation;
-  lc_batch batch;
-} l_run;
+  lc_columns columns;
+} l_simulator;
 
-/* Events and examples are Lua's own, for a comparison: those that wait in the batch by their places there, and those that show
+/* Events and examples are Lua's own, for a comparison: those that wait in the columns by their places there, and those that show
  * a change. The rulesets only have to stay. */
-enum { UP_RUN = 1, UP_EVENTS, UP_EXAMPLES, UP_RULESETS, UP_COUNT = UP_RULESETS + LC_SIDES - 1 };
+enum { UP_SIMULATOR = 1, UP_EVENTS, UP_EXAMPLES, UP_RULESETS, UP_COUNT = UP_RULESETS + LC_SIDES - 1 };
 
-static l_run *run_of(lua_State *L) {
-  return lua_touserdata(L, lua_upvalueindex(UP_RUN));
+static l_simulator *simulator_of(lua_State *L) {
+  return lua_touserdata(L, lua_upvalueindex(UP_SIMULATOR));
 }
 
 static void set_id(lua_State *L, int key, int32_t id) {
@@ -49,33 +49,33 @@ static void keep_examples(lua_State *L, const lc_simulation *simulation) {
   }
 }
 
-/* Decides what waits in the batch. */
-static lc_status flush(lua_State *L, l_run *run, lc_error *error) {
-  lc_status status = lc_simulation_companies(&run->simulation, &run->batch, error);
+/* Decides what waits in the columns. */
+static lc_status flush(lua_State *L, l_simulator *simulator, lc_error *error) {
+  lc_status status = lc_simulation_companies(&simulator->simulation, &simulator->columns, error);
   if (status == LC_OK)
-    status = lc_simulation_run(&run->simulation, &run->batch, error);
+    status = lc_simulation_run(&simulator->simulation, &simulator->columns, error);
   if (status == LC_OK)
-    keep_examples(L, &run->simulation);
+    keep_examples(L, &simulator->simulation);
   return status;
 }
 
 /* ---- events ------------------------------------------------------------------------------ */
 
 static lc_status add(lua_State *L, const lc_event *event, lc_error *error) {
-  l_run *run = run_of(L);
-  lc_status status = lc_batch_full(&run->batch) ? flush(L, run, error) : LC_OK;
+  l_simulator *simulator = simulator_of(L);
+  lc_status status = lc_columns_full(&simulator->columns) ? flush(L, simulator, error) : LC_OK;
   if (status == LC_OK)
-    lc_batch_add(&run->batch, &event->facts, event->company);
+    lc_columns_add(&simulator->columns, &event->facts, event->company);
   return status;
 }
 
 /* Keeps the event at `index` while it waits: it may have to be shown. */
 static void keep_event(lua_State *L, int index) {
-  const l_run *run = run_of(L);
-  if (run->simulation.side_count == 1)
+  const l_simulator *simulator = simulator_of(L);
+  if (simulator->simulation.side_count == 1)
     return;
   lua_pushvalue(L, index);
-  lua_rawseti(L, lua_upvalueindex(UP_EVENTS), (int)run->batch.count - 1);
+  lua_rawseti(L, lua_upvalueindex(UP_EVENTS), (int)simulator->columns.count - 1);
 }
 
 static int l_add(lua_State *L) {
@@ -100,7 +100,7 @@ static int l_add_lines(lua_State *L) {
   const char *text = luaL_checklstring(L, 1, &size), *end;
   int32_t from = l_check_id(L, 2), most = l_check_id(L, 3), count = 0;
   luaL_argcheck(L, (size_t)from <= size + 1, 2, "beyond the text");
-  luaL_argcheck(L, run_of(L)->simulation.side_count == 1, 1, "a comparison shows events, not lines");
+  luaL_argcheck(L, simulator_of(L)->simulation.side_count == 1, 1, "a comparison shows events, not lines");
   const char *at = text + from - 1;
   while (count < most && (end = memchr(at, '\n', (size_t)(text + size - at))) != NULL && lc_event_read(at, &event)
          && add(L, &event, NULL) == LC_OK) {
@@ -208,30 +208,30 @@ static void push_result(lua_State *L, const lc_simulation *simulation, double li
 
 static int l_finish(lua_State *L) {
   lc_error error;
-  l_run *run = run_of(L);
+  l_simulator *simulator = simulator_of(L);
   double limit = luaL_optnumber(L, 1, 0);
-  lc_status status = flush(L, run, &error);
+  lc_status status = flush(L, simulator, &error);
   if (status == LC_OK)
-    status = lc_simulation_finish(&run->simulation, &error);
+    status = lc_simulation_finish(&simulator->simulation, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
-  push_result(L, &run->simulation, limit);
+  push_result(L, &simulator->simulation, limit);
   return 1;
 }
 
 /* ---- life -------------------------------------------------------------------------------- */
 
-static int l_run_gc(lua_State *L) {
-  lc_simulation_free(&((l_run *)luaL_checkudata(L, 1, simulation_type))->simulation);
+static int l_simulator_gc(lua_State *L) {
+  lc_simulation_free(&((l_simulator *)luaL_checkudata(L, 1, simulation_type))->simulation);
   return 0;
 }
 
-static l_run *push_run(lua_State *L) {
-  l_run *run = lua_newuserdata(L, sizeof *run);
-  memset(run, 0, sizeof *run);
+static l_simulator *push_simulator(lua_State *L) {
+  l_simulator *simulator = lua_newuserdata(L, sizeof *simulator);
+  memset(simulator, 0, sizeof *simulator);
   luaL_getmetatable(L, simulation_type);
   lua_setmetatable(L, -2);
-  return run;
+  return simulator;
 }
 
 /* The values of all upvalues lie from `first` on. */
@@ -248,7 +248,7 @@ int l_simulation(lua_State *L) {
   const lc_ruleset *rulesets[LC_SIDES] = { NULL };
   lua_settop(L, 3);
   int side_count = lua_isnil(L, 3) ? 1 : 2, first = 4;
-  l_run *run = push_run(L);
+  l_simulator *simulator = push_simulator(L);
   lua_newtable(L);
   lua_newtable(L);
   for (int i = 0; i < side_count; i++)
@@ -256,7 +256,7 @@ int l_simulation(lua_State *L) {
   lua_settop(L, first + UP_COUNT - 1);
   lc_status status = lc_random(&seed, sizeof seed, &error);
   if (status == LC_OK)
-    status = lc_simulation_init(&run->simulation, rulesets, side_count, start, seed, &error);
+    status = lc_simulation_init(&simulator->simulation, rulesets, side_count, start, seed, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
   push_method(L, first, l_add);
@@ -267,7 +267,7 @@ int l_simulation(lua_State *L) {
 
 void l_simulate_register(lua_State *L) {
   luaL_newmetatable(L, simulation_type);
-  lua_pushcfunction(L, l_run_gc);
+  lua_pushcfunction(L, l_simulator_gc);
   lua_setfield(L, -2, "__gc");
   lua_pop(L, 1);
 }

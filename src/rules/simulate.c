@@ -55,22 +55,22 @@ static lc_status place_new(lc_simulation *simulation, lc_error *error) {
   return LC_OK;
 }
 
-lc_status lc_simulation_companies(lc_simulation *simulation, lc_batch *batch, lc_error *error) {
-  const lc_text_column companies = { batch->texts, batch->text, batch->text_size, batch->count };
-  lc_status status = lc_texts_add_all(&simulation->companies, companies, batch->hash, batch->company, error);
+lc_status lc_simulation_companies(lc_simulation *simulation, lc_columns *columns, lc_error *error) {
+  const lc_text_column companies = { columns->texts, columns->text, columns->text_size, columns->count };
+  lc_status status = lc_texts_add_all(&simulation->companies, companies, columns->hash, columns->company, error);
   return status == LC_OK ? place_new(simulation, error) : status;
 }
 
-void lc_batch_add(lc_batch *batch, const lc_facts *facts, lc_company company) {
-  uint32_t i = batch->count++;
-  batch->trigger[i] = (uint8_t)facts->trigger;
-  batch->category[i] = facts->category;
-  batch->lead_status[i] = facts->lead_status;
-  batch->text[i] = batch->texts_used;
-  batch->text_size[i] = (uint8_t)company.text.size;
-  batch->is_integer[i] = company.is_integer;
-  memcpy(batch->texts + batch->texts_used, company.text.data, company.text.size);
-  batch->texts_used += (uint32_t)company.text.size;
+void lc_columns_add(lc_columns *columns, const lc_facts *facts, lc_company company) {
+  uint32_t i = columns->count++;
+  columns->trigger[i] = (uint8_t)facts->trigger;
+  columns->category[i] = facts->category;
+  columns->lead_status[i] = facts->lead_status;
+  columns->text[i] = columns->texts_used;
+  columns->text_size[i] = (uint8_t)company.text.size;
+  columns->is_integer[i] = company.is_integer;
+  memcpy(columns->texts + columns->texts_used, company.text.data, company.text.size);
+  columns->texts_used += (uint32_t)company.text.size;
 }
 
 /* ---- counting what differs --------------------------------------------------------------- */
@@ -138,48 +138,48 @@ static inline const lc_remembered *decide(lc_side *side, lc_trigger trigger, int
 }
 
 /* Decides one event on one side. `*from` is set to where its company stood. */
-static inline const lc_remembered *step(lc_side *side, const lc_batch *batch, uint32_t i, int32_t *from) {
-  int32_t *stands = &side->categories[batch->company[i]];
-  *from = batch->category[i] != LC_CATEGORY_ABSENT ? batch->category[i] : *stands;
+static inline const lc_remembered *step(lc_side *side, const lc_columns *columns, uint32_t i, int32_t *from) {
+  int32_t *stands = &side->categories[columns->company[i]];
+  *from = columns->category[i] != LC_CATEGORY_ABSENT ? columns->category[i] : *stands;
   int32_t category = *from > 0 ? *from : 0;
-  const lc_remembered *decision = decide(side, (lc_trigger)batch->trigger[i], category, batch->lead_status[i]);
+  const lc_remembered *decision = decide(side, (lc_trigger)columns->trigger[i], category, columns->lead_status[i]);
   *stands = decision->to != 0 ? decision->to : *from;
-  side->counts[batch->trigger[i]][decision->outcome]++;
+  side->counts[columns->trigger[i]][decision->outcome]++;
   return decision;
 }
 
 /* Decides one event on the second side, too. */
-static inline lc_status step_beside(lc_simulation *simulation, const lc_batch *batch, uint32_t i, int32_t from,
+static inline lc_status step_beside(lc_simulation *simulation, const lc_columns *columns, uint32_t i, int32_t from,
                                     const lc_remembered *a, lc_error *error) {
   lc_example example = { i, 0, { from, 0 } };
-  lc_origin *origin = &simulation->origins[batch->company[i]];
-  const lc_remembered *b = step(&simulation->sides[1], batch, i, &example.category[1]);
+  lc_origin *origin = &simulation->origins[columns->company[i]];
+  const lc_remembered *b = step(&simulation->sides[1], columns, i, &example.category[1]);
   if (origin->start == NOWHERE)
-    *origin = (lc_origin){ from, batch->is_integer[i] };
+    *origin = (lc_origin){ from, columns->is_integer[i] };
   if (a->outcome == b->outcome && a->to == b->to)
     return LC_OK;
-  const lc_change change = { batch->trigger[i], { (int32_t)a->outcome, (int32_t)b->outcome }, { a->to, b->to } };
-  return note_change(simulation, &change, example, batch->company[i], error);
+  const lc_change change = { columns->trigger[i], { (int32_t)a->outcome, (int32_t)b->outcome }, { a->to, b->to } };
+  return note_change(simulation, &change, example, columns->company[i], error);
 }
 
 /* The loop, made once for each number of sides. */
-static inline lc_status run(lc_simulation *simulation, const lc_batch *batch, bool beside, lc_error *error) {
+static inline lc_status run(lc_simulation *simulation, const lc_columns *columns, bool beside, lc_error *error) {
   lc_side *side = &simulation->sides[0];
   lc_status status = LC_OK;
-  for (uint32_t i = 0; i < batch->count && status == LC_OK; i++) {
+  for (uint32_t i = 0; i < columns->count && status == LC_OK; i++) {
     int32_t from;
-    __builtin_prefetch(&side->categories[batch->company[(i + AHEAD) % LC_BATCH]], 1);
-    const lc_remembered *decision = step(side, batch, i, &from);
+    __builtin_prefetch(&side->categories[columns->company[(i + AHEAD) % LC_COLUMNS_MAX]], 1);
+    const lc_remembered *decision = step(side, columns, i, &from);
     if (beside)
-      status = step_beside(simulation, batch, i, from, decision, error);
+      status = step_beside(simulation, columns, i, from, decision, error);
   }
   return status;
 }
 
-lc_status lc_simulation_run(lc_simulation *simulation, lc_batch *batch, lc_error *error) {
+lc_status lc_simulation_run(lc_simulation *simulation, lc_columns *columns, lc_error *error) {
   simulation->example_count = 0;
-  lc_status status = simulation->side_count == 1 ? run(simulation, batch, false, error) : run(simulation, batch, true, error);
-  batch->count = batch->texts_used = 0;
+  lc_status status = simulation->side_count == 1 ? run(simulation, columns, false, error) : run(simulation, columns, true, error);
+  columns->count = columns->texts_used = 0;
   return status;
 }
 
@@ -224,7 +224,7 @@ lc_status lc_simulation_init(lc_simulation *simulation, const lc_ruleset *const 
   simulation->start = start;
   simulation->side_count = side_count;
   simulation->sides = calloc((size_t)side_count, sizeof *simulation->sides);
-  simulation->examples = side_count == LC_SIDES ? calloc(LC_BATCH, sizeof *simulation->examples) : NULL;
+  simulation->examples = side_count == LC_SIDES ? calloc(LC_COLUMNS_MAX, sizeof *simulation->examples) : NULL;
   if (simulation->sides == NULL || (side_count == LC_SIDES && simulation->examples == NULL))
     return no_memory(error);
   for (int i = 0; i < side_count; i++)

@@ -1,7 +1,7 @@
 /* rules/simulate.h - the decisions of one config, or of two side by side, over many events, with the companies kept in memory and
  * nothing written.
  *
- * Events are given in columns, a batch at a time, and decided in their order. On each side, a company stands where its event
+ * Events are given in columns, many at a time, and decided in their order. On each side, a company stands where its event
  * says; where that says nothing, where earlier events have left it; before the first one, in the start category. A question
  * counts as accepted. Memory grows with the number of different companies and, of two sides, of different changes, never with
  * events. One thread at a time.
@@ -14,27 +14,27 @@
 
 enum {
   LC_SIDES = 2,                 /* the most */
-  LC_BATCH = 2048,              /* the most events of a batch */
-  LC_BATCH_TEXTS = 64 << 10,    /* the most bytes of their companies' texts */
+  LC_COLUMNS_MAX = 2048,        /* the most events in columns */
+  LC_COLUMNS_TEXTS = 64 << 10,  /* the most bytes of their companies' texts */
   LC_OUTCOMES = LC_MATCHED + 2, /* the reasons of what did not match, then LC_UPDATE and LC_CONFIRM */
   LC_EXAMPLES = 3,              /* the most of a change, each of another company */
   LC_REMEMBERED = 1 << 12       /* decisions that are remembered */
 };
 
-/* Events in columns. Zeroed memory is an empty batch. */
-typedef struct lc_batch {
+/* Events in columns. Zeroed memory has none. */
+typedef struct lc_columns {
   uint32_t count;
   uint32_t texts_used;
-  uint32_t company[LC_BATCH];    /* set by lc_simulation_companies */
-  uint32_t hash[LC_BATCH];       /* room for lc_texts_add_all */
-  uint8_t trigger[LC_BATCH];     /* lc_trigger */
-  int32_t category[LC_BATCH];    /* where the event says its company stands */
-  int32_t lead_status[LC_BATCH]; /* 0: none */
-  uint32_t text[LC_BATCH];       /* where the company's text begins in `texts` */
-  uint8_t text_size[LC_BATCH];
-  bool is_integer[LC_BATCH];     /* as in lc_company */
-  char texts[LC_BATCH_TEXTS];
-} lc_batch;
+  uint32_t company[LC_COLUMNS_MAX]; /* set by lc_simulation_companies */
+  uint32_t hash[LC_COLUMNS_MAX]; /* room for lc_texts_add_all */
+  uint8_t trigger[LC_COLUMNS_MAX]; /* lc_trigger */
+  int32_t category[LC_COLUMNS_MAX]; /* where the event says its company stands */
+  int32_t lead_status[LC_COLUMNS_MAX]; /* 0: none */
+  uint32_t text[LC_COLUMNS_MAX]; /* where the company's text begins in `texts` */
+  uint8_t text_size[LC_COLUMNS_MAX];
+  bool is_integer[LC_COLUMNS_MAX]; /* as in lc_company */
+  char texts[LC_COLUMNS_TEXTS];
+} lc_columns;
 
 /* A decision that was made before, since few different ones are made very often. */
 typedef struct lc_remembered {
@@ -85,7 +85,7 @@ typedef struct lc_tally {
 
 /* An event that shows a change. */
 typedef struct lc_example {
-  uint32_t event;             /* its place in the batch */
+  uint32_t event;             /* its place in the columns */
   uint32_t change;            /* the change's number */
   int32_t category[LC_SIDES]; /* where its company stood */
 } lc_example;
@@ -97,7 +97,7 @@ typedef struct lc_simulation {
   int side_count;
   lc_tally changes;     /* of events, of two sides */
   lc_tally journeys;    /* of companies, once lc_simulation_finish has counted them */
-  lc_example *examples; /* of two sides: those of the batch that was run last, in the order of their events */
+  lc_example *examples; /* of two sides: those of the columns that were run last, in the order of their events */
   uint32_t example_count;
   lc_origin *origins;    /* by company, of two sides */
   int32_t start;         /* own, as is all that follows */
@@ -111,21 +111,21 @@ lc_status lc_simulation_init(lc_simulation *simulation, const lc_ruleset *const 
                              uint64_t seed, lc_error *error);
 void lc_simulation_free(lc_simulation *simulation);
 
-/* Whether a batch can take no event more. */
-static inline bool lc_batch_full(const lc_batch *batch) {
-  return batch->count == LC_BATCH || batch->texts_used > LC_BATCH_TEXTS - LC_COMPANY_MAX;
+/* Whether the columns can take no event more. */
+static inline bool lc_columns_full(const lc_columns *columns) {
+  return columns->count == LC_COLUMNS_MAX || columns->texts_used > LC_COLUMNS_TEXTS - LC_COMPANY_MAX;
 }
 
-/* Adds an event to a batch that is not full. The company's text is copied. */
-void lc_batch_add(lc_batch *batch, const lc_facts *facts, lc_company company);
+/* Adds an event to columns that are not full. The company's text is copied. */
+void lc_columns_add(lc_columns *columns, const lc_facts *facts, lc_company company);
 
-/* Numbers the companies of a batch; those that are new get the next numbers. LC_UNAVAILABLE when out of memory; it may be
+/* Numbers the companies of columns; those that are new get the next numbers. LC_UNAVAILABLE when out of memory; it may be
  * called again then. */
-lc_status lc_simulation_companies(lc_simulation *simulation, lc_batch *batch, lc_error *error);
+lc_status lc_simulation_companies(lc_simulation *simulation, lc_columns *columns, lc_error *error);
 
-/* Decides the events of a batch whose companies are numbered, counts what comes of them, and empties it. LC_UNAVAILABLE when
+/* Decides the events of columns whose companies are numbered, counts what comes of them, and empties them. LC_UNAVAILABLE when
  * out of memory, of two sides only: the simulation can only be freed then. */
-lc_status lc_simulation_run(lc_simulation *simulation, lc_batch *batch, lc_error *error);
+lc_status lc_simulation_run(lc_simulation *simulation, lc_columns *columns, lc_error *error);
 
 /* Counts the companies' journeys, once, at the end. LC_UNAVAILABLE when out of memory. */
 lc_status lc_simulation_finish(lc_simulation *simulation, lc_error *error);

@@ -62,13 +62,13 @@ static bool entry_exists(const checker *c, const parts *p, uint64_t id) {
 
 /* The question whose id a record has as its value, in the state that it should have. */
 static bool question_is(const checker *c, const parts *p, MDB_val id, int state) {
-  lc_confirmation question;
+  lc_question question;
   MDB_val value;
-  if (id.mv_size != LC_CONFIRMATION_SIZE)
+  if (id.mv_size != LC_QUESTION_ID_SIZE)
     return false;
-  lc_key key = lc_key_of_confirmation(&p->tenant, id.mv_data);
+  lc_key key = lc_key_of_question(&p->tenant, id.mv_data);
   return exists(c, LC_TABLE_CONFIRMATIONS, &key, &value)
-      && lc_confirmation_unpack(value.mv_data, value.mv_size, &question, NULL) == LC_OK && (int)question.state == state;
+      && lc_question_unpack(value.mv_data, value.mv_size, &question, NULL) == LC_OK && (int)question.state == state;
 }
 
 static const char *check_ruleset(const checker *c, const parts *p, MDB_val value) {
@@ -107,8 +107,8 @@ static const char *check_json(const checker *c, const parts *p, MDB_val value) {
   return value.mv_size >= 2 && json[0] == '{' && is_whole(json, value.mv_size) ? NULL : "a config is damaged";
 }
 
-static const char *check_note(const checker *c, const parts *p, MDB_val value) {
-  return check_json(c, p, value) == NULL ? NULL : "a note is damaged";
+static const char *check_cursor(const checker *c, const parts *p, MDB_val value) {
+  return check_json(c, p, value) == NULL ? NULL : "a cursor is damaged";
 }
 
 static const char *check_entry(const checker *c, const parts *p, MDB_val value) {
@@ -153,9 +153,9 @@ static const char *check_seen(const checker *c, const parts *p, MDB_val value) {
 }
 
 static const char *check_confirmation(const checker *c, const parts *p, MDB_val value) {
-  lc_confirmation question;
+  lc_question question;
   (void)c;
-  return lc_confirmation_unpack(value.mv_data, value.mv_size, &question, NULL) == LC_OK
+  return lc_question_unpack(value.mv_data, value.mv_size, &question, NULL) == LC_OK
              && p->rest.size == sizeof question.id && memcmp(p->rest.data, question.id, p->rest.size) == 0
            ? NULL : "a confirmation is damaged";
 }
@@ -201,7 +201,7 @@ static checks *const record_checks[LC_TABLES] = {
   [LC_TABLE_COUNTERS] = check_counter,
   [LC_TABLE_UNCHANGED] = check_entry,
   [LC_TABLE_UNCHANGED_BY_COMPANY] = check_unchanged_by_company,
-  [LC_TABLE_NOTES] = check_note,
+  [LC_TABLE_NOTES] = check_cursor,
 };
 
 static void check_record(checker *c, checks *check, MDB_val key, MDB_val value) {

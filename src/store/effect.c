@@ -55,7 +55,7 @@ static int put_seen(const lc_writer *w, const lc_entry *entry) {
 }
 
 /* What the entry's status asks for besides the entry itself, which may become a conflict. */
-static int put_effect(const lc_writer *w, lc_entry *entry, lc_confirmation *question) {
+static int put_effect(const lc_writer *w, lc_entry *entry, lc_question *question) {
   switch (entry->status) {
     case LC_ENTRY_APPLYING:
       return put_applying(w, entry);
@@ -68,7 +68,7 @@ static int put_effect(const lc_writer *w, lc_entry *entry, lc_confirmation *ques
   }
 }
 
-int lc_put_with_effect(lc_writer *w, lc_entry *entry, lc_confirmation *question) {
+int lc_put_with_effect(lc_writer *w, lc_entry *entry, lc_question *question) {
   entry->id = lc_next_entry(w);
   int rc = put_effect(w, entry, question);
   if (rc == 0)

@@ -41,9 +41,9 @@ typedef enum lc_table {
   LC_TABLE_BY_COMPANY,    /* journal: tenant, company, entry -> nothing */
   LC_TABLE_APPLYING,      /* journal: tenant, company -> lc_claim of its unfinished entry */
   LC_TABLE_SEEN,          /* journal: tenant, event id -> uint64_t entry */
-  LC_TABLE_CONFIRMATIONS, /* journal: tenant, id -> lc_confirmation, packed */
-  LC_TABLE_QUESTIONS,     /* journal: tenant, lc_scope, its text, state, entry that asked -> id of the confirmation */
-  LC_TABLE_EXPIRING,      /* journal: tenant, milliseconds, entry that asked -> id of the open confirmation */
+  LC_TABLE_CONFIRMATIONS, /* journal: tenant, id -> lc_question, packed */
+  LC_TABLE_QUESTIONS,     /* journal: tenant, lc_scope, its text, state, entry that asked -> id of the question */
+  LC_TABLE_EXPIRING,      /* journal: tenant, milliseconds, entry that asked -> id of the open question */
   LC_TABLE_COUNTERS,      /* journal: tenant, name -> uint64_t */
   LC_TABLE_UNCHANGED,     /* journal: tenant, entry -> lc_entry, packed, of an event that came to nothing */
   LC_TABLE_UNCHANGED_BY_COMPANY, /* journal: tenant, company, entry -> nothing */

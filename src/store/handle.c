@@ -40,7 +40,7 @@ typedef struct walk {
   char *body;          /* room for the text of a question: */
   size_t body_room;
   size_t body_begun;   /* what all begin with is in it, so many bytes; 0: not yet */
-  uint8_t random[64][LC_CONFIRMATION_SIZE]; /* ids of questions, asked of the system at once */
+  uint8_t random[64][LC_QUESTION_ID_SIZE]; /* ids of questions, asked of the system at once */
   size_t random_left;
 } walk;
 
@@ -284,7 +284,7 @@ static lc_status begin_body(walk *k, lc_error *error) {
 }
 
 /* The text of a question: the options, and what is kept of the event. */
-static lc_status write_body(walk *k, lc_confirmation *question, lc_text details, lc_error *error) {
+static lc_status write_body(walk *k, lc_question *question, lc_text details, lc_error *error) {
   bool has_fields = details.size > 2; /* they go on behind the options */
   lc_status status = k->body_begun == 0 ? begin_body(k, error) : LC_OK;
   if (status == LC_OK)
@@ -306,12 +306,12 @@ static lc_status random_id(walk *k, uint8_t *id, lc_error *error) {
     k->random_left = sizeof k->random / sizeof *k->random;
   }
   if (status == LC_OK)
-    memcpy(id, k->random[--k->random_left], LC_CONFIRMATION_SIZE);
+    memcpy(id, k->random[--k->random_left], LC_QUESTION_ID_SIZE);
   return status;
 }
 
-static lc_status new_question(walk *k, lc_case *c, lc_confirmation *question, lc_error *error) {
-  *question = (lc_confirmation){
+static lc_status new_question(walk *k, lc_case *c, lc_question *question, lc_error *error) {
+  *question = (lc_question){
     .created_at = k->how->now,
     .expires_at = k->how->now + k->how->ttl,
     .user = c->user,
@@ -319,13 +319,13 @@ static lc_status new_question(walk *k, lc_case *c, lc_confirmation *question, lc
   lc_status status = random_id(k, question->id, error);
   if (status != LC_OK)
     return status;
-  c->entry.has_confirmation = true;
-  memcpy(c->entry.confirmation, question->id, sizeof question->id);
+  c->entry.has_question = true;
+  memcpy(c->entry.question, question->id, sizeof question->id);
   return write_body(k, question, c->entry.details, error);
 }
 
 static lc_status put(walk *k, lc_case *c, lc_error *error) {
-  lc_confirmation question;
+  lc_question question;
   lc_status status = lc_supersede(&k->w, &c->entry, error);
   if (status == LC_OK && c->entry.status == LC_ENTRY_AWAITING)
     status = new_question(k, c, &question, error);
@@ -505,13 +505,13 @@ lc_status lc_store_look(lc_store *store, const lc_handling *how, lc_case *cases,
   return status;
 }
 
-/* All of the events as they were looked at, and the note; or none. */
+/* All of the events as they were looked at, and the cursor; or none. */
 static lc_status check_all(const walk *k, const lc_case *cases, size_t count, lc_error *error) {
-  if (k->how->note == NULL)
+  if (k->how->cursor == NULL)
     return LC_OK;
   if (lc_digest(cases, count) != k->how->digest)
     return lc_fail(error, LC_CONFLICT, "a company has been changed meanwhile");
-  return lc_put_note(&k->w, k->how->note, error);
+  return lc_put_cursor(&k->w, k->how->cursor, error);
 }
 
 lc_status lc_store_handle(lc_store *store, const lc_handling *how, lc_case *cases, size_t count, size_t first,
@@ -529,7 +529,7 @@ lc_status lc_store_handle(lc_store *store, const lc_handling *how, lc_case *case
   if (status == LC_OK)
     status = check_all(&k, cases, count, error);
   end_walk(&k);
-  if (status == LC_OK && !k.changed && how->note == NULL) {
+  if (status == LC_OK && !k.changed && how->cursor == NULL) {
     lc_env_abort(store->env, LC_PART_JOURNAL, k.w.txn);
     return LC_OK;
   }

@@ -44,7 +44,7 @@ bool lc_key_is_prefix(const lc_key *prefix, MDB_val key);
 MDB_val lc_key_value(lc_key *key);
 lc_key lc_key_of_company(const lc_key *tenant, const lc_company *company);
 lc_key lc_key_of_entry(const lc_key *tenant, uint64_t entry);
-lc_key lc_key_of_confirmation(const lc_key *tenant, const uint8_t *id);
+lc_key lc_key_of_question(const lc_key *tenant, const uint8_t *id);
 
 /* LMDB's calls on a table. */
 int lc_get(const lc_store *store, MDB_txn *txn, lc_table table, lc_key *key, MDB_val *value);
@@ -145,14 +145,14 @@ int lc_get_count(const lc_writer *w, uint64_t *count);
 
 /* ---- how far a run is: cursor.c ---------------------------------------------------------- */
 
-/* Puts a note in the place of the one before it. LC_CONFLICT when that is another. */
-lc_status lc_put_note(const lc_writer *w, const lc_note *note, lc_error *error);
+/* Puts a cursor in the place of the one before it. LC_CONFLICT when that is another. */
+lc_status lc_put_cursor(const lc_writer *w, const lc_cursor *cursor, lc_error *error);
 
 /* ---- what entries bring about: effect.c ------------------------------------------------ */
 
 /* Writes a new entry and what its status asks for; sets its id. The question is that of LC_ENTRY_AWAITING, of which the caller
  * sets the id, times, user and body. */
-int lc_put_with_effect(lc_writer *w, lc_entry *entry, lc_confirmation *question);
+int lc_put_with_effect(lc_writer *w, lc_entry *entry, lc_question *question);
 
 /* The claim of the company's unfinished entry. MDB_NOTFOUND: it has none. */
 int lc_get_claim(const lc_store *store, MDB_txn *txn, lc_key *company, lc_claim *claim);
@@ -163,20 +163,20 @@ int lc_find_unfinished(const lc_writer *w, const lc_company *company, bool *unfi
 /* ---- questions: question.c ------------------------------------------------------------- */
 
 /* Stores a new question, open, which `entry` asks. */
-int lc_put_question(const lc_writer *w, lc_confirmation *question, const lc_entry *entry);
+int lc_put_question(const lc_writer *w, lc_question *question, const lc_entry *entry);
 
 /* Copies a question out, behind what the result holds from `at` on. */
-lc_status lc_read_question(const lc_writer *w, const uint8_t *id, lc_confirmation *question, lc_error *error);
+lc_status lc_read_question(const lc_writer *w, const uint8_t *id, lc_question *question, lc_error *error);
 
 /* Whether the question's time is over. */
-bool lc_question_is_due(const lc_confirmation *question, double now);
+bool lc_question_is_due(const lc_question *question, double now);
 
 /* Moves an open question at the time `at` to where the status of the entry leaves it. */
-lc_status lc_close_question(const lc_writer *w, lc_confirmation *question, const lc_entry *entry, double at,
+lc_status lc_close_question(const lc_writer *w, lc_question *question, const lc_entry *entry, double at,
                             lc_error *error);
 
 /* Removes a closed question. */
-lc_status lc_remove_question(const lc_writer *w, const lc_confirmation *question, lc_error *error);
+lc_status lc_remove_question(const lc_writer *w, const lc_question *question, lc_error *error);
 
 /* Closes the open question of the company of `newer`, an event that matched, if there is one. */
 lc_status lc_supersede(lc_writer *w, const lc_entry *newer, lc_error *error);

@@ -35,9 +35,9 @@ static lc_status write_change(lc_writer *w, lc_write *write, lc_error *error) {
 
 /* The answer to a question: single use, as long as the question is open and its time is not over. */
 static lc_status write_answer(lc_writer *w, lc_write *write, lc_error *error) {
-  lc_confirmation question;
+  lc_question question;
   lc_result_clear(w->store);
-  lc_status status = lc_read_question(w, write->entry.confirmation, &question, error);
+  lc_status status = lc_read_question(w, write->entry.question, &question, error);
   if (status != LC_OK)
     return status;
   int rc = find_busy(w, write);
@@ -52,7 +52,7 @@ static lc_status write_answer(lc_writer *w, lc_write *write, lc_error *error) {
   return lc_close_question(w, &question, &write->entry, write->entry.at, error);
 }
 
-lc_status lc_store_write(lc_store *store, lc_text tenant, lc_write *writes, size_t count, const lc_note *note,
+lc_status lc_store_write(lc_store *store, lc_text tenant, lc_write *writes, size_t count, const lc_cursor *cursor,
                          double now, double claim, lc_error *error) {
   lc_writer w = { .store = store, .tenant = lc_key_of(tenant), .now = now, .deadline = now + claim };
   lc_status status = lc_writer_begin(&w, error);
@@ -61,11 +61,11 @@ lc_status lc_store_write(lc_store *store, lc_text tenant, lc_write *writes, size
   for (size_t i = 0; i < count && status == LC_OK; i++) {
     writes[i].result = LC_PUT;
     status = writes[i].is_answer ? write_answer(&w, &writes[i], error) : write_change(&w, &writes[i], error);
-    if (status == LC_OK && note != NULL && writes[i].result != LC_PUT)
+    if (status == LC_OK && cursor != NULL && writes[i].result != LC_PUT)
       status = lc_fail(error, LC_CONFLICT, "a company has been changed meanwhile");
   }
-  if (status == LC_OK && note != NULL)
-    status = lc_put_note(&w, note, error);
+  if (status == LC_OK && cursor != NULL)
+    status = lc_put_cursor(&w, cursor, error);
   return lc_writer_end(&w, status, error);
 }
 
@@ -86,8 +86,8 @@ static int settle_claim(const lc_writer *w, lc_key *company, lc_claim *claim, co
 static lc_status finish_question(const lc_writer *w, lc_entry *entry, lc_error *error) {
   size_t size = w->store->result_size;
   lc_entry answer = *entry;
-  lc_confirmation question;
-  lc_status status = lc_must_be_there(lc_read_question(w, entry->confirmation, &question, error), "a question", error);
+  lc_question question;
+  lc_status status = lc_must_be_there(lc_read_question(w, entry->question, &question, error), "a question", error);
   if (status == LC_OK) /* again: the result may have moved */
     status = lc_entry_unpack(w->store->result, size, &answer, error);
   answer.status = entry->status;
@@ -105,7 +105,7 @@ static lc_status finish_entry(const lc_writer *w, const lc_finish *finish, lc_er
   entry.status = finish->status;
   entry.error = finish->error;
   status = lc_writer_fail(w, lc_put_entry(w, &entry), error);
-  return status != LC_OK || !entry.has_confirmation ? status : finish_question(w, &entry, error);
+  return status != LC_OK || !entry.has_question ? status : finish_question(w, &entry, error);
 }
 
 static lc_status finish_one(const lc_writer *w, lc_finish *finish, lc_error *error) {

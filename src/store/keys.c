@@ -56,9 +56,9 @@ lc_key lc_key_of_entry(const lc_key *tenant, uint64_t entry) {
   return key;
 }
 
-lc_key lc_key_of_confirmation(const lc_key *tenant, const uint8_t *id) {
+lc_key lc_key_of_question(const lc_key *tenant, const uint8_t *id) {
   lc_key key = *tenant;
-  lc_key_add_bytes(&key, id, LC_CONFIRMATION_SIZE);
+  lc_key_add_bytes(&key, id, LC_QUESTION_ID_SIZE);
   return key;
 }
 

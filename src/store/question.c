@@ -32,7 +32,7 @@ static uint64_t milliseconds(double seconds) {
   return !(seconds > 0) ? 0 : seconds < 9e12 ? (uint64_t)(seconds * 1000) : UINT64_MAX;
 }
 
-static lc_key key_of_expiry(const lc_key *tenant, const lc_confirmation *question) {
+static lc_key key_of_expiry(const lc_key *tenant, const lc_question *question) {
   lc_key key = *tenant;
   lc_key_add_number(&key, milliseconds(question->expires_at));
   lc_key_add_number(&key, question->entry);
@@ -42,7 +42,7 @@ static lc_key key_of_expiry(const lc_key *tenant, const lc_confirmation *questio
 /* ---- writing ----------------------------------------------------------------------------- */
 
 /* Lists the question under its state, or takes it off again. */
-static int list_in_scope(const lc_writer *w, const lc_confirmation *question, lc_scope scope, bool listed) {
+static int list_in_scope(const lc_writer *w, const lc_question *question, lc_scope scope, bool listed) {
   lc_text none = { NULL, 0 };
   lc_text text = scope == SCOPE_COMPANY ? question->company.text : scope == SCOPE_USER ? question->user : none;
   if (scope == SCOPE_USER && text.size == 0)
@@ -54,7 +54,7 @@ static int list_in_scope(const lc_writer *w, const lc_confirmation *question, lc
                 : lc_delete(w->store, w->txn, LC_TABLE_QUESTIONS, &key);
 }
 
-static int list(const lc_writer *w, const lc_confirmation *question, bool listed) {
+static int list(const lc_writer *w, const lc_question *question, bool listed) {
   int rc = 0;
   for (int scope = 0; scope < SCOPES && rc == 0; scope++)
     rc = list_in_scope(w, question, (lc_scope)scope, listed);
@@ -65,16 +65,16 @@ static int list(const lc_writer *w, const lc_confirmation *question, bool listed
                 : lc_delete(w->store, w->txn, LC_TABLE_EXPIRING, &key);
 }
 
-static int put(const lc_writer *w, const lc_confirmation *question) {
-  lc_key key = lc_key_of_confirmation(&w->tenant, question->id);
+static int put(const lc_writer *w, const lc_question *question) {
+  lc_key key = lc_key_of_question(&w->tenant, question->id);
   void *memory;
-  int rc = lc_reserve(w->store, w->txn, LC_TABLE_CONFIRMATIONS, &key, lc_confirmation_size(question), &memory);
+  int rc = lc_reserve(w->store, w->txn, LC_TABLE_CONFIRMATIONS, &key, lc_question_size(question), &memory);
   if (rc == 0)
-    lc_confirmation_pack(question, memory);
+    lc_question_pack(question, memory);
   return rc != 0 ? rc : list(w, question, true);
 }
 
-int lc_put_question(const lc_writer *w, lc_confirmation *question, const lc_entry *entry) {
+int lc_put_question(const lc_writer *w, lc_question *question, const lc_entry *entry) {
   question->state = LC_QUESTION_OPEN;
   question->entry = entry->id;
   question->revision = entry->revision;
@@ -86,27 +86,27 @@ int lc_put_question(const lc_writer *w, lc_confirmation *question, const lc_entr
   return put(w, question);
 }
 
-lc_status lc_remove_question(const lc_writer *w, const lc_confirmation *question, lc_error *error) {
-  lc_key key = lc_key_of_confirmation(&w->tenant, question->id);
+lc_status lc_remove_question(const lc_writer *w, const lc_question *question, lc_error *error) {
+  lc_key key = lc_key_of_question(&w->tenant, question->id);
   int rc = list(w, question, false);
   if (rc == 0)
     rc = lc_delete(w->store, w->txn, LC_TABLE_CONFIRMATIONS, &key);
   return lc_writer_fail(w, rc, error);
 }
 
-lc_status lc_read_question(const lc_writer *w, const uint8_t *id, lc_confirmation *question, lc_error *error) {
+lc_status lc_read_question(const lc_writer *w, const uint8_t *id, lc_question *question, lc_error *error) {
   size_t at = w->store->result_size;
-  lc_status status = lc_copy_more(w->store, w->txn, LC_TABLE_CONFIRMATIONS, lc_key_of_confirmation(&w->tenant, id), error);
+  lc_status status = lc_copy_more(w->store, w->txn, LC_TABLE_CONFIRMATIONS, lc_key_of_question(&w->tenant, id), error);
   return status != LC_OK ? status
-       : lc_confirmation_unpack(w->store->result + at, w->store->result_size - at, question, error);
+       : lc_question_unpack(w->store->result + at, w->store->result_size - at, question, error);
 }
 
-bool lc_question_is_due(const lc_confirmation *question, double now) {
+bool lc_question_is_due(const lc_question *question, double now) {
   return question->expires_at <= now;
 }
 
 /* Where an entry about a question leaves it. */
-static lc_question_state state_after(const lc_confirmation *question, const lc_entry *entry) {
+static lc_question_state state_after(const lc_question *question, const lc_entry *entry) {
   switch (entry->status) {
     case LC_ENTRY_UPDATED:
       return entry->to == question->to ? LC_QUESTION_ACCEPTED : LC_QUESTION_CHANGED;
@@ -123,7 +123,7 @@ static lc_question_state state_after(const lc_confirmation *question, const lc_e
   }
 }
 
-lc_status lc_close_question(const lc_writer *w, lc_confirmation *question, const lc_entry *entry, double at,
+lc_status lc_close_question(const lc_writer *w, lc_question *question, const lc_entry *entry, double at,
                             lc_error *error) {
   lc_question_state state = state_after(question, entry);
   if (state == LC_QUESTION_OPEN)
@@ -140,7 +140,7 @@ lc_status lc_close_question(const lc_writer *w, lc_confirmation *question, const
 }
 
 /* Ends an open question that nobody has answered, with an entry that has no other effect. */
-static lc_status end_question(lc_writer *w, lc_confirmation *question, lc_entry *ended, double at, lc_error *error) {
+static lc_status end_question(lc_writer *w, lc_question *question, lc_entry *ended, double at, lc_error *error) {
   ended->id = lc_next_entry(w);
   ended->revision = question->revision;
   ended->trigger = question->trigger;
@@ -148,33 +148,33 @@ static lc_status end_question(lc_writer *w, lc_confirmation *question, lc_entry 
   ended->lead_status = question->lead_status;
   ended->from = question->from;
   ended->to = question->to;
-  ended->has_confirmation = true;
+  ended->has_question = true;
   ended->company = question->company;
-  memcpy(ended->confirmation, question->id, sizeof ended->confirmation);
+  memcpy(ended->question, question->id, sizeof ended->question);
   int rc = lc_put_new_entry(w, ended);
   return rc != 0 ? lc_writer_fail(w, rc, error) : lc_close_question(w, question, ended, at, error);
 }
 
-static lc_status expire(lc_writer *w, lc_confirmation *question, lc_error *error) {
+static lc_status expire(lc_writer *w, lc_question *question, lc_error *error) {
   lc_entry expired = { .status = LC_ENTRY_EXPIRED, .at = question->expires_at };
   return end_question(w, question, &expired, question->expires_at, error);
 }
 
 /* The entry has the actor of the newer event, who caused it. */
-static lc_status supersede(lc_writer *w, lc_confirmation *question, const lc_entry *newer, lc_error *error) {
+static lc_status supersede(lc_writer *w, lc_question *question, const lc_entry *newer, lc_error *error) {
   lc_entry superseded = { .status = LC_ENTRY_SUPERSEDED, .at = newer->at, .details = newer->details };
   return end_question(w, question, &superseded, w->now, error);
 }
 
 lc_status lc_supersede(lc_writer *w, const lc_entry *newer, lc_error *error) {
   lc_key prefix = key_of_scope(&w->tenant, SCOPE_COMPANY, newer->company.text);
-  lc_confirmation question;
+  lc_question question;
   MDB_val key, id;
   add_state(&prefix, LC_QUESTION_OPEN);
   int rc = lc_get_last(w->store, w->txn, LC_TABLE_QUESTIONS, &prefix, &key, &id);
   if (rc == MDB_NOTFOUND)
     return LC_OK;
-  if (rc != 0 || id.mv_size != LC_CONFIRMATION_SIZE)
+  if (rc != 0 || id.mv_size != LC_QUESTION_ID_SIZE)
     return lc_writer_fail(w, rc != 0 ? rc : MDB_CORRUPTED, error);
   lc_result_clear(w->store);
   lc_status status = lc_must_be_there(lc_read_question(w, id.mv_data, &question, error), "a question", error);
@@ -192,14 +192,14 @@ typedef struct due_list {
   lc_key tenant;
   double now;
   size_t count, most;
-  uint8_t ids[MOST_EXPIRED][LC_CONFIRMATION_SIZE];
+  uint8_t ids[MOST_EXPIRED][LC_QUESTION_ID_SIZE];
 } due_list;
 
 /* Whether the question is to expire now. While the company has an unfinished entry it has been answered in time. */
 static lc_status may_expire(lc_store *store, MDB_txn *txn, const lc_key *tenant, const uint8_t *id, double now,
                             bool *may, lc_error *error) {
-  lc_key key = lc_key_of_confirmation(tenant, id);
-  lc_confirmation question = { 0 };
+  lc_key key = lc_key_of_question(tenant, id);
+  lc_question question = { 0 };
   MDB_val value;
   *may = false;
   int rc = lc_get(store, txn, LC_TABLE_CONFIRMATIONS, &key, &value);
@@ -207,7 +207,7 @@ static lc_status may_expire(lc_store *store, MDB_txn *txn, const lc_key *tenant,
     return LC_OK; /* gone since it was listed */
   lc_status status = lc_store_fail(store, LC_PART_JOURNAL, rc, "cannot read a question", error);
   if (status == LC_OK)
-    status = lc_confirmation_unpack(value.mv_data, value.mv_size, &question, error);
+    status = lc_question_unpack(value.mv_data, value.mv_size, &question, error);
   if (status != LC_OK || question.state != LC_QUESTION_OPEN || !lc_question_is_due(&question, now))
     return status;
   key = lc_key_of_company(tenant, &question.company);
@@ -238,7 +238,7 @@ static lc_status list_due(lc_store *store, MDB_cursor *cursor, void *request, lc
 }
 
 static lc_status expire_one(lc_writer *w, const uint8_t *id, size_t *expired, lc_error *error) {
-  lc_confirmation question;
+  lc_question question;
   bool may;
   lc_status status = may_expire(w->store, w->txn, &w->tenant, id, w->now, &may, error);
   if (status != LC_OK || !may)
@@ -266,9 +266,9 @@ lc_status lc_store_expire(lc_store *store, lc_text tenant, double now, size_t *e
 
 /* ---- reading ----------------------------------------------------------------------------- */
 
-lc_status lc_store_confirmation(lc_store *store, lc_text tenant, const uint8_t *id, lc_error *error) {
+lc_status lc_store_question(lc_store *store, lc_text tenant, const uint8_t *id, lc_error *error) {
   lc_key key = lc_key_of(tenant);
-  return lc_read_one(store, LC_TABLE_CONFIRMATIONS, lc_key_of_confirmation(&key, id), error);
+  return lc_read_one(store, LC_TABLE_CONFIRMATIONS, lc_key_of_question(&key, id), error);
 }
 
 /* What a list is to hold, and how far it has come. */
@@ -295,16 +295,16 @@ static int seek_newest(MDB_cursor *cursor, page *p, lc_key *id) {
       return rc;
     if (rc == MDB_NOTFOUND || lc_key_number(key) < newest)
       continue;
-    if (value.mv_size != LC_CONFIRMATION_SIZE)
+    if (value.mv_size != LC_QUESTION_ID_SIZE)
       return MDB_CORRUPTED;
     newest = lc_key_number(key);
-    *id = lc_key_of_confirmation(&p->tenant, value.mv_data);
+    *id = lc_key_of_question(&p->tenant, value.mv_data);
   }
   p->bound = newest;
   return newest != 0 ? 0 : MDB_NOTFOUND;
 }
 
-static bool is_wanted(const lc_query *query, const lc_confirmation *question) {
+static bool is_wanted(const lc_query *query, const lc_question *question) {
   bool overdue = query->unswept && question->state == LC_QUESTION_OPEN && lc_question_is_due(question, query->now);
   lc_question_state state = overdue ? LC_QUESTION_EXPIRED : question->state;
   return (query->states & 1U << state) != 0
@@ -315,7 +315,7 @@ static bool is_wanted(const lc_query *query, const lc_confirmation *question) {
 static lc_status list_page(lc_store *store, MDB_cursor *cursor, void *request, lc_error *error) {
   page *p = request;
   lc_status status = LC_OK;
-  lc_confirmation question;
+  lc_question question;
   lc_key id;
   MDB_val value;
   int rc = 0;
@@ -323,7 +323,7 @@ static lc_status list_page(lc_store *store, MDB_cursor *cursor, void *request, l
     rc = lc_get(store, mdb_cursor_txn(cursor), LC_TABLE_CONFIRMATIONS, &id, &value);
     if (rc != 0)
       return lc_store_fail(store, LC_PART_JOURNAL, rc == MDB_NOTFOUND ? MDB_CORRUPTED : rc, "cannot read a question", error);
-    status = lc_confirmation_unpack(value.mv_data, value.mv_size, &question, error);
+    status = lc_question_unpack(value.mv_data, value.mv_size, &question, error);
     if (status == LC_OK && is_wanted(p->query, &question)) {
       p->left--;
       status = p->counting ? LC_OK : lc_result_add(store, lc_text_of(value), (lc_text){ NULL, 0 }, error);
@@ -345,12 +345,12 @@ static page page_of(lc_text tenant, const lc_query *query) {
   return p;
 }
 
-lc_status lc_store_confirmations(lc_store *store, lc_text tenant, const lc_query *query, lc_error *error) {
+lc_status lc_store_questions(lc_store *store, lc_text tenant, const lc_query *query, lc_error *error) {
   page p = page_of(tenant, query);
   return lc_scan(store, LC_PART_JOURNAL, LC_TABLE_QUESTIONS, list_page, &p, error);
 }
 
-lc_status lc_store_count_confirmations(lc_store *store, lc_text tenant, const lc_query *query, size_t *count,
+lc_status lc_store_count_questions(lc_store *store, lc_text tenant, const lc_query *query, size_t *count,
                                        lc_error *error) {
   page p = page_of(tenant, query);
   p.counting = true;

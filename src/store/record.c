@@ -33,19 +33,19 @@ const char *const lc_entry_reason_names[LC_ENTRY_REASONS] = {
 /* The heads have no padding: every byte that reaches the disk is set. */
 typedef struct entry_head {
   uint8_t version, status, trigger, action;
-  uint8_t has_confirmation, company_is_integer, company_size, event_id_size;
+  uint8_t has_question, company_is_integer, company_size, event_id_size;
   uint64_t id;
   double at;
   uint64_t revision;
   int32_t lead_status, from, to;
   uint32_t details_size;
   uint32_t error_size;
-  uint8_t confirmation[LC_CONFIRMATION_SIZE];
+  uint8_t question[LC_QUESTION_ID_SIZE];
   uint8_t reason; /* 0 where it was written before there were reasons */
   uint8_t reserved[3];
 } entry_head;
 
-typedef struct confirmation_head {
+typedef struct question_head {
   uint8_t version, state, trigger, company_is_integer;
   uint8_t company_size, user_size, reserved[2];
   uint64_t entry;
@@ -53,11 +53,11 @@ typedef struct confirmation_head {
   uint64_t revision;
   int32_t lead_status, from, to, category;
   uint32_t body_size, answer_size;
-  uint8_t id[LC_CONFIRMATION_SIZE];
-} confirmation_head;
+  uint8_t id[LC_QUESTION_ID_SIZE];
+} question_head;
 
 _Static_assert(sizeof(entry_head) == 72, "entry_head has padding");
-_Static_assert(sizeof(confirmation_head) == 88, "confirmation_head has padding");
+_Static_assert(sizeof(question_head) == 88, "question_head has padding");
 
 static char *put(char *at, lc_text text) {
   if (text.size != 0)
@@ -82,7 +82,7 @@ void lc_entry_pack(const lc_entry *entry, void *memory) {
     .status = (uint8_t)entry->status,
     .trigger = entry->trigger,
     .action = entry->action,
-    .has_confirmation = entry->has_confirmation,
+    .has_question = entry->has_question,
     .company_is_integer = entry->company.is_integer,
     .company_size = (uint8_t)entry->company.text.size,
     .event_id_size = (uint8_t)entry->event_id.size,
@@ -96,7 +96,7 @@ void lc_entry_pack(const lc_entry *entry, void *memory) {
     .error_size = (uint32_t)entry->error.size,
     .reason = entry->reason,
   };
-  memcpy(head.confirmation, entry->confirmation, sizeof head.confirmation);
+  memcpy(head.question, entry->question, sizeof head.question);
   memcpy(memory, &head, sizeof head);
   char *at = (char *)memory + sizeof head;
   at = put(at, entry->company.text);
@@ -131,10 +131,10 @@ lc_status lc_entry_unpack(const void *bytes, size_t size, lc_entry *entry, lc_er
     .lead_status = head.lead_status,
     .from = head.from,
     .to = head.to,
-    .has_confirmation = head.has_confirmation != 0,
+    .has_question = head.has_question != 0,
     .company.is_integer = head.company_is_integer != 0,
   };
-  memcpy(entry->confirmation, head.confirmation, sizeof entry->confirmation);
+  memcpy(entry->question, head.question, sizeof entry->question);
   entry->company.text = take(&at, head.company_size);
   entry->event_id = take(&at, head.event_id_size);
   entry->details = take(&at, head.details_size);
@@ -142,55 +142,55 @@ lc_status lc_entry_unpack(const void *bytes, size_t size, lc_entry *entry, lc_er
   return LC_OK;
 }
 
-size_t lc_confirmation_size(const lc_confirmation *confirmation) {
-  return sizeof(confirmation_head) + confirmation->company.text.size + confirmation->user.size
-       + confirmation->body.size + confirmation->answer.size;
+size_t lc_question_size(const lc_question *question) {
+  return sizeof(question_head) + question->company.text.size + question->user.size
+       + question->body.size + question->answer.size;
 }
 
-void lc_confirmation_pack(const lc_confirmation *confirmation, void *memory) {
-  confirmation_head head = {
+void lc_question_pack(const lc_question *question, void *memory) {
+  question_head head = {
     .version = CONFIRMATION_VERSION,
-    .state = (uint8_t)confirmation->state,
-    .trigger = confirmation->trigger,
-    .company_is_integer = confirmation->company.is_integer,
-    .company_size = (uint8_t)confirmation->company.text.size,
-    .user_size = (uint8_t)confirmation->user.size,
-    .entry = confirmation->entry,
-    .created_at = confirmation->created_at,
-    .expires_at = confirmation->expires_at,
-    .resolved_at = confirmation->resolved_at,
-    .revision = confirmation->revision,
-    .lead_status = confirmation->lead_status,
-    .from = confirmation->from,
-    .to = confirmation->to,
-    .category = confirmation->category,
-    .body_size = (uint32_t)confirmation->body.size,
-    .answer_size = (uint32_t)confirmation->answer.size,
+    .state = (uint8_t)question->state,
+    .trigger = question->trigger,
+    .company_is_integer = question->company.is_integer,
+    .company_size = (uint8_t)question->company.text.size,
+    .user_size = (uint8_t)question->user.size,
+    .entry = question->entry,
+    .created_at = question->created_at,
+    .expires_at = question->expires_at,
+    .resolved_at = question->resolved_at,
+    .revision = question->revision,
+    .lead_status = question->lead_status,
+    .from = question->from,
+    .to = question->to,
+    .category = question->category,
+    .body_size = (uint32_t)question->body.size,
+    .answer_size = (uint32_t)question->answer.size,
   };
-  memcpy(head.id, confirmation->id, sizeof head.id);
+  memcpy(head.id, question->id, sizeof head.id);
   memcpy(memory, &head, sizeof head);
   char *at = (char *)memory + sizeof head;
-  at = put(at, confirmation->company.text);
-  at = put(at, confirmation->user);
-  at = put(at, confirmation->body);
-  put(at, confirmation->answer);
+  at = put(at, question->company.text);
+  at = put(at, question->user);
+  at = put(at, question->body);
+  put(at, question->answer);
 }
 
-static bool confirmation_head_fits(const confirmation_head *head, size_t size) {
+static bool question_head_fits(const question_head *head, size_t size) {
   return head->version == CONFIRMATION_VERSION && head->state < LC_QUESTION_STATES && head->trigger < LC_TRIGGERS
       && size == sizeof *head + head->company_size + head->user_size + (size_t)head->body_size
                  + (size_t)head->answer_size;
 }
 
-lc_status lc_confirmation_unpack(const void *bytes, size_t size, lc_confirmation *confirmation, lc_error *error) {
-  confirmation_head head;
+lc_status lc_question_unpack(const void *bytes, size_t size, lc_question *question, lc_error *error) {
+  question_head head;
   if (size < sizeof head)
     return lc_fail(error, LC_CORRUPT, "a confirmation of %zu bytes is too short", size);
   memcpy(&head, bytes, sizeof head);
-  if (!confirmation_head_fits(&head, size))
+  if (!question_head_fits(&head, size))
     return lc_fail(error, LC_CORRUPT, "a confirmation is damaged");
   const char *at = (const char *)bytes + sizeof head;
-  *confirmation = (lc_confirmation){
+  *question = (lc_question){
     .state = (lc_question_state)head.state,
     .entry = head.entry,
     .created_at = head.created_at,
@@ -204,10 +204,10 @@ lc_status lc_confirmation_unpack(const void *bytes, size_t size, lc_confirmation
     .category = head.category,
     .company.is_integer = head.company_is_integer != 0,
   };
-  memcpy(confirmation->id, head.id, sizeof confirmation->id);
-  confirmation->company.text = take(&at, head.company_size);
-  confirmation->user = take(&at, head.user_size);
-  confirmation->body = take(&at, head.body_size);
-  confirmation->answer = take(&at, head.answer_size);
+  memcpy(question->id, head.id, sizeof question->id);
+  question->company.text = take(&at, head.company_size);
+  question->user = take(&at, head.user_size);
+  question->body = take(&at, head.body_size);
+  question->answer = take(&at, head.answer_size);
   return LC_OK;
 }

@@ -18,7 +18,7 @@ enum {
   LC_TENANT_MAX = 64,       /* bytes of a tenant's name */
   LC_EVENT_ID_MAX = 255,    /* bytes of an event's id */
   LC_USER_MAX = 255,        /* bytes of an actor's id */
-  LC_CONFIRMATION_SIZE = 16 /* bytes of a confirmation's id */
+  LC_QUESTION_ID_SIZE = 16 /* bytes of a question's id */
 };
 
 typedef enum lc_entry_status {
@@ -64,8 +64,8 @@ typedef struct lc_entry {
   uint8_t reason;    /* lc_entry_reason */
   int32_t lead_status;
   int32_t from, to;  /* categories; 0 when unknown, of what is unchanged */
-  bool has_confirmation;
-  uint8_t confirmation[LC_CONFIRMATION_SIZE];
+  bool has_question;
+  uint8_t question[LC_QUESTION_ID_SIZE];
   lc_company company;
   lc_text event_id;
   lc_text details;   /* JSON: the actor, sale and contact */
@@ -73,8 +73,8 @@ typedef struct lc_entry {
 } lc_entry;
 
 /* A durable question to a user: may the company's category be changed? */
-typedef struct lc_confirmation {
-  uint8_t id[LC_CONFIRMATION_SIZE]; /* random: nobody can guess it */
+typedef struct lc_question {
+  uint8_t id[LC_QUESTION_ID_SIZE]; /* random: nobody can guess it */
   lc_question_state state;
   uint64_t entry;      /* of the journal, which asked */
   double created_at;   /* seconds since 1970, as are the next two */
@@ -89,18 +89,18 @@ typedef struct lc_confirmation {
   lc_text user;        /* the id of the actor whose event asked */
   lc_text body;        /* JSON: the options, sale, contact and actor */
   lc_text answer;      /* JSON: the details of the entry that closed it */
-} lc_confirmation;
+} lc_question;
 
 /* Bytes that the packed record takes. */
 size_t lc_entry_size(const lc_entry *entry);
-size_t lc_confirmation_size(const lc_confirmation *confirmation);
+size_t lc_question_size(const lc_question *question);
 
 /* Writes the packed record into `memory`, which has as many bytes as the size said. */
 void lc_entry_pack(const lc_entry *entry, void *memory);
-void lc_confirmation_pack(const lc_confirmation *confirmation, void *memory);
+void lc_question_pack(const lc_question *question, void *memory);
 
 /* Reads a packed record. LC_CORRUPT when the bytes are not one. */
 lc_status lc_entry_unpack(const void *bytes, size_t size, lc_entry *entry, lc_error *error);
-lc_status lc_confirmation_unpack(const void *bytes, size_t size, lc_confirmation *confirmation, lc_error *error);
+lc_status lc_question_unpack(const void *bytes, size_t size, lc_question *question, lc_error *error);
 
 #endif

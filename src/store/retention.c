@@ -63,7 +63,7 @@ static int remove_seen(const lc_writer *w, const lc_entry *entry) {
 
 /* Removes the question that the entry asked. `open` when it still waits for an answer, and stays. */
 static lc_status remove_question(const lc_writer *w, const uint8_t *id, bool *open, lc_error *error) {
-  lc_confirmation question;
+  lc_question question;
   lc_status status = lc_read_question(w, id, &question, error);
   if (status == LC_NOT_FOUND)
     return LC_OK;
@@ -80,7 +80,7 @@ static lc_status trim_entry(trimmer *t, lc_text packed, lc_error *error) {
   if (status == LC_OK)
     status = lc_entry_unpack(store->result, store->result_size, &entry, error);
   if (status == LC_OK && entry.status == LC_ENTRY_AWAITING)
-    status = remove_question(&t->writer, entry.confirmation, &stays, error);
+    status = remove_question(&t->writer, entry.question, &stays, error);
   if (status == LC_OK) /* again: the result may have moved */
     status = lc_entry_unpack(store->result, packed.size, &entry, error);
   if (status != LC_OK || stays || entry.status == LC_ENTRY_APPLYING)

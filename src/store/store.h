@@ -84,17 +84,17 @@ lc_status lc_store_revisions(lc_store *store, lc_text tenant, lc_error *error);
 
 /* ---- journal ----------------------------------------------------------------------------- */
 
-enum { LC_NOTE_MAX = 64 }; /* bytes of a note's name */
+enum { LC_CURSOR_MAX = 64 }; /* bytes of a cursor's name */
 
 /* How far a run of many events has come. */
-typedef struct lc_note {
-  lc_text name;   /* 1 ... LC_NOTE_MAX bytes */
-  lc_text before; /* what is noted by this name now; empty: nothing */
-  lc_text text;   /* JSON, to be noted in its place */
-} lc_note;
+typedef struct lc_cursor {
+  lc_text name;   /* 1 ... LC_CURSOR_MAX bytes */
+  lc_text before; /* how far it is now, of this name; empty: there is none */
+  lc_text text;   /* JSON, to be put in its place */
+} lc_cursor;
 
-/* Copies out what was noted by this name. LC_NOT_FOUND. */
-lc_status lc_store_note(lc_store *store, lc_text tenant, lc_text name, lc_error *error);
+/* Copies out the cursor of this name. LC_NOT_FOUND. */
+lc_status lc_store_cursor(lc_store *store, lc_text tenant, lc_text name, lc_error *error);
 
 /* ---- handling events --------------------------------------------------------------------- */
 
@@ -176,7 +176,7 @@ typedef struct lc_handling {
                               * out at once. Else what is complete is written, and what comes behind it seen from there. */
   bool foresee;              /* only look, and leave in the events what is going to become of them */
   lc_overlay *overlay;       /* where what would be written goes instead (overlay.h); NULL: to the store */
-  const lc_note *note;       /* goes into the same transaction, which is for all events or none: LC_CONFLICT ... */
+  const lc_cursor *cursor;   /* goes into the same transaction, which is for all events or none: LC_CONFLICT ... */
   uint64_t digest;           /* ... unless this is what becomes of them */
 } lc_handling;
 
@@ -213,16 +213,16 @@ typedef enum lc_write_result {
  * entry is finished. */
 typedef struct lc_write {
   lc_entry entry;         /* in; its id and its status are set */
-  bool is_answer;         /* in: to the question entry.confirmation; else a change */
+  bool is_answer;         /* in: to the question entry.question; else a change */
   uint64_t newest;        /* in, for a change: the company's newest entry, as lc_store_newest gave it */
   lc_write_result result; /* out */
   uint64_t first;         /* out, for LC_BUSY */
 } lc_write;
 
 /* Writes all of them in one transaction, in order, at the time `now`; the host may take `claim` seconds for its changes. With a
- * note, which goes into the same transaction, it is all or nothing: LC_CONFLICT when one of the results is not LC_PUT, or
- * the note is not what it was. */
-lc_status lc_store_write(lc_store *store, lc_text tenant, lc_write *writes, size_t count, const lc_note *note,
+ * cursor, which goes into the same transaction, it is all or nothing: LC_CONFLICT when one of the results is not LC_PUT, or
+ * the cursor is not where it was. */
+lc_status lc_store_write(lc_store *store, lc_text tenant, lc_write *writes, size_t count, const lc_cursor *cursor,
                          double now, double claim, lc_error *error);
 
 /* The company's newest entry, 0 when it has none. LC_CONFLICT while that entry is applying: its end
@@ -288,10 +288,10 @@ lc_status lc_store_unchanged(lc_store *store, lc_text tenant, const lc_company *
 
 /* ---- questions --------------------------------------------------------------------------- */
 
-/* Copies out a confirmation. LC_NOT_FOUND. */
-lc_status lc_store_confirmation(lc_store *store, lc_text tenant, const uint8_t *id, lc_error *error);
+/* Copies out a question. LC_NOT_FOUND. */
+lc_status lc_store_question(lc_store *store, lc_text tenant, const uint8_t *id, lc_error *error);
 
-/* Which confirmations. */
+/* Which questions. */
 typedef struct lc_query {
   lc_text company; /* of this company, by its text; empty: of all */
   lc_text user;    /* asked on behalf of this user; empty: of all */
@@ -302,11 +302,11 @@ typedef struct lc_query {
   double now;
 } lc_query;
 
-/* Copies out a list of confirmations, newest first. */
-lc_status lc_store_confirmations(lc_store *store, lc_text tenant, const lc_query *query, lc_error *error);
+/* Copies out a list of questions, newest first. */
+lc_status lc_store_questions(lc_store *store, lc_text tenant, const lc_query *query, lc_error *error);
 
-/* How many confirmations a query has, up to its limit. */
-lc_status lc_store_count_confirmations(lc_store *store, lc_text tenant, const lc_query *query, size_t *count,
+/* How many questions a query has, up to its limit. */
+lc_status lc_store_count_questions(lc_store *store, lc_text tenant, const lc_query *query, size_t *count,
                                        lc_error *error);
 
 /* Closes open questions whose time is over by `now`, each with an entry, some in one transaction.

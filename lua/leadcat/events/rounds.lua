@@ -297,7 +297,7 @@ end
 local function step(round)
   local self, how = round.engine, round.how
   local may_write = not how.overlay and (how.keeps_companies or not how.look)
-  local shares = may_write and #round.plain == 1 and not how.note and platform.can_yield()
+  local shares = may_write and #round.plain == 1 and not how.cursor and platform.can_yield()
   how.write = may_write and not shares
   local left, message, code = handle(round)
   if not shares or left ~= 1 or not lacks(round, "commit") then
@@ -518,17 +518,17 @@ function rounds.foresee(self, events, options)
   return nil, "a company keeps changing while its event is being decided", "unavailable"
 end
 
---- Writes what was foreseen, and a note with it: all of it, or nothing where anything has changed since.
+--- Writes what was foreseen, and a cursor with it: all of it, or nothing where anything has changed since.
 ---@param self leadcat.Engine
 ---@param foreseen leadcat.Foreseen
----@param note table
+---@param cursor table
 ---@param options? leadcat.Handling
 ---@return leadcat.Outcome[]? outcomes
 ---@return string? message
 ---@return string? code `conflict`
-function rounds.write(self, foreseen, note, options)
+function rounds.write(self, foreseen, cursor, options)
   local round = begin(self, foreseen.events, options)
-  round.results, round.how.note, round.how.digest = copy_of(foreseen.known), note, foreseen.digest
+  round.results, round.how.cursor, round.how.digest = copy_of(foreseen.known), cursor, foreseen.digest
   local left, message, code = (round.how.keeps_companies and step or step_and_apply)(round)
   if not left then
     return nil, message, code

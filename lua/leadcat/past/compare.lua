@@ -71,22 +71,22 @@ local function matters(change)
   return change.before.to ~= nil or change.after.to ~= nil
 end
 
-local function explained(run, side, example)
-  local event, cfg = example.event, run[side]
+local function explained(pair, side, example)
+  local event, cfg = example.event, pair[side]
   local category = event.category or example[side]
-  return explain.decision({ run.explain[side](event.trigger, category, event.lead_status) }, cfg, {
+  return explain.decision({ pair.explain[side](event.trigger, category, event.lead_status) }, cfg, {
     trigger = event.trigger, category = category, lead_status = event.lead_status,
   })
 end
 
-local function add_examples(run, changes, examples)
+local function add_examples(pair, changes, examples)
   for _, change in ipairs(changes) do
     change.examples = json.array {}
   end
   for _, example in ipairs(examples) do
     local list = changes[example.change].examples
     list[#list + 1] = {
-      event = example.event, before = explained(run, "before", example), after = explained(run, "after", example),
+      event = example.event, before = explained(pair, "before", example), after = explained(pair, "after", example),
     }
   end
 end
@@ -127,24 +127,24 @@ local function flows(journeys, from, to, rank)
   return list
 end
 
-local function new_category(run, id)
+local function new_category(pair, id)
   if not id then
     return { start = 0, before = 0, after = 0 }
   end
-  local found = config.find(run.after.categories, id) or config.find(run.before.categories, id)
+  local found = config.find(pair.after.categories, id) or config.find(pair.before.categories, id)
   return {
-    id = id, name = wording.display_name(found, id, run.language), group = found and found.group,
+    id = id, name = wording.display_name(found, id, pair.language), group = found and found.group,
     rank = found and found.rank, start = 0, before = 0, after = 0,
   }
 end
 
 -- The categories that companies are in or are set to, in order, and the place of each in it.
-local function categories(run, journeys, changes)
+local function categories(pair, journeys, changes)
   local list, by_id, rank = json.array {}, {}, {}
   local function noted(id)
     id = id or false
     if not by_id[id] then
-      by_id[id] = new_category(run, id)
+      by_id[id] = new_category(pair, id)
       list[#list + 1] = by_id[id]
     end
     return by_id[id]
@@ -181,21 +181,21 @@ local function count_changed(journeys, changes)
   return changed
 end
 
-local function report_of(run, result)
+local function report_of(pair, result)
   local report = {
-    companies = result.companies, before = simulate.report(result, 1, run.before, run.language),
-    after = simulate.report(result, 2, run.after, run.language), moved = name_sides(result.moved),
+    companies = result.companies, before = simulate.report(result, 1, pair.before, pair.language),
+    after = simulate.report(result, 2, pair.after, pair.language), moved = name_sides(result.moved),
   }
   local journeys, changes = name_sides(result.journeys), name_sides(result.changes)
   local rank
   report.events = report.before.events
   report.changed = count_changed(journeys, changes)
-  report.categories, rank = categories(run, journeys, changes)
+  report.categories, rank = categories(pair, journeys, changes)
   report.flows = {
     before = flows(journeys, "start", "before", rank), after = flows(journeys, "start", "after", rank),
     change = flows(journeys, "before", "after", rank),
   }
-  add_examples(run, changes, name_sides(result.examples))
+  add_examples(pair, changes, name_sides(result.examples))
   sort_changes(changes)
   report.changes = changes
   return report

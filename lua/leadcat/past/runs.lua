@@ -1,5 +1,5 @@
 --- A run: what one replay, one backfill or one undo of many has done goes by one id, so that it can be found and taken
--- back as a whole. What is kept of it is a note in the store: where in the journal it began and ended, how far it is.
+-- back as a whole. What is kept of it is a cursor in the store: where in the journal it began and ended, how far it is.
 
 local core = require "leadcat.core"
 local json = require "leadcat.util.json"
@@ -20,7 +20,7 @@ local SHORT = 12 -- digits of an id: enough that no two are the same, few enough
 ---@field revision? integer of the config when a backfill began
 ---@field counts? table<string, integer> of a backfill: how many events came to what without an entry
 ---@field report? table of a backfill that is finished
----@field text? string what is noted now
+---@field text? string its cursor, as it is stored
 
 local function named(id)
   return "run " .. id
@@ -31,12 +31,12 @@ local function new_id()
   return id and id:sub(1, SHORT), message, code
 end
 
---- What is noted of a run once these fields of it have changed.
+--- The cursor of a run once these fields of it have changed.
 ---@param record leadcat.Run
 ---@param changes table
----@return {name: string, before?: string, text: string} note as `store:write` takes it
+---@return {name: string, before?: string, text: string} cursor as `store:write` takes it
 ---@return leadcat.Run later the record, once that is written
-function runs.note(record, changes)
+function runs.cursor(record, changes)
   local later = {}
   for _, fields in ipairs { record, changes } do
     for name, value in pairs(fields) do
@@ -44,9 +44,9 @@ function runs.note(record, changes)
     end
   end
   later.text = nil
-  local note = { name = named(record.run), before = record.text, text = json.encode(later) }
-  later.text = note.text
-  return note, later
+  local cursor = { name = named(record.run), before = record.text, text = json.encode(later) }
+  later.text = cursor.text
+  return cursor, later
 end
 
 --- What is known of a run.
@@ -56,7 +56,7 @@ end
 ---@return string? message
 ---@return string? code `not_found`
 function runs.read(self, id)
-  local text, message, code = self._store:note(self._tenant, named(id))
+  local text, message, code = self._store:cursor(self._tenant, named(id))
   if not text then
     return nil, code == "not_found" and ("there is no run %s"):format(id) or message, code
   end
@@ -74,8 +74,8 @@ local function newest(self)
 end
 
 local function write(self, record, changes)
-  local note, later = runs.note(record, changes)
-  local ok, message, code = self._store:write(self._tenant, {}, self:_now(), 0, note)
+  local cursor, later = runs.cursor(record, changes)
+  local ok, message, code = self._store:write(self._tenant, {}, self:_now(), 0, cursor)
   return ok and later, message, code
 end
 
@@ -90,7 +90,7 @@ end
 ---@return string? message
 ---@return string? code `not_found`
 function runs.last_of(self, source)
-  local text, message, code = self._store:note(self._tenant, name_of_source(source))
+  local text, message, code = self._store:cursor(self._tenant, name_of_source(source))
   if not text then
     return nil, message, code
   end
@@ -100,12 +100,12 @@ end
 -- Notes which run is the last one of its events: before it begins, so that none goes unfound.
 local function point(self, id, source)
   local name = name_of_source(source)
-  local before, message, code = self._store:note(self._tenant, name)
+  local before, message, code = self._store:cursor(self._tenant, name)
   if not before and code ~= "not_found" then
     return nil, message, code
   end
-  local note = { name = name, before = before, text = json.encode { run = id } }
-  return self._store:write(self._tenant, {}, self:_now(), 0, note)
+  local cursor = { name = name, before = before, text = json.encode { run = id } }
+  return self._store:write(self._tenant, {}, self:_now(), 0, cursor)
 end
 
 --- Begins a run: it is noted.

@@ -51,8 +51,8 @@ end
 -- Writes what was foreseen, and how far the run is with it.
 local function write(task, foreseen, last)
   local counts = count_nothing(task, foreseen)
-  local note, later = runs.note(task.record, { position = task.done + last, counts = counts })
-  local outcomes, message, code = rounds.write(task.engine, foreseen, note, task.handling)
+  local cursor, later = runs.cursor(task.record, { position = task.done + last, counts = counts })
+  local outcomes, message, code = rounds.write(task.engine, foreseen, cursor, task.handling)
   if outcomes then
     task.record, task.counts = later, counts
   end
