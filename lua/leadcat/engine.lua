@@ -6,7 +6,6 @@ local as_text = require "leadcat.util.as_text"
 local backfill = require "leadcat.past.backfill"
 local compare = require "leadcat.past.compare"
 local confirmation = require "leadcat.events.confirmation"
-local core = require "leadcat.core"
 local decider = require "leadcat.rules.decider"
 local event_of = require "leadcat.events.event"
 local embedded = require "leadcat.host.embedded"
@@ -265,7 +264,7 @@ end
 ---@return integer? target
 function Engine:_evaluate(trigger, category, lead_status, how)
   local store, tenant = self._store, self._tenant
-  local evaluate = store[how or "decide"]
+  local evaluate = how == "explain" and store.explain or store.decide
   local action, to, reason, revision, checks, target = evaluate(store, tenant, trigger, category, lead_status)
   if action or reason ~= "corrupt" then
     return action, to, reason, revision, checks, target
@@ -282,7 +281,7 @@ end
 ---@return leadcat.Decider
 function Engine:decider()
   self:_check_open()
-  return decider.new(core.store_decider(self._store, self._tenant, function()
+  return decider.new(self._store:decider(self._tenant, function()
     return settings.repair(self._store, self._tenant)
   end))
 end

@@ -106,11 +106,9 @@ int luaopen_leadcat_core(lua_State *L) {
   static const luaL_Reg functions[] = {
     { "open", l_store_open },
     { "check_store", l_store_check },
-    { "store_decider", l_store_decider },
     { "decider", l_config_decider },
     { "explainer", l_config_explainer },
     { "simulation", l_simulation },
-    { "overlay", l_overlay },
     { "ruleset", l_ruleset },
     { "now", l_now },
     { "sleep", l_sleep },

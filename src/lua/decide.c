@@ -147,7 +147,10 @@ static l_rules *push_rules(lua_State *L) {
   return rules;
 }
 
-int l_store_decider(lua_State *L) {
+/* store:decider(tenant, repair) -> decide, rules: a function of trigger, category or nil, lead_status or nil that gives action,
+ * to, reason, and what it answers from, for the FFI. It answers from the tenant's newest saved config, and raises once the
+ * store is closed. When its packed ruleset is damaged, repair() -> true, or nil, message, is to make it anew. */
+static int l_store_decider(lua_State *L) {
   const l_store *store = l_check_store(L, 1);
   lc_text tenant = l_check_tenant(L, 2);
   luaL_checktype(L, 3, LUA_TFUNCTION);
@@ -308,6 +311,7 @@ void l_push_ffi(lua_State *L) {
 void l_decide_register(lua_State *L) {
   static const luaL_Reg methods[] = {
     { "decide", l_store_decide },
+    { "decider", l_store_decider },
     { "explain", l_store_explain },
     { NULL, NULL },
   };

@@ -5,14 +5,8 @@
 #include "compat.h"
 #include "store/record.h"
 
-/* Makes the metatable, and adds `decide` and `explain` to the store's methods, after l_store_register. */
+/* Makes the metatable, and adds `decide`, `decider` and `explain` to the store's methods, after l_store_register. */
 void l_decide_register(lua_State *L);
-
-/* core.store_decider(store, tenant, repair) -> decide, rules: a function of trigger, category or nil, lead_status or nil
- * that gives action, to, reason, and what it answers from, for the FFI. It answers from the tenant's newest
- * saved config, and raises once the store is closed. When its packed ruleset is damaged, repair() -> true,
- * or nil, message, is to make it anew. */
-int l_store_decider(lua_State *L);
 
 /* core.decider(config) -> decide, rules; of a fixed config that has no errors */
 int l_config_decider(lua_State *L);

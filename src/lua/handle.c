@@ -14,7 +14,8 @@
 
 static const char *const overlay_type = "leadcat.overlay";
 
-int l_overlay(lua_State *L) {
+/* store:overlay() -> an overlay for `handle`: what would have been written is remembered in it */
+static int l_overlay(lua_State *L) {
   lc_overlay *overlay = lua_newuserdata(L, sizeof *overlay);
   memset(overlay, 0, sizeof *overlay);
   luaL_getmetatable(L, overlay_type);
@@ -370,6 +371,7 @@ static int l_handle(lua_State *L) {
 void l_handle_register(lua_State *L) {
   static const luaL_Reg methods[] = {
     { "handle", l_handle },
+    { "overlay", l_overlay },
     { NULL, NULL },
   };
   l_store_methods(L, methods);

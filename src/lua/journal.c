@@ -137,27 +137,28 @@ static int l_add_unchanged(lua_State *L) {
 
 /* ---- finishing --------------------------------------------------------------------------- */
 
-static void to_finish(lua_State *L, lc_finish *finish) {
+static void to_finish(lua_State *L, double now, lc_finish *finish) {
   int table = lua_gettop(L);
   *finish = (lc_finish){
     .entry = (uint64_t)l_integer_field(L, table, "entry"),
     .company = l_company_field(L, table),
     .status = (lc_entry_status)l_name_field(L, table, "status", lc_entry_status_names, LC_ENTRY_STATUSES),
     .error = l_text_field(L, table, "error", UINT32_MAX),
-    .retry_at = l_number_field(L, table, "retry_at"),
+    .retry_at = now + l_number_field(L, table, "retry_in"),
   };
 }
 
-/* store:finish(tenant, items) -> true. Each item gets `lost`. */
+/* store:finish(tenant, items, now) -> true. Each item gets `lost`. */
 static int l_finish(lua_State *L) {
   lc_error error;
   lc_text tenant = l_check_tenant(L, 2);
   luaL_checktype(L, 3, LUA_TTABLE);
+  double now = luaL_checknumber(L, 4);
   size_t count = lua_rawlen(L, 3);
   lc_finish *finishes = lua_newuserdata(L, (count + 1) * sizeof *finishes);
   for (size_t i = 0; i < count; i++) {
     lua_rawgeti(L, 3, (int)i + 1);
-    to_finish(L, &finishes[i]);
+    to_finish(L, now, &finishes[i]);
     lua_pop(L, 1);
   }
   lc_status status = lc_store_finish(l_check_open(L), tenant, finishes, count, &error);
@@ -200,7 +201,7 @@ static int l_newest(lua_State *L) {
   return 1;
 }
 
-/* store:claim(tenant, company, idle, now, seconds) -> entry, attempts, when it was begun (0: not known) */
+/* store:claim(tenant, company, idle, now, seconds) -> entry, attempts, seconds since it was begun (without end where that was not kept) */
 static int l_claim(lua_State *L) {
   lc_error error;
   lc_claim claim;
@@ -208,13 +209,14 @@ static int l_claim(lua_State *L) {
   lc_text tenant = l_check_tenant(L, 2);
   lc_company company = { l_check_text(L, 3, LC_COMPANY_MAX), false };
   bool idle = lua_toboolean(L, 4) != 0;
-  lc_status status = lc_store_claim(store, tenant, &company, idle, luaL_checknumber(L, 5), luaL_checknumber(L, 6),
+  double now = luaL_checknumber(L, 5);
+  lc_status status = lc_store_claim(store, tenant, &company, idle, now, luaL_checknumber(L, 6),
                                     &claim, &error);
   int results = one_entry(L, store, status, &error);
   if (results != 1)
     return results;
   lua_pushinteger(L, (lua_Integer)claim.attempts);
-  lua_pushinteger(L, (lua_Integer)claim.begun);
+  lua_pushnumber(L, claim.begun != 0 ? now - claim.begun : HUGE_VAL);
   return 3;
 }
 

@@ -9,6 +9,7 @@ local platform = require "leadcat.util.platform"
 local group_commit = {}
 
 local PATIENCE = 1 -- seconds, until whoever waits sees to it himself, because the request that was to do it has ended
+local LONGEST = 30 -- seconds that a write may take whose request has ended, or waits for the store
 
 ---@class leadcat.Gathered what is to be written with one commit
 ---@field key string under which it is found
@@ -16,13 +17,15 @@ local PATIENCE = 1 -- seconds, until whoever waits sees to it himself, because t
 ---@field requests integer that wait for it
 ---@field ready table a semaphore: nginx has come round
 ---@field done table a semaphore: it is written
+---@field begun? boolean it is being written, or was
 ---@field result? table {ok, message, code}
 
--- Writes it, once.
+-- Writes it, once. A store may yield meanwhile.
 local function commit(self, gathered, write)
-  if gathered.result then
+  if gathered.begun then
     return
   end
+  gathered.begun = true
   self._shared.gathered[gathered.key] = nil
   gathered.result = { write(gathered.items) }
   gathered.done:post(gathered.requests)
@@ -46,7 +49,7 @@ end
 ---@param self leadcat.Engine
 ---@param name string of what is written: only the same goes together
 ---@param items table[]
----@param write fun(items: table[]): any, string?, string? writes all of them, or none, without yielding
+---@param write fun(items: table[]): any, string?, string? writes all of them, or none
 ---@return any ok
 ---@return string? message
 ---@return string? code
@@ -62,6 +65,9 @@ function group_commit.write(self, name, items, write)
   gathered.requests = gathered.requests + 1
   if not gathered.done:wait(PATIENCE) then
     commit(self, gathered, write)
+  end
+  if not gathered.result and not gathered.done:wait(LONGEST) then
+    return nil, "the store has not answered: nobody knows whether this was written", "unavailable"
   end
   return gathered.result[1], gathered.result[2], gathered.result[3]
 end

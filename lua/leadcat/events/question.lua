@@ -74,7 +74,7 @@ end
 function question:propose(event)
   self:_check_open()
   event_of.check(event)
-  local outcomes, message, code = rounds.run(self, { event }, { overlay = core.overlay() })
+  local outcomes, message, code = rounds.run(self, { event }, { overlay = self._store:overlay() })
   local outcome = outcomes[1]
   if code then
     return nil, message, code

@@ -13,7 +13,7 @@ local rounds = {}
 local PATIENCE = 16 -- rounds in which no event reaches its end, until the company counts as one that keeps changing
 
 ---@class leadcat.Handling how events are handled, where it is not as always
----@field overlay? userdata nothing is written; what would be is remembered in it (`core.overlay`)
+---@field overlay? userdata nothing is written; what would be is remembered in it (`store:overlay`)
 ---@field confirm? "ask"|"accept"|"skip" what becomes of decisions that ask; default "ask"
 ---@field start? integer the category of companies that the embedded host does not know
 

@@ -33,7 +33,7 @@ local PAGE = 100
 ---@field attempts? integer that failed
 ---@field status "applying"|"updated"|"conflict"|"failed" what is written down: `applying` while it is to be tried again
 ---@field error? string
----@field retry_at? number seconds since 1970
+---@field retry_in? number seconds
 ---@field lost boolean nothing could be written down: the claim has gone to somebody else
 
 --- A change that has not been tried.
@@ -124,7 +124,7 @@ local function note_end(self, change, ended, why)
   local again = ended == "failed" and is_to_be_tried_again(self, change)
   change.status = again and "applying" or ended
   if ended == "failed" then
-    change.error, change.retry_at = why, again and self:_now() + backoff(change.attempts or 0) or nil
+    change.error, change.retry_in = why, again and backoff(change.attempts or 0) or nil
   end
 end
 
@@ -203,12 +203,13 @@ local function outcome_now(self, entry)
   return outcome
 end
 
--- Asks for one change after the other. It raises when there is no memory left, and when the host's clock does.
+-- Asks for one change after the other. Gives the time then. It raises when there is no memory left, and when the host's clock does.
 local function ask_host(self, changes, again)
   local try = again and set_category_again or set_category
   for _, change in ipairs(changes) do
     note_end(self, change, try(self, change))
   end
+  return self:_now()
 end
 
 -- The changes that are still ours. One is not when its claim had run out and another coroutine of this engine has taken it
@@ -223,9 +224,9 @@ local function ours(self, changes, flight)
   return list
 end
 
-local function finish(self, changes, flight)
+local function finish(self, changes, flight, now)
   return group_commit.write(self, "finish", ours(self, changes, flight), function(items)
-    return self._store:finish(self._tenant, items) -- sets `lost` in each
+    return self._store:finish(self._tenant, items, now) -- sets `lost` in each
   end)
 end
 
@@ -258,14 +259,14 @@ end
 function foreign.apply(self, changes, flight, again)
   local outcomes = {}
   claim_all(self, changes, flight)
-  local made, problem = pcall(ask_host, self, changes, again)
+  local made, now = pcall(ask_host, self, changes, again)
   local ok, message, code
   if made then
-    ok, message, code = finish(self, changes, flight)
+    ok, message, code = finish(self, changes, flight, now)
   end
   foreign.land(self, companies_of(changes), flight)
   if not made then
-    error(problem, 0)
+    error(now, 0) -- the problem
   elseif not ok then
     return nil, message, code
   end
@@ -284,13 +285,15 @@ end
 -- "not_found" when the company has none (any more), "conflict" when a live process works on it.
 local function take_up(self, key)
   local idle = flights_of(self)[key] == nil
-  local entry, attempts, begun = self._store:claim(self._tenant, key, idle, self:_now(), CLAIM_SECONDS)
+  local now, flight = self:_now(), foreign.take_off(self, { key })
+  local entry, attempts, age = self._store:claim(self._tenant, key, idle, now, CLAIM_SECONDS)
   if not entry then
-    return nil, attempts, begun
+    foreign.land(self, { key }, flight)
+    return nil, attempts, age
   end
-  local change = foreign.change(entry.company, key, journal.outcome(entry), begun, attempts)
+  local change = foreign.change(entry.company, key, journal.outcome(entry), now - age, attempts)
   change.outcome.status = "applying" -- it has not failed before it was tried
-  local outcomes, message, code = foreign.apply(self, { change }, foreign.take_off(self, { key }), true)
+  local outcomes, message, code = foreign.apply(self, { change }, flight, true)
   if not outcomes then
     return nil, message, code
   end

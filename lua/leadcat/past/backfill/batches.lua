@@ -138,7 +138,7 @@ end
 ---@return string? code
 function batches.preview(task)
   local counts, updated, done = {}, {}, 0
-  task.handling.overlay = core.overlay()
+  task.handling.overlay = task.engine._store:overlay()
   while true do
     local events, message, code = reading.read(task, reading.MAX_BATCH)
     if not events then

@@ -1,0 +1,386 @@
+--- What a store has to do, said once more, slowly and in memory: what lua/leadcat/store/init.lua promises, for specs. Every
+-- function gives what the store has to give. Entries and questions are tables, to which `bind` gives the store's numbers.
+
+local core = require "leadcat.core"
+
+local model = {}
+model.__index = model
+
+function model.new()
+  return setmetatable({
+    entries = {}, companies = {}, newest = {}, applying = {}, open = {}, seen = {}, abouts = {}, decisions = {},
+  }, model)
+end
+
+function model:save(cfg, revision)
+  self.rules, self.revision, self.has_rule = core.decider(cfg), revision, {}
+  for _, rule in ipairs(cfg.rules) do
+    self.has_rule[rule.trigger] = true
+  end
+end
+
+-- Writing ---------------------------------------------------------------------------------------------------------------
+
+local function add(self, entry)
+  self.entries[#self.entries + 1], self.newest[entry.company] = entry, entry
+  return entry
+end
+
+local STATES = { conflict = "conflict", declined = "declined", expired = "expired", superseded = "superseded" }
+
+local function close(self, question, entry)
+  local state = entry.status == "updated" and (entry.to == question.to and "accepted" or "changed") or STATES[entry.status]
+  if state then
+    question.state, self.open[question.company] = state, nil
+  end
+end
+
+local function close_older(self, company, now)
+  local question = self.open[company]
+  if question then
+    local status = question.expires_at <= now and "expired" or "superseded"
+    close(self, question, add(self, {
+      company = company, status = status, trigger = question.trigger, from = question.from, to = question.to,
+      question = question,
+    }))
+  end
+end
+
+-- Writes an entry with what it brings about.
+local function put(self, entry, how)
+  local company = entry.company
+  if entry.status == "updated" and self.companies[company] ~= entry.from then
+    entry.status = "conflict"
+  elseif entry.status == "updated" then
+    self.companies[company] = entry.to
+  elseif entry.status == "applying" then
+    self.applying[company] = { entry = entry, owner = how.owner, deadline = how.now + how.claim, due = 0, attempts = 0 }
+  elseif entry.status == "awaiting_confirmation" then
+    self.open[company] = {
+      company = company, state = "open", trigger = entry.trigger, from = entry.from, to = entry.to, entry = entry,
+      expires_at = how.now + how.ttl,
+    }
+    entry.question = self.open[company]
+  end
+  if entry.event_id then
+    self.seen[entry.event_id] = entry
+  end
+  return add(self, entry)
+end
+
+--- An answer, or a change that no event asked for: what `write` makes of it.
+function model:write(item, how)
+  local busy, question = self.applying[item.company], item.question
+  if question and question.state ~= "open" then
+    return "answered"
+  elseif busy then
+    return "busy", busy.entry
+  elseif question and question.expires_at <= how.now then
+    return "overdue"
+  elseif not question and item.newest ~= self.newest[item.company] then
+    return "overtaken"
+  elseif not question then
+    close_older(self, item.company, how.now)
+  end
+  local entry = put(self, {
+    company = item.company, status = item.status, trigger = item.trigger, from = item.from, to = item.to,
+    question = question,
+  }, how)
+  if question then
+    close(self, question, entry)
+  end
+  return "written", entry
+end
+
+--- How a change ended; true when it was not this owner's.
+function model:finish(company, entry, status, how)
+  local claim = self.applying[company]
+  if not claim or claim.entry ~= entry or claim.owner ~= how.owner then
+    return true
+  elseif status == "applying" then
+    claim.owner, claim.attempts, claim.due = nil, claim.attempts + 1, how.now + how.retry_in
+  else
+    self.applying[company], entry.status = nil, status
+    if entry.question then
+      close(self, entry.question, entry)
+    end
+  end
+  return false
+end
+
+function model:claim(company, how)
+  local claim = self.applying[company]
+  if not claim then
+    return nil, "not_found"
+  elseif claim.owner and how.now < claim.deadline and not (how.idle and claim.owner == how.owner) then
+    return nil, "conflict"
+  end
+  claim.owner, claim.deadline = how.owner, how.now + how.seconds
+  return claim
+end
+
+function model:expire(now)
+  local expired = 0
+  local due = {}
+  for company, question in pairs(self.open) do
+    if question.expires_at <= now and not self.applying[company] then
+      due[#due + 1] = question
+    end
+  end
+  table.sort(due, function(a, b)
+    return a.expires_at < b.expires_at or a.expires_at == b.expires_at and a.entry.id < b.entry.id
+  end)
+  for _, question in ipairs(due) do
+    close_older(self, question.company, now)
+    expired = expired + 1
+  end
+  return expired
+end
+
+-- Events ----------------------------------------------------------------------------------------------------------------
+
+local Walk = {}
+Walk.__index = Walk
+
+local function walk(self, how, imagined)
+  return setmetatable({
+    m = self, how = how, imagined = imagined, open = { companies = {}, ids = {} }, asked = {}, applying = 0,
+  }, Walk)
+end
+
+local function lacks(what, more)
+  more = more or {}
+  more.lacks = what
+  return more
+end
+
+function Walk:kept(company)
+  return self.imagined and self.imagined.companies[company] or self.m.companies[company]
+end
+
+-- Where the company stands; or what is lacking to know it.
+function Walk:category(case)
+  local company = case.event.company
+  if case.event.category then
+    return case.event.category
+  elseif self.how.keeps_companies then
+    return self:kept(company) or 0
+  end
+  local shared, newest = self.asked[company], self.m.newest[company]
+  if case.asked_at then
+    self.asked[company] = case
+  elseif shared then
+    case.asked_at, case.category = shared.asked_at, shared.category
+  end
+  if not case.asked_at or case.asked_at ~= (newest and newest.id or 0) then
+    case.asked_at = nil
+    return nil, lacks("category", { newest = newest and newest.id or 0 })
+  end
+  return case.category or 0
+end
+
+local function rule_of(event)
+  return event.trigger == "lead_status_set" and ("lead_status_set:%d"):format(event.lead_status) or event.trigger
+end
+
+-- How a decision that matched is to be written.
+local function status_of(how, case, action)
+  local choice = case.event.choice
+  if choice ~= nil and case.keep then
+    return "declined"
+  elseif action == "confirm" and choice == nil and how.confirm ~= "accept" then
+    return how.confirm == "skip" and "skipped" or "awaiting_confirmation"
+  end
+  return how.keeps_companies and "updated" or "applying"
+end
+
+-- What an event comes to, as things stand: a result, and whether it is to be written.
+function Walk:take(case)
+  local m, how, event = self.m, self.how, case.event
+  local company, id = event.company, event.id
+  if id and self.imagined and self.imagined.ids[id] then
+    return 0
+  elseif id and m.seen[id] then
+    return m.seen[id]
+  elseif self.open.companies[company] or id and self.open.ids[id] then
+    return lacks "turn"
+  elseif how.needs_licence then
+    return lacks "licence"
+  elseif m.applying[company] and m.has_rule[event.trigger] then
+    return lacks "end"
+  end
+  local from, lack = self:category(case)
+  if not from then
+    return lack
+  end
+  local action, to, reason = m.rules(event.trigger, from, event.lead_status)
+  local result = {
+    action = action, to = to, reason = reason, from = from ~= 0 and from or nil, revision = m.revision,
+    rule = (action ~= "none" or reason == "already_in_category") and rule_of(event) or nil,
+  }
+  if action == "none" then
+    result.status = "unchanged"
+    return result
+  end
+  if how.is_guarded or event.choice ~= nil then
+    local decision = table.concat({ result.rule, from, to, action, m.revision }, " ")
+    if not case.passed or case.passed ~= m.abouts[decision] then
+      result.lacks, result.about, result.reason = "verdict", decision, nil
+      return result
+    end
+    result.to = case.target
+  end
+  result.status = status_of(how, case, action)
+  if result.status == "skipped" then
+    result.status, result.reason = "unchanged", "skipped"
+    return result
+  elseif result.status == "applying" and self.applying == how.most then
+    return lacks "turn"
+  end
+  return result, true
+end
+
+function Walk:imagine(case, from, to)
+  local company = case.event.company
+  if not self.how.keeps_companies or self:kept(company) == from then
+    self.imagined.companies[company] = to
+  end
+end
+
+-- Later events of the company or id have to wait for this one.
+function Walk:leave_open(case, result)
+  local event, looking = case.event, self.imagined and self.how.keeps_companies
+  if event.id then
+    self.open.ids[event.id] = true
+  end
+  if looking and result.lacks == "turn" then
+    return
+  elseif not looking or result.lacks ~= "verdict" then
+    self.open.companies[event.company] = true
+    return
+  end
+  local to = result.from
+  if event.choice ~= nil then
+    to = event.choice or to
+  elseif result.action == "update" or self.how.confirm == "accept" then
+    to = result.to
+  end
+  self:imagine(case, result.from, to)
+end
+
+function Walk:write(case, result)
+  local event = case.event
+  if result.status == "applying" then
+    self.applying = self.applying + 1
+  end
+  if not self.imagined then
+    close_older(self.m, event.company, self.how.now)
+    local entry = put(self.m, {
+      company = event.company, status = result.status, trigger = event.trigger, from = result.from, to = result.to,
+      event_id = event.id,
+    }, self.how)
+    result.status, result.entry, result.confirmation = entry.status, entry, entry.question
+    return
+  end
+  if result.status == "applying" then
+    self.open.companies[event.company] = true
+  elseif result.status == "updated" then
+    self:imagine(case, result.from, result.to)
+  end
+  if event.id then
+    self.imagined.ids[event.id] = true
+  end
+end
+
+-- Goes through cases from `first` on. With `stop` it ends before the first that is to be written, and gives its place.
+function Walk:go(cases, first, stop)
+  for place = first, #cases do
+    local case = cases[place]
+    local result, matched = self:take(case)
+    if matched and stop then
+      return place
+    end
+    case.result, case.matched = result, matched
+    if matched then
+      self:write(case, result)
+    elseif type(result) == "table" and result.lacks then
+      self:leave_open(case, result)
+    end
+  end
+end
+
+local ANSWERS = { licence = true, category = true, verdict = true }
+
+-- Looks at all, as if those in front were written. Gives the first that is to be written, unless some lack answers.
+local function look(self, cases, how)
+  walk(self, how, { companies = {}, ids = {} }):go(cases, 1)
+  local first, asks
+  for place, case in ipairs(cases) do
+    first = first or case.matched and place
+    asks = asks or type(case.result) == "table" and ANSWERS[case.result.lacks]
+  end
+  for place = asks and 1 or first or #cases + 1, #cases do
+    local case = cases[place]
+    if type(case.result) ~= "table" or not case.result.lacks then
+      case.result = lacks "commit"
+    end
+  end
+  return not asks and first or nil
+end
+
+local function is_done(result)
+  return result ~= nil and (type(result) ~= "table" or not result.lacks)
+end
+
+local function case_of(event, known)
+  known = known or {}
+  return {
+    event = event, asked_at = known.asked_at, category = known.category, passed = known.passed, target = known.target,
+    keep = known.keep,
+  }
+end
+
+--- What `handle` puts into the results that are not final, by the events' places.
+function model:handle(events, results, how)
+  local cases, places, looks = {}, {}, how.look
+  for place, event in ipairs(events) do
+    if not is_done(results[place]) then
+      local case = case_of(event, results[place])
+      looks = looks or event.choice ~= nil and not case.passed
+      cases[#cases + 1], places[#places + 1] = case, place
+    end
+  end
+  local first
+  if looks then
+    first = look(self, cases, how)
+  else
+    first = walk(self, how):go(cases, 1, true)
+  end
+  if first and how.write then
+    local writing = walk(self, how)
+    for place = 1, first - 1 do
+      if type(cases[place].result) == "table" and cases[place].result.lacks then
+        writing:leave_open(cases[place], cases[place].result)
+      end
+    end
+    writing:go(cases, first)
+  end
+  local expected = {}
+  for i, case in ipairs(cases) do
+    expected[places[i]] = case.result or lacks "commit"
+  end
+  return expected
+end
+
+--- Gives entries and questions the store's numbers; `list`: all of the store's entries, oldest first.
+function model:bind(list)
+  for place, entry in ipairs(self.entries) do
+    local stored = list[place] or {}
+    entry.id = stored.entry
+    if entry.question and not entry.question.id then
+      entry.question.id = stored.confirmation
+    end
+  end
+end
+
+return model
