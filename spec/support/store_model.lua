@@ -29,7 +29,10 @@ end
 local STATES = { conflict = "conflict", declined = "declined", expired = "expired", superseded = "superseded" }
 
 local function close(self, question, entry)
-  local state = entry.status == "updated" and (entry.to == question.to and "accepted" or "changed") or STATES[entry.status]
+  local state = STATES[entry.status]
+  if entry.status == "updated" then
+    state = entry.to == question.to and "accepted" or "changed"
+  end
   if state then
     question.state, self.open[question.company] = state, nil
   end
@@ -172,9 +175,9 @@ function Walk:category(case)
   elseif shared then
     case.asked_at, case.category = shared.asked_at, shared.category
   end
-  if not case.asked_at or case.asked_at ~= (newest and newest.id or 0) then
+  if not case.asked_at or case.asked_at ~= (newest and (newest.id or "just written") or 0) then
     case.asked_at = nil
-    return nil, lacks("category", { newest = newest and newest.id or 0 })
+    return nil, lacks("category", { newest = newest or { id = 0 } })
   end
   return case.category or 0
 end
@@ -201,7 +204,7 @@ function Walk:take(case)
   if id and self.imagined and self.imagined.ids[id] then
     return 0
   elseif id and m.seen[id] then
-    return m.seen[id]
+    return { seen = m.seen[id] }
   elseif self.open.companies[company] or id and self.open.ids[id] then
     return lacks "turn"
   elseif how.needs_licence then

@@ -1,0 +1,635 @@
+--- What every store has to pass, whoever wrote it (the manual is lua/leadcat/store/init.lua): each method's contract once, and
+-- random operations against a model that is read more easily than any store.
+
+local assert = require "luassert"
+local config = require "leadcat.rules.config"
+local core = require "leadcat.core"
+local json = require "leadcat.util.json"
+local model = require "support.store_model"
+local stores = require "support.stores"
+local times = require "support.times"
+
+local LEAD, QUALIFIED, OPPORTUNITY, CUSTOMER, LOST = 1, 2, 3, 5, 7 -- the preset's categories
+local T, NOW = "tenant", 1700000000
+local RULES = {
+  { sale_won = CUSTOMER, sale_lost = LOST, sale_registered = { OPPORTUNITY, ask = true } },
+  { sale_won = { CUSTOMER, ask = true }, sale_lost = LOST, ["lead_status_set:5"] = QUALIFIED },
+}
+
+local function save(store, rules, expected)
+  local cfg = config.normalize(stores.config(rules))
+  cfg.revision = expected + 1
+  local ruleset, about = core.ruleset(cfg, cfg.revision), json.encode { n = cfg.revision }
+  return cfg, store:save(T, expected, ruleset, json.encode(cfg), about)
+end
+
+local function item(company, fields)
+  local all = {
+    company = company, trigger = "sale_won", at = NOW, revision = 1, from = LEAD, to = CUSTOMER, action = "update",
+    status = "updated", newest = 0,
+  }
+  for name, value in pairs(fields or {}) do
+    all[name] = value
+  end
+  return all
+end
+
+local KEPT = { write = true, keeps_companies = true, ttl = 100 }
+local HOST = { write = true, claim = 30, ttl = 100 }
+
+local function with(how, fields)
+  local all = {}
+  for _, part in ipairs { how, fields } do
+    for name, value in pairs(part) do
+      all[name] = value
+    end
+  end
+  return all
+end
+
+-- Handles one event; gives its result.
+local function handle(store, event, how, known)
+  local results = { known }
+  local left, message, code = store:handle(T, { event }, results, NOW, how or KEPT)
+  return left and results[1], message, code
+end
+
+local function won(company, fields)
+  return with({ trigger = "sale_won", company = company }, fields or {})
+end
+
+local function asked(company, fields)
+  return with({ trigger = "sale_registered", company = company, category = LEAD, actor = { id = "bob" } }, fields or {})
+end
+
+-- The code of what a call gave.
+local function code_of(_, _, code)
+  return code
+end
+
+local function ids(list, field)
+  local found = {}
+  for i, stored in ipairs(list) do
+    found[i] = stored[field or "entry"]
+  end
+  return found
+end
+
+-- Random operations -----------------------------------------------------------------------------------------------------
+
+local COMPANIES, CATEGORIES = { "a", "b", "c" }, { LEAD, QUALIFIED, OPPORTUNITY, CUSTOMER, LOST }
+local TRIGGERS = { "sale_won", "sale_lost", "sale_registered", "lead_status_set" }
+
+-- Numbers that are the same on every Lua.
+local function dice(seed)
+  return function(most)
+    seed = (seed * 16807) % 2147483647
+    return seed % most + 1
+  end
+end
+
+local function new_world(open, seed, keeps)
+  local first, place = open()
+  local world = {
+    stores = { first, (open(place)) }, m = model.new(), now = NOW, roll = dice(seed), keeps = keeps, host = {},
+    revision = 0,
+  }
+  for i, company in ipairs(COMPANIES) do
+    world.host[company] = LEAD
+    if keeps and i < 3 then
+      assert(first:create(T, { { company = company } }, LEAD))
+      world.m.companies[company] = LEAD
+    end
+  end
+  return world
+end
+
+local function pick(world, list)
+  return list[world.roll(#list)]
+end
+
+local function often(world, one_in, value)
+  if world.roll(one_in) == 1 then
+    return value
+  end
+end
+
+local function random_event(world)
+  local choice = often(world, 4, pick(world, CATEGORIES))
+  if choice and world.roll(2) == 1 then
+    choice = false
+  end
+  local trigger = pick(world, TRIGGERS)
+  return {
+    trigger = trigger, company = pick(world, COMPANIES), id = often(world, 2, "e" .. world.roll(12)), choice = choice,
+    category = often(world, 5, pick(world, CATEGORIES)), lead_status = trigger == "lead_status_set" and 5 or nil,
+  }
+end
+
+local function how_of(world)
+  return {
+    write = world.roll(8) > 1, keeps_companies = world.keeps or nil, ttl = 100, claim = 30,
+    most = not world.keeps and 2 or nil, look = often(world, 4, true), is_guarded = often(world, 3, true),
+    confirm = pick(world, { "ask", "ask", "accept", "skip" }),
+  }
+end
+
+local function shown(entry)
+  return {
+    entry.entry, entry.company, entry.status, entry.trigger, entry.from, entry.to, entry.event_id or false,
+    entry.confirmation or false,
+  }
+end
+
+local function shown_of_model(entry)
+  return {
+    entry.id, entry.company, entry.status, entry.trigger, entry.from, entry.to, entry.event_id or false,
+    entry.question and entry.question.id or false,
+  }
+end
+
+-- All that can be read from the store is as in the model; numbers only grow.
+local function check_state(world)
+  local store, m = pick(world, world.stores), world.m
+  local list, journal, expected, last = {}, {}, {}, 0
+  for _, entry in ipairs(assert(store:history(T, nil, nil, nil, 10000))) do
+    table.insert(list, 1, entry)
+  end
+  m:bind(list)
+  for i, entry in ipairs(list) do
+    assert.is_true(entry.entry > last)
+    journal[i], last = shown(entry), entry.entry
+  end
+  for i, entry in ipairs(m.entries) do
+    expected[i] = shown_of_model(entry)
+  end
+  assert.same(expected, journal)
+  for _, company in ipairs(COMPANIES) do
+    local newest, _, code = store:newest(T, company)
+    local entry, question = m.newest[company], m.open[company]
+    assert.equal(m.applying[company] and "conflict" or entry and entry.id or 0, code or newest)
+    assert.equal(m.companies[company], (store:company(T, company)))
+    local open = assert(store:confirmations(T, { company = company, state = "open", limit = 9 }))
+    assert.same({ question and question.id }, ids(open, "id"))
+  end
+  local due = {}
+  for _, company in ipairs(COMPANIES) do
+    local claim = m.applying[company]
+    due[#due + 1] = claim and claim.due <= world.now and claim.entry.id or nil
+  end
+  assert.same(due, ids(assert(store:applying(T, world.now, "", 100))))
+  for id, entry in pairs(m.seen) do
+    assert.equal(entry.id, assert(store:seen(T, id)).entry)
+  end
+end
+
+-- What the model expects, in the store's numbers. The store's own number of a decision is learned, once.
+local function expected_result(world, expected, result)
+  if type(expected) ~= "table" then
+    return expected
+  elseif expected.seen then
+    return expected.seen.id
+  end
+  local copy = with(expected, {})
+  copy.newest = copy.newest and copy.newest.id
+  if copy.lacks == "verdict" then
+    local decision = copy.about
+    world.m.abouts[decision] = world.m.abouts[decision] or result.about
+    assert.equal(world.m.decisions[result.about] or decision, decision)
+    world.m.decisions[result.about], copy.about = decision, world.m.abouts[decision]
+  end
+  copy.entry, copy.confirmation = copy.entry and copy.entry.id, copy.confirmation and copy.confirmation.id
+  return copy
+end
+
+local FOUND_OUT = { "asked_at", "category", "passed", "target", "keep" }
+
+local function without_answers(result)
+  if type(result) ~= "table" or not result.lacks then
+    return result
+  end
+  local copy = with(result, {})
+  for _, name in ipairs(FOUND_OUT) do
+    copy[name] = nil
+  end
+  if result.lacks ~= "category" then
+    copy.newest = nil -- of an earlier lack, in the same table
+  end
+  if result.lacks ~= "verdict" then
+    for _, name in ipairs { "about", "action", "from", "to", "rule", "revision" } do
+      copy[name] = nil
+    end
+  end
+  return copy
+end
+
+-- One call of `handle`, in the store and in the model: how many are left.
+local function call(world, owner, events, results, how)
+  local expected = world.m:handle(events, results, with(how, { now = world.now, owner = owner }))
+  local left = assert(world.stores[owner]:handle(T, events, results, world.now, how))
+  local open = 0
+  check_state(world)
+  for place, wanted in pairs(expected) do
+    local result = results[place]
+    wanted = expected_result(world, wanted, result)
+    assert.same(wanted, without_answers(result))
+    open = open + ((type(wanted) == "number" or wanted.lacks or wanted.status == "applying") and 1 or 0)
+  end
+  assert.equal(open, left)
+  return left
+end
+
+local function finish(world, company, owner)
+  local m, claim = world.m, world.m.applying[company]
+  local status = pick(world, { "updated", "updated", "conflict", "failed", "applying" })
+  local done = { entry = claim.entry.id, company = company, status = status, error = "why", retry_in = 20 }
+  assert(world.stores[owner]:finish(T, { done }, world.now))
+  local lost = m:finish(company, claim.entry, status, { owner = owner, now = world.now, retry_in = 20 })
+  assert.equal(lost, done.lost)
+  if not lost and status == "updated" then
+    world.host[company] = claim.entry.to
+  end
+end
+
+local function take_up(world, company, owner)
+  local idle = world.roll(2) == 1
+  local claim, refused = world.m:claim(company, { owner = owner, now = world.now, seconds = 30, idle = idle })
+  local entry, attempts, code = world.stores[owner]:claim(T, company, idle, world.now, 30)
+  assert.equal(refused, not entry and code or nil)
+  if entry then
+    assert.same({ claim.entry.id, claim.attempts }, { entry.entry, attempts })
+    finish(world, company, owner)
+  end
+end
+
+-- Gives an event what it lacks.
+local function answer(world, owner, event, result, how)
+  if result.lacks == "category" then
+    result.asked_at, result.category = result.newest, world.host[event.company]
+  elseif result.lacks == "end" then
+    take_up(world, event.company, owner)
+  elseif result.lacks == "verdict" and world.roll(6) == 1 then
+    return { status = "unchanged", reason = "vetoed", action = "none" }
+  elseif result.lacks == "verdict" then
+    result.passed, result.target, result.keep = result.about, result.to, event.choice == false or nil
+    if event.choice or how.is_guarded and world.roll(3) == 1 then
+      result.target = event.choice or pick(world, CATEGORIES)
+    end
+  end
+  return result
+end
+
+local OPERATIONS = {}
+
+-- Events, to their ends, or until they are given up; other handles write in between.
+function OPERATIONS.handle(world, owner, depth)
+  local events, results, how = {}, {}, how_of(world)
+  for i = 1, world.roll(4) do
+    events[i] = random_event(world)
+  end
+  for _ = 1, 8 do
+    if call(world, owner, events, results, how) == 0 then
+      return
+    end
+    for place, event in ipairs(events) do
+      local result = results[place]
+      if type(result) == "table" and result.lacks then
+        results[place] = answer(world, owner, event, result, how)
+      elseif type(result) == "table" and result.status == "applying" and world.m.applying[event.company] then
+        take_up(world, event.company, owner)
+      end
+    end
+    if not depth and world.roll(3) == 1 then
+      OPERATIONS[pick(world, { "handle", "write", "answer", "save" })](world, 3 - owner, 1)
+      check_state(world)
+    end
+  end
+end
+
+local function write(world, owner, fields, wanted)
+  local statuses = world.keeps and { "updated", "updated", "declined" } or { "applying", "applying", "declined" }
+  wanted = with(with(fields, wanted), {
+    status = pick(world, statuses), trigger = "sale_won", to = pick(world, CATEGORIES),
+  })
+  local real = item(wanted.company, with(fields, {
+    status = wanted.status, to = wanted.to, from = wanted.from, newest = wanted.newest and wanted.newest.id or 0,
+    answers = wanted.question and wanted.question.id,
+  }))
+  local result, entry = world.m:write(wanted, { owner = owner, now = world.now, claim = 30 })
+  assert(world.stores[owner]:write(T, { real }, world.now, 30))
+  check_state(world)
+  assert.same({ result, entry and entry.id }, { real.result, entry and real.entry })
+end
+
+-- A change that no event asked for; sometimes it was thought of too early.
+function OPERATIONS.write(world, owner)
+  local company, m = pick(world, COMPANIES), world.m
+  local newest = m.newest[company]
+  write(world, owner, { company = company, from = m.companies[company] or LEAD }, {
+    newest = world.roll(4) > 1 and newest or m.entries[world.roll(#m.entries + 1)],
+  })
+end
+
+-- An answer to a question, of those that were ever asked.
+function OPERATIONS.answer(world, owner)
+  local questions = {}
+  for _, entry in ipairs(world.m.entries) do
+    questions[#questions + 1] = entry.status == "awaiting_confirmation" and entry.question or nil
+  end
+  local place = #questions - world.roll(3) + 1
+  local question = questions[place]
+  if question then
+    write(world, owner, { company = question.company, from = question.from }, { question = question })
+    assert.equal(question.state, assert(world.stores[owner]:confirmation(T, question.id)).state)
+  end
+end
+
+function OPERATIONS.save(world, owner)
+  local cfg = save(world.stores[owner], RULES[world.revision % 2 + 1], world.revision)
+  world.revision = world.revision + 1
+  world.m:save(cfg, world.revision)
+end
+
+function OPERATIONS.take_up(world, owner)
+  local company = pick(world, COMPANIES)
+  if world.m.applying[company] then
+    take_up(world, company, owner)
+  end
+end
+
+function OPERATIONS.expire(world, owner)
+  assert.same({ world.m:expire(world.now), false }, { world.stores[owner]:expire(T, world.now) })
+end
+
+local NAMES = { "handle", "handle", "handle", "handle", "write", "answer", "take_up", "expire" }
+
+local function operate(open, seed, keeps)
+  local world = new_world(open, seed, keeps)
+  OPERATIONS.save(world, 1)
+  for _ = 1, times(60) do
+    OPERATIONS[pick(world, NAMES)](world, world.roll(2))
+    check_state(world)
+    world.now = world.now + world.roll(15)
+  end
+end
+
+-- One method after the other --------------------------------------------------------------------------------------------
+
+--- Describes the tests of a store. `open()` gives a new store, and a place; `open(place)` another handle on that one.
+---@param open fun(place?: any): leadcat.Store, any
+---@param busted {describe: function, it: function, before_each: function} the spec's own
+return function(open, busted)
+  local describe, it, before_each = busted.describe, busted.it, busted.before_each
+  local store, other
+
+  before_each(function()
+    local place
+    store, place = open()
+    other = open(place)
+    save(store, RULES[1], 0)
+    assert.equal(2, store:create(T, { { company = "acme" }, { company = "7", company_is_integer = true } }, LEAD))
+  end)
+
+  describe("rules", function()
+    it("are saved as the next revision only", function()
+      assert.equal("stale", code_of(select(2, save(other, RULES[2], 0))))
+      assert.is_true(select(2, save(other, RULES[2], 1)))
+      assert.equal(2, json.decode(store:config(T, 0)).revision)
+      assert.equal(1, json.decode(store:config(T, 1)).revision)
+      assert.equal("not_found", code_of(store:config(T, 3)))
+      assert.same({ '{"n":2}', '{"n":1}' }, store:revisions(T))
+      assert.same({}, store:revisions "another")
+    end)
+
+    it("decide as soon as they are saved", function()
+      local decide = store:decider(T, function() return true end)
+      local function decided(trigger)
+        local action, to, reason, revision = store:decide(T, trigger, LEAD)
+        assert.same({ action, to, reason }, { decide(trigger, LEAD) })
+        assert.same({ action, to, reason, revision }, { stores.unpack({ store:explain(T, trigger, LEAD) }, 1, 4) })
+        return { action, to or false, reason, revision }
+      end
+      assert.same({ "update", CUSTOMER, "matched", 1 }, decided "sale_won")
+      save(other, RULES[2], 1)
+      assert.same({ "confirm", CUSTOMER, "matched", 2 }, decided "sale_won")
+      assert.same({ "none", false, "rule_disabled", 2 }, decided "sale_registered")
+      assert.same({ "none", nil, "rule_disabled", 0 }, { store:decide("another", "sale_won", LEAD) })
+    end)
+
+    it("are repaired only where they are still the newest", function()
+      local cfg = config.normalize(stores.config { sale_won = LOST })
+      assert(store:repair(T, 7, core.ruleset(cfg, 7)))
+      assert.equal(CUSTOMER, select(2, store:decide(T, "sale_won", LEAD)))
+      assert.is_true(store:repair(T, 1, core.ruleset(cfg, 1)))
+      assert.equal(LOST, select(2, other:decide(T, "sale_won", LEAD)))
+    end)
+  end)
+
+  describe("handle", function()
+    -- What it lacks at first, and then, when that was added. The random operations know the rest.
+    local ROWS = {
+      { "asks for a licence", won "acme", with(KEPT, { needs_licence = true }), { lacks = "licence" } },
+      { "only looks", won "acme", with(KEPT, { write = false }), { lacks = "commit" } },
+      { "asks the host", won "acme", HOST, { lacks = "category", newest = 0 } },
+      { "cannot keep what is no JSON", won("acme", { sale = { f = print } }), KEPT, { lacks = "details" } },
+    }
+    for _, row in ipairs(ROWS) do
+      it(row[1], function()
+        local result = handle(store, row[2], row[3])
+        result.error = nil
+        assert.same(row[4], result)
+        assert.same({}, store:history(T, nil, nil, nil, 9))
+      end)
+    end
+
+    it("refuses what is no plain event", function()
+      assert.same({ false, 2 }, { store:handle(T, { won "acme", { company = "acme" } }, {}, NOW, KEPT) })
+      assert.is_false(store:handle(T, { won "acme", x = 1 }, {}, NOW, KEPT))
+      assert.equal(LEAD, store:company(T, "acme"))
+    end)
+
+    it("adds companies where they begin somewhere", function()
+      assert.equal("updated", handle(store, won "new", with(KEPT, { start = LEAD })).status)
+      assert.equal(CUSTOMER, other:company(T, "new"))
+      assert.equal("unknown_category", handle(store, won "newer").reason)
+    end)
+
+    it("keeps details and the run", function()
+      local entry = handle(store, won("acme", { sale = { id = 4 } }), with(KEPT, { run = "r" })).entry
+      assert.same({ run = "r", sale = { id = 4 } }, json.decode(other:entry(T, entry).details))
+    end)
+
+    it("asks with the event's details and actor", function()
+      local asks = handle(store, asked(7))
+      local question = other:confirmation(T, asks.confirmation)
+      assert.same({ 7, "bob", "open", asks.entry, NOW + 100 },
+        { question.company, question.user, question.state, question.entry, question.expires_at })
+      assert.same({ id = "bob" }, json.decode(question.body).actor)
+    end)
+
+    it("remembers in an overlay what it would write, and writes nothing", function()
+      local how = with(KEPT, { overlay = store:overlay() })
+      assert.equal("updated", handle(store, won("acme", { id = "x" }), how).status)
+      assert.equal(0, handle(store, won("acme", { id = "x" }), how))
+      assert.equal("not_potential_customer", handle(store, won "acme", how).reason)
+      assert.equal(LEAD, store:company(T, "acme"))
+      assert.equal("not_found", code_of(store:seen(T, "x")))
+    end)
+
+    it("writes what was foreseen, with its cursor, or nothing", function()
+      local events, cursor = { won "acme", asked "7" }, { name = "c", text = "1" }
+      local _, digest = store:handle(T, events, {}, NOW, with(KEPT, { foresee = true, write = false }))
+      local how = with(KEPT, { cursor = cursor, digest = digest })
+      assert.equal("conflict", code_of(store:handle(T, events, {}, NOW, with(how, { digest = digest - 1 }))))
+      assert.same({ "not_found", 0 }, { code_of(store:cursor(T, "c")), #store:history(T, nil, nil, nil, 9) })
+      assert.equal(0, store:handle(T, events, {}, NOW, how))
+      assert.same({ "1", 2 }, { other:cursor(T, "c"), #other:history(T, nil, nil, nil, 9) })
+      assert.equal("conflict", code_of(store:handle(T, events, {}, NOW, how)))
+    end)
+
+    for _, keeps in ipairs { true, false } do
+      it("does as the model does, with companies of " .. (keeps and "its own" or "a host"), function()
+        for seed = 1, 8 do
+          operate(open, seed * 7919, keeps)
+        end
+      end)
+    end
+  end)
+
+  describe("write", function()
+    it("writes all with the cursor, or nothing", function()
+      local cursor, bad = { name = "c", text = "1" }, item("7", { newest = 99 })
+      assert.equal("conflict", code_of(store:write(T, { item "acme", bad }, NOW, 0, cursor)))
+      assert.same({ LEAD, "not_found" }, { store:company(T, "acme"), code_of(store:cursor(T, "c")) })
+      assert.is_true(store:write(T, { item "acme" }, NOW, 0, cursor))
+      assert.same({ CUSTOMER, "1" }, { other:company(T, "acme"), (other:cursor(T, "c")) })
+      assert.equal("conflict", code_of(store:write(T, {}, NOW, 0, cursor)))
+      assert.is_true(other:write(T, {}, NOW, 0, { name = "c", before = "1", text = "2" }))
+      assert.same({ "2" }, { store:cursor(T, "c") })
+    end)
+
+    it("leaves out what was overtaken, and writes the rest", function()
+      local items = { item("acme", { newest = 99 }), item "7" }
+      assert.is_true(store:write(T, items, NOW, 0))
+      assert.same({ "overtaken", "written" }, ids(items, "result"))
+    end)
+  end)
+
+  it("gives an unfinished change to one owner at a time", function()
+    local entry = handle(store, won("acme", { category = LEAD }), HOST).entry
+    assert.equal("conflict", code_of(other:claim(T, "acme", true, NOW + 29, 30)))
+    assert.equal("conflict", code_of(store:claim(T, "acme", false, NOW, 30)))
+    local claimed, attempts, age = other:claim(T, "acme", true, NOW + 30, 30)
+    assert.same({ entry, 0, 30 }, { claimed.entry, attempts, age })
+    local done = { entry = entry, company = "acme", status = "applying", error = "away", retry_in = 20 }
+    assert.is_true(store:finish(T, { done }, NOW))
+    assert.is_true(done.lost)
+    assert.is_true(other:finish(T, { done }, NOW))
+    assert.is_false(done.lost)
+    assert.same({ {}, { entry } }, { store:applying(T, NOW + 19, "", 9), ids(store:applying(T, NOW + 20, "", 9)) })
+    assert.same({}, (store:due("changes", 0, 0, NOW + 19, "")))
+    assert.same({ T }, (store:due("changes", 0, 0, NOW + 20, "")))
+    assert.same({}, store:applying(T, NOW + 20, "acme", 9))
+    assert.equal(1, select(2, store:claim(T, "acme", true, NOW, 30)))
+    assert.equal("not_found", code_of(store:claim(T, "bolt", true, NOW, 30)))
+  end)
+
+  it("lists the journal, newest first", function()
+    local first, second = handle(store, won("acme", { at = NOW - 9 })).entry, handle(store, won(7)).entry
+    assert.same({ { second, first }, { first }, { second }, { first }, { second } }, {
+      ids(store:history(T, nil, nil, nil, 9)), ids(store:history(T, "acme", nil, nil, 9)),
+      ids(store:history(T, nil, NOW, nil, 9)), ids(store:history(T, nil, nil, second, 9)),
+      ids(store:history(T, nil, nil, nil, 1)),
+    })
+    assert.same({ 7, "acme" }, ids(other:history(T, nil, nil, nil, 9), "company"))
+    assert.equal("not_found", code_of(store:entry(T, 1)))
+    assert.same({}, store:history("another", nil, nil, nil, 9))
+  end)
+
+  it("notes what came to nothing apart", function()
+    local note = { company = "acme", trigger = "sale_won", at = NOW, reason = "vetoed", event_id = "x", error = "no" }
+    assert.is_true(store:add_unchanged(T, { note }, NOW))
+    local entry = other:history(T, "acme", nil, nil, 9, true)[1]
+    assert.same({ "unchanged", "vetoed", "x", "no" }, { entry.status, entry.reason, entry.event_id, entry.error })
+    assert.same({ {}, 0 }, { store:history(T, "acme", nil, nil, 9), (store:newest(T, "acme")) })
+    assert.equal("not_found", code_of(store:seen(T, "x")))
+  end)
+
+  it("lists and counts questions, and closes those whose time is over", function()
+    local first, second = handle(store, asked "acme"), handle(store, asked(7, { actor = { id = "ann" } }))
+    local function list(query)
+      query.limit = query.limit or 9
+      local found = ids(other:confirmations(T, query), "id")
+      assert.equal(#found, other:count_confirmations(T, query))
+      return found
+    end
+    local a, b = first.confirmation, second.confirmation
+    assert.same({ { b, a }, { a }, { b }, { a }, { b }, {}, { b, a } }, {
+      list {}, list { company = "acme" }, list { user = "ann" }, list { after = second.entry }, list { limit = 1 },
+      list { state = "expired" }, list { state = "expired", unswept = true, now = NOW + 100 },
+    })
+    assert.same({}, (store:due("questions", 0, 0, NOW + 99, "")))
+    assert.same({ T }, (store:due("questions", 0, 0, NOW + 100, "")))
+    assert.same({ 0, false }, { store:expire(T, NOW + 99) })
+    assert.same({ 2, false }, { store:expire(T, NOW + 100) })
+    assert.equal("expired", other:confirmation(T, a).state)
+    assert.equal(NOW + 100, other:confirmation(T, a).resolved_at)
+    assert.equal("not_found", code_of(store:confirmation(T, ("0"):rep(32))))
+  end)
+
+  it("keeps companies", function()
+    assert.equal(1, store:create(T, { { company = "acme" }, { company = "bolt" } }, LOST))
+    assert.same({ LEAD, LOST, "not_found" },
+      { other:company(T, "acme"), other:company(T, "bolt"), code_of(store:company(T, "none")) })
+    assert.is_true(store:set_category(T, "acme", QUALIFIED, LEAD))
+    assert.equal("conflict", code_of(other:set_category(T, "acme", LOST, LEAD)))
+    assert.equal("not_found", code_of(other:set_category(T, "none", LOST, LEAD)))
+    local found, after = {}, ""
+    repeat
+      local companies, categories = other:companies(T, after, 2)
+      for i, company in ipairs(companies) do
+        found[company], after = categories[i], tostring(company)
+      end
+    until #companies < 2
+    assert.same({ acme = QUALIFIED, bolt = LOST, [7] = LEAD }, found)
+  end)
+
+  it("adds to counters from all sides", function()
+    assert.is_true(store:add(T, { { name = "n", value = 2 }, { name = "m", value = 1 } }))
+    assert.is_true(other:add(T, { { name = "n", value = 3 } }))
+    handle(store, won "acme")
+    assert.same({ n = 5, m = 1, journal_entries = 1 }, store:counters(T))
+    assert.same({}, store:counters "another")
+  end)
+
+  it("trims what is old, but nothing unfinished", function()
+    local question = handle(store, asked "acme").confirmation
+    handle(store, won(7, { id = "x" }))
+    local function due(now, count)
+      return (store:due("journal", 50, count, now, ""))
+    end
+    assert.same({ {}, { T }, { T } }, { due(NOW + 50, 0), due(NOW + 60, 0), due(NOW, 1) })
+    assert.same({ 0, 0 }, { store:trim(T, 50, 0, NOW + 50, 0) })
+    assert.same({ 1, 0 }, { store:trim(T, 50, 0, NOW + 60, 0) })
+    assert.equal("not_found", code_of(store:seen(T, "x")))
+    assert.equal("open", store:confirmation(T, question).state)
+    assert(store:expire(T, NOW + 100))
+    assert.same({ 1, 0 }, { store:trim(T, 0, 1, NOW + 100, 0) })
+    assert.equal("not_found", code_of(store:confirmation(T, question)))
+    assert.same({ "expired" }, ids(store:history(T, nil, nil, nil, 9), "status"))
+  end)
+
+  it("counts what is unfinished, copies itself, and closes more than once", function()
+    handle(store, won("acme", { category = LEAD }), HOST)
+    assert.equal(1, other:stats().unfinished)
+    assert.equal(0, other:check_readers())
+    local path = stores.path()
+    assert.is_true(store:copy(path))
+    assert.equal("conflict", code_of(store:copy(path)))
+    store:close()
+    store:close()
+    assert.has_error(function() store:company(T, "acme") end)
+    assert.same({ T }, (other:due("changes", 0, 0, NOW, "")))
+    assert.equal(1, #other:applying(T, NOW, "", 9))
+  end)
+end
