@@ -350,10 +350,11 @@ function OPERATIONS.save(world, owner)
   world.m:save(cfg, world.revision)
 end
 
+-- Somebody takes up a change; or writes down its end, though he may not have it any more.
 function OPERATIONS.take_up(world, owner)
   local company = pick(world, COMPANIES)
   if world.m.applying[company] then
-    take_up(world, company, owner)
+    (world.roll(3) == 1 and finish or take_up)(world, company, owner)
   end
 end
 
