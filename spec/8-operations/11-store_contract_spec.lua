@@ -2,7 +2,9 @@
 
 local conformance = require "support.conformance"
 local core = require "leadcat.core"
+local crm = require "support.crm"
 local groups = require "leadcat.store"
+local handling = require "support.handling"
 local stores = require "support.stores"
 
 local MAP = 64 * 1024 * 1024
@@ -51,6 +53,35 @@ describe("the store of the core", function()
     for name, file in pairs(asked) do
       assert.is_truthy(listed[name], ("%s calls %s, which is not listed"):format(file, name))
     end
+  end)
+
+  -- Over a network a call yields: then a claim of our own must not look as if it was left behind.
+  it("may yield while a change is claimed", function()
+    local host = crm.new { acme = 1 }
+    local set_category, tried = host.set_category, 0
+    host.set_category = function() return nil, "away" end
+    local engine, time = handling.open({ sale_won = 5 }, { host = host })
+    assert.equal("failed", engine:handle({ trigger = "sale_won", company = "acme" }).status)
+    time.now = time.now + 3600
+    host.set_category = function(...)
+      tried = tried + 1
+      return set_category(...)
+    end
+    local store = engine._store
+    engine._shared.metatable.__index._store = setmetatable({
+      claim = function(_, ...)
+        local entry, attempts, age = store:claim(...)
+        coroutine.yield()
+        return entry, attempts, age
+      end,
+    }, { __index = function(_, name) return function(_, ...) return store[name](store, ...) end end })
+    local first, second = coroutine.wrap(engine.recover), coroutine.wrap(engine.recover)
+    first(engine)
+    second(engine)
+    assert.same({ finished = 0, failed = 0, busy = 1 }, second())
+    assert.same({ finished = 1, failed = 0, busy = 0 }, first())
+    assert.equal(1, tried)
+    engine:close()
   end)
 
   conformance(open, { describe = describe, it = it, before_each = before_each })
