@@ -8,9 +8,7 @@ local confirmation = require "leadcat.events.confirmation"
 local core = require "leadcat.core"
 local decider = require "leadcat.rules.decider"
 local event_of = require "leadcat.events.event"
-local embedded = require "leadcat.host.embedded"
 local explain = require "leadcat.rules.explain"
-local foreign = require "leadcat.host.foreign"
 local handle = require "leadcat.events.handle"
 local json = require "leadcat.util.json"
 local metrics = require "leadcat.operations.metrics"
@@ -158,7 +156,6 @@ function Engine.new(shared, tenant)
     shared.hooks[name] = {}
   end
   shared.host_of = shared.host.bind and shared.host.bind(shared.store)
-  shared.companies = shared.host_of and embedded or foreign
   shared.metatable = metatable_of(shared)
   return new(shared, tenant)
 end
