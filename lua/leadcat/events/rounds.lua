@@ -146,24 +146,22 @@ local function apply(round, flight)
   for i, place in ipairs(outcomes and places or {}) do
     round.results[place] = outcomes[i]
   end
-  return outcomes, message, code
+  return outcomes and true, message, code
 end
 
--- A step whose changes the host makes. The companies are in flight before they are claimed: a claim of our own would
--- else look abandoned.
-local function step_and_apply(round)
-  local self, companies = round.engine, round.engine._companies
-  local open = open_companies(round)
-  local flight = companies.take_off(self, open)
+-- A step whose changes the host makes.
+local function step_in_flight(flight, round)
   local left, message, code = step(round)
-  if left then
-    local ok, why, failure = apply(round, flight)
-    if not ok then
-      left, message, code = nil, why, failure
-    end
+  if not left then
+    return left, message, code
   end
-  companies.land(self, open, flight)
-  return left, message, code
+  local ok, why, failure = apply(round, flight)
+  return ok and left, why, failure
+end
+
+local function step_and_apply(round)
+  local self = round.engine
+  return self._companies.in_flight(self, open_companies(round), step_in_flight, round)
 end
 
 -- Round by round ----------------------------------------------------------------------------------------------------------

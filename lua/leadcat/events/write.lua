@@ -35,7 +35,7 @@ local function outcomes_of(self, items, companies)
   return outcomes, changes, places
 end
 
-local function write_and_apply(self, items, companies, flight)
+local function write_in_flight(flight, self, items, companies)
   local ok, message, code = store_items(self, items)
   if not ok then
     return nil, message, code
@@ -64,13 +64,7 @@ end
 ---@return string? message
 ---@return string? code
 function write.items(self, items, companies)
-  local keys = keys_of(items)
-  local flight = self._companies.take_off and self._companies.take_off(self, keys)
-  local outcomes, message, code = write_and_apply(self, items, companies, flight)
-  if flight then
-    self._companies.land(self, keys, flight)
-  end
-  return outcomes, message, code
+  return self._companies.in_flight(self, keys_of(items), write_in_flight, self, items, companies)
 end
 
 --- The same for one item. Returns nothing when it was not written and must be made anew. A change that was in its way is

@@ -169,6 +169,12 @@ function embedded.may_change(self, company)
   return true
 end
 
+--- As `leadcat.host.foreign` does; here no change takes any time.
+---@return any ...
+function embedded.in_flight(_, _, fn, ...)
+  return fn(nil, ...)
+end
+
 --- An unfinished change was begun by another host, which has to finish it.
 ---@param self leadcat.Engine
 ---@param key string the company's text

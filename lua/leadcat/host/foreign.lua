@@ -150,18 +150,35 @@ local function flights_of(self)
   return flights
 end
 
---- Remembers that this coroutine is going to change these companies. Call it before they are claimed: a claim of our own
--- would else look abandoned.
----@param self leadcat.Engine
----@param keys string[] the companies' texts
----@return leadcat.Flight flight
-function foreign.take_off(self, keys)
+local function land(self, companies, flight, ok, ...)
   local flights = flights_of(self)
-  local flight = { coroutine = coroutine.running() or "main", deadline = self:_now() + CLAIM_SECONDS + #keys }
-  for _, key in ipairs(keys) do
-    flights[key] = flights[key] or flight
+  for _, company in ipairs(companies) do
+    if flights[company] == flight then
+      flights[company] = nil
+    end
   end
-  return flight
+  if next(flights) == nil then
+    self._in_flight[self._tenant] = nil
+  end
+  if not ok then
+    error((...), 0)
+  end
+  return ...
+end
+
+--- Calls `fn(flight, ...)` while this coroutine is known to change these companies. They are in flight before they are
+-- claimed: a claim of our own would else look abandoned.
+---@param self leadcat.Engine
+---@param companies string[] their texts
+---@param fn fun(flight: leadcat.Flight, ...): ...
+---@return any ... what `fn` returns; raises what it raises
+function foreign.in_flight(self, companies, fn, ...)
+  local flights = flights_of(self)
+  local flight = { coroutine = coroutine.running() or "main", deadline = self:_now() + CLAIM_SECONDS + #companies }
+  for _, company in ipairs(companies) do
+    flights[company] = flights[company] or flight
+  end
+  return land(self, companies, flight, pcall(fn, flight, ...))
 end
 
 -- Takes the companies over from flights whose claims have run out.
@@ -169,19 +186,6 @@ local function claim_all(self, changes, flight)
   local flights = flights_of(self)
   for _, change in ipairs(changes) do
     flights[change.company] = flight
-  end
-end
-
---- Forgets what `take_off` remembers.
----@param self leadcat.Engine
----@param keys string[]
----@param flight leadcat.Flight
-function foreign.land(self, keys, flight)
-  local flights = flights_of(self)
-  for _, key in ipairs(keys) do
-    if flights[key] == flight then
-      flights[key] = nil
-    end
   end
 end
 
@@ -227,14 +231,6 @@ local function finish(self, changes, flight)
   end)
 end
 
-local function companies_of(changes)
-  local companies = {}
-  for i, change in ipairs(changes) do
-    companies[i] = change.company
-  end
-  return companies
-end
-
 local function outcome_of(self, change)
   local outcome = change.outcome
   if change.lost then
@@ -253,19 +249,13 @@ end
 ---@return string? message
 ---@return string? code
 function foreign.apply(self, changes, flight, again)
-  local outcomes = {}
   claim_all(self, changes, flight)
-  local made, problem = pcall(ask_host, self, changes, again)
-  local ok, message, code
-  if made then
-    ok, message, code = finish(self, changes, flight)
-  end
-  foreign.land(self, companies_of(changes), flight)
-  if not made then
-    error(problem, 0)
-  elseif not ok then
+  ask_host(self, changes, again)
+  local ok, message, code = finish(self, changes, flight)
+  if not ok then
     return nil, message, code
   end
+  local outcomes = {}
   for i, change in ipairs(changes) do
     outcomes[i], message, code = outcome_of(self, change)
     if not outcomes[i] then
@@ -287,7 +277,9 @@ local function take_up(self, key)
   end
   local change = foreign.change(entry.company, key, journal.outcome(entry), begun, attempts)
   change.outcome.status = "applying" -- it has not failed before it was tried
-  local outcomes, message, code = foreign.apply(self, { change }, foreign.take_off(self, { key }), true)
+  local outcomes, message, code = foreign.in_flight(self, { key }, function(flight)
+    return foreign.apply(self, { change }, flight, true)
+  end)
   if not outcomes then
     return nil, message, code
   end
