@@ -1,6 +1,5 @@
---- START HERE. The engine is what a host holds: the store, the host's functions, the hooks and the rules of one tenant.
--- An event goes from here to `events/handle.lua`, which has it decided, written down and made to happen; `rules/save.lua` is the
--- administrator's side.
+--- START HERE. A host holds an engine: the store, the host's functions, the hooks and the rules of one tenant. An event goes
+-- from `Engine:handle` to `events/handle.lua` and on to `events/rounds.lua`. `rules/save.lua` is the administrator's side.
 
 local as_text = require "leadcat.util.as_text"
 local backfill = require "leadcat.past.backfill"
@@ -8,9 +7,7 @@ local compare = require "leadcat.past.compare"
 local confirmation = require "leadcat.events.confirmation"
 local decider = require "leadcat.rules.decider"
 local event_of = require "leadcat.events.event"
-local embedded = require "leadcat.host.embedded"
 local explain = require "leadcat.rules.explain"
-local foreign = require "leadcat.host.foreign"
 local handle = require "leadcat.events.handle"
 local json = require "leadcat.util.json"
 local metrics = require "leadcat.operations.metrics"
@@ -32,9 +29,9 @@ local upkeep = require "leadcat.operations.upkeep"
 
 ---@class leadcat.Engine
 ---@field host leadcat.Host the host in use
----@field language string? of names in reports, and of what users see who have none of their own
+---@field language string? of reports, and of users who have none of their own
 ---@field strings leadcat.Strings the texts that users see
----@field record_unchanged? number the share of the events that come to nothing which is noted; 1: all
+---@field record_unchanged? number the share of unchanged events that is recorded; 1: all
 ---@field config fun(self: leadcat.Engine, revision?: integer): leadcat.Config?, string?, string?
 ---@field check fun(self: leadcat.Engine, cfg: any): leadcat.Problem[]
 ---@field save fun(self: leadcat.Engine, cfg: leadcat.Config, options?: table): integer?, string?, string?, leadcat.Problem[]?
@@ -91,27 +88,23 @@ local MOST_KEPT = 2 ^ 17 -- engines of other tenants; each takes some 300 bytes
 ---@field renderers table<string, function> by format
 ---@field confirmation_ttl number seconds
 ---@field retention {age: number, count: integer} of the journal; 0: without limit
----@field record_unchanged? number the share of the events that come to nothing which is noted; 1: all
+---@field record_unchanged? number as above
 ---@field of_one_tenant boolean whether `leadcat.open` was given a tenant
----@field rounds table<string, string> how far `maintain` has come with what it does for some tenants a call, by what that is
+---@field rounds table<string, string> where `maintain` goes on with each kind of work
 ---@field hooks table<string, function[]>
----@field tenants table<string, leadcat.Engine> all that somebody holds
----@field kept leadcat.Engine[] those made last, which are held so that they need not be made again
----@field kept_last integer the place of the last of them
----@field companies table where companies are kept, and how they are changed: `leadcat.host.embedded` or `leadcat.host.foreign`
----@field in_flight table
----@field gathered table what requests that arrive together are going to write (`leadcat.events.group_commit`)
+---@field tenants table<string, leadcat.Engine> weak: those that are in use
+---@field kept leadcat.Engine[] the newest of them, a ring
+---@field kept_last integer the place of the newest
+---@field companies table the host adapter: `leadcat.host.embedded` or `leadcat.host.foreign`
+---@field in_flight table<string, table<string, leadcat.Flight>> by tenant and company
+---@field gathered table shared commits that are being prepared (`leadcat.events.group_commit`)
 ---@field counts table what was counted, by tenant
 ---@field hook_errors integer how often a listener has raised
----@field hook_error? string what the last one raised
+---@field hook_error? string the last error
 ---@field host_of? fun(tenant: string): leadcat.Host the embedded host's view of one tenant
 ---@field metatable table of the engines
 
--- An engine for one tenant. There may be very many, one after the other: what they have in common they find behind their
--- metatable.
----@param shared leadcat.Shared
----@param tenant string
----@return leadcat.Engine
+-- An engine for one tenant. It is one small table, as there may be very many: the metatable has all that they share.
 local function bare(shared, tenant)
   local self = setmetatable({ _tenant = tenant }, shared.metatable)
   if shared.host_of then
@@ -120,10 +113,7 @@ local function bare(shared, tenant)
   return self
 end
 
--- One that is to be used. It begins by finishing what a crash has left unfinished.
----@param shared leadcat.Shared
----@param tenant string
----@return leadcat.Engine
+-- An engine to be used. First it finishes what a crash has left unfinished.
 local function new(shared, tenant)
   local self = bare(shared, tenant)
   local place = shared.kept_last % MOST_KEPT + 1
@@ -165,7 +155,6 @@ function Engine.new(shared, tenant)
     shared.hooks[name] = {}
   end
   shared.host_of = shared.host.bind and shared.host.bind(shared.store)
-  shared.companies = shared.host_of and embedded or foreign
   shared.metatable = metatable_of(shared)
   return new(shared, tenant)
 end
@@ -181,7 +170,7 @@ function Engine:tenant(name)
   return self._shared.tenants[name] or new(self._shared, name)
 end
 
---- An engine for another tenant, to keep it in order: nothing is done by making it, and nobody else gets it.
+--- An engine for another tenant that is only maintained. Making it does nothing.
 ---@param name string
 ---@return leadcat.Engine
 function Engine:_visit(name)
@@ -204,7 +193,7 @@ function Engine:_now()
   return self._shared.clock()
 end
 
--- Asks a function of the host that says yes or no.
+-- Asks a yes-or-no function of the host.
 local function ask(fn, name, ...)
   local ok, answer = pcall(fn, ...)
   if not ok then
@@ -253,15 +242,7 @@ function Engine:decide(trigger, category, lead_status)
   return action, to, reason
 end
 
--- `decide`, and the revision of the config that decided; or what `explain` of the store gives. A ruleset that is damaged is
--- made anew.
----@param how? "decide"|"explain" default "decide"
----@return string? action
----@return integer|string|nil to (or the message)
----@return string reason (or the code)
----@return integer? revision
----@return table? checks
----@return integer? target
+-- `store:decide` or `store:explain`. A damaged ruleset is rebuilt first.
 function Engine:_evaluate(trigger, category, lead_status, how)
   local store, tenant = self._store, self._tenant
   local evaluate = how == "explain" and store.explain or store.decide
@@ -276,8 +257,8 @@ function Engine:_evaluate(trigger, category, lead_status, how)
   return evaluate(store, tenant, trigger, category, lead_status)
 end
 
---- `decide` as a function, for hot paths: it takes the same arguments and gives the same results, at no more than the
--- cost of a C call. It raises once the engine is closed.
+--- `decide` as a function for hot paths: the same arguments and results, for the cost of a C call. It raises once the engine
+-- is closed.
 ---@return leadcat.Decider
 function Engine:decider()
   self:_check_open()
@@ -286,7 +267,7 @@ function Engine:decider()
   end))
 end
 
---- Whether the host licenses the tenant; nil where it does not license at all.
+--- Whether the host licenses the tenant; nil when it does not license at all.
 ---@return boolean? licensed
 ---@return string? message
 ---@return string? code set when the host could not say
@@ -299,9 +280,6 @@ function Engine:licensed()
 end
 
 -- The company's category: the event's, else the host's.
----@return integer? category
----@return string? message
----@return string? code set when the host could not say
 function Engine:_category(event)
   if event.category ~= nil then
     return json.integer(event.category)
@@ -313,7 +291,7 @@ function Engine:_category(event)
   return nil, category, code
 end
 
---- Finishes what a crash or a failing host has left unfinished of this tenant, where its time to be tried again has come.
+--- Finishes the changes of this tenant that a crash or a failing host has left unfinished and that are due.
 ---@return {finished: integer, failed: integer, busy: integer}? counts
 ---@return string? message
 ---@return string? code
@@ -324,11 +302,11 @@ end
 
 -- Looking back --------------------------------------------------------------------------------------------------------
 
---- The journal, newest first. Any field but `company` is looked for: a page may then have fewer entries than `limit`, or
+--- The journal, newest first. Only `company` has an index: with other filters a page may have fewer entries than `limit`, or
 --- none, and yet not be the last.
----@param query? {company?: string|integer, actor?: string|integer, trigger?: string, status?: string, revision?: integer, run?: string, since?: number, before?: number, limit?: integer, after?: integer, unchanged?: boolean} actor: an id, or a whole name; since, before: seconds since 1970; limit: 1 to 1000, default 100; after: an entry, to go on behind it; unchanged: with what came to nothing, as far as `record_unchanged` had it noted
+---@param query? {company?: string|integer, actor?: string|integer, trigger?: string, status?: string, revision?: integer, run?: string, since?: number, before?: number, limit?: integer, after?: integer, unchanged?: boolean} actor: an id, or a whole name; since, before: seconds since 1970; limit: 1 to 1000, default 100; after: an entry, to go on behind it; unchanged: also unchanged events, as far as `record_unchanged` has them
 ---@return leadcat.Entry[]? entries
----@return integer|string|nil next where to go on, as `after`; nil when there is nothing more (or the message)
+---@return integer|string|nil next as `after` of the next page; nil at the end (or the message)
 ---@return string? code
 function Engine:history(query)
   self:_check_open()
@@ -338,10 +316,9 @@ function Engine:history(query)
   return search.page(self, query, company, actor)
 end
 
---- What a config would have done with these events; writes nothing. With `against`, another config, the report says what
--- `config` would do otherwise than that one.
+--- What a config would have done with these events. Writes nothing. With `against`, the report compares `config` to that one.
 ---@param events leadcat.Event[]|fun(): leadcat.Event?
----@param options? {config?: leadcat.Config, against?: leadcat.Config, start_category?: integer|string, on_progress?: fun(events: integer), limit?: integer} config: default the saved one; limit, with `against`: how many companies are listed, default 100
+---@param options? {config?: leadcat.Config, against?: leadcat.Config, start_category?: integer|string, on_progress?: fun(events: integer), limit?: integer} config: default the saved one; limit, with `against`: companies listed, default 100
 ---@return table|leadcat.Comparison|nil report {events, outcomes, categories, companies}; with `against` a leadcat.Comparison, in which `before` is that config
 ---@return string? message
 ---@return string? code
@@ -366,8 +343,8 @@ function Engine:simulate(events, options)
   return simulate.run(cfg, events, how)
 end
 
---- Calls `fn` from now on: `guard` before a matched event is written (fn(event, decision) returns nothing to go on;
--- false, "why" to veto; a category's id to change the target), the others after it is done (fn(event, outcome)).
+--- Calls `fn` from now on. A `guard` is called before a matched event is written: fn(event, decision) returns nothing to go
+-- on, false and a reason to veto, or the id of another target. The others are called afterwards: fn(event, outcome).
 ---@param name "guard"|"updated"|"awaiting_confirmation"|"unchanged"|"failed"
 ---@param fn function
 function Engine:on(name, fn)
@@ -381,14 +358,7 @@ function Engine:on(name, fn)
   hooks[#hooks + 1] = fn
 end
 
---- Whether `on` was called with this name.
----@param name "guard"|"updated"|"awaiting_confirmation"|"unchanged"|"failed"
----@return boolean
-function Engine:_is_heard(name)
-  return self._hooks[name][1] ~= nil
-end
-
---- Counters of this tenant in this process since it was opened, and the state of the store.
+--- This process's counters of the tenant, and the state of the store.
 ---@return table? stats {outcomes = {[trigger] = {[status] = {[reason] = n}}}, hook_errors, hook_error?, config = {used, size (bytes), readers, max_readers}, journal = likewise, commits = {count, seconds, slowest (seconds)}}
 ---@return string? message
 ---@return string? code

@@ -5,6 +5,7 @@ local config = require "leadcat.rules.config"
 local core = require "leadcat.core"
 local embedded = require "leadcat.host.embedded"
 local Engine = require "leadcat.engine"
+local foreign = require "leadcat.host.foreign"
 local i18n = require "leadcat.words.i18n"
 local json = require "leadcat.util.json"
 local options_of = require "leadcat.util.options"
@@ -136,6 +137,7 @@ function leadcat.open(options)
     store = store,
     of_one_tenant = options.tenant ~= nil,
     host = host,
+    companies = host.bind and embedded or foreign,
     clock = options.clock or core.now,
     retention = { age = limit_of(retention, "age"), count = limit_of(retention, "count") },
     record_unchanged = options.record_unchanged == "full" and 1 or options.record_unchanged,

@@ -1,4 +1,4 @@
---- The durable question to a user: what is written down when it is asked, and the record that is read back.
+--- The record of a question to a user (the API calls it a confirmation).
 
 local config = require "leadcat.rules.config"
 local event_of = require "leadcat.events.event"
@@ -27,7 +27,7 @@ local confirmation = {}
 ---@field resolved_by? leadcat.Actor who answered, or whose newer event superseded it
 ---@field category? integer the answer that was applied
 
---- The ids of the categories that one may choose: every one that is not deleted, in the config's order.
+--- The categories that a user may choose: all that are not deleted, in the config's order.
 ---@param cfg leadcat.Config
 ---@return integer[]
 function confirmation.options(cfg)
@@ -54,7 +54,7 @@ function confirmation.same_user(a, b)
   return user ~= nil and user == user_of(b)
 end
 
--- What is asked, whoever keeps it: `asked` is an item or what the store gives, `told` has what the event told.
+-- `asked` is the decision or the stored question, `told` has what the event said.
 local function describe(asked, told, tenant)
   return {
     tenant = tenant,
@@ -71,7 +71,7 @@ local function describe(asked, told, tenant)
   }
 end
 
---- What would be asked about an event, before anything is written: a record without id, state and times.
+--- The question that an event would ask: a record without id, state and times.
 ---@param event leadcat.Event
 ---@param decision {from: integer, to: integer, revision: integer}
 ---@param cfg leadcat.Config

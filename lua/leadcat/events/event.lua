@@ -1,5 +1,4 @@
---- What a host may send: the check of one event, and the text by which a company is known. Apart from the engine
--- because the simulator and the readers of files need the same answers.
+--- An event as a host sends it: what it may have, and what is wrong with one.
 
 local config = require "leadcat.rules.config"
 
@@ -35,7 +34,7 @@ local function is_integer(value)
   return type(value) == "number" and value % 1 == 0 and value > -MAX_INTEGER and value < MAX_INTEGER
 end
 
---- The text by which a company (or an event) is known, whatever type its id has.
+--- The text of an id of a company, event or user: `42` and `"42"` are the same.
 ---@param id string|integer
 ---@return string? text nil when it cannot be an id
 ---@return string? problem what an id must be
@@ -52,7 +51,7 @@ function event.key(id)
   return nil, "must be a string or an integer, not " .. got
 end
 
---- The same; raises, on behalf of the caller's caller, when it cannot be an id.
+--- The same; raises at the caller's caller when it cannot be an id.
 ---@param id string|integer
 ---@param name string of the argument
 ---@param level? integer as in `error`; default 3
@@ -78,7 +77,7 @@ local FIELDS = {
 
 local NAMES = { "id", "trigger", "company", "category", "lead_status", "contact", "sale", "actor", "at", "choice" }
 
---- The event as a table of its own, without a metatable: what the core reads.
+--- A copy without metatables, as the core reads events.
 ---@param e leadcat.Event without problems
 ---@return leadcat.Event
 function event.plain(e)
@@ -91,7 +90,7 @@ function event.plain(e)
   return copy
 end
 
---- Raises, on behalf of the caller's caller, unless it is a table: everything else about an event is data.
+--- Raises at the caller's caller unless it is a table. All other faults of an event are data.
 ---@param e any
 function event.check(e)
   if type(e) ~= "table" then
@@ -99,7 +98,7 @@ function event.check(e)
   end
 end
 
---- What is wrong with an event, in one sentence; nil when nothing is. Never raises.
+--- What is wrong with an event, in one sentence; nil when nothing is.
 ---@param e any
 ---@return string? problem
 function event.problem(e)

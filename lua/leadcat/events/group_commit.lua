@@ -1,8 +1,8 @@
---- Group commit: what the requests of a nginx worker write that are ready at the same time goes to disk with one commit,
--- which costs as much as one of them alone. Without nginx each commits for itself.
+--- Group commit: requests of an nginx worker that are ready at the same time share one commit, which costs as much as one
+-- alone. Without nginx each commits for itself.
 --
--- The first request that has something to write starts a light thread, which waits for an event that nginx handles behind
--- those of all connections that are ready now: until then the others add to it.
+-- The first request starts a light thread, which waits for an event that nginx handles after those of all connections that
+-- are ready now. Until then other requests add to it.
 
 local platform = require "leadcat.util.platform"
 
@@ -11,12 +11,12 @@ local group_commit = {}
 local PATIENCE = 1 -- seconds, until whoever waits sees to it himself, because the request that was to do it has ended
 local LONGEST = 30 -- seconds that a write may take whose request has ended, or waits for the store
 
----@class leadcat.Gathered what is to be written with one commit
----@field key string under which it is found
----@field items table[]
----@field requests integer that wait for it
----@field ready table a semaphore: nginx has come round
----@field done table a semaphore: it is written
+---@class leadcat.Gathered a shared commit
+---@field key string
+---@field items table[] what will be written
+---@field requests integer how many wait
+---@field ready table semaphore: nginx has handled all connections
+---@field done table semaphore: it is written
 ---@field begun? boolean it is being written, or was
 ---@field result? table {ok, message, code}
 
@@ -45,9 +45,9 @@ local function begin(self, key, write)
   return gathered
 end
 
---- Writes items, with those of other requests where there are any.
+--- Writes items, together with those of other requests.
 ---@param self leadcat.Engine
----@param name string of what is written: only the same goes together
+---@param name string only calls with the same name share a commit
 ---@param items table[]
 ---@param write fun(items: table[]): any, string?, string? writes all of them, or none
 ---@return any ok

@@ -1,5 +1,4 @@
---- Events, from their arrival to their outcomes: `rounds.lua` has them decided, written down and made to happen; here their
--- outcomes are counted, told and noted.
+--- `engine:handle` and `engine:handle_many`. `rounds.lua` gives each event its outcome; here outcomes are counted and told.
 
 local event_of = require "leadcat.events.event"
 local foreign = require "leadcat.host.foreign"
@@ -10,8 +9,7 @@ local unchanged_events = require "leadcat.past.unchanged"
 
 local handle = {}
 
---- Counts the outcome and tells those who listen, once. What a listener raises is counted and goes no further: the event
--- is handled.
+--- Counts the outcome and calls the listeners. What a listener raises is counted and goes no further.
 ---@param event leadcat.Event
 ---@param outcome leadcat.Outcome
 function handle:report(event, outcome)
@@ -28,7 +26,6 @@ function handle:report(event, outcome)
   end
 end
 
--- Reports the outcomes, and notes which events came to nothing, where that is wanted.
 local function report_all(self, events, outcomes)
   for place = 1, #events do
     if outcomes[place] then
@@ -40,11 +37,11 @@ local function report_all(self, events, outcomes)
   end
 end
 
---- Handles an event: the company's category is updated, or the user is going to be asked, or nothing is to be done.
--- Once it returns an outcome the event is safe on disk, or there was nothing to write.
+--- Handles an event: updates the company's category, asks the user, or does nothing. Whatever the outcome says was written is
+-- on disk when this returns.
 ---@param event leadcat.Event
 ---@return leadcat.Outcome? outcome
----@return string? message the event was not taken: deliver it again later, or mend it
+---@return string? message the event was not taken: correct it, or deliver it again later
 ---@return string? code `invalid`, `unavailable`, `full`, `io`, `corrupt`, `forked`
 function handle:handle(event)
   self:_check_open()
@@ -60,9 +57,9 @@ function handle:handle(event)
   return outcomes[1]
 end
 
---- Handles many events, in order, committed together: in one transaction with the embedded host; with another in two for
--- up to 1,000 changes, and for each time that a company comes again. After a failure some of the events may be done: those
--- with ids can all be delivered again.
+--- Handles many events with few commits: one with the embedded host; two for each 1,000 changes with another, and two more
+-- each time a company comes again. The events of a company are handled in order. One that cannot be taken does not stop
+-- other companies'; then the call fails, and all events that have ids can be delivered again.
 ---@param events leadcat.Event[]
 ---@return leadcat.Outcome[]? outcomes
 ---@return string? message

@@ -1,5 +1,5 @@
---- The user's side: what would be asked, what has been asked, and the answers. Methods of the engine, kept apart because
--- here a person decides. An answer takes the same way to the company as an event: `write.lua`.
+--- Questions to users, as methods of the engine: what would be asked, what was asked, and the answers (`write.lua` writes
+-- them).
 
 local call = require "leadcat.host.call"
 local confirmation = require "leadcat.events.confirmation"
@@ -20,7 +20,7 @@ local question = {}
 
 --- What the host calls a company.
 ---@param company string|integer
----@return string? name nil where the host does not say
+---@return string? name nil when the host does not say
 function question:company_name(company)
   self:_check_open()
   local name = self.host.company_name and call("company_name", self.host.company_name, company, self._tenant)
@@ -126,8 +126,8 @@ local function is_overdue(self, stored)
   return stored.state == "open" and stored.expires_at <= self:_now()
 end
 
--- The record. One whose time is over has expired, even where that could not be written down; `swept` says that it could:
--- then the question is open because it is just being answered.
+-- An open question whose time is over has expired, also when that could not be written. `swept`: it could be, so the
+-- question is open because it is being answered right now.
 local function to_record(self, stored, swept)
   if not swept and is_overdue(self, stored) then
     stored.state, stored.resolved_at = "expired", stored.expires_at
@@ -135,7 +135,7 @@ local function to_record(self, stored, swept)
   return confirmation.record(stored, self._tenant)
 end
 
---- A confirmation by its id. One whose time is over is closed by looking at it.
+--- A confirmation by its id. If its time is over, it is closed first.
 ---@param id string
 ---@return leadcat.Confirmation? record
 ---@return string? message
@@ -161,10 +161,7 @@ local QUERY = {
   after = options_of.of_type("string", "a confirmation's id"),
 }
 
--- The query as the store takes it, after closing what is overdue.
----@return table? arguments
----@return boolean|string|nil swept (or the message)
----@return string? code
+-- The query as the store takes it. Overdue questions are closed first; `swept` says whether that worked.
 local function to_query(self, query, limit)
   local behind, message, code
   if query.after then
@@ -185,8 +182,8 @@ local function to_query(self, query, limit)
   }, swept
 end
 
---- The confirmations, newest first: of a company, of the user whose event asked, in a state. A page costs the same
--- however many there are.
+--- Confirmations, newest first: of a company, of the user whose event asked, in a state. A page costs the same however many
+-- there are.
 ---@param query? {company?: string|integer, user?: string|integer, state?: string, limit?: integer, after?: string} limit: 1 to 1000, default 100; after: an id, to go on behind it
 ---@return leadcat.Confirmation[]? records
 ---@return string? message
@@ -214,7 +211,7 @@ end
 
 --- How many confirmations there are, for a badge.
 ---@param query? {company?: string|integer, user?: string|integer, state?: string}
----@return integer? count 1000 stands for more, too
+---@return integer? count at most 1000
 ---@return string? message
 ---@return string? code
 function question:count_confirmations(query)
@@ -242,7 +239,7 @@ local function answer_problem(answer)
   end
 end
 
--- Why a question that is not open cannot be answered: by whom and when it was closed.
+-- Why a closed question cannot be answered: who closed it, and when.
 local function closed(self, record)
   local cfg, message, code = settings.known(self)
   if not cfg then
@@ -253,9 +250,6 @@ local function closed(self, record)
 end
 
 -- The answer as an item of the journal.
----@return table? item
----@return string? message
----@return string? code
 local function answer_item(self, record, answer, actor)
   local choice = not answer.decline and (answer.category or record.to)
   local cfg, message, code = settings.known(self)
@@ -282,10 +276,7 @@ local function answer_item(self, record, answer, actor)
   })
 end
 
--- Writes the answer down and has it applied. Nothing when the question has to be looked at again.
----@return leadcat.Outcome? outcome
----@return string? message
----@return string? code
+-- Writes the answer and has it applied. Returns nothing when the question must be read again.
 local function give(self, record, item)
   local outcome, message, code = write.one(self, item, record.company)
   if item.result == "overdue" then
@@ -294,7 +285,7 @@ local function give(self, record, item)
   return outcome, message, code
 end
 
--- Counts and tells an outcome, as of the event that asked, with the actor who answered.
+-- Reports the outcome for the event that asked, with the actor who answered.
 local function report(self, record, actor, outcome)
   if outcome.status == "conflict" then
     local ok, category = self._companies.category(self, record.company)
@@ -307,7 +298,7 @@ local function report(self, record, actor, outcome)
   return outcome
 end
 
---- Answers a question: once. The proposal, or the category chosen instead, is applied; or the company stays as it is.
+--- Answers a question, once: applies the proposal or another category, or keeps the company as it is.
 ---@param id string
 ---@param answer {accept: true}|{category: integer}|{decline: true}
 ---@param options? {actor?: leadcat.Actor} who answers

@@ -1,5 +1,5 @@
---- What others say to a decision that has matched: the guards, and the user who has answered before the event came. What they
--- say counts for this decision only.
+--- The verdict on a matched decision: of the guards, and of the user when the event brings the answer. It counts for this
+-- decision only.
 
 local as_text = require "leadcat.util.as_text"
 local config = require "leadcat.rules.config"
@@ -9,7 +9,7 @@ local settings = require "leadcat.rules.save"
 
 local verdict = {}
 
--- Whether a category can be a target: a guard or a user has chosen it.
+-- Why a category that a guard or user has chosen cannot be a target.
 local function check_target(cfg, id, who)
   local category = config.find(cfg.categories, id)
   if not category then
@@ -44,10 +44,7 @@ local function unchanged(reason, about, error)
   }
 end
 
--- What one guard says: a category to set, nothing, or the outcome of a veto.
----@return integer? to
----@return leadcat.Outcome|string|nil outcome (or the message)
----@return string? code
+-- One guard: returns a category to set, nothing, or the outcome of its veto.
 local function ask_guard(self, guard, event, decision, about)
   local ok, answer, why = pcall(guard, event, decision)
   if not ok then
@@ -68,10 +65,7 @@ local function ask_guard(self, guard, event, decision, about)
   return json.integer(answer)
 end
 
--- Lets the guards see what is about to happen: each may veto it or change its target. Each gets a table of its own.
----@return integer? to
----@return leadcat.Outcome|string|nil outcome (or the message)
----@return string? code
+-- All guards: each may veto or change the target, and gets a table of its own.
 local function ask_guards(self, event, asked)
   local to = asked.to
   for _, guard in ipairs(self._hooks.guard) do
@@ -90,10 +84,7 @@ local function ask_guards(self, event, asked)
   return to
 end
 
--- What the user has answered before the event came, checked as a resolution is: the category to set, or false to keep.
----@return integer|false|nil category
----@return string? message
----@return string? code
+-- The user's answer that came with the event: the category to set, or false to keep.
 local function check_choice(self, event, asked)
   local cfg, message, code = settings.known(self, asked.revision)
   if not cfg then
@@ -107,12 +98,12 @@ local function check_choice(self, event, asked)
   return verdict.check_answer(cfg, event.choice, asked.from)
 end
 
---- Asks those who have a say, and notes in `asked` what they said: `passed`, `target` and `keep`.
+--- Adds the verdict to `asked`: `passed`, `target` and `keep`.
 ---@param self leadcat.Engine
 ---@param event leadcat.Event
 ---@param asked table the decision, as `store:handle` gives it for the verdict that it lacks
 ---@return true? ok
----@return leadcat.Outcome|string|nil outcome when nothing is to be written (or the message)
+---@return leadcat.Outcome|string|nil outcome of a veto, or of a target that the company has already (or the message)
 ---@return string? code
 function verdict.ask(self, event, asked)
   local to, outcome, code = ask_guards(self, event, asked)

@@ -1,5 +1,4 @@
---- Writes down what answers and undos have come to, and has the host make its changes: the way into the journal for all that
--- no event has asked for.
+--- Writes answers and undos to the journal, and has the host make their changes. (The core writes events.)
 
 local event_of = require "leadcat.events.event"
 local group_commit = require "leadcat.events.group_commit"
@@ -21,7 +20,7 @@ local function store_items(self, items)
   end)
 end
 
--- The outcomes of the items that were written; of those that the host is to change, what it is to do.
+-- The outcomes of the written items, and the changes among them that the host makes.
 local function outcomes_of(self, items, companies)
   local outcomes, changes, places = {}, {}, {}
   for i, item in ipairs(items) do
@@ -36,7 +35,7 @@ local function outcomes_of(self, items, companies)
   return outcomes, changes, places
 end
 
-local function write_and_apply(self, items, companies, flight)
+local function write_in_flight(flight, self, items, companies)
   local ok, message, code = store_items(self, items)
   if not ok then
     return nil, message, code
@@ -56,8 +55,8 @@ local function write_and_apply(self, items, companies, flight)
   return outcomes
 end
 
---- Writes the items down in one transaction, and has the host make its changes. `outcomes[i]` stays nil for one that was not
--- written, because its company is busy or has changed since, or its question is closed: `items[i].result` says which.
+--- Writes the items in one transaction, and has the host make their changes. `outcomes[i]` is nil for an item that was not
+-- written: `items[i].result` says whether its company is busy or has changed, or its question is closed.
 ---@param self leadcat.Engine
 ---@param items table[] as `journal.item` makes them
 ---@param companies (string|integer)[] as the host knows them
@@ -65,17 +64,11 @@ end
 ---@return string? message
 ---@return string? code
 function write.items(self, items, companies)
-  local keys = keys_of(items)
-  local flight = self._companies.take_off and self._companies.take_off(self, keys)
-  local outcomes, message, code = write_and_apply(self, items, companies, flight)
-  if flight then
-    self._companies.land(self, keys, flight)
-  end
-  return outcomes, message, code
+  return self._companies.in_flight(self, keys_of(items), write_in_flight, self, items, companies)
 end
 
---- The same for one item. Nothing when it was not written and is to be looked at anew; a change that was in its way has
--- come to its end by then.
+--- The same for one item. Returns nothing when it was not written and must be made anew. A change that was in its way is
+-- finished by then.
 ---@param self leadcat.Engine
 ---@param item table
 ---@param company string|integer

@@ -1,4 +1,4 @@
---- Calls the host's functions: what they raise becomes their failure.
+--- Calls a function of the host. What it raises becomes its failure.
 
 local as_text = require "leadcat.util.as_text"
 

@@ -1,5 +1,5 @@
---- The embedded host: companies kept in leadcat's own store, so that everything runs with nothing else installed. The
--- engine changes such a company in the very transaction that writes the journal, so nothing is ever left unfinished.
+--- The embedded host: companies in leadcat's own store, so that everything runs with nothing else installed. A company is
+-- changed in the transaction that writes the journal, so no change is ever unfinished.
 
 local call = require "leadcat.host.call"
 local event = require "leadcat.events.event"
@@ -8,7 +8,7 @@ local embedded = {}
 
 --- The status with which a change is written: it is made with it.
 embedded.CHANGING = "updated"
---- What the store is told about companies kept so (`store:handle`).
+--- What `store:handle` is told.
 embedded.HANDLING = { keeps_companies = true }
 
 ---@class leadcat.host.lmdb.Options
@@ -39,7 +39,7 @@ local function check_options(options)
   end
 end
 
--- What the hosts of all tenants have in common: the functions that the engine calls, with the tenant as last argument.
+-- The functions that the engine calls, with the tenant as last argument: the same for all tenants.
 local function shared_by_all(store, options)
   local host = setmetatable({ can = options.can, licensed = options.licensed, store = store }, Host)
 
@@ -62,7 +62,7 @@ local function shared_by_all(store, options)
   return host
 end
 
---- A host for `leadcat.open{host=}`, with the optional functions of a host. `leadcat.open` makes one when given none.
+--- A host for `leadcat.open{host=}`, which makes one itself when given none.
 ---@param options? leadcat.host.lmdb.Options
 ---@return table host to be given to `leadcat.open`
 function embedded.new(options)
@@ -155,7 +155,7 @@ function embedded.category(self, company)
   return true, category
 end
 
---- Only a company that is kept here can be changed.
+--- Why a company cannot be changed: it is not kept here.
 ---@param self leadcat.Engine
 ---@param company string|integer
 ---@return boolean? may
@@ -169,7 +169,13 @@ function embedded.may_change(self, company)
   return true
 end
 
---- A company that has an unfinished change all the same was another host's, which has to finish it.
+--- As `leadcat.host.foreign` does; here no change takes any time.
+---@return any ...
+function embedded.in_flight(_, _, fn, ...)
+  return fn(nil, ...)
+end
+
+--- An unfinished change was begun by another host, which has to finish it.
 ---@param self leadcat.Engine
 ---@param key string the company's text
 ---@return boolean? done
@@ -185,7 +191,7 @@ function embedded.settle(self, key)
   return nil, message, code
 end
 
---- Nothing to do: what is unfinished here is another host's.
+--- Nothing to do: an unfinished change is another host's.
 ---@return {finished: integer, failed: integer, busy: integer} counts
 function embedded.recover()
   return { finished = 0, failed = 0, busy = 0 }

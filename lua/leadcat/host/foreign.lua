@@ -1,6 +1,5 @@
---- Companies that the host keeps: a change is first written down as `applying`, then the host is asked to make it, then its end
--- is written down. Whatever was begun must reach its end, whoever takes it up. This is the only place that calls
--- `host.set_category`.
+--- Companies that the host keeps. A change is written as `applying`, then the host makes it, then its end is written. A change
+-- that was begun must reach its end, in this process or another. Only this file calls `host.set_category`.
 
 local as_text = require "leadcat.util.as_text"
 local call = require "leadcat.host.call"
@@ -14,14 +13,14 @@ local foreign = {}
 
 --- The status with which a change is written.
 foreign.CHANGING = "applying"
---- What the store is told about companies kept so (`store:handle`): how long the host may take before another process may
--- take a change over, and how many changes it is given under one such claim.
+--- What `store:handle` is told: after how many seconds another process may take a change over, and how many changes go
+-- together.
 foreign.HANDLING = { claim = 30, most = 1000 }
 
 local CLAIM_SECONDS = foreign.HANDLING.claim
-local SLOWEST_POLL = 0.05 -- seconds between two looks at somebody else's claim
-local ATTEMPTS = 10 -- until a change that the host keeps refusing is put aside as failed ...
-local GIVE_UP_SECONDS = 3600 -- ... but not sooner than this after it was written down
+local SLOWEST_POLL = 0.05 -- seconds between two looks at another process's claim
+local ATTEMPTS = 10 -- until a change is put aside as failed ...
+local GIVE_UP_SECONDS = 3600 -- ... but not sooner than this after it was written
 local PAGE = 100
 
 ---@class leadcat.Change a change that the host is to make, and how that ended
@@ -31,10 +30,10 @@ local PAGE = 100
 ---@field entry integer
 ---@field begun number when the entry was written: seconds since 1970
 ---@field attempts? integer that failed
----@field status "applying"|"updated"|"conflict"|"failed" what is written down: `applying` while it is to be tried again
+---@field status "applying"|"updated"|"conflict"|"failed" what is written; `applying` when it will be tried again
 ---@field error? string
 ---@field retry_in? number seconds
----@field lost boolean nothing could be written down: the claim has gone to somebody else
+---@field lost boolean its end was not written: another process has claimed it
 
 --- A change that has not been tried.
 ---@param id string|integer
@@ -73,7 +72,7 @@ end
 
 -- Asking the host -------------------------------------------------------------------------------------------------------
 
--- The outcome as the host is told of it, which may keep it: the change is under way.
+-- A copy for the host, which may keep it.
 local function told_to_host(outcome)
   return {
     status = outcome.status, action = outcome.action, reason = outcome.reason, from = outcome.from, to = outcome.to,
@@ -81,7 +80,7 @@ local function told_to_host(outcome)
   }
 end
 
--- Asks for the change. Gives the status to be written down, and why it failed.
+-- Asks for the change. Returns its status, and why it failed.
 local function set_category(self, change)
   local outcome = change.outcome
   local ok, message = call("set_category", self.host.set_category, change.id, outcome.to, outcome.from,
@@ -97,7 +96,7 @@ local function set_category(self, change)
   return "failed", as_text(message)
 end
 
--- The same for a change that was begun before: it may have been made already.
+-- The same for a change that was begun before, and may have been made.
 local function set_category_again(self, change)
   local ok, category = foreign.category(self, change.id)
   if not ok then
@@ -114,12 +113,11 @@ local function backoff(attempts)
   return math.min(3600, 2 ^ attempts) * (0.5 + math.random() / 2)
 end
 
--- Whether a change that has failed is to be tried again: until it has failed too often.
 local function is_to_be_tried_again(self, change)
   return (change.attempts or 0) + 1 < ATTEMPTS or self:_now() - change.begun < GIVE_UP_SECONDS
 end
 
--- Notes how a try has ended, as it is written down.
+-- Sets how a try has ended, as it will be written.
 local function note_end(self, change, ended, why)
   local again = ended == "failed" and is_to_be_tried_again(self, change)
   change.status = again and "applying" or ended
@@ -134,9 +132,9 @@ end
 ---@field coroutine thread|"main"
 ---@field deadline number in case it never comes back
 
-local told_elsewhere = setmetatable({}, { __mode = "k" }) -- outcomes of changes that somebody else has taken over
+local told_elsewhere = setmetatable({}, { __mode = "k" }) -- outcomes of changes that another process has taken over
 
---- Whether an outcome is of a change that another process has taken over: then that one counts it, and tells those who listen.
+--- Whether another process has taken the change over. Then it counts the outcome and calls its listeners.
 ---@param outcome leadcat.Outcome
 ---@return boolean
 function foreign.is_told_elsewhere(outcome)
@@ -152,21 +150,38 @@ local function flights_of(self)
   return flights
 end
 
---- Remembers that this coroutine is going to have the host at work on these companies. To be called before they are claimed:
--- a claim of our own would else look abandoned.
----@param self leadcat.Engine
----@param keys string[] the companies' texts
----@return leadcat.Flight flight
-function foreign.take_off(self, keys)
+local function land(self, companies, flight, ok, ...)
   local flights = flights_of(self)
-  local flight = { coroutine = coroutine.running() or "main", deadline = self:_now() + CLAIM_SECONDS + #keys }
-  for _, key in ipairs(keys) do
-    flights[key] = flights[key] or flight
+  for _, company in ipairs(companies) do
+    if flights[company] == flight then
+      flights[company] = nil
+    end
   end
-  return flight
+  if next(flights) == nil then
+    self._in_flight[self._tenant] = nil
+  end
+  if not ok then
+    error((...), 0)
+  end
+  return ...
 end
 
--- Takes the claimed companies over, also from a flight whose claim had run out.
+--- Calls `fn(flight, ...)` while this coroutine is known to change these companies. They are in flight before they are
+-- claimed: a claim of our own would else look abandoned.
+---@param self leadcat.Engine
+---@param companies string[] their texts
+---@param fn fun(flight: leadcat.Flight, ...): ...
+---@return any ... what `fn` returns; raises what it raises
+function foreign.in_flight(self, companies, fn, ...)
+  local flights = flights_of(self)
+  local flight = { coroutine = coroutine.running() or "main", deadline = self:_now() + CLAIM_SECONDS + #companies }
+  for _, company in ipairs(companies) do
+    flights[company] = flights[company] or flight
+  end
+  return land(self, companies, flight, pcall(fn, flight, ...))
+end
+
+-- Takes the companies over from flights whose claims have run out.
 local function claim_all(self, changes, flight)
   local flights = flights_of(self)
   for _, change in ipairs(changes) do
@@ -174,22 +189,9 @@ local function claim_all(self, changes, flight)
   end
 end
 
---- Forgets what `take_off` remembers.
----@param self leadcat.Engine
----@param keys string[]
----@param flight leadcat.Flight
-function foreign.land(self, keys, flight)
-  local flights = flights_of(self)
-  for _, key in ipairs(keys) do
-    if flights[key] == flight then
-      flights[key] = nil
-    end
-  end
-end
-
 -- Making changes --------------------------------------------------------------------------------------------------------
 
--- Reads how an entry ended, or stands, that another process has taken over.
+-- How a change ended, or stands, that another process has taken over.
 local function outcome_now(self, entry)
   local stored, message, code = self._store:entry(self._tenant, entry)
   if not stored then
@@ -203,17 +205,16 @@ local function outcome_now(self, entry)
   return outcome
 end
 
--- Asks for one change after the other. Gives the time then. It raises when there is no memory left, and when the host's clock does.
+-- Raises when memory is short, or when the host's clock raises.
 local function ask_host(self, changes, again)
   local try = again and set_category_again or set_category
   for _, change in ipairs(changes) do
     note_end(self, change, try(self, change))
   end
-  return self:_now()
 end
 
--- The changes that are still ours. One is not when its claim had run out and another coroutine of this engine has taken it
--- over: the store cannot tell them apart, and how it ends is the other's to write down.
+-- The changes that are still ours. When a claim has run out, another coroutine of this engine may have taken the change over.
+-- The store cannot tell the two apart, and the other one writes the end.
 local function ours(self, changes, flight)
   local flights, list = flights_of(self), {}
   for _, change in ipairs(changes) do
@@ -224,21 +225,12 @@ local function ours(self, changes, flight)
   return list
 end
 
-local function finish(self, changes, flight, now)
+local function finish(self, changes, flight)
   return group_commit.write(self, "finish", ours(self, changes, flight), function(items)
-    return self._store:finish(self._tenant, items, now) -- sets `lost` in each
+    return self._store:finish(self._tenant, items, self:_now()) -- sets `lost` in each
   end)
 end
 
-local function companies_of(changes)
-  local companies = {}
-  for i, change in ipairs(changes) do
-    companies[i] = change.company
-  end
-  return companies
-end
-
--- What has become of a change whose end is written down.
 local function outcome_of(self, change)
   local outcome = change.outcome
   if change.lost then
@@ -248,7 +240,7 @@ local function outcome_of(self, change)
   return outcome
 end
 
---- Has the host make each change, and writes down how it went, in one commit.
+--- Has the host make each change, and writes their ends with one commit.
 ---@param self leadcat.Engine
 ---@param changes leadcat.Change[] claimed by this store
 ---@param flight leadcat.Flight
@@ -257,19 +249,13 @@ end
 ---@return string? message
 ---@return string? code
 function foreign.apply(self, changes, flight, again)
-  local outcomes = {}
   claim_all(self, changes, flight)
-  local made, now = pcall(ask_host, self, changes, again)
-  local ok, message, code
-  if made then
-    ok, message, code = finish(self, changes, flight, now)
-  end
-  foreign.land(self, companies_of(changes), flight)
-  if not made then
-    error(now, 0) -- the problem
-  elseif not ok then
+  ask_host(self, changes, again)
+  local ok, message, code = finish(self, changes, flight)
+  if not ok then
     return nil, message, code
   end
+  local outcomes = {}
   for i, change in ipairs(changes) do
     outcomes[i], message, code = outcome_of(self, change)
     if not outcomes[i] then
@@ -281,14 +267,11 @@ end
 
 -- Taking up what is unfinished ------------------------------------------------------------------------------------------
 
--- Takes up one company's unfinished change. Gives its outcome, and true while it stays unfinished; nil, message,
--- "not_found" when the company has none (any more), "conflict" when a live process works on it.
-local function take_up(self, key)
-  local idle = flights_of(self)[key] == nil
-  local now, flight = self:_now(), foreign.take_off(self, { key })
+-- Claims a company's unfinished change, and has the host make it. Returns the change, its entry and its outcome.
+local function claim_and_apply(flight, self, key, idle)
+  local now = self:_now()
   local entry, attempts, age = self._store:claim(self._tenant, key, idle, now, CLAIM_SECONDS)
   if not entry then
-    foreign.land(self, { key }, flight)
     return nil, attempts, age
   end
   local change = foreign.change(entry.company, key, journal.outcome(entry), now - age, attempts)
@@ -297,12 +280,22 @@ local function take_up(self, key)
   if not outcomes then
     return nil, message, code
   end
-  self:_report(journal.event(entry), outcomes[1])
-  return outcomes[1], not change.lost and change.status == "applying"
+  return change, entry, outcomes[1]
 end
 
--- Whether waiting for a company could never end: its change is being made further up in this very call, or by a
--- coroutine that cannot run on while we wait.
+-- Takes up a company's unfinished change. Returns its outcome, and true when it stays unfinished; or nil, message and
+-- "not_found" when there is none, "conflict" when a live process works on it.
+local function take_up(self, key)
+  local idle = flights_of(self)[key] == nil
+  local change, entry, outcome = foreign.in_flight(self, { key }, claim_and_apply, self, key, idle)
+  if not change then
+    return nil, entry, outcome
+  end
+  self:_report(journal.event(entry), outcome)
+  return outcome, not change.lost and change.status == "applying"
+end
+
+-- Whether waiting would never end: this very call makes the change, or a coroutine that cannot run while we wait.
 local function would_wait_for_ourselves(self, key)
   local flight = flights_of(self)[key]
   if flight == nil or self:_now() >= flight.deadline then
@@ -311,7 +304,7 @@ local function would_wait_for_ourselves(self, key)
   return flight.coroutine == (coroutine.running() or "main") or not platform.can_yield()
 end
 
---- Sees to it that a company has no unfinished change: finishes it, or waits for the live process that works on it.
+--- Finishes a company's unfinished change, or waits for the live process that works on it.
 ---@param self leadcat.Engine
 ---@param key string the company's text
 ---@return boolean? done
@@ -338,8 +331,7 @@ function foreign.settle(self, key)
   return nil, ("company %s is being changed by another process"):format(key), "unavailable"
 end
 
--- Takes up each change of a page; what goes wrong with one does not keep the others waiting.
----@return {message: string, code: string}? failure
+-- Takes up each change of a page. Returns the first failure, which does not stop the others.
 local function recover_page(self, entries, counts)
   local failure
   for _, entry in ipairs(entries) do
@@ -357,8 +349,7 @@ local function recover_page(self, entries, counts)
   return failure
 end
 
---- Finishes what a crash or a failing host has left unfinished of this tenant, where its time to be tried again has come.
--- Changes that a live process works on are left alone.
+--- Finishes the unfinished changes of this tenant that are due. Those that a live process works on are left alone.
 ---@param self leadcat.Engine
 ---@return {finished: integer, failed: integer, busy: integer}? counts
 ---@return string? message

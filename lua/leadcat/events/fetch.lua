@@ -1,0 +1,154 @@
+--- What the core asks for while it handles events: each `lacks` of `store:handle` is fetched here, from the host, the guards
+-- and the config.
+
+local event_of = require "leadcat.events.event"
+local journal = require "leadcat.past.journal"
+local verdict = require "leadcat.events.verdict"
+
+local fetch = {}
+
+-- Delivered before -------------------------------------------------------------------------------------------------------
+
+local function duplicate(first)
+  local outcome = {}
+  for name, value in pairs(first) do
+    outcome[name] = value
+  end
+  outcome.status, outcome.first = "duplicate", first
+  return outcome
+end
+
+local function is_under_way(entry)
+  return entry and entry.status == "applying" and not entry.error
+end
+
+-- The outcome of an event that was delivered before; nothing when the retention has removed its entry since.
+local function find_first(round, event)
+  local self, key = round.engine, event_of.key(event.id)
+  local entry, message, code = self._store:seen(self._tenant, key)
+  if is_under_way(entry) and not round.how.overlay then -- its outcome is worth waiting for
+    local _, why, failure = self._companies.settle(self, event_of.key(entry.company))
+    entry, message, code = self._store:seen(self._tenant, key)
+    if is_under_way(entry) then
+      return nil, why, failure
+    end
+  end
+  if entry then
+    return duplicate(journal.outcome(entry))
+  elseif code == "not_found" then
+    return round.how.overlay and { status = "duplicate" } or nil -- in a preview an earlier event has the id
+  end
+  return nil, message, code
+end
+
+-- What is lacking ---------------------------------------------------------------------------------------------------------
+
+-- Each takes the round, the event and the table that says what it lacks, and adds the answer there or to the round. It
+-- returns an outcome when that settles the event; nil, message, code when it could not be fetched.
+local LACKS = {}
+
+function LACKS.licence(round)
+  local self = round.engine
+  if round.licensed == nil then
+    local message, code
+    round.licensed, message, code = self:licensed()
+    if code then
+      return nil, message, code
+    end
+  end
+  round.how.needs_licence = not round.licensed or nil
+  return not round.licensed and { status = "unchanged", action = "none", reason = "not_licensed" } or nil
+end
+
+function LACKS.category(round, event, lacking)
+  local self = round.engine
+  local ok, category, code = self._companies.category(self, event.company)
+  if not ok then
+    return nil, category, code
+  end
+  lacking.asked_at, lacking.category = lacking.newest, category
+end
+
+function LACKS.verdict(round, event, lacking)
+  local _, outcome, code = verdict.ask(round.engine, event, lacking)
+  if code then
+    return nil, outcome, code
+  end
+  return outcome
+end
+
+LACKS["end"] = function(round, event)
+  local self = round.engine
+  local settled, message, code = self._companies.settle(self, event_of.key(event.company))
+  if not settled then
+    return nil, message, code
+  end
+end
+
+function LACKS.details(_, _, lacking)
+  return nil, ("the event's actor, sale or contact cannot be kept: %s"):format(lacking.error), "invalid"
+end
+
+-- The next round does these.
+function LACKS.turn() end
+LACKS.commit = LACKS.turn
+
+-- A whole round -----------------------------------------------------------------------------------------------------------
+
+--- Whether a result of `store:handle` is an outcome that nothing changes any more.
+---@param result any
+---@return boolean
+function fetch.is_final(result)
+  return type(result) == "table" and not result.lacks and result.status ~= "applying"
+end
+
+-- What an event lacks is added to its result; or its outcome is returned.
+local function fetch_one(round, event, result)
+  if type(result) == "number" then
+    return find_first(round, event)
+  end
+  local outcome, message, code = LACKS[result.lacks](round, event, result)
+  if code then
+    return nil, message, code
+  end
+  return outcome or result
+end
+
+-- Sets an event aside that cannot be taken, and the later ones of its company and id. The others go on.
+local function set_aside(round, place, message, code)
+  local failed = round.events[place]
+  local company, id = event_of.key(failed.company), failed.id ~= nil and event_of.key(failed.id)
+  round.failure = round.failure or { message = message, code = code, place = place }
+  for i = place, #round.events do
+    local event = round.events[i]
+    local follows = event_of.key(event.company) == company or id and event.id ~= nil and event_of.key(event.id) == id
+    if follows and not fetch.is_final(round.results[i]) then
+      round.results[i] = { status = "not_taken" }
+    end
+  end
+end
+
+--- Fetches what the events of a round lack.
+---@param round leadcat.Round
+---@return integer left how many events have no outcome yet
+function fetch.all(round)
+  local results, left = round.results, 0
+  for place, event in ipairs(round.events) do
+    local result = results[place]
+    if type(result) == "number" or result and result.lacks then
+      local fetched, message, code = fetch_one(round, event, result)
+      if code then
+        set_aside(round, place, message, code)
+      else
+        results[place] = fetched
+      end
+      result = results[place]
+    end
+    if not result or result.lacks or result.status == "applying" then
+      left = left + 1
+    end
+  end
+  return left
+end
+
+return fetch
