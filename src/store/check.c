@@ -122,8 +122,7 @@ static const char *check_entry(const checker *c, const parts *p, MDB_val value) 
 
 static const char *check_index(const checker *c, lc_table table, const parts *p) {
   MDB_val key = { p->rest.size, (void *)(uintptr_t)p->rest.data };
-  return p->rest.size > 9 && exists_in(c, table, p, lc_key_number(key)) ? NULL
-                                                                        : "a company names an entry that is missing";
+  return p->rest.size > 9 && exists_in(c, table, p, lc_key_number(key)) ? NULL : "a company names an entry that is missing";
 }
 
 static const char *check_by_company(const checker *c, const parts *p, MDB_val value) {

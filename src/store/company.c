@@ -14,8 +14,7 @@ int lc_get_company(const lc_store *store, MDB_txn *txn, lc_key *key, lc_company_
   return rc;
 }
 
-lc_status lc_store_company(lc_store *store, lc_text tenant, const lc_company *company, int32_t *category,
-                           lc_error *error) {
+lc_status lc_store_company(lc_store *store, lc_text tenant, const lc_company *company, int32_t *category, lc_error *error) {
   lc_key prefix = lc_key_of(tenant), key = lc_key_of_company(&prefix, company);
   lc_company_record record = { 0 };
   MDB_txn *txn;
@@ -28,8 +27,8 @@ lc_status lc_store_company(lc_store *store, lc_text tenant, const lc_company *co
   return lc_store_fail(store, LC_PART_JOURNAL, rc, "cannot read the company", error);
 }
 
-static int create_one(const lc_store *store, MDB_txn *txn, const lc_key *tenant, const lc_company *company,
-                      int32_t category, size_t *created) {
+static int create_one(const lc_store *store, MDB_txn *txn, const lc_key *tenant, const lc_company *company, int32_t category,
+                      size_t *created) {
   lc_key key = lc_key_of_company(tenant, company);
   lc_company_record record = { .category = category, .is_integer = company->is_integer };
   MDB_val value;
@@ -40,8 +39,8 @@ static int create_one(const lc_store *store, MDB_txn *txn, const lc_key *tenant,
   return lc_put(store, txn, LC_TABLE_COMPANIES, &key, &record, sizeof record);
 }
 
-lc_status lc_store_create(lc_store *store, lc_text tenant, const lc_company *companies, size_t count,
-                          int32_t category, size_t *created, lc_error *error) {
+lc_status lc_store_create(lc_store *store, lc_text tenant, const lc_company *companies, size_t count, int32_t category,
+                          size_t *created, lc_error *error) {
   MDB_txn *txn;
   lc_key prefix = lc_key_of(tenant);
   lc_status status = lc_begin_write(store, LC_PART_JOURNAL, &txn, error);
@@ -55,8 +54,7 @@ lc_status lc_store_create(lc_store *store, lc_text tenant, const lc_company *com
   return lc_end_write(store, LC_PART_JOURNAL, txn, status, error);
 }
 
-static lc_status compare_and_set(const lc_store *store, MDB_txn *txn, lc_key *key, int32_t to, int32_t from,
-                                 lc_error *error) {
+static lc_status compare_and_set(const lc_store *store, MDB_txn *txn, lc_key *key, int32_t to, int32_t from, lc_error *error) {
   lc_company_record record;
   int rc = lc_get_company(store, txn, key, &record);
   if (rc == 0 && record.category != from)
@@ -68,8 +66,8 @@ static lc_status compare_and_set(const lc_store *store, MDB_txn *txn, lc_key *ke
   return lc_store_fail(store, LC_PART_JOURNAL, rc, "cannot change the company", error);
 }
 
-lc_status lc_store_set_category(lc_store *store, lc_text tenant, const lc_company *company, int32_t to,
-                                int32_t from, lc_error *error) {
+lc_status lc_store_set_category(lc_store *store, lc_text tenant, const lc_company *company, int32_t to, int32_t from,
+                                lc_error *error) {
   MDB_txn *txn;
   lc_key prefix = lc_key_of(tenant), key = lc_key_of_company(&prefix, company);
   lc_status status = lc_begin_write(store, LC_PART_JOURNAL, &txn, error);

@@ -18,8 +18,8 @@ static int newest_revision(const lc_store *store, MDB_txn *txn, const lc_key *te
   return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-static int put_config(const lc_store *store, MDB_txn *txn, lc_key tenant, uint64_t revision, lc_text ruleset,
-                      lc_text json, lc_text about) {
+static int put_config(const lc_store *store, MDB_txn *txn, lc_key tenant, uint64_t revision, lc_text ruleset, lc_text json,
+                      lc_text about) {
   lc_key key = tenant;
   lc_key_add_number(&key, revision);
   int rc = lc_put(store, txn, LC_TABLE_RULESETS, &tenant, ruleset.data, ruleset.size);
@@ -28,8 +28,8 @@ static int put_config(const lc_store *store, MDB_txn *txn, lc_key tenant, uint64
   return rc != 0 ? rc : lc_put(store, txn, LC_TABLE_REVISIONS, &key, about.data, about.size);
 }
 
-lc_status lc_store_save(lc_store *store, lc_text tenant, uint64_t expected, lc_text ruleset, lc_text json,
-                        lc_text about, lc_error *error) {
+lc_status lc_store_save(lc_store *store, lc_text tenant, uint64_t expected, lc_text ruleset, lc_text json, lc_text about,
+                        lc_error *error) {
   MDB_txn *txn;
   uint64_t revision;
   lc_key key = lc_key_of(tenant);

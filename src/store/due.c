@@ -99,8 +99,7 @@ static lc_status list_due(lc_store *store, MDB_cursor *cursor, void *request, lc
   return status;
 }
 
-lc_status lc_store_due(lc_store *store, lc_work work, const lc_retention *keep, double now, lc_place *place,
-                       lc_error *error) {
+lc_status lc_store_due(lc_store *store, lc_work work, const lc_retention *keep, double now, lc_place *place, lc_error *error) {
   lc_place from = *place;
   walk w = { .work = work, .keep = keep, .now = now, .place = place };
   lc_status status = lc_scan(store, LC_PART_JOURNAL, table_of[work], list_due, &w, error);

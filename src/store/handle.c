@@ -485,8 +485,7 @@ static walk walk_of(lc_store *store, const lc_handling *how) {
   return k;
 }
 
-lc_status lc_store_look(lc_store *store, const lc_handling *how, lc_case *cases, size_t count, size_t *first,
-                        lc_error *error) {
+lc_status lc_store_look(lc_store *store, const lc_handling *how, lc_case *cases, size_t count, size_t *first, lc_error *error) {
   walk k = walk_of(store, how);
   lc_overlay imagined = { .companies.values = NULL };
   *first = 0;

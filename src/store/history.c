@@ -51,8 +51,8 @@ static lc_status list(lc_store *store, lc_log log, page *p, const lc_company *co
   return lc_scan(store, LC_PART_JOURNAL, company != NULL ? lc_logs[log].by_company : p->entries, list_entries, p, error);
 }
 
-lc_status lc_store_history(lc_store *store, lc_text tenant, const lc_company *company, double since,
-                           uint64_t after, size_t limit, lc_error *error) {
+lc_status lc_store_history(lc_store *store, lc_text tenant, const lc_company *company, double since, uint64_t after,
+                           size_t limit, lc_error *error) {
   page p = { .tenant = lc_key_of(tenant), .since = since, .limit = limit };
   return list(store, LC_LOG_JOURNAL, &p, company, after, error);
 }
@@ -87,8 +87,7 @@ static lc_status list_applying(lc_store *store, MDB_cursor *cursor, void *reques
   return status != LC_OK ? status : lc_end_of_scan(store, LC_PART_JOURNAL, rc, error);
 }
 
-lc_status lc_store_applying(lc_store *store, lc_text tenant, double now, lc_text after, size_t limit,
-                            lc_error *error) {
+lc_status lc_store_applying(lc_store *store, lc_text tenant, double now, lc_text after, size_t limit, lc_error *error) {
   page p = { .entries = LC_TABLE_JOURNAL, .tenant = lc_key_of(tenant), .now = now, .since = -HUGE_VAL };
   p.after_company = after;
   p.limit = limit;
@@ -142,8 +141,7 @@ int lc_get_newest(const lc_store *store, MDB_txn *txn, const lc_key *company, ui
   return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-lc_status lc_store_newest(lc_store *store, lc_text tenant, const lc_company *company, uint64_t *newest,
-                          lc_error *error) {
+lc_status lc_store_newest(lc_store *store, lc_text tenant, const lc_company *company, uint64_t *newest, lc_error *error) {
   lc_key prefix = lc_key_of(tenant), key = lc_key_of_company(&prefix, company);
   MDB_txn *txn;
   MDB_val claim;

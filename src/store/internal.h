@@ -87,8 +87,7 @@ lc_status lc_result_add(lc_store *store, lc_text first, lc_text second, lc_error
 
 /* Reads with a cursor: clears the result, runs `scanner` inside one read transaction, ends it. */
 typedef lc_status lc_scanner(lc_store *store, MDB_cursor *cursor, void *request, lc_error *error);
-lc_status lc_scan(lc_store *store, lc_part part, lc_table table, lc_scanner *scanner, void *request,
-                  lc_error *error);
+lc_status lc_scan(lc_store *store, lc_part part, lc_table table, lc_scanner *scanner, void *request, lc_error *error);
 
 /* What the last cursor call of a scan means: MDB_NOTFOUND is its end, and so is 0 (a limit). */
 lc_status lc_end_of_scan(const lc_store *store, lc_part part, int rc, lc_error *error);
@@ -172,8 +171,7 @@ lc_status lc_read_question(const lc_writer *w, const uint8_t *id, lc_question *q
 bool lc_question_is_due(const lc_question *question, double now);
 
 /* Moves an open question at the time `at` to where the status of the entry leaves it. */
-lc_status lc_close_question(const lc_writer *w, lc_question *question, const lc_entry *entry, double at,
-                            lc_error *error);
+lc_status lc_close_question(const lc_writer *w, lc_question *question, const lc_entry *entry, double at, lc_error *error);
 
 /* Removes a closed question. */
 lc_status lc_remove_question(const lc_writer *w, const lc_question *question, lc_error *error);

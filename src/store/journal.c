@@ -52,8 +52,8 @@ static lc_status write_answer(lc_writer *w, lc_write *write, lc_error *error) {
   return lc_close_question(w, &question, &write->entry, write->entry.at, error);
 }
 
-lc_status lc_store_write(lc_store *store, lc_text tenant, lc_write *writes, size_t count, const lc_cursor *cursor,
-                         double now, double claim, lc_error *error) {
+lc_status lc_store_write(lc_store *store, lc_text tenant, lc_write *writes, size_t count, const lc_cursor *cursor, double now,
+                         double claim, lc_error *error) {
   lc_writer w = { .store = store, .tenant = lc_key_of(tenant), .now = now, .deadline = now + claim };
   lc_status status = lc_writer_begin(&w, error);
   if (status != LC_OK)
@@ -168,8 +168,8 @@ static lc_status is_claimable(const lc_writer *w, lc_key *company, lc_claim *cla
   return lc_store_fail(store, LC_PART_JOURNAL, rc, "the company has no unfinished entry", error);
 }
 
-lc_status lc_store_claim(lc_store *store, lc_text tenant, const lc_company *company, bool idle, double now,
-                         double seconds, lc_claim *claim, lc_error *error) {
+lc_status lc_store_claim(lc_store *store, lc_text tenant, const lc_company *company, bool idle, double now, double seconds,
+                         lc_claim *claim, lc_error *error) {
   lc_writer w = { .store = store, .tenant = lc_key_of(tenant), .now = now, .deadline = now + seconds, .idle = idle };
   lc_key key = lc_key_of_company(&w.tenant, company);
   lc_status status = is_claimable(&w, &key, claim, error);

@@ -97,8 +97,7 @@ lc_status lc_remove_question(const lc_writer *w, const lc_question *question, lc
 lc_status lc_read_question(const lc_writer *w, const uint8_t *id, lc_question *question, lc_error *error) {
   size_t at = w->store->result_size;
   lc_status status = lc_copy_more(w->store, w->txn, LC_TABLE_CONFIRMATIONS, lc_key_of_question(&w->tenant, id), error);
-  return status != LC_OK ? status
-       : lc_question_unpack(w->store->result + at, w->store->result_size - at, question, error);
+  return status != LC_OK ? status : lc_question_unpack(w->store->result + at, w->store->result_size - at, question, error);
 }
 
 bool lc_question_is_due(const lc_question *question, double now) {
@@ -123,8 +122,7 @@ static lc_question_state state_after(const lc_question *question, const lc_entry
   }
 }
 
-lc_status lc_close_question(const lc_writer *w, lc_question *question, const lc_entry *entry, double at,
-                            lc_error *error) {
+lc_status lc_close_question(const lc_writer *w, lc_question *question, const lc_entry *entry, double at, lc_error *error) {
   lc_question_state state = state_after(question, entry);
   if (state == LC_QUESTION_OPEN)
     return LC_OK;
@@ -196,8 +194,8 @@ typedef struct due_list {
 } due_list;
 
 /* Whether the question is to expire now. While the company has an unfinished entry it has been answered in time. */
-static lc_status may_expire(lc_store *store, MDB_txn *txn, const lc_key *tenant, const uint8_t *id, double now,
-                            bool *may, lc_error *error) {
+static lc_status may_expire(lc_store *store, MDB_txn *txn, const lc_key *tenant, const uint8_t *id, double now, bool *may,
+                            lc_error *error) {
   lc_key key = lc_key_of_question(tenant, id);
   lc_question question = { 0 };
   MDB_val value;
@@ -350,8 +348,7 @@ lc_status lc_store_questions(lc_store *store, lc_text tenant, const lc_query *qu
   return lc_scan(store, LC_PART_JOURNAL, LC_TABLE_QUESTIONS, list_page, &p, error);
 }
 
-lc_status lc_store_count_questions(lc_store *store, lc_text tenant, const lc_query *query, size_t *count,
-                                       lc_error *error) {
+lc_status lc_store_count_questions(lc_store *store, lc_text tenant, const lc_query *query, size_t *count, lc_error *error) {
   page p = page_of(tenant, query);
   p.counting = true;
   lc_status status = lc_scan(store, LC_PART_JOURNAL, LC_TABLE_QUESTIONS, list_page, &p, error);

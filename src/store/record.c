@@ -72,8 +72,7 @@ static lc_text take(const char **at, size_t size) {
 }
 
 size_t lc_entry_size(const lc_entry *entry) {
-  return sizeof(entry_head) + entry->company.text.size + entry->event_id.size + entry->details.size
-       + entry->error.size;
+  return sizeof(entry_head) + entry->company.text.size + entry->event_id.size + entry->details.size + entry->error.size;
 }
 
 void lc_entry_pack(const lc_entry *entry, void *memory) {
@@ -178,8 +177,7 @@ void lc_question_pack(const lc_question *question, void *memory) {
 
 static bool question_head_fits(const question_head *head, size_t size) {
   return head->version == CONFIRMATION_VERSION && head->state < LC_QUESTION_STATES && head->trigger < LC_TRIGGERS
-      && size == sizeof *head + head->company_size + head->user_size + (size_t)head->body_size
-                 + (size_t)head->answer_size;
+      && size == sizeof *head + head->company_size + head->user_size + (size_t)head->body_size + (size_t)head->answer_size;
 }
 
 lc_status lc_question_unpack(const void *bytes, size_t size, lc_question *question, lc_error *error) {

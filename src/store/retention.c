@@ -170,8 +170,8 @@ static lc_status trim(trimmer *t, const lc_retention *keep, uint64_t *from, size
   return LC_OK;
 }
 
-lc_status lc_store_trim(lc_store *store, lc_text tenant, const lc_retention *keep, double now, uint64_t *from,
-                        size_t *removed, lc_error *error) {
+lc_status lc_store_trim(lc_store *store, lc_text tenant, const lc_retention *keep, double now, uint64_t *from, size_t *removed,
+                        lc_error *error) {
   trimmer t = { .writer = { .store = store, .tenant = lc_key_of(tenant), .now = now } };
   return trim(&t, keep, from, removed, error);
 }

@@ -94,8 +94,7 @@ static tenant_rules **bucket_of(const lc_rules_cache *cache, lc_text tenant) {
 }
 
 static bool is_of(const tenant_rules *entry, lc_text tenant) {
-  return entry->tenant_size == tenant.size
-      && (tenant.size == 0 || memcmp(entry->tenant, tenant.data, tenant.size) == 0);
+  return entry->tenant_size == tenant.size && (tenant.size == 0 || memcmp(entry->tenant, tenant.data, tenant.size) == 0);
 }
 
 static tenant_rules *find(const lc_rules_cache *cache, lc_text tenant) {

@@ -70,8 +70,8 @@ lc_status lc_store_ruleset(lc_store *store, lc_text tenant, const lc_ruleset **r
 
 /* Saves a config as revision `expected` + 1: the packed `ruleset`, its source `json`, and `about`
  * (JSON: who and when). LC_STALE when `expected` is not the newest revision. */
-lc_status lc_store_save(lc_store *store, lc_text tenant, uint64_t expected, lc_text ruleset, lc_text json,
-                        lc_text about, lc_error *error);
+lc_status lc_store_save(lc_store *store, lc_text tenant, uint64_t expected, lc_text ruleset, lc_text json, lc_text about,
+                        lc_error *error);
 
 /* Replaces the packed ruleset of the newest revision, when that is `revision`, by one built anew. */
 lc_status lc_store_repair(lc_store *store, lc_text tenant, uint64_t revision, lc_text ruleset, lc_error *error);
@@ -182,14 +182,12 @@ typedef struct lc_handling {
 
 /* Looks at events, in order; writes nothing. `*first` is the first one that is to be written, with all before it done or
  * lacking; `count` when there is none, or some are to be asked about first. */
-lc_status lc_store_look(lc_store *store, const lc_handling *how, lc_case *cases, size_t count, size_t *first,
-                        lc_error *error);
+lc_status lc_store_look(lc_store *store, const lc_handling *how, lc_case *cases, size_t count, size_t *first, lc_error *error);
 
 /* Decides the events from `first` on and writes down and makes the changes that come of it, all in one transaction, in order.
  * Each is decided as things stand in it: an answer that was given for something else is asked for again. An event that lacks
  * something is left, and so are later ones of its company and id. */
-lc_status lc_store_handle(lc_store *store, const lc_handling *how, lc_case *cases, size_t count, size_t first,
-                          lc_error *error);
+lc_status lc_store_handle(lc_store *store, const lc_handling *how, lc_case *cases, size_t count, size_t first, lc_error *error);
 
 /* What became of the events in front of the first one that is not at its end, in a number below 2^53: the same for the same. */
 uint64_t lc_digest(const lc_case *cases, size_t count);
@@ -222,13 +220,12 @@ typedef struct lc_write {
 /* Writes all of them in one transaction, in order, at the time `now`; the host may take `claim` seconds for its changes. With a
  * cursor, which goes into the same transaction, it is all or nothing: LC_CONFLICT when one of the results is not LC_PUT, or
  * the cursor is not where it was. */
-lc_status lc_store_write(lc_store *store, lc_text tenant, lc_write *writes, size_t count, const lc_cursor *cursor,
-                         double now, double claim, lc_error *error);
+lc_status lc_store_write(lc_store *store, lc_text tenant, lc_write *writes, size_t count, const lc_cursor *cursor, double now,
+                         double claim, lc_error *error);
 
 /* The company's newest entry, 0 when it has none. LC_CONFLICT while that entry is applying: its end
  * changes the company without a newer one. */
-lc_status lc_store_newest(lc_store *store, lc_text tenant, const lc_company *company, uint64_t *newest,
-                          lc_error *error);
+lc_status lc_store_newest(lc_store *store, lc_text tenant, const lc_company *company, uint64_t *newest, lc_error *error);
 
 /* How the host took a change that this store has claimed. */
 typedef struct lc_finish {
@@ -255,13 +252,12 @@ typedef struct lc_claim {
 /* Claims the company's unfinished entry for `seconds`, and copies it out. `idle`: this store is not
  * working on it; if the claim is its own, it was abandoned.
  * LC_NOT_FOUND: it has none. LC_CONFLICT: a live owner works on it. */
-lc_status lc_store_claim(lc_store *store, lc_text tenant, const lc_company *company, bool idle, double now,
-                         double seconds, lc_claim *claim, lc_error *error);
+lc_status lc_store_claim(lc_store *store, lc_text tenant, const lc_company *company, bool idle, double now, double seconds,
+                         lc_claim *claim, lc_error *error);
 
 /* Copies out the list of unfinished entries whose `retry_at` has come, by company: at most `limit`
  * of those behind the company `after` (its text; empty for the first). */
-lc_status lc_store_applying(lc_store *store, lc_text tenant, double now, lc_text after, size_t limit,
-                            lc_error *error);
+lc_status lc_store_applying(lc_store *store, lc_text tenant, double now, lc_text after, size_t limit, lc_error *error);
 
 /* Copies out the entry that an event id made. LC_NOT_FOUND. */
 lc_status lc_store_seen(lc_store *store, lc_text tenant, lc_text event_id, lc_error *error);
@@ -271,16 +267,15 @@ lc_status lc_store_entry(lc_store *store, lc_text tenant, uint64_t entry, lc_err
 
 /* Copies out a list of entries, newest first: of one company or (NULL) of all, with `at` >= since,
  * older than the entry `after` (0: from the newest), at most `limit`. */
-lc_status lc_store_history(lc_store *store, lc_text tenant, const lc_company *company, double since,
-                           uint64_t after, size_t limit, lc_error *error);
+lc_status lc_store_history(lc_store *store, lc_text tenant, const lc_company *company, double since, uint64_t after,
+                           size_t limit, lc_error *error);
 
 /* ---- what came to nothing ---------------------------------------------------------------- */
 
 /* Notes events that came to nothing, in one transaction. Of each entry the id is set; its status is
  * LC_ENTRY_UNCHANGED. They are read by lc_store_unchanged only: no event is seen because of them, and no entry is
  * older or newer to anybody. */
-lc_status lc_store_add_unchanged(lc_store *store, lc_text tenant, lc_entry *entries, size_t count, double now,
-                                 lc_error *error);
+lc_status lc_store_add_unchanged(lc_store *store, lc_text tenant, lc_entry *entries, size_t count, double now, lc_error *error);
 
 /* Copies out a list of them, as lc_store_history. */
 lc_status lc_store_unchanged(lc_store *store, lc_text tenant, const lc_company *company, double since, uint64_t after,
@@ -306,13 +301,11 @@ typedef struct lc_query {
 lc_status lc_store_questions(lc_store *store, lc_text tenant, const lc_query *query, lc_error *error);
 
 /* How many questions a query has, up to its limit. */
-lc_status lc_store_count_questions(lc_store *store, lc_text tenant, const lc_query *query, size_t *count,
-                                       lc_error *error);
+lc_status lc_store_count_questions(lc_store *store, lc_text tenant, const lc_query *query, size_t *count, lc_error *error);
 
 /* Closes open questions whose time is over by `now`, each with an entry, some in one transaction.
  * `expired` is how many; `more` is whether there may be others. One that is being answered is left. */
-lc_status lc_store_expire(lc_store *store, lc_text tenant, double now, size_t *expired, bool *more,
-                          lc_error *error);
+lc_status lc_store_expire(lc_store *store, lc_text tenant, double now, size_t *expired, bool *more, lc_error *error);
 
 /* ---- companies of the embedded host ------------------------------------------------------ */
 
@@ -323,17 +316,16 @@ typedef struct lc_company_record {
 } lc_company_record;
 
 /* The company's category. LC_NOT_FOUND. */
-lc_status lc_store_company(lc_store *store, lc_text tenant, const lc_company *company, int32_t *category,
-                           lc_error *error);
+lc_status lc_store_company(lc_store *store, lc_text tenant, const lc_company *company, int32_t *category, lc_error *error);
 
 /* Adds companies, all in `category`, in one transaction; those that exist are left alone.
  * `created` is how many were new. */
-lc_status lc_store_create(lc_store *store, lc_text tenant, const lc_company *companies, size_t count,
-                          int32_t category, size_t *created, lc_error *error);
+lc_status lc_store_create(lc_store *store, lc_text tenant, const lc_company *companies, size_t count, int32_t category,
+                          size_t *created, lc_error *error);
 
 /* Sets the company's category when it is `from`. LC_CONFLICT when it is another, LC_NOT_FOUND. */
-lc_status lc_store_set_category(lc_store *store, lc_text tenant, const lc_company *company, int32_t to,
-                                int32_t from, lc_error *error);
+lc_status lc_store_set_category(lc_store *store, lc_text tenant, const lc_company *company, int32_t to, int32_t from,
+                                lc_error *error);
 
 /* Copies out a list of companies behind `after` (a company's text; empty for the first), at most
  * `limit`, in the order of their ids' sizes and bytes. An item is an lc_company_record, then the
@@ -351,8 +343,8 @@ typedef struct lc_retention {
 /* Removes some of the oldest entries beyond that, in one short transaction, with their seen-marks and
  * closed questions. What is unfinished stays: an applying entry, an open question with its entry.
  * `from` is 0 at first, then where the next call goes on; 0 again when nothing is left to do. */
-lc_status lc_store_trim(lc_store *store, lc_text tenant, const lc_retention *keep, double now, uint64_t *from,
-                        size_t *removed, lc_error *error);
+lc_status lc_store_trim(lc_store *store, lc_text tenant, const lc_retention *keep, double now, uint64_t *from, size_t *removed,
+                        lc_error *error);
 
 /* The same for what came to nothing; all of it may go. */
 lc_status lc_store_trim_unchanged(lc_store *store, lc_text tenant, const lc_retention *keep, double now, uint64_t *from,
@@ -380,8 +372,7 @@ typedef struct lc_place {
 /* Copies out a list of the next tenants' names that have such work due at the time `now`: as many as are found among some
  * keys, perhaps none. It costs a seek in the table for each tenant that is there, and for each unfinished change whose time
  * has not come. `place` is where it begins, then where the next call goes on. */
-lc_status lc_store_due(lc_store *store, lc_work work, const lc_retention *keep, double now, lc_place *place,
-                       lc_error *error);
+lc_status lc_store_due(lc_store *store, lc_work work, const lc_retention *keep, double now, lc_place *place, lc_error *error);
 
 /* ---- counters ---------------------------------------------------------------------------- */
 

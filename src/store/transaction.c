@@ -127,8 +127,7 @@ bool lc_list_next(lc_text *list, lc_text *item) {
   return true;
 }
 
-lc_status lc_scan(lc_store *store, lc_part part, lc_table table, lc_scanner *scanner, void *request,
-                  lc_error *error) {
+lc_status lc_scan(lc_store *store, lc_part part, lc_table table, lc_scanner *scanner, void *request, lc_error *error) {
   MDB_txn *txn;
   MDB_cursor *cursor;
   lc_result_clear(store);
