@@ -1,18 +1,6 @@
 /* The companies of the embedded host. */
-#include <string.h>
-
 #include "internal.h"
 #include "store.h"
-
-int lc_get_company(const lc_store *store, MDB_txn *txn, lc_key *key, lc_company_record *record) {
-  MDB_val value;
-  int rc = lc_get(store, txn, LC_TABLE_COMPANIES, key, &value);
-  if (rc == 0 && value.mv_size != sizeof *record)
-    return MDB_CORRUPTED;
-  if (rc == 0)
-    memcpy(record, value.mv_data, sizeof *record);
-  return rc;
-}
 
 lc_status lc_store_company(lc_store *store, lc_text tenant, const lc_company *company, int32_t *category, lc_error *error) {
   lc_key prefix = lc_key_of(tenant), key = lc_key_of_company(&prefix, company);
@@ -21,7 +9,7 @@ lc_status lc_store_company(lc_store *store, lc_text tenant, const lc_company *co
   lc_status status = lc_begin_read(store, LC_PART_JOURNAL, &txn, error);
   if (status != LC_OK)
     return status;
-  int rc = lc_get_company(store, txn, &key, &record);
+  int rc = lc_get_record(store, txn, LC_TABLE_COMPANIES, &key, &record, sizeof record);
   lc_end_read(store, LC_PART_JOURNAL);
   *category = record.category;
   return lc_store_fail(store, LC_PART_JOURNAL, rc, "cannot read the company", error);
@@ -56,7 +44,7 @@ lc_status lc_store_create(lc_store *store, lc_text tenant, const lc_company *com
 
 static lc_status compare_and_set(const lc_store *store, MDB_txn *txn, lc_key *key, int32_t to, int32_t from, lc_error *error) {
   lc_company_record record;
-  int rc = lc_get_company(store, txn, key, &record);
+  int rc = lc_get_record(store, txn, LC_TABLE_COMPANIES, key, &record, sizeof record);
   if (rc == 0 && record.category != from)
     return lc_fail(error, LC_CONFLICT, "the company is in category %d, not %d", (int)record.category, (int)from);
   if (rc == 0) {

@@ -1,17 +1,11 @@
-/* Counters in which the counts of all processes meet. */
-#include <string.h>
+/* Counters, shared by all processes. */
 
 #include "internal.h"
 #include "store.h"
 
 int lc_get_counter(const lc_store *store, MDB_txn *txn, lc_key *key, uint64_t *value) {
-  MDB_val stored;
   *value = 0;
-  int rc = lc_get(store, txn, LC_TABLE_COUNTERS, key, &stored);
-  if (rc == 0 && stored.mv_size != sizeof *value)
-    return MDB_CORRUPTED;
-  if (rc == 0)
-    memcpy(value, stored.mv_data, sizeof *value);
+  int rc = lc_get_record(store, txn, LC_TABLE_COUNTERS, key, value, sizeof *value);
   return rc == MDB_NOTFOUND ? 0 : rc;
 }
 

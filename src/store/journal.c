@@ -1,10 +1,8 @@
-/* Writing the journal of a store: what was decided, what is being applied, what was asked. */
-#include <string.h>
-
+/* Answers to questions, changes without an event, and the end of changes that hosts make. */
 #include "internal.h"
 #include "store.h"
 
-/* ---- answers, and changes that no event asked for ------------------------------------------ */
+/* ---- answers, and changes without an event ------------------------------------------------- */
 
 static int find_busy(const lc_writer *w, lc_write *write) {
   bool busy;
@@ -33,7 +31,7 @@ static lc_status write_change(lc_writer *w, lc_write *write, lc_error *error) {
   return status != LC_OK ? status : lc_writer_fail(w, lc_put_with_effect(w, &write->entry, NULL), error);
 }
 
-/* The answer to a question: single use, as long as the question is open and its time is not over. */
+/* A question takes one answer, while it is open and its time is not over. */
 static lc_status write_answer(lc_writer *w, lc_write *write, lc_error *error) {
   lc_question question;
   lc_result_clear(w->store);
@@ -71,7 +69,7 @@ lc_status lc_store_write(lc_store *store, lc_text tenant, lc_write *writes, size
 
 /* ---- finishing and claiming -------------------------------------------------------------- */
 
-/* The claim's end, or its next try. */
+/* Ends the claim, or schedules its next try. */
 static int settle_claim(const lc_writer *w, lc_key *company, lc_claim *claim, const lc_finish *finish) {
   if (finish->status != LC_ENTRY_APPLYING)
     return lc_delete(w->store, w->txn, LC_TABLE_APPLYING, company);
@@ -82,7 +80,7 @@ static int settle_claim(const lc_writer *w, lc_key *company, lc_claim *claim, co
   return lc_put(w->store, w->txn, LC_TABLE_APPLYING, company, claim, sizeof *claim);
 }
 
-/* An entry that answers a question ends it too. */
+/* The end of an entry that answers a question closes the question. */
 static lc_status finish_question(const lc_writer *w, lc_entry *entry, lc_error *error) {
   size_t size = w->store->result_size;
   lc_entry answer = *entry;
@@ -111,7 +109,7 @@ static lc_status finish_entry(const lc_writer *w, const lc_finish *finish, lc_er
 static lc_status finish_one(const lc_writer *w, lc_finish *finish, lc_error *error) {
   lc_key key = lc_key_of_company(&w->tenant, &finish->company);
   lc_claim claim = { 0 };
-  int rc = lc_get_claim(w->store, w->txn, &key, &claim);
+  int rc = lc_get_record(w->store, w->txn, LC_TABLE_APPLYING, &key, &claim, sizeof claim);
   finish->lost = rc == MDB_NOTFOUND || claim.entry != finish->entry || claim.owner != w->store->owner.token;
   if (finish->lost)
     return rc == MDB_NOTFOUND ? LC_OK : lc_writer_fail(w, rc, error);
@@ -129,8 +127,7 @@ lc_status lc_store_finish(lc_store *store, lc_text tenant, lc_finish *finishes, 
   return lc_end_write(store, LC_PART_JOURNAL, w.txn, status, error);
 }
 
-/* A deadline further away than this was set before the clock went backwards. */
-static const double longest_claim = 3600;
+static const double longest_claim = 3600; /* more means that the clock has gone backwards since */
 
 static bool is_claimed(const lc_writer *w, const lc_claim *claim) {
   if (w->idle && claim->owner == w->store->owner.token)
@@ -140,7 +137,7 @@ static bool is_claimed(const lc_writer *w, const lc_claim *claim) {
 }
 
 static lc_status take_claim(lc_writer *w, lc_key *company, lc_claim *claim, lc_error *error) {
-  int rc = lc_get_claim(w->store, w->txn, company, claim);
+  int rc = lc_get_record(w->store, w->txn, LC_TABLE_APPLYING, company, claim, sizeof *claim);
   if (rc == 0 && is_claimed(w, claim))
     return lc_fail(error, LC_CONFLICT, "entry %llu is being applied", (unsigned long long)claim->entry);
   claim->owner = w->store->owner.token;
@@ -153,15 +150,14 @@ static lc_status take_claim(lc_writer *w, lc_key *company, lc_claim *claim, lc_e
   return lc_must_be_there(status, "an entry", error);
 }
 
-/* Whether the claim is there to be taken: asked while reading, so that those who wait for its
- * owner do not stand in his way. */
+/* Asks in a read transaction first, so that waiting for the owner does not hold up its writes. */
 static lc_status is_claimable(const lc_writer *w, lc_key *company, lc_claim *claim, lc_error *error) {
   lc_store *store = w->store;
   MDB_txn *txn;
   lc_status status = lc_begin_read(store, LC_PART_JOURNAL, &txn, error);
   if (status != LC_OK)
     return status;
-  int rc = lc_get_claim(store, txn, company, claim);
+  int rc = lc_get_record(store, txn, LC_TABLE_APPLYING, company, claim, sizeof *claim);
   lc_end_read(store, LC_PART_JOURNAL);
   if (rc == 0 && is_claimed(w, claim))
     return lc_fail(error, LC_CONFLICT, "entry %llu is being applied", (unsigned long long)claim->entry);

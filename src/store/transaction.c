@@ -102,6 +102,16 @@ lc_status lc_copy_more(lc_store *store, MDB_txn *txn, lc_table table, lc_key key
   return status;
 }
 
+lc_status lc_read_one(lc_store *store, lc_table table, lc_key key, lc_error *error) {
+  MDB_txn *txn;
+  lc_status status = lc_begin_read(store, LC_PART_JOURNAL, &txn, error);
+  if (status != LC_OK)
+    return status;
+  status = lc_copy_out(store, txn, table, key, error);
+  lc_end_read(store, LC_PART_JOURNAL);
+  return status;
+}
+
 lc_status lc_result_add(lc_store *store, lc_text first, lc_text second, lc_error *error) {
   size_t size = first.size + second.size;
   lc_status status = grow(store, sizeof size + size, error);

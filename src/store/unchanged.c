@@ -1,4 +1,4 @@
-/* What came to nothing: entries in a log of their own, so that no event, answer or undo ever meets them. */
+/* Events that changed nothing: in a log of their own, so that no event, answer or undo meets them. */
 #include "internal.h"
 #include "store.h"
 
