@@ -65,30 +65,7 @@ lc_status lc_store_set_category(lc_store *store, lc_text tenant, const lc_compan
   return lc_end_write(store, LC_PART_JOURNAL, txn, status, error);
 }
 
-typedef struct page {
-  lc_key tenant;
-  lc_text after;
-  size_t limit;
-} page;
-
-static lc_status list_companies(lc_store *store, MDB_cursor *cursor, void *request, lc_error *error) {
-  page *p = request;
-  MDB_val key, value;
-  lc_status status = LC_OK;
-  int rc = lc_seek_company(cursor, &p->tenant, p->after, &key, &value);
-  for (; rc == 0 && status == LC_OK && p->limit-- > 0; rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
-    if (!lc_key_is_prefix(&p->tenant, key))
-      break;
-    size_t skip = p->tenant.size + 1; /* the tenant, and the size of the company's text */
-    if (value.mv_size != sizeof(lc_company_record) || key.mv_size < skip)
-      return lc_fail(error, LC_CORRUPT, "a company's record is damaged");
-    lc_text text = { (const char *)key.mv_data + skip, key.mv_size - skip };
-    status = lc_result_add(store, lc_text_of(value), text, error);
-  }
-  return status != LC_OK ? status : lc_end_of_scan(store, LC_PART_JOURNAL, rc, error);
-}
-
 lc_status lc_store_companies(lc_store *store, lc_text tenant, lc_text after, size_t limit, lc_error *error) {
-  page p = { .tenant = lc_key_of(tenant), .after = after, .limit = limit };
-  return lc_scan(store, LC_PART_JOURNAL, LC_TABLE_COMPANIES, list_companies, &p, error);
+  lc_name_list list = { lc_key_of(tenant), after, limit, sizeof(lc_company_record), "a company's record is damaged" };
+  return lc_scan(store, LC_PART_JOURNAL, LC_TABLE_COMPANIES, lc_list_names, &list, error);
 }

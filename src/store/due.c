@@ -50,8 +50,7 @@ static void go_on(lc_place *place, const lc_key *tenant, MDB_val key) {
   place->size = key.mv_size + 1;
 }
 
-/* Whether the tenant has work due, by its first key; for changes, whether this one is. Damage is due, since the work then reports
- * it. */
+/* Whether the tenant has work due, by its first key; for changes, by this key. Damage is due, so that the work reports it. */
 static bool is_due(const search *s, const lc_writer *reader, MDB_val key, MDB_val value) {
   lc_claim claim;
   bool due = false;

@@ -1,4 +1,4 @@
-/* The effects of writing an entry: it changes a company kept here, claims a change for the host to make, or asks a question, and
+/* What writing an entry does: it changes a company kept here, claims a change for the host to make, or asks a question. It also
  * marks its event as seen. */
 #include "internal.h"
 #include "store.h"

@@ -10,19 +10,13 @@
 #include "store.h"
 
 const char *const lc_lack_names[LC_LACKS] = {
-  [LC_LACKS_LICENCE] = "licence",
-  [LC_LACKS_CATEGORY] = "category",
-  [LC_LACKS_VERDICT] = "verdict",
-  [LC_LACKS_DETAILS] = "details",
-  [LC_LACKS_END] = "end",
-  [LC_LACKS_TURN] = "turn",
+  [LC_LACKS_LICENCE] = "licence", [LC_LACKS_CATEGORY] = "category", [LC_LACKS_VERDICT] = "verdict",
+  [LC_LACKS_DETAILS] = "details", [LC_LACKS_END] = "end", [LC_LACKS_TURN] = "turn",
   [LC_LACKS_COMMIT] = "commit",
 };
 
 const char *const lc_confirm_names[LC_CONFIRMS] = {
-  [LC_CONFIRM_ASK] = "ask",
-  [LC_CONFIRM_ACCEPT] = "accept",
-  [LC_CONFIRM_SKIP] = "skip",
+  [LC_CONFIRM_ASK] = "ask", [LC_CONFIRM_ACCEPT] = "accept", [LC_CONFIRM_SKIP] = "skip",
 };
 
 typedef struct handler {

@@ -64,7 +64,7 @@ int lc_seek_before(MDB_cursor *cursor, const lc_key *prefix, uint64_t bound, MDB
 /* Moves to the previous key; MDB_NOTFOUND: it lacks the prefix. */
 int lc_seek_previous(MDB_cursor *cursor, const lc_key *prefix, MDB_val *key, MDB_val *value);
 
-/* Moves to the first key behind the company `after` (its text; empty: to the tenant's first). */
+/* Moves to the first key behind the company or name `after` (empty: to the tenant's first). */
 int lc_seek_company(MDB_cursor *cursor, const lc_key *tenant, lc_text after, MDB_val *key, MDB_val *value);
 
 /* ---- from transaction.c ---------------------------------------------------------------- */
@@ -101,6 +101,15 @@ lc_status lc_scan(lc_store *store, lc_part part, lc_table table, lc_scanner *sca
 
 /* The status for the last cursor call of a scan: LC_OK for MDB_NOTFOUND (the end) and for 0 (a limit). */
 lc_status lc_end_of_scan(const lc_store *store, lc_part part, int rc, lc_error *error);
+
+/* A scanner for keys of a tenant and a name, with values of one size. An item is the value, then the name. */
+typedef struct lc_name_list {
+  lc_key tenant;
+  lc_text after; /* the names behind this one; empty: all */
+  size_t limit, size;
+  const char *damaged; /* the message for LC_CORRUPT */
+} lc_name_list;
+lc_scanner lc_list_names;
 
 static inline lc_text lc_text_of(MDB_val value) {
   return (lc_text){ value.mv_data, value.mv_size };

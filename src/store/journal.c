@@ -2,8 +2,6 @@
 #include "internal.h"
 #include "store.h"
 
-/* ---- answers, and changes without an event ------------------------------------------------- */
-
 static int find_busy(const lc_writer *w, lc_write *write) {
   bool busy;
   int rc = lc_find_unfinished(w, &write->entry.company, &busy, &write->first);
@@ -66,8 +64,6 @@ lc_status lc_store_write(lc_store *store, lc_text tenant, lc_write *writes, size
     status = lc_put_cursor(&w, cursor, error);
   return lc_writer_end(&w, status, error);
 }
-
-/* ---- finishing and claiming -------------------------------------------------------------- */
 
 /* Ends the claim, or schedules its next try. */
 static int settle_claim(const lc_writer *w, lc_key *company, lc_claim *claim, const lc_finish *finish) {
@@ -136,39 +132,37 @@ static bool is_claimed(const lc_writer *w, const lc_claim *claim) {
       && lc_owner_alive(&w->store->owner, claim->owner);
 }
 
-static lc_status take_claim(lc_writer *w, lc_key *company, lc_claim *claim, lc_error *error) {
+/* Reads the claim. LC_CONFLICT: it is another one's. */
+static lc_status find_claim(const lc_writer *w, lc_key *company, lc_claim *claim, lc_error *error) {
   int rc = lc_get_record(w->store, w->txn, LC_TABLE_APPLYING, company, claim, sizeof *claim);
   if (rc == 0 && is_claimed(w, claim))
     return lc_fail(error, LC_CONFLICT, "entry %llu is being applied", (unsigned long long)claim->entry);
+  return lc_store_fail(w->store, LC_PART_JOURNAL, rc, "the company has no unfinished entry", error);
+}
+
+static lc_status take_claim(lc_writer *w, lc_key *company, lc_claim *claim, lc_error *error) {
+  lc_status status = find_claim(w, company, claim, error);
+  if (status != LC_OK)
+    return status;
   claim->owner = w->store->owner.token;
   claim->deadline = w->deadline;
-  if (rc == 0)
-    rc = lc_put(w->store, w->txn, LC_TABLE_APPLYING, company, claim, sizeof *claim);
+  int rc = lc_put(w->store, w->txn, LC_TABLE_APPLYING, company, claim, sizeof *claim);
   if (rc != 0)
     return lc_writer_fail(w, rc, error);
-  lc_status status = lc_copy_out(w->store, w->txn, LC_TABLE_JOURNAL, lc_key_of_entry(&w->tenant, claim->entry), error);
+  status = lc_copy_out(w->store, w->txn, LC_TABLE_JOURNAL, lc_key_of_entry(&w->tenant, claim->entry), error);
   return lc_must_be_there(status, "an entry", error);
 }
 
-/* Asks in a read transaction first, so that waiting for the owner does not hold up its writes. */
-static lc_status is_claimable(const lc_writer *w, lc_key *company, lc_claim *claim, lc_error *error) {
-  lc_store *store = w->store;
-  MDB_txn *txn;
-  lc_status status = lc_begin_read(store, LC_PART_JOURNAL, &txn, error);
-  if (status != LC_OK)
-    return status;
-  int rc = lc_get_record(store, txn, LC_TABLE_APPLYING, company, claim, sizeof *claim);
-  lc_end_read(store, LC_PART_JOURNAL);
-  if (rc == 0 && is_claimed(w, claim))
-    return lc_fail(error, LC_CONFLICT, "entry %llu is being applied", (unsigned long long)claim->entry);
-  return lc_store_fail(store, LC_PART_JOURNAL, rc, "the company has no unfinished entry", error);
-}
-
+/* Looks in a read transaction first, so that waiting for an owner does not hold up its writes. */
 lc_status lc_store_claim(lc_store *store, lc_text tenant, const lc_company *company, bool idle, double now, double seconds,
                          lc_claim *claim, lc_error *error) {
   lc_writer w = { .store = store, .tenant = lc_key_of(tenant), .now = now, .deadline = now + seconds, .idle = idle };
   lc_key key = lc_key_of_company(&w.tenant, company);
-  lc_status status = is_claimable(&w, &key, claim, error);
+  lc_status status = lc_begin_read(store, LC_PART_JOURNAL, &w.txn, error);
+  if (status != LC_OK)
+    return status;
+  status = find_claim(&w, &key, claim, error);
+  lc_end_read(store, LC_PART_JOURNAL);
   if (status == LC_OK)
     status = lc_begin_write(store, LC_PART_JOURNAL, &w.txn, error);
   if (status != LC_OK)

@@ -4,8 +4,6 @@
 #include "internal.h"
 #include "store.h"
 
-/* ---- keys -------------------------------------------------------------------------------- */
-
 lc_key lc_key_of(lc_text tenant) {
   lc_key key = { .size = 0 };
   lc_key_add_text(&key, tenant);
@@ -61,8 +59,6 @@ lc_key lc_key_of_question(const lc_key *tenant, const uint8_t *id) {
   lc_key_add_bytes(&key, id, LC_QUESTION_ID_SIZE);
   return key;
 }
-
-/* ---- tables ------------------------------------------------------------------------------ */
 
 int lc_get(const lc_store *store, MDB_txn *txn, lc_table table, lc_key *key, MDB_val *value) {
   MDB_val k = lc_key_value(key);

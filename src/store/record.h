@@ -10,7 +10,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "question_state.h"
 #include "rules/company.h"
 #include "rules/status.h"
 
@@ -71,6 +70,23 @@ typedef struct lc_entry {
   lc_text details;   /* JSON: the actor, sale and contact */
   lc_text error;     /* why it failed */
 } lc_entry;
+
+/* The state of a question to a user. */
+typedef enum lc_question_state {
+  LC_QUESTION_OPEN,       /* "open": waits for an answer */
+  LC_QUESTION_ACCEPTED,   /* "accepted": the proposal was applied */
+  LC_QUESTION_CHANGED,    /* "changed": another category was chosen and applied */
+  LC_QUESTION_DECLINED,   /* "declined": the user kept the category */
+  LC_QUESTION_EXPIRED,    /* "expired": nobody answered in time */
+  LC_QUESTION_SUPERSEDED, /* "superseded": a newer event of the company closed it */
+  LC_QUESTION_CONFLICT,   /* "conflict": the company had moved when the user answered */
+  LC_QUESTION_STATES      /* how many there are */
+} lc_question_state;
+
+extern const char *const lc_question_state_names[LC_QUESTION_STATES];
+
+/* Whether a question in state `from` may move to state `to`. Every state but LC_QUESTION_OPEN is final. */
+bool lc_question_may_move(lc_question_state from, lc_question_state to);
 
 /* A durable question to a user: change the company's category? */
 typedef struct lc_question {

@@ -42,8 +42,6 @@ int lc_is_beyond(const lc_writer *reader, const lc_retention *keep, uint64_t old
   return rc;
 }
 
-/* ---- removing one entry ------------------------------------------------------------------ */
-
 /* Leaves the mark of a newer entry that the event id made after the store was restored from a backup. */
 static int remove_seen(const lc_writer *w, const lc_entry *entry) {
   lc_key key = w->tenant;
@@ -85,8 +83,6 @@ static lc_status trim_entry(trimmer *t, lc_text packed, lc_error *error) {
   int rc = remove_seen(&t->writer, &entry);
   return lc_writer_fail(&t->writer, rc != 0 ? rc : lc_remove_entry(&t->writer, &entry), error);
 }
-
-/* ---- steps ------------------------------------------------------------------------------- */
 
 static lc_status trim_some(trimmer *t, MDB_cursor *cursor, lc_error *error) {
   lc_status status = LC_OK;
