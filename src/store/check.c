@@ -1,4 +1,5 @@
-/* Looking for damage: every page and every record is read, and what refers to another is followed. */
+/* Looking for damage: reads every page and record, and follows what refers to another. A child process does it and writes
+ * lines to its parent: `>` and the name of the table it reads, or `!` and a problem. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
@@ -11,9 +12,9 @@
 #include "internal.h"
 #include "store.h"
 
-enum { MOST_PROBLEMS = 20 }; /* told of each table; the rest is counted */
+enum { MOST_PROBLEMS = 20 }; /* reported for each table; the rest is counted */
 
-/* ---- the child: what is wrong with each record ------------------------------------------- */
+/* ---- the child: one record --------------------------------------------------------------- */
 
 typedef struct checker {
   lc_env *env;
@@ -24,66 +25,68 @@ typedef struct checker {
   lc_error error;
 } checker;
 
-/* The parts of a record's key. */
-typedef struct parts {
+typedef struct record {
+  const checker *c;
   lc_key tenant;
-  lc_text rest;
-} parts;
+  MDB_val rest; /* of the key, behind the tenant */
+  MDB_val value;
+} record;
 
 static void problem(checker *c, const char *what) {
   if (c->problems++ < MOST_PROBLEMS)
     fprintf(c->out, "!%s: %s\n", c->table, what);
 }
 
-static bool split(MDB_val key, parts *p) {
-  const char *bytes = key.mv_data;
+/* False: the key is damaged. */
+static bool split_key(MDB_val key, record *r) {
+  char *bytes = key.mv_data;
   size_t size = key.mv_size != 0 ? (unsigned char)bytes[0] : SIZE_MAX;
   if (size > LC_TENANT_MAX || key.mv_size < 1 + size)
     return false;
-  p->tenant = lc_key_of((lc_text){ bytes + 1, size });
-  p->rest = (lc_text){ bytes + 1 + size, key.mv_size - 1 - size };
+  r->tenant = lc_key_of((lc_text){ bytes + 1, size });
+  r->rest = (MDB_val){ key.mv_size - 1 - size, bytes + 1 + size };
   return true;
 }
 
-static bool exists(const checker *c, lc_table table, lc_key *key, MDB_val *value) {
-  MDB_val k = lc_key_value(key);
-  return mdb_get(c->txn, lc_env_table(c->env, table), &k, value) == 0;
+static bool exists(const record *r, lc_table table, lc_key key, MDB_val *value) {
+  MDB_val k = lc_key_value(&key);
+  return mdb_get(r->c->txn, lc_env_table(r->c->env, table), &k, value) == 0;
 }
 
-static bool exists_in(const checker *c, lc_table table, const parts *p, uint64_t id) {
-  lc_key key = lc_key_of_entry(&p->tenant, id);
+static bool entry_exists(const record *r, lc_table table, uint64_t id) {
   MDB_val value;
-  return exists(c, table, &key, &value);
+  return exists(r, table, lc_key_of_entry(&r->tenant, id), &value);
 }
 
-static bool entry_exists(const checker *c, const parts *p, uint64_t id) {
-  return exists_in(c, LC_TABLE_JOURNAL, p, id);
+_Static_assert(offsetof(lc_claim, entry) == 0, "claims and seen-marks begin with the id of their entry");
+
+static bool names_entry(const record *r) {
+  uint64_t id;
+  memcpy(&id, r->value.mv_data, sizeof id);
+  return entry_exists(r, LC_TABLE_JOURNAL, id);
 }
 
-/* The question whose id a record has as its value, in the state that it should have. */
-static bool question_is(const checker *c, const parts *p, MDB_val id, int state) {
+/* Whether the value is the id of a question in this state. */
+static bool names_question(const record *r, int state) {
   lc_question question;
   MDB_val value;
-  if (id.mv_size != LC_QUESTION_ID_SIZE)
-    return false;
-  lc_key key = lc_key_of_question(&p->tenant, id.mv_data);
-  return exists(c, LC_TABLE_CONFIRMATIONS, &key, &value)
+  return r->value.mv_size == LC_QUESTION_ID_SIZE
+      && exists(r, LC_TABLE_CONFIRMATIONS, lc_key_of_question(&r->tenant, r->value.mv_data), &value)
       && lc_question_unpack(value.mv_data, value.mv_size, &question, NULL) == LC_OK && (int)question.state == state;
 }
 
-static const char *check_ruleset(const checker *c, const parts *p, MDB_val value) {
-  void *copy = malloc(value.mv_size); /* aligned, as LMDB's values are not */
-  (void)c;
-  (void)p;
+static const char *check_ruleset(const record *r) {
+  size_t size = r->value.mv_size;
+  void *copy = malloc(size); /* aligned, as LMDB's values are not */
   if (copy == NULL)
     return "a packed ruleset is too large for the memory there is";
-  memcpy(copy, value.mv_data, value.mv_size);
-  bool sound = lc_ruleset_check(copy, value.mv_size, NULL) == LC_OK;
+  memcpy(copy, r->value.mv_data, size);
+  bool sound = lc_ruleset_check(copy, size, NULL) == LC_OK;
   free(copy);
   return sound ? NULL : "a packed ruleset is damaged (it is made anew from its config when it is needed)";
 }
 
-/* Whether all that is opened in a JSON text is closed, at its very end, and no byte is in it that JSON has not. */
+/* Whether all brackets and strings of a JSON text are closed, the last one at its end, and all bytes may occur in JSON. */
 static bool is_whole(const unsigned char *json, size_t size) {
   bool in_string = false;
   size_t depth = 0, i = 0;
@@ -100,90 +103,73 @@ static bool is_whole(const unsigned char *json, size_t size) {
   return i == size && depth == 0 && !in_string;
 }
 
-static const char *check_json(const checker *c, const parts *p, MDB_val value) {
-  const unsigned char *json = value.mv_data;
-  (void)c;
-  (void)p;
-  return value.mv_size >= 2 && json[0] == '{' && is_whole(json, value.mv_size) ? NULL : "a config is damaged";
+static const char *check_json(const record *r) {
+  const unsigned char *json = r->value.mv_data;
+  return r->value.mv_size >= 2 && json[0] == '{' && is_whole(json, r->value.mv_size) ? NULL : "a config is damaged";
 }
 
-static const char *check_cursor(const checker *c, const parts *p, MDB_val value) {
-  return check_json(c, p, value) == NULL ? NULL : "a cursor is damaged";
+static const char *check_cursor(const record *r) {
+  return check_json(r) == NULL ? NULL : "a cursor is damaged";
 }
 
-static const char *check_entry(const checker *c, const parts *p, MDB_val value) {
+static const char *check_entry(const record *r) {
   lc_entry entry;
-  (void)c;
-  if (lc_entry_unpack(value.mv_data, value.mv_size, &entry, NULL) != LC_OK)
+  if (lc_entry_unpack(r->value.mv_data, r->value.mv_size, &entry, NULL) != LC_OK)
     return "an entry is damaged";
-  MDB_val key = { p->rest.size, (void *)(uintptr_t)p->rest.data };
-  return p->rest.size == 8 && lc_key_number(key) == entry.id ? NULL : "an entry stands in another one's place";
+  return r->rest.mv_size == 8 && lc_key_number(r->rest) == entry.id ? NULL : "an entry stands in another one's place";
 }
 
-static const char *check_index(const checker *c, lc_table table, const parts *p) {
-  MDB_val key = { p->rest.size, (void *)(uintptr_t)p->rest.data };
-  return p->rest.size > 9 && exists_in(c, table, p, lc_key_number(key)) ? NULL
-                                                                        : "a company names an entry that is missing";
+static const char *check_index(const record *r, lc_table table) {
+  bool sound = r->rest.mv_size > 9 && entry_exists(r, table, lc_key_number(r->rest));
+  return sound ? NULL : "a company names an entry that is missing";
 }
 
-static const char *check_by_company(const checker *c, const parts *p, MDB_val value) {
-  (void)value;
-  return check_index(c, LC_TABLE_JOURNAL, p);
+static const char *check_by_company(const record *r) {
+  return check_index(r, LC_TABLE_JOURNAL);
 }
 
-static const char *check_unchanged_by_company(const checker *c, const parts *p, MDB_val value) {
-  (void)value;
-  return check_index(c, LC_TABLE_UNCHANGED, p);
+static const char *check_unchanged_by_company(const record *r) {
+  return check_index(r, LC_TABLE_UNCHANGED);
 }
 
-static const char *check_applying(const checker *c, const parts *p, MDB_val value) {
-  lc_claim claim;
-  if (value.mv_size != sizeof claim)
-    return "a claim is damaged";
-  memcpy(&claim, value.mv_data, sizeof claim);
-  return entry_exists(c, p, claim.entry) ? NULL : "an unfinished entry is missing";
+static const char *check_applying(const record *r) {
+  return r->value.mv_size != sizeof(lc_claim) ? "a claim is damaged"
+       : names_entry(r) ? NULL : "an unfinished entry is missing";
 }
 
-static const char *check_seen(const checker *c, const parts *p, MDB_val value) {
-  uint64_t entry;
-  if (value.mv_size != sizeof entry)
-    return "a seen-mark is damaged";
-  memcpy(&entry, value.mv_data, sizeof entry);
-  return entry_exists(c, p, entry) ? NULL : "a seen-mark names an entry that is missing";
+static const char *check_seen(const record *r) {
+  return r->value.mv_size != sizeof(uint64_t) ? "a seen-mark is damaged"
+       : names_entry(r) ? NULL : "a seen-mark names an entry that is missing";
 }
 
-static const char *check_confirmation(const checker *c, const parts *p, MDB_val value) {
+static const char *check_confirmation(const record *r) {
   lc_question question;
-  (void)c;
-  return lc_question_unpack(value.mv_data, value.mv_size, &question, NULL) == LC_OK
-             && p->rest.size == sizeof question.id && memcmp(p->rest.data, question.id, p->rest.size) == 0
-           ? NULL : "a confirmation is damaged";
+  bool sound = lc_question_unpack(r->value.mv_data, r->value.mv_size, &question, NULL) == LC_OK
+            && r->rest.mv_size == sizeof question.id && memcmp(r->rest.mv_data, question.id, sizeof question.id) == 0;
+  return sound ? NULL : "a confirmation is damaged";
 }
 
-static const char *check_question(const checker *c, const parts *p, MDB_val value) {
-  int state = p->rest.size > 9 ? p->rest.data[p->rest.size - 9] : -1;
-  return question_is(c, p, value, state) ? NULL : "a list names a confirmation that is missing or in another state";
+static const char *check_question(const record *r) {
+  size_t size = r->rest.mv_size;
+  int state = size > 9 ? ((const char *)r->rest.mv_data)[size - 9] : -1;
+  return names_question(r, state) ? NULL : "a list names a confirmation that is missing or in another state";
 }
 
-static const char *check_expiring(const checker *c, const parts *p, MDB_val value) {
-  return question_is(c, p, value, LC_QUESTION_OPEN) ? NULL : "a time names a confirmation that is missing or closed";
+static const char *check_expiring(const record *r) {
+  return names_question(r, LC_QUESTION_OPEN) ? NULL : "a time names a confirmation that is missing or closed";
 }
 
-static const char *check_company(const checker *c, const parts *p, MDB_val value) {
-  (void)c;
-  (void)p;
-  return value.mv_size == sizeof(lc_company_record) ? NULL : "a company is damaged";
+static const char *check_company(const record *r) {
+  return r->value.mv_size == sizeof(lc_company_record) ? NULL : "a company is damaged";
 }
 
-static const char *check_counter(const checker *c, const parts *p, MDB_val value) {
-  (void)c;
-  (void)p;
-  return value.mv_size == sizeof(uint64_t) ? NULL : "a counter is damaged";
+static const char *check_counter(const record *r) {
+  return r->value.mv_size == sizeof(uint64_t) ? NULL : "a counter is damaged";
 }
 
 /* ---- the child: all tables --------------------------------------------------------------- */
 
-typedef const char *checks(const checker *c, const parts *p, MDB_val value);
+typedef const char *checks(const record *r);
 
 /* By table; NULL: its keys have no tenant. */
 static checks *const record_checks[LC_TABLES] = {
@@ -205,10 +191,8 @@ static checks *const record_checks[LC_TABLES] = {
 };
 
 static void check_record(checker *c, checks *check, MDB_val key, MDB_val value) {
-  parts p;
-  if (check == NULL)
-    return;
-  const char *wrong = split(key, &p) ? check(c, &p, value) : "a key is damaged";
+  record r = { .c = c, .value = value };
+  const char *wrong = check == NULL ? NULL : split_key(key, &r) ? check(&r) : "a key is damaged";
   if (wrong != NULL)
     problem(c, wrong);
 }
@@ -219,7 +203,7 @@ static void check_table(checker *c, lc_table table) {
   c->table = lc_table_name(table);
   c->problems = 0;
   fprintf(c->out, ">%s\n", c->table);
-  fflush(c->out); /* should reading end this process, the parent knows where */
+  fflush(c->out); /* so that the parent knows where reading ended this process */
   int rc = mdb_cursor_open(c->txn, lc_env_table(c->env, table), &cursor);
   if (rc == 0) {
     while ((rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0)
@@ -244,18 +228,18 @@ static void check_part(checker *c, lc_part part, lc_table first, lc_table last) 
   mdb_txn_abort(c->txn);
 }
 
-static void note(void *context, const char *wrong) {
+static void report_page(void *context, const char *wrong) {
   checker *c = context;
   c->problems++;
   fprintf(c->out, "!%s\n", wrong);
 }
 
-/* What LMDB would follow is measured first: once a page is damaged it is not to be trusted with the file. */
+/* Runs before LMDB opens the files, since a damaged page may end the process there. */
 static void check_pages(checker *c, const char *path) {
   char file[4096];
   for (int i = 0; i < LC_PARTS; i++) {
     snprintf(file, sizeof file, "%s/%s", path, lc_part_files[i]);
-    lc_pages_check(file, lc_part_files[i], note, c);
+    lc_pages_check(file, lc_part_files[i], report_page, c);
   }
 }
 
@@ -285,7 +269,6 @@ static void run_child(const char *path, int file) {
 
 /* ---- the parent -------------------------------------------------------------------------- */
 
-/* Lines that begin with `>` say what is being read, with `!` what is wrong. */
 static void read_child(int file, char *table, size_t size, lc_report *report, void *context) {
   char line[LC_ERROR_SIZE + 64];
   FILE *in = fdopen(file, "r");

@@ -1,35 +1,22 @@
 /* The companies of the embedded host. */
-#include <string.h>
-
 #include "internal.h"
 #include "store.h"
 
-int lc_get_company(const lc_store *store, MDB_txn *txn, lc_key *key, lc_company_record *record) {
-  MDB_val value;
-  int rc = lc_get(store, txn, LC_TABLE_COMPANIES, key, &value);
-  if (rc == 0 && value.mv_size != sizeof *record)
-    return MDB_CORRUPTED;
-  if (rc == 0)
-    memcpy(record, value.mv_data, sizeof *record);
-  return rc;
-}
-
-lc_status lc_store_company(lc_store *store, lc_text tenant, const lc_company *company, int32_t *category,
-                           lc_error *error) {
+lc_status lc_store_company(lc_store *store, lc_text tenant, const lc_company *company, int32_t *category, lc_error *error) {
   lc_key prefix = lc_key_of(tenant), key = lc_key_of_company(&prefix, company);
   lc_company_record record = { 0 };
   MDB_txn *txn;
   lc_status status = lc_begin_read(store, LC_PART_JOURNAL, &txn, error);
   if (status != LC_OK)
     return status;
-  int rc = lc_get_company(store, txn, &key, &record);
+  int rc = lc_get_record(store, txn, LC_TABLE_COMPANIES, &key, &record, sizeof record);
   lc_end_read(store, LC_PART_JOURNAL);
   *category = record.category;
   return lc_store_fail(store, LC_PART_JOURNAL, rc, "cannot read the company", error);
 }
 
-static int create_one(const lc_store *store, MDB_txn *txn, const lc_key *tenant, const lc_company *company,
-                      int32_t category, size_t *created) {
+static int create_one(const lc_store *store, MDB_txn *txn, const lc_key *tenant, const lc_company *company, int32_t category,
+                      size_t *created) {
   lc_key key = lc_key_of_company(tenant, company);
   lc_company_record record = { .category = category, .is_integer = company->is_integer };
   MDB_val value;
@@ -40,8 +27,8 @@ static int create_one(const lc_store *store, MDB_txn *txn, const lc_key *tenant,
   return lc_put(store, txn, LC_TABLE_COMPANIES, &key, &record, sizeof record);
 }
 
-lc_status lc_store_create(lc_store *store, lc_text tenant, const lc_company *companies, size_t count,
-                          int32_t category, size_t *created, lc_error *error) {
+lc_status lc_store_create(lc_store *store, lc_text tenant, const lc_company *companies, size_t count, int32_t category,
+                          size_t *created, lc_error *error) {
   MDB_txn *txn;
   lc_key prefix = lc_key_of(tenant);
   lc_status status = lc_begin_write(store, LC_PART_JOURNAL, &txn, error);
@@ -55,10 +42,9 @@ lc_status lc_store_create(lc_store *store, lc_text tenant, const lc_company *com
   return lc_end_write(store, LC_PART_JOURNAL, txn, status, error);
 }
 
-static lc_status compare_and_set(const lc_store *store, MDB_txn *txn, lc_key *key, int32_t to, int32_t from,
-                                 lc_error *error) {
+static lc_status compare_and_set(const lc_store *store, MDB_txn *txn, lc_key *key, int32_t to, int32_t from, lc_error *error) {
   lc_company_record record;
-  int rc = lc_get_company(store, txn, key, &record);
+  int rc = lc_get_record(store, txn, LC_TABLE_COMPANIES, key, &record, sizeof record);
   if (rc == 0 && record.category != from)
     return lc_fail(error, LC_CONFLICT, "the company is in category %d, not %d", (int)record.category, (int)from);
   if (rc == 0) {
@@ -68,8 +54,8 @@ static lc_status compare_and_set(const lc_store *store, MDB_txn *txn, lc_key *ke
   return lc_store_fail(store, LC_PART_JOURNAL, rc, "cannot change the company", error);
 }
 
-lc_status lc_store_set_category(lc_store *store, lc_text tenant, const lc_company *company, int32_t to,
-                                int32_t from, lc_error *error) {
+lc_status lc_store_set_category(lc_store *store, lc_text tenant, const lc_company *company, int32_t to, int32_t from,
+                                lc_error *error) {
   MDB_txn *txn;
   lc_key prefix = lc_key_of(tenant), key = lc_key_of_company(&prefix, company);
   lc_status status = lc_begin_write(store, LC_PART_JOURNAL, &txn, error);
@@ -79,30 +65,7 @@ lc_status lc_store_set_category(lc_store *store, lc_text tenant, const lc_compan
   return lc_end_write(store, LC_PART_JOURNAL, txn, status, error);
 }
 
-typedef struct page {
-  lc_key tenant;
-  lc_text after;
-  size_t limit;
-} page;
-
-static lc_status list_companies(lc_store *store, MDB_cursor *cursor, void *request, lc_error *error) {
-  page *p = request;
-  MDB_val key, value;
-  lc_status status = LC_OK;
-  int rc = lc_seek_company(cursor, &p->tenant, p->after, &key, &value);
-  for (; rc == 0 && status == LC_OK && p->limit-- > 0; rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
-    if (!lc_key_is_prefix(&p->tenant, key))
-      break;
-    size_t skip = p->tenant.size + 1; /* the tenant, and the size of the company's text */
-    if (value.mv_size != sizeof(lc_company_record) || key.mv_size < skip)
-      return lc_fail(error, LC_CORRUPT, "a company's record is damaged");
-    lc_text text = { (const char *)key.mv_data + skip, key.mv_size - skip };
-    status = lc_result_add(store, lc_text_of(value), text, error);
-  }
-  return status != LC_OK ? status : lc_end_of_scan(store, LC_PART_JOURNAL, rc, error);
-}
-
 lc_status lc_store_companies(lc_store *store, lc_text tenant, lc_text after, size_t limit, lc_error *error) {
-  page p = { .tenant = lc_key_of(tenant), .after = after, .limit = limit };
-  return lc_scan(store, LC_PART_JOURNAL, LC_TABLE_COMPANIES, list_companies, &p, error);
+  lc_name_list list = { lc_key_of(tenant), after, limit, sizeof(lc_company_record), "a company's record is damaged" };
+  return lc_scan(store, LC_PART_JOURNAL, LC_TABLE_COMPANIES, lc_list_names, &list, error);
 }

@@ -1,25 +1,17 @@
-/* The configs of a store: all revisions as JSON, and the newest packed for deciding. */
-
+/* Configs: all revisions as JSON, and the newest one as a packed ruleset. */
 #include "internal.h"
 #include "store.h"
 
-/* The newest revision of a tenant, 0 when it has none. */
+/* 0: the tenant has none. */
 static int newest_revision(const lc_store *store, MDB_txn *txn, const lc_key *tenant, uint64_t *revision) {
-  MDB_cursor *cursor;
   MDB_val key, value;
-  *revision = 0;
-  int rc = mdb_cursor_open(txn, lc_env_table(store->env, LC_TABLE_CONFIGS), &cursor);
-  if (rc != 0)
-    return rc;
-  rc = lc_seek_before(cursor, tenant, UINT64_MAX, &key, &value);
-  if (rc == 0)
-    *revision = lc_key_number(key);
-  mdb_cursor_close(cursor);
+  int rc = lc_get_last(store, txn, LC_TABLE_CONFIGS, tenant, &key, &value);
+  *revision = rc == 0 ? lc_key_number(key) : 0;
   return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-static int put_config(const lc_store *store, MDB_txn *txn, lc_key tenant, uint64_t revision, lc_text ruleset,
-                      lc_text json, lc_text about) {
+static int put_config(const lc_store *store, MDB_txn *txn, lc_key tenant, uint64_t revision, lc_text ruleset, lc_text json,
+                      lc_text about) {
   lc_key key = tenant;
   lc_key_add_number(&key, revision);
   int rc = lc_put(store, txn, LC_TABLE_RULESETS, &tenant, ruleset.data, ruleset.size);
@@ -28,8 +20,8 @@ static int put_config(const lc_store *store, MDB_txn *txn, lc_key tenant, uint64
   return rc != 0 ? rc : lc_put(store, txn, LC_TABLE_REVISIONS, &key, about.data, about.size);
 }
 
-lc_status lc_store_save(lc_store *store, lc_text tenant, uint64_t expected, lc_text ruleset, lc_text json,
-                        lc_text about, lc_error *error) {
+lc_status lc_store_save(lc_store *store, lc_text tenant, uint64_t expected, lc_text ruleset, lc_text json, lc_text about,
+                        lc_error *error) {
   MDB_txn *txn;
   uint64_t revision;
   lc_key key = lc_key_of(tenant);

@@ -1,17 +1,11 @@
-/* Counters in which the counts of all processes meet. */
-#include <string.h>
+/* Counters, shared by all processes. */
 
 #include "internal.h"
 #include "store.h"
 
 int lc_get_counter(const lc_store *store, MDB_txn *txn, lc_key *key, uint64_t *value) {
-  MDB_val stored;
   *value = 0;
-  int rc = lc_get(store, txn, LC_TABLE_COUNTERS, key, &stored);
-  if (rc == 0 && stored.mv_size != sizeof *value)
-    return MDB_CORRUPTED;
-  if (rc == 0)
-    memcpy(value, stored.mv_data, sizeof *value);
+  int rc = lc_get_record(store, txn, LC_TABLE_COUNTERS, key, value, sizeof *value);
   return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
@@ -37,22 +31,7 @@ lc_status lc_store_add(lc_store *store, lc_text tenant, const lc_counter *counte
   return lc_end_write(store, LC_PART_JOURNAL, txn, status, error);
 }
 
-static lc_status list_counters(lc_store *store, MDB_cursor *cursor, void *request, lc_error *error) {
-  lc_key *tenant = request;
-  MDB_val key = lc_key_value(tenant), value;
-  lc_status status = LC_OK;
-  int rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
-  for (; rc == 0 && status == LC_OK && lc_key_is_prefix(tenant, key); rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
-    size_t skip = tenant->size + 1; /* and the size of the name */
-    if (value.mv_size != sizeof(uint64_t) || key.mv_size < skip)
-      return lc_fail(error, LC_CORRUPT, "a counter is damaged");
-    lc_text name = { (const char *)key.mv_data + skip, key.mv_size - skip };
-    status = lc_result_add(store, lc_text_of(value), name, error);
-  }
-  return status != LC_OK ? status : lc_end_of_scan(store, LC_PART_JOURNAL, rc, error);
-}
-
 lc_status lc_store_counters(lc_store *store, lc_text tenant, lc_error *error) {
-  lc_key key = lc_key_of(tenant);
-  return lc_scan(store, LC_PART_JOURNAL, LC_TABLE_COUNTERS, list_counters, &key, error);
+  lc_name_list list = { lc_key_of(tenant), { NULL, 0 }, SIZE_MAX, sizeof(uint64_t), "a counter is damaged" };
+  return lc_scan(store, LC_PART_JOURNAL, LC_TABLE_COUNTERS, lc_list_names, &list, error);
 }

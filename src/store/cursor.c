@@ -1,4 +1,4 @@
-/* Cursors: how far a run of many events has come, written with what it has written. */
+/* Cursors: how far a run of many events has come. */
 #include <string.h>
 
 #include "internal.h"

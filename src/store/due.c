@@ -1,4 +1,4 @@
-/* Which tenants have something to be done: found by seeking from one tenant to the next, whoever they are. */
+/* Finding the tenants that have work due, by seeking from one tenant's keys to the next one's. */
 #include <string.h>
 
 #include "internal.h"
@@ -13,15 +13,14 @@ static const lc_table table_of[LC_WORKS] = {
   [LC_WORK_UNCHANGED] = LC_TABLE_UNCHANGED,
 };
 
-/* What is looked for. */
-typedef struct walk {
+typedef struct search {
   lc_work work;
   const lc_retention *keep;
   double now;
   lc_place *place;
-} walk;
+} search;
 
-/* The part of a key that names its tenant. False when the key is damaged; then it is as much as there is of that. */
+/* The tenant that begins the key. False: the key is damaged, and `tenant` has as many bytes of it as there may be. */
 static bool tenant_of(MDB_val key, lc_key *tenant) {
   size_t size = 1 + (size_t)*(const unsigned char *)key.mv_data, most = 1 + LC_TENANT_MAX;
   tenant->size = 0;
@@ -32,7 +31,7 @@ static bool tenant_of(MDB_val key, lc_key *tenant) {
   return true;
 }
 
-/* Goes on behind all keys that begin so. */
+/* Goes on behind all keys with the prefix. */
 static void go_behind(lc_place *place, const lc_key *prefix) {
   place->size = prefix->size;
   memcpy(place->key, prefix->bytes, prefix->size);
@@ -40,7 +39,7 @@ static void go_behind(lc_place *place, const lc_key *prefix) {
     place->size--;
 }
 
-/* Goes on behind this key, which is of the tenant. */
+/* Goes on behind the tenant's key. */
 static void go_on(lc_place *place, const lc_key *tenant, MDB_val key) {
   if (key.mv_size >= sizeof place->key) {
     go_behind(place, tenant); /* no key is as long as that */
@@ -51,41 +50,39 @@ static void go_on(lc_place *place, const lc_key *tenant, MDB_val key) {
   place->size = key.mv_size + 1;
 }
 
-/* Whether the tenant has the work due, by its first key; for changes, whether it is this one. What is damaged is due: who
- * does the work will say so. */
-static bool is_due(const walk *w, const lc_writer *reader, MDB_val key, MDB_val value) {
+/* Whether the tenant has work due, by its first key; for changes, by this key. Damage is due, so that the work reports it. */
+static bool is_due(const search *s, const lc_writer *reader, MDB_val key, MDB_val value) {
   lc_claim claim;
   bool due = false;
-  switch (w->work) {
+  switch (s->work) {
     case LC_WORK_CHANGES:
       if (value.mv_size != sizeof claim)
         return true;
       memcpy(&claim, value.mv_data, sizeof claim);
-      return lc_claim_is_due(&claim, w->now);
+      return lc_claim_is_due(&claim, s->now);
     case LC_WORK_QUESTIONS:
-      return lc_is_overdue(&reader->tenant, key, w->now);
+      return lc_is_overdue(&reader->tenant, key, s->now);
     default:
-      return lc_is_beyond(reader, w->keep, lc_key_number(key), &due) != 0 || due;
+      return lc_is_beyond(reader, s->keep, lc_key_number(key), &due) != 0 || due;
   }
 }
 
-/* Looks at one key, and moves on. */
-static lc_status look_at(const walk *w, lc_writer *reader, MDB_val key, MDB_val value, lc_error *error) {
+static lc_status look_at(const search *s, lc_writer *reader, MDB_val key, MDB_val value, lc_error *error) {
   lc_key *tenant = &reader->tenant;
-  bool known = tenant_of(key, tenant), due = known && is_due(w, reader, key, value);
-  if (known && !due && w->work == LC_WORK_CHANGES)
-    go_on(w->place, tenant, key);
+  bool known = tenant_of(key, tenant), due = known && is_due(s, reader, key, value);
+  if (known && !due && s->work == LC_WORK_CHANGES)
+    go_on(s->place, tenant, key);
   else
-    go_behind(w->place, tenant);
+    go_behind(s->place, tenant);
   lc_text name = { (const char *)tenant->bytes + 1, tenant->size - 1 };
   return due ? lc_result_add(reader->store, name, (lc_text){ NULL, 0 }, error) : LC_OK;
 }
 
 static lc_status list_due(lc_store *store, MDB_cursor *cursor, void *request, lc_error *error) {
-  const walk *w = request;
-  lc_place *place = w->place;
-  lc_writer reader = { .store = store, .txn = mdb_cursor_txn(cursor), .now = w->now,
-                       .log = w->work == LC_WORK_UNCHANGED ? LC_LOG_UNCHANGED : LC_LOG_JOURNAL };
+  const search *s = request;
+  lc_place *place = s->place;
+  lc_writer reader = { .store = store, .txn = mdb_cursor_txn(cursor), .now = s->now,
+                       .log = s->work == LC_WORK_UNCHANGED ? LC_LOG_UNCHANGED : LC_LOG_JOURNAL };
   lc_status status = LC_OK;
   if (place->size == 0)
     place->key[place->size++] = 0; /* LMDB seeks no empty key; none is before this */
@@ -94,16 +91,15 @@ static lc_status list_due(lc_store *store, MDB_cursor *cursor, void *request, lc
     int rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
     if (rc == MDB_NOTFOUND)
       place->size = 0;
-    status = rc == 0 ? look_at(w, &reader, key, value, error) : lc_end_of_scan(store, LC_PART_JOURNAL, rc, error);
+    status = rc == 0 ? look_at(s, &reader, key, value, error) : lc_end_of_scan(store, LC_PART_JOURNAL, rc, error);
   }
   return status;
 }
 
-lc_status lc_store_due(lc_store *store, lc_work work, const lc_retention *keep, double now, lc_place *place,
-                       lc_error *error) {
+lc_status lc_store_due(lc_store *store, lc_work work, const lc_retention *keep, double now, lc_place *place, lc_error *error) {
   lc_place from = *place;
-  walk w = { .work = work, .keep = keep, .now = now, .place = place };
-  lc_status status = lc_scan(store, LC_PART_JOURNAL, table_of[work], list_due, &w, error);
+  search s = { .work = work, .keep = keep, .now = now, .place = place };
+  lc_status status = lc_scan(store, LC_PART_JOURNAL, table_of[work], list_due, &s, error);
   if (status != LC_OK)
     *place = from;
   return status;

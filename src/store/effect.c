@@ -1,35 +1,23 @@
-/* What an entry brings about when it is written: the change of a company kept here, the claim of a change that its host is
- * to make, the question to a user, and the mark that its event was seen. */
-#include <string.h>
-
+/* What writing an entry does: it changes a company kept here, claims a change for the host to make, or asks a question. It also
+ * marks its event as seen. */
 #include "internal.h"
 #include "store.h"
-
-int lc_get_claim(const lc_store *store, MDB_txn *txn, lc_key *company, lc_claim *claim) {
-  MDB_val value;
-  int rc = lc_get(store, txn, LC_TABLE_APPLYING, company, &value);
-  if (rc == 0 && value.mv_size != sizeof *claim)
-    return MDB_CORRUPTED;
-  if (rc == 0)
-    memcpy(claim, value.mv_data, sizeof *claim);
-  return rc;
-}
 
 int lc_find_unfinished(const lc_writer *w, const lc_company *company, bool *unfinished, uint64_t *entry) {
   lc_key key = lc_key_of_company(&w->tenant, company);
   lc_claim claim;
-  int rc = lc_get_claim(w->store, w->txn, &key, &claim);
+  int rc = lc_get_record(w->store, w->txn, LC_TABLE_APPLYING, &key, &claim, sizeof claim);
   *unfinished = rc == 0;
   if (rc == 0)
     *entry = claim.entry;
   return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-/* Changes the company that is kept here, or makes the entry a conflict. */
+/* Changes a company kept here, or makes the entry a conflict. */
 static int change_company(const lc_writer *w, lc_entry *entry) {
   lc_key key = lc_key_of_company(&w->tenant, &entry->company);
   lc_company_record record = { 0 };
-  int rc = lc_get_company(w->store, w->txn, &key, &record);
+  int rc = lc_get_record(w->store, w->txn, LC_TABLE_COMPANIES, &key, &record, sizeof record);
   if (rc != 0 && rc != MDB_NOTFOUND)
     return rc;
   if (rc == MDB_NOTFOUND || record.category != entry->from) {
@@ -54,7 +42,6 @@ static int put_seen(const lc_writer *w, const lc_entry *entry) {
   return entry->event_id.size == 0 ? 0 : lc_put(w->store, w->txn, LC_TABLE_SEEN, &key, &entry->id, sizeof entry->id);
 }
 
-/* What the entry's status asks for besides the entry itself, which may become a conflict. */
 static int put_effect(const lc_writer *w, lc_entry *entry, lc_question *question) {
   switch (entry->status) {
     case LC_ENTRY_APPLYING:

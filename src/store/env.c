@@ -50,40 +50,40 @@ struct lc_env {
   ino_t inode;
   unsigned references;
   lc_watch watch;
-  char *metas; /* the mapping that `watch` looks into, of `metas_size` bytes */
+  char *metas; /* what `watch` reads, mapped: `metas_size` bytes */
   size_t metas_size;
   MDB_env *parts[LC_PARTS];
-  pthread_rwlock_t remap; /* held for reading by every transaction of journal.mdb */
+  pthread_rwlock_t remap; /* every transaction of journal.mdb holds it for reading */
   MDB_dbi tables[LC_TABLES];
 };
 
-/* The one mutable static: what this process has open. */
+/* What this process has open: the one mutable static. */
 static struct {
   pthread_mutex_t mutex;
   pthread_once_t once;
   lc_env *first;
-  atomic_uint generation; /* how many forks lie between this process and the one that loaded us */
+  atomic_uint generation; /* the number of forks between this process and the one that loaded us */
 } registry = { .mutex = PTHREAD_MUTEX_INITIALIZER, .once = PTHREAD_ONCE_INIT };
 
 /* ---- fork -------------------------------------------------------------------------------- */
 
-static void before_fork(void) {
+static void lock_registry(void) {
   pthread_mutex_lock(&registry.mutex);
 }
 
-static void after_fork_in_parent(void) {
+static void unlock_registry(void) {
   pthread_mutex_unlock(&registry.mutex);
 }
 
-/* The child forgets what it inherited: environments, locks and mapped files stay the parent's. */
+/* The child leaves environments, locks and mapped files to its parent. */
 static void after_fork_in_child(void) {
   registry.first = NULL;
   atomic_fetch_add(&registry.generation, 1);
-  pthread_mutex_unlock(&registry.mutex);
+  unlock_registry();
 }
 
 static void watch_forks(void) {
-  pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+  pthread_atfork(lock_registry, unlock_registry, after_fork_in_child);
 }
 
 bool lc_env_forked(const lc_env *env) {
@@ -92,7 +92,7 @@ bool lc_env_forked(const lc_env *env) {
 
 /* ---- errors ------------------------------------------------------------------------------ */
 
-/* LMDB reports a short write as EIO. It means "full" where the disk or a file limit has no room. */
+/* LMDB reports a short write as EIO. It means "full" if the disk or a file limit has no room. */
 static bool out_of_room(MDB_env *mdb) {
   mdb_filehandle_t file;
   struct stat data;
@@ -137,7 +137,7 @@ static size_t map_size(lc_part part, const lc_env_options *options) {
   return part == LC_PART_CONFIG && size > GIB ? GIB : size;
 }
 
-/* The bytes that the newest transaction says a file has. */
+/* The size of the file according to its newest transaction. */
 static int size_of(MDB_env *mdb, off_t *size) {
   MDB_envinfo info;
   MDB_stat pages;
@@ -149,9 +149,8 @@ static int size_of(MDB_env *mdb, off_t *size) {
   return rc;
 }
 
-/* Gives a file that has lost its end as many zeros, so that LMDB meets a damaged page there and not
- * the end of the file, which would end the process. Not every shorter file is damaged: pages that a
- * transaction took and freed again are never written. */
+/* Fills a file that has lost its end with zeros, so that LMDB finds a damaged page there. Reading behind the end of the file
+ * would end the process. A shorter file may be sound: pages that one transaction took and freed are never written. */
 static int fill_up(MDB_env *mdb) {
   MDB_txn *txn;
   struct stat data;
@@ -164,7 +163,7 @@ static int fill_up(MDB_env *mdb) {
     rc = errno;
   if (rc != 0 || data.st_size >= size)
     return rc;
-  if ((rc = mdb_txn_begin(mdb, NULL, 0, &txn)) != 0) /* nobody else writes meanwhile */
+  if ((rc = mdb_txn_begin(mdb, NULL, 0, &txn)) != 0) /* no other writer may change it meanwhile */
     return rc;
   rc = size_of(mdb, &size);
   if (rc == 0 && fstat(file, &data) == 0 && data.st_size < size && ftruncate(file, size) != 0)
@@ -173,10 +172,10 @@ static int fill_up(MDB_env *mdb) {
   return rc;
 }
 
-/* LMDB maps its lock file, and the file has holes: to write to one on a full disk would end the process. So its room is
- * taken before LMDB opens it. Nothing in this process has it open yet (the registry is locked): no lock is dropped. */
+/* Allocates the lock file before LMDB maps it: writing to a hole of it on a full disk would end the process. Closing it drops
+ * no lock, since this process does not have it open yet (the registry is locked). */
 static int reserve_locks(const char *file, unsigned readers) {
-  enum { HEAD = 4096, SLOT = 64 }; /* at least what LMDB takes for its mutexes, and for a reader */
+  enum { HEAD = 4096, SLOT = 64 }; /* at least what LMDB uses for its mutexes, and for a reader */
   char name[PATH_SIZE + 8];
   struct stat data = { 0 };
   snprintf(name, sizeof name, "%s-lock", file);
@@ -193,14 +192,13 @@ static int reserve_locks(const char *file, unsigned readers) {
 
 static int open_part(const char *file, lc_part part, const lc_env_options *options, MDB_env **out) {
   MDB_env *mdb;
+  unsigned readers = options->max_readers != 0 ? options->max_readers : DEFAULT_READERS;
   int rc = mdb_env_create(&mdb);
   if (rc != 0)
     return rc;
-  unsigned readers = options->max_readers != 0 ? options->max_readers : DEFAULT_READERS;
   if ((rc = mdb_env_set_mapsize(mdb, map_size(part, options))) != 0
       || (rc = mdb_env_set_maxreaders(mdb, readers)) != 0
-      || (rc = mdb_env_set_maxdbs(mdb, LC_TABLES)) != 0
-      || (rc = reserve_locks(file, readers)) != 0
+      || (rc = mdb_env_set_maxdbs(mdb, LC_TABLES)) != 0 || (rc = reserve_locks(file, readers)) != 0
       || (rc = mdb_env_open(mdb, file, MDB_NOSUBDIR | MDB_NOTLS, 0640)) != 0 || (rc = fill_up(mdb)) != 0) {
     mdb_env_close(mdb);
     return rc;
@@ -211,11 +209,10 @@ static int open_part(const char *file, lc_part part, const lc_env_options *optio
   return 0;
 }
 
-static int open_tables_in(lc_env *env, lc_part part, MDB_txn *txn, unsigned flags) {
-  int rc = 0;
-  for (int i = 0; i < LC_TABLES && rc == 0; i++)
-    if (tables[i].part == part)
-      rc = mdb_dbi_open(txn, tables[i].name, flags, &env->tables[i]);
+static int end_txn(MDB_txn *txn, int rc) {
+  if (rc == 0)
+    return mdb_txn_commit(txn);
+  mdb_txn_abort(txn);
   return rc;
 }
 
@@ -224,14 +221,13 @@ static int open_tables_with(lc_env *env, lc_part part, unsigned txn_flags, unsig
   int rc = mdb_txn_begin(env->parts[part], NULL, txn_flags, &txn);
   if (rc != 0)
     return rc;
-  rc = open_tables_in(env, part, txn, flags);
-  if (rc == 0)
-    return mdb_txn_commit(txn);
-  mdb_txn_abort(txn);
-  return rc;
+  for (int i = 0; i < LC_TABLES && rc == 0; i++)
+    if (tables[i].part == part)
+      rc = mdb_dbi_open(txn, tables[i].name, flags, &env->tables[i]);
+  return end_txn(txn, rc);
 }
 
-/* Opens the tables of a part. Only a store that has not all of them, a new one or one of an older leadcat, is written to. */
+/* Writes only to a store that lacks a table: a new one, or one of an older leadcat. */
 static int open_tables(lc_env *env, lc_part part) {
   int rc = open_tables_with(env, part, MDB_RDONLY, 0);
   return rc == MDB_NOTFOUND ? open_tables_with(env, part, 0, MDB_CREATE) : rc;
@@ -251,11 +247,7 @@ static lc_status check_format(lc_env *env, lc_error *error) {
   }
   if (rc == MDB_NOTFOUND && (rc = mdb_txn_begin(env->parts[LC_PART_JOURNAL], NULL, 0, &txn)) == 0) {
     value = (MDB_val){ sizeof format, &format };
-    rc = mdb_put(txn, env->tables[LC_TABLE_META], &key, &value, 0);
-    if (rc == 0)
-      rc = mdb_txn_commit(txn);
-    else
-      mdb_txn_abort(txn);
+    rc = end_txn(txn, mdb_put(txn, env->tables[LC_TABLE_META], &key, &value, 0));
   }
   if (rc == 0 && format > FORMAT)
     return lc_fail(error, LC_CORRUPT, "the store has format %u and this leadcat knows up to %d: use a newer leadcat",
@@ -263,7 +255,7 @@ static lc_status check_format(lc_env *env, lc_error *error) {
   return lc_env_fail(env, LC_PART_JOURNAL, rc, "cannot read the store's format", error);
 }
 
-/* Whether what we read there is what LMDB reads: no other form of file is to make old configs look new. */
+/* Whether the watch reads what LMDB does. In another format of file, old configs might look new. */
 static bool knows_newest(const lc_env *env) {
   MDB_envinfo info;
   uint64_t before = lc_watch_newest(&env->watch);
@@ -271,7 +263,6 @@ static bool knows_newest(const lc_env *env) {
   return before <= info.me_last_txnid && info.me_last_txnid <= lc_watch_newest(&env->watch);
 }
 
-/* Maps the two meta pages of config.mdb, to look at them without a call. */
 static int start_watch(lc_env *env) {
   MDB_stat pages;
   mdb_filehandle_t file;
@@ -357,18 +348,16 @@ lc_status lc_env_open(const char *path, const lc_env_options *options, lc_env **
   if (strlen(path) > PATH_SIZE - 32)
     return lc_fail(error, LC_IO, "cannot open the store: its path is longer than %d bytes", PATH_SIZE - 32);
   pthread_once(&registry.once, watch_forks);
-  pthread_mutex_lock(&registry.mutex);
+  lock_registry();
   lc_status status = LC_OK;
   *out = find_open(path);
-  if (*out == NULL) {
-    if (mkdir(path, 0750) != 0 && errno != EEXIST)
-      status = lc_fail(error, status_of(NULL, errno), "cannot make the directory %s: %s", path, strerror(errno));
-    else
-      status = open_new(path, options, out, error);
-  }
+  if (*out == NULL && mkdir(path, 0750) != 0 && errno != EEXIST)
+    status = lc_fail(error, status_of(NULL, errno), "cannot make the directory %s: %s", path, strerror(errno));
+  else if (*out == NULL)
+    status = open_new(path, options, out, error);
   if (status == LC_OK)
     (*out)->references++;
-  pthread_mutex_unlock(&registry.mutex);
+  unlock_registry();
   return status;
 }
 
@@ -421,7 +410,7 @@ const char *lc_table_name(lc_table table) {
   return tables[table].name;
 }
 
-/* config.mdb is never mapped anew while open, so only journal.mdb's transactions need to be told from a remapping. */
+/* Only journal.mdb is remapped while open, so only its transactions take the lock. */
 static void enter(lc_env *env, lc_part part) {
   if (part == LC_PART_JOURNAL)
     pthread_rwlock_rdlock(&env->remap);
@@ -450,7 +439,7 @@ static lc_status copy_part(lc_env *env, lc_part part, const char *file, bool com
   int rc = mdb_env_copy2(env->parts[part], file, compact ? MDB_CP_COMPACT : 0);
   leave(env, part);
   if (rc == 0)
-    rc = sync_file(file, 0640); /* LMDB lets everybody read a copy */
+    rc = sync_file(file, 0640); /* LMDB's copies are readable by everybody */
   if (rc != 0)
     unlink(file);
   return rc == 0 ? LC_OK : lc_fail(error, status_of(NULL, rc), "cannot copy to %s: %s", file, mdb_strerror(rc));
@@ -478,9 +467,9 @@ lc_status lc_env_copy(lc_env *env, const char *directory, bool compact, lc_error
   return status;
 }
 
-/* ---- looking ----------------------------------------------------------------------------- */
+/* ---- sizes ------------------------------------------------------------------------------- */
 
-/* LMDB lists readers as lines of text, below a head; none is a line, too. */
+/* LMDB lists readers as lines of text below a head, or one line that there are none. */
 static int count_line(const char *line, void *count) {
   int *lines = count;
   if (line[0] != '(')
@@ -505,7 +494,7 @@ void lc_env_stat(lc_env *env, lc_part part, lc_env_stats *stats) {
   };
 }
 
-/* Another process has grown the file beyond our map: map it as large as it is. */
+/* Maps the file as large as it is, after another process has grown it beyond our map. */
 static int adopt_map_size(lc_env *env, lc_part part) {
   if (part == LC_PART_CONFIG)
     return MDB_MAP_RESIZED;
@@ -543,8 +532,8 @@ void lc_env_read_end(lc_env *env, lc_part part, MDB_txn *reader) {
   leave(env, part);
 }
 
-/* LMDB knows durability as the environment's, not the transaction's. The writer lock is held from
- * here to the commit that reads the flag, so no other writer of this process gets it wrong. */
+/* LMDB sets durability for an environment, not for a transaction. We hold the writer lock until the commit that reads the flag,
+ * so no other writer of this process meets it. */
 static void set_durability(MDB_env *mdb, bool relaxed) {
   unsigned flags = 0;
   mdb_env_get_flags(mdb, &flags);
@@ -561,7 +550,7 @@ lc_status lc_env_write(lc_env *env, lc_part part, bool relaxed, MDB_txn **txn, l
 }
 
 lc_status lc_env_commit(lc_env *env, lc_part part, MDB_txn *txn, lc_error *error) {
-  int rc = mdb_txn_commit(txn); /* the transaction is gone, whatever the result */
+  int rc = mdb_txn_commit(txn); /* ends the transaction in any case */
   leave(env, part);
   return lc_env_fail(env, part, rc, "cannot commit", error);
 }

@@ -1,16 +1,13 @@
 /* store/env.h - the two LMDB environments of a store directory: opened once per process, shared by all.
  *
- * `path/config.mdb` holds what administrators set and changes rarely; `path/journal.mdb` holds
- * what happens and changes all the time. Because they are apart, the last transaction id of the
- * first one tells, for the cost of a memory read, whether a cached ruleset is still the newest.
+ * `path/config.mdb` holds what administrators set and rarely change; `path/journal.mdb` holds what changes all the time. With
+ * two files, the last transaction of the first one tells, for a memory read, whether a cached ruleset is still the newest.
  *
- * LMDB forbids to open one file twice in a process, so environments are kept in a registry, keyed
- * by the device and inode of `config.mdb` and counted. An environment is bound to the process that
- * opened it: after a fork the child must not touch it (lc_env_forked).
+ * LMDB forbids opening a file twice in a process, so a registry counts the environments, keyed by device and inode of
+ * `config.mdb`. An environment is bound to the process that opened it: a forked child must not touch it (lc_env_forked).
  *
- * Any thread may use an environment. A transaction belongs to the thread that began it; a thread
- * has at most one open at a time. Keys and values read from a transaction are valid until it ends
- * or, in a write transaction, until the next change.
+ * Any thread may use an environment. A transaction belongs to the thread that began it; a thread has at most one open at a
+ * time. Keys and values are valid until their transaction ends or, in a write transaction, until the next change.
  */
 #ifndef LC_STORE_ENV_H
 #define LC_STORE_ENV_H
@@ -29,9 +26,8 @@ typedef enum lc_part {
   LC_PARTS
 } lc_part;
 
-/* The tables. Every key but those of LC_TABLE_META begins with the tenant: one byte for its size,
- * then its bytes. A company in a key is its decimal text or string, again after its size. Numbers
- * in keys are big-endian, so that they sort. */
+/* The tables, with their keys and values. A tenant, company, event id or name in a key is one byte for its size, then its
+ * bytes. Numbers in keys are big-endian, so that they sort. */
 typedef enum lc_table {
   LC_TABLE_RULESETS,      /* config: tenant -> lc_ruleset of the newest config */
   LC_TABLE_CONFIGS,       /* config: tenant, revision -> the config as JSON */
@@ -45,9 +41,9 @@ typedef enum lc_table {
   LC_TABLE_QUESTIONS,     /* journal: tenant, lc_scope, its text, state, entry that asked -> id of the question */
   LC_TABLE_EXPIRING,      /* journal: tenant, milliseconds, entry that asked -> id of the open question */
   LC_TABLE_COUNTERS,      /* journal: tenant, name -> uint64_t */
-  LC_TABLE_UNCHANGED,     /* journal: tenant, entry -> lc_entry, packed, of an event that came to nothing */
+  LC_TABLE_UNCHANGED,     /* journal: tenant, entry -> lc_entry, packed, of an event that changed nothing */
   LC_TABLE_UNCHANGED_BY_COMPANY, /* journal: tenant, company, entry -> nothing */
-  LC_TABLE_NOTES,         /* journal: tenant, name -> JSON: how far a run has come */
+  LC_TABLE_NOTES,         /* journal: tenant, name -> JSON of an lc_cursor */
   LC_TABLE_COMPANIES,     /* journal: tenant, company -> lc_company_record of the embedded host */
   LC_TABLES
 } lc_table;
@@ -55,21 +51,20 @@ typedef enum lc_table {
 typedef struct lc_env lc_env;
 
 typedef struct lc_env_options {
-  size_t map_size;      /* bytes of address space for journal.mdb; 0: 16 GiB. config.mdb takes the
-                         * same, but at most 1 GiB. The first to open a store decides for its process. */
-  unsigned max_readers; /* reader slots of each file; 0: 1024. The first process to open decides. */
+  size_t map_size;      /* bytes of address space for journal.mdb; 0: 16 GiB. config.mdb takes the same, but at most 1 GiB. The
+                         * first to open a store decides for its process. */
+  unsigned max_readers; /* reader slots of each file; 0: 1024. The first process to open it decides. */
 } lc_env_options;
 
-/* Opens the store in directory `path`, which is made when its parent exists, or takes the one that
- * this process has open already. The caller owns one reference, to be given to lc_env_close.
- * LC_IO: the directory or a file cannot be made or read; LC_CORRUPT: a file is not a store's, or
- * was written by a newer leadcat; LC_FULL, LC_UNAVAILABLE. */
+/* Opens the store in directory `path`, or shares the environment that this process has open already. Makes the directory if
+ * its parent exists. The caller owns one reference, for lc_env_close. LC_IO: the directory or a file cannot be made or read;
+ * LC_CORRUPT: a file is not a store's, or a newer leadcat wrote it; LC_FULL, LC_UNAVAILABLE. */
 lc_status lc_env_open(const char *path, const lc_env_options *options, lc_env **out, lc_error *error);
 
 /* Gives a reference back; the last one closes both files. In a forked child it does nothing. */
 void lc_env_close(lc_env *env);
 
-/* Whether this process is a forked child of the one that opened `env`. A memory read. */
+/* Whether this process is a forked child of the one that opened `env`. Costs a memory read. */
 bool lc_env_forked(const lc_env *env);
 
 typedef struct lc_env_stats {
@@ -81,42 +76,39 @@ typedef struct lc_env_stats {
 
 void lc_env_stat(lc_env *env, lc_part part, lc_env_stats *stats);
 
-/* Copies both files, while they are in use, into `directory`, which is made when its parent exists; the journal
- * first. `compact`: without unused pages. What is returned as LC_OK is on disk; what failed is removed.
- * LC_CONFLICT: there is such a file already. */
+/* Copies both files, while they are in use, to `directory`, which is made if its parent exists. The journal comes first, so
+ * that no entry names a config that is missing. `compact`: without unused pages. After LC_OK all is on disk; on failure the
+ * copies are removed. LC_CONFLICT: a file is there already. */
 lc_status lc_env_copy(lc_env *env, const char *directory, bool compact, lc_error *error);
 
-/* Frees reader slots that died with their processes; returns how many. */
+/* Frees reader slots of dead processes; returns how many. */
 int lc_env_reader_check(lc_env *env);
 
-/* Has all see a commit of config.mdb whose process was killed when it was on disk, before it could tell of it. LMDB tells
- * of such a one when the next writer begins, for which configs may wait long. */
+/* Publishes a commit of config.mdb whose process was killed after it was on disk but before readers could see it. LMDB does so
+ * when the next writer begins, which may take long for configs. */
 void lc_env_tell_commit(lc_env *env);
 
-/* What tells whether config.mdb has changed; it lives as long as the environment. */
+/* Tells whether config.mdb has changed. Valid as long as the environment. */
 const lc_watch *lc_env_watch(const lc_env *env);
 
 MDB_dbi lc_env_table(const lc_env *env, lc_table table);
 
-/* What files and tables are called. Static strings. */
+/* The names of files and tables: static strings. */
 extern const char *const lc_part_files[LC_PARTS];
 const char *lc_table_name(lc_table table);
 
-/* Begins a read transaction. `*reader` is NULL at first and is used again, with its reader slot,
- * by later calls; lc_env_read_end makes it idle, mdb_txn_abort gives it back for good.
- * LC_FORKED, LC_UNAVAILABLE (no reader slot is free), LC_IO. */
+/* Begins a read transaction. `*reader` is NULL at first; later calls reuse it with its reader slot. lc_env_read_end makes it
+ * idle, mdb_txn_abort frees it. LC_FORKED, LC_UNAVAILABLE (no reader slot is free), LC_IO. */
 lc_status lc_env_read(lc_env *env, lc_part part, MDB_txn **reader, lc_error *error);
 void lc_env_read_end(lc_env *env, lc_part part, MDB_txn *reader);
 
-/* Begins a write transaction, waiting for other writers. With `relaxed`, its commit may be undone
- * by a power failure (never by the end of a process), and nothing else.
- * It must go to lc_env_commit or lc_env_abort. */
+/* Begins a write transaction, for lc_env_commit or lc_env_abort. Waits for other writers. With `relaxed`, a power failure may
+ * undo the commit, but the end of a process never does. */
 lc_status lc_env_write(lc_env *env, lc_part part, bool relaxed, MDB_txn **txn, lc_error *error);
 lc_status lc_env_commit(lc_env *env, lc_part part, MDB_txn *txn, lc_error *error);
 void lc_env_abort(lc_env *env, lc_part part, MDB_txn *txn);
 
-/* What LMDB's (or the system's) result `rc` means for a caller; 0 is LC_OK. `doing` says in the
- * message what was tried ("cannot save the config"). */
+/* The status for LMDB's (or the system's) result `rc`; 0 is LC_OK. `doing` begins the message ("cannot save the config"). */
 lc_status lc_env_fail(const lc_env *env, lc_part part, int rc, const char *doing, lc_error *error);
 
 #endif

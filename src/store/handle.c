@@ -1,5 +1,5 @@
-/* The one way of an event: from its facts to what is written down. Each event takes the steps below, in a transaction that
- * reads, with or without an overlay, or in one that writes. */
+/* How every event is handled: from its facts to what is written. The steps below run in a transaction that reads, with or
+ * without an overlay, or in one that writes. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,39 +10,33 @@
 #include "store.h"
 
 const char *const lc_lack_names[LC_LACKS] = {
-  [LC_LACKS_LICENCE] = "licence",
-  [LC_LACKS_CATEGORY] = "category",
-  [LC_LACKS_VERDICT] = "verdict",
-  [LC_LACKS_DETAILS] = "details",
-  [LC_LACKS_END] = "end",
-  [LC_LACKS_TURN] = "turn",
+  [LC_LACKS_LICENCE] = "licence", [LC_LACKS_CATEGORY] = "category", [LC_LACKS_VERDICT] = "verdict",
+  [LC_LACKS_DETAILS] = "details", [LC_LACKS_END] = "end", [LC_LACKS_TURN] = "turn",
   [LC_LACKS_COMMIT] = "commit",
 };
 
 const char *const lc_confirm_names[LC_CONFIRMS] = {
-  [LC_CONFIRM_ASK] = "ask",
-  [LC_CONFIRM_ACCEPT] = "accept",
-  [LC_CONFIRM_SKIP] = "skip",
+  [LC_CONFIRM_ASK] = "ask", [LC_CONFIRM_ACCEPT] = "accept", [LC_CONFIRM_SKIP] = "skip",
 };
 
-/* Events on their way. */
-typedef struct walk {
+typedef struct handler {
   const lc_handling *how;
   const lc_ruleset *ruleset;
+  lc_error *error;
   lc_writer w;         /* its transaction only reads unless `writing` */
   bool writing;
-  lc_overlay *overlay; /* where what would be written goes; NULL: nowhere, or to the transaction */
-  lc_overlay open;     /* the companies and ids that later events have to wait for */
+  lc_overlay *overlay; /* takes what would be written; NULL: the transaction does, or nothing */
+  lc_overlay open;     /* companies and ids that later events have to wait for */
   lc_case *cases;
-  lc_marks asked;      /* companies whose host was asked: in which of the cases its answer is */
-  size_t applying;     /* how many changes the host is given */
+  lc_marks asked;      /* companies whose host was asked, with the number of the case that has the answer */
+  size_t applying;     /* changes for the host */
   bool changed;        /* something was written */
-  char *body;          /* room for the text of a question: */
+  char *body;          /* buffer for the text of a question */
   size_t body_room;
-  size_t body_begun;   /* what all begin with is in it, so many bytes; 0: not yet */
-  uint8_t random[64][LC_QUESTION_ID_SIZE]; /* ids of questions, asked of the system at once */
+  size_t body_begun;   /* bytes of it that begin every question; 0: not written yet */
+  uint8_t random[64][LC_QUESTION_ID_SIZE]; /* ids for questions, so that the system is not asked for each */
   size_t random_left;
-} walk;
+} handler;
 
 static lc_status lack(lc_case *c, lc_lack what) {
   c->state = LC_LACKING;
@@ -50,61 +44,60 @@ static lc_status lack(lc_case *c, lc_lack what) {
   return LC_OK;
 }
 
-/* Whether nothing is remembered of this walk once the preview, or the look, is over. */
-static bool is_preview(const walk *k) {
-  return k->how->overlay != NULL;
+static bool is_preview(const handler *h) {
+  return h->how->overlay != NULL;
 }
 
-/* ---- what stands where --------------------------------------------------------------------- */
+/* ---- the company's category ----------------------------------------------------------------- */
 
-static lc_status fail(const walk *k, int rc, lc_error *error) {
-  return lc_writer_fail(&k->w, rc, error);
+static lc_status fail(const handler *h, int rc) {
+  return lc_writer_fail(&h->w, rc, h->error);
 }
 
-/* The category of a company that is kept here; 0 when it is unknown. */
-static lc_status stored_category(walk *k, const lc_company *company, int32_t *category, lc_error *error) {
-  lc_key key = lc_key_of_company(&k->w.tenant, company);
-  lc_company_record record = { .category = k->how->start, .is_integer = company->is_integer };
-  int rc = lc_get_company(k->w.store, k->w.txn, &key, &record);
-  if (rc == MDB_NOTFOUND && k->how->start != 0 && k->writing) {
-    rc = lc_put(k->w.store, k->w.txn, LC_TABLE_COMPANIES, &key, &record, sizeof record);
-    k->changed = true;
+/* The category of a company kept here, which may be added; 0 when it is unknown. */
+static lc_status stored_category(handler *h, const lc_company *company, int32_t *category) {
+  lc_key key = lc_key_of_company(&h->w.tenant, company);
+  lc_company_record record = { .category = h->how->start, .is_integer = company->is_integer };
+  int rc = lc_get_record(h->w.store, h->w.txn, LC_TABLE_COMPANIES, &key, &record, sizeof record);
+  if (rc == MDB_NOTFOUND && h->how->start != 0 && h->writing) {
+    rc = lc_put(h->w.store, h->w.txn, LC_TABLE_COMPANIES, &key, &record, sizeof record);
+    h->changed = true;
   }
   *category = record.category;
-  return rc == MDB_NOTFOUND ? LC_OK : fail(k, rc, error);
+  return rc == MDB_NOTFOUND ? LC_OK : fail(h, rc);
 }
 
-static lc_status kept_category(walk *k, const lc_company *company, int32_t *category, lc_error *error) {
-  if (k->overlay != NULL && lc_marks_get(&k->overlay->companies, company->text, category))
+static lc_status kept_category(handler *h, const lc_company *company, int32_t *category) {
+  if (h->overlay != NULL && lc_marks_get(&h->overlay->companies, company->text, category))
     return LC_OK;
-  return stored_category(k, company, category, error);
+  return stored_category(h, company, category);
 }
 
-/* Takes over what the host was asked for an event before it, of the same company. */
-static lc_status share_answer(walk *k, lc_case *c, lc_error *error) {
+/* The host is asked once for all events of a company: its answer is in one of the cases. */
+static lc_status share_answer(handler *h, lc_case *c) {
   int32_t other;
   if (c->is_known)
-    return lc_marks_set(&k->asked, c->entry.company.text, (int32_t)(c - k->cases), error);
-  if (lc_marks_get(&k->asked, c->entry.company.text, &other)) {
+    return lc_marks_set(&h->asked, c->entry.company.text, (int32_t)(c - h->cases), h->error);
+  if (lc_marks_get(&h->asked, c->entry.company.text, &other)) {
     c->is_known = true;
-    c->newest = k->cases[other].newest;
-    c->category = k->cases[other].category;
+    c->newest = h->cases[other].newest;
+    c->category = h->cases[other].category;
   }
   return LC_OK;
 }
 
-/* The category as the host said it, as long as nothing has changed since it was asked. */
-static lc_status hosts_category(walk *k, lc_case *c, lc_error *error) {
-  lc_key key = lc_key_of_company(&k->w.tenant, &c->entry.company);
+/* The host's answer counts only if the company has no newer entry since. */
+static lc_status hosts_category(handler *h, lc_case *c) {
+  lc_key key = lc_key_of_company(&h->w.tenant, &c->entry.company);
   uint64_t newest = 0;
-  lc_status status = share_answer(k, c, error);
+  lc_status status = share_answer(h, c);
   if (status != LC_OK)
     return status;
-  if (k->overlay != NULL && lc_marks_get(&k->overlay->companies, c->entry.company.text, &c->entry.from))
+  if (h->overlay != NULL && lc_marks_get(&h->overlay->companies, c->entry.company.text, &c->entry.from))
     return LC_OK;
-  int rc = lc_get_newest(k->w.store, k->w.txn, &key, &newest);
+  int rc = lc_get_newest(h->w.store, h->w.txn, &key, &newest);
   if (rc != 0)
-    return fail(k, rc, error);
+    return fail(h, rc);
   if (!c->is_known || c->newest != newest) {
     c->is_known = false;
     c->newest = newest;
@@ -116,69 +109,61 @@ static lc_status hosts_category(walk *k, lc_case *c, lc_error *error) {
 
 /* ---- the steps ----------------------------------------------------------------------------- */
 
-static lc_status find_seen(walk *k, lc_case *c, lc_error *error) {
+static lc_status find_seen(handler *h, lc_case *c) {
   lc_text id = c->entry.event_id;
-  lc_key key = k->w.tenant;
-  MDB_val value;
+  lc_key key = h->w.tenant;
   int32_t seen;
   if (id.size == 0)
     return LC_OK;
-  if (k->overlay != NULL && lc_marks_get(&k->overlay->ids, id, &seen)) {
+  if (h->overlay != NULL && lc_marks_get(&h->overlay->ids, id, &seen)) {
     c->state = LC_DUPLICATE;
     c->first = 0;
     return LC_OK;
   }
   lc_key_add_text(&key, id);
-  int rc = lc_get(k->w.store, k->w.txn, LC_TABLE_SEEN, &key, &value);
-  if (rc == 0 && value.mv_size != sizeof c->first)
-    rc = MDB_CORRUPTED;
-  if (rc == 0) {
-    memcpy(&c->first, value.mv_data, sizeof c->first);
+  int rc = lc_get_record(h->w.store, h->w.txn, LC_TABLE_SEEN, &key, &c->first, sizeof c->first);
+  if (rc == 0)
     c->state = LC_DUPLICATE;
-  }
-  return rc == MDB_NOTFOUND ? LC_OK : fail(k, rc, error);
+  return rc == MDB_NOTFOUND ? LC_OK : fail(h, rc);
 }
 
-static lc_status find_turn(walk *k, lc_case *c, lc_error *error) {
+static lc_status find_turn(handler *h, lc_case *c) {
   int32_t open;
-  (void)error;
-  bool waits = lc_marks_get(&k->open.companies, c->entry.company.text, &open)
-            || (c->entry.event_id.size != 0 && lc_marks_get(&k->open.ids, c->entry.event_id, &open));
+  bool waits = lc_marks_get(&h->open.companies, c->entry.company.text, &open)
+            || (c->entry.event_id.size != 0 && lc_marks_get(&h->open.ids, c->entry.event_id, &open));
   return waits ? lack(c, LC_LACKS_TURN) : LC_OK;
 }
 
-static lc_status find_licence(walk *k, lc_case *c, lc_error *error) {
-  (void)error;
-  return k->how->needs_licence ? lack(c, LC_LACKS_LICENCE) : LC_OK;
+static lc_status find_licence(handler *h, lc_case *c) {
+  return h->how->needs_licence ? lack(c, LC_LACKS_LICENCE) : LC_OK;
 }
 
-/* While a change is unfinished, nobody knows where its company stands. Without a rule that does not matter. */
-static lc_status find_unfinished(walk *k, lc_case *c, lc_error *error) {
+/* While a change is unfinished, the company's category is unknown. Without a rule for the event that does not matter. */
+static lc_status find_unfinished(handler *h, lc_case *c) {
   bool unfinished = false;
-  if (is_preview(k) || !lc_ruleset_has_rule(k->ruleset, (lc_trigger)c->entry.trigger))
+  if (is_preview(h) || !lc_ruleset_has_rule(h->ruleset, (lc_trigger)c->entry.trigger))
     return LC_OK;
-  int rc = lc_find_unfinished(&k->w, &c->entry.company, &unfinished, &c->first);
-  return rc == 0 && unfinished ? lack(c, LC_LACKS_END) : fail(k, rc, error);
+  int rc = lc_find_unfinished(&h->w, &c->entry.company, &unfinished, &c->first);
+  return rc == 0 && unfinished ? lack(c, LC_LACKS_END) : fail(h, rc);
 }
 
-static lc_status find_category(walk *k, lc_case *c, lc_error *error) {
-  int32_t stands;
-  if (c->is_given) { /* though it may have to be added */
+static lc_status find_category(handler *h, lc_case *c) {
+  int32_t stored;
+  if (c->is_given) { /* the company may still have to be added */
     c->entry.from = c->given;
-    bool starts = k->how->keeps_companies && k->how->start != 0;
-    return starts ? kept_category(k, &c->entry.company, &stands, error) : LC_OK;
+    bool starts = h->how->keeps_companies && h->how->start != 0;
+    return starts ? kept_category(h, &c->entry.company, &stored) : LC_OK;
   }
-  return k->how->keeps_companies ? kept_category(k, &c->entry.company, &c->entry.from, error) : hosts_category(k, c, error);
+  return h->how->keeps_companies ? kept_category(h, &c->entry.company, &c->entry.from) : hosts_category(h, c);
 }
 
-static lc_status decide(walk *k, lc_case *c, lc_error *error) {
+static lc_status decide(handler *h, lc_case *c) {
   lc_entry *entry = &c->entry;
-  (void)error;
-  lc_decision decision = lc_decide(k->ruleset, &(lc_facts){ (lc_trigger)entry->trigger, entry->from, entry->lead_status });
+  lc_decision decision = lc_decide(h->ruleset, &(lc_facts){ (lc_trigger)entry->trigger, entry->from, entry->lead_status });
   c->reason = decision.reason;
   entry->action = (uint8_t)decision.action;
   entry->to = decision.to;
-  entry->revision = k->ruleset->revision;
+  entry->revision = h->ruleset->revision;
   if (decision.action == LC_NONE)
     c->state = LC_UNMATCHED;
   return LC_OK;
@@ -188,7 +173,7 @@ static uint64_t mix(uint64_t sum, uint64_t number) {
   return lc_checksum(sum, &number, sizeof number);
 }
 
-/* Lua's numbers are exact below 2^53, and 0 is none. */
+/* Fits the number to Lua, whose numbers are exact below 2^53; 0 means none. */
 static uint64_t fold(uint64_t sum) {
   return (sum >> 11) | 1;
 }
@@ -199,10 +184,9 @@ static uint64_t tell_apart(const lc_entry *entry) {
   return fold(mix(change, entry->revision << 2 | entry->action));
 }
 
-/* What guards and the user said counts for the very decision that they were asked about. */
-static lc_status find_verdict(walk *k, lc_case *c, lc_error *error) {
-  (void)error;
-  if (!k->how->is_guarded && !c->has_choice)
+/* A verdict counts only for the decision that it was given on. */
+static lc_status find_verdict(handler *h, lc_case *c) {
+  if (!h->how->is_guarded && !c->has_choice)
     return LC_OK;
   c->about = tell_apart(&c->entry);
   if (c->passed != c->about)
@@ -211,233 +195,212 @@ static lc_status find_verdict(walk *k, lc_case *c, lc_error *error) {
   return LC_OK;
 }
 
-static lc_status find_question(walk *k, lc_case *c) {
-  switch (k->how->confirm) {
-    case LC_CONFIRM_SKIP:
-      c->state = LC_SKIPPED;
-      return LC_OK;
-    case LC_CONFIRM_ACCEPT:
-      return LC_OK;
-    default:
-      c->entry.status = LC_ENTRY_AWAITING;
-      return LC_OK;
-  }
-}
-
-/* How the event is to be written. */
-static lc_status find_status(walk *k, lc_case *c, lc_error *error) {
-  (void)error;
+/* How the event is written. */
+static lc_status find_status(handler *h, lc_case *c) {
+  bool asks = c->entry.action == LC_CONFIRM && !c->has_choice;
   c->entry.status = c->has_choice && c->keep ? LC_ENTRY_DECLINED
-                  : k->how->keeps_companies ? LC_ENTRY_UPDATED : LC_ENTRY_APPLYING;
-  if (c->entry.action == LC_CONFIRM && !c->has_choice)
-    return find_question(k, c);
+                  : h->how->keeps_companies ? LC_ENTRY_UPDATED : LC_ENTRY_APPLYING;
+  if (asks && h->how->confirm == LC_CONFIRM_SKIP)
+    c->state = LC_SKIPPED;
+  else if (asks && h->how->confirm == LC_CONFIRM_ASK)
+    c->entry.status = LC_ENTRY_AWAITING;
   return LC_OK;
 }
 
-static lc_status find_room(walk *k, lc_case *c, lc_error *error) {
-  (void)error;
-  bool full = c->entry.status == LC_ENTRY_APPLYING && k->how->most != 0 && k->applying == k->how->most;
+static lc_status find_room(handler *h, lc_case *c) {
+  bool full = c->entry.status == LC_ENTRY_APPLYING && h->how->most != 0 && h->applying == h->how->most;
   return full ? lack(c, LC_LACKS_TURN) : LC_OK;
 }
 
-static lc_status find_details(walk *k, lc_case *c, lc_error *error) {
-  (void)k;
-  (void)error;
+static lc_status find_details(handler *h, lc_case *c) {
+  (void)h;
   return c->is_unkeepable ? lack(c, LC_LACKS_DETAILS) : LC_OK;
 }
 
-typedef lc_status step(walk *k, lc_case *c, lc_error *error);
+typedef lc_status step(handler *h, lc_case *c);
 
-/* In the order of the contract. */
 static step *const steps[] = {
-  find_seen, find_turn, find_licence, find_unfinished, find_category, decide, find_verdict, find_status, find_details,
-  find_room,
+  find_seen, find_turn, find_licence, find_unfinished, find_category,
+  decide, find_verdict, find_status, find_details, find_room,
 };
 
 enum { STEPS = sizeof steps / sizeof *steps };
 
-/* ---- what comes of it ------------------------------------------------------------------------ */
+/* ---- the text of a question ------------------------------------------------------------------ */
 
-static lc_status make_body_room(walk *k, size_t size, lc_error *error) {
-  char *body = size > k->body_room ? realloc(k->body, size) : k->body;
+static lc_status make_body_room(handler *h, size_t size) {
+  if (size <= h->body_room)
+    return LC_OK;
+  char *body = realloc(h->body, size);
   if (body == NULL)
-    return lc_fail(error, LC_UNAVAILABLE, "out of memory");
-  k->body_room = size > k->body_room ? size : k->body_room;
-  k->body = body;
+    return lc_fail(h->error, LC_UNAVAILABLE, "out of memory");
+  h->body_room = size;
+  h->body = body;
   return LC_OK;
 }
 
-/* What every question begins with: the categories that one may choose. */
-static lc_status begin_body(walk *k, lc_error *error) {
+/* Every question begins with the categories to choose from. */
+static lc_status begin_body(handler *h) {
   enum { LONGEST_OPTION = 11 };
   static const char begin[] = "{\"options\":[";
-  const int32_t *options = lc_ruleset_options(k->ruleset);
-  lc_status status = make_body_room(k, sizeof begin + 1 + (size_t)k->ruleset->option_count * LONGEST_OPTION, error);
+  const int32_t *options = lc_ruleset_options(h->ruleset);
+  lc_status status = make_body_room(h, sizeof begin + 1 + (size_t)h->ruleset->option_count * LONGEST_OPTION);
   if (status != LC_OK)
     return status;
-  char *at = k->body + sprintf(k->body, "%s", begin);
-  for (uint32_t i = 0; i < k->ruleset->option_count; i++)
+  char *at = h->body + sprintf(h->body, "%s", begin);
+  for (uint32_t i = 0; i < h->ruleset->option_count; i++)
     at += sprintf(at, i == 0 ? "%d" : ",%d", (int)options[i]);
   *at++ = ']';
-  k->body_begun = (size_t)(at - k->body);
+  h->body_begun = (size_t)(at - h->body);
   return LC_OK;
 }
 
-/* The text of a question: the options, and what is kept of the event. */
-static lc_status write_body(walk *k, lc_question *question, lc_text details, lc_error *error) {
-  bool has_fields = details.size > 2; /* they go on behind the options */
-  lc_status status = k->body_begun == 0 ? begin_body(k, error) : LC_OK;
+/* The options, then the fields of the event's details. */
+static lc_status write_body(handler *h, lc_question *question, lc_text details) {
+  bool has_fields = details.size > 2;
+  lc_status status = h->body_begun == 0 ? begin_body(h) : LC_OK;
   if (status == LC_OK)
-    status = make_body_room(k, k->body_begun + details.size + 1, error);
+    status = make_body_room(h, h->body_begun + details.size + 1);
   if (status != LC_OK)
     return status;
-  char *at = k->body + k->body_begun;
+  char *at = h->body + h->body_begun;
   if (has_fields)
     memcpy(at + 1, details.data + 1, details.size - 1);
   *at = has_fields ? ',' : '}';
-  question->body = (lc_text){ k->body, k->body_begun + (has_fields ? details.size : 1) };
+  question->body = (lc_text){ h->body, h->body_begun + (has_fields ? details.size : 1) };
   return LC_OK;
 }
 
-static lc_status random_id(walk *k, uint8_t *id, lc_error *error) {
+static lc_status random_id(handler *h, uint8_t *id) {
   lc_status status = LC_OK;
-  if (k->random_left == 0) {
-    status = lc_random(k->random, sizeof k->random, error);
-    k->random_left = sizeof k->random / sizeof *k->random;
+  if (h->random_left == 0) {
+    status = lc_random(h->random, sizeof h->random, h->error);
+    h->random_left = sizeof h->random / sizeof *h->random;
   }
   if (status == LC_OK)
-    memcpy(id, k->random[--k->random_left], LC_QUESTION_ID_SIZE);
+    memcpy(id, h->random[--h->random_left], LC_QUESTION_ID_SIZE);
   return status;
 }
 
-static lc_status new_question(walk *k, lc_case *c, lc_question *question, lc_error *error) {
+static lc_status new_question(handler *h, lc_case *c, lc_question *question) {
   *question = (lc_question){
-    .created_at = k->how->now,
-    .expires_at = k->how->now + k->how->ttl,
+    .created_at = h->how->now,
+    .expires_at = h->how->now + h->how->ttl,
     .user = c->user,
   };
-  lc_status status = random_id(k, question->id, error);
+  lc_status status = random_id(h, question->id);
   if (status != LC_OK)
     return status;
   c->entry.has_question = true;
   memcpy(c->entry.question, question->id, sizeof question->id);
-  return write_body(k, question, c->entry.details, error);
+  return write_body(h, question, c->entry.details);
 }
 
-static lc_status put(walk *k, lc_case *c, lc_error *error) {
+/* ---- writing, and imagining to have written -------------------------------------------------- */
+
+static lc_status put(handler *h, lc_case *c) {
   lc_question question;
-  lc_status status = lc_supersede(&k->w, &c->entry, error);
+  lc_status status = lc_supersede(&h->w, &c->entry, h->error);
   if (status == LC_OK && c->entry.status == LC_ENTRY_AWAITING)
-    status = new_question(k, c, &question, error);
+    status = new_question(h, c, &question);
   if (status == LC_OK)
-    status = fail(k, lc_put_with_effect(&k->w, &c->entry, &question), error);
-  k->changed = true;
+    status = fail(h, lc_put_with_effect(&h->w, &c->entry, &question));
+  h->changed = true;
   return status;
 }
 
-static lc_status mark(lc_marks *marks, lc_text text, int32_t value, lc_error *error) {
-  return text.size == 0 ? LC_OK : lc_marks_set(marks, text, value, error);
+static lc_status mark(handler *h, lc_marks *marks, lc_text text, int32_t value) {
+  return text.size == 0 ? LC_OK : lc_marks_set(marks, text, value, h->error);
 }
 
-/* Marks where a change would leave a company that is kept here, unless it does not stand where it is to be changed. */
-static lc_status imagine_category(walk *k, lc_case *c, int32_t to, bool *stands, lc_error *error) {
+/* Marks the company with its new category, unless it is kept here and is not in `from`. */
+static lc_status imagine_category(handler *h, lc_case *c, int32_t to, bool *fits) {
   int32_t category = c->entry.from;
-  lc_status status = k->how->keeps_companies ? kept_category(k, &c->entry.company, &category, error) : LC_OK;
-  *stands = category == c->entry.from;
-  return status == LC_OK && *stands ? mark(&k->overlay->companies, c->entry.company.text, to, error) : status;
+  lc_status status = h->how->keeps_companies ? kept_category(h, &c->entry.company, &category) : LC_OK;
+  *fits = category == c->entry.from;
+  return status == LC_OK && *fits ? mark(h, &h->overlay->companies, c->entry.company.text, to) : status;
 }
 
-/* While its host has not made a change, nobody knows where the company stands. */
-static lc_status imagine_change(walk *k, lc_case *c, lc_error *error) {
-  bool stands;
-  if (c->entry.status == LC_ENTRY_APPLYING && !is_preview(k))
-    return mark(&k->open.companies, c->entry.company.text, 1, error);
-  lc_status status = imagine_category(k, c, c->entry.to, &stands, error);
-  if (!stands || is_preview(k))
-    c->entry.status = stands ? LC_ENTRY_UPDATED : LC_ENTRY_CONFLICT;
+/* Until the host has made a change, the company's category is unknown. */
+static lc_status imagine_change(handler *h, lc_case *c) {
+  bool fits;
+  if (c->entry.status == LC_ENTRY_APPLYING && !is_preview(h))
+    return mark(h, &h->open.companies, c->entry.company.text, 1);
+  lc_status status = imagine_category(h, c, c->entry.to, &fits);
+  if (!fits || is_preview(h))
+    c->entry.status = fits ? LC_ENTRY_UPDATED : LC_ENTRY_CONFLICT;
   return status;
 }
 
-static bool is_change(const lc_case *c) {
-  return c->entry.status == LC_ENTRY_UPDATED || c->entry.status == LC_ENTRY_APPLYING;
+static lc_status imagine(handler *h, lc_case *c) {
+  bool is_change = c->entry.status == LC_ENTRY_UPDATED || c->entry.status == LC_ENTRY_APPLYING;
+  lc_status status = is_change ? imagine_change(h, c) : LC_OK;
+  return status == LC_OK ? mark(h, &h->overlay->ids, c->entry.event_id, 1) : status;
 }
 
-static lc_status imagine(walk *k, lc_case *c, lc_error *error) {
-  lc_status status = is_change(c) ? imagine_change(k, c, error) : LC_OK;
-  return status == LC_OK ? mark(&k->overlay->ids, c->entry.event_id, 1, error) : status;
-}
-
-/* Where a company is likely to stand once its event has got its verdict. */
-static int32_t expected_category(const walk *k, const lc_case *c) {
+/* The company's likely category once the event has its verdict. */
+static int32_t expected_category(const handler *h, const lc_case *c) {
   if (c->has_choice)
     return c->choice > 0 ? c->choice : c->entry.from;
-  return c->entry.action == LC_UPDATE || k->how->confirm == LC_CONFIRM_ACCEPT ? c->entry.to : c->entry.from;
+  return c->entry.action == LC_UPDATE || h->how->confirm == LC_CONFIRM_ACCEPT ? c->entry.to : c->entry.from;
 }
 
-/* Has later events wait for one that lacks something. While only looking, it is taken to get its verdict, and to come to
- * nothing where it waits for one of its id. */
-static lc_status leave_open(walk *k, lc_case *c, lc_error *error) {
-  bool stands, looking = k->overlay != NULL && !is_preview(k) && k->how->keeps_companies;
-  lc_status status = mark(&k->open.ids, c->entry.event_id, 1, error);
+/* Makes later events wait for one that lacks something. When only looking at companies kept here, assumes that it will get its
+ * verdict, and that one waiting for its turn changes nothing. */
+static lc_status leave_open(handler *h, lc_case *c) {
+  bool fits, looking = h->overlay != NULL && !is_preview(h) && h->how->keeps_companies;
+  lc_status status = mark(h, &h->open.ids, c->entry.event_id, 1);
   if (status != LC_OK || (looking && c->lack == LC_LACKS_TURN))
     return status;
   return looking && c->lack == LC_LACKS_VERDICT
-       ? imagine_category(k, c, expected_category(k, c), &stands, error)
-       : mark(&k->open.companies, c->entry.company.text, 1, error);
+       ? imagine_category(h, c, expected_category(h, c), &fits) : mark(h, &h->open.companies, c->entry.company.text, 1);
 }
 
-/* ---- one event after the other ---------------------------------------------------------------- */
+/* ---- one event after another ------------------------------------------------------------------ */
 
-static lc_status take_steps(walk *k, lc_case *c, lc_error *error) {
+static lc_status take_steps(handler *h, lc_case *c) {
   lc_status status = LC_OK;
   c->state = LC_OPEN;
   for (int i = 0; i < STEPS && c->state == LC_OPEN && status == LC_OK; i++)
-    status = steps[i](k, c, error);
+    status = steps[i](h, c);
   return status;
 }
 
-static lc_status settle(walk *k, lc_case *c, lc_error *error) {
+static lc_status settle(handler *h, lc_case *c) {
   if (c->state == LC_LACKING)
-    return leave_open(k, c, error);
+    return leave_open(h, c);
   if (c->state != LC_OPEN)
     return LC_OK;
   c->state = LC_WRITTEN;
-  k->applying += c->entry.status == LC_ENTRY_APPLYING;
-  return k->writing ? put(k, c, error) : imagine(k, c, error);
+  h->applying += c->entry.status == LC_ENTRY_APPLYING;
+  return h->writing ? put(h, c) : imagine(h, c);
 }
 
-/* Whether the walk ends before this event: it is to be written, and that is not to be imagined. */
-static bool ends_before(const walk *k, const lc_case *c) {
-  return c->state == LC_OPEN && !k->writing && k->overlay == NULL;
+/* This event is to be written, but the transaction only reads. */
+static bool ends_before(const handler *h, const lc_case *c) {
+  return c->state == LC_OPEN && !h->writing && h->overlay == NULL;
 }
 
-/* Goes through the events from `*at` on. */
-static lc_status go_through(walk *k, lc_case *cases, size_t count, size_t *at, lc_error *error) {
+static lc_status go_through(handler *h, lc_case *cases, size_t count, size_t *at) {
   lc_status status = LC_OK;
-  k->cases = cases;
+  h->cases = cases;
   for (; *at < count && status == LC_OK; ++*at) {
     lc_case *c = &cases[*at];
-    status = take_steps(k, c, error);
-    if (status != LC_OK || ends_before(k, c))
+    status = take_steps(h, c);
+    if (status != LC_OK || ends_before(h, c))
       break;
-    status = settle(k, c, error);
+    status = settle(h, c);
   }
   return status;
 }
 
-/* Has later events wait for those that were left lacking something when they were looked at. */
-static lc_status go_behind(walk *k, lc_case *cases, size_t first, lc_error *error) {
+/* Makes the events to handle wait for those before them that lacked something when they were looked at. */
+static lc_status go_behind(handler *h, lc_case *cases, size_t first) {
   lc_status status = LC_OK;
   for (size_t i = 0; i < first && status == LC_OK; i++)
     if (cases[i].state == LC_LACKING)
-      status = leave_open(k, &cases[i], error);
+      status = leave_open(h, &cases[i]);
   return status;
-}
-
-static void end_walk(walk *k) {
-  lc_overlay_free(&k->open);
-  lc_marks_free(&k->asked);
-  free(k->body);
 }
 
 static bool lacks_answers(const lc_case *cases, size_t count) {
@@ -454,20 +417,18 @@ static size_t first_written(const lc_case *cases, size_t count) {
   return i;
 }
 
-/* Forgets what was only imagined of the events from `first` on. */
 static void forget_imagined(lc_case *cases, size_t count, size_t first) {
   for (size_t i = first; i < count; i++)
     if (cases[i].state != LC_LACKING)
       cases[i].state = LC_OPEN;
 }
 
-/* Looks at all events; `overlay` is where what would be written goes. */
-static lc_status look_at_all(walk *k, lc_overlay *overlay, lc_case *cases, size_t count, size_t *first, lc_error *error) {
+static lc_status look_at_all(handler *h, lc_overlay *overlay, lc_case *cases, size_t count, size_t *first) {
   size_t seen = 0;
-  k->overlay = overlay;
+  h->overlay = overlay;
   *first = count;
-  lc_status status = go_through(k, cases, count, &seen, error);
-  if (status != LC_OK || is_preview(k) || k->how->foresee)
+  lc_status status = go_through(h, cases, count, &seen);
+  if (status != LC_OK || is_preview(h) || h->how->foresee)
     return status;
   bool asks = lacks_answers(cases, count);
   if (!asks)
@@ -476,64 +437,69 @@ static lc_status look_at_all(walk *k, lc_overlay *overlay, lc_case *cases, size_
   return LC_OK;
 }
 
-static walk walk_of(lc_store *store, const lc_handling *how) {
-  walk k = { .how = how };
-  k.w.store = store;
-  k.w.tenant = lc_key_of(how->tenant);
-  k.w.now = how->now;
-  k.w.deadline = how->now + how->claim;
-  return k;
+static handler handler_of(lc_store *store, const lc_handling *how, lc_error *error) {
+  handler h = { .how = how, .error = error };
+  h.w.store = store;
+  h.w.tenant = lc_key_of(how->tenant);
+  h.w.now = how->now;
+  h.w.deadline = how->now + how->claim;
+  return h;
 }
 
-lc_status lc_store_look(lc_store *store, const lc_handling *how, lc_case *cases, size_t count, size_t *first,
-                        lc_error *error) {
-  walk k = walk_of(store, how);
+static void end(handler *h) {
+  lc_overlay_free(&h->open);
+  lc_marks_free(&h->asked);
+  free(h->body);
+}
+
+lc_status lc_store_look(lc_store *store, const lc_handling *how, lc_case *cases, size_t count, size_t *first, lc_error *error) {
+  handler h = handler_of(store, how, error);
   lc_overlay imagined = { .companies.values = NULL };
   *first = 0;
-  lc_status status = lc_store_ruleset(store, how->tenant, &k.ruleset, error);
+  lc_status status = lc_store_ruleset(store, how->tenant, &h.ruleset, error);
   if (status == LC_OK)
-    status = lc_begin_read(store, LC_PART_JOURNAL, &k.w.txn, error);
+    status = lc_begin_read(store, LC_PART_JOURNAL, &h.w.txn, error);
   if (status != LC_OK)
     return status;
-  if (is_preview(&k) || how->look)
-    status = look_at_all(&k, is_preview(&k) ? how->overlay : &imagined, cases, count, first, error);
+  if (is_preview(&h) || how->look)
+    status = look_at_all(&h, is_preview(&h) ? how->overlay : &imagined, cases, count, first);
   else if (how->start == 0) /* else companies may have to be added */
-    status = go_through(&k, cases, count, first, error);
+    status = go_through(&h, cases, count, first);
   lc_end_read(store, LC_PART_JOURNAL);
   lc_overlay_free(&imagined);
-  end_walk(&k);
+  end(&h);
   return status;
 }
 
-/* All of the events as they were looked at, and the cursor; or none. */
-static lc_status check_all(const walk *k, const lc_case *cases, size_t count, lc_error *error) {
-  if (k->how->cursor == NULL)
+/* A cursor moves only if all outcomes are those that were looked at. */
+static lc_status check_all(const handler *h, const lc_case *cases, size_t count) {
+  if (h->how->cursor == NULL)
     return LC_OK;
-  if (lc_digest(cases, count) != k->how->digest)
-    return lc_fail(error, LC_CONFLICT, "a company has been changed meanwhile");
-  return lc_put_cursor(&k->w, k->how->cursor, error);
+  if (lc_digest(cases, count) != h->how->digest)
+    return lc_fail(h->error, LC_CONFLICT, "a company has been changed meanwhile");
+  return lc_put_cursor(&h->w, h->how->cursor, h->error);
 }
 
 lc_status lc_store_handle(lc_store *store, const lc_handling *how, lc_case *cases, size_t count, size_t first,
                           lc_error *error) {
-  walk k = walk_of(store, how);
-  k.writing = true;
-  lc_status status = lc_store_ruleset(store, how->tenant, &k.ruleset, error);
+  handler h = handler_of(store, how, error);
+  h.writing = true;
+  lc_status status = lc_store_ruleset(store, how->tenant, &h.ruleset, error);
   if (status == LC_OK)
-    status = lc_writer_begin(&k.w, error);
+    status = lc_writer_begin(&h.w, error);
   if (status != LC_OK)
     return status;
-  status = go_behind(&k, cases, first, error);
+  status = go_behind(&h, cases, first);
   if (status == LC_OK)
-    status = go_through(&k, cases, count, &first, error);
+    status = go_through(&h, cases, count, &first);
   if (status == LC_OK)
-    status = check_all(&k, cases, count, error);
-  end_walk(&k);
-  if (status == LC_OK && !k.changed && how->cursor == NULL) {
-    lc_env_abort(store->env, LC_PART_JOURNAL, k.w.txn);
+    status = check_all(&h, cases, count);
+  end(&h);
+  if (status == LC_OK && !h.changed && how->cursor == NULL) {
+    lc_env_abort(store->env, LC_PART_JOURNAL, h.w.txn);
     return LC_OK;
   }
-  return lc_writer_end(&k.w, status, error);
+  return lc_writer_end(&h.w, status, error);
 }
 
 uint64_t lc_digest(const lc_case *cases, size_t count) {

@@ -1,22 +1,22 @@
-/* Reading the journal of a store. */
+/* Reading the journal. */
 #include <math.h>
 #include <string.h>
 
 #include "internal.h"
 #include "store.h"
 
-/* What a list is to hold. */
+/* Which entries a list holds. */
 typedef struct page {
-  lc_table entries; /* where they are */
+  lc_table entries;
   lc_key tenant;
-  lc_key prefix; /* the tenant, and the company where one is asked for */
+  lc_key prefix; /* the tenant, and the company if only its entries are listed */
   lc_text after_company;
   double now, since;
   uint64_t after_entry;
   size_t limit;
 } page;
 
-/* Appends the entry a key of the page names, when it is new enough. */
+/* Appends the entry if it is new enough. */
 static lc_status add_entry(lc_store *store, MDB_txn *txn, page *p, uint64_t id, lc_error *error) {
   lc_key key = lc_key_of_entry(&p->tenant, id);
   lc_entry entry;
@@ -43,7 +43,6 @@ static lc_status list_entries(lc_store *store, MDB_cursor *cursor, void *request
   return status != LC_OK ? status : lc_end_of_scan(store, LC_PART_JOURNAL, rc, error);
 }
 
-/* A page of a log's entries, or of those of a company. */
 static lc_status list(lc_store *store, lc_log log, page *p, const lc_company *company, uint64_t after, lc_error *error) {
   p->entries = lc_logs[log].entries;
   p->after_entry = after != 0 ? after : UINT64_MAX;
@@ -51,8 +50,8 @@ static lc_status list(lc_store *store, lc_log log, page *p, const lc_company *co
   return lc_scan(store, LC_PART_JOURNAL, company != NULL ? lc_logs[log].by_company : p->entries, list_entries, p, error);
 }
 
-lc_status lc_store_history(lc_store *store, lc_text tenant, const lc_company *company, double since,
-                           uint64_t after, size_t limit, lc_error *error) {
+lc_status lc_store_history(lc_store *store, lc_text tenant, const lc_company *company, double since, uint64_t after,
+                           size_t limit, lc_error *error) {
   page p = { .tenant = lc_key_of(tenant), .since = since, .limit = limit };
   return list(store, LC_LOG_JOURNAL, &p, company, after, error);
 }
@@ -63,8 +62,7 @@ lc_status lc_store_unchanged(lc_store *store, lc_text tenant, const lc_company *
   return list(store, LC_LOG_UNCHANGED, &p, company, after, error);
 }
 
-/* A time further away than this was set before the clock went backwards. */
-static const double longest_pause = 3600;
+static const double longest_pause = 3600; /* more means that the clock has gone backwards since */
 
 bool lc_claim_is_due(const lc_claim *claim, double now) {
   return claim->retry_at <= now || claim->retry_at - now > longest_pause;
@@ -87,22 +85,10 @@ static lc_status list_applying(lc_store *store, MDB_cursor *cursor, void *reques
   return status != LC_OK ? status : lc_end_of_scan(store, LC_PART_JOURNAL, rc, error);
 }
 
-lc_status lc_store_applying(lc_store *store, lc_text tenant, double now, lc_text after, size_t limit,
-                            lc_error *error) {
-  page p = { .entries = LC_TABLE_JOURNAL, .tenant = lc_key_of(tenant), .now = now, .since = -HUGE_VAL };
-  p.after_company = after;
-  p.limit = limit;
+lc_status lc_store_applying(lc_store *store, lc_text tenant, double now, lc_text after, size_t limit, lc_error *error) {
+  page p = { .entries = LC_TABLE_JOURNAL, .tenant = lc_key_of(tenant), .after_company = after, .now = now, .since = -HUGE_VAL,
+             .limit = limit };
   return lc_scan(store, LC_PART_JOURNAL, LC_TABLE_APPLYING, list_applying, &p, error);
-}
-
-lc_status lc_read_one(lc_store *store, lc_table table, lc_key key, lc_error *error) {
-  MDB_txn *txn;
-  lc_status status = lc_begin_read(store, LC_PART_JOURNAL, &txn, error);
-  if (status != LC_OK)
-    return status;
-  status = lc_copy_out(store, txn, table, key, error);
-  lc_end_read(store, LC_PART_JOURNAL);
-  return status;
 }
 
 lc_status lc_store_entry(lc_store *store, lc_text tenant, uint64_t entry, lc_error *error) {
@@ -119,7 +105,7 @@ static lc_status read_seen(lc_store *store, lc_key key, uint64_t *entry, lc_erro
   return status;
 }
 
-/* Between the two reads both may be removed by retention: only a mark that stays is damaged. */
+/* Retention may remove mark and entry between the two reads. Only a mark that stays is damaged. */
 lc_status lc_store_seen(lc_store *store, lc_text tenant, lc_text event_id, lc_error *error) {
   lc_key key = lc_key_of(tenant);
   uint64_t entry = 0, before;
@@ -142,8 +128,7 @@ int lc_get_newest(const lc_store *store, MDB_txn *txn, const lc_key *company, ui
   return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-lc_status lc_store_newest(lc_store *store, lc_text tenant, const lc_company *company, uint64_t *newest,
-                          lc_error *error) {
+lc_status lc_store_newest(lc_store *store, lc_text tenant, const lc_company *company, uint64_t *newest, lc_error *error) {
   lc_key prefix = lc_key_of(tenant), key = lc_key_of_company(&prefix, company);
   MDB_txn *txn;
   MDB_val claim;

@@ -1,4 +1,4 @@
-/* store/internal.h - what the parts of the store share: keys, transactions, the result buffer. */
+/* store/internal.h - what the files of the store share, grouped by the file that defines it. */
 #ifndef LC_STORE_INTERNAL_H
 #define LC_STORE_INTERNAL_H
 
@@ -6,7 +6,7 @@
 #include "owner.h"
 #include "store.h"
 
-/* Room for the longest keys, of LC_TABLE_QUESTIONS, and for a number to seek by; below LMDB's 511. */
+/* Room for the longest keys, those of LC_TABLE_QUESTIONS, and a number to seek by; less than LMDB's 511. */
 enum { LC_KEY_SIZE = 1 + LC_TENANT_MAX + 1 + 1 + LC_COMPANY_MAX + 1 + 8 };
 
 typedef struct lc_key {
@@ -14,13 +14,11 @@ typedef struct lc_key {
   size_t size;
 } lc_key;
 
-/* The rulesets that are kept in memory (rulesets.c). */
 typedef struct lc_rules_cache lc_rules_cache;
-void lc_rules_cache_free(lc_rules_cache *cache);
 
 struct lc_store {
   lc_env *env;
-  lc_rules_cache *rules; /* NULL until the first is asked for */
+  lc_rules_cache *rules; /* NULL until first used */
   lc_owner owner;
   bool relaxed;
   MDB_txn *readers[LC_PARTS]; /* idle between calls; each keeps its reader slot */
@@ -32,26 +30,30 @@ struct lc_store {
   double commit_slowest;
 };
 
-/* ---- keys and tables: keys.c ----------------------------------------------------------- */
+/* ---- from keys.c ----------------------------------------------------------------------- */
 
-/* Keys: begun with the tenant, then extended. The caller has checked the sizes. */
+/* A key begins with the tenant and is then extended (env.h has the layouts). The caller has checked the sizes. */
 lc_key lc_key_of(lc_text tenant);
 void lc_key_add_text(lc_key *key, lc_text text); /* its size in a byte, then its bytes */
 void lc_key_add_bytes(lc_key *key, const void *bytes, size_t size);
 void lc_key_add_number(lc_key *key, uint64_t number);
-uint64_t lc_key_number(MDB_val key); /* the number that it ends with */
+uint64_t lc_key_number(MDB_val key); /* the number at its end */
 bool lc_key_is_prefix(const lc_key *prefix, MDB_val key);
 MDB_val lc_key_value(lc_key *key);
 lc_key lc_key_of_company(const lc_key *tenant, const lc_company *company);
 lc_key lc_key_of_entry(const lc_key *tenant, uint64_t entry);
 lc_key lc_key_of_question(const lc_key *tenant, const uint8_t *id);
 
-/* LMDB's calls on a table. */
+/* These return LMDB's results. */
 int lc_get(const lc_store *store, MDB_txn *txn, lc_table table, lc_key *key, MDB_val *value);
 int lc_put(const lc_store *store, MDB_txn *txn, lc_table table, lc_key *key, const void *data, size_t size);
+int lc_delete(const lc_store *store, MDB_txn *txn, lc_table table, lc_key *key);
+
+/* Copies a value of exactly `size` bytes to `record`. MDB_NOTFOUND; MDB_CORRUPTED: it has another size. */
+int lc_get_record(const lc_store *store, MDB_txn *txn, lc_table table, lc_key *key, void *record, size_t size);
+
 /* Puts a value of `size` bytes, which the caller writes to `*memory` at once. */
 int lc_reserve(const lc_store *store, MDB_txn *txn, lc_table table, lc_key *key, size_t size, void **memory);
-int lc_delete(const lc_store *store, MDB_txn *txn, lc_table table, lc_key *key);
 
 /* The last key of `table` that is `prefix` and a number, with its value; MDB_NOTFOUND. */
 int lc_get_last(const lc_store *store, MDB_txn *txn, lc_table table, const lc_key *prefix, MDB_val *key, MDB_val *value);
@@ -59,61 +61,77 @@ int lc_get_last(const lc_store *store, MDB_txn *txn, lc_table table, const lc_ke
 /* Moves the cursor to the last key that is `prefix` and a number below `bound`; MDB_NOTFOUND. */
 int lc_seek_before(MDB_cursor *cursor, const lc_key *prefix, uint64_t bound, MDB_val *key, MDB_val *value);
 
-/* Moves on to the previous key when it has the prefix; MDB_NOTFOUND. */
+/* Moves to the previous key; MDB_NOTFOUND: it lacks the prefix. */
 int lc_seek_previous(MDB_cursor *cursor, const lc_key *prefix, MDB_val *key, MDB_val *value);
 
-/* Moves to the first key behind the company `after` (its text; empty: to the tenant's first). */
+/* Moves to the first key behind the company or name `after` (empty: to the tenant's first). */
 int lc_seek_company(MDB_cursor *cursor, const lc_key *tenant, lc_text after, MDB_val *key, MDB_val *value);
 
-/* ---- transactions and the result buffer: transaction.c --------------------------------- */
+/* ---- from transaction.c ---------------------------------------------------------------- */
 
 lc_status lc_begin_read(lc_store *store, lc_part part, MDB_txn **txn, lc_error *error);
 void lc_end_read(lc_store *store, lc_part part);
 lc_status lc_begin_write(lc_store *store, lc_part part, MDB_txn **txn, lc_error *error);
-/* Commits when `status` is LC_OK, else aborts; returns what came of it. */
+
+/* Commits when `status` is LC_OK, else aborts and returns `status`. */
 lc_status lc_end_write(lc_store *store, lc_part part, MDB_txn *txn, lc_status status, lc_error *error);
 lc_status lc_store_fail(const lc_store *store, lc_part part, int rc, const char *doing, lc_error *error);
 
 void lc_result_clear(lc_store *store);
 lc_status lc_result_set(lc_store *store, const void *data, size_t size, lc_error *error);
-/* LC_CORRUPT for LC_NOT_FOUND: what another record names must be there. */
-lc_status lc_must_be_there(lc_status status, const char *what, lc_error *error);
-/* Copies a value of the journal's part out. LC_NOT_FOUND when there is none. */
-lc_status lc_copy_out(lc_store *store, MDB_txn *txn, lc_table table, lc_key key, lc_error *error);
-/* Appends the value to what was copied out before; the result may move in memory. */
-lc_status lc_copy_more(lc_store *store, MDB_txn *txn, lc_table table, lc_key key, lc_error *error);
+
 /* Appends an item of a list, given in two pieces. */
 lc_status lc_result_add(lc_store *store, lc_text first, lc_text second, lc_error *error);
 
-/* Reads with a cursor: clears the result, runs `scanner` inside one read transaction, ends it. */
-typedef lc_status lc_scanner(lc_store *store, MDB_cursor *cursor, void *request, lc_error *error);
-lc_status lc_scan(lc_store *store, lc_part part, lc_table table, lc_scanner *scanner, void *request,
-                  lc_error *error);
+/* Copies out a value of journal.mdb. LC_NOT_FOUND. */
+lc_status lc_copy_out(lc_store *store, MDB_txn *txn, lc_table table, lc_key key, lc_error *error);
 
-/* What the last cursor call of a scan means: MDB_NOTFOUND is its end, and so is 0 (a limit). */
+/* Appends it to what was copied out before; the result may move in memory. */
+lc_status lc_copy_more(lc_store *store, MDB_txn *txn, lc_table table, lc_key key, lc_error *error);
+
+/* Copies it out in a read transaction of its own. */
+lc_status lc_read_one(lc_store *store, lc_table table, lc_key key, lc_error *error);
+
+/* Turns LC_NOT_FOUND into LC_CORRUPT, for what another record names. */
+lc_status lc_must_be_there(lc_status status, const char *what, lc_error *error);
+
+/* Clears the result and runs `scanner` with a cursor inside a read transaction. */
+typedef lc_status lc_scanner(lc_store *store, MDB_cursor *cursor, void *request, lc_error *error);
+lc_status lc_scan(lc_store *store, lc_part part, lc_table table, lc_scanner *scanner, void *request, lc_error *error);
+
+/* The status for the last cursor call of a scan: LC_OK for MDB_NOTFOUND (the end) and for 0 (a limit). */
 lc_status lc_end_of_scan(const lc_store *store, lc_part part, int rc, lc_error *error);
+
+/* A scanner for keys of a tenant and a name, with values of one size. An item is the value, then the name. */
+typedef struct lc_name_list {
+  lc_key tenant;
+  lc_text after; /* the names behind this one; empty: all */
+  size_t limit, size;
+  const char *damaged; /* the message for LC_CORRUPT */
+} lc_name_list;
+lc_scanner lc_list_names;
 
 static inline lc_text lc_text_of(MDB_val value) {
   return (lc_text){ value.mv_data, value.mv_size };
 }
 
-/* ---- the pen: writer.c ----------------------------------------------------------------- */
+/* ---- from writer.c --------------------------------------------------------------------- */
 
-/* The logs of entries that a tenant has, alike in all but their tables and what hangs on their entries. */
+/* A tenant's logs of entries. */
 typedef enum lc_log {
   LC_LOG_JOURNAL,   /* what was done */
-  LC_LOG_UNCHANGED, /* what came to nothing */
+  LC_LOG_UNCHANGED, /* events that changed nothing */
   LC_LOGS
 } lc_log;
 
 typedef struct lc_log_parts {
   lc_table entries, by_company;
-  const char *counter; /* the name under which their number is kept */
+  const char *counter; /* the name of the counter that has their number */
 } lc_log_parts;
 
 extern const lc_log_parts lc_logs[LC_LOGS];
 
-/* One writing call: what its steps share. */
+/* One transaction that writes a log. */
 typedef struct lc_writer {
   lc_store *store;
   MDB_txn *txn;
@@ -121,8 +139,8 @@ typedef struct lc_writer {
   double now, deadline;
   bool idle;     /* as for lc_store_claim */
   uint64_t last; /* the newest entry's id */
-  lc_log log;    /* the one that new entries go to */
-  int64_t added; /* entries put into the tenant's log, less those removed */
+  lc_log log;
+  int64_t added; /* entries added to the log, less those removed */
 } lc_writer;
 
 /* Begins the transaction; lc_writer_end commits it when `status` is LC_OK, else aborts it. */
@@ -130,82 +148,71 @@ lc_status lc_writer_begin(lc_writer *w, lc_error *error);
 lc_status lc_writer_end(lc_writer *w, lc_status status, lc_error *error);
 lc_status lc_writer_fail(const lc_writer *w, int rc, lc_error *error);
 
-/* The id of the next new entry, and that entry, which has it. */
+/* Takes the next id, for an entry to put with lc_put_new_entry. */
 uint64_t lc_next_entry(lc_writer *w);
 int lc_put_new_entry(lc_writer *w, const lc_entry *entry);
 
-/* Writes an entry that has its id already. */
+/* Replaces an entry. */
 int lc_put_entry(const lc_writer *w, const lc_entry *entry);
 
-/* Removes an entry of the log. */
 int lc_remove_entry(lc_writer *w, const lc_entry *entry);
 
-/* How many entries the tenant's log has. */
+/* The number of entries in the tenant's log. */
 int lc_get_count(const lc_writer *w, uint64_t *count);
 
-/* ---- how far a run is: cursor.c ---------------------------------------------------------- */
+/* ---- from cursor.c --------------------------------------------------------------------- */
 
-/* Puts a cursor in the place of the one before it. LC_CONFLICT when that is another. */
+/* Moves the cursor. LC_CONFLICT: it is not where `cursor->before` says. */
 lc_status lc_put_cursor(const lc_writer *w, const lc_cursor *cursor, lc_error *error);
 
-/* ---- what entries bring about: effect.c ------------------------------------------------ */
+/* ---- from effect.c --------------------------------------------------------------------- */
 
-/* Writes a new entry and what its status asks for; sets its id. The question is that of LC_ENTRY_AWAITING, of which the caller
- * sets the id, times, user and body. */
+/* Writes a new entry with the effect of its status, and sets its id. `question` is for LC_ENTRY_AWAITING; the caller sets its
+ * id, times, user and body. */
 int lc_put_with_effect(lc_writer *w, lc_entry *entry, lc_question *question);
-
-/* The claim of the company's unfinished entry. MDB_NOTFOUND: it has none. */
-int lc_get_claim(const lc_store *store, MDB_txn *txn, lc_key *company, lc_claim *claim);
 
 /* Whether the company has an unfinished entry, and which. */
 int lc_find_unfinished(const lc_writer *w, const lc_company *company, bool *unfinished, uint64_t *entry);
 
-/* ---- questions: question.c ------------------------------------------------------------- */
+/* ---- from question.c ------------------------------------------------------------------- */
 
-/* Stores a new question, open, which `entry` asks. */
+/* Stores the new, open question that `entry` asks. */
 int lc_put_question(const lc_writer *w, lc_question *question, const lc_entry *entry);
 
-/* Copies a question out, behind what the result holds from `at` on. */
+/* Appends a question to the result and unpacks it there. LC_NOT_FOUND. */
 lc_status lc_read_question(const lc_writer *w, const uint8_t *id, lc_question *question, lc_error *error);
 
 /* Whether the question's time is over. */
 bool lc_question_is_due(const lc_question *question, double now);
 
-/* Moves an open question at the time `at` to where the status of the entry leaves it. */
-lc_status lc_close_question(const lc_writer *w, lc_question *question, const lc_entry *entry, double at,
-                            lc_error *error);
+/* Closes a question at the time `at` as the status of `entry` says, if it does. */
+lc_status lc_close_question(const lc_writer *w, lc_question *question, const lc_entry *entry, double at, lc_error *error);
 
 /* Removes a closed question. */
 lc_status lc_remove_question(const lc_writer *w, const lc_question *question, lc_error *error);
 
-/* Closes the open question of the company of `newer`, an event that matched, if there is one. */
+/* Closes the open question, if there is one, of the company of `newer`, an event that matched. */
 lc_status lc_supersede(lc_writer *w, const lc_entry *newer, lc_error *error);
 
-/* Whether a key of LC_TABLE_EXPIRING is the tenant's, of a question whose time is over. */
+/* Whether a key of LC_TABLE_EXPIRING belongs to the tenant and the question's time is over. */
 bool lc_is_overdue(const lc_key *tenant, MDB_val key, double now);
 
-/* ---- what is looked up: history.c ------------------------------------------------------ */
+/* ---- from history.c -------------------------------------------------------------------- */
 
-/* Whether the time to take up an unfinished change has come. */
+/* Whether it is time to retry an unfinished change. */
 bool lc_claim_is_due(const lc_claim *claim, double now);
 
-/* The newest entry of the company that `company` names; 0 when it has none. */
+/* The newest entry of the company with the key `company`; 0 when it has none. */
 int lc_get_newest(const lc_store *store, MDB_txn *txn, const lc_key *company, uint64_t *newest);
 
-/* Copies one value of the journal's part out, in a read transaction of its own. */
-lc_status lc_read_one(lc_store *store, lc_table table, lc_key key, lc_error *error);
+/* ---- from retention.c ------------------------------------------------------------------ */
 
-/* ---- retention: retention.c ------------------------------------------------------------ */
-
-/* Whether the `oldest` entry of the tenant's log is too old, or has too many behind it. */
+/* Whether to remove `oldest`, the first entry of the tenant's log. */
 int lc_is_beyond(const lc_writer *reader, const lc_retention *keep, uint64_t oldest, bool *beyond);
 
-/* ---- counters: counter.c --------------------------------------------------------------- */
+/* ---- from counter.c and rulesets.c ----------------------------------------------------- */
 
 int lc_get_counter(const lc_store *store, MDB_txn *txn, lc_key *key, uint64_t *value); /* 0 when there is none */
-
-/* ---- companies: company.c -------------------------------------------------------------- */
-
-int lc_get_company(const lc_store *store, MDB_txn *txn, lc_key *key, lc_company_record *record);
+void lc_rules_cache_free(lc_rules_cache *cache);
 
 #endif

@@ -1,10 +1,6 @@
-/* Writing the journal of a store: what was decided, what is being applied, what was asked. */
-#include <string.h>
-
+/* Answers to questions, changes without an event, and the end of changes that hosts make. */
 #include "internal.h"
 #include "store.h"
-
-/* ---- answers, and changes that no event asked for ------------------------------------------ */
 
 static int find_busy(const lc_writer *w, lc_write *write) {
   bool busy;
@@ -33,7 +29,7 @@ static lc_status write_change(lc_writer *w, lc_write *write, lc_error *error) {
   return status != LC_OK ? status : lc_writer_fail(w, lc_put_with_effect(w, &write->entry, NULL), error);
 }
 
-/* The answer to a question: single use, as long as the question is open and its time is not over. */
+/* A question takes one answer, while it is open and its time is not over. */
 static lc_status write_answer(lc_writer *w, lc_write *write, lc_error *error) {
   lc_question question;
   lc_result_clear(w->store);
@@ -52,8 +48,8 @@ static lc_status write_answer(lc_writer *w, lc_write *write, lc_error *error) {
   return lc_close_question(w, &question, &write->entry, write->entry.at, error);
 }
 
-lc_status lc_store_write(lc_store *store, lc_text tenant, lc_write *writes, size_t count, const lc_cursor *cursor,
-                         double now, double claim, lc_error *error) {
+lc_status lc_store_write(lc_store *store, lc_text tenant, lc_write *writes, size_t count, const lc_cursor *cursor, double now,
+                         double claim, lc_error *error) {
   lc_writer w = { .store = store, .tenant = lc_key_of(tenant), .now = now, .deadline = now + claim };
   lc_status status = lc_writer_begin(&w, error);
   if (status != LC_OK)
@@ -69,9 +65,7 @@ lc_status lc_store_write(lc_store *store, lc_text tenant, lc_write *writes, size
   return lc_writer_end(&w, status, error);
 }
 
-/* ---- finishing and claiming -------------------------------------------------------------- */
-
-/* The claim's end, or its next try. */
+/* Ends the claim, or schedules its next try. */
 static int settle_claim(const lc_writer *w, lc_key *company, lc_claim *claim, const lc_finish *finish) {
   if (finish->status != LC_ENTRY_APPLYING)
     return lc_delete(w->store, w->txn, LC_TABLE_APPLYING, company);
@@ -82,7 +76,7 @@ static int settle_claim(const lc_writer *w, lc_key *company, lc_claim *claim, co
   return lc_put(w->store, w->txn, LC_TABLE_APPLYING, company, claim, sizeof *claim);
 }
 
-/* An entry that answers a question ends it too. */
+/* The end of an entry that answers a question closes the question. */
 static lc_status finish_question(const lc_writer *w, lc_entry *entry, lc_error *error) {
   size_t size = w->store->result_size;
   lc_entry answer = *entry;
@@ -111,7 +105,7 @@ static lc_status finish_entry(const lc_writer *w, const lc_finish *finish, lc_er
 static lc_status finish_one(const lc_writer *w, lc_finish *finish, lc_error *error) {
   lc_key key = lc_key_of_company(&w->tenant, &finish->company);
   lc_claim claim = { 0 };
-  int rc = lc_get_claim(w->store, w->txn, &key, &claim);
+  int rc = lc_get_record(w->store, w->txn, LC_TABLE_APPLYING, &key, &claim, sizeof claim);
   finish->lost = rc == MDB_NOTFOUND || claim.entry != finish->entry || claim.owner != w->store->owner.token;
   if (finish->lost)
     return rc == MDB_NOTFOUND ? LC_OK : lc_writer_fail(w, rc, error);
@@ -129,8 +123,7 @@ lc_status lc_store_finish(lc_store *store, lc_text tenant, lc_finish *finishes, 
   return lc_end_write(store, LC_PART_JOURNAL, w.txn, status, error);
 }
 
-/* A deadline further away than this was set before the clock went backwards. */
-static const double longest_claim = 3600;
+static const double longest_claim = 3600; /* more means that the clock has gone backwards since */
 
 static bool is_claimed(const lc_writer *w, const lc_claim *claim) {
   if (w->idle && claim->owner == w->store->owner.token)
@@ -139,40 +132,37 @@ static bool is_claimed(const lc_writer *w, const lc_claim *claim) {
       && lc_owner_alive(&w->store->owner, claim->owner);
 }
 
-static lc_status take_claim(lc_writer *w, lc_key *company, lc_claim *claim, lc_error *error) {
-  int rc = lc_get_claim(w->store, w->txn, company, claim);
+/* Reads the claim. LC_CONFLICT: it is another one's. */
+static lc_status find_claim(const lc_writer *w, lc_key *company, lc_claim *claim, lc_error *error) {
+  int rc = lc_get_record(w->store, w->txn, LC_TABLE_APPLYING, company, claim, sizeof *claim);
   if (rc == 0 && is_claimed(w, claim))
     return lc_fail(error, LC_CONFLICT, "entry %llu is being applied", (unsigned long long)claim->entry);
+  return lc_store_fail(w->store, LC_PART_JOURNAL, rc, "the company has no unfinished entry", error);
+}
+
+static lc_status take_claim(lc_writer *w, lc_key *company, lc_claim *claim, lc_error *error) {
+  lc_status status = find_claim(w, company, claim, error);
+  if (status != LC_OK)
+    return status;
   claim->owner = w->store->owner.token;
   claim->deadline = w->deadline;
-  if (rc == 0)
-    rc = lc_put(w->store, w->txn, LC_TABLE_APPLYING, company, claim, sizeof *claim);
+  int rc = lc_put(w->store, w->txn, LC_TABLE_APPLYING, company, claim, sizeof *claim);
   if (rc != 0)
     return lc_writer_fail(w, rc, error);
-  lc_status status = lc_copy_out(w->store, w->txn, LC_TABLE_JOURNAL, lc_key_of_entry(&w->tenant, claim->entry), error);
+  status = lc_copy_out(w->store, w->txn, LC_TABLE_JOURNAL, lc_key_of_entry(&w->tenant, claim->entry), error);
   return lc_must_be_there(status, "an entry", error);
 }
 
-/* Whether the claim is there to be taken: asked while reading, so that those who wait for its
- * owner do not stand in his way. */
-static lc_status is_claimable(const lc_writer *w, lc_key *company, lc_claim *claim, lc_error *error) {
-  lc_store *store = w->store;
-  MDB_txn *txn;
-  lc_status status = lc_begin_read(store, LC_PART_JOURNAL, &txn, error);
-  if (status != LC_OK)
-    return status;
-  int rc = lc_get_claim(store, txn, company, claim);
-  lc_end_read(store, LC_PART_JOURNAL);
-  if (rc == 0 && is_claimed(w, claim))
-    return lc_fail(error, LC_CONFLICT, "entry %llu is being applied", (unsigned long long)claim->entry);
-  return lc_store_fail(store, LC_PART_JOURNAL, rc, "the company has no unfinished entry", error);
-}
-
-lc_status lc_store_claim(lc_store *store, lc_text tenant, const lc_company *company, bool idle, double now,
-                         double seconds, lc_claim *claim, lc_error *error) {
+/* Looks in a read transaction first, so that waiting for an owner does not hold up its writes. */
+lc_status lc_store_claim(lc_store *store, lc_text tenant, const lc_company *company, bool idle, double now, double seconds,
+                         lc_claim *claim, lc_error *error) {
   lc_writer w = { .store = store, .tenant = lc_key_of(tenant), .now = now, .deadline = now + seconds, .idle = idle };
   lc_key key = lc_key_of_company(&w.tenant, company);
-  lc_status status = is_claimable(&w, &key, claim, error);
+  lc_status status = lc_begin_read(store, LC_PART_JOURNAL, &w.txn, error);
+  if (status != LC_OK)
+    return status;
+  status = find_claim(&w, &key, claim, error);
+  lc_end_read(store, LC_PART_JOURNAL);
   if (status == LC_OK)
     status = lc_begin_write(store, LC_PART_JOURNAL, &w.txn, error);
   if (status != LC_OK)

@@ -1,10 +1,8 @@
-/* Keys, and LMDB's calls on a table with them. */
+/* Keys, and LMDB's calls with them. */
 #include <string.h>
 
 #include "internal.h"
 #include "store.h"
-
-/* ---- keys -------------------------------------------------------------------------------- */
 
 lc_key lc_key_of(lc_text tenant) {
   lc_key key = { .size = 0 };
@@ -62,11 +60,18 @@ lc_key lc_key_of_question(const lc_key *tenant, const uint8_t *id) {
   return key;
 }
 
-/* ---- tables ------------------------------------------------------------------------------ */
-
 int lc_get(const lc_store *store, MDB_txn *txn, lc_table table, lc_key *key, MDB_val *value) {
   MDB_val k = lc_key_value(key);
   return mdb_get(txn, lc_env_table(store->env, table), &k, value);
+}
+
+int lc_get_record(const lc_store *store, MDB_txn *txn, lc_table table, lc_key *key, void *record, size_t size) {
+  MDB_val value;
+  int rc = lc_get(store, txn, table, key, &value);
+  if (rc != 0 || value.mv_size != size)
+    return rc != 0 ? rc : MDB_CORRUPTED;
+  memcpy(record, value.mv_data, size);
+  return 0;
 }
 
 int lc_put(const lc_store *store, MDB_txn *txn, lc_table table, lc_key *key, const void *data, size_t size) {

@@ -29,7 +29,6 @@ static lc_status begin(lc_texts *texts, lc_error *error) {
   return status == LC_OK ? lc_texts_init(texts, seed, error) : status;
 }
 
-/* Makes room for one more mark. */
 static lc_status make_room(lc_marks *marks, lc_error *error) {
   uint32_t room = marks->room != 0 ? marks->room * 2 : 64;
   int32_t *values = realloc(marks->values, room * sizeof *values);

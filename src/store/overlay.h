@@ -1,7 +1,7 @@
-/* store/overlay.h - what events would make of companies, kept in memory over a store that is only read.
+/* store/overlay.h - what events would change, kept in memory over a store that is only read.
  *
- * Marks are small numbers by text. An overlay has them for companies (the category a company would stand in) and for event
- * ids (that the event would have been handled). Zeroed memory is an empty overlay; it takes memory with the first mark.
+ * Marks map texts to small numbers. An overlay marks companies with the category they would be in, and the ids of events that
+ * would have been handled. Zeroed memory is an empty overlay.
  */
 #ifndef LC_STORE_OVERLAY_H
 #define LC_STORE_OVERLAY_H
@@ -24,10 +24,10 @@ typedef struct lc_overlay {
 void lc_overlay_free(lc_overlay *overlay);
 void lc_marks_free(lc_marks *marks);
 
-/* The text's mark. False when it has none. */
+/* False: the text has no mark. */
 bool lc_marks_get(const lc_marks *marks, lc_text text, int32_t *value);
 
-/* Sets the mark of a text of 1 to 255 bytes. LC_UNAVAILABLE, LC_IO; then nothing has changed. */
+/* Sets the mark of a text of 1 to 255 bytes. On failure (LC_UNAVAILABLE, LC_IO) nothing has changed. */
 lc_status lc_marks_set(lc_marks *marks, lc_text text, int32_t value, lc_error *error);
 
 #endif

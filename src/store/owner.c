@@ -18,8 +18,8 @@ static struct flock byte_of(uint64_t token) {
   return (struct flock){ .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)token, .l_len = 1 };
 }
 
-/* Locks the byte of a fresh token. A lock of the open file, not of the process: closing another
- * file of the same inode does not drop it, as it would a POSIX lock. */
+/* Locks the byte of a fresh token. The lock belongs to the open file: unlike a POSIX lock, it survives closing another file of
+ * the same inode. */
 static lc_status take_token(lc_owner *owner, lc_error *error) {
   lc_status status = lc_random(&owner->token, sizeof owner->token, error);
   owner->token = (owner->token >> 2) + 1;

@@ -1,10 +1,8 @@
-/* store/owner.h - who works on an unfinished journal entry, and whether he is still alive.
+/* store/owner.h - who works on an unfinished journal entry, and whether it is still alive.
  *
- * Every open store is an owner with a random token. It holds a kernel lock on one byte of the file
- * `owners.lock`, at the offset that its token names. The kernel drops the lock when the process
- * ends, however it ends, so another process can ask whether an owner lives without guessing from a
- * process id (which other containers do not share, and which is used again). An owner that lives
- * but hangs is told by the deadline of its claim instead.
+ * Every open store is an owner with a random token. It holds a kernel lock on one byte of the file `owners.lock`, at the offset
+ * of its token. The kernel drops the lock however the process ends, so others can tell whether an owner lives. Process ids
+ * would not do: containers do not share them, and they are reused. For an owner that hangs, its claim has a deadline.
  */
 #ifndef LC_STORE_OWNER_H
 #define LC_STORE_OWNER_H
@@ -20,7 +18,7 @@ typedef struct lc_owner {
   uint64_t token; /* 1 ... 2^62 */
 } lc_owner;
 
-/* Becomes an owner in the store directory `path`. LC_IO. The result goes to lc_owner_close. */
+/* Becomes an owner in the store directory `path`, until lc_owner_close. LC_IO. */
 lc_status lc_owner_open(const char *path, lc_owner *owner, lc_error *error);
 void lc_owner_close(lc_owner *owner);
 

@@ -13,16 +13,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* ---- the form of the file (LMDB 0.9, 64 bits) --------------------------------------------- */
+/* ---- the format of the file (LMDB 0.9, 64 bits) ------------------------------------------- */
 
 enum {
   HEAD = 16,      /* bytes before a page's content */
   NODE = 8,       /* bytes before a node's key */
-  DEEPEST = 32,   /* levels of a tree, LMDB's limit */
+  DEEPEST = 32,   /* the levels that LMDB allows for a tree */
   MOST_PROBLEMS = 20,
-  MOST_WALKS = 5,
+  MOST_TRIES = 5,
   BRANCH = 0x01, LEAF = 0x02, OVERFLOWS = 0x04, META = 0x08, /* kinds of pages */
-  BIG = 0x01, TABLE = 0x02 /* a node's value lies on overflow pages; is the record of a table */
+  BIG = 0x01, TABLE = 0x02 /* a node's value is on overflow pages; is the record of a table */
 };
 
 static const uint32_t magic = 0xBEEFC0DE, version = 1;
@@ -31,7 +31,7 @@ static const uint64_t no_page = UINT64_MAX;
 typedef struct page_head {
   uint64_t number;
   uint16_t pad, flags;
-  uint16_t lower, upper; /* the free room; of overflow pages: their count, in 32 bits */
+  uint16_t lower, upper; /* the bounds of the free space; of overflow pages: their count, in 32 bits */
 } page_head;
 
 typedef struct node_head {
@@ -40,7 +40,7 @@ typedef struct node_head {
 } node_head;
 
 typedef struct table {
-  uint32_t pad; /* of the first one: the size of a page */
+  uint32_t pad; /* of the first table: the size of a page; else 0 */
   uint16_t flags, depth;
   uint64_t branches, leaves, overflows, entries, root;
 } table;
@@ -48,7 +48,7 @@ typedef struct table {
 typedef struct meta {
   uint32_t magic, version;
   uint64_t address, map_size;
-  table tables[2]; /* the free pages, and the tables by name */
+  table tables[2]; /* the free pages; the named tables */
   uint64_t last_page, txn;
 } meta;
 
@@ -56,84 +56,82 @@ _Static_assert(sizeof(page_head) == HEAD && sizeof(node_head) == NODE, "LMDB's h
 _Static_assert(HEAD + offsetof(meta, txn) == LC_META_TXN, "the place of the transaction's number");
 _Static_assert(sizeof(table) == 48 && sizeof(meta) == 136, "LMDB's records");
 
-/* ---- the walk ----------------------------------------------------------------------------- */
+/* ---- pages and nodes ---------------------------------------------------------------------- */
 
-typedef struct walker {
+typedef struct checker {
   const char *name;  /* of the file */
   const char *where; /* the table */
   int file;
   size_t page_size;
-  uint64_t pages;      /* how many there are */
-  uint64_t last;       /* the highest; one that was free from the beginning may lie behind the end of the file */
-  unsigned char *seen; /* a bit for each: it has its place in a tree, or is free */
+  uint64_t pages;      /* their number in the file */
+  uint64_t last;       /* the highest page; one that was never written may be behind the end of the file */
+  unsigned char *seen; /* a bit for each page: it is in a tree, or free */
   unsigned problems;
   char found[MOST_PROBLEMS][400];
-} walker;
+} checker;
 
-/* One page, and what the tree below it has. */
 typedef struct page {
   page_head head;
   unsigned char *bytes;
 } page;
 
-__attribute__((format(printf, 2, 3))) static bool problem(walker *w, const char *format, ...) {
+__attribute__((format(printf, 2, 3))) static bool problem(checker *c, const char *format, ...) {
   char text[256];
   va_list arguments;
   va_start(arguments, format);
   vsnprintf(text, sizeof text, format, arguments);
   va_end(arguments);
-  if (w->problems < MOST_PROBLEMS)
-    snprintf(w->found[w->problems], sizeof w->found[0], "%s, %s: %s", w->name, w->where, text);
-  w->problems++;
+  if (c->problems < MOST_PROBLEMS)
+    snprintf(c->found[c->problems], sizeof c->found[0], "%s, %s: %s", c->name, c->where, text);
+  c->problems++;
   return false;
 }
 
-static bool take_place(walker *w, uint64_t number, uint64_t count) {
-  if (number >= w->pages || count > w->pages - number)
-    return problem(w, "page %llu is beyond the end", (unsigned long long)number);
+static bool take_place(checker *c, uint64_t number, uint64_t count) {
+  if (number >= c->pages || count > c->pages - number)
+    return problem(c, "page %llu is beyond the end", (unsigned long long)number);
   for (uint64_t i = number; i < number + count; i++) {
-    if ((w->seen[i / 8] & 1U << i % 8) != 0)
-      return problem(w, "page %llu has two places", (unsigned long long)i);
-    w->seen[i / 8] |= (unsigned char)(1U << i % 8);
+    if ((c->seen[i / 8] & 1U << i % 8) != 0)
+      return problem(c, "page %llu has two places", (unsigned long long)i);
+    c->seen[i / 8] |= (unsigned char)(1U << i % 8);
   }
   return true;
 }
 
-/* Reads a page of one of the kinds. */
-static bool read_page(walker *w, uint64_t number, unsigned kinds, page *p) {
-  if (number >= w->pages)
-    return problem(w, "page %llu is beyond the end", (unsigned long long)number);
-  if (pread(w->file, p->bytes, w->page_size, (off_t)(number * w->page_size)) != (ssize_t)w->page_size)
-    return problem(w, "page %llu cannot be read", (unsigned long long)number);
+static bool read_page(checker *c, uint64_t number, unsigned kinds, page *p) {
+  if (number >= c->pages)
+    return problem(c, "page %llu is beyond the end", (unsigned long long)number);
+  if (pread(c->file, p->bytes, c->page_size, (off_t)(number * c->page_size)) != (ssize_t)c->page_size)
+    return problem(c, "page %llu cannot be read", (unsigned long long)number);
   memcpy(&p->head, p->bytes, sizeof p->head);
   if (p->head.number != number || p->head.flags == 0 || (p->head.flags & ~kinds) != 0)
-    return problem(w, "page %llu is damaged", (unsigned long long)number);
+    return problem(c, "page %llu is damaged", (unsigned long long)number);
   return true;
 }
 
-/* The nodes of a branch or leaf: their count, or -1. */
-static int count_nodes(walker *w, const page *p) {
+/* The number of nodes of a branch or leaf, or -1. */
+static int count_nodes(checker *c, const page *p) {
   const page_head *head = &p->head;
-  if (head->lower < HEAD || head->lower > head->upper || head->upper > w->page_size || (head->lower - HEAD) % 2 != 0) {
-    problem(w, "page %llu is damaged", (unsigned long long)head->number);
+  if (head->lower < HEAD || head->lower > head->upper || head->upper > c->page_size || (head->lower - HEAD) % 2 != 0) {
+    problem(c, "page %llu is damaged", (unsigned long long)head->number);
     return -1;
   }
   return (head->lower - HEAD) / 2;
 }
 
-/* The i-th node, when all of it lies on its page; `value` is the bytes behind the key that must be there. */
-static bool get_node(walker *w, const page *p, int i, node_head *node, const unsigned char **key, size_t *value) {
+/* Gets the i-th node, if all of it is on its page. `value` is the number of bytes it has there behind the key. */
+static bool get_node(checker *c, const page *p, int i, node_head *node, const unsigned char **key, size_t *value) {
   uint16_t at;
   memcpy(&at, p->bytes + HEAD + 2 * i, sizeof at);
-  if (at < p->head.upper || (size_t)at + NODE > w->page_size)
-    return problem(w, "page %llu has a node out of place", (unsigned long long)p->head.number);
+  if (at < p->head.upper || (size_t)at + NODE > c->page_size)
+    return problem(c, "page %llu has a node out of place", (unsigned long long)p->head.number);
   memcpy(node, p->bytes + at, sizeof *node);
   *key = p->bytes + at + NODE;
   *value = 0;
   if ((p->head.flags & LEAF) != 0)
     *value = (node->flags & BIG) != 0 ? sizeof(uint64_t) : (size_t)node->low | (size_t)node->high << 16;
-  if ((size_t)at + NODE + node->key_size + *value > w->page_size)
-    return problem(w, "page %llu has a node that is too long", (unsigned long long)p->head.number);
+  if ((size_t)at + NODE + node->key_size + *value > c->page_size)
+    return problem(c, "page %llu has a node that is too long", (unsigned long long)p->head.number);
   return true;
 }
 
@@ -144,143 +142,140 @@ static int compare(const unsigned char *a, size_t a_size, const unsigned char *b
 
 /* ---- the free pages ------------------------------------------------------------------------ */
 
-/* A record of the free list: how many pages it names, then they, highest first. LMDB writes over them: a page that has
- * a place, too, would be the next damage. */
-static bool take_free(walker *w, const unsigned char *list, size_t size) {
+/* A record of the free list: a count, then that many page numbers, highest first. LMDB will overwrite these pages, so none may
+ * be in use. */
+static bool take_free(checker *c, const unsigned char *list, size_t size) {
   uint64_t count = 0, number, above = no_page;
   if (size >= sizeof count)
     memcpy(&count, list, sizeof count);
   if (size < sizeof count || count > size / sizeof number - 1)
-    return problem(w, "a list of them is damaged");
+    return problem(c, "a list of them is damaged");
   for (uint64_t i = 1; i <= count; i++, above = number) {
     memcpy(&number, list + i * sizeof number, sizeof number);
     if (number >= above)
-      return problem(w, "a list of them is out of order");
-    if (number > w->last)
-      return problem(w, "page %llu is beyond the end", (unsigned long long)number);
-    if (number < w->pages && !take_place(w, number, 1))
+      return problem(c, "a list of them is out of order");
+    if (number > c->last)
+      return problem(c, "page %llu is beyond the end", (unsigned long long)number);
+    if (number < c->pages && !take_place(c, number, 1))
       return false;
   }
   return true;
 }
 
-/* The same for a list on overflow pages that have been walked; `value` is the number of the first. */
-static bool take_long_free(walker *w, const unsigned char *value, size_t size) {
+/* The same for a record on overflow pages that have been checked; `value` is the number of the first. */
+static bool take_long_free(checker *c, const unsigned char *value, size_t size) {
   unsigned char *list = malloc(size);
   uint64_t number;
   memcpy(&number, value, sizeof number);
-  bool sound = list != NULL && pread(w->file, list, size, (off_t)(number * w->page_size) + HEAD) == (ssize_t)size;
-  sound = sound ? take_free(w, list, size) : problem(w, "page %llu cannot be read", (unsigned long long)number);
+  bool sound = list != NULL && pread(c->file, list, size, (off_t)(number * c->page_size) + HEAD) == (ssize_t)size;
+  sound = sound ? take_free(c, list, size) : problem(c, "page %llu cannot be read", (unsigned long long)number);
   free(list);
   return sound;
 }
 
 /* ---- the trees ----------------------------------------------------------------------------- */
 
-/* Counts what the walk finds, to be held against what the table's record says. */
-static bool walk_tree(walker *w, const table *t, uint64_t number, int level, table *found);
+/* Counts in `found` what is in the tree, to compare with the table's record. */
+static bool check_tree(checker *c, const table *t, uint64_t number, int level, table *found);
 
-static bool walk_overflow(walker *w, const unsigned char *value, size_t size, table *found) {
-  page first = { .bytes = malloc(w->page_size) };
-  uint64_t number, need = (HEAD + size - 1) / w->page_size + 1;
+static bool check_overflow(checker *c, const unsigned char *value, size_t size, table *found) {
+  page first = { .bytes = malloc(c->page_size) };
+  uint64_t number, need = (HEAD + size - 1) / c->page_size + 1;
   uint32_t count;
   memcpy(&number, value, sizeof number);
-  bool sound = first.bytes != NULL && read_page(w, number, OVERFLOWS, &first);
+  bool sound = first.bytes != NULL && read_page(c, number, OVERFLOWS, &first);
   if (sound) {
     memcpy(&count, first.bytes + offsetof(page_head, lower), sizeof count);
-    sound = (count >= need || problem(w, "overflow page %llu has the wrong size", (unsigned long long)number))
-         && take_place(w, number, count);
+    sound = (count >= need || problem(c, "overflow page %llu has the wrong size", (unsigned long long)number))
+         && take_place(c, number, count);
     found->overflows += count;
   }
   free(first.bytes);
   return sound;
 }
 
-static void walk_table(walker *w, const table *t) {
+static void check_table(checker *c, const table *t) {
   table found = { 0 };
   if (t->root == no_page && t->entries == 0)
     return;
   if (t->depth == 0 || t->depth > DEEPEST) {
-    problem(w, "its record is damaged");
+    problem(c, "its record is damaged");
     return;
   }
-  if (walk_tree(w, t, t->root, 1, &found)
+  if (check_tree(c, t, t->root, 1, &found)
       && (found.entries != t->entries || found.branches != t->branches || found.leaves != t->leaves
           || found.overflows != t->overflows))
-    problem(w, "it does not have as many entries and pages as its record says");
+    problem(c, "it does not have as many entries and pages as its record says");
 }
 
-/* A table below the main one: its name is the key, its record the value. */
-static void walk_named(walker *w, const unsigned char *key, size_t key_size, const unsigned char *value, size_t size) {
+/* A named table: its name is the key, its record the value. */
+static void check_named(checker *c, const unsigned char *key, size_t key_size, const unsigned char *value, size_t size) {
   char name[64];
-  const char *where = w->where;
+  const char *where = c->where;
   table t;
   snprintf(name, sizeof name, "table %.*s", (int)(key_size < 40 ? key_size : 40), (const char *)key);
-  w->where = name;
-  if (size != sizeof t) {
-    problem(w, "its record is damaged");
-  } else {
+  c->where = name;
+  if (size == sizeof t)
     memcpy(&t, value, sizeof t);
-    if (t.flags != 0 || t.pad != 0) /* leadcat's tables have none */
-      problem(w, "its record is damaged");
-    else
-      walk_table(w, &t);
-  }
-  w->where = where;
+  if (size != sizeof t || t.flags != 0 || t.pad != 0) /* leadcat's tables have no flags */
+    problem(c, "its record is damaged");
+  else
+    check_table(c, &t);
+  c->where = where;
 }
 
-/* What a leaf's node holds besides its page: overflow pages, free pages, a table. */
-static bool walk_node(walker *w, bool is_free, const node_head *node, const unsigned char *key, size_t value, table *found) {
+/* What a node of a leaf refers to: overflow pages, free pages, a table. */
+static bool check_node(checker *c, bool is_free, const node_head *node, const unsigned char *key, size_t value, table *found) {
   const unsigned char *content = key + node->key_size;
   size_t size = (size_t)node->low | (size_t)node->high << 16;
   if ((node->flags & BIG) != 0)
-    return walk_overflow(w, content, size, found) && (!is_free || take_long_free(w, content, size));
+    return check_overflow(c, content, size, found) && (!is_free || take_long_free(c, content, size));
   if (is_free)
-    return take_free(w, content, value);
+    return take_free(c, content, value);
   if ((node->flags & TABLE) != 0)
-    walk_named(w, key, node->key_size, content, value);
+    check_named(c, key, node->key_size, content, value);
   return true;
 }
 
-static bool walk_leaf(walker *w, const table *t, const page *p, int count, table *found) {
+static bool check_leaf(checker *c, const table *t, const page *p, int count, table *found) {
   const unsigned char *key, *last = NULL;
   size_t value, last_size = 0;
   node_head node;
-  bool sound = true, is_free = t->pad != 0; /* only the first table's record has the size of a page */
+  bool sound = true, is_free = t->pad != 0; /* the size of a page */
   for (int i = 0; i < count; i++) {
-    if (!get_node(w, p, i, &node, &key, &value))
+    if (!get_node(c, p, i, &node, &key, &value))
       return false;
     if (!is_free && last != NULL && compare(last, last_size, key, node.key_size) >= 0)
-      return problem(w, "page %llu is out of order", (unsigned long long)p->head.number);
+      return problem(c, "page %llu is out of order", (unsigned long long)p->head.number);
     last = key;
     last_size = node.key_size;
-    sound = walk_node(w, is_free, &node, key, value, found) && sound;
+    sound = check_node(c, is_free, &node, key, value, found) && sound;
   }
   found->leaves++;
   found->entries += (uint64_t)count;
   return sound;
 }
 
-static bool walk_branch(walker *w, const table *t, const page *p, int count, int level, table *found) {
+static bool check_branch(checker *c, const table *t, const page *p, int count, int level, table *found) {
   const unsigned char *key;
   size_t value;
   node_head node;
-  bool sound = count >= 2 || problem(w, "page %llu is damaged", (unsigned long long)p->head.number);
+  bool sound = count >= 2 || problem(c, "page %llu is damaged", (unsigned long long)p->head.number);
   for (int i = 0; i < count && sound; i++) {
-    sound = get_node(w, p, i, &node, &key, &value);
+    sound = get_node(c, p, i, &node, &key, &value);
     uint64_t child = (uint64_t)node.low | (uint64_t)node.high << 16 | (uint64_t)node.flags << 32;
-    sound = sound && walk_tree(w, t, child, level + 1, found);
+    sound = sound && check_tree(c, t, child, level + 1, found);
   }
   found->branches++;
   return sound;
 }
 
-static bool walk_tree(walker *w, const table *t, uint64_t number, int level, table *found) {
-  page p = { .bytes = malloc(w->page_size) };
-  bool leaf = level == t->depth, sound = p.bytes != NULL && read_page(w, number, leaf ? LEAF : BRANCH, &p);
-  if (sound && (sound = take_place(w, number, 1))) {
-    int count = count_nodes(w, &p);
-    sound = count >= 0 && (leaf ? walk_leaf(w, t, &p, count, found) : walk_branch(w, t, &p, count, level, found));
+static bool check_tree(checker *c, const table *t, uint64_t number, int level, table *found) {
+  page p = { .bytes = malloc(c->page_size) };
+  bool leaf = level == t->depth, sound = p.bytes != NULL && read_page(c, number, leaf ? LEAF : BRANCH, &p);
+  if (sound && (sound = take_place(c, number, 1))) {
+    int count = count_nodes(c, &p);
+    sound = count >= 0 && (leaf ? check_leaf(c, t, &p, count, found) : check_branch(c, t, &p, count, level, found));
   }
   free(p.bytes);
   return sound;
@@ -288,93 +283,93 @@ static bool walk_tree(walker *w, const table *t, uint64_t number, int level, tab
 
 /* ---- the file ----------------------------------------------------------------------------- */
 
-static bool read_meta(walker *w, off_t at, meta *m) {
+static bool read_meta(checker *c, off_t at, meta *m) {
   page_head head;
   unsigned char bytes[HEAD + sizeof *m];
-  if (pread(w->file, bytes, sizeof bytes, at) != (ssize_t)sizeof bytes)
+  if (pread(c->file, bytes, sizeof bytes, at) != (ssize_t)sizeof bytes)
     return false;
   memcpy(&head, bytes, sizeof head);
   memcpy(m, bytes + HEAD, sizeof *m);
   return (head.flags & META) != 0 && m->magic == magic && m->version == version;
 }
 
-/* The newer of the two that are sound; where the second one is depends on what the first says. */
-static bool find_meta(walker *w, meta *newest) {
+/* Finds the newer of the sound ones. The first one says where the second is. */
+static bool find_meta(checker *c, meta *newest) {
   meta other;
-  bool first = read_meta(w, 0, newest);
-  w->page_size = first ? newest->tables[0].pad : (size_t)sysconf(_SC_PAGESIZE);
-  if (w->page_size < 512 || w->page_size > 65536 || (w->page_size & (w->page_size - 1)) != 0)
-    return problem(w, "the first page is damaged");
-  bool second = read_meta(w, (off_t)w->page_size, &other);
+  bool first = read_meta(c, 0, newest);
+  c->page_size = first ? newest->tables[0].pad : (size_t)sysconf(_SC_PAGESIZE);
+  if (c->page_size < 512 || c->page_size > 65536 || (c->page_size & (c->page_size - 1)) != 0)
+    return problem(c, "the first page is damaged");
+  bool second = read_meta(c, (off_t)c->page_size, &other);
   if (!first)
-    problem(w, "the first page is damaged");
+    problem(c, "the first page is damaged");
   if (!second)
-    problem(w, "the second page is damaged");
+    problem(c, "the second page is damaged");
   if (second && (!first || other.txn > newest->txn))
     *newest = other;
-  return (first || second) && newest->tables[0].pad == w->page_size;
+  return (first || second) && newest->tables[0].pad == c->page_size;
 }
 
-/* Walks the newest transaction's trees. Gives its number; 0 when there is none. */
-static uint64_t walk_file(walker *w) {
+/* Checks the trees of the newest transaction and returns its number, 0 when there is none. */
+static uint64_t check_file(checker *c) {
   struct stat data;
   meta m;
-  if (!find_meta(w, &m))
+  if (!find_meta(c, &m))
     return 0;
-  if (fstat(w->file, &data) != 0) { /* after the head was read: the file grows before a head says so */
-    problem(w, "%s", strerror(errno));
-    return 0;
-  }
-  w->pages = (uint64_t)data.st_size / w->page_size;
-  if (m.last_page < w->pages)
-    w->pages = m.last_page + 1;
-  w->last = m.last_page;
-  w->seen = calloc((size_t)(w->pages / 8) + 1, 1);
-  if (w->seen == NULL) {
-    problem(w, "there is no memory to check it");
+  if (fstat(c->file, &data) != 0) { /* after reading the meta: the file grows first */
+    problem(c, "%s", strerror(errno));
     return 0;
   }
-  w->seen[0] = 3; /* the metas */
-  w->where = "free pages";
-  walk_table(w, &m.tables[0]);
-  w->where = "tables";
-  walk_table(w, &m.tables[1]);
-  free(w->seen);
+  c->pages = (uint64_t)data.st_size / c->page_size;
+  if (m.last_page < c->pages)
+    c->pages = m.last_page + 1;
+  c->last = m.last_page;
+  c->seen = calloc((size_t)(c->pages / 8) + 1, 1);
+  if (c->seen == NULL) {
+    problem(c, "there is no memory to check it");
+    return 0;
+  }
+  c->seen[0] = 3; /* the metas */
+  c->where = "free pages";
+  check_table(c, &m.tables[0]);
+  c->where = "tables";
+  check_table(c, &m.tables[1]);
+  free(c->seen);
   return m.txn;
 }
 
-/* Whether the file still is what has just been walked. */
-static bool is_unchanged(const walker *w, uint64_t txn) {
-  walker again = { .name = w->name, .where = "file", .file = w->file };
+/* Whether no transaction has changed the file during the check. */
+static bool is_unchanged(const checker *c, uint64_t txn) {
+  checker again = { .name = c->name, .where = "file", .file = c->file };
   meta m;
   return txn == 0 || (find_meta(&again, &m) && m.txn == txn);
 }
 
-static void walk_until_unchanged(walker *w) {
-  for (int i = 0; i < MOST_WALKS; i++) {
-    w->problems = 0;
-    w->where = "file";
-    uint64_t txn = walk_file(w);
-    if (w->problems == 0 || is_unchanged(w, txn))
+static void check_until_unchanged(checker *c) {
+  for (int i = 0; i < MOST_TRIES; i++) {
+    c->problems = 0;
+    c->where = "file";
+    uint64_t txn = check_file(c);
+    if (c->problems == 0 || is_unchanged(c, txn))
       return;
   }
-  w->problems = 0; /* a writer is always faster than the walk */
+  c->problems = 0; /* writers are always faster */
 }
 
 void lc_pages_check(const char *file, const char *name, lc_report *report, void *context) {
-  walker *w = calloc(1, sizeof *w);
-  if (w == NULL)
+  checker *c = calloc(1, sizeof *c);
+  if (c == NULL)
     return;
-  w->name = name;
-  w->where = "file";
-  w->file = open(file, O_RDONLY | O_CLOEXEC);
-  if (w->file < 0)
-    problem(w, "%s", strerror(errno));
+  c->name = name;
+  c->where = "file";
+  c->file = open(file, O_RDONLY | O_CLOEXEC);
+  if (c->file < 0)
+    problem(c, "%s", strerror(errno));
   else
-    walk_until_unchanged(w);
-  if (w->file >= 0)
-    close(w->file);
-  for (unsigned i = 0; i < w->problems && i < MOST_PROBLEMS; i++)
-    report(context, w->found[i]);
-  free(w);
+    check_until_unchanged(c);
+  if (c->file >= 0)
+    close(c->file);
+  for (unsigned i = 0; i < c->problems && i < MOST_PROBLEMS; i++)
+    report(context, c->found[i]);
+  free(c);
 }

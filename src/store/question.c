@@ -1,17 +1,12 @@
-/* Questions to users: asked, listed, closed. */
+/* Questions to users: asking, listing and closing them. */
 #include <string.h>
 
 #include "internal.h"
 #include "rules/decide.h"
 #include "store.h"
 
-/* By what questions are listed: each is in LC_TABLE_QUESTIONS once for each of these. */
-typedef enum lc_scope {
-  SCOPE_ALL,
-  SCOPE_COMPANY,
-  SCOPE_USER,
-  SCOPES
-} lc_scope;
+/* LC_TABLE_QUESTIONS lists each question once in each scope. */
+typedef enum lc_scope { SCOPE_ALL, SCOPE_COMPANY, SCOPE_USER, SCOPES } lc_scope;
 
 /* ---- keys -------------------------------------------------------------------------------- */
 
@@ -41,7 +36,7 @@ static lc_key key_of_expiry(const lc_key *tenant, const lc_question *question) {
 
 /* ---- writing ----------------------------------------------------------------------------- */
 
-/* Lists the question under its state, or takes it off again. */
+/* Adds the question to the list of its scope and state, or removes it. */
 static int list_in_scope(const lc_writer *w, const lc_question *question, lc_scope scope, bool listed) {
   lc_text none = { NULL, 0 };
   lc_text text = scope == SCOPE_COMPANY ? question->company.text : scope == SCOPE_USER ? question->user : none;
@@ -97,15 +92,14 @@ lc_status lc_remove_question(const lc_writer *w, const lc_question *question, lc
 lc_status lc_read_question(const lc_writer *w, const uint8_t *id, lc_question *question, lc_error *error) {
   size_t at = w->store->result_size;
   lc_status status = lc_copy_more(w->store, w->txn, LC_TABLE_CONFIRMATIONS, lc_key_of_question(&w->tenant, id), error);
-  return status != LC_OK ? status
-       : lc_question_unpack(w->store->result + at, w->store->result_size - at, question, error);
+  return status != LC_OK ? status : lc_question_unpack(w->store->result + at, w->store->result_size - at, question, error);
 }
 
 bool lc_question_is_due(const lc_question *question, double now) {
   return question->expires_at <= now;
 }
 
-/* Where an entry about a question leaves it. */
+/* The state of a question after an entry about it. */
 static lc_question_state state_after(const lc_question *question, const lc_entry *entry) {
   switch (entry->status) {
     case LC_ENTRY_UPDATED:
@@ -118,13 +112,12 @@ static lc_question_state state_after(const lc_question *question, const lc_entry
       return LC_QUESTION_EXPIRED;
     case LC_ENTRY_SUPERSEDED:
       return LC_QUESTION_SUPERSEDED;
-    default: /* not applied: it can be answered again */
+    default: /* not applied, so it can be answered again */
       return LC_QUESTION_OPEN;
   }
 }
 
-lc_status lc_close_question(const lc_writer *w, lc_question *question, const lc_entry *entry, double at,
-                            lc_error *error) {
+lc_status lc_close_question(const lc_writer *w, lc_question *question, const lc_entry *entry, double at, lc_error *error) {
   lc_question_state state = state_after(question, entry);
   if (state == LC_QUESTION_OPEN)
     return LC_OK;
@@ -139,7 +132,7 @@ lc_status lc_close_question(const lc_writer *w, lc_question *question, const lc_
   return lc_writer_fail(w, rc != 0 ? rc : put(w, question), error);
 }
 
-/* Ends an open question that nobody has answered, with an entry that has no other effect. */
+/* Ends an unanswered question with an entry that has no other effect. */
 static lc_status end_question(lc_writer *w, lc_question *question, lc_entry *ended, double at, lc_error *error) {
   ended->id = lc_next_entry(w);
   ended->revision = question->revision;
@@ -160,7 +153,7 @@ static lc_status expire(lc_writer *w, lc_question *question, lc_error *error) {
   return end_question(w, question, &expired, question->expires_at, error);
 }
 
-/* The entry has the actor of the newer event, who caused it. */
+/* The entry names the actor of the newer event. */
 static lc_status supersede(lc_writer *w, lc_question *question, const lc_entry *newer, lc_error *error) {
   lc_entry superseded = { .status = LC_ENTRY_SUPERSEDED, .at = newer->at, .details = newer->details };
   return end_question(w, question, &superseded, w->now, error);
@@ -185,26 +178,25 @@ lc_status lc_supersede(lc_writer *w, const lc_entry *newer, lc_error *error) {
 
 /* ---- expiring ---------------------------------------------------------------------------- */
 
-enum { MOST_EXPIRED = 256 }; /* of one transaction, so that no other writer waits long */
+enum { MOST_EXPIRED = 256 }; /* in a transaction, so that other writers wait only briefly */
 
-/* The ids of due questions. */
 typedef struct due_list {
   lc_key tenant;
   double now;
-  size_t count, most;
+  size_t count;
   uint8_t ids[MOST_EXPIRED][LC_QUESTION_ID_SIZE];
 } due_list;
 
-/* Whether the question is to expire now. While the company has an unfinished entry it has been answered in time. */
-static lc_status may_expire(lc_store *store, MDB_txn *txn, const lc_key *tenant, const uint8_t *id, double now,
-                            bool *may, lc_error *error) {
+/* Whether the question expires now. If its company has an unfinished entry, it was answered in time. */
+static lc_status may_expire(lc_store *store, MDB_txn *txn, const lc_key *tenant, const uint8_t *id, double now, bool *may,
+                            lc_error *error) {
   lc_key key = lc_key_of_question(tenant, id);
   lc_question question = { 0 };
   MDB_val value;
   *may = false;
   int rc = lc_get(store, txn, LC_TABLE_CONFIRMATIONS, &key, &value);
   if (rc == MDB_NOTFOUND)
-    return LC_OK; /* gone since it was listed */
+    return LC_OK; /* removed after it was listed */
   lc_status status = lc_store_fail(store, LC_PART_JOURNAL, rc, "cannot read a question", error);
   if (status == LC_OK)
     status = lc_question_unpack(value.mv_data, value.mv_size, &question, error);
@@ -227,7 +219,7 @@ static lc_status list_due(lc_store *store, MDB_cursor *cursor, void *request, lc
   lc_status status = LC_OK;
   bool may;
   int rc = mdb_cursor_get(cursor, &key, &id, MDB_SET_RANGE);
-  for (; rc == 0 && status == LC_OK && due->count < due->most; rc = mdb_cursor_get(cursor, &key, &id, MDB_NEXT)) {
+  for (; rc == 0 && status == LC_OK && due->count < MOST_EXPIRED; rc = mdb_cursor_get(cursor, &key, &id, MDB_NEXT)) {
     if (!lc_is_overdue(&due->tenant, key, due->now) || id.mv_size != sizeof due->ids[0])
       break;
     status = may_expire(store, mdb_cursor_txn(cursor), &due->tenant, id.mv_data, due->now, &may, error);
@@ -252,11 +244,11 @@ static lc_status expire_one(lc_writer *w, const uint8_t *id, size_t *expired, lc
 }
 
 lc_status lc_store_expire(lc_store *store, lc_text tenant, double now, size_t *expired, bool *more, lc_error *error) {
-  due_list due = { .tenant = lc_key_of(tenant), .now = now, .most = MOST_EXPIRED };
+  due_list due = { .tenant = lc_key_of(tenant), .now = now };
   lc_writer w = { .store = store, .tenant = due.tenant, .now = now };
   *expired = 0;
   lc_status status = lc_scan(store, LC_PART_JOURNAL, LC_TABLE_EXPIRING, list_due, &due, error);
-  *more = due.count == due.most;
+  *more = due.count == MOST_EXPIRED;
   if (status != LC_OK || due.count == 0 || (status = lc_writer_begin(&w, error)) != LC_OK)
     return status;
   for (size_t i = 0; i < due.count && status == LC_OK; i++)
@@ -271,14 +263,14 @@ lc_status lc_store_question(lc_store *store, lc_text tenant, const uint8_t *id, 
   return lc_read_one(store, LC_TABLE_CONFIRMATIONS, lc_key_of_question(&key, id), error);
 }
 
-/* What a list is to hold, and how far it has come. */
+/* Which questions a list holds, and how far it has come. */
 typedef struct page {
   const lc_query *query;
-  unsigned states; /* to be looked through */
+  unsigned states; /* to look through */
   lc_key tenant, prefix;
-  uint64_t bound; /* only questions of older entries are still to come */
+  uint64_t bound; /* older entries are still to come */
   size_t left;
-  bool counting; /* nothing is copied out */
+  bool counting; /* copy nothing out */
 } page;
 
 /* Moves to the newest question below the bound in any of the states. */
@@ -336,8 +328,7 @@ static lc_status list_page(lc_store *store, MDB_cursor *cursor, void *request, l
 
 static page page_of(lc_text tenant, const lc_query *query) {
   lc_scope scope = query->company.size != 0 ? SCOPE_COMPANY : query->user.size != 0 ? SCOPE_USER : SCOPE_ALL;
-  page p = { .query = query, .tenant = lc_key_of(tenant), .left = query->limit };
-  p.states = query->states;
+  page p = { .query = query, .states = query->states, .tenant = lc_key_of(tenant), .left = query->limit };
   if (query->unswept && (query->states & 1U << LC_QUESTION_EXPIRED) != 0)
     p.states |= 1U << LC_QUESTION_OPEN;
   p.bound = query->after != 0 ? query->after : UINT64_MAX;
@@ -350,8 +341,7 @@ lc_status lc_store_questions(lc_store *store, lc_text tenant, const lc_query *qu
   return lc_scan(store, LC_PART_JOURNAL, LC_TABLE_QUESTIONS, list_page, &p, error);
 }
 
-lc_status lc_store_count_questions(lc_store *store, lc_text tenant, const lc_query *query, size_t *count,
-                                       lc_error *error) {
+lc_status lc_store_count_questions(lc_store *store, lc_text tenant, const lc_query *query, size_t *count, lc_error *error) {
   page p = page_of(tenant, query);
   p.counting = true;
   lc_status status = lc_scan(store, LC_PART_JOURNAL, LC_TABLE_QUESTIONS, list_page, &p, error);

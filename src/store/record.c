@@ -7,28 +7,30 @@
 enum { ENTRY_VERSION = 1, CONFIRMATION_VERSION = 1 };
 
 const char *const lc_entry_status_names[LC_ENTRY_STATUSES] = {
-  [LC_ENTRY_APPLYING] = "applying",
-  [LC_ENTRY_UPDATED] = "updated",
-  [LC_ENTRY_CONFLICT] = "conflict",
-  [LC_ENTRY_FAILED] = "failed",
-  [LC_ENTRY_AWAITING] = "awaiting_confirmation",
-  [LC_ENTRY_DECLINED] = "declined",
-  [LC_ENTRY_EXPIRED] = "expired",
-  [LC_ENTRY_SUPERSEDED] = "superseded",
-  [LC_ENTRY_UNCHANGED] = "unchanged",
+  [LC_ENTRY_APPLYING] = "applying", [LC_ENTRY_UPDATED] = "updated", [LC_ENTRY_CONFLICT] = "conflict",
+  [LC_ENTRY_FAILED] = "failed", [LC_ENTRY_AWAITING] = "awaiting_confirmation", [LC_ENTRY_DECLINED] = "declined",
+  [LC_ENTRY_EXPIRED] = "expired", [LC_ENTRY_SUPERSEDED] = "superseded", [LC_ENTRY_UNCHANGED] = "unchanged",
 };
 
 const char *const lc_entry_reason_names[LC_ENTRY_REASONS] = {
-  [LC_ENTRY_MATCHED] = "matched",
-  [LC_ENTRY_RULE_DISABLED] = "rule_disabled",
+  [LC_ENTRY_MATCHED] = "matched", [LC_ENTRY_RULE_DISABLED] = "rule_disabled",
   [LC_ENTRY_UNKNOWN_CATEGORY] = "unknown_category",
   [LC_ENTRY_NOT_POTENTIAL_CUSTOMER] = "not_potential_customer",
   [LC_ENTRY_LEAD_STATUS_NOT_ENABLED] = "lead_status_not_enabled",
   [LC_ENTRY_LEAD_STATUS_NOT_MATCHED] = "lead_status_not_matched",
-  [LC_ENTRY_ALREADY_IN_CATEGORY] = "already_in_category",
-  [LC_ENTRY_NOT_LICENSED] = "not_licensed",
+  [LC_ENTRY_ALREADY_IN_CATEGORY] = "already_in_category", [LC_ENTRY_NOT_LICENSED] = "not_licensed",
   [LC_ENTRY_VETOED] = "vetoed",
 };
+
+const char *const lc_question_state_names[LC_QUESTION_STATES] = {
+  [LC_QUESTION_OPEN] = "open", [LC_QUESTION_ACCEPTED] = "accepted", [LC_QUESTION_CHANGED] = "changed",
+  [LC_QUESTION_DECLINED] = "declined", [LC_QUESTION_EXPIRED] = "expired",
+  [LC_QUESTION_SUPERSEDED] = "superseded", [LC_QUESTION_CONFLICT] = "conflict",
+};
+
+bool lc_question_may_move(lc_question_state from, lc_question_state to) {
+  return from == LC_QUESTION_OPEN && to != LC_QUESTION_OPEN;
+}
 
 /* The heads have no padding: every byte that reaches the disk is set. */
 typedef struct entry_head {
@@ -41,7 +43,7 @@ typedef struct entry_head {
   uint32_t details_size;
   uint32_t error_size;
   uint8_t question[LC_QUESTION_ID_SIZE];
-  uint8_t reason; /* 0 where it was written before there were reasons */
+  uint8_t reason; /* 0 in entries older than reasons */
   uint8_t reserved[3];
 } entry_head;
 
@@ -72,28 +74,17 @@ static lc_text take(const char **at, size_t size) {
 }
 
 size_t lc_entry_size(const lc_entry *entry) {
-  return sizeof(entry_head) + entry->company.text.size + entry->event_id.size + entry->details.size
-       + entry->error.size;
+  return sizeof(entry_head) + entry->company.text.size + entry->event_id.size + entry->details.size + entry->error.size;
 }
 
 void lc_entry_pack(const lc_entry *entry, void *memory) {
   entry_head head = {
-    .version = ENTRY_VERSION,
-    .status = (uint8_t)entry->status,
-    .trigger = entry->trigger,
-    .action = entry->action,
-    .has_question = entry->has_question,
-    .company_is_integer = entry->company.is_integer,
-    .company_size = (uint8_t)entry->company.text.size,
-    .event_id_size = (uint8_t)entry->event_id.size,
-    .id = entry->id,
-    .at = entry->at,
-    .revision = entry->revision,
-    .lead_status = entry->lead_status,
-    .from = entry->from,
-    .to = entry->to,
-    .details_size = (uint32_t)entry->details.size,
-    .error_size = (uint32_t)entry->error.size,
+    .version = ENTRY_VERSION, .status = (uint8_t)entry->status, .trigger = entry->trigger, .action = entry->action,
+    .has_question = entry->has_question, .company_is_integer = entry->company.is_integer,
+    .company_size = (uint8_t)entry->company.text.size, .event_id_size = (uint8_t)entry->event_id.size,
+    .id = entry->id, .at = entry->at, .revision = entry->revision,
+    .lead_status = entry->lead_status, .from = entry->from, .to = entry->to,
+    .details_size = (uint32_t)entry->details.size, .error_size = (uint32_t)entry->error.size,
     .reason = entry->reason,
   };
   memcpy(head.question, entry->question, sizeof head.question);
@@ -121,18 +112,10 @@ lc_status lc_entry_unpack(const void *bytes, size_t size, lc_entry *entry, lc_er
     return lc_fail(error, LC_CORRUPT, "a journal entry is damaged");
   const char *at = (const char *)bytes + sizeof head;
   *entry = (lc_entry){
-    .id = head.id,
-    .at = head.at,
-    .revision = head.revision,
-    .status = (lc_entry_status)head.status,
-    .trigger = head.trigger,
-    .action = head.action,
-    .reason = head.reason,
-    .lead_status = head.lead_status,
-    .from = head.from,
-    .to = head.to,
-    .has_question = head.has_question != 0,
-    .company.is_integer = head.company_is_integer != 0,
+    .id = head.id, .at = head.at, .revision = head.revision,
+    .status = (lc_entry_status)head.status, .trigger = head.trigger, .action = head.action, .reason = head.reason,
+    .lead_status = head.lead_status, .from = head.from, .to = head.to,
+    .has_question = head.has_question != 0, .company.is_integer = head.company_is_integer != 0,
   };
   memcpy(entry->question, head.question, sizeof entry->question);
   entry->company.text = take(&at, head.company_size);
@@ -149,23 +132,12 @@ size_t lc_question_size(const lc_question *question) {
 
 void lc_question_pack(const lc_question *question, void *memory) {
   question_head head = {
-    .version = CONFIRMATION_VERSION,
-    .state = (uint8_t)question->state,
-    .trigger = question->trigger,
-    .company_is_integer = question->company.is_integer,
-    .company_size = (uint8_t)question->company.text.size,
-    .user_size = (uint8_t)question->user.size,
-    .entry = question->entry,
-    .created_at = question->created_at,
-    .expires_at = question->expires_at,
-    .resolved_at = question->resolved_at,
-    .revision = question->revision,
-    .lead_status = question->lead_status,
-    .from = question->from,
-    .to = question->to,
-    .category = question->category,
-    .body_size = (uint32_t)question->body.size,
-    .answer_size = (uint32_t)question->answer.size,
+    .version = CONFIRMATION_VERSION, .state = (uint8_t)question->state, .trigger = question->trigger,
+    .company_is_integer = question->company.is_integer, .company_size = (uint8_t)question->company.text.size,
+    .user_size = (uint8_t)question->user.size, .entry = question->entry, .revision = question->revision,
+    .created_at = question->created_at, .expires_at = question->expires_at, .resolved_at = question->resolved_at,
+    .lead_status = question->lead_status, .from = question->from, .to = question->to, .category = question->category,
+    .body_size = (uint32_t)question->body.size, .answer_size = (uint32_t)question->answer.size,
   };
   memcpy(head.id, question->id, sizeof head.id);
   memcpy(memory, &head, sizeof head);
@@ -178,8 +150,7 @@ void lc_question_pack(const lc_question *question, void *memory) {
 
 static bool question_head_fits(const question_head *head, size_t size) {
   return head->version == CONFIRMATION_VERSION && head->state < LC_QUESTION_STATES && head->trigger < LC_TRIGGERS
-      && size == sizeof *head + head->company_size + head->user_size + (size_t)head->body_size
-                 + (size_t)head->answer_size;
+      && size == sizeof *head + head->company_size + head->user_size + (size_t)head->body_size + (size_t)head->answer_size;
 }
 
 lc_status lc_question_unpack(const void *bytes, size_t size, lc_question *question, lc_error *error) {
@@ -191,17 +162,9 @@ lc_status lc_question_unpack(const void *bytes, size_t size, lc_question *questi
     return lc_fail(error, LC_CORRUPT, "a confirmation is damaged");
   const char *at = (const char *)bytes + sizeof head;
   *question = (lc_question){
-    .state = (lc_question_state)head.state,
-    .entry = head.entry,
-    .created_at = head.created_at,
-    .expires_at = head.expires_at,
-    .resolved_at = head.resolved_at,
-    .revision = head.revision,
-    .trigger = head.trigger,
-    .lead_status = head.lead_status,
-    .from = head.from,
-    .to = head.to,
-    .category = head.category,
+    .state = (lc_question_state)head.state, .trigger = head.trigger, .entry = head.entry, .revision = head.revision,
+    .created_at = head.created_at, .expires_at = head.expires_at, .resolved_at = head.resolved_at,
+    .lead_status = head.lead_status, .from = head.from, .to = head.to, .category = head.category,
     .company.is_integer = head.company_is_integer != 0,
   };
   memcpy(question->id, head.id, sizeof question->id);

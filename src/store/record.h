@@ -1,7 +1,7 @@
-/* store/record.h - what the journal keeps, and its packed form: a fixed head, then the texts.
+/* store/record.h - the journal's records, and their packed form: a fixed head, then the texts.
  *
- * Unpacking copies nothing: the texts of an unpacked record point into the bytes it came from and
- * live as long as they do. Packed records are in the machine's own byte order, as LMDB's files are.
+ * The texts of an unpacked record point into the packed bytes and live as long as these do. Packed records have the machine's
+ * own byte order, as LMDB's files have.
  */
 #ifndef LC_STORE_RECORD_H
 #define LC_STORE_RECORD_H
@@ -10,7 +10,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "question_state.h"
 #include "rules/company.h"
 #include "rules/status.h"
 
@@ -18,35 +17,35 @@ enum {
   LC_TENANT_MAX = 64,       /* bytes of a tenant's name */
   LC_EVENT_ID_MAX = 255,    /* bytes of an event's id */
   LC_USER_MAX = 255,        /* bytes of an actor's id */
-  LC_QUESTION_ID_SIZE = 16 /* bytes of a question's id */
+  LC_QUESTION_ID_SIZE = 16  /* bytes of a question's id */
 };
 
 typedef enum lc_entry_status {
-  LC_ENTRY_APPLYING,   /* "applying": written down; the host has not confirmed the change yet */
+  LC_ENTRY_APPLYING,   /* "applying": the host has not confirmed the change yet */
   LC_ENTRY_UPDATED,    /* "updated" */
-  LC_ENTRY_CONFLICT,   /* "conflict": the company was not in `from` any more */
-  LC_ENTRY_FAILED,     /* "failed": the host could not do it, and it has been given up */
+  LC_ENTRY_CONFLICT,   /* "conflict": the company was no longer in `from` */
+  LC_ENTRY_FAILED,     /* "failed": the host could not make the change */
   LC_ENTRY_AWAITING,   /* "awaiting_confirmation" */
   LC_ENTRY_DECLINED,   /* "declined" */
   LC_ENTRY_EXPIRED,    /* "expired" */
   LC_ENTRY_SUPERSEDED, /* "superseded": a newer event closed the question */
-  LC_ENTRY_UNCHANGED,  /* "unchanged": the event came to nothing, for the entry's reason */
+  LC_ENTRY_UNCHANGED,  /* "unchanged": the event changed nothing, for the entry's reason */
   LC_ENTRY_STATUSES    /* how many there are */
 } lc_entry_status;
 
 extern const char *const lc_entry_status_names[LC_ENTRY_STATUSES];
 
-/* Why an event came to nothing. */
+/* Why an event changed nothing. */
 typedef enum lc_entry_reason {
-  LC_ENTRY_MATCHED,                 /* "matched": it did not; every other entry has this */
-  LC_ENTRY_RULE_DISABLED,           /* "rule_disabled", as the next five are of a decision (rules/decide.h) */
+  LC_ENTRY_MATCHED,                 /* "matched": the reason of all other entries */
+  LC_ENTRY_RULE_DISABLED,           /* "rule_disabled": this and the next five are those of a decision (rules/decide.h) */
   LC_ENTRY_UNKNOWN_CATEGORY,        /* "unknown_category" */
   LC_ENTRY_NOT_POTENTIAL_CUSTOMER,  /* "not_potential_customer" */
   LC_ENTRY_LEAD_STATUS_NOT_ENABLED, /* "lead_status_not_enabled" */
   LC_ENTRY_LEAD_STATUS_NOT_MATCHED, /* "lead_status_not_matched" */
   LC_ENTRY_ALREADY_IN_CATEGORY,     /* "already_in_category" */
   LC_ENTRY_NOT_LICENSED,            /* "not_licensed" */
-  LC_ENTRY_VETOED,                  /* "vetoed": by a guard, whose words are the entry's error */
+  LC_ENTRY_VETOED,                  /* "vetoed": by a guard; its message is the entry's error */
   LC_ENTRY_REASONS                  /* how many there are */
 } lc_entry_reason;
 
@@ -54,8 +53,8 @@ extern const char *const lc_entry_reason_names[LC_ENTRY_REASONS];
 
 /* One line of the journal. */
 typedef struct lc_entry {
-  uint64_t id;       /* increases; the milliseconds since 1970 when it was written, or the last one's
-                      * plus one. So it is not given twice even after an older backup is restored. */
+  uint64_t id;       /* milliseconds since 1970 when it was written, but more than the last id: so no id is given twice, even
+                      * after an older backup is restored */
   double at;         /* when it happened: seconds since 1970 */
   uint64_t revision; /* of the config that decided */
   lc_entry_status status;
@@ -63,7 +62,7 @@ typedef struct lc_entry {
   uint8_t action;    /* lc_action */
   uint8_t reason;    /* lc_entry_reason */
   int32_t lead_status;
-  int32_t from, to;  /* categories; 0 when unknown, of what is unchanged */
+  int32_t from, to;  /* categories; 0: unknown */
   bool has_question;
   uint8_t question[LC_QUESTION_ID_SIZE];
   lc_company company;
@@ -72,34 +71,51 @@ typedef struct lc_entry {
   lc_text error;     /* why it failed */
 } lc_entry;
 
-/* A durable question to a user: may the company's category be changed? */
+/* The state of a question to a user. */
+typedef enum lc_question_state {
+  LC_QUESTION_OPEN,       /* "open": waits for an answer */
+  LC_QUESTION_ACCEPTED,   /* "accepted": the proposal was applied */
+  LC_QUESTION_CHANGED,    /* "changed": another category was chosen and applied */
+  LC_QUESTION_DECLINED,   /* "declined": the user kept the category */
+  LC_QUESTION_EXPIRED,    /* "expired": nobody answered in time */
+  LC_QUESTION_SUPERSEDED, /* "superseded": a newer event of the company closed it */
+  LC_QUESTION_CONFLICT,   /* "conflict": the company had moved when the user answered */
+  LC_QUESTION_STATES      /* how many there are */
+} lc_question_state;
+
+extern const char *const lc_question_state_names[LC_QUESTION_STATES];
+
+/* Whether a question in state `from` may move to state `to`. Every state but LC_QUESTION_OPEN is final. */
+bool lc_question_may_move(lc_question_state from, lc_question_state to);
+
+/* A durable question to a user: change the company's category? */
 typedef struct lc_question {
-  uint8_t id[LC_QUESTION_ID_SIZE]; /* random: nobody can guess it */
+  uint8_t id[LC_QUESTION_ID_SIZE]; /* random, so that it cannot be guessed */
   lc_question_state state;
-  uint64_t entry;      /* of the journal, which asked */
+  uint64_t entry;      /* the journal entry that asked */
   double created_at;   /* seconds since 1970, as are the next two */
   double expires_at;
   double resolved_at;  /* 0 while open */
   uint64_t revision;   /* of the config that asked */
   uint8_t trigger;     /* lc_trigger */
   int32_t lead_status;
-  int32_t from, to;    /* the category when it was asked, and the proposed one */
-  int32_t category;    /* the answer, where it was applied; else 0 */
+  int32_t from, to;    /* the category when it was asked, and the proposal */
+  int32_t category;    /* the applied answer; 0: none */
   lc_company company;
   lc_text user;        /* the id of the actor whose event asked */
   lc_text body;        /* JSON: the options, sale, contact and actor */
   lc_text answer;      /* JSON: the details of the entry that closed it */
 } lc_question;
 
-/* Bytes that the packed record takes. */
+/* The size of the packed record in bytes. */
 size_t lc_entry_size(const lc_entry *entry);
 size_t lc_question_size(const lc_question *question);
 
-/* Writes the packed record into `memory`, which has as many bytes as the size said. */
+/* Packs a record into `memory`, which has that size. */
 void lc_entry_pack(const lc_entry *entry, void *memory);
 void lc_question_pack(const lc_question *question, void *memory);
 
-/* Reads a packed record. LC_CORRUPT when the bytes are not one. */
+/* LC_CORRUPT: the bytes are no such record. */
 lc_status lc_entry_unpack(const void *bytes, size_t size, lc_entry *entry, lc_error *error);
 lc_status lc_question_unpack(const void *bytes, size_t size, lc_question *question, lc_error *error);
 

@@ -1,15 +1,13 @@
-/* What is old is removed: entries of the journal, and with them their seen-marks and closed questions. */
-#include <string.h>
-
+/* Retention: removes old entries with their seen-marks and closed questions. */
 #include "internal.h"
 #include "store.h"
 
-enum { STEP = 256 }; /* entries looked at in one transaction, so that no other writer waits long */
+enum { STEP = 256 }; /* entries looked at in one transaction, so that other writers wait only briefly */
 
-/* One step: which entries are to go, and how far it has come. */
+/* One call: which entries it removes, and how far it has come. */
 typedef struct trimmer {
   lc_writer writer;
-  uint64_t from;   /* the first entry to be looked at */
+  uint64_t from;   /* the first entry to look at */
   uint64_t cutoff; /* entries below are too old */
   uint64_t excess; /* how many are too many */
   size_t removed;
@@ -44,24 +42,20 @@ int lc_is_beyond(const lc_writer *reader, const lc_retention *keep, uint64_t old
   return rc;
 }
 
-/* ---- removing one entry ------------------------------------------------------------------ */
-
-/* The event id may have made a newer entry since, in a store that was brought back from a backup. */
+/* Leaves the mark of a newer entry that the event id made after the store was restored from a backup. */
 static int remove_seen(const lc_writer *w, const lc_entry *entry) {
   lc_key key = w->tenant;
-  MDB_val value;
   uint64_t seen;
   if (entry->event_id.size == 0)
     return 0;
   lc_key_add_text(&key, entry->event_id);
-  int rc = lc_get(w->store, w->txn, LC_TABLE_SEEN, &key, &value);
-  if (rc != 0 || value.mv_size != sizeof seen)
+  int rc = lc_get_record(w->store, w->txn, LC_TABLE_SEEN, &key, &seen, sizeof seen);
+  if (rc != 0)
     return rc == MDB_NOTFOUND ? 0 : rc;
-  memcpy(&seen, value.mv_data, sizeof seen);
   return seen == entry->id ? lc_delete(w->store, w->txn, LC_TABLE_SEEN, &key) : 0;
 }
 
-/* Removes the question that the entry asked. `open` when it still waits for an answer, and stays. */
+/* Removes the question that the entry asked, unless it is still open. */
 static lc_status remove_question(const lc_writer *w, const uint8_t *id, bool *open, lc_error *error) {
   lc_question question;
   lc_status status = lc_read_question(w, id, &question, error);
@@ -71,7 +65,7 @@ static lc_status remove_question(const lc_writer *w, const uint8_t *id, bool *op
   return status != LC_OK || *open ? status : lc_remove_question(w, &question, error);
 }
 
-/* What is unfinished stays: an entry that is applying, or a question that is open. On what came to nothing nothing hangs. */
+/* Removes the entry unless it is unfinished: applying, or with an open question. */
 static lc_status trim_entry(trimmer *t, lc_text packed, lc_error *error) {
   lc_store *store = t->writer.store;
   lc_entry entry;
@@ -90,8 +84,6 @@ static lc_status trim_entry(trimmer *t, lc_text packed, lc_error *error) {
   return lc_writer_fail(&t->writer, rc != 0 ? rc : lc_remove_entry(&t->writer, &entry), error);
 }
 
-/* ---- steps ------------------------------------------------------------------------------- */
-
 static lc_status trim_some(trimmer *t, MDB_cursor *cursor, lc_error *error) {
   lc_status status = LC_OK;
   MDB_val key, value;
@@ -100,7 +92,7 @@ static lc_status trim_some(trimmer *t, MDB_cursor *cursor, lc_error *error) {
     rc = seek_entry(cursor, &t->writer.tenant, t->from, &key, &value);
     uint64_t id = rc == 0 ? lc_key_number(key) : UINT64_MAX;
     if (rc == MDB_NOTFOUND || (id >= t->cutoff && t->removed >= t->excess)) {
-      t->from = 0; /* all the rest stays */
+      t->from = 0; /* the rest stays */
       return LC_OK;
     }
     if (rc != 0)
@@ -127,14 +119,14 @@ static lc_status trim_step(trimmer *t, const lc_retention *keep, lc_error *error
     status = trim_some(t, cursor, error);
     mdb_cursor_close(cursor);
   }
-  if (status == LC_OK && t->removed == 0) { /* all of them stay: not worth a commit */
+  if (status == LC_OK && t->removed == 0) { /* not worth a commit */
     lc_env_abort(w->store->env, LC_PART_JOURNAL, w->txn);
     return LC_OK;
   }
   return lc_writer_end(w, status, error);
 }
 
-/* Whether the oldest entry is too old, or there are too many: asked while reading. */
+/* Asks in a read transaction whether there is anything to remove. */
 static lc_status is_due(const trimmer *t, const lc_retention *keep, bool *due, lc_error *error) {
   lc_store *store = t->writer.store;
   lc_writer reader = t->writer;
@@ -170,8 +162,8 @@ static lc_status trim(trimmer *t, const lc_retention *keep, uint64_t *from, size
   return LC_OK;
 }
 
-lc_status lc_store_trim(lc_store *store, lc_text tenant, const lc_retention *keep, double now, uint64_t *from,
-                        size_t *removed, lc_error *error) {
+lc_status lc_store_trim(lc_store *store, lc_text tenant, const lc_retention *keep, double now, uint64_t *from, size_t *removed,
+                        lc_error *error) {
   trimmer t = { .writer = { .store = store, .tenant = lc_key_of(tenant), .now = now } };
   return trim(&t, keep, from, removed, error);
 }

@@ -1,12 +1,10 @@
-/* The rulesets of a store, in memory: those of the tenants that are being decided for, and no more than there is room for. */
+/* The store's cache of rulesets, by tenant, within a limit. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "internal.h"
 #include "rules/checksum.h"
 #include "store.h"
-
-/* ---- one ruleset ------------------------------------------------------------------------- */
 
 const lc_watch *lc_store_watch(const lc_store *store) {
   return lc_env_watch(store->env);
@@ -22,7 +20,7 @@ static bool is_cached(const lc_rules *rules, MDB_val stored) {
       && memcmp(rules->ruleset, stored.mv_data, stored.mv_size) == 0;
 }
 
-/* Replaces the cached ruleset by a checked copy of `size` bytes, or by the empty config's. */
+/* Caches a checked copy of `size` bytes, or (NULL) the empty config's ruleset. */
 static lc_status cache(lc_rules *rules, const void *bytes, size_t size, lc_error *error) {
   const lc_config empty = { 0 };
   lc_ruleset *copy = malloc(size);
@@ -64,15 +62,12 @@ lc_status lc_store_refresh(lc_store *store, lc_text tenant, lc_rules *rules, lc_
   return status;
 }
 
-/* ---- those of many tenants --------------------------------------------------------------- */
+static const size_t most_bytes = (size_t)64 << 20; /* of all entries; a single one may be larger */
 
-static const size_t most_bytes = (size_t)64 << 20; /* of all together, when there is more than one */
-
-/* One tenant's. */
 typedef struct tenant_rules {
   struct tenant_rules *next; /* in the same bucket */
   lc_rules rules;
-  bool used; /* since the hand came by */
+  bool used; /* since the hand passed */
   uint8_t tenant_size;
   char tenant[];
 } tenant_rules;
@@ -81,7 +76,7 @@ struct lc_rules_cache {
   tenant_rules **buckets; /* a power of two */
   size_t bucket_count, count;
   size_t bytes; /* of all entries with their rulesets */
-  size_t hand;  /* the bucket to be looked at next, when room is needed */
+  size_t hand;  /* the next bucket to look at, when room is needed */
 };
 
 static uint64_t hash_of(lc_text tenant) {
@@ -94,8 +89,7 @@ static tenant_rules **bucket_of(const lc_rules_cache *cache, lc_text tenant) {
 }
 
 static bool is_of(const tenant_rules *entry, lc_text tenant) {
-  return entry->tenant_size == tenant.size
-      && (tenant.size == 0 || memcmp(entry->tenant, tenant.data, tenant.size) == 0);
+  return entry->tenant_size == tenant.size && (tenant.size == 0 || memcmp(entry->tenant, tenant.data, tenant.size) == 0);
 }
 
 static tenant_rules *find(const lc_rules_cache *cache, lc_text tenant) {
@@ -115,7 +109,7 @@ static void put(lc_rules_cache *cache, tenant_rules *entry) {
   *bucket = entry;
 }
 
-/* Takes the entry that `link` points to out and frees it. */
+/* Unlinks the entry that `link` points to and frees it. */
 static void drop(lc_rules_cache *cache, tenant_rules **link) {
   tenant_rules *entry = *link;
   *link = entry->next;
@@ -125,7 +119,7 @@ static void drop(lc_rules_cache *cache, tenant_rules **link) {
   free(entry);
 }
 
-/* Doubles the buckets, as long as there is memory for it: without, chains get longer. */
+/* Doubles the buckets. Without memory for it the chains just get longer. */
 static void grow(lc_rules_cache *cache) {
   lc_rules_cache larger = *cache;
   larger.bucket_count = cache->bucket_count != 0 ? cache->bucket_count * 2 : 64;
@@ -141,7 +135,7 @@ static void grow(lc_rules_cache *cache) {
   *cache = larger;
 }
 
-/* A new entry, without rules yet; NULL when there is no memory. */
+/* Adds an entry without rules; NULL: out of memory. */
 static tenant_rules *add(lc_rules_cache *cache, lc_text tenant) {
   if (cache->count >= cache->bucket_count)
     grow(cache);
@@ -157,7 +151,7 @@ static tenant_rules *add(lc_rules_cache *cache, lc_text tenant) {
   return entry;
 }
 
-/* Drops what was not used since the hand last came by, until there is room; never `keep`. */
+/* Drops entries unused since the hand last passed, until there is room; never `keep`. */
 static void make_room(lc_rules_cache *cache, const tenant_rules *keep) {
   while (cache->bytes > most_bytes && cache->count > 1) {
     tenant_rules **link = &cache->buckets[cache->hand++ & (cache->bucket_count - 1)];

@@ -1,11 +1,9 @@
-/* Opening and closing a store, and its upkeep: sizes, copies, reader slots. */
+/* Opening, closing and upkeep of a store. */
 #include "store.h"
 
 #include <stdlib.h>
 
 #include "internal.h"
-
-/* ---- opening and closing ----------------------------------------------------------------- */
 
 lc_status lc_store_open(const char *path, const lc_store_options *options, lc_store **out, lc_error *error) {
   lc_store *store = calloc(1, sizeof *store);
@@ -24,7 +22,7 @@ lc_status lc_store_open(const char *path, const lc_store_options *options, lc_st
   return LC_OK;
 }
 
-/* In a forked child the environment is the parent's. The owner's lock is held by both until both have closed it. */
+/* A forked child leaves the environment to its parent. Both hold the owner's lock until both have closed it. */
 void lc_store_close(lc_store *store) {
   if (!lc_env_forked(store->env)) {
     for (int part = 0; part < LC_PARTS; part++)
@@ -37,8 +35,6 @@ void lc_store_close(lc_store *store) {
   free(store->result);
   free(store);
 }
-
-/* ---- upkeep ------------------------------------------------------------------------------ */
 
 static lc_status check_owned(const lc_store *store, lc_error *error) {
   return !lc_env_forked(store->env) ? LC_OK

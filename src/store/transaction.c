@@ -1,12 +1,10 @@
-/* Transactions, and the buffer into which they copy what they have read. */
+/* Transactions, and the buffer that they copy results to. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "internal.h"
 #include "store.h"
-
-/* ---- transactions ------------------------------------------------------------------------ */
 
 lc_status lc_store_fail(const lc_store *store, lc_part part, int rc, const char *doing, lc_error *error) {
   return lc_env_fail(store->env, part, rc, doing, error);
@@ -22,7 +20,7 @@ void lc_end_read(lc_store *store, lc_part part) {
   lc_env_read_end(store->env, part, store->readers[part]);
 }
 
-/* Configs are always saved durably: they are few, and nothing else remembers them. */
+/* Configs are always saved durably: they are few, and kept nowhere else. */
 lc_status lc_begin_write(lc_store *store, lc_part part, MDB_txn **txn, lc_error *error) {
   return lc_env_write(store->env, part, store->relaxed && part == LC_PART_JOURNAL, txn, error);
 }
@@ -50,8 +48,6 @@ lc_status lc_end_write(lc_store *store, lc_part part, MDB_txn *txn, lc_status st
   lc_env_abort(store->env, part, txn);
   return status;
 }
-
-/* ---- the result -------------------------------------------------------------------------- */
 
 void lc_result_clear(lc_store *store) {
   store->result_size = 0;
@@ -102,6 +98,16 @@ lc_status lc_copy_more(lc_store *store, MDB_txn *txn, lc_table table, lc_key key
   return status;
 }
 
+lc_status lc_read_one(lc_store *store, lc_table table, lc_key key, lc_error *error) {
+  MDB_txn *txn;
+  lc_status status = lc_begin_read(store, LC_PART_JOURNAL, &txn, error);
+  if (status != LC_OK)
+    return status;
+  status = lc_copy_out(store, txn, table, key, error);
+  lc_end_read(store, LC_PART_JOURNAL);
+  return status;
+}
+
 lc_status lc_result_add(lc_store *store, lc_text first, lc_text second, lc_error *error) {
   size_t size = first.size + second.size;
   lc_status status = grow(store, sizeof size + size, error);
@@ -127,8 +133,7 @@ bool lc_list_next(lc_text *list, lc_text *item) {
   return true;
 }
 
-lc_status lc_scan(lc_store *store, lc_part part, lc_table table, lc_scanner *scanner, void *request,
-                  lc_error *error) {
+lc_status lc_scan(lc_store *store, lc_part part, lc_table table, lc_scanner *scanner, void *request, lc_error *error) {
   MDB_txn *txn;
   MDB_cursor *cursor;
   lc_result_clear(store);
@@ -148,4 +153,21 @@ lc_status lc_scan(lc_store *store, lc_part part, lc_table table, lc_scanner *sca
 
 lc_status lc_end_of_scan(const lc_store *store, lc_part part, int rc, lc_error *error) {
   return rc == MDB_NOTFOUND ? LC_OK : lc_store_fail(store, part, rc, "cannot read the store", error);
+}
+
+lc_status lc_list_names(lc_store *store, MDB_cursor *cursor, void *request, lc_error *error) {
+  lc_name_list *list = request;
+  MDB_val key, value;
+  lc_status status = LC_OK;
+  int rc = lc_seek_company(cursor, &list->tenant, list->after, &key, &value);
+  for (; rc == 0 && status == LC_OK && list->limit-- > 0; rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
+    if (!lc_key_is_prefix(&list->tenant, key))
+      break;
+    size_t skip = list->tenant.size + 1; /* the tenant, and the size of the name */
+    if (value.mv_size != list->size || key.mv_size < skip)
+      return lc_fail(error, LC_CORRUPT, "%s", list->damaged);
+    lc_text name = { (const char *)key.mv_data + skip, key.mv_size - skip };
+    status = lc_result_add(store, lc_text_of(value), name, error);
+  }
+  return status != LC_OK ? status : lc_end_of_scan(store, LC_PART_JOURNAL, rc, error);
 }

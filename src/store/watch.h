@@ -1,8 +1,7 @@
-/* store/watch.h - whether a config has been saved since one was read, by any process, for the cost of a few memory reads.
+/* store/watch.h - tells, for a few memory reads, whether any process has saved a config since one was read.
  *
- * A commit of LMDB ends with writing its number into one of the file's two meta pages, in turn. These
- * are mapped here once more, for reading alone, so that to look takes no call. While a save is being
- * committed the number is already ahead of what readers get, so it is only ever compared with
+ * LMDB ends a commit by writing its number to one of the file's two meta pages, in turn. These are mapped here once more, for
+ * reading only, so looking takes no call. During a commit the number is ahead of what readers get, so compare it only with
  * mdb_txn_id of the transaction that read.
  */
 #ifndef LC_STORE_WATCH_H
@@ -14,8 +13,8 @@
 
 typedef struct lc_watch {
   const _Atomic uint64_t *commits[2]; /* the numbers in the meta pages of config.mdb: the greater is the newest */
-  const atomic_uint *generation;      /* how many forks lie behind this process ... */
-  unsigned opened_in;                 /* ... and how many did when the store was opened */
+  const atomic_uint *generation;      /* the number of forks behind this process ... */
+  unsigned opened_in;                 /* ... and that number when the store was opened */
 } lc_watch;
 
 /* The number of the newest commit. */

@@ -1,4 +1,4 @@
-/* The pen: one transaction that writes the journal, the ids of its entries, and their counts. */
+/* Writing a log: the transaction, the ids of its entries, and their number. */
 #include <string.h>
 
 #include "internal.h"
@@ -10,13 +10,10 @@ static lc_key last_entry_key(void) {
   return key;
 }
 
+/* It stays 0 in a new store. */
 static int read_last(lc_writer *w) {
   lc_key key = last_entry_key();
-  MDB_val value;
-  int rc = lc_get(w->store, w->txn, LC_TABLE_META, &key, &value);
-  w->last = 0;
-  if (rc == 0 && value.mv_size == sizeof w->last)
-    memcpy(&w->last, value.mv_data, sizeof w->last);
+  int rc = lc_get_record(w->store, w->txn, LC_TABLE_META, &key, &w->last, sizeof w->last);
   return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
@@ -30,7 +27,6 @@ const lc_log_parts lc_logs[LC_LOGS] = {
   [LC_LOG_UNCHANGED] = { LC_TABLE_UNCHANGED, LC_TABLE_UNCHANGED_BY_COMPANY, "unchanged_entries" },
 };
 
-/* A log's size, by tenant, is kept as a counter. */
 static lc_key count_key(const lc_writer *w) {
   const char *name = lc_logs[w->log].counter;
   lc_key key = w->tenant;
@@ -74,7 +70,7 @@ lc_status lc_writer_end(lc_writer *w, lc_status status, lc_error *error) {
   return lc_end_write(w->store, LC_PART_JOURNAL, w->txn, status, error);
 }
 
-/* A clock that is out of its mind (NaN, beyond 2^53 milliseconds) gives no id. */
+/* A clock that is wrong (NaN, beyond 2^53 milliseconds) gives no id. */
 uint64_t lc_next_entry(lc_writer *w) {
   uint64_t milliseconds = w->now > 0 && w->now < 9e12 ? (uint64_t)(w->now * 1000) : 0;
   w->last = milliseconds > w->last ? milliseconds : w->last + 1;
@@ -108,4 +104,18 @@ int lc_remove_entry(lc_writer *w, const lc_entry *entry) {
   lc_key index = index_of(w, entry), key = lc_key_of_entry(&w->tenant, entry->id);
   int rc = lc_delete(w->store, w->txn, lc_logs[w->log].by_company, &index);
   return rc != 0 && rc != MDB_NOTFOUND ? rc : lc_delete(w->store, w->txn, lc_logs[w->log].entries, &key);
+}
+
+lc_status lc_store_add_unchanged(lc_store *store, lc_text tenant, lc_entry *entries, size_t count, double now,
+                                 lc_error *error) {
+  lc_writer w = { .store = store, .tenant = lc_key_of(tenant), .now = now, .log = LC_LOG_UNCHANGED };
+  lc_status status = lc_writer_begin(&w, error);
+  if (status != LC_OK)
+    return status;
+  int rc = 0;
+  for (size_t i = 0; i < count && rc == 0; i++) {
+    entries[i].id = lc_next_entry(&w);
+    rc = lc_put_new_entry(&w, &entries[i]);
+  }
+  return lc_writer_end(&w, lc_writer_fail(&w, rc, error), error);
 }
