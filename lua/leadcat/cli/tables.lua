@@ -1,6 +1,7 @@
 --- Configs and reports as text for a terminal.
 
 local config = require "leadcat.rules.config"
+local json = require "leadcat.util.json"
 local unicode = require "leadcat.util.unicode"
 
 local width = unicode.width
@@ -69,6 +70,18 @@ function tables.table(rows)
     lines[#lines + 1] = (table.concat(cells, "  "):gsub(" +$", ""))
   end
   return table.concat(lines, "\n") .. "\n"
+end
+
+--- The problems of a config or a store.
+---@param problems leadcat.Problem[]
+---@return string
+function tables.problems(problems)
+  local lines = {}
+  for _, problem in ipairs(problems) do
+    lines[#lines + 1] = ("%s: %s [%s]\n"):format(problem.severity, problem.message, problem.code)
+    lines[#lines + 1] = problem.example and "  for example " .. json.encode(problem.example) .. "\n" or nil
+  end
+  return table.concat(lines)
 end
 
 -- What a check compared: "category 5, group customer".
