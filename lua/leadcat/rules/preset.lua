@@ -1,5 +1,4 @@
---- The configs that leadcat brings along, as data; apart from the code because it is words in six languages, which
--- translators read and programmers need not.
+--- The predefined configs, in six languages.
 
 local config = require "leadcat.rules.config"
 
@@ -198,8 +197,8 @@ end
 
 local PRESETS = { superoffice = superoffice }
 
---- A predefined config, a new one at each call. An unknown name is misuse, and raises at level 3: the blame falls on
---- who called the function that called this one (`leadcat.preset`), which therefore must not do so as a tail call.
+--- A new copy of a predefined config. An unknown name raises at level 3, blaming the caller of `leadcat.preset`; so that
+--- must not call this as a tail call.
 ---@param name "superoffice"
 ---@return leadcat.Config
 function preset.get(name)
