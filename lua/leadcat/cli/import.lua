@@ -173,12 +173,8 @@ end
 local KNOWN = "id, trigger, company, category, lead_status, contact, contact.name, sale, sale.name, actor, actor.name, "
   .. "at, choice"
 
--- Readers of cells: `(text, column, date, options)` to a value, or nil and the problem.
+-- Readers of cells: `(text, column, date, options)` to a value, or nil and the problem. The other columns are text.
 local CELLS = {}
-
-function CELLS.text(cell)
-  return cell
-end
 
 function CELLS.category(cell, column)
   if #cell > 15 or not cell:find "^%-?%d+$" then
@@ -213,7 +209,7 @@ local COLUMNS = {}
 for name in KNOWN:gmatch "[%a_.]+" do
   local field, key = name:match "^(%a+)%.(%a+)$"
   local record = name == "contact" or name == "sale" or name == "actor"
-  COLUMNS[name] = { name = name, field = field or name, key = record and "id" or key, read = CELLS[name] or CELLS.text }
+  COLUMNS[name] = { name = name, field = field or name, key = record and "id" or key, read = CELLS[name] or tostring }
 end
 
 local function event_columns(header)
@@ -231,10 +227,6 @@ local function event_columns(header)
     end
   end
   return columns
-end
-
-local function read_event_columns(self)
-  return read_header(self, event_columns)
 end
 
 -- Fills in one cell. Returns the problem, if any.
@@ -290,7 +282,7 @@ function import.events(file, options)
     self.has_lines = true
     return self
   elseif options.format == "csv" then
-    return iterator(file, options, read_event_columns, next_row)
+    return iterator(file, options, function(self) return read_header(self, event_columns) end, next_row)
   end
   error("the format must be csv or jsonl", 2)
 end
@@ -451,12 +443,8 @@ local function next_sale(self)
   local i = closes and event - self.count or event
   local trigger, id, actor = closes and self.trigger[i] or "sale_registered", self.sale[i] or "", self.actor[i] or ""
   return {
-    id = id ~= "" and id .. ":" .. trigger or nil,
-    trigger = trigger,
-    company = self.company[i],
-    sale = id ~= "" and { id = id } or nil,
-    actor = actor ~= "" and { id = actor } or nil,
-    at = self.times[event],
+    id = id ~= "" and id .. ":" .. trigger or nil, trigger = trigger, company = self.company[i],
+    sale = id ~= "" and { id = id } or nil, actor = actor ~= "" and { id = actor } or nil, at = self.times[event],
   }, self.line[i]
 end
 

@@ -8,6 +8,7 @@ local i18n = require "leadcat.words.i18n"
 local leadcat = require "leadcat"
 local page = require "leadcat.demo.page"
 local request_of = require "leadcat.http.request"
+local schema = require "leadcat.rules.schema"
 local url = require "leadcat.util.url"
 local words = require "leadcat.demo.words"
 local wording = require "leadcat.words.wording"
@@ -33,10 +34,7 @@ local USERS = {
   sales = { id = "sales", name = "Jon Brekke" },
 }
 
-local LANGUAGES = {}
-for _, language in ipairs(i18n.LANGUAGES) do
-  LANGUAGES[language] = true
-end
+local LANGUAGES = schema.set(i18n.LANGUAGES)
 
 local function cookie(request, name)
   local cookies = "; " .. (request.headers.cookie or "")

@@ -38,13 +38,9 @@ end
 ---@return leadcat.Explanation decision without its sentence
 function explain.decision(explained, cfg, facts)
   local decision = {
-    action = explained[1],
-    to = explained[2],
-    reason = explained[3],
+    action = explained[1], to = explained[2], reason = explained[3],
     rule = explained[6] and config.rule_key(facts.trigger, facts.lead_status),
-    revision = cfg.revision,
-    category = facts.category,
-    checks = json.array(explained[5]),
+    revision = cfg.revision, category = facts.category, checks = json.array(explained[5]),
   }
   for _, check in ipairs(decision.checks) do
     if check.name == "lead_status_not_matched" then
@@ -75,14 +71,10 @@ local function facts_of(self, event, language)
   if code then
     return nil, message, code
   end
+  language = self.strings:language(language, event.actor and event.actor.language, self.language)
   return {
-    category = category,
-    licensed = licensed,
-    company = name_of(self, event.company),
-    words = {
-      strings = self.strings,
-      language = self.strings:language(language, event.actor and event.actor.language, self.language),
-    },
+    category = category, licensed = licensed, company = name_of(self, event.company),
+    words = { strings = self.strings, language = language },
   }
 end
 

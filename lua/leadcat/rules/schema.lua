@@ -78,9 +78,6 @@ function schema.is_whole(value, low, high)
   return type(value) == "number" and value % 1 == 0 and value >= low and value <= high
 end
 
----@param low number
----@param high number
----@param required? boolean
 ---@return leadcat.Check
 function schema.whole(low, high, required)
   return function(found, path, value)
@@ -142,7 +139,6 @@ local function one_text(found, path, value, required, expected)
 end
 
 --- A text, or texts by language.
----@param required boolean
 ---@return leadcat.Check
 function schema.text(required)
   return function(found, path, value)
@@ -168,8 +164,6 @@ end
 ---@field known table<string, true>
 ---@field names string
 
----@param noun string
----@param fields table[] {name, check}
 ---@return leadcat.Kind
 function schema.kind(noun, fields)
   local names = {}
