@@ -1,6 +1,7 @@
---- The `leadcat` command: reads its arguments, calls the engine, and says what came of it. It decides nothing itself.
+--- The `leadcat` command: reads the arguments, runs the command they name, and prints what it found.
 
 local argparse = require "argparse"
+local arguments = require "leadcat.cli.arguments"
 local backfill = require "leadcat.cli.backfill"
 local common = require "leadcat.cli.common"
 local configs = require "leadcat.cli.config"
@@ -31,13 +32,13 @@ local function add_commands(parser, commands, choose)
     if command.commands then
       add_commands(declared, command.commands, choose)
     else
-      command.arguments(declared)
+      arguments.declare(declared, command)
       declared:action(function() choose(command) end)
     end
   end
 end
 
--- A parser of all commands; it calls `choose` with the one that was given.
+-- A parser of all commands; it calls `choose` with the one that is named.
 local function new_parser(choose)
   local parser = argparse("leadcat", "Keeps a CRM's company categories right by itself.")
     :epilog "Exit status: 0 done, 1 a failed run, 2 wrong usage."
@@ -46,7 +47,7 @@ local function new_parser(choose)
   return parser
 end
 
--- The command that the words name, and its arguments; or nil, and what is wrong.
+-- The command that the words name, and its arguments; or nil and what is wrong.
 local function parse(words)
   local chosen
   local parsed, args = new_parser(function(command) chosen = command end):pparse(words)
@@ -66,7 +67,17 @@ local function warn_of_usage(words, problem)
   return 2
 end
 
---- Runs the command.
+local function run(command, args)
+  local function print_result(engine)
+    return common.print(args, command.run(args, engine))
+  end
+  if command.store then
+    return common.with_store(args, command.store == "new", print_result)
+  end
+  return print_result()
+end
+
+--- Runs a command.
 ---@param words string[] its arguments
 ---@return integer status 0 done, 1 a failed run, 2 wrong usage
 function cli.main(words)
@@ -74,16 +85,13 @@ function cli.main(words)
   if not command then
     return warn_of_usage(words, args)
   end
-  local done, result = pcall(command.run, args)
-  if done then
-    local told, why = io.stdout:flush() -- a file on a full disk is not to be taken for what was asked for
-    return told and result or common.warn("what was printed could not be written: %s", why) or 1
-  elseif type(result) == "table" and result.message then
-    common.warn("%s", result.message)
+  local done, result = pcall(run, command, args)
+  if not done then
+    common.warn("%s", type(result) == "table" and result.message or tostring(result))
     return 1
   end
-  common.warn("%s", tostring(result))
-  return 1
+  local written, why = io.stdout:flush() -- fails on a full disk, where the output is cut short
+  return written and result or common.warn("what was printed could not be written: %s", why) or 1
 end
 
 return cli

@@ -1,5 +1,4 @@
---- leadcat keeps a CRM's company categories right by itself. This is the public module; `engine.lua` is where to start
--- reading.
+--- The public module: leadcat keeps a CRM's company categories right by itself. Start reading in `engine.lua`.
 
 local config = require "leadcat.rules.config"
 local core = require "leadcat.core"
@@ -35,7 +34,7 @@ local RETENTION = {
   age = options_of.kind("a positive number of seconds, or false", limit),
   count = options_of.kind("a positive number of entries, or false", limit),
 }
-local KEPT = { age = 2 * 365 * DAY, count = 10000000 } -- when nothing is said
+local KEPT = { age = 2 * 365 * DAY, count = 10000000 } -- by default
 
 local RENDER = {
   html = options_of.of_type "function", text = options_of.of_type "function", json = options_of.of_type "function",
@@ -63,11 +62,11 @@ local OPTIONS = {
   end),
 }
 
-local HOST = { category = true, set_category = true, can = false, licensed = false, company_name = false } -- and whether it is required
+local HOST = { category = true, set_category = true, can = false, licensed = false, company_name = false } -- required?
 
 local function check_host(host)
   if host.bind then
-    return -- the embedded one
+    return -- the embedded host
   end
   for name, required in pairs(HOST) do
     local fn = host[name]
@@ -81,32 +80,30 @@ end
 ---@class leadcat.Options
 ---@field path string the directory of the store; made when its parent exists
 ---@field host? leadcat.Host default: companies are kept in the same store (`leadcat.host.lmdb`)
----@field tenant? string 0 to 64 bytes; default the empty one. Given, `maintain` is for that one; else for all
+---@field tenant? string 0 to 64 bytes; default "". With it, `maintain` is for this tenant only, else for all
 ---@field language? string of names in reports; default "en"
----@field durability? "full"|"relaxed" default full: what is acknowledged is on disk. relaxed: a power failure may undo the newest changes
+---@field durability? "full"|"relaxed" full (the default): what is acknowledged is on disk. relaxed: a power failure may undo the newest changes
 ---@field confirmation_ttl? number seconds until a question expires; default 7 days
----@field retention? {age?: number|false, count?: integer|false} what of the journal is kept, with its seen event ids and closed confirmations: entries of the last `age` seconds (default two years), at most `count` of them (default 10 million); false: without limit
----@field map_size? integer bytes the journal may grow to (1 GiB of it at most for configs); default 16 GiB, not allocated ahead
+---@field retention? {age?: number|false, count?: integer|false} how much of the journal is kept, with its seen event ids and closed confirmations: entries of the last `age` seconds (default two years), at most `count` of them (default 10 million); false: no limit
+---@field map_size? integer bytes the journal may grow to (at most 1 GiB of it for configs); default 16 GiB, not allocated ahead
 ---@field max_readers? integer reader slots, at least twice the number of workers; default 1024
 ---@field clock? fun(): number seconds since 1970
----@field record_unchanged? "full"|number whether events that come to nothing are noted, for `history{unchanged = true}`: all of them, or a share between 0 and 1; default none
----@field render? leadcat.Render what users see, where it is to differ
+---@field record_unchanged? "full"|number records events that change nothing, for `history{unchanged = true}`: all, or a share between 0 and 1; default none
+---@field render? leadcat.Render replaces parts of what users see
 
 ---@class leadcat.Render
 ---@field html? fun(view: leadcat.View, options?: table): string instead of `leadcat.render.confirmation`
 ---@field text? fun(view: leadcat.View): string instead of `leadcat.render.text`
 ---@field json? fun(view: leadcat.View): string
----@field strings? table<string, table<string, string>> texts by language and key, instead of leadcat's or in a language that it has not
+---@field strings? table<string, table<string, string>> texts by language and key: replace leadcat's, or add a language
 
--- 0 is without limit.
+-- 0 means no limit.
 local function limit_of(retention, name)
-  if retention[name] == false then
-    return 0
-  end
-  return math.floor(retention[name] or KEPT[name])
+  return retention[name] == false and 0 or math.floor(retention[name] or KEPT[name])
 end
 
---- Opens a store: after fork, in each process that uses it. A wrong option, or a host without a required function, raises.
+--- Opens a store. Each process opens it for itself, after fork. Raises on a wrong option, or when the host lacks a required
+--- function.
 ---@param options leadcat.Options
 ---@return leadcat.Engine? engine
 ---@return string? message
@@ -125,9 +122,7 @@ function leadcat.open(options)
   local host = options.host or embedded.new()
   check_host(host)
   local store, message, code = core.open {
-    path = options.path,
-    map_size = options.map_size,
-    max_readers = options.max_readers,
+    path = options.path, map_size = options.map_size, max_readers = options.max_readers,
     relaxed = options.durability == "relaxed",
   }
   if not store then
@@ -153,15 +148,15 @@ function leadcat.open(options)
 end
 
 --- A config to start from: `superoffice` has the predefined categories and lead statuses in six languages, and all four
--- rules, disabled. Unknown names raise.
+-- rules, disabled. An unknown name raises.
 ---@param name "superoffice"
 ---@return leadcat.Config
 function leadcat.preset(name)
-  local cfg = preset.get(name) -- no tail call: the blame for an unknown name falls on our caller
+  local cfg = preset.get(name) -- no tail call, so that an unknown name blames our caller
   return cfg
 end
 
---- What is wrong with a config, without a store. Empty when clean.
+--- The problems of a config, without a store; empty when clean.
 leadcat.check = config.problems
 
 return leadcat

@@ -1,5 +1,4 @@
---- What the arguments of several commands have in common: how they are declared, read and checked. What only one command
--- takes is declared beside it.
+--- The arguments that several commands take. What only one command takes is declared beside it.
 
 local event_of = require "leadcat.events.event"
 local options_of = require "leadcat.util.options"
@@ -7,18 +6,17 @@ local options_of = require "leadcat.util.options"
 ---@class leadcat.cli.Command
 ---@field name string
 ---@field summary string for the help
----@field commands? leadcat.cli.Command[] those below it; it has nothing of the following then
----@field arguments? fun(command: table) declares its arguments (a command of argparse)
----@field problem? fun(args: table): string? what argparse cannot check: nil, or what is wrong
----@field run? fun(args: table): integer gives the exit status
+---@field commands? leadcat.cli.Command[] its subcommands; it has none of the fields below then
+---@field store? true|"new" it takes --path and is run with that store's engine; "new": the store may be made
+---@field output? "json"|"named" it takes --json; "named": and --language
+---@field arguments? fun(command: table) declares the rest of its arguments (a command of argparse)
+---@field problem? fun(args: table): string? what is wrong with the arguments that argparse cannot see; nil when nothing is
+---@field run? fun(args: table, engine?: leadcat.Engine): any, function, integer? what `common.print` prints
 
 local arguments = {}
 
--- Readers of one value: the value, or nil and what is wrong with it ----------------------------------------------------
+-- Readers of one value: each returns the value, or nil and what is wrong ------------------------------------------------
 
----@param text string
----@return string? directory
----@return string? problem
 function arguments.to_directory(text)
   if text ~= "" then
     return text
@@ -26,20 +24,13 @@ function arguments.to_directory(text)
   return nil, "a directory's name expected, got ''"
 end
 
---- An id of a company or a user: what the engine would raise for is wrong usage here.
----@param text string
----@return leadcat.Id? id
----@return string? problem
+--- Reads the id of a company or a user. The engine would raise for a wrong one; here that is wrong usage.
 function arguments.to_id(text)
   local id, problem = event_of.key(text)
   return id, problem and ("an id %s"):format(problem)
 end
 
---- A reader of how many to list at most.
----@param least integer
----@param most number
----@param range string the two, in words
----@return fun(text: string): integer?, string?
+--- A reader of --limit; `range` names the two bounds in words.
 function arguments.limit(least, most, range)
   return function(text)
     local limit = tonumber(text)
@@ -50,10 +41,7 @@ function arguments.limit(least, most, range)
   end
 end
 
---- A reader of numbers in digits.
----@param least integer
----@param what string what is expected
----@return fun(text: string): integer?, string?
+--- A reader of a whole number; `what` names it in the message.
 function arguments.integer(least, what)
   return function(text)
     local number = text:find "^%d+$" and tonumber(text)
@@ -75,31 +63,28 @@ end
 
 -- What several commands take -------------------------------------------------------------------------------------------
 
----@param command table
-function arguments.path(command)
-  command:option("--path", "The directory of the store."):argname("DIR"):convert(arguments.to_directory):count "1"
+--- Declares all arguments of a command.
+---@param declared table a command of argparse
+---@param command leadcat.cli.Command
+function arguments.declare(declared, command)
+  if command.store then
+    declared:option("--path", "The directory of the store."):argname("DIR"):convert(arguments.to_directory):count "1"
+  end
+  if command.arguments then
+    command.arguments(declared)
+  end
+  if command.output then
+    declared:flag("--json", "Print JSON.")
+  end
+  if command.output == "named" then
+    declared:option("--language", "The language of names: en, no, sv, da, de, nl."):argname("TAG"):default "en"
+  end
 end
 
----@param command table
-function arguments.json(command)
-  command:flag("--json", "Print JSON.")
-end
-
---- How what a command has found is printed.
----@param command table
-function arguments.output(command)
-  arguments.json(command)
-  command:option("--language", "The language of names: en, no, sv, da, de, nl."):argname("TAG"):default "en"
-end
-
----@param command table
----@param help string
 function arguments.run(command, help)
   command:option("--run", help):argname("ID"):convert(to_run)
 end
 
---- What is listed a page at a time.
----@param command table
 function arguments.page(command)
   command:option("--limit", "At most so many, up to 1000."):argname("N"):default "100"
     :convert(arguments.limit(1, 1000, "1 to 1000"))
@@ -127,7 +112,6 @@ local function declare_export(command)
   end
 end
 
----@param command table
 function arguments.events(command)
   command:argument("file", "A file of events, - for standard input: JSON Lines, or CSV whose columns are an event's "
     .. "fields."):args "?"
@@ -153,9 +137,7 @@ local function export_problem(args)
   end
 end
 
---- What is wrong with the files of events. The one given as an argument is `args.events` from here on.
----@param args table
----@return string? problem
+--- What is wrong with the files of events. Sets `args.events`, also when the file was given as an argument.
 function arguments.events_problem(args)
   args.events = args.events or args.file
   if (args.events == nil) == (args.opportunities == nil) then

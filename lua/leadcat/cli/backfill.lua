@@ -1,4 +1,4 @@
---- The rules applied to the past, by the events of a file.
+--- `backfill`: applies the rules to the past, given as a file of events.
 
 local arguments = require "leadcat.cli.arguments"
 local common = require "leadcat.cli.common"
@@ -12,7 +12,7 @@ local must, warn = common.must, common.warn
 
 local BLOCK = 64 * 1024 -- bytes
 
--- Standard input as a file that can be read twice.
+-- Standard input, copied to a file that can be read twice.
 local function copy_of_input()
   local file = must(io.tmpfile())
   local block, message = io.stdin:read(BLOCK)
@@ -27,7 +27,7 @@ local function copy_of_input()
   return file
 end
 
--- What tells the events from those of another file, and of this one read otherwise.
+-- Identifies the events: the file's content, and the options it is read with.
 local function source_of(args)
   local path, size, sum = args.opportunities or args.events, 0, nil
   local file = path == "-" and copy_of_input() or files.open(path)
@@ -47,7 +47,8 @@ local function source_of(args)
   return table.concat(words, " ")
 end
 
--- The events of a file that need not be in order, as an array; an export's as they are read. And what has their `total`.
+-- An export's events come in order, from an iterator; those of another file as an array, for they may be in any order.
+-- Also returns what has their `total`.
 local function events_to_fill(args)
   local next_event, finish, _, reader = events_of(args)
   if args.opportunities then
@@ -65,40 +66,34 @@ local function events_to_fill(args)
   return events, finish, { total = #events }
 end
 
-local function backfill(engine, args)
+local function backfill(args, engine)
   local source = source_of(args)
   local events, finish, counted = events_to_fill(args)
   local show, done = progress(counted, nil, 1)
-  local report, message = engine:backfill(events, {
+  return must(finish(done(engine:backfill(events, {
     run = args.run, preview = args.preview, confirm = args.confirm, rate = args.rate, source = source,
     start_category = args.start_category, actor = common.actor(), on_progress = show,
     on_begin = function(id, before)
       local where = before > 0 and (" goes on behind event %s"):format(tables.number(before)) or ""
       warn("run %s%s (interrupted, it goes on when the same is done again)", id, where)
     end,
-  })
-  done()
-  local bad = finish()
-  must(report, message)
-  report.bad_lines = args.keep_going and bad or nil
-  return report
+  }))))
 end
 
-local function print_backfill(args, report)
-  if args.json then
-    return common.print_json(report)
-  elseif report.already then
-    print(("run %s is finished already: nothing was done (another --run does it again). What it has done:\n")
-      :format(report.run))
+local function report_text(args, report)
+  local head, foot = "", ""
+  if report.already then
+    head = ("run %s is finished already: nothing was done (another --run does it again). What it has done:\n\n")
+      :format(report.run)
   elseif args.preview then
-    print "what would be done:\n"
+    head = "what would be done:\n\n"
   elseif report.resumed then
-    print(("went on behind event %s\n"):format(tables.number(report.resumed)))
+    head = ("went on behind event %s\n\n"):format(tables.number(report.resumed))
   end
-  io.write(tables.backfill(report))
   if not args.preview and report.companies > 0 then
-    print(("\nleadcat undo --path %s --run %s takes that back"):format(args.path, report.run))
+    foot = ("\nleadcat undo --path %s --run %s takes that back\n"):format(args.path, report.run)
   end
+  return head .. tables.backfill(report) .. foot
 end
 
 local function to_rate(word)
@@ -110,7 +105,6 @@ local function to_rate(word)
 end
 
 local function declare(command)
-  arguments.path(command)
   arguments.events(command)
   command:option("--confirm", "What becomes of rules that ask: skip leaves the company as it is and counts it (the "
     .. "default, as old questions would flood the inbox), ask puts the question into the inbox now, accept makes the "
@@ -120,7 +114,6 @@ local function declare(command)
   arguments.run(command, "The id of the run: a new one, or one that was interrupted, which goes on then, with the "
     .. "same file and options. Without it the last run of the same file and options goes on where it was "
     .. "interrupted, and nothing is done where it is finished and the config is the same.")
-  arguments.output(command)
 end
 
 local function problem(args)
@@ -130,16 +123,15 @@ local function problem(args)
   return arguments.events_problem(args)
 end
 
-local function run(args)
-  return common.with_store(args, false, function(engine)
-    print_backfill(args, backfill(engine, args))
-    return 0
-  end)
+local function run(args, engine)
+  return backfill(args, engine), function(report)
+    return report_text(args, report)
+  end
 end
 
 return {
   name = "backfill",
   summary = "Apply the rules to the past: handle the events of a file in the order of their dates, with the companies "
     .. "kept in the store. What was interrupted goes on where it was, when the same is done again.",
-  arguments = declare, problem = problem, run = run,
+  store = true, output = "named", arguments = declare, problem = problem, run = run,
 }

@@ -1,21 +1,22 @@
---- What all commands have in common: how a run fails, who acts, how a store is opened and closed, how things are told.
+--- What all commands share: failing, the actor, opening a store, printing.
 
 local config = require "leadcat.rules.config"
 local json = require "leadcat.util.json"
 local leadcat = require "leadcat"
+local tables = require "leadcat.cli.tables"
 
 local common = {}
 
---- A failed run: raised as a table by whatever finds it, told by `cli.main`.
----@param message string a format, where there is more
+--- Ends the run; `cli.main` prints the message.
+---@param message string a format when values follow
 function common.fail(message, ...)
   error({ message = select("#", ...) > 0 and message:format(...) or message }, 0)
 end
 
---- The value; without one the run has failed.
+--- The value; ends the run when it is nil.
 ---@generic T
 ---@param value T?
----@param message? string why there is none
+---@param message? string why it is nil
 ---@return T
 function common.must(value, message)
   if value == nil then
@@ -24,21 +25,22 @@ function common.must(value, message)
   return value
 end
 
---- Says something on stderr.
+--- Writes a message to stderr.
 ---@param message string a format
 function common.warn(message, ...)
   io.stderr:write("leadcat: ", message:format(...), "\n")
 end
 
---- The command line acts as the system's user, as administrator.
+--- The system's user, acting as an administrator.
 ---@return leadcat.Actor
 function common.actor()
   return { id = os.getenv "USER" or os.getenv "LOGNAME" or "cli", admin = true }
 end
 
+local DAY = 24 * 60 * 60
+
 -- Stores --------------------------------------------------------------------------------------------------------------
 
---- Whether there is a store.
 ---@param path string
 ---@return boolean
 function common.has_store(path)
@@ -46,18 +48,22 @@ function common.has_store(path)
   return file ~= nil and file:close()
 end
 
--- Opens a store that is there. Only `init` makes one: a mistyped directory is not to become an empty store.
+-- Opens a store. Only `init` makes a new one: a mistyped directory must not become an empty store. Nothing is removed
+-- from the journal unless `maintain` is told to: its host's retention is not known here.
 local function open_store(args, new)
   if not new and not common.has_store(args.path) then
     common.fail("there is no store in %s: leadcat init --path %s makes one", args.path, args.path)
   end
-  return common.must(leadcat.open { path = args.path, language = args.language, retention = args.retention })
+  return common.must(leadcat.open {
+    path = args.path, language = args.language,
+    retention = { age = args.keep_days and args.keep_days * DAY or false, count = args.keep_entries or false },
+  })
 end
 
---- Runs `fn(engine)` and closes the store, whatever happens.
+--- Runs `fn(engine)`, and closes the store even when that raises.
 ---@generic T
 ---@param args table
----@param new boolean whether it may be made
+---@param new boolean whether the store may be made
 ---@param fn fun(engine: leadcat.Engine): T
 ---@return T
 function common.with_store(args, new, fn)
@@ -70,37 +76,32 @@ function common.with_store(args, new, fn)
   return result
 end
 
--- Telling -------------------------------------------------------------------------------------------------------------
+-- Printing ------------------------------------------------------------------------------------------------------------
 
----@param value any
-function common.print_json(value)
-  print(json.encode(value, "  "))
-end
-
---- Prints what a command has found.
+--- Prints what a command's `run` returns.
 ---@param args table
----@param value any
----@param as_text fun(value: any, language: string): string where no JSON is asked for
-function common.print(args, value, as_text)
-  if args.json then
-    common.print_json(value)
-  else
-    io.write(as_text(value, args.language))
-  end
+---@param value any printed as JSON with --json
+---@param as_text fun(value: any, language: string): string prints it without
+---@param status? integer the exit status; default 0
+---@return integer status
+function common.print(args, value, as_text, status)
+  common.must(io.write(args.json and json.encode(value, "  ") .. "\n" or as_text(value, args.language)))
+  return status or 0
 end
 
----@param problems leadcat.Problem[]
----@param file file*
-function common.print_problems(problems, file)
-  for _, problem in ipairs(problems) do
-    file:write(("%s: %s [%s]\n"):format(problem.severity, problem.message, problem.code))
-    if problem.example then
-      file:write("  for example ", json.encode(problem.example), "\n")
-    end
-  end
+--- The value; when it is nil, prints the config's problems to stderr and ends the run. Takes what `engine:save`,
+--- `simulate.run` and `compare.run` return.
+---@generic T
+---@param value T?
+---@param message? string
+---@param problems? leadcat.Problem[]
+---@return T
+function common.must_accept(value, message, _, problems)
+  io.stderr:write(tables.problems(problems or {}))
+  return common.must(value, message)
 end
 
---- A function that gives a category's name.
+--- A function that returns a category's name.
 ---@param engine leadcat.Engine
 ---@return fun(id: integer?): string
 function common.namer(engine)

@@ -1,4 +1,4 @@
---- Configs: a store's first one, and how they are shown, exported and imported.
+--- `init`, and the commands that show, export and import a config.
 
 local arguments = require "leadcat.cli.arguments"
 local common = require "leadcat.cli.common"
@@ -8,7 +8,7 @@ local json = require "leadcat.util.json"
 local leadcat = require "leadcat"
 local tables = require "leadcat.cli.tables"
 
-local must, with_store, print_problems = common.must, common.with_store, common.print_problems
+local must = common.must
 
 local configs = {}
 
@@ -20,22 +20,16 @@ local function read_config(path)
   return cfg
 end
 
---- The config to work with: a file's, or the store's.
+--- The config of --config, else that of the store in --path.
 ---@param args table
 ---@return leadcat.Config
 function configs.of(args)
   if args.config_file then
     return read_config(args.config_file)
   end
-  return with_store(args, false, function(engine)
+  return common.with_store(args, false, function(engine)
     return must(engine:config())
   end)
-end
-
--- What `engine:save` gives; refused configs have all their problems printed.
-local function saved(revision, message, _, problems)
-  print_problems(problems or {}, io.stderr)
-  return must(revision, message)
 end
 
 local HOW = [[
@@ -44,79 +38,68 @@ local HOW = [[
   leadcat config import --path %s rules.json
 ]]
 
-local function init(args)
-  return with_store(args, true, function(engine)
-    local before = must(engine:config()).revision
-    local revision = before > 0 and before
-      or saved(engine:save(leadcat.preset(args.preset), { actor = common.actor(), revision = 0 }))
-    common.print(args, { path = args.path, revision = revision, already = before > 0 or nil }, function()
-      return before > 0 and ("%s is initialised already (revision %d); nothing changed\n"):format(args.path, revision)
-        or HOW:format(args.path, revision, args.preset, args.path, args.path)
-    end)
-    return 0
-  end)
+local function init(args, engine)
+  local before = must(engine:config()).revision
+  local revision = before > 0 and before
+    or common.must_accept(engine:save(leadcat.preset(args.preset), { actor = common.actor(), revision = 0 }))
+  return { path = args.path, revision = revision, already = before > 0 or nil }, function()
+    return before > 0 and ("%s is initialised already (revision %d); nothing changed\n"):format(args.path, revision)
+      or HOW:format(args.path, revision, args.preset, args.path, args.path)
+  end
 end
 
 configs.init = {
-  name = "init", summary = "Make a store with a preset config.", run = init,
+  name = "init", summary = "Make a store with a preset config.", store = "new", output = "json", run = init,
   arguments = function(command)
-    arguments.path(command)
     command:option("--preset", "The config to start from."):argname("NAME"):default("superoffice")
       :choices { "superoffice" }
-    arguments.json(command)
   end,
 }
 
 local show = {
-  name = "show", summary = "Print the rules, categories and lead statuses.",
-  arguments = function(command)
-    arguments.path(command)
-    arguments.output(command)
-  end,
-  run = function(args)
-    common.print(args, configs.of(args), tables.config)
-    return 0
+  name = "show", summary = "Print the rules, categories and lead statuses.", store = true, output = "named",
+  run = function(_, engine)
+    return must(engine:config()), tables.config
   end,
 }
 
-local function run_export(args)
-  local content = json.encode(configs.of(args), "  ") .. "\n"
-  if not args.output then
-    must(io.write(content))
-    return 0
+local function run_export(args, engine)
+  return must(engine:config()), function(cfg)
+    local content = json.encode(cfg, "  ") .. "\n"
+    if not args.output then
+      return content
+    end
+    files.write(args.output, content)
+    return ""
   end
-  files.write(args.output, content)
-  return 0
 end
 
 local export = {
-  name = "export", summary = "Print the config as JSON, to be edited and imported.", run = run_export,
+  name = "export", summary = "Print the config as JSON, to be edited and imported.", store = true, run = run_export,
   arguments = function(command)
-    arguments.path(command)
     command:option("--output", "Write to a file instead."):argname "FILE"
   end,
 }
 
-local function run_import(args)
+local function run_import(args, engine)
   local cfg = read_config(args.file)
-  return with_store(args, false, function(engine)
-    print_problems(config.has_errors(config.problems(cfg)) and {} or config.problems(cfg), io.stderr)
-    local revision = saved(engine:save(cfg, { actor = common.actor(), revision = args.revision }))
-    common.print(args, { path = args.path, revision = revision }, function()
-      return ("%s: revision %d\n"):format(args.path, revision)
-    end)
-    return 0
-  end)
+  local problems = config.problems(cfg)
+  if not config.has_errors(problems) then
+    io.stderr:write(tables.problems(problems))
+  end
+  local revision = common.must_accept(engine:save(cfg, { actor = common.actor(), revision = args.revision }))
+  return { path = args.path, revision = revision }, function()
+    return ("%s: revision %d\n"):format(args.path, revision)
+  end
 end
 
 local import = {
-  name = "import", summary = "Save a config from a JSON file as a new revision.", run = run_import,
+  name = "import", summary = "Save a config from a JSON file as a new revision.", store = true, output = "json",
+  run = run_import,
   arguments = function(command)
     command:argument("file", "The file, - for standard input.")
-    arguments.path(command)
     command:option("--revision", "Refuse unless this is the newest revision."):argname("N")
       :convert(arguments.integer(0, "--revision: an integer from 0"))
-    arguments.json(command)
   end,
 }
 

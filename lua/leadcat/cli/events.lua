@@ -1,4 +1,4 @@
---- The events of the files that a command is given.
+--- Reads the files of events that `simulate`, `replay` and `backfill` are given.
 
 local common = require "leadcat.cli.common"
 local event_of = require "leadcat.events.event"
@@ -34,25 +34,24 @@ local function open_events(args)
   return import.events(file, { format = format, date_format = args.date_format }), path, size_of(file)
 end
 
---- The events of the files, as an iterator, a function that ends it, a faster way beside the iterator (`feed` of
--- leadcat.cli.import), and what reads them. A bad line ends the run, unless the user said to keep going.
+--- An iterator of the events. A bad line ends it, unless --keep-going is given.
 ---@param args table
 ---@return fun(): leadcat.Event?, string?, string? next_event
----@return fun(): integer finish tells what was wrong; gives how many lines were bad
----@return fun(add_lines: function, most: integer): integer feed
----@return table events
+---@return fun(report?: table, ...): table?, ... finish prints the warnings, notes the bad lines in the report; returns its arguments
+---@return fun(add_lines: function, most: integer): integer feed as that of leadcat.cli.import
+---@return leadcat.import.Iterator events
 return function(args)
   local events, path, size = open_events(args)
   local bad, count, where, message, code = 0, 0, nil, nil, nil
   local show, done = progress(events, size, STEP)
   local function complain(line, problem)
-    local told = ("%s:%s: %s"):format(path, line or "?", problem)
+    local text = ("%s:%s: %s"):format(path, line or "?", problem)
     if not args.keep_going or code == "io" or events.failed then
       done()
-      return told
+      return text
     end
     bad = bad + 1
-    warn("%s", told)
+    warn("%s", text)
   end
   local function next_event()
     while true do
@@ -82,7 +81,7 @@ return function(args)
     show(count)
     return given
   end
-  local function finish()
+  local function finish(report, ...)
     done()
     for _, row in ipairs(events.bad) do
       warn("%s:%d: %s", path, row.line, row.message)
@@ -94,7 +93,10 @@ return function(args)
     if bad > 0 then
       warn("%s bad line%s left out", tables.number(bad), bad == 1 and "" or "s")
     end
-    return bad
+    if report and args.keep_going then
+      report.bad_lines = bad
+    end
+    return report, ...
   end
   return next_event, finish, feed, events
 end

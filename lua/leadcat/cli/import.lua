@@ -1,9 +1,9 @@
---- Turns files into events for the command line; apart from the engine, which takes events wherever they come from,
---- because columns, forms of dates and line numbers are a file's business alone.
+--- Turns files into events for the command line: knows columns, forms of dates and line numbers.
 
 local core = require "leadcat.core"
 local csv = require "leadcat.util.csv"
 local json = require "leadcat.util.json"
+local tables = require "leadcat.cli.tables"
 
 local import = {}
 
@@ -12,7 +12,7 @@ local import = {}
 local MAX_SHOWN = 60 -- bytes of a text
 local MAX_LISTED = 20
 
--- What a file says, in quotes and on one line.
+-- A text from a file, quoted and on one line.
 local function show(text)
   if #text > MAX_SHOWN then
     text = text:sub(1, MAX_SHOWN):gsub("[\192-\255][\128-\191]*$", "") .. "..."
@@ -34,7 +34,7 @@ local MAX_SEEN = 10000
 local CLOCKS = { [5] = "%Y-%m-%d %H:%M", [8] = "%Y-%m-%d %H:%M:%S" } -- by the length of the time of day
 local ISO = "a date such as 2017-03-01 or 2017-03-01T10:20:30+01:00"
 
--- Seconds that a zone is ahead of UTC; without a zone a time is in UTC.
+-- Seconds that a zone is ahead of UTC; no zone means UTC.
 local function ahead(zone)
   local sign, hours, minutes = zone:match "^([+-])(%d%d):?(%d%d)$"
   if sign then
@@ -43,7 +43,7 @@ local function ahead(zone)
   return (zone == "" or zone == "Z") and 0 or nil
 end
 
--- Seconds since 1970 of a date, or date and time, as ISO 8601 writes it; nil when it is none.
+-- Seconds since 1970 of an ISO 8601 date, or date and time; nil when the text is neither.
 local function iso_time(text)
   local day, clock, fraction, zone = text:match "^(%d%d%d%d%-%d%d%-%d%d)[T ]([%d:]+)(%.?%d*)(.*)$"
   if not day then
@@ -53,7 +53,7 @@ local function iso_time(text)
   return at and ahead(zone) and json.integer(at - ahead(zone) + tonumber("0" .. fraction))
 end
 
---- Seconds since 1970 of a date, or date and time, in the form of ISO 8601, or of a number of seconds.
+--- Seconds since 1970 of an ISO 8601 date, of a date and time, or of a number of seconds.
 ---@param text string
 ---@return number? at
 ---@return string? problem
@@ -65,7 +65,7 @@ function import.time(text)
   return at
 end
 
--- A function that reads the dates of a file. It remembers some, since exports repeat their days.
+-- A function that reads the dates of a file. It caches them, since exports repeat their days.
 local function dates(format)
   local expected = format and ("a date of the form %s"):format(format) or ISO
   local parse = format and core.parse_time or iso_time
@@ -89,41 +89,29 @@ end
 
 ---@class leadcat.import.Iterator
 ---@field warnings string[] what looks wrong with an export as a whole; complete after the first `next`
----@field total? integer how many events an export gives; known after the first `next`
----@field bad { line: integer, message: string }[] the rows of an export that `keep_going` left out, the first 1,000
----@field bad_count integer how many were left out
----@field failed boolean the file as a whole is no good (its header, or a bad row of an export): it gives no events
+---@field total? integer events in an export; known after the first `next`
+---@field bad { line: integer, message: string }[] the first 1,000 rows of an export that `keep_going` left out
+---@field bad_count integer rows left out
+---@field failed boolean there are no events, because of a bad header, or a bad row of an export
 local Iterator = {}
 Iterator.__index = Iterator
 
-local function nothing()
-  return nil
-end
-
--- `step` gives the next event. `prepare` does what must come before the first one, and returns what is wrong, if that
--- fails: then there are none.
+-- `step` returns the next event. `prepare` runs before the first one; when it returns a problem, there are no events.
 local function iterator(file, options, prepare, step)
   local read = function(n)
     return file:read(n)
   end
   return setmetatable({
-    reader = csv.reader(read, options),
-    date = dates(options.date_format),
-    options = options,
-    prepare = prepare,
-    step = step,
-    warnings = {},
-    bad = {},
-    bad_count = 0,
-    failed = false,
+    reader = csv.reader(read, options), date = dates(options.date_format), options = options,
+    prepare = prepare, step = step, warnings = {}, bad = {}, bad_count = 0, failed = false,
   }, Iterator)
 end
 
---- The next event. After `invalid` it may be called again, and goes on with the next line where that is possible.
+--- The next event. After `invalid` it may be called again, and goes on with the next line if possible.
 ---@return table? event nil at the end, or with a message
----@return integer|string|nil line where the event comes from, or what is wrong
+---@return integer|string|nil line of the event, or the message
 ---@return "invalid"|"io"|nil code
----@return integer? line where that is
+---@return integer? line of the problem
 function Iterator:next()
   local prepare, message, code, line = self.prepare, nil, nil, nil
   self.prepare = nil
@@ -131,23 +119,22 @@ function Iterator:next()
     message, code, line = prepare(self)
   end
   if message then
-    self.failed, self.step = true, nothing
+    self.failed, self.step = true, function() end
     return nil, message, code, line
   end
   return self.step(self)
 end
 
---- Has lines of JSON that are read already taken by `add_lines` (of core.simulation), for speed, as far as they are plainly right; the
---- line after them is for `next`. There may be none, as always with CSV and exports.
+--- Passes buffered lines of JSON straight to `add_lines` (of core.simulation), up to the first that needs checking; that
+--- one is for `next`. Passes none of CSV and exports.
 ---@param add_lines fun(text: string, from: integer, most: integer): integer, integer
----@param most integer how many
----@return integer count how many were taken
+---@param most integer
+---@return integer count lines taken
 function Iterator:feed(add_lines, most)
   return self.has_lines and self.reader:feed(add_lines, most) or 0
 end
 
---- How many bytes of the file have been taken.
----@return integer
+---@return integer bytes of the file read so far
 function Iterator:position()
   return self.reader:position()
 end
@@ -170,7 +157,7 @@ local function find_column(header, name)
   return found
 end
 
--- Reads the header and sets self.columns to what `plan(header, options)` makes of it. Returns what is wrong.
+-- Reads the header and sets self.columns to `plan(header, options)`. Returns the problem, if any.
 local function read_header(self, plan)
   local header, line, code, bad_line = self.reader:next()
   if not header then
@@ -186,12 +173,8 @@ end
 local KNOWN = "id, trigger, company, category, lead_status, contact, contact.name, sale, sale.name, actor, actor.name, "
   .. "at, choice"
 
--- How cells are read: `(text, column, date, options)`, giving a value, or nil and what is wrong.
+-- Readers of cells: `(text, column, date, options)` to a value, or nil and the problem. The other columns are text.
 local CELLS = {}
-
-function CELLS.text(cell)
-  return cell
-end
 
 function CELLS.category(cell, column)
   if #cell > 15 or not cell:find "^%-?%d+$" then
@@ -213,7 +196,7 @@ function CELLS.choice(cell, column)
   return category
 end
 
--- Seconds since 1970; or a date, and that alone where its form was given, for 20170301 may be one.
+-- Seconds since 1970, or a date; only a date when its form is given, since 20170301 may be one.
 function CELLS.at(cell, column, date, options)
   if not options.date_format and #cell <= 20 and cell:find "^%-?%d+%.?%d*$" then
     return json.integer(tonumber(cell))
@@ -221,12 +204,12 @@ function CELLS.at(cell, column, date, options)
   return date(cell, column)
 end
 
--- What each column fills: a field of the event, or a key of one.
+-- Each column fills a field of the event, or a key of that field.
 local COLUMNS = {}
 for name in KNOWN:gmatch "[%a_.]+" do
   local field, key = name:match "^(%a+)%.(%a+)$"
   local record = name == "contact" or name == "sale" or name == "actor"
-  COLUMNS[name] = { name = name, field = field or name, key = record and "id" or key, read = CELLS[name] or CELLS.text }
+  COLUMNS[name] = { name = name, field = field or name, key = record and "id" or key, read = CELLS[name] or tostring }
 end
 
 local function event_columns(header)
@@ -246,19 +229,15 @@ local function event_columns(header)
   return columns
 end
 
-local function read_event_columns(self)
-  return read_header(self, event_columns)
-end
-
--- Sets what one cell says. Returns what is wrong with it.
+-- Fills in one cell. Returns the problem, if any.
 local function put(event, column, cell, self)
   local value, message = column.read(cell, column.name, self.date, self.options)
-  local record = event
   if column.key then
-    record = event[column.field] or {}
-    event[column.field] = record
+    event[column.field] = event[column.field] or {}
+    event[column.field][column.key] = value
+  else
+    event[column.field] = value
   end
-  record[column.key or column.field] = value
   return message
 end
 
@@ -292,8 +271,8 @@ local function next_line(self)
   return event, line
 end
 
---- Reads events as they are written; whether they make sense is for the engine to say. In CSV the columns are an
---- event's fields, and an empty cell is an absent field.
+--- Reads events as they are written; the engine checks them. In CSV the columns are an event's fields, and an empty cell
+--- is an absent field.
 ---@param file { read: fun(self, n: integer): string?, string? }
 ---@param options { format: "csv"|"jsonl", date_format?: string, delimiter?: string } date_format is strptime's
 ---@return leadcat.import.Iterator
@@ -303,28 +282,28 @@ function import.events(file, options)
     self.has_lines = true
     return self
   elseif options.format == "csv" then
-    return iterator(file, options, read_event_columns, next_row)
+    return iterator(file, options, function(self) return read_header(self, event_columns) end, next_row)
   end
   error("the format must be csv or jsonl", 2)
 end
 
 local FORMATS = { csv = "csv", tsv = "csv", jsonl = "jsonl", ndjson = "jsonl", json = "jsonl" }
 
---- The format that the name of a file tells.
+--- The format by the file's extension.
 ---@param path string
----@return "csv"|"jsonl"|nil format nil when it tells none
+---@return "csv"|"jsonl"|nil format
 function import.format_of(path)
   return FORMATS[(path:match "%.(%w+)$" or ""):lower()]
 end
 
 -- Opportunities -------------------------------------------------------------------------------------------------------
 --
--- Events come in the order of time, so the whole file is read first. For a million rows to fit, a sale is no table but
--- a number: its place in a few arrays.
+-- Events come in the order of time, so the whole file is read first. To fit a million rows, a sale is not a table but an
+-- index into a few arrays.
 
 local MAX_BAD = 1000
 
--- Which trigger each stage stands for.
+-- The trigger of each stage.
 local function stage_triggers(options)
   local triggers = {}
   for _, outcome in ipairs { "won", "lost" } do
@@ -339,7 +318,7 @@ local function stage_triggers(options)
   return triggers
 end
 
--- Where the columns are that the options name, and what the stages stand for.
+-- The indexes of the columns that the options name, and the triggers of the stages.
 local function sale_columns(header, options)
   local columns, message = {}, nil
   for _, key in ipairs { "company", "created", "closed", "stage", "sale", "actor" } do
@@ -354,7 +333,7 @@ local function sale_columns(header, options)
   return columns, message
 end
 
--- When a sale was registered and closed, as far as that counts; and what is wrong with that.
+-- When a sale was registered, when it was closed (if its stage is won or lost), and the problem, if any.
 local function sale_times(self, cells, trigger)
   local columns, options, created, closed, message = self.columns, self.options, nil, nil, nil
   if cells[columns.created] ~= "" then
@@ -368,8 +347,8 @@ local function sale_times(self, cells, trigger)
   return created, closed, message
 end
 
--- Takes in one row. Returns what is wrong with it.
-local function take(self, cells, line)
+-- Adds one row. Returns the problem, if any.
+local function add_row(self, cells, line)
   local columns, stage, company = self.columns, cells[self.columns.stage], cells[self.columns.company]
   local trigger = columns.triggers[stage]
   self.stages[stage] = (self.stages[stage] or 0) + 1
@@ -387,13 +366,13 @@ local function take(self, cells, line)
   self.reversed = self.reversed + (created and closed and closed < created and 1 or 0)
 end
 
--- Takes in all rows. Returns what is wrong with the first bad one, unless those are to be left out.
-local function take_all(self)
+-- Adds all rows. Returns the problem of the first bad one, unless bad rows are left out.
+local function add_rows(self)
   repeat
     local cells, message, code, line = self.reader:next()
     if cells then
       line = message
-      message, code = take(self, cells, line), "invalid"
+      message, code = add_row(self, cells, line), "invalid"
     end
     if message and (code == "io" or not self.options.keep_going) then
       return message, code, line
@@ -404,8 +383,8 @@ local function take_all(self)
   until not cells and not message
 end
 
--- Puts the events in order: sale i is registered in event i and closed in event count + i, so that at one time the
--- smaller number goes first.
+-- Sorts the events: sale i is registered in event i and closed in event count + i. At the same time the smaller number
+-- comes first.
 local function put_in_order(self)
   local times, order = self.created, {}
   for i, at in ipairs(self.closed) do
@@ -420,19 +399,12 @@ local function put_in_order(self)
   self.times, self.order, self.total, self.closed = times, order, #order, nil
 end
 
--- The stages there are, the most frequent first.
 local function stage_list(stages)
-  local names, shown = {}, {}
-  for name in pairs(stages) do
-    names[#names + 1] = name
-  end
-  table.sort(names, function(a, b)
-    return stages[a] > stages[b] or stages[a] == stages[b] and a < b
-  end)
-  for i, name in ipairs(names) do
+  local shown = {}
+  for i, name in ipairs(tables.by_count(stages)) do
     shown[i] = ("%s (%d)"):format(show(name), stages[name])
   end
-  return #names > 0 and list(shown) or "none"
+  return shown[1] and list(shown) or "none"
 end
 
 local function warn(self)
@@ -452,7 +424,7 @@ end
 local function read_sales(self)
   local message, code, line = read_header(self, sale_columns)
   if not message then
-    message, code, line = take_all(self)
+    message, code, line = add_rows(self)
   end
   if not message then
     put_in_order(self)
@@ -471,12 +443,8 @@ local function next_sale(self)
   local i = closes and event - self.count or event
   local trigger, id, actor = closes and self.trigger[i] or "sale_registered", self.sale[i] or "", self.actor[i] or ""
   return {
-    id = id ~= "" and id .. ":" .. trigger or nil,
-    trigger = trigger,
-    company = self.company[i],
-    sale = id ~= "" and { id = id } or nil,
-    actor = actor ~= "" and { id = actor } or nil,
-    at = self.times[event],
+    id = id ~= "" and id .. ":" .. trigger or nil, trigger = trigger, company = self.company[i],
+    sale = id ~= "" and { id = id } or nil, actor = actor ~= "" and { id = actor } or nil, at = self.times[event],
   }, self.line[i]
 end
 
@@ -485,18 +453,18 @@ end
 ---@field created string
 ---@field closed string
 ---@field stage string
----@field sale? string name of the column with the sale's id: events have ids then
----@field actor? string name of the column with who works on the sale
----@field won? string|string[] stages of sales that are won
+---@field sale? string column of the sale's id; with it events have ids
+---@field actor? string column of who works on the sale
+---@field won? string|string[] stages of won sales
 ---@field lost? string|string[]
----@field date_format? string strptime's; by default dates are in the form of ISO 8601
+---@field date_format? string strptime's; default: ISO 8601
 ---@field delimiter? string
 ---@field keep_going? boolean leave out bad rows
 
---- Reads an opportunity export, one row a sale, as the events in its life: `sale_registered` when it was created, and
---- `sale_won` or `sale_lost` when it was closed (or created, where only that is known). They come in the order of time;
---- at one time registrations go before closings, and rows in their order. A sale without a company gives no event. The
---- first `next` reads the whole file and, without `keep_going`, returns what is wrong with the first bad row.
+--- Reads an opportunity export, one row a sale. A sale gives `sale_registered` when it was created, and `sale_won` or
+--- `sale_lost` when it was closed (or created, if only that is known); without a company it gives no event. Events come
+--- in the order of time; at the same time registrations come before closings, and rows in their order. The first `next`
+--- reads the whole file and, without `keep_going`, returns the problem of the first bad row.
 ---@param file { read: fun(self, n: integer): string?, string? }
 ---@param options leadcat.import.Export
 ---@return leadcat.import.Iterator
@@ -509,7 +477,7 @@ function import.opportunities(file, options)
   local self = iterator(file, options, read_sales, next_sale)
   self.stages, self.count, self.given, self.reversed = {}, 0, 0, 0
   for _, field in ipairs { "company", "created", "closed", "trigger", "line", "sale", "actor" } do
-    self[field] = {} -- of each sale
+    self[field] = {} -- by sale
   end
   return self
 end

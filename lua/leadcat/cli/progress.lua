@@ -1,4 +1,4 @@
---- How far a command has come, for who watches it.
+--- The progress bar of a command.
 
 local tables = require "leadcat.cli.tables"
 
@@ -7,13 +7,12 @@ local function is_terminal()
   return ok == true or ok == 0
 end
 
---- A function to be called with the number of events done. It draws a bar to stderr when that is a terminal and a second has
--- gone by, at most once a second, after so many events; `done` wipes the line.
----@param events {total?: integer, position?: fun(self: table): integer} how many there are, where that is known, else how far they are read
+--- Draws the bar on stderr when that is a terminal, at most once a second.
+---@param events {total?: integer, position?: fun(self: table): integer} how many there are if known, else the bytes read
 ---@param size? integer bytes of their file
----@param step integer
----@return fun(count: integer) show
----@return fun() done
+---@param step integer events between two looks at the clock
+---@return fun(count: integer) show takes the number of events done
+---@return fun(...): ... done wipes the line; returns its arguments
 return function(events, size, step)
   local terminal, begun, next_look, shown = is_terminal(), os.time(), step, false
   local last = begun
@@ -31,10 +30,11 @@ return function(events, size, step)
     io.stderr:write("\r", tables.progress(count, share, now - begun), "\27[K")
     io.stderr:flush()
   end
-  local function done()
+  local function done(...)
     if shown then
       io.stderr:write "\r\27[K"
     end
+    return ...
   end
   return show, done
 end

@@ -1,4 +1,4 @@
---- The events of a file, handled with the companies that the store keeps.
+--- `replay`: handles the events of a file with the companies that the store keeps.
 
 local arguments = require "leadcat.cli.arguments"
 local common = require "leadcat.cli.common"
@@ -13,7 +13,7 @@ local must = common.must
 
 local BATCH = 1000 -- events that are committed together
 
--- Adds the companies of a batch that the store has not got, in the start category. `touched` gathers all.
+-- Adds the companies of a batch that the store does not have, in the start category. `touched` collects all companies.
 local function add_companies(engine, batch, start, touched)
   local new = {}
   for _, event in ipairs(batch) do
@@ -36,7 +36,7 @@ local function handle_batch(engine, batch, run)
   end
 end
 
--- Handles all events, a batch at a time. Those before a bad line are handled and stay so.
+-- Handles all events, a batch at a time. Those before a bad line stay handled.
 local function handle_all(engine, next_event, run)
   local batch, who = {}, common.actor()
   local event, message = next_event()
@@ -63,41 +63,30 @@ local function start_category(cfg, name)
   return must(category and category.id, ("--start-category: there is no category '%s'"):format(name))
 end
 
-local function declare(command)
-  arguments.path(command)
-  arguments.events(command)
-  arguments.output(command)
-end
-
-local function replay(args)
-  return common.with_store(args, false, function(engine)
-    local cfg = must(engine:config())
-    local start = start_category(cfg, args.start_category)
-    local record = must(run_of.begin(engine, "replay"))
-    local run = {
-      engine = run_of.engine(engine, record.run), report = simulate.new_report(), touched = {}, start = start,
-    }
-    run.report.run = record.run
-    local next_event, finish = events_of(args)
-    local message = handle_all(engine, next_event, run)
-    local bad = finish()
-    must(run_of.finish(engine, record))
-    simulate.count_companies(run.report, cfg, args.language, function(_, key)
-      local company
-      key, company = next(run.touched, key)
-      return key, key and (engine.host:get(company) or false)
-    end)
-    run.report.bad_lines = args.keep_going and bad or nil
-    if message then
-      common.fail("%s (the %s events before it are handled, as run %s)", message, tables.number(run.report.events),
-        record.run)
-    end
-    common.print(args, run.report, tables.report)
-    return 0
+local function replay(args, engine)
+  local cfg = must(engine:config())
+  local start = start_category(cfg, args.start_category)
+  local record = must(run_of.begin(engine, "replay"))
+  local report = simulate.new_report()
+  local run = { engine = run_of.engine(engine, record.run), report = report, touched = {}, start = start }
+  report.run = record.run
+  local next_event, finish = events_of(args)
+  local message = handle_all(engine, next_event, run)
+  finish(report)
+  must(run_of.finish(engine, record))
+  if message then
+    common.fail("%s (the %s events before it are handled, as run %s)", message, tables.number(report.events),
+      record.run)
+  end
+  simulate.count_companies(report, cfg, args.language, function(_, key)
+    local company
+    key, company = next(run.touched, key)
+    return key, key and (engine.host:get(company) or false)
   end)
+  return report, tables.report
 end
 
 return {
   name = "replay", summary = "Handle the events of a file with the companies kept in the store.",
-  arguments = declare, problem = arguments.events_problem, run = replay,
+  store = true, output = "named", arguments = arguments.events, problem = arguments.events_problem, run = replay,
 }

@@ -1,4 +1,4 @@
---- What a config would do with the events of a file, or otherwise than another: nothing is written but a report.
+--- `simulate`: reports what a config would do with the events of a file, alone or compared with another config.
 
 local arguments = require "leadcat.cli.arguments"
 local common = require "leadcat.cli.common"
@@ -11,9 +11,7 @@ local report_page = require "leadcat.pages.report"
 local simulate = require "leadcat.past.simulate"
 local tables = require "leadcat.cli.tables"
 
-local must, print_problems = common.must, common.print_problems
-
--- Without a category to start from, nothing can be said of a company.
+-- The rules leave a company without a category as it is.
 local function warn_of_unknown(report)
   for _, category in ipairs(report.categories) do
     if not category.id and category.start > 0 then
@@ -23,18 +21,13 @@ local function warn_of_unknown(report)
   end
 end
 
--- What the config would do otherwise than the one of `--against`.
 local function compare_configs(args)
   local against = configs.of(args.against == "current" and { path = args.path } or { config_file = args.against })
   local cfg = configs.of(args)
   local next_event, finish = events_of(args)
-  local report, message, _, problems = compare.run(against, cfg, next_event, {
+  local report = common.must_accept(finish(compare.run(against, cfg, next_event, {
     start_category = args.start_category, language = args.language, limit = args.limit,
-  })
-  local bad = finish()
-  print_problems(problems or {}, io.stderr)
-  must(report, message)
-  report.bad_lines = args.keep_going and bad or nil
+  })))
   warn_of_unknown(report)
   if args.html then
     local strings = i18n.new()
@@ -42,8 +35,7 @@ local function compare_configs(args)
       report = report, before = against, after = cfg, strings = strings, language = strings:language(args.language),
     })
   end
-  common.print(args, report, tables.comparison)
-  return 0
+  return report, tables.comparison
 end
 
 local function declare(command)
@@ -56,7 +48,6 @@ local function declare(command)
   command:option("--limit", "With --against: list at most so many companies."):argname("N"):default "100"
     :convert(arguments.limit(0, math.huge, "0"))
   arguments.events(command)
-  arguments.output(command)
 end
 
 local function problem(args)
@@ -78,20 +69,14 @@ local function run(args)
   end
   local cfg = configs.of(args)
   local next_event, finish, feed = events_of(args)
-  local report, message, _, problems = simulate.run(cfg, next_event, {
+  return common.must_accept(finish(simulate.run(cfg, next_event, {
     start_category = args.start_category, language = args.language, feed = feed,
-  })
-  local bad = finish()
-  print_problems(problems or {}, io.stderr)
-  must(report, message)
-  report.bad_lines = args.keep_going and bad or nil
-  common.print(args, report, tables.report)
-  return 0
+  }))), tables.report
 end
 
 return {
   name = "simulate",
   summary = "Say what a config would do with the events of a file, or what it would do otherwise than another; writes "
     .. "nothing.",
-  arguments = declare, problem = problem, run = run,
+  output = "named", arguments = declare, problem = problem, run = run,
 }

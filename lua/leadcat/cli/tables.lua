@@ -1,13 +1,15 @@
 --- Configs and reports as text for a terminal.
 
 local config = require "leadcat.rules.config"
+local event_of = require "leadcat.events.event"
+local json = require "leadcat.util.json"
 local unicode = require "leadcat.util.unicode"
 
 local width = unicode.width
 
 local tables = {}
 
---- A whole number with its thousands set apart: 13,923.
+--- A whole number with thousands separators: 13,923.
 ---@param n integer
 ---@return string
 function tables.number(n)
@@ -18,7 +20,7 @@ end
 
 local BAR = 30 -- characters
 
--- A time to wait, in the two largest units that say something: 45 s, 3 min 10 s, 2 h 5 min.
+-- A duration in its two largest units: 45 s, 3 min 10 s, 2 h 5 min.
 local function duration(seconds)
   if seconds < 60 then
     return ("%d s"):format(seconds)
@@ -28,9 +30,9 @@ local function duration(seconds)
   return ("%d h %d min"):format(math.floor(seconds / 3600), math.floor(seconds % 3600 / 60))
 end
 
---- How far a run has come: [##########--------------------] 33%  198,000 events, 4 s left.
+--- The progress of a run: [##########--------------------] 33%  198,000 events, 4 s left.
 ---@param events integer
----@param share? number from 0 to 1, where it is known
+---@param share? number from 0 to 1, if known
 ---@param elapsed integer seconds
 ---@return string
 function tables.progress(events, share, elapsed)
@@ -71,6 +73,18 @@ function tables.table(rows)
   return table.concat(lines, "\n") .. "\n"
 end
 
+--- The problems of a config or a store.
+---@param problems leadcat.Problem[]
+---@return string
+function tables.problems(problems)
+  local lines = {}
+  for _, problem in ipairs(problems) do
+    lines[#lines + 1] = ("%s: %s [%s]\n"):format(problem.severity, problem.message, problem.code)
+    lines[#lines + 1] = problem.example and "  for example " .. json.encode(problem.example) .. "\n" or nil
+  end
+  return table.concat(lines)
+end
+
 -- What a check compared: "category 5, group customer".
 local function compared(check)
   local values = {}
@@ -96,8 +110,10 @@ function tables.decision(decision)
   return tables.table(rows) .. "\n" .. decision.sentence .. "\n"
 end
 
--- The keys of a table of counts: the largest count first.
-local function by_count(counts)
+--- The keys of a table of counts, the largest count first.
+---@param counts table<string, integer>
+---@return string[]
+function tables.by_count(counts)
   local names = {}
   for name in pairs(counts) do
     names[#names + 1] = name
@@ -111,11 +127,17 @@ end
 local function outcome_rows(report)
   local rows = { { "trigger", "outcome", "events" } }
   for _, trigger in ipairs(config.TRIGGERS) do
-    for _, outcome in ipairs(by_count(report.outcomes[trigger] or {})) do
+    for _, outcome in ipairs(tables.by_count(report.outcomes[trigger] or {})) do
       rows[#rows + 1] = { trigger, outcome, tables.number(report.outcomes[trigger][outcome]) }
     end
   end
   return rows
+end
+
+local function report_text(report, companies, rows)
+  return ("%s events, %s %s%s\n\n%s\n%s"):format(tables.number(report.events), tables.number(report.companies),
+    companies, report.run and (" (run %s)"):format(report.run) or "", tables.table(outcome_rows(report)),
+    tables.table(rows))
 end
 
 --- A report of `backfill`.
@@ -126,25 +148,21 @@ function tables.backfill(report)
   for _, row in ipairs(report.changes) do
     rows[#rows + 1] = { row.trigger, row.from, row.to, row.outcome, tables.number(row.events) }
   end
-  return ("%s events, %s companies updated%s\n\n%s\n%s"):format(tables.number(report.events),
-    tables.number(report.companies), report.run and (" (run %s)"):format(report.run) or "",
-    tables.table(outcome_rows(report)), tables.table(rows))
+  return report_text(report, "companies updated", rows)
 end
 
 --- A report of `simulate` or `replay`.
 ---@param report table
 ---@return string
 function tables.report(report)
-  local outcomes, categories = outcome_rows(report), { { "category", "companies" } }
-  for _, name in ipairs(by_count(report.categories)) do
+  local categories = { { "category", "companies" } }
+  for _, name in ipairs(tables.by_count(report.categories)) do
     categories[#categories + 1] = { name, tables.number(report.categories[name]) }
   end
-  local run = report.run and (" (run %s)"):format(report.run) or ""
-  return ("%s events, %s companies%s\n\n%s\n%s"):format(tables.number(report.events), tables.number(report.companies),
-    run, tables.table(outcomes), tables.table(categories))
+  return report_text(report, "companies", categories)
 end
 
--- A difference with its sign: +12, -3; nothing when there is none.
+-- A difference with its sign: +12, -3; blank when there is none.
 local function difference(n)
   return n == 0 and "" or n > 0 and "+" .. tables.number(n) or "-" .. tables.number(-n)
 end
@@ -159,17 +177,16 @@ local function names_of(report)
   end
 end
 
--- The kinds of change, each with the first of its examples.
+-- The kinds of change, each with its first example.
 local function change_rows(report, name)
   local rows = { { "events", "trigger", "before", "after", "such as" } }
-  local function told(side)
+  local function outcome(side)
     return side.to and ("%s: %s"):format(side.outcome, name(side.to)) or side.outcome
   end
   for _, kind in ipairs(report.changes) do
-    local example = kind.examples[1].event.company
     rows[#rows + 1] = {
-      tables.number(kind.count), kind.trigger, told(kind.before), told(kind.after),
-      type(example) == "number" and ("%d"):format(example) or example,
+      tables.number(kind.count), kind.trigger, outcome(kind.before), outcome(kind.after),
+      event_of.key(kind.examples[1].event.company),
     }
   end
   return rows
@@ -189,13 +206,12 @@ end
 local function moved_rows(report, name)
   local rows = { { "company", "at the start", "before", "after" } }
   for _, moved in ipairs(report.moved) do
-    local company = type(moved.company) == "number" and ("%d"):format(moved.company) or moved.company
-    rows[#rows + 1] = { company, name(moved.start), name(moved.before), name(moved.after) }
+    rows[#rows + 1] = { event_of.key(moved.company), name(moved.start), name(moved.before), name(moved.after) }
   end
   return rows
 end
 
---- What a change of the rules would do.
+--- A report of `simulate --against`.
 ---@param report leadcat.Comparison
 ---@return string
 function tables.comparison(report)
@@ -222,21 +238,24 @@ local function rule_row(cfg, rule, language)
   }
 end
 
--- A list of categories or lead statuses: id, name, what else is to be said, and whether it is deleted.
-local function item_rows(head, items, language, more)
+-- A table of the items, each in the row that `row_of(item, id, name, deleted)` returns.
+local function item_table(head, items, language, row_of)
   local rows = { head }
   for _, item in ipairs(items) do
-    local row = { ("%d"):format(item.id), config.name(item, language) }
-    for _, cell in ipairs(more(item)) do
-      row[#row + 1] = cell
-    end
-    row[#row + 1] = item.deleted and "deleted" or ""
-    rows[#rows + 1] = row
+    local id, name = ("%d"):format(item.id), config.name(item, language)
+    rows[#rows + 1] = row_of(item, id, name, item.deleted and "deleted" or "")
   end
   return tables.table(rows)
 end
 
---- A config.
+local function category_row(category, id, name, deleted)
+  return { id, name, category.group, category.lead_status and "lead status" or "", deleted }
+end
+
+local function lead_status_row(_, ...)
+  return { ... }
+end
+
 ---@param cfg leadcat.Config
 ---@param language? string
 ---@return string
@@ -246,14 +265,9 @@ function tables.config(cfg, language)
     rules[#rules + 1] = rule_row(cfg, rule, language)
   end
   return table.concat({
-    ("revision %d\n"):format(cfg.revision or 0),
-    tables.table(rules),
-    item_rows({ "id", "category", "group", "", "" }, cfg.categories, language, function(category)
-      return { category.group, category.lead_status and "lead status" or "" }
-    end),
-    item_rows({ "id", "lead status", "" }, cfg.lead_statuses, language, function()
-      return {}
-    end),
+    ("revision %d\n"):format(cfg.revision or 0), tables.table(rules),
+    item_table({ "id", "category", "group", "", "" }, cfg.categories, language, category_row),
+    item_table({ "id", "lead status", "" }, cfg.lead_statuses, language, lead_status_row),
   }, "\n")
 end
 

@@ -1,5 +1,4 @@
---- The companies of the demo CRM and the rules it begins with; apart from the CRM because they are data, for which the
--- store is filled once, by prepare.lua.
+--- The companies of the demo CRM and its first rules.
 
 local leadcat = require "leadcat"
 
@@ -9,11 +8,11 @@ local LEAD, QUALIFIED_LEAD, OPPORTUNITY, LOST_OPPORTUNITY, CUSTOMER, PARTNER, OT
 local QUALIFIED = 5 -- a lead status
 
 ---@class leadcat.demo.Company
----@field category integer where it begins
----@field sale string the product that it may buy
+---@field category integer its first one
+---@field sale string the product it may buy
 ---@field contact string
 
----@type table<string, leadcat.demo.Company> by name, which is its id, too
+---@type table<string, leadcat.demo.Company> by name, which is also the id
 companies.LIST = {
   ["Bølgebryderne Design ApS"] = { category = LEAD, sale = "Crema Duo", contact = "Freja Lynggaard" },
   ["De Vrolijke Reigers"] = { category = LEAD, sale = "Bean plan, large", contact = "Sander Holtmark" },
@@ -29,7 +28,7 @@ companies.LIST = {
   ["Weißdornhof Steuerberatung"] = { category = OPPORTUNITY, sale = "Crema Duo", contact = "Jörg Weißhaupt" },
 }
 
--- A sale that is won is asked about; the other events change the category at once.
+-- A won sale asks; the other events change the category at once.
 local RULES = {
   sale_registered = { set_category = OPPORTUNITY },
   sale_won = { set_category = CUSTOMER, ask = true },
@@ -50,19 +49,17 @@ function companies.config()
   return cfg
 end
 
---- Fills a new store; one that has a config already stays as it is.
+--- Fills a new store; one that has a config stays as it is.
 ---@param engine leadcat.Engine
 ---@return true? done
 ---@return string? message
 ---@return string? code
 function companies.prepare(engine)
-  local cfg, saved, message, code
-  cfg, message, code = engine:config()
-  if not cfg then
-    return nil, message, code
-  elseif cfg.revision > 0 then
-    return true
+  local cfg, message, code = engine:config()
+  if not cfg or cfg.revision > 0 then
+    return cfg and true, message, code
   end
+  local saved
   for name, company in pairs(companies.LIST) do
     saved, message, code = engine.host:create(name, company.category)
     if not saved and code ~= "conflict" then

@@ -1,6 +1,5 @@
---- A CRM to try leadcat in, for `make serve`: who is signed in, and what happens when a sale is registered, won or lost,
--- or a lead status is set. Its companies are kept in leadcat's own store. What a CRM that uses leadcat needs is here and
--- in nginx.conf; page.lua is only markup.
+--- A CRM to try leadcat in, for `make serve`. What a CRM needs to use leadcat is here and in nginx.conf; page.lua is only
+-- markup. The companies are kept in leadcat's own store.
 
 local companies = require "leadcat.demo.companies"
 local config = require "leadcat.rules.config"
@@ -9,6 +8,7 @@ local i18n = require "leadcat.words.i18n"
 local leadcat = require "leadcat"
 local page = require "leadcat.demo.page"
 local request_of = require "leadcat.http.request"
+local schema = require "leadcat.rules.schema"
 local url = require "leadcat.util.url"
 local words = require "leadcat.demo.words"
 local wording = require "leadcat.words.wording"
@@ -21,8 +21,7 @@ local BASE = "/leadcat"
 
 local opened = {} -- by directory
 
---- The engine of this Lua state: opened when it is first asked for, so that it also works with `lua_code_cache off`, where
--- every request has a Lua state of its own.
+--- The engine of this Lua state. Opened at first use, since with `lua_code_cache off` every request has its own Lua state.
 ---@param directory string
 ---@return leadcat.Engine
 function crm.engine(directory)
@@ -35,10 +34,7 @@ local USERS = {
   sales = { id = "sales", name = "Jon Brekke" },
 }
 
-local LANGUAGES = {}
-for _, language in ipairs(i18n.LANGUAGES) do
-  LANGUAGES[language] = true
-end
+local LANGUAGES = schema.set(i18n.LANGUAGES)
 
 local function cookie(request, name)
   local cookies = "; " .. (request.headers.cookie or "")
@@ -47,16 +43,16 @@ end
 
 local STRINGS = i18n.new()
 
--- The user's choice, else what his browser wants.
+-- The user's choice, else the browser's language.
 local function language_of(request)
   local chosen = cookie(request, "leadcat_language")
   local wanted = (request.headers["accept-language"] or ""):match "[%w-]+"
   return LANGUAGES[chosen] and chosen or STRINGS:language(wanted)
 end
 
---- Who has sent a request: leadcat asks this of every CRM.
+--- The user who sent a request. Every CRM gives leadcat such a function.
 ---@param request leadcat.http.Request
----@return leadcat.Actor? actor nil when nobody is signed in
+---@return leadcat.Actor? actor nil when no user is signed in
 function crm.authenticate(request)
   local user = USERS[cookie(request, "leadcat_user")]
   return user and { id = user.id, name = user.name, admin = user.admin, language = language_of(request) }
@@ -64,7 +60,7 @@ end
 
 -- Answers --------------------------------------------------------------------------------------------------------------
 
--- What a page may load: files of this server, nothing else.
+-- Pages load files of this server only.
 local POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
   .. "form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
 
@@ -93,10 +89,6 @@ end
 
 -- What pages show ------------------------------------------------------------------------------------------------------
 
-local function by_name(a, b)
-  return a.name < b.name
-end
-
 local function row_of(context, name, category)
   local known = companies.LIST[name] or {}
   return {
@@ -115,7 +107,7 @@ local function statuses_of(context)
   return statuses
 end
 
--- The sentence about what an event or an answer came to; nil for what is none.
+-- The sentence about the outcome of an event or an answer; nil when the fields are no outcome.
 local function said(context, outcome)
   local names = { company = wording.line(outcome.company) or "?" }
   local to = config.find(context.cfg.categories, tonumber(outcome.to))
@@ -159,7 +151,7 @@ local function show_companies(context)
   for name, category in context.engine.host:companies() do
     model.companies[#model.companies + 1] = row_of(context, name, category)
   end
-  table.sort(model.companies, by_name)
+  table.sort(model.companies, function(a, b) return a.name < b.name end)
   return answer(200, page.companies(model))
 end
 
@@ -182,7 +174,7 @@ local function query_of(fields)
   return "?" .. table.concat(pairs_of, "&")
 end
 
--- The event that a form tells of. Sent twice it is one event: the page's `id` is in the event's.
+-- The event of a form. The page's `id` is part of the event's, so that a form that is sent twice is one event.
 local function event_of(fields, actor)
   local is_status = fields.trigger == "lead_status_set"
   local event = {
@@ -200,7 +192,7 @@ local function event_of(fields, actor)
   return event
 end
 
--- The question, to be answered before anything is saved: its dialog posts the event once more, with the answer.
+-- Asks before anything is saved. The dialog posts the event again, with the answer.
 local function ask_before(context, view)
   local event = {}
   for _, name in ipairs { "company", "id", "trigger", "sale" } do
@@ -212,7 +204,7 @@ local function ask_before(context, view)
   }))
 end
 
--- Without JavaScript: leadcat.js reports events by itself.
+-- For browsers without JavaScript: leadcat.js reports events by itself.
 local function report(context)
   local event = event_of(context.fields, context.actor)
   if context.fields.before then
@@ -229,12 +221,12 @@ local function report(context)
   elseif outcome.status == "awaiting_confirmation" then
     return redirect(BASE .. "/confirmations/" .. outcome.confirmation)
   end
-  local came_of = { company = event.company, status = outcome.status, reason = outcome.reason, to = outcome.to }
+  local shown = { company = event.company, status = outcome.status, reason = outcome.reason, to = outcome.to }
   if context.fields.before or context.fields.asked then
-    came_of.id = event.company
-    return redirect("/demo/company" .. query_of(came_of))
+    shown.id = event.company
+    return redirect("/demo/company" .. query_of(shown))
   end
-  return redirect("/demo" .. query_of(came_of))
+  return redirect("/demo" .. query_of(shown))
 end
 
 local function sign_in(context)
@@ -251,7 +243,7 @@ local function switch_language(context)
   return LANGUAGES[language] and redirect("/demo", set_cookie("leadcat_language", language)) or plain(422)
 end
 
--- `open`: for who is not signed in, too.
+-- `open` routes need no sign-in.
 local ROUTES = {
   ["/demo"] = { GET = show_companies },
   ["/demo/company"] = { GET = function(context) return show_company(context, context.fields.id or "") end },
@@ -261,7 +253,7 @@ local ROUTES = {
   ["/demo/language"] = { POST = switch_language, open = true },
 }
 
--- The fields of the query and of the form; the form's count.
+-- The fields of the query and of the form; the form's win.
 local function fields_of(request)
   local fields = request_of.fields(request.query)
   for name, value in pairs(request.method == "POST" and request_of.form(request) or {}) do
@@ -298,7 +290,7 @@ function crm.respond(request, engine)
   return handler(context)
 end
 
---- The same in nginx, as `leadcat.resty.serve` does it for leadcat's pages.
+--- Serves the CRM in nginx, as `leadcat.resty.serve` serves leadcat's pages.
 ---@param engine leadcat.Engine
 function crm.serve(engine)
   local ngx = ngx -- luacheck: ignore (OpenResty's global)

@@ -1,5 +1,4 @@
---- The pages of the demo CRM: signing in, its companies, and one company's sale form. Plain forms, which files/demo.js
--- makes nicer. Apart from the CRM so that what it does can be read without the markup.
+--- The pages of the demo CRM: signing in, its companies, and one company's sale form. The forms work without files/demo.js.
 
 local h = require "leadcat.pages.html"
 local parts = require "leadcat.pages.parts"
@@ -13,11 +12,11 @@ local BASE = "/leadcat"
 ---@class leadcat.demo.Model
 ---@field language string one of the six
 ---@field actor? leadcat.Actor who has signed in
----@field said? string what has just happened
----@field count? integer of the user's open questions
+---@field said? string the outcome of the last event or answer
+---@field count? integer the user's open questions
 ---@field companies? leadcat.demo.Row[]
 ---@field statuses? leadcat.LeadStatus[] {id, name} to choose from
----@field nonce? string new in every page, so that a form that is sent twice is one event
+---@field nonce? string new in every page; makes a form that is sent twice one event
 ---@field dialog? leadcat.html.Node the question to ask before the sale is saved
 
 ---@class leadcat.demo.Row
@@ -86,7 +85,7 @@ local function document(model, title, main)
   }
 end
 
--- What has just happened, and where the script says what went wrong.
+-- The last outcome, and the place where the script shows problems.
 local function said(model)
   return {
     parts.said(model.said, { id = "demo-said", data_demo_cancelled = text(model, "cancelled") }),
@@ -104,7 +103,7 @@ local function role(model, name)
   }
 end
 
---- For who has not signed in.
+--- The page for users who are not signed in.
 ---@param model leadcat.demo.Model
 ---@return string
 function page.sign_in(model)
@@ -118,7 +117,7 @@ end
 
 -- Events ---------------------------------------------------------------------------------------------------------------
 
--- The forms of a company: one for its sale, one for the lead status of its contact. `before`: ask before saving.
+-- The forms of a company: for its sale, and for its contact's lead status. `before`: ask before saving.
 local function forms(model, row, id, before)
   local function hidden(name, value)
     return h.input { type = "hidden", name = name, value = value }
@@ -158,7 +157,7 @@ local function card(model, row, i)
   }
 end
 
---- The companies, each with what can happen to it.
+--- The companies, each with its forms.
 ---@param model leadcat.demo.Model
 ---@return string
 function page.companies(model)
@@ -173,7 +172,7 @@ function page.companies(model)
   })
 end
 
---- One company, whose user is asked before the sale is saved.
+--- One company's sale form, which asks before it saves.
 ---@param model leadcat.demo.Model
 ---@param row leadcat.demo.Row
 ---@return string

@@ -1,4 +1,4 @@
---- Makes the store of the demo CRM, before nginx is started: prepare.lua DIRECTORY. What is there already stays.
+--- prepare.lua DIRECTORY makes the store of the demo CRM, unless it is there, before nginx starts.
 
 local companies = require "leadcat.demo.companies"
 local leadcat = require "leadcat"

@@ -1,5 +1,4 @@
---- `make demo`: leadcat's main job from beginning to end, on the embedded store and the bundled sample, in the steps an
--- integrator would take.
+--- `make demo`: takes the bundled sample through the rules, in the steps of an integrator.
 
 local import = require "leadcat.cli.import"
 local leadcat = require "leadcat"
@@ -49,7 +48,7 @@ local function sample(path)
   return events
 end
 
--- Handles the events; counts the outcomes by trigger and what came of them.
+-- Handles the events; counts them by trigger and outcome.
 local function handle(engine, events)
   local counts = {}
   for i, outcome in ipairs(assert(engine:handle_many(events))) do
@@ -70,7 +69,7 @@ local function categories_of(engine, names)
   return counts, companies
 end
 
--- A company that more than one thing happened to.
+-- The company with the most entries.
 local function eventful(engine)
   local best, most = nil, 0
   for company in engine.host:companies() do

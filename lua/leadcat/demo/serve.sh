@@ -1,7 +1,6 @@
 #!/bin/sh
-# `make serve`: makes the demo's store when there is none, fills in nginx.conf, and becomes nginx, so that what ends this
-# process ends the server. PORT, BUILD, DIRECTORY (of the store), NGINX, NGINX_MODULES and CODE_CACHE ("on" or "off") may
-# be set; serve.sh LUA.
+# serve.sh LUA, for `make serve`: makes the demo's store if there is none, fills in nginx.conf, and becomes nginx. PORT,
+# BUILD, DIRECTORY (of the store), NGINX, NGINX_MODULES and CODE_CACHE ("on" or "off") may be set.
 lua=${1:-lua5.4}
 port=${PORT:-8080}
 here=$(cd "$(dirname "$0")" && pwd) || exit 1
@@ -38,6 +37,6 @@ The demo CRM is at http://127.0.0.1:$port/demo
   Win a sale, and you are asked; register or lose one, and the category changes at once.
   It begins anew without $directory. Ctrl-C ends it.
 END
-# Run by root, the workers stay root: the store is not theirs otherwise.
+# Root's workers stay root, since root owns the store.
 [ "$(id -u)" != 0 ] || user="user root;"
 exec "$nginx" -p "$directory/" -c "$directory/nginx.conf" -e stderr -g "$user"

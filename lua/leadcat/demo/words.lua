@@ -1,12 +1,12 @@
---- The words of the demo CRM in six languages; apart from leadcat's own words, which a CRM has no need to know.
+--- The words of the demo CRM in six languages.
 
 local words = {}
 
 local TEXTS = {}
+words.TEXTS = TEXTS
 
 TEXTS.en = {
-  brand = "Demo CRM",
-  companies = "Companies",
+  brand = "Demo CRM", companies = "Companies",
   companies_hint = "Win a sale and you are asked; register or lose one and the category changes by itself.",
   sign_in = "Sign in",
   sign_in_hint = "Choose who you are. Nothing here is real.",
@@ -15,16 +15,9 @@ TEXTS.en = {
   admin_hint = "sets the rules, answers all questions, undoes changes",
   sales = "Salesperson",
   sales_hint = "reports sales and answers the questions that they lead to",
-  language = "Language",
-  settings = "Settings",
-  questions = "Questions",
-  history = "History",
-  sale = "Sale",
-  sale_registered = "Register",
-  sale_won = "Win",
-  sale_lost = "Lose",
-  lead_status = "Lead status of {contact}",
-  lead_status_set = "Set",
+  language = "Language", settings = "Settings", questions = "Questions", history = "History",
+  sale = "Sale", sale_registered = "Register", sale_won = "Win", sale_lost = "Lose",
+  lead_status = "Lead status of {contact}", lead_status_set = "Set",
   open_form = "Ask before saving",
   form_hint = "Here you are asked before the sale is saved. Cancel, and nothing has happened.",
   back = "All companies",
@@ -42,8 +35,7 @@ TEXTS.en = {
 }
 
 TEXTS.no = {
-  brand = "Demo-CRM",
-  companies = "Firmaer",
+  brand = "Demo-CRM", companies = "Firmaer",
   companies_hint = "Vinn et salg, og du blir spurt; registrer eller tap et, og kategorien endres av seg selv.",
   sign_in = "Logg inn",
   sign_in_hint = "Velg hvem du er. Ingenting her er ekte.",
@@ -52,16 +44,9 @@ TEXTS.no = {
   admin_hint = "setter reglene, svarer på alle spørsmål, angrer endringer",
   sales = "Selger",
   sales_hint = "melder salg og svarer på spørsmålene de fører til",
-  language = "Språk",
-  settings = "Innstillinger",
-  questions = "Spørsmål",
-  history = "Historikk",
-  sale = "Salg",
-  sale_registered = "Registrer",
-  sale_won = "Vinn",
-  sale_lost = "Tap",
-  lead_status = "Lead-status for {contact}",
-  lead_status_set = "Sett",
+  language = "Språk", settings = "Innstillinger", questions = "Spørsmål", history = "Historikk",
+  sale = "Salg", sale_registered = "Registrer", sale_won = "Vinn", sale_lost = "Tap",
+  lead_status = "Lead-status for {contact}", lead_status_set = "Sett",
   open_form = "Spør før lagring",
   form_hint = "Her blir du spurt før salget lagres. Avbryt, og ingenting har skjedd.",
   back = "Alle firmaer",
@@ -79,8 +64,7 @@ TEXTS.no = {
 }
 
 TEXTS.sv = {
-  brand = "Demo-CRM",
-  companies = "Företag",
+  brand = "Demo-CRM", companies = "Företag",
   companies_hint = "Vinn en försäljning så får du en fråga; registrera eller förlora en så ändras kategorin av sig "
     .. "själv.",
   sign_in = "Logga in",
@@ -90,16 +74,9 @@ TEXTS.sv = {
   admin_hint = "ställer in reglerna, svarar på alla frågor, ångrar ändringar",
   sales = "Säljare",
   sales_hint = "rapporterar försäljningar och svarar på frågorna de leder till",
-  language = "Språk",
-  settings = "Inställningar",
-  questions = "Frågor",
-  history = "Historik",
-  sale = "Försäljning",
-  sale_registered = "Registrera",
-  sale_won = "Vinn",
-  sale_lost = "Förlora",
-  lead_status = "Leadstatus för {contact}",
-  lead_status_set = "Ange",
+  language = "Språk", settings = "Inställningar", questions = "Frågor", history = "Historik",
+  sale = "Försäljning", sale_registered = "Registrera", sale_won = "Vinn", sale_lost = "Förlora",
+  lead_status = "Leadstatus för {contact}", lead_status_set = "Ange",
   open_form = "Fråga innan något sparas",
   form_hint = "Här får du frågan innan försäljningen sparas. Avbryt, och inget har hänt.",
   back = "Alla företag",
@@ -117,8 +94,7 @@ TEXTS.sv = {
 }
 
 TEXTS.da = {
-  brand = "Demo-CRM",
-  companies = "Firmaer",
+  brand = "Demo-CRM", companies = "Firmaer",
   companies_hint = "Vind et salg, og du bliver spurgt; registrer eller tab et, og kategorien ændres af sig selv.",
   sign_in = "Log ind",
   sign_in_hint = "Vælg, hvem du er. Intet her er virkeligt.",
@@ -127,16 +103,9 @@ TEXTS.da = {
   admin_hint = "sætter reglerne, besvarer alle spørgsmål, fortryder ændringer",
   sales = "Sælger",
   sales_hint = "melder salg og besvarer de spørgsmål, de fører til",
-  language = "Sprog",
-  settings = "Indstillinger",
-  questions = "Spørgsmål",
-  history = "Historik",
-  sale = "Salg",
-  sale_registered = "Registrer",
-  sale_won = "Vind",
-  sale_lost = "Tab",
-  lead_status = "Leadstatus for {contact}",
-  lead_status_set = "Sæt",
+  language = "Sprog", settings = "Indstillinger", questions = "Spørgsmål", history = "Historik",
+  sale = "Salg", sale_registered = "Registrer", sale_won = "Vind", sale_lost = "Tab",
+  lead_status = "Leadstatus for {contact}", lead_status_set = "Sæt",
   open_form = "Spørg før der gemmes",
   form_hint = "Her bliver du spurgt, før salget gemmes. Annuller, og intet er sket.",
   back = "Alle firmaer",
@@ -154,8 +123,7 @@ TEXTS.da = {
 }
 
 TEXTS.de = {
-  brand = "Demo-CRM",
-  companies = "Firmen",
+  brand = "Demo-CRM", companies = "Firmen",
   companies_hint = "Gewinnen Sie einen Verkauf, werden Sie gefragt; erfassen oder verlieren Sie einen, ändert sich die "
     .. "Kategorie von selbst.",
   sign_in = "Anmelden",
@@ -165,16 +133,9 @@ TEXTS.de = {
   admin_hint = "stellt die Regeln ein, beantwortet alle Fragen, macht Änderungen rückgängig",
   sales = "Vertrieb",
   sales_hint = "meldet Verkäufe und beantwortet die Fragen dazu",
-  language = "Sprache",
-  settings = "Einstellungen",
-  questions = "Fragen",
-  history = "Verlauf",
-  sale = "Verkauf",
-  sale_registered = "Erfassen",
-  sale_won = "Gewinnen",
-  sale_lost = "Verlieren",
-  lead_status = "Lead-Status von {contact}",
-  lead_status_set = "Setzen",
+  language = "Sprache", settings = "Einstellungen", questions = "Fragen", history = "Verlauf",
+  sale = "Verkauf", sale_registered = "Erfassen", sale_won = "Gewinnen", sale_lost = "Verlieren",
+  lead_status = "Lead-Status von {contact}", lead_status_set = "Setzen",
   open_form = "Vor dem Speichern fragen",
   form_hint = "Hier werden Sie gefragt, bevor der Verkauf gespeichert wird. Brechen Sie ab, ist nichts geschehen.",
   back = "Alle Firmen",
@@ -192,8 +153,7 @@ TEXTS.de = {
 }
 
 TEXTS.nl = {
-  brand = "Demo-CRM",
-  companies = "Bedrijven",
+  brand = "Demo-CRM", companies = "Bedrijven",
   companies_hint = "Win een verkoop en u krijgt een vraag; registreer of verlies er een en de categorie verandert "
     .. "vanzelf.",
   sign_in = "Aanmelden",
@@ -203,16 +163,9 @@ TEXTS.nl = {
   admin_hint = "stelt de regels in, beantwoordt alle vragen, maakt wijzigingen ongedaan",
   sales = "Verkoper",
   sales_hint = "meldt verkopen en beantwoordt de vragen die daaruit volgen",
-  language = "Taal",
-  settings = "Instellingen",
-  questions = "Vragen",
-  history = "Geschiedenis",
-  sale = "Verkoop",
-  sale_registered = "Registreren",
-  sale_won = "Winnen",
-  sale_lost = "Verliezen",
-  lead_status = "Leadstatus van {contact}",
-  lead_status_set = "Instellen",
+  language = "Taal", settings = "Instellingen", questions = "Vragen", history = "Geschiedenis",
+  sale = "Verkoop", sale_registered = "Registreren", sale_won = "Winnen", sale_lost = "Verliezen",
+  lead_status = "Leadstatus van {contact}", lead_status_set = "Instellen",
   open_form = "Vragen vóór het opslaan",
   form_hint = "Hier krijgt u de vraag voordat de verkoop wordt opgeslagen. Annuleert u, dan is er niets gebeurd.",
   back = "Alle bedrijven",
@@ -229,15 +182,13 @@ TEXTS.nl = {
   refused = "Dat is niet gelukt.",
 }
 
-words.TEXTS = TEXTS
-
 --- The languages by their own names, in the order of the switch.
 words.LANGUAGES = {
   { "en", "English" }, { "no", "Norsk" }, { "sv", "Svenska" }, { "da", "Dansk" }, { "de", "Deutsch" },
   { "nl", "Nederlands" },
 }
 
---- A text, with names in the places of its placeholders.
+--- A text with its placeholders filled in.
 ---@param language string
 ---@param key string
 ---@param names? table<string, string>

@@ -1,5 +1,4 @@
---- A config as plain data: what is wrong with it, its normal form, and the names in it; apart from the engine because
--- imports, pages and the command line judge configs that no engine has opened.
+--- A config as plain data: its problems, its normal form, and the names in it. Needs no engine.
 
 local json = require "leadcat.util.json"
 local language_tag = require "leadcat.util.language"
@@ -37,7 +36,7 @@ local config = {}
 ---@class leadcat.Problem
 ---@field path string where, such as `rules[2].set_category` (counted from 1), or `config` for the whole
 ---@field code string
----@field message string where, what is wrong and what would be right, in English
+---@field message string where, what is wrong, and what would be right, in English
 ---@field severity "error"|"warning"
 ---@field example? leadcat.Event of a warning about rules (`lint.lua`): the company is in its `category`
 
@@ -62,7 +61,7 @@ local function first_key(texts)
   return first
 end
 
---- The text to show: in the language that suits the tag best, else in English, else in the first language by alphabet.
+--- The text in the language that matches the tag best, else in English, else in the first language by alphabet.
 ---@param text? leadcat.Text
 ---@param language? string a language tag, such as "no" or "nb-NO"
 ---@return string?
@@ -73,7 +72,7 @@ function config.text(text, language)
   return text[language] or text[language_tag.match(language, text)] or text.en or text[first_key(text)]
 end
 
---- The displayed name of a category or lead status.
+--- The name of a category or lead status.
 ---@param item leadcat.LeadStatus
 ---@param language? string
 ---@return string
@@ -98,8 +97,8 @@ local function by_language(name)
   return type(name) == "table" and name or { en = name }
 end
 
---- The live item that a person means: by its name in any language; else by its name in any letter case (ASCII), when
---- only one fits; else by its id in decimal.
+--- The live item that a person means: by its name in any language; else by its name ignoring case (ASCII), if only one
+--- matches; else by its id in decimal.
 ---@param list? leadcat.LeadStatus[] categories or lead statuses
 ---@param text string
 ---@return leadcat.LeadStatus? item
@@ -119,9 +118,9 @@ function config.find_by_name(list, text)
   return #similar == 1 and similar[1] or by_id
 end
 
---- What outcomes and the journal call a rule: `sale_won`, `lead_status_set:5`.
+--- A rule's key in outcomes and the journal: `sale_won`, `lead_status_set:5`.
 ---@param trigger string
----@param lead_status? integer only looked at for `lead_status_set`
+---@param lead_status? integer used for `lead_status_set` only
 ---@return string
 function config.rule_key(trigger, lead_status)
   if trigger == "lead_status_set" and lead_status then
@@ -130,7 +129,7 @@ function config.rule_key(trigger, lead_status)
   return trigger
 end
 
---- The lead status of a rule's key; nil of one that has none.
+--- The lead status in a rule's key, if any.
 ---@param key string
 ---@return integer?
 function config.lead_status_of(key)
@@ -146,7 +145,7 @@ local boolean, one_of, whole = schema.boolean, schema.one_of, schema.whole
 
 local identity, reference, rank = whole(1, MAX_ID, true), whole(1, MAX_ID), whole(-MAX_ID - 1, MAX_ID)
 local check_name, description = schema.text(true), schema.text(false)
-local function later() end -- the lists, which have checks of their own
+local function later() end -- the lists have their own checks
 
 local CONFIG = schema.kind("a config", {
   { "revision", whole(0, 9007199254740991) },
@@ -187,9 +186,9 @@ local function check_unique_id(found, path, item, i, list)
   end
 end
 
--- The earlier items that show the same name, by index, each with a language where they do. An item shows its own text
--- in a language, else its default, which is what it shows in English. So what an item shows is noted by text: the first
--- item that has it as its default, and the first that has it as its own in each language.
+-- The earlier items that show the same name, by index, each with a language in which they do. An item shows its own text
+-- in a language, else its default, which it shows in English. `notes` has, by text, the first item with that default,
+-- and the first with that own text in each language.
 local function same_name(item, i, notes)
   local earlier, own = {}, by_language(item.name)
   local function note(shown_text)
@@ -244,7 +243,7 @@ local function check_lead_status(found, path, item)
   end
 end
 
--- Checks a list of categories or lead statuses; what it returns has the items by id.
+-- Checks a list of categories or lead statuses; returns it with the items by id.
 local function check_list(found, path, items, expected)
   local list = { path = path, items = check_sequence(found, path, items), noun = expected.noun }
   list.by_id, list.first, list.notes = {}, {}, {}
@@ -277,7 +276,7 @@ local function choices(list)
   return list.choices
 end
 
--- What an enabled rule names must be there. `prefix` is that of the problem codes.
+-- What an enabled rule names must exist. `prefix` starts the codes of the problems.
 local function check_reference(found, path, id, list, prefix)
   local item = list.by_id[id]
   if id == nil then
@@ -328,9 +327,9 @@ end
 
 -- The whole ----------------------------------------------------------------------------------------------------------
 
---- Everything that is wrong with a config, at once: first what concerns the whole, then categories, lead statuses and
---- rules by index. What the rules come to together is warned of where nothing is wrong. Never raises, whatever a client
---- has sent. Takes time in proportion to the size of the config.
+--- All problems of a config: first of the whole, then of categories, lead statuses and rules by index; without errors,
+--- also how the rules work together. Never raises, whatever a client has sent. Takes time in proportion to the config's
+--- size.
 ---@param cfg any
 ---@return leadcat.Problem[] problems empty when the config is clean
 function config.problems(cfg)
@@ -348,7 +347,7 @@ function config.problems(cfg)
   return found
 end
 
---- Whether one of the problems stands in the way of saving.
+--- Whether one of the problems blocks saving.
 ---@param problems leadcat.Problem[]
 ---@return boolean
 function config.has_errors(problems)
@@ -360,7 +359,7 @@ function config.has_errors(problems)
   return false
 end
 
---- A deep copy, with whole numbers as integers and lists still marked as lists.
+--- A deep copy, with whole numbers as integers; lists stay marked as lists.
 ---@generic T
 ---@param value T
 ---@return T
@@ -377,8 +376,8 @@ function config.copy(value)
   return json.is_array(value) and json.array(copy) or copy
 end
 
---- The form in which a config is stored: a copy with all three lists, and with every rule's switches true or false.
---- Unknown fields are kept, and `revision` when there is one.
+--- A copy in the form that is stored: all three lists are there, and every rule's switches are true or false. Unknown
+--- fields and `revision` are kept.
 ---@param cfg leadcat.Config without errors
 ---@return leadcat.Config
 function config.normalize(cfg)

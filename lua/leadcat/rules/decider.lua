@@ -1,5 +1,5 @@
---- `engine:decider()`. In Lua 5.4 that is the core's own function. LuaJIT's compiled code would be left for it, so there the
--- same C code is called through the FFI, which compiled code does without leaving.
+--- `engine:decider()`. In Lua 5.4 it is the core's own function. In LuaJIT, calling that would leave compiled code, so the
+-- same C code is called through the FFI.
 
 local core = require "leadcat.core"
 
@@ -17,8 +17,8 @@ local ffi = jit and jit.status() and require "ffi"
 local answer_pointer = ffi and ffi.typeof("$ *", ffi.typeof(core.ffi.answer))
 local decide = ffi and ffi.cast(ffi.typeof("int32_t (*)($, uint32_t, double, double)", answer_pointer), core.ffi.decide)
 
--- Decides with the FFI; what is out of the ordinary (no number, an unknown trigger, rules that must be read first) is left
--- to `plain`, which keeps `rules` alive.
+-- Decides with the FFI. Leaves unusual calls (no number, an unknown trigger, rules that must be read first) to `plain`,
+-- which keeps `rules` alive.
 local function compiled(plain, rules)
   local answer = ffi.cast(answer_pointer, rules)
   return function(trigger, category, lead_status)
@@ -39,8 +39,8 @@ local function compiled(plain, rules)
 end
 
 --- The fastest function that decides by these rules.
----@param plain leadcat.Decider as the core gives it
----@param rules userdata likewise
+---@param plain leadcat.Decider from the core
+---@param rules userdata from the core
 ---@return leadcat.Decider
 function decider.new(plain, rules)
   return ffi and compiled(plain, rules) or plain

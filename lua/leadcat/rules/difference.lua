@@ -1,54 +1,71 @@
---- What changed between two configs, in sentences for administrators; apart from the settings page because the history of
--- revisions says it too. Pure. Rules come first, then categories and lead statuses, each in the order of the configs.
+--- What changed between two configs, in sentences for administrators: first the rules, then the categories and the lead
+-- statuses, each in the order of the configs.
 
 local config = require "leadcat.rules.config"
+local json = require "leadcat.util.json"
 local wording = require "leadcat.words.wording"
 
 local difference = {}
 
----@class leadcat.Difference what the functions below share
+---@class leadcat.Difference
 ---@field words leadcat.Words
 ---@field sentences string[]
 ---@field old leadcat.Index
 ---@field new leadcat.Index
 
----@class leadcat.Index a config by what identifies its parts
+---@class leadcat.Index the parts of a config by id or key
 ---@field categories table<integer, leadcat.Category>
 ---@field lead_statuses table<integer, leadcat.LeadStatus>
 ---@field rules table<string, leadcat.Rule> by rule key
 
 local LISTS = { { "categories", "category" }, { "lead_statuses", "lead_status" } }
 
-local function by_id(list)
-  local found = {}
-  for _, item in ipairs(list or {}) do
-    found[item.id] = item
-  end
-  return found
+local function id_of(item)
+  return item.id
 end
 
--- Rules that say nothing yet, of a lead status that is not chosen, are left out.
-local function by_key(rules)
-  local found = {}
-  for _, rule in ipairs(rules or {}) do
-    if rule.trigger ~= "lead_status_set" or rule.lead_status then
-      found[config.rule_key(rule.trigger, rule.lead_status)] = rule
+-- A rule's key; nil while its lead status is not chosen, for then the rule does nothing.
+local function key_of(rule)
+  if rule.trigger ~= "lead_status_set" or rule.lead_status then
+    return config.rule_key(rule.trigger, rule.lead_status)
+  end
+end
+
+-- The parts of the lists by what `key` returns of them; and their keys, in order, each once.
+local function index_parts(key, ...)
+  local parts, keys = {}, {}
+  for _, list in ipairs { ... } do
+    for _, part in ipairs(list) do
+      local name = key(part)
+      if name and not parts[name] then
+        keys[#keys + 1] = name
+      end
+      if name then
+        parts[name] = part
+      end
     end
   end
-  return found
+  return parts, keys
 end
 
 local function index(cfg)
   return {
-    categories = by_id(cfg.categories), lead_statuses = by_id(cfg.lead_statuses), rules = by_key(cfg.rules),
+    categories = index_parts(id_of, cfg.categories or {}), lead_statuses = index_parts(id_of, cfg.lead_statuses or {}),
+    rules = index_parts(key_of, cfg.rules or {}),
   }
+end
+
+-- The keys of the parts, in the order of the new config, then of the old one.
+local function keys_of(key, old, new)
+  local _, keys = index_parts(key, new or {}, old or {})
+  return keys
 end
 
 local function say(diff, key, values)
   diff.sentences[#diff.sentences + 1] = wording.sentence(diff.words, "difference." .. key, values)
 end
 
--- An item's name, as it is now or as it was when there is none any more.
+-- An item's new name; its old one if it is gone.
 local function name_of(diff, list, id)
   local item = diff.new[list][id] or diff.old[list][id]
   return wording.display_name(item, id, diff.words.language)
@@ -84,7 +101,7 @@ local function compare_rules(diff, old, new)
   end
 end
 
--- A rule of a lead status is there or not; each of the others is always there, if only switched off.
+-- A rule of a lead status is there or not. The others are always there: an absent one is off.
 local function compare_rule(diff, key)
   local old, new = diff.old.rules[key], diff.new.rules[key]
   local trigger = (new or old).trigger
@@ -102,21 +119,9 @@ end
 
 -- Categories and lead statuses -----------------------------------------------------------------------------------------
 
+-- Compares two texts, or texts by language.
 local function is_same(old, new)
-  if type(old) ~= "table" or type(new) ~= "table" then
-    return old == new
-  end
-  for key, value in pairs(old) do
-    if not is_same(value, new[key]) then
-      return false
-    end
-  end
-  for key in pairs(new) do
-    if old[key] == nil then
-      return false
-    end
-  end
-  return true
+  return json.encode { old } == json.encode { new }
 end
 
 local function compare_names(diff, kind, old, new, name)
@@ -155,7 +160,7 @@ local function compare_item(diff, list, kind, id)
   end
 end
 
--- Whether what is in both lists has another order.
+-- Whether the items that are in both lists have another order.
 local function is_moved(old, new)
   local function rank(items, id)
     return items[id].rank or math.huge
@@ -170,45 +175,20 @@ end
 
 -- The whole ------------------------------------------------------------------------------------------------------------
 
--- The keys of the parts in the order in which the new config, then the old one has them; each once.
-local function keys(old, new, key_of)
-  local ordered, seen = {}, {}
-  for _, list in ipairs { new or {}, old or {} } do
-    for _, part in ipairs(list) do
-      local key = key_of(part)
-      if not seen[key] then
-        ordered[#ordered + 1], seen[key] = key, true
-      end
-    end
-  end
-  return ordered
-end
-
-local function key_of_rule(rule)
-  return config.rule_key(rule.trigger, rule.lead_status)
-end
-
-local function id_of(item)
-  return item.id
-end
-
---- What changed, in sentences.
----@param old leadcat.Config without errors, as the other one
----@param new leadcat.Config
+---@param old leadcat.Config without errors
+---@param new leadcat.Config without errors
 ---@param strings leadcat.Strings
 ---@param language string as `strings:language` gives it
----@return string[] sentences not escaped for any markup; empty when nothing changed that is worth a word
+---@return string[] sentences not escaped for any markup; empty when nothing that matters changed
 function difference.sentences(old, new, strings, language)
   local words = { strings = strings, language = language }
   local diff = { words = words, sentences = {}, old = index(old), new = index(new) }
-  for _, key in ipairs(keys(old.rules, new.rules, key_of_rule)) do
-    if diff.old.rules[key] or diff.new.rules[key] then
-      compare_rule(diff, key)
-    end
+  for _, key in ipairs(keys_of(key_of, old.rules, new.rules)) do
+    compare_rule(diff, key)
   end
   for _, row in ipairs(LISTS) do
     local list, kind = row[1], row[2]
-    for _, id in ipairs(keys(old[list], new[list], id_of)) do
+    for _, id in ipairs(keys_of(id_of, old[list], new[list])) do
       compare_item(diff, list, kind, id)
     end
     if is_moved(diff.old[list], diff.new[list]) then

@@ -1,5 +1,5 @@
---- Why something happens or not: a decision check by check, as the core explains it (`src/rules/decide.h`), and as a sentence.
--- Methods of the engine.
+--- `engine:explain` and `engine:why`: decisions check by check, as the core explains them (`src/rules/decide.h`), and as
+-- sentences.
 
 local config = require "leadcat.rules.config"
 local event_of = require "leadcat.events.event"
@@ -21,7 +21,7 @@ local function statuses_of(cfg)
   return statuses
 end
 
--- Puts the licence, which the core does not know, before the checks; without one, none of them is reached.
+-- Adds the check of the licence, which the core does not know. Without a licence no other check is reached.
 local function add_licence(decision, licensed)
   if not licensed then
     decision.action, decision.to, decision.reason = "none", nil, "not_licensed"
@@ -32,20 +32,15 @@ local function add_licence(decision, licensed)
   table.insert(decision.checks, 1, { name = "not_licensed", pass = licensed, licensed = licensed })
 end
 
---- A decision and its checks, without words.
----@param explained table what `store:explain`, or a function of `core.explainer`, gives: {action, to, reason, revision, checks, target}
+---@param explained table as `store:explain` or a function of `core.explainer` returns it: {action, to, reason, revision, checks, target}
 ---@param cfg leadcat.Config the one that decided
 ---@param facts {trigger: string, category?: integer, lead_status?: integer, licensed?: boolean}
 ---@return leadcat.Explanation decision without its sentence
 function explain.decision(explained, cfg, facts)
   local decision = {
-    action = explained[1],
-    to = explained[2],
-    reason = explained[3],
+    action = explained[1], to = explained[2], reason = explained[3],
     rule = explained[6] and config.rule_key(facts.trigger, facts.lead_status),
-    revision = cfg.revision,
-    category = facts.category,
-    checks = json.array(explained[5]),
+    revision = cfg.revision, category = facts.category, checks = json.array(explained[5]),
   }
   for _, check in ipairs(decision.checks) do
     if check.name == "lead_status_not_matched" then
@@ -66,32 +61,24 @@ local function name_of(self, company)
   return wording.line(self:company_name(company)) or wording.line(company) or "?"
 end
 
--- What all decisions about a company have in common.
----@return table? about {category, licensed, company (its name), words}
----@return string? message
----@return string? code
-local function look_at(self, event, language)
-  local licensed, message, code = self:licensed()
-  if code then
-    return nil, message, code
-  end
+-- What all decisions about a company need: {category, licensed, company (its name), words}; or nil, message, code.
+local function facts_of(self, event, language)
   local category
-  category, message, code = self:_category(event)
+  local licensed, message, code = self:licensed()
+  if not code then
+    category, message, code = self:_category(event)
+  end
   if code then
     return nil, message, code
   end
+  language = self.strings:language(language, event.actor and event.actor.language, self.language)
   return {
-    category = category,
-    licensed = licensed,
-    company = name_of(self, event.company),
-    words = {
-      strings = self.strings,
-      language = self.strings:language(language, event.actor and event.actor.language, self.language),
-    },
+    category = category, licensed = licensed, company = name_of(self, event.company),
+    words = { strings = self.strings, language = language },
   }
 end
 
--- `any_lead_status`: the event is not about one of them.
+-- `any_lead_status`: the event names none.
 local function explain_one(self, about, event, any_lead_status)
   local explained = { self:_evaluate(event.trigger, about.category, event.lead_status, "explain") }
   if not explained[1] then
@@ -112,7 +99,7 @@ local function explain_one(self, about, event, any_lead_status)
   return decision
 end
 
--- The question that an entry has asked, and how it ended; nil while it is open.
+-- The question of an entry and how it ended, as a sentence; nil while it is open.
 local function ended_question(self, about, entry)
   local record = entry.status == "awaiting_confirmation" and self:confirmation(entry.confirmation)
   if record and record.state ~= "open" then
@@ -121,10 +108,7 @@ local function ended_question(self, about, entry)
   end
 end
 
--- What came of an entry, as a sentence.
----@return string? sentence
----@return string? message
----@return string? code
+-- The result of an entry, as a sentence.
 local function sentence_of(self, about, entry)
   local ended = ended_question(self, about, entry)
   if ended then
@@ -138,7 +122,7 @@ local function sentence_of(self, about, entry)
   return why.entry(entry, cfg, about.words, name_of(self, entry.company))
 end
 
--- Tells of the entry that the event made when it was delivered before.
+-- Adds the entry that the event made when it was delivered before, if it was.
 local function add_first(self, about, event, decision)
   local stored, message, code = self._store:seen(self._tenant, event_of.key(event.id))
   if not stored then
@@ -161,9 +145,9 @@ end
 ---@field rule? string the rule's key
 ---@field revision integer of the config that decided
 ---@field category? integer the company's
----@field checks table[] in order: {name, pass, ...}; `pass` is absent behind the check that failed, the rest is what was compared
+---@field checks table[] in order: {name, pass, ...}; `pass` is absent after the check that failed, the rest is what was compared
 ---@field sentence string which check failed first, and what would have to be different; or what will be done
----@field first? leadcat.Entry that the event made when it was delivered before, which is what `sentence` tells: `handle` gives a duplicate
+---@field first? leadcat.Entry made when the event was delivered before; `sentence` is about it then, and `handle` gives a duplicate
 
 --- The decision about an event, check by check. Guards are not asked.
 ---@param event leadcat.Event
@@ -179,7 +163,7 @@ function explain:explain(event, options)
   if problem then
     return nil, problem, "invalid"
   end
-  local about, message, code = look_at(self, event, options.language)
+  local about, message, code = facts_of(self, event, options.language)
   local decision
   if about then
     decision, message, code = explain_one(self, about, event)
@@ -192,7 +176,7 @@ end
 
 -- A company ------------------------------------------------------------------------------------------------------------
 
--- The lead statuses that have a rule, where that is what the decision asks for.
+-- The lead statuses that have a rule, if the decision depends on the lead status.
 local function statuses_asked_for(decision)
   for _, check in ipairs(decision.checks) do
     if check.name == "lead_status_not_matched" and check.pass == false then
@@ -202,9 +186,6 @@ local function statuses_asked_for(decision)
 end
 
 -- What a trigger would do now: one decision, or one for each lead status that has a rule.
----@return leadcat.Explanation[]? decisions
----@return string? message
----@return string? code
 local function explain_trigger(self, about, trigger)
   local decision, message, code = explain_one(self, about, { trigger = trigger }, true)
   if not decision then
@@ -236,26 +217,14 @@ local function explain_all(self, about)
   return all
 end
 
--- The company's newest entry.
----@return leadcat.Entry? entry
----@return string? message
----@return string? code
-local function newest_entry(self, company)
-  local entries, message, code = self:history { company = company, limit = 1, unchanged = true }
-  if not entries then
-    return nil, message, code
-  end
-  return entries[1]
-end
-
 ---@class leadcat.Why
 ---@field company string|integer
 ---@field name string what the company is called
 ---@field category? integer
----@field decisions leadcat.Explanation[] what each `trigger` would do now; that of a lead status once for each `lead_status` that has a rule
+---@field decisions leadcat.Explanation[] what each `trigger` would do now; that of lead statuses once for each `lead_status` with a rule
 ---@field newest? leadcat.Entry the company's newest entry, with its `sentence`
 
---- What the rules would do with a company now, and what was done with it last.
+--- What the rules would do with a company now, and what they last did.
 ---@param company string|integer
 ---@param options? {language?: string} of the sentences; default the engine's
 ---@return leadcat.Why? why
@@ -265,18 +234,17 @@ function explain:why(company, options)
   self:_check_open()
   event_of.check_key(company, "company")
   options = options_of.check(options, OPTIONS)
-  local newest, message, code = newest_entry(self, company)
-  if code then
+  local entries, message, code = self:history { company = company, limit = 1, unchanged = true }
+  if not entries then
     return nil, message, code
   end
+  local about, decisions
+  local newest = entries[1]
   company = newest and newest.company or company -- of the type that the host gave
-  local about
-  about, message, code = look_at(self, { company = company }, options.language)
-  if not about then
-    return nil, message, code
+  about, message, code = facts_of(self, { company = company }, options.language)
+  if about then
+    decisions, message, code = explain_all(self, about)
   end
-  local decisions
-  decisions, message, code = explain_all(self, about)
   if decisions and newest then
     newest.sentence, message, code = sentence_of(self, about, newest)
   end

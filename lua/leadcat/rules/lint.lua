@@ -1,29 +1,28 @@
---- How the rules of a config work together: which of them come to nothing, where companies stay for good, and where one
--- rule leads straight away from what another has set. Apart from `config.lua`, which looks at each part by itself.
+--- Warns of rules that work badly together. `config.lua` checks each part by itself.
 --
--- Every rule of a sale starts from every potential customer but its target, and every rule of a lead status from every
--- one with lead status. So most ways on and back are what the rules are for: a registered sale is won or lost, a lost
--- company buys after all, a new sale begins where the last one ended. None of that is warned of. What is:
+-- A rule of a sale starts from every potential customer but its target; a rule of a lead status from those with lead
+-- status. Most ways on and back are intended: a registered sale is won or lost, a lost company buys after all. The
+-- warnings:
 --
 --   rule_never_fires   no category is a start, or only the rule's own target is
 --   rule_hidden        another check or rule always comes first. A lead status: only the target has lead status, though
---                      there are other potential customers. A won or lost sale: it was registered before, and that rule
---                      has set, without asking, a category that this one does not start from.
---   rule_cycle         two rules that one sale, reopened, or one contact can set off again and again lead to each
---                      other's start: won and lost, or two lead statuses (told once, of the first two)
---   rule_chain         a won sale leaves the company a potential customer that another rule moves right on
+--                      there are other potential customers. A won or lost sale: registering it has set, without asking,
+--                      a category that this rule does not start from.
+--   rule_cycle         two rules that one reopened sale, or one contact, can trigger in turn lead to each other's start:
+--                      won and lost, or two lead statuses (only the first two are reported)
+--   rule_chain         a won sale leaves the company a potential customer that another rule moves on at once
 --   category_dead_end  a live potential customer that no enabled rule leads out of, while some rule is enabled
 --
--- A rule has the first of these that holds. Only `rule_hidden` depends on whether a rule asks.
+-- A rule gets the first warning that applies. Only `rule_hidden` depends on whether a rule asks.
 
 local schema = require "leadcat.rules.schema"
 
 local lint = {}
 
-local MAX_DEAD_ENDS = 8 -- told of one by one
+local MAX_DEAD_ENDS = 8 -- reported one by one
 local BY_STATUS = "lead_status_set"
 
----@class leadcat.Flow what the checks below share
+---@class leadcat.Flow
 ---@field found leadcat.Problem[]
 ---@field rules {index: integer, rule: leadcat.Rule}[] the enabled ones
 ---@field sale table<string, {index: integer, rule: leadcat.Rule}> those of sales, by trigger
@@ -32,7 +31,7 @@ local BY_STATUS = "lead_status_set"
 ---@field starts table<string, integer> how many categories each trigger starts from
 ---@field name fun(id: integer): string
 ---@field first_status? {index: integer, rule: leadcat.Rule} the first whose target has lead status
----@field round_told? boolean that lead statuses lead back and forth
+---@field round_reported? boolean a cycle of lead statuses was reported
 
 --- Whether a rule of this trigger starts from the category, unless it is the rule's target.
 local function can_start(category, trigger)
@@ -43,7 +42,7 @@ local function leads_out(flows, rule, id)
   return rule.set_category ~= id and can_start(flows.by_id[id], rule.trigger)
 end
 
--- Adds a warning with the event that shows it: of this rule, for a company in this category.
+-- Adds a warning, with this rule's event for a company in this category as the example.
 local function warn(flows, rule, category, path, ...)
   schema.warn(flows.found, path, ...)
   flows.found[#flows.found].example = {
@@ -56,9 +55,9 @@ local function path_of(place)
   return ("rules[%d]"):format(place.index)
 end
 
--- Rules; each says whether it had something to say ---------------------------------------------------------------------
+-- Rules; each function says whether it has warned -----------------------------------------------------------------------
 
--- The category that gets furthest, though not far enough.
+-- The category that passes the most checks of the rule, though not all.
 local function nearest_start(flows, rule)
   if not can_start(flows.by_id[rule.set_category], rule.trigger) then
     for _, category in ipairs(flows.categories) do
@@ -99,30 +98,25 @@ local function is_hidden(flows, place)
   return true
 end
 
--- The rule before this one that the same sale or contact can set off in turn with it.
-local function turn_of(flows, place)
-  local other
-  if place.rule.trigger == BY_STATUS then
-    other = flows.first_status
-  elseif place.rule.trigger == "sale_won" then
-    other = flows.sale.sale_lost
-  elseif place.rule.trigger == "sale_lost" then
-    other = flows.sale.sale_won
-  end
+-- The rule before this one that the same sale or contact can trigger in turn with it.
+local function partner_of(flows, place)
+  local sale = flows.sale
+  local partners = { [BY_STATUS] = flows.first_status, sale_won = sale.sale_lost, sale_lost = sale.sale_won }
+  local other = partners[place.rule.trigger]
   return other and other.index < place.index and other or nil
 end
 
 local function goes_round(flows, place)
-  local rule, other = place.rule, turn_of(flows, place)
+  local rule, other = place.rule, partner_of(flows, place)
   local by_status = rule.trigger == BY_STATUS
   if by_status and not flows.first_status and can_start(flows.by_id[rule.set_category], BY_STATUS) then
     flows.first_status = place
   end
-  if not other or by_status and flows.round_told or not leads_out(flows, rule, other.rule.set_category)
+  if not other or by_status and flows.round_reported or not leads_out(flows, rule, other.rule.set_category)
       or not leads_out(flows, other.rule, rule.set_category) then
     return false
   end
-  flows.round_told = flows.round_told or by_status
+  flows.round_reported = flows.round_reported or by_status
   warn(flows, other.rule, rule.set_category, path_of(place), "rule_cycle",
     "leads from category %s to category %s, and %s leads back: a company can go round for ever",
     flows.name(other.rule.set_category), flows.name(rule.set_category), path_of(other))
@@ -136,7 +130,7 @@ local function moves_on(flows, place)
   end
   for _, other in ipairs(flows.rules) do
     local round = other == flows.sale.sale_lost and leads_out(flows, place.rule, other.rule.set_category)
-    if leads_out(flows, other.rule, at) and not round then -- of a round it is said already
+    if leads_out(flows, other.rule, at) and not round then -- a round is reported already
       warn(flows, other.rule, at, path_of(place), "rule_chain",
         "leaves companies that have bought potential customers: from category %s, %s (%s) moves them right on to "
           .. "category %s", flows.name(at), path_of(other), other.rule.trigger, flows.name(other.rule.set_category))
@@ -158,7 +152,7 @@ end
 
 -- Categories -----------------------------------------------------------------------------------------------------------
 
--- The only target of some rules; false when there are several, nil when there is none.
+-- The only target of the rules of lead statuses, or of sales; false when there are several, nil when there is none.
 local function only_target(flows, by_status)
   local only
   for _, place in ipairs(flows.rules) do
@@ -208,7 +202,7 @@ local function count_starts(categories)
   return starts
 end
 
---- Adds what is to be warned of, each with an `example` that shows it. Takes time in proportion to the config's size.
+--- Adds the warnings, each with an `example`. Takes time in proportion to the config's size.
 ---@param found leadcat.Problem[]
 ---@param cfg leadcat.Config without errors
 ---@param by_id table<integer, leadcat.Category>

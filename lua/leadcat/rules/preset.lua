@@ -1,5 +1,4 @@
---- The configs that leadcat brings along, as data; apart from the code because it is words in six languages, which
--- translators read and programmers need not.
+--- The predefined configs, in six languages.
 
 local config = require "leadcat.rules.config"
 
@@ -23,12 +22,8 @@ superoffice.categories = {
   {
     id = 2, rank = 2, group = "potential_customer", lead_status = true,
     name = {
-      en = "Marketing qualified lead",
-      no = "Markedskvalifisert lead",
-      sv = "Marknadskvalificerat lead",
-      da = "Marketingkvalificeret lead",
-      de = "Marketingqualifizierter Lead",
-      nl = "Marketinggekwalificeerde lead",
+      en = "Marketing qualified lead", no = "Markedskvalifisert lead", sv = "Marknadskvalificerat lead",
+      da = "Marketingkvalificeret lead", de = "Marketingqualifizierter Lead", nl = "Marketinggekwalificeerde lead",
     },
     description = {
       en = "Fits the target profile or has asked for more information.",
@@ -42,12 +37,8 @@ superoffice.categories = {
   {
     id = 3, rank = 3, group = "potential_customer", lead_status = true,
     name = {
-      en = "Opportunity",
-      no = "Salgsmulighet",
-      sv = "Affärsmöjlighet",
-      da = "Salgsmulighed",
-      de = "Verkaufschance",
-      nl = "Verkoopkans",
+      en = "Opportunity", no = "Salgsmulighet", sv = "Affärsmöjlighet",
+      da = "Salgsmulighed", de = "Verkaufschance", nl = "Verkoopkans",
     },
     description = {
       en = "Is in an active sales process.",
@@ -61,12 +52,8 @@ superoffice.categories = {
   {
     id = 4, rank = 4, group = "potential_customer",
     name = {
-      en = "Lost opportunity",
-      no = "Tapt salgsmulighet",
-      sv = "Förlorad affärsmöjlighet",
-      da = "Tabt salgsmulighed",
-      de = "Verlorene Verkaufschance",
-      nl = "Verloren verkoopkans",
+      en = "Lost opportunity", no = "Tapt salgsmulighet", sv = "Förlorad affärsmöjlighet",
+      da = "Tabt salgsmulighed", de = "Verlorene Verkaufschance", nl = "Verloren verkoopkans",
     },
     description = {
       en = "Has one or several lost sales.",
@@ -143,12 +130,8 @@ superoffice.lead_statuses = {
   {
     id = 2, rank = 2,
     name = {
-      en = "Contacting",
-      no = "Kontakter",
-      sv = "Kontakt tas",
-      da = "Kontakter",
-      de = "Kontaktaufnahme",
-      nl = "Contact opnemen",
+      en = "Contacting", no = "Kontakter", sv = "Kontakt tas",
+      da = "Kontakter", de = "Kontaktaufnahme", nl = "Contact opnemen",
     },
     description = {
       en = "Sales is trying to reach the lead.",
@@ -162,12 +145,8 @@ superoffice.lead_statuses = {
   {
     id = 3, rank = 3,
     name = {
-      en = "Disqualified",
-      no = "Diskvalifisert",
-      sv = "Diskvalificerad",
-      da = "Diskvalificeret",
-      de = "Disqualifiziert",
-      nl = "Gediskwalificeerd",
+      en = "Disqualified", no = "Diskvalifisert", sv = "Diskvalificerad",
+      da = "Diskvalificeret", de = "Disqualifiziert", nl = "Gediskwalificeerd",
     },
     description = {
       en = "Does not meet the criteria.",
@@ -181,12 +160,8 @@ superoffice.lead_statuses = {
   {
     id = 4, rank = 4,
     name = {
-      en = "Re-nurture",
-      no = "Varmes opp igjen",
-      sv = "Återbearbetning",
-      da = "Genoptag kontakt",
-      de = "Erneut bearbeiten",
-      nl = "Opnieuw benaderen",
+      en = "Re-nurture", no = "Varmes opp igjen", sv = "Återbearbetning",
+      da = "Genoptag kontakt", de = "Erneut bearbeiten", nl = "Opnieuw benaderen",
     },
     description = {
       en = "Not ready now. Marketing follows up.",
@@ -200,12 +175,8 @@ superoffice.lead_statuses = {
   {
     id = 5, rank = 5,
     name = {
-      en = "Qualified",
-      no = "Kvalifisert",
-      sv = "Kvalificerad",
-      da = "Kvalificeret",
-      de = "Qualifiziert",
-      nl = "Gekwalificeerd",
+      en = "Qualified", no = "Kvalifisert", sv = "Kvalificerad",
+      da = "Kvalificeret", de = "Qualifiziert", nl = "Gekwalificeerd",
     },
     description = {
       en = "Meets the criteria to start a sale.",
@@ -226,8 +197,8 @@ end
 
 local PRESETS = { superoffice = superoffice }
 
---- A predefined config, a new one at each call. An unknown name is misuse, and raises at level 3: the blame falls on
---- who called the function that called this one (`leadcat.preset`), which therefore must not do so as a tail call.
+--- A new copy of a predefined config. An unknown name raises at level 3, blaming the caller of `leadcat.preset`; so that
+--- must not call this as a tail call.
 ---@param name "superoffice"
 ---@return leadcat.Config
 function preset.get(name)

@@ -1,5 +1,4 @@
---- What an administrator does: reads, checks, saves and reverts the config of an engine. These are methods of the
--- engine, kept apart because no event ever passes through them.
+--- Methods of the engine for administrators: read, check, save and revert the config.
 
 local config = require "leadcat.rules.config"
 local core = require "leadcat.core"
@@ -14,7 +13,7 @@ local MAX_REVISION = 2 ^ 53
 ---@field revision integer
 ---@field at number seconds since 1970
 ---@field actor? leadcat.Actor who saved it; absent for the program itself
----@field reverted? integer the revision that it brought back
+---@field reverted? integer the revision that it restored
 
 local function decode(text, tenant, revision)
   local cfg, message = json.decode(text)
@@ -28,7 +27,7 @@ local function is_revision(value)
   return type(value) == "number" and value % 1 == 0 and value >= 0 and value < MAX_REVISION
 end
 
---- The config, or an older revision of it. A copy: changing it changes nothing until it is saved.
+--- A copy of the config, or of an older revision. Changes take effect when it is saved.
 ---@param revision? integer default: the newest
 ---@return leadcat.Config? config revision 0 and empty lists before the first save
 ---@return string? message
@@ -49,14 +48,14 @@ function settings:config(revision)
   return nil, message, code
 end
 
---- Makes a tenant's packed ruleset anew from the config's JSON, which is the source of truth.
+--- Rebuilds a tenant's packed ruleset from the config's JSON, which is the source of truth.
 ---@param store table
 ---@param tenant string
 ---@return true? done
 ---@return string? message
 function settings.repair(store, tenant)
-  local text, cfg, message, code
-  text, message, code = store:config(tenant, 0)
+  local cfg
+  local text, message, code = store:config(tenant, 0)
   if not text then
     return nil, code == "not_found" and ("tenant '%s': the config is missing"):format(tenant) or message
   end
@@ -67,7 +66,7 @@ function settings.repair(store, tenant)
   return store:repair(tenant, cfg.revision, core.ruleset(config.normalize(cfg), cfg.revision))
 end
 
---- A config for looking only: read once, and shared by whoever asks for it.
+--- A config, read-only, from the cache if it is there.
 ---@param self leadcat.Engine
 ---@param revision? integer default: the newest
 ---@return leadcat.Config? config
@@ -114,19 +113,16 @@ local function refusal(problems)
   return ("the config is refused: %s%s"):format(first.message, rest)
 end
 
--- Saves a config without errors as the revision behind `expected`.
+-- Saves a config without errors as the revision after `expected`.
 local function write(self, cfg, expected, about)
   local saved = config.normalize(cfg)
   saved.revision, about.revision = expected + 1, expected + 1
   local ok, message, code = self._store:save(self._tenant, expected, core.ruleset(saved, expected + 1),
     json.encode(saved), json.encode(about))
-  if ok then
-    return expected + 1
-  end
-  return nil, message, code
+  return ok and expected + 1, message, code
 end
 
--- The newest revision's number: also where its JSON, or its ruleset, is damaged, for the next save mends that.
+-- The number of the newest revision. Works when its JSON or ruleset is damaged too: the next save repairs that.
 local function newest_revision(self)
   local newest, message, code = self:config()
   if newest then
@@ -160,12 +156,12 @@ local function save(self, cfg, options, reverted)
     elseif code ~= "stale" or options.revision then
       return nil, message, code
     end
-  until false -- somebody has saved in between, and the caller does not mind
+  until false -- somebody has saved meanwhile, and the caller named no revision
 end
 
---- Saves a whole config as a new revision. From then on every process decides by it.
+--- Saves a whole config as a new revision. Every process decides by it at once.
 ---@param cfg leadcat.Config
----@param options? {actor?: leadcat.Actor, revision?: integer} who saves; the revision that the change was made from
+---@param options? {actor?: leadcat.Actor, revision?: integer} who saves; the revision that was changed
 ---@return integer? revision
 ---@return string? message
 ---@return string? code `invalid`, `stale`, `forbidden`, `full`, `io`

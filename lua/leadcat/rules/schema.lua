@@ -1,5 +1,4 @@
---- Checks plain data against a description of its fields, and words what is wrong with it; apart from `config.lua`,
--- which describes them, because nothing here knows what a category or a rule is.
+--- Checks plain data against a description of its fields, and words the problems. `config.lua` has the descriptions.
 
 local json = require "leadcat.util.json"
 
@@ -24,28 +23,25 @@ end
 ---@param found leadcat.Problem[]
 ---@param path string
 ---@param code string
----@param message string goes on behind the path; formatted with the values that follow
+---@param message string follows the path; a format for the values that follow
 function schema.add(found, path, code, message, ...)
   found[#found + 1] = { path = path, code = code, message = path .. " " .. message:format(...), severity = "error" }
 end
 
---- Adds a warning. Arguments as `add`.
----@param found leadcat.Problem[]
+--- Adds a warning; as `add`.
 function schema.warn(found, ...)
   schema.add(found, ...)
   found[#found].severity = "warning"
 end
 
--- Well-formed enough to tell UTF-8 from Latin-1; LuaJIT has no utf8 library.
+-- Tells UTF-8 from Latin-1, no more; LuaJIT has no utf8 library.
 local function is_utf8(text)
   local rest = text:gsub("[\240-\244][\128-\191][\128-\191][\128-\191]", " ")
   rest = rest:gsub("[\224-\239][\128-\191][\128-\191]", " "):gsub("[\194-\223][\128-\191]", " ")
   return not rest:find("[\128-\255]")
 end
 
---- A client's text made fit for a message: short, printable, and never cut within a character.
----@param text string
----@return string
+--- A client's text for a message: short and printable, never cut within a character.
 function schema.short(text)
   if #text > MAX_SHOWN then
     text = text:sub(1, MAX_SHOWN):gsub("[\192-\255][\128-\191]*$", "") .. "..."
@@ -53,9 +49,7 @@ function schema.short(text)
   return (text:gsub(is_utf8(text) and "%c" or "[%c\128-\255]", "?"))
 end
 
---- A value as a message shows it.
----@param value any
----@return string
+--- A value for a message.
 function schema.shown(value)
   if type(value) == "string" then
     return '"' .. schema.short(value) .. '"'
@@ -67,7 +61,7 @@ end
 
 local add, shown = schema.add, schema.shown
 
--- The path of a field; those of the whole, `config`, stand alone.
+-- The path of a field; those of the whole, `config`, have no prefix.
 local function join(path, key)
   local prefix = path == "config" and "" or path
   if not key:find("^[%w_-]+$") then
@@ -76,22 +70,14 @@ local function join(path, key)
   return (prefix == "" and "" or prefix .. ".") .. schema.short(key)
 end
 
--- Single values: each check adds to `found` what is wrong with the value at `path` -----------------------------------
+-- Single values: each check adds the problems of the value at `path` to `found` ----------------------------------------
 
 ---@alias leadcat.Check fun(found: leadcat.Problem[], path: string, value: any)
 
---- Whether a value is a whole number in this range.
----@param value any
----@param low number
----@param high number
----@return boolean
 function schema.is_whole(value, low, high)
   return type(value) == "number" and value % 1 == 0 and value >= low and value <= high
 end
 
----@param low number
----@param high number
----@param required? boolean
 ---@return leadcat.Check
 function schema.whole(low, high, required)
   return function(found, path, value)
@@ -113,7 +99,7 @@ function schema.boolean(found, path, value)
 end
 
 ---@param list string[]
----@param code string of the problem when it is another text, or missing
+---@param code string of the problem when the value is another text, or missing
 ---@return leadcat.Check
 function schema.one_of(list, code)
   local members, choices = schema.set(list), table.concat(list, ", ")
@@ -153,7 +139,6 @@ local function one_text(found, path, value, required, expected)
 end
 
 --- A text, or texts by language.
----@param required boolean
 ---@return leadcat.Check
 function schema.text(required)
   return function(found, path, value)
@@ -179,8 +164,6 @@ end
 ---@field known table<string, true>
 ---@field names string
 
----@param noun string
----@param fields table[] {name, check}
 ---@return leadcat.Kind
 function schema.kind(noun, fields)
   local names = {}
@@ -190,7 +173,7 @@ function schema.kind(noun, fields)
   return { noun = noun, fields = fields, known = schema.set(names), names = table.concat(names, ", ") }
 end
 
--- Unknown fields are kept, so what they hold must be something that can be stored.
+-- Unknown fields are kept, so their values must be storable.
 local function check_unknown(found, path, object, expected)
   for _, key in ipairs(text_keys(found, path, object, expected.known)) do
     local ok, why = pcall(json.encode, { { { object[key] } } }) -- as deep as it can be in a config
@@ -204,10 +187,6 @@ local function check_unknown(found, path, object, expected)
 end
 
 --- Checks each field by itself.
----@param found leadcat.Problem[]
----@param path string
----@param object any
----@param expected leadcat.Kind
 ---@return boolean is_object
 function schema.check_object(found, path, object, expected)
   if type(object) ~= "table" then
@@ -221,11 +200,8 @@ function schema.check_object(found, path, object, expected)
   return true
 end
 
---- Checks that `ipairs` reaches all of a list; a missing one is empty.
----@param found leadcat.Problem[]
----@param path string
----@param list any
----@return any[] list what `ipairs` can walk
+--- Checks that `ipairs` reaches all of a list; a missing list is empty.
+---@return any[] list for `ipairs`
 function schema.check_sequence(found, path, list)
   local count, reached = 0, 0
   if type(list) ~= "table" then

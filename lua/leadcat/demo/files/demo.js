@@ -1,9 +1,8 @@
-// The demo CRM's forms without leaving the page: events go to leadcat, which asks in place. Without this script the same
-// forms are sent as they are.
+// Sends the demo CRM's forms without leaving the page; leadcat asks in place. Without this script the forms work as they are.
 (function () {
   "use strict";
 
-  // The event that a form tells of.
+  // The event of a form.
   function eventOf(form, button) {
     const fields = Object.fromEntries(new FormData(form));
     const event = { trigger: button.value, company: fields.company };
@@ -22,7 +21,7 @@
     document.getElementById("demo-problem").textContent = problem;
   }
 
-  // Fetches the page anew and puts what has changed into this one; the server words what has happened.
+  // Fetches the page again and puts what has changed into this one, with the server's words for the outcome.
   async function refresh(outcome, event) {
     const query = new URLSearchParams(window.location.search);
     for (const name of ["status", "reason", "to"]) {
