@@ -29,9 +29,6 @@ local function load(name)
   return loaded[name]
 end
 
----@param context leadcat.http.Context
----@param path string
----@return leadcat.http.Response
 function assets.get(context, path)
   local file = load(path:sub(2))
   local headers = { ["Cache-Control"] = "public, max-age=300", ETag = file.tag }
