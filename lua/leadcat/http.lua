@@ -127,7 +127,10 @@ local function admit(context, method, permission)
     return true -- the handler asks, about what it finds
   end
   ok, message, code = context.engine:can(context.actor, permission)
-  return ok, message, code or "forbidden"
+  if not ok then
+    return nil, message, code or "forbidden"
+  end
+  return true
 end
 
 -- A problem is a page where a form was sent. The language, found when it is first needed, is the actor's, else the

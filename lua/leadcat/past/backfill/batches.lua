@@ -1,9 +1,10 @@
---- The way through the events that are to be done: what a batch is going to come to is looked at first, then it is written
--- together with how far the run is. It is looked at anew where another process was faster.
+--- The loop over the events of a backfill. The core first decides a batch without writing; then the batch is written together
+-- with the run's progress. If another process changed something in between, the batch is decided again.
 
 local core = require "leadcat.core"
 local counting = require "leadcat.past.backfill.counts"
 local event_of = require "leadcat.events.event"
+local merged = require "leadcat.util.merged"
 local platform = require "leadcat.util.platform"
 local reading = require "leadcat.past.backfill.events"
 local rounds = require "leadcat.events.rounds"
@@ -11,11 +12,11 @@ local runs = require "leadcat.past.runs"
 
 local batches = {}
 
-local BATCHES_A_SECOND = 10 -- where the rate is limited
+local BATCHES_A_SECOND = 10 -- when the rate is limited
 
 -- A batch -------------------------------------------------------------------------------------------------------------
 
--- Why a batch was not written: another process carries on this run, or has changed a company of it.
+-- Whether this process still carries the run on. If so, a batch in conflict had a company that changed.
 local function is_ours(task)
   local noted, message, code = runs.read(task.engine, task.record.run)
   if not noted then
@@ -34,9 +35,9 @@ local function slice(events, first, last)
   return some
 end
 
--- What the events come to that leave no entry behind.
-local function count_nothing(task, foreseen)
-  local counts = counting.copy_of(task.counts)
+-- The run's counts, with the batch's events that leave no entry.
+local function count_without_entry(task, foreseen)
+  local counts = merged(task.counts)
   for place, event in ipairs(foreseen.events) do
     local outcome = foreseen.outcomes[place]
     if type(outcome) == "number" then
@@ -48,9 +49,9 @@ local function count_nothing(task, foreseen)
   return counts
 end
 
--- Writes what was foreseen, and how far the run is with it.
+-- Writes the foreseen outcomes, and the run's progress with them.
 local function write(task, foreseen, last)
-  local counts = count_nothing(task, foreseen)
+  local counts = count_without_entry(task, foreseen)
   local cursor, later = runs.cursor(task.record, { position = task.done + last, counts = counts })
   local outcomes, message, code = rounds.write(task.engine, foreseen, cursor, task.handling)
   if outcomes then
@@ -59,10 +60,7 @@ local function write(task, foreseen, last)
   return outcomes, message, code
 end
 
--- Handles the events from `first` on, as many as go together.
----@return integer? last the place of the last one that is done
----@return string? message
----@return string? code
+-- Handles as many events as can be written together, from `first` on. Gives the place of the last one.
 local function step(task, events, first)
   local last = #events
   while true do
@@ -86,7 +84,7 @@ local function step(task, events, first)
     if not ours then
       return nil, message, code
     end
-    last = first + math.floor((last - first) / 2) -- of fewer events it is likelier that nobody has changed anything
+    last = first + math.floor((last - first) / 2) -- a smaller batch is less likely to conflict
   end
 end
 
@@ -106,7 +104,7 @@ local function handle_all(task, events)
   return true
 end
 
--- Waits until so many events may be done.
+-- Keeps to the rate.
 local function pace(task, began, handled)
   local ahead = task.options.rate and handled / task.options.rate - (core.now() - began) or 0
   if ahead > 0 then
@@ -116,7 +114,7 @@ local function pace(task, began, handled)
   end
 end
 
--- Goes behind the events that are done.
+-- Skips the events that are done.
 local function skip(task)
   local left = task.done
   while left > 0 do
@@ -131,7 +129,7 @@ local function skip(task)
   return true
 end
 
---- Goes through the events without writing anything.
+--- Reports what the events would do. Writes nothing.
 ---@param task leadcat.Backfilling
 ---@return table? report
 ---@return string? message
@@ -163,7 +161,7 @@ function batches.preview(task)
   end
 end
 
---- Does all events behind those that are done.
+--- Handles all events that are not done yet.
 ---@param task leadcat.Backfilling
 ---@return true? ok
 ---@return string? message

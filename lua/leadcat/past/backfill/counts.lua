@@ -1,44 +1,27 @@
---- What is counted of a backfill, and its report: of one that is done, by what its run has noted and the journal has; of a
--- preview, by what was foreseen.
+--- The counts of a backfill and its report. A run is counted from its cursor and the journal, a preview from what was
+-- foreseen.
 
 local event_of = require "leadcat.events.event"
 local json = require "leadcat.util.json"
+local merged = require "leadcat.util.merged"
 local journal = require "leadcat.past.journal"
 local runs = require "leadcat.past.runs"
 local simulate = require "leadcat.past.simulate"
 
 local counting = {}
 
--- Counts in one line: the trigger, what became of it, and from where to where it would have moved its company.
-local function count(counts, trigger, name, from, to)
-  local line = ("%s %s"):format(trigger, name)
-  if to then
-    line = ("%s %d %d"):format(line, from, to)
-  end
-  counts[line] = (counts[line] or 0) + 1
-end
-
---- Counts what an event has come to.
+--- Counts an event. The counts' keys have its trigger and outcome, and the move that it made or would have made.
 ---@param counts table<string, integer>
 ---@param event leadcat.Event|leadcat.Entry
 ---@param outcome leadcat.Outcome
 function counting.add(counts, event, outcome)
-  local to = outcome.status ~= "duplicate" and outcome.to or nil
-  count(counts, event.trigger, simulate.outcome_name(outcome), outcome.from, to)
-end
-
---- A copy of the counts.
----@param counts table<string, integer>
----@return table<string, integer>
-function counting.copy_of(counts)
-  local copy = {}
-  for line, number in pairs(counts) do
-    copy[line] = number
+  local line = ("%s %s"):format(event.trigger, simulate.outcome_name(outcome))
+  if outcome.status ~= "duplicate" and outcome.to then
+    line = ("%s %d %d"):format(line, outcome.from, outcome.to)
   end
-  return copy
+  counts[line] = (counts[line] or 0) + 1
 end
 
--- Adds what one line of the counts says to the report.
 local function add_line(report, line, number, name_of)
   local trigger, outcome, from, to = line:match "^(%S+) (%S+) ?(%d*) ?(%d*)$"
   local row = report.outcomes[trigger] or {}
@@ -56,10 +39,10 @@ local function by_words(a, b)
     < table.concat({ b.trigger, b.outcome, b.from, b.to }, "\0")
 end
 
---- The report: the same shape whether it is counted or foreseen.
+--- The report, of a run or of a preview.
 ---@param task leadcat.Backfilling
 ---@param counts table<string, integer>
----@param companies table<string, true> that were updated
+---@param companies table<string, true> those that were updated
 ---@return table? report
 ---@return string? message
 ---@return string? code
@@ -84,13 +67,13 @@ function counting.report(task, counts, companies)
   return report
 end
 
---- The report of a run that is done: what the journal has of it, and what came to nothing.
+--- The report of a run that has handled all its events.
 ---@param task leadcat.Backfilling
 ---@return table? report
 ---@return string? message
 ---@return string? code
 function counting.report_of_run(task)
-  local counts, companies = counting.copy_of(task.counts), {}
+  local counts, companies = merged(task.counts), {}
   local next_entry = runs.entries(task.engine, task.record)
   while true do
     local entry, message, code = next_entry()
@@ -98,7 +81,7 @@ function counting.report_of_run(task)
       return nil, message, code
     elseif not entry then
       return counting.report(task, counts, companies)
-    elseif entry.status ~= "superseded" then -- a question of some event before
+    elseif entry.status ~= "superseded" then -- that is an older event's question
       local outcome = journal.outcome(entry)
       counting.add(counts, entry, outcome)
       if outcome.status == "updated" then

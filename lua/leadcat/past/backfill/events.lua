@@ -1,20 +1,18 @@
---- The events that a backfill goes by: each is checked, and they come in the order of their dates.
+--- Reads the events of a backfill: checks each, and that they come in the order of their dates.
 
 local core = require "leadcat.core"
 local event_of = require "leadcat.events.event"
+local merged = require "leadcat.util.merged"
 
 local reading = {}
 
 reading.MAX_BATCH = 1000 -- events
 
--- What is wrong with an event; nil when nothing is.
 local function problem_of(event)
-  return event_of.problem(event)
-    or event.at == nil and "a backfill goes by the dates of events, and `at` is absent"
-    or nil
+  return event_of.problem(event) or event.at == nil and "a backfill goes by the dates of events, and `at` is absent"
 end
 
---- The events of an array in the order of their dates; of one date as they were. All are checked before the first is given.
+--- The events of an array by their dates; of one date in the array's order. All are checked first.
 ---@param events leadcat.Event[]
 ---@return (fun(): leadcat.Event?)? next
 ---@return string? problem
@@ -36,7 +34,7 @@ function reading.in_order(events)
   end
 end
 
---- Checks each event of an iterator as it comes, and that they come in order.
+--- The events of an iterator, each checked as it comes.
 ---@param next_event fun(): leadcat.Event?, string?, string?
 ---@return fun(): leadcat.Event?, string?, string?
 function reading.checked(next_event)
@@ -44,7 +42,7 @@ function reading.checked(next_event)
   return function()
     local event, message, code = next_event()
     if event == nil then
-      return nil, message, message and (code or "invalid") -- no failure is to be taken for the end
+      return nil, message, message and (code or "invalid") -- a failure is not the end
     end
     count = count + 1
     local problem = problem_of(event) or event.at < last and "it happened before the one that comes before it"
@@ -56,7 +54,7 @@ function reading.checked(next_event)
   end
 end
 
---- What tells an array of events from another.
+--- Identifies an array of events.
 ---@param events leadcat.Event[]
 ---@return string
 function reading.fingerprint(events)
@@ -69,20 +67,10 @@ function reading.fingerprint(events)
   return ("%d events, checksum %s"):format(#events, sum or "of none")
 end
 
--- As it is to be handled: what an event of history says of its company's category, the company had then.
-local function taken(event, actor)
-  local copy = {}
-  for name, value in pairs(event) do
-    copy[name] = value
-  end
-  copy.category, copy.actor = nil, event.actor or actor
-  return copy
-end
-
---- The next events, at most `size`.
+--- The next events, at most `size`; none at the end. They lose their category, which is an old one.
 ---@param task leadcat.Backfilling
 ---@param size integer
----@return leadcat.Event[]? events none at the end
+---@return leadcat.Event[]? events
 ---@return string? message
 ---@return string? code
 function reading.read(task, size)
@@ -98,7 +86,8 @@ function reading.read(task, size)
     events[#events + 1] = event
   end
   for i, event in ipairs(events) do
-    events[i] = taken(event, task.options.actor)
+    events[i] = merged(event, { actor = event.actor or task.options.actor })
+    events[i].category = nil
   end
   return events
 end
