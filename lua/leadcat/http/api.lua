@@ -178,19 +178,12 @@ end
 
 -- How each parameter is read: nil for an invalid one.
 local PARAMETERS = {
-  company = id_of,
-  user = id_of,
-  actor = id_of,
-  run = id_of,
-  trigger = name_of(search.QUERY.trigger),
-  status = name_of(search.QUERY.status),
-  revision = function(text) return whole(text, 2 ^ 53) end,
-  from = day_of,
-  to = day_of,
-  before = time_of,
+  company = id_of, user = id_of, actor = id_of, run = id_of,
+  from = day_of, to = day_of, since = time_of, before = time_of,
+  trigger = name_of(search.QUERY.trigger), status = name_of(search.QUERY.status),
   state = name_of(options_of.one_of(core.question_states)),
+  revision = function(text) return whole(text, 2 ^ 53) end,
   limit = function(text) return whole(text, MAX_LIMIT) end,
-  since = time_of,
   unchanged = function(text) return text == "true" or nil end,
 }
 
@@ -246,12 +239,7 @@ local function next_page(context, query, after)
   return { Link = ('<%s?%s>; rel="next"'):format(context.request.path, table.concat(words, "&")) }
 end
 
---- The items of a list that the actor may see. Only administrators see why a host failed.
----@param context leadcat.http.Context
----@param items table[] confirmations or entries
----@return table[]? seen
----@return string? message
----@return string? code
+--- The confirmations or entries that the actor may see. Only administrators see why a host failed.
 function api.visible(context, items)
   local seen = json.array {}
   for _, item in ipairs(items) do
@@ -365,10 +353,6 @@ end
 -- Questions ------------------------------------------------------------------------------------------------------------
 
 --- The question that the path names. One that the actor may not see is `not_found`.
----@param context leadcat.http.Context
----@return leadcat.Confirmation? record
----@return string? message
----@return string? code
 function api.find(context)
   local record, message, code = context.engine:confirmation(context.id)
   if not record then

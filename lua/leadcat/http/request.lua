@@ -14,11 +14,7 @@ request.MAX_BODY = 1024 * 1024 -- bytes
 ---@field headers table<string, string> by lower-case name
 ---@field body? string|fun(): string?, string? the bytes, or a function that reads them; it fails with nil, "too_large" or nil, message
 
--- Form and query encoding ----------------------------------------------------------------------------------------------
-
 --- The fields of a form or a query. The last one of a name counts.
----@param text? string
----@return table<string, string>
 function request.fields(text)
   local fields = {}
   for pair in (text or ""):gmatch "[^&]+" do
@@ -58,11 +54,7 @@ local function read(received, expected_type)
   return body
 end
 
---- The value of a JSON body. An empty list is marked as one.
----@param received leadcat.http.Request
----@return any value nil when it is refused
----@return string? message
----@return string? code
+--- The value of a JSON body, or nil, message, code. An empty list is marked as one.
 function request.json(received)
   local body, message, code = read(received, JSON)
   if not body then
@@ -78,12 +70,7 @@ function request.json(received)
   return value
 end
 
---- The value of a JSON body that must be an object or a list.
----@param received leadcat.http.Request
----@param problem string the message where it is neither
----@return table? value nil when it is refused
----@return string? message
----@return string? code
+--- The same for a body that must be an object or a list; else the problem is the message.
 function request.json_table(received, problem)
   local value, message, code = request.json(received)
   if value ~= nil and type(value) ~= "table" then
@@ -92,11 +79,7 @@ function request.json_table(received, problem)
   return value, message, code
 end
 
---- The fields of a form.
----@param received leadcat.http.Request
----@return table<string, string>? fields nil when it is refused
----@return string? message
----@return string? code
+--- The fields of a form, or nil, message, code.
 function request.form(received)
   local body, message, code = read(received, FORM)
   return body and request.fields(body), message, code
@@ -108,8 +91,6 @@ local SAME = { ["same-origin"] = true, none = true }
 
 --- Whether a page of our own origin sent it. Browsers say so (Fetch Metadata). Without that, the Origin header must name
 -- the requested host.
----@param received leadcat.http.Request
----@return boolean
 function request.is_same_origin(received)
   local headers = received.headers
   local site = headers["sec-fetch-site"]
@@ -122,9 +103,6 @@ end
 
 --- Whether the client already has the content with this tag (If-None-Match). The comparison is weak (RFC 9110, section
 -- 13.1.2), because proxies that compress make tags weak.
----@param received leadcat.http.Request
----@param tag string
----@return boolean
 function request.has_tag(received, tag)
   local sent = received.headers["if-none-match"] or ""
   if sent == "*" then

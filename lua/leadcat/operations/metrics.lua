@@ -21,8 +21,6 @@ local function counts_of(shared, tenant)
 end
 
 --- Counts an outcome. This happens for every event, so it must be cheap.
----@param trigger string
----@param outcome leadcat.Outcome
 function metrics:count(trigger, outcome)
   local counts = self._shared.counts[self._tenant] or counts_of(self._shared, self._tenant)
   local statuses = counts.now[trigger] or inner(counts.now, trigger)

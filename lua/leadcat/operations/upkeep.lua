@@ -25,27 +25,6 @@ local function trim(self, unchanged)
   return { removed = total }
 end
 
---- Closes this tenant's expired questions, and removes the journal entries that `retention` does not keep.
----@return {expired: integer, removed: integer}? counts
----@return string? message
----@return string? code
-function upkeep:sweep()
-  self:_check_open()
-  local expired, message, code = question.expire(self)
-  if not expired then
-    return nil, message, code
-  end
-  local removed, unchanged
-  removed, message, code = trim(self)
-  if removed then
-    unchanged, message, code = trim(self, true)
-  end
-  if not unchanged then
-    return nil, message, code
-  end
-  return { expired = expired, removed = removed.removed + unchanged.removed }
-end
-
 -- The work for one tenant, by the name of its due list in the store. Gives counts.
 local WORK = {
   questions = function(engine)
@@ -57,6 +36,31 @@ local WORK = {
   changes = function(engine) return engine:recover() end,
 }
 
+-- Does one kind of work, and adds what it did to the counts.
+local function work_on(engine, work, counts)
+  local done, message, code = WORK[work](engine)
+  for name, count in pairs(done or {}) do
+    counts[name] = counts[name] + count
+  end
+  return done, message, code
+end
+
+--- Closes this tenant's expired questions, and removes the journal entries that `retention` does not keep.
+---@return {expired: integer, removed: integer}? counts
+---@return string? message
+---@return string? code
+function upkeep:sweep()
+  self:_check_open()
+  local counts = { expired = 0, removed = 0 }
+  for _, work in ipairs { "questions", "journal", "unchanged" } do
+    local done, message, code = work_on(self, work, counts)
+    if not done then
+      return nil, message, code
+    end
+  end
+  return counts
+end
+
 -- A failure does not stop the other work. The first one is reported at the end.
 local function fail(run, message, code)
   run.failure = run.failure or { message, code }
@@ -64,13 +68,10 @@ end
 
 local function visit(self, run, work, tenant)
   local engine = self:_visit(tenant)
-  local counts, message, code = WORK[work](engine)
-  if not counts then
+  local done, message, code = work_on(engine, work, run.counts)
+  if not done then
     local who = engine == self and "" or ("tenant '%s': "):format(tenant:gsub("%c", "?"))
     fail(run, who .. message, code)
-  end
-  for name, count in pairs(counts or {}) do
-    run.counts[name] = run.counts[name] + count
   end
 end
 

@@ -33,22 +33,16 @@ local backfill = {}
 ---@field is_known boolean whether the events have a source, by which their last run is found
 ---@field on_progress fun(events: integer)
 ---@field record? leadcat.Run
----@field done? integer events, with those from before an interruption
+---@field done integer events, with those from before an interruption
 ---@field counts? table<string, integer> events without an entry, by their outcome
 
 local OPTIONS = {
-  run = options_of.run,
-  preview = options_of.of_type "boolean",
+  run = options_of.run, preview = options_of.of_type "boolean", start_category = options_of.id,
   confirm = options_of.kind('"skip", "ask" or "accept"', function(value)
     return value == "skip" or value == "ask" or value == "accept"
   end),
-  start_category = options_of.id,
-  rate = options_of.kind("a positive number", function(value)
-    return type(value) == "number" and value > 0
-  end),
-  source = options_of.of_type "string",
-  actor = options_of.actor,
-  on_begin = options_of.of_type "function",
+  rate = options_of.kind("a positive number", function(value) return type(value) == "number" and value > 0 end),
+  source = options_of.of_type "string", actor = options_of.actor, on_begin = options_of.of_type "function",
   on_progress = options_of.of_type "function",
 }
 
@@ -124,7 +118,7 @@ local function resume(self, task, source)
     task.options.on_begin(record.run, record.position)
   end
   local ok, report
-  ok, message, code = batches.to_end(task)
+  ok, message, code = batches.handle_all(task)
   if ok then
     report, message, code = finish(task)
   end
@@ -161,8 +155,8 @@ local function new_task(self, events, options)
   end
   return {
     engine = self, options = options, next_event = next_event,
-    handling = { confirm = options.confirm or "skip", start = start },
-    ahead = ahead, on_progress = options.on_progress or function() end, revision = cfg.revision,
+    handling = { confirm = options.confirm or "skip", start = start }, ahead = ahead, done = 0,
+    on_progress = options.on_progress or function() end, revision = cfg.revision,
     is_known = options.source ~= nil or type(events) == "table",
   }
 end

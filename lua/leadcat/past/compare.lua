@@ -109,13 +109,11 @@ end
 local function flows(journeys, from, to, rank)
   local counts, list = {}, json.array {}
   for _, journey in ipairs(journeys) do
-    local begun, ended = journey[from] or false, journey[to] or false
-    local row = counts[begun] or {}
-    counts[begun] = row
-    local flow = row[ended]
+    local key = ("%s %s"):format(tostring(journey[from]), tostring(journey[to]))
+    local flow = counts[key]
     if not flow then
       flow = { from = journey[from], to = journey[to], companies = 0 }
-      row[ended], list[#list + 1] = flow, flow
+      counts[key], list[#list + 1] = flow, flow
     end
     flow.companies = flow.companies + journey.companies
   end

@@ -45,8 +45,6 @@ local journal = {}
 ---@field first? leadcat.Outcome of a duplicate: the outcome of its first delivery
 
 --- What the journal keeps of an actor: the fields of the contract, nothing else that a host added.
----@param actor? leadcat.Actor
----@return leadcat.Actor?
 function journal.actor(actor)
   return actor and {
     id = actor.id, name = actor.name, language = actor.language, admin = actor.admin, service = actor.service,
@@ -75,8 +73,6 @@ local function details_of(stored)
 end
 
 --- The event of an entry, as far as it was kept.
----@param stored table as the store gives it
----@return leadcat.Event
 function journal.event(stored)
   local details = details_of(stored)
   return {
@@ -86,9 +82,6 @@ function journal.event(stored)
 end
 
 --- The entry as hosts see it.
----@param stored table as the store gives it
----@param tenant string
----@return leadcat.Entry
 function journal.entry(stored, tenant)
   local details = details_of(stored)
   return {
@@ -109,22 +102,16 @@ local function detail(stored, name, mark)
 end
 
 --- The entry that an entry undoes.
----@param stored table as the store gives it
----@return integer? entry
 function journal.undoes(stored)
   return detail(stored, "undoes", '"undoes":')
 end
 
 --- The run of an entry.
----@param stored table as the store gives it
----@return string? id
 function journal.run(stored)
   return detail(stored, "run", '"run":')
 end
 
 --- The outcome of an entry. One that is still `applying` has not succeeded yet: `failed`.
----@param stored table an entry as the store gives it, or the item that was written
----@return leadcat.Outcome
 function journal.outcome(stored)
   return {
     status = stored.status == "applying" and "failed" or stored.status, action = stored.action,

@@ -45,12 +45,7 @@ function runs.cursor(record, changes)
   return cursor, later
 end
 
---- The record of a run.
----@param self leadcat.Engine
----@param id string
----@return leadcat.Run? record
----@return string? message
----@return string? code `not_found`
+--- The record of a run, or nil, message, `not_found`.
 function runs.read(self, id)
   local text, message, code = self._store:cursor(self._tenant, named(id))
   if not text then
@@ -79,12 +74,7 @@ local function name_of_source(source)
   return "source " .. core.checksum(source)
 end
 
---- The last run of these events.
----@param self leadcat.Engine
----@param source string
----@return leadcat.Run? record
----@return string? message
----@return string? code `not_found`
+--- The record of the last run of these events, or nil, message, `not_found`.
 function runs.last_of(self, source)
   local text, message, code = self._store:cursor(self._tenant, name_of_source(source))
   if not text then
@@ -105,11 +95,8 @@ local function note_last(self, id, source)
 end
 
 --- Begins a run, by noting it in the store.
----@param self leadcat.Engine
 ---@param kind "replay"|"backfill"|"undo"
 ---@param fields? table more fields of the record; `run`: its id, default a new one
----@return leadcat.Run? record
----@return string? message
 ---@return string? code `conflict`: the run exists
 function runs.begin(self, kind, fields)
   fields = fields or {}
@@ -130,13 +117,7 @@ function runs.begin(self, kind, fields)
   return write(self, { run = id, kind = kind, state = "running", after = after }, fields)
 end
 
---- Ends a run.
----@param self leadcat.Engine
----@param record leadcat.Run
----@param fields? table more fields of the record
----@return leadcat.Run? record
----@return string? message
----@return string? code
+--- Ends a run. `fields` are added to its record.
 function runs.finish(self, record, fields)
   local last, message, code = newest(self)
   if not last then
@@ -146,11 +127,6 @@ function runs.finish(self, record, fields)
 end
 
 --- Marks a backfill as undone, so that nobody carries it on: not even a process that is at it now.
----@param self leadcat.Engine
----@param record leadcat.Run
----@return leadcat.Run? record
----@return string? message
----@return string? code
 function runs.call_off(self, record)
   local later, message, code = record, nil, nil
   while record and record.kind == "backfill" and record.state ~= "undone" do
@@ -165,16 +141,11 @@ function runs.call_off(self, record)
 end
 
 --- The same engine, within a run: its journal entries have the run's id.
----@param self leadcat.Engine
----@param id string
----@return leadcat.Engine
 function runs.engine(self, id)
   return setmetatable({ _run = id }, { __index = self, __newindex = self })
 end
 
 --- Iterates over a run's entries, newest first, reading only the part of the journal where the run was at work.
----@param self leadcat.Engine
----@param record leadcat.Run
 ---@return fun(): table?, string?, string? next as `journal.entries`
 function runs.entries(self, record)
   local next_entry = journal.entries(self, nil, record.last and record.last + 1)

@@ -10,8 +10,6 @@ local simulate = {}
 local STEP = 1000 -- events between two calls of `on_progress`
 
 --- Events as an iterator. Raises, on behalf of the caller's caller, for anything else.
----@param events leadcat.Event[]|function
----@return fun(): leadcat.Event?, string?, string?
 function simulate.iterate(events)
   if type(events) == "function" then
     return events
@@ -26,8 +24,6 @@ function simulate.iterate(events)
 end
 
 --- The id of a start category given by id or by name, in the first config that has it.
----@param configs leadcat.Config[]
----@param category? integer|string
 ---@return integer? id
 ---@return string? problem
 function simulate.category_id(configs, category)
@@ -45,10 +41,6 @@ function simulate.category_id(configs, category)
 end
 
 --- The name of a category in a report.
----@param cfg leadcat.Config
----@param id integer
----@param language? string
----@return string
 function simulate.name_of(cfg, id, language)
   local category = config.find(cfg.categories, id)
   return category and config.name(category, language) or ("category %d"):format(id)
@@ -64,7 +56,6 @@ end
 
 --- A report: {events = n, outcomes = {[trigger] = {[outcome's name] = n}}, categories = {[name] = companies},
 -- companies = n}.
----@return table report
 function simulate.new_report()
   return { events = 0, outcomes = {}, categories = {}, companies = 0 }
 end
@@ -72,16 +63,11 @@ end
 local ENDED = { updated = "update", awaiting_confirmation = "confirm" }
 
 --- The name of an outcome in a report: the action if a rule matched, the reason if not, else the status.
----@param outcome leadcat.Outcome
----@return string
 function simulate.outcome_name(outcome)
   return ENDED[outcome.status] or outcome.status == "unchanged" and outcome.reason or outcome.status
 end
 
 --- Counts one event of a report.
----@param report table
----@param trigger string
----@param outcome string
 function simulate.count(report, trigger, outcome)
   local counts = report.outcomes[trigger] or {}
   report.outcomes[trigger] = counts
@@ -90,9 +76,6 @@ function simulate.count(report, trigger, outcome)
 end
 
 --- Counts the companies of a report by their categories.
----@param report table
----@param cfg leadcat.Config
----@param language? string
 ---@param ... any an iterator of company, category, as a `for` takes it
 function simulate.count_companies(report, cfg, language, ...)
   local counts = {}
@@ -162,11 +145,6 @@ function simulate.through(configs, start, next_event, options)
 end
 
 --- The report of one side of a finished simulation.
----@param result table of `simulate.through`
----@param side integer
----@param cfg leadcat.Config of that side
----@param language? string
----@return table report
 function simulate.report(result, side, cfg, language)
   local report = { events = 0, outcomes = result.outcomes[side], categories = {}, companies = result.companies }
   for _, counts in pairs(report.outcomes) do

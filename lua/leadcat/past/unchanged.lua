@@ -36,19 +36,11 @@ local function write(self, events, outcomes, first, last)
 end
 
 --- Notes the unchanged events, or as large a share of them as the host wants. Never fails.
----@param events leadcat.Event[]
----@param outcomes table<integer, leadcat.Outcome> by the events' places
----@param first integer the place of the first
----@param last integer
 function unchanged.note(self, events, outcomes, first, last)
   pcall(write, self, events, outcomes, first, last)
 end
 
 --- The newest `limit` of entries and notes. Both are as the store gives them, newest first.
----@param entries table[]
----@param notes table[]
----@param limit integer
----@return table[]
 function unchanged.merge(entries, notes, limit)
   local merged, i, k = {}, 1, 1
   while #merged < limit and (entries[i] or notes[k]) do

@@ -3,7 +3,6 @@
 
 local core = require "leadcat.core"
 local counting = require "leadcat.past.backfill.counts"
-local event_of = require "leadcat.events.event"
 local merged = require "leadcat.util.merged"
 local platform = require "leadcat.util.platform"
 local reading = require "leadcat.past.backfill.events"
@@ -90,7 +89,7 @@ end
 
 -- All of them ---------------------------------------------------------------------------------------------------------
 
-local function handle_all(task, events)
+local function write_batch(task, events)
   local last = 0
   while last < #events do
     local message, code
@@ -99,14 +98,12 @@ local function handle_all(task, events)
       return nil, message, code
     end
   end
-  task.done = task.done + #events
-  task.on_progress(task.done)
   return true
 end
 
--- Keeps to the rate.
-local function pace(task, began, handled)
-  local ahead = task.options.rate and handled / task.options.rate - (core.now() - began) or 0
+-- Keeps to the rate, if there is one.
+local function pace(rate, began, handled)
+  local ahead = rate and handled / rate - (core.now() - began) or 0
   if ahead > 0 then
     platform.sleep(ahead)
   else
@@ -116,76 +113,65 @@ end
 
 -- Skips the events that are done.
 local function skip(task)
-  local left = task.done
-  while left > 0 do
-    local events, message, code = reading.read(task, math.min(left, reading.MAX_BATCH))
-    if not events then
-      return nil, message, code
-    elseif #events == 0 then
-      return nil, "there are fewer events than are done", "invalid"
+  for _ = 1, task.done do
+    local event, message, code = reading.next(task)
+    if not event then
+      return nil, message or "there are fewer events than are done", code or "invalid"
     end
-    left = left - #events
   end
   return true
 end
 
---- Reports what the events would do. Writes nothing.
----@param task leadcat.Backfilling
----@return table? report
----@return string? message
----@return string? code
-function batches.preview(task)
-  local counts, updated, done = {}, {}, 0
-  task.handling.overlay = core.overlay()
+-- Reads batch after batch, and has each one handled.
+local function each_batch(task, handle, size, rate)
+  local began, before = core.now(), task.done
   while true do
-    local events, message, code = reading.read(task, reading.MAX_BATCH)
-    if not events then
-      return nil, message, code
-    elseif #events == 0 then
-      return counting.report(task, counts, updated)
+    local events, message, code = reading.read(task, size)
+    if not events or #events == 0 then
+      return events, message, code
     end
-    local outcomes
-    outcomes, message, code = rounds.run(task.engine, events, task.handling)
-    if code then
+    local ok
+    ok, message, code = handle(task, events)
+    if not ok then
       return nil, message, code
     end
-    for place, event in ipairs(events) do
-      counting.add(counts, event, outcomes[place])
-      if outcomes[place].status == "updated" then
-        updated[event_of.key(event.company)] = true
-      end
-    end
-    done = done + #events
-    task.on_progress(done)
-    platform.give_way()
+    task.done = task.done + #events
+    task.on_progress(task.done)
+    pace(rate, began, task.done - before)
   end
 end
 
+--- Reports what the events would do. Writes nothing.
+function batches.preview(task)
+  local counts, updated = {}, {}
+  task.handling.overlay = core.overlay()
+  local ok, message, code = each_batch(task, function(_, events)
+    local outcomes, problem, failure = rounds.run(task.engine, events, task.handling)
+    if failure then
+      return nil, problem, failure
+    end
+    for place, event in ipairs(events) do
+      counting.add(counts, event, outcomes[place], updated)
+    end
+    return true
+  end, reading.MAX_BATCH)
+  if not ok then
+    return nil, message, code
+  end
+  return counting.report(task, counts, updated)
+end
+
 --- Handles all events that are not done yet.
----@param task leadcat.Backfilling
----@return true? ok
----@return string? message
----@return string? code
-function batches.to_end(task)
-  local rate, began, handled = task.options.rate, core.now(), 0
-  local size = reading.MAX_BATCH
+function batches.handle_all(task)
+  local rate, size = task.options.rate, reading.MAX_BATCH
   if rate then
     size = math.max(1, math.min(size, math.ceil(rate / BATCHES_A_SECOND)))
   end
   local ok, message, code = skip(task)
-  while ok do
-    local events
-    events, message, code = reading.read(task, size)
-    if not events then
-      return nil, message, code
-    elseif #events == 0 then
-      return true
-    end
-    ok, message, code = handle_all(task, events)
-    handled = handled + #events
-    pace(task, began, handled)
+  if not ok then
+    return nil, message, code
   end
-  return nil, message, code
+  return each_batch(task, write_batch, size, rate)
 end
 
 return batches

@@ -2,9 +2,9 @@
 -- foreseen.
 
 local event_of = require "leadcat.events.event"
+local journal = require "leadcat.past.journal"
 local json = require "leadcat.util.json"
 local merged = require "leadcat.util.merged"
-local journal = require "leadcat.past.journal"
 local runs = require "leadcat.past.runs"
 local simulate = require "leadcat.past.simulate"
 
@@ -14,12 +14,16 @@ local counting = {}
 ---@param counts table<string, integer>
 ---@param event leadcat.Event|leadcat.Entry
 ---@param outcome leadcat.Outcome
-function counting.add(counts, event, outcome)
+---@param updated? table<string, true> gets the event's company, if that was updated
+function counting.add(counts, event, outcome, updated)
   local line = ("%s %s"):format(event.trigger, simulate.outcome_name(outcome))
   if outcome.status ~= "duplicate" and outcome.to then
     line = ("%s %d %d"):format(line, outcome.from, outcome.to)
   end
   counts[line] = (counts[line] or 0) + 1
+  if updated and outcome.status == "updated" then
+    updated[event_of.key(event.company)] = true
+  end
 end
 
 local function add_line(report, line, number, name_of)
@@ -40,13 +44,9 @@ local function by_words(a, b)
 end
 
 --- The report, of a run or of a preview.
----@param task leadcat.Backfilling
 ---@param counts table<string, integer>
----@param companies table<string, true> those that were updated
----@return table? report
----@return string? message
----@return string? code
-function counting.report(task, counts, companies)
+---@param updated table<string, true> companies
+function counting.report(task, counts, updated)
   local cfg, message, code = task.engine:config()
   if not cfg then
     return nil, message, code
@@ -61,32 +61,24 @@ function counting.report(task, counts, companies)
     add_line(report, line, number, name_of)
   end
   table.sort(report.changes, by_words)
-  for _ in pairs(companies) do
+  for _ in pairs(updated) do
     report.companies = report.companies + 1
   end
   return report
 end
 
 --- The report of a run that has handled all its events.
----@param task leadcat.Backfilling
----@return table? report
----@return string? message
----@return string? code
 function counting.report_of_run(task)
-  local counts, companies = merged(task.counts), {}
+  local counts, updated = merged(task.counts), {}
   local next_entry = runs.entries(task.engine, task.record)
   while true do
     local entry, message, code = next_entry()
     if code then
       return nil, message, code
     elseif not entry then
-      return counting.report(task, counts, companies)
+      return counting.report(task, counts, updated)
     elseif entry.status ~= "superseded" then -- that is an older event's question
-      local outcome = journal.outcome(entry)
-      counting.add(counts, entry, outcome)
-      if outcome.status == "updated" then
-        companies[event_of.key(entry.company)] = true
-      end
+      counting.add(counts, entry, journal.outcome(entry), updated)
     end
   end
 end

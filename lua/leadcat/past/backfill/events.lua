@@ -13,9 +13,6 @@ local function problem_of(event)
 end
 
 --- The events of an array by their dates; of one date in the array's order. All are checked first.
----@param events leadcat.Event[]
----@return (fun(): leadcat.Event?)? next
----@return string? problem
 function reading.in_order(events)
   local order, i = {}, 0
   for place, event in ipairs(events) do
@@ -35,8 +32,6 @@ function reading.in_order(events)
 end
 
 --- The events of an iterator, each checked as it comes.
----@param next_event fun(): leadcat.Event?, string?, string?
----@return fun(): leadcat.Event?, string?, string?
 function reading.checked(next_event)
   local count, last = 0, -math.huge
   return function()
@@ -55,8 +50,6 @@ function reading.checked(next_event)
 end
 
 --- Identifies an array of events.
----@param events leadcat.Event[]
----@return string
 function reading.fingerprint(events)
   local sum
   for _, event in ipairs(events) do
@@ -67,27 +60,29 @@ function reading.fingerprint(events)
   return ("%d events, checksum %s"):format(#events, sum or "of none")
 end
 
+--- The next event, as it was given.
+function reading.next(task)
+  local event = task.ahead
+  if event then
+    task.ahead = nil
+    return event
+  end
+  return task.next_event()
+end
+
 --- The next events, at most `size`; none at the end. They lose their category, which is an old one.
----@param task leadcat.Backfilling
----@param size integer
----@return leadcat.Event[]? events
----@return string? message
----@return string? code
 function reading.read(task, size)
-  local events = { task.ahead }
-  task.ahead = nil
+  local events = {}
   while #events < size do
-    local event, message, code = task.next_event()
+    local event, message, code = reading.next(task)
     if code then
       return nil, message, code
     elseif not event then
       break
     end
+    event = merged(event, { actor = event.actor or task.options.actor })
+    event.category = nil
     events[#events + 1] = event
-  end
-  for i, event in ipairs(events) do
-    events[i] = merged(event, { actor = event.actor or task.options.actor })
-    events[i].category = nil
   end
   return events
 end
