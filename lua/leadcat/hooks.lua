@@ -35,8 +35,8 @@ local function check_sale(sale, argument)
   end
 end
 
---- The events of a saved sale, in order: it got its first company, it was won, it was lost. Moving it to another company
--- is no event.
+--- The events of a saved sale, in order: it got its first company, it was won, it was lost. Moving it to another
+-- company is no event.
 ---@param before? leadcat.Sale as it was; nil for a new one
 ---@param after leadcat.Sale as it is now
 ---@return leadcat.Event[] events for `engine:handle_many`

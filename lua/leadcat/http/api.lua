@@ -110,9 +110,7 @@ function api.config(context)
   return response.json(200, cfg, headers)
 end
 
--- The revision that the client changed; nil for any.
----@return integer? revision
----@return string? code
+-- The revision that the client changed; nil for any. Else nil, code.
 local function expected_revision(context)
   local tag = context.request.headers["if-match"]
   if not tag then

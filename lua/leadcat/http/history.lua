@@ -1,5 +1,5 @@
---- The routes that look back: the history as a page and as a CSV file, and the revisions of the rules. A handler gives a
--- response, or nil, message, code.
+--- The routes that look back: the history as a page and as a CSV file, and the revisions of the rules. A handler gives
+-- a response, or nil, message, code.
 
 local api = require "leadcat.http.api"
 local config = require "leadcat.rules.config"
@@ -25,10 +25,7 @@ for i, row in ipairs(history_page.FILTERS) do
   PARAMETERS[i] = row[1]
 end
 
--- What the address asks for: as the engine takes it, and as the page shows it.
----@return table? query
----@return table<string, string>|string filters (or the message)
----@return string? code
+-- What the address asks for: the query for the engine, and the filters that the page shows; or nil, message, code.
 local function query_of(context)
   local query, problem, code = api.query(context, PARAMETERS, api.cursor_of_history)
   if not query then
@@ -43,11 +40,8 @@ local function query_of(context)
   return query, filters
 end
 
--- The next entries that the actor may see, and where to go on.
----@return leadcat.Entry[]? entries
----@return integer|string|nil next (or the message)
----@return string? code
----@return boolean? searched false: the search stopped early, there may be more
+-- The next entries that the actor may see, where to go on, nil, and whether the search is complete: false means that it
+-- stopped early. Else nil, message, code.
 local function find(context, query)
   local entries, going_on, code = context.engine:history(query)
   local seen, message

@@ -23,8 +23,7 @@ end
 
 -- Settings -------------------------------------------------------------------------------------------------------------
 
--- Refuses an actor who may not see the settings.
----@return leadcat.http.Response?
+-- The refusal for an actor who may not see the settings; nil for others.
 local function refuse(context)
   local may, denial, failure = context.engine:can(context.actor, "configure")
   if failure then
@@ -109,11 +108,7 @@ local function save(context, form)
   return nil, message, code
 end
 
--- How the newest events that the actor may see would have ended under the edited config.
----@return leadcat.Comparison? report
----@return string? message
----@return string? code
----@return leadcat.Problem[]? problems of the config
+-- How the newest events that the actor may see would have ended under the edited config. Fails as `compare.run` does.
 local function rehearse(context, form)
   local entries, message, code = context.engine:history { limit = TRIED, unchanged = true }
   if entries then

@@ -89,8 +89,8 @@ end
 
 local SAME = { ["same-origin"] = true, none = true }
 
---- Whether a page of our own origin sent it. Browsers say so (Fetch Metadata). Without that, the Origin header must name
--- the requested host.
+--- Whether a page of our own origin sent it. Browsers say so (Fetch Metadata). Without that, the Origin header must
+-- name the requested host.
 function request.is_same_origin(received)
   local headers = received.headers
   local site = headers["sec-fetch-site"]

@@ -15,11 +15,6 @@ local response = {}
 local POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
   .. "form-action 'self'; base-uri 'none'; frame-ancestors "
 
----@param status integer
----@param body? string
----@param content_type? string
----@param headers? table<string, string> in addition
----@return leadcat.http.Response
 function response.new(status, body, content_type, headers)
   local all = {
     ["Content-Type"] = content_type,
@@ -61,12 +56,8 @@ local STATUS = {
 local TELLS = { invalid = true, malformed = true, conflict = true, already_resolved = true, expired = true }
 
 --- A problem: a page for a person, JSON for a program.
----@param context leadcat.http.Context
----@param code string
 ---@param message? string of the engine, in English
 ---@param more? table further members of the JSON
----@param headers? table<string, string>
----@return leadcat.http.Response
 function response.problem(context, code, message, more, headers)
   local strings, language = context.strings, context.language
   local problem = {

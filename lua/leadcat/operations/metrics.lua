@@ -124,8 +124,8 @@ local function add_maps(lines, stats)
   end
 end
 
---- The store's counters and state, in Prometheus' text format. Events, questions and entries are this tenant's; unfinished
--- changes, files and reader slots are of all tenants.
+--- The store's counters and state, in Prometheus' text format. Events, questions and entries are this tenant's;
+-- unfinished changes, files and reader slots are of all tenants.
 ---@return string? text
 ---@return string? message
 ---@return string? code

@@ -48,8 +48,8 @@ local OPTIONS = {
 
 -- The run -------------------------------------------------------------------------------------------------------------
 
--- The run to carry on: the named one, else the last one of the same events, unless that was undone, or was finished under
--- other rules.
+-- The run to carry on: the named one, else the last one of the same events, unless that was undone, or was finished
+-- under other rules.
 local function find(self, task, source)
   local id, record, message, code = task.options.run, nil, nil, nil
   if id then
@@ -161,8 +161,8 @@ local function new_task(self, events, options)
   }
 end
 
---- Applies the rules to events of the past, in the order of their dates. An array is sorted; an iterator must give them in
--- order. Doing an interrupted backfill again carries it on; doing a finished one again does nothing.
+--- Applies the rules to events of the past, in the order of their dates. An array is sorted; an iterator must give them
+-- in order. Doing an interrupted backfill again carries it on; doing a finished one again does nothing.
 ---@param events leadcat.Event[]|fun(): leadcat.Event?, string?, string? with `at`; `category` is ignored, because it is an old one
 ---@param options? leadcat.Backfill
 ---@return table? report {run, events, outcomes = {[trigger] = {[outcome] = n}}, changes = {{trigger, outcome, from, to, events}}, companies = updated companies, resumed = events done before, already = whether the run had been finished before}

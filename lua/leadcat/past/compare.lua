@@ -1,6 +1,6 @@
---- What a change of the rules would do: the same events run through two configs side by side. The core decides and counts
--- (`src/rules/simulate.h`); this file makes the examples and the report. Writes nothing; memory grows with the companies
--- and the kinds of change, not with the events.
+--- What a change of the rules would do: the same events run through two configs side by side. The core decides and
+-- counts (`src/rules/simulate.h`); this file makes the examples and the report. Writes nothing; memory grows with the
+-- companies and the kinds of change, not with the events.
 
 local config = require "leadcat.rules.config"
 local core = require "leadcat.core"
@@ -209,8 +209,8 @@ local function refusal(before, after)
   end
 end
 
---- Runs events through two configs, as `simulate.run` does through one, and compares the outcomes. Categories and lead statuses
--- with the same id are the same.
+--- Runs events through two configs, as `simulate.run` does through one, and compares the outcomes. Categories and lead
+-- statuses with the same id are the same.
 ---@param before leadcat.Config the rules as they are
 ---@param after leadcat.Config the rules as they would be
 ---@param events leadcat.Event[]|fun(): leadcat.Event?, string?, string? as `simulate.run` takes them

@@ -4,7 +4,6 @@ local config = require "leadcat.rules.config"
 local core = require "leadcat.core"
 local event_of = require "leadcat.events.event"
 local json = require "leadcat.util.json"
-local merged = require "leadcat.util.merged"
 local platform = require "leadcat.util.platform"
 
 local journal = {}
@@ -44,15 +43,8 @@ local journal = {}
 ---@field category? integer of a conflict in `resolve`: where the company is now
 ---@field first? leadcat.Outcome of a duplicate: the outcome of its first delivery
 
---- What the journal keeps of an actor: the fields of the contract, nothing else that a host added.
-function journal.actor(actor)
-  return actor and {
-    id = actor.id, name = actor.name, language = actor.language, admin = actor.admin, service = actor.service,
-  }
-end
-
---- What the journal keeps of an event for display, as JSON; nil for nothing. `event` may also be {actor, undoes}; `run` is
---- the id of its run.
+--- What the journal keeps of an event for display, as JSON; nil for nothing. `event` may also be {actor, undoes}; `run`
+-- is the id of its run.
 ---@type fun(event: leadcat.Event|table, run?: string): string?
 journal.details = core.event_details
 
@@ -61,11 +53,15 @@ journal.details = core.event_details
 ---@param fields table more fields, as `store:write` and `store:add_unchanged` take them
 ---@return table item
 function journal.item(happened, fields)
-  return merged({
+  local item = {
     company = event_of.key(happened.company), company_is_integer = type(happened.company) == "number",
     trigger = happened.trigger, lead_status = happened.trigger == "lead_status_set" and happened.lead_status or nil,
     at = happened.at, revision = happened.revision, from = happened.from, to = happened.to,
-  }, fields)
+  }
+  for name, value in pairs(fields) do
+    item[name] = value
+  end
+  return item
 end
 
 local function details_of(stored)

@@ -1,5 +1,5 @@
---- A run is what one replay, one backfill or one undo of many did. Its id finds and undoes all of it. A cursor in the store
--- keeps where in the journal the run began and ended, and its progress.
+--- A run is what one replay, one backfill or one undo of many did. Its id finds and undoes all of it. A cursor in the
+-- store keeps where in the journal the run began and ended, and its progress.
 
 local core = require "leadcat.core"
 local json = require "leadcat.util.json"
@@ -25,11 +25,6 @@ local SHORT = 12 -- digits of an id: unique, and short enough to type
 
 local function named(id)
   return "run " .. id
-end
-
-local function new_id()
-  local id, message, code = core.random_id()
-  return id and id:sub(1, SHORT), message, code
 end
 
 --- The cursor that writes changes to a run's record.
@@ -102,7 +97,8 @@ function runs.begin(self, kind, fields)
   fields = fields or {}
   local id, message, code = fields.run, nil, nil
   if not id then
-    id, message, code = new_id()
+    id, message, code = core.random_id()
+    id = id and id:sub(1, SHORT)
   end
   local ok, after = id, nil
   if ok and fields.source then
@@ -123,7 +119,7 @@ function runs.finish(self, record, fields)
   if not last then
     return nil, message, code
   end
-  return write(self, record, merged({ state = "finished", last = last }, fields or {}))
+  return write(self, record, merged({ state = "finished", last = last }, fields))
 end
 
 --- Marks a backfill as undone, so that nobody carries it on: not even a process that is at it now.

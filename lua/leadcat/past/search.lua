@@ -1,5 +1,5 @@
---- Searches the journal. The store finds entries by company and by number only; every other criterion is tested entry by
--- entry, newest first, up to a limit.
+--- Searches the journal. The store finds entries by company and by number only; every other criterion is tested entry
+-- by entry, newest first, up to a limit.
 
 local config = require "leadcat.rules.config"
 local event_of = require "leadcat.events.event"
@@ -80,13 +80,9 @@ local function bounds_of(self, query)
 end
 
 --- A page of the journal, newest first.
----@param self leadcat.Engine
----@param query table as `search.QUERY` has it, checked
 ---@param company? string the text of its id
 ---@param actor? string an id as text, or a name
----@return leadcat.Entry[]? entries
 ---@return integer|string|nil next the cursor `after` of the next page, nil at the end (or the message)
----@return string? code
 function search.page(self, query, company, actor)
   local stored, details = tests_of(query, STORED), tests_of({ actor = actor, run = query.run }, DETAILS)
   local limit, found, last = options_of.page(query.limit), {}, nil

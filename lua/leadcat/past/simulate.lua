@@ -1,5 +1,5 @@
---- What a config would have done. The core decides thousands of events at a time (`src/rules/simulate.h`), keeps the companies
--- in memory and writes nothing.
+--- What a config would have done. The core decides thousands of events at a time (`src/rules/simulate.h`), keeps the
+-- companies in memory and writes nothing.
 
 local config = require "leadcat.rules.config"
 local core = require "leadcat.core"
@@ -125,13 +125,8 @@ local function add_all(add, next_event, feed, add_lines, on_progress)
 end
 
 --- Runs events through one config, or through two side by side.
----@param configs leadcat.Config[] without errors
----@param start? integer the start category
----@param next_event fun(): leadcat.Event?, string?, string?
 ---@param options {on_progress?: function, feed?: function, limit?: integer} limit: how many moved companies are listed
 ---@return table? result what the core's `finish` gives (`src/lua/simulate.h`)
----@return string? message
----@return string? code
 function simulate.through(configs, start, next_event, options)
   local add, add_lines, finish = core.simulation(start, configs[1], configs[2])
   if not add then
@@ -163,9 +158,9 @@ function simulate.report(result, side, cfg, language)
   return report
 end
 
---- Runs events through a config. A `confirm` counts as accepted. A company stands in its event's `category`; without one
--- where earlier events left it, else in `start_category`. `feed` may add lines before each event of the iterator, as the
--- one of `leadcat.cli.import` does.
+--- Runs events through a config. A `confirm` counts as accepted. A company stands in its event's `category`; without
+-- one where earlier events left it, else in `start_category`. `feed` may add lines before each event of the iterator,
+-- as the one of `leadcat.cli.import` does.
 ---@param cfg leadcat.Config
 ---@param events leadcat.Event[]|fun(): leadcat.Event?, string?, string? an array or an iterator; the iterator may end with nil, message, code
 ---@param options? {start_category?: integer|string, on_progress?: fun(events: integer), language?: string, feed?: fun(add_lines: function, most: integer): integer}

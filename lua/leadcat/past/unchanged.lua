@@ -1,6 +1,6 @@
---- Notes events that changed nothing, for hosts that want them in the history (`record_unchanged`). Unlike journal entries
--- these notes are no promises: each is written in a commit of its own, after the outcome, and is dropped when that fails.
--- No decision reads them.
+--- Notes events that changed nothing, for hosts that want them in the history (`record_unchanged`). Unlike journal
+-- entries these notes are no promises: each is written in a commit of its own, after the outcome, and is dropped when
+-- that fails. No decision reads them.
 
 local event_of = require "leadcat.events.event"
 local journal = require "leadcat.past.journal"

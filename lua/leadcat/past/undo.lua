@@ -1,4 +1,5 @@
---- Undoes changes, and retries those that a host refused: a new journal entry made from an old one. Methods of the engine.
+--- Undoes changes, and retries those that a host refused: a new journal entry made from an old one. Methods of the
+-- engine.
 
 local event_of = require "leadcat.events.event"
 local json = require "leadcat.util.json"
@@ -16,8 +17,8 @@ local function changed_since(key, how)
   return nil, ("company %s has been changed since%s"):format(key, how or ""), "conflict"
 end
 
--- Whether a change no longer counts: it was undone, or it undid one that is not older than `entry`. Called from the newest
--- change on; `undone` collects the entries that were undone.
+-- Whether a change no longer counts: it was undone, or it undid one that is not older than `entry`. Called from the
+-- newest change on; `undone` collects the entries that were undone.
 local function is_void(change, entry, undone)
   local undoes = journal.undoes(change)
   if undone[change.entry] then
@@ -29,8 +30,8 @@ local function is_void(change, entry, undone)
   return false
 end
 
--- The company's newest entry, if no entry after `entry` changed the company. With `undone`, changes that were undone do not
--- count. Code: `conflict`; `undone` when the entry itself was undone.
+-- The company's newest entry, if no entry after `entry` changed the company. With `undone`, changes that were undone do
+-- not count. Code: `conflict`; `undone` when the entry itself was undone.
 local function newest_of(self, entry, key, undone)
   local next_entry, newest, change = journal.entries(self, key), nil, nil
   while true do
@@ -53,8 +54,8 @@ local function newest_of(self, entry, key, undone)
   return newest or 0
 end
 
--- The same, if the company is also in `from`: then nobody else changed it either. Checked before anything is written, because
--- a refusal must leave no entry and close no question. `category`: where the company is, if known.
+-- The same, if the company is also in `from`: then nobody else changed it either. Checked before anything is written,
+-- because a refusal must leave no entry and close no question. `category`: where the company is, if known.
 local function unchanged_since(self, entry, key, from, undone, category)
   local newest, message, code = newest_of(self, entry, key, undone)
   if not newest then
@@ -72,8 +73,8 @@ local function unchanged_since(self, entry, key, from, undone, category)
   return newest
 end
 
--- How an entry is made from an old one: the status that one must have, the columns it takes `from` and `to` from, and the
--- refusal when the status is another.
+-- How an entry is made from an old one: the status that one must have, the columns it takes `from` and `to` from, and
+-- the refusal when the status is another.
 local UNDO = {
   of = "updated", from = "to", to = "from", refusal = "entry %d is %s: it has changed nothing",
 }
@@ -120,8 +121,8 @@ local function report(self, entry, item, details, outcome)
   }, outcome)
 end
 
--- Makes the change, unless the company has changed since. `details` go into the new entry. In an undo of many, changes that
--- were undone do not count.
+-- Makes the change, unless the company has changed since. `details` go into the new entry. In an undo of many, changes
+-- that were undone do not count.
 local function make(self, entry, plan, details, is_one_of_many)
   local key = event_of.key(entry.company)
   while true do
@@ -295,8 +296,8 @@ function undo.problem(what)
   return options_of.problem(what, MANY)
 end
 
--- Iterates over the entries that one revision made between two times. Their numbers tell when they were written, which may
--- be long after their events. Undos belong to no revision.
+-- Iterates over the entries that one revision made between two times. Their numbers tell when they were written, which
+-- may be long after their events. Undos belong to no revision.
 local function entries_of_revision(self, what)
   local first, last = (what.since or 0) * 1000, (what["until"] or math.huge) * 1000
   local next_entry = journal.entries(self, nil, last < 2 ^ 53 and math.max(1, math.floor(last) + 1) or nil)
@@ -312,19 +313,11 @@ local function entries_of_revision(self, what)
   end
 end
 
--- An iterator over one entry.
-local function only(entry)
-  return function()
-    local given = entry
-    entry = nil
-    return given
-  end
-end
-
 local function entries_of(self, what, actor)
   if what.entry then
     local entry, message, code = find(self, what.entry, actor, UNDO)
-    return entry and only(entry), message, code
+    local left = { entry }
+    return entry and function() return table.remove(left) end, message, code
   elseif what.revision then
     local _, problem, why = self:config(what.revision)
     if why == "not_found" then
@@ -379,9 +372,9 @@ local function undo_many(self, what, actor)
   return ok and task.result, message, code
 end
 
---- Undoes an entry of the journal; or, given a table, an entry, a run, or what one revision of the config did between two
--- times, newest first. An undo can be undone. Of many, changes that cannot be undone are listed as refused. Those that are
--- undone already are skipped, so that an interrupted undo can be done again.
+--- Undoes an entry of the journal; or, given a table, an entry, a run, or what one revision of the config did between
+-- two times, newest first. An undo can be undone. Of many, changes that cannot be undone are listed as refused. Those
+-- that are undone already are skipped, so that an interrupted undo can be done again.
 ---@param what integer|{entry?: integer, run?: string, revision?: integer, since?: number, until?: number, preview?: boolean} an entry, or which ones: since and until, in seconds since 1970, are about when entries were written; preview: write nothing
 ---@param options? {actor?: leadcat.Actor}
 ---@return leadcat.Outcome|leadcat.Undone|nil outcome with reason `undo`; of many, what was undone and what was refused

@@ -1,13 +1,15 @@
---- A new table with the fields of all the given ones. Of a field that several have, the last one counts.
+--- A new table with the fields of both. Where both have one, that of `more` counts.
 
----@param ... table
+---@param fields table
+---@param more? table
 ---@return table
-return function(...)
+return function(fields, more)
   local all = {}
-  for i = 1, select("#", ...) do
-    for name, value in pairs((select(i, ...))) do
-      all[name] = value
-    end
+  for name, value in pairs(fields) do
+    all[name] = value
+  end
+  for name, value in pairs(more or {}) do
+    all[name] = value
   end
   return all
 end

@@ -1,5 +1,5 @@
---- The loop over the events of a backfill. The core first decides a batch without writing; then the batch is written together
--- with the run's progress. If another process changed something in between, the batch is decided again.
+--- The loop over the events of a backfill. The core first decides a batch without writing; then the batch is written
+-- together with the run's progress. If another process changed something in between, the batch is decided again.
 
 local core = require "leadcat.core"
 local counting = require "leadcat.past.backfill.counts"

@@ -10,11 +10,8 @@ local simulate = require "leadcat.past.simulate"
 
 local counting = {}
 
---- Counts an event. The counts' keys have its trigger and outcome, and the move that it made or would have made.
----@param counts table<string, integer>
----@param event leadcat.Event|leadcat.Entry
----@param outcome leadcat.Outcome
----@param updated? table<string, true> gets the event's company, if that was updated
+--- Counts an event, and adds its company to `updated`, if that was. The counts' keys have its trigger and outcome, and
+-- the move that it made or would have made.
 function counting.add(counts, event, outcome, updated)
   local line = ("%s %s"):format(event.trigger, simulate.outcome_name(outcome))
   if outcome.status ~= "duplicate" and outcome.to then
@@ -43,9 +40,7 @@ local function by_words(a, b)
     < table.concat({ b.trigger, b.outcome, b.from, b.to }, "\0")
 end
 
---- The report, of a run or of a preview.
----@param counts table<string, integer>
----@param updated table<string, true> companies
+--- The report, of a run or of a preview, with the companies that were updated.
 function counting.report(task, counts, updated)
   local cfg, message, code = task.engine:config()
   if not cfg then
