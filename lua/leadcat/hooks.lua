@@ -1,5 +1,4 @@
---- A CRM's own save callbacks, turned into events: only true transitions, so that hosts need not compare for
--- themselves.
+--- Turns a CRM's save callbacks into events. Only real transitions become events: hosts need not compare.
 
 local hooks = {}
 
@@ -20,7 +19,7 @@ local CLOSING = { won = "sale_won", lost = "sale_lost" }
 
 local function check(record, argument, name, level)
   if type(record) ~= "table" then
-    error(("argument %d: a %s expected, got %s"):format(argument, name, type(record)), level or 3)
+    error(("argument %d: a %s expected, got %s"):format(argument, name, type(record)), level)
   end
 end
 
@@ -36,8 +35,8 @@ local function check_sale(sale, argument)
   end
 end
 
---- The events of a sale that was saved, in order: it got its first company, it was won, it was lost. Moving it to
--- another company is none.
+--- The events of a saved sale, in order: it got its first company, it was won, it was lost. Moving it to another
+-- company is no event.
 ---@param before? leadcat.Sale as it was; nil for a new one
 ---@param after leadcat.Sale as it is now
 ---@return leadcat.Event[] events for `engine:handle_many`
@@ -59,23 +58,21 @@ function hooks.sale_saved(before, after)
   return events
 end
 
---- The event of a contact that was saved: its lead status was set to another one.
+--- The event of a saved contact: its lead status changed.
 ---@param before? leadcat.Contact as it was; nil for a new one
 ---@param after leadcat.Contact as it is now
----@return leadcat.Event[] events none or one, for `engine:handle_many`
+---@return leadcat.Event[] events at most one, for `engine:handle_many`
 function hooks.contact_saved(before, after)
   if before ~= nil then
-    check(before, 1, "contact")
+    check(before, 1, "contact", 3)
   end
-  check(after, 2, "contact")
+  check(after, 2, "contact", 3)
   local was = before and before.lead_status
   if not has_company(after) or after.lead_status == nil or after.lead_status == was then
     return {}
   end
   return { {
-    trigger = "lead_status_set",
-    company = after.company,
-    lead_status = after.lead_status,
+    trigger = "lead_status_set", company = after.company, lead_status = after.lead_status,
     contact = { id = after.id, name = after.name },
   } }
 end

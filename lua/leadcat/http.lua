@@ -1,6 +1,6 @@
---- The routes: a plain request table goes in, a plain response table comes out. Apart from `resty.lua` so that everything
--- a client can do is tried without a server, and so that another server is a few lines. What each route does is in
--- `http/api.lua`, `http/pages.lua` and `http/history.lua`; who may call it is decided here, for all of them alike.
+--- The routes, without a server: a plain request table goes in, a plain response table comes out. `resty.lua` is the
+-- adapter for nginx. This file decides who may call a route; `http/api.lua`, `http/pages.lua` and `http/history.lua` do
+-- what it does.
 
 local as_text = require "leadcat.util.as_text"
 local api = require "leadcat.http.api"
@@ -15,9 +15,9 @@ local http = {}
 
 ---@class leadcat.http.Options
 ---@field engine leadcat.Engine|fun(): leadcat.Engine
----@field authenticate fun(request: leadcat.http.Request): leadcat.Actor?, string? the actor and the tenant; nil for nobody
+---@field authenticate fun(request: leadcat.http.Request): leadcat.Actor?, string? the actor and the tenant; nil: not signed in
 ---@field prefix? string of all paths; default "/leadcat"
----@field frame_ancestors? string who may show the pages in a frame, as in Content-Security-Policy; default "'self'"
+---@field frame_ancestors? string who may frame the pages, as in Content-Security-Policy; default "'self'"
 
 ---@class leadcat.http.App
 ---@field options leadcat.http.Options
@@ -32,12 +32,12 @@ App.__index = App
 ---@field engine leadcat.Engine of the actor's tenant
 ---@field actor leadcat.Actor
 ---@field strings leadcat.Strings
----@field language string in which something is said
----@field id? string that the path names
----@field wants_page boolean whether a problem is to be a page
+---@field language string of pages and problems
+---@field id? string from the path
+---@field wants_page boolean whether a problem is shown as a page
 
--- What a route is: for each method a handler and what its caller must be permitted. `page`: a person looks at it. `open`: for
--- anybody.
+-- For each method: the handler, and the permission that its caller needs. `page`: for people. `open`: for everybody.
+-- A handler gives a response, or nil, message, code.
 local ROUTES = {
   ["/settings"] = { page = true, GET = { pages.settings }, POST = { pages.save_settings } },
   ["/confirmations"] = { page = true, GET = { pages.inbox, "view" } },
@@ -58,7 +58,7 @@ for _, name in ipairs(assets.NAMES) do
   ROUTES["/" .. name] = { open = true, GET = { assets.get } }
 end
 
--- Those whose path names something.
+-- Routes whose path has an id.
 local PATTERNS = {
   { "^/history/revisions/([^/]+)$", { page = true, GET = { history.revision, "view" } } },
   { "^/confirmations/([^/]+)$", { page = true, GET = { pages.question } } },
@@ -79,21 +79,18 @@ local function find_route(path)
   end
 end
 
-local METHODS = { "GET", "POST", "PUT" }
+local METHODS = { "GET", "HEAD", "POST", "PUT" }
 local HANDLED_AS = { GET = "GET", HEAD = "GET", POST = "POST", PUT = "PUT" }
 
 local function allowed(route)
   local names = {}
   for _, method in ipairs(METHODS) do
-    names[#names + 1] = route[method] and method or nil
-    if method == "GET" and route.GET then
-      names[#names + 1] = "HEAD"
-    end
+    names[#names + 1] = route[HANDLED_AS[method]] and method or nil
   end
   return table.concat(names, ", ")
 end
 
--- The language that a browser wants, best first; nobody's is asked for as long as we do not know who it is.
+-- The best of the languages that the browser accepts.
 local function accepted(strings, headers)
   for tag in (headers["accept-language"] or ""):sub(1, 200):gmatch "%a[%w-]+" do
     local language = strings:language(tag)
@@ -104,42 +101,40 @@ local function accepted(strings, headers)
   return strings:language()
 end
 
--- Who is asking. What the host raises is not the client's to know.
----@return string? code
----@return string? message
+-- What the host raises is not for the client.
 local function authenticate(context)
   local ok, actor, tenant = pcall(context.app.options.authenticate, context.request)
   if not ok then
-    return "unavailable", "authenticate raised: " .. as_text(actor)
+    return nil, "authenticate raised: " .. as_text(actor), "unavailable"
   elseif type(actor) ~= "table" then
-    return "unauthenticated"
+    return nil, nil, "unauthenticated"
   end
   context.actor = actor
   if tenant ~= nil then
     context.engine = context.engine:tenant(tenant)
   end
+  return true
 end
 
--- What stands between the caller and the handler.
----@return string? code
----@return string? message
-local function refusal(context, method, permission)
-  local code, message = authenticate(context)
-  if code then
-    return code, message
+-- Whether the caller may use a route.
+local function admit(context, method, permission)
+  local ok, message, code = authenticate(context)
+  if not ok then
+    return nil, message, code
   elseif method ~= "GET" and not context.actor.service and not request_of.is_same_origin(context.request) then
-    return "cross_site"
+    return nil, nil, "cross_site"
   elseif not permission then
-    return nil -- the handler asks, about what it finds
+    return true -- the handler asks, about what it finds
   end
-  local may, denial, failure = context.engine:can(context.actor, permission)
-  if not may then
-    return failure or "forbidden", denial
+  ok, message, code = context.engine:can(context.actor, permission)
+  if not ok then
+    return nil, message, code or "forbidden"
   end
+  return true
 end
 
--- A problem is a page where a form was sent. The language is found when something is to be said: the actor's, else the
--- engine's, else what the browser asks for where nobody is signed in.
+-- A problem is a page where a form was sent. The language, found when it is first needed, is the actor's, else the
+-- engine's; without an actor it is the browser's.
 local Context = {}
 
 function Context.__index(context, name)
@@ -149,12 +144,8 @@ function Context.__index(context, name)
     return nil
   end
   local actor, strings = context.actor, context.strings
-  local language
-  if actor then
-    language = strings:language(actor.language, context.engine.language)
-  else
-    language = accepted(strings, context.request.headers)
-  end
+  local language = actor and strings:language(actor.language, context.engine.language)
+    or accepted(strings, context.request.headers)
   rawset(context, "language", language)
   return language
 end
@@ -162,13 +153,8 @@ end
 local function new_context(app, request, route, id)
   local engine = app.options.engine
   engine = type(engine) == "function" and engine() or engine
-  local strings = engine.strings
   return setmetatable({
-    app = app,
-    request = request,
-    engine = engine,
-    strings = strings,
-    id = id,
+    app = app, request = request, engine = engine, strings = engine.strings, id = id,
     wants_page = route and route.page,
   }, Context)
 end
@@ -185,16 +171,19 @@ local function respond(app, request)
   local handler = method and route[method]
   if not handler then
     return response.problem(context, "method_not_allowed", nil, nil, { Allow = allowed(route) })
-  elseif not route.open then
-    local code, message = refusal(context, method, handler[2])
-    if code then
-      return response.problem(context, code, message)
-    end
   end
-  return handler[1](context, path)
+  local answer, message, code
+  local admitted = route.open
+  if not admitted then
+    admitted, message, code = admit(context, method, handler[2])
+  end
+  if admitted then
+    answer, message, code = handler[1](context, path)
+  end
+  return answer or response.problem(context, code, message)
 end
 
--- What is answered when something has raised: without words of the strings, which may be what has raised.
+-- The answer when something raised. It uses no strings, because they may be what raised.
 local function failure(app, request, message)
   local status = request.path == app.prefix .. "/health" and 503 or 500
   local body = ('{"code":"io","status":%d,"title":"Internal error"}'):format(status)
@@ -203,7 +192,7 @@ local function failure(app, request, message)
   return made
 end
 
---- Answers a request. Never raises: what goes wrong within is a 500 (of `/health` a 503), whose `log` says what it was.
+--- Answers a request. Never raises: an error inside is a 500 (of `/health` a 503), with the error in `log`.
 ---@param request leadcat.http.Request
 ---@return leadcat.http.Response
 function App:respond(request)
@@ -226,7 +215,7 @@ local OPTIONS = {
   frame_ancestors = options_of.of_type "string",
 }
 
---- The application of these options. It holds nothing else, so that one can be made for each request.
+--- The application for these options. It has no other state: making one for each request is cheap.
 ---@param options leadcat.http.Options
 ---@return leadcat.http.App
 function http.new(options)

@@ -1,5 +1,5 @@
---- leadcat in OpenResty: nginx's requests and responses to and from `http.lua`'s plain tables, and the timers that keep a
--- store in order. Nothing else.
+--- leadcat in OpenResty: turns nginx's requests into the plain tables of `http.lua`, sends its responses, and runs the
+-- timers that maintain a store.
 
 local http = require "leadcat.http"
 local request_of = require "leadcat.http.request"
@@ -12,7 +12,7 @@ local FLUSH_SECONDS, MAINTAIN_SECONDS = 3, 30
 
 -- Requests -------------------------------------------------------------------------------------------------------------
 
--- The variables of nginx that have the headers, by the headers' names: the few that are ever asked for.
+-- The nginx variable of each header that was ever read.
 local VARIABLES = setmetatable({}, {
   __index = function(variables, name)
     local variable = "http_" .. name:gsub("-", "_")
@@ -21,7 +21,7 @@ local VARIABLES = setmetatable({}, {
   end,
 })
 
--- Headers are fetched as they are asked for: most requests need three of them.
+-- Headers are fetched when they are read: most requests need three.
 local HEADERS = {
   __index = function(headers, name)
     local value = ngx.var[VARIABLES[name]]
@@ -40,9 +40,7 @@ local function read_file(name)
   return content
 end
 
--- The body. One that is too large is not read.
----@return string? body
----@return string? message
+-- A body that is too large is not read.
 local function read_body()
   if (tonumber(ngx.var.http_content_length) or 0) > request_of.MAX_BODY then
     return nil, "too_large"
@@ -52,21 +50,17 @@ local function read_body()
   if body then
     return body
   end
-  local name = ngx.req.get_body_file() -- nginx has put it there: see client_body_buffer_size
+  local name = ngx.req.get_body_file() -- a larger body is in a file: see client_body_buffer_size
   if name then
     return read_file(name)
   end
   return ""
 end
 
--- The request. A function of its own, without a loop, as LuaJIT compiles it then: what nginx is asked through the FFI is
--- slow where it is interpreted.
+-- A function of its own, without a loop, so that LuaJIT compiles it: interpreted calls of the FFI are slow.
 local function receive()
   return {
-    method = ngx.req.get_method(),
-    path = ngx.var.uri,
-    query = ngx.var.args,
-    headers = setmetatable({}, HEADERS),
+    method = ngx.req.get_method(), path = ngx.var.uri, query = ngx.var.args, headers = setmetatable({}, HEADERS),
     body = read_body,
   }
 end
@@ -75,7 +69,7 @@ local function send(answer)
   if answer.log then
     ngx.log(ngx.ERR, "leadcat: ", answer.log)
   end
-  if answer.headers.ETag then -- nginx would hold the new tag against the one the request was made from: 412 for a save
+  if answer.headers.ETag then -- else nginx compares it with the new tag, and a save becomes a 412
     ngx.req.clear_header "If-Match"
   end
   ngx.status = answer.status
@@ -101,9 +95,9 @@ local function log_failure(what, ok, message)
   end
 end
 
---- Starts what has to be done from time to time, in `init_worker_by_lua`: each worker adds its counts to those in the
--- store, and the first one keeps the store in order (`maintain`), at once and then every half minute.
----@param engine leadcat.Engine any tenant's: it is done for all
+--- Starts the timers, in `init_worker_by_lua`. Each worker adds its counts to the store's. The first one maintains the
+-- store, at once and then every half minute.
+---@param engine leadcat.Engine of any tenant: all are maintained
 function resty.start(engine)
   local function flush(premature)
     log_failure("cannot write the counters", engine:flush())

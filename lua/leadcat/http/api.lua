@@ -1,5 +1,4 @@
---- The routes that programs call: JSON in, JSON out. Who may call is `http.lua`'s to say, what is done is the engine's;
--- here one is put into the words of the other.
+--- The routes that programs call: JSON in, JSON out. A handler gives a response, or nil, message, code.
 
 local core = require "leadcat.core"
 local json = require "leadcat.util.json"
@@ -18,41 +17,31 @@ local DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
 
 local STATUS = { failed = 202 } -- of one outcome: it is written down, and tried again
 
--- What a host said when it failed is for the operator to read; what a guard said is for everybody.
----@return string? kept
-local function withhold(outcome)
-  local kept
+-- Moves a host's error from the outcome to the operator's log. Clients may read what a guard said.
+local function withhold(outcome, log)
   if outcome.error and outcome.reason ~= "vetoed" then
-    kept, outcome.error = ("entry %s: %s"):format(tostring(outcome.entry), outcome.error), nil
+    log[#log + 1], outcome.error = ("entry %s: %s"):format(outcome.entry, outcome.error), nil
   end
   if outcome.first then
-    withhold(outcome.first)
+    withhold(outcome.first, {}) -- it was logged when it happened
   end
-  return kept
 end
 
--- The answer to what has made one outcome.
-local function told(status, outcome)
-  local kept = withhold(outcome)
-  local made = response.json(status, outcome)
-  made.log = kept
+local function logged(status, body, log)
+  local made = response.json(status, body)
+  made.log = log[1] and table.concat(log, "; ")
   return made
 end
 
--- The answer to what has made an array of them.
-local function told_all(outcomes)
-  local kept = {}
-  for _, outcome in ipairs(outcomes) do
-    kept[#kept + 1] = withhold(outcome)
-  end
-  local made = response.json(200, json.array(outcomes))
-  made.log = kept[1] and table.concat(kept, "; ") or nil
-  return made
+local function one(status, outcome)
+  local log = {}
+  withhold(outcome, log)
+  return logged(status, outcome, log)
 end
 
 -- Events ---------------------------------------------------------------------------------------------------------------
 
--- The actor is whoever has sent the event, and the company's category is what its host says.
+-- The sender is the actor, and the host says the company's category.
 local function sent_by(event, actor)
   if type(event) == "table" then
     event.actor, event.category = actor, nil
@@ -65,34 +54,36 @@ local function handle_many(context, events)
     sent_by(events[i], context.actor)
   end
   local outcomes, message, code = context.engine:handle_many(events)
-  return outcomes and told_all(outcomes) or response.problem(context, code, message)
+  if not outcomes then
+    return nil, message, code
+  end
+  local log = {}
+  for _, outcome in ipairs(outcomes) do
+    withhold(outcome, log)
+  end
+  return logged(200, json.array(outcomes), log)
 end
 
 function api.events(context)
-  local sent, code, message = request_of.json(context.request)
-  if sent == nil then
-    return response.problem(context, code, message)
-  elseif type(sent) ~= "table" then
-    return response.problem(context, "invalid", "an event, or an array of events, expected")
+  local sent, message, code = request_of.json_table(context.request, "an event, or an array of events, expected")
+  if not sent then
+    return nil, message, code
   elseif sent[1] ~= nil or json.is_array(sent) then
     return handle_many(context, sent)
   end
   local outcome
   outcome, message, code = context.engine:handle(sent_by(sent, context.actor))
-  return outcome and told(200, outcome) or response.problem(context, code, message)
+  return outcome and one(200, outcome), message, code
 end
 
 function api.propose(context)
-  local sent, code, message = request_of.json(context.request)
-  if sent == nil then
-    return response.problem(context, code, message)
-  elseif type(sent) ~= "table" then
-    return response.problem(context, "invalid", "an event expected")
-  end
+  local event, message, code = request_of.json_table(context.request, "an event expected")
   local view
-  view, message, code = context.engine:propose(sent_by(sent, context.actor))
+  if event then
+    view, message, code = context.engine:propose(sent_by(event, context.actor))
+  end
   if code then
-    return response.problem(context, code, message)
+    return nil, message, code
   elseif not view then
     return response.new(204)
   elseif request_of.wants_html(context.request) then
@@ -110,7 +101,7 @@ end
 function api.config(context)
   local cfg, message, code = context.engine:config()
   if not cfg then
-    return response.problem(context, code, message)
+    return nil, message, code
   end
   local headers = { ETag = tag_of(cfg.revision), ["Cache-Control"] = "private, no-cache" }
   if request_of.has_tag(context.request, headers.ETag) then
@@ -119,9 +110,7 @@ function api.config(context)
   return response.json(200, cfg, headers)
 end
 
--- The revision that a change was made from; nil for any.
----@return integer? revision
----@return string? code
+-- The revision that the client changed; nil for any. Else nil, code.
 local function expected_revision(context)
   local tag = context.request.headers["if-match"]
   if not tag then
@@ -137,19 +126,19 @@ local function expected_revision(context)
 end
 
 function api.save_config(context)
-  local expected, code = expected_revision(context)
-  if code then
-    return response.problem(context, code)
+  local expected, refusal = expected_revision(context)
+  if refusal then
+    return nil, nil, refusal
   elseif context.engine:licensed() == false then
-    return response.problem(context, "forbidden")
+    return nil, nil, "forbidden"
   end
-  local cfg, revision, message, problems
-  cfg, code, message = request_of.json(context.request)
+  local cfg, message, code = request_of.json(context.request)
   if cfg == nil then
-    return response.problem(context, code, message)
+    return nil, message, code
   elseif json.is_array(cfg) then
-    return response.problem(context, "invalid", "a config expected, not a list")
+    return nil, "a config expected, not a list", "invalid"
   end
+  local revision, problems
   revision, message, code, problems = context.engine:save(cfg, { actor = context.actor, revision = expected })
   if not revision then
     return response.problem(context, code, message, problems and { problems = json.array(problems) })
@@ -164,7 +153,7 @@ local function whole(text, most)
   return number and number >= 1 and number <= most and json.integer(number) or nil
 end
 
--- One of the names that an option knows.
+-- A reader of the names that an option accepts.
 local function name_of(option)
   return function(text)
     return option.fits(text) and text or nil
@@ -185,45 +174,43 @@ local function day_of(text)
   return text:find "^%d%d%d%d%-%d%d%-%d%d$" and core.parse_time(text, "%Y-%m-%d") or nil
 end
 
--- How each parameter is read; nil for what it cannot be.
+-- How each parameter is read: nil for an invalid one.
 local PARAMETERS = {
-  company = id_of,
-  user = id_of,
-  actor = id_of,
-  run = id_of,
-  trigger = name_of(search.QUERY.trigger),
-  status = name_of(search.QUERY.status),
-  revision = function(text) return whole(text, 2 ^ 53) end,
-  from = day_of,
-  to = day_of,
-  before = time_of,
+  company = id_of, user = id_of, actor = id_of, run = id_of,
+  from = day_of, to = day_of, since = time_of, before = time_of,
+  trigger = name_of(search.QUERY.trigger), status = name_of(search.QUERY.status),
   state = name_of(options_of.one_of(core.question_states)),
+  revision = function(text) return whole(text, 2 ^ 53) end,
   limit = function(text) return whole(text, MAX_LIMIT) end,
-  since = time_of,
   unchanged = function(text) return text == "true" or nil end,
 }
+
+-- Reads one parameter into the query, if it was sent. Gives what is wrong with it.
+local function read_parameter(sent, query, name, read)
+  local text = sent[name]
+  if text and text ~= "" then
+    query[name] = read(text)
+    if query[name] == nil then
+      return ("the parameter %s cannot be '%s'"):format(name, text:sub(1, 60))
+    end
+  end
+end
 
 --- The parameters of a list, as the engine takes them.
 ---@param context leadcat.http.Context
 ---@param names string[]
----@param after fun(text: string): any how the cursor is read
+---@param after fun(text: string): any reads the cursor
 ---@return table? query
 ---@return string? message
+---@return "invalid"? code
 function api.query(context, names, after)
   local sent, query = request_of.fields(context.request.query), {}
+  local problem = read_parameter(sent, query, "after", after)
   for _, name in ipairs(names) do
-    if sent[name] and sent[name] ~= "" then
-      query[name] = PARAMETERS[name](sent[name])
-      if query[name] == nil then
-        return nil, ("the parameter %s cannot be '%s'"):format(name, sent[name]:sub(1, 60))
-      end
-    end
+    problem = problem or read_parameter(sent, query, name, PARAMETERS[name])
   end
-  if sent.after and sent.after ~= "" then
-    query.after = after(sent.after)
-    if query.after == nil then
-      return nil, ("the parameter after cannot be '%s'"):format(sent.after:sub(1, 60))
-    end
+  if problem then
+    return nil, problem, "invalid"
   end
   return query
 end
@@ -236,29 +223,21 @@ function api.cursor_of_confirmations(text)
   return text:match "^%x+$"
 end
 
-local LINKED = {
-  "actor", "before", "company", "limit", "revision", "run", "since", "state", "status", "trigger", "unchanged",
-  "user",
-}
-
 -- The link to the next page, when there may be one.
 local function next_page(context, query, after)
   if not after then
     return {}
   end
-  local words = { "after=" .. url.escape(tostring(after)) }
-  for _, name in ipairs(LINKED) do
-    words[#words + 1] = query[name] and name .. "=" .. url.escape(tostring(query[name])) or nil
+  local words = {}
+  for name, value in pairs(query) do
+    words[#words + 1] = name ~= "after" and name .. "=" .. url.escape(tostring(value)) or nil
   end
+  table.sort(words)
+  table.insert(words, 1, "after=" .. url.escape(tostring(after)))
   return { Link = ('<%s?%s>; rel="next"'):format(context.request.path, table.concat(words, "&")) }
 end
 
---- Those of a list that the actor may see. Why a host failed is for administrators.
----@param context leadcat.http.Context
----@param items table[] confirmations or entries
----@return table[]? seen
----@return string? message
----@return string? code
+--- The confirmations or entries that the actor may see. Only administrators see why a host failed.
 function api.visible(context, items)
   local seen = json.array {}
   for _, item in ipairs(items) do
@@ -274,81 +253,72 @@ function api.visible(context, items)
   return seen
 end
 
--- A page of a list, and the link to the next one: that goes on behind the last item, seen or not.
+-- A page of a list, with a link to the next one. That begins behind the last item, visible or not.
 local function page(context, query, items, after)
   local seen, message, code = api.visible(context, items)
-  if not seen then
-    return response.problem(context, code, message)
-  end
-  return response.json(200, seen, next_page(context, query, after))
+  return seen and response.json(200, seen, next_page(context, query, after)), message, code
 end
 
 function api.confirmations(context)
-  local query, problem = api.query(context, { "company", "user", "state", "limit" }, api.cursor_of_confirmations)
-  if not query then
-    return response.problem(context, "invalid", problem)
+  local query, message, code = api.query(context, { "company", "user", "state", "limit" }, api.cursor_of_confirmations)
+  local records
+  if query then
+    records, message, code = context.engine:confirmations(query)
   end
-  local records, message, code = context.engine:confirmations(query)
   if not records then
-    return response.problem(context, code, message)
+    return nil, message, code
   end
   local last = records[query.limit or DEFAULT_LIMIT]
   return page(context, query, records, last and last.id)
 end
 
 function api.count(context)
-  local user, count = context.actor.id, 0
+  local user, count, message, code = context.actor.id, 0, nil, nil
   if user ~= nil then
-    local message, code
     count, message, code = context.engine:count_confirmations { user = user, state = "open" }
-    if not count then
-      return response.problem(context, code, message)
-    end
   end
-  return response.json(200, { count = count })
+  return count and response.json(200, { count = count }), message, code
 end
 
 function api.history(context)
-  local query, problem = api.query(context, {
+  local query, message, code = api.query(context, {
     "company", "actor", "trigger", "status", "revision", "run", "since", "before", "limit", "unchanged",
   }, api.cursor_of_history)
   if not query then
-    return response.problem(context, "invalid", problem)
+    return nil, message, code
   end
-  local entries, after, code = context.engine:history(query)
+  local entries, after
+  entries, after, code = context.engine:history(query)
   if not entries then
-    return response.problem(context, code, after)
+    return nil, after, code
   end
   return page(context, query, entries, after)
 end
 
 -- Why ------------------------------------------------------------------------------------------------------------------
 
--- The explanation, where the actor may see all that it is about.
+-- The explanation, if the actor may see all its subjects.
 local function explained(context, explanation, subjects)
   local seen, message, code = api.visible(context, subjects)
   if not seen or #seen < #subjects then
-    return response.problem(context, code or "forbidden", message)
+    return nil, message, code or "forbidden"
   end
   return response.json(200, explanation)
 end
 
 function api.explain(context)
-  local event, code, message = request_of.json(context.request)
-  if event == nil then
-    return response.problem(context, code, message)
-  elseif type(event) ~= "table" then
-    return response.problem(context, "invalid", "an event expected")
-  end
+  local event, message, code = request_of.json_table(context.request, "an event expected")
   local explanation
-  explanation, message, code = context.engine:explain(sent_by(event, context.actor))
+  if event then
+    explanation, message, code = context.engine:explain(sent_by(event, context.actor))
+  end
   if not explanation then
-    return response.problem(context, code, message)
+    return nil, message, code
   end
   return explained(context, explanation, { event, explanation.first })
 end
 
--- An address does not say whether the CRM's id is an integer: where the text is unknown, that is tried.
+-- In an address, an integer id looks like a text. An unknown text is tried as an integer.
 local function why_of(context, company)
   local options = { language = context.language }
   local found, message, code = context.engine:why(company, options)
@@ -360,17 +330,19 @@ local function why_of(context, company)
 end
 
 function api.why(context)
-  local query, problem = api.query(context, { "company" }, api.cursor_of_history)
-  if not query or not query.company then
-    return response.problem(context, "invalid", problem or "the parameter company is missing")
+  local query, message, code = api.query(context, { "company" }, api.cursor_of_history)
+  if query and not query.company then
+    return nil, "the parameter company is missing", "invalid"
   end
-  local found, message, code = why_of(context, query.company)
-  local seen
+  local found, seen
+  if query then
+    found, message, code = why_of(context, query.company)
+  end
   if found then
     seen, message, code = api.visible(context, { found.newest })
   end
   if not seen then
-    return response.problem(context, code, message)
+    return nil, message, code
   end
   found.newest = seen[1]
   return explained(context, found, { { company = found.company } })
@@ -378,32 +350,25 @@ end
 
 -- Questions ------------------------------------------------------------------------------------------------------------
 
---- A record that the actor may see. Whether there is one that he may not see is nobody's business.
----@param context leadcat.http.Context
----@return leadcat.Confirmation? record
----@return string? code
----@return string? message
+--- The question that the path names. One that the actor may not see is `not_found`.
 function api.find(context)
   local record, message, code = context.engine:confirmation(context.id)
   if not record then
-    return nil, code, message
+    return nil, message, code
   end
   local may, denial, failure = context.engine:can(context.actor, "view", record)
   if not may then
-    return nil, failure or "not_found", denial
+    return nil, denial, failure or "not_found"
   end
   return record
 end
 
 function api.confirmation(context)
-  local record, code, message = api.find(context)
-  if not record then
-    return response.problem(context, code, message)
-  end
-  return response.json(200, record)
+  local record, message, code = api.find(context)
+  return record and response.json(200, record), message, code
 end
 
--- The answer in a form: `decline` counts whatever the list says, as browsers always send it.
+-- The answer in a form. Browsers always send the list's category, so `decline` goes first.
 local function answer_of(fields)
   if fields.decline == "true" then
     return { decline = true }
@@ -413,52 +378,51 @@ local function answer_of(fields)
   return { category = json.integer(tonumber(fields.category or "") or 0) }
 end
 
--- Why an answer was not taken, in the actor's language where the engine's message is only English.
-local function refused(context, code, message, record)
-  if record then
-    local view = context.engine:view(record, { actor = context.actor })
-    message = view and view.closed or message
-  end
-  return response.problem(context, code, message)
+-- Why a question is closed, in the actor's language.
+local function why_closed(context, record)
+  local view = record and context.engine:view(record, { actor = context.actor })
+  return view and view.closed
 end
 
-local function resolve_with(context, answer)
+local function resolve(context, answer)
   local outcome, message, code, record = context.engine:resolve(context.id, answer, { actor = context.actor })
   if code == "forbidden" then
-    local _, hidden, failure = api.find(context)
-    return response.problem(context, hidden or code, hidden and failure or message)
+    local _, denial, hidden = api.find(context)
+    return nil, hidden and denial or message, hidden or code
   elseif not outcome then
-    return refused(context, code, message, record)
+    return nil, why_closed(context, record) or message, code
   elseif outcome.status == "conflict" then
-    local closed = context.engine:confirmation(context.id)
-    local view = closed and context.engine:view(closed, { actor = context.actor })
-    return response.problem(context, "conflict", view and view.closed, { outcome = outcome })
+    local why = why_closed(context, context.engine:confirmation(context.id))
+    return response.problem(context, "conflict", why, { outcome = outcome })
   end
-  return told(STATUS[outcome.status] or 200, outcome)
+  return one(STATUS[outcome.status] or 200, outcome)
 end
 
 function api.resolve(context)
-  if request_of.is_form(context.request) then
-    local fields, code, message = request_of.form(context.request)
-    if not fields then
-      return response.problem(context, code, message)
+  if not request_of.is_form(context.request) then
+    local answer, message, code = request_of.json_table(context.request, "an answer has accept, category or decline")
+    if not answer then
+      return nil, message, code
     end
-    local made = resolve_with(context, answer_of(fields))
-    return made.status < 300 and response.redirect(context, "/confirmations?answered=" .. context.id) or made
+    return resolve(context, answer)
   end
-  local answer, code, message = request_of.json(context.request)
-  if answer == nil then
-    return response.problem(context, code, message)
-  elseif type(answer) ~= "table" then
-    return response.problem(context, "invalid", "an answer has accept, category or decline")
+  local fields, message, code = request_of.form(context.request)
+  local made
+  if fields then
+    made, message, code = resolve(context, answer_of(fields))
   end
-  return resolve_with(context, answer)
+  if made and made.status < 300 then
+    return response.redirect(context, "/confirmations?answered=" .. context.id)
+  end
+  return made, message, code
 end
 
--- Who may undo nothing is not told which entries there are.
+-- Undo -----------------------------------------------------------------------------------------------------------------
+
+-- An actor who may undo nothing does not learn which entries exist.
 local function no_entry(context)
   local may, denial, failure = context.engine:can(context.actor, "undo")
-  return response.problem(context, may and "not_found" or failure or "forbidden", denial)
+  return nil, denial, may and "not_found" or failure or "forbidden"
 end
 
 function api.undo(context)
@@ -470,59 +434,50 @@ function api.undo(context)
   if code == "not_found" then
     return no_entry(context)
   elseif context.wants_page and (code == "conflict" or code == "invalid") then
-    return response.problem(context, code) -- in the reader's language: the engine's message is English
-  elseif not outcome then
-    return response.problem(context, code, message)
-  elseif context.wants_page then
+    return nil, nil, code -- the page has its own words, in the reader's language
+  elseif outcome and context.wants_page then
     return response.redirect(context, ("/history?undone=%d"):format(outcome.entry))
   end
-  return told(STATUS[outcome.status] or 200, outcome)
+  return outcome and one(STATUS[outcome.status] or 200, outcome), message, code
 end
 
 function api.undo_many(context)
-  local sent, code, message = request_of.json(context.request)
-  if sent == nil then
-    return response.problem(context, code, message)
-  end
-  local problem = type(sent) ~= "table" and "an object with run, revision or entry expected" or undo.problem(sent)
+  local sent, message, code = request_of.json_table(context.request, "an object with run, revision or entry expected")
+  local problem = sent and undo.problem(sent)
   if problem then
-    return response.problem(context, "invalid", problem)
+    return nil, problem, "invalid"
   end
-  local result
-  result, message, code = context.engine:undo(sent, { actor = context.actor })
+  local result, log = nil, {}
+  if sent then
+    result, message, code = context.engine:undo(sent, { actor = context.actor })
+  end
   if not result then
-    return response.problem(context, code, message)
+    return nil, message, code
   end
-  local kept = {}
   for _, row in ipairs(result.refused) do
-    if row.code == "unavailable" then -- what a host said is for the operator to read
-      kept[#kept + 1], row.why = ("entry %s: %s"):format(tostring(row.entry), row.why), nil
+    if row.code == "unavailable" then -- the host's words are for the operator
+      log[#log + 1], row.why = ("entry %s: %s"):format(row.entry, row.why), nil
     end
   end
-  local made = response.json(200, result)
-  made.log = kept[1] and table.concat(kept, "; ") or nil
-  return made
+  return logged(200, result, log)
 end
 
 -- For operators --------------------------------------------------------------------------------------------------------
 
 function api.metrics(context)
   local text, message, code = context.engine:metrics()
-  if not text then
-    return response.problem(context, code, message)
-  end
-  return response.new(200, text, "text/plain; version=0.0.4; charset=utf-8")
+  return text and response.new(200, text, "text/plain; version=0.0.4; charset=utf-8"), message, code
 end
 
 --- Whether the store can be read.
 function api.health(context)
   local cfg, message, code = context.engine:config()
-  if not cfg then
-    local made = response.json(503, { status = "unavailable", code = code })
-    made.log = message
-    return made
+  if cfg then
+    return response.json(200, { status = "ok" })
   end
-  return response.json(200, { status = "ok" })
+  local made = response.json(503, { status = "unavailable", code = code })
+  made.log = message
+  return made
 end
 
 return api

@@ -1,5 +1,6 @@
 --- The files that pages load: scripts and the stylesheet.
 
+local core = require "leadcat.core"
 local request_of = require "leadcat.http.request"
 local response = require "leadcat.http.response"
 local web = require "leadcat.pages.web"
@@ -12,26 +13,14 @@ local TYPES = { js = "text/javascript; charset=utf-8", css = "text/css; charset=
 
 local loaded = {}
 
--- A tag that changes when the content does.
-local function tag_of(content)
-  local hash = 5381
-  for i = 1, #content do
-    hash = (hash * 33 + content:byte(i)) % 4294967296
-  end
-  return ('"%08x-%x"'):format(hash, #content)
-end
-
 local function load(name)
   if not loaded[name] then
     local content = web.content(name)
-    loaded[name] = { content = content, tag = tag_of(content) }
+    loaded[name] = { content = content, tag = ('"%s"'):format(core.checksum(content)) }
   end
   return loaded[name]
 end
 
----@param context leadcat.http.Context
----@param path string
----@return leadcat.http.Response
 function assets.get(context, path)
   local file = load(path:sub(2))
   local headers = { ["Cache-Control"] = "public, max-age=300", ETag = file.tag }

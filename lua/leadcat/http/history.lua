@@ -1,5 +1,5 @@
---- The routes that look back: the history as a page and as a file, and the revisions of the rules that its entries name.
--- Apart from the other pages because they share how entries are asked for.
+--- The routes that look back: the history as a page and as a CSV file, and the revisions of the rules. A handler gives
+-- a response, or nil, message, code.
 
 local api = require "leadcat.http.api"
 local config = require "leadcat.rules.config"
@@ -15,7 +15,7 @@ local revision_page = require "leadcat.pages.revision"
 local history = {}
 
 local PAGE = 50 -- entries of a page
-local ROWS, BLOCK, BLOCKS = 10000, 1000, 20 -- rows of a file; how many are asked for at once, and how often
+local ROWS, BLOCK, BLOCKS = 10000, 1000, 20 -- of a file: its rows, rows of one query, queries
 local DAY = 24 * 3600
 
 -- Asking ---------------------------------------------------------------------------------------------------------------
@@ -25,13 +25,11 @@ for i, row in ipairs(history_page.FILTERS) do
   PARAMETERS[i] = row[1]
 end
 
--- What the address asks for: as the engine takes it, and as the page shows it.
----@return table? query
----@return table<string, string>|string filters (or what is wrong)
+-- What the address asks for: the query for the engine, and the filters that the page shows; or nil, message, code.
 local function query_of(context)
-  local query, problem = api.query(context, PARAMETERS, api.cursor_of_history)
+  local query, problem, code = api.query(context, PARAMETERS, api.cursor_of_history)
   if not query then
-    return nil, problem
+    return nil, problem, code
   end
   local sent, filters = request_of.fields(context.request.query), {}
   for _, name in ipairs(PARAMETERS) do
@@ -42,11 +40,8 @@ local function query_of(context)
   return query, filters
 end
 
--- Some entries that the actor may see, and where to go on.
----@return leadcat.Entry[]? entries
----@return integer|string|nil next (or the message)
----@return string? code
----@return boolean? searched false: there may be more than the ones found
+-- The next entries that the actor may see, where to go on, nil, and whether the search is complete: false means that it
+-- stopped early. Else nil, message, code.
 local function find(context, query)
   local entries, going_on, code = context.engine:history(query)
   local seen, message
@@ -59,7 +54,7 @@ local function find(context, query)
   return seen, going_on, nil, not going_on or #entries == query.limit
 end
 
--- What the host calls the companies, each asked about once.
+-- Asks the host once for each company's name.
 local function name_companies(context, entries, names)
   for _, entry in ipairs(entries) do
     if names[entry.company] == nil then
@@ -68,7 +63,7 @@ local function name_companies(context, entries, names)
   end
 end
 
--- The questions that the entries have asked or answered, as far as the actor may see them.
+-- Reads the questions of the entries, as far as the actor may see them.
 local function read_questions(context, entries, questions)
   for _, entry in ipairs(entries) do
     local id = entry.confirmation
@@ -81,7 +76,7 @@ end
 
 -- The page -------------------------------------------------------------------------------------------------------------
 
--- The sentence about the undo that was made just now.
+-- The sentence about the undo that was just made.
 local function undone(context, entries, cfg, names)
   local id = request_of.fields(context.request.query).undone
   for _, entry in ipairs(entries) do
@@ -92,18 +87,18 @@ local function undone(context, entries, cfg, names)
 end
 
 function history.page(context)
-  local query, filters = query_of(context)
+  local query, filters, code = query_of(context)
   if not query then
-    return response.problem(context, "invalid", filters)
+    return nil, filters, code
   end
   query.limit = PAGE
-  local cfg, entries, searched, message, code
+  local cfg, entries, searched, message
   cfg, message, code = context.engine:config()
   if cfg then
     entries, message, code, searched = find(context, query)
   end
   if not entries then
-    return response.problem(context, code, message)
+    return nil, message, code
   end
   local names, questions = {}, {}
   name_companies(context, entries, names)
@@ -117,8 +112,7 @@ end
 
 -- The file -------------------------------------------------------------------------------------------------------------
 
--- As many entries as a file has at most, and where to go on when there are more. What is to be known of them goes into
--- the model.
+-- The entries of a file, and where the next file goes on. Their names and questions go into the model.
 local function find_all(context, query, model)
   local all = {}
   for _ = 1, BLOCKS do
@@ -141,36 +135,34 @@ local function find_all(context, query, model)
   return all, query.after
 end
 
--- The next file's address.
-local function link(context, filters, after)
-  return ('<%s>; rel="next"'):format(history_page.address(context.request.path, filters, after))
-end
-
 function history.csv(context)
-  local query, filters = query_of(context)
+  local query, filters, code = query_of(context)
   if not query then
-    return response.problem(context, "invalid", filters)
+    return nil, filters, code
   end
   local model = { categories = {}, language = context.language, names = {}, questions = {} }
-  local cfg, entries, message, code
+  local cfg, entries, message
   cfg, message, code = context.engine:config()
   if cfg then
     entries, message, code = find_all(context, query, model)
   end
   if not entries then
-    return response.problem(context, code, message)
+    return nil, message, code
   end
   for _, category in ipairs(cfg.categories) do
     model.categories[category.id] = category
   end
-  return response.new(200, history_csv.text(entries, model), "text/csv; charset=utf-8; header=present", {
-    ["Content-Disposition"] = 'attachment; filename="history.csv"', Link = message and link(context, filters, message),
-  })
+  local headers = { ["Content-Disposition"] = 'attachment; filename="history.csv"' }
+  if message then -- there is more: for the next file
+    headers.Link = ('<%s>; rel="next"'):format(history_page.address(context.request.path, filters, message))
+  end
+  local text = history_csv.text(entries, model)
+  return response.new(200, text, "text/csv; charset=utf-8; header=present", headers)
 end
 
 -- Revisions ------------------------------------------------------------------------------------------------------------
 
--- The record of a revision, and the number of the newest.
+-- The record of a revision, and the newest revision's number.
 local function find_revision(context, number)
   local revisions, message, code = context.engine:revisions()
   if not revisions then
@@ -184,7 +176,7 @@ local function find_revision(context, number)
   return nil, nil, "not_found"
 end
 
--- The config of a revision; of the one before the first, an empty one.
+-- The config of a revision. Before the first one it is empty.
 local function config_of(context, number)
   if number == 0 then
     return config.normalize {}
@@ -195,11 +187,11 @@ end
 function history.revision(context)
   local number = #context.id < 16 and context.id:find "^[1-9]%d*$" and json.integer(tonumber(context.id))
   if not number then
-    return response.problem(context, "not_found")
+    return nil, nil, "not_found"
   end
   local record, newest, code = find_revision(context, number)
   if not record then
-    return response.problem(context, code, newest)
+    return nil, newest, code
   end
   local new, old, message
   new, message, code = config_of(context, number)
@@ -207,7 +199,7 @@ function history.revision(context)
     old, message, code = config_of(context, number - 1)
   end
   if not old then
-    return response.problem(context, code, message)
+    return nil, message, code
   end
   return response.html(context, 200, revision_page.html {
     strings = context.strings, language = context.language, base = context.app.prefix, revision = record,

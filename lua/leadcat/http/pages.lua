@@ -1,5 +1,5 @@
---- The routes that people look at: pages, and the forms on them. Everything works without JavaScript; scripts that make it
--- nicer post the same forms or call `http/api.lua`.
+--- The pages, and the forms on them. Everything works without JavaScript: scripts post the same forms, or call
+-- `http/api.lua`. A handler gives a response, or nil, message, code.
 
 local api = require "leadcat.http.api"
 local compare = require "leadcat.past.compare"
@@ -14,9 +14,8 @@ local settings_page = require "leadcat.pages.settings"
 local pages = {}
 
 local PAGE = 50
-local TRIED = 1000 -- entries that a form is tried on
+local TRIED = 1000 -- entries that a new config is tried on
 
--- What every page needs to know.
 local function model(context, fields)
   fields.strings, fields.language, fields.base = context.strings, context.language, context.app.prefix
   return fields
@@ -24,9 +23,8 @@ end
 
 -- Settings -------------------------------------------------------------------------------------------------------------
 
--- The page for who may not see the settings; nothing for who may.
----@return leadcat.http.Response?
-local function keep_out(context)
+-- The refusal for an actor who may not see the settings; nil for others.
+local function refuse(context)
   local may, denial, failure = context.engine:can(context.actor, "configure")
   if failure then
     return response.problem(context, failure, denial)
@@ -35,19 +33,19 @@ local function keep_out(context)
   end
 end
 
--- Without the host's word on it, everybody is licensed.
+-- A host that says nothing about it licenses everybody.
 local function is_licensed(context)
   return context.engine:licensed() ~= false
 end
 
 function pages.settings(context)
-  local refusal = keep_out(context)
+  local refusal = refuse(context)
   if refusal then
     return refusal
   end
   local cfg, message, code = context.engine:config()
   if not cfg then
-    return response.problem(context, code, message)
+    return nil, message, code
   end
   local saved = request_of.fields(context.request.query).saved == tostring(cfg.revision)
   return response.html(context, 200, settings_page.html(model(context, {
@@ -56,27 +54,31 @@ function pages.settings(context)
   })))
 end
 
--- The form with what the user has typed, and what stands in the way of saving it.
-local function show_edited(context, status, edited, fields)
-  fields.config, fields.licensed = edited, is_licensed(context)
-  return response.html(context, status, settings_page.html(model(context, fields)))
+-- The form with what the user typed, and what else the page shows.
+local function show(context, status, form, more)
+  local shown = model(context, more or {})
+  shown.config, shown.edit, shown.revision = form.config, form.edit, form.stored.revision
+  shown.licensed = is_licensed(context)
+  return response.html(context, status, settings_page.html(shown))
 end
 
--- Somebody else has saved meanwhile: what that changed is shown, and what was typed is laid over it.
-local function show_stale(context, fields, stored)
+local function read_form(context, fields, stored)
+  local action, edited, edit = settings_form.read(fields, stored, context.language)
+  return { fields = fields, stored = stored, action = action, config = edited, edit = edit }
+end
+
+-- Somebody else saved meanwhile: shows what changed, with what the user typed laid over it.
+local function show_stale(context, form)
   local newest, message, code = context.engine:config()
   if not newest then
-    return response.problem(context, code, message)
+    return nil, message, code
   end
-  local _, edited, edit = settings_form.read(fields, newest, context.language)
-  return show_edited(context, 412, edited, {
-    revision = newest.revision,
-    edit = edit,
-    changes = difference.sentences(stored, newest, context.strings, context.language),
+  return show(context, 412, read_form(context, form.fields, newest), {
+    changes = difference.sentences(form.stored, newest, context.strings, context.language),
   })
 end
 
--- The config that the form was made from; the newest when it does not say.
+-- The config that the form was made from; the newest one when the form does not say, or that one is gone.
 local function stored_config(context, fields)
   local revision = settings_form.revision(fields)
   local stored, message, code
@@ -89,29 +91,25 @@ local function stored_config(context, fields)
   return stored, message, code
 end
 
-local function save(context, fields, stored, edited, edit)
+local function save(context, form)
   if not is_licensed(context) then
-    return show_edited(context, 403, edited, { revision = stored.revision, edit = edit })
+    return show(context, 403, form)
   end
-  local revision, message, code, problems = context.engine:save(edited, {
-    actor = context.actor, revision = stored.revision,
+  local revision, message, code, problems = context.engine:save(form.config, {
+    actor = context.actor, revision = form.stored.revision,
   })
   if revision then
     return response.redirect(context, ("/settings?saved=%d"):format(revision))
   elseif code == "invalid" then
-    return show_edited(context, 422, edited, { revision = stored.revision, edit = edit, problems = problems })
+    return show(context, 422, form, { problems = problems })
   elseif code == "stale" then
-    return show_stale(context, fields, stored)
+    return show_stale(context, form)
   end
-  return response.problem(context, code, message)
+  return nil, message, code
 end
 
--- What a config would do otherwise than the saved one, had it been in use when the newest events came that the actor may see.
----@return leadcat.Comparison? report
----@return string? message
----@return string? code
----@return leadcat.Problem[]? problems of the config
-local function rehearse(context, stored, edited)
+-- How the newest events that the actor may see would have ended under the edited config. Fails as `compare.run` does.
+local function rehearse(context, form)
   local entries, message, code = context.engine:history { limit = TRIED, unchanged = true }
   if entries then
     entries, message, code = api.visible(context, entries)
@@ -119,60 +117,56 @@ local function rehearse(context, stored, edited)
   if not entries then
     return nil, message, code
   end
-  return compare.run(stored, edited, replay.events(entries), { language = context.language })
+  return compare.run(form.stored, form.config, replay.events(entries), { language = context.language })
 end
 
 -- Shows what the form would do, and saves nothing.
-local function try(context, fields, stored, edited, edit)
+local function try(context, form)
   local newest, message, code = context.engine:config()
   if not newest then
-    return response.problem(context, code, message)
+    return nil, message, code
   elseif not is_licensed(context) then
-    return show_edited(context, 403, edited, { revision = stored.revision, edit = edit })
-  elseif newest.revision ~= stored.revision then
-    return show_stale(context, fields, stored)
+    return show(context, 403, form)
+  elseif newest.revision ~= form.stored.revision then
+    return show_stale(context, form)
   end
-  local report, problem, failure, problems = rehearse(context, stored, edited)
+  local report, problems
+  report, message, code, problems = rehearse(context, form)
   if problems then
-    return show_edited(context, 422, edited, { revision = stored.revision, edit = edit, problems = problems })
+    return show(context, 422, form, { problems = problems })
   elseif not report then
-    return response.problem(context, failure, problem)
+    return nil, message, code
   end
-  return show_edited(context, 200, edited, {
-    revision = stored.revision, edit = edit,
-    tried = {
-      report = report, before = stored, after = edited, complete = context.engine.record_unchanged == 1,
-    },
-  })
+  return show(context, 200, form, { tried = {
+    report = report, before = form.stored, after = form.config, complete = context.engine.record_unchanged == 1,
+  } })
 end
 
 function pages.save_settings(context)
-  local refusal = keep_out(context)
+  local refusal = refuse(context)
   if refusal then
     return refusal
   end
-  local fields, code, message = request_of.form(context.request)
-  if not fields then
-    return response.problem(context, code, message)
-  end
+  local fields, message, code = request_of.form(context.request)
   local stored
-  stored, message, code = stored_config(context, fields)
+  if fields then
+    stored, message, code = stored_config(context, fields)
+  end
   if not stored then
-    return response.problem(context, code, message)
+    return nil, message, code
   end
-  local action, edited, edit = settings_form.read(fields, stored, context.language)
-  if action == "cancel" then
+  local form = read_form(context, fields, stored)
+  if form.action == "cancel" then
     return response.redirect(context, "/settings")
-  elseif action == "edit" then
-    return show_edited(context, 200, edited, { revision = stored.revision, edit = edit })
+  elseif form.action == "edit" then
+    return show(context, 200, form)
   end
-  local act = action == "try" and try or save
-  return act(context, fields, stored, edited, edit)
+  return (form.action == "try" and try or save)(context, form)
 end
 
 -- Questions ------------------------------------------------------------------------------------------------------------
 
--- The sentence about the question that was answered just now.
+-- The sentence about the question that was just answered.
 local function said(context)
   local id = request_of.fields(context.request.query).answered
   local record = id and context.engine:confirmation(id)
@@ -182,27 +176,23 @@ local function said(context)
 end
 
 function pages.inbox(context)
-  local query, problem = api.query(context, {}, api.cursor_of_confirmations)
-  if not query then
-    return response.problem(context, "invalid", problem)
-  end
-  local views, records, message, code = {}, {}, nil, nil
-  if context.actor.id ~= nil then
+  local query, message, code = api.query(context, {}, api.cursor_of_confirmations)
+  local views, records, seen = {}, {}, nil
+  if query and context.actor.id ~= nil then
     records, message, code = context.engine:confirmations {
       user = context.actor.id, state = "open", limit = PAGE, after = query.after,
     }
   end
-  local seen
-  if records then
+  if query and records then
     seen, message, code = api.visible(context, records)
   end
   if not seen then
-    return response.problem(context, code, message)
+    return nil, message, code
   end
   for i, record in ipairs(seen) do
     views[i], message, code = context.engine:view(record, { actor = context.actor })
     if not views[i] then
-      return response.problem(context, code, message)
+      return nil, message, code
     end
   end
   return response.html(context, 200, inbox_page.html(model(context, {
@@ -211,14 +201,13 @@ function pages.inbox(context)
 end
 
 function pages.question(context)
-  local record, code, message = api.find(context)
-  if not record then
-    return response.problem(context, code, message)
-  end
+  local record, message, code = api.find(context)
   local view
-  view, message, code = context.engine:view(record, { actor = context.actor })
+  if record then
+    view, message, code = context.engine:view(record, { actor = context.actor })
+  end
   if not view then
-    return response.problem(context, code, message)
+    return nil, message, code
   end
   local action = ("%s/api/confirmations/%s"):format(context.app.prefix, record.id)
   return response.html(context, 200, inbox_page.question(model(context, {

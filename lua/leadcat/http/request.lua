@@ -1,4 +1,4 @@
---- Reads what a client has sent: bodies, forms and parameters. Never raises, whatever it is.
+--- Reads what a client sent: bodies, forms and parameters. Never raises.
 
 local json = require "leadcat.util.json"
 local url = require "leadcat.util.url"
@@ -10,15 +10,11 @@ request.MAX_BODY = 1024 * 1024 -- bytes
 ---@class leadcat.http.Request
 ---@field method string
 ---@field path string decoded, without the query
----@field query? string as it stands in the address
----@field headers table<string, string> by name in small letters
----@field body? string|fun(): string?, string? the bytes, or a function that reads them: nil, "too_large" or nil, message
+---@field query? string not decoded
+---@field headers table<string, string> by lower-case name
+---@field body? string|fun(): string?, string? the bytes, or a function that reads them; it fails with nil, "too_large" or nil, message
 
--- Form and query encoding ----------------------------------------------------------------------------------------------
-
---- The fields of a form or a query. Of a name that is there twice, the last one counts.
----@param text? string
----@return table<string, string>
+--- The fields of a form or a query. The last one of a name counts.
 function request.fields(text)
   local fields = {}
   for pair in (text or ""):gmatch "[^&]+" do
@@ -32,8 +28,7 @@ end
 
 local JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 
----@param received leadcat.http.Request
----@return string type in small letters, without parameters
+-- In lower case, without parameters.
 local function content_type(received)
   local header = received.headers["content-type"] or ""
   return header == JSON and JSON or header:match("^%s*([^;%s]*)"):lower()
@@ -43,72 +38,59 @@ function request.is_form(received)
   return content_type(received) == FORM
 end
 
--- Its bytes.
----@return string? body
----@return string? code
----@return string? message
-local function read(received)
-  local body = received.body or ""
-  if type(body) == "function" then
-    local message
-    body, message = body()
-    if not body then
-      return nil, message == "too_large" and message or "io", message
-    end
+local function read(received, expected_type)
+  if content_type(received) ~= expected_type then
+    return nil, nil, "unsupported_type"
   end
-  if #body > request.MAX_BODY then
-    return nil, "too_large"
+  local body, message = received.body or "", nil
+  if type(body) == "function" then
+    body, message = body()
+  end
+  if not body then
+    return nil, message, message == "too_large" and message or "io"
+  elseif #body > request.MAX_BODY then
+    return nil, nil, "too_large"
   end
   return body
 end
 
---- The value of a JSON body. An empty list is marked as one.
----@param received leadcat.http.Request
----@return any value nil when it is refused
----@return string? code
----@return string? message
+--- The value of a JSON body, or nil, message, code. An empty list is marked as one.
 function request.json(received)
-  if content_type(received) ~= JSON then
-    return nil, "unsupported_type"
-  end
-  local body, code, message = read(received)
+  local body, message, code = read(received, JSON)
   if not body then
-    return nil, code, message
+    return nil, message, code
   end
   local value
   value, message = json.decode(body, true)
   if value == nil then
-    return nil, "malformed", message
+    return nil, message, "malformed"
   elseif type(value) == "table" and next(value) == nil and body:find "^%s*%[" then
     return json.array(value)
   end
   return value
 end
 
---- The fields of a form.
----@param received leadcat.http.Request
----@return table<string, string>? fields nil when it is refused
----@return string? code
----@return string? message
+--- The same for a body that must be an object or a list; else the problem is the message.
+function request.json_table(received, problem)
+  local value, message, code = request.json(received)
+  if value ~= nil and type(value) ~= "table" then
+    return nil, problem, "invalid"
+  end
+  return value, message, code
+end
+
+--- The fields of a form, or nil, message, code.
 function request.form(received)
-  if not request.is_form(received) then
-    return nil, "unsupported_type"
-  end
-  local body, code, message = read(received)
-  if not body then
-    return nil, code, message
-  end
-  return request.fields(body)
+  local body, message, code = read(received, FORM)
+  return body and request.fields(body), message, code
 end
 
 -- Who sent it ----------------------------------------------------------------------------------------------------------
 
 local SAME = { ["same-origin"] = true, none = true }
 
---- Whether a page of our own origin has sent it. Browsers say so themselves (Fetch Metadata); where they do not, the
--- origin must be the host that was asked. Whoever says neither has not shown it.
----@param received leadcat.http.Request
----@return boolean
+--- Whether a page of our own origin sent it. Browsers say so (Fetch Metadata). Without that, the Origin header must
+-- name the requested host.
 function request.is_same_origin(received)
   local headers = received.headers
   local site = headers["sec-fetch-site"]
@@ -119,11 +101,8 @@ function request.is_same_origin(received)
   return origin ~= nil and origin == headers["host"]
 end
 
---- Whether the client has what has this tag, and need not be sent it: If-None-Match, which compares weakly (RFC 9110,
--- section 13.1.2), as servers that compress on the way make tags weak.
----@param received leadcat.http.Request
----@param tag string
----@return boolean
+--- Whether the client already has the content with this tag (If-None-Match). The comparison is weak (RFC 9110, section
+-- 13.1.2), because proxies that compress make tags weak.
 function request.has_tag(received, tag)
   local sent = received.headers["if-none-match"] or ""
   if sent == "*" then
@@ -137,9 +116,6 @@ function request.has_tag(received, tag)
   return false
 end
 
---- Whether it is a person's browser that wants to see a page.
----@param received leadcat.http.Request
----@return boolean
 function request.wants_html(received)
   return (received.headers["accept"] or ""):find("text/html", 1, true) ~= nil
 end

@@ -1,17 +1,8 @@
---- Counters: what each engine counts by itself, and their sums in the store, where the counts of all processes meet so
--- that all of them tell the same. Methods of the engine.
+--- Counters. Each engine counts by itself; the store has the sums of all processes. Methods of the engine.
+
+local merged = require "leadcat.util.merged"
 
 local metrics = {}
-
--- What a tenant's engines of this process have counted, and how much of that the store has been told.
-local function counts_of(shared, tenant)
-  local counts = shared.counts[tenant]
-  if not counts then
-    counts = { now = {}, told = {} }
-    shared.counts[tenant] = counts
-  end
-  return counts
-end
 
 local function inner(t, key)
   local found = t[key]
@@ -22,9 +13,14 @@ local function inner(t, key)
   return found
 end
 
---- Counts an outcome. Here because it happens for every event: one addition.
----@param trigger string
----@param outcome leadcat.Outcome
+-- What this process counted for a tenant, and how much of that the store knows.
+local function counts_of(shared, tenant)
+  local counts = inner(shared.counts, tenant)
+  counts.now, counts.told = counts.now or {}, counts.told or {}
+  return counts
+end
+
+--- Counts an outcome. This happens for every event, so it must be cheap.
 function metrics:count(trigger, outcome)
   local counts = self._shared.counts[self._tenant] or counts_of(self._shared, self._tenant)
   local statuses = counts.now[trigger] or inner(counts.now, trigger)
@@ -32,7 +28,7 @@ function metrics:count(trigger, outcome)
   reasons[reason] = (reasons[reason] or 0) + 1
 end
 
--- The counts by the names that they have in the store.
+-- The counts by their names in the store.
 local function by_name(now)
   local counts = {}
   for trigger, statuses in pairs(now) do
@@ -45,7 +41,7 @@ local function by_name(now)
   return counts
 end
 
---- What this process has counted, by trigger, status and reason. A copy.
+--- What this process counted, by trigger, status and reason. A copy.
 ---@return table<string, table<string, table<string, integer>>>
 function metrics:counted()
   local outcomes = {}
@@ -56,7 +52,7 @@ function metrics:counted()
   return outcomes
 end
 
--- Tells the store what one tenant's counts have grown by.
+-- Adds the growth of a tenant's counts to the store.
 local function flush_tenant(store, tenant, counts)
   local items, told = {}, {}
   for name, count in pairs(by_name(counts.now)) do
@@ -69,16 +65,13 @@ local function flush_tenant(store, tenant, counts)
     return true
   end
   local ok, message, code = store:add(tenant, items)
-  if not ok then
-    return nil, message, code
+  if ok then
+    counts.told = merged(counts.told, told)
   end
-  for name, count in pairs(told) do
-    counts.told[name] = count
-  end
-  return true
+  return ok, message, code
 end
 
---- Adds what this process has counted since the last time to the counters in the store: for a timer.
+--- Adds what this process counted since the last call to the store's counters. For a timer.
 ---@return true? done
 ---@return string? message
 ---@return string? code
@@ -95,13 +88,17 @@ end
 
 -- Prometheus -----------------------------------------------------------------------------------------------------------
 
-local function family(lines, name, kind, help)
-  lines[#lines + 1] = ("# HELP %s %s"):format(name, help)
-  lines[#lines + 1] = ("# TYPE %s %s"):format(name, kind)
+local function add_family(lines, name, kind, help)
+  lines[#lines + 1] = ("# HELP %s %s\n# TYPE %s %s"):format(name, help, name, kind)
+end
+
+local function add_gauge(lines, name, help, value)
+  add_family(lines, name, "gauge", help)
+  lines[#lines + 1] = ("%s %.0f"):format(name, value)
 end
 
 local function add_outcomes(lines, counters)
-  family(lines, "leadcat_events_total", "counter", "Events handled, by what came of them.")
+  add_family(lines, "leadcat_events_total", "counter", "Events handled, by what came of them.")
   local names = {}
   for name in pairs(counters) do
     names[#names + 1] = name:find "^%S+ %S+ %S+$" and name or nil
@@ -120,26 +117,25 @@ local function add_maps(lines, stats)
     { "leadcat_reader_slots_used", "readers", "Reader slots of each file in use." },
     { "leadcat_reader_slots", "max_readers", "Reader slots that each file of the store has." },
   } do
-    family(lines, gauge[1], "gauge", gauge[3])
+    add_family(lines, gauge[1], "gauge", gauge[3])
     for _, part in ipairs { "config", "journal" } do
       lines[#lines + 1] = ('%s{file="%s"} %.0f'):format(gauge[1], part, stats[part][gauge[2]])
     end
   end
 end
 
---- The counters of all processes and the state of the store, in Prometheus' text format. Events, questions and entries
--- are this tenant's; unfinished changes, files and reader slots are the store's.
+--- The store's counters and state, in Prometheus' text format. Events, questions and entries are this tenant's;
+-- unfinished changes, files and reader slots are of all tenants.
 ---@return string? text
 ---@return string? message
 ---@return string? code
 function metrics:metrics()
   self:_check_open()
+  local open, counters, stats
   local ok, message, code = self:flush()
-  if not ok then
-    return nil, message, code
+  if ok then
+    counters, message, code = self._store:counters(self._tenant)
   end
-  local counters, stats, open
-  counters, message, code = self._store:counters(self._tenant)
   if counters then
     stats, message, code = self._store:stats()
   end
@@ -149,14 +145,11 @@ function metrics:metrics()
   if not open then
     return nil, message, code
   end
-  local lines = {}
+  local lines, left = {}, stats.unfinished
   add_outcomes(lines, counters)
-  family(lines, "leadcat_confirmations_open", "gauge", "Questions that wait for an answer; 1000 stands for more, too.")
-  lines[#lines + 1] = ("leadcat_confirmations_open %d"):format(open)
-  family(lines, "leadcat_journal_entries", "gauge", "Entries of the journal.")
-  lines[#lines + 1] = ("leadcat_journal_entries %.0f"):format(counters.journal_entries or 0)
-  family(lines, "leadcat_changes_unfinished", "gauge", "Changes that a host has still to make, of all tenants.")
-  lines[#lines + 1] = ("leadcat_changes_unfinished %.0f"):format(stats.unfinished)
+  add_gauge(lines, "leadcat_confirmations_open", "Questions that wait for an answer; 1000 stands for more, too.", open)
+  add_gauge(lines, "leadcat_journal_entries", "Entries of the journal.", counters.journal_entries or 0)
+  add_gauge(lines, "leadcat_changes_unfinished", "Changes that a host has still to make, of all tenants.", left)
   add_maps(lines, stats)
   return table.concat(lines, "\n") .. "\n"
 end

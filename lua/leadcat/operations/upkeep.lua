@@ -1,5 +1,5 @@
---- What keeps a store in order while it is in use: old questions and entries, the slots of dead processes, copies. Methods
--- of the engine, apart because no event and no user asks for any of it, but a timer or an administrator.
+--- Maintains a store in use: expires questions, trims journals, frees the reader slots of dead processes, makes copies.
+-- Methods of the engine, for a timer or an administrator.
 
 local options_of = require "leadcat.util.options"
 local platform = require "leadcat.util.platform"
@@ -7,11 +7,11 @@ local question = require "leadcat.events.question"
 
 local upkeep = {}
 
-local ROUND_STEPS = 16 -- of some 256 tenants each: those whose journals one call of `maintain` looks at
+local ROUND_STEPS = 16 -- of some 256 tenants each: how many journals one call of `maintain` looks at
 
 local BACKUP = { compact = options_of.of_type "boolean" }
 
--- Removes what is older or more than is to be kept, some at a time: of the journal, or of what came to nothing.
+-- Removes what `retention` does not keep, from the journal or from the notes of unchanged events.
 local function trim(self, unchanged)
   local keep, total, from = self._shared.retention, 0, 0
   repeat
@@ -22,66 +22,61 @@ local function trim(self, unchanged)
     total, from = total + removed, following
     platform.give_way()
   until from == 0
-  return total
+  return { removed = total }
 end
 
---- Closes this tenant's questions whose time is over, and removes the entries of its journal that are older or more than
--- `retention` says.
----@return {expired: integer, removed: integer}? counts
----@return string? message
----@return string? code
-function upkeep:sweep()
-  self:_check_open()
-  local expired, message, code = question.expire(self)
-  if not expired then
-    return nil, message, code
-  end
-  local removed, unchanged
-  removed, message, code = trim(self)
-  if removed then
-    unchanged, message, code = trim(self, true)
-  end
-  if not unchanged then
-    return nil, message, code
-  end
-  return { expired = expired, removed = removed + unchanged }
-end
-
-local function removed(engine, unchanged)
-  local total, message, code = trim(engine, unchanged)
-  return total and { removed = total }, message, code
-end
-
--- What is done for a tenant that has it due, by what the store calls it; gives counts.
+-- The work for one tenant, by the name of its due list in the store. Gives counts.
 local WORK = {
   questions = function(engine)
     local expired, message, code = question.expire(engine)
     return expired and { expired = expired }, message, code
   end,
-  journal = function(engine) return removed(engine, false) end,
-  unchanged = function(engine) return removed(engine, true) end,
+  journal = function(engine) return trim(engine, false) end,
+  unchanged = function(engine) return trim(engine, true) end,
   changes = function(engine) return engine:recover() end,
 }
 
--- What fails is not to keep the rest waiting: the first of it is told when all is done.
+-- Does one kind of work, and adds what it did to the counts.
+local function work_on(engine, work, counts)
+  local done, message, code = WORK[work](engine)
+  for name, count in pairs(done or {}) do
+    counts[name] = counts[name] + count
+  end
+  return done, message, code
+end
+
+--- Closes this tenant's expired questions, and removes the journal entries that `retention` does not keep.
+---@return {expired: integer, removed: integer}? counts
+---@return string? message
+---@return string? code
+function upkeep:sweep()
+  self:_check_open()
+  local counts = { expired = 0, removed = 0 }
+  for _, work in ipairs { "questions", "journal", "unchanged" } do
+    local done, message, code = work_on(self, work, counts)
+    if not done then
+      return nil, message, code
+    end
+  end
+  return counts
+end
+
+-- A failure does not stop the other work. The first one is reported at the end.
 local function fail(run, message, code)
   run.failure = run.failure or { message, code }
 end
 
 local function visit(self, run, work, tenant)
   local engine = self:_visit(tenant)
-  local counts, message, code = WORK[work](engine)
-  if not counts then
+  local done, message, code = work_on(engine, work, run.counts)
+  if not done then
     local who = engine == self and "" or ("tenant '%s': "):format(tenant:gsub("%c", "?"))
     fail(run, who .. message, code)
   end
-  for name, count in pairs(counts or {}) do
-    run.counts[name] = run.counts[name] + count
-  end
 end
 
--- Has some work done for the tenants that have it due, from a place on ("": the first), in so many steps.
----@return string place where to go on; "" when all have had their turn
+-- Does some work for the tenants that have it due, beginning at a place ("": the first tenant), in at most so many
+-- steps. Gives the place where to go on; "" when all had their turn.
 local function visit_next(self, run, work, place, steps)
   local keep = self._shared.retention
   repeat
@@ -101,8 +96,8 @@ local function visit_next(self, run, work, place, steps)
   return place
 end
 
--- The same for work that is never urgent, and would need a look at every tenant: the first call has it done for all, as it
--- may be the only one; the next ones go round.
+-- The same for work that is never urgent, but must look at every tenant. The first call looks at all, because it may be
+-- the only one; later calls go round.
 local function visit_in_rounds(self, run, work)
   local rounds = self._shared.rounds
   local place = visit_next(self, run, work, rounds[work] or "", rounds[work] and ROUND_STEPS or math.huge)
@@ -111,15 +106,15 @@ local function visit_in_rounds(self, run, work)
   end
 end
 
---- What is to be done from time to time, for a timer, for all tenants of the store: closes the questions whose time is
--- over, removes what is older or more than `retention` says, frees the reader slots of processes that were killed (a config
--- that one of them has saved unseen is seen then), and finishes what a crash or a failing host has left unfinished: that
--- last, as hosts may be slow. Where `leadcat.open` was given a tenant, it is for that one. It costs what is due, and a
--- look at each tenant with open questions and at each unfinished change. Journals are gone through in rounds: all of them
--- in the first call of an engine, then those of some 4,000 tenants a call. What goes wrong for one tenant does not keep the
--- others from their turn. All are maintained with this engine's host, which is told the tenant, and its `retention`.
+--- Does the regular maintenance, for a timer, for all tenants of the store; for one where `leadcat.open` was given a
+-- tenant. It closes expired questions, removes what `retention` does not keep, frees the reader slots of killed
+-- processes (which also makes a config seen that one of them saved), and at last, as hosts may be slow, finishes
+-- changes that a crash or a failing host left. It costs the work that is due, plus a look at each tenant with open
+-- questions and at each unfinished change. An engine's first call looks at all journals, each later call at those of
+-- some 4,000 tenants. A failure for one tenant does not stop the others. All are maintained with this engine's
+-- `retention` and host, which is told the tenant.
 ---@return {finished: integer, failed: integer, busy: integer, expired: integer, removed: integer, readers: integer}? counts of all tenants
----@return string? message the first thing that went wrong; the rest has been done
+---@return string? message the first failure; everything else was done
 ---@return string? code
 function upkeep:maintain()
   self:_check_open()
@@ -139,12 +134,12 @@ function upkeep:maintain()
   return run.counts
 end
 
---- Copies the store, while it is in use, into a directory that has none yet. What is returned as done is on disk.
----@param path string made when its parent exists
----@param options? {compact?: boolean} without the pages that are not used
+--- Copies the store, while it is in use, into a directory that has none. On success the copy is on disk.
+---@param path string created when its parent exists
+---@param options? {compact?: boolean} without unused pages
 ---@return true? done
 ---@return string? message
----@return string? code `conflict`: there is a store already; `io`, `full`
+---@return string? code `conflict`: the directory has a store; `io`, `full`
 function upkeep:backup(path, options)
   self:_check_open()
   if type(path) ~= "string" or path == "" or path:find "%z" then

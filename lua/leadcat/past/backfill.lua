@@ -1,6 +1,6 @@
---- Applies the rules to what has happened before there were any: events in the order of their dates, in batches. Apart
--- from `handle_many` because it must come to the same when it is killed at any moment and carried on: how far it is
--- (`runs.lua`) is written in the very transaction that writes what a batch has come to (`backfill/batches.lua`).
+--- Applies the rules to events of the past: in the order of their dates, in batches. A backfill that was killed can be
+-- carried on with the same result: each batch is written in one transaction with the run's progress
+-- (`backfill/batches.lua`, `runs.lua`).
 
 local batches = require "leadcat.past.backfill.batches"
 local counting = require "leadcat.past.backfill.counts"
@@ -13,52 +13,43 @@ local simulate = require "leadcat.past.simulate"
 local backfill = {}
 
 ---@class leadcat.Backfill
----@field run? string the id of a run; one that was begun goes on behind what it has done, and does nothing more when it was finished. Default: the last one of the same events and options, where it was interrupted, or was finished under the same config; else a new one
----@field preview? boolean write nothing, say what would be done
----@field confirm? "skip"|"ask"|"accept" what becomes of rules that ask: nothing (the default), a question in the inbox, or their change
----@field start_category? integer|string of companies that the embedded host does not know; it gets them
+---@field run? string the run's id. A run that exists is carried on; a finished one does nothing more. Default: the last run of the same events and options, if it was interrupted, or was finished under the same config; else a new one
+---@field preview? boolean write nothing, report what would be done
+---@field confirm? "skip"|"ask"|"accept" what a rule that asks does: nothing (the default), put a question into the inbox, or make its change
+---@field start_category? integer|string the category given to companies that the embedded host does not know
 ---@field rate? number events a second, at most
----@field source? string what tells the events from others: a run goes on with the same only. Default: a checksum, where they are an array; else a run goes on only where it is named
----@field actor? leadcat.Actor who begins it; of events without one, too
+---@field source? string identifies the events: a run is carried on with the same ones only. Default: the checksum of an array; with an iterator a run is carried on only by its id
+---@field actor? leadcat.Actor who begins it; also the actor of events without one
 ---@field on_begin? fun(run: string, done: integer) called before the first batch; done: events that were done before
 ---@field on_progress? fun(events: integer) called after each batch
 
----@class leadcat.Backfilling a backfill that is under way
----@field engine leadcat.Engine within the run, once that is begun
+---@class leadcat.Backfilling a backfill under way
+---@field engine leadcat.Engine within the run, once that has begun
 ---@field options leadcat.Backfill
 ---@field handling leadcat.Handling
 ---@field revision integer of the config
 ---@field next_event fun(): leadcat.Event?, string?, string?
 ---@field ahead? leadcat.Event the first event, read before anything is written
----@field is_known boolean whether the events can be told from others
+---@field is_known boolean whether the events have a source, by which their last run is found
 ---@field on_progress fun(events: integer)
 ---@field record? leadcat.Run
----@field done? integer events, those of the run before it was interrupted with them
----@field counts? table<string, integer> how many events came to what without an entry
+---@field done integer events, with those from before an interruption
+---@field counts? table<string, integer> events without an entry, by their outcome
 
 local OPTIONS = {
-  run = options_of.run,
-  preview = options_of.of_type "boolean",
+  run = options_of.run, preview = options_of.of_type "boolean", start_category = options_of.id,
   confirm = options_of.kind('"skip", "ask" or "accept"', function(value)
     return value == "skip" or value == "ask" or value == "accept"
   end),
-  start_category = options_of.id,
-  rate = options_of.kind("a positive number", function(value)
-    return type(value) == "number" and value > 0
-  end),
-  source = options_of.of_type "string",
-  actor = options_of.actor,
-  on_begin = options_of.of_type "function",
+  rate = options_of.kind("a positive number", function(value) return type(value) == "number" and value > 0 end),
+  source = options_of.of_type "string", actor = options_of.actor, on_begin = options_of.of_type "function",
   on_progress = options_of.of_type "function",
 }
 
 -- The run -------------------------------------------------------------------------------------------------------------
 
--- The run that was begun before: the one that is named, else the last one of the same events, unless that was undone or
--- was finished under other rules.
----@return leadcat.Run? record
----@return string? message
----@return string? code
+-- The run to carry on: the named one, else the last one of the same events, unless that was undone, or was finished
+-- under other rules.
 local function find(self, task, source)
   local id, record, message, code = task.options.run, nil, nil, nil
   if id then
@@ -66,10 +57,9 @@ local function find(self, task, source)
   elseif task.is_known then
     record, message, code = runs.last_of(self, source)
   end
-  if code == "not_found" then
-    return nil
-  elseif record and not id and (record.state == "undone"
-    or record.state == "finished" and record.revision ~= task.revision) then
+  local is_old = record and not id
+    and (record.state == "undone" or record.state == "finished" and record.revision ~= task.revision)
+  if is_old or code == "not_found" then
     return nil
   end
   return record, message, code
@@ -87,7 +77,7 @@ local function problem_with(record, source)
   end
 end
 
--- The run to be carried on, or a new one.
+-- The run to carry on, or a new one.
 local function begin(self, task, source)
   local record, message, code = find(self, task, source)
   local problem = record and problem_with(record, source)
@@ -101,7 +91,6 @@ local function begin(self, task, source)
   })
 end
 
--- Ends the run with its report.
 local function finish(task)
   local report, message, code = counting.report_of_run(task)
   local record
@@ -129,7 +118,7 @@ local function resume(self, task, source)
     task.options.on_begin(record.run, record.position)
   end
   local ok, report
-  ok, message, code = batches.to_end(task)
+  ok, message, code = batches.handle_all(task)
   if ok then
     report, message, code = finish(task)
   end
@@ -147,7 +136,7 @@ local function new_task(self, events, options)
   if not cfg then
     return nil, message, code
   end
-  local start, problem = simulate.category_id(cfg, options.start_category)
+  local start, problem = simulate.category_id({ cfg }, options.start_category)
   if problem or start and not self._companies.HANDLING.keeps_companies then
     return nil, problem or "start_category: another host knows its companies by itself", "invalid"
   end
@@ -160,25 +149,25 @@ local function new_task(self, events, options)
   else
     next_event = reading.checked(events)
   end
-  ahead, message, code = next_event() -- before anything is written: a file may be no good as a whole
+  ahead, message, code = next_event() -- before anything is written: the file may be unreadable
   if code then
     return nil, message, code
   end
   return {
     engine = self, options = options, next_event = next_event,
-    handling = { confirm = options.confirm or "skip", start = start },
-    ahead = ahead, on_progress = options.on_progress or function() end, revision = cfg.revision,
+    handling = { confirm = options.confirm or "skip", start = start }, ahead = ahead, done = 0,
+    on_progress = options.on_progress or function() end, revision = cfg.revision,
     is_known = options.source ~= nil or type(events) == "table",
   }
 end
 
---- Applies the rules to events of the past, in the order of their dates. An array is put in order, a function has to give
--- them so. Killed at any moment and done again, it goes on where it was; done again when it was finished, it does nothing.
----@param events leadcat.Event[]|fun(): leadcat.Event?, string?, string? with `at`; a `category` is left aside, as it was the company's then
+--- Applies the rules to events of the past, in the order of their dates. An array is sorted; an iterator must give them
+-- in order. Doing an interrupted backfill again carries it on; doing a finished one again does nothing.
+---@param events leadcat.Event[]|fun(): leadcat.Event?, string?, string? with `at`; `category` is ignored, because it is an old one
 ---@param options? leadcat.Backfill
----@return table? report {run, events, outcomes = {[trigger] = {[outcome] = n}}, changes = {{trigger, outcome, from, to, events}}, companies = how many were updated, resumed = events done before, already = whether the run was finished before}
+---@return table? report {run, events, outcomes = {[trigger] = {[outcome] = n}}, changes = {{trigger, outcome, from, to, events}}, companies = updated companies, resumed = events done before, already = whether the run had been finished before}
 ---@return string? message
----@return string? code `invalid`: an event, or a run of other events; `conflict`: somebody else is carrying the run on; `unavailable`: the host failed; or as `handle`
+---@return string? code `invalid`: an event, or a run of other events; `conflict`: another process is carrying the run on; `unavailable`: the host failed; or as `handle`
 function backfill:backfill(events, options)
   self:_check_open()
   options = options_of.check(options, OPTIONS)

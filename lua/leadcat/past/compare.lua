@@ -1,6 +1,6 @@
---- What a change of the rules would do: the same events run through two configs side by side, and where they part. The core
--- decides and counts (`src/rules/simulate.h`); here are the examples and the report. Nothing is written; what is kept grows with the
--- companies and with the kinds of change, not with the events.
+--- What a change of the rules would do: the same events run through two configs side by side. The core decides and
+-- counts (`src/rules/simulate.h`); this file makes the examples and the report. Writes nothing; memory grows with the
+-- companies and the kinds of change, not with the events.
 
 local config = require "leadcat.rules.config"
 local core = require "leadcat.core"
@@ -11,32 +11,32 @@ local wording = require "leadcat.words.wording"
 
 local compare = {}
 
-local LISTED = 100 -- companies, when nothing is said
+local LISTED = 100 -- companies by default
 
 ---@class leadcat.Comparison
 ---@field events integer
 ---@field companies integer
----@field changed {events: integer, reasons: integer, companies: integer} events whose company gets another category, or is asked about, under one config only; events with which neither does anything, for different reasons; companies that end in another category
----@field before table the report of `simulate` under the one config
----@field after table the same under the other
----@field changes leadcat.ComparedDecision[] those that do something else first, of them the largest count first
----@field categories leadcat.ComparedCategory[] those that a company is in or a change sets, in the order in which they are shown
----@field flows {before: leadcat.Flow[], after: leadcat.Flow[], change: leadcat.Flow[]} from the start to the end under each config; from the end under the one to that under the other
----@field moved leadcat.ComparedCompany[] the first of those that end in another category, in the order of their events
+---@field changed {events: integer, reasons: integer, companies: integer} events that do something else; events that do nothing, for another reason; companies that end in another category
+---@field before table the report of `simulate` under the first config
+---@field after table the same under the second config
+---@field changes leadcat.ComparedDecision[] those that do something else first; then by count
+---@field categories leadcat.ComparedCategory[] those that a company is in or a change sets, in display order
+---@field flows {before: leadcat.Flow[], after: leadcat.Flow[], change: leadcat.Flow[]} from the start to the end under each config; from the end under the first to the end under the second
+---@field moved leadcat.ComparedCompany[] the first companies that end in another category, in the order of their events
 
 ---@class leadcat.ComparedDecision a kind of change
 ---@field trigger string
 ---@field before leadcat.ComparedOutcome
 ---@field after leadcat.ComparedOutcome
 ---@field count integer events
----@field examples {event: leadcat.Event, before: table, after: table}[] with what `engine:explain` says of both sides
+---@field examples {event: leadcat.Event, before: table, after: table}[] with what `engine:explain` says under each config
 
 ---@class leadcat.ComparedOutcome
----@field outcome string the action for what matched, else the reason
----@field to? integer the category's id, for what matched
+---@field outcome string the action if a rule matched, else the reason
+---@field to? integer the category's id, if a rule matched
 
 ---@class leadcat.ComparedCategory
----@field id? integer absent where nobody knows the category
+---@field id? integer absent when not known
 ---@field name? string
 ---@field group? string
 ---@field start integer companies, as are the next two
@@ -44,21 +44,20 @@ local LISTED = 100 -- companies, when nothing is said
 ---@field after integer
 
 ---@class leadcat.Flow
----@field from? integer a category's id; absent where nobody knows it
+---@field from? integer a category's id; absent when not known
 ---@field to? integer
 ---@field companies integer
 
 ---@class leadcat.ComparedCompany
 ---@field company string|integer
----@field start? integer the category before its first event; absent where nobody knows it, as in the next two
----@field before? integer the category at the end under the one config
+---@field start? integer the category before its first event; these three are absent when not known
+---@field before? integer the category at the end
 ---@field after? integer
 
 local SIDES, TIMES = { "before", "after" }, { "start", "before", "after" }
 
 -- Changes --------------------------------------------------------------------------------------------------------------
 
--- Gives the sides of each row their names.
 local function name_sides(rows)
   for _, row in ipairs(rows) do
     row.before, row.after, row[1], row[2] = row[1], row[2], nil, nil
@@ -66,7 +65,7 @@ local function name_sides(rows)
   return json.array(rows)
 end
 
--- Whether something else is done, and not nothing for another reason.
+-- Whether something else is done, not merely nothing for another reason.
 local function matters(change)
   return change.before.to ~= nil or change.after.to ~= nil
 end
@@ -106,17 +105,15 @@ end
 
 -- Counting -------------------------------------------------------------------------------------------------------------
 
--- Companies by two of their categories.
+-- Counts the companies by two of their categories.
 local function flows(journeys, from, to, rank)
   local counts, list = {}, json.array {}
   for _, journey in ipairs(journeys) do
-    local begun, ended = journey[from] or false, journey[to] or false
-    local row = counts[begun] or {}
-    counts[begun] = row
-    local flow = row[ended]
+    local key = ("%s %s"):format(tostring(journey[from]), tostring(journey[to]))
+    local flow = counts[key]
     if not flow then
       flow = { from = journey[from], to = journey[to], companies = 0 }
-      row[ended], list[#list + 1] = flow, flow
+      counts[key], list[#list + 1] = flow, flow
     end
     flow.companies = flow.companies + journey.companies
   end
@@ -138,10 +135,10 @@ local function new_category(pair, id)
   }
 end
 
--- The categories that companies are in or are set to, in order, and the place of each in it.
+-- The categories that companies are in or are set to, in display order, and each one's place.
 local function categories(pair, journeys, changes)
   local list, by_id, rank = json.array {}, {}, {}
-  local function noted(id)
+  local function of_id(id)
     id = id or false
     if not by_id[id] then
       by_id[id] = new_category(pair, id)
@@ -151,14 +148,14 @@ local function categories(pair, journeys, changes)
   end
   for _, journey in ipairs(journeys) do
     for _, when in ipairs(TIMES) do
-      local category = noted(journey[when])
+      local category = of_id(journey[when])
       category[when] = category[when] + journey.companies
     end
   end
   for _, change in ipairs(changes) do
     for _, side in ipairs(SIDES) do
       if change[side].to then
-        noted(change[side].to)
+        of_id(change[side].to)
       end
     end
   end
@@ -203,20 +200,6 @@ end
 
 -- The whole ------------------------------------------------------------------------------------------------------------
 
--- The id of a category given by id or by name: the one config may lack it.
-local function start_of(before, after, category)
-  for _, cfg in ipairs { before, after } do
-    local found = type(category) == "string" and config.find_by_name(cfg.categories, category)
-      or config.find(cfg.categories, category)
-    if found then
-      return found.id
-    end
-  end
-end
-
--- Which of the configs cannot be used, if any.
----@return string? message
----@return leadcat.Problem[]? problems
 local function refusal(before, after)
   for _, side in ipairs { { before, "compared with" }, { after, "that is tried" } } do
     local problems = config.problems(side[1])
@@ -226,12 +209,12 @@ local function refusal(before, after)
   end
 end
 
---- Runs events through two configs, as `simulate.run` does through one, and says where they part. Categories and lead
+--- Runs events through two configs, as `simulate.run` does through one, and compares the outcomes. Categories and lead
 -- statuses with the same id are the same.
 ---@param before leadcat.Config the rules as they are
 ---@param after leadcat.Config the rules as they would be
 ---@param events leadcat.Event[]|fun(): leadcat.Event?, string?, string? as `simulate.run` takes them
----@param options? {start_category?: integer|string, on_progress?: fun(events: integer), language?: string, limit?: integer} limit: how many companies are listed, default 100
+---@param options? {start_category?: integer|string, on_progress?: fun(events: integer), language?: string, limit?: integer} limit: of the listed companies, default 100
 ---@return leadcat.Comparison? report
 ---@return string? message
 ---@return string? code `invalid`: a config, the start category or an event; or the iterator's
@@ -243,10 +226,10 @@ function compare.run(before, after, events, options)
   if refused then
     return nil, refused, "invalid", problems
   end
-  before, after = config.normalize(before), config.normalize(after) -- a list may be left out
-  local start = start_of(before, after, options.start_category)
-  if options.start_category ~= nil and not start then
-    return nil, ("start_category: there is no category '%s'"):format(tostring(options.start_category)), "invalid"
+  before, after = config.normalize(before), config.normalize(after)
+  local start, problem = simulate.category_id({ before, after }, options.start_category)
+  if problem then
+    return nil, problem, "invalid"
   end
   local result, message, code = simulate.through({ before, after }, start, next_event, {
     on_progress = options.on_progress, limit = options.limit or LISTED,

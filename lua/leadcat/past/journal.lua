@@ -1,4 +1,4 @@
---- The journal's entries, between what the store keeps and what hosts see.
+--- Converts journal entries between what the store keeps and what hosts see.
 
 local config = require "leadcat.rules.config"
 local core = require "leadcat.core"
@@ -16,17 +16,17 @@ local journal = {}
 ---@field trigger string
 ---@field rule string the rule's key
 ---@field revision integer of the config that decided
----@field from? integer absent where it was not known, when `unchanged`
+---@field from? integer absent when `unchanged` and not known
 ---@field to? integer absent when `unchanged`
 ---@field status "applying"|"updated"|"conflict"|"failed"|"awaiting_confirmation"|"declined"|"expired"|"superseded"|"unchanged"
----@field reason? string why it came to nothing, when `unchanged`
+---@field reason? string when `unchanged`
 ---@field actor? leadcat.Actor
 ---@field sale? table
 ---@field contact? table
 ---@field event_id? string
 ---@field confirmation? string
----@field undoes? integer the entry that this one takes back
----@field run? string the id of the replay, backfill or undo of many that it belongs to
+---@field undoes? integer the entry that this one undoes
+---@field run? string the id of its replay, backfill or undo of many
 ---@field error? string
 
 ---@class leadcat.Outcome
@@ -40,38 +40,23 @@ local journal = {}
 ---@field confirmation? string
 ---@field entry? integer
 ---@field error? string
----@field category? integer of a conflict met by `resolve`: the company's category as it is now
----@field first? leadcat.Outcome of a duplicate: what its first delivery came to
+---@field category? integer of a conflict in `resolve`: where the company is now
+---@field first? leadcat.Outcome of a duplicate: the outcome of its first delivery
 
---- What is kept of an actor: what the contract names, and nothing else that a host may have put there.
----@param actor? leadcat.Actor
----@return leadcat.Actor?
-function journal.actor(actor)
-  return actor and {
-    id = actor.id, name = actor.name, language = actor.language, admin = actor.admin, service = actor.service,
-  }
-end
-
---- What is kept of an event for display, as JSON; nil when there is nothing.
---- `event` may be {actor, undoes}; `run` is the id of the run that it belongs to.
+--- What the journal keeps of an event for display, as JSON; nil for nothing. `event` may also be {actor, undoes}; `run`
+-- is the id of its run.
 ---@type fun(event: leadcat.Event|table, run?: string): string?
 journal.details = core.event_details
 
---- What is to be written down for something that happened to a company: an answer, an undo, an event that came to nothing.
--- (An event that matched is written by the core.)
+--- The item to write for an answer, an undo or an unchanged event. (The core itself writes an event that matched.)
 ---@param happened {company: string|integer, trigger: string, lead_status?: integer, at: number, revision?: integer, from?: integer, to?: integer}
----@param fields table what else the entry has, as `store:write` and `store:add_unchanged` take it
+---@param fields table more fields, as `store:write` and `store:add_unchanged` take them
 ---@return table item
 function journal.item(happened, fields)
   local item = {
-    company = event_of.key(happened.company),
-    company_is_integer = type(happened.company) == "number",
-    trigger = happened.trigger,
-    lead_status = happened.trigger == "lead_status_set" and happened.lead_status or nil,
-    at = happened.at,
-    revision = happened.revision,
-    from = happened.from,
-    to = happened.to,
+    company = event_of.key(happened.company), company_is_integer = type(happened.company) == "number",
+    trigger = happened.trigger, lead_status = happened.trigger == "lead_status_set" and happened.lead_status or nil,
+    at = happened.at, revision = happened.revision, from = happened.from, to = happened.to,
   }
   for name, value in pairs(fields) do
     item[name] = value
@@ -79,106 +64,73 @@ function journal.item(happened, fields)
   return item
 end
 
---- The event that an entry stands for, as far as it was kept.
----@param stored table as the store gives it
----@return leadcat.Event
+local function details_of(stored)
+  return stored.details and json.decode(stored.details) or {}
+end
+
+--- The event of an entry, as far as it was kept.
 function journal.event(stored)
-  local details = stored.details and json.decode(stored.details) or {}
+  local details = details_of(stored)
   return {
-    id = stored.event_id,
-    trigger = stored.trigger,
-    company = stored.company,
-    lead_status = stored.lead_status,
-    at = stored.at,
-    actor = details.actor,
-    sale = details.sale,
-    contact = details.contact,
-    undoes = details.undoes,
+    id = stored.event_id, trigger = stored.trigger, company = stored.company, lead_status = stored.lead_status,
+    at = stored.at, actor = details.actor, sale = details.sale, contact = details.contact, undoes = details.undoes,
   }
 end
 
 --- The entry as hosts see it.
----@param stored table as the store gives it
----@param tenant string
----@return leadcat.Entry
 function journal.entry(stored, tenant)
-  local details = stored.details and json.decode(stored.details) or {}
+  local details = details_of(stored)
   return {
-    entry = stored.entry,
-    tenant = tenant,
-    at = stored.at,
-    company = stored.company,
-    trigger = stored.trigger,
-    rule = config.rule_key(stored.trigger, stored.lead_status),
-    revision = stored.revision,
-    from = stored.from ~= 0 and stored.from or nil,
-    to = stored.to ~= 0 and stored.to or nil,
-    status = stored.status,
-    reason = stored.reason,
-    actor = details.actor,
-    sale = details.sale,
-    contact = details.contact,
-    event_id = stored.event_id,
-    confirmation = stored.confirmation,
-    undoes = stored.status ~= "superseded" and details.undoes or nil, -- that one has the details of what superseded it
-    run = details.run,
-    error = stored.error,
+    entry = stored.entry, tenant = tenant, at = stored.at, company = stored.company, trigger = stored.trigger,
+    rule = config.rule_key(stored.trigger, stored.lead_status), revision = stored.revision,
+    from = stored.from ~= 0 and stored.from or nil, to = stored.to ~= 0 and stored.to or nil,
+    status = stored.status, reason = stored.reason, error = stored.error,
+    actor = details.actor, sale = details.sale, contact = details.contact, run = details.run,
+    event_id = stored.event_id, confirmation = stored.confirmation,
+    undoes = stored.status ~= "superseded" and details.undoes or nil, -- that one has its successor's details
   }
 end
 
--- What the details of an entry say of one thing, which is written like `mark`. They are read only where they may say it:
--- this is on every event's way.
+-- One field of an entry's details. They are parsed only if they contain the mark: this happens for every event.
 local function detail(stored, name, mark)
   local details = stored.details
   return details and details:find(mark, 1, true) and json.decode(details)[name] or nil
 end
 
---- The entry that an entry takes back, if it does.
----@param stored table as the store gives it
----@return integer? entry
+--- The entry that an entry undoes.
 function journal.undoes(stored)
   return detail(stored, "undoes", '"undoes":')
 end
 
---- The run that an entry belongs to, if any.
----@param stored table as the store gives it
----@return string? id
+--- The run of an entry.
 function journal.run(stored)
   return detail(stored, "run", '"run":')
 end
 
---- The outcome that an entry stands for. An entry that is still `applying` has not succeeded yet: `failed`.
----@param stored table an entry as the store gives it, or the item that was written
----@return leadcat.Outcome
+--- The outcome of an entry. One that is still `applying` has not succeeded yet: `failed`.
 function journal.outcome(stored)
   return {
-    status = stored.status == "applying" and "failed" or stored.status,
-    action = stored.action,
-    reason = journal.undoes(stored) and "undo" or "matched",
-    from = stored.from,
-    to = stored.to,
-    rule = config.rule_key(stored.trigger, stored.lead_status),
-    revision = stored.revision,
-    confirmation = stored.confirmation or stored.answers,
-    entry = stored.entry,
-    error = stored.error,
+    status = stored.status == "applying" and "failed" or stored.status, action = stored.action,
+    reason = journal.undoes(stored) and "undo" or "matched", from = stored.from, to = stored.to,
+    rule = config.rule_key(stored.trigger, stored.lead_status), revision = stored.revision,
+    confirmation = stored.confirmation or stored.answers, entry = stored.entry, error = stored.error,
   }
 end
 
-local FEW, MANY = 10, 1000 -- entries of the first page, where it is not said, and of the largest
+local FEW, MANY = 10, 1000 -- entries of the first page by default, and of the largest page
 
 local function read_page(self, company, after, size)
   return self._store:history(self._tenant, company, nil, after, size)
 end
 
---- Goes through the journal, newest first.
+--- Iterates over the journal, newest first.
 ---@param self leadcat.Engine
----@param company? string its text; without it through everybody's
----@param after? integer an entry, to begin behind it
----@param size? integer how many entries are likely to be looked at
----@param read? fun(self: leadcat.Engine, company?: string, after?: integer, size: integer): table[]?, string?, string? reads a page, where there is more to go through than entries
+---@param company? string only its entries
+---@param after? integer begin behind this entry
+---@param size? integer how many entries will probably be read
+---@param read? fun(self: leadcat.Engine, company?: string, after?: integer, size: integer): table[]?, string?, string? reads a page of something else
 ---@return fun(): table?, string?, string? next the next entry, as the store gives it; nil at the end; nil, message, code
-function journal.walk(self, company, after, size, read)
+function journal.entries(self, company, after, size, read)
   local page, place, more = nil, 0, true
   size = size or FEW
   return function()

@@ -1,12 +1,11 @@
---- The journal told again as events, for trying a config on what has really happened; apart from the journal because it is
--- what came in that is wanted here, not what was made of it. Pure.
+--- Turns journal entries back into events, for trying a config on what really happened. Pure.
 
 local config = require "leadcat.rules.config"
 local event_of = require "leadcat.events.event"
 
 local replay = {}
 
--- Whether an entry is an event, and neither an undo nor the end of a question.
+-- Whether an event made the entry, not an undo or an answer.
 local function is_event(entry)
   return not entry.undoes and (not entry.confirmation or entry.status == "awaiting_confirmation")
 end
@@ -18,12 +17,12 @@ local function to_event(entry)
   }
 end
 
---- The events that entries stand for, oldest first. An event has a category where the rules alone do not tell it: the
--- company's first one, and one before which somebody else has moved the company.
+--- The events of entries, oldest first. An event has a category only when the rules do not tell it: a company's first
+-- event, and the first one after somebody else moved the company.
 ---@param entries leadcat.Entry[] newest first, as `engine:history` gives them
 ---@return leadcat.Event[]
 function replay.events(entries)
-  local events, left = {}, {} -- where the rules alone leave each company: nobody says no, as in a simulation
+  local events, left = {}, {} -- left: where the rules alone leave each company, as in a simulation
   for i = #entries, 1, -1 do
     local entry = entries[i]
     if is_event(entry) then

@@ -1,60 +1,46 @@
---- A run: what one replay, one backfill or one undo of many has done goes by one id, so that it can be found and taken
--- back as a whole. What is kept of it is a cursor in the store: where in the journal it began and ended, how far it is.
+--- A run is what one replay, one backfill or one undo of many did. Its id finds and undoes all of it. A cursor in the
+-- store keeps where in the journal the run began and ended, and its progress.
 
 local core = require "leadcat.core"
 local json = require "leadcat.util.json"
 local journal = require "leadcat.past.journal"
+local merged = require "leadcat.util.merged"
 
 local runs = {}
 
-local SHORT = 12 -- digits of an id: enough that no two are the same, few enough to be typed
+local SHORT = 12 -- digits of an id: unique, and short enough to type
 
 ---@class leadcat.Run
 ---@field run string its id
 ---@field kind "replay"|"backfill"|"undo"
----@field state "running"|"finished"|"undone" an interrupted one is running, too
+---@field state "running"|"finished"|"undone" interrupted ones are running, too
 ---@field after integer the newest entry before it began; 0: none
 ---@field last? integer the newest entry when it was finished
 ---@field position? integer events of a backfill that are done
----@field source? string what tells the events of a backfill from others
----@field revision? integer of the config when a backfill began
----@field counts? table<string, integer> of a backfill: how many events came to what without an entry
----@field report? table of a backfill that is finished
----@field text? string its cursor, as it is stored
+---@field source? string identifies the events of a backfill
+---@field revision? integer of the config, when a backfill began
+---@field counts? table<string, integer> of a backfill: events without an entry, by their outcome
+---@field report? table of a finished backfill
+---@field text? string the cursor as it is stored
 
 local function named(id)
   return "run " .. id
 end
 
-local function new_id()
-  local id, message, code = core.random_id()
-  return id and id:sub(1, SHORT), message, code
-end
-
---- The cursor of a run once these fields of it have changed.
+--- The cursor that writes changes to a run's record.
 ---@param record leadcat.Run
 ---@param changes table
 ---@return {name: string, before?: string, text: string} cursor as `store:write` takes it
----@return leadcat.Run later the record, once that is written
+---@return leadcat.Run later the record once that is written
 function runs.cursor(record, changes)
-  local later = {}
-  for _, fields in ipairs { record, changes } do
-    for name, value in pairs(fields) do
-      later[name] = value
-    end
-  end
+  local later = merged(record, changes)
   later.text = nil
   local cursor = { name = named(record.run), before = record.text, text = json.encode(later) }
   later.text = cursor.text
   return cursor, later
 end
 
---- What is known of a run.
----@param self leadcat.Engine
----@param id string
----@return leadcat.Run? record
----@return string? message
----@return string? code `not_found`
+--- The record of a run, or nil, message, `not_found`.
 function runs.read(self, id)
   local text, message, code = self._store:cursor(self._tenant, named(id))
   if not text then
@@ -66,7 +52,7 @@ function runs.read(self, id)
 end
 
 local function newest(self)
-  local entry, message, code = journal.walk(self)()
+  local entry, message, code = journal.entries(self)()
   if code then
     return nil, message, code
   end
@@ -83,12 +69,7 @@ local function name_of_source(source)
   return "source " .. core.checksum(source)
 end
 
---- The last run of these events.
----@param self leadcat.Engine
----@param source string
----@return leadcat.Run? record
----@return string? message
----@return string? code `not_found`
+--- The record of the last run of these events, or nil, message, `not_found`.
 function runs.last_of(self, source)
   local text, message, code = self._store:cursor(self._tenant, name_of_source(source))
   if not text then
@@ -97,8 +78,8 @@ function runs.last_of(self, source)
   return runs.read(self, json.decode(text).run)
 end
 
--- Notes which run is the last one of its events: before it begins, so that none goes unfound.
-local function point(self, id, source)
+-- Notes the last run of these events. That happens before the run begins, so that it can always be found.
+local function note_last(self, id, source)
   local name = name_of_source(source)
   local before, message, code = self._store:cursor(self._tenant, name)
   if not before and code ~= "not_found" then
@@ -108,22 +89,20 @@ local function point(self, id, source)
   return self._store:write(self._tenant, {}, self:_now(), 0, cursor)
 end
 
---- Begins a run: it is noted.
----@param self leadcat.Engine
+--- Begins a run, by noting it in the store.
 ---@param kind "replay"|"backfill"|"undo"
----@param fields? table what else is to be noted; `run`: its id, when it is not to be a new one
----@return leadcat.Run? record
----@return string? message
----@return string? code `conflict`: there is such a run
+---@param fields? table more fields of the record; `run`: its id, default a new one
+---@return string? code `conflict`: the run exists
 function runs.begin(self, kind, fields)
-  local id, message, code = fields and fields.run, nil, nil
+  fields = fields or {}
+  local id, message, code = fields.run, nil, nil
   if not id then
-    id, message, code = new_id()
+    id, message, code = core.random_id()
+    id = id and id:sub(1, SHORT)
   end
-  local after
-  local ok = id
-  if ok and fields and fields.source then
-    ok, message, code = point(self, id, fields.source)
+  local ok, after = id, nil
+  if ok and fields.source then
+    ok, message, code = note_last(self, id, fields.source)
   end
   if ok then
     after, message, code = newest(self)
@@ -131,34 +110,19 @@ function runs.begin(self, kind, fields)
   if not after then
     return nil, message, code
   end
-  return write(self, { run = id, kind = kind, state = "running", after = after }, fields or {})
+  return write(self, { run = id, kind = kind, state = "running", after = after }, fields)
 end
 
---- Ends a run.
----@param self leadcat.Engine
----@param record leadcat.Run
----@param fields? table what else is to be noted
----@return leadcat.Run? record
----@return string? message
----@return string? code
+--- Ends a run. `fields` are added to its record.
 function runs.finish(self, record, fields)
   local last, message, code = newest(self)
   if not last then
     return nil, message, code
   end
-  local changes = { state = "finished", last = last }
-  for name, value in pairs(fields or {}) do
-    changes[name] = value
-  end
-  return write(self, record, changes)
+  return write(self, record, merged({ state = "finished", last = last }, fields))
 end
 
---- Notes that a backfill is undone, so that it is not carried on: not even by whoever is at it now.
----@param self leadcat.Engine
----@param record leadcat.Run
----@return leadcat.Run? record
----@return string? message
----@return string? code
+--- Marks a backfill as undone, so that nobody carries it on: not even a process that is at it now.
 function runs.call_off(self, record)
   local later, message, code = record, nil, nil
   while record and record.kind == "backfill" and record.state ~= "undone" do
@@ -166,30 +130,25 @@ function runs.call_off(self, record)
     if code ~= "conflict" then
       break
     end
-    record, message, code = runs.read(self, record.run) -- it has gone on meanwhile
+    record, message, code = runs.read(self, record.run) -- it made progress meanwhile
     later = record
   end
   return later, message, code
 end
 
---- The same engine, within a run: what it writes into the journal has the run's id.
----@param self leadcat.Engine
----@param id string
----@return leadcat.Engine
+--- The same engine, within a run: its journal entries have the run's id.
 function runs.engine(self, id)
   return setmetatable({ _run = id }, { __index = self, __newindex = self })
 end
 
---- Goes through a run's entries, newest first: only where it was at work.
----@param self leadcat.Engine
----@param record leadcat.Run
----@return fun(): table?, string?, string? next as `journal.walk`
+--- Iterates over a run's entries, newest first, reading only the part of the journal where the run was at work.
+---@return fun(): table?, string?, string? next as `journal.entries`
 function runs.entries(self, record)
-  local walk = journal.walk(self, nil, record.last and record.last + 1)
+  local next_entry = journal.entries(self, nil, record.last and record.last + 1)
   return function()
     local entry, message, code
     repeat
-      entry, message, code = walk()
+      entry, message, code = next_entry()
       if not entry or entry.entry <= record.after then
         return nil, message, code
       end

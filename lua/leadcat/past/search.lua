@@ -1,5 +1,5 @@
---- Looks through the journal for entries of some kind. Apart from the engine because the store keeps entries by company
--- and by number only: whatever else is asked for is found by going through them, newest first, so far and no further.
+--- Searches the journal. The store finds entries by company and by number only; every other criterion is tested entry
+-- by entry, newest first, up to a limit.
 
 local config = require "leadcat.rules.config"
 local event_of = require "leadcat.events.event"
@@ -10,14 +10,13 @@ local unchanged = require "leadcat.past.unchanged"
 
 local search = {}
 
-local SCAN = 10000 -- entries that are looked at for one page
-local BATCH = 500 -- of them at a time
+local SCAN = 10000 -- entries read for one page, at most
+local BATCH = 500 -- entries read at a time
 
 search.STATUSES = {
   "applying", "updated", "conflict", "failed", "awaiting_confirmation", "declined", "expired", "superseded",
 }
 
---- The fields of a query.
 search.QUERY = {
   company = options_of.id, limit = options_of.limit, after = options_of.whole(1, 2 ^ 53),
   since = options_of.of_type "number", before = options_of.of_type "number", actor = options_of.id,
@@ -25,7 +24,7 @@ search.QUERY = {
   revision = options_of.whole(0, 2 ^ 53), run = options_of.of_type "string", unchanged = options_of.of_type "boolean",
 }
 
--- What an entry must be for each field of a query: first what the store says of it, then what only its details do.
+-- The test of each field of a query: first on the stored entry, then on its details, which must be parsed.
 local STORED = {
   since = function(entry, since) return entry.at >= since end,
   before = function(entry, before) return entry.at < before end,
@@ -40,7 +39,7 @@ local DETAILS = {
   run = function(entry, id) return entry.run == id end,
 }
 
--- The tests of the fields that are given; nil when there is none of these.
+-- The tests for the given fields; nil when there are none.
 local function tests_of(fields, known)
   local tests
   for name, test in pairs(known) do
@@ -61,7 +60,6 @@ local function passes(entry, tests)
   return true
 end
 
--- A page of the journal with what came to nothing.
 local function read_with_unchanged(self, company, after, size)
   local entries, message, code = self._store:history(self._tenant, company, nil, after, size)
   local notes
@@ -71,9 +69,7 @@ local function read_with_unchanged(self, company, after, size)
   return notes and unchanged.merge(entries, notes, size), message, code
 end
 
--- Where the entries of the query may be: from which on to go through them, and behind which one there are no more.
----@return integer? after
----@return integer? last
+-- Where to begin reading, and behind which entry to stop: a run's entries lie between two others.
 local function bounds_of(self, query)
   local record = query.run and options_of.run.fits(query.run) and runs.read(self, query.run)
   if not record then
@@ -84,18 +80,14 @@ local function bounds_of(self, query)
 end
 
 --- A page of the journal, newest first.
----@param self leadcat.Engine
----@param query table as `search.QUERY` has it, checked
 ---@param company? string the text of its id
 ---@param actor? string an id as text, or a name
----@return leadcat.Entry[]? entries
----@return integer|string|nil next where to go on, as `after`; nil at the end of the journal (or the message)
----@return string? code
+---@return integer|string|nil next the cursor `after` of the next page, nil at the end (or the message)
 function search.page(self, query, company, actor)
   local stored, details = tests_of(query, STORED), tests_of({ actor = actor, run = query.run }, DETAILS)
   local limit, found, last = options_of.page(query.limit), {}, nil
   local after, first = bounds_of(self, query)
-  local next_entry = journal.walk(self, company, after, (stored or details) and BATCH or limit,
+  local next_entry = journal.entries(self, company, after, (stored or details) and BATCH or limit,
     query.unchanged and read_with_unchanged)
   for _ = 1, (stored or details) and SCAN or limit do
     local entry, message, code = next_entry()

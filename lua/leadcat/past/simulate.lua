@@ -1,5 +1,5 @@
---- What a config would have done: events run through the same decision as the engine's, thousands at a time in C
--- (`src/rules/simulate.h`), the companies kept in memory, nothing written.
+--- What a config would have done. The core decides thousands of events at a time (`src/rules/simulate.h`), keeps the
+-- companies in memory and writes nothing.
 
 local config = require "leadcat.rules.config"
 local core = require "leadcat.core"
@@ -7,11 +7,9 @@ local event_of = require "leadcat.events.event"
 
 local simulate = {}
 
-local STEP = 1000 -- events between two reports of progress
+local STEP = 1000 -- events between two calls of `on_progress`
 
---- Events as an iterator; raises for what is neither an array nor one, on behalf of the caller's caller.
----@param events leadcat.Event[]|function
----@return fun(): leadcat.Event?, string?, string?
+--- Events as an iterator. Raises, on behalf of the caller's caller, for anything else.
 function simulate.iterate(events)
   if type(events) == "function" then
     return events
@@ -25,34 +23,30 @@ function simulate.iterate(events)
   end
 end
 
---- The id of a start category that is given by id or by name.
----@param cfg leadcat.Config
----@param category? integer|string
+--- The id of a start category given by id or by name, in the first config that has it.
 ---@return integer? id
 ---@return string? problem
-function simulate.category_id(cfg, category)
+function simulate.category_id(configs, category)
   if category == nil then
     return nil
   end
-  local found = type(category) == "string" and config.find_by_name(cfg.categories, category)
-    or config.find(cfg.categories, category)
-  if not found then
-    return nil, ("start_category: there is no category '%s'"):format(tostring(category))
+  local find = type(category) == "string" and config.find_by_name or config.find
+  for _, cfg in ipairs(configs) do
+    local found = find(cfg.categories, category)
+    if found then
+      return found.id
+    end
   end
-  return found.id
+  return nil, ("start_category: there is no category '%s'"):format(tostring(category))
 end
 
---- The name under which a category is reported.
----@param cfg leadcat.Config
----@param id integer
----@param language? string
----@return string
+--- The name of a category in a report.
 function simulate.name_of(cfg, id, language)
   local category = config.find(cfg.categories, id)
   return category and config.name(category, language) or ("category %d"):format(id)
 end
 
--- Adds companies to a report; `counts` has how many by the category's id.
+-- Adds companies, counted by their category's id, to a report.
 local function add_categories(report, cfg, language, counts)
   for id, count in pairs(counts) do
     local name = simulate.name_of(cfg, id, language) -- a deleted category may share a live one's
@@ -60,26 +54,20 @@ local function add_categories(report, cfg, language, counts)
   end
 end
 
---- A report: {events = n, outcomes = {[trigger] = {[action or reason] = n}}, categories = {[name] = companies},
--- companies = n}. An outcome is the action for what matched and the reason for what did not.
----@return table report
+--- A report: {events = n, outcomes = {[trigger] = {[outcome's name] = n}}, categories = {[name] = companies},
+-- companies = n}.
 function simulate.new_report()
   return { events = 0, outcomes = {}, categories = {}, companies = 0 }
 end
 
 local ENDED = { updated = "update", awaiting_confirmation = "confirm" }
 
---- What an outcome counts as in a report: the action for what matched, else the reason, else how it ended.
----@param outcome leadcat.Outcome
----@return string
+--- The name of an outcome in a report: the action if a rule matched, the reason if not, else the status.
 function simulate.outcome_name(outcome)
   return ENDED[outcome.status] or outcome.status == "unchanged" and outcome.reason or outcome.status
 end
 
 --- Counts one event of a report.
----@param report table
----@param trigger string
----@param outcome string
 function simulate.count(report, trigger, outcome)
   local counts = report.outcomes[trigger] or {}
   report.outcomes[trigger] = counts
@@ -88,9 +76,6 @@ function simulate.count(report, trigger, outcome)
 end
 
 --- Counts the companies of a report by their categories.
----@param report table
----@param cfg leadcat.Config
----@param language? string
 ---@param ... any an iterator of company, category, as a `for` takes it
 function simulate.count_companies(report, cfg, language, ...)
   local counts = {}
@@ -103,7 +88,7 @@ function simulate.count_companies(report, cfg, language, ...)
   add_categories(report, cfg, language, counts)
 end
 
--- What is wrong with an event that `add` has not taken at once: nothing, when it merely has a metatable; then it is added.
+-- Adds an event that `add` refused. Its metatable may be the only reason.
 local function add_unusual(add, event)
   local problem = event_of.problem(event)
   if problem then
@@ -114,7 +99,7 @@ local function add_unusual(add, event)
   }, event)
 end
 
--- Adds all events. `feed`, where there is one, has lines added by itself, and `next_event` gives the event after them.
+-- Adds all events. `feed`, if given, adds lines by itself before each event of `next_event`.
 local function add_all(add, next_event, feed, add_lines, on_progress)
   local count, next_report = 0, STEP
   while true do
@@ -140,13 +125,8 @@ local function add_all(add, next_event, feed, add_lines, on_progress)
 end
 
 --- Runs events through one config, or through two side by side.
----@param configs leadcat.Config[] without errors
----@param start? integer the start category
----@param next_event fun(): leadcat.Event?, string?, string?
----@param options {on_progress?: function, feed?: function, limit?: integer} limit: how many companies are listed as moved
+---@param options {on_progress?: function, feed?: function, limit?: integer} limit: how many moved companies are listed
 ---@return table? result what the core's `finish` gives (`src/lua/simulate.h`)
----@return string? message
----@return string? code
 function simulate.through(configs, start, next_event, options)
   local add, add_lines, finish = core.simulation(start, configs[1], configs[2])
   if not add then
@@ -159,12 +139,7 @@ function simulate.through(configs, start, next_event, options)
   return finish(options.limit)
 end
 
---- The report of one side of a simulation that has come to an end.
----@param result table of `simulate.through`
----@param side integer which
----@param cfg leadcat.Config that side's
----@param language? string
----@return table report
+--- The report of one side of a finished simulation.
 function simulate.report(result, side, cfg, language)
   local report = { events = 0, outcomes = result.outcomes[side], categories = {}, companies = result.companies }
   for _, counts in pairs(report.outcomes) do
@@ -174,18 +149,18 @@ function simulate.report(result, side, cfg, language)
   end
   local counts = {}
   for _, journey in ipairs(result.journeys) do
-    local ended = journey[side]
-    if ended then
-      counts[ended] = (counts[ended] or 0) + journey.companies
+    local last = journey[side]
+    if last then
+      counts[last] = (counts[last] or 0) + journey.companies
     end
   end
   add_categories(report, cfg, language, counts)
   return report
 end
 
---- Runs events through a config. A `confirm` is taken as accepted. An event's `category` is where its company stands;
--- without one it is where earlier events have left it, else `start_category`. `feed` may have lines added
--- before each event that the iterator gives, as `leadcat.cli.import`'s does.
+--- Runs events through a config. A `confirm` counts as accepted. A company stands in its event's `category`; without
+-- one where earlier events left it, else in `start_category`. `feed` may add lines before each event of the iterator,
+-- as the one of `leadcat.cli.import` does.
 ---@param cfg leadcat.Config
 ---@param events leadcat.Event[]|fun(): leadcat.Event?, string?, string? an array or an iterator; the iterator may end with nil, message, code
 ---@param options? {start_category?: integer|string, on_progress?: fun(events: integer), language?: string, feed?: fun(add_lines: function, most: integer): integer}
@@ -200,7 +175,7 @@ function simulate.run(cfg, events, options)
   if config.has_errors(problems) then
     return nil, "the config has errors", "invalid", problems
   end
-  local start, problem = simulate.category_id(cfg, options.start_category)
+  local start, problem = simulate.category_id({ cfg }, options.start_category)
   if problem then
     return nil, problem, "invalid"
   end

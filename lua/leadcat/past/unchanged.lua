@@ -1,26 +1,22 @@
---- What came to nothing, noted where the host wants to know (`record_unchanged`); apart from the journal's entries, which
--- are promises, as notes are not: they are written once the outcome is certain, in a commit of their own, and one that
--- cannot be written is left out. Nothing is decided by them.
+--- Notes events that changed nothing, for hosts that want them in the history (`record_unchanged`). Unlike journal
+-- entries these notes are no promises: each is written in a commit of its own, after the outcome, and is dropped when
+-- that fails. No decision reads them.
 
 local event_of = require "leadcat.events.event"
 local journal = require "leadcat.past.journal"
 
 local unchanged = {}
 
-local MOST = 2147483647 -- of ids
+local MAX_ID = 2147483647
 
 local function id_of(value)
-  return value and value >= 1 and value <= MOST and value or nil
+  return value and value >= 1 and value <= MAX_ID and value or nil
 end
 
 local function new_note(self, event, outcome)
   local note = journal.item(event, {
-    at = event.at or self:_now(),
-    reason = outcome.reason,
-    from = id_of(outcome.from),
-    revision = outcome.revision,
-    event_id = event.id and event_of.key(event.id),
-    details = journal.details(event),
+    at = event.at or self:_now(), reason = outcome.reason, from = id_of(outcome.from), revision = outcome.revision,
+    event_id = event.id and event_of.key(event.id), details = journal.details(event),
     error = type(outcome.error) == "string" and outcome.error or nil,
   })
   note.lead_status = note.lead_status and id_of(note.lead_status)
@@ -39,20 +35,12 @@ local function write(self, events, outcomes, first, last)
   return #notes == 0 or self._store:add_unchanged(self._tenant, notes, self:_now())
 end
 
---- Notes those of the outcomes that came to nothing, or as large a share of them as is asked for. Never fails.
----@param events leadcat.Event[]
----@param outcomes table<integer, leadcat.Outcome> by the events' places
----@param first integer the place of the first
----@param last integer
+--- Notes the unchanged events, or as large a share of them as the host wants. Never fails.
 function unchanged.note(self, events, outcomes, first, last)
   pcall(write, self, events, outcomes, first, last)
 end
 
---- The newest of the journal's entries and of what came to nothing.
----@param entries table[] as the store gives them, newest first
----@param notes table[] likewise
----@param limit integer
----@return table[]
+--- The newest `limit` of entries and notes. Both are as the store gives them, newest first.
 function unchanged.merge(entries, notes, limit)
   local merged, i, k = {}, 1, 1
   while #merged < limit and (entries[i] or notes[k]) do

@@ -1,9 +1,10 @@
---- Takes a change back, or makes one that a host had refused: a new entry of the journal, made from an old one. Methods of
--- the engine, apart because these are the only changes that no event and no answer has asked for.
+--- Undoes changes, and retries those that a host refused: a new journal entry made from an old one. Methods of the
+-- engine.
 
 local event_of = require "leadcat.events.event"
 local json = require "leadcat.util.json"
 local journal = require "leadcat.past.journal"
+local merged = require "leadcat.util.merged"
 local options_of = require "leadcat.util.options"
 local runs = require "leadcat.past.runs"
 local write = require "leadcat.events.write"
@@ -16,8 +17,8 @@ local function changed_since(key, how)
   return nil, ("company %s has been changed since%s"):format(key, how or ""), "conflict"
 end
 
--- Whether a change counts for nothing by now: it was taken back, or has taken back one that is not older than `entry`.
--- Seen from the newest on; `undone` gathers what was taken back.
+-- Whether a change no longer counts: it was undone, or it undid one that is not older than `entry`. Called from the
+-- newest change on; `undone` collects the entries that were undone.
 local function is_void(change, entry, undone)
   local undoes = journal.undoes(change)
   if undone[change.entry] then
@@ -29,13 +30,10 @@ local function is_void(change, entry, undone)
   return false
 end
 
--- The company's newest entry, after making sure that no newer one than `entry` has changed it.
----@param undone? table<integer, boolean> changes that count for nothing, and those that took them back; without it all count
----@return integer? newest
----@return string? message
----@return string? code `conflict`; `undone`: the entry itself was taken back
+-- The company's newest entry, if no entry after `entry` changed the company. With `undone`, changes that were undone do
+-- not count. Code: `conflict`; `undone` when the entry itself was undone.
 local function newest_of(self, entry, key, undone)
-  local next_entry, newest, change = journal.walk(self, key), nil, nil
+  local next_entry, newest, change = journal.entries(self, key), nil, nil
   while true do
     local later, message, code = next_entry()
     if code then
@@ -56,12 +54,8 @@ local function newest_of(self, entry, key, undone)
   return newest or 0
 end
 
--- The same, and that the company is in `from`, so that nobody else has changed it: what is refused must leave neither an
--- entry nor a closed question.
----@param category? integer where the company is, when that is known
----@return integer? newest
----@return string? message
----@return string? code `conflict`, `undone`
+-- The same, if the company is also in `from`: then nobody else changed it either. Checked before anything is written,
+-- because a refusal must leave no entry and close no question. `category`: where the company is, if known.
 local function unchanged_since(self, entry, key, from, undone, category)
   local newest, message, code = newest_of(self, entry, key, undone)
   if not newest then
@@ -79,8 +73,8 @@ local function unchanged_since(self, entry, key, from, undone, category)
   return newest
 end
 
--- What is made of an old entry: its status, where the company must stand and where it is to go, and what is said where the
--- entry is another.
+-- How an entry is made from an old one: the status that one must have, the columns it takes `from` and `to` from, and
+-- the refusal when the status is another.
 local UNDO = {
   of = "updated", from = "to", to = "from", refusal = "entry %d is %s: it has changed nothing",
 }
@@ -88,16 +82,24 @@ local RETRY = {
   of = "failed", from = "from", to = "to", refusal = "entry %d is %s, not failed",
 }
 
--- The entry, when it may be used so.
+-- Whether the actor may undo this entry; without one, whether it may undo anything.
+local function may_undo(self, actor, entry, refusal)
+  local allowed, message, code = self:can(actor, "undo", entry and journal.entry(entry, self._tenant))
+  if not allowed then
+    return nil, message or refusal, code or "forbidden"
+  end
+  return true
+end
+
 local function find(self, id, actor, plan)
   local entry, message, code = self._store:entry(self._tenant, id)
   if not entry then
     return nil, code == "not_found" and ("there is no entry %d"):format(id) or message, code
   end
   local allowed
-  allowed, message, code = self:can(actor, "undo", journal.entry(entry, self._tenant))
+  allowed, message, code = may_undo(self, actor, entry, "only an administrator may undo or retry a change")
   if not allowed then
-    return nil, message or "only an administrator may undo or retry a change", code or "forbidden"
+    return nil, message, code
   elseif entry.status ~= plan.of then
     return nil, plan.refusal:format(id, entry.status), "invalid"
   end
@@ -106,30 +108,25 @@ end
 
 local function new_item(self, entry, plan, newest, details)
   return journal.item(entry, {
-    at = self:_now(),
-    action = "update",
-    status = self._companies.CHANGING,
-    from = entry[plan.from],
-    to = entry[plan.to],
-    newest = newest,
-    details = journal.details(details, self._run),
+    at = self:_now(), action = "update", status = self._companies.CHANGING, from = entry[plan.from],
+    to = entry[plan.to], newest = newest, details = journal.details(details, self._run),
   })
 end
 
--- Counts what a change came to, and tells those who listen.
-local function tell(self, entry, item, details, outcome)
+-- Counts an outcome and calls the listeners.
+local function report(self, entry, item, details, outcome)
   self:_report({
     trigger = entry.trigger, company = entry.company, lead_status = entry.lead_status, actor = details.actor,
     sale = details.sale, contact = details.contact, at = item.at, undoes = details.undoes,
   }, outcome)
 end
 
--- Makes the change, unless the company has changed since. `details` are kept with the new entry. As one of `many`, changes
--- that were taken back do not count.
-local function make(self, entry, plan, details, many)
+-- Makes the change, unless the company has changed since. `details` go into the new entry. In an undo of many, changes
+-- that were undone do not count.
+local function make(self, entry, plan, details, is_one_of_many)
   local key = event_of.key(entry.company)
   while true do
-    local newest, message, code = unchanged_since(self, entry, key, entry[plan.from], many and {})
+    local newest, message, code = unchanged_since(self, entry, key, entry[plan.from], is_one_of_many and {})
     if not newest then
       return nil, message, code
     end
@@ -141,7 +138,7 @@ local function make(self, entry, plan, details, many)
     elseif outcome and outcome.status == "conflict" then
       return changed_since(key)
     elseif outcome then
-      tell(self, entry, item, details, outcome)
+      report(self, entry, item, details, outcome)
       return outcome
     end
   end
@@ -155,25 +152,24 @@ end
 
 -- Many ---------------------------------------------------------------------------------------------------------------
 
--- An undo of many under way.
----@class leadcat.undo.Task
----@field engine leadcat.Engine within the run, once there is one
+---@class leadcat.undo.Task an undo of many under way
+---@field engine leadcat.Engine within the run, once that has begun
 ---@field actor? leadcat.Actor
----@field imagined? table<string, {undone: table, category: integer}> of a preview: how companies would stand
+---@field imagined? table<string, {undone: table, category: integer}> in a preview: how companies would stand
 ---@field jobs table[] to be written together
 ---@field waiting table<string, boolean> the companies of the jobs
 ---@field run? leadcat.Run
 ---@field result leadcat.Undone
 
 ---@class leadcat.Undone
----@field run? string the id of this undo, by which it can be undone; absent when nothing was written
+---@field run? string the id of this undo, for undoing it; absent when nothing was written
 ---@field undone {entry: integer, company: string|integer, from: integer, to: integer, undo?: integer}[] newest first; undo: the new entry
 ---@field refused {entry: integer, company: string|integer, why: string, code: string}[]
 
 local MAX_BATCH = 1000
-local LISTED = { conflict = true, forbidden = true, unavailable = true } -- what hinders one change and not the others
+local LISTED = { conflict = true, forbidden = true, unavailable = true } -- codes that stop one change, not the others
 
--- Notes what one entry came to. What hinders all others, too, is returned.
+-- Puts an entry's outcome into the result. Fails with what would stop all other changes, too.
 local function settle(task, entry, outcome, message, code)
   local undone, refused = task.result.undone, task.result.refused
   if outcome and outcome.status == "updated" then
@@ -184,7 +180,7 @@ local function settle(task, entry, outcome, message, code)
   elseif outcome and outcome.status == "conflict" then
     message, code = select(2, changed_since(event_of.key(entry.company)))
   elseif outcome then
-    message, code = outcome.error, "unavailable" -- it is tried again
+    message, code = outcome.error, "unavailable" -- the host is asked again later
   end
   if LISTED[code] then
     refused[#refused + 1] = { entry = entry.entry, company = entry.company, why = message, code = code }
@@ -206,35 +202,37 @@ local function begin(task)
   return true
 end
 
--- Writes the jobs together. One that was not written, as somebody else was at its company, is made by itself.
+-- A job that was not written, because somebody else was at its company, is done alone.
+local function finish_job(task, job, outcome)
+  local message, code
+  local details = { actor = task.actor, undoes = job.entry.entry }
+  if not outcome then
+    outcome, message, code = make(task.engine, job.entry, UNDO, details, true)
+  elseif outcome.status ~= "conflict" then
+    report(task.engine, job.entry, job.item, details, outcome)
+  end
+  return settle(task, job.entry, outcome, message, code)
+end
+
+-- Writes the jobs together.
 local function flush(task)
-  local jobs = task.jobs
+  local jobs, items, companies = task.jobs, {}, {}
   task.jobs, task.waiting = {}, {}
-  local items, companies = {}, {}
+  if #jobs == 0 then
+    return true
+  end
   for i, job in ipairs(jobs) do
     items[i], companies[i] = job.item, job.entry.company
   end
-  local outcomes, message, code = items, nil, nil
-  if #jobs > 0 then
-    outcomes, message, code = write.items(task.engine, items, companies)
-  end
-  if not outcomes then
-    return nil, message, code
-  end
+  local outcomes, message, code = write.items(task.engine, items, companies)
+  local ok = outcomes
   for i, job in ipairs(jobs) do
-    local outcome, details = outcomes[i], { actor = task.actor, undoes = job.entry.entry }
-    if not outcome then
-      outcome, message, code = make(task.engine, job.entry, UNDO, details, true)
-    elseif outcome.status ~= "conflict" then
-      tell(task.engine, job.entry, job.item, details, outcome)
-    end
-    local ok
-    ok, message, code = settle(task, job.entry, outcome, message, code)
     if not ok then
       return nil, message, code
     end
+    ok, message, code = finish_job(task, job, outcomes[i])
   end
-  return true
+  return ok, message, code
 end
 
 local function add_job(task, entry, key, newest)
@@ -254,20 +252,9 @@ local function imagine(task, entry, key, undone)
   return settle(task, entry, { status = "updated" })
 end
 
-local function may_undo(task, entry)
-  local self = task.engine
-  local allowed, message, code = self:can(task.actor, "undo", journal.entry(entry, self._tenant))
-  if not allowed then
-    return nil, message or "the actor may not undo this change", code or "forbidden"
-  elseif entry.status == "applying" then
-    return nil, ("entry %d is not finished"):format(entry.entry), "unavailable"
-  end
-  return true
-end
-
--- Takes one change back, or has that done with the next ones.
+-- Undoes one change, together with the next ones.
 local function take(task, entry)
-  local key, undone = event_of.key(entry.company), {}
+  local self, key = task.engine, event_of.key(entry.company)
   local ok, message, code = true, nil, nil
   if task.waiting[key] or #task.jobs == MAX_BATCH then
     ok, message, code = flush(task)
@@ -276,13 +263,12 @@ local function take(task, entry)
     return nil, message, code
   end
   local imagined = task.imagined and task.imagined[key] or { undone = {} }
-  for id in pairs(imagined.undone) do
-    undone[id] = true
-  end
-  local newest
-  newest, message, code = may_undo(task, entry)
-  if newest then
-    newest, message, code = unchanged_since(task.engine, entry, key, entry.to, undone, imagined.category)
+  local undone, newest = merged(imagined.undone), nil
+  ok, message, code = may_undo(self, task.actor, entry, "the actor may not undo this change")
+  if ok and entry.status == "applying" then
+    message, code = ("entry %d is not finished"):format(entry.entry), "unavailable"
+  elseif ok then
+    newest, message, code = unchanged_since(self, entry, key, entry.to, undone, imagined.category)
   end
   if not newest then
     return settle(task, entry, nil, message, code)
@@ -294,11 +280,11 @@ end
 
 local MANY = {
   entry = options_of.whole(1, 2 ^ 53), run = options_of.run, revision = options_of.whole(1, 2 ^ 53),
-  since = options_of.of_type "number",
-  ["until"] = options_of.of_type "number", preview = options_of.of_type "boolean",
+  since = options_of.of_type "number", ["until"] = options_of.of_type "number",
+  preview = options_of.of_type "boolean",
 }
 
---- What is wrong with what says which changes are meant; nil when nothing is.
+--- What is wrong with the choice of changes; nil when nothing is.
 ---@param what table
 ---@return string? problem
 function undo.problem(what)
@@ -310,11 +296,11 @@ function undo.problem(what)
   return options_of.problem(what, MANY)
 end
 
--- Goes through the entries that one revision has made between two times: when they were written counts, which their
--- numbers tell, not when their events happened. An undo is nobody's but its actor's.
+-- Iterates over the entries that one revision made between two times. Their numbers tell when they were written, which
+-- may be long after their events. Undos belong to no revision.
 local function entries_of_revision(self, what)
   local first, last = (what.since or 0) * 1000, (what["until"] or math.huge) * 1000
-  local next_entry = journal.walk(self, nil, last < 2 ^ 53 and math.max(1, math.floor(last) + 1) or nil)
+  local next_entry = journal.entries(self, nil, last < 2 ^ 53 and math.max(1, math.floor(last) + 1) or nil)
   return function()
     local entry, message, code
     repeat
@@ -327,19 +313,11 @@ local function entries_of_revision(self, what)
   end
 end
 
--- The one entry, in the same way.
-local function only(entry)
-  return function()
-    local given = entry
-    entry = nil
-    return given
-  end
-end
-
 local function entries_of(self, what, actor)
   if what.entry then
     local entry, message, code = find(self, what.entry, actor, UNDO)
-    return entry and only(entry), message, code
+    local left = { entry }
+    return entry and function() return table.remove(left) end, message, code
   elseif what.revision then
     local _, problem, why = self:config(what.revision)
     if why == "not_found" then
@@ -375,12 +353,11 @@ local function take_all(task, next_entry)
 end
 
 local function undo_many(self, what, actor)
-  local allowed, message, code = self:can(actor, "undo")
-  if not allowed then
-    return nil, message or "only an administrator may undo changes", code or "forbidden"
+  local ok, message, code = may_undo(self, actor, nil, "only an administrator may undo changes")
+  local next_entry
+  if ok then
+    next_entry, message, code = entries_of(self, what, actor)
   end
-  local next_entry, ok
-  next_entry, message, code = entries_of(self, what, actor)
   if not next_entry then
     return nil, message, code
   end
@@ -395,12 +372,12 @@ local function undo_many(self, what, actor)
   return ok and task.result, message, code
 end
 
---- Takes back what one entry of the journal has changed; or, given a table, what an entry or a run has, or one revision of
--- the config between two times, newest first. An undo can be undone. Of many, those that cannot be taken back are listed; those that
--- are taken back already are not, so that what was interrupted is ended by doing it again.
----@param what integer|{entry?: integer, run?: string, revision?: integer, since?: number, until?: number, preview?: boolean} the entry, or which: since and until are seconds since 1970, by when entries were written; preview: write nothing
+--- Undoes an entry of the journal; or, given a table, an entry, a run, or what one revision of the config did between
+-- two times, newest first. An undo can be undone. Of many, changes that cannot be undone are listed as refused. Those
+-- that are undone already are skipped, so that an interrupted undo can be done again.
+---@param what integer|{entry?: integer, run?: string, revision?: integer, since?: number, until?: number, preview?: boolean} an entry, or which ones: since and until, in seconds since 1970, are about when entries were written; preview: write nothing
 ---@param options? {actor?: leadcat.Actor}
----@return leadcat.Outcome|leadcat.Undone|nil outcome its reason is `undo`; of many what was undone and what was refused
+---@return leadcat.Outcome|leadcat.Undone|nil outcome with reason `undo`; of many, what was undone and what was refused
 ---@return string? message
 ---@return string? code `conflict`: the company has changed since; `not_found`, `forbidden`, `invalid`: it changed nothing
 function undo:undo(what, options)
@@ -421,10 +398,10 @@ function undo:undo(what, options)
   return make(self, entry, UNDO, { actor = actor, undoes = entry.entry })
 end
 
---- Has the host asked once more for a change that was put aside as `failed`.
+--- Asks the host again for a change that is `failed`.
 ---@param id integer the entry
 ---@param options? {actor?: leadcat.Actor}
----@return leadcat.Outcome? outcome with a new entry
+---@return leadcat.Outcome? outcome of a new entry
 ---@return string? message
 ---@return string? code `conflict`: the company has changed since; `not_found`, `forbidden`, `invalid`: it has not failed
 function undo:retry(id, options)

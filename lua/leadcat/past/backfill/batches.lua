@@ -1,9 +1,9 @@
---- The way through the events that are to be done: what a batch is going to come to is looked at first, then it is written
--- together with how far the run is. It is looked at anew where another process was faster.
+--- The loop over the events of a backfill. The core first decides a batch without writing; then the batch is written
+-- together with the run's progress. If another process changed something in between, the batch is decided again.
 
 local core = require "leadcat.core"
 local counting = require "leadcat.past.backfill.counts"
-local event_of = require "leadcat.events.event"
+local merged = require "leadcat.util.merged"
 local platform = require "leadcat.util.platform"
 local reading = require "leadcat.past.backfill.events"
 local rounds = require "leadcat.events.rounds"
@@ -11,11 +11,11 @@ local runs = require "leadcat.past.runs"
 
 local batches = {}
 
-local BATCHES_A_SECOND = 10 -- where the rate is limited
+local BATCHES_A_SECOND = 10 -- when the rate is limited
 
 -- A batch -------------------------------------------------------------------------------------------------------------
 
--- Why a batch was not written: another process carries on this run, or has changed a company of it.
+-- Whether this process still carries the run on. If so, a batch in conflict had a company that changed.
 local function is_ours(task)
   local noted, message, code = runs.read(task.engine, task.record.run)
   if not noted then
@@ -34,9 +34,9 @@ local function slice(events, first, last)
   return some
 end
 
--- What the events come to that leave no entry behind.
-local function count_nothing(task, foreseen)
-  local counts = counting.copy_of(task.counts)
+-- The run's counts, with the batch's events that leave no entry.
+local function count_without_entry(task, foreseen)
+  local counts = merged(task.counts)
   for place, event in ipairs(foreseen.events) do
     local outcome = foreseen.outcomes[place]
     if type(outcome) == "number" then
@@ -48,9 +48,9 @@ local function count_nothing(task, foreseen)
   return counts
 end
 
--- Writes what was foreseen, and how far the run is with it.
+-- Writes the foreseen outcomes, and the run's progress with them.
 local function write(task, foreseen, last)
-  local counts = count_nothing(task, foreseen)
+  local counts = count_without_entry(task, foreseen)
   local cursor, later = runs.cursor(task.record, { position = task.done + last, counts = counts })
   local outcomes, message, code = rounds.write(task.engine, foreseen, cursor, task.handling)
   if outcomes then
@@ -59,10 +59,7 @@ local function write(task, foreseen, last)
   return outcomes, message, code
 end
 
--- Handles the events from `first` on, as many as go together.
----@return integer? last the place of the last one that is done
----@return string? message
----@return string? code
+-- Handles as many events as can be written together, from `first` on. Gives the place of the last one.
 local function step(task, events, first)
   local last = #events
   while true do
@@ -86,13 +83,13 @@ local function step(task, events, first)
     if not ours then
       return nil, message, code
     end
-    last = first + math.floor((last - first) / 2) -- of fewer events it is likelier that nobody has changed anything
+    last = first + math.floor((last - first) / 2) -- a smaller batch is less likely to conflict
   end
 end
 
 -- All of them ---------------------------------------------------------------------------------------------------------
 
-local function handle_all(task, events)
+local function write_batch(task, events)
   local last = 0
   while last < #events do
     local message, code
@@ -101,14 +98,12 @@ local function handle_all(task, events)
       return nil, message, code
     end
   end
-  task.done = task.done + #events
-  task.on_progress(task.done)
   return true
 end
 
--- Waits until so many events may be done.
-local function pace(task, began, handled)
-  local ahead = task.options.rate and handled / task.options.rate - (core.now() - began) or 0
+-- Keeps to the rate, if there is one.
+local function pace(rate, began, handled)
+  local ahead = rate and handled / rate - (core.now() - began) or 0
   if ahead > 0 then
     platform.sleep(ahead)
   else
@@ -116,78 +111,67 @@ local function pace(task, began, handled)
   end
 end
 
--- Goes behind the events that are done.
+-- Skips the events that are done.
 local function skip(task)
-  local left = task.done
-  while left > 0 do
-    local events, message, code = reading.read(task, math.min(left, reading.MAX_BATCH))
-    if not events then
-      return nil, message, code
-    elseif #events == 0 then
-      return nil, "there are fewer events than are done", "invalid"
+  for _ = 1, task.done do
+    local event, message, code = reading.next(task)
+    if not event then
+      return nil, message or "there are fewer events than are done", code or "invalid"
     end
-    left = left - #events
   end
   return true
 end
 
---- Goes through the events without writing anything.
----@param task leadcat.Backfilling
----@return table? report
----@return string? message
----@return string? code
-function batches.preview(task)
-  local counts, updated, done = {}, {}, 0
-  task.handling.overlay = task.engine._store:overlay()
+-- Reads batch after batch, and has each one handled.
+local function each_batch(task, handle, size, rate)
+  local began, before = core.now(), task.done
   while true do
-    local events, message, code = reading.read(task, reading.MAX_BATCH)
-    if not events then
-      return nil, message, code
-    elseif #events == 0 then
-      return counting.report(task, counts, updated)
+    local events, message, code = reading.read(task, size)
+    if not events or #events == 0 then
+      return events, message, code
     end
-    local outcomes
-    outcomes, message, code = rounds.run(task.engine, events, task.handling)
-    if code then
+    local ok
+    ok, message, code = handle(task, events)
+    if not ok then
       return nil, message, code
     end
-    for place, event in ipairs(events) do
-      counting.add(counts, event, outcomes[place])
-      if outcomes[place].status == "updated" then
-        updated[event_of.key(event.company)] = true
-      end
-    end
-    done = done + #events
-    task.on_progress(done)
-    platform.give_way()
+    task.done = task.done + #events
+    task.on_progress(task.done)
+    pace(rate, began, task.done - before)
   end
 end
 
---- Does all events behind those that are done.
----@param task leadcat.Backfilling
----@return true? ok
----@return string? message
----@return string? code
-function batches.to_end(task)
-  local rate, began, handled = task.options.rate, core.now(), 0
-  local size = reading.MAX_BATCH
+--- Reports what the events would do. Writes nothing.
+function batches.preview(task)
+  local counts, updated = {}, {}
+  task.handling.overlay = task.engine._store:overlay()
+  local ok, message, code = each_batch(task, function(_, events)
+    local outcomes, problem, failure = rounds.run(task.engine, events, task.handling)
+    if failure then
+      return nil, problem, failure
+    end
+    for place, event in ipairs(events) do
+      counting.add(counts, event, outcomes[place], updated)
+    end
+    return true
+  end, reading.MAX_BATCH)
+  if not ok then
+    return nil, message, code
+  end
+  return counting.report(task, counts, updated)
+end
+
+--- Handles all events that are not done yet.
+function batches.handle_all(task)
+  local rate, size = task.options.rate, reading.MAX_BATCH
   if rate then
     size = math.max(1, math.min(size, math.ceil(rate / BATCHES_A_SECOND)))
   end
   local ok, message, code = skip(task)
-  while ok do
-    local events
-    events, message, code = reading.read(task, size)
-    if not events then
-      return nil, message, code
-    elseif #events == 0 then
-      return true
-    end
-    ok, message, code = handle_all(task, events)
-    handled = handled + #events
-    pace(task, began, handled)
+  if not ok then
+    return nil, message, code
   end
-  return nil, message, code
+  return each_batch(task, write_batch, size, rate)
 end
 
 return batches

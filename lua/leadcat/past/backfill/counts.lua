@@ -1,44 +1,28 @@
---- What is counted of a backfill, and its report: of one that is done, by what its run has noted and the journal has; of a
--- preview, by what was foreseen.
+--- The counts of a backfill and its report. A run is counted from its cursor and the journal, a preview from what was
+-- foreseen.
 
 local event_of = require "leadcat.events.event"
-local json = require "leadcat.util.json"
 local journal = require "leadcat.past.journal"
+local json = require "leadcat.util.json"
+local merged = require "leadcat.util.merged"
 local runs = require "leadcat.past.runs"
 local simulate = require "leadcat.past.simulate"
 
 local counting = {}
 
--- Counts in one line: the trigger, what became of it, and from where to where it would have moved its company.
-local function count(counts, trigger, name, from, to)
-  local line = ("%s %s"):format(trigger, name)
-  if to then
-    line = ("%s %d %d"):format(line, from, to)
+--- Counts an event, and adds its company to `updated`, if that was. The counts' keys have its trigger and outcome, and
+-- the move that it made or would have made.
+function counting.add(counts, event, outcome, updated)
+  local line = ("%s %s"):format(event.trigger, simulate.outcome_name(outcome))
+  if outcome.status ~= "duplicate" and outcome.to then
+    line = ("%s %d %d"):format(line, outcome.from, outcome.to)
   end
   counts[line] = (counts[line] or 0) + 1
-end
-
---- Counts what an event has come to.
----@param counts table<string, integer>
----@param event leadcat.Event|leadcat.Entry
----@param outcome leadcat.Outcome
-function counting.add(counts, event, outcome)
-  local to = outcome.status ~= "duplicate" and outcome.to or nil
-  count(counts, event.trigger, simulate.outcome_name(outcome), outcome.from, to)
-end
-
---- A copy of the counts.
----@param counts table<string, integer>
----@return table<string, integer>
-function counting.copy_of(counts)
-  local copy = {}
-  for line, number in pairs(counts) do
-    copy[line] = number
+  if updated and outcome.status == "updated" then
+    updated[event_of.key(event.company)] = true
   end
-  return copy
 end
 
--- Adds what one line of the counts says to the report.
 local function add_line(report, line, number, name_of)
   local trigger, outcome, from, to = line:match "^(%S+) (%S+) ?(%d*) ?(%d*)$"
   local row = report.outcomes[trigger] or {}
@@ -56,14 +40,8 @@ local function by_words(a, b)
     < table.concat({ b.trigger, b.outcome, b.from, b.to }, "\0")
 end
 
---- The report: the same shape whether it is counted or foreseen.
----@param task leadcat.Backfilling
----@param counts table<string, integer>
----@param companies table<string, true> that were updated
----@return table? report
----@return string? message
----@return string? code
-function counting.report(task, counts, companies)
+--- The report, of a run or of a preview, with the companies that were updated.
+function counting.report(task, counts, updated)
   local cfg, message, code = task.engine:config()
   if not cfg then
     return nil, message, code
@@ -78,32 +56,24 @@ function counting.report(task, counts, companies)
     add_line(report, line, number, name_of)
   end
   table.sort(report.changes, by_words)
-  for _ in pairs(companies) do
+  for _ in pairs(updated) do
     report.companies = report.companies + 1
   end
   return report
 end
 
---- The report of a run that is done: what the journal has of it, and what came to nothing.
----@param task leadcat.Backfilling
----@return table? report
----@return string? message
----@return string? code
+--- The report of a run that has handled all its events.
 function counting.report_of_run(task)
-  local counts, companies = counting.copy_of(task.counts), {}
+  local counts, updated = merged(task.counts), {}
   local next_entry = runs.entries(task.engine, task.record)
   while true do
     local entry, message, code = next_entry()
     if code then
       return nil, message, code
     elseif not entry then
-      return counting.report(task, counts, companies)
-    elseif entry.status ~= "superseded" then -- a question of some event before
-      local outcome = journal.outcome(entry)
-      counting.add(counts, entry, outcome)
-      if outcome.status == "updated" then
-        companies[event_of.key(entry.company)] = true
-      end
+      return counting.report(task, counts, updated)
+    elseif entry.status ~= "superseded" then -- that is an older event's question
+      counting.add(counts, entry, journal.outcome(entry), updated)
     end
   end
 end

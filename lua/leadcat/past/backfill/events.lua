@@ -1,23 +1,18 @@
---- The events that a backfill goes by: each is checked, and they come in the order of their dates.
+--- Reads the events of a backfill: checks each, and that they come in the order of their dates.
 
 local core = require "leadcat.core"
 local event_of = require "leadcat.events.event"
+local merged = require "leadcat.util.merged"
 
 local reading = {}
 
 reading.MAX_BATCH = 1000 -- events
 
--- What is wrong with an event; nil when nothing is.
 local function problem_of(event)
-  return event_of.problem(event)
-    or event.at == nil and "a backfill goes by the dates of events, and `at` is absent"
-    or nil
+  return event_of.problem(event) or event.at == nil and "a backfill goes by the dates of events, and `at` is absent"
 end
 
---- The events of an array in the order of their dates; of one date as they were. All are checked before the first is given.
----@param events leadcat.Event[]
----@return (fun(): leadcat.Event?)? next
----@return string? problem
+--- The events of an array by their dates; of one date in the array's order. All are checked first.
 function reading.in_order(events)
   local order, i = {}, 0
   for place, event in ipairs(events) do
@@ -36,15 +31,13 @@ function reading.in_order(events)
   end
 end
 
---- Checks each event of an iterator as it comes, and that they come in order.
----@param next_event fun(): leadcat.Event?, string?, string?
----@return fun(): leadcat.Event?, string?, string?
+--- The events of an iterator, each checked as it comes.
 function reading.checked(next_event)
   local count, last = 0, -math.huge
   return function()
     local event, message, code = next_event()
     if event == nil then
-      return nil, message, message and (code or "invalid") -- no failure is to be taken for the end
+      return nil, message, message and (code or "invalid") -- a failure is not the end
     end
     count = count + 1
     local problem = problem_of(event) or event.at < last and "it happened before the one that comes before it"
@@ -56,9 +49,7 @@ function reading.checked(next_event)
   end
 end
 
---- What tells an array of events from another.
----@param events leadcat.Event[]
----@return string
+--- Identifies an array of events.
 function reading.fingerprint(events)
   local sum
   for _, event in ipairs(events) do
@@ -69,36 +60,29 @@ function reading.fingerprint(events)
   return ("%d events, checksum %s"):format(#events, sum or "of none")
 end
 
--- As it is to be handled: what an event of history says of its company's category, the company had then.
-local function taken(event, actor)
-  local copy = {}
-  for name, value in pairs(event) do
-    copy[name] = value
+--- The next event, as it was given.
+function reading.next(task)
+  local event = task.ahead
+  if event then
+    task.ahead = nil
+    return event
   end
-  copy.category, copy.actor = nil, event.actor or actor
-  return copy
+  return task.next_event()
 end
 
---- The next events, at most `size`.
----@param task leadcat.Backfilling
----@param size integer
----@return leadcat.Event[]? events none at the end
----@return string? message
----@return string? code
+--- The next events, at most `size`; none at the end. They lose their category, which is an old one.
 function reading.read(task, size)
-  local events = { task.ahead }
-  task.ahead = nil
+  local events = {}
   while #events < size do
-    local event, message, code = task.next_event()
+    local event, message, code = reading.next(task)
     if code then
       return nil, message, code
     elseif not event then
       break
     end
+    event = merged(event, { actor = event.actor or task.options.actor })
+    event.category = nil
     events[#events + 1] = event
-  end
-  for i, event in ipairs(events) do
-    events[i] = taken(event, task.options.actor)
   end
   return events
 end

@@ -1,0 +1,15 @@
+--- A new table with the fields of both. Where both have one, that of `more` counts.
+
+---@param fields table
+---@param more? table
+---@return table
+return function(fields, more)
+  local all = {}
+  for name, value in pairs(fields) do
+    all[name] = value
+  end
+  for name, value in pairs(more or {}) do
+    all[name] = value
+  end
+  return all
+end
