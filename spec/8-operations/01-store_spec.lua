@@ -1,6 +1,7 @@
 -- What is on disk: what a store that is opened again still knows, revisions of the config, and an engine's life from
 -- opening to closing.
 
+local core = require "leadcat.core"
 local json = require "leadcat.util.json"
 local leadcat = require "leadcat"
 local processes = require "support.processes"
@@ -18,6 +19,22 @@ local win, win_new, numbered = winning.win, winning.win_new, winning.numbered
 
 describe("a store that is opened again", function()
   after_each(stores.check)
+
+  it("has the rules of an older leadcat packed anew when they are needed", function()
+    local engine, path = stores.open()
+    assert.equal(1, engine:save(stores.config { sale_won = CUSTOMER }))
+    assert(engine.host:create("Acme", LEAD))
+    local packed = core.ruleset(engine:config(), 2)
+    local older = packed:sub(1, 4) .. "\1\0\0\0" .. packed:sub(9) -- the version behind the magic number
+    local text = json.encode(engine:config()):gsub('"revision":1', '"revision":2')
+    assert(engine._store:save("", 1, older, text, "{}"))
+    engine:close()
+    assert.same({}, core.check_store(path)) -- it is not damaged
+    engine = stores.open { path = path }
+    assert.equal("updated", win(engine, "Acme", "e1").status)
+    assert.equal(2, engine:history()[1].revision)
+    engine:close()
+  end)
 
   it("has everything that was there", function()
     local engine, path = stores.open()

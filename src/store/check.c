@@ -81,7 +81,10 @@ static const char *check_ruleset(const record *r) {
   if (copy == NULL)
     return "a packed ruleset is too large for the memory there is";
   memcpy(copy, r->value.mv_data, size);
-  bool sound = lc_ruleset_check(copy, size, NULL) == LC_OK;
+  const lc_ruleset *ruleset = copy;
+  bool older = size >= sizeof *ruleset && ruleset->magic == LC_RULESET_MAGIC && ruleset->version > 0
+            && ruleset->version < LC_RULESET_VERSION; /* it is rebuilt when it is needed */
+  bool sound = older || lc_ruleset_check(copy, size, NULL) == LC_OK;
   free(copy);
   return sound ? NULL : "a packed ruleset is damaged (it is made anew from its config when it is needed)";
 }

@@ -34,7 +34,7 @@ typedef struct handler {
   char *body;          /* buffer for the text of a question */
   size_t body_room;
   size_t body_begun;   /* bytes of it that begin every question; 0: not written yet */
-  uint8_t random[64][LC_QUESTION_ID_SIZE]; /* ids for questions, so that the system is not asked for each */
+  uint8_t random[8][LC_QUESTION_ID_SIZE];  /* ids for questions, so that the system is not asked for each */
   size_t random_left;
 } handler;
 
