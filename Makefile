@@ -96,7 +96,7 @@ core: # for luarocks: the core for the Lua whose headers are in LUA_INCDIR
 
 install: ## install module, core and command for Lua 5.4 below PREFIX (/usr/local)
 	@test -n "$(CORE)" || $(MAKE) --no-print-directory -s all
-	cd lua && find leadcat -type f ! -path 'leadcat/bin/*' ! -path 'leadcat/demo/*' \
+	cd lua && find leadcat -type f ! -name '*.md' ! -path 'leadcat/bin/*' ! -path 'leadcat/demo/*' \
 	  -exec install -D -m 644 {} $(DESTDIR)$(LUADIR)/{} \;
 	install -D -m 755 $(or $(CORE),$(BUILD)/lua5.4/leadcat/core.so) $(DESTDIR)$(LIBDIR)/leadcat/core.so
 	install -D -m 755 lua/leadcat/bin/leadcat $(DESTDIR)$(BINDIR)/leadcat

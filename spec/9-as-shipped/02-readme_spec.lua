@@ -1,12 +1,21 @@
--- The README does not lie: its Lua and its commands are run as they stand there, on a store of their own.
+-- The READMEs do not lie: their Lua, commands and nginx.conf are run as they stand there, on a store of their own, and what they
+-- name is there.
 
+local leadcat = require "leadcat"
 local stores = require "support.stores"
 
-local function readme()
-  local file = assert(io.open "README.md")
+local PAGES = { "README.md", "lua/leadcat/README.md", "lua/leadcat/http/README.md", "src/README.md", "spec/README.md",
+  "spec/bench/README.md" }
+
+local function read(name)
+  local file = assert(io.open(name))
   local content = file:read "*a"
   file:close()
   return content
+end
+
+local function readme()
+  return read "README.md" .. read "lua/leadcat/README.md"
 end
 
 -- The fenced blocks of a language, in order.
@@ -37,8 +46,81 @@ print(crm.Acme, #engine:history())
 engine:close()
 ]]
 
+-- What is in backticks on a page, outside of its fenced blocks.
+local function quoted(page)
+  local found = {}
+  for text in read(page):gsub("\n```.-\n```", "\n"):gmatch "`([^`\n]+)`" do
+    found[#found + 1] = text
+  end
+  return found
+end
+
+local function exists(name)
+  local file = io.open(name)
+  return file ~= nil and file:close()
+end
+
+local ENDINGS = { lua = true, c = true, h = true, md = true, sh = true, mk = true, css = true, js = true, conf = true }
+
+-- What a page names that is not there: files by their ending, folders by the slash at their end.
+local function missing_files(page)
+  local folder, missing = page:match "^(.*/)[^/]*$" or "", {}
+  local function look_for(name)
+    if not (exists(name) or exists(folder .. name)) then
+      missing[#missing + 1] = name
+    end
+  end
+  for _, text in ipairs(quoted(page)) do
+    if text:find "^[%w_%-./]+$" and (ENDINGS[text:match "%w/?[%w_-]*%.(%l+)$" or ""] or text:find "^%l+/.*/$") then
+      look_for(text)
+    end
+  end
+  for link in read(page):gmatch "%]%(([^)#:]+)[#%w-]*%)" do
+    look_for(link)
+  end
+  return missing
+end
+
+local SOURCES = io.popen("cat src/*/*.[ch]"):read "*a"
+
+-- The functions of the core, and the methods of the engine, that a page names and that there are not.
+local function missing_functions(page, engine)
+  local missing = {}
+  for _, text in ipairs(quoted(page)) do
+    for name in text:gmatch "%f[%w_]l[c]?_[%l_]+" do
+      missing[#missing + 1] = not SOURCES:find(name, 1, true) and name or nil
+    end
+    for name in text:gmatch "engine:([%a_]+)" do
+      missing[#missing + 1] = not engine[name] and "engine:" .. name or nil
+    end
+  end
+  return missing
+end
+
 describe("the README's", function()
   after_each(stores.check)
+
+  for _, page in ipairs(PAGES) do
+    it("files and functions are there: " .. page, function()
+      local engine = stores.open()
+      assert.same({}, missing_files(page))
+      assert.same({}, missing_functions(page, engine))
+      engine:close()
+    end)
+  end
+
+  it("calls of the module are there", function()
+    for name in readme():gmatch "leadcat%.([%a]+)[({]" do
+      assert(leadcat[name], name)
+    end
+  end)
+
+  it("contents lead to its headings", function()
+    for title, link in read "README.md":gmatch "\n%* %[([^%]]+)%]%(#([%w-]+)%)" do
+      assert.equal(title:lower():gsub(" ", "-"), link)
+      assert(read "README.md":find("\n## " .. title .. "\n", 1, true), title)
+    end
+  end)
 
   it("Lua hooks a CRM, sets the rules, and handles an event", function()
     local lua = blocks "lua"
@@ -116,4 +198,28 @@ describe("the README's", function()
       assert.is_true(ok == true or ok == 0, target)
     end
   end)
+
+  if not rawget(_G, "jit") and not os.getenv "LEADCAT_SLOW" then
+    it("nginx block runs in nginx", function()
+      local server = require "nginx.server"
+      local block, directory = blocks "nginx"[1], server.directory()
+      local http, location = block:match "^(.-)\nserver {.-\n(  location.-\n  })\n}$"
+      local running, output = server.start(directory, {
+        http = [[init_by_lua_block {
+          package.preload["crm.leadcat_host"] = function()
+            return { category = function() return 1 end, set_category = function() return true end }
+          end
+          package.preload["crm.session"] = function()
+            return { leadcat_actor = function() return { id = "ann", admin = true } end }
+          end
+        }
+        ]] .. http:gsub("/var/lib/leadcat", directory .. "/store"),
+        server = location,
+      })
+      assert(running, output)
+      local status, body = running:request("GET", "/leadcat/settings")
+      running:stop()
+      assert.equal(200, status, body)
+    end)
+  end
 end)
