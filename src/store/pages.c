@@ -212,12 +212,12 @@ static void check_table(checker *c, const table *t) {
 static void check_named(checker *c, const unsigned char *key, size_t key_size, const unsigned char *value, size_t size) {
   char name[64];
   const char *where = c->where;
-  table t;
+  table t = { .flags = UINT16_MAX }; /* leadcat's tables have no flags */
   snprintf(name, sizeof name, "table %.*s", (int)(key_size < 40 ? key_size : 40), (const char *)key);
   c->where = name;
   if (size == sizeof t)
     memcpy(&t, value, sizeof t);
-  if (size != sizeof t || t.flags != 0 || t.pad != 0) /* leadcat's tables have no flags */
+  if (t.flags != 0 || t.pad != 0)
     problem(c, "its record is damaged");
   else
     check_table(c, &t);
