@@ -32,33 +32,7 @@ local upkeep = require "leadcat.operations.upkeep"
 ---@field language string? of reports, and of users who have none of their own
 ---@field strings leadcat.Strings the texts that users see
 ---@field record_unchanged? number the share of unchanged events that is recorded; 1: all
----@field config fun(self: leadcat.Engine, revision?: integer): leadcat.Config?, string?, string?
----@field check fun(self: leadcat.Engine, cfg: any): leadcat.Problem[]
----@field save fun(self: leadcat.Engine, cfg: leadcat.Config, options?: table): integer?, string?, string?, leadcat.Problem[]?
----@field revisions fun(self: leadcat.Engine): leadcat.Revision[]?, string?, string?
----@field revert fun(self: leadcat.Engine, revision: integer, options?: table): integer?, string?, string?
----@field handle fun(self: leadcat.Engine, event: leadcat.Event): leadcat.Outcome?, string?, string?
----@field handle_many fun(self: leadcat.Engine, events: leadcat.Event[]): leadcat.Outcome[]?, string?, string?
----@field explain fun(self: leadcat.Engine, event: leadcat.Event, options?: table): leadcat.Explanation?, string?, string?
----@field why fun(self: leadcat.Engine, company: string|integer, options?: table): leadcat.Why?, string?, string?
----@field backfill fun(self: leadcat.Engine, events: leadcat.Event[]|function, options?: leadcat.Backfill): table?, string?, string?
----@field propose fun(self: leadcat.Engine, event: leadcat.Event): leadcat.View?, string?, string?
----@field confirmation fun(self: leadcat.Engine, id: string): leadcat.Confirmation?, string?, string?
----@field confirmations fun(self: leadcat.Engine, query?: table): leadcat.Confirmation[]?, string?, string?
----@field resolve fun(self: leadcat.Engine, id: string, answer: table, options?: table): leadcat.Outcome?, string?, string?, leadcat.Confirmation?
----@field count_confirmations fun(self: leadcat.Engine, query?: table): integer?, string?, string?
----@field undo fun(self: leadcat.Engine, what: integer|table, options?: table): leadcat.Outcome|leadcat.Undone|nil, string?, string?
----@field retry fun(self: leadcat.Engine, entry: integer, options?: table): leadcat.Outcome?, string?, string?
----@field flush fun(self: leadcat.Engine): true?, string?, string?
----@field metrics fun(self: leadcat.Engine): string?, string?, string?
----@field maintain fun(self: leadcat.Engine): table?, string?, string?
----@field sweep fun(self: leadcat.Engine): table?, string?, string?
----@field backup fun(self: leadcat.Engine, path: string, options?: table): true?, string?, string?
----@field view fun(self: leadcat.Engine, record: leadcat.Confirmation, options?: table): leadcat.View?, string?, string?
----@field render fun(self: leadcat.Engine, view: leadcat.View, format: string, ...): string
----@field company_name fun(self: leadcat.Engine, company: string|integer): string?
 local Engine = {}
-Engine.__index = Engine
 
 Engine.config, Engine.check, Engine.save = settings.config, settings.check, settings.save
 Engine.revisions, Engine.revert = settings.revisions, settings.revert
@@ -213,8 +187,7 @@ end
 ---@param permission "configure"|"undo"|"view"|"report"|"confirm"
 ---@param subject? table what it is about: a confirmation, an entry
 ---@return boolean? allowed
----@return string? message
----@return string? code set when the host could not say
+---@return string? message, string? code set when the host could not say
 function Engine:can(actor, permission, subject)
   self:_check_open()
   if actor == nil then
@@ -269,8 +242,7 @@ end
 
 --- Whether the host licenses the tenant; nil when it does not license at all.
 ---@return boolean? licensed
----@return string? message
----@return string? code set when the host could not say
+---@return string? message, string? code set when the host could not say
 function Engine:licensed()
   self:_check_open()
   if not self.host.licensed then
@@ -293,8 +265,7 @@ end
 
 --- Finishes the changes of this tenant that a crash or a failing host has left unfinished and that are due.
 ---@return {finished: integer, failed: integer, busy: integer}? counts
----@return string? message
----@return string? code
+---@return string? message, string? code
 function Engine:recover()
   self:_check_open()
   return self._companies.recover(self)
@@ -320,8 +291,7 @@ end
 ---@param events leadcat.Event[]|fun(): leadcat.Event?
 ---@param options? {config?: leadcat.Config, against?: leadcat.Config, start_category?: integer|string, on_progress?: fun(events: integer), limit?: integer} config: default the saved one; limit, with `against`: companies listed, default 100
 ---@return table|leadcat.Comparison|nil report {events, outcomes, categories, companies}; with `against` a leadcat.Comparison, in which `before` is that config
----@return string? message
----@return string? code
+---@return string? message, string? code
 function Engine:simulate(events, options)
   self:_check_open()
   options = options or {}
@@ -360,8 +330,7 @@ end
 
 --- This process's counters of the tenant, and the state of the store.
 ---@return table? stats {outcomes = {[trigger] = {[status] = {[reason] = n}}}, hook_errors, hook_error?, config = {used, size (bytes), readers, max_readers}, journal = likewise, commits = {count, seconds, slowest (seconds)}}
----@return string? message
----@return string? code
+---@return string? message, string? code
 function Engine:stats()
   self:_check_open()
   local stats, message, code = self._store:stats()

@@ -106,8 +106,7 @@ end
 --- function.
 ---@param options leadcat.Options
 ---@return leadcat.Engine? engine
----@return string? message
----@return string? code `io`, `corrupt`, `full`, `unavailable`
+---@return string? message, string? code `io`, `corrupt`, `full`, `unavailable`
 function leadcat.open(options)
   options_of.check(options, OPTIONS, "leadcat.open: ")
   if not options or options.path == nil then

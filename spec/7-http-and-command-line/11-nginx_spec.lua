@@ -358,6 +358,19 @@ describe("leadcat in nginx", function()
     assert.not_matches("%[error%]", running:log())
   end)
 
+  it("handles an event whose licence and guards are asked, with a shared commit", function()
+    prepare { "C1" }
+    start { workers = 1, server = LEADCAT .. COMMITS .. [[
+      location /ask { content_by_lua_block {
+        local engine = require("nginx.site").engine()
+        engine.host.licensed = function() return true end
+        engine:on("guard", function() end)
+      } }
+    ]] }
+    running:request("GET", "/ask")
+    assert.equal("updated", post({ trigger = "sale_registered", company = "C1" }).status)
+  end)
+
   it("tells each request when what they share cannot be written, and none of it is", function()
     prepare { "C1", "C2" }
     start { workers = 1, server = LEADCAT .. COMMITS .. [[

@@ -90,8 +90,7 @@ end
 ---@param stored table as `store:confirmation` gives it
 ---@param tenant string
 ---@return leadcat.Confirmation? record
----@return string? message
----@return string? code
+---@return string? message, string? code
 function confirmation.record(stored, tenant)
   local body, message = json.decode(stored.body)
   local answer = {}

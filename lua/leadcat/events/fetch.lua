@@ -3,20 +3,12 @@
 
 local event_of = require "leadcat.events.event"
 local journal = require "leadcat.past.journal"
+local merged = require "leadcat.util.merged"
 local verdict = require "leadcat.events.verdict"
 
 local fetch = {}
 
 -- Delivered before -------------------------------------------------------------------------------------------------------
-
-local function duplicate(first)
-  local outcome = {}
-  for name, value in pairs(first) do
-    outcome[name] = value
-  end
-  outcome.status, outcome.first = "duplicate", first
-  return outcome
-end
 
 local function is_under_way(entry)
   return entry and entry.status == "applying" and not entry.error
@@ -34,7 +26,8 @@ local function find_first(round, event)
     end
   end
   if entry then
-    return duplicate(journal.outcome(entry))
+    local first = journal.outcome(entry)
+    return merged(first, { status = "duplicate", first = first })
   elseif code == "not_found" then
     return round.how.overlay and { status = "duplicate" } or nil -- in a preview an earlier event has the id
   end

@@ -51,8 +51,7 @@ end
 ---@param items table[]
 ---@param write fun(items: table[]): any, string?, string? writes all of them, or none
 ---@return any ok
----@return string? message
----@return string? code
+---@return string? message, string? code
 function group_commit.write(self, name, items, write)
   if not platform.semaphore or not platform.can_yield() then
     return write(items)

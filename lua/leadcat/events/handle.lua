@@ -62,8 +62,7 @@ end
 -- other companies'; then the call fails, and all events that have ids can be delivered again.
 ---@param events leadcat.Event[]
 ---@return leadcat.Outcome[]? outcomes
----@return string? message
----@return string? code as `handle`
+---@return string? message, string? code as `handle`
 function handle:handle_many(events)
   self:_check_open()
   if type(events) ~= "table" then

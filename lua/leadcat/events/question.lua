@@ -43,8 +43,7 @@ local BY_ACTOR = { actor = options_of.actor }
 ---@param record leadcat.Confirmation
 ---@param options? {actor?: leadcat.Actor} who is going to see it
 ---@return leadcat.View? view
----@return string? message
----@return string? code
+---@return string? message, string? code
 function question:view(record, options)
   self:_check_open()
   options = options_of.check(options, BY_ACTOR)
@@ -69,8 +68,7 @@ end
 -- answer comes back as the event's `choice`.
 ---@param event leadcat.Event
 ---@return leadcat.View? view nil when there is nothing to ask
----@return string? message
----@return string? code as `handle`
+---@return string? message, string? code as `handle`
 function question:propose(event)
   self:_check_open()
   event_of.check(event)
@@ -107,8 +105,7 @@ end
 
 --- Closes the questions whose time is over, some at a time.
 ---@return integer? expired how many
----@return string? message
----@return string? code
+---@return string? message, string? code
 function question.expire(self)
   local total = 0
   repeat
@@ -138,8 +135,7 @@ end
 --- A confirmation by its id. If its time is over, it is closed first.
 ---@param id string
 ---@return leadcat.Confirmation? record
----@return string? message
----@return string? code `not_found`
+---@return string? message, string? code `not_found`
 function question:confirmation(id)
   self:_check_open()
   check_id(id)
@@ -186,8 +182,7 @@ end
 -- there are.
 ---@param query? {company?: string|integer, user?: string|integer, state?: string, limit?: integer, after?: string} limit: 1 to 1000, default 100; after: an id, to go on behind it
 ---@return leadcat.Confirmation[]? records
----@return string? message
----@return string? code `not_found`: there is no confirmation `after`
+---@return string? message, string? code `not_found`: there is no confirmation `after`
 function question:confirmations(query)
   self:_check_open()
   query = options_of.check(query, QUERY)
@@ -212,8 +207,7 @@ end
 --- How many confirmations there are, for a badge.
 ---@param query? {company?: string|integer, user?: string|integer, state?: string}
 ---@return integer? count at most 1000
----@return string? message
----@return string? code
+---@return string? message, string? code
 function question:count_confirmations(query)
   self:_check_open()
   local asked, message, code = to_query(self, options_of.check(query, COUNT), options_of.page(math.huge))
@@ -303,8 +297,7 @@ end
 ---@param answer {accept: true}|{category: integer}|{decline: true}
 ---@param options? {actor?: leadcat.Actor} who answers
 ---@return leadcat.Outcome? outcome `updated`, `declined`, `failed` (it is tried again) or `conflict` (then `category` is the company's now)
----@return string? message
----@return string? code `already_resolved`, `expired`, `forbidden`, `not_found`, `invalid`; `unavailable`, `full`, `io`
+---@return string? message, string? code `already_resolved`, `expired`, `forbidden`, `not_found`, `invalid`; `unavailable`, `full`, `io`
 ---@return leadcat.Confirmation? record of a question that was closed before
 function question:resolve(id, answer, options)
   self:_check_open()

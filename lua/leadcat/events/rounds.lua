@@ -4,6 +4,7 @@
 local event_of = require "leadcat.events.event"
 local fetch = require "leadcat.events.fetch"
 local group_commit = require "leadcat.events.group_commit"
+local merged = require "leadcat.util.merged"
 local platform = require "leadcat.util.platform"
 local settings = require "leadcat.rules.save"
 
@@ -33,15 +34,9 @@ local KEEPS_CHANGING = "a company keeps changing while its event is being decide
 ---@param options? leadcat.Handling
 ---@return table how as `store:handle` takes it
 local function how_of(self, options)
-  local how = {
-    ttl = self._shared.confirmation_ttl, is_guarded = self._hooks.guard[1] and true,
-    needs_licence = self.host.licensed and true, run = self._run,
-  }
-  for _, more in ipairs { self._companies.HANDLING, options } do
-    for name, value in pairs(more) do
-      how[name] = value
-    end
-  end
+  local how = merged(self._companies.HANDLING, options)
+  how.ttl, how.run = self._shared.confirmation_ttl, self._run
+  how.is_guarded, how.needs_licence = self._hooks.guard[1] and true, self.host.licensed and true
   return how
 end
 
@@ -84,8 +79,7 @@ end
 
 -- A single event in nginx is looked at first. If it is to be written, it shares the commit of other requests.
 local function share_commit(round)
-  local self, how = round.engine, how_of(round.engine, round.how)
-  how.write = true
+  local self, how = round.engine, merged(round.how, { write = true })
   local name = "handle " .. (self._run or "")
   return group_commit.write(self, name, { round }, function(requests) return write_together(self, requests, how) end)
 end
@@ -191,8 +185,7 @@ end
 -- After a call that failed: whether another one may succeed. An event may be wrong, or have a metatable; a damaged ruleset
 -- is rebuilt.
 ---@return boolean? again
----@return string? message
----@return string? code
+---@return string? message, string? code
 local function mend(round, left, message, code)
   local self = round.engine
   if left == false then
@@ -227,8 +220,7 @@ end
 
 -- Does what a call asks for.
 ---@return integer? left how many events have no outcome yet
----@return string? message
----@return string? code
+---@return string? message, string? code
 local function answer(round, left, message, code)
   if not left then
     local again
@@ -253,8 +245,7 @@ end
 ---@param events leadcat.Event[]
 ---@param options? leadcat.Handling
 ---@return table<integer, leadcat.Outcome> outcomes by the events' places: all of them, or after a failure those that there are
----@return string? message
----@return string? code
+---@return string? message, string? code
 ---@return integer? place of the event that is malformed
 function rounds.run(self, events, options)
   local results, left, message, code = {}, nil, nil, nil
@@ -318,27 +309,18 @@ local function foreseen_of(round, known, digest)
   return { events = events, outcomes = round.results, known = known, digest = digest }
 end
 
-local function copy_of(known)
-  local results = {}
-  for place, result in pairs(known) do
-    results[place] = result
-  end
-  return results
-end
-
 --- Looks what will become of events, without writing: of those in front of the first one that has to wait for another.
 ---@param self leadcat.Engine
 ---@param events leadcat.Event[]
 ---@param options? leadcat.Handling
 ---@return leadcat.Foreseen? foreseen
----@return string? message
----@return string? code
+---@return string? message, string? code
 ---@return integer? place of the event that is malformed or cannot be taken
 function rounds.foresee(self, events, options)
   local round, known = begin(self, events, options), {}
   round.how.foresee = true
   for _ = 1, PATIENCE + 2 * #events do -- a veto lets the next event of its company go on
-    round.results = copy_of(known)
+    round.results = merged(known)
     local left, message, code = handle(round)
     local lacking, any = lacking_of(round.results)
     if left and not any then
@@ -363,12 +345,11 @@ end
 ---@param cursor table as `store:handle` takes it
 ---@param options? leadcat.Handling
 ---@return leadcat.Outcome[]? outcomes
----@return string? message
----@return string? code `conflict`
+---@return string? message, string? code `conflict`
 function rounds.write(self, foreseen, cursor, options)
   local round = begin(self, foreseen.events, options)
   local how = round.how
-  round.results, how.cursor, how.digest = copy_of(foreseen.known), cursor, foreseen.digest
+  round.results, how.cursor, how.digest = merged(foreseen.known), cursor, foreseen.digest
   local left, message, code = (how.keeps_companies and step or step_and_apply)(round)
   if not left then
     return nil, message, code

@@ -24,8 +24,7 @@ end
 ---@param choice integer|false
 ---@param from integer the category that the company is taken to have
 ---@return integer|false|nil category false: it stays
----@return string? message
----@return string? code
+---@return string? message, string? code
 function verdict.check_answer(cfg, choice, from)
   if choice == false or choice == from then
     return false

@@ -5,8 +5,7 @@ local as_text = require "leadcat.util.as_text"
 ---@param name string of the function, for the message
 ---@param fn function
 ---@return any result nil when it failed
----@return string? message
----@return string? code of the embedded host
+---@return string? message, string? code of the embedded host
 return function(name, fn, ...)
   local ok, result, message, code = pcall(fn, ...)
   if not ok then

@@ -82,8 +82,7 @@ end
 ---@param company string|integer
 ---@param category integer 1 to 2^31-1
 ---@return true? created
----@return string? message
----@return string? code `conflict` when it exists; any code of a store that cannot write
+---@return string? message, string? code `conflict` when it exists; any code of a store that cannot write
 function Host:create(company, category)
   local created, message, code = self.store:create(self.tenant, { item(company, 2) }, category)
   if created == 0 then
@@ -98,8 +97,7 @@ end
 ---@param companies (string|integer)[]
 ---@param category integer 1 to 2^31-1
 ---@return integer? created how many were new
----@return string? message
----@return string? code
+---@return string? message, string? code
 function Host:create_many(companies, category)
   local items = {}
   for i, company in ipairs(companies) do
@@ -159,8 +157,7 @@ end
 ---@param self leadcat.Engine
 ---@param company string|integer
 ---@return boolean? may
----@return string? message
----@return string? code
+---@return string? message, string? code
 function embedded.may_change(self, company)
   local _, category = embedded.category(self, company)
   if category == nil then
@@ -179,8 +176,7 @@ end
 ---@param self leadcat.Engine
 ---@param key string the company's text
 ---@return boolean? done
----@return string? message
----@return string? code
+---@return string? message, string? code
 function embedded.settle(self, key)
   local newest, message, code = self._store:newest(self._tenant, key)
   if newest then

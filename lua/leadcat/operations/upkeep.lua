@@ -47,8 +47,7 @@ end
 
 --- Closes this tenant's expired questions, and removes the journal entries that `retention` does not keep.
 ---@return {expired: integer, removed: integer}? counts
----@return string? message
----@return string? code
+---@return string? message, string? code
 function upkeep:sweep()
   self:_check_open()
   local counts = { expired = 0, removed = 0 }
@@ -138,8 +137,7 @@ end
 ---@param path string created when its parent exists
 ---@param options? {compact?: boolean} without unused pages
 ---@return true? done
----@return string? message
----@return string? code `conflict`: the directory has a store; `io`, `full`
+---@return string? message, string? code `conflict`: the directory has a store; `io`, `full`
 function upkeep:backup(path, options)
   self:_check_open()
   if type(path) ~= "string" or path == "" or path:find "%z" then

@@ -166,8 +166,7 @@ end
 ---@param events leadcat.Event[]|fun(): leadcat.Event?, string?, string? with `at`; `category` is ignored, because it is an old one
 ---@param options? leadcat.Backfill
 ---@return table? report {run, events, outcomes = {[trigger] = {[outcome] = n}}, changes = {{trigger, outcome, from, to, events}}, companies = updated companies, resumed = events done before, already = whether the run had been finished before}
----@return string? message
----@return string? code `invalid`: an event, or a run of other events; `conflict`: another process is carrying the run on; `unavailable`: the host failed; or as `handle`
+---@return string? message, string? code `invalid`: an event, or a run of other events; `conflict`: another process is carrying the run on; `unavailable`: the host failed; or as `handle`
 function backfill:backfill(events, options)
   self:_check_open()
   options = options_of.check(options, OPTIONS)

@@ -378,8 +378,7 @@ end
 ---@param what integer|{entry?: integer, run?: string, revision?: integer, since?: number, until?: number, preview?: boolean} an entry, or which ones: since and until, in seconds since 1970, are about when entries were written; preview: write nothing
 ---@param options? {actor?: leadcat.Actor}
 ---@return leadcat.Outcome|leadcat.Undone|nil outcome with reason `undo`; of many, what was undone and what was refused
----@return string? message
----@return string? code `conflict`: the company has changed since; `not_found`, `forbidden`, `invalid`: it changed nothing
+---@return string? message, string? code `conflict`: the company has changed since; `not_found`, `forbidden`, `invalid`: it changed nothing
 function undo:undo(what, options)
   self:_check_open()
   local actor = options_of.check(options, OPTIONS).actor
@@ -402,8 +401,7 @@ end
 ---@param id integer the entry
 ---@param options? {actor?: leadcat.Actor}
 ---@return leadcat.Outcome? outcome of a new entry
----@return string? message
----@return string? code `conflict`: the company has changed since; `not_found`, `forbidden`, `invalid`: it has not failed
+---@return string? message, string? code `conflict`: the company has changed since; `not_found`, `forbidden`, `invalid`: it has not failed
 function undo:retry(id, options)
   self:_check_open()
   check_id(id)

@@ -153,8 +153,7 @@ end
 ---@param event leadcat.Event
 ---@param options? {language?: string} of the sentence; default the actor's, else the engine's
 ---@return leadcat.Explanation? decision
----@return string? message
----@return string? code
+---@return string? message, string? code
 function explain:explain(event, options)
   self:_check_open()
   event_of.check(event)
@@ -228,8 +227,7 @@ end
 ---@param company string|integer
 ---@param options? {language?: string} of the sentences; default the engine's
 ---@return leadcat.Why? why
----@return string? message
----@return string? code
+---@return string? message, string? code
 function explain:why(company, options)
   self:_check_open()
   event_of.check_key(company, "company")

@@ -30,8 +30,7 @@ end
 --- A copy of the config, or of an older revision. Changes take effect when it is saved.
 ---@param revision? integer default: the newest
 ---@return leadcat.Config? config revision 0 and empty lists before the first save
----@return string? message
----@return string? code `not_found`: no such revision; `corrupt`
+---@return string? message, string? code `not_found`: no such revision; `corrupt`
 function settings:config(revision)
   self:_check_open()
   if revision ~= nil and not is_revision(revision) then
@@ -70,8 +69,7 @@ end
 ---@param self leadcat.Engine
 ---@param revision? integer default: the newest
 ---@return leadcat.Config? config
----@return string? message
----@return string? code
+---@return string? message, string? code
 function settings.known(self, revision)
   if not revision then
     local action, message, code, newest = self:_evaluate "sale_won"
@@ -163,8 +161,7 @@ end
 ---@param cfg leadcat.Config
 ---@param options? {actor?: leadcat.Actor, revision?: integer} who saves; the revision that was changed
 ---@return integer? revision
----@return string? message
----@return string? code `invalid`, `stale`, `forbidden`, `full`, `io`
+---@return string? message, string? code `invalid`, `stale`, `forbidden`, `full`, `io`
 ---@return leadcat.Problem[]? problems when `invalid`: all of them
 function settings:save(cfg, options)
   self:_check_open()
@@ -177,8 +174,7 @@ end
 
 --- All revisions, newest first.
 ---@return leadcat.Revision[]? revisions
----@return string? message
----@return string? code
+---@return string? message, string? code
 function settings:revisions()
   self:_check_open()
   local texts, message, code = self._store:revisions(self._tenant)
@@ -199,8 +195,7 @@ end
 ---@param revision integer
 ---@param options? {actor?: leadcat.Actor}
 ---@return integer? revision the new one
----@return string? message
----@return string? code as `save`, and `not_found`
+---@return string? message, string? code as `save`, and `not_found`
 function settings:revert(revision, options)
   self:_check_open()
   if not is_revision(revision) or revision == 0 then
