@@ -1,6 +1,5 @@
---- The question to a user as a dialog of a web page. Its form does everything without JavaScript and without a
--- stylesheet: it can be answered, declined or closed. web/leadcat.js shows the same markup over the page that asks; the
--- `data-` attributes are the words that it needs, and the empty alert is where it says what stands in the way.
+--- The question as a dialog of a web page. Its form works without JavaScript and without a stylesheet. web/leadcat.js shows the
+-- same markup over the page that asks: the `data-` attributes are its words, and it writes errors into the empty alert.
 
 local h = require "leadcat.pages.html"
 local page = require "leadcat.pages.page"

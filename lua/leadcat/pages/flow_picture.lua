@@ -1,6 +1,5 @@
---- The picture of companies that go from one category to another, as inline SVG: two columns of bars, and bands between
--- them as broad as there are companies. Apart from the report because it is geometry. Its texts keep their size on a
--- narrow screen: only the bands are stretched. Colours and sizes of text are web/leadcat.css's.
+--- Companies that move between categories, as inline SVG: two columns of bars, with bands between them as broad as there are
+-- companies. On a narrow screen only the bands are stretched. Colours and sizes of text are in web/leadcat.css.
 
 local h = require "leadcat.pages.html"
 local parts = require "leadcat.pages.parts"

@@ -1,4 +1,4 @@
---- The page of the journal: what was done about which company, why, and by whom, newest first. It is forms and links only.
+--- The page of the journal, newest first: what was done to which company, why, and by whom. Only forms and links.
 
 local config = require "leadcat.rules.config"
 local h = require "leadcat.pages.html"

@@ -1,5 +1,5 @@
---- Entries of the journal as a file for spreadsheets: CSV as RFC 4180 has it, in UTF-8 with a byte order mark, by which
--- spreadsheets know it. Apart from the page because this one is for programs: columns keep their names in all languages.
+--- The journal as CSV (RFC 4180), in UTF-8 with a byte order mark, which spreadsheets look for. Columns have the same names in all
+-- languages, as programs read them.
 
 local unicode = require "leadcat.util.unicode"
 local wording = require "leadcat.words.wording"

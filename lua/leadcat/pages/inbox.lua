@@ -1,5 +1,5 @@
---- The pages of the questions that wait for a user: all of them, and one of them. Both work without JavaScript. With
--- web/leadcat.js, "Answer" opens the dialog in place: the script finds what it needs by the `data-leadcat-` attributes.
+--- The pages of open questions: all of them, and one. Both work without JavaScript. With web/leadcat.js, "Answer" opens the dialog
+-- in place; the script goes by the `data-leadcat-` attributes.
 
 local h = require "leadcat.pages.html"
 local page = require "leadcat.pages.page"

@@ -1,6 +1,5 @@
---- A whole page around what it shows; apart from the pages because all of them have the same head, the same stylesheet
--- and no inline code, which a Content-Security-Policy of `default-src 'none'; style-src 'self'; script-src 'self'` may hold
--- them to. Only a page that is a file of its own has its stylesheet within.
+--- A whole page: the head, the stylesheet, and no inline code, so that it works under the Content-Security-Policy `default-src
+-- 'none'; style-src 'self'; script-src 'self'`. A page that is a file of its own contains its stylesheet.
 
 local h = require "leadcat.pages.html"
 

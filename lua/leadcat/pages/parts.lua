@@ -1,4 +1,4 @@
---- Pieces that several pages show alike: a category, a change of one, what has just happened, what stands in the way.
+--- Parts that several pages have: a category, a change, a message, an error.
 
 local h = require "leadcat.pages.html"
 

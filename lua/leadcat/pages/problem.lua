@@ -1,5 +1,4 @@
---- What stands in the way of a request, in the user's language: the words of its code, for problem details (RFC 9457) and
--- for the page that a person sees instead of what he asked for.
+--- Why a request failed, in the user's language: for problem details (RFC 9457), and as a page.
 
 local h = require "leadcat.pages.html"
 local page = require "leadcat.pages.page"

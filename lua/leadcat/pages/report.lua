@@ -1,5 +1,5 @@
---- What a change of the rules would do, to be looked at: one self-contained page, or the same parts in another page. The
--- first sentence and the first picture are the answer; what follows is for those who ask why.
+--- What a change of the rules would do: as a page of its own, or as parts of another one. The first sentence and the first picture
+-- give the answer; the rest says why.
 
 local difference = require "leadcat.rules.difference"
 local flow_picture = require "leadcat.pages.flow_picture"

@@ -1,5 +1,4 @@
---- The page of one revision of the rules: who saved it when, and what that changed. Apart from the settings because it is
--- for whoever reads the history, and nothing can be changed on it.
+--- The page of one revision of the rules: who saved it when, and what changed.
 
 local h = require "leadcat.pages.html"
 local page = require "leadcat.pages.page"

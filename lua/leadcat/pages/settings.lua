@@ -1,6 +1,5 @@
---- The settings tab: the rules, the categories and the lead statuses as one form, which does everything without JavaScript.
--- `settings_form.lua` reads what this form sends, and lists its fields; web/settings.js spares it round trips. Apart from
--- the engine's settings because this only shows a config, also one that could not be saved.
+--- The settings tab: rules, categories and lead statuses as one form that works without JavaScript. `settings_form.lua` reads what it
+-- sends and lists its fields; web/settings.js saves round trips. It also shows a config that could not be saved.
 
 local config = require "leadcat.rules.config"
 local h = require "leadcat.pages.html"

@@ -1,6 +1,5 @@
---- What a submitted settings form means: the config that the fields and the pressed button make of a stored one. Apart from
--- the page (`settings.lua`) because it reads what clients send: whatever that is, nothing here raises, and what is
--- not understood is ignored. Pure.
+--- Reads a submitted settings form: what its fields and the pressed button make of the stored config. Clients may send anything:
+-- nothing raises, and what is not understood is ignored. Pure.
 --
 -- The form has no memory but its fields, so it is laid over the stored config anew at each submit. Fields, with N from 1:
 --

@@ -1,4 +1,4 @@
---- The files in web/, read once each; apart from what sends them because a page may also have them within.
+--- The files in web/, each read once. Some are sent, some are put into pages.
 
 local web = {}
 

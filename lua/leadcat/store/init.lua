@@ -10,7 +10,7 @@
 --   again later), `full`, `io`, `corrupt` (data is damaged), `forked`. Wrong arguments, and a closed store, raise.
 -- * `now` is the engine's clock, in seconds since 1970. How long something lasts is passed as a number of seconds, so that
 --   a store of many machines can go by a clock of its own, and ignore `now`.
--- * An entry's number is an integer from 1 to 2^53. Of one company, and among what came to nothing, later ones are higher.
+-- * An entry's number is an integer from 1 to 2^53. Of one company, and among unchanged events, later ones are higher.
 --   It is an order, not a time. Lists of entries and questions are newest first.
 -- * A call may yield where its coroutine can. Nobody who yields holds a transaction.
 --
@@ -93,8 +93,8 @@
 --
 -- The journal.
 ---@field entry fun(self, tenant: string, entry: integer): table?, string?, string? one entry. `not_found`
----@field history fun(self, tenant: string, company?: string, since?: number, after?: integer, limit: integer, unchanged?: boolean): table[]?, string?, string? entries, of one company or all, with `at` >= since, older than the entry `after`; `unchanged`: of what came to nothing instead
----@field add_unchanged fun(self, tenant: string, items: table[], now: number): true?, string?, string? notes events that came to nothing: items as for `write`, with `reason`, `event_id?`, `error?`. Neither `seen` nor `newest` knows of them
+---@field history fun(self, tenant: string, company?: string, since?: number, after?: integer, limit: integer, unchanged?: boolean): table[]?, string?, string? entries, of one company or all, with `at` >= since, older than the entry `after`; `unchanged`: unchanged events instead
+---@field add_unchanged fun(self, tenant: string, items: table[], now: number): true?, string?, string? records unchanged events: items as for `write`, with `reason`, `event_id?`, `error?`. Neither `seen` nor `newest` knows of them
 --
 -- Questions.
 ---@field confirmation fun(self, tenant: string, id: string): table?, string?, string? one question. `not_found`

@@ -1,4 +1,4 @@
---- Any value as text, for messages: what a host's function raises or returns is told, and telling it must not raise again.
+--- Any value as text for messages, such as what a host's function has raised. Never raises.
 
 ---@param value any
 ---@return string

@@ -1,5 +1,4 @@
---- Reads CSV from a stream, record by record in bounded memory; apart from `leadcat.cli.import` because it knows nothing of
---- sales: it says what a file holds, not what that means.
+--- Reads CSV from a stream, record by record in bounded memory.
 --
 -- The form is RFC 4180's: fields may be quoted, and then hold delimiters, line breaks and doubled quotes. Lines end
 -- with LF or CRLF, the last one may lack it, empty lines are skipped, and so is a UTF-8 byte order mark. More lenient

@@ -1,5 +1,5 @@
---- Reads and writes JSON; apart from the rest because lua-cjson leaves three things open that must be settled once:
--- whole numbers come back as floats, keys are written in any order, and an empty list looks like an empty object.
+--- Reads JSON with lua-cjson and writes it with the core. lua-cjson alone gives whole numbers as floats, writes keys in any order,
+-- and writes an empty list as an object.
 --
 -- Both directions agree on what a value is: text, booleans, finite numbers, lists without holes, and objects with text
 -- keys. A field that is nil or null is absent. An empty list read from JSON is an unmarked empty table: who knows

@@ -1,6 +1,5 @@
---- Which of the languages at hand suits a language tag best (BCP 47 tags, looked up as RFC 4647, section 3.4, says);
--- apart from the texts because names in a config, words on a page and request headers are all chosen by it. Tags come
--- from clients: whatever they send, nothing here raises, and the work is bounded.
+--- Finds the language that suits a BCP 47 tag best (lookup of RFC 4647, section 3.4), for names in a config, words on a page and
+-- request headers. Clients may send any tag: nothing raises, and the work is bounded.
 
 local language = {}
 

@@ -1,5 +1,4 @@
---- Checks the options that public functions take: an unknown one, or one of a wrong type, is a programmer's mistake and
--- raises. In one place so that all functions say it in the same words.
+--- Checks the options of public functions. An unknown option, or one of a wrong type, is a programmer's mistake and raises.
 
 local options = {}
 

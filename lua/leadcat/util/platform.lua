@@ -1,4 +1,4 @@
---- The one place that knows where we run: how to wait without blocking the others, and whether waiting lets them go on.
+--- Where we run: how to wait without blocking others, and whether waiting lets them run.
 
 local core = require "leadcat.core"
 

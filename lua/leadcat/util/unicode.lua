@@ -1,6 +1,4 @@
---- Text of unknown origin made fit to be sent and shown; apart from the rest because names come from clients, and JSON,
--- pages, terminals and sentences must all withstand the same ones. Text is UTF-8, as strings of bytes. The work grows
--- in proportion to the text.
+--- Makes text of unknown origin fit for JSON, pages, terminals and sentences. Text is UTF-8, as strings of bytes. The work is linear.
 
 local core = require "leadcat.core"
 

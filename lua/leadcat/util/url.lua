@@ -1,5 +1,4 @@
---- Text in addresses and forms (RFC 3986), both ways: apart because whoever makes a link needs the same words for it as
--- whoever reads one.
+--- Text in addresses and forms (RFC 3986), both ways.
 
 local url = {}
 

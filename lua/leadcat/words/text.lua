@@ -1,4 +1,4 @@
---- The question to a user as plain text, for terminals and e-mail: no markup, no colours, lines of at most 78 columns.
+--- The question as plain text for terminals and e-mail: no markup, no colours, lines of at most 78 columns.
 
 local unicode = require "leadcat.util.unicode"
 

@@ -1,5 +1,4 @@
---- What a question to a user says: a confirmation's record as words, ready to be shown; apart from what shows it because
--- pages, terminals, the HTTP API and a host's own dialog all say the same. Pure: the record, the config and the words go
+--- The question in words, for pages, terminals, the HTTP API and a host's own dialog. Pure: the record, the config and the words go
 -- in, a plain table comes out. What clients have put into a record (names of sales, contacts, users) may be anything.
 
 local json = require "leadcat.util.json"

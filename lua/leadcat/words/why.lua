@@ -1,5 +1,5 @@
---- Why nothing is changed, or what is: a decision, or an entry of the journal, in a sentence; apart from the checks of
--- `rules/explain.lua` because those compare values and this names causes, and what would have to be different. Pure.
+--- A decision, or an entry of the journal, as a sentence: the cause, and what would have to be different. Pure. `rules/explain.lua`
+-- has the checks and their values.
 
 local config = require "leadcat.rules.config"
 local wording = require "leadcat.words.wording"
@@ -163,7 +163,7 @@ function why.decision(told)
   return REASONS[told.reason](told)
 end
 
--- Why an event came to nothing.
+-- Why an event changed nothing.
 local function reason_of(entry, told)
   if entry.reason == "vetoed" then
     local because_of = wording.line(entry.error)
@@ -186,7 +186,7 @@ end
 
 --- An entry of the journal: what led to it, what came of it, and why nothing, if so.
 ---@param entry leadcat.Entry
----@param cfg leadcat.Config the newest; of what came to nothing, the one that decided
+---@param cfg leadcat.Config the newest; of an unchanged event, the one that decided
 ---@param words leadcat.Words
 ---@param company string its name
 ---@return string

@@ -1,6 +1,5 @@
---- Names, times and sentences as what a page shows of them; apart because a question, the inbox and the journal must all
--- call the same things by the same wording. What clients have put into records may be anything: whatever it is, one line
--- of well-formed text comes out, not escaped for any markup, or nil.
+--- Names, times and sentences, worded the same in questions, inbox and journal. What clients have put into records may be anything:
+-- the result is one line of well-formed text, without escapes for any markup, or nil.
 
 local config = require "leadcat.rules.config"
 local unicode = require "leadcat.util.unicode"

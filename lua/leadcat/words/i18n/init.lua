@@ -1,5 +1,5 @@
---- The words that leadcat shows to users, in six languages and as an integrator changes them; apart from the pages so
--- that translators read words and page makers read structure. The words themselves are in the files beside this one.
+--- The words that users see, in six languages and as an integrator changes them. The words themselves are in the files beside this
+-- one, for translators.
 
 local language_tag = require "leadcat.util.language"
 
