@@ -103,7 +103,7 @@ local function user(model, actor)
   return h.bdi { wording.called(actor) or text(model, "history.program") }
 end
 
--- By status of the entry: how whoever has answered a question is spoken of.
+-- By status of the entry: how to name the person who answered the question.
 local ANSWERED = {
   updated = "history.confirmed_by", applying = "history.confirmed_by", failed = "history.confirmed_by",
   conflict = "history.confirmed_by", declined = "history.declined_by",
@@ -115,7 +115,7 @@ local function closed_question(model, entry)
   return question and question.state ~= "open" and question or nil
 end
 
--- Whose event it was, and who has answered the question that it asked.
+-- The user of the event, and the person who answered its question.
 local function who(model, entry)
   local key, answered_by, asked_by = entry.confirmation and ANSWERED[entry.status], entry.actor, entry.actor
   if key then

@@ -21,7 +21,7 @@ end
 --- From one category to another.
 ---@param from leadcat.NamedCategory
 ---@param to leadcat.NamedCategory
----@param label string what the arrow says to who does not see it
+---@param label string what a screen reader says for the arrow
 ---@return leadcat.html.Child
 function parts.change(from, to, label)
   local arrow = h.span { class = "leadcat-arrow", role = "img", aria_label = label, "\226\134\146" } -- U+2192

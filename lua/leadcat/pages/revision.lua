@@ -1,4 +1,4 @@
---- The page of one revision of the rules: who saved it when, and what changed.
+--- The page of one revision of the rules: who saved it, when, and what changed.
 
 local h = require "leadcat.pages.html"
 local page = require "leadcat.pages.page"

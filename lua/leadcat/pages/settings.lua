@@ -585,7 +585,7 @@ function settings.html(model)
     changes(form), warnings(form), tried(form), form_element(form))
 end
 
---- The page for who may not see the settings.
+--- The page for a user who may not see the settings.
 ---@param model leadcat.Words and `base`
 ---@return string
 function settings.forbidden(model)

@@ -12,7 +12,7 @@ local SHORT = {
 }
 local OLD = { ["no-bok"] = "nb", ["no-nyn"] = "nn" }
 
--- Bokmål and nynorsk are both Norwegian; who asks for either is served by `no`, and who asks for `no` by either.
+-- Bokmål and nynorsk are both Norwegian: a request for either gets `no`, and a request for `no` gets either.
 local NEAR = { nb = { "no" }, nn = { "no" }, no = { "nb", "nn" } }
 
 -- The tag in the form in which tags are compared; nil for what is no tag.

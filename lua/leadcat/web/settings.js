@@ -25,7 +25,7 @@
 
   // Rules ------------------------------------------------------------------------------------------------------------
 
-  // The details of a rule that is off are out of the page, for whoever reads it; they come back when the form is sent.
+  // The details of a rule that is off are removed from the page; they come back when the form is sent.
   function attach({ card, details }) {
     if (details.parentElement !== card) {
       card.append(details);
