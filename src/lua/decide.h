@@ -1,4 +1,4 @@
-/* lua/decide.h - the decision as Lua functions: the hot path, apart from everything that does I/O. */
+/* lua/decide.h - the decision as Lua functions: the hot path, without I/O. */
 #ifndef LC_LUA_DECIDE_H
 #define LC_LUA_DECIDE_H
 

@@ -98,7 +98,7 @@ static int l_write(lua_State *L) {
   return l_done(L, status, &error);
 }
 
-/* ---- what came to nothing ----------------------------------------------------------------- */
+/* ---- unchanged events --------------------------------------------------------------------- */
 
 /* The note at the top of the stack. */
 static void to_unchanged(lua_State *L, lc_entry *entry) {
@@ -258,8 +258,8 @@ static int l_entry(lua_State *L) {
   return one_entry(L, store, status, &error);
 }
 
-/* store:history(tenant, company or nil, since or nil, after or nil, limit, unchanged) -> entries; `unchanged`: those of what
- * came to nothing */
+/* store:history(tenant, company or nil, since or nil, after or nil, limit, unchanged) -> entries; `unchanged`: unchanged
+ * events */
 static int l_history(lua_State *L) {
   lc_error error;
   lc_store *store = l_check_open(L);

@@ -224,7 +224,7 @@ static int l_counters(lua_State *L) {
 /* ---- retention, copies, checks ----------------------------------------------------------- */
 
 /* store:trim(tenant, age, count, now, from, unchanged) -> how many were removed, where to go on (0: done); `unchanged`: of
- * what came to nothing */
+ * unchanged events */
 static int l_trim(lua_State *L) {
   lc_error error;
   size_t removed;
