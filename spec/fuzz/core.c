@@ -120,6 +120,11 @@ static void check_built(const lc_ruleset *ruleset, const lc_config *config) {
     EXPECT(slot != NULL && slot->id == category->id && slot->group == category->group);
     EXPECT(slot->deleted == category->deleted && slot->lead_status == category->lead_status);
   }
+  uint32_t options = 0;
+  for (uint32_t i = 0; i < config->category_count; i++)
+    if (!config->categories[i].deleted)
+      EXPECT(options < ruleset->option_count && lc_ruleset_options(ruleset)[options++] == config->categories[i].id);
+  EXPECT(options == ruleset->option_count);
   for (uint32_t i = 0; i < config->rule_count; i++) {
     const lc_rule *rule = &config->rules[i];
     const lc_rule_slot *slot = rule->trigger == LC_LEAD_STATUS_SET ? lc_ruleset_lead_status(ruleset, rule->lead_status)
@@ -135,7 +140,6 @@ void fuzz_build(const uint8_t *bytes, size_t size) {
   lc_config config = { .revision = 1, .categories = categories, .rules = rules };
   config.category_count = (uint32_t)take(&r) % MOST;
   config.rule_count = (uint32_t)take(&r) % MOST;
-  uint32_t status_rules = 0;
   for (uint32_t i = 0; i < config.category_count; i++) {
     int32_t id = take_id(&r);
     int flags = take(&r);
@@ -146,7 +150,6 @@ void fuzz_build(const uint8_t *bytes, size_t size) {
     bool by_status = flags % LC_TRIGGERS == LC_LEAD_STATUS_SET;
     int32_t to = take_id(&r);
     rules[i] = (lc_rule){ (lc_trigger)(flags % LC_TRIGGERS), by_status ? take_id(&r) : 0, to, (flags & 128) != 0 };
-    status_rules += by_status;
   }
   size_t needed = lc_ruleset_size(&config);
   lc_error error = { "" };
