@@ -1,7 +1,6 @@
 -- The READMEs do not lie: their Lua, commands and nginx.conf are run as they stand there, on a store of their own, and what they
 -- name is there.
 
-local leadcat = require "leadcat"
 local stores = require "support.stores"
 
 local PAGES = { "README.md", "lua/leadcat/README.md", "lua/leadcat/http/README.md", "src/README.md", "spec/README.md",
@@ -62,39 +61,91 @@ end
 
 local ENDINGS = { lua = true, c = true, h = true, md = true, sh = true, mk = true, css = true, js = true, conf = true }
 
--- What a page names that is not there: files by their ending, folders by the slash at their end.
+local function is_file(text)
+  return text:find "^[%w_%-./]+$" and (ENDINGS[text:match "%w/?[%w_-]*%.(%l+)$" or ""] or text:find "^[%l.][%l%d-]*/.*")
+end
+
+-- The files and folders that a page names: in backticks, in links, and in its pictures, which are blocks without a language.
+local function named_files(page)
+  local content, found = read(page), {}
+  for _, text in ipairs(quoted(page)) do
+    found[#found + 1] = is_file(text) and text or nil
+  end
+  for link in content:gmatch "%]%(([^)#:]+)[#%w-]*%)" do
+    found[#found + 1] = link
+  end
+  for picture in content:gmatch "\n\n```\n(.-)\n```" do
+    for folder in picture:gmatch "[%l_/]+/" do
+      found[#found + 1] = folder
+    end
+  end
+  return found
+end
+
 local function missing_files(page)
   local folder, missing = page:match "^(.*/)[^/]*$" or "", {}
-  local function look_for(name)
-    if not (exists(name) or exists(folder .. name)) then
-      missing[#missing + 1] = name
-    end
-  end
-  for _, text in ipairs(quoted(page)) do
-    if text:find "^[%w_%-./]+$" and (ENDINGS[text:match "%w/?[%w_-]*%.(%l+)$" or ""] or text:find "^%l+/.*/$") then
-      look_for(text)
-    end
-  end
-  for link in read(page):gmatch "%]%(([^)#:]+)[#%w-]*%)" do
-    look_for(link)
+  for _, name in ipairs(named_files(page)) do
+    missing[#missing + 1] = not (exists(name) or exists(folder .. name)) and name or nil
   end
   return missing
 end
 
-local SOURCES = io.popen("cat src/*/*.[ch]"):read "*a"
+-- The links to a heading that is not there.
+local function missing_headings(page)
+  local missing = {}
+  for target, anchor in read(page):gmatch "%]%(([^)#:]*)#([%w-]+)%)" do
+    local found = false
+    for heading in read(target == "" and page or target):gmatch "\n#+ ([^\n]+)" do
+      found = found or heading:lower():gsub("[^%w -]", ""):gsub(" ", "-") == anchor
+    end
+    missing[#missing + 1] = not found and anchor or nil
+  end
+  return missing
+end
 
--- The functions of the core, and the methods of the engine, that a page names and that there are not.
+local function output_of(command)
+  local pipe = io.popen(command)
+  local output = pipe:read "*a"
+  pipe:close()
+  return output
+end
+
+local SOURCES = output_of "cat src/*/*.[ch]":gsub("/%*.-%*/", "")
+
+-- Whether there is a module of this name, such as `leadcat.http`, or one that has this, such as `leadcat.hooks.sale_saved`.
+local function is_public(name)
+  local module, field = name:match "^(.*)%.([%w_]+)$"
+  local found, value = pcall(require, module)
+  return found and type(value) == "table" and value[field] ~= nil or (pcall(require, name))
+end
+
+-- Each kind of function that a page may name: a pattern, and whether there is what it has found.
+local KINDS = {
+  { "%f[%w_]lc?_[%l_]+", function(name) return SOURCES:find("%f[%w_]" .. name .. "%f[^%w_]") end },
+  { "%f[%w_/]leadcat%.[%w_.]+", is_public },
+  { 'require%("([%w_.]+"%)%.[%a_]+)', function(name) return is_public((name:gsub('"%)', ""))) end },
+  { "engine:([%a_]+)", function(name, engine) return engine[name] end },
+}
+
 local function missing_functions(page, engine)
   local missing = {}
   for _, text in ipairs(quoted(page)) do
-    for name in text:gmatch "%f[%w_]l[c]?_[%l_]+" do
-      missing[#missing + 1] = not SOURCES:find(name, 1, true) and name or nil
-    end
-    for name in text:gmatch "engine:([%a_]+)" do
-      missing[#missing + 1] = not engine[name] and "engine:" .. name or nil
+    for _, kind in ipairs(KINDS) do
+      for name in text:gmatch(kind[1]) do
+        missing[#missing + 1] = not (is_file(text) or kind[2](name, engine)) and name or nil
+      end
     end
   end
   return missing
+end
+
+-- The targets of make that a page names, in backticks or as commands.
+local function targets_of(page)
+  local text = table.concat(quoted(page), "\n")
+  for block in read(page):gmatch "\n```sh\n(.-)\n```" do
+    text = text .. "\n" .. block
+  end
+  return text:gmatch "%f[%w]make ([a-z0-9.]+)"
 end
 
 describe("the README's", function()
@@ -103,23 +154,43 @@ describe("the README's", function()
   for _, page in ipairs(PAGES) do
     it("files and functions are there: " .. page, function()
       local engine = stores.open()
-      assert.same({}, missing_files(page))
-      assert.same({}, missing_functions(page, engine))
+      local files, functions = missing_files(page), missing_functions(page, engine)
       engine:close()
+      assert.same({}, files)
+      assert.same({}, functions)
+      assert.same({}, missing_headings(page))
+    end)
+
+    it("targets are the Makefile's: " .. page, function()
+      for target in targets_of(page) do
+        local ok = os.execute("make -n " .. target .. " >/dev/null 2>&1")
+        assert.is_true(ok == true or ok == 0, target)
+      end
     end)
   end
 
-  it("calls of the module are there", function()
-    for name in readme():gmatch "leadcat%.([%a]+)[({]" do
-      assert(leadcat[name], name)
+  it("contents are its headings, in order", function()
+    local contents, headings = {}, {}
+    for title in read "README.md":gmatch "\n%* %[([^%]]+)%]%(#" do
+      contents[#contents + 1] = title
     end
+    for title in read "README.md":gmatch "\n## ([^\n]+)" do
+      headings[#headings + 1] = title
+    end
+    assert.same(headings, contents)
   end)
 
-  it("contents lead to its headings", function()
-    for title, link in read "README.md":gmatch "\n%* %[([^%]]+)%]%(#([%w-]+)%)" do
-      assert.equal(title:lower():gsub(" ", "-"), link)
-      assert(read "README.md":find("\n## " .. title .. "\n", 1, true), title)
+  it("book of specs has every spec, in order", function()
+    local listed, there = {}, {}
+    for folder, files in read "spec/README.md":gmatch "\n| `(%d%-[%w-]+)` |[^|\n]*| ([^|\n]+) |" do
+      for number, name in files:gsub(" %b()", ""):gmatch "(%d%d) ([%l ]+%l)" do
+        listed[#listed + 1] = ("spec/%s/%s-%s_spec.lua"):format(folder, number, name:gsub(" ", "_"))
+      end
     end
+    for name in output_of "ls spec/[0-9]*/*_spec.lua":gmatch "[^\n]+" do
+      there[#there + 1] = name
+    end
+    assert.same(there, listed)
   end)
 
   it("Lua hooks a CRM, sets the rules, and handles an event", function()
@@ -182,9 +253,7 @@ describe("the README's", function()
     commands = commands:gsub("/tmp/leadcat", path):gsub("rules%.json", rules):gsub("whatif%.html", stores.path())
       :gsub(" *#[^\n]*", "")
     local prepare = "unset LUA_PATH LUA_CPATH LD_PRELOAD; make -s all && set -e; "
-    local pipe = io.popen(prepare .. "{ " .. commands .. "\n} 2>&1; echo $?")
-    local output = pipe:read "*a"
-    pipe:close()
+    local output = output_of(prepare .. "{ " .. commands .. "\n} 2>&1; echo $?")
     assert.matches("\n0\n$", output)
     assert.matches("revision 2", output)
     assert.matches("no problems", output)
@@ -192,34 +261,30 @@ describe("the README's", function()
     assert.matches("0 of 30 companies end in another category", output)
   end)
 
-  it("targets are the Makefile's", function()
-    for target in readme():gmatch "make ([a-z]+)" do
-      local ok = os.execute("make -n " .. target .. " >/dev/null 2>&1")
-      assert.is_true(ok == true or ok == 0, target)
-    end
-  end)
-
-  if not rawget(_G, "jit") and not os.getenv "LEADCAT_SLOW" then
-    it("nginx block runs in nginx", function()
-      local server = require "nginx.server"
-      local block, directory = blocks "nginx"[1], server.directory()
-      local http, location = block:match "^(.-)\nserver {.-\n(  location.-\n  })\n}$"
-      local running, output = server.start(directory, {
-        http = [[init_by_lua_block {
-          package.preload["crm.leadcat_host"] = function()
-            return { category = function() return 1 end, set_category = function() return true end }
-          end
-          package.preload["crm.session"] = function()
-            return { leadcat_actor = function() return { id = "ann", admin = true } end }
-          end
-        }
-        ]] .. http:gsub("/var/lib/leadcat", directory .. "/store"),
-        server = location,
-      })
-      assert(running, output)
-      local status, body = running:request("GET", "/leadcat/settings")
-      running:stop()
-      assert.equal(200, status, body)
-    end)
+  local server = require "nginx.server"
+  if rawget(_G, "jit") or os.getenv "LEADCAT_SLOW" or not server.is_installed() then
+    return -- nginx has LuaJIT in it either way
   end
+
+  it("nginx block runs in nginx", function()
+    local directory, port = server.directory(), server.free_port()
+    local block, listens = blocks "nginx"[1]:gsub("127%.0%.0%.1:8081", "127.0.0.1:" .. port)
+    local running, output = server.start(directory, {
+      http = [[init_by_lua_block {
+        package.preload["crm.leadcat_host"] = function()
+          return { category = function() return 1 end, set_category = function() return true end }
+        end
+        package.preload["crm.session"] = function()
+          return { leadcat_actor = function() return { id = "ann", admin = true } end }
+        end
+      }
+      ]] .. block:gsub("/var/lib/leadcat", directory .. "/store"),
+      server = "",
+    })
+    assert(running, output)
+    local status, body = server.attach(directory, port):request("GET", "/leadcat/settings")
+    running:stop()
+    assert.equal(1, listens)
+    assert.equal(200, status, body)
+  end)
 end)
