@@ -1,5 +1,6 @@
 --- What valgrind counts the instructions of (count.sh): `count.lua decide N` decides N times, `count.lua loop N` goes through
---- the same loop without deciding, `count.lua handle N` handles N events that update a company of the embedded host.
+--- the same loop without deciding, `count.lua handle N` handles N events that update a company of the embedded host,
+--- `count.lua unchanged N` N that change nothing.
 
 local decisions = require "bench.decisions"
 local leadcat = require "leadcat"
@@ -38,6 +39,18 @@ function run.handle()
       trigger = round == 1 and "lead_status_set" or "sale_registered", actor = { id = 17, name = "Ann Berg" },
     })
     assert(outcome.status == "updated", outcome.reason)
+  end
+end
+
+-- By turns one that says its company's category, and one with an id, whose company is looked up.
+function run.unchanged()
+  assert(engine.host:create("a", 3))
+  local by_turns = {
+    { trigger = "sale_lost", company = 17, category = 3 },
+    { trigger = "sale_lost", company = "a", id = "x" },
+  }
+  for i = 1, count do
+    assert(assert(engine:handle(by_turns[i % 2 + 1])).status == "unchanged")
   end
 end
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Counts the instructions of one decision and of one event that updates, beside the figures kept in counts.txt; more than 5%
-# above those is a warning. KEEP=1 keeps the new ones. What the kernel does is not counted.
+# Counts the instructions of a decision, of an event that updates and of one that changes nothing, beside the figures kept in
+# counts.txt; more than 5% above those is a warning. KEEP=1 keeps the new ones. What the kernel does is not counted.
 cd "$(dirname "$0")/../.." || exit 1
 kept=spec/bench/counts.txt
 lua=$1
@@ -22,13 +22,15 @@ one() {
 compare() {
   awk -v what="$1" -v now="$2" '$1 == what {
     change = (now / $2 - 1) * 100
-    printf "instructions of one %s: now %d, kept %d, change %+.1f%%\n", what, now, $2, change
-    if (change > 5) printf "warning: one %s takes %.1f%% more instructions than was kept in '$kept'\n", what, change
+    printf "instructions of %s: now %d, kept %d, change %+.1f%%\n", what, now, $2, change
+    if (change > 5) printf "warning: %s takes %.1f%% more instructions than was kept in '$kept'\n", what, change
   }' $kept
 }
 
-decide=$(one decide 10000 60000) && loop=$(one loop 10000 60000) && handle=$(one handle 200 600) || exit 1
+decide=$(one decide 10000 60000) && loop=$(one loop 10000 60000) && handle=$(one handle 200 600) &&
+  unchanged=$(one unchanged 1000 3000) || exit 1
 decide=$((decide - loop))
 compare decide "$decide"
 compare handle "$handle"
-[ -z "$KEEP" ] || printf 'decide %d\nhandle %d\n' "$decide" "$handle" >$kept
+compare unchanged "$unchanged"
+[ -z "$KEEP" ] || printf 'decide %d\nhandle %d\nunchanged %d\n' "$decide" "$handle" "$unchanged" >$kept

@@ -477,6 +477,16 @@ return function(open, busted)
       assert.equal("not_found", code_of(store:seen(T, "x")))
     end)
 
+    it("takes what was prepared, time and again", function()
+      local how = store:prepare(with(KEPT, { confirm = "accept" }))
+      for _, company in ipairs { "acme", "7" } do
+        assert.equal("updated", handle(store, asked(company), how).status)
+      end
+      assert.same({ id = "bob" }, json.decode(other:history(T, "7", nil, nil, 1)[1].details).actor)
+      assert.has_error(function() store:prepare { x = 1 } end)
+      assert.has_error(function() store:prepare { run = "r" } end)
+    end)
+
     it("writes what was foreseen, with its cursor, or nothing", function()
       local events, cursor = { won "acme", asked "7" }, { name = "c", text = "1" }
       local _, digest = store:handle(T, events, {}, NOW, with(KEPT, { foresee = true, write = false }))

@@ -12,7 +12,7 @@
 
 /* ---- overlays ---------------------------------------------------------------------------- */
 
-static const char *const overlay_type = "leadcat.overlay";
+static const char *const overlay_type = "leadcat.overlay", *const how_type = "leadcat.how";
 
 /* store:overlay() -> an overlay for `handle`: what would have been written is remembered in it */
 static int l_overlay(lua_State *L) {
@@ -86,15 +86,34 @@ static void take(lua_State *L, const char *name, l_how *how) {
     luaL_error(L, "unknown field '%s'", name);
 }
 
-static void to_how(lua_State *L, l_how *how) {
+static void from_table(lua_State *L, int index, l_how *how) {
   memset(how, 0, sizeof *how);
-  how->core.tenant = l_check_tenant(L, TENANT);
-  how->core.now = luaL_checknumber(L, NOW);
-  luaL_checktype(L, HOW, LUA_TTABLE);
-  for (lua_pushnil(L); lua_next(L, HOW) != 0; lua_pop(L, 1)) {
+  luaL_checktype(L, index, LUA_TTABLE);
+  for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {
     luaL_checktype(L, -2, LUA_TSTRING);
     take(L, lua_tostring(L, -2), how);
   }
+}
+
+static void to_how(lua_State *L, l_how *how) {
+  const l_how *prepared = luaL_testudata(L, HOW, how_type);
+  if (prepared != NULL)
+    *how = *prepared;
+  else
+    from_table(L, HOW, how);
+  how->core.tenant = l_check_tenant(L, TENANT);
+  how->core.now = luaL_checknumber(L, NOW);
+}
+
+/* store:prepare(how) -> what `handle` takes in its place, any number of times; without cursor, overlay or run */
+static int l_prepare(lua_State *L) {
+  l_how how;
+  from_table(L, 2, &how);
+  luaL_argcheck(L, how.core.cursor == NULL && how.core.overlay == NULL && !how.has_run, 2, "cursor, overlay, run are of one call");
+  *(l_how *)lua_newuserdata(L, sizeof how) = how;
+  luaL_getmetatable(L, how_type);
+  lua_setmetatable(L, -2);
+  return 1;
 }
 
 /* ---- events ------------------------------------------------------------------------------ */
@@ -193,10 +212,13 @@ static bool to_open(lua_State *L, int place, l_how *how, l_open *open) {
 }
 
 /* Pushes what is kept of the event at the place, as JSON; or nil. False when it cannot be kept: then the reason is pushed. */
-static bool push_details(lua_State *L, int place) {
+static bool push_details(lua_State *L, int place, bool has_run) {
   lua_pushcfunction(L, l_event_details);
   lua_rawgeti(L, EVENTS, place);
-  lua_getfield(L, HOW, "run");
+  if (has_run)
+    lua_getfield(L, HOW, "run");
+  else
+    lua_pushnil(L);
   int result = lua_pcall(L, 2, 1, 0);
   if (result == LUA_ERRMEM)
     lua_error(L);
@@ -210,7 +232,7 @@ static void add_details(lua_State *L, const l_how *how, l_open *open, size_t fir
     lc_case *c = &open->cases[i];
     if (!how->has_run && !open->read[i].has_details)
       continue;
-    c->is_unkeepable = !push_details(L, open->places[i]);
+    c->is_unkeepable = !push_details(L, open->places[i], how->has_run);
     c->entry.details.data = lua_tolstring(L, -1, &c->entry.details.size);
     lua_rawseti(L, -2, (int)i + 1);
   }
@@ -372,11 +394,13 @@ void l_handle_register(lua_State *L) {
   static const luaL_Reg methods[] = {
     { "handle", l_handle },
     { "overlay", l_overlay },
+    { "prepare", l_prepare },
     { NULL, NULL },
   };
   l_store_methods(L, methods);
   luaL_newmetatable(L, overlay_type);
   lua_pushcfunction(L, l_overlay_gc);
   lua_setfield(L, -2, "__gc");
-  lua_pop(L, 1);
+  luaL_newmetatable(L, how_type);
+  lua_pop(L, 2);
 }

@@ -47,8 +47,8 @@ local function usual_how(self, may_write)
   if self._run or self.host.licensed or self._hooks.guard[1] or not self._companies.HANDLING.keeps_companies then
     return nil
   elseif not shared.usual then
-    shared.usual = { [true] = how_of(self), [false] = how_of(self) }
-    shared.usual[true].write = true
+    local how = how_of(self)
+    shared.usual = { [true] = self._store:prepare(merged(how, { write = true })), [false] = self._store:prepare(how) }
   end
   return shared.usual[may_write]
 end
@@ -248,7 +248,7 @@ end
 ---@return string? message, string? code
 ---@return integer? place of the event that is malformed
 function rounds.run(self, events, options)
-  local results, left, message, code = {}, nil, nil, nil
+  local results, left, message, code = { nil }, nil, nil, nil -- with room for one
   local usual = not options and usual_how(self, #events > 1 or not platform.can_yield())
   if usual then
     left, message, code = self._store:handle(self._tenant, events, results, self:_now(), usual)

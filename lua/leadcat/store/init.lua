@@ -79,6 +79,7 @@
 --
 -- Events: above.
 ---@field handle fun(self, tenant: string, events: leadcat.Event[], results: table, now: number, how: table): integer|false|nil, integer|string|nil, string? how many events are not at their end (a number, or `applying`, is not one), and the digest of what was foreseen; false, i: events[i] is no plain event, false alone: `events` is no array; nothing was done then
+---@field prepare fun(self, how: table): any `how`, as `handle` also takes it, any number of times; without cursor, overlay and run
 ---@field overlay fun(self): userdata|table an empty one, for `how.overlay`; of use to this store only
 ---@field seen fun(self, tenant: string, event_id: string): table?, string?, string? the entry that an event's id made. `not_found`
 --
@@ -127,7 +128,7 @@
 ---@type table<string, string[]>
 return {
   rules = { "save", "config", "revisions", "repair", "decide", "explain", "decider" },
-  events = { "handle", "overlay", "seen" },
+  events = { "handle", "prepare", "overlay", "seen" },
   changes = { "newest", "write" },
   unfinished = { "finish", "claim", "applying" },
   journal = { "entry", "history", "add_unchanged" },
