@@ -186,8 +186,7 @@ end
 ---@param actor? leadcat.Actor
 ---@param permission "configure"|"undo"|"view"|"report"|"confirm"
 ---@param subject? table what it is about: a confirmation, an entry
----@return boolean? allowed
----@return string? message, string? code set when the host could not say
+---@return boolean? allowed, string? message, string? code set when the host could not say
 function Engine:can(actor, permission, subject)
   self:_check_open()
   if actor == nil then
@@ -241,8 +240,7 @@ function Engine:decider()
 end
 
 --- Whether the host licenses the tenant; nil when it does not license at all.
----@return boolean? licensed
----@return string? message, string? code set when the host could not say
+---@return boolean? licensed, string? message, string? code set when the host could not say
 function Engine:licensed()
   self:_check_open()
   if not self.host.licensed then
@@ -264,8 +262,7 @@ function Engine:_category(event)
 end
 
 --- Finishes the changes of this tenant that a crash or a failing host has left unfinished and that are due.
----@return {finished: integer, failed: integer, busy: integer}? counts
----@return string? message, string? code
+---@return {finished: integer, failed: integer, busy: integer}? counts, string? message, string? code
 function Engine:recover()
   self:_check_open()
   return self._companies.recover(self)

@@ -105,8 +105,7 @@ end
 --- Opens a store. Each process opens it for itself, after fork. Raises on a wrong option, or when the host lacks a required
 --- function.
 ---@param options leadcat.Options
----@return leadcat.Engine? engine
----@return string? message, string? code `io`, `corrupt`, `full`, `unavailable`
+---@return leadcat.Engine? engine, string? message, string? code `io`, `corrupt`, `full`, `unavailable`
 function leadcat.open(options)
   options_of.check(options, OPTIONS, "leadcat.open: ")
   if not options or options.path == nil then

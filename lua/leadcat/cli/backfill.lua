@@ -124,9 +124,7 @@ local function problem(args)
 end
 
 local function run(args, engine)
-  return backfill(args, engine), function(report)
-    return report_text(args, report)
-  end
+  return backfill(args, engine), function(report) return report_text(args, report) end
 end
 
 return {

@@ -98,9 +98,7 @@ Iterator.__index = Iterator
 
 -- `step` returns the next event. `prepare` runs before the first one; when it returns a problem, there are no events.
 local function iterator(file, options, prepare, step)
-  local read = function(n)
-    return file:read(n)
-  end
+  local read = function(n) return file:read(n) end
   return setmetatable({
     reader = csv.reader(read, options), date = dates(options.date_format), options = options,
     prepare = prepare, step = step, warnings = {}, bad = {}, bad_count = 0, failed = false,
@@ -393,9 +391,7 @@ local function put_in_order(self)
   for event, at in ipairs(times) do
     order[#order + 1] = at and event or nil
   end
-  table.sort(order, function(a, b)
-    return times[a] < times[b] or times[a] == times[b] and a < b
-  end)
+  table.sort(order, function(a, b) return times[a] < times[b] or times[a] == times[b] and a < b end)
   self.times, self.order, self.total, self.closed = times, order, #order, nil
 end
 

@@ -36,9 +36,7 @@ local function run_confirmations(args, engine)
     company = args.company, user = args.user, state = args.state ~= "all" and args.state or nil, limit = args.limit,
     after = args.after,
   })
-  return json.array(records), function()
-    return list_text(records, engine, args)
-  end
+  return json.array(records), function() return list_text(records, engine, args) end
 end
 
 local STATES = { "all" }

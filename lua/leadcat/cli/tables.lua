@@ -118,9 +118,7 @@ function tables.by_count(counts)
   for name in pairs(counts) do
     names[#names + 1] = name
   end
-  table.sort(names, function(a, b)
-    return counts[a] > counts[b] or counts[a] == counts[b] and a < b
-  end)
+  table.sort(names, function(a, b) return counts[a] > counts[b] or counts[a] == counts[b] and a < b end)
   return names
 end
 
@@ -172,9 +170,7 @@ local function names_of(report)
   for _, category in ipairs(report.categories) do
     names[category.id or false] = category.name or "unknown"
   end
-  return function(id)
-    return names[id or false]
-  end
+  return function(id) return names[id or false] end
 end
 
 -- The kinds of change, each with its first example.

@@ -89,8 +89,7 @@ end
 --- The record as hosts see it.
 ---@param stored table as `store:confirmation` gives it
 ---@param tenant string
----@return leadcat.Confirmation? record
----@return string? message, string? code
+---@return leadcat.Confirmation? record, string? message, string? code
 function confirmation.record(stored, tenant)
   local body, message = json.decode(stored.body)
   local answer = {}

@@ -50,8 +50,7 @@ end
 ---@param name string only calls with the same name share a commit
 ---@param items table[]
 ---@param write fun(items: table[]): any, string?, string? writes all of them, or none
----@return any ok
----@return string? message, string? code
+---@return any ok, string? message, string? code
 function group_commit.write(self, name, items, write)
   if not platform.semaphore or not platform.can_yield() then
     return write(items)

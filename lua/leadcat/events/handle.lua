@@ -61,8 +61,7 @@ end
 -- each time a company comes again. The events of a company are handled in order. One that cannot be taken does not stop
 -- other companies'; then the call fails, and all events that have ids can be delivered again.
 ---@param events leadcat.Event[]
----@return leadcat.Outcome[]? outcomes
----@return string? message, string? code as `handle`
+---@return leadcat.Outcome[]? outcomes, string? message, string? code as `handle`
 function handle:handle_many(events)
   self:_check_open()
   if type(events) ~= "table" then

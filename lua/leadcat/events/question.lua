@@ -42,8 +42,7 @@ local BY_ACTOR = { actor = options_of.actor }
 --- What a user is to see of a confirmation, in the actor's language, else the engine's, else English.
 ---@param record leadcat.Confirmation
 ---@param options? {actor?: leadcat.Actor} who is going to see it
----@return leadcat.View? view
----@return string? message, string? code
+---@return leadcat.View? view, string? message, string? code
 function question:view(record, options)
   self:_check_open()
   options = options_of.check(options, BY_ACTOR)
@@ -134,8 +133,7 @@ end
 
 --- A confirmation by its id. If its time is over, it is closed first.
 ---@param id string
----@return leadcat.Confirmation? record
----@return string? message, string? code `not_found`
+---@return leadcat.Confirmation? record, string? message, string? code `not_found`
 function question:confirmation(id)
   self:_check_open()
   check_id(id)
@@ -181,8 +179,7 @@ end
 --- Confirmations, newest first: of a company, of the user whose event asked, in a state. A page costs the same however many
 -- there are.
 ---@param query? {company?: string|integer, user?: string|integer, state?: string, limit?: integer, after?: string} limit: 1 to 1000, default 100; after: an id, to go on behind it
----@return leadcat.Confirmation[]? records
----@return string? message, string? code `not_found`: there is no confirmation `after`
+---@return leadcat.Confirmation[]? records, string? message, string? code `not_found`: there is no confirmation `after`
 function question:confirmations(query)
   self:_check_open()
   query = options_of.check(query, QUERY)

@@ -184,8 +184,7 @@ end
 
 -- After a call that failed: whether another one may succeed. An event may be wrong, or have a metatable; a damaged ruleset
 -- is rebuilt.
----@return boolean? again
----@return string? message, string? code
+---@return boolean? again, string? message, string? code
 local function mend(round, left, message, code)
   local self = round.engine
   if left == false then
@@ -313,8 +312,7 @@ end
 ---@param self leadcat.Engine
 ---@param events leadcat.Event[]
 ---@param options? leadcat.Handling
----@return leadcat.Foreseen? foreseen
----@return string? message, string? code
+---@return leadcat.Foreseen? foreseen, string? message, string? code
 ---@return integer? place of the event that is malformed or cannot be taken
 function rounds.foresee(self, events, options)
   local round, known = begin(self, events, options), {}
@@ -344,8 +342,7 @@ end
 ---@param foreseen leadcat.Foreseen
 ---@param cursor table as `store:handle` takes it
 ---@param options? leadcat.Handling
----@return leadcat.Outcome[]? outcomes
----@return string? message, string? code `conflict`
+---@return leadcat.Outcome[]? outcomes, string? message, string? code `conflict`
 function rounds.write(self, foreseen, cursor, options)
   local round = begin(self, foreseen.events, options)
   local how = round.how

@@ -60,8 +60,7 @@ end
 ---@param self leadcat.Engine
 ---@param items table[] as `journal.item` makes them
 ---@param companies (string|integer)[] as the host knows them
----@return table<integer, leadcat.Outcome>? outcomes
----@return string? message, string? code
+---@return table<integer, leadcat.Outcome>? outcomes, string? message, string? code
 function write.items(self, items, companies)
   return self._companies.in_flight(self, keys_of(items), write_in_flight, self, items, companies)
 end
@@ -71,8 +70,7 @@ end
 ---@param self leadcat.Engine
 ---@param item table
 ---@param company string|integer
----@return leadcat.Outcome? outcome
----@return string? message, string? code
+---@return leadcat.Outcome? outcome, string? message, string? code
 function write.one(self, item, company)
   local outcomes, message, code = write.items(self, { item }, { company })
   if not outcomes then

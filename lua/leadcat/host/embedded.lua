@@ -71,9 +71,7 @@ function embedded.new(options)
   return {
     bind = function(store)
       local metatable = { __index = shared_by_all(store, options) }
-      return function(tenant)
-        return setmetatable({ tenant = tenant }, metatable)
-      end
+      return function(tenant) return setmetatable({ tenant = tenant }, metatable) end
     end,
   }
 end
@@ -81,8 +79,7 @@ end
 --- Adds a company.
 ---@param company string|integer
 ---@param category integer 1 to 2^31-1
----@return true? created
----@return string? message, string? code `conflict` when it exists; any code of a store that cannot write
+---@return true? created, string? message, string? code `conflict` when it exists; any code of a store that cannot write
 function Host:create(company, category)
   local created, message, code = self.store:create(self.tenant, { item(company, 2) }, category)
   if created == 0 then
@@ -156,8 +153,7 @@ end
 --- Why a company cannot be changed: it is not kept here.
 ---@param self leadcat.Engine
 ---@param company string|integer
----@return boolean? may
----@return string? message, string? code
+---@return boolean? may, string? message, string? code
 function embedded.may_change(self, company)
   local _, category = embedded.category(self, company)
   if category == nil then
@@ -175,8 +171,7 @@ end
 --- An unfinished change was begun by another host, which has to finish it.
 ---@param self leadcat.Engine
 ---@param key string the company's text
----@return boolean? done
----@return string? message, string? code
+---@return boolean? done, string? message, string? code
 function embedded.settle(self, key)
   local newest, message, code = self._store:newest(self._tenant, key)
   if newest then

@@ -245,8 +245,7 @@ end
 ---@param changes leadcat.Change[] claimed by this store
 ---@param flight leadcat.Flight
 ---@param again? boolean whether they were begun before
----@return leadcat.Outcome[]? outcomes
----@return string? message, string? code
+---@return leadcat.Outcome[]? outcomes, string? message, string? code
 function foreign.apply(self, changes, flight, again)
   claim_all(self, changes, flight)
   ask_host(self, changes, again)
@@ -306,8 +305,7 @@ end
 --- Finishes a company's unfinished change, or waits for the live process that works on it.
 ---@param self leadcat.Engine
 ---@param key string the company's text
----@return boolean? done
----@return string? message, string? code `unavailable` when it stays unfinished
+---@return boolean? done, string? message, string? code `unavailable` when it stays unfinished
 function foreign.settle(self, key)
   local pause, waited = 0.001, 0
   while waited < 2 * CLAIM_SECONDS do
@@ -349,8 +347,7 @@ end
 
 --- Finishes the unfinished changes of this tenant that are due. Those that a live process works on are left alone.
 ---@param self leadcat.Engine
----@return {finished: integer, failed: integer, busy: integer}? counts
----@return string? message, string? code
+---@return {finished: integer, failed: integer, busy: integer}? counts, string? message, string? code
 function foreign.recover(self)
   local counts, after, failure = { finished = 0, failed = 0, busy = 0 }, "", nil
   repeat

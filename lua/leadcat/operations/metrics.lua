@@ -72,8 +72,7 @@ local function flush_tenant(store, tenant, counts)
 end
 
 --- Adds what this process counted since the last call to the store's counters. For a timer.
----@return true? done
----@return string? message, string? code
+---@return true? done, string? message, string? code
 function metrics:flush()
   self:_check_open()
   for tenant, counts in pairs(self._shared.counts) do
@@ -125,8 +124,7 @@ end
 
 --- The store's counters and state, in Prometheus' text format. Events, questions and entries are this tenant's;
 -- unfinished changes, files and reader slots are of all tenants.
----@return string? text
----@return string? message, string? code
+---@return string? text, string? message, string? code
 function metrics:metrics()
   self:_check_open()
   local open, counters, stats

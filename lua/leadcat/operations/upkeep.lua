@@ -46,8 +46,7 @@ local function work_on(engine, work, counts)
 end
 
 --- Closes this tenant's expired questions, and removes the journal entries that `retention` does not keep.
----@return {expired: integer, removed: integer}? counts
----@return string? message, string? code
+---@return {expired: integer, removed: integer}? counts, string? message, string? code
 function upkeep:sweep()
   self:_check_open()
   local counts = { expired = 0, removed = 0 }
@@ -136,8 +135,7 @@ end
 --- Copies the store, while it is in use, into a directory that has none. On success the copy is on disk.
 ---@param path string created when its parent exists
 ---@param options? {compact?: boolean} without unused pages
----@return true? done
----@return string? message, string? code `conflict`: the directory has a store; `io`, `full`
+---@return true? done, string? message, string? code `conflict`: the directory has a store; `io`, `full`
 function upkeep:backup(path, options)
   self:_check_open()
   if type(path) ~= "string" or path == "" or path:find "%z" then

@@ -215,8 +215,7 @@ end
 ---@param after leadcat.Config the rules as they would be
 ---@param events leadcat.Event[]|fun(): leadcat.Event?, string?, string? as `simulate.run` takes them
 ---@param options? {start_category?: integer|string, on_progress?: fun(events: integer), language?: string, limit?: integer} limit: of the listed companies, default 100
----@return leadcat.Comparison? report
----@return string? message, string? code `invalid`: a config, the start category or an event; or the iterator's
+---@return leadcat.Comparison? report, string? message, string? code `invalid`: a config, the start category or an event; or the iterator's
 ---@return leadcat.Problem[]? problems of the config
 function compare.run(before, after, events, options)
   options = options or {}

@@ -164,8 +164,7 @@ end
 ---@param cfg leadcat.Config
 ---@param events leadcat.Event[]|fun(): leadcat.Event?, string?, string? an array or an iterator; the iterator may end with nil, message, code
 ---@param options? {start_category?: integer|string, on_progress?: fun(events: integer), language?: string, feed?: fun(add_lines: function, most: integer): integer}
----@return table? report
----@return string? message, string? code `invalid`: the config, the start category or an event; or the iterator's
+---@return table? report, string? message, string? code `invalid`: the config, the start category or an event; or the iterator's
 ---@return leadcat.Problem[]? problems of the config
 function simulate.run(cfg, events, options)
   options = options or {}

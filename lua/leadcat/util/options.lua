@@ -17,9 +17,7 @@ end
 ---@param what? string
 ---@return leadcat.Option
 function options.of_type(name, what)
-  return options.kind(what or "a " .. name, function(value)
-    return type(value) == name
-  end)
+  return options.kind(what or "a " .. name, function(value) return type(value) == name end)
 end
 
 ---@param least integer
@@ -38,9 +36,7 @@ function options.one_of(names)
   for _, name in ipairs(names) do
     known[name] = true
   end
-  return options.kind("one of " .. table.concat(names, ", "), function(value)
-    return known[value] == true
-  end)
+  return options.kind("one of " .. table.concat(names, ", "), function(value) return known[value] == true end)
 end
 
 options.actor = options.of_type("table", "a table {id, name}")
