@@ -1,5 +1,6 @@
---- START HERE. A host holds an engine: the store, the host's functions, the hooks and the rules of one tenant. An event goes
--- from `Engine:handle` to `events/handle.lua` and on to `events/rounds.lua`. `rules/save.lua` is the administrator's side.
+--- START HERE. A host holds an engine: the store, the host's functions, the hooks and the rules of one tenant. An event
+-- goes from `Engine:handle` to `events/handle.lua` and on to `events/rounds.lua`. `rules/save.lua` is the
+-- administrator's side.
 
 local as_text = require "leadcat.util.as_text"
 local backfill = require "leadcat.past.backfill"
@@ -10,6 +11,7 @@ local event_of = require "leadcat.events.event"
 local explain = require "leadcat.rules.explain"
 local handle = require "leadcat.events.handle"
 local json = require "leadcat.util.json"
+local merged = require "leadcat.util.merged"
 local metrics = require "leadcat.operations.metrics"
 local options_of = require "leadcat.util.options"
 local platform = require "leadcat.util.platform"
@@ -87,7 +89,7 @@ local function bare(shared, tenant)
   return self
 end
 
--- An engine to be used. First it finishes what a crash has left unfinished.
+-- An engine for use. First it finishes what a crash has left unfinished.
 local function new(shared, tenant)
   local self = bare(shared, tenant)
   local place = shared.kept_last % MOST_KEPT + 1
@@ -98,22 +100,14 @@ local function new(shared, tenant)
   return self
 end
 
--- Lua 5.4: `local engine <close> = ...`. Without it the store is closed when it is collected.
+-- `__close` is for Lua 5.4's `local engine <close> = ...`; without it the store is closed when it is collected. The
+-- methods are copied into the index, where each event finds them at once.
 local function metatable_of(shared)
-  local index = {
-    host = shared.host,
-    language = shared.language,
-    strings = shared.strings,
-    record_unchanged = shared.record_unchanged,
-    _shared = shared,
-    _store = shared.store,
-    _hooks = shared.hooks,
-    _companies = shared.companies,
-    _in_flight = shared.in_flight,
-  }
-  for name, method in pairs(Engine) do -- here too: each event looks for some, and this is found at once
-    index[name] = method
-  end
+  local index = merged(Engine, {
+    host = shared.host, language = shared.language, strings = shared.strings, _shared = shared,
+    record_unchanged = shared.record_unchanged, _store = shared.store, _hooks = shared.hooks,
+    _companies = shared.companies, _in_flight = shared.in_flight,
+  })
   return { __index = index, __close = Engine.close }
 end
 
@@ -144,7 +138,7 @@ function Engine:tenant(name)
   return self._shared.tenants[name] or new(self._shared, name)
 end
 
---- An engine for another tenant that is only maintained. Making it does nothing.
+--- An engine for maintaining another tenant. Making it does nothing.
 ---@param name string
 ---@return leadcat.Engine
 function Engine:_visit(name)
@@ -229,8 +223,8 @@ function Engine:_evaluate(trigger, category, lead_status, how)
   return evaluate(store, tenant, trigger, category, lead_status)
 end
 
---- `decide` as a function for hot paths: the same arguments and results, for the cost of a C call. It raises once the engine
--- is closed.
+--- `decide` as a function for hot paths: the same arguments and results, for the cost of a C call. It raises once the
+-- engine is closed.
 ---@return leadcat.Decider
 function Engine:decider()
   self:_check_open()
@@ -270,12 +264,11 @@ end
 
 -- Looking back --------------------------------------------------------------------------------------------------------
 
---- The journal, newest first. Only `company` has an index: with other filters a page may have fewer entries than `limit`, or
---- none, and yet not be the last.
----@param query? {company?: string|integer, actor?: string|integer, trigger?: string, status?: string, revision?: integer, run?: string, since?: number, before?: number, limit?: integer, after?: integer, unchanged?: boolean} actor: an id, or a whole name; since, before: seconds since 1970; limit: 1 to 1000, default 100; after: an entry, to go on behind it; unchanged: also unchanged events, as far as `record_unchanged` has them
+--- The journal, newest first. Only `company` has an index: with other filters a page may have fewer entries than
+--- `limit`, or none, and yet not be the last.
+---@param query? {company?: string|integer, actor?: string|integer, trigger?: string, status?: string, revision?: integer, run?: string, since?: number, before?: number, limit?: integer, after?: integer, unchanged?: boolean} actor: an id, or a whole name; since, before: seconds since 1970; limit: 1 to 1000, default 100; after: an entry, to go on after it; unchanged: also unchanged events, as far as `record_unchanged` has them
 ---@return leadcat.Entry[]? entries
----@return integer|string|nil next as `after` of the next page; nil at the end (or the message)
----@return string? code
+---@return integer|string|nil next, string? code next: as `after` of the next page; nil at the end (or the message)
 function Engine:history(query)
   self:_check_open()
   query = options_of.check(query, search.QUERY)
@@ -284,7 +277,7 @@ function Engine:history(query)
   return search.page(self, query, company, actor)
 end
 
---- What a config would have done with these events. Writes nothing. With `against`, the report compares `config` to that one.
+--- What a config would have done with these events. Writes nothing. With `against`, the report compares `config` to it.
 ---@param events leadcat.Event[]|fun(): leadcat.Event?
 ---@param options? {config?: leadcat.Config, against?: leadcat.Config, start_category?: integer|string, on_progress?: fun(events: integer), limit?: integer} config: default the saved one; limit, with `against`: companies listed, default 100
 ---@return table|leadcat.Comparison|nil report {events, outcomes, categories, companies}; with `against` a leadcat.Comparison, in which `before` is that config
@@ -292,9 +285,8 @@ end
 function Engine:simulate(events, options)
   self:_check_open()
   options = options or {}
-  local cfg = options.config
+  local cfg, message, code = options.config
   if cfg == nil then
-    local message, code
     cfg, message, code = self:config()
     if not cfg then
       return nil, message, code
@@ -310,8 +302,8 @@ function Engine:simulate(events, options)
   return simulate.run(cfg, events, how)
 end
 
---- Calls `fn` from now on. A `guard` is called before a matched event is written: fn(event, decision) returns nothing to go
--- on, false and a reason to veto, or the id of another target. The others are called afterwards: fn(event, outcome).
+--- Calls `fn` from now on. A `guard` is called before a matched event is written: fn(event, decision) returns nothing to
+-- go on, false and a reason to veto, or the id of another target. The others are called afterwards: fn(event, outcome).
 ---@param name "guard"|"updated"|"awaiting_confirmation"|"unchanged"|"failed"
 ---@param fn function
 function Engine:on(name, fn)

@@ -1,4 +1,4 @@
---- An event as a host sends it: what it may have, and what is wrong with one.
+--- An event as a host sends it: its fields, and what is wrong with one.
 
 local config = require "leadcat.rules.config"
 
@@ -36,8 +36,7 @@ end
 
 --- The text of an id of a company, event or user: `42` and `"42"` are the same.
 ---@param id string|integer
----@return string? text nil when it cannot be an id
----@return string? problem what an id must be
+---@return string? text, string? problem problem: what an id must be
 function event.key(id)
   if type(id) == "string" then
     if #id >= 1 and #id <= MAX_ID then

@@ -1,15 +1,15 @@
---- Group commit: requests of an nginx worker that are ready at the same time share one commit, which costs as much as one
--- alone. Without nginx each commits for itself.
+--- Group commit: requests of an nginx worker that are ready at the same time share one commit, which costs no more than
+-- one request's. Without nginx each commits for itself.
 --
--- The first request starts a light thread, which waits for an event that nginx handles after those of all connections that
--- are ready now. Until then other requests add to it.
+-- The first request starts a light thread, which waits for an event that nginx handles after those of all connections
+-- that are ready now. Until then other requests add to it.
 
 local platform = require "leadcat.util.platform"
 
 local group_commit = {}
 
-local PATIENCE = 1 -- seconds, until whoever waits sees to it himself, because the request that was to do it has ended
-local LONGEST = 30 -- seconds that a write may take whose request has ended, or waits for the store
+local PATIENCE = 1 -- seconds before a waiting request commits by itself: the one that was to do it may have ended
+local LONGEST = 30 -- seconds that a write may take when its request has ended, or waits for the store
 
 ---@class leadcat.Gathered a shared commit
 ---@field key string
@@ -33,9 +33,7 @@ end
 
 local function begin(self, key, write)
   local semaphore = platform.semaphore
-  local gathered = {
-    key = key, items = {}, requests = 0, ready = semaphore.new(), done = semaphore.new(),
-  }
+  local gathered = { key = key, items = {}, requests = 0, ready = semaphore.new(), done = semaphore.new() }
   self._shared.gathered[key] = gathered
   platform.spawn(function()
     gathered.ready:wait(PATIENCE)

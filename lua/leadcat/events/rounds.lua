@@ -1,5 +1,5 @@
---- Handles events in rounds. The core decides and writes what it can, and says what the other events lack; that is fetched
--- (`fetch.lua`), and the core is called again until every event has its outcome.
+--- Handles events in rounds. The core decides and writes what it can, and says what the other events lack. `fetch.lua`
+-- fetches that, and the core is called again, until every event has its outcome.
 
 local event_of = require "leadcat.events.event"
 local fetch = require "leadcat.events.fetch"
@@ -13,7 +13,7 @@ local rounds = {}
 local PATIENCE = 16 -- rounds without a new outcome
 local KEEPS_CHANGING = "a company keeps changing while its event is being decided"
 
----@class leadcat.Handling how events are handled, where that is not as usual
+---@class leadcat.Handling options of how events are handled
 ---@field overlay? userdata nothing is written; what would be is remembered here (`store:overlay`)
 ---@field confirm? "ask"|"accept"|"skip" what becomes of decisions that ask; default "ask"
 ---@field start? integer the category of companies that the embedded host does not know
@@ -30,9 +30,7 @@ local KEEPS_CHANGING = "a company keeps changing while its event is being decide
 
 -- Telling the store -------------------------------------------------------------------------------------------------------
 
----@param self leadcat.Engine
----@param options? leadcat.Handling
----@return table how as `store:handle` takes it
+-- The options of `store:handle`.
 local function how_of(self, options)
   local how = merged(self._companies.HANDLING, options)
   how.ttl, how.run = self._shared.confirmation_ttl, self._run
@@ -40,7 +38,7 @@ local function how_of(self, options)
   return how
 end
 
--- The same for the usual case, made once: companies are kept in the store, and no guard, licence or run is involved.
+-- The same for the usual case, made once: companies are kept in the store, and no guard, licence or run is involved;
 -- nil in other cases.
 local function usual_how(self, may_write)
   local shared = self._shared
@@ -84,10 +82,8 @@ local function share_commit(round)
   return group_commit.write(self, name, { round }, function(requests) return write_together(self, requests, how) end)
 end
 
--- Calls the core once. A change that the host makes is not written while only looking: its company is not in flight yet.
----@return integer|false|nil left
----@return string|integer|nil message
----@return string? code
+-- Calls the core once, and returns what `store:handle` does. A change that the host makes is not written while only
+-- looking: its company is not in flight yet.
 local function step(round)
   local how = round.how
   local may_write = not how.overlay and (how.keeps_companies or not how.look)
@@ -203,8 +199,8 @@ local function mend(round, left, message, code)
   return nil, message, code
 end
 
--- Whether to look at all events before any is written, so that what they lack is asked for at once: first the category,
--- where the host keeps it, then the verdicts.
+-- Whether to look at all events before any is written, so that what they lack is asked for at once: first the category
+-- when the host keeps it, then the verdicts.
 local function looks_first(how, count)
   local asks = not how.keeps_companies and 1 or 0
   return count <= asks + ((how.is_guarded or how.needs_licence) and 1 or 0) or nil
@@ -217,9 +213,7 @@ local function call(round, count)
   return (by_host and step_and_apply or step)(round)
 end
 
--- Does what a call asks for.
----@return integer? left how many events have no outcome yet
----@return string? message, string? code
+-- Does what a call asks for. Returns how many events have no outcome yet; or nil, message, code.
 local function answer(round, left, message, code)
   if not left then
     local again
@@ -243,9 +237,8 @@ end
 ---@param self leadcat.Engine
 ---@param events leadcat.Event[]
 ---@param options? leadcat.Handling
----@return table<integer, leadcat.Outcome> outcomes by the events' places: all of them, or after a failure those that there are
----@return string? message, string? code
----@return integer? place of the event that is malformed
+---@return table<integer, leadcat.Outcome> outcomes by the events' places; after a failure some are missing
+---@return string? message, string? code, integer? place of the event that is malformed
 function rounds.run(self, events, options)
   local results, left, message, code = {}, nil, nil, nil
   local usual = not options and usual_how(self, #events > 1 or not platform.can_yield())
@@ -277,8 +270,8 @@ end
 
 -- Foreseeing, then writing ------------------------------------------------------------------------------------------------
 
----@class leadcat.Foreseen what will become of events
----@field events leadcat.Event[] those in front of the first one that has to wait for another: at least one
+---@class leadcat.Foreseen the outcomes that events will have
+---@field events leadcat.Event[] those before the first one that has to wait for another: at least one
 ---@field outcomes table<integer, leadcat.Outcome|integer> without entries; a number for an event that was seen before
 ---@field known table<integer, table> what was fetched for them
 ---@field digest integer the same only for the same outcomes
@@ -295,7 +288,7 @@ local function lacking_of(results)
   return places, any
 end
 
--- The events in front of the first one that waits.
+-- The events before the first one that waits.
 local function foreseen_of(round, known, digest)
   local events = {}
   for place, event in ipairs(round.plain) do
@@ -308,12 +301,11 @@ local function foreseen_of(round, known, digest)
   return { events = events, outcomes = round.results, known = known, digest = digest }
 end
 
---- Looks what will become of events, without writing: of those in front of the first one that has to wait for another.
+--- Foresees the outcomes of events without writing, up to the first event that has to wait for another.
 ---@param self leadcat.Engine
 ---@param events leadcat.Event[]
 ---@param options? leadcat.Handling
----@return leadcat.Foreseen? foreseen, string? message, string? code
----@return integer? place of the event that is malformed or cannot be taken
+---@return leadcat.Foreseen? foreseen, string? message, string? code, integer? place of the event that is malformed or cannot be taken
 function rounds.foresee(self, events, options)
   local round, known = begin(self, events, options), {}
   round.how.foresee = true
@@ -337,7 +329,7 @@ function rounds.foresee(self, events, options)
   return nil, KEEPS_CHANGING, "unavailable"
 end
 
---- Writes what was foreseen, and a cursor with it: all of it, or nothing when something has changed since.
+--- Writes what was foreseen together with a cursor: all of it, or nothing when something has changed since.
 ---@param self leadcat.Engine
 ---@param foreseen leadcat.Foreseen
 ---@param cursor table as `store:handle` takes it

@@ -126,7 +126,7 @@ end
 --- Iterates over the journal, newest first.
 ---@param self leadcat.Engine
 ---@param company? string only its entries
----@param after? integer begin behind this entry
+---@param after? integer begin after this entry
 ---@param size? integer how many entries will probably be read
 ---@param read? fun(self: leadcat.Engine, company?: string, after?: integer, size: integer): table[]?, string?, string? reads a page of something else
 ---@return fun(): table?, string?, string? next the next entry, as the store gives it; nil at the end; nil, message, code
@@ -147,6 +147,22 @@ function journal.entries(self, company, after, size, read)
       after = more and page[#page].entry or nil
     end
     return page[place]
+  end
+end
+
+--- Iterates over the entries before `after` that pass a test, newest first, down to the number `first`.
+---@return fun(): table?, string?, string? next as `journal.entries`
+function journal.matching(self, after, first, passes)
+  local next_entry = journal.entries(self, nil, after)
+  return function()
+    local entry, message, code
+    repeat
+      entry, message, code = next_entry()
+      if not entry or entry.entry < first then
+        return nil, message, code
+      end
+    until passes(entry)
+    return entry
   end
 end
 

@@ -1,9 +1,9 @@
---- Reads JSON with lua-cjson and writes it with the core. lua-cjson alone gives whole numbers as floats, writes keys in any order,
--- and writes an empty list as an object.
+--- Reads JSON with lua-cjson and writes it with the core. lua-cjson alone reads whole numbers as floats, writes keys in
+-- any order, and writes an empty list as an object.
 --
 -- Both directions agree on what a value is: text, booleans, finite numbers, lists without holes, and objects with text
--- keys. A field that is nil or null is absent. An empty list read from JSON is an unmarked empty table: who knows
--- that it is a list marks it again (as `leadcat.rules.config` does). What is written is valid UTF-8, whatever the text was.
+-- keys. A field that is nil or null is absent. An empty list read from JSON is an unmarked empty table; the caller that
+-- knows that it is a list marks it again, as `leadcat.rules.config` does. What is written is always valid UTF-8.
 
 local core = require "leadcat.core"
 
@@ -54,7 +54,7 @@ json.encode = core.encode
 
 local settle
 
--- Text and booleans, which most fields are, stand as they were read.
+-- Most fields are text and booleans, which stay as they were read.
 local function settle_fields(t)
   for key, field in pairs(t) do
     local kind = type(field)
@@ -70,7 +70,7 @@ local function settle_fields(t)
   return t
 end
 
--- Settles what lua-cjson has read, in place.
+-- Turns what lua-cjson has read into our values, in place.
 function settle(value)
   if type(value) == "table" then
     return settle_fields(value)
@@ -86,9 +86,7 @@ end
 -- list, which would leave a hole, or alone is refused. Raises when `text` is not a string.
 ---@param text string
 ---@param from_client? boolean nested at most 100 deep then, else 1,000
----@return any value nil when the text is refused
----@return string? message what is wrong, and where
----@return "invalid"? code
+---@return any value, string? message, "invalid"? code value: nil when the text is refused; message: what is wrong, and where
 function json.decode(text, from_client)
   if type(text) ~= "string" then
     error("text expected, got " .. type(text), 2)
