@@ -149,6 +149,7 @@ local function step_in_flight(flight, round)
   return ok and left, why, failure
 end
 
+-- The open events' companies are in flight during the step, whose changes the host makes.
 local function step_and_apply(round)
   local self = round.engine
   return self._companies.in_flight(self, open_companies(round), step_in_flight, round)
@@ -178,9 +179,8 @@ local function plain(events)
   return copies
 end
 
--- After a call that failed: whether another one may succeed. An event may be wrong, or have a metatable; a damaged ruleset
--- is rebuilt.
----@return boolean? again, string? message, string? code
+-- After a call that failed: true when another one may succeed, else nil, message, code. An event may be wrong, or have
+-- a metatable; a damaged ruleset is rebuilt.
 local function mend(round, left, message, code)
   local self = round.engine
   if left == false then

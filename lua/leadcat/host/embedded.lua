@@ -81,10 +81,8 @@ function Host:create(company, category)
   local created, message, code = self.store:create(self.tenant, { item(company, 2) }, category)
   if created == 0 then
     return nil, ("company %s exists already"):format(tostring(company)), "conflict"
-  elseif not created then
-    return nil, message, code
   end
-  return true
+  return created and true, message, code
 end
 
 --- Adds many companies at once; those that exist stay as they are.

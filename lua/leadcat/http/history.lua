@@ -46,19 +46,13 @@ local function find(context, query)
   return api.visible(context, entries), going_on, not going_on or #entries == query.limit
 end
 
--- Asks the host once for each company's name.
-local function name_companies(context, entries, names)
+-- Looks up the company names of the entries, asking the host once for each, and the questions that the actor may see.
+local function look_up(context, entries, names, questions)
   for _, entry in ipairs(entries) do
-    if names[entry.company] == nil then
-      names[entry.company] = context.engine:company_name(entry.company) or false
+    local company, id = entry.company, entry.confirmation
+    if names[company] == nil then
+      names[company] = context.engine:company_name(company) or false
     end
-  end
-end
-
--- Reads the questions of the entries, as far as the actor may see them.
-local function read_questions(context, entries, questions)
-  for _, entry in ipairs(entries) do
-    local id = entry.confirmation
     if id and questions[id] == nil then
       local record = context.engine:confirmation(id)
       questions[id] = record and context.engine:can(context.actor, "view", record) and record or false
@@ -84,8 +78,7 @@ function history.page(context)
   local cfg = must(context.engine:config())
   local entries, going_on, searched = find(context, query)
   local names, questions = {}, {}
-  name_companies(context, entries, names)
-  read_questions(context, entries, questions)
+  look_up(context, entries, names, questions)
   return response.html(context, 200, history_page.html {
     strings = context.strings, language = context.language, base = context.app.prefix, entries = entries, cfg = cfg,
     filters = filters, names = names, questions = questions, next = going_on, searched = searched,
@@ -101,8 +94,7 @@ local function find_all(context, query, model)
   for _ = 1, BLOCKS do
     query.limit = math.min(BLOCK, ROWS - #all)
     local entries, going_on = find(context, query)
-    name_companies(context, entries, model.names)
-    read_questions(context, entries, model.questions)
+    look_up(context, entries, model.names, model.questions)
     for _, entry in ipairs(entries) do
       all[#all + 1] = entry
     end

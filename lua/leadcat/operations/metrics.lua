@@ -1,4 +1,4 @@
---- Counters. Each engine counts by itself; the store has the sums of all processes. Methods of the engine.
+--- Counters. Each process counts by itself; the store has the sums of all processes. Methods of the engine.
 
 local merged = require "leadcat.util.merged"
 
@@ -13,7 +13,7 @@ local function inner(t, key)
   return found
 end
 
--- What this process counted for a tenant, and how much of that the store knows.
+-- What this process has counted for a tenant, and how much of that the store has.
 local function counts_of(shared, tenant)
   local counts = inner(shared.counts, tenant)
   counts.now, counts.told = counts.now or {}, counts.told or {}

@@ -65,7 +65,7 @@ local function name_sides(rows)
   return json.array(rows)
 end
 
--- Whether something else is done, not merely nothing for another reason.
+-- Whether another thing is done, not just nothing for another reason.
 local function matters(change)
   return change.before.to ~= nil or change.after.to ~= nil
 end
@@ -125,12 +125,9 @@ local function flows(journeys, from, to, rank)
 end
 
 local function new_category(pair, id)
-  if not id then
-    return { start = 0, before = 0, after = 0 }
-  end
-  local found = config.find(pair.after.categories, id) or config.find(pair.before.categories, id)
+  local found = id and (config.find(pair.after.categories, id) or config.find(pair.before.categories, id)) or nil
   return {
-    id = id, name = wording.display_name(found, id, pair.language), group = found and found.group,
+    id = id or nil, name = id and wording.display_name(found, id, pair.language) or nil, group = found and found.group,
     rank = found and found.rank, start = 0, before = 0, after = 0,
   }
 end

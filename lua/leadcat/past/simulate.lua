@@ -24,8 +24,7 @@ function simulate.iterate(events)
 end
 
 --- The id of a start category given by id or by name, in the first config that has it.
----@return integer? id
----@return string? problem
+---@return integer? id, string? problem
 function simulate.category_id(configs, category)
   if category == nil then
     return nil
@@ -99,7 +98,7 @@ local function add_unusual(add, event)
   }, event)
 end
 
--- Adds all events. `feed`, if given, adds lines by itself before each event of `next_event`.
+-- Adds all events. `feed`, if given, adds lines itself before each event of `next_event`.
 local function add_all(add, next_event, feed, add_lines, on_progress)
   local count, next_report = 0, STEP
   while true do
@@ -158,9 +157,9 @@ function simulate.report(result, side, cfg, language)
   return report
 end
 
---- Runs events through a config. A `confirm` counts as accepted. A company stands in its event's `category`; without
--- one where earlier events left it, else in `start_category`. `feed` may add lines before each event of the iterator,
--- as the one of `leadcat.cli.import` does.
+--- Runs events through a config. A `confirm` counts as accepted. A company is in its event's `category`; without one it
+-- is where earlier events left it, else in `start_category`. `feed` may add lines before each event of the iterator, as
+-- the one of `leadcat.cli.import` does.
 ---@param cfg leadcat.Config
 ---@param events leadcat.Event[]|fun(): leadcat.Event?, string?, string? an array or an iterator; the iterator may end with nil, message, code
 ---@param options? {start_category?: integer|string, on_progress?: fun(events: integer), language?: string, feed?: fun(add_lines: function, most: integer): integer}

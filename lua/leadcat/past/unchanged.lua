@@ -1,6 +1,6 @@
 --- Notes events that changed nothing, for hosts that want them in the history (`record_unchanged`). Unlike journal
--- entries these notes are no promises: each is written in a commit of its own, after the outcome, and is dropped when
--- that fails. No decision reads them.
+-- entries, notes are not guaranteed: they are written in a commit of their own, after the outcome, and dropped when that
+-- fails. No decision reads them.
 
 local event_of = require "leadcat.events.event"
 local journal = require "leadcat.past.journal"
@@ -35,7 +35,7 @@ local function write(self, events, outcomes, first, last)
   return #notes == 0 or self._store:add_unchanged(self._tenant, notes, self:_now())
 end
 
---- Notes the unchanged events, or as large a share of them as the host wants. Never fails.
+--- Notes the unchanged events, or the share of them that the host wants. Never fails.
 function unchanged.note(self, events, outcomes, first, last)
   pcall(write, self, events, outcomes, first, last)
 end

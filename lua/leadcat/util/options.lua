@@ -1,4 +1,5 @@
---- Checks the options of public functions. An unknown option, or one of a wrong type, is a programmer's mistake and raises.
+--- Checks the options of public functions. An unknown option, or one of a wrong type, is a mistake in the program and
+-- raises.
 
 local options = {}
 
@@ -6,8 +7,6 @@ local options = {}
 ---@field what string completes the sentence "... expected"
 ---@field fits fun(value: any): boolean
 
----@param what string
----@param fits fun(value: any): boolean
 ---@return leadcat.Option
 function options.kind(what, fits)
   return { what = what, fits = fits }
@@ -40,9 +39,7 @@ function options.one_of(names)
 end
 
 options.actor = options.of_type("table", "a table {id, name}")
-options.limit = options.kind("an integer", function(value)
-  return type(value) == "number" and value % 1 == 0
-end)
+options.limit = options.kind("an integer", function(value) return type(value) == "number" and value % 1 == 0 end)
 options.id = options.kind("a string or an integer", function(value)
   return type(value) == "string" or type(value) == "number"
 end)
@@ -52,7 +49,7 @@ end)
 
 local PAGE, LONGEST_PAGE = 100, 1000
 
---- How many items a list is to have: 100 when not told, at least 1, at most 1,000.
+--- How many items a list may have: by default 100, at least 1, at most 1,000.
 ---@param limit? integer
 ---@return integer
 function options.page(limit)

@@ -59,7 +59,7 @@ local function write(task, foreseen, last)
   return outcomes, message, code
 end
 
--- Handles as many events as can be written together, from `first` on. Gives the place of the last one.
+-- Handles as many events as can be written together, from `first` on. Returns the place of the last one.
 local function step(task, events, first)
   local last = #events
   while true do
@@ -101,7 +101,7 @@ local function write_batch(task, events)
   return true
 end
 
--- Keeps to the rate, if there is one.
+-- Waits to keep to the rate, if there is one.
 local function pace(rate, began, handled)
   local ahead = rate and handled / rate - (core.now() - began) or 0
   if ahead > 0 then
@@ -122,7 +122,7 @@ local function skip(task)
   return true
 end
 
--- Reads batch after batch, and has each one handled.
+-- Reads and handles batch after batch.
 local function each_batch(task, handle, size, rate)
   local began, before = core.now(), task.done
   while true do

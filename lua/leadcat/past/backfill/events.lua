@@ -12,13 +12,13 @@ local function problem_of(event)
   return event_of.problem(event) or event.at == nil and "a backfill goes by the dates of events, and `at` is absent"
 end
 
---- The events of an array by their dates; of one date in the array's order. All are checked first.
+--- An iterator of an array's events by their dates, those of one date in the array's order; or nil, message, `invalid`.
 function reading.in_order(events)
   local order, i = {}, 0
   for place, event in ipairs(events) do
     local problem = problem_of(event)
     if problem then
-      return nil, ("events[%d]: %s"):format(place, problem)
+      return nil, ("events[%d]: %s"):format(place, problem), "invalid"
     end
     order[place] = { event = event, place = place }
   end
