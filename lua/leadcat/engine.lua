@@ -73,7 +73,7 @@ local MOST_KEPT = 2 ^ 17 -- engines of other tenants; each takes some 300 bytes
 ---@field kept_last integer the place of the newest
 ---@field companies table the host adapter: `leadcat.host.embedded` or `leadcat.host.foreign`
 ---@field in_flight table<string, table<string, leadcat.Flight>> by tenant and company
----@field gathered table shared commits that are being prepared (`leadcat.events.group_commit`)
+---@field commits table<string, leadcat.SharedCommit> that are being prepared (`leadcat.events.group_commit`)
 ---@field counts table what was counted, by tenant
 ---@field hook_errors integer how often a listener has raised
 ---@field hook_error? string the last error
@@ -116,7 +116,7 @@ end
 ---@param tenant string
 ---@return leadcat.Engine
 function Engine.new(shared, tenant)
-  shared.hooks, shared.in_flight, shared.gathered, shared.counts, shared.hook_errors = {}, {}, {}, {}, 0
+  shared.hooks, shared.in_flight, shared.commits, shared.counts, shared.hook_errors = {}, {}, {}, {}, 0
   shared.rounds, shared.tenants = {}, setmetatable({}, { __mode = "v" })
   shared.kept, shared.kept_last = {}, 0
   for _, name in ipairs(HOOKS) do
@@ -266,7 +266,7 @@ end
 
 --- The journal, newest first. Only `company` has an index: with other filters a page may have fewer entries than
 --- `limit`, or none, and yet not be the last.
----@param query? {company?: string|integer, actor?: string|integer, trigger?: string, status?: string, revision?: integer, run?: string, since?: number, before?: number, limit?: integer, after?: integer, unchanged?: boolean} actor: an id, or a whole name; since, before: seconds since 1970; limit: 1 to 1000, default 100; after: an entry, to go on after it; unchanged: also unchanged events, as far as `record_unchanged` has them
+---@param query? {company?: string|integer, actor?: string|integer, trigger?: string, status?: string, revision?: integer, run?: string, since?: number, before?: number, limit?: integer, after?: integer, unchanged?: boolean} actor: an id, or a whole name; since, before: seconds since 1970; limit: 1 to 1000, default 100; after: an entry, to go on after it; unchanged: also the unchanged events that `record_unchanged` has kept
 ---@return leadcat.Entry[]? entries
 ---@return integer|string|nil next, string? code next: as `after` of the next page; nil at the end (or the message)
 function Engine:history(query)
@@ -302,8 +302,9 @@ function Engine:simulate(events, options)
   return simulate.run(cfg, events, how)
 end
 
---- Calls `fn` from now on. A `guard` is called before a matched event is written: fn(event, decision) returns nothing to
--- go on, false and a reason to veto, or the id of another target. The others are called afterwards: fn(event, outcome).
+--- Calls `fn` from now on. A `guard` is called before a matched event is written: fn(event, decision) returns nothing
+-- to go on, false and a reason to veto, or the id of another target. The others are called afterwards: fn(event,
+-- outcome).
 ---@param name "guard"|"updated"|"awaiting_confirmation"|"unchanged"|"failed"
 ---@param fn function
 function Engine:on(name, fn)

@@ -10,7 +10,7 @@ local resty = {}
 
 local FLUSH_SECONDS, MAINTAIN_SECONDS = 3, 30
 
--- Requests -------------------------------------------------------------------------------------------------------------
+-- Requests ------------------------------------------------------------------------------------------------------------
 
 -- The names of headers' nginx variables, which are made when first needed.
 local VARIABLES = setmetatable({}, {
@@ -87,7 +87,7 @@ function resty.serve(options)
   send(http.new(options):respond(receive()))
 end
 
--- Timers ---------------------------------------------------------------------------------------------------------------
+-- Timers --------------------------------------------------------------------------------------------------------------
 
 local function log_failure(what, ok, message)
   if not ok then

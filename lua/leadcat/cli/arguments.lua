@@ -15,7 +15,7 @@ local options_of = require "leadcat.util.options"
 
 local arguments = {}
 
--- Readers of one value: each returns the value, or nil and what is wrong ------------------------------------------------
+-- Readers of one value: each returns the value, or nil and what is wrong ----------------------------------------------
 
 function arguments.to_directory(text)
   if text ~= "" then
@@ -61,7 +61,7 @@ local function to_run(text)
   return nil, ("--run: %s expected"):format(options_of.run.what)
 end
 
--- What several commands take -------------------------------------------------------------------------------------------
+-- What several commands take ------------------------------------------------------------------------------------------
 
 --- Declares all arguments of a command.
 ---@param declared table a command of argparse
@@ -90,7 +90,7 @@ function arguments.page(command)
     :convert(arguments.limit(1, 1000, "1 to 1000"))
 end
 
--- Files of events ------------------------------------------------------------------------------------------------------
+-- Files of events -----------------------------------------------------------------------------------------------------
 
 local COLUMNS = {
   { "company", "its column of the company" },

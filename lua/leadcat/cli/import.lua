@@ -103,8 +103,8 @@ local function iterator(file, options, prepare, step)
   }, Iterator)
 end
 
---- The next event and its line; nil at the end; or nil, message, code and the line of the problem. After `invalid` it may
---- be called again, and goes on with the next line if possible.
+--- The next event and its line; nil at the end; or nil, message, code and the line of the problem. After `invalid` it
+--- may be called again, and goes on with the next line if possible.
 ---@return table? event, integer|string|nil line, "invalid"|"io"|nil code, integer? bad_line
 function Iterator:next()
   local prepare = self.prepare
@@ -119,8 +119,8 @@ function Iterator:next()
   return self.step(self)
 end
 
---- Passes buffered lines of JSON straight to `add_lines` (of core.simulation), up to the first that needs checking, which
---- `next` reads. Passes none of CSV and exports.
+--- Passes buffered lines of JSON straight to `add_lines` (of core.simulation), up to the first that needs checking,
+--- which `next` reads. Passes none of CSV and exports.
 ---@param add_lines fun(text: string, from: integer, most: integer): integer, integer
 ---@param most integer
 ---@return integer count lines taken
@@ -265,8 +265,8 @@ local function next_line(self)
   return event, line
 end
 
---- Reads events as they are written; the engine checks them. In CSV the columns are an event's fields, and an empty cell
---- is an absent field.
+--- Reads events as they are written; the engine checks them. In CSV the columns are an event's fields, and an empty
+--- cell is an absent field.
 ---@param file { read: fun(self, n: integer): string?, string? }
 ---@param options { format: "csv"|"jsonl", date_format?: string, delimiter?: string } date_format is strptime's
 ---@return leadcat.import.Iterator
@@ -455,8 +455,8 @@ end
 ---@field delimiter? string
 ---@field keep_going? boolean leave out bad rows
 
---- Reads an opportunity export, one row a sale. A sale gives `sale_registered` when it was created, and `sale_won` or
---- `sale_lost` when it was closed (or created, if only that is known); without a company it gives no event. Events come
+--- Reads an opportunity export, one row a sale. A sale becomes `sale_registered` when it was created, and `sale_won` or
+--- `sale_lost` when it was closed (or created, if only that is known); without a company it is no event. Events come
 --- in the order of time; at the same time registrations come before closings, and rows in their order. The first `next`
 --- reads the whole file and, without `keep_going`, returns the problem of the first bad row.
 ---@param file { read: fun(self, n: integer): string?, string? }

@@ -1,5 +1,5 @@
---- Fetches what the core asks for while it handles events: each `lacks` of `store:handle`, from the host, the guards and
--- the config.
+--- Fetches what the core asks for while it handles events: each `lacks` of `store:handle`, from the host, the guards
+-- and the config.
 
 local event_of = require "leadcat.events.event"
 local journal = require "leadcat.past.journal"
@@ -8,7 +8,7 @@ local verdict = require "leadcat.events.verdict"
 
 local fetch = {}
 
--- Delivered before -------------------------------------------------------------------------------------------------------
+-- Delivered before ----------------------------------------------------------------------------------------------------
 
 local function is_under_way(entry)
   return entry and entry.status == "applying" and not entry.error
@@ -34,7 +34,7 @@ local function find_first(round, event)
   return nil, message, code
 end
 
--- What is lacking ---------------------------------------------------------------------------------------------------------
+-- What is lacking -----------------------------------------------------------------------------------------------------
 
 -- Each takes the round, the event and the table that says what it lacks, and adds the answer there or to the round. It
 -- returns an outcome when that settles the event; nil, message, code when fetching failed.
@@ -80,7 +80,7 @@ end
 function LACKS.turn() end
 LACKS.commit = LACKS.turn
 
--- A whole round -----------------------------------------------------------------------------------------------------------
+-- A whole round -------------------------------------------------------------------------------------------------------
 
 --- Whether a result of `store:handle` is a final outcome.
 ---@param result any

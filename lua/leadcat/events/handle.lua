@@ -34,7 +34,7 @@ local function report_all(self, events, outcomes)
     end
   end
   if self._shared.record_unchanged then
-    unchanged_events.note(self, events, outcomes, 1, #events)
+    unchanged_events.note(self, events, outcomes)
   end
 end
 
@@ -51,7 +51,7 @@ function handle:handle(event)
   end
   self:_report(event, outcomes[1])
   if self._shared.record_unchanged then
-    unchanged_events.note(self, { event }, outcomes, 1, 1)
+    unchanged_events.note(self, { event }, outcomes)
   end
   return outcomes[1]
 end

@@ -1,5 +1,5 @@
---- Questions to users, as methods of the engine: what would be asked, what was asked, and the answers, which `write.lua`
--- writes.
+--- Questions to users, as methods of the engine: what would be asked, what was asked, and the answers, which
+-- `write.lua` writes.
 
 local call = require "leadcat.host.call"
 local confirmation = require "leadcat.events.confirmation"
@@ -16,7 +16,7 @@ local write = require "leadcat.events.write"
 
 local question = {}
 
--- Views ----------------------------------------------------------------------------------------------------------------
+-- Views ---------------------------------------------------------------------------------------------------------------
 
 --- What the host calls a company.
 ---@param company string|integer
@@ -84,7 +84,7 @@ function question:propose(event)
   return new_view(self, confirmation.draft(event, outcome, cfg, self._tenant), event.actor)
 end
 
--- Looking up -----------------------------------------------------------------------------------------------------------
+-- Looking up ----------------------------------------------------------------------------------------------------------
 
 local function read(self, id)
   local stored, message, code = self._store:confirmation(self._tenant, id)
@@ -116,8 +116,8 @@ local function is_overdue(self, stored)
   return stored.state == "open" and stored.expires_at <= self:_now()
 end
 
--- An open question whose time is over has expired, even when that could not be written. `swept`: it could be written, so
--- the question is open because it is being answered right now.
+-- An open question whose time is over has expired, even when that could not be written. `swept`: it could be written,
+-- so the question is open because it is being answered right now.
 local function to_record(self, stored, swept)
   if not swept and is_overdue(self, stored) then
     stored.state, stored.resolved_at = "expired", stored.expires_at
@@ -166,8 +166,8 @@ local function to_query(self, query, limit)
   }, swept
 end
 
---- Confirmations, newest first: of a company, of the user whose event asked, in a state. A page costs the same however many
--- there are.
+--- Confirmations, newest first: of a company, of the user whose event asked, in a state. A page costs the same however
+-- many there are.
 ---@param query? {company?: string|integer, user?: string|integer, state?: string, limit?: integer, after?: string} limit: 1 to 1000, default 100; after: an id, to go on after it
 ---@return leadcat.Confirmation[]? records, string? message, string? code `not_found`: there is no confirmation `after`
 function question:confirmations(query)
@@ -203,7 +203,7 @@ function question:count_confirmations(query)
   return self._store:count_confirmations(self._tenant, asked)
 end
 
--- Answering ------------------------------------------------------------------------------------------------------------
+-- Answering -----------------------------------------------------------------------------------------------------------
 
 -- Whether the answer is one of {accept = true}, {category = ID}, {decline = true}.
 local function answer_problem(answer)
@@ -262,7 +262,7 @@ local function give(self, record, item)
   return outcome, message, code
 end
 
--- Reports the outcome for the event that asked, with the actor who answered.
+-- Reports the outcome for the event that asked, with the answering actor.
 local function report(self, record, actor, outcome)
   if outcome.status == "conflict" then
     local ok, category = self._companies.category(self, record.company)

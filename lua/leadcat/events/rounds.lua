@@ -23,12 +23,12 @@ local KEEPS_CHANGING = "a company keeps changing while its event is being decide
 ---@field events leadcat.Event[]
 ---@field plain leadcat.Event[] the same without metatables, where there were some
 ---@field results table by the events' places, as `store:handle` fills it
----@field how table what the store is told
+---@field how table options of `store:handle`
 ---@field licensed? boolean once the host was asked
 ---@field keys? table<integer, string> the companies' texts, by place
 ---@field failure? {message: string, code: string, place: integer} of the first event that could not be taken
 
--- Telling the store -------------------------------------------------------------------------------------------------------
+-- Options of the store ------------------------------------------------------------------------------------------------
 
 -- The options of `store:handle`.
 local function how_of(self, options)
@@ -55,7 +55,7 @@ local function begin(self, events, options, results)
   return { engine = self, events = events, plain = events, results = results or {}, how = how_of(self, options) }
 end
 
--- Calling the store -------------------------------------------------------------------------------------------------------
+-- Calling the store ---------------------------------------------------------------------------------------------------
 
 local function handle(round)
   local self = round.engine
@@ -75,7 +75,7 @@ local function write_together(self, requests, how)
   return left, message, code
 end
 
--- A single event in nginx is looked at first. If it is to be written, it shares the commit of other requests.
+-- A single event in nginx is looked at first. If it must be written, it shares the commit of other requests.
 local function share_commit(round)
   local self, how = round.engine, merged(round.how, { write = true })
   local name = "handle " .. (self._run or "")
@@ -97,7 +97,7 @@ local function step(round)
   return left, message, code
 end
 
--- Changes by the host -----------------------------------------------------------------------------------------------------
+-- Changes by the host -------------------------------------------------------------------------------------------------
 
 -- The companies of the events without an outcome.
 local function open_companies(round)
@@ -155,7 +155,7 @@ local function step_and_apply(round)
   return self._companies.in_flight(self, open_companies(round), step_in_flight, round)
 end
 
--- Round by round ----------------------------------------------------------------------------------------------------------
+-- Round by round ------------------------------------------------------------------------------------------------------
 
 -- The first bad event of a list, and what is wrong with it.
 local function find_problem(events)
@@ -268,7 +268,7 @@ function rounds.run(self, events, options)
   end
 end
 
--- Foreseeing, then writing ------------------------------------------------------------------------------------------------
+-- Foreseeing, then writing --------------------------------------------------------------------------------------------
 
 ---@class leadcat.Foreseen the outcomes that events will have
 ---@field events leadcat.Event[] those before the first one that has to wait for another: at least one

@@ -1,18 +1,9 @@
 --- Writes answers and undos to the journal, and has the host make their changes. (The core writes events.)
 
-local event_of = require "leadcat.events.event"
 local group_commit = require "leadcat.events.group_commit"
 local journal = require "leadcat.past.journal"
 
 local write = {}
-
-local function keys_of(items)
-  local keys = {}
-  for i, item in ipairs(items) do
-    keys[i] = event_of.key(item.company)
-  end
-  return keys
-end
 
 -- The outcomes of the written items, and the changes among them that the host makes.
 local function outcomes_of(self, items, companies)
@@ -59,7 +50,11 @@ end
 ---@param companies (string|integer)[] as the host knows them
 ---@return table<integer, leadcat.Outcome>? outcomes, string? message, string? code
 function write.items(self, items, companies)
-  return self._companies.in_flight(self, keys_of(items), write_in_flight, self, items, companies)
+  local keys = {}
+  for i, item in ipairs(items) do
+    keys[i] = item.company
+  end
+  return self._companies.in_flight(self, keys, write_in_flight, self, items, companies)
 end
 
 --- The same for one item. Returns nothing when it was not written and must be made anew. A change that was in its way

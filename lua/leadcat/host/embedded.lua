@@ -126,9 +126,9 @@ function Host:companies()
   end
 end
 
--- For the engine --------------------------------------------------------------------------------------------------------
+-- For the engine ------------------------------------------------------------------------------------------------------
 
---- The category of a company, as `leadcat.host.foreign` gives it.
+--- The category of a company, as `leadcat.host.foreign` returns it.
 ---@param self leadcat.Engine
 ---@param company string|integer
 ---@return boolean ok, integer|string|nil category, string? code category: the message unless ok

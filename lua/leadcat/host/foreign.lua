@@ -23,10 +23,10 @@ local ATTEMPTS = 10 -- before a change is put aside as failed,
 local GIVE_UP_SECONDS = 3600 -- but not sooner than this after it was written
 local PAGE = 100
 
----@class leadcat.Change a change that the host is to make, and how that ended
+---@class leadcat.Change a change that the host makes, and how that ended
 ---@field id string|integer the company as the host gave it
 ---@field company string its text
----@field outcome leadcat.Outcome what is to be changed
+---@field outcome leadcat.Outcome what it changes
 ---@field entry integer
 ---@field begun number when the entry was written: seconds since 1970
 ---@field attempts? integer that failed
@@ -63,7 +63,7 @@ function foreign.may_change()
   return true
 end
 
--- Asking the host -------------------------------------------------------------------------------------------------------
+-- Asking the host -----------------------------------------------------------------------------------------------------
 
 -- A copy for the host, which may keep it.
 local function told_to_host(outcome)
@@ -119,7 +119,7 @@ local function note_end(self, change, ended, why)
   end
 end
 
--- Flights ---------------------------------------------------------------------------------------------------------------
+-- Flights -------------------------------------------------------------------------------------------------------------
 
 ---@class leadcat.Flight companies that the host is changing for a coroutine of this engine
 ---@field coroutine thread|"main"
@@ -182,7 +182,7 @@ local function claim_all(self, changes, flight)
   end
 end
 
--- Making changes --------------------------------------------------------------------------------------------------------
+-- Making changes ------------------------------------------------------------------------------------------------------
 
 -- The outcome, for now, of a change that another process has taken over.
 local function outcome_now(self, entry)
@@ -256,7 +256,7 @@ function foreign.apply(self, changes, flight, again)
   return outcomes
 end
 
--- Taking up what is unfinished ------------------------------------------------------------------------------------------
+-- Taking up what is unfinished ----------------------------------------------------------------------------------------
 
 -- Claims a company's unfinished change and has the host make it. Returns the change, its entry and its outcome.
 local function claim_and_apply(flight, self, key, idle)

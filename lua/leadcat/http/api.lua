@@ -14,7 +14,7 @@ local fail, must = response.fail, response.must
 local api = {}
 local DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
 
--- Outcomes -------------------------------------------------------------------------------------------------------------
+-- Outcomes ------------------------------------------------------------------------------------------------------------
 
 local STATUS = { failed = 202 } -- of one outcome: it is written down, and tried again
 
@@ -40,7 +40,7 @@ local function one(status, outcome)
   return logged(status, outcome, log)
 end
 
--- Events ---------------------------------------------------------------------------------------------------------------
+-- Events --------------------------------------------------------------------------------------------------------------
 
 -- The sender is the actor, and the host says the company's category.
 local function sent_by(event, actor)
@@ -82,7 +82,7 @@ function api.propose(context)
   return response.new(200, context.engine:render(view, "json"), "application/json")
 end
 
--- The config -----------------------------------------------------------------------------------------------------------
+-- The config ----------------------------------------------------------------------------------------------------------
 
 local function tag_of(revision)
   return ('"%d"'):format(revision)
@@ -125,7 +125,7 @@ function api.save_config(context)
   return response.json(200, { revision = revision }, { ETag = tag_of(revision) })
 end
 
--- Lists ----------------------------------------------------------------------------------------------------------------
+-- Lists ---------------------------------------------------------------------------------------------------------------
 
 local function whole(text, most)
   local number = text:find "^%d+$" and tonumber(text)
@@ -246,7 +246,7 @@ function api.history(context)
   return page(context, query, must(context.engine:history(query)))
 end
 
--- Why ------------------------------------------------------------------------------------------------------------------
+-- Why -----------------------------------------------------------------------------------------------------------------
 
 -- The explanation, if the actor may see all its subjects.
 local function explained(context, explanation, subjects)
@@ -280,7 +280,7 @@ function api.why(context)
   return explained(context, found, { { company = found.company } })
 end
 
--- Questions ------------------------------------------------------------------------------------------------------------
+-- Questions -----------------------------------------------------------------------------------------------------------
 
 --- The question that the path names. One that the actor may not see is `not_found`.
 function api.find(context)
@@ -334,7 +334,7 @@ function api.resolve(context)
   return made
 end
 
--- Undo -----------------------------------------------------------------------------------------------------------------
+-- Undo ----------------------------------------------------------------------------------------------------------------
 
 -- Fails without an entry. An actor who may undo nothing does not learn which entries exist.
 local function no_entry(context)
@@ -371,7 +371,7 @@ function api.undo_many(context)
   return logged(200, result, log)
 end
 
--- For operators --------------------------------------------------------------------------------------------------------
+-- For operators -------------------------------------------------------------------------------------------------------
 
 function api.metrics(context)
   return response.new(200, must(context.engine:metrics()), "text/plain; version=0.0.4; charset=utf-8")

@@ -20,7 +20,7 @@ local PAGE = 50 -- entries of a page
 local ROWS, BLOCK, BLOCKS = 10000, 1000, 20 -- of a file: its rows, rows of one query, queries
 local DAY = 24 * 3600
 
--- Asking ---------------------------------------------------------------------------------------------------------------
+-- Asking --------------------------------------------------------------------------------------------------------------
 
 local PARAMETERS = {}
 for i, row in ipairs(history_page.FILTERS) do
@@ -60,7 +60,7 @@ local function look_up(context, entries, names, questions)
   end
 end
 
--- The page -------------------------------------------------------------------------------------------------------------
+-- The page ------------------------------------------------------------------------------------------------------------
 
 -- The sentence about the undo that was just made.
 local function undone(context, entries, cfg, names)
@@ -86,7 +86,7 @@ function history.page(context)
   })
 end
 
--- The file -------------------------------------------------------------------------------------------------------------
+-- The file ------------------------------------------------------------------------------------------------------------
 
 -- The entries of a file, and where the next file goes on. Their names and questions go into the model.
 local function find_all(context, query, model)
@@ -122,7 +122,7 @@ function history.csv(context)
   return response.new(200, text, "text/csv; charset=utf-8; header=present", headers)
 end
 
--- Revisions ------------------------------------------------------------------------------------------------------------
+-- Revisions -----------------------------------------------------------------------------------------------------------
 
 -- The record of a revision, and the newest revision's number.
 local function find_revision(context, number)

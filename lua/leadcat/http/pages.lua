@@ -23,11 +23,14 @@ local function model(context, fields)
   return fields
 end
 
--- Settings -------------------------------------------------------------------------------------------------------------
+-- Settings ------------------------------------------------------------------------------------------------------------
 
--- The refusal for an actor who may not see the settings; nil for others.
-local function refuse(context)
-  if not must(context.engine:can(context.actor, "configure")) then
+-- A handler for administrators. Others get a page that says what they may not do.
+local function for_administrators(handler)
+  return function(context)
+    if must(context.engine:can(context.actor, "configure")) then
+      return handler(context)
+    end
     return response.html(context, 403, settings_page.forbidden(model(context, {})))
   end
 end
@@ -37,18 +40,14 @@ local function is_licensed(context)
   return context.engine:licensed() ~= false
 end
 
-function pages.settings(context)
-  local refusal = refuse(context)
-  if refusal then
-    return refusal
-  end
+pages.settings = for_administrators(function(context)
   local cfg = must(context.engine:config())
   local saved = request_of.fields(context.request.query).saved == tostring(cfg.revision)
   return response.html(context, 200, settings_page.html(model(context, {
     config = cfg, revision = cfg.revision, licensed = is_licensed(context), saved = saved and cfg.revision or nil,
     problems = context.engine:check(cfg),
   })))
-end
+end)
 
 -- The form with what the user typed, and what else the page shows.
 local function show(context, status, form, more)
@@ -63,7 +62,7 @@ local function read_form(context, fields, stored)
   return { fields = fields, stored = stored, action = action, config = edited, edit = edit }
 end
 
--- Somebody else saved meanwhile: shows what changed, with what the user typed laid over it.
+-- Another user has saved since: shows what changed, with what this user typed laid over it.
 local function show_stale(context, form)
   local newest = must(context.engine:config())
   return show(context, 412, read_form(context, form.fields, newest), {
@@ -122,11 +121,7 @@ local function try(context, form)
   } })
 end
 
-function pages.save_settings(context)
-  local refusal = refuse(context)
-  if refusal then
-    return refusal
-  end
+pages.save_settings = for_administrators(function(context)
   local fields = must(request_of.form(context.request))
   local form = read_form(context, fields, stored_config(context, fields))
   if form.action == "cancel" then
@@ -135,9 +130,9 @@ function pages.save_settings(context)
     return show(context, 200, form)
   end
   return (form.action == "try" and try or save)(context, form)
-end
+end)
 
--- Questions ------------------------------------------------------------------------------------------------------------
+-- Questions -----------------------------------------------------------------------------------------------------------
 
 -- The sentence about the question that was just answered.
 local function said(context)

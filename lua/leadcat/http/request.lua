@@ -24,7 +24,7 @@ function request.fields(text)
   return fields
 end
 
--- Bodies ---------------------------------------------------------------------------------------------------------------
+-- Bodies --------------------------------------------------------------------------------------------------------------
 
 local JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 
@@ -85,7 +85,7 @@ function request.form(received)
   return body and request.fields(body), message, code
 end
 
--- Who sent it ----------------------------------------------------------------------------------------------------------
+-- Who sent it ---------------------------------------------------------------------------------------------------------
 
 local SAME = { ["same-origin"] = true, none = true }
 

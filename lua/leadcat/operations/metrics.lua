@@ -84,7 +84,7 @@ function metrics:flush()
   return true
 end
 
--- Prometheus -----------------------------------------------------------------------------------------------------------
+-- Prometheus ----------------------------------------------------------------------------------------------------------
 
 local function add_family(lines, name, kind, help)
   lines[#lines + 1] = ("# HELP %s %s\n# TYPE %s %s"):format(name, help, name, kind)

@@ -73,7 +73,7 @@ local function visit(self, run, work, tenant)
   end
 end
 
--- Does some work for the tenants that have it due, from a place ("": the first tenant), in at most so many steps.
+-- Does some work for the tenants that have it due, from a place ("": the first tenant), in at most `steps` steps.
 -- Returns where to go on; "" when all had their turn.
 local function visit_next(self, run, work, place, steps)
   local keep = self._shared.retention

@@ -156,8 +156,8 @@ local function new_task(self, events, options)
   }
 end
 
---- Applies the rules to events of the past, in the order of their dates. An array is sorted; an iterator must give them
--- in order. Doing an interrupted backfill again carries it on; doing a finished one again does nothing.
+--- Applies the rules to events of the past, in the order of their dates. An array is sorted; an iterator must be in
+-- order. An interrupted backfill that is done again carries on; a finished one does nothing.
 ---@param events leadcat.Event[]|fun(): leadcat.Event?, string?, string? with `at`; `category` is ignored, because it is an old one
 ---@param options? leadcat.Backfill
 ---@return table? report {run, events, outcomes = {[trigger] = {[outcome] = n}}, changes = {{trigger, outcome, from, to, events}}, companies = updated companies, resumed = events done before, already = whether the run had been finished before}

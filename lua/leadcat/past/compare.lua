@@ -56,7 +56,7 @@ local LISTED = 100 -- companies by default
 
 local SIDES, TIMES = { "before", "after" }, { "start", "before", "after" }
 
--- Changes --------------------------------------------------------------------------------------------------------------
+-- Changes -------------------------------------------------------------------------------------------------------------
 
 local function name_sides(rows)
   for _, row in ipairs(rows) do
@@ -103,7 +103,7 @@ local function sort_changes(changes)
   end)
 end
 
--- Counting -------------------------------------------------------------------------------------------------------------
+-- Counting ------------------------------------------------------------------------------------------------------------
 
 -- Counts the companies by two of their categories.
 local function flows(journeys, from, to, rank)
@@ -195,7 +195,7 @@ local function report_of(pair, result)
   return report
 end
 
--- The whole ------------------------------------------------------------------------------------------------------------
+-- The whole -----------------------------------------------------------------------------------------------------------
 
 local function refusal(before, after)
   for _, side in ipairs { { before, "compared with" }, { after, "that is tried" } } do

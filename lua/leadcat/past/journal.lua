@@ -68,7 +68,7 @@ local function details_of(stored)
   return stored.details and json.decode(stored.details) or {}
 end
 
---- The event of an entry, as far as it was kept.
+--- What was kept of an entry's event.
 function journal.event(stored)
   local details = details_of(stored)
   return {
@@ -129,7 +129,7 @@ end
 ---@param after? integer begin after this entry
 ---@param size? integer how many entries will probably be read
 ---@param read? fun(self: leadcat.Engine, company?: string, after?: integer, size: integer): table[]?, string?, string? reads a page of something else
----@return fun(): table?, string?, string? next the next entry, as the store gives it; nil at the end; nil, message, code
+---@return fun(): table?, string?, string? next the next entry, as the store returns it; nil at the end; or nil, message, code
 function journal.entries(self, company, after, size, read)
   local page, place, more = nil, 0, true
   size = size or FEW

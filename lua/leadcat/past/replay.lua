@@ -17,8 +17,8 @@ local function to_event(entry)
   }
 end
 
---- The events of entries, oldest first. An event has a category only when the rules do not tell it: a company's first
--- event, and the first one after somebody else moved the company.
+--- The events of entries, oldest first. An event has a category only when it does not follow from the rules: a
+-- company's first event, and the first one after something else moved the company.
 ---@param entries leadcat.Entry[] newest first, as `engine:history` gives them
 ---@return leadcat.Event[]
 function replay.events(entries)

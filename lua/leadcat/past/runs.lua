@@ -1,5 +1,5 @@
---- A run is what one replay, one backfill or one undo of many did; all of it can be found and undone by its id. A cursor
--- in the store keeps where in the journal the run began and ended, and its progress.
+--- A run is what one replay, one backfill or one undo of many did; all of it can be found and undone by its id. A
+-- cursor in the store keeps where in the journal the run began and ended, and its progress.
 
 local core = require "leadcat.core"
 local json = require "leadcat.util.json"

@@ -125,7 +125,7 @@ end
 
 --- Runs events through one config, or through two side by side.
 ---@param options {on_progress?: function, feed?: function, limit?: integer} limit: how many moved companies are listed
----@return table? result what the core's `finish` gives (`src/lua/simulate.h`)
+---@return table? result what the core's `finish` returns (`src/lua/simulate.h`)
 function simulate.through(configs, start, next_event, options)
   local add, add_lines, finish = core.simulation(start, configs[1], configs[2])
   if not add then

@@ -54,8 +54,8 @@ local function newest_of(self, entry, key, undone)
   return newest or 0
 end
 
--- The same, if the company is also in `from`: then nobody else changed it either. Checked before anything is written,
--- because a refusal must leave no entry and close no question. `category`: where the company is, if known.
+-- The same, if the company is also in `from`, so that nothing else changed it either. Checked before anything is
+-- written, because a refusal must leave no entry and close no question. `category`: where the company is, if known.
 local function unchanged_since(self, entry, key, from, undone, category)
   local newest, message, code = newest_of(self, entry, key, undone)
   if not newest then
@@ -151,7 +151,7 @@ end
 ---@class leadcat.undo.Task an undo of many under way
 ---@field engine leadcat.Engine within the run, once that has begun
 ---@field actor? leadcat.Actor
----@field imagined? table<string, {undone: table, category: integer}> in a preview: how companies would stand
+---@field imagined? table<string, {undone: table, category: integer}> in a preview: what companies would have become
 ---@field jobs table[] to be written together
 ---@field waiting table<string, boolean> the companies of the jobs
 ---@field run? leadcat.Run

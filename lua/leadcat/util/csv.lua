@@ -33,8 +33,9 @@ function csv.reader(read, options)
   return setmetatable(state, Reader)
 end
 
--- Reads ahead: a record of `limit` bytes that does not end in the buffer is then too long, or the last one. The last one
--- gets the LF it lacks, which is not counted in the position; unless reading has failed, since it may be cut short then.
+-- Reads ahead: a record of `limit` bytes that does not end in the buffer is then too long, or the last one. The last
+-- one gets the LF it lacks, which is not counted in the position; unless reading has failed, since it may be cut short
+-- then.
 local function fill(self, limit)
   local pieces, size = { sub(self.buffer, self.at) }, #self.buffer - self.at + 1
   while size < 2 * limit and not self.ended do
@@ -219,8 +220,8 @@ function Reader:next()
   return fields, where, code, line
 end
 
---- The next line that is not empty, as it is, and its number; otherwise as `next`. For formats of one record a line, which
---- need the same bounds.
+--- The next line that is not empty, as it is, and its number; otherwise as `next`. For formats of one record a line,
+--- which need the same bounds.
 ---@return string? text, integer|string|nil line, "invalid"|"io"|nil code, integer? fault
 function Reader:next_line()
   local text, stop, code, line = peek(self, SHORT)

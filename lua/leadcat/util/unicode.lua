@@ -16,7 +16,7 @@ local NON_ASCII = "[\128-\255]"
 ---@type fun(s: string): string
 unicode.valid = core.valid_text
 
--- One line -------------------------------------------------------------------------------------------------------------
+-- One line ------------------------------------------------------------------------------------------------------------
 
 -- Patterns of characters. In well-formed text none of them can begin within a character.
 local C1 = "\194[\128-\159]" -- U+0080 to U+009F
@@ -117,7 +117,8 @@ end
 
 -- On a terminal -------------------------------------------------------------------------------------------------------
 
---- How many columns a text takes, well enough for wrapping and aligning: CJK and symbols beyond the basic plane take two.
+--- How many columns a text takes, well enough for wrapping and aligning: CJK and symbols beyond the basic plane take
+-- two.
 ---@param s string well-formed
 ---@return integer
 function unicode.width(s)
@@ -125,10 +126,10 @@ function unicode.width(s)
   return characters + select(2, s:gsub("[\227-\237\240-\244]", ""))
 end
 
--- Within a sentence ----------------------------------------------------------------------------------------------------
+-- Within a sentence ---------------------------------------------------------------------------------------------------
 
---- A line for use within a sentence: between U+2068 and U+2069 when it may be written from right to left, so that it does
---- not change the order of the words around it.
+--- A line for use within a sentence: between U+2068 and U+2069 when it may be written from right to left, so that it
+--- does not change the order of the words around it.
 ---@param s string as `unicode.line` gives it
 ---@return string
 function unicode.isolate(s)

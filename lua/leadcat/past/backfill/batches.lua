@@ -163,15 +163,13 @@ end
 
 --- Handles all events that are not done yet.
 function batches.handle_all(task)
-  local rate, size = task.options.rate, reading.MAX_BATCH
-  if rate then
-    size = math.max(1, math.min(size, math.ceil(rate / BATCHES_A_SECOND)))
-  end
   local ok, message, code = skip(task)
   if not ok then
     return nil, message, code
   end
-  return each_batch(task, write_batch, size, rate)
+  local rate = task.options.rate
+  local size = rate and math.ceil(rate / BATCHES_A_SECOND) or reading.MAX_BATCH
+  return each_batch(task, write_batch, math.max(1, math.min(size, reading.MAX_BATCH)), rate)
 end
 
 return batches

@@ -1,5 +1,5 @@
---- The counts of a backfill and its report. The counts of a run come from its cursor and the journal, those of a preview
--- from its outcomes.
+--- The counts of a backfill and its report. The counts of a run come from its cursor and the journal, those of a
+-- preview from its outcomes.
 
 local event_of = require "leadcat.events.event"
 local journal = require "leadcat.past.journal"
@@ -10,8 +10,8 @@ local simulate = require "leadcat.past.simulate"
 
 local counting = {}
 
---- Counts an event, and adds its company to `updated` when it was. The counts' keys have the event's trigger and outcome,
--- and the move that it made or would have made.
+--- Counts an event, and adds its company to `updated` when it was. The counts' keys have the event's trigger and
+-- outcome, and the move that it made or would have made.
 function counting.add(counts, event, outcome, updated)
   local line = ("%s %s"):format(event.trigger, simulate.outcome_name(outcome))
   if outcome.status ~= "duplicate" and outcome.to then
