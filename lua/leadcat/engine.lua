@@ -51,7 +51,7 @@ Engine.maintain, Engine.sweep, Engine.backup = upkeep.maintain, upkeep.sweep, up
 
 local HOOKS = { "guard", "updated", "awaiting_confirmation", "unchanged", "failed" }
 local MAX_TENANT = 64
-local MOST_KEPT = 2 ^ 17 -- engines of other tenants; each takes some 300 bytes
+local MOST_KEPT = 2 ^ 17 -- engines of other tenants; each takes about 300 bytes
 
 -- An engine and what it needs -----------------------------------------------------------------------------------------
 
@@ -80,7 +80,7 @@ local MOST_KEPT = 2 ^ 17 -- engines of other tenants; each takes some 300 bytes
 ---@field host_of? fun(tenant: string): leadcat.Host the embedded host's view of one tenant
 ---@field metatable table of the engines
 
--- An engine for one tenant. It is one small table, as there may be very many: the metatable has all that they share.
+-- An engine for one tenant: a small table, since there may be very many. The metatable has all that they share.
 local function bare(shared, tenant)
   local self = setmetatable({ _tenant = tenant }, shared.metatable)
   if shared.host_of then
@@ -95,7 +95,7 @@ local function new(shared, tenant)
   local place = shared.kept_last % MOST_KEPT + 1
   shared.tenants[tenant], shared.kept[place], shared.kept_last = self, self, place
   if platform.can_call_host() then
-    self:recover() -- what cannot be finished now stays written down, for the next time
+    self:recover() -- what cannot be finished now stays in the journal, for the next time
   end
   return self
 end
@@ -127,7 +127,8 @@ function Engine.new(shared, tenant)
   return new(shared, tenant)
 end
 
---- The same engine for another tenant: own config, confirmations, journal; shared host, hooks and store.
+--- The same engine for another tenant, with its own config, confirmations and journal. Host, hooks and store are
+-- shared.
 ---@param name string 0 to 64 bytes
 ---@return leadcat.Engine
 function Engine:tenant(name)
@@ -170,13 +171,13 @@ local function ask(fn, name, ...)
   return answer and true or false
 end
 
--- What an actor may where the host has no `can`.
+-- What an actor may do when the host has no `can`.
 local function may_by_default(actor, permission, subject)
   return permission == "view" or permission == "report" or actor.admin == true
     or permission == "confirm" and confirmation.same_user(actor, subject.actor)
 end
 
---- Whether the actor may. No actor is the program itself, which may do everything.
+--- Whether the actor may. Without an actor it is the program itself, which may do everything.
 ---@param actor? leadcat.Actor
 ---@param permission "configure"|"undo"|"view"|"report"|"confirm"
 ---@param subject? table what it is about: a confirmation, an entry

@@ -37,8 +37,8 @@ App.__index = App
 ---@field id? string from the path
 ---@field wants_page boolean whether a problem is shown as a page
 
--- For each method: the handler, and the permission that its caller needs. `page`: for people. `open`: for everybody.
--- A handler returns a response, or ends with `response.fail`.
+-- For each method: the handler, which returns a response or calls `response.fail`, and the permission that its caller
+-- needs. `page`: for people. `open`: for everybody.
 local ROUTES = {
   ["/settings"] = { page = true, GET = { pages.settings }, POST = { pages.save_settings } },
   ["/confirmations"] = { page = true, GET = { pages.inbox, "view" } },
@@ -101,7 +101,7 @@ local function accepted(strings, headers)
   return strings:language()
 end
 
--- What the host raises is not for the client.
+-- Sets the context's actor and engine. The client does not see what the host raises.
 local function authenticate(context)
   local ok, actor, tenant = pcall(context.app.options.authenticate, context.request)
   if not ok then

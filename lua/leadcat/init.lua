@@ -141,7 +141,7 @@ end
 ---@param name "superoffice"
 ---@return leadcat.Config
 function leadcat.preset(name)
-  local cfg = preset.get(name) -- no tail call, so that an unknown name blames our caller
+  local cfg = preset.get(name) -- no tail call, so that the error for an unknown name points at our caller
   return cfg
 end
 

@@ -12,7 +12,7 @@ local FLUSH_SECONDS, MAINTAIN_SECONDS = 3, 30
 
 -- Requests ------------------------------------------------------------------------------------------------------------
 
--- The names of headers' nginx variables, which are made when first needed.
+-- Headers' names to their nginx variables, made when first needed.
 local VARIABLES = setmetatable({}, {
   __index = function(variables, name)
     local variable = "http_" .. name:gsub("-", "_")

@@ -1,4 +1,4 @@
---- The arguments that several commands take. What only one command takes is declared beside it.
+--- The arguments that several commands take. A command declares its other arguments itself.
 
 local event_of = require "leadcat.events.event"
 local options_of = require "leadcat.util.options"
@@ -24,7 +24,7 @@ function arguments.to_directory(text)
   return nil, "a directory's name expected, got ''"
 end
 
---- Reads the id of a company or a user. The engine would raise for a wrong one; here that is wrong usage.
+--- Reads the id of a company or a user. A wrong one is wrong usage; the engine would raise.
 function arguments.to_id(text)
   local id, problem = event_of.key(text)
   return id, problem and ("an id %s"):format(problem)

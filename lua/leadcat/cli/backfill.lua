@@ -27,7 +27,7 @@ local function copy_of_input()
   return file
 end
 
--- Identifies the events: the file's content, and the options it is read with.
+-- Identifies the events by the file's content and the options it is read with.
 local function source_of(args)
   local path, size, sum = args.opportunities or args.events, 0, nil
   local file = path == "-" and copy_of_input() or files.open(path)

@@ -1,4 +1,4 @@
---- What all commands share: failing, the actor, opening a store, printing.
+--- Helpers of all commands: failing, the actor, opening a store, printing.
 
 local config = require "leadcat.rules.config"
 local json = require "leadcat.util.json"

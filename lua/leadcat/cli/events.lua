@@ -34,7 +34,7 @@ end
 ---@param args table
 ---@return fun(): leadcat.Event?, string?, string? next_event
 ---@return fun(report?: table, ...): table?, ... finish prints the warnings, notes the bad lines in the report; returns its arguments
----@return fun(add_lines: function, most: integer): integer feed as that of leadcat.cli.import
+---@return fun(add_lines: function, most: integer): integer feed as in leadcat.cli.import
 ---@return leadcat.import.Iterator events
 return function(args)
   local events, path, size = open_events(args)

@@ -167,7 +167,7 @@ end
 local KNOWN = "id, trigger, company, category, lead_status, contact, contact.name, sale, sale.name, actor, actor.name, "
   .. "at, choice"
 
--- Readers of cells: `(text, column, date, options)` to a value, or nil and the problem. The other columns are text.
+-- Readers of cells: `(text, column, date, options)` returns a value, or nil and the problem. Other columns are text.
 local CELLS = {}
 
 function CELLS.category(cell, column)
@@ -190,7 +190,7 @@ function CELLS.choice(cell, column)
   return category
 end
 
--- Seconds since 1970, or a date; only a date when its form is given, since 20170301 may be one.
+-- Seconds since 1970, or a date. Only a date when its form is given, since 20170301 may be one.
 function CELLS.at(cell, column, date, options)
   if not options.date_format and #cell <= 20 and cell:find "^%-?%d+%.?%d*$" then
     return json.integer(tonumber(cell))
@@ -292,8 +292,8 @@ end
 
 -- Opportunities -------------------------------------------------------------------------------------------------------
 --
--- Events come in the order of time, so the whole file is read first. To fit a million rows into memory, a sale is not a
--- table but an index into a few arrays.
+-- Events come in chronological order, so the whole file is read first. To fit a million rows into memory, a sale is not
+-- a table but an index into a few arrays.
 
 local MAX_BAD = 1000
 
@@ -457,8 +457,8 @@ end
 
 --- Reads an opportunity export, one row a sale. A sale becomes `sale_registered` when it was created, and `sale_won` or
 --- `sale_lost` when it was closed (or created, if only that is known); without a company it is no event. Events come
---- in the order of time; at the same time registrations come before closings, and rows in their order. The first `next`
---- reads the whole file and, without `keep_going`, returns the problem of the first bad row.
+--- in chronological order; at the same time registrations come before closings, and rows in their order. The first
+--- `next` reads the whole file and, without `keep_going`, returns the problem of the first bad row.
 ---@param file { read: fun(self, n: integer): string?, string? }
 ---@param options leadcat.import.Export
 ---@return leadcat.import.Iterator

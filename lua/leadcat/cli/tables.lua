@@ -50,7 +50,7 @@ local function plain(cell)
   return (unicode.valid(cell):gsub("[%z\1-\31\127]+", " "):gsub("\194[\128-\159]", " "))
 end
 
---- Rows as columns, two blanks apart; a column whose first cell below the head is a number is right-aligned.
+--- Rows as columns, two blanks apart. A column is right-aligned when its first cell below the head is a number.
 ---@param rows string[][] the first is the head
 ---@return string
 function tables.table(rows)

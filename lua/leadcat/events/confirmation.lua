@@ -74,7 +74,7 @@ function confirmation.draft(event, decision, cfg, tenant)
 end
 
 --- The record as hosts see it.
----@param stored table as `store:confirmation` gives it
+---@param stored table as `store:confirmation` returns it
 ---@param tenant string
 ---@return leadcat.Confirmation? record, string? message, string? code
 function confirmation.record(stored, tenant)
@@ -87,7 +87,7 @@ function confirmation.record(stored, tenant)
     return nil, ("confirmation %s: %s"):format(stored.id, message), "corrupt"
   end
   if body.actor and type(body.actor.id) == "string" then
-    body.actor.id = stored.user -- byte by byte, which JSON does not keep
+    body.actor.id = stored.user -- JSON does not keep every byte
   end
   local record = describe(stored, body, tenant)
   record.id, record.state, record.options = stored.id, stored.state, json.array(body.options or {})

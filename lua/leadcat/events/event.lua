@@ -89,7 +89,7 @@ function event.plain(e)
   return copy
 end
 
---- Raises at the caller's caller unless it is a table. All other faults of an event are data.
+--- Raises at the caller's caller unless it is a table. `problem` tells all other faults.
 ---@param e any
 function event.check(e)
   if type(e) ~= "table" then

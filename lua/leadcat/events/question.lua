@@ -257,7 +257,7 @@ end
 local function give(self, record, item)
   local outcome, message, code = write.one(self, item, record.company)
   if item.result == "overdue" then
-    message, code = select(2, question.expire(self)) -- nothing where it is closed now
+    message, code = select(2, question.expire(self)) -- nil when it is closed now
   end
   return outcome, message, code
 end

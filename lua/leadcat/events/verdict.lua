@@ -93,7 +93,7 @@ end
 --- Adds the verdict to `asked`: `passed`, `target` and `keep`.
 ---@param self leadcat.Engine
 ---@param event leadcat.Event
----@param asked table the decision, as `store:handle` gives it for the verdict that it lacks
+---@param asked table the decision, as `store:handle` returns it when it lacks the verdict
 ---@return leadcat.Outcome? outcome, string? message, string? code outcome: of a veto, or when the company is in the target
 function verdict.ask(self, event, asked)
   local to, outcome, code = ask_guards(self, event, asked)

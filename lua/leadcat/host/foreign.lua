@@ -198,7 +198,7 @@ local function outcome_now(self, entry)
   return outcome
 end
 
--- Raises when memory is short, or when the host's clock raises.
+-- Has the host make each change. Raises when memory is short, or when the host's clock raises.
 local function ask_host(self, changes, again)
   local try = again and set_category_again or set_category
   for _, change in ipairs(changes) do

@@ -16,7 +16,7 @@ local DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
 
 -- Outcomes ------------------------------------------------------------------------------------------------------------
 
-local STATUS = { failed = 202 } -- of one outcome: it is written down, and tried again
+local STATUS = { failed = 202 } -- of one outcome: it is in the journal, and will be tried again
 
 -- Moves a host's error from the outcome to the operator's log. Clients may read what a guard said.
 local function withhold(outcome, log)
@@ -221,7 +221,7 @@ function api.visible(context, items)
   return seen
 end
 
--- A page of a list, with a link to the next one. That begins after the last item, visible or not.
+-- A page of a list, with a link to the next one, which begins after the last item, visible or not.
 local function page(context, query, items, after)
   return response.json(200, api.visible(context, items), next_page(context, query, after))
 end
@@ -336,7 +336,7 @@ end
 
 -- Undo ----------------------------------------------------------------------------------------------------------------
 
--- Fails without an entry. An actor who may undo nothing does not learn which entries exist.
+-- Fails for an entry that does not exist. An actor who may undo nothing does not learn which ones do.
 local function no_entry(context)
   fail(must(context.engine:can(context.actor, "undo")) and "not_found" or "forbidden")
 end

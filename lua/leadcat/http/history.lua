@@ -79,10 +79,10 @@ function history.page(context)
   local entries, going_on, searched = find(context, query)
   local names, questions = {}, {}
   look_up(context, entries, names, questions)
-  return response.html(context, 200, history_page.html {
-    strings = context.strings, language = context.language, base = context.app.prefix, entries = entries, cfg = cfg,
-    filters = filters, names = names, questions = questions, next = going_on, searched = searched,
-    may_undo = context.engine:can(context.actor, "undo") == true, said = undone(context, entries, cfg, names),
+  return response.page(context, 200, history_page.html, {
+    entries = entries, cfg = cfg, filters = filters, names = names, questions = questions, next = going_on,
+    searched = searched, may_undo = context.engine:can(context.actor, "undo") == true,
+    said = undone(context, entries, cfg, names),
   })
 end
 
@@ -144,9 +144,8 @@ function history.revision(context)
   local number = #context.id < 16 and context.id:find "^[1-9]%d*$" and json.integer(tonumber(context.id))
   local record, newest = find_revision(context, number or response.fail "not_found")
   local new, old = config_of(context, number), config_of(context, number - 1)
-  return response.html(context, 200, revision_page.html {
-    strings = context.strings, language = context.language, base = context.app.prefix, revision = record,
-    newest = newest, changes = difference.sentences(old, new, context.strings, context.language),
+  return response.page(context, 200, revision_page.html, {
+    revision = record, newest = newest, changes = difference.sentences(old, new, context.strings, context.language),
   })
 end
 

@@ -18,24 +18,19 @@ local pages = {}
 local PAGE = 50
 local TRIED = 1000 -- entries that a new config is tried on
 
-local function model(context, fields)
-  fields.strings, fields.language, fields.base = context.strings, context.language, context.app.prefix
-  return fields
-end
-
 -- Settings ------------------------------------------------------------------------------------------------------------
 
--- A handler for administrators. Others get a page that says what they may not do.
+-- Lets administrators through to a handler. Others get a page that says why not.
 local function for_administrators(handler)
   return function(context)
     if must(context.engine:can(context.actor, "configure")) then
       return handler(context)
     end
-    return response.html(context, 403, settings_page.forbidden(model(context, {})))
+    return response.page(context, 403, settings_page.forbidden, {})
   end
 end
 
--- A host that says nothing about it licenses everybody.
+-- A host without `licensed` licenses all.
 local function is_licensed(context)
   return context.engine:licensed() ~= false
 end
@@ -43,18 +38,18 @@ end
 pages.settings = for_administrators(function(context)
   local cfg = must(context.engine:config())
   local saved = request_of.fields(context.request.query).saved == tostring(cfg.revision)
-  return response.html(context, 200, settings_page.html(model(context, {
+  return response.page(context, 200, settings_page.html, {
     config = cfg, revision = cfg.revision, licensed = is_licensed(context), saved = saved and cfg.revision or nil,
     problems = context.engine:check(cfg),
-  })))
+  })
 end)
 
 -- The form with what the user typed, and what else the page shows.
 local function show(context, status, form, more)
-  local shown = model(context, more or {})
+  local shown = more or {}
   shown.config, shown.edit, shown.revision = form.config, form.edit, form.stored.revision
   shown.licensed = is_licensed(context)
-  return response.html(context, status, settings_page.html(shown))
+  return response.page(context, status, settings_page.html, shown)
 end
 
 local function read_form(context, fields, stored)
@@ -152,18 +147,17 @@ function pages.inbox(context)
   for i, record in ipairs(api.visible(context, records)) do
     views[i] = must(context.engine:view(record, { actor = context.actor }))
   end
-  return response.html(context, 200, inbox_page.html(model(context, {
+  return response.page(context, 200, inbox_page.html, {
     views = views, next = #records == PAGE and records[PAGE].id or nil, said = said(context),
-  })))
+  })
 end
 
 function pages.question(context)
   local record = api.find(context)
   local view = must(context.engine:view(record, { actor = context.actor }))
   local action = ("%s/api/confirmations/%s"):format(context.app.prefix, record.id)
-  return response.html(context, 200, inbox_page.question(model(context, {
-    dialog = context.engine:render(view, "html", { action = action }), view = view,
-  })))
+  local dialog = context.engine:render(view, "html", { action = action })
+  return response.page(context, 200, inbox_page.question, { dialog = dialog, view = view })
 end
 
 return pages

@@ -38,6 +38,12 @@ function response.html(context, status, markup, headers)
   return made
 end
 
+--- A page: `render` makes its HTML of `fields` and what all pages need.
+function response.page(context, status, render, fields, headers)
+  fields.strings, fields.language, fields.base = context.strings, context.language, context.app.prefix
+  return response.html(context, status, render(fields), headers)
+end
+
 --- Sends a browser to another page, which it gets with GET.
 function response.redirect(context, path)
   return response.new(303, nil, nil, { Location = context.app.prefix .. path })
@@ -65,8 +71,7 @@ function response.problem(context, code, message, more, headers)
   }
   local made
   if context.wants_page then
-    problem.strings, problem.language, problem.base = strings, language, context.app.prefix
-    made = response.html(context, problem.status, problem_page.html(problem), headers)
+    made = response.page(context, problem.status, problem_page.html, problem, headers)
   else
     problem.code = code
     made = response.new(problem.status, json.encode(merged(problem, more)), "application/problem+json", headers)
@@ -96,8 +101,9 @@ function response.must(value, message, code, ...)
   return value, message, code, ...
 end
 
---- Whether this was raised by `fail`, or an error of the program.
+--- Whether `fail` raised this.
 function response.is_failure(raised)
   return getmetatable(raised) == Failure
 end
+
 return response

@@ -7,7 +7,7 @@ local question = require "leadcat.events.question"
 
 local upkeep = {}
 
-local ROUND_STEPS = 16 -- of some 256 tenants each: how many journals one call of `maintain` looks at
+local ROUND_STEPS = 16 -- of about 256 tenants each, whose journals one call of `maintain` looks at
 
 local BACKUP = { compact = options_of.of_type "boolean" }
 
@@ -108,9 +108,9 @@ end
 -- tenant. It closes expired questions, removes what `retention` does not keep, and frees the reader slots of killed
 -- processes (after which a config that one of them saved is seen). Last, because hosts may be slow, it finishes changes
 -- that a crash or a failing host left. It costs the work that is due, plus a look at each tenant with open questions
--- and at each unfinished change. An engine's first call looks at all journals, each later call at those of some 4,000
--- tenants. A failure for one tenant does not stop the others. All are maintained with this engine's `retention` and
--- host, which is told the tenant.
+-- and at each unfinished change. An engine's first call looks at all journals, each later call at about 4,000. A
+-- failure for one tenant does not stop the others. All are maintained with this engine's `retention` and host, which is
+-- told the tenant.
 ---@return {finished: integer, failed: integer, busy: integer, expired: integer, removed: integer, readers: integer}? counts of all tenants
 ---@return string? message, string? code of the first failure; everything else was done
 function upkeep:maintain()

@@ -87,7 +87,7 @@ function journal.entry(stored, tenant)
     status = stored.status, reason = stored.reason, error = stored.error,
     actor = details.actor, sale = details.sale, contact = details.contact, run = details.run,
     event_id = stored.event_id, confirmation = stored.confirmation,
-    undoes = stored.status ~= "superseded" and details.undoes or nil, -- that one has its successor's details
+    undoes = stored.status ~= "superseded" and details.undoes or nil, -- a superseded entry has its successor's details
   }
 end
 
@@ -97,12 +97,10 @@ local function detail(stored, name, mark)
   return details and details:find(mark, 1, true) and json.decode(details)[name] or nil
 end
 
---- The entry that an entry undoes.
 function journal.undoes(stored)
   return detail(stored, "undoes", '"undoes":')
 end
 
---- The run of an entry.
 function journal.run(stored)
   return detail(stored, "run", '"run":')
 end

@@ -1,4 +1,4 @@
---- Turns journal entries back into events, for trying a config on what really happened. Pure.
+--- Turns journal entries back into events, for trying a config on what happened. Pure.
 
 local config = require "leadcat.rules.config"
 local event_of = require "leadcat.events.event"
@@ -19,7 +19,7 @@ end
 
 --- The events of entries, oldest first. An event has a category only when it does not follow from the rules: a
 -- company's first event, and the first one after something else moved the company.
----@param entries leadcat.Entry[] newest first, as `engine:history` gives them
+---@param entries leadcat.Entry[] newest first, as `engine:history` returns them
 ---@return leadcat.Event[]
 function replay.events(entries)
   local events, left = {}, {} -- left: where the rules alone leave each company, as in a simulation

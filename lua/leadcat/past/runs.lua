@@ -78,7 +78,7 @@ function runs.last_of(self, source)
   return runs.read(self, json.decode(text).run)
 end
 
--- Notes the last run of these events. That happens before the run begins, so that it can always be found.
+-- Notes the last run of these events, before it begins, so that it can always be found.
 local function note_last(self, id, source)
   local name = name_of_source(source)
   local before, message, code = self._store:cursor(self._tenant, name)
@@ -141,7 +141,7 @@ function runs.engine(self, id)
   return setmetatable({ _run = id }, { __index = self, __newindex = self })
 end
 
---- Iterates over a run's entries, newest first, reading only the part of the journal where the run was at work.
+--- Iterates over a run's entries, newest first. Reads only the part of the journal that the run wrote.
 ---@return fun(): table?, string?, string? next as `journal.entries`
 function runs.entries(self, record)
   return journal.matching(self, record.last and record.last + 1, record.after + 1, function(entry)

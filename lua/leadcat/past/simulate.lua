@@ -9,7 +9,7 @@ local simulate = {}
 
 local STEP = 1000 -- events between two calls of `on_progress`
 
---- Events as an iterator. Raises, on behalf of the caller's caller, for anything else.
+--- Events as an iterator. Raises at the caller's caller for anything else.
 function simulate.iterate(events)
   if type(events) == "function" then
     return events
@@ -66,7 +66,6 @@ function simulate.outcome_name(outcome)
   return ENDED[outcome.status] or outcome.status == "unchanged" and outcome.reason or outcome.status
 end
 
---- Counts one event of a report.
 function simulate.count(report, trigger, outcome)
   local counts = report.outcomes[trigger] or {}
   report.outcomes[trigger] = counts

@@ -18,7 +18,7 @@ local function changed_since(key, how)
 end
 
 -- Whether a change no longer counts: it was undone, or it undid one that is not older than `entry`. Called from the
--- newest change on; `undone` collects the entries that were undone.
+-- newest change on; adds the undone entries to `undone`.
 local function is_void(change, entry, undone)
   local undoes = journal.undoes(change)
   if undone[change.entry] then
@@ -73,8 +73,8 @@ local function unchanged_since(self, entry, key, from, undone, category)
   return newest
 end
 
--- How an entry is made from an old one: the status that one must have, the columns it takes `from` and `to` from, and
--- the refusal when the status is another.
+-- How an entry is made from an old one: the status that the old one must have, the fields that become `from` and `to`,
+-- and the refusal for any other status.
 local UNDO = { of = "updated", from = "to", to = "from", refusal = "entry %d is %s: it has changed nothing" }
 local RETRY = { of = "failed", from = "from", to = "to", refusal = "entry %d is %s, not failed" }
 

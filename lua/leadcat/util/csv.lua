@@ -9,8 +9,8 @@ local byte, find, gsub, sub = string.byte, string.find, string.gsub, string.sub
 local csv = {}
 
 local CHUNK = 64 * 1024
-local LIMIT = 1024 * 1024 -- bytes of one record, so that a quote left open does not eat the file
-local SHORT = 8 * 1024 -- bytes of a line, nearly always
+local LIMIT = 1024 * 1024 -- bytes of one record, so that an open quote does not swallow the file
+local SHORT = 8 * 1024 -- bytes: nearly all lines are shorter
 local QUOTE, CR, LF = byte('"\r\n', 1, 3)
 
 ---@class leadcat.csv.Reader

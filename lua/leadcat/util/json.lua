@@ -10,7 +10,7 @@ local core = require "leadcat.core"
 local shared = require "cjson"
 local cjson = shared.new() -- our own, so that settings neither leak into the host's nor come from there
 cjson.decode_invalid_numbers(false)
-local shallow = shared.new() -- for what clients send: what is kept of it is written again within other tables
+local shallow = shared.new() -- for clients' JSON, parts of which are written again within other tables
 shallow.decode_invalid_numbers(false)
 shallow.decode_max_depth(100)
 
@@ -45,7 +45,8 @@ function json.integer(n)
 end
 
 --- Writes a value as JSON, the same text for the same value every time: keys are sorted, whole numbers have neither
--- exponent nor ".0", text is valid UTF-8. Raises for what JSON cannot say (functions, NaN, lists with holes, cycles).
+-- exponent nor ".0", text is valid UTF-8. Raises for values that JSON does not have (functions, NaN, lists with holes,
+-- cycles).
 ---@type fun(value: any, indent?: string): string
 --- `indent`: one step of indentation, such as "  ", for text that people read. The text has no newline at its end.
 json.encode = core.encode

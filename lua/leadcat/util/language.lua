@@ -32,7 +32,7 @@ function language.is_tag(tag)
   return fold(tag) ~= nil
 end
 
--- A folded tag with today's code of two letters, where its language has another.
+-- A folded tag with the two-letter code that is used today, if its language has another.
 local function modern(tag)
   local primary, rest = tag:match "^(%a+)(.*)$"
   return OLD[tag] or SHORT[primary] and SHORT[primary] .. rest or tag
@@ -45,7 +45,7 @@ local function note(keys, tag, key)
   end
 end
 
--- The keys of `known` by their folded tag, and by today's form of it.
+-- The keys of `known` by their folded tag, and by its modern form.
 local function index(known)
   local by_tag, by_modern = {}, {}
   for key in pairs(known) do

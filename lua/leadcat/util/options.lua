@@ -84,7 +84,7 @@ function options.problem(given, known)
   end
 end
 
---- Raises, on behalf of the caller's caller, unless each of the given options is known and fits.
+--- Raises at the caller's caller unless each of the given options is known and fits.
 ---@param given? table
 ---@param known table<string, leadcat.Option>
 ---@param prefix? string of the message

@@ -130,7 +130,7 @@ end
 
 --- A line for use within a sentence: between U+2068 and U+2069 when it may be written from right to left, so that it
 --- does not change the order of the words around it.
----@param s string as `unicode.line` gives it
+---@param s string as `unicode.line` returns it
 ---@return string
 function unicode.isolate(s)
   if s:find "[\214-\255]" then -- these start what is at or above U+0580

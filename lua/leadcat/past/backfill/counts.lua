@@ -72,7 +72,7 @@ function counting.report_of_run(task)
       return nil, message, code
     elseif not entry then
       return counting.report(task, counts, updated)
-    elseif entry.status ~= "superseded" then -- that is an older event's question
+    elseif entry.status ~= "superseded" then -- a superseded entry is an older event's question
       counting.add(counts, entry, journal.outcome(entry), updated)
     end
   end

@@ -70,7 +70,7 @@ function reading.next(task)
   return task.next_event()
 end
 
---- The next events, at most `size`; none at the end. They lose their category, which is an old one.
+--- The next events, at most `size`; none at the end. Their category is removed, since it is an old one.
 function reading.read(task, size)
   local events = {}
   while #events < size do
