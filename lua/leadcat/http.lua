@@ -141,42 +141,27 @@ function Context.__index(context, name)
   return context.language
 end
 
-local function new_context(app, request, route, id)
-  local engine = app.options.engine
-  engine = type(engine) == "function" and engine() or engine
-  return setmetatable({
-    app = app, request = request, engine = engine, strings = engine.strings, id = id,
-    wants_page = route and route.page,
-  }, Context)
-end
-
-local function answer(context, route, method, path)
-  local handler, permission = route[method][1], route[method][2]
-  if not route.open then
-    admit(context, method, permission)
-  end
-  return handler(context, path)
-end
-
-local function respond(app, request)
+-- Completes the context, and calls the handler.
+local function respond(context)
+  local app, request = context.app, context.request
   local path = request.path:sub(1, #app.prefix) == app.prefix and request.path:sub(#app.prefix + 1) or ""
   local route, id = find_route(path)
-  local context = new_context(app, request, route, id)
+  local engine = app.options.engine
+  engine = type(engine) == "function" and engine() or engine
+  context.engine, context.strings, context.id = engine, engine.strings, id
   if not route then
     context.wants_page = request_of.wants_html(request)
     return response.problem(context, "not_found")
   end
+  context.wants_page = route.page
   local method = HANDLED_AS[request.method]
-  if not (method and route[method]) then
+  local handler = method and route[method]
+  if not handler then
     return response.problem(context, "method_not_allowed", nil, nil, { Allow = allowed(route) })
+  elseif not route.open then
+    admit(context, method, handler[2])
   end
-  local ok, made = pcall(answer, context, route, method, path)
-  if ok then
-    return made
-  elseif response.is_failure(made) then
-    return response.problem(context, made.code, made.message)
-  end
-  error(made, 0)
+  return handler[1](context, path)
 end
 
 -- The answer when something raised. It uses no strings, because they may be what raised.
@@ -192,7 +177,11 @@ end
 ---@param request leadcat.http.Request
 ---@return leadcat.http.Response
 function App:respond(request)
-  local ok, made = pcall(respond, self, request)
+  local context = setmetatable({ app = self, request = request }, Context)
+  local ok, made = pcall(respond, context)
+  if not ok and response.is_failure(made) then
+    ok, made = pcall(response.problem, context, made.code, made.message)
+  end
   if not ok then
     made = failure(self, request, made)
   end
