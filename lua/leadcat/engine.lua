@@ -1,5 +1,6 @@
---- START HERE. A host holds an engine: the store, the host's functions, the hooks and the rules of one tenant. An event goes
--- from `Engine:handle` to `events/handle.lua` and on to `events/rounds.lua`. `rules/save.lua` is the administrator's side.
+--- START HERE. A host holds an engine: the store, the host's functions, the hooks and the rules of one tenant. An event
+-- goes from `Engine:handle` to `events/handle.lua` and on to `events/rounds.lua`. `rules/save.lua` is the
+-- administrator's side.
 
 local as_text = require "leadcat.util.as_text"
 local backfill = require "leadcat.past.backfill"
@@ -10,6 +11,7 @@ local event_of = require "leadcat.events.event"
 local explain = require "leadcat.rules.explain"
 local handle = require "leadcat.events.handle"
 local json = require "leadcat.util.json"
+local merged = require "leadcat.util.merged"
 local metrics = require "leadcat.operations.metrics"
 local options_of = require "leadcat.util.options"
 local platform = require "leadcat.util.platform"
@@ -49,7 +51,7 @@ Engine.maintain, Engine.sweep, Engine.backup = upkeep.maintain, upkeep.sweep, up
 
 local HOOKS = { "guard", "updated", "awaiting_confirmation", "unchanged", "failed" }
 local MAX_TENANT = 64
-local MOST_KEPT = 2 ^ 17 -- engines of other tenants; each takes some 300 bytes
+local MOST_KEPT = 2 ^ 17 -- engines of other tenants; each takes about 300 bytes
 
 -- An engine and what it needs -----------------------------------------------------------------------------------------
 
@@ -71,14 +73,14 @@ local MOST_KEPT = 2 ^ 17 -- engines of other tenants; each takes some 300 bytes
 ---@field kept_last integer the place of the newest
 ---@field companies table the host adapter: `leadcat.host.embedded` or `leadcat.host.foreign`
 ---@field in_flight table<string, table<string, leadcat.Flight>> by tenant and company
----@field gathered table shared commits that are being prepared (`leadcat.events.group_commit`)
+---@field commits table<string, leadcat.SharedCommit> that are being prepared (`leadcat.events.group_commit`)
 ---@field counts table what was counted, by tenant
 ---@field hook_errors integer how often a listener has raised
 ---@field hook_error? string the last error
 ---@field host_of? fun(tenant: string): leadcat.Host the embedded host's view of one tenant
 ---@field metatable table of the engines
 
--- An engine for one tenant. It is one small table, as there may be very many: the metatable has all that they share.
+-- An engine for one tenant: a small table, since there may be very many. The metatable has all that they share.
 local function bare(shared, tenant)
   local self = setmetatable({ _tenant = tenant }, shared.metatable)
   if shared.host_of then
@@ -87,33 +89,25 @@ local function bare(shared, tenant)
   return self
 end
 
--- An engine to be used. First it finishes what a crash has left unfinished.
+-- An engine for use. First it finishes what a crash has left unfinished.
 local function new(shared, tenant)
   local self = bare(shared, tenant)
   local place = shared.kept_last % MOST_KEPT + 1
   shared.tenants[tenant], shared.kept[place], shared.kept_last = self, self, place
   if platform.can_call_host() then
-    self:recover() -- what cannot be finished now stays written down, for the next time
+    self:recover() -- what cannot be finished now stays in the journal, for the next time
   end
   return self
 end
 
--- Lua 5.4: `local engine <close> = ...`. Without it the store is closed when it is collected.
+-- `__close` is for Lua 5.4's `local engine <close> = ...`; without it the store is closed when it is collected. The
+-- methods are copied into the index, where each event finds them at once.
 local function metatable_of(shared)
-  local index = {
-    host = shared.host,
-    language = shared.language,
-    strings = shared.strings,
-    record_unchanged = shared.record_unchanged,
-    _shared = shared,
-    _store = shared.store,
-    _hooks = shared.hooks,
-    _companies = shared.companies,
-    _in_flight = shared.in_flight,
-  }
-  for name, method in pairs(Engine) do -- here too: each event looks for some, and this is found at once
-    index[name] = method
-  end
+  local index = merged(Engine, {
+    host = shared.host, language = shared.language, strings = shared.strings, _shared = shared,
+    record_unchanged = shared.record_unchanged, _store = shared.store, _hooks = shared.hooks,
+    _companies = shared.companies, _in_flight = shared.in_flight,
+  })
   return { __index = index, __close = Engine.close }
 end
 
@@ -122,7 +116,7 @@ end
 ---@param tenant string
 ---@return leadcat.Engine
 function Engine.new(shared, tenant)
-  shared.hooks, shared.in_flight, shared.gathered, shared.counts, shared.hook_errors = {}, {}, {}, {}, 0
+  shared.hooks, shared.in_flight, shared.commits, shared.counts, shared.hook_errors = {}, {}, {}, {}, 0
   shared.rounds, shared.tenants = {}, setmetatable({}, { __mode = "v" })
   shared.kept, shared.kept_last = {}, 0
   for _, name in ipairs(HOOKS) do
@@ -133,7 +127,8 @@ function Engine.new(shared, tenant)
   return new(shared, tenant)
 end
 
---- The same engine for another tenant: own config, confirmations, journal; shared host, hooks and store.
+--- The same engine for another tenant, with its own config, confirmations and journal. Host, hooks and store are
+-- shared.
 ---@param name string 0 to 64 bytes
 ---@return leadcat.Engine
 function Engine:tenant(name)
@@ -144,7 +139,7 @@ function Engine:tenant(name)
   return self._shared.tenants[name] or new(self._shared, name)
 end
 
---- An engine for another tenant that is only maintained. Making it does nothing.
+--- An engine for maintaining another tenant. Making it does nothing.
 ---@param name string
 ---@return leadcat.Engine
 function Engine:_visit(name)
@@ -176,18 +171,17 @@ local function ask(fn, name, ...)
   return answer and true or false
 end
 
--- What an actor may where the host has no `can`.
+-- What an actor may do when the host has no `can`.
 local function may_by_default(actor, permission, subject)
   return permission == "view" or permission == "report" or actor.admin == true
     or permission == "confirm" and confirmation.same_user(actor, subject.actor)
 end
 
---- Whether the actor may. No actor is the program itself, which may do everything.
+--- Whether the actor may. Without an actor it is the program itself, which may do everything.
 ---@param actor? leadcat.Actor
 ---@param permission "configure"|"undo"|"view"|"report"|"confirm"
 ---@param subject? table what it is about: a confirmation, an entry
----@return boolean? allowed
----@return string? message, string? code set when the host could not say
+---@return boolean? allowed, string? message, string? code set when the host could not say
 function Engine:can(actor, permission, subject)
   self:_check_open()
   if actor == nil then
@@ -230,8 +224,8 @@ function Engine:_evaluate(trigger, category, lead_status, how)
   return evaluate(store, tenant, trigger, category, lead_status)
 end
 
---- `decide` as a function for hot paths: the same arguments and results, for the cost of a C call. It raises once the engine
--- is closed.
+--- `decide` as a function for hot paths: the same arguments and results, for the cost of a C call. It raises once the
+-- engine is closed.
 ---@return leadcat.Decider
 function Engine:decider()
   self:_check_open()
@@ -241,8 +235,7 @@ function Engine:decider()
 end
 
 --- Whether the host licenses the tenant; nil when it does not license at all.
----@return boolean? licensed
----@return string? message, string? code set when the host could not say
+---@return boolean? licensed, string? message, string? code set when the host could not say
 function Engine:licensed()
   self:_check_open()
   if not self.host.licensed then
@@ -264,8 +257,7 @@ function Engine:_category(event)
 end
 
 --- Finishes the changes of this tenant that a crash or a failing host has left unfinished and that are due.
----@return {finished: integer, failed: integer, busy: integer}? counts
----@return string? message, string? code
+---@return {finished: integer, failed: integer, busy: integer}? counts, string? message, string? code
 function Engine:recover()
   self:_check_open()
   return self._companies.recover(self)
@@ -273,12 +265,11 @@ end
 
 -- Looking back --------------------------------------------------------------------------------------------------------
 
---- The journal, newest first. Only `company` has an index: with other filters a page may have fewer entries than `limit`, or
---- none, and yet not be the last.
----@param query? {company?: string|integer, actor?: string|integer, trigger?: string, status?: string, revision?: integer, run?: string, since?: number, before?: number, limit?: integer, after?: integer, unchanged?: boolean} actor: an id, or a whole name; since, before: seconds since 1970; limit: 1 to 1000, default 100; after: an entry, to go on behind it; unchanged: also unchanged events, as far as `record_unchanged` has them
+--- The journal, newest first. Only `company` has an index: with other filters a page may have fewer entries than
+--- `limit`, or none, and yet not be the last.
+---@param query? {company?: string|integer, actor?: string|integer, trigger?: string, status?: string, revision?: integer, run?: string, since?: number, before?: number, limit?: integer, after?: integer, unchanged?: boolean} actor: an id, or a whole name; since, before: seconds since 1970; limit: 1 to 1000, default 100; after: an entry, to go on after it; unchanged: also the unchanged events that `record_unchanged` has kept
 ---@return leadcat.Entry[]? entries
----@return integer|string|nil next as `after` of the next page; nil at the end (or the message)
----@return string? code
+---@return integer|string|nil next, string? code next: as `after` of the next page; nil at the end (or the message)
 function Engine:history(query)
   self:_check_open()
   query = options_of.check(query, search.QUERY)
@@ -287,7 +278,7 @@ function Engine:history(query)
   return search.page(self, query, company, actor)
 end
 
---- What a config would have done with these events. Writes nothing. With `against`, the report compares `config` to that one.
+--- What a config would have done with these events. Writes nothing. With `against`, the report compares `config` to it.
 ---@param events leadcat.Event[]|fun(): leadcat.Event?
 ---@param options? {config?: leadcat.Config, against?: leadcat.Config, start_category?: integer|string, on_progress?: fun(events: integer), limit?: integer} config: default the saved one; limit, with `against`: companies listed, default 100
 ---@return table|leadcat.Comparison|nil report {events, outcomes, categories, companies}; with `against` a leadcat.Comparison, in which `before` is that config
@@ -295,9 +286,8 @@ end
 function Engine:simulate(events, options)
   self:_check_open()
   options = options or {}
-  local cfg = options.config
+  local cfg, message, code = options.config
   if cfg == nil then
-    local message, code
     cfg, message, code = self:config()
     if not cfg then
       return nil, message, code
@@ -313,8 +303,9 @@ function Engine:simulate(events, options)
   return simulate.run(cfg, events, how)
 end
 
---- Calls `fn` from now on. A `guard` is called before a matched event is written: fn(event, decision) returns nothing to go
--- on, false and a reason to veto, or the id of another target. The others are called afterwards: fn(event, outcome).
+--- Calls `fn` from now on. A `guard` is called before a matched event is written: fn(event, decision) returns nothing
+-- to go on, false and a reason to veto, or the id of another target. The others are called afterwards: fn(event,
+-- outcome).
 ---@param name "guard"|"updated"|"awaiting_confirmation"|"unchanged"|"failed"
 ---@param fn function
 function Engine:on(name, fn)

@@ -1,4 +1,4 @@
---- Turns a CRM's save callbacks into events. Only real transitions become events: hosts need not compare.
+--- Turns a CRM's save callbacks into events. Only real transitions become events, so hosts need not compare.
 
 local hooks = {}
 

@@ -11,8 +11,9 @@ local pages = require "leadcat.http.pages"
 local request_of = require "leadcat.http.request"
 local response = require "leadcat.http.response"
 
-local http = {}
+local fail, must = response.fail, response.must
 
+local http = {}
 ---@class leadcat.http.Options
 ---@field engine leadcat.Engine|fun(): leadcat.Engine
 ---@field authenticate fun(request: leadcat.http.Request): leadcat.Actor?, string? the actor and the tenant; nil: not signed in
@@ -36,8 +37,8 @@ App.__index = App
 ---@field id? string from the path
 ---@field wants_page boolean whether a problem is shown as a page
 
--- For each method: the handler, and the permission that its caller needs. `page`: for people. `open`: for everybody.
--- A handler gives a response, or nil, message, code.
+-- For each method: the handler, which returns a response or calls `response.fail`, and the permission that its caller
+-- needs. `page`: for people. `open`: for everybody.
 local ROUTES = {
   ["/settings"] = { page = true, GET = { pages.settings }, POST = { pages.save_settings } },
   ["/confirmations"] = { page = true, GET = { pages.inbox, "view" } },
@@ -67,9 +68,8 @@ local PATTERNS = {
 }
 
 local function find_route(path)
-  local route = ROUTES[path]
-  if route then
-    return route
+  if ROUTES[path] then
+    return ROUTES[path]
   end
   for _, row in ipairs(PATTERNS) do
     local id = path:match(row[1])
@@ -101,40 +101,32 @@ local function accepted(strings, headers)
   return strings:language()
 end
 
--- What the host raises is not for the client.
+-- Sets the context's actor and engine. The client does not see what the host raises.
 local function authenticate(context)
   local ok, actor, tenant = pcall(context.app.options.authenticate, context.request)
   if not ok then
-    return nil, "authenticate raised: " .. as_text(actor), "unavailable"
+    fail("unavailable", "authenticate raised: " .. as_text(actor))
   elseif type(actor) ~= "table" then
-    return nil, nil, "unauthenticated"
+    fail "unauthenticated"
   end
   context.actor = actor
   if tenant ~= nil then
     context.engine = context.engine:tenant(tenant)
   end
-  return true
 end
 
--- Whether the caller may use a route.
+-- Fails unless the caller may use the route. Without a permission the handler asks about what it finds.
 local function admit(context, method, permission)
-  local ok, message, code = authenticate(context)
-  if not ok then
-    return nil, message, code
-  elseif method ~= "GET" and not context.actor.service and not request_of.is_same_origin(context.request) then
-    return nil, nil, "cross_site"
-  elseif not permission then
-    return true -- the handler asks, about what it finds
+  authenticate(context)
+  if method ~= "GET" and not context.actor.service and not request_of.is_same_origin(context.request) then
+    fail "cross_site"
+  elseif permission and not must(context.engine:can(context.actor, permission)) then
+    fail "forbidden"
   end
-  ok, message, code = context.engine:can(context.actor, permission)
-  if not ok then
-    return nil, message, code or "forbidden"
-  end
-  return true
 end
 
--- A problem is a page where a form was sent. The language, found when it is first needed, is the actor's, else the
--- engine's; without an actor it is the browser's.
+-- A problem is a page when a form was sent. The language, found when first needed, is the actor's, else the engine's;
+-- without an actor it is the browser's.
 local Context = {}
 
 function Context.__index(context, name)
@@ -144,43 +136,32 @@ function Context.__index(context, name)
     return nil
   end
   local actor, strings = context.actor, context.strings
-  local language = actor and strings:language(actor.language, context.engine.language)
+  context.language = actor and strings:language(actor.language, context.engine.language)
     or accepted(strings, context.request.headers)
-  rawset(context, "language", language)
-  return language
+  return context.language
 end
 
-local function new_context(app, request, route, id)
-  local engine = app.options.engine
-  engine = type(engine) == "function" and engine() or engine
-  return setmetatable({
-    app = app, request = request, engine = engine, strings = engine.strings, id = id,
-    wants_page = route and route.page,
-  }, Context)
-end
-
-local function respond(app, request)
+-- Completes the context, and calls the handler.
+local function respond(context)
+  local app, request = context.app, context.request
   local path = request.path:sub(1, #app.prefix) == app.prefix and request.path:sub(#app.prefix + 1) or ""
   local route, id = find_route(path)
-  local context = new_context(app, request, route, id)
+  local engine = app.options.engine
+  engine = type(engine) == "function" and engine() or engine
+  context.engine, context.strings, context.id = engine, engine.strings, id
   if not route then
     context.wants_page = request_of.wants_html(request)
     return response.problem(context, "not_found")
   end
+  context.wants_page = route.page
   local method = HANDLED_AS[request.method]
   local handler = method and route[method]
   if not handler then
     return response.problem(context, "method_not_allowed", nil, nil, { Allow = allowed(route) })
+  elseif not route.open then
+    admit(context, method, handler[2])
   end
-  local answer, message, code
-  local admitted = route.open
-  if not admitted then
-    admitted, message, code = admit(context, method, handler[2])
-  end
-  if admitted then
-    answer, message, code = handler[1](context, path)
-  end
-  return answer or response.problem(context, code, message)
+  return handler[1](context, path)
 end
 
 -- The answer when something raised. It uses no strings, because they may be what raised.
@@ -196,7 +177,11 @@ end
 ---@param request leadcat.http.Request
 ---@return leadcat.http.Response
 function App:respond(request)
-  local ok, made = pcall(respond, self, request)
+  local context = setmetatable({ app = self, request = request }, Context)
+  local ok, made = pcall(respond, context)
+  if not ok and response.is_failure(made) then
+    ok, made = pcall(response.problem, context, made.code, made.message)
+  end
   if not ok then
     made = failure(self, request, made)
   end
@@ -210,8 +195,7 @@ local OPTIONS = {
   engine = options_of.kind("an engine, or a function that gives it", function(value)
     return type(value) == "table" or type(value) == "function"
   end),
-  authenticate = options_of.of_type "function",
-  prefix = options_of.of_type "string",
+  authenticate = options_of.of_type "function", prefix = options_of.of_type "string",
   frame_ancestors = options_of.of_type "string",
 }
 

@@ -65,10 +65,7 @@ local OPTIONS = {
 local HOST = { category = true, set_category = true, can = false, licensed = false, company_name = false } -- required?
 
 local function check_host(host)
-  if host.bind then
-    return -- the embedded host
-  end
-  for name, required in pairs(HOST) do
+  for name, required in pairs(host.bind and {} or HOST) do -- `bind`: the embedded host
     local fn = host[name]
     if (fn ~= nil or required) and type(fn) ~= "function" then
       local got = fn == nil and "missing" or "a " .. type(fn)
@@ -102,11 +99,10 @@ local function limit_of(retention, name)
   return retention[name] == false and 0 or math.floor(retention[name] or KEPT[name])
 end
 
---- Opens a store. Each process opens it for itself, after fork. Raises on a wrong option, or when the host lacks a required
---- function.
+--- Opens a store. Each process opens it for itself, after fork. Raises on a wrong option, or when the host lacks a
+--- required function.
 ---@param options leadcat.Options
----@return leadcat.Engine? engine
----@return string? message, string? code `io`, `corrupt`, `full`, `unavailable`
+---@return leadcat.Engine? engine, string? message, string? code `io`, `corrupt`, `full`, `unavailable`
 function leadcat.open(options)
   options_of.check(options, OPTIONS, "leadcat.open: ")
   if not options or options.path == nil then
@@ -128,21 +124,15 @@ function leadcat.open(options)
     return nil, message, code
   end
   return Engine.new({
-    store = store,
-    of_one_tenant = options.tenant ~= nil,
-    host = host,
-    companies = host.bind and embedded or foreign,
-    clock = options.clock or core.now,
+    store = store, of_one_tenant = options.tenant ~= nil, host = host, companies = host.bind and embedded or foreign,
+    clock = options.clock or core.now, strings = strings, language = options.language or "en",
+    confirmation_ttl = options.confirmation_ttl or 7 * DAY,
     retention = { age = limit_of(retention, "age"), count = limit_of(retention, "count") },
     record_unchanged = options.record_unchanged == "full" and 1 or options.record_unchanged,
-    strings = strings,
     renderers = {
-      html = render.html or render_confirmation.html,
-      text = render.text or render_text.confirmation,
+      html = render.html or render_confirmation.html, text = render.text or render_text.confirmation,
       json = render.json or json.encode,
     },
-    language = options.language or "en",
-    confirmation_ttl = options.confirmation_ttl or 7 * DAY,
   }, options.tenant or "")
 end
 
@@ -151,7 +141,7 @@ end
 ---@param name "superoffice"
 ---@return leadcat.Config
 function leadcat.preset(name)
-  local cfg = preset.get(name) -- no tail call, so that an unknown name blames our caller
+  local cfg = preset.get(name) -- no tail call, so that the error for an unknown name points at our caller
   return cfg
 end
 

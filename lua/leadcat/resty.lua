@@ -10,9 +10,9 @@ local resty = {}
 
 local FLUSH_SECONDS, MAINTAIN_SECONDS = 3, 30
 
--- Requests -------------------------------------------------------------------------------------------------------------
+-- Requests ------------------------------------------------------------------------------------------------------------
 
--- The nginx variable of each header that was ever read.
+-- Headers' names to their nginx variables, made when first needed.
 local VARIABLES = setmetatable({}, {
   __index = function(variables, name)
     local variable = "http_" .. name:gsub("-", "_")
@@ -57,7 +57,7 @@ local function read_body()
   return ""
 end
 
--- A function of its own, without a loop, so that LuaJIT compiles it: interpreted calls of the FFI are slow.
+-- A function without a loop, so that LuaJIT compiles it: interpreted FFI calls are slow.
 local function receive()
   return {
     method = ngx.req.get_method(), path = ngx.var.uri, query = ngx.var.args, headers = setmetatable({}, HEADERS),
@@ -69,7 +69,7 @@ local function send(answer)
   if answer.log then
     ngx.log(ngx.ERR, "leadcat: ", answer.log)
   end
-  if answer.headers.ETag then -- else nginx compares it with the new tag, and a save becomes a 412
+  if answer.headers.ETag then -- or nginx would compare it with the new tag, and answer a save with 412
     ngx.req.clear_header "If-Match"
   end
   ngx.status = answer.status
@@ -87,7 +87,7 @@ function resty.serve(options)
   send(http.new(options):respond(receive()))
 end
 
--- Timers ---------------------------------------------------------------------------------------------------------------
+-- Timers --------------------------------------------------------------------------------------------------------------
 
 local function log_failure(what, ok, message)
   if not ok then
@@ -99,9 +99,8 @@ end
 -- store, at once and then every half minute.
 ---@param engine leadcat.Engine of any tenant: all are maintained
 function resty.start(engine)
-  local function flush(premature)
+  local function flush()
     log_failure("cannot write the counters", engine:flush())
-    return premature
   end
   local function maintain(premature)
     if not premature then

@@ -1,4 +1,4 @@
---- The arguments that several commands take. What only one command takes is declared beside it.
+--- The arguments that several commands take. A command declares its other arguments itself.
 
 local event_of = require "leadcat.events.event"
 local options_of = require "leadcat.util.options"
@@ -15,7 +15,7 @@ local options_of = require "leadcat.util.options"
 
 local arguments = {}
 
--- Readers of one value: each returns the value, or nil and what is wrong ------------------------------------------------
+-- Readers of one value: each returns the value, or nil and what is wrong ----------------------------------------------
 
 function arguments.to_directory(text)
   if text ~= "" then
@@ -24,7 +24,7 @@ function arguments.to_directory(text)
   return nil, "a directory's name expected, got ''"
 end
 
---- Reads the id of a company or a user. The engine would raise for a wrong one; here that is wrong usage.
+--- Reads the id of a company or a user. A wrong one is wrong usage; the engine would raise.
 function arguments.to_id(text)
   local id, problem = event_of.key(text)
   return id, problem and ("an id %s"):format(problem)
@@ -61,7 +61,7 @@ local function to_run(text)
   return nil, ("--run: %s expected"):format(options_of.run.what)
 end
 
--- What several commands take -------------------------------------------------------------------------------------------
+-- What several commands take ------------------------------------------------------------------------------------------
 
 --- Declares all arguments of a command.
 ---@param declared table a command of argparse
@@ -90,7 +90,7 @@ function arguments.page(command)
     :convert(arguments.limit(1, 1000, "1 to 1000"))
 end
 
--- Files of events ------------------------------------------------------------------------------------------------------
+-- Files of events -----------------------------------------------------------------------------------------------------
 
 local COLUMNS = {
   { "company", "its column of the company" },

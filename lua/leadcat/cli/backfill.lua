@@ -27,7 +27,7 @@ local function copy_of_input()
   return file
 end
 
--- Identifies the events: the file's content, and the options it is read with.
+-- Identifies the events by the file's content and the options it is read with.
 local function source_of(args)
   local path, size, sum = args.opportunities or args.events, 0, nil
   local file = path == "-" and copy_of_input() or files.open(path)
@@ -47,8 +47,8 @@ local function source_of(args)
   return table.concat(words, " ")
 end
 
--- An export's events come in order, from an iterator; those of another file as an array, for they may be in any order.
--- Also returns what has their `total`.
+-- The events of an export come in order, from an iterator. Those of another file may be in any order, so they are an
+-- array. Also returns `finish`, and the table whose `total` counts them.
 local function events_to_fill(args)
   local next_event, finish, _, reader = events_of(args)
   if args.opportunities then
@@ -64,20 +64,6 @@ local function events_to_fill(args)
     common.fail("%s", message)
   end
   return events, finish, { total = #events }
-end
-
-local function backfill(args, engine)
-  local source = source_of(args)
-  local events, finish, counted = events_to_fill(args)
-  local show, done = progress(counted, nil, 1)
-  return must(finish(done(engine:backfill(events, {
-    run = args.run, preview = args.preview, confirm = args.confirm, rate = args.rate, source = source,
-    start_category = args.start_category, actor = common.actor(), on_progress = show,
-    on_begin = function(id, before)
-      local where = before > 0 and (" goes on behind event %s"):format(tables.number(before)) or ""
-      warn("run %s%s (interrupted, it goes on when the same is done again)", id, where)
-    end,
-  }))))
 end
 
 local function report_text(args, report)
@@ -124,9 +110,17 @@ local function problem(args)
 end
 
 local function run(args, engine)
-  return backfill(args, engine), function(report)
-    return report_text(args, report)
-  end
+  local source = source_of(args)
+  local events, finish, counted = events_to_fill(args)
+  local show, done = progress(counted, nil, 1)
+  return must(finish(done(engine:backfill(events, {
+    run = args.run, preview = args.preview, confirm = args.confirm, rate = args.rate, source = source,
+    start_category = args.start_category, actor = common.actor(), on_progress = show,
+    on_begin = function(id, before)
+      local where = before > 0 and (" goes on behind event %s"):format(tables.number(before)) or ""
+      warn("run %s%s (interrupted, it goes on when the same is done again)", id, where)
+    end,
+  })))), function(report) return report_text(args, report) end
 end
 
 return {

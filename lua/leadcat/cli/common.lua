@@ -1,4 +1,4 @@
---- What all commands share: failing, the actor, opening a store, printing.
+--- Helpers of all commands: failing, the actor, opening a store, printing.
 
 local config = require "leadcat.rules.config"
 local json = require "leadcat.util.json"
@@ -49,7 +49,7 @@ function common.has_store(path)
 end
 
 -- Opens a store. Only `init` makes a new one: a mistyped directory must not become an empty store. Nothing is removed
--- from the journal unless `maintain` is told to: its host's retention is not known here.
+-- from the journal unless `maintain` is told to, because the retention of the store's host is not known here.
 local function open_store(args, new)
   if not new and not common.has_store(args.path) then
     common.fail("there is no store in %s: leadcat init --path %s makes one", args.path, args.path)
@@ -99,6 +99,16 @@ end
 function common.must_accept(value, message, _, problems)
   io.stderr:write(tables.problems(problems or {}))
   return common.must(value, message)
+end
+
+--- The id of the category that an option names.
+---@param cfg leadcat.Config
+---@param name string or an id as text
+---@param option string for the message
+---@return integer
+function common.category_id(cfg, name, option)
+  local category = config.find_by_name(cfg.categories, name)
+  return common.must(category and category.id, ("%s: there is no category '%s'"):format(option, name))
 end
 
 --- A function that returns a category's name.

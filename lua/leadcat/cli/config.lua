@@ -27,9 +27,7 @@ function configs.of(args)
   if args.config_file then
     return read_config(args.config_file)
   end
-  return common.with_store(args, false, function(engine)
-    return must(engine:config())
-  end)
+  return common.with_store(args, false, function(engine) return must(engine:config()) end)
 end
 
 local HOW = [[
@@ -58,9 +56,7 @@ configs.init = {
 
 local show = {
   name = "show", summary = "Print the rules, categories and lead statuses.", store = true, output = "named",
-  run = function(_, engine)
-    return must(engine:config()), tables.config
-  end,
+  run = function(_, engine) return must(engine:config()), tables.config end,
 }
 
 local function run_export(args, engine)

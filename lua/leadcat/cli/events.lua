@@ -23,11 +23,7 @@ local function open_events(args)
   local path = args.opportunities or args.events
   local file = args.file_of_events or files.open(path)
   if args.opportunities then
-    return import.opportunities(file, {
-      company = args.company, created = args.created, closed = args.closed, stage = args.stage, won = args.won,
-      lost = args.lost, date_format = args.date_format, sale = args.sale, actor = args.actor,
-      keep_going = args.keep_going,
-    }), path, size_of(file)
+    return import.opportunities(file, args), path, size_of(file)
   end
   local format = args.format or import.format_of(path)
     or fail("%s: is it csv or jsonl? say so with --format", path == "-" and "standard input" or path)
@@ -38,41 +34,33 @@ end
 ---@param args table
 ---@return fun(): leadcat.Event?, string?, string? next_event
 ---@return fun(report?: table, ...): table?, ... finish prints the warnings, notes the bad lines in the report; returns its arguments
----@return fun(add_lines: function, most: integer): integer feed as that of leadcat.cli.import
+---@return fun(add_lines: function, most: integer): integer feed as in leadcat.cli.import
 ---@return leadcat.import.Iterator events
 return function(args)
   local events, path, size = open_events(args)
-  local bad, count, where, message, code = 0, 0, nil, nil, nil
+  local bad, count = 0, 0
   local show, done = progress(events, size, STEP)
-  local function complain(line, problem)
-    local text = ("%s:%s: %s"):format(path, line or "?", problem)
-    if not args.keep_going or code == "io" or events.failed then
-      done()
-      return text
-    end
-    bad = bad + 1
-    warn("%s", text)
-  end
   local function next_event()
     while true do
-      local event, line
-      event, where, code, line = events:next()
+      local event, line, code, bad_line = events:next()
       if event == nil and code == nil then
         return nil
-      elseif event == nil then
-        message = complain(line, where)
-      else
-        local problem = event_of.problem(event)
-        if not problem then
-          count = count + 1
-          show(count)
-          return event
-        end
-        message = complain(where, problem)
       end
-      if message then
-        return nil, message, "invalid"
+      local problem = event_of.problem(event)
+      if code then
+        problem, line = line, bad_line
+      elseif not problem then
+        count = count + 1
+        show(count)
+        return event
       end
+      local text = ("%s:%s: %s"):format(path, line or "?", problem)
+      if not args.keep_going or code == "io" or events.failed then
+        done()
+        return nil, text, "invalid"
+      end
+      bad = bad + 1
+      warn("%s", text)
     end
   end
   local function feed(add_lines, most)

@@ -7,10 +7,7 @@ local files = {}
 ---@param path string
 ---@return file*
 function files.open(path)
-  if path == "-" then
-    return io.stdin
-  end
-  return common.must(io.open(path, "rb"))
+  return path == "-" and io.stdin or common.must(io.open(path, "rb"))
 end
 
 ---@param path string

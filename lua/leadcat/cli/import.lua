@@ -1,4 +1,4 @@
---- Turns files into events for the command line: knows columns, forms of dates and line numbers.
+--- Turns files into events for the command line: columns, forms of dates, line numbers.
 
 local core = require "leadcat.core"
 local csv = require "leadcat.util.csv"
@@ -55,8 +55,7 @@ end
 
 --- Seconds since 1970 of an ISO 8601 date, of a date and time, or of a number of seconds.
 ---@param text string
----@return number? at
----@return string? problem
+---@return number? at, string? problem
 function import.time(text)
   local at = tonumber(text:match "^%d+%.?%d*$") or iso_time(text)
   if not at then
@@ -98,35 +97,30 @@ Iterator.__index = Iterator
 
 -- `step` returns the next event. `prepare` runs before the first one; when it returns a problem, there are no events.
 local function iterator(file, options, prepare, step)
-  local read = function(n)
-    return file:read(n)
-  end
   return setmetatable({
-    reader = csv.reader(read, options), date = dates(options.date_format), options = options,
-    prepare = prepare, step = step, warnings = {}, bad = {}, bad_count = 0, failed = false,
+    reader = csv.reader(function(n) return file:read(n) end, options), date = dates(options.date_format),
+    options = options, prepare = prepare, step = step, warnings = {}, bad = {}, bad_count = 0, failed = false,
   }, Iterator)
 end
 
---- The next event. After `invalid` it may be called again, and goes on with the next line if possible.
----@return table? event nil at the end, or with a message
----@return integer|string|nil line of the event, or the message
----@return "invalid"|"io"|nil code
----@return integer? line of the problem
+--- The next event and its line; nil at the end; or nil, message, code and the line of the problem. After `invalid` it
+--- may be called again, and goes on with the next line if possible.
+---@return table? event, integer|string|nil line, "invalid"|"io"|nil code, integer? bad_line
 function Iterator:next()
-  local prepare, message, code, line = self.prepare, nil, nil, nil
+  local prepare = self.prepare
   self.prepare = nil
   if prepare then
-    message, code, line = prepare(self)
-  end
-  if message then
-    self.failed, self.step = true, function() end
-    return nil, message, code, line
+    local message, code, line = prepare(self)
+    if message then
+      self.failed, self.step = true, function() end
+      return nil, message, code, line
+    end
   end
   return self.step(self)
 end
 
---- Passes buffered lines of JSON straight to `add_lines` (of core.simulation), up to the first that needs checking; that
---- one is for `next`. Passes none of CSV and exports.
+--- Passes buffered lines of JSON straight to `add_lines` (of core.simulation), up to the first that needs checking,
+--- which `next` reads. Passes none of CSV and exports.
 ---@param add_lines fun(text: string, from: integer, most: integer): integer, integer
 ---@param most integer
 ---@return integer count lines taken
@@ -173,7 +167,7 @@ end
 local KNOWN = "id, trigger, company, category, lead_status, contact, contact.name, sale, sale.name, actor, actor.name, "
   .. "at, choice"
 
--- Readers of cells: `(text, column, date, options)` to a value, or nil and the problem. The other columns are text.
+-- Readers of cells: `(text, column, date, options)` returns a value, or nil and the problem. Other columns are text.
 local CELLS = {}
 
 function CELLS.category(cell, column)
@@ -196,7 +190,7 @@ function CELLS.choice(cell, column)
   return category
 end
 
--- Seconds since 1970, or a date; only a date when its form is given, since 20170301 may be one.
+-- Seconds since 1970, or a date. Only a date when its form is given, since 20170301 may be one.
 function CELLS.at(cell, column, date, options)
   if not options.date_format and #cell <= 20 and cell:find "^%-?%d+%.?%d*$" then
     return json.integer(tonumber(cell))
@@ -271,8 +265,8 @@ local function next_line(self)
   return event, line
 end
 
---- Reads events as they are written; the engine checks them. In CSV the columns are an event's fields, and an empty cell
---- is an absent field.
+--- Reads events as they are written; the engine checks them. In CSV the columns are an event's fields, and an empty
+--- cell is an absent field.
 ---@param file { read: fun(self, n: integer): string?, string? }
 ---@param options { format: "csv"|"jsonl", date_format?: string, delimiter?: string } date_format is strptime's
 ---@return leadcat.import.Iterator
@@ -298,8 +292,8 @@ end
 
 -- Opportunities -------------------------------------------------------------------------------------------------------
 --
--- Events come in the order of time, so the whole file is read first. To fit a million rows, a sale is not a table but an
--- index into a few arrays.
+-- Events come in chronological order, so the whole file is read first. To fit a million rows into memory, a sale is not
+-- a table but an index into a few arrays.
 
 local MAX_BAD = 1000
 
@@ -335,15 +329,17 @@ end
 
 -- When a sale was registered, when it was closed (if its stage is won or lost), and the problem, if any.
 local function sale_times(self, cells, trigger)
-  local columns, options, created, closed, message = self.columns, self.options, nil, nil, nil
+  local columns, options = self.columns, self.options
+  local created, closed, message
   if cells[columns.created] ~= "" then
     created, message = self.date(cells[columns.created], options.created)
   end
-  if trigger and not message and cells[columns.closed] ~= "" then
-    closed, message = self.date(cells[columns.closed], options.closed)
-  elseif trigger and not message then
-    closed, message = created, not created and "the sale is closed but has no date" or nil
+  if not trigger or message then
+    return created, nil, message
+  elseif cells[columns.closed] == "" then
+    return created, created, not created and "the sale is closed but has no date" or nil
   end
+  closed, message = self.date(cells[columns.closed], options.closed)
   return created, closed, message
 end
 
@@ -393,9 +389,7 @@ local function put_in_order(self)
   for event, at in ipairs(times) do
     order[#order + 1] = at and event or nil
   end
-  table.sort(order, function(a, b)
-    return times[a] < times[b] or times[a] == times[b] and a < b
-  end)
+  table.sort(order, function(a, b) return times[a] < times[b] or times[a] == times[b] and a < b end)
   self.times, self.order, self.total, self.closed = times, order, #order, nil
 end
 
@@ -461,10 +455,10 @@ end
 ---@field delimiter? string
 ---@field keep_going? boolean leave out bad rows
 
---- Reads an opportunity export, one row a sale. A sale gives `sale_registered` when it was created, and `sale_won` or
---- `sale_lost` when it was closed (or created, if only that is known); without a company it gives no event. Events come
---- in the order of time; at the same time registrations come before closings, and rows in their order. The first `next`
---- reads the whole file and, without `keep_going`, returns the problem of the first bad row.
+--- Reads an opportunity export, one row a sale. A sale becomes `sale_registered` when it was created, and `sale_won` or
+--- `sale_lost` when it was closed (or created, if only that is known); without a company it is no event. Events come
+--- in chronological order; at the same time registrations come before closings, and rows in their order. The first
+--- `next` reads the whole file and, without `keep_going`, returns the problem of the first bad row.
 ---@param file { read: fun(self, n: integer): string?, string? }
 ---@param options leadcat.import.Export
 ---@return leadcat.import.Iterator

@@ -2,7 +2,6 @@
 
 local arguments = require "leadcat.cli.arguments"
 local common = require "leadcat.cli.common"
-local config = require "leadcat.rules.config"
 local core = require "leadcat.core"
 local json = require "leadcat.util.json"
 local tables = require "leadcat.cli.tables"
@@ -36,9 +35,7 @@ local function run_confirmations(args, engine)
     company = args.company, user = args.user, state = args.state ~= "all" and args.state or nil, limit = args.limit,
     after = args.after,
   })
-  return json.array(records), function()
-    return list_text(records, engine, args)
-  end
+  return json.array(records), function() return list_text(records, engine, args) end
 end
 
 local STATES = { "all" }
@@ -62,9 +59,7 @@ commands.confirmations = {
 
 local function answer_of(engine, args)
   if args.category then
-    local category = config.find_by_name(must(engine:config()).categories, args.category)
-    local problem = ("--category: there is no category '%s'"):format(args.category)
-    return { category = must(category and category.id, problem) }
+    return { category = common.category_id(must(engine:config()), args.category, "--category") }
   end
   return { accept = args.accept, decline = args.decline }
 end

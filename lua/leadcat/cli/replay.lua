@@ -2,7 +2,6 @@
 
 local arguments = require "leadcat.cli.arguments"
 local common = require "leadcat.cli.common"
-local config = require "leadcat.rules.config"
 local event_of = require "leadcat.events.event"
 local events_of = require "leadcat.cli.events"
 local run_of = require "leadcat.past.runs"
@@ -55,17 +54,9 @@ local function handle_all(engine, next_event, run)
   return message
 end
 
-local function start_category(cfg, name)
-  if name == nil then
-    return nil
-  end
-  local category = config.find_by_name(cfg.categories, name)
-  return must(category and category.id, ("--start-category: there is no category '%s'"):format(name))
-end
-
 local function replay(args, engine)
   local cfg = must(engine:config())
-  local start = start_category(cfg, args.start_category)
+  local start = args.start_category and common.category_id(cfg, args.start_category, "--start-category")
   local record = must(run_of.begin(engine, "replay"))
   local report = simulate.new_report()
   local run = { engine = run_of.engine(engine, record.run), report = report, touched = {}, start = start }

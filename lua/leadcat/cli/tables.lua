@@ -45,12 +45,12 @@ function tables.progress(events, share, elapsed)
     tables.number(events), left)
 end
 
--- One line, whatever clients have put into a name: what steers a terminal is left out.
+-- One line without control characters, which clients may have put into a name.
 local function plain(cell)
   return (unicode.valid(cell):gsub("[%z\1-\31\127]+", " "):gsub("\194[\128-\159]", " "))
 end
 
---- Rows as columns, two blanks apart; a column whose first cell below the head is a number is right-aligned.
+--- Rows as columns, two blanks apart. A column is right-aligned when its first cell below the head is a number.
 ---@param rows string[][] the first is the head
 ---@return string
 function tables.table(rows)
@@ -118,9 +118,7 @@ function tables.by_count(counts)
   for name in pairs(counts) do
     names[#names + 1] = name
   end
-  table.sort(names, function(a, b)
-    return counts[a] > counts[b] or counts[a] == counts[b] and a < b
-  end)
+  table.sort(names, function(a, b) return counts[a] > counts[b] or counts[a] == counts[b] and a < b end)
   return names
 end
 
@@ -172,9 +170,7 @@ local function names_of(report)
   for _, category in ipairs(report.categories) do
     names[category.id or false] = category.name or "unknown"
   end
-  return function(id)
-    return names[id or false]
-  end
+  return function(id) return names[id or false] end
 end
 
 -- The kinds of change, each with its first example.
@@ -230,32 +226,12 @@ end
 local function rule_row(cfg, rule, language)
   local status = rule.lead_status and config.find(cfg.lead_statuses, rule.lead_status)
   local target = rule.set_category and config.find(cfg.categories, rule.set_category)
-  return {
-    rule.enabled and "on" or "off",
-    rule.trigger .. (status and (" (%s)"):format(config.name(status, language)) or ""),
-    target and config.name(target, language) or "",
-    rule.ask and "asks first" or "",
-  }
+  local trigger = rule.trigger .. (status and (" (%s)"):format(config.name(status, language)) or "")
+  local name = target and config.name(target, language) or ""
+  return { rule.enabled and "on" or "off", trigger, name, rule.ask and "asks first" or "" }
 end
 
--- A table of the items, each in the row that `row_of(item, id, name, deleted)` returns.
-local function item_table(head, items, language, row_of)
-  local rows = { head }
-  for _, item in ipairs(items) do
-    local id, name = ("%d"):format(item.id), config.name(item, language)
-    rows[#rows + 1] = row_of(item, id, name, item.deleted and "deleted" or "")
-  end
-  return tables.table(rows)
-end
-
-local function category_row(category, id, name, deleted)
-  return { id, name, category.group, category.lead_status and "lead status" or "", deleted }
-end
-
-local function lead_status_row(_, ...)
-  return { ... }
-end
-
+--- The rules, categories and lead statuses of a config.
 ---@param cfg leadcat.Config
 ---@param language? string
 ---@return string
@@ -264,11 +240,20 @@ function tables.config(cfg, language)
   for _, rule in ipairs(cfg.rules) do
     rules[#rules + 1] = rule_row(cfg, rule, language)
   end
-  return table.concat({
-    ("revision %d\n"):format(cfg.revision or 0), tables.table(rules),
-    item_table({ "id", "category", "group", "", "" }, cfg.categories, language, category_row),
-    item_table({ "id", "lead status", "" }, cfg.lead_statuses, language, lead_status_row),
-  }, "\n")
+  local categories = { { "id", "category", "group", "", "" } }
+  for _, category in ipairs(cfg.categories) do
+    categories[#categories + 1] = {
+      ("%d"):format(category.id), config.name(category, language), category.group,
+      category.lead_status and "lead status" or "", category.deleted and "deleted" or "",
+    }
+  end
+  local statuses = { { "id", "lead status", "" } }
+  for _, status in ipairs(cfg.lead_statuses) do
+    local deleted = status.deleted and "deleted" or ""
+    statuses[#statuses + 1] = { ("%d"):format(status.id), config.name(status, language), deleted }
+  end
+  local revision = ("revision %d\n"):format(cfg.revision or 0)
+  return table.concat({ revision, tables.table(rules), tables.table(categories), tables.table(statuses) }, "\n")
 end
 
 return tables

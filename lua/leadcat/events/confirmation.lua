@@ -40,34 +40,21 @@ function confirmation.options(cfg)
   return options
 end
 
--- The text by which an actor is known; nil for the program itself.
-local function user_of(actor)
-  return actor and event_of.key(actor.id) or nil
-end
-
---- Whether both are the same user: `7` and `"7"` are one.
+--- Whether both are the same user: `7` and `"7"` are one. The program itself, which has no actor, is no user.
 ---@param a? leadcat.Actor
 ---@param b? leadcat.Actor
 ---@return boolean
 function confirmation.same_user(a, b)
-  local user = user_of(a)
-  return user ~= nil and user == user_of(b)
+  local user = a and event_of.key(a.id)
+  return user ~= nil and b ~= nil and user == event_of.key(b.id)
 end
 
--- `asked` is the decision or the stored question, `told` has what the event said.
+-- `asked`: the decision, or the stored question; `told`: what the event said.
 local function describe(asked, told, tenant)
   return {
-    tenant = tenant,
-    company = told.company or asked.company,
-    trigger = asked.trigger,
-    rule = config.rule_key(asked.trigger, asked.lead_status),
-    lead_status = asked.lead_status,
-    from = asked.from,
-    to = asked.to,
-    revision = asked.revision,
-    sale = told.sale,
-    contact = told.contact,
-    actor = told.actor,
+    tenant = tenant, company = told.company or asked.company, trigger = asked.trigger,
+    rule = config.rule_key(asked.trigger, asked.lead_status), lead_status = asked.lead_status, from = asked.from,
+    to = asked.to, revision = asked.revision, sale = told.sale, contact = told.contact, actor = told.actor,
   }
 end
 
@@ -87,21 +74,20 @@ function confirmation.draft(event, decision, cfg, tenant)
 end
 
 --- The record as hosts see it.
----@param stored table as `store:confirmation` gives it
+---@param stored table as `store:confirmation` returns it
 ---@param tenant string
----@return leadcat.Confirmation? record
----@return string? message, string? code
+---@return leadcat.Confirmation? record, string? message, string? code
 function confirmation.record(stored, tenant)
   local body, message = json.decode(stored.body)
   local answer = {}
   if body and stored.answer then
     answer, message = json.decode(stored.answer)
   end
-  if not body or not answer then
+  if not (body and answer) then
     return nil, ("confirmation %s: %s"):format(stored.id, message), "corrupt"
   end
   if body.actor and type(body.actor.id) == "string" then
-    body.actor.id = stored.user -- byte by byte, which JSON does not keep
+    body.actor.id = stored.user -- JSON does not keep every byte
   end
   local record = describe(stored, body, tenant)
   record.id, record.state, record.options = stored.id, stored.state, json.array(body.options or {})

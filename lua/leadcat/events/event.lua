@@ -1,4 +1,4 @@
---- An event as a host sends it: what it may have, and what is wrong with one.
+--- An event as a host sends it: its fields, and what is wrong with one.
 
 local config = require "leadcat.rules.config"
 
@@ -36,8 +36,7 @@ end
 
 --- The text of an id of a company, event or user: `42` and `"42"` are the same.
 ---@param id string|integer
----@return string? text nil when it cannot be an id
----@return string? problem what an id must be
+---@return string? text, string? problem problem: what an id must be
 function event.key(id)
   if type(id) == "string" then
     if #id >= 1 and #id <= MAX_ID then
@@ -90,7 +89,7 @@ function event.plain(e)
   return copy
 end
 
---- Raises at the caller's caller unless it is a table. All other faults of an event are data.
+--- Raises at the caller's caller unless it is a table. `problem` tells all other faults.
 ---@param e any
 function event.check(e)
   if type(e) ~= "table" then

@@ -1,4 +1,4 @@
---- What the core asks for while it handles events: each `lacks` of `store:handle` is fetched here, from the host, the guards
+--- Fetches what the core asks for while it handles events: each `lacks` of `store:handle`, from the host, the guards
 -- and the config.
 
 local event_of = require "leadcat.events.event"
@@ -8,7 +8,7 @@ local verdict = require "leadcat.events.verdict"
 
 local fetch = {}
 
--- Delivered before -------------------------------------------------------------------------------------------------------
+-- Delivered before ----------------------------------------------------------------------------------------------------
 
 local function is_under_way(entry)
   return entry and entry.status == "applying" and not entry.error
@@ -34,10 +34,10 @@ local function find_first(round, event)
   return nil, message, code
 end
 
--- What is lacking ---------------------------------------------------------------------------------------------------------
+-- What is lacking -----------------------------------------------------------------------------------------------------
 
 -- Each takes the round, the event and the table that says what it lacks, and adds the answer there or to the round. It
--- returns an outcome when that settles the event; nil, message, code when it could not be fetched.
+-- returns an outcome when that settles the event; nil, message, code when fetching failed.
 local LACKS = {}
 
 function LACKS.licence(round)
@@ -63,19 +63,13 @@ function LACKS.category(round, event, lacking)
 end
 
 function LACKS.verdict(round, event, lacking)
-  local _, outcome, code = verdict.ask(round.engine, event, lacking)
-  if code then
-    return nil, outcome, code
-  end
-  return outcome
+  return verdict.ask(round.engine, event, lacking)
 end
 
 LACKS["end"] = function(round, event)
   local self = round.engine
-  local settled, message, code = self._companies.settle(self, event_of.key(event.company))
-  if not settled then
-    return nil, message, code
-  end
+  local _, message, code = self._companies.settle(self, event_of.key(event.company))
+  return nil, message, code
 end
 
 function LACKS.details(_, _, lacking)
@@ -86,28 +80,25 @@ end
 function LACKS.turn() end
 LACKS.commit = LACKS.turn
 
--- A whole round -----------------------------------------------------------------------------------------------------------
+-- A whole round -------------------------------------------------------------------------------------------------------
 
---- Whether a result of `store:handle` is an outcome that nothing changes any more.
+--- Whether a result of `store:handle` is a final outcome.
 ---@param result any
 ---@return boolean
 function fetch.is_final(result)
   return type(result) == "table" and not result.lacks and result.status ~= "applying"
 end
 
--- What an event lacks is added to its result; or its outcome is returned.
+-- Adds what an event lacks to its result, or returns its outcome.
 local function fetch_one(round, event, result)
   if type(result) == "number" then
     return find_first(round, event)
   end
   local outcome, message, code = LACKS[result.lacks](round, event, result)
-  if code then
-    return nil, message, code
-  end
-  return outcome or result
+  return outcome or not code and result or nil, message, code
 end
 
--- Sets an event aside that cannot be taken, and the later ones of its company and id. The others go on.
+-- Sets aside an event that cannot be taken, and the later ones of its company and id. The others go on.
 local function set_aside(round, place, message, code)
   local failed = round.events[place]
   local company, id = event_of.key(failed.company), failed.id ~= nil and event_of.key(failed.id)

@@ -1,17 +1,17 @@
---- Group commit: requests of an nginx worker that are ready at the same time share one commit, which costs as much as one
--- alone. Without nginx each commits for itself.
+--- Group commit: requests of an nginx worker that are ready at the same time share one commit, which costs no more than
+-- one request's. Without nginx each commits for itself.
 --
--- The first request starts a light thread, which waits for an event that nginx handles after those of all connections that
--- are ready now. Until then other requests add to it.
+-- The first request starts a light thread, which waits for an event that nginx handles after those of all connections
+-- that are ready now. Until then other requests add to it.
 
 local platform = require "leadcat.util.platform"
 
 local group_commit = {}
 
-local PATIENCE = 1 -- seconds, until whoever waits sees to it himself, because the request that was to do it has ended
-local LONGEST = 30 -- seconds that a write may take whose request has ended, or waits for the store
+local PATIENCE = 1 -- seconds before a waiting request commits by itself: the one that was to do it may have ended
+local LONGEST = 30 -- seconds that a write may take when its request has ended, or waits for the store
 
----@class leadcat.Gathered a shared commit
+---@class leadcat.SharedCommit
 ---@field key string
 ---@field items table[] what will be written
 ---@field requests integer how many wait
@@ -21,28 +21,26 @@ local LONGEST = 30 -- seconds that a write may take whose request has ended, or 
 ---@field result? table {ok, message, code}
 
 -- Writes it, once. A store may yield meanwhile.
-local function commit(self, gathered, write)
-  if gathered.begun then
+local function commit(self, pending, write)
+  if pending.begun then
     return
   end
-  gathered.begun = true
-  self._shared.gathered[gathered.key] = nil
-  gathered.result = { write(gathered.items) }
-  gathered.done:post(gathered.requests)
+  pending.begun = true
+  self._shared.commits[pending.key] = nil
+  pending.result = { write(pending.items) }
+  pending.done:post(pending.requests)
 end
 
 local function begin(self, key, write)
   local semaphore = platform.semaphore
-  local gathered = {
-    key = key, items = {}, requests = 0, ready = semaphore.new(), done = semaphore.new(),
-  }
-  self._shared.gathered[key] = gathered
+  local pending = { key = key, items = {}, requests = 0, ready = semaphore.new(), done = semaphore.new() }
+  self._shared.commits[key] = pending
   platform.spawn(function()
-    gathered.ready:wait(PATIENCE)
-    commit(self, gathered, write)
+    pending.ready:wait(PATIENCE)
+    commit(self, pending, write)
   end)
-  gathered.ready:post()
-  return gathered
+  pending.ready:post()
+  return pending
 end
 
 --- Writes items, together with those of other requests.
@@ -50,25 +48,24 @@ end
 ---@param name string only calls with the same name share a commit
 ---@param items table[]
 ---@param write fun(items: table[]): any, string?, string? writes all of them, or none
----@return any ok
----@return string? message, string? code
+---@return any ok, string? message, string? code
 function group_commit.write(self, name, items, write)
   if not platform.semaphore or not platform.can_yield() then
     return write(items)
   end
   local key = name .. " " .. self._tenant
-  local gathered = self._shared.gathered[key] or begin(self, key, write)
+  local pending = self._shared.commits[key] or begin(self, key, write)
   for _, item in ipairs(items) do
-    gathered.items[#gathered.items + 1] = item
+    pending.items[#pending.items + 1] = item
   end
-  gathered.requests = gathered.requests + 1
-  if not gathered.done:wait(PATIENCE) then
-    commit(self, gathered, write)
+  pending.requests = pending.requests + 1
+  if not pending.done:wait(PATIENCE) then
+    commit(self, pending, write)
   end
-  if not gathered.result and not gathered.done:wait(LONGEST) then
+  if not pending.result and not pending.done:wait(LONGEST) then
     return nil, "the store has not answered: nobody knows whether this was written", "unavailable"
   end
-  return gathered.result[1], gathered.result[2], gathered.result[3]
+  return pending.result[1], pending.result[2], pending.result[3]
 end
 
 return group_commit

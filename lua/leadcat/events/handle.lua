@@ -1,4 +1,5 @@
---- `engine:handle` and `engine:handle_many`. `rounds.lua` gives each event its outcome; here outcomes are counted and told.
+--- `engine:handle` and `engine:handle_many`. `rounds.lua` gives each event its outcome; this file counts outcomes and
+-- tells the listeners.
 
 local event_of = require "leadcat.events.event"
 local foreign = require "leadcat.host.foreign"
@@ -33,16 +34,14 @@ local function report_all(self, events, outcomes)
     end
   end
   if self._shared.record_unchanged then
-    unchanged_events.note(self, events, outcomes, 1, #events)
+    unchanged_events.note(self, events, outcomes)
   end
 end
 
---- Handles an event: updates the company's category, asks the user, or does nothing. Whatever the outcome says was written is
--- on disk when this returns.
+--- Handles an event: updates the company's category, asks the user, or does nothing. What the outcome says was written
+-- is on disk when this returns. When it fails, correct the event (`invalid`), or deliver it again later.
 ---@param event leadcat.Event
----@return leadcat.Outcome? outcome
----@return string? message the event was not taken: correct it, or deliver it again later
----@return string? code `invalid`, `unavailable`, `full`, `io`, `corrupt`, `forked`
+---@return leadcat.Outcome? outcome, string? message, string? code `invalid`, `unavailable`, `full`, `io`, `corrupt`, `forked`
 function handle:handle(event)
   self:_check_open()
   event_of.check(event)
@@ -52,17 +51,16 @@ function handle:handle(event)
   end
   self:_report(event, outcomes[1])
   if self._shared.record_unchanged then
-    unchanged_events.note(self, { event }, outcomes, 1, 1)
+    unchanged_events.note(self, { event }, outcomes)
   end
   return outcomes[1]
 end
 
---- Handles many events with few commits: one with the embedded host; two for each 1,000 changes with another, and two more
--- each time a company comes again. The events of a company are handled in order. One that cannot be taken does not stop
--- other companies'; then the call fails, and all events that have ids can be delivered again.
+--- Handles many events with few commits: one with the embedded host; with another, two for each 1,000 changes, and two
+-- more each time a company comes again. The events of a company are handled in order. One that cannot be taken does not
+-- stop those of other companies; then the call fails, and all events that have ids can be delivered again.
 ---@param events leadcat.Event[]
----@return leadcat.Outcome[]? outcomes
----@return string? message, string? code as `handle`
+---@return leadcat.Outcome[]? outcomes, string? message, string? code as `handle`
 function handle:handle_many(events)
   self:_check_open()
   if type(events) ~= "table" then

@@ -1,5 +1,5 @@
---- Questions to users, as methods of the engine: what would be asked, what was asked, and the answers (`write.lua` writes
--- them).
+--- Questions to users, as methods of the engine: what would be asked, what was asked, and the answers, which
+-- `write.lua` writes.
 
 local call = require "leadcat.host.call"
 local confirmation = require "leadcat.events.confirmation"
@@ -16,7 +16,7 @@ local write = require "leadcat.events.write"
 
 local question = {}
 
--- Views ----------------------------------------------------------------------------------------------------------------
+-- Views ---------------------------------------------------------------------------------------------------------------
 
 --- What the host calls a company.
 ---@param company string|integer
@@ -39,15 +39,13 @@ end
 
 local BY_ACTOR = { actor = options_of.actor }
 
---- What a user is to see of a confirmation, in the actor's language, else the engine's, else English.
+--- What a user sees of a confirmation, in the actor's language, else the engine's, else English.
 ---@param record leadcat.Confirmation
----@param options? {actor?: leadcat.Actor} who is going to see it
----@return leadcat.View? view
----@return string? message, string? code
+---@param options? {actor?: leadcat.Actor} who will see it
+---@return leadcat.View? view, string? message, string? code
 function question:view(record, options)
   self:_check_open()
-  options = options_of.check(options, BY_ACTOR)
-  return new_view(self, record, options.actor)
+  return new_view(self, record, options_of.check(options, BY_ACTOR).actor)
 end
 
 --- A view as `html` (a `<dialog>` with a form), `text` (for a terminal, or an e-mail) or `json`, by the renderers that
@@ -67,8 +65,7 @@ end
 --- For hosts that ask before they save: what the user would be asked if this event happened now. Writes nothing. The
 -- answer comes back as the event's `choice`.
 ---@param event leadcat.Event
----@return leadcat.View? view nil when there is nothing to ask
----@return string? message, string? code as `handle`
+---@return leadcat.View? view, string? message, string? code view: nil when there is nothing to ask; code: as `handle`
 function question:propose(event)
   self:_check_open()
   event_of.check(event)
@@ -87,14 +84,11 @@ function question:propose(event)
   return new_view(self, confirmation.draft(event, outcome, cfg, self._tenant), event.actor)
 end
 
--- Looking up -----------------------------------------------------------------------------------------------------------
+-- Looking up ----------------------------------------------------------------------------------------------------------
 
 local function read(self, id)
   local stored, message, code = self._store:confirmation(self._tenant, id)
-  if not stored then
-    return nil, code == "not_found" and "there is no such confirmation" or message, code
-  end
-  return stored
+  return stored, code == "not_found" and "there is no such confirmation" or message, code
 end
 
 local function check_id(id)
@@ -103,9 +97,8 @@ local function check_id(id)
   end
 end
 
---- Closes the questions whose time is over, some at a time.
----@return integer? expired how many
----@return string? message, string? code
+--- Closes the questions whose time is over, some at a time. Counts them.
+---@return integer? expired, string? message, string? code
 function question.expire(self)
   local total = 0
   repeat
@@ -123,8 +116,8 @@ local function is_overdue(self, stored)
   return stored.state == "open" and stored.expires_at <= self:_now()
 end
 
--- An open question whose time is over has expired, also when that could not be written. `swept`: it could be, so the
--- question is open because it is being answered right now.
+-- An open question whose time is over has expired, even when that could not be written. `swept`: it could be written,
+-- so the question is open because it is being answered right now.
 local function to_record(self, stored, swept)
   if not swept and is_overdue(self, stored) then
     stored.state, stored.resolved_at = "expired", stored.expires_at
@@ -134,8 +127,7 @@ end
 
 --- A confirmation by its id. If its time is over, it is closed first.
 ---@param id string
----@return leadcat.Confirmation? record
----@return string? message, string? code `not_found`
+---@return leadcat.Confirmation? record, string? message, string? code `not_found`
 function question:confirmation(id)
   self:_check_open()
   check_id(id)
@@ -169,20 +161,15 @@ local function to_query(self, query, limit)
   local swept = question.expire(self) ~= nil
   return {
     company = query.company and event_of.check_key(query.company, "company", 4),
-    user = query.user and event_of.check_key(query.user, "user", 4),
-    state = query.state,
-    after = behind and behind.entry,
-    now = self:_now(),
-    unswept = not swept,
-    limit = limit,
+    user = query.user and event_of.check_key(query.user, "user", 4), state = query.state,
+    after = behind and behind.entry, now = self:_now(), unswept = not swept, limit = limit,
   }, swept
 end
 
---- Confirmations, newest first: of a company, of the user whose event asked, in a state. A page costs the same however many
--- there are.
----@param query? {company?: string|integer, user?: string|integer, state?: string, limit?: integer, after?: string} limit: 1 to 1000, default 100; after: an id, to go on behind it
----@return leadcat.Confirmation[]? records
----@return string? message, string? code `not_found`: there is no confirmation `after`
+--- Confirmations, newest first: of a company, of the user whose event asked, in a state. A page costs the same however
+-- many there are.
+---@param query? {company?: string|integer, user?: string|integer, state?: string, limit?: integer, after?: string} limit: 1 to 1000, default 100; after: an id, to go on after it
+---@return leadcat.Confirmation[]? records, string? message, string? code `not_found`: there is no confirmation `after`
 function question:confirmations(query)
   self:_check_open()
   query = options_of.check(query, QUERY)
@@ -206,8 +193,7 @@ end
 
 --- How many confirmations there are, for a badge.
 ---@param query? {company?: string|integer, user?: string|integer, state?: string}
----@return integer? count at most 1000
----@return string? message, string? code
+---@return integer? count, string? message, string? code count: at most 1000
 function question:count_confirmations(query)
   self:_check_open()
   local asked, message, code = to_query(self, options_of.check(query, COUNT), options_of.page(math.huge))
@@ -217,7 +203,7 @@ function question:count_confirmations(query)
   return self._store:count_confirmations(self._tenant, asked)
 end
 
--- Answering ------------------------------------------------------------------------------------------------------------
+-- Answering -----------------------------------------------------------------------------------------------------------
 
 -- Whether the answer is one of {accept = true}, {category = ID}, {decline = true}.
 local function answer_problem(answer)
@@ -261,11 +247,8 @@ local function answer_item(self, record, answer, actor)
     end
   end
   return journal.item(record, {
-    answers = record.id,
-    at = self:_now(),
-    action = "confirm",
+    answers = record.id, at = self:_now(), action = "confirm", to = choice or record.to,
     status = choice and self._companies.CHANGING or "declined",
-    to = choice or record.to,
     details = journal.details { actor = actor, sale = record.sale, contact = record.contact },
   })
 end
@@ -274,12 +257,12 @@ end
 local function give(self, record, item)
   local outcome, message, code = write.one(self, item, record.company)
   if item.result == "overdue" then
-    message, code = select(2, question.expire(self)) -- nothing where it is closed now
+    message, code = select(2, question.expire(self)) -- nil when it is closed now
   end
   return outcome, message, code
 end
 
--- Reports the outcome for the event that asked, with the actor who answered.
+-- Reports the outcome for the event that asked, with the answering actor.
 local function report(self, record, actor, outcome)
   if outcome.status == "conflict" then
     local ok, category = self._companies.category(self, record.company)

@@ -1,5 +1,5 @@
---- Handles events in rounds. The core decides and writes what it can, and says what the other events lack; that is fetched
--- (`fetch.lua`), and the core is called again until every event has its outcome.
+--- Handles events in rounds. The core decides and writes what it can, and says what the other events lack. `fetch.lua`
+-- fetches that, and the core is called again, until every event has its outcome.
 
 local event_of = require "leadcat.events.event"
 local fetch = require "leadcat.events.fetch"
@@ -13,7 +13,7 @@ local rounds = {}
 local PATIENCE = 16 -- rounds without a new outcome
 local KEEPS_CHANGING = "a company keeps changing while its event is being decided"
 
----@class leadcat.Handling how events are handled, where that is not as usual
+---@class leadcat.Handling options of how events are handled
 ---@field overlay? userdata nothing is written; what would be is remembered here (`store:overlay`)
 ---@field confirm? "ask"|"accept"|"skip" what becomes of decisions that ask; default "ask"
 ---@field start? integer the category of companies that the embedded host does not know
@@ -23,16 +23,14 @@ local KEEPS_CHANGING = "a company keeps changing while its event is being decide
 ---@field events leadcat.Event[]
 ---@field plain leadcat.Event[] the same without metatables, where there were some
 ---@field results table by the events' places, as `store:handle` fills it
----@field how table what the store is told
+---@field how table options of `store:handle`
 ---@field licensed? boolean once the host was asked
 ---@field keys? table<integer, string> the companies' texts, by place
 ---@field failure? {message: string, code: string, place: integer} of the first event that could not be taken
 
--- Telling the store -------------------------------------------------------------------------------------------------------
+-- Options of the store ------------------------------------------------------------------------------------------------
 
----@param self leadcat.Engine
----@param options? leadcat.Handling
----@return table how as `store:handle` takes it
+-- The options of `store:handle`.
 local function how_of(self, options)
   local how = merged(self._companies.HANDLING, options)
   how.ttl, how.run = self._shared.confirmation_ttl, self._run
@@ -40,7 +38,7 @@ local function how_of(self, options)
   return how
 end
 
--- The same for the usual case, made once: companies are kept in the store, and no guard, licence or run is involved.
+-- The same for the usual case, made once: companies are kept in the store, and no guard, licence or run is involved;
 -- nil in other cases.
 local function usual_how(self, may_write)
   local shared = self._shared
@@ -57,7 +55,7 @@ local function begin(self, events, options, results)
   return { engine = self, events = events, plain = events, results = results or {}, how = how_of(self, options) }
 end
 
--- Calling the store -------------------------------------------------------------------------------------------------------
+-- Calling the store ---------------------------------------------------------------------------------------------------
 
 local function handle(round)
   local self = round.engine
@@ -77,17 +75,15 @@ local function write_together(self, requests, how)
   return left, message, code
 end
 
--- A single event in nginx is looked at first. If it is to be written, it shares the commit of other requests.
+-- A single event in nginx is looked at first. If it must be written, it shares the commit of other requests.
 local function share_commit(round)
   local self, how = round.engine, merged(round.how, { write = true })
   local name = "handle " .. (self._run or "")
   return group_commit.write(self, name, { round }, function(requests) return write_together(self, requests, how) end)
 end
 
--- Calls the core once. A change that the host makes is not written while only looking: its company is not in flight yet.
----@return integer|false|nil left
----@return string|integer|nil message
----@return string? code
+-- Calls the core once, and returns what `store:handle` does. A change that the host makes is not written while only
+-- looking: its company is not in flight yet.
 local function step(round)
   local how = round.how
   local may_write = not how.overlay and (how.keeps_companies or not how.look)
@@ -101,7 +97,7 @@ local function step(round)
   return left, message, code
 end
 
--- Changes by the host -----------------------------------------------------------------------------------------------------
+-- Changes by the host -------------------------------------------------------------------------------------------------
 
 -- The companies of the events without an outcome.
 local function open_companies(round)
@@ -153,12 +149,13 @@ local function step_in_flight(flight, round)
   return ok and left, why, failure
 end
 
+-- The open events' companies are in flight during the step, whose changes the host makes.
 local function step_and_apply(round)
   local self = round.engine
   return self._companies.in_flight(self, open_companies(round), step_in_flight, round)
 end
 
--- Round by round ----------------------------------------------------------------------------------------------------------
+-- Round by round ------------------------------------------------------------------------------------------------------
 
 -- The first bad event of a list, and what is wrong with it.
 local function find_problem(events)
@@ -182,10 +179,8 @@ local function plain(events)
   return copies
 end
 
--- After a call that failed: whether another one may succeed. An event may be wrong, or have a metatable; a damaged ruleset
--- is rebuilt.
----@return boolean? again
----@return string? message, string? code
+-- After a call that failed: true when another one may succeed, else nil, message, code. An event may be wrong, or have
+-- a metatable; a damaged ruleset is rebuilt.
 local function mend(round, left, message, code)
   local self = round.engine
   if left == false then
@@ -204,8 +199,8 @@ local function mend(round, left, message, code)
   return nil, message, code
 end
 
--- Whether to look at all events before any is written, so that what they lack is asked for at once: first the category,
--- where the host keeps it, then the verdicts.
+-- Whether to look at all events before any is written, so that what they lack is asked for at once: first the category
+-- when the host keeps it, then the verdicts.
 local function looks_first(how, count)
   local asks = not how.keeps_companies and 1 or 0
   return count <= asks + ((how.is_guarded or how.needs_licence) and 1 or 0) or nil
@@ -218,9 +213,7 @@ local function call(round, count)
   return (by_host and step_and_apply or step)(round)
 end
 
--- Does what a call asks for.
----@return integer? left how many events have no outcome yet
----@return string? message, string? code
+-- Does what a call asks for. Returns how many events have no outcome yet; or nil, message, code.
 local function answer(round, left, message, code)
   if not left then
     local again
@@ -244,9 +237,8 @@ end
 ---@param self leadcat.Engine
 ---@param events leadcat.Event[]
 ---@param options? leadcat.Handling
----@return table<integer, leadcat.Outcome> outcomes by the events' places: all of them, or after a failure those that there are
----@return string? message, string? code
----@return integer? place of the event that is malformed
+---@return table<integer, leadcat.Outcome> outcomes by the events' places; after a failure some are missing
+---@return string? message, string? code, integer? place of the event that is malformed
 function rounds.run(self, events, options)
   local results, left, message, code = { nil }, nil, nil, nil -- with room for one
   local usual = not options and usual_how(self, #events > 1 or not platform.can_yield())
@@ -276,10 +268,10 @@ function rounds.run(self, events, options)
   end
 end
 
--- Foreseeing, then writing ------------------------------------------------------------------------------------------------
+-- Foreseeing, then writing --------------------------------------------------------------------------------------------
 
----@class leadcat.Foreseen what will become of events
----@field events leadcat.Event[] those in front of the first one that has to wait for another: at least one
+---@class leadcat.Foreseen the outcomes that events will have
+---@field events leadcat.Event[] those before the first one that has to wait for another: at least one
 ---@field outcomes table<integer, leadcat.Outcome|integer> without entries; a number for an event that was seen before
 ---@field known table<integer, table> what was fetched for them
 ---@field digest integer the same only for the same outcomes
@@ -296,7 +288,7 @@ local function lacking_of(results)
   return places, any
 end
 
--- The events in front of the first one that waits.
+-- The events before the first one that waits.
 local function foreseen_of(round, known, digest)
   local events = {}
   for place, event in ipairs(round.plain) do
@@ -309,13 +301,11 @@ local function foreseen_of(round, known, digest)
   return { events = events, outcomes = round.results, known = known, digest = digest }
 end
 
---- Looks what will become of events, without writing: of those in front of the first one that has to wait for another.
+--- Foresees the outcomes of events without writing, up to the first event that has to wait for another.
 ---@param self leadcat.Engine
 ---@param events leadcat.Event[]
 ---@param options? leadcat.Handling
----@return leadcat.Foreseen? foreseen
----@return string? message, string? code
----@return integer? place of the event that is malformed or cannot be taken
+---@return leadcat.Foreseen? foreseen, string? message, string? code, integer? place of the event that is malformed or cannot be taken
 function rounds.foresee(self, events, options)
   local round, known = begin(self, events, options), {}
   round.how.foresee = true
@@ -339,13 +329,12 @@ function rounds.foresee(self, events, options)
   return nil, KEEPS_CHANGING, "unavailable"
 end
 
---- Writes what was foreseen, and a cursor with it: all of it, or nothing when something has changed since.
+--- Writes what was foreseen together with a cursor: all of it, or nothing when something has changed since.
 ---@param self leadcat.Engine
 ---@param foreseen leadcat.Foreseen
 ---@param cursor table as `store:handle` takes it
 ---@param options? leadcat.Handling
----@return leadcat.Outcome[]? outcomes
----@return string? message, string? code `conflict`
+---@return leadcat.Outcome[]? outcomes, string? message, string? code `conflict`
 function rounds.write(self, foreseen, cursor, options)
   local round = begin(self, foreseen.events, options)
   local how = round.how

@@ -1,5 +1,5 @@
---- The verdict on a matched decision: of the guards, and of the user when the event brings the answer. It counts for this
--- decision only.
+--- The verdict on a matched decision: of the guards, and of the user when the event brings the answer. It counts for
+-- this decision only.
 
 local as_text = require "leadcat.util.as_text"
 local config = require "leadcat.rules.config"
@@ -9,31 +9,27 @@ local settings = require "leadcat.rules.save"
 
 local verdict = {}
 
--- Why a category that a guard or user has chosen cannot be a target.
+-- The target that a guard or user has chosen; nil, message, code when it cannot be one.
 local function check_target(cfg, id, who)
   local category = config.find(cfg.categories, id)
   if not category then
-    return ("%s chose category %s, which does not exist"):format(who, tostring(id))
+    return nil, ("%s chose category %s, which does not exist"):format(who, tostring(id)), "invalid"
   elseif category.deleted then
-    return ("%s chose category %d, which is deleted"):format(who, id)
+    return nil, ("%s chose category %d, which is deleted"):format(who, id), "invalid"
   end
+  return json.integer(id)
 end
 
 --- Checks a category that a user has chosen, as a rule's target is.
 ---@param cfg leadcat.Config the newest
 ---@param choice integer|false
 ---@param from integer the category that the company is taken to have
----@return integer|false|nil category false: it stays
----@return string? message, string? code
+---@return integer|false|nil category, string? message, string? code false: it stays
 function verdict.check_answer(cfg, choice, from)
   if choice == false or choice == from then
     return false
   end
-  local problem = check_target(cfg, choice, "the user")
-  if problem then
-    return nil, problem, "invalid"
-  end
-  return json.integer(choice)
+  return check_target(cfg, choice, "the user")
 end
 
 local function unchanged(reason, about, error)
@@ -43,7 +39,7 @@ local function unchanged(reason, about, error)
   }
 end
 
--- One guard: returns a category to set, nothing, or the outcome of its veto.
+-- One guard: returns a category to set, nothing, or nil and the outcome of its veto.
 local function ask_guard(self, guard, event, decision, about)
   local ok, answer, why = pcall(guard, event, decision)
   if not ok then
@@ -57,14 +53,11 @@ local function ask_guard(self, guard, event, decision, about)
   if not cfg then
     return nil, message, code
   end
-  local problem = check_target(cfg, answer, "a guard")
-  if problem then
-    return nil, problem, "invalid"
-  end
-  return json.integer(answer)
+  return check_target(cfg, answer, "a guard")
 end
 
--- All guards: each may veto or change the target, and gets a table of its own.
+-- Asks all guards: each may veto or change the target, and gets a table of its own. Returns the target, or nil and the
+-- outcome.
 local function ask_guards(self, event, asked)
   local to = asked.to
   for _, guard in ipairs(self._hooks.guard) do
@@ -100,26 +93,24 @@ end
 --- Adds the verdict to `asked`: `passed`, `target` and `keep`.
 ---@param self leadcat.Engine
 ---@param event leadcat.Event
----@param asked table the decision, as `store:handle` gives it for the verdict that it lacks
----@return true? ok
----@return leadcat.Outcome|string|nil outcome of a veto, or of a target that the company has already (or the message)
----@return string? code
+---@param asked table the decision, as `store:handle` returns it when it lacks the verdict
+---@return leadcat.Outcome? outcome, string? message, string? code outcome: of a veto, or when the company is in the target
 function verdict.ask(self, event, asked)
   local to, outcome, code = ask_guards(self, event, asked)
-  if not to then
+  if code then
     return nil, outcome, code
+  elseif not to then
+    return outcome
   end
   asked.target, asked.keep = to, nil
   if event.choice ~= nil then
-    local choice
-    choice, outcome, code = check_choice(self, event, asked)
+    local choice, message, failure = check_choice(self, event, asked)
     if choice == nil then
-      return nil, outcome, code
+      return nil, message, failure
     end
     asked.target, asked.keep = choice or to, not choice or nil
   end
   asked.passed = asked.about
-  return true
 end
 
 return verdict

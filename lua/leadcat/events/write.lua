@@ -1,24 +1,9 @@
 --- Writes answers and undos to the journal, and has the host make their changes. (The core writes events.)
 
-local event_of = require "leadcat.events.event"
 local group_commit = require "leadcat.events.group_commit"
 local journal = require "leadcat.past.journal"
 
 local write = {}
-
-local function keys_of(items)
-  local keys = {}
-  for i, item in ipairs(items) do
-    keys[i] = event_of.key(item.company)
-  end
-  return keys
-end
-
-local function store_items(self, items)
-  return group_commit.write(self, "write", items, function(all)
-    return self._store:write(self._tenant, all, self:_now(), (self._companies.HANDLING.claim or 0) + #all)
-  end)
-end
 
 -- The outcomes of the written items, and the changes among them that the host makes.
 local function outcomes_of(self, items, companies)
@@ -36,7 +21,10 @@ local function outcomes_of(self, items, companies)
 end
 
 local function write_in_flight(flight, self, items, companies)
-  local ok, message, code = store_items(self, items)
+  local claim = self._companies.HANDLING.claim or 0
+  local ok, message, code = group_commit.write(self, "write", items, function(all)
+    return self._store:write(self._tenant, all, self:_now(), claim + #all)
+  end)
   if not ok then
     return nil, message, code
   end
@@ -55,24 +43,26 @@ local function write_in_flight(flight, self, items, companies)
   return outcomes
 end
 
---- Writes the items in one transaction, and has the host make their changes. `outcomes[i]` is nil for an item that was not
--- written: `items[i].result` says whether its company is busy or has changed, or its question is closed.
+--- Writes the items in one transaction, and has the host make their changes. `outcomes[i]` is nil for an item that was
+-- not written: `items[i].result` says whether its company is busy or has changed, or its question is closed.
 ---@param self leadcat.Engine
 ---@param items table[] as `journal.item` makes them
 ---@param companies (string|integer)[] as the host knows them
----@return table<integer, leadcat.Outcome>? outcomes
----@return string? message, string? code
+---@return table<integer, leadcat.Outcome>? outcomes, string? message, string? code
 function write.items(self, items, companies)
-  return self._companies.in_flight(self, keys_of(items), write_in_flight, self, items, companies)
+  local keys = {}
+  for i, item in ipairs(items) do
+    keys[i] = item.company
+  end
+  return self._companies.in_flight(self, keys, write_in_flight, self, items, companies)
 end
 
---- The same for one item. Returns nothing when it was not written and must be made anew. A change that was in its way is
--- finished by then.
+--- The same for one item. Returns nothing when it was not written and must be made anew. A change that was in its way
+-- is finished by then.
 ---@param self leadcat.Engine
 ---@param item table
 ---@param company string|integer
----@return leadcat.Outcome? outcome
----@return string? message, string? code
+---@return leadcat.Outcome? outcome, string? message, string? code
 function write.one(self, item, company)
   local outcomes, message, code = write.items(self, { item }, { company })
   if not outcomes then
@@ -80,11 +70,9 @@ function write.one(self, item, company)
   elseif outcomes[1] or item.result ~= "busy" then
     return outcomes[1]
   end
-  local settled
-  settled, message, code = self._companies.settle(self, item.company)
-  if not settled then
-    return nil, message, code
-  end
+  local _
+  _, message, code = self._companies.settle(self, item.company)
+  return nil, message, code
 end
 
 return write

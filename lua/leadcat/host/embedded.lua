@@ -1,14 +1,14 @@
---- The embedded host: companies in leadcat's own store, so that everything runs with nothing else installed. A company is
--- changed in the transaction that writes the journal, so no change is ever unfinished.
+--- The embedded host keeps companies in leadcat's own store, so that everything runs with nothing else installed. A
+-- company is changed in the transaction that writes the journal, so no change is ever unfinished.
 
 local call = require "leadcat.host.call"
 local event = require "leadcat.events.event"
 
 local embedded = {}
 
---- The status with which a change is written: it is made with it.
+--- The status with which a change is written, and made.
 embedded.CHANGING = "updated"
---- What `store:handle` is told.
+--- Options of `store:handle`.
 embedded.HANDLING = { keeps_companies = true }
 
 ---@class leadcat.host.lmdb.Options
@@ -39,7 +39,7 @@ local function check_options(options)
   end
 end
 
--- The functions that the engine calls, with the tenant as last argument: the same for all tenants.
+-- The functions that the engine calls, with the tenant as last argument. All tenants share them.
 local function shared_by_all(store, options)
   local host = setmetatable({ can = options.can, licensed = options.licensed, store = store }, Host)
 
@@ -53,10 +53,7 @@ local function shared_by_all(store, options)
 
   function host.set_category(company, to, from, _, tenant)
     local ok, message, code = store:set_category(tenant or "", item(company, 2).company, to, from)
-    if ok then
-      return true
-    end
-    return nil, code == "conflict" and code or message
+    return ok, code == "conflict" and code or message
   end
 
   return host
@@ -64,16 +61,14 @@ end
 
 --- A host for `leadcat.open{host=}`, which makes one itself when given none.
 ---@param options? leadcat.host.lmdb.Options
----@return table host to be given to `leadcat.open`
+---@return table host
 function embedded.new(options)
   options = options or {}
   check_options(options)
   return {
     bind = function(store)
       local metatable = { __index = shared_by_all(store, options) }
-      return function(tenant)
-        return setmetatable({ tenant = tenant }, metatable)
-      end
+      return function(tenant) return setmetatable({ tenant = tenant }, metatable) end
     end,
   }
 end
@@ -81,23 +76,19 @@ end
 --- Adds a company.
 ---@param company string|integer
 ---@param category integer 1 to 2^31-1
----@return true? created
----@return string? message, string? code `conflict` when it exists; any code of a store that cannot write
+---@return true? created, string? message, string? code `conflict` when it exists; any code of a store that cannot write
 function Host:create(company, category)
   local created, message, code = self.store:create(self.tenant, { item(company, 2) }, category)
   if created == 0 then
     return nil, ("company %s exists already"):format(tostring(company)), "conflict"
-  elseif not created then
-    return nil, message, code
   end
-  return true
+  return created and true, message, code
 end
 
 --- Adds many companies at once; those that exist stay as they are.
 ---@param companies (string|integer)[]
 ---@param category integer 1 to 2^31-1
----@return integer? created how many were new
----@return string? message, string? code
+---@return integer? created, string? message, string? code created: how many were new
 function Host:create_many(companies, category)
   local items = {}
   for i, company in ipairs(companies) do
@@ -108,9 +99,7 @@ end
 
 --- A company's category.
 ---@param company string|integer
----@return integer? category nil when there is no such company
----@return string? message when the store could not be read
----@return string? code
+---@return integer? category, string? message, string? code category: nil when there is no such company
 function Host:get(company)
   local category, message, code = self.store:company(self.tenant, item(company, 2).company)
   if code == "not_found" then
@@ -137,14 +126,12 @@ function Host:companies()
   end
 end
 
--- For the engine --------------------------------------------------------------------------------------------------------
+-- For the engine ------------------------------------------------------------------------------------------------------
 
---- The category of a company, as `leadcat.host.foreign` gives it.
+--- The category of a company, as `leadcat.host.foreign` returns it.
 ---@param self leadcat.Engine
 ---@param company string|integer
----@return boolean ok
----@return integer|string|nil category or what went wrong
----@return string? code when it went wrong
+---@return boolean ok, integer|string|nil category, string? code category: the message unless ok
 function embedded.category(self, company)
   local category, message, code = call("category", self.host.category, company, self._tenant)
   if category == nil and message ~= nil then
@@ -153,11 +140,10 @@ function embedded.category(self, company)
   return true, category
 end
 
---- Why a company cannot be changed: it is not kept here.
+--- A company can be changed when it is kept here.
 ---@param self leadcat.Engine
 ---@param company string|integer
----@return boolean? may
----@return string? message, string? code
+---@return boolean? may, string? message, string? code
 function embedded.may_change(self, company)
   local _, category = embedded.category(self, company)
   if category == nil then
@@ -166,17 +152,16 @@ function embedded.may_change(self, company)
   return true
 end
 
---- As `leadcat.host.foreign` does; here no change takes any time.
+--- As `leadcat.host.foreign` does. Here changes take no time.
 ---@return any ...
 function embedded.in_flight(_, _, fn, ...)
   return fn(nil, ...)
 end
 
---- An unfinished change was begun by another host, which has to finish it.
+--- Fails when a change is unfinished: another host began it, and has to finish it.
 ---@param self leadcat.Engine
 ---@param key string the company's text
----@return boolean? done
----@return string? message, string? code
+---@return boolean? done, string? message, string? code
 function embedded.settle(self, key)
   local newest, message, code = self._store:newest(self._tenant, key)
   if newest then

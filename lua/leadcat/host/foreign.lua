@@ -1,5 +1,5 @@
---- Companies that the host keeps. A change is written as `applying`, then the host makes it, then its end is written. A change
--- that was begun must reach its end, in this process or another. Only this file calls `host.set_category`.
+--- Companies that the host keeps. A change is written as `applying`, then the host makes it, then its end is written. A
+-- change that was begun must reach its end, in this process or another. Only this file calls `host.set_category`.
 
 local as_text = require "leadcat.util.as_text"
 local call = require "leadcat.host.call"
@@ -13,20 +13,20 @@ local foreign = {}
 
 --- The status with which a change is written.
 foreign.CHANGING = "applying"
---- What `store:handle` is told: after how many seconds another process may take a change over, and how many changes go
--- together.
+--- Options of `store:handle`: after how many seconds another process may take over a change, and how many changes are
+-- written together.
 foreign.HANDLING = { claim = 30, most = 1000 }
 
 local CLAIM_SECONDS = foreign.HANDLING.claim
 local SLOWEST_POLL = 0.05 -- seconds between two looks at another process's claim
-local ATTEMPTS = 10 -- until a change is put aside as failed ...
-local GIVE_UP_SECONDS = 3600 -- ... but not sooner than this after it was written
+local ATTEMPTS = 10 -- before a change is put aside as failed,
+local GIVE_UP_SECONDS = 3600 -- but not sooner than this after it was written
 local PAGE = 100
 
----@class leadcat.Change a change that the host is to make, and how that ended
+---@class leadcat.Change a change that the host makes, and how that ended
 ---@field id string|integer the company as the host gave it
 ---@field company string its text
----@field outcome leadcat.Outcome what is to be changed
+---@field outcome leadcat.Outcome what it changes
 ---@field entry integer
 ---@field begun number when the entry was written: seconds since 1970
 ---@field attempts? integer that failed
@@ -35,12 +35,7 @@ local PAGE = 100
 ---@field retry_in? number seconds
 ---@field lost boolean its end was not written: another process has claimed it
 
---- A change that has not been tried.
----@param id string|integer
----@param company string
----@param outcome leadcat.Outcome
----@param begun number
----@param attempts? integer
+--- A change that has not been tried. The arguments are its fields.
 ---@return leadcat.Change
 function foreign.change(id, company, outcome, begun, attempts)
   return {
@@ -52,9 +47,7 @@ end
 --- The category of a company: an integer, or nil when it has none.
 ---@param self leadcat.Engine
 ---@param company string|integer
----@return boolean ok
----@return integer|string|nil category or what went wrong
----@return string? code when it went wrong
+---@return boolean ok, integer|string|nil category, string? code category: the message unless ok
 function foreign.category(self, company)
   local category, message = call("category", self.host.category, company, self._tenant)
   if category == nil and message ~= nil then
@@ -70,7 +63,7 @@ function foreign.may_change()
   return true
 end
 
--- Asking the host -------------------------------------------------------------------------------------------------------
+-- Asking the host -----------------------------------------------------------------------------------------------------
 
 -- A copy for the host, which may keep it.
 local function told_to_host(outcome)
@@ -80,7 +73,7 @@ local function told_to_host(outcome)
   }
 end
 
--- Asks for the change. Returns its status, and why it failed.
+-- Asks for the change. Returns how it ended, and why it failed.
 local function set_category(self, change)
   local outcome = change.outcome
   local ok, message = call("set_category", self.host.set_category, change.id, outcome.to, outcome.from,
@@ -117,7 +110,7 @@ local function is_to_be_tried_again(self, change)
   return (change.attempts or 0) + 1 < ATTEMPTS or self:_now() - change.begun < GIVE_UP_SECONDS
 end
 
--- Sets how a try has ended, as it will be written.
+-- Notes how a try has ended, as it will be written.
 local function note_end(self, change, ended, why)
   local again = ended == "failed" and is_to_be_tried_again(self, change)
   change.status = again and "applying" or ended
@@ -126,15 +119,15 @@ local function note_end(self, change, ended, why)
   end
 end
 
--- Flights ---------------------------------------------------------------------------------------------------------------
+-- Flights -------------------------------------------------------------------------------------------------------------
 
----@class leadcat.Flight companies at which a coroutine of this engine has the host at work
+---@class leadcat.Flight companies that the host is changing for a coroutine of this engine
 ---@field coroutine thread|"main"
 ---@field deadline number in case it never comes back
 
 local told_elsewhere = setmetatable({}, { __mode = "k" }) -- outcomes of changes that another process has taken over
 
---- Whether another process has taken the change over. Then it counts the outcome and calls its listeners.
+--- Whether another process has taken the change over. That process counts the outcome and calls its listeners.
 ---@param outcome leadcat.Outcome
 ---@return boolean
 function foreign.is_told_elsewhere(outcome)
@@ -167,7 +160,7 @@ local function land(self, companies, flight, ok, ...)
 end
 
 --- Calls `fn(flight, ...)` while this coroutine is known to change these companies. They are in flight before they are
--- claimed: a claim of our own would else look abandoned.
+-- claimed, or a claim of our own would look abandoned.
 ---@param self leadcat.Engine
 ---@param companies string[] their texts
 ---@param fn fun(flight: leadcat.Flight, ...): ...
@@ -189,9 +182,9 @@ local function claim_all(self, changes, flight)
   end
 end
 
--- Making changes --------------------------------------------------------------------------------------------------------
+-- Making changes ------------------------------------------------------------------------------------------------------
 
--- How a change ended, or stands, that another process has taken over.
+-- The outcome, for now, of a change that another process has taken over.
 local function outcome_now(self, entry)
   local stored, message, code = self._store:entry(self._tenant, entry)
   if not stored then
@@ -205,7 +198,7 @@ local function outcome_now(self, entry)
   return outcome
 end
 
--- Raises when memory is short, or when the host's clock raises.
+-- Has the host make each change. Raises when memory is short, or when the host's clock raises.
 local function ask_host(self, changes, again)
   local try = again and set_category_again or set_category
   for _, change in ipairs(changes) do
@@ -213,8 +206,8 @@ local function ask_host(self, changes, again)
   end
 end
 
--- The changes that are still ours. When a claim has run out, another coroutine of this engine may have taken the change over.
--- The store cannot tell the two apart, and the other one writes the end.
+-- The changes that are still ours. When a claim has run out, another coroutine of this engine may have taken the change
+-- over. The store cannot tell the two apart, and the other one writes the end.
 local function ours(self, changes, flight)
   local flights, list = flights_of(self), {}
   for _, change in ipairs(changes) do
@@ -245,8 +238,7 @@ end
 ---@param changes leadcat.Change[] claimed by this store
 ---@param flight leadcat.Flight
 ---@param again? boolean whether they were begun before
----@return leadcat.Outcome[]? outcomes
----@return string? message, string? code
+---@return leadcat.Outcome[]? outcomes, string? message, string? code
 function foreign.apply(self, changes, flight, again)
   claim_all(self, changes, flight)
   ask_host(self, changes, again)
@@ -264,9 +256,9 @@ function foreign.apply(self, changes, flight, again)
   return outcomes
 end
 
--- Taking up what is unfinished ------------------------------------------------------------------------------------------
+-- Taking up what is unfinished ----------------------------------------------------------------------------------------
 
--- Claims a company's unfinished change, and has the host make it. Returns the change, its entry and its outcome.
+-- Claims a company's unfinished change and has the host make it. Returns the change, its entry and its outcome.
 local function claim_and_apply(flight, self, key, idle)
   local now = self:_now()
   local entry, attempts, age = self._store:claim(self._tenant, key, idle, now, CLAIM_SECONDS)
@@ -306,8 +298,7 @@ end
 --- Finishes a company's unfinished change, or waits for the live process that works on it.
 ---@param self leadcat.Engine
 ---@param key string the company's text
----@return boolean? done
----@return string? message, string? code `unavailable` when it stays unfinished
+---@return boolean? done, string? message, string? code `unavailable` when it stays unfinished
 function foreign.settle(self, key)
   local pause, waited = 0.001, 0
   while waited < 2 * CLAIM_SECONDS do
@@ -349,8 +340,7 @@ end
 
 --- Finishes the unfinished changes of this tenant that are due. Those that a live process works on are left alone.
 ---@param self leadcat.Engine
----@return {finished: integer, failed: integer, busy: integer}? counts
----@return string? message, string? code
+---@return {finished: integer, failed: integer, busy: integer}? counts, string? message, string? code
 function foreign.recover(self)
   local counts, after, failure = { finished = 0, failed = 0, busy = 0 }, "", nil
   repeat

@@ -1,4 +1,4 @@
---- The routes that programs call: JSON in, JSON out. A handler gives a response, or nil, message, code.
+--- The routes that programs call: JSON in, JSON out. Handlers are called as `http.lua` says.
 
 local core = require "leadcat.core"
 local json = require "leadcat.util.json"
@@ -9,13 +9,14 @@ local search = require "leadcat.past.search"
 local undo = require "leadcat.past.undo"
 local url = require "leadcat.util.url"
 
-local api = {}
+local fail, must = response.fail, response.must
 
+local api = {}
 local DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
 
--- Outcomes -------------------------------------------------------------------------------------------------------------
+-- Outcomes ------------------------------------------------------------------------------------------------------------
 
-local STATUS = { failed = 202 } -- of one outcome: it is written down, and tried again
+local STATUS = { failed = 202 } -- of one outcome: it is in the journal, and will be tried again
 
 -- Moves a host's error from the outcome to the operator's log. Clients may read what a guard said.
 local function withhold(outcome, log)
@@ -39,7 +40,7 @@ local function one(status, outcome)
   return logged(status, outcome, log)
 end
 
--- Events ---------------------------------------------------------------------------------------------------------------
+-- Events --------------------------------------------------------------------------------------------------------------
 
 -- The sender is the actor, and the host says the company's category.
 local function sent_by(event, actor)
@@ -53,11 +54,7 @@ local function handle_many(context, events)
   for i = 1, #events do
     sent_by(events[i], context.actor)
   end
-  local outcomes, message, code = context.engine:handle_many(events)
-  if not outcomes then
-    return nil, message, code
-  end
-  local log = {}
+  local outcomes, log = must(context.engine:handle_many(events)), {}
   for _, outcome in ipairs(outcomes) do
     withhold(outcome, log)
   end
@@ -65,25 +62,18 @@ local function handle_many(context, events)
 end
 
 function api.events(context)
-  local sent, message, code = request_of.json_table(context.request, "an event, or an array of events, expected")
-  if not sent then
-    return nil, message, code
-  elseif sent[1] ~= nil or json.is_array(sent) then
+  local sent = must(request_of.json_table(context.request, "an event, or an array of events, expected"))
+  if sent[1] ~= nil or json.is_array(sent) then
     return handle_many(context, sent)
   end
-  local outcome
-  outcome, message, code = context.engine:handle(sent_by(sent, context.actor))
-  return outcome and one(200, outcome), message, code
+  return one(200, must(context.engine:handle(sent_by(sent, context.actor))))
 end
 
 function api.propose(context)
-  local event, message, code = request_of.json_table(context.request, "an event expected")
-  local view
-  if event then
-    view, message, code = context.engine:propose(sent_by(event, context.actor))
-  end
+  local event = must(request_of.json_table(context.request, "an event expected"))
+  local view, message, code = context.engine:propose(sent_by(event, context.actor))
   if code then
-    return nil, message, code
+    fail(code, message)
   elseif not view then
     return response.new(204)
   elseif request_of.wants_html(context.request) then
@@ -92,17 +82,14 @@ function api.propose(context)
   return response.new(200, context.engine:render(view, "json"), "application/json")
 end
 
--- The config -----------------------------------------------------------------------------------------------------------
+-- The config ----------------------------------------------------------------------------------------------------------
 
 local function tag_of(revision)
   return ('"%d"'):format(revision)
 end
 
 function api.config(context)
-  local cfg, message, code = context.engine:config()
-  if not cfg then
-    return nil, message, code
-  end
+  local cfg = must(context.engine:config())
   local headers = { ETag = tag_of(cfg.revision), ["Cache-Control"] = "private, no-cache" }
   if request_of.has_tag(context.request, headers.ETag) then
     return response.new(304, nil, nil, headers)
@@ -110,43 +97,35 @@ function api.config(context)
   return response.json(200, cfg, headers)
 end
 
--- The revision that the client changed; nil for any. Else nil, code.
+-- The revision that the client changed; nil for any.
 local function expected_revision(context)
-  local tag = context.request.headers["if-match"]
-  if not tag then
-    return nil, "revision_required"
-  elseif tag == "*" then
-    return nil
-  end
+  local tag = context.request.headers["if-match"] or fail "revision_required"
   local revision = tonumber(tag:match '^%s*"(%d+)"%s*$')
-  if not revision or revision >= 2 ^ 53 then
-    return nil, "stale"
+  if tag == "*" then
+    return nil
+  elseif not revision or revision >= 2 ^ 53 then
+    fail "stale"
   end
   return json.integer(revision)
 end
 
 function api.save_config(context)
-  local expected, refusal = expected_revision(context)
-  if refusal then
-    return nil, nil, refusal
-  elseif context.engine:licensed() == false then
-    return nil, nil, "forbidden"
+  local expected = expected_revision(context)
+  if context.engine:licensed() == false then
+    fail "forbidden"
   end
-  local cfg, message, code = request_of.json(context.request)
-  if cfg == nil then
-    return nil, message, code
-  elseif json.is_array(cfg) then
-    return nil, "a config expected, not a list", "invalid"
+  local cfg = must(request_of.json(context.request))
+  if json.is_array(cfg) then
+    fail("invalid", "a config expected, not a list")
   end
-  local revision, problems
-  revision, message, code, problems = context.engine:save(cfg, { actor = context.actor, revision = expected })
+  local revision, message, code, problems = context.engine:save(cfg, { actor = context.actor, revision = expected })
   if not revision then
     return response.problem(context, code, message, problems and { problems = json.array(problems) })
   end
   return response.json(200, { revision = revision }, { ETag = tag_of(revision) })
 end
 
--- Lists ----------------------------------------------------------------------------------------------------------------
+-- Lists ---------------------------------------------------------------------------------------------------------------
 
 local function whole(text, most)
   local number = text:find "^%d+$" and tonumber(text)
@@ -155,9 +134,7 @@ end
 
 -- A reader of the names that an option accepts.
 local function name_of(option)
-  return function(text)
-    return option.fits(text) and text or nil
-  end
+  return function(text) return option.fits(text) and text or nil end
 end
 
 local function id_of(text)
@@ -185,13 +162,13 @@ local PARAMETERS = {
   unchanged = function(text) return text == "true" or nil end,
 }
 
--- Reads one parameter into the query, if it was sent. Gives what is wrong with it.
+-- Reads one parameter into the query, if it was sent.
 local function read_parameter(sent, query, name, read)
   local text = sent[name]
   if text and text ~= "" then
     query[name] = read(text)
     if query[name] == nil then
-      return ("the parameter %s cannot be '%s'"):format(name, text:sub(1, 60))
+      fail("invalid", ("the parameter %s cannot be '%s'"):format(name, text:sub(1, 60)))
     end
   end
 end
@@ -200,17 +177,12 @@ end
 ---@param context leadcat.http.Context
 ---@param names string[]
 ---@param after fun(text: string): any reads the cursor
----@return table? query
----@return string? message
----@return "invalid"? code
+---@return table query
 function api.query(context, names, after)
   local sent, query = request_of.fields(context.request.query), {}
-  local problem = read_parameter(sent, query, "after", after)
+  read_parameter(sent, query, "after", after)
   for _, name in ipairs(names) do
-    problem = problem or read_parameter(sent, query, name, PARAMETERS[name])
-  end
-  if problem then
-    return nil, problem, "invalid"
+    read_parameter(sent, query, name, PARAMETERS[name])
   end
   return query
 end
@@ -241,11 +213,7 @@ end
 function api.visible(context, items)
   local seen = json.array {}
   for _, item in ipairs(items) do
-    local may, denial, failure = context.engine:can(context.actor, "view", item)
-    if failure then
-      return nil, denial, failure
-    end
-    seen[#seen + 1] = may and item or nil
+    seen[#seen + 1] = must(context.engine:can(context.actor, "view", item)) and item or nil
     if item.error and item.reason ~= "vetoed" and not context.engine:can(context.actor, "configure") then
       item.error = nil
     end
@@ -253,119 +221,75 @@ function api.visible(context, items)
   return seen
 end
 
--- A page of a list, with a link to the next one. That begins behind the last item, visible or not.
+-- A page of a list, with a link to the next one, which begins after the last item, visible or not.
 local function page(context, query, items, after)
-  local seen, message, code = api.visible(context, items)
-  return seen and response.json(200, seen, next_page(context, query, after)), message, code
+  return response.json(200, api.visible(context, items), next_page(context, query, after))
 end
 
 function api.confirmations(context)
-  local query, message, code = api.query(context, { "company", "user", "state", "limit" }, api.cursor_of_confirmations)
-  local records
-  if query then
-    records, message, code = context.engine:confirmations(query)
-  end
-  if not records then
-    return nil, message, code
-  end
+  local query = api.query(context, { "company", "user", "state", "limit" }, api.cursor_of_confirmations)
+  local records = must(context.engine:confirmations(query))
   local last = records[query.limit or DEFAULT_LIMIT]
   return page(context, query, records, last and last.id)
 end
 
 function api.count(context)
-  local user, count, message, code = context.actor.id, 0, nil, nil
-  if user ~= nil then
-    count, message, code = context.engine:count_confirmations { user = user, state = "open" }
-  end
-  return count and response.json(200, { count = count }), message, code
+  local user = context.actor.id
+  local count = user == nil and 0 or must(context.engine:count_confirmations { user = user, state = "open" })
+  return response.json(200, { count = count })
 end
 
 function api.history(context)
-  local query, message, code = api.query(context, {
+  local query = api.query(context, {
     "company", "actor", "trigger", "status", "revision", "run", "since", "before", "limit", "unchanged",
   }, api.cursor_of_history)
-  if not query then
-    return nil, message, code
-  end
-  local entries, after
-  entries, after, code = context.engine:history(query)
-  if not entries then
-    return nil, after, code
-  end
-  return page(context, query, entries, after)
+  return page(context, query, must(context.engine:history(query)))
 end
 
--- Why ------------------------------------------------------------------------------------------------------------------
+-- Why -----------------------------------------------------------------------------------------------------------------
 
 -- The explanation, if the actor may see all its subjects.
 local function explained(context, explanation, subjects)
-  local seen, message, code = api.visible(context, subjects)
-  if not seen or #seen < #subjects then
-    return nil, message, code or "forbidden"
+  if #api.visible(context, subjects) < #subjects then
+    fail "forbidden"
   end
   return response.json(200, explanation)
 end
 
 function api.explain(context)
-  local event, message, code = request_of.json_table(context.request, "an event expected")
-  local explanation
-  if event then
-    explanation, message, code = context.engine:explain(sent_by(event, context.actor))
-  end
-  if not explanation then
-    return nil, message, code
-  end
+  local event = must(request_of.json_table(context.request, "an event expected"))
+  local explanation = must(context.engine:explain(sent_by(event, context.actor)))
   return explained(context, explanation, { event, explanation.first })
 end
 
--- In an address, an integer id looks like a text. An unknown text is tried as an integer.
+-- In an address an integer id looks like a text. An unknown text is tried as an integer.
 local function why_of(context, company)
   local options = { language = context.language }
-  local found, message, code = context.engine:why(company, options)
-  local number = found and not found.category and whole(company, 2 ^ 53 - 1)
+  local found = must(context.engine:why(company, options))
+  local number = not found.category and whole(company, 2 ^ 53 - 1)
   if number and ("%d"):format(number) == company then
-    return context.engine:why(number, options)
+    return must(context.engine:why(number, options))
   end
-  return found, message, code
+  return found
 end
 
 function api.why(context)
-  local query, message, code = api.query(context, { "company" }, api.cursor_of_history)
-  if query and not query.company then
-    return nil, "the parameter company is missing", "invalid"
-  end
-  local found, seen
-  if query then
-    found, message, code = why_of(context, query.company)
-  end
-  if found then
-    seen, message, code = api.visible(context, { found.newest })
-  end
-  if not seen then
-    return nil, message, code
-  end
-  found.newest = seen[1]
+  local query = api.query(context, { "company" }, api.cursor_of_history)
+  local found = why_of(context, query.company or fail("invalid", "the parameter company is missing"))
+  found.newest = api.visible(context, { found.newest })[1]
   return explained(context, found, { { company = found.company } })
 end
 
--- Questions ------------------------------------------------------------------------------------------------------------
+-- Questions -----------------------------------------------------------------------------------------------------------
 
 --- The question that the path names. One that the actor may not see is `not_found`.
 function api.find(context)
-  local record, message, code = context.engine:confirmation(context.id)
-  if not record then
-    return nil, message, code
-  end
-  local may, denial, failure = context.engine:can(context.actor, "view", record)
-  if not may then
-    return nil, denial, failure or "not_found"
-  end
-  return record
+  local record = must(context.engine:confirmation(context.id))
+  return must(context.engine:can(context.actor, "view", record)) and record or fail "not_found"
 end
 
 function api.confirmation(context)
-  local record, message, code = api.find(context)
-  return record and response.json(200, record), message, code
+  return response.json(200, api.find(context))
 end
 
 -- The answer in a form. Browsers always send the list's category, so `decline` goes first.
@@ -387,10 +311,10 @@ end
 local function resolve(context, answer)
   local outcome, message, code, record = context.engine:resolve(context.id, answer, { actor = context.actor })
   if code == "forbidden" then
-    local _, denial, hidden = api.find(context)
-    return nil, hidden and denial or message, hidden or code
+    api.find(context) -- fails when the actor may not even see the question
+    fail(code, message)
   elseif not outcome then
-    return nil, why_closed(context, record) or message, code
+    fail(code, why_closed(context, record) or message)
   elseif outcome.status == "conflict" then
     local why = why_closed(context, context.engine:confirmation(context.id))
     return response.problem(context, "conflict", why, { outcome = outcome })
@@ -400,60 +324,45 @@ end
 
 function api.resolve(context)
   if not request_of.is_form(context.request) then
-    local answer, message, code = request_of.json_table(context.request, "an answer has accept, category or decline")
-    if not answer then
-      return nil, message, code
-    end
-    return resolve(context, answer)
+    local problem = "an answer has accept, category or decline"
+    return resolve(context, must(request_of.json_table(context.request, problem)))
   end
-  local fields, message, code = request_of.form(context.request)
-  local made
-  if fields then
-    made, message, code = resolve(context, answer_of(fields))
-  end
-  if made and made.status < 300 then
+  local made = resolve(context, answer_of(must(request_of.form(context.request))))
+  if made.status < 300 then
     return response.redirect(context, "/confirmations?answered=" .. context.id)
   end
-  return made, message, code
+  return made
 end
 
--- Undo -----------------------------------------------------------------------------------------------------------------
+-- Undo ----------------------------------------------------------------------------------------------------------------
 
--- An actor who may undo nothing does not learn which entries exist.
+-- Fails for an entry that does not exist. An actor who may undo nothing does not learn which ones do.
 local function no_entry(context)
-  local may, denial, failure = context.engine:can(context.actor, "undo")
-  return nil, denial, may and "not_found" or failure or "forbidden"
+  fail(must(context.engine:can(context.actor, "undo")) and "not_found" or "forbidden")
 end
 
 function api.undo(context)
-  local entry = whole(context.id, 2 ^ 53)
-  if not entry then
-    return no_entry(context)
-  end
+  local entry = whole(context.id, 2 ^ 53) or no_entry(context)
   local outcome, message, code = context.engine:undo(entry, { actor = context.actor })
   if code == "not_found" then
-    return no_entry(context)
+    no_entry(context)
   elseif context.wants_page and (code == "conflict" or code == "invalid") then
-    return nil, nil, code -- the page has its own words, in the reader's language
-  elseif outcome and context.wants_page then
+    fail(code) -- the page has its own words, in the reader's language
+  end
+  must(outcome, message, code)
+  if context.wants_page then
     return response.redirect(context, ("/history?undone=%d"):format(outcome.entry))
   end
-  return outcome and one(STATUS[outcome.status] or 200, outcome), message, code
+  return one(STATUS[outcome.status] or 200, outcome)
 end
 
 function api.undo_many(context)
-  local sent, message, code = request_of.json_table(context.request, "an object with run, revision or entry expected")
-  local problem = sent and undo.problem(sent)
+  local sent = must(request_of.json_table(context.request, "an object with run, revision or entry expected"))
+  local problem = undo.problem(sent)
   if problem then
-    return nil, problem, "invalid"
+    fail("invalid", problem)
   end
-  local result, log = nil, {}
-  if sent then
-    result, message, code = context.engine:undo(sent, { actor = context.actor })
-  end
-  if not result then
-    return nil, message, code
-  end
+  local result, log = must(context.engine:undo(sent, { actor = context.actor })), {}
   for _, row in ipairs(result.refused) do
     if row.code == "unavailable" then -- the host's words are for the operator
       log[#log + 1], row.why = ("entry %s: %s"):format(row.entry, row.why), nil
@@ -462,11 +371,10 @@ function api.undo_many(context)
   return logged(200, result, log)
 end
 
--- For operators --------------------------------------------------------------------------------------------------------
+-- For operators -------------------------------------------------------------------------------------------------------
 
 function api.metrics(context)
-  local text, message, code = context.engine:metrics()
-  return text and response.new(200, text, "text/plain; version=0.0.4; charset=utf-8"), message, code
+  return response.new(200, must(context.engine:metrics()), "text/plain; version=0.0.4; charset=utf-8")
 end
 
 --- Whether the store can be read.

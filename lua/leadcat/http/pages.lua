@@ -1,5 +1,5 @@
---- The pages, and the forms on them. Everything works without JavaScript: scripts post the same forms, or call
--- `http/api.lua`. A handler gives a response, or nil, message, code.
+--- The pages and their forms. Everything works without JavaScript: scripts post the same forms, or call
+-- `http/api.lua`. Handlers are called as `http.lua` says.
 
 local api = require "leadcat.http.api"
 local compare = require "leadcat.past.compare"
@@ -11,55 +11,45 @@ local response = require "leadcat.http.response"
 local settings_form = require "leadcat.pages.settings_form"
 local settings_page = require "leadcat.pages.settings"
 
+local must = response.must
+
 local pages = {}
 
 local PAGE = 50
 local TRIED = 1000 -- entries that a new config is tried on
 
-local function model(context, fields)
-  fields.strings, fields.language, fields.base = context.strings, context.language, context.app.prefix
-  return fields
-end
+-- Settings ------------------------------------------------------------------------------------------------------------
 
--- Settings -------------------------------------------------------------------------------------------------------------
-
--- The refusal for an actor who may not see the settings; nil for others.
-local function refuse(context)
-  local may, denial, failure = context.engine:can(context.actor, "configure")
-  if failure then
-    return response.problem(context, failure, denial)
-  elseif not may then
-    return response.html(context, 403, settings_page.forbidden(model(context, {})))
+-- Lets administrators through to a handler. Others get a page that says why not.
+local function for_administrators(handler)
+  return function(context)
+    if must(context.engine:can(context.actor, "configure")) then
+      return handler(context)
+    end
+    return response.page(context, 403, settings_page.forbidden, {})
   end
 end
 
--- A host that says nothing about it licenses everybody.
+-- A host without `licensed` licenses all.
 local function is_licensed(context)
   return context.engine:licensed() ~= false
 end
 
-function pages.settings(context)
-  local refusal = refuse(context)
-  if refusal then
-    return refusal
-  end
-  local cfg, message, code = context.engine:config()
-  if not cfg then
-    return nil, message, code
-  end
+pages.settings = for_administrators(function(context)
+  local cfg = must(context.engine:config())
   local saved = request_of.fields(context.request.query).saved == tostring(cfg.revision)
-  return response.html(context, 200, settings_page.html(model(context, {
+  return response.page(context, 200, settings_page.html, {
     config = cfg, revision = cfg.revision, licensed = is_licensed(context), saved = saved and cfg.revision or nil,
     problems = context.engine:check(cfg),
-  })))
-end
+  })
+end)
 
 -- The form with what the user typed, and what else the page shows.
 local function show(context, status, form, more)
-  local shown = model(context, more or {})
+  local shown = more or {}
   shown.config, shown.edit, shown.revision = form.config, form.edit, form.stored.revision
   shown.licensed = is_licensed(context)
-  return response.html(context, status, settings_page.html(shown))
+  return response.page(context, status, settings_page.html, shown)
 end
 
 local function read_form(context, fields, stored)
@@ -67,12 +57,9 @@ local function read_form(context, fields, stored)
   return { fields = fields, stored = stored, action = action, config = edited, edit = edit }
 end
 
--- Somebody else saved meanwhile: shows what changed, with what the user typed laid over it.
+-- Another user has saved since: shows what changed, with what this user typed laid over it.
 local function show_stale(context, form)
-  local newest, message, code = context.engine:config()
-  if not newest then
-    return nil, message, code
-  end
+  local newest = must(context.engine:config())
   return show(context, 412, read_form(context, form.fields, newest), {
     changes = difference.sentences(form.stored, newest, context.strings, context.language),
   })
@@ -81,14 +68,13 @@ end
 -- The config that the form was made from; the newest one when the form does not say, or that one is gone.
 local function stored_config(context, fields)
   local revision = settings_form.revision(fields)
-  local stored, message, code
   if revision then
-    stored, message, code = context.engine:config(revision)
+    local stored, message, code = context.engine:config(revision)
+    if code ~= "not_found" then
+      return must(stored, message, code)
+    end
   end
-  if not stored and (not revision or code == "not_found") then
-    stored, message, code = context.engine:config()
-  end
-  return stored, message, code
+  return must(context.engine:config())
 end
 
 local function save(context, form)
@@ -98,73 +84,50 @@ local function save(context, form)
   local revision, message, code, problems = context.engine:save(form.config, {
     actor = context.actor, revision = form.stored.revision,
   })
-  if revision then
-    return response.redirect(context, ("/settings?saved=%d"):format(revision))
-  elseif code == "invalid" then
+  if code == "invalid" then
     return show(context, 422, form, { problems = problems })
   elseif code == "stale" then
     return show_stale(context, form)
   end
-  return nil, message, code
+  return response.redirect(context, ("/settings?saved=%d"):format(must(revision, message, code)))
 end
 
 -- How the newest events that the actor may see would have ended under the edited config. Fails as `compare.run` does.
 local function rehearse(context, form)
-  local entries, message, code = context.engine:history { limit = TRIED, unchanged = true }
-  if entries then
-    entries, message, code = api.visible(context, entries)
-  end
-  if not entries then
-    return nil, message, code
-  end
+  local entries = api.visible(context, must(context.engine:history { limit = TRIED, unchanged = true }))
   return compare.run(form.stored, form.config, replay.events(entries), { language = context.language })
 end
 
 -- Shows what the form would do, and saves nothing.
 local function try(context, form)
-  local newest, message, code = context.engine:config()
-  if not newest then
-    return nil, message, code
-  elseif not is_licensed(context) then
+  local newest = must(context.engine:config())
+  if not is_licensed(context) then
     return show(context, 403, form)
   elseif newest.revision ~= form.stored.revision then
     return show_stale(context, form)
   end
-  local report, problems
-  report, message, code, problems = rehearse(context, form)
+  local report, message, code, problems = rehearse(context, form)
   if problems then
     return show(context, 422, form, { problems = problems })
-  elseif not report then
-    return nil, message, code
   end
   return show(context, 200, form, { tried = {
-    report = report, before = form.stored, after = form.config, complete = context.engine.record_unchanged == 1,
+    report = must(report, message, code), before = form.stored, after = form.config,
+    complete = context.engine.record_unchanged == 1,
   } })
 end
 
-function pages.save_settings(context)
-  local refusal = refuse(context)
-  if refusal then
-    return refusal
-  end
-  local fields, message, code = request_of.form(context.request)
-  local stored
-  if fields then
-    stored, message, code = stored_config(context, fields)
-  end
-  if not stored then
-    return nil, message, code
-  end
-  local form = read_form(context, fields, stored)
+pages.save_settings = for_administrators(function(context)
+  local fields = must(request_of.form(context.request))
+  local form = read_form(context, fields, stored_config(context, fields))
   if form.action == "cancel" then
     return response.redirect(context, "/settings")
   elseif form.action == "edit" then
     return show(context, 200, form)
   end
   return (form.action == "try" and try or save)(context, form)
-end
+end)
 
--- Questions ------------------------------------------------------------------------------------------------------------
+-- Questions -----------------------------------------------------------------------------------------------------------
 
 -- The sentence about the question that was just answered.
 local function said(context)
@@ -176,43 +139,25 @@ local function said(context)
 end
 
 function pages.inbox(context)
-  local query, message, code = api.query(context, {}, api.cursor_of_confirmations)
-  local views, records, seen = {}, {}, nil
-  if query and context.actor.id ~= nil then
-    records, message, code = context.engine:confirmations {
-      user = context.actor.id, state = "open", limit = PAGE, after = query.after,
-    }
+  local query = api.query(context, {}, api.cursor_of_confirmations)
+  local views, user = {}, context.actor.id
+  local records = user == nil and {} or must(context.engine:confirmations {
+    user = user, state = "open", limit = PAGE, after = query.after,
+  })
+  for i, record in ipairs(api.visible(context, records)) do
+    views[i] = must(context.engine:view(record, { actor = context.actor }))
   end
-  if query and records then
-    seen, message, code = api.visible(context, records)
-  end
-  if not seen then
-    return nil, message, code
-  end
-  for i, record in ipairs(seen) do
-    views[i], message, code = context.engine:view(record, { actor = context.actor })
-    if not views[i] then
-      return nil, message, code
-    end
-  end
-  return response.html(context, 200, inbox_page.html(model(context, {
+  return response.page(context, 200, inbox_page.html, {
     views = views, next = #records == PAGE and records[PAGE].id or nil, said = said(context),
-  })))
+  })
 end
 
 function pages.question(context)
-  local record, message, code = api.find(context)
-  local view
-  if record then
-    view, message, code = context.engine:view(record, { actor = context.actor })
-  end
-  if not view then
-    return nil, message, code
-  end
+  local record = api.find(context)
+  local view = must(context.engine:view(record, { actor = context.actor }))
   local action = ("%s/api/confirmations/%s"):format(context.app.prefix, record.id)
-  return response.html(context, 200, inbox_page.question(model(context, {
-    dialog = context.engine:render(view, "html", { action = action }), view = view,
-  })))
+  local dialog = context.engine:render(view, "html", { action = action })
+  return response.page(context, 200, inbox_page.question, { dialog = dialog, view = view })
 end
 
 return pages

@@ -24,7 +24,7 @@ function request.fields(text)
   return fields
 end
 
--- Bodies ---------------------------------------------------------------------------------------------------------------
+-- Bodies --------------------------------------------------------------------------------------------------------------
 
 local JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 
@@ -70,7 +70,7 @@ function request.json(received)
   return value
 end
 
---- The same for a body that must be an object or a list; else the problem is the message.
+--- The same for a body that must be an object or a list; otherwise `problem` is the message.
 function request.json_table(received, problem)
   local value, message, code = request.json(received)
   if value ~= nil and type(value) ~= "table" then
@@ -85,7 +85,7 @@ function request.form(received)
   return body and request.fields(body), message, code
 end
 
--- Who sent it ----------------------------------------------------------------------------------------------------------
+-- Who sent it ---------------------------------------------------------------------------------------------------------
 
 local SAME = { ["same-origin"] = true, none = true }
 

@@ -1,6 +1,7 @@
 --- Builds response tables. Every answer has the same protective headers, every problem the same form (RFC 9457).
 
 local json = require "leadcat.util.json"
+local merged = require "leadcat.util.merged"
 local problem_page = require "leadcat.pages.problem"
 
 local response = {}
@@ -17,10 +18,8 @@ local POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 
 function response.new(status, body, content_type, headers)
   local all = {
-    ["Content-Type"] = content_type,
-    ["Content-Length"] = body and ("%d"):format(#body),
-    ["Cache-Control"] = "no-store",
-    ["X-Content-Type-Options"] = "nosniff",
+    ["Content-Type"] = content_type, ["Content-Length"] = body and ("%d"):format(#body),
+    ["Cache-Control"] = "no-store", ["X-Content-Type-Options"] = "nosniff",
   }
   for name, value in pairs(headers or {}) do
     all[name] = value
@@ -39,6 +38,12 @@ function response.html(context, status, markup, headers)
   return made
 end
 
+--- A page: `render` makes its HTML of `fields` and what all pages need.
+function response.page(context, status, render, fields, headers)
+  fields.strings, fields.language, fields.base = context.strings, context.language, context.app.prefix
+  return response.html(context, status, render(fields), headers)
+end
+
 --- Sends a browser to another page, which it gets with GET.
 function response.redirect(context, path)
   return response.new(303, nil, nil, { Location = context.app.prefix .. path })
@@ -52,10 +57,10 @@ local STATUS = {
   unsupported_type = 415, revision_required = 428,
 }
 
--- Codes whose message says what the client did wrong. The messages of others are for the operator only.
+-- Codes whose message says what the client did wrong. Other messages are for the operator only.
 local TELLS = { invalid = true, malformed = true, conflict = true, already_resolved = true, expired = true }
 
---- A problem: a page for a person, JSON for a program.
+--- A problem: a page for people, JSON for programs.
 ---@param message? string of the engine, in English
 ---@param more? table further members of the JSON
 function response.problem(context, code, message, more, headers)
@@ -66,20 +71,39 @@ function response.problem(context, code, message, more, headers)
   }
   local made
   if context.wants_page then
-    problem.strings, problem.language, problem.base = strings, language, context.app.prefix
-    made = response.html(context, problem.status, problem_page.html(problem), headers)
+    made = response.page(context, problem.status, problem_page.html, problem, headers)
   else
     problem.code = code
-    for name, value in pairs(more or {}) do
-      problem[name] = value
-    end
-    made = response.new(problem.status, json.encode(problem), "application/problem+json", headers)
+    made = response.new(problem.status, json.encode(merged(problem, more)), "application/problem+json", headers)
   end
   if code == "unavailable" then
     made.headers["Retry-After"] = "5"
   end
   made.log = made.status >= 500 and message or nil
   return made
+end
+
+-- The metatable of what `fail` raises.
+local Failure = {}
+
+--- Ends the request with a problem, which `http.lua` answers.
+---@param code string
+---@param message? string
+function response.fail(code, message)
+  error(setmetatable({ code = code, message = message }, Failure), 0)
+end
+
+--- The value and what follows it. When it is nil, ends the request with the problem.
+function response.must(value, message, code, ...)
+  if value == nil then
+    response.fail(code, message)
+  end
+  return value, message, code, ...
+end
+
+--- Whether `fail` raised this.
+function response.is_failure(raised)
+  return getmetatable(raised) == Failure
 end
 
 return response

@@ -1,4 +1,4 @@
---- Counters. Each engine counts by itself; the store has the sums of all processes. Methods of the engine.
+--- Counters. Each process counts by itself; the store has the sums of all processes. Methods of the engine.
 
 local merged = require "leadcat.util.merged"
 
@@ -13,7 +13,7 @@ local function inner(t, key)
   return found
 end
 
--- What this process counted for a tenant, and how much of that the store knows.
+-- What this process has counted for a tenant, and how much of that the store has.
 local function counts_of(shared, tenant)
   local counts = inner(shared.counts, tenant)
   counts.now, counts.told = counts.now or {}, counts.told or {}
@@ -72,8 +72,7 @@ local function flush_tenant(store, tenant, counts)
 end
 
 --- Adds what this process counted since the last call to the store's counters. For a timer.
----@return true? done
----@return string? message, string? code
+---@return true? done, string? message, string? code
 function metrics:flush()
   self:_check_open()
   for tenant, counts in pairs(self._shared.counts) do
@@ -85,7 +84,7 @@ function metrics:flush()
   return true
 end
 
--- Prometheus -----------------------------------------------------------------------------------------------------------
+-- Prometheus ----------------------------------------------------------------------------------------------------------
 
 local function add_family(lines, name, kind, help)
   lines[#lines + 1] = ("# HELP %s %s\n# TYPE %s %s"):format(name, help, name, kind)
@@ -125,8 +124,7 @@ end
 
 --- The store's counters and state, in Prometheus' text format. Events, questions and entries are this tenant's;
 -- unfinished changes, files and reader slots are of all tenants.
----@return string? text
----@return string? message, string? code
+---@return string? text, string? message, string? code
 function metrics:metrics()
   self:_check_open()
   local open, counters, stats

@@ -7,7 +7,7 @@ local question = require "leadcat.events.question"
 
 local upkeep = {}
 
-local ROUND_STEPS = 16 -- of some 256 tenants each: how many journals one call of `maintain` looks at
+local ROUND_STEPS = 16 -- of about 256 tenants each, whose journals one call of `maintain` looks at
 
 local BACKUP = { compact = options_of.of_type "boolean" }
 
@@ -25,7 +25,7 @@ local function trim(self, unchanged)
   return { removed = total }
 end
 
--- The work for one tenant, by the name of its due list in the store. Gives counts.
+-- The work for one tenant, by the name of its due list in the store. Returns counts.
 local WORK = {
   questions = function(engine)
     local expired, message, code = question.expire(engine)
@@ -46,8 +46,7 @@ local function work_on(engine, work, counts)
 end
 
 --- Closes this tenant's expired questions, and removes the journal entries that `retention` does not keep.
----@return {expired: integer, removed: integer}? counts
----@return string? message, string? code
+---@return {expired: integer, removed: integer}? counts, string? message, string? code
 function upkeep:sweep()
   self:_check_open()
   local counts = { expired = 0, removed = 0 }
@@ -74,8 +73,8 @@ local function visit(self, run, work, tenant)
   end
 end
 
--- Does some work for the tenants that have it due, beginning at a place ("": the first tenant), in at most so many
--- steps. Gives the place where to go on; "" when all had their turn.
+-- Does some work for the tenants that have it due, from a place ("": the first tenant), in at most `steps` steps.
+-- Returns where to go on; "" when all had their turn.
 local function visit_next(self, run, work, place, steps)
   local keep = self._shared.retention
   repeat
@@ -96,7 +95,7 @@ local function visit_next(self, run, work, place, steps)
 end
 
 -- The same for work that is never urgent, but must look at every tenant. The first call looks at all, because it may be
--- the only one; later calls go round.
+-- the only one. Later calls go round.
 local function visit_in_rounds(self, run, work)
   local rounds = self._shared.rounds
   local place = visit_next(self, run, work, rounds[work] or "", rounds[work] and ROUND_STEPS or math.huge)
@@ -105,16 +104,15 @@ local function visit_in_rounds(self, run, work)
   end
 end
 
---- Does the regular maintenance, for a timer, for all tenants of the store; for one where `leadcat.open` was given a
--- tenant. It closes expired questions, removes what `retention` does not keep, frees the reader slots of killed
--- processes (which also makes a config seen that one of them saved), and at last, as hosts may be slow, finishes
--- changes that a crash or a failing host left. It costs the work that is due, plus a look at each tenant with open
--- questions and at each unfinished change. An engine's first call looks at all journals, each later call at those of
--- some 4,000 tenants. A failure for one tenant does not stop the others. All are maintained with this engine's
--- `retention` and host, which is told the tenant.
+--- Does the regular maintenance, for a timer: of all tenants of the store, or of one when `leadcat.open` was given a
+-- tenant. It closes expired questions, removes what `retention` does not keep, and frees the reader slots of killed
+-- processes (after which a config that one of them saved is seen). Last, because hosts may be slow, it finishes changes
+-- that a crash or a failing host left. It costs the work that is due, plus a look at each tenant with open questions
+-- and at each unfinished change. An engine's first call looks at all journals, each later call at about 4,000. A
+-- failure for one tenant does not stop the others. All are maintained with this engine's `retention` and host, which is
+-- told the tenant.
 ---@return {finished: integer, failed: integer, busy: integer, expired: integer, removed: integer, readers: integer}? counts of all tenants
----@return string? message the first failure; everything else was done
----@return string? code
+---@return string? message, string? code of the first failure; everything else was done
 function upkeep:maintain()
   self:_check_open()
   local run = { counts = { finished = 0, failed = 0, busy = 0, expired = 0, removed = 0 } }
@@ -136,8 +134,7 @@ end
 --- Copies the store, while it is in use, into a directory that has none. On success the copy is on disk.
 ---@param path string created when its parent exists
 ---@param options? {compact?: boolean} without unused pages
----@return true? done
----@return string? message, string? code `conflict`: the directory has a store; `io`, `full`
+---@return true? done, string? message, string? code `conflict`: the directory has a store; `io`, `full`
 function upkeep:backup(path, options)
   self:_check_open()
   if type(path) ~= "string" or path == "" or path:find "%z" then

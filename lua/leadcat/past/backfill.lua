@@ -1,5 +1,5 @@
---- Applies the rules to events of the past: in the order of their dates, in batches. A backfill that was killed can be
--- carried on with the same result: each batch is written in one transaction with the run's progress
+--- Applies the rules to events of the past, in batches, in the order of their dates. A backfill that was killed can be
+-- carried on with the same result, because each batch is written in one transaction with the run's progress
 -- (`backfill/batches.lua`, `runs.lua`).
 
 local batches = require "leadcat.past.backfill.batches"
@@ -30,7 +30,7 @@ local backfill = {}
 ---@field revision integer of the config
 ---@field next_event fun(): leadcat.Event?, string?, string?
 ---@field ahead? leadcat.Event the first event, read before anything is written
----@field is_known boolean whether the events have a source, by which their last run is found
+---@field is_known boolean whether the events have a source to find their last run by
 ---@field on_progress fun(events: integer)
 ---@field record? leadcat.Run
 ---@field done integer events, with those from before an interruption
@@ -141,15 +141,10 @@ local function new_task(self, events, options)
     return nil, problem or "start_category: another host knows its companies by itself", "invalid"
   end
   local next_event, ahead
-  if type(events) == "table" then
-    next_event, problem = reading.in_order(events)
-    if problem then
-      return nil, problem, "invalid"
-    end
-  else
-    next_event = reading.checked(events)
+  next_event, message, code = (type(events) == "table" and reading.in_order or reading.checked)(events)
+  if next_event then
+    ahead, message, code = next_event() -- before anything is written: the file may be unreadable
   end
-  ahead, message, code = next_event() -- before anything is written: the file may be unreadable
   if code then
     return nil, message, code
   end
@@ -161,8 +156,8 @@ local function new_task(self, events, options)
   }
 end
 
---- Applies the rules to events of the past, in the order of their dates. An array is sorted; an iterator must give them
--- in order. Doing an interrupted backfill again carries it on; doing a finished one again does nothing.
+--- Applies the rules to events of the past, in the order of their dates. An array is sorted; an iterator must be in
+-- order. An interrupted backfill that is done again carries on; a finished one does nothing.
 ---@param events leadcat.Event[]|fun(): leadcat.Event?, string?, string? with `at`; `category` is ignored, because it is an old one
 ---@param options? leadcat.Backfill
 ---@return table? report {run, events, outcomes = {[trigger] = {[outcome] = n}}, changes = {{trigger, outcome, from, to, events}}, companies = updated companies, resumed = events done before, already = whether the run had been finished before}

@@ -56,7 +56,7 @@ local LISTED = 100 -- companies by default
 
 local SIDES, TIMES = { "before", "after" }, { "start", "before", "after" }
 
--- Changes --------------------------------------------------------------------------------------------------------------
+-- Changes -------------------------------------------------------------------------------------------------------------
 
 local function name_sides(rows)
   for _, row in ipairs(rows) do
@@ -65,7 +65,7 @@ local function name_sides(rows)
   return json.array(rows)
 end
 
--- Whether something else is done, not merely nothing for another reason.
+-- Whether another thing is done, not just nothing for another reason.
 local function matters(change)
   return change.before.to ~= nil or change.after.to ~= nil
 end
@@ -103,7 +103,7 @@ local function sort_changes(changes)
   end)
 end
 
--- Counting -------------------------------------------------------------------------------------------------------------
+-- Counting ------------------------------------------------------------------------------------------------------------
 
 -- Counts the companies by two of their categories.
 local function flows(journeys, from, to, rank)
@@ -125,12 +125,9 @@ local function flows(journeys, from, to, rank)
 end
 
 local function new_category(pair, id)
-  if not id then
-    return { start = 0, before = 0, after = 0 }
-  end
-  local found = config.find(pair.after.categories, id) or config.find(pair.before.categories, id)
+  local found = id and (config.find(pair.after.categories, id) or config.find(pair.before.categories, id)) or nil
   return {
-    id = id, name = wording.display_name(found, id, pair.language), group = found and found.group,
+    id = id or nil, name = id and wording.display_name(found, id, pair.language) or nil, group = found and found.group,
     rank = found and found.rank, start = 0, before = 0, after = 0,
   }
 end
@@ -198,7 +195,7 @@ local function report_of(pair, result)
   return report
 end
 
--- The whole ------------------------------------------------------------------------------------------------------------
+-- The whole -----------------------------------------------------------------------------------------------------------
 
 local function refusal(before, after)
   for _, side in ipairs { { before, "compared with" }, { after, "that is tried" } } do
@@ -215,8 +212,7 @@ end
 ---@param after leadcat.Config the rules as they would be
 ---@param events leadcat.Event[]|fun(): leadcat.Event?, string?, string? as `simulate.run` takes them
 ---@param options? {start_category?: integer|string, on_progress?: fun(events: integer), language?: string, limit?: integer} limit: of the listed companies, default 100
----@return leadcat.Comparison? report
----@return string? message, string? code `invalid`: a config, the start category or an event; or the iterator's
+---@return leadcat.Comparison? report, string? message, string? code `invalid`: a config, the start category or an event; or the iterator's
 ---@return leadcat.Problem[]? problems of the config
 function compare.run(before, after, events, options)
   options = options or {}

@@ -68,7 +68,7 @@ local function details_of(stored)
   return stored.details and json.decode(stored.details) or {}
 end
 
---- The event of an entry, as far as it was kept.
+--- What was kept of an entry's event.
 function journal.event(stored)
   local details = details_of(stored)
   return {
@@ -87,7 +87,7 @@ function journal.entry(stored, tenant)
     status = stored.status, reason = stored.reason, error = stored.error,
     actor = details.actor, sale = details.sale, contact = details.contact, run = details.run,
     event_id = stored.event_id, confirmation = stored.confirmation,
-    undoes = stored.status ~= "superseded" and details.undoes or nil, -- that one has its successor's details
+    undoes = stored.status ~= "superseded" and details.undoes or nil, -- a superseded entry has its successor's details
   }
 end
 
@@ -97,12 +97,10 @@ local function detail(stored, name, mark)
   return details and details:find(mark, 1, true) and json.decode(details)[name] or nil
 end
 
---- The entry that an entry undoes.
 function journal.undoes(stored)
   return detail(stored, "undoes", '"undoes":')
 end
 
---- The run of an entry.
 function journal.run(stored)
   return detail(stored, "run", '"run":')
 end
@@ -126,10 +124,10 @@ end
 --- Iterates over the journal, newest first.
 ---@param self leadcat.Engine
 ---@param company? string only its entries
----@param after? integer begin behind this entry
+---@param after? integer begin after this entry
 ---@param size? integer how many entries will probably be read
 ---@param read? fun(self: leadcat.Engine, company?: string, after?: integer, size: integer): table[]?, string?, string? reads a page of something else
----@return fun(): table?, string?, string? next the next entry, as the store gives it; nil at the end; nil, message, code
+---@return fun(): table?, string?, string? next the next entry, as the store returns it; nil at the end; or nil, message, code
 function journal.entries(self, company, after, size, read)
   local page, place, more = nil, 0, true
   size = size or FEW
@@ -147,6 +145,22 @@ function journal.entries(self, company, after, size, read)
       after = more and page[#page].entry or nil
     end
     return page[place]
+  end
+end
+
+--- Iterates over the entries before `after` that pass a test, newest first, down to the number `first`.
+---@return fun(): table?, string?, string? next as `journal.entries`
+function journal.matching(self, after, first, passes)
+  local next_entry = journal.entries(self, nil, after)
+  return function()
+    local entry, message, code
+    repeat
+      entry, message, code = next_entry()
+      if not entry or entry.entry < first then
+        return nil, message, code
+      end
+    until passes(entry)
+    return entry
   end
 end
 

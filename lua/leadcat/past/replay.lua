@@ -1,4 +1,4 @@
---- Turns journal entries back into events, for trying a config on what really happened. Pure.
+--- Turns journal entries back into events, for trying a config on what happened. Pure.
 
 local config = require "leadcat.rules.config"
 local event_of = require "leadcat.events.event"
@@ -17,9 +17,9 @@ local function to_event(entry)
   }
 end
 
---- The events of entries, oldest first. An event has a category only when the rules do not tell it: a company's first
--- event, and the first one after somebody else moved the company.
----@param entries leadcat.Entry[] newest first, as `engine:history` gives them
+--- The events of entries, oldest first. An event has a category only when it does not follow from the rules: a
+-- company's first event, and the first one after something else moved the company.
+---@param entries leadcat.Entry[] newest first, as `engine:history` returns them
 ---@return leadcat.Event[]
 function replay.events(entries)
   local events, left = {}, {} -- left: where the rules alone leave each company, as in a simulation

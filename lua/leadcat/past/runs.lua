@@ -1,5 +1,5 @@
---- A run is what one replay, one backfill or one undo of many did. Its id finds and undoes all of it. A cursor in the
--- store keeps where in the journal the run began and ended, and its progress.
+--- A run is what one replay, one backfill or one undo of many did; all of it can be found and undone by its id. A
+-- cursor in the store keeps where in the journal the run began and ended, and its progress.
 
 local core = require "leadcat.core"
 local json = require "leadcat.util.json"
@@ -13,7 +13,7 @@ local SHORT = 12 -- digits of an id: unique, and short enough to type
 ---@class leadcat.Run
 ---@field run string its id
 ---@field kind "replay"|"backfill"|"undo"
----@field state "running"|"finished"|"undone" interrupted ones are running, too
+---@field state "running"|"finished"|"undone" an interrupted one is running, too
 ---@field after integer the newest entry before it began; 0: none
 ---@field last? integer the newest entry when it was finished
 ---@field position? integer events of a backfill that are done
@@ -78,7 +78,7 @@ function runs.last_of(self, source)
   return runs.read(self, json.decode(text).run)
 end
 
--- Notes the last run of these events. That happens before the run begins, so that it can always be found.
+-- Notes the last run of these events, before it begins, so that it can always be found.
 local function note_last(self, id, source)
   local name = name_of_source(source)
   local before, message, code = self._store:cursor(self._tenant, name)
@@ -122,7 +122,7 @@ function runs.finish(self, record, fields)
   return write(self, record, merged({ state = "finished", last = last }, fields))
 end
 
---- Marks a backfill as undone, so that nobody carries it on: not even a process that is at it now.
+--- Marks a backfill as undone, so that no process carries it on, not even one that is doing so now.
 function runs.call_off(self, record)
   local later, message, code = record, nil, nil
   while record and record.kind == "backfill" and record.state ~= "undone" do
@@ -141,20 +141,12 @@ function runs.engine(self, id)
   return setmetatable({ _run = id }, { __index = self, __newindex = self })
 end
 
---- Iterates over a run's entries, newest first, reading only the part of the journal where the run was at work.
+--- Iterates over a run's entries, newest first. Reads only the part of the journal that the run wrote.
 ---@return fun(): table?, string?, string? next as `journal.entries`
 function runs.entries(self, record)
-  local next_entry = journal.entries(self, nil, record.last and record.last + 1)
-  return function()
-    local entry, message, code
-    repeat
-      entry, message, code = next_entry()
-      if not entry or entry.entry <= record.after then
-        return nil, message, code
-      end
-    until journal.run(entry) == record.run
-    return entry
-  end
+  return journal.matching(self, record.last and record.last + 1, record.after + 1, function(entry)
+    return journal.run(entry) == record.run
+  end)
 end
 
 return runs

@@ -69,7 +69,7 @@ local function read_with_unchanged(self, company, after, size)
   return notes and unchanged.merge(entries, notes, size), message, code
 end
 
--- Where to begin reading, and behind which entry to stop: a run's entries lie between two others.
+-- Where to begin reading, and at which entry to stop: a run's entries lie between two others.
 local function bounds_of(self, query)
   local record = query.run and options_of.run.fits(query.run) and runs.read(self, query.run)
   if not record then

@@ -9,7 +9,7 @@ local simulate = {}
 
 local STEP = 1000 -- events between two calls of `on_progress`
 
---- Events as an iterator. Raises, on behalf of the caller's caller, for anything else.
+--- Events as an iterator. Raises at the caller's caller for anything else.
 function simulate.iterate(events)
   if type(events) == "function" then
     return events
@@ -24,8 +24,7 @@ function simulate.iterate(events)
 end
 
 --- The id of a start category given by id or by name, in the first config that has it.
----@return integer? id
----@return string? problem
+---@return integer? id, string? problem
 function simulate.category_id(configs, category)
   if category == nil then
     return nil
@@ -67,7 +66,6 @@ function simulate.outcome_name(outcome)
   return ENDED[outcome.status] or outcome.status == "unchanged" and outcome.reason or outcome.status
 end
 
---- Counts one event of a report.
 function simulate.count(report, trigger, outcome)
   local counts = report.outcomes[trigger] or {}
   report.outcomes[trigger] = counts
@@ -99,7 +97,7 @@ local function add_unusual(add, event)
   }, event)
 end
 
--- Adds all events. `feed`, if given, adds lines by itself before each event of `next_event`.
+-- Adds all events. `feed`, if given, adds lines itself before each event of `next_event`.
 local function add_all(add, next_event, feed, add_lines, on_progress)
   local count, next_report = 0, STEP
   while true do
@@ -126,7 +124,7 @@ end
 
 --- Runs events through one config, or through two side by side.
 ---@param options {on_progress?: function, feed?: function, limit?: integer} limit: how many moved companies are listed
----@return table? result what the core's `finish` gives (`src/lua/simulate.h`)
+---@return table? result what the core's `finish` returns (`src/lua/simulate.h`)
 function simulate.through(configs, start, next_event, options)
   local add, add_lines, finish = core.simulation(start, configs[1], configs[2])
   if not add then
@@ -158,14 +156,13 @@ function simulate.report(result, side, cfg, language)
   return report
 end
 
---- Runs events through a config. A `confirm` counts as accepted. A company stands in its event's `category`; without
--- one where earlier events left it, else in `start_category`. `feed` may add lines before each event of the iterator,
--- as the one of `leadcat.cli.import` does.
+--- Runs events through a config. A `confirm` counts as accepted. A company is in its event's `category`; without one it
+-- is where earlier events left it, else in `start_category`. `feed` may add lines before each event of the iterator, as
+-- the one of `leadcat.cli.import` does.
 ---@param cfg leadcat.Config
 ---@param events leadcat.Event[]|fun(): leadcat.Event?, string?, string? an array or an iterator; the iterator may end with nil, message, code
 ---@param options? {start_category?: integer|string, on_progress?: fun(events: integer), language?: string, feed?: fun(add_lines: function, most: integer): integer}
----@return table? report
----@return string? message, string? code `invalid`: the config, the start category or an event; or the iterator's
+---@return table? report, string? message, string? code `invalid`: the config, the start category or an event; or the iterator's
 ---@return leadcat.Problem[]? problems of the config
 function simulate.run(cfg, events, options)
   options = options or {}

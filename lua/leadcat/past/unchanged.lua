@@ -1,5 +1,5 @@
 --- Notes events that changed nothing, for hosts that want them in the history (`record_unchanged`). Unlike journal
--- entries these notes are no promises: each is written in a commit of its own, after the outcome, and is dropped when
+-- entries, notes are not guaranteed: they are written in a commit of their own, after the outcome, and dropped when
 -- that fails. No decision reads them.
 
 local event_of = require "leadcat.events.event"
@@ -23,24 +23,24 @@ local function new_note(self, event, outcome)
   return note
 end
 
-local function write(self, events, outcomes, first, last)
+local function write(self, events, outcomes)
   local share, notes = self._shared.record_unchanged, {}
-  for i = first, last do
+  for i, event in ipairs(events) do
     local outcome = outcomes[i]
     if outcome and outcome.status == "unchanged" and (share == 1 or math.random() < share) then
-      local ok, note = pcall(new_note, self, events[i], outcome)
+      local ok, note = pcall(new_note, self, event, outcome)
       notes[#notes + 1] = ok and note or nil
     end
   end
   return #notes == 0 or self._store:add_unchanged(self._tenant, notes, self:_now())
 end
 
---- Notes the unchanged events, or as large a share of them as the host wants. Never fails.
-function unchanged.note(self, events, outcomes, first, last)
-  pcall(write, self, events, outcomes, first, last)
+--- Notes the unchanged events, or the share of them that the host wants. Never fails.
+function unchanged.note(self, events, outcomes)
+  pcall(write, self, events, outcomes)
 end
 
---- The newest `limit` of entries and notes. Both are as the store gives them, newest first.
+--- The newest `limit` of entries and notes, both as the store returns them, newest first.
 function unchanged.merge(entries, notes, limit)
   local merged, i, k = {}, 1, 1
   while #merged < limit and (entries[i] or notes[k]) do

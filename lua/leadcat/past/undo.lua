@@ -1,4 +1,4 @@
---- Undoes changes, and retries those that a host refused: a new journal entry made from an old one. Methods of the
+--- Undoes changes, and retries those that a host refused, with a new journal entry made from an old one. Methods of the
 -- engine.
 
 local event_of = require "leadcat.events.event"
@@ -18,7 +18,7 @@ local function changed_since(key, how)
 end
 
 -- Whether a change no longer counts: it was undone, or it undid one that is not older than `entry`. Called from the
--- newest change on; `undone` collects the entries that were undone.
+-- newest change on; adds the undone entries to `undone`.
 local function is_void(change, entry, undone)
   local undoes = journal.undoes(change)
   if undone[change.entry] then
@@ -54,8 +54,8 @@ local function newest_of(self, entry, key, undone)
   return newest or 0
 end
 
--- The same, if the company is also in `from`: then nobody else changed it either. Checked before anything is written,
--- because a refusal must leave no entry and close no question. `category`: where the company is, if known.
+-- The same, if the company is also in `from`, so that nothing else changed it either. Checked before anything is
+-- written, because a refusal must leave no entry and close no question. `category`: where the company is, if known.
 local function unchanged_since(self, entry, key, from, undone, category)
   local newest, message, code = newest_of(self, entry, key, undone)
   if not newest then
@@ -73,14 +73,10 @@ local function unchanged_since(self, entry, key, from, undone, category)
   return newest
 end
 
--- How an entry is made from an old one: the status that one must have, the columns it takes `from` and `to` from, and
--- the refusal when the status is another.
-local UNDO = {
-  of = "updated", from = "to", to = "from", refusal = "entry %d is %s: it has changed nothing",
-}
-local RETRY = {
-  of = "failed", from = "from", to = "to", refusal = "entry %d is %s, not failed",
-}
+-- How an entry is made from an old one: the status that the old one must have, the fields that become `from` and `to`,
+-- and the refusal for any other status.
+local UNDO = { of = "updated", from = "to", to = "from", refusal = "entry %d is %s: it has changed nothing" }
+local RETRY = { of = "failed", from = "from", to = "to", refusal = "entry %d is %s, not failed" }
 
 -- Whether the actor may undo this entry; without one, whether it may undo anything.
 local function may_undo(self, actor, entry, refusal)
@@ -155,7 +151,7 @@ end
 ---@class leadcat.undo.Task an undo of many under way
 ---@field engine leadcat.Engine within the run, once that has begun
 ---@field actor? leadcat.Actor
----@field imagined? table<string, {undone: table, category: integer}> in a preview: how companies would stand
+---@field imagined? table<string, {undone: table, category: integer}> in a preview: what companies would have become
 ---@field jobs table[] to be written together
 ---@field waiting table<string, boolean> the companies of the jobs
 ---@field run? leadcat.Run
@@ -169,7 +165,7 @@ end
 local MAX_BATCH = 1000
 local LISTED = { conflict = true, forbidden = true, unavailable = true } -- codes that stop one change, not the others
 
--- Puts an entry's outcome into the result. Fails with what would stop all other changes, too.
+-- Puts an entry's outcome into the result. Fails when all other changes would fail, too.
 local function settle(task, entry, outcome, message, code)
   local undone, refused = task.result.undone, task.result.refused
   if outcome and outcome.status == "updated" then
@@ -188,21 +184,7 @@ local function settle(task, entry, outcome, message, code)
   return LISTED[code] or code == "undone" or nil, message, code
 end
 
--- The run begins with the first change that it makes.
-local function begin(task)
-  if task.run then
-    return true
-  end
-  local message, code
-  task.run, message, code = runs.begin(task.engine, "undo")
-  if not task.run then
-    return nil, message, code
-  end
-  task.engine, task.result.run = runs.engine(task.engine, task.run.run), task.run.run
-  return true
-end
-
--- A job that was not written, because somebody else was at its company, is done alone.
+-- Reports a job. One that was not written, because its company was busy, is done alone.
 local function finish_job(task, job, outcome)
   local message, code
   local details = { actor = task.actor, undoes = job.entry.entry }
@@ -235,10 +217,14 @@ local function flush(task)
   return ok, message, code
 end
 
+-- The run begins with the first change that it makes.
 local function add_job(task, entry, key, newest)
-  local ok, message, code = begin(task)
-  if not ok then
-    return nil, message, code
+  if not task.run then
+    local run, message, code = runs.begin(task.engine, "undo")
+    if not run then
+      return nil, message, code
+    end
+    task.run, task.engine, task.result.run = run, runs.engine(task.engine, run.run), run.run
   end
   local item = new_item(task.engine, entry, UNDO, newest, { actor = task.actor, undoes = entry.entry })
   task.jobs[#task.jobs + 1] = { item = item, entry = entry }
@@ -252,7 +238,7 @@ local function imagine(task, entry, key, undone)
   return settle(task, entry, { status = "updated" })
 end
 
--- Undoes one change, together with the next ones.
+-- Undoes one change: adds a job, which is written together with the next ones.
 local function take(task, entry)
   local self, key = task.engine, event_of.key(entry.company)
   local ok, message, code = true, nil, nil
@@ -300,17 +286,10 @@ end
 -- may be long after their events. Undos belong to no revision.
 local function entries_of_revision(self, what)
   local first, last = (what.since or 0) * 1000, (what["until"] or math.huge) * 1000
-  local next_entry = journal.entries(self, nil, last < 2 ^ 53 and math.max(1, math.floor(last) + 1) or nil)
-  return function()
-    local entry, message, code
-    repeat
-      entry, message, code = next_entry()
-      if not entry or entry.entry < first then
-        return nil, message, code
-      end
-    until entry.revision == what.revision and not journal.undoes(entry)
-    return entry
-  end
+  local after = last < 2 ^ 53 and math.max(1, math.floor(last) + 1) or nil
+  return journal.matching(self, after, first, function(entry)
+    return entry.revision == what.revision and not journal.undoes(entry)
+  end)
 end
 
 local function entries_of(self, what, actor)

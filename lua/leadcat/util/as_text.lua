@@ -1,4 +1,4 @@
---- Any value as text for messages, such as what a host's function has raised. Never raises.
+--- Any value as text for messages, such as what a host's function raised. Never raises.
 
 ---@param value any
 ---@return string

@@ -9,8 +9,8 @@ local byte, find, gsub, sub = string.byte, string.find, string.gsub, string.sub
 local csv = {}
 
 local CHUNK = 64 * 1024
-local LIMIT = 1024 * 1024 -- bytes of one record, so that a quote left open does not eat the file
-local SHORT = 8 * 1024 -- bytes of a line, nearly always
+local LIMIT = 1024 * 1024 -- bytes of one record, so that an open quote does not swallow the file
+local SHORT = 8 * 1024 -- bytes: nearly all lines are shorter
 local QUOTE, CR, LF = byte('"\r\n', 1, 3)
 
 ---@class leadcat.csv.Reader
@@ -19,7 +19,7 @@ local QUOTE, CR, LF = byte('"\r\n', 1, 3)
 local Reader = {}
 Reader.__index = Reader
 
---- Makes a reader; nothing is read yet. `read(n)` gives about n bytes, nil (or "") at the end, and nil with a message
+--- Makes a reader; nothing is read yet. `read(n)` returns about n bytes, nil (or "") at the end, and nil with a message
 --- when it fails. Option `delimiter`: one character; by default the one of `,` `;` and tab that the header has most of.
 ---@param read fun(n: integer): string?, string?
 ---@param options? { delimiter?: string }
@@ -33,8 +33,9 @@ function csv.reader(read, options)
   return setmetatable(state, Reader)
 end
 
--- Reads ahead: a record of `limit` bytes that does not end in the buffer is then too long, or the last one. That one gets
--- the LF it lacks, which is not counted in the position; unless reading has failed, for then it may have been cut short.
+-- Reads ahead: a record of `limit` bytes that does not end in the buffer is then too long, or the last one. The last
+-- one gets the LF it lacks, which is not counted in the position; unless reading has failed, since it may be cut short
+-- then.
 local function fill(self, limit)
   local pieces, size = { sub(self.buffer, self.at) }, #self.buffer - self.at + 1
   while size < 2 * limit and not self.ended do
@@ -63,8 +64,8 @@ local function breaks(self, from, to)
   return count
 end
 
--- Gives up the record at self.at, which goes wrong at `opened`, as is noticed at `noticed`: the line after that is read
--- next. The message tells when more than one line is lost.
+-- Gives up the record at self.at. Its fault is at `opened` and was noticed at `noticed`: the line after that is read
+-- next. The message says when more than one line is lost.
 local function refuse(self, message, opened, noticed)
   local line = self.line + breaks(self, self.at, opened - 1)
   local last = line + breaks(self, opened, noticed - 1)
@@ -86,7 +87,7 @@ local function line_end(buffer, stop)
   return stop - (byte(buffer, stop - 1) == CR and 2 or 1)
 end
 
--- The next line that is not empty, and where its LF is; self.at is then its start. At least `limit` bytes are read ahead.
+-- The next line that is not empty, and where its LF is; self.at is then its start. Reads at least `limit` bytes ahead.
 local function peek(self, limit)
   while true do
     if #self.buffer - self.at < limit and not self.ended then
@@ -193,12 +194,10 @@ local function detect(header)
   return best
 end
 
---- The next record. The first is the header: the others must have as many fields. After `invalid` the next call goes on
---- with the line after; `line` is where the fault is.
----@return string[]? fields nil at the end, or with a message
----@return integer|string|nil line where the record starts, or what is wrong
----@return "invalid"|"io"|nil code
----@return integer? line
+--- The next record, and the line where it starts; nil at the end; or nil, message, code and the line of the fault. The
+--- first record is the header: the others must have as many fields. After `invalid` the next call goes on with the line
+--- after.
+---@return string[]? fields, integer|string|nil line, "invalid"|"io"|nil code, integer? fault
 function Reader:next()
   local text, stop, code, line = peek(self, LIMIT)
   if not text then
@@ -221,11 +220,9 @@ function Reader:next()
   return fields, where, code, line
 end
 
---- The next line that is not empty, as it is: for formats of one record a line, which need the same bounds.
----@return string? text nil at the end, or with a message
----@return integer|string|nil line its number, or what is wrong
----@return "invalid"|"io"|nil code
----@return integer? line
+--- The next line that is not empty, as it is, and its number; otherwise as `next`. For formats of one record a line,
+--- which need the same bounds.
+---@return string? text, integer|string|nil line, "invalid"|"io"|nil code, integer? fault
 function Reader:next_line()
   local text, stop, code, line = peek(self, SHORT)
   if not text then
@@ -235,8 +232,8 @@ function Reader:next_line()
   return text, self.line - 1
 end
 
---- Has lines taken that are read already (maybe none), thousands in one call. `take(text, from, most)` gives the position of
---- the first line it has not taken, and how many it has. No line it sees is too long.
+--- Passes on lines that are read already (maybe none), thousands in one call. `take(text, from, most)` returns the
+--- position of the first line it has not taken, and how many it has. No line it sees is too long.
 ---@param take fun(text: string, from: integer, most: integer): integer, integer
 ---@param most integer how many lines
 ---@return integer count how many were taken
@@ -249,7 +246,7 @@ function Reader:feed(take, most)
   return count
 end
 
---- How many bytes have been taken: against the size of the file, how far reading has come.
+--- How many bytes have been taken, for comparing with the size of the file.
 ---@return integer
 function Reader:position()
   return self.dropped + self.at - 1

@@ -1,16 +1,16 @@
---- Reads JSON with lua-cjson and writes it with the core. lua-cjson alone gives whole numbers as floats, writes keys in any order,
--- and writes an empty list as an object.
+--- Reads JSON with lua-cjson and writes it with the core. lua-cjson alone reads whole numbers as floats, writes keys in
+-- any order, and writes an empty list as an object.
 --
 -- Both directions agree on what a value is: text, booleans, finite numbers, lists without holes, and objects with text
--- keys. A field that is nil or null is absent. An empty list read from JSON is an unmarked empty table: who knows
--- that it is a list marks it again (as `leadcat.rules.config` does). What is written is valid UTF-8, whatever the text was.
+-- keys. A field that is nil or null is absent. An empty list read from JSON is an unmarked empty table; the caller that
+-- knows that it is a list marks it again, as `leadcat.rules.config` does. What is written is always valid UTF-8.
 
 local core = require "leadcat.core"
 
 local shared = require "cjson"
 local cjson = shared.new() -- our own, so that settings neither leak into the host's nor come from there
 cjson.decode_invalid_numbers(false)
-local shallow = shared.new() -- for what clients send: what is kept of it is written again within other tables
+local shallow = shared.new() -- for clients' JSON, parts of which are written again within other tables
 shallow.decode_invalid_numbers(false)
 shallow.decode_max_depth(100)
 
@@ -45,7 +45,8 @@ function json.integer(n)
 end
 
 --- Writes a value as JSON, the same text for the same value every time: keys are sorted, whole numbers have neither
--- exponent nor ".0", text is valid UTF-8. Raises for what JSON cannot say (functions, NaN, lists with holes, cycles).
+-- exponent nor ".0", text is valid UTF-8. Raises for values that JSON does not have (functions, NaN, lists with holes,
+-- cycles).
 ---@type fun(value: any, indent?: string): string
 --- `indent`: one step of indentation, such as "  ", for text that people read. The text has no newline at its end.
 json.encode = core.encode
@@ -54,7 +55,7 @@ json.encode = core.encode
 
 local settle
 
--- Text and booleans, which most fields are, stand as they were read.
+-- Most fields are text and booleans, which stay as they were read.
 local function settle_fields(t)
   for key, field in pairs(t) do
     local kind = type(field)
@@ -70,7 +71,7 @@ local function settle_fields(t)
   return t
 end
 
--- Settles what lua-cjson has read, in place.
+-- Turns what lua-cjson has read into our values, in place.
 function settle(value)
   if type(value) == "table" then
     return settle_fields(value)
@@ -86,9 +87,7 @@ end
 -- list, which would leave a hole, or alone is refused. Raises when `text` is not a string.
 ---@param text string
 ---@param from_client? boolean nested at most 100 deep then, else 1,000
----@return any value nil when the text is refused
----@return string? message what is wrong, and where
----@return "invalid"? code
+---@return any value, string? message, "invalid"? code value: nil when the text is refused; message: what is wrong, and where
 function json.decode(text, from_client)
   if type(text) ~= "string" then
     error("text expected, got " .. type(text), 2)

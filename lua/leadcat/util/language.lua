@@ -1,5 +1,5 @@
---- Finds the language that suits a BCP 47 tag best (lookup of RFC 4647, section 3.4), for names in a config, words on a page and
--- request headers. Clients may send any tag: nothing raises, and the work is bounded.
+--- Finds the language that suits a BCP 47 tag best (lookup of RFC 4647, section 3.4), for names in a config, words on a
+-- page and request headers. Clients may send any tag: nothing raises, and the work is bounded.
 
 local language = {}
 
@@ -15,7 +15,7 @@ local OLD = { ["no-bok"] = "nb", ["no-nyn"] = "nn" }
 -- Bokmål and nynorsk are both Norwegian: a request for either gets `no`, and a request for `no` gets either.
 local NEAR = { nb = { "no" }, nn = { "no" }, no = { "nb", "nn" } }
 
--- The tag in the form in which tags are compared; nil for what is no tag.
+-- The tag in the form in which tags are compared; nil when it is no tag.
 local function fold(tag)
   if type(tag) ~= "string" or #tag > MAX_TAG then
     return nil
@@ -32,23 +32,20 @@ function language.is_tag(tag)
   return fold(tag) ~= nil
 end
 
--- A folded tag with today's code of two letters, where its language has another.
+-- A folded tag with the two-letter code that is used today, if its language has another.
 local function modern(tag)
-  if OLD[tag] then
-    return OLD[tag]
-  end
   local primary, rest = tag:match "^(%a+)(.*)$"
-  return SHORT[primary] and SHORT[primary] .. rest or tag
+  return OLD[tag] or SHORT[primary] and SHORT[primary] .. rest or tag
 end
 
--- Notes a key by a tag; of several the first by alphabet, so that the order of `pairs` does not matter.
+-- Adds a key by its tag; of several keys the first by alphabet, so that the order of `pairs` does not matter.
 local function note(keys, tag, key)
   if not keys[tag] or key < keys[tag] then
     keys[tag] = key
   end
 end
 
--- The keys of `known` by their folded tag, and by today's form of it.
+-- The keys of `known` by their folded tag, and by its modern form.
 local function index(known)
   local by_tag, by_modern = {}, {}
   for key in pairs(known) do
@@ -61,7 +58,7 @@ local function index(known)
   return by_tag, by_modern
 end
 
--- The tag without its last subtag, and without a single letter that then is the last; nil when nothing is left.
+-- The tag without its last subtag, and without a single letter that would then be the last; nil when nothing is left.
 local function parent(tag)
   local shorter = tag:match "^(.*)%-%w+$"
   return shorter and (shorter:match "^(.*)%-%w$" or shorter)
@@ -69,19 +66,17 @@ end
 
 -- The key for a tag or for the nearest of its parents.
 local function look_up(keys, tag)
-  while tag do
-    if keys[tag] then
-      return keys[tag]
-    end
+  while tag and not keys[tag] do
     tag = parent(tag)
   end
+  return keys[tag]
 end
 
 --- The key of `known` that suits a tag best: the tag itself in any letter case, else the tag with less and less of its
 --- end ("de-AT", "de"), else its language by another code ("nb", "nn", "nor" and "no"; "deu" and "de").
 ---@param tag any
 ---@param known table<string, any> the languages at hand are its keys
----@return string? key nil when none suits, and for what is no tag
+---@return string? key nil when none suits, or `tag` is no tag
 function language.match(tag, known)
   local folded = fold(tag)
   if not folded then

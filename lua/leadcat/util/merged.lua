@@ -1,4 +1,4 @@
---- A new table with the fields of both. Where both have one, that of `more` counts.
+--- A new table with the fields of both. `more` wins where both have a field.
 
 ---@param fields table
 ---@param more? table

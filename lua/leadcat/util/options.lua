@@ -1,4 +1,5 @@
---- Checks the options of public functions. An unknown option, or one of a wrong type, is a programmer's mistake and raises.
+--- Checks the options of public functions. An unknown option, or one of a wrong type, is a mistake in the program and
+-- raises.
 
 local options = {}
 
@@ -6,8 +7,6 @@ local options = {}
 ---@field what string completes the sentence "... expected"
 ---@field fits fun(value: any): boolean
 
----@param what string
----@param fits fun(value: any): boolean
 ---@return leadcat.Option
 function options.kind(what, fits)
   return { what = what, fits = fits }
@@ -17,9 +16,7 @@ end
 ---@param what? string
 ---@return leadcat.Option
 function options.of_type(name, what)
-  return options.kind(what or "a " .. name, function(value)
-    return type(value) == name
-  end)
+  return options.kind(what or "a " .. name, function(value) return type(value) == name end)
 end
 
 ---@param least integer
@@ -38,15 +35,11 @@ function options.one_of(names)
   for _, name in ipairs(names) do
     known[name] = true
   end
-  return options.kind("one of " .. table.concat(names, ", "), function(value)
-    return known[value] == true
-  end)
+  return options.kind("one of " .. table.concat(names, ", "), function(value) return known[value] == true end)
 end
 
 options.actor = options.of_type("table", "a table {id, name}")
-options.limit = options.kind("an integer", function(value)
-  return type(value) == "number" and value % 1 == 0
-end)
+options.limit = options.kind("an integer", function(value) return type(value) == "number" and value % 1 == 0 end)
 options.id = options.kind("a string or an integer", function(value)
   return type(value) == "string" or type(value) == "number"
 end)
@@ -56,7 +49,7 @@ end)
 
 local PAGE, LONGEST_PAGE = 100, 1000
 
---- How many items a list is to have: 100 when not told, at least 1, at most 1,000.
+--- How many items a list may have: by default 100, at least 1, at most 1,000.
 ---@param limit? integer
 ---@return integer
 function options.page(limit)
@@ -91,7 +84,7 @@ function options.problem(given, known)
   end
 end
 
---- Raises, on behalf of the caller's caller, unless each of the given options is known and fits.
+--- Raises at the caller's caller unless each of the given options is known and fits.
 ---@param given? table
 ---@param known table<string, leadcat.Option>
 ---@param prefix? string of the message

@@ -1,4 +1,4 @@
---- Where we run: how to wait without blocking others, and whether waiting lets them run.
+--- What differs between OpenResty and plain Lua: how to wait, and whether other coroutines run meanwhile.
 
 local core = require "leadcat.core"
 
@@ -12,7 +12,7 @@ local YIELDS = {
   ssl_cert = true, ssl_client_hello = true, ssl_session_fetch = true,
 }
 
---- Whether other coroutines of this Lua state run on while we wait.
+--- Whether other coroutines of this Lua state run while we wait.
 ---@return boolean
 function platform.can_yield()
   return ngx ~= nil and ngx.get_phase ~= nil and YIELDS[ngx.get_phase()] == true
@@ -51,10 +51,10 @@ function platform.spawn(fn)
   assert(ngx.thread.spawn(fn))
 end
 
---- Lets other coroutines go on, in the midst of long work.
+--- Lets other coroutines run, during long work.
 function platform.give_way()
   if platform.can_yield() then
-    ngx.sleep(0.001) -- of 0 some builds of the Lua module say in the log that they do not let others go on
+    ngx.sleep(0.001) -- with 0, some builds of the Lua module do not yield, and say so in the log
   end
 end
 

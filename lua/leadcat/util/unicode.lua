@@ -1,4 +1,5 @@
---- Makes text of unknown origin fit for JSON, pages, terminals and sentences. Text is UTF-8, as strings of bytes. The work is linear.
+--- Makes text of unknown origin fit for JSON, pages, terminals and sentences, in linear time. Text is UTF-8, as strings
+-- of bytes.
 
 local core = require "leadcat.core"
 
@@ -15,7 +16,7 @@ local NON_ASCII = "[\128-\255]"
 ---@type fun(s: string): string
 unicode.valid = core.valid_text
 
--- One line -------------------------------------------------------------------------------------------------------------
+-- One line ------------------------------------------------------------------------------------------------------------
 
 -- Patterns of characters. In well-formed text none of them can begin within a character.
 local C1 = "\194[\128-\159]" -- U+0080 to U+009F
@@ -23,7 +24,7 @@ local SEPARATOR = "\226\128[\168\169]" -- U+2028, U+2029
 local EMBEDDING = "\226\128[\170-\174]" -- U+202A to U+202E
 local ISOLATION = "\226\129[\166-\169]" -- U+2066 to U+2069
 
--- Characters that show nothing by themselves: a name of only these would be a name that nobody sees.
+-- Characters that show nothing by themselves: a name of only these would be invisible.
 local UNSEEN = {
   " ", "\194[\160\173]", "\216\156", "\225\133[\159\160]", -- no-break space, soft hyphen; U+061C; Hangul fillers
   "\226\128[\128-\143]", "\226\128\175", "\226\129[\159-\175]", -- U+2000 to U+200F, U+202F, U+205F to U+206F
@@ -45,7 +46,7 @@ local function is_blank(s)
   return s == ""
 end
 
--- Where the character behind the one at `i` starts.
+-- Where the character after the one at `i` starts.
 local function next_start(s, i)
   local byte = s:byte(i)
   return i + (byte < 0x80 and 1 or byte < 0xE0 and 2 or byte < 0xF0 and 3 or 4)
@@ -68,7 +69,7 @@ local function is_joined(s, i)
   return s:sub(i - 3, i - 1) == JOINER
 end
 
--- Where the character behind the first `count` starts; nil when there is none.
+-- Where the character after the first `count` starts; nil when there is none.
 local function start_behind(s, count)
   local i = 1
   while count > 0 and i <= #s do
@@ -77,8 +78,8 @@ local function start_behind(s, count)
   return i <= #s and i or nil
 end
 
--- The text, or fewer than `most` of its characters and an ellipsis. What belongs together is not parted, unless it is
--- all there is.
+-- The text, or fewer than `most` of its characters and an ellipsis. Joined characters are not separated, unless there
+-- are no others.
 local function cut(s, most)
   if #s <= most or not start_behind(s, most) then
     return s
@@ -92,17 +93,17 @@ local function cut(s, most)
   return (kept:match "^(.*[^ ])" or "") .. ELLIPSIS
 end
 
--- Without the blanks at its ends, in steps that each pass over the text once.
+-- Without the blanks at its ends, in linear time.
 local function trim(s)
   local first = s:find "[^ ]"
   return first and s:match("^.*[^ ]", first) or ""
 end
 
 --- Text as one line fit for display: well-formed, each run of control characters and line ends a blank, without the
---- controls that change the direction of what stands behind the text, without blanks at its ends, and not too long.
+--- controls that change the direction of what follows the text, without blanks at its ends, and not too long.
 ---@param s string
 ---@param most? integer characters (code points), from 1; the last is "…" when some are left out. Default 120
----@return string line empty when there is nothing to be seen
+---@return string line empty when nothing would be visible
 function unicode.line(s, most)
   s = unicode.valid(s)
   local plain = not s:find(NON_ASCII)
@@ -116,8 +117,8 @@ end
 
 -- On a terminal -------------------------------------------------------------------------------------------------------
 
---- How many columns a text takes: CJK and symbols beyond the basic plane take two each. Good enough to wrap and to align
---- by.
+--- How many columns a text takes, well enough for wrapping and aligning: CJK and symbols beyond the basic plane take
+-- two.
 ---@param s string well-formed
 ---@return integer
 function unicode.width(s)
@@ -125,11 +126,11 @@ function unicode.width(s)
   return characters + select(2, s:gsub("[\227-\237\240-\244]", ""))
 end
 
--- Within a sentence ----------------------------------------------------------------------------------------------------
+-- Within a sentence ---------------------------------------------------------------------------------------------------
 
---- A line to be put into a sentence: set apart with U+2068 and U+2069 when it may be written from right to left, so
---- that it leaves the order of the words around it alone.
----@param s string as `unicode.line` gives it
+--- A line for use within a sentence: between U+2068 and U+2069 when it may be written from right to left, so that it
+--- does not change the order of the words around it.
+---@param s string as `unicode.line` returns it
 ---@return string
 function unicode.isolate(s)
   if s:find "[\214-\255]" then -- these start what is at or above U+0580

@@ -59,7 +59,7 @@ local function write(task, foreseen, last)
   return outcomes, message, code
 end
 
--- Handles as many events as can be written together, from `first` on. Gives the place of the last one.
+-- Handles as many events as can be written together, from `first` on. Returns the place of the last one.
 local function step(task, events, first)
   local last = #events
   while true do
@@ -101,7 +101,7 @@ local function write_batch(task, events)
   return true
 end
 
--- Keeps to the rate, if there is one.
+-- Waits to keep to the rate, if there is one.
 local function pace(rate, began, handled)
   local ahead = rate and handled / rate - (core.now() - began) or 0
   if ahead > 0 then
@@ -122,7 +122,7 @@ local function skip(task)
   return true
 end
 
--- Reads batch after batch, and has each one handled.
+-- Reads and handles batch after batch.
 local function each_batch(task, handle, size, rate)
   local began, before = core.now(), task.done
   while true do
@@ -163,15 +163,13 @@ end
 
 --- Handles all events that are not done yet.
 function batches.handle_all(task)
-  local rate, size = task.options.rate, reading.MAX_BATCH
-  if rate then
-    size = math.max(1, math.min(size, math.ceil(rate / BATCHES_A_SECOND)))
-  end
   local ok, message, code = skip(task)
   if not ok then
     return nil, message, code
   end
-  return each_batch(task, write_batch, size, rate)
+  local rate = task.options.rate
+  local size = rate and math.ceil(rate / BATCHES_A_SECOND) or reading.MAX_BATCH
+  return each_batch(task, write_batch, math.max(1, math.min(size, reading.MAX_BATCH)), rate)
 end
 
 return batches

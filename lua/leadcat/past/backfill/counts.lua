@@ -1,5 +1,5 @@
---- The counts of a backfill and its report. A run is counted from its cursor and the journal, a preview from what was
--- foreseen.
+--- The counts of a backfill and its report. The counts of a run come from its cursor and the journal, those of a
+-- preview from its outcomes.
 
 local event_of = require "leadcat.events.event"
 local journal = require "leadcat.past.journal"
@@ -10,8 +10,8 @@ local simulate = require "leadcat.past.simulate"
 
 local counting = {}
 
---- Counts an event, and adds its company to `updated`, if that was. The counts' keys have its trigger and outcome, and
--- the move that it made or would have made.
+--- Counts an event, and adds its company to `updated` when it was. The counts' keys have the event's trigger and
+-- outcome, and the move that it made or would have made.
 function counting.add(counts, event, outcome, updated)
   local line = ("%s %s"):format(event.trigger, simulate.outcome_name(outcome))
   if outcome.status ~= "duplicate" and outcome.to then
@@ -72,7 +72,7 @@ function counting.report_of_run(task)
       return nil, message, code
     elseif not entry then
       return counting.report(task, counts, updated)
-    elseif entry.status ~= "superseded" then -- that is an older event's question
+    elseif entry.status ~= "superseded" then -- a superseded entry is an older event's question
       counting.add(counts, entry, journal.outcome(entry), updated)
     end
   end

@@ -12,13 +12,13 @@ local function problem_of(event)
   return event_of.problem(event) or event.at == nil and "a backfill goes by the dates of events, and `at` is absent"
 end
 
---- The events of an array by their dates; of one date in the array's order. All are checked first.
+--- An iterator of an array's events by their dates, those of one date in the array's order; or nil, message, `invalid`.
 function reading.in_order(events)
   local order, i = {}, 0
   for place, event in ipairs(events) do
     local problem = problem_of(event)
     if problem then
-      return nil, ("events[%d]: %s"):format(place, problem)
+      return nil, ("events[%d]: %s"):format(place, problem), "invalid"
     end
     order[place] = { event = event, place = place }
   end
@@ -70,7 +70,7 @@ function reading.next(task)
   return task.next_event()
 end
 
---- The next events, at most `size`; none at the end. They lose their category, which is an old one.
+--- The next events, at most `size`; none at the end. Their category is removed, since it is an old one.
 function reading.read(task, size)
   local events = {}
   while #events < size do
