@@ -1,6 +1,5 @@
 #include "convert.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +15,27 @@ int l_done(lua_State *L, lc_status status, const lc_error *error) {
     return l_fail(L, status, error);
   lua_pushboolean(L, 1);
   return 1;
+}
+
+int l_done_integer(lua_State *L, lc_status status, const lc_error *error, int64_t integer) {
+  if (status != LC_OK)
+    return l_fail(L, status, error);
+  lua_pushinteger(L, (lua_Integer)integer);
+  return 1;
+}
+
+void l_new_type(lua_State *L, const char *type, lua_CFunction gc) {
+  luaL_newmetatable(L, type);
+  lua_pushcfunction(L, gc);
+  lua_setfield(L, -2, "__gc");
+  lua_pop(L, 1);
+}
+
+void *l_push_object(lua_State *L, const char *type, size_t size) {
+  void *object = memset(lua_newuserdata(L, size), 0, size);
+  luaL_getmetatable(L, type);
+  lua_setmetatable(L, -2);
+  return object;
 }
 
 /* ---- arguments --------------------------------------------------------------------------- */
@@ -41,6 +61,19 @@ int32_t l_check_id(lua_State *L, int argument) {
   luaL_argcheck(L, l_to_integer(L, argument, &id) && id > 0 && id <= INT32_MAX, argument,
                 "an integer from 1 to 2147483647 expected");
   return (int32_t)id;
+}
+
+void *l_check_items(lua_State *L, int argument, size_t item_size, size_t *count,
+                    void read(lua_State *L, int table, void *item)) {
+  luaL_checktype(L, argument, LUA_TTABLE);
+  *count = lua_rawlen(L, argument);
+  char *items = lua_newuserdata(L, item_size * (*count + 1));
+  for (size_t i = 0; i < *count; i++) {
+    lua_rawgeti(L, argument, (int)i + 1);
+    read(L, lua_gettop(L), items + i * item_size);
+    lua_pop(L, 1);
+  }
+  return items;
 }
 
 /* ---- fields ------------------------------------------------------------------------------ */
@@ -177,8 +210,20 @@ lc_ruleset *l_push_ruleset(lua_State *L, int index, uint64_t revision) {
 
 /* ---- results ----------------------------------------------------------------------------- */
 
-void l_push_text(lua_State *L, lc_text text) {
+lc_text l_digits(int64_t integer, char room[L_DIGITS]) {
+  uint64_t rest = integer < 0 ? -(uint64_t)integer : (uint64_t)integer;
+  size_t first = L_DIGITS;
+  do
+    room[--first] = (char)('0' + rest % 10);
+  while ((rest /= 10) != 0);
+  if (integer < 0)
+    room[--first] = '-';
+  return (lc_text){ room + first, L_DIGITS - first };
+}
+
+int l_push_text(lua_State *L, lc_text text) {
   lua_pushlstring(L, text.size != 0 ? text.data : "", text.size);
+  return 1;
 }
 
 void l_push_company(lua_State *L, lc_company company) {
@@ -217,74 +262,9 @@ bool l_to_question_id(lc_text hex, uint8_t *id) {
   return true;
 }
 
-static void set_integer(lua_State *L, const char *name, int64_t integer) {
-  lua_pushinteger(L, (lua_Integer)integer);
-  lua_setfield(L, -2, name);
-}
-
-static void set_number(lua_State *L, const char *name, double number) {
-  l_push_number(L, number);
-  lua_setfield(L, -2, name);
-}
-
-static void set_name(lua_State *L, const char *name, const char *value) {
-  lua_pushstring(L, value);
-  lua_setfield(L, -2, name);
-}
-
-static void set_text(lua_State *L, const char *name, lc_text text) {
+void l_set_text(lua_State *L, const char *name, lc_text text) {
   if (text.size == 0)
     return;
   l_push_text(L, text);
   lua_setfield(L, -2, name);
-}
-
-void l_push_entry(lua_State *L, const lc_entry *entry) {
-  lua_createtable(L, 0, 16);
-  set_integer(L, "entry", (int64_t)entry->id);
-  set_number(L, "at", entry->at);
-  l_push_company(L, entry->company);
-  lua_setfield(L, -2, "company");
-  set_name(L, "trigger", lc_trigger_names[entry->trigger]);
-  set_name(L, "action", lc_action_names[entry->action]);
-  set_name(L, "status", lc_entry_status_names[entry->status]);
-  if (entry->reason != LC_ENTRY_MATCHED)
-    set_name(L, "reason", lc_entry_reason_names[entry->reason]);
-  set_integer(L, "revision", (int64_t)entry->revision);
-  set_integer(L, "from", entry->from);
-  set_integer(L, "to", entry->to);
-  if (entry->lead_status != 0)
-    set_integer(L, "lead_status", entry->lead_status);
-  if (entry->has_question) {
-    l_push_question_id(L, entry->question);
-    lua_setfield(L, -2, "confirmation");
-  }
-  set_text(L, "event_id", entry->event_id);
-  set_text(L, "details", entry->details);
-  set_text(L, "error", entry->error);
-}
-
-void l_push_question(lua_State *L, const lc_question *question) {
-  lua_createtable(L, 0, 16);
-  l_push_question_id(L, question->id);
-  lua_setfield(L, -2, "id");
-  l_push_company(L, question->company);
-  lua_setfield(L, -2, "company");
-  set_name(L, "state", lc_question_state_names[question->state]);
-  set_name(L, "trigger", lc_trigger_names[question->trigger]);
-  set_integer(L, "entry", (int64_t)question->entry);
-  set_integer(L, "revision", (int64_t)question->revision);
-  set_integer(L, "from", question->from);
-  set_integer(L, "to", question->to);
-  set_number(L, "created_at", question->created_at);
-  set_number(L, "expires_at", question->expires_at);
-  if (question->lead_status != 0)
-    set_integer(L, "lead_status", question->lead_status);
-  if (question->category != 0)
-    set_integer(L, "category", question->category);
-  if (question->state != LC_QUESTION_OPEN)
-    set_number(L, "resolved_at", question->resolved_at);
-  set_text(L, "user", question->user);
-  set_text(L, "body", question->body);
-  set_text(L, "answer", question->answer);
 }

@@ -1,11 +1,7 @@
-#include "handle.h"
-
 #include <math.h>
 #include <string.h>
 
-#include "convert.h"
 #include "event.h"
-#include "journal.h"
 #include "json.h"
 #include "store.h"
 #include "store/overlay.h"
@@ -14,12 +10,9 @@
 
 static const char *const overlay_type = "leadcat.overlay";
 
-/* store:overlay() -> an overlay for `handle`: what would have been written is remembered in it */
+/* store:overlay() -> an overlay for `handle`, which remembers what would have been written */
 static int l_overlay(lua_State *L) {
-  lc_overlay *overlay = lua_newuserdata(L, sizeof *overlay);
-  memset(overlay, 0, sizeof *overlay);
-  luaL_getmetatable(L, overlay_type);
-  lua_setmetatable(L, -2);
+  l_push_object(L, overlay_type, sizeof(lc_overlay));
   return 1;
 }
 
@@ -28,26 +21,17 @@ static int l_overlay_gc(lua_State *L) {
   return 0;
 }
 
-/* ---- how events are handled ---------------------------------------------------------------- */
+/* ---- how to handle events ------------------------------------------------------------------ */
 
 enum { TENANT = 2, EVENTS, RESULTS, NOW, HOW, ARGUMENTS = HOW };
 
-/* The table at HOW, and what only the binding goes by. */
+/* The table at HOW; after `core`, what only the binding needs. */
 typedef struct l_how {
   lc_handling core;
   lc_cursor cursor;
   bool write;
   bool has_run; /* the events belong to a run, whose id is kept with each */
 } l_how;
-
-static lc_confirm to_confirm(lua_State *L) {
-  size_t size;
-  const char *name = luaL_checklstring(L, -1, &size);
-  int confirm = lc_name_index(lc_confirm_names, LC_CONFIRMS, name, size);
-  if (confirm < 0)
-    luaL_error(L, "field 'confirm': unknown value");
-  return (lc_confirm)confirm;
-}
 
 /* Takes the field of that name, whose value is at the top of the stack. */
 static void take(lua_State *L, const char *name, l_how *how) {
@@ -75,7 +59,7 @@ static void take(lua_State *L, const char *name, l_how *how) {
   else if (strcmp(name, "digest") == 0)
     core->digest = (uint64_t)luaL_checkinteger(L, -1);
   else if (strcmp(name, "confirm") == 0)
-    core->confirm = to_confirm(L);
+    core->confirm = (lc_confirm)l_name_field(L, HOW, name, lc_confirm_names, LC_CONFIRMS);
   else if (strcmp(name, "overlay") == 0)
     core->overlay = luaL_checkudata(L, -1, overlay_type);
   else if (strcmp(name, "cursor") == 0)
@@ -99,7 +83,7 @@ static void to_how(lua_State *L, l_how *how) {
 
 /* ---- events ------------------------------------------------------------------------------ */
 
-/* Events that are still to be handled. */
+/* The events that are still to be handled. */
 typedef struct l_open {
   size_t count;
   l_event *read;
@@ -107,7 +91,7 @@ typedef struct l_open {
   int *places; /* in the array of events, from 1 */
 } l_open;
 
-/* Room for what is to be handled. One event is what there mostly is. */
+/* Room for one event, the most usual number. */
 typedef struct l_room {
   l_event read;
   lc_case c;
@@ -123,12 +107,12 @@ static l_open make_room(lua_State *L, l_room *room, size_t most) {
 
 static uint64_t number_field(lua_State *L, const char *name) {
   lua_getfield(L, -1, name);
-  uint64_t number = lua_isnil(L, -1) ? 0 : (uint64_t)lua_tonumber(L, -1);
+  uint64_t number = (uint64_t)lua_tonumber(L, -1); /* 0 for nil */
   lua_pop(L, 1);
   return number;
 }
 
-/* Takes over what was found out since the last round, from the table at the top of the stack. */
+/* Reads what the caller found out since the last round, from the table at the top of the stack. */
 static void to_known(lua_State *L, lc_case *c) {
   lua_getfield(L, -1, "asked_at");
   c->is_known = !lua_isnil(L, -1);
@@ -160,7 +144,7 @@ static void to_case(const l_event *read, double now, lc_case *c) {
   c->given = facts->category == LC_CATEGORY_IMPOSSIBLE ? 0 : facts->category;
 }
 
-/* Whether the result at the top of the stack is final: neither absent nor a table that says what is lacking. */
+/* Whether the result at the top of the stack is final: neither nil nor a table that says what the event lacks. */
 static bool is_done(lua_State *L) {
   if (!lua_istable(L, -1))
     return !lua_isnil(L, -1);
@@ -170,8 +154,8 @@ static bool is_done(lua_State *L) {
   return done;
 }
 
-/* Reads the event at the place, unless it is done. False when it is not plain. What the user has chosen is asked about before
- * any event is written, so that all are written in their order. */
+/* Reads the event at the place, unless it is done. False when it is not plain. A user's choice needs a verdict, which is fetched
+ * before any event is written, so that all are written in their order. */
 static bool to_open(lua_State *L, int place, l_how *how, l_open *open) {
   lua_rawgeti(L, RESULTS, place);
   bool done = is_done(L), right = true;
@@ -192,7 +176,7 @@ static bool to_open(lua_State *L, int place, l_how *how, l_open *open) {
   return right;
 }
 
-/* Pushes what is kept of the event at the place, as JSON; or nil. False when it cannot be kept: then the reason is pushed. */
+/* Pushes what is kept of the event at the place: JSON or nil. False when it cannot be kept: then pushes why. */
 static bool push_details(lua_State *L, int place) {
   lua_pushcfunction(L, l_event_details);
   lua_rawgeti(L, EVENTS, place);
@@ -203,7 +187,7 @@ static bool push_details(lua_State *L, int place) {
   return result == 0;
 }
 
-/* Adds the details of the events from `first` on that have some. A table on the stack keeps them; why one cannot be kept, too. */
+/* Adds the details of the events from `first` on that have some, or why they cannot be kept. A table on the stack keeps these. */
 static void add_details(lua_State *L, const l_how *how, l_open *open, size_t first) {
   lua_newtable(L);
   for (size_t i = first; i < open->count; i++) {
@@ -218,19 +202,9 @@ static void add_details(lua_State *L, const l_how *how, l_open *open, size_t fir
 
 /* ---- results ----------------------------------------------------------------------------- */
 
-static void set_string(lua_State *L, const char *name, const char *value) {
-  lua_pushstring(L, value);
-  lua_setfield(L, -2, name);
-}
-
-static void set_number(lua_State *L, const char *name, uint64_t number) {
-  lua_pushinteger(L, (lua_Integer)number);
-  lua_setfield(L, -2, name);
-}
-
 static void set_category(lua_State *L, const char *name, int32_t category) {
   if (category != 0)
-    set_number(L, name, (uint64_t)category);
+    l_set_integer(L, name, category);
 }
 
 static void set_rule(lua_State *L, const lc_entry *entry) {
@@ -243,8 +217,8 @@ static void set_rule(lua_State *L, const lc_entry *entry) {
 
 /* The fields of a decision, in the table at the top of the stack. */
 static void set_decision(lua_State *L, const lc_entry *entry) {
-  set_string(L, "action", lc_action_names[entry->action]);
-  set_number(L, "revision", entry->revision);
+  l_set_string(L, "action", lc_action_names[entry->action]);
+  l_set_integer(L, "revision", (int64_t)entry->revision);
   set_category(L, "from", entry->from);
   set_category(L, "to", entry->to);
 }
@@ -253,20 +227,20 @@ static void push_outcome(lua_State *L, const lc_case *c) {
   const lc_entry *entry = &c->entry;
   bool written = c->state == LC_WRITTEN;
   lua_createtable(L, 0, 8);
-  set_string(L, "status", written ? lc_entry_status_names[entry->status] : "unchanged");
-  set_string(L, "reason", c->state == LC_SKIPPED ? "skipped" : lc_reason_names[c->reason]);
+  l_set_string(L, "status", written ? lc_entry_status_names[entry->status] : "unchanged");
+  l_set_string(L, "reason", c->state == LC_SKIPPED ? "skipped" : lc_reason_names[c->reason]);
   set_decision(L, entry);
   if (c->state != LC_UNMATCHED || c->reason == LC_ALREADY_IN_CATEGORY)
     set_rule(L, entry);
   if (entry->id != 0)
-    set_number(L, "entry", entry->id);
+    l_set_integer(L, "entry", (int64_t)entry->id);
   if (entry->has_question) {
     l_push_question_id(L, entry->question);
     lua_setfield(L, -2, "confirmation");
   }
 }
 
-/* What an event lacks, in the table that its result has been so far, or in a new one. */
+/* Pushes what an event lacks: the table that was its result so far, or a new one. */
 static void push_lack(lua_State *L, int place, const lc_case *c, lc_lack lack) {
   enum { FEW = 4, MANY = 10 }; /* fields, with those that Lua adds */
   lua_rawgeti(L, RESULTS, place);
@@ -274,11 +248,11 @@ static void push_lack(lua_State *L, int place, const lc_case *c, lc_lack lack) {
     lua_pop(L, 1);
     lua_createtable(L, 0, lack == LC_LACKS_VERDICT ? MANY : FEW);
   }
-  set_string(L, "lacks", lc_lack_names[lack]);
+  l_set_string(L, "lacks", lc_lack_names[lack]);
   if (lack == LC_LACKS_CATEGORY) {
-    set_number(L, "newest", c->newest);
+    l_set_integer(L, "newest", (int64_t)c->newest);
   } else if (lack == LC_LACKS_VERDICT) {
-    set_number(L, "about", c->about);
+    l_set_integer(L, "about", (int64_t)c->about);
     set_decision(L, &c->entry);
     set_rule(L, &c->entry);
   } else if (lack == LC_LACKS_DETAILS) {
@@ -287,7 +261,7 @@ static void push_lack(lua_State *L, int place, const lc_case *c, lc_lack lack) {
   }
 }
 
-/* Puts what became of an event in its place; true when it is not at its end. */
+/* Puts the event's result in its place; true when the event is not at its end. */
 static bool set_result(lua_State *L, int place, const lc_case *c) {
   bool done = c->state > LC_LACKING;
   if (c->state == LC_DUPLICATE)
@@ -300,7 +274,7 @@ static bool set_result(lua_State *L, int place, const lc_case *c) {
   return !done || c->state == LC_DUPLICATE || (c->state == LC_WRITTEN && c->entry.status == LC_ENTRY_APPLYING);
 }
 
-/* Whether the table at `index` is an array of so many items and nothing else. */
+/* Whether the table at `index` is an array of `count` items and has nothing else. */
 static bool is_array(lua_State *L, int index, size_t count) {
   size_t items = 0;
   for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1))
@@ -322,20 +296,20 @@ static lc_status handle(lua_State *L, l_how *how, l_open *open, lc_error *error)
   return lc_store_handle(l_check_open(L), &how->core, open->cases, open->count, first, error);
 }
 
-/* store:handle(tenant, events, results, now, how) -> how many events are not at their end, and a digest of those that are foreseen;
- * nil, message, code; false, i where events[i] is not plain.
+/* store:handle(tenant, events, results, now, how) -> how many events are not at their end, and a digest when they are foreseen;
+ * nil, message, code; false, i when events[i] is not plain.
  *
- * `results` is filled in, by the events' places; what is final in it from before is not done again. It gets an outcome; the
- * number of the entry that the event made before; or {lacks = what}: see lc_lack, and for each the fields that are to be
- * added before the next call:
+ * It fills in `results` by the events' places, and skips those that are final already. A result is an outcome; the number of
+ * the entry that the event made before; or {lacks = what}: see lc_lack. Each has these fields, and those to add before the
+ * next call:
  *   category  {newest}: add `asked_at` = newest, as it was when the host was asked, and `category`
  *   verdict   {about, action, from, to, rule, revision}: add `passed` = about, `target`, and `keep` when the user has declined
  *   licence   give `how` without needs_licence
  *   details   {error}: nothing helps, the event's actor, sale or contact cannot be kept
  *   end, turn, commit   nothing
- * `how` is {write, keeps_companies, claim, most, start, needs_licence, is_guarded, confirm, ttl, look,
- * foresee, overlay, cursor = {name, before, text}, digest, run}, as lc_handling has them; `write`: whether anything may be
- * written; `run`: the id of the run that the events belong to. */
+ * `how` is {write, keeps_companies, claim, most, start, needs_licence, is_guarded, confirm, ttl, look, foresee, overlay,
+ * cursor = {name, before, text}, digest, run}, as in lc_handling; `write`: whether the call may write; `run`: the id of the run
+ * that the events belong to. */
 static int l_handle(lua_State *L) {
   l_how how;
   l_room room;
@@ -375,8 +349,5 @@ void l_handle_register(lua_State *L) {
     { NULL, NULL },
   };
   l_store_methods(L, methods);
-  luaL_newmetatable(L, overlay_type);
-  lua_pushcfunction(L, l_overlay_gc);
-  lua_setfield(L, -2, "__gc");
-  lua_pop(L, 1);
+  l_new_type(L, overlay_type, l_overlay_gc);
 }
