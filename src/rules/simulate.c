@@ -7,10 +7,6 @@ enum { AHEAD = 32 /* events, while memory is fetched */, NOWHERE = -2 /* the sta
 
 /* ---- room -------------------------------------------------------------------------------- */
 
-static lc_status no_memory(lc_error *error) {
-  return lc_fail(error, LC_UNAVAILABLE, "out of memory");
-}
-
 /* How much room to make when `count` rows do not fit. */
 static uint32_t more(uint32_t count) {
   return count + count / 2 + 16;
@@ -27,13 +23,13 @@ static lc_status make_room(lc_simulation *simulation, uint32_t room, lc_error *e
   for (int i = 0; i < simulation->side_count; i++) {
     int32_t *categories = resized(simulation->sides[i].categories, room, sizeof *categories);
     if (categories == NULL)
-      return no_memory(error);
+      return lc_no_memory(error);
     simulation->sides[i].categories = categories;
   }
   if (simulation->side_count == LC_SIDES) {
     lc_origin *origins = resized(simulation->origins, room, sizeof *origins);
     if (origins == NULL)
-      return no_memory(error);
+      return lc_no_memory(error);
     simulation->origins = origins;
   }
   simulation->room = room;
@@ -79,7 +75,7 @@ static lc_status fit(lc_tally *tally, uint32_t number, lc_error *error) {
   uint32_t room = more(number);
   lc_count *counts = number >= tally->room ? resized(tally->counts, room, sizeof *counts) : tally->counts;
   if (counts == NULL)
-    return no_memory(error);
+    return lc_no_memory(error);
   for (; number >= tally->room && tally->room < room; tally->room++)
     counts[tally->room] = (lc_count){ 0 };
   tally->counts = counts;
@@ -226,7 +222,7 @@ lc_status lc_simulation_init(lc_simulation *simulation, const lc_ruleset *const 
   simulation->sides = calloc((size_t)side_count, sizeof *simulation->sides);
   simulation->examples = side_count == LC_SIDES ? calloc(LC_COLUMNS_MAX, sizeof *simulation->examples) : NULL;
   if (simulation->sides == NULL || (side_count == LC_SIDES && simulation->examples == NULL))
-    return no_memory(error);
+    return lc_no_memory(error);
   for (int i = 0; i < side_count; i++)
     init_side(&simulation->sides[i], rulesets[i]);
   for (int i = 0; i < 3 && status == LC_OK; i++)

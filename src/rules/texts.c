@@ -73,16 +73,12 @@ const char *lc_texts_next(const lc_texts *texts, size_t *at, size_t *size) {
 
 /* ---- adding ------------------------------------------------------------------------------ */
 
-static lc_status no_memory(lc_error *error) {
-  return lc_fail(error, LC_UNAVAILABLE, "out of memory");
-}
-
 /* Twice the slots. */
 static lc_status grow_slots(lc_texts *texts, lc_error *error) {
   uint32_t count = texts->slot_count != 0 ? texts->slot_count * 2 : FIRST_SLOTS;
   slot *slots = count != 0 ? calloc(count, sizeof *slots) : NULL;
   if (slots == NULL)
-    return no_memory(error);
+    return lc_no_memory(error);
   for (uint32_t i = 0; i < texts->slot_count; i++) {
     uint32_t to = texts->slots[i].hash & (count - 1);
     if (texts->slots[i].at == 0)
@@ -101,7 +97,7 @@ static lc_status grow_records(lc_texts *texts, lc_error *error) {
   size_t room = texts->room + texts->room / 2 + record_size(LC_TEXT_MOST);
   uint32_t *records = room <= UINT32_MAX ? realloc(texts->records, room * sizeof *records) : NULL;
   if (records == NULL)
-    return no_memory(error);
+    return lc_no_memory(error);
   texts->records = records;
   texts->room = room;
   return LC_OK;
