@@ -10,20 +10,6 @@ int l_fail(lua_State *L, lc_status status, const lc_error *error) {
   return 3;
 }
 
-int l_done(lua_State *L, lc_status status, const lc_error *error) {
-  if (status != LC_OK)
-    return l_fail(L, status, error);
-  lua_pushboolean(L, 1);
-  return 1;
-}
-
-int l_done_integer(lua_State *L, lc_status status, const lc_error *error, int64_t integer) {
-  if (status != LC_OK)
-    return l_fail(L, status, error);
-  lua_pushinteger(L, (lua_Integer)integer);
-  return 1;
-}
-
 void l_new_type(lua_State *L, const char *type, lua_CFunction gc) {
   luaL_newmetatable(L, type);
   lua_pushcfunction(L, gc);
@@ -45,10 +31,6 @@ lc_text l_check_text(lua_State *L, int argument, size_t most) {
   text.data = luaL_checklstring(L, argument, &text.size);
   luaL_argcheck(L, text.size <= most, argument, "the text is too long");
   return text;
-}
-
-lc_text l_opt_text(lua_State *L, int argument, size_t most) {
-  return lua_isnoneornil(L, argument) ? (lc_text){ NULL, 0 } : l_check_text(L, argument, most);
 }
 
 lc_text l_check_tenant(lua_State *L, int argument) {
@@ -139,66 +121,48 @@ lc_company l_company_field(lua_State *L, int table) {
 
 /* ---- configs ----------------------------------------------------------------------------- */
 
-/* Pushes the list in field `name` and new memory for as many items; gives their number. */
-static void *push_list(lua_State *L, int config, const char *name, size_t item_size, uint32_t *count) {
+static void to_category(lua_State *L, int table, void *category) {
+  *(lc_category *)category = (lc_category){
+    .id = id_field(L, table, "id"),
+    .group = (lc_group)l_name_field(L, table, "group", lc_group_names, LC_GROUPS),
+    .lead_status = l_boolean_field(L, table, "lead_status"),
+    .deleted = l_boolean_field(L, table, "deleted"),
+  };
+}
+
+/* A rule that is not enabled gets LC_TRIGGERS for its trigger. */
+static void to_rule(lua_State *L, int table, void *item) {
+  lc_rule *rule = item;
+  *rule = (lc_rule){ .trigger = LC_TRIGGERS };
+  if (!l_boolean_field(L, table, "enabled"))
+    return;
+  rule->trigger = (lc_trigger)l_name_field(L, table, "trigger", lc_trigger_names, LC_TRIGGERS);
+  rule->lead_status = rule->trigger == LC_LEAD_STATUS_SET ? id_field(L, table, "lead_status") : 0;
+  rule->to = id_field(L, table, "set_category");
+  rule->ask = l_boolean_field(L, table, "ask");
+}
+
+/* Pushes the list in field `name`, if there is one, and then its items. */
+static void *push_items(lua_State *L, int config, const char *name, size_t item_size, size_t *count,
+                        void read(lua_State *L, int table, void *item)) {
   lua_getfield(L, config, name);
-  if (lua_isnil(L, -1)) {
-    lua_pop(L, 1);
+  if (lua_isnil(L, -1))
     lua_newtable(L);
-  }
   check_field(L, name, lua_istable(L, -1), "table");
-  *count = (uint32_t)lua_rawlen(L, -1);
-  return lua_newuserdata(L, item_size * (*count + 1));
-}
-
-static const lc_category *push_categories(lua_State *L, int config, uint32_t *count) {
-  lc_category *categories = push_list(L, config, "categories", sizeof *categories, count);
-  int list = lua_gettop(L) - 1;
-  for (uint32_t i = 0; i < *count; i++) {
-    lua_rawgeti(L, list, (int)i + 1);
-    int item = lua_gettop(L);
-    categories[i] = (lc_category){
-      .id = id_field(L, item, "id"),
-      .group = (lc_group)l_name_field(L, item, "group", lc_group_names, LC_GROUPS),
-      .lead_status = l_boolean_field(L, item, "lead_status"),
-      .deleted = l_boolean_field(L, item, "deleted"),
-    };
-    lua_pop(L, 1);
-  }
-  return categories;
-}
-
-/* Only the enabled ones. */
-static const lc_rule *push_rules(lua_State *L, int config, uint32_t *enabled) {
-  uint32_t count;
-  lc_rule *rules = push_list(L, config, "rules", sizeof *rules, &count);
-  int list = lua_gettop(L) - 1;
-  *enabled = 0;
-  for (uint32_t i = 0; i < count; i++) {
-    lua_rawgeti(L, list, (int)i + 1);
-    int item = lua_gettop(L);
-    if (l_boolean_field(L, item, "enabled")) {
-      lc_trigger trigger = (lc_trigger)l_name_field(L, item, "trigger", lc_trigger_names, LC_TRIGGERS);
-      bool by_status = trigger == LC_LEAD_STATUS_SET;
-      rules[(*enabled)++] = (lc_rule){
-        .trigger = trigger,
-        .lead_status = by_status ? id_field(L, item, "lead_status") : 0,
-        .to = id_field(L, item, "set_category"),
-        .ask = l_boolean_field(L, item, "ask"),
-      };
-    }
-    lua_pop(L, 1);
-  }
-  return rules;
+  return l_check_items(L, lua_gettop(L), item_size, count, read);
 }
 
 lc_ruleset *l_push_ruleset(lua_State *L, int index, uint64_t revision) {
-  lc_config config = { .revision = revision };
+  size_t category_count, rule_count;
   lc_error error;
   int top = lua_gettop(L);
   luaL_checktype(L, index, LUA_TTABLE);
-  config.categories = push_categories(L, index, &config.category_count);
-  config.rules = push_rules(L, index, &config.rule_count);
+  const lc_category *categories = push_items(L, index, "categories", sizeof *categories, &category_count, to_category);
+  lc_rule *rules = push_items(L, index, "rules", sizeof *rules, &rule_count, to_rule);
+  lc_config config = { revision, categories, (uint32_t)category_count, rules, 0 };
+  for (size_t i = 0; i < rule_count; i++)
+    if (rules[i].trigger != LC_TRIGGERS)
+      rules[config.rule_count++] = rules[i];
   size_t size = lc_ruleset_size(&config);
   lc_ruleset *ruleset = lua_newuserdata(L, size);
   if (lc_ruleset_build(&config, ruleset, size, &error) != LC_OK)
@@ -267,4 +231,9 @@ void l_set_text(lua_State *L, const char *name, lc_text text) {
     return;
   l_push_text(L, text);
   lua_setfield(L, -2, name);
+}
+
+void l_set_id(lua_State *L, const char *name, int32_t id) {
+  if (id != 0)
+    l_set_integer(L, name, id);
 }

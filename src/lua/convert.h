@@ -12,9 +12,6 @@
 
 /* Pushes nil, the message and the code; returns 3. */
 int l_fail(lua_State *L, lc_status status, const lc_error *error);
-/* Pushes true or the integer; or what l_fail pushes. Returns how many values. */
-int l_done(lua_State *L, lc_status status, const lc_error *error);
-int l_done_integer(lua_State *L, lc_status status, const lc_error *error, int64_t integer);
 
 /* Makes the metatable of a userdata that `gc` frees. */
 void l_new_type(lua_State *L, const char *type, lua_CFunction gc);
@@ -23,7 +20,6 @@ void *l_push_object(lua_State *L, const char *type, size_t size);
 
 /* Arguments. */
 lc_text l_check_text(lua_State *L, int argument, size_t most);
-lc_text l_opt_text(lua_State *L, int argument, size_t most); /* empty when nil or absent */
 lc_text l_check_tenant(lua_State *L, int argument);
 int32_t l_check_id(lua_State *L, int argument);
 
@@ -56,6 +52,7 @@ bool l_to_question_id(lc_text hex, uint8_t *id);
 
 /* Set a field of the table at the top of the stack. */
 void l_set_text(lua_State *L, const char *name, lc_text text); /* unless it is empty */
+void l_set_id(lua_State *L, const char *name, int32_t id);     /* unless it is 0 */
 
 static inline void l_set_integer(lua_State *L, const char *name, int64_t integer) {
   lua_pushinteger(L, (lua_Integer)integer);

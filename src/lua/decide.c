@@ -19,7 +19,7 @@ typedef struct l_rules {
   l_answer answer;           /* first: the FFI knows no more of this struct */
   lc_rules cached;           /* owned, of a store */
   const lc_ruleset *ruleset; /* the one to use: cached.ruleset, or a fixed one kept by an upvalue */
-  const l_store *store;      /* NULL when fixed; kept alive by an upvalue */
+  l_store *store;            /* NULL when fixed; kept alive by an upvalue */
   const char *triggers[LC_TRIGGERS]; /* the names as Lua's strings, kept alive by upvalues: equal short ones are the same */
   size_t tenant_size;
   char tenant[LC_TENANT_MAX];
@@ -51,9 +51,9 @@ static inline bool is_fresh(const l_rules *rules) {
 /* Reads the newest ruleset into `rules`. */
 static lc_status refresh(lua_State *L, l_rules *rules, lc_error *error) {
   lc_text tenant = { rules->tenant, rules->tenant_size };
-  lc_status status = lc_store_refresh(l_open_store(L, rules->store), tenant, &rules->cached, error);
+  lc_status status = lc_store_refresh(l_open_box(L, rules->store)->store, tenant, &rules->cached, error);
   if (status == LC_CORRUPT && repair(L, error)) /* which may close the store */
-    status = lc_store_refresh(l_open_store(L, rules->store), tenant, &rules->cached, error);
+    status = lc_store_refresh(l_open_box(L, rules->store)->store, tenant, &rules->cached, error);
   rules->ruleset = rules->cached.ruleset;
   return status;
 }
@@ -139,7 +139,7 @@ static int push_decider(lua_State *L, int anchor, int repairer) {
  * action, to, reason; and what it answers from, for the FFI. It answers from the tenant's newest saved config, and raises once
  * the store is closed. repair() -> true, or nil, message, rebuilds a packed ruleset that is damaged. */
 static int l_store_decider(lua_State *L) {
-  const l_store *store = l_check_store(L, 1);
+  l_store *store = l_check_store(L, 1);
   lc_text tenant = l_check_tenant(L, 2);
   luaL_checktype(L, 3, LUA_TFUNCTION);
   l_rules *rules = l_push_object(L, rules_type, sizeof *rules);
@@ -168,14 +168,13 @@ static void push_decision(lua_State *L, lc_decision decision, uint64_t revision)
 
 /* store:decide(tenant, trigger, category, lead_status) -> action, to, reason, revision; from the tenant's newest saved config */
 static int l_store_decide(lua_State *L) {
-  lc_error error;
   const lc_ruleset *ruleset;
-  lc_store *store = l_check_open(L);
+  l_store *box = l_check_open(L);
   lc_text tenant = l_check_tenant(L, 2);
   const lc_facts facts = check_facts(L, 3);
-  lc_status status = lc_store_ruleset(store, tenant, &ruleset, &error);
+  lc_status status = lc_store_ruleset(box->store, tenant, &ruleset, &box->error);
   if (status != LC_OK)
-    return l_fail(L, status, &error);
+    return l_fail(L, status, &box->error);
   push_decision(L, lc_decide(ruleset, &facts), ruleset->revision);
   return 4;
 }
@@ -230,12 +229,11 @@ static int push_explanation(lua_State *L, const lc_ruleset *ruleset, int argumen
  * check in order as {name, pass, ...}: `pass` is absent after the one that failed, the rest is what was compared; `target` is
  * that of the rule that the facts choose, if any, whatever the checks say. */
 static int l_store_explain(lua_State *L) {
-  lc_error error;
   const lc_ruleset *ruleset;
-  lc_store *store = l_check_open(L);
+  l_store *box = l_check_open(L);
   lc_text tenant = l_check_tenant(L, 2);
-  lc_status status = lc_store_ruleset(store, tenant, &ruleset, &error);
-  return status == LC_OK ? push_explanation(L, ruleset, 3) : l_fail(L, status, &error);
+  lc_status status = lc_store_ruleset(box->store, tenant, &ruleset, &box->error);
+  return status == LC_OK ? push_explanation(L, ruleset, 3) : l_fail(L, status, &box->error);
 }
 
 static int l_explain(lua_State *L) {

@@ -129,19 +129,18 @@ static void to_known(lua_State *L, lc_case *c) {
 
 static void to_case(const l_event *read, double now, lc_case *c) {
   const lc_facts *facts = &read->core.facts;
-  memset(c, 0, sizeof *c);
-  c->entry = (lc_entry){
-    .at = isnan(read->at) ? now : read->at,
-    .trigger = (uint8_t)facts->trigger,
-    .lead_status = facts->trigger == LC_LEAD_STATUS_SET ? facts->lead_status : 0,
-    .company = read->core.company,
-    .event_id = read->id,
+  *c = (lc_case){
+    .entry.at = isnan(read->at) ? now : read->at,
+    .entry.trigger = (uint8_t)facts->trigger,
+    .entry.lead_status = facts->trigger == LC_LEAD_STATUS_SET ? facts->lead_status : 0,
+    .entry.company = read->core.company,
+    .entry.event_id = read->id,
+    .user = read->user,
+    .has_choice = read->has_choice,
+    .choice = read->choice,
+    .is_given = facts->category != LC_CATEGORY_ABSENT,
+    .given = facts->category == LC_CATEGORY_IMPOSSIBLE ? 0 : facts->category,
   };
-  c->user = read->user;
-  c->has_choice = read->has_choice;
-  c->choice = read->choice;
-  c->is_given = facts->category != LC_CATEGORY_ABSENT;
-  c->given = facts->category == LC_CATEGORY_IMPOSSIBLE ? 0 : facts->category;
 }
 
 /* Whether the result at the top of the stack is final: neither nil nor a table that says what the event lacks. */
@@ -202,11 +201,6 @@ static void add_details(lua_State *L, const l_how *how, l_open *open, size_t fir
 
 /* ---- results ----------------------------------------------------------------------------- */
 
-static void set_category(lua_State *L, const char *name, int32_t category) {
-  if (category != 0)
-    l_set_integer(L, name, category);
-}
-
 static void set_rule(lua_State *L, const lc_entry *entry) {
   if (entry->trigger != LC_LEAD_STATUS_SET)
     lua_pushstring(L, lc_trigger_names[entry->trigger]);
@@ -219,8 +213,8 @@ static void set_rule(lua_State *L, const lc_entry *entry) {
 static void set_decision(lua_State *L, const lc_entry *entry) {
   l_set_string(L, "action", lc_action_names[entry->action]);
   l_set_integer(L, "revision", (int64_t)entry->revision);
-  set_category(L, "from", entry->from);
-  set_category(L, "to", entry->to);
+  l_set_id(L, "from", entry->from);
+  l_set_id(L, "to", entry->to);
 }
 
 static void push_outcome(lua_State *L, const lc_case *c) {
@@ -288,12 +282,11 @@ static bool is_array(lua_State *L, int index, size_t count) {
 /* Looks at the events, and writes what is to be written. */
 static lc_status handle(lua_State *L, l_how *how, l_open *open, lc_error *error) {
   size_t first;
-  lc_store *store = l_check_open(L);
-  lc_status status = lc_store_look(store, &how->core, open->cases, open->count, &first, error);
+  lc_status status = lc_store_look(l_check_open(L)->store, &how->core, open->cases, open->count, &first, error);
   if (status != LC_OK || !how->write || (first == open->count && how->core.cursor == NULL))
     return status;
   add_details(L, how, open, first);
-  return lc_store_handle(l_check_open(L), &how->core, open->cases, open->count, first, error);
+  return lc_store_handle(l_check_open(L)->store, &how->core, open->cases, open->count, first, error);
 }
 
 /* store:handle(tenant, events, results, now, how) -> how many events are not at their end, and a digest when they are foreseen;

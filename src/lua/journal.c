@@ -16,10 +16,9 @@ static const char *const result_names[] = {
 
 /* The id of the question that is answered, when the item has one. */
 static void to_answer(lua_State *L, int table, lc_write *write) {
-  lua_getfield(L, table, "answers");
-  write->is_answer = write->entry.has_question = !lua_isnil(L, -1);
-  lua_pop(L, 1);
-  if (write->is_answer && !l_to_question_id(l_text_field(L, table, "answers", 64), write->entry.question))
+  lc_text id = l_text_field(L, table, "answers", 64);
+  write->is_answer = write->entry.has_question = id.data != NULL;
+  if (write->is_answer && !l_to_question_id(id, write->entry.question))
     luaL_error(L, "field 'answers': 32 hex digits expected");
 }
 
@@ -55,14 +54,14 @@ bool l_to_cursor(lua_State *L, int index, lc_cursor *cursor) {
  * the one in the way; 0: none) and its final `status`. The host may take `claim` seconds for its changes. With a cursor all are
  * written, or none: nil, message, "conflict". */
 static int l_write(lua_State *L) {
-  lc_error error;
   size_t count;
   lc_cursor cursor;
   lc_text tenant = l_check_tenant(L, 2);
   double now = luaL_checknumber(L, 4), claim = luaL_checknumber(L, 5);
   const lc_cursor *moved = l_to_cursor(L, 6, &cursor) ? &cursor : NULL;
   lc_write *writes = l_check_items(L, 3, sizeof *writes, &count, to_write);
-  lc_status status = lc_store_write(l_check_open(L), tenant, writes, count, moved, now, claim, &error);
+  l_store *box = l_check_open(L);
+  lc_status status = lc_store_write(box->store, tenant, writes, count, moved, now, claim, &box->error);
   for (size_t i = 0; i < count && status == LC_OK; i++) {
     const lc_write *write = &writes[i];
     lua_rawgeti(L, 3, (int)i + 1);
@@ -71,7 +70,7 @@ static int l_write(lua_State *L) {
     l_set_string(L, "status", lc_entry_status_names[write->entry.status]);
     lua_pop(L, 1);
   }
-  return l_done(L, status, &error);
+  return l_done(L, box, status);
 }
 
 /* ---- unchanged events --------------------------------------------------------------------- */
@@ -95,12 +94,12 @@ static void to_unchanged(lua_State *L, int table, void *entry) {
 
 /* store:add_unchanged(tenant, items, now) -> true */
 static int l_add_unchanged(lua_State *L) {
-  lc_error error;
   size_t count;
   lc_text tenant = l_check_tenant(L, 2);
   double now = luaL_checknumber(L, 4);
   lc_entry *entries = l_check_items(L, 3, sizeof *entries, &count, to_unchanged);
-  return l_done(L, lc_store_add_unchanged(l_check_open(L), tenant, entries, count, now, &error), &error);
+  l_store *box = l_check_open(L);
+  return l_done(L, box, lc_store_add_unchanged(box->store, tenant, entries, count, now, &box->error));
 }
 
 /* ---- finishing --------------------------------------------------------------------------- */
@@ -118,18 +117,18 @@ static void to_finish(lua_State *L, int table, void *finish) {
 
 /* store:finish(tenant, items, now) -> true. Each item gets `lost`. */
 static int l_finish(lua_State *L) {
-  lc_error error;
   size_t count;
   lc_text tenant = l_check_tenant(L, 2);
   lc_finish *finishes = l_check_items(L, 3, sizeof *finishes, &count, to_finish);
-  lc_status status = lc_store_finish(l_check_open(L), tenant, finishes, count, &error);
+  l_store *box = l_check_open(L);
+  lc_status status = lc_store_finish(box->store, tenant, finishes, count, &box->error);
   for (size_t i = 0; i < count && status == LC_OK; i++) {
     lua_rawgeti(L, 3, (int)i + 1);
     lua_pushboolean(L, finishes[i].lost);
     lua_setfield(L, -2, "lost");
     lua_pop(L, 1);
   }
-  return l_done(L, status, &error);
+  return l_done(L, box, status);
 }
 
 /* ---- reading ----------------------------------------------------------------------------- */
@@ -153,8 +152,7 @@ static int push_entry(lua_State *L, lc_text packed) {
   l_set_integer(L, "revision", (int64_t)entry.revision);
   l_set_integer(L, "from", entry.from);
   l_set_integer(L, "to", entry.to);
-  if (entry.lead_status != 0)
-    l_set_integer(L, "lead_status", entry.lead_status);
+  l_set_id(L, "lead_status", entry.lead_status);
   if (entry.has_question) {
     l_push_question_id(L, entry.question);
     lua_setfield(L, -2, "confirmation");
@@ -167,23 +165,22 @@ static int push_entry(lua_State *L, lc_text packed) {
 
 /* store:newest(tenant, company) -> entry, 0 when there is none; nil, message, "conflict" while it is applying */
 static int l_newest(lua_State *L) {
-  lc_error error;
   uint64_t newest = 0;
   lc_company company = { l_check_text(L, 3, LC_COMPANY_MAX), false };
-  lc_status status = lc_store_newest(l_check_open(L), l_check_tenant(L, 2), &company, &newest, &error);
-  return l_done_integer(L, status, &error, (int64_t)newest);
+  l_store *box = l_check_open(L);
+  lc_status status = lc_store_newest(box->store, l_check_tenant(L, 2), &company, &newest, &box->error);
+  return l_done_integer(L, box, status, (int64_t)newest);
 }
 
 /* store:claim(tenant, company, idle, now, seconds) -> entry, attempts, seconds since it was begun (infinite in older stores) */
 static int l_claim(lua_State *L) {
-  lc_error error;
   lc_claim claim;
-  lc_store *store = l_check_open(L);
+  l_store *box = l_check_open(L);
   lc_text tenant = l_check_tenant(L, 2);
   lc_company company = { l_check_text(L, 3, LC_COMPANY_MAX), false };
   double now = luaL_checknumber(L, 5), seconds = luaL_checknumber(L, 6);
-  lc_status status = lc_store_claim(store, tenant, &company, lua_toboolean(L, 4), now, seconds, &claim, &error);
-  int results = l_push_result(L, store, status, &error, push_entry);
+  lc_status status = lc_store_claim(box->store, tenant, &company, lua_toboolean(L, 4), now, seconds, &claim, &box->error);
+  int results = l_push_result(L, box, status, push_entry);
   if (results != 1)
     return results;
   lua_pushinteger(L, (lua_Integer)claim.attempts);
@@ -193,51 +190,48 @@ static int l_claim(lua_State *L) {
 
 /* store:applying(tenant, now, after, limit) -> entries */
 static int l_applying(lua_State *L) {
-  lc_error error;
-  lc_store *store = l_check_open(L);
+  l_store *box = l_check_open(L);
   lc_text tenant = l_check_tenant(L, 2), after = l_check_text(L, 4, LC_COMPANY_MAX);
   size_t limit = (size_t)luaL_checkinteger(L, 5);
-  lc_status status = lc_store_applying(store, tenant, luaL_checknumber(L, 3), after, limit, &error);
-  return l_push_results(L, store, status, &error, push_entry);
+  lc_status status = lc_store_applying(box->store, tenant, luaL_checknumber(L, 3), after, limit, &box->error);
+  return l_push_results(L, box, status, push_entry);
 }
 
 /* store:cursor(tenant, name) -> text */
 static int l_cursor(lua_State *L) {
-  lc_error error;
-  lc_store *store = l_check_open(L);
-  lc_status status = lc_store_cursor(store, l_check_tenant(L, 2), l_check_text(L, 3, LC_CURSOR_MAX), &error);
-  return l_push_result(L, store, status, &error, l_push_text);
+  l_store *box = l_check_open(L);
+  lc_status status = lc_store_cursor(box->store, l_check_tenant(L, 2), l_check_text(L, 3, LC_CURSOR_MAX), &box->error);
+  return l_push_result(L, box, status, l_push_text);
 }
 
 /* store:seen(tenant, event_id) -> entry */
 static int l_seen(lua_State *L) {
-  lc_error error;
-  lc_store *store = l_check_open(L);
-  lc_status status = lc_store_seen(store, l_check_tenant(L, 2), l_check_text(L, 3, LC_EVENT_ID_MAX), &error);
-  return l_push_result(L, store, status, &error, push_entry);
+  l_store *box = l_check_open(L);
+  lc_status status = lc_store_seen(box->store, l_check_tenant(L, 2), l_check_text(L, 3, LC_EVENT_ID_MAX), &box->error);
+  return l_push_result(L, box, status, push_entry);
 }
 
 /* store:entry(tenant, id) -> entry */
 static int l_entry(lua_State *L) {
-  lc_error error;
-  lc_store *store = l_check_open(L);
-  lc_status status = lc_store_entry(store, l_check_tenant(L, 2), (uint64_t)luaL_checkinteger(L, 3), &error);
-  return l_push_result(L, store, status, &error, push_entry);
+  l_store *box = l_check_open(L);
+  lc_status status = lc_store_entry(box->store, l_check_tenant(L, 2), (uint64_t)luaL_checkinteger(L, 3), &box->error);
+  return l_push_result(L, box, status, push_entry);
 }
 
 /* store:history(tenant, company or nil, since or nil, after or nil, limit, unchanged) -> entries, or unchanged events */
 static int l_history(lua_State *L) {
-  lc_error error;
-  lc_store *store = l_check_open(L);
+  l_store *box = l_check_open(L);
   lc_text tenant = l_check_tenant(L, 2);
-  lc_company company = { l_opt_text(L, 3, LC_COMPANY_MAX), false };
+  lc_company company = { { NULL, 0 }, false };
+  if (!lua_isnil(L, 3))
+    company.text = l_check_text(L, 3, LC_COMPANY_MAX);
   const lc_company *only = company.text.size != 0 ? &company : NULL;
   double since = luaL_optnumber(L, 4, -HUGE_VAL);
   uint64_t after = (uint64_t)luaL_optinteger(L, 5, 0);
   size_t limit = (size_t)luaL_checkinteger(L, 6);
-  lc_status status = lua_toboolean(L, 7) ? lc_store_unchanged(store, tenant, only, since, after, limit, &error)
-                                         : lc_store_history(store, tenant, only, since, after, limit, &error);
-  return l_push_results(L, store, status, &error, push_entry);
+  lc_status status = lua_toboolean(L, 7) ? lc_store_unchanged(box->store, tenant, only, since, after, limit, &box->error)
+                                         : lc_store_history(box->store, tenant, only, since, after, limit, &box->error);
+  return l_push_results(L, box, status, push_entry);
 }
 
 void l_journal_register(lua_State *L) {

@@ -20,10 +20,8 @@ static int push_question(lua_State *L, lc_text packed) {
   l_set_integer(L, "to", question.to);
   l_set_number(L, "created_at", question.created_at);
   l_set_number(L, "expires_at", question.expires_at);
-  if (question.lead_status != 0)
-    l_set_integer(L, "lead_status", question.lead_status);
-  if (question.category != 0)
-    l_set_integer(L, "category", question.category);
+  l_set_id(L, "lead_status", question.lead_status);
+  l_set_id(L, "category", question.category);
   if (question.state != LC_QUESTION_OPEN)
     l_set_number(L, "resolved_at", question.resolved_at);
   l_set_text(L, "user", question.user);
@@ -34,23 +32,20 @@ static int push_question(lua_State *L, lc_text packed) {
 
 /* store:confirmation(tenant, id) -> confirmation */
 static int l_confirmation(lua_State *L) {
-  lc_error error;
   uint8_t id[LC_QUESTION_ID_SIZE];
-  lc_store *store = l_check_open(L);
+  l_store *box = l_check_open(L);
   lc_text tenant = l_check_tenant(L, 2);
   if (!l_to_question_id(l_check_text(L, 3, SIZE_MAX), id))
     return l_fail(L, LC_NOT_FOUND, &(lc_error){ "a confirmation's id has 32 hex digits" });
-  lc_status status = lc_store_question(store, tenant, id, &error);
-  return l_push_result(L, store, status, &error, push_question);
+  lc_status status = lc_store_question(box->store, tenant, id, &box->error);
+  return l_push_result(L, box, status, push_question);
 }
 
 /* The states of a query: the one that its field names, or all. */
 static unsigned states_field(lua_State *L, int table) {
-  lua_getfield(L, table, "state");
-  bool all = lua_isnil(L, -1);
-  lua_pop(L, 1);
-  return all ? (1U << LC_QUESTION_STATES) - 1
-             : 1U << l_name_field(L, table, "state", lc_question_state_names, LC_QUESTION_STATES);
+  if (l_text_field(L, table, "state", 64).data == NULL)
+    return (1U << LC_QUESTION_STATES) - 1;
+  return 1U << l_name_field(L, table, "state", lc_question_state_names, LC_QUESTION_STATES);
 }
 
 /* The table at `index`: {company=, user=, state=, after= (an entry), now=, unswept=, limit=}; the first four may be absent. */
@@ -69,31 +64,29 @@ static lc_query check_query(lua_State *L, int index) {
 
 /* store:confirmations(tenant, query) -> confirmations */
 static int l_confirmations(lua_State *L) {
-  lc_error error;
-  lc_store *store = l_check_open(L);
+  l_store *box = l_check_open(L);
   lc_query query = check_query(L, 3);
-  lc_status status = lc_store_questions(store, l_check_tenant(L, 2), &query, &error);
-  return l_push_results(L, store, status, &error, push_question);
+  lc_status status = lc_store_questions(box->store, l_check_tenant(L, 2), &query, &box->error);
+  return l_push_results(L, box, status, push_question);
 }
 
 /* store:count_confirmations(tenant, query) -> how many, up to the limit */
 static int l_count_confirmations(lua_State *L) {
-  lc_error error;
   size_t count = 0;
   lc_query query = check_query(L, 3);
-  lc_status status = lc_store_count_questions(l_check_open(L), l_check_tenant(L, 2), &query, &count, &error);
-  return l_done_integer(L, status, &error, (int64_t)count);
+  l_store *box = l_check_open(L);
+  lc_status status = lc_store_count_questions(box->store, l_check_tenant(L, 2), &query, &count, &box->error);
+  return l_done_integer(L, box, status, (int64_t)count);
 }
 
 /* store:expire(tenant, now) -> how many were closed, whether there may be more */
 static int l_expire(lua_State *L) {
-  lc_error error;
   size_t expired;
   bool more;
-  lc_store *store = l_check_open(L);
-  lc_status status = lc_store_expire(store, l_check_tenant(L, 2), luaL_checknumber(L, 3), &expired, &more, &error);
+  l_store *box = l_check_open(L);
+  lc_status status = lc_store_expire(box->store, l_check_tenant(L, 2), luaL_checknumber(L, 3), &expired, &more, &box->error);
   if (status != LC_OK)
-    return l_fail(L, status, &error);
+    return l_fail(L, status, &box->error);
   lua_pushinteger(L, (lua_Integer)expired);
   lua_pushboolean(L, more);
   return 2;

@@ -63,15 +63,6 @@ static lc_status add(lua_State *L, const lc_event *event, lc_error *error) {
   return status;
 }
 
-/* Keeps the event at `index` while it waits: a comparison may have to show it. */
-static void keep_event(lua_State *L, int index) {
-  const l_simulator *simulator = simulator_of(L);
-  if (simulator->simulation.side_count == 1)
-    return;
-  lua_pushvalue(L, index);
-  lua_rawseti(L, lua_upvalueindex(UP_EVENTS), (int)simulator->columns.count - 1);
-}
-
 static int l_add(lua_State *L) {
   l_event event;
   lc_error error;
@@ -83,7 +74,10 @@ static int l_add(lua_State *L) {
   lc_status status = add(L, &event.core, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
-  keep_event(L, lua_isnil(L, 2) ? 1 : 2);
+  if (simulator_of(L)->simulation.side_count == LC_SIDES) {
+    lua_pushvalue(L, lua_isnil(L, 2) ? 1 : 2);
+    lua_rawseti(L, lua_upvalueindex(UP_EVENTS), (int)simulator_of(L)->columns.count - 1);
+  }
   lua_pushboolean(L, true);
   return 1;
 }
@@ -132,8 +126,7 @@ static void push_journey(lua_State *L, const void *bytes) {
   lua_createtable(L, LC_SIDES, 2);
   for (int i = 0; i < LC_SIDES; i++)
     set_id(L, i + 1, journey.end[i]);
-  if (journey.start != 0)
-    l_set_integer(L, "start", journey.start);
+  l_set_id(L, "start", journey.start);
 }
 
 static void push_change(lua_State *L, const void *bytes) {
@@ -144,8 +137,7 @@ static void push_change(lua_State *L, const void *bytes) {
   for (int i = 0; i < LC_SIDES; i++) {
     lua_createtable(L, 0, 2);
     l_set_string(L, "outcome", lc_outcome_name(change.outcome[i]));
-    if (change.to[i] != 0)
-      l_set_integer(L, "to", change.to[i]);
+    l_set_id(L, "to", change.to[i]);
     lua_rawseti(L, -2, i + 1);
   }
 }

@@ -9,6 +9,7 @@
 typedef struct l_store {
   lc_store *store;       /* NULL when closed */
   const lc_watch *watch; /* of the store, while it is open */
+  lc_error error;        /* of the last method that failed */
 } l_store;
 
 /* core.open{path=, map_size=, max_readers=, relaxed=} -> store; nil, message, code */
@@ -31,19 +32,19 @@ void l_handle_register(lua_State *L);
 /* The store at `index`, open or closed; raises when it is none. */
 l_store *l_check_store(lua_State *L, int index);
 
-/* The store in the box; raises when it is closed. */
-lc_store *l_open_store(lua_State *L, const l_store *box);
+/* The same box; raises when its store is closed. */
+l_store *l_open_box(lua_State *L, l_store *box);
 
-/* The store that is argument 1; raises when it is closed. Call it after everything that allocates in Lua, since that may run
+/* The box that is argument 1; raises when its store is closed. Call it after everything that allocates in Lua, since that may run
  * a finalizer that closes the store. */
-lc_store *l_check_open(lua_State *L);
+l_store *l_check_open(lua_State *L);
 
-/* Pushes what `push` makes of the store's result, or an array of what it makes of each item. `push` returns 1; or 3, for nil,
- * message, code, as these do. */
-int l_push_result(lua_State *L, const lc_store *store, lc_status status, const lc_error *error,
-                  int push(lua_State *L, lc_text item));
-int l_push_results(lua_State *L, const lc_store *store, lc_status status, const lc_error *error,
-                   int push(lua_State *L, lc_text item));
+/* What a method returns when a call on its store gave `status`: true; an integer; what `push` makes of the result; an array of
+ * what it makes of each item. Else, like `push` itself when that fails, nil, message, code. All return how many values. */
+int l_done(lua_State *L, const l_store *box, lc_status status);
+int l_done_integer(lua_State *L, const l_store *box, lc_status status, int64_t integer);
+int l_push_result(lua_State *L, const l_store *box, lc_status status, int push(lua_State *L, lc_text item));
+int l_push_results(lua_State *L, const l_store *box, lc_status status, int push(lua_State *L, lc_text item));
 
 /* The cursor at the stack index, {name=, before=, text=} (JSON), if there is one. */
 bool l_to_cursor(lua_State *L, int index, lc_cursor *cursor);

@@ -73,7 +73,7 @@ const char *lc_texts_next(const lc_texts *texts, size_t *at, size_t *size) {
 
 /* ---- adding ------------------------------------------------------------------------------ */
 
-/* Twice the slots. */
+/* Doubles the slots. */
 static lc_status grow_slots(lc_texts *texts, lc_error *error) {
   uint32_t count = texts->slot_count != 0 ? texts->slot_count * 2 : FIRST_SLOTS;
   slot *slots = count != 0 ? calloc(count, sizeof *slots) : NULL;
@@ -141,24 +141,17 @@ lc_status lc_texts_add(lc_texts *texts, const char *text, size_t size, uint32_t 
   return add(texts, hash_of(texts->seed, text, size), text, size, number, error);
 }
 
-/* Has the memory fetched that find will look at: first the slot, then, texts later, the record it leads to. With many texts,
- * waiting for memory is what takes time. */
-static void fetch_slot(const lc_texts *texts, uint32_t hash) {
-  __builtin_prefetch(&texts->slots[hash & (texts->slot_count - 1)]);
-}
-
-static void fetch_record(const lc_texts *texts, uint32_t hash) {
-  __builtin_prefetch(record_at(texts, texts->slots[hash & (texts->slot_count - 1)].at));
-}
-
+/* With many texts, waiting for memory takes most of the time: what find will look at is fetched ahead, first the slot, then,
+ * AHEAD texts later, the record it leads to. */
 lc_status lc_texts_add_all(lc_texts *texts, lc_text_column column, uint32_t *hashes, uint32_t *numbers, lc_error *error) {
   lc_status status = LC_OK;
   for (uint32_t i = 0; i < column.count; i++)
     hashes[i] = hash_of(texts->seed, column.bytes + column.at[i], column.size[i]);
   for (uint32_t i = 0; i < column.count && status == LC_OK; i++) {
     if (i + 2 * AHEAD < column.count) {
-      fetch_slot(texts, hashes[i + 2 * AHEAD]);
-      fetch_record(texts, hashes[i + AHEAD]);
+      uint32_t mask = texts->slot_count - 1;
+      __builtin_prefetch(&texts->slots[hashes[i + 2 * AHEAD] & mask]);
+      __builtin_prefetch(record_at(texts, texts->slots[hashes[i + AHEAD] & mask].at));
     }
     status = add(texts, hashes[i], column.bytes + column.at[i], column.size[i], &numbers[i], error);
   }
