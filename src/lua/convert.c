@@ -68,7 +68,8 @@ static void check_field(lua_State *L, const char *name, bool fits, const char *e
 int64_t l_integer_field(lua_State *L, int table, const char *name) {
   int64_t integer = 0;
   lua_getfield(L, table, name);
-  check_field(L, name, lua_isnil(L, -1) || (lua_type(L, -1) == LUA_TNUMBER && l_to_integer(L, -1, &integer)), "integer");
+  bool fits = lua_isnil(L, -1) || (lua_type(L, -1) == LUA_TNUMBER && l_to_integer(L, -1, &integer));
+  check_field(L, name, fits, "integer");
   lua_pop(L, 1);
   return integer;
 }

@@ -7,7 +7,6 @@
 #include <time.h>
 
 #include "convert.h"
-#include "decide.h"
 #include "json.h"
 #include "rules/checksum.h"
 #include "simulate.h"
@@ -60,8 +59,8 @@ static bool is_date(const struct tm *read, time_t seconds) {
       && again.tm_year == read->tm_year;
 }
 
-/* core.parse_time(text, format) -> seconds since 1970; nil, message, code. The format is strptime's; without a zone (%z) times
- * are UTC. */
+/* core.parse_time(text, format) -> seconds since 1970; nil, message, code. The format is strptime's; without a zone
+ * (%z) times are UTC. */
 static int l_parse_time(lua_State *L) {
   size_t size;
   const char *text = luaL_checklstring(L, 1, &size), *format = luaL_checkstring(L, 2);
@@ -83,19 +82,7 @@ static int l_ruleset(lua_State *L) {
   return 1;
 }
 
-/* Sets core.question_states: the names of all states, the open one first. */
-static void set_question_states(lua_State *L) {
-  lua_createtable(L, LC_QUESTION_STATES, 0);
-  for (int i = 0; i < LC_QUESTION_STATES; i++) {
-    lua_pushstring(L, lc_question_state_names[i]);
-    lua_rawseti(L, -2, i + 1);
-  }
-  lua_setfield(L, -2, "question_states");
-}
-
-__attribute__((visibility("default"))) int luaopen_leadcat_core(lua_State *L);
-
-int luaopen_leadcat_core(lua_State *L) {
+__attribute__((visibility("default"))) int luaopen_leadcat_core(lua_State *L) {
   static const luaL_Reg functions[] = {
     { "open", l_store_open },
     { "check_store", l_store_check },
@@ -125,8 +112,12 @@ int luaopen_leadcat_core(lua_State *L) {
   lua_setfield(L, -2, "ffi");
   l_push_list_mark(L);
   lua_setfield(L, -2, "list_mark");
-  lua_pushliteral(L, LC_VERSION);
-  lua_setfield(L, -2, "version");
-  set_question_states(L);
+  l_set_string(L, "version", LC_VERSION);
+  lua_createtable(L, LC_QUESTION_STATES, 0);
+  for (int i = 0; i < LC_QUESTION_STATES; i++) { /* the open one first */
+    lua_pushstring(L, lc_question_state_names[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_setfield(L, -2, "question_states");
   return 1;
 }

@@ -1,5 +1,3 @@
-#include "decide.h"
-
 #include <string.h>
 
 #include "convert.h"
@@ -20,7 +18,7 @@ typedef struct l_rules {
   lc_rules cached;           /* owned, of a store */
   const lc_ruleset *ruleset; /* the one to use: cached.ruleset, or a fixed one kept by an upvalue */
   l_store *store;            /* NULL when fixed; kept alive by an upvalue */
-  const char *triggers[LC_TRIGGERS]; /* the names as Lua's strings, kept alive by upvalues: equal short ones are the same */
+  const char *triggers[LC_TRIGGERS]; /* the names as Lua's strings, kept alive by upvalues: equal ones are the same */
   size_t tenant_size;
   char tenant[LC_TENANT_MAX];
 } l_rules;
@@ -115,8 +113,8 @@ static int l_decide(lua_State *L) {
   return 3;
 }
 
-/* Inserts the decider below the rules at the top of the stack. `anchor` is the index of what keeps alive what they point
- * to, `repairer` that of the function that repairs. */
+/* Inserts the decider below the rules at the top of the stack. `anchor` is the index of what keeps alive what they
+ * point to, `repairer` that of the function that repairs. */
 static int push_decider(lua_State *L, int anchor, int repairer) {
   l_rules *rules = lua_touserdata(L, -1);
   lua_pushvalue(L, -1);
@@ -135,9 +133,9 @@ static int push_decider(lua_State *L, int anchor, int repairer) {
   return 2;
 }
 
-/* store:decider(tenant, repair) -> decide, rules: a function of trigger, category or nil, lead_status or nil that returns
- * action, to, reason; and what it answers from, for the FFI. It answers from the tenant's newest saved config, and raises once
- * the store is closed. repair() -> true, or nil, message, rebuilds a packed ruleset that is damaged. */
+/* store:decider(tenant, repair) -> decide, rules: a function of trigger, category or nil, lead_status or nil that
+ * returns action, to, reason; and what it answers from, for the FFI. It answers from the tenant's newest saved config,
+ * and raises once the store is closed. repair() -> true, or nil, message, rebuilds a packed ruleset that is damaged. */
 static int l_store_decider(lua_State *L) {
   l_store *store = l_check_store(L, 1);
   lc_text tenant = l_check_tenant(L, 2);
@@ -158,7 +156,7 @@ int l_config_decider(lua_State *L) {
   return push_decider(L, 3, 2);
 }
 
-/* Pushes action, to, reason, revision. The first push may run a finalizer that uses or closes the store of the ruleset. */
+/* Pushes action, to, reason, revision. That may run a finalizer that uses or closes the ruleset's store. */
 static void push_decision(lua_State *L, lc_decision decision, uint64_t revision) {
   lua_pushstring(L, lc_action_names[decision.action]);
   push_target(L, decision.to);
@@ -166,13 +164,12 @@ static void push_decision(lua_State *L, lc_decision decision, uint64_t revision)
   lua_pushinteger(L, (lua_Integer)revision);
 }
 
-/* store:decide(tenant, trigger, category, lead_status) -> action, to, reason, revision; from the tenant's newest saved config */
+/* store:decide(tenant, trigger, category, lead_status) -> action, to, reason, revision; from the newest saved config */
 static int l_store_decide(lua_State *L) {
   const lc_ruleset *ruleset;
   l_store *box = l_check_open(L);
-  lc_text tenant = l_check_tenant(L, 2);
   const lc_facts facts = check_facts(L, 3);
-  lc_status status = lc_store_ruleset(box->store, tenant, &ruleset, &box->error);
+  lc_status status = lc_store_ruleset(box->store, l_check_tenant(L, 2), &ruleset, &box->error);
   if (status != LC_OK)
     return l_fail(L, status, &box->error);
   push_decision(L, lc_decide(ruleset, &facts), ruleset->revision);
@@ -181,7 +178,7 @@ static int l_store_decide(lua_State *L) {
 
 /* ---- explaining --------------------------------------------------------------------------- */
 
-/* Facts are shown as they were given, in the three arguments from `facts` on, though what cannot be an id counts as none. */
+/* Facts are shown as given, in the three arguments from `facts` on; what cannot be an id counts as none. */
 static void push_value(lua_State *L, const lc_value *value, int facts) {
   switch (value->kind) {
   case LC_THE_CATEGORY: lua_pushvalue(L, facts + 1); break;
@@ -225,14 +222,13 @@ static int push_explanation(lua_State *L, const lc_ruleset *ruleset, int argumen
   return 6;
 }
 
-/* store:explain(tenant, trigger, category, lead_status) -> action, to, reason, revision, checks, target: as `decide`, then each
- * check in order as {name, pass, ...}: `pass` is absent after the one that failed, the rest is what was compared; `target` is
- * that of the rule that the facts choose, if any, whatever the checks say. */
+/* store:explain(tenant, trigger, category, lead_status) -> action, to, reason, revision, checks, target: as `decide`,
+ * then each check in order as {name, pass, ...}: `pass` is absent after the one that failed, the rest is what was
+ * compared; `target` is that of the rule that the facts choose, if any, whatever the checks say. */
 static int l_store_explain(lua_State *L) {
   const lc_ruleset *ruleset;
   l_store *box = l_check_open(L);
-  lc_text tenant = l_check_tenant(L, 2);
-  lc_status status = lc_store_ruleset(box->store, tenant, &ruleset, &box->error);
+  lc_status status = lc_store_ruleset(box->store, l_check_tenant(L, 2), &ruleset, &box->error);
   return status == LC_OK ? push_explanation(L, ruleset, 3) : l_fail(L, status, &box->error);
 }
 
@@ -260,8 +256,8 @@ static inline int32_t id_of(double number) {
   return id == number ? id : 0;
 }
 
-/* Decides as `decide` does, and puts the target into the answer. Returns the reason; LC_REASONS for a match that asks; -1 when
- * the store must be read first, or is closed. */
+/* Decides as `decide` does, and puts the target into the answer. Returns the reason; LC_REASONS for a match that asks;
+ * -1 when the store must be read first, or is closed. */
 static int32_t ffi_decide(l_answer *answer, uint32_t trigger, double category, double lead_status) {
   l_rules *rules = (l_rules *)answer;
   const lc_facts facts = { (lc_trigger)trigger, id_of(category), id_of(lead_status) };

@@ -94,7 +94,7 @@ bool l_to_event(lua_State *L, int index, l_event *event) {
   if (!lua_istable(L, index) || lua_getmetatable(L, index))
     return false;
   for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {
-    const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tolstring(L, -2, &size) : NULL; /* lua_tolstring would convert a number */
+    const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tolstring(L, -2, &size) : NULL; /* not of a number */
     if (name != NULL && !take(L, name, size, event))
       return false;
   }

@@ -1,7 +1,7 @@
 /* lua/event.h - reads an event as the host gives it.
  *
- * It reads only events that are plainly right. Every other one, wrong or just unusual, is left to events/event.lua, which says
- * what is wrong with it, and to events/handle.lua.
+ * It reads only events that are plainly right. Every other one, wrong or just unusual, is left to events/event.lua,
+ * which says what is wrong with it, and to events/handle.lua.
  */
 #ifndef LC_LUA_EVENT_H
 #define LC_LUA_EVENT_H
@@ -20,8 +20,8 @@ typedef struct l_event {
   char id_digits[L_DIGITS], user_digits[L_DIGITS];
 } l_event;
 
-/* Reads the table at the absolute `index`. False unless it is a plain table whose fields are as they should be. Texts point
- * into the table's strings and into `event`. */
+/* Reads the table at the absolute `index`. False unless it is a plain table whose fields are as they should be. Texts
+ * point into the table's strings and into `event`. */
 bool l_to_event(lua_State *L, int index, l_event *event);
 
 #endif

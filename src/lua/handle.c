@@ -153,26 +153,25 @@ static bool is_done(lua_State *L) {
   return done;
 }
 
-/* Reads the event at the place, unless it is done. False when it is not plain. A user's choice needs a verdict, which is fetched
- * before any event is written, so that all are written in their order. */
+/* Reads the event at the place, unless it is done. False when it is not plain. A user's choice needs a verdict, which
+ * is fetched before any event is written, so that all are written in their order. */
 static bool to_open(lua_State *L, int place, l_how *how, l_open *open) {
   lua_rawgeti(L, RESULTS, place);
-  bool done = is_done(L), right = true;
-  if (!done) {
+  if (!is_done(L)) {
     l_event *read = &open->read[open->count];
     lc_case *c = &open->cases[open->count];
     lua_rawgeti(L, EVENTS, place);
-    right = l_to_event(L, lua_gettop(L), read);
+    if (!l_to_event(L, lua_gettop(L), read))
+      return false;
     lua_pop(L, 1);
-    if (right)
-      to_case(read, how->core.now, c);
-    if (right && lua_istable(L, -1))
+    to_case(read, how->core.now, c);
+    if (lua_istable(L, -1))
       to_known(L, c);
-    how->core.look |= right && c->has_choice && c->passed == 0;
+    how->core.look |= c->has_choice && c->passed == 0;
     open->places[open->count++] = place;
   }
   lua_pop(L, 1);
-  return right;
+  return true;
 }
 
 /* Pushes what is kept of the event at the place: JSON or nil. False when it cannot be kept: then pushes why. */
@@ -186,7 +185,7 @@ static bool push_details(lua_State *L, int place) {
   return result == 0;
 }
 
-/* Adds the details of the events from `first` on that have some, or why they cannot be kept. A table on the stack keeps these. */
+/* Adds the details of the events from `first` on, or why they cannot be kept. A table on the stack keeps these. */
 static void add_details(lua_State *L, const l_how *how, l_open *open, size_t first) {
   lua_newtable(L);
   for (size_t i = first; i < open->count; i++) {
@@ -272,10 +271,7 @@ static bool set_result(lua_State *L, int place, const lc_case *c) {
 static bool is_array(lua_State *L, int index, size_t count) {
   size_t items = 0;
   for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1))
-    if (++items > count) {
-      lua_pop(L, 2);
-      return false;
-    }
+    items++;
   return items == count;
 }
 
@@ -289,20 +285,20 @@ static lc_status handle(lua_State *L, l_how *how, l_open *open, lc_error *error)
   return lc_store_handle(l_check_open(L)->store, &how->core, open->cases, open->count, first, error);
 }
 
-/* store:handle(tenant, events, results, now, how) -> how many events are not at their end, and a digest when they are foreseen;
- * nil, message, code; false, i when events[i] is not plain.
+/* store:handle(tenant, events, results, now, how) -> how many events are not at their end, and a digest when they are
+ * foreseen; nil, message, code; false, i when events[i] is not plain.
  *
- * It fills in `results` by the events' places, and skips those that are final already. A result is an outcome; the number of
- * the entry that the event made before; or {lacks = what}: see lc_lack. Each has these fields, and those to add before the
- * next call:
+ * It fills in `results` by the events' places, and skips those that are final already. A result is an outcome; the
+ * number of the entry that the event made before; or {lacks = what}: see lc_lack. Each has these fields, and those to
+ * add before the next call:
  *   category  {newest}: add `asked_at` = newest, as it was when the host was asked, and `category`
- *   verdict   {about, action, from, to, rule, revision}: add `passed` = about, `target`, and `keep` when the user has declined
+ *   verdict   {about, action, from, to, rule, revision}: add `passed` = about, `target`, and `keep` if a user declined
  *   licence   give `how` without needs_licence
  *   details   {error}: nothing helps, the event's actor, sale or contact cannot be kept
  *   end, turn, commit   nothing
- * `how` is {write, keeps_companies, claim, most, start, needs_licence, is_guarded, confirm, ttl, look, foresee, overlay,
- * cursor = {name, before, text}, digest, run}, as in lc_handling; `write`: whether the call may write; `run`: the id of the run
- * that the events belong to. */
+ * `how` is {write, keeps_companies, claim, most, start, needs_licence, is_guarded, confirm, ttl, look, foresee,
+ * overlay, cursor = {name, before, text}, digest, run}, as in lc_handling; `write`: whether the call may write; `run`:
+ * the id of the run that the events belong to. */
 static int l_handle(lua_State *L) {
   l_how how;
   l_room room;

@@ -14,16 +14,9 @@ static const char *const result_names[] = {
   [LC_OVERDUE] = "overdue",
 };
 
-/* The id of the question that is answered, when the item has one. */
-static void to_answer(lua_State *L, int table, lc_write *write) {
-  lc_text id = l_text_field(L, table, "answers", 64);
-  write->is_answer = write->entry.has_question = id.data != NULL;
-  if (write->is_answer && !l_to_question_id(id, write->entry.question))
-    luaL_error(L, "field 'answers': 32 hex digits expected");
-}
-
 static void to_write(lua_State *L, int table, void *item) {
   lc_write *write = memset(item, 0, sizeof *write);
+  lc_text question = l_text_field(L, table, "answers", 64); /* its id, if there is one */
   write->entry = (lc_entry){
     .at = l_number_field(L, table, "at"),
     .revision = (uint64_t)l_integer_field(L, table, "revision"),
@@ -37,7 +30,9 @@ static void to_write(lua_State *L, int table, void *item) {
     .details = l_text_field(L, table, "details", UINT32_MAX),
   };
   write->newest = (uint64_t)l_integer_field(L, table, "newest");
-  to_answer(L, table, write);
+  write->is_answer = write->entry.has_question = question.data != NULL;
+  if (write->is_answer && !l_to_question_id(question, write->entry.question))
+    luaL_error(L, "field 'answers': 32 hex digits expected");
   if (write->entry.status == LC_ENTRY_AWAITING)
     luaL_error(L, "field 'status': only events ask");
 }
@@ -50,9 +45,9 @@ bool l_to_cursor(lua_State *L, int index, lc_cursor *cursor) {
   return true;
 }
 
-/* store:write(tenant, items, now, claim, cursor or nil) -> true. Each item gets `result` (a result_names), `entry` (its own, or
- * the one in the way; 0: none) and its final `status`. The host may take `claim` seconds for its changes. With a cursor all are
- * written, or none: nil, message, "conflict". */
+/* store:write(tenant, items, now, claim, cursor or nil) -> true. Each item gets `result` (a result_names), `entry` (its
+ * own, or the one in the way; 0: none) and its final `status`. The host may take `claim` seconds for its changes. With
+ * a cursor all are written, or none: nil, message, "conflict". */
 static int l_write(lua_State *L) {
   size_t count;
   lc_cursor cursor;
@@ -118,10 +113,9 @@ static void to_finish(lua_State *L, int table, void *finish) {
 /* store:finish(tenant, items, now) -> true. Each item gets `lost`. */
 static int l_finish(lua_State *L) {
   size_t count;
-  lc_text tenant = l_check_tenant(L, 2);
   lc_finish *finishes = l_check_items(L, 3, sizeof *finishes, &count, to_finish);
   l_store *box = l_check_open(L);
-  lc_status status = lc_store_finish(box->store, tenant, finishes, count, &box->error);
+  lc_status status = lc_store_finish(box->store, l_check_tenant(L, 2), finishes, count, &box->error);
   for (size_t i = 0; i < count && status == LC_OK; i++) {
     lua_rawgeti(L, 3, (int)i + 1);
     lua_pushboolean(L, finishes[i].lost);
@@ -172,14 +166,15 @@ static int l_newest(lua_State *L) {
   return l_done_integer(L, box, status, (int64_t)newest);
 }
 
-/* store:claim(tenant, company, idle, now, seconds) -> entry, attempts, seconds since it was begun (infinite in older stores) */
+/* store:claim(tenant, company, idle, now, seconds) -> entry, attempts, seconds since it began (HUGE_VAL: unknown) */
 static int l_claim(lua_State *L) {
   lc_claim claim;
   l_store *box = l_check_open(L);
   lc_text tenant = l_check_tenant(L, 2);
   lc_company company = { l_check_text(L, 3, LC_COMPANY_MAX), false };
   double now = luaL_checknumber(L, 5), seconds = luaL_checknumber(L, 6);
-  lc_status status = lc_store_claim(box->store, tenant, &company, lua_toboolean(L, 4), now, seconds, &claim, &box->error);
+  bool idle = lua_toboolean(L, 4);
+  lc_status status = lc_store_claim(box->store, tenant, &company, idle, now, seconds, &claim, &box->error);
   int results = l_push_result(L, box, status, push_entry);
   if (results != 1)
     return results;
@@ -218,7 +213,7 @@ static int l_entry(lua_State *L) {
   return l_push_result(L, box, status, push_entry);
 }
 
-/* store:history(tenant, company or nil, since or nil, after or nil, limit, unchanged) -> entries, or unchanged events */
+/* store:history(tenant, company or nil, since or nil, after or nil, limit, unchanged) -> entries, or unchanged ones */
 static int l_history(lua_State *L) {
   l_store *box = l_check_open(L);
   lc_text tenant = l_check_tenant(L, 2);
@@ -229,8 +224,9 @@ static int l_history(lua_State *L) {
   double since = luaL_optnumber(L, 4, -HUGE_VAL);
   uint64_t after = (uint64_t)luaL_optinteger(L, 5, 0);
   size_t limit = (size_t)luaL_checkinteger(L, 6);
-  lc_status status = lua_toboolean(L, 7) ? lc_store_unchanged(box->store, tenant, only, since, after, limit, &box->error)
-                                         : lc_store_history(box->store, tenant, only, since, after, limit, &box->error);
+  lc_status (*list)(lc_store *, lc_text, const lc_company *, double, uint64_t, size_t, lc_error *) =
+    lua_toboolean(L, 7) ? lc_store_unchanged : lc_store_history;
+  lc_status status = list(box->store, tenant, only, since, after, limit, &box->error);
   return l_push_results(L, box, status, push_entry);
 }
 

@@ -8,15 +8,13 @@
 #include "convert.h"
 #include "rules/utf8.h"
 
-/* Any call of Lua's API may collect garbage and run finalizers. So no pointer into a Lua string outlives the next call, and all
- * scratch memory is on the C stack, or in userdata that Lua's stack keeps. */
+/* Any call of Lua's API may collect garbage and run finalizers. So no pointer into a Lua string outlives the next call,
+ * and all scratch memory is on the C stack, or in userdata that Lua's stack keeps. */
 
 enum {
   DEEPEST = 1000, /* lua-cjson's limit for reading: what is written can be read again */
   LONGEST_NUMBER = 40
 };
-
-static const char *const list_type = "leadcat.list";
 
 /* ---- memory ------------------------------------------------------------------------------ */
 
@@ -26,7 +24,7 @@ typedef struct l_area {
   int place; /* on the Lua stack, of the userdata that keeps it once it has grown */
 } l_area;
 
-/* A field of the object that is being written. Its name is in `names` as it is and, when ill-formed, also made well-formed. */
+/* A field of the object that is being written. Its name is in `names`; when ill-formed, also made well-formed. */
 typedef struct l_field {
   size_t raw, raw_size, name, name_size;
   size_t from, to; /* in `out`: the field as it is written */
@@ -120,7 +118,9 @@ static void put_quoted(l_writer *w, const char *text, size_t size) {
   put_char(w, '"');
 }
 
-static void put_text(l_writer *w, const char *text, size_t size) {
+static void put_text(l_writer *w) {
+  size_t size;
+  const char *text = lua_tolstring(w->L, -1, &size);
   if (lc_utf8_valid(text, size) == size) {
     put_quoted(w, text, size);
     return;
@@ -176,6 +176,11 @@ static void put_number(l_writer *w) {
 /* ---- tables ------------------------------------------------------------------------------ */
 
 static void put_value(l_writer *w, int depth);
+
+static void put_boolean(l_writer *w) {
+  const char *word = lua_toboolean(w->L, -1) ? "true" : "false";
+  put(w->L, &w->out, word, strlen(word));
+}
 
 static void put_line(l_writer *w, int depth) {
   if (w->indent == NULL)
@@ -283,18 +288,19 @@ static void sort_fields(const char *names, l_field *fields, size_t count) {
     }
 }
 
-/* Puts the fields, which were written from `from` on, in order, with commas between them. Of equal names it keeps the first. */
+/* Orders the fields, written from `from` on, and puts commas between them. Of equal names it keeps the first. */
 static void join_fields(l_writer *w, const l_field *fields, size_t count, size_t from) {
   size_t written = w->out.used - from;
   reserve(w->L, &w->out, written + count);
   char *to = w->out.data + w->out.used;
   for (size_t i = 0; i < count; i++) {
-    if (i > 0 && compare_names(w->names.data, fields[i].name, fields[i].name_size, fields[i - 1].name, fields[i - 1].name_size) == 0)
+    const l_field *here = &fields[i];
+    if (i > 0 && compare_names(w->names.data, here->name, here->name_size, here[-1].name, here[-1].name_size) == 0)
       continue;
     if (i > 0)
       *to++ = ',';
-    memcpy(to, w->out.data + fields[i].from, fields[i].to - fields[i].from);
-    to += fields[i].to - fields[i].from;
+    memcpy(to, w->out.data + here->from, here->to - here->from);
+    to += here->to - here->from;
   }
   size_t joined = (size_t)(to - w->out.data) - w->out.used;
   memmove(w->out.data + from, w->out.data + w->out.used, joined);
@@ -333,17 +339,9 @@ static void put_table(l_writer *w, int depth) {
 
 /* Writes the value at the top, which lies within `depth` tables. */
 static void put_value(l_writer *w, int depth) {
-  size_t size;
-  const char *text;
   switch (lua_type(w->L, -1)) {
-    case LUA_TSTRING:
-      text = lua_tolstring(w->L, -1, &size);
-      put_text(w, text, size);
-      break;
-    case LUA_TBOOLEAN:
-      text = lua_toboolean(w->L, -1) ? "true" : "false";
-      put(w->L, &w->out, text, strlen(text));
-      break;
+    case LUA_TSTRING: put_text(w); break;
+    case LUA_TBOOLEAN: put_boolean(w); break;
     case LUA_TNUMBER: put_number(w); break;
     case LUA_TTABLE: put_table(w, depth + 1); break;
     default: luaL_error(w->L, "cannot encode a value of type %s", luaL_typename(w->L, -1));
@@ -431,5 +429,5 @@ int l_valid_text(lua_State *L) {
 }
 
 void l_push_list_mark(lua_State *L) {
-  luaL_newmetatable(L, list_type);
+  luaL_newmetatable(L, "leadcat.list");
 }

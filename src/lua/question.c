@@ -34,27 +34,21 @@ static int push_question(lua_State *L, lc_text packed) {
 static int l_confirmation(lua_State *L) {
   uint8_t id[LC_QUESTION_ID_SIZE];
   l_store *box = l_check_open(L);
-  lc_text tenant = l_check_tenant(L, 2);
   if (!l_to_question_id(l_check_text(L, 3, SIZE_MAX), id))
     return l_fail(L, LC_NOT_FOUND, &(lc_error){ "a confirmation's id has 32 hex digits" });
-  lc_status status = lc_store_question(box->store, tenant, id, &box->error);
+  lc_status status = lc_store_question(box->store, l_check_tenant(L, 2), id, &box->error);
   return l_push_result(L, box, status, push_question);
 }
 
-/* The states of a query: the one that its field names, or all. */
-static unsigned states_field(lua_State *L, int table) {
-  if (l_text_field(L, table, "state", 64).data == NULL)
-    return (1U << LC_QUESTION_STATES) - 1;
-  return 1U << l_name_field(L, table, "state", lc_question_state_names, LC_QUESTION_STATES);
-}
-
-/* The table at `index`: {company=, user=, state=, after= (an entry), now=, unswept=, limit=}; the first four may be absent. */
+/* The table at `index`: {company=, user=, state= (else all), after= (an entry), now=, unswept=, limit=}. */
 static lc_query check_query(lua_State *L, int index) {
   luaL_checktype(L, index, LUA_TTABLE);
+  bool all = l_text_field(L, index, "state", 64).data == NULL;
   return (lc_query){
     .company = l_text_field(L, index, "company", LC_COMPANY_MAX),
     .user = l_text_field(L, index, "user", LC_USER_MAX),
-    .states = states_field(L, index),
+    .states = all ? (1U << LC_QUESTION_STATES) - 1
+                  : 1U << l_name_field(L, index, "state", lc_question_state_names, LC_QUESTION_STATES),
     .after = (uint64_t)l_integer_field(L, index, "after"),
     .now = l_number_field(L, index, "now"),
     .unswept = l_boolean_field(L, index, "unswept"),
@@ -83,8 +77,9 @@ static int l_count_confirmations(lua_State *L) {
 static int l_expire(lua_State *L) {
   size_t expired;
   bool more;
+  double now = luaL_checknumber(L, 3);
   l_store *box = l_check_open(L);
-  lc_status status = lc_store_expire(box->store, l_check_tenant(L, 2), luaL_checknumber(L, 3), &expired, &more, &box->error);
+  lc_status status = lc_store_expire(box->store, l_check_tenant(L, 2), now, &expired, &more, &box->error);
   if (status != LC_OK)
     return l_fail(L, status, &box->error);
   lua_pushinteger(L, (lua_Integer)expired);

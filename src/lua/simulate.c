@@ -14,8 +14,8 @@ typedef struct l_simulator {
   lc_columns columns;
 } l_simulator;
 
-/* For a comparison, Lua keeps the events that wait, by their places in the columns, and the examples, which show a change. The
- * rulesets only have to stay alive. */
+/* For a comparison, Lua keeps the events that wait, by their places in the columns, and the examples, which show a
+ * change. The rulesets only have to stay alive. */
 enum { UP_SIMULATOR = 1, UP_EVENTS, UP_EXAMPLES, UP_RULESETS, UP_COUNT = UP_RULESETS + LC_SIDES - 1 };
 
 static l_simulator *simulator_of(lua_State *L) {
@@ -162,7 +162,8 @@ static void set_moved(lua_State *L, const lc_simulation *simulation, double limi
   lc_text text;
   int count = 0;
   lua_newtable(L);
-  for (uint32_t i = 0; count < limit && (text.data = lc_texts_next(&simulation->companies, &at, &text.size)) != NULL; i++) {
+  const lc_texts *companies = &simulation->companies;
+  for (uint32_t i = 0; count < limit && (text.data = lc_texts_next(companies, &at, &text.size)) != NULL; i++) {
     const lc_journey journey = lc_simulation_journey(simulation, i);
     if (journey.end[0] == journey.end[1])
       continue;

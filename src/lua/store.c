@@ -96,10 +96,9 @@ static int l_save(lua_State *L) {
 /* store:repair(tenant, revision, ruleset) -> true */
 static int l_repair(lua_State *L) {
   l_store *box = l_check_open(L);
-  lc_text tenant = l_check_tenant(L, 2);
   uint64_t revision = (uint64_t)luaL_checkinteger(L, 3);
   lc_text ruleset = l_check_text(L, 4, UINT32_MAX);
-  return l_done(L, box, lc_store_repair(box->store, tenant, revision, ruleset, &box->error));
+  return l_done(L, box, lc_store_repair(box->store, l_check_tenant(L, 2), revision, ruleset, &box->error));
 }
 
 /* store:config(tenant, revision) -> json */
@@ -182,10 +181,9 @@ static void to_counter(lua_State *L, int table, void *counter) {
 /* store:add(tenant, items) -> true; items {name=, value=} */
 static int l_add(lua_State *L) {
   size_t count;
-  lc_text tenant = l_check_tenant(L, 2);
   const lc_counter *counters = l_check_items(L, 3, sizeof *counters, &count, to_counter);
   l_store *box = l_check_open(L);
-  return l_done(L, box, lc_store_add(box->store, tenant, counters, count, &box->error));
+  return l_done(L, box, lc_store_add(box->store, l_check_tenant(L, 2), counters, count, &box->error));
 }
 
 /* store:counters(tenant) -> value by name */
@@ -208,8 +206,7 @@ static int l_counters(lua_State *L) {
 
 /* ---- retention, copies, checks ----------------------------------------------------------- */
 
-/* store:trim(tenant, age, count, now, from, unchanged) -> how many entries, or unchanged events, were removed; where to go on
- * (0: done) */
+/* store:trim(tenant, age, count, now, from, unchanged) -> how many were removed, where to go on (0: done) */
 static int l_trim(lua_State *L) {
   size_t removed;
   l_store *box = l_check_open(L);
@@ -217,8 +214,9 @@ static int l_trim(lua_State *L) {
   lc_retention keep = { .age = luaL_checknumber(L, 3), .count = (uint64_t)luaL_checkinteger(L, 4) };
   double now = luaL_checknumber(L, 5);
   uint64_t from = (uint64_t)luaL_checkinteger(L, 6);
-  lc_status status = lua_toboolean(L, 7) ? lc_store_trim_unchanged(box->store, tenant, &keep, now, &from, &removed, &box->error)
-                                         : lc_store_trim(box->store, tenant, &keep, now, &from, &removed, &box->error);
+  lc_status (*trim)(lc_store *, lc_text, const lc_retention *, double, uint64_t *, size_t *, lc_error *) =
+    lua_toboolean(L, 7) ? lc_store_trim_unchanged : lc_store_trim;
+  lc_status status = trim(box->store, tenant, &keep, now, &from, &removed, &box->error);
   if (status != LC_OK)
     return l_fail(L, status, &box->error);
   lua_pushinteger(L, (lua_Integer)removed);

@@ -1,4 +1,4 @@
-/* lua/store.h - the store as a Lua object, and its methods. */
+/* lua/store.h - the store as a Lua object, its methods, and deciders: the hot path, without I/O. */
 #ifndef LC_LUA_STORE_H
 #define LC_LUA_STORE_H
 
@@ -15,19 +15,31 @@ typedef struct l_store {
 /* core.open{path=, map_size=, max_readers=, relaxed=} -> store; nil, message, code */
 int l_store_open(lua_State *L);
 
-/* core.check_store(path) -> array of sentences: at most 200 problems and how many more; empty when the store is sound */
+/* core.check_store(path) -> array of sentences: at most 200 problems and how many more; empty when it is sound */
 int l_store_check(lua_State *L);
 
-/* Makes the metatable, with the methods for opening, configs, companies and upkeep. */
+/* core.decider(config) -> decide, rules; as store:decider, of a fixed config that has no errors */
+int l_config_decider(lua_State *L);
+
+/* core.explainer(config) -> explain; of a fixed config that has no errors: a function of trigger, category, lead_status
+ * that returns what store:explain does, with 0 for the revision */
+int l_config_explainer(lua_State *L);
+
+/* Pushes what LuaJIT's FFI needs to decide without leaving compiled code (rules/decider.lua): {answer, decide,
+ * triggers, reasons}: a declaration in C, a function's address, its numbers by trigger, reasons by its numbers. */
+void l_push_ffi(lua_State *L);
+
+/* Makes the metatable, with the methods of store.c. */
 void l_store_register(lua_State *L);
 
-/* Adds methods to the metatable. */
-void l_store_methods(lua_State *L, const luaL_Reg *methods);
-
-/* Add the methods of journal.c, question.c and handle.c, after l_store_register. */
+/* Add the methods of the other files, after l_store_register. */
+void l_decide_register(lua_State *L);
 void l_journal_register(lua_State *L);
 void l_question_register(lua_State *L);
 void l_handle_register(lua_State *L);
+
+/* Adds methods to the metatable. */
+void l_store_methods(lua_State *L, const luaL_Reg *methods);
 
 /* The store at `index`, open or closed; raises when it is none. */
 l_store *l_check_store(lua_State *L, int index);
@@ -35,12 +47,12 @@ l_store *l_check_store(lua_State *L, int index);
 /* The same box; raises when its store is closed. */
 l_store *l_open_box(lua_State *L, l_store *box);
 
-/* The box that is argument 1; raises when its store is closed. Call it after everything that allocates in Lua, since that may run
- * a finalizer that closes the store. */
+/* The box that is argument 1; raises when its store is closed. Call it after everything that allocates in Lua, since
+ * that may run a finalizer that closes the store. */
 l_store *l_check_open(lua_State *L);
 
-/* What a method returns when a call on its store gave `status`: true; an integer; what `push` makes of the result; an array of
- * what it makes of each item. Else, like `push` itself when that fails, nil, message, code. All return how many values. */
+/* Push what a method returns when its store gave `status`: true; an integer; what `push` makes of the result; an array
+ * of what it makes of each item. Or nil, message, code, also when `push` fails. They return how many values. */
 int l_done(lua_State *L, const l_store *box, lc_status status);
 int l_done_integer(lua_State *L, const l_store *box, lc_status status, int64_t integer);
 int l_push_result(lua_State *L, const l_store *box, lc_status status, int push(lua_State *L, lc_text item));

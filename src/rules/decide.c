@@ -67,9 +67,9 @@ static inline int32_t target_of(const look *at) {
 #define FLAG(name, flag) { name, LC_FLAG, flag, NULL }
 #define WORD(name, word) { name, LC_WORD, 0, word }
 
-/* A row is a check: its reason and that reason's name; whether the facts have such a check; what it looks up; whether it
- * passes, if those above did; the values it compares, whatever those above did. This is a macro rather than an array of
- * functions, so that lc_decide is straight code. */
+/* A row is a check: its reason and that reason's name; whether the facts have such a check; what it looks up; whether
+ * it passes, if those above did; the values it compares, whatever those above did. This is a macro rather than an array
+ * of functions, so that lc_decide is straight code. */
 #define CHECKS(ROW) \
   ROW(LC_RULE_DISABLED, "rule_disabled", true, \
       at.rule = about_lead_status(&at) ? NULL : &at.ruleset->sale[at.facts->trigger], has_rule(&at), \

@@ -78,8 +78,8 @@ typedef struct lc_check {
   lc_value values[LC_VALUES];
 } lc_check;
 
-/* Decides, and says what each check compared and what came of it; `checks` is by reason. `*target` is that of the rule that
- * the facts choose, whatever the checks say; 0 where they choose none. */
+/* Decides, and says what each check compared and what came of it; `checks` is by reason. `*target` is that of the rule
+ * that the facts choose, whatever the checks say; 0 where they choose none. */
 lc_decision lc_explain(const lc_ruleset *ruleset, const lc_facts *facts, lc_check checks[LC_CHECKS], int32_t *target);
 
 /* ---- words -------------------------------------------------------------------------------- */

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-/* All functions here take where to read, and return where to go on, or NULL when that is not plain. None reads beyond the LF,
- * since none accepts it. */
+/* All functions here take where to read, and return where to go on, or NULL when that is not plain. None reads beyond
+ * the LF, since none accepts it. */
 
 enum { DEEPEST = 16, MOST_DIGITS = 15 /* exact as a double, too */ };
 
@@ -29,7 +29,8 @@ static const char *skip_word(const char *at, const char *word) {
 /* ---- strings ----------------------------------------------------------------------------- */
 
 static int hex_digit(char c) {
-  return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+  char lower = (char)(c | 0x20);
+  return c >= '0' && c <= '9' ? c - '0' : lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
 /* The four digits of \u. Zero and half of a surrogate pair are not plain. */
@@ -222,11 +223,7 @@ static const char *skip_value(const char *at, int depth) {
 
 /* ---- fields ------------------------------------------------------------------------------ */
 
-static bool is(const char *name, size_t size, const char *expected, size_t expected_size) {
-  return size == expected_size && memcmp(name, expected, expected_size) == 0;
-}
-
-#define IS(name, size, literal) is(name, size, literal, sizeof literal - 1)
+#define IS(name, size, literal) (size == sizeof literal - 1 && memcmp(name, literal, sizeof literal - 1) == 0)
 
 static const char *read_trigger(const char *at, lc_trigger *trigger) {
   const char *name;
@@ -254,11 +251,6 @@ static const char *skip_key(const char *at) {
   return read_key(at, &key, room);
 }
 
-static const char *read_company(const char *at, lc_event *event) {
-  event->company.is_integer = *at != '"';
-  return read_key(at, &event->company.text, event->room);
-}
-
 /* An id; 0 for null, `impossible` for an integer that cannot be one. */
 static const char *read_id(const char *at, int32_t *id, int32_t impossible) {
   int64_t integer;
@@ -284,8 +276,10 @@ static const char *read_actor_field(const char *at, const char *name, size_t siz
 static const char *read_event_field(const char *at, const char *name, size_t size, int depth, lc_event *event) {
   if (IS(name, size, "trigger"))
     return read_trigger(at, &event->facts.trigger);
-  if (IS(name, size, "company"))
-    return read_company(at, event);
+  if (IS(name, size, "company")) {
+    event->company.is_integer = *at != '"';
+    return read_key(at, &event->company.text, event->room);
+  }
   if (IS(name, size, "category"))
     return read_id(at, &event->facts.category, LC_CATEGORY_IMPOSSIBLE);
   if (IS(name, size, "lead_status"))
@@ -308,5 +302,6 @@ bool lc_event_read(const char *line, lc_event *event) {
   event->facts = (lc_facts){ .trigger = LC_TRIGGERS, .category = LC_CATEGORY_ABSENT };
   event->company.text.size = 0;
   line = read_fields(line, read_event_field, 1, event);
-  return line != NULL && *skip_blanks(line) == '\n' && event->facts.trigger != LC_TRIGGERS && event->company.text.size != 0;
+  bool whole = line != NULL && *skip_blanks(line) == '\n';
+  return whole && event->facts.trigger != LC_TRIGGERS && event->company.text.size != 0;
 }

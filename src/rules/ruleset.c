@@ -65,7 +65,8 @@ static lc_status add_rule(lc_ruleset *ruleset, const lc_rule *rule, lc_error *er
   bool by_status = rule->trigger == LC_LEAD_STATUS_SET;
   if (by_status && rule->lead_status < 1)
     return lc_fail(error, LC_INVALID, "lead status id %d is out of range", (int)rule->lead_status);
-  lc_rule_slot *slot = by_status ? WRITABLE(lc_ruleset_rule_slot(ruleset, rule->lead_status)) : &ruleset->sale[rule->trigger];
+  lc_rule_slot *slot = by_status ? WRITABLE(lc_ruleset_rule_slot(ruleset, rule->lead_status))
+                                 : &ruleset->sale[rule->trigger];
   if (slot->to != 0)
     return lc_fail(error, LC_INVALID, "two enabled rules for one trigger and lead status");
   *slot = (lc_rule_slot){ rule->lead_status, rule->to, rule->ask };
@@ -124,7 +125,8 @@ static bool tables_end(const lc_ruleset *ruleset) {
   }
   for (uint32_t i = 0; i < ruleset->status_slots; i++)
     rules += lc_ruleset_status_rules(ruleset)[i].lead_status != 0;
-  return categories <= ruleset->category_slots / 2 && rules <= ruleset->status_slots / 2 && rules == ruleset->status_rules;
+  return categories <= ruleset->category_slots / 2 && rules <= ruleset->status_slots / 2
+      && rules == ruleset->status_rules;
 }
 
 lc_status lc_ruleset_check(const void *bytes, size_t size, lc_error *error) {
@@ -132,7 +134,8 @@ lc_status lc_ruleset_check(const void *bytes, size_t size, lc_error *error) {
   if (size < sizeof *ruleset || ruleset->magic != LC_RULESET_MAGIC)
     return lc_fail(error, LC_CORRUPT, "the stored ruleset is not one");
   if (ruleset->version != LC_RULESET_VERSION)
-    return lc_fail(error, LC_CORRUPT, "the stored ruleset has version %u, not %d", ruleset->version, LC_RULESET_VERSION);
+    return lc_fail(error, LC_CORRUPT, "the stored ruleset has version %u, not %d", (unsigned)ruleset->version,
+                   LC_RULESET_VERSION);
   if (ruleset->size != size || !sizes_fit(ruleset, size))
     return lc_fail(error, LC_CORRUPT, "the stored ruleset has the wrong size");
   if (ruleset->checksum != checksum(ruleset) || !tables_end(ruleset))

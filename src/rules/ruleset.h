@@ -1,12 +1,12 @@
 /* rules/ruleset.h - the rules of one config, packed into one block of bytes for deciding.
  *
  * A ruleset is built from a config, stored beside the config's JSON, read back, checked, and then only read. It has no
- * pointers: it can be copied byte by byte, and is read in place. The JSON stays the source of truth, from which a ruleset can
- * always be built again: so its form is the machine's own (byte order included) and is never migrated.
+ * pointers: it can be copied byte by byte, and is read in place. The JSON stays the source of truth, from which a
+ * ruleset can always be built again: so its form is the machine's own (byte order included) and is never migrated.
  *
- * Layout: the header below, then `category_slots` slots of categories, then `status_slots` slots of lead-status rules, then
- * the ids of the `option_count` categories that a user may choose, in the config's order. The slots are hash tables with linear
- * probing, a power of two in size and at most half full, so a lookup ends soon whatever the ids are. An empty slot has id 0.
+ * Layout: the header below, then `category_slots` slots of categories, then `status_slots` slots of lead-status rules,
+ * then the ids of the `option_count` categories that a user may choose, in the config's order. The slots are hash
+ * tables with linear probing, a power of two in size and at most half full, so lookups end soon. Empty slots have id 0.
  */
 #ifndef LC_RULES_RULESET_H
 #define LC_RULES_RULESET_H
@@ -90,12 +90,12 @@ enum { LC_RULESET_MAGIC = 0x5352434c, LC_RULESET_VERSION = 2 };
 /* The size of a config's ruleset in bytes; 0 when it does not fit 32 bits. */
 size_t lc_ruleset_size(const lc_config *config);
 
-/* Builds the ruleset of `config` in `memory`, which is aligned for uint64_t; `size` comes from lc_ruleset_size. LC_INVALID: an
- * id out of range or given twice, a rule given twice, a target that is not a live category. */
+/* Builds the ruleset of `config` in `memory`, which is aligned for uint64_t; `size` comes from lc_ruleset_size.
+ * LC_INVALID: an id out of range or given twice, a rule given twice, a target that is not a live category. */
 lc_status lc_ruleset_build(const lc_config *config, void *memory, size_t size, lc_error *error);
 
-/* LC_CORRUPT unless `bytes` (aligned for uint64_t) are a whole, undamaged ruleset, safe for lc_decide. Trusts nothing that it
- * has not checked, not even the checksum. */
+/* LC_CORRUPT unless `bytes` (aligned for uint64_t) are a whole, undamaged ruleset, safe for lc_decide. Trusts nothing
+ * that it has not checked, not even the checksum. */
 lc_status lc_ruleset_check(const void *bytes, size_t size, lc_error *error);
 
 /* The parts after the header. */

@@ -167,7 +167,8 @@ static inline lc_status run(lc_simulation *simulation, const lc_columns *columns
 
 lc_status lc_simulation_run(lc_simulation *simulation, lc_columns *columns, lc_error *error) {
   simulation->example_count = 0;
-  lc_status status = simulation->side_count == 1 ? run(simulation, columns, false, error) : run(simulation, columns, true, error);
+  lc_status status = simulation->side_count == 1 ? run(simulation, columns, false, error)
+                                                 : run(simulation, columns, true, error);
   columns->count = columns->texts_used = 0;
   return status;
 }
@@ -205,8 +206,8 @@ static void init_side(lc_side *side, const lc_ruleset *ruleset) {
     remember(ruleset, &side->remembered[i], &(lc_facts){ LC_SALE_REGISTERED, 0, 0 }, 0);
 }
 
-lc_status lc_simulation_init(lc_simulation *simulation, const lc_ruleset *const *rulesets, int side_count, int32_t start,
-                             uint64_t seed, lc_error *error) {
+lc_status lc_simulation_init(lc_simulation *simulation, const lc_ruleset *const *rulesets, int side_count,
+                             int32_t start, uint64_t seed, lc_error *error) {
   lc_texts *const texts[] = { &simulation->companies, &simulation->changes.kinds, &simulation->journeys.kinds };
   lc_status status = LC_OK;
   memset(simulation, 0, sizeof *simulation);

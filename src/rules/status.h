@@ -1,7 +1,7 @@
 /* rules/status.h - how the core reports failures.
  *
- * Every function of the core that can fail at run time returns an lc_status. The message for people goes into the caller's
- * lc_error, which is written only when the result is not LC_OK, and may be NULL. Nothing here allocates.
+ * Every function of the core that can fail at run time returns an lc_status. The message for people goes into the
+ * caller's lc_error, which is written only when the result is not LC_OK, and may be NULL. Nothing here allocates.
  */
 #ifndef LC_RULES_STATUS_H
 #define LC_RULES_STATUS_H

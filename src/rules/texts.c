@@ -15,7 +15,7 @@ typedef struct record {
   char text[];
 } record;
 
-enum { FIRST_SLOTS = 64, FIRST_RECORD = 1 /* 0 marks an empty slot */, AHEAD = 32 /* texts, while memory is fetched */ };
+enum { FIRST_SLOTS = 64, FIRST_RECORD = 1 /* 0 marks an empty slot */, AHEAD = 32 /* texts to fetch memory for */ };
 
 static size_t record_size(size_t text) {
   return (offsetof(record, text) + text + sizeof(uint32_t) - 1) / sizeof(uint32_t);
@@ -105,9 +105,7 @@ static lc_status grow_records(lc_texts *texts, lc_error *error) {
 
 /* Makes room for one text more. */
 static lc_status make_room(lc_texts *texts, lc_error *error) {
-  lc_status status = LC_OK;
-  if (texts->count >= texts->slot_count / 2)
-    status = grow_slots(texts, error);
+  lc_status status = texts->count >= texts->slot_count / 2 ? grow_slots(texts, error) : LC_OK;
   if (status == LC_OK && texts->used + record_size(LC_TEXT_MOST) > texts->room)
     status = grow_records(texts, error);
   return status;
@@ -125,7 +123,8 @@ static uint32_t append(lc_texts *texts, uint32_t hash, const char *text, size_t 
   return texts->count++;
 }
 
-static inline lc_status add(lc_texts *texts, uint32_t hash, const char *text, size_t size, uint32_t *number, lc_error *error) {
+static inline lc_status add(lc_texts *texts, uint32_t hash, const char *text, size_t size, uint32_t *number,
+                            lc_error *error) {
   uint32_t at = find(texts, hash, text, size)->at;
   if (at != 0) {
     *number = record_at(texts, at)->number;
@@ -141,9 +140,10 @@ lc_status lc_texts_add(lc_texts *texts, const char *text, size_t size, uint32_t 
   return add(texts, hash_of(texts->seed, text, size), text, size, number, error);
 }
 
-/* With many texts, waiting for memory takes most of the time: what find will look at is fetched ahead, first the slot, then,
- * AHEAD texts later, the record it leads to. */
-lc_status lc_texts_add_all(lc_texts *texts, lc_text_column column, uint32_t *hashes, uint32_t *numbers, lc_error *error) {
+/* With many texts, waiting for memory takes most of the time: what find will look at is fetched ahead, first the slot,
+ * then, AHEAD texts later, the record it leads to. */
+lc_status lc_texts_add_all(lc_texts *texts, lc_text_column column, uint32_t *hashes, uint32_t *numbers,
+                           lc_error *error) {
   lc_status status = LC_OK;
   for (uint32_t i = 0; i < column.count; i++)
     hashes[i] = hash_of(texts->seed, column.bytes + column.at[i], column.size[i]);
