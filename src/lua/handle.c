@@ -275,7 +275,7 @@ static bool is_array(lua_State *L, int index, size_t count) {
   return items == count;
 }
 
-/* Looks at the events, and writes what is to be written. */
+/* Looks at the events, then writes those that can be written. */
 static lc_status handle(lua_State *L, l_how *how, l_open *open, lc_error *error) {
   size_t first;
   lc_status status = lc_store_look(l_check_open(L)->store, &how->core, open->cases, open->count, &first, error);

@@ -1,7 +1,7 @@
 /* lua/json.h - writes Lua values as JSON: the same text for the same value every time.
  *
  * Keys are sorted by their bytes. A list is a table that is marked, or that has [1]. Whole numbers have neither
- * exponent nor ".0". Text is UTF-8: U+FFFD replaces what is ill-formed; of keys that become equal thereby the
+ * exponent nor ".0". Text is UTF-8: U+FFFD replaces what is ill-formed; of keys that this makes equal the
  * well-formed one counts, else the first. Fields that are null (cjson.null) are left out. Metamethods are not called.
  * All functions raise for what JSON cannot say: functions, NaN, lists with holes, more than 1,000 nested tables.
  */

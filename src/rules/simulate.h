@@ -35,7 +35,7 @@ typedef struct lc_columns {
   char texts[LC_COLUMNS_TEXTS];
 } lc_columns;
 
-/* A decision that was made before, since few different ones are made very often. */
+/* A decision made before: there are few different ones, and each is made very often. */
 typedef struct lc_remembered {
   uint64_t key; /* trigger, lead status and category */
   int32_t to;   /* as in lc_decision */
@@ -52,10 +52,10 @@ typedef struct lc_side {
 /* What only a comparison needs to know of a company. */
 typedef struct lc_origin {
   int32_t start;   /* where its first event found it */
-  bool is_integer; /* its first event gave it as one */
+  bool is_integer; /* the type in its first event */
 } lc_origin;
 
-/* A kind of change: the two sides do something different about events. */
+/* A kind of change: how the two sides differ about an event. */
 typedef struct lc_change {
   int32_t trigger;
   int32_t outcome[LC_SIDES];
@@ -68,14 +68,14 @@ typedef struct lc_journey {
   int32_t end[LC_SIDES];
 } lc_journey;
 
-/* How often a change or a journey has come, and the companies that its examples are of. */
+/* How often a change or a journey was counted, and the companies of its examples. */
 typedef struct lc_count {
   uint64_t count;
   uint32_t shown;
   uint32_t companies[LC_EXAMPLES];
 } lc_count;
 
-/* Different changes or journeys, numbered from 0 in the order in which they came. */
+/* Different changes or journeys, numbered from 0 in the order of their first event. */
 typedef struct lc_tally {
   lc_texts kinds;   /* their bytes */
   lc_count *counts; /* by number */
@@ -89,7 +89,7 @@ typedef struct lc_example {
   int32_t category[LC_SIDES]; /* where its company stood */
 } lc_example;
 
-/* To be read: all but what is marked as own. */
+/* Callers may read all but what is marked as own. */
 typedef struct lc_simulation {
   lc_texts companies;
   lc_side *sides;
@@ -121,7 +121,7 @@ void lc_columns_add(lc_columns *columns, const lc_facts *facts, lc_company compa
 /* Numbers the companies of columns; new ones get the next numbers. LC_UNAVAILABLE when out of memory; call it again. */
 lc_status lc_simulation_companies(lc_simulation *simulation, lc_columns *columns, lc_error *error);
 
-/* Decides the events of columns whose companies are numbered, counts what comes of them, and empties them.
+/* Decides the events of columns whose companies are numbered, counts the outcomes, and empties the columns.
  * LC_UNAVAILABLE when out of memory, of two sides only: the simulation can only be freed then. */
 lc_status lc_simulation_run(lc_simulation *simulation, lc_columns *columns, lc_error *error);
 

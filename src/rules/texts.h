@@ -23,12 +23,12 @@ enum { LC_TEXT_MOST = UINT8_MAX /* the most bytes of a text */ };
 
 #define LC_NO_TEXT UINT32_MAX /* no text's number */
 
-/* To be read: `count`. The rest is the module's own. */
+/* Callers may read `count`; the rest is private. */
 typedef struct lc_texts {
   uint32_t count;             /* of different texts */
   uint32_t slot_count;        /* a power of two */
   struct lc_text_slot *slots; /* a hash table with linear probing, at most half full */
-  uint32_t *records;          /* the texts, one behind the other, in the order of their numbers */
+  uint32_t *records;          /* the texts, one after the other, in the order of their numbers */
   size_t used, room;          /* of `records` */
   uint64_t seed;
 } lc_texts;
