@@ -75,7 +75,7 @@ typedef struct lc_count {
   uint32_t companies[LC_EXAMPLES];
 } lc_count;
 
-/* Different changes or journeys, numbered from 0 in the order of their first event. */
+/* Different changes or journeys, numbered from 0 in the order in which they were found. */
 typedef struct lc_tally {
   lc_texts kinds;   /* their bytes */
   lc_count *counts; /* by number */
