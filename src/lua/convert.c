@@ -1,6 +1,5 @@
 #include "convert.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,11 +10,20 @@ int l_fail(lua_State *L, lc_status status, const lc_error *error) {
   return 3;
 }
 
-int l_done(lua_State *L, lc_status status, const lc_error *error) {
-  if (status != LC_OK)
-    return l_fail(L, status, error);
-  lua_pushboolean(L, 1);
-  return 1;
+void l_new_type(lua_State *L, const char *type, lua_CFunction gc) {
+  luaL_newmetatable(L, type);
+  if (gc != NULL) {
+    lua_pushcfunction(L, gc);
+    lua_setfield(L, -2, "__gc");
+  }
+  lua_pop(L, 1);
+}
+
+void *l_push_object(lua_State *L, const char *type, size_t size) {
+  void *object = memset(lua_newuserdata(L, size), 0, size);
+  luaL_getmetatable(L, type);
+  lua_setmetatable(L, -2);
+  return object;
 }
 
 /* ---- arguments --------------------------------------------------------------------------- */
@@ -25,10 +33,6 @@ lc_text l_check_text(lua_State *L, int argument, size_t most) {
   text.data = luaL_checklstring(L, argument, &text.size);
   luaL_argcheck(L, text.size <= most, argument, "the text is too long");
   return text;
-}
-
-lc_text l_opt_text(lua_State *L, int argument, size_t most) {
-  return lua_isnoneornil(L, argument) ? (lc_text){ NULL, 0 } : l_check_text(L, argument, most);
 }
 
 lc_text l_check_tenant(lua_State *L, int argument) {
@@ -43,6 +47,19 @@ int32_t l_check_id(lua_State *L, int argument) {
   return (int32_t)id;
 }
 
+void *l_check_items(lua_State *L, int argument, size_t item_size, size_t *count,
+                    void read(lua_State *L, int table, void *item)) {
+  luaL_checktype(L, argument, LUA_TTABLE);
+  *count = lua_rawlen(L, argument);
+  char *items = lua_newuserdata(L, item_size * (*count + 1));
+  for (size_t i = 0; i < *count; i++) {
+    lua_rawgeti(L, argument, (int)i + 1);
+    read(L, lua_gettop(L), items + i * item_size);
+    lua_pop(L, 1);
+  }
+  return items;
+}
+
 /* ---- fields ------------------------------------------------------------------------------ */
 
 static void check_field(lua_State *L, const char *name, bool fits, const char *expected) {
@@ -53,7 +70,8 @@ static void check_field(lua_State *L, const char *name, bool fits, const char *e
 int64_t l_integer_field(lua_State *L, int table, const char *name) {
   int64_t integer = 0;
   lua_getfield(L, table, name);
-  check_field(L, name, lua_isnil(L, -1) || (lua_type(L, -1) == LUA_TNUMBER && l_to_integer(L, -1, &integer)), "integer");
+  bool fits = lua_isnil(L, -1) || (lua_type(L, -1) == LUA_TNUMBER && l_to_integer(L, -1, &integer));
+  check_field(L, name, fits, "integer");
   lua_pop(L, 1);
   return integer;
 }
@@ -106,66 +124,48 @@ lc_company l_company_field(lua_State *L, int table) {
 
 /* ---- configs ----------------------------------------------------------------------------- */
 
-/* Pushes the list in field `name` and new memory for as many items; gives their number. */
-static void *push_list(lua_State *L, int config, const char *name, size_t item_size, uint32_t *count) {
+static void to_category(lua_State *L, int table, void *category) {
+  *(lc_category *)category = (lc_category){
+    .id = id_field(L, table, "id"),
+    .group = (lc_group)l_name_field(L, table, "group", lc_group_names, LC_GROUPS),
+    .lead_status = l_boolean_field(L, table, "lead_status"),
+    .deleted = l_boolean_field(L, table, "deleted"),
+  };
+}
+
+/* A rule that is not enabled gets LC_TRIGGERS for its trigger. */
+static void to_rule(lua_State *L, int table, void *item) {
+  lc_rule *rule = item;
+  *rule = (lc_rule){ .trigger = LC_TRIGGERS };
+  if (!l_boolean_field(L, table, "enabled"))
+    return;
+  rule->trigger = (lc_trigger)l_name_field(L, table, "trigger", lc_trigger_names, LC_TRIGGERS);
+  rule->lead_status = rule->trigger == LC_LEAD_STATUS_SET ? id_field(L, table, "lead_status") : 0;
+  rule->to = id_field(L, table, "set_category");
+  rule->ask = l_boolean_field(L, table, "ask");
+}
+
+/* Pushes the list in field `name`, if there is one, and then its items. */
+static void *push_items(lua_State *L, int config, const char *name, size_t item_size, size_t *count,
+                        void read(lua_State *L, int table, void *item)) {
   lua_getfield(L, config, name);
-  if (lua_isnil(L, -1)) {
-    lua_pop(L, 1);
+  if (lua_isnil(L, -1))
     lua_newtable(L);
-  }
   check_field(L, name, lua_istable(L, -1), "table");
-  *count = (uint32_t)lua_rawlen(L, -1);
-  return lua_newuserdata(L, item_size * (*count + 1));
-}
-
-static const lc_category *push_categories(lua_State *L, int config, uint32_t *count) {
-  lc_category *categories = push_list(L, config, "categories", sizeof *categories, count);
-  int list = lua_gettop(L) - 1;
-  for (uint32_t i = 0; i < *count; i++) {
-    lua_rawgeti(L, list, (int)i + 1);
-    int item = lua_gettop(L);
-    categories[i] = (lc_category){
-      .id = id_field(L, item, "id"),
-      .group = (lc_group)l_name_field(L, item, "group", lc_group_names, LC_GROUPS),
-      .lead_status = l_boolean_field(L, item, "lead_status"),
-      .deleted = l_boolean_field(L, item, "deleted"),
-    };
-    lua_pop(L, 1);
-  }
-  return categories;
-}
-
-/* Only the enabled ones. */
-static const lc_rule *push_rules(lua_State *L, int config, uint32_t *enabled) {
-  uint32_t count;
-  lc_rule *rules = push_list(L, config, "rules", sizeof *rules, &count);
-  int list = lua_gettop(L) - 1;
-  *enabled = 0;
-  for (uint32_t i = 0; i < count; i++) {
-    lua_rawgeti(L, list, (int)i + 1);
-    int item = lua_gettop(L);
-    if (l_boolean_field(L, item, "enabled")) {
-      lc_trigger trigger = (lc_trigger)l_name_field(L, item, "trigger", lc_trigger_names, LC_TRIGGERS);
-      bool by_status = trigger == LC_LEAD_STATUS_SET;
-      rules[(*enabled)++] = (lc_rule){
-        .trigger = trigger,
-        .lead_status = by_status ? id_field(L, item, "lead_status") : 0,
-        .to = id_field(L, item, "set_category"),
-        .ask = l_boolean_field(L, item, "ask"),
-      };
-    }
-    lua_pop(L, 1);
-  }
-  return rules;
+  return l_check_items(L, lua_gettop(L), item_size, count, read);
 }
 
 lc_ruleset *l_push_ruleset(lua_State *L, int index, uint64_t revision) {
-  lc_config config = { .revision = revision };
+  size_t category_count, rule_count;
   lc_error error;
   int top = lua_gettop(L);
   luaL_checktype(L, index, LUA_TTABLE);
-  config.categories = push_categories(L, index, &config.category_count);
-  config.rules = push_rules(L, index, &config.rule_count);
+  const lc_category *categories = push_items(L, index, "categories", sizeof *categories, &category_count, to_category);
+  lc_rule *rules = push_items(L, index, "rules", sizeof *rules, &rule_count, to_rule);
+  lc_config config = { revision, categories, (uint32_t)category_count, rules, 0 };
+  for (size_t i = 0; i < rule_count; i++)
+    if (rules[i].trigger != LC_TRIGGERS)
+      rules[config.rule_count++] = rules[i];
   size_t size = lc_ruleset_size(&config);
   lc_ruleset *ruleset = lua_newuserdata(L, size);
   if (lc_ruleset_build(&config, ruleset, size, &error) != LC_OK)
@@ -177,8 +177,20 @@ lc_ruleset *l_push_ruleset(lua_State *L, int index, uint64_t revision) {
 
 /* ---- results ----------------------------------------------------------------------------- */
 
-void l_push_text(lua_State *L, lc_text text) {
+lc_text l_digits(int64_t integer, char room[L_DIGITS]) {
+  uint64_t rest = integer < 0 ? -(uint64_t)integer : (uint64_t)integer;
+  size_t first = L_DIGITS;
+  do
+    room[--first] = (char)('0' + rest % 10);
+  while ((rest /= 10) != 0);
+  if (integer < 0)
+    room[--first] = '-';
+  return (lc_text){ room + first, L_DIGITS - first };
+}
+
+int l_push_text(lua_State *L, lc_text text) {
   lua_pushlstring(L, text.size != 0 ? text.data : "", text.size);
+  return 1;
 }
 
 void l_push_company(lua_State *L, lc_company company) {
@@ -217,74 +229,14 @@ bool l_to_question_id(lc_text hex, uint8_t *id) {
   return true;
 }
 
-static void set_integer(lua_State *L, const char *name, int64_t integer) {
-  lua_pushinteger(L, (lua_Integer)integer);
-  lua_setfield(L, -2, name);
-}
-
-static void set_number(lua_State *L, const char *name, double number) {
-  l_push_number(L, number);
-  lua_setfield(L, -2, name);
-}
-
-static void set_name(lua_State *L, const char *name, const char *value) {
-  lua_pushstring(L, value);
-  lua_setfield(L, -2, name);
-}
-
-static void set_text(lua_State *L, const char *name, lc_text text) {
+void l_set_text(lua_State *L, const char *name, lc_text text) {
   if (text.size == 0)
     return;
   l_push_text(L, text);
   lua_setfield(L, -2, name);
 }
 
-void l_push_entry(lua_State *L, const lc_entry *entry) {
-  lua_createtable(L, 0, 16);
-  set_integer(L, "entry", (int64_t)entry->id);
-  set_number(L, "at", entry->at);
-  l_push_company(L, entry->company);
-  lua_setfield(L, -2, "company");
-  set_name(L, "trigger", lc_trigger_names[entry->trigger]);
-  set_name(L, "action", lc_action_names[entry->action]);
-  set_name(L, "status", lc_entry_status_names[entry->status]);
-  if (entry->reason != LC_ENTRY_MATCHED)
-    set_name(L, "reason", lc_entry_reason_names[entry->reason]);
-  set_integer(L, "revision", (int64_t)entry->revision);
-  set_integer(L, "from", entry->from);
-  set_integer(L, "to", entry->to);
-  if (entry->lead_status != 0)
-    set_integer(L, "lead_status", entry->lead_status);
-  if (entry->has_question) {
-    l_push_question_id(L, entry->question);
-    lua_setfield(L, -2, "confirmation");
-  }
-  set_text(L, "event_id", entry->event_id);
-  set_text(L, "details", entry->details);
-  set_text(L, "error", entry->error);
-}
-
-void l_push_question(lua_State *L, const lc_question *question) {
-  lua_createtable(L, 0, 16);
-  l_push_question_id(L, question->id);
-  lua_setfield(L, -2, "id");
-  l_push_company(L, question->company);
-  lua_setfield(L, -2, "company");
-  set_name(L, "state", lc_question_state_names[question->state]);
-  set_name(L, "trigger", lc_trigger_names[question->trigger]);
-  set_integer(L, "entry", (int64_t)question->entry);
-  set_integer(L, "revision", (int64_t)question->revision);
-  set_integer(L, "from", question->from);
-  set_integer(L, "to", question->to);
-  set_number(L, "created_at", question->created_at);
-  set_number(L, "expires_at", question->expires_at);
-  if (question->lead_status != 0)
-    set_integer(L, "lead_status", question->lead_status);
-  if (question->category != 0)
-    set_integer(L, "category", question->category);
-  if (question->state != LC_QUESTION_OPEN)
-    set_number(L, "resolved_at", question->resolved_at);
-  set_text(L, "user", question->user);
-  set_text(L, "body", question->body);
-  set_text(L, "answer", question->answer);
+void l_set_id(lua_State *L, const char *name, int32_t id) {
+  if (id != 0)
+    l_set_integer(L, name, id);
 }

@@ -7,11 +7,7 @@
 #include <time.h>
 
 #include "convert.h"
-#include "decide.h"
-#include "handle.h"
-#include "journal.h"
 #include "json.h"
-#include "question.h"
 #include "rules/checksum.h"
 #include "simulate.h"
 #include "store.h"
@@ -45,7 +41,7 @@ static int l_random_id(lua_State *L) {
   return 1;
 }
 
-/* core.checksum(text, before) -> 16 hex digits; `before` is the checksum of what comes before the text */
+/* core.checksum(text, before or nil) -> 16 hex digits; `before` is the checksum of what comes before the text */
 static int l_checksum(lua_State *L) {
   lc_text text = l_check_text(L, 1, SIZE_MAX);
   uint64_t sum = lua_isnoneornil(L, 2) ? LC_CHECKSUM_START : strtoull(luaL_checkstring(L, 2), NULL, 16);
@@ -55,7 +51,7 @@ static int l_checksum(lua_State *L) {
   return 1;
 }
 
-/* timegm turns 31 February into a day of March: a date that comes back changed was none. */
+/* Whether the date exists: timegm turns 31 February into a day of March. */
 static bool is_date(const struct tm *read, time_t seconds) {
   struct tm again;
   time_t local = seconds + read->tm_gmtoff;
@@ -63,22 +59,18 @@ static bool is_date(const struct tm *read, time_t seconds) {
       && again.tm_year == read->tm_year;
 }
 
-/* core.parse_time(text, format) -> seconds since 1970; nil, message, code. The format is strptime's;
- * times without a zone (%z) are UTC. */
+/* core.parse_time(text, format) -> seconds since 1970; nil, message, code. The format is strptime's; without a zone
+ * (%z) times are UTC. */
 static int l_parse_time(lua_State *L) {
   size_t size;
   const char *text = luaL_checklstring(L, 1, &size), *format = luaL_checkstring(L, 2);
   struct tm read = { .tm_mday = 1 };
   lc_error error;
-  const char *end = strptime(text, format, &read);
-  bool whole = end == text + size;
-  long offset = read.tm_gmtoff;
-  struct tm copy = read;
-  time_t seconds = whole ? timegm(&copy) - offset : 0;
-  if (!whole || read.tm_year < -900 || !is_date(&read, seconds)) { /* "17" is no year: %y was meant */
-    lc_status status = lc_fail(&error, LC_INVALID, "'%s' is not a date in the form '%s'", text, format);
-    return l_fail(L, status, &error);
-  }
+  bool whole = strptime(text, format, &read) == text + size;
+  struct tm copy = read; /* timegm writes to it */
+  time_t seconds = whole ? timegm(&copy) - read.tm_gmtoff : 0;
+  if (!whole || read.tm_year < -900 || !is_date(&read, seconds)) /* "17" is no year: %y was meant */
+    return l_fail(L, lc_fail(&error, LC_INVALID, "'%s' is not a date in the form '%s'", text, format), &error);
   l_push_number(L, (double)seconds);
   return 1;
 }
@@ -90,19 +82,7 @@ static int l_ruleset(lua_State *L) {
   return 1;
 }
 
-/* Sets core.question_states: the names of all states, the open one first. */
-static void set_question_states(lua_State *L) {
-  lua_createtable(L, LC_QUESTION_STATES, 0);
-  for (int i = 0; i < LC_QUESTION_STATES; i++) {
-    lua_pushstring(L, lc_question_state_names[i]);
-    lua_rawseti(L, -2, i + 1);
-  }
-  lua_setfield(L, -2, "question_states");
-}
-
-__attribute__((visibility("default"))) int luaopen_leadcat_core(lua_State *L);
-
-int luaopen_leadcat_core(lua_State *L) {
+__attribute__((visibility("default"))) int luaopen_leadcat_core(lua_State *L) {
   static const luaL_Reg functions[] = {
     { "open", l_store_open },
     { "check_store", l_store_check },
@@ -132,8 +112,12 @@ int luaopen_leadcat_core(lua_State *L) {
   lua_setfield(L, -2, "ffi");
   l_push_list_mark(L);
   lua_setfield(L, -2, "list_mark");
-  lua_pushliteral(L, LC_VERSION);
-  lua_setfield(L, -2, "version");
-  set_question_states(L);
+  l_set_string(L, "version", LC_VERSION);
+  lua_createtable(L, LC_QUESTION_STATES, 0);
+  for (int i = 0; i < LC_QUESTION_STATES; i++) { /* the open one first */
+    lua_pushstring(L, lc_question_state_names[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_setfield(L, -2, "question_states");
   return 1;
 }

@@ -1,5 +1,3 @@
-#include "decide.h"
-
 #include <string.h>
 
 #include "convert.h"
@@ -8,7 +6,7 @@
 
 static const char *const rules_type = "leadcat.rules";
 
-/* Where the FFI finds a decision's target. Declared once, for C and as text for the FFI. */
+/* Where the FFI finds a decision's target: one declaration, as C and as text. */
 #define ANSWER struct { int32_t to; /* the target category when matched; else 0 */ }
 #define TEXT_OF(declaration) TEXT(declaration)
 #define TEXT(declaration) #declaration
@@ -19,46 +17,41 @@ typedef struct l_rules {
   l_answer answer;           /* first: the FFI knows no more of this struct */
   lc_rules cached;           /* owned, of a store */
   const lc_ruleset *ruleset; /* the one to use: cached.ruleset, or a fixed one kept by an upvalue */
-  const l_store *store;      /* NULL when fixed; kept alive by an upvalue */
-  const char *triggers[LC_TRIGGERS]; /* the names as Lua has them, kept alive by upvalues: one text is mostly one string */
+  l_store *store;            /* NULL when fixed; kept alive by an upvalue */
+  const char *triggers[LC_TRIGGERS]; /* the names as Lua's strings, kept alive by upvalues: equal ones are the same */
   size_t tenant_size;
   char tenant[LC_TENANT_MAX];
 } l_rules;
 
-/* A decider's upvalues. The names are pushed by reference: no string is made while deciding. */
+/* A decider's upvalues, with names: so deciding makes no strings. */
 enum {
   UP_RULES = 1, UP_ANCHOR, UP_REPAIR, UP_ACTIONS, UP_REASONS = UP_ACTIONS + LC_ACTIONS,
   UP_TRIGGERS = UP_REASONS + LC_REASONS, UP_COUNT = UP_TRIGGERS + LC_TRIGGERS - 1
 };
 
-/* Has a damaged ruleset made anew from its config; whether that was done. */
+/* Has Lua rebuild a damaged ruleset from its config; whether that was done. */
 static bool repair(lua_State *L, lc_error *error) {
-  size_t size;
   lua_pushvalue(L, lua_upvalueindex(UP_REPAIR));
-  if (lua_isnil(L, -1)) {
-    lua_pop(L, 1);
-    return false;
-  }
   lua_call(L, 0, 2);
-  bool done = lua_toboolean(L, -2) != 0;
-  const char *message = lua_tolstring(L, -1, &size);
+  bool done = lua_toboolean(L, -2);
+  const char *message = lua_tostring(L, -1);
   if (!done && message != NULL)
     lc_fail(error, LC_CORRUPT, "%s", message);
   lua_pop(L, 2);
   return done;
 }
 
-/* Whether `rules` has the newest ruleset, of a store that is open. */
+/* Whether `rules` has the newest ruleset of an open store, or a fixed one. */
 static inline bool is_fresh(const l_rules *rules) {
   return rules->store == NULL || (rules->store->store != NULL && lc_rules_fresh(&rules->cached, rules->store->watch));
 }
 
-/* Has `rules` read the newest ruleset. */
+/* Reads the newest ruleset into `rules`. */
 static lc_status refresh(lua_State *L, l_rules *rules, lc_error *error) {
   lc_text tenant = { rules->tenant, rules->tenant_size };
-  lc_status status = lc_store_refresh(l_open_store(L, rules->store), tenant, &rules->cached, error);
-  if (status == LC_CORRUPT && repair(L, error)) /* in Lua, where the store may have been closed */
-    status = lc_store_refresh(l_open_store(L, rules->store), tenant, &rules->cached, error);
+  lc_status status = lc_store_refresh(l_open_box(L, rules->store)->store, tenant, &rules->cached, error);
+  if (status == LC_CORRUPT && repair(L, error)) /* which may close the store */
+    status = lc_store_refresh(l_open_box(L, rules->store)->store, tenant, &rules->cached, error);
   rules->ruleset = rules->cached.ruleset;
   return status;
 }
@@ -73,13 +66,13 @@ static lc_trigger check_trigger(lua_State *L, int argument) {
   return (lc_trigger)trigger;
 }
 
-/* An id or nil: 0 for nil and for what cannot be an id. */
+/* An id or nil: 0 for nil and for a number that cannot be an id. */
 static int32_t opt_id(lua_State *L, int argument) {
   int64_t id = 0;
   int type = lua_type(L, argument);
   if (type <= LUA_TNIL)
     return 0;
-  if (type != LUA_TNUMBER) /* "5" is no id: Lua would convert it */
+  if (type != LUA_TNUMBER) /* not "5", which Lua would convert */
     luaL_checktype(L, argument, LUA_TNUMBER);
   return l_to_integer(L, argument, &id) && id > 0 && id <= INT32_MAX ? (int32_t)id : 0;
 }
@@ -90,7 +83,7 @@ static lc_facts check_facts(lua_State *L, int argument) {
   return (lc_facts){ trigger, opt_id(L, argument + 1), opt_id(L, argument + 2) };
 }
 
-/* A trigger's argument, faster for the names that the decider knows. */
+/* Argument 1, a trigger: faster for the names that the decider knows. */
 static inline lc_trigger find_trigger(lua_State *L, const l_rules *rules) {
   const char *name = lua_tolstring(L, 1, NULL);
   for (int i = 0; i < LC_TRIGGERS; i++)
@@ -120,12 +113,13 @@ static int l_decide(lua_State *L) {
   return 3;
 }
 
-/* Pushes the decider of the rules on top of the stack, which are left below it. */
-static int push_decider(lua_State *L, int anchor, int mender) {
+/* Inserts the decider below the rules at the top of the stack. `anchor` is the index of what keeps alive what they
+ * point to, `repairer` that of the function that repairs. */
+static int push_decider(lua_State *L, int anchor, int repairer) {
   l_rules *rules = lua_touserdata(L, -1);
   lua_pushvalue(L, -1);
   lua_pushvalue(L, anchor);
-  lua_pushvalue(L, mender);
+  lua_pushvalue(L, repairer);
   for (int i = 0; i < LC_ACTIONS; i++)
     lua_pushstring(L, lc_action_names[i]);
   for (int i = 0; i < LC_REASONS; i++)
@@ -139,22 +133,14 @@ static int push_decider(lua_State *L, int anchor, int mender) {
   return 2;
 }
 
-static l_rules *push_rules(lua_State *L) {
-  l_rules *rules = lua_newuserdata(L, sizeof *rules);
-  memset(rules, 0, sizeof *rules);
-  luaL_getmetatable(L, rules_type);
-  lua_setmetatable(L, -2);
-  return rules;
-}
-
-/* store:decider(tenant, repair) -> decide, rules: a function of trigger, category or nil, lead_status or nil that gives action,
- * to, reason, and what it answers from, for the FFI. It answers from the tenant's newest saved config, and raises once the
- * store is closed. When its packed ruleset is damaged, repair() -> true, or nil, message, is to make it anew. */
+/* store:decider(tenant, repair) -> decide, rules: a function of trigger, category or nil, lead_status or nil that
+ * returns action, to, reason; and what it answers from, for the FFI. It answers from the tenant's newest saved config,
+ * and raises once the store is closed. repair() -> true, or nil, message, rebuilds a packed ruleset that is damaged. */
 static int l_store_decider(lua_State *L) {
-  const l_store *store = l_check_store(L, 1);
+  l_store *store = l_check_store(L, 1);
   lc_text tenant = l_check_tenant(L, 2);
   luaL_checktype(L, 3, LUA_TFUNCTION);
-  l_rules *rules = push_rules(L);
+  l_rules *rules = l_push_object(L, rules_type, sizeof *rules);
   rules->store = store;
   rules->tenant_size = tenant.size;
   memcpy(rules->tenant, tenant.data, tenant.size);
@@ -165,32 +151,34 @@ int l_config_decider(lua_State *L) {
   lua_settop(L, 1);
   lua_pushnil(L);
   const lc_ruleset *ruleset = l_push_ruleset(L, 1, 0);
-  push_rules(L)->ruleset = ruleset;
+  l_rules *rules = l_push_object(L, rules_type, sizeof *rules);
+  rules->ruleset = ruleset;
   return push_decider(L, 3, 2);
 }
 
-/* store:decide(tenant, trigger, category, lead_status) -> action, to, reason, revision; from the tenant's newest saved config */
-static int l_store_decide(lua_State *L) {
-  lc_error error;
-  const lc_ruleset *ruleset;
-  lc_store *store = l_check_open(L);
-  lc_text tenant = l_check_tenant(L, 2);
-  const lc_facts facts = check_facts(L, 3);
-  lc_status status = lc_store_ruleset(store, tenant, &ruleset, &error);
-  if (status != LC_OK)
-    return l_fail(L, status, &error);
-  lc_decision decision = lc_decide(ruleset, &facts);
-  uint64_t revision = ruleset->revision; /* a finalizer that runs below may use or close the store */
+/* Pushes action, to, reason, revision. That may run a finalizer that uses or closes the ruleset's store. */
+static void push_decision(lua_State *L, lc_decision decision, uint64_t revision) {
   lua_pushstring(L, lc_action_names[decision.action]);
   push_target(L, decision.to);
   lua_pushstring(L, lc_reason_names[decision.reason]);
   lua_pushinteger(L, (lua_Integer)revision);
+}
+
+/* store:decide(tenant, trigger, category, lead_status) -> action, to, reason, revision; from the newest saved config */
+static int l_store_decide(lua_State *L) {
+  const lc_ruleset *ruleset;
+  l_store *box = l_check_open(L);
+  const lc_facts facts = check_facts(L, 3);
+  lc_status status = lc_store_ruleset(box->store, l_check_tenant(L, 2), &ruleset, &box->error);
+  if (status != LC_OK)
+    return l_fail(L, status, &box->error);
+  push_decision(L, lc_decide(ruleset, &facts), ruleset->revision);
   return 4;
 }
 
 /* ---- explaining --------------------------------------------------------------------------- */
 
-/* Facts are shown as they were given, which are the three arguments from `facts` on: what can be no id counts as none. */
+/* Facts are shown as given, in the three arguments from `facts` on; what cannot be an id counts as none. */
 static void push_value(lua_State *L, const lc_value *value, int facts) {
   switch (value->kind) {
   case LC_THE_CATEGORY: lua_pushvalue(L, facts + 1); break;
@@ -204,8 +192,7 @@ static void push_value(lua_State *L, const lc_value *value, int facts) {
 
 static void push_check(lua_State *L, lc_reason reason, const lc_check *check, int facts) {
   lua_createtable(L, 0, 2 + LC_VALUES);
-  lua_pushstring(L, lc_reason_names[reason]);
-  lua_setfield(L, -2, "name");
+  l_set_string(L, "name", lc_reason_names[reason]);
   if (check->result != LC_NOT_REACHED) {
     lua_pushboolean(L, check->result == LC_PASSED);
     lua_setfield(L, -2, "pass");
@@ -223,11 +210,7 @@ static int push_explanation(lua_State *L, const lc_ruleset *ruleset, int argumen
   lua_settop(L, argument + 2);
   const lc_facts facts = check_facts(L, argument);
   lc_decision decision = lc_explain(ruleset, &facts, checks, &target);
-  uint64_t revision = ruleset->revision; /* a finalizer that runs below may use or close the store */
-  lua_pushstring(L, lc_action_names[decision.action]);
-  push_target(L, decision.to);
-  lua_pushstring(L, lc_reason_names[decision.reason]);
-  lua_pushinteger(L, (lua_Integer)revision);
+  push_decision(L, decision, ruleset->revision);
   lua_createtable(L, LC_CHECKS, 0);
   for (int i = 0; i < LC_CHECKS; i++) {
     if (checks[i].result == LC_NOT_MADE)
@@ -239,16 +222,14 @@ static int push_explanation(lua_State *L, const lc_ruleset *ruleset, int argumen
   return 6;
 }
 
-/* store:explain(tenant, trigger, category, lead_status) -> action, to, reason, revision, checks, target: as `decide`, then each
- * check in order as {name, pass, ...}: `pass` is absent behind the one that failed, the rest is what was compared; `target` is
- * that of the rule that the facts choose, if any, whatever the checks say. */
+/* store:explain(tenant, trigger, category, lead_status) -> action, to, reason, revision, checks, target: as `decide`,
+ * then each check in order as {name, pass, ...}: `pass` is absent after the one that failed, the rest is what was
+ * compared; `target` is that of the rule that the facts choose, if any, whatever the checks say. */
 static int l_store_explain(lua_State *L) {
-  lc_error error;
   const lc_ruleset *ruleset;
-  lc_store *store = l_check_open(L);
-  lc_text tenant = l_check_tenant(L, 2);
-  lc_status status = lc_store_ruleset(store, tenant, &ruleset, &error);
-  return status == LC_OK ? push_explanation(L, ruleset, 3) : l_fail(L, status, &error);
+  l_store *box = l_check_open(L);
+  lc_status status = lc_store_ruleset(box->store, l_check_tenant(L, 2), &ruleset, &box->error);
+  return status == LC_OK ? push_explanation(L, ruleset, 3) : l_fail(L, status, &box->error);
 }
 
 static int l_explain(lua_State *L) {
@@ -269,14 +250,14 @@ static int l_rules_gc(lua_State *L) {
 
 /* ---- LuaJIT's FFI ------------------------------------------------------------------------- */
 
-/* An id of a Lua number: 0 for what cannot be one. */
+/* The id, or 0 when the number cannot be one. */
 static inline int32_t id_of(double number) {
   int32_t id = number >= 1 && number <= INT32_MAX ? (int32_t)number : 0;
   return id == number ? id : 0;
 }
 
-/* Decides as `decide` does, the target going to the answer. Gives the reason's number; LC_REASONS for what matched and is
- * to be asked; -1 where the store must be read first, or is closed. */
+/* Decides as `decide` does, and puts the target into the answer. Returns the reason; LC_REASONS for a match that asks;
+ * -1 when the store must be read first, or is closed. */
 static int32_t ffi_decide(l_answer *answer, uint32_t trigger, double category, double lead_status) {
   l_rules *rules = (l_rules *)answer;
   const lc_facts facts = { (lc_trigger)trigger, id_of(category), id_of(lead_status) };
@@ -290,15 +271,12 @@ static int32_t ffi_decide(l_answer *answer, uint32_t trigger, double category, d
 void l_push_ffi(lua_State *L) {
   union { int32_t (*function)(l_answer *, uint32_t, double, double); void *address; } decide = { ffi_decide };
   lua_createtable(L, 0, 4);
-  lua_pushliteral(L, TEXT_OF(ANSWER));
-  lua_setfield(L, -2, "answer");
+  l_set_string(L, "answer", TEXT_OF(ANSWER));
   lua_pushlightuserdata(L, decide.address);
   lua_setfield(L, -2, "decide");
   lua_createtable(L, 0, LC_TRIGGERS);
-  for (int i = 0; i < LC_TRIGGERS; i++) {
-    lua_pushinteger(L, i);
-    lua_setfield(L, -2, lc_trigger_names[i]);
-  }
+  for (int i = 0; i < LC_TRIGGERS; i++)
+    l_set_integer(L, lc_trigger_names[i], i);
   lua_setfield(L, -2, "triggers");
   lua_createtable(L, LC_REASONS, 0);
   for (int i = 0; i < LC_REASONS; i++) {
@@ -316,8 +294,5 @@ void l_decide_register(lua_State *L) {
     { NULL, NULL },
   };
   l_store_methods(L, methods);
-  luaL_newmetatable(L, rules_type);
-  lua_pushcfunction(L, l_rules_gc);
-  lua_setfield(L, -2, "__gc");
-  lua_pop(L, 1);
+  l_new_type(L, rules_type, l_rules_gc);
 }

@@ -3,34 +3,24 @@
 #include <math.h>
 #include <string.h>
 
-#include "store/record.h"
+static const int64_t most = INT64_C(1) << 53; /* from here on, doubles are not exact */
 
-static const int64_t most = INT64_C(1) << 53; /* beyond, Lua numbers that are doubles are not exact */
-
-/* The decimal text of a number, at the end of `digits`. */
-static lc_text digits_of(int64_t number, char *digits) {
-  uint64_t rest = number < 0 ? (uint64_t)-number : (uint64_t)number;
-  size_t first = L_DIGITS;
-  do
-    digits[--first] = (char)('0' + rest % 10);
-  while ((rest /= 10) != 0);
-  if (number < 0)
-    digits[--first] = '-';
-  return (lc_text){ digits + first, L_DIGITS - first };
+/* The number at the top of the stack. False when it is none, or has a fraction, or is not exact. */
+static bool to_integer(lua_State *L, int64_t *integer) {
+  return lua_type(L, -1) == LUA_TNUMBER && l_to_integer(L, -1, integer) && *integer > -most && *integer < most;
 }
 
 /* The id at the top of the stack: a string or an integer. */
 static bool to_id(lua_State *L, size_t longest, lc_text *text, char *digits) {
   int64_t number;
-  int type = lua_type(L, -1);
-  if (type == LUA_TSTRING) {
+  if (lua_type(L, -1) == LUA_TSTRING) {
     text->data = lua_tolstring(L, -1, &text->size);
     return text->size >= 1 && text->size <= longest;
   }
-  if (type != LUA_TNUMBER || !l_to_integer(L, -1, &number) || number <= -most || number >= most)
-    return false;
-  *text = digits_of(number, digits);
-  return true;
+  bool fits = to_integer(L, &number);
+  if (fits)
+    *text = l_digits(number, digits);
+  return fits;
 }
 
 static bool to_trigger(lua_State *L, lc_trigger *trigger) {
@@ -41,13 +31,13 @@ static bool to_trigger(lua_State *L, lc_trigger *trigger) {
   return found >= 0;
 }
 
-/* An id of a category or lead status, or `impossible` for an integer that can be none. */
+/* The id of a category or lead status, or `impossible` for an integer that cannot be one. */
 static bool to_number(lua_State *L, int32_t impossible, int32_t *id) {
   int64_t number;
-  if (lua_type(L, -1) != LUA_TNUMBER || !l_to_integer(L, -1, &number) || number <= -most || number >= most)
-    return false;
-  *id = number >= 1 && number <= INT32_MAX ? (int32_t)number : impossible;
-  return true;
+  bool fits = to_integer(L, &number);
+  if (fits)
+    *id = number >= 1 && number <= INT32_MAX ? (int32_t)number : impossible;
+  return fits;
 }
 
 static bool to_time(lua_State *L, double *at) {
@@ -65,7 +55,7 @@ static bool to_actor(lua_State *L, l_event *event) {
   return fits;
 }
 
-/* Takes the field of that name, whose value is on top; what is kept for display is written by past/journal.lua. */
+/* Takes the field of that name, whose value is at the top. l_event_details (json.h) writes what is kept for display. */
 static bool take(lua_State *L, const char *name, size_t size, l_event *event) {
 #define IS(literal) (size == sizeof literal - 1 && memcmp(name, literal, sizeof literal - 1) == 0)
   if (IS("trigger"))
@@ -104,7 +94,7 @@ bool l_to_event(lua_State *L, int index, l_event *event) {
   if (!lua_istable(L, index) || lua_getmetatable(L, index))
     return false;
   for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {
-    const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tolstring(L, -2, &size) : NULL; /* a number must not be converted */
+    const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tolstring(L, -2, &size) : NULL; /* not of a number */
     if (name != NULL && !take(L, name, size, event))
       return false;
   }

@@ -1,28 +1,27 @@
-/* lua/event.h - an event as a host gives it, read at once.
+/* lua/event.h - reads an event as the host gives it.
  *
- * Only what is plainly right is read here. What is not, be it wrong or only unusual, is left to
- * events/event.lua, which says what is wrong with it, and to events/handle.lua.
+ * It reads only events that are plainly right. Every other one, wrong or just unusual, is left to events/event.lua,
+ * which says what is wrong with it, and to events/handle.lua.
  */
 #ifndef LC_LUA_EVENT_H
 #define LC_LUA_EVENT_H
 
-#include "compat.h"
+#include "convert.h"
 #include "rules/event.h"
-
-enum { L_DIGITS = 24 /* room for a number's */ };
 
 typedef struct l_event {
   lc_event core;
   lc_text id;       /* empty: none */
   double at;        /* seconds since 1970; NAN: none is given */
   bool has_choice;  /* the user has answered already: */
-  int32_t choice;   /* the category to set; 0: it stays; LC_CATEGORY_IMPOSSIBLE: an integer that can be none */
+  int32_t choice;   /* the category to set; 0: it stays; LC_CATEGORY_IMPOSSIBLE: an integer that cannot be an id */
   bool has_details; /* it has an actor, a sale or a contact */
   lc_text user;     /* the actor's id; empty: none */
   char id_digits[L_DIGITS], user_digits[L_DIGITS];
 } l_event;
 
-/* Reads the table at `index` (not a relative one). False unless it is a plain table whose fields are as they should be. Texts point into the table's strings and into `event`. */
+/* Reads the table at the absolute `index`. False unless it is a plain table whose fields are as they should be. Texts
+ * point into the table's strings and into `event`. */
 bool l_to_event(lua_State *L, int index, l_event *event);
 
 #endif

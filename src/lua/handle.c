@@ -1,11 +1,7 @@
-#include "handle.h"
-
 #include <math.h>
 #include <string.h>
 
-#include "convert.h"
 #include "event.h"
-#include "journal.h"
 #include "json.h"
 #include "store.h"
 #include "store/overlay.h"
@@ -14,12 +10,9 @@
 
 static const char *const overlay_type = "leadcat.overlay", *const how_type = "leadcat.how";
 
-/* store:overlay() -> an overlay for `handle`: what would have been written is remembered in it */
+/* store:overlay() -> an overlay for `handle`, which remembers what would have been written */
 static int l_overlay(lua_State *L) {
-  lc_overlay *overlay = lua_newuserdata(L, sizeof *overlay);
-  memset(overlay, 0, sizeof *overlay);
-  luaL_getmetatable(L, overlay_type);
-  lua_setmetatable(L, -2);
+  l_push_object(L, overlay_type, sizeof(lc_overlay));
   return 1;
 }
 
@@ -28,26 +21,17 @@ static int l_overlay_gc(lua_State *L) {
   return 0;
 }
 
-/* ---- how events are handled ---------------------------------------------------------------- */
+/* ---- how to handle events ------------------------------------------------------------------ */
 
 enum { TENANT = 2, EVENTS, RESULTS, NOW, HOW, ARGUMENTS = HOW };
 
-/* The table at HOW, and what only the binding goes by. */
+/* The table at HOW; after `core`, what only the binding needs. */
 typedef struct l_how {
   lc_handling core;
   lc_cursor cursor;
   bool write;
   bool has_run; /* the events belong to a run, whose id is kept with each */
 } l_how;
-
-static lc_confirm to_confirm(lua_State *L) {
-  size_t size;
-  const char *name = luaL_checklstring(L, -1, &size);
-  int confirm = lc_name_index(lc_confirm_names, LC_CONFIRMS, name, size);
-  if (confirm < 0)
-    luaL_error(L, "field 'confirm': unknown value");
-  return (lc_confirm)confirm;
-}
 
 /* Takes the field of that name, whose value is at the top of the stack. */
 static void take(lua_State *L, const char *name, l_how *how) {
@@ -75,7 +59,7 @@ static void take(lua_State *L, const char *name, l_how *how) {
   else if (strcmp(name, "digest") == 0)
     core->digest = (uint64_t)luaL_checkinteger(L, -1);
   else if (strcmp(name, "confirm") == 0)
-    core->confirm = to_confirm(L);
+    core->confirm = (lc_confirm)l_name_field(L, HOW, name, lc_confirm_names, LC_CONFIRMS);
   else if (strcmp(name, "overlay") == 0)
     core->overlay = luaL_checkudata(L, -1, overlay_type);
   else if (strcmp(name, "cursor") == 0)
@@ -109,16 +93,15 @@ static void to_how(lua_State *L, l_how *how) {
 static int l_prepare(lua_State *L) {
   l_how how;
   from_table(L, 2, &how);
-  luaL_argcheck(L, how.core.cursor == NULL && how.core.overlay == NULL && !how.has_run, 2, "cursor, overlay, run are of one call");
-  *(l_how *)lua_newuserdata(L, sizeof how) = how;
-  luaL_getmetatable(L, how_type);
-  lua_setmetatable(L, -2);
+  bool lasts = how.core.cursor == NULL && how.core.overlay == NULL && !how.has_run;
+  luaL_argcheck(L, lasts, 2, "cursor, overlay and run are of one call");
+  *(l_how *)l_push_object(L, how_type, sizeof how) = how;
   return 1;
 }
 
 /* ---- events ------------------------------------------------------------------------------ */
 
-/* Events that are still to be handled. */
+/* The events that are still to be handled. */
 typedef struct l_open {
   size_t count;
   l_event *read;
@@ -126,7 +109,7 @@ typedef struct l_open {
   int *places; /* in the array of events, from 1 */
 } l_open;
 
-/* Room for what is to be handled. One event is what there mostly is. */
+/* Room for one event, the most usual number. */
 typedef struct l_room {
   l_event read;
   lc_case c;
@@ -142,12 +125,12 @@ static l_open make_room(lua_State *L, l_room *room, size_t most) {
 
 static uint64_t number_field(lua_State *L, const char *name) {
   lua_getfield(L, -1, name);
-  uint64_t number = lua_isnil(L, -1) ? 0 : (uint64_t)lua_tonumber(L, -1);
+  uint64_t number = (uint64_t)lua_tonumber(L, -1); /* 0 for nil */
   lua_pop(L, 1);
   return number;
 }
 
-/* Takes over what was found out since the last round, from the table at the top of the stack. */
+/* Reads what the caller found out since the last round, from the table at the top of the stack. */
 static void to_known(lua_State *L, lc_case *c) {
   lua_getfield(L, -1, "asked_at");
   c->is_known = !lua_isnil(L, -1);
@@ -164,22 +147,21 @@ static void to_known(lua_State *L, lc_case *c) {
 
 static void to_case(const l_event *read, double now, lc_case *c) {
   const lc_facts *facts = &read->core.facts;
-  memset(c, 0, sizeof *c);
-  c->entry = (lc_entry){
-    .at = isnan(read->at) ? now : read->at,
-    .trigger = (uint8_t)facts->trigger,
-    .lead_status = facts->trigger == LC_LEAD_STATUS_SET ? facts->lead_status : 0,
-    .company = read->core.company,
-    .event_id = read->id,
+  *c = (lc_case){
+    .entry.at = isnan(read->at) ? now : read->at,
+    .entry.trigger = (uint8_t)facts->trigger,
+    .entry.lead_status = facts->trigger == LC_LEAD_STATUS_SET ? facts->lead_status : 0,
+    .entry.company = read->core.company,
+    .entry.event_id = read->id,
+    .user = read->user,
+    .has_choice = read->has_choice,
+    .choice = read->choice,
+    .is_given = facts->category != LC_CATEGORY_ABSENT,
+    .given = facts->category == LC_CATEGORY_IMPOSSIBLE ? 0 : facts->category,
   };
-  c->user = read->user;
-  c->has_choice = read->has_choice;
-  c->choice = read->choice;
-  c->is_given = facts->category != LC_CATEGORY_ABSENT;
-  c->given = facts->category == LC_CATEGORY_IMPOSSIBLE ? 0 : facts->category;
 }
 
-/* Whether the result at the top of the stack is final: neither absent nor a table that says what is lacking. */
+/* Whether the result at the top of the stack is final: neither nil nor a table that says what the event lacks. */
 static bool is_done(lua_State *L) {
   if (!lua_istable(L, -1))
     return !lua_isnil(L, -1);
@@ -189,29 +171,28 @@ static bool is_done(lua_State *L) {
   return done;
 }
 
-/* Reads the event at the place, unless it is done. False when it is not plain. What the user has chosen is asked about before
- * any event is written, so that all are written in their order. */
+/* Reads the event at the place, unless it is done. False when it is not plain. A user's choice needs a verdict, which
+ * is fetched before any event is written, so that all are written in their order. */
 static bool to_open(lua_State *L, int place, l_how *how, l_open *open) {
   lua_rawgeti(L, RESULTS, place);
-  bool done = is_done(L), right = true;
-  if (!done) {
+  if (!is_done(L)) {
     l_event *read = &open->read[open->count];
     lc_case *c = &open->cases[open->count];
     lua_rawgeti(L, EVENTS, place);
-    right = l_to_event(L, lua_gettop(L), read);
+    if (!l_to_event(L, lua_gettop(L), read))
+      return false;
     lua_pop(L, 1);
-    if (right)
-      to_case(read, how->core.now, c);
-    if (right && lua_istable(L, -1))
+    to_case(read, how->core.now, c);
+    if (lua_istable(L, -1))
       to_known(L, c);
-    how->core.look |= right && c->has_choice && c->passed == 0;
+    how->core.look |= c->has_choice && c->passed == 0;
     open->places[open->count++] = place;
   }
   lua_pop(L, 1);
-  return right;
+  return true;
 }
 
-/* Pushes what is kept of the event at the place, as JSON; or nil. False when it cannot be kept: then the reason is pushed. */
+/* Pushes what is kept of the event at the place: JSON or nil. False when it cannot be kept: then pushes why. */
 static bool push_details(lua_State *L, int place, bool has_run) {
   lua_pushcfunction(L, l_event_details);
   lua_rawgeti(L, EVENTS, place);
@@ -225,7 +206,7 @@ static bool push_details(lua_State *L, int place, bool has_run) {
   return result == 0;
 }
 
-/* Adds the details of the events from `first` on that have some. A table on the stack keeps them; why one cannot be kept, too. */
+/* Adds the details of the events from `first` on, or why they cannot be kept. A table on the stack keeps these. */
 static void add_details(lua_State *L, const l_how *how, l_open *open, size_t first) {
   lua_newtable(L);
   for (size_t i = first; i < open->count; i++) {
@@ -240,21 +221,6 @@ static void add_details(lua_State *L, const l_how *how, l_open *open, size_t fir
 
 /* ---- results ----------------------------------------------------------------------------- */
 
-static void set_string(lua_State *L, const char *name, const char *value) {
-  lua_pushstring(L, value);
-  lua_setfield(L, -2, name);
-}
-
-static void set_number(lua_State *L, const char *name, uint64_t number) {
-  lua_pushinteger(L, (lua_Integer)number);
-  lua_setfield(L, -2, name);
-}
-
-static void set_category(lua_State *L, const char *name, int32_t category) {
-  if (category != 0)
-    set_number(L, name, (uint64_t)category);
-}
-
 static void set_rule(lua_State *L, const lc_entry *entry) {
   if (entry->trigger != LC_LEAD_STATUS_SET)
     lua_pushstring(L, lc_trigger_names[entry->trigger]);
@@ -265,30 +231,30 @@ static void set_rule(lua_State *L, const lc_entry *entry) {
 
 /* The fields of a decision, in the table at the top of the stack. */
 static void set_decision(lua_State *L, const lc_entry *entry) {
-  set_string(L, "action", lc_action_names[entry->action]);
-  set_number(L, "revision", entry->revision);
-  set_category(L, "from", entry->from);
-  set_category(L, "to", entry->to);
+  l_set_string(L, "action", lc_action_names[entry->action]);
+  l_set_integer(L, "revision", (int64_t)entry->revision);
+  l_set_id(L, "from", entry->from);
+  l_set_id(L, "to", entry->to);
 }
 
 static void push_outcome(lua_State *L, const lc_case *c) {
   const lc_entry *entry = &c->entry;
   bool written = c->state == LC_WRITTEN;
   lua_createtable(L, 0, 8);
-  set_string(L, "status", written ? lc_entry_status_names[entry->status] : "unchanged");
-  set_string(L, "reason", c->state == LC_SKIPPED ? "skipped" : lc_reason_names[c->reason]);
+  l_set_string(L, "status", written ? lc_entry_status_names[entry->status] : "unchanged");
+  l_set_string(L, "reason", c->state == LC_SKIPPED ? "skipped" : lc_reason_names[c->reason]);
   set_decision(L, entry);
   if (c->state != LC_UNMATCHED || c->reason == LC_ALREADY_IN_CATEGORY)
     set_rule(L, entry);
   if (entry->id != 0)
-    set_number(L, "entry", entry->id);
+    l_set_integer(L, "entry", (int64_t)entry->id);
   if (entry->has_question) {
     l_push_question_id(L, entry->question);
     lua_setfield(L, -2, "confirmation");
   }
 }
 
-/* What an event lacks, in the table that its result has been so far, or in a new one. */
+/* Pushes what an event lacks: the table that was its result so far, or a new one. */
 static void push_lack(lua_State *L, int place, const lc_case *c, lc_lack lack) {
   enum { FEW = 4, MANY = 10 }; /* fields, with those that Lua adds */
   lua_rawgeti(L, RESULTS, place);
@@ -296,11 +262,11 @@ static void push_lack(lua_State *L, int place, const lc_case *c, lc_lack lack) {
     lua_pop(L, 1);
     lua_createtable(L, 0, lack == LC_LACKS_VERDICT ? MANY : FEW);
   }
-  set_string(L, "lacks", lc_lack_names[lack]);
+  l_set_string(L, "lacks", lc_lack_names[lack]);
   if (lack == LC_LACKS_CATEGORY) {
-    set_number(L, "newest", c->newest);
+    l_set_integer(L, "newest", (int64_t)c->newest);
   } else if (lack == LC_LACKS_VERDICT) {
-    set_number(L, "about", c->about);
+    l_set_integer(L, "about", (int64_t)c->about);
     set_decision(L, &c->entry);
     set_rule(L, &c->entry);
   } else if (lack == LC_LACKS_DETAILS) {
@@ -309,7 +275,7 @@ static void push_lack(lua_State *L, int place, const lc_case *c, lc_lack lack) {
   }
 }
 
-/* Puts what became of an event in its place; true when it is not at its end. */
+/* Puts the event's result in its place; true when the event is not at its end. */
 static bool set_result(lua_State *L, int place, const lc_case *c) {
   bool done = c->state > LC_LACKING;
   if (c->state == LC_DUPLICATE)
@@ -322,42 +288,38 @@ static bool set_result(lua_State *L, int place, const lc_case *c) {
   return !done || c->state == LC_DUPLICATE || (c->state == LC_WRITTEN && c->entry.status == LC_ENTRY_APPLYING);
 }
 
-/* Whether the table at `index` is an array of so many items and nothing else. */
+/* Whether the table at `index` is an array of `count` items and has nothing else. */
 static bool is_array(lua_State *L, int index, size_t count) {
   size_t items = 0;
   for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1))
-    if (++items > count) {
-      lua_pop(L, 2);
-      return false;
-    }
+    items++;
   return items == count;
 }
 
-/* Looks at the events, and writes what is to be written. */
+/* Looks at the events, then writes those that can be written. */
 static lc_status handle(lua_State *L, l_how *how, l_open *open, lc_error *error) {
   size_t first;
-  lc_store *store = l_check_open(L);
-  lc_status status = lc_store_look(store, &how->core, open->cases, open->count, &first, error);
+  lc_status status = lc_store_look(l_check_open(L)->store, &how->core, open->cases, open->count, &first, error);
   if (status != LC_OK || !how->write || (first == open->count && how->core.cursor == NULL))
     return status;
   add_details(L, how, open, first);
-  return lc_store_handle(l_check_open(L), &how->core, open->cases, open->count, first, error);
+  return lc_store_handle(l_check_open(L)->store, &how->core, open->cases, open->count, first, error);
 }
 
-/* store:handle(tenant, events, results, now, how) -> how many events are not at their end, and a digest of those that are foreseen;
- * nil, message, code; false, i where events[i] is not plain.
+/* store:handle(tenant, events, results, now, how) -> how many events are not at their end, and a digest when they are
+ * foreseen; nil, message, code; false, i when events[i] is not plain.
  *
- * `results` is filled in, by the events' places; what is final in it from before is not done again. It gets an outcome; the
- * number of the entry that the event made before; or {lacks = what}: see lc_lack, and for each the fields that are to be
- * added before the next call:
+ * It fills in `results` by the events' places, and skips those that are final already. A result is an outcome; the
+ * number of the entry that the event made before; or {lacks = what}: see lc_lack. Each has these fields, and those to
+ * add before the next call:
  *   category  {newest}: add `asked_at` = newest, as it was when the host was asked, and `category`
- *   verdict   {about, action, from, to, rule, revision}: add `passed` = about, `target`, and `keep` when the user has declined
+ *   verdict   {about, action, from, to, rule, revision}: add `passed` = about, `target`, and `keep` if a user declined
  *   licence   give `how` without needs_licence
  *   details   {error}: nothing helps, the event's actor, sale or contact cannot be kept
  *   end, turn, commit   nothing
- * `how` is {write, keeps_companies, claim, most, start, needs_licence, is_guarded, confirm, ttl, look,
- * foresee, overlay, cursor = {name, before, text}, digest, run}, as lc_handling has them; `write`: whether anything may be
- * written; `run`: the id of the run that the events belong to. */
+ * `how` is {write, keeps_companies, claim, most, start, needs_licence, is_guarded, confirm, ttl, look, foresee,
+ * overlay, cursor = {name, before, text}, digest, run}, as in lc_handling; `write`: whether the call may write; `run`:
+ * the id of the run that the events belong to. */
 static int l_handle(lua_State *L) {
   l_how how;
   l_room room;
@@ -398,9 +360,6 @@ void l_handle_register(lua_State *L) {
     { NULL, NULL },
   };
   l_store_methods(L, methods);
-  luaL_newmetatable(L, overlay_type);
-  lua_pushcfunction(L, l_overlay_gc);
-  lua_setfield(L, -2, "__gc");
-  luaL_newmetatable(L, how_type);
-  lua_pop(L, 2);
+  l_new_type(L, overlay_type, l_overlay_gc);
+  l_new_type(L, how_type, NULL);
 }

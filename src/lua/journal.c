@@ -1,5 +1,3 @@
-#include "journal.h"
-
 #include <math.h>
 #include <string.h>
 
@@ -16,25 +14,9 @@ static const char *const result_names[] = {
   [LC_OVERDUE] = "overdue",
 };
 
-static void id_field(lua_State *L, int table, const char *name, uint8_t *id) {
-  if (!l_to_question_id(l_text_field(L, table, name, 64), id))
-    luaL_error(L, "field '%s': 32 hex digits expected", name);
-}
-
-/* The id of the question that is answered, when the item has one. */
-static void to_answer(lua_State *L, int table, lc_write *write) {
-  lua_getfield(L, table, "answers");
-  write->is_answer = !lua_isnil(L, -1);
-  lua_pop(L, 1);
-  if (write->is_answer)
-    id_field(L, table, "answers", write->entry.question);
-  write->entry.has_question = write->is_answer;
-}
-
-/* The item at the top of the stack. */
-static void to_write(lua_State *L, lc_write *write) {
-  int table = lua_gettop(L);
-  memset(write, 0, sizeof *write);
+static void to_write(lua_State *L, int table, void *item) {
+  lc_write *write = memset(item, 0, sizeof *write);
+  lc_text question = l_text_field(L, table, "answers", 64); /* its id, if there is one */
   write->entry = (lc_entry){
     .at = l_number_field(L, table, "at"),
     .revision = (uint64_t)l_integer_field(L, table, "revision"),
@@ -48,62 +30,48 @@ static void to_write(lua_State *L, lc_write *write) {
     .details = l_text_field(L, table, "details", UINT32_MAX),
   };
   write->newest = (uint64_t)l_integer_field(L, table, "newest");
-  to_answer(L, table, write);
+  write->is_answer = write->entry.has_question = question.data != NULL;
+  if (write->is_answer && !l_to_question_id(question, write->entry.question))
+    luaL_error(L, "field 'answers': 32 hex digits expected");
   if (write->entry.status == LC_ENTRY_AWAITING)
     luaL_error(L, "field 'status': only events ask");
-}
-
-/* Sets what came of it in the item at the top of the stack. */
-static void set_result(lua_State *L, const lc_write *write) {
-  bool written = write->result == LC_PUT;
-  lua_pushinteger(L, (lua_Integer)(written ? write->entry.id : write->first));
-  lua_setfield(L, -2, "entry"); /* 0 when none is in the way */
-  lua_pushstring(L, result_names[write->result]);
-  lua_setfield(L, -2, "result");
-  lua_pushstring(L, lc_entry_status_names[write->entry.status]);
-  lua_setfield(L, -2, "status");
 }
 
 bool l_to_cursor(lua_State *L, int index, lc_cursor *cursor) {
   if (!lua_istable(L, index))
     return false;
   *cursor = (lc_cursor){ l_text_field(L, index, "name", LC_CURSOR_MAX), l_text_field(L, index, "before", UINT32_MAX),
-                     l_text_field(L, index, "text", UINT32_MAX) };
+                         l_text_field(L, index, "text", UINT32_MAX) };
   return true;
 }
 
-/* store:write(tenant, items, now, claim, cursor or nil) -> true. Each item gets `result` (a result_names), `entry` (its own, or the
- * one in the way) and its final `status`. The host may take `claim` seconds for its changes. With a cursor all are written,
- * or none: nil, message, "conflict". */
+/* store:write(tenant, items, now, claim, cursor or nil) -> true. Each item gets `result` (a result_names), `entry` (its
+ * own, or the one in the way; 0: none) and its final `status`. The host may take `claim` seconds for its changes. With
+ * a cursor all are written, or none: nil, message, "conflict". */
 static int l_write(lua_State *L) {
-  lc_error error;
-  lc_text tenant = l_check_tenant(L, 2);
-  luaL_checktype(L, 3, LUA_TTABLE);
-  double now = luaL_checknumber(L, 4), claim = luaL_checknumber(L, 5);
-  size_t count = lua_rawlen(L, 3);
+  size_t count;
   lc_cursor cursor;
-  bool has_cursor = l_to_cursor(L, 6, &cursor);
-  lc_write *writes = lua_newuserdata(L, (count + 1) * sizeof *writes);
-  for (size_t i = 0; i < count; i++) {
-    lua_rawgeti(L, 3, (int)i + 1);
-    to_write(L, &writes[i]);
-    lua_pop(L, 1);
-  }
-  lc_status status = lc_store_write(l_check_open(L), tenant, writes, count, has_cursor ? &cursor : NULL, now, claim, &error);
+  lc_text tenant = l_check_tenant(L, 2);
+  double now = luaL_checknumber(L, 4), claim = luaL_checknumber(L, 5);
+  const lc_cursor *moved = l_to_cursor(L, 6, &cursor) ? &cursor : NULL;
+  lc_write *writes = l_check_items(L, 3, sizeof *writes, &count, to_write);
+  l_store *box = l_check_open(L);
+  lc_status status = lc_store_write(box->store, tenant, writes, count, moved, now, claim, &box->error);
   for (size_t i = 0; i < count && status == LC_OK; i++) {
+    const lc_write *write = &writes[i];
     lua_rawgeti(L, 3, (int)i + 1);
-    set_result(L, &writes[i]);
+    l_set_integer(L, "entry", (int64_t)(write->result == LC_PUT ? write->entry.id : write->first));
+    l_set_string(L, "result", result_names[write->result]);
+    l_set_string(L, "status", lc_entry_status_names[write->entry.status]);
     lua_pop(L, 1);
   }
-  return l_done(L, status, &error);
+  return l_done(L, box, status);
 }
 
 /* ---- unchanged events --------------------------------------------------------------------- */
 
-/* The note at the top of the stack. */
-static void to_unchanged(lua_State *L, lc_entry *entry) {
-  int table = lua_gettop(L);
-  *entry = (lc_entry){
+static void to_unchanged(lua_State *L, int table, void *entry) {
+  *(lc_entry *)entry = (lc_entry){
     .at = l_number_field(L, table, "at"),
     .revision = (uint64_t)l_integer_field(L, table, "revision"),
     .status = LC_ENTRY_UNCHANGED,
@@ -121,54 +89,40 @@ static void to_unchanged(lua_State *L, lc_entry *entry) {
 
 /* store:add_unchanged(tenant, items, now) -> true */
 static int l_add_unchanged(lua_State *L) {
-  lc_error error;
+  size_t count;
   lc_text tenant = l_check_tenant(L, 2);
-  luaL_checktype(L, 3, LUA_TTABLE);
   double now = luaL_checknumber(L, 4);
-  size_t count = lua_rawlen(L, 3);
-  lc_entry *entries = lua_newuserdata(L, (count + 1) * sizeof *entries);
-  for (size_t i = 0; i < count; i++) {
-    lua_rawgeti(L, 3, (int)i + 1);
-    to_unchanged(L, &entries[i]);
-    lua_pop(L, 1);
-  }
-  return l_done(L, lc_store_add_unchanged(l_check_open(L), tenant, entries, count, now, &error), &error);
+  lc_entry *entries = l_check_items(L, 3, sizeof *entries, &count, to_unchanged);
+  l_store *box = l_check_open(L);
+  return l_done(L, box, lc_store_add_unchanged(box->store, tenant, entries, count, now, &box->error));
 }
 
 /* ---- finishing --------------------------------------------------------------------------- */
 
-static void to_finish(lua_State *L, double now, lc_finish *finish) {
-  int table = lua_gettop(L);
-  *finish = (lc_finish){
+/* Argument 4 is the time. */
+static void to_finish(lua_State *L, int table, void *finish) {
+  *(lc_finish *)finish = (lc_finish){
     .entry = (uint64_t)l_integer_field(L, table, "entry"),
     .company = l_company_field(L, table),
     .status = (lc_entry_status)l_name_field(L, table, "status", lc_entry_status_names, LC_ENTRY_STATUSES),
     .error = l_text_field(L, table, "error", UINT32_MAX),
-    .retry_at = now + l_number_field(L, table, "retry_in"),
+    .retry_at = luaL_checknumber(L, 4) + l_number_field(L, table, "retry_in"),
   };
 }
 
 /* store:finish(tenant, items, now) -> true. Each item gets `lost`. */
 static int l_finish(lua_State *L) {
-  lc_error error;
-  lc_text tenant = l_check_tenant(L, 2);
-  luaL_checktype(L, 3, LUA_TTABLE);
-  double now = luaL_checknumber(L, 4);
-  size_t count = lua_rawlen(L, 3);
-  lc_finish *finishes = lua_newuserdata(L, (count + 1) * sizeof *finishes);
-  for (size_t i = 0; i < count; i++) {
-    lua_rawgeti(L, 3, (int)i + 1);
-    to_finish(L, now, &finishes[i]);
-    lua_pop(L, 1);
-  }
-  lc_status status = lc_store_finish(l_check_open(L), tenant, finishes, count, &error);
+  size_t count;
+  lc_finish *finishes = l_check_items(L, 3, sizeof *finishes, &count, to_finish);
+  l_store *box = l_check_open(L);
+  lc_status status = lc_store_finish(box->store, l_check_tenant(L, 2), finishes, count, &box->error);
   for (size_t i = 0; i < count && status == LC_OK; i++) {
     lua_rawgeti(L, 3, (int)i + 1);
     lua_pushboolean(L, finishes[i].lost);
     lua_setfield(L, -2, "lost");
     lua_pop(L, 1);
   }
-  return l_done(L, status, &error);
+  return l_done(L, box, status);
 }
 
 /* ---- reading ----------------------------------------------------------------------------- */
@@ -179,40 +133,49 @@ static int push_entry(lua_State *L, lc_text packed) {
   lc_status status = lc_entry_unpack(packed.data, packed.size, &entry, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
-  l_push_entry(L, &entry);
+  lua_createtable(L, 0, 16);
+  l_set_integer(L, "entry", (int64_t)entry.id);
+  l_set_number(L, "at", entry.at);
+  l_push_company(L, entry.company);
+  lua_setfield(L, -2, "company");
+  l_set_string(L, "trigger", lc_trigger_names[entry.trigger]);
+  l_set_string(L, "action", lc_action_names[entry.action]);
+  l_set_string(L, "status", lc_entry_status_names[entry.status]);
+  if (entry.reason != LC_ENTRY_MATCHED)
+    l_set_string(L, "reason", lc_entry_reason_names[entry.reason]);
+  l_set_integer(L, "revision", (int64_t)entry.revision);
+  l_set_integer(L, "from", entry.from);
+  l_set_integer(L, "to", entry.to);
+  l_set_id(L, "lead_status", entry.lead_status);
+  if (entry.has_question) {
+    l_push_question_id(L, entry.question);
+    lua_setfield(L, -2, "confirmation");
+  }
+  l_set_text(L, "event_id", entry.event_id);
+  l_set_text(L, "details", entry.details);
+  l_set_text(L, "error", entry.error);
   return 1;
 }
 
-static int one_entry(lua_State *L, const lc_store *store, lc_status status, const lc_error *error) {
-  return status == LC_OK ? push_entry(L, lc_store_result(store)) : l_fail(L, status, error);
-}
-
-/* store:newest(tenant, company) -> entry, 0 when there is none, nil, message, "conflict" while it is applying */
+/* store:newest(tenant, company) -> entry, 0 when there is none; nil, message, "conflict" while it is applying */
 static int l_newest(lua_State *L) {
-  lc_error error;
   uint64_t newest = 0;
-  lc_store *store = l_check_open(L);
-  lc_text tenant = l_check_tenant(L, 2);
   lc_company company = { l_check_text(L, 3, LC_COMPANY_MAX), false };
-  lc_status status = lc_store_newest(store, tenant, &company, &newest, &error);
-  if (status != LC_OK)
-    return l_fail(L, status, &error);
-  lua_pushinteger(L, (lua_Integer)newest);
-  return 1;
+  l_store *box = l_check_open(L);
+  lc_status status = lc_store_newest(box->store, l_check_tenant(L, 2), &company, &newest, &box->error);
+  return l_done_integer(L, box, status, (int64_t)newest);
 }
 
-/* store:claim(tenant, company, idle, now, seconds) -> entry, attempts, seconds since it was begun (without end where that was not kept) */
+/* store:claim(tenant, company, idle, now, seconds) -> entry, attempts, seconds since it began (HUGE_VAL: unknown) */
 static int l_claim(lua_State *L) {
-  lc_error error;
   lc_claim claim;
-  lc_store *store = l_check_open(L);
+  l_store *box = l_check_open(L);
   lc_text tenant = l_check_tenant(L, 2);
   lc_company company = { l_check_text(L, 3, LC_COMPANY_MAX), false };
-  bool idle = lua_toboolean(L, 4) != 0;
-  double now = luaL_checknumber(L, 5);
-  lc_status status = lc_store_claim(store, tenant, &company, idle, now, luaL_checknumber(L, 6),
-                                    &claim, &error);
-  int results = one_entry(L, store, status, &error);
+  double now = luaL_checknumber(L, 5), seconds = luaL_checknumber(L, 6);
+  bool idle = lua_toboolean(L, 4);
+  lc_status status = lc_store_claim(box->store, tenant, &company, idle, now, seconds, &claim, &box->error);
+  int results = l_push_result(L, box, status, push_entry);
   if (results != 1)
     return results;
   lua_pushinteger(L, (lua_Integer)claim.attempts);
@@ -222,56 +185,49 @@ static int l_claim(lua_State *L) {
 
 /* store:applying(tenant, now, after, limit) -> entries */
 static int l_applying(lua_State *L) {
-  lc_error error;
-  lc_store *store = l_check_open(L);
-  lc_text tenant = l_check_tenant(L, 2);
-  double now = luaL_checknumber(L, 3);
-  lc_text after = l_check_text(L, 4, LC_COMPANY_MAX);
-  lc_status status = lc_store_applying(store, tenant, now, after, (size_t)luaL_checkinteger(L, 5), &error);
-  return l_push_results(L, store, status, &error, push_entry);
+  l_store *box = l_check_open(L);
+  lc_text tenant = l_check_tenant(L, 2), after = l_check_text(L, 4, LC_COMPANY_MAX);
+  size_t limit = (size_t)luaL_checkinteger(L, 5);
+  lc_status status = lc_store_applying(box->store, tenant, luaL_checknumber(L, 3), after, limit, &box->error);
+  return l_push_results(L, box, status, push_entry);
 }
 
 /* store:cursor(tenant, name) -> text */
 static int l_cursor(lua_State *L) {
-  lc_error error;
-  lc_store *store = l_check_open(L);
-  lc_status status = lc_store_cursor(store, l_check_tenant(L, 2), l_check_text(L, 3, LC_CURSOR_MAX), &error);
-  if (status != LC_OK)
-    return l_fail(L, status, &error);
-  l_push_text(L, lc_store_result(store));
-  return 1;
+  l_store *box = l_check_open(L);
+  lc_status status = lc_store_cursor(box->store, l_check_tenant(L, 2), l_check_text(L, 3, LC_CURSOR_MAX), &box->error);
+  return l_push_result(L, box, status, l_push_text);
 }
 
 /* store:seen(tenant, event_id) -> entry */
 static int l_seen(lua_State *L) {
-  lc_error error;
-  lc_store *store = l_check_open(L);
-  lc_status status = lc_store_seen(store, l_check_tenant(L, 2), l_check_text(L, 3, LC_EVENT_ID_MAX), &error);
-  return one_entry(L, store, status, &error);
+  l_store *box = l_check_open(L);
+  lc_status status = lc_store_seen(box->store, l_check_tenant(L, 2), l_check_text(L, 3, LC_EVENT_ID_MAX), &box->error);
+  return l_push_result(L, box, status, push_entry);
 }
 
 /* store:entry(tenant, id) -> entry */
 static int l_entry(lua_State *L) {
-  lc_error error;
-  lc_store *store = l_check_open(L);
-  lc_status status = lc_store_entry(store, l_check_tenant(L, 2), (uint64_t)luaL_checkinteger(L, 3), &error);
-  return one_entry(L, store, status, &error);
+  l_store *box = l_check_open(L);
+  lc_status status = lc_store_entry(box->store, l_check_tenant(L, 2), (uint64_t)luaL_checkinteger(L, 3), &box->error);
+  return l_push_result(L, box, status, push_entry);
 }
 
-/* store:history(tenant, company or nil, since or nil, after or nil, limit, unchanged) -> entries; `unchanged`: unchanged
- * events */
+/* store:history(tenant, company or nil, since or nil, after or nil, limit, unchanged) -> entries, or unchanged ones */
 static int l_history(lua_State *L) {
-  lc_error error;
-  lc_store *store = l_check_open(L);
+  l_store *box = l_check_open(L);
   lc_text tenant = l_check_tenant(L, 2);
-  lc_company company = { l_opt_text(L, 3, LC_COMPANY_MAX), false };
+  lc_company company = { { NULL, 0 }, false };
+  if (!lua_isnil(L, 3))
+    company.text = l_check_text(L, 3, LC_COMPANY_MAX);
+  const lc_company *only = company.text.size != 0 ? &company : NULL;
   double since = luaL_optnumber(L, 4, -HUGE_VAL);
   uint64_t after = (uint64_t)luaL_optinteger(L, 5, 0);
   size_t limit = (size_t)luaL_checkinteger(L, 6);
   lc_status (*list)(lc_store *, lc_text, const lc_company *, double, uint64_t, size_t, lc_error *) =
     lua_toboolean(L, 7) ? lc_store_unchanged : lc_store_history;
-  lc_status status = list(store, tenant, company.text.size != 0 ? &company : NULL, since, after, limit, &error);
-  return l_push_results(L, store, status, &error, push_entry);
+  lc_status status = list(box->store, tenant, only, since, after, limit, &box->error);
+  return l_push_results(L, box, status, push_entry);
 }
 
 void l_journal_register(lua_State *L) {

@@ -1,32 +1,30 @@
 #include "json.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "convert.h"
 #include "rules/utf8.h"
 
-/* Between two calls of Lua's API a garbage collection may run whatever finalizers there are. So nothing here points into Lua's
- * strings for longer, and all scratch memory is on the C stack, or in userdata that have their places on Lua's. */
+/* Any call of Lua's API may collect garbage and run finalizers. So no pointer into a Lua string outlives the next call,
+ * and all scratch memory is on the C stack, or in userdata that Lua's stack keeps. */
 
 enum {
-  DEEPEST = 1000, /* lua-cjson's limit for reading: nothing is written that could not be read again */
+  DEEPEST = 1000, /* lua-cjson's limit for reading: what is written can be read again */
   LONGEST_NUMBER = 40
 };
-
-static const char *const list_type = "leadcat.list";
 
 /* ---- memory ------------------------------------------------------------------------------ */
 
 typedef struct l_area {
   char *data;
   size_t used, size;
-  int place; /* on the Lua stack: what keeps it, once it has grown */
+  int place; /* on the Lua stack, of the userdata that keeps it once it has grown */
 } l_area;
 
-/* A field of the object that is being written. Its name is in `names` twice: as it is, and well-formed, where that differs. */
+/* A field of the object that is being written. Its name is in `names`; when ill-formed, also made well-formed. */
 typedef struct l_field {
   size_t raw, raw_size, name, name_size;
   size_t from, to; /* in `out`: the field as it is written */
@@ -41,7 +39,7 @@ typedef struct l_writer {
   l_field fields_start[32];
 } l_writer;
 
-/* Takes three places on the stack. The indentation is at `indent`, if that is not 0. */
+/* Takes three places on the stack. `indent` is the index of the indentation; 0: none. */
 static void begin(lua_State *L, l_writer *w, int indent) {
   w->L = L;
   w->indent = indent != 0 ? luaL_optlstring(L, indent, NULL, &w->indent_size) : NULL;
@@ -52,7 +50,6 @@ static void begin(lua_State *L, l_writer *w, int indent) {
   lua_settop(L, top + 3);
 }
 
-/* Makes room for `more` bytes. */
 static void reserve(lua_State *L, l_area *area, size_t more) {
   if (area->size - area->used >= more)
     return;
@@ -121,7 +118,9 @@ static void put_quoted(l_writer *w, const char *text, size_t size) {
   put_char(w, '"');
 }
 
-static void put_text(l_writer *w, const char *text, size_t size) {
+static void put_text(l_writer *w) {
+  size_t size;
+  const char *text = lua_tolstring(w->L, -1, &size);
   if (lc_utf8_valid(text, size) == size) {
     put_quoted(w, text, size);
     return;
@@ -135,17 +134,12 @@ static void put_text(l_writer *w, const char *text, size_t size) {
 /* ---- numbers ----------------------------------------------------------------------------- */
 
 static void put_integer(l_writer *w, int64_t integer) {
-  char digits[LONGEST_NUMBER], *first = digits + sizeof digits;
-  uint64_t rest = integer < 0 ? -(uint64_t)integer : (uint64_t)integer;
-  do
-    *--first = (char)('0' + rest % 10);
-  while ((rest /= 10) != 0);
-  if (integer < 0)
-    *--first = '-';
-  put(w->L, &w->out, first, (size_t)(digits + sizeof digits - first));
+  char room[L_DIGITS];
+  lc_text digits = l_digits(integer, room);
+  put(w->L, &w->out, digits.data, digits.size);
 }
 
-/* A locale may write a decimal comma, of several bytes. */
+/* Replaces the locale's decimal point, which may be a comma or have several bytes. */
 static void put_decimal(l_writer *w, const char *number) {
   size_t plain = strspn(number, "0123456789+-e"), other = strcspn(number + plain, "0123456789+-e");
   put(w->L, &w->out, number, plain);
@@ -182,6 +176,11 @@ static void put_number(l_writer *w) {
 /* ---- tables ------------------------------------------------------------------------------ */
 
 static void put_value(l_writer *w, int depth);
+
+static void put_boolean(l_writer *w) {
+  const char *word = lua_toboolean(w->L, -1) ? "true" : "false";
+  put(w->L, &w->out, word, strlen(word));
+}
 
 static void put_line(l_writer *w, int depth) {
   if (w->indent == NULL)
@@ -266,7 +265,7 @@ static int compare_names(const char *names, size_t a, size_t a_size, size_t b, s
   return order != 0 ? order : (a_size > b_size) - (a_size < b_size);
 }
 
-/* By name; of several with one name, what is well-formed comes first. */
+/* By name; of equal names, one that was well-formed comes first. */
 static int compare_fields(const char *names, const l_field *a, const l_field *b) {
   int order = compare_names(names, a->name, a->name_size, b->name, b->name_size);
   if (order == 0)
@@ -274,7 +273,7 @@ static int compare_fields(const char *names, const l_field *a, const l_field *b)
   return order != 0 ? order : compare_names(names, a->raw, a->raw_size, b->raw, b->raw_size);
 }
 
-/* Shell's way, with Knuth's gaps: needs no memory, and is insertion for a few. */
+/* Shell sort with Knuth's gaps: needs no memory, and is an insertion sort when there are few. */
 static void sort_fields(const char *names, l_field *fields, size_t count) {
   size_t gap = 1;
   while (gap < count / 3)
@@ -289,18 +288,19 @@ static void sort_fields(const char *names, l_field *fields, size_t count) {
     }
 }
 
-/* Puts the fields that were written from `from` on in order, with commas between them. */
+/* Orders the fields, written from `from` on, and puts commas between them. Of equal names it keeps the first. */
 static void join_fields(l_writer *w, const l_field *fields, size_t count, size_t from) {
   size_t written = w->out.used - from;
   reserve(w->L, &w->out, written + count);
   char *to = w->out.data + w->out.used;
   for (size_t i = 0; i < count; i++) {
-    if (i > 0 && compare_names(w->names.data, fields[i].name, fields[i].name_size, fields[i - 1].name, fields[i - 1].name_size) == 0)
+    const l_field *here = &fields[i];
+    if (i > 0 && compare_names(w->names.data, here->name, here->name_size, here[-1].name, here[-1].name_size) == 0)
       continue;
     if (i > 0)
       *to++ = ',';
-    memcpy(to, w->out.data + fields[i].from, fields[i].to - fields[i].from);
-    to += fields[i].to - fields[i].from;
+    memcpy(to, w->out.data + here->from, here->to - here->from);
+    to += here->to - here->from;
   }
   size_t joined = (size_t)(to - w->out.data) - w->out.used;
   memmove(w->out.data + from, w->out.data + w->out.used, joined);
@@ -339,19 +339,11 @@ static void put_table(l_writer *w, int depth) {
 
 /* Writes the value at the top, which lies within `depth` tables. */
 static void put_value(l_writer *w, int depth) {
-  size_t size;
-  const char *text;
   switch (lua_type(w->L, -1)) {
-    case LUA_TSTRING:
-      text = lua_tolstring(w->L, -1, &size);
-      put_text(w, text, size);
-      break;
+    case LUA_TSTRING: put_text(w); break;
+    case LUA_TBOOLEAN: put_boolean(w); break;
     case LUA_TNUMBER: put_number(w); break;
     case LUA_TTABLE: put_table(w, depth + 1); break;
-    case LUA_TBOOLEAN:
-      text = lua_toboolean(w->L, -1) ? "true" : "false";
-      put(w->L, &w->out, text, strlen(text));
-      break;
     default: luaL_error(w->L, "cannot encode a value of type %s", luaL_typename(w->L, -1));
   }
 }
@@ -376,7 +368,7 @@ static void put_name(l_writer *w, const char *name) {
   put_char(w, ':');
 }
 
-/* Of an actor the contract names these, and hosts may have put anything else there. */
+/* Writes only what the contract names: hosts may put anything into an actor. */
 static void put_actor(l_writer *w, int depth) {
   static const char *const kept[] = { "admin", "id", "language", "name", "service" };
   put_char(w, '{');
@@ -391,7 +383,7 @@ static void put_actor(l_writer *w, int depth) {
   put_char(w, '}');
 }
 
-/* Writes the value at the top, if there is one, and takes it off the stack. */
+/* Writes the value at the top as a field, if there is one, and pops it. */
 static void put_kept(l_writer *w, const char *name, void (*put_it)(l_writer *w, int depth)) {
   if (lua_toboolean(w->L, -1) && !is_null(w->L, -1)) {
     put_name(w, name);
@@ -437,5 +429,5 @@ int l_valid_text(lua_State *L) {
 }
 
 void l_push_list_mark(lua_State *L) {
-  luaL_newmetatable(L, list_type);
+  luaL_newmetatable(L, "leadcat.list");
 }

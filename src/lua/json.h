@@ -1,9 +1,9 @@
-/* lua/json.h - writes Lua values as JSON, the same text for the same value every time.
+/* lua/json.h - writes Lua values as JSON: the same text for the same value every time.
  *
- * Keys are sorted by their bytes. A list is a table that is marked, or that has [1]. Whole numbers have neither exponent nor
- * ".0". Text is UTF-8: U+FFFD stands for what is ill-formed, and of keys that become the same by that the well-formed one
- * counts, else the first. Fields that are null (cjson.null) are left out. No metamethod is called. All raise for what JSON
- * cannot say: functions, NaN, lists with holes, more than 1,000 tables within each other.
+ * Keys are sorted by their bytes. A list is a table that is marked, or that has [1]. Whole numbers have neither
+ * exponent nor ".0". Text is UTF-8: U+FFFD replaces what is ill-formed; of keys that this makes equal the
+ * well-formed one counts, else the first. Fields that are null (cjson.null) are left out. Metamethods are not called.
+ * All functions raise for what JSON cannot say: functions, NaN, lists with holes, more than 1,000 nested tables.
  */
 #ifndef LC_LUA_JSON_H
 #define LC_LUA_JSON_H
@@ -13,7 +13,7 @@
 /* core.encode(value, indent) -> text */
 int l_encode(lua_State *L);
 
-/* core.event_details(event, run) -> what is kept of an event for display; nil when there is nothing */
+/* core.event_details(event, run or nil) -> what is kept of an event for display; nil when there is nothing */
 int l_event_details(lua_State *L);
 
 /* core.valid_text(text) -> the text with U+FFFD for each ill-formed sequence */

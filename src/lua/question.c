@@ -1,5 +1,3 @@
-#include "question.h"
-
 #include "convert.h"
 #include "store.h"
 
@@ -9,38 +7,48 @@ static int push_question(lua_State *L, lc_text packed) {
   lc_status status = lc_question_unpack(packed.data, packed.size, &question, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
-  l_push_question(L, &question);
+  lua_createtable(L, 0, 16);
+  l_push_question_id(L, question.id);
+  lua_setfield(L, -2, "id");
+  l_push_company(L, question.company);
+  lua_setfield(L, -2, "company");
+  l_set_string(L, "state", lc_question_state_names[question.state]);
+  l_set_string(L, "trigger", lc_trigger_names[question.trigger]);
+  l_set_integer(L, "entry", (int64_t)question.entry);
+  l_set_integer(L, "revision", (int64_t)question.revision);
+  l_set_integer(L, "from", question.from);
+  l_set_integer(L, "to", question.to);
+  l_set_number(L, "created_at", question.created_at);
+  l_set_number(L, "expires_at", question.expires_at);
+  l_set_id(L, "lead_status", question.lead_status);
+  l_set_id(L, "category", question.category);
+  if (question.state != LC_QUESTION_OPEN)
+    l_set_number(L, "resolved_at", question.resolved_at);
+  l_set_text(L, "user", question.user);
+  l_set_text(L, "body", question.body);
+  l_set_text(L, "answer", question.answer);
   return 1;
 }
 
 /* store:confirmation(tenant, id) -> confirmation */
 static int l_confirmation(lua_State *L) {
-  lc_error error;
   uint8_t id[LC_QUESTION_ID_SIZE];
-  lc_store *store = l_check_open(L);
-  lc_text tenant = l_check_tenant(L, 2);
+  l_store *box = l_check_open(L);
   if (!l_to_question_id(l_check_text(L, 3, SIZE_MAX), id))
     return l_fail(L, LC_NOT_FOUND, &(lc_error){ "a confirmation's id has 32 hex digits" });
-  lc_status status = lc_store_question(store, tenant, id, &error);
-  return status == LC_OK ? push_question(L, lc_store_result(store)) : l_fail(L, status, &error);
+  lc_status status = lc_store_question(box->store, l_check_tenant(L, 2), id, &box->error);
+  return l_push_result(L, box, status, push_question);
 }
 
-/* The states of a query: the one that its field names, or all. */
-static unsigned states_field(lua_State *L, int table) {
-  lua_getfield(L, table, "state");
-  bool all = lua_isnil(L, -1);
-  lua_pop(L, 1);
-  return all ? (1U << LC_QUESTION_STATES) - 1
-             : 1U << l_name_field(L, table, "state", lc_question_state_names, LC_QUESTION_STATES);
-}
-
-/* The table at `index`: {company=, user=, state=, after= (an entry), now=, unswept=, limit=}; the first four may be absent. */
+/* The table at `index`: {company=, user=, state= (else all), after= (an entry), now=, unswept=, limit=}. */
 static lc_query check_query(lua_State *L, int index) {
   luaL_checktype(L, index, LUA_TTABLE);
+  bool all = l_text_field(L, index, "state", 64).data == NULL;
   return (lc_query){
     .company = l_text_field(L, index, "company", LC_COMPANY_MAX),
     .user = l_text_field(L, index, "user", LC_USER_MAX),
-    .states = states_field(L, index),
+    .states = all ? (1U << LC_QUESTION_STATES) - 1
+                  : 1U << l_name_field(L, index, "state", lc_question_state_names, LC_QUESTION_STATES),
     .after = (uint64_t)l_integer_field(L, index, "after"),
     .now = l_number_field(L, index, "now"),
     .unswept = l_boolean_field(L, index, "unswept"),
@@ -50,38 +58,30 @@ static lc_query check_query(lua_State *L, int index) {
 
 /* store:confirmations(tenant, query) -> confirmations */
 static int l_confirmations(lua_State *L) {
-  lc_error error;
-  lc_store *store = l_check_open(L);
-  lc_text tenant = l_check_tenant(L, 2);
+  l_store *box = l_check_open(L);
   lc_query query = check_query(L, 3);
-  lc_status status = lc_store_questions(store, tenant, &query, &error);
-  return l_push_results(L, store, status, &error, push_question);
+  lc_status status = lc_store_questions(box->store, l_check_tenant(L, 2), &query, &box->error);
+  return l_push_results(L, box, status, push_question);
 }
 
 /* store:count_confirmations(tenant, query) -> how many, up to the limit */
 static int l_count_confirmations(lua_State *L) {
-  lc_error error;
-  size_t count;
-  lc_store *store = l_check_open(L);
-  lc_text tenant = l_check_tenant(L, 2);
+  size_t count = 0;
   lc_query query = check_query(L, 3);
-  lc_status status = lc_store_count_questions(store, tenant, &query, &count, &error);
-  if (status != LC_OK)
-    return l_fail(L, status, &error);
-  lua_pushinteger(L, (lua_Integer)count);
-  return 1;
+  l_store *box = l_check_open(L);
+  lc_status status = lc_store_count_questions(box->store, l_check_tenant(L, 2), &query, &count, &box->error);
+  return l_done_integer(L, box, status, (int64_t)count);
 }
 
 /* store:expire(tenant, now) -> how many were closed, whether there may be more */
 static int l_expire(lua_State *L) {
-  lc_error error;
   size_t expired;
   bool more;
-  lc_store *store = l_check_open(L);
-  lc_text tenant = l_check_tenant(L, 2);
-  lc_status status = lc_store_expire(store, tenant, luaL_checknumber(L, 3), &expired, &more, &error);
+  double now = luaL_checknumber(L, 3);
+  l_store *box = l_check_open(L);
+  lc_status status = lc_store_expire(box->store, l_check_tenant(L, 2), now, &expired, &more, &box->error);
   if (status != LC_OK)
-    return l_fail(L, status, &error);
+    return l_fail(L, status, &box->error);
   lua_pushinteger(L, (lua_Integer)expired);
   lua_pushboolean(L, more);
   return 2;

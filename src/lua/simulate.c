@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "convert.h"
 #include "event.h"
 #include "rules/event_json.h"
 #include "rules/simulate.h"
@@ -15,8 +14,8 @@ typedef struct l_simulator {
   lc_columns columns;
 } l_simulator;
 
-/* Events and examples are Lua's own, for a comparison: those that wait in the columns by their places there, and those that show
- * a change. The rulesets only have to stay. */
+/* For a comparison, Lua keeps the events that wait, by their places in the columns, and the examples, which show a
+ * change. The rulesets only have to stay alive. */
 enum { UP_SIMULATOR = 1, UP_EVENTS, UP_EXAMPLES, UP_RULESETS, UP_COUNT = UP_RULESETS + LC_SIDES - 1 };
 
 static l_simulator *simulator_of(lua_State *L) {
@@ -30,19 +29,14 @@ static void set_id(lua_State *L, int key, int32_t id) {
   }
 }
 
-static void set_integer(lua_State *L, const char *name, uint64_t number) {
-  l_push_number(L, (double)number);
-  lua_setfield(L, -2, name);
-}
-
-/* Keeps the events that show something, as {event, change, [side] = category}. */
+/* Keeps the events that show a change, as {event, change, [side] = category}. */
 static void keep_examples(lua_State *L, const lc_simulation *simulation) {
   for (uint32_t i = 0; i < simulation->example_count; i++) {
     const lc_example *example = &simulation->examples[i];
     lua_createtable(L, LC_SIDES, 2);
     lua_rawgeti(L, lua_upvalueindex(UP_EVENTS), (int)example->event);
     lua_setfield(L, -2, "event");
-    set_integer(L, "change", example->change + 1);
+    l_set_integer(L, "change", example->change + 1);
     for (int side = 0; side < LC_SIDES; side++)
       set_id(L, side + 1, example->category[side]);
     lua_rawseti(L, lua_upvalueindex(UP_EXAMPLES), (int)lua_rawlen(L, lua_upvalueindex(UP_EXAMPLES)) + 1);
@@ -69,15 +63,6 @@ static lc_status add(lua_State *L, const lc_event *event, lc_error *error) {
   return status;
 }
 
-/* Keeps the event at `index` while it waits: it may have to be shown. */
-static void keep_event(lua_State *L, int index) {
-  const l_simulator *simulator = simulator_of(L);
-  if (simulator->simulation.side_count == 1)
-    return;
-  lua_pushvalue(L, index);
-  lua_rawseti(L, lua_upvalueindex(UP_EVENTS), (int)simulator->columns.count - 1);
-}
-
 static int l_add(lua_State *L) {
   l_event event;
   lc_error error;
@@ -89,7 +74,10 @@ static int l_add(lua_State *L) {
   lc_status status = add(L, &event.core, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
-  keep_event(L, lua_isnil(L, 2) ? 1 : 2);
+  if (simulator_of(L)->simulation.side_count == LC_SIDES) {
+    lua_pushvalue(L, lua_isnil(L, 2) ? 1 : 2);
+    lua_rawseti(L, lua_upvalueindex(UP_EVENTS), (int)simulator_of(L)->columns.count - 1);
+  }
   lua_pushboolean(L, true);
   return 1;
 }
@@ -122,7 +110,7 @@ static void push_outcomes(lua_State *L, const lc_side *side) {
     for (int outcome = 0; outcome < LC_OUTCOMES; outcome++) {
       if (side->counts[trigger][outcome] == 0)
         continue;
-      set_integer(L, lc_outcome_name(outcome), side->counts[trigger][outcome]);
+      l_set_integer(L, lc_outcome_name(outcome), (int64_t)side->counts[trigger][outcome]);
       counted++;
     }
     if (counted != 0)
@@ -138,27 +126,23 @@ static void push_journey(lua_State *L, const void *bytes) {
   lua_createtable(L, LC_SIDES, 2);
   for (int i = 0; i < LC_SIDES; i++)
     set_id(L, i + 1, journey.end[i]);
-  if (journey.start != 0)
-    set_integer(L, "start", (uint64_t)journey.start);
+  l_set_id(L, "start", journey.start);
 }
 
 static void push_change(lua_State *L, const void *bytes) {
   lc_change change;
   memcpy(&change, bytes, sizeof change);
   lua_createtable(L, LC_SIDES, 2);
-  lua_pushstring(L, lc_trigger_names[change.trigger]);
-  lua_setfield(L, -2, "trigger");
+  l_set_string(L, "trigger", lc_trigger_names[change.trigger]);
   for (int i = 0; i < LC_SIDES; i++) {
     lua_createtable(L, 0, 2);
-    lua_pushstring(L, lc_outcome_name(change.outcome[i]));
-    lua_setfield(L, -2, "outcome");
-    if (change.to[i] != 0)
-      set_integer(L, "to", (uint64_t)change.to[i]);
+    l_set_string(L, "outcome", lc_outcome_name(change.outcome[i]));
+    l_set_id(L, "to", change.to[i]);
     lua_rawseti(L, -2, i + 1);
   }
 }
 
-/* Sets the field `name` of the table on top to a list of what was counted, each with its count as `counted`. */
+/* Sets the field `name` to a list of what was counted, each with its count as `counted`. */
 static void set_tally(lua_State *L, const char *name, const lc_tally *tally, void (*push)(lua_State *, const void *),
                       const char *counted) {
   size_t at = 0, size;
@@ -166,7 +150,7 @@ static void set_tally(lua_State *L, const char *name, const lc_tally *tally, voi
   lua_newtable(L);
   for (int i = 0; (bytes = lc_texts_next(&tally->kinds, &at, &size)) != NULL; i++) {
     push(L, bytes);
-    set_integer(L, counted, tally->counts[i].count);
+    l_set_integer(L, counted, (int64_t)tally->counts[i].count);
     lua_rawseti(L, -2, i + 1);
   }
   lua_setfield(L, -2, name);
@@ -178,7 +162,8 @@ static void set_moved(lua_State *L, const lc_simulation *simulation, double limi
   lc_text text;
   int count = 0;
   lua_newtable(L);
-  for (uint32_t i = 0; count < limit && (text.data = lc_texts_next(&simulation->companies, &at, &text.size)) != NULL; i++) {
+  const lc_texts *companies = &simulation->companies;
+  for (uint32_t i = 0; count < limit && (text.data = lc_texts_next(companies, &at, &text.size)) != NULL; i++) {
     const lc_journey journey = lc_simulation_journey(simulation, i);
     if (journey.end[0] == journey.end[1])
       continue;
@@ -192,7 +177,7 @@ static void set_moved(lua_State *L, const lc_simulation *simulation, double limi
 
 static void push_result(lua_State *L, const lc_simulation *simulation, double limit) {
   lua_newtable(L);
-  set_integer(L, "companies", simulation->companies.count);
+  l_set_integer(L, "companies", simulation->companies.count);
   lua_newtable(L);
   for (int i = 0; i < simulation->side_count; i++) {
     push_outcomes(L, &simulation->sides[i]);
@@ -226,15 +211,7 @@ static int l_simulator_gc(lua_State *L) {
   return 0;
 }
 
-static l_simulator *push_simulator(lua_State *L) {
-  l_simulator *simulator = lua_newuserdata(L, sizeof *simulator);
-  memset(simulator, 0, sizeof *simulator);
-  luaL_getmetatable(L, simulation_type);
-  lua_setmetatable(L, -2);
-  return simulator;
-}
-
-/* The values of all upvalues lie from `first` on. */
+/* Pushes a function with its upvalues, which are on the stack from `first` on. */
 static void push_method(lua_State *L, int first, lua_CFunction function) {
   for (int i = 0; i < UP_COUNT; i++)
     lua_pushvalue(L, first + i);
@@ -248,7 +225,7 @@ int l_simulation(lua_State *L) {
   const lc_ruleset *rulesets[LC_SIDES] = { NULL };
   lua_settop(L, 3);
   int side_count = lua_isnil(L, 3) ? 1 : 2, first = 4;
-  l_simulator *simulator = push_simulator(L);
+  l_simulator *simulator = l_push_object(L, simulation_type, sizeof *simulator);
   lua_newtable(L);
   lua_newtable(L);
   for (int i = 0; i < side_count; i++)
@@ -266,8 +243,5 @@ int l_simulation(lua_State *L) {
 }
 
 void l_simulate_register(lua_State *L) {
-  luaL_newmetatable(L, simulation_type);
-  lua_pushcfunction(L, l_simulator_gc);
-  lua_setfield(L, -2, "__gc");
-  lua_pop(L, 1);
+  l_new_type(L, simulation_type, l_simulator_gc);
 }

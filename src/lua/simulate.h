@@ -1,31 +1,31 @@
-/* lua/simulate.h - simulations as Lua functions: an event is one call, decided later with thousands of others. */
+/* lua/simulate.h - simulations as Lua functions, which collect thousands of events and decide them at once. */
 #ifndef LC_LUA_SIMULATE_H
 #define LC_LUA_SIMULATE_H
 
 #include "compat.h"
 
-/* Makes the metatable. */
+/* Makes the metatable, before the first simulation. */
 void l_simulate_register(lua_State *L);
 
-/* core.simulation(start_category or nil, config, other config or nil) -> add, add_lines, finish; of configs that have no errors.
- * With the other config both decide about every event, side by side: it is a comparison.
+/* core.simulation(start_category or nil, config, other config or nil) -> add, add_lines, finish; of configs without
+ * errors. With another config it is a comparison: both decide every event, side by side.
  *
- * add(event, shown or nil) -> true; false when the event is not plainly right (it has a problem, or a metatable): it is not added
- * then; or nil, message, code. A comparison may show the event: then as `shown`, where that is given.
+ * add(event, shown or nil) -> true; false when the event is not plainly right (it has a problem, or a metatable) and
+ * was not added; or nil, message, code. A comparison may show the event, or `shown` in its place.
  *
- * add_lines(text, from, most) -> the position of the first line that was not added, and how many were: at most `most`, which
- * all end with LF and are plainly a right event as JSON. `from` is at most one behind the text's end. Not for a comparison.
+ * add_lines(text, from, most) -> the position of the first line that was not added, and how many were: at most `most`,
+ * which all end with LF and are plainly a right event as JSON. `from` is at most size + 1. Not for a comparison.
  *
- * finish(limit) -> {companies (how many), outcomes, journeys, changes, examples, moved}, the last three empty but of a comparison;
- * or nil, message, code. A category's id is absent where nobody knows it. [1] and [2] are the sides; of one config there is
- * only [1].
+ * finish(limit) -> {companies (how many), outcomes, journeys, changes, examples, moved}; or nil, message, code. Only a
+ * comparison fills the last three. [1] and [2] are the sides; one config has only [1]. Unknown categories are absent.
  *   outcomes   {[1], [2]}, each {[trigger] = {[action or reason] = events}}
- *   journeys   {start, [1], [2], companies}[]: companies by the category in which they started (only of a comparison) and
- *              those in which they ended
- *   changes    {trigger, count (events), [1], [2]}[], each side {outcome (action or reason), to}: what the sides do differently,
- *              in the order in which it came first
- *   examples   {change (which), event, [1], [2] (the company's category)}[] in order: at most three of a change, of different companies
- *   moved      {company, start, [1], [2]}[]: the first `limit` companies that ended in another category on the second side */
+ *   journeys   {start, [1], [2], companies}[]: companies by the category in which they started (only in a comparison)
+ *              and those in which they ended
+ *   changes    {trigger, count (events), [1], [2]}[], each side {outcome (action or reason), to}: what the sides do
+ *              differently, in the order in which it came first
+ *   examples   {change (which), event, [1], [2] (the company's category)}[] in order: at most three of a change, of
+ *              different companies
+ *   moved      {company, start, [1], [2]}[]: the first `limit` companies that end elsewhere on the second side */
 int l_simulation(lua_State *L);
 
 #endif

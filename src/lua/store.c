@@ -11,14 +11,14 @@ l_store *l_check_store(lua_State *L, int index) {
   return luaL_checkudata(L, index, store_type);
 }
 
-lc_store *l_open_store(lua_State *L, const l_store *box) {
+l_store *l_open_box(lua_State *L, l_store *box) {
   if (box->store == NULL)
     luaL_error(L, "the engine is closed");
-  return box->store;
+  return box;
 }
 
-lc_store *l_check_open(lua_State *L) {
-  return l_open_store(L, l_check_store(L, 1));
+l_store *l_check_open(lua_State *L) {
+  return l_open_box(L, l_check_store(L, 1));
 }
 
 int l_store_open(lua_State *L) {
@@ -31,10 +31,7 @@ int l_store_open(lua_State *L) {
     .max_readers = (unsigned)l_integer_field(L, 1, "max_readers"),
     .relaxed = l_boolean_field(L, 1, "relaxed"),
   };
-  l_store *box = lua_newuserdata(L, sizeof *box);
-  box->store = NULL;
-  luaL_getmetatable(L, store_type);
-  lua_setmetatable(L, -2);
+  l_store *box = l_push_object(L, store_type, sizeof *box);
   lc_status status = lc_store_open(path, &options, &box->store, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
@@ -51,12 +48,31 @@ static int l_close(lua_State *L) {
   return 0;
 }
 
-int l_push_results(lua_State *L, const lc_store *store, lc_status status, const lc_error *error,
-                   int push(lua_State *L, lc_text item)) {
+/* ---- what methods return ----------------------------------------------------------------- */
+
+int l_done(lua_State *L, const l_store *box, lc_status status) {
   if (status != LC_OK)
-    return l_fail(L, status, error);
+    return l_fail(L, status, &box->error);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+int l_done_integer(lua_State *L, const l_store *box, lc_status status, int64_t integer) {
+  if (status != LC_OK)
+    return l_fail(L, status, &box->error);
+  lua_pushinteger(L, (lua_Integer)integer);
+  return 1;
+}
+
+int l_push_result(lua_State *L, const l_store *box, lc_status status, int push(lua_State *L, lc_text item)) {
+  return status == LC_OK ? push(L, lc_store_result(box->store)) : l_fail(L, status, &box->error);
+}
+
+int l_push_results(lua_State *L, const l_store *box, lc_status status, int push(lua_State *L, lc_text item)) {
+  if (status != LC_OK)
+    return l_fail(L, status, &box->error);
   lua_newtable(L);
-  lc_text list = lc_store_result(store), item;
+  lc_text list = lc_store_result(box->store), item;
   for (int i = 1; lc_list_next(&list, &item); i++) {
     if (push(L, item) != 1)
       return 3;
@@ -69,109 +85,80 @@ int l_push_results(lua_State *L, const lc_store *store, lc_status status, const 
 
 /* store:save(tenant, expected, ruleset, json, about) */
 static int l_save(lua_State *L) {
-  lc_error error;
-  lc_store *store = l_check_open(L);
+  l_store *box = l_check_open(L);
   lc_text tenant = l_check_tenant(L, 2);
   uint64_t expected = (uint64_t)luaL_checkinteger(L, 3);
-  lc_text ruleset = l_check_text(L, 4, UINT32_MAX);
-  lc_text json = l_check_text(L, 5, UINT32_MAX);
+  lc_text ruleset = l_check_text(L, 4, UINT32_MAX), json = l_check_text(L, 5, UINT32_MAX);
   lc_text about = l_check_text(L, 6, UINT32_MAX);
-  return l_done(L, lc_store_save(store, tenant, expected, ruleset, json, about, &error), &error);
+  return l_done(L, box, lc_store_save(box->store, tenant, expected, ruleset, json, about, &box->error));
 }
 
 /* store:repair(tenant, revision, ruleset) -> true */
 static int l_repair(lua_State *L) {
-  lc_error error;
-  lc_store *store = l_check_open(L);
-  lc_text tenant = l_check_tenant(L, 2);
+  l_store *box = l_check_open(L);
   uint64_t revision = (uint64_t)luaL_checkinteger(L, 3);
   lc_text ruleset = l_check_text(L, 4, UINT32_MAX);
-  return l_done(L, lc_store_repair(store, tenant, revision, ruleset, &error), &error);
+  return l_done(L, box, lc_store_repair(box->store, l_check_tenant(L, 2), revision, ruleset, &box->error));
 }
 
 /* store:config(tenant, revision) -> json */
 static int l_config(lua_State *L) {
-  lc_error error;
-  lc_store *store = l_check_open(L);
-  lc_status status = lc_store_config(store, l_check_tenant(L, 2), (uint64_t)luaL_checkinteger(L, 3), &error);
-  if (status != LC_OK)
-    return l_fail(L, status, &error);
-  l_push_text(L, lc_store_result(store));
-  return 1;
-}
-
-static int push_text(lua_State *L, lc_text text) {
-  l_push_text(L, text);
-  return 1;
+  l_store *box = l_check_open(L);
+  lc_status status = lc_store_config(box->store, l_check_tenant(L, 2), (uint64_t)luaL_checkinteger(L, 3), &box->error);
+  return l_push_result(L, box, status, l_push_text);
 }
 
 /* store:revisions(tenant) -> array of json */
 static int l_revisions(lua_State *L) {
-  lc_error error;
-  lc_store *store = l_check_open(L);
-  lc_status status = lc_store_revisions(store, l_check_tenant(L, 2), &error);
-  return l_push_results(L, store, status, &error, push_text);
+  l_store *box = l_check_open(L);
+  lc_status status = lc_store_revisions(box->store, l_check_tenant(L, 2), &box->error);
+  return l_push_results(L, box, status, l_push_text);
 }
 
 /* ---- companies --------------------------------------------------------------------------- */
 
 /* store:company(tenant, company) -> category */
 static int l_company(lua_State *L) {
-  lc_error error;
-  int32_t category;
-  lc_store *store = l_check_open(L);
-  lc_text tenant = l_check_tenant(L, 2);
+  int32_t category = 0;
   lc_company company = { l_check_text(L, 3, LC_COMPANY_MAX), false };
-  lc_status status = lc_store_company(store, tenant, &company, &category, &error);
-  if (status != LC_OK)
-    return l_fail(L, status, &error);
-  lua_pushinteger(L, category);
-  return 1;
+  l_store *box = l_check_open(L);
+  lc_status status = lc_store_company(box->store, l_check_tenant(L, 2), &company, &category, &box->error);
+  return l_done_integer(L, box, status, category);
+}
+
+static void to_company(lua_State *L, int table, void *company) {
+  *(lc_company *)company = l_company_field(L, table);
 }
 
 /* store:create(tenant, items, category) -> how many were new; items {company=, company_is_integer=} */
 static int l_create(lua_State *L) {
-  lc_error error;
-  size_t created;
+  size_t count, created = 0;
   lc_text tenant = l_check_tenant(L, 2);
-  luaL_checktype(L, 3, LUA_TTABLE);
   int32_t category = l_check_id(L, 4);
-  size_t count = lua_rawlen(L, 3);
-  lc_company *companies = lua_newuserdata(L, (count + 1) * sizeof *companies);
-  for (size_t i = 0; i < count; i++) {
-    lua_rawgeti(L, 3, (int)i + 1);
-    companies[i] = l_company_field(L, lua_gettop(L));
-    lua_pop(L, 1);
-  }
-  lc_status status = lc_store_create(l_check_open(L), tenant, companies, count, category, &created, &error);
-  if (status != LC_OK)
-    return l_fail(L, status, &error);
-  lua_pushinteger(L, (lua_Integer)created);
-  return 1;
+  const lc_company *companies = l_check_items(L, 3, sizeof *companies, &count, to_company);
+  l_store *box = l_check_open(L);
+  lc_status status = lc_store_create(box->store, tenant, companies, count, category, &created, &box->error);
+  return l_done_integer(L, box, status, (int64_t)created);
 }
 
 /* store:set_category(tenant, company, to, from) -> true */
 static int l_set_category(lua_State *L) {
-  lc_error error;
-  lc_store *store = l_check_open(L);
-  lc_text tenant = l_check_tenant(L, 2);
+  l_store *box = l_check_open(L);
   lc_company company = { l_check_text(L, 3, LC_COMPANY_MAX), false };
   int32_t to = l_check_id(L, 4), from = l_check_id(L, 5);
-  return l_done(L, lc_store_set_category(store, tenant, &company, to, from, &error), &error);
+  return l_done(L, box, lc_store_set_category(box->store, l_check_tenant(L, 2), &company, to, from, &box->error));
 }
 
 /* store:companies(tenant, after, limit) -> array of companies, array of their categories */
 static int l_companies(lua_State *L) {
-  lc_error error;
-  lc_store *store = l_check_open(L);
-  lc_text tenant = l_check_tenant(L, 2);
-  lc_text after = l_check_text(L, 3, LC_COMPANY_MAX);
-  lc_status status = lc_store_companies(store, tenant, after, (size_t)luaL_checkinteger(L, 4), &error);
+  l_store *box = l_check_open(L);
+  lc_text tenant = l_check_tenant(L, 2), after = l_check_text(L, 3, LC_COMPANY_MAX);
+  lc_status status = lc_store_companies(box->store, tenant, after, (size_t)luaL_checkinteger(L, 4), &box->error);
   if (status != LC_OK)
-    return l_fail(L, status, &error);
+    return l_fail(L, status, &box->error);
   lua_newtable(L);
   lua_newtable(L);
-  lc_text list = lc_store_result(store), item;
+  lc_text list = lc_store_result(box->store), item;
   for (int i = 1; lc_list_next(&list, &item); i++) {
     lc_company_record record;
     memcpy(&record, item.data, sizeof record);
@@ -186,31 +173,27 @@ static int l_companies(lua_State *L) {
 
 /* ---- counters ---------------------------------------------------------------------------- */
 
+static void to_counter(lua_State *L, int table, void *counter) {
+  *(lc_counter *)counter = (lc_counter){ l_text_field(L, table, "name", LC_COUNTER_MAX),
+                                         (uint64_t)l_integer_field(L, table, "value") };
+}
+
 /* store:add(tenant, items) -> true; items {name=, value=} */
 static int l_add(lua_State *L) {
-  lc_error error;
-  lc_text tenant = l_check_tenant(L, 2);
-  luaL_checktype(L, 3, LUA_TTABLE);
-  size_t count = lua_rawlen(L, 3);
-  lc_counter *counters = lua_newuserdata(L, (count + 1) * sizeof *counters);
-  for (size_t i = 0; i < count; i++) {
-    lua_rawgeti(L, 3, (int)i + 1);
-    int item = lua_gettop(L);
-    counters[i] = (lc_counter){ l_text_field(L, item, "name", LC_COUNTER_MAX), (uint64_t)l_integer_field(L, item, "value") };
-    lua_pop(L, 1);
-  }
-  return l_done(L, lc_store_add(l_check_open(L), tenant, counters, count, &error), &error);
+  size_t count;
+  const lc_counter *counters = l_check_items(L, 3, sizeof *counters, &count, to_counter);
+  l_store *box = l_check_open(L);
+  return l_done(L, box, lc_store_add(box->store, l_check_tenant(L, 2), counters, count, &box->error));
 }
 
 /* store:counters(tenant) -> value by name */
 static int l_counters(lua_State *L) {
-  lc_error error;
-  lc_store *store = l_check_open(L);
-  lc_status status = lc_store_counters(store, l_check_tenant(L, 2), &error);
+  l_store *box = l_check_open(L);
+  lc_status status = lc_store_counters(box->store, l_check_tenant(L, 2), &box->error);
   if (status != LC_OK)
-    return l_fail(L, status, &error);
+    return l_fail(L, status, &box->error);
   lua_newtable(L);
-  lc_text list = lc_store_result(store), item;
+  lc_text list = lc_store_result(box->store), item;
   while (lc_list_next(&list, &item)) {
     uint64_t value;
     memcpy(&value, item.data, sizeof value);
@@ -223,21 +206,19 @@ static int l_counters(lua_State *L) {
 
 /* ---- retention, copies, checks ----------------------------------------------------------- */
 
-/* store:trim(tenant, age, count, now, from, unchanged) -> how many were removed, where to go on (0: done); `unchanged`: of
- * unchanged events */
+/* store:trim(tenant, age, count, now, from, unchanged) -> how many were removed, where to go on (0: done) */
 static int l_trim(lua_State *L) {
-  lc_error error;
   size_t removed;
-  lc_store *store = l_check_open(L);
+  l_store *box = l_check_open(L);
   lc_text tenant = l_check_tenant(L, 2);
   lc_retention keep = { .age = luaL_checknumber(L, 3), .count = (uint64_t)luaL_checkinteger(L, 4) };
   double now = luaL_checknumber(L, 5);
   uint64_t from = (uint64_t)luaL_checkinteger(L, 6);
   lc_status (*trim)(lc_store *, lc_text, const lc_retention *, double, uint64_t *, size_t *, lc_error *) =
     lua_toboolean(L, 7) ? lc_store_trim_unchanged : lc_store_trim;
-  lc_status status = trim(store, tenant, &keep, now, &from, &removed, &error);
+  lc_status status = trim(box->store, tenant, &keep, now, &from, &removed, &box->error);
   if (status != LC_OK)
-    return l_fail(L, status, &error);
+    return l_fail(L, status, &box->error);
   lua_pushinteger(L, (lua_Integer)removed);
   lua_pushinteger(L, (lua_Integer)from);
   return 2;
@@ -246,17 +227,16 @@ static int l_trim(lua_State *L) {
 /* store:due(work, age, count, now, place) -> array of tenants, where to go on ("": all have been looked at) */
 static int l_due(lua_State *L) {
   static const char *const works[] = { "changes", "questions", "journal", "unchanged", NULL }; /* lc_work */
-  lc_error error;
   lc_place place = { .size = 0 };
-  lc_store *store = l_check_open(L);
+  l_store *box = l_check_open(L);
   lc_work work = (lc_work)luaL_checkoption(L, 2, NULL, works);
   lc_retention keep = { .age = luaL_checknumber(L, 3), .count = (uint64_t)luaL_checkinteger(L, 4) };
   double now = luaL_checknumber(L, 5);
   lc_text from = l_check_text(L, 6, sizeof place.key);
   memcpy(place.key, from.data, from.size);
   place.size = from.size;
-  lc_status status = lc_store_due(store, work, &keep, now, &place, &error);
-  int results = l_push_results(L, store, status, &error, push_text);
+  lc_status status = lc_store_due(box->store, work, &keep, now, &place, &box->error);
+  int results = l_push_results(L, box, status, l_push_text);
   if (results != 1)
     return results;
   l_push_text(L, (lc_text){ (const char *)place.key, place.size });
@@ -265,15 +245,14 @@ static int l_due(lua_State *L) {
 
 /* store:copy(path, compact) -> true */
 static int l_copy(lua_State *L) {
-  lc_error error;
-  lc_store *store = l_check_open(L);
   const char *path = luaL_checkstring(L, 2);
-  return l_done(L, lc_store_copy(store, path, lua_toboolean(L, 3) != 0, &error), &error);
+  l_store *box = l_check_open(L);
+  return l_done(L, box, lc_store_copy(box->store, path, lua_toboolean(L, 3), &box->error));
 }
 
 enum { MOST_PROBLEMS = 200 };
 
-/* What a check has found: as many as fit; the rest is counted. */
+/* The first problems that a check has found, and how many there are. */
 typedef struct l_problems {
   size_t count;
   char lines[MOST_PROBLEMS][LC_ERROR_SIZE];
@@ -310,34 +289,27 @@ int l_store_check(lua_State *L) {
 
 static void set_part(lua_State *L, const lc_store_stats *stats, int part, const char *name) {
   lua_createtable(L, 0, 4);
-  lua_pushinteger(L, (lua_Integer)stats->map_used[part]);
-  lua_setfield(L, -2, "used");
-  lua_pushinteger(L, (lua_Integer)stats->map_size[part]);
-  lua_setfield(L, -2, "size");
-  lua_pushinteger(L, (lua_Integer)stats->readers[part]);
-  lua_setfield(L, -2, "readers");
-  lua_pushinteger(L, (lua_Integer)stats->max_readers);
-  lua_setfield(L, -2, "max_readers");
+  l_set_integer(L, "used", (int64_t)stats->map_used[part]);
+  l_set_integer(L, "size", (int64_t)stats->map_size[part]);
+  l_set_integer(L, "readers", stats->readers[part]);
+  l_set_integer(L, "max_readers", stats->max_readers);
   lua_setfield(L, -2, name);
 }
 
 /* store:stats() -> {unfinished=, config=, journal={used=, size= (bytes), readers=, max_readers=},
  * commits={count=, seconds=, slowest=}} */
 static int l_stats(lua_State *L) {
-  lc_error error;
   lc_store_stats stats;
-  lc_store *store = l_check_open(L);
-  lc_status status = lc_store_stat(store, &stats, &error);
+  l_store *box = l_check_open(L);
+  lc_status status = lc_store_stat(box->store, &stats, &box->error);
   if (status != LC_OK)
-    return l_fail(L, status, &error);
+    return l_fail(L, status, &box->error);
   lua_newtable(L);
-  lua_pushinteger(L, (lua_Integer)stats.unfinished);
-  lua_setfield(L, -2, "unfinished");
+  l_set_integer(L, "unfinished", (int64_t)stats.unfinished);
   set_part(L, &stats, 0, "config");
   set_part(L, &stats, 1, "journal");
   lua_createtable(L, 0, 3);
-  lua_pushinteger(L, (lua_Integer)stats.commits);
-  lua_setfield(L, -2, "count");
+  l_set_integer(L, "count", (int64_t)stats.commits);
   lua_pushnumber(L, stats.commit_seconds);
   lua_setfield(L, -2, "seconds");
   lua_pushnumber(L, stats.commit_slowest);
@@ -348,13 +320,10 @@ static int l_stats(lua_State *L) {
 
 /* store:check_readers() -> how many slots of dead processes were freed */
 static int l_check_readers(lua_State *L) {
-  lc_error error;
-  unsigned freed;
-  lc_status status = lc_store_check_readers(l_check_open(L), &freed, &error);
-  if (status != LC_OK)
-    return l_fail(L, status, &error);
-  lua_pushinteger(L, (lua_Integer)freed);
-  return 1;
+  unsigned freed = 0;
+  l_store *box = l_check_open(L);
+  lc_status status = lc_store_check_readers(box->store, &freed, &box->error);
+  return l_done_integer(L, box, status, freed);
 }
 
 void l_store_methods(lua_State *L, const luaL_Reg *methods) {

@@ -1,4 +1,4 @@
-/* lua/store.h - the store as a Lua object: opening, configs, companies, upkeep. */
+/* lua/store.h - the store as a Lua object, its methods, and deciders: the hot path, without I/O. */
 #ifndef LC_LUA_STORE_H
 #define LC_LUA_STORE_H
 
@@ -7,18 +7,36 @@
 
 /* The userdata. It is made closed, before anything is acquired. */
 typedef struct l_store {
-  lc_store *store; /* NULL when closed */
+  lc_store *store;       /* NULL when closed */
   const lc_watch *watch; /* of the store, while it is open */
+  lc_error error;        /* of the last method that failed */
 } l_store;
 
 /* core.open{path=, map_size=, max_readers=, relaxed=} -> store; nil, message, code */
 int l_store_open(lua_State *L);
 
-/* core.check_store(path) -> array of sentences, 200 of them and how many more; empty when the store is sound */
+/* core.check_store(path) -> array of sentences: at most 200 problems and how many more; empty when it is sound */
 int l_store_check(lua_State *L);
 
-/* Makes the metatable. */
+/* core.decider(config) -> decide, rules; as store:decider, of a fixed config that has no errors */
+int l_config_decider(lua_State *L);
+
+/* core.explainer(config) -> explain; of a fixed config that has no errors: a function of trigger, category, lead_status
+ * that returns what store:explain does, with 0 for the revision */
+int l_config_explainer(lua_State *L);
+
+/* Pushes what LuaJIT's FFI needs to decide without leaving compiled code (rules/decider.lua): {answer, decide,
+ * triggers, reasons}: a declaration in C, a function's address, its numbers by trigger, reasons by its numbers. */
+void l_push_ffi(lua_State *L);
+
+/* Makes the metatable, with the methods of store.c. */
 void l_store_register(lua_State *L);
+
+/* Add the methods of the other files, after l_store_register. */
+void l_decide_register(lua_State *L);
+void l_journal_register(lua_State *L);
+void l_question_register(lua_State *L);
+void l_handle_register(lua_State *L);
 
 /* Adds methods to the metatable. */
 void l_store_methods(lua_State *L, const luaL_Reg *methods);
@@ -26,16 +44,21 @@ void l_store_methods(lua_State *L, const luaL_Reg *methods);
 /* The store at `index`, open or closed; raises when it is none. */
 l_store *l_check_store(lua_State *L, int index);
 
-/* The store that is argument 1; raises when it is closed. To be asked for behind what allocates in Lua, which may run a
- * finalizer that closes it. */
-lc_store *l_check_open(lua_State *L);
+/* The same box; raises when its store is closed. */
+l_store *l_open_box(lua_State *L, l_store *box);
 
-/* The store in the box; raises when it is closed. */
-lc_store *l_open_store(lua_State *L, const l_store *box);
+/* The box that is argument 1; raises when its store is closed. Call it after everything that allocates in Lua, since
+ * that may run a finalizer that closes the store. */
+l_store *l_check_open(lua_State *L);
 
-/* Pushes the array of what `push` makes of each item of the store's result, 1; or nil, message, code, 3.
- * `push` does likewise. */
-int l_push_results(lua_State *L, const lc_store *store, lc_status status, const lc_error *error,
-                   int push(lua_State *L, lc_text item));
+/* Push what a method returns when its store gave `status`: true; an integer; what `push` makes of the result; an array
+ * of what it makes of each item. Or nil, message, code, also when `push` fails. They return how many values. */
+int l_done(lua_State *L, const l_store *box, lc_status status);
+int l_done_integer(lua_State *L, const l_store *box, lc_status status, int64_t integer);
+int l_push_result(lua_State *L, const l_store *box, lc_status status, int push(lua_State *L, lc_text item));
+int l_push_results(lua_State *L, const l_store *box, lc_status status, int push(lua_State *L, lc_text item));
+
+/* The cursor at the stack index, {name=, before=, text=} (JSON), if there is one. */
+bool l_to_cursor(lua_State *L, int index, lc_cursor *cursor);
 
 #endif

@@ -1,4 +1,4 @@
-/* rules/checksum.h - FNV-1a, to tell damaged or different bytes from those that were meant; not against malice. */
+/* rules/checksum.h - FNV-1a, to detect bytes that are damaged or different; no protection against malice. */
 #ifndef LC_RULES_CHECKSUM_H
 #define LC_RULES_CHECKSUM_H
 
@@ -7,7 +7,7 @@
 
 #define LC_CHECKSUM_START UINT64_C(14695981039346656037)
 
-/* The checksum of bytes behind those whose checksum is `before`. */
+/* The checksum of bytes that follow those whose checksum is `before`. */
 static inline uint64_t lc_checksum(uint64_t before, const void *data, size_t size) {
   const unsigned char *bytes = data;
   for (size_t i = 0; i < size; i++)

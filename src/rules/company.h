@@ -1,4 +1,4 @@
-/* rules/company.h - texts as they come, and the ids of companies: what rules and store both speak of. */
+/* rules/company.h - texts and the ids of companies, for rules and store. */
 #ifndef LC_RULES_COMPANY_H
 #define LC_RULES_COMPANY_H
 
@@ -7,13 +7,13 @@
 
 enum { LC_COMPANY_MAX = 255 /* bytes of a company id */ };
 
-/* A text: not NUL-terminated, any bytes; {NULL, 0} when absent. */
+/* A text of any bytes, not NUL-terminated; {NULL, 0} when absent. */
 typedef struct lc_text {
   const char *data;
   size_t size;
 } lc_text;
 
-/* A company's id: its text decides what company it is; the host gets back the type it gave. */
+/* A company's id. Its text identifies the company; the type is what the host gave and gets back. */
 typedef struct lc_company {
   lc_text text;
   bool is_integer;

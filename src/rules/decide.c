@@ -52,24 +52,12 @@ static inline bool about_lead_status(const look *at) {
   return at->facts->trigger == LC_LEAD_STATUS_SET;
 }
 
-static inline const lc_rule_slot *sale_rule(const look *at) {
-  return about_lead_status(at) ? NULL : &at->ruleset->sale[at->facts->trigger];
-}
-
 static inline bool has_rule(const look *at) {
   return about_lead_status(at) ? at->ruleset->status_rules != 0 : at->rule->to != 0;
 }
 
-static inline int32_t rule_count(const look *at) {
-  return about_lead_status(at) ? (int32_t)at->ruleset->status_rules : has_rule(at);
-}
-
 static inline int32_t target_of(const look *at) {
   return at->rule != NULL ? at->rule->to : 0;
-}
-
-static const char *group_of(const look *at) {
-  return at->from != NULL ? lc_group_names[at->from->group] : NULL;
 }
 
 #define THE_CATEGORY { "category", LC_THE_CATEGORY, at.facts->category, NULL }
@@ -79,16 +67,19 @@ static const char *group_of(const look *at) {
 #define FLAG(name, flag) { name, LC_FLAG, flag, NULL }
 #define WORD(name, word) { name, LC_WORD, 0, word }
 
-/* A row is a check: its reason and that one's name; whether there is such a check for the facts; what it looks up; whether
- * it passes, given that those above did; the values it compares, whatever those above did. A macro and no array of
- * functions, so that deciding is straight code. */
+/* A row is a check: its reason and that reason's name; whether the facts have such a check; what it looks up; whether
+ * it passes, if those above did; the values it compares, whatever those above did. This is a macro rather than an array
+ * of functions, so that lc_decide is straight code. */
 #define CHECKS(ROW) \
-  ROW(LC_RULE_DISABLED, "rule_disabled", true, at.rule = sale_rule(&at), has_rule(&at), \
-      WORD("trigger", lc_trigger_names[at.facts->trigger]), COUNT("enabled_rules", rule_count(&at))) \
+  ROW(LC_RULE_DISABLED, "rule_disabled", true, \
+      at.rule = about_lead_status(&at) ? NULL : &at.ruleset->sale[at.facts->trigger], has_rule(&at), \
+      WORD("trigger", lc_trigger_names[at.facts->trigger]), \
+      COUNT("enabled_rules", about_lead_status(&at) ? (int32_t)at.ruleset->status_rules : has_rule(&at))) \
   ROW(LC_UNKNOWN_CATEGORY, "unknown_category", true, \
       at.from = lc_ruleset_category(at.ruleset, at.facts->category), at.from != NULL, THE_CATEGORY) \
   ROW(LC_NOT_POTENTIAL_CUSTOMER, "not_potential_customer", true, , at.from->group == LC_POTENTIAL_CUSTOMER, \
-      THE_CATEGORY, WORD("group", group_of(&at)), WORD("expected", lc_group_names[LC_POTENTIAL_CUSTOMER])) \
+      THE_CATEGORY, WORD("group", at.from != NULL ? lc_group_names[at.from->group] : NULL), \
+      WORD("expected", lc_group_names[LC_POTENTIAL_CUSTOMER])) \
   ROW(LC_LEAD_STATUS_NOT_ENABLED, "lead_status_not_enabled", about_lead_status(&at), , at.from->lead_status, \
       THE_CATEGORY, FLAG("enabled", at.from != NULL && at.from->lead_status)) \
   ROW(LC_LEAD_STATUS_NOT_MATCHED, "lead_status_not_matched", about_lead_status(&at), \

@@ -1,8 +1,8 @@
-/* rules/decide.h - the decision: what a trigger means for a company that stands in a category.
+/* rules/decide.h - the decision: what a trigger means for a company that is in a category.
  *
- * A pure function of a ruleset and facts: no I/O, no allocation, no state, any thread. The checks, and
- * their order, are those of the contract ("The decision, check by check"). They are one table (decide.c)
- * that decides and explains: what lc_explain says of a decision is what lc_decide does.
+ * A pure function of a ruleset and facts: no I/O, no allocation, no state, any thread. The checks and their order are
+ * the contract's ("The decision, check by check"). One table (decide.c) decides and explains, so lc_explain says what
+ * lc_decide does.
  */
 #ifndef LC_RULES_DECIDE_H
 #define LC_RULES_DECIDE_H
@@ -35,10 +35,10 @@ typedef struct lc_decision {
   int32_t to; /* the target category when matched; else 0 */
 } lc_decision;
 
-/* What is known about an event: all that a decision depends on beside the rules. */
+/* All that a decision depends on besides the rules. */
 typedef struct lc_facts {
   lc_trigger trigger;
-  int32_t category;    /* where the company stands; 0, or what can be no id: nobody knows it */
+  int32_t category;    /* where the company stands; 0, or what cannot be an id: unknown */
   int32_t lead_status; /* 0: none */
 } lc_facts;
 
@@ -55,7 +55,7 @@ typedef enum lc_check_result {
 
 typedef enum lc_kind {
   LC_THE_CATEGORY,    /* the fact of that name */
-  LC_THE_LEAD_STATUS, /* likewise */
+  LC_THE_LEAD_STATUS, /* the same */
   LC_ID,              /* `number`; 0: none */
   LC_COUNT,           /* `number` */
   LC_FLAG,            /* `number`, 0 or 1 */
@@ -72,14 +72,14 @@ typedef struct lc_value {
 
 enum { LC_VALUES = 3 /* the most of a check */ };
 
-/* What a check says. The values are those known, whether it was reached or not. */
+/* What a check says. It has its values even when it was not reached. */
 typedef struct lc_check {
   lc_check_result result;
   lc_value values[LC_VALUES];
 } lc_check;
 
-/* Decides, and says what each check compared and what came of it; `checks` is by reason. `*target` is that of the rule that
- * the facts choose, whatever the checks say; 0 where they choose none. */
+/* Decides, and says what each check compared, and its result; `checks` is by reason. `*target` is that of the rule that
+ * the facts choose, whatever the checks say; 0 when they choose none. */
 lc_decision lc_explain(const lc_ruleset *ruleset, const lc_facts *facts, lc_check checks[LC_CHECKS], int32_t *target);
 
 /* ---- words -------------------------------------------------------------------------------- */

@@ -1,4 +1,4 @@
-/* rules/event.h - what a decision needs of an event, from whatever it was read. */
+/* rules/event.h - what a decision needs of an event, whatever it was read from. */
 #ifndef LC_RULES_EVENT_H
 #define LC_RULES_EVENT_H
 
@@ -7,12 +7,12 @@
 
 /* What an event says of its company's category: an id, or one of these. */
 enum {
-  LC_CATEGORY_ABSENT = 0,     /* nothing; of a company: nobody knows it */
-  LC_CATEGORY_IMPOSSIBLE = -1 /* an integer that can be no id: no config knows it */
+  LC_CATEGORY_ABSENT = 0,     /* nothing; of a company: unknown */
+  LC_CATEGORY_IMPOSSIBLE = -1 /* an integer that cannot be an id: it is in no config */
 };
 
 typedef struct lc_event {
-  lc_facts facts;            /* lead_status: 0 too for an integer that can be no id */
+  lc_facts facts;            /* lead_status: also 0 for an integer that cannot be an id */
   lc_company company;        /* its text points into what was read, or into `room` */
   char room[LC_COMPANY_MAX];
 } lc_event;

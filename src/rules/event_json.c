@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-/* All functions here take where to read, and give where to go on, or NULL for what is not plain. None reads beyond the
- * LF, for which nothing has a use. */
+/* All functions here take where to read, and return where to go on, or NULL when that is not plain. None reads beyond
+ * the LF, since none accepts it. */
 
 enum { DEEPEST = 16, MOST_DIGITS = 15 /* exact as a double, too */ };
 
@@ -29,10 +29,11 @@ static const char *skip_word(const char *at, const char *word) {
 /* ---- strings ----------------------------------------------------------------------------- */
 
 static int hex_digit(char c) {
-  return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+  char lower = (char)(c | 0x20);
+  return c >= '0' && c <= '9' ? c - '0' : lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-/* The four digits of \u; neither zero nor half of a pair is plain. */
+/* The four digits of \u. Zero and half of a surrogate pair are not plain. */
 static const char *read_code(const char *at, unsigned *code) {
   *code = 0;
   for (int i = 0; i < 4; i++, at++) {
@@ -54,7 +55,7 @@ static const char *read_escape(const char *at, unsigned *code) {
   return name != NULL ? at + 1 : NULL;
 }
 
-/* Up to the closing quote of a string; `at` is behind the opening one. */
+/* Finds the closing quote of a string; `at` is after the opening one. */
 static const char *find_quote(const char *at, bool *escaped) {
   unsigned code;
   *escaped = false;
@@ -75,7 +76,7 @@ static const char *skip_string(const char *at) {
   return at != NULL ? at + 1 : NULL;
 }
 
-/* A string without escapes: what is between its quotes. */
+/* A string without escapes; `text` is what is between its quotes. */
 static const char *read_plain(const char *at, const char **text, size_t *size) {
   bool escaped;
   *text = at + 1;
@@ -90,7 +91,8 @@ static size_t put_code(unsigned code, char *utf8) {
   if (code < 0x80) {
     utf8[0] = (char)code;
     return 1;
-  } else if (code < 0x800) {
+  }
+  if (code < 0x800) {
     utf8[0] = (char)(0xC0 | code >> 6);
     utf8[1] = (char)(0x80 | (code & 0x3F));
     return 2;
@@ -101,7 +103,7 @@ static size_t put_code(unsigned code, char *utf8) {
   return 3;
 }
 
-/* A string, of at most LC_COMPANY_MAX bytes even before its escapes are undone, for which there is `room`. */
+/* A string of at most LC_COMPANY_MAX bytes, escapes included. One with escapes is decoded in `room`. */
 static const char *read_text(const char *at, lc_text *text, char *room) {
   bool escaped;
   unsigned code;
@@ -137,7 +139,7 @@ static const char *skip_integer(const char *at) {
   return plain ? end : NULL;
 }
 
-/* Without exponent. */
+/* A number without exponent. */
 static const char *skip_number(const char *at) {
   const char *point = skip_integer(at), *end = point;
   if (point == NULL || *point == 'e' || *point == 'E')
@@ -150,7 +152,7 @@ static const char *skip_number(const char *at) {
   return end > point + 1 && !is_digit(*end) && *end != 'e' && *end != 'E' ? end : NULL;
 }
 
-/* A whole number; nothing but an end or a comma may follow. */
+/* A whole number, without fraction and exponent. */
 static const char *read_integer(const char *at, int64_t *integer) {
   const char *end = skip_integer(at);
   if (end == NULL || *end == '.' || *end == 'e' || *end == 'E')
@@ -163,25 +165,36 @@ static const char *read_integer(const char *at, int64_t *integer) {
   return end;
 }
 
-/* ---- values that do not matter ----------------------------------------------------------- */
+/* ---- values that are skipped ------------------------------------------------------------- */
 
 static const char *skip_value(const char *at, int depth);
 
-static const char *skip_fields(const char *at, int depth) {
-  at = skip_blanks(at + 1);
-  if (*at == '}')
-    return at + 1;
+/* Reads the value of a field, which lies within `depth` objects and lists. */
+typedef const char *read_field(const char *at, const char *name, size_t size, int depth, lc_event *event);
+
+/* An object: `read` reads the value of each field. Inline, so that it is called directly. */
+static inline const char *read_fields(const char *at, read_field *read, int depth, lc_event *event) {
+  const char *name;
+  size_t size;
+  at = expect(at, '{');
+  if (at == NULL || *at == '}')
+    return at != NULL ? at + 1 : NULL;
   for (;; at = skip_blanks(at + 1)) {
-    at = skip_string(at);
+    at = read_plain(at, &name, &size);
     at = at != NULL ? expect(at, ':') : NULL;
-    at = at == NULL ? NULL : *at == 'n' ? skip_word(at, "null") : skip_value(at, depth);
+    at = at != NULL ? read(at, name, size, depth, event) : NULL;
     at = at != NULL ? skip_blanks(at) : NULL;
     if (at == NULL || *at != ',')
       return at != NULL && *at == '}' ? at + 1 : NULL;
   }
 }
 
-/* A list; null in it is refused. */
+static const char *skip_field(const char *at, const char *name, size_t size, int depth, lc_event *event) {
+  (void)name, (void)size, (void)event;
+  return *at == 'n' ? skip_word(at, "null") : skip_value(at, depth);
+}
+
+/* A list without null. */
 static const char *skip_items(const char *at, int depth) {
   at = skip_blanks(at + 1);
   if (*at == ']')
@@ -200,7 +213,7 @@ static const char *skip_value(const char *at, int depth) {
     return NULL;
   switch (*at) {
     case '"': return skip_string(at);
-    case '{': return skip_fields(at, depth + 1);
+    case '{': return read_fields(at, skip_field, depth + 1, NULL);
     case '[': return skip_items(at, depth + 1);
     case 't': return skip_word(at, "true");
     case 'f': return skip_word(at, "false");
@@ -210,11 +223,7 @@ static const char *skip_value(const char *at, int depth) {
 
 /* ---- fields ------------------------------------------------------------------------------ */
 
-static bool is(const char *name, size_t size, const char *expected, size_t expected_size) {
-  return size == expected_size && memcmp(name, expected, expected_size) == 0;
-}
-
-#define IS(name, size, literal) is(name, size, literal, sizeof literal - 1)
+#define IS(name, size, literal) (size == sizeof literal - 1 && memcmp(name, literal, sizeof literal - 1) == 0)
 
 static const char *read_trigger(const char *at, lc_trigger *trigger) {
   const char *name;
@@ -242,12 +251,7 @@ static const char *skip_key(const char *at) {
   return read_key(at, &key, room);
 }
 
-static const char *read_company(const char *at, lc_event *event) {
-  event->company.is_integer = *at != '"';
-  return read_key(at, &event->company.text, event->room);
-}
-
-/* An id; 0 for null, `impossible` for an integer that can be none. */
+/* An id; 0 for null, `impossible` for an integer that cannot be one. */
 static const char *read_id(const char *at, int32_t *id, int32_t impossible) {
   int64_t integer;
   if (*at == 'n') {
@@ -265,37 +269,17 @@ static const char *skip_choice(const char *at) {
   return *at == 'f' ? skip_word(at, "false") : read_integer(at, &integer);
 }
 
-typedef const char *(*read_field)(const char *at, const char *name, size_t size, lc_event *event);
-
-/* The fields of an object: each has its value read by `read`. */
-static const char *read_fields(const char *at, read_field read, lc_event *event) {
-  const char *name;
-  size_t size;
-  at = expect(at, '{');
-  if (at == NULL || *at == '}')
-    return at != NULL ? at + 1 : NULL;
-  for (;; at = skip_blanks(at + 1)) {
-    at = read_plain(at, &name, &size);
-    at = at != NULL ? expect(at, ':') : NULL;
-    at = at != NULL ? read(at, name, size, event) : NULL;
-    at = at != NULL ? skip_blanks(at) : NULL;
-    if (at == NULL || *at != ',')
-      return at != NULL && *at == '}' ? at + 1 : NULL;
-  }
+static const char *read_actor_field(const char *at, const char *name, size_t size, int depth, lc_event *event) {
+  return IS(name, size, "id") && *at != 'n' ? skip_key(at) : skip_field(at, name, size, depth, event);
 }
 
-static const char *read_actor_field(const char *at, const char *name, size_t size, lc_event *event) {
-  (void)event;
-  if (*at == 'n')
-    return skip_word(at, "null");
-  return IS(name, size, "id") ? skip_key(at) : skip_value(at, 2);
-}
-
-static const char *read_event_field(const char *at, const char *name, size_t size, lc_event *event) {
+static const char *read_event_field(const char *at, const char *name, size_t size, int depth, lc_event *event) {
   if (IS(name, size, "trigger"))
     return read_trigger(at, &event->facts.trigger);
-  if (IS(name, size, "company"))
-    return read_company(at, event);
+  if (IS(name, size, "company")) {
+    event->company.is_integer = *at != '"';
+    return read_key(at, &event->company.text, event->room);
+  }
   if (IS(name, size, "category"))
     return read_id(at, &event->facts.category, LC_CATEGORY_IMPOSSIBLE);
   if (IS(name, size, "lead_status"))
@@ -309,14 +293,15 @@ static const char *read_event_field(const char *at, const char *name, size_t siz
   if (IS(name, size, "choice"))
     return skip_choice(at);
   if (IS(name, size, "actor"))
-    return read_fields(at, read_actor_field, event);
+    return read_fields(at, read_actor_field, depth + 1, event);
   bool is_record = IS(name, size, "contact") || IS(name, size, "sale");
-  return is_record && *at != '{' ? NULL : skip_value(at, 1);
+  return is_record && *at != '{' ? NULL : skip_value(at, depth);
 }
 
 bool lc_event_read(const char *line, lc_event *event) {
   event->facts = (lc_facts){ .trigger = LC_TRIGGERS, .category = LC_CATEGORY_ABSENT };
   event->company.text.size = 0;
-  line = read_fields(line, read_event_field, event);
-  return line != NULL && *skip_blanks(line) == '\n' && event->facts.trigger != LC_TRIGGERS && event->company.text.size != 0;
+  line = read_fields(line, read_event_field, 1, event);
+  bool whole = line != NULL && *skip_blanks(line) == '\n';
+  return whole && event->facts.trigger != LC_TRIGGERS && event->company.text.size != 0;
 }

@@ -1,14 +1,12 @@
-/* rules/ruleset.h - the rules of one config, packed into one block of bytes made for deciding.
+/* rules/ruleset.h - the rules of one config, packed into one block of bytes for deciding.
  *
- * A ruleset is built from a config, stored beside the config's JSON, read back and checked, and
- * then only read. It holds no pointers: it can be copied byte by byte, and every field is read in
- * place. The JSON stays the source of truth; a ruleset can always be built again from it, so its
- * form is the machine's own (byte order included) and is never migrated.
+ * A ruleset is built from a config, stored beside the config's JSON, read back, checked, and then only read. It has no
+ * pointers: it can be copied byte by byte, and is read in place. The JSON stays the source of truth, from which a
+ * ruleset can always be built again: so its form is the machine's own (byte order included) and is never migrated.
  *
- * Layout: the header below, then `category_slots` slots of categories, then `status_slots` slots
- * of lead-status rules, then the ids of the `option_count` categories that a user may choose, in
- * the config's order. The first two are hash tables with linear probing, a power of two in size and at
- * most half full, so a lookup ends soon whatever the ids are. An empty slot has id 0.
+ * Layout: the header below, then `category_slots` slots of categories, then `status_slots` slots of lead-status rules,
+ * then the ids of the `option_count` categories that a user may choose, in the config's order. The slots are hash
+ * tables with linear probing, a power of two in size and at most half full, so lookups end soon. Empty slots have id 0.
  */
 #ifndef LC_RULES_RULESET_H
 #define LC_RULES_RULESET_H
@@ -89,19 +87,18 @@ typedef struct lc_ruleset {
 
 enum { LC_RULESET_MAGIC = 0x5352434c, LC_RULESET_VERSION = 2 };
 
-/* Bytes that the ruleset of a config takes; 0 when it would not fit 32 bits. */
+/* The size of a config's ruleset in bytes; 0 when it does not fit 32 bits. */
 size_t lc_ruleset_size(const lc_config *config);
 
-/* Builds the ruleset of `config` into `memory`, which has `size` bytes, as lc_ruleset_size said, and is aligned for uint64_t.
- * LC_INVALID: an id out of range or given twice, a rule given twice, a target that is not a live
- * category. */
+/* Builds the ruleset of `config` in `memory`, which is aligned for uint64_t; `size` comes from lc_ruleset_size.
+ * LC_INVALID: an id out of range or given twice, a rule given twice, a target that is not a live category. */
 lc_status lc_ruleset_build(const lc_config *config, void *memory, size_t size, lc_error *error);
 
-/* Whether `bytes` (aligned for uint64_t) are a whole, undamaged ruleset that lc_decide may walk.
- * LC_CORRUPT otherwise. It trusts nothing that it has not checked, not even the checksum. */
+/* LC_CORRUPT unless `bytes` (aligned for uint64_t) are a whole, undamaged ruleset, safe for lc_decide. Trusts nothing
+ * that it has not checked, not even the checksum. */
 lc_status lc_ruleset_check(const void *bytes, size_t size, lc_error *error);
 
-/* What is behind the header. */
+/* The parts after the header. */
 static inline const lc_category_slot *lc_ruleset_categories(const lc_ruleset *ruleset) {
   return (const void *)(ruleset + 1);
 }
@@ -114,12 +111,12 @@ static inline const int32_t *lc_ruleset_options(const lc_ruleset *ruleset) {
   return (const void *)(lc_ruleset_status_rules(ruleset) + ruleset->status_slots);
 }
 
-/* Where to look for an id first: spreads ids that are dense, or multiples of a power of two, alike (Fibonacci hashing). */
+/* Where to look for an id first. Fibonacci hashing spreads dense ids as well as multiples of a power of two. */
 static inline uint32_t lc_ruleset_first_slot(int32_t id, uint32_t slots) {
   return (uint32_t)(((uint64_t)((uint32_t)id * UINT32_C(2654435769)) * slots) >> 32);
 }
 
-/* The slot that holds the id, from 1, or else the empty one where it belongs. */
+/* The slot of an id, which is at least 1, or else the empty one where it belongs. */
 static inline const lc_category_slot *lc_ruleset_category_slot(const lc_ruleset *ruleset, int32_t id) {
   const lc_category_slot *slots = lc_ruleset_categories(ruleset);
   uint32_t at = lc_ruleset_first_slot(id, ruleset->category_slots);

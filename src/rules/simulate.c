@@ -5,35 +5,24 @@
 
 enum { AHEAD = 32 /* events, while memory is fetched */, NOWHERE = -2 /* the start of a company without events */ };
 
-/* ---- room -------------------------------------------------------------------------------- */
-
-static lc_status no_memory(lc_error *error) {
-  return lc_fail(error, LC_UNAVAILABLE, "out of memory");
-}
-
 /* How much room to make when `count` rows do not fit. */
 static uint32_t more(uint32_t count) {
   return count + count / 2 + 16;
-}
-
-/* `rows` with room for so many, of `size` bytes; NULL when out of memory: then `rows` stay. */
-static void *resized(void *rows, uint32_t room, size_t size) {
-  return realloc(rows, room * size);
 }
 
 /* ---- companies --------------------------------------------------------------------------- */
 
 static lc_status make_room(lc_simulation *simulation, uint32_t room, lc_error *error) {
   for (int i = 0; i < simulation->side_count; i++) {
-    int32_t *categories = resized(simulation->sides[i].categories, room, sizeof *categories);
+    int32_t *categories = realloc(simulation->sides[i].categories, room * sizeof *categories);
     if (categories == NULL)
-      return no_memory(error);
+      return lc_no_memory(error);
     simulation->sides[i].categories = categories;
   }
   if (simulation->side_count == LC_SIDES) {
-    lc_origin *origins = resized(simulation->origins, room, sizeof *origins);
+    lc_origin *origins = realloc(simulation->origins, room * sizeof *origins);
     if (origins == NULL)
-      return no_memory(error);
+      return lc_no_memory(error);
     simulation->origins = origins;
   }
   simulation->room = room;
@@ -77,16 +66,16 @@ void lc_columns_add(lc_columns *columns, const lc_facts *facts, lc_company compa
 
 static lc_status fit(lc_tally *tally, uint32_t number, lc_error *error) {
   uint32_t room = more(number);
-  lc_count *counts = number >= tally->room ? resized(tally->counts, room, sizeof *counts) : tally->counts;
+  lc_count *counts = number >= tally->room ? realloc(tally->counts, room * sizeof *counts) : tally->counts;
   if (counts == NULL)
-    return no_memory(error);
+    return lc_no_memory(error);
   for (; number >= tally->room && tally->room < room; tally->room++)
     counts[tally->room] = (lc_count){ 0 };
   tally->counts = counts;
   return LC_OK;
 }
 
-/* Counts one more of a kind, which is told by its `size` bytes. */
+/* Counts one more of the kind with these `size` bytes, and gives its number. */
 static lc_status count_one(lc_tally *tally, const void *kind, size_t size, uint32_t *number, lc_error *error) {
   lc_status status = lc_texts_add(&tally->kinds, kind, size, number, error);
   if (status == LC_OK)
@@ -96,7 +85,7 @@ static lc_status count_one(lc_tally *tally, const void *kind, size_t size, uint3
   return status;
 }
 
-/* Whether an event of that company is to be shown for the change; then it is noted. */
+/* Whether to show an event of that company for the change; if so, notes the company. */
 static bool shows(lc_count *change, uint32_t company) {
   for (uint32_t i = 0; i < change->shown; i++)
     if (change->companies[i] == company)
@@ -127,7 +116,7 @@ static void remember(const lc_ruleset *ruleset, lc_remembered *place, const lc_f
   *place = (lc_remembered){ key, decision.to, outcome };
 }
 
-/* A branch that goes wrong costs more than all the rest: the one there is nearly always goes the same way. */
+/* A mispredicted branch costs more than all the rest: the only one here nearly always goes the same way. */
 static inline const lc_remembered *decide(lc_side *side, lc_trigger trigger, int32_t category, int32_t lead_status) {
   int32_t status = trigger == LC_LEAD_STATUS_SET ? lead_status : 0;
   uint64_t key = (uint64_t)(uint32_t)category << 33 | (uint64_t)(uint32_t)status << 2 | trigger;
@@ -148,7 +137,7 @@ static inline const lc_remembered *step(lc_side *side, const lc_columns *columns
   return decision;
 }
 
-/* Decides one event on the second side, too. */
+/* Decides one event on the second side, and notes how that differs from `a`, the decision on the first. */
 static inline lc_status step_beside(lc_simulation *simulation, const lc_columns *columns, uint32_t i, int32_t from,
                                     const lc_remembered *a, lc_error *error) {
   lc_example example = { i, 0, { from, 0 } };
@@ -178,7 +167,8 @@ static inline lc_status run(lc_simulation *simulation, const lc_columns *columns
 
 lc_status lc_simulation_run(lc_simulation *simulation, lc_columns *columns, lc_error *error) {
   simulation->example_count = 0;
-  lc_status status = simulation->side_count == 1 ? run(simulation, columns, false, error) : run(simulation, columns, true, error);
+  lc_status status = simulation->side_count == 1 ? run(simulation, columns, false, error)
+                                                 : run(simulation, columns, true, error);
   columns->count = columns->texts_used = 0;
   return status;
 }
@@ -212,12 +202,12 @@ lc_status lc_simulation_finish(lc_simulation *simulation, lc_error *error) {
 
 static void init_side(lc_side *side, const lc_ruleset *ruleset) {
   side->ruleset = ruleset;
-  for (int i = 0; i < LC_REMEMBERED; i++) /* right for the key 0, the only one they can be found by */
+  for (int i = 0; i < LC_REMEMBERED; i++) /* which is right for the key 0, the only one that finds them */
     remember(ruleset, &side->remembered[i], &(lc_facts){ LC_SALE_REGISTERED, 0, 0 }, 0);
 }
 
-lc_status lc_simulation_init(lc_simulation *simulation, const lc_ruleset *const *rulesets, int side_count, int32_t start,
-                             uint64_t seed, lc_error *error) {
+lc_status lc_simulation_init(lc_simulation *simulation, const lc_ruleset *const *rulesets, int side_count,
+                             int32_t start, uint64_t seed, lc_error *error) {
   lc_texts *const texts[] = { &simulation->companies, &simulation->changes.kinds, &simulation->journeys.kinds };
   lc_status status = LC_OK;
   memset(simulation, 0, sizeof *simulation);
@@ -226,7 +216,7 @@ lc_status lc_simulation_init(lc_simulation *simulation, const lc_ruleset *const 
   simulation->sides = calloc((size_t)side_count, sizeof *simulation->sides);
   simulation->examples = side_count == LC_SIDES ? calloc(LC_COLUMNS_MAX, sizeof *simulation->examples) : NULL;
   if (simulation->sides == NULL || (side_count == LC_SIDES && simulation->examples == NULL))
-    return no_memory(error);
+    return lc_no_memory(error);
   for (int i = 0; i < side_count; i++)
     init_side(&simulation->sides[i], rulesets[i]);
   for (int i = 0; i < 3 && status == LC_OK; i++)

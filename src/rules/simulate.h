@@ -1,10 +1,9 @@
-/* rules/simulate.h - the decisions of one config, or of two side by side, over many events, with the companies kept in memory and
- * nothing written.
+/* rules/simulate.h - decides many events by one config, or by two side by side. Companies are kept in memory.
  *
- * Events are given in columns, many at a time, and decided in their order. On each side, a company stands where its event
- * says; where that says nothing, where earlier events have left it; before the first one, in the start category. A question
- * counts as accepted. Memory grows with the number of different companies and, of two sides, of different changes, never with
- * events. One thread at a time.
+ * Events are given in columns, many at a time, and decided in their order. On each side, a company stands where its
+ * event says; where that says nothing, where earlier events have left it; before the first one, in the start category.
+ * A question counts as accepted. Memory grows with the number of different companies and, of two sides, of different
+ * changes, never with events. One thread at a time.
  */
 #ifndef LC_RULES_SIMULATE_H
 #define LC_RULES_SIMULATE_H
@@ -36,7 +35,7 @@ typedef struct lc_columns {
   char texts[LC_COLUMNS_TEXTS];
 } lc_columns;
 
-/* A decision that was made before, since few different ones are made very often. */
+/* A decision made before: there are few different ones, and each is made very often. */
 typedef struct lc_remembered {
   uint64_t key; /* trigger, lead status and category */
   int32_t to;   /* as in lc_decision */
@@ -53,30 +52,30 @@ typedef struct lc_side {
 /* What only a comparison needs to know of a company. */
 typedef struct lc_origin {
   int32_t start;   /* where its first event found it */
-  bool is_integer; /* its first event gave it as one */
+  bool is_integer; /* the type in its first event */
 } lc_origin;
 
-/* A kind of change: the two sides do something different about events. */
+/* A kind of change: how the two sides differ about an event. */
 typedef struct lc_change {
   int32_t trigger;
   int32_t outcome[LC_SIDES];
   int32_t to[LC_SIDES]; /* as in lc_decision */
 } lc_change;
 
-/* Where a company started, and where it ended on each side; an id, or 0 where nobody knows it. Of one side, only that is set. */
+/* Where a company started, in a comparison, and where it ended on each side; 0: unknown. */
 typedef struct lc_journey {
   int32_t start;
   int32_t end[LC_SIDES];
 } lc_journey;
 
-/* How often a change or a journey has come, and the companies that its examples are of. */
+/* How often a change or a journey was counted, and the companies of its examples. */
 typedef struct lc_count {
   uint64_t count;
   uint32_t shown;
   uint32_t companies[LC_EXAMPLES];
 } lc_count;
 
-/* Different changes or journeys, numbered from 0 in the order in which they came. */
+/* Different changes or journeys, numbered from 0 in the order in which they were found. */
 typedef struct lc_tally {
   lc_texts kinds;   /* their bytes */
   lc_count *counts; /* by number */
@@ -90,7 +89,7 @@ typedef struct lc_example {
   int32_t category[LC_SIDES]; /* where its company stood */
 } lc_example;
 
-/* To be read: all but what is marked as own. */
+/* Callers may read all but what is marked as own. */
 typedef struct lc_simulation {
   lc_texts companies;
   lc_side *sides;
@@ -104,11 +103,11 @@ typedef struct lc_simulation {
   uint32_t placed, room; /* of companies */
 } lc_simulation;
 
-/* Begins with one side or, to compare them, two: `rulesets` must live as long, the array itself need not. `start`: the start
- * category, or LC_CATEGORY_ABSENT; `seed`: of its texts. What it takes goes to lc_simulation_free, also after a failure.
- * LC_UNAVAILABLE when out of memory. */
-lc_status lc_simulation_init(lc_simulation *simulation, const lc_ruleset *const *rulesets, int side_count, int32_t start,
-                             uint64_t seed, lc_error *error);
+/* Begins with one side or, to compare them, two: `rulesets` must live as long, the array itself need not. `start`: the
+ * start category, or LC_CATEGORY_ABSENT; `seed`: of its texts. What it takes goes to lc_simulation_free, also after a
+ * failure. LC_UNAVAILABLE when out of memory. */
+lc_status lc_simulation_init(lc_simulation *simulation, const lc_ruleset *const *rulesets, int side_count,
+                             int32_t start, uint64_t seed, lc_error *error);
 void lc_simulation_free(lc_simulation *simulation);
 
 /* Whether the columns can take no event more. */
@@ -119,18 +118,16 @@ static inline bool lc_columns_full(const lc_columns *columns) {
 /* Adds an event to columns that are not full. The company's text is copied. */
 void lc_columns_add(lc_columns *columns, const lc_facts *facts, lc_company company);
 
-/* Numbers the companies of columns; those that are new get the next numbers. LC_UNAVAILABLE when out of memory; it may be
- * called again then. */
+/* Numbers the companies of columns; new ones get the next numbers. LC_UNAVAILABLE when out of memory; call it again. */
 lc_status lc_simulation_companies(lc_simulation *simulation, lc_columns *columns, lc_error *error);
 
-/* Decides the events of columns whose companies are numbered, counts what comes of them, and empties them. LC_UNAVAILABLE when
- * out of memory, of two sides only: the simulation can only be freed then. */
+/* Decides the events of columns whose companies are numbered, counts the outcomes, and empties the columns.
+ * LC_UNAVAILABLE when out of memory, of two sides only: the simulation can only be freed then. */
 lc_status lc_simulation_run(lc_simulation *simulation, lc_columns *columns, lc_error *error);
 
 /* Counts the companies' journeys, once, at the end. LC_UNAVAILABLE when out of memory. */
 lc_status lc_simulation_finish(lc_simulation *simulation, lc_error *error);
 
-/* The journey of a company. */
 lc_journey lc_simulation_journey(const lc_simulation *simulation, uint32_t company);
 
 /* What an outcome is called. A static string. */

@@ -33,3 +33,7 @@ lc_status lc_fail(lc_error *error, lc_status status, const char *format, ...) {
   }
   return status;
 }
+
+lc_status lc_no_memory(lc_error *error) {
+  return lc_fail(error, LC_UNAVAILABLE, "out of memory");
+}

@@ -1,8 +1,7 @@
-/* rules/status.h - how the core says that something went wrong.
+/* rules/status.h - how the core reports failures.
  *
- * Every function of the core that can fail at run time returns an lc_status. What a person should
- * read goes into the caller's lc_error, which is written only when the result is not LC_OK; it may
- * be NULL where nobody will read it. Nothing here allocates.
+ * Every function of the core that can fail at run time returns an lc_status. The message for people goes into the
+ * caller's lc_error, which is written only when the result is not LC_OK, and may be NULL. Nothing here allocates.
  */
 #ifndef LC_RULES_STATUS_H
 #define LC_RULES_STATUS_H
@@ -14,7 +13,7 @@ typedef enum lc_status {
   LC_FORBIDDEN,        /* the actor may not do this */
   LC_NOT_FOUND,        /* there is no such thing */
   LC_EXPIRED,          /* the question's time is over */
-  LC_ALREADY_RESOLVED, /* somebody has answered the question before */
+  LC_ALREADY_RESOLVED, /* the question has been answered before */
   LC_CONFLICT,         /* what is stored is not what the caller assumed */
   LC_UNAVAILABLE,      /* it cannot be done now and may succeed later: busy, out of memory, out of reader slots */
   LC_FULL,             /* the map, the disk or a file limit leaves no room; nothing was half-written */
@@ -33,7 +32,9 @@ typedef struct lc_error {
 const char *lc_status_code(lc_status status);
 
 /* Writes the message (printf's format) unless `error` is NULL, and returns `status`. */
-lc_status lc_fail(lc_error *error, lc_status status, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+lc_status lc_fail(lc_error *error, lc_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* Fails with LC_UNAVAILABLE. */
+lc_status lc_no_memory(lc_error *error);
 
 #endif

@@ -15,7 +15,7 @@ typedef struct record {
   char text[];
 } record;
 
-enum { FIRST_SLOTS = 64, FIRST_RECORD = 1 /* 0 marks an empty slot */, AHEAD = 32 /* texts, while memory is fetched */ };
+enum { FIRST_SLOTS = 64, FIRST_RECORD = 1 /* 0 marks an empty slot */, AHEAD = 32 /* texts to fetch memory for */ };
 
 static size_t record_size(size_t text) {
   return (offsetof(record, text) + text + sizeof(uint32_t) - 1) / sizeof(uint32_t);
@@ -73,16 +73,12 @@ const char *lc_texts_next(const lc_texts *texts, size_t *at, size_t *size) {
 
 /* ---- adding ------------------------------------------------------------------------------ */
 
-static lc_status no_memory(lc_error *error) {
-  return lc_fail(error, LC_UNAVAILABLE, "out of memory");
-}
-
-/* Twice the slots. */
+/* Doubles the slots. */
 static lc_status grow_slots(lc_texts *texts, lc_error *error) {
   uint32_t count = texts->slot_count != 0 ? texts->slot_count * 2 : FIRST_SLOTS;
   slot *slots = count != 0 ? calloc(count, sizeof *slots) : NULL;
   if (slots == NULL)
-    return no_memory(error);
+    return lc_no_memory(error);
   for (uint32_t i = 0; i < texts->slot_count; i++) {
     uint32_t to = texts->slots[i].hash & (count - 1);
     if (texts->slots[i].at == 0)
@@ -101,7 +97,7 @@ static lc_status grow_records(lc_texts *texts, lc_error *error) {
   size_t room = texts->room + texts->room / 2 + record_size(LC_TEXT_MOST);
   uint32_t *records = room <= UINT32_MAX ? realloc(texts->records, room * sizeof *records) : NULL;
   if (records == NULL)
-    return no_memory(error);
+    return lc_no_memory(error);
   texts->records = records;
   texts->room = room;
   return LC_OK;
@@ -109,9 +105,7 @@ static lc_status grow_records(lc_texts *texts, lc_error *error) {
 
 /* Makes room for one text more. */
 static lc_status make_room(lc_texts *texts, lc_error *error) {
-  lc_status status = LC_OK;
-  if (texts->count >= texts->slot_count / 2)
-    status = grow_slots(texts, error);
+  lc_status status = texts->count >= texts->slot_count / 2 ? grow_slots(texts, error) : LC_OK;
   if (status == LC_OK && texts->used + record_size(LC_TEXT_MOST) > texts->room)
     status = grow_records(texts, error);
   return status;
@@ -129,7 +123,8 @@ static uint32_t append(lc_texts *texts, uint32_t hash, const char *text, size_t 
   return texts->count++;
 }
 
-static inline lc_status add(lc_texts *texts, uint32_t hash, const char *text, size_t size, uint32_t *number, lc_error *error) {
+static inline lc_status add(lc_texts *texts, uint32_t hash, const char *text, size_t size, uint32_t *number,
+                            lc_error *error) {
   uint32_t at = find(texts, hash, text, size)->at;
   if (at != 0) {
     *number = record_at(texts, at)->number;
@@ -145,24 +140,18 @@ lc_status lc_texts_add(lc_texts *texts, const char *text, size_t size, uint32_t 
   return add(texts, hash_of(texts->seed, text, size), text, size, number, error);
 }
 
-/* Has the memory fetched that find will look at: first the slot, then, texts later, the record it leads to. With many texts,
- * waiting for memory is what takes time. */
-static void fetch_slot(const lc_texts *texts, uint32_t hash) {
-  __builtin_prefetch(&texts->slots[hash & (texts->slot_count - 1)]);
-}
-
-static void fetch_record(const lc_texts *texts, uint32_t hash) {
-  __builtin_prefetch(record_at(texts, texts->slots[hash & (texts->slot_count - 1)].at));
-}
-
-lc_status lc_texts_add_all(lc_texts *texts, lc_text_column column, uint32_t *hashes, uint32_t *numbers, lc_error *error) {
+/* With many texts, waiting for memory takes most of the time: what find will look at is fetched ahead, first the slot,
+ * then, AHEAD texts later, the record it leads to. */
+lc_status lc_texts_add_all(lc_texts *texts, lc_text_column column, uint32_t *hashes, uint32_t *numbers,
+                           lc_error *error) {
   lc_status status = LC_OK;
   for (uint32_t i = 0; i < column.count; i++)
     hashes[i] = hash_of(texts->seed, column.bytes + column.at[i], column.size[i]);
   for (uint32_t i = 0; i < column.count && status == LC_OK; i++) {
     if (i + 2 * AHEAD < column.count) {
-      fetch_slot(texts, hashes[i + 2 * AHEAD]);
-      fetch_record(texts, hashes[i + AHEAD]);
+      uint32_t mask = texts->slot_count - 1;
+      __builtin_prefetch(&texts->slots[hashes[i + 2 * AHEAD] & mask]);
+      __builtin_prefetch(record_at(texts, texts->slots[hashes[i + AHEAD] & mask].at));
     }
     status = add(texts, hashes[i], column.bytes + column.at[i], column.size[i], &numbers[i], error);
   }

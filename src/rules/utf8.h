@@ -7,8 +7,8 @@
 /* How many bytes from the start are well-formed. */
 size_t lc_utf8_valid(const char *text, size_t size);
 
-/* How many bytes at the start, where `text` is ill-formed, one U+FFFD stands for: the longest beginning that a well-formed
- * sequence could have, and at least one. */
+/* How many bytes at the start, where `text` is ill-formed, one U+FFFD stands for: the longest beginning that a
+ * well-formed sequence could have, and at least one. */
 size_t lc_utf8_broken(const char *text, size_t size);
 
 #endif
