@@ -1,5 +1,5 @@
---- A CRM to try leadcat in, for `make serve`. What a CRM needs to use leadcat is here and in nginx.conf; page.lua is only
--- markup. The companies are kept in leadcat's own store.
+--- A CRM to try leadcat in, for `make serve`. Everything a CRM needs to use leadcat is here and in nginx.conf; page.lua is
+-- only markup. Companies are kept in leadcat's own store.
 
 local companies = require "leadcat.demo.companies"
 local config = require "leadcat.rules.config"
@@ -37,8 +37,7 @@ local USERS = {
 local LANGUAGES = schema.set(i18n.LANGUAGES)
 
 local function cookie(request, name)
-  local cookies = "; " .. (request.headers.cookie or "")
-  return cookies:match("; *" .. name .. "=([%w-]*)")
+  return ("; " .. (request.headers.cookie or "")):match("; *" .. name .. "=([%w-]*)")
 end
 
 local STRINGS = i18n.new()
@@ -107,7 +106,7 @@ local function statuses_of(context)
   return statuses
 end
 
--- The sentence about the outcome of an event or an answer; nil when the fields are no outcome.
+-- The sentence about the outcome of an event or an answer; nil when the fields are not an outcome.
 local function said(context, outcome)
   local names = { company = wording.line(outcome.company) or "?" }
   local to = config.find(context.cfg.categories, tonumber(outcome.to))
@@ -125,14 +124,11 @@ local function said(context, outcome)
   return words.text(context.language, words.TEXTS.en[key] and key or "unchanged", names)
 end
 
--- New in every page.
 local function nonce()
   local file = assert(io.open("/dev/urandom", "rb"))
   local bytes = file:read(8)
   file:close()
-  return (bytes:gsub(".", function(byte)
-    return ("%02x"):format(byte:byte())
-  end))
+  return ("%02x"):rep(8):format(bytes:byte(1, 8))
 end
 
 local function model_of(context)
@@ -174,7 +170,7 @@ local function query_of(fields)
   return "?" .. table.concat(pairs_of, "&")
 end
 
--- The event of a form. The page's `id` is part of the event's, so that a form that is sent twice is one event.
+-- The event of a form. Its id contains the page's, so a form that is sent twice is one event.
 local function event_of(fields, actor)
   local is_status = fields.trigger == "lead_status_set"
   local event = {
@@ -204,7 +200,7 @@ local function ask_before(context, view)
   }))
 end
 
--- For browsers without JavaScript: leadcat.js reports events by itself.
+-- For browsers without JavaScript; with it, leadcat.js reports events.
 local function report(context)
   local event = event_of(context.fields, context.actor)
   if context.fields.before then
@@ -222,11 +218,9 @@ local function report(context)
     return redirect(BASE .. "/confirmations/" .. outcome.confirmation)
   end
   local shown = { company = event.company, status = outcome.status, reason = outcome.reason, to = outcome.to }
-  if context.fields.before or context.fields.asked then
-    shown.id = event.company
-    return redirect("/demo/company" .. query_of(shown))
-  end
-  return redirect("/demo" .. query_of(shown))
+  local from_form = context.fields.before or context.fields.asked
+  shown.id = from_form and event.company or nil
+  return redirect((from_form and "/demo/company" or "/demo") .. query_of(shown))
 end
 
 local function sign_in(context)
