@@ -1,5 +1,5 @@
---- A CRM to try leadcat in, for `make serve`. Everything a CRM needs to use leadcat is here and in nginx.conf; page.lua is
--- only markup. Companies are kept in leadcat's own store.
+--- A CRM to try leadcat in, for `make serve`. Everything a CRM needs to use leadcat is here and in nginx.conf; page.lua
+-- is only markup. Companies are kept in leadcat's own store.
 
 local companies = require "leadcat.demo.companies"
 local config = require "leadcat.rules.config"
@@ -17,11 +17,12 @@ local crm = {}
 
 local BASE = "/leadcat"
 
--- The store and its users ----------------------------------------------------------------------------------------------
+-- The store and its users ---------------------------------------------------------------------------------------------
 
 local opened = {} -- by directory
 
---- The engine of this Lua state. Opened at first use, since with `lua_code_cache off` every request has its own Lua state.
+--- The engine of this Lua state. Opened at first use, since with `lua_code_cache off` every request has its own Lua
+--- state.
 ---@param directory string
 ---@return leadcat.Engine
 function crm.engine(directory)
@@ -57,7 +58,7 @@ function crm.authenticate(request)
   return user and { id = user.id, name = user.name, admin = user.admin, language = language_of(request) }
 end
 
--- Answers --------------------------------------------------------------------------------------------------------------
+-- Answers -------------------------------------------------------------------------------------------------------------
 
 -- Pages load files of this server only.
 local POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -86,7 +87,7 @@ local function plain(status)
   return { status = status, body = status .. "\n", headers = { ["Content-Type"] = "text/plain" } }
 end
 
--- What pages show ------------------------------------------------------------------------------------------------------
+-- What pages show -----------------------------------------------------------------------------------------------------
 
 local function row_of(context, name, category)
   local known = companies.LIST[name] or {}
@@ -139,7 +140,7 @@ local function model_of(context)
   }
 end
 
--- Routes ---------------------------------------------------------------------------------------------------------------
+-- Routes --------------------------------------------------------------------------------------------------------------
 
 local function show_companies(context)
   local model = model_of(context)

@@ -1,4 +1,5 @@
---- The pages of the demo CRM: signing in, its companies, and one company's sale form. The forms work without files/demo.js.
+--- The pages of the demo CRM: signing in, its companies, and one company's sale form. The forms work without
+-- files/demo.js.
 
 local h = require "leadcat.pages.html"
 local parts = require "leadcat.pages.parts"
@@ -29,7 +30,7 @@ local function text(model, key, names)
   return words.text(model.language, key, names)
 end
 
--- Around every page ----------------------------------------------------------------------------------------------------
+-- Around every page ---------------------------------------------------------------------------------------------------
 
 local function languages(model)
   local buttons = parts.map(words.LANGUAGES, function(row)
@@ -92,7 +93,7 @@ local function said(model)
   }
 end
 
--- Signing in -----------------------------------------------------------------------------------------------------------
+-- Signing in ----------------------------------------------------------------------------------------------------------
 
 local function role(model, name)
   return h.li {
@@ -114,7 +115,7 @@ function page.sign_in(model)
   })
 end
 
--- Events ---------------------------------------------------------------------------------------------------------------
+-- Events --------------------------------------------------------------------------------------------------------------
 
 -- The forms of a company: for its sale, and for its contact's lead status. `before`: ask before saving.
 local function forms(model, row, id, before)

@@ -1,5 +1,5 @@
---- The question as a dialog of a web page. Its form works without JavaScript and without a stylesheet. web/leadcat.js shows
--- the same markup over the page that asks: the `data-` attributes are its words, and it writes errors into the empty alert.
+--- The question as a dialog of a web page. Its form works without JavaScript and without a stylesheet. web/leadcat.js
+-- shows the same markup over another page: the `data-` attributes are its words, and errors go into the empty alert.
 
 local h = require "leadcat.pages.html"
 local page = require "leadcat.pages.page"

@@ -1,5 +1,5 @@
---- Companies that move between categories, as inline SVG: two columns of bars with bands between them, whose width is the
--- number of companies. On a narrow screen only the bands shrink. Colours and text sizes are in web/leadcat.css.
+--- Companies that move between categories, as inline SVG: two columns of bars with bands between them, whose width is
+-- the number of companies. On a narrow screen only the bands shrink. Colours and text sizes are in web/leadcat.css.
 
 local h = require "leadcat.pages.html"
 local parts = require "leadcat.pages.parts"
@@ -25,7 +25,7 @@ local SHORT = 14 -- characters of a name that fit into one line on a narrow scre
 local MOST = 10 -- bars of a column; the categories with the fewest companies share the last one
 local REST = "rest"
 
--- Bars -----------------------------------------------------------------------------------------------------------------
+-- Bars ----------------------------------------------------------------------------------------------------------------
 
 -- The categories that have bars of their own, by id.
 local function shown(picture)
@@ -107,7 +107,7 @@ local function move_down(bars, by)
   end
 end
 
--- Drawing --------------------------------------------------------------------------------------------------------------
+-- Drawing -------------------------------------------------------------------------------------------------------------
 
 local function number(value)
   return ("%.1f"):format(value)

@@ -63,7 +63,7 @@ local function status_words(model, status)
   return text(model, STATUS[status] or "history." .. status)
 end
 
--- The table ------------------------------------------------------------------------------------------------------------
+-- The table -----------------------------------------------------------------------------------------------------------
 
 local function note(...)
   return h.span { class = "leadcat-line leadcat-muted", ... }
@@ -179,7 +179,7 @@ local function entries_table(model)
   end), "leadcat-history")
 end
 
--- Filters --------------------------------------------------------------------------------------------------------------
+-- Filters -------------------------------------------------------------------------------------------------------------
 
 local function labelled(model, row, control)
   return h.p { class = "leadcat-field",
@@ -255,7 +255,7 @@ local function chips(model)
   }
 end
 
--- The page -------------------------------------------------------------------------------------------------------------
+-- The page ------------------------------------------------------------------------------------------------------------
 
 local function nothing(model)
   local key = next(model.filters) and "history.empty_filtered" or "history.empty"

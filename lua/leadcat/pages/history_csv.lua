@@ -1,5 +1,5 @@
---- The journal as CSV (RFC 4180), in UTF-8 with a byte order mark, which spreadsheets look for. Programs read it, so the
--- columns have the same names in all languages.
+--- The journal as CSV (RFC 4180), in UTF-8 with a byte order mark, which spreadsheets look for. Programs read it, so
+-- the columns have the same names in all languages.
 
 local unicode = require "leadcat.util.unicode"
 local wording = require "leadcat.words.wording"
@@ -8,7 +8,7 @@ local history_csv = {}
 
 local BYTE_ORDER_MARK = "\239\187\191"
 
--- Spreadsheets run text that begins like a formula, and names and ids are not to be trusted: an apostrophe makes them text.
+-- Spreadsheets run what begins like a formula, and names and ids cannot be trusted: an apostrophe makes them text.
 local function cell(value)
   local text = type(value) == "number" and wording.line(value) or type(value) == "string" and unicode.valid(value) or ""
   if text:find "^[=+%-@\t\r]" then

@@ -1,9 +1,9 @@
---- HTML as Lua values: `h.p { class = "note", "Hello ", h.b { name } }`. Text is escaped unless `h.raw` says otherwise, so
--- text cannot become code.
+--- HTML as Lua values: `h.p { class = "note", "Hello ", h.b { name } }`. Text is escaped unless `h.raw` says otherwise,
+-- so text cannot become code.
 --
--- A field of the module is a constructor of elements. It takes one table: strings and numbers, elements and lists of them
--- are children (nil and false are skipped), named fields are attributes, with `_` for `-`. Markup is made at once and is
--- the same for the same input. Anything that a Content-Security-Policy without inline code would block is refused.
+-- A field of the module is a constructor of elements. It takes one table: strings and numbers, elements and lists of
+-- them are children (nil and false are skipped), named fields are attributes, with `_` for `-`. Markup is made at once
+-- and is the same for the same input. What a Content-Security-Policy without inline code would block is refused.
 
 ---@class leadcat.html.Node
 ---@field markup string

@@ -1,5 +1,5 @@
---- The pages of open questions: all of them, and one. Both work without JavaScript. With web/leadcat.js, "Answer" opens the
--- dialog in place; the script uses the `data-leadcat-` attributes.
+--- The pages of open questions: all of them, and one. Both work without JavaScript. With web/leadcat.js, "Answer" opens
+-- the dialog in place; the script uses the `data-leadcat-` attributes.
 
 local h = require "leadcat.pages.html"
 local page = require "leadcat.pages.page"
@@ -24,7 +24,7 @@ local ENDS = { accepted = "updated", changed = "updated", declined = "declined" 
 
 local text = wording.sentence
 
--- One question of the list ---------------------------------------------------------------------------------------------
+-- One question of the list --------------------------------------------------------------------------------------------
 
 local function times(model, view)
   local asked = view.created and text(model, "inbox.asked", { time = view.created })
@@ -49,7 +49,7 @@ local function question(model, view)
   }
 end
 
--- The list -------------------------------------------------------------------------------------------------------------
+-- The list ------------------------------------------------------------------------------------------------------------
 
 -- Where a script says what has happened. It fills the names into the sentences of the `data-` attributes.
 local function said(model)

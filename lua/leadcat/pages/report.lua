@@ -1,5 +1,5 @@
---- What a change of the rules would do: as a page of its own, or as parts of another one. The first sentence and the first
--- picture give the answer; the rest says why.
+--- What a change of the rules would do: as a page of its own, or as parts of another one. The first sentence and the
+-- first picture give the answer; the rest says why.
 
 local difference = require "leadcat.rules.difference"
 local flow_picture = require "leadcat.pages.flow_picture"
@@ -21,7 +21,7 @@ local report = {}
 ---@class leadcat.ReportPage: leadcat.ReportModel
 ---@field names table<integer|false, leadcat.NamedCategory>
 
--- How many are shown at most: moves below the first sentence, differences of the rules, kinds of change, kinds with examples.
+-- How many are shown: moves below the first sentence, differences of the rules, kinds of change, kinds with examples.
 local MOVES, DIFFERENCES, KINDS, EXPLAINED = 4, 20, 40, 6
 
 local function text(model, key, names)
@@ -36,7 +36,7 @@ local function named(model, id)
   return parts.category(model.names[id or false])
 end
 
--- Tables ---------------------------------------------------------------------------------------------------------------
+-- Tables --------------------------------------------------------------------------------------------------------------
 
 local function count(value)
   return h.td { class = "leadcat-number", wording.number(value) }

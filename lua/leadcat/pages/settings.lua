@@ -1,5 +1,5 @@
---- The settings tab: rules, categories and lead statuses as one form that works without JavaScript. `settings_form.lua` reads
--- what it sends and lists its fields; web/settings.js saves round trips. It also shows configs that cannot be saved.
+--- The settings tab: rules, categories and lead statuses as one form that works without JavaScript. `settings_form.lua`
+-- reads it and lists its fields; web/settings.js saves round trips. Configs that cannot be saved are shown, too.
 
 local config = require "leadcat.rules.config"
 local h = require "leadcat.pages.html"
@@ -57,7 +57,7 @@ local function name_of(form, item)
   return wording.line(config.name(item, form.language)) or text(form, "unnamed")
 end
 
--- Problems -------------------------------------------------------------------------------------------------------------
+-- Problems ------------------------------------------------------------------------------------------------------------
 
 local function rule_field(form, rule, field)
   local row = form.row_of[rule]
@@ -139,7 +139,7 @@ local function add_problems(form)
   end
 end
 
--- Fields ---------------------------------------------------------------------------------------------------------------
+-- Fields --------------------------------------------------------------------------------------------------------------
 
 -- The attributes of a field; `more` has those of its kind.
 local function field_attributes(form, name, more)
@@ -199,7 +199,7 @@ local function button(form, value, label, what, class)
   }
 end
 
--- Lists to choose from -------------------------------------------------------------------------------------------------
+-- Lists to choose from ------------------------------------------------------------------------------------------------
 
 local function option(item, label, chosen)
   return h.option { value = item.id, dir = "auto", selected = item.id == chosen, label }
@@ -249,7 +249,7 @@ local function ask(form, prefix, rule)
   return checkbox(form, prefix .. ".ask", text(form, "ask"), rule.ask == true)
 end
 
--- Rules ----------------------------------------------------------------------------------------------------------------
+-- Rules ---------------------------------------------------------------------------------------------------------------
 
 local function rule_card(form, trigger, enabled, details)
   local name = ("rule.%s.enabled"):format(trigger)
@@ -320,7 +320,7 @@ local function rules(form)
   }
 end
 
--- Categories and lead statuses -----------------------------------------------------------------------------------------
+-- Categories and lead statuses ----------------------------------------------------------------------------------------
 
 local function group_field(form, prefix, category)
   local options = parts.map(wording.GROUPS, function(group)
@@ -396,7 +396,7 @@ local function item_section(form, list, hint)
   }
 end
 
--- Messages above the form ----------------------------------------------------------------------------------------------
+-- Messages above the form ---------------------------------------------------------------------------------------------
 
 local function alert(title, items, after)
   return h.div { class = "leadcat-alert", role = "alert", tabindex = -1,
@@ -443,7 +443,7 @@ local function tried(form)
   }
 end
 
--- The whole ------------------------------------------------------------------------------------------------------------
+-- The whole -----------------------------------------------------------------------------------------------------------
 
 -- By rank (items without one come last), then in the given order.
 local function ranked(items)

@@ -10,8 +10,8 @@
 --   category.ID.name, .group, .lead_status, .deleted, .new
 --   lead_status.ID.name, .description, .deleted, .new
 --
--- A checkbox that is off is not sent. `new` marks an item that is not stored yet: its ID is only for the rules of the same
--- form, as somebody else may have saved another item with that ID. A rule of a lead status is identified by that status.
+-- A checkbox that is off is not sent. `new` marks an item that is not stored yet: its ID is only for the rules of the
+-- same form, as somebody else may have saved another item with that ID. The status identifies a rule of a lead status.
 
 local config = require "leadcat.rules.config"
 local json = require "leadcat.util.json"
@@ -30,7 +30,7 @@ local STATUS_TRIGGER = "lead_status_set"
 ---@field added table<"category"|"lead_status", table<integer, true>> ids of items that are not stored yet
 ---@field focus? string name of the field or button to focus
 
--- Fields ---------------------------------------------------------------------------------------------------------------
+-- Fields --------------------------------------------------------------------------------------------------------------
 
 -- A number from 1 in its decimal form.
 local function number(text)
@@ -91,7 +91,7 @@ local function pressed(fields)
   return verb or button, number(key)
 end
 
--- Names ----------------------------------------------------------------------------------------------------------------
+-- Names ---------------------------------------------------------------------------------------------------------------
 
 local CONTROL, C1, REPLACEMENT = "[%z\1-\31\127]+", "\194[\128-\159]", "\239\191\189"
 
@@ -102,7 +102,7 @@ local function clean(text)
   return first and text:match("^.*[^ ]", first) or ""
 end
 
--- What is left of a name after a page has shown it and a browser has sent it back: line ends are lost, controls replaced.
+-- A name after a page has shown it and a browser has sent it back: line ends are lost, controls are replaced.
 local function visible(text)
   return (text:gsub(CONTROL, ""):gsub(C1, ""):gsub(REPLACEMENT, ""))
 end
@@ -131,7 +131,7 @@ local function set_flag(item, field, on)
   end
 end
 
--- Categories and lead statuses -----------------------------------------------------------------------------------------
+-- Categories and lead statuses ----------------------------------------------------------------------------------------
 
 local EDIT = {}
 
@@ -217,7 +217,7 @@ local function reference(list, text)
   return key
 end
 
--- Rules ----------------------------------------------------------------------------------------------------------------
+-- Rules ---------------------------------------------------------------------------------------------------------------
 
 -- A rule that is switched off without anything chosen keeps what it has.
 local function set_rule(rule, row, on, lists)
@@ -323,7 +323,7 @@ local function status_rules(rules, rows, verb, pressed_key, lists)
   return found
 end
 
--- The whole ------------------------------------------------------------------------------------------------------------
+-- The whole -----------------------------------------------------------------------------------------------------------
 
 -- The field or button to focus after a button was pressed.
 local function focus(verb, key, lists, of_status)

@@ -186,9 +186,9 @@ local function check_unique_id(found, path, item, i, list)
   end
 end
 
--- The earlier items that show the same name, by index, each with a language in which they do. An item shows its own text
--- in a language, else its default, which it shows in English. `notes` has, by text, the first item with that default,
--- and the first with that own text in each language.
+-- The earlier items that show the same name, by index, each with a language in which they do. An item shows its own
+-- text in a language, else its default, which it shows in English. `notes` has, by text, the first item with that
+-- default, and the first with that own text in each language.
 local function same_name(item, i, notes)
   local earlier, own = {}, by_language(item.name)
   local function note(shown_text)

@@ -68,7 +68,7 @@ local function name_of(diff, list, id)
   return wording.display_name(item, id, diff.words.language)
 end
 
--- Rules ----------------------------------------------------------------------------------------------------------------
+-- Rules ---------------------------------------------------------------------------------------------------------------
 
 local function rule_name(diff, rule)
   local status = rule.lead_status and name_of(diff, "lead_statuses", rule.lead_status)
@@ -112,7 +112,7 @@ local function compare_rule(diff, key)
   end
 end
 
--- Categories and lead statuses -----------------------------------------------------------------------------------------
+-- Categories and lead statuses ----------------------------------------------------------------------------------------
 
 -- Compares two texts, or texts by language.
 local function is_same(old, new)
@@ -164,7 +164,7 @@ local function is_moved(old, new)
   return false
 end
 
--- The whole ------------------------------------------------------------------------------------------------------------
+-- The whole -----------------------------------------------------------------------------------------------------------
 
 ---@param old leadcat.Config without errors
 ---@param new leadcat.Config without errors

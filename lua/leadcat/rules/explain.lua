@@ -52,7 +52,7 @@ function explain.decision(explained, cfg, facts)
   return decision
 end
 
--- Asking ---------------------------------------------------------------------------------------------------------------
+-- Asking --------------------------------------------------------------------------------------------------------------
 
 local OPTIONS = { language = options_of.of_type("string", "a language tag") }
 
@@ -107,7 +107,8 @@ local function sentence_of(self, about, entry)
       return view.sentence .. " " .. view.closed
     end
   end
-  local revision = entry.status == "unchanged" and entry.revision > 0 and entry.revision or nil -- default: the newest names
+  -- the newest config has the names, but for an unchanged event the one that decided is needed
+  local revision = entry.status == "unchanged" and entry.revision > 0 and entry.revision or nil
   local cfg, message, code = settings.known(self, revision)
   if not cfg then
     return nil, message, code
@@ -165,7 +166,7 @@ function explain:explain(event, options)
   return decision, message, code
 end
 
--- A company ------------------------------------------------------------------------------------------------------------
+-- A company -----------------------------------------------------------------------------------------------------------
 
 -- What a trigger would do now: one decision, or one for each lead status that has a rule.
 local function explain_trigger(self, about, trigger)

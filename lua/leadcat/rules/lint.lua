@@ -55,7 +55,7 @@ local function path_of(place)
   return ("rules[%d]"):format(place.index)
 end
 
--- Rules; each function says whether it has warned -----------------------------------------------------------------------
+-- Rules; each function says whether it warned ---------------------------------------------------------------------
 
 -- The category that passes the most checks of the rule.
 local function nearest_start(flows, rule)
@@ -140,7 +140,7 @@ local function moves_on(flows, place)
   return false
 end
 
--- Categories -----------------------------------------------------------------------------------------------------------
+-- Categories ----------------------------------------------------------------------------------------------------------
 
 -- The only target of the rules of lead statuses, or of sales; false when there are several, nil when there is none.
 local function only_target(flows, by_status)
@@ -179,7 +179,7 @@ local function check_dead_ends(flows)
   end
 end
 
--- The whole ------------------------------------------------------------------------------------------------------------
+-- The whole -----------------------------------------------------------------------------------------------------------
 
 -- Deleted categories count: a company may still stand there.
 local function count_starts(categories)

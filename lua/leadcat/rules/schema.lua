@@ -70,7 +70,7 @@ local function join(path, key)
   return (prefix == "" and "" or prefix .. ".") .. schema.short(key)
 end
 
--- Single values: each check adds the problems of the value at `path` to `found` ----------------------------------------
+-- Single values: each check adds the problems of the value at `path` to `found` ---------------------------------------
 
 ---@alias leadcat.Check fun(found: leadcat.Problem[], path: string, value: any)
 

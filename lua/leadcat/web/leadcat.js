@@ -6,7 +6,7 @@
 //   const outcome = await leadcat.answer(id);    // an open question; undefined when it is left open
 //   badge.textContent = await leadcat.count();   // of the user's open questions
 //
-// A link with data-leadcat-answer="ID" opens the question in place. Failures are Errors with the server's words as their
+// A link with data-leadcat-answer="ID" opens the question in place. Failures are Errors with the server's words as
 // message, the `code` and the `status` (0 when the server could not be reached).
 (function () {
   "use strict";
@@ -24,7 +24,8 @@
   async function problemOf(response) {
     const json = /json/.test(response.headers.get("Content-Type"));
     const { detail, title, code, outcome } = (json && await response.json().catch(() => null)) || {};
-    return failure(detail || title || `leadcat: status ${response.status}`, response.status, code || "network", outcome);
+    const message = detail || title || `leadcat: status ${response.status}`;
+    return failure(message, response.status, code || "network", outcome);
   }
 
   // Asks the server; with a body it is a POST.
@@ -113,8 +114,8 @@
   const answerOf = (form, button) => (button && button.name === "decline" ? { decline: true }
     : { category: Number(new FormData(form).get("category")) });
 
-  // Shows a dialog until it is answered or closed. `give` sends an answer. Resolves with its `outcome`, if any, the name
-  // of the `category`, and `gone` when the question turned out to be closed.
+  // Shows a dialog until it is answered or closed. `give` sends an answer. Resolves with its `outcome`, if any, the
+  // name of the `category`, and `gone` when the question turned out to be closed.
   const ask = (dialog, before, give) => new Promise((resolve) => {
     const result = { gone: !dialog.querySelector("[name=category]") };
     let pending = null;

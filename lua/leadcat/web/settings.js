@@ -1,6 +1,6 @@
-// The settings page without round trips: adds and removes rows in place, disables Save and Try until every rule that is on
-// is complete, and warns before unsaved changes are lost. It sends the same form, so there is no second way of saving. Its
-// texts come with the form, in `data-leadcat-` attributes.
+// The settings page without round trips: adds and removes rows in place, disables Save and Try until every rule that is
+// on is complete, and warns before unsaved changes are lost. It sends the same form, so there is no second way of saving.
+// Its texts come with the form, in `data-leadcat-` attributes.
 
 "use strict";
 
@@ -68,7 +68,7 @@
     refresh();
   }
 
-  // Lists to choose from follow the names and groups of new and renamed items --------------------------------------------
+  // Lists to choose from follow the names and groups of new and renamed items -----------------------------------------
 
   const selects = (list) => [form, ...cards.map(({ details }) => details)].flatMap((root) => [
     ...root.querySelectorAll(`select[data-leadcat-list=${list}]`),
@@ -128,7 +128,7 @@
     }
   }
 
-  // Adding and removing rows -------------------------------------------------------------------------------------------
+  // Adding and removing rows ------------------------------------------------------------------------------------------
 
   const NAMED = ["name", "id", "for", "aria-describedby"];
 
@@ -174,7 +174,8 @@
 
   // Then the next row has the focus, else the button that adds one.
   function remove(row, kind) {
-    const next = row.nextElementSibling?.querySelector(".leadcat-quiet") ?? document.getElementById(`leadcat-add_${kind}`);
+    const next = row.nextElementSibling?.querySelector(".leadcat-quiet")
+      ?? document.getElementById(`leadcat-add_${kind}`);
     row.remove();
     nameRows();
     change();
@@ -183,7 +184,8 @@
 
   // What a button does in place; any other one sends the form.
   function act(button) {
-    const [, verb, kind, key] = button.value.match(/^(add|remove|delete)_(status_rule|category|lead_status)(?:\.(\d+))?$/) ?? [];
+    const pattern = /^(add|remove|delete)_(status_rule|category|lead_status)(?:\.(\d+))?$/;
+    const [, verb, kind, key] = button.value.match(pattern) ?? [];
     const row = button.closest(".leadcat-row");
     if (verb === "add") {
       add(kind);
@@ -198,7 +200,7 @@
     return true;
   }
 
-  // What happens to the form --------------------------------------------------------------------------------------------
+  // What happens to the form ------------------------------------------------------------------------------------------
 
   form.addEventListener("click", (event) => {
     const button = event.target.closest("button[name=do]");

@@ -1,5 +1,6 @@
---- The question in words, for pages, terminals, the HTTP API and a host's own dialog. Pure: it makes a plain table of the
--- record, the config and the words. What clients put into a record (names of sales, contacts, users) may be anything.
+--- The question in words, for pages, terminals, the HTTP API and a host's own dialog. Pure: it makes a plain table of
+-- the record, the config and the words. What clients put into a record (names of sales, contacts, users) may be
+-- anything.
 
 local json = require "leadcat.util.json"
 local wording = require "leadcat.words.wording"
@@ -36,7 +37,7 @@ local LABELS = {
   "category", "save", "keep", "cancel", "close", "company", "current", "proposed", "proposal_mark", "network",
 }
 
--- The parts of a view --------------------------------------------------------------------------------------------------
+-- The parts of a view -------------------------------------------------------------------------------------------------
 
 local function label(words, key)
   return words.strings:text(words.language, key)

@@ -1,5 +1,5 @@
---- A decision, or an entry of the journal, as a sentence: the cause, and what would have to be different. Pure. The checks
--- and their values are in `rules/explain.lua`.
+--- A decision, or an entry of the journal, as a sentence: the cause, and what would have to be different. Pure. The
+-- checks and their values are in `rules/explain.lua`.
 
 local config = require "leadcat.rules.config"
 local wording = require "leadcat.words.wording"
@@ -50,7 +50,7 @@ local function status_name(told, id)
   return wording.name_of(told.cfg.lead_statuses, id, told.words.language)
 end
 
--- Rules ----------------------------------------------------------------------------------------------------------------
+-- Rules ---------------------------------------------------------------------------------------------------------------
 
 -- The rule of this trigger (and lead status), switched on or off.
 local function find_rule(told)
@@ -112,7 +112,7 @@ local function lead_status_not_matched(told)
   return rule_off(told)
 end
 
--- Reasons --------------------------------------------------------------------------------------------------------------
+-- Reasons -------------------------------------------------------------------------------------------------------------
 
 -- The company is in a category that no rule starts from.
 local function wrong_category(told, cause, names)

@@ -1,5 +1,5 @@
---- Names, times and sentences for questions, inbox and journal. What clients put into records may be anything: the result is
--- one line of well-formed text, not escaped for any markup, or nil.
+--- Names, times and sentences for questions, inbox and journal. What clients put into records may be anything: the
+-- result is one line of well-formed text, not escaped for any markup, or nil.
 
 local config = require "leadcat.rules.config"
 local unicode = require "leadcat.util.unicode"
@@ -89,8 +89,8 @@ for i, group in ipairs(wording.GROUPS) do
   POSITION[group] = i
 end
 
---- Whether a category is shown before another: by group, rank and name. Without a group (an unknown category) or without
---- a rank it comes last.
+--- Whether a category is shown before another: by group, rank and name. Without a group (an unknown category) or
+--- without a rank it comes last.
 ---@param a {id?: integer, name?: string, group?: string, rank?: integer}
 ---@param b {id?: integer, name?: string, group?: string, rank?: integer}
 ---@return boolean

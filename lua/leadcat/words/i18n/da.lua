@@ -114,7 +114,7 @@ return {
   ["revision.entries"] = "Hvad der blev gjort efter denne version",
   ["revision.current"] = "Det er de regler, der gælder nu.",
 
-  -- What stands in the way of a request: titles, then sentences by code.
+  -- Why a request failed: titles, then sentences by code.
   ["problem.title_unauthenticated"] = "Log ind",
   ["problem.title_forbidden"] = "Ikke tilladt",
   ["problem.title_not_found"] = "Ikke fundet",

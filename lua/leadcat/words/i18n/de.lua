@@ -115,7 +115,7 @@ return {
   ["revision.entries"] = "Was nach dieser Version getan wurde",
   ["revision.current"] = "Das sind die Regeln, die jetzt gelten.",
 
-  -- What stands in the way of a request: titles, then sentences by code.
+  -- Why a request failed: titles, then sentences by code.
   ["problem.title_unauthenticated"] = "Anmelden",
   ["problem.title_forbidden"] = "Nicht erlaubt",
   ["problem.title_not_found"] = "Nicht gefunden",

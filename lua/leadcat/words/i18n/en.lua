@@ -114,7 +114,7 @@ return {
   ["revision.entries"] = "What was done by this version",
   ["revision.current"] = "These are the rules in use now.",
 
-  -- What stands in the way of a request: titles, then sentences by code.
+  -- Why a request failed: titles, then sentences by code.
   ["problem.title_unauthenticated"] = "Sign in",
   ["problem.title_forbidden"] = "Not allowed",
   ["problem.title_not_found"] = "Not found",

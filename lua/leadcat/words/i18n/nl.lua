@@ -115,7 +115,7 @@ return {
   ["revision.entries"] = "Wat er volgens deze versie is gedaan",
   ["revision.current"] = "Dit zijn de regels die nu gelden.",
 
-  -- What stands in the way of a request: titles, then sentences by code.
+  -- Why a request failed: titles, then sentences by code.
   ["problem.title_unauthenticated"] = "Aanmelden",
   ["problem.title_forbidden"] = "Niet toegestaan",
   ["problem.title_not_found"] = "Niet gevonden",

@@ -114,7 +114,7 @@ return {
   ["revision.entries"] = "Hva som ble gjort etter denne versjonen",
   ["revision.current"] = "Dette er reglene som gjelder nå.",
 
-  -- What stands in the way of a request: titles, then sentences by code.
+  -- Why a request failed: titles, then sentences by code.
   ["problem.title_unauthenticated"] = "Logg inn",
   ["problem.title_forbidden"] = "Ikke tillatt",
   ["problem.title_not_found"] = "Ikke funnet",

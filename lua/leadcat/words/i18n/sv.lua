@@ -114,7 +114,7 @@ return {
   ["revision.entries"] = "Vad som gjordes enligt denna version",
   ["revision.current"] = "Det här är reglerna som gäller nu.",
 
-  -- What stands in the way of a request: titles, then sentences by code.
+  -- Why a request failed: titles, then sentences by code.
   ["problem.title_unauthenticated"] = "Logga in",
   ["problem.title_forbidden"] = "Inte tillåtet",
   ["problem.title_not_found"] = "Hittades inte",
