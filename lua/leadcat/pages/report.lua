@@ -44,7 +44,7 @@ end
 
 -- A difference with its sign; nothing for zero.
 local function signed(value)
-  local sign = value > 0 and "+" or value < 0 and "\226\136\146" or "" -- U+2212
+  local sign = value > 0 and "+" or "\226\136\146" -- U+2212
   return value == 0 and "" or sign .. wording.number(math.abs(value))
 end
 

@@ -27,9 +27,10 @@ local function is_revision(value)
   return type(value) == "number" and value % 1 == 0 and value >= 0 and value < MAX_REVISION
 end
 
---- A copy of the config, or of an older revision. Changes take effect when it is saved.
+--- A copy of the config, or of an older revision. Changes take effect when it is saved. Before the first save it is
+--- revision 0 with empty lists.
 ---@param revision? integer default: the newest
----@return leadcat.Config? config, string? message, string? code revision 0 and empty lists before the first save; `not_found`: no such revision; `corrupt`
+---@return leadcat.Config? config, string? message, string? code `not_found`: no such revision; `corrupt`
 function settings:config(revision)
   self:_check_open()
   if revision ~= nil and not is_revision(revision) then
@@ -189,7 +190,7 @@ end
 --- Saves an old revision as a new one.
 ---@param revision integer
 ---@param options? {actor?: leadcat.Actor}
----@return integer? revision, string? message, string? code the new revision; codes as `save`, and `not_found`
+---@return integer? revision, string? message, string? code as `save`, and `not_found`
 function settings:revert(revision, options)
   self:_check_open()
   if not is_revision(revision) or revision == 0 then
