@@ -51,8 +51,7 @@ end
 
 --- Fills a new store; one that has a config stays as it is.
 ---@param engine leadcat.Engine
----@return true? done
----@return string? message, string? code
+---@return true? done, string? message, string? code
 function companies.prepare(engine)
   local cfg, message, code = engine:config()
   if not cfg or cfg.revision > 0 then

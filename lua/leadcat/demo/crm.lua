@@ -1,5 +1,5 @@
---- A CRM to try leadcat in, for `make serve`. What a CRM needs to use leadcat is here and in nginx.conf; page.lua is only
--- markup. The companies are kept in leadcat's own store.
+--- A CRM to try leadcat in, for `make serve`. Everything a CRM needs to use leadcat is here and in nginx.conf; page.lua
+-- is only markup. Companies are kept in leadcat's own store.
 
 local companies = require "leadcat.demo.companies"
 local config = require "leadcat.rules.config"
@@ -17,11 +17,12 @@ local crm = {}
 
 local BASE = "/leadcat"
 
--- The store and its users ----------------------------------------------------------------------------------------------
+-- The store and its users ---------------------------------------------------------------------------------------------
 
 local opened = {} -- by directory
 
---- The engine of this Lua state. Opened at first use, since with `lua_code_cache off` every request has its own Lua state.
+--- The engine of this Lua state. Opened at first use, since with `lua_code_cache off` every request has its own Lua
+--- state.
 ---@param directory string
 ---@return leadcat.Engine
 function crm.engine(directory)
@@ -37,8 +38,7 @@ local USERS = {
 local LANGUAGES = schema.set(i18n.LANGUAGES)
 
 local function cookie(request, name)
-  local cookies = "; " .. (request.headers.cookie or "")
-  return cookies:match("; *" .. name .. "=([%w-]*)")
+  return ("; " .. (request.headers.cookie or "")):match("; *" .. name .. "=([%w-]*)")
 end
 
 local STRINGS = i18n.new()
@@ -58,7 +58,7 @@ function crm.authenticate(request)
   return user and { id = user.id, name = user.name, admin = user.admin, language = language_of(request) }
 end
 
--- Answers --------------------------------------------------------------------------------------------------------------
+-- Answers -------------------------------------------------------------------------------------------------------------
 
 -- Pages load files of this server only.
 local POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -87,7 +87,7 @@ local function plain(status)
   return { status = status, body = status .. "\n", headers = { ["Content-Type"] = "text/plain" } }
 end
 
--- What pages show ------------------------------------------------------------------------------------------------------
+-- What pages show -----------------------------------------------------------------------------------------------------
 
 local function row_of(context, name, category)
   local known = companies.LIST[name] or {}
@@ -107,7 +107,7 @@ local function statuses_of(context)
   return statuses
 end
 
--- The sentence about the outcome of an event or an answer; nil when the fields are no outcome.
+-- The sentence about the outcome of an event or an answer; nil when the fields are not an outcome.
 local function said(context, outcome)
   local names = { company = wording.line(outcome.company) or "?" }
   local to = config.find(context.cfg.categories, tonumber(outcome.to))
@@ -125,14 +125,11 @@ local function said(context, outcome)
   return words.text(context.language, words.TEXTS.en[key] and key or "unchanged", names)
 end
 
--- New in every page.
 local function nonce()
   local file = assert(io.open("/dev/urandom", "rb"))
   local bytes = file:read(8)
   file:close()
-  return (bytes:gsub(".", function(byte)
-    return ("%02x"):format(byte:byte())
-  end))
+  return ("%02x"):rep(8):format(bytes:byte(1, 8))
 end
 
 local function model_of(context)
@@ -143,7 +140,7 @@ local function model_of(context)
   }
 end
 
--- Routes ---------------------------------------------------------------------------------------------------------------
+-- Routes --------------------------------------------------------------------------------------------------------------
 
 local function show_companies(context)
   local model = model_of(context)
@@ -174,7 +171,7 @@ local function query_of(fields)
   return "?" .. table.concat(pairs_of, "&")
 end
 
--- The event of a form. The page's `id` is part of the event's, so that a form that is sent twice is one event.
+-- The event of a form. Its id contains the page's, so a form that is sent twice is one event.
 local function event_of(fields, actor)
   local is_status = fields.trigger == "lead_status_set"
   local event = {
@@ -204,7 +201,7 @@ local function ask_before(context, view)
   }))
 end
 
--- For browsers without JavaScript: leadcat.js reports events by itself.
+-- For browsers without JavaScript; with it, leadcat.js reports events.
 local function report(context)
   local event = event_of(context.fields, context.actor)
   if context.fields.before then
@@ -222,11 +219,9 @@ local function report(context)
     return redirect(BASE .. "/confirmations/" .. outcome.confirmation)
   end
   local shown = { company = event.company, status = outcome.status, reason = outcome.reason, to = outcome.to }
-  if context.fields.before or context.fields.asked then
-    shown.id = event.company
-    return redirect("/demo/company" .. query_of(shown))
-  end
-  return redirect("/demo" .. query_of(shown))
+  local from_form = context.fields.before or context.fields.asked
+  shown.id = from_form and event.company or nil
+  return redirect((from_form and "/demo/company" or "/demo") .. query_of(shown))
 end
 
 local function sign_in(context)

@@ -1,4 +1,5 @@
---- The pages of the demo CRM: signing in, its companies, and one company's sale form. The forms work without files/demo.js.
+--- The pages of the demo CRM: signing in, its companies, and one company's sale form. The forms work without
+-- files/demo.js.
 
 local h = require "leadcat.pages.html"
 local parts = require "leadcat.pages.parts"
@@ -16,7 +17,7 @@ local BASE = "/leadcat"
 ---@field count? integer the user's open questions
 ---@field companies? leadcat.demo.Row[]
 ---@field statuses? leadcat.LeadStatus[] {id, name} to choose from
----@field nonce? string new in every page; makes a form that is sent twice one event
+---@field nonce? string new in every page: a form that is sent twice is one event
 ---@field dialog? leadcat.html.Node the question to ask before the sale is saved
 
 ---@class leadcat.demo.Row
@@ -29,14 +30,13 @@ local function text(model, key, names)
   return words.text(model.language, key, names)
 end
 
--- Around every page ----------------------------------------------------------------------------------------------------
+-- Around every page ---------------------------------------------------------------------------------------------------
 
 local function languages(model)
-  local buttons = {}
-  for i, row in ipairs(words.LANGUAGES) do
-    buttons[i] = h.button { type = "submit", name = "language", value = row[1], lang = row[1], title = row[2],
+  local buttons = parts.map(words.LANGUAGES, function(row)
+    return h.button { type = "submit", name = "language", value = row[1], lang = row[1], title = row[2],
       aria_label = row[2], aria_pressed = row[1] == model.language and "true" or "false", row[1] }
-  end
+  end)
   return h.form { class = "demo-languages", method = "post", action = "/demo/language",
     h.p { role = "group", aria_label = text(model, "language"), buttons },
   }
@@ -85,7 +85,7 @@ local function document(model, title, main)
   }
 end
 
--- The last outcome, and the place where the script shows problems.
+-- The last outcome, and where the script shows problems.
 local function said(model)
   return {
     parts.said(model.said, { id = "demo-said", data_demo_cancelled = text(model, "cancelled") }),
@@ -93,7 +93,7 @@ local function said(model)
   }
 end
 
--- Signing in -----------------------------------------------------------------------------------------------------------
+-- Signing in ----------------------------------------------------------------------------------------------------------
 
 local function role(model, name)
   return h.li {
@@ -115,7 +115,7 @@ function page.sign_in(model)
   })
 end
 
--- Events ---------------------------------------------------------------------------------------------------------------
+-- Events --------------------------------------------------------------------------------------------------------------
 
 -- The forms of a company: for its sale, and for its contact's lead status. `before`: ask before saving.
 local function forms(model, row, id, before)
@@ -130,10 +130,9 @@ local function forms(model, row, id, before)
     return h.form { class = class, method = "post", action = "/demo/events", data_demo_event = true,
       hidden("company", row.name), hidden("id", model.nonce), before and hidden("before", "true"), ... }
   end
-  local statuses = {}
-  for i, status in ipairs(model.statuses) do
-    statuses[i] = h.option { value = status.id, status.name }
-  end
+  local statuses = parts.map(model.statuses, function(status)
+    return h.option { value = status.id, status.name }
+  end)
   return {
     form("demo-sale", hidden("sale", row.sale),
       h.p { class = "demo-label", text(model, "sale"), ": ", h.bdi { row.sale } },
@@ -157,14 +156,13 @@ local function card(model, row, i)
   }
 end
 
---- The companies, each with its forms.
+--- All companies, each with its forms.
 ---@param model leadcat.demo.Model
 ---@return string
 function page.companies(model)
-  local cards = {}
-  for i, row in ipairs(model.companies) do
-    cards[i] = card(model, row, i)
-  end
+  local cards = parts.map(model.companies, function(row, i)
+    return card(model, row, i)
+  end)
   return document(model, text(model, "companies"), {
     h.p { text(model, "companies_hint") },
     said(model),

@@ -1,4 +1,4 @@
---- `make demo`: takes the bundled sample through the rules, in the steps of an integrator.
+--- `make demo`: runs the bundled sample through the rules, in the steps of an integrator.
 
 local import = require "leadcat.cli.import"
 local leadcat = require "leadcat"

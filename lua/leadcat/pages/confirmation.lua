@@ -1,5 +1,5 @@
---- The question as a dialog of a web page. Its form works without JavaScript and without a stylesheet. web/leadcat.js shows the
--- same markup over the page that asks: the `data-` attributes are its words, and it writes errors into the empty alert.
+--- The question as a dialog of a web page. Its form works without JavaScript and without a stylesheet. web/leadcat.js
+-- shows the same markup over another page: the `data-` attributes are its words, and errors go into the empty alert.
 
 local h = require "leadcat.pages.html"
 local page = require "leadcat.pages.page"
@@ -10,25 +10,20 @@ local confirmation = {}
 ---@class leadcat.ConfirmationHtmlOptions
 ---@field base? string path that leadcat is served at, without a slash at its end; default "/leadcat"
 ---@field action? string URL that the answer is posted to; the API's when the question has an id, else that of the page
----@field open? boolean whether the dialog is shown at once; true when not given
----@field prefix? string start of the ids in the dialog of a question that has no id; different for each one in a page
+---@field open? boolean whether the dialog is shown at once; default true
+---@field prefix? string start of the element ids, for a question without an id; unique in the page
 
 local OPTIONS = { base = "string", action = "string", open = "boolean", prefix = "string" }
-local API = "/api/confirmations/"
 local PREFIX = "leadcat-confirmation"
 
 -- Parts --------------------------------------------------------------------------------------------------------------
 
-local function fact(term, name)
-  return { h.dt { term }, h.dd { name } }
-end
-
 local function facts(view)
   local labels = view.labels
   return h.dl { class = "leadcat-facts",
-    fact(labels.company, h.bdi { view.company }),
-    fact(labels.current, parts.category(view.from)),
-    fact(labels.proposed, parts.category(view.to)),
+    h.dt { labels.company }, h.dd { h.bdi { view.company } },
+    h.dt { labels.current }, h.dd { parts.category(view.from) },
+    h.dt { labels.proposed }, h.dd { parts.category(view.to) },
   }
 end
 
@@ -48,7 +43,7 @@ local function grouped(options)
   return groups, proposed
 end
 
--- The list to choose from. Without the proposal in it nothing is chosen yet, and browsers ask for a choice.
+-- The list to choose from. When the proposal is not in it, nothing is chosen, and browsers ask for a choice.
 local function list(view, id)
   local groups, proposed = grouped(view.options)
   local items = { not proposed and h.option { value = "", selected = true, "\226\128\147" } }
@@ -58,7 +53,6 @@ local function list(view, id)
   return h.select { id = id, name = "category", required = true, autofocus = true, dir = "auto", items }
 end
 
--- `method="dialog"` closes the dialog; nothing is sent, and an open question stays open.
 local function button(text, attributes)
   attributes.type, attributes[1] = "submit", text
   return h.button(attributes)
@@ -75,6 +69,7 @@ local function question(view, id, action)
     h.p { class = "leadcat-actions",
       button(labels.save, { class = "leadcat-primary" }), " ",
       button(labels.keep, { name = "decline", value = "true", formnovalidate = true }), " ",
+      -- closes the dialog and sends nothing: the question stays open
       button(labels.cancel, { formmethod = "dialog", formnovalidate = true, value = "cancel" }),
     },
   }
@@ -108,7 +103,7 @@ end
 local function element(view, options)
   local known = type(view.id) == "string" and #view.id == 32 and not view.id:find "%X"
   local id = known and PREFIX .. "-" .. view.id or options.prefix or PREFIX
-  local action = options.action or known and (options.base or page.BASE) .. API .. view.id or false
+  local action = options.action or known and page.address(options, "/api/confirmations/" .. view.id) or false
   return h.dialog { class = "leadcat-dialog", lang = view.language, open = options.open ~= false,
     aria_labelledby = id .. "-title", aria_describedby = id .. "-sentence",
     data_leadcat_close = view.labels.close, data_leadcat_network = view.labels.network,
@@ -128,7 +123,7 @@ function confirmation.element(view, options)
   return element(view, options or {})
 end
 
---- The dialog as markup. Its answer is a form's: `category=ID`, or `decline=true`, which counts whatever the category is.
+--- The dialog as markup. Its form sends `category=ID`, or also `decline=true`, which then counts.
 ---@param view leadcat.View
 ---@param options? leadcat.ConfirmationHtmlOptions
 ---@return string

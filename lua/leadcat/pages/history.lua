@@ -1,4 +1,4 @@
---- The page of the journal, newest first: what was done to which company, why, and by whom. Only forms and links.
+--- The page of the journal, newest first: what was done to which company, why, and by whom. It needs no script.
 
 local config = require "leadcat.rules.config"
 local h = require "leadcat.pages.html"
@@ -13,23 +13,23 @@ local history = {}
 ---@class leadcat.HistoryModel: leadcat.Words
 ---@field entries leadcat.Entry[] newest first
 ---@field cfg leadcat.Config the newest, for names
----@field filters? table<string, string> what is asked for, by the names of `history.FILTERS`
----@field names? table<string|integer, string> what companies are called, by id
+---@field filters? table<string, string> by the names of `history.FILTERS`
+---@field names? table<string|integer, string> company names by id
 ---@field questions? table<string, leadcat.Confirmation> that entries have asked or answered, by id
----@field next? integer the entry behind which older ones follow
----@field searched? boolean false: there are fewer entries than the page could show, for that was as far as it looked
+---@field next? integer the entry after which older ones follow
+---@field searched? boolean false: the search stopped before the page was full
 ---@field may_undo boolean
 ---@field said? string what has just happened
 ---@field base? string path that leadcat is served at; default "/leadcat"
 
---- What entries are asked for by, in the order of the form, and the words for it.
+--- The filters in the order of the form: field, key of its label.
 history.FILTERS = {
   { "company", "confirmation.company" }, { "actor", "history.actor" }, { "trigger", "history.cause" },
   { "status", "history.status" }, { "from", "history.from" }, { "to", "history.to" },
   { "revision", "history.revision" }, { "run", "history.run" },
 }
 
-local STATUS = { -- keys of the words that others have already
+local STATUS = { -- keys of words shared with questions
   conflict = "state.conflict", declined = "state.declined", expired = "state.expired", superseded = "state.superseded",
 }
 local COLUMNS = {
@@ -37,18 +37,12 @@ local COLUMNS = {
   "history.rule",
 }
 
-local function text(model, key, names)
-  return wording.sentence(model, key, names)
-end
+local text = wording.sentence
 
-local function address(model, path)
-  return (model.base or page.BASE) .. path
-end
-
---- The address of what filters let through.
+--- The address of the entries that pass the filters.
 ---@param path string
 ---@param filters table<string, string>
----@param after? integer the entry to go on behind
+---@param after? integer the entry to go on after
 ---@param except? string a filter to leave out
 ---@return string
 function history.address(path, filters, after, except)
@@ -62,25 +56,25 @@ function history.address(path, filters, after, except)
 end
 
 local function filtered(model, filters, after, except)
-  return history.address(address(model, "/history"), filters, after, except)
+  return history.address(page.address(model, "/history"), filters, after, except)
 end
 
 local function status_words(model, status)
   return text(model, STATUS[status] or "history." .. status)
 end
 
--- The table ------------------------------------------------------------------------------------------------------------
+-- The table -----------------------------------------------------------------------------------------------------------
 
 local function note(...)
   return h.span { class = "leadcat-line leadcat-muted", ... }
 end
 
--- What led to an entry.
 local function cause(model, entry)
-  local sentence = wording.cause_of_entry(model, entry, model.cfg)
   local run = entry.run and wording.line(entry.run)
-  local link = run and h.a { href = filtered(model, { run = entry.run }), h.bdi { run } }
-  return { sentence, link and { " ", note(text(model, "history.run"), ": ", link) } }
+  return {
+    wording.cause_of_entry(model, entry, model.cfg), run and { " ", note(text(model, "history.run"), ": ",
+      h.a { href = filtered(model, { run = entry.run }), h.bdi { run } }) },
+  }
 end
 
 local function change(model, entry)
@@ -89,9 +83,9 @@ local function change(model, entry)
   return parts.change(from, to, text(model, "change.to"))
 end
 
--- What to call a company: by the name that the host gives it, else by its id.
+-- A company's name in the host, else its id.
 local function company_of(model, id)
-  return wording.line(model.names[id]) or wording.line(id) or "?"
+  return wording.line(model.names[id] or model.names[tonumber(id)]) or wording.line(id) or "?"
 end
 
 local function company_link(model, entry)
@@ -103,7 +97,7 @@ local function user(model, actor)
   return h.bdi { wording.called(actor) or text(model, "history.program") }
 end
 
--- By status of the entry: how to name the person who answered the question.
+-- The words for the person who answered the question, by status of the entry.
 local ANSWERED = {
   updated = "history.confirmed_by", applying = "history.confirmed_by", failed = "history.confirmed_by",
   conflict = "history.confirmed_by", declined = "history.declined_by",
@@ -134,28 +128,27 @@ local function status(model, entry)
   return question and text(model, "state." .. question.state) or status_words(model, entry.status)
 end
 
--- The rule, and the version of the rules that it stood in.
+-- The rule and the revision that it was in.
 local function rule(model, entry)
   local id = entry.trigger == "lead_status_set" and config.lead_status_of(entry.rule)
   local name = id and text(model, "history.rule_lead_status", {
     lead_status = wording.name_of(model.cfg.lead_statuses, id, model.language),
   }) or text(model, "history." .. entry.trigger)
-  return { name, " ", note(h.a { href = address(model, ("/history/revisions/%d"):format(entry.revision)),
+  return { name, " ", note(h.a { href = page.address(model, ("/history/revisions/%d"):format(entry.revision)),
     text(model, "history.version", { number = ("%d"):format(entry.revision) }),
   }) }
 end
 
--- The button is read with what it takes back, since the page has many.
+-- A screen reader says the company after the button's text, since the page has many such buttons.
 local function undo_button(model, entry, row)
-  local action = address(model, ("/api/history/%d/undo"):format(entry.entry))
-  return h.form { method = "post", action = action,
+  return h.form { method = "post", action = page.address(model, ("/api/history/%d/undo"):format(entry.entry)),
     h.button { type = "submit", id = row .. "-undo", aria_labelledby = row .. "-undo " .. row .. "-company",
       text(model, "history.undo"),
     },
   }
 end
 
--- A cell has its column's words, too, for narrow screens, where it stands alone.
+-- A cell also has its column's label, for narrow screens, where there is no head.
 local function cell(model, column, class, id, ...)
   return h.td { class = class, id = id, data_label = text(model, COLUMNS[column]), h.div { ... } }
 end
@@ -175,27 +168,18 @@ local function row_of(model, entry)
   }
 end
 
-local function head(model)
-  local cells = {}
-  for i, key in ipairs(COLUMNS) do
-    cells[i] = h.th { scope = "col", text(model, key) }
-  end
-  cells[#cells + 1] = model.may_undo
-    and h.th { scope = "col", class = "leadcat-undo", text(model, "history.undo") } or nil
-  return h.thead { h.tr { cells } }
-end
-
 local function entries_table(model)
-  local rows = {}
-  for i, entry in ipairs(model.entries) do
-    rows[i] = row_of(model, entry)
-  end
-  return h.section { class = "leadcat-scroll", tabindex = 0, aria_labelledby = "leadcat-title",
-    h.table { class = "leadcat-table leadcat-history", head(model), h.tbody { rows } },
-  }
+  local heads = parts.map(COLUMNS, function(key)
+    return text(model, key)
+  end)
+  heads[#heads + 1] = model.may_undo
+    and h.th { scope = "col", class = "leadcat-undo", text(model, "history.undo") } or nil
+  return parts.table("leadcat-title", heads, parts.map(model.entries, function(entry)
+    return row_of(model, entry)
+  end), "leadcat-history")
 end
 
--- Filters --------------------------------------------------------------------------------------------------------------
+-- Filters -------------------------------------------------------------------------------------------------------------
 
 local function labelled(model, row, control)
   return h.p { class = "leadcat-field",
@@ -211,12 +195,12 @@ local function input(model, row, kind, more)
 end
 
 local function choice(model, row, values, words)
-  local chosen, options = model.filters[row[1]], {}
-  for i, value in ipairs(values) do
-    options[i] = h.option { value = value, selected = value == chosen, words(model, value) }
-  end
+  local chosen = model.filters[row[1]]
   return labelled(model, row, h.select { id = "leadcat-" .. row[1], name = row[1],
-    h.option { value = "", selected = not chosen, text(model, "history.any") }, options,
+    h.option { value = "", selected = not chosen, text(model, "history.any") },
+    parts.map(values, function(value)
+      return h.option { value = value, selected = value == chosen, words(model, value) }
+    end),
   })
 end
 
@@ -236,27 +220,20 @@ local FIELDS = {
 }
 
 local function form(model)
-  local fields = {}
-  for i, row in ipairs(history.FILTERS) do
-    fields[i] = FIELDS[row[1]](model, row)
-  end
   return h.details { class = "leadcat-filter",
     h.summary { text(model, "history.filter") },
-    h.form { method = "get", action = address(model, "/history"),
-      h.div { class = "leadcat-filter-fields", fields },
+    h.form { method = "get", action = page.address(model, "/history"),
+      h.div { class = "leadcat-filter-fields", parts.map(history.FILTERS, function(row)
+        return FIELDS[row[1]](model, row)
+      end) },
       h.p { class = "leadcat-actions", h.button { type = "submit", text(model, "history.show") } },
     },
   }
 end
 
-local SHOWN_AS = {
-  trigger = trigger_words, status = status_words,
-  company = function(model, id)
-    return wording.line(model.names[id] or model.names[tonumber(id)]) or wording.line(id) or "?"
-  end,
-}
+local SHOWN_AS = { trigger = trigger_words, status = status_words, company = company_of }
 
--- What is asked for, each with a link that asks for it no longer.
+-- The filters in use, each with a link that removes it.
 local function chips(model)
   local items = {}
   for _, row in ipairs(history.FILTERS) do
@@ -270,14 +247,15 @@ local function chips(model)
       },
     } or nil
   end
-  local clear = h.a { href = address(model, "/history"), text(model, "history.clear") }
-  items[#items + 1] = items[2] and h.li { clear } or nil
+  items[#items + 1] = items[2] and h.li {
+    h.a { href = page.address(model, "/history"), text(model, "history.clear") },
+  } or nil
   return items[1] and h.div { role = "group", aria_label = text(model, "history.filters"),
     h.ul { class = "leadcat-chips", items },
   }
 end
 
--- The page -------------------------------------------------------------------------------------------------------------
+-- The page ------------------------------------------------------------------------------------------------------------
 
 local function nothing(model)
   local key = next(model.filters) and "history.empty_filtered" or "history.empty"
@@ -295,7 +273,7 @@ end
 
 local function download(model)
   return h.p { class = "leadcat-download",
-    h.a { href = history.address(address(model, "/history.csv"), model.filters), text(model, "history.csv") }, " ",
+    h.a { href = history.address(page.address(model, "/history.csv"), model.filters), text(model, "history.csv") }, " ",
     h.span { class = "leadcat-muted", text(model, "history.csv_hint") },
   }
 end
@@ -321,11 +299,11 @@ function history.html(model)
   }
 end
 
---- What an undo has come to, as a sentence for the page.
----@param entry leadcat.Entry that takes another one back
+--- The result of an undo, as a sentence for the page.
+---@param entry leadcat.Entry of the undo
 ---@param cfg leadcat.Config
 ---@param words leadcat.Words
----@param name? string what the host calls the company
+---@param name? string of the company in the host
 ---@return string
 function history.said(entry, cfg, words, name)
   return text(words, "history.undone", {

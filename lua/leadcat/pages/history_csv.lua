@@ -1,5 +1,5 @@
---- The journal as CSV (RFC 4180), in UTF-8 with a byte order mark, which spreadsheets look for. Columns have the same names in all
--- languages, as programs read them.
+--- The journal as CSV (RFC 4180), in UTF-8 with a byte order mark, which spreadsheets look for. Programs read it, so
+-- the columns have the same names in all languages.
 
 local unicode = require "leadcat.util.unicode"
 local wording = require "leadcat.words.wording"
@@ -8,7 +8,7 @@ local history_csv = {}
 
 local BYTE_ORDER_MARK = "\239\187\191"
 
--- Names and ids come from anywhere, and what begins like a formula is run by spreadsheets: an apostrophe makes it text.
+-- Spreadsheets run what begins like a formula, and names and ids cannot be trusted: an apostrophe makes them text.
 local function cell(value)
   local text = type(value) == "number" and wording.line(value) or type(value) == "string" and unicode.valid(value) or ""
   if text:find "^[=+%-@\t\r]" then
@@ -29,7 +29,7 @@ local function name_of(model, id)
   return wording.display_name(model.categories[id], id, model.language)
 end
 
--- The columns: a name, and what an entry has there.
+-- The columns: name, value of an entry.
 local COLUMNS = {
   { "entry", function(entry) return entry.entry end },
   { "at", function(entry) return time(entry.at) end },
@@ -60,7 +60,6 @@ local function line(cells)
   return table.concat(cells, ",") .. "\r\n"
 end
 
---- The file.
 ---@param entries leadcat.Entry[]
 ---@param model {categories: table<integer, leadcat.Category>, language: string, names: table<string|integer, string>, questions: table<string, leadcat.Confirmation>} categories by id, company names by id, questions by id
 ---@return string

@@ -1,13 +1,13 @@
---- HTML as Lua values: `h.p { class = "note", "Hello ", h.b { name } }`. Text is escaped unless `h.raw` says otherwise, so
--- that what a page shows can never become what a page does.
+--- HTML as Lua values: `h.p { class = "note", "Hello ", h.b { name } }`. Text is escaped unless `h.raw` says otherwise,
+-- so text cannot become code.
 --
--- A field of the module is a constructor of elements. It takes one table: strings and numbers, elements and lists of them
--- are children (nil and false are skipped), named fields are attributes, with `_` for `-`. Markup is made at once and is
--- the same for the same input. What a Content-Security-Policy without inline code would block cannot be said here.
+-- A field of the module is a constructor of elements. It takes one table: strings and numbers, elements and lists of
+-- them are children (nil and false are skipped), named fields are attributes, with `_` for `-`. Markup is made at once
+-- and is the same for the same input. What a Content-Security-Policy without inline code would block is refused.
 
----@class leadcat.html.Node markup that is done
+---@class leadcat.html.Node
 ---@field markup string
----@field raw? boolean it came from `h.raw`
+---@field raw? boolean made by `h.raw`
 
 ---@alias leadcat.html.Child string|number|false|leadcat.html.Node|leadcat.html.Child[]
 
@@ -30,7 +30,7 @@ local function set(names)
 end
 
 local VOID = set "area base br col embed hr img input link meta param source track wbr"
-local CODE = set "script style" -- their text is not unescaped by browsers, so escaping is no help
+local CODE = set "script style" -- browsers do not unescape their text, so escaping does not help
 local INLINE = set "style srcdoc" -- attributes that are code or markup
 local URL = set "action formaction href src"
 local SCHEME = set "http https mailto"
@@ -47,19 +47,18 @@ for byte = 0, 127 do
   end
 end
 
--- Fit for text and for attributes in quotes. C1 controls are two bytes of UTF-8.
+-- For text and for attributes in quotes. C1 controls are two bytes of UTF-8.
 local function escape(text)
   return (text:gsub("[%c&<>\"']", ESCAPES):gsub("\194[\128-\159]", REPLACEMENT))
 end
 
--- A number as one writes it: 42, whether it is kept as an integer or not.
-local function decimal(number)
-  local whole = number % 1 == 0 and number > -2 ^ 63 and number < 2 ^ 63
-  return (whole and "%d" or "%.14g"):format(number)
-end
-
+-- Numbers as people write them: 42 for an integer and for a float.
 local function words(value)
-  return type(value) == "number" and decimal(value) or value
+  if type(value) ~= "number" then
+    return value
+  end
+  local whole = value % 1 == 0 and value > -2 ^ 63 and value < 2 ^ 63
+  return (whole and "%d" or "%.14g"):format(value)
 end
 
 -- Attributes and children; these return what is wrong, if anything ---------------------------------------------------
@@ -109,7 +108,7 @@ local function add_attributes(out, content, keys)
   end
 end
 
--- A table's positions in order, whatever holes there are, and its string keys; or nil and what is wrong.
+-- A table's positions in order, also past holes, and its string keys; or nil and what is wrong.
 local function keys_of(content)
   local positions, names = {}, {}
   for key in pairs(content) do
@@ -127,13 +126,8 @@ end
 
 local add_child
 
-local function add_list(out, list, code)
-  local positions, names = keys_of(list)
-  if not positions then
-    return names
-  elseif names[1] then
-    return ("a list of children has no attributes, but this one has %s"):format(names[1])
-  end
+-- `code`: the parent is a script or a style.
+local function add_positions(out, list, positions, code)
   for _, position in ipairs(positions) do
     local wrong = add_child(out, list[position], code)
     if wrong then
@@ -142,7 +136,16 @@ local function add_list(out, list, code)
   end
 end
 
--- `code`: the parent is a script or a style.
+local function add_list(out, list, code)
+  local positions, names = keys_of(list)
+  if not positions then
+    return names
+  elseif names[1] then
+    return ("a list of children has no attributes, but this one has %s"):format(names[1])
+  end
+  return add_positions(out, list, positions, code)
+end
+
 function add_child(out, child, code)
   local kind, is_node = type(child), getmetatable(child) == Node
   if kind == "table" and not is_node then
@@ -156,17 +159,6 @@ function add_child(out, child, code)
   elseif child then
     return ("a child must be a string, a number, an element or a list, not a %s"):format(kind)
   end
-end
-
-local function add_children(out, name, content, positions)
-  local before = #out
-  for _, position in ipairs(positions) do
-    local wrong = add_child(out, content[position], CODE[name])
-    if wrong then
-      return wrong
-    end
-  end
-  return VOID[name] and #out > before and "it has no content" or nil
 end
 
 -- Elements -----------------------------------------------------------------------------------------------------------
@@ -186,12 +178,17 @@ local function build(name, content)
   local out = { "<" .. name }
   local wrong = add_attributes(out, content, names)
   out[#out + 1] = ">"
-  wrong = wrong or add_children(out, name, content, positions)
-  out[#out + 1] = not VOID[name] and "</" .. name .. ">" or nil
+  local empty = #out
+  wrong = wrong or add_positions(out, content, positions, CODE[name])
+  if not VOID[name] then
+    out[#out + 1] = "</" .. name .. ">"
+  elseif #out > empty then
+    wrong = wrong or "it has no content"
+  end
   return not wrong and node(table.concat(out)) or nil, wrong
 end
 
---- Markup that is taken as it is: the caller answers for it.
+--- Markup that is not escaped: the caller must know that it is safe.
 ---@param markup string
 ---@return leadcat.html.Node
 function h.raw(markup)

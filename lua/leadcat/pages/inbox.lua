@@ -1,5 +1,5 @@
---- The pages of open questions: all of them, and one. Both work without JavaScript. With web/leadcat.js, "Answer" opens the dialog
--- in place; the script goes by the `data-leadcat-` attributes.
+--- The pages of open questions: all of them, and one. Both work without JavaScript. With web/leadcat.js, "Answer" opens
+-- the dialog in place; the script uses the `data-leadcat-` attributes.
 
 local h = require "leadcat.pages.html"
 local page = require "leadcat.pages.page"
@@ -10,36 +10,30 @@ local inbox = {}
 
 ---@class leadcat.InboxModel: leadcat.Words
 ---@field views leadcat.View[] open questions, newest first
----@field next? string the id behind which older ones follow
+---@field next? string the id after which older ones follow
 ---@field said? string what has just happened
 ---@field base? string path that leadcat is served at; default "/leadcat"
 
 ---@class leadcat.QuestionModel: leadcat.Words
 ---@field view leadcat.View
 ---@field dialog string markup, as the engine renders the view
----@field problem? string what stands in the way of the answer that was given
+---@field problem? string why the given answer was refused
 ---@field base? string
 
 local ENDS = { accepted = "updated", changed = "updated", declined = "declined" } -- by a view's state
 
-local function text(model, key, names)
-  return wording.sentence(model, key, names)
-end
+local text = wording.sentence
 
-local function address(model, path)
-  return (model.base or page.BASE) .. path
-end
-
--- One question of the list ---------------------------------------------------------------------------------------------
+-- One question of the list --------------------------------------------------------------------------------------------
 
 local function times(model, view)
   local asked = view.created and text(model, "inbox.asked", { time = view.created })
   return (asked or view.expires) and h.p { class = "leadcat-muted", asked, asked and " ", view.expires }
 end
 
--- A link that is read with the company's name, since the page has many.
+-- A screen reader says the company's name after the link's text, since the page has many such links.
 local function answer_link(model, view, id)
-  return h.a { class = "leadcat-button", id = id .. "-answer", href = address(model, "/confirmations/" .. view.id),
+  return h.a { class = "leadcat-button", id = id .. "-answer", href = page.address(model, "/confirmations/" .. view.id),
     aria_labelledby = id .. "-answer " .. id, data_leadcat_answer = view.id, text(model, "inbox.answer"),
   }
 end
@@ -55,9 +49,9 @@ local function question(model, view)
   }
 end
 
--- The list -------------------------------------------------------------------------------------------------------------
+-- The list ------------------------------------------------------------------------------------------------------------
 
--- Where a script says what has happened: the sentences are given to it with the names still to be filled in.
+-- Where a script says what has happened. It fills the names into the sentences of the `data-` attributes.
 local function said(model)
   local names = { company = "{company}", category = "{category}" }
   local sentences = {}
@@ -68,30 +62,25 @@ local function said(model)
 end
 
 local function list(model)
-  local questions = {}
-  for i, view in ipairs(model.views) do
-    questions[i] = question(model, view)
-  end
-  return questions[1] and h.ul { class = "leadcat-questions", questions }
-end
-
-local function main(model)
-  return {
-    h.h1 { text(model, "inbox.title") },
-    said(model),
-    list(model),
-    not model.next and h.p { class = "leadcat-empty", hidden = model.views[1] ~= nil, text(model, "inbox.empty") },
-    model.next and h.p { h.a { href = "?after=" .. model.next, text(model, "inbox.older") } },
-  }
+  return h.ul { class = "leadcat-questions", parts.map(model.views, function(view)
+    return question(model, view)
+  end) }
 end
 
 --- The page of a user's open questions.
 ---@param model leadcat.InboxModel
 ---@return string
 function inbox.html(model)
+  local title, any = text(model, "inbox.title"), model.views[1] ~= nil
   return page.document {
-    title = text(model, "inbox.title"), language = model.language, main = main(model), base = model.base,
-    scripts = { "leadcat.js" },
+    title = title, language = model.language, base = model.base, scripts = { "leadcat.js" },
+    main = {
+      h.h1 { title },
+      said(model),
+      any and list(model),
+      not model.next and h.p { class = "leadcat-empty", hidden = any, text(model, "inbox.empty") },
+      model.next and h.p { h.a { href = "?after=" .. model.next, text(model, "inbox.older") } },
+    },
   }
 end
 
@@ -106,12 +95,12 @@ function inbox.question(model)
       h.h1 { title },
       model.problem and parts.alert(model.problem),
       h.raw(model.dialog),
-      h.p { h.a { href = address(model, "/confirmations"), text(model, "inbox.back") } },
+      h.p { h.a { href = page.address(model, "/confirmations"), text(model, "inbox.back") } },
     },
   }
 end
 
---- What the answer to a question has come to, as a sentence for the inbox.
+--- The result of an answer, as a sentence for the inbox.
 ---@param view leadcat.View of the question as it is now
 ---@param words leadcat.Words
 ---@return string? sentence nil while it is open

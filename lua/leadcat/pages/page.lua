@@ -1,26 +1,33 @@
---- A whole page: the head, the stylesheet, and no inline code, so that it works under the Content-Security-Policy `default-src
--- 'none'; style-src 'self'; script-src 'self'`. A page that is a file of its own contains its stylesheet.
+--- A whole page: the head, the stylesheet, and no inline code, so that it works under the Content-Security-Policy
+-- `default-src 'none'; style-src 'self'; script-src 'self'`. A page that is saved as a file contains its stylesheet.
 
 local h = require "leadcat.pages.html"
+local parts = require "leadcat.pages.parts"
 
 local page = {}
 
 ---@class leadcat.Page
----@field title string of the tab of the browser
+---@field title string of the browser tab
 ---@field language string a language tag
 ---@field main leadcat.html.Child what the page shows
 ---@field base? string path that leadcat is served at, without a slash at its end; default "/leadcat"
----@field scripts? string[] files below `base`, run in this order once the page is there
----@field wide? boolean for tables: as broad as they need
----@field style? string a stylesheet, for a page that is a file of its own: it loads nothing then
+---@field scripts? string[] files below `base`, run in this order once the page has loaded
+---@field wide? boolean for tables: as wide as they need
+---@field style? string a stylesheet, for a page that is saved as a file and loads nothing
 
 local FIELDS = {
   title = "string", language = "string", main = "table", base = "string", scripts = "table", wide = "boolean",
   style = "string",
 }
-local REQUIRED = { "title", "language", "main" }
+local FILE_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
-page.BASE = "/leadcat"
+--- The address of one of leadcat's pages or files.
+---@param model {base?: string} base: path that leadcat is served at
+---@param path string
+---@return string
+function page.address(model, path)
+  return (model.base or "/leadcat") .. path
+end
 
 local function check(options)
   if type(options) ~= "table" then
@@ -31,26 +38,16 @@ local function check(options)
       error(("page: unknown field, or wrong type: %s = %s"):format(tostring(name), tostring(value)), 3)
     end
   end
-  for _, name in ipairs(REQUIRED) do
+  for _, name in ipairs { "title", "language", "main" } do
     if options[name] == nil then
       error(("page: %s is missing"):format(name), 3)
     end
   end
 end
 
-local function scripts(options, base)
-  local elements = {}
-  for _, name in ipairs(options.scripts or {}) do
-    elements[#elements + 1] = h.script { src = base .. "/" .. name, defer = true }
-  end
-  return elements
-end
-
-local FILE_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-
-local function styles(options, base)
+local function styles(options)
   if not options.style then
-    return h.link { rel = "stylesheet", href = base .. "/leadcat.css" }
+    return h.link { rel = "stylesheet", href = page.address(options, "/leadcat.css") }
   end
   return { h.meta { http_equiv = "Content-Security-Policy", content = FILE_POLICY }, h.style { h.raw(options.style) } }
 end
@@ -60,15 +57,16 @@ end
 ---@return string
 function page.document(options)
   check(options)
-  local base = options.base or page.BASE
   return h.document { lang = options.language,
     h.head {
       h.meta { charset = "utf-8" },
       h.title { options.title },
       h.meta { name = "viewport", content = "width=device-width, initial-scale=1" },
       h.meta { name = "color-scheme", content = "light dark" },
-      styles(options, base),
-      scripts(options, base),
+      styles(options),
+      parts.map(options.scripts or {}, function(name)
+        return h.script { src = page.address(options, "/" .. name), defer = true }
+      end),
     },
     h.body { class = "leadcat-page",
       h.main { class = options.wide and "leadcat-main leadcat-wide" or "leadcat-main", options.main },

@@ -1,10 +1,49 @@
---- Parts that several pages have: a category, a change, a message, an error.
+--- Parts that several pages share.
 
 local h = require "leadcat.pages.html"
 
 local parts = {}
 
---- The classes of what shows a category by its group's colour.
+--- What `make` makes of each item of a list. Items that it makes nothing of leave holes, which elements skip.
+---@generic T
+---@param list T[]
+---@param make fun(item: T, i: integer): leadcat.html.Child?
+---@return leadcat.html.Child[]
+function parts.map(list, make)
+  local made = {}
+  for i, item in ipairs(list) do
+    made[i] = make(item, i)
+  end
+  return made
+end
+
+--- Sentences as the items of a list.
+---@param sentences string[]
+---@return leadcat.html.Child[]
+function parts.items(sentences)
+  return parts.map(sentences, function(sentence)
+    return h.li { sentence }
+  end)
+end
+
+--- A table that scrolls by itself where the screen is narrow.
+---@param heading string id of the table's heading
+---@param heads leadcat.html.Child[] labels of the columns, or elements
+---@param rows leadcat.html.Child[]
+---@param class? string another class of the table
+---@return leadcat.html.Node
+function parts.table(heading, heads, rows, class)
+  return h.section { class = "leadcat-scroll", tabindex = 0, aria_labelledby = heading,
+    h.table { class = class and "leadcat-table " .. class or "leadcat-table",
+      h.thead { h.tr { parts.map(heads, function(label)
+        return type(label) == "string" and h.th { scope = "col", label } or label
+      end) } },
+      h.tbody { rows },
+    },
+  }
+end
+
+--- The classes of an element that shows a category in its group's colour.
 ---@param group? string
 ---@return string
 function parts.group_class(group)
@@ -28,9 +67,9 @@ function parts.change(from, to, label)
   return h.span { class = "leadcat-change", parts.category(from), " ", arrow, " ", parts.category(to) }
 end
 
---- What has just happened. It is there also when nothing has, for a script to fill it.
+--- What has just happened. The element is there even when it is empty: scripts fill it.
 ---@param sentence? string
----@param attributes? table more of the element's
+---@param attributes? table of the element
 ---@return leadcat.html.Node
 function parts.said(sentence, attributes)
   local content = { class = "leadcat-said", role = "status", sentence or false }
@@ -40,7 +79,7 @@ function parts.said(sentence, attributes)
   return h.p(content)
 end
 
---- What stands in the way, as above.
+--- An error; empty as above.
 ---@param sentence? string
 ---@return leadcat.html.Node
 function parts.alert(sentence)

@@ -11,7 +11,7 @@ local problem = {}
 ---@field status? integer of the response; a page for 401 leads nowhere
 ---@field base? string path that leadcat is served at; default "/leadcat"
 
--- The codes that have words of their own, and what the page says above them.
+-- The title of each code that has words of its own; others are said as `io`.
 local TITLES = {
   unauthenticated = "unauthenticated", forbidden = "forbidden", not_found = "not_found",
   conflict = "changed", already_resolved = "changed", expired = "changed", stale = "changed",
@@ -20,15 +20,13 @@ local TITLES = {
   unavailable = "unavailable", full = "unavailable", corrupt = "unavailable", io = "unavailable",
 }
 
-local OTHER = "io"
-
---- A few words on what it is.
+--- What it is, in a few words.
 ---@param strings leadcat.Strings
 ---@param language string
 ---@param code? string
 ---@return string
 function problem.title(strings, language, code)
-  return strings:text(language, "problem.title_" .. (TITLES[code] or TITLES[OTHER]))
+  return strings:text(language, "problem.title_" .. (TITLES[code] or TITLES.io))
 end
 
 --- What it is and what to do about it, as a sentence.
@@ -37,21 +35,20 @@ end
 ---@param code? string
 ---@return string
 function problem.detail(strings, language, code)
-  return strings:text(language, "problem." .. (TITLES[code] and code or OTHER))
+  return strings:text(language, "problem." .. (TITLES[code] and code or "io"))
 end
 
 --- The page.
 ---@param model leadcat.ProblemModel
 ---@return string
 function problem.html(model)
-  local base = model.base or page.BASE
   return page.document {
     title = model.title, language = model.language, base = model.base,
     main = {
       h.h1 { model.title },
       h.p { class = "leadcat-alert", model.detail },
       model.status ~= 401 and h.p {
-        h.a { href = base .. "/confirmations", model.strings:text(model.language, "inbox.back") },
+        h.a { href = page.address(model, "/confirmations"), model.strings:text(model.language, "inbox.back") },
       },
     },
   }

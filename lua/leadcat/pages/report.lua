@@ -1,5 +1,5 @@
---- What a change of the rules would do: as a page of its own, or as parts of another one. The first sentence and the first picture
--- give the answer; the rest says why.
+--- What a change of the rules would do: as a page of its own, or as parts of another one. The first sentence and the
+-- first picture give the answer; the rest says why.
 
 local difference = require "leadcat.rules.difference"
 local flow_picture = require "leadcat.pages.flow_picture"
@@ -18,10 +18,10 @@ local report = {}
 ---@field after leadcat.Config
 ---@field level? integer of the first heading; default 1
 
----@class leadcat.ReportPage: leadcat.ReportModel what the functions below share
+---@class leadcat.ReportPage: leadcat.ReportModel
 ---@field names table<integer|false, leadcat.NamedCategory>
 
--- At most so many are shown: moves below the first sentence, differences of the rules, kinds of change, those with examples.
+-- How many are shown: moves below the first sentence, differences of the rules, kinds of change, kinds with examples.
 local MOVES, DIFFERENCES, KINDS, EXPLAINED = 4, 20, 40, 6
 
 local function text(model, key, names)
@@ -36,41 +36,26 @@ local function named(model, id)
   return parts.category(model.names[id or false])
 end
 
--- Tables ---------------------------------------------------------------------------------------------------------------
-
-local function head(labels)
-  local cells = {}
-  for i, label in ipairs(labels) do
-    cells[i] = h.th { scope = "col", label }
-  end
-  return h.thead { h.tr { cells } }
-end
-
--- A table that is scrolled for itself where the screen is narrow; `label` is the id of its heading.
-local function scrolled(label, labels, rows)
-  return h.section { class = "leadcat-scroll", tabindex = 0, aria_labelledby = label,
-    h.table { class = "leadcat-table", head(labels), h.tbody { rows } },
-  }
-end
+-- Tables --------------------------------------------------------------------------------------------------------------
 
 local function count(value)
   return h.td { class = "leadcat-number", wording.number(value) }
 end
 
--- A difference with its sign.
+-- A difference with its sign; nothing for zero.
 local function signed(value)
-  local sign = value > 0 and "+" or value < 0 and "\226\136\146" or "" -- U+2212
+  local sign = value > 0 and "+" or "\226\136\146" -- U+2212
   return value == 0 and "" or sign .. wording.number(math.abs(value))
 end
 
--- How many more there are than are shown.
+-- How many are not shown.
 local function rest(model, left)
   return left > 0 and h.p { class = "leadcat-muted", text(model, "more", { count = wording.number(left) }) }
 end
 
 -- The first sentence and the first picture --------------------------------------------------------------------------
 
-local function sentence(model)
+local function first_sentence(model)
   local changed = model.report.changed
   if changed.companies > 0 then
     return text(model, "moved", {
@@ -80,37 +65,35 @@ local function sentence(model)
   return text(model, changed.events > 0 and "moved_none" or "nothing")
 end
 
--- The flows between different categories, the broadest first.
-local function broadest(flows)
-  local moves = {}
-  for i, one in ipairs(flows) do
-    if one.from ~= one.to then
-      moves[#moves + 1] = { flow = one, position = i }
-    end
+-- The flows between different categories, the widest first.
+local function widest(flows)
+  local moves, position = {}, {}
+  for i, flow in ipairs(flows) do
+    moves[#moves + 1] = flow.from ~= flow.to and flow or nil
+    position[flow] = i
   end
   table.sort(moves, function(a, b)
-    local more = a.flow.companies - b.flow.companies
-    return more > 0 or more == 0 and a.position < b.position
+    return a.companies > b.companies or a.companies == b.companies and position[a] < position[b]
   end)
   return moves
 end
 
 local function moves(model)
-  local items = {}
-  for i, move in ipairs(broadest(model.report.flows.change)) do
-    local from, to = model.names[move.flow.from or false], model.names[move.flow.to or false]
-    items[i] = i <= MOVES and h.li {
-      h.strong { wording.number(move.flow.companies) }, " ",
-      parts.change(from, to, wording.sentence(model, "change.to")),
-    } or nil
-  end
+  local items = parts.map(widest(model.report.flows.change), function(flow, i)
+    return i <= MOVES and h.li {
+      h.strong { wording.number(flow.companies) }, " ",
+      parts.change(model.names[flow.from or false], model.names[flow.to or false],
+        wording.sentence(model, "change.to")),
+    }
+  end)
   return items[1] and h.ul { class = "leadcat-moves", items }
 end
 
-local function picture(model, id, title, heads, flows, more)
+-- `flows` is the key of the picture's flows in the report; `more` has other fields of the picture.
+local function picture(model, flows, title, heads, more)
   local drawn = {
-    strings = model.strings, language = model.language, id = "leadcat-flow-" .. id, title = title, heads = heads,
-    flows = flows, categories = model.categories,
+    strings = model.strings, language = model.language, id = "leadcat-flow-" .. flows, title = title, heads = heads,
+    flows = model.report.flows[flows], categories = model.categories,
   }
   for name, value in pairs(more or {}) do
     drawn[name] = value
@@ -124,35 +107,34 @@ local function ends(model)
     notes[category.id or false] = category.after ~= category.before and signed(category.after - category.before)
   end
   return picture(model, "change", text(model, "ends"), { text(model, "old"), text(model, "new") },
-    model.report.flows.change, { notes = notes, change = true })
+    { notes = notes, change = true })
 end
 
--- What is different in the rules, as cause of what the picture shows.
+-- What is different in the rules: the cause of what the picture shows.
 local function rules(model)
-  local sentences, items = difference.sentences(model.before, model.after, model.strings, model.language), {}
-  for i = 1, math.min(#sentences, DIFFERENCES) do
-    items[i] = h.li { sentences[i] }
-  end
+  local sentences = difference.sentences(model.before, model.after, model.strings, model.language)
   return {
     heading(model, 1, { text(model, "rules") }),
-    items[1] and h.ul { items } or h.p { text(model, "rules_same") },
+    sentences[1] and h.ul { parts.map(sentences, function(sentence, i)
+      return i <= DIFFERENCES and h.li { sentence }
+    end) } or h.p { text(model, "rules_same") },
     rest(model, #sentences - DIFFERENCES),
   }
 end
 
--- What is done about all events: {update, confirm, none}.
+-- How many events were updated at once, asked about, and neither.
 local function totals(simulated)
-  local sums = { update = 0, confirm = 0, none = simulated.events }
+  local sums = { update = 0, confirm = 0 }
   for _, outcomes in pairs(simulated.outcomes) do
-    for _, action in ipairs { "update", "confirm" } do
-      sums[action] = sums[action] + (outcomes[action] or 0)
-      sums.none = sums.none - (outcomes[action] or 0)
+    for action, sum in pairs(sums) do
+      sums[action] = sum + (outcomes[action] or 0)
     end
   end
+  sums.none = simulated.events - sums.update - sums.confirm
   return sums
 end
 
--- How often each thing is done, where that changes.
+-- How often each action is taken, where that changes.
 local function counted(model)
   local before, after, words = totals(model.report.before), totals(model.report.after), {}
   for _, action in ipairs { "update", "confirm" } do
@@ -165,7 +147,7 @@ end
 local function answer(model)
   local changed = model.report.changed
   return {
-    heading(model, 0, { id = "leadcat-answer", sentence(model) }),
+    heading(model, 0, { id = "leadcat-answer", first_sentence(model) }),
     h.div { class = "leadcat-answer",
       h.div { moves(model), h.p { class = "leadcat-muted", text(model, "decided", {
         changed = wording.number(changed.events), events = wording.number(model.report.events),
@@ -179,39 +161,36 @@ end
 -- In numbers ----------------------------------------------------------------------------------------------------------
 
 local function category_rows(model)
-  local rows = {}
-  for _, category in ipairs(model.report.categories) do
-    rows[#rows + 1] = category.start + category.before + category.after > 0 and h.tr {
+  return parts.map(model.report.categories, function(category)
+    return category.start + category.before + category.after > 0 and h.tr {
       h.td { named(model, category.id) }, count(category.start), count(category.before), count(category.after),
       h.td { class = "leadcat-number", signed(category.after - category.before) },
-    } or nil
-  end
-  return rows
+    }
+  end)
 end
 
 local function action_rows(model)
-  local rows, before, after = {}, totals(model.report.before), totals(model.report.after)
-  for i, action in ipairs { "update", "confirm", "none" } do
-    rows[i] = h.tr {
+  local before, after = totals(model.report.before), totals(model.report.after)
+  return parts.map({ "update", "confirm", "none" }, function(action)
+    return h.tr {
       h.td { text(model, action) }, count(before[action]), count(after[action]),
       h.td { class = "leadcat-number", signed(after[action] - before[action]) },
     }
-  end
-  return rows
+  end)
 end
 
 local function numbers(model)
-  local old, new, apart = text(model, "old"), text(model, "new"), text(model, "difference")
+  local old, new, difference_label = text(model, "old"), text(model, "new"), text(model, "difference")
   return h.div { class = "leadcat-pair leadcat-numbers",
     h.div {
       heading(model, 1, { id = "leadcat-categories-compared", text(model, "companies") }),
-      scrolled("leadcat-categories-compared",
-        { wording.sentence(model, "confirmation.category"), text(model, "start"), old, new, apart },
+      parts.table("leadcat-categories-compared",
+        { wording.sentence(model, "confirmation.category"), text(model, "start"), old, new, difference_label },
         category_rows(model)),
     },
     h.div {
       heading(model, 1, { id = "leadcat-actions-compared", text(model, "events") }),
-      scrolled("leadcat-actions-compared", { text(model, "done"), old, new, apart }, action_rows(model)),
+      parts.table("leadcat-actions-compared", { text(model, "done"), old, new, difference_label }, action_rows(model)),
     },
   }
 end
@@ -219,17 +198,16 @@ end
 -- From the start to the end -------------------------------------------------------------------------------------------
 
 local function ways(model)
-  local heads, drawn = { text(model, "start"), text(model, "end") }, {}
-  for i, side in ipairs { { "before", "old" }, { "after", "new" } } do
-    local title = text(model, "way_" .. side[2])
-    drawn[i] = h.div {
+  local heads = { text(model, "start"), text(model, "end") }
+  local function way(flows, title)
+    return h.div {
       heading(model, 1, { title }),
-      h.div { class = "leadcat-card leadcat-picture",
-        picture(model, side[1], title, heads, model.report.flows[side[1]]),
-      },
+      h.div { class = "leadcat-card leadcat-picture", picture(model, flows, title, heads) },
     }
   end
-  return h.div { class = "leadcat-pair", drawn }
+  return h.div { class = "leadcat-pair",
+    way("before", text(model, "way_old")), way("after", text(model, "way_new")),
+  }
 end
 
 -- Decisions -----------------------------------------------------------------------------------------------------------
@@ -249,14 +227,12 @@ local function outcome(model, told)
 end
 
 local function change_rows(model)
-  local rows = {}
-  for i, kind in ipairs(model.report.changes) do
-    rows[i] = i <= KINDS and h.tr {
+  return parts.map(model.report.changes, function(kind, i)
+    return i <= KINDS and h.tr {
       count(kind.count), h.td { cause(model, kind.trigger) },
       h.td { outcome(model, kind.before) }, h.td { outcome(model, kind.after) },
-    } or nil
-  end
-  return rows
+    }
+  end)
 end
 
 local function decisions(model)
@@ -265,7 +241,7 @@ local function decisions(model)
   }
   return {
     heading(model, 1, { id = "leadcat-decisions", text(model, "decisions") }),
-    scrolled("leadcat-decisions", labels, change_rows(model)),
+    parts.table("leadcat-decisions", labels, change_rows(model)),
     rest(model, #model.report.changes - KINDS),
   }
 end
@@ -273,14 +249,12 @@ end
 -- Companies -----------------------------------------------------------------------------------------------------------
 
 local function company_rows(model)
-  local rows = {}
-  for i, moved in ipairs(model.report.moved) do
-    rows[i] = h.tr {
+  return parts.map(model.report.moved, function(moved)
+    return h.tr {
       h.td { class = "leadcat-name", h.bdi { wording.line(moved.company) or "?" } },
       h.td { named(model, moved.start) }, h.td { named(model, moved.before) }, h.td { named(model, moved.after) },
     }
-  end
-  return rows
+  end)
 end
 
 local function companies(model)
@@ -289,53 +263,47 @@ local function companies(model)
   }
   return {
     heading(model, 1, { id = "leadcat-moved", text(model, "moved_companies") }),
-    scrolled("leadcat-moved", labels, company_rows(model)),
+    parts.table("leadcat-moved", labels, company_rows(model)),
     rest(model, model.report.changed.companies - #model.report.moved),
   }
 end
 
 -- Examples ------------------------------------------------------------------------------------------------------------
 
--- What one side says, and why.
-local function told(model, side, label, example)
-  local event, explained = example.event, example[side]
-  return { h.dt { label }, h.dd { why.decision {
+-- What one side decides, and why.
+local function decision(model, side, event, explained)
+  return why.decision {
     cfg = model[side], words = model, company = wording.line(event.company) or "?", trigger = event.trigger,
     lead_status = event.lead_status, category = explained.category, action = explained.action, to = explained.to,
     reason = explained.reason,
-  } } }
-end
-
-local function when(example)
-  local at = wording.time(example.event.at)
-  return at and { " ", h.span { class = "leadcat-muted", at } }
+  }
 end
 
 local function example_item(model, example)
+  local event = example.event
+  local at = wording.time(event.at)
   return h.li { class = "leadcat-card",
-    h.p { h.strong { h.bdi { wording.line(example.event.company) or "?" } }, when(example), h.br {},
-      wording.cause(model, example.event, model.after),
+    h.p { h.strong { h.bdi { wording.line(event.company) or "?" } },
+      at and { " ", h.span { class = "leadcat-muted", at } }, h.br {}, wording.cause(model, event, model.after),
     },
     h.dl { class = "leadcat-facts",
-      told(model, "before", text(model, "old"), example),
-      told(model, "after", text(model, "new"), example),
+      h.dt { text(model, "old") }, h.dd { decision(model, "before", event, example.before) },
+      h.dt { text(model, "new") }, h.dd { decision(model, "after", event, example.after) },
     },
   }
 end
 
 local function examples(model)
-  local items = {}
-  for i = 1, math.min(#model.report.changes, EXPLAINED) do
-    for _, example in ipairs(model.report.changes[i].examples) do
-      items[#items + 1] = example_item(model, example)
-    end
-  end
+  local items = parts.map(model.report.changes, function(kind, i)
+    return i <= EXPLAINED and parts.map(kind.examples, function(example)
+      return example_item(model, example)
+    end)
+  end)
   return { heading(model, 1, { text(model, "examples") }), h.ul { class = "leadcat-examples", items } }
 end
 
 -- The whole -----------------------------------------------------------------------------------------------------------
 
--- Categories as they are shown: what has no name is called so.
 local function new_page(model)
   local shown = setmetatable({ names = {}, categories = model.report.categories }, { __index = model })
   for _, category in ipairs(model.report.categories) do

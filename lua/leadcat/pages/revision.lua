@@ -2,19 +2,18 @@
 
 local h = require "leadcat.pages.html"
 local page = require "leadcat.pages.page"
+local parts = require "leadcat.pages.parts"
 local wording = require "leadcat.words.wording"
 
 local revision = {}
 
 ---@class leadcat.RevisionModel: leadcat.Words
 ---@field revision leadcat.Revision
----@field changes string[] what it changed, as `difference.sentences` gives it
----@field newest integer the number of the revision in use now
+---@field changes string[] from `difference.sentences`
+---@field newest integer the revision in use now
 ---@field base? string path that leadcat is served at; default "/leadcat"
 
-local function text(model, key, names)
-  return wording.sentence(model, key, names)
-end
+local text = wording.sentence
 
 local function number(value)
   return ("%d"):format(value)
@@ -32,20 +31,18 @@ local function saved(model)
 end
 
 local function changes(model)
-  local before, items = model.revision.revision - 1, {}
-  for i, sentence in ipairs(model.changes) do
-    items[i] = h.li { sentence }
-  end
+  local before = model.revision.revision - 1
   return h.section { aria_labelledby = "leadcat-changes",
     h.h2 { id = "leadcat-changes",
       before == 0 and text(model, "revision.first") or text(model, "revision.changes", { number = number(before) }),
     },
-    items[1] and h.ul { class = "leadcat-changes", items } or h.p { text(model, "settings.changed_nothing") },
+    model.changes[1] and h.ul { class = "leadcat-changes", parts.items(model.changes) }
+      or h.p { text(model, "settings.changed_nothing") },
   }
 end
 
 local function link(model, path, words)
-  return h.li { h.a { href = (model.base or page.BASE) .. "/history" .. path, words } }
+  return h.li { h.a { href = page.address(model, "/history" .. path), words } }
 end
 
 local function neighbour(model, other)

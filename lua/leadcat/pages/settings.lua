@@ -1,5 +1,5 @@
---- The settings tab: rules, categories and lead statuses as one form that works without JavaScript. `settings_form.lua` reads what it
--- sends and lists its fields; web/settings.js saves round trips. It also shows a config that could not be saved.
+--- The settings tab: rules, categories and lead statuses as one form that works without JavaScript. `settings_form.lua`
+-- reads it and lists its fields; web/settings.js saves round trips. Configs that cannot be saved are shown, too.
 
 local config = require "leadcat.rules.config"
 local h = require "leadcat.pages.html"
@@ -14,21 +14,22 @@ local settings = {}
 ---@class leadcat.SettingsModel: leadcat.Words
 ---@field config leadcat.Config to show; may have errors
 ---@field revision integer that it was made from
----@field edit? leadcat.SettingsEdit of the form that was submitted, as `settings_form.read` gives it; nil for a fresh page
----@field problems? leadcat.Problem[] what stood in the way of saving, and warnings
+---@field edit? leadcat.SettingsEdit of the submitted form, from `settings_form.read`; nil for a fresh page
+---@field problems? leadcat.Problem[] errors that prevented saving, and warnings
 ---@field changes? string[] what somebody else has saved meanwhile
 ---@field tried? {report: leadcat.Comparison, before: leadcat.Config, after: leadcat.Config, complete: boolean} what the form would do; complete: the journal has all events
 ---@field saved? integer the revision that was saved just now
 ---@field licensed? boolean false: nothing can be saved
 ---@field base? string path that leadcat is served at; default "/leadcat"
 
----@class leadcat.SettingsPage: leadcat.SettingsModel what the functions below share
+---@class leadcat.SettingsPage: leadcat.SettingsModel
 ---@field categories leadcat.Category[] in the order in which they are shown
 ---@field lead_statuses leadcat.LeadStatus[]
 ---@field by_id table<string, table<integer, leadcat.LeadStatus>> by list and id
 ---@field rows leadcat.Rule[] those of lead statuses
 ---@field row_of table<leadcat.Rule, integer>
----@field messages table<string, string[]> by the name of the field that they are about
+---@field messages table<string, {text: string, error: boolean}[]> by the name of the field that they are about
+---@field problem_items table<"error"|"warning", leadcat.html.Node[]>
 ---@field added table<string, table<integer, true>>
 ---@field focus? string
 
@@ -36,12 +37,12 @@ local STATUS_TRIGGER = "lead_status_set"
 local TRIGGERS = { "sale_won", "sale_lost", "sale_registered", STATUS_TRIGGER } -- in the order in which they are shown
 local TRIGGER = schema.set(TRIGGERS)
 local LISTS = { categories = "category", lead_statuses = "lead_status" }
-local FIELDS = { -- that the page has, by list
+local FIELDS = { -- on the page, by list
   category = { name = true, group = true, lead_status = true },
   lead_status = { name = true, description = true },
   rule = { set_category = true, ask = true, lead_status = true },
 }
-local PLACE_OF_ROW = 0 -- the number of a row in a template; no row that is sent has it
+local TEMPLATE_ROW = 0 -- the number of a template's row; rows that are sent begin at 1
 
 local function text(form, key, values)
   return wording.sentence(form, "settings." .. key, values)
@@ -51,12 +52,12 @@ local function id_of(name)
   return "leadcat-" .. name:gsub("%.", "-")
 end
 
--- The name to call an item by: also when it has none yet.
+-- An item's name, or what to call it while it has none.
 local function name_of(form, item)
   return wording.line(config.name(item, form.language)) or text(form, "unnamed")
 end
 
--- Problems -------------------------------------------------------------------------------------------------------------
+-- Problems ------------------------------------------------------------------------------------------------------------
 
 local function rule_field(form, rule, field)
   local row = form.row_of[rule]
@@ -73,9 +74,8 @@ local function rule_label(form, rule)
   return row and label .. " \226\128\186 " .. text(form, "row", { number = ("%d"):format(row) }) or label -- U+203A
 end
 
--- What a problem is about: what to call it, and the name of its field where the page has one.
----@return string? subject
----@return string? field
+-- What a problem is about, and the name of its field where the page has one.
+---@return string? subject, string? field
 local function subject_of(form, problem)
   local list, position, field = problem.path:match "^([%l_]+)%[(%d+)%]%.?([%l_]*)"
   local part = list and form.config[list] and form.config[list][tonumber(position)]
@@ -90,7 +90,7 @@ local function subject_of(form, problem)
   end
 end
 
--- By a problem's code.
+-- The codes of problems that have words of their own.
 local MESSAGES = {
   duplicate_id = true, name_required = true, unknown_group = true, lead_status_outside_potential_customer = true,
   unknown_trigger = true, category_required = true, category_unknown = true, category_deleted = true,
@@ -99,7 +99,7 @@ local MESSAGES = {
 }
 local WITH_EXAMPLE = { rule_hidden = true, rule_cycle = true, rule_chain = true }
 
--- Where the company of a warning's example is, which rule meets it there, and where that one leads.
+-- The names for a warning's example: the company's category, the rule that applies there, and the rule's target.
 local function names_of(form, example)
   local key = config.rule_key(example.trigger, example.lead_status)
   for _, rule in ipairs(form.config.rules) do
@@ -122,34 +122,26 @@ local function message_of(form, problem)
   return wording.line(problem.message) or problem.code
 end
 
--- The problems of one severity as items of a list, each linked to its field.
-local function problem_items(form, severity)
-  local items = {}
+-- Words all problems: as items of a list by severity, each linked to its field, and as messages beside the fields.
+local function add_problems(form)
   for _, problem in ipairs(form.problems or {}) do
-    if problem.severity == severity and problem.code ~= "unknown_field" then -- which nobody could mend on this page
+    if problem.code ~= "unknown_field" then -- which the page cannot repair
       local subject, field = subject_of(form, problem)
-      local message = message_of(form, problem)
+      local message, items = message_of(form, problem), form.problem_items[problem.severity]
       local link = field and h.a { href = "#" .. id_of(field), h.bdi { subject } } or subject and h.bdi { subject }
       items[#items + 1] = h.li { link, link and ": ", message }
-    end
-  end
-  return items
-end
-
-local function note_messages(form)
-  for _, problem in ipairs(form.problems or {}) do
-    local _, field = subject_of(form, problem)
-    if field and problem.code ~= "unknown_field" then
-      local messages = form.messages[field] or {}
-      messages[#messages + 1] = { text = message_of(form, problem), error = problem.severity == "error" }
-      form.messages[field] = messages
+      if field then
+        local messages = form.messages[field] or {}
+        messages[#messages + 1] = { text = message, error = problem.severity == "error" }
+        form.messages[field] = messages
+      end
     end
   end
 end
 
--- Fields ---------------------------------------------------------------------------------------------------------------
+-- Fields --------------------------------------------------------------------------------------------------------------
 
--- The attributes of a field: its name, its id, where the work goes on, and what is wrong with it.
+-- The attributes of a field; `more` has those of its kind.
 local function field_attributes(form, name, more)
   local attributes, messages = more or {}, form.messages[name]
   attributes.id, attributes.name = id_of(name), name
@@ -168,12 +160,12 @@ local function messages_of(form, name)
   if not messages then
     return nil
   end
-  local children, class = {}, "leadcat-note"
+  local texts, class = {}, "leadcat-note"
   for i, message in ipairs(messages) do
-    children[#children + 1] = { i > 1 and " " or nil, message.text }
+    texts[i] = message.text
     class = message.error and "leadcat-problem" or class
   end
-  return h.span { class = class, id = id_of(name) .. "-problem", children }
+  return h.span { class = class, id = id_of(name) .. "-problem", table.concat(texts, " ") }
 end
 
 local function field(form, name, label, control)
@@ -190,17 +182,16 @@ local function checkbox(form, name, label, checked)
 end
 
 local function text_field(form, name, label, value, required)
-  local attributes = field_attributes(form, name, {
+  return field(form, name, label, h.input(field_attributes(form, name, {
     type = "text", value = value or "", required = required, dir = "auto", autocomplete = "off",
-  })
-  return field(form, name, label, h.input(attributes))
+  })))
 end
 
 local function hidden(name, value)
   return h.input { type = "hidden", name = name, value = value }
 end
 
--- A button that has the form shown again with something done to it. `what` is read behind its label.
+-- A button that changes the form and shows it again. A screen reader says `what` after the label.
 local function button(form, value, label, what, class)
   return h.button { class = class, type = "submit", id = id_of(value), name = "do", value = value,
     autofocus = form.focus == value or nil,
@@ -208,13 +199,13 @@ local function button(form, value, label, what, class)
   }
 end
 
--- Lists to choose from -------------------------------------------------------------------------------------------------
+-- Lists to choose from ------------------------------------------------------------------------------------------------
 
 local function option(item, label, chosen)
   return h.option { value = item.id, dir = "auto", selected = item.id == chosen, label }
 end
 
--- What is chosen but cannot be chosen any more stays, marked, until something else is chosen.
+-- A chosen item that is deleted or unknown stays in the list, marked, until something else is chosen.
 local function lost_option(form, list, chosen)
   local item = chosen and form.by_id[list][chosen]
   if not chosen or item and not item.deleted then
@@ -224,45 +215,41 @@ local function lost_option(form, list, chosen)
   return option({ id = chosen }, text(form, item and "deleted_mark" or "unknown_mark", { name = name }), chosen)
 end
 
-local function category_options(form, chosen)
-  local groups = {}
-  for i, group in ipairs(wording.GROUPS) do
-    local options = {}
-    for _, category in ipairs(form.categories) do
-      if category.group == group and not category.deleted then
-        options[#options + 1] = option(category, name_of(form, category), chosen)
-      end
-    end
-    groups[i] = options[1] and h.optgroup { label = wording.sentence(form, "group." .. group), options } or nil
-  end
-  return groups
-end
-
-local function status_options(form, chosen)
+-- The options of a list's live items, only those in the group if one is given.
+local function live_options(form, list, chosen, group)
   local options = {}
-  for _, status in ipairs(form.lead_statuses) do
-    options[#options + 1] = not status.deleted and option(status, name_of(form, status), chosen) or nil
+  for _, item in ipairs(form[list]) do
+    if not item.deleted and (not group or item.group == group) then
+      options[#options + 1] = option(item, name_of(form, item), chosen)
+    end
   end
   return options
 end
 
-local function choice(form, name, label, list, chosen, options)
-  local empty = text(form, list == "categories" and "choose_category" or "choose_lead_status")
+local function category_options(form, chosen)
+  return parts.map(wording.GROUPS, function(group)
+    local options = live_options(form, "categories", chosen, group)
+    return options[1] and h.optgroup { label = wording.sentence(form, "group." .. group), options }
+  end)
+end
+
+local function choice(form, name, label, list, chosen)
+  local options = list == "categories" and category_options(form, chosen) or live_options(form, list, chosen)
   return field(form, name, label, h.select(field_attributes(form, name, { required = true, data_leadcat_list = list,
-    h.option { value = "", selected = not chosen, empty }, options(form, chosen), lost_option(form, list, chosen),
+    h.option { value = "", selected = not chosen, text(form, "choose_" .. LISTS[list]) }, options,
+    lost_option(form, list, chosen),
   })))
 end
 
 local function target(form, prefix, rule)
-  return choice(form, prefix .. ".set_category", text(form, "set_category"), "categories", rule.set_category,
-    category_options)
+  return choice(form, prefix .. ".set_category", text(form, "set_category"), "categories", rule.set_category)
 end
 
 local function ask(form, prefix, rule)
   return checkbox(form, prefix .. ".ask", text(form, "ask"), rule.ask == true)
 end
 
--- Rules ----------------------------------------------------------------------------------------------------------------
+-- Rules ---------------------------------------------------------------------------------------------------------------
 
 local function rule_card(form, trigger, enabled, details)
   local name = ("rule.%s.enabled"):format(trigger)
@@ -290,24 +277,18 @@ local function sale_card(form, trigger)
 end
 
 -- A row has a switch of its own only when it is off while others are on.
-local function own_switch(form, prefix, rule)
-  return {
-    hidden(prefix .. ".switch", "own"),
-    checkbox(form, prefix .. ".enabled", text(form, "row_enabled"), rule.enabled == true),
-  }
-end
-
-local function status_row(form, number, rule, mixed)
+local function status_row(form, number, rule, own_switch)
   local prefix = ("status_rule.%d"):format(number)
   local label = text(form, "row", { number = ("%d"):format(number) })
   return h.fieldset { class = "leadcat-row leadcat-status-row",
     h.legend { class = "leadcat-hidden", label },
-    choice(form, prefix .. ".lead_status", text(form, "lead_status"), "lead_statuses", rule.lead_status,
-      status_options),
+    choice(form, prefix .. ".lead_status", text(form, "lead_status"), "lead_statuses", rule.lead_status),
     target(form, prefix, rule),
     button(form, ("remove_status_rule.%d"):format(number), text(form, "remove_row"), nil, "leadcat-quiet"),
     ask(form, prefix, rule),
-    mixed and not rule.enabled and own_switch(form, prefix, rule),
+    own_switch and {
+      hidden(prefix .. ".switch", "own"), checkbox(form, prefix .. ".enabled", text(form, "row_enabled"), false),
+    },
   }
 end
 
@@ -316,41 +297,36 @@ local function template(name, row)
 end
 
 local function status_card(form)
-  local on, off, rows = false, false, {}
+  local on = false
   for _, rule in ipairs(form.rows) do
-    on, off = on or rule.enabled == true, off or rule.enabled ~= true
-  end
-  for i, rule in ipairs(form.rows) do
-    rows[i] = status_row(form, i, rule, on and off)
+    on = on or rule.enabled == true
   end
   return rule_card(form, STATUS_TRIGGER, on, {
-    h.div { class = "leadcat-rows", id = "leadcat-status_rule-rows", rows },
-    template("status_rule", status_row(form, PLACE_OF_ROW, {})),
+    h.div { class = "leadcat-rows", id = "leadcat-status_rule-rows", parts.map(form.rows, function(rule, i)
+      return status_row(form, i, rule, on and not rule.enabled)
+    end) },
+    template("status_rule", status_row(form, TEMPLATE_ROW, {})),
     h.p { button(form, "add_status_rule", text(form, "add_row"), nil, "leadcat-add") },
   })
 end
 
 local function rules(form)
-  local cards = {}
-  for i, trigger in ipairs(TRIGGERS) do
-    cards[i] = trigger == STATUS_TRIGGER and status_card(form) or sale_card(form, trigger)
-  end
   return h.section { aria_labelledby = "leadcat-rules",
     h.h2 { id = "leadcat-rules", text(form, "rules") },
     h.p { class = "leadcat-muted", text(form, "rules_hint") },
-    cards,
+    parts.map(TRIGGERS, function(trigger)
+      return trigger == STATUS_TRIGGER and status_card(form) or sale_card(form, trigger)
+    end),
   }
 end
 
--- Categories and lead statuses -----------------------------------------------------------------------------------------
+-- Categories and lead statuses ----------------------------------------------------------------------------------------
 
 local function group_field(form, prefix, category)
-  local options = {}
-  for i, group in ipairs(wording.GROUPS) do
-    local label = wording.sentence(form, "group." .. group)
-    options[i] = h.option { value = group, selected = category.group == group, label }
-  end
-  local control = h.select(field_attributes(form, prefix .. ".group", { options }))
+  local options = parts.map(wording.GROUPS, function(group)
+    return h.option { value = group, selected = category.group == group, wording.sentence(form, "group." .. group) }
+  end)
+  local control = h.select(field_attributes(form, prefix .. ".group", options))
   return field(form, prefix .. ".group", text(form, "group"), control)
 end
 
@@ -380,7 +356,7 @@ local function item_row(form, kind, item, is_new)
   }
 end
 
--- What was typed is kept with what is deleted, in case that it is restored.
+-- The fields of a deleted item stay in the form, in case it is restored.
 local function deleted_row(form, kind, item)
   local prefix, name = ("%s.%d"):format(kind, item.id), name_of(form, item)
   local is_category = kind == "category"
@@ -395,16 +371,6 @@ local function deleted_row(form, kind, item)
   }
 end
 
-local function deleted_items(form, list, items)
-  if not items[1] then
-    return nil
-  end
-  return h.details { class = "leadcat-deleted",
-    h.summary { text(form, "deleted_" .. list, { count = ("%d"):format(#items) }) },
-    h.ul { items },
-  }
-end
-
 local function item_section(form, list, hint)
   local kind, rows, deleted = LISTS[list], {}, {}
   for _, item in ipairs(form[list]) do
@@ -414,7 +380,7 @@ local function item_section(form, list, hint)
       rows[#rows + 1] = item_row(form, kind, item, form.added[kind][item.id])
     end
   end
-  local title, empty = id_of(list), { id = PLACE_OF_ROW, name = "", group = wording.GROUPS[1] }
+  local title, empty = id_of(list), { id = TEMPLATE_ROW, name = "", group = wording.GROUPS[1] }
   return h.section { aria_labelledby = title,
     h.h2 { id = title, text(form, list) },
     hint and h.p { class = "leadcat-muted", hint },
@@ -422,42 +388,41 @@ local function item_section(form, list, hint)
       h.div { class = "leadcat-rows", id = id_of(kind .. "-rows"), rows },
       template(kind, item_row(form, kind, empty, true)),
       h.p { button(form, "add_" .. kind, text(form, "add_" .. kind), nil, "leadcat-add") },
-      deleted_items(form, list, deleted),
+      deleted[1] and h.details { class = "leadcat-deleted",
+        h.summary { text(form, "deleted_" .. list, { count = ("%d"):format(#deleted) }) },
+        h.ul { deleted },
+      },
     },
   }
 end
 
--- Messages above the form ----------------------------------------------------------------------------------------------
+-- Messages above the form ---------------------------------------------------------------------------------------------
 
-local function message_list(title, items, after, attributes)
-  attributes[1], attributes[2], attributes[3] = h.p { h.strong { title } }, h.ul { items }, after
-  return h.div(attributes)
+local function alert(title, items, after)
+  return h.div { class = "leadcat-alert", role = "alert", tabindex = -1,
+    h.p { h.strong { title } }, h.ul { items }, after,
+  }
 end
 
 local function errors(form)
-  local items = problem_items(form, "error")
-  return items[1] and message_list(text(form, "not_saved"), items, nil,
-    { class = "leadcat-alert", role = "alert", tabindex = -1 })
+  local items = form.problem_items.error
+  return items[1] and alert(text(form, "not_saved"), items)
 end
 
 local function warnings(form)
-  local items = problem_items(form, "warning")
-  return items[1] and message_list(text(form, "warnings"), items, nil, { class = "leadcat-notice" })
+  local items = form.problem_items.warning
+  return items[1] and h.div { class = "leadcat-notice", h.p { h.strong { text(form, "warnings") } }, h.ul { items } }
 end
 
 local function changes(form)
-  if not form.changes then
-    return nil
+  local sentences = form.changes
+  if sentences then
+    local items = parts.items(sentences[1] and sentences or { text(form, "changed_nothing") })
+    return alert(text(form, "changed"), items, h.p { text(form, "changed_hint") })
   end
-  local items = {}
-  for i, sentence in ipairs(form.changes[1] and form.changes or { text(form, "changed_nothing") }) do
-    items[i] = h.li { sentence }
-  end
-  return message_list(text(form, "changed"), items, h.p { text(form, "changed_hint") },
-    { class = "leadcat-alert", role = "alert", tabindex = -1 })
 end
 
--- What the form would do; the reasons are there for who asks for them.
+-- What the form would do; the reasons are folded away.
 local function tried(form)
   if not form.tried then
     return nil
@@ -478,9 +443,9 @@ local function tried(form)
   }
 end
 
--- The whole ------------------------------------------------------------------------------------------------------------
+-- The whole -----------------------------------------------------------------------------------------------------------
 
--- By rank (those without one come last), then as they are given.
+-- By rank (items without one come last), then in the given order.
 local function ranked(items)
   local sorted, position = {}, {}
   for i, item in ipairs(items or {}) do
@@ -503,7 +468,9 @@ end
 
 local function new_form(model)
   local edit = model.edit or { added = {} }
-  local form = setmetatable({ messages = {}, rows = {}, row_of = {}, focus = edit.focus }, { __index = model })
+  local form = setmetatable({
+    messages = {}, problem_items = { error = {}, warning = {} }, rows = {}, row_of = {}, focus = edit.focus,
+  }, { __index = model })
   form.added = { category = edit.added.category or {}, lead_status = edit.added.lead_status or {} }
   form.categories, form.lead_statuses = ranked(model.config.categories), ranked(model.config.lead_statuses)
   form.by_id = { categories = by_id(form.categories), lead_statuses = by_id(form.lead_statuses) }
@@ -514,15 +481,8 @@ local function new_form(model)
     end
   end
   form.rows[1] = form.rows[1] or { trigger = STATUS_TRIGGER }
-  note_messages(form)
+  add_problems(form)
   return form
-end
-
--- The first button is the one that Enter presses in a field; the one to be seen is at the end.
-local function default_button(form)
-  return h.button { class = "leadcat-hidden", type = "submit", name = "do", value = "save", tabindex = -1,
-    aria_hidden = "true", text(form, "save"),
-  }
 end
 
 local function bar(form)
@@ -546,13 +506,17 @@ end
 
 local function form_element(form)
   local dirty = form.edit or form.changes
-  return h.form { class = "leadcat-settings", method = "post", action = (form.base or page.BASE) .. "/settings",
+  return h.form { class = "leadcat-settings", method = "post", action = page.address(form, "/settings"),
     novalidate = true, autocomplete = "off", data_leadcat_edited = dirty and "true" or nil,
     data_leadcat_unsaved = text(form, "unsaved"), data_leadcat_unnamed = text(form, "unnamed"),
     data_leadcat_row = text(form, "row", { number = "{number}" }),
     data_leadcat_category = form.strings:text(form.language, "settings.missing_category", { rule = "{rule}" }),
     data_leadcat_status = form.strings:text(form.language, "settings.missing_lead_status", { rule = "{rule}" }),
-    default_button(form), hidden("revision", form.revision or 0), sections(form), bar(form),
+    -- Enter in a field presses the first button of the form; the visible one is at the end.
+    h.button { class = "leadcat-hidden", type = "submit", name = "do", value = "save", tabindex = -1,
+      aria_hidden = "true", text(form, "save"),
+    },
+    hidden("revision", form.revision or 0), sections(form), bar(form),
   }
 end
 
@@ -575,7 +539,7 @@ end
 function settings.html(model)
   check(model, "html")
   local form = new_form(model)
-  if model.licensed == false then -- all is shown, nothing can be changed
+  if model.licensed == false then -- everything is shown, nothing can be changed
     return document(model, nil, h.p { class = "leadcat-alert", role = "alert", text(model, "unlicensed") },
       h.fieldset { class = "leadcat-settings leadcat-plain", disabled = true,
         h.legend { class = "leadcat-hidden", text(model, "title") }, sections(form),

@@ -1,7 +1,7 @@
---- Reads a submitted settings form: what its fields and the pressed button make of the stored config. Clients may send anything:
--- nothing raises, and what is not understood is ignored. Pure.
+--- Reads a submitted settings form: the stored config as changed by the fields and the pressed button. Clients may send
+-- anything: nothing raises, and what is not understood is ignored. Pure.
 --
--- The form has no memory but its fields, so it is laid over the stored config anew at each submit. Fields, with N from 1:
+-- The form's only memory is its fields, so each submit applies all of them to the stored config. Fields, with N from 1:
 --
 --   revision                                   that the form was made from
 --   do                                         the button: save, try, cancel, add_category, delete_category.N, ...
@@ -10,8 +10,8 @@
 --   category.ID.name, .group, .lead_status, .deleted, .new
 --   lead_status.ID.name, .description, .deleted, .new
 --
--- A checkbox that is off is not sent. `new` marks what is not stored yet: its ID only says what the rules of the same form
--- mean, for somebody else may have saved another item with it meanwhile. A rule of a lead status is known by that status.
+-- A checkbox that is off is not sent. `new` marks an item that is not stored yet: its ID is only for the rules of the
+-- same form, as somebody else may have saved another item with that ID. The status identifies a rule of a lead status.
 
 local config = require "leadcat.rules.config"
 local json = require "leadcat.util.json"
@@ -26,11 +26,11 @@ local LISTS = { category = "categories", lead_status = "lead_statuses" }
 local GROUP, TRIGGER = schema.set(config.GROUPS), schema.set(config.TRIGGERS)
 local STATUS_TRIGGER = "lead_status_set"
 
----@class leadcat.SettingsEdit what the page has to know of a form beside the config that it made
----@field added table<"category"|"lead_status", table<integer, true>> ids of what is not stored yet
----@field focus? string name of the field or button where the work goes on
+---@class leadcat.SettingsEdit what the page needs of a form besides its config
+---@field added table<"category"|"lead_status", table<integer, true>> ids of items that are not stored yet
+---@field focus? string name of the field or button to focus
 
--- Fields ---------------------------------------------------------------------------------------------------------------
+-- Fields --------------------------------------------------------------------------------------------------------------
 
 -- A number from 1 in its decimal form.
 local function number(text)
@@ -59,7 +59,7 @@ local function parse(fields)
   return rows
 end
 
--- The numbers of the rows in order, not too many.
+-- The numbers of the first `MAX_ROWS` rows, in order.
 local function sorted(rows)
   local keys = {}
   for key in pairs(rows) do
@@ -81,7 +81,7 @@ function settings_form.revision(fields)
   return digits and json.integer(tonumber(digits)) or nil
 end
 
--- The pressed button: what to do, and with which row.
+-- What the pressed button does, and to which row.
 local function pressed(fields)
   local button = type(fields) == "table" and fields["do"]
   if type(button) ~= "string" then
@@ -91,18 +91,18 @@ local function pressed(fields)
   return verb or button, number(key)
 end
 
--- Names ----------------------------------------------------------------------------------------------------------------
+-- Names ---------------------------------------------------------------------------------------------------------------
 
 local CONTROL, C1, REPLACEMENT = "[%z\1-\31\127]+", "\194[\128-\159]", "\239\191\189"
 
--- A name as one line without blanks at its ends. It is not cut.
+-- A name as one line without blanks at its ends, at any length.
 local function clean(text)
   text = unicode.valid(text):gsub(CONTROL, " ")
   local first = text:find "[^ ]"
   return first and text:match("^.*[^ ]", first) or ""
 end
 
--- What is left of a name when a page shows it and a browser sends it back: line ends are lost, controls are replaced.
+-- A name after a page has shown it and a browser has sent it back: line ends are lost, controls are replaced.
 local function visible(text)
   return (text:gsub(CONTROL, ""):gsub(C1, ""):gsub(REPLACEMENT, ""))
 end
@@ -112,7 +112,7 @@ local function is_same(text, shown)
     or (shown:find(CONTROL) or shown:find(C1)) and visible(text) == visible(shown)
 end
 
--- Sets the text in the page's language, unless it is the one that the page has shown.
+-- Sets the text in the page's language, unless it is the text that the page showed.
 local function set_text(item, field, text, language)
   local old = item[field]
   if not text or is_same(text, config.text(old, language) or "") then
@@ -124,14 +124,14 @@ local function set_text(item, field, text, language)
   end
 end
 
--- A switch that is absent when it is off stays absent.
+-- Sets or removes a switch; one that is off is left as it is, absent or false.
 local function set_flag(item, field, on)
   if (item[field] == true) ~= on then
     item[field] = on or nil
   end
 end
 
--- Categories and lead statuses -----------------------------------------------------------------------------------------
+-- Categories and lead statuses ----------------------------------------------------------------------------------------
 
 local EDIT = {}
 
@@ -150,7 +150,7 @@ function EDIT.lead_status(item, row, language)
   end
 end
 
--- An id above all others, and a rank behind all others: none, when one of the others has none.
+-- An id above all others and a rank after all others; no rank when another item has none.
 local function next_place(items)
   local id, rank, used = 0, 0, {}
   for _, item in ipairs(items) do
@@ -165,7 +165,7 @@ local function next_place(items)
   return id, rank and rank < MAX_ID and rank + 1 or nil
 end
 
--- Lists are copied once, then changed in place. `ids` has the ids of the new items by the number of their row.
+-- A list to be changed in place. `ids` has the ids of new items by the number of their row, and false for rows to drop.
 local function new_list(kind, cfg)
   local list = { kind = kind, items = cfg[LISTS[kind]], by_id = {}, ids = {}, added = {} }
   for _, item in ipairs(list.items) do
@@ -189,7 +189,6 @@ local function append(list, key, name)
 end
 
 local function read_list(list, rows, verb, pressed_key, language)
-  local edit = EDIT[list.kind]
   for _, key in ipairs(sorted(rows)) do
     local row, item = rows[key], nil
     local delete = verb == "delete_" .. list.kind and pressed_key == key
@@ -198,18 +197,18 @@ local function read_list(list, rows, verb, pressed_key, language)
       item = list.by_id[key]
       set_text(item, "name", row.name, language)
     elseif delete or not row.name then
-      list.ids[key] = false -- it vanishes
+      list.ids[key] = false
     else
       item = append(list, key, clean(row.name))
     end
     if item then
-      edit(item, row, language)
+      EDIT[list.kind](item, row, language)
       set_flag(item, "deleted", (row.deleted ~= nil or delete) and not restore)
     end
   end
 end
 
--- What a field of a rule refers to.
+-- The id that a field of a rule refers to.
 local function reference(list, text)
   local key = number(text)
   if key and list.ids[key] ~= nil then
@@ -218,7 +217,7 @@ local function reference(list, text)
   return key
 end
 
--- Rules ----------------------------------------------------------------------------------------------------------------
+-- Rules ---------------------------------------------------------------------------------------------------------------
 
 -- A rule that is switched off without anything chosen keeps what it has.
 local function set_rule(rule, row, on, lists)
@@ -231,11 +230,10 @@ local function set_rule(rule, row, on, lists)
 end
 
 local function read_rule(rules, trigger, row, lists)
-  local rule
+  local rule, on = nil, row.enabled ~= nil
   for _, stored in ipairs(rules) do
     rule = rule or stored.trigger == trigger and stored
   end
-  local on = row.enabled ~= nil
   if not rule and (on or row.ask or row.set_category and row.set_category ~= "") then
     rule = { trigger = trigger }
     rules[#rules + 1] = rule
@@ -253,7 +251,7 @@ local function all_of_status(rules)
   return found
 end
 
--- The stored rules of lead statuses by status, the first as the last; those without one under `false`.
+-- The stored rules of lead statuses by status, or under `false`; of one status in reverse order.
 local function by_status(rules)
   local found, all = {}, all_of_status(rules)
   for i = #all, 1, -1 do
@@ -268,7 +266,7 @@ local function is_blank(row)
   return not number(row.lead_status) and not number(row.set_category) and not row.ask
 end
 
--- The rules that the rows say. A blank row of a rule that is switched off counts only where it is stored.
+-- The rules of the rows. A blank row that is switched off counts only if it is stored.
 local function read_rows(stored, rows, on, lists)
   local known, rules = by_status(stored), {}
   for _, key in ipairs(sorted(rows)) do
@@ -285,7 +283,7 @@ local function read_rows(stored, rows, on, lists)
   return rules
 end
 
--- Puts the rules of lead statuses where the stored ones stand: one for one, and what is left behind the last.
+-- Puts the rules of lead statuses in the places of the stored ones, one for one, and the rest after the last of them.
 local function place(rules, of_status)
   local placed, left, stored = json.array {}, 1, #all_of_status(rules)
   local function put(count)
@@ -305,7 +303,7 @@ local function place(rules, of_status)
   return placed
 end
 
--- The rows as rules, after the button. Where no row is sent the stored ones stay, and follow the switch.
+-- The rules of lead statuses after the button. When no row is sent, the stored ones stay and follow the switch.
 local function status_rules(rules, rows, verb, pressed_key, lists)
   local switch, any = rows.rule[STATUS_TRIGGER], next(rows.status_rule) ~= nil
   if not switch and not any and verb ~= "add_status_rule" then
@@ -325,9 +323,9 @@ local function status_rules(rules, rows, verb, pressed_key, lists)
   return found
 end
 
--- The whole ------------------------------------------------------------------------------------------------------------
+-- The whole -----------------------------------------------------------------------------------------------------------
 
--- Where the work goes on behind a button.
+-- The field or button to focus after a button was pressed.
 local function focus(verb, key, lists, of_status)
   if verb == "add_status_rule" then
     return ("status_rule.%d.lead_status"):format(#of_status)
@@ -343,13 +341,11 @@ local function focus(verb, key, lists, of_status)
   return list and "add_" .. kind or nil
 end
 
---- What a submitted form means.
 ---@param fields table<string, string> decoded; from a client, so they may be anything
----@param stored leadcat.Config of the revision that the form is to be laid over
----@param language? string of the page: in which names are given
+---@param stored leadcat.Config that the form is applied to
+---@param language? string of the page, and of the names in it
 ---@return "save"|"try"|"cancel"|"edit" action an edit is only shown again
----@return leadcat.Config config as `engine:save` takes it; after `cancel`, the stored one
----@return leadcat.SettingsEdit edit
+---@return leadcat.Config config, leadcat.SettingsEdit edit for `engine:save`; after `cancel`, the stored config
 function settings_form.read(fields, stored, language)
   local cfg, verb, key = config.normalize(stored), pressed(fields)
   local lists = { category = new_list("category", cfg), lead_status = new_list("lead_status", cfg) }

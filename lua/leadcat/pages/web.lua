@@ -1,8 +1,8 @@
---- The files in web/, each read once. Some are sent, some are put into pages.
+--- The files in web/, for sending and for pages that contain them. Each file is read once.
 
 local web = {}
 
--- This module's own place: the files are in web/ beside its folder, however it was installed.
+-- Found from this module's own path: web/ lies beside its folder, wherever leadcat is installed.
 local DIRECTORY = debug.getinfo(1, "S").source:match "^@(.*)pages/web%.lua$" .. "web/"
 
 local loaded = {}

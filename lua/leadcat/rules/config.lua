@@ -1,4 +1,4 @@
---- A config as plain data: its problems, its normal form, and the names in it. Needs no engine.
+--- A config as plain data: its problems, its normal form, and the names in it. Works without an engine.
 
 local json = require "leadcat.util.json"
 local language_tag = require "leadcat.util.language"
@@ -36,7 +36,7 @@ local config = {}
 ---@class leadcat.Problem
 ---@field path string where, such as `rules[2].set_category` (counted from 1), or `config` for the whole
 ---@field code string
----@field message string where, what is wrong, and what would be right, in English
+---@field message string where the problem is, what is wrong, and what would be right, in English
 ---@field severity "error"|"warning"
 ---@field example? leadcat.Event of a warning about rules (`lint.lua`): the company is in its `category`
 
@@ -186,9 +186,9 @@ local function check_unique_id(found, path, item, i, list)
   end
 end
 
--- The earlier items that show the same name, by index, each with a language in which they do. An item shows its own text
--- in a language, else its default, which it shows in English. `notes` has, by text, the first item with that default,
--- and the first with that own text in each language.
+-- The earlier items that show the same name, by index, each with a language in which they do. An item shows its own
+-- text in a language, else its default, which it shows in English. `notes` has, by text, the first item with that
+-- default, and the first with that own text in each language.
 local function same_name(item, i, notes)
   local earlier, own = {}, by_language(item.name)
   local function note(shown_text)
@@ -276,7 +276,7 @@ local function choices(list)
   return list.choices
 end
 
--- What an enabled rule names must exist. `prefix` starts the codes of the problems.
+-- Checks that what an enabled rule names exists. `prefix` begins the codes of the problems.
 local function check_reference(found, path, id, list, prefix)
   local item = list.by_id[id]
   if id == nil then

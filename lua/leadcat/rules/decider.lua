@@ -1,5 +1,5 @@
---- `engine:decider()`. In Lua 5.4 it is the core's own function. In LuaJIT, calling that would leave compiled code, so the
--- same C code is called through the FFI.
+--- `engine:decider()`. In Lua 5.4 it is the core's own function. In LuaJIT, calling that would leave compiled code, so
+-- the same C code is called through the FFI.
 
 local core = require "leadcat.core"
 
@@ -17,8 +17,8 @@ local ffi = jit and jit.status() and require "ffi"
 local answer_pointer = ffi and ffi.typeof("$ *", ffi.typeof(core.ffi.answer))
 local decide = ffi and ffi.cast(ffi.typeof("int32_t (*)($, uint32_t, double, double)", answer_pointer), core.ffi.decide)
 
--- Decides with the FFI. Leaves unusual calls (no number, an unknown trigger, rules that must be read first) to `plain`,
--- which keeps `rules` alive.
+-- Decides with the FFI. Unusual calls (no number, an unknown trigger, rules that must be read first) go to `plain`,
+-- which also keeps `rules` alive.
 local function compiled(plain, rules)
   local answer = ffi.cast(answer_pointer, rules)
   return function(trigger, category, lead_status)

@@ -24,23 +24,21 @@ local function id_of(item)
   return item.id
 end
 
--- A rule's key; nil while its lead status is not chosen, for then the rule does nothing.
+-- A rule's key; nil while its lead status is not chosen, as the rule does nothing then.
 local function key_of(rule)
   if rule.trigger ~= "lead_status_set" or rule.lead_status then
     return config.rule_key(rule.trigger, rule.lead_status)
   end
 end
 
--- The parts of the lists by what `key` returns of them; and their keys, in order, each once.
+-- The parts of the lists by key, and the keys in order, each once. `key` returns the key of a part.
 local function index_parts(key, ...)
   local parts, keys = {}, {}
   for _, list in ipairs { ... } do
     for _, part in ipairs(list) do
       local name = key(part)
-      if name and not parts[name] then
-        keys[#keys + 1] = name
-      end
       if name then
+        keys[#keys + 1] = not parts[name] and name or nil
         parts[name] = part
       end
     end
@@ -55,10 +53,9 @@ local function index(cfg)
   }
 end
 
--- The keys of the parts, in the order of the new config, then of the old one.
+-- The keys of the parts: in the order of the new config, then those only in the old one.
 local function keys_of(key, old, new)
-  local _, keys = index_parts(key, new or {}, old or {})
-  return keys
+  return select(2, index_parts(key, new or {}, old or {}))
 end
 
 local function say(diff, key, values)
@@ -71,9 +68,7 @@ local function name_of(diff, list, id)
   return wording.display_name(item, id, diff.words.language)
 end
 
--- Rules ----------------------------------------------------------------------------------------------------------------
-
-local ABSENT = {}
+-- Rules ---------------------------------------------------------------------------------------------------------------
 
 local function rule_name(diff, rule)
   local status = rule.lead_status and name_of(diff, "lead_statuses", rule.lead_status)
@@ -101,12 +96,12 @@ local function compare_rules(diff, old, new)
   end
 end
 
--- A rule of a lead status is there or not. The others are always there: an absent one is off.
+-- A rule of a lead status exists or not. Other rules always exist: an absent one is off.
 local function compare_rule(diff, key)
   local old, new = diff.old.rules[key], diff.new.rules[key]
   local trigger = (new or old).trigger
   if new and (old or trigger ~= "lead_status_set") then
-    compare_rules(diff, old or ABSENT, new)
+    compare_rules(diff, old or {}, new)
   elseif not new and trigger ~= "lead_status_set" then
     compare_rules(diff, old, { trigger = trigger })
   else
@@ -117,7 +112,7 @@ local function compare_rule(diff, key)
   end
 end
 
--- Categories and lead statuses -----------------------------------------------------------------------------------------
+-- Categories and lead statuses ----------------------------------------------------------------------------------------
 
 -- Compares two texts, or texts by language.
 local function is_same(old, new)
@@ -140,8 +135,7 @@ local function compare_items(diff, kind, old, new)
   local name = wording.display_name(new, new.id, diff.words.language)
   compare_names(diff, kind, old, new, name)
   if old.group ~= new.group and kind == "category" then
-    local group = wording.sentence(diff.words, "group." .. new.group)
-    say(diff, "category_group", { name = name, group = group })
+    say(diff, "category_group", { name = name, group = wording.sentence(diff.words, "group." .. new.group) })
   end
   if kind == "category" and (old.lead_status == true) ~= (new.lead_status == true) then
     say(diff, new.lead_status and "category_lead_status_on" or "category_lead_status_off", { name = name })
@@ -162,18 +156,15 @@ end
 
 -- Whether the items that are in both lists have another order.
 local function is_moved(old, new)
-  local function rank(items, id)
-    return items[id].rank or math.huge
-  end
-  for id in pairs(new) do
-    if old[id] and rank(old, id) ~= rank(new, id) then
+  for id, item in pairs(new) do
+    if old[id] and old[id].rank ~= item.rank then
       return true
     end
   end
   return false
 end
 
--- The whole ------------------------------------------------------------------------------------------------------------
+-- The whole -----------------------------------------------------------------------------------------------------------
 
 ---@param old leadcat.Config without errors
 ---@param new leadcat.Config without errors

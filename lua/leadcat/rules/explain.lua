@@ -1,5 +1,4 @@
---- `engine:explain` and `engine:why`: decisions check by check, as the core explains them (`src/rules/decide.h`), and as
--- sentences.
+--- `engine:explain` and `engine:why`: decisions as sentences, and check by check as `src/rules/decide.h` has them.
 
 local config = require "leadcat.rules.config"
 local event_of = require "leadcat.events.event"
@@ -21,7 +20,7 @@ local function statuses_of(cfg)
   return statuses
 end
 
--- Adds the check of the licence, which the core does not know. Without a licence no other check is reached.
+-- Adds the licence check, which the core does not make. Without a licence no other check is reached.
 local function add_licence(decision, licensed)
   if not licensed then
     decision.action, decision.to, decision.reason = "none", nil, "not_licensed"
@@ -53,7 +52,7 @@ function explain.decision(explained, cfg, facts)
   return decision
 end
 
--- Asking ---------------------------------------------------------------------------------------------------------------
+-- Asking --------------------------------------------------------------------------------------------------------------
 
 local OPTIONS = { language = options_of.of_type("string", "a language tag") }
 
@@ -99,22 +98,17 @@ local function explain_one(self, about, event, any_lead_status)
   return decision
 end
 
--- The question of an entry and how it ended, as a sentence; nil while it is open.
-local function ended_question(self, about, entry)
+-- The result of an entry, as a sentence; of a question that has ended, the question and its end.
+local function sentence_of(self, about, entry)
   local record = entry.status == "awaiting_confirmation" and self:confirmation(entry.confirmation)
   if record and record.state ~= "open" then
     local view = self:view(record, { actor = { language = about.words.language } })
-    return view and view.closed and view.sentence .. " " .. view.closed
+    if view and view.closed then
+      return view.sentence .. " " .. view.closed
+    end
   end
-end
-
--- The result of an entry, as a sentence.
-local function sentence_of(self, about, entry)
-  local ended = ended_question(self, about, entry)
-  if ended then
-    return ended
-  end
-  local revision = entry.status == "unchanged" and entry.revision > 0 and entry.revision or nil -- default: the newest names
+  -- the newest config has the names, but for an unchanged event the one that decided is needed
+  local revision = entry.status == "unchanged" and entry.revision > 0 and entry.revision or nil
   local cfg, message, code = settings.known(self, revision)
   if not cfg then
     return nil, message, code
@@ -122,7 +116,7 @@ local function sentence_of(self, about, entry)
   return why.entry(entry, cfg, about.words, name_of(self, entry.company))
 end
 
--- Adds the entry that the event made when it was delivered before, if it was.
+-- Adds the entry of the event's first delivery, if there was one.
 local function add_first(self, about, event, decision)
   local stored, message, code = self._store:seen(self._tenant, event_of.key(event.id))
   if not stored then
@@ -147,13 +141,12 @@ end
 ---@field category? integer the company's
 ---@field checks table[] in order: {name, pass, ...}; `pass` is absent after the check that failed, the rest is what was compared
 ---@field sentence string which check failed first, and what would have to be different; or what will be done
----@field first? leadcat.Entry made when the event was delivered before; `sentence` is about it then, and `handle` gives a duplicate
+---@field first? leadcat.Entry of the event's first delivery: `sentence` is about it, and `handle` would give a duplicate
 
 --- The decision about an event, check by check. Guards are not asked.
 ---@param event leadcat.Event
 ---@param options? {language?: string} of the sentence; default the actor's, else the engine's
----@return leadcat.Explanation? decision
----@return string? message, string? code
+---@return leadcat.Explanation? decision, string? message, string? code
 function explain:explain(event, options)
   self:_check_open()
   event_of.check(event)
@@ -173,16 +166,7 @@ function explain:explain(event, options)
   return decision, message, code
 end
 
--- A company ------------------------------------------------------------------------------------------------------------
-
--- The lead statuses that have a rule, if the decision depends on the lead status.
-local function statuses_asked_for(decision)
-  for _, check in ipairs(decision.checks) do
-    if check.name == "lead_status_not_matched" and check.pass == false then
-      return check.expected
-    end
-  end
-end
+-- A company -----------------------------------------------------------------------------------------------------------
 
 -- What a trigger would do now: one decision, or one for each lead status that has a rule.
 local function explain_trigger(self, about, trigger)
@@ -191,8 +175,13 @@ local function explain_trigger(self, about, trigger)
     return nil, message, code
   end
   decision.trigger = trigger
-  local decisions = {}
-  for i, status in ipairs(statuses_asked_for(decision) or {}) do
+  local decisions, statuses = {}, {}
+  for _, check in ipairs(decision.checks) do
+    if check.name == "lead_status_not_matched" and check.pass == false then
+      statuses = check.expected
+    end
+  end
+  for i, status in ipairs(statuses) do
     decisions[i], message, code = explain_one(self, about, { trigger = trigger, lead_status = status })
     if not decisions[i] then
       return nil, message, code
@@ -226,8 +215,7 @@ end
 --- What the rules would do with a company now, and what they last did.
 ---@param company string|integer
 ---@param options? {language?: string} of the sentences; default the engine's
----@return leadcat.Why? why
----@return string? message, string? code
+---@return leadcat.Why? why, string? message, string? code
 function explain:why(company, options)
   self:_check_open()
   event_of.check_key(company, "company")
@@ -238,7 +226,7 @@ function explain:why(company, options)
   end
   local about, decisions
   local newest = entries[1]
-  company = newest and newest.company or company -- of the type that the host gave
+  company = newest and newest.company or company -- as a string or a number, as the host gave it
   about, message, code = facts_of(self, { company = company }, options.language)
   if about then
     decisions, message, code = explain_all(self, about)

@@ -1,7 +1,7 @@
 --- Warns of rules that work badly together. `config.lua` checks each part by itself.
 --
 -- A rule of a sale starts from every potential customer but its target; a rule of a lead status from those with lead
--- status. Most ways on and back are intended: a registered sale is won or lost, a lost company buys after all. The
+-- status. Most moves on and back are intended: a registered sale is won or lost, a lost company buys after all. The
 -- warnings:
 --
 --   rule_never_fires   no category is a start, or only the rule's own target is
@@ -55,9 +55,9 @@ local function path_of(place)
   return ("rules[%d]"):format(place.index)
 end
 
--- Rules; each function says whether it has warned -----------------------------------------------------------------------
+-- Rules; each function says whether it warned ---------------------------------------------------------------------
 
--- The category that passes the most checks of the rule, though not all.
+-- The category that passes the most checks of the rule.
 local function nearest_start(flows, rule)
   if not can_start(flows.by_id[rule.set_category], rule.trigger) then
     for _, category in ipairs(flows.categories) do
@@ -98,7 +98,7 @@ local function is_hidden(flows, place)
   return true
 end
 
--- The rule before this one that the same sale or contact can trigger in turn with it.
+-- An earlier rule that the same sale or contact can trigger in turn with this one.
 local function partner_of(flows, place)
   local sale = flows.sale
   local partners = { [BY_STATUS] = flows.first_status, sale_won = sale.sale_lost, sale_lost = sale.sale_won }
@@ -140,17 +140,7 @@ local function moves_on(flows, place)
   return false
 end
 
-local JUDGMENTS = { never_fires, is_hidden, goes_round, moves_on }
-
-local function judge(flows, place)
-  for _, judgment in ipairs(JUDGMENTS) do
-    if judgment(flows, place) then
-      return
-    end
-  end
-end
-
--- Categories -----------------------------------------------------------------------------------------------------------
+-- Categories ----------------------------------------------------------------------------------------------------------
 
 -- The only target of the rules of lead statuses, or of sales; false when there are several, nil when there is none.
 local function only_target(flows, by_status)
@@ -189,7 +179,7 @@ local function check_dead_ends(flows)
   end
 end
 
--- The whole ------------------------------------------------------------------------------------------------------------
+-- The whole -----------------------------------------------------------------------------------------------------------
 
 -- Deleted categories count: a company may still stand there.
 local function count_starts(categories)
@@ -223,8 +213,8 @@ function lint.check(found, cfg, by_id, name)
   if flows.rules[1] then
     check_dead_ends(flows)
   end
-  for _, place in ipairs(flows.rules) do
-    judge(flows, place)
+  for _, place in ipairs(flows.rules) do -- the first judgment that warns is the last
+    local _ = never_fires(flows, place) or is_hidden(flows, place) or goes_round(flows, place) or moves_on(flows, place)
   end
 end
 

@@ -27,10 +27,10 @@ local function is_revision(value)
   return type(value) == "number" and value % 1 == 0 and value >= 0 and value < MAX_REVISION
 end
 
---- A copy of the config, or of an older revision. Changes take effect when it is saved.
+--- A copy of the config, or of an older revision. Changes take effect when it is saved. Before the first save it is
+--- revision 0 with empty lists.
 ---@param revision? integer default: the newest
----@return leadcat.Config? config revision 0 and empty lists before the first save
----@return string? message, string? code `not_found`: no such revision; `corrupt`
+---@return leadcat.Config? config, string? message, string? code `not_found`: no such revision; `corrupt`
 function settings:config(revision)
   self:_check_open()
   if revision ~= nil and not is_revision(revision) then
@@ -50,8 +50,7 @@ end
 --- Rebuilds a tenant's packed ruleset from the config's JSON, which is the source of truth.
 ---@param store table
 ---@param tenant string
----@return true? done
----@return string? message
+---@return true? done, string? message
 function settings.repair(store, tenant)
   local cfg
   local text, message, code = store:config(tenant, 0)
@@ -65,11 +64,10 @@ function settings.repair(store, tenant)
   return store:repair(tenant, cfg.revision, core.ruleset(config.normalize(cfg), cfg.revision))
 end
 
---- A config, read-only, from the cache if it is there.
+--- A config, read-only, from the cache if possible.
 ---@param self leadcat.Engine
 ---@param revision? integer default: the newest
----@return leadcat.Config? config
----@return string? message, string? code
+---@return leadcat.Config? config, string? message, string? code
 function settings.known(self, revision)
   if not revision then
     local action, message, code, newest = self:_evaluate "sale_won"
@@ -120,7 +118,7 @@ local function write(self, cfg, expected, about)
   return ok and expected + 1, message, code
 end
 
--- The number of the newest revision. Works when its JSON or ruleset is damaged too: the next save repairs that.
+-- The newest revision, even when its JSON or ruleset is damaged: the next save repairs that.
 local function newest_revision(self)
   local newest, message, code = self:config()
   if newest then
@@ -154,14 +152,13 @@ local function save(self, cfg, options, reverted)
     elseif code ~= "stale" or options.revision then
       return nil, message, code
     end
-  until false -- somebody has saved meanwhile, and the caller named no revision
+  until false -- somebody else has just saved, and the caller named no revision
 end
 
 --- Saves a whole config as a new revision. Every process decides by it at once.
 ---@param cfg leadcat.Config
 ---@param options? {actor?: leadcat.Actor, revision?: integer} who saves; the revision that was changed
----@return integer? revision
----@return string? message, string? code `invalid`, `stale`, `forbidden`, `full`, `io`
+---@return integer? revision, string? message, string? code `invalid`, `stale`, `forbidden`, `full`, `io`
 ---@return leadcat.Problem[]? problems when `invalid`: all of them
 function settings:save(cfg, options)
   self:_check_open()
@@ -173,8 +170,7 @@ function settings:save(cfg, options)
 end
 
 --- All revisions, newest first.
----@return leadcat.Revision[]? revisions
----@return string? message, string? code
+---@return leadcat.Revision[]? revisions, string? message, string? code
 function settings:revisions()
   self:_check_open()
   local texts, message, code = self._store:revisions(self._tenant)
@@ -194,8 +190,7 @@ end
 --- Saves an old revision as a new one.
 ---@param revision integer
 ---@param options? {actor?: leadcat.Actor}
----@return integer? revision the new one
----@return string? message, string? code as `save`, and `not_found`
+---@return integer? revision, string? message, string? code as `save`, and `not_found`
 function settings:revert(revision, options)
   self:_check_open()
   if not is_revision(revision) or revision == 0 then

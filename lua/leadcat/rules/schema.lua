@@ -1,4 +1,4 @@
---- Checks plain data against a description of its fields, and words the problems. `config.lua` has the descriptions.
+--- Checks plain data against a description of its fields, and words the problems. The descriptions are in `config.lua`.
 
 local json = require "leadcat.util.json"
 
@@ -34,7 +34,7 @@ function schema.warn(found, ...)
   found[#found].severity = "warning"
 end
 
--- Tells UTF-8 from Latin-1, no more; LuaJIT has no utf8 library.
+-- Only tells UTF-8 from Latin-1; LuaJIT has no utf8 library.
 local function is_utf8(text)
   local rest = text:gsub("[\240-\244][\128-\191][\128-\191][\128-\191]", " ")
   rest = rest:gsub("[\224-\239][\128-\191][\128-\191]", " "):gsub("[\194-\223][\128-\191]", " ")
@@ -61,7 +61,7 @@ end
 
 local add, shown = schema.add, schema.shown
 
--- The path of a field; those of the whole, `config`, have no prefix.
+-- The path of a field; fields of the whole, `config`, have no prefix.
 local function join(path, key)
   local prefix = path == "config" and "" or path
   if not key:find("^[%w_-]+$") then
@@ -70,7 +70,7 @@ local function join(path, key)
   return (prefix == "" and "" or prefix .. ".") .. schema.short(key)
 end
 
--- Single values: each check adds the problems of the value at `path` to `found` ----------------------------------------
+-- Single values: each check adds the problems of the value at `path` to `found` ---------------------------------------
 
 ---@alias leadcat.Check fun(found: leadcat.Problem[], path: string, value: any)
 
@@ -203,13 +203,13 @@ end
 --- Checks that `ipairs` reaches all of a list; a missing list is empty.
 ---@return any[] list for `ipairs`
 function schema.check_sequence(found, path, list)
-  local count, reached = 0, 0
-  if type(list) ~= "table" then
-    if list ~= nil then
-      add(found, path, "wrong_type", "must be a list, but is %s", shown(list))
-    end
+  if list == nil then
+    return {}
+  elseif type(list) ~= "table" then
+    add(found, path, "wrong_type", "must be a list, but is %s", shown(list))
     return {}
   end
+  local count, reached = 0, 0
   for _ in pairs(list) do
     count = count + 1
   end

@@ -1,13 +1,13 @@
-// Asks the user in the page where he works: tells the server what has happened, and shows the server's own dialog when it
-// wants to know something. One global, `leadcat`; no dependencies. The server's address is that of this file.
+// Asks users in the page where they work: reports events to the server, and shows the server's dialog when it has a
+// question. One global, `leadcat`; no dependencies. The server's address is that of this file.
 //
 //   const outcome = await leadcat.report({ trigger: "sale_won", company: 42 });
 //   const choice = await leadcat.propose(event); // before the host saves: undefined, a category's id, false or null
 //   const outcome = await leadcat.answer(id);    // an open question; undefined when it is left open
 //   badge.textContent = await leadcat.count();   // of the user's open questions
 //
-// A link with data-leadcat-answer="ID" opens the question in place. What goes wrong is an Error with the server's words
-// as its message, its `code` and its `status` (0 when the server could not be reached).
+// A link with data-leadcat-answer="ID" opens the question in place. Failures are Errors with the server's words as
+// message, the `code` and the `status` (0 when the server could not be reached).
 (function () {
   "use strict";
 
@@ -20,11 +20,12 @@
   const failure = (message, status, code, outcome) =>
     Object.assign(new Error(`${message}`), { status, code, outcome });
 
-  // The server's problem details (RFC 9457) as an error; a proxy may have answered in its place.
+  // The server's problem details (RFC 9457) as an error; the answer may also be a proxy's.
   async function problemOf(response) {
     const json = /json/.test(response.headers.get("Content-Type"));
     const { detail, title, code, outcome } = (json && await response.json().catch(() => null)) || {};
-    return failure(detail || title || `leadcat: status ${response.status}`, response.status, code || "network", outcome);
+    const message = detail || title || `leadcat: status ${response.status}`;
+    return failure(message, response.status, code || "network", outcome);
   }
 
   // Asks the server; with a body it is a POST.
@@ -43,14 +44,14 @@
     return response;
   }
 
-  // What the server says, read whole. It may break off, and a page to sign in may stand in its place.
+  // The whole answer. It may break off, or be a sign-in page.
   const read = (response, how) => response[how]().catch((error) => {
     throw failure(`leadcat: ${error.message}`, response.status, "network");
   });
 
   const json = async (path, body) => read(await request(path, "application/json", body), "json");
 
-  // The dialog in a page or in a piece of one.
+  // The dialog in a page or a fragment.
   async function dialogIn(response) {
     const page = new DOMParser().parseFromString(await read(response, "text"), "text/html");
     const dialog = page.querySelector("dialog");
@@ -93,7 +94,7 @@
     }
   }
 
-  // Says what went wrong; the focus stays where it was, or goes to what is left.
+  // Says what went wrong; the focus stays on the button, or goes to a remaining one.
   function showError(dialog, error, button) {
     say(dialog, (error.code === "network" && dialog.dataset.leadcatNetwork) || error.message);
     if (GONE.includes(error.status)) {
@@ -113,8 +114,8 @@
   const answerOf = (form, button) => (button && button.name === "decline" ? { decline: true }
     : { category: Number(new FormData(form).get("category")) });
 
-  // Shows a dialog until it is answered or closed. `give` sends an answer. Resolves with its `outcome`, if any, the name
-  // of the `category`, and `gone` when the question turned out to be closed.
+  // Shows a dialog until it is answered or closed. `give` sends an answer. Resolves with its `outcome`, if any, the
+  // name of the `category`, and `gone` when the question turned out to be closed.
   const ask = (dialog, before, give) => new Promise((resolve) => {
     const result = { gone: !dialog.querySelector("[name=category]") };
     let pending = null;
@@ -193,10 +194,10 @@
 
   // The inbox ----------------------------------------
 
-  // A name that may run from right to left is set apart, as the server does it.
+  // Isolates a name that may run from right to left, as the server does.
   const apart = (name) => (/[\u0580-\uffff]/.test(name) ? `\u2068${name}\u2069` : name);
 
-  // What came of it, in the page's own words.
+  // The result in the page's words.
   function sentence(words, { outcome, category }, company) {
     const names = { company, category };
     const status = outcome ? outcome.status : "closed";

@@ -1,6 +1,6 @@
-// The settings page without round trips: rows come and go in place, Save and Try wait until every rule that is on has what it
-// needs, and nobody leaves with unsaved changes by mistake. It is the same form that is sent, so there is no second way of
-// saving. Its texts come with the form, in `data-leadcat-` attributes.
+// The settings page without round trips: adds and removes rows in place, disables Save and Try until every rule that is
+// on is complete, and warns before unsaved changes are lost. It sends the same form, so there is no second way of saving.
+// Its texts come with the form, in `data-leadcat-` attributes.
 
 "use strict";
 
@@ -68,7 +68,7 @@
     refresh();
   }
 
-  // Lists to choose from follow the names and groups of what is new on this page or has another name --------------------
+  // Lists to choose from follow the names and groups of new and renamed items -----------------------------------------
 
   const selects = (list) => [form, ...cards.map(({ details }) => details)].flatMap((root) => [
     ...root.querySelectorAll(`select[data-leadcat-list=${list}]`),
@@ -76,7 +76,7 @@
       [...content.querySelectorAll(`select[data-leadcat-list=${list}]`)]),
   ]);
 
-  // Where the options of a category stand; made where there is none yet.
+  // The group with the options of a category; made if it is missing.
   function groupIn(select, label) {
     let group = [...select.querySelectorAll("optgroup")].find((element) => element.label === label);
     if (!group) {
@@ -128,7 +128,7 @@
     }
   }
 
-  // Rows that come and go ----------------------------------------------------------------------------------------------
+  // Adding and removing rows ------------------------------------------------------------------------------------------
 
   const NAMED = ["name", "id", "for", "aria-describedby"];
 
@@ -172,9 +172,10 @@
     first.focus();
   }
 
-  // The row behind the removed one has the focus then, else the button that adds one.
+  // Then the next row has the focus, else the button that adds one.
   function remove(row, kind) {
-    const next = row.nextElementSibling?.querySelector(".leadcat-quiet") ?? document.getElementById(`leadcat-add_${kind}`);
+    const next = row.nextElementSibling?.querySelector(".leadcat-quiet")
+      ?? document.getElementById(`leadcat-add_${kind}`);
     row.remove();
     nameRows();
     change();
@@ -183,7 +184,8 @@
 
   // What a button does in place; any other one sends the form.
   function act(button) {
-    const [, verb, kind, key] = button.value.match(/^(add|remove|delete)_(status_rule|category|lead_status)(?:\.(\d+))?$/) ?? [];
+    const pattern = /^(add|remove|delete)_(status_rule|category|lead_status)(?:\.(\d+))?$/;
+    const [, verb, kind, key] = button.value.match(pattern) ?? [];
     const row = button.closest(".leadcat-row");
     if (verb === "add") {
       add(kind);
@@ -198,7 +200,7 @@
     return true;
   }
 
-  // What happens to the form --------------------------------------------------------------------------------------------
+  // What happens to the form ------------------------------------------------------------------------------------------
 
   form.addEventListener("click", (event) => {
     const button = event.target.closest("button[name=do]");
@@ -231,13 +233,13 @@
     }
   });
 
-  // Also when the page comes back out of the browser's memory.
+  // Also when the page comes back from the browser's memory.
   window.addEventListener("pageshow", () => {
     sent = false;
     refresh();
   });
 
-  // What has been said is said again, for those who only hear what changes; what stands in the way has the focus.
+  // A message is said again for screen readers, which only announce changes; errors get the focus.
   const said = document.querySelector(".leadcat-said");
   const sentence = said?.textContent;
   if (sentence) {

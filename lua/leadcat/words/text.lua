@@ -1,8 +1,6 @@
 --- The question as plain text for terminals and e-mail: no markup, no colours, lines of at most 78 columns.
 
-local unicode = require "leadcat.util.unicode"
-
-local width = unicode.width
+local width = require("leadcat.util.unicode").width
 
 local text = {}
 
@@ -20,10 +18,9 @@ local function plain(value)
   return (tostring(value):gsub("%c", CONTROLS):gsub("\194[\128-\159]", "\239\191\189"))
 end
 
--- A text in lines; those after the first begin with blanks as wide as `head`.
+-- A text in lines; those after the first are indented by the width of `head`.
 local function add_wrapped(lines, head, value)
-  local line, indent = plain(head), (" "):rep(width(head))
-  local empty = true
+  local line, indent, empty = plain(head), (" "):rep(width(head)), true
   for word in plain(value):gmatch "[^ ]+" do
     if not empty and width(line) + 1 + width(word) > COLUMNS then
       lines[#lines + 1] = line
@@ -34,7 +31,7 @@ local function add_wrapped(lines, head, value)
   lines[#lines + 1] = line
 end
 
--- Terms and what they stand for, in two columns.
+-- The labels and their values, in two columns.
 local function add_facts(lines, view)
   local labels, widest = view.labels, 0
   local facts = {
@@ -48,30 +45,24 @@ local function add_facts(lines, view)
   end
 end
 
-local function add_option(lines, option, mark)
-  if option.proposed then
-    add_wrapped(lines, "    * ", mark and ("%s (%s)"):format(option.name, mark) or option.name)
-  else
-    add_wrapped(lines, "      ", option.name)
-  end
-end
-
 local function add_options(lines, view)
-  local group
+  local group, mark = nil, view.labels.proposal_mark
   add_wrapped(lines, "", view.labels.category .. ":")
   for _, option in ipairs(view.options) do
     if option.group ~= group and option.group_name then
       add_wrapped(lines, "  ", option.group_name)
     end
     group = option.group
-    add_option(lines, option, view.labels.proposal_mark)
+    local marked = option.proposed and mark
+    add_wrapped(lines, option.proposed and "    * " or "      ",
+      marked and ("%s (%s)"):format(option.name, mark) or option.name)
   end
   lines[#lines + 1] = ""
 end
 
 --- The question, or how it ended.
 ---@param view leadcat.View
----@return string lines each of them ended
+---@return string lines with line ends
 function text.confirmation(view)
   if type(view) ~= "table" or type(view.labels) ~= "table" then
     error("expected the view of a confirmation", 2)

@@ -1,5 +1,6 @@
---- The question in words, for pages, terminals, the HTTP API and a host's own dialog. Pure: the record, the config and the words go
--- in, a plain table comes out. What clients have put into a record (names of sales, contacts, users) may be anything.
+--- The question in words, for pages, terminals, the HTTP API and a host's own dialog. Pure: it makes a plain table of
+-- the record, the config and the words. What clients put into a record (names of sales, contacts, users) may be
+-- anything.
 
 local json = require "leadcat.util.json"
 local wording = require "leadcat.words.wording"
@@ -18,12 +19,12 @@ local view = {}
 ---@field state_name string
 ---@field language string of the texts
 ---@field title string
----@field sentence string what led to the question, and what is proposed
+---@field sentence string what led to the question, and the proposal
 ---@field cause string what led to the question
 ---@field company string
 ---@field from leadcat.NamedCategory
 ---@field to leadcat.NamedCategory
----@field options leadcat.ViewOption[] in the order in which they are shown, those of a group side by side
+---@field options leadcat.ViewOption[] in the order in which they are shown, by group
 ---@field labels table<string, string> category, save, keep, cancel, close, company, current, proposed, proposal_mark, network
 ---@field category? leadcat.NamedCategory that was applied; when it was accepted or changed
 ---@field user? string whose event asked
@@ -36,22 +37,17 @@ local LABELS = {
   "category", "save", "keep", "cancel", "close", "company", "current", "proposed", "proposal_mark", "network",
 }
 
--- The parts of a view --------------------------------------------------------------------------------------------------
+-- The parts of a view -------------------------------------------------------------------------------------------------
 
 local function label(words, key)
   return words.strings:text(words.language, key)
 end
 
-local function live_categories(cfg)
-  local by_id = {}
+local function options(record, cfg, words)
+  local list, by_id = json.array {}, {}
   for _, category in ipairs(cfg.categories) do
     by_id[category.id] = not category.deleted and category or nil
   end
-  return by_id
-end
-
-local function options(record, cfg, words)
-  local list, by_id = json.array {}, live_categories(cfg)
   for _, id in ipairs(record.options or {}) do
     local category = by_id[id]
     list[#list + 1] = category and {
@@ -70,7 +66,7 @@ local function options(record, cfg, words)
   return list
 end
 
--- How the question ended; nil when it is not known when.
+-- How the question ended; nil when the time is not known.
 local function closed(record, cfg, words)
   local at = wording.time(record.resolved_at) or record.state == "expired" and wording.time(record.expires_at)
   return at and wording.sentence(words, "confirmation." .. record.state, {
@@ -78,11 +74,6 @@ local function closed(record, cfg, words)
     user = wording.called(record.resolved_by) or label(words, "confirmation.somebody"),
     category = wording.name_of(cfg.categories, record.category or record.to, words.language),
   }) or nil
-end
-
-local function expires(record, words)
-  local at = wording.time(record.expires_at)
-  return at and wording.sentence(words, "confirmation.expires", { time = at })
 end
 
 local function labels(words)
@@ -108,7 +99,7 @@ function view.new(record, cfg, strings, language, names)
   local from, to = wording.category(cfg, record.from, language), wording.category(cfg, record.to, language)
   local proposal = { company = company, from = from.name, to = to.name }
   local led_to_it = wording.cause(words, record, cfg)
-  local expiry = open and expires(record, words) or nil
+  local expires_at = open and wording.time(record.expires_at) or nil
   return {
     id = record.id,
     state = state,
@@ -126,8 +117,8 @@ function view.new(record, cfg, strings, language, names)
     created = wording.time(record.created_at),
     category = record.category and wording.category(cfg, record.category, language),
     closed = not open and closed(record, cfg, words) or nil,
-    expires_at = expiry and record.expires_at,
-    expires = expiry,
+    expires_at = expires_at and record.expires_at,
+    expires = expires_at and wording.sentence(words, "confirmation.expires", { time = expires_at }),
   }
 end
 

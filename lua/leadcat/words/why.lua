@@ -1,23 +1,23 @@
---- A decision, or an entry of the journal, as a sentence: the cause, and what would have to be different. Pure. `rules/explain.lua`
--- has the checks and their values.
+--- A decision, or an entry of the journal, as a sentence: the cause, and what would have to be different. Pure. The
+-- checks and their values are in `rules/explain.lua`.
 
 local config = require "leadcat.rules.config"
 local wording = require "leadcat.words.wording"
 
 local why = {}
 
----@class leadcat.Told what a sentence about a decision is made of
----@field cfg leadcat.Config the one that decided
+---@class leadcat.Told
+---@field cfg leadcat.Config that decided
 ---@field words leadcat.Words
 ---@field company string its name
 ---@field trigger string
 ---@field lead_status? integer that was set
----@field any_lead_status? boolean whether it is not about one lead status
+---@field any_lead_status? boolean whether the decision is about any lead status
 ---@field category? integer the company's
 ---@field to? integer the target, when matched
 ---@field action string
 ---@field reason string
----@field choice? integer|false what the user has answered before
+---@field choice? integer|false the user's earlier answer
 
 local MOST = 8 -- lead statuses that are listed
 
@@ -25,7 +25,7 @@ local function text(told, key, names)
   return wording.sentence(told.words, "why." .. key, names)
 end
 
--- The sentence of a cause and of what would have to be different.
+-- A sentence with a cause and what would have to be different.
 local function because(told, cause, needed, names, names_needed)
   return told.words.strings:text(told.words.language, "why.because", {
     cause = text(told, cause, names), remedy = text(told, "needs." .. needed, names_needed or names),
@@ -36,7 +36,7 @@ local function group_name(told, group)
   return wording.sentence(told.words, "group." .. group)
 end
 
--- A category's name; of a deleted one it says so, as it is in none of the lists to choose from.
+-- A category's name, marked if it is deleted, since users do not find it in lists then.
 local function category_name(told, id)
   local category = config.find(told.cfg.categories, id)
   local name = wording.display_name(category, id, told.words.language)
@@ -50,7 +50,7 @@ local function status_name(told, id)
   return wording.name_of(told.cfg.lead_statuses, id, told.words.language)
 end
 
--- Rules ----------------------------------------------------------------------------------------------------------------
+-- Rules ---------------------------------------------------------------------------------------------------------------
 
 -- The rule of this trigger (and lead status), switched on or off.
 local function find_rule(told)
@@ -112,9 +112,9 @@ local function lead_status_not_matched(told)
   return rule_off(told)
 end
 
--- Reasons --------------------------------------------------------------------------------------------------------------
+-- Reasons -------------------------------------------------------------------------------------------------------------
 
--- A company whose category nothing starts from.
+-- The company is in a category that no rule starts from.
 local function wrong_category(told, cause, names)
   local needed = told.trigger == "lead_status_set" and "group_and_lead_status" or "group"
   names.company = told.company
@@ -155,8 +155,7 @@ local REASONS = {
   matched = matched,
 }
 
---- A decision: the first check that failed, in one sentence that says what would have to be different, or what is going
---- to be done.
+--- A decision in one sentence: the first check that failed and what would have to be different, or what will be done.
 ---@param told leadcat.Told
 ---@return string
 function why.decision(told)
@@ -184,9 +183,9 @@ local function ending_of(entry, told)
   })
 end
 
---- An entry of the journal: what led to it, what came of it, and why nothing, if so.
+--- An entry of the journal: its cause, its result, and why nothing was changed if so.
 ---@param entry leadcat.Entry
----@param cfg leadcat.Config the newest; of an unchanged event, the one that decided
+---@param cfg leadcat.Config the newest; for an unchanged event, the one that decided
 ---@param words leadcat.Words
 ---@param company string its name
 ---@return string

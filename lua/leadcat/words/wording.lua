@@ -1,5 +1,5 @@
---- Names, times and sentences, worded the same in questions, inbox and journal. What clients have put into records may be anything:
--- the result is one line of well-formed text, without escapes for any markup, or nil.
+--- Names, times and sentences for questions, inbox and journal. What clients put into records may be anything: the
+-- result is one line of well-formed text, not escaped for any markup, or nil.
 
 local config = require "leadcat.rules.config"
 local unicode = require "leadcat.util.unicode"
@@ -11,7 +11,7 @@ wording.GROUPS = { "potential_customer", "customer", "partner", "lost", "other" 
 local EXACT = 2 ^ 53
 local LAST_TIME = 253402300799 -- the end of the year 9999
 
---- A name or an id as one line; nil for what is neither text nor a number, and when nothing of it can be seen.
+--- A name or an id as one line; nil when it is neither text nor a number, or has no visible characters.
 ---@param value any
 ---@return string?
 function wording.line(value)
@@ -42,9 +42,9 @@ function wording.time(seconds)
   end
 end
 
---- A whole number with its thousands set apart, as all languages read it.
+--- A whole number with its thousands separated as in any language.
 ---@param n integer
----@return string "13 923", with a narrow blank that no line breaks at
+---@return string "13 923", with narrow no-break spaces
 function wording.number(n)
   local digits = ("%d"):format(n)
   local first = digits:sub(1, (#digits - 1) % 3 + 1)
@@ -60,11 +60,11 @@ function wording.display_name(item, id, language)
   return item and wording.line(config.name(item, language)) or "#" .. (wording.line(id) or "?")
 end
 
---- The name of what has this id in a list of a config.
+--- The name of the item with this id in a list of a config.
 ---@param list leadcat.LeadStatus[] categories or lead statuses
 ---@param id any
 ---@param language string
----@return string "#12" when the config has no such
+---@return string "#12" when there is none
 function wording.name_of(list, id, language)
   return wording.display_name(config.find(list, id), id, language)
 end
@@ -89,8 +89,8 @@ for i, group in ipairs(wording.GROUPS) do
   POSITION[group] = i
 end
 
---- Whether a category is shown before another: by group, by rank (those without one come last), by name. What has no
--- group, because nobody knows it, comes last.
+--- Whether a category is shown before another: by group, rank and name. Without a group (an unknown category) or
+--- without a rank it comes last.
 ---@param a {id?: integer, name?: string, group?: string, rank?: integer}
 ---@param b {id?: integer, name?: string, group?: string, rank?: integer}
 ---@return boolean
@@ -111,7 +111,7 @@ end
 ---@field strings leadcat.Strings
 ---@field language string as `strings:language` gives it
 
---- A text with names set apart in it.
+--- A text with names filled in, each isolated from the direction of the text around it.
 ---@param words leadcat.Words
 ---@param key string
 ---@param names? table<string, string> lines by placeholder

@@ -1,4 +1,4 @@
-// Sends the demo CRM's forms without leaving the page; leadcat asks in place. Without this script the forms work as they are.
+// Sends the demo CRM's forms without leaving the page; leadcat asks in place. The forms also work without this script.
 (function () {
   "use strict";
 
@@ -21,7 +21,7 @@
     document.getElementById("demo-problem").textContent = problem;
   }
 
-  // Fetches the page again and puts what has changed into this one, with the server's words for the outcome.
+  // Fetches the page again, with the server's words for the outcome, and copies what has changed into this one.
   async function refresh(outcome, event) {
     const query = new URLSearchParams(window.location.search);
     for (const name of ["status", "reason", "to"]) {

@@ -114,7 +114,7 @@ return {
   ["revision.entries"] = "Hvad der blev gjort efter denne version",
   ["revision.current"] = "Det er de regler, der gælder nu.",
 
-  -- What stands in the way of a request: titles, then sentences by code.
+  -- Why a request failed: titles, then sentences by code.
   ["problem.title_unauthenticated"] = "Log ind",
   ["problem.title_forbidden"] = "Ikke tilladt",
   ["problem.title_not_found"] = "Ikke fundet",
@@ -187,12 +187,10 @@ return {
     "Dine indstillinger er her stadig og er ikke gemt. Hvis du gemmer igen, erstatter de den andens.",
   ["settings.changed_nothing"] = "Intet, der vises her, blev ændret.",
   ["settings.try"] = "Prøv på tidligere hændelser",
-  ["settings.tried"] =
-    "Dine indstillinger blev prøvet på de seneste {events} hændelser i kategorihistorikken, mod dem der er i "
-    .. "brug. Intet er gemt endnu.",
-  ["settings.tried_note"] =
-    "Historikken har ikke hændelser, hvor ingen regel gjorde noget, så en regel, der var slået fra, har "
-    .. "mindre at blive prøvet på.",
+  ["settings.tried"] = "Dine indstillinger blev prøvet på de seneste {events} hændelser i kategorihistorikken, "
+    .. "mod dem der er i brug. Intet er gemt endnu.",
+  ["settings.tried_note"] = "Historikken har ikke hændelser, hvor ingen regel gjorde noget, så en regel, der "
+    .. "var slået fra, har mindre at blive prøvet på.",
   ["settings.tried_nothing"] = "Der er endnu ingen hændelser i kategorihistorikken at prøve indstillingerne på.",
   ["settings.tried_reasons"] = "Hvilke firmaer, hvilke afgørelser og hvorfor",
   ["settings.forbidden"] = "Kun administratorer kan se og ændre disse indstillinger. Spørg din administrator.",
@@ -219,15 +217,12 @@ return {
   ["settings.problem.out_of_range"] = "Dette tal er for stort eller for lille.",
   ["settings.problem.rule_never_fires"] =
     "Denne regel gør aldrig noget: Der er ingen anden kategori, den kan starte fra.",
-  ["settings.problem.rule_hidden"] =
-    "Denne regel gør næsten aldrig noget: Når det er dens tur, er firmaet allerede i {category}, og derfra starter "
-      .. "den ikke.",
-  ["settings.problem.rule_cycle"] =
-    "Fra {category}, som denne regel sætter, fører “{rule}” tilbage til {target}: Et firma kan gå rundt i det "
-      .. "uendelige.",
-  ["settings.problem.rule_chain"] =
-    "Når et salg er vundet, er firmaet i {category} og stadig en potentiel kunde, og ”{rule}” flytter det straks "
-      .. "videre til {target}.",
+  ["settings.problem.rule_hidden"] = "Denne regel gør næsten aldrig noget: Når det er dens tur, er firmaet "
+    .. "allerede i {category}, og derfra starter den ikke.",
+  ["settings.problem.rule_cycle"] = "Fra {category}, som denne regel sætter, fører “{rule}” tilbage til "
+    .. "{target}: Et firma kan gå rundt i det uendelige.",
+  ["settings.problem.rule_chain"] = "Når et salg er vundet, er firmaet i {category} og stadig en potentiel "
+    .. "kunde, og ”{rule}” flytter det straks videre til {target}.",
   ["settings.problem.category_dead_end"] =
     "Firmaer bliver stående her: Ingen regel, der er slået til, fører ud af denne kategori.",
 
@@ -337,9 +332,8 @@ return {
   ["why.handled_before"] = "Denne hændelse er allerede behandlet.",
   ["why.vetoed"] = "CRM-systemet tillod ikke, at kategorien for {company} blev opdateret.",
   ["why.vetoed_because"] = "CRM-systemet tillod ikke, at kategorien for {company} blev opdateret: {error}",
-  ["why.entry.applying"] =
-    "En opdatering af kategorien for {company} fra {from} til {to} blev påbegyndt {time}; den prøves igen, "
-    .. "til den er udført.",
+  ["why.entry.applying"] = "En opdatering af kategorien for {company} fra {from} til {to} blev påbegyndt "
+    .. "{time}; den prøves igen, til den er udført.",
   ["why.entry.updated"] = "Kategorien for {company} blev opdateret fra {from} til {to} den {time}.",
   ["why.entry.conflict"] =
     "Den {time} var {company} ikke længere i {from}, så kategorien blev ikke opdateret til {to}.",
@@ -349,8 +343,7 @@ return {
   ["why.entry.declined"] = "{user} beholdt {company} i {from} den {time} i stedet for at opdatere kategorien til {to}.",
   ["why.entry.expired"] =
     "Ingen svarede i tide på, om kategorien for {company} skulle opdateres fra {from} til {to}, så den blev beholdt.",
-  ["why.entry.superseded"] =
-    "En nyere hændelse erstattede spørgsmålet, om kategorien for {company} skulle opdateres fra {from} til "
-    .. "{to}, den {time}.",
+  ["why.entry.superseded"] = "En nyere hændelse erstattede spørgsmålet, om kategorien for {company} skulle "
+    .. "opdateres fra {from} til {to}, den {time}.",
   ["why.entry.unchanged"] = "Intet blev ændret den {time}.",
 }

@@ -115,7 +115,7 @@ return {
   ["revision.entries"] = "Was nach dieser Version getan wurde",
   ["revision.current"] = "Das sind die Regeln, die jetzt gelten.",
 
-  -- What stands in the way of a request: titles, then sentences by code.
+  -- Why a request failed: titles, then sentences by code.
   ["problem.title_unauthenticated"] = "Anmelden",
   ["problem.title_forbidden"] = "Nicht erlaubt",
   ["problem.title_not_found"] = "Nicht gefunden",
@@ -188,25 +188,21 @@ return {
   ["settings.not_saved"] = "Die Einstellungen wurden nicht gespeichert",
   ["settings.warnings"] = "Bitte beachten",
   ["settings.changed"] = "Jemand anderes hat inzwischen gespeichert",
-  ["settings.changed_hint"] =
-    "Ihre Einstellungen sind noch hier und nicht gespeichert. Wenn Sie erneut speichern, ersetzen "
-      .. "sie die der anderen Person.",
+  ["settings.changed_hint"] = "Ihre Einstellungen sind noch hier und nicht gespeichert. Wenn Sie erneut "
+    .. "speichern, ersetzen sie die der anderen Person.",
   ["settings.changed_nothing"] = "Nichts, was hier gezeigt wird, wurde geändert.",
   ["settings.try"] = "An früheren Ereignissen testen",
-  ["settings.tried"] =
-    "Ihre Einstellungen wurden an den letzten {events} Ereignissen des Kategorieverlaufs getestet, gegen die "
-    .. "verwendeten. Noch ist nichts gespeichert.",
-  ["settings.tried_note"] =
-    "Ereignisse, bei denen keine Regel etwas getan hat, stehen nicht im Verlauf; eine Regel, die "
-    .. "ausgeschaltet war, hat daher weniger Ereignisse.",
+  ["settings.tried"] = "Ihre Einstellungen wurden an den letzten {events} Ereignissen des Kategorieverlaufs "
+    .. "getestet, gegen die verwendeten. Noch ist nichts gespeichert.",
+  ["settings.tried_note"] = "Ereignisse, bei denen keine Regel etwas getan hat, stehen nicht im Verlauf; eine "
+    .. "Regel, die ausgeschaltet war, hat daher weniger Ereignisse.",
   ["settings.tried_nothing"] =
     "Im Kategorieverlauf gibt es noch keine Ereignisse, an denen die Einstellungen getestet werden könnten.",
   ["settings.tried_reasons"] = "Welche Firmen, welche Entscheidungen und warum",
   ["settings.forbidden"] =
     "Nur Administratoren können diese Einstellungen sehen und ändern. Wenden Sie sich an Ihren Administrator.",
-  ["settings.unlicensed"] =
-    "Es gibt keine Lizenz für die Lead-Kategorisierung. Daher wird keine Kategorie aktualisiert, "
-      .. "und hier kann nichts gespeichert werden.",
+  ["settings.unlicensed"] = "Es gibt keine Lizenz für die Lead-Kategorisierung. Daher wird keine Kategorie "
+    .. "aktualisiert, und hier kann nichts gespeichert werden.",
 
   -- What a save refuses.
   ["settings.problem.duplicate_id"] = "Diese Nummer wird zweimal verwendet.",
@@ -228,14 +224,12 @@ return {
   ["settings.problem.out_of_range"] = "Diese Zahl ist zu groß oder zu klein.",
   ["settings.problem.rule_never_fires"] =
     "Diese Regel bewirkt nie etwas: Es gibt keine andere Kategorie, von der sie ausgehen könnte.",
-  ["settings.problem.rule_hidden"] =
-    "Diese Regel bewirkt fast nie etwas: Wenn sie an der Reihe ist, steht die Firma schon in {category}, und von "
-      .. "dort geht sie nicht aus.",
+  ["settings.problem.rule_hidden"] = "Diese Regel bewirkt fast nie etwas: Wenn sie an der Reihe ist, steht die "
+    .. "Firma schon in {category}, und von dort geht sie nicht aus.",
   ["settings.problem.rule_cycle"] =
     "Von {category}, das diese Regel setzt, führt „{rule}“ zurück zu {target}: Eine Firma kann endlos im Kreis gehen.",
-  ["settings.problem.rule_chain"] =
-    "Nach einem gewonnenen Verkauf steht die Firma in {category} und ist noch ein potenzieller Kunde, und „{rule}“ "
-      .. "setzt sie gleich weiter auf {target}.",
+  ["settings.problem.rule_chain"] = "Nach einem gewonnenen Verkauf steht die Firma in {category} und ist noch "
+    .. "ein potenzieller Kunde, und „{rule}“ setzt sie gleich weiter auf {target}.",
   ["settings.problem.category_dead_end"] =
     "Firmen bleiben hier: Keine eingeschaltete Regel führt aus dieser Kategorie heraus.",
 
@@ -314,9 +308,8 @@ return {
   ["why.no_rule"] = "Es gibt keine Regel „{rule}“",
   ["why.no_lead_status_rule"] = "Keine Regel für einen Lead-Status ist eingeschaltet",
   ["why.no_lead_status"] = "Das Ereignis nennt nicht, welcher Lead-Status gesetzt wurde",
-  ["why.no_lead_status_and_no_rule"] =
-    "Das Ereignis nennt nicht, welcher Lead-Status gesetzt wurde, und keine Regel für einen Lead-Status ist "
-    .. "eingeschaltet",
+  ["why.no_lead_status_and_no_rule"] = "Das Ereignis nennt nicht, welcher Lead-Status gesetzt wurde, und keine "
+    .. "Regel für einen Lead-Status ist eingeschaltet",
   ["why.lead_status_unknown"] = "Es gibt keinen Lead-Status {lead_status}",
   ["why.lead_status_deleted"] = "Der Lead-Status {lead_status} ist gelöscht",
   ["why.no_category"] = "{company} hat keine Kategorie",
@@ -351,16 +344,14 @@ return {
   ["why.vetoed"] = "Das CRM hat nicht zugelassen, dass die Kategorie der Firma {company} geändert wird.",
   ["why.vetoed_because"] =
     "Das CRM hat nicht zugelassen, dass die Kategorie der Firma {company} geändert wird: {error}",
-  ["why.entry.applying"] =
-    "Am {time} wurde begonnen, die Kategorie der Firma {company} von {from} in {to} zu ändern; es wird weiter "
-    .. "versucht.",
+  ["why.entry.applying"] = "Am {time} wurde begonnen, die Kategorie der Firma {company} von {from} in {to} zu "
+    .. "ändern; es wird weiter versucht.",
   ["why.entry.updated"] = "Die Kategorie der Firma {company} wurde am {time} von {from} in {to} geändert.",
   ["why.entry.conflict"] =
     "Am {time} war {company} nicht mehr in {from}; daher wurde die Kategorie nicht in {to} geändert.",
   ["why.entry.failed"] = "Die Kategorie der Firma {company} konnte am {time} nicht von {from} in {to} geändert werden.",
-  ["why.entry.awaiting_confirmation"] =
-    "Ob die Kategorie der Firma {company} von {from} in {to} geändert werden soll, wartet seit {time} auf "
-    .. "eine Antwort.",
+  ["why.entry.awaiting_confirmation"] = "Ob die Kategorie der Firma {company} von {from} in {to} geändert "
+    .. "werden soll, wartet seit {time} auf eine Antwort.",
   ["why.entry.declined"] = "{user} hat {company} am {time} in {from} belassen, statt die Kategorie in {to} zu ändern.",
   ["why.entry.expired"] =
     "Niemand hat rechtzeitig beantwortet, ob die Firma {company} von {from} zu {to} wechseln soll; daher blieb sie.",

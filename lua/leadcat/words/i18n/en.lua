@@ -114,7 +114,7 @@ return {
   ["revision.entries"] = "What was done by this version",
   ["revision.current"] = "These are the rules in use now.",
 
-  -- What stands in the way of a request: titles, then sentences by code.
+  -- Why a request failed: titles, then sentences by code.
   ["problem.title_unauthenticated"] = "Sign in",
   ["problem.title_forbidden"] = "Not allowed",
   ["problem.title_not_found"] = "Not found",
@@ -188,9 +188,8 @@ return {
     "Your settings are still here, and not saved. If you save again, they replace those of the other person.",
   ["settings.changed_nothing"] = "Nothing that is shown here was changed.",
   ["settings.try"] = "Try on past events",
-  ["settings.tried"] =
-    "Your settings were tried on the last {events} events of the category history, against those in use. "
-    .. "Nothing is saved yet.",
+  ["settings.tried"] = "Your settings were tried on the last {events} events of the category history, against "
+    .. "those in use. Nothing is saved yet.",
   ["settings.tried_note"] =
     "The history does not have events for which no rule did anything, so a rule that was off has less to be tried on.",
   ["settings.tried_nothing"] = "There are no events in the category history yet to try the settings on.",
@@ -219,14 +218,12 @@ return {
   ["settings.problem.out_of_range"] = "This number is too large or too small.",
   ["settings.problem.rule_never_fires"] =
     "This rule never does anything: there is no other category it could start from.",
-  ["settings.problem.rule_hidden"] =
-    "This rule hardly ever does anything: when its turn comes, the company is already in {category}, where it does "
-      .. "not start.",
+  ["settings.problem.rule_hidden"] = "This rule hardly ever does anything: when its turn comes, the company is "
+    .. "already in {category}, where it does not start.",
   ["settings.problem.rule_cycle"] =
     "From {category}, which this rule sets, “{rule}” leads back to {target}: a company can go round for ever.",
-  ["settings.problem.rule_chain"] =
-    "After a sale is won the company is in {category}, still a potential customer, and “{rule}” moves it right on "
-      .. "to {target}.",
+  ["settings.problem.rule_chain"] = "After a sale is won the company is in {category}, still a potential "
+    .. "customer, and “{rule}” moves it right on to {target}.",
   ["settings.problem.category_dead_end"] =
     "Companies stay here: no rule that is switched on leads out of this category.",
 
@@ -336,9 +333,8 @@ return {
   ["why.handled_before"] = "This event has been handled before.",
   ["why.vetoed"] = "The CRM did not allow the category of {company} to be updated.",
   ["why.vetoed_because"] = "The CRM did not allow the category of {company} to be updated: {error}",
-  ["why.entry.applying"] =
-    "On {time}, an update of the category of {company} from {from} to {to} was begun; it is tried again until "
-    .. "it is done.",
+  ["why.entry.applying"] = "On {time}, an update of the category of {company} from {from} to {to} was begun; "
+    .. "it is tried again until it is done.",
   ["why.entry.updated"] = "The category of {company} was updated from {from} to {to} on {time}.",
   ["why.entry.conflict"] = "On {time}, {company} was no longer in {from}, so the category was not updated to {to}.",
   ["why.entry.failed"] = "The category of {company} could not be updated from {from} to {to} on {time}.",

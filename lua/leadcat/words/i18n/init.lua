@@ -1,5 +1,5 @@
---- The words that users see, in six languages and as an integrator changes them. The words themselves are in the files beside this
--- one, for translators.
+--- The words that users see, in six languages, with an integrator's changes. Translators find the texts in the files
+-- beside this one.
 
 local language_tag = require "leadcat.util.language"
 
@@ -32,7 +32,7 @@ function i18n.placeholders(text)
   return names
 end
 
--- An integrator's own texts --------------------------------------------------------------------------------------------
+-- An integrator's own texts -------------------------------------------------------------------------------------------
 
 -- What is wrong with a text, if anything.
 local function text_problem(key, text)
@@ -88,7 +88,7 @@ local function by_length(strings)
   return tags
 end
 
--- Texts that take what they lack from others.
+-- Own texts, and those of `base` for what is missing.
 local function over(base, own)
   local texts = setmetatable({}, { __index = base })
   for key, text in pairs(own or {}) do
@@ -97,11 +97,11 @@ local function over(base, own)
   return texts
 end
 
---- The words in all languages. With `strings`, single texts are replaced and languages are added; what a text of an
---- added language is missing is taken from the language nearest to it ("de" for "de-AT"), else from English. An unknown
---- key, a text that is no string, or a placeholder that the English text does not have raises.
+--- The words in all languages. `strings` replaces single texts and adds languages; texts that an added language lacks
+--- come from the language nearest to it ("de" for "de-AT"), else from English. An unknown key, a text that is no
+--- string, or a placeholder that the English text does not have raises.
 ---@param strings? table<string, table<string, string>> texts by key, by language tag
----@param level? integer whom the error blames, as in `error`; default 2, the caller
+---@param level? integer as for `error`; default 2, which blames the caller
 ---@return leadcat.Strings
 function i18n.new(strings, level)
   local problem = strings ~= nil and problem_of(strings)
@@ -120,10 +120,10 @@ function i18n.new(strings, level)
   return setmetatable({ _texts = texts }, Strings)
 end
 
--- Asking for words -----------------------------------------------------------------------------------------------------
+-- Asking for words ----------------------------------------------------------------------------------------------------
 
 --- The first language that suits one of the tags.
----@param ... any language tags, the most wanted first; nil and what is no tag are passed over
+---@param ... any language tags, the preferred one first; nil and what is no tag are skipped
 ---@return string language "en" when none suits
 function Strings:language(...)
   for i = 1, select("#", ...) do

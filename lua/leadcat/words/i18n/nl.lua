@@ -115,7 +115,7 @@ return {
   ["revision.entries"] = "Wat er volgens deze versie is gedaan",
   ["revision.current"] = "Dit zijn de regels die nu gelden.",
 
-  -- What stands in the way of a request: titles, then sentences by code.
+  -- Why a request failed: titles, then sentences by code.
   ["problem.title_unauthenticated"] = "Aanmelden",
   ["problem.title_forbidden"] = "Niet toegestaan",
   ["problem.title_not_found"] = "Niet gevonden",
@@ -191,19 +191,16 @@ return {
     "Uw instellingen staan hier nog en zijn niet opgeslagen. Als u opnieuw opslaat, vervangen ze die van de ander.",
   ["settings.changed_nothing"] = "Er is niets gewijzigd dat hier wordt getoond.",
   ["settings.try"] = "Proberen op eerdere gebeurtenissen",
-  ["settings.tried"] =
-    "Uw instellingen zijn geprobeerd op de laatste {events} gebeurtenissen in de categoriegeschiedenis, "
-    .. "tegenover die in gebruik zijn. Er is nog niets opgeslagen.",
-  ["settings.tried_note"] =
-    "De geschiedenis heeft geen gebeurtenissen waarbij geen regel iets deed, dus een regel die uit was, heeft "
-    .. "minder om op te worden geprobeerd.",
+  ["settings.tried"] = "Uw instellingen zijn geprobeerd op de laatste {events} gebeurtenissen in de "
+    .. "categoriegeschiedenis, tegenover die in gebruik zijn. Er is nog niets opgeslagen.",
+  ["settings.tried_note"] = "De geschiedenis heeft geen gebeurtenissen waarbij geen regel iets deed, dus een "
+    .. "regel die uit was, heeft minder om op te worden geprobeerd.",
   ["settings.tried_nothing"] =
     "Er zijn nog geen gebeurtenissen in de categoriegeschiedenis om de instellingen op te proberen.",
   ["settings.tried_reasons"] = "Welke bedrijven, welke beslissingen en waarom",
   ["settings.forbidden"] = "Alleen beheerders kunnen deze instellingen zien en wijzigen. Vraag het uw beheerder.",
-  ["settings.unlicensed"] =
-    "Er is geen licentie voor leadcategorisering. Daarom wordt geen categorie bijgewerkt en kan "
-      .. "hier niets worden opgeslagen.",
+  ["settings.unlicensed"] = "Er is geen licentie voor leadcategorisering. Daarom wordt geen categorie "
+    .. "bijgewerkt en kan hier niets worden opgeslagen.",
 
   -- What a save refuses.
   ["settings.problem.duplicate_id"] = "Dit nummer wordt twee keer gebruikt.",
@@ -225,15 +222,12 @@ return {
   ["settings.problem.out_of_range"] = "Dit getal is te groot of te klein.",
   ["settings.problem.rule_never_fires"] =
     "Deze regel doet nooit iets: er is geen andere categorie waarvan hij kan uitgaan.",
-  ["settings.problem.rule_hidden"] =
-    "Deze regel doet bijna nooit iets: als hij aan de beurt is, staat het bedrijf al in {category}, en daar gaat "
-      .. "hij niet van uit.",
-  ["settings.problem.rule_cycle"] =
-    "Vanuit {category}, dat deze regel instelt, leidt ‘{rule}’ terug naar {target}: een bedrijf kan eindeloos "
-      .. "rondgaan.",
-  ["settings.problem.rule_chain"] =
-    "Na een gewonnen verkoop staat het bedrijf in {category} en is het nog een potentiële klant, en ‘{rule}’ zet "
-      .. "het meteen door naar {target}.",
+  ["settings.problem.rule_hidden"] = "Deze regel doet bijna nooit iets: als hij aan de beurt is, staat het "
+    .. "bedrijf al in {category}, en daar gaat hij niet van uit.",
+  ["settings.problem.rule_cycle"] = "Vanuit {category}, dat deze regel instelt, leidt ‘{rule}’ terug naar "
+    .. "{target}: een bedrijf kan eindeloos rondgaan.",
+  ["settings.problem.rule_chain"] = "Na een gewonnen verkoop staat het bedrijf in {category} en is het nog een "
+    .. "potentiële klant, en ‘{rule}’ zet het meteen door naar {target}.",
   ["settings.problem.category_dead_end"] =
     "Bedrijven blijven hier staan: geen enkele ingeschakelde regel leidt uit deze categorie.",
 
@@ -334,9 +328,8 @@ return {
   ["why.needs.group"] = "alleen bedrijven in een categorie van de groep {group} worden automatisch bijgewerkt",
   ["why.needs.group_and_lead_status"] =
     "alleen bedrijven in een categorie van de groep {group} met leadstatus ingeschakeld worden automatisch bijgewerkt",
-  ["why.needs.lead_status_enabled"] =
-    "alleen bedrijven in een categorie met leadstatus ingeschakeld worden bijgewerkt wanneer een leadstatus "
-    .. "wordt ingesteld",
+  ["why.needs.lead_status_enabled"] = "alleen bedrijven in een categorie met leadstatus ingeschakeld worden "
+    .. "bijgewerkt wanneer een leadstatus wordt ingesteld",
   ["why.needs.other_category"] = "alleen bedrijven in een andere categorie worden bijgewerkt",
 
   -- What will be done, or was.
@@ -347,16 +340,14 @@ return {
   ["why.handled_before"] = "Deze gebeurtenis is al verwerkt.",
   ["why.vetoed"] = "Het CRM stond niet toe dat de categorie van {company} werd bijgewerkt.",
   ["why.vetoed_because"] = "Het CRM stond niet toe dat de categorie van {company} werd bijgewerkt: {error}",
-  ["why.entry.applying"] =
-    "Op {time} is begonnen de categorie van {company} bij te werken van {from} naar {to}; dit wordt herhaald "
-    .. "tot het lukt.",
+  ["why.entry.applying"] = "Op {time} is begonnen de categorie van {company} bij te werken van {from} naar "
+    .. "{to}; dit wordt herhaald tot het lukt.",
   ["why.entry.updated"] = "De categorie van {company} is op {time} bijgewerkt van {from} naar {to}.",
   ["why.entry.conflict"] =
     "Op {time} zat {company} niet meer in {from}, dus is de categorie niet bijgewerkt naar {to}.",
   ["why.entry.failed"] = "De categorie van {company} kon op {time} niet worden bijgewerkt van {from} naar {to}.",
-  ["why.entry.awaiting_confirmation"] =
-    "De vraag of de categorie van {company} moet worden bijgewerkt van {from} naar {to}, wacht sinds {time} "
-    .. "op antwoord.",
+  ["why.entry.awaiting_confirmation"] = "De vraag of de categorie van {company} moet worden bijgewerkt van "
+    .. "{from} naar {to}, wacht sinds {time} op antwoord.",
   ["why.entry.declined"] =
     "{user} heeft {company} op {time} in {from} gehouden, in plaats van de categorie bij te werken naar {to}.",
   ["why.entry.expired"] =

@@ -114,7 +114,7 @@ return {
   ["revision.entries"] = "Hva som ble gjort etter denne versjonen",
   ["revision.current"] = "Dette er reglene som gjelder nå.",
 
-  -- What stands in the way of a request: titles, then sentences by code.
+  -- Why a request failed: titles, then sentences by code.
   ["problem.title_unauthenticated"] = "Logg inn",
   ["problem.title_forbidden"] = "Ikke tillatt",
   ["problem.title_not_found"] = "Ikke funnet",
@@ -187,9 +187,8 @@ return {
     "Innstillingene dine er fortsatt her, og er ikke lagret. Hvis du lagrer igjen, erstatter de den andres.",
   ["settings.changed_nothing"] = "Ingenting som vises her, ble endret.",
   ["settings.try"] = "Prøv på tidligere hendelser",
-  ["settings.tried"] =
-    "Innstillingene dine ble prøvd på de siste {events} hendelsene i kategorihistorikken, mot dem som er i "
-    .. "bruk. Ingenting er lagret ennå.",
+  ["settings.tried"] = "Innstillingene dine ble prøvd på de siste {events} hendelsene i kategorihistorikken, "
+    .. "mot dem som er i bruk. Ingenting er lagret ennå.",
   ["settings.tried_note"] =
     "Historikken har ikke hendelser der ingen regel gjorde noe, så en regel som var av, har mindre å bli prøvd på.",
   ["settings.tried_nothing"] = "Det er ingen hendelser i kategorihistorikken ennå å prøve innstillingene på.",
@@ -218,15 +217,12 @@ return {
   ["settings.problem.out_of_range"] = "Dette tallet er for stort eller for lite.",
   ["settings.problem.rule_never_fires"] =
     "Denne regelen gjør aldri noe: Det finnes ingen annen kategori den kan starte fra.",
-  ["settings.problem.rule_hidden"] =
-    "Denne regelen gjør nesten aldri noe: Når den skal virke, er firmaet allerede i {category}, og derfra starter "
-      .. "den ikke.",
-  ["settings.problem.rule_cycle"] =
-    "Fra {category}, som denne regelen setter, fører «{rule}» tilbake til {target}: Et firma kan gå rundt i det "
-      .. "uendelige.",
-  ["settings.problem.rule_chain"] =
-    "Når et salg er vunnet, er firmaet i {category} og fortsatt en potensiell kunde, og «{rule}» flytter det rett "
-      .. "videre til {target}.",
+  ["settings.problem.rule_hidden"] = "Denne regelen gjør nesten aldri noe: Når den skal virke, er firmaet "
+    .. "allerede i {category}, og derfra starter den ikke.",
+  ["settings.problem.rule_cycle"] = "Fra {category}, som denne regelen setter, fører «{rule}» tilbake til "
+    .. "{target}: Et firma kan gå rundt i det uendelige.",
+  ["settings.problem.rule_chain"] = "Når et salg er vunnet, er firmaet i {category} og fortsatt en potensiell "
+    .. "kunde, og «{rule}» flytter det rett videre til {target}.",
   ["settings.problem.category_dead_end"] =
     "Firmaer blir værende her: Ingen regel som er slått på, fører ut av denne kategorien.",
 
@@ -336,9 +332,8 @@ return {
   ["why.handled_before"] = "Denne hendelsen er allerede behandlet.",
   ["why.vetoed"] = "CRM-systemet tillot ikke at kategorien for {company} ble oppdatert.",
   ["why.vetoed_because"] = "CRM-systemet tillot ikke at kategorien for {company} ble oppdatert: {error}",
-  ["why.entry.applying"] =
-    "En oppdatering av kategorien for {company} fra {from} til {to} ble startet {time}; det prøves igjen til "
-    .. "den er utført.",
+  ["why.entry.applying"] = "En oppdatering av kategorien for {company} fra {from} til {to} ble startet {time}; "
+    .. "det prøves igjen til den er utført.",
   ["why.entry.updated"] = "Kategorien for {company} ble oppdatert fra {from} til {to} den {time}.",
   ["why.entry.conflict"] = "Den {time} var {company} ikke lenger i {from}, så kategorien ble ikke oppdatert til {to}.",
   ["why.entry.failed"] = "Kategorien for {company} kunne ikke oppdateres fra {from} til {to} den {time}.",
@@ -348,8 +343,7 @@ return {
     "{user} beholdt {company} i {from} den {time}, i stedet for å oppdatere kategorien til {to}.",
   ["why.entry.expired"] =
     "Ingen svarte i tide på om kategorien for {company} skulle oppdateres fra {from} til {to}, så den ble beholdt.",
-  ["why.entry.superseded"] =
-    "En nyere hendelse erstattet spørsmålet om kategorien for {company} skulle oppdateres fra {from} til "
-    .. "{to}, den {time}.",
+  ["why.entry.superseded"] = "En nyere hendelse erstattet spørsmålet om kategorien for {company} skulle "
+    .. "oppdateres fra {from} til {to}, den {time}.",
   ["why.entry.unchanged"] = "Ingenting ble endret den {time}.",
 }

@@ -114,7 +114,7 @@ return {
   ["revision.entries"] = "Vad som gjordes enligt denna version",
   ["revision.current"] = "Det här är reglerna som gäller nu.",
 
-  -- What stands in the way of a request: titles, then sentences by code.
+  -- Why a request failed: titles, then sentences by code.
   ["problem.title_unauthenticated"] = "Logga in",
   ["problem.title_forbidden"] = "Inte tillåtet",
   ["problem.title_not_found"] = "Hittades inte",
@@ -187,9 +187,8 @@ return {
     "Dina inställningar är kvar här och är inte sparade. Om du sparar igen ersätter de den andres.",
   ["settings.changed_nothing"] = "Inget som visas här ändrades.",
   ["settings.try"] = "Prova på tidigare händelser",
-  ["settings.tried"] =
-    "Dina inställningar provades på de senaste {events} händelserna i kategorihistoriken, mot dem som "
-    .. "används. Ingenting är sparat än.",
+  ["settings.tried"] = "Dina inställningar provades på de senaste {events} händelserna i kategorihistoriken, "
+    .. "mot dem som används. Ingenting är sparat än.",
   ["settings.tried_note"] =
     "Historiken har inte händelser där ingen regel gjorde något, så en regel som var av har mindre att provas på.",
   ["settings.tried_nothing"] = "Det finns inga händelser i kategorihistoriken än att prova inställningarna på.",
@@ -218,15 +217,12 @@ return {
   ["settings.problem.out_of_range"] = "Detta tal är för stort eller för litet.",
   ["settings.problem.rule_never_fires"] =
     "Denna regel gör aldrig något: Det finns ingen annan kategori som den kan utgå från.",
-  ["settings.problem.rule_hidden"] =
-    "Denna regel gör nästan aldrig något: När det är dess tur är företaget redan i {category}, och därifrån utgår "
-      .. "den inte.",
-  ["settings.problem.rule_cycle"] =
-    "Från {category}, som denna regel anger, leder ”{rule}” tillbaka till {target}: Ett företag kan gå runt i all "
-      .. "evighet.",
-  ["settings.problem.rule_chain"] =
-    "När en försäljning har vunnits är företaget i {category} och fortfarande en potentiell kund, och ”{rule}” "
-      .. "flyttar det genast vidare till {target}.",
+  ["settings.problem.rule_hidden"] = "Denna regel gör nästan aldrig något: När det är dess tur är företaget "
+    .. "redan i {category}, och därifrån utgår den inte.",
+  ["settings.problem.rule_cycle"] = "Från {category}, som denna regel anger, leder ”{rule}” tillbaka till "
+    .. "{target}: Ett företag kan gå runt i all evighet.",
+  ["settings.problem.rule_chain"] = "När en försäljning har vunnits är företaget i {category} och fortfarande "
+    .. "en potentiell kund, och ”{rule}” flyttar det genast vidare till {target}.",
   ["settings.problem.category_dead_end"] =
     "Företag blir kvar här: Ingen regel som är påslagen leder ut ur den här kategorin.",
 
@@ -336,9 +332,8 @@ return {
   ["why.handled_before"] = "Den här händelsen har redan behandlats.",
   ["why.vetoed"] = "CRM-systemet tillät inte att kategorin för {company} uppdaterades.",
   ["why.vetoed_because"] = "CRM-systemet tillät inte att kategorin för {company} uppdaterades: {error}",
-  ["why.entry.applying"] =
-    "En uppdatering av kategorin för {company} från {from} till {to} påbörjades {time}; nya försök görs tills "
-    .. "den är klar.",
+  ["why.entry.applying"] = "En uppdatering av kategorin för {company} från {from} till {to} påbörjades {time}; "
+    .. "nya försök görs tills den är klar.",
   ["why.entry.updated"] = "Kategorin för {company} uppdaterades från {from} till {to} den {time}.",
   ["why.entry.conflict"] = "Den {time} var {company} inte längre i {from}, så kategorin uppdaterades inte till {to}.",
   ["why.entry.failed"] = "Kategorin för {company} kunde inte uppdateras från {from} till {to} den {time}.",
