@@ -13,8 +13,9 @@
 /* Pushes nil, the message and the code; returns 3. */
 int l_fail(lua_State *L, lc_status status, const lc_error *error);
 
-/* Makes the metatable of a userdata that `gc` frees. */
+/* Makes the metatable of a userdata that `gc` frees; NULL: there is nothing to free. */
 void l_new_type(lua_State *L, const char *type, lua_CFunction gc);
+
 /* Pushes a zeroed userdata of that type. */
 void *l_push_object(lua_State *L, const char *type, size_t size);
 
