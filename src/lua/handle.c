@@ -70,10 +70,10 @@ static void take(lua_State *L, const char *name, l_how *how) {
     luaL_error(L, "unknown field '%s'", name);
 }
 
-static void from_table(lua_State *L, int index, l_how *how) {
+static void from_table(lua_State *L, l_how *how) {
   memset(how, 0, sizeof *how);
-  luaL_checktype(L, index, LUA_TTABLE);
-  for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {
+  luaL_checktype(L, HOW, LUA_TTABLE);
+  for (lua_pushnil(L); lua_next(L, HOW) != 0; lua_pop(L, 1)) {
     luaL_checktype(L, -2, LUA_TSTRING);
     take(L, lua_tostring(L, -2), how);
   }
@@ -84,7 +84,7 @@ static void to_how(lua_State *L, l_how *how) {
   if (prepared != NULL)
     *how = *prepared;
   else
-    from_table(L, HOW, how);
+    from_table(L, how);
   how->core.tenant = l_check_tenant(L, TENANT);
   how->core.now = luaL_checknumber(L, NOW);
 }
@@ -92,7 +92,10 @@ static void to_how(lua_State *L, l_how *how) {
 /* store:prepare(how) -> what `handle` takes in its place, any number of times; without cursor, overlay or run */
 static int l_prepare(lua_State *L) {
   l_how how;
-  from_table(L, 2, &how);
+  lua_settop(L, 2);
+  while (lua_gettop(L) < HOW)
+    lua_pushvalue(L, 2);
+  from_table(L, &how);
   bool lasts = how.core.cursor == NULL && how.core.overlay == NULL && !how.has_run;
   luaL_argcheck(L, lasts, 2, "cursor, overlay and run are of one call");
   *(l_how *)l_push_object(L, how_type, sizeof how) = how;
