@@ -377,7 +377,7 @@ describe("leadcat in nginx", function()
       location /full { content_by_lua_block {
         local store = require("nginx.site").engine()._shared.store
         local function handle(_, tenant, events, results, now, how)
-          if how.write then
+          if type(how) == "table" and how.write then
             return nil, "no room", "full"
           end
           return store:handle(tenant, events, results, now, how)
