@@ -92,9 +92,9 @@ static void to_how(lua_State *L, l_how *how) {
 /* store:prepare(how) -> what `handle` takes in its place, any number of times; without cursor, overlay or run */
 static int l_prepare(lua_State *L) {
   l_how how;
-  lua_settop(L, 2);
-  while (lua_gettop(L) < HOW)
-    lua_pushvalue(L, 2);
+  lua_settop(L, ARGUMENTS);
+  lua_pushvalue(L, 2);
+  lua_replace(L, HOW);
   from_table(L, &how);
   bool lasts = how.core.cursor == NULL && how.core.overlay == NULL && !how.has_run;
   luaL_argcheck(L, lasts, 2, "cursor, overlay and run are of one call");

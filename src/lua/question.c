@@ -58,8 +58,8 @@ static lc_query check_query(lua_State *L, int index) {
 
 /* store:confirmations(tenant, query) -> confirmations */
 static int l_confirmations(lua_State *L) {
-  l_store *box = l_check_open(L);
   lc_query query = check_query(L, 3);
+  l_store *box = l_check_open(L);
   lc_status status = lc_store_questions(box->store, l_check_tenant(L, 2), &query, &box->error);
   return l_push_results(L, box, status, push_question);
 }
