@@ -7,8 +7,9 @@ lua=$1
 
 # instructions WHAT N: of a whole run.
 instructions() {
-  RUN_UNDER="valgrind --tool=callgrind --callgrind-out-file=/dev/null" \
-    sh spec/support/with_lua.sh "$lua" spec/bench/count.lua "$1" "$2" 2>&1 | sed -n 's/.*Collected : //p'
+  output=$(RUN_UNDER="valgrind --tool=callgrind --callgrind-out-file=/dev/null" \
+    sh spec/support/with_lua.sh "$lua" spec/bench/count.lua "$1" "$2" 2>&1) || { echo "$output" >&2; return 1; }
+  echo "$output" | sed -n 's/.*Collected : //p'
 }
 
 # one WHAT SHORT LONG: of one call, by the difference of two runs.
