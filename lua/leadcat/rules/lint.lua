@@ -214,7 +214,9 @@ function lint.check(found, cfg, by_id, name)
     check_dead_ends(flows)
   end
   for _, place in ipairs(flows.rules) do -- the first judgment that warns is the last
-    local _ = never_fires(flows, place) or is_hidden(flows, place) or goes_round(flows, place) or moves_on(flows, place)
+    if not (never_fires(flows, place) or is_hidden(flows, place) or goes_round(flows, place)) then
+      moves_on(flows, place)
+    end
   end
 end
 
