@@ -25,6 +25,7 @@ local upkeep = require "leadcat.operations.upkeep"
 ---@class leadcat.Host
 ---@field category fun(company: string|integer, tenant: string): integer?, string? the current category; nil, message when it cannot be read
 ---@field set_category fun(company: string|integer, to: integer, from: integer, outcome: leadcat.Outcome, tenant: string): true?, string? compare-and-set; nil, "conflict" when the category is no longer `from`; nil, message when it failed
+---@field applied? fun(company: string|integer, key: string, tenant: string): boolean?, string? whether the change with this `outcome.key` has been made; nil, message when that cannot be told. Asked before a change is made again
 ---@field can? fun(actor: leadcat.Actor, permission: string, subject: any, tenant: string): boolean
 ---@field licensed? fun(tenant: string): boolean
 ---@field company_name? fun(company: string|integer, tenant: string): string? what the company is called where it is shown to users; default its id

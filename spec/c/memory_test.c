@@ -276,7 +276,7 @@ static lc_status set_marks(run *r, lc_error *error) {
 }
 
 static lc_status finish_with(run *r, lc_entry_status end, lc_error *error) {
-  lc_finish finish = { .entry = r->claimed, .company = company_of("Cora"), .status = end, .error = text_of("why"), .retry_at = now };
+  lc_finish finish = { .entry = r->claimed, .company = company_of("Cora"), .status = end, .error = text_of("why"), .retry_in = 0 };
   lc_status status = lc_store_finish(r->store, tenant, &finish, 1, error);
   CHECK(status != LC_OK || !finish.lost);
   return status;
@@ -287,13 +287,13 @@ static lc_status put_off(run *r, lc_error *error) {
 }
 
 static lc_status applying(run *r, lc_error *error) {
-  return lc_store_applying(r->store, tenant, now, tenant, 10, error);
+  return lc_store_applying(r->store, tenant, tenant, 10, error);
 }
 
 static lc_status claim(run *r, lc_error *error) {
   lc_company company = company_of("Cora");
   lc_claim taken;
-  lc_status status = lc_store_claim(r->store, tenant, &company, true, now, 30, &taken, error);
+  lc_status status = lc_store_claim(r->store, tenant, &company, true, 30, &taken, error);
   CHECK(status != LC_OK || (taken.entry == r->claimed && taken.attempts == 1));
   return status;
 }
@@ -404,7 +404,8 @@ static lc_status due(run *r, lc_error *error) {
 static lc_status note_unchanged(run *r, lc_error *error) {
   lc_entry entry = { .at = now, .revision = 1, .status = LC_ENTRY_UNCHANGED, .reason = LC_ENTRY_VETOED, .from = LEAD,
                      .company = company_of("Acme"), .event_id = text_of("nothing"), .error = text_of("frozen") };
-  return lc_store_add_unchanged(r->store, tenant, &entry, 1, now, error);
+  lc_entry entries[] = { entry, entry };
+  return lc_store_add_unchanged(r->store, tenant, entries, 2, now, error);
 }
 
 static lc_status unchanged(run *r, lc_error *error) {
@@ -413,7 +414,7 @@ static lc_status unchanged(run *r, lc_error *error) {
 }
 
 static lc_status trim_unchanged(run *r, lc_error *error) {
-  const lc_retention keep = { .age = 10 };
+  const lc_retention keep = { .count = 1 };
   uint64_t from = 0;
   size_t removed;
   lc_status status = lc_store_trim_unchanged(r->store, tenant, &keep, now + 1000, &from, &removed, error);
@@ -666,7 +667,7 @@ static void note_rest(lc_store *store, char *text) {
   lc_rules_free(&rules);
   CHECK(lc_store_revisions(store, tenant, NULL) == LC_OK);
   note(text, "revisions of %zu bytes\n", lc_store_result(store).size);
-  CHECK(lc_store_applying(store, tenant, now + 1000, tenant, 10, NULL) == LC_OK);
+  CHECK(lc_store_applying(store, tenant, tenant, 10, NULL) == LC_OK);
   note(text, "applying of %zu bytes\n", lc_store_result(store).size);
 }
 

@@ -11,6 +11,7 @@
 #include "check.h"
 #include "handle.h"
 #include "rules/decide.h"
+#include "store/clock.h"
 #include "store/store.h"
 
 enum { LEAD = 1, CUSTOMER = 2 };
@@ -26,7 +27,7 @@ static int made;
 
 /* The name of a new store's directory; valid until the end. */
 static const char *new_path(void) {
-  static char paths[16][64];
+  static char paths[32][64];
   snprintf(paths[made], sizeof paths[made], "%s/%d", directory, made);
   return paths[made++];
 }
@@ -197,9 +198,9 @@ static void use_inherited(const inherited *from) {
   CHECK(lc_store_look(store, &how, &event, 1, &first, NULL) == LC_FORKED);
   CHECK(lc_store_handle(store, &how, &event, 1, 0, NULL) == LC_FORKED);
   CHECK(lc_store_finish(store, tenant, &finish, 1, NULL) == LC_FORKED);
-  CHECK(lc_store_claim(store, tenant, &company, false, now, 30, &claim, NULL) == LC_FORKED);
+  CHECK(lc_store_claim(store, tenant, &company, false, 30, &claim, NULL) == LC_FORKED);
   CHECK(lc_store_newest(store, tenant, &company, &newest, NULL) == LC_FORKED);
-  CHECK(lc_store_applying(store, tenant, now, tenant, 10, NULL) == LC_FORKED);
+  CHECK(lc_store_applying(store, tenant, tenant, 10, NULL) == LC_FORKED);
   CHECK(lc_store_seen(store, tenant, text_of("e"), NULL) == LC_FORKED);
   CHECK(lc_store_entry(store, tenant, 1, NULL) == LC_FORKED);
   CHECK(lc_store_history(store, tenant, NULL, 0, 0, 10, NULL) == LC_FORKED);
@@ -400,22 +401,24 @@ static void test_threads(void) {
 
 /* ---- claims ------------------------------------------------------------------------------ */
 
+static const double claim_seconds = 30;
+
 static void claim_acme(void *argument) {
   lc_store *store = open_store(argument, 16 * MIB);
   CHECK(write_one(store, "Acme", "e1", LC_ENTRY_APPLYING, NULL) == LC_OK);
 }
 
 /* What claiming gives, and the entry that it is. */
-static lc_status claim_at(lc_store *store, double at, uint64_t *entry) {
+static lc_status claim(lc_store *store, uint64_t *entry) {
   lc_company company = company_of("Acme");
-  lc_claim claim = { 0 };
-  lc_status status = lc_store_claim(store, tenant, &company, false, at, 30, &claim, NULL);
-  *entry = claim.entry;
+  lc_claim taken = { 0 };
+  lc_status status = lc_store_claim(store, tenant, &company, false, claim_seconds, &taken, NULL);
+  *entry = taken.entry;
   return status;
 }
 
-static bool finish(lc_store *store, uint64_t entry, lc_entry_status status) {
-  lc_finish end_of = { .entry = entry, .company = company_of("Acme"), .status = status };
+static bool finish(lc_store *store, uint64_t entry, lc_entry_status status, bool by_host) {
+  lc_finish end_of = { .entry = entry, .company = company_of("Acme"), .status = status, .made = by_host };
   CHECK(lc_store_finish(store, tenant, &end_of, 1, NULL) == LC_OK);
   return !end_of.lost;
 }
@@ -424,36 +427,76 @@ static void test_claims(void) {
   const char *path = new_path_with_rules();
   uint64_t entry, same;
   lc_store *store = open_store(path, 16 * MIB), *other = open_store(path, 16 * MIB);
-  CHECK(claim_at(store, now, &entry) == LC_NOT_FOUND);
+  CHECK(claim(store, &entry) == LC_NOT_FOUND);
 
   /* Its owner lives: it is his, until his time is over. */
   child c = start(claim_acme, (void *)(uintptr_t)path);
   CHECK(succeeds(&c));
-  CHECK(claim_at(store, now + 29, &entry) == LC_CONFLICT && entry != 0);
+  CHECK(claim(store, &entry) == LC_CONFLICT && entry != 0);
   CHECK(write_one(store, "Acme", "e2", LC_ENTRY_APPLYING, NULL) == LC_CONFLICT); /* busy */
-  CHECK(!finish(store, entry, LC_ENTRY_UPDATED));
+  CHECK(!finish(store, entry, LC_ENTRY_UPDATED, false));
 
   /* He is killed: it may be taken at once, and then it is the taker's. */
   end(&c);
-  CHECK(claim_at(store, now + 1, &same) == LC_OK && same == entry);
-  CHECK(claim_at(store, now + 2, &same) == LC_CONFLICT); /* alive, we ourselves too */
-  CHECK(claim_at(other, now + 2, &same) == LC_CONFLICT); /* another owner in this process */
-  CHECK(!finish(other, entry, LC_ENTRY_UPDATED));
+  CHECK(claim(store, &same) == LC_OK && same == entry);
+  CHECK(claim(store, &same) == LC_CONFLICT); /* alive, we ourselves too */
+  CHECK(claim(other, &same) == LC_CONFLICT); /* another owner in this process */
+  CHECK(!finish(other, entry, LC_ENTRY_UPDATED, false));
 
-  /* His time is over. */
-  CHECK(claim_at(other, now + 32, &same) == LC_OK && same == entry);
-  CHECK(!finish(store, entry, LC_ENTRY_UPDATED));
-  CHECK(finish(other, entry, LC_ENTRY_UPDATED));
-  CHECK(claim_at(store, now + 100, &same) == LC_NOT_FOUND);
-  CHECK(!finish(other, entry, LC_ENTRY_FAILED));
+  /* His time is over, by a clock that nobody sets. */
+  lc_uptime_forward(claim_seconds + 1);
+  CHECK(claim(other, &same) == LC_OK && same == entry);
+  CHECK(!finish(store, entry, LC_ENTRY_UPDATED, false));
+  CHECK(finish(other, entry, LC_ENTRY_UPDATED, false));
+  CHECK(claim(store, &same) == LC_NOT_FOUND);
+  CHECK(!finish(other, entry, LC_ENTRY_FAILED, false));
 
   /* An owner that closes its store gives up its claims. */
   CHECK(write_one(other, "Acme", "e3", LC_ENTRY_APPLYING, &entry) == LC_OK);
-  CHECK(claim_at(store, now + 1, &same) == LC_CONFLICT);
+  CHECK(claim(store, &same) == LC_CONFLICT);
   lc_store_close(other);
-  CHECK(claim_at(store, now + 1, &same) == LC_OK && same == entry);
-  CHECK(finish(store, entry, LC_ENTRY_CONFLICT));
+  CHECK(claim(store, &same) == LC_OK && same == entry);
+  CHECK(finish(store, entry, LC_ENTRY_CONFLICT, false));
   CHECK(count_entries(store) == 2);
+  lc_store_close(store);
+}
+
+static lc_entry entry_of(lc_store *store, uint64_t id) {
+  lc_entry entry = { .id = 0 };
+  CHECK(lc_store_entry(store, tenant, id, NULL) == LC_OK);
+  lc_text packed = lc_store_result(store);
+  CHECK(lc_entry_unpack(packed.data, packed.size, &entry, NULL) == LC_OK);
+  return entry;
+}
+
+/* What the host has made counts, also when another store has taken the change over and ended it otherwise. */
+static void test_late_ends(void) {
+  const char *path = new_path_with_rules();
+  uint64_t entry, same, newer;
+  lc_store *store = open_store(path, 16 * MIB), *other = open_store(path, 16 * MIB);
+
+  CHECK(write_one(store, "Acme", "e1", LC_ENTRY_APPLYING, &entry) == LC_OK);
+  lc_uptime_forward(claim_seconds + 1);
+  CHECK(claim(other, &same) == LC_OK && same == entry);
+  CHECK(finish(store, entry, LC_ENTRY_UPDATED, true)); /* the other one has not ended it yet */
+  CHECK(!finish(other, entry, LC_ENTRY_CONFLICT, false));
+  CHECK(entry_of(store, entry).status == LC_ENTRY_UPDATED && entry_of(store, entry).error.size == 0);
+
+  CHECK(write_one(store, "Acme", "e2", LC_ENTRY_APPLYING, &entry) == LC_OK);
+  lc_uptime_forward(claim_seconds + 1);
+  CHECK(claim(other, &same) == LC_OK && finish(other, entry, LC_ENTRY_CONFLICT, false));
+  CHECK(!finish(store, entry, LC_ENTRY_UPDATED, true));
+  CHECK(entry_of(store, entry).status == LC_ENTRY_UPDATED && entry_of(store, entry).error.size != 0);
+
+  CHECK(write_one(store, "Acme", "e3", LC_ENTRY_APPLYING, &entry) == LC_OK);
+  lc_uptime_forward(claim_seconds + 1);
+  CHECK(claim(other, &same) == LC_OK && finish(other, entry, LC_ENTRY_UPDATED, false));
+  CHECK(!finish(store, entry, LC_ENTRY_UPDATED, true));
+  CHECK(entry_of(store, entry).error.size == 0); /* it found what this one had made */
+  CHECK(write_one(other, "Acme", "e4", LC_ENTRY_APPLYING, &newer) == LC_OK);
+  CHECK(!finish(store, entry, LC_ENTRY_UPDATED, true));
+  CHECK(entry_of(store, entry).error.size != 0); /* the newer one may have been overwritten */
+  lc_store_close(other);
   lc_store_close(store);
 }
 
@@ -585,6 +628,7 @@ int main(void) {
   TEST(test_notes());
   TEST(test_threads());
   TEST(test_claims());
+  TEST(test_late_ends());
   TEST(test_growth());
   TEST(test_readers());
   TEST(test_reasons());

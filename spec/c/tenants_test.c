@@ -29,6 +29,10 @@ static char directory[] = "/tmp/leadcat_tenants_test_XXXXXX";
 static lc_store *store;
 static MDB_txn *filling;
 
+static void put(lc_table table, lc_key key, const void *value, size_t size) {
+  CHECK(lc_put(store, filling, table, &key, value, size) == 0);
+}
+
 /* Begins a test with empty tables, to be filled. */
 static void clear(void) {
   int rc = 0;
@@ -36,10 +40,9 @@ static void clear(void) {
   for (int work = 0; work < LC_WORKS && rc == 0; work++)
     rc = mdb_drop(filling, lc_env_table(store->env, tables[work]), 0);
   CHECK(rc == 0 && mdb_drop(filling, lc_env_table(store->env, LC_TABLE_COUNTERS), 0) == 0);
-}
-
-static void put(lc_table table, lc_key key, const void *value, size_t size) {
-  CHECK(lc_put(store, filling, table, &key, value, size) == 0);
+  lc_key newest = { .size = 0 };
+  lc_key_add_bytes(&newest, "last_entry", 10);
+  put(LC_TABLE_META, newest, &(lc_last){ now_ms, now }, sizeof(lc_last));
 }
 
 static void filled(void) {
@@ -48,10 +51,10 @@ static void filled(void) {
 
 /* ---- what may be due --------------------------------------------------------------------- */
 
-static void put_claim(lc_text tenant, unsigned number, double retry_at) {
+static void put_claim(lc_text tenant, unsigned number, uint64_t boot, double retry_at) {
   char name[16];
   lc_key key = lc_key_of(tenant);
-  lc_claim claim = { .entry = 1, .retry_at = retry_at };
+  lc_claim claim = { .entry = 1, .boot = boot, .retry_at = retry_at };
   snprintf(name, sizeof name, "%04u", number);
   lc_key_add_text(&key, (lc_text){ name, 4 });
   put(LC_TABLE_APPLYING, key, &claim, sizeof claim);
@@ -67,7 +70,12 @@ static void put_question(lc_text tenant, uint64_t expires_at) {
 
 static void put_entry(lc_text tenant, lc_table table, uint64_t id) {
   lc_key key = lc_key_of(tenant);
-  put(table, lc_key_of_entry(&key, id), "", 1);
+  lc_entry entry = { .id = id, .written = (double)id / 1000 };
+  char packed[128];
+  if (!CHECK(lc_entry_size(&entry) <= sizeof packed))
+    return;
+  lc_entry_pack(&entry, packed);
+  put(table, lc_key_of_entry(&key, id), packed, lc_entry_size(&entry));
 }
 
 static void put_count(lc_text tenant, const char *name, uint64_t count) {
@@ -79,9 +87,9 @@ static void put_count(lc_text tenant, const char *name, uint64_t count) {
 /* Two of each for a tenant; one of them is due where `due` says so. The newer one is never, but its table may be. */
 static void put_work(lc_work work, lc_text tenant, unsigned due) {
   switch (work) {
-    case LC_WORK_CHANGES: /* the first or the second, or one whose time is beyond belief */
-      put_claim(tenant, 1, due == 1 ? now : now + 1);
-      put_claim(tenant, 2, due == 2 ? now - 1 : due == 3 ? now + 4000 : now + 3600);
+    case LC_WORK_CHANGES: /* the first or the second, or one of another boot */
+      put_claim(tenant, 1, store->boot, lc_uptime() + (due == 1 ? 0 : 3600));
+      put_claim(tenant, 2, due == 3 ? store->boot + 1 : store->boot, lc_uptime() + (due == 2 ? -1 : 3600));
       return;
     case LC_WORK_QUESTIONS:
       put_question(tenant, due != 0 ? now_ms : now_ms + 1);
@@ -163,8 +171,8 @@ static void test_steps(void) {
     int found[NAMES], calls;
     clear();
     for (unsigned n = 0; n < 2 * STEP + 10; n++)
-      put_claim(names[2], n, n == due[row] ? now : now + 60);
-    put_claim(names[3], 1, now);
+      put_claim(names[2], n, store->boot, lc_uptime() + (n == due[row] ? 0 : 600));
+    put_claim(names[3], 1, store->boot, 0);
     filled();
     CHECK(walk(LC_WORK_CHANGES, found, &calls) == 2 && found[2] == 1 && found[3] == 1);
     CHECK(calls == 1 + (int)(due[row] + 1) / STEP);
@@ -195,7 +203,7 @@ static void put_damaged(lc_table table, const char *begin, size_t begun, size_t 
 
 /* Keys that no tenant can have are passed over. What is damaged otherwise is due: who does the work will say so. */
 static void test_damage(void) {
-  const lc_claim waiting = { .retry_at = now + 60 };
+  const lc_claim waiting = { .boot = store->boot, .retry_at = lc_uptime() + 600 };
   for (int work = 0; work < LC_WORKS; work++) {
     int found[NAMES], calls;
     clear();
@@ -208,8 +216,8 @@ static void test_damage(void) {
     put_work((lc_work)work, names[NAMES - 1], 1);
     filled();
     bool by_age = work == LC_WORK_JOURNAL || work == LC_WORK_UNCHANGED, by_value = work == LC_WORK_CHANGES;
-    CHECK(walk((lc_work)work, found, &calls) == 1 + found[2] + found[3] && calls == 1 && found[NAMES - 1] == 1);
-    CHECK(found[2] == 0 && found[3] == (by_age || by_value));
+    CHECK(walk((lc_work)work, found, &calls) == 1 + found[2] + found[3] + found[11] && calls == 1 && found[NAMES - 1] == 1);
+    CHECK(found[2] == by_age && found[11] == by_age && found[3] == (by_age || by_value));
   }
 }
 

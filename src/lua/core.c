@@ -11,6 +11,7 @@
 #include "rules/checksum.h"
 #include "simulate.h"
 #include "store.h"
+#include "store/clock.h"
 #include "store/owner.h"
 
 /* core.now() -> seconds since 1970, in whole milliseconds */
@@ -18,6 +19,18 @@ static int l_now(lua_State *L) {
   struct timespec now;
   clock_gettime(CLOCK_REALTIME, &now);
   lua_pushnumber(L, (double)(now.tv_sec * 1000 + now.tv_nsec / 1000000) / 1000);
+  return 1;
+}
+
+/* core.uptime() -> seconds since the machine was started: the clock of claims, which nobody sets */
+static int l_uptime(lua_State *L) {
+  lua_pushnumber(L, lc_uptime());
+  return 1;
+}
+
+/* core.forward(seconds) -> how far uptime is ahead in this process: for tests */
+static int l_forward(lua_State *L) {
+  lua_pushnumber(L, lc_uptime_forward(luaL_checknumber(L, 1)));
   return 1;
 }
 
@@ -91,6 +104,8 @@ __attribute__((visibility("default"))) int luaopen_leadcat_core(lua_State *L) {
     { "simulation", l_simulation },
     { "ruleset", l_ruleset },
     { "now", l_now },
+    { "uptime", l_uptime },
+    { "forward", l_forward },
     { "sleep", l_sleep },
     { "random_id", l_random_id },
     { "checksum", l_checksum },

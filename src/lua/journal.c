@@ -99,18 +99,18 @@ static int l_add_unchanged(lua_State *L) {
 
 /* ---- finishing --------------------------------------------------------------------------- */
 
-/* Argument 4 is the time. */
 static void to_finish(lua_State *L, int table, void *finish) {
   *(lc_finish *)finish = (lc_finish){
     .entry = (uint64_t)l_integer_field(L, table, "entry"),
     .company = l_company_field(L, table),
     .status = (lc_entry_status)l_name_field(L, table, "status", lc_entry_status_names, LC_ENTRY_STATUSES),
     .error = l_text_field(L, table, "error", UINT32_MAX),
-    .retry_at = luaL_checknumber(L, 4) + l_number_field(L, table, "retry_in"),
+    .retry_in = l_number_field(L, table, "retry_in"),
+    .made = l_boolean_field(L, table, "made"),
   };
 }
 
-/* store:finish(tenant, items, now) -> true. Each item gets `lost`. */
+/* store:finish(tenant, items) -> true. Each item gets `lost`. */
 static int l_finish(lua_State *L) {
   size_t count;
   lc_finish *finishes = l_check_items(L, 3, sizeof *finishes, &count, to_finish);
@@ -166,7 +166,8 @@ static int l_newest(lua_State *L) {
   return l_done_integer(L, box, status, (int64_t)newest);
 }
 
-/* store:claim(tenant, company, idle, now, seconds) -> entry, attempts, seconds since it began (HUGE_VAL: unknown) */
+/* store:claim(tenant, company, idle, now, seconds) -> entry, attempts, seconds since it began (HUGE_VAL: unknown), whether the
+ * store is a copy made since then */
 static int l_claim(lua_State *L) {
   lc_claim claim;
   l_store *box = l_check_open(L);
@@ -174,21 +175,22 @@ static int l_claim(lua_State *L) {
   lc_company company = { l_check_text(L, 3, LC_COMPANY_MAX), false };
   double now = luaL_checknumber(L, 5), seconds = luaL_checknumber(L, 6);
   bool idle = lua_toboolean(L, 4);
-  lc_status status = lc_store_claim(box->store, tenant, &company, idle, now, seconds, &claim, &box->error);
+  lc_status status = lc_store_claim(box->store, tenant, &company, idle, seconds, &claim, &box->error);
   int results = l_push_result(L, box, status, push_entry);
   if (results != 1)
     return results;
   lua_pushinteger(L, (lua_Integer)claim.attempts);
-  lua_pushnumber(L, claim.begun != 0 ? now - claim.begun : HUGE_VAL);
-  return 3;
+  lua_pushnumber(L, claim.begun != 0 && claim.begun <= now ? now - claim.begun : HUGE_VAL);
+  lua_pushboolean(L, lc_is_restored(lc_store_epochs(box->store), claim.entry));
+  return 4;
 }
 
-/* store:applying(tenant, now, after, limit) -> entries */
+/* store:applying(tenant, after, limit) -> entries */
 static int l_applying(lua_State *L) {
   l_store *box = l_check_open(L);
-  lc_text tenant = l_check_tenant(L, 2), after = l_check_text(L, 4, LC_COMPANY_MAX);
-  size_t limit = (size_t)luaL_checkinteger(L, 5);
-  lc_status status = lc_store_applying(box->store, tenant, luaL_checknumber(L, 3), after, limit, &box->error);
+  lc_text tenant = l_check_tenant(L, 2), after = l_check_text(L, 3, LC_COMPANY_MAX);
+  size_t limit = (size_t)luaL_checkinteger(L, 4);
+  lc_status status = lc_store_applying(box->store, tenant, after, limit, &box->error);
   return l_push_results(L, box, status, push_entry);
 }
 

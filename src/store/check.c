@@ -256,7 +256,7 @@ static void check_all(const char *path, FILE *out) {
     fprintf(out, "!%s\n", c.error.message);
     return;
   }
-  check_part(&c, LC_PART_CONFIG, LC_TABLE_RULESETS, LC_TABLE_REVISIONS);
+  check_part(&c, LC_PART_CONFIG, LC_TABLE_RULESETS, LC_TABLE_IDENTITY);
   check_part(&c, LC_PART_JOURNAL, LC_TABLE_META, LC_TABLE_COMPANIES);
   lc_env_close(c.env);
 }

@@ -59,11 +59,11 @@ static bool is_due(const search *s, const lc_writer *reader, MDB_val key, MDB_va
       if (value.mv_size != sizeof claim)
         return true;
       memcpy(&claim, value.mv_data, sizeof claim);
-      return lc_claim_is_due(&claim, s->now);
+      return lc_claim_is_due(reader->store, &claim);
     case LC_WORK_QUESTIONS:
       return lc_is_overdue(&reader->tenant, key, s->now);
     default:
-      return lc_is_beyond(reader, s->keep, lc_key_number(key), &due) != 0 || due;
+      return lc_is_beyond(reader, s->keep, lc_text_of(value), &due) != 0 || due;
   }
 }
 
@@ -84,6 +84,8 @@ static lc_status list_due(lc_store *store, MDB_cursor *cursor, void *request, lc
   lc_writer reader = { .store = store, .txn = mdb_cursor_txn(cursor), .now = s->now,
                        .log = s->work == LC_WORK_UNCHANGED ? LC_LOG_UNCHANGED : LC_LOG_JOURNAL };
   lc_status status = LC_OK;
+  if (lc_read_last(&reader) != 0)
+    return lc_fail(error, LC_CORRUPT, "the number of the newest entry is damaged");
   if (place->size == 0)
     place->key[place->size++] = 0; /* LMDB seeks no empty key; none is before this */
   for (int i = 0; i < STEP && place->size > 0 && status == LC_OK; i++) {

@@ -29,9 +29,16 @@ static int change_company(const lc_writer *w, lc_entry *entry) {
   return lc_put(w->store, w->txn, LC_TABLE_COMPANIES, &key, &record, sizeof record);
 }
 
+void lc_hold(const lc_writer *w, lc_claim *claim) {
+  claim->owner = w->store->owner.token;
+  claim->boot = w->store->boot;
+  claim->deadline = lc_uptime() + w->claim;
+}
+
 static int put_applying(const lc_writer *w, const lc_entry *entry) {
   lc_key key = lc_key_of_company(&w->tenant, &entry->company);
-  lc_claim claim = { .entry = entry->id, .owner = w->store->owner.token, .deadline = w->deadline };
+  lc_claim claim = { .entry = entry->id };
+  lc_hold(w, &claim);
   claim.begun = w->now > 0 && w->now < UINT32_MAX ? (uint32_t)w->now : 0;
   return lc_put(w->store, w->txn, LC_TABLE_APPLYING, &key, &claim, sizeof claim);
 }
@@ -56,7 +63,7 @@ static int put_effect(const lc_writer *w, lc_entry *entry, lc_question *question
 }
 
 int lc_put_with_effect(lc_writer *w, lc_entry *entry, lc_question *question) {
-  entry->id = lc_next_entry(w);
+  lc_number_entry(w, entry);
   int rc = put_effect(w, entry, question);
   if (rc == 0)
     rc = lc_put_new_entry(w, entry);

@@ -14,11 +14,13 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "lock.h"
 #include "pages.h"
 
-enum { FORMAT = 1, DEFAULT_READERS = 1024, ROOM = 1 << 20, PATH_SIZE = 4096 };
+enum { DEFAULT_READERS = 1024, ROOM = 1 << 20, PATH_SIZE = 4096 };
 
 static const size_t GIB = (size_t)1 << 30;
+static const double patience = 5; /* seconds that a writer waits for another one */
 
 const char *const lc_part_files[LC_PARTS] = { "config.mdb", "journal.mdb" };
 
@@ -29,6 +31,7 @@ static const struct {
   [LC_TABLE_RULESETS] = { "rulesets", LC_PART_CONFIG },
   [LC_TABLE_CONFIGS] = { "configs", LC_PART_CONFIG },
   [LC_TABLE_REVISIONS] = { "revisions", LC_PART_CONFIG },
+  [LC_TABLE_IDENTITY] = { "identity", LC_PART_CONFIG },
   [LC_TABLE_META] = { "meta", LC_PART_JOURNAL },
   [LC_TABLE_JOURNAL] = { "journal", LC_PART_JOURNAL },
   [LC_TABLE_BY_COMPANY] = { "by_company", LC_PART_JOURNAL },
@@ -53,6 +56,8 @@ struct lc_env {
   char *metas; /* what `watch` reads, mapped: `metas_size` bytes */
   size_t metas_size;
   MDB_env *parts[LC_PARTS];
+  lc_writers *writers;
+  bool went_back;
   pthread_rwlock_t remap; /* every transaction of journal.mdb holds it for reading */
   MDB_dbi tables[LC_TABLES];
 };
@@ -84,6 +89,10 @@ static void after_fork_in_child(void) {
 
 static void watch_forks(void) {
   pthread_atfork(lock_registry, unlock_registry, after_fork_in_child);
+}
+
+bool lc_env_went_back(const lc_env *env) {
+  return env->went_back;
 }
 
 bool lc_env_forked(const lc_env *env) {
@@ -172,33 +181,27 @@ static int fill_up(MDB_env *mdb) {
   return rc;
 }
 
-/* Allocates the lock file before LMDB maps it: writing to a hole of it on a full disk would end the process. Closing it drops
- * no lock, since this process does not have it open yet (the registry is locked). */
-static int reserve_locks(const char *file, unsigned readers) {
+/* Makes LMDB's lock file before LMDB does. Closing it drops no lock, since this process does not have it open yet (the registry
+ * is locked). */
+static lc_status prepare_lock(const char *path, lc_part part, unsigned readers, lc_error *error) {
   enum { HEAD = 4096, SLOT = 64 }; /* at least what LMDB uses for its mutexes, and for a reader */
-  char name[PATH_SIZE + 8];
-  struct stat data = { 0 };
-  snprintf(name, sizeof name, "%s-lock", file);
-  int lock = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-  if (lock < 0)
-    return errno;
-  int rc = fstat(lock, &data) != 0 ? errno : 0;
-  off_t size = data.st_size > 0 ? data.st_size : HEAD + (off_t)readers * SLOT;
-  if (rc == 0 && fallocate(lock, FALLOC_FL_KEEP_SIZE, 0, size) != 0)
-    rc = errno; /* not every file system can do it */
-  close(lock);
-  return rc == ENOSPC && data.st_size == 0 ? rc : 0; /* a store that is there can still be read */
+  char name[32];
+  int file;
+  snprintf(name, sizeof name, "%s-lock", lc_part_files[part]);
+  lc_status status = lc_lock_open(path, name, lc_part_files[part], HEAD + (size_t)readers * SLOT, &file, error);
+  if (status == LC_OK)
+    close(file);
+  return status;
 }
 
-static int open_part(const char *file, lc_part part, const lc_env_options *options, MDB_env **out) {
+static int open_file(const char *file, lc_part part, const lc_env_options *options, unsigned readers, MDB_env **out) {
   MDB_env *mdb;
-  unsigned readers = options->max_readers != 0 ? options->max_readers : DEFAULT_READERS;
   int rc = mdb_env_create(&mdb);
   if (rc != 0)
     return rc;
   if ((rc = mdb_env_set_mapsize(mdb, map_size(part, options))) != 0
       || (rc = mdb_env_set_maxreaders(mdb, readers)) != 0
-      || (rc = mdb_env_set_maxdbs(mdb, LC_TABLES)) != 0 || (rc = reserve_locks(file, readers)) != 0
+      || (rc = mdb_env_set_maxdbs(mdb, LC_TABLES)) != 0
       || (rc = mdb_env_open(mdb, file, MDB_NOSUBDIR | MDB_NOTLS, 0640)) != 0 || (rc = fill_up(mdb)) != 0) {
     mdb_env_close(mdb);
     return rc;
@@ -207,6 +210,17 @@ static int open_part(const char *file, lc_part part, const lc_env_options *optio
   mdb_reader_check(mdb, &dead);
   *out = mdb;
   return 0;
+}
+
+static lc_status open_part(lc_env *env, lc_part part, const char *path, const lc_env_options *options, lc_error *error) {
+  char file[PATH_SIZE];
+  unsigned readers = options->max_readers != 0 ? options->max_readers : DEFAULT_READERS;
+  lc_status status = prepare_lock(path, part, readers, error);
+  if (status != LC_OK)
+    return status;
+  snprintf(file, sizeof file, "%s/%s", path, lc_part_files[part]);
+  int rc = open_file(file, part, options, readers, &env->parts[part]);
+  return rc == 0 ? LC_OK : lc_fail(error, status_of(NULL, rc), "cannot open %s: %s", file, mdb_strerror(rc));
 }
 
 static int end_txn(MDB_txn *txn, int rc) {
@@ -231,28 +245,6 @@ static int open_tables_with(lc_env *env, lc_part part, unsigned txn_flags, unsig
 static int open_tables(lc_env *env, lc_part part) {
   int rc = open_tables_with(env, part, MDB_RDONLY, 0);
   return rc == MDB_NOTFOUND ? open_tables_with(env, part, 0, MDB_CREATE) : rc;
-}
-
-/* A new store gets this program's format; one of a newer format is refused. */
-static lc_status check_format(lc_env *env, lc_error *error) {
-  MDB_val key = { 6, (void *)(uintptr_t)"format" }, value;
-  uint32_t format = FORMAT;
-  MDB_txn *txn;
-  int rc = mdb_txn_begin(env->parts[LC_PART_JOURNAL], NULL, MDB_RDONLY, &txn);
-  if (rc == 0) {
-    rc = mdb_get(txn, env->tables[LC_TABLE_META], &key, &value);
-    if (rc == 0 && value.mv_size == sizeof format)
-      memcpy(&format, value.mv_data, sizeof format);
-    mdb_txn_abort(txn);
-  }
-  if (rc == MDB_NOTFOUND && (rc = mdb_txn_begin(env->parts[LC_PART_JOURNAL], NULL, 0, &txn)) == 0) {
-    value = (MDB_val){ sizeof format, &format };
-    rc = end_txn(txn, mdb_put(txn, env->tables[LC_TABLE_META], &key, &value, 0));
-  }
-  if (rc == 0 && format > FORMAT)
-    return lc_fail(error, LC_CORRUPT, "the store has format %u and this leadcat knows up to %d: use a newer leadcat",
-                   (unsigned)format, FORMAT);
-  return lc_env_fail(env, LC_PART_JOURNAL, rc, "cannot read the store's format", error);
 }
 
 /* Whether the watch reads what LMDB does. In another format of file, old configs might look new. */
@@ -288,6 +280,8 @@ static int start_watch(lc_env *env) {
 static void destroy(lc_env *env) {
   if (env->metas != NULL)
     munmap(env->metas, env->metas_size);
+  if (env->writers != NULL)
+    lc_writers_close(env->writers);
   for (int part = 0; part < LC_PARTS; part++)
     if (env->parts[part] != NULL)
       mdb_env_close(env->parts[part]);
@@ -295,17 +289,79 @@ static void destroy(lc_env *env) {
   free(env);
 }
 
-static lc_status open_files(lc_env *env, const char *path, const lc_env_options *options, lc_error *error) {
+/* ---- files that are missing, or older than they were ------------------------------------------ */
+
+static bool has_file(const char *path, lc_part part) {
   char file[PATH_SIZE];
-  for (int part = 0; part < LC_PARTS; part++) {
-    snprintf(file, sizeof file, "%s/%s", path, lc_part_files[part]);
-    int rc = open_part(file, (lc_part)part, options, &env->parts[part]);
-    if (rc == 0)
-      rc = open_tables(env, (lc_part)part);
+  struct stat data;
+  snprintf(file, sizeof file, "%s/%s", path, lc_part_files[part]);
+  return stat(file, &data) == 0 && data.st_size > 0;
+}
+
+/* LMDB's lock file keeps the number of the newest commit after all have closed it; 0: it does not, or is of another form. */
+static uint64_t newest_commit_known(const char *path) {
+  enum { MAGIC = 0, NEWEST = 6, WORDS }; /* as LMDB 0.9 has them on 64-bit machines */
+  static const uint64_t magic = UINT64_C(0x00010001beefc0de);
+  uint64_t head[WORDS] = { 0 };
+  char name[PATH_SIZE];
+  snprintf(name, sizeof name, "%s/%s-lock", path, lc_part_files[LC_PART_JOURNAL]);
+  int file = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  ssize_t size = file >= 0 ? read(file, head, sizeof head) : 0;
+  if (file >= 0)
+    close(file);
+  return size == (ssize_t)sizeof head && head[MAGIC] == magic ? head[NEWEST] : 0;
+}
+
+/* Notes whether the journal has lost commits since it was last open: an older copy has been put in its place. */
+static void compare_commits(lc_env *env, uint64_t known) {
+  MDB_envinfo info;
+  env->went_back = mdb_env_info(env->parts[LC_PART_JOURNAL], &info) == 0 && info.me_last_txnid < known;
+}
+
+/* A store whose other file is missing was damaged, unless this one is still empty: then a process was killed while it made
+ * both. */
+static lc_status refuse_half(const lc_env *env, lc_part part, const char *path, lc_error *error) {
+  MDB_stat names;
+  if (mdb_env_stat(env->parts[part], &names) == 0 && names.ms_entries == 0)
+    return LC_OK;
+  return lc_fail(error, LC_CORRUPT, "%s/%s is missing or empty, but %s is there: put both files of one backup into %s", path,
+                 lc_part_files[!part], lc_part_files[part], path);
+}
+
+static int sync_directory(const char *path) {
+  int file = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  int rc = file < 0 || (fsync(file) != 0 && errno != EINVAL) ? errno : 0; /* not every file system can */
+  if (file >= 0)
+    close(file);
+  return rc;
+}
+
+/* Opens the file first that is there, so that the other one is not made when it should have been there. */
+static lc_status open_parts(lc_env *env, const char *path, const lc_env_options *options, lc_error *error) {
+  lc_part first = has_file(path, LC_PART_CONFIG) ? LC_PART_CONFIG : LC_PART_JOURNAL, second = !first;
+  bool is_whole = has_file(path, LC_PART_CONFIG) == has_file(path, LC_PART_JOURNAL);
+  uint64_t known = newest_commit_known(path);
+  lc_status status = open_part(env, first, path, options, error);
+  if (status == LC_OK && !is_whole)
+    status = refuse_half(env, first, path, error);
+  if (status == LC_OK)
+    status = open_part(env, second, path, options, error);
+  if (status == LC_OK)
+    compare_commits(env, known);
+  return status;
+}
+
+static lc_status open_files(lc_env *env, const char *path, const lc_env_options *options, lc_error *error) {
+  bool is_new = !has_file(path, LC_PART_CONFIG) || !has_file(path, LC_PART_JOURNAL);
+  lc_status status = open_parts(env, path, options, error);
+  if (status == LC_OK && is_new && sync_directory(path) != 0)
+    return lc_fail(error, LC_IO, "cannot write %s to disk: %s", path, strerror(errno));
+  for (int part = 0; part < LC_PARTS && status == LC_OK; part++) {
+    int rc = open_tables(env, (lc_part)part);
     if (rc != 0)
-      return lc_fail(error, status_of(env->parts[part], rc), "cannot open %s: %s", file, mdb_strerror(rc));
+      status = lc_fail(error, status_of(env->parts[part], rc), "cannot open %s/%s: %s", path, lc_part_files[part], mdb_strerror(rc));
   }
-  return check_format(env, error);
+  return status == LC_OK ? lc_writers_open(path, options->alone, &env->writers, error) : status;
 }
 
 static lc_status open_new(const char *path, const lc_env_options *options, lc_env **out, lc_error *error) {
@@ -345,16 +401,10 @@ static lc_env *find_open(const char *path) {
 }
 
 lc_status lc_env_open(const char *path, const lc_env_options *options, lc_env **out, lc_error *error) {
-  if (strlen(path) > PATH_SIZE - 32)
-    return lc_fail(error, LC_IO, "cannot open the store: its path is longer than %d bytes", PATH_SIZE - 32);
   pthread_once(&registry.once, watch_forks);
   lock_registry();
-  lc_status status = LC_OK;
   *out = find_open(path);
-  if (*out == NULL && mkdir(path, 0750) != 0 && errno != EEXIST)
-    status = lc_fail(error, status_of(NULL, errno), "cannot make the directory %s: %s", path, strerror(errno));
-  else if (*out == NULL)
-    status = open_new(path, options, out, error);
+  lc_status status = *out == NULL ? open_new(path, options, out, error) : LC_OK;
   if (status == LC_OK)
     (*out)->references++;
   unlock_registry();
@@ -394,8 +444,11 @@ void lc_env_tell_commit(lc_env *env) {
     return;
   bool untold = mdb_txn_id(txn) < lc_watch_newest(&env->watch);
   mdb_txn_abort(txn);
-  if (untold && mdb_txn_begin(mdb, NULL, 0, &txn) == 0)
+  if (!untold || lc_writers_lock(env->writers, LC_PART_CONFIG, 0, NULL) != LC_OK)
+    return; /* a writer that has the lock tells it */
+  if (mdb_txn_begin(mdb, NULL, 0, &txn) == 0)
     mdb_txn_abort(txn);
+  lc_writers_unlock(env->writers, LC_PART_CONFIG);
 }
 
 const lc_watch *lc_env_watch(const lc_env *env) {
@@ -411,60 +464,15 @@ const char *lc_table_name(lc_table table) {
 }
 
 /* Only journal.mdb is remapped while open, so only its transactions take the lock. */
-static void enter(lc_env *env, lc_part part) {
+MDB_env *lc_env_enter(lc_env *env, lc_part part) {
   if (part == LC_PART_JOURNAL)
     pthread_rwlock_rdlock(&env->remap);
+  return env->parts[part];
 }
 
-static void leave(lc_env *env, lc_part part) {
+void lc_env_leave(lc_env *env, lc_part part) {
   if (part == LC_PART_JOURNAL)
     pthread_rwlock_unlock(&env->remap);
-}
-
-/* ---- copying ----------------------------------------------------------------------------- */
-
-static int sync_file(const char *name, mode_t mode) {
-  int file = open(name, O_RDONLY | O_CLOEXEC);
-  if (file < 0)
-    return errno;
-  int rc = fchmod(file, mode) != 0 || fsync(file) != 0 ? errno : 0;
-  close(file);
-  return rc;
-}
-
-static lc_status copy_part(lc_env *env, lc_part part, const char *file, bool compact, lc_error *error) {
-  if (access(file, F_OK) == 0)
-    return lc_fail(error, LC_CONFLICT, "%s exists already", file);
-  enter(env, part);
-  int rc = mdb_env_copy2(env->parts[part], file, compact ? MDB_CP_COMPACT : 0);
-  leave(env, part);
-  if (rc == 0)
-    rc = sync_file(file, 0640); /* LMDB's copies are readable by everybody */
-  if (rc != 0)
-    unlink(file);
-  return rc == 0 ? LC_OK : lc_fail(error, status_of(NULL, rc), "cannot copy to %s: %s", file, mdb_strerror(rc));
-}
-
-lc_status lc_env_copy(lc_env *env, const char *directory, bool compact, lc_error *error) {
-  static const lc_part order[LC_PARTS] = { LC_PART_JOURNAL, LC_PART_CONFIG };
-  char files[LC_PARTS][PATH_SIZE];
-  bool made = mkdir(directory, 0750) == 0;
-  if (!made && errno != EEXIST)
-    return lc_fail(error, status_of(NULL, errno), "cannot make %s: %s", directory, strerror(errno));
-  lc_status status = LC_OK;
-  int copied = 0;
-  while (copied < LC_PARTS && status == LC_OK) {
-    snprintf(files[copied], PATH_SIZE, "%s/%s", directory, lc_part_files[order[copied]]);
-    status = copy_part(env, order[copied], files[copied], compact, error);
-    copied += status == LC_OK;
-  }
-  if (status == LC_OK && sync_file(directory, 0750) != 0)
-    status = lc_fail(error, LC_IO, "cannot write %s to disk: %s", directory, strerror(errno));
-  for (int i = 0; status != LC_OK && i < copied; i++)
-    unlink(files[i]);
-  if (status != LC_OK && made)
-    rmdir(directory);
-  return status;
 }
 
 /* ---- sizes ------------------------------------------------------------------------------- */
@@ -481,11 +489,11 @@ void lc_env_stat(lc_env *env, lc_part part, lc_env_stats *stats) {
   MDB_envinfo info;
   MDB_stat pages;
   int lines = 0;
-  enter(env, part);
+  lc_env_enter(env, part);
   mdb_env_info(env->parts[part], &info);
   mdb_env_stat(env->parts[part], &pages);
   mdb_reader_list(env->parts[part], count_line, &lines);
-  leave(env, part);
+  lc_env_leave(env, part);
   *stats = (lc_env_stats){
     .used = (uint64_t)(info.me_last_pgno + 1) * pages.ms_psize,
     .size = info.me_mapsize,
@@ -505,16 +513,19 @@ static int adopt_map_size(lc_env *env, lc_part part) {
 }
 
 static int begin_once(lc_env *env, lc_part part, unsigned flags, MDB_txn **txn) {
-  enter(env, part);
+  lc_env_enter(env, part);
   int rc = *txn != NULL ? mdb_txn_renew(*txn) : mdb_txn_begin(env->parts[part], NULL, flags, txn);
   if (rc != 0)
-    leave(env, part);
+    lc_env_leave(env, part);
   return rc;
 }
 
+static lc_status refuse_forked(const lc_env *env, lc_error *error) {
+  return !lc_env_forked(env) ? LC_OK
+       : lc_fail(error, LC_FORKED, "the store was opened before this process was forked: open it in the child");
+}
+
 static lc_status begin(lc_env *env, lc_part part, unsigned flags, MDB_txn **txn, lc_error *error) {
-  if (lc_env_forked(env))
-    return lc_fail(error, LC_FORKED, "the store was opened before this process was forked: open it in the child");
   int rc = begin_once(env, part, flags, txn);
   if (rc == MDB_READERS_FULL && lc_env_reader_check(env) > 0)
     rc = begin_once(env, part, flags, txn);
@@ -524,12 +535,13 @@ static lc_status begin(lc_env *env, lc_part part, unsigned flags, MDB_txn **txn,
 }
 
 lc_status lc_env_read(lc_env *env, lc_part part, MDB_txn **reader, lc_error *error) {
-  return begin(env, part, MDB_RDONLY, reader, error);
+  lc_status status = refuse_forked(env, error);
+  return status == LC_OK ? begin(env, part, MDB_RDONLY, reader, error) : status;
 }
 
 void lc_env_read_end(lc_env *env, lc_part part, MDB_txn *reader) {
   mdb_txn_reset(reader);
-  leave(env, part);
+  lc_env_leave(env, part);
 }
 
 /* LMDB sets durability for an environment, not for a transaction. We hold the writer lock until the commit that reads the flag,
@@ -543,19 +555,28 @@ static void set_durability(MDB_env *mdb, bool relaxed) {
 
 lc_status lc_env_write(lc_env *env, lc_part part, bool relaxed, MDB_txn **txn, lc_error *error) {
   *txn = NULL;
-  lc_status status = begin(env, part, 0, txn, error);
+  lc_status status = refuse_forked(env, error);
+  if (status == LC_OK)
+    status = lc_writers_lock(env->writers, part, patience, error);
+  if (status != LC_OK)
+    return status;
+  status = begin(env, part, 0, txn, error);
   if (status == LC_OK)
     set_durability(env->parts[part], relaxed);
+  else
+    lc_writers_unlock(env->writers, part);
   return status;
 }
 
 lc_status lc_env_commit(lc_env *env, lc_part part, MDB_txn *txn, lc_error *error) {
   int rc = mdb_txn_commit(txn); /* ends the transaction in any case */
-  leave(env, part);
+  lc_env_leave(env, part);
+  lc_writers_unlock(env->writers, part);
   return lc_env_fail(env, part, rc, "cannot commit", error);
 }
 
 void lc_env_abort(lc_env *env, lc_part part, MDB_txn *txn) {
   mdb_txn_abort(txn);
-  leave(env, part);
+  lc_env_leave(env, part);
+  lc_writers_unlock(env->writers, part);
 }

@@ -32,7 +32,8 @@ typedef enum lc_table {
   LC_TABLE_RULESETS,      /* config: tenant -> lc_ruleset of the newest config */
   LC_TABLE_CONFIGS,       /* config: tenant, revision -> the config as JSON */
   LC_TABLE_REVISIONS,     /* config: tenant, revision -> who saved it and when, as JSON */
-  LC_TABLE_META,          /* journal: "format" -> uint32_t; "last_entry" -> uint64_t */
+  LC_TABLE_IDENTITY,      /* config: "store" -> the id that both files have */
+  LC_TABLE_META,          /* journal: "last_entry" -> lc_last; identity.c has the others */
   LC_TABLE_JOURNAL,       /* journal: tenant, entry -> lc_entry, packed */
   LC_TABLE_BY_COMPANY,    /* journal: tenant, company, entry -> nothing */
   LC_TABLE_APPLYING,      /* journal: tenant, company -> lc_claim of its unfinished entry */
@@ -54,15 +55,20 @@ typedef struct lc_env_options {
   size_t map_size;      /* bytes of address space for journal.mdb; 0: 16 GiB. config.mdb takes the same, but at most 1 GiB. The
                          * first to open a store decides for its process. */
   unsigned max_readers; /* reader slots of each file; 0: 1024. The first process to open it decides. */
+  bool alone;           /* as for lc_writers_open (lock.h) */
 } lc_env_options;
 
-/* Opens the store in directory `path`, or shares the environment that this process has open already. Makes the directory if
- * its parent exists. The caller owns one reference, for lc_env_close. LC_IO: the directory or a file cannot be made or read;
- * LC_CORRUPT: a file is not a store's, or a newer leadcat wrote it; LC_FULL, LC_UNAVAILABLE. */
+/* Opens the store in the existing directory `path`, or shares the environment that this process has open already. The caller
+ * owns one reference, for lc_env_close. LC_IO: a file cannot be made or read; LC_CORRUPT: a file is not a store's, or only one
+ * of the two is there; LC_FULL, LC_UNAVAILABLE. */
 lc_status lc_env_open(const char *path, const lc_env_options *options, lc_env **out, lc_error *error);
 
 /* Gives a reference back; the last one closes both files. In a forked child it does nothing. */
 void lc_env_close(lc_env *env);
+
+/* Whether the journal had lost commits when it was opened, by LMDB's lock file: an older copy has taken its place, or a power
+ * failure has undone relaxed ones. */
+bool lc_env_went_back(const lc_env *env);
 
 /* Whether this process is a forked child of the one that opened `env`. Costs a memory read. */
 bool lc_env_forked(const lc_env *env);
@@ -77,8 +83,8 @@ typedef struct lc_env_stats {
 void lc_env_stat(lc_env *env, lc_part part, lc_env_stats *stats);
 
 /* Copies both files, while they are in use, to `directory`, which is made if its parent exists. The journal comes first, so
- * that no entry names a config that is missing. `compact`: without unused pages. After LC_OK all is on disk; on failure the
- * copies are removed. LC_CONFLICT: a file is there already. */
+ * that no entry names a config that is missing. `compact`: without unused pages. The copies get their names when both are
+ * whole and on disk; on failure they are removed. LC_CONFLICT: a file is there already. From copy.c. */
 lc_status lc_env_copy(lc_env *env, const char *directory, bool compact, lc_error *error);
 
 /* Frees reader slots of dead processes; returns how many. */
@@ -93,6 +99,10 @@ const lc_watch *lc_env_watch(const lc_env *env);
 
 MDB_dbi lc_env_table(const lc_env *env, lc_table table);
 
+/* Keeps a part as it is mapped until lc_env_leave. */
+MDB_env *lc_env_enter(lc_env *env, lc_part part);
+void lc_env_leave(lc_env *env, lc_part part);
+
 /* The names of files and tables: static strings. */
 extern const char *const lc_part_files[LC_PARTS];
 const char *lc_table_name(lc_table table);
@@ -102,8 +112,8 @@ const char *lc_table_name(lc_table table);
 lc_status lc_env_read(lc_env *env, lc_part part, MDB_txn **reader, lc_error *error);
 void lc_env_read_end(lc_env *env, lc_part part, MDB_txn *reader);
 
-/* Begins a write transaction, for lc_env_commit or lc_env_abort. Waits for other writers. With `relaxed`, a power failure may
- * undo the commit, but the end of a process never does. */
+/* Begins a write transaction, for lc_env_commit or lc_env_abort. Waits for other writers, but only some seconds for each:
+ * LC_UNAVAILABLE. With `relaxed`, a power failure may undo the commit, but the end of a process never does. */
 lc_status lc_env_write(lc_env *env, lc_part part, bool relaxed, MDB_txn **txn, lc_error *error);
 lc_status lc_env_commit(lc_env *env, lc_part part, MDB_txn *txn, lc_error *error);
 void lc_env_abort(lc_env *env, lc_part part, MDB_txn *txn);

@@ -442,7 +442,7 @@ static handler handler_of(lc_store *store, const lc_handling *how, lc_error *err
   h.w.store = store;
   h.w.tenant = lc_key_of(how->tenant);
   h.w.now = how->now;
-  h.w.deadline = how->now + how->claim;
+  h.w.claim = how->claim;
   return h;
 }
 

@@ -11,10 +11,18 @@ typedef struct page {
   lc_key tenant;
   lc_key prefix; /* the tenant, and the company if only its entries are listed */
   lc_text after_company;
-  double now, since;
+  double since;
   uint64_t after_entry;
   size_t limit;
 } page;
+
+lc_status lc_unpack_entry(lc_text packed, uint64_t id, lc_entry *entry, lc_error *error) {
+  lc_status status = lc_entry_unpack(packed.data, packed.size, entry, error);
+  if (status == LC_OK && entry->id != id)
+    return lc_fail(error, LC_CORRUPT, "entry %llu stands in the place of entry %llu", (unsigned long long)entry->id,
+                   (unsigned long long)id);
+  return status;
+}
 
 /* Appends the entry if it is new enough. */
 static lc_status add_entry(lc_store *store, MDB_txn *txn, page *p, uint64_t id, lc_error *error) {
@@ -24,7 +32,7 @@ static lc_status add_entry(lc_store *store, MDB_txn *txn, page *p, uint64_t id, 
   int rc = lc_get(store, txn, p->entries, &key, &value);
   if (rc != 0)
     return lc_store_fail(store, LC_PART_JOURNAL, rc, "cannot read the journal", error);
-  lc_status status = lc_entry_unpack(value.mv_data, value.mv_size, &entry, error);
+  lc_status status = lc_unpack_entry(lc_text_of(value), id, &entry, error);
   if (status != LC_OK || entry.at < p->since)
     return status;
   p->limit--;
@@ -62,10 +70,8 @@ lc_status lc_store_unchanged(lc_store *store, lc_text tenant, const lc_company *
   return list(store, LC_LOG_UNCHANGED, &p, company, after, error);
 }
 
-static const double longest_pause = 3600; /* more means that the clock has gone backwards since */
-
-bool lc_claim_is_due(const lc_claim *claim, double now) {
-  return claim->retry_at <= now || claim->retry_at - now > longest_pause;
+bool lc_claim_is_due(const lc_store *store, const lc_claim *claim) {
+  return claim->boot != store->boot || claim->retry_at <= lc_uptime();
 }
 
 static lc_status list_applying(lc_store *store, MDB_cursor *cursor, void *request, lc_error *error) {
@@ -78,22 +84,24 @@ static lc_status list_applying(lc_store *store, MDB_cursor *cursor, void *reques
     if (value.mv_size != sizeof claim)
       return lc_fail(error, LC_CORRUPT, "a claim is damaged");
     memcpy(&claim, value.mv_data, sizeof claim);
-    if (lc_claim_is_due(&claim, p->now))
+    if (lc_claim_is_due(store, &claim))
       status = add_entry(store, mdb_cursor_txn(cursor), p, claim.entry, error);
     rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
   }
   return status != LC_OK ? status : lc_end_of_scan(store, LC_PART_JOURNAL, rc, error);
 }
 
-lc_status lc_store_applying(lc_store *store, lc_text tenant, double now, lc_text after, size_t limit, lc_error *error) {
-  page p = { .entries = LC_TABLE_JOURNAL, .tenant = lc_key_of(tenant), .after_company = after, .now = now, .since = -HUGE_VAL,
+lc_status lc_store_applying(lc_store *store, lc_text tenant, lc_text after, size_t limit, lc_error *error) {
+  page p = { .entries = LC_TABLE_JOURNAL, .tenant = lc_key_of(tenant), .after_company = after, .since = -HUGE_VAL,
              .limit = limit };
   return lc_scan(store, LC_PART_JOURNAL, LC_TABLE_APPLYING, list_applying, &p, error);
 }
 
 lc_status lc_store_entry(lc_store *store, lc_text tenant, uint64_t entry, lc_error *error) {
   lc_key key = lc_key_of(tenant);
-  return lc_read_one(store, LC_TABLE_JOURNAL, lc_key_of_entry(&key, entry), error);
+  lc_entry read;
+  lc_status status = lc_read_one(store, LC_TABLE_JOURNAL, lc_key_of_entry(&key, entry), error);
+  return status != LC_OK ? status : lc_unpack_entry(lc_store_result(store), entry, &read, error);
 }
 
 static lc_status read_seen(lc_store *store, lc_key key, uint64_t *entry, lc_error *error) {

@@ -2,7 +2,9 @@
 #ifndef LC_STORE_INTERNAL_H
 #define LC_STORE_INTERNAL_H
 
+#include "clock.h"
 #include "env.h"
+#include "identity.h"
 #include "owner.h"
 #include "store.h"
 
@@ -16,10 +18,18 @@ typedef struct lc_key {
 
 typedef struct lc_rules_cache lc_rules_cache;
 
+/* The newest entry of all tenants. */
+typedef struct lc_last {
+  uint64_t entry;
+  double written; /* seconds since 1970 */
+} lc_last;
+
 struct lc_store {
   lc_env *env;
   lc_rules_cache *rules; /* NULL until first used */
   lc_owner owner;
+  uint64_t boot; /* lc_boot */
+  lc_epochs epochs;
   bool relaxed;
   MDB_txn *readers[LC_PARTS]; /* idle between calls; each keeps its reader slot */
   char *result;               /* the buffer, its bytes in use, and its size */
@@ -136,20 +146,24 @@ typedef struct lc_writer {
   lc_store *store;
   MDB_txn *txn;
   lc_key tenant;
-  double now, deadline;
+  double now;
+  double claim;  /* seconds that the host may take for a change */
   bool idle;     /* as for lc_store_claim */
-  uint64_t last; /* the newest entry's id */
+  lc_last last;  /* the newest entry */
   lc_log log;
   int64_t added; /* entries added to the log, less those removed */
 } lc_writer;
 
 /* Begins the transaction; lc_writer_end commits it when `status` is LC_OK, else aborts it. */
 lc_status lc_writer_begin(lc_writer *w, lc_error *error);
+
+/* Reads the newest entry, as lc_writer_begin does. */
+int lc_read_last(lc_writer *w);
 lc_status lc_writer_end(lc_writer *w, lc_status status, lc_error *error);
 lc_status lc_writer_fail(const lc_writer *w, int rc, lc_error *error);
 
-/* Takes the next id, for an entry to put with lc_put_new_entry. */
-uint64_t lc_next_entry(lc_writer *w);
+/* Gives an entry, to be put with lc_put_new_entry, the next id and the time. */
+void lc_number_entry(lc_writer *w, lc_entry *entry);
 int lc_put_new_entry(lc_writer *w, const lc_entry *entry);
 
 /* Replaces an entry. */
@@ -173,6 +187,9 @@ int lc_put_with_effect(lc_writer *w, lc_entry *entry, lc_question *question);
 
 /* Whether the company has an unfinished entry, and which. */
 int lc_find_unfinished(const lc_writer *w, const lc_company *company, bool *unfinished, uint64_t *entry);
+
+/* Makes this store the claim's owner, for `w->claim` seconds. */
+void lc_hold(const lc_writer *w, lc_claim *claim);
 
 /* ---- from question.c ------------------------------------------------------------------- */
 
@@ -200,15 +217,18 @@ bool lc_is_overdue(const lc_key *tenant, MDB_val key, double now);
 /* ---- from history.c -------------------------------------------------------------------- */
 
 /* Whether it is time to retry an unfinished change. */
-bool lc_claim_is_due(const lc_claim *claim, double now);
+bool lc_claim_is_due(const lc_store *store, const lc_claim *claim);
+
+/* Unpacks the entry `id`. LC_CORRUPT: the bytes are no entry, or another one. */
+lc_status lc_unpack_entry(lc_text packed, uint64_t id, lc_entry *entry, lc_error *error);
 
 /* The newest entry of the company with the key `company`; 0 when it has none. */
 int lc_get_newest(const lc_store *store, MDB_txn *txn, const lc_key *company, uint64_t *newest);
 
 /* ---- from retention.c ------------------------------------------------------------------ */
 
-/* Whether to remove `oldest`, the first entry of the tenant's log. */
-int lc_is_beyond(const lc_writer *reader, const lc_retention *keep, uint64_t oldest, bool *beyond);
+/* Whether to remove `oldest`, the first entry of the tenant's log. `reader` knows the newest entry. */
+int lc_is_beyond(const lc_writer *reader, const lc_retention *keep, lc_text oldest, bool *beyond);
 
 /* ---- from counter.c and rulesets.c ----------------------------------------------------- */
 

@@ -50,7 +50,7 @@ static lc_status write_answer(lc_writer *w, lc_write *write, lc_error *error) {
 
 lc_status lc_store_write(lc_store *store, lc_text tenant, lc_write *writes, size_t count, const lc_cursor *cursor, double now,
                          double claim, lc_error *error) {
-  lc_writer w = { .store = store, .tenant = lc_key_of(tenant), .now = now, .deadline = now + claim };
+  lc_writer w = { .store = store, .tenant = lc_key_of(tenant), .now = now, .claim = claim };
   lc_status status = lc_writer_begin(&w, error);
   if (status != LC_OK)
     return status;
@@ -70,8 +70,8 @@ static int settle_claim(const lc_writer *w, lc_key *company, lc_claim *claim, co
   if (finish->status != LC_ENTRY_APPLYING)
     return lc_delete(w->store, w->txn, LC_TABLE_APPLYING, company);
   claim->owner = 0;
-  claim->deadline = 0;
-  claim->retry_at = finish->retry_at;
+  claim->boot = w->store->boot;
+  claim->retry_at = lc_uptime() + finish->retry_in;
   claim->attempts++;
   return lc_put(w->store, w->txn, LC_TABLE_APPLYING, company, claim, sizeof *claim);
 }
@@ -88,12 +88,14 @@ static lc_status finish_question(const lc_writer *w, lc_entry *entry, lc_error *
   return status != LC_OK ? status : lc_close_question(w, &question, &answer, answer.at, error);
 }
 
+static lc_status read_entry(const lc_writer *w, uint64_t id, lc_entry *entry, lc_error *error) {
+  lc_status status = lc_copy_out(w->store, w->txn, LC_TABLE_JOURNAL, lc_key_of_entry(&w->tenant, id), error);
+  return status != LC_OK ? status : lc_unpack_entry(lc_store_result(w->store), id, entry, error);
+}
+
 static lc_status finish_entry(const lc_writer *w, const lc_finish *finish, lc_error *error) {
   lc_entry entry;
-  lc_status status = lc_copy_out(w->store, w->txn, LC_TABLE_JOURNAL, lc_key_of_entry(&w->tenant, finish->entry), error);
-  status = lc_must_be_there(status, "an entry", error);
-  if (status == LC_OK)
-    status = lc_entry_unpack(w->store->result, w->store->result_size, &entry, error);
+  lc_status status = lc_must_be_there(read_entry(w, finish->entry, &entry, error), "an entry", error);
   if (status != LC_OK)
     return status;
   entry.status = finish->status;
@@ -102,13 +104,36 @@ static lc_status finish_entry(const lc_writer *w, const lc_finish *finish, lc_er
   return status != LC_OK || !entry.has_question ? status : finish_question(w, &entry, error);
 }
 
+/* The host has made a change whose entry has ended without it: another store had taken it over. Where that can have parted the
+ * host from the journal, the entry says so. */
+static lc_status note_late(const lc_writer *w, const lc_finish *finish, lc_error *error) {
+  static const char late[] = "the host made this change late, when another process had taken it over: "
+                             "see that the company's category is right";
+  lc_key company = lc_key_of_company(&w->tenant, &finish->company);
+  uint64_t newest;
+  lc_entry entry;
+  lc_status status = read_entry(w, finish->entry, &entry, error);
+  if (status != LC_OK)
+    return status == LC_NOT_FOUND ? LC_OK : status; /* retention has removed it */
+  int rc = lc_get_newest(w->store, w->txn, &company, &newest);
+  if (rc != 0 || (entry.status == LC_ENTRY_UPDATED && newest == entry.id))
+    return lc_writer_fail(w, rc, error);
+  entry.status = LC_ENTRY_UPDATED;
+  entry.error = (lc_text){ late, sizeof late - 1 };
+  return lc_writer_fail(w, lc_put_entry(w, &entry), error);
+}
+
+/* What the host has made is written down even if another store has taken the change over meanwhile. */
 static lc_status finish_one(const lc_writer *w, lc_finish *finish, lc_error *error) {
   lc_key key = lc_key_of_company(&w->tenant, &finish->company);
   lc_claim claim = { 0 };
   int rc = lc_get_record(w->store, w->txn, LC_TABLE_APPLYING, &key, &claim, sizeof claim);
-  finish->lost = rc == MDB_NOTFOUND || claim.entry != finish->entry || claim.owner != w->store->owner.token;
+  bool has_ended = rc == MDB_NOTFOUND || claim.entry != finish->entry;
+  finish->lost = has_ended || (claim.owner != w->store->owner.token && !finish->made);
+  if (rc != 0 && rc != MDB_NOTFOUND)
+    return lc_writer_fail(w, rc, error);
   if (finish->lost)
-    return rc == MDB_NOTFOUND ? LC_OK : lc_writer_fail(w, rc, error);
+    return has_ended && finish->made ? note_late(w, finish, error) : LC_OK;
   rc = settle_claim(w, &key, &claim, finish);
   return rc != 0 ? lc_writer_fail(w, rc, error) : finish_entry(w, finish, error);
 }
@@ -123,13 +148,10 @@ lc_status lc_store_finish(lc_store *store, lc_text tenant, lc_finish *finishes, 
   return lc_end_write(store, LC_PART_JOURNAL, w.txn, status, error);
 }
 
-static const double longest_claim = 3600; /* more means that the clock has gone backwards since */
-
 static bool is_claimed(const lc_writer *w, const lc_claim *claim) {
   if (w->idle && claim->owner == w->store->owner.token)
     return false;
-  return w->now < claim->deadline && claim->deadline - w->now <= longest_claim
-      && lc_owner_alive(&w->store->owner, claim->owner);
+  return claim->boot == w->store->boot && lc_uptime() < claim->deadline && lc_owner_alive(&w->store->owner, claim->owner);
 }
 
 /* Reads the claim. LC_CONFLICT: it is another one's. */
@@ -144,19 +166,18 @@ static lc_status take_claim(lc_writer *w, lc_key *company, lc_claim *claim, lc_e
   lc_status status = find_claim(w, company, claim, error);
   if (status != LC_OK)
     return status;
-  claim->owner = w->store->owner.token;
-  claim->deadline = w->deadline;
+  lc_hold(w, claim);
   int rc = lc_put(w->store, w->txn, LC_TABLE_APPLYING, company, claim, sizeof *claim);
   if (rc != 0)
     return lc_writer_fail(w, rc, error);
-  status = lc_copy_out(w->store, w->txn, LC_TABLE_JOURNAL, lc_key_of_entry(&w->tenant, claim->entry), error);
-  return lc_must_be_there(status, "an entry", error);
+  lc_entry entry;
+  return lc_must_be_there(read_entry(w, claim->entry, &entry, error), "an entry", error);
 }
 
 /* Looks in a read transaction first, so that waiting for an owner does not hold up its writes. */
-lc_status lc_store_claim(lc_store *store, lc_text tenant, const lc_company *company, bool idle, double now, double seconds,
+lc_status lc_store_claim(lc_store *store, lc_text tenant, const lc_company *company, bool idle, double seconds,
                          lc_claim *claim, lc_error *error) {
-  lc_writer w = { .store = store, .tenant = lc_key_of(tenant), .now = now, .deadline = now + seconds, .idle = idle };
+  lc_writer w = { .store = store, .tenant = lc_key_of(tenant), .claim = seconds, .idle = idle };
   lc_key key = lc_key_of_company(&w.tenant, company);
   lc_status status = lc_begin_read(store, LC_PART_JOURNAL, &w.txn, error);
   if (status != LC_OK)

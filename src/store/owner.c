@@ -3,10 +3,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+#include "lock.h"
+#include "rules/checksum.h"
+
+/* A token is the number of the namespaces, then SHIFT random bits. The byte at offset 0 is locked while a store is opened. */
+enum { SHIFT = 32, OPENING = 0, TRIES = 500, PAUSE = 10000000 /* nanoseconds */ };
 
 lc_status lc_random(void *bytes, size_t size, lc_error *error) {
   if (getrandom(bytes, size, 0) != (ssize_t)size) /* up to 256 bytes come whole */
@@ -14,33 +21,94 @@ lc_status lc_random(void *bytes, size_t size, lc_error *error) {
   return LC_OK;
 }
 
-static struct flock byte_of(uint64_t token) {
-  return (struct flock){ .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)token, .l_len = 1 };
+/* ---- locks ----------------------------------------------------------------------------------- */
+
+/* The locks belong to the open file: unlike POSIX locks, they survive closing another file of the same inode. */
+static int set_lock(int file, short type, uint64_t byte) {
+  struct flock lock = { .l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)byte, .l_len = 1 };
+  return fcntl(file, F_OFD_SETLK, &lock) == 0 ? 0 : errno;
 }
 
-/* Locks the byte of a fresh token. The lock belongs to the open file: unlike a POSIX lock, it survives closing another file of
- * the same inode. */
-static lc_status take_token(lc_owner *owner, lc_error *error) {
-  lc_status status = lc_random(&owner->token, sizeof owner->token, error);
-  owner->token = (owner->token >> 2) + 1;
-  struct flock lock = byte_of(owner->token);
-  if (status == LC_OK && fcntl(owner->file, F_OFD_SETLK, &lock) != 0) {
+static bool is_busy(int rc) {
+  return rc == EAGAIN || rc == EACCES;
+}
+
+/* Whether another open file has a lock on a byte from `from` up to, but not including, `to` (0: to the end). */
+static bool is_locked(int file, uint64_t from, uint64_t to) {
+  off_t size = to == 0 ? 0 : (off_t)(to - from);
+  struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)from, .l_len = size };
+  return fcntl(file, F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
+}
+
+/* ---- namespaces ------------------------------------------------------------------------------ */
+
+static uint64_t inode_of(const char *file) {
+  struct stat data;
+  return stat(file, &data) == 0 ? data.st_ino : 0;
+}
+
+/* The first token of this process's namespaces, whose number has 30 bits and is not 0. */
+static uint64_t first_token(void) {
+  const uint64_t inodes[] = { inode_of("/proc/self/ns/pid"), inode_of("/proc/self/ns/time") };
+  uint64_t number = lc_checksum(LC_CHECKSUM_START, inodes, sizeof inodes) >> 34;
+  return (number == 0 ? 1 : number) << SHIFT;
+}
+
+/* ---- owners ---------------------------------------------------------------------------------- */
+
+static lc_status await_turn(lc_owner *owner, lc_error *error) {
+  const struct timespec pause = { 0, PAUSE };
+  int rc = set_lock(owner->file, F_WRLCK, OPENING);
+  for (int i = 0; is_busy(rc) && i < TRIES; i++) {
+    nanosleep(&pause, NULL);
+    rc = set_lock(owner->file, F_WRLCK, OPENING);
+  }
+  if (is_busy(rc))
+    return lc_fail(error, LC_UNAVAILABLE, "another process has been opening the store for seconds: is it stopped?");
+  if (rc != 0) { /* this file system cannot lock */
     close(owner->file);
     owner->file = -1;
   }
-  return status;
+  return LC_OK;
 }
 
-lc_status lc_owner_open(const char *path, lc_owner *owner, lc_error *error) {
-  char file[4096];
-  snprintf(file, sizeof file, "%s/owners.lock", path);
-  owner->file = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-  if (owner->file < 0)
-    return lc_fail(error, LC_IO, "cannot open %s: %s", file, strerror(errno));
-  lc_status status = take_token(owner, error);
+static lc_status refuse_strangers(const lc_owner *owner, const char *path, bool *alone, lc_error *error) {
+  uint64_t first = first_token(), behind = first + (UINT64_C(1) << SHIFT);
+  if (is_locked(owner->file, OPENING + 1, first) || is_locked(owner->file, behind, 0))
+    return lc_fail(error, LC_UNAVAILABLE, "%s is open in another container, or by an older leadcat. All processes that use a store "
+                   "must share one namespace of process ids: close it there first, or start the containers with the same one", path);
+  *alone = !is_locked(owner->file, first, behind);
+  return LC_OK;
+}
+
+lc_status lc_owner_open(const char *path, lc_owner *owner, bool *alone, lc_error *error) {
+  *alone = false;
+  owner->token = 0;
+  lc_status status = lc_lock_open(path, "owners.lock", "journal.mdb", 0, &owner->file, error);
+  if (status == LC_OK)
+    status = await_turn(owner, error);
+  if (status == LC_OK && owner->file >= 0)
+    status = refuse_strangers(owner, path, alone, error);
   if (status != LC_OK)
     lc_owner_close(owner);
   return status;
+}
+
+lc_status lc_owner_enter(lc_owner *owner, lc_error *error) {
+  int rc;
+  do {
+    uint32_t random;
+    lc_status status = lc_random(&random, sizeof random, error);
+    if (status != LC_OK)
+      return status;
+    owner->token = first_token() + random;
+    rc = owner->file < 0 ? 0 : set_lock(owner->file, F_WRLCK, owner->token);
+  } while (is_busy(rc)); /* another owner has this one */
+  if (rc != 0)
+    return lc_fail(error, LC_IO, "cannot lock owners.lock: %s", strerror(rc));
+  if (owner->file >= 0)
+    set_lock(owner->file, F_UNLCK, OPENING);
+  return LC_OK;
 }
 
 void lc_owner_close(lc_owner *owner) {
@@ -52,8 +120,5 @@ void lc_owner_close(lc_owner *owner) {
 bool lc_owner_alive(const lc_owner *self, uint64_t token) {
   if (token == self->token)
     return true;
-  if (self->file < 0)
-    return token != 0;
-  struct flock lock = byte_of(token);
-  return token != 0 && (fcntl(self->file, F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK);
+  return token != 0 && (self->file < 0 || is_locked(self->file, token, token + 1));
 }

@@ -1,8 +1,12 @@
-/* store/owner.h - who works on an unfinished journal entry, and whether it is still alive.
+/* store/owner.h - who has a store open, who works on an unfinished journal entry, and whether it is still alive.
  *
  * Every open store is an owner with a random token. It holds a kernel lock on one byte of the file `owners.lock`, at the offset
  * of its token. The kernel drops the lock however the process ends, so others can tell whether an owner lives. Process ids
  * would not do: containers do not share them, and they are reused. For an owner that hangs, its claim has a deadline.
+ *
+ * LMDB's own locks do go by process ids and need one namespace of them; claims need one clock. So a token begins with a number
+ * for both namespaces, and a store refuses to open while an owner from others lives. A leadcat too old to know this counts as
+ * one of those.
  */
 #ifndef LC_STORE_OWNER_H
 #define LC_STORE_OWNER_H
@@ -15,11 +19,16 @@
 
 typedef struct lc_owner {
   int file;       /* -1 where the file system cannot lock: then every owner counts as alive */
-  uint64_t token; /* 1 ... 2^62 */
+  uint64_t token; /* 2^32 ... 2^62; 0 until lc_owner_enter */
 } lc_owner;
 
-/* Becomes an owner in the store directory `path`, until lc_owner_close. LC_IO. */
-lc_status lc_owner_open(const char *path, lc_owner *owner, lc_error *error);
+/* Waits its turn, a few seconds at most, to open the store in directory `path`: others wait until lc_owner_enter or
+ * lc_owner_close. `alone` is whether nobody has the store open. LC_UNAVAILABLE: an owner from other namespaces lives, or
+ * another process does not finish opening. LC_IO, LC_FULL. */
+lc_status lc_owner_open(const char *path, lc_owner *owner, bool *alone, lc_error *error);
+
+/* Becomes an owner, and lets others open the store. LC_IO. */
+lc_status lc_owner_enter(lc_owner *owner, lc_error *error);
 void lc_owner_close(lc_owner *owner);
 
 /* Whether the owner of `token` is `self`, or another one that still holds its lock. */

@@ -134,7 +134,7 @@ lc_status lc_close_question(const lc_writer *w, lc_question *question, const lc_
 
 /* Ends an unanswered question with an entry that has no other effect. */
 static lc_status end_question(lc_writer *w, lc_question *question, lc_entry *ended, double at, lc_error *error) {
-  ended->id = lc_next_entry(w);
+  lc_number_entry(w, ended);
   ended->revision = question->revision;
   ended->trigger = question->trigger;
   ended->action = LC_CONFIRM;

@@ -1,10 +1,11 @@
 #include "record.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "rules/decide.h"
 
-enum { ENTRY_VERSION = 1, CONFIRMATION_VERSION = 1 };
+enum { ENTRY_VERSION = 2, CONFIRMATION_VERSION = 1 };
 
 const char *const lc_entry_status_names[LC_ENTRY_STATUSES] = {
   [LC_ENTRY_APPLYING] = "applying", [LC_ENTRY_UPDATED] = "updated", [LC_ENTRY_CONFLICT] = "conflict",
@@ -45,7 +46,10 @@ typedef struct entry_head {
   uint8_t question[LC_QUESTION_ID_SIZE];
   uint8_t reason; /* 0 in entries older than reasons */
   uint8_t reserved[3];
+  double written; /* not in version 1 */
 } entry_head;
+
+static const size_t entry_head_1 = offsetof(entry_head, written); /* the size of version 1 */
 
 typedef struct question_head {
   uint8_t version, state, trigger, company_is_integer;
@@ -58,7 +62,7 @@ typedef struct question_head {
   uint8_t id[LC_QUESTION_ID_SIZE];
 } question_head;
 
-_Static_assert(sizeof(entry_head) == 72, "entry_head has padding");
+_Static_assert(sizeof(entry_head) == 80, "entry_head has padding");
 _Static_assert(sizeof(question_head) == 88, "question_head has padding");
 
 static char *put(char *at, lc_text text) {
@@ -85,7 +89,7 @@ void lc_entry_pack(const lc_entry *entry, void *memory) {
     .id = entry->id, .at = entry->at, .revision = entry->revision,
     .lead_status = entry->lead_status, .from = entry->from, .to = entry->to,
     .details_size = (uint32_t)entry->details.size, .error_size = (uint32_t)entry->error.size,
-    .reason = entry->reason,
+    .reason = entry->reason, .written = entry->written,
   };
   memcpy(head.question, entry->question, sizeof head.question);
   memcpy(memory, &head, sizeof head);
@@ -96,23 +100,34 @@ void lc_entry_pack(const lc_entry *entry, void *memory) {
   put(at, entry->error);
 }
 
-static bool entry_head_fits(const entry_head *head, size_t size) {
-  return head->version == ENTRY_VERSION && head->status < LC_ENTRY_STATUSES && head->trigger < LC_TRIGGERS
-      && head->action < LC_ACTIONS && head->reason < LC_ENTRY_REASONS
-      && size == sizeof *head + head->company_size + head->event_id_size + (size_t)head->details_size
-                 + (size_t)head->error_size;
+/* Reads the head; the size of it, or 0 when the bytes are too few. In version 1 the id told when the entry was written. */
+static size_t read_entry_head(const void *bytes, size_t size, entry_head *head) {
+  const char *version = bytes;
+  size_t head_size = size > 0 && *version == 1 ? entry_head_1 : sizeof *head;
+  if (size < head_size)
+    return 0;
+  memcpy(head, bytes, head_size);
+  if (head_size == entry_head_1)
+    head->written = (double)head->id / 1000;
+  return head_size;
+}
+
+static bool entry_head_fits(const entry_head *head, size_t head_size, size_t size) {
+  return head->version >= 1 && head->version <= ENTRY_VERSION && head->status < LC_ENTRY_STATUSES
+      && head->trigger < LC_TRIGGERS && head->action < LC_ACTIONS && head->reason < LC_ENTRY_REASONS
+      && size == head_size + head->company_size + head->event_id_size + (size_t)head->details_size + (size_t)head->error_size;
 }
 
 lc_status lc_entry_unpack(const void *bytes, size_t size, lc_entry *entry, lc_error *error) {
   entry_head head;
-  if (size < sizeof head)
+  size_t head_size = read_entry_head(bytes, size, &head);
+  if (head_size == 0)
     return lc_fail(error, LC_CORRUPT, "a journal entry of %zu bytes is too short", size);
-  memcpy(&head, bytes, sizeof head);
-  if (!entry_head_fits(&head, size))
+  if (!entry_head_fits(&head, head_size, size))
     return lc_fail(error, LC_CORRUPT, "a journal entry is damaged");
-  const char *at = (const char *)bytes + sizeof head;
+  const char *at = (const char *)bytes + head_size;
   *entry = (lc_entry){
-    .id = head.id, .at = head.at, .revision = head.revision,
+    .id = head.id, .at = head.at, .written = head.written, .revision = head.revision,
     .status = (lc_entry_status)head.status, .trigger = head.trigger, .action = head.action, .reason = head.reason,
     .lead_status = head.lead_status, .from = head.from, .to = head.to,
     .has_question = head.has_question != 0, .company.is_integer = head.company_is_integer != 0,
@@ -123,6 +138,11 @@ lc_status lc_entry_unpack(const void *bytes, size_t size, lc_entry *entry, lc_er
   entry->details = take(&at, head.details_size);
   entry->error = take(&at, head.error_size);
   return LC_OK;
+}
+
+double lc_entry_written(lc_text packed) {
+  entry_head head;
+  return read_entry_head(packed.data, packed.size, &head) != 0 ? head.written : -HUGE_VAL;
 }
 
 size_t lc_question_size(const lc_question *question) {

@@ -53,9 +53,9 @@ extern const char *const lc_entry_reason_names[LC_ENTRY_REASONS];
 
 /* One line of the journal. */
 typedef struct lc_entry {
-  uint64_t id;       /* milliseconds since 1970 when it was written, but more than the last id: so no id is given twice, even
-                      * after an older backup is restored */
+  uint64_t id;       /* milliseconds since 1970 when it was written, but more than the last id */
   double at;         /* when it happened: seconds since 1970 */
+  double written;    /* when it was written */
   uint64_t revision; /* of the config that decided */
   lc_entry_status status;
   uint8_t trigger;   /* lc_trigger */
@@ -118,5 +118,8 @@ void lc_question_pack(const lc_question *question, void *memory);
 /* LC_CORRUPT: the bytes are no such record. */
 lc_status lc_entry_unpack(const void *bytes, size_t size, lc_entry *entry, lc_error *error);
 lc_status lc_question_unpack(const void *bytes, size_t size, lc_question *question, lc_error *error);
+
+/* When a packed entry was written; -HUGE_VAL when the bytes are too few. */
+double lc_entry_written(lc_text packed);
 
 #endif

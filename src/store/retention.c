@@ -1,4 +1,6 @@
 /* Retention: removes old entries with their seen-marks and closed questions. */
+#include <math.h>
+
 #include "internal.h"
 #include "store.h"
 
@@ -8,14 +10,19 @@ enum { STEP = 256 }; /* entries looked at in one transaction, so that other writ
 typedef struct trimmer {
   lc_writer writer;
   uint64_t from;   /* the first entry to look at */
-  uint64_t cutoff; /* entries below are too old */
+  double now;      /* the time, or that of the newest entry if it is earlier: a clock that is wrong removes nothing */
+  double cutoff;   /* entries written before are too old */
   uint64_t excess; /* how many are too many */
   size_t removed;
 } trimmer;
 
-static uint64_t cutoff_of(const lc_retention *keep, double now) {
-  double oldest = (now - keep->age) * 1000;
-  return keep->age > 0 && oldest > 0 && oldest < 9e15 ? (uint64_t)oldest : 0;
+/* Until a writer has read the newest entry, nothing is too old. */
+static double credible_now(const lc_writer *w) {
+  return w->now < w->last.written ? w->now : w->last.written;
+}
+
+static double cutoff_of(const lc_retention *keep, double now) {
+  return keep->age > 0 ? now - keep->age : -HUGE_VAL;
 }
 
 static uint64_t excess_of(const lc_retention *keep, uint64_t count) {
@@ -34,9 +41,11 @@ static MDB_dbi table_of(const trimmer *t) {
   return lc_env_table(t->writer.store->env, lc_logs[t->writer.log].entries);
 }
 
-int lc_is_beyond(const lc_writer *reader, const lc_retention *keep, uint64_t oldest, bool *beyond) {
+/* An entry written in the future does not hide older ones behind it. */
+int lc_is_beyond(const lc_writer *reader, const lc_retention *keep, lc_text oldest, bool *beyond) {
   uint64_t count = 0;
-  *beyond = oldest < cutoff_of(keep, reader->now);
+  double now = credible_now(reader), written = lc_entry_written(oldest);
+  *beyond = written < cutoff_of(keep, now) || (keep->age > 0 && written > now);
   int rc = *beyond || keep->count == 0 ? 0 : lc_get_count(reader, &count);
   *beyond |= excess_of(keep, count) > 0;
   return rc;
@@ -66,13 +75,13 @@ static lc_status remove_question(const lc_writer *w, const uint8_t *id, bool *op
 }
 
 /* Removes the entry unless it is unfinished: applying, or with an open question. */
-static lc_status trim_entry(trimmer *t, lc_text packed, lc_error *error) {
+static lc_status trim_entry(trimmer *t, uint64_t id, lc_text packed, lc_error *error) {
   lc_store *store = t->writer.store;
   lc_entry entry;
   bool stays = false;
   lc_status status = lc_result_set(store, packed.data, packed.size, error);
   if (status == LC_OK)
-    status = lc_entry_unpack(store->result, store->result_size, &entry, error);
+    status = lc_unpack_entry(lc_store_result(store), id, &entry, error);
   if (status == LC_OK && entry.status == LC_ENTRY_AWAITING)
     status = remove_question(&t->writer, entry.question, &stays, error);
   if (status == LC_OK) /* again: the result may have moved */
@@ -91,14 +100,16 @@ static lc_status trim_some(trimmer *t, MDB_cursor *cursor, lc_error *error) {
   for (int i = 0; i < STEP && status == LC_OK; i++) {
     rc = seek_entry(cursor, &t->writer.tenant, t->from, &key, &value);
     uint64_t id = rc == 0 ? lc_key_number(key) : UINT64_MAX;
-    if (rc == MDB_NOTFOUND || (id >= t->cutoff && t->removed >= t->excess)) {
+    double written = rc == 0 ? lc_entry_written(lc_text_of(value)) : 0;
+    bool stays = written >= t->cutoff && t->removed >= t->excess;
+    if (rc == MDB_NOTFOUND || (stays && written <= t->now)) {
       t->from = 0; /* the rest stays */
       return LC_OK;
     }
     if (rc != 0)
       return lc_writer_fail(&t->writer, rc, error);
     t->from = id + 1;
-    status = trim_entry(t, lc_text_of(value), error);
+    status = stays ? LC_OK : trim_entry(t, id, lc_text_of(value), error);
   }
   return status;
 }
@@ -115,6 +126,8 @@ static lc_status trim_step(trimmer *t, const lc_retention *keep, lc_error *error
     rc = mdb_cursor_open(w->txn, table_of(t), &cursor);
   status = lc_writer_fail(w, rc, error);
   if (status == LC_OK) {
+    t->now = credible_now(w);
+    t->cutoff = cutoff_of(keep, t->now);
     t->excess = excess_of(keep, count);
     status = trim_some(t, cursor, error);
     mdb_cursor_close(cursor);
@@ -140,7 +153,9 @@ static lc_status is_due(const trimmer *t, const lc_retention *keep, bool *due, l
   if (rc == 0) {
     rc = seek_entry(cursor, &reader.tenant, t->from, &key, &value);
     if (rc == 0)
-      rc = lc_is_beyond(&reader, keep, lc_key_number(key), due);
+      rc = lc_read_last(&reader);
+    if (rc == 0)
+      rc = lc_is_beyond(&reader, keep, lc_text_of(value), due);
     mdb_cursor_close(cursor);
   }
   lc_end_read(store, LC_PART_JOURNAL);
@@ -150,7 +165,6 @@ static lc_status is_due(const trimmer *t, const lc_retention *keep, bool *due, l
 static lc_status trim(trimmer *t, const lc_retention *keep, uint64_t *from, size_t *removed, lc_error *error) {
   bool due = true;
   t->from = *from;
-  t->cutoff = cutoff_of(keep, t->writer.now);
   *removed = 0;
   lc_status status = is_due(t, keep, &due, error);
   if (status == LC_OK && due)

@@ -1,39 +1,70 @@
 /* Opening, closing and upkeep of a store. */
 #include "store.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 
 #include "internal.h"
 
-lc_status lc_store_open(const char *path, const lc_store_options *options, lc_store **out, lc_error *error) {
-  lc_store *store = calloc(1, sizeof *store);
-  if (store == NULL)
-    return lc_fail(error, LC_UNAVAILABLE, "cannot open %s: out of memory", path);
-  lc_env_options env = { options->map_size, options->max_readers };
-  lc_status status = lc_env_open(path, &env, &store->env, error);
-  if (status == LC_OK && (status = lc_owner_open(path, &store->owner, error)) != LC_OK)
-    lc_env_close(store->env);
-  if (status != LC_OK) {
-    free(store);
-    return status;
-  }
-  store->relaxed = options->relaxed;
-  *out = store;
-  return LC_OK;
+enum { PATH_MAX_SIZE = 4096 - 32 }; /* so that the names of its files fit */
+
+static lc_status make_directory(const char *path, lc_error *error) {
+  if (strlen(path) > PATH_MAX_SIZE)
+    return lc_fail(error, LC_IO, "cannot open the store: its path is longer than %d bytes", PATH_MAX_SIZE);
+  if (mkdir(path, 0750) == 0 || errno == EEXIST)
+    return LC_OK;
+  lc_status status = errno == ENOSPC || errno == EDQUOT ? LC_FULL : LC_IO;
+  return lc_fail(error, status, "cannot make the directory %s: %s", path, strerror(errno));
+}
+
+/* One process opens a store at a time, until it counts as an owner. */
+static lc_status open_in_turn(lc_store *store, const char *path, lc_env_options *options, lc_error *error) {
+  lc_status status = lc_owner_open(path, &store->owner, &options->alone, error);
+  if (status == LC_OK)
+    status = lc_env_open(path, options, &store->env, error);
+  if (status == LC_OK)
+    status = lc_identify(store->env, path, &store->epochs, error);
+  return status == LC_OK ? lc_owner_enter(&store->owner, error) : status;
 }
 
 /* A forked child leaves the environment to its parent. Both hold the owner's lock until both have closed it. */
 void lc_store_close(lc_store *store) {
-  if (!lc_env_forked(store->env)) {
+  if (store->env != NULL && !lc_env_forked(store->env)) {
     for (int part = 0; part < LC_PARTS; part++)
       if (store->readers[part] != NULL)
         mdb_txn_abort(store->readers[part]);
     lc_env_close(store->env);
   }
   lc_owner_close(&store->owner);
+  lc_epochs_free(&store->epochs);
   lc_rules_cache_free(store->rules);
   free(store->result);
   free(store);
+}
+
+lc_status lc_store_open(const char *path, const lc_store_options *options, lc_store **out, lc_error *error) {
+  lc_env_options env = { .map_size = options->map_size, .max_readers = options->max_readers };
+  lc_status status = make_directory(path, error);
+  lc_store *store = status == LC_OK ? calloc(1, sizeof *store) : NULL;
+  if (status != LC_OK)
+    return status;
+  if (store == NULL)
+    return lc_fail(error, LC_UNAVAILABLE, "cannot open %s: out of memory", path);
+  store->owner.file = -1;
+  store->boot = lc_boot();
+  store->relaxed = options->relaxed;
+  status = open_in_turn(store, path, &env, error);
+  if (status == LC_OK)
+    *out = store;
+  else
+    lc_store_close(store);
+  return status;
+}
+
+const lc_epochs *lc_store_epochs(const lc_store *store) {
+  return &store->epochs;
 }
 
 static lc_status check_owned(const lc_store *store, lc_error *error) {

@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "identity.h"
 #include "pages.h"
 #include "record.h"
 #include "rules/decide.h"
@@ -229,18 +230,22 @@ lc_status lc_store_newest(lc_store *store, lc_text tenant, const lc_company *com
 typedef struct lc_finish {
   uint64_t entry;
   lc_company company;
-  lc_entry_status status; /* LC_ENTRY_APPLYING: it failed; try again at `retry_at` */
+  lc_entry_status status; /* LC_ENTRY_APPLYING: it failed; try again in `retry_in` */
   lc_text error;          /* why it failed */
-  double retry_at;
-  bool lost;              /* out: not written, since the store has lost the claim */
+  double retry_in;        /* seconds */
+  bool made;              /* the host has just made it: a compare-and-set that may not be forgotten */
+  bool lost;              /* out: it is another store's to report: that has taken the claim over */
 } lc_finish;
 
+/* Writes down how changes have ended. What is `lost` is not written; but if the host `made` it, the entry, which another store
+ * has ended otherwise or which newer ones have followed, says so. */
 lc_status lc_store_finish(lc_store *store, lc_text tenant, lc_finish *finishes, size_t count, lc_error *error);
 
-/* An unfinished entry and who works on it. */
+/* An unfinished entry and who works on it. Its times are lc_uptime's (clock.h); in another boot they are over. */
 typedef struct lc_claim {
   uint64_t entry;
   uint64_t owner;    /* an lc_owner's token; 0: nobody */
+  uint64_t boot;     /* lc_boot of its times */
   double deadline;   /* when the claim ends */
   double retry_at;   /* when recovery tries again */
   uint32_t attempts; /* failed ones */
@@ -249,12 +254,15 @@ typedef struct lc_claim {
 
 /* Claims the company's unfinished entry for `seconds` and copies it out. `idle`: this store is not working on it, so its own
  * claim, if there is one, was abandoned. LC_NOT_FOUND: there is no such entry. LC_CONFLICT: a live owner works on it. */
-lc_status lc_store_claim(lc_store *store, lc_text tenant, const lc_company *company, bool idle, double now, double seconds,
+lc_status lc_store_claim(lc_store *store, lc_text tenant, const lc_company *company, bool idle, double seconds,
                          lc_claim *claim, lc_error *error);
 
 /* Copies out a list of unfinished entries to retry by now, ordered by company: at most `limit`, of companies behind `after`
  * (a company's text; empty: from the first). */
-lc_status lc_store_applying(lc_store *store, lc_text tenant, double now, lc_text after, size_t limit, lc_error *error);
+lc_status lc_store_applying(lc_store *store, lc_text tenant, lc_text after, size_t limit, lc_error *error);
+
+/* What a host keeps to recognize the change of an entry, unique for ever (identity.h). */
+const lc_epochs *lc_store_epochs(const lc_store *store);
 
 /* ---- reading the journal ------------------------------------------------------------------- */
 
@@ -329,7 +337,7 @@ lc_status lc_store_companies(lc_store *store, lc_text tenant, lc_text after, siz
 
 /* How much of a tenant's journal to keep; 0: no limit. */
 typedef struct lc_retention {
-  double age;     /* only entries that are at most this many seconds old ... */
+  double age;     /* only entries written at most this many seconds before now, or before the newest entry if that is less ... */
   uint64_t count; /* ... and at most this many */
 } lc_retention;
 

@@ -1,7 +1,6 @@
 /* Transactions, and the buffer that they copy results to. */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "internal.h"
 #include "store.h"
@@ -25,16 +24,10 @@ lc_status lc_begin_write(lc_store *store, lc_part part, MDB_txn **txn, lc_error 
   return lc_env_write(store->env, part, store->relaxed && part == LC_PART_JOURNAL, txn, error);
 }
 
-static double seconds(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 static lc_status commit(lc_store *store, lc_part part, MDB_txn *txn, lc_error *error) {
-  double begun = seconds();
+  double begun = lc_uptime();
   lc_status status = lc_env_commit(store->env, part, txn, error);
-  double taken = seconds() - begun;
+  double taken = lc_uptime() - begun;
   store->commits++;
   store->commit_seconds += taken;
   if (taken > store->commit_slowest)

@@ -11,7 +11,7 @@ static lc_key last_entry_key(void) {
 }
 
 /* It stays 0 in a new store. */
-static int read_last(lc_writer *w) {
+int lc_read_last(lc_writer *w) {
   lc_key key = last_entry_key();
   int rc = lc_get_record(w->store, w->txn, LC_TABLE_META, &key, &w->last, sizeof w->last);
   return rc == MDB_NOTFOUND ? 0 : rc;
@@ -55,7 +55,7 @@ lc_status lc_writer_begin(lc_writer *w, lc_error *error) {
   lc_status status = lc_begin_write(w->store, LC_PART_JOURNAL, &w->txn, error);
   if (status != LC_OK)
     return status;
-  status = lc_writer_fail(w, read_last(w), error);
+  status = lc_writer_fail(w, lc_read_last(w), error);
   if (status != LC_OK)
     lc_end_write(w->store, LC_PART_JOURNAL, w->txn, status, error);
   return status;
@@ -71,10 +71,12 @@ lc_status lc_writer_end(lc_writer *w, lc_status status, lc_error *error) {
 }
 
 /* A clock that is wrong (NaN, beyond 2^53 milliseconds) gives no id. */
-uint64_t lc_next_entry(lc_writer *w) {
+void lc_number_entry(lc_writer *w, lc_entry *entry) {
   uint64_t milliseconds = w->now > 0 && w->now < 9e12 ? (uint64_t)(w->now * 1000) : 0;
-  w->last = milliseconds > w->last ? milliseconds : w->last + 1;
-  return w->last;
+  w->last.entry = milliseconds > w->last.entry ? milliseconds : w->last.entry + 1;
+  w->last.written = w->now;
+  entry->id = w->last.entry;
+  entry->written = w->now;
 }
 
 int lc_put_entry(const lc_writer *w, const lc_entry *entry) {
@@ -114,7 +116,7 @@ lc_status lc_store_add_unchanged(lc_store *store, lc_text tenant, lc_entry *entr
     return status;
   int rc = 0;
   for (size_t i = 0; i < count && rc == 0; i++) {
-    entries[i].id = lc_next_entry(&w);
+    lc_number_entry(&w, &entries[i]);
     rc = lc_put_new_entry(&w, &entries[i]);
   }
   return lc_writer_end(&w, lc_writer_fail(&w, rc, error), error);

@@ -152,6 +152,7 @@ end
 -- The open events' companies are in flight during the step, whose changes the host makes.
 local function step_and_apply(round)
   local self = round.engine
+  round.how.claim = self._companies.seconds(#round.events)
   return self._companies.in_flight(self, open_companies(round), step_in_flight, round)
 end
 

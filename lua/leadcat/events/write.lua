@@ -21,9 +21,8 @@ local function outcomes_of(self, items, companies)
 end
 
 local function write_in_flight(flight, self, items, companies)
-  local claim = self._companies.HANDLING.claim or 0
   local ok, message, code = group_commit.write(self, "write", items, function(all)
-    return self._store:write(self._tenant, all, self:_now(), claim + #all)
+    return self._store:write(self._tenant, all, self:_now(), self._companies.seconds(#all))
   end)
   if not ok then
     return nil, message, code

@@ -11,6 +11,11 @@ embedded.CHANGING = "updated"
 --- Options of `store:handle`.
 embedded.HANDLING = { keeps_companies = true }
 
+--- For how many seconds changes are claimed: they never are.
+function embedded.seconds()
+  return 0
+end
+
 ---@class leadcat.host.lmdb.Options
 ---@field can? fun(actor: leadcat.Actor, permission: string, subject: any): boolean
 ---@field licensed? fun(tenant: string): boolean

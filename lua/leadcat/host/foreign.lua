@@ -3,6 +3,7 @@
 
 local as_text = require "leadcat.util.as_text"
 local call = require "leadcat.host.call"
+local core = require "leadcat.core"
 local event_of = require "leadcat.events.event"
 local group_commit = require "leadcat.events.group_commit"
 local json = require "leadcat.util.json"
@@ -13,15 +14,17 @@ local foreign = {}
 
 --- The status with which a change is written.
 foreign.CHANGING = "applying"
---- Options of `store:handle`: after how many seconds another process may take over a change, and how many changes are
--- written together.
-foreign.HANDLING = { claim = 30, most = 1000 }
+--- Options of `store:handle`: how many changes are written together.
+foreign.HANDLING = { most = 1000 }
 
-local CLAIM_SECONDS = foreign.HANDLING.claim
+local CLAIM_SECONDS, CLAIM_EACH = 30, 0.25 -- seconds
 local SLOWEST_POLL = 0.05 -- seconds between two looks at another process's claim
 local ATTEMPTS = 10 -- before a change is put aside as failed,
 local GIVE_UP_SECONDS = 3600 -- but not sooner than this after it was written
 local PAGE = 100
+local OUT_OF_TIME = "the host was not asked: this process had been stopped, or the changes before took too long"
+local PUT_ASIDE = "this change was under way when the store was copied, so it may have been made since: see what the "
+  .. "company's category is, and retry the entry if it has to change"
 
 ---@class leadcat.Change a change that the host makes, and how that ended
 ---@field id string|integer the company as the host gave it
@@ -33,7 +36,16 @@ local PAGE = 100
 ---@field status "applying"|"updated"|"conflict"|"failed" what is written; `applying` when it will be tried again
 ---@field error? string
 ---@field retry_in? number seconds
----@field lost boolean its end was not written: another process has claimed it
+---@field made? boolean the host has just made it
+---@field restored? boolean the store is a copy that was made while it was under way
+---@field lost boolean another process has claimed it, and reports its end
+
+--- After how many seconds another process may take over changes that were begun together.
+---@param count integer
+---@return number
+function foreign.seconds(count)
+  return CLAIM_SECONDS + CLAIM_EACH * count
+end
 
 --- A change that has not been tried. The arguments are its fields.
 ---@return leadcat.Change
@@ -70,16 +82,17 @@ local function told_to_host(outcome)
   return {
     status = outcome.status, action = outcome.action, reason = outcome.reason, from = outcome.from, to = outcome.to,
     rule = outcome.rule, revision = outcome.revision, confirmation = outcome.confirmation, entry = outcome.entry,
+    key = outcome.key,
   }
 end
 
--- Asks for the change. Returns how it ended, and why it failed.
+-- Asks for the change. Returns how it ended, why it failed, and whether the host has made it.
 local function set_category(self, change)
   local outcome = change.outcome
   local ok, message = call("set_category", self.host.set_category, change.id, outcome.to, outcome.from,
     told_to_host(outcome), self._tenant)
   if ok == true then
-    return "updated"
+    return "updated", nil, true
   elseif ok == nil and message == "conflict" then
     return "conflict"
   end
@@ -89,15 +102,32 @@ local function set_category(self, change)
   return "failed", as_text(message)
 end
 
--- The same for a change that was begun before, and may have been made.
-local function set_category_again(self, change)
+-- Whether the host has made the change: how it has ended, or nil when it is to be made. A host that keeps keys knows;
+-- of another one the company's category tells.
+local function find_end(self, change)
+  if self.host.applied then
+    local applied, message = call("applied", self.host.applied, change.id, change.outcome.key, self._tenant)
+    if applied ~= true and applied ~= false then
+      return "failed", ("host.applied returned %s"):format(as_text(message or applied))
+    end
+    return applied and "updated" or nil
+  end
   local ok, category = foreign.category(self, change.id)
   if not ok then
     return "failed", category
   elseif category == change.outcome.to then
     return "updated"
-  elseif category ~= change.outcome.from then
-    return "conflict"
+  end
+  return category ~= change.outcome.from and "conflict" or nil
+end
+
+-- The same for a change that was begun before, and may have been made.
+local function set_category_again(self, change)
+  local ended, why = find_end(self, change)
+  if ended then
+    return ended, why
+  elseif change.restored then
+    return "put_aside", PUT_ASIDE
   end
   return set_category(self, change)
 end
@@ -111,19 +141,18 @@ local function is_to_be_tried_again(self, change)
 end
 
 -- Notes how a try has ended, as it will be written.
-local function note_end(self, change, ended, why)
+local function note_end(self, change, ended, why, made)
   local again = ended == "failed" and is_to_be_tried_again(self, change)
-  change.status = again and "applying" or ended
-  if ended == "failed" then
-    change.error, change.retry_in = why, again and backoff(change.attempts or 0) or nil
-  end
+  change.status = again and "applying" or ended == "put_aside" and "failed" or ended
+  change.error, change.made = why, made
+  change.retry_in = again and backoff(change.attempts or 0) or nil
 end
 
 -- Flights -------------------------------------------------------------------------------------------------------------
 
 ---@class leadcat.Flight companies that the host is changing for a coroutine of this engine
 ---@field coroutine thread|"main"
----@field deadline number in case it never comes back
+---@field deadline number of its claims, by `core.uptime`
 
 local told_elsewhere = setmetatable({}, { __mode = "k" }) -- outcomes of changes that another process has taken over
 
@@ -167,7 +196,7 @@ end
 ---@return any ... what `fn` returns; raises what it raises
 function foreign.in_flight(self, companies, fn, ...)
   local flights = flights_of(self)
-  local flight = { coroutine = coroutine.running() or "main", deadline = self:_now() + CLAIM_SECONDS + #companies }
+  local flight = { coroutine = coroutine.running() or "main", deadline = core.uptime() + foreign.seconds(#companies) }
   for _, company in ipairs(companies) do
     flights[company] = flights[company] or flight
   end
@@ -198,11 +227,15 @@ local function outcome_now(self, entry)
   return outcome
 end
 
--- Has the host make each change. Raises when memory is short, or when the host's clock raises.
-local function ask_host(self, changes, again)
+-- Has the host make each change, as long as they are claimed. Raises when memory is short, or when the host's clock raises.
+local function ask_host(self, changes, flight, again)
   local try = again and set_category_again or set_category
   for _, change in ipairs(changes) do
-    note_end(self, change, try(self, change))
+    if core.uptime() < flight.deadline then
+      note_end(self, change, try(self, change))
+    else
+      note_end(self, change, "failed", OUT_OF_TIME)
+    end
   end
 end
 
@@ -220,7 +253,7 @@ end
 
 local function finish(self, changes, flight)
   return group_commit.write(self, "finish", ours(self, changes, flight), function(items)
-    return self._store:finish(self._tenant, items, self:_now()) -- sets `lost` in each
+    return self._store:finish(self._tenant, items) -- sets `lost` in each
   end)
 end
 
@@ -241,7 +274,7 @@ end
 ---@return leadcat.Outcome[]? outcomes, string? message, string? code
 function foreign.apply(self, changes, flight, again)
   claim_all(self, changes, flight)
-  ask_host(self, changes, again)
+  ask_host(self, changes, flight, again)
   local ok, message, code = finish(self, changes, flight)
   if not ok then
     return nil, message, code
@@ -261,12 +294,12 @@ end
 -- Claims a company's unfinished change and has the host make it. Returns the change, its entry and its outcome.
 local function claim_and_apply(flight, self, key, idle)
   local now = self:_now()
-  local entry, attempts, age = self._store:claim(self._tenant, key, idle, now, CLAIM_SECONDS)
+  local entry, attempts, age, restored = self._store:claim(self._tenant, key, idle, now, foreign.seconds(1))
   if not entry then
     return nil, attempts, age
   end
   local change = foreign.change(entry.company, key, journal.outcome(entry), now - age, attempts)
-  change.outcome.status = "applying" -- it has not failed before it was tried
+  change.outcome.status, change.restored = "applying", restored -- it has not failed before it was tried
   local outcomes, message, code = foreign.apply(self, { change }, flight, true)
   if not outcomes then
     return nil, message, code
@@ -289,7 +322,7 @@ end
 -- Whether waiting would never end: this very call makes the change, or a coroutine that cannot run while we wait.
 local function would_wait_for_ourselves(self, key)
   local flight = flights_of(self)[key]
-  if flight == nil or self:_now() >= flight.deadline then
+  if flight == nil or core.uptime() >= flight.deadline then
     return false
   end
   return flight.coroutine == (coroutine.running() or "main") or not platform.can_yield()
@@ -344,7 +377,7 @@ end
 function foreign.recover(self)
   local counts, after, failure = { finished = 0, failed = 0, busy = 0 }, "", nil
   repeat
-    local entries, message, code = self._store:applying(self._tenant, self:_now(), after, PAGE)
+    local entries, message, code = self._store:applying(self._tenant, after, PAGE)
     if not entries then
       return nil, message, code
     end

@@ -9,7 +9,8 @@ local platform = require "leadcat.util.platform"
 local journal = {}
 
 ---@class leadcat.Entry
----@field entry integer increases; a host may use it as an idempotency key
+---@field entry integer increases; may be given again after a backup was restored
+---@field key string unique for ever: what a host may keep as an idempotency key
 ---@field tenant string
 ---@field at number seconds since 1970
 ---@field company string|integer
@@ -39,6 +40,7 @@ local journal = {}
 ---@field revision? integer
 ---@field confirmation? string
 ---@field entry? integer
+---@field key? string of the entry: unique for ever, a host's idempotency key
 ---@field error? string
 ---@field category? integer of a conflict in `resolve`: where the company is now
 ---@field first? leadcat.Outcome of a duplicate: the outcome of its first delivery
@@ -111,7 +113,7 @@ function journal.outcome(stored)
     status = stored.status == "applying" and "failed" or stored.status, action = stored.action,
     reason = journal.undoes(stored) and "undo" or "matched", from = stored.from, to = stored.to,
     rule = config.rule_key(stored.trigger, stored.lead_status), revision = stored.revision,
-    confirmation = stored.confirmation or stored.answers, entry = stored.entry, error = stored.error,
+    confirmation = stored.confirmation or stored.answers, entry = stored.entry, key = stored.key, error = stored.error,
   }
 end
 

@@ -1,0 +1,285 @@
+#define _GNU_SOURCE
+#include "identity.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "internal.h"
+#include "rules/checksum.h"
+
+enum { FORMAT = 2, ID_SIZE = 16, PREFIX_SIZE = 6, PATH_SIZE = 4096 };
+
+/* In LC_TABLE_IDENTITY and LC_TABLE_META: "store" -> the id. In LC_TABLE_META: "format" -> uint32_t; "home" -> uint64_t;
+ * "epoch:", its first entry -> its name; "last_entry" -> lc_last. */
+static const char prefix[PREFIX_SIZE] = "epoch:";
+
+typedef struct identity {
+  lc_env *env;
+  const char *path;
+  uint8_t ids[LC_PARTS][ID_SIZE];
+  bool has_id[LC_PARTS];
+  uint32_t format; /* 0: none yet */
+  uint64_t home;
+  uint64_t last;   /* the newest entry */
+} identity;
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+static MDB_val text(const char *name) {
+  return (MDB_val){ strlen(name), (void *)(uintptr_t)name };
+}
+
+/* Copies up to `size` bytes of a value to `value`, which stays as it is when there is none. */
+static int get(const identity *id, MDB_txn *txn, lc_table table, const char *name, void *value, size_t size, bool *found) {
+  MDB_val key = text(name), stored;
+  int rc = mdb_get(txn, lc_env_table(id->env, table), &key, &stored);
+  *found = rc == 0;
+  if (rc == 0)
+    memcpy(value, stored.mv_data, stored.mv_size < size ? stored.mv_size : size);
+  return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static int put(const identity *id, MDB_txn *txn, lc_table table, MDB_val key, const void *value, size_t size) {
+  MDB_val stored = { size, (void *)(uintptr_t)value };
+  return mdb_put(txn, lc_env_table(id->env, table), &key, &stored, 0);
+}
+
+/* What names the file, whatever was done to its contents. */
+static uint64_t file_identity(const char *path, const char *file, uint64_t before) {
+  char name[PATH_SIZE];
+  struct statx data = { 0 };
+  snprintf(name, sizeof name, "%s/%s", path, file);
+  if (statx(AT_FDCWD, name, 0, STATX_INO | STATX_BTIME, &data) != 0)
+    return before;
+  const uint64_t parts[] = { data.stx_ino, (uint64_t)data.stx_btime.tv_sec, data.stx_btime.tv_nsec };
+  return lc_checksum(before, parts, sizeof parts);
+}
+
+static uint64_t home_of(const char *path) {
+  return file_identity(path, "owners.lock", file_identity(path, lc_part_files[LC_PART_JOURNAL], LC_CHECKSUM_START));
+}
+
+static int read_config(identity *id, MDB_txn *txn) {
+  return get(id, txn, LC_TABLE_IDENTITY, "store", id->ids[LC_PART_CONFIG], ID_SIZE, &id->has_id[LC_PART_CONFIG]);
+}
+
+static int read_journal(identity *id, MDB_txn *txn) {
+  bool found;
+  int rc = get(id, txn, LC_TABLE_META, "format", &id->format, sizeof id->format, &found);
+  if (rc == 0)
+    rc = get(id, txn, LC_TABLE_META, "store", id->ids[LC_PART_JOURNAL], ID_SIZE, &id->has_id[LC_PART_JOURNAL]);
+  if (rc == 0)
+    rc = get(id, txn, LC_TABLE_META, "home", &id->home, sizeof id->home, &found);
+  return rc != 0 ? rc : get(id, txn, LC_TABLE_META, "last_entry", &id->last, sizeof id->last, &found);
+}
+
+static lc_status read_part(identity *id, lc_part part, int read(identity *, MDB_txn *), lc_error *error) {
+  MDB_txn *txn = NULL;
+  lc_status status = lc_env_read(id->env, part, &txn, error);
+  if (status != LC_OK)
+    return status;
+  int rc = read(id, txn);
+  lc_env_read_end(id->env, part, txn);
+  mdb_txn_abort(txn);
+  return lc_env_fail(id->env, part, rc, "cannot read whose store this is", error);
+}
+
+/* The config gets its id first, so a journal with an id has one beside it. */
+static lc_status check(const identity *id, lc_error *error) {
+  if (id->format > FORMAT)
+    return lc_fail(error, LC_CORRUPT, "the store has format %u and this leadcat knows up to %d: use a newer leadcat",
+                   (unsigned)id->format, FORMAT);
+  bool same = memcmp(id->ids[LC_PART_CONFIG], id->ids[LC_PART_JOURNAL], ID_SIZE) == 0;
+  if (id->has_id[LC_PART_JOURNAL] && !(id->has_id[LC_PART_CONFIG] && same))
+    return lc_fail(error, LC_CORRUPT, "config.mdb and journal.mdb in %s belong to different stores: put both files of one "
+                   "backup there", id->path);
+  return LC_OK;
+}
+
+/* ---- what an older leadcat wrote ------------------------------------------------------------- */
+
+/* A claim of format 1: its times were times of day. */
+typedef struct claim_1 {
+  uint64_t entry, owner;
+  double deadline, retry_at;
+  uint32_t attempts, begun;
+} claim_1;
+
+static int renew_claim(MDB_cursor *cursor, MDB_val key, MDB_val value) {
+  claim_1 old;
+  if (value.mv_size != sizeof old)
+    return 0; /* damaged: it stays, to be reported */
+  memcpy(&old, value.mv_data, sizeof old);
+  lc_claim claim = { .entry = old.entry, .attempts = old.attempts, .begun = old.begun };
+  MDB_val renewed = { sizeof claim, &claim };
+  return mdb_cursor_put(cursor, &key, &renewed, MDB_CURRENT);
+}
+
+static int renew_claims(const identity *id, MDB_txn *txn) {
+  MDB_cursor *cursor;
+  MDB_val key, value;
+  int rc = mdb_cursor_open(txn, lc_env_table(id->env, LC_TABLE_APPLYING), &cursor);
+  if (rc != 0)
+    return rc;
+  while ((rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0 && (rc = renew_claim(cursor, key, value)) == 0)
+    ;
+  mdb_cursor_close(cursor);
+  return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static int upgrade(const identity *id, MDB_txn *txn) {
+  const uint32_t format = FORMAT;
+  const lc_last last = { id->last, (double)id->last / 1000 };
+  int rc = id->format == 1 ? renew_claims(id, txn) : 0;
+  if (rc == 0 && id->last != 0)
+    rc = put(id, txn, LC_TABLE_META, text("last_entry"), &last, sizeof last);
+  return rc != 0 ? rc : put(id, txn, LC_TABLE_META, text("format"), &format, sizeof format);
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+static lc_status random_name(char name[LC_EPOCH_SIZE], lc_error *error) {
+  static const char digits[32] = "0123456789abcdefghjkmnpqrstvwxyz";
+  uint8_t bytes[LC_EPOCH_SIZE];
+  lc_status status = lc_random(bytes, sizeof bytes, error);
+  for (int i = 0; i < LC_EPOCH_SIZE && status == LC_OK; i++)
+    name[i] = digits[bytes[i] % sizeof digits];
+  return status;
+}
+
+static int put_epoch(const identity *id, MDB_txn *txn, uint64_t first, const char *name) {
+  lc_key key = { .size = 0 };
+  lc_key_add_bytes(&key, prefix, sizeof prefix);
+  lc_key_add_number(&key, first);
+  return put(id, txn, LC_TABLE_META, lc_key_value(&key), name, LC_EPOCH_SIZE);
+}
+
+static int write_journal(const identity *id, MDB_txn *txn, const char *epoch) {
+  uint64_t home = home_of(id->path);
+  int rc = id->format < FORMAT ? upgrade(id, txn) : 0;
+  if (rc == 0)
+    rc = put_epoch(id, txn, id->has_id[LC_PART_JOURNAL] ? id->last + 1 : 0, epoch);
+  if (rc == 0)
+    rc = put(id, txn, LC_TABLE_META, text("store"), id->ids[LC_PART_CONFIG], ID_SIZE);
+  return rc != 0 ? rc : put(id, txn, LC_TABLE_META, text("home"), &home, sizeof home);
+}
+
+static lc_status begin_epoch(const identity *id, lc_error *error) {
+  char name[LC_EPOCH_SIZE];
+  MDB_txn *txn;
+  lc_status status = random_name(name, error);
+  if (status == LC_OK)
+    status = lc_env_write(id->env, LC_PART_JOURNAL, false, &txn, error);
+  if (status != LC_OK)
+    return status;
+  status = lc_env_fail(id->env, LC_PART_JOURNAL, write_journal(id, txn, name), "cannot write whose store this is", error);
+  if (status == LC_OK)
+    return lc_env_commit(id->env, LC_PART_JOURNAL, txn, error);
+  lc_env_abort(id->env, LC_PART_JOURNAL, txn);
+  return status;
+}
+
+static lc_status name_config(identity *id, lc_error *error) {
+  MDB_txn *txn;
+  uint8_t *own = id->ids[LC_PART_CONFIG];
+  lc_status status = lc_random(own, ID_SIZE, error);
+  if (status == LC_OK)
+    status = lc_env_write(id->env, LC_PART_CONFIG, false, &txn, error);
+  if (status != LC_OK)
+    return status;
+  int rc = put(id, txn, LC_TABLE_IDENTITY, text("store"), own, ID_SIZE);
+  status = lc_env_fail(id->env, LC_PART_CONFIG, rc, "cannot write whose store this is", error);
+  if (status == LC_OK)
+    return lc_env_commit(id->env, LC_PART_CONFIG, txn, error);
+  lc_env_abort(id->env, LC_PART_CONFIG, txn);
+  return status;
+}
+
+static bool is_at_home(const identity *id) {
+  return id->has_id[LC_PART_JOURNAL] && id->format == FORMAT && id->home == home_of(id->path) && !lc_env_went_back(id->env);
+}
+
+/* ---- epochs ---------------------------------------------------------------------------------- */
+
+static lc_status add_epoch(lc_epochs *epochs, MDB_val key, MDB_val value, lc_error *error) {
+  if (key.mv_size != PREFIX_SIZE + 8 || value.mv_size != LC_EPOCH_SIZE)
+    return lc_fail(error, LC_CORRUPT, "the store's epochs are damaged");
+  lc_epoch *list = realloc(epochs->list, (epochs->count + 1) * sizeof *list);
+  if (list == NULL)
+    return lc_no_memory(error);
+  epochs->list = list;
+  lc_epoch *epoch = &list[epochs->count++];
+  epoch->first = lc_key_number(key);
+  memcpy(epoch->name, value.mv_data, LC_EPOCH_SIZE);
+  return LC_OK;
+}
+
+static lc_status list_epochs(const identity *id, MDB_txn *txn, lc_epochs *epochs, lc_error *error) {
+  MDB_cursor *cursor;
+  MDB_val key = { PREFIX_SIZE, (void *)(uintptr_t)prefix }, value;
+  lc_status status = LC_OK;
+  int rc = mdb_cursor_open(txn, lc_env_table(id->env, LC_TABLE_META), &cursor);
+  if (rc != 0)
+    return lc_env_fail(id->env, LC_PART_JOURNAL, rc, "cannot read the store's epochs", error);
+  rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+  while (rc == 0 && status == LC_OK && key.mv_size >= PREFIX_SIZE && memcmp(key.mv_data, prefix, PREFIX_SIZE) == 0) {
+    status = add_epoch(epochs, key, value, error);
+    rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+  }
+  mdb_cursor_close(cursor);
+  if (status == LC_OK && (epochs->count == 0 || epochs->list[0].first != 0))
+    return lc_fail(error, LC_CORRUPT, "the store's epochs are damaged");
+  return status;
+}
+
+static lc_status read_epochs(const identity *id, lc_epochs *epochs, lc_error *error) {
+  MDB_txn *txn = NULL;
+  lc_status status = lc_env_read(id->env, LC_PART_JOURNAL, &txn, error);
+  if (status != LC_OK)
+    return status;
+  status = list_epochs(id, txn, epochs, error);
+  lc_env_read_end(id->env, LC_PART_JOURNAL, txn);
+  mdb_txn_abort(txn);
+  if (status != LC_OK)
+    lc_epochs_free(epochs);
+  return status;
+}
+
+lc_status lc_identify(lc_env *env, const char *path, lc_epochs *epochs, lc_error *error) {
+  identity id = { .env = env, .path = path };
+  lc_status status = read_part(&id, LC_PART_CONFIG, read_config, error);
+  if (status == LC_OK)
+    status = read_part(&id, LC_PART_JOURNAL, read_journal, error);
+  if (status == LC_OK)
+    status = check(&id, error);
+  if (status == LC_OK && !id.has_id[LC_PART_CONFIG])
+    status = name_config(&id, error);
+  if (status == LC_OK && !is_at_home(&id))
+    status = begin_epoch(&id, error);
+  return status == LC_OK ? read_epochs(&id, epochs, error) : status;
+}
+
+void lc_epochs_free(lc_epochs *epochs) {
+  free(epochs->list);
+  *epochs = (lc_epochs){ NULL, 0 };
+}
+
+size_t lc_epoch_key(const lc_epochs *epochs, uint64_t entry, char key[LC_EPOCH_KEY_SIZE]) {
+  size_t i = epochs->count - 1;
+  while (i > 0 && entry < epochs->list[i].first)
+    i--;
+  char digits[20];
+  size_t size = 0;
+  do
+    digits[size++] = (char)('0' + entry % 10);
+  while ((entry /= 10) != 0);
+  memcpy(key, epochs->list[i].name, LC_EPOCH_SIZE);
+  char *at = key + LC_EPOCH_SIZE;
+  *at++ = '-';
+  while (size > 0)
+    *at++ = digits[--size];
+  return (size_t)(at - key);
+}
