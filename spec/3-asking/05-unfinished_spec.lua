@@ -2,6 +2,8 @@
 -- from many processes at once are in 06-resolving_spec.lua.
 
 local asking = require "support.asking"
+local clock = require "support.clock"
+local core = require "leadcat.core"
 local histories = require "support.histories"
 local stores = require "support.stores"
 
@@ -157,7 +159,8 @@ describe("an answer that the host could not make happen", function()
       local engine, host, _, id, path = open_failed()
       engine:close()
       host.well = way == "open"
-      local time = { now = START + 3610 }
+      local time = clock.new(START)
+      time.now = START + 3610
       engine = open { path = path, host = host, clock = function() return time.now end }
       if way == "maintain" then
         host.well, time.now = true, START + 7210
@@ -269,6 +272,7 @@ describe("an answer that the host could not make happen", function()
     assert.equal("applying awaiting_confirmation", statuses(other))
     other:close()
     host.well = true
+    core.forward(3610)
     engine = open { path = path, host = host, clock = function() return START + 3610 end }
     assert.equal("accepted", engine:confirmation(id).state)
     engine:close()

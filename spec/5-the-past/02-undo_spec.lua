@@ -2,6 +2,7 @@
 -- that again, and goes through what is refused (which leaves everything as it was), who may, and what happens where the
 -- host is away, where others are at it too, and where a question is open.
 
+local clock = require "support.clock"
 local crm = require "support.crm"
 local processes = require "support.processes"
 local run_of = require "leadcat.past.runs"
@@ -19,7 +20,7 @@ local HOSTS = { "the embedded host", "a host of one's own" }
 
 -- An engine with RULES and the lead Acme. Its clock stands still unless a test moves `time.now`.
 local function open(name, options)
-  local time = { now = START }
+  local time = clock.new(START)
   options = options or {}
   options.clock, options.durability = options.clock or function() return time.now end, "relaxed"
   options.host = options.host or name == HOSTS[2] and crm.new { Acme = LEAD } or nil

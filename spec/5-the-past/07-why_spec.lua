@@ -2,6 +2,7 @@
 -- it helps. Then what is said of what does happen, of a company, and of what the journal has about it.
 
 local core = require "leadcat.core"
+local clock = require "support.clock"
 local crm = require "support.crm"
 local json = require "leadcat.util.json"
 local stores = require "support.stores"
@@ -359,7 +360,7 @@ describe("about a company", function()
     ["lead_status_set:5"] = OPPORTUNITY, ["lead_status_set:2"] = QUALIFIED_LEAD }
 
   local function new_engine(host, rules)
-    local time = { now = START }
+    local time = clock.new(START)
     local engine = stores.open { host = host, durability = "relaxed", clock = function() return time.now end }
     assert(engine:save(stores.config(rules or RULES)))
     if not host then
@@ -473,7 +474,7 @@ describe("what came to nothing", function()
   local RULES = { sale_won = CUSTOMER, sale_registered = { OPPORTUNITY, ask = true } }
 
   local function open(options, rules)
-    local time = { now = START }
+    local time = clock.new(START)
     options.durability, options.clock = "relaxed", function() return time.now end
     local engine, path = stores.open(options)
     assert(engine:save(stores.config(rules or RULES)))
@@ -652,6 +653,7 @@ describe("what came to nothing", function()
         assert(engine:handle(won "Fjord"))
       end
       time.now = START + 20.5
+      stores.write_at(engine._store, time.now)
       local sum = engine:sweep().removed + row[2] + row[3]
       assert.same({ row[2], row[3], 21 },
         { #shown(engine, { company = "Fjord" }), #shown(engine, { unchanged = false }), sum })

@@ -1,6 +1,7 @@
 --- Questions and answers, for specs.
 
 local assert = require "luassert"
+local clock = require "support.clock"
 local crm = require "support.crm"
 local stores = require "support.stores"
 
@@ -18,7 +19,7 @@ asking.RULES = {
 
 --- An engine with RULES, whose host has the leads Acme and Bolt. Its clock stands still unless a test moves `time.now`.
 function asking.open(options)
-  local time = { now = 1700000000 }
+  local time = clock.new(1700000000)
   options = options or {}
   options.clock, options.durability = options.clock or function() return time.now end, "relaxed"
   local engine, path = stores.open(options)

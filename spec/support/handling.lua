@@ -1,5 +1,6 @@
 --- An engine that handles events, for specs.
 
+local clock = require "support.clock"
 local stores = require "support.stores"
 
 local LEAD = 1 -- the preset's category
@@ -14,7 +15,7 @@ local handling = {}
 ---@return {now: number} time
 ---@return string path
 function handling.open(rules, options)
-  local time = { now = 1700000000 }
+  local time = clock.new(1700000000)
   options = options or {}
   options.clock, options.durability = function() return time.now end, "relaxed"
   local engine, path = stores.open(options)

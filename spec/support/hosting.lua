@@ -1,6 +1,7 @@
 --- Engines on a host, for specs, and the events that they are given.
 
 local assert = require "luassert"
+local clock = require "support.clock"
 local histories = require "support.histories"
 local stores = require "support.stores"
 
@@ -16,7 +17,7 @@ hosting.WON = { id = "w", trigger = "sale_won", company = "Acme" }
 
 --- An engine with RULES, or `options.rules`, and a clock that a test moves.
 function hosting.open(host, options)
-  local time = { now = 1700000000 }
+  local time = clock.new(1700000000)
   options = options or {}
   local rules = options.rules or hosting.RULES
   options.rules, options.host, options.durability = nil, host, "relaxed"

@@ -14,6 +14,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "identity.h"
 #include "lock.h"
 #include "pages.h"
 
@@ -58,6 +59,7 @@ struct lc_env {
   MDB_env *parts[LC_PARTS];
   lc_writers *writers;
   bool went_back;
+  lc_epochs epochs;
   pthread_rwlock_t remap; /* every transaction of journal.mdb holds it for reading */
   MDB_dbi tables[LC_TABLES];
 };
@@ -89,6 +91,10 @@ static void after_fork_in_child(void) {
 
 static void watch_forks(void) {
   pthread_atfork(lock_registry, unlock_registry, after_fork_in_child);
+}
+
+lc_epochs *lc_env_epochs(lc_env *env) {
+  return &env->epochs;
 }
 
 bool lc_env_went_back(const lc_env *env) {
@@ -285,6 +291,7 @@ static void destroy(lc_env *env) {
   for (int part = 0; part < LC_PARTS; part++)
     if (env->parts[part] != NULL)
       mdb_env_close(env->parts[part]);
+  lc_epochs_free(&env->epochs);
   pthread_rwlock_destroy(&env->remap);
   free(env);
 }

@@ -248,7 +248,9 @@ static lc_status read_epochs(const identity *id, lc_epochs *epochs, lc_error *er
   return status;
 }
 
-lc_status lc_identify(lc_env *env, const char *path, lc_epochs *epochs, lc_error *error) {
+lc_status lc_identify(lc_env *env, const char *path, lc_error *error) {
+  if (lc_env_epochs(env)->count != 0)
+    return LC_OK;
   identity id = { .env = env, .path = path };
   lc_status status = read_part(&id, LC_PART_CONFIG, read_config, error);
   if (status == LC_OK)
@@ -259,7 +261,7 @@ lc_status lc_identify(lc_env *env, const char *path, lc_epochs *epochs, lc_error
     status = name_config(&id, error);
   if (status == LC_OK && !is_at_home(&id))
     status = begin_epoch(&id, error);
-  return status == LC_OK ? read_epochs(&id, epochs, error) : status;
+  return status == LC_OK ? read_epochs(&id, lc_env_epochs(env), error) : status;
 }
 
 void lc_epochs_free(lc_epochs *epochs) {

@@ -24,15 +24,15 @@ typedef struct lc_epoch {
 } lc_epoch;
 
 /* The epochs of a store, oldest first: at least one, which begins at 0. */
-typedef struct lc_epochs {
+struct lc_epochs {
   lc_epoch *list; /* freed with lc_epochs_free */
   size_t count;
-} lc_epochs;
+};
 
-/* Checks the store's identity, gives it one if it is new, brings what an older leadcat wrote into today's form, and begins an
+/* Reads the epochs, unless they have been read. Before that, checks the store's identity, gives it one if it is new, brings what an older leadcat wrote into today's form, and begins an
  * epoch if the journal is a copy. The caller is the only one who opens the store now. LC_CORRUPT: the files belong to two
  * stores, or a newer leadcat wrote them. LC_FULL, LC_UNAVAILABLE, LC_IO. */
-lc_status lc_identify(lc_env *env, const char *path, lc_epochs *epochs, lc_error *error);
+lc_status lc_identify(lc_env *env, const char *path, lc_error *error);
 void lc_epochs_free(lc_epochs *epochs);
 
 /* Writes `<epoch>-<entry>` to `key` and returns its size. */

@@ -29,7 +29,6 @@ struct lc_store {
   lc_rules_cache *rules; /* NULL until first used */
   lc_owner owner;
   uint64_t boot; /* lc_boot */
-  lc_epochs epochs;
   bool relaxed;
   MDB_txn *readers[LC_PARTS]; /* idle between calls; each keeps its reader slot */
   char *result;               /* the buffer, its bytes in use, and its size */

@@ -25,7 +25,7 @@ static lc_status open_in_turn(lc_store *store, const char *path, lc_env_options 
   if (status == LC_OK)
     status = lc_env_open(path, options, &store->env, error);
   if (status == LC_OK)
-    status = lc_identify(store->env, path, &store->epochs, error);
+    status = lc_identify(store->env, path, error);
   return status == LC_OK ? lc_owner_enter(&store->owner, error) : status;
 }
 
@@ -38,7 +38,6 @@ void lc_store_close(lc_store *store) {
     lc_env_close(store->env);
   }
   lc_owner_close(&store->owner);
-  lc_epochs_free(&store->epochs);
   lc_rules_cache_free(store->rules);
   free(store->result);
   free(store);
@@ -64,7 +63,7 @@ lc_status lc_store_open(const char *path, const lc_store_options *options, lc_st
 }
 
 const lc_epochs *lc_store_epochs(const lc_store *store) {
-  return &store->epochs;
+  return lc_env_epochs(store->env);
 }
 
 static lc_status check_owned(const lc_store *store, lc_error *error) {
