@@ -18,6 +18,8 @@ static int l_overlay(lua_State *L) {
 
 static int l_overlay_gc(lua_State *L) {
   lc_overlay_free(luaL_checkudata(L, 1, overlay_type));
+  lua_pushnil(L);
+  lua_setmetatable(L, 1); /* a finalizer that runs later still may have it: it is no overlay any more */
   return 0;
 }
 
