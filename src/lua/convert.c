@@ -4,8 +4,9 @@
 #include <string.h>
 
 int l_fail(lua_State *L, lc_status status, const lc_error *error) {
+  const lc_error copy = *error; /* LuaJIT may run a finalizer before it copies the text, and that may use the store */
   lua_pushnil(L);
-  lua_pushstring(L, error->message);
+  lua_pushstring(L, copy.message);
   lua_pushstring(L, lc_status_code(status));
   return 3;
 }
@@ -100,9 +101,11 @@ bool l_boolean_field(lua_State *L, int table, const char *name) {
 
 lc_text l_text_field(lua_State *L, int table, const char *name, size_t most) {
   lc_text text = { NULL, 0 };
+  if (!lua_istable(L, table) || lua_getmetatable(L, table))
+    luaL_error(L, "a table without a metatable expected"); /* it keeps its texts alive, and reading them runs no Lua */
   lua_getfield(L, table, name);
   check_field(L, name, lua_isnil(L, -1) || lua_type(L, -1) == LUA_TSTRING, "string");
-  text.data = lua_tolstring(L, -1, &text.size); /* the table keeps it alive */
+  text.data = lua_tolstring(L, -1, &text.size);
   if (text.size > most)
     luaL_error(L, "field '%s': the text is too long", name);
   lua_pop(L, 1);

@@ -1,7 +1,8 @@
 /* lua/convert.h - between Lua values and the core's structs.
  *
  * The l_check functions and those that read fields raise a Lua error when a value has the wrong type: call them before
- * a transaction begins. Texts point into Lua strings and live as long as those do.
+ * a transaction begins. Texts point into Lua strings and live as long as those do: those of a table's fields, while
+ * no Lua can run that changes the table. What allocates in Lua may run a finalizer; reading fields does not.
  */
 #ifndef LC_LUA_CONVERT_H
 #define LC_LUA_CONVERT_H

@@ -16,6 +16,7 @@ typedef ANSWER l_answer;
 typedef struct l_rules {
   l_answer answer;           /* first: the FFI knows no more of this struct */
   lc_rules cached;           /* owned, of a store */
+  bool closed;               /* it was collected: only a finalizer still has it */
   const lc_ruleset *ruleset; /* the one to use: cached.ruleset, or a fixed one kept by an upvalue */
   l_store *store;            /* NULL when fixed; kept alive by an upvalue */
   const char *triggers[LC_TRIGGERS]; /* the names as Lua's strings, kept alive by upvalues: equal ones are the same */
@@ -49,6 +50,8 @@ static inline bool is_fresh(const l_rules *rules) {
 /* Reads the newest ruleset into `rules`. */
 static lc_status refresh(lua_State *L, l_rules *rules, lc_error *error) {
   lc_text tenant = { rules->tenant, rules->tenant_size };
+  if (rules->closed)
+    luaL_error(L, "the decider is closed");
   lc_status status = lc_store_refresh(l_open_box(L, rules->store)->store, tenant, &rules->cached, error);
   if (status == LC_CORRUPT && repair(L, error)) /* which may close the store */
     status = lc_store_refresh(l_open_box(L, rules->store)->store, tenant, &rules->cached, error);
@@ -167,9 +170,10 @@ static void push_decision(lua_State *L, lc_decision decision, uint64_t revision)
 /* store:decide(tenant, trigger, category, lead_status) -> action, to, reason, revision; from the newest saved config */
 static int l_store_decide(lua_State *L) {
   const lc_ruleset *ruleset;
-  l_store *box = l_check_open(L);
+  lc_text tenant = l_check_tenant(L, 2);
   const lc_facts facts = check_facts(L, 3);
-  lc_status status = lc_store_ruleset(box->store, l_check_tenant(L, 2), &ruleset, &box->error);
+  l_store *box = l_check_open(L);
+  lc_status status = lc_store_ruleset(box->store, tenant, &ruleset, &box->error);
   if (status != LC_OK)
     return l_fail(L, status, &box->error);
   push_decision(L, lc_decide(ruleset, &facts), ruleset->revision);
@@ -178,11 +182,11 @@ static int l_store_decide(lua_State *L) {
 
 /* ---- explaining --------------------------------------------------------------------------- */
 
-/* Facts are shown as given, in the three arguments from `facts` on; what cannot be an id counts as none. */
-static void push_value(lua_State *L, const lc_value *value, int facts) {
+/* Facts are shown as given, in the three arguments from `argument` on; what cannot be an id counts as none. */
+static void push_value(lua_State *L, const lc_value *value, int argument) {
   switch (value->kind) {
-  case LC_THE_CATEGORY: lua_pushvalue(L, facts + 1); break;
-  case LC_THE_LEAD_STATUS: lua_pushvalue(L, facts + 2); break;
+  case LC_THE_CATEGORY: lua_pushvalue(L, argument + 1); break;
+  case LC_THE_LEAD_STATUS: lua_pushvalue(L, argument + 2); break;
   case LC_ID: push_target(L, value->number); break;
   case LC_COUNT: lua_pushinteger(L, value->number); break;
   case LC_FLAG: lua_pushboolean(L, value->number); break;
@@ -190,7 +194,7 @@ static void push_value(lua_State *L, const lc_value *value, int facts) {
   }
 }
 
-static void push_check(lua_State *L, lc_reason reason, const lc_check *check, int facts) {
+static void push_check(lua_State *L, lc_reason reason, const lc_check *check, int argument) {
   lua_createtable(L, 0, 2 + LC_VALUES);
   l_set_string(L, "name", lc_reason_names[reason]);
   if (check->result != LC_NOT_REACHED) {
@@ -198,18 +202,17 @@ static void push_check(lua_State *L, lc_reason reason, const lc_check *check, in
     lua_setfield(L, -2, "pass");
   }
   for (int i = 0; i < LC_VALUES && check->values[i].name != NULL; i++) {
-    push_value(L, &check->values[i], facts);
+    push_value(L, &check->values[i], argument);
     lua_setfield(L, -2, check->values[i].name);
   }
 }
 
-static int push_explanation(lua_State *L, const lc_ruleset *ruleset, int argument) {
+/* Of the facts in the arguments from `argument` on, which are the last. Reads the ruleset before it pushes anything. */
+static int push_explanation(lua_State *L, const lc_ruleset *ruleset, const lc_facts *facts, int argument) {
   lc_check checks[LC_CHECKS];
   int32_t target;
   int count = 0;
-  lua_settop(L, argument + 2);
-  const lc_facts facts = check_facts(L, argument);
-  lc_decision decision = lc_explain(ruleset, &facts, checks, &target);
+  lc_decision decision = lc_explain(ruleset, facts, checks, &target);
   push_decision(L, decision, ruleset->revision);
   lua_createtable(L, LC_CHECKS, 0);
   for (int i = 0; i < LC_CHECKS; i++) {
@@ -227,13 +230,18 @@ static int push_explanation(lua_State *L, const lc_ruleset *ruleset, int argumen
  * compared; `target` is that of the rule that the facts choose, if any, whatever the checks say. */
 static int l_store_explain(lua_State *L) {
   const lc_ruleset *ruleset;
+  lua_settop(L, 5);
+  lc_text tenant = l_check_tenant(L, 2);
+  const lc_facts facts = check_facts(L, 3);
   l_store *box = l_check_open(L);
-  lc_status status = lc_store_ruleset(box->store, l_check_tenant(L, 2), &ruleset, &box->error);
-  return status == LC_OK ? push_explanation(L, ruleset, 3) : l_fail(L, status, &box->error);
+  lc_status status = lc_store_ruleset(box->store, tenant, &ruleset, &box->error);
+  return status == LC_OK ? push_explanation(L, ruleset, &facts, 3) : l_fail(L, status, &box->error);
 }
 
 static int l_explain(lua_State *L) {
-  return push_explanation(L, lua_touserdata(L, lua_upvalueindex(1)), 1);
+  lua_settop(L, 3);
+  const lc_facts facts = check_facts(L, 1);
+  return push_explanation(L, lua_touserdata(L, lua_upvalueindex(1)), &facts, 1);
 }
 
 int l_config_explainer(lua_State *L) {
@@ -244,7 +252,9 @@ int l_config_explainer(lua_State *L) {
 }
 
 static int l_rules_gc(lua_State *L) {
-  lc_rules_free(&((l_rules *)luaL_checkudata(L, 1, rules_type))->cached);
+  l_rules *rules = luaL_checkudata(L, 1, rules_type);
+  lc_rules_free(&rules->cached);
+  rules->closed = true;
   return 0;
 }
 

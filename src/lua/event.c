@@ -48,8 +48,7 @@ static bool to_time(lua_State *L, double *at) {
 static bool to_actor(lua_State *L, l_event *event) {
   if (!lua_istable(L, -1) || lua_getmetatable(L, -1))
     return false;
-  lua_pushliteral(L, "id");
-  lua_rawget(L, -2);
+  lua_getfield(L, -1, "id"); /* which allocates nothing, so that no finalizer runs while the event is read */
   bool fits = lua_isnil(L, -1) || to_id(L, LC_USER_MAX, &event->user, event->user_digits);
   lua_pop(L, 1);
   return fits;

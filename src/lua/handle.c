@@ -18,6 +18,8 @@ static int l_overlay(lua_State *L) {
 
 static int l_overlay_gc(lua_State *L) {
   lc_overlay_free(luaL_checkudata(L, 1, overlay_type));
+  lua_pushnil(L);
+  lua_setmetatable(L, 1); /* a finalizer that runs later still may have it: it is no overlay any more */
   return 0;
 }
 
@@ -240,17 +242,17 @@ static void set_decision(lua_State *L, const lc_entry *entry) {
   l_set_id(L, "to", entry->to);
 }
 
-static void push_outcome(lua_State *L, const lc_case *c) {
+static void push_outcome(lua_State *L, const l_store *box, const lc_case *c) {
   const lc_entry *entry = &c->entry;
   bool written = c->state == LC_WRITTEN;
-  lua_createtable(L, 0, 8);
+  lua_createtable(L, 0, 9);
   l_set_string(L, "status", written ? lc_entry_status_names[entry->status] : "unchanged");
   l_set_string(L, "reason", c->state == LC_SKIPPED ? "skipped" : lc_reason_names[c->reason]);
   set_decision(L, entry);
   if (c->state != LC_UNMATCHED || c->reason == LC_ALREADY_IN_CATEGORY)
     set_rule(L, entry);
   if (entry->id != 0)
-    l_set_integer(L, "entry", (int64_t)entry->id);
+    l_set_entry(L, box, entry->id);
   if (entry->has_question) {
     l_push_question_id(L, entry->question);
     lua_setfield(L, -2, "confirmation");
@@ -279,12 +281,12 @@ static void push_lack(lua_State *L, int place, const lc_case *c, lc_lack lack) {
 }
 
 /* Puts the event's result in its place; true when the event is not at its end. */
-static bool set_result(lua_State *L, int place, const lc_case *c) {
+static bool set_result(lua_State *L, const l_store *box, int place, const lc_case *c) {
   bool done = c->state > LC_LACKING;
   if (c->state == LC_DUPLICATE)
     lua_pushinteger(L, (lua_Integer)c->first);
   else if (done)
-    push_outcome(L, c);
+    push_outcome(L, box, c);
   else
     push_lack(L, place, c, c->state == LC_LACKING ? c->lack : LC_LACKS_COMMIT);
   lua_rawseti(L, RESULTS, place);
@@ -346,8 +348,9 @@ static int l_handle(lua_State *L) {
   lc_status status = handle(L, &how, &open, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
+  const l_store *box = l_check_store(L, 1);
   for (size_t i = 0; i < open.count; i++)
-    left += set_result(L, open.places[i], &open.cases[i]);
+    left += set_result(L, box, open.places[i], &open.cases[i]);
   lua_pushinteger(L, (lua_Integer)left);
   if (!how.core.foresee)
     return 1;

@@ -53,14 +53,14 @@ static int l_write(lua_State *L) {
   lc_cursor cursor;
   lc_text tenant = l_check_tenant(L, 2);
   double now = luaL_checknumber(L, 4), claim = luaL_checknumber(L, 5);
-  const lc_cursor *moved = l_to_cursor(L, 6, &cursor) ? &cursor : NULL;
   lc_write *writes = l_check_items(L, 3, sizeof *writes, &count, to_write);
+  const lc_cursor *moved = l_to_cursor(L, 6, &cursor) ? &cursor : NULL;
   l_store *box = l_check_open(L);
   lc_status status = lc_store_write(box->store, tenant, writes, count, moved, now, claim, &box->error);
   for (size_t i = 0; i < count && status == LC_OK; i++) {
     const lc_write *write = &writes[i];
     lua_rawgeti(L, 3, (int)i + 1);
-    l_set_integer(L, "entry", (int64_t)(write->result == LC_PUT ? write->entry.id : write->first));
+    l_set_entry(L, box, write->result == LC_PUT ? write->entry.id : write->first);
     l_set_string(L, "result", result_names[write->result]);
     l_set_string(L, "status", lc_entry_status_names[write->entry.status]);
     lua_pop(L, 1);
@@ -113,9 +113,10 @@ static void to_finish(lua_State *L, int table, void *finish) {
 /* store:finish(tenant, items) -> true. Each item gets `lost`. */
 static int l_finish(lua_State *L) {
   size_t count;
+  lc_text tenant = l_check_tenant(L, 2);
   lc_finish *finishes = l_check_items(L, 3, sizeof *finishes, &count, to_finish);
   l_store *box = l_check_open(L);
-  lc_status status = lc_store_finish(box->store, l_check_tenant(L, 2), finishes, count, &box->error);
+  lc_status status = lc_store_finish(box->store, tenant, finishes, count, &box->error);
   for (size_t i = 0; i < count && status == LC_OK; i++) {
     lua_rawgeti(L, 3, (int)i + 1);
     lua_pushboolean(L, finishes[i].lost);
@@ -133,8 +134,8 @@ static int push_entry(lua_State *L, lc_text packed) {
   lc_status status = lc_entry_unpack(packed.data, packed.size, &entry, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
-  lua_createtable(L, 0, 16);
-  l_set_integer(L, "entry", (int64_t)entry.id);
+  lua_createtable(L, 0, 17);
+  l_set_entry(L, l_check_store(L, 1), entry.id);
   l_set_number(L, "at", entry.at);
   l_push_company(L, entry.company);
   lua_setfield(L, -2, "company");
@@ -160,9 +161,10 @@ static int push_entry(lua_State *L, lc_text packed) {
 /* store:newest(tenant, company) -> entry, 0 when there is none; nil, message, "conflict" while it is applying */
 static int l_newest(lua_State *L) {
   uint64_t newest = 0;
+  lc_text tenant = l_check_tenant(L, 2);
   lc_company company = { l_check_text(L, 3, LC_COMPANY_MAX), false };
   l_store *box = l_check_open(L);
-  lc_status status = lc_store_newest(box->store, l_check_tenant(L, 2), &company, &newest, &box->error);
+  lc_status status = lc_store_newest(box->store, tenant, &company, &newest, &box->error);
   return l_done_integer(L, box, status, (int64_t)newest);
 }
 
@@ -170,54 +172,60 @@ static int l_newest(lua_State *L) {
  * store is a copy made since then */
 static int l_claim(lua_State *L) {
   lc_claim claim;
-  l_store *box = l_check_open(L);
   lc_text tenant = l_check_tenant(L, 2);
   lc_company company = { l_check_text(L, 3, LC_COMPANY_MAX), false };
   double now = luaL_checknumber(L, 5), seconds = luaL_checknumber(L, 6);
   bool idle = lua_toboolean(L, 4);
+  l_result *result = l_new_result(L);
+  l_store *box = l_check_open(L);
   lc_status status = lc_store_claim(box->store, tenant, &company, idle, seconds, &claim, &box->error);
-  int results = l_push_result(L, box, status, push_entry);
+  bool restored = status == LC_OK && lc_is_restored(&box->epochs, claim.entry);
+  int results = l_push_result(L, box, result, status, push_entry);
   if (results != 1)
     return results;
   lua_pushinteger(L, (lua_Integer)claim.attempts);
   lua_pushnumber(L, claim.begun != 0 && claim.begun <= now ? now - claim.begun : HUGE_VAL);
-  lua_pushboolean(L, lc_is_restored(lc_store_epochs(box->store), claim.entry));
+  lua_pushboolean(L, restored);
   return 4;
 }
 
 /* store:applying(tenant, after, limit) -> entries */
 static int l_applying(lua_State *L) {
-  l_store *box = l_check_open(L);
   lc_text tenant = l_check_tenant(L, 2), after = l_check_text(L, 3, LC_COMPANY_MAX);
   size_t limit = (size_t)luaL_checkinteger(L, 4);
+  l_result *result = l_new_result(L);
+  l_store *box = l_check_open(L);
   lc_status status = lc_store_applying(box->store, tenant, after, limit, &box->error);
-  return l_push_results(L, box, status, push_entry);
+  return l_push_results(L, box, result, status, push_entry);
 }
 
 /* store:cursor(tenant, name) -> text */
 static int l_cursor(lua_State *L) {
+  lc_text tenant = l_check_tenant(L, 2), name = l_check_text(L, 3, LC_CURSOR_MAX);
+  l_result *result = l_new_result(L);
   l_store *box = l_check_open(L);
-  lc_status status = lc_store_cursor(box->store, l_check_tenant(L, 2), l_check_text(L, 3, LC_CURSOR_MAX), &box->error);
-  return l_push_result(L, box, status, l_push_text);
+  return l_push_result(L, box, result, lc_store_cursor(box->store, tenant, name, &box->error), l_push_text);
 }
 
 /* store:seen(tenant, event_id) -> entry */
 static int l_seen(lua_State *L) {
+  lc_text tenant = l_check_tenant(L, 2), event_id = l_check_text(L, 3, LC_EVENT_ID_MAX);
+  l_result *result = l_new_result(L);
   l_store *box = l_check_open(L);
-  lc_status status = lc_store_seen(box->store, l_check_tenant(L, 2), l_check_text(L, 3, LC_EVENT_ID_MAX), &box->error);
-  return l_push_result(L, box, status, push_entry);
+  return l_push_result(L, box, result, lc_store_seen(box->store, tenant, event_id, &box->error), push_entry);
 }
 
 /* store:entry(tenant, id) -> entry */
 static int l_entry(lua_State *L) {
+  lc_text tenant = l_check_tenant(L, 2);
+  uint64_t id = (uint64_t)luaL_checkinteger(L, 3);
+  l_result *result = l_new_result(L);
   l_store *box = l_check_open(L);
-  lc_status status = lc_store_entry(box->store, l_check_tenant(L, 2), (uint64_t)luaL_checkinteger(L, 3), &box->error);
-  return l_push_result(L, box, status, push_entry);
+  return l_push_result(L, box, result, lc_store_entry(box->store, tenant, id, &box->error), push_entry);
 }
 
 /* store:history(tenant, company or nil, since or nil, after or nil, limit, unchanged) -> entries, or unchanged ones */
 static int l_history(lua_State *L) {
-  l_store *box = l_check_open(L);
   lc_text tenant = l_check_tenant(L, 2);
   lc_company company = { { NULL, 0 }, false };
   if (!lua_isnil(L, 3))
@@ -228,8 +236,10 @@ static int l_history(lua_State *L) {
   size_t limit = (size_t)luaL_checkinteger(L, 6);
   lc_status (*list)(lc_store *, lc_text, const lc_company *, double, uint64_t, size_t, lc_error *) =
     lua_toboolean(L, 7) ? lc_store_unchanged : lc_store_history;
+  l_result *result = l_new_result(L);
+  l_store *box = l_check_open(L);
   lc_status status = list(box->store, tenant, only, since, after, limit, &box->error);
-  return l_push_results(L, box, status, push_entry);
+  return l_push_results(L, box, result, status, push_entry);
 }
 
 void l_journal_register(lua_State *L) {

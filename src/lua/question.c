@@ -33,14 +33,18 @@ static int push_question(lua_State *L, lc_text packed) {
 /* store:confirmation(tenant, id) -> confirmation */
 static int l_confirmation(lua_State *L) {
   uint8_t id[LC_QUESTION_ID_SIZE];
+  lc_text tenant = l_check_tenant(L, 2);
+  bool is_id = l_to_question_id(l_check_text(L, 3, SIZE_MAX), id);
+  l_result *result = l_new_result(L);
   l_store *box = l_check_open(L);
-  if (!l_to_question_id(l_check_text(L, 3, SIZE_MAX), id))
+  if (!is_id)
     return l_fail(L, LC_NOT_FOUND, &(lc_error){ "a confirmation's id has 32 hex digits" });
-  lc_status status = lc_store_question(box->store, l_check_tenant(L, 2), id, &box->error);
-  return l_push_result(L, box, status, push_question);
+  lc_status status = lc_store_question(box->store, tenant, id, &box->error);
+  return l_push_result(L, box, result, status, push_question);
 }
 
-/* The table at `index`: {company=, user=, state= (else all), after= (an entry), now=, unswept=, limit=}. */
+/* The table at `index`: {company=, user=, state= (else all), after= (an entry), now=, unswept=, limit=}. It keeps the
+ * texts of the query. */
 static lc_query check_query(lua_State *L, int index) {
   luaL_checktype(L, index, LUA_TTABLE);
   bool all = l_text_field(L, index, "state", 64).data == NULL;
@@ -58,18 +62,21 @@ static lc_query check_query(lua_State *L, int index) {
 
 /* store:confirmations(tenant, query) -> confirmations */
 static int l_confirmations(lua_State *L) {
+  lc_text tenant = l_check_tenant(L, 2);
+  lua_settop(L, 3);
+  l_result *result = l_new_result(L);
   lc_query query = check_query(L, 3);
   l_store *box = l_check_open(L);
-  lc_status status = lc_store_questions(box->store, l_check_tenant(L, 2), &query, &box->error);
-  return l_push_results(L, box, status, push_question);
+  return l_push_results(L, box, result, lc_store_questions(box->store, tenant, &query, &box->error), push_question);
 }
 
 /* store:count_confirmations(tenant, query) -> how many, up to the limit */
 static int l_count_confirmations(lua_State *L) {
   size_t count = 0;
+  lc_text tenant = l_check_tenant(L, 2);
   lc_query query = check_query(L, 3);
   l_store *box = l_check_open(L);
-  lc_status status = lc_store_count_questions(box->store, l_check_tenant(L, 2), &query, &count, &box->error);
+  lc_status status = lc_store_count_questions(box->store, tenant, &query, &count, &box->error);
   return l_done_integer(L, box, status, (int64_t)count);
 }
 
@@ -77,9 +84,10 @@ static int l_count_confirmations(lua_State *L) {
 static int l_expire(lua_State *L) {
   size_t expired;
   bool more;
+  lc_text tenant = l_check_tenant(L, 2);
   double now = luaL_checknumber(L, 3);
   l_store *box = l_check_open(L);
-  lc_status status = lc_store_expire(box->store, l_check_tenant(L, 2), now, &expired, &more, &box->error);
+  lc_status status = lc_store_expire(box->store, tenant, now, &expired, &more, &box->error);
   if (status != LC_OK)
     return l_fail(L, status, &box->error);
   lua_pushinteger(L, (lua_Integer)expired);

@@ -12,14 +12,18 @@ static const char *const simulation_type = "leadcat.simulation";
 typedef struct l_simulator {
   lc_simulation simulation;
   lc_columns columns;
+  bool closed; /* it has ended, or was collected, or is at work while a finalizer runs */
 } l_simulator;
 
 /* For a comparison, Lua keeps the events that wait, by their places in the columns, and the examples, which show a
  * change. The rulesets only have to stay alive. */
 enum { UP_SIMULATOR = 1, UP_EVENTS, UP_EXAMPLES, UP_RULESETS, UP_COUNT = UP_RULESETS + LC_SIDES - 1 };
 
-static l_simulator *simulator_of(lua_State *L) {
-  return lua_touserdata(L, lua_upvalueindex(UP_SIMULATOR));
+static l_simulator *check_open(lua_State *L) {
+  l_simulator *simulator = lua_touserdata(L, lua_upvalueindex(UP_SIMULATOR));
+  if (simulator->closed)
+    luaL_error(L, "the simulation is closed");
+  return simulator;
 }
 
 static void set_id(lua_State *L, int key, int32_t id) {
@@ -43,40 +47,41 @@ static void keep_examples(lua_State *L, const lc_simulation *simulation) {
   }
 }
 
-/* Decides what waits in the columns. */
+/* Decides what waits in the columns. An error leaves it closed. */
 static lc_status flush(lua_State *L, l_simulator *simulator, lc_error *error) {
   lc_status status = lc_simulation_companies(&simulator->simulation, &simulator->columns, error);
   if (status == LC_OK)
     status = lc_simulation_run(&simulator->simulation, &simulator->columns, error);
+  simulator->closed = true;
   if (status == LC_OK)
     keep_examples(L, &simulator->simulation);
+  simulator->closed = false;
   return status;
 }
 
 /* ---- events ------------------------------------------------------------------------------ */
 
-static lc_status add(lua_State *L, const lc_event *event, lc_error *error) {
-  l_simulator *simulator = simulator_of(L);
-  lc_status status = lc_columns_full(&simulator->columns) ? flush(L, simulator, error) : LC_OK;
-  if (status == LC_OK)
-    lc_columns_add(&simulator->columns, &event->facts, event->company);
-  return status;
+/* Makes room for an event, before it is read: that may run a finalizer. */
+static lc_status make_room(lua_State *L, l_simulator *simulator, lc_error *error) {
+  return lc_columns_full(&simulator->columns) ? flush(L, simulator, error) : LC_OK;
 }
 
 static int l_add(lua_State *L) {
   l_event event;
   lc_error error;
   lua_settop(L, 2);
+  l_simulator *simulator = check_open(L);
+  lc_status status = make_room(L, simulator, &error);
+  if (status != LC_OK)
+    return l_fail(L, status, &error);
   if (!l_to_event(L, 1, &event)) {
     lua_pushboolean(L, false);
     return 1;
   }
-  lc_status status = add(L, &event.core, &error);
-  if (status != LC_OK)
-    return l_fail(L, status, &error);
-  if (simulator_of(L)->simulation.side_count == LC_SIDES) {
+  lc_columns_add(&simulator->columns, &event.core.facts, event.core.company);
+  if (simulator->simulation.side_count == LC_SIDES) {
     lua_pushvalue(L, lua_isnil(L, 2) ? 1 : 2);
-    lua_rawseti(L, lua_upvalueindex(UP_EVENTS), (int)simulator_of(L)->columns.count - 1);
+    lua_rawseti(L, lua_upvalueindex(UP_EVENTS), (int)simulator->columns.count - 1);
   }
   lua_pushboolean(L, true);
   return 1;
@@ -88,10 +93,12 @@ static int l_add_lines(lua_State *L) {
   const char *text = luaL_checklstring(L, 1, &size), *end;
   int32_t from = l_check_id(L, 2), most = l_check_id(L, 3), count = 0;
   luaL_argcheck(L, (size_t)from <= size + 1, 2, "beyond the text");
-  luaL_argcheck(L, simulator_of(L)->simulation.side_count == 1, 1, "a comparison shows events, not lines");
+  l_simulator *simulator = check_open(L);
+  luaL_argcheck(L, simulator->simulation.side_count == 1, 1, "a comparison shows events, not lines");
   const char *at = text + from - 1;
   while (count < most && (end = memchr(at, '\n', (size_t)(text + size - at))) != NULL && lc_event_read(at, &event)
-         && add(L, &event, NULL) == LC_OK) {
+         && make_room(L, simulator, NULL) == LC_OK) {
+    lc_columns_add(&simulator->columns, &event.facts, event.company);
     at = end + 1;
     count++;
   }
@@ -193,9 +200,10 @@ static void push_result(lua_State *L, const lc_simulation *simulation, double li
 
 static int l_finish(lua_State *L) {
   lc_error error;
-  l_simulator *simulator = simulator_of(L);
+  l_simulator *simulator = check_open(L);
   double limit = luaL_optnumber(L, 1, 0);
   lc_status status = flush(L, simulator, &error);
+  simulator->closed = true;
   if (status == LC_OK)
     status = lc_simulation_finish(&simulator->simulation, &error);
   if (status != LC_OK)
@@ -207,7 +215,9 @@ static int l_finish(lua_State *L) {
 /* ---- life -------------------------------------------------------------------------------- */
 
 static int l_simulator_gc(lua_State *L) {
-  lc_simulation_free(&((l_simulator *)luaL_checkudata(L, 1, simulation_type))->simulation);
+  l_simulator *simulator = luaL_checkudata(L, 1, simulation_type);
+  simulator->closed = true;
+  lc_simulation_free(&simulator->simulation);
   return 0;
 }
 

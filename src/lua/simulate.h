@@ -16,6 +16,8 @@ void l_simulate_register(lua_State *L);
  * add_lines(text, from, most) -> the position of the first line that was not added, and how many were: at most `most`,
  * which all end with LF and are plainly a right event as JSON. `from` is at most size + 1. Not for a comparison.
  *
+ * All raise once the simulation has ended, which finish does, and for a finalizer that runs within one of them.
+ *
  * finish(limit) -> {companies (how many), outcomes, journeys, changes, examples, moved}; or nil, message, code. Only a
  * comparison fills the last three. [1] and [2] are the sides; one config has only [1]. Unknown categories are absent.
  *   outcomes   {[1], [2]}, each {[trigger] = {[action or reason] = events}}

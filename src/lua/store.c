@@ -1,11 +1,12 @@
 #include "store.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "convert.h"
 
-static const char *const store_type = "leadcat.store";
+static const char *const store_type = "leadcat.store", *const result_type = "leadcat.result";
 
 l_store *l_check_store(lua_State *L, int index) {
   return luaL_checkudata(L, index, store_type);
@@ -36,7 +37,8 @@ int l_store_open(lua_State *L) {
   if (status != LC_OK)
     return l_fail(L, status, &error);
   box->watch = lc_store_watch(box->store);
-  return 1;
+  status = lc_epochs_copy(lc_store_epochs(box->store), &box->epochs, &error);
+  return status == LC_OK ? 1 : l_fail(L, status, &error);
 }
 
 static int l_close(lua_State *L) {
@@ -45,6 +47,41 @@ static int l_close(lua_State *L) {
   box->store = NULL;
   if (store != NULL)
     lc_store_close(store);
+  return 0;
+}
+
+static int l_collect(lua_State *L) {
+  l_close(L);
+  lc_epochs_free(&l_check_store(L, 1)->epochs);
+  return 0;
+}
+
+void l_set_entry(lua_State *L, const l_store *box, uint64_t entry) {
+  char key[LC_EPOCH_KEY_SIZE];
+  l_set_integer(L, "entry", (int64_t)entry);
+  lua_pushlstring(L, key, lc_epoch_key(&box->epochs, entry, key));
+  lua_setfield(L, -2, "key");
+}
+
+/* ---- results ----------------------------------------------------------------------------- */
+
+l_result *l_new_result(lua_State *L) {
+  return l_push_object(L, result_type, sizeof(l_result));
+}
+
+lc_text l_take_result(l_result *result, const l_store *box) {
+  lc_text text;
+  text.data = result->bytes = lc_store_take_result(box->store, &text.size);
+  return text;
+}
+
+void l_free_result(l_result *result) {
+  free(result->bytes);
+  result->bytes = NULL;
+}
+
+static int l_result_gc(lua_State *L) {
+  l_free_result(luaL_checkudata(L, 1, result_type));
   return 0;
 }
 
@@ -64,55 +101,73 @@ int l_done_integer(lua_State *L, const l_store *box, lc_status status, int64_t i
   return 1;
 }
 
-int l_push_result(lua_State *L, const l_store *box, lc_status status, int push(lua_State *L, lc_text item)) {
-  return status == LC_OK ? push(L, lc_store_result(box->store)) : l_fail(L, status, &box->error);
-}
-
-int l_push_results(lua_State *L, const l_store *box, lc_status status, int push(lua_State *L, lc_text item)) {
+int l_push_result(lua_State *L, const l_store *box, l_result *result, lc_status status,
+                  int push(lua_State *L, lc_text item)) {
   if (status != LC_OK)
     return l_fail(L, status, &box->error);
+  int results = push(L, l_take_result(result, box));
+  l_free_result(result);
+  return results;
+}
+
+static int push_list(lua_State *L, lc_text list, int push(lua_State *L, lc_text item)) {
+  lc_text item;
   lua_newtable(L);
-  lc_text list = lc_store_result(box->store), item;
   for (int i = 1; lc_list_next(&list, &item); i++) {
-    if (push(L, item) != 1)
-      return 3;
+    int results = push(L, item);
+    if (results != 1)
+      return results;
     lua_rawseti(L, -2, i);
   }
   return 1;
+}
+
+int l_push_results(lua_State *L, const l_store *box, l_result *result, lc_status status,
+                   int push(lua_State *L, lc_text item)) {
+  if (status != LC_OK)
+    return l_fail(L, status, &box->error);
+  int results = push_list(L, l_take_result(result, box), push);
+  l_free_result(result);
+  return results;
 }
 
 /* ---- configs ----------------------------------------------------------------------------- */
 
 /* store:save(tenant, expected, ruleset, json, about) */
 static int l_save(lua_State *L) {
-  l_store *box = l_check_open(L);
   lc_text tenant = l_check_tenant(L, 2);
   uint64_t expected = (uint64_t)luaL_checkinteger(L, 3);
   lc_text ruleset = l_check_text(L, 4, UINT32_MAX), json = l_check_text(L, 5, UINT32_MAX);
   lc_text about = l_check_text(L, 6, UINT32_MAX);
+  l_store *box = l_check_open(L);
   return l_done(L, box, lc_store_save(box->store, tenant, expected, ruleset, json, about, &box->error));
 }
 
 /* store:repair(tenant, revision, ruleset) -> true */
 static int l_repair(lua_State *L) {
-  l_store *box = l_check_open(L);
+  lc_text tenant = l_check_tenant(L, 2);
   uint64_t revision = (uint64_t)luaL_checkinteger(L, 3);
   lc_text ruleset = l_check_text(L, 4, UINT32_MAX);
-  return l_done(L, box, lc_store_repair(box->store, l_check_tenant(L, 2), revision, ruleset, &box->error));
+  l_store *box = l_check_open(L);
+  return l_done(L, box, lc_store_repair(box->store, tenant, revision, ruleset, &box->error));
 }
 
 /* store:config(tenant, revision) -> json */
 static int l_config(lua_State *L) {
+  lc_text tenant = l_check_tenant(L, 2);
+  uint64_t revision = (uint64_t)luaL_checkinteger(L, 3);
+  l_result *result = l_new_result(L);
   l_store *box = l_check_open(L);
-  lc_status status = lc_store_config(box->store, l_check_tenant(L, 2), (uint64_t)luaL_checkinteger(L, 3), &box->error);
-  return l_push_result(L, box, status, l_push_text);
+  lc_status status = lc_store_config(box->store, tenant, revision, &box->error);
+  return l_push_result(L, box, result, status, l_push_text);
 }
 
 /* store:revisions(tenant) -> array of json */
 static int l_revisions(lua_State *L) {
+  lc_text tenant = l_check_tenant(L, 2);
+  l_result *result = l_new_result(L);
   l_store *box = l_check_open(L);
-  lc_status status = lc_store_revisions(box->store, l_check_tenant(L, 2), &box->error);
-  return l_push_results(L, box, status, l_push_text);
+  return l_push_results(L, box, result, lc_store_revisions(box->store, tenant, &box->error), l_push_text);
 }
 
 /* ---- companies --------------------------------------------------------------------------- */
@@ -120,9 +175,10 @@ static int l_revisions(lua_State *L) {
 /* store:company(tenant, company) -> category */
 static int l_company(lua_State *L) {
   int32_t category = 0;
+  lc_text tenant = l_check_tenant(L, 2);
   lc_company company = { l_check_text(L, 3, LC_COMPANY_MAX), false };
   l_store *box = l_check_open(L);
-  lc_status status = lc_store_company(box->store, l_check_tenant(L, 2), &company, &category, &box->error);
+  lc_status status = lc_store_company(box->store, tenant, &company, &category, &box->error);
   return l_done_integer(L, box, status, category);
 }
 
@@ -143,22 +199,25 @@ static int l_create(lua_State *L) {
 
 /* store:set_category(tenant, company, to, from) -> true */
 static int l_set_category(lua_State *L) {
-  l_store *box = l_check_open(L);
+  lc_text tenant = l_check_tenant(L, 2);
   lc_company company = { l_check_text(L, 3, LC_COMPANY_MAX), false };
   int32_t to = l_check_id(L, 4), from = l_check_id(L, 5);
-  return l_done(L, box, lc_store_set_category(box->store, l_check_tenant(L, 2), &company, to, from, &box->error));
+  l_store *box = l_check_open(L);
+  return l_done(L, box, lc_store_set_category(box->store, tenant, &company, to, from, &box->error));
 }
 
 /* store:companies(tenant, after, limit) -> array of companies, array of their categories */
 static int l_companies(lua_State *L) {
-  l_store *box = l_check_open(L);
   lc_text tenant = l_check_tenant(L, 2), after = l_check_text(L, 3, LC_COMPANY_MAX);
-  lc_status status = lc_store_companies(box->store, tenant, after, (size_t)luaL_checkinteger(L, 4), &box->error);
+  size_t limit = (size_t)luaL_checkinteger(L, 4);
+  l_result *result = l_new_result(L);
+  l_store *box = l_check_open(L);
+  lc_status status = lc_store_companies(box->store, tenant, after, limit, &box->error);
   if (status != LC_OK)
     return l_fail(L, status, &box->error);
+  lc_text list = l_take_result(result, box), item;
   lua_newtable(L);
   lua_newtable(L);
-  lc_text list = lc_store_result(box->store), item;
   for (int i = 1; lc_list_next(&list, &item); i++) {
     lc_company_record record;
     memcpy(&record, item.data, sizeof record);
@@ -168,6 +227,7 @@ static int l_companies(lua_State *L) {
     lua_pushinteger(L, record.category);
     lua_rawseti(L, -2, i);
   }
+  l_free_result(result);
   return 2;
 }
 
@@ -181,19 +241,22 @@ static void to_counter(lua_State *L, int table, void *counter) {
 /* store:add(tenant, items) -> true; items {name=, value=} */
 static int l_add(lua_State *L) {
   size_t count;
+  lc_text tenant = l_check_tenant(L, 2);
   const lc_counter *counters = l_check_items(L, 3, sizeof *counters, &count, to_counter);
   l_store *box = l_check_open(L);
-  return l_done(L, box, lc_store_add(box->store, l_check_tenant(L, 2), counters, count, &box->error));
+  return l_done(L, box, lc_store_add(box->store, tenant, counters, count, &box->error));
 }
 
 /* store:counters(tenant) -> value by name */
 static int l_counters(lua_State *L) {
+  lc_text tenant = l_check_tenant(L, 2);
+  l_result *result = l_new_result(L);
   l_store *box = l_check_open(L);
-  lc_status status = lc_store_counters(box->store, l_check_tenant(L, 2), &box->error);
+  lc_status status = lc_store_counters(box->store, tenant, &box->error);
   if (status != LC_OK)
     return l_fail(L, status, &box->error);
+  lc_text list = l_take_result(result, box), item;
   lua_newtable(L);
-  lc_text list = lc_store_result(box->store), item;
   while (lc_list_next(&list, &item)) {
     uint64_t value;
     memcpy(&value, item.data, sizeof value);
@@ -201,6 +264,7 @@ static int l_counters(lua_State *L) {
     l_push_number(L, (double)value);
     lua_rawset(L, -3);
   }
+  l_free_result(result);
   return 1;
 }
 
@@ -209,13 +273,13 @@ static int l_counters(lua_State *L) {
 /* store:trim(tenant, age, count, now, from, unchanged) -> how many were removed, where to go on (0: done) */
 static int l_trim(lua_State *L) {
   size_t removed;
-  l_store *box = l_check_open(L);
   lc_text tenant = l_check_tenant(L, 2);
   lc_retention keep = { .age = luaL_checknumber(L, 3), .count = (uint64_t)luaL_checkinteger(L, 4) };
   double now = luaL_checknumber(L, 5);
   uint64_t from = (uint64_t)luaL_checkinteger(L, 6);
   lc_status (*trim)(lc_store *, lc_text, const lc_retention *, double, uint64_t *, size_t *, lc_error *) =
     lua_toboolean(L, 7) ? lc_store_trim_unchanged : lc_store_trim;
+  l_store *box = l_check_open(L);
   lc_status status = trim(box->store, tenant, &keep, now, &from, &removed, &box->error);
   if (status != LC_OK)
     return l_fail(L, status, &box->error);
@@ -228,15 +292,16 @@ static int l_trim(lua_State *L) {
 static int l_due(lua_State *L) {
   static const char *const works[] = { "changes", "questions", "journal", "unchanged", NULL }; /* lc_work */
   lc_place place = { .size = 0 };
-  l_store *box = l_check_open(L);
   lc_work work = (lc_work)luaL_checkoption(L, 2, NULL, works);
   lc_retention keep = { .age = luaL_checknumber(L, 3), .count = (uint64_t)luaL_checkinteger(L, 4) };
   double now = luaL_checknumber(L, 5);
   lc_text from = l_check_text(L, 6, sizeof place.key);
   memcpy(place.key, from.data, from.size);
   place.size = from.size;
+  l_result *result = l_new_result(L);
+  l_store *box = l_check_open(L);
   lc_status status = lc_store_due(box->store, work, &keep, now, &place, &box->error);
-  int results = l_push_results(L, box, status, l_push_text);
+  int results = l_push_results(L, box, result, status, l_push_text);
   if (results != 1)
     return results;
   l_push_text(L, (lc_text){ (const char *)place.key, place.size });
@@ -350,7 +415,7 @@ void l_store_register(lua_State *L) {
     { "companies", l_companies },
     { "stats", l_stats },
     { "check_readers", l_check_readers },
-    { "__gc", l_close },
+    { "__gc", l_collect },
     { "__close", l_close },
     { NULL, NULL },
   };
@@ -359,4 +424,5 @@ void l_store_register(lua_State *L) {
   lua_pushvalue(L, -1);
   lua_setfield(L, -2, "__index");
   lua_pop(L, 1);
+  l_new_type(L, result_type, l_result_gc);
 }

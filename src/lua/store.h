@@ -9,6 +9,7 @@
 typedef struct l_store {
   lc_store *store;       /* NULL when closed */
   const lc_watch *watch; /* of the store, while it is open */
+  lc_epochs epochs;      /* a copy, until the box is collected */
   lc_error error;        /* of the last method that failed */
 } l_store;
 
@@ -47,16 +48,34 @@ l_store *l_check_store(lua_State *L, int index);
 /* The same box; raises when its store is closed. */
 l_store *l_open_box(lua_State *L, l_store *box);
 
-/* The box that is argument 1; raises when its store is closed. Call it after everything that allocates in Lua, since
- * that may run a finalizer that closes the store. */
+/* The box that is argument 1; raises when its store is closed. Call it after everything that allocates in Lua, and
+ * after all arguments are read: both may run a finalizer that closes the store. */
 l_store *l_check_open(lua_State *L);
 
-/* Push what a method returns when its store gave `status`: true; an integer; what `push` makes of the result; an array
- * of what it makes of each item. Or nil, message, code, also when `push` fails. They return how many values. */
+/* Sets `entry`, and `key` with what identifies it for ever, in the table at the top of the stack. */
+void l_set_entry(lua_State *L, const l_store *box, uint64_t entry);
+
+/* Owns what a call copied out while it is pushed: a finalizer may run then, and use the store or close it. */
+typedef struct l_result {
+  char *bytes;
+} l_result;
+
+/* Pushes an empty one, which the stack keeps. Call it before l_check_open. */
+l_result *l_new_result(lua_State *L);
+
+/* Takes what the last call copied out. l_free_result gives the memory back; after an error the collector does. */
+lc_text l_take_result(l_result *result, const l_store *box);
+void l_free_result(l_result *result);
+
+/* Push what a method returns when its store gave `status`: true; an integer; what `push` makes of the result, which
+ * they take and free; an array of what it makes of each item. Or nil, message, code, also when `push` fails. They
+ * return how many values. */
 int l_done(lua_State *L, const l_store *box, lc_status status);
 int l_done_integer(lua_State *L, const l_store *box, lc_status status, int64_t integer);
-int l_push_result(lua_State *L, const l_store *box, lc_status status, int push(lua_State *L, lc_text item));
-int l_push_results(lua_State *L, const l_store *box, lc_status status, int push(lua_State *L, lc_text item));
+int l_push_result(lua_State *L, const l_store *box, l_result *result, lc_status status,
+                  int push(lua_State *L, lc_text item));
+int l_push_results(lua_State *L, const l_store *box, l_result *result, lc_status status,
+                   int push(lua_State *L, lc_text item));
 
 /* The cursor at the stack index, {name=, before=, text=} (JSON), if there is one. */
 bool l_to_cursor(lua_State *L, int index, lc_cursor *cursor);

@@ -264,6 +264,16 @@ lc_status lc_identify(lc_env *env, const char *path, lc_error *error) {
   return status == LC_OK ? read_epochs(&id, lc_env_epochs(env), error) : status;
 }
 
+lc_status lc_epochs_copy(const lc_epochs *epochs, lc_epochs *copy, lc_error *error) {
+  size_t size = epochs->count * sizeof *epochs->list;
+  copy->list = malloc(size);
+  if (copy->list == NULL)
+    return lc_no_memory(error);
+  memcpy(copy->list, epochs->list, size);
+  copy->count = epochs->count;
+  return LC_OK;
+}
+
 void lc_epochs_free(lc_epochs *epochs) {
   free(epochs->list);
   *epochs = (lc_epochs){ NULL, 0 };

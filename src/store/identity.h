@@ -33,6 +33,7 @@ struct lc_epochs {
  * epoch if the journal is a copy. The caller is the only one who opens the store now. LC_CORRUPT: the files belong to two
  * stores, or a newer leadcat wrote them. LC_FULL, LC_UNAVAILABLE, LC_IO. */
 lc_status lc_identify(lc_env *env, const char *path, lc_error *error);
+lc_status lc_epochs_copy(const lc_epochs *epochs, lc_epochs *copy, lc_error *error);
 void lc_epochs_free(lc_epochs *epochs);
 
 /* Writes `<epoch>-<entry>` to `key` and returns its size. */

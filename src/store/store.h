@@ -40,6 +40,9 @@ void lc_store_close(lc_store *store);
 /* What the last call copied out: one value, or a list to read with lc_list_next. */
 lc_text lc_store_result(const lc_store *store);
 
+/* The same in memory that is the caller's, to free. NULL when it is empty. The store's result is empty afterwards. */
+char *lc_store_take_result(lc_store *store, size_t *size);
+
 /* Takes the next item off the front of `list`; false at its end. */
 bool lc_list_next(lc_text *list, lc_text *item);
 

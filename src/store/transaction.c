@@ -116,6 +116,14 @@ lc_text lc_store_result(const lc_store *store) {
   return (lc_text){ store->result, store->result_size };
 }
 
+char *lc_store_take_result(lc_store *store, size_t *size) {
+  char *bytes = store->result;
+  *size = store->result_size;
+  store->result = NULL;
+  store->result_size = store->result_capacity = 0;
+  return bytes;
+}
+
 bool lc_list_next(lc_text *list, lc_text *item) {
   if (list->size == 0)
     return false;

@@ -83,7 +83,7 @@ end
 function journal.entry(stored, tenant)
   local details = details_of(stored)
   return {
-    entry = stored.entry, tenant = tenant, at = stored.at, company = stored.company, trigger = stored.trigger,
+    entry = stored.entry, key = stored.key, tenant = tenant, at = stored.at, company = stored.company, trigger = stored.trigger,
     rule = config.rule_key(stored.trigger, stored.lead_status), revision = stored.revision,
     from = stored.from ~= 0 and stored.from or nil, to = stored.to ~= 0 and stored.to or nil,
     status = stored.status, reason = stored.reason, error = stored.error,
