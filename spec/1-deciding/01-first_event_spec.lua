@@ -27,7 +27,7 @@ describe("a sale is won", function()
     })
     assert.same({
       status = "updated", action = "update", reason = "matched", rule = "sale_won", revision = 1,
-      from = LEAD, to = CUSTOMER, entry = outcome.entry,
+      from = LEAD, to = CUSTOMER, entry = outcome.entry, key = outcome.key,
     }, outcome)
     assert.equal(CUSTOMER, engine.host:get "Acme")
 

@@ -51,7 +51,7 @@ describe("a question to a user", function()
     local outcome = assert(engine:resolve(record.id, { accept = true }, { actor = BOB }))
     assert.same({
       status = "updated", action = "confirm", reason = "matched", rule = "sale_won", revision = 1,
-      from = LEAD, to = CUSTOMER, confirmation = record.id, entry = outcome.entry,
+      from = LEAD, to = CUSTOMER, confirmation = record.id, entry = outcome.entry, key = outcome.key,
     }, outcome)
     assert.equal(CUSTOMER, engine.host:get "Acme")
     local again, message, code, closed = engine:resolve(record.id, { decline = true }, { actor = ANN })
@@ -144,7 +144,7 @@ describe("an answer", function()
         assert.equal(own and row[3] == "updated" and 2 or 1, count, "commits")
         assert.same({
           status = row[3], action = "confirm", reason = "matched", rule = "sale_won", revision = 1,
-          from = LEAD, to = row[4], confirmation = id, entry = outcome.entry,
+          from = LEAD, to = row[4], confirmation = id, entry = outcome.entry, key = outcome.key,
         }, outcome)
         assert.equal(tostring(row[4]), tostring(outcome.to)) -- not 5.0
         assert.equal(row[6] or LEAD, engine.host.category "Acme")
@@ -156,7 +156,7 @@ describe("an answer", function()
 
         assert.equal(row[3] .. " awaiting_confirmation", statuses(engine))
         assert.same({
-          entry = outcome.entry, tenant = "", at = START + 10.5, company = "Acme", trigger = "sale_won",
+          entry = outcome.entry, key = outcome.key, tenant = "", at = START + 10.5, company = "Acme", trigger = "sale_won",
           rule = "sale_won", revision = 1, from = LEAD, to = row[4], status = row[3], actor = ANN,
           sale = { id = 17, name = "Printers" }, confirmation = id,
         }, engine:history()[1])
@@ -411,7 +411,8 @@ describe("a question's time", function()
       local entries = engine:history()
       local entry = entries[#entries - 1]
       assert.same({
-        entry = entry.entry, tenant = "", at = START + 60, company = "Acme", trigger = "sale_won", rule = "sale_won",
+        entry = entry.entry, key = entry.key, tenant = "", at = START + 60, company = "Acme", trigger = "sale_won",
+        rule = "sale_won",
         revision = 1, from = LEAD, to = CUSTOMER, status = "expired", confirmation = id,
       }, entry)
       assert.equal(0, commits(engine, function()

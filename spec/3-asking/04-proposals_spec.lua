@@ -186,7 +186,7 @@ describe("a host that asks before it saves", function()
           local outcome = way == "handle" and assert(engine:handle(chosen)) or assert(engine:handle_many { chosen })[1]
           assert.same({
             status = row[3], action = "confirm", reason = "matched", rule = "sale_won", revision = 1,
-            from = LEAD, to = row[4], entry = outcome.entry,
+            from = LEAD, to = row[4], entry = outcome.entry, key = outcome.key,
           }, outcome)
           assert.equal(row[5], engine.host.category "Acme")
           assert.same({ row[3], "bob" }, { statuses(engine), engine:history()[1].actor.id })

@@ -29,7 +29,7 @@ describe("a company that has another category by now", function()
         local outcome = assert(engine:resolve(id, row[2], { actor = BOB }))
         assert.same({
           status = "conflict", action = "confirm", reason = "matched", rule = "sale_won", revision = 1,
-          from = LEAD, to = row[3], confirmation = id, entry = outcome.entry, category = QUALIFIED,
+          from = LEAD, to = row[3], confirmation = id, entry = outcome.entry, key = outcome.key, category = QUALIFIED,
         }, outcome)
         local record = engine:confirmation(id)
         assert.same({ "conflict", "bob", START + 10, nil },
@@ -108,7 +108,7 @@ describe("an answer that the host could not make happen", function()
     local outcome = assert(engine:resolve(id, { accept = true }, { actor = BOB }))
     assert.same({
       status = "failed", action = "confirm", reason = "matched", rule = "sale_won", revision = 1, from = LEAD,
-      to = CUSTOMER, confirmation = id, entry = outcome.entry, error = "away",
+      to = CUSTOMER, confirmation = id, entry = outcome.entry, key = outcome.key, error = "away",
     }, outcome)
     return engine, host, time, id, path
   end

@@ -54,7 +54,7 @@ describe("a host", function()
     assert.same({ 42, "north" }, asked)
     assert.same({ 42, QUALIFIED, LEAD, {
       status = "applying", action = "update", reason = "matched", rule = "lead_status_set:5", revision = 1,
-      from = LEAD, to = QUALIFIED, entry = outcome.entry,
+      from = LEAD, to = QUALIFIED, entry = outcome.entry, key = outcome.key,
     }, "north" }, told)
     assert.equal("updated", outcome.status)
     engine:handle { trigger = "sale_won", company = "Acme" }

@@ -39,7 +39,8 @@ describe("the journal", function()
     local engine, start = filled()
     local entry = engine:history()[1]
     assert.same({
-      entry = (start + 60) * 1000, tenant = "", at = start + 60, company = 1, trigger = "sale_won", rule = "sale_won",
+      entry = (start + 60) * 1000, key = entry.key, tenant = "", at = start + 60, company = 1, trigger = "sale_won",
+      rule = "sale_won",
       revision = 1, from = LEAD, to = CUSTOMER, status = "updated", actor = { id = "bob" }, sale = { id = 7 },
       contact = { id = 9 }, event_id = "7",
     }, entry)

@@ -81,7 +81,7 @@ describe("undo", function()
       local outcome = assert(engine:undo(entry, { actor = ANN }))
       assert.same({
         status = "updated", action = "update", reason = "undo", rule = "lead_status_set:5", revision = 1,
-        from = QUALIFIED, to = LEAD, entry = outcome.entry,
+        from = QUALIFIED, to = LEAD, entry = outcome.entry, key = outcome.key,
       }, outcome)
       assert.equal(LEAD, engine.host.category "Acme")
       assert.same({ { {
@@ -92,7 +92,7 @@ describe("undo", function()
       -- The journal has both. The entry that was undone says what it said before.
       local entries = engine:history()
       assert.same({
-        entry = outcome.entry, tenant = "", at = START + 10, company = "Acme", trigger = "lead_status_set",
+        entry = outcome.entry, key = outcome.key, tenant = "", at = START + 10, company = "Acme", trigger = "lead_status_set",
         rule = "lead_status_set:5", revision = 1, from = QUALIFIED, to = LEAD, status = "updated", actor = ANN,
         undoes = entry,
       }, entries[1])

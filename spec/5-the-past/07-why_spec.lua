@@ -543,7 +543,8 @@ describe("what came to nothing", function()
       assert.same({ "Acme updated" }, shown(engine, { unchanged = false }))
       local first = engine:history({ unchanged = true })[7]
       assert.same({
-        entry = START * 1000, tenant = "", at = START, company = "Acme", trigger = "sale_won", rule = "sale_won",
+        entry = START * 1000, key = first.key, tenant = "", at = START, company = "Acme", trigger = "sale_won",
+        rule = "sale_won",
         revision = 1, from = LEAD, status = "unchanged", reason = "vetoed", error = "Frozen by finance.",
         event_id = "e1", actor = ANN, sale = { id = 17, name = "Printers" },
       }, first)

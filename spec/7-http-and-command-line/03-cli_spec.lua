@@ -603,7 +603,7 @@ describe("leadcat", function()
         assert.equal(1, (engine.host:get "Acme"))
         assert.equal(2, engine:config().revision)
       end)
-      assert.matches("journal.mdb exists already", expect(1, "backup", copy, "--path", path))
+      assert.matches("config.mdb exists already", expect(1, "backup", copy, "--path", path))
       assert.matches("stop everything that has the store open", expect(0, "compact", stores.path(), "--path", path))
     end)
 

@@ -1,5 +1,6 @@
 -- Over HTTP: one question, its answer, and undo.
 
+local core = require "leadcat.core"
 local json = require "leadcat.util.json"
 local stores = require "support.stores"
 local web = require "support.web"
@@ -182,7 +183,8 @@ describe("an answer", function()
     local status, outcome, response = answer(site, id, { accept = true })
     assert.same({ 202, "failed" }, { status, outcome.status })
     contains(response.log, SECRET)
-    host.failing, site.now = false, START + 3600
+    host.failing = false
+    core.forward(3600)
     assert.equal(1, site.engine:recover().finished)
     assert.equal(OPPORTUNITY, category_of(site, company))
     site.engine:close()

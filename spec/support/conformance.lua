@@ -205,10 +205,14 @@ end
 local FOUND_OUT = { "asked_at", "category", "passed", "target", "keep" }
 
 local function without_answers(result)
-  if type(result) ~= "table" or not result.lacks then
+  if type(result) ~= "table" then
     return result
   end
   local copy = with(result, {})
+  copy.key = nil -- random
+  if not result.lacks then
+    return copy
+  end
   for _, name in ipairs(FOUND_OUT) do
     copy[name] = nil
   end

@@ -36,7 +36,7 @@ function handling.settled(outcome)
   for name, value in pairs(outcome) do
     copy[name] = name == "first" and handling.settled(value) or value
   end
-  copy.entry, copy.confirmation = nil, nil
+  copy.entry, copy.key, copy.confirmation = nil, nil, nil
   return copy
 end
 

@@ -14,7 +14,6 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "identity.h"
 #include "lock.h"
 #include "pages.h"
 

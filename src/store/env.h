@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "epoch.h"
 #include "rules/status.h"
 #include "watch.h"
 
@@ -50,7 +51,6 @@ typedef enum lc_table {
 } lc_table;
 
 typedef struct lc_env lc_env;
-typedef struct lc_epochs lc_epochs;
 
 typedef struct lc_env_options {
   size_t map_size;      /* bytes of address space for journal.mdb; 0: 16 GiB. config.mdb takes the same, but at most 1 GiB. The
@@ -67,7 +67,7 @@ lc_status lc_env_open(const char *path, const lc_env_options *options, lc_env **
 /* Gives a reference back; the last one closes both files. In a forked child it does nothing. */
 void lc_env_close(lc_env *env);
 
-/* The store's epochs (identity.h): none until lc_identify has read them, then the same as long as the environment is open. */
+/* The store's epochs: none until lc_identify has read them, then the same as long as the environment is open. */
 lc_epochs *lc_env_epochs(lc_env *env);
 
 /* Whether the journal had lost commits when it was opened, by LMDB's lock file: an older copy has taken its place, or a power

@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -207,14 +206,9 @@ static bool is_at_home(const identity *id) {
 static lc_status add_epoch(lc_epochs *epochs, MDB_val key, MDB_val value, lc_error *error) {
   if (key.mv_size != PREFIX_SIZE + 8 || value.mv_size != LC_EPOCH_SIZE)
     return lc_fail(error, LC_CORRUPT, "the store's epochs are damaged");
-  lc_epoch *list = realloc(epochs->list, (epochs->count + 1) * sizeof *list);
-  if (list == NULL)
-    return lc_no_memory(error);
-  epochs->list = list;
-  lc_epoch *epoch = &list[epochs->count++];
-  epoch->first = lc_key_number(key);
-  memcpy(epoch->name, value.mv_data, LC_EPOCH_SIZE);
-  return LC_OK;
+  lc_epoch epoch = { .first = lc_key_number(key) };
+  memcpy(epoch.name, value.mv_data, LC_EPOCH_SIZE);
+  return lc_epochs_add(epochs, epoch, error);
 }
 
 static lc_status list_epochs(const identity *id, MDB_txn *txn, lc_epochs *epochs, lc_error *error) {
@@ -262,36 +256,4 @@ lc_status lc_identify(lc_env *env, const char *path, lc_error *error) {
   if (status == LC_OK && !is_at_home(&id))
     status = begin_epoch(&id, error);
   return status == LC_OK ? read_epochs(&id, lc_env_epochs(env), error) : status;
-}
-
-lc_status lc_epochs_copy(const lc_epochs *epochs, lc_epochs *copy, lc_error *error) {
-  size_t size = epochs->count * sizeof *epochs->list;
-  copy->list = malloc(size);
-  if (copy->list == NULL)
-    return lc_no_memory(error);
-  memcpy(copy->list, epochs->list, size);
-  copy->count = epochs->count;
-  return LC_OK;
-}
-
-void lc_epochs_free(lc_epochs *epochs) {
-  free(epochs->list);
-  *epochs = (lc_epochs){ NULL, 0 };
-}
-
-size_t lc_epoch_key(const lc_epochs *epochs, uint64_t entry, char key[LC_EPOCH_KEY_SIZE]) {
-  size_t i = epochs->count - 1;
-  while (i > 0 && entry < epochs->list[i].first)
-    i--;
-  char digits[20];
-  size_t size = 0;
-  do
-    digits[size++] = (char)('0' + entry % 10);
-  while ((entry /= 10) != 0);
-  memcpy(key, epochs->list[i].name, LC_EPOCH_SIZE);
-  char *at = key + LC_EPOCH_SIZE;
-  *at++ = '-';
-  while (size > 0)
-    *at++ = digits[--size];
-  return (size_t)(at - key);
 }

@@ -4,7 +4,6 @@
 
 #include "clock.h"
 #include "env.h"
-#include "identity.h"
 #include "owner.h"
 #include "store.h"
 

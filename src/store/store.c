@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "identity.h"
 #include "internal.h"
 
 enum { PATH_MAX_SIZE = 4096 - 32 }; /* so that the names of its files fit */

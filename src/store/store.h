@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "identity.h"
+#include "epoch.h"
 #include "pages.h"
 #include "record.h"
 #include "rules/decide.h"
@@ -264,7 +264,7 @@ lc_status lc_store_claim(lc_store *store, lc_text tenant, const lc_company *comp
  * (a company's text; empty: from the first). */
 lc_status lc_store_applying(lc_store *store, lc_text tenant, lc_text after, size_t limit, lc_error *error);
 
-/* What a host keeps to recognize the change of an entry, unique for ever (identity.h). */
+/* What a host keeps to recognize the change of an entry, unique for ever (epoch.h). */
 const lc_epochs *lc_store_epochs(const lc_store *store);
 
 /* ---- reading the journal ------------------------------------------------------------------- */
