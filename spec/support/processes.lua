@@ -14,8 +14,9 @@ end
 ---@param code string
 ---@param arguments? string[] its `arg`
 ---@param shell? string a shell command to be run before it, in its process: `ulimit -f 1000`
+---@param under? string a command that runs it: `unshare --pid`
 ---@return support.Process
-function processes.start(code, arguments, shell)
+function processes.start(code, arguments, shell, under)
   local script = os.tmpname()
   local file = assert(io.open(script, "w"))
   file:write(code)
@@ -24,7 +25,7 @@ function processes.start(code, arguments, shell)
   for _, argument in ipairs(arguments or {}) do
     words[#words + 1] = quote(argument)
   end
-  local command = ("(%s; %s) 2>&1; echo \"status $?\""):format(shell or ":", table.concat(words, " "))
+  local command = ("(%s; %s) 2>&1; echo \"status $?\""):format(shell or ":", (under or "") .. " " .. table.concat(words, " "))
   return setmetatable({ script = script, pipe = assert(io.popen(command)) }, Process)
 end
 
