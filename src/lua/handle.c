@@ -1,4 +1,5 @@
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "event.h"
@@ -9,6 +10,7 @@
 /* ---- overlays ---------------------------------------------------------------------------- */
 
 static const char *const overlay_type = "leadcat.overlay", *const how_type = "leadcat.how";
+static const char *const rooms_type = "leadcat.rooms";
 
 /* store:overlay() -> an overlay for `handle`, which remembers what would have been written */
 static int l_overlay(lua_State *L) {
@@ -107,23 +109,41 @@ static int l_prepare(lua_State *L) {
 /* The events that are still to be handled. */
 typedef struct l_open {
   size_t count;
-  l_event *read;
   lc_case *cases;
+  l_event *read;
   int *places; /* in the array of events, from 1 */
 } l_open;
 
 /* Room for one event, the most usual number. */
 typedef struct l_room {
-  l_event read;
   lc_case c;
+  l_event read;
   int place;
 } l_room;
 
-static l_open make_room(lua_State *L, l_room *room, size_t most) {
-  if (most <= 1)
-    return (l_open){ 0, &room->read, &room->c, &room->place };
-  return (l_open){ 0, lua_newuserdata(L, most * sizeof(l_event)), lua_newuserdata(L, most * sizeof(lc_case)),
-                   lua_newuserdata(L, most * sizeof(int)) };
+static void free_rooms(lua_State *L, int index) {
+  l_room **rooms = lua_touserdata(L, index);
+  free(*rooms);
+  *rooms = NULL;
+}
+
+static int l_rooms_gc(lua_State *L) {
+  free_rooms(L, 1);
+  return 0;
+}
+
+/* Room for many is not Lua's: its collector would have more to do for that than for all results. What is pushed frees it
+ * when the call raises. NULL: there is no memory. */
+static l_room *push_rooms(lua_State *L, size_t most) {
+  l_room **rooms = l_push_object(L, rooms_type, sizeof *rooms);
+  *rooms = malloc(most * sizeof **rooms);
+  return *rooms;
+}
+
+static l_open open_in(l_room *rooms, size_t most) {
+  lc_case *cases = (void *)rooms;
+  l_event *read = (void *)(cases + most);
+  return (l_open){ 0, cases, read, (void *)(read + most) };
 }
 
 static uint64_t number_field(lua_State *L, const char *name) {
@@ -149,12 +169,12 @@ static void to_known(lua_State *L, lc_case *c) {
 }
 
 static void to_case(const l_event *read, double now, lc_case *c) {
-  const lc_facts *facts = &read->core.facts;
+  const lc_facts *facts = &read->facts;
   *c = (lc_case){
     .entry.at = isnan(read->at) ? now : read->at,
     .entry.trigger = (uint8_t)facts->trigger,
     .entry.lead_status = facts->trigger == LC_LEAD_STATUS_SET ? facts->lead_status : 0,
-    .entry.company = read->core.company,
+    .entry.company = read->company,
     .entry.event_id = read->id,
     .user = read->user,
     .has_choice = read->has_choice,
@@ -309,6 +329,28 @@ static lc_status handle(lua_State *L, l_how *how, l_open *open, lc_error *error)
   return lc_store_handle(l_check_open(L)->store, &how->core, open->cases, open->count, first, error);
 }
 
+/* Returns how many values it has pushed, of those that store:handle returns. */
+static int handle_all(lua_State *L, l_how *how, l_open *open, size_t count) {
+  lc_error error;
+  size_t left = 0;
+  for (size_t i = 1; i <= count; i++)
+    if (!to_open(L, (int)i, how, open)) {
+      lua_pushboolean(L, 0);
+      lua_pushinteger(L, (lua_Integer)i);
+      return 2;
+    }
+  lc_status status = handle(L, how, open, &error);
+  if (status != LC_OK)
+    return l_fail(L, status, &error);
+  for (size_t i = 0; i < open->count; i++)
+    left += set_result(L, open->places[i], &open->cases[i]);
+  lua_pushinteger(L, (lua_Integer)left);
+  if (!how->core.foresee)
+    return 1;
+  lua_pushinteger(L, (lua_Integer)lc_digest(open->cases, open->count));
+  return 2;
+}
+
 /* store:handle(tenant, events, results, now, how) -> how many events are not at their end, and a digest when they are
  * foreseen; nil, message, code; false, i when events[i] is not plain.
  *
@@ -325,34 +367,24 @@ static lc_status handle(lua_State *L, l_how *how, l_open *open, lc_error *error)
  * the id of the run that the events belong to. */
 static int l_handle(lua_State *L) {
   l_how how;
-  l_room room;
+  l_room room, *rooms = &room;
   lc_error error;
   luaL_checktype(L, EVENTS, LUA_TTABLE);
   luaL_checktype(L, RESULTS, LUA_TTABLE);
   lua_settop(L, ARGUMENTS);
   to_how(L, &how);
-  size_t count = lua_rawlen(L, EVENTS), left = 0;
+  size_t count = lua_rawlen(L, EVENTS);
   if (!is_array(L, EVENTS, count)) {
     lua_pushboolean(L, 0);
     return 1;
   }
-  l_open open = make_room(L, &room, count);
-  for (size_t i = 1; i <= count; i++)
-    if (!to_open(L, (int)i, &how, &open)) {
-      lua_pushboolean(L, 0);
-      lua_pushinteger(L, (lua_Integer)i);
-      return 2;
-    }
-  lc_status status = handle(L, &how, &open, &error);
-  if (status != LC_OK)
-    return l_fail(L, status, &error);
-  for (size_t i = 0; i < open.count; i++)
-    left += set_result(L, open.places[i], &open.cases[i]);
-  lua_pushinteger(L, (lua_Integer)left);
-  if (!how.core.foresee)
-    return 1;
-  lua_pushinteger(L, (lua_Integer)lc_digest(open.cases, open.count));
-  return 2;
+  if (count > 1 && (rooms = push_rooms(L, count)) == NULL)
+    return l_fail(L, lc_no_memory(&error), &error);
+  l_open open = open_in(rooms, count);
+  int results = handle_all(L, &how, &open, count);
+  if (rooms != &room)
+    free_rooms(L, ARGUMENTS + 1);
+  return results;
 }
 
 void l_handle_register(lua_State *L) {
@@ -365,4 +397,5 @@ void l_handle_register(lua_State *L) {
   l_store_methods(L, methods);
   l_new_type(L, overlay_type, l_overlay_gc);
   l_new_type(L, how_type, NULL);
+  l_new_type(L, rooms_type, l_rooms_gc);
 }

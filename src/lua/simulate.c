@@ -55,11 +55,11 @@ static lc_status flush(lua_State *L, l_simulator *simulator, lc_error *error) {
 
 /* ---- events ------------------------------------------------------------------------------ */
 
-static lc_status add(lua_State *L, const lc_event *event, lc_error *error) {
+static lc_status add(lua_State *L, const lc_facts *facts, lc_company company, lc_error *error) {
   l_simulator *simulator = simulator_of(L);
   lc_status status = lc_columns_full(&simulator->columns) ? flush(L, simulator, error) : LC_OK;
   if (status == LC_OK)
-    lc_columns_add(&simulator->columns, &event->facts, event->company);
+    lc_columns_add(&simulator->columns, facts, company);
   return status;
 }
 
@@ -71,7 +71,7 @@ static int l_add(lua_State *L) {
     lua_pushboolean(L, false);
     return 1;
   }
-  lc_status status = add(L, &event.core, &error);
+  lc_status status = add(L, &event.facts, event.company, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
   if (simulator_of(L)->simulation.side_count == LC_SIDES) {
@@ -91,7 +91,7 @@ static int l_add_lines(lua_State *L) {
   luaL_argcheck(L, simulator_of(L)->simulation.side_count == 1, 1, "a comparison shows events, not lines");
   const char *at = text + from - 1;
   while (count < most && (end = memchr(at, '\n', (size_t)(text + size - at))) != NULL && lc_event_read(at, &event)
-         && add(L, &event, NULL) == LC_OK) {
+         && add(L, &event.facts, event.company, NULL) == LC_OK) {
     at = end + 1;
     count++;
   }
