@@ -164,7 +164,7 @@ static void to_known(lua_State *L, lc_case *c) {
   c->passed = number_field(L, "passed");
   if (c->passed == 0)
     return;
-  c->target = (int32_t)number_field(L, "target");
+  c->target = (int32_t)number_field(L, "target"); /* 0: as decided */
   c->keep = l_boolean_field(L, lua_gettop(L), "keep");
 }
 
@@ -279,7 +279,7 @@ static void push_outcome(lua_State *L, const lc_case *c) {
 
 /* Pushes what an event lacks: the table that was its result so far, or a new one. */
 static void push_lack(lua_State *L, int place, const lc_case *c, lc_lack lack) {
-  enum { FEW = 4, MANY = 10 }; /* fields, with those that Lua adds */
+  enum { FEW = 4, MANY = 8 }; /* fields, with those that Lua usually adds */
   lua_rawgeti(L, RESULTS, place);
   if (!lua_istable(L, -1)) {
     lua_pop(L, 1);
@@ -358,7 +358,8 @@ static int handle_all(lua_State *L, l_how *how, l_open *open, size_t count) {
  * number of the entry that the event made before; or {lacks = what}: see lc_lack. Each has these fields, and those to
  * add before the next call:
  *   category  {newest}: add `asked_at` = newest, as it was when the host was asked, and `category`
- *   verdict   {about, action, from, to, rule, revision}: add `passed` = about, `target`, and `keep` if a user declined
+ *   verdict   {about, action, from, to, rule, revision}: add `passed` = about, `target` if it is not `to`, and `keep` if a
+ *             user declined
  *   licence   give `how` without needs_licence
  *   details   {error}: nothing helps, the event's actor, sale or contact cannot be kept
  *   end, turn, commit   nothing
@@ -396,6 +397,6 @@ void l_handle_register(lua_State *L) {
   };
   l_store_methods(L, methods);
   l_new_type(L, overlay_type, l_overlay_gc);
-  l_new_type(L, how_type, NULL);
   l_new_type(L, rooms_type, l_rooms_gc);
+  l_new_type(L, how_type, NULL);
 }
