@@ -257,9 +257,10 @@ function rounds.run(self, events, options)
     idle = left == before and idle + 1 or 0
     if not left then
       return outcomes_of(round), message, code, round.bad
+    elseif left == 0 and not round.failure then
+      return round.results
     elseif left == 0 then
-      local failure = round.failure or {}
-      return outcomes_of(round), failure.message, failure.code
+      return outcomes_of(round), round.failure.message, round.failure.code
     elseif idle == PATIENCE then
       return outcomes_of(round), KEEPS_CHANGING, "unavailable"
     end
