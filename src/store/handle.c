@@ -313,8 +313,7 @@ static lc_status mark(handler *h, lc_marks *marks, lc_text text, int32_t value) 
   return text.size == 0 ? LC_OK : lc_marks_set(marks, text, value, h->error);
 }
 
-/* Marks the company with its new category, unless it is kept here and is not in `from`, which only an event can say that
- * gives the category. */
+/* Marks the company with its new category, unless its event gives a category in which it is not kept here. */
 static lc_status imagine_category(handler *h, lc_case *c, int32_t to, bool *fits) {
   int32_t category = c->entry.from;
   bool may_differ = h->how->keeps_companies && c->is_given;

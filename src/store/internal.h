@@ -138,6 +138,7 @@ typedef struct lc_writer {
   lc_key tenant;
   double now, deadline;
   bool idle;     /* as for lc_store_claim */
+  MDB_cursor *claims, *entries; /* of lc_store_finish: each stays where it has found a key, to change it there */
   uint64_t last; /* the newest entry's id */
   lc_log log;
   int64_t added; /* entries added to the log, less those removed */

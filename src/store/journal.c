@@ -1,4 +1,6 @@
 /* Answers to questions, changes without an event, and the end of changes that hosts make. */
+#include <string.h>
+
 #include "internal.h"
 #include "store.h"
 
@@ -68,7 +70,7 @@ lc_status lc_store_write(lc_store *store, lc_text tenant, lc_write *writes, size
 /* Ends the claim, or schedules its next try. */
 static int settle_claim(const lc_writer *w, lc_key *company, lc_claim *claim, const lc_finish *finish) {
   if (finish->status != LC_ENTRY_APPLYING)
-    return lc_delete(w->store, w->txn, LC_TABLE_APPLYING, company);
+    return mdb_cursor_del(w->claims, 0);
   claim->owner = 0;
   claim->deadline = 0;
   claim->retry_at = finish->retry_at;
@@ -90,26 +92,38 @@ static lc_status finish_question(const lc_writer *w, lc_entry *entry, lc_error *
 
 static lc_status finish_entry(const lc_writer *w, const lc_finish *finish, lc_error *error) {
   lc_entry entry;
-  lc_status status = lc_copy_out(w->store, w->txn, LC_TABLE_JOURNAL, lc_key_of_entry(&w->tenant, finish->entry), error);
-  status = lc_must_be_there(status, "an entry", error);
+  lc_key number = lc_key_of_entry(&w->tenant, finish->entry);
+  MDB_val key = lc_key_value(&number), value;
+  int rc = mdb_cursor_get(w->entries, &key, &value, MDB_SET);
+  lc_status status = lc_must_be_there(lc_writer_fail(w, rc, error), "an entry", error);
+  if (status == LC_OK) /* a copy: it is written over */
+    status = lc_result_set(w->store, value.mv_data, value.mv_size, error);
   if (status == LC_OK)
     status = lc_entry_unpack(w->store->result, w->store->result_size, &entry, error);
   if (status != LC_OK)
     return status;
   entry.status = finish->status;
   entry.error = finish->error;
-  status = lc_writer_fail(w, lc_put_entry(w, &entry), error);
+  value.mv_size = lc_entry_size(&entry);
+  status = lc_writer_fail(w, mdb_cursor_put(w->entries, &key, &value, MDB_CURRENT | MDB_RESERVE), error);
+  if (status == LC_OK)
+    lc_entry_pack(&entry, value.mv_data);
   return status != LC_OK || !entry.has_question ? status : finish_question(w, &entry, error);
 }
 
 static lc_status finish_one(const lc_writer *w, lc_finish *finish, lc_error *error) {
-  lc_key key = lc_key_of_company(&w->tenant, &finish->company);
+  lc_key company = lc_key_of_company(&w->tenant, &finish->company);
   lc_claim claim = { 0 };
-  int rc = lc_get_record(w->store, w->txn, LC_TABLE_APPLYING, &key, &claim, sizeof claim);
+  MDB_val key = lc_key_value(&company), value;
+  int rc = mdb_cursor_get(w->claims, &key, &value, MDB_SET);
+  if (rc == 0 && value.mv_size != sizeof claim)
+    rc = MDB_CORRUPTED;
+  if (rc == 0)
+    memcpy(&claim, value.mv_data, sizeof claim);
   finish->lost = rc == MDB_NOTFOUND || claim.entry != finish->entry || claim.owner != w->store->owner.token;
   if (finish->lost)
     return rc == MDB_NOTFOUND ? LC_OK : lc_writer_fail(w, rc, error);
-  rc = settle_claim(w, &key, &claim, finish);
+  rc = settle_claim(w, &company, &claim, finish);
   return rc != 0 ? lc_writer_fail(w, rc, error) : finish_entry(w, finish, error);
 }
 
@@ -118,9 +132,13 @@ lc_status lc_store_finish(lc_store *store, lc_text tenant, lc_finish *finishes, 
   lc_status status = lc_begin_write(store, LC_PART_JOURNAL, &w.txn, error);
   if (status != LC_OK)
     return status;
+  int rc = mdb_cursor_open(w.txn, lc_env_table(store->env, LC_TABLE_APPLYING), &w.claims);
+  if (rc == 0)
+    rc = mdb_cursor_open(w.txn, lc_env_table(store->env, LC_TABLE_JOURNAL), &w.entries);
+  status = lc_writer_fail(&w, rc, error);
   for (size_t i = 0; i < count && status == LC_OK; i++)
     status = finish_one(&w, &finishes[i], error);
-  return lc_end_write(store, LC_PART_JOURNAL, w.txn, status, error);
+  return lc_end_write(store, LC_PART_JOURNAL, w.txn, status, error); /* closes the cursors */
 }
 
 static const double longest_claim = 3600; /* more means that the clock has gone backwards since */
