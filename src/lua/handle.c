@@ -10,7 +10,7 @@
 /* ---- overlays ---------------------------------------------------------------------------- */
 
 static const char *const overlay_type = "leadcat.overlay", *const how_type = "leadcat.how";
-static const char *const rooms_type = "leadcat.rooms";
+static const char *const open_type = "leadcat.open";
 
 /* store:overlay() -> an overlay for `handle`, which remembers what would have been written */
 static int l_overlay(lua_State *L) {
@@ -111,39 +111,29 @@ typedef struct l_open {
   size_t count;
   lc_case *cases;
   l_event *read;
-  int *places; /* in the array of events, from 1 */
+  int *places;  /* in the array of events, from 1 */
+  void *memory; /* for the three; NULL: they are on the stack, as one event's are, the most usual number */
 } l_open;
 
-/* Room for one event, the most usual number. */
-typedef struct l_room {
-  lc_case c;
-  l_event read;
-  int place;
-} l_room;
-
-static void free_rooms(lua_State *L, int index) {
-  l_room **rooms = lua_touserdata(L, index);
-  free(*rooms);
-  *rooms = NULL;
+static void free_memory(l_open *open) {
+  free(open->memory);
+  open->memory = NULL;
 }
 
-static int l_rooms_gc(lua_State *L) {
-  free_rooms(L, 1);
+static int l_open_gc(lua_State *L) {
+  free_memory(luaL_checkudata(L, 1, open_type));
   return 0;
 }
 
-/* Room for many is not Lua's: its collector would have more to do for that than for all results. What is pushed frees it
- * when the call raises. NULL: there is no memory. */
-static l_room *push_rooms(lua_State *L, size_t most) {
-  l_room **rooms = l_push_object(L, rooms_type, sizeof *rooms);
-  *rooms = malloc(most * sizeof **rooms);
-  return *rooms;
-}
-
-static l_open open_in(l_room *rooms, size_t most) {
-  lc_case *cases = (void *)rooms;
-  l_event *read = (void *)(cases + most);
-  return (l_open){ 0, cases, read, (void *)(read + most) };
+/* Pushes room for many, which the collector frees where the call does not. The memory is not Lua's, or the collector would
+ * have more to do for it than for all results. NULL: there is none. */
+static l_open *push_open(lua_State *L, size_t most) {
+  l_open *open = l_push_object(L, open_type, sizeof *open);
+  open->memory = malloc(most * (sizeof *open->cases + sizeof *open->read + sizeof *open->places));
+  open->cases = open->memory;
+  open->read = (void *)(open->cases + most);
+  open->places = (void *)(open->read + most);
+  return open->memory != NULL ? open : NULL;
 }
 
 static uint64_t number_field(lua_State *L, const char *name) {
@@ -329,28 +319,6 @@ static lc_status handle(lua_State *L, l_how *how, l_open *open, lc_error *error)
   return lc_store_handle(l_check_open(L)->store, &how->core, open->cases, open->count, first, error);
 }
 
-/* Returns how many values it has pushed, of those that store:handle returns. */
-static int handle_all(lua_State *L, l_how *how, l_open *open, size_t count) {
-  lc_error error;
-  size_t left = 0;
-  for (size_t i = 1; i <= count; i++)
-    if (!to_open(L, (int)i, how, open)) {
-      lua_pushboolean(L, 0);
-      lua_pushinteger(L, (lua_Integer)i);
-      return 2;
-    }
-  lc_status status = handle(L, how, open, &error);
-  if (status != LC_OK)
-    return l_fail(L, status, &error);
-  for (size_t i = 0; i < open->count; i++)
-    left += set_result(L, open->places[i], &open->cases[i]);
-  lua_pushinteger(L, (lua_Integer)left);
-  if (!how->core.foresee)
-    return 1;
-  lua_pushinteger(L, (lua_Integer)lc_digest(open->cases, open->count));
-  return 2;
-}
-
 /* store:handle(tenant, events, results, now, how) -> how many events are not at their end, and a digest when they are
  * foreseen; nil, message, code; false, i when events[i] is not plain.
  *
@@ -358,8 +326,7 @@ static int handle_all(lua_State *L, l_how *how, l_open *open, size_t count) {
  * number of the entry that the event made before; or {lacks = what}: see lc_lack. Each has these fields, and those to
  * add before the next call:
  *   category  {newest}: add `asked_at` = newest, as it was when the host was asked, and `category`
- *   verdict   {about, action, from, to, rule, revision}: add `passed` = about, `target` if it is not `to`, and `keep` if a
- *             user declined
+ *   verdict   {about, action, from, to, rule, revision}: add `passed` = about; `target` if not `to`; `keep` if declined
  *   licence   give `how` without needs_licence
  *   details   {error}: nothing helps, the event's actor, sale or contact cannot be kept
  *   end, turn, commit   nothing
@@ -368,24 +335,39 @@ static int handle_all(lua_State *L, l_how *how, l_open *open, size_t count) {
  * the id of the run that the events belong to. */
 static int l_handle(lua_State *L) {
   l_how how;
-  l_room room, *rooms = &room;
+  lc_case c;
+  l_event read;
+  int place;
+  l_open one = { 0, &c, &read, &place, NULL };
   lc_error error;
   luaL_checktype(L, EVENTS, LUA_TTABLE);
   luaL_checktype(L, RESULTS, LUA_TTABLE);
   lua_settop(L, ARGUMENTS);
   to_how(L, &how);
-  size_t count = lua_rawlen(L, EVENTS);
+  size_t count = lua_rawlen(L, EVENTS), left = 0;
   if (!is_array(L, EVENTS, count)) {
     lua_pushboolean(L, 0);
     return 1;
   }
-  if (count > 1 && (rooms = push_rooms(L, count)) == NULL)
+  l_open *open = count > 1 ? push_open(L, count) : &one;
+  if (open == NULL)
     return l_fail(L, lc_no_memory(&error), &error);
-  l_open open = open_in(rooms, count);
-  int results = handle_all(L, &how, &open, count);
-  if (rooms != &room)
-    free_rooms(L, ARGUMENTS + 1);
-  return results;
+  for (size_t i = 1; i <= count; i++)
+    if (!to_open(L, (int)i, &how, open)) {
+      lua_pushboolean(L, 0);
+      lua_pushinteger(L, (lua_Integer)i);
+      return 2;
+    }
+  lc_status status = handle(L, &how, open, &error);
+  if (status != LC_OK)
+    return l_fail(L, status, &error);
+  for (size_t i = 0; i < open->count; i++)
+    left += set_result(L, open->places[i], &open->cases[i]);
+  lua_pushinteger(L, (lua_Integer)left);
+  if (how.core.foresee)
+    lua_pushinteger(L, (lua_Integer)lc_digest(open->cases, open->count));
+  free_memory(open);
+  return how.core.foresee ? 2 : 1;
 }
 
 void l_handle_register(lua_State *L) {
@@ -397,6 +379,6 @@ void l_handle_register(lua_State *L) {
   };
   l_store_methods(L, methods);
   l_new_type(L, overlay_type, l_overlay_gc);
-  l_new_type(L, rooms_type, l_rooms_gc);
+  l_new_type(L, open_type, l_open_gc);
   l_new_type(L, how_type, NULL);
 }
