@@ -49,7 +49,7 @@ end
 ---@param company string|integer
 ---@return boolean ok, integer|string|nil category, string? code category: the message unless ok
 function foreign.category(self, company)
-  local category, message = call("category", self.host.category, company, self._tenant)
+  local category, message = call("category", pcall(self.host.category, company, self._tenant))
   if category == nil and message ~= nil then
     return false, as_text(message), "unavailable"
   elseif category ~= nil and (type(category) ~= "number" or category % 1 ~= 0) then
@@ -67,17 +67,19 @@ end
 
 -- A copy for the host, which may keep it.
 local function told_to_host(outcome)
-  return {
+  local copy = {
     status = outcome.status, action = outcome.action, reason = outcome.reason, from = outcome.from, to = outcome.to,
-    rule = outcome.rule, revision = outcome.revision, confirmation = outcome.confirmation, entry = outcome.entry,
+    rule = outcome.rule, revision = outcome.revision, entry = outcome.entry,
   }
+  copy.confirmation = outcome.confirmation -- rare, and the ninth field would double the memory of each table
+  return copy
 end
 
 -- Asks for the change. Returns how it ended, and why it failed.
 local function set_category(self, change)
   local outcome = change.outcome
-  local ok, message = call("set_category", self.host.set_category, change.id, outcome.to, outcome.from,
-    told_to_host(outcome), self._tenant)
+  local ok, message = call("set_category", pcall(self.host.set_category, change.id, outcome.to, outcome.from,
+    told_to_host(outcome), self._tenant))
   if ok == true then
     return "updated"
   elseif ok == nil and message == "conflict" then
@@ -209,10 +211,11 @@ end
 -- The changes that are still ours. When a claim has run out, another coroutine of this engine may have taken the change
 -- over. The store cannot tell the two apart, and the other one writes the end.
 local function ours(self, changes, flight)
-  local flights, list = flights_of(self), {}
+  local flights, list, count = flights_of(self), {}, 0
   for _, change in ipairs(changes) do
     if flights[change.company] == flight then
-      list[#list + 1] = change
+      count = count + 1
+      list[count] = change
     end
   end
   return list
