@@ -275,7 +275,8 @@ local function answer(world, owner, event, result, how)
   elseif result.lacks == "verdict" and world.roll(6) == 1 then
     return { status = "unchanged", reason = "vetoed", action = "none" }
   elseif result.lacks == "verdict" then
-    result.passed, result.target, result.keep = result.about, result.to, event.choice == false or nil
+    local told = world.roll(2) == 1 and result.to or nil -- else it is understood
+    result.passed, result.target, result.keep = result.about, told, event.choice == false or nil
     if event.choice or how.is_guarded and world.roll(3) == 1 then
       result.target = event.choice or pick(world, CATEGORIES)
     end

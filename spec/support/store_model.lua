@@ -231,7 +231,7 @@ function Walk:take(case)
       result.lacks, result.about, result.reason = "verdict", decision, nil
       return result
     end
-    result.to = case.target
+    result.to = case.target or result.to
   end
   result.status = status_of(how, case, action)
   if result.status == "skipped" then

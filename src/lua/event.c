@@ -58,17 +58,17 @@ static bool to_actor(lua_State *L, l_event *event) {
 static bool take(lua_State *L, const char *name, size_t size, l_event *event) {
 #define IS(literal) (size == sizeof literal - 1 && memcmp(name, literal, sizeof literal - 1) == 0)
   if (IS("trigger"))
-    return to_trigger(L, &event->core.facts.trigger);
+    return to_trigger(L, &event->facts.trigger);
   if (IS("company")) {
-    event->core.company.is_integer = lua_type(L, -1) == LUA_TNUMBER;
-    return to_id(L, LC_COMPANY_MAX, &event->core.company.text, event->core.room);
+    event->company.is_integer = lua_type(L, -1) == LUA_TNUMBER;
+    return to_id(L, LC_COMPANY_MAX, &event->company.text, event->company_digits);
   }
   if (IS("id"))
     return to_id(L, LC_EVENT_ID_MAX, &event->id, event->id_digits);
   if (IS("category"))
-    return to_number(L, LC_CATEGORY_IMPOSSIBLE, &event->core.facts.category);
+    return to_number(L, LC_CATEGORY_IMPOSSIBLE, &event->facts.category);
   if (IS("lead_status"))
-    return to_number(L, 0, &event->core.facts.lead_status);
+    return to_number(L, 0, &event->facts.lead_status);
   if (IS("at"))
     return to_time(L, &event->at);
   if (IS("sale") || IS("contact") || IS("actor")) {
@@ -85,8 +85,8 @@ static bool take(lua_State *L, const char *name, size_t size, l_event *event) {
 
 bool l_to_event(lua_State *L, int index, l_event *event) {
   size_t size;
-  event->core.facts = (lc_facts){ .trigger = LC_TRIGGERS, .category = LC_CATEGORY_ABSENT };
-  event->core.company.text = event->id = event->user = (lc_text){ NULL, 0 };
+  event->facts = (lc_facts){ .trigger = LC_TRIGGERS, .category = LC_CATEGORY_ABSENT };
+  event->company.text = event->id = event->user = (lc_text){ NULL, 0 };
   event->choice = 0;
   event->at = NAN;
   event->has_choice = event->has_details = false;
@@ -97,5 +97,5 @@ bool l_to_event(lua_State *L, int index, l_event *event) {
     if (name != NULL && !take(L, name, size, event))
       return false;
   }
-  return event->core.facts.trigger != LC_TRIGGERS && event->core.company.text.size != 0;
+  return event->facts.trigger != LC_TRIGGERS && event->company.text.size != 0;
 }

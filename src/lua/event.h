@@ -10,14 +10,15 @@
 #include "rules/event.h"
 
 typedef struct l_event {
-  lc_event core;
+  lc_facts facts; /* as in lc_event (rules/event.h), as is the company */
+  lc_company company;
   lc_text id;       /* empty: none */
   double at;        /* seconds since 1970; NAN: none is given */
   bool has_choice;  /* the user has answered already: */
   int32_t choice;   /* the category to set; 0: it stays; LC_CATEGORY_IMPOSSIBLE: an integer that cannot be an id */
   bool has_details; /* it has an actor, a sale or a contact */
   lc_text user;     /* the actor's id; empty: none */
-  char id_digits[L_DIGITS], user_digits[L_DIGITS];
+  char company_digits[L_DIGITS], id_digits[L_DIGITS], user_digits[L_DIGITS];
 } l_event;
 
 /* Reads the table at the absolute `index`. False unless it is a plain table whose fields are as they should be. Texts

@@ -1,4 +1,5 @@
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "event.h"
@@ -9,6 +10,7 @@
 /* ---- overlays ---------------------------------------------------------------------------- */
 
 static const char *const overlay_type = "leadcat.overlay", *const how_type = "leadcat.how";
+static const char *const open_type = "leadcat.open";
 
 /* store:overlay() -> an overlay for `handle`, which remembers what would have been written */
 static int l_overlay(lua_State *L) {
@@ -109,23 +111,31 @@ static int l_prepare(lua_State *L) {
 /* The events that are still to be handled. */
 typedef struct l_open {
   size_t count;
-  l_event *read;
   lc_case *cases;
-  int *places; /* in the array of events, from 1 */
+  l_event *read;
+  int *places;  /* in the array of events, from 1 */
+  void *memory; /* for the three; NULL: they are on the stack, as one event's are, the most usual number */
 } l_open;
 
-/* Room for one event, the most usual number. */
-typedef struct l_room {
-  l_event read;
-  lc_case c;
-  int place;
-} l_room;
+static void free_memory(l_open *open) {
+  free(open->memory);
+  open->memory = NULL;
+}
 
-static l_open make_room(lua_State *L, l_room *room, size_t most) {
-  if (most <= 1)
-    return (l_open){ 0, &room->read, &room->c, &room->place };
-  return (l_open){ 0, lua_newuserdata(L, most * sizeof(l_event)), lua_newuserdata(L, most * sizeof(lc_case)),
-                   lua_newuserdata(L, most * sizeof(int)) };
+static int l_open_gc(lua_State *L) {
+  free_memory(luaL_checkudata(L, 1, open_type));
+  return 0;
+}
+
+/* Pushes room for many, which the collector frees where the call does not. The memory is not Lua's, or the collector would
+ * have more to do for it than for all results. NULL: there is none. */
+static l_open *push_open(lua_State *L, size_t most) {
+  l_open *open = l_push_object(L, open_type, sizeof *open);
+  open->memory = malloc(most * (sizeof *open->cases + sizeof *open->read + sizeof *open->places));
+  open->cases = open->memory;
+  open->read = (void *)(open->cases + most);
+  open->places = (void *)(open->read + most);
+  return open->memory != NULL ? open : NULL;
 }
 
 static uint64_t number_field(lua_State *L, const char *name) {
@@ -146,17 +156,17 @@ static void to_known(lua_State *L, lc_case *c) {
   c->passed = number_field(L, "passed");
   if (c->passed == 0)
     return;
-  c->target = (int32_t)number_field(L, "target");
+  c->target = (int32_t)number_field(L, "target"); /* 0: as decided */
   c->keep = l_boolean_field(L, lua_gettop(L), "keep");
 }
 
 static void to_case(const l_event *read, double now, lc_case *c) {
-  const lc_facts *facts = &read->core.facts;
+  const lc_facts *facts = &read->facts;
   *c = (lc_case){
     .entry.at = isnan(read->at) ? now : read->at,
     .entry.trigger = (uint8_t)facts->trigger,
     .entry.lead_status = facts->trigger == LC_LEAD_STATUS_SET ? facts->lead_status : 0,
-    .entry.company = read->core.company,
+    .entry.company = read->company,
     .entry.event_id = read->id,
     .user = read->user,
     .has_choice = read->has_choice,
@@ -261,7 +271,7 @@ static void push_outcome(lua_State *L, const l_store *box, const lc_case *c) {
 
 /* Pushes what an event lacks: the table that was its result so far, or a new one. */
 static void push_lack(lua_State *L, int place, const lc_case *c, lc_lack lack) {
-  enum { FEW = 4, MANY = 10 }; /* fields, with those that Lua adds */
+  enum { FEW = 4, MANY = 8 }; /* fields, with those that Lua usually adds */
   lua_rawgeti(L, RESULTS, place);
   if (!lua_istable(L, -1)) {
     lua_pop(L, 1);
@@ -318,7 +328,7 @@ static lc_status handle(lua_State *L, l_how *how, l_open *open, lc_error *error)
  * number of the entry that the event made before; or {lacks = what}: see lc_lack. Each has these fields, and those to
  * add before the next call:
  *   category  {newest}: add `asked_at` = newest, as it was when the host was asked, and `category`
- *   verdict   {about, action, from, to, rule, revision}: add `passed` = about, `target`, and `keep` if a user declined
+ *   verdict   {about, action, from, to, rule, revision}: add `passed` = about; `target` if not `to`; `keep` if declined
  *   licence   give `how` without needs_licence
  *   details   {error}: nothing helps, the event's actor, sale or contact cannot be kept
  *   end, turn, commit   nothing
@@ -327,7 +337,10 @@ static lc_status handle(lua_State *L, l_how *how, l_open *open, lc_error *error)
  * the id of the run that the events belong to. */
 static int l_handle(lua_State *L) {
   l_how how;
-  l_room room;
+  lc_case c;
+  l_event read;
+  int place;
+  l_open one = { 0, &c, &read, &place, NULL };
   lc_error error;
   luaL_checktype(L, EVENTS, LUA_TTABLE);
   luaL_checktype(L, RESULTS, LUA_TTABLE);
@@ -338,24 +351,26 @@ static int l_handle(lua_State *L) {
     lua_pushboolean(L, 0);
     return 1;
   }
-  l_open open = make_room(L, &room, count);
+  l_open *open = count > 1 ? push_open(L, count) : &one;
+  if (open == NULL)
+    return l_fail(L, lc_no_memory(&error), &error);
   for (size_t i = 1; i <= count; i++)
-    if (!to_open(L, (int)i, &how, &open)) {
+    if (!to_open(L, (int)i, &how, open)) {
       lua_pushboolean(L, 0);
       lua_pushinteger(L, (lua_Integer)i);
       return 2;
     }
-  lc_status status = handle(L, &how, &open, &error);
+  lc_status status = handle(L, &how, open, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
   const l_store *box = l_check_store(L, 1);
-  for (size_t i = 0; i < open.count; i++)
-    left += set_result(L, box, open.places[i], &open.cases[i]);
+  for (size_t i = 0; i < open->count; i++)
+    left += set_result(L, box, open->places[i], &open->cases[i]);
   lua_pushinteger(L, (lua_Integer)left);
-  if (!how.core.foresee)
-    return 1;
-  lua_pushinteger(L, (lua_Integer)lc_digest(open.cases, open.count));
-  return 2;
+  if (how.core.foresee)
+    lua_pushinteger(L, (lua_Integer)lc_digest(open->cases, open->count));
+  free_memory(open);
+  return how.core.foresee ? 2 : 1;
 }
 
 void l_handle_register(lua_State *L) {
@@ -367,5 +382,6 @@ void l_handle_register(lua_State *L) {
   };
   l_store_methods(L, methods);
   l_new_type(L, overlay_type, l_overlay_gc);
+  l_new_type(L, open_type, l_open_gc);
   l_new_type(L, how_type, NULL);
 }

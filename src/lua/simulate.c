@@ -78,7 +78,7 @@ static int l_add(lua_State *L) {
     lua_pushboolean(L, false);
     return 1;
   }
-  lc_columns_add(&simulator->columns, &event.core.facts, event.core.company);
+  lc_columns_add(&simulator->columns, &event.facts, event.company);
   if (simulator->simulation.side_count == LC_SIDES) {
     lua_pushvalue(L, lua_isnil(L, 2) ? 1 : 2);
     lua_rawseti(L, lua_upvalueindex(UP_EVENTS), (int)simulator->columns.count - 1);

@@ -191,7 +191,7 @@ static lc_status find_verdict(handler *h, lc_case *c) {
   c->about = tell_apart(&c->entry);
   if (c->passed != c->about)
     return lack(c, LC_LACKS_VERDICT);
-  c->entry.to = c->target;
+  c->entry.to = c->target != 0 ? c->target : c->entry.to;
   return LC_OK;
 }
 
@@ -313,10 +313,11 @@ static lc_status mark(handler *h, lc_marks *marks, lc_text text, int32_t value) 
   return text.size == 0 ? LC_OK : lc_marks_set(marks, text, value, h->error);
 }
 
-/* Marks the company with its new category, unless it is kept here and is not in `from`. */
+/* Marks the company with its new category, unless its event gives a category in which it is not kept here. */
 static lc_status imagine_category(handler *h, lc_case *c, int32_t to, bool *fits) {
   int32_t category = c->entry.from;
-  lc_status status = h->how->keeps_companies ? kept_category(h, &c->entry.company, &category) : LC_OK;
+  bool may_differ = h->how->keeps_companies && c->is_given;
+  lc_status status = may_differ ? kept_category(h, &c->entry.company, &category) : LC_OK;
   *fits = category == c->entry.from;
   return status == LC_OK && *fits ? mark(h, &h->overlay->companies, c->entry.company.text, to) : status;
 }

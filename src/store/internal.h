@@ -147,6 +147,7 @@ typedef struct lc_writer {
   double now;
   double claim;  /* seconds that the host may take for a change */
   bool idle;     /* as for lc_store_claim */
+  MDB_cursor *claims, *entries; /* of lc_store_finish: each stays where it has found a key, to change it there */
   lc_last last;  /* the newest entry */
   lc_log log;
   int64_t added; /* entries added to the log, less those removed */

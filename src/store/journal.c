@@ -1,4 +1,6 @@
 /* Answers to questions, changes without an event, and the end of changes that hosts make. */
+#include <string.h>
+
 #include "internal.h"
 #include "store.h"
 
@@ -68,7 +70,7 @@ lc_status lc_store_write(lc_store *store, lc_text tenant, lc_write *writes, size
 /* Ends the claim, or schedules its next try. */
 static int settle_claim(const lc_writer *w, lc_key *company, lc_claim *claim, const lc_finish *finish) {
   if (finish->status != LC_ENTRY_APPLYING)
-    return lc_delete(w->store, w->txn, LC_TABLE_APPLYING, company);
+    return mdb_cursor_del(w->claims, 0);
   claim->owner = 0;
   claim->boot = w->store->boot;
   claim->retry_at = lc_uptime() + finish->retry_in;
@@ -95,12 +97,22 @@ static lc_status read_entry(const lc_writer *w, uint64_t id, lc_entry *entry, lc
 
 static lc_status finish_entry(const lc_writer *w, const lc_finish *finish, lc_error *error) {
   lc_entry entry;
-  lc_status status = lc_must_be_there(read_entry(w, finish->entry, &entry, error), "an entry", error);
+  lc_key number = lc_key_of_entry(&w->tenant, finish->entry);
+  MDB_val key = lc_key_value(&number), value;
+  int rc = mdb_cursor_get(w->entries, &key, &value, MDB_SET);
+  lc_status status = lc_must_be_there(lc_writer_fail(w, rc, error), "an entry", error);
+  if (status == LC_OK) /* a copy: it is written over */
+    status = lc_result_set(w->store, value.mv_data, value.mv_size, error);
+  if (status == LC_OK)
+    status = lc_unpack_entry(lc_store_result(w->store), finish->entry, &entry, error);
   if (status != LC_OK)
     return status;
   entry.status = finish->status;
   entry.error = finish->error;
-  status = lc_writer_fail(w, lc_put_entry(w, &entry), error);
+  value.mv_size = lc_entry_size(&entry);
+  status = lc_writer_fail(w, mdb_cursor_put(w->entries, &key, &value, MDB_CURRENT | MDB_RESERVE), error);
+  if (status == LC_OK)
+    lc_entry_pack(&entry, value.mv_data);
   return status != LC_OK || !entry.has_question ? status : finish_question(w, &entry, error);
 }
 
@@ -125,16 +137,21 @@ static lc_status note_late(const lc_writer *w, const lc_finish *finish, lc_error
 
 /* What the host has made is written down even if another store has taken the change over meanwhile. */
 static lc_status finish_one(const lc_writer *w, lc_finish *finish, lc_error *error) {
-  lc_key key = lc_key_of_company(&w->tenant, &finish->company);
+  lc_key company = lc_key_of_company(&w->tenant, &finish->company);
   lc_claim claim = { 0 };
-  int rc = lc_get_record(w->store, w->txn, LC_TABLE_APPLYING, &key, &claim, sizeof claim);
-  bool has_ended = rc == MDB_NOTFOUND || claim.entry != finish->entry;
-  finish->lost = has_ended || (claim.owner != w->store->owner.token && !finish->made);
+  MDB_val key = lc_key_value(&company), value;
+  int rc = mdb_cursor_get(w->claims, &key, &value, MDB_SET);
+  if (rc == 0 && value.mv_size != sizeof claim)
+    rc = MDB_CORRUPTED;
   if (rc != 0 && rc != MDB_NOTFOUND)
     return lc_writer_fail(w, rc, error);
+  if (rc == 0)
+    memcpy(&claim, value.mv_data, sizeof claim);
+  bool has_ended = claim.entry != finish->entry;
+  finish->lost = has_ended || (claim.owner != w->store->owner.token && !finish->made);
   if (finish->lost)
     return has_ended && finish->made ? note_late(w, finish, error) : LC_OK;
-  rc = settle_claim(w, &key, &claim, finish);
+  rc = settle_claim(w, &company, &claim, finish);
   return rc != 0 ? lc_writer_fail(w, rc, error) : finish_entry(w, finish, error);
 }
 
@@ -143,9 +160,13 @@ lc_status lc_store_finish(lc_store *store, lc_text tenant, lc_finish *finishes, 
   lc_status status = lc_begin_write(store, LC_PART_JOURNAL, &w.txn, error);
   if (status != LC_OK)
     return status;
+  int rc = mdb_cursor_open(w.txn, lc_env_table(store->env, LC_TABLE_APPLYING), &w.claims);
+  if (rc == 0)
+    rc = mdb_cursor_open(w.txn, lc_env_table(store->env, LC_TABLE_JOURNAL), &w.entries);
+  status = lc_writer_fail(&w, rc, error);
   for (size_t i = 0; i < count && status == LC_OK; i++)
     status = finish_one(&w, &finishes[i], error);
-  return lc_end_write(store, LC_PART_JOURNAL, w.txn, status, error);
+  return lc_end_write(store, LC_PART_JOURNAL, w.txn, status, error); /* closes the cursors */
 }
 
 static bool is_claimed(const lc_writer *w, const lc_claim *claim) {

@@ -140,7 +140,7 @@ typedef struct lc_case {
   int32_t category; /* its answer; 0: none */
   uint64_t newest;
   uint64_t passed;  /* the decision (its `about`) that got a verdict; 0: none: */
-  int32_t target;   /* the category to set */
+  int32_t target;   /* the category to set; 0: as decided */
   bool keep;        /* the user declined, so the category stays */
   /* The outcome. */
   lc_case_state state;

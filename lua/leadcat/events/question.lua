@@ -23,7 +23,7 @@ local question = {}
 ---@return string? name nil when the host does not say
 function question:company_name(company)
   self:_check_open()
-  local name = self.host.company_name and call("company_name", self.host.company_name, company, self._tenant)
+  local name = self.host.company_name and call("company_name", pcall(self.host.company_name, company, self._tenant))
   return type(name) == "string" and name or nil
 end
 

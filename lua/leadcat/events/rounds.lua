@@ -101,12 +101,12 @@ end
 
 -- The companies of the events without an outcome.
 local function open_companies(round)
-  local open, keys = {}, round.keys or {}
+  local open, count, keys, results = {}, 0, round.keys or {}, round.results
   round.keys = keys
   for place, event in ipairs(round.events) do
-    if not fetch.is_final(round.results[place]) then
-      keys[place] = keys[place] or event_of.key(event.company)
-      open[#open + 1] = keys[place]
+    if not fetch.is_final(results[place]) then
+      keys[place], count = keys[place] or event_of.key(event.company), count + 1
+      open[count] = keys[place]
     end
   end
   return open
@@ -114,29 +114,29 @@ end
 
 -- The changes that were written as `applying`, and the places of their events.
 local function changes_of(round)
-  local self, changes, places = round.engine, {}, {}
-  local now = self:_now()
+  local changes, places, count, results, keys = {}, {}, 0, round.results, round.keys
+  local now, change = round.engine:_now(), round.engine._companies.change
   for place, event in ipairs(round.events) do
-    local outcome = round.results[place]
+    local outcome = results[place]
     if type(outcome) == "table" and outcome.status == "applying" then
-      changes[#changes + 1] = self._companies.change(event.company, round.keys[place], outcome, now)
-      places[#places + 1] = place
+      count = count + 1
+      changes[count], places[count] = change(event.company, keys[place], outcome, now), place
     end
   end
   return changes, places
 end
 
--- Has the host make the changes that were written.
+-- Has the host make the changes that were written. Returns how many.
 local function apply(round, flight)
   local self, changes, places = round.engine, changes_of(round)
   if #changes == 0 then
-    return true
+    return 0
   end
   local outcomes, message, code = self._companies.apply(self, changes, flight)
   for i, place in ipairs(outcomes and places or {}) do
     round.results[place] = outcomes[i]
   end
-  return outcomes and true, message, code
+  return outcomes and #outcomes, message, code
 end
 
 -- A step whose changes the host makes.
@@ -145,8 +145,8 @@ local function step_in_flight(flight, round)
   if not left then
     return left, message, code
   end
-  local ok, why, failure = apply(round, flight)
-  return ok and left, why, failure
+  local made, why, failure = apply(round, flight)
+  return made and left - made, why, failure
 end
 
 -- The open events' companies are in flight during the step, whose changes the host makes.
@@ -258,9 +258,10 @@ function rounds.run(self, events, options)
     idle = left == before and idle + 1 or 0
     if not left then
       return outcomes_of(round), message, code, round.bad
+    elseif left == 0 and not round.failure then
+      return round.results
     elseif left == 0 then
-      local failure = round.failure or {}
-      return outcomes_of(round), failure.message, failure.code
+      return outcomes_of(round), round.failure.message, round.failure.code
     elseif idle == PATIENCE then
       return outcomes_of(round), KEEPS_CHANGING, "unavailable"
     end

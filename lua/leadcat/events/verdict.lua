@@ -90,7 +90,7 @@ local function check_choice(self, event, asked)
   return verdict.check_answer(cfg, event.choice, asked.from)
 end
 
---- Adds the verdict to `asked`: `passed`, `target` and `keep`.
+--- Adds the verdict to `asked`: `passed`, and where they are needed `target` and `keep`.
 ---@param self leadcat.Engine
 ---@param event leadcat.Event
 ---@param asked table the decision, as `store:handle` returns it when it lacks the verdict
@@ -102,15 +102,15 @@ function verdict.ask(self, event, asked)
   elseif not to then
     return outcome
   end
-  asked.target, asked.keep = to, nil
+  local keep
   if event.choice ~= nil then
     local choice, message, failure = check_choice(self, event, asked)
     if choice == nil then
       return nil, message, failure
     end
-    asked.target, asked.keep = choice or to, not choice or nil
+    to, keep = choice or to, not choice or nil
   end
-  asked.passed = asked.about
+  asked.passed, asked.target, asked.keep = asked.about, to ~= asked.to and to or nil, keep
 end
 
 return verdict

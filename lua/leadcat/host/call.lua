@@ -1,13 +1,15 @@
---- Calls a function of the host. What it raises becomes its failure.
+--- What a call of the host's function has returned: `call(name, pcall(fn, ...))`. What it raises becomes its failure.
 
 local as_text = require "leadcat.util.as_text"
 
 ---@param name string of the function, for the message
----@param fn function
+---@param ok boolean
+---@param result any
+---@param message? string
+---@param code? string
 ---@return any result nil when it failed
 ---@return string? message, string? code of the embedded host
-return function(name, fn, ...)
-  local ok, result, message, code = pcall(fn, ...)
+return function(name, ok, result, message, code)
   if not ok then
     return nil, ("host.%s raised: %s"):format(name, as_text(result))
   end

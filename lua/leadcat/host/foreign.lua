@@ -61,7 +61,7 @@ end
 ---@param company string|integer
 ---@return boolean ok, integer|string|nil category, string? code category: the message unless ok
 function foreign.category(self, company)
-  local category, message = call("category", self.host.category, company, self._tenant)
+  local category, message = call("category", pcall(self.host.category, company, self._tenant))
   if category == nil and message ~= nil then
     return false, as_text(message), "unavailable"
   elseif category ~= nil and (type(category) ~= "number" or category % 1 ~= 0) then
@@ -89,8 +89,8 @@ end
 -- Asks for the change. Returns how it ended, why it failed, and whether the host has made it.
 local function set_category(self, change)
   local outcome = change.outcome
-  local ok, message = call("set_category", self.host.set_category, change.id, outcome.to, outcome.from,
-    told_to_host(outcome), self._tenant)
+  local ok, message = call("set_category", pcall(self.host.set_category, change.id, outcome.to, outcome.from,
+    told_to_host(outcome), self._tenant))
   if ok == true then
     return "updated", nil, true
   elseif ok == nil and message == "conflict" then
@@ -106,7 +106,7 @@ end
 -- of another one the company's category tells.
 local function find_end(self, change)
   if self.host.applied then
-    local applied, message = call("applied", self.host.applied, change.id, change.outcome.key, self._tenant)
+    local applied, message = call("applied", pcall(self.host.applied, change.id, change.outcome.key, self._tenant))
     if applied ~= true and applied ~= false then
       return "failed", ("host.applied returned %s"):format(as_text(message or applied))
     end
@@ -242,10 +242,11 @@ end
 -- The changes that are still ours. When a claim has run out, another coroutine of this engine may have taken the change
 -- over. The store cannot tell the two apart, and the other one writes the end.
 local function ours(self, changes, flight)
-  local flights, list = flights_of(self), {}
+  local flights, list, count = flights_of(self), {}, 0
   for _, change in ipairs(changes) do
     if flights[change.company] == flight then
-      list[#list + 1] = change
+      count = count + 1
+      list[count] = change
     end
   end
   return list

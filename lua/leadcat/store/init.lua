@@ -33,7 +33,7 @@
 --   lacks     | it has                               | to be added, or done
 --   licence   |                                      | `how` without needs_licence
 --   category  | newest                               | asked_at = newest, category = what the host says (nil: none)
---   verdict   | about, action, from, to, rule, revision | passed = about, target = the category to set, keep = true to keep it
+--   verdict   | about, action, from, to, rule, revision | passed = about, target = the category to set (nil: to), keep = true to keep it
 --   details   | error                                | nothing helps: they cannot be kept
 --   end       |                                      | the company's unfinished change has to reach its end
 --   turn      |                                      | nothing: events before it, of its company or id, lack something
