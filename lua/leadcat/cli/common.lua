@@ -3,6 +3,7 @@
 local config = require "leadcat.rules.config"
 local json = require "leadcat.util.json"
 local leadcat = require "leadcat"
+local protected = require "leadcat.util.protected"
 local tables = require "leadcat.cli.tables"
 
 local common = {}
@@ -68,12 +69,7 @@ end
 ---@return T
 function common.with_store(args, new, fn)
   local engine = open_store(args, new)
-  local ok, result = pcall(fn, engine)
-  engine:close()
-  if not ok then
-    error(result, 0)
-  end
-  return result
+  return protected.finally(function() engine:close() end, fn, engine)
 end
 
 -- Printing ------------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ local group_commit = require "leadcat.events.group_commit"
 local json = require "leadcat.util.json"
 local journal = require "leadcat.past.journal"
 local platform = require "leadcat.util.platform"
+local protected = require "leadcat.util.protected"
 
 local foreign = {}
 
@@ -143,7 +144,7 @@ local function flights_of(self)
   return flights
 end
 
-local function land(self, companies, flight, ok, ...)
+local function land(self, companies, flight)
   local flights = flights_of(self)
   for _, company in ipairs(companies) do
     if flights[company] == flight then
@@ -153,10 +154,6 @@ local function land(self, companies, flight, ok, ...)
   if next(flights) == nil then
     self._in_flight[self._tenant] = nil
   end
-  if not ok then
-    error((...), 0)
-  end
-  return ...
 end
 
 --- Calls `fn(flight, ...)` while this coroutine is known to change these companies. They are in flight before they are
@@ -171,7 +168,7 @@ function foreign.in_flight(self, companies, fn, ...)
   for _, company in ipairs(companies) do
     flights[company] = flights[company] or flight
   end
-  return land(self, companies, flight, pcall(fn, flight, ...))
+  return protected.finally(function() land(self, companies, flight) end, fn, flight, ...)
 end
 
 -- Takes the companies over from flights whose claims have run out.

@@ -1,6 +1,7 @@
 --- Checks plain data against a description of its fields, and words the problems. The descriptions are in `config.lua`.
 
 local json = require "leadcat.util.json"
+local protected = require "leadcat.util.protected"
 
 local schema = {}
 
@@ -176,7 +177,7 @@ end
 -- Unknown fields are kept, so their values must be storable.
 local function check_unknown(found, path, object, expected)
   for _, key in ipairs(text_keys(found, path, object, expected.known)) do
-    local ok, why = pcall(json.encode, { { { object[key] } } }) -- as deep as it can be in a config
+    local ok, why = protected.call(json.encode, { { { object[key] } } }) -- as deep as it can be in a config
     if ok then
       schema.warn(found, join(path, key), "unknown_field", "is kept, but is not a field of %s: these are %s",
         expected.noun, expected.names)
