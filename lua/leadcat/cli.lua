@@ -66,7 +66,8 @@ local function warn_of_usage(words, problem)
   for _, command in ipairs(COMMANDS) do
     named = command.name == words[1] and command.run and command.name .. " " or named
   end
-  io.stderr:write("leadcat: ", problem, "\nleadcat ", named, "--help says more\n")
+  common.warn("%s", (problem:gsub("\nDid you mean", " Did you mean")))
+  io.stderr:write("leadcat ", named, "--help says more\n")
   return 2
 end
 

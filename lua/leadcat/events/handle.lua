@@ -7,6 +7,7 @@ local as_text = require "leadcat.util.as_text"
 local metrics = require "leadcat.operations.metrics"
 local protected = require "leadcat.util.protected"
 local rounds = require "leadcat.events.rounds"
+local unicode = require "leadcat.util.unicode"
 local unchanged_events = require "leadcat.past.unchanged"
 
 local handle = {}
@@ -23,7 +24,8 @@ function handle:report(event, outcome)
   for i = 1, listeners and #listeners or 0 do
     local ok, message = protected.call(listeners[i], event, outcome)
     if not ok then
-      self._shared.hook_errors, self._shared.hook_error = self._shared.hook_errors + 1, as_text(message)
+      self._shared.hook_errors = self._shared.hook_errors + 1
+      self._shared.hook_error = unicode.visible(as_text(message))
     end
   end
 end

@@ -2,6 +2,7 @@
 
 local json = require "leadcat.util.json"
 local protected = require "leadcat.util.protected"
+local unicode = require "leadcat.util.unicode"
 
 local schema = {}
 
@@ -42,12 +43,12 @@ local function is_utf8(text)
   return not rest:find("[\128-\255]")
 end
 
---- A client's text for a message: short and printable, never cut within a character.
+--- A client's text for a message: short and visible, never cut within a character.
 function schema.short(text)
   if #text > MAX_SHOWN then
     text = text:sub(1, MAX_SHOWN):gsub("[\192-\255][\128-\191]*$", "") .. "..."
   end
-  return (text:gsub(is_utf8(text) and "%c" or "[%c\128-\255]", "?"))
+  return unicode.visible(text)
 end
 
 --- A value for a message.
