@@ -8,12 +8,15 @@ local configs = require "leadcat.cli.config"
 local explain = require "leadcat.cli.explain"
 local history = require "leadcat.cli.history"
 local leadcat = require "leadcat"
+local protected = require "leadcat.util.protected"
 local questions = require "leadcat.cli.questions"
 local replay = require "leadcat.cli.replay"
 local simulate = require "leadcat.cli.simulate"
 local store = require "leadcat.cli.store"
 
 local cli = {}
+
+local INTERRUPTED = 130 -- the exit status: what shells give for a program that Ctrl-C ends
 
 -- In the order of the help.
 local COMMANDS = {
@@ -41,7 +44,7 @@ end
 -- A parser of all commands; it calls `choose` with the one that is named.
 local function new_parser(choose)
   local parser = argparse("leadcat", "Keeps a CRM's company categories right by itself.")
-    :epilog "Exit status: 0 done, 1 a failed run, 2 wrong usage."
+    :epilog "Exit status: 0 done, 1 a failed run, 2 wrong usage, 130 interrupted."
   parser:flag("--version", "Print the version."):action(print_version)
   add_commands(parser, COMMANDS, choose)
   return parser
@@ -63,11 +66,12 @@ local function warn_of_usage(words, problem)
   for _, command in ipairs(COMMANDS) do
     named = command.name == words[1] and command.run and command.name .. " " or named
   end
-  io.stderr:write("leadcat: ", problem, "\nleadcat ", named, "--help says more\n")
+  common.warn("%s", (problem:gsub("\nDid you mean", " Did you mean")))
+  io.stderr:write("leadcat ", named, "--help says more\n")
   return 2
 end
 
-local function run(command, args)
+local function run_command(command, args)
   local function print_result(engine)
     return common.print(args, command.run(args, engine))
   end
@@ -77,21 +81,29 @@ local function run(command, args)
   return print_result()
 end
 
---- Runs a command.
----@param words string[] its arguments
----@return integer status 0 done, 1 a failed run, 2 wrong usage
-function cli.main(words)
+local function run(words)
   local command, args = parse(words)
   if not command then
     return warn_of_usage(words, args)
   end
-  local done, result = pcall(run, command, args)
-  if not done then
-    common.warn("%s", type(result) == "table" and result.message or tostring(result))
-    return 1
-  end
+  local status = run_command(command, args)
   local written, why = io.stdout:flush() -- fails on a full disk, where the output is cut short
-  return written and result or common.warn("what was printed could not be written: %s", why) or 1
+  return written and status or common.warn("what was printed could not be written: %s", why) or 1
+end
+
+--- Runs a command.
+---@param words string[] its arguments
+---@return integer status 0 done, 1 a failed run, 2 wrong usage, 130 interrupted by Ctrl-C
+function cli.main(words)
+  local done, result, interrupted = protected.main(run, words)
+  if done then
+    return result
+  elseif interrupted then
+    common.warn "interrupted"
+    return INTERRUPTED
+  end
+  common.warn("%s", type(result) == "table" and result.message or tostring(result))
+  return 1
 end
 
 return cli

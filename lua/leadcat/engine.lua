@@ -15,6 +15,7 @@ local merged = require "leadcat.util.merged"
 local metrics = require "leadcat.operations.metrics"
 local options_of = require "leadcat.util.options"
 local platform = require "leadcat.util.platform"
+local protected = require "leadcat.util.protected"
 local question = require "leadcat.events.question"
 local search = require "leadcat.past.search"
 local settings = require "leadcat.rules.save"
@@ -165,7 +166,7 @@ end
 
 -- Asks a yes-or-no function of the host.
 local function ask(fn, name, ...)
-  local ok, answer = pcall(fn, ...)
+  local ok, answer = protected.call(fn, ...)
   if not ok then
     return nil, ("host.%s raised: %s"):format(name, as_text(answer)), "unavailable"
   end

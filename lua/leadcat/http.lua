@@ -8,6 +8,7 @@ local assets = require "leadcat.http.assets"
 local history = require "leadcat.http.history"
 local options_of = require "leadcat.util.options"
 local pages = require "leadcat.http.pages"
+local protected = require "leadcat.util.protected"
 local request_of = require "leadcat.http.request"
 local response = require "leadcat.http.response"
 
@@ -103,7 +104,7 @@ end
 
 -- Sets the context's actor and engine. The client does not see what the host raises.
 local function authenticate(context)
-  local ok, actor, tenant = pcall(context.app.options.authenticate, context.request)
+  local ok, actor, tenant = protected.call(context.app.options.authenticate, context.request)
   if not ok then
     fail("unavailable", "authenticate raised: " .. as_text(actor))
   elseif type(actor) ~= "table" then
@@ -173,14 +174,15 @@ local function failure(app, request, message)
   return made
 end
 
---- Answers a request. Never raises: an error inside is a 500 (of `/health` a 503), with the error in `log`.
+--- Answers a request. An error inside is a 500 (of `/health` a 503), with the error in `log`. Raises nothing but what
+-- `protected.call` passes on.
 ---@param request leadcat.http.Request
 ---@return leadcat.http.Response
 function App:respond(request)
   local context = setmetatable({ app = self, request = request }, Context)
-  local ok, made = pcall(respond, context)
+  local ok, made = protected.call(respond, context)
   if not ok and response.is_failure(made) then
-    ok, made = pcall(response.problem, context, made.code, made.message)
+    ok, made = protected.call(response.problem, context, made.code, made.message)
   end
   if not ok then
     made = failure(self, request, made)

@@ -3,6 +3,7 @@
 
 local http = require "leadcat.http"
 local request_of = require "leadcat.http.request"
+local unicode = require "leadcat.util.unicode"
 
 local ngx = ngx -- luacheck: ignore (OpenResty's global)
 
@@ -67,7 +68,7 @@ end
 
 local function send(answer)
   if answer.log then
-    ngx.log(ngx.ERR, "leadcat: ", answer.log)
+    ngx.log(ngx.ERR, "leadcat: ", unicode.visible(answer.log))
   end
   if answer.headers.ETag then -- or nginx would compare it with the new tag, and answer a save with 412
     ngx.req.clear_header "If-Match"
@@ -91,7 +92,7 @@ end
 
 local function log_failure(what, ok, message)
   if not ok then
-    ngx.log(ngx.WARN, "leadcat: ", what, ": ", message)
+    ngx.log(ngx.WARN, "leadcat: ", what, ": ", unicode.visible(message))
   end
 end
 

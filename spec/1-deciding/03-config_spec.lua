@@ -546,7 +546,7 @@ describe("a message", function()
       local sent = ("x"):rep(length - 38) .. ("å"):rep(30)
       assert.matches('but is "x*[å]+%.%.%."$', message(function(cfg) cfg.categories[1].group = sent end))
     end
-    assert.matches('but is "a%?b%?"$', message(function(cfg) cfg.categories[1].group = "a\nb\255" end))
+    assert.matches('but is "a<U%+000A>b\239\191\189"$', message(function(cfg) cfg.categories[1].group = "a\nb\255" end))
   end)
 end)
 

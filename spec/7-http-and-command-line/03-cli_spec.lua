@@ -428,10 +428,10 @@ describe("leadcat", function()
         end
       end)
       local list = expect(0, "history", "--path", path)
-      assert.matches("\n%d+ +%? +Evil %[31m Co +sale_won .- a %]0;b\n", list)
+      assert.matches("\n%d+ +%? +Evil<U%+001B>%[31m<U%+000A>Co<U%+009B> +sale_won .- a<U%+001B>%]0;b\n", list)
       assert.matches("\n%d+ +%? +123456789012345 +sale_won ", list)
       local told = expect(0, "undo", "--revision", "2", "--path", path)
-      assert.matches("\n%d+ +Evil %[31m Co +Customer +Lead +undone\n", told)
+      assert.matches("\n%d+ +Evil<U%+001B>%[31m<U%+000A>Co<U%+009B> +Customer +Lead +undone\n", told)
     end)
 
     it("undo one entry", function()

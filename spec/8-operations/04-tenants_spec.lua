@@ -291,7 +291,7 @@ describe("what goes wrong for one tenant", function()
       end
       time.now = call == "trim" and START + 1001 or START + TTL
       stores.write_at(engine._store, time.now)
-      assert.same({ nil, "tenant 'b?': no room", "full" }, { engine:maintain() })
+      assert.same({ nil, "tenant 'b<U+000A>': no room", "full" }, { engine:maintain() })
       for _, name in ipairs { "a", "c" } do
         if call == "trim" then
           assert.equal(1, entries(engine, name)) -- that of its end

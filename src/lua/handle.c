@@ -207,6 +207,13 @@ static bool to_open(lua_State *L, int place, l_how *how, l_open *open) {
   return true;
 }
 
+/* Whether the error at the top of the stack is Ctrl-C, as the interpreters raise it in what C calls. What they raise in
+ * Lua code is in lua/leadcat/util/protected.lua. */
+static bool is_interruption(lua_State *L) {
+  const char *message = lua_tostring(L, -1);
+  return message != NULL && strcmp(message, "interrupted!") == 0;
+}
+
 /* Pushes what is kept of the event at the place: JSON or nil. False when it cannot be kept: then pushes why. */
 static bool push_details(lua_State *L, int place, bool has_run) {
   lua_pushcfunction(L, l_event_details);
@@ -216,7 +223,7 @@ static bool push_details(lua_State *L, int place, bool has_run) {
   else
     lua_pushnil(L);
   int result = lua_pcall(L, 2, 1, 0);
-  if (result == LUA_ERRMEM)
+  if (result == LUA_ERRMEM || (result != 0 && is_interruption(L)))
     lua_error(L);
   return result == 0;
 }

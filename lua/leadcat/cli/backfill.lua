@@ -7,6 +7,7 @@ local events_of = require "leadcat.cli.events"
 local files = require "leadcat.cli.files"
 local progress = require "leadcat.cli.progress"
 local tables = require "leadcat.cli.tables"
+local unicode = require "leadcat.util.unicode"
 
 local must, warn = common.must, common.warn
 
@@ -77,7 +78,7 @@ local function report_text(args, report)
     head = ("went on behind event %s\n\n"):format(tables.number(report.resumed))
   end
   if not args.preview and report.companies > 0 then
-    foot = ("\nleadcat undo --path %s --run %s takes that back\n"):format(args.path, report.run)
+    foot = ("\nleadcat undo --path %s --run %s takes that back\n"):format(unicode.visible(args.path), report.run)
   end
   return head .. tables.backfill(report) .. foot
 end

@@ -3,7 +3,9 @@
 local config = require "leadcat.rules.config"
 local json = require "leadcat.util.json"
 local leadcat = require "leadcat"
+local protected = require "leadcat.util.protected"
 local tables = require "leadcat.cli.tables"
+local unicode = require "leadcat.util.unicode"
 
 local common = {}
 
@@ -25,10 +27,17 @@ function common.must(value, message)
   return value
 end
 
---- Writes a message to stderr.
----@param message string a format
+--- Writes a message to stderr, as one line.
+---@param message string a format when values follow
 function common.warn(message, ...)
-  io.stderr:write("leadcat: ", message:format(...), "\n")
+  local text = select("#", ...) > 0 and message:format(...) or message
+  io.stderr:write("leadcat: ", unicode.visible(text), "\n")
+end
+
+--- Writes the problems of a config or a store to stderr.
+---@param problems leadcat.Problem[]
+function common.warn_of_problems(problems)
+  io.stderr:write(tables.problems(problems))
 end
 
 --- The system's user, acting as an administrator.
@@ -68,12 +77,7 @@ end
 ---@return T
 function common.with_store(args, new, fn)
   local engine = open_store(args, new)
-  local ok, result = pcall(fn, engine)
-  engine:close()
-  if not ok then
-    error(result, 0)
-  end
-  return result
+  return protected.finally(function() engine:close() end, fn, engine)
 end
 
 -- Printing ------------------------------------------------------------------------------------------------------------
@@ -85,7 +89,8 @@ end
 ---@param status? integer the exit status; default 0
 ---@return integer status
 function common.print(args, value, as_text, status)
-  common.must(io.write(args.json and json.encode(value, "  ") .. "\n" or as_text(value, args.language)))
+  common.must(io.write(args.json and unicode.visible_json(json.encode(value, "  ")) .. "\n"
+    or unicode.visible_lines(as_text(value, args.language))))
   return status or 0
 end
 
@@ -97,7 +102,7 @@ end
 ---@param problems? leadcat.Problem[]
 ---@return T
 function common.must_accept(value, message, _, problems)
-  io.stderr:write(tables.problems(problems or {}))
+  common.warn_of_problems(problems or {})
   return common.must(value, message)
 end
 
@@ -118,7 +123,7 @@ function common.namer(engine)
   local cfg = common.must(engine:config())
   return function(id)
     local category = config.find(cfg.categories, id)
-    return category and config.name(category, engine.language) or ("#%s"):format(tostring(id))
+    return category and unicode.visible(config.name(category, engine.language)) or ("#%s"):format(tostring(id))
   end
 end
 

@@ -7,6 +7,7 @@ local files = require "leadcat.cli.files"
 local json = require "leadcat.util.json"
 local leadcat = require "leadcat"
 local tables = require "leadcat.cli.tables"
+local unicode = require "leadcat.util.unicode"
 
 local must = common.must
 
@@ -41,8 +42,9 @@ local function init(args, engine)
   local revision = before > 0 and before
     or common.must_accept(engine:save(leadcat.preset(args.preset), { actor = common.actor(), revision = 0 }))
   return { path = args.path, revision = revision, already = before > 0 or nil }, function()
-    return before > 0 and ("%s is initialised already (revision %d); nothing changed\n"):format(args.path, revision)
-      or HOW:format(args.path, revision, args.preset, args.path, args.path)
+    local path = unicode.visible(args.path)
+    return before > 0 and ("%s is initialised already (revision %d); nothing changed\n"):format(path, revision)
+      or HOW:format(path, revision, args.preset, path, path)
   end
 end
 
@@ -81,11 +83,11 @@ local function run_import(args, engine)
   local cfg = read_config(args.file)
   local problems = config.problems(cfg)
   if not config.has_errors(problems) then
-    io.stderr:write(tables.problems(problems))
+    common.warn_of_problems(problems)
   end
   local revision = common.must_accept(engine:save(cfg, { actor = common.actor(), revision = args.revision }))
   return { path = args.path, revision = revision }, function()
-    return ("%s: revision %d\n"):format(args.path, revision)
+    return ("%s: revision %d\n"):format(unicode.visible(args.path), revision)
   end
 end
 

@@ -6,6 +6,7 @@ local event_of = require "leadcat.events.event"
 local import = require "leadcat.cli.import"
 local json = require "leadcat.util.json"
 local tables = require "leadcat.cli.tables"
+local unicode = require "leadcat.util.unicode"
 local wording = require "leadcat.words.wording"
 
 local must, namer = common.must, common.namer
@@ -66,7 +67,8 @@ local function undone_text(result, args, name)
   end
   return (#rows > 1 and tables.table(rows) .. "\n" or "")
     .. ("%s %s, %s refused\n"):format(tables.number(#result.undone), done, tables.number(#result.refused))
-    .. (result.run and ("leadcat undo --path %s --run %s takes that back\n"):format(args.path, result.run) or "")
+    .. (result.run and ("leadcat undo --path %s --run %s takes that back\n"):format(unicode.visible(args.path),
+      result.run) or "")
 end
 
 local function undo_one(args, engine)

@@ -4,6 +4,7 @@ local core = require "leadcat.core"
 local csv = require "leadcat.util.csv"
 local json = require "leadcat.util.json"
 local tables = require "leadcat.cli.tables"
+local unicode = require "leadcat.util.unicode"
 
 local import = {}
 
@@ -12,12 +13,14 @@ local import = {}
 local MAX_SHOWN = 60 -- bytes of a text
 local MAX_LISTED = 20
 
+local MAX_TIME = 512 -- bytes: the pattern takes the square of them
+
 -- A text from a file, quoted and on one line.
 local function show(text)
   if #text > MAX_SHOWN then
     text = text:sub(1, MAX_SHOWN):gsub("[\192-\255][\128-\191]*$", "") .. "..."
   end
-  return '"' .. text:gsub("%c", "?") .. '"'
+  return '"' .. unicode.visible(text) .. '"'
 end
 
 local function list(texts)
@@ -57,7 +60,7 @@ end
 ---@param text string
 ---@return number? at, string? problem
 function import.time(text)
-  local at = tonumber(text:match "^%d+%.?%d*$") or iso_time(text)
+  local at = #text <= MAX_TIME and (tonumber(text:match "^%d+%.?%d*$") or iso_time(text)) or nil
   if not at then
     return nil, ("%s is not %s"):format(show(text), ISO)
   end

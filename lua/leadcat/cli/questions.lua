@@ -5,6 +5,7 @@ local common = require "leadcat.cli.common"
 local core = require "leadcat.core"
 local json = require "leadcat.util.json"
 local tables = require "leadcat.cli.tables"
+local unicode = require "leadcat.util.unicode"
 
 local must = common.must
 
@@ -80,7 +81,7 @@ local function run_resolve(args, engine)
   local who = args.as and { id = args.as, admin = true } or common.actor()
   local outcome = must(engine:resolve(args.id, answer_of(engine, args), { actor = who }))
   return outcome, function()
-    return outcome_text(engine, outcome, must(engine:view(record)).company)
+    return outcome_text(engine, outcome, unicode.visible(must(engine:view(record)).company))
   end, (outcome.status == "updated" or outcome.status == "declined") and 0 or 1
 end
 

@@ -7,6 +7,7 @@ local configs = require "leadcat.cli.config"
 local core = require "leadcat.core"
 local json = require "leadcat.util.json"
 local tables = require "leadcat.cli.tables"
+local unicode = require "leadcat.util.unicode"
 
 local must = common.must
 
@@ -84,7 +85,7 @@ local function copying(name, summary, options, text)
     run = function(args, engine)
       must(engine:backup(args.destination, options))
       return { path = args.path, copy = args.destination }, function()
-        return text:format(args.destination, args.path)
+        return text:format(unicode.visible(args.destination), unicode.visible(args.path))
       end
     end,
   }

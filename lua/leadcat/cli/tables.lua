@@ -45,11 +45,6 @@ function tables.progress(events, share, elapsed)
     tables.number(events), left)
 end
 
--- One line without control characters, which clients may have put into a name.
-local function plain(cell)
-  return (unicode.valid(cell):gsub("[%z\1-\31\127]+", " "):gsub("\194[\128-\159]", " "))
-end
-
 --- Rows as columns, two blanks apart. A column is right-aligned when its first cell below the head is a number.
 ---@param rows string[][] the first is the head
 ---@return string
@@ -57,7 +52,7 @@ function tables.table(rows)
   local widths, lines = {}, {}
   for _, row in ipairs(rows) do
     for i, cell in ipairs(row) do
-      row[i] = plain(cell)
+      row[i] = unicode.visible(cell)
       widths[i] = math.max(widths[i] or 0, width(row[i]))
     end
   end
@@ -68,7 +63,7 @@ function tables.table(rows)
       local right = rows[2] and (rows[2][i] or ""):find "^%d[%d,]*$"
       cells[i] = right and blanks .. cell or cell .. blanks
     end
-    lines[#lines + 1] = (table.concat(cells, "  "):gsub(" +$", ""))
+    lines[#lines + 1] = table.concat(cells, "  "):match "^.*[^ ]" or ""
   end
   return table.concat(lines, "\n") .. "\n"
 end
@@ -79,8 +74,9 @@ end
 function tables.problems(problems)
   local lines = {}
   for _, problem in ipairs(problems) do
-    lines[#lines + 1] = ("%s: %s [%s]\n"):format(problem.severity, problem.message, problem.code)
-    lines[#lines + 1] = problem.example and "  for example " .. json.encode(problem.example) .. "\n" or nil
+    lines[#lines + 1] = ("%s: %s [%s]\n"):format(problem.severity, unicode.visible(problem.message), problem.code)
+    local example = problem.example and unicode.visible_json(json.encode(problem.example))
+    lines[#lines + 1] = example and "  for example " .. example .. "\n" or nil
   end
   return table.concat(lines)
 end

@@ -9,6 +9,7 @@ local leadcat = require "leadcat"
 local page = require "leadcat.demo.page"
 local request_of = require "leadcat.http.request"
 local schema = require "leadcat.rules.schema"
+local unicode = require "leadcat.util.unicode"
 local url = require "leadcat.util.url"
 local words = require "leadcat.demo.words"
 local wording = require "leadcat.words.wording"
@@ -295,7 +296,7 @@ function crm.serve(engine)
     body = ngx.req.get_body_data(),
   }, engine)
   if made.log then
-    ngx.log(ngx.WARN, "demo: ", made.log)
+    ngx.log(ngx.WARN, "demo: ", unicode.visible(made.log))
   end
   ngx.status = made.status
   for name, value in pairs(made.headers) do

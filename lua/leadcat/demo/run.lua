@@ -2,6 +2,7 @@
 
 local import = require "leadcat.cli.import"
 local leadcat = require "leadcat"
+local protected = require "leadcat.util.protected"
 local tables = require "leadcat.cli.tables"
 
 local RULES = {
@@ -125,10 +126,10 @@ end
 
 local directory = os.tmpname()
 os.remove(directory)
-local ok, message = pcall(run, arg[1], directory)
+local ok, message, interrupted = protected.main(run, arg[1], directory)
 os.execute("rm -r '" .. directory .. "'")
 if not ok then
-  io.stderr:write(tostring(message), "\n")
-  os.exit(1)
+  io.stderr:write(interrupted and "interrupted" or tostring(message), "\n")
+  os.exit(interrupted and 130 or 1)
 end
 print "\nNext: make test, and the ten lines in README.md that hook your CRM."

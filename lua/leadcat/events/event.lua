@@ -1,6 +1,7 @@
 --- An event as a host sends it: its fields, and what is wrong with one.
 
 local config = require "leadcat.rules.config"
+local unicode = require "leadcat.util.unicode"
 
 local event = {}
 
@@ -97,6 +98,10 @@ function event.check(e)
   end
 end
 
+local function shown(value)
+  return unicode.visible(tostring(value):sub(1, 60))
+end
+
 --- What is wrong with an event, in one sentence; nil when nothing is.
 ---@param e any
 ---@return string? problem
@@ -105,7 +110,7 @@ function event.problem(e)
     return "an event must be a table, not a " .. type(e)
   elseif not TRIGGERS[e.trigger] then
     return ("trigger must be one of %s, not %s"):format(table.concat(config.TRIGGERS, ", "),
-      e.trigger == nil and "absent" or ("'%s'"):format(tostring(e.trigger):sub(1, 60)))
+      e.trigger == nil and "absent" or ("'%s'"):format(shown(e.trigger)))
   end
   local _, problem = event.key(e.company)
   if problem then
@@ -121,7 +126,7 @@ function event.problem(e)
     local field = FIELDS[i]
     local value = e[field.name]
     if value ~= nil and not field.fits(value) then
-      return ("%s must be %s, not %s"):format(field.name, field.what, tostring(value):sub(1, 60))
+      return ("%s must be %s, not %s"):format(field.name, field.what, shown(value))
     end
   end
 end

@@ -5,7 +5,9 @@ local event_of = require "leadcat.events.event"
 local foreign = require "leadcat.host.foreign"
 local as_text = require "leadcat.util.as_text"
 local metrics = require "leadcat.operations.metrics"
+local protected = require "leadcat.util.protected"
 local rounds = require "leadcat.events.rounds"
+local unicode = require "leadcat.util.unicode"
 local unchanged_events = require "leadcat.past.unchanged"
 
 local handle = {}
@@ -20,9 +22,10 @@ function handle:report(event, outcome)
   metrics.count(self, event.trigger, outcome)
   local listeners = self._hooks[outcome.status]
   for i = 1, listeners and #listeners or 0 do
-    local ok, message = pcall(listeners[i], event, outcome)
+    local ok, message = protected.call(listeners[i], event, outcome)
     if not ok then
-      self._shared.hook_errors, self._shared.hook_error = self._shared.hook_errors + 1, as_text(message)
+      self._shared.hook_errors = self._shared.hook_errors + 1
+      self._shared.hook_error = unicode.visible(as_text(message))
     end
   end
 end

@@ -8,6 +8,7 @@ local event_of = require "leadcat.events.event"
 local journal = require "leadcat.past.journal"
 local options_of = require "leadcat.util.options"
 local platform = require "leadcat.util.platform"
+local protected = require "leadcat.util.protected"
 local rounds = require "leadcat.events.rounds"
 local settings = require "leadcat.rules.save"
 local verdict = require "leadcat.events.verdict"
@@ -23,7 +24,7 @@ local question = {}
 ---@return string? name nil when the host does not say
 function question:company_name(company)
   self:_check_open()
-  local name = self.host.company_name and call("company_name", pcall(self.host.company_name, company, self._tenant))
+  local name = self.host.company_name and call("company_name", protected.call(self.host.company_name, company, self._tenant))
   return type(name) == "string" and name or nil
 end
 

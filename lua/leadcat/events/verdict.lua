@@ -5,6 +5,7 @@ local as_text = require "leadcat.util.as_text"
 local config = require "leadcat.rules.config"
 local confirmation = require "leadcat.events.confirmation"
 local json = require "leadcat.util.json"
+local protected = require "leadcat.util.protected"
 local settings = require "leadcat.rules.save"
 
 local verdict = {}
@@ -41,7 +42,7 @@ end
 
 -- One guard: returns a category to set, nothing, or nil and the outcome of its veto.
 local function ask_guard(self, guard, event, decision, about)
-  local ok, answer, why = pcall(guard, event, decision)
+  local ok, answer, why = protected.call(guard, event, decision)
   if not ok then
     return nil, ("a guard raised: %s"):format(as_text(answer)), "unavailable"
   elseif answer == nil then

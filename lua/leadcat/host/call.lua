@@ -1,4 +1,4 @@
---- What a call of the host's function has returned: `call(name, pcall(fn, ...))`. What it raises becomes its failure.
+--- What a call of the host's function has returned: `call(name, protected.call(fn, ...))`. What it raises becomes its failure.
 
 local as_text = require "leadcat.util.as_text"
 

@@ -3,6 +3,7 @@
 
 local call = require "leadcat.host.call"
 local event = require "leadcat.events.event"
+local protected = require "leadcat.util.protected"
 
 local embedded = {}
 
@@ -138,7 +139,7 @@ end
 ---@param company string|integer
 ---@return boolean ok, integer|string|nil category, string? code category: the message unless ok
 function embedded.category(self, company)
-  local category, message, code = call("category", pcall(self.host.category, company, self._tenant))
+  local category, message, code = call("category", protected.call(self.host.category, company, self._tenant))
   if category == nil and message ~= nil then
     return false, message, code
   end

@@ -9,6 +9,7 @@ local group_commit = require "leadcat.events.group_commit"
 local json = require "leadcat.util.json"
 local journal = require "leadcat.past.journal"
 local platform = require "leadcat.util.platform"
+local protected = require "leadcat.util.protected"
 
 local foreign = {}
 
@@ -61,7 +62,7 @@ end
 ---@param company string|integer
 ---@return boolean ok, integer|string|nil category, string? code category: the message unless ok
 function foreign.category(self, company)
-  local category, message = call("category", pcall(self.host.category, company, self._tenant))
+  local category, message = call("category", protected.call(self.host.category, company, self._tenant))
   if category == nil and message ~= nil then
     return false, as_text(message), "unavailable"
   elseif category ~= nil and (type(category) ~= "number" or category % 1 ~= 0) then
@@ -89,7 +90,7 @@ end
 -- Asks for the change. Returns how it ended, why it failed, and whether the host has made it.
 local function set_category(self, change)
   local outcome = change.outcome
-  local ok, message = call("set_category", pcall(self.host.set_category, change.id, outcome.to, outcome.from,
+  local ok, message = call("set_category", protected.call(self.host.set_category, change.id, outcome.to, outcome.from,
     told_to_host(outcome), self._tenant))
   if ok == true then
     return "updated", nil, true
@@ -106,7 +107,7 @@ end
 -- of another one the company's category tells.
 local function find_end(self, change)
   if self.host.applied then
-    local applied, message = call("applied", pcall(self.host.applied, change.id, change.outcome.key, self._tenant))
+    local applied, message = call("applied", protected.call(self.host.applied, change.id, change.outcome.key, self._tenant))
     if applied ~= true and applied ~= false then
       return "failed", ("host.applied returned %s"):format(as_text(message or applied))
     end
@@ -172,7 +173,7 @@ local function flights_of(self)
   return flights
 end
 
-local function land(self, companies, flight, ok, ...)
+local function land(self, companies, flight)
   local flights = flights_of(self)
   for _, company in ipairs(companies) do
     if flights[company] == flight then
@@ -182,10 +183,6 @@ local function land(self, companies, flight, ok, ...)
   if next(flights) == nil then
     self._in_flight[self._tenant] = nil
   end
-  if not ok then
-    error((...), 0)
-  end
-  return ...
 end
 
 --- Calls `fn(flight, ...)` while this coroutine is known to change these companies. They are in flight before they are
@@ -200,7 +197,7 @@ function foreign.in_flight(self, companies, fn, ...)
   for _, company in ipairs(companies) do
     flights[company] = flights[company] or flight
   end
-  return land(self, companies, flight, pcall(fn, flight, ...))
+  return protected.finally(function() land(self, companies, flight) end, fn, flight, ...)
 end
 
 -- Takes the companies over from flights whose claims have run out.

@@ -7,6 +7,7 @@ local request_of = require "leadcat.http.request"
 local response = require "leadcat.http.response"
 local search = require "leadcat.past.search"
 local undo = require "leadcat.past.undo"
+local unicode = require "leadcat.util.unicode"
 local url = require "leadcat.util.url"
 
 local fail, must = response.fail, response.must
@@ -141,9 +142,11 @@ local function id_of(text)
   return #text >= 1 and #text <= 255 and text or nil
 end
 
+local MAX_TIME = 512 -- bytes: the pattern takes the square of them
+
 -- Seconds since 1970.
 local function time_of(text)
-  return tonumber(text:match "^%d+%.?%d*$")
+  return #text <= MAX_TIME and tonumber(text:match "^%d+%.?%d*$") or nil
 end
 
 -- The beginning of a day, in UTC.
@@ -168,7 +171,7 @@ local function read_parameter(sent, query, name, read)
   if text and text ~= "" then
     query[name] = read(text)
     if query[name] == nil then
-      fail("invalid", ("the parameter %s cannot be '%s'"):format(name, text:sub(1, 60)))
+      fail("invalid", ("the parameter %s cannot be '%s'"):format(name, unicode.visible(text:sub(1, 60))))
     end
   end
 end

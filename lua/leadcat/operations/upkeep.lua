@@ -4,6 +4,7 @@
 local options_of = require "leadcat.util.options"
 local platform = require "leadcat.util.platform"
 local question = require "leadcat.events.question"
+local unicode = require "leadcat.util.unicode"
 
 local upkeep = {}
 
@@ -68,7 +69,7 @@ local function visit(self, run, work, tenant)
   local engine = self:_visit(tenant)
   local done, message, code = work_on(engine, work, run.counts)
   if not done then
-    local who = engine == self and "" or ("tenant '%s': "):format(tenant:gsub("%c", "?"))
+    local who = engine == self and "" or ("tenant '%s': "):format(unicode.visible(tenant))
     fail(run, who .. message, code)
   end
 end

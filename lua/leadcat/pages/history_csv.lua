@@ -1,6 +1,7 @@
 --- The journal as CSV (RFC 4180), in UTF-8 with a byte order mark, which spreadsheets look for. Programs read it, so
 -- the columns have the same names in all languages.
 
+local csv = require "leadcat.util.csv"
 local unicode = require "leadcat.util.unicode"
 local wording = require "leadcat.words.wording"
 
@@ -8,13 +9,8 @@ local history_csv = {}
 
 local BYTE_ORDER_MARK = "\239\187\191"
 
--- Spreadsheets run what begins like a formula, and names and ids cannot be trusted: an apostrophe makes them text.
-local function cell(value)
-  local text = type(value) == "number" and wording.line(value) or type(value) == "string" and unicode.valid(value) or ""
-  if text:find "^[=+%-@\t\r]" then
-    text = "'" .. text
-  end
-  return text:find '[",\r\n]' and '"' .. text:gsub('"', '""') .. '"' or text
+local function text_of(value)
+  return type(value) == "number" and wording.line(value) or type(value) == "string" and unicode.valid(value) or ""
 end
 
 local function part(thing, name)
@@ -56,10 +52,6 @@ local COLUMNS = {
   { "run", function(entry) return entry.run end },
 }
 
-local function line(cells)
-  return table.concat(cells, ",") .. "\r\n"
-end
-
 ---@param entries leadcat.Entry[]
 ---@param model {categories: table<integer, leadcat.Category>, language: string, names: table<string|integer, string>, questions: table<string, leadcat.Confirmation>} categories by id, company names by id, questions by id
 ---@return string
@@ -68,12 +60,12 @@ function history_csv.text(entries, model)
   for i, column in ipairs(COLUMNS) do
     cells[i] = column[1]
   end
-  lines[1] = BYTE_ORDER_MARK .. line(cells)
+  lines[1] = BYTE_ORDER_MARK .. csv.record(cells)
   for _, entry in ipairs(entries) do
     for i, column in ipairs(COLUMNS) do
-      cells[i] = cell(column[2](entry, model))
+      cells[i] = text_of(column[2](entry, model))
     end
-    lines[#lines + 1] = line(cells)
+    lines[#lines + 1] = csv.record(cells)
   end
   return table.concat(lines)
 end

@@ -4,6 +4,7 @@
 
 local event_of = require "leadcat.events.event"
 local journal = require "leadcat.past.journal"
+local protected = require "leadcat.util.protected"
 
 local unchanged = {}
 
@@ -28,7 +29,7 @@ local function write(self, events, outcomes)
   for i, event in ipairs(events) do
     local outcome = outcomes[i]
     if outcome and outcome.status == "unchanged" and (share == 1 or math.random() < share) then
-      local ok, note = pcall(new_note, self, event, outcome)
+      local ok, note = protected.call(new_note, self, event, outcome)
       notes[#notes + 1] = ok and note or nil
     end
   end
@@ -37,7 +38,7 @@ end
 
 --- Notes the unchanged events, or the share of them that the host wants. Never fails.
 function unchanged.note(self, events, outcomes)
-  pcall(write, self, events, outcomes)
+  protected.call(write, self, events, outcomes)
 end
 
 --- The newest `limit` of entries and notes, both as the store returns them, newest first.

@@ -1,6 +1,8 @@
 --- Checks plain data against a description of its fields, and words the problems. The descriptions are in `config.lua`.
 
 local json = require "leadcat.util.json"
+local protected = require "leadcat.util.protected"
+local unicode = require "leadcat.util.unicode"
 
 local schema = {}
 
@@ -41,12 +43,12 @@ local function is_utf8(text)
   return not rest:find("[\128-\255]")
 end
 
---- A client's text for a message: short and printable, never cut within a character.
+--- A client's text for a message: short and visible, never cut within a character.
 function schema.short(text)
   if #text > MAX_SHOWN then
     text = text:sub(1, MAX_SHOWN):gsub("[\192-\255][\128-\191]*$", "") .. "..."
   end
-  return (text:gsub(is_utf8(text) and "%c" or "[%c\128-\255]", "?"))
+  return unicode.visible(text)
 end
 
 --- A value for a message.
@@ -176,7 +178,7 @@ end
 -- Unknown fields are kept, so their values must be storable.
 local function check_unknown(found, path, object, expected)
   for _, key in ipairs(text_keys(found, path, object, expected.known)) do
-    local ok, why = pcall(json.encode, { { { object[key] } } }) -- as deep as it can be in a config
+    local ok, why = protected.call(json.encode, { { { object[key] } } }) -- as deep as it can be in a config
     if ok then
       schema.warn(found, join(path, key), "unknown_field", "is kept, but is not a field of %s: these are %s",
         expected.noun, expected.names)

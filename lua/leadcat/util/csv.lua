@@ -1,4 +1,4 @@
---- Reads CSV from a stream, record by record in bounded memory.
+--- Reads CSV from a stream, record by record in bounded memory, and writes records.
 --
 -- The form is RFC 4180's: fields may be quoted, and then hold delimiters, line breaks and doubled quotes. Lines end
 -- with LF or CRLF, the last one may lack it, empty lines are skipped, and so is a UTF-8 byte order mark. More lenient
@@ -250,6 +250,30 @@ end
 ---@return integer
 function Reader:position()
   return self.dropped + self.at - 1
+end
+
+-- Writing -------------------------------------------------------------------------------------------------------------
+
+-- What spreadsheets run begins with = + - or @, of normal or of full width (U+FF0B, U+FF0D, U+FF1D, U+FF20), perhaps behind
+-- what they drop, or take for a separator.
+local FORMULA, WIDE_FORMULA = "^[=+%-@;\t\r\n]", "^\239\188[\139\141\157\160]"
+
+local function cell(text)
+  if find(text, FORMULA) or find(text, WIDE_FORMULA) then
+    text = "'" .. text
+  end
+  return find(text, '[",;\t\r\n]') and '"' .. gsub(text, '"', '""') .. '"' or text
+end
+
+--- A record as RFC 4180 has it. Names and ids cannot be trusted: an apostrophe makes text of what looks like a formula.
+---@param cells string[]
+---@return string record with its line end
+function csv.record(cells)
+  local written = {}
+  for i, text in ipairs(cells) do
+    written[i] = cell(text)
+  end
+  return table.concat(written, ",") .. "\r\n"
 end
 
 return csv

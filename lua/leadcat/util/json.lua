@@ -6,6 +6,7 @@
 -- knows that it is a list marks it again, as `leadcat.rules.config` does. What is written is always valid UTF-8.
 
 local core = require "leadcat.core"
+local protected = require "leadcat.util.protected"
 
 local shared = require "cjson"
 local cjson = shared.new() -- our own, so that settings neither leak into the host's nor come from there
@@ -92,9 +93,9 @@ function json.decode(text, from_client)
   if type(text) ~= "string" then
     error("text expected, got " .. type(text), 2)
   end
-  local ok, value = pcall((from_client and shallow or cjson).decode, text)
+  local ok, value = protected.call((from_client and shallow or cjson).decode, text)
   if ok then
-    ok, value = pcall(settle, value)
+    ok, value = protected.call(settle, value)
   end
   if not ok then
     return nil, "invalid JSON: " .. (text:find "%S" and tostring(value) or "the text is empty"), "invalid"

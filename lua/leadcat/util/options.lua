@@ -1,6 +1,8 @@
 --- Checks the options of public functions. An unknown option, or one of a wrong type, is a mistake in the program and
 -- raises.
 
+local unicode = require "leadcat.util.unicode"
+
 local options = {}
 
 ---@class leadcat.Option
@@ -66,7 +68,7 @@ local function names_of(known)
 end
 
 local function shown(value)
-  return (type(value) == "string" and "'%s'" or "%s"):format(tostring(value):sub(1, 60))
+  return (type(value) == "string" and "'%s'" or "%s"):format(unicode.visible(tostring(value):sub(1, 60)))
 end
 
 --- What is wrong with the given options, in one sentence; nil when each is known and fits.
@@ -77,7 +79,7 @@ function options.problem(given, known)
   for name, value in pairs(given) do
     local option = known[name]
     if not option then
-      return ("unknown option '%s' (there are %s)"):format(tostring(name):sub(1, 60), names_of(known))
+      return ("unknown option '%s' (there are %s)"):format(unicode.visible(tostring(name):sub(1, 60)), names_of(known))
     elseif not option.fits(value) then
       return ("option '%s': %s expected, got %s"):format(name, option.what, shown(value))
     end

@@ -1,6 +1,7 @@
 --- What differs between OpenResty and plain Lua: how to wait, and whether other coroutines run meanwhile.
 
 local core = require "leadcat.core"
+local protected = require "leadcat.util.protected"
 
 local platform = {}
 
@@ -30,17 +31,22 @@ function platform.is_before_fork()
   return ngx ~= nil and ngx.get_phase ~= nil and ngx.get_phase() == "init"
 end
 
+local LONGEST_NAP = 0.25 -- seconds; Ctrl-C is noticed between two naps
+
 ---@param seconds number
 function platform.sleep(seconds)
   if platform.can_yield() then
     ngx.sleep(seconds)
-  else
-    core.sleep(seconds)
+    return
+  end
+  while seconds > 0 do
+    core.sleep(math.min(seconds, LONGEST_NAP))
+    seconds = seconds - LONGEST_NAP
   end
 end
 
 if ngx ~= nil and ngx.get_phase ~= nil then
-  local found, semaphore = pcall(require, "ngx.semaphore")
+  local found, semaphore = protected.call(require, "ngx.semaphore")
   --- nginx's semaphores, where there are any.
   platform.semaphore = found and semaphore or nil
 end

@@ -115,6 +115,71 @@ function unicode.line(s, most)
   return (plain or not is_blank(s)) and s or ""
 end
 
+-- For logs and terminals ----------------------------------------------------------------------------------------------
+
+-- What a terminal or a log might obey, or nobody would see: controls, line ends, changes of direction, blanks that are
+-- none, tags and selectors.
+local HIDDEN = {
+  "[%z\1-\31\127]", C1, "\194[\160\173]", "\205\143", "\216\156", "\225\133[\159\160]", "\225\158[\180\181]",
+  "\225\160[\139-\143]", "\226\128[\128-\143]", "\226\128[\168-\175]", "\226\129[\159-\175]", "\227\128\128",
+  "\227\133\164", "\239\184[\128-\143]", "\239\187\191", "\239\190\160", "\239\191[\185-\187]",
+  "\243\160[\128-\135][\128-\191]",
+}
+
+local function code_point(character)
+  local first = character:byte()
+  local code = first < 0x80 and first or first % (first < 0xE0 and 0x20 or first < 0xF0 and 0x10 or 0x08)
+  for i = 2, #character do
+    code = code * 64 + character:byte(i) % 64
+  end
+  return code
+end
+
+local function replace_hidden(text, replacement)
+  for i = 1, text:find(NON_ASCII) and #HIDDEN or 1 do
+    text = text:gsub(HIDDEN[i], replacement)
+  end
+  return text
+end
+
+local function named(character)
+  return ("<U+%04X>"):format(code_point(character))
+end
+
+--- Text that leaves to a terminal, to stderr or to a log: well-formed, with each character that is not seen by its
+--- number, such as `<U+000A>`.
+---@param text string
+---@return string
+function unicode.visible(text)
+  return replace_hidden(unicode.valid(text), named)
+end
+
+local function escaped(character)
+  local code = code_point(character)
+  if character:find "^[%z\1-\31]" then
+    return nil -- JSON has escaped those of its texts, and its own lines end with LF
+  elseif code < 0x10000 then
+    return ("\\u%04x"):format(code)
+  end
+  code = code - 0x10000
+  return ("\\u%04x\\u%04x"):format(0xD800 + math.floor(code / 0x400), 0xDC00 + code % 0x400)
+end
+
+--- JSON that leaves to a terminal: the same value, with such characters escaped.
+---@param text string JSON
+---@return string
+function unicode.visible_json(text)
+  return replace_hidden(text, escaped)
+end
+
+--- Lines of ours that leave to a terminal. What is put into them has gone through `visible`; what isolates a name from
+--- the words around it (see `isolate`) is left out.
+---@param text string
+---@return string
+function unicode.visible_lines(text)
+  return (text:gsub(ISOLATE, ""):gsub(POP, ""):gsub("[^\n]+", unicode.visible))
+end
+
 -- On a terminal -------------------------------------------------------------------------------------------------------
 
 --- How many columns a text takes, well enough for wrapping and aligning: CJK and symbols beyond the basic plane take
