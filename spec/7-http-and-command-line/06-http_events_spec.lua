@@ -336,6 +336,20 @@ describe("an event", function()
     site.engine:close()
   end)
 
+  it("cannot set a category where no rule asks: whoever may report could set any", function()
+    for _, host in ipairs { false, true } do
+      local site = new_site { host = host and new_host() or nil }
+      local company = new_company(site)
+      local status, outcome = post(site, { trigger = "sale_won", company = company, choice = PARTNER })
+      assert.same({ 200, "updated", CUSTOMER, true }, { status, outcome.status, outcome.to, outcome.choice_ignored })
+      assert.equal(CUSTOMER, category_of(site, company))
+      company = new_company(site)
+      outcome = select(2, post(site, { { trigger = "sale_won", company = company, choice = false } }))[1]
+      assert.same({ "declined", nil, LEAD }, { outcome.status, outcome.choice_ignored, category_of(site, company) })
+      site.engine:close()
+    end
+  end)
+
   it("may bring its answer along, which is the sender's to give", function()
     local site = new_site()
     for _, row in ipairs { { OPPORTUNITY, "updated" }, { PARTNER, "updated" }, { false, "declined" } } do

@@ -240,12 +240,19 @@ static void set_decision(lua_State *L, const lc_entry *entry) {
   l_set_id(L, "to", entry->to);
 }
 
+static void set_boolean(lua_State *L, const char *name, bool value) {
+  lua_pushboolean(L, value);
+  lua_setfield(L, -2, name);
+}
+
 static void push_outcome(lua_State *L, const lc_case *c) {
   const lc_entry *entry = &c->entry;
   bool written = c->state == LC_WRITTEN;
   lua_createtable(L, 0, 8);
   l_set_string(L, "status", written ? lc_entry_status_names[entry->status] : "unchanged");
   l_set_string(L, "reason", c->state == LC_SKIPPED ? "skipped" : lc_reason_names[c->reason]);
+  if (c->has_choice && !c->is_answered)
+    set_boolean(L, "choice_ignored", true);
   set_decision(L, entry);
   if (c->state != LC_UNMATCHED || c->reason == LC_ALREADY_IN_CATEGORY)
     set_rule(L, entry);
@@ -259,7 +266,7 @@ static void push_outcome(lua_State *L, const lc_case *c) {
 
 /* Pushes what an event lacks: the table that was its result so far, or a new one. */
 static void push_lack(lua_State *L, int place, const lc_case *c, lc_lack lack) {
-  enum { FEW = 4, MANY = 10 }; /* fields, with those that Lua adds */
+  enum { FEW = 4, MANY = 11 }; /* fields, with those that Lua adds */
   lua_rawgeti(L, RESULTS, place);
   if (!lua_istable(L, -1)) {
     lua_pop(L, 1);
@@ -270,6 +277,7 @@ static void push_lack(lua_State *L, int place, const lc_case *c, lc_lack lack) {
     l_set_integer(L, "newest", (int64_t)c->newest);
   } else if (lack == LC_LACKS_VERDICT) {
     l_set_integer(L, "about", (int64_t)c->about);
+    set_boolean(L, "is_answered", c->is_answered);
     set_decision(L, &c->entry);
     set_rule(L, &c->entry);
   } else if (lack == LC_LACKS_DETAILS) {
@@ -316,7 +324,8 @@ static lc_status handle(lua_State *L, l_how *how, l_open *open, lc_error *error)
  * number of the entry that the event made before; or {lacks = what}: see lc_lack. Each has these fields, and those to
  * add before the next call:
  *   category  {newest}: add `asked_at` = newest, as it was when the host was asked, and `category`
- *   verdict   {about, action, from, to, rule, revision}: add `passed` = about, `target`, and `keep` if a user declined
+ *   verdict   {about, action, from, to, rule, revision, is_answered}: add `passed` = about, `target`, and `keep` if a user
+ *             declined; is_answered: the event's choice counts
  *   licence   give `how` without needs_licence
  *   details   {error}: nothing helps, the event's actor, sale or contact cannot be kept
  *   end, turn, commit   nothing

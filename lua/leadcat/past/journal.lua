@@ -40,6 +40,7 @@ local journal = {}
 ---@field confirmation? string
 ---@field entry? integer
 ---@field error? string
+---@field choice_ignored? true the event's `choice` did not count, because the decision does not ask
 ---@field category? integer of a conflict in `resolve`: where the company is now
 ---@field first? leadcat.Outcome of a duplicate: the outcome of its first delivery
 
