@@ -1,17 +1,18 @@
 --- The routes, without a server: a plain request table goes in, a plain response table comes out. `resty.lua` is the
--- adapter for nginx. This file decides who may call a route; `http/api.lua`, `http/pages.lua` and `http/history.lua` do
--- what it does.
+-- adapter for nginx. This file decides who may call a route; `http/events.lua`, `http/api.lua`, `http/pages.lua` and
+-- `http/history.lua` do what it does.
 
 local as_text = require "leadcat.util.as_text"
 local api = require "leadcat.http.api"
 local assets = require "leadcat.http.assets"
+local events = require "leadcat.http.events"
 local history = require "leadcat.http.history"
 local options_of = require "leadcat.util.options"
 local pages = require "leadcat.http.pages"
 local request_of = require "leadcat.http.request"
 local response = require "leadcat.http.response"
 
-local fail, must = response.fail, response.must
+local fail = response.fail
 
 local http = {}
 ---@class leadcat.http.Options
@@ -44,10 +45,10 @@ local ROUTES = {
   ["/confirmations"] = { page = true, GET = { pages.inbox, "view" } },
   ["/history"] = { page = true, GET = { history.page, "view" } },
   ["/history.csv"] = { page = true, GET = { history.csv, "view" } },
-  ["/api/propose"] = { POST = { api.propose, "report" } },
+  ["/api/propose"] = { POST = { events.propose, "report" } },
   ["/api/explain"] = { GET = { api.why, "view" }, POST = { api.explain, "view" } },
   ["/api/config"] = { GET = { api.config, "configure" }, PUT = { api.save_config, "configure" } },
-  ["/api/events"] = { POST = { api.events, "report" } },
+  ["/api/events"] = { POST = { events.handle, "report" } },
   ["/api/confirmations"] = { GET = { api.confirmations, "view" } },
   ["/api/confirmations/count"] = { GET = { api.count, "view" } },
   ["/api/history"] = { GET = { api.history, "view" } },
@@ -120,8 +121,8 @@ local function admit(context, method, permission)
   authenticate(context)
   if method ~= "GET" and not context.actor.service and not request_of.is_same_origin(context.request) then
     fail "cross_site"
-  elseif permission and not must(context.engine:can(context.actor, permission)) then
-    fail "forbidden"
+  elseif permission then
+    response.allow(context, permission)
   end
 end
 

@@ -46,9 +46,9 @@ local function read(received, expected_type)
   if type(body) == "function" then
     body, message = body()
   end
-  if not body then
-    return nil, message, message == "too_large" and message or "io"
-  elseif #body > request.MAX_BODY then
+  if not body and message ~= "too_large" then
+    return nil, message, "io"
+  elseif not body or #body > request.MAX_BODY then
     return nil, nil, "too_large"
   end
   return body

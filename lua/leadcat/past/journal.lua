@@ -44,8 +44,11 @@ local journal = {}
 ---@field category? integer of a conflict in `resolve`: where the company is now
 ---@field first? leadcat.Outcome of a duplicate: the outcome of its first delivery
 
+--- The most bytes of these details.
+journal.MOST_DETAILS = core.most_details
+
 --- What the journal keeps of an event for display, as JSON; nil for nothing. `event` may also be {actor, undoes}; `run`
--- is the id of its run.
+-- is the id of its run. Beyond `MOST_DETAILS` only ids and names are kept.
 ---@type fun(event: leadcat.Event|table, run?: string): string?
 journal.details = core.event_details
 
