@@ -20,6 +20,7 @@ local http = {}
 ---@field authenticate fun(request: leadcat.http.Request): leadcat.Actor?, string? the actor and the tenant; nil: not signed in
 ---@field prefix? string of all paths; default "/leadcat"
 ---@field frame_ancestors? string who may frame the pages, as in Content-Security-Policy; default "'self'"
+---@field scheme? "http"|"https" by which browsers reach the site, also when a proxy ends TLS: origins must have it; default either
 
 ---@class leadcat.http.App
 ---@field options leadcat.http.Options
@@ -106,6 +107,9 @@ end
 local function authenticate(context)
   local ok, actor, tenant = pcall(context.app.options.authenticate, context.request)
   if not ok then
+    if response.is_failure(actor) then
+      error(actor, 0)
+    end
     fail("unavailable", "authenticate raised: " .. as_text(actor))
   elseif type(actor) ~= "table" then
     fail "unauthenticated"
@@ -116,10 +120,14 @@ local function authenticate(context)
   end
 end
 
+local function is_same_origin(context)
+  return request_of.is_same_origin(context.request, context.app.options.scheme)
+end
+
 -- Fails unless the caller may use the route. Without a permission the handler asks about what it finds.
 local function admit(context, method, permission)
   authenticate(context)
-  if method ~= "GET" and not context.actor.service and not request_of.is_same_origin(context.request) then
+  if method ~= "GET" and not context.actor.service and not is_same_origin(context) then
     fail "cross_site"
   elseif permission then
     response.allow(context, permission)
@@ -178,7 +186,7 @@ end
 ---@param request leadcat.http.Request
 ---@return leadcat.http.Response
 function App:respond(request)
-  local context = setmetatable({ app = self, request = request }, Context)
+  local context = setmetatable({ app = self, request = request_of.of(request) }, Context)
   local ok, made = pcall(respond, context)
   if not ok and response.is_failure(made) then
     ok, made = pcall(response.problem, context, made.code, made.message)
@@ -197,7 +205,7 @@ local OPTIONS = {
     return type(value) == "table" or type(value) == "function"
   end),
   authenticate = options_of.of_type "function", prefix = options_of.of_type "string",
-  frame_ancestors = options_of.of_type "string",
+  frame_ancestors = options_of.of_type "string", scheme = options_of.one_of { "http", "https" },
 }
 
 --- The application for these options. It has no other state: making one for each request is cheap.

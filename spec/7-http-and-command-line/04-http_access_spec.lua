@@ -1,5 +1,6 @@
 -- Who may call what over HTTP, as one table; and which pages may change something.
 
+local http = require "leadcat.http"
 local stores = require "support.stores"
 local web = require "support.web"
 
@@ -329,6 +330,24 @@ describe("what changes something", function()
       site.engine:close()
     end)
   end
+
+  it("must come by the scheme that the host says it has, where the browser names an origin only", function()
+    for _, row in ipairs {
+      { "https", "https://crm.example", 200 }, { "https", "http://crm.example", 403 },
+      { "http", "http://crm.example", 200 }, { "http", "https://crm.example", 403 },
+      { nil, "https://crm.example", 200 }, { nil, "http://crm.example", 200 },
+    } do
+      local site = new_site(nil, { scheme = row[1] })
+      local answer = ask(site, "POST", "/leadcat/api/events", {
+        as = "bob", site = false, headers = { origin = row[2] }, json = { trigger = "sale_won", company = new_company(site) },
+      })
+      assert.equal(row[3], answer.status, row[2])
+      site.engine:close()
+    end
+    assert.error_matches(function()
+      http.new { engine = {}, authenticate = web.authenticate, scheme = "ftp" }
+    end, "one of http, https expected, got 'ftp'", 1, true)
+  end)
 
   it("is nobody's to exempt who is not authenticated as a service", function()
     local site = new_site()
