@@ -27,7 +27,7 @@ local upkeep = require "leadcat.operations.upkeep"
 ---@field category fun(company: string|integer, tenant: string): integer?, string? the current category; nil, message when it cannot be read
 ---@field set_category fun(company: string|integer, to: integer, from: integer, outcome: leadcat.Outcome, tenant: string): true?, string? compare-and-set; nil, "conflict" when the category is no longer `from`; nil, message when it failed
 ---@field applied? fun(company: string|integer, key: string, tenant: string): boolean?, string? whether the change with this `outcome.key` has been made; nil, message when that cannot be told. Asked before a change is made again
----@field can? fun(actor: leadcat.Actor, permission: string, subject: any, tenant: string): boolean
+---@field can? fun(actor: leadcat.Actor, permission: string, subject: any, tenant: string): boolean, string? or false, and why not
 ---@field licensed? fun(tenant: string): boolean
 ---@field company_name? fun(company: string|integer, tenant: string): string? what the company is called where it is shown to users; default its id
 
@@ -164,13 +164,13 @@ function Engine:_now()
   return self._shared.clock()
 end
 
--- Asks a yes-or-no function of the host.
+-- Asks a yes-or-no function of the host, which may say why not.
 local function ask(fn, name, ...)
-  local ok, answer = protected.call(fn, ...)
+  local ok, answer, why = protected.call(fn, ...)
   if not ok then
     return nil, ("host.%s raised: %s"):format(name, as_text(answer)), "unavailable"
   end
-  return answer and true or false
+  return answer and true or false, not answer and type(why) == "string" and why or nil
 end
 
 -- What an actor may do when the host has no `can`.
@@ -182,8 +182,8 @@ end
 --- Whether the actor may. Without an actor it is the program itself, which may do everything.
 ---@param actor? leadcat.Actor
 ---@param permission "configure"|"undo"|"view"|"report"|"confirm"
----@param subject? table what it is about: a confirmation, an entry
----@return boolean? allowed, string? message, string? code set when the host could not say
+---@param subject? table what it is about: an event, an entry, a confirmation, a revision; of the counters {metrics = true}
+---@return boolean? allowed, string? message, string? code message: the host's words for a refusal; with a code, why it could not say
 function Engine:can(actor, permission, subject)
   self:_check_open()
   if actor == nil then

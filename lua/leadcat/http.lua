@@ -1,10 +1,11 @@
 --- The routes, without a server: a plain request table goes in, a plain response table comes out. `resty.lua` is the
--- adapter for nginx. This file decides who may call a route; `http/api.lua`, `http/pages.lua` and `http/history.lua` do
--- what it does.
+-- adapter for nginx. This file decides who may call a route; `http/events.lua`, `http/api.lua`, `http/pages.lua` and
+-- `http/history.lua` do what it does.
 
 local as_text = require "leadcat.util.as_text"
 local api = require "leadcat.http.api"
 local assets = require "leadcat.http.assets"
+local events = require "leadcat.http.events"
 local history = require "leadcat.http.history"
 local options_of = require "leadcat.util.options"
 local pages = require "leadcat.http.pages"
@@ -12,7 +13,7 @@ local protected = require "leadcat.util.protected"
 local request_of = require "leadcat.http.request"
 local response = require "leadcat.http.response"
 
-local fail, must = response.fail, response.must
+local fail = response.fail
 
 local http = {}
 ---@class leadcat.http.Options
@@ -20,6 +21,7 @@ local http = {}
 ---@field authenticate fun(request: leadcat.http.Request): leadcat.Actor?, string? the actor and the tenant; nil: not signed in
 ---@field prefix? string of all paths; default "/leadcat"
 ---@field frame_ancestors? string who may frame the pages, as in Content-Security-Policy; default "'self'"
+---@field scheme? "http"|"https" by which browsers reach the site, also when a proxy ends TLS: origins must have it; default either
 
 ---@class leadcat.http.App
 ---@field options leadcat.http.Options
@@ -45,10 +47,10 @@ local ROUTES = {
   ["/confirmations"] = { page = true, GET = { pages.inbox, "view" } },
   ["/history"] = { page = true, GET = { history.page, "view" } },
   ["/history.csv"] = { page = true, GET = { history.csv, "view" } },
-  ["/api/propose"] = { POST = { api.propose, "report" } },
+  ["/api/propose"] = { POST = { events.propose, "report" } },
   ["/api/explain"] = { GET = { api.why, "view" }, POST = { api.explain, "view" } },
   ["/api/config"] = { GET = { api.config, "configure" }, PUT = { api.save_config, "configure" } },
-  ["/api/events"] = { POST = { api.events, "report" } },
+  ["/api/events"] = { POST = { events.handle, "report" } },
   ["/api/confirmations"] = { GET = { api.confirmations, "view" } },
   ["/api/confirmations/count"] = { GET = { api.count, "view" } },
   ["/api/history"] = { GET = { api.history, "view" } },
@@ -106,6 +108,9 @@ end
 local function authenticate(context)
   local ok, actor, tenant = protected.call(context.app.options.authenticate, context.request)
   if not ok then
+    if response.is_failure(actor) then
+      error(actor, 0)
+    end
     fail("unavailable", "authenticate raised: " .. as_text(actor))
   elseif type(actor) ~= "table" then
     fail "unauthenticated"
@@ -116,13 +121,17 @@ local function authenticate(context)
   end
 end
 
+local function is_same_origin(context)
+  return request_of.is_same_origin(context.request, context.app.options.scheme)
+end
+
 -- Fails unless the caller may use the route. Without a permission the handler asks about what it finds.
 local function admit(context, method, permission)
   authenticate(context)
-  if method ~= "GET" and not context.actor.service and not request_of.is_same_origin(context.request) then
+  if method ~= "GET" and not context.actor.service and not is_same_origin(context) then
     fail "cross_site"
-  elseif permission and not must(context.engine:can(context.actor, permission)) then
-    fail "forbidden"
+  elseif permission then
+    response.allow(context, permission)
   end
 end
 
@@ -179,7 +188,7 @@ end
 ---@param request leadcat.http.Request
 ---@return leadcat.http.Response
 function App:respond(request)
-  local context = setmetatable({ app = self, request = request }, Context)
+  local context = setmetatable({ app = self, request = request_of.of(request) }, Context)
   local ok, made = protected.call(respond, context)
   if not ok and response.is_failure(made) then
     ok, made = protected.call(response.problem, context, made.code, made.message)
@@ -198,7 +207,7 @@ local OPTIONS = {
     return type(value) == "table" or type(value) == "function"
   end),
   authenticate = options_of.of_type "function", prefix = options_of.of_type "string",
-  frame_ancestors = options_of.of_type "string",
+  frame_ancestors = options_of.of_type "string", scheme = options_of.one_of { "http", "https" },
 }
 
 --- The application for these options. It has no other state: making one for each request is cheap.

@@ -13,24 +13,6 @@ local FLUSH_SECONDS, MAINTAIN_SECONDS = 3, 30
 
 -- Requests ------------------------------------------------------------------------------------------------------------
 
--- Headers' names to their nginx variables, made when first needed.
-local VARIABLES = setmetatable({}, {
-  __index = function(variables, name)
-    local variable = "http_" .. name:gsub("-", "_")
-    rawset(variables, name, variable)
-    return variable
-  end,
-})
-
--- Headers are fetched when they are read: most requests need three.
-local HEADERS = {
-  __index = function(headers, name)
-    local value = ngx.var[VARIABLES[name]]
-    rawset(headers, name, value or false)
-    return value
-  end,
-}
-
 local function read_file(name)
   local file, message = io.open(name, "rb")
   if not file then
@@ -58,12 +40,13 @@ local function read_body()
   return ""
 end
 
--- A function without a loop, so that LuaJIT compiles it: interpreted FFI calls are slow.
+-- A function without a loop, so that LuaJIT compiles it: interpreted FFI calls are slow. nil when there are more headers
+-- than are read: one of them might be a repeated one.
 local function receive()
-  return {
-    method = ngx.req.get_method(), path = ngx.var.uri, query = ngx.var.args, headers = setmetatable({}, HEADERS),
-    body = read_body,
-  }
+  local headers, message = ngx.req.get_headers()
+  return not message and {
+    method = ngx.req.get_method(), path = ngx.var.uri, query = ngx.var.args, headers = headers, body = read_body,
+  } or nil
 end
 
 local function send(answer)
@@ -85,7 +68,11 @@ end
 --- Answers the request that nginx is handling, in `content_by_lua`.
 ---@param options leadcat.http.Options
 function resty.serve(options)
-  send(http.new(options):respond(receive()))
+  local request = receive()
+  if not request then
+    return ngx.exit(431) -- Request Header Fields Too Large
+  end
+  send(http.new(options):respond(request))
 end
 
 -- Timers --------------------------------------------------------------------------------------------------------------

@@ -31,6 +31,11 @@ describe("an event's outcome", function()
     return { status = "unchanged", action = "none", reason = reason, from = from, revision = 1, rule = rule }
   end
 
+  local function ignored(outcome)
+    outcome.choice_ignored = true
+    return outcome
+  end
+
   local WON, ASK = { sale_won = CUSTOMER }, { sale_won = { CUSTOMER, ask = true } }
   -- What happens, the rules, the event; where the company stands before (default: a lead; false: there is none), the
   -- outcome, the journal, and where the company stands then (default: as before).
@@ -69,7 +74,17 @@ describe("an event's outcome", function()
       outcome = unchanged("already_in_category", OPPORTUNITY, "lead_status_set:5") },
     { "unchanged, whatever the user would choose, where nothing is to be asked", ASK,
       { trigger = "sale_won", choice = LEAD }, before = PARTNER,
-      outcome = unchanged("not_potential_customer", PARTNER) },
+      outcome = ignored(unchanged("not_potential_customer", PARTNER)) },
+    { "updated as the rule says, whatever the user would choose, where the rule does not ask", WON,
+      { trigger = "sale_won", choice = PARTNER }, outcome = ignored(matched { status = "updated" }),
+      journal = "updated", after = CUSTOMER },
+    { "updated as the rule says, where it does not ask and the user chose what there is not", WON,
+      { trigger = "sale_won", choice = 99 }, outcome = ignored(matched { status = "updated" }),
+      journal = "updated", after = CUSTOMER },
+    { "declined: the user keeps the category, where the rule does not ask", WON,
+      { trigger = "sale_won", choice = false }, outcome = matched { status = "declined" }, journal = "declined" },
+    { "declined: the user chose the category that it has, where the rule does not ask", WON,
+      { trigger = "sale_won", choice = LEAD }, outcome = matched { status = "declined" }, journal = "declined" },
   }
 
   for _, row in ipairs(ROWS) do

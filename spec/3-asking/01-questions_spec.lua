@@ -156,7 +156,8 @@ describe("an answer", function()
 
         assert.equal(row[3] .. " awaiting_confirmation", statuses(engine))
         assert.same({
-          entry = outcome.entry, key = outcome.key, tenant = "", at = START + 10.5, company = "Acme", trigger = "sale_won",
+          entry = outcome.entry, key = outcome.key, tenant = "", at = START + 10.5, company = "Acme",
+          trigger = "sale_won",
           rule = "sale_won", revision = 1, from = LEAD, to = row[4], status = row[3], actor = ANN,
           sale = { id = 17, name = "Printers" }, confirmation = id,
         }, engine:history()[1])

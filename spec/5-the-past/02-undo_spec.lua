@@ -92,7 +92,8 @@ describe("undo", function()
       -- The journal has both. The entry that was undone says what it said before.
       local entries = engine:history()
       assert.same({
-        entry = outcome.entry, key = outcome.key, tenant = "", at = START + 10, company = "Acme", trigger = "lead_status_set",
+        entry = outcome.entry, key = outcome.key, tenant = "", at = START + 10, company = "Acme",
+        trigger = "lead_status_set",
         rule = "lead_status_set:5", revision = 1, from = QUALIFIED, to = LEAD, status = "updated", actor = ANN,
         undoes = entry,
       }, entries[1])

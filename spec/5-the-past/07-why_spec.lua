@@ -279,7 +279,8 @@ describe("the sentence", function()
       { "sale_registered", nil,
         "The user will be asked whether to update the category of Acme from Lead to Opportunity." },
       { "sale_registered", OPPORTUNITY, "The category of Acme will be updated from Lead to Opportunity." },
-      { "sale_won", 6, "The category of Acme will be updated from Lead to Partner." },
+      { "sale_registered", 6, "The category of Acme will be updated from Lead to Partner." },
+      { "sale_won", 6, "The category of Acme will be updated from Lead to Customer." },
       { "sale_won", false, "Acme stays in Lead, as the user has chosen." },
       { "sale_registered", LEAD, "Acme stays in Lead, as the user has chosen." },
     } do

@@ -1,5 +1,6 @@
 -- Who may call what over HTTP, as one table; and which pages may change something.
 
+local http = require "leadcat.http"
 local stores = require "support.stores"
 local web = require "support.web"
 
@@ -24,7 +25,7 @@ local MATRIX = { --                         nobody bob eve ann hook  view report
   ["GET /history.csv"] =                    { 401, 200, 200, 200, 200, 403, 200, 200, 200, 503, 503 },
   ["GET /history/revisions/1"] =            { 401, 200, 200, 200, 200, 403, 200, 200, 200, 503, 503 },
   ["GET /history/revisions/99"] =           { 401, 404, 404, 404, 404, 403, 404, 404, 404, 503, 503 },
-  ["POST /api/propose"] =                   { 401, 200, 200, 200, 200, 200, 403, 200, 200, 503, 503 },
+  ["POST /api/propose"] =                   { 401, 200, 200, 200, 200, 403, 403, 200, 200, 503, 503 },
   ["GET /api/explain?company=x"] =          { 401, 200, 200, 200, 200, 403, 200, 200, 200, 503, 503 },
   ["POST /api/explain"] =                   { 401, 200, 200, 200, 200, 403, 200, 200, 200, 503, 503 },
   ["GET /api/config"] =                     { 401, 403, 403, 200, 403, 200, 200, 403, 200, 503, 503 },
@@ -136,6 +137,113 @@ describe("who may call what over HTTP:", function()
   end)
 end)
 
+-- Subjects and words --------------------------------------------------------------------------------------------------
+
+local OPPORTUNITY_EVENT, WHY = "sale_registered", "Ask Ann on Mondays."
+
+-- A host that answers by permission and subject, and notes both.
+local function asking_site(may)
+  local host, asked = new_host(), {}
+  function host.can(actor, permission, subject)
+    asked[#asked + 1] = { permission, subject }
+    return may(permission, subject, actor)
+  end
+  return new_site { host = host }, asked
+end
+
+describe("a host that says who may what", function()
+  after_each(stores.check)
+
+  it("is asked about the event that is reported, each of them, before any is handled", function()
+    local site, asked = asking_site(function(permission, subject)
+      return permission ~= "report" or subject == nil or subject.company ~= "company-2"
+    end)
+    local one, two = new_company(site), new_company(site)
+    local function post(json)
+      return call(site, "POST", "/leadcat/api/events", { as = "bob", json = json })
+    end
+    assert.equal(200, (post { trigger = "sale_won", company = one, id = "e" }))
+    assert.same({ "report", one, "bob" }, { asked[2][1], asked[2][2].company, asked[2][2].actor.id })
+    assert.equal(403, (post { trigger = "sale_won", company = two }))
+    assert.equal(403, (post { { trigger = "sale_won", company = one }, { trigger = "sale_won", company = two } }))
+    assert.equal(403, (call(site, "POST", "/leadcat/api/propose", {
+      as = "bob", json = { trigger = OPPORTUNITY_EVENT, company = two },
+    })))
+    assert.same({ 1, LEAD }, { entries(site), category_of(site, two) })
+    site.engine:close()
+  end)
+
+  it("decides what of other companies is shown: what would be asked, and the first of a duplicate", function()
+    local site = asking_site(function(permission, subject)
+      return permission ~= "view" or subject == nil or subject.company ~= "company-1"
+    end)
+    local hidden, seen = new_company(site), new_company(site)
+    assert.equal(403, (call(site, "POST", "/leadcat/api/propose", {
+      as = "bob", json = { trigger = OPPORTUNITY_EVENT, company = hidden },
+    })))
+    for company, shown in pairs { [hidden] = false, [seen] = true } do
+      assert(site.engine:handle { trigger = "sale_won", company = company, id = company })
+      local event = { trigger = "sale_lost", company = seen, id = company } -- the id tells of the other company
+      for _, sent in ipairs { event, { event } } do
+        local _, outcome = call(site, "POST", "/leadcat/api/events", { as = "bob", json = sent })
+        outcome = outcome[1] or outcome
+        assert.equal("duplicate", outcome.status)
+        assert.equal(shown and 5 or nil, outcome.to)
+        assert.equal(shown and "updated" or nil, outcome.first and outcome.first.status)
+      end
+    end
+    site.engine:close()
+  end)
+
+  it("decides who sees how a question was closed, a revision, and the counters", function()
+    local site, asked = asking_site(function(permission, subject)
+      return permission ~= "view" or subject == nil
+    end)
+    local id = question(site)
+    assert(site.engine:resolve(id, { accept = true }, { actor = web.ACTORS.ann }))
+    local status, problem = call(site, "POST", "/leadcat/api/confirmations/" .. id, { as = "bob", json = { accept = true } })
+    assert.same({ 409, text_of(site, "problem.already_resolved") }, { status, problem.detail })
+    assert.equal(403, ask(site, "GET", "/leadcat/history/revisions/1", { as = "bob" }).status)
+    assert.equal(1, asked[#asked][2].revision)
+    assert.equal(403, ask(site, "GET", "/leadcat/metrics", { as = "bob" }).status)
+    assert.same({ "view", { metrics = true } }, asked[#asked])
+    site.engine:close()
+  end)
+
+  it("has its own words in refusals", function()
+    local site = asking_site(function(permission, _, actor)
+      return permission == "view" and actor.id ~= "eve", WHY
+    end)
+    local entry, id = change(site), question(site)
+    for _, route in ipairs {
+      "POST /api/events", "POST /api/propose", "GET /api/config", "PUT /api/config", "POST /api/undo",
+      ("POST /api/history/%d/undo"):format(entry), "POST /api/history/1/undo", "POST /api/confirmations/" .. id,
+      "GET /settings", "POST /settings",
+    } do
+      local method, path, fields = fill(site, route)
+      fields.as, fields.json = "bob", fields.json or method == "POST" and not fields.form and { accept = true } or nil
+      local answer = ask(site, method, path, fields)
+      assert.equal(403, answer.status, route)
+      contains(answer.body, WHY)
+    end
+    local event = { trigger = "sale_won", company = new_company(site) }
+    local status, problem = call(site, "POST", "/leadcat/api/explain", { as = "eve", json = event })
+    assert.same({ 403, WHY }, { status, problem.detail })
+    assert.same({ nil, WHY, "forbidden" }, { site.engine:undo(entry, { actor = web.ACTORS.bob }) })
+    assert.same({ nil, WHY, "forbidden" }, { site.engine:save(site.engine:config(), { actor = web.ACTORS.bob }) })
+    assert.same({ nil, WHY, "forbidden" }, { site.engine:resolve(id, { accept = true }, { actor = web.ACTORS.bob }) })
+    assert.same({ false, WHY }, { site.engine:can(web.ACTORS.bob, "undo") })
+    site.engine:close()
+  end)
+
+  it("that has no words leaves them to the page, in the user's language", function()
+    local site = asking_site(function(permission) return permission == "view", 17 end)
+    local status, problem = call(site, "POST", "/leadcat/api/events", { as = "kai", json = {} })
+    assert.same({ 403, site.engine.strings:text("de", "problem.forbidden") }, { status, problem.detail })
+    site.engine:close()
+  end)
+end)
+
 -- Origins --------------------------------------------------------------------------------------------------------------
 
 local ORIGINS = { -- what the browser says, and whether it is our own page
@@ -222,6 +330,24 @@ describe("what changes something", function()
       site.engine:close()
     end)
   end
+
+  it("must come by the scheme that the host says it has, where the browser names an origin only", function()
+    for _, row in ipairs {
+      { "https", "https://crm.example", 200 }, { "https", "http://crm.example", 403 },
+      { "http", "http://crm.example", 200 }, { "http", "https://crm.example", 403 },
+      { nil, "https://crm.example", 200 }, { nil, "http://crm.example", 200 },
+    } do
+      local site = new_site(nil, { scheme = row[1] })
+      local answer = ask(site, "POST", "/leadcat/api/events", {
+        as = "bob", site = false, headers = { origin = row[2] }, json = { trigger = "sale_won", company = new_company(site) },
+      })
+      assert.equal(row[3], answer.status, row[2])
+      site.engine:close()
+    end
+    assert.error_matches(function()
+      http.new { engine = {}, authenticate = web.authenticate, scheme = "ftp" }
+    end, "one of http, https expected, got 'ftp'", 1, true)
+  end)
 
   it("is nobody's to exempt who is not authenticated as a service", function()
     local site = new_site()

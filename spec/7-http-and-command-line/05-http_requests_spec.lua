@@ -253,6 +253,40 @@ local function send(site, route, body, type_of_body)
   })
 end
 
+describe("a header that was given twice", function()
+  after_each(stores.check)
+
+  it("is refused where it decides something, before it does", function()
+    local site = new_site()
+    local company = web.new_company(site)
+    for _, row in ipairs {
+      { "content-type", { "application/json", "text/plain" } }, { "content-type", { "application/json", "application/json" } },
+      { "host", { "crm.example", "evil.example" }, false }, { "origin", { "https://crm.example", "null" }, false },
+      { "sec-fetch-site", { "same-origin", "cross-site" } }, { "x-tenant", { "", "other" } },
+    } do
+      local headers = { [row[1]] = row[2] }
+      headers.origin = row[1] == "host" and "https://crm.example" or headers.origin
+      local status, problem = web.call(site, "POST", "/leadcat/api/events", {
+        as = "bob", site = row[3], headers = headers, json = { trigger = "sale_won", company = company },
+      })
+      assert.same({ 400, "malformed" }, { status, problem.code }, row[1])
+      web.contains(problem.detail, row[1])
+      assert.equal(0, web.entries(site))
+    end
+    site.engine:close()
+  end)
+
+  it("is one list where it is made to be one, and nobody's matter where nobody reads it", function()
+    local site = new_site()
+    local answer = ask(site, "GET", "/leadcat/api/config", { as = "ann", headers = {
+      ["if-none-match"] = { '"7"', '"1"' }, ["x-user"] = { "a", "b" }, accept = { "text/plain", "text/html" },
+    } })
+    assert.equal(304, answer.status)
+    assert.equal(401, ask(site, "GET", "/leadcat/api/config", { headers = { cookie = { "ann", "bob" } } }).status)
+    site.engine:close()
+  end)
+end)
+
 describe("a JSON body", function()
   after_each(stores.check)
 

@@ -316,6 +316,27 @@ describe("leadcat in nginx", function()
     assert.same({}, strangers())
   end)
 
+  it("refuses headers that were given twice, and more of them than it reads", function()
+    prepare { "Acme" }
+    start { workers = 1 }
+    local function status_with(more)
+      local connection = assert(socket.connect("127.0.0.1", running.port))
+      local body = '{"trigger":"sale_registered","company":"Acme"}'
+      assert(connection:send(("POST /leadcat/api/events HTTP/1.0\r\nContent-Type: application/json\r\n%s"
+        .. "Content-Length: %d\r\n\r\n%s"):format(more, #body, body)))
+      local answer = connection:receive "*a"
+      connection:close()
+      return tonumber(answer:match "^HTTP/%S+ (%d+)")
+    end
+    assert.equal(400, status_with "X-User: bob\r\nX-User: admin\r\n")
+    assert.equal(400, status_with "X-User: bob\r\nContent-Type: text/plain\r\n")
+    assert.equal(431, status_with(("X-Filler: x\r\n"):rep(100) .. "X-User: bob\r\n"))
+    local engine = open()
+    assert.same({}, engine:history())
+    engine:close()
+    assert.equal(200, status_with "X-User: bob\r\nX-Filler: a\r\nX-Filler: b\r\n")
+  end)
+
   it("tells the same counts in every worker", function()
     prepare { "Acme" }
     start { listen = "reuseport" }

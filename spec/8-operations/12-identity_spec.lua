@@ -204,7 +204,9 @@ describe("a host that keeps keys", function()
   end)
 
   it("may not know: the change is tried again later", function()
-    for _, answer in ipairs { function() return nil, "away" end, function() return 7 end, function() error("no", 0) end } do
+    for _, answer in ipairs {
+      function() return nil, "away" end, function() return 7 end, function() error("no", 0) end,
+    } do
       local host = keyed { Acme = LEAD }
       function host.set_category() return nil, "away" end
       local engine = new_store { host = host }
@@ -429,8 +431,8 @@ describe("a clock that is wrong once", function()
     local time = clock.new(1700000000)
     local engine, path = new_store { clock = function() return time.now end, retention = { age = 86400 } }
     local function change(i)
-      assert.equal("updated",
-        engine:handle({ id = "e" .. i, trigger = i % 2 == 1 and "sale_registered" or "sale_lost", company = "Acme" }).status)
+      local trigger = i % 2 == 1 and "sale_registered" or "sale_lost"
+      assert.equal("updated", engine:handle({ id = "e" .. i, trigger = trigger, company = "Acme" }).status)
     end
     for i = 1, 4 do
       change(i)

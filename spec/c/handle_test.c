@@ -213,6 +213,10 @@ static const row rows[] = {
     .state = LC_WRITTEN, .with = LC_ENTRY_DECLINED },
   { "declined, at a host", .c = { EVENT(LC_SALE_WON, "Acme"), .has_choice = true, .is_known = true, .category = LEAD },
     .verdict = KEPT, .state = LC_WRITTEN, .with = LC_ENTRY_DECLINED },
+  { "choice where no rule asks", .c = { EVENT(LC_SALE_WON, "Acme"), .has_choice = true, .choice = 6 }, .how = { HERE },
+    .state = LC_WRITTEN, .with = LC_ENTRY_UPDATED },
+  { "choice where no rule asks, at a host", .c = { EVENT(LC_SALE_WON, "Acme"), .has_choice = true, .choice = 6,
+    .is_known = true, .category = LEAD }, .state = LC_WRITTEN, .with = LC_ENTRY_APPLYING },
 
   { "ask", .c = { EVENT(LC_SALE_REGISTERED, "Acme") }, .how = { HERE }, .state = LC_WRITTEN, .with = LC_ENTRY_AWAITING },
   { "accept", .c = { EVENT(LC_SALE_REGISTERED, "Acme") }, .how = { HERE, .confirm = LC_CONFIRM_ACCEPT }, .state = LC_WRITTEN,
@@ -455,8 +459,9 @@ static void test_expected_categories(void) {
     { registered("Acme", ""), LC_CONFIRM_ACCEPT, QUALIFIED },
     { chosen(registered("Acme", ""), QUALIFIED), LC_CONFIRM_ASK, QUALIFIED },
     { chosen(registered("Acme", ""), 0), LC_CONFIRM_ACCEPT, LEAD },
-    { chosen(won("Acme", ""), QUALIFIED), LC_CONFIRM_ASK, QUALIFIED },
-    { chosen(won("Acme", ""), PARTNER), LC_CONFIRM_ASK, 0 }, /* nothing matches there */
+    { chosen(registered("Acme", ""), PARTNER), LC_CONFIRM_ASK, 0 }, /* nothing matches there */
+    { chosen(won("Acme", ""), 0), LC_CONFIRM_ASK, LEAD },
+    { chosen(won("Acme", ""), QUALIFIED), LC_CONFIRM_ASK, 0 }, /* the rule does not ask: the choice does not count */
     { won("Acme", ""), LC_CONFIRM_ASK, 0 },
     { in(won("Acme", ""), QUALIFIED), LC_CONFIRM_ASK, LEAD }, /* it does not stand there: that is going to be a conflict */
   };

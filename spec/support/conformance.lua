@@ -220,7 +220,7 @@ local function without_answers(result)
     copy.newest = nil -- of an earlier lack, in the same table
   end
   if result.lacks ~= "verdict" then
-    for _, name in ipairs { "about", "action", "from", "to", "rule", "revision" } do
+    for _, name in ipairs { "about", "action", "from", "to", "rule", "revision", "is_answered" } do
       copy[name] = nil
     end
   end

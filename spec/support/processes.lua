@@ -25,7 +25,8 @@ function processes.start(code, arguments, shell, under)
   for _, argument in ipairs(arguments or {}) do
     words[#words + 1] = quote(argument)
   end
-  local command = ("(%s; %s) 2>&1; echo \"status $?\""):format(shell or ":", (under or "") .. " " .. table.concat(words, " "))
+  table.insert(words, 1, under or "")
+  local command = ("(%s; %s) 2>&1; echo \"status $?\""):format(shell or ":", table.concat(words, " "))
   return setmetatable({ script = script, pipe = assert(io.popen(command)) }, Process)
 end
 

@@ -186,12 +186,17 @@ local function rule_of(event)
   return event.trigger == "lead_status_set" and ("lead_status_set:%d"):format(event.lead_status) or event.trigger
 end
 
+-- Whether the user's choice counts: a category only where the decision asks.
+local function is_answered(event, action, from)
+  local choice = event.choice
+  return choice == false or choice ~= nil and (choice == from or action == "confirm")
+end
+
 -- How a decision that matched is to be written.
-local function status_of(how, case, action)
-  local choice = case.event.choice
-  if choice ~= nil and case.keep then
+local function status_of(how, case, action, answered)
+  if answered and case.keep then
     return "declined"
-  elseif action == "confirm" and choice == nil and how.confirm ~= "accept" then
+  elseif action == "confirm" and not answered and how.confirm ~= "accept" then
     return how.confirm == "skip" and "skipped" or "awaiting_confirmation"
   end
   return how.keeps_companies and "updated" or "applying"
@@ -221,19 +226,22 @@ function Walk:take(case)
     action = action, to = to, reason = reason, from = from ~= 0 and from or nil, revision = m.revision,
     rule = (action ~= "none" or reason == "already_in_category") and rule_of(event) or nil,
   }
+  local answered = is_answered(event, action, from)
+  result.choice_ignored = event.choice ~= nil and not answered or nil
   if action == "none" then
     result.status = "unchanged"
     return result
   end
-  if how.is_guarded or event.choice ~= nil then
+  if how.is_guarded or answered then
     local decision = table.concat({ result.rule, from, to, action, m.revision }, " ")
     if not case.passed or case.passed ~= m.abouts[decision] then
-      result.lacks, result.about, result.reason = "verdict", decision, nil
+      result.lacks, result.about, result.reason, result.is_answered = "verdict", decision, nil, answered
+      result.choice_ignored = nil
       return result
     end
     result.to = case.target or result.to
   end
-  result.status = status_of(how, case, action)
+  result.status = status_of(how, case, action, answered)
   if result.status == "skipped" then
     result.status, result.reason = "unchanged", "skipped"
     return result
@@ -263,7 +271,7 @@ function Walk:leave_open(case, result)
     return
   end
   local to = result.from
-  if event.choice ~= nil then
+  if result.is_answered then
     to = event.choice or to
   elseif result.action == "update" or self.how.confirm == "accept" then
     to = result.to

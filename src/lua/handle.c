@@ -259,12 +259,19 @@ static void set_decision(lua_State *L, const lc_entry *entry) {
   l_set_id(L, "to", entry->to);
 }
 
+static void set_boolean(lua_State *L, const char *name, bool value) {
+  lua_pushboolean(L, value);
+  lua_setfield(L, -2, name);
+}
+
 static void push_outcome(lua_State *L, const l_store *box, const lc_case *c) {
   const lc_entry *entry = &c->entry;
   bool written = c->state == LC_WRITTEN;
   lua_createtable(L, 0, 9);
   l_set_string(L, "status", written ? lc_entry_status_names[entry->status] : "unchanged");
   l_set_string(L, "reason", c->state == LC_SKIPPED ? "skipped" : lc_reason_names[c->reason]);
+  if (c->has_choice && !c->is_answered)
+    set_boolean(L, "choice_ignored", true);
   set_decision(L, entry);
   if (c->state != LC_UNMATCHED || c->reason == LC_ALREADY_IN_CATEGORY)
     set_rule(L, entry);
@@ -289,6 +296,8 @@ static void push_lack(lua_State *L, int place, const lc_case *c, lc_lack lack) {
     l_set_integer(L, "newest", (int64_t)c->newest);
   } else if (lack == LC_LACKS_VERDICT) {
     l_set_integer(L, "about", (int64_t)c->about);
+    if (c->is_answered)
+      set_boolean(L, "is_answered", true);
     set_decision(L, &c->entry);
     set_rule(L, &c->entry);
   } else if (lack == LC_LACKS_DETAILS) {
@@ -335,7 +344,8 @@ static lc_status handle(lua_State *L, l_how *how, l_open *open, lc_error *error)
  * number of the entry that the event made before; or {lacks = what}: see lc_lack. Each has these fields, and those to
  * add before the next call:
  *   category  {newest}: add `asked_at` = newest, as it was when the host was asked, and `category`
- *   verdict   {about, action, from, to, rule, revision}: add `passed` = about; `target` if not `to`; `keep` if declined
+ *   verdict   {about, action, from, to, rule, revision, is_answered}: add `passed` = about; `target` if not `to`; `keep` if
+ *             declined. is_answered: true when the event's choice counts
  *   licence   give `how` without needs_licence
  *   details   {error}: nothing helps, the event's actor, sale or contact cannot be kept
  *   end, turn, commit   nothing

@@ -392,22 +392,69 @@ static void put_kept(l_writer *w, const char *name, void (*put_it)(l_writer *w, 
   lua_pop(w->L, 1);
 }
 
+/* Cuts the text at the top to so many bytes, between two characters. */
+static void cut(lua_State *L, size_t most) {
+  size_t size;
+  const char *text = lua_tolstring(L, -1, &size);
+  if (size <= most)
+    return;
+  while (most > 0 && ((unsigned char)text[most] & 0xC0) == 0x80)
+    most--;
+  lua_pushlstring(L, text, most);
+  lua_replace(L, -2);
+}
+
+/* Writes a field of the table at the top, if it is a text, which may be cut, or a number. */
+static void put_short(l_writer *w, const char *name, size_t most) {
+  lua_getfield(w->L, -1, name);
+  int type = lua_type(w->L, -1);
+  if (type == LUA_TSTRING)
+    cut(w->L, most);
+  if (type == LUA_TSTRING || type == LUA_TNUMBER) {
+    put_name(w, name);
+    put_value(w, 1);
+  }
+  lua_pop(w->L, 1);
+}
+
+/* Writes no more than who or what it is. Three of these have at most 3 * 6 * (255 + 160) bytes and their names. */
+static void put_brief(l_writer *w, int depth) {
+  enum { LONGEST_ID = 255, LONGEST_NAME = 160 };
+  (void)depth;
+  put_char(w, '{');
+  if (lua_istable(w->L, -1)) {
+    put_short(w, "id", LONGEST_ID);
+    put_short(w, "name", LONGEST_NAME);
+  }
+  put_char(w, '}');
+}
+
+/* Writes the details of the event at 1. */
+static void put_details(l_writer *w, void (*put_person)(l_writer *w, int depth), void (*put_thing)(l_writer *w, int depth)) {
+  lua_State *L = w->L;
+  put_char(w, '{');
+  lua_getfield(L, 1, "actor");
+  put_kept(w, "actor", put_person);
+  lua_getfield(L, 1, "contact");
+  put_kept(w, "contact", put_thing);
+  lua_pushvalue(L, 2);
+  put_kept(w, "run", put_value);
+  lua_getfield(L, 1, "sale");
+  put_kept(w, "sale", put_thing);
+  lua_getfield(L, 1, "undoes");
+  put_kept(w, "undoes", put_value);
+  put_char(w, '}');
+}
+
 int l_event_details(lua_State *L) {
   l_writer w;
   lua_settop(L, 2);
   begin(L, &w, 0);
-  put_char(&w, '{');
-  lua_getfield(L, 1, "actor");
-  put_kept(&w, "actor", put_actor);
-  lua_getfield(L, 1, "contact");
-  put_kept(&w, "contact", put_value);
-  lua_pushvalue(L, 2);
-  put_kept(&w, "run", put_value);
-  lua_getfield(L, 1, "sale");
-  put_kept(&w, "sale", put_value);
-  lua_getfield(L, 1, "undoes");
-  put_kept(&w, "undoes", put_value);
-  put_char(&w, '}');
+  put_details(&w, put_actor, put_value);
+  if (w.out.used > L_MOST_DETAILS) {
+    w.out.used = 0;
+    put_details(&w, put_brief, put_brief);
+  }
   if (w.out.used == 2)
     lua_pushnil(L);
   else

@@ -157,6 +157,13 @@ static lc_status find_category(handler *h, lc_case *c) {
   return h->how->keeps_companies ? kept_category(h, &c->entry.company, &c->entry.from) : hosts_category(h, c);
 }
 
+/* Whether the user's choice counts. Keeping the category always does. Another category does only where the rule asks: else
+ * whoever may report events could set any. */
+static bool is_answered(const lc_case *c) {
+  bool keeps = c->choice == 0 || c->choice == c->entry.from;
+  return c->has_choice && (keeps || c->entry.action == LC_CONFIRM);
+}
+
 static lc_status decide(handler *h, lc_case *c) {
   lc_entry *entry = &c->entry;
   lc_decision decision = lc_decide(h->ruleset, &(lc_facts){ (lc_trigger)entry->trigger, entry->from, entry->lead_status });
@@ -164,6 +171,7 @@ static lc_status decide(handler *h, lc_case *c) {
   entry->action = (uint8_t)decision.action;
   entry->to = decision.to;
   entry->revision = h->ruleset->revision;
+  c->is_answered = is_answered(c);
   if (decision.action == LC_NONE)
     c->state = LC_UNMATCHED;
   return LC_OK;
@@ -186,7 +194,7 @@ static uint64_t tell_apart(const lc_entry *entry) {
 
 /* A verdict counts only for the decision that it was given on. */
 static lc_status find_verdict(handler *h, lc_case *c) {
-  if (!h->how->is_guarded && !c->has_choice)
+  if (!h->how->is_guarded && !c->is_answered)
     return LC_OK;
   c->about = tell_apart(&c->entry);
   if (c->passed != c->about)
@@ -197,8 +205,8 @@ static lc_status find_verdict(handler *h, lc_case *c) {
 
 /* How the event is written. */
 static lc_status find_status(handler *h, lc_case *c) {
-  bool asks = c->entry.action == LC_CONFIRM && !c->has_choice;
-  c->entry.status = c->has_choice && c->keep ? LC_ENTRY_DECLINED
+  bool asks = c->entry.action == LC_CONFIRM && !c->is_answered;
+  c->entry.status = c->is_answered && c->keep ? LC_ENTRY_DECLINED
                   : h->how->keeps_companies ? LC_ENTRY_UPDATED : LC_ENTRY_APPLYING;
   if (asks && h->how->confirm == LC_CONFIRM_SKIP)
     c->state = LC_SKIPPED;
@@ -341,7 +349,7 @@ static lc_status imagine(handler *h, lc_case *c) {
 
 /* The company's likely category once the event has its verdict. */
 static int32_t expected_category(const handler *h, const lc_case *c) {
-  if (c->has_choice)
+  if (c->is_answered)
     return c->choice > 0 ? c->choice : c->entry.from;
   return c->entry.action == LC_UPDATE || h->how->confirm == LC_CONFIRM_ACCEPT ? c->entry.to : c->entry.from;
 }

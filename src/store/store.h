@@ -133,7 +133,7 @@ typedef struct lc_case {
   bool is_given;      /* the event says which category the company has: */
   int32_t given;      /* this one; 0: one that does not exist */
   bool has_choice;    /* the user answered before the event came: */
-  int32_t choice;     /* the category to set; 0: it stays */
+  int32_t choice;     /* the category to set, which counts only for a decision that asks; 0: it stays, whatever is decided */
   bool is_unkeepable; /* its details cannot be stored */
   /* What the caller has found out. It counts only while it still fits. */
   bool is_known;    /* the host was asked for the category when the company's newest entry was `newest`: */
@@ -146,6 +146,7 @@ typedef struct lc_case {
   lc_case_state state;
   lc_lack lack;     /* for LC_LACKING */
   lc_reason reason; /* for LC_UNMATCHED and LC_WRITTEN */
+  bool is_answered; /* the choice counts; for LC_LACKS_VERDICT and whatever was decided */
   uint64_t about;   /* for LC_LACKS_VERDICT: identifies the decision; below 2^53 */
   uint64_t first;   /* for LC_DUPLICATE and LC_LACKS_END; 0: an earlier event of the same call */
 } lc_case;

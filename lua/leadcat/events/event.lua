@@ -15,7 +15,7 @@ local event = {}
 ---@field sale? table {id, name, ...}, kept for display
 ---@field actor? leadcat.Actor who did it
 ---@field at? number seconds since 1970 (default now)
----@field choice? integer|false what the user answered when the host asked before saving: a category, or false to keep
+---@field choice? integer|false what the user answered when the host asked before saving: a category, which counts only for a decision that asks, or false to keep, which always counts
 
 ---@class leadcat.Actor
 ---@field id string|integer

@@ -24,7 +24,8 @@ local question = {}
 ---@return string? name nil when the host does not say
 function question:company_name(company)
   self:_check_open()
-  local name = self.host.company_name and call("company_name", protected.call(self.host.company_name, company, self._tenant))
+  local ask = self.host.company_name
+  local name = ask and call("company_name", protected.call(ask, company, self._tenant))
   return type(name) == "string" and name or nil
 end
 

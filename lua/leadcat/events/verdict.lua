@@ -104,7 +104,7 @@ function verdict.ask(self, event, asked)
     return outcome
   end
   local keep
-  if event.choice ~= nil then
+  if asked.is_answered then
     local choice, message, failure = check_choice(self, event, asked)
     if choice == nil then
       return nil, message, failure

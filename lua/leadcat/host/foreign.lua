@@ -106,8 +106,9 @@ end
 -- Whether the host has made the change: how it has ended, or nil when it is to be made. A host that keeps keys knows;
 -- of another one the company's category tells.
 local function find_end(self, change)
-  if self.host.applied then
-    local applied, message = call("applied", protected.call(self.host.applied, change.id, change.outcome.key, self._tenant))
+  local ask = self.host.applied
+  if ask then
+    local applied, message = call("applied", protected.call(ask, change.id, change.outcome.key, self._tenant))
     if applied ~= true and applied ~= false then
       return "failed", ("host.applied returned %s"):format(as_text(message or applied))
     end

@@ -1,8 +1,10 @@
 --- The routes that programs call: JSON in, JSON out. Handlers are called as `http.lua` says.
 
 local core = require "leadcat.core"
+local events = require "leadcat.http.events"
 local json = require "leadcat.util.json"
 local options_of = require "leadcat.util.options"
+local outcomes = require "leadcat.http.outcomes"
 local request_of = require "leadcat.http.request"
 local response = require "leadcat.http.response"
 local search = require "leadcat.past.search"
@@ -10,78 +12,12 @@ local undo = require "leadcat.past.undo"
 local unicode = require "leadcat.util.unicode"
 local url = require "leadcat.util.url"
 
-local fail, must = response.fail, response.must
+local allow, fail, must = response.allow, response.fail, response.must
 
 local api = {}
 local DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
 
--- Outcomes ------------------------------------------------------------------------------------------------------------
-
 local STATUS = { failed = 202 } -- of one outcome: it is in the journal, and will be tried again
-
--- Moves a host's error from the outcome to the operator's log. Clients may read what a guard said.
-local function withhold(outcome, log)
-  if outcome.error and outcome.reason ~= "vetoed" then
-    log[#log + 1], outcome.error = ("entry %s: %s"):format(outcome.entry, outcome.error), nil
-  end
-  if outcome.first then
-    withhold(outcome.first, {}) -- it was logged when it happened
-  end
-end
-
-local function logged(status, body, log)
-  local made = response.json(status, body)
-  made.log = log[1] and table.concat(log, "; ")
-  return made
-end
-
-local function one(status, outcome)
-  local log = {}
-  withhold(outcome, log)
-  return logged(status, outcome, log)
-end
-
--- Events --------------------------------------------------------------------------------------------------------------
-
--- The sender is the actor, and the host says the company's category.
-local function sent_by(event, actor)
-  if type(event) == "table" then
-    event.actor, event.category = actor, nil
-  end
-  return event
-end
-
-local function handle_many(context, events)
-  for i = 1, #events do
-    sent_by(events[i], context.actor)
-  end
-  local outcomes, log = must(context.engine:handle_many(events)), {}
-  for _, outcome in ipairs(outcomes) do
-    withhold(outcome, log)
-  end
-  return logged(200, json.array(outcomes), log)
-end
-
-function api.events(context)
-  local sent = must(request_of.json_table(context.request, "an event, or an array of events, expected"))
-  if sent[1] ~= nil or json.is_array(sent) then
-    return handle_many(context, sent)
-  end
-  return one(200, must(context.engine:handle(sent_by(sent, context.actor))))
-end
-
-function api.propose(context)
-  local event = must(request_of.json_table(context.request, "an event expected"))
-  local view, message, code = context.engine:propose(sent_by(event, context.actor))
-  if code then
-    fail(code, message)
-  elseif not view then
-    return response.new(204)
-  elseif request_of.wants_html(context.request) then
-    return response.html(context, 200, context.engine:render(view, "html"))
-  end
-  return response.new(200, context.engine:render(view, "json"), "application/json")
-end
 
 -- The config ----------------------------------------------------------------------------------------------------------
 
@@ -212,14 +148,19 @@ local function next_page(context, query, after)
   return { Link = ('<%s?%s>; rel="next"'):format(context.request.path, table.concat(words, "&")) }
 end
 
---- The confirmations or entries that the actor may see. Only administrators see why a host failed.
+-- Only administrators see why a host failed.
+local function withhold_error(context, item)
+  if item.error and item.reason ~= "vetoed" and not context.engine:can(context.actor, "configure") then
+    item.error = nil
+  end
+end
+
+--- The confirmations or entries that the actor may see.
 function api.visible(context, items)
   local seen = json.array {}
   for _, item in ipairs(items) do
     seen[#seen + 1] = must(context.engine:can(context.actor, "view", item)) and item or nil
-    if item.error and item.reason ~= "vetoed" and not context.engine:can(context.actor, "configure") then
-      item.error = nil
-    end
+    withhold_error(context, item)
   end
   return seen
 end
@@ -253,15 +194,16 @@ end
 
 -- The explanation, if the actor may see all its subjects.
 local function explained(context, explanation, subjects)
-  if #api.visible(context, subjects) < #subjects then
-    fail "forbidden"
+  for _, subject in ipairs(subjects) do
+    allow(context, "view", subject)
+    withhold_error(context, subject)
   end
   return response.json(200, explanation)
 end
 
 function api.explain(context)
   local event = must(request_of.json_table(context.request, "an event expected"))
-  local explanation = must(context.engine:explain(sent_by(event, context.actor)))
+  local explanation = must(context.engine:explain(events.sent_by(event, context.actor)))
   return explained(context, explanation, { event, explanation.first })
 end
 
@@ -305,24 +247,25 @@ local function answer_of(fields)
   return { category = json.integer(tonumber(fields.category or "") or 0) }
 end
 
--- Why a question is closed, in the actor's language.
+-- Why a question is closed, in the actor's language; nil for who may not view it.
 local function why_closed(context, record)
-  local view = record and context.engine:view(record, { actor = context.actor })
-  return view and view.closed
+  local view = record and must(context.engine:can(context.actor, "view", record))
+    and context.engine:view(record, { actor = context.actor })
+  return view and view.closed or nil
 end
 
 local function resolve(context, answer)
   local outcome, message, code, record = context.engine:resolve(context.id, answer, { actor = context.actor })
   if code == "forbidden" then
-    api.find(context) -- fails when the actor may not even see the question
-    fail(code, message)
+    allow(context, "confirm", api.find(context)) -- the question cannot be found when the actor may not even see it
+    fail(code)
   elseif not outcome then
-    fail(code, why_closed(context, record) or message)
+    fail(code, why_closed(context, record) or not record and message or nil)
   elseif outcome.status == "conflict" then
     local why = why_closed(context, context.engine:confirmation(context.id))
     return response.problem(context, "conflict", why, { outcome = outcome })
   end
-  return one(STATUS[outcome.status] or 200, outcome)
+  return outcomes.one(context, STATUS[outcome.status] or 200, outcome)
 end
 
 function api.resolve(context)
@@ -341,7 +284,14 @@ end
 
 -- Fails for an entry that does not exist. An actor who may undo nothing does not learn which ones do.
 local function no_entry(context)
-  fail(must(context.engine:can(context.actor, "undo")) and "not_found" or "forbidden")
+  allow(context, "undo")
+  fail "not_found"
+end
+
+-- Who may not undo an entry gets the host's words for that.
+local function refuse_undo(context, entry)
+  allow(context, "undo", entry and outcomes.entry(context, entry))
+  fail "forbidden"
 end
 
 function api.undo(context)
@@ -349,6 +299,8 @@ function api.undo(context)
   local outcome, message, code = context.engine:undo(entry, { actor = context.actor })
   if code == "not_found" then
     no_entry(context)
+  elseif code == "forbidden" then
+    refuse_undo(context, entry)
   elseif context.wants_page and (code == "conflict" or code == "invalid") then
     fail(code) -- the page has its own words, in the reader's language
   end
@@ -356,7 +308,7 @@ function api.undo(context)
   if context.wants_page then
     return response.redirect(context, ("/history?undone=%d"):format(outcome.entry))
   end
-  return one(STATUS[outcome.status] or 200, outcome)
+  return outcomes.one(context, STATUS[outcome.status] or 200, outcome)
 end
 
 function api.undo_many(context)
@@ -365,18 +317,24 @@ function api.undo_many(context)
   if problem then
     fail("invalid", problem)
   end
-  local result, log = must(context.engine:undo(sent, { actor = context.actor })), {}
+  local result, message, code = context.engine:undo(sent, { actor = context.actor })
+  if code == "forbidden" then
+    refuse_undo(context, sent.entry)
+  end
+  local log = {}
+  must(result, message, code)
   for _, row in ipairs(result.refused) do
     if row.code == "unavailable" then -- the host's words are for the operator
       log[#log + 1], row.why = ("entry %s: %s"):format(row.entry, row.why), nil
     end
   end
-  return logged(200, result, log)
+  return outcomes.logged(200, result, log)
 end
 
 -- For operators -------------------------------------------------------------------------------------------------------
 
 function api.metrics(context)
+  allow(context, "view", { metrics = true })
   return response.new(200, must(context.engine:metrics()), "text/plain; version=0.0.4; charset=utf-8")
 end
 

@@ -129,6 +129,7 @@ local function find_revision(context, number)
   local revisions = must(context.engine:revisions())
   for _, record in ipairs(revisions) do
     if record.revision == number then
+      response.allow(context, "view", record)
       return record, revisions[1].revision
     end
   end

@@ -23,8 +23,11 @@ local TRIED = 1000 -- entries that a new config is tried on
 -- Lets administrators through to a handler. Others get a page that says why not.
 local function for_administrators(handler)
   return function(context)
-    if must(context.engine:can(context.actor, "configure")) then
+    local allowed, why = must(context.engine:can(context.actor, "configure"))
+    if allowed then
       return handler(context)
+    elseif why then
+      response.fail("forbidden", why)
     end
     return response.page(context, 403, settings_page.forbidden, {})
   end

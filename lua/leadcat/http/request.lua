@@ -1,6 +1,8 @@
---- Reads what a client sent: bodies, forms and parameters. Never raises.
+--- Reads what a client sent: bodies, forms and parameters. Only `response.fail` is raised.
 
 local json = require "leadcat.util.json"
+local merged = require "leadcat.util.merged"
+local response = require "leadcat.http.response"
 local url = require "leadcat.util.url"
 
 local request = {}
@@ -11,8 +13,36 @@ request.MAX_BODY = 1024 * 1024 -- bytes
 ---@field method string
 ---@field path string decoded, without the query
 ---@field query? string not decoded
----@field headers table<string, string> by lower-case name
+---@field headers table<string, string|string[]> by lower-case name; a list when it was given more than once
 ---@field body? string|fun(): string?, string? the bytes, or a function that reads them; it fails with nil, "too_large" or nil, message
+
+-- Headers that may be given more than once, and what joins them.
+local LISTS = {
+  accept = ", ", ["accept-language"] = ", ", cookie = "; ", forwarded = ", ", ["if-match"] = ", ",
+  ["if-none-match"] = ", ", via = ", ", ["x-forwarded-for"] = ", ",
+}
+
+-- The text of a header. One that is refused is absent from then on, so that the refusal can be answered.
+local function header(headers, sent, name)
+  local value = sent[name]
+  if type(value) ~= "table" then
+    return value
+  elseif not LISTS[name] then
+    rawset(headers, name, false)
+    response.fail("malformed", ("the header %s was given more than once"):format(name))
+  end
+  return table.concat(value, LISTS[name])
+end
+
+--- The request with headers that are texts. One that was given more than once fails the request when it is read: it
+-- decides something, and a proxy in front of us may go by the other one.
+---@param received leadcat.http.Request
+---@return leadcat.http.Request
+function request.of(received)
+  local sent = received.headers
+  local headers = setmetatable({}, { __index = function(headers, name) return header(headers, sent, name) end })
+  return merged(received, { headers = headers })
+end
 
 --- The fields of a form or a query. The last one of a name counts.
 function request.fields(text)
@@ -46,9 +76,9 @@ local function read(received, expected_type)
   if type(body) == "function" then
     body, message = body()
   end
-  if not body then
-    return nil, message, message == "too_large" and message or "io"
-  elseif #body > request.MAX_BODY then
+  if not body and message ~= "too_large" then
+    return nil, message, "io"
+  elseif not body or #body > request.MAX_BODY then
     return nil, nil, "too_large"
   end
   return body
@@ -90,15 +120,17 @@ end
 local SAME = { ["same-origin"] = true, none = true }
 
 --- Whether a page of our own origin sent it. Browsers say so (Fetch Metadata). Without that, the Origin header must
--- name the requested host.
-function request.is_same_origin(received)
+-- name the requested host, and the scheme that the host says it is reached by.
+---@param received leadcat.http.Request
+---@param scheme? string nil: either one
+function request.is_same_origin(received, scheme)
   local headers = received.headers
   local site = headers["sec-fetch-site"]
   if site then
     return SAME[site] == true
   end
-  local origin = (headers["origin"] or ""):match "^https?://(.+)$"
-  return origin ~= nil and origin == headers["host"]
+  local sent, origin = (headers["origin"] or ""):match "^(https?)://(.+)$"
+  return origin ~= nil and origin == headers["host"] and (scheme or sent) == sent
 end
 
 --- Whether the client already has the content with this tag (If-None-Match). The comparison is weak (RFC 9110, section

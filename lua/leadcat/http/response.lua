@@ -58,7 +58,10 @@ local STATUS = {
 }
 
 -- Codes whose message says what the client did wrong. Other messages are for the operator only.
-local TELLS = { invalid = true, malformed = true, conflict = true, already_resolved = true, expired = true }
+local TELLS = {
+  invalid = true, malformed = true, conflict = true, already_resolved = true, expired = true, forbidden = true,
+  too_large = true,
+}
 
 --- A problem: a page for people, JSON for programs.
 ---@param message? string of the engine, in English
@@ -99,6 +102,17 @@ function response.must(value, message, code, ...)
     response.fail(code, message)
   end
   return value, message, code, ...
+end
+
+--- Ends the request unless the actor may, with the host's words when it has some.
+---@param context leadcat.http.Context
+---@param permission string
+---@param subject? table what it is about
+function response.allow(context, permission, subject)
+  local allowed, why = response.must(context.engine:can(context.actor, permission, subject))
+  if not allowed then
+    response.fail("forbidden", why)
+  end
 end
 
 --- Whether `fail` raised this.

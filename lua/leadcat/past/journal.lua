@@ -42,11 +42,15 @@ local journal = {}
 ---@field entry? integer
 ---@field key? string of the entry: unique for ever, a host's idempotency key
 ---@field error? string
+---@field choice_ignored? true the event's `choice` did not count, because the decision does not ask
 ---@field category? integer of a conflict in `resolve`: where the company is now
 ---@field first? leadcat.Outcome of a duplicate: the outcome of its first delivery
 
+--- The most bytes of these details.
+journal.MOST_DETAILS = core.most_details
+
 --- What the journal keeps of an event for display, as JSON; nil for nothing. `event` may also be {actor, undoes}; `run`
--- is the id of its run.
+-- is the id of its run. Beyond `MOST_DETAILS` only ids and names are kept.
 ---@type fun(event: leadcat.Event|table, run?: string): string?
 journal.details = core.event_details
 
@@ -83,8 +87,8 @@ end
 function journal.entry(stored, tenant)
   local details = details_of(stored)
   return {
-    entry = stored.entry, key = stored.key, tenant = tenant, at = stored.at, company = stored.company, trigger = stored.trigger,
-    rule = config.rule_key(stored.trigger, stored.lead_status), revision = stored.revision,
+    entry = stored.entry, key = stored.key, tenant = tenant, at = stored.at, company = stored.company,
+    trigger = stored.trigger, rule = config.rule_key(stored.trigger, stored.lead_status), revision = stored.revision,
     from = stored.from ~= 0 and stored.from or nil, to = stored.to ~= 0 and stored.to or nil,
     status = stored.status, reason = stored.reason, error = stored.error,
     actor = details.actor, sale = details.sale, contact = details.contact, run = details.run,

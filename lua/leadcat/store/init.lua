@@ -24,7 +24,7 @@
 --
 -- `handle` decides events, in order, and writes what comes of it. `events` are plain leadcat.Events. What becomes of
 -- events[i] goes into results[i]; what is final there from an earlier call is not done again. A result is
--- * an outcome `{status, action, reason, from?, to?, rule?, revision, entry?, confirmation?}`: final, but for the status
+-- * an outcome `{status, action, reason, from?, to?, rule?, revision, entry?, confirmation?, choice_ignored?}`: final, but for the status
 --   `applying`, whose change the host is to make;
 -- * a number: an event with its id made this entry before; 0 when that was in the same overlay;
 -- * `{lacks = what, ...}`: it could not be decided, or not be written yet. Whoever calls adds what is lacking to that table,
@@ -33,7 +33,7 @@
 --   lacks     | it has                               | to be added, or done
 --   licence   |                                      | `how` without needs_licence
 --   category  | newest                               | asked_at = newest, category = what the host says (nil: none)
---   verdict   | about, action, from, to, rule, revision | passed = about, target = the category to set (nil: to), keep = true to keep it
+--   verdict   | about, action, from, to, rule, revision, is_answered? | passed = about, target = the category to set (nil: to), keep = true to keep it
 --   details   | error                                | nothing helps: they cannot be kept
 --   end       |                                      | the company's unfinished change has to reach its end
 --   turn      |                                      | nothing: events before it, of its company or id, lack something
@@ -41,7 +41,8 @@
 --
 -- The steps of each event, and the first that stops it: seen before (a number) · turn · licence · end (only where a rule is enabled for
 -- its trigger) · category (the event's own, else the store's, else the host's) · the decision (`unchanged`) · verdict (where it
--- is_guarded, or the event has a choice) · how it is written · details · turn (`most` changes are applying). An answer holds
+-- is_guarded, or the event has a choice that counts: keeping the category always does, another one only where the decision
+-- asks; `is_answered`) · how it is written · details · turn (`most` changes are applying). An answer holds
 -- only for what it was given for: a category as long as the company has no newer entry than when the host was asked, a
 -- verdict for this very rule, from, to, action and revision (`about`, below 2^53). Otherwise it is asked for again. Nothing
 -- is ever written by rules that are not the newest.

@@ -128,11 +128,12 @@ end
 
 local function matched(told)
   local kept = told.choice == false or told.choice == told.category
+  local chosen = told.action == "confirm" and told.choice or nil -- elsewhere a choice does not count
   local names = {
     company = told.company, from = category_name(told, told.category),
-    to = category_name(told, told.choice or told.to),
+    to = category_name(told, chosen or told.to),
   }
-  return text(told, kept and "kept" or told.choice and "update" or told.action, names)
+  return text(told, kept and "kept" or chosen and "update" or told.action, names)
 end
 
 local REASONS = {

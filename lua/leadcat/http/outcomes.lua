@@ -1,0 +1,68 @@
+--- Shows outcomes to clients.
+
+local json = require "leadcat.util.json"
+local response = require "leadcat.http.response"
+
+local must = response.must
+
+local outcomes = {}
+
+--- The entry with this number; nil when there is none.
+---@param context leadcat.http.Context
+---@param number integer
+---@return leadcat.Entry?
+function outcomes.entry(context, number)
+  local entry = must(context.engine:history { after = number + 1, limit = 1 })[1]
+  return entry and entry.entry == number and entry or nil
+end
+
+-- Without the first delivery's entry where the actor may not view it: it may be about another company.
+local function shown(context, outcome)
+  local first = outcome.first
+  local entry = first and outcomes.entry(context, first.entry)
+  if first and not (entry and must(context.engine:can(context.actor, "view", entry))) then
+    return { status = outcome.status }
+  end
+  return outcome
+end
+
+-- Moves a host's error from the outcome to the operator's log. Clients may read what a guard said.
+local function withhold(outcome, log)
+  if outcome.error and outcome.reason ~= "vetoed" then
+    log[#log + 1], outcome.error = ("entry %s: %s"):format(outcome.entry, outcome.error), nil
+  end
+  if outcome.first then
+    withhold(outcome.first, {}) -- it was logged when it happened
+  end
+end
+
+--- A response with this body, and what it logs.
+function outcomes.logged(status, body, log)
+  local made = response.json(status, body)
+  made.log = log[1] and table.concat(log, "; ")
+  return made
+end
+
+--- A response with one outcome.
+---@param context leadcat.http.Context
+---@param status integer
+---@param outcome leadcat.Outcome
+function outcomes.one(context, status, outcome)
+  local log = {}
+  withhold(outcome, log)
+  return outcomes.logged(status, shown(context, outcome), log)
+end
+
+--- A response with many.
+---@param context leadcat.http.Context
+---@param list leadcat.Outcome[]
+function outcomes.many(context, list)
+  local log, all = {}, json.array {}
+  for i, outcome in ipairs(list) do
+    withhold(outcome, log)
+    all[i] = shown(context, outcome)
+  end
+  return outcomes.logged(200, all, log)
+end
+
+return outcomes
