@@ -76,12 +76,12 @@ end
 -- A store with a list of free pages that is too long for one page.
 local function new_freed_store()
   local engine, path = stores.open { retention = { count = 1 } }
-  assert(engine:save(stores.config { sale_lost = 4 }))
-  for i, length in ipairs { 2000000, 1 } do
-    engine.host:create(i, 1)
-    engine:handle { trigger = "sale_lost", company = i, actor = { name = ("x"):rep(length) } }
+  local store, now = engine._store, 1700000000
+  for _, length in ipairs { 2000000, 1 } do
+    local long = { company = "x", trigger = "sale_lost", at = now, reason = "vetoed", error = ("x"):rep(length) }
+    assert(store:add_unchanged("", { long }, now))
   end
-  assert.equal(1, engine:sweep().removed)
+  assert.equal(1, (store:trim("", 0, 1, now, 0, true)))
   engine:close()
   return path
 end

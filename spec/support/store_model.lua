@@ -235,7 +235,7 @@ function Walk:take(case)
   if how.is_guarded or answered then
     local decision = table.concat({ result.rule, from, to, action, m.revision }, " ")
     if not case.passed or case.passed ~= m.abouts[decision] then
-      result.lacks, result.about, result.reason, result.is_answered = "verdict", decision, nil, answered
+      result.lacks, result.about, result.reason, result.is_answered = "verdict", decision, nil, answered or nil
       result.choice_ignored = nil
       return result
     end
