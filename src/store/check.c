@@ -220,15 +220,16 @@ static void check_table(checker *c, lc_table table) {
 }
 
 static void check_part(checker *c, lc_part part, lc_table first, lc_table last) {
-  c->txn = NULL;
-  if (lc_env_read(c->env, part, &c->txn, &c->error) != LC_OK) {
+  lc_reader reader = { .txn = NULL };
+  if (lc_env_read(c->env, part, &reader, &c->error) != LC_OK) {
     fprintf(c->out, "!%s\n", c->error.message);
     return;
   }
+  c->txn = reader.txn;
   for (int table = (int)first; table <= (int)last; table++)
     check_table(c, (lc_table)table);
-  lc_env_read_end(c->env, part, c->txn);
-  mdb_txn_abort(c->txn);
+  lc_env_read_end(c->env, part, &reader);
+  lc_env_read_close(c->env, part, &reader);
 }
 
 static void report_page(void *context, const char *wrong) {
