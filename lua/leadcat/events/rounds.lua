@@ -255,7 +255,7 @@ function rounds.run(self, events, options)
   end
   while true do
     left, message, code = answer(round, left, message, code)
-    idle = left == before and idle + 1 or 0
+    idle = left and before and left >= before and idle + 1 or 0
     if not left then
       return outcomes_of(round), message, code, round.bad
     elseif left == 0 and not round.failure then

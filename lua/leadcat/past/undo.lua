@@ -11,6 +11,8 @@ local write = require "leadcat.events.write"
 
 local undo = {}
 
+local TRIES = 16 -- of writing a change that another one has overtaken
+
 local OPTIONS = { actor = options_of.actor }
 
 local function changed_since(key, how)
@@ -121,7 +123,7 @@ end
 -- that were undone do not count.
 local function make(self, entry, plan, details, is_one_of_many)
   local key = event_of.key(entry.company)
-  while true do
+  for _ = 1, TRIES do
     local newest, message, code = unchanged_since(self, entry, key, entry[plan.from], is_one_of_many and {})
     if not newest then
       return nil, message, code
@@ -138,6 +140,7 @@ local function make(self, entry, plan, details, is_one_of_many)
       return outcome
     end
   end
+  return nil, ("company %s keeps changing"):format(key), "unavailable"
 end
 
 local function check_id(id)
