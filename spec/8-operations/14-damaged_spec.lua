@@ -44,7 +44,7 @@ local function store_of(count)
   return engine, path
 end
 
-local HEAD = 72 -- bytes of an entry before the company's text; its number is within them
+local HEAD = 80 -- bytes of an entry before the company's text; its number is within them
 
 -- The bytes of a whole number, the lowest first.
 local function bytes_of(number)
