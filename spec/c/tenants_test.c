@@ -231,7 +231,7 @@ static void test_counts(void) {
     uint64_t from = 0, count = 0;
     size_t removed = 9;
     clear();
-    for (uint64_t id = now_ms; id < now_ms + 3; id++)
+    for (uint64_t id = now_ms - 2; id <= now_ms; id++)
       put_entry(names[2], LC_TABLE_UNCHANGED, id);
     lc_key key = lc_key_of(names[2]);
     lc_key_add_text(&key, (lc_text){ "unchanged_entries", 17 });
