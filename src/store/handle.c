@@ -316,8 +316,7 @@ static lc_status mark(handler *h, lc_marks *marks, lc_text text, int32_t value) 
 /* Marks the company with its new category, unless its event gives a category in which it is not kept here. */
 static lc_status imagine_category(handler *h, lc_case *c, int32_t to, bool *fits) {
   int32_t category = c->entry.from;
-  bool may_differ = h->how->keeps_companies && c->is_given;
-  lc_status status = may_differ ? kept_category(h, &c->entry.company, &category) : LC_OK;
+  lc_status status = h->how->keeps_companies && c->is_given ? kept_category(h, &c->entry.company, &category) : LC_OK;
   *fits = category == c->entry.from;
   return status == LC_OK && *fits ? mark(h, &h->overlay->companies, c->entry.company.text, to) : status;
 }
