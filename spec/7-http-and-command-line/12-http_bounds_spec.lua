@@ -87,3 +87,98 @@ describe("an event over HTTP", function()
     site.engine:close()
   end)
 end)
+
+-- Answers --------------------------------------------------------------------------------------------------------------
+
+local LARGEST = 256 * 1024
+local MORE = 4096 -- what an answer has around its items, at most
+
+describe("an answer over HTTP", function()
+  after_each(stores.check)
+
+  -- Goes from page to page, which all are small; gives what `items` finds in each, and how many pages there are.
+  local function follow(site, path, fields, items)
+    local all, pages, method = {}, 0, fields and "POST" or "GET"
+    while path do
+      local answer = ask(site, method, path, { as = "ann", json = fields })
+      assert.equal(200, answer.status, path)
+      assert.is_true(#answer.body <= LARGEST + MORE, ("%s has %d bytes"):format(path, #answer.body))
+      for _, item in ipairs(items(json.decode(answer.body))) do
+        all[#all + 1] = item
+      end
+      pages, path = pages + 1, (answer.headers.Link or ""):match '^<(.*)>; rel="next"$'
+    end
+    return all, pages
+  end
+
+  local function as_it_is(list) return list end
+
+  -- Questions and changes about as many companies, whose details are as large as they may be.
+  local function filled(count)
+    local site = new_site()
+    for i = 1, count do
+      local company = web.new_company(site)
+      assert(site.engine:handle { trigger = "sale_registered", company = company, sale = { note = ("n"):rep(8000) } })
+      assert(site.engine:handle { trigger = "sale_won", company = company, sale = { id = i, note = ("n"):rep(8000) } })
+    end
+    return site
+  end
+
+  it("has at most 256 KB, and a link to the rest: entries and questions", function()
+    local site = filled(80)
+    for path, expected in pairs {
+      ["/leadcat/api/history?limit=1000"] = site.engine:history { limit = 1000 },
+      ["/leadcat/api/history?limit=1000&trigger=sale_won"] = site.engine:history { limit = 1000, trigger = "sale_won" },
+      ["/leadcat/api/history"] = site.engine:history { limit = 1000 },
+      ["/leadcat/api/confirmations?limit=1000"] = site.engine:confirmations { limit = 1000 },
+    } do
+      local found, pages = follow(site, path, nil, as_it_is)
+      assert.same(json.decode(json.encode(expected)), found)
+      assert.is_true(pages > 2, path)
+    end
+    site.engine:close()
+  end)
+
+  it("has at most 256 KB, and a link to the rest: a preview of an undo", function()
+    local site = new_site()
+    local events = {}
+    for i = 1, 3000 do
+      local company = ("company %d "):format(i) .. ("c"):rep(200)
+      assert(site.engine.host:create(company, LEAD))
+      events[i] = { trigger = "sale_won", company = company }
+    end
+    assert(site.engine:handle_many(events))
+    local preview = { revision = 1, preview = true }
+    local found, pages = follow(site, "/leadcat/api/undo", preview, function(result)
+      assert.same({ undone = 3000, refused = 0 }, result.counts)
+      return result.undone
+    end)
+    assert.same(json.decode(json.encode(site.engine:undo(preview).undone)), found)
+    assert.is_true(pages > 2)
+    local answer = ask(site, "POST", "/leadcat/api/undo", { as = "ann", json = { revision = 1 } })
+    assert.is_true(#answer.body <= LARGEST + MORE)
+    local result = json.decode(answer.body)
+    assert.equal(3000, result.counts.undone)
+    local done = follow(site, answer.headers.Link:match "^<(.*)>", nil, as_it_is)
+    assert.equal(3000, #done)
+    assert.equal(result.run, done[3000].run)
+    site.engine:close()
+  end)
+
+  it("has at most 256 KB, and a link to the rest: why, where there are a thousand rules", function()
+    local site = new_site()
+    local cfg = site.engine:config()
+    for i = 1, 1000 do
+      cfg.lead_statuses[#cfg.lead_statuses + 1] = { id = 1000 + i, name = { en = "Status " .. i }, rank = i }
+      cfg.rules[#cfg.rules + 1] = { trigger = "lead_status_set", lead_status = 1000 + i, enabled = true, set_category = 5 }
+    end
+    assert(site.engine:save(cfg))
+    local company = web.new_company(site)
+    local found, pages = follow(site, "/leadcat/api/explain?company=" .. company, nil, function(why)
+      return why.decisions
+    end)
+    assert.same(json.decode(json.encode(site.engine:why(company).decisions)), found)
+    assert.is_true(pages > 2)
+    site.engine:close()
+  end)
+end)

@@ -36,8 +36,8 @@ static lc_store *open_store(void) {
 }
 
 static lc_status add(lc_store *store, lc_error *error) {
-  const lc_counter counter = { text_of("n"), 1 };
-  return lc_store_add(store, tenant, &counter, 1, error);
+  const lc_counter counter = { tenant, text_of("n"), 1 };
+  return lc_store_add(store, &counter, 1, error);
 }
 
 static uint64_t count(lc_store *store) {

@@ -1,6 +1,7 @@
 --- Shows outcomes to clients.
 
 local json = require "leadcat.util.json"
+local platform = require "leadcat.util.platform"
 local response = require "leadcat.http.response"
 
 local must = response.must
@@ -61,6 +62,7 @@ function outcomes.many(context, list)
   for i, outcome in ipairs(list) do
     withhold(outcome, log)
     all[i] = shown(context, outcome)
+    platform.give_way()
   end
   return outcomes.logged(200, all, log)
 end

@@ -6,6 +6,7 @@ local json = require "leadcat.util.json"
 local journal = require "leadcat.past.journal"
 local merged = require "leadcat.util.merged"
 local options_of = require "leadcat.util.options"
+local platform = require "leadcat.util.platform"
 local runs = require "leadcat.past.runs"
 local write = require "leadcat.events.write"
 
@@ -325,6 +326,7 @@ local function take_all(task, next_entry)
       return flush(task)
     end
     local ok = true
+    platform.give_way()
     if CHANGES[entry.status] then
       ok, message, code = take(task, entry)
     end
