@@ -201,7 +201,9 @@ describe("a host that says who may what", function()
     end)
     local id = question(site)
     assert(site.engine:resolve(id, { accept = true }, { actor = web.ACTORS.ann }))
-    local status, problem = call(site, "POST", "/leadcat/api/confirmations/" .. id, { as = "bob", json = { accept = true } })
+    local status, problem = call(site, "POST", "/leadcat/api/confirmations/" .. id, {
+      as = "bob", json = { accept = true },
+    })
     assert.same({ 409, text_of(site, "problem.already_resolved") }, { status, problem.detail })
     assert.equal(403, ask(site, "GET", "/leadcat/history/revisions/1", { as = "bob" }).status)
     assert.equal(1, asked[#asked][2].revision)
@@ -339,7 +341,8 @@ describe("what changes something", function()
     } do
       local site = new_site(nil, { scheme = row[1] })
       local answer = ask(site, "POST", "/leadcat/api/events", {
-        as = "bob", site = false, headers = { origin = row[2] }, json = { trigger = "sale_won", company = new_company(site) },
+        as = "bob", site = false, headers = { origin = row[2] },
+        json = { trigger = "sale_won", company = new_company(site) },
       })
       assert.equal(row[3], answer.status, row[2])
       site.engine:close()

@@ -324,18 +324,18 @@ end
 
 -- Leaves as many rows as fit into a page, those that were refused behind the others. Returns where to go on.
 local function show_part(result, after)
-  local undone, refused, rows, place = result.undone, result.refused, {}, nil
+  local undone, refused, rows = result.undone, result.refused, {}
   for _, list in ipairs { undone, refused } do
     for _, row in ipairs(list) do
       rows[#rows + 1] = row
     end
   end
-  rows, place = pager.slice(rows, after)
+  local part, place = pager.slice(rows, after)
   if place or after > 0 then
     result.counts = { undone = #undone, refused = #refused }
   end
   result.undone, result.refused = json.array {}, json.array {}
-  for i, row in ipairs(rows) do
+  for i, row in ipairs(part) do
     local list = after + i <= #undone and result.undone or result.refused
     list[#list + 1] = row
   end
