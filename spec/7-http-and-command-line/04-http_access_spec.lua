@@ -195,6 +195,21 @@ describe("a host that says who may what", function()
     site.engine:close()
   end)
 
+  it("decides which of the changes that an undo of many is about are shown", function()
+    local site = asking_site(function(permission, subject)
+      return permission ~= "view" and permission ~= "undo" or subject == nil or subject.company ~= "company-1"
+    end)
+    change(site)
+    change(site)
+    for _, preview in ipairs { true, false } do
+      local status, result = call(site, "POST", "/leadcat/api/undo", {
+        as = "ann", json = { revision = 1, preview = preview },
+      })
+      assert.same({ 200, 1, "company-2", 0 }, { status, #result.undone, result.undone[1].company, #result.refused })
+    end
+    site.engine:close()
+  end)
+
   it("decides who sees how a question was closed, a revision, and the counters", function()
     local site, asked = asking_site(function(permission, subject)
       return permission ~= "view" or subject == nil

@@ -205,6 +205,31 @@ describe("an answer over HTTP", function()
     site.engine:close()
   end)
 
+  it("grows with the number of rules and no faster, as the settings do", function()
+    local function settings(count)
+      local site = new_site()
+      local cfg = site.engine:config()
+      for i = 1, count do
+        cfg.lead_statuses[#cfg.lead_statuses + 1] = { id = 1000 + i, name = { en = "Status " .. i }, rank = 1000 + i }
+        cfg.rules[#cfg.rules + 1] = {
+          trigger = "lead_status_set", lead_status = 1000 + i, enabled = true, set_category = 5,
+        }
+      end
+      assert(site.engine:save(cfg))
+      local body = web.is_page(ask(site, "GET", "/leadcat/settings", { as = "ann" })).body
+      for _, i in ipairs { 1, count } do -- each row has its own status, chosen
+        contains(body, ('<option dir="auto" selected value="%d">Status %d</option>'):format(1000 + i, i))
+      end
+      local saved = ask(site, "POST", "/leadcat/settings", { as = "ann", form = { ["do"] = "save", revision = "2" } })
+      assert.equal(303, saved.status)
+      assert.equal(#cfg.rules, #site.engine:config().rules)
+      site.engine:close()
+      return #body
+    end
+    local few, many = settings(200), settings(800)
+    assert.is_true(many < 5 * few, ("%d bytes, and %d of four times as many rules"):format(few, many))
+  end)
+
   it("has at most 256 KB, and a link to the rest: why, where there are a thousand rules", function()
     local site = new_site()
     local cfg = site.engine:config()
