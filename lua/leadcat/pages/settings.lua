@@ -481,7 +481,8 @@ end
 local function new_form(model)
   local edit = model.edit or { added = {} }
   local form = setmetatable({
-    messages = {}, problem_items = { error = {}, warning = {} }, rows = {}, row_of = {}, has_rule = {}, focus = edit.focus,
+    messages = {}, problem_items = { error = {}, warning = {} }, rows = {}, row_of = {}, has_rule = {},
+    focus = edit.focus,
   }, { __index = model })
   form.added = { category = edit.added.category or {}, lead_status = edit.added.lead_status or {} }
   form.categories, form.lead_statuses = ranked(model.config.categories), ranked(model.config.lead_statuses)
