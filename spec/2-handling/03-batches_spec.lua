@@ -410,7 +410,8 @@ describe("a batch that is no array, or a long one", function()
         left[#left + 1] = ("%s %s %s %s"):format(entry.event_id, entry.company, entry.status, entry.to)
       end
       for _, outcome in ipairs(type(result[1]) == "table" and result[1] or {}) do
-        outcome.entry, outcome.confirmation, outcome.first = nil, nil, outcome.first and outcome.first.status
+        outcome.entry, outcome.key, outcome.confirmation = nil, nil, nil
+        outcome.first = outcome.first and outcome.first.status
       end
       engine:close()
       return result

@@ -352,7 +352,7 @@ describe("leadcat in nginx", function()
 
   -- The longest time that another connection waits while a batch is handled.
   local function longest_wait(events)
-    local name, longest, done = directory .. "/events.json", 0, nil
+    local name, longest, done = directory .. "/events.json", 0
     local file = assert(io.open(name, "w"))
     file:write(json.encode(events))
     file:close()
@@ -382,11 +382,14 @@ describe("leadcat in nginx", function()
   local function won() return "sale_won" end
   local function to_and_fro(i) return i % 2 == 0 and "sale_lost" or "sale_registered" end
 
-  for name, host in pairs { ["companies are kept in the store"] = "nil", ["a host keeps them, and does not yield"] = "site.own" } do
+  for name, host in pairs {
+    ["companies are kept in the store"] = "nil", ["a host keeps them, and does not yield"] = "site.own",
+  } do
     it("lets others go on while it handles a thousand events, where " .. name, function()
       prepare { "C0", "C1" }
       start {
-        workers = 1, http = ('init_worker_by_lua_block { local site = require "nginx.site" site.start(%s) }'):format(host),
+        workers = 1,
+        http = ('init_worker_by_lua_block { local site = require "nginx.site" site.start(%s) }'):format(host),
         server = ('location /leadcat/ { content_by_lua_block { local site = require "nginx.site" site.serve(%s) } }')
           :format(host),
       }

@@ -111,7 +111,7 @@ describe("the counters of all processes", function()
     assert.is_true(count >= 1 and count <= 4, count .. " commits")
     for _, tenant in ipairs { "t1", "t7", "t1200" } do
       assert.equal(1, #events_of(engine:tenant(tenant)))
-      assert.same({ 'trigger="sale_won",status="unchanged",reason="rule_disabled" 1' }, events_of(engine:tenant(tenant)))
+      assert.matches('reason="rule_disabled" 1$', events_of(engine:tenant(tenant))[1])
     end
     assert.equal(0, commits(engine, function() assert(engine:flush()) end))
     engine:close()

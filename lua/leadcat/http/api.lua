@@ -6,6 +6,7 @@ local json = require "leadcat.util.json"
 local options_of = require "leadcat.util.options"
 local outcomes = require "leadcat.http.outcomes"
 local pager = require "leadcat.http.pager"
+local platform = require "leadcat.util.platform"
 local request_of = require "leadcat.http.request"
 local response = require "leadcat.http.response"
 local search = require "leadcat.past.search"
@@ -325,22 +326,24 @@ function api.undo(context)
   return outcomes.one(context, STATUS[outcome.status] or 200, outcome)
 end
 
--- Leaves as many rows as fit into a page, those that were refused behind the others. Returns where to go on.
-local function show_part(result, after)
-  local undone, refused, rows, place = result.undone, result.refused, {}, nil
+-- Leaves as many rows as fit into a page, those that were refused behind the others, and of these what the actor may see.
+-- Returns where to go on.
+local function show_part(context, result, after)
+  local undone, refused, rows = result.undone, result.refused, {}
   for _, list in ipairs { undone, refused } do
     for _, row in ipairs(list) do
       rows[#rows + 1] = row
     end
   end
-  rows, place = pager.slice(rows, after)
+  local part, place = pager.slice(rows, after)
   if place or after > 0 then
     result.counts = { undone = #undone, refused = #refused }
   end
   result.undone, result.refused = json.array {}, json.array {}
-  for i, row in ipairs(rows) do
+  for i, row in ipairs(part) do
     local list = after + i <= #undone and result.undone or result.refused
-    list[#list + 1] = row
+    list[#list + 1] = outcomes.is_visible(context, row.entry) and row or nil
+    platform.give_way()
   end
   return place
 end
@@ -371,7 +374,7 @@ function api.undo_many(context)
       log[#log + 1], row.why = ("entry %s: %s"):format(row.entry, row.why), nil
     end
   end
-  local after = show_part(result, query.after or 0)
+  local after = show_part(context, result, query.after or 0)
   local made = outcomes.logged(200, result, log)
   if after then
     made.headers.Link = link_of_undo(context, sent, result, after)

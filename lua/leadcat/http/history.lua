@@ -7,6 +7,7 @@ local difference = require "leadcat.rules.difference"
 local history_csv = require "leadcat.pages.history_csv"
 local history_page = require "leadcat.pages.history"
 local json = require "leadcat.util.json"
+local pager = require "leadcat.http.pager"
 local platform = require "leadcat.util.platform"
 local request_of = require "leadcat.http.request"
 local response = require "leadcat.http.response"
@@ -17,6 +18,7 @@ local must = response.must
 local history = {}
 
 local PAGE = 50 -- entries of a page
+local PAGE_BYTES = 48 * 1024 -- of the sentences of a page, before they are escaped and have markup
 local ROWS, BLOCK, BLOCKS = 10000, 1000, 20 -- of a file: its rows, rows of a page, pages
 local DAY = 24 * 3600
 
@@ -134,10 +136,13 @@ end
 function history.revision(context)
   local number = #context.id < 16 and context.id:find "^[1-9]%d*$" and json.integer(tonumber(context.id))
   local record, newest = find_revision(context, number or response.fail "not_found")
+  local query = api.query(context, {}, api.cursor_of_history)
   local new, old = config_of(context, number), config_of(context, number - 1)
+  local sentences = difference.sentences(old, new, context.strings, context.language)
+  local changes, after = pager.slice(sentences, query.after or 0, PAGE_BYTES)
   return response.page(context, 200, revision_page.html, {
-    revision = record, newest = newest, changes = difference.sentences(old, new, context.strings, context.language),
-  })
+    revision = record, newest = newest, changes = changes, next = after,
+  }, pager.link(context, query, after))
 end
 
 return history

@@ -71,14 +71,15 @@ function pager.read(how)
 end
 
 --- The rows of a list from a place on that fit into a page, as JSON, and the place of the last one; nil at the end.
----@param rows table[]
+---@param rows any[]
 ---@param after integer 0: from the first one
+---@param most? integer bytes
 ---@return table[] rows, integer? next
-function pager.slice(rows, after)
+function pager.slice(rows, after, most)
   local part, bytes = json.array {}, 0
   for place = after + 1, #rows do
     bytes = bytes + #json.encode(rows[place])
-    if bytes > MOST and part[1] then
+    if bytes > (most or MOST) and part[1] then
       return part, place - 1
     end
     part[#part + 1] = rows[place]
