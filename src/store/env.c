@@ -13,7 +13,7 @@
 #include "open.h"
 #include "pages.h"
 
-static const double patience = 5; /* seconds that a writer waits for another one */
+static const double patience = 5, moment = 0.001; /* seconds that a writer waits for another one */
 
 /* What this process has open: the one mutable static. */
 static struct {
@@ -342,13 +342,13 @@ static void set_durability(MDB_env *mdb, bool relaxed) {
     mdb_env_set_flags(mdb, MDB_NOMETASYNC, relaxed);
 }
 
-lc_status lc_env_write(lc_env *env, lc_part part, bool relaxed, MDB_txn **txn, lc_error *error) {
+lc_status lc_env_write(lc_env *env, lc_part part, bool relaxed, double seconds, MDB_txn **txn, lc_error *error) {
   *txn = NULL;
   lc_status status = refuse_forked(env, error);
   if (status == LC_OK)
-    status = lc_writers_lock(env->writers, part, patience, error);
+    status = lc_writers_lock(env->writers, part, seconds != 0 ? seconds : patience, error);
   if (status != LC_OK)
-    return status;
+    return status == LC_LOCKED && seconds == 0 ? LC_UNAVAILABLE : status;
   status = begin(env, part, 0, txn, error);
   if (status == LC_OK)
     set_durability(env->parts[part].mdb, relaxed);
@@ -384,6 +384,6 @@ void lc_env_tell_commit(lc_env *env) {
   bool untold = mdb_txn_id(reader.txn) < lc_watch_newest(&env->watch);
   lc_env_read_end(env, LC_PART_CONFIG, &reader);
   lc_env_read_close(env, LC_PART_CONFIG, &reader);
-  if (untold && lc_env_write(env, LC_PART_CONFIG, false, &txn, NULL) == LC_OK)
+  if (untold && lc_env_write(env, LC_PART_CONFIG, false, moment, &txn, NULL) == LC_OK)
     lc_env_abort(env, LC_PART_CONFIG, txn);
 }

@@ -76,9 +76,9 @@ lc_status lc_env_read(lc_env *env, lc_part part, lc_reader *reader, lc_error *er
 void lc_env_read_end(lc_env *env, lc_part part, lc_reader *reader);
 void lc_env_read_close(lc_env *env, lc_part part, lc_reader *reader);
 
-/* Begins a write transaction, for lc_env_commit or lc_env_abort. Waits for other writers, but only some seconds for each:
- * LC_UNAVAILABLE. With `relaxed`, a power failure may undo the commit, but the end of a process never does. */
-lc_status lc_env_write(lc_env *env, lc_part part, bool relaxed, MDB_txn **txn, lc_error *error);
+/* Begins a write transaction, for lc_env_commit or lc_env_abort. Waits for other writers: for `seconds`, then it is LC_LOCKED,
+ * or (0) for some, then it is LC_UNAVAILABLE. With `relaxed`, a power failure may undo the commit, but the end of a process never does. */
+lc_status lc_env_write(lc_env *env, lc_part part, bool relaxed, double seconds, MDB_txn **txn, lc_error *error);
 lc_status lc_env_commit(lc_env *env, lc_part part, MDB_txn *txn, lc_error *error);
 void lc_env_abort(lc_env *env, lc_part part, MDB_txn *txn);
 

@@ -11,7 +11,7 @@
 
 enum { FORMAT = 2, ID_SIZE = 16, PREFIX_SIZE = 6, PATH_SIZE = 4096 };
 
-/* In LC_TABLE_IDENTITY and LC_TABLE_META: "store" -> the id. In LC_TABLE_META: "format" -> uint32_t; "home" -> uint64_t;
+/* In LC_TABLE_IDENTITY and LC_TABLE_META: "store" -> the id. In LC_TABLE_META: "format" -> uint32_t; "home" -> uint64_t; "probe" -> double;
  * "epoch:", its first entry -> its name; "last_entry" -> lc_last. */
 static const char prefix[PREFIX_SIZE] = "epoch:";
 
@@ -171,7 +171,7 @@ static lc_status begin_epoch(const identity *id, lc_error *error) {
   MDB_txn *txn;
   lc_status status = random_name(name, error);
   if (status == LC_OK)
-    status = lc_env_write(id->env, LC_PART_JOURNAL, false, &txn, error);
+    status = lc_env_write(id->env, LC_PART_JOURNAL, false, 0, &txn, error);
   if (status != LC_OK)
     return status;
   status = lc_env_fail(id->env, LC_PART_JOURNAL, write_journal(id, txn, name), "cannot write whose store this is", error);
@@ -186,7 +186,7 @@ static lc_status name_config(identity *id, lc_error *error) {
   uint8_t *own = id->ids[LC_PART_CONFIG];
   lc_status status = lc_random(own, ID_SIZE, error);
   if (status == LC_OK)
-    status = lc_env_write(id->env, LC_PART_CONFIG, false, &txn, error);
+    status = lc_env_write(id->env, LC_PART_CONFIG, false, 0, &txn, error);
   if (status != LC_OK)
     return status;
   int rc = put(id, txn, LC_TABLE_IDENTITY, text("store"), own, ID_SIZE);

@@ -156,8 +156,8 @@ lc_status lc_writers_lock(lc_writers *writers, int part, double seconds, lc_erro
     return LC_OK;
   }
   if (rc == EBUSY || rc == ETIMEDOUT)
-    return lc_fail(error, LC_UNAVAILABLE, "process %d has been writing to the store for over %g seconds: is it stopped?",
-                   atomic_load_explicit(&writers->holders[part], memory_order_relaxed), seconds);
+    return lc_fail(error, LC_LOCKED, "process %d does not end its write to the store: is it stopped?",
+                   atomic_load_explicit(&writers->holders[part], memory_order_relaxed));
   return lc_fail(error, LC_IO, "cannot lock writers.lock: %s", strerror(rc));
 }
 

@@ -31,6 +31,8 @@ typedef struct lc_store_options {
   size_t map_size;      /* as of lc_env_options (env.h) */
   unsigned max_readers;
   bool relaxed;         /* a power failure may undo the newest commits of the journal */
+  double patience;      /* seconds to wait for another process that writes, then calls are LC_LOCKED; 0: some seconds, then
+                         * they are LC_UNAVAILABLE */
 } lc_store_options;
 
 /* Opens the store in directory `path`. Close it with lc_store_close. */
@@ -416,6 +418,9 @@ typedef struct lc_store_stats {
 } lc_store_stats;
 
 lc_status lc_store_stat(lc_store *store, lc_store_stats *stats, lc_error *error);
+
+/* Whether the disk still does its work: reads both files and, if this process has not committed for `age` seconds, writes. */
+lc_status lc_store_probe(lc_store *store, double age, lc_error *error);
 
 /* Frees reader slots of dead processes; `freed` is how many. Also does lc_env_tell_commit (env.h). */
 lc_status lc_store_check_readers(lc_store *store, unsigned *freed, lc_error *error);
