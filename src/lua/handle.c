@@ -112,6 +112,8 @@ typedef struct l_open {
   l_event *read;
   lc_case *cases;
   int *places; /* in the array of events, from 1 */
+  int keeper;  /* the stack index of a table that keeps alive what is written; 0: the stack does, of one event */
+  int kept;    /* how much is in that table */
 } l_open;
 
 /* Room for one event, the most usual number. */
@@ -123,9 +125,17 @@ typedef struct l_room {
 
 static l_open make_room(lua_State *L, l_room *room, size_t most) {
   if (most <= 1)
-    return (l_open){ 0, &room->read, &room->c, &room->place };
+    return (l_open){ 0, &room->read, &room->c, &room->place, 0, 0 };
+  lua_newtable(L);
+  int keeper = lua_gettop(L);
   return (l_open){ 0, lua_newuserdata(L, most * sizeof(l_event)), lua_newuserdata(L, most * sizeof(lc_case)),
-                   lua_newuserdata(L, most * sizeof(int)) };
+                   lua_newuserdata(L, most * sizeof(int)), keeper, 0 };
+}
+
+/* Keeps the value at the top of the stack alive. */
+static void keep(lua_State *L, l_open *open) {
+  if (open->keeper != 0)
+    lua_rawseti(L, open->keeper, ++open->kept);
 }
 
 static uint64_t number_field(lua_State *L, const char *name) {
@@ -211,16 +221,35 @@ static bool push_details(lua_State *L, int place, bool has_run) {
   return result == 0;
 }
 
-/* Adds the details of the events from `first` on, or why they cannot be kept. A table on the stack keeps these. */
+/* Keeps the texts of all events, before anything allocates: then a finalizer may change the events. */
+static void keep_texts(lua_State *L, l_open *open) {
+  for (size_t i = 0; i < open->count; i++) {
+    lua_rawgeti(L, EVENTS, open->places[i]);
+    int event = lua_gettop(L);
+    lua_getfield(L, event, "company");
+    keep(L, open);
+    lua_getfield(L, event, "id");
+    keep(L, open);
+    if (open->read[i].user.size != 0) {
+      lua_getfield(L, event, "actor");
+      lua_getfield(L, -1, "id");
+      lua_remove(L, -2);
+      keep(L, open);
+    }
+    lua_remove(L, event);
+  }
+}
+
+/* Adds the details of the events from `first` on, or why they cannot be kept. */
 static void add_details(lua_State *L, const l_how *how, l_open *open, size_t first) {
-  lua_newtable(L);
+  keep_texts(L, open);
   for (size_t i = first; i < open->count; i++) {
     lc_case *c = &open->cases[i];
     if (!how->has_run && !open->read[i].has_details)
       continue;
     c->is_unkeepable = !push_details(L, open->places[i], how->has_run);
     c->entry.details.data = lua_tolstring(L, -1, &c->entry.details.size);
-    lua_rawseti(L, -2, (int)i + 1);
+    keep(L, open);
   }
 }
 
