@@ -17,6 +17,8 @@ LMDB_STATIC := $(filter /%,$(shell $(CC) -print-file-name=liblmdb.a))
 comma := ,
 $(BUILD)/spec/memory_test: LIBS = $(or $(LMDB_STATIC),-llmdb) -pthread $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc strdup posix_memalign free)
 
+$(BUILD)/spec/panic_test: LIBS = $(or $(LMDB_STATIC),-llmdb) -pthread -Wl$(comma)--wrap=pwrite
+
 $(BUILD)/spec/hostile_test: spec/fuzz/core.c spec/fuzz/core.h
 
 # These load the core as hosts do.

@@ -3,6 +3,7 @@
 local crm = require "support.crm"
 local handling = require "support.handling"
 local histories = require "support.histories"
+local platform = require "leadcat.util.platform"
 local stores = require "support.stores"
 local times = require "support.times"
 
@@ -388,6 +389,72 @@ describe("a batch that is no array, or a long one", function()
     end
     assert.equal(1, engine.host:get "Acme")
     engine:close()
+  end)
+
+  -- What becomes of events, where other requests wait and where none do: outcomes, commits, and where companies stand.
+  local function handle(events, others_wait, guard)
+    local can_yield, give_way = platform.can_yield, platform.give_way
+    platform.can_yield, platform.give_way = function() return others_wait end, function() end
+    local ok, result = pcall(function()
+      local engine = stores.open { durability = "relaxed" }
+      local rules = { sale_won = QUALIFIED, sale_registered = OPPORTUNITY, sale_lost = { LEAD, ask = true } }
+      assert(engine:save(stores.config(rules)))
+      engine.host:create_many({ 1, 2, 3, 4, 5, 6, 7 }, 1)
+      engine:on("guard", guard or function() end)
+      local before, result, left = engine:stats().commits.count, { engine:handle_many(events) }, {}
+      result.left, result.commits = left, engine:stats().commits.count - before
+      for company = 1, 7 do
+        left[#left + 1] = engine.host:get(company)
+      end
+      for _, entry in ipairs(engine:history { limit = 1000 }) do
+        left[#left + 1] = ("%s %s %s %s"):format(entry.event_id, entry.company, entry.status, entry.to)
+      end
+      for _, outcome in ipairs(type(result[1]) == "table" and result[1] or {}) do
+        outcome.entry, outcome.key, outcome.confirmation = nil, nil, nil
+        outcome.first = outcome.first and outcome.first.status
+      end
+      engine:close()
+      return result
+    end)
+    platform.can_yield, platform.give_way = can_yield, give_way
+    return assert(ok and result, result)
+  end
+
+  local function events_of(count)
+    local events, triggers = {}, { "sale_registered", "sale_lost", "sale_won" }
+    for i = 1, count do
+      events[i] = { id = "e" .. i % 329, trigger = triggers[i * i % 11 % 3 + 1], company = i * 5 % 7 + 1 }
+    end
+    return events
+  end
+
+  it("is handled part by part where other requests wait, and comes to the same", function()
+    local alone, among_others = handle(events_of(350), false), handle(events_of(350), true)
+    assert.is_true(among_others.commits > alone.commits and among_others.commits <= 8, among_others.commits)
+    among_others.commits, alone.commits = nil, nil
+    assert.same(alone, among_others)
+  end)
+
+  it("stops those of a company and an id in later parts, too, when one cannot be taken", function()
+    local function guard(event)
+      if event.id == "e12" then
+        error "it is closed today"
+      end
+    end
+    local alone, among_others = handle(events_of(350), false, guard), handle(events_of(350), true, guard)
+    assert.matches("it is closed today", among_others[2])
+    among_others.commits, alone.commits = nil, nil
+    assert.same(alone, among_others)
+  end)
+
+  it("is refused before any part of it is written, when one of its events is none", function()
+    local events = events_of(350)
+    events[349].trigger = "sale_one"
+    for _, others_wait in ipairs { false, true } do
+      local result = handle(events, others_wait)
+      assert.same({ nil, "invalid", 0 }, { result[1], result[3], result.commits })
+      assert.matches("^events%[349%]: trigger must be", result[2])
+    end
   end)
 
   it("is cut after 1,000 changes of a host's, so that its claim stays short", function()

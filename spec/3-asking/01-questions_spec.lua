@@ -68,6 +68,22 @@ describe("a question to a user", function()
     engine:close()
   end)
 
+  -- So a batch writes few pages. What follows is each question's own, and as random as ever.
+  it("has an id that begins as those of its batch do, and as no other batch's", function()
+    local engine, firsts, rests = open(), {}, {}
+    for batch = 1, 3 do
+      local ids = ask_many(engine, 100)
+      for _, id in ipairs(ids) do
+        assert.equal(ids[1]:sub(1, 4), id:sub(1, 4))
+        assert.is_nil(rests[id:sub(5, 16)] or rests[id:sub(17)])
+        rests[id:sub(5, 16)], rests[id:sub(17)] = true, true
+      end
+      firsts[batch] = ids[1]:sub(1, 4)
+    end
+    assert.is_false(firsts[1] == firsts[2] and firsts[2] == firsts[3])
+    engine:close()
+  end)
+
   it("is a record that stays what it was, whatever happens to the config and to the event's tables", function()
     local engine, time = open { confirmation_ttl = 60, tenant = "north" }
     local sale, contact, actor = { id = 17, name = "Printers" }, { id = 7, name = "Cy" }, { id = "bob", name = "Bob" }

@@ -4,7 +4,7 @@ local crm = require "support.crm"
 local handling = require "support.handling"
 local stores = require "support.stores"
 
-local LEAD, LOST_OPPORTUNITY, CUSTOMER = 1, 4, 5 -- the preset's categories
+local LEAD, OPPORTUNITY, LOST_OPPORTUNITY, CUSTOMER = 1, 3, 4, 5 -- the preset's categories
 local open = handling.open
 
 describe("the journal", function()
@@ -72,6 +72,38 @@ describe("the journal", function()
       { { after = 1 }, "" },
     } do
       assert.equal(row[2], ids(engine:history(row[1])))
+    end
+    engine:close()
+  end)
+
+  it("keeps at most 8 KB of what an event says: beyond that ids and names, and of long ones the beginning", function()
+    local engine = stores.open { durability = "relaxed" }
+    assert(engine:save(stores.config { sale_won = CUSTOMER, sale_registered = { OPPORTUNITY, ask = true } }))
+    local long, umlauts = ("n"):rep(9000), ("\195\164"):rep(5000)
+    local actor = { id = "bob", name = "Bob", language = "no" }
+    local small = { sale = { id = 1, name = "Printers", note = ("n"):rep(8000) } }
+    for i, row in ipairs {
+      { small, small },
+      { { sale = { id = 1, name = "Printers", note = long }, contact = { id = "c", more = { 1 } }, actor = actor },
+        { sale = { id = 1, name = "Printers" }, contact = { id = "c" }, actor = { id = "bob", name = "Bob" } } },
+      { { sale = { id = long, name = long } }, { sale = { id = long:sub(1, 255), name = long:sub(1, 160) } } },
+      { { sale = { name = "n" .. umlauts } }, { sale = { name = "n" .. umlauts:sub(1, 158) } } },
+      { { sale = { id = {}, name = { long } }, contact = { long } }, { sale = {}, contact = {} } },
+      { { sale = { id = ("\1"):rep(9000), name = ("\1"):rep(9000) }, contact = { id = ("\1"):rep(9000), name = long } },
+        { sale = { id = ("\1"):rep(255), name = ("\1"):rep(160) },
+          contact = { id = ("\1"):rep(255), name = long:sub(1, 160) } } },
+    } do
+      for _, trigger in ipairs { "sale_won", "sale_registered" } do
+        local event = { trigger = trigger, company = ("%s %d"):format(trigger, i), category = LEAD }
+        for name, value in pairs(row[1]) do
+          event[name] = value
+        end
+        local outcome = assert(engine:handle(event))
+        local kept = outcome.confirmation and engine:confirmation(outcome.confirmation) or engine:history()[1]
+        for _, name in ipairs { "sale", "contact", "actor" } do
+          assert.same(row[2][name], kept[name])
+        end
+      end
     end
     engine:close()
   end)

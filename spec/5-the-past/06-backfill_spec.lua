@@ -277,7 +277,7 @@ describe("a backfill", function()
   it("says which event it ends at", function()
     local engine = open(HOSTS[1], { "Acme", "Bolt" })
     local _, message, code = engine:backfill {
-      event("sale_won", "Bolt", 2, { choice = 99, actor = ANN }), event("sale_won", "Acme", 1),
+      event("sale_lost", "Bolt", 2, { choice = 99, actor = ANN }), event("sale_won", "Acme", 1),
     }
     assert.equal("invalid", code)
     assert.matches("^run %x+, 0 events done: event 2: the user chose category 99, which does not exist$", message)

@@ -195,13 +195,30 @@ describe("a host that says who may what", function()
     site.engine:close()
   end)
 
+  it("decides which of the changes that an undo of many is about are shown", function()
+    local site = asking_site(function(permission, subject)
+      return permission ~= "view" and permission ~= "undo" or subject == nil or subject.company ~= "company-1"
+    end)
+    change(site)
+    change(site)
+    for _, preview in ipairs { true, false } do
+      local status, result = call(site, "POST", "/leadcat/api/undo", {
+        as = "ann", json = { revision = 1, preview = preview },
+      })
+      assert.same({ 200, 1, "company-2", 0 }, { status, #result.undone, result.undone[1].company, #result.refused })
+    end
+    site.engine:close()
+  end)
+
   it("decides who sees how a question was closed, a revision, and the counters", function()
     local site, asked = asking_site(function(permission, subject)
       return permission ~= "view" or subject == nil
     end)
     local id = question(site)
     assert(site.engine:resolve(id, { accept = true }, { actor = web.ACTORS.ann }))
-    local status, problem = call(site, "POST", "/leadcat/api/confirmations/" .. id, { as = "bob", json = { accept = true } })
+    local status, problem = call(site, "POST", "/leadcat/api/confirmations/" .. id, {
+      as = "bob", json = { accept = true },
+    })
     assert.same({ 409, text_of(site, "problem.already_resolved") }, { status, problem.detail })
     assert.equal(403, ask(site, "GET", "/leadcat/history/revisions/1", { as = "bob" }).status)
     assert.equal(1, asked[#asked][2].revision)
@@ -339,7 +356,8 @@ describe("what changes something", function()
     } do
       local site = new_site(nil, { scheme = row[1] })
       local answer = ask(site, "POST", "/leadcat/api/events", {
-        as = "bob", site = false, headers = { origin = row[2] }, json = { trigger = "sale_won", company = new_company(site) },
+        as = "bob", site = false, headers = { origin = row[2] },
+        json = { trigger = "sale_won", company = new_company(site) },
       })
       assert.equal(row[3], answer.status, row[2])
       site.engine:close()

@@ -337,6 +337,77 @@ describe("leadcat in nginx", function()
     assert.equal(200, status_with "X-User: bob\r\nX-Filler: a\r\nX-Filler: b\r\n")
   end)
 
+  -- Sends one request of JSON from another process, and says how it was answered.
+  local POSTER = [[
+    local body, ltn12 = io.open(arg[2]):read "*a", require "ltn12"
+    print((select(2, require("socket.http").request { url = arg[1], method = "POST", source = ltn12.source.string(body),
+      headers = { ["Content-Type"] = "application/json", ["Content-Length"] = #body, ["X-User"] = "admin" } })))
+  ]]
+
+  local function seconds(call)
+    local begun = socket.gettime()
+    call()
+    return socket.gettime() - begun
+  end
+
+  -- The longest time that another connection waits while a batch is handled.
+  local function longest_wait(events)
+    local name, longest, done = directory .. "/events.json", 0
+    local file = assert(io.open(name, "w"))
+    file:write(json.encode(events))
+    file:close()
+    local status = name .. ".status"
+    local poster = processes.start(POSTER .. "io.open(arg[3], 'w'):close()",
+      { ("http://127.0.0.1:%d/leadcat/api/events"):format(running.port), name, status })
+    repeat
+      longest = math.max(longest, seconds(function()
+        assert.equal(200, (running:request("GET", "/leadcat/leadcat.css", { user = "" })))
+      end))
+      local file_of_end = io.open(status)
+      done = file_of_end and file_of_end:close()
+    until done
+    os.remove(status)
+    assert.equal("200", (poster:wait()))
+    return longest
+  end
+
+  local function batch(trigger_of, companies)
+    local events = {}
+    for i = 1, 1000 do
+      events[i] = { trigger = trigger_of(i), company = "C" .. i % companies, sale = { id = i, name = "Printers" } }
+    end
+    return events
+  end
+
+  local function won() return "sale_won" end
+  local function to_and_fro(i) return i % 2 == 0 and "sale_lost" or "sale_registered" end
+
+  for name, host in pairs {
+    ["companies are kept in the store"] = "nil", ["a host keeps them, and does not yield"] = "site.own",
+  } do
+    it("lets others go on while it handles a thousand events, where " .. name, function()
+      prepare { "C0", "C1" }
+      start {
+        workers = 1,
+        http = ('init_worker_by_lua_block { local site = require "nginx.site" site.start(%s) }'):format(host),
+        server = ('location /leadcat/ { content_by_lua_block { local site = require "nginx.site" site.serve(%s) } }')
+          :format(host),
+      }
+      local single = math.huge
+      for i = 1, 20 do
+        single = math.min(single, seconds(function() post { trigger = to_and_fro(i), company = "C1" } end))
+      end
+      for _, events in ipairs { batch(to_and_fro, 1), batch(won, 1), batch(won, 1000) } do
+        local longest = math.huge
+        for _ = 1, 3 do -- the machine may have had something else to do
+          longest = math.min(longest, longest_wait(events))
+        end
+        assert.is_true(longest < 200 * single, ("others wait %.0f times as long as for one"):format(longest / single))
+      end
+      assert.not_matches("%[error%]", running:log())
+    end)
+  end
+
   it("tells the same counts in every worker", function()
     prepare { "Acme" }
     start { listen = "reuseport" }

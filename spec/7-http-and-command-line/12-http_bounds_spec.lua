@@ -87,3 +87,169 @@ describe("an event over HTTP", function()
     site.engine:close()
   end)
 end)
+
+-- Answers --------------------------------------------------------------------------------------------------------------
+
+local LARGEST = 256 * 1024
+local MORE = 4096 -- what an answer has around its items, at most
+
+describe("an answer over HTTP", function()
+  after_each(stores.check)
+
+  -- Goes from page to page, which all are small; gives what `items` finds in each, and how many pages there are.
+  local function follow(site, path, fields, items)
+    local all, pages, method = {}, 0, fields and "POST" or "GET"
+    while path do
+      local answer = ask(site, method, path, { as = "ann", json = fields })
+      assert.equal(200, answer.status, path)
+      assert.is_true(#answer.body <= LARGEST + MORE, ("%s has %d bytes"):format(path, #answer.body))
+      for _, item in ipairs(items(json.decode(answer.body))) do
+        all[#all + 1] = item
+      end
+      pages, path = pages + 1, (answer.headers.Link or ""):match '^<(.*)>; rel="next"$'
+    end
+    return all, pages
+  end
+
+  local function as_it_is(list) return list end
+
+  -- Questions and changes about as many companies, whose details are as large as they may be.
+  local function filled(count)
+    local site = new_site()
+    for i = 1, count do
+      local company = web.new_company(site)
+      assert(site.engine:handle { trigger = "sale_registered", company = company, sale = { note = ("n"):rep(8000) } })
+      assert(site.engine:handle { trigger = "sale_won", company = company, sale = { id = i, note = ("n"):rep(8000) } })
+    end
+    return site
+  end
+
+  it("has at most 256 KB, and a link to the rest: entries and questions", function()
+    local site = filled(80)
+    for path, expected in pairs {
+      ["/leadcat/api/history?limit=1000"] = site.engine:history { limit = 1000 },
+      ["/leadcat/api/history?limit=1000&trigger=sale_won"] = site.engine:history { limit = 1000, trigger = "sale_won" },
+      ["/leadcat/api/history"] = site.engine:history { limit = 1000 },
+      ["/leadcat/api/confirmations?limit=1000"] = site.engine:confirmations { limit = 1000 },
+    } do
+      local found, pages = follow(site, path, nil, as_it_is)
+      assert.same(json.decode(json.encode(expected)), found)
+      assert.is_true(pages > 2, path)
+    end
+    site.engine:close()
+  end)
+
+  it("has at most 256 KB, and a link to the rest: a preview of an undo", function()
+    local site = new_site()
+    local events = {}
+    for i = 1, 1500 do
+      local company = ("company %d "):format(i) .. ("c"):rep(200)
+      assert(site.engine.host:create(company, LEAD))
+      events[i] = { trigger = "sale_won", company = company }
+    end
+    assert(site.engine:handle_many(events))
+    local preview = { revision = 1, preview = true }
+    local found, pages = follow(site, "/leadcat/api/undo", preview, function(result)
+      assert.same({ undone = 1500, refused = 0 }, result.counts)
+      return result.undone
+    end)
+    assert.equal(json.encode(site.engine:undo(preview).undone), json.encode(found))
+    assert.is_true(pages > 1)
+    local answer = ask(site, "POST", "/leadcat/api/undo", { as = "ann", json = { revision = 1 } })
+    assert.is_true(#answer.body <= LARGEST + MORE)
+    local result = json.decode(answer.body)
+    assert.equal(1500, result.counts.undone)
+    local done = follow(site, answer.headers.Link:match "^<(.*)>", nil, as_it_is)
+    assert.equal(1500, #done)
+    assert.equal(result.run, done[1500].run)
+    site.engine:close()
+  end)
+
+  it("has at most 256 KB, and a link to the rest: the changes of a revision", function()
+    local site = new_site()
+    local cfg = site.engine:config()
+    for i = 1, 3000 do
+      cfg.lead_statuses[#cfg.lead_statuses + 1] = { id = 1000 + i, name = ("<%d> "):format(i) .. ("&"):rep(90) }
+    end
+    assert(site.engine:save(cfg))
+    local path, pages, changes = "/leadcat/history/revisions/2", 0, 0
+    while path do
+      local answer = web.is_page(ask(site, "GET", path, { as = "ann" }))
+      assert.is_true(#answer.body <= LARGEST, ("%s has %d bytes"):format(path, #answer.body))
+      changes = changes + select(2, answer.body:gsub("&lt;%d+&gt;", ""))
+      pages, path = pages + 1, (answer.headers.Link or ""):match '^<(.*)>; rel="next"$'
+      contains(answer.body, path and "More changes" or "</html>")
+    end
+    assert.equal(3000, changes)
+    assert.is_true(pages > 2)
+    site.engine:close()
+  end)
+
+  it("has at most 256 KB, as a page: the history and the inbox, whatever names are in them", function()
+    local site = new_site()
+    for i = 1, 60 do
+      local company = ("%d"):format(i) .. ("<"):rep(250)
+      assert(site.engine.host:create(company, LEAD))
+      assert(site.engine:handle { trigger = "sale_registered", company = company, actor = web.ACTORS.ann,
+        sale = { name = ("&"):rep(8000) }, contact = { name = ("'"):rep(8000) } })
+      assert(site.engine:handle { trigger = "sale_won", company = company, actor = web.ACTORS.ann,
+        sale = { name = ("&"):rep(8000) } })
+      assert(site.engine:handle { trigger = "sale_registered", company = web.new_company(site), actor = web.ACTORS.ann,
+        sale = { name = ("<"):rep(8000) } })
+    end
+    for _, path in ipairs { "/leadcat/history", "/leadcat/confirmations" } do
+      local answer = ask(site, "GET", path, { as = "ann" })
+      assert.is_true(#answer.body <= LARGEST, ("%s has %d bytes"):format(path, #answer.body))
+      contains(answer.body, "after=")
+    end
+    site.engine:close()
+  end)
+
+  it("grows with the number of rules and no faster, as the settings do", function()
+    local function settings(count)
+      local site = new_site()
+      local cfg = site.engine:config()
+      for i = 1, count do
+        cfg.lead_statuses[#cfg.lead_statuses + 1] = { id = 1000 + i, name = { en = "Status " .. i }, rank = 1000 + i }
+        cfg.rules[#cfg.rules + 1] = {
+          trigger = "lead_status_set", lead_status = 1000 + i, enabled = true, set_category = 5,
+        }
+      end
+      assert(site.engine:save(cfg))
+      local body = web.is_page(ask(site, "GET", "/leadcat/settings", { as = "ann" })).body
+      for _, i in ipairs { 1, count } do -- each row has its own status, chosen
+        contains(body, ('<option dir="auto" selected value="%d">Status %d</option>'):format(1000 + i, i))
+      end
+      local saved = ask(site, "POST", "/leadcat/settings", { as = "ann", form = { ["do"] = "save", revision = "2" } })
+      assert.equal(303, saved.status)
+      assert.equal(#cfg.rules, #site.engine:config().rules)
+      site.engine:close()
+      return #body
+    end
+    local few, many = settings(200), settings(800)
+    assert.is_true(many < 5 * few, ("%d bytes, and %d of four times as many rules"):format(few, many))
+  end)
+
+  it("has at most 256 KB, and a link to the rest: why, where there are a thousand rules", function()
+    local site = new_site()
+    local cfg = site.engine:config()
+    for i = 1, 1000 do
+      cfg.lead_statuses[#cfg.lead_statuses + 1] = { id = 1000 + i, name = { en = "Status " .. i }, rank = i }
+      cfg.rules[#cfg.rules + 1] = {
+        trigger = "lead_status_set", lead_status = 1000 + i, enabled = true, set_category = 5,
+      }
+    end
+    assert(site.engine:save(cfg))
+    local company = web.new_company(site)
+    local found, pages = follow(site, "/leadcat/api/explain?company=" .. company, nil, function(why)
+      return why.decisions
+    end)
+    local expected = site.engine:why(company).decisions
+    assert.equal(#expected, #found)
+    for i, decision in ipairs(expected) do
+      assert.equal(json.encode(decision), json.encode(found[i]))
+    end
+    assert.is_true(pages > 2)
+    site.engine:close()
+  end)
+end)

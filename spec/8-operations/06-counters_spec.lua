@@ -101,6 +101,22 @@ describe("the counters of all processes", function()
     engine:close()
   end)
 
+  it("of many tenants are written in a few transactions, and one tenant's when only that is asked about", function()
+    local engine = open {}
+    for tenant = 1, 1200 do
+      engine:tenant("t" .. tenant):handle { trigger = "sale_won", company = "Acme" }
+    end
+    assert.equal(1, commits(engine, function() engine:tenant("t7"):metrics() end))
+    local count = commits(engine, function() assert(engine:flush()) end)
+    assert.is_true(count >= 1 and count <= 4, count .. " commits")
+    for _, tenant in ipairs { "t1", "t7", "t1200" } do
+      assert.equal(1, #events_of(engine:tenant(tenant)))
+      assert.matches('reason="rule_disabled" 1$', events_of(engine:tenant(tenant))[1])
+    end
+    assert.equal(0, commits(engine, function() assert(engine:flush()) end))
+    engine:close()
+  end)
+
   it("wait for the store to have room", function()
     local engine = open { sale_won = CUSTOMER }
     engine:handle { trigger = "sale_won", company = "Acme" }

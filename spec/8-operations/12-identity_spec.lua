@@ -346,7 +346,7 @@ describe("a store in use", function()
       core.sleep(0.003)
       sh("kill -STOP %s", id)
       local _
-      _, message, code = engine._store:add("", { { name = "n", value = 1 } })
+      _, message, code = engine._store:add { { tenant = "", name = "n", value = 1 } }
       if code then
         break
       end
@@ -356,7 +356,7 @@ describe("a store in use", function()
     assert.matches(("process %s has been writing to the store for over 5 seconds"):format(id), message)
     assert.is_number(engine.host:get "Bolt") -- reading goes on
     sh("kill -9 %s", id)
-    assert(engine._store:add("", { { name = "n", value = 1 } }))
+    assert(engine._store:add { { tenant = "", name = "n", value = 1 } })
     child:wait()
     engine:close()
   end)

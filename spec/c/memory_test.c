@@ -356,8 +356,8 @@ static lc_status expire(run *r, lc_error *error) {
 }
 
 static lc_status add(run *r, lc_error *error) {
-  const lc_counter counters[] = { { text_of("handled"), 3 }, { text_of("failed"), 1 } };
-  return lc_store_add(r->store, tenant, counters, 2, error);
+  const lc_counter counters[] = { { tenant, text_of("handled"), 3 }, { tenant, text_of("failed"), 1 } };
+  return lc_store_add(r->store, counters, 2, error);
 }
 
 static lc_status set_category(run *r, lc_error *error) {
@@ -453,13 +453,13 @@ static lc_status copy_compact(run *r, lc_error *error) {
 /* The same files through another handle, which is closed again. */
 static lc_status use_another(run *r, lc_error *error) {
   run other = { .path = r->path };
-  const lc_counter counter = { text_of("other"), 1 };
+  const lc_counter counter = { tenant, text_of("other"), 1 };
   lc_status status = open_store(&other, error);
   if (status != LC_OK)
     return status;
   status = lc_store_refresh(other.store, tenant, &other.rules, error);
   if (status == LC_OK)
-    status = lc_store_add(other.store, tenant, &counter, 1, error);
+    status = lc_store_add(other.store, &counter, 1, error);
   lc_rules_free(&other.rules);
   lc_store_close(other.store);
   return status;

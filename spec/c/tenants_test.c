@@ -81,6 +81,7 @@ static void put_entry(lc_text tenant, lc_table table, uint64_t id) {
 static void put_count(lc_text tenant, const char *name, uint64_t count) {
   lc_key key = lc_key_of(tenant);
   lc_key_add_text(&key, (lc_text){ name, strlen(name) });
+  count = lc_seal_count(count);
   put(LC_TABLE_COUNTERS, key, &count, sizeof count);
 }
 
@@ -221,6 +222,31 @@ static void test_damage(void) {
   }
 }
 
+/* What a damaged or missing number of entries does: nothing is removed, and it is counted anew. */
+static void test_counts(void) {
+  static const uint64_t damaged[] = { 4000000000, UINT64_MAX, 2, 0 };
+  const lc_retention four = { .count = 4 };
+  for (size_t i = 0; i <= sizeof damaged / sizeof damaged[0]; i++) {
+    lc_entry entry = { .status = LC_ENTRY_UNCHANGED, .company = { { "x", 1 }, false } };
+    uint64_t from = 0, count = 0;
+    size_t removed = 9;
+    clear();
+    for (uint64_t id = now_ms - 2; id <= now_ms; id++)
+      put_entry(names[2], LC_TABLE_UNCHANGED, id);
+    lc_key key = lc_key_of(names[2]);
+    lc_key_add_text(&key, (lc_text){ "unchanged_entries", 17 });
+    if (i < sizeof damaged / sizeof damaged[0])
+      put(LC_TABLE_COUNTERS, key, &damaged[i], i == 3 ? 1 : sizeof damaged[i]);
+    filled();
+    CHECK(lc_store_trim_unchanged(store, names[2], &four, now, &from, &removed, NULL) == LC_OK && removed == 0);
+    CHECK(lc_store_add_unchanged(store, names[2], &entry, 1, now, NULL) == LC_OK);
+    lc_writer reader = { .store = store, .tenant = lc_key_of(names[2]), .log = LC_LOG_UNCHANGED };
+    CHECK(lc_begin_read(store, LC_PART_JOURNAL, &reader.txn, NULL) == LC_OK);
+    CHECK(lc_get_count(&reader, &count) == 0 && count == 4);
+    lc_end_read(store, LC_PART_JOURNAL);
+  }
+}
+
 int main(void) {
   char command[128];
   alarm(300);
@@ -233,6 +259,7 @@ int main(void) {
   TEST(test_steps());
   TEST(test_many());
   TEST(test_damage());
+  TEST(test_counts());
   lc_store_close(store);
   snprintf(command, sizeof command, "rm -rf %s", directory);
   TEST(CHECK(system(command) == 0));

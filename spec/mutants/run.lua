@@ -167,7 +167,7 @@ local function likely(spec, made)
   local name = made.file:match "([%w_]+)%.%w+$"
   local _, mentions = spec.text:gsub("%f[%w]" .. name .. "%f[^%w]", "")
   local same_language = spec.is_c and language_of(made.file) == "c"
-  return (1 + math.min(mentions, 10) + spec.noticed / 2 + (same_language and 3 or 0)) / ((spec.seconds or 2) + 1)
+  return (1 + math.min(mentions, 10) + spec.noticed / 2) * (same_language and 3 or 1) / ((spec.seconds or 2) + 1)
 end
 
 local function ordered(made)
@@ -185,7 +185,7 @@ end
 
 local function notices(spec)
   if not spec.seconds then
-    spec.seconds = succeeds(sound, spec.command, 300)
+    spec.seconds = succeeds(sound, spec.command, 300) or succeeds(sound, spec.command, 300)
     spec.broken = not spec.seconds
     if spec.broken then
       say("left out, as it fails without a change: %s", spec.source)

@@ -102,7 +102,7 @@ static int l_add_unchanged(lua_State *L) {
 static void to_finish(lua_State *L, int table, void *finish) {
   *(lc_finish *)finish = (lc_finish){
     .entry = (uint64_t)l_integer_field(L, table, "entry"),
-    .company = l_company_field(L, table),
+    .company.text = l_text_field(L, table, "company", LC_COMPANY_MAX),
     .status = (lc_entry_status)l_name_field(L, table, "status", lc_entry_status_names, LC_ENTRY_STATUSES),
     .error = l_text_field(L, table, "error", UINT32_MAX),
     .retry_in = l_number_field(L, table, "retry_in"),

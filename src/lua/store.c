@@ -234,17 +234,17 @@ static int l_companies(lua_State *L) {
 /* ---- counters ---------------------------------------------------------------------------- */
 
 static void to_counter(lua_State *L, int table, void *counter) {
-  *(lc_counter *)counter = (lc_counter){ l_text_field(L, table, "name", LC_COUNTER_MAX),
+  *(lc_counter *)counter = (lc_counter){ l_text_field(L, table, "tenant", LC_TENANT_MAX),
+                                         l_text_field(L, table, "name", LC_COUNTER_MAX),
                                          (uint64_t)l_integer_field(L, table, "value") };
 }
 
-/* store:add(tenant, items) -> true; items {name=, value=} */
+/* store:add(items) -> true; items {tenant=, name=, value=} */
 static int l_add(lua_State *L) {
   size_t count;
-  lc_text tenant = l_check_tenant(L, 2);
-  const lc_counter *counters = l_check_items(L, 3, sizeof *counters, &count, to_counter);
+  const lc_counter *counters = l_check_items(L, 2, sizeof *counters, &count, to_counter);
   l_store *box = l_check_open(L);
-  return l_done(L, box, lc_store_add(box->store, tenant, counters, count, &box->error));
+  return l_done(L, box, lc_store_add(box->store, counters, count, &box->error));
 }
 
 /* store:counters(tenant) -> value by name */

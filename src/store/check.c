@@ -166,8 +166,22 @@ static const char *check_company(const record *r) {
   return r->value.mv_size == sizeof(lc_company_record) ? NULL : "a company is damaged";
 }
 
+static const char *check_count(const record *r, lc_log log) {
+  lc_store store = { .env = r->c->env };
+  const lc_writer reader = { .store = &store, .txn = r->c->txn, .tenant = r->tenant, .log = log };
+  uint64_t count, sealed;
+  if (lc_count_entries(&reader, &count) != 0)
+    return "the entries cannot be counted";
+  memcpy(&sealed, r->value.mv_data, sizeof sealed);
+  return sealed == lc_seal_count(count) ? NULL : "the number of entries is wrong";
+}
+
 static const char *check_counter(const record *r) {
-  return r->value.mv_size == sizeof(uint64_t) ? NULL : "a counter is damaged";
+  lc_text name = { (const char *)r->rest.mv_data + 1, r->rest.mv_size - 1 };
+  lc_log log;
+  if (r->value.mv_size != sizeof(uint64_t) || r->rest.mv_size < 1)
+    return "a counter is damaged";
+  return lc_is_count(name, &log) ? check_count(r, log) : NULL;
 }
 
 /* ---- the child: all tables --------------------------------------------------------------- */
@@ -220,15 +234,16 @@ static void check_table(checker *c, lc_table table) {
 }
 
 static void check_part(checker *c, lc_part part, lc_table first, lc_table last) {
-  c->txn = NULL;
-  if (lc_env_read(c->env, part, &c->txn, &c->error) != LC_OK) {
+  lc_reader reader = { .txn = NULL };
+  if (lc_env_read(c->env, part, &reader, &c->error) != LC_OK) {
     fprintf(c->out, "!%s\n", c->error.message);
     return;
   }
+  c->txn = reader.txn;
   for (int table = (int)first; table <= (int)last; table++)
     check_table(c, (lc_table)table);
-  lc_env_read_end(c->env, part, c->txn);
-  mdb_txn_abort(c->txn);
+  lc_env_read_end(c->env, part, &reader);
+  lc_env_read_close(c->env, part, &reader);
 }
 
 static void report_page(void *context, const char *wrong) {

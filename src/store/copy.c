@@ -41,7 +41,8 @@ static lc_status copy_part(lc_env *env, lc_part part, const char *directory, boo
   int file = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (file < 0)
     return fail(env, part, errno, name, error);
-  int rc = mdb_env_copyfd2(lc_env_enter(env, part), file, compact ? MDB_CP_COMPACT : 0);
+  MDB_env *mdb = lc_env_enter(env, part);
+  int rc = mdb == NULL ? MDB_PANIC : mdb_env_copyfd2(mdb, file, compact ? MDB_CP_COMPACT : 0);
   lc_env_leave(env, part);
   if (rc == 0 && (fchmod(file, 0640) != 0 || fsync(file) != 0))
     rc = errno;

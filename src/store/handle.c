@@ -36,6 +36,7 @@ typedef struct handler {
   size_t body_begun;   /* bytes of it that begin every question; 0: not written yet */
   uint8_t random[8][LC_QUESTION_ID_SIZE];  /* ids for questions, so that the system is not asked for each */
   size_t random_left;
+  uint16_t shared;         /* what ids of questions begin with; 0: not chosen yet */
 } handler;
 
 static lc_status lack(lc_case *c, lc_lack what) {
@@ -279,15 +280,20 @@ static lc_status write_body(handler *h, lc_question *question, lc_text details) 
   return LC_OK;
 }
 
+/* The questions of one transaction share the first bytes, so that they lie on few pages. The rest cannot be guessed. */
 static lc_status random_id(handler *h, uint8_t *id) {
   lc_status status = LC_OK;
   if (h->random_left == 0) {
     status = lc_random(h->random, sizeof h->random, h->error);
     h->random_left = sizeof h->random / sizeof *h->random;
   }
-  if (status == LC_OK)
-    memcpy(id, h->random[--h->random_left], LC_QUESTION_ID_SIZE);
-  return status;
+  if (status != LC_OK)
+    return status;
+  if (h->shared == 0)
+    memcpy(&h->shared, h->random, sizeof h->shared);
+  memcpy(id, h->random[--h->random_left], LC_QUESTION_ID_SIZE);
+  memcpy(id, &h->shared, sizeof h->shared);
+  return LC_OK;
 }
 
 static lc_status new_question(handler *h, lc_case *c, lc_question *question) {
@@ -324,8 +330,7 @@ static lc_status mark(handler *h, lc_marks *marks, lc_text text, int32_t value) 
 /* Marks the company with its new category, unless its event gives a category in which it is not kept here. */
 static lc_status imagine_category(handler *h, lc_case *c, int32_t to, bool *fits) {
   int32_t category = c->entry.from;
-  bool may_differ = h->how->keeps_companies && c->is_given;
-  lc_status status = may_differ ? kept_category(h, &c->entry.company, &category) : LC_OK;
+  lc_status status = h->how->keeps_companies && c->is_given ? kept_category(h, &c->entry.company, &category) : LC_OK;
   *fits = category == c->entry.from;
   return status == LC_OK && *fits ? mark(h, &h->overlay->companies, c->entry.company.text, to) : status;
 }

@@ -19,7 +19,7 @@ typedef struct page {
 lc_status lc_unpack_entry(lc_text packed, uint64_t id, lc_entry *entry, lc_error *error) {
   lc_status status = lc_entry_unpack(packed.data, packed.size, entry, error);
   if (status == LC_OK && entry->id != id)
-    return lc_fail(error, LC_CORRUPT, "entry %llu stands in the place of entry %llu", (unsigned long long)entry->id,
+    return lc_fail(error, LC_CORRUPT, "the journal is damaged: entry %llu stands in the place of entry %llu", (unsigned long long)entry->id,
                    (unsigned long long)id);
   return status;
 }

@@ -76,13 +76,13 @@ static int read_journal(identity *id, MDB_txn *txn) {
 }
 
 static lc_status read_part(identity *id, lc_part part, int read(identity *, MDB_txn *), lc_error *error) {
-  MDB_txn *txn = NULL;
-  lc_status status = lc_env_read(id->env, part, &txn, error);
+  lc_reader reader = { .txn = NULL };
+  lc_status status = lc_env_read(id->env, part, &reader, error);
   if (status != LC_OK)
     return status;
-  int rc = read(id, txn);
-  lc_env_read_end(id->env, part, txn);
-  mdb_txn_abort(txn);
+  int rc = read(id, reader.txn);
+  lc_env_read_end(id->env, part, &reader);
+  lc_env_read_close(id->env, part, &reader);
   return lc_env_fail(id->env, part, rc, "cannot read whose store this is", error);
 }
 
@@ -230,13 +230,13 @@ static lc_status list_epochs(const identity *id, MDB_txn *txn, lc_epochs *epochs
 }
 
 static lc_status read_epochs(const identity *id, lc_epochs *epochs, lc_error *error) {
-  MDB_txn *txn = NULL;
-  lc_status status = lc_env_read(id->env, LC_PART_JOURNAL, &txn, error);
+  lc_reader reader = { .txn = NULL };
+  lc_status status = lc_env_read(id->env, LC_PART_JOURNAL, &reader, error);
   if (status != LC_OK)
     return status;
-  status = list_epochs(id, txn, epochs, error);
-  lc_env_read_end(id->env, LC_PART_JOURNAL, txn);
-  mdb_txn_abort(txn);
+  status = list_epochs(id, reader.txn, epochs, error);
+  lc_env_read_end(id->env, LC_PART_JOURNAL, &reader);
+  lc_env_read_close(id->env, LC_PART_JOURNAL, &reader);
   if (status != LC_OK)
     lc_epochs_free(epochs);
   return status;

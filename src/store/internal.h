@@ -29,7 +29,7 @@ struct lc_store {
   lc_owner owner;
   uint64_t boot; /* lc_boot */
   bool relaxed;
-  MDB_txn *readers[LC_PARTS]; /* idle between calls; each keeps its reader slot */
+  lc_reader readers[LC_PARTS]; /* idle between calls; each keeps its reader slot */
   char *result;               /* the buffer, its bytes in use, and its size */
   size_t result_size;
   size_t result_capacity;
@@ -170,8 +170,13 @@ int lc_put_entry(const lc_writer *w, const lc_entry *entry);
 
 int lc_remove_entry(lc_writer *w, const lc_entry *entry);
 
-/* The number of entries in the tenant's log. */
+/* The number of entries in the tenant's log: counted when the counter is absent or damaged. */
 int lc_get_count(const lc_writer *w, uint64_t *count);
+int lc_count_entries(const lc_writer *w, uint64_t *count);
+
+
+/* The form in which the counter is stored. */
+uint64_t lc_seal_count(uint64_t count);
 
 /* ---- from cursor.c --------------------------------------------------------------------- */
 
@@ -229,9 +234,13 @@ int lc_get_newest(const lc_store *store, MDB_txn *txn, const lc_key *company, ui
 /* Whether to remove `oldest`, the first entry of the tenant's log. `reader` knows the newest entry. */
 int lc_is_beyond(const lc_writer *reader, const lc_retention *keep, lc_text oldest, bool *beyond);
 
-/* ---- from counter.c and rulesets.c ----------------------------------------------------- */
+/* ---- from counter.c -------------------------------------------------------------------- */
 
-int lc_get_counter(const lc_store *store, MDB_txn *txn, lc_key *key, uint64_t *value); /* 0 when there is none */
+/* Whether it is the name of a counter of entries, and of which log. */
+bool lc_is_count(lc_text name, lc_log *log);
+
+/* ---- from rulesets.c ------------------------------------------------------------------- */
+
 void lc_rules_cache_free(lc_rules_cache *cache);
 
 #endif

@@ -90,7 +90,7 @@ bool lc_question_may_move(lc_question_state from, lc_question_state to);
 
 /* A durable question to a user: change the company's category? */
 typedef struct lc_question {
-  uint8_t id[LC_QUESTION_ID_SIZE]; /* random, so that it cannot be guessed */
+  uint8_t id[LC_QUESTION_ID_SIZE]; /* random, so that it cannot be guessed; one call's questions share two bytes */
   lc_question_state state;
   uint64_t entry;      /* the journal entry that asked */
   double created_at;   /* seconds since 1970, as are the next two */

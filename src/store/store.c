@@ -34,8 +34,7 @@ static lc_status open_in_turn(lc_store *store, const char *path, lc_env_options 
 void lc_store_close(lc_store *store) {
   if (store->env != NULL && !lc_env_forked(store->env)) {
     for (int part = 0; part < LC_PARTS; part++)
-      if (store->readers[part] != NULL)
-        mdb_txn_abort(store->readers[part]);
+      lc_env_read_close(store->env, (lc_part)part, &store->readers[part]);
     lc_env_close(store->env);
   }
   lc_owner_close(&store->owner);

@@ -384,12 +384,13 @@ enum { LC_COUNTER_MAX = 255 }; /* bytes of a counter's name */
 
 /* A number that only grows, shared by all processes. */
 typedef struct lc_counter {
+  lc_text tenant;
   lc_text name;
   uint64_t value;
 } lc_counter;
 
-/* Adds to counters, in one transaction. New ones begin at 0. */
-lc_status lc_store_add(lc_store *store, lc_text tenant, const lc_counter *counters, size_t count, lc_error *error);
+/* Adds to counters of any tenants, in one transaction. New ones begin at 0. */
+lc_status lc_store_add(lc_store *store, const lc_counter *counters, size_t count, lc_error *error);
 
 /* Copies out a list of the tenant's counters. An item is a uint64_t, then the name. */
 lc_status lc_store_counters(lc_store *store, lc_text tenant, lc_error *error);

@@ -11,12 +11,12 @@ lc_status lc_store_fail(const lc_store *store, lc_part part, int rc, const char 
 
 lc_status lc_begin_read(lc_store *store, lc_part part, MDB_txn **txn, lc_error *error) {
   lc_status status = lc_env_read(store->env, part, &store->readers[part], error);
-  *txn = store->readers[part];
+  *txn = store->readers[part].txn;
   return status;
 }
 
 void lc_end_read(lc_store *store, lc_part part) {
-  lc_env_read_end(store->env, part, store->readers[part]);
+  lc_env_read_end(store->env, part, &store->readers[part]);
 }
 
 /* Configs are always saved durably: they are few, and kept nowhere else. */

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "internal.h"
+#include "rules/checksum.h"
 #include "store.h"
 
 static lc_key last_entry_key(void) {
@@ -34,16 +35,58 @@ static lc_key count_key(const lc_writer *w) {
   return key;
 }
 
-int lc_get_count(const lc_writer *w, uint64_t *count) {
-  lc_key key = count_key(w);
-  return lc_get_counter(w->store, w->txn, &key, count);
+/* Sixteen bits of a count tell whether the others are damaged: retention goes by it. A plain number, as the first edition wrote
+ * it, has none. */
+enum { COUNT_BITS = 48 };
+
+uint64_t lc_seal_count(uint64_t count) {
+  return count | ((lc_checksum(LC_CHECKSUM_START, &count, sizeof count) | 1) << COUNT_BITS);
 }
 
+static bool unseal(uint64_t sealed, uint64_t *count) {
+  *count = sealed & ((UINT64_C(1) << COUNT_BITS) - 1);
+  return lc_seal_count(*count) == sealed;
+}
+
+int lc_count_entries(const lc_writer *w, uint64_t *count) {
+  MDB_cursor *cursor;
+  lc_key tenant = w->tenant;
+  MDB_val key = lc_key_value(&tenant), value;
+  int rc = mdb_cursor_open(w->txn, lc_env_table(w->store->env, lc_logs[w->log].entries), &cursor);
+  if (rc != 0)
+    return rc;
+  rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+  for (*count = 0; rc == 0 && lc_key_is_prefix(&w->tenant, key); ++*count)
+    rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+  mdb_cursor_close(cursor);
+  return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static int read_count(const lc_writer *w, uint64_t *count, bool *sound) {
+  lc_key key = count_key(w);
+  uint64_t sealed = 0;
+  int rc = lc_get_record(w->store, w->txn, LC_TABLE_COUNTERS, &key, &sealed, sizeof sealed);
+  *sound = rc == 0 && unseal(sealed, count);
+  return rc == MDB_NOTFOUND || rc == MDB_CORRUPTED ? 0 : rc;
+}
+
+int lc_get_count(const lc_writer *w, uint64_t *count) {
+  bool sound;
+  int rc = read_count(w, count, &sound);
+  return rc != 0 || sound ? rc : lc_count_entries(w, count);
+}
+
+/* What is absent, damaged or too low is counted anew. */
 static int write_count(const lc_writer *w) {
   lc_key key = count_key(w);
   uint64_t count;
-  int rc = lc_get_count(w, &count);
-  count += (uint64_t)w->added;
+  bool sound;
+  int rc = read_count(w, &count, &sound);
+  if (rc == 0 && (!sound || (int64_t)count + w->added < 0))
+    rc = lc_count_entries(w, &count);
+  else
+    count += (uint64_t)w->added;
+  count = lc_seal_count(count);
   return rc != 0 ? rc : lc_put(w->store, w->txn, LC_TABLE_COUNTERS, &key, &count, sizeof count);
 }
 

@@ -17,6 +17,8 @@ local write = require "leadcat.events.write"
 
 local question = {}
 
+local TRIES = 16 -- of an answer that others overtake; of closing questions that others close
+
 -- Views ---------------------------------------------------------------------------------------------------------------
 
 --- What the host calls a company.
@@ -102,15 +104,15 @@ end
 --- Closes the questions whose time is over, some at a time. Counts them.
 ---@return integer? expired, string? message, string? code
 function question.expire(self)
-  local total = 0
+  local total, idle = 0, 0
   repeat
     local expired, more, code = self._store:expire(self._tenant, self:_now())
     if not expired then
       return nil, more, code
     end
-    total = total + expired
+    total, idle = total + expired, expired == 0 and idle + 1 or 0
     platform.give_way()
-  until not more
+  until not more or idle == TRIES -- others are closing them
   return total
 end
 
@@ -295,7 +297,7 @@ function question:resolve(id, answer, options)
   if problem then
     return nil, problem, "invalid"
   end
-  while true do
+  for _ = 1, TRIES do
     local record, message, code = self:confirmation(id)
     if not record then
       return nil, message, code
@@ -320,6 +322,7 @@ function question:resolve(id, answer, options)
       return nil, message, code
     end
   end
+  return nil, "the question's company keeps changing while it is being answered", "unavailable"
 end
 
 return question

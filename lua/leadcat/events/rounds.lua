@@ -11,6 +11,7 @@ local settings = require "leadcat.rules.save"
 local rounds = {}
 
 local PATIENCE = 16 -- rounds without a new outcome
+local PART = 100 -- events that are handled at a time where others wait
 local KEEPS_CHANGING = "a company keeps changing while its event is being decided"
 
 ---@class leadcat.Handling options of how events are handled
@@ -234,13 +235,8 @@ local function outcomes_of(round)
   return outcomes
 end
 
---- Handles events, in order. One that cannot be taken does not stop those of other companies.
----@param self leadcat.Engine
----@param events leadcat.Event[]
----@param options? leadcat.Handling
----@return table<integer, leadcat.Outcome> outcomes by the events' places; after a failure some are missing
----@return string? message, string? code, integer? place of the event that is malformed
-function rounds.run(self, events, options)
+-- Handles events with as few commits as possible.
+local function run(self, events, options)
   local results, left, message, code = { nil }, nil, nil, nil -- with room for one
   local usual = not options and usual_how(self, #events > 1 or not platform.can_yield())
   if usual then
@@ -255,7 +251,7 @@ function rounds.run(self, events, options)
   end
   while true do
     left, message, code = answer(round, left, message, code)
-    idle = left == before and idle + 1 or 0
+    idle = left and before and left >= before and idle + 1 or 0
     if not left then
       return outcomes_of(round), message, code, round.bad
     elseif left == 0 and not round.failure then
@@ -266,8 +262,68 @@ function rounds.run(self, events, options)
       return outcomes_of(round), KEEPS_CHANGING, "unavailable"
     end
     before, count = left, count + 1
+    platform.give_way()
     left, message, code = call(round, count)
   end
+end
+
+-- Many events in nginx ------------------------------------------------------------------------------------------------
+
+-- The texts of an event's company and id.
+local function keys_of(event)
+  return event_of.key(event.company), event.id ~= nil and event_of.key(event.id)
+end
+
+-- The next events that do not follow one of their company or id that was not taken, their places, and where to go on.
+local function next_part(events, first, failed)
+  local part, places, last = {}, {}, math.min(first + PART, #events + 1) - 1
+  for place = first, last do
+    local company, id = keys_of(events[place])
+    if not failed.companies[company] and not (id and failed.ids[id]) then
+      part[#part + 1], places[#places + 1] = events[place], place
+    end
+  end
+  return part, places, last + 1
+end
+
+-- Handles many events part by part, so that other connections have their turn meanwhile. Each part is on disk before the
+-- next one begins. A malformed event stops all before the first one.
+local function run_in_parts(self, events, options)
+  local place, problem = find_problem(events)
+  if problem then
+    return {}, problem, "invalid", place
+  end
+  local outcomes, failed, first, message, code = {}, { companies = {}, ids = {} }, 1, nil, nil
+  while first <= #events do
+    local part, places
+    part, places, first = next_part(events, first, failed)
+    local found, why, failure = run(self, part, options)
+    for i, at in ipairs(places) do
+      outcomes[at] = found[i]
+      if not found[i] then
+        local company, id = keys_of(part[i])
+        failed.companies[company] = true
+        if id then
+          failed.ids[id] = true
+        end
+      end
+    end
+    if not code then
+      message, code = why, failure
+    end
+    platform.give_way()
+  end
+  return outcomes, message, code
+end
+
+--- Handles events, in order. One that cannot be taken does not stop those of other companies.
+---@param self leadcat.Engine
+---@param events leadcat.Event[]
+---@param options? leadcat.Handling
+---@return table<integer, leadcat.Outcome> outcomes by the events' places; after a failure some are missing
+---@return string? message, string? code, integer? place of the event that is malformed
+function rounds.run(self, events, options)
+  return (#events > PART and platform.can_yield() and run_in_parts or run)(self, events, options)
 end
 
 -- Foreseeing, then writing --------------------------------------------------------------------------------------------

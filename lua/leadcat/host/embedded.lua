@@ -2,6 +2,7 @@
 -- company is changed in the transaction that writes the journal, so no change is ever unfinished.
 
 local call = require "leadcat.host.call"
+local cursor = require "leadcat.util.cursor"
 local event = require "leadcat.events.event"
 local protected = require "leadcat.util.protected"
 
@@ -118,11 +119,16 @@ end
 ---@return fun(): (string|integer)?, integer?
 function Host:companies()
   local companies, categories, next, after = {}, {}, 0, ""
+  local moves_on = cursor "the companies"
   return function()
     if next == #companies and (next == 0 or next == PAGE) then
-      companies, categories = self.store:companies(self.tenant, after, PAGE)
-      if not companies then
-        error(categories, 2)
+      local ok, message = moves_on(after)
+      if ok then
+        companies, categories = self.store:companies(self.tenant, after, PAGE)
+        ok, message = companies, categories
+      end
+      if not ok then
+        error(message, 2)
       end
       next = 0
       after = #companies > 0 and event.key(companies[#companies]) or after

@@ -4,6 +4,7 @@
 local as_text = require "leadcat.util.as_text"
 local call = require "leadcat.host.call"
 local core = require "leadcat.core"
+local cursor = require "leadcat.util.cursor"
 local event_of = require "leadcat.events.event"
 local group_commit = require "leadcat.events.group_commit"
 local json = require "leadcat.util.json"
@@ -375,8 +376,13 @@ end
 ---@return {finished: integer, failed: integer, busy: integer}? counts, string? message, string? code
 function foreign.recover(self)
   local counts, after, failure = { finished = 0, failed = 0, busy = 0 }, "", nil
+  local moves_on = cursor "the unfinished changes"
   repeat
-    local entries, message, code = self._store:applying(self._tenant, after, PAGE)
+    local entries
+    local ok, message, code = moves_on(after)
+    if ok then
+      entries, message, code = self._store:applying(self._tenant, after, PAGE)
+    end
     if not entries then
       return nil, message, code
     end

@@ -5,6 +5,8 @@ local events = require "leadcat.http.events"
 local json = require "leadcat.util.json"
 local options_of = require "leadcat.util.options"
 local outcomes = require "leadcat.http.outcomes"
+local pager = require "leadcat.http.pager"
+local platform = require "leadcat.util.platform"
 local request_of = require "leadcat.http.request"
 local response = require "leadcat.http.response"
 local search = require "leadcat.past.search"
@@ -134,20 +136,6 @@ function api.cursor_of_confirmations(text)
   return text:match "^%x+$"
 end
 
--- The link to the next page, when there may be one.
-local function next_page(context, query, after)
-  if not after then
-    return {}
-  end
-  local words = {}
-  for name, value in pairs(query) do
-    words[#words + 1] = name ~= "after" and name .. "=" .. url.escape(tostring(value)) or nil
-  end
-  table.sort(words)
-  table.insert(words, 1, "after=" .. url.escape(tostring(after)))
-  return { Link = ('<%s?%s>; rel="next"'):format(context.request.path, table.concat(words, "&")) }
-end
-
 -- Only administrators see why a host failed.
 local function withhold_error(context, item)
   if item.error and item.reason ~= "vetoed" and not context.engine:can(context.actor, "configure") then
@@ -155,26 +143,51 @@ local function withhold_error(context, item)
   end
 end
 
---- The confirmations or entries that the actor may see.
+--- Whether the actor may see a confirmation or an entry. Only administrators see why a host failed.
+function api.is_visible(context, item)
+  withhold_error(context, item)
+  return must(context.engine:can(context.actor, "view", item))
+end
+
+--- Those of the confirmations or entries.
 function api.visible(context, items)
   local seen = json.array {}
   for _, item in ipairs(items) do
-    seen[#seen + 1] = must(context.engine:can(context.actor, "view", item)) and item or nil
-    withhold_error(context, item)
+    seen[#seen + 1] = api.is_visible(context, item) and item or nil
   end
   return seen
 end
 
--- A page of a list, with a link to the next one, which begins after the last item, visible or not.
-local function page(context, query, items, after)
-  return response.json(200, api.visible(context, items), next_page(context, query, after))
+--- A page of what the actor may see of the journal.
+---@param limit integer
+---@return leadcat.http.Page
+function api.entries(context, query, limit)
+  return pager.read {
+    query = query, limit = limit, read = function(asked) return must(context.engine:history(asked)) end,
+    visible = function(entry) return api.is_visible(context, entry) end,
+    cursor = function(entry) return entry.entry end,
+  }
+end
+
+--- A page of the questions that the actor may see.
+---@param limit integer
+---@return leadcat.http.Page
+function api.questions(context, query, limit)
+  return pager.read {
+    query = query, limit = limit,
+    read = function(asked)
+      local records = must(context.engine:confirmations(asked))
+      local last = records[asked.limit]
+      return records, last and last.id
+    end,
+    visible = function(record) return api.is_visible(context, record) end,
+    cursor = function(record) return record.id end,
+  }
 end
 
 function api.confirmations(context)
   local query = api.query(context, { "company", "user", "state", "limit" }, api.cursor_of_confirmations)
-  local records = must(context.engine:confirmations(query))
-  local last = records[query.limit or DEFAULT_LIMIT]
-  return page(context, query, records, last and last.id)
+  return pager.respond(context, query, api.questions(context, query, query.limit or DEFAULT_LIMIT))
 end
 
 function api.count(context)
@@ -187,18 +200,18 @@ function api.history(context)
   local query = api.query(context, {
     "company", "actor", "trigger", "status", "revision", "run", "since", "before", "limit", "unchanged",
   }, api.cursor_of_history)
-  return page(context, query, must(context.engine:history(query)))
+  return pager.respond(context, query, api.entries(context, query, query.limit or DEFAULT_LIMIT))
 end
 
 -- Why -----------------------------------------------------------------------------------------------------------------
 
 -- The explanation, if the actor may see all its subjects.
-local function explained(context, explanation, subjects)
+local function explained(context, explanation, subjects, headers)
   for _, subject in ipairs(subjects) do
     allow(context, "view", subject)
     withhold_error(context, subject)
   end
-  return response.json(200, explanation)
+  return response.json(200, explanation, headers)
 end
 
 function api.explain(context)
@@ -221,8 +234,10 @@ end
 function api.why(context)
   local query = api.query(context, { "company" }, api.cursor_of_history)
   local found = why_of(context, query.company or fail("invalid", "the parameter company is missing"))
+  local after
   found.newest = api.visible(context, { found.newest })[1]
-  return explained(context, found, { { company = found.company } })
+  found.decisions, after = pager.slice(found.decisions, query.after or 0)
+  return explained(context, found, { { company = found.company } }, pager.link(context, query, after))
 end
 
 -- Questions -----------------------------------------------------------------------------------------------------------
@@ -311,7 +326,38 @@ function api.undo(context)
   return outcomes.one(context, STATUS[outcome.status] or 200, outcome)
 end
 
+-- Leaves as many rows as fit into a page, those that were refused behind the others, and of these what the actor may see.
+-- Returns where to go on.
+local function show_part(context, result, after)
+  local undone, refused, rows = result.undone, result.refused, {}
+  for _, list in ipairs { undone, refused } do
+    for _, row in ipairs(list) do
+      rows[#rows + 1] = row
+    end
+  end
+  local part, place = pager.slice(rows, after)
+  if place or after > 0 then
+    result.counts = { undone = #undone, refused = #refused }
+  end
+  result.undone, result.refused = json.array {}, json.array {}
+  for i, row in ipairs(part) do
+    local list = after + i <= #undone and result.undone or result.refused
+    list[#list + 1] = outcomes.is_visible(context, row.entry) and row or nil
+    platform.give_way()
+  end
+  return place
+end
+
+-- The rest of a preview is asked for in the same way. What has been done is in the history.
+local function link_of_undo(context, sent, result, after)
+  if sent.preview or not result.run then
+    return pager.link(context, {}, after).Link
+  end
+  return ('<%s/api/history?run=%s>; rel="next"'):format(context.app.prefix, url.escape(result.run))
+end
+
 function api.undo_many(context)
+  local query = api.query(context, {}, api.cursor_of_history)
   local sent = must(request_of.json_table(context.request, "an object with run, revision or entry expected"))
   local problem = undo.problem(sent)
   if problem then
@@ -328,7 +374,12 @@ function api.undo_many(context)
       log[#log + 1], row.why = ("entry %s: %s"):format(row.entry, row.why), nil
     end
   end
-  return outcomes.logged(200, result, log)
+  local after = show_part(context, result, query.after or 0)
+  local made = outcomes.logged(200, result, log)
+  if after then
+    made.headers.Link = link_of_undo(context, sent, result, after)
+  end
+  return made
 end
 
 -- For operators -------------------------------------------------------------------------------------------------------

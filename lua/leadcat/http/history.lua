@@ -7,6 +7,7 @@ local difference = require "leadcat.rules.difference"
 local history_csv = require "leadcat.pages.history_csv"
 local history_page = require "leadcat.pages.history"
 local json = require "leadcat.util.json"
+local pager = require "leadcat.http.pager"
 local platform = require "leadcat.util.platform"
 local request_of = require "leadcat.http.request"
 local response = require "leadcat.http.response"
@@ -17,7 +18,8 @@ local must = response.must
 local history = {}
 
 local PAGE = 50 -- entries of a page
-local ROWS, BLOCK, BLOCKS = 10000, 1000, 20 -- of a file: its rows, rows of one query, queries
+local PAGE_BYTES = 48 * 1024 -- of the sentences of a page, before they are escaped and have markup
+local ROWS, BLOCK, BLOCKS = 10000, 1000, 20 -- of a file: its rows, rows of a page, pages
 local DAY = 24 * 3600
 
 -- Asking --------------------------------------------------------------------------------------------------------------
@@ -39,13 +41,6 @@ local function query_of(context)
   return query, filters
 end
 
--- The next entries that the actor may see, where to go on, and whether the search is complete: false means that it
--- stopped early.
-local function find(context, query)
-  local entries, going_on = must(context.engine:history(query))
-  return api.visible(context, entries), going_on, not going_on or #entries == query.limit
-end
-
 -- Looks up the company names of the entries, asking the host once for each, and the questions that the actor may see.
 local function look_up(context, entries, names, questions)
   for _, entry in ipairs(entries) do
@@ -53,6 +48,7 @@ local function look_up(context, entries, names, questions)
     if names[company] == nil then
       names[company] = context.engine:company_name(company) or false
     end
+    platform.give_way()
     if id and questions[id] == nil then
       local record = context.engine:confirmation(id)
       questions[id] = record and context.engine:can(context.actor, "view", record) and record or false
@@ -74,37 +70,34 @@ end
 
 function history.page(context)
   local query, filters = query_of(context)
-  query.limit = PAGE
   local cfg = must(context.engine:config())
-  local entries, going_on, searched = find(context, query)
+  local found = api.entries(context, query, PAGE)
+  local entries = found.items
   local names, questions = {}, {}
   look_up(context, entries, names, questions)
   return response.page(context, 200, history_page.html, {
-    entries = entries, cfg = cfg, filters = filters, names = names, questions = questions, next = going_on,
-    searched = searched, may_undo = context.engine:can(context.actor, "undo") == true,
+    entries = entries, cfg = cfg, filters = filters, names = names, questions = questions,
+    next = found.next, searched = found.searched, may_undo = context.engine:can(context.actor, "undo") == true,
     said = undone(context, entries, cfg, names),
   })
 end
 
 -- The file ------------------------------------------------------------------------------------------------------------
 
--- The entries of a file, and where the next file goes on. Their names and questions go into the model.
-local function find_all(context, query, model)
-  local all = {}
-  for _ = 1, BLOCKS do
-    query.limit = math.min(BLOCK, ROWS - #all)
-    local entries, going_on = find(context, query)
-    look_up(context, entries, model.names, model.questions)
-    for _, entry in ipairs(entries) do
-      all[#all + 1] = entry
-    end
-    query.after = going_on
-    if not going_on or #all == ROWS then
+-- The text of a file, and where the next one goes on. Each page is written before the next one is read: what a page may
+-- have bounds the file.
+local function text_of(context, query, model)
+  local blocks, rows, found = {}, 0, nil
+  for block = 1, BLOCKS do
+    found = api.entries(context, query, math.min(BLOCK, ROWS - rows))
+    look_up(context, found.items, model.names, model.questions)
+    blocks[block] = history_csv.text(found.items, model, block > 1)
+    rows, query.after = rows + #found.items, found.next
+    if not found.next or rows == ROWS then
       break
     end
-    platform.give_way()
   end
-  return all, query.after
+  return table.concat(blocks), found.next
 end
 
 function history.csv(context)
@@ -113,12 +106,11 @@ function history.csv(context)
   for _, category in ipairs(must(context.engine:config()).categories) do
     model.categories[category.id] = category
   end
-  local entries, going_on = find_all(context, query, model)
+  local text, going_on = text_of(context, query, model)
   local headers = { ["Content-Disposition"] = 'attachment; filename="history.csv"' }
   if going_on then
     headers.Link = ('<%s>; rel="next"'):format(history_page.address(context.request.path, filters, going_on))
   end
-  local text = history_csv.text(entries, model)
   return response.new(200, text, "text/csv; charset=utf-8; header=present", headers)
 end
 
@@ -144,10 +136,13 @@ end
 function history.revision(context)
   local number = #context.id < 16 and context.id:find "^[1-9]%d*$" and json.integer(tonumber(context.id))
   local record, newest = find_revision(context, number or response.fail "not_found")
+  local query = api.query(context, {}, api.cursor_of_history)
   local new, old = config_of(context, number), config_of(context, number - 1)
+  local sentences = difference.sentences(old, new, context.strings, context.language)
+  local changes, after = pager.slice(sentences, query.after or 0, PAGE_BYTES)
   return response.page(context, 200, revision_page.html, {
-    revision = record, newest = newest, changes = difference.sentences(old, new, context.strings, context.language),
-  })
+    revision = record, newest = newest, changes = changes, next = after,
+  }, pager.link(context, query, after))
 end
 
 return history

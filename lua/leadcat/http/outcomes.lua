@@ -1,6 +1,7 @@
 --- Shows outcomes to clients.
 
 local json = require "leadcat.util.json"
+local platform = require "leadcat.util.platform"
 local response = require "leadcat.http.response"
 
 local must = response.must
@@ -16,11 +17,18 @@ function outcomes.entry(context, number)
   return entry and entry.entry == number and entry or nil
 end
 
+--- Whether there is an entry with this number that the actor may view.
+---@param context leadcat.http.Context
+---@param number integer
+---@return boolean
+function outcomes.is_visible(context, number)
+  local entry = outcomes.entry(context, number)
+  return entry ~= nil and must(context.engine:can(context.actor, "view", entry))
+end
+
 -- Without the first delivery's entry where the actor may not view it: it may be about another company.
 local function shown(context, outcome)
-  local first = outcome.first
-  local entry = first and outcomes.entry(context, first.entry)
-  if first and not (entry and must(context.engine:can(context.actor, "view", entry))) then
+  if outcome.first and not outcomes.is_visible(context, outcome.first.entry) then
     return { status = outcome.status }
   end
   return outcome
@@ -61,6 +69,7 @@ function outcomes.many(context, list)
   for i, outcome in ipairs(list) do
     withhold(outcome, log)
     all[i] = shown(context, outcome)
+    platform.give_way()
   end
   return outcomes.logged(200, all, log)
 end

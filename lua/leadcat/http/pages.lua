@@ -142,17 +142,13 @@ local function said(context)
 end
 
 function pages.inbox(context)
-  local query = api.query(context, {}, api.cursor_of_confirmations)
-  local views, user = {}, context.actor.id
-  local records = user == nil and {} or must(context.engine:confirmations {
-    user = user, state = "open", limit = PAGE, after = query.after,
-  })
-  for i, record in ipairs(api.visible(context, records)) do
+  local query, views = api.query(context, {}, api.cursor_of_confirmations), {}
+  query.user, query.state = context.actor.id, "open"
+  local found = query.user == nil and { items = {} } or api.questions(context, query, PAGE)
+  for i, record in ipairs(found.items) do
     views[i] = must(context.engine:view(record, { actor = context.actor }))
   end
-  return response.page(context, 200, inbox_page.html, {
-    views = views, next = #records == PAGE and records[PAGE].id or nil, said = said(context),
-  })
+  return response.page(context, 200, inbox_page.html, { views = views, next = found.next, said = said(context) })
 end
 
 function pages.question(context)

@@ -23,7 +23,7 @@ local LISTS = {
 }
 
 -- The text of a header. One that is refused is absent from then on, so that the refusal can be answered.
-local function header(headers, sent, name)
+local function header_of(headers, sent, name)
   local value = sent[name]
   if type(value) ~= "table" then
     return value
@@ -40,7 +40,7 @@ end
 ---@return leadcat.http.Request
 function request.of(received)
   local sent = received.headers
-  local headers = setmetatable({}, { __index = function(headers, name) return header(headers, sent, name) end })
+  local headers = setmetatable({}, { __index = function(headers, name) return header_of(headers, sent, name) end })
   return merged(received, { headers = headers })
 end
 

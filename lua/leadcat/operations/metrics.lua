@@ -1,8 +1,10 @@
 --- Counters. Each process counts by itself; the store has the sums of all processes. Methods of the engine.
 
-local merged = require "leadcat.util.merged"
+local platform = require "leadcat.util.platform"
 
 local metrics = {}
+
+local BATCH = 500 -- counters that are written in a transaction, about
 
 local function inner(t, key)
   local found = t[key]
@@ -52,36 +54,54 @@ function metrics:counted()
   return outcomes
 end
 
--- Adds the growth of a tenant's counts to the store.
-local function flush_tenant(store, tenant, counts)
-  local items, told = {}, {}
+-- Adds the growth of a tenant's counts to the items of a transaction.
+local function add_growth(items, tenant, counts)
   for name, count in pairs(by_name(counts.now)) do
     local more = count - (counts.told[name] or 0)
     if more > 0 then
-      items[#items + 1], told[name] = { name = name, value = more }, count
+      items[#items + 1] = { tenant = tenant, name = name, value = more, count = count }
     end
   end
-  if #items == 0 then
-    return true
+end
+
+-- Adds the items to the store's counters, and notes that it has them.
+local function write(self, items)
+  local ok, message, code = true, nil, nil
+  if #items > 0 then
+    ok, message, code = self._store:add(items)
   end
-  local ok, message, code = store:add(tenant, items)
-  if ok then
-    counts.told = merged(counts.told, told)
+  for _, item in ipairs(ok and items or {}) do
+    self._shared.counts[item.tenant].told[item.name] = item.count
   end
   return ok, message, code
 end
 
---- Adds what this process counted since the last call to the store's counters. For a timer.
----@return true? done, string? message, string? code
-function metrics:flush()
-  self:_check_open()
-  for tenant, counts in pairs(self._shared.counts) do
-    local ok, message, code = flush_tenant(self._store, tenant, counts)
-    if not ok then
-      return nil, message, code
+-- Adds what was counted for these tenants, many in a transaction. Nothing may yield between counting and writing.
+local function flush(self, tenants)
+  local items = {}
+  for i, tenant in ipairs(tenants) do
+    add_growth(items, tenant, counts_of(self._shared, tenant))
+    if #items >= BATCH or i == #tenants then
+      local ok, message, code = write(self, items)
+      if not ok then
+        return nil, message, code
+      end
+      items = {}
+      platform.give_way()
     end
   end
   return true
+end
+
+--- Adds what this process counted since the last call to the store's counters, for all tenants. For a timer.
+---@return true? done, string? message, string? code
+function metrics:flush()
+  self:_check_open()
+  local tenants = {}
+  for tenant in pairs(self._shared.counts) do
+    tenants[#tenants + 1] = tenant
+  end
+  return flush(self, tenants)
 end
 
 -- Prometheus ----------------------------------------------------------------------------------------------------------
@@ -128,7 +148,7 @@ end
 function metrics:metrics()
   self:_check_open()
   local open, counters, stats
-  local ok, message, code = self:flush()
+  local ok, message, code = flush(self, { self._tenant })
   if ok then
     counters, message, code = self._store:counters(self._tenant)
   end

@@ -1,6 +1,7 @@
 --- Maintains a store in use: expires questions, trims journals, frees the reader slots of dead processes, makes copies.
 -- Methods of the engine, for a timer or an administrator.
 
+local cursor = require "leadcat.util.cursor"
 local options_of = require "leadcat.util.options"
 local platform = require "leadcat.util.platform"
 local question = require "leadcat.events.question"
@@ -15,8 +16,13 @@ local BACKUP = { compact = options_of.of_type "boolean" }
 -- Removes what `retention` does not keep, from the journal or from the notes of unchanged events.
 local function trim(self, unchanged)
   local keep, total, from = self._shared.retention, 0, 0
+  local moves_on = cursor "the entries to be removed"
   repeat
-    local removed, following, code = self._store:trim(self._tenant, keep.age, keep.count, self:_now(), from, unchanged)
+    local removed
+    local ok, following, code = moves_on(from)
+    if ok then
+      removed, following, code = self._store:trim(self._tenant, keep.age, keep.count, self:_now(), from, unchanged)
+    end
     if not removed then
       return nil, following, code
     end
@@ -77,9 +83,13 @@ end
 -- Does some work for the tenants that have it due, from a place ("": the first tenant), in at most `steps` steps.
 -- Returns where to go on; "" when all had their turn.
 local function visit_next(self, run, work, place, steps)
-  local keep = self._shared.retention
+  local keep, moves_on = self._shared.retention, cursor("the tenants with " .. work)
   repeat
-    local tenants, following, code = self._store:due(work, keep.age, keep.count, self:_now(), place)
+    local tenants
+    local ok, following, code = moves_on(place)
+    if ok then
+      tenants, following, code = self._store:due(work, keep.age, keep.count, self:_now(), place)
+    end
     if not tenants then
       fail(run, following, code)
       return place

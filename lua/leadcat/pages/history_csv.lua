@@ -54,13 +54,14 @@ local COLUMNS = {
 
 ---@param entries leadcat.Entry[]
 ---@param model {categories: table<integer, leadcat.Category>, language: string, names: table<string|integer, string>, questions: table<string, leadcat.Confirmation>} categories by id, company names by id, questions by id
+---@param follows? boolean it follows another part of the same file: without the heading
 ---@return string
-function history_csv.text(entries, model)
+function history_csv.text(entries, model, follows)
   local lines, cells = {}, {}
   for i, column in ipairs(COLUMNS) do
     cells[i] = column[1]
   end
-  lines[1] = BYTE_ORDER_MARK .. csv.record(cells)
+  lines[1] = not follows and BYTE_ORDER_MARK .. csv.record(cells) or nil
   for _, entry in ipairs(entries) do
     for i, column in ipairs(COLUMNS) do
       cells[i] = text_of(column[2](entry, model))

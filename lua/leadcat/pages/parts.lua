@@ -1,6 +1,7 @@
 --- Parts that several pages share.
 
 local h = require "leadcat.pages.html"
+local platform = require "leadcat.util.platform"
 
 local parts = {}
 
@@ -13,6 +14,7 @@ function parts.map(list, make)
   local made = {}
   for i, item in ipairs(list) do
     made[i] = make(item, i)
+    platform.give_way() -- there may be very many
   end
   return made
 end

@@ -10,6 +10,7 @@ local revision = {}
 ---@class leadcat.RevisionModel: leadcat.Words
 ---@field revision leadcat.Revision
 ---@field changes string[] from `difference.sentences`
+---@field next? integer the place of the last of these; nil: all that are left are here
 ---@field newest integer the revision in use now
 ---@field base? string path that leadcat is served at; default "/leadcat"
 
@@ -38,6 +39,7 @@ local function changes(model)
     },
     model.changes[1] and h.ul { class = "leadcat-changes", parts.items(model.changes) }
       or h.p { text(model, "settings.changed_nothing") },
+    model.next and h.p { h.a { href = "?after=" .. number(model.next), text(model, "revision.more") } },
   }
 end
 

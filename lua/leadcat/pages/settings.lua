@@ -42,6 +42,7 @@ local FIELDS = { -- on the page, by list
   lead_status = { name = true, description = true },
   rule = { set_category = true, ask = true, lead_status = true },
 }
+local FEW = 100 -- lead statuses of which each row offers all
 local TEMPLATE_ROW = 0 -- the number of a template's row; rows that are sent begin at 1
 
 local function text(form, key, values)
@@ -215,11 +216,10 @@ local function lost_option(form, list, chosen)
   return option({ id = chosen }, text(form, item and "deleted_mark" or "unknown_mark", { name = name }), chosen)
 end
 
--- The options of a list's live items, only those in the group if one is given.
-local function live_options(form, list, chosen, group)
+local function options_in(form, chosen, group)
   local options = {}
-  for _, item in ipairs(form[list]) do
-    if not item.deleted and (not group or item.group == group) then
+  for _, item in ipairs(form.categories) do
+    if not item.deleted and item.group == group then
       options[#options + 1] = option(item, name_of(form, item), chosen)
     end
   end
@@ -228,13 +228,25 @@ end
 
 local function category_options(form, chosen)
   return parts.map(wording.GROUPS, function(group)
-    local options = live_options(form, "categories", chosen, group)
+    local options = options_in(form, chosen, group)
     return options[1] and h.optgroup { label = wording.sentence(form, "group." .. group), options }
   end)
 end
 
+-- Where there are many statuses, a row offers its own and those without a rule: all of them in each would be too many.
+local function status_options(form, chosen)
+  local options = {}
+  for _, item in ipairs(form.lead_statuses) do
+    local offered = #form.lead_statuses <= FEW or item.id == chosen or not form.has_rule[item.id]
+    if offered and not item.deleted then
+      options[#options + 1] = option(item, name_of(form, item), chosen)
+    end
+  end
+  return options
+end
+
 local function choice(form, name, label, list, chosen)
-  local options = list == "categories" and category_options(form, chosen) or live_options(form, list, chosen)
+  local options = (list == "categories" and category_options or status_options)(form, chosen)
   return field(form, name, label, h.select(field_attributes(form, name, { required = true, data_leadcat_list = list,
     h.option { value = "", selected = not chosen, text(form, "choose_" .. LISTS[list]) }, options,
     lost_option(form, list, chosen),
@@ -469,7 +481,8 @@ end
 local function new_form(model)
   local edit = model.edit or { added = {} }
   local form = setmetatable({
-    messages = {}, problem_items = { error = {}, warning = {} }, rows = {}, row_of = {}, focus = edit.focus,
+    messages = {}, problem_items = { error = {}, warning = {} }, rows = {}, row_of = {}, has_rule = {},
+    focus = edit.focus,
   }, { __index = model })
   form.added = { category = edit.added.category or {}, lead_status = edit.added.lead_status or {} }
   form.categories, form.lead_statuses = ranked(model.config.categories), ranked(model.config.lead_statuses)
@@ -478,6 +491,7 @@ local function new_form(model)
     if rule.trigger == STATUS_TRIGGER then
       form.rows[#form.rows + 1] = rule
       form.row_of[rule] = #form.rows
+      form.has_rule[rule.lead_status or 0] = true
     end
   end
   form.rows[1] = form.rows[1] or { trigger = STATUS_TRIGGER }

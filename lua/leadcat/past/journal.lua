@@ -123,6 +123,18 @@ end
 
 local FEW, MANY = 10, 1000 -- entries of the first page by default, and of the largest page
 
+-- Newest first: an entry that does not stand behind the one before it has another's number, and would be read for ever.
+local function is_in_order(page, after)
+  local last = after or math.huge
+  for place, entry in ipairs(page) do
+    if entry.entry > last or place == 1 and entry.entry == after then
+      return nil, ("the journal: entry %d does not stand in the place of its number"):format(entry.entry), "corrupt"
+    end
+    last = entry.entry
+  end
+  return true
+end
+
 local function read_page(self, company, after, size)
   return self._store:history(self._tenant, company, nil, after, size)
 end
@@ -144,7 +156,11 @@ function journal.entries(self, company, after, size, read)
         platform.give_way()
       end
       local entries, message, code = (read or read_page)(self, company, after, size)
-      if not entries then
+      local ok = entries
+      if ok then
+        ok, message, code = is_in_order(entries, after)
+      end
+      if not ok then
         return nil, message, code
       end
       page, place, more, size = entries, 1, #entries == size, math.min(size * 2, MANY)

@@ -8,6 +8,7 @@ local merged = require "leadcat.util.merged"
 
 local runs = {}
 
+local TRIES = 16 -- of calling off a run that goes on meanwhile
 local SHORT = 12 -- digits of an id: unique, and short enough to type
 
 ---@class leadcat.Run
@@ -124,16 +125,19 @@ end
 
 --- Marks a backfill as undone, so that no process carries it on, not even one that is doing so now.
 function runs.call_off(self, record)
-  local later, message, code = record, nil, nil
-  while record and record.kind == "backfill" and record.state ~= "undone" do
+  local message, code
+  for _ = 1, TRIES do
+    if not record or record.kind ~= "backfill" or record.state == "undone" then
+      return record, message, code
+    end
+    local later
     later, message, code = write(self, record, { state = "undone" })
     if code ~= "conflict" then
-      break
+      return later, message, code
     end
     record, message, code = runs.read(self, record.run) -- it made progress meanwhile
-    later = record
   end
-  return later, message, code
+  return nil, "the run keeps making progress", "conflict"
 end
 
 --- The same engine, within a run: its journal entries have the run's id.

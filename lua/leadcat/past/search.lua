@@ -5,6 +5,7 @@ local config = require "leadcat.rules.config"
 local event_of = require "leadcat.events.event"
 local journal = require "leadcat.past.journal"
 local options_of = require "leadcat.util.options"
+local platform = require "leadcat.util.platform"
 local runs = require "leadcat.past.runs"
 local unchanged = require "leadcat.past.unchanged"
 
@@ -96,6 +97,7 @@ function search.page(self, query, company, actor)
     elseif not entry or first and entry.entry <= first then
       return found
     end
+    platform.give_way()
     last = entry.entry
     entry = passes(entry, stored) and journal.entry(entry, self._tenant)
     if entry and passes(entry, details) then

@@ -6,10 +6,13 @@ local json = require "leadcat.util.json"
 local journal = require "leadcat.past.journal"
 local merged = require "leadcat.util.merged"
 local options_of = require "leadcat.util.options"
+local platform = require "leadcat.util.platform"
 local runs = require "leadcat.past.runs"
 local write = require "leadcat.events.write"
 
 local undo = {}
+
+local TRIES = 16 -- of writing a change that another one has overtaken
 
 local OPTIONS = { actor = options_of.actor }
 
@@ -121,7 +124,7 @@ end
 -- that were undone do not count.
 local function make(self, entry, plan, details, is_one_of_many)
   local key = event_of.key(entry.company)
-  while true do
+  for _ = 1, TRIES do
     local newest, message, code = unchanged_since(self, entry, key, entry[plan.from], is_one_of_many and {})
     if not newest then
       return nil, message, code
@@ -138,6 +141,7 @@ local function make(self, entry, plan, details, is_one_of_many)
       return outcome
     end
   end
+  return nil, ("company %s keeps changing"):format(key), "unavailable"
 end
 
 local function check_id(id)
@@ -322,6 +326,7 @@ local function take_all(task, next_entry)
       return flush(task)
     end
     local ok = true
+    platform.give_way()
     if CHANGES[entry.status] then
       ok, message, code = take(task, entry)
     end

@@ -5,6 +5,7 @@ local event_of = require "leadcat.events.event"
 local json = require "leadcat.util.json"
 local journal = require "leadcat.past.journal"
 local options_of = require "leadcat.util.options"
+local platform = require "leadcat.util.platform"
 local settings = require "leadcat.rules.save"
 local why = require "leadcat.words.why"
 local wording = require "leadcat.words.wording"
@@ -187,6 +188,7 @@ local function explain_trigger(self, about, trigger)
       return nil, message, code
     end
     decisions[i].trigger, decisions[i].lead_status = trigger, status
+    platform.give_way()
   end
   return decisions[1] and decisions or { decision }
 end

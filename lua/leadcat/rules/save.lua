@@ -8,6 +8,7 @@ local options_of = require "leadcat.util.options"
 local settings = {}
 
 local MAX_REVISION = 2 ^ 53
+local TRIES = 16 -- of a save that others overtake
 
 ---@class leadcat.Revision
 ---@field revision integer
@@ -20,7 +21,12 @@ local function decode(text, tenant, revision)
   if not cfg then
     return nil, ("tenant '%s', config revision %s: %s"):format(tenant, revision or "(newest)", message), "corrupt"
   end
-  return config.normalize(cfg)
+  cfg = config.normalize(cfg)
+  if (revision or 0) ~= 0 and cfg.revision ~= revision then
+    return nil, ("tenant '%s': config revision %d says that it is revision %s"):format(tenant, revision,
+      tostring(cfg.revision)), "corrupt"
+  end
+  return cfg
 end
 
 local function is_revision(value)
@@ -118,15 +124,18 @@ local function write(self, cfg, expected, about)
   return ok and expected + 1, message, code
 end
 
--- The newest revision, even when its JSON or ruleset is damaged: the next save repairs that.
-local function newest_revision(self)
+-- The newest revision, even when its JSON or ruleset is damaged: the next save repairs that. `refused`: what the JSON
+-- says was not the newest.
+local function newest_revision(self, refused)
   local newest, message, code = self:config()
-  if newest then
+  if newest and newest.revision ~= refused then
     return newest.revision
   end
-  local revisions = code == "corrupt" and self:revisions()
-  if revisions and revisions[1] then
+  local revisions = (newest or code == "corrupt") and self:revisions()
+  if revisions and revisions[1] and revisions[1].revision ~= refused then
     return revisions[1].revision
+  elseif newest then
+    return nil, ("tenant '%s': the newest config says that it is revision %d"):format(self._tenant, refused), "corrupt"
   end
   return nil, message, code
 end
@@ -141,18 +150,21 @@ local function save(self, cfg, options, reverted)
     return nil, refusal(problems), "invalid", problems
   end
   local about = { at = self:_now(), actor = options.actor, reverted = reverted }
-  repeat
-    local newest, problem, why = newest_revision(self)
+  local newest, message, code
+  for _ = 1, TRIES do
+    newest, message, code = newest_revision(self, newest)
     if not newest then
-      return nil, problem, why
+      return nil, message, code
     end
-    local revision, message, code = write(self, cfg, options.revision or newest, about)
+    local revision
+    revision, message, code = write(self, cfg, options.revision or newest, about)
     if revision then
       return revision
     elseif code ~= "stale" or options.revision then
       return nil, message, code
-    end
-  until false -- somebody else has just saved, and the caller named no revision
+    end -- somebody else has just saved, and the caller named no revision
+  end
+  return nil, "others keep saving the rules", "unavailable"
 end
 
 --- Saves a whole config as a new revision. Every process decides by it at once.

@@ -114,7 +114,7 @@
 ---@field cursor fun(self, tenant: string, name: string): string?, string?, string? the text. `not_found`
 --
 -- Counters, in which those of all processes meet; `journal_entries` and `unchanged_entries` are the store's own.
----@field add fun(self, tenant: string, items: table[]): true?, string?, string? adds to counters: items `{name, value}`
+---@field add fun(self, items: table[]): true?, string?, string? adds to counters of any tenants, all or none: items `{tenant, name, value}`
 ---@field counters fun(self, tenant: string): table<string, number>?, string?, string?
 --
 -- Upkeep, in short steps.

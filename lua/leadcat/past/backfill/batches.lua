@@ -12,6 +12,7 @@ local runs = require "leadcat.past.runs"
 local batches = {}
 
 local BATCHES_A_SECOND = 10 -- when the rate is limited
+local TRIES = 32 -- of a batch that others overtake; it is halved each time
 
 -- A batch -------------------------------------------------------------------------------------------------------------
 
@@ -62,7 +63,7 @@ end
 -- Handles as many events as can be written together, from `first` on. Returns the place of the last one.
 local function step(task, events, first)
   local last = #events
-  while true do
+  for _ = 1, TRIES do
     local foreseen, message, code, place = rounds.foresee(task.engine, slice(events, first, last), task.handling)
     if not foreseen then
       return nil, place and ("event %d: %s"):format(task.done + first - 1 + place, message) or message, code
@@ -85,6 +86,7 @@ local function step(task, events, first)
     end
     last = first + math.floor((last - first) / 2) -- a smaller batch is less likely to conflict
   end
+  return nil, ("event %d: its company keeps changing"):format(task.done + first), "unavailable"
 end
 
 -- All of them ---------------------------------------------------------------------------------------------------------

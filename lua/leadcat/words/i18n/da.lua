@@ -111,6 +111,7 @@ return {
   ["revision.reverted"] = "Den henter version {number} tilbage.",
   ["revision.first"] = "Hvad den første version satte op",
   ["revision.changes"] = "Hvad der blev ændret siden version {number}",
+  ["revision.more"] = "Flere ændringer",
   ["revision.entries"] = "Hvad der blev gjort efter denne version",
   ["revision.current"] = "Det er de regler, der gælder nu.",
 

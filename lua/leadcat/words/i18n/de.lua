@@ -112,6 +112,7 @@ return {
   ["revision.reverted"] = "Sie bringt Version {number} zurück.",
   ["revision.first"] = "Was die erste Version festgelegt hat",
   ["revision.changes"] = "Was sich seit Version {number} geändert hat",
+  ["revision.more"] = "Weitere Änderungen",
   ["revision.entries"] = "Was nach dieser Version getan wurde",
   ["revision.current"] = "Das sind die Regeln, die jetzt gelten.",
 

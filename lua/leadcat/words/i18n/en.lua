@@ -111,6 +111,7 @@ return {
   ["revision.reverted"] = "It brings version {number} back.",
   ["revision.first"] = "What the first version set up",
   ["revision.changes"] = "What changed since version {number}",
+  ["revision.more"] = "More changes",
   ["revision.entries"] = "What was done by this version",
   ["revision.current"] = "These are the rules in use now.",
 

@@ -112,6 +112,7 @@ return {
   ["revision.reverted"] = "Deze versie herstelt versie {number}.",
   ["revision.first"] = "Wat de eerste versie heeft ingesteld",
   ["revision.changes"] = "Wat er sinds versie {number} is veranderd",
+  ["revision.more"] = "Meer wijzigingen",
   ["revision.entries"] = "Wat er volgens deze versie is gedaan",
   ["revision.current"] = "Dit zijn de regels die nu gelden.",
 

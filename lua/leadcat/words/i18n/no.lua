@@ -111,6 +111,7 @@ return {
   ["revision.reverted"] = "Den henter tilbake versjon {number}.",
   ["revision.first"] = "Hva den første versjonen satte opp",
   ["revision.changes"] = "Hva som ble endret siden versjon {number}",
+  ["revision.more"] = "Flere endringer",
   ["revision.entries"] = "Hva som ble gjort etter denne versjonen",
   ["revision.current"] = "Dette er reglene som gjelder nå.",
 

@@ -111,6 +111,7 @@ return {
   ["revision.reverted"] = "Den tar tillbaka version {number}.",
   ["revision.first"] = "Vad den första versionen innehöll",
   ["revision.changes"] = "Vad som ändrades sedan version {number}",
+  ["revision.more"] = "Fler ändringar",
   ["revision.entries"] = "Vad som gjordes enligt denna version",
   ["revision.current"] = "Det här är reglerna som gäller nu.",
 

@@ -114,7 +114,10 @@ describe("a log", function()
     local loaded = package.loaded["leadcat.resty"]
     package.loaded["leadcat.resty"] = nil
     rawset(_G, "ngx", {
-      ERR = 1, req = { get_method = function() return "GET" end, clear_header = function() end }, header = {},
+      ERR = 1, header = {},
+      req = {
+        get_method = function() return "GET" end, get_headers = function() return {} end, clear_header = function() end,
+      },
       var = { uri = "/leadcat/settings" }, print = function() end,
       log = function(_, ...) lines[#lines + 1] = table.concat { ... } end,
     })

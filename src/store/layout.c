@@ -1,0 +1,34 @@
+#include "layout.h"
+
+const char *const lc_part_files[LC_PARTS] = { "config.mdb", "journal.mdb" };
+
+static const struct {
+  const char *name;
+  lc_part part;
+} tables[LC_TABLES] = {
+  [LC_TABLE_RULESETS] = { "rulesets", LC_PART_CONFIG },
+  [LC_TABLE_CONFIGS] = { "configs", LC_PART_CONFIG },
+  [LC_TABLE_REVISIONS] = { "revisions", LC_PART_CONFIG },
+  [LC_TABLE_IDENTITY] = { "identity", LC_PART_CONFIG },
+  [LC_TABLE_META] = { "meta", LC_PART_JOURNAL },
+  [LC_TABLE_JOURNAL] = { "journal", LC_PART_JOURNAL },
+  [LC_TABLE_BY_COMPANY] = { "by_company", LC_PART_JOURNAL },
+  [LC_TABLE_APPLYING] = { "applying", LC_PART_JOURNAL },
+  [LC_TABLE_SEEN] = { "seen", LC_PART_JOURNAL },
+  [LC_TABLE_CONFIRMATIONS] = { "confirmations", LC_PART_JOURNAL },
+  [LC_TABLE_QUESTIONS] = { "questions", LC_PART_JOURNAL },
+  [LC_TABLE_EXPIRING] = { "expiring", LC_PART_JOURNAL },
+  [LC_TABLE_COUNTERS] = { "counters", LC_PART_JOURNAL },
+  [LC_TABLE_UNCHANGED] = { "unchanged", LC_PART_JOURNAL },
+  [LC_TABLE_UNCHANGED_BY_COMPANY] = { "unchanged_by_company", LC_PART_JOURNAL },
+  [LC_TABLE_NOTES] = { "notes", LC_PART_JOURNAL },
+  [LC_TABLE_COMPANIES] = { "companies", LC_PART_JOURNAL },
+};
+
+const char *lc_table_name(lc_table table) {
+  return tables[table].name;
+}
+
+lc_part lc_table_part(lc_table table) {
+  return tables[table].part;
+}
