@@ -1,6 +1,6 @@
 # What checks the project: included by the Makefile, which says how it is built.
 
-.PHONY: c-tests lint asan tsan valgrind fuzz bench count scale soak kill
+.PHONY: c-tests lint asan tsan valgrind fuzz bench count scale soak kill mutants
 
 # ---- tests in C --------------------------------------------------------------------------------
 
@@ -129,3 +129,8 @@ ROUNDS ?= 500
 
 kill: all ## kill processes that share a store, and prove that nothing was lost or done twice (ROUNDS=500, SEED=n)
 	@BUILD=$(BUILD) sh spec/support/with_lua.sh $(LUA) spec/kill/run.lua $(ROUNDS) $(SEED)
+
+SECONDS ?= 1800
+
+mutants: all c-tests ## one small change at a time: which spec notices it? (SECONDS=1800, COUNT=n, SEED=n, PLACES="src lua")
+	@nice sh spec/support/with_lua.sh $(LUA) spec/mutants/run.lua $(SECONDS) '$(COUNT)' '$(SEED)' '$(or $(PLACES),src lua)'

@@ -370,6 +370,22 @@ describe("a change that was put aside as failed", function()
     engine:close()
   end)
 
+  it("is answered again when it was an answer: its question is open", function()
+    local engine, time = open(HOSTS[2])
+    local question
+    engine.host.companies.Acme = OPPORTUNITY
+    local entry = give_up(engine, time, function()
+      question = assert(engine:handle { trigger = "sale_lost", company = "Acme" }).confirmation
+      return engine:resolve(question, { accept = true }, { actor = ANN })
+    end)
+    assert.equal("open", engine:confirmation(question).state)
+    local refused = ("entry %d was the answer to a question that is open again: answer it"):format(entry)
+    assert.same({ nil, refused, "invalid" }, { engine:retry(entry, { actor = ANN }) })
+    assert.equal("updated", assert(engine:resolve(question, { accept = true }, { actor = ANN })).status)
+    assert.equal("conflict", select(3, engine:retry(entry, { actor = ANN })))
+    engine:close()
+  end)
+
   it("is still an undo when it was one", function()
     local engine, time = open(HOSTS[2])
     local first = happen(engine, "sale_won")

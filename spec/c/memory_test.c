@@ -735,6 +735,58 @@ static void test_failing(bool all_that_follow) {
   allocations = nth - 1;
 }
 
+/* ---- rulesets that are remembered -------------------------------------------------------- */
+
+enum { CATEGORIES = 50000, TENANTS = 70, CACHE = 64 << 20 };
+
+/* Saves large rules for every tenant; their size. */
+static size_t save_large(lc_store *store) {
+  static lc_category categories[CATEGORIES];
+  for (int i = 0; i < CATEGORIES; i++)
+    categories[i].id = i + 1;
+  const lc_config config = { .revision = 1, .categories = categories, .category_count = CATEGORIES };
+  size_t size = lc_ruleset_size(&config);
+  void *memory = malloc(size);
+  CHECK(lc_ruleset_build(&config, memory, size, NULL) == LC_OK);
+  for (char name = 1; name <= TENANTS; name++)
+    CHECK(lc_store_save(store, (lc_text){ &name, 1 }, 0, (lc_text){ memory, size }, text_of("{}"), text_of("{}"), NULL) == LC_OK);
+  free(memory);
+  return size;
+}
+
+/* Uses the rules of every `step`th tenant from `first` to `last`; how many were read, as they were not remembered. */
+static int use_rules(lc_store *store, int first, int last, int step_by) {
+  int read = 0;
+  for (int i = first; i <= last; i += step_by) {
+    const char name = (char)i;
+    const lc_ruleset *ruleset = NULL;
+    left = 1000; /* reading one takes memory */
+    CHECK(lc_store_ruleset(store, (lc_text){ &name, 1 }, &ruleset, NULL) == LC_OK && ruleset->option_count == CATEGORIES);
+    read += left < 1000;
+    left = -1;
+  }
+  return read;
+}
+
+/* When there are too many, those go first that were not used for the longest time. */
+static void test_rules_cache(void) {
+  lc_store *store = NULL;
+  char path[128];
+  snprintf(path, sizeof path, "%s/rules", files_directory);
+  CHECK(lc_store_open(path, &(lc_store_options){ .map_size = 512 << 20 }, &store, NULL) == LC_OK);
+  int most = (int)(CACHE / (save_large(store) + 100));
+  if (!CHECK(most > 30 && most + most / 4 < TENANTS))
+    return;
+  CHECK(use_rules(store, 1, most, 1) == most && use_rules(store, 1, most, 1) == 0);
+  CHECK(use_rules(store, most + 1, most + 1, 1) == 1);
+  CHECK(use_rules(store, 1, most, 2) <= 2 && use_rules(store, 1, most, 2) == 0);
+  CHECK(use_rules(store, most + 2, most + most / 4, 1) == most / 4 - 1); /* each takes the place of one */
+  CHECK(use_rules(store, 1, most, 2) == 0 && use_rules(store, most + 1, most + most / 4, 1) == 0);
+  CHECK(use_rules(store, 2, most, 2) >= most / 4);
+  lc_store_close(store);
+  remove_store(path);
+}
+
 int main(void) {
   alarm(300);
   if (files_make("memory") == NULL)
@@ -742,6 +794,7 @@ int main(void) {
   TEST(CHECK(!run_script(0, holds[0]) && strlen(holds[0]) > 500 && strlen(holds[0]) + 1 < sizeof holds[0]));
   TEST(test_failing(false));
   TEST(test_failing(true));
+  TEST(test_rules_cache());
   printf("%ld allocations\n", allocations);
   TEST(CHECK(files_remove(files_directory) == 0));
   return report();

@@ -1,0 +1,343 @@
+/* Damaged records: what lc_store_check says of each kind, and what calls that read one say. The store has one record of
+ * every kind, put there byte by byte. Entries with any damage, and rulesets and questions (in their own tests), are told
+ * apart from sound ones. */
+#define _GNU_SOURCE
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "files.h"
+#include "handle.h"
+#include "store/internal.h"
+#include "store/store.h"
+
+enum { MIB = 1 << 20, HEAD = 80, ENTRY = HEAD + 4, QUESTION = 88 + 4, ID = LC_QUESTION_ID_SIZE };
+
+static const lc_text tenant = { "", 0 };
+static const double now = 1700000000;
+static const uint64_t seven = 7, eight = 8;
+static const lc_claim of_seven = { .entry = 7 }, of_eight = { .entry = 8 };
+static const lc_company_record company = { .category = 1 };
+static char entry_7[ENTRY], entry_9[ENTRY], entry_10[ENTRY], question[QUESTION], declined[QUESTION];
+static lc_ruleset older, oldest, other, damaged;
+static uint64_t one_entry, two_entries;
+static char path[128];
+
+static lc_store *open_store(void) {
+  lc_store *store = NULL;
+  CHECK(lc_store_open(path, &(lc_store_options){ .map_size = MIB }, &store, NULL) == LC_OK);
+  if (store == NULL)
+    exit(1);
+  return store;
+}
+
+static void pack_entry(uint64_t id, void *memory) {
+  lc_entry entry = { .id = id, .company = company_of("Acme") };
+  CHECK(lc_entry_size(&entry) == ENTRY);
+  lc_entry_pack(&entry, memory);
+}
+
+static void pack_question(const char *id, lc_question_state state, void *memory) {
+  lc_question asked = { .state = state, .company = company_of("Acme") };
+  memcpy(asked.id, id, ID);
+  CHECK(lc_question_size(&asked) == QUESTION);
+  lc_question_pack(&asked, memory);
+}
+
+static void pack_all(void) {
+  pack_entry(7, entry_7);
+  pack_entry(9, entry_9);
+  pack_entry(10, entry_10);
+  pack_question("0123456789abcdef", LC_QUESTION_OPEN, question);
+  pack_question("0123456789abcdeg", LC_QUESTION_DECLINED, declined);
+  one_entry = lc_seal_count(1);
+  two_entries = lc_seal_count(2);
+  older = oldest = other = damaged = (lc_ruleset){ .magic = LC_RULESET_MAGIC, .version = LC_RULESET_VERSION, .size = 1 };
+  older.version = LC_RULESET_VERSION - 1;
+  oldest.version = 0;
+  other.version = 1;
+  other.magic++;
+}
+
+/* A record of the tenant: the rest of its key, and its value. */
+typedef struct record {
+  lc_table table;
+  const char *rest;
+  size_t rest_size;
+  const void *value;
+  size_t size;
+} record;
+
+#define BYTES(string) string, sizeof string - 1
+#define OF(object) &(object), sizeof(object)
+#define NUMBER(byte) "\0\0\0\0\0\0\0" byte
+
+static const record sound[] = {
+  { LC_TABLE_RULESETS, BYTES(""), OF(older) },
+  { LC_TABLE_CONFIGS, BYTES(NUMBER("\1")), BYTES("{\"a\":[{}]}") },
+  { LC_TABLE_REVISIONS, BYTES(NUMBER("\1")), BYTES("{}") },
+  { LC_TABLE_JOURNAL, BYTES(NUMBER("\7")), OF(entry_7) },
+  { LC_TABLE_BY_COMPANY, BYTES("\4Acme" NUMBER("\7")), BYTES("") },
+  { LC_TABLE_BY_COMPANY, BYTES("\1A" NUMBER("\7")), BYTES("") },
+  { LC_TABLE_APPLYING, BYTES("\4Acme"), OF(of_seven) },
+  { LC_TABLE_SEEN, BYTES("\1e"), OF(seven) },
+  { LC_TABLE_CONFIRMATIONS, BYTES("0123456789abcdef"), OF(question) },
+  { LC_TABLE_CONFIRMATIONS, BYTES("0123456789abcdeg"), OF(declined) },
+  { LC_TABLE_QUESTIONS, BYTES("\0\0\0" NUMBER("\7")), BYTES("0123456789abcdef") },
+  { LC_TABLE_EXPIRING, BYTES(NUMBER("\1") NUMBER("\7")), BYTES("0123456789abcdef") },
+  { LC_TABLE_COUNTERS, BYTES("\17journal_entries"), OF(one_entry) },
+  { LC_TABLE_COUNTERS, BYTES("\21unchanged_entries"), OF(one_entry) },
+  { LC_TABLE_COUNTERS, BYTES("\5other"), OF(seven) },
+  { LC_TABLE_UNCHANGED, BYTES(NUMBER("\11")), OF(entry_9) },
+  { LC_TABLE_UNCHANGED_BY_COMPANY, BYTES("\4Acme" NUMBER("\11")), BYTES("") },
+  { LC_TABLE_NOTES, BYTES("\1n"), BYTES("{\"a\":\"}\\\"\"}") },
+  { LC_TABLE_COMPANIES, BYTES("\4Acme"), OF(company) },
+};
+
+static const struct {
+  record put;
+  const char *wrong; /* what is said of it */
+} damages[] = {
+  { { LC_TABLE_RULESETS, BYTES(""), BYTES("short") }, "rulesets: a packed ruleset is damaged" },
+  { { LC_TABLE_RULESETS, BYTES(""), &older, sizeof older - 1 }, "rulesets: a packed ruleset is damaged" },
+  { { LC_TABLE_RULESETS, BYTES(""), OF(oldest) }, "rulesets: a packed ruleset is damaged" },
+  { { LC_TABLE_RULESETS, BYTES(""), OF(other) }, "rulesets: a packed ruleset is damaged" },
+  { { LC_TABLE_RULESETS, BYTES(""), OF(damaged) }, "rulesets: a packed ruleset is damaged" },
+  { { LC_TABLE_CONFIGS, BYTES(NUMBER("\1")), BYTES("") }, "configs: a config is damaged" },
+  { { LC_TABLE_CONFIGS, BYTES(NUMBER("\1")), BYTES("[]") }, "configs: a config is damaged" },
+  { { LC_TABLE_CONFIGS, BYTES(NUMBER("\1")), BYTES("{") }, "configs: a config is damaged" },
+  { { LC_TABLE_CONFIGS, BYTES(NUMBER("\1")), BYTES("{\"a\":[]") }, "configs: a config is damaged" },
+  { { LC_TABLE_CONFIGS, BYTES(NUMBER("\1")), BYTES("{\"a\":[}") }, "configs: a config is damaged" },
+  { { LC_TABLE_CONFIGS, BYTES(NUMBER("\1")), BYTES("{\"a\":{}") }, "configs: a config is damaged" },
+  { { LC_TABLE_CONFIGS, BYTES(NUMBER("\1")), BYTES("{\"a}") }, "configs: a config is damaged" },
+  { { LC_TABLE_CONFIGS, BYTES(NUMBER("\1")), BYTES("{\"a\\\"}") }, "configs: a config is damaged" },
+  { { LC_TABLE_CONFIGS, BYTES(NUMBER("\1")), BYTES("{}}") }, "configs: a config is damaged" },
+  { { LC_TABLE_CONFIGS, BYTES(NUMBER("\1")), BYTES("{\"\37\":1}") }, "configs: a config is damaged" },
+  { { LC_TABLE_CONFIGS, BYTES(NUMBER("\1")), BYTES("{\"\370\":1}") }, "configs: a config is damaged" },
+  { { LC_TABLE_REVISIONS, BYTES(NUMBER("\1")), BYTES("{") }, "revisions: a config is damaged" },
+  { { LC_TABLE_JOURNAL, BYTES(NUMBER("\7")), entry_7, ENTRY - 1 }, "journal: an entry is damaged" },
+  { { LC_TABLE_JOURNAL, BYTES(NUMBER("\7")), OF(entry_9) }, "journal: an entry stands in another one's place" },
+  { { LC_TABLE_UNCHANGED, BYTES(NUMBER("\11")), BYTES("short") }, "unchanged: an entry is damaged" },
+  { { LC_TABLE_UNCHANGED, BYTES(NUMBER("\11")), OF(entry_10) }, "unchanged: an entry stands in another one's place" },
+  { { LC_TABLE_BY_COMPANY, BYTES("\4Acme" NUMBER("\10")), BYTES("") }, "by_company: a company names an entry that is missing" },
+  { { LC_TABLE_BY_COMPANY, BYTES("\4Acme" NUMBER("\11")), BYTES("") }, "by_company: a company names an entry that is missing" },
+  { { LC_TABLE_BY_COMPANY, BYTES("\0" NUMBER("\7")), BYTES("") }, "by_company: a company names an entry that is missing" },
+  { { LC_TABLE_UNCHANGED_BY_COMPANY, BYTES("\4Acme" NUMBER("\7")), BYTES("") },
+    "unchanged_by_company: a company names an entry that is missing" },
+  { { LC_TABLE_APPLYING, BYTES("\4Acme"), OF(seven) }, "applying: a claim is damaged" },
+  { { LC_TABLE_APPLYING, BYTES("\4Acme"), OF(of_eight) }, "applying: an unfinished entry is missing" },
+  { { LC_TABLE_SEEN, BYTES("\1e"), OF(of_seven) }, "seen: a seen-mark is damaged" },
+  { { LC_TABLE_SEEN, BYTES("\1e"), OF(eight) }, "seen: a seen-mark names an entry that is missing" },
+  { { LC_TABLE_CONFIRMATIONS, BYTES("0123456789abcdeg"), BYTES("short") }, "confirmations: a confirmation is damaged" },
+  { { LC_TABLE_CONFIRMATIONS, BYTES("0123456789abcdeg"), OF(question) }, "confirmations: a confirmation is damaged" },
+  { { LC_TABLE_CONFIRMATIONS, BYTES("0123456789abcde"), OF(question) }, "confirmations: a confirmation is damaged" },
+  { { LC_TABLE_CONFIRMATIONS, BYTES("0123456789abcdef0"), OF(question) }, "confirmations: a confirmation is damaged" },
+  { { LC_TABLE_QUESTIONS, BYTES("\0\0\0" NUMBER("\10")), BYTES("0123456789abcdee") },
+    "questions: a list names a confirmation that is missing or in another state" },
+  { { LC_TABLE_QUESTIONS, BYTES("\0\0\5" NUMBER("\10")), BYTES("0123456789abcdef") },
+    "questions: a list names a confirmation that is missing or in another state" },
+  { { LC_TABLE_QUESTIONS, BYTES("\0\0\0" NUMBER("\10")), BYTES("0123456789abcde") },
+    "questions: a list names a confirmation that is missing or in another state" },
+  { { LC_TABLE_QUESTIONS, BYTES("\0" NUMBER("\10")), BYTES("0123456789abcdef") },
+    "questions: a list names a confirmation that is missing or in another state" },
+  { { LC_TABLE_EXPIRING, BYTES(NUMBER("\1") NUMBER("\10")), BYTES("0123456789abcdeg") },
+    "expiring: a time names a confirmation that is missing or closed" },
+  { { LC_TABLE_COUNTERS, BYTES("\5other"), BYTES("short") }, "counters: a counter is damaged" },
+  { { LC_TABLE_COUNTERS, BYTES(""), OF(seven) }, "counters: a counter is damaged" },
+  { { LC_TABLE_COUNTERS, BYTES("\17journal_entries"), OF(two_entries) }, "counters: the number of entries is wrong" },
+  { { LC_TABLE_COUNTERS, BYTES("\21unchanged_entries"), OF(two_entries) }, "counters: the number of entries is wrong" },
+  { { LC_TABLE_NOTES, BYTES("\1n"), BYTES("{\"a\":\"}") }, "notes: a cursor is damaged" },
+  { { LC_TABLE_COMPANIES, BYTES("\4Acme"), OF(seven) }, "companies: a company is damaged" },
+};
+
+/* ---- the check --------------------------------------------------------------------------- */
+
+static void put(lc_store *store, const record *r) {
+  MDB_txn *txn;
+  lc_key key = lc_key_of(tenant);
+  lc_part part = lc_table_part(r->table);
+  lc_key_add_bytes(&key, r->rest, r->rest_size);
+  CHECK(lc_begin_write(store, part, &txn, NULL) == LC_OK && lc_put(store, txn, r->table, &key, r->value, r->size) == 0);
+  CHECK(lc_end_write(store, part, txn, LC_OK, NULL) == LC_OK);
+}
+
+/* A new store with the sound records. */
+static lc_store *new_store(void) {
+  files_remove(path);
+  lc_store *store = open_store();
+  for (size_t i = 0; i < sizeof sound / sizeof *sound; i++)
+    put(store, &sound[i]);
+  return store;
+}
+
+typedef struct report_of {
+  int count;
+  char first[256], last[256];
+} report_of;
+
+static void note(void *context, const char *wrong) {
+  report_of *found = context;
+  snprintf(found->count++ == 0 ? found->first : found->last, sizeof found->last, "%s", wrong);
+}
+
+static report_of check_store(lc_store *store) {
+  report_of found = { .count = 0 };
+  lc_store_close(store);
+  CHECK(lc_store_check(path, note, &found, NULL) == LC_OK);
+  return found;
+}
+
+static bool begins(const char *text, const char *with) {
+  return strncmp(text, with, strlen(with)) == 0;
+}
+
+static void test_sound(void) {
+  report_of found = check_store(new_store());
+  if (!CHECK(found.count == 0))
+    printf("%s\n", found.first);
+}
+
+static void test_damages(void) {
+  for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
+    lc_store *store = new_store();
+    put(store, &damages[i].put);
+    report_of found = check_store(store);
+    if (!CHECK(found.count == 1 && begins(found.first, damages[i].wrong)))
+      printf("row %zu: %d, %s; expected %s\n", i, found.count, found.first, damages[i].wrong);
+  }
+}
+
+/* Keys that begin with no tenant. */
+static void test_keys(void) {
+  static const struct {
+    const char *bytes;
+    size_t size;
+    bool is_key;
+  } keys[] = { { "\101", 70, false }, { "\5abc", 4, false }, { "\3abc", 4, true }, { "\77", 64, true }, { "\100", 65, true } };
+  for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+    lc_store *store = new_store();
+    MDB_txn *txn;
+    lc_key key = { .size = keys[i].size };
+    memset(key.bytes, 'x', sizeof key.bytes);
+    memcpy(key.bytes, keys[i].bytes, strlen(keys[i].bytes));
+    CHECK(lc_begin_write(store, LC_PART_JOURNAL, &txn, NULL) == LC_OK);
+    CHECK(lc_put(store, txn, LC_TABLE_COMPANIES, &key, &company, sizeof company) == 0);
+    CHECK(lc_end_write(store, LC_PART_JOURNAL, txn, LC_OK, NULL) == LC_OK);
+    report_of found = check_store(store);
+    CHECK(keys[i].is_key ? found.count == 0 : found.count == 1 && begins(found.first, "companies: a key is damaged"));
+  }
+}
+
+/* Twenty of a table are named, the others counted. */
+static void test_many(void) {
+  for (int count = 20; count <= 23; count += 3) {
+    lc_store *store = new_store();
+    for (int i = 0; i < count; i++) {
+      char rest[] = { 1, (char)('a' + i) };
+      put(store, &(record){ LC_TABLE_COMPANIES, rest, sizeof rest, OF(seven) });
+    }
+    report_of found = check_store(store);
+    CHECK(found.count == (count == 20 ? 20 : 21) && begins(found.first, "companies: a company is damaged"));
+    CHECK(begins(found.last, count == 20 ? "companies: a company is damaged" : "companies: 3 problems more"));
+  }
+}
+
+/* ---- calls ------------------------------------------------------------------------------- */
+
+static void test_damaged_claim(void) {
+  lc_store *store = new_store();
+  const lc_company acme = company_of("Acme");
+  lc_claim claim;
+  lc_finish finish = { .entry = 7, .company = acme, .status = LC_ENTRY_UPDATED, .made = true };
+  lc_write write = { .entry = { .at = now, .status = LC_ENTRY_APPLYING, .company = acme }, .newest = 7 };
+  for (size_t size = sizeof claim - 1; size <= sizeof claim + 1; size += 2) {
+    char bytes[sizeof claim + 1] = { 7 };
+    put(store, &(record){ LC_TABLE_APPLYING, BYTES("\4Acme"), bytes, size });
+    CHECK(lc_store_claim(store, tenant, &acme, true, 30, &claim, NULL) == LC_CORRUPT);
+    CHECK(lc_store_finish(store, tenant, &finish, 1, NULL) == LC_CORRUPT);
+    CHECK(lc_store_applying(store, tenant, tenant, 9, NULL) == LC_CORRUPT);
+    CHECK(lc_store_write(store, tenant, &write, 1, NULL, now, 30, NULL) == LC_CORRUPT);
+  }
+  lc_store_close(store);
+}
+
+static void test_damaged_company(void) {
+  lc_store *store = new_store();
+  const lc_company acme = company_of("Acme");
+  int32_t category;
+  put(store, &(record){ LC_TABLE_COMPANIES, BYTES("\4Acme"), OF(seven) });
+  CHECK(lc_store_company(store, tenant, &acme, &category, NULL) == LC_CORRUPT);
+  CHECK(lc_store_set_category(store, tenant, &acme, 2, 1, NULL) == LC_CORRUPT);
+  CHECK(lc_store_companies(store, tenant, tenant, 9, NULL) == LC_CORRUPT);
+  lc_store_close(store);
+}
+
+static void test_damaged_mark(void) {
+  lc_store *store = new_store();
+  put(store, &(record){ LC_TABLE_SEEN, BYTES("\1e"), OF(of_seven) });
+  CHECK(lc_store_seen(store, tenant, text_of("e"), NULL) == LC_CORRUPT);
+  put(store, &(record){ LC_TABLE_SEEN, BYTES("\1e"), OF(eight) });
+  CHECK(lc_store_seen(store, tenant, text_of("e"), NULL) == LC_CORRUPT); /* its entry is missing */
+  put(store, &(record){ LC_TABLE_SEEN, BYTES("\1e"), OF(seven) });
+  CHECK(lc_store_seen(store, tenant, text_of("e"), NULL) == LC_OK);
+  lc_store_close(store);
+}
+
+/* ---- the bytes of an entry --------------------------------------------------------------- */
+
+/* Where the checked fields of the head are. */
+enum { STATUS_AT = 1, TRIGGER_AT, ACTION_AT, COMPANY_SIZE_AT = 6, EVENT_SIZE_AT, DETAILS_SIZE_AT = 44, ERROR_SIZE_AT = 48,
+       REASON_AT = 68 };
+
+static bool is_corrupt(const void *bytes, size_t size) {
+  lc_error error = { "" };
+  lc_entry entry;
+  return lc_entry_unpack(bytes, size, &entry, &error) == LC_CORRUPT && error.message[0] != '\0';
+}
+
+static void test_entry_bytes(void) {
+  static const struct { size_t at; int bound; } fields[] = {
+    { STATUS_AT, LC_ENTRY_STATUSES }, { TRIGGER_AT, LC_TRIGGERS }, { ACTION_AT, LC_ACTIONS }, { REASON_AT, LC_ENTRY_REASONS },
+  };
+  static const size_t sizes[] = { COMPANY_SIZE_AT, EVENT_SIZE_AT, DETAILS_SIZE_AT, DETAILS_SIZE_AT + 3, ERROR_SIZE_AT,
+                                  ERROR_SIZE_AT + 3 };
+  char bytes[ENTRY + 1] = { 0 };
+  memcpy(bytes, entry_7, ENTRY);
+  CHECK(!is_corrupt(bytes, ENTRY) && is_corrupt(bytes, ENTRY + 1));
+  for (size_t size = 0; size < ENTRY; size++)
+    CHECK(is_corrupt(bytes, size));
+  for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+    for (int byte = 0; byte < 256; byte++) {
+      char changed[ENTRY];
+      memcpy(changed, bytes, ENTRY);
+      changed[fields[i].at] = (char)byte;
+      CHECK(is_corrupt(changed, ENTRY) == (byte >= fields[i].bound));
+    }
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    bytes[sizes[i]]++;
+    CHECK(is_corrupt(bytes, ENTRY));
+    bytes[sizes[i]]--;
+  }
+  for (int version = 0; version < 256; version++) {
+    bytes[0] = (char)version;
+    CHECK(is_corrupt(bytes, ENTRY) == (version != 2)); /* one of version 1 is shorter */
+  }
+}
+
+int main(void) {
+  alarm(300);
+  if (files_make("damage") == NULL)
+    return 1;
+  snprintf(path, sizeof path, "%s/store", files_directory);
+  pack_all();
+  TEST(test_sound());
+  TEST(test_damages());
+  TEST(test_keys());
+  TEST(test_many());
+  TEST(test_damaged_claim());
+  TEST(test_damaged_company());
+  TEST(test_damaged_mark());
+  TEST(test_entry_bytes());
+  TEST(CHECK(files_remove(files_directory) == 0));
+  return report();
+}
