@@ -187,7 +187,9 @@ local function fill(store, tenant, size)
   assert(store:add_unchanged(tenant, { {
     company = "acme", trigger = "sale_won", at = NOW, reason = "vetoed", event_id = "n", error = ("e"):rep(size),
   } }, NOW))
-  assert(store:add(tenant, { { name = "a counter", value = 2 }, { name = "another", value = 3 } }))
+  assert(store:add {
+    { tenant = tenant, name = "a counter", value = 2 }, { tenant = tenant, name = "another", value = 3 },
+  })
   assert(store:write(tenant, {}, NOW, 0, { name = "c", text = json_of(size) }))
   return known
 end
@@ -215,10 +217,10 @@ local STORE = {
     return { answer, change(("c"):rep(200)) }, NOW, 30, { name = "new", text = "1" }
   end },
   finish = { function(known)
-    return { { entry = known.applying, company = "hosted", status = "failed", error = "because" } }, NOW
+    return { { entry = known.applying, company = "hosted", status = "failed", error = "because" } }
   end },
   claim = { function() return "hosted", true, NOW, 30 end },
-  applying = { function() return NOW + 100, "", 9 end, reads = true },
+  applying = { function() return "", 9 end, reads = true },
   entry = { function(known) return known.entry end, reads = true },
   history = { function() return nil, nil, nil, 9 end, reads = true },
   add_unchanged = { function()
@@ -233,11 +235,14 @@ local STORE = {
   set_category = { function() return "acme", LEAD, CUSTOMER end },
   companies = { function() return "", 9 end, reads = true },
   cursor = { function() return "c" end, reads = true },
-  add = { function() return { { name = "a counter", value = 2 } } end },
+  add = { function(known)
+    return { { tenant = known.tenant, name = "a counter", value = 2 } }
+  end, no_tenant = true },
   counters = { function() return end, reads = true },
   trim = { function() return 1, 1, NOW + 10 ^ 10, 0 end },
   due = { function() return "questions", 0, 0, NOW + 1000, "" end, reads = true, no_tenant = true },
   check_readers = { function() end, reads = true, no_tenant = true },
+  probe = { function() return 0 end, reads = true, no_tenant = true },
   stats = { function() end, reads = true, no_tenant = true, loose = true },
   copy = { function() return stores.path() end, reads = true, no_tenant = true, loose = true },
   close = { function() end, reads = true, no_tenant = true },
@@ -251,7 +256,7 @@ local function use(store)
     assert(store[name](store, "another", STORE[name][1] {}))
   end
   assert(not store:entry("another", 1))
-  assert(store:add("another", { { name = "used", value = 1 } }))
+  assert(store:add { { tenant = "another", name = "used", value = 1 } })
 end
 
 local subjects = {}
@@ -335,6 +340,7 @@ local ENGINE = {
   view = { function(known) return known.record, { actor = ANN } end, reads = true },
   render = { function(known) return known.view, "text" end, reads = true },
   company_name = { function() return "acme" end, reads = true },
+  probe = { function() end, reads = true },
   maintain = { function() end, loose = true },
   sweep = { function() end },
   backup = { function() return stores.path() end, reads = true, loose = true },
