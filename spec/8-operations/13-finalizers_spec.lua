@@ -155,13 +155,13 @@ describe("texts of a table with a metatable", function()
   it("are refused", function()
     local store = assert(core.open { path = stores.path(), map_size = 2 ^ 26, max_readers = 0 })
     local odd = setmetatable({}, { __index = function(_, name)
-      return (name == "company" or name == "user" or name == "name" or name == "text") and name .. os.tmpname() or nil
+      return (name == "company" or name == "tenant" or name == "user" or name == "name" or name == "text") and name .. os.tmpname() or nil
     end })
     for name, call in pairs {
       confirmations = function() return store:confirmations("", odd) end,
       count_confirmations = function() return store:count_confirmations("", odd) end,
       create = function() return store:create("", { odd }, 1) end,
-      add = function() return store:add("", { odd }) end,
+      add = function() return store:add { odd } end,
       write = function() return store:write("", {}, 1, 1, odd) end,
     } do
       assert.error_matches(call, "a table without a metatable expected", nil, nil, name)
