@@ -401,7 +401,7 @@ function subjects.engine(name)
     use = function()
       local engine = another()
       assert(engine:config() and engine:history() and engine:confirmations() and engine:explain(won "acme"))
-      assert(engine._store:add("another", { { name = "used", value = 1 } }))
+      assert(engine._store:add { { tenant = "another", name = "used", value = 1 } })
     end,
     close = function() root:close() end,
     reopen = function() root = nil end,
