@@ -32,7 +32,7 @@ end
 
 -- Trees ----------------------------------------------------------------------------------------------------------------
 
-local root = output("mktemp -d \"$([ -w /dev/shm ] && echo /dev/shm || echo /tmp)/leadcat_mutants_XXXXXX\""):match "%S+"
+local root = output "mktemp -d /tmp/leadcat_mutants_XXXXXX":match "%S+"
 local sound, mutant = root .. "/sound", root .. "/mutant"
 
 -- What a spec leaves behind when it is ended is in `root` too.
@@ -134,7 +134,7 @@ end
 local function is_made(made)
   if language_of(made.file) == "lua" then
     local before, after = load(made.sound), load(made.text)
-    return after and string.dump(before, true) ~= string.dump(after, true)
+    return after and string.dump(before, true) ~= string.dump(after, true) and build(mutant)
   end
   return build(mutant) and core(mutant) ~= core(sound)
 end
@@ -227,7 +227,6 @@ local function run()
         by and "noticed by " .. by or "NOT NOTICED")
     end
     write(mutant .. "/" .. made.file, made.sound)
-    build(mutant)
   end
   say("%d of %d noticed (seed %d)", noticed, made_count, SEED)
 end
