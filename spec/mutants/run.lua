@@ -144,7 +144,7 @@ end
 local specs = {}
 
 local function find_specs()
-  for path in output "ls build/spec/*_test spec/*/*_spec.lua 2>/dev/null":gmatch "%S+" do
+  for path in output(("cd '%s' && ls build/spec/*_test spec/*/*_spec.lua"):format(sound)):gmatch "%S+" do
     local source = path:gsub("^build/spec/l?u?a?5?%.?4?_?(.*)", "spec/c/%1.c")
     if not path:find "luajit" then
       local is_c = path ~= source
