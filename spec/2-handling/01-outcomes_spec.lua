@@ -375,8 +375,8 @@ describe("an event", function()
     local engine = open({ ["lead_status_set:5"] = { QUALIFIED, ask = true } })
     local actor = { id = "bob", name = "Bob", language = "de", admin = true, service = true }
     local fields = {
-      id = "e", trigger = "lead_status_set", lead_status = 5, company = "Acme", category = LEAD, at = 1600000000, choice = CUSTOMER,
-      sale = { id = 17 }, contact = { id = 3 },
+      id = "e", trigger = "lead_status_set", lead_status = 5, company = "Acme", category = LEAD, at = 1600000000,
+      choice = CUSTOMER, sale = { id = 17 }, contact = { id = 3 },
     }
     fields.actor = object(actor)
     local outcome = assert(engine:handle(object(fields)))
