@@ -162,12 +162,13 @@ local function may_notice(spec, made)
   return not spec.broken and (not spec.is_c or language_of(made.file) == "c" or spec.path:find "lua5%.4")
 end
 
--- What names the changed file, is a C test where C was changed, has noticed much and ends soon comes first.
+-- What names the changed file, is about its folder or in its language, has noticed much, and ends soon comes first.
 local function likely(spec, made)
-  local name = made.file:match "([%w_]+)%.%w+$"
+  local folder, name = made.file:match "([%w_]+)/([%w_]+)%.%w+$"
   local _, mentions = spec.text:gsub("%f[%w]" .. name .. "%f[^%w]", "")
-  local same_language = spec.is_c and language_of(made.file) == "c"
-  return (1 + math.min(mentions, 10) + spec.noticed / 2) * (same_language and 3 or 1) / ((spec.seconds or 2) + 1)
+  local likelihood = 1 + math.min(mentions, 10) + spec.noticed / 2
+  local is_near = spec.path:find(folder, 1, true) or spec.is_c and language_of(made.file) == "c"
+  return likelihood * (is_near and 3 or 1) / ((spec.seconds or 2) + 1)
 end
 
 local function ordered(made)
