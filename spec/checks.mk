@@ -132,5 +132,5 @@ kill: all ## kill and stop processes that share a store, and prove that nothing 
 
 SECONDS ?= 1800
 
-mutants: all c-tests ## one small change at a time: which spec notices it? (SECONDS=1800, COUNT=n, SEED=n, PLACES="src lua")
+mutants: ## one small change at a time: which spec notices it? (SECONDS=1800, COUNT=n, SEED=n, PLACES="src lua")
 	@nice sh spec/support/with_lua.sh $(LUA) spec/mutants/run.lua $(SECONDS) '$(COUNT)' '$(SEED)' '$(or $(PLACES),src lua)'

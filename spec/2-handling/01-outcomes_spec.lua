@@ -368,6 +368,27 @@ end)
 describe("an event", function()
   after_each(stores.check)
 
+  it("may be an object, whose fields come from its metatable", function()
+    local function object(fields)
+      return setmetatable({}, { __index = fields })
+    end
+    local engine = open({ ["lead_status_set:5"] = { QUALIFIED, ask = true } })
+    local actor = { id = "bob", name = "Bob", language = "de", admin = true, service = true }
+    local fields = {
+      id = "e", trigger = "lead_status_set", lead_status = 5, company = "Acme", category = LEAD, at = 1600000000,
+      choice = CUSTOMER, sale = { id = 17 }, contact = { id = 3 },
+    }
+    fields.actor = object(actor)
+    local outcome = assert(engine:handle(object(fields)))
+    assert.same({ "updated", CUSTOMER }, { outcome.status, outcome.to })
+    local entry = engine:history()[1]
+    assert.same({ "e", "lead_status_set:5", "Acme", 1600000000, { id = 17 }, { id = 3 } },
+      { entry.event_id, entry.rule, entry.company, entry.at, entry.sale, entry.contact })
+    assert.same({ "bob", "Bob" }, { entry.actor.id, entry.actor.name })
+    assert.equal(LEAD, entry.from)
+    engine:close()
+  end)
+
   local LONGEST = ("x"):rep(255)
   local NAN = 0 / 0
 

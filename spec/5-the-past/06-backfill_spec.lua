@@ -449,13 +449,15 @@ describe("a backfill", function()
     for _, row in ipairs {
       { { nil }, "events: an array or an iterator expected, got nil" },
       { { {}, { confirm = "no" } }, "option 'confirm'" }, { { {}, { rate = 0 } }, "option 'rate'" },
-      { { {}, { run = "a b" } }, "option 'run'" },
+      { { {}, { run = "a b" } }, "option 'run'" }, { { {}, { run = "" } }, "option 'run'" },
+      { { {}, { run = ("x"):rep(61) } }, "option 'run'" },
       { { {}, { batch = 1 } }, "unknown option 'batch'" },
     } do
       local ok, message = pcall(function() engine:backfill(row[1][1], row[1][2]) end)
       assert.is_false(ok)
       assert.matches("_spec%.lua:%d+: " .. row[2], message)
     end
+    assert.equal(0, assert(engine:backfill({}, { run = ("x"):rep(60) })).events)
     engine:close()
   end)
 end)

@@ -55,6 +55,54 @@ describe("the store of the core", function()
     end
   end)
 
+  local OBJECT = setmetatable({}, {})
+  local UNREADABLE = {
+    { "a tenant's name that is too long", "company", { ("t"):rep(65), "acme" }, "the text is too long" },
+    { "a company that is too long", "company", { "", ("c"):rep(256) }, "the text is too long" },
+    { "a category that is none", "create", { "", {}, 0 }, "an integer from 1 to 2147483647 expected" },
+    { "a category beyond 31 bits", "create", { "", {}, 2 ^ 31 }, "an integer from 1 to 2147483647 expected" },
+    { "a category as text", "create", { "", {}, "1" }, "number expected, got string" },
+    { "items that are no table", "create", { "", "acme", 1 }, "table expected, got string" },
+    { "an item with a metatable", "create", { "", { OBJECT }, 1 }, "a table without a metatable expected" },
+    { "an item that is no table", "create", { "", { "acme" }, 1 }, "a table without a metatable expected" },
+    { "a company that is no text", "create", { "", { { company = 7 } }, 1 },
+      "field 'company': string expected, got number" },
+    { "a long company in an item", "create", { "", { { company = ("c"):rep(256) } }, 1 },
+      "field 'company': the text is too long" },
+    { "a question's state that there is not", "confirmations", { "", { state = "opened", limit = 1 } },
+      "field 'state': unknown value" },
+    { "a limit that is no integer", "confirmations", { "", { limit = 1.5 } },
+      "field 'limit': integer expected, got number" },
+    { "a limit as text", "confirmations", { "", { limit = "1" } }, "field 'limit': integer expected, got string" },
+    { "a time as text", "confirmations", { "", { limit = 1, now = "1" } }, "field 'now': number expected, got string" },
+    { "an answer to what cannot be a question's id", "write",
+      { "", { { company = "a", trigger = "sale_won", action = "update", status = "updated", answers = "x" } }, 1, 1 },
+      "field 'answers': 32 hex digits expected" },
+    { "a change that would ask", "write",
+      { "", { { company = "a", trigger = "sale_won", action = "update", status = "awaiting_confirmation" } }, 1, 1 },
+      "field 'status': only events ask" },
+    { "a trigger that there is not", "write",
+      { "", { { company = "a", trigger = "sale_lots", action = "update", status = "updated" } }, 1, 1 },
+      "field 'trigger': unknown value" },
+    { "no status", "write", { "", { { company = "a", trigger = "sale_won", action = "update" } }, 1, 1 },
+      "field 'status': unknown value" },
+  }
+  for _, row in ipairs(UNREADABLE) do
+    it("raises for " .. row[1] .. ", and writes nothing", function()
+      local store = open()
+      local ok, message = pcall(store[row[2]], store, stores.unpack(row[3]))
+      assert.is_false(ok)
+      assert.matches(row[4], message)
+      assert.equal(0, store:stats().commits.count)
+    end)
+  end
+
+  it("takes the longest names that there may be", function()
+    local store, tenant, company = open(), ("t"):rep(64), ("c"):rep(255)
+    assert.equal(1, store:create(tenant, { { company = company } }, 2 ^ 31 - 1))
+    assert.equal(2 ^ 31 - 1, store:company(tenant, company))
+  end)
+
   -- Over a network a call yields: then a claim of our own must not look as if it was left behind.
   it("may yield while a change is claimed", function()
     local host = crm.new { acme = 1 }

@@ -70,6 +70,22 @@ static void test_column(uint32_t count) {
   lc_texts_free(&texts);
 }
 
+/* Where a text comes in the table depends on the seed, so that nobody can choose texts that all come to one place. */
+static void test_seed(void) {
+  lc_texts texts[2];
+  char text[SIZES];
+  uint32_t number;
+  for (uint32_t seed = 0; seed < 2; seed++) {
+    CHECK(lc_texts_init(&texts[seed], seed, NULL) == LC_OK);
+    for (uint32_t i = 0; i < 20; i++)
+      CHECK(lc_texts_add(&texts[seed], text, text_of(i, text), &number, NULL) == LC_OK && number == i);
+  }
+  CHECK(texts[0].slot_count == texts[1].slot_count);
+  CHECK(memcmp(texts[0].slots, texts[1].slots, texts[0].slot_count * 2 * sizeof(uint32_t)) != 0);
+  lc_texts_free(&texts[0]);
+  lc_texts_free(&texts[1]);
+}
+
 static void test_next(uint32_t count) {
   char expected[SIZES];
   size_t at = 0, size;
@@ -92,6 +108,7 @@ int main(void) {
   TEST(test_column(0));
   TEST(test_column(1));
   TEST(test_column(MOST));
+  TEST(test_seed());
   TEST(test_next(0));
   TEST(test_next(MOST));
   return report();

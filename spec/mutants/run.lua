@@ -32,7 +32,7 @@ end
 
 -- Trees ----------------------------------------------------------------------------------------------------------------
 
-local root = output("mktemp -d \"$([ -w /dev/shm ] && echo /dev/shm || echo /tmp)/leadcat_mutants_XXXXXX\""):match "%S+"
+local root = output "mktemp -d /tmp/leadcat_mutants_XXXXXX":match "%S+"
 local sound, mutant = root .. "/sound", root .. "/mutant"
 
 -- What a spec leaves behind when it is ended is in `root` too.
@@ -134,7 +134,7 @@ end
 local function is_made(made)
   if language_of(made.file) == "lua" then
     local before, after = load(made.sound), load(made.text)
-    return after and string.dump(before, true) ~= string.dump(after, true)
+    return after and string.dump(before, true) ~= string.dump(after, true) and build(mutant)
   end
   return build(mutant) and core(mutant) ~= core(sound)
 end
@@ -144,7 +144,7 @@ end
 local specs = {}
 
 local function find_specs()
-  for path in output "ls build/spec/*_test spec/*/*_spec.lua 2>/dev/null":gmatch "%S+" do
+  for path in output(("cd '%s' && ls build/spec/*_test spec/*/*_spec.lua"):format(sound)):gmatch "%S+" do
     local source = path:gsub("^build/spec/l?u?a?5?%.?4?_?(.*)", "spec/c/%1.c")
     if not path:find "luajit" then
       local is_c = path ~= source
@@ -162,12 +162,13 @@ local function may_notice(spec, made)
   return not spec.broken and (not spec.is_c or language_of(made.file) == "c" or spec.path:find "lua5%.4")
 end
 
--- What names the changed file, is a C test where C was changed, has noticed much and ends soon comes first.
+-- What names the changed file, is about its folder or in its language, has noticed much, and ends soon comes first.
 local function likely(spec, made)
-  local name = made.file:match "([%w_]+)%.%w+$"
+  local folder, name = made.file:match "([%w_]+)/([%w_]+)%.%w+$"
   local _, mentions = spec.text:gsub("%f[%w]" .. name .. "%f[^%w]", "")
-  local same_language = spec.is_c and language_of(made.file) == "c"
-  return (1 + math.min(mentions, 10) + spec.noticed / 2) * (same_language and 3 or 1) / ((spec.seconds or 2) + 1)
+  local likelihood = 1 + math.min(mentions, 10) + spec.noticed / 2
+  local is_near = spec.path:find(folder, 1, true) or spec.is_c and language_of(made.file) == "c"
+  return likelihood * (is_near and 3 or 1) / ((spec.seconds or 2) + 1)
 end
 
 local function ordered(made)
@@ -227,7 +228,6 @@ local function run()
         by and "noticed by " .. by or "NOT NOTICED")
     end
     write(mutant .. "/" .. made.file, made.sound)
-    build(mutant)
   end
   say("%d of %d noticed (seed %d)", noticed, made_count, SEED)
 end

@@ -162,7 +162,7 @@ static int push_entry(lua_State *L, lc_text packed) {
 static int l_newest(lua_State *L) {
   uint64_t newest = 0;
   lc_text tenant = l_check_tenant(L, 2);
-  lc_company company = { l_check_text(L, 3, LC_COMPANY_MAX), false };
+  lc_company company = { .text = l_check_text(L, 3, LC_COMPANY_MAX) };
   l_store *box = l_check_open(L);
   lc_status status = lc_store_newest(box->store, tenant, &company, &newest, &box->error);
   return l_done_integer(L, box, status, (int64_t)newest);
@@ -173,7 +173,7 @@ static int l_newest(lua_State *L) {
 static int l_claim(lua_State *L) {
   lc_claim claim;
   lc_text tenant = l_check_tenant(L, 2);
-  lc_company company = { l_check_text(L, 3, LC_COMPANY_MAX), false };
+  lc_company company = { .text = l_check_text(L, 3, LC_COMPANY_MAX) };
   double now = luaL_checknumber(L, 5), seconds = luaL_checknumber(L, 6);
   bool idle = lua_toboolean(L, 4);
   l_result *result = l_new_result(L);
@@ -227,7 +227,7 @@ static int l_entry(lua_State *L) {
 /* store:history(tenant, company or nil, since or nil, after or nil, limit, unchanged) -> entries, or unchanged ones */
 static int l_history(lua_State *L) {
   lc_text tenant = l_check_tenant(L, 2);
-  lc_company company = { { NULL, 0 }, false };
+  lc_company company = { .text = { NULL, 0 } };
   if (!lua_isnil(L, 3))
     company.text = l_check_text(L, 3, LC_COMPANY_MAX);
   const lc_company *only = company.text.size != 0 ? &company : NULL;

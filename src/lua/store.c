@@ -177,7 +177,7 @@ static int l_revisions(lua_State *L) {
 static int l_company(lua_State *L) {
   int32_t category = 0;
   lc_text tenant = l_check_tenant(L, 2);
-  lc_company company = { l_check_text(L, 3, LC_COMPANY_MAX), false };
+  lc_company company = { .text = l_check_text(L, 3, LC_COMPANY_MAX) };
   l_store *box = l_check_open(L);
   lc_status status = lc_store_company(box->store, tenant, &company, &category, &box->error);
   return l_done_integer(L, box, status, category);
@@ -201,7 +201,7 @@ static int l_create(lua_State *L) {
 /* store:set_category(tenant, company, to, from) -> true */
 static int l_set_category(lua_State *L) {
   lc_text tenant = l_check_tenant(L, 2);
-  lc_company company = { l_check_text(L, 3, LC_COMPANY_MAX), false };
+  lc_company company = { .text = l_check_text(L, 3, LC_COMPANY_MAX) };
   int32_t to = l_check_id(L, 4), from = l_check_id(L, 5);
   l_store *box = l_check_open(L);
   return l_done(L, box, lc_store_set_category(box->store, tenant, &company, to, from, &box->error));
