@@ -127,5 +127,5 @@ soak: all ## many events with a retention: memory and files must stop growing (E
 
 ROUNDS ?= 500
 
-kill: all ## kill processes that share a store, and prove that nothing was lost or done twice (ROUNDS=500, SEED=n)
-	@BUILD=$(BUILD) sh spec/support/with_lua.sh $(LUA) spec/kill/run.lua $(ROUNDS) $(SEED)
+kill: all ## kill and stop processes that share a store, and prove that nothing was lost or done twice (ROUNDS=500, SEED=n)
+	@BUILD=$(BUILD) OTHER_LUA=$(if $(LUAJIT_INCDIR),$(LUAJIT)) sh spec/support/with_lua.sh $(LUA) spec/kill/run.lua $(ROUNDS) $(SEED)

@@ -14,9 +14,19 @@ plan.KEEP = 200 -- entries of each tenant's journal
 plan.MAP = 2 ^ 28
 plan.TTL = 2 -- seconds until a question expires
 
---- Tenants, by the kind of their host: one that compares and sets the category only, one that stores `outcome.entry` with
--- it (and whose companies are changed by others, too), and the embedded one.
-plan.TENANTS = { "plain", "keyed", "embedded" }
+--- Tenants, by the kind of their host: one that compares and sets the category only, one that also stores the key with it,
+-- one that answers `applied` by it, and the embedded one. The companies of those with keys are changed by others, too.
+plan.TENANTS = { "plain", "keyed", "applied", "embedded" }
+plan.HAS_KEYS = { keyed = true, applied = true }
+
+--- How far the clock of a worker is ahead: time of day differs, and nothing that must be agreed on goes by it.
+function plan.skew(worker)
+  return (worker % 3 - 1) * 40
+end
+
+--- Seconds that a jump moves the clock of claims of all workers ahead. It is more than any claim lasts: host calls that are
+-- under way hang, and what they are about may be taken over. `files.jumps` has a byte for each.
+plan.JUMP = 40
 
 local RULES = {
   {
@@ -72,6 +82,9 @@ function plan.files(directory)
   return {
     store = directory .. "/store",
     acks = function(worker) return ("%s/acks.%d"):format(directory, worker) end,
+    jumps = directory .. "/jumps",
+    kills = directory .. "/kills", -- who, and when
+    calls = function(worker) return ("%s/calls.%d"):format(directory, worker) end, -- of set_category
     errors = function(worker) return ("%s/errors.%d"):format(directory, worker) end,
     host = function(tenant, company) return ("%s/%s.%d"):format(directory, tenant, company) end,
   }

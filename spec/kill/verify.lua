@@ -3,6 +3,7 @@
 local core = require "leadcat.core"
 local host_of = require "kill.host"
 local leadcat = require "leadcat"
+local lfs = require "lfs"
 local plan = require "kill.plan"
 local stores = require "support.stores"
 
@@ -108,6 +109,21 @@ end
 
 -- The hosts' logs ------------------------------------------------------------------------------------------------------
 
+-- Whether the action in which a process has made a change has come to its end: what it had to write down is written.
+function Verifier:was_told(tenant, change)
+  return self.made[("%s %.0f %s"):format(tenant, change.entry, change.who)] == true
+end
+
+-- Whether another process has asked for the same, too, and so found the company changed.
+function Verifier:was_taken_over(tenant, company, change)
+  for _, call in ipairs(self.calls[("%s %d %.0f"):format(tenant, company, change.entry)] or {}) do
+    if call.who ~= change.who then
+      return true
+    end
+  end
+  return false
+end
+
 -- One line of a company's log against the journal.
 function Verifier:check_change(tenant, company, changes, i, entries)
   local change = changes[i]
@@ -125,12 +141,32 @@ function Verifier:check_change(tenant, company, changes, i, entries)
   end
   -- Found unfinished, and the company in neither category: the journal cannot know that it was changed twice since.
   local overwritten = tenant == "keyed" and entry.status == "conflict" and changes[i + 1] and changes[i + 1].entry == 0
-  if entry.status ~= "updated" and not overwritten then
+  -- Made by a process that hung and was killed in the same action: the one that had taken over could not make it again.
+  local untold = tenant == "plain" and not self:was_told(tenant, change)
+    and (change.is_late or self:was_taken_over(tenant, company, change))
+  if entry.status ~= "updated" and not overwritten and not untold then
     self:problem("%s: the journal says %s", where, entry.status)
   end
 end
 
--- A company's log: each line begins where the one before has ended, no entry comes twice, none behind a newer one.
+-- Whether a change that a company did not expect is one that the journal calls late: its process hung, and others had taken
+-- it over. A process that was killed in the same action could not write that down.
+function Verifier:is_late(tenant, change, entries)
+  local entry = self.known[tenant][change.entry]
+  if not entry and may_be_gone(entries, change.entry) then
+    return true
+  elseif entry and entry.error and entry.error:find "late" then
+    self:count "made late"
+    return true
+  elseif not self:was_told(tenant, change) then
+    self:count "made late by the killed"
+    return true
+  end
+  return false
+end
+
+-- A company's log: each line begins where the one before has ended, no entry comes twice, none behind a newer one; or it
+-- is known that it came late. A host with keys makes no change twice, however late.
 function Verifier:check_log(tenant, company, entries, applied)
   local category, newest = plan.START, 0
   local changes = host_of.changes(content_of(self.files.host(tenant, company)))
@@ -140,10 +176,11 @@ function Verifier:check_log(tenant, company, entries, applied)
     end
     category = change.to
     if change.entry ~= 0 then
-      if applied[change.entry] then
-        self:problem("%s: company %d: line %d: entry %.0f is applied twice", tenant, company, i, change.entry)
-      elseif change.entry < newest then
-        self:problem("%s: company %d: line %d: entry %.0f comes behind %.0f", tenant, company, i, change.entry, newest)
+      local is_again = applied[change.entry] ~= nil
+      change.is_late = (is_again or change.entry < newest) and self:is_late(tenant, change, entries)
+      if is_again and plan.HAS_KEYS[tenant] or (is_again or change.entry < newest) and not change.is_late then
+        self:problem("%s: company %d: line %d: entry %.0f is applied %s", tenant, company, i, change.entry,
+          is_again and "twice" or ("behind %.0f"):format(newest))
       end
       applied[change.entry], newest = true, math.max(newest, change.entry)
       self:check_change(tenant, company, changes, i, entries)
@@ -154,13 +191,13 @@ function Verifier:check_log(tenant, company, entries, applied)
 end
 
 -- Whether a company may have stood in an entry's target before its change was begun, which was then found done after a
--- kill: by what others have changed since the entry before it, or because the event was wrong about where it stood.
+-- kill: by what came since the entry before it from others or late, or because the event was wrong about where it stood.
 local function was_there(changes, entry)
   local before, stood = plan.START, {}
   for _, change in ipairs(changes) do
     if change.entry > entry.entry then
       break
-    elseif change.entry ~= 0 then
+    elseif change.entry ~= 0 and not change.is_late then
       before, stood = change.to, {}
     end
     stood[change.to] = true
@@ -171,7 +208,8 @@ end
 -- Every entry that is updated is in a log, or its work was done.
 function Verifier:check_updated(tenant, applied)
   for number, entry in pairs(self.known[tenant]) do
-    if entry.status == "updated" and not applied[number] and not was_there(applied[entry.company], entry) then
+    local is_applied = applied[number] or tenant ~= "applied" and was_there(applied[entry.company], entry)
+    if entry.status == "updated" and not is_applied then
       self:problem("%s: entry %.0f (%s) is not in the host's log", tenant, number, said(entry))
     end
   end
@@ -196,6 +234,49 @@ function Verifier:check_embedded(engine, entries)
   for company, last in pairs(category) do
     if engine.host:get(company) ~= last then
       self:problem("embedded: company %d stands in %s, not %d", company, tostring(engine.host:get(company)), last)
+    end
+  end
+end
+
+-- Calls of the hosts ---------------------------------------------------------------------------------------------------
+
+local AT_ONCE = 25 -- seconds: a claim lasts for 30, and more
+
+-- The calls, by tenant, company and entry. One that has no end has ended when its process was killed.
+function Verifier:read_calls()
+  local killed, calls = {}, {}
+  for who, at in content_of(self.files.kills):gmatch "(%S+) (%S+)\n" do
+    killed[who] = tonumber(at)
+  end
+  for worker = 1, plan.WORKERS do
+    local lines, last = content_of(self.files.calls(worker)), nil
+    for what, who, entry, at, ahead in lines:gmatch "(%l+) (%S+) (%S+ %d+ %d+) (%S+) (%d+)\n" do
+      if what == "begin" then
+        local call = { who = who, entry = entry, from = tonumber(at), to = killed[who], ahead = tonumber(ahead) }
+        calls[entry] = calls[entry] or {}
+        table.insert(calls[entry], call)
+        last = call
+      elseif last then
+        last.to = tonumber(at)
+      end
+    end
+  end
+  self.calls = calls
+end
+
+-- Nobody asks a host for what another living process is asking it for, unless that one hangs for as long as its claim lasts.
+function Verifier:check_calls()
+  for entry, calls in pairs(self.calls) do
+    table.sort(calls, function(a, b) return a.from < b.from end)
+    for i = 2, #calls do
+      local before, call = calls[i - 1], calls[i]
+      local hangs_for = call.from + call.ahead - before.from - before.ahead
+      if call.from < before.to and call.who ~= before.who and hangs_for < AT_ONCE then
+        self:problem("%s: %s has asked the host for %.3f seconds when %s does so, too", entry, before.who, hangs_for,
+          call.who)
+      elseif call.from < before.to then
+        self:count "taken over from the living"
+      end
     end
   end
 end
@@ -233,6 +314,8 @@ function Verifier:check_entry(tenant, entries, number, status, what)
     end
   elseif status == "failed" and (entry.status == "updated" or entry.status == "conflict") then
     return entry -- it was tried again
+  elseif entry.status == "updated" and entry.error then
+    return entry -- it was made late, after all
   elseif status ~= entry.status then
     self:problem("%s: %s was acknowledged as %s, its entry %.0f is %s", tenant, what, status, number, entry.status)
   end
@@ -282,6 +365,19 @@ function CHECKS.save(self, tenant, _, who, words)
     self:problem("%s: revision %d was saved by %s and is %s", tenant, revision, who, about and about.actor.id or "lost")
   end
   self:count "saves"
+end
+
+-- Read before the rest.
+function CHECKS.made() end
+
+-- Which changes of the host were made by actions that have come to their end, by tenant, entry and who made it.
+function Verifier:read_made()
+  self.made = {}
+  for worker = 1, plan.WORKERS do
+    for tenant, who, entry in content_of(self.files.acks(worker)):gmatch "made (%S+) (%S+) (%d+)\n" do
+      self.made[("%s %s %s"):format(tenant, entry, who)] = true
+    end
+  end
 end
 
 function Verifier:check_acks(journals)
@@ -373,19 +469,20 @@ end
 function Verifier:check()
   self.unfinished = self.unfinished + count_unfinished(self.files.store)
   local crm = host_of.new(self.files, plan.START, "verifier")
-  local mine = assert(leadcat.open {
-    path = self.files.store, tenant = "plain", map_size = plan.MAP,
-    host = {
-      category = function(company, tenant) return crm:category(company, tenant) end,
-      set_category = function(...) return crm:set_category(...) end,
-    },
-  })
-  local embedded = assert(leadcat.open { path = self.files.store, tenant = "embedded", map_size = plan.MAP })
-  local engines, journals = { plain = mine, keyed = mine:tenant "keyed", embedded = embedded }, {}
+  local engines, journals = {}, {}
+  for _, tenant in ipairs(plan.TENANTS) do
+    engines[tenant] = assert(leadcat.open {
+      path = self.files.store, tenant = tenant, map_size = plan.MAP,
+      host = tenant ~= "embedded" and crm:for_leadcat(tenant == "applied") or nil,
+    })
+  end
   self.counts, self.revisions = {}, {}
-  core.forward(LATER)
-  assert(engines.plain:recover())
-  assert(engines.keyed:recover())
+  self:read_made()
+  self:read_calls()
+  core.forward(LATER + lfs.attributes(self.files.jumps, "size") * plan.JUMP - core.forward(0))
+  for _, tenant in ipairs(plan.TENANTS) do
+    assert(engines[tenant]:recover())
+  end
   for _, tenant in ipairs(plan.TENANTS) do
     local engine, applied = engines[tenant], {}
     journals[tenant] = self:read_journal(engine, tenant)
@@ -407,8 +504,10 @@ function Verifier:check()
       self:problem("worker %d: %s", worker, errors)
     end
   end
-  embedded:close()
-  mine:close()
+  for _, tenant in ipairs(plan.TENANTS) do
+    engines[tenant]:close()
+  end
+  self:check_calls()
   self:check_files()
 end
 
