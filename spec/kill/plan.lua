@@ -1,6 +1,7 @@
 --- What the kill test is about: tenants, companies, rules, and the events, each of which follows from the seed and its
 -- id alone, so that whoever delivers it again after a crash delivers the same.
 
+local core = require "leadcat.core"
 local stores = require "support.stores"
 
 local plan = {}
@@ -75,6 +76,11 @@ function plan.event(seed, id)
     event.choice = number % 2 == 0 and LOST_OPPORTUNITY
   end
   return plan.TENANTS[number % #plan.TENANTS + 1], event
+end
+
+--- Seconds, by a clock that all processes share and that does not jump.
+function plan.time()
+  return core.uptime() - core.forward(0)
 end
 
 --- Where the files of one run are, in its directory.

@@ -79,7 +79,7 @@ end
 
 local function kill(numbers)
   for _, number in ipairs(numbers) do
-    append(files.kills, ("%s %.6f\n"):format(workers[number].who, core.now()))
+    append(files.kills, ("%s %.6f\n"):format(workers[number].who, plan.time()))
   end
   signal("KILL", numbers)
   for _, number in ipairs(numbers) do

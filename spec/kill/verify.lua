@@ -124,7 +124,15 @@ function Verifier:was_taken_over(tenant, company, change)
   return false
 end
 
--- One line of a company's log against the journal.
+-- Whether a company was changed, behind the line `i` of its log, by what the journal could not foresee: from outside, or late.
+local function was_disturbed(changes, i)
+  local following = changes[i + 1]
+  return following ~= nil and (following.entry == 0 or following.is_late)
+end
+
+-- One line of a company's log against the journal. A process that is killed before it has told what it has made leaves
+-- others to find out: a host without `applied` cannot tell them when the company was changed again since, and one without
+-- keys cannot when they had asked for the same at the same time.
 function Verifier:check_change(tenant, company, changes, i, entries)
   local change = changes[i]
   local entry = self.known[tenant][change.entry]
@@ -139,18 +147,16 @@ function Verifier:check_change(tenant, company, changes, i, entries)
   if entry.company ~= company or entry.from ~= change.from or entry.to ~= change.to then
     self:problem("%s: the journal has '%s'", where, said(entry))
   end
-  -- Found unfinished, and the company in neither category: the journal cannot know that it was changed twice since.
-  local overwritten = tenant == "keyed" and entry.status == "conflict" and changes[i + 1] and changes[i + 1].entry == 0
-  -- Made by a process that hung and was killed in the same action: the one that had taken over could not make it again.
-  local untold = tenant == "plain" and not self:was_told(tenant, change)
-    and (change.is_late or self:was_taken_over(tenant, company, change))
-  if entry.status ~= "updated" and not overwritten and not untold then
+  local may_be_unknown = tenant ~= "applied" and entry.status == "conflict" and not self:was_told(tenant, change)
+    and (change.is_late or was_disturbed(changes, i)
+      or not plan.HAS_KEYS[tenant] and self:was_taken_over(tenant, company, change))
+  if entry.status ~= "updated" and not may_be_unknown then
     self:problem("%s: the journal says %s", where, entry.status)
   end
 end
 
--- Whether a change that a company did not expect is one that the journal calls late: its process hung, and others had taken
--- it over. A process that was killed in the same action could not write that down.
+-- Whether the journal calls a change late: its process hung, and others had taken it over. A process that was killed in the
+-- same action could not write that down.
 function Verifier:is_late(tenant, change, entries)
   local entry = self.known[tenant][change.entry]
   if not entry and may_be_gone(entries, change.entry) then
@@ -165,24 +171,38 @@ function Verifier:is_late(tenant, change, entries)
   return false
 end
 
--- A company's log: each line begins where the one before has ended, no entry comes twice, none behind a newer one; or it
--- is known that it came late. A host with keys makes no change twice, however late.
+-- Marks what came late in a company's log: an entry again, or behind a newer one. A host with keys makes no change twice. One
+-- without them does when its company was put back, meanwhile, by what came late, and nobody knew of the first time.
+function Verifier:mark_late(tenant, company, changes, entries)
+  local newest, line_of = 0, {}
+  for i, change in ipairs(changes) do
+    local before = line_of[change.entry]
+    if change.entry ~= 0 and (before or change.entry < newest) then
+      local is_unknown = before and not self:was_told(tenant, changes[before]) and was_disturbed(changes, before)
+      change.is_late = is_unknown or self:is_late(tenant, change, entries)
+      if before and plan.HAS_KEYS[tenant] or not change.is_late then
+        self:problem("%s: company %d: line %d: entry %.0f is applied %s", tenant, company, i, change.entry,
+          before and "twice" or ("behind %.0f"):format(newest))
+      end
+    end
+    newest = math.max(newest, change.entry)
+    line_of[change.entry] = change.entry ~= 0 and i or nil
+  end
+end
+
+-- A company's log: each line begins where the one before has ended, no entry comes twice, none behind a newer one, or it is
+-- known why.
 function Verifier:check_log(tenant, company, entries, applied)
-  local category, newest = plan.START, 0
+  local category = plan.START
   local changes = host_of.changes(content_of(self.files.host(tenant, company)))
+  self:mark_late(tenant, company, changes, entries)
   for i, change in ipairs(changes) do
     if change.from ~= category then
       self:problem("%s: company %d: line %d begins at %d, not %d", tenant, company, i, change.from, category)
     end
     category = change.to
     if change.entry ~= 0 then
-      local is_again = applied[change.entry] ~= nil
-      change.is_late = (is_again or change.entry < newest) and self:is_late(tenant, change, entries)
-      if is_again and plan.HAS_KEYS[tenant] or (is_again or change.entry < newest) and not change.is_late then
-        self:problem("%s: company %d: line %d: entry %.0f is applied %s", tenant, company, i, change.entry,
-          is_again and "twice" or ("behind %.0f"):format(newest))
-      end
-      applied[change.entry], newest = true, math.max(newest, change.entry)
+      applied[change.entry] = true
       self:check_change(tenant, company, changes, i, entries)
     end
     self:count(change.entry ~= 0 and "changes of hosts" or "changes outside")

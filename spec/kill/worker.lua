@@ -87,7 +87,7 @@ end
 -- Writes down when a call of the host begins and ends, and whether it has made the change.
 local function around(set_category, company, to, from, outcome, tenant)
   local function note(what)
-    calls:write(("%s %s %s %s %.0f %.6f %.0f\n"):format(what, who, tenant, company, outcome.entry, core.now(),
+    calls:write(("%s %s %s %s %.0f %.6f %.0f\n"):format(what, who, tenant, company, outcome.entry, plan.time(),
       core.forward(0)))
   end
   note "begin"
@@ -255,6 +255,7 @@ local function act()
 end
 
 local ok, message = xpcall(function()
+  keep_time()
   place = acknowledged()
   open_engines()
   local deadline = core.now() + 60 -- should nobody be there any more to kill it
