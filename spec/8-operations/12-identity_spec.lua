@@ -256,6 +256,16 @@ describe("a store's files", function()
     engine:close()
   end)
 
+  it("may be made by a process that has no room for a whole one", function()
+    local path = stores.path()
+    local child = processes.start([[
+      print(select(3, require("leadcat").open { path = arg[1], map_size = 2 ^ 26, max_readers = 1 }))
+    ]], { path }, "trap '' XFSZ; ulimit -f 8") -- 4 KB: one of the two heads of a file
+    assert.same({ "full", 0 }, { child:wait() })
+    local engine = assert(open(path))
+    engine:close()
+  end)
+
   it("are readable by nobody else, not even while they are copied", function()
     local engine, path = new_store()
     for i = 1, 200 do

@@ -129,11 +129,43 @@ static int open_file(lc_env *env, lc_part part) {
   return 0;
 }
 
+static int make_empty(const lc_env *env, lc_part part, const char *name) {
+  MDB_env *mdb;
+  int rc = mdb_env_create(&mdb);
+  if (rc != 0)
+    return rc;
+  if ((rc = mdb_env_set_mapsize(mdb, map_size(part, &env->options))) == 0
+      && (rc = mdb_env_open(mdb, name, MDB_NOSUBDIR | MDB_NOLOCK, 0640)) == 0)
+    rc = mdb_env_sync(mdb, 1);
+  mdb_env_close(mdb);
+  return rc;
+}
+
+/* Makes a file that is missing, or has nothing in it. It gets its name when both of its heads are on disk: LMDB opens no file
+ * with one of them, and nobody could tell a file that was never whole from a damaged one. */
+static int make_file(const lc_env *env, lc_part part) {
+  char name[LC_PATH_SIZE], made[LC_PATH_SIZE];
+  struct stat data;
+  snprintf(name, sizeof name, "%s/%s", env->path, lc_part_files[part]);
+  snprintf(made, sizeof made, "%s/%s.new", env->path, lc_part_files[part]);
+  if (stat(name, &data) == 0 ? data.st_size > 0 : errno != ENOENT)
+    return 0;
+  unlink(made); /* of a process that was killed */
+  int rc = make_empty(env, part, made);
+  if (rc == 0 && rename(made, name) != 0)
+    rc = errno;
+  if (rc != 0)
+    unlink(made);
+  return rc;
+}
+
 static lc_status open_part(lc_env *env, lc_part part, lc_error *error) {
   lc_status status = prepare_lock(env->path, part, reader_slots(env), error);
   if (status != LC_OK)
     return status;
-  int rc = open_file(env, part);
+  int rc = make_file(env, part);
+  if (rc == 0)
+    rc = open_file(env, part);
   return rc == 0 ? LC_OK : lc_fail(error, lc_env_status(NULL, rc), "cannot open %s/%s: %s", env->path, lc_part_files[part],
                                    mdb_strerror(rc));
 }
@@ -209,6 +241,16 @@ static int sync_directory(const char *path) {
   return rc;
 }
 
+/* Has the names of the files on disk, and that of their directory, which we may have made. Not everybody may read its parent. */
+static int sync_names(const char *path) {
+  char parent[LC_PATH_SIZE];
+  int rc = sync_directory(path);
+  snprintf(parent, sizeof parent, "%s/..", path);
+  if (rc == 0)
+    rc = sync_directory(parent);
+  return rc == EACCES ? 0 : rc;
+}
+
 /* Opens the file first that is there, so that the other one is not made when it should have been there. */
 static lc_status open_parts(lc_env *env, lc_error *error) {
   const char *path = env->path;
@@ -229,10 +271,11 @@ lc_status lc_open_files(lc_env *env, lc_error *error) {
   const char *path = env->path;
   bool is_new = !has_file(path, LC_PART_CONFIG) || !has_file(path, LC_PART_JOURNAL);
   lc_status status = open_parts(env, error);
-  if (status == LC_OK && is_new && sync_directory(path) != 0)
-    return lc_fail(error, LC_IO, "cannot write %s to disk: %s", path, strerror(errno));
+  int rc = status == LC_OK && is_new ? sync_names(path) : 0;
+  if (rc != 0)
+    return lc_fail(error, LC_IO, "cannot write %s to disk: %s", path, strerror(rc));
   for (int part = 0; part < LC_PARTS && status == LC_OK; part++) {
-    int rc = open_tables(env, (lc_part)part);
+    rc = open_tables(env, (lc_part)part);
     if (rc != 0)
       status = lc_fail(error, lc_env_status(env->parts[part].mdb, rc), "cannot open %s/%s: %s", path, lc_part_files[part],
                        mdb_strerror(rc));
