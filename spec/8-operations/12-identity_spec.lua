@@ -13,7 +13,7 @@ local MAP = 2 ^ 26
 local WON = { trigger = "sale_won", company = "Acme" }
 
 local function sh(command, ...)
-  local status = os.execute(command:format(...))
+  local status = os.execute("unset LD_PRELOAD; " .. command:format(...)) -- a sanitizer's is for us
   assert(status == true or status == 0, command)
 end
 
@@ -325,7 +325,7 @@ describe("a store in use", function()
     it(("is refused in another namespace of %s, until nobody else has it open"):format(name), function()
       local engine, path = new_store()
       engine:close()
-      local child = processes.start(CHILD, { path }, nil, "unshare --fork " .. flag)
+      local child = processes.start(CHILD, { path }, nil, "env ASAN_OPTIONS=detect_leaks=0 unshare --fork " .. flag)
       if child:line() ~= "open" then
         child:wait()
         return pending "namespaces cannot be made here"
