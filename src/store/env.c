@@ -44,6 +44,14 @@ static void watch_forks(void) {
   pthread_atfork(lock_registry, unlock_registry, after_fork_in_child);
 }
 
+void lc_env_lock(lc_env *env) {
+  pthread_mutex_lock(&env->opening);
+}
+
+void lc_env_unlock(lc_env *env) {
+  pthread_mutex_unlock(&env->opening);
+}
+
 lc_epochs *lc_env_epochs(lc_env *env) {
   return &env->epochs;
 }
@@ -106,6 +114,7 @@ static void destroy(lc_env *env) {
     pthread_rwlock_destroy(&env->parts[part].lock);
     pthread_mutex_destroy(&env->parts[part].mutex);
   }
+  pthread_mutex_destroy(&env->opening);
   lc_epochs_free(&env->epochs);
   free(env->path);
   free(env);
@@ -123,6 +132,7 @@ static lc_env *make(const char *path, const lc_env_options *options) {
   env->path = copy;
   env->options = *options;
   env->committed = lc_uptime();
+  pthread_mutex_init(&env->opening, NULL);
   for (int part = 0; part < LC_PARTS; part++) {
     pthread_rwlock_init(&env->parts[part].lock, NULL);
     pthread_mutex_init(&env->parts[part].mutex, NULL);

@@ -30,6 +30,10 @@ lc_status lc_env_open(const char *path, const lc_env_options *options, lc_env **
 /* Gives a reference back; the last one closes both files. In a forked child it does nothing. */
 void lc_env_close(lc_env *env);
 
+/* Have one thread of this process at a time look at whose store it is. */
+void lc_env_lock(lc_env *env);
+void lc_env_unlock(lc_env *env);
+
 /* The store's epochs: none until lc_identify has read them, then the same as long as the environment is open. */
 lc_epochs *lc_env_epochs(lc_env *env);
 

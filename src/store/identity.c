@@ -242,9 +242,7 @@ static lc_status read_epochs(const identity *id, lc_epochs *epochs, lc_error *er
   return status;
 }
 
-lc_status lc_identify(lc_env *env, const char *path, lc_error *error) {
-  if (lc_env_epochs(env)->count != 0)
-    return LC_OK;
+static lc_status identify(lc_env *env, const char *path, lc_error *error) {
   identity id = { .env = env, .path = path };
   lc_status status = read_part(&id, LC_PART_CONFIG, read_config, error);
   if (status == LC_OK)
@@ -256,4 +254,11 @@ lc_status lc_identify(lc_env *env, const char *path, lc_error *error) {
   if (status == LC_OK && !is_at_home(&id))
     status = begin_epoch(&id, error);
   return status == LC_OK ? read_epochs(&id, lc_env_epochs(env), error) : status;
+}
+
+lc_status lc_identify(lc_env *env, const char *path, lc_error *error) {
+  lc_env_lock(env);
+  lc_status status = lc_env_epochs(env)->count == 0 ? identify(env, path, error) : LC_OK;
+  lc_env_unlock(env);
+  return status;
 }
