@@ -2,6 +2,7 @@
  * every kind, put there byte by byte. Entries with any damage, and rulesets and questions (in their own tests), are told
  * apart from sound ones. */
 #define _GNU_SOURCE
+#include <math.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -32,7 +33,7 @@ static lc_store *open_store(void) {
 }
 
 static void pack_entry(uint64_t id, void *memory) {
-  lc_entry entry = { .id = id, .company = company_of("Acme") };
+  lc_entry entry = { .id = id, .written = 5, .company = company_of("Acme") };
   CHECK(lc_entry_size(&entry) == ENTRY);
   lc_entry_pack(&entry, memory);
 }
@@ -311,6 +312,7 @@ static void test_entry_bytes(void) {
   CHECK(!is_corrupt(bytes, ENTRY) && is_corrupt(bytes, ENTRY + 1));
   for (size_t size = 0; size < ENTRY; size++)
     CHECK(is_corrupt(bytes, size));
+  CHECK(lc_entry_written((lc_text){ bytes, HEAD }) == 5 && lc_entry_written((lc_text){ bytes, HEAD - 1 }) == -HUGE_VAL);
   for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
     for (int byte = 0; byte < 256; byte++) {
       char changed[ENTRY];
