@@ -2,6 +2,7 @@
  * every kind, put there byte by byte. Entries with any damage, and rulesets and questions (in their own tests), are told
  * apart from sound ones. */
 #define _GNU_SOURCE
+#include <math.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,7 +14,7 @@
 
 enum { MIB = 1 << 20, HEAD = 80, ENTRY = HEAD + 4, QUESTION = 88 + 4, ID = LC_QUESTION_ID_SIZE };
 
-static const lc_text tenant = { "", 0 };
+static const lc_text tenant = { "firm", 4 }, none = { NULL, 0 };
 static const double now = 1700000000;
 static const uint64_t seven = 7, eight = 8;
 static const lc_claim of_seven = { .entry = 7 }, of_eight = { .entry = 8 };
@@ -32,7 +33,7 @@ static lc_store *open_store(void) {
 }
 
 static void pack_entry(uint64_t id, void *memory) {
-  lc_entry entry = { .id = id, .company = company_of("Acme") };
+  lc_entry entry = { .id = id, .written = 5, .company = company_of("Acme") };
   CHECK(lc_entry_size(&entry) == ENTRY);
   lc_entry_pack(&entry, memory);
 }
@@ -74,7 +75,7 @@ typedef struct record {
 
 static const record sound[] = {
   { LC_TABLE_RULESETS, BYTES(""), OF(older) },
-  { LC_TABLE_CONFIGS, BYTES(NUMBER("\1")), BYTES("{\"a\":[{}]}") },
+  { LC_TABLE_CONFIGS, BYTES(NUMBER("\1")), BYTES("{\"a\": [{}]}") },
   { LC_TABLE_REVISIONS, BYTES(NUMBER("\1")), BYTES("{}") },
   { LC_TABLE_JOURNAL, BYTES(NUMBER("\7")), OF(entry_7) },
   { LC_TABLE_BY_COMPANY, BYTES("\4Acme" NUMBER("\7")), BYTES("") },
@@ -112,6 +113,7 @@ static const struct {
   { { LC_TABLE_CONFIGS, BYTES(NUMBER("\1")), BYTES("{\"a}") }, "configs: a config is damaged" },
   { { LC_TABLE_CONFIGS, BYTES(NUMBER("\1")), BYTES("{\"a\\\"}") }, "configs: a config is damaged" },
   { { LC_TABLE_CONFIGS, BYTES(NUMBER("\1")), BYTES("{}}") }, "configs: a config is damaged" },
+  { { LC_TABLE_CONFIGS, BYTES(NUMBER("\1")), BYTES("{}{}") }, "configs: a config is damaged" },
   { { LC_TABLE_CONFIGS, BYTES(NUMBER("\1")), BYTES("{\"\37\":1}") }, "configs: a config is damaged" },
   { { LC_TABLE_CONFIGS, BYTES(NUMBER("\1")), BYTES("{\"\370\":1}") }, "configs: a config is damaged" },
   { { LC_TABLE_REVISIONS, BYTES(NUMBER("\1")), BYTES("{") }, "revisions: a config is damaged" },
@@ -228,17 +230,21 @@ static void test_keys(void) {
   }
 }
 
-/* Twenty of a table are named, the others counted. */
+/* Twenty of a table are named, the others counted; those of the next table are named again. */
 static void test_many(void) {
   for (int count = 20; count <= 23; count += 3) {
     lc_store *store = new_store();
     for (int i = 0; i < count; i++) {
       char rest[] = { 1, (char)('a' + i) };
-      put(store, &(record){ LC_TABLE_COMPANIES, rest, sizeof rest, OF(seven) });
+      put(store, &(record){ LC_TABLE_COUNTERS, rest, sizeof rest, BYTES("short") });
     }
     report_of found = check_store(store);
-    CHECK(found.count == (count == 20 ? 20 : 21) && begins(found.first, "companies: a company is damaged"));
-    CHECK(begins(found.last, count == 20 ? "companies: a company is damaged" : "companies: 3 problems more"));
+    CHECK(found.count == (count == 20 ? 20 : 21) && begins(found.first, "counters: a counter is damaged"));
+    CHECK(begins(found.last, count == 20 ? "counters: a counter is damaged" : "counters: 3 problems more"));
+    store = open_store();
+    put(store, &(record){ LC_TABLE_COMPANIES, BYTES("\4Acme"), OF(seven) });
+    found = check_store(store);
+    CHECK(found.count == (count == 20 ? 21 : 22) && begins(found.last, "companies: a company is damaged"));
   }
 }
 
@@ -255,7 +261,7 @@ static void test_damaged_claim(void) {
     put(store, &(record){ LC_TABLE_APPLYING, BYTES("\4Acme"), bytes, size });
     CHECK(lc_store_claim(store, tenant, &acme, true, 30, &claim, NULL) == LC_CORRUPT);
     CHECK(lc_store_finish(store, tenant, &finish, 1, NULL) == LC_CORRUPT);
-    CHECK(lc_store_applying(store, tenant, tenant, 9, NULL) == LC_CORRUPT);
+    CHECK(lc_store_applying(store, tenant, none, 9, NULL) == LC_CORRUPT);
     CHECK(lc_store_write(store, tenant, &write, 1, NULL, now, 30, NULL) == LC_CORRUPT);
   }
   lc_store_close(store);
@@ -268,7 +274,7 @@ static void test_damaged_company(void) {
   put(store, &(record){ LC_TABLE_COMPANIES, BYTES("\4Acme"), OF(seven) });
   CHECK(lc_store_company(store, tenant, &acme, &category, NULL) == LC_CORRUPT);
   CHECK(lc_store_set_category(store, tenant, &acme, 2, 1, NULL) == LC_CORRUPT);
-  CHECK(lc_store_companies(store, tenant, tenant, 9, NULL) == LC_CORRUPT);
+  CHECK(lc_store_companies(store, tenant, none, 9, NULL) == LC_CORRUPT);
   lc_store_close(store);
 }
 
@@ -306,6 +312,7 @@ static void test_entry_bytes(void) {
   CHECK(!is_corrupt(bytes, ENTRY) && is_corrupt(bytes, ENTRY + 1));
   for (size_t size = 0; size < ENTRY; size++)
     CHECK(is_corrupt(bytes, size));
+  CHECK(lc_entry_written((lc_text){ bytes, HEAD }) == 5 && lc_entry_written((lc_text){ bytes, HEAD - 1 }) == -HUGE_VAL);
   for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
     for (int byte = 0; byte < 256; byte++) {
       char changed[ENTRY];
