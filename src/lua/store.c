@@ -354,15 +354,17 @@ int l_store_check(lua_State *L) {
 /* ---- upkeep ------------------------------------------------------------------------------ */
 
 static void set_part(lua_State *L, const lc_store_stats *stats, int part, const char *name) {
-  lua_createtable(L, 0, 4);
+  lua_createtable(L, 0, 6);
   l_set_integer(L, "used", (int64_t)stats->map_used[part]);
+  l_set_integer(L, "free", (int64_t)stats->map_free[part]);
+  l_set_integer(L, "behind", (int64_t)stats->behind[part]);
   l_set_integer(L, "size", (int64_t)stats->map_size[part]);
   l_set_integer(L, "readers", stats->readers[part]);
   l_set_integer(L, "max_readers", stats->max_readers);
   lua_setfield(L, -2, name);
 }
 
-/* store:stats() -> {unfinished=, config=, journal={used=, size= (bytes), readers=, max_readers=},
+/* store:stats() -> {unfinished=, config=, journal={used=, free=, size= (bytes), behind= (commits), readers=, max_readers=},
  * commits={count=, seconds=, slowest=}} */
 static int l_stats(lua_State *L) {
   lc_store_stats stats;

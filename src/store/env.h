@@ -45,7 +45,9 @@ bool lc_env_went_back(const lc_env *env);
 bool lc_env_forked(const lc_env *env);
 
 typedef struct lc_env_stats {
-  uint64_t used;    /* bytes of the file in use */
+  uint64_t used;    /* bytes of the file in use, with those of free pages: */
+  uint64_t free;    /* bytes that were in use and can be used again */
+  uint64_t behind;  /* commits since the oldest read transaction that is open: their pages cannot be used again; 0: none is */
   uint64_t size;    /* bytes it may grow to */
   unsigned readers; /* reader slots taken now */
   unsigned max_readers;

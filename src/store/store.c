@@ -98,6 +98,8 @@ lc_status lc_store_stat(lc_store *store, lc_store_stats *stats, lc_error *error)
     lc_env_stats env;
     lc_env_stat(store->env, (lc_part)part, &env);
     stats->map_used[part] = env.used;
+    stats->map_free[part] = env.free;
+    stats->behind[part] = env.behind;
     stats->map_size[part] = env.size;
     stats->readers[part] = env.readers;
     stats->max_readers = env.max_readers;

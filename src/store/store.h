@@ -411,6 +411,8 @@ typedef struct lc_store_stats {
   double commit_seconds; /* in total */
   double commit_slowest; /* seconds */
   uint64_t map_used[2];  /* bytes of config.mdb and of journal.mdb in use */
+  uint64_t map_free[2];  /* bytes among them that are free again */
+  uint64_t behind[2];    /* commits since the oldest open read transaction */
   uint64_t map_size[2];  /* bytes they may grow to */
   unsigned readers[2];   /* reader slots taken now */
   unsigned max_readers;
