@@ -37,9 +37,12 @@ void lc_env_unlock(lc_env *env);
 /* The store's epochs: none until lc_identify has read them, then the same as long as the environment is open. */
 lc_epochs *lc_env_epochs(lc_env *env);
 
-/* Whether the journal had lost commits when it was opened, by LMDB's lock file: an older copy has taken its place, or a power
- * failure has undone relaxed ones. */
+/* Whether the journal had lost commits when it was opened, by LMDB's lock file, and no epoch was begun since: an older copy has
+ * taken its place, or a power failure has undone relaxed ones. */
 bool lc_env_went_back(const lc_env *env);
+
+/* Forgets that, since an epoch was begun. From open.c. */
+void lc_env_begun_anew(lc_env *env);
 
 /* Whether this process is a forked child of the one that opened `env`. Costs a memory read. */
 bool lc_env_forked(const lc_env *env);

@@ -175,9 +175,13 @@ static lc_status begin_epoch(const identity *id, lc_error *error) {
   if (status != LC_OK)
     return status;
   status = lc_env_fail(id->env, LC_PART_JOURNAL, write_journal(id, txn, name), "cannot write whose store this is", error);
+  if (status != LC_OK) {
+    lc_env_abort(id->env, LC_PART_JOURNAL, txn);
+    return status;
+  }
+  status = lc_env_commit(id->env, LC_PART_JOURNAL, txn, error);
   if (status == LC_OK)
-    return lc_env_commit(id->env, LC_PART_JOURNAL, txn, error);
-  lc_env_abort(id->env, LC_PART_JOURNAL, txn);
+    lc_env_begun_anew(id->env);
   return status;
 }
 
