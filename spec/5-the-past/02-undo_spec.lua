@@ -476,7 +476,8 @@ describe("undo of many", function()
     assert.equal("1 2 6 1", categories(engine))
     assert.equal("Bolt Dune Bolt Acme", companies_of(result.undone))
     local why = "company Cape has been changed since" -- which holds for its first change, too
-    assert.same({ { "Cape", why, "conflict" }, { "Cape", why .. ", by entry " .. ("%d"):format(won[1].entry), "conflict" } }, {
+    local by = (", by entry %d"):format(won[1].entry)
+    assert.same({ { "Cape", why, "conflict" }, { "Cape", why .. by, "conflict" } }, {
       { result.refused[1].company, result.refused[1].why, result.refused[1].code },
       { result.refused[2].company, result.refused[2].why, result.refused[2].code },
     })
