@@ -210,6 +210,7 @@ describe("undo", function()
     for _, row in ipairs {
       { {}, "entry: an integer expected, got nil" }, { { tostring(entry) }, "entry: an integer expected, got %d+" },
       { { entry + 0.5 }, "entry: an integer expected" }, { { 0 }, "entry: an integer expected, got 0" },
+      { { 2 ^ 54 }, "entry: an integer expected" },
       { { 0 / 0 }, "entry: an integer expected" }, { { math.huge }, "entry: an integer expected" },
       { { entry, { by = ANN } }, "unknown option 'by'" }, { { entry, { actor = "ann" } }, "option 'actor': a table" },
     } do
@@ -446,6 +447,44 @@ describe("undo of many", function()
     result.run = nil
     return result
   end
+
+  -- Has something happen when the engine is about to write its first changes.
+  local function before_writing(engine, act)
+    local store = engine._store
+    engine._store = setmetatable({ write = function(_, tenant, items, ...)
+      local now = #items > 0 and act
+      act = act ~= now and act
+      if now then
+        now()
+      end
+      return store:write(tenant, items, ...)
+    end }, { __index = function(_, name) return function(_, ...) return store[name](store, ...) end end })
+  end
+
+  it("takes changes that others make meanwhile one by one", function()
+    local engine, run, _, path = open_run(HOSTS[1])
+    local other = stores.open { path = path }
+    local won = engine:history { run = run, limit = 3 }
+    assert.same({ "Cape", "Bolt", "Acme" }, { won[1].company, won[2].company, won[3].company })
+    before_writing(engine, function()
+      assert(other.host.set_category("Cape", PARTNER, CUSTOMER))
+      local undone = assert(other:undo(won[2].entry)) -- Bolt's, and back again
+      assert(other:undo(undone.entry))
+      assert(other:undo(won[3].entry)) -- Acme's
+    end)
+    local result = assert(engine:undo({ run = run }, { actor = ANN }))
+    assert.equal("1 2 6 1", categories(engine))
+    assert.equal("Bolt Dune Bolt Acme", companies_of(result.undone))
+    local why = "company Cape has been changed since" -- which holds for its first change, too
+    local by = (", by entry %d"):format(won[1].entry)
+    assert.same({ { "Cape", why, "conflict" }, { "Cape", why .. by, "conflict" } }, {
+      { result.refused[1].company, result.refused[1].why, result.refused[1].code },
+      { result.refused[2].company, result.refused[2].why, result.refused[2].code },
+    })
+    assert.equal(2, #result.refused)
+    other:close()
+    engine:close()
+  end)
 
   for _, name in ipairs(HOSTS) do
     it("leads a run's companies back to where they stood before, and can be undone as a whole: " .. name, function()

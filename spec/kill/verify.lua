@@ -172,13 +172,13 @@ function Verifier:is_late(tenant, change, entries)
 end
 
 -- Marks what came late in a company's log: an entry again, or behind a newer one. A host with keys makes no change twice. One
--- without them does when its company was put back, meanwhile, by what came late, and nobody knew of the first time.
+-- without them does when its company was put back, meanwhile, by what came late: who has taken over finds it unchanged.
 function Verifier:mark_late(tenant, company, changes, entries)
   local newest, line_of = 0, {}
   for i, change in ipairs(changes) do
     local before = line_of[change.entry]
     if change.entry ~= 0 and (before or change.entry < newest) then
-      local is_unknown = before and not self:was_told(tenant, changes[before]) and was_disturbed(changes, before)
+      local is_unknown = before and changes[before].who ~= change.who and was_disturbed(changes, before)
       change.is_late = is_unknown or self:is_late(tenant, change, entries)
       if before and plan.HAS_KEYS[tenant] or not change.is_late then
         self:problem("%s: company %d: line %d: entry %.0f is applied %s", tenant, company, i, change.entry,

@@ -1,7 +1,7 @@
 -- Makes mutants of this tree, one small change at a time, and says which spec notices each: SECONDS [COUNT [SEED [PLACES]]].
 -- PLACES are the beginnings of the files to change, as in "src/store lua/leadcat/past", or lines, as in "src/store/due.c:31".
 -- The specs run in two copies of the tree: one has the change; in the other, the sound one, it is seen that a spec that
--- fails would pass, and how long it takes. The seed decides what is changed.
+-- fails would pass. The seed decides what is changed.
 
 local changes = require "mutants.changes"
 
@@ -159,7 +159,7 @@ local function may_notice(spec, made)
   if spec.path:find "nginx" then
     return made.file:find "resty" or made.file:find "/demo/"
   end
-  return not spec.broken and (not spec.is_c or language_of(made.file) == "c" or spec.path:find "lua5%.4")
+  return spec.sound ~= false and (not spec.is_c or language_of(made.file) == "c" or spec.path:find "lua5%.4")
 end
 
 -- What names the changed file, is about its folder or in its language, has noticed much, and ends soon comes first.
@@ -184,16 +184,22 @@ local function ordered(made)
   return order
 end
 
-local function notices(spec)
-  if not spec.seconds then
-    spec.seconds = succeeds(sound, spec.command, 300) or succeeds(sound, spec.command, 300)
-    spec.broken = not spec.seconds
-    if spec.broken then
+-- Whether the spec passes without a change; asked once, when it first fails.
+local function is_sound(spec)
+  if spec.sound == nil then
+    local took = succeeds(sound, spec.command, 300) or succeeds(sound, spec.command, 300)
+    spec.sound, spec.seconds = took ~= nil, took or spec.seconds
+    if not took then
       say("left out, as it fails without a change: %s", spec.source)
-      return false
     end
   end
-  return not succeeds(mutant, spec.command, 20 + 4 * spec.seconds)
+  return spec.sound
+end
+
+local function notices(spec)
+  local took = succeeds(mutant, spec.command, 20 + 4 * (spec.seconds or 60))
+  spec.seconds = spec.seconds or took
+  return not took and is_sound(spec)
 end
 
 local function first_to_notice(made)
