@@ -332,7 +332,7 @@ describe("an engine", function()
   it("is closed when it is forgotten", function()
     local path = stores.path()
     local descriptors = function()
-      local pipe = io.popen(("ls /proc/%s/fd | wc -l"):format(processes.id()))
+      local pipe = io.popen(("ls -l /proc/%s/fd | grep -c '%s'"):format(processes.id(), path))
       local count = tonumber(pipe:read "*a")
       pipe:close()
       return count

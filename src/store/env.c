@@ -408,7 +408,6 @@ void lc_env_stat(lc_env *env, lc_part part, lc_env_stats *stats) {
   MDB_envinfo info;
   MDB_stat pages;
   reader_list readers = { 0, UINT64_MAX };
-  uint64_t pages_free = lc_env_forked(env) ? 0 : free_pages(env, part);
   MDB_env *mdb = lc_env_enter(env, part);
   *stats = (lc_env_stats){ .used = 0 };
   if (mdb != NULL) {
@@ -417,7 +416,6 @@ void lc_env_stat(lc_env *env, lc_part part, lc_env_stats *stats) {
     mdb_reader_list(mdb, read_line, &readers);
     *stats = (lc_env_stats){
       .used = (uint64_t)(info.me_last_pgno + 1) * pages.ms_psize,
-      .free = pages_free * pages.ms_psize,
       .behind = readers.oldest < info.me_last_txnid ? info.me_last_txnid - readers.oldest : 0,
       .size = info.me_mapsize,
       .readers = readers.lines > 0 ? (unsigned)readers.lines - 1 : 0,
@@ -425,4 +423,6 @@ void lc_env_stat(lc_env *env, lc_part part, lc_env_stats *stats) {
     };
   }
   lc_env_leave(env, part);
+  if (mdb != NULL && !lc_env_forked(env)) /* last: it may free the slots of dead readers */
+    stats->free = free_pages(env, part) * pages.ms_psize;
 }
