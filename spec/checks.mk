@@ -1,6 +1,6 @@
 # What checks the project: included by the Makefile, which says how it is built.
 
-.PHONY: c-tests lint asan tsan valgrind fuzz bench count scale soak kill mutants
+.PHONY: c-tests lint asan tsan valgrind fuzz bench count scale soak kill mutants faults
 
 # ---- tests in C --------------------------------------------------------------------------------
 
@@ -39,11 +39,12 @@ $(BUILD)/spec/%: spec/c/%.c $(TEST_HEADERS) $(CORE_OBJECTS)
 lint: ## static checks of C and Lua
 	@sh .ci/install ci
 	$(CC) -fsyntax-only $(ALL) -O2 -Werror $(CORE_SOURCES) $(filter-out $(STATE_TESTS),$(wildcard spec/c/*.c)) spec/fuzz/core.c
+	$(CC) -fsyntax-only $(SHIM_FLAGS) -O2 -Werror $(wildcard spec/faults/*.c)
 	$(CC) -fsyntax-only $(ALL) -O2 -Werror -isystem $(LUA54_INCDIR) $(STATE_TESTS) spec/fuzz/fuzz_lua.c
 	$(CC) -fsyntax-only $(ALL) -O2 -Werror -isystem $(LUA54_INCDIR) $(LUA_SOURCES) $(wildcard spec/bench/*.c)
 	$(CC) -fsyntax-only $(ALL) -O2 -Werror -isystem $(LUAJIT_INCDIR) $(LUA_SOURCES) $(wildcard spec/bench/*.c)
 	cppcheck --std=c11 --enable=warning,performance,portability --inline-suppr --quiet --error-exitcode=1 \
-	  --suppress=missingIncludeSystem -Isrc src spec/bench spec/c spec/fuzz
+	  --suppress=missingIncludeSystem -Isrc src spec/bench spec/c spec/faults spec/fuzz
 	luacheck --quiet lua spec lua/leadcat/bin/leadcat
 	$(LUA) spec/support/arrows.lua
 
@@ -127,10 +128,24 @@ soak: all ## many events with a retention: memory and files must stop growing (E
 
 ROUNDS ?= 500
 
-kill: all ## kill processes that share a store, and prove that nothing was lost or done twice (ROUNDS=500, SEED=n)
-	@BUILD=$(BUILD) sh spec/support/with_lua.sh $(LUA) spec/kill/run.lua $(ROUNDS) $(SEED)
+kill: all ## kill and stop processes that share a store, and prove that nothing was lost or done twice (ROUNDS=500, SEED=n)
+	@BUILD=$(BUILD) OTHER_LUA=$(if $(LUAJIT_INCDIR),$(LUAJIT)) sh spec/support/with_lua.sh $(LUA) spec/kill/run.lua $(ROUNDS) $(SEED)
 
 SECONDS ?= 1800
 
 mutants: ## one small change at a time: which spec notices it? (SECONDS=1800, COUNT=n, SEED=n, PLACES="src lua")
 	@nice sh spec/support/with_lua.sh $(LUA) spec/mutants/run.lua $(SECONDS) '$(COUNT)' '$(SEED)' '$(or $(PLACES),src lua)'
+
+# They take functions from dlsym, which ISO C does not know.
+SHIM_FLAGS  := $(filter-out -Wpedantic,$(STRICT))
+FAULT_SHIMS := $(BUILD)/faults/fail.so $(BUILD)/faults/record.so
+
+$(BUILD)/faults/%.so: spec/faults/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(SHIM_FLAGS) $(WERROR) -fPIC -shared $< -o $@ -ldl
+
+faults: all $(FAULT_SHIMS) ## failing calls, power failures, kills: nothing is lost (ROUNDS=500, SEED=n; above 500 full disks, too)
+	@BUILD=$(BUILD) sh spec/support/with_lua.sh $(LUA) spec/faults/fail.lua $(BUILD)/faults/fail.so
+	@BUILD=$(BUILD) sh spec/support/with_lua.sh $(LUA) spec/faults/power.lua $(BUILD)/faults/record.so $(ROUNDS) $(SEED)
+	@$(MAKE) --no-print-directory -s kill ROUNDS=$(ROUNDS) SEED=$(SEED)
+	@BUILD=$(BUILD) sh spec/support/with_lua.sh $(LUA) spec/faults/disks.lua $(ROUNDS)

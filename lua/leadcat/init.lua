@@ -8,6 +8,7 @@ local foreign = require "leadcat.host.foreign"
 local i18n = require "leadcat.words.i18n"
 local json = require "leadcat.util.json"
 local options_of = require "leadcat.util.options"
+local patient = require "leadcat.store.patient"
 local platform = require "leadcat.util.platform"
 local preset = require "leadcat.rules.preset"
 local render_confirmation = require "leadcat.pages.confirmation"
@@ -118,13 +119,14 @@ function leadcat.open(options)
   check_host(host)
   local store, message, code = core.open {
     path = options.path, map_size = options.map_size, max_readers = options.max_readers,
-    relaxed = options.durability == "relaxed",
+    relaxed = options.durability == "relaxed", patience = platform.is_nginx and patient.MOMENT or nil,
   }
   if not store then
     return nil, message, code
   end
   return Engine.new({
-    store = store, of_one_tenant = options.tenant ~= nil, host = host, companies = host.bind and embedded or foreign,
+    store = platform.is_nginx and patient.new(store) or store, of_one_tenant = options.tenant ~= nil, host = host,
+    companies = host.bind and embedded or foreign,
     clock = options.clock or core.now, strings = strings, language = options.language or "en",
     confirmation_ttl = options.confirmation_ttl or 7 * DAY,
     retention = { age = limit_of(retention, "age"), count = limit_of(retention, "count") },

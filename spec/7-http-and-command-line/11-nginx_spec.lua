@@ -490,6 +490,32 @@ describe("leadcat in nginx", function()
     engine:close()
   end)
 
+  it("answers other requests while one waits for a process that was stopped in the middle of its write", function()
+    prepare { "Acme" }
+    start { workers = 1 }
+    local id, kill = processes.stop_writing(directory .. "/store")
+    finally(kill)
+    local body = json.encode { id = "w", trigger = "sale_registered", company = "Acme" }
+    local waiting = assert(socket.connect("127.0.0.1", running.port))
+    assert(waiting:send(("POST /leadcat/api/events HTTP/1.0\r\nX-User: admin\r\n"
+      .. "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"):format(#body, body)))
+    for _ = 1, 20 do
+      assert.equal(200, (running:request("GET", "/leadcat/leadcat.css", { user = "" })))
+      assert.equal(200, (running:request("GET", "/leadcat/history")))
+    end
+    waiting:settimeout(0)
+    assert.equal("timeout", (select(2, waiting:receive "*l"))) -- it still waits
+    waiting:settimeout(30)
+    assert.matches("^HTTP/1.1 503", waiting:receive "*a")
+    waiting:close()
+    assert.equal(503, (running:request("GET", "/leadcat/health", { user = "" })))
+    kill()
+    assert.equal(200, (running:request("GET", "/leadcat/health", { user = "" })))
+    assert.equal("updated", post({ id = "w", trigger = "sale_registered", company = "Acme" }).status)
+    local _, lines = running:log():gsub(("process %s does not end its write"):format(id), "")
+    assert.is_true(lines >= 1)
+  end)
+
   it("is healthy as long as a worker can read the store", function()
     prepare()
     start { workers = 1 }

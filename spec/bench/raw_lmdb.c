@@ -13,7 +13,7 @@ enum { META, JOURNAL, BY_COMPANY, APPLYING, SEEN, CONFIRMATIONS, QUESTIONS, EXPI
 /* As in store/env.c and store/record.c; the benchmark compares what was written byte for byte of size. */
 static const char *const names[TABLES] = { "meta", "journal", "by_company", "applying", "seen", "confirmations",
                                            "questions", "expiring", "counters", "companies" };
-enum { ENTRY_HEAD = 72, CLAIM = 40, COMPANY = 16, MAX_READERS = 1024, MAX_TABLES = 13, KEY = 511, ENTRY = 4096 };
+enum { ENTRY_HEAD = 80, CLAIM = 48, COMPANY = 16, MAX_READERS = 1024, MAX_TABLES = 13, KEY = 511, ENTRY = 4096 };
 static const size_t map_size = (size_t)16 << 30;
 static const char *const type = "leadcat.bench.raw_lmdb";
 
@@ -117,7 +117,8 @@ static void commit(lua_State *L, raw *r) {
   if (rc == 0)
     memcpy(&count, value.mv_data, sizeof count);
   count += r->added;
-  must(L, put(r, META, &last, &r->last, sizeof r->last));
+  const uint64_t newest[] = { r->last, 0 }; /* and when it was written */
+  must(L, put(r, META, &last, newest, sizeof newest));
   must(L, put(r, COUNTERS, &counter, &count, sizeof count));
   must(L, mdb_txn_commit(r->txn));
 }

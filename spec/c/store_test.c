@@ -575,13 +575,13 @@ static void test_growth(void) {
 /* ---- reader slots ------------------------------------------------------------------------ */
 
 static void take_slots(void *argument) {
-  lc_store *store = open_with(argument, &(lc_store_options){ MIB, 3, false });
+  lc_store *store = open_with(argument, &(lc_store_options){ .map_size = MIB, .max_readers = 3 });
   CHECK(category_of(store, "Acme") == LEAD);
 }
 
 static void test_readers(void) {
   const char *path = new_path();
-  const lc_store_options three = { MIB, 3, false };
+  const lc_store_options three = { .map_size = MIB, .max_readers = 3 };
   lc_error error = { "" };
   int32_t category;
   lc_company company = company_of("Acme");

@@ -247,6 +247,24 @@ static void test_counts(void) {
   }
 }
 
+/* What an open reader keeps, and what is free again. */
+static void test_sizes(void) {
+  lc_entry entry = { .status = LC_ENTRY_UNCHANGED, .company = { { "x", 1 }, false } };
+  lc_store_stats stats;
+  lc_store *reader = NULL;
+  MDB_txn *txn;
+  CHECK(lc_store_open(directory, &(lc_store_options){ .map_size = 16 * MIB }, &reader, NULL) == LC_OK);
+  CHECK(lc_begin_read(reader, LC_PART_JOURNAL, &txn, NULL) == LC_OK);
+  for (int i = 0; i < 3; i++)
+    CHECK(lc_store_add_unchanged(store, names[2], &entry, 1, now, NULL) == LC_OK);
+  CHECK(lc_store_stat(store, &stats, NULL) == LC_OK);
+  CHECK(stats.behind[LC_PART_JOURNAL] == 3 && stats.behind[LC_PART_CONFIG] == 0);
+  CHECK(stats.map_free[LC_PART_JOURNAL] > 0 && stats.map_free[LC_PART_JOURNAL] < stats.map_used[LC_PART_JOURNAL]);
+  lc_end_read(reader, LC_PART_JOURNAL);
+  CHECK(lc_store_stat(store, &stats, NULL) == LC_OK && stats.behind[LC_PART_JOURNAL] == 0);
+  lc_store_close(reader);
+}
+
 int main(void) {
   char command[128];
   alarm(300);
@@ -260,6 +278,7 @@ int main(void) {
   TEST(test_many());
   TEST(test_damage());
   TEST(test_counts());
+  TEST(test_sizes());
   lc_store_close(store);
   snprintf(command, sizeof command, "rm -rf %s", directory);
   TEST(CHECK(system(command) == 0));

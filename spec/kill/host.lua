@@ -4,10 +4,11 @@
 
 local core = require "leadcat.core"
 local lfs = require "lfs"
+local plan = require "kill.plan"
 
 local host = {}
 
-local LINE = "(%d+) (%d+) (%d+) (%S+) %.\n" -- from, to, outcome.entry (0: changed by somebody else), who
+local LINE = "(%d+) (%d+) (%d+) (%S+) %.\n" -- from, to, entry of outcome.key (0: changed by somebody else), who
 
 --- The changes of a company, oldest first. Torn lines are left out.
 ---@param content string
@@ -66,7 +67,7 @@ local function change(self, tenant, company, to, from, entry, who)
     core.sleep(0.0002)
   end
   local content, result, message = read(file), true, nil
-  if tenant == "keyed" and entry ~= 0 and has_entry(content, entry) then
+  if plan.HAS_KEYS[tenant] and entry ~= 0 and has_entry(content, entry) then
     result = true -- done already
   elseif last(self, content) ~= from then
     result, message = nil, "conflict"
@@ -78,17 +79,39 @@ local function change(self, tenant, company, to, from, entry, who)
   return result, message
 end
 
+local function entry_of(key)
+  return tonumber(key:match "%-(%d+)$")
+end
+
 function Host:category(company, tenant)
   return last(self, read(open(self, tenant, company)))
 end
 
 function Host:set_category(company, to, from, outcome, tenant)
-  return change(self, tenant, company, to, from, outcome.entry, self.who)
+  return change(self, tenant, company, to, from, entry_of(outcome.key), self.who)
+end
+
+function Host:applied(company, key, tenant)
+  return has_entry(read(open(self, tenant, company)), entry_of(key))
 end
 
 --- Changes a company as a user of the CRM does, without leadcat.
 function Host:change_outside(company, to, tenant)
   return change(self, tenant, company, to, self:category(company, tenant), 0, self.who)
+end
+
+--- As `leadcat.open` takes it: `around` is called with what makes a change, and its arguments.
+---@param applied boolean whether it can tell what it has made
+---@param around? fun(change: function, ...): true?, string?
+function Host:for_leadcat(applied, around)
+  local function set_category(...)
+    return self:set_category(...)
+  end
+  return {
+    category = function(company, tenant) return self:category(company, tenant) end,
+    set_category = around and function(...) return around(set_category, ...) end or set_category,
+    applied = applied and function(company, key, tenant) return self:applied(company, key, tenant) end or nil,
+  }
 end
 
 --- The companies of `files`, all in the category `start` at first; `who` is noted with each change.

@@ -1,6 +1,7 @@
 --- What the kill test is about: tenants, companies, rules, and the events, each of which follows from the seed and its
 -- id alone, so that whoever delivers it again after a crash delivers the same.
 
+local core = require "leadcat.core"
 local stores = require "support.stores"
 
 local plan = {}
@@ -14,9 +15,19 @@ plan.KEEP = 200 -- entries of each tenant's journal
 plan.MAP = 2 ^ 28
 plan.TTL = 2 -- seconds until a question expires
 
---- Tenants, by the kind of their host: one that compares and sets the category only, one that stores `outcome.entry` with
--- it (and whose companies are changed by others, too), and the embedded one.
-plan.TENANTS = { "plain", "keyed", "embedded" }
+--- Tenants, by the kind of their host: one that compares and sets the category only, one that also stores the key with it,
+-- one that answers `applied` by it, and the embedded one. The companies of those with keys are changed by others, too.
+plan.TENANTS = { "plain", "keyed", "applied", "embedded" }
+plan.HAS_KEYS = { keyed = true, applied = true }
+
+--- How far the clock of a worker is ahead: time of day differs, and nothing that must be agreed on goes by it.
+function plan.skew(worker)
+  return (worker % 3 - 1) * 40
+end
+
+--- Seconds that a jump moves the clock of claims of all workers ahead. It is more than any claim lasts: host calls that are
+-- under way hang, and what they are about may be taken over. `files.jumps` has a byte for each.
+plan.JUMP = 40
 
 local RULES = {
   {
@@ -67,11 +78,19 @@ function plan.event(seed, id)
   return plan.TENANTS[number % #plan.TENANTS + 1], event
 end
 
+--- Seconds, by a clock that all processes share and that does not jump.
+function plan.time()
+  return core.uptime() - core.forward(0)
+end
+
 --- Where the files of one run are, in its directory.
 function plan.files(directory)
   return {
     store = directory .. "/store",
     acks = function(worker) return ("%s/acks.%d"):format(directory, worker) end,
+    jumps = directory .. "/jumps",
+    kills = directory .. "/kills", -- who, and when
+    calls = function(worker) return ("%s/calls.%d"):format(directory, worker) end, -- of set_category
     errors = function(worker) return ("%s/errors.%d"):format(directory, worker) end,
     host = function(tenant, company) return ("%s/%s.%d"):format(directory, tenant, company) end,
   }

@@ -1,7 +1,8 @@
 -- Kills processes that share a store, ROUNDS times, and proves that nothing was lost and nothing was done twice: ROUNDS
--- [SEED]. Eight workers handle events, answer questions, undo, save and maintain; each round one of them, at times all, is
--- killed within 0 to 30 milliseconds and started again. Every CHECK rounds all are killed and everything is compared.
--- The seed decides what happens; when, the machine does.
+-- [SEED]. Eight workers, on both Luas where OTHER_LUA names another one and with clocks that differ, handle events, answer
+-- questions, undo, save and maintain. Each round one of them, at times all, is killed within 0 to 30 milliseconds and started
+-- again, or some are stopped while time jumps for all others, which take over what these were doing. Every CHECK rounds all
+-- are killed and everything is compared. The seed decides what happens; when, the machine does.
 
 local core = require "leadcat.core"
 local leadcat = require "leadcat"
@@ -11,12 +12,24 @@ local verify = require "kill.verify"
 local ROUNDS, SEED = tonumber(arg[1]) or 500, tonumber(arg[2]) or os.time() % 1000000
 local CHECK = 50
 
+local LUA, BUILD = os.getenv "LEADCAT_LUA" or "lua5.4", os.getenv "LEADCAT_BUILD" or "build"
+local OTHER_LUA = os.getenv "OTHER_LUA"
+if OTHER_LUA == nil or OTHER_LUA == "" then
+  OTHER_LUA = LUA
+end
+
 local directory = os.tmpname()
 os.remove(directory)
 assert(os.execute("mkdir '" .. directory .. "'"))
 local files = plan.files(directory)
 math.randomseed(SEED)
 io.stdout:setvbuf "line"
+
+local function append(name, text)
+  local file = assert(io.open(name, "a"))
+  file:write(text)
+  file:close()
+end
 
 local function say(text, ...)
   print((text):format(...))
@@ -34,30 +47,41 @@ local function prepare()
   end
   assert(engine:tenant("embedded").host:create_many(companies, plan.START))
   engine:close()
+  append(files.jumps, "")
+  append(files.kills, "")
   for worker = 1, plan.WORKERS do
-    assert(io.open(files.acks(worker), "w")):close()
+    append(files.acks(worker), "")
+    append(files.calls(worker), "")
   end
 end
 
 -- Workers --------------------------------------------------------------------------------------------------------------
 
-local workers, lives, kills = {}, 0, 0
+local workers, lives, kills, jumps = {}, 0, 0, 0
 
 -- The shell becomes the worker: so its id is the worker's, and stays its until the pipe is closed.
 local function start(number)
   lives = lives + 1
-  local command = ("echo $$; exec %s spec/kill/worker.lua '%s' %d %d %d 2>>'%s'"):format(
-    os.getenv "LEADCAT_LUA" or "lua5.4", directory, SEED, number, lives, files.errors(number))
+  local script = "echo $$; BUILD='%s' exec sh spec/support/with_lua.sh %s spec/kill/worker.lua '%s' %d %d %d 2>>'%s'"
+  local command = script:format(BUILD, number % 4 < 2 and LUA or OTHER_LUA, directory, SEED, number, lives,
+    files.errors(number))
   local pipe = assert(io.popen(command))
-  workers[number] = { pipe = pipe, id = assert(pipe:read "*l") }
+  workers[number] = { pipe = pipe, id = assert(pipe:read "*l"), who = ("w%d.%d"):format(number, lives) }
 end
 
-local function kill(numbers)
+local function signal(name, numbers)
   local ids = {}
   for i, number in ipairs(numbers) do
     ids[i] = workers[number].id
   end
-  os.execute("kill -9 " .. table.concat(ids, " ") .. " 2>/dev/null")
+  os.execute(("kill -%s %s 2>/dev/null"):format(name, table.concat(ids, " ")))
+end
+
+local function kill(numbers)
+  for _, number in ipairs(numbers) do
+    append(files.kills, ("%s %.6f\n"):format(workers[number].who, plan.time()))
+  end
+  signal("KILL", numbers)
   for _, number in ipairs(numbers) do
     workers[number].pipe:close()
     kills = kills + 1
@@ -77,8 +101,24 @@ end
 
 -- Rounds ---------------------------------------------------------------------------------------------------------------
 
+-- Some hang for longer than their claims last; the others go on meanwhile.
+local function jump()
+  local stopped, first = {}, math.random(plan.WORKERS)
+  for i = 1, math.random(3) do
+    stopped[i] = (first + i) % plan.WORKERS + 1
+  end
+  signal("STOP", stopped)
+  append(files.jumps, ".")
+  jumps = jumps + 1
+  core.sleep(0.05 + math.random() * 0.1)
+  signal("CONT", stopped)
+end
+
 local function round()
   core.sleep(math.random() * 0.03)
+  if math.random(3) == 1 then
+    jump()
+  end
   local numbers = math.random(25) == 1 and ALL or { math.random(plan.WORKERS) }
   kill(numbers)
   for _, number in ipairs(numbers) do
@@ -131,5 +171,5 @@ for n = 1, ROUNDS do
 end
 say("%s", told(verifier.counts))
 os.execute("rm -rf '" .. directory .. "'")
-say("%d kills in %d rounds and %.0f seconds, %d changes left unfinished: nothing lost, nothing done twice (seed %d)",
-  kills, ROUNDS, core.now() - began, verifier.unfinished, SEED)
+say("%d kills and %d jumps in %d rounds and %.0f seconds, %d changes left unfinished: nothing lost, nothing done twice "
+  .. "(seed %d)", kills, jumps, ROUNDS, core.now() - began, verifier.unfinished, SEED)

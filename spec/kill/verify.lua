@@ -3,6 +3,7 @@
 local core = require "leadcat.core"
 local host_of = require "kill.host"
 local leadcat = require "leadcat"
+local lfs = require "lfs"
 local plan = require "kill.plan"
 local stores = require "support.stores"
 
@@ -108,7 +109,30 @@ end
 
 -- The hosts' logs ------------------------------------------------------------------------------------------------------
 
--- One line of a company's log against the journal.
+-- Whether the action in which a process has made a change has come to its end: what it had to write down is written.
+function Verifier:was_told(tenant, change)
+  return self.made[("%s %.0f %s"):format(tenant, change.entry, change.who)] == true
+end
+
+-- Whether another process has asked for the same, too, and so found the company changed.
+function Verifier:was_taken_over(tenant, company, change)
+  for _, call in ipairs(self.calls[("%s %d %.0f"):format(tenant, company, change.entry)] or {}) do
+    if call.who ~= change.who then
+      return true
+    end
+  end
+  return false
+end
+
+-- Whether a company was changed, behind the line `i` of its log, by what the journal could not foresee: from outside, or late.
+local function was_disturbed(changes, i)
+  local following = changes[i + 1]
+  return following ~= nil and (following.entry == 0 or following.is_late)
+end
+
+-- One line of a company's log against the journal. A process that is killed before it has told what it has made leaves
+-- others to find out: a host without `applied` cannot tell them when the company was changed again since, and one without
+-- keys cannot when they had asked for the same at the same time.
 function Verifier:check_change(tenant, company, changes, i, entries)
   local change = changes[i]
   local entry = self.known[tenant][change.entry]
@@ -123,29 +147,62 @@ function Verifier:check_change(tenant, company, changes, i, entries)
   if entry.company ~= company or entry.from ~= change.from or entry.to ~= change.to then
     self:problem("%s: the journal has '%s'", where, said(entry))
   end
-  -- Found unfinished, and the company in neither category: the journal cannot know that it was changed twice since.
-  local overwritten = tenant == "keyed" and entry.status == "conflict" and changes[i + 1] and changes[i + 1].entry == 0
-  if entry.status ~= "updated" and not overwritten then
+  local may_be_unknown = tenant ~= "applied" and entry.status == "conflict" and not self:was_told(tenant, change)
+    and (change.is_late or was_disturbed(changes, i)
+      or not plan.HAS_KEYS[tenant] and self:was_taken_over(tenant, company, change))
+  if entry.status ~= "updated" and not may_be_unknown then
     self:problem("%s: the journal says %s", where, entry.status)
   end
 end
 
--- A company's log: each line begins where the one before has ended, no entry comes twice, none behind a newer one.
+-- Whether the journal calls a change late: its process hung, and others had taken it over. A process that was killed in the
+-- same action could not write that down.
+function Verifier:is_late(tenant, change, entries)
+  local entry = self.known[tenant][change.entry]
+  if not entry and may_be_gone(entries, change.entry) then
+    return true
+  elseif entry and entry.error and entry.error:find "late" then
+    self:count "made late"
+    return true
+  elseif not self:was_told(tenant, change) then
+    self:count "made late by the killed"
+    return true
+  end
+  return false
+end
+
+-- Marks what came late in a company's log: an entry again, or behind a newer one. A host with keys makes no change twice. One
+-- without them does when its company was put back, meanwhile, by what came late: who has taken over finds it unchanged.
+function Verifier:mark_late(tenant, company, changes, entries)
+  local newest, line_of = 0, {}
+  for i, change in ipairs(changes) do
+    local before = line_of[change.entry]
+    if change.entry ~= 0 and (before or change.entry < newest) then
+      local is_unknown = before and changes[before].who ~= change.who and was_disturbed(changes, before)
+      change.is_late = is_unknown or self:is_late(tenant, change, entries)
+      if before and plan.HAS_KEYS[tenant] or not change.is_late then
+        self:problem("%s: company %d: line %d: entry %.0f is applied %s", tenant, company, i, change.entry,
+          before and "twice" or ("behind %.0f"):format(newest))
+      end
+    end
+    newest = math.max(newest, change.entry)
+    line_of[change.entry] = change.entry ~= 0 and i or nil
+  end
+end
+
+-- A company's log: each line begins where the one before has ended, no entry comes twice, none behind a newer one, or it is
+-- known why.
 function Verifier:check_log(tenant, company, entries, applied)
-  local category, newest = plan.START, 0
+  local category = plan.START
   local changes = host_of.changes(content_of(self.files.host(tenant, company)))
+  self:mark_late(tenant, company, changes, entries)
   for i, change in ipairs(changes) do
     if change.from ~= category then
       self:problem("%s: company %d: line %d begins at %d, not %d", tenant, company, i, change.from, category)
     end
     category = change.to
     if change.entry ~= 0 then
-      if applied[change.entry] then
-        self:problem("%s: company %d: line %d: entry %.0f is applied twice", tenant, company, i, change.entry)
-      elseif change.entry < newest then
-        self:problem("%s: company %d: line %d: entry %.0f comes behind %.0f", tenant, company, i, change.entry, newest)
-      end
-      applied[change.entry], newest = true, math.max(newest, change.entry)
+      applied[change.entry] = true
       self:check_change(tenant, company, changes, i, entries)
     end
     self:count(change.entry ~= 0 and "changes of hosts" or "changes outside")
@@ -154,13 +211,13 @@ function Verifier:check_log(tenant, company, entries, applied)
 end
 
 -- Whether a company may have stood in an entry's target before its change was begun, which was then found done after a
--- kill: by what others have changed since the entry before it, or because the event was wrong about where it stood.
+-- kill: by what came since the entry before it from others or late, or because the event was wrong about where it stood.
 local function was_there(changes, entry)
   local before, stood = plan.START, {}
   for _, change in ipairs(changes) do
     if change.entry > entry.entry then
       break
-    elseif change.entry ~= 0 then
+    elseif change.entry ~= 0 and not change.is_late then
       before, stood = change.to, {}
     end
     stood[change.to] = true
@@ -171,7 +228,8 @@ end
 -- Every entry that is updated is in a log, or its work was done.
 function Verifier:check_updated(tenant, applied)
   for number, entry in pairs(self.known[tenant]) do
-    if entry.status == "updated" and not applied[number] and not was_there(applied[entry.company], entry) then
+    local is_applied = applied[number] or tenant ~= "applied" and was_there(applied[entry.company], entry)
+    if entry.status == "updated" and not is_applied then
       self:problem("%s: entry %.0f (%s) is not in the host's log", tenant, number, said(entry))
     end
   end
@@ -196,6 +254,50 @@ function Verifier:check_embedded(engine, entries)
   for company, last in pairs(category) do
     if engine.host:get(company) ~= last then
       self:problem("embedded: company %d stands in %s, not %d", company, tostring(engine.host:get(company)), last)
+    end
+  end
+end
+
+-- Calls of the hosts ---------------------------------------------------------------------------------------------------
+
+local AT_ONCE = 25 -- seconds: a claim lasts for 30, and more
+
+-- The calls, by tenant, company and entry. One that has no end has ended when its process was killed.
+function Verifier:read_calls()
+  local killed, calls = {}, {}
+  for who, at in content_of(self.files.kills):gmatch "(%S+) (%S+)\n" do
+    killed[who] = tonumber(at)
+  end
+  for worker = 1, plan.WORKERS do
+    local lines, last = content_of(self.files.calls(worker)), nil
+    for what, who, entry, at, ahead in lines:gmatch "(%l+) (%S+) (%S+ %d+ %d+) (%S+) (%d+)\n" do
+      if what == "begin" then
+        local call = { who = who, entry = entry, from = tonumber(at), to = killed[who], ahead = tonumber(ahead) }
+        calls[entry] = calls[entry] or {}
+        table.insert(calls[entry], call)
+        last = call
+      elseif last then
+        last.to = tonumber(at)
+      end
+    end
+  end
+  self.calls = calls
+end
+
+-- Nobody asks a host for what another living process is asking it for, unless that one hangs for as long as its claim lasts.
+-- The one that has taken over may come first: the other one does not know yet that time has jumped.
+function Verifier:check_calls()
+  for entry, calls in pairs(self.calls) do
+    table.sort(calls, function(a, b) return a.from < b.from end)
+    for i = 2, #calls do
+      local before, call = calls[i - 1], calls[i]
+      local hangs_for = math.abs(call.from + call.ahead - before.from - before.ahead)
+      if call.from < before.to and call.who ~= before.who and hangs_for < AT_ONCE then
+        self:problem("%s: %s has asked the host for %.3f seconds when %s does so, too", entry, before.who, hangs_for,
+          call.who)
+      elseif call.from < before.to then
+        self:count "taken over from the living"
+      end
     end
   end
 end
@@ -233,6 +335,8 @@ function Verifier:check_entry(tenant, entries, number, status, what)
     end
   elseif status == "failed" and (entry.status == "updated" or entry.status == "conflict") then
     return entry -- it was tried again
+  elseif entry.status == "updated" and entry.error then
+    return entry -- it was made late, after all
   elseif status ~= entry.status then
     self:problem("%s: %s was acknowledged as %s, its entry %.0f is %s", tenant, what, status, number, entry.status)
   end
@@ -282,6 +386,19 @@ function CHECKS.save(self, tenant, _, who, words)
     self:problem("%s: revision %d was saved by %s and is %s", tenant, revision, who, about and about.actor.id or "lost")
   end
   self:count "saves"
+end
+
+-- Read before the rest.
+function CHECKS.made() end
+
+-- Which changes of the host were made by actions that have come to their end, by tenant, entry and who made it.
+function Verifier:read_made()
+  self.made = {}
+  for worker = 1, plan.WORKERS do
+    for tenant, who, entry in content_of(self.files.acks(worker)):gmatch "made (%S+) (%S+) (%d+)\n" do
+      self.made[("%s %s %s"):format(tenant, entry, who)] = true
+    end
+  end
 end
 
 function Verifier:check_acks(journals)
@@ -373,19 +490,20 @@ end
 function Verifier:check()
   self.unfinished = self.unfinished + count_unfinished(self.files.store)
   local crm = host_of.new(self.files, plan.START, "verifier")
-  local mine = assert(leadcat.open {
-    path = self.files.store, tenant = "plain", map_size = plan.MAP,
-    host = {
-      category = function(company, tenant) return crm:category(company, tenant) end,
-      set_category = function(...) return crm:set_category(...) end,
-    },
-  })
-  local embedded = assert(leadcat.open { path = self.files.store, tenant = "embedded", map_size = plan.MAP })
-  local engines, journals = { plain = mine, keyed = mine:tenant "keyed", embedded = embedded }, {}
+  local engines, journals = {}, {}
+  for _, tenant in ipairs(plan.TENANTS) do
+    engines[tenant] = assert(leadcat.open {
+      path = self.files.store, tenant = tenant, map_size = plan.MAP,
+      host = tenant ~= "embedded" and crm:for_leadcat(tenant == "applied") or nil,
+    })
+  end
   self.counts, self.revisions = {}, {}
-  core.forward(LATER)
-  assert(engines.plain:recover())
-  assert(engines.keyed:recover())
+  self:read_made()
+  self:read_calls()
+  core.forward(LATER + lfs.attributes(self.files.jumps, "size") * plan.JUMP - core.forward(0))
+  for _, tenant in ipairs(plan.TENANTS) do
+    assert(engines[tenant]:recover())
+  end
   for _, tenant in ipairs(plan.TENANTS) do
     local engine, applied = engines[tenant], {}
     journals[tenant] = self:read_journal(engine, tenant)
@@ -407,8 +525,10 @@ function Verifier:check()
       self:problem("worker %d: %s", worker, errors)
     end
   end
-  embedded:close()
-  mine:close()
+  for _, tenant in ipairs(plan.TENANTS) do
+    engines[tenant]:close()
+  end
+  self:check_calls()
   self:check_files()
 end
 

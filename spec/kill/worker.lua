@@ -3,6 +3,7 @@
 -- call has returned is appended to its file of acknowledgements, afterwards.
 
 local core = require "leadcat.core"
+local lfs = require "lfs"
 local host_of = require "kill.host"
 local leadcat = require "leadcat"
 local plan = require "kill.plan"
@@ -14,7 +15,21 @@ math.randomseed(seed * 1000 + number + life * 8)
 
 local acks = assert(io.open(files.acks(number), "a+"))
 local crm = host_of.new(files, plan.START, who)
+local calls = assert(io.open(files.calls(number), "a"))
+calls:setvbuf "line"
 local engines
+local made = {} -- the changes that the host has made for us in this action
+
+-- Time jumps for all workers: each sees it as soon as it waits, or begins something.
+local function keep_time()
+  core.forward(lfs.attributes(files.jumps, "size") * plan.JUMP - core.forward(0))
+end
+
+local sleep = core.sleep
+function core.sleep(seconds)
+  sleep(seconds)
+  keep_time()
+end
 
 -- One write(2): a kill leaves all of a line, or none of it.
 local function acknowledge(...)
@@ -39,44 +54,66 @@ local EXPECTED = { -- what may go wrong, and is tried again
   maintain = { unavailable = true },
 }
 
--- The result of a call, or nothing where it could not be done now.
+-- The result of a call, or nothing where it could not be done now. Then nobody knows whether the ends of its changes are
+-- written.
 local function expect(what, result, message, code)
   if result == nil and not EXPECTED[what][code] then
     error(("%s: %s [%s]"):format(what, tostring(message), tostring(code)), 2)
   end
+  made = result ~= nil and made or {}
   return result
 end
 
--- The host now and then takes its time, or is away; in the middle of it the process is most likely to be killed.
+-- Until time has jumped, and others had time to do something.
+local function hang()
+  local until_then, before = core.now() + 1, core.forward(0)
+  repeat
+    core.sleep(0.01)
+  until core.forward(0) ~= before or core.now() > until_then
+  core.sleep(math.random() * 0.15)
+end
+
+-- The host now and then takes its time, hangs, or is away; in the middle of it the process is most likely to be killed.
 local function dawdle()
-  local chance = math.random(40)
-  if chance <= 8 then
-    core.sleep(chance / 2000)
+  local chance = math.random(80)
+  if chance <= 16 then
+    core.sleep(chance / 4000)
+  elseif chance <= 21 then
+    hang()
   end
-  return chance == 40
+  return chance == 80
+end
+
+-- Writes down when a call of the host begins and ends, and whether it has made the change.
+local function around(set_category, company, to, from, outcome, tenant)
+  local function note(what)
+    calls:write(("%s %s %s %s %.0f %.6f %.0f\n"):format(what, who, tenant, company, outcome.entry, plan.time(),
+      core.forward(0)))
+  end
+  note "begin"
+  local ok, message = nil, "away"
+  if not dawdle() then
+    ok, message = set_category(company, to, from, outcome, tenant)
+    made[#made + 1] = ok and { tenant, outcome.entry } or nil
+    dawdle()
+  end
+  note "end"
+  return ok, message
 end
 
 local function open_engines()
-  local options = { count = plan.KEEP, age = false }
-  local mine = assert(leadcat.open {
-    path = files.store, tenant = "plain", map_size = plan.MAP, confirmation_ttl = plan.TTL, retention = options,
-    durability = number % 2 == 0 and "relaxed" or "full",
-    host = {
-      category = function(company, tenant) return crm:category(company, tenant) end,
-      set_category = function(...)
-        if dawdle() then
-          return nil, "away"
-        end
-        local ok, message = crm:set_category(...)
-        dawdle()
-        return ok, message
-      end,
-    },
-  })
-  local embedded = assert(leadcat.open {
-    path = files.store, tenant = "embedded", map_size = plan.MAP, confirmation_ttl = plan.TTL, retention = options,
-  })
-  engines = { plain = mine, keyed = mine:tenant "keyed", embedded = embedded }
+  local function open(tenant, host)
+    return assert(leadcat.open {
+      path = files.store, tenant = tenant, map_size = plan.MAP, confirmation_ttl = plan.TTL, host = host,
+      retention = { count = plan.KEEP, age = false }, durability = number % 2 == 0 and "relaxed" or "full",
+      clock = function() return core.now() + plan.skew(number) end,
+    })
+  end
+  local mine = open("plain", crm:for_leadcat(false, around))
+  engines = {
+    plain = mine, keyed = mine:tenant "keyed", applied = open("applied", crm:for_leadcat(true, around)),
+    embedded = open "embedded",
+  }
 end
 
 -- Its own stream -------------------------------------------------------------------------------------------------------
@@ -197,9 +234,9 @@ local function look()
   assert(any_engine():stats())
 end
 
--- Only to a host that stores outcome.entry: to the other it looks as if leadcat had done it.
+-- Only to a host that stores keys: to the other it looks as if leadcat had done it.
 local function change_outside()
-  crm:change_outside(math.random(plan.COMPANIES), math.random(4), "keyed")
+  crm:change_outside(math.random(plan.COMPANIES), math.random(4), math.random(2) == 1 and "keyed" or "applied")
 end
 
 local ACTIONS = { -- and how many of a hundred
@@ -218,11 +255,17 @@ local function act()
 end
 
 local ok, message = xpcall(function()
+  keep_time()
   place = acknowledged()
   open_engines()
   local deadline = core.now() + 60 -- should nobody be there any more to kill it
   while core.now() < deadline do
+    keep_time()
     act()
+    for _, change in ipairs(made) do
+      acknowledge("made", change[1], who, change[2])
+    end
+    made = {}
   end
 end, debug.traceback)
 if not ok then

@@ -53,6 +53,38 @@ function Process:wait()
   return table.concat(lines, "\n"), self.status
 end
 
+--- A process that was stopped while it writes to the store in `path`, whose lock for writers it holds.
+---@param path string
+---@return string id
+---@return fun() kill ends it; again it does nothing
+function processes.stop_writing(path)
+  local child = processes.start([[
+    local store = assert(require("leadcat.core").open { path = arg[1], map_size = 2 ^ 26 })
+    print(io.open("/proc/self/stat"):read "*a":match "^%d+")
+    io.stdout:flush()
+    while true do
+      store:add { { tenant = "", name = "n", value = 1 } }
+    end
+  ]], { path })
+  local id, core = assert(child:line()), require "leadcat.core"
+  local store, code = assert(core.open { path = path, map_size = 2 ^ 26, patience = 0.2 }), nil
+  for _ = 1, 1000 do
+    core.sleep(0.003)
+    os.execute("kill -STOP " .. id)
+    code = select(3, store:add { { tenant = "", name = "n", value = 1 } })
+    if code then
+      break
+    end
+    os.execute("kill -CONT " .. id)
+  end
+  store:close()
+  assert(code == "locked", code or "it was never stopped while it had the lock")
+  return id, function()
+    os.execute(child.status and ":" or "kill -9 " .. id)
+    child.status = child.status or select(2, child:wait())
+  end
+end
+
 --- This process's id.
 ---@return string
 function processes.id()

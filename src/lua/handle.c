@@ -115,6 +115,8 @@ typedef struct l_open {
   l_event *read;
   int *places;  /* in the array of events, from 1 */
   void *memory; /* for the three; NULL: they are on the stack, as one event's are, the most usual number */
+  int keeper;   /* the stack index of a table that keeps alive what is written; 0: the stack does, of one event */
+  int kept;     /* how much is in that table */
 } l_open;
 
 static void free_memory(l_open *open) {
@@ -130,12 +132,21 @@ static int l_open_gc(lua_State *L) {
 /* Pushes room for many, which the collector frees where the call does not. The memory is not Lua's, or the collector would
  * have more to do for it than for all results. NULL: there is none. */
 static l_open *push_open(lua_State *L, size_t most) {
+  lua_createtable(L, (int)most * 3, 0); /* for the texts of all: keeping these allocates nothing */
+  int keeper = lua_gettop(L);
   l_open *open = l_push_object(L, open_type, sizeof *open);
+  open->keeper = keeper;
   open->memory = malloc(most * (sizeof *open->cases + sizeof *open->read + sizeof *open->places));
   open->cases = open->memory;
   open->read = (void *)(open->cases + most);
   open->places = (void *)(open->read + most);
   return open->memory != NULL ? open : NULL;
+}
+
+/* Keeps the value at the top of the stack alive. */
+static void keep(lua_State *L, l_open *open) {
+  if (open->keeper != 0)
+    lua_rawseti(L, open->keeper, ++open->kept);
 }
 
 static uint64_t number_field(lua_State *L, const char *name) {
@@ -228,16 +239,35 @@ static bool push_details(lua_State *L, int place, bool has_run) {
   return result == 0;
 }
 
-/* Adds the details of the events from `first` on, or why they cannot be kept. A table on the stack keeps these. */
+/* Keeps the texts of all events, before anything allocates: then a finalizer may change the events. */
+static void keep_texts(lua_State *L, l_open *open) {
+  for (size_t i = 0; i < open->count; i++) {
+    lua_rawgeti(L, EVENTS, open->places[i]);
+    int event = lua_gettop(L);
+    lua_getfield(L, event, "company");
+    keep(L, open);
+    lua_getfield(L, event, "id");
+    keep(L, open);
+    if (open->read[i].user.size != 0) {
+      lua_getfield(L, event, "actor");
+      lua_getfield(L, -1, "id");
+      lua_remove(L, -2);
+      keep(L, open);
+    }
+    lua_remove(L, event);
+  }
+}
+
+/* Adds the details of the events from `first` on, or why they cannot be kept. */
 static void add_details(lua_State *L, const l_how *how, l_open *open, size_t first) {
-  lua_newtable(L);
+  keep_texts(L, open);
   for (size_t i = first; i < open->count; i++) {
     lc_case *c = &open->cases[i];
     if (!how->has_run && !open->read[i].has_details)
       continue;
     c->is_unkeepable = !push_details(L, open->places[i], how->has_run);
     c->entry.details.data = lua_tolstring(L, -1, &c->entry.details.size);
-    lua_rawseti(L, -2, (int)i + 1);
+    keep(L, open);
   }
 }
 
@@ -357,7 +387,7 @@ static int l_handle(lua_State *L) {
   lc_case c;
   l_event read;
   int place;
-  l_open one = { 0, &c, &read, &place, NULL };
+  l_open one = { 0, &c, &read, &place, NULL, 0, 0 };
   lc_error error;
   luaL_checktype(L, EVENTS, LUA_TTABLE);
   luaL_checktype(L, RESULTS, LUA_TTABLE);

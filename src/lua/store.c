@@ -31,6 +31,7 @@ int l_store_open(lua_State *L) {
     .map_size = (size_t)l_integer_field(L, 1, "map_size"),
     .max_readers = (unsigned)l_integer_field(L, 1, "max_readers"),
     .relaxed = l_boolean_field(L, 1, "relaxed"),
+    .patience = l_number_field(L, 1, "patience"),
   };
   l_store *box = l_push_object(L, store_type, sizeof *box);
   lc_status status = lc_store_open(path, &options, &box->store, &error);
@@ -353,15 +354,17 @@ int l_store_check(lua_State *L) {
 /* ---- upkeep ------------------------------------------------------------------------------ */
 
 static void set_part(lua_State *L, const lc_store_stats *stats, int part, const char *name) {
-  lua_createtable(L, 0, 4);
+  lua_createtable(L, 0, 6);
   l_set_integer(L, "used", (int64_t)stats->map_used[part]);
+  l_set_integer(L, "free", (int64_t)stats->map_free[part]);
+  l_set_integer(L, "behind", (int64_t)stats->behind[part]);
   l_set_integer(L, "size", (int64_t)stats->map_size[part]);
   l_set_integer(L, "readers", stats->readers[part]);
   l_set_integer(L, "max_readers", stats->max_readers);
   lua_setfield(L, -2, name);
 }
 
-/* store:stats() -> {unfinished=, config=, journal={used=, size= (bytes), readers=, max_readers=},
+/* store:stats() -> {unfinished=, config=, journal={used=, free=, size= (bytes), behind= (commits), readers=, max_readers=},
  * commits={count=, seconds=, slowest=}} */
 static int l_stats(lua_State *L) {
   lc_store_stats stats;
@@ -391,6 +394,13 @@ static int l_check_readers(lua_State *L) {
   return l_done_integer(L, box, status, freed);
 }
 
+/* store:probe(age) -> true */
+static int l_probe(lua_State *L) {
+  double age = luaL_checknumber(L, 2);
+  l_store *box = l_check_open(L);
+  return l_done(L, box, lc_store_probe(box->store, age, &box->error));
+}
+
 void l_store_methods(lua_State *L, const luaL_Reg *methods) {
   luaL_getmetatable(L, store_type);
   luaL_setfuncs(L, methods, 0);
@@ -415,6 +425,7 @@ void l_store_register(lua_State *L) {
     { "companies", l_companies },
     { "stats", l_stats },
     { "check_readers", l_check_readers },
+    { "probe", l_probe },
     { "__gc", l_collect },
     { "__close", l_close },
     { NULL, NULL },

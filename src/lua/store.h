@@ -13,7 +13,7 @@ typedef struct l_store {
   lc_error error;        /* of the last method that failed */
 } l_store;
 
-/* core.open{path=, map_size=, max_readers=, relaxed=} -> store; nil, message, code */
+/* core.open{path=, map_size=, max_readers=, relaxed=, patience=} -> store; nil, message, code */
 int l_store_open(lua_State *L);
 
 /* core.check_store(path) -> array of sentences: at most 200 problems and how many more; empty when it is sound */

@@ -14,6 +14,7 @@ static const char *const codes[] = {
   [LC_ALREADY_RESOLVED] = "already_resolved",
   [LC_CONFLICT] = "conflict",
   [LC_UNAVAILABLE] = "unavailable",
+  [LC_LOCKED] = "locked",
   [LC_FULL] = "full",
   [LC_CORRUPT] = "corrupt",
   [LC_FORKED] = "forked",

@@ -16,6 +16,7 @@ typedef enum lc_status {
   LC_ALREADY_RESOLVED, /* the question has been answered before */
   LC_CONFLICT,         /* what is stored is not what the caller assumed */
   LC_UNAVAILABLE,      /* it cannot be done now and may succeed later: busy, out of memory, out of reader slots */
+  LC_LOCKED,           /* another process writes for longer than this store waits: try again */
   LC_FULL,             /* the map, the disk or a file limit leaves no room; nothing was half-written */
   LC_CORRUPT,          /* what was read from disk is not what leadcat wrote */
   LC_FORKED,           /* the handle was opened by a parent process */

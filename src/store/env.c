@@ -13,7 +13,7 @@
 #include "open.h"
 #include "pages.h"
 
-static const double patience = 5; /* seconds that a writer waits for another one */
+static const double patience = 5, moment = 0.001; /* seconds that a writer waits for another one */
 
 /* What this process has open: the one mutable static. */
 static struct {
@@ -42,6 +42,14 @@ static void after_fork_in_child(void) {
 
 static void watch_forks(void) {
   pthread_atfork(lock_registry, unlock_registry, after_fork_in_child);
+}
+
+void lc_env_lock(lc_env *env) {
+  pthread_mutex_lock(&env->opening);
+}
+
+void lc_env_unlock(lc_env *env) {
+  pthread_mutex_unlock(&env->opening);
 }
 
 lc_epochs *lc_env_epochs(lc_env *env) {
@@ -106,6 +114,7 @@ static void destroy(lc_env *env) {
     pthread_rwlock_destroy(&env->parts[part].lock);
     pthread_mutex_destroy(&env->parts[part].mutex);
   }
+  pthread_mutex_destroy(&env->opening);
   lc_epochs_free(&env->epochs);
   free(env->path);
   free(env);
@@ -123,6 +132,7 @@ static lc_env *make(const char *path, const lc_env_options *options) {
   env->path = copy;
   env->options = *options;
   env->committed = lc_uptime();
+  pthread_mutex_init(&env->opening, NULL);
   for (int part = 0; part < LC_PARTS; part++) {
     pthread_rwlock_init(&env->parts[part].lock, NULL);
     pthread_mutex_init(&env->parts[part].mutex, NULL);
@@ -222,35 +232,7 @@ int lc_env_reader_check(lc_env *env) {
   return check_readers(env, LC_PART_CONFIG) + check_readers(env, LC_PART_JOURNAL);
 }
 
-/* ---- sizes ------------------------------------------------------------------------------- */
-
-/* LMDB lists readers as lines of text below a head, or one line that there are none. */
-static int count_line(const char *line, void *count) {
-  int *lines = count;
-  if (line[0] != '(')
-    (*lines)++;
-  return 0;
-}
-
-void lc_env_stat(lc_env *env, lc_part part, lc_env_stats *stats) {
-  MDB_envinfo info;
-  MDB_stat pages;
-  int lines = 0;
-  MDB_env *mdb = lc_env_enter(env, part);
-  *stats = (lc_env_stats){ .used = 0 };
-  if (mdb != NULL) {
-    mdb_env_info(mdb, &info);
-    mdb_env_stat(mdb, &pages);
-    mdb_reader_list(mdb, count_line, &lines);
-    *stats = (lc_env_stats){
-      .used = (uint64_t)(info.me_last_pgno + 1) * pages.ms_psize,
-      .size = info.me_mapsize,
-      .readers = lines > 0 ? (unsigned)lines - 1 : 0,
-      .max_readers = info.me_maxreaders,
-    };
-  }
-  lc_env_leave(env, part);
-}
+/* ---- transactions ------------------------------------------------------------------------ */
 
 /* Maps the file as large as it is, after another process has grown it beyond our map. */
 static int adopt_map_size(lc_env *env, lc_part part) {
@@ -262,8 +244,6 @@ static int adopt_map_size(lc_env *env, lc_part part) {
   pthread_rwlock_unlock(&opened->lock);
   return rc;
 }
-
-/* ---- transactions ------------------------------------------------------------------------ */
 
 static int begin_once(lc_env *env, lc_part part, unsigned flags, MDB_txn **txn, unsigned *opening) {
   MDB_env *mdb = lc_env_enter(env, part);
@@ -342,13 +322,13 @@ static void set_durability(MDB_env *mdb, bool relaxed) {
     mdb_env_set_flags(mdb, MDB_NOMETASYNC, relaxed);
 }
 
-lc_status lc_env_write(lc_env *env, lc_part part, bool relaxed, MDB_txn **txn, lc_error *error) {
+lc_status lc_env_write(lc_env *env, lc_part part, bool relaxed, double seconds, MDB_txn **txn, lc_error *error) {
   *txn = NULL;
   lc_status status = refuse_forked(env, error);
   if (status == LC_OK)
-    status = lc_writers_lock(env->writers, part, patience, error);
+    status = lc_writers_lock(env->writers, part, seconds != 0 ? seconds : patience, error);
   if (status != LC_OK)
-    return status;
+    return status == LC_LOCKED && seconds == 0 ? LC_UNAVAILABLE : status;
   status = begin(env, part, 0, txn, error);
   if (status == LC_OK)
     set_durability(env->parts[part].mdb, relaxed);
@@ -384,6 +364,65 @@ void lc_env_tell_commit(lc_env *env) {
   bool untold = mdb_txn_id(reader.txn) < lc_watch_newest(&env->watch);
   lc_env_read_end(env, LC_PART_CONFIG, &reader);
   lc_env_read_close(env, LC_PART_CONFIG, &reader);
-  if (untold && lc_env_write(env, LC_PART_CONFIG, false, &txn, NULL) == LC_OK)
+  if (untold && lc_env_write(env, LC_PART_CONFIG, false, moment, &txn, NULL) == LC_OK)
     lc_env_abort(env, LC_PART_CONFIG, txn);
+}
+
+/* ---- sizes ------------------------------------------------------------------------------- */
+
+typedef struct reader_list {
+  int lines;
+  uint64_t oldest; /* the commit that the oldest open transaction reads; UINT64_MAX: none is open */
+} reader_list;
+
+/* LMDB lists readers as lines of text below a head: process, thread, commit or `-`. Or in one line, that there are none. */
+static int read_line(const char *line, void *context) {
+  reader_list *list = context;
+  unsigned long long commit;
+  if (line[0] != '(')
+    list->lines++;
+  if (sscanf(line, "%*d %*x %llu", &commit) == 1 && commit < list->oldest)
+    list->oldest = commit;
+  return 0;
+}
+
+/* LMDB lists the pages that each commit has freed in a table of its own, 0: their number, then the pages. */
+static uint64_t free_pages(lc_env *env, lc_part part) {
+  lc_reader reader = { .txn = NULL };
+  MDB_cursor *cursor;
+  MDB_val key, list;
+  size_t pages = 0, count;
+  if (lc_env_read(env, part, &reader, NULL) != LC_OK)
+    return 0;
+  if (mdb_cursor_open(reader.txn, 0, &cursor) == 0) {
+    for (; mdb_cursor_get(cursor, &key, &list, MDB_NEXT) == 0; pages += count)
+      memcpy(&count, list.mv_data, sizeof count);
+    mdb_cursor_close(cursor);
+  }
+  lc_env_read_end(env, part, &reader);
+  lc_env_read_close(env, part, &reader);
+  return pages;
+}
+
+void lc_env_stat(lc_env *env, lc_part part, lc_env_stats *stats) {
+  MDB_envinfo info;
+  MDB_stat pages;
+  reader_list readers = { 0, UINT64_MAX };
+  uint64_t pages_free = lc_env_forked(env) ? 0 : free_pages(env, part);
+  MDB_env *mdb = lc_env_enter(env, part);
+  *stats = (lc_env_stats){ .used = 0 };
+  if (mdb != NULL) {
+    mdb_env_info(mdb, &info);
+    mdb_env_stat(mdb, &pages);
+    mdb_reader_list(mdb, read_line, &readers);
+    *stats = (lc_env_stats){
+      .used = (uint64_t)(info.me_last_pgno + 1) * pages.ms_psize,
+      .free = pages_free * pages.ms_psize,
+      .behind = readers.oldest < info.me_last_txnid ? info.me_last_txnid - readers.oldest : 0,
+      .size = info.me_mapsize,
+      .readers = readers.lines > 0 ? (unsigned)readers.lines - 1 : 0,
+      .max_readers = info.me_maxreaders,
+    };
+  }
+  lc_env_leave(env, part);
 }

@@ -30,18 +30,27 @@ lc_status lc_env_open(const char *path, const lc_env_options *options, lc_env **
 /* Gives a reference back; the last one closes both files. In a forked child it does nothing. */
 void lc_env_close(lc_env *env);
 
+/* Have one thread of this process at a time look at whose store it is. */
+void lc_env_lock(lc_env *env);
+void lc_env_unlock(lc_env *env);
+
 /* The store's epochs: none until lc_identify has read them, then the same as long as the environment is open. */
 lc_epochs *lc_env_epochs(lc_env *env);
 
-/* Whether the journal had lost commits when it was opened, by LMDB's lock file: an older copy has taken its place, or a power
- * failure has undone relaxed ones. */
+/* Whether the journal had lost commits when it was opened, by LMDB's lock file, and no epoch was begun since: an older copy has
+ * taken its place, or a power failure has undone relaxed ones. */
 bool lc_env_went_back(const lc_env *env);
+
+/* Forgets that, since an epoch was begun. From open.c. */
+void lc_env_begun_anew(lc_env *env);
 
 /* Whether this process is a forked child of the one that opened `env`. Costs a memory read. */
 bool lc_env_forked(const lc_env *env);
 
 typedef struct lc_env_stats {
-  uint64_t used;    /* bytes of the file in use */
+  uint64_t used;    /* bytes of the file in use, with those of free pages: */
+  uint64_t free;    /* bytes that were in use and can be used again */
+  uint64_t behind;  /* commits since the oldest read transaction that is open: their pages cannot be used again; 0: none is */
   uint64_t size;    /* bytes it may grow to */
   unsigned readers; /* reader slots taken now */
   unsigned max_readers;
@@ -76,9 +85,9 @@ lc_status lc_env_read(lc_env *env, lc_part part, lc_reader *reader, lc_error *er
 void lc_env_read_end(lc_env *env, lc_part part, lc_reader *reader);
 void lc_env_read_close(lc_env *env, lc_part part, lc_reader *reader);
 
-/* Begins a write transaction, for lc_env_commit or lc_env_abort. Waits for other writers, but only some seconds for each:
- * LC_UNAVAILABLE. With `relaxed`, a power failure may undo the commit, but the end of a process never does. */
-lc_status lc_env_write(lc_env *env, lc_part part, bool relaxed, MDB_txn **txn, lc_error *error);
+/* Begins a write transaction, for lc_env_commit or lc_env_abort. Waits for other writers: for `seconds`, then it is LC_LOCKED,
+ * or (0) for some, then it is LC_UNAVAILABLE. With `relaxed`, a power failure may undo the commit, but the end of a process never does. */
+lc_status lc_env_write(lc_env *env, lc_part part, bool relaxed, double seconds, MDB_txn **txn, lc_error *error);
 lc_status lc_env_commit(lc_env *env, lc_part part, MDB_txn *txn, lc_error *error);
 void lc_env_abort(lc_env *env, lc_part part, MDB_txn *txn);
 

@@ -11,7 +11,7 @@
 
 enum { FORMAT = 2, ID_SIZE = 16, PREFIX_SIZE = 6, PATH_SIZE = 4096 };
 
-/* In LC_TABLE_IDENTITY and LC_TABLE_META: "store" -> the id. In LC_TABLE_META: "format" -> uint32_t; "home" -> uint64_t;
+/* In LC_TABLE_IDENTITY and LC_TABLE_META: "store" -> the id. In LC_TABLE_META: "format" -> uint32_t; "home" -> uint64_t; "probe" -> double;
  * "epoch:", its first entry -> its name; "last_entry" -> lc_last. */
 static const char prefix[PREFIX_SIZE] = "epoch:";
 
@@ -171,13 +171,17 @@ static lc_status begin_epoch(const identity *id, lc_error *error) {
   MDB_txn *txn;
   lc_status status = random_name(name, error);
   if (status == LC_OK)
-    status = lc_env_write(id->env, LC_PART_JOURNAL, false, &txn, error);
+    status = lc_env_write(id->env, LC_PART_JOURNAL, false, 0, &txn, error);
   if (status != LC_OK)
     return status;
   status = lc_env_fail(id->env, LC_PART_JOURNAL, write_journal(id, txn, name), "cannot write whose store this is", error);
+  if (status != LC_OK) {
+    lc_env_abort(id->env, LC_PART_JOURNAL, txn);
+    return status;
+  }
+  status = lc_env_commit(id->env, LC_PART_JOURNAL, txn, error);
   if (status == LC_OK)
-    return lc_env_commit(id->env, LC_PART_JOURNAL, txn, error);
-  lc_env_abort(id->env, LC_PART_JOURNAL, txn);
+    lc_env_begun_anew(id->env);
   return status;
 }
 
@@ -186,7 +190,7 @@ static lc_status name_config(identity *id, lc_error *error) {
   uint8_t *own = id->ids[LC_PART_CONFIG];
   lc_status status = lc_random(own, ID_SIZE, error);
   if (status == LC_OK)
-    status = lc_env_write(id->env, LC_PART_CONFIG, false, &txn, error);
+    status = lc_env_write(id->env, LC_PART_CONFIG, false, 0, &txn, error);
   if (status != LC_OK)
     return status;
   int rc = put(id, txn, LC_TABLE_IDENTITY, text("store"), own, ID_SIZE);
@@ -242,9 +246,7 @@ static lc_status read_epochs(const identity *id, lc_epochs *epochs, lc_error *er
   return status;
 }
 
-lc_status lc_identify(lc_env *env, const char *path, lc_error *error) {
-  if (lc_env_epochs(env)->count != 0)
-    return LC_OK;
+static lc_status identify(lc_env *env, const char *path, lc_error *error) {
   identity id = { .env = env, .path = path };
   lc_status status = read_part(&id, LC_PART_CONFIG, read_config, error);
   if (status == LC_OK)
@@ -256,4 +258,11 @@ lc_status lc_identify(lc_env *env, const char *path, lc_error *error) {
   if (status == LC_OK && !is_at_home(&id))
     status = begin_epoch(&id, error);
   return status == LC_OK ? read_epochs(&id, lc_env_epochs(env), error) : status;
+}
+
+lc_status lc_identify(lc_env *env, const char *path, lc_error *error) {
+  lc_env_lock(env);
+  lc_status status = lc_env_epochs(env)->count == 0 ? identify(env, path, error) : LC_OK;
+  lc_env_unlock(env);
+  return status;
 }

@@ -29,6 +29,7 @@ struct lc_store {
   lc_owner owner;
   uint64_t boot; /* lc_boot */
   bool relaxed;
+  double patience;
   lc_reader readers[LC_PARTS]; /* idle between calls; each keeps its reader slot */
   char *result;               /* the buffer, its bytes in use, and its size */
   size_t result_size;

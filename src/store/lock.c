@@ -131,9 +131,21 @@ void lc_writers_close(lc_writers *writers) {
   munmap(writers, sizeof *writers);
 }
 
+#ifdef __SANITIZE_THREAD__ /* it does not know pthread_mutex_clocklock */
+enum { WAITING = CLOCK_REALTIME };
+static int lock_until(pthread_mutex_t *mutex, const struct timespec *until) {
+  return pthread_mutex_timedlock(mutex, until);
+}
+#else
+enum { WAITING = CLOCK_MONOTONIC };
+static int lock_until(pthread_mutex_t *mutex, const struct timespec *until) {
+  return pthread_mutex_clocklock(mutex, WAITING, until);
+}
+#endif
+
 static struct timespec in_seconds(double seconds) {
   struct timespec at;
-  clock_gettime(CLOCK_MONOTONIC, &at);
+  clock_gettime(WAITING, &at);
   long nanoseconds = at.tv_nsec + (long)((seconds - (double)(time_t)seconds) * 1e9);
   at.tv_sec += (time_t)seconds + nanoseconds / 1000000000;
   at.tv_nsec = nanoseconds % 1000000000;
@@ -144,7 +156,7 @@ static int wait_for(pthread_mutex_t *mutex, double seconds) {
   int rc = pthread_mutex_trylock(mutex);
   if (rc == EBUSY && seconds > 0) {
     struct timespec until = in_seconds(seconds);
-    rc = pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &until);
+    rc = lock_until(mutex, &until);
   }
   return rc == EOWNERDEAD ? pthread_mutex_consistent(mutex) : rc; /* its owner was killed: LMDB undoes what it had begun */
 }
@@ -156,8 +168,8 @@ lc_status lc_writers_lock(lc_writers *writers, int part, double seconds, lc_erro
     return LC_OK;
   }
   if (rc == EBUSY || rc == ETIMEDOUT)
-    return lc_fail(error, LC_UNAVAILABLE, "process %d has been writing to the store for over %g seconds: is it stopped?",
-                   atomic_load_explicit(&writers->holders[part], memory_order_relaxed), seconds);
+    return lc_fail(error, LC_LOCKED, "process %d does not end its write to the store: is it stopped?",
+                   atomic_load_explicit(&writers->holders[part], memory_order_relaxed));
   return lc_fail(error, LC_IO, "cannot lock writers.lock: %s", strerror(rc));
 }
 

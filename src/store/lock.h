@@ -24,7 +24,7 @@ typedef struct lc_writers lc_writers;
 lc_status lc_writers_open(const char *path, bool alone, lc_writers **out, lc_error *error);
 void lc_writers_close(lc_writers *writers);
 
-/* Waits for the lock of a part (an lc_part), `seconds` at most. LC_UNAVAILABLE: the message names the process that holds it. */
+/* Waits for the lock of a part (an lc_part), `seconds` at most. LC_LOCKED: the message names the process that holds it. */
 lc_status lc_writers_lock(lc_writers *writers, int part, double seconds, lc_error *error);
 void lc_writers_unlock(lc_writers *writers, int part);
 

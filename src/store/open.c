@@ -11,6 +11,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "pages.h"
+
 enum { DEFAULT_READERS = 1024, ROOM = 1 << 20 };
 
 static const size_t GIB = (size_t)1 << 30;
@@ -129,11 +131,43 @@ static int open_file(lc_env *env, lc_part part) {
   return 0;
 }
 
+static int make_empty(const lc_env *env, lc_part part, const char *name) {
+  MDB_env *mdb;
+  int rc = mdb_env_create(&mdb);
+  if (rc != 0)
+    return rc;
+  if ((rc = mdb_env_set_mapsize(mdb, map_size(part, &env->options))) == 0
+      && (rc = mdb_env_open(mdb, name, MDB_NOSUBDIR | MDB_NOLOCK, 0640)) == 0)
+    rc = mdb_env_sync(mdb, 1);
+  mdb_env_close(mdb);
+  return rc;
+}
+
+/* Makes a file that is missing, or has nothing in it. It gets its name when both of its heads are on disk: LMDB opens no file
+ * with one of them, and nobody could tell a file that was never whole from a damaged one. */
+static int make_file(const lc_env *env, lc_part part) {
+  char name[LC_PATH_SIZE], made[LC_PATH_SIZE];
+  struct stat data;
+  snprintf(name, sizeof name, "%s/%s", env->path, lc_part_files[part]);
+  snprintf(made, sizeof made, "%s/%s.new", env->path, lc_part_files[part]);
+  if (stat(name, &data) == 0 ? data.st_size > 0 : errno != ENOENT)
+    return 0;
+  unlink(made); /* of a process that was killed */
+  int rc = make_empty(env, part, made);
+  if (rc == 0 && rename(made, name) != 0)
+    rc = errno;
+  if (rc != 0)
+    unlink(made);
+  return rc;
+}
+
 static lc_status open_part(lc_env *env, lc_part part, lc_error *error) {
   lc_status status = prepare_lock(env->path, part, reader_slots(env), error);
   if (status != LC_OK)
     return status;
-  int rc = open_file(env, part);
+  int rc = make_file(env, part);
+  if (rc == 0)
+    rc = open_file(env, part);
   return rc == 0 ? LC_OK : lc_fail(error, lc_env_status(NULL, rc), "cannot open %s/%s: %s", env->path, lc_part_files[part],
                                    mdb_strerror(rc));
 }
@@ -185,12 +219,6 @@ static uint64_t newest_commit_known(const char *path) {
   return size == (ssize_t)sizeof head && head[MAGIC] == magic ? head[NEWEST] : 0;
 }
 
-/* Notes whether the journal has lost commits since it was last open: an older copy has been put in its place. */
-static void compare_commits(lc_env *env, uint64_t known) {
-  MDB_envinfo info;
-  env->went_back = mdb_env_info(env->parts[LC_PART_JOURNAL].mdb, &info) == 0 && info.me_last_txnid < known;
-}
-
 /* A store whose other file is missing was damaged, unless this one is still empty: then a process was killed while it made
  * both. */
 static lc_status refuse_half(const lc_env *env, lc_part part, lc_error *error) {
@@ -209,19 +237,58 @@ static int sync_directory(const char *path) {
   return rc;
 }
 
+/* Has the names of the files on disk, and that of their directory, which we may have made. Not everybody may read its parent. */
+static int sync_names(const char *path) {
+  char parent[LC_PATH_SIZE];
+  int rc = sync_directory(path);
+  snprintf(parent, sizeof parent, "%s/..", path);
+  if (rc == 0)
+    rc = sync_directory(parent);
+  return rc == EACCES ? 0 : rc;
+}
+
+static const char restored[] = "restored"; /* the mark's name */
+
+/* Leaves a mark where the journal has lost commits since it was last open: an older copy has been put in its place. LMDB forgets
+ * the number that tells as soon as it opens the file, and it may do so for a check, or for a process that is killed before it
+ * has begun a new epoch. */
+static lc_status mark_restored(lc_env *env, lc_error *error) {
+  char name[LC_PATH_SIZE];
+  lc_status status = LC_OK;
+  snprintf(name, sizeof name, "%s/%s", env->path, lc_part_files[LC_PART_JOURNAL]);
+  uint64_t known = newest_commit_known(env->path), newest = lc_pages_newest(name);
+  if (newest != 0 && newest < known) {
+    int file;
+    status = lc_lock_open(env->path, restored, lc_part_files[LC_PART_JOURNAL], 0, &file, error);
+    if (status == LC_OK)
+      close(file);
+    if (status == LC_OK && sync_directory(env->path) != 0)
+      status = lc_fail(error, LC_IO, "cannot write %s to disk: %s", env->path, strerror(errno));
+  }
+  snprintf(name, sizeof name, "%s/%s", env->path, restored);
+  env->went_back = access(name, F_OK) == 0;
+  return status;
+}
+
+void lc_env_begun_anew(lc_env *env) {
+  char name[LC_PATH_SIZE];
+  snprintf(name, sizeof name, "%s/%s", env->path, restored);
+  unlink(name);
+  env->went_back = false;
+}
+
 /* Opens the file first that is there, so that the other one is not made when it should have been there. */
 static lc_status open_parts(lc_env *env, lc_error *error) {
   const char *path = env->path;
   lc_part first = has_file(path, LC_PART_CONFIG) ? LC_PART_CONFIG : LC_PART_JOURNAL, second = !first;
   bool is_whole = has_file(path, LC_PART_CONFIG) == has_file(path, LC_PART_JOURNAL);
-  uint64_t known = newest_commit_known(path);
-  lc_status status = open_part(env, first, error);
+  lc_status status = mark_restored(env, error);
+  if (status == LC_OK)
+    status = open_part(env, first, error);
   if (status == LC_OK && !is_whole)
     status = refuse_half(env, first, error);
   if (status == LC_OK)
     status = open_part(env, second, error);
-  if (status == LC_OK)
-    compare_commits(env, known);
   return status;
 }
 
@@ -229,10 +296,11 @@ lc_status lc_open_files(lc_env *env, lc_error *error) {
   const char *path = env->path;
   bool is_new = !has_file(path, LC_PART_CONFIG) || !has_file(path, LC_PART_JOURNAL);
   lc_status status = open_parts(env, error);
-  if (status == LC_OK && is_new && sync_directory(path) != 0)
-    return lc_fail(error, LC_IO, "cannot write %s to disk: %s", path, strerror(errno));
+  int rc = status == LC_OK && is_new ? sync_names(path) : 0;
+  if (rc != 0)
+    return lc_fail(error, LC_IO, "cannot write %s to disk: %s", path, strerror(rc));
   for (int part = 0; part < LC_PARTS && status == LC_OK; part++) {
-    int rc = open_tables(env, (lc_part)part);
+    rc = open_tables(env, (lc_part)part);
     if (rc != 0)
       status = lc_fail(error, lc_env_status(env->parts[part].mdb, rc), "cannot open %s/%s: %s", path, lc_part_files[part],
                        mdb_strerror(rc));

@@ -36,6 +36,7 @@ struct lc_env {
   size_t metas_size;
   bool went_back;
   lc_epochs epochs;
+  pthread_mutex_t opening; /* lc_env_lock */
   lc_writers *writers;
   _Atomic double committed; /* lc_uptime of the journal's last commit in this process that was not relaxed */
   lc_opened parts[LC_PARTS];

@@ -373,3 +373,13 @@ void lc_pages_check(const char *file, const char *name, lc_report *report, void 
     report(context, c->found[i]);
   free(c);
 }
+
+uint64_t lc_pages_newest(const char *file) {
+  checker c = { .name = file, .where = "file", .file = open(file, O_RDONLY | O_CLOEXEC) };
+  meta newest;
+  if (c.file < 0)
+    return 0;
+  bool found = find_meta(&c, &newest);
+  close(c.file);
+  return found ? newest.txn : 0;
+}

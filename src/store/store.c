@@ -54,6 +54,7 @@ lc_status lc_store_open(const char *path, const lc_store_options *options, lc_st
   store->owner.file = -1;
   store->boot = lc_boot();
   store->relaxed = options->relaxed;
+  store->patience = options->patience;
   status = open_in_turn(store, path, &env, error);
   if (status == LC_OK)
     *out = store;
@@ -97,10 +98,44 @@ lc_status lc_store_stat(lc_store *store, lc_store_stats *stats, lc_error *error)
     lc_env_stats env;
     lc_env_stat(store->env, (lc_part)part, &env);
     stats->map_used[part] = env.used;
+    stats->map_free[part] = env.free;
+    stats->behind[part] = env.behind;
     stats->map_size[part] = env.size;
     stats->readers[part] = env.readers;
     stats->max_readers = env.max_readers;
   }
+  return status;
+}
+
+static lc_status probe_read(lc_store *store, lc_part part, lc_table table, lc_error *error) {
+  MDB_txn *txn;
+  MDB_stat pages;
+  lc_status status = lc_begin_read(store, part, &txn, error);
+  if (status != LC_OK)
+    return status;
+  int rc = mdb_stat(txn, lc_env_table(store->env, table), &pages);
+  lc_end_read(store, part);
+  return lc_store_fail(store, part, rc, "cannot read the store", error);
+}
+
+static lc_status probe_write(lc_store *store, lc_error *error) {
+  const double now = lc_uptime();
+  lc_key key = { .size = 0 };
+  MDB_txn *txn;
+  lc_key_add_bytes(&key, "probe", 5);
+  lc_status status = lc_env_write(store->env, LC_PART_JOURNAL, false, store->patience, &txn, error);
+  if (status != LC_OK)
+    return status;
+  int rc = lc_put(store, txn, LC_TABLE_META, &key, &now, sizeof now);
+  return lc_end_write(store, LC_PART_JOURNAL, txn, lc_store_fail(store, LC_PART_JOURNAL, rc, "cannot write", error), error);
+}
+
+lc_status lc_store_probe(lc_store *store, double age, lc_error *error) {
+  lc_status status = probe_read(store, LC_PART_CONFIG, LC_TABLE_CONFIGS, error);
+  if (status == LC_OK)
+    status = probe_read(store, LC_PART_JOURNAL, LC_TABLE_META, error);
+  if (status == LC_OK && lc_uptime() - lc_env_committed(store->env) >= age)
+    status = probe_write(store, error);
   return status;
 }
 

@@ -31,6 +31,8 @@ typedef struct lc_store_options {
   size_t map_size;      /* as of lc_env_options (env.h) */
   unsigned max_readers;
   bool relaxed;         /* a power failure may undo the newest commits of the journal */
+  double patience;      /* seconds to wait for another process that writes, then calls are LC_LOCKED; 0: some seconds, then
+                         * they are LC_UNAVAILABLE */
 } lc_store_options;
 
 /* Opens the store in directory `path`. Close it with lc_store_close. */
@@ -409,6 +411,8 @@ typedef struct lc_store_stats {
   double commit_seconds; /* in total */
   double commit_slowest; /* seconds */
   uint64_t map_used[2];  /* bytes of config.mdb and of journal.mdb in use */
+  uint64_t map_free[2];  /* bytes among them that are free again */
+  uint64_t behind[2];    /* commits since the oldest open read transaction */
   uint64_t map_size[2];  /* bytes they may grow to */
   unsigned readers[2];   /* reader slots taken now */
   unsigned max_readers;
@@ -416,6 +420,9 @@ typedef struct lc_store_stats {
 } lc_store_stats;
 
 lc_status lc_store_stat(lc_store *store, lc_store_stats *stats, lc_error *error);
+
+/* Whether the disk still does its work: reads both files and, if this process has not committed for `age` seconds, writes. */
+lc_status lc_store_probe(lc_store *store, double age, lc_error *error);
 
 /* Frees reader slots of dead processes; `freed` is how many. Also does lc_env_tell_commit (env.h). */
 lc_status lc_store_check_readers(lc_store *store, unsigned *freed, lc_error *error);

@@ -21,7 +21,7 @@ void lc_end_read(lc_store *store, lc_part part) {
 
 /* Configs are always saved durably: they are few, and kept nowhere else. */
 lc_status lc_begin_write(lc_store *store, lc_part part, MDB_txn **txn, lc_error *error) {
-  return lc_env_write(store->env, part, store->relaxed && part == LC_PART_JOURNAL, txn, error);
+  return lc_env_write(store->env, part, store->relaxed && part == LC_PART_JOURNAL, store->patience, txn, error);
 }
 
 static lc_status commit(lc_store *store, lc_part part, MDB_txn *txn, lc_error *error) {

@@ -389,10 +389,13 @@ function api.metrics(context)
   return response.new(200, must(context.engine:metrics()), "text/plain; version=0.0.4; charset=utf-8")
 end
 
---- Whether the store can be read.
+--- Whether the store can be read and written.
 function api.health(context)
-  local cfg, message, code = context.engine:config()
-  if cfg then
+  local works, message, code = context.engine:config()
+  if works then
+    works, message, code = context.engine:probe()
+  end
+  if works then
     return response.json(200, { status = "ok" })
   end
   local made = response.json(503, { status = "unavailable", code = code })

@@ -142,6 +142,15 @@ function upkeep:maintain()
   return run.counts
 end
 
+local IDLE = 5 -- seconds without a commit, then a probe writes
+
+--- Whether the store works: both files can be read, and something was committed in the last seconds, or can be now.
+---@return true? works, string? message, string? code
+function upkeep:probe()
+  self:_check_open()
+  return self._store:probe(IDLE)
+end
+
 --- Copies the store, while it is in use, into a directory that has none. On success the copy is on disk.
 ---@param path string created when its parent exists
 ---@param options? {compact?: boolean} without unused pages

@@ -121,7 +121,8 @@
 ---@field trim fun(self, tenant: string, age: number, count: integer, now: number, from: integer, unchanged?: boolean): integer?, integer|string|nil, string? removes some entries written over `age` seconds ago, or beyond the newest `count` (0: without limit), with their seen-marks and closed questions: how many, and where to go on (`from`; 0: at the start, and when done). What is applying, or open, stays
 ---@field due fun(self, work: "changes"|"questions"|"journal"|"unchanged", age: number, count: integer, now: number, place: string): string[]?, string?, string? some tenants that have such work due (`applying`, `expire`, `trim`), and where to go on ("": at the start, and when all were looked at)
 ---@field check_readers fun(self): integer?, string?, string? frees what dead processes have left behind; how much
----@field stats fun(self): table?, string?, string? `{unfinished, config, journal = {used, size (bytes), readers, max_readers}, commits = {count, seconds, slowest}}`
+---@field probe fun(self, age: number): true?, string?, string? whether the disk works: reads both files and, if this process has written nothing for `age` seconds, writes
+---@field stats fun(self): table?, string?, string? `{unfinished, config, journal = {used, free, size (bytes), behind (commits, of the oldest reader), readers, max_readers}, commits = {count, seconds, slowest}}`
 ---@field copy fun(self, path: string, compact?: boolean): true?, string?, string? copies the store, while it is in use, into a new directory. `conflict`: there is one
 ---@field close fun(self) closing again does nothing
 
@@ -137,5 +138,5 @@ return {
   companies = { "company", "create", "set_category", "companies" },
   cursors = { "cursor" },
   counters = { "add", "counters" },
-  upkeep = { "trim", "due", "check_readers", "stats", "copy", "close" },
+  upkeep = { "trim", "due", "check_readers", "probe", "stats", "copy", "close" },
 }

@@ -2,6 +2,7 @@
 
 local core = require "leadcat.core"
 local protected = require "leadcat.util.protected"
+local unicode = require "leadcat.util.unicode"
 
 local platform = {}
 
@@ -29,6 +30,15 @@ end
 ---@return boolean
 function platform.is_before_fork()
   return ngx ~= nil and ngx.get_phase ~= nil and ngx.get_phase() == "init"
+end
+
+--- Whether this is a worker of nginx, whose requests all wait while one of them blocks.
+platform.is_nginx = ngx ~= nil and ngx.get_phase ~= nil
+
+--- Tells whoever reads the log of nginx.
+---@param message string
+function platform.warn(message)
+  ngx.log(ngx.WARN, "leadcat: ", unicode.visible(message))
 end
 
 local LONGEST_NAP = 0.25 -- seconds; Ctrl-C is noticed between two naps
