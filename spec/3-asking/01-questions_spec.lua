@@ -458,6 +458,21 @@ describe("a question's time", function()
     engine:close()
   end)
 
+  it("is over when its time ends while it is being answered, even where that cannot be written down", function()
+    local engine, time = open { confirmation_ttl = 60 }
+    local id, store = ask(engine), engine._store
+    local mend = stores.fail(engine, "expire")
+    engine._store.write = function(_, tenant, items, now, ...)
+      time.now = START + 60
+      return store:write(tenant, items, now + 60, ...)
+    end
+    assert.same({ nil, "no room", "full" }, { engine:resolve(id, { accept = true }) })
+    mend()
+    assert.equal("expired", select(3, engine:resolve(id, { accept = true })))
+    assert.equal(LEAD, engine.host:get "Acme")
+    engine:close()
+  end)
+
   for _, usually in ipairs { 1, 255, 256, 257, 512, 1100 } do
     it(("is over for %d at once, swept in small transactions"):format(usually), function()
       local count = usually > 1 and times(usually) or 1

@@ -146,6 +146,7 @@ describe("a list of questions", function()
       assert.same({ ids[count], ids[count - size + 1] }, { records[1].id, records[size].id })
     end
     assert.equal(count, #paged(engine, { state = "open" }, 1000))
+    assert.equal(math.min(count, 1000), engine:count_confirmations { state = "open" })
     engine:close()
   end)
 

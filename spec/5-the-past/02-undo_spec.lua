@@ -564,6 +564,14 @@ describe("undo of many", function()
         happen(engine, "sale_lost", { company = company, at = 1 }) -- when it was written counts
       end
       assert.equal("6 6 6 6", categories(engine))
+      for _, row in ipairs {
+        { START + 200, START + 200, "Bolt" }, { START + 200.001, START + 299.999, "" },
+        { nil, 2 ^ 53, "Dune Cape Bolt Acme" },
+        { nil, START + 100, "Acme" }, { START + 400, nil, "Dune" }, { nil, 0, "" }, { nil, -1, "" },
+      } do
+        local preview = assert(engine:undo { revision = 2, since = row[1], ["until"] = row[2], preview = true })
+        assert.equal(row[3], companies_of(preview.undone))
+      end
       local undone = assert(engine:undo { revision = 2, since = START + 200, ["until"] = START + 300 })
       assert.same({ "Cape Bolt", "6 2 1 6" }, { companies_of(undone.undone), categories(engine) })
       undone = assert(engine:undo { revision = 2 })
@@ -636,6 +644,20 @@ describe("undo of many", function()
     engine:close()
   end)
 
+  it("keeps and lists what is not finished", function()
+    local engine = open(HOSTS[2])
+    engine.host.set_category = function() return nil, "away" end
+    happen(engine, "sale_won")
+    local entry = engine:history()[1]
+    assert.equal("applying", entry.status)
+    for _, preview in ipairs { true, false } do
+      local refused = assert(engine:undo { revision = 1, preview = preview }).refused[1]
+      assert.same({ entry.entry, ("entry %d is not finished"):format(entry.entry), "unavailable" },
+        { refused.entry, refused.why, refused.code })
+    end
+    engine:close()
+  end)
+
   it("gives what the store says when that cannot be written", function()
     local engine, run = open_run(HOSTS[1])
     local mend = stores.fail(engine, "write")
@@ -657,6 +679,8 @@ describe("undo of many", function()
       { { run = "x", entry = 1 }, "one of run, revision and entry" },
       { { entry = 1, since = 2 }, "since and until go with revision" },
       { { run = "x", since = 1 }, "since and until go with revision" }, { { run = "a b" }, "option 'run': a run's id" },
+      { { entry = 2 ^ 54 }, "option 'entry': an integer" },
+      { { revision = 2 ^ 54 }, "option 'revision': an integer" },
       { { run = "x", entries = 1 }, "unknown option 'entries'" }, { { revision = 0 }, "option 'revision': an integer" },
     } do
       local ok, message = pcall(function() engine:undo(row[1]) end)

@@ -197,7 +197,7 @@ local function is_sound(spec)
 end
 
 local function notices(spec)
-  local took = succeeds(mutant, spec.command, 20 + 4 * (spec.seconds or 60))
+  local took = succeeds(mutant, spec.command, 20 + 4 * (spec.seconds or 20))
   spec.seconds = spec.seconds or took
   return not took and is_sound(spec)
 end
