@@ -7,6 +7,7 @@ local core = require "leadcat.core"
 local clock = require "support.clock"
 local crm = require "support.crm"
 local disks = require "support.disks"
+local files = require "support.files"
 local leadcat = require "leadcat"
 local processes = require "support.processes"
 local stores = require "support.stores"
@@ -21,18 +22,7 @@ local function clean()
   stores.check()
 end
 
-local function read(name)
-  local file = assert(io.open(name, "rb"))
-  local content = file:read "*a"
-  file:close()
-  return content
-end
-
-local function write(name, content)
-  local file = assert(io.open(name, "wb"))
-  file:write(content)
-  file:close()
-end
+local read, write = files.read, files.write
 
 local function numbers(count)
   local list = {}

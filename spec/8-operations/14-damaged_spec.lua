@@ -1,23 +1,13 @@
 -- Damage that is found while a store is in use: what reads page by page, or tries again, comes to an end and says why.
 -- (08 turned bits is about what is found before.)
 
+local files = require "support.files"
 local json = require "leadcat.util.json"
 local stores = require "support.stores"
 
 local LEAD, CUSTOMER = 1, 5
 
-local function read(name)
-  local file = assert(io.open(name, "rb"))
-  local content = file:read "*a"
-  file:close()
-  return content
-end
-
-local function write(name, content)
-  local file = assert(io.open(name, "wb"))
-  file:write(content)
-  file:close()
-end
+local read, write = files.read, files.write
 
 -- Runs the command; one that does not end is killed, with the status 137.
 local function run(...)
