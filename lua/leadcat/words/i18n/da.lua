@@ -211,8 +211,6 @@ return {
   ["settings.problem.lead_status_required"] = "Vælg en leadstatus.",
   ["settings.problem.lead_status_unknown"] = "Denne leadstatus findes ikke længere. Vælg en anden.",
   ["settings.problem.lead_status_deleted"] = "Denne leadstatus er slettet. Vælg en anden.",
-  ["settings.problem.duplicate_rule"] =
-    "Der er allerede en regel for dette. Vælg en anden leadstatus, eller fjern en af de to.",
   ["settings.problem.duplicate_name"] = "En anden har samme navn. Omdøb en af dem.",
   ["settings.problem.wrong_type"] = "Dette kan ikke bruges her.",
   ["settings.problem.out_of_range"] = "Dette tal er for stort eller for lille.",

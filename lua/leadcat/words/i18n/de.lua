@@ -218,8 +218,6 @@ return {
   ["settings.problem.lead_status_required"] = "Wählen Sie einen Lead-Status.",
   ["settings.problem.lead_status_unknown"] = "Diesen Lead-Status gibt es nicht mehr. Wählen Sie einen anderen.",
   ["settings.problem.lead_status_deleted"] = "Dieser Lead-Status ist gelöscht. Wählen Sie einen anderen.",
-  ["settings.problem.duplicate_rule"] =
-    "Dafür gibt es schon eine Regel. Wählen Sie einen anderen Lead-Status oder entfernen Sie eine der beiden.",
   ["settings.problem.duplicate_name"] = "Ein anderer Eintrag hat denselben Namen. Benennen Sie einen davon um.",
   ["settings.problem.wrong_type"] = "Das kann hier nicht verwendet werden.",
   ["settings.problem.out_of_range"] = "Diese Zahl ist zu groß oder zu klein.",

@@ -212,8 +212,6 @@ return {
   ["settings.problem.lead_status_required"] = "Choose a lead status.",
   ["settings.problem.lead_status_unknown"] = "There is no such lead status any more. Choose another one.",
   ["settings.problem.lead_status_deleted"] = "This lead status is deleted. Choose another one.",
-  ["settings.problem.duplicate_rule"] =
-    "There is a rule for this already. Choose another lead status, or remove one of the two.",
   ["settings.problem.duplicate_name"] = "Another one has the same name. Rename one of them.",
   ["settings.problem.wrong_type"] = "This cannot be used here.",
   ["settings.problem.out_of_range"] = "This number is too large or too small.",

@@ -216,8 +216,6 @@ return {
   ["settings.problem.lead_status_required"] = "Kies een leadstatus.",
   ["settings.problem.lead_status_unknown"] = "Deze leadstatus bestaat niet meer. Kies een andere.",
   ["settings.problem.lead_status_deleted"] = "Deze leadstatus is gewist. Kies een andere.",
-  ["settings.problem.duplicate_rule"] =
-    "Hiervoor is er al een regel. Kies een andere leadstatus of verwijder een van de twee.",
   ["settings.problem.duplicate_name"] = "Een andere heeft dezelfde naam. Geef een van de twee een andere naam.",
   ["settings.problem.wrong_type"] = "Dit kan hier niet worden gebruikt.",
   ["settings.problem.out_of_range"] = "Dit getal is te groot of te klein.",

@@ -211,8 +211,6 @@ return {
   ["settings.problem.lead_status_required"] = "Velg en lead-status.",
   ["settings.problem.lead_status_unknown"] = "Denne lead-statusen finnes ikke lenger. Velg en annen.",
   ["settings.problem.lead_status_deleted"] = "Denne lead-statusen er slettet. Velg en annen.",
-  ["settings.problem.duplicate_rule"] =
-    "Det finnes allerede en regel for dette. Velg en annen lead-status, eller fjern en av de to.",
   ["settings.problem.duplicate_name"] = "En annen har samme navn. Gi en av dem et nytt navn.",
   ["settings.problem.wrong_type"] = "Dette kan ikke brukes her.",
   ["settings.problem.out_of_range"] = "Dette tallet er for stort eller for lite.",

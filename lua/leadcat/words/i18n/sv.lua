@@ -211,8 +211,6 @@ return {
   ["settings.problem.lead_status_required"] = "Välj en leadstatus.",
   ["settings.problem.lead_status_unknown"] = "Denna leadstatus finns inte längre. Välj en annan.",
   ["settings.problem.lead_status_deleted"] = "Denna leadstatus är raderad. Välj en annan.",
-  ["settings.problem.duplicate_rule"] =
-    "Det finns redan en regel för detta. Välj en annan leadstatus eller ta bort en av de två.",
   ["settings.problem.duplicate_name"] = "En annan har samma namn. Byt namn på en av dem.",
   ["settings.problem.wrong_type"] = "Detta kan inte användas här.",
   ["settings.problem.out_of_range"] = "Detta tal är för stort eller för litet.",

@@ -1,0 +1,309 @@
+--- Several rules for one trigger, in order, each with its conditions: what a config may say, what `check` warns of, and
+-- what a save makes of it.
+
+local conditions = require "leadcat.rules.conditions"
+local config = require "leadcat.rules.config"
+local json = require "leadcat.util.json"
+
+local LEAD, CUSTOMER, VIP, OLD = 1, 3, 4, 5
+local STATUS = "lead_status_set"
+local unpack = rawget(table, "unpack") or rawget(_G, "unpack")
+
+local function category(id, group, rank, fields)
+  local made = { id = id, name = "c" .. id, group = group, rank = rank }
+  for name, value in pairs(fields or {}) do
+    made[name] = value
+  end
+  return made
+end
+
+-- A config with these rules.
+local function with(rules)
+  return {
+    categories = {
+      category(LEAD, "potential_customer", 1, { lead_status = true }), category(2, "potential_customer", 2),
+      category(CUSTOMER, "customer", 3), category(VIP, "customer", 4), category(OLD, "lost", nil, { deleted = true }),
+    },
+    lead_statuses = { { id = 1, name = "Open" }, { id = 2, name = "Qualified" } },
+    rules = rules,
+  }
+end
+
+-- An enabled rule for won sales, unless said otherwise.
+local function rule(fields)
+  local made = { trigger = "sale_won", enabled = true, set_category = CUSTOMER }
+  for name, value in pairs(fields or {}) do
+    made[name] = value
+  end
+  return made
+end
+
+local function condition(field, is, value)
+  return { field = field, is = is, value = value }
+end
+
+-- A rule with one condition.
+local function when(...)
+  return rule { when = { { condition(...) } } }
+end
+
+-- Problems as "path code", with a "!" before those that are errors.
+local function lines(cfg)
+  local found = {}
+  for i, problem in ipairs(config.problems(cfg)) do
+    assert.equal(problem.path, problem.message:sub(1, #problem.path))
+    found[i] = (problem.severity == "error" and "!" or "") .. problem.path .. " " .. problem.code
+  end
+  return found
+end
+
+local function many(count, make)
+  local list = {}
+  for i = 1, count do
+    list[i] = make(i)
+  end
+  return list
+end
+
+local VALUE, FIELD = "rules[1].when[1][1].value ", "rules[1].when[1][1].field "
+
+describe("a condition may be", function()
+  for _, row in ipairs {
+    { "sale.amount", "equals", 100 }, { "sale.amount", "not_equals", 1e300 }, { "sale.type", "equals", "Ny" },
+    { "sale.new", "equals", false }, { "company.country", "one_of", { "NO", 47, true } },
+    { "company.country", "none_of", { "SE" } }, { "company.tags", "all_one_of", json.array { "a" } },
+    { "sale.amount", "at_least", 0 }, { "sale.date", "at_most", "2026-01-01" }, { "sale.amount", "above", -1 },
+    { "sale.amount", "below", 0.5 }, { "contact.title", "contains", "" }, { "actor.name", "starts_with", "Å" },
+    { "company.open_sales", "known" }, { "company.name.second", "unknown" }, { "category", "equals", LEAD },
+    { "category.rank", "at_most", 2 }, { ("x"):rep(255), "known" }, { "sale.a", "equals", ("x"):rep(1024) },
+    { "sales", "known" }, { "my field", "known" },
+  } do
+    it(("%s %s %s"):format(row[1]:sub(1, 20), row[2], tostring(row[3]):sub(1, 20)), function()
+      assert.same({}, lines(with { when(unpack(row, 1, 3)) }))
+    end)
+  end
+
+  it("of every kind in the list", function()
+    assert.equal(13, #conditions.IS)
+  end)
+end)
+
+describe("a condition is refused", function()
+  for _, row in ipairs {
+    { "sale", "known", nil, FIELD .. "field_invalid" }, { "contact", "known", nil, FIELD .. "field_invalid" },
+    { "actor", "known", nil, FIELD .. "field_invalid" }, { "sale.", "known", nil, FIELD .. "field_invalid" },
+    { "company.", "known", nil, FIELD .. "field_invalid" }, { "", "known", nil, FIELD .. "field_invalid" },
+    { nil, "known", nil, FIELD .. "wrong_type" }, { 7, "known", nil, FIELD .. "wrong_type" },
+    { "sale.\255", "known", nil, FIELD .. "wrong_type" }, { "sale.\237\160\128", "known", nil, FIELD .. "wrong_type" },
+    { ("x"):rep(256), "known", nil, FIELD .. "too_long" },
+    { "sale.a", nil, nil, "rules[1].when[1][1].is unknown_is" }, { "sale.a", "is", 1, "rules[1].when[1][1].is unknown_is" },
+    { "sale.a", 1, 1, "rules[1].when[1][1].is wrong_type" },
+    { "sale.a", "equals", nil, VALUE .. "value_required" }, { "sale.a", "contains", nil, VALUE .. "value_required" },
+    { "sale.a", "one_of", nil, VALUE .. "value_required" }, { "sale.a", "none_of", {}, VALUE .. "value_required" },
+    { "sale.a", "equals", {}, VALUE .. "wrong_type" }, { "sale.a", "above", true, VALUE .. "wrong_type" },
+    { "sale.a", "contains", 1, VALUE .. "wrong_type" }, { "sale.a", "one_of", "a", VALUE .. "wrong_type" },
+    { "sale.a", "one_of", { en = "a" }, VALUE .. "wrong_type" },
+    { "sale.a", "one_of", { 1, {} }, "rules[1].when[1][1].value[2] wrong_type" },
+    { "sale.a", "known", false, VALUE .. "wrong_type" }, { "sale.a", "unknown", 1, VALUE .. "wrong_type" },
+    { "sale.a", "equals", 0 / 0, VALUE .. "out_of_range" }, { "sale.a", "below", 1 / 0, VALUE .. "out_of_range" },
+    { "sale.a", "all_one_of", { -1 / 0 }, "rules[1].when[1][1].value[1] out_of_range" },
+    { "sale.a", "equals", ("x"):rep(1025), VALUE .. "too_long" }, { "sale.a", "equals", "\255", VALUE .. "wrong_type" },
+    { "sale.a", "one_of", many(1001, tostring), VALUE .. "too_many" },
+  } do
+    it(("%s %s %s"):format(tostring(row[1]):sub(1, 20), tostring(row[2]), tostring(row[3]):sub(1, 20)), function()
+      assert.same({ "!" .. row[4] }, lines(with { when(unpack(row, 1, 3)) }))
+    end)
+  end
+
+  it("as a path says, however deep", function()
+    local ok = { condition("a.b", "known") }
+    assert.same({ "!rules[2].when[1][3].value wrong_type", "!rules[2].when[2] wrong_type",
+      "!rules[2].when[3][1] wrong_type", "!rules[2].when[4] conditions_required" }, lines(with { rule(), rule { when = {
+        { ok[1], ok[1], condition("a.b", "at_least", true) }, "sale.amount > 5", { 7 }, {} } } }))
+  end)
+
+  it("when there is none: a rule that always applies has no `when`", function()
+    assert.same({ "!rules[1].when conditions_required" }, lines(with { rule { when = {} } }))
+    assert.matches("leave `when` out", config.problems(with { rule { when = {} } })[1].message, 1, true)
+    assert.same({ "!rules[1].when wrong_type" }, lines(with { rule { when = "always" } }))
+    assert.same({ "!rules[1].when wrong_type" }, lines(with { rule { when = condition("a", "known") } }))
+    assert.same({ "!rules[1].when[1] wrong_type" }, lines(with { rule { when = { condition("a", "known") } } }))
+  end)
+
+  it("on a rule that is off, too", function()
+    assert.same({ "!rules[1].from from_required", "!rules[1].when conditions_required" },
+      lines(with { rule { enabled = false, when = {}, from = {} } }))
+  end)
+end)
+
+describe("a condition is kept with a warning", function()
+  for _, row in ipairs {
+    { condition("category", "equals", 99), VALUE .. "category_unknown" },
+    { condition("category", "none_of", { LEAD, OLD }), "rules[1].when[1][1].value[2] category_deleted" },
+    { condition("category", "equals", "Lead"), VALUE .. "type_differs" },
+    { condition("category", "above", "Lead"), VALUE .. "type_differs" },
+    { { field = "sale.a", is = "known", unit = "NOK" }, "rules[1].when[1][1].unit unknown_field" },
+  } do
+    it(row[2], function()
+      assert.same({ row[2] }, lines(with { rule { when = { { row[1] } } } }))
+    end)
+  end
+
+  it("that holds what can be stored with it, however deep it lies", function()
+    for depth = 980, 1010 do
+      local deep = 1
+      for _ = 1, depth do
+        deep = { deep }
+      end
+      local cfg = with { rule { when = { { { field = "a", is = "known", x = deep } } } } }
+      if not config.has_errors(config.problems(cfg)) then
+        assert.is_string(json.encode(config.normalize(cfg)))
+      end
+    end
+  end)
+end)
+
+describe("bounds", function()
+  local function groups(count, size)
+    return many(count, function()
+      return many(size, function() return condition("a", "not_equals", 1) end)
+    end)
+  end
+
+  it("are of the groups of a rule, and of the conditions of a group", function()
+    assert.same({}, lines(with { rule { when = groups(100, 1) } }))
+    assert.same({ "!rules[1].when too_many" }, lines(with { rule { when = groups(101, 1) } }))
+    assert.same({ "!rules[1].when[2] too_many" }, lines(with { rule { when = { groups(1, 100)[1], groups(1, 101)[1] } } }))
+  end)
+
+  it("are of the conditions, fields and values of a config", function()
+    assert.same({ "!rules[2].when[1] too_many" },
+      lines(with { rule { when = groups(100, 100) }, rule { when = groups(2, 1) } }))
+    local fields = many(65, function(i)
+      return { condition("sale.f" .. i, "known"), condition("category.rank", "known"), condition("category", "known") }
+    end)
+    assert.same({ "!rules[1].when[65][1].field too_many" }, lines(with { rule { when = fields } }))
+    table.remove(fields)
+    assert.same({}, lines(with { rule { when = fields } }))
+    local long = many(100, function() return condition("a", "none_of", many(1000, tostring)) end)
+    assert.same({ "!rules[2].when[1][1].value too_many" },
+      lines(with { rule { when = { long } }, rule { when = { { condition("a", "one_of", { 1 }) } } } }))
+  end)
+
+  it("are of the rules of a trigger, and of a lead status", function()
+    local rules = many(1001, function() return rule { when = { { condition("a", "known") } } } end)
+    assert.same({ "!rules[1001].trigger too_many" }, lines(with(rules)))
+    for _, each in ipairs(rules) do
+      each.trigger, each.lead_status = STATUS, 1
+    end
+    assert.same({ "!rules[1001].lead_status too_many" }, lines(with(rules)))
+    rules[1] = rule()
+    assert.same({}, lines(with(rules)))
+  end)
+end)
+
+describe("from", function()
+  for _, row in ipairs {
+    { { groups = { "customer", "lost" } } }, { { categories = { LEAD } } }, { { groups = { "lost" }, categories = { 2 } } },
+    { {}, "!rules[1].from from_required" }, { { groups = {}, categories = {} }, "!rules[1].from from_required" },
+    { "customer", "!rules[1].from wrong_type" }, { { groups = "lost" }, "!rules[1].from.groups wrong_type" },
+    { { groups = { "friends" } }, "!rules[1].from.groups[1] unknown_group" },
+    { { categories = { "1" } }, "!rules[1].from.categories[1] wrong_type" },
+    { { categories = { LEAD, 99 } }, "!rules[1].from.categories[2] category_unknown" },
+    { { categories = { LEAD, OLD } }, "rules[1].from.categories[2] category_deleted" },
+    { { groups = { "lost" }, group = 1 }, "rules[1].from.group unknown_field" },
+  } do
+    it(("%s: %s"):format(json.encode(row[1]), row[2] or "good"), function()
+      assert.same({ row[2] }, lines(with { rule { from = row[1] } }))
+    end)
+  end
+
+  it("may name an unknown category while the rule is off", function()
+    assert.same({}, lines(with { rule { enabled = false, from = { categories = { 99 } } } }))
+  end)
+
+  it("of a lead status's rule has only groups that can have lead statuses", function()
+    local of_status = rule { trigger = STATUS, lead_status = 1, from = { groups = { "potential_customer", "lost" } } }
+    assert.same({ "!rules[1].from.groups[2] lead_status_outside_potential_customer" }, lines(with { of_status }))
+  end)
+end)
+
+describe("a rule", function()
+  it("has an id that no other has", function()
+    assert.same({ "!rules[2].id duplicate_id" }, lines(with { rule { id = 7, when = { { condition("a", "known") } } },
+      rule { id = 7, trigger = "sale_lost" } }))
+    for id, code in pairs { [0] = "out_of_range", [2147483648] = "out_of_range", [1.5] = "wrong_type", x = "wrong_type" } do
+      assert.same({ "!rules[1].id " .. code }, lines(with { rule { id = id } }))
+    end
+  end)
+
+  it("may have a name in several languages, and go forward only", function()
+    assert.same({}, lines(with { rule { name = { en = "Big", no = "Stort" }, forward_only = true, id = 2147483647 } }))
+    assert.same({ "!rules[1].name wrong_type" }, lines(with { rule { name = 7 } }))
+    assert.same({ "!rules[1].forward_only wrong_type" }, lines(with { rule { forward_only = "yes" } }))
+  end)
+
+  it("keeps what is not supported yet, with a warning", function()
+    assert.same({ "rules[1].after unknown_field" }, lines(with { rule { after = { days = 1 } } }))
+  end)
+end)
+
+describe("a rule's key", function()
+  it("tells its trigger, its lead status and its id", function()
+    for _, row in ipairs {
+      { "sale_won", "sale_won" }, { "sale_won#7", "sale_won", nil, 7 }, { "lead_status_set:5", STATUS, 5 },
+      { "lead_status_set:5#2147483647", STATUS, 5, 2147483647 }, { "lead_status_set", STATUS },
+      { "lead_status_set#3", STATUS, nil, 3 },
+    } do
+      local key, trigger, status, id = unpack(row, 1, 4)
+      assert.equal(key, config.rule_key(trigger, status, id))
+      assert.equal(status, config.lead_status_of(key))
+      assert.equal(id, config.rule_id_of(key))
+    end
+    assert.equal("sale_won#7", config.rule_key("sale_won", 5, 7.0))
+  end)
+
+  -- The keys of a normal config's rules, from rules as {trigger, lead_status, id}.
+  local function keys(...)
+    local rules = {}
+    for i, row in ipairs { ... } do
+      rules[i] = { trigger = row[1], lead_status = row[2], id = row[3] }
+    end
+    local cfg = config.normalize { rules = rules }
+    assert.equal(json.encode(cfg), json.encode(config.normalize(cfg)))
+    for i, each in ipairs(cfg.rules) do
+      rules[i] = config.rule_key(each.trigger, each.lead_status, each.id)
+    end
+    return table.concat(rules, " ")
+  end
+
+  it("is given by normalize where a rule needs one, and stays", function()
+    assert.equal("sale_won sale_lost lead_status_set:5 lead_status_set:6",
+      keys({ "sale_won" }, { "sale_lost" }, { STATUS, 5 }, { STATUS, 6 }))
+    assert.equal("sale_won sale_won#1 sale_won#2", keys({ "sale_won" }, { "sale_won" }, { "sale_won" }))
+    assert.equal("sale_won#7 sale_won sale_won#8 sale_lost lead_status_set:5 lead_status_set:5#9",
+      keys({ "sale_won", nil, 7 }, { "sale_won" }, { "sale_won" }, { "sale_lost" }, { STATUS, 5 }, { STATUS, 5 }))
+    assert.equal("sale_won#3", keys({ "sale_won", nil, 3 }))
+    assert.equal("sale_won#2147483647 sale_won#1 sale_won sale_won#2",
+      keys({ "sale_won", nil, 2147483647 }, { "sale_won", nil, 1 }, { "sale_won" }, { "sale_won" }))
+  end)
+
+  it("is not there while the rule's lead status is not chosen, so no id is given", function()
+    assert.equal("lead_status_set lead_status_set", keys({ STATUS }, { STATUS }))
+  end)
+end)
+
+describe("normalize", function()
+  it("keeps conditions as they are, and writes empty lists as lists", function()
+    local from = json.decode '{"groups":[],"categories":[1.0]}'
+    local cfg = config.normalize { rules = { rule { id = 7.0, forward_only = true, name = "x", from = from,
+      when = { { condition("sale.amount", "at_least", 100000.0) } } } } }
+    assert.equal('[{"ask":false,"enabled":true,"forward_only":true,"from":{"categories":[1],"groups":[]},"id":7,"name":"x",'
+      .. '"set_category":3,"trigger":"sale_won","when":[[{"field":"sale.amount","is":"at_least","value":100000}]]}]',
+      json.encode(cfg.rules))
+  end)
+
+  it("does not stumble over what an older leadcat has kept", function()
+    assert.is_string(json.encode(config.normalize { rules = { rule { id = "x", from = "y", when = 7 } } }))
+  end)
+end)
