@@ -214,7 +214,7 @@ describe("from", function()
     { { groups = { "lost" }, group = 1 }, "rules[1].from.group unknown_field" },
   } do
     it(("%s: %s"):format(json.encode(row[1]), row[2] or "good"), function()
-      assert.same({ row[2] }, lines(with { rule { from = row[1] } }))
+      assert.same({ row[2] }, lines(with { rule { from = row[1] }, rule { trigger = "sale_lost" } }))
     end)
   end
 
