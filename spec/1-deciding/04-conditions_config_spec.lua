@@ -307,3 +307,228 @@ describe("normalize", function()
     assert.is_string(json.encode(config.normalize { rules = { rule { id = "x", from = "y", when = 7 } } }))
   end)
 end)
+
+-- What the rules mean together -------------------------------------------------------------------------------------------
+
+local ALL = { groups = { "customer", "lost", "other", "partner", "potential_customer" } }
+local BIG = { { condition("sale.amount", "at_least", 100) } }
+local NORWAY = { { condition("company.country", "equals", "NO"), condition("contact.age", "above", 7) } }
+
+-- So that no category is a dead end, and none goes round.
+local LOST = rule { trigger = "sale_lost", set_category = OLD }
+
+-- Rules with their warnings as "path code".
+local function warned(rules, ...)
+  local cfg = with(rules)
+  cfg.categories[5].deleted = nil
+  assert.same({ ... }, lines(cfg))
+  for _, problem in ipairs(config.problems(cfg)) do
+    assert.is_nil(problem.message:find "%%")
+  end
+  return config.problems(cfg)
+end
+
+describe("a rule is never reached", function()
+  it("behind one without conditions that starts wherever it does", function()
+    local found = warned({ rule { set_category = VIP }, rule { when = BIG } }, "rules[2] rule_unreachable")
+    assert.same({ trigger = "sale_won", company = "example", category = LEAD, sale = { amount = 100 } }, found[1].example)
+    assert.matches("in front of it, as rules[1] is for category 1 (c1)", found[1].message, 1, true)
+    warned({ rule { from = ALL }, rule { when = BIG, from = { groups = { "customer" }, categories = { LEAD } } } },
+      "rules[2] rule_unreachable")
+    warned({ rule { from = { categories = { LEAD, 2 } } }, rule { from = { groups = { "partner" } , categories = { 2 } } } },
+      "rules[2] rule_unreachable")
+  end)
+
+  it("behind several that start there together", function()
+    local found = warned({ rule { from = { groups = { "customer" } }, set_category = OLD }, rule(),
+      rule { from = ALL, set_category = VIP }, rule { from = { groups = { "customer", "potential_customer" } } } },
+      "rules[4] rule_unreachable")
+    assert.equal(LEAD, config.problems(with { rule(), rule { set_category = VIP } })[1].example.category)
+    assert.equal(VIP, found[1].example.category)
+  end)
+
+  for name, rules in pairs {
+    ["when those in front have conditions"] = { rule { when = BIG }, rule { set_category = VIP } },
+    ["when those in front are off"] = { rule { enabled = false }, rule { set_category = VIP } },
+    ["when it starts elsewhere, too"] = { rule(), rule { set_category = VIP, from = ALL } },
+    ["when it starts elsewhere only"] = { rule(), rule { set_category = VIP, from = { groups = { "customer" } } } },
+    ["when it is of another trigger"] = { rule(), LOST },
+    ["when it stands in front"] = { rule { when = BIG, set_category = VIP }, rule { when = NORWAY }, rule() },
+  } do
+    it("except " .. name, function()
+      warned(rules)
+    end)
+  end
+
+  it("of another lead status only when it is named", function()
+    local function of_status(id, to)
+      return rule { trigger = STATUS, lead_status = id, set_category = to }
+    end
+    warned({ LOST, of_status(1, CUSTOMER), of_status(2, CUSTOMER), of_status(1, VIP) }, "rules[4] rule_unreachable")
+  end)
+
+  it("when it can start nowhere", function()
+    warned({ LOST, rule { from = { groups = { "partner" } } } }, "rules[2] rule_never_fires")
+    warned({ LOST, rule { from = { categories = { CUSTOMER } } } }, "rules[2] rule_never_fires")
+    local found = warned({ LOST, rule { trigger = STATUS, lead_status = 1, from = { categories = { 2 } } } },
+      "rules[2] rule_never_fires")
+    assert.matches("in its `from` and has lead_status", found[1].message, 1, true)
+    found = warned({ LOST, rule { forward_only = true, from = { categories = { VIP } } } }, "rules[2] forward_only_blocks")
+    assert.equal(VIP, found[1].example.category)
+  end)
+end)
+
+describe("forward_only", function()
+  it("is warned of where a rank is missing", function()
+    warned({ rule { forward_only = true } })
+    warned({ rule { forward_only = true, set_category = OLD } }, "rules[1].forward_only rank_missing")
+    local found = warned({ LOST, rule { forward_only = true, from = ALL } }, "rules[2].forward_only rank_missing")
+    assert.equal(OLD, found[1].example.category)
+    found = warned({ LOST, rule { forward_only = true, from = { categories = { LEAD, OLD } } } },
+      "rules[2].forward_only rank_missing")
+    assert.equal("rules[2].forward_only holds nothing back from category 5 (c5), as that has no rank", found[1].message)
+  end)
+
+  it("leads out of what has a lower rank only", function()
+    warned({ rule { forward_only = true, set_category = LEAD, from = ALL } }, "categories[1] category_dead_end",
+      "categories[2] category_dead_end", "rules[1].forward_only rank_missing")
+  end)
+end)
+
+describe("rules that lead back", function()
+  local function rounds(won, lost)
+    won.set_category, lost.trigger, lost.set_category = LEAD, "sale_lost", 2
+    return { rule(won), rule(lost), rule { trigger = "sale_registered", ask = true } }
+  end
+
+  it("are certain without conditions, and can with them", function()
+    local found = warned(rounds({}, {}), "rules[1] rule_chain", "rules[2] rule_cycle")
+    assert.matches("^rules%[2%] leads from", found[2].message)
+    for _, pair in ipairs { { { when = BIG }, {} }, { {}, { when = BIG } }, { { when = BIG }, { when = NORWAY } } } do
+      found = warned(rounds(unpack(pair)), unpack { pair[1].when and "rules[2] rule_can_cycle" or "rules[1] rule_chain",
+        not pair[1].when and "rules[2] rule_can_cycle" or nil })
+      found = found[#found]
+      assert.matches("can lead from category 1 (c1) to category 2 (c2), and rules[1] can lead back", found.message, 1, true)
+      assert.same({ trigger = "sale_won", company = "example", category = 2, sale = pair[1].when and { amount = 100 } },
+        { trigger = found.example.trigger, company = found.example.company, category = found.example.category,
+          sale = pair[1].when and found.example.sale })
+    end
+  end)
+
+  it("do not, where ranks or `from` forbid it", function()
+    warned(rounds({ when = BIG, forward_only = true }, {}), "rules[1] forward_only_blocks")
+    warned(rounds({ when = BIG, from = { categories = { CUSTOMER } } }, {}))
+  end)
+end)
+
+describe("conditions of a group", function()
+  local function group(...)
+    return rule { when = { { condition("other", "known"), ... } } }
+  end
+  local x = function(is, value) return condition("sale.x", is, value) end
+
+  -- The conditions; whether they exclude each other: always, or unless the fact is a list.
+  for i, row in ipairs {
+    { { x("known"), x("unknown") }, "always" }, { { x("equals", 1), x("unknown") }, "always" },
+    { { x("equals", "a"), x("not_equals", "A") }, "always" }, { { x("one_of", { 1, 2 }), x("none_of", { 2, 1, 3 }) }, "always" },
+    { { x("all_one_of", { 1, 2 }), x("equals", 3) }, "always" }, { { x("all_one_of", { 1 }), x("all_one_of", { 2 }) }, "always" },
+    { { x("equals", "a"), x("equals", "b") }, "scalar" }, { { x("one_of", { 1, 2 }), x("one_of", { 3 }) }, "scalar" },
+    { { x("above", 5), x("below", 5) }, "scalar" }, { { x("at_least", 5), x("below", 5) }, "scalar" },
+    { { x("at_least", 6), x("at_most", 5) }, "scalar" }, { { x("at_least", "b"), x("below", "A") }, "scalar" },
+    { { x("above", 5), x("contains", "a") }, "scalar" }, { { x("equals", 5), x("above", 5) }, "scalar" },
+    { { x("equals", "abc"), x("starts_with", "B") }, "scalar" }, { { x("equals", true), x("equals", 1) }, "scalar" },
+    { { condition("category", "equals", LEAD), condition("category", "equals", 2) }, "always" },
+    { { condition("category.rank", "above", 2), condition("category.rank", "at_most", 2) }, "always" },
+
+    { { x("equals", "a"), x("equals", "A") } }, { { x("equals", "Å"), x("equals", "å") } }, { { x("equals", "k"), x("equals", "\226\132\170") } },
+    { { x("unknown"), x("not_equals", 1), x("none_of", { 2 }) } }, { { x("known"), x("not_equals", 1) } },
+    { { x("at_least", 5), x("at_most", 5) } }, { { x("above", 3), x("below", 4) } }, { { x("one_of", { 1, "a" }), x("contains", "A") } },
+    { { x("one_of", { 1, 2 }), x("none_of", { 2 }) } }, { { x("all_one_of", { 1, 2 }), x("one_of", { 2, 3 }) } },
+    { { x("above", 5), condition("sale.y", "below", 5) } }, { { x("above", "Æ"), x("below", "ø") } },
+  } do
+    it(("exclude each other: %s (%d)"):format(row[2] or "no", i), function()
+      local cfg = with { group(unpack(row[1])) }
+      local found = {}
+      for _, problem in ipairs(config.problems(cfg)) do
+        found[#found + 1] = problem.code == "conditions_exclude" and problem or nil
+      end
+      assert.equal(row[2] and 1 or 0, #found)
+      if row[2] then
+        assert.equal("rules[1].when[1]", found[1].path)
+        assert.equal(row[2] == "scalar", found[1].message:find("unless that is a list", 1, true) ~= nil)
+      end
+    end)
+  end
+
+  it("in other groups do not", function()
+    warned { rule { when = { { x("equals", 1) }, { x("equals", 2) }, { x("unknown") } } } }
+  end)
+
+  it("name a category where the rule does not start", function()
+    local function of(is, value, from)
+      return rule { from = from, when = { { condition("category", is, value) } } }
+    end
+    local WHERE = "rules[1].when[1][1] condition_never_holds"
+    local found = warned({ of("equals", VIP), LOST }, WHERE)
+    assert.equal(LEAD, found[1].example.category)
+    warned({ of("one_of", { VIP, OLD }), LOST }, WHERE)
+    warned({ of("equals", CUSTOMER, ALL), LOST }, WHERE) -- its own target
+    warned({ of("one_of", { VIP, LEAD }), LOST })
+    warned({ of("not_equals", VIP), LOST })
+    warned({ of("equals", VIP, ALL), LOST })
+  end)
+
+  it("compare a field with values of one type", function()
+    local found = warned({ rule { when = BIG }, rule { when = { { condition("sale.amount", "equals", "100") } } } },
+      "rules[2].when[1][1].value type_differs")
+    assert.equal("rules[2].when[1][1].value is a text, but rules[1].when[1][1] compares sale.amount with a number: "
+      .. "values of different types are never equal", found[1].message)
+    assert.same({ amount = 100 }, found[1].example.sale)
+    warned({ rule { when = { { condition("category.rank", "above", "1") } } } }, "rules[1].when[1][1].value type_differs")
+    warned { rule { when = { { condition("sale.x", "one_of", { 1, "1" }) }, { condition("sale.x", "equals", 1) } } } }
+  end)
+
+  it("are not judged while the rule is off", function()
+    warned { LOST, rule { enabled = false, when = { { x("known"), x("unknown") } } } }
+  end)
+end)
+
+describe("warnings of many rules", function()
+  local function work(cfg)
+    local steps = 0
+    debug.sethook(function() steps = steps + 1 end, "", 1000)
+    local problems = config.problems(cfg)
+    debug.sethook()
+    assert.is_false(config.has_errors(problems))
+    return steps, problems
+  end
+
+  local function big(count, make)
+    local cfg = with(many(count, make))
+    for i = 6, 105 do
+      cfg.categories[i] = category(i, i % 2 == 0 and "potential_customer" or "customer", i)
+    end
+    return cfg
+  end
+
+  for name, make in pairs {
+    ["without conditions"] = function() return rule() end,
+    ["that go round"] = function(i)
+      return rule { trigger = i % 2 == 0 and "sale_won" or "sale_lost", when = BIG, set_category = 6 + 2 * (i % 50) }
+    end,
+    ["with starts of their own"] = function(i)
+      return rule { from = { categories = many(50, function(j) return 5 + j end) }, when = BIG, set_category = 6 + i % 100,
+        forward_only = i % 3 == 0 }
+    end,
+    ["with conditions that exclude each other"] = function(i)
+      return rule { when = { many(10, function(j) return condition("sale.x" .. j % 3, "equals", i + j) end) } }
+    end,
+  } do
+    it("grow with their number, not with its square, and do not flood: " .. name, function()
+      local few, many_of_them = work(big(100, make)), big(1000, make)
+      local steps, problems = work(many_of_them)
+      assert.is_true(steps < 25 * few + 100, ("%d and %d"):format(few, steps))
+      assert.is_true(#problems <= 5 * 8, tostring(#problems))
+    end)
+  end
+end)

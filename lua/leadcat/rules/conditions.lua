@@ -134,7 +134,7 @@ end
 local NAMES_IDS = schema.set { "equals", "not_equals", "one_of", "none_of", "all_one_of" }
 
 -- Warns of what a condition on the category cannot be about.
-local function check_id(found, path, is, value, categories)
+local function check_category(found, path, is, value, categories)
   local item = categories.by_id[value]
   if type(value) ~= "number" then
     warn(found, path, "type_differs", "is %s, but a category is compared by its id, a number", shown(value))
@@ -147,11 +147,11 @@ end
 
 local function check_ids(found, path, condition, categories)
   if not LISTS[condition.is] then
-    check_id(found, path, condition.is, condition.value, categories)
+    check_category(found, path, condition.is, condition.value, categories)
     return
   end
   for i, value in ipairs(condition.value) do
-    check_id(found, ("%s[%d]"):format(path, i), condition.is, value, categories)
+    check_category(found, ("%s[%d]"):format(path, i), condition.is, value, categories)
   end
 end
 

@@ -169,7 +169,7 @@ local function reason_of(entry, told)
     local because_of = wording.line(entry.error)
     return text(told, because_of and "vetoed_because" or "vetoed", { company = told.company, error = because_of })
   end
-  told.trigger, told.lead_status = entry.rule:match "^[^:]+", config.lead_status_of(entry.rule)
+  told.trigger, told.lead_status = entry.rule:match "^[^:#]+", config.lead_status_of(entry.rule)
   told.category, told.reason = entry.from, entry.reason
   return why.decision(told)
 end

@@ -223,6 +223,25 @@ return {
   ["settings.problem.out_of_range"] = "Diese Zahl ist zu groß oder zu klein.",
   ["settings.problem.rule_never_fires"] =
     "Diese Regel bewirkt nie etwas: Es gibt keine andere Kategorie, von der sie ausgehen könnte.",
+  ["settings.problem.conditions_required"] = "Fügen Sie eine Bedingung hinzu oder entfernen Sie die leere Gruppe.",
+  ["settings.problem.unknown_is"] = "Wählen Sie, wie das Feld verglichen wird.",
+  ["settings.problem.field_invalid"] = "Geben Sie den Namen eines Felds ein, zum Beispiel sale.amount.",
+  ["settings.problem.value_required"] = "Geben Sie einen Wert zum Vergleichen ein.",
+  ["settings.problem.too_many"] = "Davon gibt es zu viele.",
+  ["settings.problem.too_long"] = "Dieser Text ist zu lang.",
+  ["settings.problem.from_required"] = "Wählen Sie, wovon die Regel ausgeht.",
+  ["settings.problem.rule_unreachable"] = "Diese Regel bewirkt nie etwas: Vor ihr steht eine Regel ohne Bedingungen.",
+  ["settings.problem.forward_only_blocks"] = "Diese Regel bewirkt nie etwas: Alle Kategorien, von denen sie "
+    .. "ausgeht, haben einen höheren Rang als die gesetzte.",
+  ["settings.problem.rule_can_cycle"] = "Von {category}, das diese Regel setzt, kann „{rule}“ zurück zu "
+    .. "{target} führen: Wenn die Bedingungen erfüllt sind, kann eine Firma endlos im Kreis gehen.",
+  ["settings.problem.rank_missing"] =
+    "Eine Kategorie ohne Rang wird nie zurückgehalten: Geben Sie ihr einen Platz in der Reihenfolge.",
+  ["settings.problem.conditions_exclude"] = "Diese Bedingungen schließen einander aus.",
+  ["settings.problem.condition_never_holds"] =
+    "Die Regel geht nicht von dieser Kategorie aus, die Bedingung ist also nie erfüllt.",
+  ["settings.problem.type_differs"] =
+    "Hier wird eine Zahl mit einem Text verglichen, oder mit Ja und Nein: Eine der Bedingungen ist nie erfüllt.",
   ["settings.problem.rule_hidden"] = "Diese Regel bewirkt fast nie etwas: Wenn sie an der Reihe ist, steht die "
     .. "Firma schon in {category}, und von dort geht sie nicht aus.",
   ["settings.problem.rule_cycle"] =
@@ -279,6 +298,15 @@ return {
   ["difference.rule_asks_not"] = "„{rule}“ bittet nicht mehr um Bestätigung des Benutzers.",
   ["difference.rule_added"] = "„{rule}“ wurde hinzugefügt.",
   ["difference.rule_removed"] = "„{rule}“ wurde entfernt.",
+  ["difference.rule_renamed"] = "„{old}“ heißt jetzt „{rule}“.",
+  ["difference.rule_translated"] = "Der Name von „{rule}“ wurde in einer anderen Sprache geändert.",
+  ["difference.rule_from"] = "„{rule}“ geht jetzt aus von: {from}.",
+  ["difference.from_group"] = "der ganzen Gruppe {group}",
+  ["difference.rule_when"] = "„{rule}“ gilt jetzt nur unter der Bedingung: {conditions}.",
+  ["difference.rule_when_none"] = "„{rule}“ gilt jetzt ohne Bedingungen.",
+  ["difference.rule_forward"] = "„{rule}“ führt jetzt nie zu einer Kategorie mit niedrigerem Rang.",
+  ["difference.rule_forward_not"] = "„{rule}“ kann jetzt zu einer Kategorie mit niedrigerem Rang führen.",
+  ["difference.rule_order"] = "Die Reihenfolge der Regeln für „{rule}“ wurde geändert.",
   ["difference.category_added"] = "Die Kategorie {name} wurde hinzugefügt.",
   ["difference.category_renamed"] = "Die Kategorie {old} wurde in {new} umbenannt.",
   ["difference.category_translated"] = "Der Name der Kategorie {name} wurde in einer anderen Sprache geändert.",
@@ -296,6 +324,28 @@ return {
   ["difference.lead_status_deleted"] = "Der Lead-Status {name} wurde gelöscht.",
   ["difference.lead_status_restored"] = "Der Lead-Status {name} wurde wiederhergestellt.",
   ["difference.lead_status_order"] = "Die Reihenfolge der Lead-Status wurde geändert.",
+
+  -- When a rule applies.
+  ["condition.category"] = "die Kategorie",
+  ["condition.category_rank"] = "der Rang der Kategorie",
+  ["condition.yes"] = "ja",
+  ["condition.no"] = "nein",
+  ["condition.quoted"] = "„{value}“",
+  ["condition.and"] = "{first} und {second}",
+  ["condition.or"] = "{first}, oder {second}",
+  ["condition.equals"] = "{field} ist {value}",
+  ["condition.not_equals"] = "{field} ist nicht {value}",
+  ["condition.one_of"] = "{field} ist eines von {value}",
+  ["condition.none_of"] = "{field} ist keines von {value}",
+  ["condition.at_least"] = "{field} ist mindestens {value}",
+  ["condition.at_most"] = "{field} ist höchstens {value}",
+  ["condition.above"] = "{field} ist über {value}",
+  ["condition.below"] = "{field} ist unter {value}",
+  ["condition.contains"] = "{field} enthält {value}",
+  ["condition.starts_with"] = "{field} beginnt mit {value}",
+  ["condition.known"] = "{field} ist bekannt",
+  ["condition.unknown"] = "{field} ist nicht bekannt",
+  ["condition.all_one_of"] = "alles in {field} ist eines von {value}",
 
   -- Why nothing is changed: a cause, then what would have to be different, as “because” joins them.
   ["why.because"] = "{cause}; {remedy}.",
