@@ -139,8 +139,9 @@ function leadcat.open(options)
 end
 
 --- A config to start from: `superoffice` has the predefined categories and lead statuses in six languages, and all four
--- rules, disabled. An unknown name raises.
----@param name "superoffice"
+-- rules, disabled. `tiers` is the same with three rules for won sales, enabled, as an example of conditions. An unknown
+-- name raises.
+---@param name "superoffice"|"tiers"
 ---@return leadcat.Config
 function leadcat.preset(name)
   local cfg = preset.get(name) -- no tail call, so that the error for an unknown name points at our caller

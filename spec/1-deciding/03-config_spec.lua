@@ -131,7 +131,7 @@ describe("the preset", function()
       return cfg
     end)
     assert.is_false(ok)
-    assert.matches("_spec%.lua:%d+: no preset is named nope; there is: superoffice", message)
+    assert.matches("_spec%.lua:%d+: no preset is named nope; there are: superoffice, tiers", message)
     assert.has_error(function() public(nil) end)
   end)
 end)

@@ -4,6 +4,7 @@
 local conditions = require "leadcat.rules.conditions"
 local config = require "leadcat.rules.config"
 local json = require "leadcat.util.json"
+local preset = require "leadcat.rules.preset"
 
 local LEAD, CUSTOMER, VIP, OLD = 1, 3, 4, 5
 local STATUS = "lead_status_set"
@@ -96,7 +97,8 @@ describe("a condition is refused", function()
     { nil, "known", nil, FIELD .. "wrong_type" }, { 7, "known", nil, FIELD .. "wrong_type" },
     { "sale.\255", "known", nil, FIELD .. "wrong_type" }, { "sale.\237\160\128", "known", nil, FIELD .. "wrong_type" },
     { ("x"):rep(256), "known", nil, FIELD .. "too_long" },
-    { "sale.a", nil, nil, "rules[1].when[1][1].is unknown_is" }, { "sale.a", "is", 1, "rules[1].when[1][1].is unknown_is" },
+    { "sale.a", nil, nil, "rules[1].when[1][1].is unknown_is" }, { "sale.a", "is", 1,
+      "rules[1].when[1][1].is unknown_is" },
     { "sale.a", 1, 1, "rules[1].when[1][1].is wrong_type" },
     { "sale.a", "equals", nil, VALUE .. "value_required" }, { "sale.a", "contains", nil, VALUE .. "value_required" },
     { "sale.a", "one_of", nil, VALUE .. "value_required" }, { "sale.a", "none_of", {}, VALUE .. "value_required" },
@@ -173,7 +175,8 @@ describe("bounds", function()
   it("are of the groups of a rule, and of the conditions of a group", function()
     assert.same({}, lines(with { rule { when = groups(100, 1) } }))
     assert.same({ "!rules[1].when too_many" }, lines(with { rule { when = groups(101, 1) } }))
-    assert.same({ "!rules[1].when[2] too_many" }, lines(with { rule { when = { groups(1, 100)[1], groups(1, 101)[1] } } }))
+    assert.same({ "!rules[1].when[2] too_many" }, lines(with { rule { when = { groups(1, 100)[1], groups(1,
+      101)[1] } } }))
   end)
 
   it("are of the conditions, fields and values of a config", function()
@@ -204,7 +207,8 @@ end)
 
 describe("from", function()
   for _, row in ipairs {
-    { { groups = { "customer", "lost" } } }, { { categories = { LEAD } } }, { { groups = { "lost" }, categories = { 2 } } },
+    { { groups = { "customer", "lost" } } }, { { categories = { LEAD } } }, { { groups = { "lost" },
+      categories = { 2 } } },
     { {}, "!rules[1].from from_required" }, { { groups = {}, categories = {} }, "!rules[1].from from_required" },
     { "customer", "!rules[1].from wrong_type" }, { { groups = "lost" }, "!rules[1].from.groups wrong_type" },
     { { groups = { "friends" } }, "!rules[1].from.groups[1] unknown_group" },
@@ -232,7 +236,8 @@ describe("a rule", function()
   it("has an id that no other has", function()
     assert.same({ "!rules[2].id duplicate_id" }, lines(with { rule { id = 7, when = { { condition("a", "known") } } },
       rule { id = 7, trigger = "sale_lost" } }))
-    for id, code in pairs { [0] = "out_of_range", [2147483648] = "out_of_range", [1.5] = "wrong_type", x = "wrong_type" } do
+    for id, code in pairs { [0] = "out_of_range", [2147483648] = "out_of_range", [1.5] = "wrong_type",
+      x = "wrong_type" } do
       assert.same({ "!rules[1].id " .. code }, lines(with { rule { id = id } }))
     end
   end)
@@ -298,8 +303,8 @@ describe("normalize", function()
     local from = json.decode '{"groups":[],"categories":[1.0]}'
     local cfg = config.normalize { rules = { rule { id = 7.0, forward_only = true, name = "x", from = from,
       when = { { condition("sale.amount", "at_least", 100000.0) } } } } }
-    assert.equal('[{"ask":false,"enabled":true,"forward_only":true,"from":{"categories":[1],"groups":[]},"id":7,"name":"x",'
-      .. '"set_category":3,"trigger":"sale_won","when":[[{"field":"sale.amount","is":"at_least","value":100000}]]}]',
+    assert.equal('[{"ask":false,"enabled":true,"forward_only":true,"from":{"categories":[1],'
+      .. '"groups":[]},"id":7,"name":"x","set_category":3,"trigger":"sale_won","when":[[{"field":"sale.amount","is":"at_least","value":100000}]]}]',
       json.encode(cfg.rules))
   end)
 
@@ -308,7 +313,7 @@ describe("normalize", function()
   end)
 end)
 
--- What the rules mean together -------------------------------------------------------------------------------------------
+-- What the rules mean together -----------------------------------------------------------------------------------------
 
 local ALL = { groups = { "customer", "lost", "other", "partner", "potential_customer" } }
 local BIG = { { condition("sale.amount", "at_least", 100) } }
@@ -331,12 +336,13 @@ end
 describe("a rule is never reached", function()
   it("behind one without conditions that starts wherever it does", function()
     local found = warned({ rule { set_category = VIP }, rule { when = BIG } }, "rules[2] rule_unreachable")
-    assert.same({ trigger = "sale_won", company = "example", category = LEAD, sale = { amount = 100 } }, found[1].example)
+    assert.same({ trigger = "sale_won", company = "example", category = LEAD, sale = { amount = 100 } },
+      found[1].example)
     assert.matches("in front of it, as rules[1] is for category 1 (c1)", found[1].message, 1, true)
     warned({ rule { from = ALL }, rule { when = BIG, from = { groups = { "customer" }, categories = { LEAD } } } },
       "rules[2] rule_unreachable")
-    warned({ rule { from = { categories = { LEAD, 2 } } }, rule { from = { groups = { "partner" } , categories = { 2 } } } },
-      "rules[2] rule_unreachable")
+    warned({ rule { from = { categories = { LEAD, 2 } } },
+      rule { from = { groups = { "partner" }, categories = { 2 } } } }, "rules[2] rule_unreachable")
   end)
 
   it("behind several that start there together", function()
@@ -373,7 +379,8 @@ describe("a rule is never reached", function()
     local found = warned({ LOST, rule { trigger = STATUS, lead_status = 1, from = { categories = { 2 } } } },
       "rules[2] rule_never_fires")
     assert.matches("in its `from` and has lead_status", found[1].message, 1, true)
-    found = warned({ LOST, rule { forward_only = true, from = { categories = { VIP } } } }, "rules[2] forward_only_blocks")
+    found = warned({ LOST, rule { forward_only = true, from = { categories = { VIP } } } },
+      "rules[2] forward_only_blocks")
     assert.equal(VIP, found[1].example.category)
   end)
 end)
@@ -408,7 +415,8 @@ describe("rules that lead back", function()
       found = warned(rounds(unpack(pair)), unpack { pair[1].when and "rules[2] rule_can_cycle" or "rules[1] rule_chain",
         not pair[1].when and "rules[2] rule_can_cycle" or nil })
       found = found[#found]
-      assert.matches("can lead from category 1 (c1) to category 2 (c2), and rules[1] can lead back", found.message, 1, true)
+      assert.matches("can lead from category 1 (c1) to category 2 (c2), and rules[1] can lead back", found.message,
+        1, true)
       assert.same({ trigger = "sale_won", company = "example", category = 2, sale = pair[1].when and { amount = 100 } },
         { trigger = found.example.trigger, company = found.example.company, category = found.example.category,
           sale = pair[1].when and found.example.sale })
@@ -430,8 +438,10 @@ describe("conditions of a group", function()
   -- The conditions; whether they exclude each other: always, or unless the fact is a list.
   for i, row in ipairs {
     { { x("known"), x("unknown") }, "always" }, { { x("equals", 1), x("unknown") }, "always" },
-    { { x("equals", "a"), x("not_equals", "A") }, "always" }, { { x("one_of", { 1, 2 }), x("none_of", { 2, 1, 3 }) }, "always" },
-    { { x("all_one_of", { 1, 2 }), x("equals", 3) }, "always" }, { { x("all_one_of", { 1 }), x("all_one_of", { 2 }) }, "always" },
+    { { x("equals", "a"), x("not_equals", "A") }, "always" },
+    { { x("one_of", { 1, 2 }), x("none_of", { 2, 1, 3 }) }, "always" },
+    { { x("all_one_of", { 1, 2 }), x("equals", 3) }, "always" },
+    { { x("all_one_of", { 1 }), x("all_one_of", { 2 }) }, "always" },
     { { x("equals", "a"), x("equals", "b") }, "scalar" }, { { x("one_of", { 1, 2 }), x("one_of", { 3 }) }, "scalar" },
     { { x("above", 5), x("below", 5) }, "scalar" }, { { x("at_least", 5), x("below", 5) }, "scalar" },
     { { x("at_least", 6), x("at_most", 5) }, "scalar" }, { { x("at_least", "b"), x("below", "A") }, "scalar" },
@@ -440,9 +450,11 @@ describe("conditions of a group", function()
     { { condition("category", "equals", LEAD), condition("category", "equals", 2) }, "always" },
     { { condition("category.rank", "above", 2), condition("category.rank", "at_most", 2) }, "always" },
 
-    { { x("equals", "a"), x("equals", "A") } }, { { x("equals", "Å"), x("equals", "å") } }, { { x("equals", "k"), x("equals", "\226\132\170") } },
+    { { x("equals", "a"), x("equals", "A") } }, { { x("equals", "Å"), x("equals", "å") } },
+    { { x("equals", "k"), x("equals", "\226\132\170") } }, -- U+212A, the sign of kelvin
     { { x("unknown"), x("not_equals", 1), x("none_of", { 2 }) } }, { { x("known"), x("not_equals", 1) } },
-    { { x("at_least", 5), x("at_most", 5) } }, { { x("above", 3), x("below", 4) } }, { { x("one_of", { 1, "a" }), x("contains", "A") } },
+    { { x("at_least", 5), x("at_most", 5) } }, { { x("above", 3), x("below", 4) } }, { { x("one_of", { 1, "a" }),
+      x("contains", "A") } },
     { { x("one_of", { 1, 2 }), x("none_of", { 2 }) } }, { { x("all_one_of", { 1, 2 }), x("one_of", { 2, 3 }) } },
     { { x("above", 5), condition("sale.y", "below", 5) } }, { { x("above", "Æ"), x("below", "ø") } },
   } do
@@ -484,12 +496,53 @@ describe("conditions of a group", function()
     assert.equal("rules[2].when[1][1].value is a text, but rules[1].when[1][1] compares sale.amount with a number: "
       .. "values of different types are never equal", found[1].message)
     assert.same({ amount = 100 }, found[1].example.sale)
-    warned({ rule { when = { { condition("category.rank", "above", "1") } } } }, "rules[1].when[1][1].value type_differs")
+    warned({ rule { when = { { condition("category.rank", "above", "1") } } } },
+      "rules[1].when[1][1].value type_differs")
     warned { rule { when = { { condition("sale.x", "one_of", { 1, "1" }) }, { condition("sale.x", "equals", 1) } } } }
   end)
 
   it("are not judged while the rule is off", function()
     warned { LOST, rule { enabled = false, when = { { x("known"), x("unknown") } } } }
+  end)
+end)
+
+describe("the preset tiers", function()
+  it("is an example without problems, and superoffice otherwise", function()
+    local cfg, plain = preset.get "tiers", preset.get "superoffice"
+    assert.same({}, config.problems(cfg))
+    local keys, names = {}, {}
+    for i, each in ipairs(cfg.rules) do
+      keys[i] = config.rule_key(each.trigger, each.lead_status, each.id)
+        .. (each.enabled and ">" .. each.set_category or "")
+    end
+    for i, item in ipairs(cfg.categories) do
+      names[i] = config.name(item)
+      assert.equal(i, item.rank)
+      local same = config.find(plain.categories, item.id)
+      assert.same(same and same.name or item.name, item.name)
+    end
+    assert.equal("sale_registered sale_won#1>10 sale_won#2>9 sale_won>5 sale_lost lead_status_set",
+      table.concat(keys, " "))
+    assert.equal("Lead, Marketing qualified lead, Opportunity, Lost opportunity, Customer, A customer, VIP, Partner, "
+      .. "Lost, Other", table.concat(names, ", "))
+    assert.same(plain.lead_statuses, cfg.lead_statuses)
+    for _, each in ipairs(plain.rules) do
+      assert.is_nil(each.from or each.when or each.id)
+    end
+  end)
+
+  it("says everything in six languages", function()
+    local cfg = preset.get "tiers"
+    local texts = { cfg.rules[2].name, cfg.rules[3].name, cfg.rules[4].name }
+    for _, item in ipairs(cfg.categories) do
+      texts[#texts + 1], texts[#texts + 2] = item.name, item.description
+    end
+    assert.equal(3 + 20, #texts)
+    for _, text in ipairs(texts) do
+      for _, language in ipairs { "en", "no", "sv", "da", "de", "nl" } do
+        assert.is_string(text[language], text.en .. " in " .. language)
+      end
+    end
   end)
 end)
 
@@ -517,7 +570,8 @@ describe("warnings of many rules", function()
       return rule { trigger = i % 2 == 0 and "sale_won" or "sale_lost", when = BIG, set_category = 6 + 2 * (i % 50) }
     end,
     ["with starts of their own"] = function(i)
-      return rule { from = { categories = many(50, function(j) return 5 + j end) }, when = BIG, set_category = 6 + i % 100,
+      return rule { from = { categories = many(50, function(j) return 5 + j end) }, when = BIG,
+        set_category = 6 + i % 100,
         forward_only = i % 3 == 0 }
     end,
     ["with conditions that exclude each other"] = function(i)

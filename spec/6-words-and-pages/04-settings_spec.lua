@@ -395,7 +395,8 @@ describe("the page", function()
     no = {
       "Lead-kategorisering", "Innstillinger og vedlikehold › Arbeidsflyt", "Oppdater kategori når et salg er vunnet",
       "Oppdater kategori når et salg er tapt", "Oppdater kategori når et salg registreres hos firmaet",
-      "Oppdater kategori når en lead-status settes til", "Sett kategori til", "Be om brukerbekreftelse før oppdatering",
+      "Oppdater kategori når en lead-status settes til", "Sett kategori til",
+        "Be om brukerbekreftelse før oppdatering",
       ">Lagre<", ">Avbryt<",
     },
   }
@@ -661,7 +662,8 @@ describe("what changed", function()
       end
       return made
     end
-    local NAME, NUMBER = "“Update category when a sale is won › Big sales”", "“Update category when a sale is won › #7”"
+    local NAME, NUMBER = "“Update category when a sale is won › Big sales”",
+      "“Update category when a sale is won › #7”"
     local ANY = { groups = { "customer", "lost" }, categories = { 1, 99 } }
     local MANY = { {}, {} }
     for i = 1, 10 do
@@ -673,7 +675,8 @@ describe("what changed", function()
       { { won { id = 7 } }, { won { id = 7 } } },
       { {}, { won { id = 7 } }, NUMBER .. " was added.", NUMBER .. " now sets the category to Customer." },
       { { won { id = 7, name = "Big sales" } }, {}, NAME .. " was removed." },
-      { { won { id = 7 } }, { won { id = 7, name = { en = "Big sales" } } }, NUMBER .. " is now called " .. NAME .. "." },
+      { { won { id = 7 } }, { won { id = 7, name = { en = "Big sales" } } }, NUMBER .. " is now called " .. NAME
+        .. "." },
       { { won { name = { en = "Big sales" } } }, { won { name = { en = "Big sales", no = "Store salg" } } },
         "The name of " .. NAME .. " was changed in another language." },
       { { won { id = 7 } }, { won { id = 7, from = ANY } },
@@ -687,17 +690,21 @@ describe("what changed", function()
         { condition("company.country", "none_of", { "a", "b", "c", "d", "e", "f" }),
           condition("category.rank", "known") } } } },
         WON .. " now applies only when the category is one of Lead, Marketing qualified lead and a is no, or "
-          .. "company.country is none of “a”, “b”, “c”, “d”, “e”, … and the rank of the category is known." },
-      { { won {} }, { won { when = MANY } }, WON .. " now applies only when sale.n is above 2 and sale.n is above 4 and "
-        .. "sale.n is above 6 and sale.n is above 8 and sale.n is above 10, or sale.n is above 1 and sale.n is above 3 and "
-        .. "sale.n is above 5 …." },
+          .. "company.country is none of “a”, “b”, “c”, “d”, “e”, … and "
+          .. "the rank of the category is known." },
+      { { won {} }, { won { when = MANY } }, WON
+        .. " now applies only when sale.n is above 2 and sale.n is above 4 and "
+        .. "sale.n is above 6 and sale.n is above 8 and sale.n is above 10, or sale.n is above 1 and "
+        .. "sale.n is above 3 and sale.n is above 5 …." },
       { { won {} }, { won { forward_only = true } }, WON .. " now never leads to a category of a lower rank." },
       { { won { forward_only = true } }, { won { forward_only = false } },
         WON .. " may now lead to a category of a lower rank." },
-      { { won { id = 7 }, won {} }, { won {}, won { id = 7 } }, "The order of the rules for " .. WON .. " was changed." },
+      { { won { id = 7 }, won {} }, { won {}, won { id = 7 } }, "The order of the rules for " .. WON
+        .. " was changed." },
       { { won { id = 7 }, won {} }, { won { id = 8 }, won {}, { trigger = "sale_lost" } },
         "“Update category when a sale is won › #8” was added.",
-        "“Update category when a sale is won › #8” now sets the category to Customer.", NUMBER .. " was removed." },
+        "“Update category when a sale is won › #8” now sets the category to Customer.", NUMBER
+          .. " was removed." },
     } do
       it(("is said in sentences (%d)"):format(i), function()
         local old, new = with_rules(row[1]), with_rules(row[2])
@@ -718,7 +725,8 @@ describe("what changed", function()
       for _, language in ipairs(i18n.LANGUAGES) do
         for i = 1, #list, 4 do
           local when = { list[i], list[i + 1], list[i + 2], list[i + 3] }
-          local said = difference.sentences(with_rules { won {} }, with_rules { won { when = when } }, STRINGS, language)
+          local said = difference.sentences(with_rules { won {} }, with_rules { won { when = when } }, STRINGS,
+            language)
           assert.equal(1, #said)
         end
       end

@@ -320,7 +320,7 @@ end
 local function check_place(found, path, rule, i, seen)
   local first = seen.ids[rule.id]
   if first then
-    add(found, path .. ".id", "duplicate_id", "is %d, which is already the id of rules[%d]: leave it out to get another",
+    add(found, path .. ".id", "duplicate_id", "is %d, which is already the id of rules[%d]: leave it out to get one",
       rule.id, first)
   elseif is_id(rule.id) then
     seen.ids[rule.id] = i

@@ -259,8 +259,8 @@ local function goes_round(flows, place)
   local from, to = flows.name(other.rule.set_category), flows.name(place.rule.set_category)
   local example = warn(flows, other.rule, place.rule.set_category, path_of(place), code, certain
       and "leads from category %s to category %s, and %s leads back: a company can go round for ever"
-      or "can lead from category %s to category %s, and %s can lead back: where their conditions hold, a company can go "
-        .. "round for ever", from, to, path_of(other))
+      or "can lead from category %s to category %s, and %s can lead back: where their conditions hold, a company can "
+        .. "go round for ever", from, to, path_of(other))
   conflicts.add_facts(example, other.rule.when and other.rule.when[1] or {})
   return true
 end

@@ -133,7 +133,8 @@ end
 function wording.rule(words, trigger, lead_status, rule)
   local label = wording.sentence(words, "settings." .. trigger)
   label = trigger == "lead_status_set" and lead_status and label .. " " .. lead_status or label
-  local own = rule and (wording.line(config.text(rule.name, words.language)) or rule.id and "#" .. wording.line(rule.id))
+  local name = rule and wording.line(config.text(rule.name, words.language))
+  local own = name or rule and rule.id and "#" .. wording.line(rule.id)
   return own and label .. " \226\128\186 " .. own or label -- U+203A
 end
 
