@@ -304,7 +304,8 @@ describe("normalize", function()
     local cfg = config.normalize { rules = { rule { id = 7.0, forward_only = true, name = "x", from = from,
       when = { { condition("sale.amount", "at_least", 100000.0) } } } } }
     assert.equal('[{"ask":false,"enabled":true,"forward_only":true,"from":{"categories":[1],'
-      .. '"groups":[]},"id":7,"name":"x","set_category":3,"trigger":"sale_won","when":[[{"field":"sale.amount","is":"at_least","value":100000}]]}]',
+      .. '"groups":[]},"id":7,"name":"x","set_category":3,'
+      .. '"trigger":"sale_won","when":[[{"field":"sale.amount","is":"at_least","value":100000}]]}]',
       json.encode(cfg.rules))
   end)
 

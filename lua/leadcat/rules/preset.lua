@@ -151,7 +151,8 @@ table.insert(tiers.categories, 6, category(9, 6, {
   en = "A customer", no = "A-kunde", sv = "A-kund", da = "A-kunde", de = "A-Kunde", nl = "A-klant",
 }, {
   en = "A customer in our home market.", no = "En kunde i hjemmemarkedet vårt.", sv = "En kund på vår hemmamarknad.",
-  da = "En kunde på vores hjemmemarked.", de = "Ein Kunde in unserem Heimatmarkt.", nl = "Een klant in onze thuismarkt.",
+  da = "En kunde på vores hjemmemarked.", de = "Ein Kunde in unserem Heimatmarkt.",
+  nl = "Een klant in onze thuismarkt.",
 }))
 table.insert(tiers.categories, 7, category(10, 7, {
   en = "VIP", no = "VIP", sv = "VIP", da = "VIP", de = "VIP", nl = "VIP",
