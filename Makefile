@@ -14,7 +14,7 @@ CFLAGS  ?= -O2 -g
 STRICT  := -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes
 ALL     := $(STRICT) -D_POSIX_C_SOURCE=200809L -DLC_VERSION='"$(VERSION)"' -Isrc -fPIC -fno-plt -fvisibility=hidden
 LINK    := -shared -Wl,-z,nodelete
-LIBS    := -llmdb -pthread
+LIBS    := -llmdb -lutf8proc -pthread
 
 LUA54_INCDIR  ?= $(firstword $(wildcard /usr/include/lua5.4 /usr/local/include/lua5.4))
 LUA53_INCDIR  ?= $(firstword $(wildcard /usr/include/lua5.3 /usr/local/include/lua5.3))

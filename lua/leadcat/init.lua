@@ -63,7 +63,7 @@ local OPTIONS = {
   end),
 }
 
-local HOST = { category = true, set_category = true, can = false, licensed = false, company_name = false, applied = false } -- required?
+local HOST = { category = true, set_category = true, can = false, licensed = false, company_name = false, applied = false, facts = false } -- required?
 
 local function check_host(host)
   for name, required in pairs(host.bind and {} or HOST) do -- `bind`: the embedded host

@@ -1,9 +1,12 @@
 --- Fetches what the core asks for while it handles events: each `lacks` of `store:handle`, from the host, the guards
 -- and the config.
 
+local as_text = require "leadcat.util.as_text"
+local call = require "leadcat.host.call"
 local event_of = require "leadcat.events.event"
 local journal = require "leadcat.past.journal"
 local merged = require "leadcat.util.merged"
+local protected = require "leadcat.util.protected"
 local verdict = require "leadcat.events.verdict"
 
 local fetch = {}
@@ -66,6 +69,13 @@ function LACKS.verdict(round, event, lacking)
   return verdict.ask(round.engine, event, lacking)
 end
 
+-- All that lack facts have been asked for together.
+function LACKS.facts(_, _, lacking)
+  if not lacking.facts then
+    return nil, lacking.failure, "unavailable"
+  end
+end
+
 LACKS["end"] = function(round, event)
   local self = round.engine
   local _, message, code = self._companies.settle(self, event_of.key(event.company))
@@ -112,11 +122,44 @@ local function set_aside(round, place, message, code)
   end
 end
 
+-- What is wrong with the host's answer about facts; nil when it is a list of tables, one for each request.
+local function facts_problem(answers, requests)
+  if type(answers) ~= "table" then
+    return ("host.facts returned %s, not a list of tables"):format(as_text(answers))
+  end
+  for i = 1, #requests do
+    if type(answers[i]) ~= "table" then
+      return ("host.facts returned %s, not a table, for company %s"):format(as_text(answers[i]), as_text(requests[i].company))
+    end
+  end
+end
+
+-- Asks the host at once for the facts that events of a round lack.
+local function ask_facts(round)
+  local self, requests, lacking = round.engine, {}, {}
+  for place, event in ipairs(round.events) do
+    local result = round.results[place]
+    if type(result) == "table" and result.lacks == "facts" then
+      requests[#requests + 1] = { company = event.company, names = result.names, event = event }
+      lacking[#lacking + 1] = result
+    end
+  end
+  if #requests == 0 then
+    return
+  end
+  local answers, message = call("facts", protected.call(self.host.facts, requests, self._tenant))
+  message = answers == nil and message or facts_problem(answers, requests)
+  for i, result in ipairs(lacking) do
+    result.facts, result.failure = not message and answers[i] or nil, message
+  end
+end
+
 --- Fetches what the events of a round lack.
 ---@param round leadcat.Round
 ---@return integer left how many events have no outcome yet
 function fetch.all(round)
   local results, left = round.results, 0
+  ask_facts(round)
   for place, event in ipairs(round.events) do
     local result = results[place]
     if type(result) == "number" or result and result.lacks then

@@ -39,7 +39,7 @@ end
 function explain.decision(explained, cfg, facts)
   local decision = {
     action = explained[1], to = explained[2], reason = explained[3],
-    rule = explained[6] and config.rule_key(facts.trigger, facts.lead_status),
+    rule = explained[6] and config.rule_key(facts.trigger, facts.lead_status, explained[7]),
     revision = cfg.revision, category = facts.category, checks = json.array(explained[5]),
   }
   for _, check in ipairs(decision.checks) do
@@ -80,7 +80,7 @@ end
 
 -- `any_lead_status`: the event names none.
 local function explain_one(self, about, event, any_lead_status)
-  local explained = { self:_evaluate(event.trigger, about.category, event.lead_status, "explain") }
+  local explained = { self:_evaluate(event.trigger, about.category, event.lead_status, event, "explain") }
   if not explained[1] then
     return nil, explained[2], explained[3]
   end
