@@ -91,8 +91,8 @@ test: ## install what is missing, build, and run all specs on Lua 5.4 and on Lua
 
 core: # for luarocks: the core for the Lua whose headers are in LUA_INCDIR
 	@mkdir -p $(BUILD)/rock
-	$(CC) $(CFLAGS) $(ALL) -isystem $(LUA_INCDIR) $(addprefix -I,$(LMDB_INCDIR)) $(SOURCES) \
-	  $(LDFLAGS) $(LINK) $(addprefix -L,$(LMDB_LIBDIR)) -o $(BUILD)/rock/core.so $(LIBS)
+	$(CC) $(CFLAGS) $(ALL) -isystem $(LUA_INCDIR) $(addprefix -I,$(LMDB_INCDIR) $(UTF8PROC_INCDIR)) $(SOURCES) \
+	  $(LDFLAGS) $(LINK) $(addprefix -L,$(LMDB_LIBDIR) $(UTF8PROC_LIBDIR)) -o $(BUILD)/rock/core.so $(LIBS)
 
 install: ## install module, core and command for Lua 5.4 below PREFIX (/usr/local)
 	@test -n "$(CORE)" || $(MAKE) --no-print-directory -s all

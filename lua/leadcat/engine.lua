@@ -312,7 +312,7 @@ function Engine:simulate(events, options)
   return simulate.run(cfg, events, how)
 end
 
---- Calls `fn` from now on. A `guard` is called before a matched event is written: fn(event, decision) returns nothing
+--- Calls `fn` from now on. A `guard` is called before a matched event is written: fn(event, decision, {facts, tenant}) returns nothing
 -- to go on, false and a reason to veto, or the id of another target. The others are called afterwards: fn(event,
 -- outcome).
 ---@param name "guard"|"updated"|"awaiting_confirmation"|"unchanged"|"failed"

@@ -87,9 +87,9 @@ static int32_t category_of(lc_store *store, const char *name) {
 }
 
 static lc_status save(lc_store *store, uint64_t expected) {
-  const lc_category categories[] = { { LEAD, LC_POTENTIAL_CUSTOMER, false, false }, { CUSTOMER, LC_CUSTOMER, false, false } };
-  const lc_rule rule = { LC_SALE_WON, 0, CUSTOMER, false };
-  const lc_config config = { expected + 1, categories, 2, &rule, 1 };
+  const lc_category categories[] = { { .id = LEAD, .group = LC_POTENTIAL_CUSTOMER }, { .id = CUSTOMER, .group = LC_CUSTOMER } };
+  const lc_rule rule = { .trigger = LC_SALE_WON, .to = CUSTOMER };
+  const lc_config config = { .revision = expected + 1, .categories = categories, .category_count = 2, .rules = &rule, .rule_count = 1 };
   return save_config(store, tenant, &config, NULL);
 }
 

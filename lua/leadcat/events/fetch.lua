@@ -3,10 +3,12 @@
 
 local as_text = require "leadcat.util.as_text"
 local call = require "leadcat.host.call"
+local conditions = require "leadcat.rules.conditions"
 local event_of = require "leadcat.events.event"
 local journal = require "leadcat.past.journal"
 local merged = require "leadcat.util.merged"
 local protected = require "leadcat.util.protected"
+local settings = require "leadcat.rules.save"
 local verdict = require "leadcat.events.verdict"
 
 local fetch = {}
@@ -134,6 +136,36 @@ local function facts_problem(answers, requests)
   end
 end
 
+-- The host's answers to requests; or nil, message.
+local function answers_of(self, requests)
+  local answers, message = call("facts", protected.call(self.host.facts, requests, self._tenant))
+  message = answers == nil and (message or "host.facts returned nothing") or answers ~= nil and facts_problem(answers, requests)
+  return not message and answers or nil, message
+end
+
+--- The event, with what the host knows of what conditions name and the event does not tell.
+---@param self leadcat.Engine
+---@param event leadcat.Event
+---@return leadcat.Event? event, string? message, string? code
+function fetch.with_facts(self, event)
+  if not self.host.facts then
+    return event
+  end
+  local cfg, why, code = settings.known(self)
+  if not cfg then
+    return nil, why, code
+  end
+  local names = conditions.missing(cfg, event)
+  if #names == 0 then
+    return event
+  end
+  local answers, message = answers_of(self, { { company = event.company, names = names, event = event } })
+  if not answers then
+    return nil, message, "unavailable"
+  end
+  return merged(event, { facts = merged(event.facts or {}, answers[1]) })
+end
+
 -- Asks the host at once for the facts that events of a round lack.
 local function ask_facts(round)
   local self, requests, lacking = round.engine, {}, {}
@@ -147,10 +179,9 @@ local function ask_facts(round)
   if #requests == 0 then
     return
   end
-  local answers, message = call("facts", protected.call(self.host.facts, requests, self._tenant))
-  message = answers == nil and message or facts_problem(answers, requests)
+  local answers, message = answers_of(self, requests)
   for i, result in ipairs(lacking) do
-    result.facts, result.failure = not message and answers[i] or nil, message
+    result.facts, result.failure = answers and answers[i], message
   end
 end
 

@@ -1,6 +1,7 @@
 --- What a rule says about when it applies: `from`, the categories where it starts, and `when`, its conditions. This
 -- checks their form; `conflicts.lua` knows what they mean.
 
+local merged = require "leadcat.util.merged"
 local schema = require "leadcat.rules.schema"
 local unicode = require "leadcat.util.unicode"
 
@@ -255,6 +256,31 @@ function conditions.check_from(found, path, rule, checks, categories)
     add(found, path, "from_required", "names neither groups nor categories: name one, or leave `from` out for a rule "
       .. "that starts in the group potential_customer")
   end
+end
+
+-- Whether a field is not in the event's own tables, nor the company's category.
+local function may_be_hosts(field)
+  return field ~= "category" and field ~= "category.rank" and not field:find "^sale%.." and not field:find "^contact%.."
+    and not field:find "^actor%.."
+end
+
+--- The fields that the conditions for an event name, that are not its own, and that its `facts` lack.
+---@param cfg leadcat.Config
+---@param event leadcat.Event
+---@return string[] names
+function conditions.missing(cfg, event)
+  local names, seen = {}, event.facts or {}
+  for _, rule in ipairs(cfg.rules) do
+    for _, group in ipairs(rule.enabled and rule.trigger == event.trigger and rule.when or {}) do
+      for _, condition in ipairs(group) do
+        if may_be_hosts(condition.field) and seen[condition.field] == nil then
+          names[#names + 1] = condition.field
+          seen = merged(seen, { [condition.field] = true })
+        end
+      end
+    end
+  end
+  return names
 end
 
 return conditions

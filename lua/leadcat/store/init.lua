@@ -74,9 +74,9 @@
 ---@field config fun(self, tenant: string, revision: integer): string?, string?, string? the JSON of a revision; 0: the newest. `not_found`
 ---@field revisions fun(self, tenant: string): string[]?, string?, string? `about` of each, newest first
 ---@field repair fun(self, tenant: string, revision: integer, ruleset: string): true?, string?, string? replaces the packed ruleset of the newest revision, if it is this one
----@field decide fun(self, tenant: string, trigger: string, category?: integer, lead_status?: integer): string?, integer|string|nil, string, integer? action, to, reason, revision, by the newest rules saved through any handle; revision 0 and `rule_disabled` before the first. `corrupt`: to be repaired
----@field explain fun(self, tenant: string, trigger: string, category?: integer, lead_status?: integer): string?, integer|string|nil, string, integer?, table[]?, integer? as `decide`; then each check `{name, pass?, ...}`, and the target of the rule that the facts choose
----@field decider fun(self, tenant: string, repair: fun(): true?, string?): leadcat.Decider, userdata `decide` as a function of trigger, category and lead_status, without I/O, and what it answers from, for LuaJIT's FFI: both as `core.decider` gives them
+---@field decide fun(self, tenant: string, trigger: string, category?: integer, lead_status?: integer, event?: leadcat.Event): string?, integer|string|nil, string, integer? action, to, reason, revision, by the newest rules saved through any handle; revision 0 and `rule_disabled` before the first. `corrupt`: to be repaired
+---@field explain fun(self, tenant: string, trigger: string, category?: integer, lead_status?: integer, event?: leadcat.Event): string?, integer|string|nil, string, integer?, table[]?, integer?, integer?, table[]? as `decide`; then each check `{name, pass?, ...}`, and the target of the rule that the facts choose
+---@field decider fun(self, tenant: string, repair: fun(): true?, string?): leadcat.Decider, userdata `decide` as a function of trigger, category, lead_status and event, without I/O, and what it answers from, for LuaJIT's FFI: both as `core.decider` gives them
 --
 -- Events: above.
 ---@field handle fun(self, tenant: string, events: leadcat.Event[], results: table, now: number, how: table): integer|false|nil, integer|string|nil, string? how many events are not at their end (a number, or `applying`, is not one), and the digest of what was foreseen; false, i: events[i] is no plain event, false alone: `events` is no array; nothing was done then

@@ -280,6 +280,8 @@ return {
   ["compare.outcome.lead_status_not_enabled"] = "Intet: en kategori uden leadstatus",
   ["compare.outcome.lead_status_not_matched"] = "Intet: ingen regel for denne leadstatus",
   ["compare.outcome.already_in_category"] = "Intet: allerede i kategorien",
+  ["compare.outcome.conditions_not_met"] = "Intet: betingelser ikke opfyldt",
+  ["compare.outcome.lower_rank"] = "Intet: lavere rang",
 
   -- What changed between two configs.
   ["difference.rule_on"] = "”{rule}” blev slået til.",
@@ -357,6 +359,8 @@ return {
   ["why.not_potential_customer"] = "{company} er i {category}, en kategori i gruppen {group}",
   ["why.lead_status_not_enabled"] = "{company} er i {category}, en kategori uden leadstatus",
   ["why.already_in_category"] = "{company} er allerede i {category}, den kategori, som reglen sætter",
+  ["why.conditions_not_met"] = "{company} opfylder ikke betingelserne i nogen regel for dette",
+  ["why.lower_rank"] = "{company} er i {category}, som har højere rang end den kategori, som reglen sætter",
   ["why.needs.license"] = "uden en licens opdateres ingen kategori",
   ["why.needs.switch"] = "reglen skal slås til i indstillingerne",
   ["why.needs.category"] = "en kategori skal vælges i indstillingerne, og reglen skal slås til",
@@ -372,6 +376,8 @@ return {
   ["why.needs.lead_status_enabled"] =
     "kun firmaer i en kategori med leadstatus slået til opdateres, når en leadstatus sættes",
   ["why.needs.other_category"] = "kun firmaer i en anden kategori opdateres",
+  ["why.needs.conditions"] = "betingelserne i en regel skal være opfyldt",
+  ["why.needs.forward"] = "reglen går kun fremad",
 
   -- What will be done, or was.
   ["why.update"] = "Kategorien for {company} bliver opdateret fra {from} til {to}.",

@@ -288,6 +288,8 @@ return {
   ["compare.outcome.lead_status_not_enabled"] = "Nichts: eine Kategorie ohne Lead-Status",
   ["compare.outcome.lead_status_not_matched"] = "Nichts: keine Regel für diesen Lead-Status",
   ["compare.outcome.already_in_category"] = "Nichts: bereits in der Kategorie",
+  ["compare.outcome.conditions_not_met"] = "Nichts: Bedingungen nicht erfüllt",
+  ["compare.outcome.lower_rank"] = "Nichts: niedrigerer Rang",
 
   -- What changed between two configs.
   ["difference.rule_on"] = "„{rule}“ wurde eingeschaltet.",
@@ -366,6 +368,8 @@ return {
   ["why.not_potential_customer"] = "{company} ist in {category}, einer Kategorie der Gruppe {group}",
   ["why.lead_status_not_enabled"] = "{company} ist in {category}, einer Kategorie ohne Lead-Status",
   ["why.already_in_category"] = "{company} ist bereits in {category}, der Kategorie, die die Regel setzt",
+  ["why.conditions_not_met"] = "{company} erfüllt die Bedingungen keiner Regel dafür",
+  ["why.lower_rank"] = "{company} ist in {category} mit höherem Rang als die Kategorie, die die Regel setzt",
   ["why.needs.license"] = "ohne Lizenz wird keine Kategorie aktualisiert",
   ["why.needs.switch"] = "die Regel muss in den Einstellungen eingeschaltet werden",
   ["why.needs.category"] = "in den Einstellungen muss eine Kategorie gewählt und die Regel eingeschaltet werden",
@@ -383,6 +387,8 @@ return {
   ["why.needs.lead_status_enabled"] =
     "nur Firmen in einer Kategorie mit aktiviertem Lead-Status werden aktualisiert, wenn ein Lead-Status gesetzt wird",
   ["why.needs.other_category"] = "nur Firmen in einer anderen Kategorie werden aktualisiert",
+  ["why.needs.conditions"] = "die Bedingungen einer Regel müssen erfüllt sein",
+  ["why.needs.forward"] = "die Regel geht nur vorwärts",
 
   -- What will be done, or was.
   ["why.update"] = "Die Kategorie der Firma {company} wird von {from} in {to} geändert.",

@@ -281,6 +281,8 @@ return {
   ["compare.outcome.lead_status_not_enabled"] = "Nothing: a category without lead status",
   ["compare.outcome.lead_status_not_matched"] = "Nothing: no rule for this lead status",
   ["compare.outcome.already_in_category"] = "Nothing: already in the category",
+  ["compare.outcome.conditions_not_met"] = "Nothing: conditions not met",
+  ["compare.outcome.lower_rank"] = "Nothing: a lower rank",
 
   -- What changed between two configs.
   ["difference.rule_on"] = "“{rule}” was switched on.",
@@ -358,6 +360,8 @@ return {
   ["why.not_potential_customer"] = "{company} is in {category}, a category of the group {group}",
   ["why.lead_status_not_enabled"] = "{company} is in {category}, a category without lead status",
   ["why.already_in_category"] = "{company} is already in {category}, the category that the rule sets",
+  ["why.conditions_not_met"] = "{company} meets the conditions of no rule for this",
+  ["why.lower_rank"] = "{company} is in {category}, which ranks above the category that the rule sets",
   ["why.needs.license"] = "without one, no category is updated",
   ["why.needs.switch"] = "the rule has to be switched on in the settings",
   ["why.needs.category"] = "a category has to be chosen in the settings, and the rule switched on",
@@ -373,6 +377,8 @@ return {
   ["why.needs.lead_status_enabled"] =
     "only companies in a category with lead status enabled are updated when a lead status is set",
   ["why.needs.other_category"] = "only companies in another category are updated",
+  ["why.needs.conditions"] = "the conditions of a rule must be met",
+  ["why.needs.forward"] = "the rule goes forward only",
 
   -- What will be done, or was.
   ["why.update"] = "The category of {company} will be updated from {from} to {to}.",

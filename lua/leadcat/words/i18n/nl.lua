@@ -286,6 +286,8 @@ return {
   ["compare.outcome.lead_status_not_enabled"] = "Niets: een categorie zonder leadstatus",
   ["compare.outcome.lead_status_not_matched"] = "Niets: geen regel voor deze leadstatus",
   ["compare.outcome.already_in_category"] = "Niets: al in de categorie",
+  ["compare.outcome.conditions_not_met"] = "Niets: voorwaarden niet vervuld",
+  ["compare.outcome.lower_rank"] = "Niets: lagere rang",
 
   -- What changed between two configs.
   ["difference.rule_on"] = "‘{rule}’ is ingeschakeld.",
@@ -364,6 +366,8 @@ return {
   ["why.not_potential_customer"] = "{company} zit in {category}, een categorie van de groep {group}",
   ["why.lead_status_not_enabled"] = "{company} zit in {category}, een categorie zonder leadstatus",
   ["why.already_in_category"] = "{company} zit al in {category}, de categorie die de regel instelt",
+  ["why.conditions_not_met"] = "{company} voldoet niet aan de voorwaarden van een regel hiervoor",
+  ["why.lower_rank"] = "{company} zit in {category}, die een hogere rang heeft dan de categorie die de regel instelt",
   ["why.needs.license"] = "zonder licentie wordt geen categorie bijgewerkt",
   ["why.needs.switch"] = "de regel moet in de instellingen worden ingeschakeld",
   ["why.needs.category"] = "in de instellingen moet een categorie worden gekozen en de regel worden ingeschakeld",
@@ -380,6 +384,8 @@ return {
   ["why.needs.lead_status_enabled"] = "alleen bedrijven in een categorie met leadstatus ingeschakeld worden "
     .. "bijgewerkt wanneer een leadstatus wordt ingesteld",
   ["why.needs.other_category"] = "alleen bedrijven in een andere categorie worden bijgewerkt",
+  ["why.needs.conditions"] = "aan de voorwaarden van een regel moet zijn voldaan",
+  ["why.needs.forward"] = "de regel gaat alleen vooruit",
 
   -- What will be done, or was.
   ["why.update"] = "De categorie van {company} wordt bijgewerkt van {from} naar {to}.",

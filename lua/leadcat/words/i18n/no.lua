@@ -280,6 +280,8 @@ return {
   ["compare.outcome.lead_status_not_enabled"] = "Ingenting: en kategori uten lead-status",
   ["compare.outcome.lead_status_not_matched"] = "Ingenting: ingen regel for denne lead-statusen",
   ["compare.outcome.already_in_category"] = "Ingenting: allerede i kategorien",
+  ["compare.outcome.conditions_not_met"] = "Ingenting: vilkår ikke oppfylt",
+  ["compare.outcome.lower_rank"] = "Ingenting: lavere rang",
 
   -- What changed between two configs.
   ["difference.rule_on"] = "«{rule}» ble slått på.",
@@ -357,6 +359,8 @@ return {
   ["why.not_potential_customer"] = "{company} er i {category}, en kategori i gruppen {group}",
   ["why.lead_status_not_enabled"] = "{company} er i {category}, en kategori uten lead-status",
   ["why.already_in_category"] = "{company} er allerede i {category}, kategorien som regelen setter",
+  ["why.conditions_not_met"] = "{company} oppfyller ikke vilkårene i noen regel for dette",
+  ["why.lower_rank"] = "{company} er i {category}, som har høyere rang enn kategorien som regelen setter",
   ["why.needs.license"] = "uten lisens oppdateres ingen kategori",
   ["why.needs.switch"] = "regelen må slås på i innstillingene",
   ["why.needs.category"] = "en kategori må velges i innstillingene, og regelen må slås på",
@@ -372,6 +376,8 @@ return {
   ["why.needs.lead_status_enabled"] =
     "bare firmaer i en kategori med lead-status slått på oppdateres når en lead-status settes",
   ["why.needs.other_category"] = "bare firmaer i en annen kategori oppdateres",
+  ["why.needs.conditions"] = "vilkårene i en regel må være oppfylt",
+  ["why.needs.forward"] = "regelen går bare fremover",
 
   -- What will be done, or was.
   ["why.update"] = "Kategorien for {company} blir oppdatert fra {from} til {to}.",

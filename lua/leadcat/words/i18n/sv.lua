@@ -280,6 +280,8 @@ return {
   ["compare.outcome.lead_status_not_enabled"] = "Ingenting: en kategori utan leadstatus",
   ["compare.outcome.lead_status_not_matched"] = "Ingenting: ingen regel för denna leadstatus",
   ["compare.outcome.already_in_category"] = "Ingenting: redan i kategorin",
+  ["compare.outcome.conditions_not_met"] = "Ingenting: villkor ej uppfyllda",
+  ["compare.outcome.lower_rank"] = "Ingenting: lägre rang",
 
   -- What changed between two configs.
   ["difference.rule_on"] = "”{rule}” slogs på.",
@@ -357,6 +359,8 @@ return {
   ["why.not_potential_customer"] = "{company} är i {category}, en kategori i gruppen {group}",
   ["why.lead_status_not_enabled"] = "{company} är i {category}, en kategori utan leadstatus",
   ["why.already_in_category"] = "{company} är redan i {category}, kategorin som regeln sätter",
+  ["why.conditions_not_met"] = "{company} uppfyller inte villkoren i någon regel för detta",
+  ["why.lower_rank"] = "{company} är i {category}, som har högre rang än kategorin som regeln sätter",
   ["why.needs.license"] = "utan licens uppdateras ingen kategori",
   ["why.needs.switch"] = "regeln måste slås på i inställningarna",
   ["why.needs.category"] = "en kategori måste väljas i inställningarna, och regeln måste slås på",
@@ -372,6 +376,8 @@ return {
   ["why.needs.lead_status_enabled"] =
     "bara företag i en kategori med leadstatus aktiverad uppdateras när en leadstatus sätts",
   ["why.needs.other_category"] = "bara företag i en annan kategori uppdateras",
+  ["why.needs.conditions"] = "villkoren i en regel måste vara uppfyllda",
+  ["why.needs.forward"] = "regeln går bara framåt",
 
   -- What will be done, or was.
   ["why.update"] = "Kategorin för {company} kommer att uppdateras från {from} till {to}.",
