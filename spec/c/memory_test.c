@@ -131,7 +131,7 @@ static lc_status save_again(run *r, lc_error *error) {
 static lc_status refresh(run *r, lc_error *error) {
   lc_status status = lc_store_refresh(r->store, tenant, &r->rules, error);
   if (status == LC_OK)
-    CHECK(lc_rules_fresh(&r->rules, lc_store_watch(r->store)) && lc_decide(r->rules.ruleset, &(lc_facts){ LC_SALE_WON, LEAD, 0 }).to == CUSTOMER);
+    CHECK(lc_rules_fresh(&r->rules, lc_store_watch(r->store)) && lc_decide(r->rules.ruleset, &(lc_facts){ .trigger = LC_SALE_WON, .category = LEAD }).to == CUSTOMER);
   return status;
 }
 
@@ -542,7 +542,7 @@ static void add_companies(lc_columns *columns) {
   for (int i = 0; i < 300; i++) {
     char name[UINT8_MAX];
     int size = snprintf(name, sizeof name, "%0200d", i % 150);
-    lc_columns_add(columns, &(lc_facts){ LC_SALE_WON, LC_CATEGORY_ABSENT, 0 }, (lc_company){ { name, (size_t)size }, false });
+    lc_columns_add(columns, &(lc_facts){ .trigger = LC_SALE_WON, .category = LC_CATEGORY_ABSENT }, (lc_company){ { name, (size_t)size }, false });
   }
 }
 

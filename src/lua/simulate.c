@@ -115,7 +115,9 @@ static int l_add_lines(lua_State *L) {
   l_simulator *simulator = check_open(L);
   luaL_argcheck(L, simulator->simulation.side_count == 1, 1, "a comparison shows events, not lines");
   const char *at = text + from - 1;
-  while (!simulator->has_fields && count < most && (end = memchr(at, '\n', (size_t)(text + size - at))) != NULL && lc_event_read(at, &event)
+  if (simulator->has_fields) /* which lc_event_read does not read */
+    most = 0;
+  while (count < most && (end = memchr(at, '\n', (size_t)(text + size - at))) != NULL && lc_event_read(at, &event)
          && make_room(L, simulator, NULL) == LC_OK) {
     lc_columns_add(&simulator->columns, &event.facts, event.company);
     at = end + 1;

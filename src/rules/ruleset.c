@@ -209,7 +209,8 @@ static lc_status add_conditions(builder *b, const lc_rule *rule) {
       return lc_fail(b->error, LC_INVALID, "a rule has too many conditions");
     uint8_t own = own_field(b->config->fields[condition->field]);
     bool is_own = own <= LC_FIELD_RANK;
-    packed[at] = (lc_packed_condition){ is_own ? own : (uint8_t)condition->field, (uint8_t)condition->is, rest, condition->values };
+    uint8_t field = is_own ? own : (uint8_t)condition->field;
+    packed[at] = (lc_packed_condition){ field, (uint8_t)condition->is, rest, condition->values };
     if (!is_own)
       b->ruleset->triggers[rule->trigger].fields |= UINT64_C(1) << condition->field;
   }
@@ -366,7 +367,8 @@ static bool constants_fit(const lc_ruleset *ruleset) {
 static bool fields_fit(const lc_ruleset *ruleset) {
   const lc_packed_field *fields = lc_ruleset_block(ruleset, LC_BLOCK_FIELDS);
   for (uint32_t i = 0; i < ruleset->blocks[LC_BLOCK_FIELDS].count; i++)
-    if (fields[i].place >= LC_FIELD_PLACES || !lies_in((lc_range){ fields[i].at, fields[i].size }, ruleset->blocks[LC_BLOCK_TEXTS].count))
+    if (fields[i].place >= LC_FIELD_PLACES
+        || !lies_in((lc_range){ fields[i].at, fields[i].size }, ruleset->blocks[LC_BLOCK_TEXTS].count))
       return false;
   return true;
 }

@@ -33,6 +33,7 @@
 --   lacks     | it has                               | to be added, or done
 --   licence   |                                      | `how` without needs_licence
 --   category  | newest                               | asked_at = newest, category = what the host says (nil: none)
+--   facts     | names                                | facts = a table of what is known of them, which may have more
 --   verdict   | about, action, from, to, rule, revision, is_answered? | passed = about, target = the category to set (nil: to), keep = true to keep it
 --   details   | error                                | nothing helps: they cannot be kept
 --   end       |                                      | the company's unfinished change has to reach its end
@@ -40,7 +41,7 @@
 --   commit    |                                      | nothing: it is to be written, but not by this call
 --
 -- The steps of each event, and the first that stops it: seen before (a number) · turn · licence · end (only where a rule is enabled for
--- its trigger) · category (the event's own, else the store's, else the host's) · the decision (`unchanged`) · verdict (where it
+-- its trigger) · category (the event's own, else the store's, else the host's) · facts (where conditions decide) · the decision (`unchanged`) · verdict (where it
 -- is_guarded, or the event has a choice that counts: keeping the category always does, another one only where the decision
 -- asks; `is_answered`) · how it is written · details · turn (`most` changes are applying). An answer holds
 -- only for what it was given for: a category as long as the company has no newer entry than when the host was asked, a
@@ -57,6 +58,7 @@
 --   write?            whether anything may be written; without, what would be lacks `commit`
 --   keeps_companies?  this store keeps the categories of companies; start?: that of those it does not know yet
 --   claim?, most?     where a host keeps them: seconds for the host, and how many changes a call may claim
+--   asks_facts?       whether the host may know facts that the event lacks
 --   needs_licence?, is_guarded?, ttl (seconds until a question expires), confirm? ("ask", "accept", "skip")
 --   look?             ask what all events lack before any is written, as if those in front of them were; so it is, too,
 --                     where an event has a choice that lacks its verdict. Else what is complete is written
