@@ -39,7 +39,8 @@ describe("facts", function()
   after_each(stores.check)
 
   it("are asked of the host together, and only where a condition needs them", function()
-    local engine, asked = open({ a = { ["company.country"] = "no", ["company.size"] = 5 }, b = {}, d = {} }, { tenant = "t" })
+    local known = { a = { ["company.country"] = "no", ["company.size"] = 5 }, b = {}, d = {} }
+    local engine, asked = open(known, { tenant = "t" })
     local outcomes = assert(engine:handle_many {
       { trigger = "sale_won", company = "a" },
       { trigger = "sale_won", company = "b", facts = { ["company.size"] = 1 } },
@@ -64,7 +65,9 @@ describe("facts", function()
   it("of the host are not asked for again when its guard has its say, and are shown to the guard", function()
     local engine, asked = open { a = { ["company.country"] = "NO", ["company.size"] = 5 } }
     local seen
-    engine:on("guard", function(_, decision, about) seen = { decision.to, about.facts["company.size"], about.tenant } end)
+    engine:on("guard", function(_, decision, about)
+      seen = { decision.to, about.facts["company.size"], about.tenant }
+    end)
     assert.equal(3, assert(engine:handle { trigger = "sale_won", company = "a" }).to)
     assert.same({ 3, 5, "" }, seen)
     assert.equal(1, #asked)
@@ -84,6 +87,7 @@ describe("facts", function()
       [function() return 7 end] = "host.facts returned 7, not a list of tables",
     } do
       engine.host.facts = answer
+      local _
       _, message = engine:handle { trigger = "sale_won", company = "b" }
       assert.equal(expected, message)
     end
@@ -115,7 +119,9 @@ describe("facts", function()
     local _, message, code = engine:handle { trigger = "sale_won", company = "a", facts = 7 }
     assert.equal("facts must be a table of facts by name, not 7", message)
     assert.equal("invalid", code)
-    assert.has_error(function() engine:decide("sale_won", 1, nil, { facts = 7 }) end, "event: facts must be a table, not a number")
+    assert.has_error(function()
+      engine:decide("sale_won", 1, nil, { facts = 7 })
+    end, "event: facts must be a table, not a number")
     engine:close()
   end)
 end)

@@ -26,12 +26,14 @@ static uint32_t below(uint32_t bound) {
 static const lc_ruleset *build(void) {
   static const lc_category categories[] = {
     { .id = 1, .group = LC_POTENTIAL_CUSTOMER, .lead_status = true }, { .id = 2, .group = LC_POTENTIAL_CUSTOMER, .lead_status = true },
-    { .id = 3, .group = LC_POTENTIAL_CUSTOMER, .lead_status = true }, { .id = 4, .group = LC_POTENTIAL_CUSTOMER },
+    { .id = 3, .group = LC_POTENTIAL_CUSTOMER, .lead_status = true },
+    { .id = 4, .group = LC_POTENTIAL_CUSTOMER },
     { .id = 5, .group = LC_CUSTOMER }, { .id = 6, .group = LC_PARTNER }, { .id = 7, .group = LC_LOST },
     { .id = 8, .group = LC_OTHER },
   };
   static const lc_rule rules[] = {
-    { .trigger = LC_SALE_REGISTERED, .to = 3 }, { .trigger = LC_SALE_WON, .to = 5 }, { .trigger = LC_SALE_LOST, .to = 4, .ask = true },
+    { .trigger = LC_SALE_REGISTERED, .to = 3 }, { .trigger = LC_SALE_WON, .to = 5 },
+    { .trigger = LC_SALE_LOST, .to = 4, .ask = true },
     { .trigger = LC_LEAD_STATUS_SET, .lead_status = 5, .to = 2 },
   };
   static _Alignas(uint64_t) char memory[1024];

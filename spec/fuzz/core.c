@@ -34,7 +34,7 @@ static void *copy_of(const void *bytes, size_t size) {
 
 /* Whether the explanation is of this decision, whose check alone has failed. */
 static bool explains(const lc_ruleset *ruleset, const lc_facts *facts, lc_decision decision) {
-  lc_explanation explanation;
+  lc_explanation explanation = { .target = 0 };
   lc_decision explained = lc_explain(ruleset, facts, &explanation);
   const lc_check *checks = explanation.checks;
   bool same = explained.action == decision.action && explained.reason == decision.reason && explained.to == decision.to
@@ -53,10 +53,12 @@ static void know(lc_known *known) {
   for (size_t i = 0; i < 3; i++)
     if (lc_known_set_text(known, list + i, texts[i], NULL) != LC_OK)
       abort();
+  const lc_fact kinds[] = {
+    { .kind = LC_UNKNOWN }, { .kind = LC_NUMBER, .is.number = 5 }, known->facts[list],
+    { .kind = LC_LIST, .size = 3, .is.at = list },
+  };
   for (size_t i = 1; i <= LC_FIELDS_MAX; i++)
-    known->facts[i] = i % 4 == 0 ? (lc_fact){ .kind = LC_UNKNOWN }
-                    : i % 4 == 1 ? (lc_fact){ .kind = LC_NUMBER, .is.number = (double)i }
-                    : i % 4 == 2 ? known->facts[list] : (lc_fact){ .kind = LC_LIST, .size = 3, .is.at = list };
+    known->facts[i] = kinds[i % 4];
 }
 
 static void decide_by(const lc_ruleset *ruleset, const lc_known *known) {

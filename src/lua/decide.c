@@ -300,7 +300,7 @@ static void push_rules(lua_State *L, const lc_explanation *explanation) {
 
 /* Of the facts in the arguments from `argument` on, which are the last but the event. The ruleset stays while this pushes. */
 static int push_explanation(lua_State *L, const lc_ruleset *ruleset, const lc_facts *facts, int argument) {
-  lc_explanation explanation;
+  lc_explanation explanation = { .target = 0 };
   int count = 0;
   lc_decision decision = lc_explain(ruleset, facts, &explanation);
   push_decision(L, decision, ruleset->revision);

@@ -131,7 +131,8 @@ local function facts_problem(answers, requests)
   end
   for i = 1, #requests do
     if type(answers[i]) ~= "table" then
-      return ("host.facts returned %s, not a table, for company %s"):format(as_text(answers[i]), as_text(requests[i].company))
+      return ("host.facts returned %s, not a table, for company %s"):format(as_text(answers[i]),
+        as_text(requests[i].company))
     end
   end
 end
@@ -139,7 +140,10 @@ end
 -- The host's answers to requests; or nil, message.
 local function answers_of(self, requests)
   local answers, message = call("facts", protected.call(self.host.facts, requests, self._tenant))
-  message = answers == nil and (message or "host.facts returned nothing") or answers ~= nil and facts_problem(answers, requests)
+  if answers == nil then
+    return nil, message or "host.facts returned nothing"
+  end
+  message = facts_problem(answers, requests)
   return not message and answers or nil, message
 end
 

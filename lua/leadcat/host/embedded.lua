@@ -49,7 +49,8 @@ end
 
 -- The functions that the engine calls, with the tenant as last argument. All tenants share them.
 local function shared_by_all(store, options)
-  local host = setmetatable({ can = options.can, licensed = options.licensed, facts = options.facts, store = store }, Host)
+  local host = { can = options.can, licensed = options.licensed, facts = options.facts, store = store }
+  setmetatable(host, Host)
 
   function host.category(company, tenant)
     local category, message, code = store:company(tenant or "", item(company, 2).company)

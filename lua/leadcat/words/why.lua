@@ -153,7 +153,9 @@ local REASONS = {
   end,
   lead_status_not_matched = lead_status_not_matched,
   already_in_category = function(told) return standing(told, "already_in_category", "other_category") end,
-  conditions_not_met = function(told) return because(told, "conditions_not_met", "conditions", { company = told.company }) end,
+  conditions_not_met = function(told)
+    return because(told, "conditions_not_met", "conditions", { company = told.company })
+  end,
   lower_rank = function(told) return standing(told, "lower_rank", "forward") end,
   matched = matched,
 }
