@@ -222,7 +222,8 @@ end
 function Engine:_evaluate(trigger, category, lead_status, event, how)
   local store, tenant = self._store, self._tenant
   local evaluate = how == "explain" and store.explain or store.decide
-  local action, to, reason, revision, checks, target, rule, rules = evaluate(store, tenant, trigger, category, lead_status, event)
+  local action, to, reason, revision, checks, target, rule, rules =
+    evaluate(store, tenant, trigger, category, lead_status, event)
   if action or reason ~= "corrupt" then
     return action, to, reason, revision, checks, target, rule, rules
   end
