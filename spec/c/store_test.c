@@ -12,6 +12,7 @@
 #include "handle.h"
 #include "rules/decide.h"
 #include "store/clock.h"
+#include "store/internal.h"
 #include "store/store.h"
 
 enum { LEAD = 1, CUSTOMER = 2 };
@@ -572,6 +573,59 @@ static void test_growth(void) {
   lc_store_close(store);
 }
 
+/* ---- a full store ------------------------------------------------------------------------ */
+
+static const lc_retention keep_ten = { .count = 10 };
+
+static lc_status note(lc_store *store, const char *company) {
+  lc_entry entry = change_of(company).entry;
+  entry.status = LC_ENTRY_UNCHANGED;
+  return lc_store_add_unchanged(store, tenant, &entry, 1, now, NULL);
+}
+
+/* Fills the store, then removes from it until nothing is left to remove, or there is no room to. */
+static lc_status fill_and_trim(lc_store *store) {
+  uint64_t from = 0;
+  size_t removed;
+  lc_status status = LC_OK;
+  for (int i = 0; status == LC_OK; i++) {
+    char company[32];
+    snprintf(company, sizeof company, "%d", i * 7919 % 10007);
+    status = note(store, company);
+  }
+  CHECK(status == LC_FULL);
+  do
+    status = lc_store_trim_unchanged(store, tenant, &keep_ten, now, &from, &removed, NULL);
+  while (status == LC_OK && from != 0);
+  return status;
+}
+
+static void read_for_ever(void *argument) {
+  lc_store *store = open_store(argument, MIB);
+  CHECK(lc_env_read(store->env, LC_PART_JOURNAL, &store->readers[LC_PART_JOURNAL], NULL) == LC_OK);
+}
+
+/* A reader keeps all that is removed from being used again: then the file does not grow beyond the reserve. */
+static void test_full_with_a_reader(void) {
+  const char *path = new_path_with_rules();
+  lc_store_stats stats;
+  lc_store *store = open_store(path, MIB);
+  CHECK(fill_and_trim(store) == LC_OK);
+  CHECK(fill_and_trim(store) == LC_OK);
+  child c = start(read_for_ever, (void *)(uintptr_t)path);
+  CHECK(succeeds(&c));
+  lc_status status = LC_OK;
+  for (int i = 0; i < 10; i++)
+    status = fill_and_trim(store);
+  CHECK(status == LC_FULL);
+  CHECK(lc_store_stat(store, &stats, NULL) == LC_OK);
+  CHECK(stats.map_size[1] == MIB && stats.map_used[1] <= 3 * MIB && stats.behind[1] > 0);
+  end(&c);
+  CHECK(fill_and_trim(store) == LC_OK);
+  CHECK(note(store, "last") == LC_OK);
+  lc_store_close(store);
+}
+
 /* ---- reader slots ------------------------------------------------------------------------ */
 
 static void take_slots(void *argument) {
@@ -630,6 +684,7 @@ int main(void) {
   TEST(test_claims());
   TEST(test_late_ends());
   TEST(test_growth());
+  TEST(test_full_with_a_reader());
   TEST(test_readers());
   TEST(test_reasons());
   snprintf(command, sizeof command, "rm -rf %s", directory);

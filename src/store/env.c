@@ -491,6 +491,7 @@ void lc_env_lift_limit(lc_env *env, lc_part part) {
  * readers in the way it may grow by more. With readers it may not, as removing gives them no room. */
 void lc_env_map_reserve(lc_env *env, lc_part part) {
   lc_env_stats stats;
+  lc_env_reader_check(env); /* the dead are not in the way */
   lc_env_stat(env, part, &stats);
   uint64_t reserve = stats.size / 16 > MIB ? stats.size / 16 : MIB;
   uint64_t end = stats.behind == 0 && stats.used > stats.size ? stats.used : stats.size;
