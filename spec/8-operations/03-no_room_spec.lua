@@ -283,7 +283,9 @@ describe("a full store", function()
         path = arg[1], map_size = tonumber(arg[2]), durability = "relaxed", retention = { count = 50, age = false },
         host = { category = function() return 1 end, set_category = function() return true end },
       })
-      local function write(n) return (select(3, engine:handle { id = "b" .. n, trigger = "sale_won", company = "b" .. n })) end
+      local function write(n)
+        return (select(3, engine:handle { id = "b" .. n, trigger = "sale_won", company = "b" .. n }))
+      end
       print(write(0))
       print(engine:sweep().removed > 100)
       local n = 1
@@ -369,7 +371,8 @@ describe("processes with different sizes of map", function()
   end
 
   local GROWER = [[
-    local engine = assert(require("leadcat").open { path = arg[1], map_size = tonumber(arg[2]), durability = "relaxed" })
+    local leadcat = require "leadcat"
+    local engine = assert(leadcat.open { path = arg[1], map_size = tonumber(arg[2]), durability = "relaxed" })
     local cfg = engine:config()
     cfg.note = ("x"):rep(20000)
     for _ = 1, 100 do
@@ -422,7 +425,8 @@ describe("processes with different sizes of map", function()
     engine:save(stores.config { sale_won = CUSTOMER })
     assert.same({ 32, 32 }, sizes(engine))
     for _, row in ipairs {
-      { 2, { 2, 2 } }, { nil, { 2, 2 } }, { 4096, { 1024, 4096 } }, { nil, { 1024, 4096 } }, { 1, { 1, 1 } }, { 16, { 16, 16 } },
+      { 2, { 2, 2 } }, { nil, { 2, 2 } }, { 4096, { 1024, 4096 } }, { nil, { 1024, 4096 } }, { 1, { 1, 1 } },
+      { 16, { 16, 16 } },
     } do
       local output, status = stores.run([[
         local size = tonumber(arg[2])
