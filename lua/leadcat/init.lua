@@ -83,7 +83,7 @@ end
 ---@field durability? "full"|"relaxed" full (the default): what is acknowledged is on disk. relaxed: a power failure may undo the newest changes
 ---@field confirmation_ttl? number seconds until a question expires; default 7 days
 ---@field retention? {age?: number|false, count?: integer|false} how much of the journal is kept, with its seen event ids and closed confirmations: entries of the last `age` seconds (default two years), at most `count` of them (default 10 million); false: no limit
----@field map_size? integer bytes the journal may grow to (at most 1 GiB of it for configs); default 16 GiB, not allocated ahead
+---@field map_size? integer bytes the journal may have in use (at most 1 GiB of it for configs), from now on and for all processes, if what is in use fits; default: as it was given last, or 16 GiB. Not allocated ahead
 ---@field max_readers? integer reader slots, at least twice the number of workers; default 1024
 ---@field clock? fun(): number seconds since 1970
 ---@field record_unchanged? "full"|number records events that change nothing, for `history{unchanged = true}`: all, or a share between 0 and 1; default none

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "rules/checksum.h"
 #include "rules/decide.h"
 
 enum { ENTRY_VERSION = 2, CONFIRMATION_VERSION = 1 };
@@ -216,4 +217,17 @@ lc_status lc_question_unpack(const void *bytes, size_t size, lc_question *questi
   question->body = take(&at, head.body_size);
   question->answer = take(&at, head.answer_size);
   return LC_OK;
+}
+
+/* Sixteen bits of a count tell whether the others are damaged: retention goes by it. A plain number, as the first edition wrote
+ * it, has none. */
+enum { COUNT_BITS = 48 };
+
+uint64_t lc_seal_count(uint64_t count) {
+  return count | ((lc_checksum(LC_CHECKSUM_START, &count, sizeof count) | 1) << COUNT_BITS);
+}
+
+bool lc_unseal_count(uint64_t sealed, uint64_t *count) {
+  *count = sealed & ((UINT64_C(1) << COUNT_BITS) - 1);
+  return lc_seal_count(*count) == sealed;
 }

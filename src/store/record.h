@@ -126,4 +126,8 @@ lc_status lc_question_unpack(const void *bytes, size_t size, lc_question *questi
 /* When a packed entry was written; -HUGE_VAL when the bytes are too few. */
 double lc_entry_written(lc_text packed);
 
+/* The form in which a count (below 2^48) is stored. False: it is damaged. */
+uint64_t lc_seal_count(uint64_t count);
+bool lc_unseal_count(uint64_t sealed, uint64_t *count);
+
 #endif

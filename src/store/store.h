@@ -353,7 +353,8 @@ typedef struct lc_retention {
 } lc_retention;
 
 /* Removes some of the oldest entries beyond that, with their seen-marks and closed questions, in one short transaction.
- * Applying entries and open questions stay. `from` is 0 at first, then where the next call goes on, 0 again at the end. */
+ * Applying entries and open questions stay. `from` is 0 at first, then where the next call goes on, 0 again at the end. Where the
+ * store is full it may use a reserve beyond map_size. LC_FULL: a reader is in the way, or the disk has no room. */
 lc_status lc_store_trim(lc_store *store, lc_text tenant, const lc_retention *keep, double now, uint64_t *from, size_t *removed,
                         lc_error *error);
 
@@ -415,10 +416,10 @@ typedef struct lc_store_stats {
   uint64_t commits;      /* of this store handle */
   double commit_seconds; /* in total */
   double commit_slowest; /* seconds */
-  uint64_t map_used[2];  /* bytes of config.mdb and of journal.mdb in use */
+  uint64_t map_used[2];  /* bytes of config.mdb and of journal.mdb, beyond map_size where a reserve was needed */
   uint64_t map_free[2];  /* bytes among them that are free again */
   uint64_t behind[2];    /* commits since the oldest open read transaction */
-  uint64_t map_size[2];  /* bytes they may grow to */
+  uint64_t map_size[2];  /* bytes that may be in use, without free ones */
   unsigned readers[2];   /* reader slots taken now */
   unsigned max_readers;
   uint64_t unfinished;   /* entries that are applying, of all tenants */
