@@ -760,7 +760,7 @@ static void test_long_options(void) {
   lc_category categories[MANY] = { { .id = LEAD, .group = LC_POTENTIAL_CUSTOMER }, { .id = QUALIFIED, .group = LC_CUSTOMER } };
   const lc_rule rule = { .trigger = LC_SALE_WON, .to = QUALIFIED, .ask = true };
   char body[64 + MANY * 11] = "{\"options\":[1,2";
-  uint64_t memory[128];
+  uint64_t memory[256];
   for (int i = 2; i < MANY; i++) {
     categories[i] = (lc_category){ .id = INT32_MAX - i, .group = LC_OTHER };
     sprintf(body + strlen(body), ",%d", (int)categories[i].id);
