@@ -18,6 +18,7 @@ dependencies = {
 }
 external_dependencies = {
   LMDB = { header = "lmdb.h" },
+  UTF8PROC = { header = "utf8proc.h" },
 }
 build = {
   type = "make",
@@ -27,6 +28,8 @@ build = {
     LUA_INCDIR = "$(LUA_INCDIR)",
     LMDB_INCDIR = "$(LMDB_INCDIR)",
     LMDB_LIBDIR = "$(LMDB_LIBDIR)",
+    UTF8PROC_INCDIR = "$(UTF8PROC_INCDIR)",
+    UTF8PROC_LIBDIR = "$(UTF8PROC_LIBDIR)",
   },
   install_variables = {
     CORE = "build/rock/core.so",

@@ -27,9 +27,15 @@ local upkeep = require "leadcat.operations.upkeep"
 ---@field category fun(company: string|integer, tenant: string): integer?, string? the current category; nil, message when it cannot be read
 ---@field set_category fun(company: string|integer, to: integer, from: integer, outcome: leadcat.Outcome, tenant: string): true?, string? compare-and-set; nil, "conflict" when the category is no longer `from`; nil, message when it failed
 ---@field applied? fun(company: string|integer, key: string, tenant: string): boolean?, string? whether the change with this `outcome.key` has been made; nil, message when that cannot be told. Asked before a change is made again
+---@field facts? fun(requests: leadcat.FactsRequest[], tenant: string): table[]?, string? what is known of companies, by the names asked for, in the order of the requests; nil, message when it cannot be read
 ---@field can? fun(actor: leadcat.Actor, permission: string, subject: any, tenant: string): boolean, string? or false, and why not
 ---@field licensed? fun(tenant: string): boolean
 ---@field company_name? fun(company: string|integer, tenant: string): string? what the company is called where it is shown to users; default its id
+
+---@class leadcat.FactsRequest
+---@field company string|integer
+---@field names string[] what conditions name and the event's own `facts` lack
+---@field event leadcat.Event
 
 ---@class leadcat.Engine
 ---@field host leadcat.Host the host in use
@@ -200,30 +206,32 @@ end
 ---@param trigger string
 ---@param category? integer the company's category now
 ---@param lead_status? integer for `lead_status_set`
+---@param event? leadcat.Event only looked at where the trigger's rules have conditions: its sale, contact, actor and facts
 ---@return "update"|"confirm"|"none"|nil action nil when the config cannot be read
 ---@return integer|string|nil to the target when matched (or the message)
 ---@return string reason (or the code)
-function Engine:decide(trigger, category, lead_status)
-  local action, to, reason = self._store:decide(self._tenant, trigger, category, lead_status)
+function Engine:decide(trigger, category, lead_status, event)
+  local action, to, reason = self._store:decide(self._tenant, trigger, category, lead_status, event)
   if not action and reason == "corrupt" then
-    action, to, reason = self:_evaluate(trigger, category, lead_status)
+    action, to, reason = self:_evaluate(trigger, category, lead_status, event)
   end
   return action, to, reason
 end
 
 -- `store:decide` or `store:explain`. A damaged ruleset is rebuilt first.
-function Engine:_evaluate(trigger, category, lead_status, how)
+function Engine:_evaluate(trigger, category, lead_status, event, how)
   local store, tenant = self._store, self._tenant
   local evaluate = how == "explain" and store.explain or store.decide
-  local action, to, reason, revision, checks, target = evaluate(store, tenant, trigger, category, lead_status)
+  local action, to, reason, revision, checks, target, rule, rules =
+    evaluate(store, tenant, trigger, category, lead_status, event)
   if action or reason ~= "corrupt" then
-    return action, to, reason, revision, checks, target
+    return action, to, reason, revision, checks, target, rule, rules
   end
   local done, message = settings.repair(store, tenant)
   if not done then
     return nil, message or to, reason
   end
-  return evaluate(store, tenant, trigger, category, lead_status)
+  return evaluate(store, tenant, trigger, category, lead_status, event)
 end
 
 --- `decide` as a function for hot paths: the same arguments and results, for the cost of a C call. It raises once the
@@ -305,7 +313,7 @@ function Engine:simulate(events, options)
   return simulate.run(cfg, events, how)
 end
 
---- Calls `fn` from now on. A `guard` is called before a matched event is written: fn(event, decision) returns nothing
+--- Calls `fn` from now on. A `guard` is called before a matched event is written: fn(event, decision, {facts, tenant}) returns nothing
 -- to go on, false and a reason to veto, or the id of another target. The others are called afterwards: fn(event,
 -- outcome).
 ---@param name "guard"|"updated"|"awaiting_confirmation"|"unchanged"|"failed"

@@ -63,7 +63,7 @@ local OPTIONS = {
   end),
 }
 
-local HOST = { category = true, set_category = true, can = false, licensed = false, company_name = false, applied = false } -- required?
+local HOST = { category = true, set_category = true, can = false, licensed = false, company_name = false, applied = false, facts = false } -- required?
 
 local function check_host(host)
   for name, required in pairs(host.bind and {} or HOST) do -- `bind`: the embedded host
@@ -83,7 +83,7 @@ end
 ---@field durability? "full"|"relaxed" full (the default): what is acknowledged is on disk. relaxed: a power failure may undo the newest changes
 ---@field confirmation_ttl? number seconds until a question expires; default 7 days
 ---@field retention? {age?: number|false, count?: integer|false} how much of the journal is kept, with its seen event ids and closed confirmations: entries of the last `age` seconds (default two years), at most `count` of them (default 10 million); false: no limit
----@field map_size? integer bytes the journal may grow to (at most 1 GiB of it for configs); default 16 GiB, not allocated ahead
+---@field map_size? integer bytes the journal may have in use (at most 1 GiB of it for configs), from now on and for all processes, if what is in use fits; default: as it was given last, or 16 GiB. Not allocated ahead
 ---@field max_readers? integer reader slots, at least twice the number of workers; default 1024
 ---@field clock? fun(): number seconds since 1970
 ---@field record_unchanged? "full"|number records events that change nothing, for `history{unchanged = true}`: all, or a share between 0 and 1; default none
@@ -139,8 +139,9 @@ function leadcat.open(options)
 end
 
 --- A config to start from: `superoffice` has the predefined categories and lead statuses in six languages, and all four
--- rules, disabled. An unknown name raises.
----@param name "superoffice"
+-- rules, disabled. `tiers` is the same with three rules for won sales, enabled, as an example of conditions. An unknown
+-- name raises.
+---@param name "superoffice"|"tiers"
 ---@return leadcat.Config
 function leadcat.preset(name)
   local cfg = preset.get(name) -- no tail call, so that the error for an unknown name points at our caller

@@ -131,7 +131,7 @@ describe("the preset", function()
       return cfg
     end)
     assert.is_false(ok)
-    assert.matches("_spec%.lua:%d+: no preset is named nope; there is: superoffice", message)
+    assert.matches("_spec%.lua:%d+: no preset is named nope; there are: superoffice, tiers", message)
     assert.has_error(function() public(nil) end)
   end)
 end)
@@ -265,12 +265,6 @@ describe("a save refuses", function()
     { "a lead status out of range",
       function(cfg) cfg.rules[2].lead_status = 2 ^ 40 end,
       "rules[2].lead_status out_of_range" },
-    { "two rules for one trigger, enabled or not",
-      function(cfg) cfg.rules[4] = { trigger = "sale_won" } end,
-      "rules[4].trigger duplicate_rule" },
-    { "two rules for one lead status",
-      function(cfg) cfg.rules[4] = { trigger = "lead_status_set", lead_status = 2 } end,
-      "rules[4].lead_status duplicate_rule" },
     { "a list that is text",
       function(cfg) cfg.lead_statuses, cfg.rules = "none", nil end,
       "lead_statuses wrong_type" },
@@ -337,6 +331,9 @@ describe("a save allows", function()
     { "a name that only looks the same", function(cfg) cfg.categories[2].name = "lead" end },
     { "unfinished rules for lead statuses, while disabled", function(cfg)
       cfg.rules[4], cfg.rules[5] = { trigger = "lead_status_set" }, { trigger = "lead_status_set" }
+    end },
+    { "several rules for one trigger, and for one lead status", function(cfg)
+      cfg.rules[4], cfg.rules[5] = { trigger = "sale_won" }, { trigger = "lead_status_set", lead_status = 2 }
     end },
     { "a rank of any sign", function(cfg) cfg.categories[1].rank = -5 end },
     { "deleted categories as the only starting points", function(cfg)
@@ -532,7 +529,7 @@ describe("a message", function()
     assert.equal("categories[3].group must be one of customer, lost, other, partner, potential_customer, "
       .. 'but is "friends"', message(function(cfg) cfg.categories[3].group = "friends" end))
     assert.equal('rules[3]["my icon"] is kept, but is not a field of a rule: '
-      .. "these are trigger, enabled, set_category, ask, lead_status",
+      .. "these are trigger, enabled, set_category, ask, lead_status, id, name, from, when, forward_only",
       message(function(cfg) cfg.rules[3]["my icon"] = 1 end))
     assert.equal("rules[1].set_category is 4 (Old customer), which is deleted; "
       .. "choose from 1 (Lead), 2 (Opportunity), 3 (Customer)",
@@ -632,7 +629,7 @@ describe("garbage", function()
   local CODES = {}
   for code in ([[duplicate_id name_required unknown_group lead_status_outside_potential_customer unknown_trigger
       category_required category_unknown category_deleted lead_status_required lead_status_unknown lead_status_deleted
-      duplicate_rule duplicate_name wrong_type out_of_range]]):gmatch("%S+") do
+      duplicate_name wrong_type out_of_range too_many]]):gmatch("%S+") do
     CODES[code] = "error"
   end
   for code in ("rule_never_fires rule_hidden rule_cycle rule_chain category_dead_end unknown_field"):gmatch("%S+") do

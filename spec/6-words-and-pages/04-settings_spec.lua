@@ -1,6 +1,7 @@
 --- The settings tab without a server: a config becomes a form, a form becomes a config, and what changed between two
 -- configs becomes sentences.
 
+local conditions = require "leadcat.rules.conditions"
 local config = require "leadcat.rules.config"
 local difference = require "leadcat.rules.difference"
 local forms = require "support.forms"
@@ -394,7 +395,8 @@ describe("the page", function()
     no = {
       "Lead-kategorisering", "Innstillinger og vedlikehold › Arbeidsflyt", "Oppdater kategori når et salg er vunnet",
       "Oppdater kategori når et salg er tapt", "Oppdater kategori når et salg registreres hos firmaet",
-      "Oppdater kategori når en lead-status settes til", "Sett kategori til", "Be om brukerbekreftelse før oppdatering",
+      "Oppdater kategori når en lead-status settes til", "Sett kategori til",
+        "Be om brukerbekreftelse før oppdatering",
       ">Lagre<", ">Avbryt<",
     },
   }
@@ -451,7 +453,7 @@ describe("the page", function()
 
   it("shows every problem above the form and at its field", function()
     local _, cfg = submit(MIXED, {
-      ["rule.sale_won.set_category"] = "", ["status_rule.2.enabled"] = "on", ["status_rule.2.lead_status"] = "5",
+      ["rule.sale_won.set_category"] = "", ["status_rule.2.enabled"] = "on", ["status_rule.2.lead_status"] = "99",
       ["category.6.name"] = "Lead",
     }, "no")
     local shown = html(cfg, { language = "no", problems = config.problems(cfg) })
@@ -477,8 +479,10 @@ describe("the page", function()
     end
     for code in ("duplicate_id name_required unknown_group lead_status_outside_potential_customer unknown_trigger "
       .. "category_required category_unknown category_deleted lead_status_required lead_status_unknown "
-      .. "lead_status_deleted duplicate_rule duplicate_name wrong_type out_of_range rule_never_fires rule_hidden "
-      .. "rule_cycle rule_chain category_dead_end"):gmatch "%S+" do
+      .. "lead_status_deleted duplicate_name wrong_type out_of_range rule_never_fires rule_hidden "
+      .. "rule_cycle rule_can_cycle rule_chain category_dead_end conditions_required unknown_is field_invalid "
+      .. "value_required too_many too_long from_required rule_unreachable forward_only_blocks rank_missing "
+      .. "conditions_exclude condition_never_holds type_differs"):gmatch "%S+" do
       assert.is_nil(shown(code):find("In English", 1, true), code)
     end
     assert.matches("In English.", shown "new_code", 1, true)
@@ -644,6 +648,89 @@ describe("what changed", function()
     off.rules[1].enabled = false
     assert.same({ QUALIFIED .. " was switched off." }, difference.sentences(MIXED, off, STRINGS, "en"))
     assert.same({ QUALIFIED .. " was switched on." }, difference.sentences(off, MIXED, STRINGS, "en"))
+  end)
+
+  describe("of rules with conditions", function()
+    local function condition(field, is, value)
+      return { field = field, is = is, value = value }
+    end
+    local BIG = { { condition("sale.amount", "at_least", 100000) } }
+    local function won(fields)
+      local made = { trigger = "sale_won", enabled = true, set_category = 5, ask = false }
+      for name, value in pairs(fields) do
+        made[name] = value
+      end
+      return made
+    end
+    local NAME, NUMBER = "“Update category when a sale is won › Big sales”",
+      "“Update category when a sale is won › #7”"
+    local ANY = { groups = { "customer", "lost" }, categories = { 1, 99 } }
+    local MANY = { {}, {} }
+    for i = 1, 10 do
+      MANY[i % 2 + 1][#MANY[i % 2 + 1] + 1] = condition("sale.n", "above", i)
+    end
+
+    -- The old rules, the new ones, the sentences.
+    for i, row in ipairs {
+      { { won { id = 7 } }, { won { id = 7 } } },
+      { {}, { won { id = 7 } }, NUMBER .. " was added.", NUMBER .. " now sets the category to Customer." },
+      { { won { id = 7, name = "Big sales" } }, {}, NAME .. " was removed." },
+      { { won { id = 7 } }, { won { id = 7, name = { en = "Big sales" } } }, NUMBER .. " is now called " .. NAME
+        .. "." },
+      { { won { name = { en = "Big sales" } } }, { won { name = { en = "Big sales", no = "Store salg" } } },
+        "The name of " .. NAME .. " was changed in another language." },
+      { { won { id = 7 } }, { won { id = 7, from = ANY } },
+        NUMBER .. " now starts from: all of the group Customer, all of the group Lost, Lead, #99." },
+      { { won { id = 7, from = ANY } }, { won { id = 7 } },
+        NUMBER .. " now starts from: all of the group Potential customer." },
+      { { won { id = 7 } }, { won { id = 7, when = BIG } },
+        NUMBER .. " now applies only when sale.amount is at least 100000." },
+      { { won { when = BIG } }, { won {} }, WON .. " now applies without conditions." },
+      { { won {} }, { won { when = { { condition("category", "one_of", { 1, 2 }), condition("a", "equals", false) },
+        { condition("company.country", "none_of", { "a", "b", "c", "d", "e", "f" }),
+          condition("category.rank", "known") } } } },
+        WON .. " now applies only when the category is one of Lead, Marketing qualified lead and a is no, or "
+          .. "company.country is none of “a”, “b”, “c”, “d”, “e”, … and "
+          .. "the rank of the category is known." },
+      { { won {} }, { won { when = MANY } }, WON
+        .. " now applies only when sale.n is above 2 and sale.n is above 4 and "
+        .. "sale.n is above 6 and sale.n is above 8 and sale.n is above 10, or sale.n is above 1 and "
+        .. "sale.n is above 3 and sale.n is above 5 …." },
+      { { won {} }, { won { forward_only = true } }, WON .. " now never leads to a category of a lower rank." },
+      { { won { forward_only = true } }, { won { forward_only = false } },
+        WON .. " may now lead to a category of a lower rank." },
+      { { won { id = 7 }, won {} }, { won {}, won { id = 7 } }, "The order of the rules for " .. WON
+        .. " was changed." },
+      { { won { id = 7 }, won {} }, { won { id = 8 }, won {}, { trigger = "sale_lost" } },
+        "“Update category when a sale is won › #8” was added.",
+        "“Update category when a sale is won › #8” now sets the category to Customer.", NUMBER
+          .. " was removed." },
+    } do
+      it(("is said in sentences (%d)"):format(i), function()
+        local old, new = with_rules(row[1]), with_rules(row[2])
+        local said = difference.sentences(old, new, STRINGS, "en")
+        for j, sentence in ipairs(said) do
+          said[j] = sentence:gsub("\226\129[\168\169]", "") -- the isolates around names
+        end
+        assert.same({ unpack(row, 3) }, said)
+      end)
+    end
+
+    it("has words for each comparison, in every language", function()
+      local list = {}
+      for _, is in ipairs(conditions.IS) do
+        local value = is:find "one" and { "x", 7, true } or not is:find "known" and "x" or nil
+        list[#list + 1] = { condition("category", is, value) }
+      end
+      for _, language in ipairs(i18n.LANGUAGES) do
+        for i = 1, #list, 4 do
+          local when = { list[i], list[i + 1], list[i + 2], list[i + 3] }
+          local said = difference.sentences(with_rules { won {} }, with_rules { won { when = when } }, STRINGS,
+            language)
+          assert.equal(1, #said)
+        end
+      end
+    end)
   end)
 
   it("has sentences in every language", function()

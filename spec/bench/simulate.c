@@ -25,17 +25,21 @@ static uint32_t below(uint32_t bound) {
 
 static const lc_ruleset *build(void) {
   static const lc_category categories[] = {
-    { 1, LC_POTENTIAL_CUSTOMER, true, false }, { 2, LC_POTENTIAL_CUSTOMER, true, false },
-    { 3, LC_POTENTIAL_CUSTOMER, true, false }, { 4, LC_POTENTIAL_CUSTOMER, false, false },
-    { 5, LC_CUSTOMER, false, false }, { 6, LC_PARTNER, false, false }, { 7, LC_LOST, false, false },
-    { 8, LC_OTHER, false, false },
+    { .id = 1, .group = LC_POTENTIAL_CUSTOMER, .lead_status = true }, { .id = 2, .group = LC_POTENTIAL_CUSTOMER, .lead_status = true },
+    { .id = 3, .group = LC_POTENTIAL_CUSTOMER, .lead_status = true },
+    { .id = 4, .group = LC_POTENTIAL_CUSTOMER },
+    { .id = 5, .group = LC_CUSTOMER }, { .id = 6, .group = LC_PARTNER }, { .id = 7, .group = LC_LOST },
+    { .id = 8, .group = LC_OTHER },
   };
   static const lc_rule rules[] = {
-    { LC_SALE_REGISTERED, 0, 3, false }, { LC_SALE_WON, 0, 5, false }, { LC_SALE_LOST, 0, 4, true },
-    { LC_LEAD_STATUS_SET, 5, 2, false },
+    { .trigger = LC_SALE_REGISTERED, .to = 3 }, { .trigger = LC_SALE_WON, .to = 5 },
+    { .trigger = LC_SALE_LOST, .to = 4, .ask = true },
+    { .trigger = LC_LEAD_STATUS_SET, .lead_status = 5, .to = 2 },
   };
   static _Alignas(uint64_t) char memory[1024];
-  const lc_config config = { 1, categories, 8, rules, 4 };
+  const lc_config config = {
+    .revision = 1, .categories = categories, .category_count = 8, .rules = rules, .rule_count = 4,
+  };
   if (lc_ruleset_build(&config, memory, lc_ruleset_size(&config), NULL) != LC_OK)
     abort();
   return (const void *)memory;
@@ -46,7 +50,9 @@ static void add(lc_columns *columns, uint32_t company) {
   char text[32];
   int size = snprintf(text, sizeof text, "company %u", company);
   int32_t category = below(4) == 0 ? (int32_t)below(8) + 1 : LC_CATEGORY_ABSENT;
-  const lc_facts facts = { (lc_trigger)below(4), category, (int32_t)below(7) };
+  const lc_facts facts = {
+    .trigger = (lc_trigger)below(4), .category = category, .lead_status = (int32_t)below(7),
+  };
   lc_columns_add(columns, &facts, (lc_company){ { text, (size_t)size }, false });
 }
 

@@ -21,11 +21,11 @@ static uint64_t busy, moved; /* the entries that it has */
 /* A sale that is won makes a customer, one that is registered asks, and no rule is about one that is lost. */
 static lc_status save(lc_store *store, uint64_t revision) {
   const lc_category categories[] = {
-    { LEAD, LC_POTENTIAL_CUSTOMER, true, false }, { QUALIFIED, LC_POTENTIAL_CUSTOMER, false, false },
-    { OLD, LC_OTHER, false, true }, { CUSTOMER, LC_CUSTOMER, false, false }, { PARTNER, LC_PARTNER, false, false },
+    { .id = LEAD, .group = LC_POTENTIAL_CUSTOMER, .lead_status = true }, { .id = QUALIFIED, .group = LC_POTENTIAL_CUSTOMER },
+    { .id = OLD, .group = LC_OTHER, .deleted = true }, { .id = CUSTOMER, .group = LC_CUSTOMER }, { .id = PARTNER, .group = LC_PARTNER },
   };
-  const lc_rule rules[] = { { LC_SALE_WON, 0, CUSTOMER, false }, { LC_SALE_REGISTERED, 0, QUALIFIED, true } };
-  return save_config(store, tenant, &(lc_config){ revision, categories, 5, rules, 2 }, NULL);
+  const lc_rule rules[] = { { .trigger = LC_SALE_WON, .to = CUSTOMER }, { .trigger = LC_SALE_REGISTERED, .to = QUALIFIED, .ask = true } };
+  return save_config(store, tenant, &(lc_config){ .revision = revision, .categories = categories, .category_count = 5, .rules = rules, .rule_count = 2 }, NULL);
 }
 
 static void create(lc_store *store, const char *name, int32_t category) {
@@ -301,9 +301,9 @@ static void test_rows(void) {
 }
 
 static void test_names(void) {
-  static const char *const lack_names[] = { "licence", "category", "verdict", "details", "end", "turn", "commit" };
+  static const char *const lack_names[] = { "licence", "category", "facts", "verdict", "details", "end", "turn", "commit" };
   static const char *const confirm_names[] = { "ask", "accept", "skip" };
-  CHECK(LC_LACKS == 7 && LC_CONFIRMS == 3);
+  CHECK(LC_LACKS == 8 && LC_CONFIRMS == 3);
   for (int i = 0; i < LC_LACKS; i++)
     CHECK(strcmp(lc_lack_names[i], lack_names[i]) == 0);
   for (int i = 0; i < LC_CONFIRMS; i++)
@@ -757,16 +757,16 @@ static void test_bodies(void) {
 /* The longest ids there are, one after the other. */
 static void test_long_options(void) {
   enum { MANY = 20 };
-  lc_category categories[MANY] = { { LEAD, LC_POTENTIAL_CUSTOMER, false, false }, { QUALIFIED, LC_CUSTOMER, false, false } };
-  const lc_rule rule = { LC_SALE_WON, 0, QUALIFIED, true };
+  lc_category categories[MANY] = { { .id = LEAD, .group = LC_POTENTIAL_CUSTOMER }, { .id = QUALIFIED, .group = LC_CUSTOMER } };
+  const lc_rule rule = { .trigger = LC_SALE_WON, .to = QUALIFIED, .ask = true };
   char body[64 + MANY * 11] = "{\"options\":[1,2";
-  uint64_t memory[128];
+  uint64_t memory[256];
   for (int i = 2; i < MANY; i++) {
-    categories[i] = (lc_category){ INT32_MAX - i, LC_OTHER, false, false };
+    categories[i] = (lc_category){ .id = INT32_MAX - i, .group = LC_OTHER };
     sprintf(body + strlen(body), ",%d", (int)categories[i].id);
   }
   strcat(body, "]}");
-  const lc_config config = { 2, categories, MANY, &rule, 1 };
+  const lc_config config = { .revision = 2, .categories = categories, .category_count = MANY, .rules = &rule, .rule_count = 1 };
   lc_text ruleset = { (const char *)memory, lc_ruleset_size(&config) };
   lc_store *store = open_store();
   lc_question question;

@@ -109,10 +109,10 @@ static lc_status open_store(run *r, lc_error *error) {
 }
 
 static lc_status save_as(run *r, uint64_t revision, bool repaired, lc_error *error) {
-  static const lc_category categories[] = { { LEAD, LC_POTENTIAL_CUSTOMER, true, false }, { CUSTOMER, LC_CUSTOMER, false, false } };
-  static const lc_rule rules[] = { { LC_SALE_WON, 0, CUSTOMER, false }, { LC_SALE_REGISTERED, 0, CUSTOMER, true } };
+  static const lc_category categories[] = { { .id = LEAD, .group = LC_POTENTIAL_CUSTOMER, .lead_status = true }, { .id = CUSTOMER, .group = LC_CUSTOMER } };
+  static const lc_rule rules[] = { { .trigger = LC_SALE_WON, .to = CUSTOMER }, { .trigger = LC_SALE_REGISTERED, .to = CUSTOMER, .ask = true } };
   static _Alignas(uint64_t) char memory[1024];
-  const lc_config config = { revision, categories, 2, rules, 2 };
+  const lc_config config = { .revision = revision, .categories = categories, .category_count = 2, .rules = rules, .rule_count = 2 };
   size_t size = lc_ruleset_size(&config);
   CHECK(size <= sizeof memory && lc_ruleset_build(&config, memory, size, NULL) == LC_OK);
   lc_text packed = { memory, size };
@@ -131,7 +131,7 @@ static lc_status save_again(run *r, lc_error *error) {
 static lc_status refresh(run *r, lc_error *error) {
   lc_status status = lc_store_refresh(r->store, tenant, &r->rules, error);
   if (status == LC_OK)
-    CHECK(lc_rules_fresh(&r->rules, lc_store_watch(r->store)) && lc_decide(r->rules.ruleset, &(lc_facts){ LC_SALE_WON, LEAD, 0 }).to == CUSTOMER);
+    CHECK(lc_rules_fresh(&r->rules, lc_store_watch(r->store)) && lc_decide(r->rules.ruleset, &(lc_facts){ .trigger = LC_SALE_WON, .category = LEAD }).to == CUSTOMER);
   return status;
 }
 
@@ -542,7 +542,7 @@ static void add_companies(lc_columns *columns) {
   for (int i = 0; i < 300; i++) {
     char name[UINT8_MAX];
     int size = snprintf(name, sizeof name, "%0200d", i % 150);
-    lc_columns_add(columns, &(lc_facts){ LC_SALE_WON, LC_CATEGORY_ABSENT, 0 }, (lc_company){ { name, (size_t)size }, false });
+    lc_columns_add(columns, &(lc_facts){ .trigger = LC_SALE_WON, .category = LC_CATEGORY_ABSENT }, (lc_company){ { name, (size_t)size }, false });
   }
 }
 
@@ -761,7 +761,7 @@ static int use_rules(lc_store *store, int first, int last, int step_by) {
     const char name = (char)i;
     const lc_ruleset *ruleset = NULL;
     left = 1000; /* reading one takes memory */
-    CHECK(lc_store_ruleset(store, (lc_text){ &name, 1 }, &ruleset, NULL) == LC_OK && ruleset->option_count == CATEGORIES);
+    CHECK(lc_store_ruleset(store, (lc_text){ &name, 1 }, &ruleset, NULL) == LC_OK && lc_ruleset_option_count(ruleset) == CATEGORIES);
     read += left < 1000;
     left = -1;
   }

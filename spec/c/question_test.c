@@ -170,10 +170,10 @@ static const lc_text tenant = { "", 0 };
 
 /* Has the tenant ask before a customer is made of a lead. */
 static void save(lc_store *store, lc_text of) {
-  const lc_category categories[] = { { LEAD, LC_POTENTIAL_CUSTOMER, false, false }, { QUALIFIED, LC_POTENTIAL_CUSTOMER, false, false },
-                                     { CUSTOMER, LC_CUSTOMER, false, false }, { PARTNER, LC_PARTNER, false, false } };
-  const lc_rule rule = { LC_SALE_WON, 0, CUSTOMER, true };
-  CHECK(save_config(store, of, &(lc_config){ 1, categories, 4, &rule, 1 }, NULL) == LC_OK);
+  const lc_category categories[] = { { .id = LEAD, .group = LC_POTENTIAL_CUSTOMER }, { .id = QUALIFIED, .group = LC_POTENTIAL_CUSTOMER },
+                                     { .id = CUSTOMER, .group = LC_CUSTOMER }, { .id = PARTNER, .group = LC_PARTNER } };
+  const lc_rule rule = { .trigger = LC_SALE_WON, .to = CUSTOMER, .ask = true };
+  CHECK(save_config(store, of, &(lc_config){ .revision = 1, .categories = categories, .category_count = 4, .rules = &rule, .rule_count = 1 }, NULL) == LC_OK);
 }
 
 static lc_store *open_store(void) {

@@ -12,21 +12,21 @@
 enum { LEAD = 1, OPPORTUNITY, CUSTOMER, OLD, PROSPECT };
 
 static const lc_category categories[] = {
-  { LEAD, LC_POTENTIAL_CUSTOMER, true, false },
-  { OPPORTUNITY, LC_POTENTIAL_CUSTOMER, true, false },
-  { CUSTOMER, LC_CUSTOMER, false, false },
-  { OLD, LC_POTENTIAL_CUSTOMER, false, true },
-  { PROSPECT, LC_POTENTIAL_CUSTOMER, false, false },
+  { .id = LEAD, .group = LC_POTENTIAL_CUSTOMER, .lead_status = true, .deleted = false },
+  { .id = OPPORTUNITY, .group = LC_POTENTIAL_CUSTOMER, .lead_status = true, .deleted = false },
+  { .id = CUSTOMER, .group = LC_CUSTOMER, .lead_status = false, .deleted = false },
+  { .id = OLD, .group = LC_POTENTIAL_CUSTOMER, .lead_status = false, .deleted = true },
+  { .id = PROSPECT, .group = LC_POTENTIAL_CUSTOMER, .lead_status = false, .deleted = false },
 };
 
 static const lc_rule rules[] = {
-  { LC_SALE_REGISTERED, 0, OPPORTUNITY, true },
-  { LC_SALE_WON, 0, CUSTOMER, false },
-  { LC_LEAD_STATUS_SET, 7, OPPORTUNITY, false },
-  { LC_LEAD_STATUS_SET, INT32_MAX, CUSTOMER, true },
+  { .trigger = LC_SALE_REGISTERED, .to = OPPORTUNITY, .ask = true },
+  { .trigger = LC_SALE_WON, .to = CUSTOMER },
+  { .trigger = LC_LEAD_STATUS_SET, .lead_status = 7, .to = OPPORTUNITY },
+  { .trigger = LC_LEAD_STATUS_SET, .lead_status = INT32_MAX, .to = CUSTOMER, .ask = true },
 };
 
-static const lc_config sound = { 9, categories, 5, rules, 4 };
+static const lc_config sound = { .revision = 9, .categories = categories, .category_count = 5, .rules = rules, .rule_count = 4 };
 
 /* Builds into memory of its own, to be freed. */
 static lc_status build(const lc_config *config, lc_ruleset **out, size_t *size) {
@@ -43,26 +43,26 @@ static void test_decisions(void) {
     int32_t category, lead_status;
     lc_decision expected;
   } rows[] = {
-    { LC_SALE_WON, LEAD, 0, { LC_UPDATE, LC_MATCHED, CUSTOMER } },
-    { LC_SALE_WON, OLD, 0, { LC_UPDATE, LC_MATCHED, CUSTOMER } }, /* a company may still stand there */
-    { LC_SALE_REGISTERED, LEAD, 0, { LC_CONFIRM, LC_MATCHED, OPPORTUNITY } },
-    { LC_SALE_REGISTERED, OPPORTUNITY, 0, { LC_NONE, LC_ALREADY_IN_CATEGORY, 0 } },
-    { LC_SALE_LOST, LEAD, 0, { LC_NONE, LC_RULE_DISABLED, 0 } },
-    { LC_SALE_LOST, 99, 0, { LC_NONE, LC_RULE_DISABLED, 0 } }, /* the order of the checks */
-    { LC_SALE_WON, 99, 0, { LC_NONE, LC_UNKNOWN_CATEGORY, 0 } },
-    { LC_SALE_WON, 0, 0, { LC_NONE, LC_UNKNOWN_CATEGORY, 0 } },
-    { LC_SALE_WON, -1, 0, { LC_NONE, LC_UNKNOWN_CATEGORY, 0 } },
-    { LC_SALE_WON, INT32_MIN, 0, { LC_NONE, LC_UNKNOWN_CATEGORY, 0 } },
-    { LC_SALE_WON, INT32_MAX, 0, { LC_NONE, LC_UNKNOWN_CATEGORY, 0 } },
-    { LC_SALE_WON, CUSTOMER, 0, { LC_NONE, LC_NOT_POTENTIAL_CUSTOMER, 0 } },
-    { LC_LEAD_STATUS_SET, LEAD, 7, { LC_UPDATE, LC_MATCHED, OPPORTUNITY } },
-    { LC_LEAD_STATUS_SET, LEAD, INT32_MAX, { LC_CONFIRM, LC_MATCHED, CUSTOMER } },
-    { LC_LEAD_STATUS_SET, LEAD, 8, { LC_NONE, LC_LEAD_STATUS_NOT_MATCHED, 0 } },
-    { LC_LEAD_STATUS_SET, LEAD, 0, { LC_NONE, LC_LEAD_STATUS_NOT_MATCHED, 0 } },
-    { LC_LEAD_STATUS_SET, LEAD, -7, { LC_NONE, LC_LEAD_STATUS_NOT_MATCHED, 0 } },
-    { LC_LEAD_STATUS_SET, PROSPECT, 7, { LC_NONE, LC_LEAD_STATUS_NOT_ENABLED, 0 } },
-    { LC_LEAD_STATUS_SET, PROSPECT, 8, { LC_NONE, LC_LEAD_STATUS_NOT_ENABLED, 0 } },
-    { LC_LEAD_STATUS_SET, OPPORTUNITY, 7, { LC_NONE, LC_ALREADY_IN_CATEGORY, 0 } },
+    { LC_SALE_WON, LEAD, 0, { LC_UPDATE, LC_MATCHED, CUSTOMER , 0 } },
+    { LC_SALE_WON, OLD, 0, { LC_UPDATE, LC_MATCHED, CUSTOMER , 0 } }, /* a company may still stand there */
+    { LC_SALE_REGISTERED, LEAD, 0, { LC_CONFIRM, LC_MATCHED, OPPORTUNITY , 0 } },
+    { LC_SALE_REGISTERED, OPPORTUNITY, 0, { LC_NONE, LC_ALREADY_IN_CATEGORY, 0 , 0 } },
+    { LC_SALE_LOST, LEAD, 0, { LC_NONE, LC_RULE_DISABLED, 0 , 0 } },
+    { LC_SALE_LOST, 99, 0, { LC_NONE, LC_RULE_DISABLED, 0 , 0 } }, /* the order of the checks */
+    { LC_SALE_WON, 99, 0, { LC_NONE, LC_UNKNOWN_CATEGORY, 0 , 0 } },
+    { LC_SALE_WON, 0, 0, { LC_NONE, LC_UNKNOWN_CATEGORY, 0 , 0 } },
+    { LC_SALE_WON, -1, 0, { LC_NONE, LC_UNKNOWN_CATEGORY, 0 , 0 } },
+    { LC_SALE_WON, INT32_MIN, 0, { LC_NONE, LC_UNKNOWN_CATEGORY, 0 , 0 } },
+    { LC_SALE_WON, INT32_MAX, 0, { LC_NONE, LC_UNKNOWN_CATEGORY, 0 , 0 } },
+    { LC_SALE_WON, CUSTOMER, 0, { LC_NONE, LC_NOT_POTENTIAL_CUSTOMER, 0 , 0 } },
+    { LC_LEAD_STATUS_SET, LEAD, 7, { LC_UPDATE, LC_MATCHED, OPPORTUNITY , 0 } },
+    { LC_LEAD_STATUS_SET, LEAD, INT32_MAX, { LC_CONFIRM, LC_MATCHED, CUSTOMER , 0 } },
+    { LC_LEAD_STATUS_SET, LEAD, 8, { LC_NONE, LC_LEAD_STATUS_NOT_MATCHED, 0 , 0 } },
+    { LC_LEAD_STATUS_SET, LEAD, 0, { LC_NONE, LC_LEAD_STATUS_NOT_MATCHED, 0 , 0 } },
+    { LC_LEAD_STATUS_SET, LEAD, -7, { LC_NONE, LC_LEAD_STATUS_NOT_MATCHED, 0 , 0 } },
+    { LC_LEAD_STATUS_SET, PROSPECT, 7, { LC_NONE, LC_LEAD_STATUS_NOT_ENABLED, 0 , 0 } },
+    { LC_LEAD_STATUS_SET, PROSPECT, 8, { LC_NONE, LC_LEAD_STATUS_NOT_ENABLED, 0 , 0 } },
+    { LC_LEAD_STATUS_SET, OPPORTUNITY, 7, { LC_NONE, LC_ALREADY_IN_CATEGORY, 0 , 0 } },
   };
   lc_ruleset *ruleset;
   size_t size;
@@ -70,11 +70,80 @@ static void test_decisions(void) {
   CHECK(lc_ruleset_check(ruleset, size, NULL) == LC_OK);
   CHECK(ruleset->revision == 9);
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-    lc_decision decision = lc_decide(ruleset, &(lc_facts){ rows[i].trigger, rows[i].category, rows[i].lead_status });
+    lc_decision decision = lc_decide(ruleset, &(lc_facts){ .trigger = rows[i].trigger, .category = rows[i].category, .lead_status = rows[i].lead_status });
     CHECK(decision.action == rows[i].expected.action);
     CHECK(decision.reason == rows[i].expected.reason);
     CHECK(decision.to == rows[i].expected.to);
   }
+  free(ruleset);
+}
+
+/* ---- conditions --------------------------------------------------------------------------- */
+
+static const lc_text fields[] = { { "sale.amount", 11 }, { "company.country", 15 }, { "category.rank", 13 } };
+static const lc_constant constants[] = {
+  { .kind = LC_NUMBER, .number = 100 }, { .kind = LC_TEXT, .text = { "NORWAY", 6 } }, { .kind = LC_TEXT, .text = { "e\xCC\x81", 3 } },
+};
+static const lc_condition conditions[] = {
+  { .field = 0, .is = LC_AT_LEAST, .values = { 0, 1 } },
+  { .field = 2, .is = LC_BELOW, .values = { 0, 1 }, .ends_group = true },
+  { .field = 1, .is = LC_ONE_OF, .values = { 1, 2 }, .ends_group = true },
+};
+static const int32_t starts[] = { CUSTOMER };
+static const lc_category ranked[] = {
+  { .id = LEAD, .group = LC_POTENTIAL_CUSTOMER, .lead_status = true, .has_rank = true, .rank = 1 },
+  { .id = OPPORTUNITY, .group = LC_POTENTIAL_CUSTOMER, .lead_status = true, .has_rank = true, .rank = 2 },
+  { .id = CUSTOMER, .group = LC_CUSTOMER, .has_rank = true, .rank = 3 },
+};
+static const lc_rule rich_rules[] = {
+  { .trigger = LC_SALE_WON, .to = OPPORTUNITY, .id = 7, .when = { 0, 3 } },
+  { .trigger = LC_SALE_WON, .to = LEAD, .id = 8, .has_from = true, .from = { 0, 1 }, .forward_only = true },
+  { .trigger = LC_SALE_WON, .to = CUSTOMER, .ask = true },
+  { .trigger = LC_LEAD_STATUS_SET, .lead_status = 7, .to = OPPORTUNITY },
+};
+static const lc_config rich = {
+  .revision = 3, .categories = ranked, .category_count = 3, .rules = rich_rules, .rule_count = 4, .fields = fields,
+  .field_count = 3, .conditions = conditions, .condition_count = 3, .constants = constants, .constant_count = 3,
+  .ids = starts, .id_count = 1,
+};
+
+static void test_conditions(void) {
+  static const struct {
+    double amount; /* 0: unknown */
+    const char *country; /* NULL: unknown */
+    int32_t category;
+    lc_decision expected;
+  } rows[] = {
+    { 100, NULL, LEAD, { LC_UPDATE, LC_MATCHED, OPPORTUNITY, 7 } },
+    { 99, NULL, LEAD, { LC_CONFIRM, LC_MATCHED, CUSTOMER, 0 } },
+    { 0, NULL, LEAD, { LC_CONFIRM, LC_MATCHED, CUSTOMER, 0 } },
+    { 0, "nOrway", LEAD, { LC_UPDATE, LC_MATCHED, OPPORTUNITY, 7 } },
+    { 0, "norwa", LEAD, { LC_CONFIRM, LC_MATCHED, CUSTOMER, 0 } },
+    { 0, "\xC3\x89", LEAD, { LC_UPDATE, LC_MATCHED, OPPORTUNITY, 7 } }, /* the same letter in another case and form */
+    { 0, "\xC3", LEAD, { LC_CONFIRM, LC_MATCHED, CUSTOMER, 0 } },
+    { 100, NULL, OPPORTUNITY, { LC_NONE, LC_ALREADY_IN_CATEGORY, 0, 7 } },
+    { 100, NULL, CUSTOMER, { LC_NONE, LC_LOWER_RANK, 0, 8 } }, /* only the second rule starts there */
+  };
+  lc_ruleset *ruleset;
+  size_t size, first;
+  lc_known known = { 0 };
+  CHECK(build(&rich, &ruleset, &size) == LC_OK);
+  CHECK(lc_ruleset_check(ruleset, size, NULL) == LC_OK);
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    lc_known_clear(&known);
+    CHECK(lc_known_add(&known, 3, &first, NULL) == LC_OK);
+    if (rows[i].amount != 0)
+      known.facts[first] = (lc_fact){ .kind = LC_NUMBER, .is.number = rows[i].amount };
+    if (rows[i].country != NULL)
+      CHECK(lc_known_set_text(&known, first + 1, (lc_text){ rows[i].country, strlen(rows[i].country) }, NULL) == LC_OK);
+    lc_decision decision = lc_decide(ruleset, &(lc_facts){ LC_SALE_WON, rows[i].category, 0, &known, first });
+    CHECK(decision.action == rows[i].expected.action);
+    CHECK(decision.reason == rows[i].expected.reason);
+    CHECK(decision.to == rows[i].expected.to);
+    CHECK(decision.rule == rows[i].expected.rule);
+  }
+  CHECK(lc_decide(ruleset, &(lc_facts){ .trigger = LC_LEAD_STATUS_SET, .category = LEAD, .lead_status = 7 }).to == OPPORTUNITY);
+  lc_known_free(&known);
   free(ruleset);
 }
 
@@ -85,7 +154,7 @@ static void test_empty(void) {
   CHECK(build(&empty, &ruleset, &size) == LC_OK);
   CHECK(lc_ruleset_check(ruleset, size, NULL) == LC_OK);
   for (int trigger = 0; trigger < LC_TRIGGERS; trigger++)
-    CHECK(lc_decide(ruleset, &(lc_facts){ (lc_trigger)trigger, LEAD, 7 }).reason == LC_RULE_DISABLED);
+    CHECK(lc_decide(ruleset, &(lc_facts){ .trigger = (lc_trigger)trigger, .category = LEAD, .lead_status = 7 }).reason == LC_RULE_DISABLED);
   free(ruleset);
 }
 
@@ -102,7 +171,7 @@ static lc_status build_changed(lc_category *category, lc_rule *rule) {
     others[3] = *rule;
   lc_ruleset *ruleset;
   size_t size;
-  lc_status status = build(&(lc_config){ 1, some, 5, others, 4 }, &ruleset, &size);
+  lc_status status = build(&(lc_config){ .revision = 1, .categories = some, .category_count = 5, .rules = others, .rule_count = 4 }, &ruleset, &size);
   free(ruleset);
   return status;
 }
@@ -110,19 +179,19 @@ static lc_status build_changed(lc_category *category, lc_rule *rule) {
 static void test_refusals(void) {
   static const int32_t no_ids[] = { 0, -1, INT32_MIN };
   for (size_t i = 0; i < sizeof no_ids / sizeof *no_ids; i++) {
-    CHECK(build_changed(&(lc_category){ no_ids[i], LC_OTHER, false, false }, NULL) == LC_INVALID);
-    CHECK(build_changed(NULL, &(lc_rule){ LC_LEAD_STATUS_SET, no_ids[i], CUSTOMER, false }) == LC_INVALID);
-    CHECK(build_changed(NULL, &(lc_rule){ LC_SALE_LOST, 0, no_ids[i], false }) == LC_INVALID);
+    CHECK(build_changed(&(lc_category){ .id = no_ids[i], .group = LC_OTHER, .lead_status = false, .deleted = false }, NULL) == LC_INVALID);
+    CHECK(build_changed(NULL, &(lc_rule){ .trigger = LC_LEAD_STATUS_SET, .lead_status = no_ids[i], .to = CUSTOMER, .ask = false }) == LC_INVALID);
+    CHECK(build_changed(NULL, &(lc_rule){ .trigger = LC_SALE_LOST, .lead_status = 0, .to = no_ids[i], .ask = false }) == LC_INVALID);
   }
-  CHECK(build_changed(&(lc_category){ LEAD, LC_OTHER, false, false }, NULL) == LC_INVALID);
-  CHECK(build_changed(NULL, &(lc_rule){ LC_LEAD_STATUS_SET, 7, CUSTOMER, false }) == LC_INVALID);
-  CHECK(build_changed(NULL, &(lc_rule){ LC_SALE_WON, 0, CUSTOMER, false }) == LC_INVALID);
-  CHECK(build_changed(NULL, &(lc_rule){ LC_SALE_LOST, 0, 99, false }) == LC_INVALID);
-  CHECK(build_changed(NULL, &(lc_rule){ LC_SALE_LOST, 0, OLD, false }) == LC_INVALID);
-  CHECK(build_changed(NULL, &(lc_rule){ LC_SALE_LOST, 0, CUSTOMER, false }) == LC_OK);
+  CHECK(build_changed(&(lc_category){ .id = LEAD, .group = LC_OTHER, .lead_status = false, .deleted = false }, NULL) == LC_INVALID);
+  CHECK(build_changed(NULL, &(lc_rule){ .trigger = LC_LEAD_STATUS_SET, .lead_status = 7, .to = CUSTOMER }) == LC_OK);
+  CHECK(build_changed(NULL, &(lc_rule){ .trigger = LC_SALE_WON, .to = CUSTOMER }) == LC_OK); /* a second one */
+  CHECK(build_changed(NULL, &(lc_rule){ .trigger = LC_SALE_LOST, .lead_status = 0, .to = 99, .ask = false }) == LC_INVALID);
+  CHECK(build_changed(NULL, &(lc_rule){ .trigger = LC_SALE_LOST, .lead_status = 0, .to = OLD, .ask = false }) == LC_INVALID);
+  CHECK(build_changed(NULL, &(lc_rule){ .trigger = LC_SALE_LOST, .lead_status = 0, .to = CUSTOMER, .ask = false }) == LC_OK);
 
   lc_error error = { "" };
-  uint64_t memory[64];
+  uint64_t memory[128];
   size_t size = lc_ruleset_size(&sound);
   CHECK(lc_ruleset_build(&sound, memory, size - 8, &error) == LC_INVALID && error.message[0] != '\0');
   CHECK(lc_ruleset_build(&sound, memory, size + 8, NULL) == LC_INVALID);
@@ -137,20 +206,21 @@ static void test_many(int32_t first, int32_t step, uint32_t count) {
   lc_rule *set = malloc(count * sizeof *set);
   for (uint32_t i = 0; i < count; i++) {
     int32_t id = first + (int32_t)i * step;
-    many[i] = (lc_category){ id, LC_POTENTIAL_CUSTOMER, true, false };
-    set[i] = (lc_rule){ LC_LEAD_STATUS_SET, id, id, false };
+    many[i] = (lc_category){ .id = id, .group = LC_POTENTIAL_CUSTOMER, .lead_status = true, .deleted = false };
+    set[i] = (lc_rule){ .trigger = LC_LEAD_STATUS_SET, .lead_status = id, .to = id, .ask = false };
   }
   lc_ruleset *ruleset;
   size_t size;
-  CHECK(build(&(lc_config){ 1, many, count, set, count }, &ruleset, &size) == LC_OK);
+  CHECK(build(&(lc_config){ .revision = 1, .categories = many, .category_count = count, .rules = set, .rule_count = count }, &ruleset, &size) == LC_OK);
   CHECK(lc_ruleset_check(ruleset, size, NULL) == LC_OK);
   uint32_t found = 0, wrong = 0;
   for (uint32_t i = 0; i < count; i++) {
     const lc_category_slot *slot = lc_ruleset_category(ruleset, many[i].id);
-    const lc_rule_slot *rule = lc_ruleset_lead_status(ruleset, many[i].id);
-    found += slot != NULL && slot->id == many[i].id && rule != NULL && rule->to == many[i].id;
+    lc_range range = lc_ruleset_lead_status(ruleset, many[i].id);
+    const lc_packed_rule *rule = (const lc_packed_rule *)lc_ruleset_block(ruleset, LC_BLOCK_RULES) + range.first;
+    found += slot != NULL && slot->id == many[i].id && range.count == 1 && rule->to == many[i].id;
     wrong += step > 1 && lc_ruleset_category(ruleset, many[i].id + 1) != NULL;
-    wrong += step > 1 && lc_ruleset_lead_status(ruleset, many[i].id + 1) != NULL;
+    wrong += step > 1 && lc_ruleset_lead_status(ruleset, many[i].id + 1).count != 0;
   }
   CHECK(found == count);
   CHECK(wrong == 0);
@@ -188,13 +258,14 @@ static bool is_harmless(const unsigned char *bytes, size_t size) {
     return true;
   for (size_t i = 0; i < count; i++) {
     const lc_category_slot *category = lc_ruleset_category(ruleset, ids[i]);
-    const lc_rule_slot *rule = lc_ruleset_lead_status(ruleset, ids[i]);
-    if ((category != NULL && category->id != ids[i]) || (rule != NULL && rule->lead_status != ids[i]))
+    lc_range range = lc_ruleset_lead_status(ruleset, ids[i]), all = ruleset->triggers[LC_LEAD_STATUS_SET].rules;
+    if ((category != NULL && category->id != ids[i])
+        || (range.count != 0 && (range.first < all.first || range.first + range.count > all.first + all.count)))
       return false;
   }
   for (size_t i = 0; i < count * count * LC_TRIGGERS; i++) {
     lc_trigger trigger = (lc_trigger)(i % LC_TRIGGERS);
-    const lc_facts facts = { trigger, ids[i / LC_TRIGGERS % count], ids[i / LC_TRIGGERS / count] };
+    const lc_facts facts = { .trigger = trigger, .category = ids[i / LC_TRIGGERS % count], .lead_status = ids[i / LC_TRIGGERS / count] };
     lc_decision decision = lc_decide(ruleset, &facts);
     if (decision.action >= LC_ACTIONS || decision.reason >= LC_REASONS)
       return false;
@@ -202,10 +273,10 @@ static bool is_harmless(const unsigned char *bytes, size_t size) {
   return true;
 }
 
-static void test_flips(void) {
+static void test_flips(const lc_config *config) {
   lc_ruleset *ruleset;
   size_t size;
-  build(&sound, &ruleset, &size);
+  build(config, &ruleset, &size);
   unsigned char *copy = guarded(size);
   int unnoticed = 0, harmful = 0;
   for (size_t at = 0; at < size; at++)
@@ -247,13 +318,22 @@ static uint32_t random_slots(void) {
   return random() % 4 != 0 ? UINT32_C(1) << random() % 6 : (uint32_t)random() % 40;
 }
 
-/* Headers that fit their block, before slots that are filled at random. */
+/* Headers that fit their blocks, which are filled at random. */
 static void test_random(void) {
+  static const size_t sizes[LC_BLOCKS] = {
+    sizeof(lc_category_slot), sizeof(lc_status_slot), sizeof(lc_fact), sizeof(lc_packed_rule), sizeof(lc_packed_condition),
+    sizeof(lc_packed_field), sizeof(int32_t), sizeof(int32_t), 1,
+  };
   int harmful = 0, accepted = 0, rounds = times(200000);
   srandom(4711);
   for (int round = 0; round < rounds; round++) {
-    uint32_t category_slots = random_slots(), status_slots = random_slots();
-    size_t size = sizeof(lc_ruleset) + category_slots * sizeof(lc_category_slot) + status_slots * sizeof(lc_rule_slot);
+    lc_range blocks[LC_BLOCKS];
+    size_t size = sizeof(lc_ruleset);
+    for (int i = 0; i < LC_BLOCKS; i++) {
+      blocks[i].first = (uint32_t)size;
+      blocks[i].count = i <= LC_BLOCK_STATUSES ? random_slots() : (uint32_t)random() % 6;
+      size += blocks[i].count * sizes[i];
+    }
     unsigned char *bytes = malloc(size);
     long dense = random() % 4; /* few slots are taken, or many */
     for (size_t i = 0; i < size; i++)
@@ -262,9 +342,7 @@ static void test_random(void) {
     ruleset->magic = LC_RULESET_MAGIC;
     ruleset->version = LC_RULESET_VERSION;
     ruleset->size = (uint32_t)size;
-    ruleset->category_slots = category_slots;
-    ruleset->status_slots = status_slots;
-    ruleset->status_rules = (uint32_t)random() % (status_slots + 1);
+    memcpy(ruleset->blocks, blocks, sizeof blocks);
     sign(bytes, size);
     accepted += lc_ruleset_check(bytes, size, NULL) == LC_OK;
     harmful += !is_harmless(bytes, size);
@@ -285,8 +363,8 @@ static void test_headers(void) {
   for (size_t i = 0; i < count * count; i++) {
     memcpy(copy, ruleset, size);
     lc_ruleset *changed = (void *)copy;
-    changed->category_slots = slots[i % count];
-    changed->status_slots = slots[i / count];
+    changed->blocks[LC_BLOCK_CATEGORIES].count = slots[i % count];
+    changed->blocks[LC_BLOCK_STATUSES].count = slots[i / count];
     sign(copy, size);
     CHECK(is_harmless(copy, size));
   }
@@ -296,13 +374,15 @@ static void test_headers(void) {
 int main(void) {
   alarm(300); /* a table that is walked forever */
   TEST(test_decisions());
+  TEST(test_conditions());
   TEST(test_empty());
   TEST(test_refusals());
   TEST(test_many(1, 1, 10000));
   TEST(test_many(1 << 12, 1 << 12, 10000));
   TEST(test_many(3, 65536, 10000));
   TEST(test_many(INT32_MAX - 9999, 1, 10000));
-  TEST(test_flips());
+  TEST(test_flips(&sound));
+  TEST(test_flips(&rich));
   TEST(test_truncations());
   TEST(test_random());
   TEST(test_headers());

@@ -12,6 +12,7 @@
 #include "handle.h"
 #include "rules/decide.h"
 #include "store/clock.h"
+#include "store/internal.h"
 #include "store/store.h"
 
 enum { LEAD = 1, CUSTOMER = 2 };
@@ -87,9 +88,9 @@ static int32_t category_of(lc_store *store, const char *name) {
 }
 
 static lc_status save(lc_store *store, uint64_t expected) {
-  const lc_category categories[] = { { LEAD, LC_POTENTIAL_CUSTOMER, false, false }, { CUSTOMER, LC_CUSTOMER, false, false } };
-  const lc_rule rule = { LC_SALE_WON, 0, CUSTOMER, false };
-  const lc_config config = { expected + 1, categories, 2, &rule, 1 };
+  const lc_category categories[] = { { .id = LEAD, .group = LC_POTENTIAL_CUSTOMER }, { .id = CUSTOMER, .group = LC_CUSTOMER } };
+  const lc_rule rule = { .trigger = LC_SALE_WON, .to = CUSTOMER };
+  const lc_config config = { .revision = expected + 1, .categories = categories, .category_count = 2, .rules = &rule, .rule_count = 1 };
   return save_config(store, tenant, &config, NULL);
 }
 
@@ -566,9 +567,97 @@ static void test_growth(void) {
   CHECK(write_one(store, "Acme", "e1", LC_ENTRY_UPDATED, NULL) == LC_OK);
   CHECK(count_entries(store) == expected + 1);
   CHECK(lc_store_stat(store, &after, NULL) == LC_OK);
-  CHECK(before.map_size[1] == MIB && after.map_size[1] > after.map_used[1] && after.map_used[1] > LARGE * DETAILS);
-  CHECK(after.map_size[0] == MIB); /* config.mdb stays as it is */
+  CHECK(before.map_size[0] == MIB && before.map_size[1] == MIB && after.map_used[1] > LARGE * DETAILS);
+  CHECK(after.map_size[0] == 32 * MIB && after.map_size[1] == 32 * MIB); /* the last to ask decides */
   end(&c);
+  lc_store_close(store);
+}
+
+/* ---- a full store ------------------------------------------------------------------------ */
+
+static const lc_retention keep_ten = { .count = 10 };
+
+static lc_status note(lc_store *store, const char *company) {
+  lc_entry entry = change_of(company).entry;
+  entry.status = LC_ENTRY_UNCHANGED;
+  return lc_store_add_unchanged(store, tenant, &entry, 1, now, NULL);
+}
+
+static uint64_t fill(lc_store *store) {
+  uint64_t noted = 0;
+  lc_status status;
+  for (char company[32];; noted++) {
+    snprintf(company, sizeof company, "%llu", (unsigned long long)noted * 7919 % 10007);
+    if ((status = note(store, company)) != LC_OK)
+      break;
+  }
+  CHECK(status == LC_FULL);
+  return noted;
+}
+
+/* Fills the store, then removes from it until nothing is left to remove, or there is no room to. */
+static lc_status fill_and_trim(lc_store *store) {
+  uint64_t from = 0;
+  size_t removed;
+  lc_status status;
+  fill(store);
+  do
+    status = lc_store_trim_unchanged(store, tenant, &keep_ten, now, &from, &removed, NULL);
+  while (status == LC_OK && from != 0);
+  return status;
+}
+
+static void read_for_ever(void *argument) {
+  lc_store *store = open_store(argument, MIB);
+  CHECK(lc_env_read(store->env, LC_PART_JOURNAL, &store->readers[LC_PART_JOURNAL], NULL) == LC_OK);
+}
+
+/* Sets the limit without asking whether it fits. */
+static void force_limit(lc_store *store, uint64_t limit) {
+  MDB_txn *txn;
+  lc_key key = { .size = 0 };
+  uint64_t sealed = lc_seal_count(limit);
+  lc_key_add_bytes(&key, "map_size", 8);
+  CHECK(lc_begin_write(store, LC_PART_JOURNAL, &txn, NULL) == LC_OK);
+  CHECK(lc_put(store, txn, LC_TABLE_META, &key, &sealed, sizeof sealed) == 0);
+  CHECK(lc_env_commit(store->env, LC_PART_JOURNAL, txn, NULL) == LC_OK);
+}
+
+/* The list of free pages is in use, too, so there may be more in use than the limit. Then removing a little, which gives no whole
+ * page, must do all the same. */
+static void test_beyond_the_limit(void) {
+  lc_store *store = open_store(new_path_with_rules(), MIB);
+  CHECK(fill_and_trim(store) == LC_OK);
+  uint64_t filled = fill(store) + keep_ten.count;
+  force_limit(store, MIB - 64 * 1024);
+  for (uint64_t count = filled - 1, last = count - 20; count > last; count--) {
+    uint64_t from = 0;
+    size_t removed = 0;
+    lc_retention keep = { .count = count };
+    CHECK(lc_store_trim_unchanged(store, tenant, &keep, now, &from, &removed, NULL) == LC_OK && removed == 1);
+  }
+  CHECK(note(store, "more") == LC_FULL);
+  lc_store_close(store);
+}
+
+/* A reader keeps all that is removed from being used again: then the file does not grow beyond the reserve. */
+static void test_full_with_a_reader(void) {
+  const char *path = new_path_with_rules();
+  lc_store_stats stats;
+  lc_store *store = open_store(path, MIB);
+  CHECK(fill_and_trim(store) == LC_OK);
+  CHECK(fill_and_trim(store) == LC_OK);
+  child c = start(read_for_ever, (void *)(uintptr_t)path);
+  CHECK(succeeds(&c));
+  lc_status status = LC_OK;
+  for (int i = 0; i < 10; i++)
+    status = fill_and_trim(store);
+  CHECK(status == LC_FULL);
+  CHECK(lc_store_stat(store, &stats, NULL) == LC_OK);
+  CHECK(stats.map_size[1] == MIB && stats.map_used[1] <= 3 * MIB && stats.behind[1] > 0);
+  end(&c);
+  CHECK(fill_and_trim(store) == LC_OK);
+  CHECK(note(store, "last") == LC_OK);
   lc_store_close(store);
 }
 
@@ -630,6 +719,8 @@ int main(void) {
   TEST(test_claims());
   TEST(test_late_ends());
   TEST(test_growth());
+  TEST(test_beyond_the_limit());
+  TEST(test_full_with_a_reader());
   TEST(test_readers());
   TEST(test_reasons());
   snprintf(command, sizeof command, "rm -rf %s", directory);

@@ -34,29 +34,57 @@ static void *copy_of(const void *bytes, size_t size) {
 
 /* Whether the explanation is of this decision, whose check alone has failed. */
 static bool explains(const lc_ruleset *ruleset, const lc_facts *facts, lc_decision decision) {
-  int32_t target;
-  lc_check checks[LC_CHECKS];
-  lc_decision explained = lc_explain(ruleset, facts, checks, &target);
+  lc_explanation explanation = { .target = 0 };
+  lc_decision explained = lc_explain(ruleset, facts, &explanation);
+  const lc_check *checks = explanation.checks;
   bool same = explained.action == decision.action && explained.reason == decision.reason && explained.to == decision.to
-           && (decision.action == LC_NONE || target == decision.to);
+           && (decision.action == LC_NONE || explanation.target == decision.to);
   for (int i = 0; i < LC_CHECKS; i++)
     same = same && (checks[i].result == LC_FAILED) == (i == (int)decision.reason);
   return same;
 }
 
-static void decide_all(const lc_ruleset *ruleset) {
+/* Some fact for each field: unknown, a number, a text, a list. The first fact is of no field. */
+static void know(lc_known *known) {
+  static const lc_text texts[] = { { "b", 1 }, { "\xC3\x89", 2 }, { "\xFF", 1 } };
+  size_t first, list;
+  if (lc_known_add(known, 1 + LC_FIELDS_MAX, &first, NULL) != LC_OK || lc_known_add(known, 3, &list, NULL) != LC_OK)
+    abort();
+  for (size_t i = 0; i < 3; i++)
+    if (lc_known_set_text(known, list + i, texts[i], NULL) != LC_OK)
+      abort();
+  const lc_fact kinds[] = {
+    { .kind = LC_UNKNOWN }, { .kind = LC_NUMBER, .is.number = 5 }, known->facts[list],
+    { .kind = LC_LIST, .size = 3, .is.at = list },
+  };
+  for (size_t i = 1; i <= LC_FIELDS_MAX; i++)
+    known->facts[i] = kinds[i % 4];
+}
+
+static void decide_by(const lc_ruleset *ruleset, const lc_known *known) {
   static const int32_t ids[] = { INT32_MIN, -1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 64, 1 << 20, INT32_MAX };
   enum { IDS = sizeof ids / sizeof ids[0] };
   for (int trigger = 0; trigger < LC_TRIGGERS; trigger++)
     for (int i = 0; i < IDS; i++)
       for (int k = 0; k < IDS; k++) {
-        const lc_facts facts = { (lc_trigger)trigger, ids[i], ids[k] };
+        lc_facts facts = { .trigger = (lc_trigger)trigger, .category = ids[i], .lead_status = ids[k] };
+        if (i % 2 == 1) {
+          facts.known = known;
+          facts.first = 1;
+        }
         lc_decision decision = lc_decide(ruleset, &facts);
         EXPECT(decision.action < LC_ACTIONS && decision.reason < LC_REASONS);
         EXPECT((decision.reason == LC_MATCHED) == (decision.action != LC_NONE));
         EXPECT(decision.reason == LC_MATCHED ? decision.to != ids[i] : decision.to == 0);
         EXPECT(explains(ruleset, &facts, decision));
       }
+}
+
+static void decide_all(const lc_ruleset *ruleset) {
+  lc_known known = { 0 };
+  know(&known);
+  decide_by(ruleset, &known);
+  lc_known_free(&known);
 }
 
 static void try_ruleset(const void *bytes, size_t size) {
@@ -123,34 +151,85 @@ static void check_built(const lc_ruleset *ruleset, const lc_config *config) {
   uint32_t options = 0;
   for (uint32_t i = 0; i < config->category_count; i++)
     if (!config->categories[i].deleted)
-      EXPECT(options < ruleset->option_count && lc_ruleset_options(ruleset)[options++] == config->categories[i].id);
-  EXPECT(options == ruleset->option_count);
+      EXPECT(options < lc_ruleset_option_count(ruleset)
+             && ((const int32_t *)lc_ruleset_block(ruleset, LC_BLOCK_OPTIONS))[options++] == config->categories[i].id);
+  EXPECT(options == lc_ruleset_option_count(ruleset));
   for (uint32_t i = 0; i < config->rule_count; i++) {
     const lc_rule *rule = &config->rules[i];
-    const lc_rule_slot *slot = rule->trigger == LC_LEAD_STATUS_SET ? lc_ruleset_lead_status(ruleset, rule->lead_status)
-                                                                   : &ruleset->sale[rule->trigger];
-    EXPECT(slot != NULL && slot->to == rule->to && slot->ask == rule->ask);
+    lc_range range = rule->trigger == LC_LEAD_STATUS_SET ? lc_ruleset_lead_status(ruleset, rule->lead_status)
+                                                         : ruleset->triggers[rule->trigger].rules;
+    const lc_packed_rule *packed = (const lc_packed_rule *)lc_ruleset_block(ruleset, LC_BLOCK_RULES) + range.first;
+    const lc_packed_rule *behind = packed + range.count;
+    while (packed < behind && (packed->to != rule->to || packed->ask != rule->ask || packed->when.first != rule->when.first))
+      packed++;
+    EXPECT(packed < behind);
+  }
+}
+
+static lc_range take_range(reader *r, uint32_t count) {
+  uint32_t first = (uint32_t)take(r) % (count + 1);
+  return (lc_range){ first, (uint32_t)take(r) % (count - first + 1) };
+}
+
+/* What is left of the input makes conditions for some of the rules. */
+static void add_conditions(reader *r, lc_config *config, lc_condition *conditions, lc_constant *constants, int32_t *from,
+                           lc_rule *rules) {
+  static const lc_text texts[] = { { "B", 1 }, { "\xC3\xA9", 2 }, { "", 0 } };
+  config->constant_count = (uint32_t)take(r) % MOST;
+  config->condition_count = (uint32_t)take(r) % MOST;
+  config->id_count = (uint32_t)take(r) % MOST;
+  for (uint32_t i = 0; i < config->constant_count; i++) {
+    int byte = take(r);
+    constants[i] = (lc_constant){ byte % 3 == 0 ? LC_TEXT : byte % 3 == 1 ? LC_NUMBER : LC_BOOLEAN, byte / 3, texts[byte / 3 % 3] };
+  }
+  for (uint32_t i = 0; i < config->condition_count; i++) {
+    int byte = take(r);
+    conditions[i] = (lc_condition){ (uint32_t)byte % config->field_count, (lc_is)(byte % LC_ISES),
+                                    take_range(r, config->constant_count), (byte & 64) != 0 };
+    if (conditions[i].values.count == 0 && conditions[i].is != LC_IS_KNOWN)
+      conditions[i].is = LC_IS_UNKNOWN;
+  }
+  for (uint32_t i = 0; i < config->id_count; i++)
+    from[i] = take_id(r);
+  for (uint32_t i = 0; i < config->rule_count && r->size != 0; i++) {
+    int byte = take(r);
+    rules[i].when = take_range(r, config->condition_count);
+    rules[i].has_from = (byte & 1) != 0;
+    rules[i].forward_only = (byte & 2) != 0;
+    rules[i].from_groups = (uint32_t)byte >> 3;
+    rules[i].from = take_range(r, config->id_count);
   }
 }
 
 void fuzz_build(const uint8_t *bytes, size_t size) {
+  static const lc_text fields[] = { { "sale.amount", 11 }, { "category", 8 }, { "x", 1 }, { "category.rank", 13 }, { "actor.", 6 } };
+  enum { FIELDS = sizeof fields / sizeof *fields };
   lc_category categories[MOST];
   lc_rule rules[MOST];
+  lc_condition conditions[MOST];
+  lc_constant constants[MOST];
+  int32_t from[MOST];
   reader r = { bytes, size };
-  lc_config config = { .revision = 1, .categories = categories, .rules = rules };
+  lc_config config = {
+    .revision = 1, .categories = categories, .rules = rules, .fields = fields, .field_count = FIELDS,
+    .conditions = conditions, .constants = constants, .ids = from,
+  };
   config.category_count = (uint32_t)take(&r) % MOST;
   config.rule_count = (uint32_t)take(&r) % MOST;
   for (uint32_t i = 0; i < config.category_count; i++) {
     int32_t id = take_id(&r);
     int flags = take(&r);
-    categories[i] = (lc_category){ id, (lc_group)(flags % LC_GROUPS), (flags & 64) != 0, (flags & 128) != 0 };
+    categories[i] = (lc_category){ id, (lc_group)(flags % LC_GROUPS), (flags & 64) != 0, (flags & 128) != 0,
+                                   (flags & 32) != 0, take(&r) };
   }
   for (uint32_t i = 0; i < config.rule_count; i++) {
     int flags = take(&r);
     bool by_status = flags % LC_TRIGGERS == LC_LEAD_STATUS_SET;
     int32_t to = take_id(&r);
-    rules[i] = (lc_rule){ (lc_trigger)(flags % LC_TRIGGERS), by_status ? take_id(&r) : 0, to, (flags & 128) != 0 };
+    rules[i] = (lc_rule){ .trigger = (lc_trigger)(flags % LC_TRIGGERS), .lead_status = by_status ? take_id(&r) : 0, .to = to,
+                          .ask = (flags & 128) != 0, .id = (int32_t)i };
   }
+  add_conditions(&r, &config, conditions, constants, from, rules);
   size_t needed = lc_ruleset_size(&config);
   lc_error error = { "" };
   void *memory = malloc(needed);

@@ -127,50 +127,225 @@ lc_company l_company_field(lua_State *L, int table) {
 
 /* ---- configs ----------------------------------------------------------------------------- */
 
-static void to_category(lua_State *L, int table, void *category) {
-  *(lc_category *)category = (lc_category){
+/* An array that grows, in a userdata at its own place on the stack. */
+typedef struct list {
+  int place;
+  size_t item_size, count, room;
+} list;
+
+static list push_list(lua_State *L, size_t item_size) {
+  enum { ROOM = 8 };
+  lua_newuserdata(L, ROOM * item_size);
+  return (list){ lua_gettop(L), item_size, 0, ROOM };
+}
+
+static void *items_of(lua_State *L, const list *items) {
+  return lua_touserdata(L, items->place);
+}
+
+/* Appends a copy of the item. */
+static void append(lua_State *L, list *items, const void *item) {
+  if (items->count == items->room) {
+    void *grown = lua_newuserdata(L, 2 * items->room * items->item_size);
+    memcpy(grown, items_of(L, items), items->count * items->item_size);
+    lua_replace(L, items->place);
+    items->room *= 2;
+  }
+  memcpy((char *)items_of(L, items) + items->count++ * items->item_size, item, items->item_size);
+}
+
+/* The lists of an lc_config. */
+typedef struct config_lists {
+  list categories, rules, fields, conditions, constants, ids;
+  int places; /* the stack index of a table: where each field is, counted from 1 */
+} config_lists;
+
+static config_lists push_lists(lua_State *L) {
+  config_lists lists;
+  lists.categories = push_list(L, sizeof(lc_category));
+  lists.rules = push_list(L, sizeof(lc_rule));
+  lists.fields = push_list(L, sizeof(lc_text));
+  lists.conditions = push_list(L, sizeof(lc_condition));
+  lists.constants = push_list(L, sizeof(lc_constant));
+  lists.ids = push_list(L, sizeof(int32_t));
+  lua_newtable(L);
+  lists.places = lua_gettop(L);
+  return lists;
+}
+
+/* Calls `read` with the index of each item of the list in field `name` of the table at `table`. */
+static void each(lua_State *L, int table, const char *name, config_lists *lists,
+                 void read(lua_State *L, int item, config_lists *lists)) {
+  lua_getfield(L, table, name);
+  check_field(L, name, lua_isnil(L, -1) || lua_istable(L, -1), "table");
+  int items = lua_gettop(L), count = lua_isnil(L, -1) ? 0 : (int)lua_rawlen(L, items);
+  luaL_checkstack(L, 8, "a config that is too deep");
+  for (int i = 1; i <= count; i++) {
+    lua_rawgeti(L, items, i);
+    read(L, lua_gettop(L), lists);
+    lua_settop(L, items);
+  }
+  lua_pop(L, 1);
+}
+
+static void add_category(lua_State *L, int table, config_lists *lists) {
+  luaL_checktype(L, table, LUA_TTABLE);
+  lua_getfield(L, table, "rank");
+  bool has_rank = !lua_isnil(L, -1);
+  lua_pop(L, 1);
+  append(L, &lists->categories, &(lc_category){
     .id = id_field(L, table, "id"),
     .group = (lc_group)l_name_field(L, table, "group", lc_group_names, LC_GROUPS),
     .lead_status = l_boolean_field(L, table, "lead_status"),
     .deleted = l_boolean_field(L, table, "deleted"),
+    .has_rank = has_rank,
+    .rank = (int32_t)l_integer_field(L, table, "rank"),
+  });
+}
+
+/* The place of the field in a condition's table; new ones are added. */
+static uint32_t add_field(lua_State *L, int table, config_lists *lists) {
+  enum { MOST = 255 };
+  lc_text name = l_text_field(L, table, "field", MOST);
+  lua_getfield(L, table, "field");
+  lua_rawget(L, lists->places);
+  size_t place = (size_t)lua_tonumber(L, -1);
+  lua_pop(L, 1);
+  if (place != 0)
+    return (uint32_t)place - 1;
+  append(L, &lists->fields, &name); /* the config keeps the text alive */
+  lua_getfield(L, table, "field");
+  lua_pushinteger(L, (lua_Integer)lists->fields.count);
+  lua_rawset(L, lists->places);
+  return (uint32_t)lists->fields.count - 1;
+}
+
+static void add_constant(lua_State *L, int value, config_lists *lists) {
+  lc_constant constant = { .kind = LC_NUMBER };
+  switch (lua_type(L, value)) {
+  case LUA_TNUMBER:
+    constant.number = lua_tonumber(L, value);
+    break;
+  case LUA_TBOOLEAN:
+    constant.kind = LC_BOOLEAN;
+    constant.number = lua_toboolean(L, value);
+    break;
+  case LUA_TSTRING:
+    constant.kind = LC_TEXT;
+    constant.text.data = lua_tolstring(L, value, &constant.text.size);
+    break;
+  default:
+    luaL_error(L, "a condition's value is a %s", luaL_typename(L, value));
+  }
+  append(L, &lists->constants, &constant);
+}
+
+static void add_condition(lua_State *L, int table, config_lists *lists) {
+  luaL_checktype(L, table, LUA_TTABLE);
+  lc_condition condition = { .is = (lc_is)l_name_field(L, table, "is", lc_is_names, LC_ISES) };
+  condition.field = add_field(L, table, lists);
+  condition.values.first = (uint32_t)lists->constants.count;
+  lua_getfield(L, table, "value");
+  if (lua_istable(L, -1))
+    each(L, table, "value", lists, add_constant);
+  else if (!lua_isnil(L, -1))
+    add_constant(L, lua_gettop(L), lists);
+  condition.values.count = (uint32_t)lists->constants.count - condition.values.first;
+  append(L, &lists->conditions, &condition);
+}
+
+static void add_group(lua_State *L, int group, config_lists *lists) {
+  luaL_checktype(L, group, LUA_TTABLE);
+  size_t first = lists->conditions.count;
+  int count = (int)lua_rawlen(L, group);
+  for (int i = 1; i <= count; i++) {
+    lua_rawgeti(L, group, i);
+    add_condition(L, group + 1, lists);
+    lua_settop(L, group);
+  }
+  lc_condition *conditions = items_of(L, &lists->conditions);
+  if (lists->conditions.count > first)
+    conditions[lists->conditions.count - 1].ends_group = true;
+}
+
+static void add_id(lua_State *L, int value, config_lists *lists) {
+  int32_t id = l_check_id(L, value);
+  append(L, &lists->ids, &id);
+}
+
+/* The groups in the list at the top of the stack, a bit for each. */
+static uint32_t groups_at_top(lua_State *L) {
+  uint32_t bits = 0;
+  int groups = lua_gettop(L), count = lua_istable(L, groups) ? (int)lua_rawlen(L, groups) : 0;
+  for (int i = 1; i <= count; i++) {
+    lua_rawgeti(L, groups, i);
+    size_t size;
+    const char *name = luaL_checklstring(L, -1, &size);
+    int index = lc_name_index(lc_group_names, LC_GROUPS, name, size);
+    luaL_argcheck(L, index >= 0, 1, "an unknown group");
+    bits |= UINT32_C(1) << index;
+    lua_pop(L, 1);
+  }
+  return bits;
+}
+
+static void add_from(lua_State *L, int table, lc_rule *rule, config_lists *lists) {
+  lua_getfield(L, table, "from");
+  rule->has_from = lua_istable(L, -1);
+  rule->from.first = (uint32_t)lists->ids.count;
+  if (rule->has_from) {
+    int from = lua_gettop(L);
+    lua_getfield(L, from, "groups");
+    rule->from_groups = groups_at_top(L);
+    lua_pop(L, 1);
+    each(L, from, "categories", lists, add_id);
+  }
+  rule->from.count = (uint32_t)lists->ids.count - rule->from.first;
+  lua_pop(L, 1);
+}
+
+/* Only enabled rules are packed. */
+static void add_rule(lua_State *L, int table, config_lists *lists) {
+  luaL_checktype(L, table, LUA_TTABLE);
+  if (!l_boolean_field(L, table, "enabled"))
+    return;
+  lc_rule rule = { .trigger = (lc_trigger)l_name_field(L, table, "trigger", lc_trigger_names, LC_TRIGGERS) };
+  rule.lead_status = rule.trigger == LC_LEAD_STATUS_SET ? id_field(L, table, "lead_status") : 0;
+  rule.to = id_field(L, table, "set_category");
+  rule.ask = l_boolean_field(L, table, "ask");
+  rule.id = id_field(L, table, "id");
+  rule.forward_only = l_boolean_field(L, table, "forward_only");
+  add_from(L, table, &rule, lists);
+  rule.when.first = (uint32_t)lists->conditions.count;
+  each(L, table, "when", lists, add_group);
+  rule.when.count = (uint32_t)lists->conditions.count - rule.when.first;
+  append(L, &lists->rules, &rule);
+}
+
+/* A deep config is as large as its JSON, of which 2^32 items cannot be. */
+static lc_config config_of(lua_State *L, const config_lists *lists, uint64_t revision) {
+  return (lc_config){
+    .revision = revision,
+    .categories = items_of(L, &lists->categories), .category_count = (uint32_t)lists->categories.count,
+    .rules = items_of(L, &lists->rules), .rule_count = (uint32_t)lists->rules.count,
+    .fields = items_of(L, &lists->fields), .field_count = (uint32_t)lists->fields.count,
+    .conditions = items_of(L, &lists->conditions), .condition_count = (uint32_t)lists->conditions.count,
+    .constants = items_of(L, &lists->constants), .constant_count = (uint32_t)lists->constants.count,
+    .ids = items_of(L, &lists->ids), .id_count = (uint32_t)lists->ids.count,
   };
 }
 
-/* A rule that is not enabled gets LC_TRIGGERS for its trigger. */
-static void to_rule(lua_State *L, int table, void *item) {
-  lc_rule *rule = item;
-  *rule = (lc_rule){ .trigger = LC_TRIGGERS };
-  if (!l_boolean_field(L, table, "enabled"))
-    return;
-  rule->trigger = (lc_trigger)l_name_field(L, table, "trigger", lc_trigger_names, LC_TRIGGERS);
-  rule->lead_status = rule->trigger == LC_LEAD_STATUS_SET ? id_field(L, table, "lead_status") : 0;
-  rule->to = id_field(L, table, "set_category");
-  rule->ask = l_boolean_field(L, table, "ask");
-}
-
-/* Pushes the list in field `name`, if there is one, and then its items. */
-static void *push_items(lua_State *L, int config, const char *name, size_t item_size, size_t *count,
-                        void read(lua_State *L, int table, void *item)) {
-  lua_getfield(L, config, name);
-  if (lua_isnil(L, -1))
-    lua_newtable(L);
-  check_field(L, name, lua_istable(L, -1), "table");
-  return l_check_items(L, lua_gettop(L), item_size, count, read);
-}
-
 lc_ruleset *l_push_ruleset(lua_State *L, int index, uint64_t revision) {
-  size_t category_count, rule_count;
   lc_error error;
   int top = lua_gettop(L);
   luaL_checktype(L, index, LUA_TTABLE);
-  const lc_category *categories = push_items(L, index, "categories", sizeof *categories, &category_count, to_category);
-  lc_rule *rules = push_items(L, index, "rules", sizeof *rules, &rule_count, to_rule);
-  lc_config config = { revision, categories, (uint32_t)category_count, rules, 0 };
-  for (size_t i = 0; i < rule_count; i++)
-    if (rules[i].trigger != LC_TRIGGERS)
-      rules[config.rule_count++] = rules[i];
+  luaL_checkstack(L, 40, "a config");
+  config_lists lists = push_lists(L);
+  each(L, index, "categories", &lists, add_category);
+  each(L, index, "rules", &lists, add_rule);
+  lc_config config = config_of(L, &lists, revision);
   size_t size = lc_ruleset_size(&config);
-  lc_ruleset *ruleset = lua_newuserdata(L, size);
+  lc_ruleset *ruleset = lua_newuserdata(L, size != 0 ? size : 1);
   if (lc_ruleset_build(&config, ruleset, size, &error) != LC_OK)
     luaL_error(L, "not a valid config: %s", error.message);
   lua_replace(L, top + 1);

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "convert.h"
+#include "facts.h"
 #include "json.h"
 #include "rules/checksum.h"
 #include "simulate.h"
@@ -121,6 +122,7 @@ __attribute__((visibility("default"))) int luaopen_leadcat_core(lua_State *L) {
   l_question_register(L);
   l_decide_register(L);
   l_simulate_register(L);
+  l_facts_register(L);
   lua_newtable(L);
   luaL_setfuncs(L, functions, 0);
   l_push_ffi(L);

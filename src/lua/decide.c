@@ -1,16 +1,22 @@
 #include <string.h>
 
 #include "convert.h"
+#include "facts.h"
 #include "rules/decide.h"
 #include "store.h"
 
 static const char *const rules_type = "leadcat.rules";
 
-/* Where the FFI finds a decision's target: one declaration, as C and as text. */
-#define ANSWER struct { int32_t to; /* the target category when matched; else 0 */ }
+/* What the FFI shares with the core: one declaration, as C and as text. `to`: the target category when matched; else 0.
+ * `generation` grows whenever another ruleset is used. `facts`, by their fields: what is known of the event; `kind` is an
+ * lc_fact_kind; `size` of a text its bytes, of a boolean 1 for true. */
+#define ANSWER struct { int32_t to; uint32_t generation; \
+                        struct { uint32_t kind; uint32_t size; double number; const char *text; } facts[64]; }
 #define TEXT_OF(declaration) TEXT(declaration)
 #define TEXT(declaration) #declaration
 typedef ANSWER l_answer;
+
+_Static_assert(sizeof((l_answer *)0)->facts / sizeof((l_answer *)0)->facts[0] == LC_FIELDS_MAX, "the FFI's facts");
 
 /* What a decider answers from. */
 typedef struct l_rules {
@@ -18,6 +24,8 @@ typedef struct l_rules {
   lc_rules cached;           /* owned, of a store */
   bool closed;               /* it was collected: only a finalizer still has it */
   const lc_ruleset *ruleset; /* the one to use: cached.ruleset, or a fixed one kept by an upvalue */
+  l_fields fields;           /* its fields, whose names are in an upvalue */
+  lc_known known;            /* of the event at hand */
   l_store *store;            /* NULL when fixed; kept alive by an upvalue */
   const char *triggers[LC_TRIGGERS]; /* the names as Lua's strings, kept alive by upvalues: equal ones are the same */
   size_t tenant_size;
@@ -26,7 +34,7 @@ typedef struct l_rules {
 
 /* A decider's upvalues, with names: so deciding makes no strings. */
 enum {
-  UP_RULES = 1, UP_ANCHOR, UP_REPAIR, UP_ACTIONS, UP_REASONS = UP_ACTIONS + LC_ACTIONS,
+  UP_RULES = 1, UP_ANCHOR, UP_REPAIR, UP_NAMES, UP_ACTIONS, UP_REASONS = UP_ACTIONS + LC_ACTIONS,
   UP_TRIGGERS = UP_REASONS + LC_REASONS, UP_COUNT = UP_TRIGGERS + LC_TRIGGERS - 1
 };
 
@@ -47,6 +55,15 @@ static inline bool is_fresh(const l_rules *rules) {
   return rules->store == NULL || (rules->store->store != NULL && lc_rules_fresh(&rules->cached, rules->store->watch));
 }
 
+/* Takes the fields of the ruleset to use; their names go to the index `names`. */
+static void take_fields(lua_State *L, l_rules *rules, int names) {
+  if (rules->fields.ruleset == rules->ruleset->checksum)
+    return;
+  l_push_fields(L, rules->ruleset, &rules->fields);
+  lua_replace(L, names);
+  rules->answer.generation++;
+}
+
 /* Reads the newest ruleset into `rules`. */
 static lc_status refresh(lua_State *L, l_rules *rules, lc_error *error) {
   lc_text tenant = { rules->tenant, rules->tenant_size };
@@ -56,6 +73,8 @@ static lc_status refresh(lua_State *L, l_rules *rules, lc_error *error) {
   if (status == LC_CORRUPT && repair(L, error)) /* which may close the store */
     status = lc_store_refresh(l_open_box(L, rules->store)->store, tenant, &rules->cached, error);
   rules->ruleset = rules->cached.ruleset;
+  if (status == LC_OK)
+    take_fields(L, rules, lua_upvalueindex(UP_NAMES));
   return status;
 }
 
@@ -83,7 +102,19 @@ static int32_t opt_id(lua_State *L, int argument) {
 /* The arguments from `argument` on: trigger, category or nil, lead_status or nil. */
 static lc_facts check_facts(lua_State *L, int argument) {
   lc_trigger trigger = check_trigger(L, argument);
-  return (lc_facts){ trigger, opt_id(L, argument + 1), opt_id(L, argument + 2) };
+  return (lc_facts){ .trigger = trigger, .category = opt_id(L, argument + 1), .lead_status = opt_id(L, argument + 2) };
+}
+
+/* Adds what the event at the index `event`, or nil, tells of what the rules name. */
+static lc_status add_known(lua_State *L, const l_fields *fields, int names, int event, lc_known *known, lc_facts *facts,
+                           lc_error *error) {
+  bool misses;
+  if (fields->triggers[facts->trigger] == 0 || lua_isnoneornil(L, event))
+    return LC_OK;
+  luaL_checktype(L, event, LUA_TTABLE);
+  lc_known_clear(known);
+  facts->known = known;
+  return l_read_facts(L, fields, facts->trigger, names, event, 0, known, &facts->first, &misses, error);
 }
 
 /* Argument 1, a trigger: faster for the names that the decider knows. */
@@ -105,8 +136,10 @@ static void push_target(lua_State *L, int32_t to) {
 static int l_decide(lua_State *L) {
   lc_error error;
   l_rules *rules = lua_touserdata(L, lua_upvalueindex(UP_RULES));
-  const lc_facts facts = { find_trigger(L, rules), opt_id(L, 2), opt_id(L, 3) };
+  lc_facts facts = { .trigger = find_trigger(L, rules), .category = opt_id(L, 2), .lead_status = opt_id(L, 3) };
   lc_status status = is_fresh(rules) ? LC_OK : refresh(L, rules, &error);
+  if (status == LC_OK && rules->ruleset->triggers[facts.trigger].fields != 0)
+    status = add_known(L, &rules->fields, lua_upvalueindex(UP_NAMES), 4, &rules->known, &facts, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
   lc_decision decision = lc_decide(rules->ruleset, &facts);
@@ -116,13 +149,17 @@ static int l_decide(lua_State *L) {
   return 3;
 }
 
-/* Inserts the decider below the rules at the top of the stack. `anchor` is the index of what keeps alive what they
- * point to, `repairer` that of the function that repairs. */
+/* Pushes the decider, the rules and, for the FFI, a function that tells their fields. The rules are at the top of the stack;
+ * `anchor` is the index of what keeps alive what they point to, `repairer` that of the function that repairs. */
 static int push_decider(lua_State *L, int anchor, int repairer) {
-  l_rules *rules = lua_touserdata(L, -1);
-  lua_pushvalue(L, -1);
+  int top = lua_gettop(L);
+  l_rules *rules = lua_touserdata(L, top);
+  lua_pushvalue(L, top);
   lua_pushvalue(L, anchor);
   lua_pushvalue(L, repairer);
+  lua_newtable(L); /* the names of the fields */
+  if (rules->ruleset != NULL)
+    take_fields(L, rules, top + UP_NAMES);
   for (int i = 0; i < LC_ACTIONS; i++)
     lua_pushstring(L, lc_action_names[i]);
   for (int i = 0; i < LC_REASONS; i++)
@@ -132,11 +169,11 @@ static int push_decider(lua_State *L, int anchor, int repairer) {
     rules->triggers[i] = lua_tostring(L, -1);
   }
   lua_pushcclosure(L, l_decide, UP_COUNT);
-  lua_insert(L, -2);
+  lua_insert(L, top);
   return 2;
 }
 
-/* store:decider(tenant, repair) -> decide, rules: a function of trigger, category or nil, lead_status or nil that
+/* store:decider(tenant, repair) -> decide, rules: a function of trigger, category or nil, lead_status or nil, event or nil that
  * returns action, to, reason; and what it answers from, for the FFI. It answers from the tenant's newest saved config,
  * and raises once the store is closed. repair() -> true, or nil, message, rebuilds a packed ruleset that is damaged. */
 static int l_store_decider(lua_State *L) {
@@ -167,15 +204,33 @@ static void push_decision(lua_State *L, lc_decision decision, uint64_t revision)
   lua_pushinteger(L, (lua_Integer)revision);
 }
 
-/* store:decide(tenant, trigger, category, lead_status) -> action, to, reason, revision; from the newest saved config */
+/* The tenant's ruleset, and what it wants to know of the event at the index `event`. Pushes. */
+static lc_status find_ruleset(lua_State *L, lc_text tenant, int event, const lc_ruleset **ruleset, lc_facts *facts) {
+  enum { MOST = 16 }; /* rules that are saved at this very moment */
+  lc_known *known = l_push_known(L);
+  l_fields fields = { .ruleset = 0 };
+  for (int i = 0; i < MOST; i++) {
+    l_store *box = l_check_open(L);
+    lc_status status = lc_store_ruleset(box->store, tenant, ruleset, &box->error);
+    if (status != LC_OK || (*ruleset)->triggers[facts->trigger].fields == 0 || lua_isnoneornil(L, event))
+      return status;
+    if (fields.ruleset == (*ruleset)->checksum)
+      return add_known(L, &fields, lua_gettop(L), event, known, facts, &box->error);
+    l_push_fields(L, *ruleset, &fields);
+  }
+  return lc_fail(&l_check_open(L)->error, LC_UNAVAILABLE, "the rules keep changing");
+}
+
+/* store:decide(tenant, trigger, category, lead_status, event) -> action, to, reason, revision; from the newest saved config.
+ * The event is looked at for what the rules' conditions name. */
 static int l_store_decide(lua_State *L) {
   const lc_ruleset *ruleset;
+  lua_settop(L, 6);
   lc_text tenant = l_check_tenant(L, 2);
-  const lc_facts facts = check_facts(L, 3);
-  l_store *box = l_check_open(L);
-  lc_status status = lc_store_ruleset(box->store, tenant, &ruleset, &box->error);
+  lc_facts facts = check_facts(L, 3);
+  lc_status status = find_ruleset(L, tenant, 6, &ruleset, &facts);
   if (status != LC_OK)
-    return l_fail(L, status, &box->error);
+    return l_fail(L, status, &l_check_store(L, 1)->error);
   push_decision(L, lc_decide(ruleset, &facts), ruleset->revision);
   return 4;
 }
@@ -207,41 +262,86 @@ static void push_check(lua_State *L, lc_reason reason, const lc_check *check, in
   }
 }
 
-/* Of the facts in the arguments from `argument` on, which are the last. Reads the ruleset before it pushes anything. */
+static void push_condition(lua_State *L, const lc_evidence *evidence, const lc_packed_condition *condition) {
+  static const char *const kinds[LC_FACT_KINDS] = {
+    [LC_UNKNOWN] = "unknown", [LC_NUMBER] = "number", [LC_BOOLEAN] = "boolean", [LC_TEXT] = "text", [LC_LIST] = "list",
+    [LC_STRANGE] = "other",
+  };
+  lua_createtable(L, 0, 2);
+  lua_pushboolean(L, lc_condition_holds(evidence, condition));
+  lua_setfield(L, -2, "holds");
+  l_set_string(L, "fact", kinds[lc_evidence_fact(evidence, condition->field).kind]);
+}
+
+/* Pushes {id, starts, applies, [i] = {holds, fact}}: what came of a rule, and of its conditions one after the other. */
+static void push_rule(lua_State *L, const lc_evidence *evidence, const lc_packed_rule *rule) {
+  const lc_packed_condition *conditions = lc_ruleset_block(evidence->ruleset, LC_BLOCK_CONDITIONS);
+  lua_createtable(L, (int)rule->when.count, 3);
+  l_set_id(L, "id", rule->id);
+  lua_pushboolean(L, lc_rule_may_start(evidence, rule));
+  lua_setfield(L, -2, "starts");
+  lua_pushboolean(L, lc_rule_applies(evidence, rule));
+  lua_setfield(L, -2, "applies");
+  for (uint32_t i = 0; i < rule->when.count; i++) {
+    push_condition(L, evidence, &conditions[rule->when.first + i]);
+    lua_rawseti(L, -2, (int)i + 1);
+  }
+}
+
+static void push_rules(lua_State *L, const lc_explanation *explanation) {
+  lua_newtable(L);
+  if (explanation->evidence.from == NULL)
+    return;
+  for (uint32_t i = 0; i < explanation->rule_count; i++) {
+    push_rule(L, &explanation->evidence, &explanation->rules[i]);
+    lua_rawseti(L, -2, (int)i + 1);
+  }
+}
+
+/* Of the facts in the arguments from `argument` on, which are the last but the event. The ruleset stays while this pushes. */
 static int push_explanation(lua_State *L, const lc_ruleset *ruleset, const lc_facts *facts, int argument) {
-  lc_check checks[LC_CHECKS];
-  int32_t target;
+  lc_explanation explanation = { .target = 0 };
   int count = 0;
-  lc_decision decision = lc_explain(ruleset, facts, checks, &target);
+  lc_decision decision = lc_explain(ruleset, facts, &explanation);
   push_decision(L, decision, ruleset->revision);
   lua_createtable(L, LC_CHECKS, 0);
   for (int i = 0; i < LC_CHECKS; i++) {
-    if (checks[i].result == LC_NOT_MADE)
+    if (explanation.checks[i].result == LC_NOT_MADE)
       continue;
-    push_check(L, (lc_reason)i, &checks[i], argument);
+    push_check(L, (lc_reason)i, &explanation.checks[i], argument);
     lua_rawseti(L, -2, ++count);
   }
-  push_target(L, target);
-  return 6;
+  push_target(L, explanation.target);
+  push_target(L, decision.rule);
+  push_rules(L, &explanation);
+  return 8;
 }
 
-/* store:explain(tenant, trigger, category, lead_status) -> action, to, reason, revision, checks, target: as `decide`,
- * then each check in order as {name, pass, ...}: `pass` is absent after the one that failed, the rest is what was
- * compared; `target` is that of the rule that the facts choose, if any, whatever the checks say. */
+/* store:explain(tenant, trigger, category, lead_status, event) -> action, to, reason, revision, checks, target, rule, rules: as
+ * `decide`, then each check in order as {name, pass, ...}: `pass` is absent after the one that failed, the rest is what was
+ * compared; `target` is that of the rule that the facts choose, if any, whatever the checks say; `rule` the id of the rule that
+ * decides, if it has one; `rules` those among which conditions choose, in order: {id, starts, applies, [i] = {holds, fact}}. */
 static int l_store_explain(lua_State *L) {
   const lc_ruleset *ruleset;
-  lua_settop(L, 5);
+  lua_settop(L, 6);
   lc_text tenant = l_check_tenant(L, 2);
-  const lc_facts facts = check_facts(L, 3);
-  l_store *box = l_check_open(L);
-  lc_status status = lc_store_ruleset(box->store, tenant, &ruleset, &box->error);
-  return status == LC_OK ? push_explanation(L, ruleset, &facts, 3) : l_fail(L, status, &box->error);
+  lc_facts facts = check_facts(L, 3);
+  lc_status status = find_ruleset(L, tenant, 6, &ruleset, &facts);
+  if (status != LC_OK)
+    return l_fail(L, status, &l_check_store(L, 1)->error);
+  return push_explanation(L, ruleset, &facts, 3);
 }
 
 static int l_explain(lua_State *L) {
-  lua_settop(L, 3);
-  const lc_facts facts = check_facts(L, 1);
-  return push_explanation(L, lua_touserdata(L, lua_upvalueindex(1)), &facts, 1);
+  lua_settop(L, 4);
+  lc_error error;
+  lc_facts facts = check_facts(L, 1);
+  const lc_ruleset *ruleset = lua_touserdata(L, lua_upvalueindex(1));
+  l_fields fields;
+  lc_known *known = l_push_known(L);
+  l_push_fields(L, ruleset, &fields);
+  lc_status status = add_known(L, &fields, lua_gettop(L), 4, known, &facts, &error);
+  return status == LC_OK ? push_explanation(L, ruleset, &facts, 1) : l_fail(L, status, &error);
 }
 
 int l_config_explainer(lua_State *L) {
@@ -254,6 +354,7 @@ int l_config_explainer(lua_State *L) {
 static int l_rules_gc(lua_State *L) {
   l_rules *rules = luaL_checkudata(L, 1, rules_type);
   lc_rules_free(&rules->cached);
+  lc_known_free(&rules->known);
   rules->closed = true;
   return 0;
 }
@@ -266,22 +367,77 @@ static inline int32_t id_of(double number) {
   return id == number ? id : 0;
 }
 
+/* Takes what Lua knows of the event. False when there is no memory. */
+static bool take_known(l_rules *rules, lc_facts *facts) {
+  lc_known_clear(&rules->known);
+  if (lc_known_add(&rules->known, rules->fields.count, &facts->first, NULL) != LC_OK)
+    return false;
+  for (uint64_t rest = rules->fields.triggers[facts->trigger]; rest != 0; rest &= rest - 1) {
+    int field = __builtin_ctzll(rest);
+    size_t at = facts->first + (size_t)field;
+    uint32_t kind = rules->answer.facts[field].kind, size = rules->answer.facts[field].size;
+    lc_text text = { rules->answer.facts[field].text, size };
+    if (kind == LC_TEXT && lc_known_set_text(&rules->known, at, text, NULL) != LC_OK)
+      return false;
+    if (kind == LC_BOOLEAN)
+      rules->known.facts[at] = (lc_fact){ .kind = kind, .size = size };
+    else if (kind == LC_NUMBER)
+      rules->known.facts[at] = (lc_fact){ .kind = kind, .is.number = rules->answer.facts[field].number };
+  }
+  facts->known = &rules->known;
+  return true;
+}
+
 /* Decides as `decide` does, and puts the target into the answer. Returns the reason; LC_REASONS for a match that asks;
- * -1 when the store must be read first, or is closed. */
+ * -1 when the store must be read first, or is closed, or memory is short. */
 static int32_t ffi_decide(l_answer *answer, uint32_t trigger, double category, double lead_status) {
   l_rules *rules = (l_rules *)answer;
-  const lc_facts facts = { (lc_trigger)trigger, id_of(category), id_of(lead_status) };
+  lc_facts facts = { .trigger = (lc_trigger)trigger, .category = id_of(category), .lead_status = id_of(lead_status) };
   if (!is_fresh(rules))
+    return -1;
+  if (rules->ruleset->triggers[trigger].fields != 0 && !take_known(rules, &facts))
     return -1;
   lc_decision decision = lc_decide(rules->ruleset, &facts);
   answer->to = decision.to;
   return (int32_t)decision.reason + (decision.action == LC_CONFIRM);
 }
 
+/* core.ffi.fields(rules) -> by trigger: nil when its rules have no conditions, else a list of {field, place, name}: the number
+ * of a field, and the event's table and the name there in which it is found. */
+static int l_rules_fields(lua_State *L) {
+  l_rules *rules = luaL_checkudata(L, 1, rules_type);
+  l_fields fields;
+  lua_newtable(L);
+  if (rules->ruleset == NULL)
+    return 1;
+  l_push_fields(L, rules->ruleset, &fields);
+  for (int trigger = 0; trigger < LC_TRIGGERS; trigger++) {
+    int count = 0;
+    if (fields.triggers[trigger] == 0)
+      continue;
+    lua_newtable(L);
+    for (uint64_t rest = fields.triggers[trigger]; rest != 0; rest &= rest - 1) {
+      int field = __builtin_ctzll(rest);
+      lua_createtable(L, 0, 3);
+      l_set_integer(L, "field", field);
+      lua_rawgeti(L, 3, (int)fields.count + fields.places[field] + 1);
+      lua_setfield(L, -2, "place");
+      lua_rawgeti(L, 3, field + 1);
+      lua_setfield(L, -2, "name");
+      lua_rawseti(L, -2, ++count);
+    }
+    lua_setfield(L, 2, lc_trigger_names[trigger]);
+  }
+  lua_settop(L, 2);
+  return 1;
+}
+
 void l_push_ffi(lua_State *L) {
   union { int32_t (*function)(l_answer *, uint32_t, double, double); void *address; } decide = { ffi_decide };
-  lua_createtable(L, 0, 4);
+  lua_createtable(L, 0, 5);
   l_set_string(L, "answer", TEXT_OF(ANSWER));
+  lua_pushcfunction(L, l_rules_fields);
+  lua_setfield(L, -2, "fields");
   lua_pushlightuserdata(L, decide.address);
   lua_setfield(L, -2, "decide");
   lua_createtable(L, 0, LC_TRIGGERS);

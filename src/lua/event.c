@@ -75,6 +75,8 @@ static bool take(lua_State *L, const char *name, size_t size, l_event *event) {
     event->has_details = true;
     return IS("actor") ? to_actor(L, event) : lua_istable(L, -1);
   }
+  if (IS("facts"))
+    return lua_istable(L, -1);
   if (IS("choice")) {
     event->has_choice = true;
     return lua_isboolean(L, -1) ? !lua_toboolean(L, -1) : to_number(L, LC_CATEGORY_IMPOSSIBLE, &event->choice);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "event.h"
+#include "facts.h"
 #include "json.h"
 #include "store.h"
 #include "store/overlay.h"
@@ -35,6 +36,7 @@ typedef struct l_how {
   lc_cursor cursor;
   bool write;
   bool has_run; /* the events belong to a run, whose id is kept with each */
+  bool asks_facts; /* the host knows facts */
 } l_how;
 
 /* Takes the field of that name, whose value is at the top of the stack. */
@@ -68,6 +70,8 @@ static void take(lua_State *L, const char *name, l_how *how) {
     core->overlay = luaL_checkudata(L, -1, overlay_type);
   else if (strcmp(name, "cursor") == 0)
     core->cursor = l_to_cursor(L, lua_gettop(L), &how->cursor) ? &how->cursor : NULL;
+  else if (strcmp(name, "asks_facts") == 0)
+    how->asks_facts = lua_toboolean(L, -1);
   else if (strcmp(name, "run") == 0)
     how->has_run = true;
   else
@@ -117,6 +121,9 @@ typedef struct l_open {
   void *memory; /* for the three; NULL: they are on the stack, as one event's are, the most usual number */
   int keeper;   /* the stack index of a table that keeps alive what is written; 0: the stack does, of one event */
   int kept;     /* how much is in that table */
+  l_fields fields; /* what the rules want to know */
+  int names;       /* the stack index of their names */
+  lc_known *known; /* that, of all events; NULL: the rules have no conditions. The stack keeps it */
 } l_open;
 
 static void free_memory(l_open *open) {
@@ -197,6 +204,38 @@ static bool is_done(lua_State *L) {
   return done;
 }
 
+/* Takes the fields that the rules name, which allocates: so before any event is read. */
+static lc_status find_fields(lua_State *L, l_how *how, l_open *open, lc_error *error) {
+  const lc_ruleset *ruleset;
+  lc_status status = lc_store_ruleset(l_check_open(L)->store, how->core.tenant, &ruleset, error);
+  if (status != LC_OK || lc_ruleset_field_count(ruleset) == 0)
+    return status;
+  l_push_fields(L, ruleset, &open->fields);
+  open->names = lua_gettop(L);
+  open->known = l_push_known(L);
+  how->core.known = open->known;
+  how->core.facts_of = open->fields.ruleset;
+  return LC_OK;
+}
+
+/* Adds what is known of the event at the top of the stack; below it is its result so far, perhaps with what the host knows. */
+static void add_facts(lua_State *L, const l_how *how, l_open *open, lc_case *c) {
+  lc_error error;
+  bool misses;
+  int event = lua_gettop(L);
+  if (open->known == NULL)
+    return;
+  if (lua_istable(L, event - 1))
+    lua_getfield(L, event - 1, "facts");
+  else
+    lua_pushnil(L);
+  if (l_read_facts(L, &open->fields, (lc_trigger)c->entry.trigger, open->names, event, event + 1, open->known,
+                   &c->first_fact, &misses, &error) != LC_OK)
+    luaL_error(L, "%s", error.message);
+  c->misses_facts = misses && how->asks_facts && lua_isnil(L, event + 1);
+  lua_settop(L, event);
+}
+
 /* Reads the event at the place, unless it is done. False when it is not plain. A user's choice needs a verdict, which
  * is fetched before any event is written, so that all are written in their order. */
 static bool to_open(lua_State *L, int place, l_how *how, l_open *open) {
@@ -207,8 +246,9 @@ static bool to_open(lua_State *L, int place, l_how *how, l_open *open) {
     lua_rawgeti(L, EVENTS, place);
     if (!l_to_event(L, lua_gettop(L), read))
       return false;
-    lua_pop(L, 1);
     to_case(read, how->core.now, c);
+    add_facts(L, how, open, c);
+    lua_pop(L, 1);
     if (lua_istable(L, -1))
       to_known(L, c);
     how->core.look |= c->has_choice && c->passed == 0;
@@ -273,11 +313,17 @@ static void add_details(lua_State *L, const l_how *how, l_open *open, size_t fir
 
 /* ---- results ----------------------------------------------------------------------------- */
 
+/* Sets `rule`, the key of the rule, as rules/config.lua makes it. */
 static void set_rule(lua_State *L, const lc_entry *entry) {
+  const char *trigger = lc_trigger_names[entry->trigger];
   if (entry->trigger != LC_LEAD_STATUS_SET)
-    lua_pushstring(L, lc_trigger_names[entry->trigger]);
+    lua_pushstring(L, trigger);
   else
-    lua_pushfstring(L, "%s:%d", lc_trigger_names[entry->trigger], (int)entry->lead_status);
+    lua_pushfstring(L, "%s:%d", trigger, (int)entry->lead_status);
+  if (entry->rule != 0) {
+    lua_pushfstring(L, "#%d", (int)entry->rule);
+    lua_concat(L, 2);
+  }
   lua_setfield(L, -2, "rule");
 }
 
@@ -303,7 +349,7 @@ static void push_outcome(lua_State *L, const l_store *box, const lc_case *c) {
   if (c->has_choice && !c->is_answered)
     set_boolean(L, "choice_ignored", true);
   set_decision(L, entry);
-  if (c->state != LC_UNMATCHED || c->reason == LC_ALREADY_IN_CATEGORY)
+  if (c->state != LC_UNMATCHED || c->reason >= LC_ALREADY_IN_CATEGORY)
     set_rule(L, entry);
   if (entry->id != 0)
     l_set_entry(L, box, entry->id);
@@ -314,7 +360,7 @@ static void push_outcome(lua_State *L, const l_store *box, const lc_case *c) {
 }
 
 /* Pushes what an event lacks: the table that was its result so far, or a new one. */
-static void push_lack(lua_State *L, int place, const lc_case *c, lc_lack lack) {
+static void push_lack(lua_State *L, const l_open *open, int place, const lc_case *c, lc_lack lack) {
   enum { FEW = 4, MANY = 8 }; /* fields, with those that Lua usually adds */
   lua_rawgeti(L, RESULTS, place);
   if (!lua_istable(L, -1)) {
@@ -324,6 +370,9 @@ static void push_lack(lua_State *L, int place, const lc_case *c, lc_lack lack) {
   l_set_string(L, "lacks", lc_lack_names[lack]);
   if (lack == LC_LACKS_CATEGORY) {
     l_set_integer(L, "newest", (int64_t)c->newest);
+  } else if (lack == LC_LACKS_FACTS) {
+    l_push_missing(L, &open->fields, (lc_trigger)c->entry.trigger, open->names, open->known, c->first_fact);
+    lua_setfield(L, -2, "names");
   } else if (lack == LC_LACKS_VERDICT) {
     l_set_integer(L, "about", (int64_t)c->about);
     if (c->is_answered)
@@ -337,14 +386,16 @@ static void push_lack(lua_State *L, int place, const lc_case *c, lc_lack lack) {
 }
 
 /* Puts the event's result in its place; true when the event is not at its end. */
-static bool set_result(lua_State *L, const l_store *box, int place, const lc_case *c) {
+static bool set_result(lua_State *L, const l_store *box, const l_open *open, size_t i) {
+  const lc_case *c = &open->cases[i];
+  int place = open->places[i];
   bool done = c->state > LC_LACKING;
   if (c->state == LC_DUPLICATE)
     lua_pushinteger(L, (lua_Integer)c->first);
   else if (done)
     push_outcome(L, box, c);
   else
-    push_lack(L, place, c, c->state == LC_LACKING ? c->lack : LC_LACKS_COMMIT);
+    push_lack(L, open, place, c, c->state == LC_LACKING ? c->lack : LC_LACKS_COMMIT);
   lua_rawseti(L, RESULTS, place);
   return !done || c->state == LC_DUPLICATE || (c->state == LC_WRITTEN && c->entry.status == LC_ENTRY_APPLYING);
 }
@@ -374,12 +425,13 @@ static lc_status handle(lua_State *L, l_how *how, l_open *open, lc_error *error)
  * number of the entry that the event made before; or {lacks = what}: see lc_lack. Each has these fields, and those to
  * add before the next call:
  *   category  {newest}: add `asked_at` = newest, as it was when the host was asked, and `category`
+ *   facts     {names}: add `facts`, a table of what the host knows of them, which may be more
  *   verdict   {about, action, from, to, rule, revision, is_answered}: add `passed` = about; `target` if not `to`; `keep` if
  *             declined. is_answered: true when the event's choice counts
  *   licence   give `how` without needs_licence
  *   details   {error}: nothing helps, the event's actor, sale or contact cannot be kept
  *   end, turn, commit   nothing
- * `how` is {write, keeps_companies, claim, most, start, needs_licence, is_guarded, confirm, ttl, look, foresee,
+ * `how` is {write, keeps_companies, claim, most, start, needs_licence, is_guarded, asks_facts, confirm, ttl, look, foresee,
  * overlay, cursor = {name, before, text}, digest, run}, as in lc_handling; `write`: whether the call may write; `run`:
  * the id of the run that the events belong to. */
 static int l_handle(lua_State *L) {
@@ -387,7 +439,7 @@ static int l_handle(lua_State *L) {
   lc_case c;
   l_event read;
   int place;
-  l_open one = { 0, &c, &read, &place, NULL, 0, 0 };
+  l_open one = { .cases = &c, .read = &read, .places = &place };
   lc_error error;
   luaL_checktype(L, EVENTS, LUA_TTABLE);
   luaL_checktype(L, RESULTS, LUA_TTABLE);
@@ -401,18 +453,21 @@ static int l_handle(lua_State *L) {
   l_open *open = count > 1 ? push_open(L, count) : &one;
   if (open == NULL)
     return l_fail(L, lc_no_memory(&error), &error);
+  lc_status status = find_fields(L, &how, open, &error);
+  if (status != LC_OK)
+    return l_fail(L, status, &error);
   for (size_t i = 1; i <= count; i++)
     if (!to_open(L, (int)i, &how, open)) {
       lua_pushboolean(L, 0);
       lua_pushinteger(L, (lua_Integer)i);
       return 2;
     }
-  lc_status status = handle(L, &how, open, &error);
+  status = handle(L, &how, open, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
   const l_store *box = l_check_store(L, 1);
   for (size_t i = 0; i < open->count; i++)
-    left += set_result(L, box, open->places[i], &open->cases[i]);
+    left += set_result(L, box, open, i);
   lua_pushinteger(L, (lua_Integer)left);
   if (how.core.foresee)
     lua_pushinteger(L, (lua_Integer)lc_digest(open->cases, open->count));

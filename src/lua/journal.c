@@ -140,6 +140,7 @@ static int push_entry(lua_State *L, lc_text packed) {
   l_push_company(L, entry.company);
   lua_setfield(L, -2, "company");
   l_set_string(L, "trigger", lc_trigger_names[entry.trigger]);
+  l_set_id(L, "rule_id", entry.rule);
   l_set_string(L, "action", lc_action_names[entry.action]);
   l_set_string(L, "status", lc_entry_status_names[entry.status]);
   if (entry.reason != LC_ENTRY_MATCHED)

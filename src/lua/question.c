@@ -14,6 +14,7 @@ static int push_question(lua_State *L, lc_text packed) {
   lua_setfield(L, -2, "company");
   l_set_string(L, "state", lc_question_state_names[question.state]);
   l_set_string(L, "trigger", lc_trigger_names[question.trigger]);
+  l_set_id(L, "rule_id", question.rule);
   l_set_integer(L, "entry", (int64_t)question.entry);
   l_set_integer(L, "revision", (int64_t)question.revision);
   l_set_integer(L, "from", question.from);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "event.h"
+#include "facts.h"
 #include "rules/event_json.h"
 #include "rules/simulate.h"
 #include "store/owner.h"
@@ -12,12 +13,15 @@ static const char *const simulation_type = "leadcat.simulation";
 typedef struct l_simulator {
   lc_simulation simulation;
   lc_columns columns;
+  l_fields fields[LC_SIDES]; /* of the rulesets */
+  bool has_fields;           /* one has some */
   bool closed; /* it has ended, or was collected, or is at work while a finalizer runs */
 } l_simulator;
 
 /* For a comparison, Lua keeps the events that wait, by their places in the columns, and the examples, which show a
  * change. The rulesets only have to stay alive. */
-enum { UP_SIMULATOR = 1, UP_EVENTS, UP_EXAMPLES, UP_RULESETS, UP_COUNT = UP_RULESETS + LC_SIDES - 1 };
+enum { UP_SIMULATOR = 1, UP_EVENTS, UP_EXAMPLES, UP_RULESETS, UP_NAMES = UP_RULESETS + LC_SIDES,
+       UP_COUNT = UP_NAMES + LC_SIDES - 1 };
 
 static l_simulator *check_open(lua_State *L) {
   l_simulator *simulator = lua_touserdata(L, lua_upvalueindex(UP_SIMULATOR));
@@ -66,6 +70,17 @@ static lc_status make_room(lua_State *L, l_simulator *simulator, lc_error *error
   return lc_columns_full(&simulator->columns) ? flush(L, simulator, error) : LC_OK;
 }
 
+/* Adds what the rules want to know of the event at 1, which has the next place in the columns. */
+static lc_status add_facts(lua_State *L, l_simulator *simulator, lc_trigger trigger, lc_error *error) {
+  lc_columns *columns = &simulator->columns;
+  lc_status status = LC_OK;
+  bool misses;
+  for (int i = 0; i < simulator->simulation.side_count && status == LC_OK; i++)
+    status = l_read_facts(L, &simulator->fields[i], trigger, lua_upvalueindex(UP_NAMES + i), 1, 0, &columns->known[i],
+                          &columns->first[i][columns->count], &misses, error);
+  return status;
+}
+
 static int l_add(lua_State *L) {
   l_event event;
   lc_error error;
@@ -78,6 +93,10 @@ static int l_add(lua_State *L) {
     lua_pushboolean(L, false);
     return 1;
   }
+  if (simulator->has_fields)
+    status = add_facts(L, simulator, event.facts.trigger, &error);
+  if (status != LC_OK)
+    return l_fail(L, status, &error);
   lc_columns_add(&simulator->columns, &event.facts, event.company);
   if (simulator->simulation.side_count == LC_SIDES) {
     lua_pushvalue(L, lua_isnil(L, 2) ? 1 : 2);
@@ -96,6 +115,8 @@ static int l_add_lines(lua_State *L) {
   l_simulator *simulator = check_open(L);
   luaL_argcheck(L, simulator->simulation.side_count == 1, 1, "a comparison shows events, not lines");
   const char *at = text + from - 1;
+  if (simulator->has_fields) /* which lc_event_read does not read */
+    most = 0;
   while (count < most && (end = memchr(at, '\n', (size_t)(text + size - at))) != NULL && lc_event_read(at, &event)
          && make_room(L, simulator, NULL) == LC_OK) {
     lc_columns_add(&simulator->columns, &event.facts, event.company);
@@ -218,6 +239,7 @@ static int l_simulator_gc(lua_State *L) {
   l_simulator *simulator = luaL_checkudata(L, 1, simulation_type);
   simulator->closed = true;
   lc_simulation_free(&simulator->simulation);
+  lc_columns_free(&simulator->columns);
   return 0;
 }
 
@@ -240,6 +262,11 @@ int l_simulation(lua_State *L) {
   lua_newtable(L);
   for (int i = 0; i < side_count; i++)
     rulesets[i] = l_push_ruleset(L, 2 + i, 0);
+  lua_settop(L, first + UP_NAMES - 2);
+  for (int i = 0; i < side_count; i++) {
+    l_push_fields(L, rulesets[i], &simulator->fields[i]);
+    simulator->has_fields |= simulator->fields[i].count != 0;
+  }
   lua_settop(L, first + UP_COUNT - 1);
   lc_status status = lc_random(&seed, sizeof seed, &error);
   if (status == LC_OK)

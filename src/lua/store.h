@@ -27,7 +27,8 @@ int l_config_decider(lua_State *L);
 int l_config_explainer(lua_State *L);
 
 /* Pushes what LuaJIT's FFI needs to decide without leaving compiled code (rules/decider.lua): {answer, decide,
- * triggers, reasons}: a declaration in C, a function's address, its numbers by trigger, reasons by its numbers. */
+ * fields, triggers, reasons}: a declaration in C, a function's address, a function that tells the fields of rules, numbers by
+ * trigger, reasons by numbers. */
 void l_push_ffi(lua_State *L);
 
 /* Makes the metatable, with the methods of store.c. */

@@ -17,6 +17,13 @@ const char *const lc_group_names[LC_GROUPS] = {
   [LC_POTENTIAL_CUSTOMER] = "potential_customer",
 };
 
+const char *const lc_is_names[LC_ISES] = {
+  [LC_EQUALS] = "equals", [LC_NOT_EQUALS] = "not_equals", [LC_ONE_OF] = "one_of", [LC_NONE_OF] = "none_of",
+  [LC_AT_LEAST] = "at_least", [LC_AT_MOST] = "at_most", [LC_ABOVE] = "above", [LC_BELOW] = "below",
+  [LC_CONTAINS] = "contains", [LC_STARTS_WITH] = "starts_with", [LC_IS_KNOWN] = "known", [LC_IS_UNKNOWN] = "unknown",
+  [LC_ALL_ONE_OF] = "all_one_of",
+};
+
 const char *const lc_action_names[LC_ACTIONS] = {
   [LC_NONE] = "none",
   [LC_UPDATE] = "update",
@@ -44,16 +51,53 @@ int lc_trigger_of(const char *name, size_t size) {
 typedef struct look {
   const lc_ruleset *ruleset;
   const lc_facts *facts;
+  const lc_trigger_rules *trigger;
   const lc_category_slot *from; /* where the company stands; NULL: in no category of the config */
-  const lc_rule_slot *rule;     /* the one that the facts choose; NULL, or without a target: there is none */
+  lc_range rules;               /* those that could decide */
+  const lc_packed_rule *rule;   /* the one that decides; NULL: none does */
 } look;
 
 static inline bool about_lead_status(const look *at) {
   return at->facts->trigger == LC_LEAD_STATUS_SET;
 }
 
-static inline bool has_rule(const look *at) {
-  return about_lead_status(at) ? at->ruleset->status_rules != 0 : at->rule->to != 0;
+static inline const lc_packed_rule *rules_of(const look *at, lc_range range) {
+  return (const lc_packed_rule *)lc_ruleset_block(at->ruleset, LC_BLOCK_RULES) + range.first;
+}
+
+static inline lc_evidence evidence_of(const look *at) {
+  return (lc_evidence){ at->ruleset, at->from, at->facts->known, at->facts->first };
+}
+
+static bool any_may_start(const look *at, lc_range range) {
+  const lc_evidence evidence = evidence_of(at);
+  const lc_packed_rule *rule = rules_of(at, range), *end = rule + range.count;
+  while (rule < end && !lc_rule_may_start(&evidence, rule))
+    rule++;
+  return rule < end;
+}
+
+static inline bool has_start(const look *at) {
+  return at->trigger->plain ? at->from->group == LC_POTENTIAL_CUSTOMER : any_may_start(at, at->trigger->rules);
+}
+
+static inline bool has_status_rule(const look *at) {
+  return at->rules.count != 0 && (at->trigger->plain || any_may_start(at, at->rules));
+}
+
+static const lc_packed_rule *find_rule(const look *at) {
+  const lc_evidence evidence = evidence_of(at);
+  const lc_packed_rule *rule = rules_of(at, at->rules), *end = rule + at->rules.count;
+  for (; rule < end; rule++)
+    if (lc_rule_may_start(&evidence, rule) && lc_rule_applies(&evidence, rule))
+      return rule;
+  return NULL;
+}
+
+/* Without a rank there is no order. */
+static bool goes_back(const look *at) {
+  const lc_category_slot *to = lc_ruleset_category(at->ruleset, at->rule->to);
+  return to != NULL && to->has_rank && at->from->has_rank && to->rank < at->from->rank;
 }
 
 static inline int32_t target_of(const look *at) {
@@ -71,20 +115,24 @@ static inline int32_t target_of(const look *at) {
  * it passes, if those above did; the values it compares, whatever those above did. This is a macro rather than an array
  * of functions, so that lc_decide is straight code. */
 #define CHECKS(ROW) \
-  ROW(LC_RULE_DISABLED, "rule_disabled", true, \
-      at.rule = about_lead_status(&at) ? NULL : &at.ruleset->sale[at.facts->trigger], has_rule(&at), \
+  ROW(LC_RULE_DISABLED, "rule_disabled", true, at.rules = at.trigger->rules, at.rules.count != 0, \
       WORD("trigger", lc_trigger_names[at.facts->trigger]), \
-      COUNT("enabled_rules", about_lead_status(&at) ? (int32_t)at.ruleset->status_rules : has_rule(&at))) \
+      COUNT("enabled_rules", (int32_t)at.trigger->rules.count)) \
   ROW(LC_UNKNOWN_CATEGORY, "unknown_category", true, \
       at.from = lc_ruleset_category(at.ruleset, at.facts->category), at.from != NULL, THE_CATEGORY) \
-  ROW(LC_NOT_POTENTIAL_CUSTOMER, "not_potential_customer", true, , at.from->group == LC_POTENTIAL_CUSTOMER, \
+  ROW(LC_NOT_POTENTIAL_CUSTOMER, "not_potential_customer", true, , has_start(&at), \
       THE_CATEGORY, WORD("group", at.from != NULL ? lc_group_names[at.from->group] : NULL), \
       WORD("expected", lc_group_names[LC_POTENTIAL_CUSTOMER])) \
   ROW(LC_LEAD_STATUS_NOT_ENABLED, "lead_status_not_enabled", about_lead_status(&at), , at.from->lead_status, \
       THE_CATEGORY, FLAG("enabled", at.from != NULL && at.from->lead_status)) \
   ROW(LC_LEAD_STATUS_NOT_MATCHED, "lead_status_not_matched", about_lead_status(&at), \
-      at.rule = lc_ruleset_lead_status(at.ruleset, at.facts->lead_status), at.rule != NULL, THE_LEAD_STATUS) \
-  ROW(LC_ALREADY_IN_CATEGORY, "already_in_category", true, , at.rule->to != at.facts->category, \
+      at.rules = lc_ruleset_lead_status(at.ruleset, at.facts->lead_status), has_status_rule(&at), THE_LEAD_STATUS) \
+  ROW(LC_CONDITIONS_NOT_MET, "conditions_not_met", !at.trigger->plain, \
+      at.rule = at.from != NULL ? find_rule(&at) : NULL, at.rule != NULL, COUNT("rules", (int32_t)at.rules.count)) \
+  ROW(LC_ALREADY_IN_CATEGORY, "already_in_category", true, \
+      at.rule = at.trigger->plain && at.rules.count != 0 ? rules_of(&at, at.rules) : at.rule, \
+      at.rule->to != at.facts->category, THE_CATEGORY, ID("target", target_of(&at))) \
+  ROW(LC_LOWER_RANK, "lower_rank", at.rule != NULL && at.rule->forward_only, , !goes_back(&at), \
       THE_CATEGORY, ID("target", target_of(&at)))
 
 #define NAME(REASON, TEXT, MADE, LOOK_UP, PASSES, ...) [REASON] = TEXT,
@@ -94,13 +142,13 @@ const char *const lc_reason_names[LC_REASONS] = { CHECKS(NAME) [LC_MATCHED] = "m
   if (MADE) { \
     LOOK_UP; \
     if (!(PASSES)) \
-      return (lc_decision){ LC_NONE, REASON, 0 }; \
+      return (lc_decision){ LC_NONE, REASON, 0, at.rule != NULL ? at.rule->id : 0 }; \
   }
 
 lc_decision lc_decide(const lc_ruleset *ruleset, const lc_facts *facts) {
-  look at = { ruleset, facts, NULL, NULL };
+  look at = { ruleset, facts, &ruleset->triggers[facts->trigger], NULL, { 0, 0 }, NULL };
   CHECKS(DECIDE)
-  return (lc_decision){ at.rule->ask ? LC_CONFIRM : LC_UPDATE, LC_MATCHED, at.rule->to };
+  return (lc_decision){ at.rule->ask ? LC_CONFIRM : LC_UPDATE, LC_MATCHED, at.rule->to, at.rule->id };
 }
 
 static lc_check_result result_of(lc_reason check, bool made, lc_reason reason) {
@@ -111,11 +159,15 @@ static lc_check_result result_of(lc_reason check, bool made, lc_reason reason) {
 #define TELL(REASON, TEXT, MADE, LOOK_UP, PASSES, ...) \
   checks[REASON] = (lc_check){ result_of(REASON, MADE, decision.reason), { __VA_ARGS__ } };
 
-lc_decision lc_explain(const lc_ruleset *ruleset, const lc_facts *facts, lc_check checks[LC_CHECKS], int32_t *target) {
-  look at = { ruleset, facts, NULL, NULL };
+lc_decision lc_explain(const lc_ruleset *ruleset, const lc_facts *facts, lc_explanation *explanation) {
+  lc_check *checks = explanation->checks;
+  look at = { ruleset, facts, &ruleset->triggers[facts->trigger], NULL, { 0, 0 }, NULL };
   lc_decision decision = lc_decide(ruleset, facts);
   CHECKS(FIND)
   CHECKS(TELL)
-  *target = target_of(&at);
+  explanation->target = target_of(&at);
+  explanation->rules = rules_of(&at, at.rules);
+  explanation->rule_count = at.rules.count;
+  explanation->evidence = evidence_of(&at);
   return decision;
 }

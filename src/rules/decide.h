@@ -7,6 +7,7 @@
 #ifndef LC_RULES_DECIDE_H
 #define LC_RULES_DECIDE_H
 
+#include "conditions.h"
 #include "ruleset.h"
 
 typedef enum lc_action {
@@ -20,10 +21,12 @@ typedef enum lc_action {
 typedef enum lc_reason {
   LC_RULE_DISABLED,           /* no enabled rule exists for the trigger */
   LC_UNKNOWN_CATEGORY,        /* the company's category is not in the config */
-  LC_NOT_POTENTIAL_CUSTOMER,  /* its group is another one */
+  LC_NOT_POTENTIAL_CUSTOMER,  /* no enabled rule may start there; without `from` it must be in that group */
   LC_LEAD_STATUS_NOT_ENABLED, /* companies of that category have no lead status */
-  LC_LEAD_STATUS_NOT_MATCHED, /* no enabled rule names that lead status */
+  LC_LEAD_STATUS_NOT_MATCHED, /* no enabled rule that may start there names that lead status */
+  LC_CONDITIONS_NOT_MET,      /* none of these rules applies; the first that does decides */
   LC_ALREADY_IN_CATEGORY,     /* the target is where the company stands */
+  LC_LOWER_RANK,              /* the target's rank is lower, and the rule goes forward only */
   LC_CHECKS,                  /* how many checks there are */
   LC_MATCHED = LC_CHECKS,     /* all checks passed */
   LC_REASONS                  /* how many there are */
@@ -32,7 +35,8 @@ typedef enum lc_reason {
 typedef struct lc_decision {
   lc_action action;
   lc_reason reason;
-  int32_t to; /* the target category when matched; else 0 */
+  int32_t to;   /* the target category when matched; else 0 */
+  int32_t rule; /* the id of the rule that decides; 0: it has none, or none decides */
 } lc_decision;
 
 /* All that a decision depends on besides the rules. */
@@ -40,6 +44,8 @@ typedef struct lc_facts {
   lc_trigger trigger;
   int32_t category;    /* where the company stands; 0, or what cannot be an id: unknown */
   int32_t lead_status; /* 0: none */
+  const lc_known *known; /* what is known besides, for conditions; NULL: nothing: */
+  size_t first;          /* in `known`: the fact of the ruleset's first field */
 } lc_facts;
 
 lc_decision lc_decide(const lc_ruleset *ruleset, const lc_facts *facts);
@@ -78,15 +84,23 @@ typedef struct lc_check {
   lc_value values[LC_VALUES];
 } lc_check;
 
-/* Decides, and says what each check compared, and its result; `checks` is by reason. `*target` is that of the rule that
- * the facts choose, whatever the checks say; 0 when they choose none. */
-lc_decision lc_explain(const lc_ruleset *ruleset, const lc_facts *facts, lc_check checks[LC_CHECKS], int32_t *target);
+typedef struct lc_explanation {
+  lc_check checks[LC_CHECKS]; /* by reason */
+  int32_t target;             /* of the rule that the facts choose, whatever the checks say; 0: they choose none */
+  const lc_packed_rule *rules; /* those among which conditions choose */
+  uint32_t rule_count;
+  lc_evidence evidence;       /* for conditions.h; without `from` when the category is unknown */
+} lc_explanation;
+
+/* Decides, and says what each check compared, and its result. */
+lc_decision lc_explain(const lc_ruleset *ruleset, const lc_facts *facts, lc_explanation *explanation);
 
 /* ---- words -------------------------------------------------------------------------------- */
 
 /* The contract's words for the values, by value. Static strings. */
 extern const char *const lc_trigger_names[LC_TRIGGERS];
 extern const char *const lc_group_names[LC_GROUPS];
+extern const char *const lc_is_names[LC_ISES];
 extern const char *const lc_action_names[LC_ACTIONS];
 extern const char *const lc_reason_names[LC_REASONS];
 

@@ -11,6 +11,57 @@ static uint64_t checksum(const lc_ruleset *ruleset) {
   return lc_checksum(LC_CHECKSUM_START, (const unsigned char *)ruleset + checked_from, ruleset->size - checked_from);
 }
 
+static const size_t item_sizes[LC_BLOCKS] = {
+  [LC_BLOCK_CATEGORIES] = sizeof(lc_category_slot), [LC_BLOCK_STATUSES] = sizeof(lc_status_slot),
+  [LC_BLOCK_CONSTANTS] = sizeof(lc_fact), [LC_BLOCK_RULES] = sizeof(lc_packed_rule),
+  [LC_BLOCK_CONDITIONS] = sizeof(lc_packed_condition), [LC_BLOCK_FIELDS] = sizeof(lc_packed_field),
+  [LC_BLOCK_IDS] = sizeof(int32_t), [LC_BLOCK_OPTIONS] = sizeof(int32_t), [LC_BLOCK_TEXTS] = 1,
+};
+
+_Static_assert(sizeof(lc_ruleset) % 8 == 0 && sizeof(lc_fact) == 16, "a block is not aligned");
+_Static_assert(sizeof(lc_category_slot) * 2 % 8 == 0 && sizeof(lc_status_slot) * 2 % 8 == 0, "a block is not aligned");
+
+/* Places the blocks one behind the other. The size of all; 0 when it does not fit. */
+static size_t place(lc_range blocks[LC_BLOCKS]) {
+  size_t size = sizeof(lc_ruleset);
+  for (int i = 0; i < LC_BLOCKS; i++) {
+    blocks[i].first = (uint32_t)size;
+    size += blocks[i].count * item_sizes[i];
+    if (size > UINT32_MAX)
+      return 0;
+  }
+  return size;
+}
+
+/* ---- fields -------------------------------------------------------------------------------- */
+
+/* Where a field of that name is found; `name` loses what stands for that place. */
+static lc_field_place place_of(lc_text *name) {
+  static const char *const prefixes[LC_FIELD_PLACES] = {
+    [LC_IN_FACTS] = "", [LC_IN_SALE] = "sale.", [LC_IN_CONTACT] = "contact.", [LC_IN_ACTOR] = "actor.",
+  };
+  for (int i = LC_IN_SALE; i < LC_FIELD_PLACES; i++) {
+    size_t size = strlen(prefixes[i]);
+    if (name->size > size && memcmp(name->data, prefixes[i], size) == 0) {
+      *name = (lc_text){ name->data + size, name->size - size };
+      return (lc_field_place)i;
+    }
+  }
+  return LC_IN_FACTS;
+}
+
+static bool is_named(lc_text name, const char *expected) {
+  return name.size == strlen(expected) && memcmp(name.data, expected, name.size) == 0;
+}
+
+/* The two fields of the company's category, which the core itself knows; above them: another one. */
+static uint8_t own_field(lc_text name) {
+  return is_named(name, "category") ? LC_FIELD_CATEGORY
+       : is_named(name, "category.rank") ? LC_FIELD_RANK : LC_FIELD_RANK + 1;
+}
+
+/* ---- how large it is ----------------------------------------------------------------------- */
+
 /* The smallest power of two that leaves half of the slots empty, and at least one. */
 static uint32_t slots_for(uint32_t count) {
   uint32_t slots = 2;
@@ -33,112 +84,344 @@ static uint32_t count_options(const lc_config *config) {
   return count;
 }
 
-static size_t block_size(uint32_t category_slots, uint32_t status_slots, uint32_t options) {
-  return sizeof(lc_ruleset) + category_slots * sizeof(lc_category_slot) + status_slots * sizeof(lc_rule_slot)
-       + options * sizeof(int32_t);
+static size_t text_size(const lc_config *config) {
+  char folded[LC_FOLDED_MAX];
+  size_t sum = 0, size;
+  for (uint32_t i = 0; i < config->field_count; i++)
+    sum += config->fields[i].size;
+  for (uint32_t i = 0; i < config->constant_count; i++)
+    if (config->constants[i].kind == LC_TEXT && lc_fold(config->constants[i].text, folded, &size))
+      sum += size;
+  return sum;
+}
+
+/* The blocks of a config's ruleset; their size with the header, or 0 when it does not fit. */
+static size_t blocks_of(const lc_config *config, lc_range blocks[LC_BLOCKS]) {
+  const uint32_t most = UINT32_C(1) << 26; /* keeps every product below 2^32 */
+  size_t texts = text_size(config);
+  if (config->category_count > most || config->rule_count > most || config->condition_count > most
+      || config->constant_count > most || config->id_count > most || config->field_count > LC_FIELDS_MAX || texts > most)
+    return 0;
+  const uint32_t counts[LC_BLOCKS] = {
+    [LC_BLOCK_CATEGORIES] = slots_for(config->category_count),
+    [LC_BLOCK_STATUSES] = slots_for(count_status_rules(config)),
+    [LC_BLOCK_CONSTANTS] = config->constant_count, [LC_BLOCK_RULES] = config->rule_count,
+    [LC_BLOCK_CONDITIONS] = config->condition_count, [LC_BLOCK_FIELDS] = config->field_count,
+    [LC_BLOCK_IDS] = config->id_count, [LC_BLOCK_OPTIONS] = count_options(config), [LC_BLOCK_TEXTS] = (uint32_t)texts,
+  };
+  for (int i = 0; i < LC_BLOCKS; i++)
+    blocks[i].count = counts[i];
+  return place(blocks);
 }
 
 size_t lc_ruleset_size(const lc_config *config) {
-  const uint32_t most = UINT32_C(1) << 26; /* keeps every product below 2^32 */
-  if (config->category_count > most || config->rule_count > most)
-    return 0;
-  return block_size(slots_for(config->category_count), slots_for(count_status_rules(config)), count_options(config));
+  lc_range blocks[LC_BLOCKS];
+  return blocks_of(config, blocks);
 }
+
+/* ---- building ------------------------------------------------------------------------------ */
 
 /* What lc_ruleset_ functions find is writable while the ruleset is built. */
 #define WRITABLE(pointer) ((void *)(uintptr_t)(pointer))
 
-static lc_status add_category(lc_ruleset *ruleset, const lc_category *category, lc_error *error) {
+typedef struct builder {
+  const lc_config *config;
+  lc_ruleset *ruleset;
+  uint32_t texts; /* how many bytes of them are written */
+  lc_error *error;
+} builder;
+
+static void *block_of(const builder *b, lc_block block) {
+  return WRITABLE(lc_ruleset_block(b->ruleset, block));
+}
+
+static uint32_t add_text(builder *b, const char *data, size_t size) {
+  uint32_t at = b->texts;
+  if (size != 0)
+    memcpy((char *)block_of(b, LC_BLOCK_TEXTS) + at, data, size);
+  b->texts += (uint32_t)size;
+  return at;
+}
+
+static lc_status add_category(builder *b, const lc_category *category) {
   if (category->id < 1)
-    return lc_fail(error, LC_INVALID, "category id %d is out of range", (int)category->id);
-  lc_category_slot *slot = WRITABLE(lc_ruleset_category_slot(ruleset, category->id));
+    return lc_fail(b->error, LC_INVALID, "category id %d is out of range", (int)category->id);
+  lc_category_slot *slot = WRITABLE(lc_ruleset_category_slot(b->ruleset, category->id));
   if (slot->id != 0)
-    return lc_fail(error, LC_INVALID, "category id %d is given twice", (int)category->id);
-  *slot = (lc_category_slot){ category->id, (uint8_t)category->group, category->lead_status, category->deleted, 0 };
+    return lc_fail(b->error, LC_INVALID, "category id %d is given twice", (int)category->id);
+  *slot = (lc_category_slot){ category->id, category->rank, (uint8_t)category->group, category->lead_status,
+                              category->deleted, category->has_rank };
   return LC_OK;
 }
 
-static lc_status add_rule(lc_ruleset *ruleset, const lc_rule *rule, lc_error *error) {
-  const lc_category_slot *target = lc_ruleset_category(ruleset, rule->to);
+static void add_options(builder *b) {
+  int32_t *options = block_of(b, LC_BLOCK_OPTIONS);
+  for (uint32_t i = 0; i < b->config->category_count; i++)
+    if (!b->config->categories[i].deleted)
+      *options++ = b->config->categories[i].id;
+}
+
+static void add_fields(builder *b) {
+  lc_packed_field *fields = block_of(b, LC_BLOCK_FIELDS);
+  for (uint32_t i = 0; i < b->config->field_count; i++) {
+    lc_text name = b->config->fields[i];
+    lc_field_place place_in_event = place_of(&name);
+    fields[i] = (lc_packed_field){ place_in_event, add_text(b, name.data, name.size), (uint32_t)name.size };
+  }
+}
+
+static lc_status add_constants(builder *b) {
+  lc_fact *facts = block_of(b, LC_BLOCK_CONSTANTS);
+  char folded[LC_FOLDED_MAX];
+  size_t size;
+  for (uint32_t i = 0; i < b->config->constant_count; i++) {
+    const lc_constant *constant = &b->config->constants[i];
+    facts[i] = (lc_fact){ .kind = constant->kind };
+    if (constant->kind == LC_NUMBER) {
+      facts[i].is.number = constant->number;
+    } else if (constant->kind == LC_BOOLEAN) {
+      facts[i].size = constant->number != 0;
+    } else {
+      if (!lc_fold(constant->text, folded, &size))
+        return lc_fail(b->error, LC_INVALID, "a condition's text is too long or not UTF-8");
+      facts[i].size = (uint32_t)size;
+      facts[i].is.at = add_text(b, folded, size);
+    }
+  }
+  return LC_OK;
+}
+
+static bool lies_in(lc_range range, uint32_t count) {
+  return range.first <= count && range.count <= count - range.first;
+}
+
+/* Packs the conditions of a rule, from the last one: so each knows how many of its group follow. */
+static lc_status add_conditions(builder *b, const lc_rule *rule) {
+  lc_packed_condition *packed = block_of(b, LC_BLOCK_CONDITIONS);
+  uint16_t rest = 0;
+  for (uint32_t i = rule->when.count; i-- > 0;) {
+    uint32_t at = rule->when.first + i;
+    const lc_condition *condition = &b->config->conditions[at];
+    if (condition->field >= b->config->field_count || !lies_in(condition->values, b->config->constant_count))
+      return lc_fail(b->error, LC_INVALID, "a condition names what is not there");
+    rest = condition->ends_group || i + 1 == rule->when.count ? 0 : (uint16_t)(rest + 1);
+    if (rest == UINT16_MAX)
+      return lc_fail(b->error, LC_INVALID, "a rule has too many conditions");
+    uint8_t own = own_field(b->config->fields[condition->field]);
+    bool is_own = own <= LC_FIELD_RANK;
+    uint8_t field = is_own ? own : (uint8_t)condition->field;
+    packed[at] = (lc_packed_condition){ field, (uint8_t)condition->is, rest, condition->values };
+    if (!is_own)
+      b->ruleset->triggers[rule->trigger].fields |= UINT64_C(1) << condition->field;
+  }
+  return LC_OK;
+}
+
+static lc_status check_rule(builder *b, const lc_rule *rule) {
+  const lc_category_slot *target = lc_ruleset_category(b->ruleset, rule->to);
   if (target == NULL || target->deleted)
-    return lc_fail(error, LC_INVALID, "a rule's target %d is not a live category", (int)rule->to);
-  bool by_status = rule->trigger == LC_LEAD_STATUS_SET;
-  if (by_status && rule->lead_status < 1)
-    return lc_fail(error, LC_INVALID, "lead status id %d is out of range", (int)rule->lead_status);
-  lc_rule_slot *slot = by_status ? WRITABLE(lc_ruleset_rule_slot(ruleset, rule->lead_status))
-                                 : &ruleset->sale[rule->trigger];
-  if (slot->to != 0)
-    return lc_fail(error, LC_INVALID, "two enabled rules for one trigger and lead status");
-  *slot = (lc_rule_slot){ rule->lead_status, rule->to, rule->ask };
+    return lc_fail(b->error, LC_INVALID, "a rule's target %d is not a live category", (int)rule->to);
+  if (rule->trigger == LC_LEAD_STATUS_SET && rule->lead_status < 1)
+    return lc_fail(b->error, LC_INVALID, "lead status id %d is out of range", (int)rule->lead_status);
+  if (!lies_in(rule->from, b->config->id_count) || !lies_in(rule->when, b->config->condition_count))
+    return lc_fail(b->error, LC_INVALID, "a rule names what is not there");
   return LC_OK;
 }
 
-static void add_options(lc_ruleset *ruleset, const lc_config *config) {
-  int32_t *options = WRITABLE(lc_ruleset_options(ruleset));
-  for (uint32_t i = 0; i < config->category_count; i++)
-    if (!config->categories[i].deleted)
-      *options++ = config->categories[i].id;
+static lc_status_slot *status_slot(const builder *b, int32_t lead_status) {
+  return WRITABLE(lc_ruleset_status_slot(b->ruleset, lead_status));
+}
+
+/* Counts the rules of each trigger and lead status, then gives each its range, in which none is yet. */
+static lc_status make_ranges(builder *b) {
+  lc_ruleset *ruleset = b->ruleset;
+  uint32_t next = 0;
+  for (uint32_t i = 0; i < b->config->rule_count; i++) {
+    const lc_rule *rule = &b->config->rules[i];
+    lc_status status = check_rule(b, rule);
+    if (status != LC_OK)
+      return status;
+    ruleset->triggers[rule->trigger].rules.count++;
+    if (rule->trigger == LC_LEAD_STATUS_SET) {
+      lc_status_slot *slot = status_slot(b, rule->lead_status);
+      slot->lead_status = rule->lead_status;
+      slot->rules.count++;
+    }
+  }
+  for (int i = 0; i < LC_TRIGGERS; i++) {
+    ruleset->triggers[i].rules.first = next;
+    next += ruleset->triggers[i].rules.count;
+    ruleset->triggers[i].rules.count = 0;
+  }
+  next = ruleset->triggers[LC_LEAD_STATUS_SET].rules.first;
+  for (uint32_t i = 0; i < ruleset->blocks[LC_BLOCK_STATUSES].count; i++) {
+    lc_status_slot *slot = (lc_status_slot *)block_of(b, LC_BLOCK_STATUSES) + i;
+    slot->rules.first = next;
+    next += slot->rules.count;
+    slot->rules.count = 0;
+  }
+  return LC_OK;
+}
+
+static lc_status add_rule(builder *b, const lc_rule *rule) {
+  lc_trigger_rules *trigger = &b->ruleset->triggers[rule->trigger];
+  lc_range *range = rule->trigger == LC_LEAD_STATUS_SET ? &status_slot(b, rule->lead_status)->rules : &trigger->rules;
+  if (range->count != 0 || rule->has_from || rule->forward_only || rule->when.count != 0)
+    trigger->plain = 0;
+  ((lc_packed_rule *)block_of(b, LC_BLOCK_RULES))[range->first + range->count++] = (lc_packed_rule){
+    .id = rule->id, .to = rule->to, .ask = rule->ask, .forward_only = rule->forward_only, .has_from = rule->has_from,
+    .from_groups = (uint8_t)rule->from_groups, .from = rule->from, .when = rule->when,
+  };
+  if (range != &trigger->rules)
+    trigger->rules.count++;
+  return add_conditions(b, rule);
+}
+
+static lc_status add_all(builder *b) {
+  const lc_config *config = b->config;
+  lc_status status = add_constants(b);
+  for (uint32_t i = 0; i < config->category_count && status == LC_OK; i++)
+    status = add_category(b, &config->categories[i]);
+  if (status == LC_OK)
+    status = make_ranges(b);
+  for (uint32_t i = 0; i < config->rule_count && status == LC_OK; i++)
+    status = add_rule(b, &config->rules[i]);
+  add_options(b);
+  add_fields(b);
+  if (config->id_count != 0)
+    memcpy(block_of(b, LC_BLOCK_IDS), config->ids, config->id_count * sizeof *config->ids);
+  return status;
 }
 
 lc_status lc_ruleset_build(const lc_config *config, void *memory, size_t size, lc_error *error) {
-  uint32_t status_rules = count_status_rules(config);
-  if (size == 0 || size > UINT32_MAX || size != lc_ruleset_size(config))
-    return lc_fail(error, LC_INVALID, "the config has too many categories or rules");
-  lc_ruleset *ruleset = memset(memory, 0, size);
-  ruleset->magic = LC_RULESET_MAGIC;
-  ruleset->version = LC_RULESET_VERSION;
-  ruleset->revision = config->revision;
-  ruleset->size = (uint32_t)size;
-  ruleset->category_slots = slots_for(config->category_count);
-  ruleset->status_slots = slots_for(status_rules);
-  ruleset->status_rules = status_rules;
-  ruleset->option_count = count_options(config);
-  add_options(ruleset, config);
-  lc_status status = LC_OK;
-  for (uint32_t i = 0; i < config->category_count && status == LC_OK; i++)
-    status = add_category(ruleset, &config->categories[i], error);
-  for (uint32_t i = 0; i < config->rule_count && status == LC_OK; i++)
-    status = add_rule(ruleset, &config->rules[i], error);
-  ruleset->checksum = checksum(ruleset);
+  lc_range blocks[LC_BLOCKS];
+  if (size == 0 || size != blocks_of(config, blocks))
+    return lc_fail(error, LC_INVALID, "the config has too many categories, rules or conditions");
+  builder b = { config, memset(memory, 0, size), 0, error };
+  b.ruleset->magic = LC_RULESET_MAGIC;
+  b.ruleset->version = LC_RULESET_VERSION;
+  b.ruleset->revision = config->revision;
+  b.ruleset->size = (uint32_t)size;
+  memcpy(b.ruleset->blocks, blocks, sizeof blocks);
+  for (int i = 0; i < LC_TRIGGERS; i++)
+    b.ruleset->triggers[i].plain = 1;
+  lc_status status = add_all(&b);
+  b.ruleset->checksum = checksum(b.ruleset);
   return status;
 }
+
+/* ---- checking ------------------------------------------------------------------------------ */
 
 static bool is_power_of_two(uint32_t n) {
   return n != 0 && (n & (n - 1)) == 0;
 }
 
-/* Whether the header's sizes are those of a block of `size` bytes. */
-static bool sizes_fit(const lc_ruleset *ruleset, size_t size) {
+/* Whether the blocks are those of `size` bytes. */
+static bool blocks_fit(const lc_ruleset *ruleset, size_t size) {
   const uint32_t most = UINT32_C(1) << 27;
-  return is_power_of_two(ruleset->category_slots) && ruleset->category_slots <= most
-      && is_power_of_two(ruleset->status_slots) && ruleset->status_slots <= most && ruleset->option_count <= most
-      && size == block_size(ruleset->category_slots, ruleset->status_slots, ruleset->option_count);
+  lc_range blocks[LC_BLOCKS];
+  memcpy(blocks, ruleset->blocks, sizeof blocks);
+  for (int i = 0; i < LC_BLOCKS; i++)
+    if (blocks[i].count > most)
+      return false;
+  return is_power_of_two(blocks[LC_BLOCK_CATEGORIES].count) && blocks[LC_BLOCK_CATEGORIES].count >= 2
+      && is_power_of_two(blocks[LC_BLOCK_STATUSES].count) && blocks[LC_BLOCK_STATUSES].count >= 2
+      && blocks[LC_BLOCK_FIELDS].count <= LC_FIELDS_MAX
+      && place(blocks) == size && memcmp(blocks, ruleset->blocks, sizeof blocks) == 0;
 }
 
-/* Whether lookups end: at least half of the slots must be empty. */
-static bool tables_end(const lc_ruleset *ruleset) {
-  uint32_t categories = 0, rules = 0;
-  for (uint32_t i = 0; i < ruleset->category_slots; i++) {
+/* Whether lookups end, as at least half of the slots are empty, and find what can be used. */
+static bool slots_fit(const lc_ruleset *ruleset) {
+  const lc_status_slot *statuses = lc_ruleset_block(ruleset, LC_BLOCK_STATUSES);
+  const lc_range *blocks = ruleset->blocks;
+  lc_range rules = ruleset->triggers[LC_LEAD_STATUS_SET].rules;
+  uint32_t categories = 0, used = 0;
+  for (uint32_t i = 0; i < blocks[LC_BLOCK_CATEGORIES].count; i++) {
     categories += lc_ruleset_categories(ruleset)[i].id != 0;
     if (lc_ruleset_categories(ruleset)[i].group >= LC_GROUPS)
       return false;
   }
-  for (uint32_t i = 0; i < ruleset->status_slots; i++)
-    rules += lc_ruleset_status_rules(ruleset)[i].lead_status != 0;
-  return categories <= ruleset->category_slots / 2 && rules <= ruleset->status_slots / 2
-      && rules == ruleset->status_rules;
+  for (uint32_t i = 0; i < blocks[LC_BLOCK_STATUSES].count; i++) {
+    used += statuses[i].lead_status != 0;
+    if (statuses[i].rules.first < rules.first
+        || !lies_in((lc_range){ statuses[i].rules.first - rules.first, statuses[i].rules.count }, rules.count)
+        || (statuses[i].lead_status == 0 && statuses[i].rules.count != 0))
+      return false;
+  }
+  return categories <= blocks[LC_BLOCK_CATEGORIES].count / 2 && used <= blocks[LC_BLOCK_STATUSES].count / 2;
+}
+
+static bool constants_fit(const lc_ruleset *ruleset) {
+  const lc_fact *facts = lc_ruleset_block(ruleset, LC_BLOCK_CONSTANTS);
+  const uint64_t texts = ruleset->blocks[LC_BLOCK_TEXTS].count;
+  for (uint32_t i = 0; i < ruleset->blocks[LC_BLOCK_CONSTANTS].count; i++) {
+    bool is_text = facts[i].kind == LC_TEXT;
+    if (facts[i].kind != LC_NUMBER && facts[i].kind != LC_BOOLEAN && !is_text)
+      return false;
+    if (is_text && (facts[i].is.at > texts || facts[i].size > texts - facts[i].is.at))
+      return false;
+  }
+  return true;
+}
+
+static bool fields_fit(const lc_ruleset *ruleset) {
+  const lc_packed_field *fields = lc_ruleset_block(ruleset, LC_BLOCK_FIELDS);
+  for (uint32_t i = 0; i < ruleset->blocks[LC_BLOCK_FIELDS].count; i++)
+    if (fields[i].place >= LC_FIELD_PLACES
+        || !lies_in((lc_range){ fields[i].at, fields[i].size }, ruleset->blocks[LC_BLOCK_TEXTS].count))
+      return false;
+  return true;
+}
+
+/* Whether the fields and values of a rule's conditions are there. */
+static bool conditions_fit(const lc_ruleset *ruleset, lc_range when, uint64_t fields) {
+  const lc_packed_condition *conditions = lc_ruleset_block(ruleset, LC_BLOCK_CONDITIONS);
+  for (uint32_t i = 0; i < when.count; i++) {
+    const lc_packed_condition *condition = &conditions[when.first + i];
+    bool is_own = condition->field == LC_FIELD_CATEGORY || condition->field == LC_FIELD_RANK;
+    bool needs_value = condition->is != LC_IS_KNOWN && condition->is != LC_IS_UNKNOWN;
+    if (condition->is >= LC_ISES || condition->rest >= when.count - i
+        || !lies_in(condition->values, ruleset->blocks[LC_BLOCK_CONSTANTS].count)
+        || (needs_value && condition->values.count == 0)
+        || (!is_own && (condition->field >= ruleset->blocks[LC_BLOCK_FIELDS].count || (fields >> condition->field & 1) == 0)))
+      return false;
+  }
+  return true;
+}
+
+static bool rules_fit(const lc_ruleset *ruleset, const lc_trigger_rules *trigger) {
+  const lc_packed_rule *rules = lc_ruleset_block(ruleset, LC_BLOCK_RULES);
+  uint32_t fields = ruleset->blocks[LC_BLOCK_FIELDS].count;
+  if (!lies_in(trigger->rules, ruleset->blocks[LC_BLOCK_RULES].count) || trigger->plain > 1
+      || (fields < LC_FIELDS_MAX && trigger->fields >> fields != 0))
+    return false;
+  for (uint32_t i = 0; i < trigger->rules.count; i++) {
+    const lc_packed_rule *rule = &rules[trigger->rules.first + i];
+    if (!lies_in(rule->from, ruleset->blocks[LC_BLOCK_IDS].count)
+        || !lies_in(rule->when, ruleset->blocks[LC_BLOCK_CONDITIONS].count)
+        || !conditions_fit(ruleset, rule->when, trigger->fields))
+      return false;
+  }
+  return true;
+}
+
+static bool contents_fit(const lc_ruleset *ruleset) {
+  bool fits = slots_fit(ruleset) && constants_fit(ruleset) && fields_fit(ruleset);
+  for (int i = 0; i < LC_TRIGGERS && fits; i++)
+    fits = rules_fit(ruleset, &ruleset->triggers[i]);
+  return fits;
 }
 
 lc_status lc_ruleset_check(const void *bytes, size_t size, lc_error *error) {
   const lc_ruleset *ruleset = bytes;
-  if (size < sizeof *ruleset || ruleset->magic != LC_RULESET_MAGIC)
+  if (size < 2 * sizeof(uint32_t) || ruleset->magic != LC_RULESET_MAGIC)
     return lc_fail(error, LC_CORRUPT, "the stored ruleset is not one");
   if (ruleset->version != LC_RULESET_VERSION)
     return lc_fail(error, LC_CORRUPT, "the stored ruleset has version %u, not %d", (unsigned)ruleset->version,
                    LC_RULESET_VERSION);
-  if (ruleset->size != size || !sizes_fit(ruleset, size))
+  if (size < sizeof *ruleset || ruleset->size != size || !blocks_fit(ruleset, size))
     return lc_fail(error, LC_CORRUPT, "the stored ruleset has the wrong size");
-  if (ruleset->checksum != checksum(ruleset) || !tables_end(ruleset))
+  if (ruleset->checksum != checksum(ruleset) || !contents_fit(ruleset))
     return lc_fail(error, LC_CORRUPT, "the stored ruleset fails its checksum");
   return LC_OK;
 }

@@ -4,9 +4,9 @@
  * pointers: it can be copied byte by byte, and is read in place. The JSON stays the source of truth, from which a
  * ruleset can always be built again: so its form is the machine's own (byte order included) and is never migrated.
  *
- * Layout: the header below, then `category_slots` slots of categories, then `status_slots` slots of lead-status rules,
- * then the ids of the `option_count` categories that a user may choose, in the config's order. The slots are hash
- * tables with linear probing, a power of two in size and at most half full, so lookups end soon. Empty slots have id 0.
+ * Layout: the header below, then its blocks, in the order of lc_block. The slots are hash tables with linear probing, a power
+ * of two in size and at most half full, so lookups end soon. Empty slots have id 0. The rules of a trigger, and within
+ * them those of a lead status, lie side by side in the order of the config.
  */
 #ifndef LC_RULES_RULESET_H
 #define LC_RULES_RULESET_H
@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "company.h"
+#include "facts.h"
 #include "status.h"
 
 typedef enum lc_trigger {
@@ -34,19 +36,64 @@ typedef enum lc_group {
   LC_GROUPS              /* how many there are */
 } lc_group;
 
+/* How a condition compares a fact with its values. */
+typedef enum lc_is {
+  LC_EQUALS,      /* "equals" */
+  LC_NOT_EQUALS,  /* "not_equals" */
+  LC_ONE_OF,      /* "one_of" */
+  LC_NONE_OF,     /* "none_of" */
+  LC_AT_LEAST,    /* "at_least" */
+  LC_AT_MOST,     /* "at_most" */
+  LC_ABOVE,       /* "above" */
+  LC_BELOW,       /* "below" */
+  LC_CONTAINS,    /* "contains" */
+  LC_STARTS_WITH, /* "starts_with" */
+  LC_IS_KNOWN,    /* "known" */
+  LC_IS_UNKNOWN,  /* "unknown" */
+  LC_ALL_ONE_OF,  /* "all_one_of" */
+  LC_ISES         /* how many there are */
+} lc_is;
+
 /* What a ruleset is built from. */
 typedef struct lc_category {
   int32_t id;       /* 1 ... 2^31-1 */
   lc_group group;
   bool lead_status; /* contacts of such companies have a lead status */
   bool deleted;     /* companies may still stand in it; it cannot be a target */
+  bool has_rank;
+  int32_t rank;
 } lc_category;
+
+/* Items of one of the config's arrays. */
+typedef struct lc_range {
+  uint32_t first, count;
+} lc_range;
+
+/* A value of a condition. */
+typedef struct lc_constant {
+  lc_fact_kind kind; /* LC_NUMBER, LC_BOOLEAN or LC_TEXT */
+  double number;     /* of LC_BOOLEAN: 0 or 1 */
+  lc_text text;
+} lc_constant;
+
+typedef struct lc_condition {
+  uint32_t field;      /* in lc_config.fields */
+  lc_is is;
+  lc_range values;     /* in lc_config.constants */
+  bool ends_group;     /* the next condition of the rule, if there is one, begins another group */
+} lc_condition;
 
 typedef struct lc_rule {
   lc_trigger trigger;
-  int32_t lead_status; /* for LC_LEAD_STATUS_SET: 1 ... 2^31-1; else 0 */
-  int32_t to;          /* the target category */
+  int32_t lead_status;  /* for LC_LEAD_STATUS_SET: 1 ... 2^31-1; else 0 */
+  int32_t to;           /* the target category */
   bool ask;
+  int32_t id;           /* 0: none */
+  bool forward_only;    /* not to a category of a lower rank */
+  bool has_from;        /* it starts only from these: */
+  uint32_t from_groups; /* a bit for each lc_group */
+  lc_range from;        /* in lc_config.ids: categories */
+  lc_range when;        /* in lc_config.conditions; none: it always applies */
 } lc_rule;
 
 typedef struct lc_config {
@@ -55,37 +102,97 @@ typedef struct lc_config {
   uint32_t category_count;
   const lc_rule *rules; /* the enabled ones */
   uint32_t rule_count;
+  const lc_text *fields; /* different ones, at most LC_FIELDS_MAX */
+  uint32_t field_count;
+  const lc_condition *conditions;
+  uint32_t condition_count;
+  const lc_constant *constants;
+  uint32_t constant_count;
+  const int32_t *ids;
+  uint32_t id_count;
 } lc_config;
 
 /* The packed form. */
 typedef struct lc_category_slot {
   int32_t id;          /* 0: empty */
+  int32_t rank;
   uint8_t group;       /* lc_group */
   uint8_t lead_status; /* 0 or 1 */
   uint8_t deleted;     /* 0 or 1 */
-  uint8_t reserved;    /* 0 */
+  uint8_t has_rank;    /* 0 or 1 */
 } lc_category_slot;
 
-typedef struct lc_rule_slot {
+/* The enabled rules of a trigger. */
+typedef struct lc_trigger_rules {
+  lc_range rules;  /* in LC_BLOCK_RULES */
+  uint64_t fields; /* a bit for each field that their conditions name */
+  uint32_t plain;  /* 1: each rule applies whenever its trigger (and lead status) does, and is the only one */
+  uint32_t reserved; /* 0 */
+} lc_trigger_rules;
+
+typedef struct lc_status_slot {
   int32_t lead_status; /* 0: empty */
-  int32_t to;          /* 0: no such rule */
-  uint32_t ask;        /* 0 or 1 */
-} lc_rule_slot;
+  lc_range rules;
+} lc_status_slot;
+
+typedef struct lc_packed_rule {
+  int32_t id; /* 0: none */
+  int32_t to;
+  uint8_t ask, forward_only, has_from, from_groups;
+  lc_range from; /* in LC_BLOCK_IDS */
+  lc_range when; /* in LC_BLOCK_CONDITIONS */
+} lc_packed_rule;
+
+/* Fields that the event does not have, but the company's category. They are in no list. */
+enum { LC_FIELD_CATEGORY = LC_FIELDS_MAX, LC_FIELD_RANK };
+
+typedef struct lc_packed_condition {
+  uint8_t field;    /* in LC_BLOCK_FIELDS, or one of the two above */
+  uint8_t is;       /* lc_is */
+  uint16_t rest;    /* how many of its group follow */
+  lc_range values;  /* in LC_BLOCK_CONSTANTS */
+} lc_packed_condition;
+
+/* Where a field of an event is found. */
+typedef enum lc_field_place {
+  LC_IN_FACTS,    /* in its facts, by the whole name */
+  LC_IN_SALE,     /* in its sale, by what follows "sale." */
+  LC_IN_CONTACT,  /* "contact." */
+  LC_IN_ACTOR,    /* "actor." */
+  LC_FIELD_PLACES /* how many there are */
+} lc_field_place;
+
+typedef struct lc_packed_field {
+  uint32_t place;    /* lc_field_place */
+  uint32_t at, size; /* its name there, in LC_BLOCK_TEXTS */
+} lc_packed_field;
+
+/* The blocks behind the header. Those before LC_BLOCK_RULES end where an uint64_t may begin. */
+typedef enum lc_block {
+  LC_BLOCK_CATEGORIES, /* slots */
+  LC_BLOCK_STATUSES,   /* slots */
+  LC_BLOCK_CONSTANTS,  /* lc_fact, whose texts are in LC_BLOCK_TEXTS */
+  LC_BLOCK_RULES,
+  LC_BLOCK_CONDITIONS,
+  LC_BLOCK_FIELDS,
+  LC_BLOCK_IDS,
+  LC_BLOCK_OPTIONS,    /* the ids of the categories that a user may choose, in the config's order */
+  LC_BLOCK_TEXTS,
+  LC_BLOCKS    /* how many there are */
+} lc_block;
 
 typedef struct lc_ruleset {
-  uint32_t magic;                     /* LC_RULESET_MAGIC in this machine's byte order */
-  uint32_t version;                   /* LC_RULESET_VERSION */
-  uint64_t checksum;                  /* FNV-1a of every byte after this field */
-  uint64_t revision;                  /* of the config it was built from */
-  uint32_t size;                      /* of the whole block, in bytes */
-  uint32_t category_slots;            /* a power of two */
-  uint32_t status_slots;              /* a power of two */
-  uint32_t status_rules;              /* how many enabled lead-status rules there are */
-  lc_rule_slot sale[LC_LEAD_STATUS_SET]; /* by trigger; `to` is 0 where no rule is enabled */
-  uint32_t option_count;              /* categories that are not deleted */
+  uint32_t magic;      /* LC_RULESET_MAGIC in this machine's byte order */
+  uint32_t version;    /* LC_RULESET_VERSION */
+  uint64_t checksum;   /* FNV-1a of every byte after this field */
+  uint64_t revision;   /* of the config it was built from */
+  lc_trigger_rules triggers[LC_TRIGGERS];
+  lc_range blocks[LC_BLOCKS]; /* where each begins, in bytes from the start of all, and how many items it has */
+  uint32_t size;       /* of the whole block, in bytes */
+  uint32_t reserved;   /* 0 */
 } lc_ruleset;
 
-enum { LC_RULESET_MAGIC = 0x5352434c, LC_RULESET_VERSION = 2 };
+enum { LC_RULESET_MAGIC = 0x5352434c, LC_RULESET_VERSION = 3 };
 
 /* The size of a config's ruleset in bytes; 0 when it does not fit 32 bits. */
 size_t lc_ruleset_size(const lc_config *config);
@@ -98,17 +205,21 @@ lc_status lc_ruleset_build(const lc_config *config, void *memory, size_t size, l
  * that it has not checked, not even the checksum. */
 lc_status lc_ruleset_check(const void *bytes, size_t size, lc_error *error);
 
-/* The parts after the header. */
+static inline const void *lc_ruleset_block(const lc_ruleset *ruleset, lc_block block) {
+  return (const char *)ruleset + ruleset->blocks[block].first;
+}
+
+/* The first block. */
 static inline const lc_category_slot *lc_ruleset_categories(const lc_ruleset *ruleset) {
   return (const void *)(ruleset + 1);
 }
 
-static inline const lc_rule_slot *lc_ruleset_status_rules(const lc_ruleset *ruleset) {
-  return (const void *)(lc_ruleset_categories(ruleset) + ruleset->category_slots);
+static inline uint32_t lc_ruleset_option_count(const lc_ruleset *ruleset) {
+  return ruleset->blocks[LC_BLOCK_OPTIONS].count;
 }
 
-static inline const int32_t *lc_ruleset_options(const lc_ruleset *ruleset) {
-  return (const void *)(lc_ruleset_status_rules(ruleset) + ruleset->status_slots);
+static inline uint32_t lc_ruleset_field_count(const lc_ruleset *ruleset) {
+  return ruleset->blocks[LC_BLOCK_FIELDS].count;
 }
 
 /* Where to look for an id first. Fibonacci hashing spreads dense ids as well as multiples of a power of two. */
@@ -119,17 +230,17 @@ static inline uint32_t lc_ruleset_first_slot(int32_t id, uint32_t slots) {
 /* The slot of an id, which is at least 1, or else the empty one where it belongs. */
 static inline const lc_category_slot *lc_ruleset_category_slot(const lc_ruleset *ruleset, int32_t id) {
   const lc_category_slot *slots = lc_ruleset_categories(ruleset);
-  uint32_t at = lc_ruleset_first_slot(id, ruleset->category_slots);
+  uint32_t count = ruleset->blocks[LC_BLOCK_CATEGORIES].count, at = lc_ruleset_first_slot(id, count);
   while (slots[at].id != 0 && slots[at].id != id)
-    at = (at + 1) & (ruleset->category_slots - 1);
+    at = (at + 1) & (count - 1);
   return &slots[at];
 }
 
-static inline const lc_rule_slot *lc_ruleset_rule_slot(const lc_ruleset *ruleset, int32_t lead_status) {
-  const lc_rule_slot *slots = lc_ruleset_status_rules(ruleset);
-  uint32_t at = lc_ruleset_first_slot(lead_status, ruleset->status_slots);
+static inline const lc_status_slot *lc_ruleset_status_slot(const lc_ruleset *ruleset, int32_t lead_status) {
+  const lc_status_slot *slots = lc_ruleset_block(ruleset, LC_BLOCK_STATUSES);
+  uint32_t count = ruleset->blocks[LC_BLOCK_STATUSES].count, at = lc_ruleset_first_slot(lead_status, count);
   while (slots[at].lead_status != 0 && slots[at].lead_status != lead_status)
-    at = (at + 1) & (ruleset->status_slots - 1);
+    at = (at + 1) & (count - 1);
   return &slots[at];
 }
 
@@ -141,13 +252,12 @@ static inline const lc_category_slot *lc_ruleset_category(const lc_ruleset *rule
 
 /* Whether an enabled rule exists for the trigger. */
 static inline bool lc_ruleset_has_rule(const lc_ruleset *ruleset, lc_trigger trigger) {
-  return trigger == LC_LEAD_STATUS_SET ? ruleset->status_rules != 0 : ruleset->sale[trigger].to != 0;
+  return ruleset->triggers[trigger].rules.count != 0;
 }
 
-/* The enabled rule for a lead status, or NULL. */
-static inline const lc_rule_slot *lc_ruleset_lead_status(const lc_ruleset *ruleset, int32_t lead_status) {
-  const lc_rule_slot *slot = lead_status > 0 ? lc_ruleset_rule_slot(ruleset, lead_status) : NULL;
-  return slot != NULL && slot->lead_status != 0 ? slot : NULL;
+/* The enabled rules of a lead status, which may be none. */
+static inline lc_range lc_ruleset_lead_status(const lc_ruleset *ruleset, int32_t lead_status) {
+  return lead_status > 0 ? lc_ruleset_status_slot(ruleset, lead_status)->rules : (lc_range){ 0, 0 };
 }
 
 #endif

@@ -117,21 +117,32 @@ static void remember(const lc_ruleset *ruleset, lc_remembered *place, const lc_f
 }
 
 /* A mispredicted branch costs more than all the rest: the only one here nearly always goes the same way. */
-static inline const lc_remembered *decide(lc_side *side, lc_trigger trigger, int32_t category, int32_t lead_status) {
+static inline const lc_remembered *decide_plain(lc_side *side, lc_trigger trigger, int32_t category, int32_t lead_status) {
   int32_t status = trigger == LC_LEAD_STATUS_SET ? lead_status : 0;
   uint64_t key = (uint64_t)(uint32_t)category << 33 | (uint64_t)(uint32_t)status << 2 | trigger;
   lc_remembered *place = &side->remembered[key * UINT64_C(0x9E3779B97F4A7C15) >> 52];
   if (place->key != key)
-    remember(side->ruleset, place, &(lc_facts){ trigger, category, status }, key);
+    remember(side->ruleset, place, &(lc_facts){ .trigger = trigger, .category = category, .lead_status = status }, key);
   return place;
 }
 
+/* By rules that look at more than what is remembered of a decision. */
+static const lc_remembered *decide_event(lc_side *side, const lc_columns *columns, uint32_t i, int32_t category, int number) {
+  const lc_facts facts = { (lc_trigger)columns->trigger[i], category, columns->lead_status[i], &columns->known[number],
+                           columns->first[number][i] };
+  remember(side->ruleset, &side->last, &facts, 0);
+  return &side->last;
+}
+
 /* Decides one event on one side. `*from` is set to where its company stood. */
-static inline const lc_remembered *step(lc_side *side, const lc_columns *columns, uint32_t i, int32_t *from) {
+static inline const lc_remembered *step(lc_side *side, const lc_columns *columns, uint32_t i, int number, int32_t *from) {
   int32_t *stands = &side->categories[columns->company[i]];
   *from = columns->category[i] != LC_CATEGORY_ABSENT ? columns->category[i] : *stands;
   int32_t category = *from > 0 ? *from : 0;
-  const lc_remembered *decision = decide(side, (lc_trigger)columns->trigger[i], category, columns->lead_status[i]);
+  lc_trigger trigger = (lc_trigger)columns->trigger[i];
+  const lc_remembered *decision = side->ruleset->triggers[trigger].plain
+                                ? decide_plain(side, trigger, category, columns->lead_status[i])
+                                : decide_event(side, columns, i, category, number);
   *stands = decision->to != 0 ? decision->to : *from;
   side->counts[columns->trigger[i]][decision->outcome]++;
   return decision;
@@ -142,7 +153,7 @@ static inline lc_status step_beside(lc_simulation *simulation, const lc_columns 
                                     const lc_remembered *a, lc_error *error) {
   lc_example example = { i, 0, { from, 0 } };
   lc_origin *origin = &simulation->origins[columns->company[i]];
-  const lc_remembered *b = step(&simulation->sides[1], columns, i, &example.category[1]);
+  const lc_remembered *b = step(&simulation->sides[1], columns, i, 1, &example.category[1]);
   if (origin->start == NOWHERE)
     *origin = (lc_origin){ from, columns->is_integer[i] };
   if (a->outcome == b->outcome && a->to == b->to)
@@ -158,7 +169,7 @@ static inline lc_status run(lc_simulation *simulation, const lc_columns *columns
   for (uint32_t i = 0; i < columns->count && status == LC_OK; i++) {
     int32_t from;
     __builtin_prefetch(&side->categories[columns->company[(i + AHEAD) % LC_COLUMNS_MAX]], 1);
-    const lc_remembered *decision = step(side, columns, i, &from);
+    const lc_remembered *decision = step(side, columns, i, 0, &from);
     if (beside)
       status = step_beside(simulation, columns, i, from, decision, error);
   }
@@ -170,6 +181,8 @@ lc_status lc_simulation_run(lc_simulation *simulation, lc_columns *columns, lc_e
   lc_status status = simulation->side_count == 1 ? run(simulation, columns, false, error)
                                                  : run(simulation, columns, true, error);
   columns->count = columns->texts_used = 0;
+  for (int i = 0; i < LC_SIDES; i++)
+    lc_known_clear(&columns->known[i]);
   return status;
 }
 
@@ -203,7 +216,7 @@ lc_status lc_simulation_finish(lc_simulation *simulation, lc_error *error) {
 static void init_side(lc_side *side, const lc_ruleset *ruleset) {
   side->ruleset = ruleset;
   for (int i = 0; i < LC_REMEMBERED; i++) /* which is right for the key 0, the only one that finds them */
-    remember(ruleset, &side->remembered[i], &(lc_facts){ LC_SALE_REGISTERED, 0, 0 }, 0);
+    remember(ruleset, &side->remembered[i], &(lc_facts){ .trigger = LC_SALE_REGISTERED }, 0);
 }
 
 lc_status lc_simulation_init(lc_simulation *simulation, const lc_ruleset *const *rulesets, int side_count,
@@ -222,6 +235,11 @@ lc_status lc_simulation_init(lc_simulation *simulation, const lc_ruleset *const 
   for (int i = 0; i < 3 && status == LC_OK; i++)
     status = lc_texts_init(texts[i], seed, error);
   return status;
+}
+
+void lc_columns_free(lc_columns *columns) {
+  for (int i = 0; i < LC_SIDES; i++)
+    lc_known_free(&columns->known[i]);
 }
 
 void lc_simulation_free(lc_simulation *simulation) {

@@ -20,7 +20,7 @@ enum {
   LC_REMEMBERED = 1 << 12       /* decisions that are remembered */
 };
 
-/* Events in columns. Zeroed memory has none. */
+/* Events in columns. Zeroed memory has none. What it takes goes to lc_columns_free. */
 typedef struct lc_columns {
   uint32_t count;
   uint32_t texts_used;
@@ -32,6 +32,8 @@ typedef struct lc_columns {
   uint32_t text[LC_COLUMNS_MAX]; /* where the company's text begins in `texts` */
   uint8_t text_size[LC_COLUMNS_MAX];
   bool is_integer[LC_COLUMNS_MAX]; /* as in lc_company */
+  size_t first[LC_SIDES][LC_COLUMNS_MAX]; /* as in lc_facts, where the side's rules have conditions */
+  lc_known known[LC_SIDES];
   char texts[LC_COLUMNS_TEXTS];
 } lc_columns;
 
@@ -47,6 +49,7 @@ typedef struct lc_side {
   int32_t *categories; /* by company: where it stands */
   uint64_t counts[LC_TRIGGERS][LC_OUTCOMES];
   lc_remembered remembered[LC_REMEMBERED];
+  lc_remembered last; /* the decision by rules with conditions that was made last */
 } lc_side;
 
 /* What only a comparison needs to know of a company. */
@@ -115,7 +118,10 @@ static inline bool lc_columns_full(const lc_columns *columns) {
   return columns->count == LC_COLUMNS_MAX || columns->texts_used > LC_COLUMNS_TEXTS - LC_COMPANY_MAX;
 }
 
-/* Adds an event to columns that are not full. The company's text is copied. */
+void lc_columns_free(lc_columns *columns);
+
+/* Adds an event to columns that are not full. The company's text is copied. What is known of it, for conditions, the caller
+ * adds to `known` and `first`, at the place that the event has. */
 void lc_columns_add(lc_columns *columns, const lc_facts *facts, lc_company company);
 
 /* Numbers the companies of columns; new ones get the next numbers. LC_UNAVAILABLE when out of memory; call it again. */

@@ -13,6 +13,7 @@
 #include "open.h"
 #include "pages.h"
 
+static const uint64_t MIB = 1 << 20;
 static const double patience = 5, moment = 0.001; /* seconds that a writer waits for another one */
 
 /* What this process has open: the one mutable static. */
@@ -234,17 +235,6 @@ int lc_env_reader_check(lc_env *env) {
 
 /* ---- transactions ------------------------------------------------------------------------ */
 
-/* Maps the file as large as it is, after another process has grown it beyond our map. */
-static int adopt_map_size(lc_env *env, lc_part part) {
-  lc_opened *opened = &env->parts[part];
-  if (part == LC_PART_CONFIG)
-    return MDB_MAP_RESIZED;
-  pthread_rwlock_wrlock(&opened->lock);
-  int rc = opened->mdb != NULL ? mdb_env_set_mapsize(opened->mdb, 0) : MDB_PANIC;
-  pthread_rwlock_unlock(&opened->lock);
-  return rc;
-}
-
 static int begin_once(lc_env *env, lc_part part, unsigned flags, MDB_txn **txn, unsigned *opening) {
   MDB_env *mdb = lc_env_enter(env, part);
   *opening = env->parts[part].opening;
@@ -266,7 +256,7 @@ static lc_status begin(lc_env *env, lc_part part, unsigned flags, MDB_txn **txn,
     rc = begin_once(env, part, flags, txn, &opening);
   if (rc == MDB_READERS_FULL && lc_env_reader_check(env) > 0)
     rc = begin_once(env, part, flags, txn, &opening);
-  if (rc == MDB_MAP_RESIZED && (rc = adopt_map_size(env, part)) == 0)
+  if (rc == MDB_MAP_RESIZED && (rc = lc_map_part(env, part, 0)) == 0) /* another process has grown it beyond our map */
     rc = begin_once(env, part, flags, txn, &opening);
   return lc_env_fail(env, part, rc, "cannot begin a transaction", error);
 }
@@ -322,7 +312,7 @@ static void set_durability(MDB_env *mdb, bool relaxed) {
     mdb_env_set_flags(mdb, MDB_NOMETASYNC, relaxed);
 }
 
-lc_status lc_env_write(lc_env *env, lc_part part, bool relaxed, double seconds, MDB_txn **txn, lc_error *error) {
+static lc_status begin_write(lc_env *env, lc_part part, bool relaxed, double seconds, MDB_txn **txn, lc_error *error) {
   *txn = NULL;
   lc_status status = refuse_forked(env, error);
   if (status == LC_OK)
@@ -330,11 +320,23 @@ lc_status lc_env_write(lc_env *env, lc_part part, bool relaxed, double seconds, 
   if (status != LC_OK)
     return status == LC_LOCKED && seconds == 0 ? LC_UNAVAILABLE : status;
   status = begin(env, part, 0, txn, error);
-  if (status == LC_OK)
-    set_durability(env->parts[part].mdb, relaxed);
-  else
+  if (status != LC_OK) {
     lc_writers_unlock(env->writers, part);
-  return status;
+    return status;
+  }
+  set_durability(env->parts[part].mdb, relaxed);
+  env->parts[part].limit = lc_limit_of(env, part, *txn);
+  return LC_OK;
+}
+
+lc_status lc_env_write(lc_env *env, lc_part part, bool relaxed, double seconds, MDB_txn **txn, lc_error *error) {
+  lc_status status = begin_write(env, part, relaxed, seconds, txn, error);
+  if (status != LC_OK || env->parts[part].limit <= lc_mapped(env, part))
+    return status;
+  size_t limit = env->parts[part].limit; /* which another process has raised */
+  lc_env_abort(env, part, *txn);
+  status = lc_env_fail(env, part, lc_map_part(env, part, limit), "cannot map a larger file", error);
+  return status == LC_OK ? begin_write(env, part, relaxed, seconds, txn, error) : status;
 }
 
 lc_status lc_env_commit(lc_env *env, lc_part part, MDB_txn *txn, lc_error *error) {
@@ -387,21 +389,27 @@ static int read_line(const char *line, void *context) {
 }
 
 /* LMDB lists the pages that each commit has freed in a table of its own, 0: their number, then the pages. */
-static uint64_t free_pages(lc_env *env, lc_part part) {
-  lc_reader reader = { .txn = NULL };
+static size_t free_pages(MDB_txn *txn) {
   MDB_cursor *cursor;
   MDB_val key, list;
   size_t pages = 0, count;
-  if (lc_env_read(env, part, &reader, NULL) != LC_OK)
+  if (mdb_cursor_open(txn, 0, &cursor) != 0)
     return 0;
-  if (mdb_cursor_open(reader.txn, 0, &cursor) == 0) {
-    for (; mdb_cursor_get(cursor, &key, &list, MDB_NEXT) == 0; pages += count)
-      memcpy(&count, list.mv_data, sizeof count);
-    mdb_cursor_close(cursor);
-  }
+  for (; mdb_cursor_get(cursor, &key, &list, MDB_NEXT) == 0; pages += count)
+    memcpy(&count, list.mv_data, sizeof count);
+  mdb_cursor_close(cursor);
+  return pages;
+}
+
+/* What only a transaction tells. */
+static void read_room(lc_env *env, lc_part part, size_t page, lc_env_stats *stats) {
+  lc_reader reader = { .txn = NULL };
+  if (lc_env_read(env, part, &reader, NULL) != LC_OK)
+    return;
+  stats->free = free_pages(reader.txn) * page;
+  stats->size = lc_limit_of(env, part, reader.txn);
   lc_env_read_end(env, part, &reader);
   lc_env_read_close(env, part, &reader);
-  return pages;
 }
 
 void lc_env_stat(lc_env *env, lc_part part, lc_env_stats *stats) {
@@ -424,5 +432,68 @@ void lc_env_stat(lc_env *env, lc_part part, lc_env_stats *stats) {
   }
   lc_env_leave(env, part);
   if (mdb != NULL && !lc_env_forked(env)) /* last: it may free the slots of dead readers */
-    stats->free = free_pages(env, part) * pages.ms_psize;
+    read_room(env, part, pages.ms_psize, stats);
+}
+
+/* ---- limits ------------------------------------------------------------------------------ */
+
+/* Whether the limit of a part is to be another one. */
+static lc_status wants_limit(lc_env *env, lc_part part, bool *wants, lc_error *error) {
+  lc_reader reader = { .txn = NULL };
+  lc_status status = lc_env_read(env, part, &reader, error);
+  if (status != LC_OK)
+    return status;
+  *wants = lc_limit_of(env, part, reader.txn) != lc_map_size(part, env->options.map_size);
+  lc_env_read_end(env, part, &reader);
+  lc_env_read_close(env, part, &reader);
+  return LC_OK;
+}
+
+static lc_status settle(lc_env *env, lc_part part, lc_error *error) {
+  MDB_txn *txn;
+  bool wants = false;
+  lc_status status = wants_limit(env, part, &wants, error);
+  if (status == LC_OK && wants) /* without mapping as much as the limit is now */
+    status = begin_write(env, part, false, 0, &txn, error);
+  if (status != LC_OK || !wants)
+    return status;
+  int rc = lc_set_limit(env, part, txn, lc_map_size(part, env->options.map_size));
+  if (rc == 0)
+    return lc_env_commit(env, part, txn, error);
+  lc_env_abort(env, part, txn);
+  return lc_env_fail(env, part, rc, "cannot write the file's map_size", error);
+}
+
+lc_status lc_env_settle(lc_env *env, lc_error *error) {
+  lc_status status = LC_OK;
+  for (int part = 0; part < LC_PARTS && status == LC_OK && env->options.map_size != 0; part++) {
+    status = settle(env, (lc_part)part, error);
+    if (status == LC_FULL || status == LC_UNAVAILABLE) /* the next one to ask for it may have more luck */
+      status = LC_OK;
+  }
+  return status;
+}
+
+lc_status lc_env_check_room(const lc_env *env, lc_part part, MDB_txn *txn, lc_error *error) {
+  bool fit = true;
+  size_t limit = env->parts[part].limit;
+  int rc = limit < lc_mapped(env, part) ? lc_fits(env, part, txn, limit, &fit) : 0; /* else LMDB does not let it grow beyond */
+  if (rc != 0)
+    return lc_env_fail(env, part, rc, "cannot count the pages in use", error);
+  return fit ? LC_OK : lc_fail(error, LC_FULL, "%s has as much in use as its map_size allows: %zu bytes", lc_part_files[part], limit);
+}
+
+void lc_env_lift_limit(lc_env *env, lc_part part) {
+  env->parts[part].limit = SIZE_MAX;
+}
+
+/* With the reserve a file still lacks pages when its newest commit has freed them: LMDB takes those after the next one. So without
+ * readers in the way it may grow by more. With readers it may not, as removing gives them no room. */
+void lc_env_map_reserve(lc_env *env, lc_part part) {
+  lc_env_stats stats;
+  lc_env_reader_check(env); /* the dead are not in the way */
+  lc_env_stat(env, part, &stats);
+  uint64_t reserve = stats.size / 16 > MIB ? stats.size / 16 : MIB;
+  uint64_t end = stats.behind == 0 && stats.used > stats.size ? stats.used : stats.size;
+  lc_map_part(env, part, end + reserve);
 }

@@ -30,6 +30,10 @@ lc_status lc_env_open(const char *path, const lc_env_options *options, lc_env **
 /* Gives a reference back; the last one closes both files. In a forked child it does nothing. */
 void lc_env_close(lc_env *env);
 
+/* Makes `options.map_size`, unless it is 0, the limit of both files for all processes, if what is in use fits: of config.mdb and of
+ * journal.mdb each for itself. It stays as it is where there is no room to write, or no turn. */
+lc_status lc_env_settle(lc_env *env, lc_error *error);
+
 /* Have one thread of this process at a time look at whose store it is. */
 void lc_env_lock(lc_env *env);
 void lc_env_unlock(lc_env *env);
@@ -51,7 +55,7 @@ typedef struct lc_env_stats {
   uint64_t used;    /* bytes of the file in use, with those of free pages: */
   uint64_t free;    /* bytes that were in use and can be used again */
   uint64_t behind;  /* commits since the oldest read transaction that is open: their pages cannot be used again; 0: none is */
-  uint64_t size;    /* bytes it may grow to */
+  uint64_t size;    /* its limit: bytes that may be in use, without free pages */
   unsigned readers; /* reader slots taken now */
   unsigned max_readers;
 } lc_env_stats;
@@ -90,6 +94,15 @@ void lc_env_read_close(lc_env *env, lc_part part, lc_reader *reader);
 lc_status lc_env_write(lc_env *env, lc_part part, bool relaxed, double seconds, MDB_txn **txn, lc_error *error);
 lc_status lc_env_commit(lc_env *env, lc_part part, MDB_txn *txn, lc_error *error);
 void lc_env_abort(lc_env *env, lc_part part, MDB_txn *txn);
+
+/* LC_FULL: the write transaction leaves more in use than the limit. */
+lc_status lc_env_check_room(const lc_env *env, lc_part part, MDB_txn *txn, lc_error *error);
+
+/* Has the open write transaction pass that check: it only removes. */
+void lc_env_lift_limit(lc_env *env, lc_part part);
+
+/* Maps room beyond the limit for such a transaction, after one was LC_FULL. */
+void lc_env_map_reserve(lc_env *env, lc_part part);
 
 /* When this process committed to the journal last, or opened it, by lc_uptime. */
 double lc_env_committed(const lc_env *env);

@@ -11,6 +11,7 @@
 
 const char *const lc_lack_names[LC_LACKS] = {
   [LC_LACKS_LICENCE] = "licence", [LC_LACKS_CATEGORY] = "category", [LC_LACKS_VERDICT] = "verdict",
+  [LC_LACKS_FACTS] = "facts",
   [LC_LACKS_DETAILS] = "details", [LC_LACKS_END] = "end", [LC_LACKS_TURN] = "turn",
   [LC_LACKS_COMMIT] = "commit",
 };
@@ -165,12 +166,23 @@ static bool is_answered(const lc_case *c) {
   return c->has_choice && (keeps || c->entry.action == LC_CONFIRM);
 }
 
+static lc_decision decision_of(const handler *h, const lc_case *c) {
+  return lc_decide(h->ruleset, &(lc_facts){ (lc_trigger)c->entry.trigger, c->entry.from, c->entry.lead_status, h->how->known,
+                                            c->first_fact });
+}
+
+/* The host is asked only when the decision comes to conditions. */
+static lc_status find_facts(handler *h, lc_case *c) {
+  return c->misses_facts && decision_of(h, c).reason >= LC_CONDITIONS_NOT_MET ? lack(c, LC_LACKS_FACTS) : LC_OK;
+}
+
 static lc_status decide(handler *h, lc_case *c) {
   lc_entry *entry = &c->entry;
-  lc_decision decision = lc_decide(h->ruleset, &(lc_facts){ (lc_trigger)entry->trigger, entry->from, entry->lead_status });
+  lc_decision decision = decision_of(h, c);
   c->reason = decision.reason;
   entry->action = (uint8_t)decision.action;
   entry->to = decision.to;
+  entry->rule = decision.rule;
   entry->revision = h->ruleset->revision;
   c->is_answered = is_answered(c);
   if (decision.action == LC_NONE)
@@ -190,7 +202,8 @@ static uint64_t fold(uint64_t sum) {
 static uint64_t tell_apart(const lc_entry *entry) {
   uint64_t rule = mix(LC_CHECKSUM_START, (uint64_t)entry->trigger << 32 | (uint32_t)entry->lead_status);
   uint64_t change = mix(rule, (uint64_t)(uint32_t)entry->from << 32 | (uint32_t)entry->to);
-  return fold(mix(change, entry->revision << 2 | entry->action));
+  uint64_t how = mix(change, entry->revision << 2 | entry->action);
+  return fold(entry->rule != 0 ? mix(how, (uint64_t)entry->rule) : how);
 }
 
 /* A verdict counts only for the decision that it was given on. */
@@ -230,7 +243,7 @@ typedef lc_status step(handler *h, lc_case *c);
 
 static step *const steps[] = {
   find_seen, find_turn, find_licence, find_unfinished, find_category,
-  decide, find_verdict, find_status, find_details, find_room,
+  find_facts, decide, find_verdict, find_status, find_details, find_room,
 };
 
 enum { STEPS = sizeof steps / sizeof *steps };
@@ -252,12 +265,12 @@ static lc_status make_body_room(handler *h, size_t size) {
 static lc_status begin_body(handler *h) {
   enum { LONGEST_OPTION = 11 };
   static const char begin[] = "{\"options\":[";
-  const int32_t *options = lc_ruleset_options(h->ruleset);
-  lc_status status = make_body_room(h, sizeof begin + 1 + (size_t)h->ruleset->option_count * LONGEST_OPTION);
+  const int32_t *options = lc_ruleset_block(h->ruleset, LC_BLOCK_OPTIONS);
+  lc_status status = make_body_room(h, sizeof begin + 1 + (size_t)lc_ruleset_option_count(h->ruleset) * LONGEST_OPTION);
   if (status != LC_OK)
     return status;
   char *at = h->body + sprintf(h->body, "%s", begin);
-  for (uint32_t i = 0; i < h->ruleset->option_count; i++)
+  for (uint32_t i = 0; i < lc_ruleset_option_count(h->ruleset); i++)
     at += sprintf(at, i == 0 ? "%d" : ",%d", (int)options[i]);
   *at++ = ']';
   h->body_begun = (size_t)(at - h->body);
@@ -460,6 +473,14 @@ static handler handler_of(lc_store *store, const lc_handling *how, lc_error *err
   return h;
 }
 
+/* The rules that decide. Facts are of use only for those for which they were read. */
+static lc_status find_rules(handler *h) {
+  lc_status status = lc_store_ruleset(h->w.store, h->how->tenant, &h->ruleset, h->error);
+  if (status == LC_OK && lc_ruleset_field_count(h->ruleset) != 0 && h->ruleset->checksum != h->how->facts_of)
+    return lc_fail(h->error, LC_STALE, "the rules have changed meanwhile");
+  return status;
+}
+
 static void end(handler *h) {
   lc_overlay_free(&h->open);
   lc_marks_free(&h->asked);
@@ -470,7 +491,7 @@ lc_status lc_store_look(lc_store *store, const lc_handling *how, lc_case *cases,
   handler h = handler_of(store, how, error);
   lc_overlay imagined = { .companies.values = NULL };
   *first = 0;
-  lc_status status = lc_store_ruleset(store, how->tenant, &h.ruleset, error);
+  lc_status status = find_rules(&h);
   if (status == LC_OK)
     status = lc_begin_read(store, LC_PART_JOURNAL, &h.w.txn, error);
   if (status != LC_OK)
@@ -498,7 +519,7 @@ lc_status lc_store_handle(lc_store *store, const lc_handling *how, lc_case *case
                           lc_error *error) {
   handler h = handler_of(store, how, error);
   h.writing = true;
-  lc_status status = lc_store_ruleset(store, how->tenant, &h.ruleset, error);
+  lc_status status = find_rules(&h);
   if (status == LC_OK)
     status = lc_writer_begin(&h.w, error);
   if (status != LC_OK)

@@ -253,6 +253,8 @@ static lc_status identify(lc_env *env, const char *path, lc_error *error) {
     status = read_part(&id, LC_PART_JOURNAL, read_journal, error);
   if (status == LC_OK)
     status = check(&id, error);
+  if (status == LC_OK)
+    status = lc_env_settle(env, error);
   if (status == LC_OK && !id.has_id[LC_PART_CONFIG])
     status = name_config(&id, error);
   if (status == LC_OK && !is_at_home(&id))

@@ -175,10 +175,6 @@ int lc_remove_entry(lc_writer *w, const lc_entry *entry);
 int lc_get_count(const lc_writer *w, uint64_t *count);
 int lc_count_entries(const lc_writer *w, uint64_t *count);
 
-
-/* The form in which the counter is stored. */
-uint64_t lc_seal_count(uint64_t count);
-
 /* ---- from cursor.c --------------------------------------------------------------------- */
 
 /* Moves the cursor. LC_CONFLICT: it is not where `cursor->before` says. */

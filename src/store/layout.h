@@ -18,7 +18,7 @@ typedef enum lc_table {
   LC_TABLE_RULESETS,      /* config: tenant -> lc_ruleset of the newest config */
   LC_TABLE_CONFIGS,       /* config: tenant, revision -> the config as JSON */
   LC_TABLE_REVISIONS,     /* config: tenant, revision -> who saved it and when, as JSON */
-  LC_TABLE_IDENTITY,      /* config: "store" -> the id that both files have */
+  LC_TABLE_IDENTITY,      /* config: "store" -> the id that both files have; "map_size" (room.c) */
   LC_TABLE_META,          /* journal: "last_entry" -> lc_last; identity.c has the others */
   LC_TABLE_JOURNAL,       /* journal: tenant, entry -> lc_entry, packed */
   LC_TABLE_BY_COMPANY,    /* journal: tenant, company, entry -> nothing */
@@ -38,8 +38,8 @@ typedef enum lc_table {
 typedef struct lc_env lc_env;
 
 typedef struct lc_env_options {
-  size_t map_size;      /* bytes of address space for journal.mdb; 0: 16 GiB. config.mdb takes the same, but at most 1 GiB. The
-                         * first to open a store decides for its process. */
+  size_t map_size;      /* bytes that journal.mdb may have in use; config.mdb takes the same, but at most 1 GiB. The first to open a
+                         * store in a process sets it for all processes (lc_env_settle); 0: as it was set last, or 16 GiB. */
   unsigned max_readers; /* reader slots of each file; 0: 1024. The first process to open it decides. */
   bool alone;           /* as for lc_writers_open (lock.h) */
 } lc_env_options;

@@ -54,8 +54,8 @@ lc_status lc_env_status(MDB_env *mdb, int rc) {
 
 /* ---- one file ----------------------------------------------------------------------------- */
 
-static size_t map_size(lc_part part, const lc_env_options *options) {
-  size_t size = options->map_size != 0 ? options->map_size : 16 * GIB;
+size_t lc_map_size(lc_part part, size_t wanted) {
+  size_t size = wanted != 0 ? wanted : 16 * GIB;
   return part == LC_PART_CONFIG && size > GIB ? GIB : size;
 }
 
@@ -118,7 +118,7 @@ static int open_file(lc_env *env, lc_part part) {
   if (rc != 0)
     return rc;
   snprintf(file, sizeof file, "%s/%s", env->path, lc_part_files[part]);
-  if ((rc = mdb_env_set_mapsize(mdb, map_size(part, &env->options))) != 0
+  if ((rc = mdb_env_set_mapsize(mdb, lc_map_size(part, env->options.map_size))) != 0
       || (rc = mdb_env_set_maxreaders(mdb, reader_slots(env))) != 0
       || (rc = mdb_env_set_maxdbs(mdb, LC_TABLES)) != 0
       || (rc = mdb_env_open(mdb, file, MDB_NOSUBDIR | MDB_NOTLS, 0640)) != 0 || (rc = fill_up(mdb)) != 0) {
@@ -136,7 +136,7 @@ static int make_empty(const lc_env *env, lc_part part, const char *name) {
   int rc = mdb_env_create(&mdb);
   if (rc != 0)
     return rc;
-  if ((rc = mdb_env_set_mapsize(mdb, map_size(part, &env->options))) == 0
+  if ((rc = mdb_env_set_mapsize(mdb, lc_map_size(part, env->options.map_size))) == 0
       && (rc = mdb_env_open(mdb, name, MDB_NOSUBDIR | MDB_NOLOCK, 0640)) == 0)
     rc = mdb_env_sync(mdb, 1);
   mdb_env_close(mdb);
@@ -338,5 +338,17 @@ int lc_reopen_part(lc_env *env, lc_part part, unsigned opening) {
   pthread_rwlock_wrlock(&env->parts[part].lock);
   int rc = env->parts[part].opening == opening ? open_again(env, part) : 0;
   pthread_rwlock_unlock(&env->parts[part].lock);
+  return rc;
+}
+
+/* LMDB gives the old map up before it has the new one. */
+int lc_map_part(lc_env *env, lc_part part, size_t size) {
+  lc_opened *opened = &env->parts[part];
+  MDB_envinfo info = { .me_mapsize = 0 };
+  pthread_rwlock_wrlock(&opened->lock);
+  int rc = opened->mdb != NULL ? mdb_env_info(opened->mdb, &info) : MDB_PANIC;
+  if (rc == 0 && (size == 0 || size > info.me_mapsize) && (rc = mdb_env_set_mapsize(opened->mdb, size)) != 0)
+    open_again(env, part);
+  pthread_rwlock_unlock(&opened->lock);
   return rc;
 }

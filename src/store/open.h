@@ -19,6 +19,7 @@ enum { LC_PATH_SIZE = 4096 };
 typedef struct lc_opened {
   MDB_env *mdb;           /* NULL: it could not be opened again */
   unsigned opening;       /* how often it was opened again */
+  size_t limit;           /* bytes that the write transaction may leave in use; under LMDB's lock for writers */
   pthread_rwlock_t lock;  /* every transaction holds it for reading; who opens it again or maps it anew, for writing */
   pthread_mutex_t mutex;  /* of the list: */
   lc_reader *readers;     /* those that have a reader slot */
@@ -51,7 +52,28 @@ lc_status lc_open_files(lc_env *env, lc_error *error);
  * open on it. Returns LMDB's result. */
 int lc_reopen_part(lc_env *env, lc_part part, unsigned opening);
 
+/* Maps at least `size` bytes of a file, or (0) as many as any process has; LMDB sees to it that the file is covered. No transaction
+ * of this thread is open on it. Returns LMDB's result. */
+int lc_map_part(lc_env *env, lc_part part, size_t size);
+
+/* The bytes of a part when `wanted` (0: the default) are asked for. */
+size_t lc_map_size(lc_part part, size_t wanted);
+
 /* The status for LMDB's (or the system's) result. */
 lc_status lc_env_status(MDB_env *mdb, int rc);
+
+/* ---- from room.c ------------------------------------------------------------------------- */
+
+/* The limit of a part, which its transaction reads. */
+size_t lc_limit_of(const lc_env *env, lc_part part, MDB_txn *txn);
+
+/* Whether a transaction leaves no more in use than `limit`. Returns LMDB's result. */
+int lc_fits(const lc_env *env, lc_part part, MDB_txn *txn, size_t limit, bool *fit);
+
+/* Sets it in a write transaction, if what is in use fits. Returns LMDB's result. */
+int lc_set_limit(const lc_env *env, lc_part part, MDB_txn *txn, size_t limit);
+
+/* The bytes of a part that are mapped, inside a transaction. */
+size_t lc_mapped(const lc_env *env, lc_part part);
 
 #endif

@@ -74,6 +74,7 @@ int lc_put_question(const lc_writer *w, lc_question *question, const lc_entry *e
   question->entry = entry->id;
   question->revision = entry->revision;
   question->trigger = entry->trigger;
+  question->rule = entry->rule;
   question->lead_status = entry->lead_status;
   question->from = entry->from;
   question->to = entry->to;
@@ -137,6 +138,7 @@ static lc_status end_question(lc_writer *w, lc_question *question, lc_entry *end
   lc_number_entry(w, ended);
   ended->revision = question->revision;
   ended->trigger = question->trigger;
+  ended->rule = question->rule;
   ended->action = LC_CONFIRM;
   ended->lead_status = question->lead_status;
   ended->from = question->from;

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "rules/checksum.h"
 #include "rules/decide.h"
 
 enum { ENTRY_VERSION = 2, CONFIRMATION_VERSION = 1 };
@@ -20,7 +21,8 @@ const char *const lc_entry_reason_names[LC_ENTRY_REASONS] = {
   [LC_ENTRY_LEAD_STATUS_NOT_ENABLED] = "lead_status_not_enabled",
   [LC_ENTRY_LEAD_STATUS_NOT_MATCHED] = "lead_status_not_matched",
   [LC_ENTRY_ALREADY_IN_CATEGORY] = "already_in_category", [LC_ENTRY_NOT_LICENSED] = "not_licensed",
-  [LC_ENTRY_VETOED] = "vetoed",
+  [LC_ENTRY_VETOED] = "vetoed", [LC_ENTRY_CONDITIONS_NOT_MET] = "conditions_not_met",
+  [LC_ENTRY_LOWER_RANK] = "lower_rank",
 };
 
 const char *const lc_question_state_names[LC_QUESTION_STATES] = {
@@ -45,7 +47,8 @@ typedef struct entry_head {
   uint32_t error_size;
   uint8_t question[LC_QUESTION_ID_SIZE];
   uint8_t reason; /* 0 in entries older than reasons */
-  uint8_t reserved[3];
+  uint8_t has_rule; /* the rule's id comes before the texts */
+  uint8_t reserved[2];
   double written; /* not in version 1 */
 } entry_head;
 
@@ -53,7 +56,7 @@ static const size_t entry_head_1 = offsetof(entry_head, written); /* the size of
 
 typedef struct question_head {
   uint8_t version, state, trigger, company_is_integer;
-  uint8_t company_size, user_size, reserved[2];
+  uint8_t company_size, user_size, has_rule, reserved;
   uint64_t entry;
   double created_at, expires_at, resolved_at;
   uint64_t revision;
@@ -77,8 +80,26 @@ static lc_text take(const char **at, size_t size) {
   return text;
 }
 
+/* The id of a rule, where there is one. */
+static size_t rule_size(int32_t rule) {
+  return rule != 0 ? sizeof rule : 0;
+}
+
+static char *put_rule(char *at, int32_t rule) {
+  return put(at, (lc_text){ (const char *)&rule, rule_size(rule) });
+}
+
+static int32_t take_rule(const char **at, bool has_rule) {
+  int32_t rule = 0;
+  if (has_rule) {
+    memcpy(&rule, *at, sizeof rule);
+    *at += sizeof rule;
+  }
+  return rule;
+}
+
 size_t lc_entry_size(const lc_entry *entry) {
-  return sizeof(entry_head) + entry->company.text.size + entry->event_id.size + entry->details.size + entry->error.size;
+  return sizeof(entry_head) + rule_size(entry->rule) + entry->company.text.size + entry->event_id.size + entry->details.size + entry->error.size;
 }
 
 void lc_entry_pack(const lc_entry *entry, void *memory) {
@@ -89,11 +110,11 @@ void lc_entry_pack(const lc_entry *entry, void *memory) {
     .id = entry->id, .at = entry->at, .revision = entry->revision,
     .lead_status = entry->lead_status, .from = entry->from, .to = entry->to,
     .details_size = (uint32_t)entry->details.size, .error_size = (uint32_t)entry->error.size,
-    .reason = entry->reason, .written = entry->written,
+    .reason = entry->reason, .written = entry->written, .has_rule = entry->rule != 0,
   };
   memcpy(head.question, entry->question, sizeof head.question);
   memcpy(memory, &head, sizeof head);
-  char *at = (char *)memory + sizeof head;
+  char *at = put_rule((char *)memory + sizeof head, entry->rule);
   at = put(at, entry->company.text);
   at = put(at, entry->event_id);
   at = put(at, entry->details);
@@ -114,8 +135,8 @@ static size_t read_entry_head(const void *bytes, size_t size, entry_head *head) 
 
 static bool entry_head_fits(const entry_head *head, size_t head_size, size_t size) {
   return head->version >= 1 && head->version <= ENTRY_VERSION && head->status < LC_ENTRY_STATUSES
-      && head->trigger < LC_TRIGGERS && head->action < LC_ACTIONS && head->reason < LC_ENTRY_REASONS
-      && size == head_size + head->company_size + head->event_id_size + (size_t)head->details_size + (size_t)head->error_size;
+      && head->trigger < LC_TRIGGERS && head->action < LC_ACTIONS && head->reason < LC_ENTRY_REASONS && head->has_rule <= 1
+      && size == head_size + rule_size(head->has_rule) + head->company_size + head->event_id_size + (size_t)head->details_size + (size_t)head->error_size;
 }
 
 lc_status lc_entry_unpack(const void *bytes, size_t size, lc_entry *entry, lc_error *error) {
@@ -133,6 +154,7 @@ lc_status lc_entry_unpack(const void *bytes, size_t size, lc_entry *entry, lc_er
     .has_question = head.has_question != 0, .company.is_integer = head.company_is_integer != 0,
   };
   memcpy(entry->question, head.question, sizeof entry->question);
+  entry->rule = take_rule(&at, head.has_rule);
   entry->company.text = take(&at, head.company_size);
   entry->event_id = take(&at, head.event_id_size);
   entry->details = take(&at, head.details_size);
@@ -146,7 +168,7 @@ double lc_entry_written(lc_text packed) {
 }
 
 size_t lc_question_size(const lc_question *question) {
-  return sizeof(question_head) + question->company.text.size + question->user.size
+  return sizeof(question_head) + rule_size(question->rule) + question->company.text.size + question->user.size
        + question->body.size + question->answer.size;
 }
 
@@ -158,10 +180,11 @@ void lc_question_pack(const lc_question *question, void *memory) {
     .created_at = question->created_at, .expires_at = question->expires_at, .resolved_at = question->resolved_at,
     .lead_status = question->lead_status, .from = question->from, .to = question->to, .category = question->category,
     .body_size = (uint32_t)question->body.size, .answer_size = (uint32_t)question->answer.size,
+    .has_rule = question->rule != 0,
   };
   memcpy(head.id, question->id, sizeof head.id);
   memcpy(memory, &head, sizeof head);
-  char *at = (char *)memory + sizeof head;
+  char *at = put_rule((char *)memory + sizeof head, question->rule);
   at = put(at, question->company.text);
   at = put(at, question->user);
   at = put(at, question->body);
@@ -170,7 +193,7 @@ void lc_question_pack(const lc_question *question, void *memory) {
 
 static bool question_head_fits(const question_head *head, size_t size) {
   return head->version == CONFIRMATION_VERSION && head->state < LC_QUESTION_STATES && head->trigger < LC_TRIGGERS
-      && size == sizeof *head + head->company_size + head->user_size + (size_t)head->body_size + (size_t)head->answer_size;
+      && head->has_rule <= 1 && size == sizeof *head + rule_size(head->has_rule) + head->company_size + head->user_size + (size_t)head->body_size + (size_t)head->answer_size;
 }
 
 lc_status lc_question_unpack(const void *bytes, size_t size, lc_question *question, lc_error *error) {
@@ -188,9 +211,23 @@ lc_status lc_question_unpack(const void *bytes, size_t size, lc_question *questi
     .company.is_integer = head.company_is_integer != 0,
   };
   memcpy(question->id, head.id, sizeof question->id);
+  question->rule = take_rule(&at, head.has_rule);
   question->company.text = take(&at, head.company_size);
   question->user = take(&at, head.user_size);
   question->body = take(&at, head.body_size);
   question->answer = take(&at, head.answer_size);
   return LC_OK;
+}
+
+/* Sixteen bits of a count tell whether the others are damaged: retention goes by it. A plain number, as the first edition wrote
+ * it, has none. */
+enum { COUNT_BITS = 48 };
+
+uint64_t lc_seal_count(uint64_t count) {
+  return count | ((lc_checksum(LC_CHECKSUM_START, &count, sizeof count) | 1) << COUNT_BITS);
+}
+
+bool lc_unseal_count(uint64_t sealed, uint64_t *count) {
+  *count = sealed & ((UINT64_C(1) << COUNT_BITS) - 1);
+  return lc_seal_count(*count) == sealed;
 }

@@ -46,6 +46,8 @@ typedef enum lc_entry_reason {
   LC_ENTRY_ALREADY_IN_CATEGORY,     /* "already_in_category" */
   LC_ENTRY_NOT_LICENSED,            /* "not_licensed" */
   LC_ENTRY_VETOED,                  /* "vetoed": by a guard; its message is the entry's error */
+  LC_ENTRY_CONDITIONS_NOT_MET,      /* "conditions_not_met": a decision's, too, as is the next */
+  LC_ENTRY_LOWER_RANK,              /* "lower_rank" */
   LC_ENTRY_REASONS                  /* how many there are */
 } lc_entry_reason;
 
@@ -62,6 +64,7 @@ typedef struct lc_entry {
   uint8_t action;    /* lc_action */
   uint8_t reason;    /* lc_entry_reason */
   int32_t lead_status;
+  int32_t rule;      /* the id of the rule that decided; 0: it has none */
   int32_t from, to;  /* categories; 0: unknown */
   bool has_question;
   uint8_t question[LC_QUESTION_ID_SIZE];
@@ -98,6 +101,7 @@ typedef struct lc_question {
   double resolved_at;  /* 0 while open */
   uint64_t revision;   /* of the config that asked */
   uint8_t trigger;     /* lc_trigger */
+  int32_t rule;        /* the id of the rule that asked; 0: it has none */
   int32_t lead_status;
   int32_t from, to;    /* the category when it was asked, and the proposal */
   int32_t category;    /* the applied answer; 0: none */
@@ -121,5 +125,9 @@ lc_status lc_question_unpack(const void *bytes, size_t size, lc_question *questi
 
 /* When a packed entry was written; -HUGE_VAL when the bytes are too few. */
 double lc_entry_written(lc_text packed);
+
+/* The form in which a count (below 2^48) is stored. False: it is damaged. */
+uint64_t lc_seal_count(uint64_t count);
+bool lc_unseal_count(uint64_t sealed, uint64_t *count);
 
 #endif

@@ -13,6 +13,7 @@ typedef struct trimmer {
   double now;      /* the time, or that of the newest entry if it is earlier: a clock that is wrong removes nothing */
   double cutoff;   /* entries written before are too old */
   uint64_t excess; /* how many are too many */
+  int step;        /* how many entries to look at */
   size_t removed;
 } trimmer;
 
@@ -97,7 +98,7 @@ static lc_status trim_some(trimmer *t, MDB_cursor *cursor, lc_error *error) {
   lc_status status = LC_OK;
   MDB_val key, value;
   int rc = 0;
-  for (int i = 0; i < STEP && status == LC_OK; i++) {
+  for (int i = 0; i < t->step && status == LC_OK; i++) {
     rc = seek_entry(cursor, &t->writer.tenant, t->from, &key, &value);
     uint64_t id = rc == 0 ? lc_key_number(key) : UINT64_MAX;
     double written = rc == 0 ? lc_entry_written(lc_text_of(value)) : 0;
@@ -121,6 +122,7 @@ static lc_status trim_step(trimmer *t, const lc_retention *keep, lc_error *error
   lc_status status = lc_writer_begin(w, error);
   if (status != LC_OK)
     return status;
+  lc_env_lift_limit(w->store->env, LC_PART_JOURNAL);
   int rc = lc_get_count(w, &count);
   if (rc == 0)
     rc = mdb_cursor_open(w->txn, table_of(t), &cursor);
@@ -137,6 +139,20 @@ static lc_status trim_step(trimmer *t, const lc_retention *keep, lc_error *error
     return LC_OK;
   }
   return lc_writer_end(w, status, error);
+}
+
+/* Without room for it LMDB cannot remove either. Smaller steps need less, and give some. */
+static lc_status trim_in_steps(trimmer *t, const lc_retention *keep, lc_error *error) {
+  const trimmer first = *t;
+  lc_status status = LC_FULL;
+  for (int step = STEP; step > 0 && status == LC_FULL; step /= 4) {
+    *t = first;
+    t->step = step;
+    status = trim_step(t, keep, error);
+    if (status == LC_FULL)
+      lc_env_map_reserve(t->writer.store->env, LC_PART_JOURNAL);
+  }
+  return status;
 }
 
 /* Asks in a read transaction whether there is anything to remove. */
@@ -168,7 +184,7 @@ static lc_status trim(trimmer *t, const lc_retention *keep, uint64_t *from, size
   *removed = 0;
   lc_status status = is_due(t, keep, &due, error);
   if (status == LC_OK && due)
-    status = trim_step(t, keep, error);
+    status = trim_in_steps(t, keep, error);
   if (status != LC_OK)
     return status;
   *from = due ? t->from : 0;

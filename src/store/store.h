@@ -107,6 +107,7 @@ lc_status lc_store_cursor(lc_store *store, lc_text tenant, lc_text name, lc_erro
 typedef enum lc_lack {
   LC_LACKS_LICENCE,  /* "licence": whether the tenant is licensed */
   LC_LACKS_CATEGORY, /* "category": the company's, from the host that keeps it */
+  LC_LACKS_FACTS,    /* "facts": those that the host may know, for the conditions of rules */
   LC_LACKS_VERDICT,  /* "verdict": of the guards, and of a user who has answered already, on the decision */
   LC_LACKS_DETAILS,  /* "details": none at all, since these cannot be stored */
   LC_LACKS_END,      /* "end": the company's entry `first` is still applying and must end first */
@@ -137,6 +138,8 @@ typedef struct lc_case {
   bool has_choice;    /* the user answered before the event came: */
   int32_t choice;     /* the category to set, which counts only for a decision that asks; 0: it stays, whatever is decided */
   bool is_unkeepable; /* its details cannot be stored */
+  size_t first_fact;  /* as in lc_facts, of the handling's `known` */
+  bool misses_facts;  /* some that the host may know were not asked for */
   /* What the caller has found out. It counts only while it still fits. */
   bool is_known;    /* the host was asked for the category when the company's newest entry was `newest`: */
   int32_t category; /* its answer; 0: none */
@@ -175,6 +178,8 @@ typedef struct lc_handling {
   int32_t start;           /* unknown companies are added in this category, if they are kept here; 0: they are not */
   bool needs_licence;      /* nobody has looked yet whether the tenant is licensed */
   bool is_guarded;         /* guards judge what matched */
+  uint64_t facts_of;       /* the checksum of the ruleset for whose fields the facts were read: */
+  const lc_known *known;   /* these, of all events */
   lc_confirm confirm;
   double ttl;              /* seconds until a question expires */
   bool look;               /* look at all events, as if earlier ones were written, before writing any: so all that they lack is
@@ -185,11 +190,11 @@ typedef struct lc_handling {
   uint64_t digest;         /* ... unless their outcome has this digest */
 } lc_handling;
 
-/* Looks at events, in order, without writing. `*first` is the first one to write; all before it are done or lack something.
+/* Looks at events, in order, without writing. LC_STALE: the rules are no longer those for which facts were read. `*first` is the first one to write; all before it are done or lack something.
  * It is `count` when there is none, or when the caller must supply something first. */
 lc_status lc_store_look(lc_store *store, const lc_handling *how, lc_case *cases, size_t count, size_t *first, lc_error *error);
 
-/* Decides the events from `first` on, in order, and writes them and their changes, in one transaction. An answer that was
+/* Decides the events from `first` on, in order, and writes them and their changes, in one transaction. LC_STALE as above. An answer that was
  * given about another state of things is asked for again. An event that lacks something is left out, and so are later ones
  * of its company and id. */
 lc_status lc_store_handle(lc_store *store, const lc_handling *how, lc_case *cases, size_t count, size_t first, lc_error *error);
@@ -348,7 +353,8 @@ typedef struct lc_retention {
 } lc_retention;
 
 /* Removes some of the oldest entries beyond that, with their seen-marks and closed questions, in one short transaction.
- * Applying entries and open questions stay. `from` is 0 at first, then where the next call goes on, 0 again at the end. */
+ * Applying entries and open questions stay. `from` is 0 at first, then where the next call goes on, 0 again at the end. Where the
+ * store is full it may use a reserve beyond map_size. LC_FULL: a reader is in the way, or the disk has no room. */
 lc_status lc_store_trim(lc_store *store, lc_text tenant, const lc_retention *keep, double now, uint64_t *from, size_t *removed,
                         lc_error *error);
 
@@ -410,10 +416,10 @@ typedef struct lc_store_stats {
   uint64_t commits;      /* of this store handle */
   double commit_seconds; /* in total */
   double commit_slowest; /* seconds */
-  uint64_t map_used[2];  /* bytes of config.mdb and of journal.mdb in use */
+  uint64_t map_used[2];  /* bytes of config.mdb and of journal.mdb, beyond map_size where a reserve was needed */
   uint64_t map_free[2];  /* bytes among them that are free again */
   uint64_t behind[2];    /* commits since the oldest open read transaction */
-  uint64_t map_size[2];  /* bytes they may grow to */
+  uint64_t map_size[2];  /* bytes that may be in use, without free ones */
   unsigned readers[2];   /* reader slots taken now */
   unsigned max_readers;
   uint64_t unfinished;   /* entries that are applying, of all tenants */

@@ -37,6 +37,8 @@ static lc_status commit(lc_store *store, lc_part part, MDB_txn *txn, lc_error *e
 
 lc_status lc_end_write(lc_store *store, lc_part part, MDB_txn *txn, lc_status status, lc_error *error) {
   if (status == LC_OK)
+    status = lc_env_check_room(store->env, part, txn, error);
+  if (status == LC_OK)
     return commit(store, part, txn, error);
   lc_env_abort(store->env, part, txn);
   return status;

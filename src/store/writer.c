@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "internal.h"
-#include "rules/checksum.h"
 #include "store.h"
 
 static lc_key last_entry_key(void) {
@@ -35,19 +34,6 @@ static lc_key count_key(const lc_writer *w) {
   return key;
 }
 
-/* Sixteen bits of a count tell whether the others are damaged: retention goes by it. A plain number, as the first edition wrote
- * it, has none. */
-enum { COUNT_BITS = 48 };
-
-uint64_t lc_seal_count(uint64_t count) {
-  return count | ((lc_checksum(LC_CHECKSUM_START, &count, sizeof count) | 1) << COUNT_BITS);
-}
-
-static bool unseal(uint64_t sealed, uint64_t *count) {
-  *count = sealed & ((UINT64_C(1) << COUNT_BITS) - 1);
-  return lc_seal_count(*count) == sealed;
-}
-
 int lc_count_entries(const lc_writer *w, uint64_t *count) {
   MDB_cursor *cursor;
   lc_key tenant = w->tenant;
@@ -66,7 +52,7 @@ static int read_count(const lc_writer *w, uint64_t *count, bool *sound) {
   lc_key key = count_key(w);
   uint64_t sealed = 0;
   int rc = lc_get_record(w->store, w->txn, LC_TABLE_COUNTERS, &key, &sealed, sizeof sealed);
-  *sound = rc == 0 && unseal(sealed, count);
+  *sound = rc == 0 && lc_unseal_count(sealed, count);
   return rc == MDB_NOTFOUND || rc == MDB_CORRUPTED ? 0 : rc;
 }
 

@@ -6,6 +6,7 @@ local config = require "leadcat.rules.config"
 local files = require "leadcat.cli.files"
 local json = require "leadcat.util.json"
 local leadcat = require "leadcat"
+local preset = require "leadcat.rules.preset"
 local tables = require "leadcat.cli.tables"
 local unicode = require "leadcat.util.unicode"
 
@@ -32,10 +33,18 @@ function configs.of(args)
 end
 
 local HOW = [[
-%s: revision %d, the preset %s. All its rules are off. To switch some on:
+%s: revision %d, the preset %s. %s. To change that:
   leadcat config export --path %s --output rules.json
   leadcat config import --path %s rules.json
 ]]
+
+local function rules_on(name)
+  local count = 0
+  for _, rule in ipairs(preset.get(name).rules) do
+    count = count + (rule.enabled and 1 or 0)
+  end
+  return count == 0 and "All its rules are off" or ("%d of its rules are on"):format(count)
+end
 
 local function init(args, engine)
   local before = must(engine:config()).revision
@@ -44,7 +53,7 @@ local function init(args, engine)
   return { path = args.path, revision = revision, already = before > 0 or nil }, function()
     local path = unicode.visible(args.path)
     return before > 0 and ("%s is initialised already (revision %d); nothing changed\n"):format(path, revision)
-      or HOW:format(path, revision, args.preset, path, path)
+      or HOW:format(path, revision, args.preset, rules_on(args.preset), path, path)
   end
 end
 
@@ -52,7 +61,7 @@ configs.init = {
   name = "init", summary = "Make a store with a preset config.", store = "new", output = "json", run = init,
   arguments = function(command)
     command:option("--preset", "The config to start from."):argname("NAME"):default("superoffice")
-      :choices { "superoffice" }
+      :choices(preset.NAMES)
   end,
 }
 

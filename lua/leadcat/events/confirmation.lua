@@ -53,7 +53,8 @@ end
 local function describe(asked, told, tenant)
   return {
     tenant = tenant, company = told.company or asked.company, trigger = asked.trigger,
-    rule = config.rule_key(asked.trigger, asked.lead_status), lead_status = asked.lead_status, from = asked.from,
+    rule = config.rule_key(asked.trigger, asked.lead_status, asked.rule_id),
+    lead_status = asked.lead_status, from = asked.from,
     to = asked.to, revision = asked.revision, sale = told.sale, contact = told.contact, actor = told.actor,
   }
 end

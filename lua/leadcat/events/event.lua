@@ -1,6 +1,7 @@
 --- An event as a host sends it: its fields, and what is wrong with one.
 
 local config = require "leadcat.rules.config"
+local merged = require "leadcat.util.merged"
 local unicode = require "leadcat.util.unicode"
 
 local event = {}
@@ -11,8 +12,9 @@ local event = {}
 ---@field company string|integer the host's id, 1 to 255 bytes; 42 and "42" are one company
 ---@field category? integer the company's category now; the host is asked when absent
 ---@field lead_status? integer the status that was set, for `lead_status_set`
----@field contact? table {id, name, ...}, kept for display
----@field sale? table {id, name, ...}, kept for display
+---@field contact? table {id, name, ...}, kept for display; conditions name its fields `contact.*`
+---@field sale? table {id, name, ...}, kept for display; conditions name its fields `sale.*`
+---@field facts? table<string, any> what else conditions name: numbers, texts, booleans, or lists of them
 ---@field actor? leadcat.Actor who did it
 ---@field at? number seconds since 1970 (default now)
 ---@field choice? integer|false what the user answered when the host asked before saving: a category, which counts only for a decision that asks, or false to keep, which always counts
@@ -67,6 +69,7 @@ local FIELDS = {
   { name = "lead_status", what = "an integer (a lead status's id)", fits = is_integer },
   { name = "contact", what = "a table {id, name}", fits = function(v) return type(v) == "table" end },
   { name = "sale", what = "a table {id, name}", fits = function(v) return type(v) == "table" end },
+  { name = "facts", what = "a table of facts by name", fits = function(v) return type(v) == "table" end },
   { name = "actor", what = "a table {id, name} whose id has 1 to 255 bytes",
     fits = function(v) return type(v) == "table" and (v.id == nil or event.key(v.id) ~= nil) end },
   { name = "at", what = "a finite number (seconds since 1970)",
@@ -75,7 +78,7 @@ local FIELDS = {
     fits = function(v) return v == false or is_integer(v) end },
 }
 
-local NAMES = { "id", "trigger", "company", "category", "lead_status", "contact", "sale", "actor", "at", "choice" }
+local NAMES = { "id", "trigger", "company", "category", "lead_status", "contact", "sale", "facts", "at", "choice" }
 
 --- A copy without metatables, as the core reads events.
 ---@param e leadcat.Event without problems
@@ -85,8 +88,8 @@ function event.plain(e)
   for _, name in ipairs(NAMES) do
     copy[name] = e[name]
   end
-  copy.actor = e.actor and { id = e.actor.id, name = e.actor.name, language = e.actor.language, admin = e.actor.admin,
-    service = e.actor.service }
+  copy.actor = e.actor and merged(e.actor, { id = e.actor.id, name = e.actor.name, language = e.actor.language,
+    admin = e.actor.admin, service = e.actor.service })
   return copy
 end
 

@@ -1,9 +1,14 @@
 --- Fetches what the core asks for while it handles events: each `lacks` of `store:handle`, from the host, the guards
 -- and the config.
 
+local as_text = require "leadcat.util.as_text"
+local call = require "leadcat.host.call"
+local conditions = require "leadcat.rules.conditions"
 local event_of = require "leadcat.events.event"
 local journal = require "leadcat.past.journal"
 local merged = require "leadcat.util.merged"
+local protected = require "leadcat.util.protected"
+local settings = require "leadcat.rules.save"
 local verdict = require "leadcat.events.verdict"
 
 local fetch = {}
@@ -66,6 +71,13 @@ function LACKS.verdict(round, event, lacking)
   return verdict.ask(round.engine, event, lacking)
 end
 
+-- All that lack facts have been asked for together.
+function LACKS.facts(_, _, lacking)
+  if not lacking.facts then
+    return nil, lacking.failure, "unavailable"
+  end
+end
+
 LACKS["end"] = function(round, event)
   local self = round.engine
   local _, message, code = self._companies.settle(self, event_of.key(event.company))
@@ -112,11 +124,77 @@ local function set_aside(round, place, message, code)
   end
 end
 
+-- What is wrong with the host's answer about facts; nil when it is a list of tables, one for each request.
+local function facts_problem(answers, requests)
+  if type(answers) ~= "table" then
+    return ("host.facts returned %s, not a list of tables"):format(as_text(answers))
+  end
+  for i = 1, #requests do
+    if type(answers[i]) ~= "table" then
+      return ("host.facts returned %s, not a table, for company %s"):format(as_text(answers[i]),
+        as_text(requests[i].company))
+    end
+  end
+end
+
+-- The host's answers to requests; or nil, message.
+local function answers_of(self, requests)
+  local answers, message = call("facts", protected.call(self.host.facts, requests, self._tenant))
+  if answers == nil then
+    return nil, message or "host.facts returned nothing"
+  end
+  message = facts_problem(answers, requests)
+  return not message and answers or nil, message
+end
+
+--- The event, with what the host knows of what conditions name and the event does not tell.
+---@param self leadcat.Engine
+---@param event leadcat.Event
+---@return leadcat.Event? event, string? message, string? code
+function fetch.with_facts(self, event)
+  if not self.host.facts then
+    return event
+  end
+  local cfg, why, code = settings.known(self)
+  if not cfg then
+    return nil, why, code
+  end
+  local names = conditions.missing(cfg, event)
+  if #names == 0 then
+    return event
+  end
+  local answers, message = answers_of(self, { { company = event.company, names = names, event = event } })
+  if not answers then
+    return nil, message, "unavailable"
+  end
+  return merged(event, { facts = merged(event.facts or {}, answers[1]) })
+end
+
+-- Asks the host at once for the facts that events of a round lack.
+local function ask_facts(round)
+  local self, requests, lacking = round.engine, {}, {}
+  for place, event in ipairs(round.events) do
+    local result = round.results[place]
+    if type(result) == "table" and result.lacks == "facts" then
+      requests[#requests + 1] = { company = event.company, names = result.names, event = event }
+      lacking[#lacking + 1] = result
+    end
+  end
+  if #requests == 0 then
+    return
+  end
+  local answers, message = answers_of(self, requests)
+  for i, result in ipairs(lacking) do
+    result.facts, result.failure = answers and answers[i], message
+  end
+end
+
 --- Fetches what the events of a round lack.
 ---@param round leadcat.Round
 ---@return integer left how many events have no outcome yet
 function fetch.all(round)
   local results, left = round.results, 0
+  ask_facts(round)
   for place, event in ipairs(round.events) do
     local result = results[place]
     if type(result) == "number" or result and result.lacks then

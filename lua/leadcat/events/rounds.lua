@@ -35,6 +35,7 @@ local KEEPS_CHANGING = "a company keeps changing while its event is being decide
 local function how_of(self, options)
   local how = merged(self._companies.HANDLING, options)
   how.ttl, how.run = self._shared.confirmation_ttl, self._run
+  how.asks_facts = self.host.facts and true
   how.is_guarded, how.needs_licence = self._hooks.guard[1] and true, self.host.licensed and true
   return how
 end
@@ -182,7 +183,7 @@ local function plain(events)
 end
 
 -- After a call that failed: true when another one may succeed, else nil, message, code. An event may be wrong, or have
--- a metatable; a damaged ruleset is rebuilt.
+-- a metatable; a damaged ruleset is rebuilt; rules that were saved meanwhile have other conditions.
 local function mend(round, left, message, code)
   local self = round.engine
   if left == false then
@@ -197,6 +198,8 @@ local function mend(round, left, message, code)
     round.mended = true
     local done, why = settings.repair(self._store, self._tenant)
     return done, why or message, code
+  elseif code == "stale" and not round.how.cursor then
+    return true
   end
   return nil, message, code
 end

@@ -5,6 +5,7 @@ local as_text = require "leadcat.util.as_text"
 local config = require "leadcat.rules.config"
 local confirmation = require "leadcat.events.confirmation"
 local json = require "leadcat.util.json"
+local merged = require "leadcat.util.merged"
 local protected = require "leadcat.util.protected"
 local settings = require "leadcat.rules.save"
 
@@ -42,7 +43,9 @@ end
 
 -- One guard: returns a category to set, nothing, or nil and the outcome of its veto.
 local function ask_guard(self, guard, event, decision, about)
-  local ok, answer, why = protected.call(guard, event, decision)
+  local ok, answer, why = protected.call(guard, event, decision, {
+    facts = merged(event.facts or {}, about.facts), tenant = self._tenant,
+  })
   if not ok then
     return nil, ("a guard raised: %s"):format(as_text(answer)), "unavailable"
   elseif answer == nil then

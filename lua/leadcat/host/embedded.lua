@@ -21,6 +21,7 @@ end
 ---@class leadcat.host.lmdb.Options
 ---@field can? fun(actor: leadcat.Actor, permission: string, subject: any): boolean
 ---@field licensed? fun(tenant: string): boolean
+---@field facts? fun(requests: leadcat.FactsRequest[], tenant: string): table[]
 
 ---@class leadcat.host.lmdb: leadcat.Host
 local Host = {}
@@ -38,8 +39,8 @@ end
 
 local function check_options(options)
   for name, value in pairs(options) do
-    if name ~= "can" and name ~= "licensed" then
-      error(("unknown option '%s' (there are can, licensed)"):format(tostring(name)), 3)
+    if name ~= "can" and name ~= "licensed" and name ~= "facts" then
+      error(("unknown option '%s' (there are can, facts, licensed)"):format(tostring(name)), 3)
     elseif type(value) ~= "function" then
       error(("option '%s': a function expected, got %s"):format(name, type(value)), 3)
     end
@@ -48,7 +49,8 @@ end
 
 -- The functions that the engine calls, with the tenant as last argument. All tenants share them.
 local function shared_by_all(store, options)
-  local host = setmetatable({ can = options.can, licensed = options.licensed, store = store }, Host)
+  local host = { can = options.can, licensed = options.licensed, facts = options.facts, store = store }
+  setmetatable(host, Host)
 
   function host.category(company, tenant)
     local category, message, code = store:company(tenant or "", item(company, 2).company)

@@ -31,7 +31,7 @@ end
 local function is_too_large(event)
   local actor = event.actor
   local ok, details = protected.call(json.encode, {
-    actor = { id = actor.id, name = actor.name }, sale = event.sale, contact = event.contact,
+    actor = { id = actor.id, name = actor.name }, sale = event.sale, contact = event.contact, facts = event.facts,
   })
   return ok and #details > journal.MOST_DETAILS
 end
@@ -43,8 +43,10 @@ local function problem_of(context, event)
     return problem
   elseif event.at and event.at > context.engine:_now() + DAY then
     return "at must be at most a day ahead (seconds since 1970)"
+  elseif event.facts ~= nil and not context.actor.service then
+    return "facts may be sent only by a service; others leave them to the host"
   elseif is_too_large(event) then
-    return ("sale, contact and actor may take at most %d bytes as JSON"):format(journal.MOST_DETAILS)
+    return ("sale, contact, actor and facts may take at most %d bytes as JSON"):format(journal.MOST_DETAILS)
   end
 end
 

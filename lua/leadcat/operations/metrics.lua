@@ -133,7 +133,7 @@ local function add_maps(lines, stats)
     { "leadcat_map_used_bytes", "used", "Bytes in use of each file of the store." },
     { "leadcat_map_free_bytes", "free", "Bytes among these that are free again." },
     { "leadcat_oldest_reader_commits", "behind", "Commits since the oldest reader, whose pages each file keeps." },
-    { "leadcat_map_size_bytes", "size", "Bytes that each file of the store may grow to." },
+    { "leadcat_map_size_bytes", "size", "Bytes that each file of the store may have in use, without free ones." },
     { "leadcat_reader_slots_used", "readers", "Reader slots of each file in use." },
     { "leadcat_reader_slots", "max_readers", "Reader slots that each file of the store has." },
   } do

@@ -95,10 +95,13 @@ end
 local MESSAGES = {
   duplicate_id = true, name_required = true, unknown_group = true, lead_status_outside_potential_customer = true,
   unknown_trigger = true, category_required = true, category_unknown = true, category_deleted = true,
-  lead_status_required = true, lead_status_unknown = true, lead_status_deleted = true, duplicate_rule = true,
+  lead_status_required = true, lead_status_unknown = true, lead_status_deleted = true,
   duplicate_name = true, wrong_type = true, out_of_range = true, rule_never_fires = true, category_dead_end = true,
+  conditions_required = true, unknown_is = true, field_invalid = true, value_required = true, too_many = true,
+  too_long = true, from_required = true, rule_unreachable = true, forward_only_blocks = true, rank_missing = true,
+  conditions_exclude = true, condition_never_holds = true, type_differs = true,
 }
-local WITH_EXAMPLE = { rule_hidden = true, rule_cycle = true, rule_chain = true }
+local WITH_EXAMPLE = { rule_hidden = true, rule_cycle = true, rule_can_cycle = true, rule_chain = true }
 
 -- The names for a warning's example: the company's category, the rule that applies there, and the rule's target.
 local function names_of(form, example)

@@ -88,7 +88,8 @@ function journal.entry(stored, tenant)
   local details = details_of(stored)
   return {
     entry = stored.entry, key = stored.key, tenant = tenant, at = stored.at, company = stored.company,
-    trigger = stored.trigger, rule = config.rule_key(stored.trigger, stored.lead_status), revision = stored.revision,
+    trigger = stored.trigger, rule = config.rule_key(stored.trigger, stored.lead_status, stored.rule_id),
+    revision = stored.revision,
     from = stored.from ~= 0 and stored.from or nil, to = stored.to ~= 0 and stored.to or nil,
     status = stored.status, reason = stored.reason, error = stored.error,
     actor = details.actor, sale = details.sale, contact = details.contact, run = details.run,
@@ -116,7 +117,7 @@ function journal.outcome(stored)
   return {
     status = stored.status == "applying" and "failed" or stored.status, action = stored.action,
     reason = journal.undoes(stored) and "undo" or "matched", from = stored.from, to = stored.to,
-    rule = config.rule_key(stored.trigger, stored.lead_status), revision = stored.revision,
+    rule = config.rule_key(stored.trigger, stored.lead_status, stored.rule_id), revision = stored.revision,
     confirmation = stored.confirmation or stored.answers, entry = stored.entry, key = stored.key, error = stored.error,
   }
 end

@@ -1,5 +1,6 @@
 --- A config as plain data: its problems, its normal form, and the names in it. Works without an engine.
 
+local conditions = require "leadcat.rules.conditions"
 local json = require "leadcat.util.json"
 local language_tag = require "leadcat.util.language"
 local lint = require "leadcat.rules.lint"
@@ -20,12 +21,17 @@ local config = {}
 ---@field group string one of `config.GROUPS`
 ---@field lead_status? boolean contacts of such companies have a lead status
 
----@class leadcat.Rule
+---@class leadcat.Rule of the rules of a trigger (and lead status), the first enabled one that applies decides
 ---@field trigger string one of `config.TRIGGERS`
 ---@field enabled? boolean
 ---@field set_category? integer id of a category
 ---@field ask? boolean
 ---@field lead_status? integer id of a lead status, for `lead_status_set`
+---@field id? integer 1 to 2^31-1, unique and for life; one rule of a trigger (and lead status) may lack it. `normalize`, and with it `save`, gives one to the others
+---@field name? leadcat.Text
+---@field from? leadcat.From default: the group `potential_customer`
+---@field when? leadcat.Condition[][] it applies when all conditions of one of these groups hold; default: always
+---@field forward_only? boolean never to a category whose rank is lower than the company's
 
 ---@class leadcat.Config
 ---@field revision? integer
@@ -46,6 +52,7 @@ config.GROUPS = { "customer", "lost", "other", "partner", "potential_customer" }
 local LISTS = { "categories", "lead_statuses", "rules" }
 local MAX_ID = 2147483647
 local MAX_CHOICES = 8 -- items listed in a message
+local MAX_RULES = 1000 -- of one trigger, and of one lead status
 
 local TRIGGER, GROUP = schema.set(config.TRIGGERS), schema.set(config.GROUPS)
 
@@ -118,23 +125,36 @@ function config.find_by_name(list, text)
   return #similar == 1 and similar[1] or by_id
 end
 
---- A rule's key in outcomes and the journal: `sale_won`, `lead_status_set:5`.
+--- A rule's key in outcomes and the journal: `sale_won`, `sale_won#7`, `lead_status_set:5`, `lead_status_set:5#7`.
 ---@param trigger string
 ---@param lead_status? integer used for `lead_status_set` only
+---@param id? integer the rule's, if it has one
 ---@return string
-function config.rule_key(trigger, lead_status)
+function config.rule_key(trigger, lead_status, id)
+  local key = trigger
   if trigger == "lead_status_set" and lead_status then
-    return ("%s:%d"):format(trigger, lead_status)
+    key = ("%s:%d"):format(trigger, lead_status)
   end
-  return trigger
+  return id and ("%s#%d"):format(key, id) or key
+end
+
+local function number_in(key, pattern)
+  local digits = key:match(pattern)
+  return digits and json.integer(tonumber(digits))
 end
 
 --- The lead status in a rule's key, if any.
 ---@param key string
 ---@return integer?
 function config.lead_status_of(key)
-  local id = key:match ":(%d+)$"
-  return id and json.integer(tonumber(id))
+  return number_in(key, ":(%d+)#?%d*$")
+end
+
+--- The rule's id in its key, if it has one.
+---@param key string
+---@return integer?
+function config.rule_id_of(key)
+  return number_in(key, "#(%d+)$")
 end
 
 -- Fields, in the order in which they are checked ---------------------------------------------------------------------
@@ -162,7 +182,9 @@ local LEAD_STATUS = schema.kind("a lead status", {
 local RULE = schema.kind("a rule", {
   { "trigger", one_of(config.TRIGGERS, "unknown_trigger") },
   { "enabled", boolean }, { "set_category", reference }, { "ask", boolean }, { "lead_status", reference },
+  { "id", reference }, { "name", description }, { "from", later }, { "when", later }, { "forward_only", boolean },
 })
+local FROM_CHECKS = { group = one_of(config.GROUPS, "unknown_group"), id = identity }
 
 local function is_id(value)
   return schema.is_whole(value, 1, MAX_ID)
@@ -288,17 +310,30 @@ local function check_reference(found, path, id, list, prefix)
   end
 end
 
-local function check_unique_rule(found, path, rule, i, seen)
+-- What the rules share a key with; nil while a lead status is not chosen, as the rule does nothing then.
+local function slot_of(rule)
+  if rule.trigger ~= "lead_status_set" or rule.lead_status then
+    return config.rule_key(rule.trigger, rule.lead_status)
+  end
+end
+
+local function check_place(found, path, rule, i, seen)
+  local first = seen.ids[rule.id]
+  if first then
+    add(found, path .. ".id", "duplicate_id", "is %d, which is already the id of rules[%d]: leave it out to get one",
+      rule.id, first)
+  elseif is_id(rule.id) then
+    seen.ids[rule.id] = i
+  end
   local by_status = rule.trigger == "lead_status_set"
-  if not TRIGGER[rule.trigger] or by_status and not is_id(rule.lead_status) then
-    return
+  if TRIGGER[rule.trigger] and (not by_status or is_id(rule.lead_status)) then
+    local slot = slot_of(rule)
+    seen.count[slot] = (seen.count[slot] or 0) + 1
+    if seen.count[slot] == MAX_RULES + 1 then
+      add(found, path .. (by_status and ".lead_status" or ".trigger"), "too_many",
+        "makes this rule %d for %s: there can be at most %d", MAX_RULES + 1, slot, MAX_RULES)
+    end
   end
-  local key = config.rule_key(rule.trigger, rule.lead_status)
-  if seen[key] then
-    add(found, path .. (by_status and ".lead_status" or ".trigger"), "duplicate_rule",
-      "makes this a second rule for %s, after rules[%d]: remove one of them", key, seen[key])
-  end
-  seen[key] = seen[key] or i
 end
 
 local function check_rule(found, path, rule, categories, statuses)
@@ -315,12 +350,14 @@ local function check_rule(found, path, rule, categories, statuses)
 end
 
 local function check_rules(found, rules, categories, statuses)
-  local seen = {}
+  local seen, totals = { ids = {}, count = {} }, conditions.totals()
   for i, rule in ipairs(check_sequence(found, "rules", rules)) do
     local at = ("rules[%d]"):format(i)
     if check_object(found, at, rule, RULE) then
-      check_unique_rule(found, at, rule, i, seen)
+      check_place(found, at, rule, i, seen)
       check_rule(found, at, rule, categories, statuses)
+      conditions.check_from(found, at .. ".from", rule, FROM_CHECKS, categories)
+      conditions.check(found, at .. ".when", rule.when, totals, categories)
     end
   end
 end
@@ -376,8 +413,39 @@ function config.copy(value)
   return json.is_array(value) and json.array(copy) or copy
 end
 
---- A copy in the form that is stored: all three lists are there, and every rule's switches are true or false. Unknown
---- fields and `revision` are kept.
+-- So that empty ones are written as lists, too.
+local function mark_lists(from)
+  for _, name in ipairs { "groups", "categories" } do
+    if type(from) == "table" and type(from[name]) == "table" then
+      json.array(from[name])
+    end
+  end
+end
+
+-- Gives an id to the rules that need one: above all that there are, else the lowest that is free.
+local function give_ids(rules)
+  local used, highest, without = {}, 0, {}
+  for _, rule in ipairs(rules) do
+    used[rule.id or 0], highest = true, math.max(highest, is_id(rule.id) and rule.id or 0)
+  end
+  local function next_id()
+    repeat
+      highest = highest < MAX_ID and highest + 1 or 1
+    until not used[highest]
+    used[highest] = true
+    return highest
+  end
+  for _, rule in ipairs(rules) do
+    local slot = not rule.id and slot_of(rule)
+    if slot then
+      rule.id, without[slot] = without[slot] and next_id(), true
+    end
+  end
+end
+
+--- A copy in the form that is stored: all three lists are there, every rule's switches are true or false, and of the
+--- rules of a trigger (and lead status) at most one is without an id: the first that has none. Unknown fields and
+--- `revision` are kept.
 ---@param cfg leadcat.Config without errors
 ---@return leadcat.Config
 function config.normalize(cfg)
@@ -387,7 +455,9 @@ function config.normalize(cfg)
   end
   for _, rule in ipairs(copy.rules) do
     rule.enabled, rule.ask = rule.enabled == true, rule.ask == true
+    mark_lists(rule.from)
   end
+  give_ids(copy.rules)
   return copy
 end
 

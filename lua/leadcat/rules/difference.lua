@@ -1,6 +1,7 @@
 --- What changed between two configs, in sentences for administrators: first the rules, then the categories and the lead
 -- statuses, each in the order of the configs.
 
+local conditions = require "leadcat.words.conditions"
 local config = require "leadcat.rules.config"
 local json = require "leadcat.util.json"
 local wording = require "leadcat.words.wording"
@@ -12,12 +13,15 @@ local difference = {}
 ---@field sentences string[]
 ---@field old leadcat.Index
 ---@field new leadcat.Index
+---@field all_categories leadcat.Category[] of the new config
 
 ---@class leadcat.Index the parts of a config by id or key
 ---@field categories table<integer, leadcat.Category>
 ---@field lead_statuses table<integer, leadcat.LeadStatus>
 ---@field rules table<string, leadcat.Rule> by rule key
 
+local MAX_NAMED = 8 -- groups and categories of a sentence
+local ANYWHERE = { groups = { "potential_customer" } }
 local LISTS = { { "categories", "category" }, { "lead_statuses", "lead_status" } }
 
 local function id_of(item)
@@ -27,7 +31,7 @@ end
 -- A rule's key; nil while its lead status is not chosen, as the rule does nothing then.
 local function key_of(rule)
   if rule.trigger ~= "lead_status_set" or rule.lead_status then
-    return config.rule_key(rule.trigger, rule.lead_status)
+    return config.rule_key(rule.trigger, rule.lead_status, rule.id)
   end
 end
 
@@ -70,9 +74,22 @@ end
 
 -- Rules ---------------------------------------------------------------------------------------------------------------
 
-local function rule_name(diff, rule)
+-- What to call a rule; `own`: with its own name or id.
+local function rule_name(diff, rule, own)
   local status = rule.lead_status and name_of(diff, "lead_statuses", rule.lead_status)
-  return wording.rule(diff.words, rule.trigger, status)
+  return wording.rule(diff.words, rule.trigger, status, own and rule or nil)
+end
+
+-- Compares two values of any kind; one may be absent.
+local function is_same(old, new)
+  return json.encode { old } == json.encode { new }
+end
+
+local function compare_rule_names(diff, name, old, new)
+  if old.trigger and not is_same(old.name, new.name) then
+    local before = rule_name(diff, old, true)
+    say(diff, before ~= name and "rule_renamed" or "rule_translated", { old = before, rule = name })
+  end
 end
 
 local function compare_targets(diff, name, old, new)
@@ -85,8 +102,40 @@ local function compare_targets(diff, name, old, new)
   end
 end
 
+local function from_text(diff, from)
+  local texts = {}
+  for _, group in ipairs(from.groups or {}) do
+    local name = wording.sentence(diff.words, "group." .. group)
+    texts[#texts + 1] = #texts < MAX_NAMED and wording.sentence(diff.words, "difference.from_group", { group = name })
+      or nil
+  end
+  for _, id in ipairs(from.categories or {}) do
+    texts[#texts + 1] = #texts < MAX_NAMED and name_of(diff, "categories", id) or nil
+  end
+  if #(from.groups or {}) + #(from.categories or {}) > MAX_NAMED then
+    texts[#texts + 1] = "\226\128\166" -- U+2026
+  end
+  return table.concat(texts, ", ")
+end
+
+-- Compares where and when a rule applies.
+local function compare_conditions(diff, name, old, new)
+  if not is_same(old.from, new.from) then
+    say(diff, "rule_from", { rule = name, from = from_text(diff, new.from or ANYWHERE) })
+  end
+  if not is_same(old.when, new.when) then
+    say(diff, new.when and "rule_when" or "rule_when_none", {
+      rule = name, conditions = new.when and conditions.all(diff.words, new.when, diff.all_categories),
+    })
+  end
+  if (old.forward_only == true) ~= (new.forward_only == true) then
+    say(diff, new.forward_only and "rule_forward" or "rule_forward_not", { rule = name })
+  end
+end
+
 local function compare_rules(diff, old, new)
-  local name = rule_name(diff, new)
+  local name = rule_name(diff, new, true)
+  compare_rule_names(diff, name, old, new)
   if (old.enabled == true) ~= (new.enabled == true) then
     say(diff, new.enabled and "rule_on" or "rule_off", { rule = name })
   end
@@ -94,30 +143,52 @@ local function compare_rules(diff, old, new)
   if (old.ask == true) ~= (new.ask == true) then
     say(diff, new.ask and "rule_asks" or "rule_asks_not", { rule = name })
   end
+  compare_conditions(diff, name, old, new)
 end
 
--- A rule of a lead status exists or not. Other rules always exist: an absent one is off.
+-- A rule of a lead status, or with an id, exists or not. Other rules always exist: an absent one is off.
 local function compare_rule(diff, key)
   local old, new = diff.old.rules[key], diff.new.rules[key]
   local trigger = (new or old).trigger
-  if new and (old or trigger ~= "lead_status_set") then
+  local always = trigger ~= "lead_status_set" and not (new or old).id
+  if new and (old or always) then
     compare_rules(diff, old or {}, new)
-  elseif not new and trigger ~= "lead_status_set" then
+  elseif always then
     compare_rules(diff, old, { trigger = trigger })
   else
-    say(diff, new and "rule_added" or "rule_removed", { rule = rule_name(diff, new or old) })
+    say(diff, new and "rule_added" or "rule_removed", { rule = rule_name(diff, new or old, true) })
     if new then
       compare_rules(diff, { enabled = true }, new)
     end
   end
 end
 
--- Categories and lead statuses ----------------------------------------------------------------------------------------
-
--- Compares two texts, or texts by language.
-local function is_same(old, new)
-  return json.encode { old } == json.encode { new }
+-- The keys of the rules that are in both configs, by trigger and lead status, in order.
+local function common_keys(diff, rules)
+  local order = {}
+  for _, rule in ipairs(rules or {}) do
+    local key = key_of(rule)
+    if key and diff.old.rules[key] and diff.new.rules[key] then
+      local slot = config.rule_key(rule.trigger, rule.lead_status)
+      order[slot] = order[slot] or {}
+      table.insert(order[slot], key)
+    end
+  end
+  return order
 end
+
+local function compare_orders(diff, old, new)
+  local before, after = common_keys(diff, old), common_keys(diff, new)
+  for _, rule in ipairs(new or {}) do
+    local slot = key_of(rule) and config.rule_key(rule.trigger, rule.lead_status)
+    if before[slot] and table.concat(before[slot], " ") ~= table.concat(after[slot], " ") then
+      say(diff, "rule_order", { rule = rule_name(diff, rule) })
+      before[slot] = nil -- said
+    end
+  end
+end
+
+-- Categories and lead statuses ----------------------------------------------------------------------------------------
 
 local function compare_names(diff, kind, old, new, name)
   local before = wording.display_name(old, old.id, diff.words.language)
@@ -173,10 +244,13 @@ end
 ---@return string[] sentences not escaped for any markup; empty when nothing that matters changed
 function difference.sentences(old, new, strings, language)
   local words = { strings = strings, language = language }
-  local diff = { words = words, sentences = {}, old = index(old), new = index(new) }
+  local diff = {
+    words = words, sentences = {}, old = index(old), new = index(new), all_categories = new.categories or {},
+  }
   for _, key in ipairs(keys_of(key_of, old.rules, new.rules)) do
     compare_rule(diff, key)
   end
+  compare_orders(diff, old.rules, new.rules)
   for _, row in ipairs(LISTS) do
     local list, kind = row[1], row[2]
     for _, id in ipairs(keys_of(id_of, old[list], new[list])) do

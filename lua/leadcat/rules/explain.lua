@@ -2,8 +2,10 @@
 
 local config = require "leadcat.rules.config"
 local event_of = require "leadcat.events.event"
+local fetch = require "leadcat.events.fetch"
 local json = require "leadcat.util.json"
 local journal = require "leadcat.past.journal"
+local merged = require "leadcat.util.merged"
 local options_of = require "leadcat.util.options"
 local platform = require "leadcat.util.platform"
 local settings = require "leadcat.rules.save"
@@ -32,19 +34,58 @@ local function add_licence(decision, licensed)
   table.insert(decision.checks, 1, { name = "not_licensed", pass = licensed, licensed = licensed })
 end
 
----@param explained table as `store:explain` or a function of `core.explainer` returns it: {action, to, reason, revision, checks, target}
+-- The enabled rules of a trigger (and lead status), in order.
+local function rules_of(cfg, facts)
+  local rules = {}
+  for _, rule in ipairs(cfg.rules) do
+    local fits = rule.enabled and rule.trigger == facts.trigger
+    if fits and (rule.trigger ~= "lead_status_set" or rule.lead_status == facts.lead_status) then
+      rules[#rules + 1] = rule
+    end
+  end
+  return rules
+end
+
+-- What the core found out about each rule, with what its conditions say: {rule, starts, applies, when}, like the rule's `when`.
+local function rules_tried(cfg, facts, found)
+  local tried = json.array {}
+  for i, rule in ipairs(found and rules_of(cfg, facts) or {}) do
+    local result, place = found[i], 0
+    if not result then
+      break
+    end
+    local when = json.array {}
+    for _, group in ipairs(rule.when or {}) do
+      local conditions = json.array {}
+      for _, condition in ipairs(group) do
+        place = place + 1
+        conditions[#conditions + 1] = merged(condition, { holds = result[place].holds, fact = result[place].fact })
+      end
+      when[#when + 1] = conditions
+    end
+    tried[i] = {
+      rule = config.rule_key(rule.trigger, rule.lead_status, rule.id), starts = result.starts, applies = result.applies,
+      when = when,
+    }
+  end
+  return tried
+end
+
+---@param explained table as `store:explain` or a function of `core.explainer` returns it: {action, to, reason, revision, checks, target, rule, rules}
 ---@param cfg leadcat.Config the one that decided
 ---@param facts {trigger: string, category?: integer, lead_status?: integer, licensed?: boolean}
 ---@return leadcat.Explanation decision without its sentence
 function explain.decision(explained, cfg, facts)
   local decision = {
     action = explained[1], to = explained[2], reason = explained[3],
-    rule = explained[6] and config.rule_key(facts.trigger, facts.lead_status),
+    rule = explained[6] and config.rule_key(facts.trigger, facts.lead_status, explained[7]),
     revision = cfg.revision, category = facts.category, checks = json.array(explained[5]),
   }
   for _, check in ipairs(decision.checks) do
     if check.name == "lead_status_not_matched" then
       check.expected = statuses_of(cfg)
+    elseif check.name == "conditions_not_met" then
+      check.rules = rules_tried(cfg, facts, explained[8])
     end
   end
   if facts.licensed ~= nil then
@@ -80,7 +121,11 @@ end
 
 -- `any_lead_status`: the event names none.
 local function explain_one(self, about, event, any_lead_status)
-  local explained = { self:_evaluate(event.trigger, about.category, event.lead_status, "explain") }
+  local known, why_not, failure = fetch.with_facts(self, event)
+  if not known then
+    return nil, why_not, failure
+  end
+  local explained = { self:_evaluate(event.trigger, about.category, event.lead_status, known, "explain") }
   if not explained[1] then
     return nil, explained[2], explained[3]
   end

@@ -178,7 +178,7 @@ end
 -- Unknown fields are kept, so their values must be storable.
 local function check_unknown(found, path, object, expected)
   for _, key in ipairs(text_keys(found, path, object, expected.known)) do
-    local ok, why = protected.call(json.encode, { { { object[key] } } }) -- as deep as it can be in a config
+    local ok, why = protected.call(json.encode, { { { { { { object[key] } } } } } }) -- as deep as it can be in a config
     if ok then
       schema.warn(found, join(path, key), "unknown_field", "is kept, but is not a field of %s: these are %s",
         expected.noun, expected.names)

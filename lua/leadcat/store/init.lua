@@ -33,6 +33,7 @@
 --   lacks     | it has                               | to be added, or done
 --   licence   |                                      | `how` without needs_licence
 --   category  | newest                               | asked_at = newest, category = what the host says (nil: none)
+--   facts     | names                                | facts = a table of what is known of them, which may have more
 --   verdict   | about, action, from, to, rule, revision, is_answered? | passed = about, target = the category to set (nil: to), keep = true to keep it
 --   details   | error                                | nothing helps: they cannot be kept
 --   end       |                                      | the company's unfinished change has to reach its end
@@ -40,7 +41,7 @@
 --   commit    |                                      | nothing: it is to be written, but not by this call
 --
 -- The steps of each event, and the first that stops it: seen before (a number) · turn · licence · end (only where a rule is enabled for
--- its trigger) · category (the event's own, else the store's, else the host's) · the decision (`unchanged`) · verdict (where it
+-- its trigger) · category (the event's own, else the store's, else the host's) · facts (where conditions decide) · the decision (`unchanged`) · verdict (where it
 -- is_guarded, or the event has a choice that counts: keeping the category always does, another one only where the decision
 -- asks; `is_answered`) · how it is written · details · turn (`most` changes are applying). An answer holds
 -- only for what it was given for: a category as long as the company has no newer entry than when the host was asked, a
@@ -57,6 +58,7 @@
 --   write?            whether anything may be written; without, what would be lacks `commit`
 --   keeps_companies?  this store keeps the categories of companies; start?: that of those it does not know yet
 --   claim?, most?     where a host keeps them: seconds for the host, and how many changes a call may claim
+--   asks_facts?       whether the host may know facts that the event lacks
 --   needs_licence?, is_guarded?, ttl (seconds until a question expires), confirm? ("ask", "accept", "skip")
 --   look?             ask what all events lack before any is written, as if those in front of them were; so it is, too,
 --                     where an event has a choice that lacks its verdict. Else what is complete is written
@@ -74,9 +76,9 @@
 ---@field config fun(self, tenant: string, revision: integer): string?, string?, string? the JSON of a revision; 0: the newest. `not_found`
 ---@field revisions fun(self, tenant: string): string[]?, string?, string? `about` of each, newest first
 ---@field repair fun(self, tenant: string, revision: integer, ruleset: string): true?, string?, string? replaces the packed ruleset of the newest revision, if it is this one
----@field decide fun(self, tenant: string, trigger: string, category?: integer, lead_status?: integer): string?, integer|string|nil, string, integer? action, to, reason, revision, by the newest rules saved through any handle; revision 0 and `rule_disabled` before the first. `corrupt`: to be repaired
----@field explain fun(self, tenant: string, trigger: string, category?: integer, lead_status?: integer): string?, integer|string|nil, string, integer?, table[]?, integer? as `decide`; then each check `{name, pass?, ...}`, and the target of the rule that the facts choose
----@field decider fun(self, tenant: string, repair: fun(): true?, string?): leadcat.Decider, userdata `decide` as a function of trigger, category and lead_status, without I/O, and what it answers from, for LuaJIT's FFI: both as `core.decider` gives them
+---@field decide fun(self, tenant: string, trigger: string, category?: integer, lead_status?: integer, event?: leadcat.Event): string?, integer|string|nil, string, integer? action, to, reason, revision, by the newest rules saved through any handle; revision 0 and `rule_disabled` before the first. `corrupt`: to be repaired
+---@field explain fun(self, tenant: string, trigger: string, category?: integer, lead_status?: integer, event?: leadcat.Event): string?, integer|string|nil, string, integer?, table[]?, integer?, integer?, table[]? as `decide`; then each check `{name, pass?, ...}`, and the target of the rule that the facts choose
+---@field decider fun(self, tenant: string, repair: fun(): true?, string?): leadcat.Decider, userdata `decide` as a function of trigger, category, lead_status and event, without I/O, and what it answers from, for LuaJIT's FFI: both as `core.decider` gives them
 --
 -- Events: above.
 ---@field handle fun(self, tenant: string, events: leadcat.Event[], results: table, now: number, how: table): integer|false|nil, integer|string|nil, string? how many events are not at their end (a number, or `applying`, is not one), and the digest of what was foreseen; false, i: events[i] is no plain event, false alone: `events` is no array; nothing was done then

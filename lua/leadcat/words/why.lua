@@ -153,6 +153,10 @@ local REASONS = {
   end,
   lead_status_not_matched = lead_status_not_matched,
   already_in_category = function(told) return standing(told, "already_in_category", "other_category") end,
+  conditions_not_met = function(told)
+    return because(told, "conditions_not_met", "conditions", { company = told.company })
+  end,
+  lower_rank = function(told) return standing(told, "lower_rank", "forward") end,
   matched = matched,
 }
 
@@ -169,7 +173,7 @@ local function reason_of(entry, told)
     local because_of = wording.line(entry.error)
     return text(told, because_of and "vetoed_because" or "vetoed", { company = told.company, error = because_of })
   end
-  told.trigger, told.lead_status = entry.rule:match "^[^:]+", config.lead_status_of(entry.rule)
+  told.trigger, told.lead_status = entry.rule:match "^[^:#]+", config.lead_status_of(entry.rule)
   told.category, told.reason = entry.from, entry.reason
   return why.decision(told)
 end

@@ -128,10 +128,14 @@ end
 ---@param words leadcat.Words
 ---@param trigger string
 ---@param lead_status? string the name of the lead status, for `lead_status_set`
+---@param rule? leadcat.Rule adds its own name, else its id, where it has one
 ---@return string
-function wording.rule(words, trigger, lead_status)
+function wording.rule(words, trigger, lead_status, rule)
   local label = wording.sentence(words, "settings." .. trigger)
-  return trigger == "lead_status_set" and lead_status and label .. " " .. lead_status or label
+  label = trigger == "lead_status_set" and lead_status and label .. " " .. lead_status or label
+  local name = rule and wording.line(config.text(rule.name, words.language))
+  local own = name or rule and rule.id and "#" .. wording.line(rule.id)
+  return own and label .. " \226\128\186 " .. own or label -- U+203A
 end
 
 --- What led to a question or to an entry of the journal: the sale, or the lead status.

@@ -211,13 +211,29 @@ return {
   ["settings.problem.lead_status_required"] = "Vælg en leadstatus.",
   ["settings.problem.lead_status_unknown"] = "Denne leadstatus findes ikke længere. Vælg en anden.",
   ["settings.problem.lead_status_deleted"] = "Denne leadstatus er slettet. Vælg en anden.",
-  ["settings.problem.duplicate_rule"] =
-    "Der er allerede en regel for dette. Vælg en anden leadstatus, eller fjern en af de to.",
   ["settings.problem.duplicate_name"] = "En anden har samme navn. Omdøb en af dem.",
   ["settings.problem.wrong_type"] = "Dette kan ikke bruges her.",
   ["settings.problem.out_of_range"] = "Dette tal er for stort eller for lille.",
   ["settings.problem.rule_never_fires"] =
     "Denne regel gør aldrig noget: Der er ingen anden kategori, den kan starte fra.",
+  ["settings.problem.conditions_required"] = "Tilføj en betingelse, eller fjern den tomme gruppe.",
+  ["settings.problem.unknown_is"] = "Vælg, hvordan feltet sammenlignes.",
+  ["settings.problem.field_invalid"] = "Skriv navnet på et felt, for eksempel sale.amount.",
+  ["settings.problem.value_required"] = "Skriv en værdi at sammenligne med.",
+  ["settings.problem.too_many"] = "Der er for mange af disse.",
+  ["settings.problem.too_long"] = "Denne tekst er for lang.",
+  ["settings.problem.from_required"] = "Vælg, hvor reglen starter.",
+  ["settings.problem.rule_unreachable"] = "Denne regel gør aldrig noget: En regel uden betingelser står foran den.",
+  ["settings.problem.forward_only_blocks"] =
+    "Denne regel gør aldrig noget: Alle kategorier, den starter fra, har højere rang end den, der sættes.",
+  ["settings.problem.rule_can_cycle"] = "Fra {category}, som denne regel sætter, kan “{rule}” føre tilbage "
+    .. "til {target}: Når betingelserne er opfyldt, kan et firma gå rundt i det uendelige.",
+  ["settings.problem.rank_missing"] = "En kategori uden rang holdes aldrig tilbage: Giv den en plads i rækkefølgen.",
+  ["settings.problem.conditions_exclude"] = "Disse betingelser udelukker hinanden.",
+  ["settings.problem.condition_never_holds"] =
+    "Reglen starter ikke fra denne kategori, så betingelsen er aldrig opfyldt.",
+  ["settings.problem.type_differs"] =
+    "Her sammenlignes et tal med en tekst, eller med ja og nej: En af betingelserne er aldrig opfyldt.",
   ["settings.problem.rule_hidden"] = "Denne regel gør næsten aldrig noget: Når det er dens tur, er firmaet "
     .. "allerede i {category}, og derfra starter den ikke.",
   ["settings.problem.rule_cycle"] = "Fra {category}, som denne regel sætter, fører “{rule}” tilbage til "
@@ -264,6 +280,8 @@ return {
   ["compare.outcome.lead_status_not_enabled"] = "Intet: en kategori uden leadstatus",
   ["compare.outcome.lead_status_not_matched"] = "Intet: ingen regel for denne leadstatus",
   ["compare.outcome.already_in_category"] = "Intet: allerede i kategorien",
+  ["compare.outcome.conditions_not_met"] = "Intet: betingelser ikke opfyldt",
+  ["compare.outcome.lower_rank"] = "Intet: lavere rang",
 
   -- What changed between two configs.
   ["difference.rule_on"] = "”{rule}” blev slået til.",
@@ -274,6 +292,15 @@ return {
   ["difference.rule_asks_not"] = "”{rule}” beder ikke længere om brugerbekræftelse.",
   ["difference.rule_added"] = "”{rule}” blev tilføjet.",
   ["difference.rule_removed"] = "”{rule}” blev fjernet.",
+  ["difference.rule_renamed"] = "”{old}” hedder nu ”{rule}”.",
+  ["difference.rule_translated"] = "Navnet på ”{rule}” blev ændret på et andet sprog.",
+  ["difference.rule_from"] = "”{rule}” starter nu fra: {from}.",
+  ["difference.from_group"] = "hele gruppen {group}",
+  ["difference.rule_when"] = "”{rule}” gælder nu kun, når {conditions}.",
+  ["difference.rule_when_none"] = "”{rule}” gælder nu uden betingelser.",
+  ["difference.rule_forward"] = "”{rule}” fører nu aldrig til en kategori med lavere rang.",
+  ["difference.rule_forward_not"] = "”{rule}” kan nu føre til en kategori med lavere rang.",
+  ["difference.rule_order"] = "Rækkefølgen på reglerne for ”{rule}” blev ændret.",
   ["difference.category_added"] = "Kategorien {name} blev tilføjet.",
   ["difference.category_renamed"] = "Kategorien {old} blev omdøbt til {new}.",
   ["difference.category_translated"] = "Navnet på kategorien {name} blev ændret på et andet sprog.",
@@ -291,6 +318,28 @@ return {
   ["difference.lead_status_deleted"] = "Leadstatussen {name} blev slettet.",
   ["difference.lead_status_restored"] = "Leadstatussen {name} blev gendannet.",
   ["difference.lead_status_order"] = "Leadstatussernes rækkefølge blev ændret.",
+
+  -- When a rule applies.
+  ["condition.category"] = "kategorien",
+  ["condition.category_rank"] = "kategoriens rang",
+  ["condition.yes"] = "ja",
+  ["condition.no"] = "nej",
+  ["condition.quoted"] = "”{value}”",
+  ["condition.and"] = "{first} og {second}",
+  ["condition.or"] = "{first}, eller {second}",
+  ["condition.equals"] = "{field} er {value}",
+  ["condition.not_equals"] = "{field} ikke er {value}",
+  ["condition.one_of"] = "{field} er en af {value}",
+  ["condition.none_of"] = "{field} ikke er nogen af {value}",
+  ["condition.at_least"] = "{field} er mindst {value}",
+  ["condition.at_most"] = "{field} er højst {value}",
+  ["condition.above"] = "{field} er over {value}",
+  ["condition.below"] = "{field} er under {value}",
+  ["condition.contains"] = "{field} indeholder {value}",
+  ["condition.starts_with"] = "{field} begynder med {value}",
+  ["condition.known"] = "{field} er kendt",
+  ["condition.unknown"] = "{field} ikke er kendt",
+  ["condition.all_one_of"] = "alt i {field} er en af {value}",
 
   -- Why nothing is changed: a cause, then what would have to be different, as “because” joins them.
   ["why.because"] = "{cause}; {remedy}.",
@@ -310,6 +359,8 @@ return {
   ["why.not_potential_customer"] = "{company} er i {category}, en kategori i gruppen {group}",
   ["why.lead_status_not_enabled"] = "{company} er i {category}, en kategori uden leadstatus",
   ["why.already_in_category"] = "{company} er allerede i {category}, den kategori, som reglen sætter",
+  ["why.conditions_not_met"] = "{company} opfylder ikke betingelserne i nogen regel for dette",
+  ["why.lower_rank"] = "{company} er i {category}, som har højere rang end den kategori, som reglen sætter",
   ["why.needs.license"] = "uden en licens opdateres ingen kategori",
   ["why.needs.switch"] = "reglen skal slås til i indstillingerne",
   ["why.needs.category"] = "en kategori skal vælges i indstillingerne, og reglen skal slås til",
@@ -325,6 +376,8 @@ return {
   ["why.needs.lead_status_enabled"] =
     "kun firmaer i en kategori med leadstatus slået til opdateres, når en leadstatus sættes",
   ["why.needs.other_category"] = "kun firmaer i en anden kategori opdateres",
+  ["why.needs.conditions"] = "betingelserne i en regel skal være opfyldt",
+  ["why.needs.forward"] = "reglen går kun fremad",
 
   -- What will be done, or was.
   ["why.update"] = "Kategorien for {company} bliver opdateret fra {from} til {to}.",

@@ -218,13 +218,30 @@ return {
   ["settings.problem.lead_status_required"] = "Wählen Sie einen Lead-Status.",
   ["settings.problem.lead_status_unknown"] = "Diesen Lead-Status gibt es nicht mehr. Wählen Sie einen anderen.",
   ["settings.problem.lead_status_deleted"] = "Dieser Lead-Status ist gelöscht. Wählen Sie einen anderen.",
-  ["settings.problem.duplicate_rule"] =
-    "Dafür gibt es schon eine Regel. Wählen Sie einen anderen Lead-Status oder entfernen Sie eine der beiden.",
   ["settings.problem.duplicate_name"] = "Ein anderer Eintrag hat denselben Namen. Benennen Sie einen davon um.",
   ["settings.problem.wrong_type"] = "Das kann hier nicht verwendet werden.",
   ["settings.problem.out_of_range"] = "Diese Zahl ist zu groß oder zu klein.",
   ["settings.problem.rule_never_fires"] =
     "Diese Regel bewirkt nie etwas: Es gibt keine andere Kategorie, von der sie ausgehen könnte.",
+  ["settings.problem.conditions_required"] = "Fügen Sie eine Bedingung hinzu oder entfernen Sie die leere Gruppe.",
+  ["settings.problem.unknown_is"] = "Wählen Sie, wie das Feld verglichen wird.",
+  ["settings.problem.field_invalid"] = "Geben Sie den Namen eines Felds ein, zum Beispiel sale.amount.",
+  ["settings.problem.value_required"] = "Geben Sie einen Wert zum Vergleichen ein.",
+  ["settings.problem.too_many"] = "Davon gibt es zu viele.",
+  ["settings.problem.too_long"] = "Dieser Text ist zu lang.",
+  ["settings.problem.from_required"] = "Wählen Sie, wovon die Regel ausgeht.",
+  ["settings.problem.rule_unreachable"] = "Diese Regel bewirkt nie etwas: Vor ihr steht eine Regel ohne Bedingungen.",
+  ["settings.problem.forward_only_blocks"] = "Diese Regel bewirkt nie etwas: Alle Kategorien, von denen sie "
+    .. "ausgeht, haben einen höheren Rang als die gesetzte.",
+  ["settings.problem.rule_can_cycle"] = "Von {category}, das diese Regel setzt, kann „{rule}“ zurück zu "
+    .. "{target} führen: Wenn die Bedingungen erfüllt sind, kann eine Firma endlos im Kreis gehen.",
+  ["settings.problem.rank_missing"] =
+    "Eine Kategorie ohne Rang wird nie zurückgehalten: Geben Sie ihr einen Platz in der Reihenfolge.",
+  ["settings.problem.conditions_exclude"] = "Diese Bedingungen schließen einander aus.",
+  ["settings.problem.condition_never_holds"] =
+    "Die Regel geht nicht von dieser Kategorie aus, die Bedingung ist also nie erfüllt.",
+  ["settings.problem.type_differs"] =
+    "Hier wird eine Zahl mit einem Text verglichen, oder mit Ja und Nein: Eine der Bedingungen ist nie erfüllt.",
   ["settings.problem.rule_hidden"] = "Diese Regel bewirkt fast nie etwas: Wenn sie an der Reihe ist, steht die "
     .. "Firma schon in {category}, und von dort geht sie nicht aus.",
   ["settings.problem.rule_cycle"] =
@@ -271,6 +288,8 @@ return {
   ["compare.outcome.lead_status_not_enabled"] = "Nichts: eine Kategorie ohne Lead-Status",
   ["compare.outcome.lead_status_not_matched"] = "Nichts: keine Regel für diesen Lead-Status",
   ["compare.outcome.already_in_category"] = "Nichts: bereits in der Kategorie",
+  ["compare.outcome.conditions_not_met"] = "Nichts: Bedingungen nicht erfüllt",
+  ["compare.outcome.lower_rank"] = "Nichts: niedrigerer Rang",
 
   -- What changed between two configs.
   ["difference.rule_on"] = "„{rule}“ wurde eingeschaltet.",
@@ -281,6 +300,15 @@ return {
   ["difference.rule_asks_not"] = "„{rule}“ bittet nicht mehr um Bestätigung des Benutzers.",
   ["difference.rule_added"] = "„{rule}“ wurde hinzugefügt.",
   ["difference.rule_removed"] = "„{rule}“ wurde entfernt.",
+  ["difference.rule_renamed"] = "„{old}“ heißt jetzt „{rule}“.",
+  ["difference.rule_translated"] = "Der Name von „{rule}“ wurde in einer anderen Sprache geändert.",
+  ["difference.rule_from"] = "„{rule}“ geht jetzt aus von: {from}.",
+  ["difference.from_group"] = "der ganzen Gruppe {group}",
+  ["difference.rule_when"] = "„{rule}“ gilt jetzt nur unter der Bedingung: {conditions}.",
+  ["difference.rule_when_none"] = "„{rule}“ gilt jetzt ohne Bedingungen.",
+  ["difference.rule_forward"] = "„{rule}“ führt jetzt nie zu einer Kategorie mit niedrigerem Rang.",
+  ["difference.rule_forward_not"] = "„{rule}“ kann jetzt zu einer Kategorie mit niedrigerem Rang führen.",
+  ["difference.rule_order"] = "Die Reihenfolge der Regeln für „{rule}“ wurde geändert.",
   ["difference.category_added"] = "Die Kategorie {name} wurde hinzugefügt.",
   ["difference.category_renamed"] = "Die Kategorie {old} wurde in {new} umbenannt.",
   ["difference.category_translated"] = "Der Name der Kategorie {name} wurde in einer anderen Sprache geändert.",
@@ -298,6 +326,28 @@ return {
   ["difference.lead_status_deleted"] = "Der Lead-Status {name} wurde gelöscht.",
   ["difference.lead_status_restored"] = "Der Lead-Status {name} wurde wiederhergestellt.",
   ["difference.lead_status_order"] = "Die Reihenfolge der Lead-Status wurde geändert.",
+
+  -- When a rule applies.
+  ["condition.category"] = "die Kategorie",
+  ["condition.category_rank"] = "der Rang der Kategorie",
+  ["condition.yes"] = "ja",
+  ["condition.no"] = "nein",
+  ["condition.quoted"] = "„{value}“",
+  ["condition.and"] = "{first} und {second}",
+  ["condition.or"] = "{first}, oder {second}",
+  ["condition.equals"] = "{field} ist {value}",
+  ["condition.not_equals"] = "{field} ist nicht {value}",
+  ["condition.one_of"] = "{field} ist eines von {value}",
+  ["condition.none_of"] = "{field} ist keines von {value}",
+  ["condition.at_least"] = "{field} ist mindestens {value}",
+  ["condition.at_most"] = "{field} ist höchstens {value}",
+  ["condition.above"] = "{field} ist über {value}",
+  ["condition.below"] = "{field} ist unter {value}",
+  ["condition.contains"] = "{field} enthält {value}",
+  ["condition.starts_with"] = "{field} beginnt mit {value}",
+  ["condition.known"] = "{field} ist bekannt",
+  ["condition.unknown"] = "{field} ist nicht bekannt",
+  ["condition.all_one_of"] = "alles in {field} ist eines von {value}",
 
   -- Why nothing is changed: a cause, then what would have to be different, as “because” joins them.
   ["why.because"] = "{cause}; {remedy}.",
@@ -318,6 +368,8 @@ return {
   ["why.not_potential_customer"] = "{company} ist in {category}, einer Kategorie der Gruppe {group}",
   ["why.lead_status_not_enabled"] = "{company} ist in {category}, einer Kategorie ohne Lead-Status",
   ["why.already_in_category"] = "{company} ist bereits in {category}, der Kategorie, die die Regel setzt",
+  ["why.conditions_not_met"] = "{company} erfüllt die Bedingungen keiner Regel dafür",
+  ["why.lower_rank"] = "{company} ist in {category} mit höherem Rang als die Kategorie, die die Regel setzt",
   ["why.needs.license"] = "ohne Lizenz wird keine Kategorie aktualisiert",
   ["why.needs.switch"] = "die Regel muss in den Einstellungen eingeschaltet werden",
   ["why.needs.category"] = "in den Einstellungen muss eine Kategorie gewählt und die Regel eingeschaltet werden",
@@ -335,6 +387,8 @@ return {
   ["why.needs.lead_status_enabled"] =
     "nur Firmen in einer Kategorie mit aktiviertem Lead-Status werden aktualisiert, wenn ein Lead-Status gesetzt wird",
   ["why.needs.other_category"] = "nur Firmen in einer anderen Kategorie werden aktualisiert",
+  ["why.needs.conditions"] = "die Bedingungen einer Regel müssen erfüllt sein",
+  ["why.needs.forward"] = "die Regel geht nur vorwärts",
 
   -- What will be done, or was.
   ["why.update"] = "Die Kategorie der Firma {company} wird von {from} in {to} geändert.",

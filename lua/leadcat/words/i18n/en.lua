@@ -212,13 +212,29 @@ return {
   ["settings.problem.lead_status_required"] = "Choose a lead status.",
   ["settings.problem.lead_status_unknown"] = "There is no such lead status any more. Choose another one.",
   ["settings.problem.lead_status_deleted"] = "This lead status is deleted. Choose another one.",
-  ["settings.problem.duplicate_rule"] =
-    "There is a rule for this already. Choose another lead status, or remove one of the two.",
   ["settings.problem.duplicate_name"] = "Another one has the same name. Rename one of them.",
   ["settings.problem.wrong_type"] = "This cannot be used here.",
   ["settings.problem.out_of_range"] = "This number is too large or too small.",
   ["settings.problem.rule_never_fires"] =
     "This rule never does anything: there is no other category it could start from.",
+  ["settings.problem.conditions_required"] = "Add a condition, or remove the empty group.",
+  ["settings.problem.unknown_is"] = "Choose how the field is compared.",
+  ["settings.problem.field_invalid"] = "Enter the name of a field, such as sale.amount.",
+  ["settings.problem.value_required"] = "Enter a value to compare with.",
+  ["settings.problem.too_many"] = "There are too many of these.",
+  ["settings.problem.too_long"] = "This text is too long.",
+  ["settings.problem.from_required"] = "Choose where the rule starts.",
+  ["settings.problem.rule_unreachable"] = "This rule never does anything: a rule without conditions is in front of it.",
+  ["settings.problem.forward_only_blocks"] =
+    "This rule never does anything: every category it starts from has a higher rank than the one it sets.",
+  ["settings.problem.rule_can_cycle"] = "From {category}, which this rule sets, “{rule}” can lead back to "
+    .. "{target}: when their conditions hold, a company can go round for ever.",
+  ["settings.problem.rank_missing"] = "A category without a rank is never held back: give it a place in the order.",
+  ["settings.problem.conditions_exclude"] = "These conditions exclude each other.",
+  ["settings.problem.condition_never_holds"] =
+    "The rule does not start from this category, so the condition never holds.",
+  ["settings.problem.type_differs"] =
+    "This compares a number with a text, or with yes and no: one of them never holds.",
   ["settings.problem.rule_hidden"] = "This rule hardly ever does anything: when its turn comes, the company is "
     .. "already in {category}, where it does not start.",
   ["settings.problem.rule_cycle"] =
@@ -265,6 +281,8 @@ return {
   ["compare.outcome.lead_status_not_enabled"] = "Nothing: a category without lead status",
   ["compare.outcome.lead_status_not_matched"] = "Nothing: no rule for this lead status",
   ["compare.outcome.already_in_category"] = "Nothing: already in the category",
+  ["compare.outcome.conditions_not_met"] = "Nothing: conditions not met",
+  ["compare.outcome.lower_rank"] = "Nothing: a lower rank",
 
   -- What changed between two configs.
   ["difference.rule_on"] = "“{rule}” was switched on.",
@@ -275,6 +293,15 @@ return {
   ["difference.rule_asks_not"] = "“{rule}” no longer asks the user for confirmation.",
   ["difference.rule_added"] = "“{rule}” was added.",
   ["difference.rule_removed"] = "“{rule}” was removed.",
+  ["difference.rule_renamed"] = "“{old}” is now called “{rule}”.",
+  ["difference.rule_translated"] = "The name of “{rule}” was changed in another language.",
+  ["difference.rule_from"] = "“{rule}” now starts from: {from}.",
+  ["difference.from_group"] = "all of the group {group}",
+  ["difference.rule_when"] = "“{rule}” now applies only when {conditions}.",
+  ["difference.rule_when_none"] = "“{rule}” now applies without conditions.",
+  ["difference.rule_forward"] = "“{rule}” now never leads to a category of a lower rank.",
+  ["difference.rule_forward_not"] = "“{rule}” may now lead to a category of a lower rank.",
+  ["difference.rule_order"] = "The order of the rules for “{rule}” was changed.",
   ["difference.category_added"] = "The category {name} was added.",
   ["difference.category_renamed"] = "The category {old} was renamed to {new}.",
   ["difference.category_translated"] = "The name of the category {name} was changed in another language.",
@@ -292,6 +319,28 @@ return {
   ["difference.lead_status_deleted"] = "The lead status {name} was deleted.",
   ["difference.lead_status_restored"] = "The lead status {name} was restored.",
   ["difference.lead_status_order"] = "The order of the lead statuses was changed.",
+
+  -- When a rule applies.
+  ["condition.category"] = "the category",
+  ["condition.category_rank"] = "the rank of the category",
+  ["condition.yes"] = "yes",
+  ["condition.no"] = "no",
+  ["condition.quoted"] = "“{value}”",
+  ["condition.and"] = "{first} and {second}",
+  ["condition.or"] = "{first}, or {second}",
+  ["condition.equals"] = "{field} is {value}",
+  ["condition.not_equals"] = "{field} is not {value}",
+  ["condition.one_of"] = "{field} is one of {value}",
+  ["condition.none_of"] = "{field} is none of {value}",
+  ["condition.at_least"] = "{field} is at least {value}",
+  ["condition.at_most"] = "{field} is at most {value}",
+  ["condition.above"] = "{field} is above {value}",
+  ["condition.below"] = "{field} is below {value}",
+  ["condition.contains"] = "{field} contains {value}",
+  ["condition.starts_with"] = "{field} starts with {value}",
+  ["condition.known"] = "{field} is known",
+  ["condition.unknown"] = "{field} is not known",
+  ["condition.all_one_of"] = "everything in {field} is one of {value}",
 
   -- Why nothing is changed: a cause, then what would have to be different, as “because” joins them.
   ["why.because"] = "{cause}; {remedy}.",
@@ -311,6 +360,8 @@ return {
   ["why.not_potential_customer"] = "{company} is in {category}, a category of the group {group}",
   ["why.lead_status_not_enabled"] = "{company} is in {category}, a category without lead status",
   ["why.already_in_category"] = "{company} is already in {category}, the category that the rule sets",
+  ["why.conditions_not_met"] = "{company} meets the conditions of no rule for this",
+  ["why.lower_rank"] = "{company} is in {category}, which ranks above the category that the rule sets",
   ["why.needs.license"] = "without one, no category is updated",
   ["why.needs.switch"] = "the rule has to be switched on in the settings",
   ["why.needs.category"] = "a category has to be chosen in the settings, and the rule switched on",
@@ -326,6 +377,8 @@ return {
   ["why.needs.lead_status_enabled"] =
     "only companies in a category with lead status enabled are updated when a lead status is set",
   ["why.needs.other_category"] = "only companies in another category are updated",
+  ["why.needs.conditions"] = "the conditions of a rule must be met",
+  ["why.needs.forward"] = "the rule goes forward only",
 
   -- What will be done, or was.
   ["why.update"] = "The category of {company} will be updated from {from} to {to}.",

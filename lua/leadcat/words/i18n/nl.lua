@@ -216,13 +216,30 @@ return {
   ["settings.problem.lead_status_required"] = "Kies een leadstatus.",
   ["settings.problem.lead_status_unknown"] = "Deze leadstatus bestaat niet meer. Kies een andere.",
   ["settings.problem.lead_status_deleted"] = "Deze leadstatus is gewist. Kies een andere.",
-  ["settings.problem.duplicate_rule"] =
-    "Hiervoor is er al een regel. Kies een andere leadstatus of verwijder een van de twee.",
   ["settings.problem.duplicate_name"] = "Een andere heeft dezelfde naam. Geef een van de twee een andere naam.",
   ["settings.problem.wrong_type"] = "Dit kan hier niet worden gebruikt.",
   ["settings.problem.out_of_range"] = "Dit getal is te groot of te klein.",
   ["settings.problem.rule_never_fires"] =
     "Deze regel doet nooit iets: er is geen andere categorie waarvan hij kan uitgaan.",
+  ["settings.problem.conditions_required"] = "Voeg een voorwaarde toe of verwijder de lege groep.",
+  ["settings.problem.unknown_is"] = "Kies hoe het veld wordt vergeleken.",
+  ["settings.problem.field_invalid"] = "Voer de naam van een veld in, bijvoorbeeld sale.amount.",
+  ["settings.problem.value_required"] = "Voer een waarde in om mee te vergelijken.",
+  ["settings.problem.too_many"] = "Hiervan zijn er te veel.",
+  ["settings.problem.too_long"] = "Deze tekst is te lang.",
+  ["settings.problem.from_required"] = "Kies waarvan de regel uitgaat.",
+  ["settings.problem.rule_unreachable"] = "Deze regel doet nooit iets: er staat een regel zonder voorwaarden voor.",
+  ["settings.problem.forward_only_blocks"] =
+    "Deze regel doet nooit iets: alle categorieën waarvan hij uitgaat, hebben een hogere rang dan die hij instelt.",
+  ["settings.problem.rule_can_cycle"] = "Vanuit {category}, dat deze regel instelt, kan ‘{rule}’ terugleiden "
+    .. "naar {target}: als aan de voorwaarden is voldaan, kan een bedrijf eindeloos rondgaan.",
+  ["settings.problem.rank_missing"] =
+    "Een categorie zonder rang wordt nooit tegengehouden: geef haar een plaats in de volgorde.",
+  ["settings.problem.conditions_exclude"] = "Deze voorwaarden sluiten elkaar uit.",
+  ["settings.problem.condition_never_holds"] =
+    "De regel gaat niet van deze categorie uit, dus aan de voorwaarde wordt nooit voldaan.",
+  ["settings.problem.type_differs"] =
+    "Hier wordt een getal met een tekst vergeleken, of met ja en nee: aan een van de voorwaarden wordt nooit voldaan.",
   ["settings.problem.rule_hidden"] = "Deze regel doet bijna nooit iets: als hij aan de beurt is, staat het "
     .. "bedrijf al in {category}, en daar gaat hij niet van uit.",
   ["settings.problem.rule_cycle"] = "Vanuit {category}, dat deze regel instelt, leidt ‘{rule}’ terug naar "
@@ -269,6 +286,8 @@ return {
   ["compare.outcome.lead_status_not_enabled"] = "Niets: een categorie zonder leadstatus",
   ["compare.outcome.lead_status_not_matched"] = "Niets: geen regel voor deze leadstatus",
   ["compare.outcome.already_in_category"] = "Niets: al in de categorie",
+  ["compare.outcome.conditions_not_met"] = "Niets: voorwaarden niet vervuld",
+  ["compare.outcome.lower_rank"] = "Niets: lagere rang",
 
   -- What changed between two configs.
   ["difference.rule_on"] = "‘{rule}’ is ingeschakeld.",
@@ -279,6 +298,15 @@ return {
   ["difference.rule_asks_not"] = "‘{rule}’ vraagt de gebruiker niet meer om bevestiging.",
   ["difference.rule_added"] = "‘{rule}’ is toegevoegd.",
   ["difference.rule_removed"] = "‘{rule}’ is verwijderd.",
+  ["difference.rule_renamed"] = "‘{old}’ heet nu ‘{rule}’.",
+  ["difference.rule_translated"] = "De naam van ‘{rule}’ is in een andere taal gewijzigd.",
+  ["difference.rule_from"] = "‘{rule}’ gaat nu uit van: {from}.",
+  ["difference.from_group"] = "de hele groep {group}",
+  ["difference.rule_when"] = "‘{rule}’ geldt nu alleen onder de voorwaarde: {conditions}.",
+  ["difference.rule_when_none"] = "‘{rule}’ geldt nu zonder voorwaarden.",
+  ["difference.rule_forward"] = "‘{rule}’ leidt nu nooit naar een categorie met een lagere rang.",
+  ["difference.rule_forward_not"] = "‘{rule}’ kan nu naar een categorie met een lagere rang leiden.",
+  ["difference.rule_order"] = "De volgorde van de regels voor ‘{rule}’ is gewijzigd.",
   ["difference.category_added"] = "De categorie {name} is toegevoegd.",
   ["difference.category_renamed"] = "De categorie {old} heet nu {new}.",
   ["difference.category_translated"] = "De naam van de categorie {name} is in een andere taal gewijzigd.",
@@ -296,6 +324,28 @@ return {
   ["difference.lead_status_deleted"] = "De leadstatus {name} is gewist.",
   ["difference.lead_status_restored"] = "De leadstatus {name} is hersteld.",
   ["difference.lead_status_order"] = "De volgorde van de leadstatussen is gewijzigd.",
+
+  -- When a rule applies.
+  ["condition.category"] = "de categorie",
+  ["condition.category_rank"] = "de rang van de categorie",
+  ["condition.yes"] = "ja",
+  ["condition.no"] = "nee",
+  ["condition.quoted"] = "‘{value}’",
+  ["condition.and"] = "{first} en {second}",
+  ["condition.or"] = "{first}, of {second}",
+  ["condition.equals"] = "{field} is {value}",
+  ["condition.not_equals"] = "{field} is niet {value}",
+  ["condition.one_of"] = "{field} is een van {value}",
+  ["condition.none_of"] = "{field} is geen van {value}",
+  ["condition.at_least"] = "{field} is minstens {value}",
+  ["condition.at_most"] = "{field} is hoogstens {value}",
+  ["condition.above"] = "{field} is hoger dan {value}",
+  ["condition.below"] = "{field} is lager dan {value}",
+  ["condition.contains"] = "{field} bevat {value}",
+  ["condition.starts_with"] = "{field} begint met {value}",
+  ["condition.known"] = "{field} is bekend",
+  ["condition.unknown"] = "{field} is niet bekend",
+  ["condition.all_one_of"] = "alles in {field} is een van {value}",
 
   -- Why nothing is changed: a cause, then what would have to be different, as “because” joins them.
   ["why.because"] = "{cause}; {remedy}.",
@@ -316,6 +366,8 @@ return {
   ["why.not_potential_customer"] = "{company} zit in {category}, een categorie van de groep {group}",
   ["why.lead_status_not_enabled"] = "{company} zit in {category}, een categorie zonder leadstatus",
   ["why.already_in_category"] = "{company} zit al in {category}, de categorie die de regel instelt",
+  ["why.conditions_not_met"] = "{company} voldoet niet aan de voorwaarden van een regel hiervoor",
+  ["why.lower_rank"] = "{company} zit in {category}, die een hogere rang heeft dan de categorie die de regel instelt",
   ["why.needs.license"] = "zonder licentie wordt geen categorie bijgewerkt",
   ["why.needs.switch"] = "de regel moet in de instellingen worden ingeschakeld",
   ["why.needs.category"] = "in de instellingen moet een categorie worden gekozen en de regel worden ingeschakeld",
@@ -332,6 +384,8 @@ return {
   ["why.needs.lead_status_enabled"] = "alleen bedrijven in een categorie met leadstatus ingeschakeld worden "
     .. "bijgewerkt wanneer een leadstatus wordt ingesteld",
   ["why.needs.other_category"] = "alleen bedrijven in een andere categorie worden bijgewerkt",
+  ["why.needs.conditions"] = "aan de voorwaarden van een regel moet zijn voldaan",
+  ["why.needs.forward"] = "de regel gaat alleen vooruit",
 
   -- What will be done, or was.
   ["why.update"] = "De categorie van {company} wordt bijgewerkt van {from} naar {to}.",

@@ -211,13 +211,29 @@ return {
   ["settings.problem.lead_status_required"] = "Velg en lead-status.",
   ["settings.problem.lead_status_unknown"] = "Denne lead-statusen finnes ikke lenger. Velg en annen.",
   ["settings.problem.lead_status_deleted"] = "Denne lead-statusen er slettet. Velg en annen.",
-  ["settings.problem.duplicate_rule"] =
-    "Det finnes allerede en regel for dette. Velg en annen lead-status, eller fjern en av de to.",
   ["settings.problem.duplicate_name"] = "En annen har samme navn. Gi en av dem et nytt navn.",
   ["settings.problem.wrong_type"] = "Dette kan ikke brukes her.",
   ["settings.problem.out_of_range"] = "Dette tallet er for stort eller for lite.",
   ["settings.problem.rule_never_fires"] =
     "Denne regelen gjør aldri noe: Det finnes ingen annen kategori den kan starte fra.",
+  ["settings.problem.conditions_required"] = "Legg til et vilkår, eller fjern den tomme gruppen.",
+  ["settings.problem.unknown_is"] = "Velg hvordan feltet sammenlignes.",
+  ["settings.problem.field_invalid"] = "Skriv navnet på et felt, for eksempel sale.amount.",
+  ["settings.problem.value_required"] = "Skriv en verdi å sammenligne med.",
+  ["settings.problem.too_many"] = "Det er for mange av disse.",
+  ["settings.problem.too_long"] = "Denne teksten er for lang.",
+  ["settings.problem.from_required"] = "Velg hvor regelen starter.",
+  ["settings.problem.rule_unreachable"] = "Denne regelen gjør aldri noe: En regel uten vilkår står foran den.",
+  ["settings.problem.forward_only_blocks"] =
+    "Denne regelen gjør aldri noe: Alle kategoriene den starter fra, har høyere rang enn den som settes.",
+  ["settings.problem.rule_can_cycle"] = "Fra {category}, som denne regelen setter, kan «{rule}» føre tilbake "
+    .. "til {target}: Når vilkårene er oppfylt, kan et firma gå rundt i det uendelige.",
+  ["settings.problem.rank_missing"] = "En kategori uten rang holdes aldri tilbake: Gi den en plass i rekkefølgen.",
+  ["settings.problem.conditions_exclude"] = "Disse vilkårene utelukker hverandre.",
+  ["settings.problem.condition_never_holds"] =
+    "Regelen starter ikke fra denne kategorien, så vilkåret er aldri oppfylt.",
+  ["settings.problem.type_differs"] =
+    "Her sammenlignes et tall med en tekst, eller med ja og nei: Ett av vilkårene er aldri oppfylt.",
   ["settings.problem.rule_hidden"] = "Denne regelen gjør nesten aldri noe: Når den skal virke, er firmaet "
     .. "allerede i {category}, og derfra starter den ikke.",
   ["settings.problem.rule_cycle"] = "Fra {category}, som denne regelen setter, fører «{rule}» tilbake til "
@@ -264,6 +280,8 @@ return {
   ["compare.outcome.lead_status_not_enabled"] = "Ingenting: en kategori uten lead-status",
   ["compare.outcome.lead_status_not_matched"] = "Ingenting: ingen regel for denne lead-statusen",
   ["compare.outcome.already_in_category"] = "Ingenting: allerede i kategorien",
+  ["compare.outcome.conditions_not_met"] = "Ingenting: vilkår ikke oppfylt",
+  ["compare.outcome.lower_rank"] = "Ingenting: lavere rang",
 
   -- What changed between two configs.
   ["difference.rule_on"] = "«{rule}» ble slått på.",
@@ -274,6 +292,15 @@ return {
   ["difference.rule_asks_not"] = "«{rule}» ber ikke lenger om brukerbekreftelse.",
   ["difference.rule_added"] = "«{rule}» ble lagt til.",
   ["difference.rule_removed"] = "«{rule}» ble fjernet.",
+  ["difference.rule_renamed"] = "«{old}» heter nå «{rule}».",
+  ["difference.rule_translated"] = "Navnet på «{rule}» ble endret på et annet språk.",
+  ["difference.rule_from"] = "«{rule}» starter nå fra: {from}.",
+  ["difference.from_group"] = "hele gruppen {group}",
+  ["difference.rule_when"] = "«{rule}» gjelder nå bare når {conditions}.",
+  ["difference.rule_when_none"] = "«{rule}» gjelder nå uten vilkår.",
+  ["difference.rule_forward"] = "«{rule}» fører nå aldri til en kategori med lavere rang.",
+  ["difference.rule_forward_not"] = "«{rule}» kan nå føre til en kategori med lavere rang.",
+  ["difference.rule_order"] = "Rekkefølgen på reglene for «{rule}» ble endret.",
   ["difference.category_added"] = "Kategorien {name} ble lagt til.",
   ["difference.category_renamed"] = "Kategorien {old} fikk navnet {new}.",
   ["difference.category_translated"] = "Navnet på kategorien {name} ble endret på et annet språk.",
@@ -291,6 +318,28 @@ return {
   ["difference.lead_status_deleted"] = "Lead-statusen {name} ble slettet.",
   ["difference.lead_status_restored"] = "Lead-statusen {name} ble gjenopprettet.",
   ["difference.lead_status_order"] = "Rekkefølgen på lead-statusene ble endret.",
+
+  -- When a rule applies.
+  ["condition.category"] = "kategorien",
+  ["condition.category_rank"] = "kategoriens rang",
+  ["condition.yes"] = "ja",
+  ["condition.no"] = "nei",
+  ["condition.quoted"] = "«{value}»",
+  ["condition.and"] = "{first} og {second}",
+  ["condition.or"] = "{first}, eller {second}",
+  ["condition.equals"] = "{field} er {value}",
+  ["condition.not_equals"] = "{field} ikke er {value}",
+  ["condition.one_of"] = "{field} er en av {value}",
+  ["condition.none_of"] = "{field} ikke er noen av {value}",
+  ["condition.at_least"] = "{field} er minst {value}",
+  ["condition.at_most"] = "{field} er høyst {value}",
+  ["condition.above"] = "{field} er over {value}",
+  ["condition.below"] = "{field} er under {value}",
+  ["condition.contains"] = "{field} inneholder {value}",
+  ["condition.starts_with"] = "{field} begynner med {value}",
+  ["condition.known"] = "{field} er kjent",
+  ["condition.unknown"] = "{field} ikke er kjent",
+  ["condition.all_one_of"] = "alt i {field} er en av {value}",
 
   -- Why nothing is changed: a cause, then what would have to be different, as “because” joins them.
   ["why.because"] = "{cause}; {remedy}.",
@@ -310,6 +359,8 @@ return {
   ["why.not_potential_customer"] = "{company} er i {category}, en kategori i gruppen {group}",
   ["why.lead_status_not_enabled"] = "{company} er i {category}, en kategori uten lead-status",
   ["why.already_in_category"] = "{company} er allerede i {category}, kategorien som regelen setter",
+  ["why.conditions_not_met"] = "{company} oppfyller ikke vilkårene i noen regel for dette",
+  ["why.lower_rank"] = "{company} er i {category}, som har høyere rang enn kategorien som regelen setter",
   ["why.needs.license"] = "uten lisens oppdateres ingen kategori",
   ["why.needs.switch"] = "regelen må slås på i innstillingene",
   ["why.needs.category"] = "en kategori må velges i innstillingene, og regelen må slås på",
@@ -325,6 +376,8 @@ return {
   ["why.needs.lead_status_enabled"] =
     "bare firmaer i en kategori med lead-status slått på oppdateres når en lead-status settes",
   ["why.needs.other_category"] = "bare firmaer i en annen kategori oppdateres",
+  ["why.needs.conditions"] = "vilkårene i en regel må være oppfylt",
+  ["why.needs.forward"] = "regelen går bare fremover",
 
   -- What will be done, or was.
   ["why.update"] = "Kategorien for {company} blir oppdatert fra {from} til {to}.",

@@ -211,13 +211,29 @@ return {
   ["settings.problem.lead_status_required"] = "Välj en leadstatus.",
   ["settings.problem.lead_status_unknown"] = "Denna leadstatus finns inte längre. Välj en annan.",
   ["settings.problem.lead_status_deleted"] = "Denna leadstatus är raderad. Välj en annan.",
-  ["settings.problem.duplicate_rule"] =
-    "Det finns redan en regel för detta. Välj en annan leadstatus eller ta bort en av de två.",
   ["settings.problem.duplicate_name"] = "En annan har samma namn. Byt namn på en av dem.",
   ["settings.problem.wrong_type"] = "Detta kan inte användas här.",
   ["settings.problem.out_of_range"] = "Detta tal är för stort eller för litet.",
   ["settings.problem.rule_never_fires"] =
     "Denna regel gör aldrig något: Det finns ingen annan kategori som den kan utgå från.",
+  ["settings.problem.conditions_required"] = "Lägg till ett villkor eller ta bort den tomma gruppen.",
+  ["settings.problem.unknown_is"] = "Välj hur fältet jämförs.",
+  ["settings.problem.field_invalid"] = "Skriv namnet på ett fält, till exempel sale.amount.",
+  ["settings.problem.value_required"] = "Skriv ett värde att jämföra med.",
+  ["settings.problem.too_many"] = "Det finns för många av dessa.",
+  ["settings.problem.too_long"] = "Texten är för lång.",
+  ["settings.problem.from_required"] = "Välj varifrån regeln utgår.",
+  ["settings.problem.rule_unreachable"] = "Denna regel gör aldrig något: En regel utan villkor står före den.",
+  ["settings.problem.forward_only_blocks"] =
+    "Denna regel gör aldrig något: Alla kategorier som den utgår från har högre rang än den som anges.",
+  ["settings.problem.rule_can_cycle"] = "Från {category}, som denna regel anger, kan ”{rule}” leda tillbaka "
+    .. "till {target}: När villkoren är uppfyllda kan ett företag gå runt i all evighet.",
+  ["settings.problem.rank_missing"] = "En kategori utan rang hålls aldrig tillbaka: Ge den en plats i ordningen.",
+  ["settings.problem.conditions_exclude"] = "Dessa villkor utesluter varandra.",
+  ["settings.problem.condition_never_holds"] =
+    "Regeln utgår inte från denna kategori, så villkoret är aldrig uppfyllt.",
+  ["settings.problem.type_differs"] =
+    "Här jämförs ett tal med en text, eller med ja och nej: Ett av villkoren är aldrig uppfyllt.",
   ["settings.problem.rule_hidden"] = "Denna regel gör nästan aldrig något: När det är dess tur är företaget "
     .. "redan i {category}, och därifrån utgår den inte.",
   ["settings.problem.rule_cycle"] = "Från {category}, som denna regel anger, leder ”{rule}” tillbaka till "
@@ -264,6 +280,8 @@ return {
   ["compare.outcome.lead_status_not_enabled"] = "Ingenting: en kategori utan leadstatus",
   ["compare.outcome.lead_status_not_matched"] = "Ingenting: ingen regel för denna leadstatus",
   ["compare.outcome.already_in_category"] = "Ingenting: redan i kategorin",
+  ["compare.outcome.conditions_not_met"] = "Ingenting: villkor ej uppfyllda",
+  ["compare.outcome.lower_rank"] = "Ingenting: lägre rang",
 
   -- What changed between two configs.
   ["difference.rule_on"] = "”{rule}” slogs på.",
@@ -274,6 +292,15 @@ return {
   ["difference.rule_asks_not"] = "”{rule}” ber inte längre om användarens bekräftelse.",
   ["difference.rule_added"] = "”{rule}” lades till.",
   ["difference.rule_removed"] = "”{rule}” togs bort.",
+  ["difference.rule_renamed"] = "”{old}” heter nu ”{rule}”.",
+  ["difference.rule_translated"] = "Namnet på ”{rule}” ändrades på ett annat språk.",
+  ["difference.rule_from"] = "”{rule}” utgår nu från: {from}.",
+  ["difference.from_group"] = "hela gruppen {group}",
+  ["difference.rule_when"] = "”{rule}” gäller nu bara när {conditions}.",
+  ["difference.rule_when_none"] = "”{rule}” gäller nu utan villkor.",
+  ["difference.rule_forward"] = "”{rule}” leder nu aldrig till en kategori med lägre rang.",
+  ["difference.rule_forward_not"] = "”{rule}” kan nu leda till en kategori med lägre rang.",
+  ["difference.rule_order"] = "Ordningen på reglerna för ”{rule}” ändrades.",
   ["difference.category_added"] = "Kategorin {name} lades till.",
   ["difference.category_renamed"] = "Kategorin {old} bytte namn till {new}.",
   ["difference.category_translated"] = "Namnet på kategorin {name} ändrades på ett annat språk.",
@@ -291,6 +318,28 @@ return {
   ["difference.lead_status_deleted"] = "Leadstatusen {name} raderades.",
   ["difference.lead_status_restored"] = "Leadstatusen {name} återställdes.",
   ["difference.lead_status_order"] = "Leadstatusarnas ordning ändrades.",
+
+  -- When a rule applies.
+  ["condition.category"] = "kategorin",
+  ["condition.category_rank"] = "kategorins rang",
+  ["condition.yes"] = "ja",
+  ["condition.no"] = "nej",
+  ["condition.quoted"] = "”{value}”",
+  ["condition.and"] = "{first} och {second}",
+  ["condition.or"] = "{first}, eller {second}",
+  ["condition.equals"] = "{field} är {value}",
+  ["condition.not_equals"] = "{field} inte är {value}",
+  ["condition.one_of"] = "{field} är något av {value}",
+  ["condition.none_of"] = "{field} inte är något av {value}",
+  ["condition.at_least"] = "{field} är minst {value}",
+  ["condition.at_most"] = "{field} är högst {value}",
+  ["condition.above"] = "{field} är över {value}",
+  ["condition.below"] = "{field} är under {value}",
+  ["condition.contains"] = "{field} innehåller {value}",
+  ["condition.starts_with"] = "{field} börjar med {value}",
+  ["condition.known"] = "{field} är känt",
+  ["condition.unknown"] = "{field} inte är känt",
+  ["condition.all_one_of"] = "allt i {field} är något av {value}",
 
   -- Why nothing is changed: a cause, then what would have to be different, as “because” joins them.
   ["why.because"] = "{cause}; {remedy}.",
@@ -310,6 +359,8 @@ return {
   ["why.not_potential_customer"] = "{company} är i {category}, en kategori i gruppen {group}",
   ["why.lead_status_not_enabled"] = "{company} är i {category}, en kategori utan leadstatus",
   ["why.already_in_category"] = "{company} är redan i {category}, kategorin som regeln sätter",
+  ["why.conditions_not_met"] = "{company} uppfyller inte villkoren i någon regel för detta",
+  ["why.lower_rank"] = "{company} är i {category}, som har högre rang än kategorin som regeln sätter",
   ["why.needs.license"] = "utan licens uppdateras ingen kategori",
   ["why.needs.switch"] = "regeln måste slås på i inställningarna",
   ["why.needs.category"] = "en kategori måste väljas i inställningarna, och regeln måste slås på",
@@ -325,6 +376,8 @@ return {
   ["why.needs.lead_status_enabled"] =
     "bara företag i en kategori med leadstatus aktiverad uppdateras när en leadstatus sätts",
   ["why.needs.other_category"] = "bara företag i en annan kategori uppdateras",
+  ["why.needs.conditions"] = "villkoren i en regel måste vara uppfyllda",
+  ["why.needs.forward"] = "regeln går bara framåt",
 
   -- What will be done, or was.
   ["why.update"] = "Kategorin för {company} kommer att uppdateras från {from} till {to}.",

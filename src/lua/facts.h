@@ -1,0 +1,33 @@
+/* lua/facts.h - reads from events the facts that rules name. */
+#ifndef LC_LUA_FACTS_H
+#define LC_LUA_FACTS_H
+
+#include "compat.h"
+#include "rules/decide.h"
+
+/* What to read for the rules of a ruleset. The names are in a table of their own. */
+typedef struct l_fields {
+  uint64_t ruleset;               /* the checksum of the ruleset; 0: none yet */
+  uint32_t count;                 /* of the ruleset's fields */
+  uint64_t triggers[LC_TRIGGERS]; /* a bit for each field that the trigger's rules name */
+  uint8_t places[LC_FIELDS_MAX];  /* lc_field_place */
+} l_fields;
+
+/* Takes the fields of the ruleset, and pushes the table of their names. That allocates: the ruleset may be gone afterwards. */
+void l_push_fields(lua_State *L, const lc_ruleset *ruleset, l_fields *fields);
+
+/* Adds the facts that the rules of the trigger name to `known`, the first at `*first`; `names` is the stack index of the names,
+ * `event` that of the event, `answers` that of a table of what the host knows, by names; 0: there is none. `*misses` is set
+ * when a fact that is not the event's own is in neither. Raises when the event's sale, contact, actor or facts are no table.
+ * LC_UNAVAILABLE when out of memory. Allocates nothing in Lua. */
+lc_status l_read_facts(lua_State *L, const l_fields *fields, lc_trigger trigger, int names, int event, int answers,
+                       lc_known *known, size_t *first, bool *misses, lc_error *error);
+
+/* Pushes an empty lc_known, which the stack keeps. */
+lc_known *l_push_known(lua_State *L);
+void l_facts_register(lua_State *L);
+
+/* Pushes a list of the names of what is missing so. */
+void l_push_missing(lua_State *L, const l_fields *fields, lc_trigger trigger, int names, const lc_known *known, size_t first);
+
+#endif

@@ -1,0 +1,65 @@
+/* rules/facts.h - what conditions compare: the facts known of an event, and the constants of rules.
+ *
+ * Texts are kept folded, so that comparing them is comparing bytes: by Unicode's case folding and form NFC, with libutf8proc.
+ */
+#ifndef LC_RULES_FACTS_H
+#define LC_RULES_FACTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "company.h"
+#include "status.h"
+
+enum {
+  LC_FACT_TEXT_MAX = 1 << 10,           /* bytes of a text that can equal another */
+  LC_FOLDED_MAX = 3 * LC_FACT_TEXT_MAX, /* bytes of its folded form */
+  LC_FIELDS_MAX = 64                    /* different fields in the conditions of a config */
+};
+
+typedef enum lc_fact_kind {
+  LC_UNKNOWN, /* there is none */
+  LC_NUMBER,
+  LC_BOOLEAN,
+  LC_TEXT,
+  LC_LIST,
+  LC_STRANGE, /* a value that equals nothing, such as a text that is too long or not UTF-8 */
+  LC_FACT_KINDS /* how many there are */
+} lc_fact_kind;
+
+typedef struct lc_fact {
+  uint32_t kind; /* lc_fact_kind */
+  uint32_t size; /* of LC_TEXT: its bytes; of LC_LIST: its elements; of LC_BOOLEAN: 1 is true */
+  union {
+    double number;
+    uint64_t at; /* of LC_TEXT: where it begins in the texts; of LC_LIST: its first element in the facts */
+  } is;
+} lc_fact;
+
+/* Facts, and the texts that they point into. Zeroed memory has none. Both grow as needed, and can be used again. */
+typedef struct lc_known {
+  lc_fact *facts;
+  char *texts;
+  size_t count, room;
+  size_t texts_used, texts_room;
+} lc_known;
+
+/* Frees what the facts take; again, it does nothing. */
+void lc_known_free(lc_known *known);
+
+/* Forgets all facts, but keeps the memory for others. */
+static inline void lc_known_clear(lc_known *known) {
+  known->count = known->texts_used = 0;
+}
+
+/* Adds `count` unknown facts, the first of which is at `*first`. LC_UNAVAILABLE when out of memory. */
+lc_status lc_known_add(lc_known *known, size_t count, size_t *first, lc_error *error);
+
+/* Makes the fact at `at` a text, or LC_STRANGE. LC_UNAVAILABLE when out of memory. */
+lc_status lc_known_set_text(lc_known *known, size_t at, lc_text text, lc_error *error);
+
+/* The folded form of `text`; its size goes to `*size`. False when it has none: it is too long or not UTF-8. */
+bool lc_fold(lc_text text, char folded[LC_FOLDED_MAX], size_t *size);
+
+#endif
