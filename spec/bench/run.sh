@@ -43,7 +43,7 @@ part() {
 
 about "$@" | paste -sd, | sed 's/,/, /g'
 printf '\n%s\n%s\n' '| what | leadcat | beside | ratio | goal | |' '|---|--:|---|--:|--:|---|'
-for script in decide tenants handle ways; do
+for script in decide conditions tenants handle ways; do
   for lua in "$@"; do
     part "$lua" spec/bench/$script.lua
   done

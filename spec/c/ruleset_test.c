@@ -334,6 +334,7 @@ static void test_random(void) {
       blocks[i].count = i <= LC_BLOCK_STATUSES ? random_slots() : (uint32_t)random() % 6;
       size += blocks[i].count * sizes[i];
     }
+    size = (size + 7) / 8 * 8;
     unsigned char *bytes = malloc(size);
     long dense = random() % 4; /* few slots are taken, or many */
     for (size_t i = 0; i < size; i++)

@@ -191,9 +191,11 @@ static void add_conditions(reader *r, lc_config *config, lc_condition *condition
   }
   for (uint32_t i = 0; i < config->id_count; i++)
     from[i] = take_id(r);
+  uint32_t next = 0; /* a condition belongs to one rule */
   for (uint32_t i = 0; i < config->rule_count && r->size != 0; i++) {
     int byte = take(r);
-    rules[i].when = take_range(r, config->condition_count);
+    rules[i].when = (lc_range){ next, (uint32_t)take(r) % (config->condition_count - next + 1) };
+    next += rules[i].when.count;
     rules[i].has_from = (byte & 1) != 0;
     rules[i].forward_only = (byte & 2) != 0;
     rules[i].from_groups = (uint32_t)byte >> 3;

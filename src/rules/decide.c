@@ -77,12 +77,12 @@ static bool any_may_start(const look *at, lc_range range) {
   return rule < end;
 }
 
-static inline bool has_start(const look *at) {
-  return at->trigger->plain ? at->from->group == LC_POTENTIAL_CUSTOMER : any_may_start(at, at->trigger->rules);
+static inline bool has_start(const look *at, bool plain) {
+  return plain ? at->from->group == LC_POTENTIAL_CUSTOMER : any_may_start(at, at->trigger->rules);
 }
 
-static inline bool has_status_rule(const look *at) {
-  return at->rules.count != 0 && (at->trigger->plain || any_may_start(at, at->rules));
+static inline bool has_status_rule(const look *at, bool plain) {
+  return at->rules.count != 0 && (plain || any_may_start(at, at->rules));
 }
 
 static const lc_packed_rule *find_rule(const look *at) {
@@ -120,19 +120,19 @@ static inline int32_t target_of(const look *at) {
       COUNT("enabled_rules", (int32_t)at.trigger->rules.count)) \
   ROW(LC_UNKNOWN_CATEGORY, "unknown_category", true, \
       at.from = lc_ruleset_category(at.ruleset, at.facts->category), at.from != NULL, THE_CATEGORY) \
-  ROW(LC_NOT_POTENTIAL_CUSTOMER, "not_potential_customer", true, , has_start(&at), \
+  ROW(LC_NOT_POTENTIAL_CUSTOMER, "not_potential_customer", true, , has_start(&at, plain), \
       THE_CATEGORY, WORD("group", at.from != NULL ? lc_group_names[at.from->group] : NULL), \
       WORD("expected", lc_group_names[LC_POTENTIAL_CUSTOMER])) \
   ROW(LC_LEAD_STATUS_NOT_ENABLED, "lead_status_not_enabled", about_lead_status(&at), , at.from->lead_status, \
       THE_CATEGORY, FLAG("enabled", at.from != NULL && at.from->lead_status)) \
   ROW(LC_LEAD_STATUS_NOT_MATCHED, "lead_status_not_matched", about_lead_status(&at), \
-      at.rules = lc_ruleset_lead_status(at.ruleset, at.facts->lead_status), has_status_rule(&at), THE_LEAD_STATUS) \
-  ROW(LC_CONDITIONS_NOT_MET, "conditions_not_met", !at.trigger->plain, \
+      at.rules = lc_ruleset_lead_status(at.ruleset, at.facts->lead_status), has_status_rule(&at, plain), THE_LEAD_STATUS) \
+  ROW(LC_CONDITIONS_NOT_MET, "conditions_not_met", !plain, \
       at.rule = at.from != NULL ? find_rule(&at) : NULL, at.rule != NULL, COUNT("rules", (int32_t)at.rules.count)) \
   ROW(LC_ALREADY_IN_CATEGORY, "already_in_category", true, \
-      at.rule = at.trigger->plain && at.rules.count != 0 ? rules_of(&at, at.rules) : at.rule, \
+      at.rule = plain && at.rules.count != 0 ? rules_of(&at, at.rules) : at.rule, \
       at.rule->to != at.facts->category, THE_CATEGORY, ID("target", target_of(&at))) \
-  ROW(LC_LOWER_RANK, "lower_rank", at.rule != NULL && at.rule->forward_only, , !goes_back(&at), \
+  ROW(LC_LOWER_RANK, "lower_rank", !plain && at.rule != NULL && at.rule->forward_only, , !goes_back(&at), \
       THE_CATEGORY, ID("target", target_of(&at)))
 
 #define NAME(REASON, TEXT, MADE, LOOK_UP, PASSES, ...) [REASON] = TEXT,
@@ -145,10 +145,19 @@ const char *const lc_reason_names[LC_REASONS] = { CHECKS(NAME) [LC_MATCHED] = "m
       return (lc_decision){ LC_NONE, REASON, 0, at.rule != NULL ? at.rule->id : 0 }; \
   }
 
-lc_decision lc_decide(const lc_ruleset *ruleset, const lc_facts *facts) {
+/* Made once for plain rules, whose checks are few. */
+static inline __attribute__((always_inline)) lc_decision decide(const lc_ruleset *ruleset, const lc_facts *facts, bool plain) {
   look at = { ruleset, facts, &ruleset->triggers[facts->trigger], NULL, { 0, 0 }, NULL };
   CHECKS(DECIDE)
   return (lc_decision){ at.rule->ask ? LC_CONFIRM : LC_UPDATE, LC_MATCHED, at.rule->to, at.rule->id };
+}
+
+static __attribute__((noinline)) lc_decision decide_by_conditions(const lc_ruleset *ruleset, const lc_facts *facts) {
+  return decide(ruleset, facts, false);
+}
+
+lc_decision lc_decide(const lc_ruleset *ruleset, const lc_facts *facts) {
+  return ruleset->triggers[facts->trigger].plain ? decide(ruleset, facts, true) : decide_by_conditions(ruleset, facts);
 }
 
 static lc_check_result result_of(lc_reason check, bool made, lc_reason reason) {
@@ -162,6 +171,7 @@ static lc_check_result result_of(lc_reason check, bool made, lc_reason reason) {
 lc_decision lc_explain(const lc_ruleset *ruleset, const lc_facts *facts, lc_explanation *explanation) {
   lc_check *checks = explanation->checks;
   look at = { ruleset, facts, &ruleset->triggers[facts->trigger], NULL, { 0, 0 }, NULL };
+  const bool plain = at.trigger->plain != 0;
   lc_decision decision = lc_decide(ruleset, facts);
   CHECKS(FIND)
   CHECKS(TELL)

@@ -21,16 +21,16 @@ static const size_t item_sizes[LC_BLOCKS] = {
 _Static_assert(sizeof(lc_ruleset) % 8 == 0 && sizeof(lc_fact) == 16, "a block is not aligned");
 _Static_assert(sizeof(lc_category_slot) * 2 % 8 == 0 && sizeof(lc_status_slot) * 2 % 8 == 0, "a block is not aligned");
 
-/* Places the blocks one behind the other. The size of all; 0 when it does not fit. */
+/* Places the blocks one behind the other. The size of all, a multiple of 8; 0 when it does not fit. */
 static size_t place(lc_range blocks[LC_BLOCKS]) {
   size_t size = sizeof(lc_ruleset);
   for (int i = 0; i < LC_BLOCKS; i++) {
     blocks[i].first = (uint32_t)size;
     size += blocks[i].count * item_sizes[i];
-    if (size > UINT32_MAX)
+    if (size > UINT32_MAX - 8)
       return 0;
   }
-  return size;
+  return (size + 7) / 8 * 8;
 }
 
 /* ---- fields -------------------------------------------------------------------------------- */

@@ -93,7 +93,7 @@ typedef struct lc_rule {
   bool has_from;        /* it starts only from these: */
   uint32_t from_groups; /* a bit for each lc_group */
   lc_range from;        /* in lc_config.ids: categories */
-  lc_range when;        /* in lc_config.conditions; none: it always applies */
+  lc_range when;        /* in lc_config.conditions, of which each belongs to one rule; none: it always applies */
 } lc_rule;
 
 typedef struct lc_config {
