@@ -35,13 +35,20 @@ end
 local root = output "mktemp -d /tmp/leadcat_mutants_XXXXXX":match "%S+"
 local sound, mutant = root .. "/sound", root .. "/mutant"
 
--- What a spec leaves behind when it is ended is in `root` too.
-local ENVIRONMENT = ([[export TMPDIR='%s' LC_ALL=C.UTF-8 LUA_INIT='function os.tmpname()
+-- What a spec leaves behind when it is ended is in `root` too. Every Lua process notes which modules it looks for.
+local ENVIRONMENT = ([[export TMPDIR='ROOT/tmp' LC_ALL=C.UTF-8 LUA_INIT='function os.tmpname()
   local pipe = io.popen "mktemp"
   local name = pipe:read()
   pipe:close()
   return name
-end']]):format(root .. "/tmp")
+end
+table.insert(package.searchers or package.loaders, 2, function(name)
+  local file = io.open("ROOT/modules", "a")
+  if file then
+    file:write(name, "\n")
+    file:close()
+  end
+end)']]):gsub("ROOT", root)
 
 -- The seconds that the command took in the tree; nil: it failed, or had not ended after `limit` seconds.
 local function succeeds(tree, command, limit)
@@ -154,12 +161,14 @@ local function find_specs()
   end
 end
 
--- What may notice it at all: only the processes that load Lua read lua/, and nginx takes long.
+-- What may notice it at all: a change in lua/ only where its module was looked for. (nginx takes long.)
 local function may_notice(spec, made)
   if spec.path:find "nginx" then
     return made.file:find "resty" or made.file:find "/demo/"
   end
-  return spec.sound ~= false and (not spec.is_c or language_of(made.file) == "c" or spec.path:find "lua5%.4")
+  local module = made.file:gsub("^lua/(.*)%.lua$", "%1"):gsub("/init$", ""):gsub("/", ".")
+  local reads_lua = spec.is_c and spec.path:find "lua5%.4" or not spec.is_c and (not spec.modules or spec.modules[module])
+  return spec.sound ~= false and (language_of(made.file) == "c" or reads_lua)
 end
 
 -- What names the changed file, is about its folder or in its language, has noticed much, and ends soon comes first.
@@ -184,12 +193,29 @@ local function ordered(made)
   return order
 end
 
+local function modules_looked_for()
+  local modules = {}
+  for name in read(root .. "/modules"):gmatch "%S+" do
+    modules[name] = true
+  end
+  return modules
+end
+
+-- When it first does, it is learnt how long it takes and which modules it looks for.
+local function passes(tree, spec, limit)
+  write(root .. "/modules", "")
+  local took = succeeds(tree, spec.command, limit)
+  if took and not spec.seconds then
+    spec.seconds, spec.modules = took, modules_looked_for()
+  end
+  return took ~= nil
+end
+
 -- Whether the spec passes without a change; asked once, when it first fails.
 local function is_sound(spec)
   if spec.sound == nil then
-    local took = succeeds(sound, spec.command, 300) or succeeds(sound, spec.command, 300)
-    spec.sound, spec.seconds = took ~= nil, took or spec.seconds
-    if not took then
+    spec.sound = passes(sound, spec, 300) or passes(sound, spec, 300)
+    if not spec.sound then
       say("left out, as it fails without a change: %s", spec.source)
     end
   end
@@ -197,9 +223,7 @@ local function is_sound(spec)
 end
 
 local function notices(spec)
-  local took = succeeds(mutant, spec.command, 20 + 4 * (spec.seconds or 20))
-  spec.seconds = spec.seconds or took
-  return not took and is_sound(spec)
+  return not passes(mutant, spec, 20 + 4 * (spec.seconds or 20)) and is_sound(spec)
 end
 
 local function first_to_notice(made)
