@@ -32,7 +32,8 @@ end
 
 -- Trees ----------------------------------------------------------------------------------------------------------------
 
-local root = output "mktemp -d /tmp/leadcat_mutants_XXXXXX":match "%S+"
+-- In memory where there is room for it: most of what the specs do is to wait for a disk.
+local root = output "mktemp -d -p $(test -w /dev/shm && echo /dev/shm || echo /tmp) leadcat_mutants_XXXXXX":match "%S+"
 local sound, mutant = root .. "/sound", root .. "/mutant"
 
 -- What a spec leaves behind when it is ended is in `root` too. Every Lua process notes which modules it looks for.
@@ -167,8 +168,8 @@ local function may_notice(spec, made)
     return made.file:find "resty" or made.file:find "/demo/"
   end
   local module = made.file:gsub("^lua/(.*)%.lua$", "%1"):gsub("/init$", ""):gsub("/", ".")
-  local reads_lua = spec.is_c and spec.path:find "lua5%.4" or not spec.is_c and (not spec.modules or spec.modules[module])
-  return spec.sound ~= false and (language_of(made.file) == "c" or reads_lua)
+  local reads = spec.is_c and spec.path:find "lua5%.4" or not spec.is_c and (not spec.modules or spec.modules[module])
+  return spec.sound ~= false and (reads or language_of(made.file) == "c")
 end
 
 -- What names the changed file, is about its folder or in its language, has noticed much, and ends soon comes first.
