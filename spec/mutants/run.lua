@@ -156,7 +156,7 @@ local function find_specs()
     local source = path:gsub("^build/spec/l?u?a?5?%.?4?_?(.*)", "spec/c/%1.c")
     if not path:find "luajit" then
       local is_c = path ~= source
-      specs[#specs + 1] = { path = path, source = source, text = read(source), is_c = is_c, noticed = 0,
+      specs[#specs + 1] = { path = path, source = source, text = read(source), is_c = is_c, noticed = {},
         command = is_c and path or "sh spec/support/with_lua.sh lua5.4 /usr/bin/busted --no-keep-going " .. path }
     end
   end
@@ -172,12 +172,17 @@ local function may_notice(spec, made)
   return spec.sound ~= false and (reads or language_of(made.file) == "c")
 end
 
--- What names the changed file, is about its folder or in its language, has noticed much, and ends soon comes first.
+local function folder_of(made)
+  return made.file:match "([%w_]+)/[^/]+$"
+end
+
+-- What names the changed file, is about its folder or in its language, has noticed much there, and ends soon comes first.
 local function likely(spec, made)
-  local folder, name = made.file:match "([%w_]+)/([%w_]+)%.%w+$"
+  local folder, name = folder_of(made), made.file:match "([%w_]+)%.%w+$"
   local _, mentions = spec.text:gsub("%f[%w]" .. name .. "%f[^%w]", "")
-  local likelihood = 1 + math.min(mentions, 10) + spec.noticed / 2
-  local is_near = spec.path:find(folder, 1, true) or spec.is_c and language_of(made.file) == "c"
+  local likelihood = 1 + math.min(mentions, 10) + 2 * (spec.noticed[folder] or 0)
+  local is_near = spec.path:find(folder, 1, true) or spec.text:find("leadcat." .. folder .. ".", 1, true)
+    or spec.is_c and language_of(made.file) == "c"
   return likelihood * (is_near and 3 or 1) / ((spec.seconds or 2) + 1)
 end
 
@@ -230,7 +235,8 @@ end
 local function first_to_notice(made)
   for _, spec in ipairs(ordered(made)) do
     if notices(spec) then
-      spec.noticed = spec.noticed + 1
+      local folder = folder_of(made)
+      spec.noticed[folder] = (spec.noticed[folder] or 0) + 1
       return spec.source
     end
   end
