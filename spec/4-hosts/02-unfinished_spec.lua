@@ -104,6 +104,17 @@ describe("a company with an unfinished change", function()
     engine:close()
   end)
 
+  it("is still there when the store could not give it; recover says so", function()
+    local engine, _, mend, time = open_unfinished()
+    mend()
+    time.now = time.now + 60
+    mend = stores.fail(engine, "claim")
+    assert.same({ nil, "no room", "full" }, { engine:recover() })
+    mend()
+    assert.same({ finished = 1, failed = 0, busy = 0 }, engine:recover())
+    engine:close()
+  end)
+
   it("is one of many that recover finishes, page after page", function()
     local host = crm.new {}
     local set = host.set_category

@@ -87,6 +87,7 @@ describe("CSV", function()
     },
     { "may use semicolons", "a;b;c,d\n1;2;3,5\n", { "1: a|b|c,d", "2: 1|2|3,5" } },
     { "may use tabs", "a\tb\n1,5\t\"2\t2\"\n", { "1: a|b", "2: 1,5|2\t2" } },
+    { "has commas where the header has as many semicolons", "a,b;c\n1,2\n", { "1: a|b;c", "2: 1|2" } },
     { "is not misled by what is quoted in the header", '"a;b;c",d\n1,2\n', { "1: a;b;c|d", "2: 1|2" } },
     { "may be nothing", "", {} },
     { "may be nothing but empty lines", "\n\r\n\n", {} },

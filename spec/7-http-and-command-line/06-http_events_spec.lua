@@ -320,11 +320,16 @@ describe("an event", function()
       assert.equal("applying", list[1].status)
     end
     host.failing = "away"
-    post(site, { trigger = "sale_won", company = new_company(site) })
+    event = { trigger = "sale_won", company = new_company(site), id = "e2" }
+    post(site, event)
     local _, list = call(site, "GET", "/leadcat/api/history?limit=1", { as = "ann" })
     contains(list[1].error, "away")
     _, list = call(site, "GET", "/leadcat/api/history?limit=1", { as = "bob" })
     assert.is_nil(list[1].error)
+    for who, told in pairs { bob = false, ann = true } do
+      local _, explanation = call(site, "POST", "/leadcat/api/explain", { as = who, json = event })
+      assert.same({ "applying", told }, { explanation.first.status, explanation.first.error ~= nil })
+    end
     site.engine:close()
   end)
 

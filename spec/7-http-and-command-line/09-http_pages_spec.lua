@@ -281,7 +281,9 @@ describe("the settings page", function()
     end
     local site = new_site { host = host }
     contains(get(site), text_of(site, "settings.unlicensed"))
-    assert.equal(403, post(site, { revision = "1" }).status)
+    local answer = post(site, { revision = "1" })
+    assert.equal(403, answer.status)
+    contains(answer.body, text_of(site, "settings.unlicensed"))
     assert.equal(1, site.engine:config().revision)
     site.engine:close()
   end)

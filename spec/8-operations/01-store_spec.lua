@@ -272,7 +272,7 @@ describe("an engine", function()
     local engine = stores.open()
     engine:save(stores.config { sale_won = CUSTOMER })
     local tenant, decide = engine:tenant "t", engine:decider()
-    local arguments = { decide = { "sale_won", LEAD }, evaluate = { "sale_won", LEAD } }
+    local arguments = { decide = { "sale_won", LEAD } }
     engine:close()
     engine:close()
     tenant:close()
@@ -281,9 +281,9 @@ describe("an engine", function()
       if type(method) == "function" and not name:find "^_" and name ~= "close" and name ~= "new" then
         methods = methods + 1
         for _, closed in ipairs { engine, tenant } do
-          local ok, message = pcall(method, closed, unpack(arguments[name] or {}))
+          local ok, message = pcall(function() return method(closed, unpack(arguments[name] or {})), nil end) -- no tail call
           assert.is_false(ok, name)
-          assert.matches("closed", message, nil, nil, name)
+          assert.matches(name == "decide" and "the engine is closed" or "_spec%.lua:%d+: the engine is closed", message)
         end
       end
     end

@@ -32,16 +32,24 @@ end
 
 -- Trees ----------------------------------------------------------------------------------------------------------------
 
-local root = output "mktemp -d /tmp/leadcat_mutants_XXXXXX":match "%S+"
+-- In memory where there is room for it: most of what the specs do is to wait for a disk.
+local root = output "mktemp -d -p $(test -w /dev/shm && echo /dev/shm || echo /tmp) leadcat_mutants_XXXXXX":match "%S+"
 local sound, mutant = root .. "/sound", root .. "/mutant"
 
--- What a spec leaves behind when it is ended is in `root` too.
-local ENVIRONMENT = ([[export TMPDIR='%s' LC_ALL=C.UTF-8 LUA_INIT='function os.tmpname()
+-- What a spec leaves behind when it is ended is in `root` too. Every Lua process notes which modules it looks for.
+local ENVIRONMENT = ([[export TMPDIR='ROOT/tmp' LC_ALL=C.UTF-8 LUA_INIT='function os.tmpname()
   local pipe = io.popen "mktemp"
   local name = pipe:read()
   pipe:close()
   return name
-end']]):format(root .. "/tmp")
+end
+table.insert(package.searchers or package.loaders, 2, function(name)
+  local file = io.open("ROOT/modules", "a")
+  if file then
+    file:write(name, "\n")
+    file:close()
+  end
+end)']]):gsub("ROOT", root)
 
 -- The seconds that the command took in the tree; nil: it failed, or had not ended after `limit` seconds.
 local function succeeds(tree, command, limit)
@@ -148,26 +156,33 @@ local function find_specs()
     local source = path:gsub("^build/spec/l?u?a?5?%.?4?_?(.*)", "spec/c/%1.c")
     if not path:find "luajit" then
       local is_c = path ~= source
-      specs[#specs + 1] = { path = path, source = source, text = read(source), is_c = is_c, noticed = 0,
+      specs[#specs + 1] = { path = path, source = source, text = read(source), is_c = is_c, noticed = {},
         command = is_c and path or "sh spec/support/with_lua.sh lua5.4 /usr/bin/busted --no-keep-going " .. path }
     end
   end
 end
 
--- What may notice it at all: only the processes that load Lua read lua/, and nginx takes long.
+-- What may notice it at all: a change in lua/ only where its module was looked for. (nginx takes long.)
 local function may_notice(spec, made)
   if spec.path:find "nginx" then
     return made.file:find "resty" or made.file:find "/demo/"
   end
-  return spec.sound ~= false and (not spec.is_c or language_of(made.file) == "c" or spec.path:find "lua5%.4")
+  local module = made.file:gsub("^lua/(.*)%.lua$", "%1"):gsub("/init$", ""):gsub("/", ".")
+  local reads = spec.is_c and spec.path:find "lua5%.4" or not spec.is_c and (not spec.modules or spec.modules[module])
+  return spec.sound ~= false and (reads or language_of(made.file) == "c")
 end
 
--- What names the changed file, is about its folder or in its language, has noticed much, and ends soon comes first.
+local function folder_of(made)
+  return made.file:match "([%w_]+)/[^/]+$"
+end
+
+-- What names the changed file, is about its folder or in its language, has noticed much there, and ends soon comes first.
 local function likely(spec, made)
-  local folder, name = made.file:match "([%w_]+)/([%w_]+)%.%w+$"
+  local folder, name = folder_of(made), made.file:match "([%w_]+)%.%w+$"
   local _, mentions = spec.text:gsub("%f[%w]" .. name .. "%f[^%w]", "")
-  local likelihood = 1 + math.min(mentions, 10) + spec.noticed / 2
-  local is_near = spec.path:find(folder, 1, true) or spec.is_c and language_of(made.file) == "c"
+  local likelihood = 1 + math.min(mentions, 10) + 2 * (spec.noticed[folder] or 0)
+  local is_near = spec.path:find(folder, 1, true) or spec.text:find("leadcat." .. folder .. ".", 1, true)
+    or spec.is_c and language_of(made.file) == "c"
   return likelihood * (is_near and 3 or 1) / ((spec.seconds or 2) + 1)
 end
 
@@ -184,12 +199,29 @@ local function ordered(made)
   return order
 end
 
+local function modules_looked_for()
+  local modules = {}
+  for name in read(root .. "/modules"):gmatch "%S+" do
+    modules[name] = true
+  end
+  return modules
+end
+
+-- When it first does, it is learnt how long it takes and which modules it looks for.
+local function passes(tree, spec, limit)
+  write(root .. "/modules", "")
+  local took = succeeds(tree, spec.command, limit)
+  if took and not spec.seconds then
+    spec.seconds, spec.modules = took, modules_looked_for()
+  end
+  return took ~= nil
+end
+
 -- Whether the spec passes without a change; asked once, when it first fails.
 local function is_sound(spec)
   if spec.sound == nil then
-    local took = succeeds(sound, spec.command, 300) or succeeds(sound, spec.command, 300)
-    spec.sound, spec.seconds = took ~= nil, took or spec.seconds
-    if not took then
+    spec.sound = passes(sound, spec, 300) or passes(sound, spec, 300)
+    if not spec.sound then
       say("left out, as it fails without a change: %s", spec.source)
     end
   end
@@ -197,15 +229,14 @@ local function is_sound(spec)
 end
 
 local function notices(spec)
-  local took = succeeds(mutant, spec.command, 20 + 4 * (spec.seconds or 20))
-  spec.seconds = spec.seconds or took
-  return not took and is_sound(spec)
+  return not passes(mutant, spec, 20 + 4 * (spec.seconds or 20)) and is_sound(spec)
 end
 
 local function first_to_notice(made)
   for _, spec in ipairs(ordered(made)) do
     if notices(spec) then
-      spec.noticed = spec.noticed + 1
+      local folder = folder_of(made)
+      spec.noticed[folder] = (spec.noticed[folder] or 0) + 1
       return spec.source
     end
   end

@@ -55,13 +55,19 @@ static inline bool is_fresh(const l_rules *rules) {
   return rules->store == NULL || (rules->store->store != NULL && lc_rules_fresh(&rules->cached, rules->store->watch));
 }
 
-/* Takes the fields of the ruleset to use; their names go to the index `names`. */
+static inline bool has_fields(const l_rules *rules) {
+  return rules->fields.ruleset == rules->ruleset->checksum;
+}
+
+/* Takes the fields of the ruleset to use; their names go to the index `names`. A finalizer may take another ruleset meanwhile. */
 static void take_fields(lua_State *L, l_rules *rules, int names) {
-  if (rules->fields.ruleset == rules->ruleset->checksum)
-    return;
-  l_push_fields(L, rules->ruleset, &rules->fields);
-  lua_replace(L, names);
-  rules->answer.generation++;
+  while (!has_fields(rules)) {
+    l_fields fields;
+    l_push_fields(L, rules->ruleset, &fields);
+    rules->fields = fields;
+    lua_replace(L, names);
+    rules->answer.generation++;
+  }
 }
 
 /* Reads the newest ruleset into `rules`. */
@@ -138,8 +144,10 @@ static int l_decide(lua_State *L) {
   l_rules *rules = lua_touserdata(L, lua_upvalueindex(UP_RULES));
   lc_facts facts = { .trigger = find_trigger(L, rules), .category = opt_id(L, 2), .lead_status = opt_id(L, 3) };
   lc_status status = is_fresh(rules) ? LC_OK : refresh(L, rules, &error);
-  if (status == LC_OK && rules->ruleset->triggers[facts.trigger].fields != 0)
+  if (status == LC_OK && rules->ruleset->triggers[facts.trigger].fields != 0) {
+    take_fields(L, rules, lua_upvalueindex(UP_NAMES));
     status = add_known(L, &rules->fields, lua_upvalueindex(UP_NAMES), 4, &rules->known, &facts, &error);
+  }
   if (status != LC_OK)
     return l_fail(L, status, &error);
   lc_decision decision = lc_decide(rules->ruleset, &facts);
@@ -204,12 +212,13 @@ static void push_decision(lua_State *L, lc_decision decision, uint64_t revision)
   lua_pushinteger(L, (lua_Integer)revision);
 }
 
+enum { MOST_SAVES = 16 }; /* of rules, at this very moment */
+
 /* The tenant's ruleset, and what it wants to know of the event at the index `event`. Pushes. */
 static lc_status find_ruleset(lua_State *L, lc_text tenant, int event, const lc_ruleset **ruleset, lc_facts *facts) {
-  enum { MOST = 16 }; /* rules that are saved at this very moment */
   lc_known *known = l_push_known(L);
   l_fields fields = { .ruleset = 0 };
-  for (int i = 0; i < MOST; i++) {
+  for (int i = 0; i < MOST_SAVES; i++) {
     l_store *box = l_check_open(L);
     lc_status status = lc_store_ruleset(box->store, tenant, ruleset, &box->error);
     if (status != LC_OK || (*ruleset)->triggers[facts->trigger].fields == 0 || lua_isnoneornil(L, event))
@@ -298,11 +307,20 @@ static void push_rules(lua_State *L, const lc_explanation *explanation) {
   }
 }
 
-/* Of the facts in the arguments from `argument` on, which are the last but the event. The ruleset stays while this pushes. */
-static int push_explanation(lua_State *L, const lc_ruleset *ruleset, const lc_facts *facts, int argument) {
+/* Explains the facts in the arguments from `argument` on, which are the last: trigger, category, lead status, event. The stack
+ * keeps the ruleset. */
+static int push_explanation(lua_State *L, const lc_ruleset *ruleset, int argument) {
   lc_explanation explanation = { .target = 0 };
+  lc_error error;
+  l_fields fields;
   int count = 0;
-  lc_decision decision = lc_explain(ruleset, facts, &explanation);
+  lc_facts facts = check_facts(L, argument);
+  lc_known *known = l_push_known(L);
+  l_push_fields(L, ruleset, &fields);
+  lc_status status = add_known(L, &fields, lua_gettop(L), argument + 3, known, &facts, &error);
+  if (status != LC_OK)
+    return l_fail(L, status, &error);
+  lc_decision decision = lc_explain(ruleset, &facts, &explanation);
   push_decision(L, decision, ruleset->revision);
   lua_createtable(L, LC_CHECKS, 0);
   for (int i = 0; i < LC_CHECKS; i++) {
@@ -317,31 +335,42 @@ static int push_explanation(lua_State *L, const lc_ruleset *ruleset, const lc_fa
   return 8;
 }
 
+/* Pushes a copy of the tenant's ruleset, which no finalizer can take away. */
+static lc_status push_copy(lua_State *L, lc_text tenant, lc_ruleset **copy) {
+  *copy = NULL;
+  size_t room = 0;
+  for (int i = 0; i < MOST_SAVES; i++) {
+    const lc_ruleset *ruleset;
+    l_store *box = l_check_open(L);
+    lc_status status = lc_store_ruleset(box->store, tenant, &ruleset, &box->error);
+    if (status != LC_OK)
+      return status;
+    if (ruleset->size <= room) {
+      memcpy(*copy, ruleset, ruleset->size);
+      return LC_OK;
+    }
+    room = ruleset->size;
+    *copy = lua_newuserdata(L, room);
+  }
+  return lc_fail(&l_check_open(L)->error, LC_UNAVAILABLE, "the rules keep changing");
+}
+
 /* store:explain(tenant, trigger, category, lead_status, event) -> action, to, reason, revision, checks, target, rule, rules: as
  * `decide`, then each check in order as {name, pass, ...}: `pass` is absent after the one that failed, the rest is what was
  * compared; `target` is that of the rule that the facts choose, if any, whatever the checks say; `rule` the id of the rule that
  * decides, if it has one; `rules` those among which conditions choose, in order: {id, starts, applies, [i] = {holds, fact}}. */
 static int l_store_explain(lua_State *L) {
-  const lc_ruleset *ruleset;
+  lc_ruleset *ruleset;
   lua_settop(L, 6);
   lc_text tenant = l_check_tenant(L, 2);
-  lc_facts facts = check_facts(L, 3);
-  lc_status status = find_ruleset(L, tenant, 6, &ruleset, &facts);
-  if (status != LC_OK)
-    return l_fail(L, status, &l_check_store(L, 1)->error);
-  return push_explanation(L, ruleset, &facts, 3);
+  check_facts(L, 3);
+  lc_status status = push_copy(L, tenant, &ruleset);
+  return status == LC_OK ? push_explanation(L, ruleset, 3) : l_fail(L, status, &l_check_store(L, 1)->error);
 }
 
 static int l_explain(lua_State *L) {
   lua_settop(L, 4);
-  lc_error error;
-  lc_facts facts = check_facts(L, 1);
-  const lc_ruleset *ruleset = lua_touserdata(L, lua_upvalueindex(1));
-  l_fields fields;
-  lc_known *known = l_push_known(L);
-  l_push_fields(L, ruleset, &fields);
-  lc_status status = add_known(L, &fields, lua_gettop(L), 4, known, &facts, &error);
-  return status == LC_OK ? push_explanation(L, ruleset, &facts, 1) : l_fail(L, status, &error);
+  return push_explanation(L, lua_touserdata(L, lua_upvalueindex(1)), 1);
 }
 
 int l_config_explainer(lua_State *L) {
@@ -367,10 +396,10 @@ static inline int32_t id_of(double number) {
   return id == number ? id : 0;
 }
 
-/* Takes what Lua knows of the event. False when there is no memory. */
+/* Takes what Lua knows of the event. False when that was read for other rules, or there is no memory. */
 static bool take_known(l_rules *rules, lc_facts *facts) {
   lc_known_clear(&rules->known);
-  if (lc_known_add(&rules->known, rules->fields.count, &facts->first, NULL) != LC_OK)
+  if (!has_fields(rules) || lc_known_add(&rules->known, rules->fields.count, &facts->first, NULL) != LC_OK)
     return false;
   for (uint64_t rest = rules->fields.triggers[facts->trigger]; rest != 0; rest &= rest - 1) {
     int field = __builtin_ctzll(rest);
