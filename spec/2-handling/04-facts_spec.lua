@@ -114,6 +114,24 @@ describe("facts", function()
     engine:close()
   end)
 
+  it("that were asked for by older rules are asked for anew", function()
+    local engine, asked = open { a = { ["company.country"] = "NO", ["company.size"] = 5, ["company.age"] = 9 } }
+    local ask, newer = engine.host.facts, false
+    function engine.host.facts(...)
+      if not newer then
+        newer = true
+        local cfg = assert(engine:config())
+        cfg.rules[1].when = { { { field = "company.age", is = "unknown" } } }
+        assert(engine:save(cfg, { actor = { id = 1, admin = true } }))
+        return { {} }
+      end
+      return ask(...)
+    end
+    assert.equal(2, assert(engine:handle { trigger = "sale_won", company = "a" }).to)
+    assert.same({ "company.age" }, asked[1].requests[1].names)
+    engine:close()
+  end)
+
   it("of other types than a table are a mistake in the event", function()
     local engine = open {}
     local _, message, code = engine:handle { trigger = "sale_won", company = "a", facts = 7 }
@@ -122,6 +140,10 @@ describe("facts", function()
     assert.has_error(function()
       engine:decide("sale_won", 1, nil, { facts = 7 })
     end, "event: facts must be a table, not a number")
+    local decide = engine:decider()
+    assert.equal("update", decide("sale_won", 1, nil, {}))
+    assert.has_error(function() decide("sale_won", 1, nil, { facts = false }) end,
+      "event: facts must be a table, not a boolean")
     engine:close()
   end)
 end)

@@ -80,13 +80,13 @@ static void test_decisions(void) {
 
 /* ---- conditions --------------------------------------------------------------------------- */
 
-static const lc_text fields[] = { { "sale.amount", 11 }, { "company.country", 15 }, { "category.rank", 13 } };
+static const lc_text fields[] = { { "sale.amount", 11 }, { "company.country", 15 } };
 static const lc_constant constants[] = {
   { .kind = LC_NUMBER, .number = 100 }, { .kind = LC_TEXT, .text = { "NORWAY", 6 } }, { .kind = LC_TEXT, .text = { "e\xCC\x81", 3 } },
 };
 static const lc_condition conditions[] = {
   { .field = 0, .is = LC_AT_LEAST, .values = { 0, 1 } },
-  { .field = 2, .is = LC_BELOW, .values = { 0, 1 }, .ends_group = true },
+  { .field = LC_FIELD_RANK, .is = LC_BELOW, .values = { 0, 1 }, .ends_group = true },
   { .field = 1, .is = LC_ONE_OF, .values = { 1, 2 }, .ends_group = true },
 };
 static const int32_t starts[] = { CUSTOMER };
@@ -103,7 +103,7 @@ static const lc_rule rich_rules[] = {
 };
 static const lc_config rich = {
   .revision = 3, .categories = ranked, .category_count = 3, .rules = rich_rules, .rule_count = 4, .fields = fields,
-  .field_count = 3, .conditions = conditions, .condition_count = 3, .constants = constants, .constant_count = 3,
+  .field_count = 2, .conditions = conditions, .condition_count = 3, .constants = constants, .constant_count = 3,
   .ids = starts, .id_count = 1,
 };
 

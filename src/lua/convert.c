@@ -206,7 +206,10 @@ static void add_category(lua_State *L, int table, config_lists *lists) {
 /* The place of the field in a condition's table; new ones are added. */
 static uint32_t add_field(lua_State *L, int table, config_lists *lists) {
   enum { MOST = 255 };
+  uint32_t own;
   lc_text name = l_text_field(L, table, "field", MOST);
+  if (lc_own_field(name, &own))
+    return own;
   lua_getfield(L, table, "field");
   lua_rawget(L, lists->places);
   size_t place = (size_t)lua_tonumber(L, -1);

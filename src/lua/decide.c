@@ -161,6 +161,7 @@ static int l_decide(lua_State *L) {
  * `anchor` is the index of what keeps alive what they point to, `repairer` that of the function that repairs. */
 static int push_decider(lua_State *L, int anchor, int repairer) {
   int top = lua_gettop(L);
+  luaL_checkstack(L, UP_COUNT + 4, "a decider");
   l_rules *rules = lua_touserdata(L, top);
   lua_pushvalue(L, top);
   lua_pushvalue(L, anchor);
@@ -217,6 +218,7 @@ enum { MOST_SAVES = 16 }; /* of rules, at this very moment */
 /* The tenant's ruleset, and what it wants to know of the event at the index `event`. Pushes. */
 static lc_status find_ruleset(lua_State *L, lc_text tenant, int event, const lc_ruleset **ruleset, lc_facts *facts) {
   lc_known *known = l_push_known(L);
+  int top = lua_gettop(L);
   l_fields fields = { .ruleset = 0 };
   for (int i = 0; i < MOST_SAVES; i++) {
     l_store *box = l_check_open(L);
@@ -225,6 +227,7 @@ static lc_status find_ruleset(lua_State *L, lc_text tenant, int event, const lc_
       return status;
     if (fields.ruleset == (*ruleset)->checksum)
       return add_known(L, &fields, lua_gettop(L), event, known, facts, &box->error);
+    lua_settop(L, top);
     l_push_fields(L, *ruleset, &fields);
   }
   return lc_fail(&l_check_open(L)->error, LC_UNAVAILABLE, "the rules keep changing");
@@ -314,6 +317,7 @@ static int push_explanation(lua_State *L, const lc_ruleset *ruleset, int argumen
   lc_error error;
   l_fields fields;
   int count = 0;
+  luaL_checkstack(L, LUA_MINSTACK, "an explanation");
   lc_facts facts = check_facts(L, argument);
   lc_known *known = l_push_known(L);
   l_push_fields(L, ruleset, &fields);
@@ -337,8 +341,9 @@ static int push_explanation(lua_State *L, const lc_ruleset *ruleset, int argumen
 
 /* Pushes a copy of the tenant's ruleset, which no finalizer can take away. */
 static lc_status push_copy(lua_State *L, lc_text tenant, lc_ruleset **copy) {
-  *copy = NULL;
+  int top = lua_gettop(L);
   size_t room = 0;
+  *copy = NULL;
   for (int i = 0; i < MOST_SAVES; i++) {
     const lc_ruleset *ruleset;
     l_store *box = l_check_open(L);
@@ -350,6 +355,7 @@ static lc_status push_copy(lua_State *L, lc_text tenant, lc_ruleset **copy) {
       return LC_OK;
     }
     room = ruleset->size;
+    lua_settop(L, top);
     *copy = lua_newuserdata(L, room);
   }
   return lc_fail(&l_check_open(L)->error, LC_UNAVAILABLE, "the rules keep changing");
@@ -382,8 +388,11 @@ int l_config_explainer(lua_State *L) {
 
 static int l_rules_gc(lua_State *L) {
   l_rules *rules = luaL_checkudata(L, 1, rules_type);
+  static l_store none; /* a closed one */
   lc_rules_free(&rules->cached);
   lc_known_free(&rules->known);
+  rules->ruleset = NULL;
+  rules->store = &none; /* so that the rules are never fresh */
   rules->closed = true;
   return 0;
 }
@@ -408,6 +417,7 @@ static bool take_known(l_rules *rules, lc_facts *facts) {
     lc_text text = { rules->answer.facts[field].text, size };
     if (kind == LC_TEXT && lc_known_set_text(&rules->known, at, text, NULL) != LC_OK)
       return false;
+    rules->answer.facts[field].kind = LC_UNKNOWN; /* the text is only lent */
     if (kind == LC_BOOLEAN)
       rules->known.facts[at] = (lc_fact){ .kind = kind, .size = size };
     else if (kind == LC_NUMBER)

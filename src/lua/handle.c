@@ -218,6 +218,16 @@ static lc_status find_fields(lua_State *L, l_how *how, l_open *open, lc_error *e
   return LC_OK;
 }
 
+/* What tells rulesets apart, as a number of Lua's, which are exact below 2^53. */
+static int64_t rules_of(const l_open *open) {
+  return (int64_t)(open->fields.ruleset >> 11);
+}
+
+/* Whether the host was asked for what these rules name, going by the result at `index`. */
+static bool was_asked(lua_State *L, int index, const l_open *open) {
+  return lua_istable(L, index) && l_integer_field(L, index, "rules") == rules_of(open);
+}
+
 /* Adds what is known of the event at the top of the stack; below it is its result so far, perhaps with what the host knows. */
 static void add_facts(lua_State *L, const l_how *how, l_open *open, lc_case *c) {
   lc_error error;
@@ -225,7 +235,7 @@ static void add_facts(lua_State *L, const l_how *how, l_open *open, lc_case *c) 
   int event = lua_gettop(L);
   if (open->known == NULL)
     return;
-  if (lua_istable(L, event - 1))
+  if (was_asked(L, event - 1, open))
     lua_getfield(L, event - 1, "facts");
   else
     lua_pushnil(L);
@@ -373,6 +383,7 @@ static void push_lack(lua_State *L, const l_open *open, int place, const lc_case
   } else if (lack == LC_LACKS_FACTS) {
     l_push_missing(L, &open->fields, (lc_trigger)c->entry.trigger, open->names, open->known, c->first_fact);
     lua_setfield(L, -2, "names");
+    l_set_integer(L, "rules", rules_of(open));
   } else if (lack == LC_LACKS_VERDICT) {
     l_set_integer(L, "about", (int64_t)c->about);
     if (c->is_answered)
@@ -425,7 +436,7 @@ static lc_status handle(lua_State *L, l_how *how, l_open *open, lc_error *error)
  * number of the entry that the event made before; or {lacks = what}: see lc_lack. Each has these fields, and those to
  * add before the next call:
  *   category  {newest}: add `asked_at` = newest, as it was when the host was asked, and `category`
- *   facts     {names}: add `facts`, a table of what the host knows of them, which may be more
+ *   facts     {names, rules}: add `facts`, a table of what the host knows of them, which may be more
  *   verdict   {about, action, from, to, rule, revision, is_answered}: add `passed` = about; `target` if not `to`; `keep` if
  *             declined. is_answered: true when the event's choice counts
  *   licence   give `how` without needs_licence

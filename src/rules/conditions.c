@@ -8,7 +8,9 @@ lc_fact lc_evidence_fact(const lc_evidence *evidence, uint8_t field) {
     return (lc_fact){ .kind = LC_NUMBER, .is.number = from->id };
   if (field == LC_FIELD_RANK)
     return (lc_fact){ .kind = from->has_rank ? LC_NUMBER : LC_UNKNOWN, .is.number = from->rank };
-  return evidence->known != NULL ? evidence->known->facts[evidence->first + field] : (lc_fact){ .kind = LC_UNKNOWN };
+  size_t at = evidence->first + field;
+  bool is_there = evidence->known != NULL && at < evidence->known->count;
+  return is_there ? evidence->known->facts[at] : (lc_fact){ .kind = LC_UNKNOWN };
 }
 
 /* A fact that is no list, and the texts that it points into. */

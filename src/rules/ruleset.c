@@ -54,10 +54,15 @@ static bool is_named(lc_text name, const char *expected) {
   return name.size == strlen(expected) && memcmp(name.data, expected, name.size) == 0;
 }
 
-/* The two fields of the company's category, which the core itself knows; above them: another one. */
-static uint8_t own_field(lc_text name) {
-  return is_named(name, "category") ? LC_FIELD_CATEGORY
-       : is_named(name, "category.rank") ? LC_FIELD_RANK : LC_FIELD_RANK + 1;
+bool lc_own_field(lc_text name, uint32_t *field) {
+  bool is_category = is_named(name, "category"), is_own = is_category || is_named(name, "category.rank");
+  if (is_own)
+    *field = is_category ? LC_FIELD_CATEGORY : LC_FIELD_RANK;
+  return is_own;
+}
+
+static inline bool is_own(uint32_t field) {
+  return field == LC_FIELD_CATEGORY || field == LC_FIELD_RANK;
 }
 
 /* ---- how large it is ----------------------------------------------------------------------- */
@@ -202,16 +207,14 @@ static lc_status add_conditions(builder *b, const lc_rule *rule) {
   for (uint32_t i = rule->when.count; i-- > 0;) {
     uint32_t at = rule->when.first + i;
     const lc_condition *condition = &b->config->conditions[at];
-    if (condition->field >= b->config->field_count || !lies_in(condition->values, b->config->constant_count))
+    bool own = is_own(condition->field);
+    if ((!own && condition->field >= b->config->field_count) || !lies_in(condition->values, b->config->constant_count))
       return lc_fail(b->error, LC_INVALID, "a condition names what is not there");
     rest = condition->ends_group || i + 1 == rule->when.count ? 0 : (uint16_t)(rest + 1);
     if (rest == UINT16_MAX)
       return lc_fail(b->error, LC_INVALID, "a rule has too many conditions");
-    uint8_t own = own_field(b->config->fields[condition->field]);
-    bool is_own = own <= LC_FIELD_RANK;
-    uint8_t field = is_own ? own : (uint8_t)condition->field;
-    packed[at] = (lc_packed_condition){ field, (uint8_t)condition->is, rest, condition->values };
-    if (!is_own)
+    packed[at] = (lc_packed_condition){ (uint8_t)condition->field, (uint8_t)condition->is, rest, condition->values };
+    if (!own)
       b->ruleset->triggers[rule->trigger].fields |= UINT64_C(1) << condition->field;
   }
   return LC_OK;
@@ -378,18 +381,18 @@ static bool conditions_fit(const lc_ruleset *ruleset, lc_range when, uint64_t fi
   const lc_packed_condition *conditions = lc_ruleset_block(ruleset, LC_BLOCK_CONDITIONS);
   for (uint32_t i = 0; i < when.count; i++) {
     const lc_packed_condition *condition = &conditions[when.first + i];
-    bool is_own = condition->field == LC_FIELD_CATEGORY || condition->field == LC_FIELD_RANK;
     bool needs_value = condition->is != LC_IS_KNOWN && condition->is != LC_IS_UNKNOWN;
     if (condition->is >= LC_ISES || condition->rest >= when.count - i
         || !lies_in(condition->values, ruleset->blocks[LC_BLOCK_CONSTANTS].count)
         || (needs_value && condition->values.count == 0)
-        || (!is_own && (condition->field >= ruleset->blocks[LC_BLOCK_FIELDS].count || (fields >> condition->field & 1) == 0)))
+        || (!is_own(condition->field) && (condition->field >= ruleset->blocks[LC_BLOCK_FIELDS].count || (fields >> condition->field & 1) == 0)))
       return false;
   }
   return true;
 }
 
-static bool rules_fit(const lc_ruleset *ruleset, const lc_trigger_rules *trigger) {
+/* `*used`: how many conditions and ids the rules have. Each has its own, or deciding could take for ever. */
+static bool rules_fit(const lc_ruleset *ruleset, const lc_trigger_rules *trigger, uint64_t *used) {
   const lc_packed_rule *rules = lc_ruleset_block(ruleset, LC_BLOCK_RULES);
   uint32_t fields = ruleset->blocks[LC_BLOCK_FIELDS].count;
   if (!lies_in(trigger->rules, ruleset->blocks[LC_BLOCK_RULES].count) || trigger->plain > 1
@@ -399,6 +402,7 @@ static bool rules_fit(const lc_ruleset *ruleset, const lc_trigger_rules *trigger
     const lc_packed_rule *rule = &rules[trigger->rules.first + i];
     if (!lies_in(rule->from, ruleset->blocks[LC_BLOCK_IDS].count)
         || !lies_in(rule->when, ruleset->blocks[LC_BLOCK_CONDITIONS].count)
+        || (*used += rule->when.count + (uint64_t)rule->from.count) > ruleset->size
         || !conditions_fit(ruleset, rule->when, trigger->fields))
       return false;
   }
@@ -407,8 +411,9 @@ static bool rules_fit(const lc_ruleset *ruleset, const lc_trigger_rules *trigger
 
 static bool contents_fit(const lc_ruleset *ruleset) {
   bool fits = slots_fit(ruleset) && constants_fit(ruleset) && fields_fit(ruleset);
+  uint64_t used = 0;
   for (int i = 0; i < LC_TRIGGERS && fits; i++)
-    fits = rules_fit(ruleset, &ruleset->triggers[i]);
+    fits = rules_fit(ruleset, &ruleset->triggers[i], &used);
   return fits;
 }
 

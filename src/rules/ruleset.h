@@ -77,7 +77,7 @@ typedef struct lc_constant {
 } lc_constant;
 
 typedef struct lc_condition {
-  uint32_t field;      /* in lc_config.fields */
+  uint32_t field;      /* in lc_config.fields; or LC_FIELD_CATEGORY, LC_FIELD_RANK */
   lc_is is;
   lc_range values;     /* in lc_config.constants */
   bool ends_group;     /* the next condition of the rule, if there is one, begins another group */
@@ -145,6 +145,9 @@ typedef struct lc_packed_rule {
 
 /* Fields that the event does not have, but the company's category. They are in no list. */
 enum { LC_FIELD_CATEGORY = LC_FIELDS_MAX, LC_FIELD_RANK };
+
+/* Whether a field has one of the two names, "category" and "category.rank", and then which. */
+bool lc_own_field(lc_text name, uint32_t *field);
 
 typedef struct lc_packed_condition {
   uint8_t field;    /* in LC_BLOCK_FIELDS, or one of the two above */

@@ -43,7 +43,9 @@ local function write_all(facts, fields, event)
   for i = 1, #fields do
     local field = fields[i]
     local place = event and rawget(event, field.place)
-    if place and type(place) ~= "table" or not write(facts[field.field], place and rawget(place, field.name)) then
+    if place ~= nil and type(place) ~= "table" then
+      return false
+    elseif not write(facts[field.field], place and rawget(place, field.name)) then
       return false
     end
   end
@@ -54,13 +56,15 @@ end
 -- which also keeps `rules` alive.
 local function compiled(plain, rules)
   local answer = ffi.cast(answer_pointer, rules)
-  local fields, generation = core.ffi.fields(rules), answer.generation
+  local generation = answer.generation -- first: asking for the fields may run a finalizer that makes it outdated
+  local fields = core.ffi.fields(rules)
   return function(trigger, category, lead_status, event)
     local index = TRIGGERS[trigger]
     if not index or type(category) ~= "number" or lead_status ~= nil and type(lead_status) ~= "number" then
       return plain(trigger, category, lead_status, event)
     elseif answer.generation ~= generation then
-      fields, generation = core.ffi.fields(rules), answer.generation
+      generation = answer.generation
+      fields = core.ffi.fields(rules)
     end
     local own = fields[trigger]
     if own and not write_all(answer.facts, own, event) then

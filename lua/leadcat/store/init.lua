@@ -33,7 +33,7 @@
 --   lacks     | it has                               | to be added, or done
 --   licence   |                                      | `how` without needs_licence
 --   category  | newest                               | asked_at = newest, category = what the host says (nil: none)
---   facts     | names                                | facts = a table of what is known of them, which may have more
+--   facts     | names, rules                         | facts = a table of what is known of them, which may have more
 --   verdict   | about, action, from, to, rule, revision, is_answered? | passed = about, target = the category to set (nil: to), keep = true to keep it
 --   details   | error                                | nothing helps: they cannot be kept
 --   end       |                                      | the company's unfinished change has to reach its end
