@@ -173,18 +173,25 @@ static config_lists push_lists(lua_State *L) {
   return lists;
 }
 
-/* Calls `read` with the index of each item of the list in field `name` of the table at `table`. */
-static void each(lua_State *L, int table, const char *name, config_lists *lists,
-                 void read(lua_State *L, int item, config_lists *lists)) {
-  lua_getfield(L, table, name);
-  check_field(L, name, lua_isnil(L, -1) || lua_istable(L, -1), "table");
-  int items = lua_gettop(L), count = lua_isnil(L, -1) ? 0 : (int)lua_rawlen(L, items);
+typedef void add_item(lua_State *L, int item, config_lists *lists);
+
+/* Calls `add` with the index of each item of the list at the top of the stack. */
+static void each_item(lua_State *L, config_lists *lists, add_item *add) {
+  int items = lua_gettop(L), count = (int)lua_rawlen(L, items);
   luaL_checkstack(L, 8, "a config that is too deep");
   for (int i = 1; i <= count; i++) {
     lua_rawgeti(L, items, i);
-    read(L, lua_gettop(L), lists);
+    add(L, items + 1, lists);
     lua_settop(L, items);
   }
+}
+
+/* The same of the list in field `name` of the table at `table`, if there is one. */
+static void each(lua_State *L, int table, const char *name, config_lists *lists, add_item *add) {
+  lua_getfield(L, table, name);
+  check_field(L, name, lua_isnil(L, -1) || lua_istable(L, -1), "table");
+  if (!lua_isnil(L, -1))
+    each_item(L, lists, add);
   lua_pop(L, 1);
 }
 
@@ -203,7 +210,7 @@ static void add_category(lua_State *L, int table, config_lists *lists) {
   });
 }
 
-/* The place of the field in a condition's table; new ones are added. */
+/* The field that the condition at `table` names: its place in the list, to which new ones are added, or one of the core's. */
 static uint32_t add_field(lua_State *L, int table, config_lists *lists) {
   enum { MOST = 255 };
   uint32_t own;
@@ -250,7 +257,7 @@ static void add_condition(lua_State *L, int table, config_lists *lists) {
   condition.values.first = (uint32_t)lists->constants.count;
   lua_getfield(L, table, "value");
   if (lua_istable(L, -1))
-    each(L, table, "value", lists, add_constant);
+    each_item(L, lists, add_constant);
   else if (!lua_isnil(L, -1))
     add_constant(L, lua_gettop(L), lists);
   condition.values.count = (uint32_t)lists->constants.count - condition.values.first;
@@ -260,12 +267,7 @@ static void add_condition(lua_State *L, int table, config_lists *lists) {
 static void add_group(lua_State *L, int group, config_lists *lists) {
   luaL_checktype(L, group, LUA_TTABLE);
   size_t first = lists->conditions.count;
-  int count = (int)lua_rawlen(L, group);
-  for (int i = 1; i <= count; i++) {
-    lua_rawgeti(L, group, i);
-    add_condition(L, group + 1, lists);
-    lua_settop(L, group);
-  }
+  each_item(L, lists, add_condition); /* the group is at the top */
   lc_condition *conditions = items_of(L, &lists->conditions);
   if (lists->conditions.count > first)
     conditions[lists->conditions.count - 1].ends_group = true;
@@ -325,7 +327,7 @@ static void add_rule(lua_State *L, int table, config_lists *lists) {
   append(L, &lists->rules, &rule);
 }
 
-/* A deep config is as large as its JSON, of which 2^32 items cannot be. */
+/* No list has 2^32 items: the config's JSON would be too large to be stored. */
 static lc_config config_of(lua_State *L, const config_lists *lists, uint64_t revision) {
   return (lc_config){
     .revision = revision,

@@ -36,11 +36,12 @@ local MOST = {
 }
 
 local add, warn, shown = schema.add, schema.warn, schema.shown
+local TABLES = schema.set { "sale", "contact", "actor" } -- of an event
+local CATEGORY = schema.set { "category", "category.rank" } -- fields that the core itself knows
+
 local function later() end -- fields that depend on others
 
 -- Fields --------------------------------------------------------------------------------------------------------------
-
-local TABLES = schema.set { "sale", "contact", "actor" }
 
 local function is_utf8(text)
   return unicode.valid(text) == text
@@ -163,7 +164,7 @@ local function check_condition(found, path, condition, totals, categories)
   end
   check_value(found, path .. ".value", condition, totals)
   local field = condition.field
-  if type(field) == "string" and field ~= "category" and field ~= "category.rank" and not totals.named[field] then
+  if type(field) == "string" and not CATEGORY[field] and not totals.named[field] then
     totals.named[field] = true
     count(found, path .. ".field", totals, "fields", 1, "different fields in their conditions")
   end
@@ -258,10 +259,19 @@ function conditions.check_from(found, path, rule, checks, categories)
   end
 end
 
--- Whether a field is not in the event's own tables, nor the company's category.
-local function may_be_hosts(field)
-  return field ~= "category" and field ~= "category.rank" and not field:find "^sale%.." and not field:find "^contact%.."
-    and not field:find "^actor%.."
+--- Where an event has a field.
+---@param field string
+---@return "sale"|"contact"|"actor"|"facts"|nil place nil: nowhere, it is the company's category or that one's rank
+---@return string? name there
+function conditions.place_of(field)
+  if CATEGORY[field] then
+    return nil
+  end
+  local place, name = field:match "^(%l+)%.(.+)$"
+  if TABLES[place] then
+    return place, name
+  end
+  return "facts", field
 end
 
 --- The fields that the conditions for an event name, that are not its own, and that its `facts` lack.
@@ -269,13 +279,13 @@ end
 ---@param event leadcat.Event
 ---@return string[] names
 function conditions.missing(cfg, event)
-  local names, seen = {}, event.facts or {}
+  local names, seen = {}, merged(event.facts or {})
   for _, rule in ipairs(cfg.rules) do
     for _, group in ipairs(rule.enabled and rule.trigger == event.trigger and rule.when or {}) do
       for _, condition in ipairs(group) do
-        if may_be_hosts(condition.field) and seen[condition.field] == nil then
-          names[#names + 1] = condition.field
-          seen = merged(seen, { [condition.field] = true })
+        local field = condition.field
+        if conditions.place_of(field) == "facts" and seen[field] == nil then
+          names[#names + 1], seen[field] = field, true
         end
       end
     end

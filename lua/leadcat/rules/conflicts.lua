@@ -2,6 +2,9 @@
 --
 -- The core decides; here a comparison is `nil` where only the core can tell, as it folds the case of all letters.
 
+local conditions = require "leadcat.rules.conditions"
+local schema = require "leadcat.rules.schema"
+
 local conflicts = {}
 
 local MOST_TRIED = 10 -- values of a list that are tried one by one
@@ -74,18 +77,10 @@ local function holds(condition, fact)
   return HOLDS[condition.is](fact, condition.value)
 end
 
-local function set(list)
-  local members = {}
-  for _, name in ipairs(list) do
-    members[name] = true
-  end
-  return members
-end
-
-local HOLD_OF_UNKNOWN = set { "unknown", "not_equals", "none_of" }
-local HOLD_OF_ALL = set { "not_equals", "none_of", "all_one_of" } -- of a list: the others hold of one element
-local LISTS = set { "one_of", "all_one_of", "none_of" }
-local LOWER, UPPER = set { "at_least", "above" }, set { "at_most", "below" }
+local HOLD_OF_UNKNOWN = schema.set { "unknown", "not_equals", "none_of" }
+local HOLD_OF_ALL = schema.set { "not_equals", "none_of", "all_one_of" } -- of a list: the others hold of one element
+local LISTS = schema.set { "one_of", "all_one_of", "none_of" }
+local LOWER, UPPER = schema.set { "at_least", "above" }, schema.set { "at_most", "below" }
 
 -- Types -----------------------------------------------------------------------------------------------------------------
 
@@ -240,19 +235,14 @@ function conflicts.by_field(group)
   return by_field, fields
 end
 
-local TABLES = set { "sale", "contact", "actor" }
-
 --- Adds facts to an event, for which the conditions of a group hold, if they can.
 ---@param event leadcat.Event
 ---@param group leadcat.Condition[]
 function conflicts.add_facts(event, group)
   local by_field, fields = conflicts.by_field(group)
   for _, field in ipairs(fields) do
-    local fact, place, name = fact_for(by_field[field]), field:match "^(%l+)%.(.+)$"
-    if not TABLES[place] then
-      place, name = "facts", field
-    end
-    if fact ~= nil and field ~= "category" and field ~= "category.rank" then
+    local fact, place, name = fact_for(by_field[field]), conditions.place_of(field)
+    if fact ~= nil and place then
       event[place] = event[place] or {}
       event[place][name] = fact
     end
