@@ -609,6 +609,21 @@ describe("names that would be confused", function()
     assert.is_true(clean > rounds / 10 and clean < rounds / 10 * 9)
   end)
 
+  it("are told in the order of the list", function()
+    for _, row in ipairs { { 19, 21 }, { 5, 14 }, { 3, 12 }, { 9, 16 } } do
+      local items, told = {}, {}
+      for i = 1, row[2] do
+        items[i] = { id = i, name = { en = "Category " .. i }, group = "other" }
+      end
+      items[row[1]].name.no, items[row[2]].name.sv = "Eldst", "Yngst"
+      items[#items + 1] = { id = #items + 1, name = { en = "Last", no = "Eldst", sv = "Yngst" }, group = "other" }
+      for i, problem in ipairs(config.problems { categories = items }) do
+        told[i] = tonumber(problem.message:match "so does categories%[(%d+)%]: rename")
+      end
+      assert.same(row, told)
+    end
+  end)
+
   it("are found in time that grows with the config, not with its square", function()
     local function seconds(count, name)
       local cfg = { categories = {} }

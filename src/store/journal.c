@@ -72,7 +72,6 @@ static int settle_claim(const lc_writer *w, lc_key *company, lc_claim *claim, co
   if (finish->status != LC_ENTRY_APPLYING)
     return mdb_cursor_del(w->claims, 0);
   claim->owner = 0;
-  claim->boot = w->store->boot;
   claim->retry_at = lc_uptime() + finish->retry_in;
   claim->attempts++;
   return lc_put(w->store, w->txn, LC_TABLE_APPLYING, company, claim, sizeof *claim);
