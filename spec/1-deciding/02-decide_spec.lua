@@ -551,6 +551,13 @@ describe("deciding", function()
     engine:close()
   end)
 
+  it("is told to compiled code for each trigger and reason", function()
+    for _, trigger in ipairs(TRIGGERS) do
+      assert.equal("number", type(core.ffi.triggers[trigger]), trigger)
+    end
+    assert.same({ "rule_disabled", "matched" }, { core.ffi.reasons[0], core.ffi.reasons[#core.ffi.reasons] })
+  end)
+
   local jit = rawget(_G, "jit")
   if jit and jit.status() then
     it("is part of LuaJIT's compiled code: no trace ends at it", function()

@@ -507,6 +507,8 @@ describe("a problem", function()
     has(markup, "<h1>Not &lt;found&gt;</h1>")
     has(markup, ">No &amp; such</p>")
     has(markup, '<a href="' .. BASE .. '/confirmations">')
+    has(markup, '<main class="leadcat-main">')
+    has(journal {}, '<main class="leadcat-main leadcat-wide">')
   end)
 
   it("leads nowhere for who is not signed in", function()

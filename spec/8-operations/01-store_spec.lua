@@ -36,6 +36,27 @@ describe("a store that is opened again", function()
     engine:close()
   end)
 
+  it("is sound with values of more than 64 KB, whose size takes more than 16 bits", function()
+    local engine, path = stores.open()
+    local cfg = stores.config { sale_won = CUSTOMER }
+    cfg.categories[1].description = ("x"):rep(70000)
+    assert.equal(1, engine:save(cfg))
+    engine:close()
+    assert.same({}, core.check_store(path))
+  end)
+
+  it("has shown that the disk works: a probe soon after does not write", function()
+    local engine, path = stores.open()
+    engine:close()
+    engine = stores.open { path = path }
+    local before = engine._store:stats().commits.count
+    assert.is_true(engine._store:probe(30))
+    assert.equal(before, engine._store:stats().commits.count)
+    assert.is_true(engine._store:probe(0))
+    assert.equal(before + 1, engine._store:stats().commits.count)
+    engine:close()
+  end)
+
   it("has everything that was there", function()
     local engine, path = stores.open()
     local rules = { sale_won = CUSTOMER, sale_lost = { LOST, ask = true } }
@@ -148,7 +169,13 @@ describe("a config", function()
     local revision, message, code, problems = engine:save(cfg)
     assert.is_nil(revision)
     assert.equal("invalid", code)
-    assert.matches("^the config is refused: .+ %(and %d+ more%)$", message)
+    local errors = 0
+    for _, problem in ipairs(problems) do
+      errors = errors + (problem.severity == "error" and 1 or 0)
+    end
+    assert.equal(("the config is refused: %s (and %d more)"):format(problems[1].message, errors - 1), message)
+    local one = stores.config { sale_won = 99 }
+    assert.equal("the config is refused: " .. engine:check(one)[1].message, (select(2, engine:save(one))))
     assert.same(engine:check(cfg), problems)
     assert.is_true(#problems >= 2)
     assert.same(before, engine:config())

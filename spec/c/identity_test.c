@@ -45,7 +45,7 @@ static uint64_t write_applying(lc_store *store, uint64_t newest) {
   return write.entry.id;
 }
 
-/* Turns the only entry, its claim and the head of the store back into what the first edition wrote. */
+/* Turns the only entry, its claim and the head of the store back into what the first edition wrote. Bolt's claim is damaged. */
 static void turn_back(lc_store *store, uint64_t id) {
   MDB_txn *txn;
   MDB_val value;
@@ -54,7 +54,7 @@ static void turn_back(lc_store *store, uint64_t id) {
   const claim_1 claim = { .entry = id, .owner = 77, .deadline = now + 1e9, .retry_at = now + 1e9, .attempts = 3,
                           .begun = (uint32_t)now };
   lc_key prefix = lc_key_of(tenant), key = lc_key_of_entry(&prefix, id);
-  lc_company acme = company_of("Acme");
+  lc_company acme = company_of("Acme"), bolt = company_of("Bolt");
   CHECK(lc_begin_write(store, LC_PART_JOURNAL, &txn, NULL) == LC_OK);
   CHECK(lc_get(store, txn, LC_TABLE_JOURNAL, &key, &value) == 0 && value.mv_size <= sizeof entry);
   size_t size = value.mv_size - (HEAD_2 - HEAD_1);
@@ -64,6 +64,8 @@ static void turn_back(lc_store *store, uint64_t id) {
   CHECK(lc_put(store, txn, LC_TABLE_JOURNAL, &key, entry, size) == 0);
   key = lc_key_of_company(&prefix, &acme);
   CHECK(lc_put(store, txn, LC_TABLE_APPLYING, &key, &claim, sizeof claim) == 0);
+  key = lc_key_of_company(&prefix, &bolt);
+  CHECK(lc_put(store, txn, LC_TABLE_APPLYING, &key, &claim, sizeof claim - 1) == 0);
   CHECK(mdb_drop(txn, lc_env_table(store->env, LC_TABLE_META), 0) == 0);
   key = meta_key("format");
   CHECK(lc_put(store, txn, LC_TABLE_META, &key, &format, sizeof format) == 0);
@@ -85,7 +87,7 @@ static lc_entry entry_of(lc_store *store, uint64_t id) {
 
 static void test_first_edition(void) {
   lc_store *store = open_store();
-  lc_company acme = company_of("Acme");
+  lc_company acme = company_of("Acme"), bolt = company_of("Bolt");
   lc_claim claim;
   uint64_t id = write_applying(store, 0), newer;
   turn_back(store, id);
@@ -96,9 +98,10 @@ static void test_first_edition(void) {
   CHECK(epochs->count == 1 && epochs->list[0].first == 0 && !lc_is_restored(epochs, id));
   CHECK(entry_of(store, id).written == (double)id / 1000 && entry_of(store, id).at == now - 5);
   CHECK(entry_of(store, id).details.size == strlen("{\"sale\":{}}"));
-  CHECK(lc_store_applying(store, tenant, tenant, 9, NULL) == LC_OK && lc_store_result(store).size != 0); /* due at once */
+  CHECK(lc_store_applying(store, tenant, tenant, 1, NULL) == LC_OK && lc_store_result(store).size != 0); /* due at once */
   CHECK(lc_store_claim(store, tenant, &acme, false, 30, &claim, NULL) == LC_OK);
   CHECK(claim.entry == id && claim.attempts == 3 && claim.begun == (uint32_t)now);
+  CHECK(lc_store_claim(store, tenant, &bolt, false, 30, &claim, NULL) == LC_CORRUPT); /* it stays, to be reported */
   lc_finish finish = { .entry = id, .company = acme, .status = LC_ENTRY_CONFLICT };
   CHECK(lc_store_finish(store, tenant, &finish, 1, NULL) == LC_OK && !finish.lost);
   CHECK(entry_of(store, id).status == LC_ENTRY_CONFLICT && entry_of(store, id).written == (double)id / 1000);

@@ -441,6 +441,11 @@ return function(open, busted)
       { "asks the host", won "acme", HOST, { lacks = "category", newest = 0 } },
       { "cannot keep what is no JSON", won("acme", { sale = { f = print } }), KEPT, { lacks = "details" } },
     }
+    it("asks for nothing that it is told it does not need", function()
+      local how = with(KEPT, { needs_licence = false, is_guarded = false, look = false, foresee = false })
+      assert.equal("updated", handle(store, won "acme", how).status)
+    end)
+
     for _, row in ipairs(ROWS) do
       it(row[1], function()
         local result = handle(store, row[2], row[3])

@@ -70,7 +70,6 @@ static int put(const lc_writer *w, const lc_question *question) {
 }
 
 int lc_put_question(const lc_writer *w, lc_question *question, const lc_entry *entry) {
-  question->state = LC_QUESTION_OPEN;
   question->entry = entry->id;
   question->revision = entry->revision;
   question->trigger = entry->trigger;

@@ -181,7 +181,6 @@ static lc_status is_due(const trimmer *t, const lc_retention *keep, bool *due, l
 static lc_status trim(trimmer *t, const lc_retention *keep, uint64_t *from, size_t *removed, lc_error *error) {
   bool due = true;
   t->from = *from;
-  *removed = 0;
   lc_status status = is_due(t, keep, &due, error);
   if (status == LC_OK && due)
     status = trim_in_steps(t, keep, error);

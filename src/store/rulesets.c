@@ -67,7 +67,8 @@ static const size_t most_bytes = (size_t)64 << 20; /* of all entries; a single o
 typedef struct tenant_rules {
   struct tenant_rules *next; /* in the same bucket */
   lc_rules rules;
-  bool used; /* since the hand passed */
+  size_t counted; /* of its bytes in the cache's */
+  bool used;      /* since the hand passed */
   uint8_t tenant_size;
   char tenant[];
 } tenant_rules;
@@ -114,7 +115,7 @@ static void drop(lc_rules_cache *cache, tenant_rules **link) {
   tenant_rules *entry = *link;
   *link = entry->next;
   cache->count--;
-  cache->bytes -= size_of(entry);
+  cache->bytes -= entry->counted;
   lc_rules_free(&entry->rules);
   free(entry);
 }
@@ -147,7 +148,6 @@ static tenant_rules *add(lc_rules_cache *cache, lc_text tenant) {
   entry->tenant_size = (uint8_t)tenant.size;
   put(cache, entry);
   cache->count++;
-  cache->bytes += size_of(entry);
   return entry;
 }
 
@@ -167,9 +167,9 @@ static void make_room(lc_rules_cache *cache, const tenant_rules *keep) {
 }
 
 static lc_status read_into(lc_store *store, tenant_rules *entry, lc_text tenant, lc_error *error) {
-  store->rules->bytes -= size_of(entry);
   lc_status status = lc_store_refresh(store, tenant, &entry->rules, error);
-  store->rules->bytes += size_of(entry);
+  store->rules->bytes += size_of(entry) - entry->counted;
+  entry->counted = size_of(entry);
   make_room(store->rules, entry);
   return status;
 }
