@@ -5,6 +5,7 @@ local core = require "leadcat.core"
 local clock = require "support.clock"
 local crm = require "support.crm"
 local json = require "leadcat.util.json"
+local leadcat = require "leadcat"
 local stores = require "support.stores"
 
 local LEAD, QUALIFIED_LEAD, OPPORTUNITY, LOST_OPPORTUNITY, CUSTOMER = 1, 2, 3, 4, 5 -- the preset's categories
@@ -734,6 +735,29 @@ Fjord is in Customer, a category of the group Customer; ]]
     engine:close()
     assert.matches("\nlead_status_not_matched +not reached +expected none\n",
       run(path, "--company", "Acme", "--trigger", "lead_status_set"))
+  end)
+
+  it("lists the rules that were tried, with their conditions", function()
+    local engine, path = stores.open()
+    local cfg = leadcat.preset "tiers"
+    cfg.rules[2].when[2] = {
+      { field = "sale.name", is = "known" }, { field = "a\27", is = "not_equals", value = "\27" },
+    }
+    assert(engine:save(cfg))
+    engine:close()
+    assert.matches([[
+
+already_in_category     passed  category 1, target 5
+  sale_won#1 does not apply
+    sale.amount at_least 100000: no, it is unknown
+    or
+    sale.name known: no, it is unknown
+    a<U%+001B> not_equals "\u001b": yes
+  sale_won#2 does not apply
+    company.country one_of %["Norway","NO"%]: no, it is unknown
+  sale_won applies
+
+The user will be asked]], run(path, "--company", "Acme", "--trigger", "sale_won", "--category", "Lead"))
   end)
 
   it("without a trigger says what each would do, and what was done last", function()

@@ -85,7 +85,9 @@ end
 local function compared(check)
   local values = {}
   for name, value in pairs(check) do
-    if name ~= "name" and name ~= "pass" then
+    if name == "rules" then -- they have lines of their own
+      values[#values + 1] = "rules " .. #value
+    elseif name ~= "name" and name ~= "pass" then
       value = type(value) == "table" and (value[1] and table.concat(value, " ") or "none") or tostring(value)
       values[#values + 1] = name .. " " .. value
     end
@@ -94,16 +96,40 @@ local function compared(check)
   return table.concat(values, ", ")
 end
 
+-- "sale.amount at_least 100000: no, it is unknown".
+local function condition_line(condition)
+  local value = condition.value ~= nil and " " .. json.encode(condition.value) or ""
+  local found = condition.holds and "yes" or condition.fact == "unknown" and "no, it is unknown" or "no"
+  return unicode.visible(("    %s %s%s: %s"):format(condition.field, condition.is, value, found)) .. "\n"
+end
+
+-- Each rule that was tried, with its groups of conditions.
+local function tried(check)
+  local lines = {}
+  for _, rule in ipairs(check.rules or {}) do
+    local result = not rule.starts and "may not start there" or rule.applies and "applies" or "does not apply"
+    lines[#lines + 1] = ("  %s %s\n"):format(rule.rule, result)
+    for i, group in ipairs(rule.starts and rule.when or {}) do
+      lines[#lines + 1] = i > 1 and "    or\n" or nil
+      for _, condition in ipairs(group) do
+        lines[#lines + 1] = condition_line(condition)
+      end
+    end
+  end
+  return table.concat(lines)
+end
+
 --- The checks of a decision, and its sentence.
 ---@param decision leadcat.Explanation
 ---@return string
 function tables.decision(decision)
-  local rows = { { "check", "result", "compared" } }
+  local rows, rules = { { "check", "result", "compared" } }, ""
   for _, check in ipairs(decision.checks) do
+    rules = rules .. tried(check)
     local result = check.pass == nil and "not reached" or check.pass and "passed" or "FAILED"
     rows[#rows + 1] = { check.name, result, compared(check) }
   end
-  return tables.table(rows) .. "\n" .. decision.sentence .. "\n"
+  return tables.table(rows) .. rules .. "\n" .. decision.sentence .. "\n"
 end
 
 --- The keys of a table of counts, the largest count first.
