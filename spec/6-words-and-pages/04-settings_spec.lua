@@ -385,6 +385,22 @@ describe("whatever a client sends", function()
 end)
 
 describe("the page", function()
+  it("tells the conditions and further rules that it cannot change, and only those", function()
+    local cfg = preset.get "tiers"
+    cfg.rules[3].enabled = false
+    local shown = html(cfg)
+    assert.matches('<div class="leadcat%-beyond">'
+      .. '<p class="leadcat%-muted">Only when sale%.amount is at least 100000%.</p>'
+      .. '<p class="leadcat%-muted">Otherwise Other sales: Customer%. </p>', shown)
+    assert.matches("Bare når sale%.amount er minst 100000%.", html(cfg, { language = "no" }))
+    local _, read = submit(cfg)
+    assert.same(cfg.rules, read.rules)
+    assert.is_nil(html(preset.get "superoffice"):find("leadcat-beyond", 1, true))
+    local of_status = { trigger = "lead_status_set", lead_status = 5, enabled = true, set_category = 3 }
+    of_status.when = { { { field = "contact.role", is = "known" } } }
+    assert.matches('leadcat%-muted">Only when contact%.role is known%.</p>', html(with_rules { of_status }))
+  end)
+
   local LABELS = {
     en = {
       "Lead categorization", "Settings and maintenance › Workflow", "Update category when a sale is won",

@@ -1,6 +1,7 @@
 --- The settings tab: rules, categories and lead statuses as one form that works without JavaScript. `settings_form.lua`
 -- reads it and lists its fields; web/settings.js saves round trips. Configs that cannot be saved are shown, too.
 
+local conditions = require "leadcat.words.conditions"
 local config = require "leadcat.rules.config"
 local h = require "leadcat.pages.html"
 local page = require "leadcat.pages.page"
@@ -266,14 +267,15 @@ end
 
 -- Rules ---------------------------------------------------------------------------------------------------------------
 
-local function rule_card(form, trigger, enabled, details)
+-- `beyond` is seen whether the rule is switched on or not.
+local function rule_card(form, trigger, enabled, details, beyond)
   local name = ("rule.%s.enabled"):format(trigger)
   local attributes = { class = "leadcat-switch", type = "checkbox", role = "switch", value = "on", checked = enabled }
   return h.div { class = "leadcat-card leadcat-rule", data_leadcat_rule = trigger,
     h.p { class = "leadcat-switch-line",
       h.input(field_attributes(form, name, attributes)), " ", h.label { ["for"] = id_of(name), text(form, trigger) },
     },
-    h.div { class = "leadcat-details", details },
+    h.div { class = "leadcat-details", details }, beyond,
   }
 end
 
@@ -286,9 +288,37 @@ local function find_rule(form, trigger)
   return { trigger = trigger }
 end
 
+local function muted(...)
+  return h.p { class = "leadcat-muted", ... }
+end
+
+-- When a rule applies, if not always.
+local function only_when(form, rule)
+  return rule.when and text(form, "only_when", { conditions = conditions.all(form, rule.when, form.config.categories) })
+end
+
+local function otherwise(form, rule)
+  local called = wording.line(config.text(rule.name, form.language)) or rule.id and ("#%d"):format(rule.id) or ""
+  local category = wording.name_of(form.config.categories, rule.set_category, form.language)
+  return muted(text(form, "rule_otherwise", { rule = called, category = category }), " ", only_when(form, rule))
+end
+
+-- What the form does not change: the conditions of a rule, and the enabled rules of its trigger behind it.
+local function beyond(form, rule)
+  local notes, is_behind = { rule.when and muted(only_when(form, rule)) }, false
+  for _, other in ipairs(form.config.rules or {}) do
+    if is_behind and other.enabled == true and other.trigger == rule.trigger then
+      notes[#notes + 1] = otherwise(form, other)
+    end
+    is_behind = is_behind or other == rule
+  end
+  return notes[1] and h.div { class = "leadcat-beyond", notes, muted(text(form, "rules_elsewhere")) }
+end
+
 local function sale_card(form, trigger)
   local rule, prefix = find_rule(form, trigger), "rule." .. trigger
-  return rule_card(form, trigger, rule.enabled == true, { target(form, prefix, rule), ask(form, prefix, rule) })
+  local details = { target(form, prefix, rule), ask(form, prefix, rule) }
+  return rule_card(form, trigger, rule.enabled == true, details, beyond(form, rule))
 end
 
 -- A row has a switch of its own only when it is off while others are on.
@@ -301,6 +331,7 @@ local function status_row(form, number, rule, own_switch)
     target(form, prefix, rule),
     button(form, ("remove_status_rule.%d"):format(number), text(form, "remove_row"), nil, "leadcat-quiet"),
     ask(form, prefix, rule),
+    rule.when and muted(only_when(form, rule)),
     own_switch and {
       hidden(prefix .. ".switch", "own"), checkbox(form, prefix .. ".enabled", text(form, "row_enabled"), false),
     },

@@ -150,6 +150,10 @@ return {
   ["settings.rules"] = "Regeln",
   ["settings.rules_hint"] =
     "Eine Regel ändert die Kategorie nur bei Firmen, deren Kategorie in der Gruppe Potenzieller Kunde ist.",
+  ["settings.only_when"] = "Nur wenn {conditions}.",
+  ["settings.rule_otherwise"] = "Sonst {rule}: {category}.",
+  ["settings.rules_elsewhere"] =
+    "Bedingungen und weitere Regeln werden hier gezeigt und in Lua oder mit der Kommandozeile geändert.",
   ["settings.sale_won"] = "Kategorie aktualisieren, wenn ein Verkauf gewonnen wird",
   ["settings.sale_lost"] = "Kategorie aktualisieren, wenn ein Verkauf verloren wird",
   ["settings.sale_registered"] = "Kategorie aktualisieren, wenn ein Verkauf bei der Firma erfasst wird",

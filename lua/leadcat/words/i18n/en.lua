@@ -147,6 +147,10 @@ return {
   ["settings.rules"] = "Rules",
   ["settings.rules_hint"] =
     "A rule changes the category only of companies whose category is in the group Potential customer.",
+  ["settings.only_when"] = "Only when {conditions}.",
+  ["settings.rule_otherwise"] = "Otherwise {rule}: {category}.",
+  ["settings.rules_elsewhere"] =
+    "Conditions and further rules are shown here, and changed from Lua or with the command line.",
   ["settings.sale_won"] = "Update category when a sale is won",
   ["settings.sale_lost"] = "Update category when a sale is lost",
   ["settings.sale_registered"] = "Update category when a sale is registered with the company",

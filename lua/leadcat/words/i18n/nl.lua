@@ -149,6 +149,10 @@ return {
   ["settings.rules"] = "Regels",
   ["settings.rules_hint"] =
     "Een regel wijzigt de categorie alleen van bedrijven waarvan de categorie in de groep Potentiële klant zit.",
+  ["settings.only_when"] = "Alleen als {conditions}.",
+  ["settings.rule_otherwise"] = "Anders {rule}: {category}.",
+  ["settings.rules_elsewhere"] =
+    "Voorwaarden en verdere regels staan hier, en worden in Lua of met de opdrachtregel gewijzigd.",
   ["settings.sale_won"] = "Categorie bijwerken wanneer een verkoop is gewonnen",
   ["settings.sale_lost"] = "Categorie bijwerken wanneer een verkoop is verloren",
   ["settings.sale_registered"] = "Categorie bijwerken wanneer een verkoop bij het bedrijf wordt geregistreerd",
