@@ -331,6 +331,23 @@ static void test_entry_bytes(void) {
   }
 }
 
+/* The id of a rule lies between head and texts, and is at least 1. */
+static void test_rule_bytes(void) {
+  static const int32_t ids[] = { 7, INT32_MAX, 0, -1, INT32_MIN };
+  char bytes[ENTRY + sizeof(int32_t)];
+  lc_entry entry;
+  CHECK(lc_entry_unpack(entry_7, ENTRY, &entry, NULL) == LC_OK && entry.rule == 0);
+  for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
+    entry.rule = 7;
+    CHECK(lc_entry_size(&entry) == sizeof bytes);
+    lc_entry_pack(&entry, bytes);
+    memcpy(bytes + HEAD, &ids[i], sizeof ids[i]);
+    lc_entry unpacked;
+    CHECK((lc_entry_unpack(bytes, sizeof bytes, &unpacked, NULL) == LC_OK ? unpacked.rule : -1) == (ids[i] > 0 ? ids[i] : -1));
+  }
+  CHECK(is_corrupt(bytes, ENTRY));
+}
+
 int main(void) {
   alarm(300);
   if (files_make("damage") == NULL)
@@ -342,6 +359,7 @@ int main(void) {
   TEST(test_keys());
   TEST(test_many());
   TEST(test_damaged_claim());
+  TEST(test_rule_bytes());
   TEST(test_damaged_company());
   TEST(test_damaged_mark());
   TEST(test_entry_bytes());

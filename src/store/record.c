@@ -89,13 +89,14 @@ static char *put_rule(char *at, int32_t rule) {
   return put(at, (lc_text){ (const char *)&rule, rule_size(rule) });
 }
 
-static int32_t take_rule(const char **at, bool has_rule) {
-  int32_t rule = 0;
-  if (has_rule) {
-    memcpy(&rule, *at, sizeof rule);
-    *at += sizeof rule;
-  }
-  return rule;
+/* False when it cannot be the id of a rule. */
+static bool take_rule(const char **at, bool has_rule, int32_t *rule) {
+  *rule = 0;
+  if (!has_rule)
+    return true;
+  memcpy(rule, *at, sizeof *rule);
+  *at += sizeof *rule;
+  return *rule > 0;
 }
 
 size_t lc_entry_size(const lc_entry *entry) {
@@ -154,7 +155,8 @@ lc_status lc_entry_unpack(const void *bytes, size_t size, lc_entry *entry, lc_er
     .has_question = head.has_question != 0, .company.is_integer = head.company_is_integer != 0,
   };
   memcpy(entry->question, head.question, sizeof entry->question);
-  entry->rule = take_rule(&at, head.has_rule);
+  if (!take_rule(&at, head.has_rule, &entry->rule))
+    return lc_fail(error, LC_CORRUPT, "a journal entry is damaged");
   entry->company.text = take(&at, head.company_size);
   entry->event_id = take(&at, head.event_id_size);
   entry->details = take(&at, head.details_size);
@@ -211,7 +213,8 @@ lc_status lc_question_unpack(const void *bytes, size_t size, lc_question *questi
     .company.is_integer = head.company_is_integer != 0,
   };
   memcpy(question->id, head.id, sizeof question->id);
-  question->rule = take_rule(&at, head.has_rule);
+  if (!take_rule(&at, head.has_rule, &question->rule))
+    return lc_fail(error, LC_CORRUPT, "a confirmation is damaged");
   question->company.text = take(&at, head.company_size);
   question->user = take(&at, head.user_size);
   question->body = take(&at, head.body_size);
