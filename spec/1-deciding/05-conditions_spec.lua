@@ -3,7 +3,8 @@
 local core = require "leadcat.core"
 local config = require "leadcat.rules.config"
 local decider_of = require "leadcat.rules.decider"
-local stores = require "spec.support.stores"
+local stores = require "support.stores"
+local times = require "support.times"
 
 local GROUPS = { "customer", "lost", "potential_customer", "potential_customer", "potential_customer" }
 local TRIGGERS = { "sale_registered", "sale_won", "lead_status_set" }
@@ -264,7 +265,7 @@ describe("conditions", function()
   it("decide as their contract says, whoever asks", function()
     math.randomseed(20261127)
     local reasons = {}
-    for _ = 1, 400 do
+    for _ = 1, times(400) do
       local cfg = random_config()
       assert.is_false(config.has_errors(config.problems(cfg)))
       local plain, rules = core.decider(cfg)
@@ -287,7 +288,7 @@ describe("conditions", function()
 
   it("handle and simulate alike", function()
     math.randomseed(4711)
-    for _ = 1, 25 do
+    for _ = 1, times(25) do
       local cfg = random_config()
       local engine = stores.open()
       assert(engine:save(cfg, { actor = { id = 1, admin = true } }))

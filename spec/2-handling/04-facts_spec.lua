@@ -1,6 +1,6 @@
 -- Facts for conditions: from the event, and from the host, which is asked once and for many at a time.
 
-local stores = require "spec.support.stores"
+local stores = require "support.stores"
 
 local CONFIG = {
   categories = {
