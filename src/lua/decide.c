@@ -89,8 +89,8 @@ static lc_trigger check_trigger(lua_State *L, int argument) {
   const char *name = luaL_checklstring(L, argument, &size);
   int trigger = lc_trigger_of(name, size);
   if (trigger < 0)
-    luaL_argerror(L, argument, lua_pushfstring(L, "unknown trigger '%s' (expected sale_registered, sale_won, "
-                                                  "sale_lost or lead_status_set)", name));
+    luaL_argerror(L, argument, lua_pushfstring(L, "unknown trigger '%s' (expected sale_registered, sale_won, sale_lost, "
+                                                  "lead_status_set, sale_reopened or sale_deleted)", name));
   return (lc_trigger)trigger;
 }
 

@@ -238,10 +238,21 @@ local function explain_trigger(self, about, trigger)
   return decisions[1] and decisions or { decision }
 end
 
+-- Triggers that few configs use, told of only where a rule has them.
+local RARE = { sale_reopened = true, sale_deleted = true }
+
+-- What each trigger would do now.
 local function explain_all(self, about)
   local all = json.array {}
+  local cfg, why_not, failure = settings.known(self)
+  if not cfg then
+    return nil, why_not, failure
+  end
   for _, trigger in ipairs(config.TRIGGERS) do
-    local decisions, message, code = explain_trigger(self, about, trigger)
+    local decisions, message, code = {}, nil, nil
+    if not RARE[trigger] or config.has_rule(cfg, trigger) then
+      decisions, message, code = explain_trigger(self, about, trigger)
+    end
     if not decisions then
       return nil, message, code
     end
