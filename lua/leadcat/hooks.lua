@@ -1,12 +1,16 @@
 --- Turns a CRM's save callbacks into events. Only real transitions become events, so hosts need not compare.
 
+local event_of = require "leadcat.events.event"
+local options_of = require "leadcat.util.options"
+local unicode = require "leadcat.util.unicode"
+
 local hooks = {}
 
 ---@class leadcat.Sale
 ---@field id string|integer
 ---@field name? string
 ---@field company? string|integer
----@field status "open"|"won"|"lost"|"stalled"
+---@field status "open"|"won"|"lost"|"stalled" or, with `statuses`, the CRM's own word
 
 ---@class leadcat.Contact
 ---@field id string|integer
@@ -14,8 +18,30 @@ local hooks = {}
 ---@field company? string|integer
 ---@field lead_status? integer
 
+---@class leadcat.SaleSaved
+---@field source? string where the sale comes from: with `version`, the events have ids, so that each is handled once
+---@field version? string|integer of the saved sale: another one at each save
+---@field at? number when it was saved, in seconds since 1970
+---@field actor? leadcat.Actor who saved it
+---@field statuses? table<any, "open"|"won"|"lost"|"stalled"> what the CRM's own words for a sale's status mean
+
 local STATUSES = { open = true, won = true, lost = true, stalled = true }
 local CLOSING = { won = "sale_won", lost = "sale_lost" }
+
+local OPTIONS = {
+  source = options_of.kind("a text", function(value) return type(value) == "string" and value ~= "" end),
+  version = options_of.kind("a text or an integer", function(value) return event_of.key(value) ~= nil end),
+  at = options_of.of_type("number", "a number of seconds since 1970"),
+  actor = options_of.actor,
+  statuses = options_of.kind("a table of open, won, lost or stalled by the CRM's words", function(value)
+    for _, status in pairs(type(value) == "table" and value or { false }) do
+      if not STATUSES[status] then
+        return false
+      end
+    end
+    return true
+  end),
+}
 
 local function check(record, argument, name, level)
   if type(record) ~= "table" then
@@ -27,35 +53,76 @@ local function has_company(record)
   return record ~= nil and record.company ~= nil and record.company ~= ""
 end
 
-local function check_sale(sale, argument)
+-- The sale's status; nil, message when `statuses` does not know the CRM's word for it.
+local function status_of(sale, argument, statuses)
   check(sale, argument, "sale", 4)
-  if not STATUSES[sale.status] then
+  if not statuses and not STATUSES[sale.status] then
     local got = tostring(sale.status)
     error(("argument %d: a sale's status is open, won, lost or stalled, not %s"):format(argument, got), 3)
+  elseif not statuses then
+    return sale.status
   end
+  local status = sale.status ~= nil and statuses[sale.status]
+  if not status then
+    local got = unicode.visible(tostring(sale.status):sub(1, 60))
+    return nil, ("the sale's status is '%s', which `statuses` does not have"):format(got)
+  end
+  return status
 end
 
---- The events of a saved sale, in order: it got its first company, it was won, it was lost. Moving it to another
--- company is no event.
----@param before? leadcat.Sale as it was; nil for a new one
----@param after leadcat.Sale as it is now
----@return leadcat.Event[] events for `engine:handle_many`
-function hooks.sale_saved(before, after)
-  if before ~= nil then
-    check_sale(before, 1)
+-- What has happened to a sale, in order: {trigger, company}. `was` and `is` are its statuses; nil: it was or is not there.
+local function transitions(before, was, after, is)
+  local found = {}
+  local is_known, was_known = has_company(after), has_company(before)
+  local is_new = is_known and not was_known
+  if is_new then
+    found[1] = { "sale_registered", after.company }
   end
-  check_sale(after, 2)
+  if is_known and CLOSING[is] and (is_new or was ~= is) then
+    found[#found + 1] = { CLOSING[is], after.company }
+  elseif is_known and was_known and CLOSING[was] and not CLOSING[is] then
+    found[1] = { "sale_reopened", before.company } -- what it has done, it has done there
+  elseif not after and was_known then
+    found[1] = { "sale_deleted", before.company }
+  end
+  return found
+end
+
+-- Events with what the CRM tells of the save. The id of each is the same whenever the same save is told.
+local function events_of(found, sale, options)
   local events = {}
-  local function add(trigger)
-    events[#events + 1] = { trigger = trigger, company = after.company, sale = { id = after.id, name = after.name } }
-  end
-  if has_company(after) and not has_company(before) then
-    add "sale_registered"
-  end
-  if has_company(after) and CLOSING[after.status] and (before == nil or before.status ~= after.status) then
-    add(CLOSING[after.status])
+  local key = options.source and options.version and event_of.key(sale.id)
+  for i, row in ipairs(found) do
+    events[i] = {
+      id = key and ("%s/%s/%s/%s"):format(options.source, key, row[1], event_of.key(options.version)),
+      trigger = row[1], company = row[2], sale = { id = sale.id, name = sale.name }, at = options.at,
+      actor = options.actor,
+    }
   end
   return events
+end
+
+--- The events of a saved sale, in order: it got its first company (then also that it is closed, if it is), it was won or
+-- lost, it was reopened, or deleted. Moving it to another company is no event.
+---@param before? leadcat.Sale as it was; nil for a new one
+---@param after? leadcat.Sale as it is now; nil when it was deleted
+---@param options? leadcat.SaleSaved
+---@return leadcat.Event[]? events for `engine:handle_many`
+---@return string? message, string? code `invalid`: `statuses` does not know the status of a sale
+function hooks.sale_saved(before, after, options)
+  options = options_of.check(options, OPTIONS)
+  local was, is, message
+  if before ~= nil or after == nil then
+    check(before or after, before and 1 or 2, "sale", 3)
+    was, message = status_of(before, 1, options.statuses)
+  end
+  if after ~= nil and not message then
+    is, message = status_of(after, 2, options.statuses)
+  end
+  if message then
+    return nil, message, "invalid"
+  end
+  return events_of(transitions(before, was, after, is), after or before, options)
 end
 
 --- The event of a saved contact: its lead status changed.

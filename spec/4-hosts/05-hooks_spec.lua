@@ -48,14 +48,14 @@ describe("a saved sale", function()
     { "is stalled", sale "open", sale "stalled", {} },
 
     { "stays won", sale "won", sale "won", {} },
-    { "is reopened after it was won", sale "won", sale "open", {} },
+    { "is reopened after it was won", sale "won", sale "open", { "sale_reopened Acme" } },
     { "was won, and is lost after all", sale "won", sale "lost", { "sale_lost Acme" } },
-    { "is stalled after it was won", sale "won", sale "stalled", {} },
+    { "is stalled after it was won", sale "won", sale "stalled", { "sale_reopened Acme" } },
 
     { "stays lost", sale "lost", sale "lost", {} },
-    { "is reopened after it was lost", sale "lost", sale "open", {} },
+    { "is reopened after it was lost", sale "lost", sale "open", { "sale_reopened Acme" } },
     { "was lost, and is won after all", sale "lost", sale "won", { "sale_won Acme" } },
-    { "is stalled after it was lost", sale "lost", sale "stalled", {} },
+    { "is stalled after it was lost", sale "lost", sale "stalled", { "sale_reopened Acme" } },
 
     { "stays stalled", sale "stalled", sale "stalled", {} },
     { "goes on after it was stalled", sale "stalled", sale "open", {} },
@@ -68,7 +68,16 @@ describe("a saved sale", function()
     { "gets its company later", sale("open", false), sale "open", { "sale_registered Acme" } },
     { "gets its company later, after an empty one", sale("open", ""), sale "open", { "sale_registered Acme" } },
     { "gets its company when it is won", sale("open", false), sale "won", { "sale_registered Acme", "sale_won Acme" } },
-    { "gets its company after it was won", sale("won", false), sale "won", { "sale_registered Acme" } },
+    { "gets its company after it was won", sale("won", false), sale "won",
+      { "sale_registered Acme", "sale_won Acme" } },
+    { "gets its company after it was lost", sale("lost", ""), sale "lost",
+      { "sale_registered Acme", "sale_lost Acme" } },
+    { "gets its company when it is reopened", sale("won", false), sale "open", { "sale_registered Acme" } },
+    { "is reopened when it moves", sale "won", sale("open", "Bolt"), { "sale_reopened Acme" } },
+    { "loses its company when it is reopened", sale "won", sale("open", false), {} },
+    { "is deleted", sale "open", nil, { "sale_deleted Acme" } },
+    { "is deleted after it was won", sale("won", 42), nil, { "sale_deleted 42" } },
+    { "is deleted without a company", sale("won", false), nil, {} },
     { "loses its company", sale "open", sale("open", false), {} },
     { "loses its company and is won", sale "open", sale("won", false), {} },
     { "has a number for its company", sale("open", 42), sale("won", 42), { "sale_won 42" } },
@@ -84,7 +93,59 @@ describe("a saved sale", function()
     for i = 2, #states do
       count = count + #hooks.sale_saved(sale(states[i - 1]), sale(states[i]))
     end
-    assert.equal(3, count)
+    assert.equal(5, count)
+  end)
+
+  local SAVE = { source = "crm", version = 3, at = 1700000000.5, actor = { id = "ann" } }
+
+  it("gives events with an id, a time and an actor, where the CRM tells them", function()
+    assert.same({
+      { id = "crm/17/sale_registered/3", trigger = "sale_registered", company = "Acme", at = 1700000000.5,
+        actor = { id = "ann" }, sale = { id = 17, name = "Printers" } },
+      { id = "crm/17/sale_won/3", trigger = "sale_won", company = "Acme", at = 1700000000.5,
+        actor = { id = "ann" }, sale = { id = 17, name = "Printers" } },
+    }, hooks.sale_saved(nil, sale "won", SAVE))
+    local deleted = hooks.sale_saved(sale "won", nil, { source = "crm", version = "b7", at = 5 })
+    assert.same({ "crm/17/sale_deleted/b7", 5 }, { deleted[1].id, deleted[1].at })
+    for _, options in ipairs { { source = "crm" }, { version = 3 }, {} } do
+      assert.is_nil(hooks.sale_saved(nil, sale "open", options)[1].id)
+    end
+  end)
+
+  it("is handled once, however often it is told", function()
+    local engine = stores.open { durability = "relaxed" }
+    assert(engine:save(stores.config { sale_registered = 3 }))
+    engine.host:create("Acme", 1)
+    local statuses = {}
+    for i = 1, 2 do
+      local outcomes = assert(engine:handle_many(hooks.sale_saved(nil, sale "open", SAVE)))
+      statuses[i] = outcomes[1].status
+    end
+    assert.same({ "updated", "duplicate" }, statuses)
+    engine:close()
+    stores.check()
+  end)
+
+  local WORDS = { statuses = { Sold = "won", Lost = "lost", Open = "open", Asleep = "stalled", [2] = "won" } }
+
+  it("may have the CRM's own words for its status", function()
+    assert.same({ "sale_won Acme" }, brief(hooks.sale_saved(sale "Open", sale "Sold", WORDS)))
+    assert.same({ "sale_won Acme" }, brief(hooks.sale_saved(sale "Asleep", sale(2), WORDS)))
+    assert.same({ "sale_reopened Acme" }, brief(hooks.sale_saved(sale(2), sale "Asleep", WORDS)))
+    assert.same({ "sale_deleted Acme" }, brief(hooks.sale_saved(sale "Lost", nil, WORDS)))
+    assert.same({}, hooks.sale_saved(sale "Sold", sale(2), WORDS))
+  end)
+
+  it("with a word that is not known is told as data, so that the CRM's save goes on", function()
+    for _, row in ipairs {
+      { sale "Open", sale "Pending", "Pending" }, { sale "Pending", sale "Open", "Pending" },
+      { nil, sale "won", "won" },
+      { sale "Pending", nil, "Pending" }, { nil, sale(nil), "nil" }, { nil, sale(3), "3" },
+    } do
+      local events, message, code = hooks.sale_saved(row[1], row[2], WORDS)
+      assert.same({ "nil", "the sale's status is '" .. row[3] .. "', which `statuses` does not have", "invalid" },
+        { tostring(events), message, code })
+    end
   end)
 
   it("gives events that say which sale it was", function()
@@ -130,7 +191,12 @@ end)
 
 describe("a hook", function()
   local ROWS = {
-    { "argument 2: a sale expected, got nil", function() hooks.sale_saved(sale "open") end },
+    { "argument 2: a sale expected, got nil", function() hooks.sale_saved() end },
+    { "unknown option 'sorce'", function() hooks.sale_saved(nil, sale "open", { sorce = "crm" }) end },
+    { "option 'statuses': a table of open, won, lost or stalled by the CRM's words expected",
+      function() hooks.sale_saved(nil, sale "open", { statuses = { Sold = "sold" } }) end },
+    { "option 'at': a number of seconds since 1970 expected",
+      function() hooks.sale_saved(nil, sale "open", { at = "now" }) end },
     { "argument 2: a sale expected, got string", function() hooks.sale_saved(nil, "won") end },
     { "argument 1: a sale expected, got number", function() hooks.sale_saved(17, sale "open") end },
     { "argument 1: a sale expected, got boolean", function() hooks.sale_saved(false, sale "open") end },
