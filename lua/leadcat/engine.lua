@@ -73,6 +73,7 @@ local MOST_KEPT = 2 ^ 17 -- engines of other tenants; each takes about 300 bytes
 ---@field confirmation_ttl number seconds
 ---@field retention {age: number, count: integer} of the journal; 0: without limit
 ---@field record_unchanged? number as above
+---@field skips_late boolean whether events that arrive late come to nothing
 ---@field of_one_tenant boolean whether `leadcat.open` was given a tenant
 ---@field rounds table<string, string> where `maintain` goes on with each kind of work
 ---@field hooks table<string, function[]>
@@ -218,12 +219,12 @@ function Engine:decide(trigger, category, lead_status, event)
   return action, to, reason
 end
 
--- `store:decide` or `store:explain`. A damaged ruleset is rebuilt first.
-function Engine:_evaluate(trigger, category, lead_status, event, how)
+-- `store:decide` or `store:explain`. A damaged ruleset is rebuilt first. `made`: see `store:explain`.
+function Engine:_evaluate(trigger, category, lead_status, event, how, made)
   local store, tenant = self._store, self._tenant
   local evaluate = how == "explain" and store.explain or store.decide
   local action, to, reason, revision, checks, target, rule, rules =
-    evaluate(store, tenant, trigger, category, lead_status, event)
+    evaluate(store, tenant, trigger, category, lead_status, event, made)
   if action or reason ~= "corrupt" then
     return action, to, reason, revision, checks, target, rule, rules
   end
@@ -231,7 +232,7 @@ function Engine:_evaluate(trigger, category, lead_status, event, how)
   if not done then
     return nil, message or to, reason
   end
-  return evaluate(store, tenant, trigger, category, lead_status, event)
+  return evaluate(store, tenant, trigger, category, lead_status, event, made)
 end
 
 --- `decide` as a function for hot paths: the same arguments and results, for the cost of a C call. It raises once the
@@ -277,7 +278,7 @@ end
 
 --- The journal, newest first. Only `company` has an index: with other filters a page may have fewer entries than
 --- `limit`, or none, and yet not be the last.
----@param query? {company?: string|integer, actor?: string|integer, trigger?: string, status?: string, revision?: integer, run?: string, since?: number, before?: number, limit?: integer, after?: integer, unchanged?: boolean} actor: an id, or a whole name; since, before: seconds since 1970; limit: 1 to 1000, default 100; after: an entry, to go on after it; unchanged: also the unchanged events that `record_unchanged` has kept
+---@param query? {company?: string|integer, actor?: string|integer, sale?: string|integer, trigger?: string, status?: string, revision?: integer, run?: string, since?: number, before?: number, limit?: integer, after?: integer, unchanged?: boolean} actor: an id, or a whole name; since, before: seconds since 1970; sale: the id of the sale whose events they are of, 42 and "42" are one; limit: 1 to 1000, default 100; after: an entry, to go on after it; unchanged: also the unchanged events that `record_unchanged` has kept
 ---@return leadcat.Entry[]? entries
 ---@return integer|string|nil next, string? code next: as `after` of the next page; nil at the end (or the message)
 function Engine:history(query)
@@ -285,7 +286,8 @@ function Engine:history(query)
   query = options_of.check(query, search.QUERY)
   local company = query.company and event_of.check_key(query.company, "company")
   local actor = query.actor and event_of.check_key(query.actor, "actor")
-  return search.page(self, query, company, actor)
+  local sale = query.sale and event_of.check_key(query.sale, "sale")
+  return search.page(self, query, company, actor, sale)
 end
 
 --- What a config would have done with these events. Writes nothing. With `against`, the report compares `config` to it.

@@ -58,6 +58,7 @@ local OPTIONS = {
   clock = options_of.of_type("function", "a function that gives seconds since 1970"),
   retention = options_of.of_type("table", "a table of age and count"),
   render = options_of.of_type("table", "a table of html, text, json and strings"),
+  late_events = options_of.one_of { "apply", "skip" },
   record_unchanged = options_of.kind('"full", or a share between 0 and 1,', function(v)
     return v == "full" or type(v) == "number" and v > 0 and v <= 1
   end),
@@ -87,6 +88,7 @@ end
 ---@field max_readers? integer reader slots, at least twice the number of workers; default 1024
 ---@field clock? fun(): number seconds since 1970
 ---@field record_unchanged? "full"|number records events that change nothing, for `history{unchanged = true}`: all, or a share between 0 and 1; default none
+---@field late_events? "apply"|"skip" what becomes of an event whose `at` is over a minute before that of the event of the company's newest applied change: it is applied (the default), or comes to nothing, with the reason `late`. Changes whose events had no `at` do not count
 ---@field render? leadcat.Render replaces parts of what users see
 
 ---@class leadcat.Render
@@ -131,6 +133,7 @@ function leadcat.open(options)
     confirmation_ttl = options.confirmation_ttl or 7 * DAY,
     retention = { age = limit_of(retention, "age"), count = limit_of(retention, "count") },
     record_unchanged = options.record_unchanged == "full" and 1 or options.record_unchanged,
+    skips_late = options.late_events == "skip",
     renderers = {
       html = render.html or render_confirmation.html, text = render.text or render_text.confirmation,
       json = render.json or json.encode,

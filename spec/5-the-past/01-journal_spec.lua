@@ -114,7 +114,8 @@ describe("the journal", function()
     local engine, start = filled()
     local ann = { id = 7, name = "Ann" }
     assert(engine:save(stores.config(ASKING)))
-    engine:handle { id = 8, trigger = "sale_lost", company = 3, category = LEAD, choice = false, actor = ann }
+    engine:handle { id = 8, trigger = "sale_lost", company = 3, category = LEAD, choice = false, actor = ann,
+      sale = { id = "3" } }
     engine:handle { id = 9, trigger = "sale_won", company = 4, category = LEAD, at = start + 5 }
     for _, row in ipairs {
       { { actor = "bob" }, "7 6 5 4 3 2 1" }, { { actor = 7 }, "8" }, { { actor = "7" }, "8" },
@@ -124,6 +125,7 @@ describe("the journal", function()
       { { status = "declined" }, "8" }, { { revision = 2 }, "9 8" }, { { revision = 3 }, "" },
       { { since = start + 20, before = start + 40 }, "4 3" }, { { before = start + 20 }, "9 2 1" },
       { { run = "run-1" }, "" }, { { actor = "bob", limit = 2 }, "7 6" },
+      { { sale = 3 }, "8 3" }, { { sale = "3", actor = "bob" }, "3" }, { { sale = 30 }, "" }, { { sale = "id" }, "" },
     } do
       assert.equal(row[2], ids(engine:history(row[1])))
     end

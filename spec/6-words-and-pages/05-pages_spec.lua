@@ -301,6 +301,7 @@ describe("the journal", function()
     { "company", "R&D \"1\"", 'value="R&amp;D &quot;1&quot;"', "Company: R&amp;D &quot;1&quot;" },
     { "company", "43", 'value="43"', "Company: Forty-three" },
     { "actor", "ann", 'value="ann"', "Who: ann" },
+    { "sale", "17", 'value="17"', "Sale: 17" },
     { "trigger", "sale_lost", '<option selected value="sale_lost">Sale lost</option>', "What happened: Sale lost" },
     { "status", "conflict", '<option selected value="conflict">Conflict</option>', "Status: Conflict" },
     { "from", "2026-11-01", 'type="date" value="2026-11-01"', "From date: 2026-11-01" },

@@ -238,7 +238,7 @@ static lc_status wait_behind(run *r, lc_error *error) {
   return status;
 }
 
-/* More than there is room for at first, looked at twice. */
+/* More than there is room for at first, looked at twice. The overlay keeps the newest changes and their sales, too. */
 static lc_status preview(run *r, lc_error *error) {
   static char names[MARKS][32];
   static lc_case cases[MARKS];
@@ -247,10 +247,13 @@ static lc_status preview(run *r, lc_error *error) {
   lc_overlay_free(&r->overlay);
   how.overlay = &r->overlay;
   how.start = LEAD;
+  how.skips_late = true;
   for (int twice = 0; twice < 2 && status == LC_OK; twice++) {
     for (int i = 0; i < MARKS; i++) {
       snprintf(names[i], sizeof names[i], "preview %d", i);
       cases[i] = won(names[i], names[i]);
+      cases[i].sale = text_of(names[i]);
+      cases[i].entry.has_at = true;
     }
     status = handle(r->store, &how, cases, MARKS, error);
     for (int i = 0; i < MARKS; i++)

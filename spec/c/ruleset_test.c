@@ -7,6 +7,7 @@
 
 #include "check.h"
 #include "rules/decide.h"
+#include "rules/details.h"
 #include "rules/ruleset.h"
 
 enum { LEAD = 1, OPPORTUNITY, CUSTOMER, OLD, PROSPECT };
@@ -33,6 +34,14 @@ static lc_status build(const lc_config *config, lc_ruleset **out, size_t *size) 
   *size = lc_ruleset_size(config);
   *out = malloc(*size);
   return lc_ruleset_build(config, *out, *size, NULL);
+}
+
+/* Memory that ends where reading on would end the process. */
+static unsigned char *guarded(size_t size) {
+  size_t page = (size_t)sysconf(_SC_PAGESIZE), whole = (size + page - 1) / page * page;
+  unsigned char *memory = mmap(NULL, whole + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  mprotect(memory + whole, page, PROT_NONE);
+  return memory + whole - size;
 }
 
 /* ---- deciding ---------------------------------------------------------------------------- */
@@ -136,7 +145,7 @@ static void test_conditions(void) {
       known.facts[first] = (lc_fact){ .kind = LC_NUMBER, .is.number = rows[i].amount };
     if (rows[i].country != NULL)
       CHECK(lc_known_set_text(&known, first + 1, (lc_text){ rows[i].country, strlen(rows[i].country) }, NULL) == LC_OK);
-    lc_decision decision = lc_decide(ruleset, &(lc_facts){ LC_SALE_WON, rows[i].category, 0, &known, first });
+    lc_decision decision = lc_decide(ruleset, &(lc_facts){ .trigger = LC_SALE_WON, .category = rows[i].category, .known = &known, .first = first });
     CHECK(decision.action == rows[i].expected.action);
     CHECK(decision.reason == rows[i].expected.reason);
     CHECK(decision.to == rows[i].expected.to);
@@ -145,6 +154,76 @@ static void test_conditions(void) {
   CHECK(lc_decide(ruleset, &(lc_facts){ .trigger = LC_LEAD_STATUS_SET, .category = LEAD, .lead_status = 7 }).to == OPPORTUNITY);
   lc_known_free(&known);
   free(ruleset);
+}
+
+static const lc_rule back_rules[] = {
+  { .trigger = LC_SALE_DELETED, .to = CUSTOMER, .id = 3, .when = { 0, 1 } },
+  { .trigger = LC_SALE_DELETED, .id = 4, .ask = true },
+  { .trigger = LC_SALE_REOPENED },
+};
+static const lc_config back = {
+  .revision = 5, .categories = categories, .category_count = 5, .rules = back_rules, .rule_count = 3, .fields = fields,
+  .field_count = 2, .conditions = conditions, .condition_count = 1, .constants = constants, .constant_count = 1,
+};
+
+/* What the sale did is taken back where the company still stands where that has put it, wherever that is. */
+static void test_taking_back(void) {
+  static const struct {
+    lc_trigger trigger;
+    int32_t category;
+    lc_move made;
+    lc_decision expected;
+  } rows[] = {
+    { LC_SALE_REOPENED, CUSTOMER, { LEAD, CUSTOMER }, { LC_UPDATE, LC_MATCHED, LEAD, 0 } },
+    { LC_SALE_REOPENED, OLD, { LEAD, OLD }, { LC_UPDATE, LC_MATCHED, LEAD, 0 } },
+    { LC_SALE_DELETED, CUSTOMER, { LEAD, CUSTOMER }, { LC_CONFIRM, LC_MATCHED, LEAD, 4 } },
+    { LC_SALE_REOPENED, CUSTOMER, { 0, 0 }, { LC_NONE, LC_NOTHING_TO_TAKE_BACK, 0, 0 } },
+    { LC_SALE_DELETED, CUSTOMER, { 0, 0 }, { LC_NONE, LC_NOTHING_TO_TAKE_BACK, 0, 4 } },
+    { LC_SALE_REOPENED, OPPORTUNITY, { LEAD, CUSTOMER }, { LC_NONE, LC_NOTHING_TO_TAKE_BACK, 0, 0 } },
+    { LC_SALE_REOPENED, CUSTOMER, { OLD, CUSTOMER }, { LC_NONE, LC_NOTHING_TO_TAKE_BACK, 0, 0 } },
+    { LC_SALE_REOPENED, CUSTOMER, { 99, CUSTOMER }, { LC_NONE, LC_NOTHING_TO_TAKE_BACK, 0, 0 } },
+    { LC_SALE_REOPENED, CUSTOMER, { CUSTOMER, CUSTOMER }, { LC_NONE, LC_NOTHING_TO_TAKE_BACK, 0, 0 } },
+    { LC_SALE_REOPENED, 99, { LEAD, 99 }, { LC_NONE, LC_UNKNOWN_CATEGORY, 0, 0 } },
+  };
+  lc_ruleset *ruleset;
+  size_t size;
+  CHECK(build(&back, &ruleset, &size) == LC_OK && lc_ruleset_check(ruleset, size, NULL) == LC_OK);
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    const lc_facts facts = { .trigger = rows[i].trigger, .category = rows[i].category, .made = rows[i].made };
+    lc_decision decision = lc_decide(ruleset, &facts);
+    CHECK(decision.action == rows[i].expected.action && decision.reason == rows[i].expected.reason);
+    CHECK(decision.to == rows[i].expected.to && decision.rule == rows[i].expected.rule);
+  }
+  CHECK(lc_ruleset_takes_back(ruleset, LC_SALE_DELETED, 4) && !lc_ruleset_takes_back(ruleset, LC_SALE_DELETED, 3));
+  CHECK(lc_ruleset_takes_back(ruleset, LC_SALE_REOPENED, 0) && !lc_ruleset_takes_back(ruleset, LC_SALE_WON, 0));
+  free(ruleset);
+}
+
+/* The id of the sale in what is kept of an event, and no other. */
+static void test_details(void) {
+  static const struct {
+    const char *json, *sale; /* NULL: none */
+  } rows[] = {
+    { "{\"sale\":{\"id\":42}}", "42" }, { "{\"sale\":{\"id\":\"42\",\"name\":\"x\"}}", "42" },
+    { "{\"actor\":{\"id\":1,\"sale\":{\"id\":2}},\"contact\":{\"a\":[1,{\"id\":3},\"}\"]},\"sale\":{\"amount\":-1.5e3,\"id\":-7}}", "-7" },
+    { " { \"sale\" : { \"id\" : \"a\\\"b\\\\\\u0001\\u007f\\n\" } } ", "a\"b\\\x01\x7f\n" },
+    { "{\"options\":[1,2],\"sale\":{\"id\":\"\xC3\x86\"}}", "\xC3\x86" },
+    { "{}", NULL }, { "", NULL }, { "{\"sale\":{}}", NULL }, { "{\"sale\":42}", NULL }, { "{\"sale\":{\"name\":\"id\"}}", NULL },
+    { "{\"sale\":{\"id\":4.5}}", NULL }, { "{\"sale\":{\"id\":\"\"}}", NULL }, { "{\"sale\":{\"id\":{}}}", NULL },
+    { "{\"sale\":{\"id\":\"a", NULL }, { "{\"sale\":{\"id\":\"a\\", NULL }, { "{\"sale\":{\"id\":\"\\u12", NULL },
+    { "{\"a\":", NULL }, { "{\"a\":[[[", NULL }, { "{\"a\":}", NULL }, { "[\"sale\"]", NULL }, { "null", NULL },
+    { "{\"sale\":{\"id\":\"\\ud83d\\ude00\"}}", NULL }, { "{\"sale\":{\"id\":true}}", NULL },
+  };
+  char room[LC_COMPANY_MAX];
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    lc_text sale = { NULL, 0 };
+    size_t size = strlen(rows[i].json);
+    char *copy = (char *)guarded(size); /* nothing behind it may be read */
+    memcpy(copy, rows[i].json, size);
+    bool found = lc_details_sale((lc_text){ copy, size }, room, &sale);
+    CHECK(found == (rows[i].sale != NULL));
+    CHECK(!found || (sale.size == strlen(rows[i].sale) && memcmp(sale.data, rows[i].sale, sale.size) == 0));
+  }
 }
 
 static void test_empty(void) {
@@ -189,6 +268,9 @@ static void test_refusals(void) {
   CHECK(build_changed(NULL, &(lc_rule){ .trigger = LC_SALE_LOST, .lead_status = 0, .to = 99, .ask = false }) == LC_INVALID);
   CHECK(build_changed(NULL, &(lc_rule){ .trigger = LC_SALE_LOST, .lead_status = 0, .to = OLD, .ask = false }) == LC_INVALID);
   CHECK(build_changed(NULL, &(lc_rule){ .trigger = LC_SALE_LOST, .lead_status = 0, .to = CUSTOMER, .ask = false }) == LC_OK);
+  CHECK(build_changed(NULL, &(lc_rule){ .trigger = LC_SALE_DELETED }) == LC_OK); /* it takes back */
+  CHECK(build_changed(NULL, &(lc_rule){ .trigger = LC_SALE_DELETED, .forward_only = true }) == LC_INVALID);
+  CHECK(build_changed(NULL, &(lc_rule){ .trigger = LC_SALE_DELETED, .has_from = true }) == LC_INVALID);
 
   lc_error error = { "" };
   uint64_t memory[128];
@@ -239,14 +321,6 @@ static void sign(unsigned char *bytes, size_t size) {
     hash = (hash ^ bytes[i]) * UINT64_C(1099511628211);
   if (size >= from)
     memcpy(bytes + offsetof(lc_ruleset, checksum), &hash, sizeof hash);
-}
-
-/* Memory that ends where reading on would end the process. */
-static unsigned char *guarded(size_t size) {
-  size_t page = (size_t)sysconf(_SC_PAGESIZE), whole = (size + page - 1) / page * page;
-  unsigned char *memory = mmap(NULL, whole + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  mprotect(memory + whole, page, PROT_NONE);
-  return memory + whole - size;
 }
 
 /* Whether the block is refused, or else is harmless: looking up and deciding by it end, with what there may be. */
@@ -376,6 +450,8 @@ int main(void) {
   alarm(300); /* a table that is walked forever */
   TEST(test_decisions());
   TEST(test_conditions());
+  TEST(test_taking_back());
+  TEST(test_details());
   TEST(test_empty());
   TEST(test_refusals());
   TEST(test_many(1, 1, 10000));
@@ -384,6 +460,7 @@ int main(void) {
   TEST(test_many(INT32_MAX - 9999, 1, 10000));
   TEST(test_flips(&sound));
   TEST(test_flips(&rich));
+  TEST(test_flips(&back));
   TEST(test_truncations());
   TEST(test_random());
   TEST(test_headers());

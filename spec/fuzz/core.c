@@ -71,6 +71,7 @@ static void decide_by(const lc_ruleset *ruleset, const lc_known *known) {
         if (i % 2 == 1) {
           facts.known = known;
           facts.first = 1;
+          facts.made = (lc_move){ ids[k], ids[i] };
         }
         lc_decision decision = lc_decide(ruleset, &facts);
         EXPECT(decision.action < LC_ACTIONS && decision.reason < LC_REASONS);

@@ -560,6 +560,33 @@ return function(open, busted)
     assert.equal("not_found", code_of(store:claim(T, "bolt", true, NOW, 30)))
   end)
 
+  it("tells a company's newest change, whose sale it is, and when its event happened", function()
+    local function made(sale, company)
+      return { store:last_change(T, company or "acme", sale) }
+    end
+    assert.same({}, made "7")
+    store:create(T, { { company = "acme" }, { company = "7" } }, LEAD)
+    local sold = with(won "acme", { sale = { id = 7, name = "Printers" }, at = NOW - 100 })
+    assert.equal(0, store:handle(T, { sold }, {}, NOW, KEPT))
+    assert.same({ { from = LEAD, to = CUSTOMER }, NOW - 100 }, made "7")
+    assert.same({ nil, NOW - 100 }, made "8")
+    assert.same({ nil, NOW - 100 }, made())
+    assert.same({}, made("7", "7"))
+    local items = { item("acme", { -- an answer or an undo, which has no event of its own
+      from = CUSTOMER, to = LOST, newest = store:newest(T, "acme"), details = '{"sale":{"id":"8"}}',
+    }) }
+    assert(store:write(T, items, NOW, 30))
+    assert.same({ { from = CUSTOMER, to = LOST }, NOW - 100 }, made "8")
+    items[1] = item("acme", {
+      from = LOST, to = LEAD, newest = items[1].entry, details = '{"sale":{"id":"8"}}', takes_back = true,
+    })
+    assert(store:write(T, items, NOW, 30))
+    assert.same({ nil, NOW - 100 }, made "8")
+    local ahead = with(won "acme", { at = NOW + 100 })
+    assert.equal(0, store:handle(T, { ahead }, {}, NOW + 1, KEPT))
+    assert.same({ nil, NOW + 1 }, made "8")
+  end)
+
   it("lists the journal, newest first", function()
     local first, second = handle(store, won("acme", { at = NOW - 9 })).entry, handle(store, won(7)).entry
     assert.same({ { second, first }, { first }, { second }, { first }, { second } }, {

@@ -212,6 +212,7 @@ local STORE = {
   overlay = { function() end, reads = true, no_tenant = true },
   seen = { function() return "x" end, reads = true },
   newest = { function() return "acme" end, reads = true },
+  last_change = { function() return "acme", "sale of acme" end, reads = true },
   write = { function(known)
     local answer = change("open", { answers = known.question, trigger = "sale_registered", from = LEAD, to = OPEN })
     return { answer, change(("c"):rep(200)) }, NOW, 30, { name = "new", text = "1" }

@@ -316,7 +316,7 @@ static void add_rule(lua_State *L, int table, config_lists *lists) {
     return;
   lc_rule rule = { .trigger = (lc_trigger)l_name_field(L, table, "trigger", lc_trigger_names, LC_TRIGGERS) };
   rule.lead_status = rule.trigger == LC_LEAD_STATUS_SET ? id_field(L, table, "lead_status") : 0;
-  rule.to = id_field(L, table, "set_category");
+  rule.to = l_boolean_field(L, table, "take_back") ? 0 : id_field(L, table, "set_category");
   rule.ask = l_boolean_field(L, table, "ask");
   rule.id = id_field(L, table, "id");
   rule.forward_only = l_boolean_field(L, table, "forward_only");

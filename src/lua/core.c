@@ -135,6 +135,7 @@ __attribute__((visibility("default"))) int luaopen_leadcat_core(lua_State *L) {
   lua_setfield(L, -2, "list_mark");
   l_set_string(L, "version", LC_VERSION);
   l_set_integer(L, "most_details", L_MOST_DETAILS);
+  l_set_integer(L, "late_seconds", LC_LATE_SECONDS);
   lua_createtable(L, LC_QUESTION_STATES, 0);
   for (int i = 0; i < LC_QUESTION_STATES; i++) { /* the open one first */
     lua_pushstring(L, lc_question_state_names[i]);

@@ -310,8 +310,21 @@ static void push_rules(lua_State *L, const lc_explanation *explanation) {
   }
 }
 
-/* Explains the facts in the arguments from `argument` on, which are the last: trigger, category, lead status, event. The stack
- * keeps the ruleset. */
+/* The change that rules may take back, from the table {from, to} or nil. */
+static lc_move opt_move(lua_State *L, int argument) {
+  lc_move move = { 0, 0 };
+  if (!lua_istable(L, argument))
+    return move;
+  lua_getfield(L, argument, "from");
+  move.from = opt_id(L, lua_gettop(L));
+  lua_getfield(L, argument, "to");
+  move.to = opt_id(L, lua_gettop(L));
+  lua_pop(L, 2);
+  return move;
+}
+
+/* Explains the facts in the arguments from `argument` on, which are the last: trigger, category, lead status, event, made. The
+ * stack keeps the ruleset. */
 static int push_explanation(lua_State *L, const lc_ruleset *ruleset, int argument) {
   lc_explanation explanation = { .target = 0 };
   lc_error error;
@@ -319,6 +332,7 @@ static int push_explanation(lua_State *L, const lc_ruleset *ruleset, int argumen
   int count = 0;
   luaL_checkstack(L, LUA_MINSTACK, "an explanation");
   lc_facts facts = check_facts(L, argument);
+  facts.made = opt_move(L, argument + 4);
   lc_known *known = l_push_known(L);
   l_push_fields(L, ruleset, &fields);
   lc_status status = add_known(L, &fields, lua_gettop(L), argument + 3, known, &facts, &error);
@@ -361,13 +375,14 @@ static lc_status push_copy(lua_State *L, lc_text tenant, lc_ruleset **copy) {
   return lc_fail(&l_check_open(L)->error, LC_UNAVAILABLE, "the rules keep changing");
 }
 
-/* store:explain(tenant, trigger, category, lead_status, event) -> action, to, reason, revision, checks, target, rule, rules: as
+/* store:explain(tenant, trigger, category, lead_status, event, made) -> action, to, reason, revision, checks, target, rule, rules: as
  * `decide`, then each check in order as {name, pass, ...}: `pass` is absent after the one that failed, the rest is what was
  * compared; `target` is that of the rule that the facts choose, if any, whatever the checks say; `rule` the id of the rule that
- * decides, if it has one; `rules` those among which conditions choose, in order: {id, starts, applies, [i] = {holds, fact}}. */
+ * decides, if it has one; `rules` those among which conditions choose, in order: {id, starts, applies, [i] = {holds, fact}}.
+ * `made`: the change that rules may take back, as store:last_change gives it, or nil. */
 static int l_store_explain(lua_State *L) {
   lc_ruleset *ruleset;
-  lua_settop(L, 6);
+  lua_settop(L, 7);
   lc_text tenant = l_check_tenant(L, 2);
   check_facts(L, 3);
   lc_status status = push_copy(L, tenant, &ruleset);
@@ -375,7 +390,7 @@ static int l_store_explain(lua_State *L) {
 }
 
 static int l_explain(lua_State *L) {
-  lua_settop(L, 4);
+  lua_settop(L, 5);
   return push_explanation(L, lua_touserdata(L, lua_upvalueindex(1)), 1);
 }
 

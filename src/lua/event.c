@@ -88,7 +88,7 @@ static bool take(lua_State *L, const char *name, size_t size, l_event *event) {
 bool l_to_event(lua_State *L, int index, l_event *event) {
   size_t size;
   event->facts = (lc_facts){ .trigger = LC_TRIGGERS, .category = LC_CATEGORY_ABSENT };
-  event->company.text = event->id = event->user = (lc_text){ NULL, 0 };
+  event->company.text = event->id = event->user = event->sale = (lc_text){ NULL, 0 };
   event->choice = 0;
   event->at = NAN;
   event->has_choice = event->has_details = false;
@@ -100,4 +100,34 @@ bool l_to_event(lua_State *L, int index, l_event *event) {
       return false;
   }
   return event->facts.trigger != LC_TRIGGERS && event->company.text.size != 0;
+}
+
+/* Pushes the field `id` of the table at the top; nil when there is none. */
+static void push_raw_id(lua_State *L) {
+  int table = lua_gettop(L);
+  for (lua_pushnil(L); lua_next(L, table) != 0; lua_pop(L, 1)) {
+    if (lua_type(L, -2) == LUA_TSTRING && strcmp(lua_tostring(L, -2), "id") == 0)
+      return;
+  }
+  lua_pushnil(L);
+}
+
+void l_push_sale_id(lua_State *L, int index) {
+  int top = lua_gettop(L);
+  lua_getfield(L, index, "sale");
+  if (lua_istable(L, -1))
+    push_raw_id(L);
+  else
+    lua_pushnil(L);
+  lua_replace(L, top + 1);
+  lua_settop(L, top + 1);
+}
+
+void l_event_sale(lua_State *L, int index, l_event *event) {
+  if (!event->has_details)
+    return;
+  l_push_sale_id(L, index);
+  if (!to_id(L, LC_COMPANY_MAX, &event->sale, event->sale_digits))
+    event->sale.size = 0;
+  lua_pop(L, 1);
 }

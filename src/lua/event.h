@@ -18,11 +18,18 @@ typedef struct l_event {
   int32_t choice;   /* the category to set; 0: it stays; LC_CATEGORY_IMPOSSIBLE: an integer that cannot be an id */
   bool has_details; /* it has an actor, a sale or a contact */
   lc_text user;     /* the actor's id; empty: none */
-  char company_digits[L_DIGITS], id_digits[L_DIGITS], user_digits[L_DIGITS];
+  lc_text sale;     /* the sale's id, once l_event_sale has read it; empty: none */
+  char company_digits[L_DIGITS], id_digits[L_DIGITS], user_digits[L_DIGITS], sale_digits[L_DIGITS];
 } l_event;
 
 /* Reads the table at the absolute `index`. False unless it is a plain table whose fields are as they should be. Texts
  * point into the table's strings and into `event`. */
 bool l_to_event(lua_State *L, int index, l_event *event);
+
+/* Reads the id of the sale of the event at `index`, which l_to_event has read: for rules that take back what a sale did. */
+void l_event_sale(lua_State *L, int index, l_event *event);
+
+/* Pushes the id of the sale of the event at `index`, as it is kept: without metamethods; nil when there is none. Allocates nothing. */
+void l_push_sale_id(lua_State *L, int index);
 
 #endif

@@ -70,6 +70,8 @@ static void take(lua_State *L, const char *name, l_how *how) {
     core->overlay = luaL_checkudata(L, -1, overlay_type);
   else if (strcmp(name, "cursor") == 0)
     core->cursor = l_to_cursor(L, lua_gettop(L), &how->cursor) ? &how->cursor : NULL;
+  else if (strcmp(name, "skips_late") == 0)
+    core->skips_late = lua_toboolean(L, -1);
   else if (strcmp(name, "asks_facts") == 0)
     how->asks_facts = lua_toboolean(L, -1);
   else if (strcmp(name, "run") == 0)
@@ -124,6 +126,7 @@ typedef struct l_open {
   l_fields fields; /* what the rules want to know */
   int names;       /* the stack index of their names */
   lc_known *known; /* that, of all events; NULL: the rules have no conditions. The stack keeps it */
+  bool takes_back; /* a rule takes back what a sale did */
 } l_open;
 
 static void free_memory(l_open *open) {
@@ -139,7 +142,7 @@ static int l_open_gc(lua_State *L) {
 /* Pushes room for many, which the collector frees where the call does not. The memory is not Lua's, or the collector would
  * have more to do for it than for all results. NULL: there is none. */
 static l_open *push_open(lua_State *L, size_t most) {
-  lua_createtable(L, (int)most * 3, 0); /* for the texts of all: keeping these allocates nothing */
+  lua_createtable(L, (int)most * 4, 0); /* for the texts of all: keeping these allocates nothing */
   int keeper = lua_gettop(L);
   l_open *open = l_push_object(L, open_type, sizeof *open);
   open->keeper = keeper;
@@ -182,11 +185,13 @@ static void to_case(const l_event *read, double now, lc_case *c) {
   const lc_facts *facts = &read->facts;
   *c = (lc_case){
     .entry.at = isnan(read->at) ? now : read->at,
+    .entry.has_at = !isnan(read->at),
     .entry.trigger = (uint8_t)facts->trigger,
     .entry.lead_status = facts->trigger == LC_LEAD_STATUS_SET ? facts->lead_status : 0,
     .entry.company = read->company,
     .entry.event_id = read->id,
     .user = read->user,
+    .sale = read->sale,
     .has_choice = read->has_choice,
     .choice = read->choice,
     .is_given = facts->category != LC_CATEGORY_ABSENT,
@@ -208,6 +213,7 @@ static bool is_done(lua_State *L) {
 static lc_status find_fields(lua_State *L, l_how *how, l_open *open, lc_error *error) {
   const lc_ruleset *ruleset;
   lc_status status = lc_store_ruleset(l_check_open(L)->store, how->core.tenant, &ruleset, error);
+  open->takes_back = status == LC_OK && lc_ruleset_ever_takes_back(ruleset);
   if (status != LC_OK || lc_ruleset_field_count(ruleset) == 0)
     return status;
   l_push_fields(L, ruleset, &open->fields);
@@ -256,6 +262,8 @@ static bool to_open(lua_State *L, int place, l_how *how, l_open *open) {
     lua_rawgeti(L, EVENTS, place);
     if (!l_to_event(L, lua_gettop(L), read))
       return false;
+    if (open->takes_back)
+      l_event_sale(L, lua_gettop(L), read);
     to_case(read, how->core.now, c);
     add_facts(L, how, open, c);
     lua_pop(L, 1);
@@ -302,6 +310,10 @@ static void keep_texts(lua_State *L, l_open *open) {
       lua_getfield(L, event, "actor");
       lua_getfield(L, -1, "id");
       lua_remove(L, -2);
+      keep(L, open);
+    }
+    if (open->read[i].sale.size != 0) {
+      l_push_sale_id(L, event);
       keep(L, open);
     }
     lua_remove(L, event);
@@ -355,7 +367,9 @@ static void push_outcome(lua_State *L, const l_store *box, const lc_case *c) {
   bool written = c->state == LC_WRITTEN;
   lua_createtable(L, 0, 9);
   l_set_string(L, "status", written ? lc_entry_status_names[entry->status] : "unchanged");
-  l_set_string(L, "reason", c->state == LC_SKIPPED ? "skipped" : lc_reason_names[c->reason]);
+  l_set_string(L, "reason", c->state == LC_SKIPPED ? "skipped" : c->is_late ? "late" : lc_reason_names[c->reason]);
+  if (entry->takes_back)
+    set_boolean(L, "takes_back", true);
   if (c->has_choice && !c->is_answered)
     set_boolean(L, "choice_ignored", true);
   set_decision(L, entry);
@@ -442,8 +456,8 @@ static lc_status handle(lua_State *L, l_how *how, l_open *open, lc_error *error)
  *   licence   give `how` without needs_licence
  *   details   {error}: nothing helps, the event's actor, sale or contact cannot be kept
  *   end, turn, commit   nothing
- * `how` is {write, keeps_companies, claim, most, start, needs_licence, is_guarded, asks_facts, confirm, ttl, look, foresee,
- * overlay, cursor = {name, before, text}, digest, run}, as in lc_handling; `write`: whether the call may write; `run`:
+ * `how` is {write, keeps_companies, claim, most, start, needs_licence, is_guarded, asks_facts, confirm, ttl, skips_late, look,
+ * foresee, overlay, cursor = {name, before, text}, digest, run}, as in lc_handling; `write`: whether the call may write; `run`:
  * the id of the run that the events belong to. */
 static int l_handle(lua_State *L) {
   l_how how;

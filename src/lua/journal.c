@@ -26,6 +26,7 @@ static void to_write(lua_State *L, int table, void *item) {
     .lead_status = (int32_t)l_integer_field(L, table, "lead_status"),
     .from = (int32_t)l_integer_field(L, table, "from"),
     .to = (int32_t)l_integer_field(L, table, "to"),
+    .takes_back = l_boolean_field(L, table, "takes_back"),
     .company = l_company_field(L, table),
     .details = l_text_field(L, table, "details", UINT32_MAX),
   };
@@ -149,6 +150,10 @@ static int push_entry(lua_State *L, lc_text packed) {
   l_set_integer(L, "from", entry.from);
   l_set_integer(L, "to", entry.to);
   l_set_id(L, "lead_status", entry.lead_status);
+  if (entry.takes_back) {
+    lua_pushboolean(L, true);
+    lua_setfield(L, -2, "takes_back");
+  }
   if (entry.has_question) {
     l_push_question_id(L, entry.question);
     lua_setfield(L, -2, "confirmation");
@@ -167,6 +172,32 @@ static int l_newest(lua_State *L) {
   l_store *box = l_check_open(L);
   lc_status status = lc_store_newest(box->store, tenant, &company, &newest, &box->error);
   return l_done_integer(L, box, status, (int64_t)newest);
+}
+
+/* store:last_change(tenant, company, sale or nil) -> made, at: {from, to} of the company's newest applied change, if that sale has
+ * caused it and it took nothing back, else nil; when the event of the newest change with a time happened, or nil */
+static int l_last_change(lua_State *L) {
+  lc_last_change last = { .needs_at = true };
+  lc_text tenant = l_check_tenant(L, 2), sale = { NULL, 0 };
+  lc_company company = { .text = l_check_text(L, 3, LC_COMPANY_MAX) };
+  if (!lua_isnoneornil(L, 4))
+    sale = l_check_text(L, 4, LC_COMPANY_MAX);
+  l_store *box = l_check_open(L);
+  lc_status status = lc_store_last_change(box->store, tenant, &company, sale, &last, &box->error);
+  if (status != LC_OK)
+    return l_fail(L, status, &box->error);
+  if (last.made.from != last.made.to) {
+    lua_createtable(L, 0, 2);
+    l_set_id(L, "from", last.made.from);
+    l_set_id(L, "to", last.made.to);
+  } else {
+    lua_pushnil(L);
+  }
+  if (isnan(last.at))
+    lua_pushnil(L);
+  else
+    lua_pushnumber(L, last.at);
+  return 2;
 }
 
 /* store:claim(tenant, company, idle, now, seconds) -> entry, attempts, seconds since it began (HUGE_VAL: unknown), whether the
@@ -251,6 +282,7 @@ void l_journal_register(lua_State *L) {
     { "claim", l_claim },
     { "applying", l_applying },
     { "newest", l_newest },
+    { "last_change", l_last_change },
     { "cursor", l_cursor },
     { "seen", l_seen },
     { "entry", l_entry },

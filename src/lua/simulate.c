@@ -37,7 +37,18 @@ static void set_id(lua_State *L, int key, int32_t id) {
   }
 }
 
-/* Keeps the events that show a change, as {event, change, [side] = category}. */
+/* Sets `made` and the side's number to what it could have taken back, {from, to}, if that is something. */
+static void set_made(lua_State *L, int side, lc_move made) {
+  static const char *const names[LC_SIDES] = { "made_1", "made_2" };
+  if (made.from == made.to)
+    return;
+  lua_createtable(L, 0, 2);
+  l_set_id(L, "from", made.from);
+  l_set_id(L, "to", made.to);
+  lua_setfield(L, -2, names[side]);
+}
+
+/* Keeps the events that show a change, as {event, change, [side] = category, made_1, made_2}. */
 static void keep_examples(lua_State *L, const lc_simulation *simulation) {
   for (uint32_t i = 0; i < simulation->example_count; i++) {
     const lc_example *example = &simulation->examples[i];
@@ -45,8 +56,10 @@ static void keep_examples(lua_State *L, const lc_simulation *simulation) {
     lua_rawgeti(L, lua_upvalueindex(UP_EVENTS), (int)example->event);
     lua_setfield(L, -2, "event");
     l_set_integer(L, "change", example->change + 1);
-    for (int side = 0; side < LC_SIDES; side++)
+    for (int side = 0; side < LC_SIDES; side++) {
       set_id(L, side + 1, example->category[side]);
+      set_made(L, side, example->made[side]);
+    }
     lua_rawseti(L, lua_upvalueindex(UP_EXAMPLES), (int)lua_rawlen(L, lua_upvalueindex(UP_EXAMPLES)) + 1);
   }
 }
@@ -81,6 +94,12 @@ static lc_status add_facts(lua_State *L, l_simulator *simulator, lc_trigger trig
   return status;
 }
 
+/* Adds the sale of the event at 1, which has the next place in the columns. */
+static lc_status add_sale(lua_State *L, l_simulator *simulator, l_event *event, lc_error *error) {
+  l_event_sale(L, 1, event);
+  return lc_simulation_sale(&simulator->simulation, event->sale, &simulator->columns.sale[simulator->columns.count], error);
+}
+
 static int l_add(lua_State *L) {
   l_event event;
   lc_error error;
@@ -95,6 +114,8 @@ static int l_add(lua_State *L) {
   }
   if (simulator->has_fields)
     status = add_facts(L, simulator, event.facts.trigger, &error);
+  if (status == LC_OK && lc_simulation_takes_back(&simulator->simulation))
+    status = add_sale(L, simulator, &event, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
   lc_columns_add(&simulator->columns, &event.facts, event.company);
@@ -115,7 +136,7 @@ static int l_add_lines(lua_State *L) {
   l_simulator *simulator = check_open(L);
   luaL_argcheck(L, simulator->simulation.side_count == 1, 1, "a comparison shows events, not lines");
   const char *at = text + from - 1;
-  if (simulator->has_fields) /* which lc_event_read does not read */
+  if (simulator->has_fields || lc_simulation_takes_back(&simulator->simulation)) /* which lc_event_read does not read */
     most = 0;
   while (count < most && (end = memchr(at, '\n', (size_t)(text + size - at))) != NULL && lc_event_read(at, &event)
          && make_room(L, simulator, NULL) == LC_OK) {

@@ -25,8 +25,8 @@ void l_simulate_register(lua_State *L);
  *              and those in which they ended
  *   changes    {trigger, count (events), [1], [2]}[], each side {outcome (action or reason), to}: what the sides do
  *              differently, in the order in which it came first
- *   examples   {change (which), event, [1], [2] (the company's category)}[] in order: at most three of a change, of
- *              different companies
+ *   examples   {change (which), event, [1], [2] (the company's category), made_1, made_2 (what could be taken back, as
+ *              store:last_change gives it)}[] in order: at most three of a change, of different companies
  *   moved      {company, start, [1], [2]}[]: the first `limit` companies that end elsewhere on the second side */
 int l_simulation(lua_State *L);
 

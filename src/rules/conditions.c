@@ -119,6 +119,8 @@ bool lc_condition_holds(const lc_evidence *evidence, const lc_packed_condition *
 
 bool lc_rule_may_start(const lc_evidence *evidence, const lc_packed_rule *rule) {
   const int32_t *ids = (const int32_t *)lc_ruleset_block(evidence->ruleset, LC_BLOCK_IDS) + rule->from.first;
+  if (lc_rule_takes_back(rule)) /* it looks at what the sale did instead */
+    return true;
   if (!rule->has_from)
     return evidence->from->group == LC_POTENTIAL_CUSTOMER;
   if ((rule->from_groups >> evidence->from->group & 1) != 0)

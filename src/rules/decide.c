@@ -111,8 +111,18 @@ static bool goes_back(const look *at) {
   return to != NULL && to->has_rank && at->from->has_rank && to->rank < at->from->rank;
 }
 
+static inline bool takes_back(const look *at) {
+  return at->rule != NULL && lc_rule_takes_back(at->rule);
+}
+
+static bool can_take_back(const look *at) {
+  const lc_move *made = &at->facts->made;
+  const lc_category_slot *to = lc_ruleset_category(at->ruleset, made->from);
+  return to != NULL && !to->deleted && made->to == at->facts->category && made->from != made->to;
+}
+
 static inline int32_t target_of(const look *at) {
-  return at->rule != NULL ? at->rule->to : 0;
+  return at->rule == NULL ? 0 : takes_back(at) ? at->facts->made.from : at->rule->to;
 }
 
 #define THE_CATEGORY { "category", LC_THE_CATEGORY, at.facts->category, NULL }
@@ -140,9 +150,11 @@ static inline int32_t target_of(const look *at) {
       at.rules = lc_ruleset_lead_status(at.ruleset, at.facts->lead_status), has_status_rule(&at, plain), THE_LEAD_STATUS) \
   ROW(LC_CONDITIONS_NOT_MET, "conditions_not_met", !plain, \
       at.rule = at.from != NULL ? find_rule(&at) : NULL, at.rule != NULL, COUNT("rules", (int32_t)at.rules.count)) \
-  ROW(LC_ALREADY_IN_CATEGORY, "already_in_category", true, \
+  ROW(LC_ALREADY_IN_CATEGORY, "already_in_category", plain || !takes_back(&at), \
       at.rule = plain && at.rules.count != 0 ? rules_of(&at, at.rules) : at.rule, \
       at.rule->to != at.facts->category, THE_CATEGORY, ID("target", target_of(&at))) \
+  ROW(LC_NOTHING_TO_TAKE_BACK, "nothing_to_take_back", !plain && takes_back(&at), , can_take_back(&at), \
+      THE_CATEGORY, ID("changed_to", at.facts->made.to), ID("target", at.facts->made.from)) \
   ROW(LC_LOWER_RANK, "lower_rank", !plain && at.rule != NULL && at.rule->forward_only, , !goes_back(&at), \
       THE_CATEGORY, ID("target", target_of(&at)))
 
@@ -160,7 +172,7 @@ const char *const lc_reason_names[LC_REASONS] = { CHECKS(NAME) [LC_MATCHED] = "m
 static inline __attribute__((always_inline)) lc_decision decide(const lc_ruleset *ruleset, const lc_facts *facts, bool plain) {
   look at = { ruleset, facts, &ruleset->triggers[facts->trigger], NULL, { 0, 0 }, NULL };
   CHECKS(DECIDE)
-  return (lc_decision){ at.rule->ask ? LC_CONFIRM : LC_UPDATE, LC_MATCHED, at.rule->to, at.rule->id };
+  return (lc_decision){ at.rule->ask ? LC_CONFIRM : LC_UPDATE, LC_MATCHED, plain ? at.rule->to : target_of(&at), at.rule->id };
 }
 
 static __attribute__((noinline)) lc_decision decide_by_conditions(const lc_ruleset *ruleset, const lc_facts *facts) {

@@ -26,6 +26,8 @@ typedef enum lc_reason {
   LC_LEAD_STATUS_NOT_MATCHED, /* no enabled rule that may start there names that lead status */
   LC_CONDITIONS_NOT_MET,      /* none of these rules applies; the first that does decides */
   LC_ALREADY_IN_CATEGORY,     /* the target is where the company stands */
+  LC_NOTHING_TO_TAKE_BACK,    /* in its place for a rule that takes back: the sale has not caused the company's newest change, or
+                                 the company no longer stands where that has put it, or where it stood before is no live category */
   LC_LOWER_RANK,              /* the target's rank is lower, and the rule goes forward only */
   LC_CHECKS,                  /* how many checks there are */
   LC_MATCHED = LC_CHECKS,     /* all checks passed */
@@ -39,6 +41,11 @@ typedef struct lc_decision {
   int32_t rule; /* the id of the rule that decides; 0: it has none, or none decides */
 } lc_decision;
 
+/* A change of a company. Zeroed: none. */
+typedef struct lc_move {
+  int32_t from, to;
+} lc_move;
+
 /* All that a decision depends on besides the rules. */
 typedef struct lc_facts {
   lc_trigger trigger;
@@ -46,6 +53,7 @@ typedef struct lc_facts {
   int32_t lead_status; /* 0: none */
   const lc_known *known; /* what is known besides, for conditions; NULL: nothing: */
   size_t first;          /* in `known`: the fact of the ruleset's first field */
+  lc_move made;          /* the company's newest change, if the event's sale has caused it: rules may take it back */
 } lc_facts;
 
 lc_decision lc_decide(const lc_ruleset *ruleset, const lc_facts *facts);

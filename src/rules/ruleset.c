@@ -220,9 +220,29 @@ static lc_status add_conditions(builder *b, const lc_rule *rule) {
   return LC_OK;
 }
 
+static inline bool may_take_back(lc_trigger trigger) {
+  return trigger == LC_SALE_REOPENED || trigger == LC_SALE_DELETED;
+}
+
+bool lc_ruleset_takes_back(const lc_ruleset *ruleset, lc_trigger trigger, int32_t rule) {
+  const lc_trigger_rules *rules = &ruleset->triggers[trigger];
+  const lc_packed_rule *at = (const lc_packed_rule *)lc_ruleset_block(ruleset, LC_BLOCK_RULES) + rules->rules.first;
+  if (rules->takes_back == 0)
+    return false;
+  for (uint32_t i = 0; i < rules->rules.count; i++)
+    if (at[i].id == rule)
+      return lc_rule_takes_back(&at[i]);
+  return false;
+}
+
+bool lc_ruleset_ever_takes_back(const lc_ruleset *ruleset) {
+  return ruleset->triggers[LC_SALE_REOPENED].takes_back != 0 || ruleset->triggers[LC_SALE_DELETED].takes_back != 0;
+}
+
 static lc_status check_rule(builder *b, const lc_rule *rule) {
   const lc_category_slot *target = lc_ruleset_category(b->ruleset, rule->to);
-  if (target == NULL || target->deleted)
+  bool takes_back = rule->to == 0 && may_take_back(rule->trigger) && !rule->has_from && !rule->forward_only;
+  if (!takes_back && (target == NULL || target->deleted))
     return lc_fail(b->error, LC_INVALID, "a rule's target %d is not a live category", (int)rule->to);
   if (rule->trigger == LC_LEAD_STATUS_SET && rule->lead_status < 1)
     return lc_fail(b->error, LC_INVALID, "lead status id %d is out of range", (int)rule->lead_status);
@@ -269,8 +289,9 @@ static lc_status make_ranges(builder *b) {
 static lc_status add_rule(builder *b, const lc_rule *rule) {
   lc_trigger_rules *trigger = &b->ruleset->triggers[rule->trigger];
   lc_range *range = rule->trigger == LC_LEAD_STATUS_SET ? &status_slot(b, rule->lead_status)->rules : &trigger->rules;
-  if (range->count != 0 || rule->has_from || rule->forward_only || rule->when.count != 0)
+  if (range->count != 0 || rule->has_from || rule->forward_only || rule->when.count != 0 || rule->to == 0)
     trigger->plain = 0;
+  trigger->takes_back |= rule->to == 0;
   ((lc_packed_rule *)block_of(b, LC_BLOCK_RULES))[range->first + range->count++] = (lc_packed_rule){
     .id = rule->id, .to = rule->to, .ask = rule->ask, .forward_only = rule->forward_only, .has_from = rule->has_from,
     .from_groups = (uint8_t)rule->from_groups, .from = rule->from, .when = rule->when,
@@ -395,13 +416,14 @@ static bool conditions_fit(const lc_ruleset *ruleset, lc_range when, uint64_t fi
 static bool rules_fit(const lc_ruleset *ruleset, const lc_trigger_rules *trigger, uint64_t *used) {
   const lc_packed_rule *rules = lc_ruleset_block(ruleset, LC_BLOCK_RULES);
   uint32_t fields = ruleset->blocks[LC_BLOCK_FIELDS].count;
-  if (!lies_in(trigger->rules, ruleset->blocks[LC_BLOCK_RULES].count) || trigger->plain > 1
+  if (!lies_in(trigger->rules, ruleset->blocks[LC_BLOCK_RULES].count) || trigger->plain > 1 || trigger->takes_back > 1
       || (fields < LC_FIELDS_MAX && trigger->fields >> fields != 0))
     return false;
   for (uint32_t i = 0; i < trigger->rules.count; i++) {
     const lc_packed_rule *rule = &rules[trigger->rules.first + i];
     if (!lies_in(rule->from, ruleset->blocks[LC_BLOCK_IDS].count)
         || !lies_in(rule->when, ruleset->blocks[LC_BLOCK_CONDITIONS].count)
+        || (lc_rule_takes_back(rule) && (trigger->plain != 0 || trigger->takes_back == 0))
         || (*used += rule->when.count + (uint64_t)rule->from.count) > ruleset->size
         || !conditions_fit(ruleset, rule->when, trigger->fields))
       return false;
@@ -413,7 +435,8 @@ static bool contents_fit(const lc_ruleset *ruleset) {
   bool fits = slots_fit(ruleset) && constants_fit(ruleset) && fields_fit(ruleset);
   uint64_t used = 0;
   for (int i = 0; i < LC_TRIGGERS && fits; i++)
-    fits = rules_fit(ruleset, &ruleset->triggers[i], &used);
+    fits = rules_fit(ruleset, &ruleset->triggers[i], &used)
+        && (ruleset->triggers[i].takes_back == 0 || may_take_back((lc_trigger)i));
   return fits;
 }
 

@@ -89,7 +89,7 @@ typedef struct lc_condition {
 typedef struct lc_rule {
   lc_trigger trigger;
   int32_t lead_status;  /* for LC_LEAD_STATUS_SET: 1 ... 2^31-1; else 0 */
-  int32_t to;           /* the target category */
+  int32_t to;           /* the target category; 0, of LC_SALE_REOPENED and LC_SALE_DELETED: it takes back what the sale did */
   bool ask;
   int32_t id;           /* 0: none */
   bool forward_only;    /* not to a category of a lower rank */
@@ -130,7 +130,7 @@ typedef struct lc_trigger_rules {
   lc_range rules;  /* in LC_BLOCK_RULES */
   uint64_t fields; /* a bit for each field that their conditions name */
   uint32_t plain;  /* 1: each rule applies whenever its trigger (and lead status) does, and is the only one */
-  uint32_t reserved; /* 0 */
+  uint32_t takes_back; /* 1: one of them takes back what the sale did */
 } lc_trigger_rules;
 
 typedef struct lc_status_slot {
@@ -140,7 +140,7 @@ typedef struct lc_status_slot {
 
 typedef struct lc_packed_rule {
   int32_t id; /* 0: none */
-  int32_t to;
+  int32_t to; /* 0: it takes back */
   uint8_t ask, forward_only, has_from, from_groups;
   lc_range from; /* in LC_BLOCK_IDS */
   lc_range when; /* in LC_BLOCK_CONDITIONS */
@@ -255,6 +255,17 @@ static inline const lc_category_slot *lc_ruleset_category(const lc_ruleset *rule
   const lc_category_slot *slot = id > 0 ? lc_ruleset_category_slot(ruleset, id) : NULL;
   return slot != NULL && slot->id != 0 ? slot : NULL;
 }
+
+/* Whether the rule takes back what its sale did, rather than setting a category. */
+static inline bool lc_rule_takes_back(const lc_packed_rule *rule) {
+  return rule->to == 0;
+}
+
+/* Whether the trigger's rule with that id (0: the one without) takes back. */
+bool lc_ruleset_takes_back(const lc_ruleset *ruleset, lc_trigger trigger, int32_t rule);
+
+/* Whether any rule takes back. */
+bool lc_ruleset_ever_takes_back(const lc_ruleset *ruleset);
 
 /* Whether an enabled rule exists for the trigger. */
 static inline bool lc_ruleset_has_rule(const lc_ruleset *ruleset, lc_trigger trigger) {

@@ -18,6 +18,10 @@ static lc_status make_room(lc_simulation *simulation, uint32_t room, lc_error *e
     if (categories == NULL)
       return lc_no_memory(error);
     simulation->sides[i].categories = categories;
+    lc_made *made = simulation->sides[i].takes_back ? realloc(simulation->sides[i].made, room * sizeof *made) : NULL;
+    if (made == NULL && simulation->sides[i].takes_back)
+      return lc_no_memory(error);
+    simulation->sides[i].made = made;
   }
   if (simulation->side_count == LC_SIDES) {
     lc_origin *origins = realloc(simulation->origins, room * sizeof *origins);
@@ -36,8 +40,11 @@ static lc_status place_new(lc_simulation *simulation, lc_error *error) {
   if (status != LC_OK)
     return status;
   for (int i = 0; i < simulation->side_count; i++)
-    for (uint32_t company = from; company < count; company++)
+    for (uint32_t company = from; company < count; company++) {
       simulation->sides[i].categories[company] = simulation->start;
+      if (simulation->sides[i].takes_back)
+        simulation->sides[i].made[company] = (lc_made){ .sale = LC_NO_TEXT };
+    }
   for (uint32_t company = from; simulation->origins != NULL && company < count; company++)
     simulation->origins[company].start = NOWHERE;
   simulation->placed = count;
@@ -48,6 +55,15 @@ lc_status lc_simulation_companies(lc_simulation *simulation, lc_columns *columns
   const lc_text_column companies = { columns->texts, columns->text, columns->text_size, columns->count };
   lc_status status = lc_texts_add_all(&simulation->companies, companies, columns->hash, columns->company, error);
   return status == LC_OK ? place_new(simulation, error) : status;
+}
+
+bool lc_simulation_takes_back(const lc_simulation *simulation) {
+  return simulation->sides[0].takes_back || (simulation->side_count == LC_SIDES && simulation->sides[1].takes_back);
+}
+
+lc_status lc_simulation_sale(lc_simulation *simulation, lc_text id, uint32_t *number, lc_error *error) {
+  *number = LC_NO_TEXT;
+  return id.size == 0 || id.size > LC_TEXT_MOST ? LC_OK : lc_texts_add(&simulation->sales, id.data, id.size, number, error);
 }
 
 void lc_columns_add(lc_columns *columns, const lc_facts *facts, lc_company company) {
@@ -110,10 +126,11 @@ const char *lc_outcome_name(int outcome) {
   return outcome < LC_MATCHED ? lc_reason_names[outcome] : lc_action_names[outcome - LC_MATCHED + LC_UPDATE];
 }
 
-static void remember(const lc_ruleset *ruleset, lc_remembered *place, const lc_facts *facts, uint64_t key) {
+static lc_decision remember(const lc_ruleset *ruleset, lc_remembered *place, const lc_facts *facts, uint64_t key) {
   lc_decision decision = lc_decide(ruleset, facts);
   uint32_t outcome = decision.action == LC_NONE ? decision.reason : LC_MATCHED + decision.action - LC_UPDATE;
   *place = (lc_remembered){ key, decision.to, outcome };
+  return decision;
 }
 
 /* A mispredicted branch costs more than all the rest: the only one here nearly always goes the same way. */
@@ -127,12 +144,26 @@ static inline const lc_remembered *decide_plain(lc_side *side, lc_trigger trigge
   return place;
 }
 
+/* What the event's sale did last, if that is the company's newest change. */
+static lc_move made_by_sale(const lc_side *side, const lc_columns *columns, uint32_t i) {
+  const lc_made *made = side->takes_back ? &side->made[columns->company[i]] : NULL;
+  bool is_of_sale = made != NULL && made->sale != LC_NO_TEXT && made->sale == columns->sale[i];
+  return is_of_sale ? made->move : (lc_move){ 0, 0 };
+}
+
 /* By rules that look at more than what is remembered of a decision. */
 static const lc_remembered *decide_event(lc_side *side, const lc_columns *columns, uint32_t i, int32_t category, int number) {
   const lc_facts facts = { (lc_trigger)columns->trigger[i], category, columns->lead_status[i], &columns->known[number],
-                           columns->first[number][i] };
-  remember(side->ruleset, &side->last, &facts, 0);
+                           columns->first[number][i], made_by_sale(side, columns, i) };
+  lc_decision decision = remember(side->ruleset, &side->last, &facts, 0);
+  side->last_made = facts.made;
+  side->took_back = decision.to != 0 && lc_ruleset_takes_back(side->ruleset, facts.trigger, decision.rule);
   return &side->last;
+}
+
+/* Remembers a change for rules that take back. What took back is not taken back itself. */
+static void note_made(lc_side *side, const lc_columns *columns, uint32_t i, int32_t from, int32_t to, bool took_back) {
+  side->made[columns->company[i]] = (lc_made){ { from, to }, took_back ? LC_NO_TEXT : columns->sale[i] };
 }
 
 /* Decides one event on one side. `*from` is set to where its company stood. */
@@ -144,17 +175,25 @@ static inline const lc_remembered *step(lc_side *side, const lc_columns *columns
   const lc_remembered *decision = side->ruleset->triggers[trigger].plain
                                 ? decide_plain(side, trigger, category, columns->lead_status[i])
                                 : decide_event(side, columns, i, category, number);
+  if (side->takes_back && decision->to != 0)
+    note_made(side, columns, i, category, decision->to, decision == &side->last && side->took_back);
   *stands = decision->to != 0 ? decision->to : *from;
   side->counts[columns->trigger[i]][decision->outcome]++;
   return decision;
 }
 
+/* What the side could have taken back by that decision of its. */
+static lc_move made_before(const lc_side *side, const lc_remembered *decision) {
+  return decision == &side->last ? side->last_made : (lc_move){ 0, 0 };
+}
+
 /* Decides one event on the second side, and notes how that differs from `a`, the decision on the first. */
 static inline lc_status step_beside(lc_simulation *simulation, const lc_columns *columns, uint32_t i, int32_t from,
                                     const lc_remembered *a, lc_error *error) {
-  lc_example example = { i, 0, { from, 0 } };
+  lc_example example = { i, 0, { from, 0 }, { made_before(&simulation->sides[0], a), { 0, 0 } } };
   lc_origin *origin = &simulation->origins[columns->company[i]];
   const lc_remembered *b = step(&simulation->sides[1], columns, i, 1, &example.category[1]);
+  example.made[1] = made_before(&simulation->sides[1], b);
   if (origin->start == NOWHERE)
     *origin = (lc_origin){ from, columns->is_integer[i] };
   if (a->outcome == b->outcome && a->to == b->to)
@@ -216,13 +255,16 @@ lc_status lc_simulation_finish(lc_simulation *simulation, lc_error *error) {
 
 static void init_side(lc_side *side, const lc_ruleset *ruleset) {
   side->ruleset = ruleset;
+  side->takes_back = lc_ruleset_ever_takes_back(ruleset);
   for (int i = 0; i < LC_REMEMBERED; i++) /* which is right for the key 0, the only one that finds them */
     remember(ruleset, &side->remembered[i], &(lc_facts){ .trigger = LC_LEAD_STATUS_SET }, 0);
 }
 
 lc_status lc_simulation_init(lc_simulation *simulation, const lc_ruleset *const *rulesets, int side_count,
                              int32_t start, uint64_t seed, lc_error *error) {
-  lc_texts *const texts[] = { &simulation->companies, &simulation->changes.kinds, &simulation->journeys.kinds };
+  lc_texts *const texts[] = {
+    &simulation->companies, &simulation->changes.kinds, &simulation->journeys.kinds, &simulation->sales,
+  };
   lc_status status = LC_OK;
   memset(simulation, 0, sizeof *simulation);
   simulation->start = start;
@@ -233,7 +275,7 @@ lc_status lc_simulation_init(lc_simulation *simulation, const lc_ruleset *const 
     return lc_no_memory(error);
   for (int i = 0; i < side_count; i++)
     init_side(&simulation->sides[i], rulesets[i]);
-  for (int i = 0; i < 3 && status == LC_OK; i++)
+  for (size_t i = 0; i < sizeof texts / sizeof *texts && status == LC_OK; i++)
     status = lc_texts_init(texts[i], seed, error);
   return status;
 }
@@ -247,8 +289,11 @@ void lc_simulation_free(lc_simulation *simulation) {
   lc_texts_free(&simulation->companies);
   lc_texts_free(&simulation->changes.kinds);
   lc_texts_free(&simulation->journeys.kinds);
-  for (int i = 0; simulation->sides != NULL && i < simulation->side_count; i++)
+  lc_texts_free(&simulation->sales);
+  for (int i = 0; simulation->sides != NULL && i < simulation->side_count; i++) {
     free(simulation->sides[i].categories);
+    free(simulation->sides[i].made);
+  }
   free(simulation->sides);
   free(simulation->examples);
   free(simulation->origins);

@@ -2,8 +2,8 @@
  *
  * Events are given in columns, many at a time, and decided in their order. On each side, a company stands where its
  * event says; where that says nothing, where earlier events have left it; before the first one, in the start category.
- * A question counts as accepted. Memory grows with the number of different companies and, of two sides, of different
- * changes, never with events. One thread at a time.
+ * A question counts as accepted. Memory grows with the number of different companies, of two sides also of different
+ * changes, and of different sales where a rule takes back what they did, never with events. One thread at a time.
  */
 #ifndef LC_RULES_SIMULATE_H
 #define LC_RULES_SIMULATE_H
@@ -32,6 +32,7 @@ typedef struct lc_columns {
   uint32_t text[LC_COLUMNS_MAX]; /* where the company's text begins in `texts` */
   uint8_t text_size[LC_COLUMNS_MAX];
   bool is_integer[LC_COLUMNS_MAX]; /* as in lc_company */
+  uint32_t sale[LC_COLUMNS_MAX]; /* from lc_simulation_sale, where a side's rules take back; else of no meaning */
   size_t first[LC_SIDES][LC_COLUMNS_MAX]; /* as in lc_facts, where the side's rules have conditions */
   lc_known known[LC_SIDES];
   char texts[LC_COLUMNS_TEXTS];
@@ -44,9 +45,19 @@ typedef struct lc_remembered {
   uint32_t outcome;
 } lc_remembered;
 
+/* A company's newest change, for rules that take it back. */
+typedef struct lc_made {
+  lc_move move;
+  uint32_t sale; /* that caused it; LC_NO_TEXT: none, or it is not to be taken back */
+} lc_made;
+
 typedef struct lc_side {
   const lc_ruleset *ruleset;
   int32_t *categories; /* by company: where it stands */
+  bool takes_back;     /* a rule does: */
+  lc_made *made;       /* by company; NULL: none does */
+  bool took_back;      /* `last` did */
+  lc_move last_made;   /* what `last` could have taken back */
   uint64_t counts[LC_TRIGGERS][LC_OUTCOMES];
   lc_remembered remembered[LC_REMEMBERED];
   lc_remembered last; /* the decision by rules with conditions that was made last */
@@ -90,11 +101,13 @@ typedef struct lc_example {
   uint32_t event;             /* its place in the columns */
   uint32_t change;            /* the change's number */
   int32_t category[LC_SIDES]; /* where its company stood */
+  lc_move made[LC_SIDES];     /* what could be taken back, as in lc_facts */
 } lc_example;
 
 /* Callers may read all but what is marked as own. */
 typedef struct lc_simulation {
   lc_texts companies;
+  lc_texts sales; /* their ids, where rules take back */
   lc_side *sides;
   int side_count;
   lc_tally changes;     /* of events, of two sides */
@@ -123,6 +136,13 @@ void lc_columns_free(lc_columns *columns);
 /* Adds an event to columns that are not full. The company's text is copied. What is known of it, for conditions, the caller
  * adds to `known` and `first`, at the place that the event has. */
 void lc_columns_add(lc_columns *columns, const lc_facts *facts, lc_company company);
+
+/* Whether a rule of any side takes back what sales did: then the sales of all events are needed. */
+bool lc_simulation_takes_back(const lc_simulation *simulation);
+
+/* The number of a sale by its id, for the columns; an empty one, or one that is too long: LC_NO_TEXT. LC_UNAVAILABLE when out of
+ * memory. */
+lc_status lc_simulation_sale(lc_simulation *simulation, lc_text id, uint32_t *number, lc_error *error);
 
 /* Numbers the companies of columns; new ones get the next numbers. LC_UNAVAILABLE when out of memory; call it again. */
 lc_status lc_simulation_companies(lc_simulation *simulation, lc_columns *columns, lc_error *error);

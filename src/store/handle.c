@@ -1,5 +1,6 @@
 /* How every event is handled: from its facts to what is written. The steps below run in a transaction that reads, with or
  * without an overlay, or in one that writes. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,7 @@ typedef struct handler {
   lc_marks asked;      /* companies whose host was asked, with the number of the case that has the answer */
   size_t applying;     /* changes for the host */
   bool changed;        /* something was written */
+  bool notes_changes;  /* later events may go by what earlier ones changed */
   char *body;          /* buffer for the text of a question */
   size_t body_room;
   size_t body_begun;   /* bytes of it that begin every question; 0: not written yet */
@@ -166,14 +168,43 @@ static bool is_answered(const lc_case *c) {
   return c->has_choice && (keeps || c->entry.action == LC_CONFIRM);
 }
 
+/* What later events go by: in the overlay, else in the journal. */
+static lc_status last_change(handler *h, const lc_case *c, lc_last_change *last) {
+  const lc_newest_change *change = h->overlay != NULL ? lc_overlay_change(h->overlay, c->entry.company.text) : NULL;
+  bool needs_journal = change == NULL || (last->needs_at && isnan(change->at));
+  int rc = needs_journal ? lc_find_last_change(h->w.store, h->w.txn, &h->w.tenant, &c->entry.company, c->sale, last) : 0;
+  if (change != NULL)
+    last->made = lc_overlay_is_of(h->overlay, change, c->sale) ? change->move : (lc_move){ 0, 0 };
+  if (!needs_journal)
+    last->at = change->at;
+  return fail(h, rc);
+}
+
+/* What the event's sale did, where rules may take it back. */
+static lc_status find_made(handler *h, lc_case *c) {
+  lc_last_change last = { .needs_at = false };
+  c->made = (lc_move){ 0, 0 };
+  if (h->ruleset->triggers[c->entry.trigger].takes_back == 0 || c->sale.size == 0)
+    return LC_OK;
+  lc_status status = last_change(h, c, &last);
+  c->made = last.made;
+  return status;
+}
+
 static lc_decision decision_of(const handler *h, const lc_case *c) {
   return lc_decide(h->ruleset, &(lc_facts){ (lc_trigger)c->entry.trigger, c->entry.from, c->entry.lead_status, h->how->known,
-                                            c->first_fact });
+                                            c->first_fact, c->made });
 }
 
 /* The host is asked only when the decision comes to conditions. */
 static lc_status find_facts(handler *h, lc_case *c) {
   return c->misses_facts && decision_of(h, c).reason >= LC_CONDITIONS_NOT_MET ? lack(c, LC_LACKS_FACTS) : LC_OK;
+}
+
+/* The question that the sale has led to is closed also when there is nothing to take back. */
+static lc_status find_question(handler *h, lc_case *c) {
+  return c->sale.size == 0 || is_preview(h) ? LC_OK
+       : lc_find_sales_question(&h->w, c->entry.company.text, c->sale, &c->closes, h->error);
 }
 
 static lc_status decide(handler *h, lc_case *c) {
@@ -184,10 +215,28 @@ static lc_status decide(handler *h, lc_case *c) {
   entry->to = decision.to;
   entry->rule = decision.rule;
   entry->revision = h->ruleset->revision;
+  entry->takes_back = decision.action != LC_NONE
+                   && lc_ruleset_takes_back(h->ruleset, (lc_trigger)entry->trigger, decision.rule);
   c->is_answered = is_answered(c);
   if (decision.action == LC_NONE)
     c->state = LC_UNMATCHED;
-  return LC_OK;
+  return decision.reason == LC_NOTHING_TO_TAKE_BACK ? find_question(h, c) : LC_OK;
+}
+
+/* An event that says when it happened must not undo what came after it. */
+static lc_status find_late(handler *h, lc_case *c) {
+  lc_last_change last = { .needs_at = true };
+  if (!h->how->skips_late || !c->entry.has_at)
+    return LC_OK;
+  lc_status status = last_change(h, c, &last);
+  c->is_late = status == LC_OK && last.at - c->entry.at > LC_LATE_SECONDS; /* not of NAN */
+  if (c->is_late) {
+    c->state = LC_UNMATCHED;
+    c->entry.action = LC_NONE;
+    c->entry.to = 0;
+    c->entry.takes_back = false;
+  }
+  return status;
 }
 
 static uint64_t mix(uint64_t sum, uint64_t number) {
@@ -243,7 +292,7 @@ typedef lc_status step(handler *h, lc_case *c);
 
 static step *const steps[] = {
   find_seen, find_turn, find_licence, find_unfinished, find_category,
-  find_facts, decide, find_verdict, find_status, find_details, find_room,
+  find_made, find_facts, decide, find_late, find_verdict, find_status, find_details, find_room,
 };
 
 enum { STEPS = sizeof steps / sizeof *steps };
@@ -340,12 +389,23 @@ static lc_status mark(handler *h, lc_marks *marks, lc_text text, int32_t value) 
   return text.size == 0 ? LC_OK : lc_marks_set(marks, text, value, h->error);
 }
 
+static lc_status note_change(handler *h, const lc_case *c, int32_t to) {
+  const lc_entry *entry = &c->entry;
+  lc_text sale = entry->takes_back ? (lc_text){ NULL, 0 } : c->sale;
+  double at = !entry->has_at ? NAN : entry->at < h->how->now ? entry->at : h->how->now;
+  if (!h->notes_changes || entry->from == to)
+    return LC_OK;
+  return lc_overlay_note(h->overlay, entry->company.text, (lc_move){ entry->from, to }, sale, at, h->error);
+}
+
 /* Marks the company with its new category, unless its event gives a category in which it is not kept here. */
 static lc_status imagine_category(handler *h, lc_case *c, int32_t to, bool *fits) {
   int32_t category = c->entry.from;
   lc_status status = h->how->keeps_companies && c->is_given ? kept_category(h, &c->entry.company, &category) : LC_OK;
   *fits = category == c->entry.from;
-  return status == LC_OK && *fits ? mark(h, &h->overlay->companies, c->entry.company.text, to) : status;
+  if (status == LC_OK && *fits)
+    status = mark(h, &h->overlay->companies, c->entry.company.text, to);
+  return status == LC_OK && *fits ? note_change(h, c, to) : status;
 }
 
 /* Until the host has made a change, the company's category is unknown. */
@@ -388,14 +448,22 @@ static lc_status leave_open(handler *h, lc_case *c) {
 static lc_status take_steps(handler *h, lc_case *c) {
   lc_status status = LC_OK;
   c->state = LC_OPEN;
+  c->is_late = c->closes = false;
   for (int i = 0; i < STEPS && c->state == LC_OPEN && status == LC_OK; i++)
     status = steps[i](h, c);
   return status;
 }
 
+static lc_status close_question(handler *h, const lc_case *c) {
+  h->changed = true;
+  return lc_supersede(&h->w, &c->entry, h->error);
+}
+
 static lc_status settle(handler *h, lc_case *c) {
   if (c->state == LC_LACKING)
     return leave_open(h, c);
+  if (c->closes && h->writing)
+    return close_question(h, c);
   if (c->state != LC_OPEN)
     return LC_OK;
   c->state = LC_WRITTEN;
@@ -403,9 +471,12 @@ static lc_status settle(handler *h, lc_case *c) {
   return h->writing ? put(h, c) : imagine(h, c);
 }
 
-/* This event is to be written, but the transaction only reads. */
-static bool ends_before(const handler *h, const lc_case *c) {
-  return c->state == LC_OPEN && !h->writing && h->overlay == NULL;
+/* This event is to be written, or its question closed, but the transaction only reads. */
+static bool ends_before(const handler *h, lc_case *c) {
+  bool ends = (c->state == LC_OPEN || c->closes) && !h->writing && h->overlay == NULL;
+  if (ends)
+    c->state = LC_OPEN;
+  return ends;
 }
 
 static lc_status go_through(handler *h, lc_case *cases, size_t count, size_t *at) {
@@ -439,7 +510,7 @@ static bool lacks_answers(const lc_case *cases, size_t count) {
 
 static size_t first_written(const lc_case *cases, size_t count) {
   size_t i = 0;
-  while (i < count && cases[i].state != LC_WRITTEN)
+  while (i < count && cases[i].state != LC_WRITTEN && !cases[i].closes)
     i++;
   return i;
 }
@@ -481,6 +552,12 @@ static lc_status find_rules(handler *h) {
   return status;
 }
 
+static lc_status begin(handler *h) {
+  lc_status status = find_rules(h);
+  h->notes_changes = status == LC_OK && (h->how->skips_late || lc_ruleset_ever_takes_back(h->ruleset));
+  return status;
+}
+
 static void end(handler *h) {
   lc_overlay_free(&h->open);
   lc_marks_free(&h->asked);
@@ -491,7 +568,7 @@ lc_status lc_store_look(lc_store *store, const lc_handling *how, lc_case *cases,
   handler h = handler_of(store, how, error);
   lc_overlay imagined = { .companies.values = NULL };
   *first = 0;
-  lc_status status = find_rules(&h);
+  lc_status status = begin(&h);
   if (status == LC_OK)
     status = lc_begin_read(store, LC_PART_JOURNAL, &h.w.txn, error);
   if (status != LC_OK)
@@ -519,7 +596,7 @@ lc_status lc_store_handle(lc_store *store, const lc_handling *how, lc_case *case
                           lc_error *error) {
   handler h = handler_of(store, how, error);
   h.writing = true;
-  lc_status status = find_rules(&h);
+  lc_status status = begin(&h);
   if (status == LC_OK)
     status = lc_writer_begin(&h.w, error);
   if (status != LC_OK)
@@ -541,7 +618,7 @@ uint64_t lc_digest(const lc_case *cases, size_t count) {
   uint64_t sum = LC_CHECKSUM_START;
   for (size_t i = 0; i < count && cases[i].state > LC_LACKING; i++) {
     const lc_case *c = &cases[i];
-    uint64_t status = c->state == LC_WRITTEN ? c->entry.status : 0, reason = c->state == LC_DUPLICATE ? 0 : c->reason;
+    uint64_t status = c->state == LC_WRITTEN ? c->entry.status : 0, reason = c->state == LC_DUPLICATE ? 0 : c->is_late ? LC_REASONS : c->reason;
     sum = mix(sum, (uint64_t)c->state << 16 | status << 8 | reason);
     if (c->state == LC_WRITTEN || c->state == LC_SKIPPED)
       sum = mix(sum, (uint64_t)(uint32_t)c->entry.from << 32 | (uint32_t)c->entry.to);

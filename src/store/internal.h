@@ -209,7 +209,10 @@ lc_status lc_close_question(const lc_writer *w, lc_question *question, const lc_
 /* Removes a closed question. */
 lc_status lc_remove_question(const lc_writer *w, const lc_question *question, lc_error *error);
 
-/* Closes the open question, if there is one, of the company of `newer`, an event that matched. */
+/* Whether the open question of the company, if there is one, was asked by an event of that sale. Clears the result. */
+lc_status lc_find_sales_question(const lc_writer *w, lc_text company, lc_text sale, bool *found, lc_error *error);
+
+/* Closes the open question, if there is one, of the company of `newer`, an event that matched or takes back. */
 lc_status lc_supersede(lc_writer *w, const lc_entry *newer, lc_error *error);
 
 /* Whether a key of LC_TABLE_EXPIRING belongs to the tenant and the question's time is over. */
@@ -225,6 +228,15 @@ lc_status lc_unpack_entry(lc_text packed, uint64_t id, lc_entry *entry, lc_error
 
 /* The newest entry of the company with the key `company`; 0 when it has none. */
 int lc_get_newest(const lc_store *store, MDB_txn *txn, const lc_key *company, uint64_t *newest);
+
+/* ---- from change.c --------------------------------------------------------------------- */
+
+/* Whether this JSON, which is kept of an event, has that sale's id. No sale: false. */
+bool lc_is_of_sale(lc_text details, lc_text sale);
+
+/* As lc_store_last_change, in a transaction. One of LMDB's results. */
+int lc_find_last_change(const lc_store *store, MDB_txn *txn, const lc_key *tenant, const lc_company *company, lc_text sale,
+                        lc_last_change *last);
 
 /* ---- from retention.c ------------------------------------------------------------------ */
 

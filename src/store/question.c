@@ -75,6 +75,7 @@ int lc_put_question(const lc_writer *w, lc_question *question, const lc_entry *e
   question->trigger = entry->trigger;
   question->rule = entry->rule;
   question->lead_status = entry->lead_status;
+  question->takes_back = entry->takes_back;
   question->from = entry->from;
   question->to = entry->to;
   question->company = entry->company;
@@ -160,19 +161,33 @@ static lc_status supersede(lc_writer *w, lc_question *question, const lc_entry *
   return end_question(w, question, &superseded, w->now, error);
 }
 
-lc_status lc_supersede(lc_writer *w, const lc_entry *newer, lc_error *error) {
-  lc_key prefix = key_of_scope(&w->tenant, SCOPE_COMPANY, newer->company.text);
-  lc_question question;
+/* Reads the company's open question, if there is one. */
+static lc_status find_open(const lc_writer *w, lc_text company, bool *found, lc_question *question, lc_error *error) {
+  lc_key prefix = key_of_scope(&w->tenant, SCOPE_COMPANY, company);
   MDB_val key, id;
   add_state(&prefix, LC_QUESTION_OPEN);
   int rc = lc_get_last(w->store, w->txn, LC_TABLE_QUESTIONS, &prefix, &key, &id);
+  *found = rc == 0;
   if (rc == MDB_NOTFOUND)
     return LC_OK;
   if (rc != 0 || id.mv_size != LC_QUESTION_ID_SIZE)
     return lc_writer_fail(w, rc != 0 ? rc : MDB_CORRUPTED, error);
   lc_result_clear(w->store);
-  lc_status status = lc_must_be_there(lc_read_question(w, id.mv_data, &question, error), "a question", error);
-  if (status != LC_OK)
+  return lc_must_be_there(lc_read_question(w, id.mv_data, question, error), "a question", error);
+}
+
+lc_status lc_find_sales_question(const lc_writer *w, lc_text company, lc_text sale, bool *found, lc_error *error) {
+  lc_question question;
+  lc_status status = find_open(w, company, found, &question, error);
+  *found = status == LC_OK && *found && lc_is_of_sale(question.body, sale);
+  return status;
+}
+
+lc_status lc_supersede(lc_writer *w, const lc_entry *newer, lc_error *error) {
+  lc_question question;
+  bool found;
+  lc_status status = find_open(w, newer->company.text, &found, &question, error);
+  if (status != LC_OK || !found)
     return status;
   return lc_question_is_due(&question, w->now) ? expire(w, &question, error) : supersede(w, &question, newer, error);
 }

@@ -22,7 +22,8 @@ const char *const lc_entry_reason_names[LC_ENTRY_REASONS] = {
   [LC_ENTRY_LEAD_STATUS_NOT_MATCHED] = "lead_status_not_matched",
   [LC_ENTRY_ALREADY_IN_CATEGORY] = "already_in_category", [LC_ENTRY_NOT_LICENSED] = "not_licensed",
   [LC_ENTRY_VETOED] = "vetoed", [LC_ENTRY_CONDITIONS_NOT_MET] = "conditions_not_met",
-  [LC_ENTRY_LOWER_RANK] = "lower_rank",
+  [LC_ENTRY_LOWER_RANK] = "lower_rank", [LC_ENTRY_NOTHING_TO_TAKE_BACK] = "nothing_to_take_back",
+  [LC_ENTRY_LATE] = "late",
 };
 
 const char *const lc_question_state_names[LC_QUESTION_STATES] = {
@@ -34,6 +35,9 @@ const char *const lc_question_state_names[LC_QUESTION_STATES] = {
 bool lc_question_may_move(lc_question_state from, lc_question_state to) {
   return from == LC_QUESTION_OPEN && to != LC_QUESTION_OPEN;
 }
+
+/* Of an entry; 0 in those of older editions. */
+enum { TAKES_BACK = 1, HAS_AT = 2, ALL_FLAGS = 3 };
 
 /* The heads have no padding: every byte that reaches the disk is set. */
 typedef struct entry_head {
@@ -48,7 +52,7 @@ typedef struct entry_head {
   uint8_t question[LC_QUESTION_ID_SIZE];
   uint8_t reason; /* 0 in entries older than reasons */
   uint8_t has_rule; /* the rule's id comes before the texts */
-  uint8_t reserved[2];
+  uint8_t flags, reserved;
   double written; /* not in version 1 */
 } entry_head;
 
@@ -56,7 +60,7 @@ static const size_t entry_head_1 = offsetof(entry_head, written); /* the size of
 
 typedef struct question_head {
   uint8_t version, state, trigger, company_is_integer;
-  uint8_t company_size, user_size, has_rule, reserved;
+  uint8_t company_size, user_size, has_rule, takes_back;
   uint64_t entry;
   double created_at, expires_at, resolved_at;
   uint64_t revision;
@@ -112,6 +116,7 @@ void lc_entry_pack(const lc_entry *entry, void *memory) {
     .lead_status = entry->lead_status, .from = entry->from, .to = entry->to,
     .details_size = (uint32_t)entry->details.size, .error_size = (uint32_t)entry->error.size,
     .reason = entry->reason, .written = entry->written, .has_rule = entry->rule != 0,
+    .flags = (uint8_t)((entry->takes_back ? TAKES_BACK : 0) | (entry->has_at ? HAS_AT : 0)),
   };
   memcpy(head.question, entry->question, sizeof head.question);
   memcpy(memory, &head, sizeof head);
@@ -137,6 +142,7 @@ static size_t read_entry_head(const void *bytes, size_t size, entry_head *head) 
 static bool entry_head_fits(const entry_head *head, size_t head_size, size_t size) {
   return head->version >= 1 && head->version <= ENTRY_VERSION && head->status < LC_ENTRY_STATUSES
       && head->trigger < LC_TRIGGERS && head->action < LC_ACTIONS && head->reason < LC_ENTRY_REASONS && head->has_rule <= 1
+      && head->flags <= ALL_FLAGS
       && size == head_size + rule_size(head->has_rule) + head->company_size + head->event_id_size + (size_t)head->details_size + (size_t)head->error_size;
 }
 
@@ -152,6 +158,7 @@ lc_status lc_entry_unpack(const void *bytes, size_t size, lc_entry *entry, lc_er
     .id = head.id, .at = head.at, .written = head.written, .revision = head.revision,
     .status = (lc_entry_status)head.status, .trigger = head.trigger, .action = head.action, .reason = head.reason,
     .lead_status = head.lead_status, .from = head.from, .to = head.to,
+    .takes_back = (head.flags & TAKES_BACK) != 0, .has_at = (head.flags & HAS_AT) != 0,
     .has_question = head.has_question != 0, .company.is_integer = head.company_is_integer != 0,
   };
   memcpy(entry->question, head.question, sizeof entry->question);
@@ -182,7 +189,7 @@ void lc_question_pack(const lc_question *question, void *memory) {
     .created_at = question->created_at, .expires_at = question->expires_at, .resolved_at = question->resolved_at,
     .lead_status = question->lead_status, .from = question->from, .to = question->to, .category = question->category,
     .body_size = (uint32_t)question->body.size, .answer_size = (uint32_t)question->answer.size,
-    .has_rule = question->rule != 0,
+    .has_rule = question->rule != 0, .takes_back = question->takes_back,
   };
   memcpy(head.id, question->id, sizeof head.id);
   memcpy(memory, &head, sizeof head);
@@ -195,7 +202,7 @@ void lc_question_pack(const lc_question *question, void *memory) {
 
 static bool question_head_fits(const question_head *head, size_t size) {
   return head->version == CONFIRMATION_VERSION && head->state < LC_QUESTION_STATES && head->trigger < LC_TRIGGERS
-      && head->has_rule <= 1 && size == sizeof *head + rule_size(head->has_rule) + head->company_size + head->user_size + (size_t)head->body_size + (size_t)head->answer_size;
+      && head->has_rule <= 1 && head->takes_back <= 1 && size == sizeof *head + rule_size(head->has_rule) + head->company_size + head->user_size + (size_t)head->body_size + (size_t)head->answer_size;
 }
 
 lc_status lc_question_unpack(const void *bytes, size_t size, lc_question *question, lc_error *error) {
@@ -210,7 +217,7 @@ lc_status lc_question_unpack(const void *bytes, size_t size, lc_question *questi
     .state = (lc_question_state)head.state, .trigger = head.trigger, .entry = head.entry, .revision = head.revision,
     .created_at = head.created_at, .expires_at = head.expires_at, .resolved_at = head.resolved_at,
     .lead_status = head.lead_status, .from = head.from, .to = head.to, .category = head.category,
-    .company.is_integer = head.company_is_integer != 0,
+    .takes_back = head.takes_back != 0, .company.is_integer = head.company_is_integer != 0,
   };
   memcpy(question->id, head.id, sizeof question->id);
   if (!take_rule(&at, head.has_rule, &question->rule))

@@ -48,6 +48,8 @@ typedef enum lc_entry_reason {
   LC_ENTRY_VETOED,                  /* "vetoed": by a guard; its message is the entry's error */
   LC_ENTRY_CONDITIONS_NOT_MET,      /* "conditions_not_met": a decision's, too, as is the next */
   LC_ENTRY_LOWER_RANK,              /* "lower_rank" */
+  LC_ENTRY_NOTHING_TO_TAKE_BACK,    /* "nothing_to_take_back": a decision's, too */
+  LC_ENTRY_LATE,                    /* "late": a later event has changed the company already */
   LC_ENTRY_REASONS                  /* how many there are */
 } lc_entry_reason;
 
@@ -66,6 +68,8 @@ typedef struct lc_entry {
   int32_t lead_status;
   int32_t rule;      /* the id of the rule that decided; 0: it has none */
   int32_t from, to;  /* categories; 0: unknown */
+  bool takes_back;   /* by a rule that takes back what the event's sale did */
+  bool has_at;       /* its event said when it happened; not of older entries */
   bool has_question;
   uint8_t question[LC_QUESTION_ID_SIZE];
   lc_company company;
@@ -105,6 +109,7 @@ typedef struct lc_question {
   int32_t lead_status;
   int32_t from, to;    /* the category when it was asked, and the proposal */
   int32_t category;    /* the applied answer; 0: none */
+  bool takes_back;     /* asked by a rule that takes back what the event's sale did */
   lc_company company;
   lc_text user;        /* the id of the actor whose event asked */
   lc_text body;        /* JSON: the options, sale, contact and actor */

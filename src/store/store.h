@@ -133,6 +133,7 @@ typedef struct lc_case {
    * `action`, `from` (0: unknown), `to`, `revision`, `status` and the question's id. */
   lc_entry entry;
   lc_text user;       /* the id of the actor, who is asked; empty: the program itself */
+  lc_text sale;       /* the id of its sale, where rules take back what sales did; else it may be empty */
   bool is_given;      /* the event says which category the company has: */
   int32_t given;      /* this one; 0: one that does not exist */
   bool has_choice;    /* the user answered before the event came: */
@@ -154,6 +155,9 @@ typedef struct lc_case {
   bool is_answered; /* the choice counts; for LC_LACKS_VERDICT and whatever was decided */
   uint64_t about;   /* for LC_LACKS_VERDICT: identifies the decision; below 2^53 */
   uint64_t first;   /* for LC_DUPLICATE and LC_LACKS_END; 0: an earlier event of the same call */
+  bool is_late;     /* for LC_UNMATCHED: it matched, but a later event has changed the company already */
+  bool closes;      /* for LC_UNMATCHED: there was nothing to take back but its sale's open question, which is superseded */
+  lc_move made;     /* own: what its sale did, as in lc_facts */
 } lc_case;
 
 /* What to do with a decision that asks when there is no answer yet. */
@@ -167,6 +171,8 @@ typedef enum lc_confirm {
 extern const char *const lc_confirm_names[LC_CONFIRMS];
 
 typedef struct lc_overlay lc_overlay;
+
+enum { LC_LATE_SECONDS = 60 }; /* by how much the clocks of several sources may differ */
 
 /* How to handle events. Zeroed: a host keeps the companies, and there are no guards. */
 typedef struct lc_handling {
@@ -182,6 +188,8 @@ typedef struct lc_handling {
   const lc_known *known;   /* these, of all events */
   lc_confirm confirm;
   double ttl;              /* seconds until a question expires */
+  bool skips_late;         /* an event that says it happened over LC_LATE_SECONDS before the event of the company's newest applied
+                            * change is not applied. Changes whose events did not say when they happened do not count. */
   bool look;               /* look at all events, as if earlier ones were written, before writing any: so all that they lack is
                             * known at once. Else write what is complete and decide what follows from there. */
   bool foresee;            /* only look, and leave the foreseen outcome in the events */
@@ -295,6 +303,17 @@ lc_status lc_store_add_unchanged(lc_store *store, lc_text tenant, lc_entry *entr
 /* Copies out a list of these, as lc_store_history does. */
 lc_status lc_store_unchanged(lc_store *store, lc_text tenant, const lc_company *company, double since, uint64_t after,
                              size_t limit, lc_error *error);
+
+/* What later events go by. */
+typedef struct lc_last_change {
+  bool needs_at; /* in: go on to the newest change whose event said when it happened */
+  lc_move made;  /* out: the company's newest applied change, if the sale has caused it and it did not take back anything */
+  double at;     /* out: when that event happened, at the latest when it was written; NAN: unknown */
+} lc_last_change;
+
+/* Finds the company's newest applied change, among its newest 10,000 entries. `sale`: an id; empty: none. */
+lc_status lc_store_last_change(lc_store *store, lc_text tenant, const lc_company *company, lc_text sale, lc_last_change *last,
+                               lc_error *error);
 
 /* ---- questions --------------------------------------------------------------------------- */
 

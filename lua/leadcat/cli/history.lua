@@ -23,8 +23,8 @@ local function history_rows(entries, name)
     local time = wording.time(entry.at) and os.date("!%Y-%m-%d %H:%M:%S", math.floor(entry.at)) or "?"
     rows[#rows + 1] = {
       ("%d"):format(entry.entry), time, event_of.key(entry.company), entry.rule, name(entry.from),
-      name(entry.to), entry.undoes and entry.status .. " (undo)" or entry.status, shown_actor(entry.actor),
-      entry.run or "",
+      name(entry.to), entry.status .. (entry.undoes and " (undo)" or entry.takes_back and " (take back)" or ""),
+      shown_actor(entry.actor), entry.run or "",
     }
   end
   return rows
@@ -32,7 +32,8 @@ end
 
 local function run_history(args, engine)
   local entries, after = engine:history {
-    company = args.company, run = args.run, since = args.since, limit = args.limit, after = args.after,
+    company = args.company, sale = args.sale, run = args.run, since = args.since, limit = args.limit,
+    after = args.after,
   }
   must(entries, after)
   return json.array(entries), function()
@@ -46,6 +47,7 @@ commands.history = {
   store = true, output = "named", run = run_history,
   arguments = function(command)
     command:option("--company", "Only those of this company."):argname("COMPANY"):convert(arguments.to_id)
+    command:option("--sale", "Only those of this sale, by its id."):argname("SALE"):convert(arguments.to_id)
     arguments.run(command, "Only those of this replay, backfill or undo.")
     command:option("--since", "Only of events since then: a date, or seconds since 1970."):argname("TIME")
       :convert(import.time)

@@ -247,7 +247,7 @@ local function rule_row(cfg, rule, language)
   local status = rule.lead_status and config.find(cfg.lead_statuses, rule.lead_status)
   local target = rule.set_category and config.find(cfg.categories, rule.set_category)
   local trigger = rule.trigger .. (status and (" (%s)"):format(config.name(status, language)) or "")
-  local name = target and config.name(target, language) or ""
+  local name = target and config.name(target, language) or rule.take_back and "(takes back)" or ""
   return { rule.enabled and "on" or "off", trigger, name, rule.ask and "asks first" or "" }
 end
 

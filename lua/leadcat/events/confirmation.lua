@@ -17,6 +17,7 @@ local confirmation = {}
 ---@field to integer the proposed category
 ---@field options integer[] the categories one may choose
 ---@field revision integer of the config that asked
+---@field takes_back? true asked by a rule that takes back what the sale did
 ---@field sale? table
 ---@field contact? table
 ---@field actor? leadcat.Actor whose event asked
@@ -55,7 +56,8 @@ local function describe(asked, told, tenant)
     tenant = tenant, company = told.company or asked.company, trigger = asked.trigger,
     rule = config.rule_key(asked.trigger, asked.lead_status, asked.rule_id),
     lead_status = asked.lead_status, from = asked.from,
-    to = asked.to, revision = asked.revision, sale = told.sale, contact = told.contact, actor = told.actor,
+    to = asked.to, takes_back = asked.takes_back,
+    revision = asked.revision, sale = told.sale, contact = told.contact, actor = told.actor,
   }
 end
 
@@ -68,7 +70,7 @@ end
 function confirmation.draft(event, decision, cfg, tenant)
   local record = describe({
     trigger = event.trigger, lead_status = event.trigger == "lead_status_set" and event.lead_status or nil,
-    from = decision.from, to = decision.to, revision = decision.revision,
+    from = decision.from, to = decision.to, takes_back = decision.takes_back, revision = decision.revision,
   }, event, tenant)
   record.options = confirmation.options(cfg)
   return record

@@ -5,12 +5,15 @@ local event_of = require "leadcat.events.event"
 local foreign = require "leadcat.host.foreign"
 local as_text = require "leadcat.util.as_text"
 local metrics = require "leadcat.operations.metrics"
+local options_of = require "leadcat.util.options"
 local protected = require "leadcat.util.protected"
 local rounds = require "leadcat.events.rounds"
 local unicode = require "leadcat.util.unicode"
 local unchanged_events = require "leadcat.past.unchanged"
 
 local handle = {}
+
+local MANY = { late = options_of.one_of { "apply", "skip" } }
 
 --- Counts the outcome and calls the listeners. What a listener raises is counted and goes no further.
 ---@param event leadcat.Event
@@ -63,13 +66,15 @@ end
 -- more each time a company comes again. The events of a company are handled in order. One that cannot be taken does not
 -- stop those of other companies; then the call fails, and all events that have ids can be delivered again.
 ---@param events leadcat.Event[]
+---@param options? {late?: "apply"|"skip"} late: instead of the engine's `late_events`, for sources that may deliver out of order
 ---@return leadcat.Outcome[]? outcomes, string? message, string? code as `handle`
-function handle:handle_many(events)
+function handle:handle_many(events, options)
   self:_check_open()
   if type(events) ~= "table" then
     error("events: an array expected, got " .. type(events), 2)
   end
-  local outcomes, message, code, place = rounds.run(self, events)
+  local late = options_of.check(options, MANY).late
+  local outcomes, message, code, place = rounds.run(self, events, late and { skips_late = late == "skip" })
   report_all(self, events, outcomes)
   if code then
     return nil, place and ("events[%d]: %s"):format(place, message) or message, code

@@ -18,6 +18,7 @@ local KEEPS_CHANGING = "a company keeps changing while its event is being decide
 ---@field overlay? userdata nothing is written; what would be is remembered here (`store:overlay`)
 ---@field confirm? "ask"|"accept"|"skip" what becomes of decisions that ask; default "ask"
 ---@field start? integer the category of companies that the embedded host does not know
+---@field skips_late? boolean whether events that arrive late come to nothing; default as `leadcat.open` says
 
 ---@class leadcat.Round events on their way
 ---@field engine leadcat.Engine
@@ -35,6 +36,9 @@ local KEEPS_CHANGING = "a company keeps changing while its event is being decide
 local function how_of(self, options)
   local how = merged(self._companies.HANDLING, options)
   how.ttl, how.run = self._shared.confirmation_ttl, self._run
+  if how.skips_late == nil then
+    how.skips_late = self._shared.skips_late
+  end
   how.asks_facts = self.host.facts and true
   how.is_guarded, how.needs_licence = self._hooks.guard[1] and true, self.host.licensed and true
   return how
@@ -80,7 +84,7 @@ end
 -- A single event in nginx is looked at first. If it must be written, it shares the commit of other requests.
 local function share_commit(round)
   local self, how = round.engine, merged(round.how, { write = true })
-  local name = "handle " .. (self._run or "")
+  local name = ("handle %s %s"):format(how.skips_late and "skips late" or "", self._run or "")
   return group_commit.write(self, name, { round }, function(requests) return write_together(self, requests, how) end)
 end
 

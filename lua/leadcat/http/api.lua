@@ -94,7 +94,7 @@ end
 
 -- How each parameter is read: nil for an invalid one.
 local PARAMETERS = {
-  company = id_of, user = id_of, actor = id_of, run = id_of,
+  company = id_of, user = id_of, actor = id_of, sale = id_of, run = id_of,
   from = day_of, to = day_of, since = time_of, before = time_of,
   trigger = name_of(search.QUERY.trigger), status = name_of(search.QUERY.status),
   state = name_of(options_of.one_of(core.question_states)),
@@ -198,7 +198,7 @@ end
 
 function api.history(context)
   local query = api.query(context, {
-    "company", "actor", "trigger", "status", "revision", "run", "since", "before", "limit", "unchanged",
+    "company", "actor", "sale", "trigger", "status", "revision", "run", "since", "before", "limit", "unchanged",
   }, api.cursor_of_history)
   return pager.respond(context, query, api.entries(context, query, query.limit or DEFAULT_LIMIT))
 end

@@ -24,8 +24,8 @@ local history = {}
 
 --- The filters in the order of the form: field, key of its label.
 history.FILTERS = {
-  { "company", "confirmation.company" }, { "actor", "history.actor" }, { "trigger", "history.cause" },
-  { "status", "history.status" }, { "from", "history.from" }, { "to", "history.to" },
+  { "company", "confirmation.company" }, { "actor", "history.actor" }, { "sale", "history.sale" },
+  { "trigger", "history.cause" },  { "status", "history.status" }, { "from", "history.from" }, { "to", "history.to" },
   { "revision", "history.revision" }, { "run", "history.run" },
 }
 
@@ -211,6 +211,7 @@ end
 local FIELDS = {
   company = function(model, row) return input(model, row, "search", { dir = "auto" }) end,
   actor = function(model, row) return input(model, row, "search", { dir = "auto" }) end,
+  sale = function(model, row) return input(model, row, "search", { dir = "auto" }) end,
   trigger = function(model, row) return choice(model, row, config.TRIGGERS, trigger_words) end,
   status = function(model, row) return choice(model, row, search.STATUSES, status_words) end,
   from = function(model, row) return input(model, row, "date") end,

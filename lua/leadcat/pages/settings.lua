@@ -103,6 +103,7 @@ local MESSAGES = {
   conditions_required = true, unknown_is = true, field_invalid = true, value_required = true, too_many = true,
   too_long = true, from_required = true, rule_unreachable = true, forward_only_blocks = true, rank_missing = true,
   conditions_exclude = true, condition_never_holds = true, type_differs = true,
+  take_back_trigger = true, take_back_alone = true,
 }
 local WITH_EXAMPLE = { rule_hidden = true, rule_cycle = true, rule_can_cycle = true, rule_chain = true }
 
@@ -317,9 +318,14 @@ local function beyond(form, rule)
   return notes[1] and h.div { class = "leadcat-beyond", notes, muted(text(form, "rules_elsewhere")) }
 end
 
+-- The form keeps that a rule takes back, and changes whether it asks.
+local function takes_back(form, prefix)
+  return { muted(text(form, "takes_back")), hidden(prefix .. ".take_back", "on") }
+end
+
 local function sale_card(form, trigger)
   local rule, prefix = find_rule(form, trigger), "rule." .. trigger
-  local details = { target(form, prefix, rule), ask(form, prefix, rule) }
+  local details = { rule.take_back and takes_back(form, prefix) or target(form, prefix, rule), ask(form, prefix, rule) }
   return rule_card(form, trigger, rule.enabled == true, details, beyond(form, rule))
 end
 

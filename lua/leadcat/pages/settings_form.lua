@@ -5,7 +5,8 @@
 --
 --   revision                                   that the form was made from
 --   do                                         the button: save, try, cancel, add_category, delete_category.N, ...
---   rule.TRIGGER.enabled, .set_category, .ask  one of the three rules of sales; of lead_status_set only `enabled`
+--   rule.TRIGGER.enabled, .set_category, .ask  a rule of sales; of lead_status_set only `enabled`
+--   rule.TRIGGER.take_back                     sent where the rule takes back, in the place of set_category
 --   status_rule.N.lead_status, .set_category, .ask; .switch ("own"), .enabled   a row of lead_status_set
 --   category.ID.name, .group, .lead_status, .deleted, .new
 --   lead_status.ID.name, .description, .deleted, .new
@@ -222,6 +223,10 @@ end
 -- A rule that is switched off without anything chosen keeps what it has.
 local function set_rule(rule, row, on, lists)
   local target = row.set_category
+  if rule.take_back and row.take_back then
+    rule.enabled, rule.ask = on, row.ask ~= nil
+    return
+  end
   if row.ask or target and (on or target ~= "") then
     rule.ask = row.ask ~= nil
     rule.set_category = target and reference(lists.category, target) or not target and rule.set_category or nil

@@ -73,7 +73,8 @@ end
 local function explained(pair, side, example)
   local event, cfg = example.event, pair[side]
   local category = event.category or example[side]
-  return explain.decision({ pair.explain[side](event.trigger, category, event.lead_status, event) }, cfg, {
+  local made = example[side == "before" and "made_1" or "made_2"]
+  return explain.decision({ pair.explain[side](event.trigger, category, event.lead_status, event, made) }, cfg, {
     trigger = event.trigger, category = category, lead_status = event.lead_status,
   })
 end

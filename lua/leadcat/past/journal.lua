@@ -27,6 +27,7 @@ local journal = {}
 ---@field event_id? string
 ---@field confirmation? string
 ---@field undoes? integer the entry that this one undoes
+---@field takes_back? true by a rule that takes back what the event's sale did
 ---@field run? string the id of its replay, backfill or undo of many
 ---@field error? string
 
@@ -42,6 +43,7 @@ local journal = {}
 ---@field entry? integer
 ---@field key? string of the entry: unique for ever, a host's idempotency key
 ---@field error? string
+---@field takes_back? true by a rule that takes back what the event's sale did
 ---@field choice_ignored? true the event's `choice` did not count, because the decision does not ask
 ---@field category? integer of a conflict in `resolve`: where the company is now
 ---@field first? leadcat.Outcome of a duplicate: the outcome of its first delivery
@@ -95,6 +97,7 @@ function journal.entry(stored, tenant)
     actor = details.actor, sale = details.sale, contact = details.contact, run = details.run,
     event_id = stored.event_id, confirmation = stored.confirmation,
     undoes = stored.status ~= "superseded" and details.undoes or nil, -- a superseded entry has its successor's details
+    takes_back = stored.takes_back,
   }
 end
 
@@ -118,7 +121,8 @@ function journal.outcome(stored)
     status = stored.status == "applying" and "failed" or stored.status, action = stored.action,
     reason = journal.undoes(stored) and "undo" or "matched", from = stored.from, to = stored.to,
     rule = config.rule_key(stored.trigger, stored.lead_status, stored.rule_id), revision = stored.revision,
-    confirmation = stored.confirmation or stored.answers, entry = stored.entry, key = stored.key, error = stored.error,
+    takes_back = stored.takes_back, confirmation = stored.confirmation or stored.answers, entry = stored.entry,
+    key = stored.key, error = stored.error,
   }
 end
 

@@ -21,6 +21,7 @@ search.STATUSES = {
 search.QUERY = {
   company = options_of.id, limit = options_of.limit, after = options_of.whole(1, 2 ^ 53),
   since = options_of.of_type "number", before = options_of.of_type "number", actor = options_of.id,
+  sale = options_of.id,
   trigger = options_of.one_of(config.TRIGGERS), status = options_of.one_of(search.STATUSES),
   revision = options_of.whole(0, 2 ^ 53), run = options_of.of_type "string", unchanged = options_of.of_type "boolean",
 }
@@ -32,8 +33,10 @@ local STORED = {
   trigger = function(entry, trigger) return entry.trigger == trigger end,
   status = function(entry, status) return entry.status == status end,
   revision = function(entry, revision) return entry.revision == revision end,
+  sale = function(entry) return entry.details ~= nil and entry.details:find('"sale":', 1, true) ~= nil end,
 }
 local DETAILS = {
+  sale = function(entry, sale) return entry.sale ~= nil and event_of.key(entry.sale.id) == sale end,
   actor = function(entry, actor)
     return entry.actor ~= nil and (event_of.key(entry.actor.id) == actor or entry.actor.name == actor)
   end,
@@ -83,9 +86,11 @@ end
 --- A page of the journal, newest first.
 ---@param company? string the text of its id
 ---@param actor? string an id as text, or a name
+---@param sale? string the text of its id
 ---@return integer|string|nil next the cursor `after` of the next page, nil at the end (or the message)
-function search.page(self, query, company, actor)
-  local stored, details = tests_of(query, STORED), tests_of({ actor = actor, run = query.run }, DETAILS)
+function search.page(self, query, company, actor, sale)
+  local stored = tests_of(query, STORED)
+  local details = tests_of({ actor = actor, sale = sale, run = query.run }, DETAILS)
   local limit, found, last = options_of.page(query.limit), {}, nil
   local after, first = bounds_of(self, query)
   local next_entry = journal.entries(self, company, after, (stored or details) and BATCH or limit,

@@ -92,9 +92,7 @@ local function add_unusual(add, event)
   if problem then
     return nil, problem, "invalid"
   end
-  return add({
-    trigger = event.trigger, company = event.company, category = event.category, lead_status = event.lead_status,
-  }, event)
+  return add(event_of.plain(event), event)
 end
 
 -- Adds all events. `feed`, if given, adds lines itself before each event of `next_event`.

@@ -108,7 +108,8 @@ end
 local function new_item(self, entry, plan, newest, details)
   return journal.item(entry, {
     at = self:_now(), action = "update", status = self._companies.CHANGING, from = entry[plan.from],
-    to = entry[plan.to], newest = newest, details = journal.details(details, self._run),
+    to = entry[plan.to], takes_back = plan == RETRY and entry.takes_back or nil, newest = newest,
+    details = journal.details(details, self._run),
   })
 end
 

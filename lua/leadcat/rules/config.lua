@@ -33,6 +33,7 @@ local config = {}
 ---@field from? leadcat.From default: the group `potential_customer`
 ---@field when? leadcat.Condition[][] it applies when all conditions of one of these groups hold; default: always
 ---@field forward_only? boolean never to a category whose rank is lower than the company's
+---@field take_back? boolean in the place of `set_category`, for `sale_reopened` and `sale_deleted`: the company goes back to where it was before its newest change, if the event's sale has caused that
 
 ---@class leadcat.Config
 ---@field revision? integer
@@ -199,6 +200,7 @@ local RULE = schema.kind("a rule", {
   { "trigger", one_of(config.TRIGGERS, "unknown_trigger") },
   { "enabled", boolean }, { "set_category", reference }, { "ask", boolean }, { "lead_status", reference },
   { "id", reference }, { "name", description }, { "from", later }, { "when", later }, { "forward_only", boolean },
+  { "take_back", boolean },
 })
 local FROM_CHECKS = { group = one_of(config.GROUPS, "unknown_group"), id = identity }
 
@@ -352,13 +354,37 @@ local function check_place(found, path, rule, i, seen)
   end
 end
 
+local TAKES_BACK = { sale_reopened = true, sale_deleted = true }
+local WITHOUT = { -- what a rule that takes back cannot have, and why
+  set_category = "the company goes back to the category that it was in before",
+  from = "it starts wherever the sale has put the company",
+  forward_only = "it goes back to where the company was, whatever the rank",
+}
+
+local function check_take_back(found, path, rule)
+  if TRIGGER[rule.trigger] and not TAKES_BACK[rule.trigger] then
+    add(found, path .. ".take_back", "take_back_trigger",
+      "is only for rules for sale_reopened and sale_deleted, not for %s: leave it out", rule.trigger)
+  end
+  for _, field in ipairs { "set_category", "from", "forward_only" } do
+    if rule[field] ~= nil and rule[field] ~= false then
+      add(found, path .. "." .. field, "take_back_alone", "does not go with take_back: %s; leave one of them out",
+        WITHOUT[field])
+    end
+  end
+end
+
 local function check_rule(found, path, rule, categories, statuses)
   local by_status = rule.trigger == "lead_status_set"
   if TRIGGER[rule.trigger] and not by_status and rule.lead_status ~= nil then
     warn(found, path .. ".lead_status", "unknown_field", "means nothing: only a rule for lead_status_set has one")
   end
-  if rule.enabled == true then
+  if rule.take_back == true then
+    check_take_back(found, path, rule)
+  elseif rule.enabled == true then
     check_reference(found, path .. ".set_category", rule.set_category, categories, "category")
+  end
+  if rule.enabled == true then
     if by_status then
       check_reference(found, path .. ".lead_status", rule.lead_status, statuses, "lead_status")
     end

@@ -93,7 +93,10 @@ local function compare_rule_names(diff, name, old, new)
 end
 
 local function compare_targets(diff, name, old, new)
-  if old.set_category == new.set_category then
+  if (old.take_back == true) ~= (new.take_back == true) then
+    say(diff, new.take_back and "rule_takes_back" or "rule_takes_back_not", { rule = name })
+  end
+  if old.set_category == new.set_category or new.take_back then
     return
   elseif new.set_category then
     say(diff, "rule_target", { rule = name, category = name_of(diff, "categories", new.set_category) })

@@ -2,6 +2,7 @@
 
 local conditions = require "leadcat.rules.conditions"
 local config = require "leadcat.rules.config"
+local core = require "leadcat.core"
 local event_of = require "leadcat.events.event"
 local fetch = require "leadcat.events.fetch"
 local json = require "leadcat.util.json"
@@ -15,6 +16,8 @@ local wording = require "leadcat.words.wording"
 local wording_of = require "leadcat.words.conditions"
 
 local explain = {}
+
+local LATE = core.late_seconds
 
 -- The lead statuses that have an enabled rule.
 local function statuses_of(cfg)
@@ -94,11 +97,14 @@ end
 function explain.decision(explained, cfg, facts)
   local decision = {
     action = explained[1], to = explained[2], reason = explained[3],
-    rule = explained[6] and config.rule_key(facts.trigger, facts.lead_status, explained[7]),
+    rule = (explained[6] or explained[3] == "nothing_to_take_back")
+      and config.rule_key(facts.trigger, facts.lead_status, explained[7]),
     revision = cfg.revision, category = facts.category, checks = json.array(explained[5]),
   }
   for _, check in ipairs(decision.checks) do
-    if check.name == "lead_status_not_matched" then
+    if check.name == "nothing_to_take_back" and decision.reason == "matched" then
+      decision.takes_back = true
+    elseif check.name == "lead_status_not_matched" then
       check.expected = statuses_of(cfg)
     elseif check.name == "conditions_not_met" then
       check.rules = rules_tried(cfg, facts, explained[8])
@@ -118,7 +124,7 @@ local function name_of(self, company)
   return wording.line(self:company_name(company)) or wording.line(company) or "?"
 end
 
--- What all decisions about a company need: {category, licensed, company (its name), words}; or nil, message, code.
+-- What all decisions about a company need: {event, category, licensed, company (its name), words}; or nil, message, code.
 local function facts_of(self, event, language)
   local category
   local licensed, message, code = self:licensed()
@@ -130,7 +136,7 @@ local function facts_of(self, event, language)
   end
   language = self.strings:language(language, event.actor and event.actor.language, self.language)
   return {
-    category = category, licensed = licensed, company = name_of(self, event.company),
+    event = event, category = category, licensed = licensed, company = name_of(self, event.company),
     words = { strings = self.strings, language = language },
   }
 end
@@ -151,13 +157,43 @@ local function say_conditions(decision, cfg, words)
   return tried
 end
 
+-- What the event's sale did last, if that is the company's newest change, and when the newest change's event happened.
+local function last_change(self, event)
+  local sale = type(event.sale) == "table" and event_of.key(rawget(event.sale, "id")) or nil
+  local made, at, code = self._store:last_change(self._tenant, event_of.key(event.company), sale)
+  if code then
+    return nil, at, code
+  end
+  return { made = made, at = at }
+end
+
+-- Adds the check that the event is not late, where one may be, behind all others.
+local function add_late(self, decision, event, last)
+  if not self._shared.skips_late or type(event.at) ~= "number" then
+    return
+  end
+  local check = { name = "late", at = event.at, changed_at = last.at }
+  decision.checks[#decision.checks + 1] = check
+  if decision.reason == "matched" then
+    check.pass = not (last.at and last.at - event.at > LATE)
+  end
+  if check.pass == false then
+    decision.action, decision.to, decision.reason, decision.takes_back = "none", nil, "late", nil
+  end
+end
+
 -- `any_lead_status`: the event names none.
 local function explain_one(self, about, event, any_lead_status)
   local known, why_not, failure = fetch.with_facts(self, event)
   if not known then
     return nil, why_not, failure
   end
-  local explained = { self:_evaluate(event.trigger, about.category, event.lead_status, known, "explain") }
+  local last
+  last, why_not, failure = last_change(self, about.event)
+  if not last then
+    return nil, why_not, failure
+  end
+  local explained = { self:_evaluate(event.trigger, about.category, event.lead_status, known, "explain", last.made) }
   if not explained[1] then
     return nil, explained[2], explained[3]
   end
@@ -169,10 +205,12 @@ local function explain_one(self, about, event, any_lead_status)
     trigger = event.trigger, category = about.category, lead_status = event.lead_status, event = known,
     licensed = about.licensed,
   })
+  add_late(self, decision, event, last)
   decision.sentence = why.decision {
     cfg = cfg, words = about.words, company = about.company, trigger = event.trigger, lead_status = event.lead_status,
     any_lead_status = any_lead_status, category = about.category, action = decision.action, to = decision.to,
-    reason = decision.reason, choice = event.choice, tried = say_conditions(decision, cfg, about.words),
+    reason = decision.reason, takes_back = decision.takes_back, choice = event.choice,
+    tried = say_conditions(decision, cfg, about.words),
   }
   return decision
 end
@@ -218,6 +256,7 @@ end
 ---@field rule? string the rule's key
 ---@field revision integer of the config that decided
 ---@field category? integer the company's
+---@field takes_back? true what the event's sale did is taken back
 ---@field checks table[] in order: {name, pass, ...}; `pass` is absent after the check that failed, the rest is what was compared
 ---@field sentence string which check failed first, and what would have to be different; or what will be done
 ---@field first? leadcat.Entry of the event's first delivery: `sentence` is about it, and `handle` would give a duplicate
@@ -274,6 +313,16 @@ end
 -- Triggers that few configs use, told of only where a rule has them.
 local RARE = { sale_reopened = true, sale_deleted = true }
 
+-- The sale of the company's newest change, which the rules that take back are told for.
+local function newest_sale(self, cfg, company)
+  local takes_back = false
+  for _, rule in ipairs(cfg.rules) do
+    takes_back = takes_back or rule.enabled and rule.take_back == true
+  end
+  local entries = takes_back and self:history { company = company, status = "updated", limit = 1 }
+  return entries and entries[1] and entries[1].sale or nil
+end
+
 -- What each trigger would do now.
 local function explain_all(self, about)
   local all = json.array {}
@@ -281,6 +330,7 @@ local function explain_all(self, about)
   if not cfg then
     return nil, why_not, failure
   end
+  about.event.sale = newest_sale(self, cfg, about.event.company)
   for _, trigger in ipairs(config.TRIGGERS) do
     local decisions, message, code = {}, nil, nil
     if not RARE[trigger] or config.has_rule(cfg, trigger) then

@@ -16,6 +16,8 @@
 --   rule_chain             a won sale leaves the company a potential customer that another rule moves on at once
 --   category_dead_end      a live potential customer that no enabled rule leads out of, while some rule is enabled
 --
+-- A rule that takes back what a sale did starts and leads anywhere: it is only in the way of those behind it.
+--
 -- A rule gets the first of these that applies. Only `rule_hidden` depends on whether a rule asks. Besides:
 --
 --   rank_missing           `forward_only` holds nothing back, as a rank is unknown
@@ -55,7 +57,7 @@ local ANYWHERE = { groups = { "potential_customer" }, categories = {} }
 ---@field potential? leadcat.Category the first potential customer
 ---@field lowest table<string, leadcat.Category[]> the two of the lowest rank of each group; without a rank is lowest
 ---@field lowest_of_status table<string, leadcat.Category[]> of those with lead status
----@field taken table<string, table<string|integer, integer>> by key, then group or category: the first rule without conditions that starts there
+---@field taken table<string, table<string|integer, integer>> by key, then group or category, or "anywhere": the first rule without conditions that starts there
 ---@field name fun(id: integer): string
 ---@field counts table<string, integer> how often a code was reported
 
@@ -77,7 +79,8 @@ end
 -- The earlier rule without conditions that decides in the category instead.
 local function taken_by(flows, place, category)
   local taken = flows.taken[place.key] or {}
-  local index = math.min(taken[category.group] or math.huge, taken[category.id] or math.huge)
+  local index = math.min(taken[category.group] or math.huge, taken[category.id] or math.huge,
+    taken.anywhere or math.huge)
   return index < place.index and index or nil
 end
 
@@ -181,6 +184,9 @@ end
 -- The rule that stands in front of all of a rule's starts; the first of them, when there are several.
 local function obstacle(flows, place)
   local taken, first = flows.taken[place.key] or {}, nil
+  if (taken.anywhere or math.huge) < place.index then
+    return taken.anywhere
+  end
   for _, group in ipairs(place.groups) do
     if flows.lowest[group] then -- there are categories
       if (taken[group] or math.huge) >= place.index then
@@ -504,6 +510,13 @@ local function add_place(flows, place)
   end
 end
 
+-- A rule that takes back; without conditions it decides wherever the company is.
+local function add_anywhere(flows, rule, index)
+  local taken = flows.taken[rule.trigger] or {}
+  flows.taken[rule.trigger] = taken
+  taken.anywhere = taken.anywhere or rule.when == nil and index or nil
+end
+
 local function new_flows(found, cfg, by_id, name)
   local by_trigger = {
     sale_registered = {}, sale_won = {}, sale_lost = {}, [BY_STATUS] = {}, sale_reopened = {}, sale_deleted = {},
@@ -523,7 +536,9 @@ local function new_flows(found, cfg, by_id, name)
     end
   end
   for i, rule in ipairs(cfg.rules or {}) do
-    if rule.enabled then
+    if rule.enabled and rule.take_back then
+      add_anywhere(flows, rule, i)
+    elseif rule.enabled then
       add_place(flows, new_place(rule, i))
     end
   end

@@ -59,6 +59,8 @@
 --   keeps_companies?  this store keeps the categories of companies; start?: that of those it does not know yet
 --   claim?, most?     where a host keeps them: seconds for the host, and how many changes a call may claim
 --   asks_facts?       whether the host may know facts that the event lacks
+--   skips_late?       an event whose `at` is over a minute before that of the company's newest applied change comes to
+--                     nothing, with the reason `late`
 --   needs_licence?, is_guarded?, ttl (seconds until a question expires), confirm? ("ask", "accept", "skip")
 --   look?             ask what all events lack before any is written, as if those in front of them were; so it is, too,
 --                     where an event has a choice that lacks its verdict. Else what is complete is written
@@ -77,7 +79,7 @@
 ---@field revisions fun(self, tenant: string): string[]?, string?, string? `about` of each, newest first
 ---@field repair fun(self, tenant: string, revision: integer, ruleset: string): true?, string?, string? replaces the packed ruleset of the newest revision, if it is this one
 ---@field decide fun(self, tenant: string, trigger: string, category?: integer, lead_status?: integer, event?: leadcat.Event): string?, integer|string|nil, string, integer? action, to, reason, revision, by the newest rules saved through any handle; revision 0 and `rule_disabled` before the first. `corrupt`: to be repaired
----@field explain fun(self, tenant: string, trigger: string, category?: integer, lead_status?: integer, event?: leadcat.Event): string?, integer|string|nil, string, integer?, table[]?, integer?, integer?, table[]? as `decide`; then each check `{name, pass?, ...}`, and the target of the rule that the facts choose
+---@field explain fun(self, tenant: string, trigger: string, category?: integer, lead_status?: integer, event?: leadcat.Event, made?: {from: integer, to: integer}): string?, integer|string|nil, string, integer?, table[]?, integer?, integer?, table[]? as `decide`; `made`: what could be taken back, from `last_change`; then each check `{name, pass?, ...}`, and the target of the rule that the facts choose
 ---@field decider fun(self, tenant: string, repair: fun(): true?, string?): leadcat.Decider, userdata `decide` as a function of trigger, category, lead_status and event, without I/O, and what it answers from, for LuaJIT's FFI: both as `core.decider` gives them
 --
 -- Events: above.
@@ -88,7 +90,8 @@
 --
 -- Answers and changes that no event asked for.
 ---@field newest fun(self, tenant: string, company: string): integer?, string?, string? the company's newest entry, 0: none. `conflict`: that is applying, and its end changes the company without a newer one
----@field write fun(self, tenant: string, items: table[], now: number, claim: number, cursor?: table): true?, string?, string? writes items `{company, company_is_integer, trigger, lead_status?, at, revision, from, to, action, status, details?}`, in order. A change has `newest` and the status `updated`, `applying` or `declined`, as in `handle`; an answer has `answers`, a question's id, which it closes as `accepted`, `changed`, `declined` or `conflict`, when it is applying once that is finished. Each item gets `result`: `written` (with `entry` and the final `status`), `busy` (`entry` is applying), `overtaken` (there is a newer entry), `answered` (not open any more), `overdue` (its time is over). With a cursor all are written, or none: `conflict`; no items and a cursor write the cursor
+---@field last_change fun(self, tenant: string, company: string, sale?: string): {from: integer, to: integer}?, number?, string? of the company's newest applied change (status `updated`, of its newest 10,000 entries): its categories, if the sale with this id has caused it and it did not take back anything itself; and when the event of the newest one happened whose event said so, an answer's being its question's, at the latest when it was written
+---@field write fun(self, tenant: string, items: table[], now: number, claim: number, cursor?: table): true?, string?, string? writes items `{company, company_is_integer, trigger, lead_status?, at, revision, from, to, action, status, takes_back?, details?}`, in order. A change has `newest` and the status `updated`, `applying` or `declined`, as in `handle`; an answer has `answers`, a question's id, which it closes as `accepted`, `changed`, `declined` or `conflict`, when it is applying once that is finished. Each item gets `result`: `written` (with `entry` and the final `status`), `busy` (`entry` is applying), `overtaken` (there is a newer entry), `answered` (not open any more), `overdue` (its time is over). With a cursor all are written, or none: `conflict`; no items and a cursor write the cursor
 --
 -- Unfinished changes: each has one owner, this handle or another, and is free once its claim has run out, its owner is gone, or it was given back.
 ---@field finish fun(self, tenant: string, items: table[], now: number): true?, string?, string? writes down how changes claimed by this handle ended: items `{entry, company, status, error?, retry_in?}` with the status `updated`, `conflict`, `failed`, or `applying` to give it back, due again in `retry_in` seconds. Each gets `lost`: true, and nothing was written, when this handle does not own it any more
@@ -133,7 +136,7 @@
 return {
   rules = { "save", "config", "revisions", "repair", "decide", "explain", "decider" },
   events = { "handle", "prepare", "overlay", "seen" },
-  changes = { "newest", "write" },
+  changes = { "newest", "last_change", "write" },
   unfinished = { "finish", "claim", "applying" },
   journal = { "entry", "history", "add_unchanged" },
   questions = { "confirmation", "confirmations", "count_confirmations", "expire" },

@@ -99,6 +99,7 @@ function view.new(record, cfg, strings, language, names)
   local from, to = wording.category(cfg, record.from, language), wording.category(cfg, record.to, language)
   local proposal = { company = company, from = from.name, to = to.name }
   local led_to_it = wording.cause(words, record, cfg)
+  led_to_it = record.takes_back and led_to_it .. " " .. label(words, "confirmation.takes_back") or led_to_it
   local expires_at = open and wording.time(record.expires_at) or nil
   return {
     id = record.id,

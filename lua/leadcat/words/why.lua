@@ -19,6 +19,7 @@ local why = {}
 ---@field action string
 ---@field reason string
 ---@field choice? integer|false the user's earlier answer
+---@field takes_back? boolean a rule that takes back what the sale did has matched
 ---@field tried? table[] the rules among which conditions choose, as an explanation has them
 
 local MOST = 8 -- names that are listed
@@ -69,6 +70,8 @@ local function rule_off(told)
   local names = { rule = wording.rule(told.words, told.trigger, of_status and status_name(told, told.lead_status)) }
   if not rule then
     return because(told, "no_rule", "rule", names)
+  elseif rule.take_back then
+    return because(told, "rule_off", "switch", names)
   elseif not rule.set_category then
     return because(told, "rule_off_without_category", "category", names)
   end
@@ -160,7 +163,8 @@ local function matched(told)
     company = told.company, from = category_name(told, told.category),
     to = category_name(told, chosen or told.to),
   }
-  return text(told, kept and "kept" or chosen and "update" or told.action, names)
+  local sentence = text(told, kept and "kept" or chosen and "update" or told.action, names)
+  return told.takes_back and not kept and not chosen and text(told, "takes_back") .. " " .. sentence or sentence
 end
 
 local REASONS = {
@@ -185,6 +189,10 @@ local REASONS = {
     return because(told, "conditions_not_met", missing and "conditions_named" or "conditions",
       { company = told.company, conditions = missing })
   end,
+  nothing_to_take_back = function(told)
+    return because(told, "nothing_to_take_back", "own_change", { company = told.company })
+  end,
+  late = function(told) return because(told, "late", "in_time", { company = told.company }) end,
   lower_rank = function(told) return standing(told, "lower_rank", "forward") end,
   matched = matched,
 }

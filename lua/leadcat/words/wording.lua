@@ -162,10 +162,12 @@ function wording.cause_of_entry(words, entry, cfg)
   if entry.undoes then
     return wording.sentence(words, "history.undo_of")
   end
-  return wording.cause(words, {
+  local cause = wording.cause(words, {
     trigger = entry.trigger, sale = entry.sale, contact = entry.contact,
     lead_status = config.lead_status_of(entry.rule),
   }, cfg)
+  local taken_back = entry.takes_back and entry.status == "updated"
+  return taken_back and cause .. " " .. wording.sentence(words, "history.taken_back") or cause
 end
 
 return wording

@@ -15,6 +15,7 @@ return {
   ["confirmation.sale_deleted"] = "Salget {sale} blev slettet.",
   ["confirmation.sale_deleted_unnamed"] = "Et salg blev slettet.",
   ["confirmation.proposal"] = "Vil du ændre kategorien for {company} fra {from} til {to}?",
+  ["confirmation.takes_back"] = "Dette tager det tilbage, som salget ændrede.",
   ["confirmation.category"] = "Kategori",
   ["confirmation.save"] = "Gem",
   ["confirmation.keep"] = "Behold nuværende kategori",
@@ -72,6 +73,7 @@ return {
   ["history.cause"] = "Hvad der skete",
   ["history.status"] = "Status",
   ["history.actor"] = "Hvem",
+  ["history.sale"] = "Salg",
   ["history.revision"] = "Regelversion",
   ["history.undo"] = "Fortryd",
   ["history.undo_of"] = "En tidligere ændring blev fortrudt.",
@@ -95,6 +97,7 @@ return {
   ["history.lead_status_set"] = "Leadstatus sat",
   ["history.sale_reopened"] = "Salg genåbnet",
   ["history.sale_deleted"] = "Salg slettet",
+  ["history.taken_back"] = "Det, som salget havde ændret, blev taget tilbage.",
   ["history.rule"] = "Regel",
   ["history.rule_lead_status"] = "Leadstatus: {lead_status}",
   ["history.version"] = "Version {number}",
@@ -161,6 +164,8 @@ return {
   ["settings.lead_status_set"] = "Opdater kategori, når en leadstatus sættes til",
   ["settings.sale_reopened"] = "Opdater kategori, når et salg genåbnes",
   ["settings.sale_deleted"] = "Opdater kategori, når et salg slettes",
+  ["settings.takes_back"] =
+    "Firmaet går tilbage til den kategori, det havde, før salget ændrede den, hvis intet andet har ændret den siden.",
   ["settings.set_category"] = "Sæt kategori til",
   ["settings.ask"] = "Bed om brugerbekræftelse før opdatering",
   ["settings.lead_status"] = "Leadstatus",
@@ -234,6 +239,9 @@ return {
   ["settings.problem.too_many"] = "Der er for mange af disse.",
   ["settings.problem.too_long"] = "Denne tekst er for lang.",
   ["settings.problem.from_required"] = "Vælg, hvor reglen starter.",
+  ["settings.problem.take_back_trigger"] = "Kun reglerne for salg, der genåbnes eller slettes, kan tage noget tilbage.",
+  ["settings.problem.take_back_alone"] =
+    "En regel, der tager det tilbage, som salget ændrede, har ikke sin egen kategori, start eller rang.",
   ["settings.problem.rule_unreachable"] = "Denne regel gør aldrig noget: En regel uden betingelser står foran den.",
   ["settings.problem.forward_only_blocks"] =
     "Denne regel gør aldrig noget: Alle kategorier, den starter fra, har højere rang end den, der sættes.",
@@ -293,6 +301,7 @@ return {
   ["compare.outcome.already_in_category"] = "Intet: allerede i kategorien",
   ["compare.outcome.conditions_not_met"] = "Intet: betingelser ikke opfyldt",
   ["compare.outcome.lower_rank"] = "Intet: lavere rang",
+  ["compare.outcome.nothing_to_take_back"] = "Ingenting: intet at tage tilbage",
 
   -- What changed between two configs.
   ["difference.rule_on"] = "”{rule}” blev slået til.",
@@ -311,6 +320,8 @@ return {
   ["difference.rule_when_none"] = "”{rule}” gælder nu uden betingelser.",
   ["difference.rule_forward"] = "”{rule}” fører nu aldrig til en kategori med lavere rang.",
   ["difference.rule_forward_not"] = "”{rule}” kan nu føre til en kategori med lavere rang.",
+  ["difference.rule_takes_back"] = "”{rule}” tager nu det tilbage, som salget ændrede.",
+  ["difference.rule_takes_back_not"] = "”{rule}” tager ikke længere det tilbage, som salget ændrede.",
   ["difference.rule_order"] = "Rækkefølgen på reglerne for ”{rule}” blev ændret.",
   ["difference.category_added"] = "Kategorien {name} blev tilføjet.",
   ["difference.category_renamed"] = "Kategorien {old} blev omdøbt til {new}.",
@@ -378,6 +389,8 @@ return {
   ["why.already_in_category"] = "{company} er allerede i {category}, den kategori, som reglen sætter",
   ["why.conditions_not_met"] = "{company} opfylder ikke betingelserne i nogen regel for dette",
   ["why.lower_rank"] = "{company} er i {category}, som har højere rang end den kategori, som reglen sætter",
+  ["why.nothing_to_take_back"] = "Dette salg har ikke foretaget nogen ændring af {company}, som kan tages tilbage",
+  ["why.late"] = "En senere hændelse har allerede ændret {company}",
   ["why.needs.license"] = "uden en licens opdateres ingen kategori",
   ["why.needs.switch"] = "reglen skal slås til i indstillingerne",
   ["why.needs.category"] = "en kategori skal vælges i indstillingerne, og reglen skal slås til",
@@ -397,10 +410,13 @@ return {
   ["why.needs.conditions_named"] = "dette mangler: {conditions}",
   ["why.needs.start"] = "reglerne for dette starter kun fra: {places}",
   ["why.needs.forward"] = "reglen går kun fremad",
+  ["why.needs.own_change"] = "det skal have foretaget firmaets seneste ændring",
+  ["why.needs.in_time"] = "en hændelse, der kommer for sent, anvendes ikke",
 
   -- What will be done, or was.
   ["why.update"] = "Kategorien for {company} bliver opdateret fra {from} til {to}.",
   ["why.confirm"] = "Brugeren bliver spurgt, om kategorien for {company} skal opdateres fra {from} til {to}.",
+  ["why.takes_back"] = "Det, som salget ændrede, tages tilbage.",
   ["why.kept"] = "{company} bliver i {from}, som brugeren har valgt.",
   ["why.handled_before"] = "Denne hændelse er allerede behandlet.",
   ["why.vetoed"] = "CRM-systemet tillod ikke, at kategorien for {company} blev opdateret.",

@@ -15,6 +15,7 @@ return {
   ["confirmation.sale_deleted"] = "Der Verkauf {sale} wurde gelöscht.",
   ["confirmation.sale_deleted_unnamed"] = "Ein Verkauf wurde gelöscht.",
   ["confirmation.proposal"] = "Möchten Sie die Kategorie der Firma {company} von {from} in {to} ändern?",
+  ["confirmation.takes_back"] = "Damit wird zurückgenommen, was der Verkauf geändert hat.",
   ["confirmation.category"] = "Kategorie",
   ["confirmation.save"] = "Speichern",
   ["confirmation.keep"] = "Aktuelle Kategorie beibehalten",
@@ -73,6 +74,7 @@ return {
   ["history.cause"] = "Was geschehen ist",
   ["history.status"] = "Status",
   ["history.actor"] = "Wer",
+  ["history.sale"] = "Verkauf",
   ["history.revision"] = "Regelversion",
   ["history.undo"] = "Zurücknehmen",
   ["history.undo_of"] = "Eine frühere Änderung wurde zurückgenommen.",
@@ -96,6 +98,7 @@ return {
   ["history.lead_status_set"] = "Lead-Status gesetzt",
   ["history.sale_reopened"] = "Verkauf wieder geöffnet",
   ["history.sale_deleted"] = "Verkauf gelöscht",
+  ["history.taken_back"] = "Was der Verkauf geändert hatte, wurde zurückgenommen.",
   ["history.rule"] = "Regel",
   ["history.rule_lead_status"] = "Lead-Status: {lead_status}",
   ["history.version"] = "Version {number}",
@@ -166,6 +169,9 @@ return {
   ["settings.lead_status_set"] = "Kategorie aktualisieren, wenn ein Lead-Status gesetzt wird auf",
   ["settings.sale_reopened"] = "Kategorie aktualisieren, wenn ein Verkauf wieder geöffnet wird",
   ["settings.sale_deleted"] = "Kategorie aktualisieren, wenn ein Verkauf gelöscht wird",
+  ["settings.takes_back"] =
+    "Die Firma erhält wieder die Kategorie, die sie hatte, bevor der Verkauf sie geändert hat, falls seither "
+      .. "nichts anderes sie geändert hat.",
   ["settings.set_category"] = "Kategorie setzen auf",
   ["settings.ask"] = "Vor der Aktualisierung um Bestätigung des Benutzers bitten",
   ["settings.lead_status"] = "Lead-Status",
@@ -242,6 +248,11 @@ return {
   ["settings.problem.too_many"] = "Davon gibt es zu viele.",
   ["settings.problem.too_long"] = "Dieser Text ist zu lang.",
   ["settings.problem.from_required"] = "Wählen Sie, wovon die Regel ausgeht.",
+  ["settings.problem.take_back_trigger"] =
+    "Nur die Regeln für wieder geöffnete und für gelöschte Verkäufe können etwas zurücknehmen.",
+  ["settings.problem.take_back_alone"] =
+    "Eine Regel, die zurücknimmt, was der Verkauf geändert hat, hat keine eigene Kategorie, keinen "
+      .. "Ausgangspunkt und keinen Rang.",
   ["settings.problem.rule_unreachable"] = "Diese Regel bewirkt nie etwas: Vor ihr steht eine Regel ohne Bedingungen.",
   ["settings.problem.forward_only_blocks"] = "Diese Regel bewirkt nie etwas: Alle Kategorien, von denen sie "
     .. "ausgeht, haben einen höheren Rang als die gesetzte.",
@@ -302,6 +313,7 @@ return {
   ["compare.outcome.already_in_category"] = "Nichts: bereits in der Kategorie",
   ["compare.outcome.conditions_not_met"] = "Nichts: Bedingungen nicht erfüllt",
   ["compare.outcome.lower_rank"] = "Nichts: niedrigerer Rang",
+  ["compare.outcome.nothing_to_take_back"] = "Nichts: Nichts ist zurückzunehmen",
 
   -- What changed between two configs.
   ["difference.rule_on"] = "„{rule}“ wurde eingeschaltet.",
@@ -320,6 +332,8 @@ return {
   ["difference.rule_when_none"] = "„{rule}“ gilt jetzt ohne Bedingungen.",
   ["difference.rule_forward"] = "„{rule}“ führt jetzt nie zu einer Kategorie mit niedrigerem Rang.",
   ["difference.rule_forward_not"] = "„{rule}“ kann jetzt zu einer Kategorie mit niedrigerem Rang führen.",
+  ["difference.rule_takes_back"] = "„{rule}“ nimmt jetzt zurück, was der Verkauf geändert hat.",
+  ["difference.rule_takes_back_not"] = "„{rule}“ nimmt nicht mehr zurück, was der Verkauf geändert hat.",
   ["difference.rule_order"] = "Die Reihenfolge der Regeln für „{rule}“ wurde geändert.",
   ["difference.category_added"] = "Die Kategorie {name} wurde hinzugefügt.",
   ["difference.category_renamed"] = "Die Kategorie {old} wurde in {new} umbenannt.",
@@ -388,6 +402,9 @@ return {
   ["why.already_in_category"] = "{company} ist bereits in {category}, der Kategorie, die die Regel setzt",
   ["why.conditions_not_met"] = "{company} erfüllt die Bedingungen keiner Regel dafür",
   ["why.lower_rank"] = "{company} ist in {category} mit höherem Rang als die Kategorie, die die Regel setzt",
+  ["why.nothing_to_take_back"] =
+    "Dieser Verkauf hat an der Firma {company} nichts geändert, was zurückgenommen werden kann",
+  ["why.late"] = "Ein späteres Ereignis hat die Firma {company} bereits geändert",
   ["why.needs.license"] = "ohne Lizenz wird keine Kategorie aktualisiert",
   ["why.needs.switch"] = "die Regel muss in den Einstellungen eingeschaltet werden",
   ["why.needs.category"] = "in den Einstellungen muss eine Kategorie gewählt und die Regel eingeschaltet werden",
@@ -409,11 +426,14 @@ return {
   ["why.needs.conditions_named"] = "es fehlt: {conditions}",
   ["why.needs.start"] = "die Regeln dafür gehen nur aus von: {places}",
   ["why.needs.forward"] = "die Regel geht nur vorwärts",
+  ["why.needs.own_change"] = "er muss die letzte Änderung der Firma bewirkt haben",
+  ["why.needs.in_time"] = "ein Ereignis, das zu spät eintrifft, wird nicht angewendet",
 
   -- What will be done, or was.
   ["why.update"] = "Die Kategorie der Firma {company} wird von {from} in {to} geändert.",
   ["why.confirm"] =
     "Der Benutzer wird gefragt, ob die Kategorie der Firma {company} von {from} in {to} geändert werden soll.",
+  ["why.takes_back"] = "Was der Verkauf geändert hat, wird zurückgenommen.",
   ["why.kept"] = "{company} bleibt in {from}, wie der Benutzer es gewählt hat.",
   ["why.handled_before"] = "Dieses Ereignis wurde bereits verarbeitet.",
   ["why.vetoed"] = "Das CRM hat nicht zugelassen, dass die Kategorie der Firma {company} geändert wird.",

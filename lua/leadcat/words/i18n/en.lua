@@ -15,6 +15,7 @@ return {
   ["confirmation.sale_deleted"] = "The sale {sale} was deleted.",
   ["confirmation.sale_deleted_unnamed"] = "A sale was deleted.",
   ["confirmation.proposal"] = "Set the category of {company} from {from} to {to}?",
+  ["confirmation.takes_back"] = "This takes back what the sale changed.",
   ["confirmation.category"] = "Category",
   ["confirmation.save"] = "Save",
   ["confirmation.keep"] = "Keep current category",
@@ -72,6 +73,7 @@ return {
   ["history.cause"] = "What happened",
   ["history.status"] = "Status",
   ["history.actor"] = "Who",
+  ["history.sale"] = "Sale",
   ["history.revision"] = "Rule version",
   ["history.undo"] = "Undo",
   ["history.undo_of"] = "An earlier change was undone.",
@@ -95,6 +97,7 @@ return {
   ["history.lead_status_set"] = "Lead status set",
   ["history.sale_reopened"] = "Sale reopened",
   ["history.sale_deleted"] = "Sale deleted",
+  ["history.taken_back"] = "What the sale had changed was taken back.",
   ["history.rule"] = "Rule",
   ["history.rule_lead_status"] = "Lead status: {lead_status}",
   ["history.version"] = "Version {number}",
@@ -163,6 +166,9 @@ return {
   ["settings.lead_status_set"] = "Update category when a lead status is set to",
   ["settings.sale_reopened"] = "Update category when a sale is reopened",
   ["settings.sale_deleted"] = "Update category when a sale is deleted",
+  ["settings.takes_back"] =
+    "The company goes back to the category that it was in before the sale changed it, if nothing else has "
+      .. "changed it since.",
   ["settings.set_category"] = "Set category to",
   ["settings.ask"] = "Ask for user confirmation before updating",
   ["settings.lead_status"] = "Lead status",
@@ -236,6 +242,9 @@ return {
   ["settings.problem.too_many"] = "There are too many of these.",
   ["settings.problem.too_long"] = "This text is too long.",
   ["settings.problem.from_required"] = "Choose where the rule starts.",
+  ["settings.problem.take_back_trigger"] = "Only the rules for reopened and for deleted sales can take something back.",
+  ["settings.problem.take_back_alone"] =
+    "A rule that takes back what the sale changed has no category, start or rank of its own.",
   ["settings.problem.rule_unreachable"] = "This rule never does anything: a rule without conditions is in front of it.",
   ["settings.problem.forward_only_blocks"] =
     "This rule never does anything: every category it starts from has a higher rank than the one it sets.",
@@ -295,6 +304,7 @@ return {
   ["compare.outcome.already_in_category"] = "Nothing: already in the category",
   ["compare.outcome.conditions_not_met"] = "Nothing: conditions not met",
   ["compare.outcome.lower_rank"] = "Nothing: a lower rank",
+  ["compare.outcome.nothing_to_take_back"] = "Nothing: nothing to take back",
 
   -- What changed between two configs.
   ["difference.rule_on"] = "“{rule}” was switched on.",
@@ -313,6 +323,8 @@ return {
   ["difference.rule_when_none"] = "“{rule}” now applies without conditions.",
   ["difference.rule_forward"] = "“{rule}” now never leads to a category of a lower rank.",
   ["difference.rule_forward_not"] = "“{rule}” may now lead to a category of a lower rank.",
+  ["difference.rule_takes_back"] = "“{rule}” now takes back what the sale changed.",
+  ["difference.rule_takes_back_not"] = "“{rule}” no longer takes back what the sale changed.",
   ["difference.rule_order"] = "The order of the rules for “{rule}” was changed.",
   ["difference.category_added"] = "The category {name} was added.",
   ["difference.category_renamed"] = "The category {old} was renamed to {new}.",
@@ -380,6 +392,8 @@ return {
   ["why.already_in_category"] = "{company} is already in {category}, the category that the rule sets",
   ["why.conditions_not_met"] = "{company} meets the conditions of no rule for this",
   ["why.lower_rank"] = "{company} is in {category}, which ranks above the category that the rule sets",
+  ["why.nothing_to_take_back"] = "This sale has made no change of {company} that can be taken back",
+  ["why.late"] = "A later event has changed {company} already",
   ["why.needs.license"] = "without one, no category is updated",
   ["why.needs.switch"] = "the rule has to be switched on in the settings",
   ["why.needs.category"] = "a category has to be chosen in the settings, and the rule switched on",
@@ -399,10 +413,13 @@ return {
   ["why.needs.conditions_named"] = "what is missing: {conditions}",
   ["why.needs.start"] = "the rules for this start only from: {places}",
   ["why.needs.forward"] = "the rule goes forward only",
+  ["why.needs.own_change"] = "it must have made the company’s last change",
+  ["why.needs.in_time"] = "an event that arrives late is not applied",
 
   -- What will be done, or was.
   ["why.update"] = "The category of {company} will be updated from {from} to {to}.",
   ["why.confirm"] = "The user will be asked whether to update the category of {company} from {from} to {to}.",
+  ["why.takes_back"] = "What the sale changed is taken back.",
   ["why.kept"] = "{company} stays in {from}, as the user has chosen.",
   ["why.handled_before"] = "This event has been handled before.",
   ["why.vetoed"] = "The CRM did not allow the category of {company} to be updated.",

@@ -15,6 +15,7 @@ return {
   ["confirmation.sale_deleted"] = "De verkoop {sale} is verwijderd.",
   ["confirmation.sale_deleted_unnamed"] = "Er is een verkoop verwijderd.",
   ["confirmation.proposal"] = "Wilt u de categorie van {company} wijzigen van {from} in {to}?",
+  ["confirmation.takes_back"] = "Hiermee wordt teruggedraaid wat de verkoop heeft gewijzigd.",
   ["confirmation.category"] = "Categorie",
   ["confirmation.save"] = "Opslaan",
   ["confirmation.keep"] = "Huidige categorie behouden",
@@ -73,6 +74,7 @@ return {
   ["history.cause"] = "Wat er gebeurde",
   ["history.status"] = "Status",
   ["history.actor"] = "Wie",
+  ["history.sale"] = "Verkoop",
   ["history.revision"] = "Regelversie",
   ["history.undo"] = "Ongedaan maken",
   ["history.undo_of"] = "Een eerdere wijziging is ongedaan gemaakt.",
@@ -96,6 +98,7 @@ return {
   ["history.lead_status_set"] = "Leadstatus ingesteld",
   ["history.sale_reopened"] = "Verkoop heropend",
   ["history.sale_deleted"] = "Verkoop verwijderd",
+  ["history.taken_back"] = "Wat de verkoop had gewijzigd, is teruggedraaid.",
   ["history.rule"] = "Regel",
   ["history.rule_lead_status"] = "Leadstatus: {lead_status}",
   ["history.version"] = "Versie {number}",
@@ -165,6 +168,9 @@ return {
   ["settings.lead_status_set"] = "Categorie bijwerken wanneer een leadstatus wordt ingesteld op",
   ["settings.sale_reopened"] = "Categorie bijwerken wanneer een verkoop wordt heropend",
   ["settings.sale_deleted"] = "Categorie bijwerken wanneer een verkoop wordt verwijderd",
+  ["settings.takes_back"] =
+    "Het bedrijf krijgt de categorie terug die het had voordat de verkoop deze wijzigde, als niets anders "
+      .. "deze sindsdien heeft gewijzigd.",
   ["settings.set_category"] = "Categorie instellen op",
   ["settings.ask"] = "Om bevestiging van de gebruiker vragen vóór het bijwerken",
   ["settings.lead_status"] = "Leadstatus",
@@ -240,6 +246,10 @@ return {
   ["settings.problem.too_many"] = "Hiervan zijn er te veel.",
   ["settings.problem.too_long"] = "Deze tekst is te lang.",
   ["settings.problem.from_required"] = "Kies waarvan de regel uitgaat.",
+  ["settings.problem.take_back_trigger"] =
+    "Alleen de regels voor heropende en voor verwijderde verkopen kunnen iets terugdraaien.",
+  ["settings.problem.take_back_alone"] =
+    "Een regel die terugdraait wat de verkoop heeft gewijzigd, heeft geen eigen categorie, vertrekpunt of rang.",
   ["settings.problem.rule_unreachable"] = "Deze regel doet nooit iets: er staat een regel zonder voorwaarden voor.",
   ["settings.problem.forward_only_blocks"] =
     "Deze regel doet nooit iets: alle categorieën waarvan hij uitgaat, hebben een hogere rang dan die hij instelt.",
@@ -300,6 +310,7 @@ return {
   ["compare.outcome.already_in_category"] = "Niets: al in de categorie",
   ["compare.outcome.conditions_not_met"] = "Niets: voorwaarden niet vervuld",
   ["compare.outcome.lower_rank"] = "Niets: lagere rang",
+  ["compare.outcome.nothing_to_take_back"] = "Niets: niets om terug te draaien",
 
   -- What changed between two configs.
   ["difference.rule_on"] = "‘{rule}’ is ingeschakeld.",
@@ -318,6 +329,8 @@ return {
   ["difference.rule_when_none"] = "‘{rule}’ geldt nu zonder voorwaarden.",
   ["difference.rule_forward"] = "‘{rule}’ leidt nu nooit naar een categorie met een lagere rang.",
   ["difference.rule_forward_not"] = "‘{rule}’ kan nu naar een categorie met een lagere rang leiden.",
+  ["difference.rule_takes_back"] = "‘{rule}’ draait nu terug wat de verkoop heeft gewijzigd.",
+  ["difference.rule_takes_back_not"] = "‘{rule}’ draait niet meer terug wat de verkoop heeft gewijzigd.",
   ["difference.rule_order"] = "De volgorde van de regels voor ‘{rule}’ is gewijzigd.",
   ["difference.category_added"] = "De categorie {name} is toegevoegd.",
   ["difference.category_renamed"] = "De categorie {old} heet nu {new}.",
@@ -386,6 +399,8 @@ return {
   ["why.already_in_category"] = "{company} zit al in {category}, de categorie die de regel instelt",
   ["why.conditions_not_met"] = "{company} voldoet niet aan de voorwaarden van een regel hiervoor",
   ["why.lower_rank"] = "{company} zit in {category}, die een hogere rang heeft dan de categorie die de regel instelt",
+  ["why.nothing_to_take_back"] = "Deze verkoop heeft niets aan {company} gewijzigd dat kan worden teruggedraaid",
+  ["why.late"] = "Een latere gebeurtenis heeft {company} al gewijzigd",
   ["why.needs.license"] = "zonder licentie wordt geen categorie bijgewerkt",
   ["why.needs.switch"] = "de regel moet in de instellingen worden ingeschakeld",
   ["why.needs.category"] = "in de instellingen moet een categorie worden gekozen en de regel worden ingeschakeld",
@@ -406,11 +421,14 @@ return {
   ["why.needs.conditions_named"] = "dit ontbreekt: {conditions}",
   ["why.needs.start"] = "de regels hiervoor beginnen alleen bij: {places}",
   ["why.needs.forward"] = "de regel gaat alleen vooruit",
+  ["why.needs.own_change"] = "de laatste wijziging van het bedrijf moet van deze verkoop zijn",
+  ["why.needs.in_time"] = "een gebeurtenis die te laat binnenkomt, wordt niet toegepast",
 
   -- What will be done, or was.
   ["why.update"] = "De categorie van {company} wordt bijgewerkt van {from} naar {to}.",
   ["why.confirm"] =
     "De gebruiker wordt gevraagd of de categorie van {company} moet worden bijgewerkt van {from} naar {to}.",
+  ["why.takes_back"] = "Wat de verkoop heeft gewijzigd, wordt teruggedraaid.",
   ["why.kept"] = "{company} blijft in {from}, zoals de gebruiker heeft gekozen.",
   ["why.handled_before"] = "Deze gebeurtenis is al verwerkt.",
   ["why.vetoed"] = "Het CRM stond niet toe dat de categorie van {company} werd bijgewerkt.",

@@ -15,6 +15,7 @@ return {
   ["confirmation.sale_deleted"] = "Salget {sale} ble slettet.",
   ["confirmation.sale_deleted_unnamed"] = "Et salg ble slettet.",
   ["confirmation.proposal"] = "Vil du endre kategorien for {company} fra {from} til {to}?",
+  ["confirmation.takes_back"] = "Dette tar tilbake det salget endret.",
   ["confirmation.category"] = "Kategori",
   ["confirmation.save"] = "Lagre",
   ["confirmation.keep"] = "Behold nåværende kategori",
@@ -72,6 +73,7 @@ return {
   ["history.cause"] = "Hva som skjedde",
   ["history.status"] = "Status",
   ["history.actor"] = "Hvem",
+  ["history.sale"] = "Salg",
   ["history.revision"] = "Regelversjon",
   ["history.undo"] = "Angre",
   ["history.undo_of"] = "En tidligere endring ble angret.",
@@ -95,6 +97,7 @@ return {
   ["history.lead_status_set"] = "Lead-status satt",
   ["history.sale_reopened"] = "Salg åpnet igjen",
   ["history.sale_deleted"] = "Salg slettet",
+  ["history.taken_back"] = "Det salget hadde endret, ble tatt tilbake.",
   ["history.rule"] = "Regel",
   ["history.rule_lead_status"] = "Lead-status: {lead_status}",
   ["history.version"] = "Versjon {number}",
@@ -161,6 +164,8 @@ return {
   ["settings.lead_status_set"] = "Oppdater kategori når en lead-status settes til",
   ["settings.sale_reopened"] = "Oppdater kategori når et salg åpnes igjen",
   ["settings.sale_deleted"] = "Oppdater kategori når et salg slettes",
+  ["settings.takes_back"] =
+    "Firmaet går tilbake til kategorien det hadde før salget endret den, hvis ingenting annet har endret den siden.",
   ["settings.set_category"] = "Sett kategori til",
   ["settings.ask"] = "Be om brukerbekreftelse før oppdatering",
   ["settings.lead_status"] = "Lead-status",
@@ -234,6 +239,9 @@ return {
   ["settings.problem.too_many"] = "Det er for mange av disse.",
   ["settings.problem.too_long"] = "Denne teksten er for lang.",
   ["settings.problem.from_required"] = "Velg hvor regelen starter.",
+  ["settings.problem.take_back_trigger"] = "Bare reglene for salg som åpnes igjen eller slettes, kan ta noe tilbake.",
+  ["settings.problem.take_back_alone"] =
+    "En regel som tar tilbake det salget endret, har ikke egen kategori, start eller rang.",
   ["settings.problem.rule_unreachable"] = "Denne regelen gjør aldri noe: En regel uten vilkår står foran den.",
   ["settings.problem.forward_only_blocks"] =
     "Denne regelen gjør aldri noe: Alle kategoriene den starter fra, har høyere rang enn den som settes.",
@@ -293,6 +301,7 @@ return {
   ["compare.outcome.already_in_category"] = "Ingenting: allerede i kategorien",
   ["compare.outcome.conditions_not_met"] = "Ingenting: vilkår ikke oppfylt",
   ["compare.outcome.lower_rank"] = "Ingenting: lavere rang",
+  ["compare.outcome.nothing_to_take_back"] = "Ingenting: ingenting å ta tilbake",
 
   -- What changed between two configs.
   ["difference.rule_on"] = "«{rule}» ble slått på.",
@@ -311,6 +320,8 @@ return {
   ["difference.rule_when_none"] = "«{rule}» gjelder nå uten vilkår.",
   ["difference.rule_forward"] = "«{rule}» fører nå aldri til en kategori med lavere rang.",
   ["difference.rule_forward_not"] = "«{rule}» kan nå føre til en kategori med lavere rang.",
+  ["difference.rule_takes_back"] = "«{rule}» tar nå tilbake det salget endret.",
+  ["difference.rule_takes_back_not"] = "«{rule}» tar ikke lenger tilbake det salget endret.",
   ["difference.rule_order"] = "Rekkefølgen på reglene for «{rule}» ble endret.",
   ["difference.category_added"] = "Kategorien {name} ble lagt til.",
   ["difference.category_renamed"] = "Kategorien {old} fikk navnet {new}.",
@@ -378,6 +389,8 @@ return {
   ["why.already_in_category"] = "{company} er allerede i {category}, kategorien som regelen setter",
   ["why.conditions_not_met"] = "{company} oppfyller ikke vilkårene i noen regel for dette",
   ["why.lower_rank"] = "{company} er i {category}, som har høyere rang enn kategorien som regelen setter",
+  ["why.nothing_to_take_back"] = "Dette salget har ikke gjort noen endring av {company} som kan tas tilbake",
+  ["why.late"] = "En senere hendelse har allerede endret {company}",
   ["why.needs.license"] = "uten lisens oppdateres ingen kategori",
   ["why.needs.switch"] = "regelen må slås på i innstillingene",
   ["why.needs.category"] = "en kategori må velges i innstillingene, og regelen må slås på",
@@ -397,10 +410,13 @@ return {
   ["why.needs.conditions_named"] = "dette mangler: {conditions}",
   ["why.needs.start"] = "reglene for dette starter bare fra: {places}",
   ["why.needs.forward"] = "regelen går bare fremover",
+  ["why.needs.own_change"] = "det må ha gjort firmaets siste endring",
+  ["why.needs.in_time"] = "en hendelse som kommer for sent, brukes ikke",
 
   -- What will be done, or was.
   ["why.update"] = "Kategorien for {company} blir oppdatert fra {from} til {to}.",
   ["why.confirm"] = "Brukeren blir spurt om kategorien for {company} skal oppdateres fra {from} til {to}.",
+  ["why.takes_back"] = "Det salget endret, tas tilbake.",
   ["why.kept"] = "{company} forblir i {from}, slik brukeren har valgt.",
   ["why.handled_before"] = "Denne hendelsen er allerede behandlet.",
   ["why.vetoed"] = "CRM-systemet tillot ikke at kategorien for {company} ble oppdatert.",

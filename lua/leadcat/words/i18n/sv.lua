@@ -15,6 +15,7 @@ return {
   ["confirmation.sale_deleted"] = "Försäljningen {sale} har tagits bort.",
   ["confirmation.sale_deleted_unnamed"] = "En försäljning har tagits bort.",
   ["confirmation.proposal"] = "Vill du ändra kategorin för {company} från {from} till {to}?",
+  ["confirmation.takes_back"] = "Detta tar tillbaka det som försäljningen ändrade.",
   ["confirmation.category"] = "Kategori",
   ["confirmation.save"] = "Spara",
   ["confirmation.keep"] = "Behåll nuvarande kategori",
@@ -72,6 +73,7 @@ return {
   ["history.cause"] = "Vad som hände",
   ["history.status"] = "Status",
   ["history.actor"] = "Vem",
+  ["history.sale"] = "Försäljning",
   ["history.revision"] = "Regelversion",
   ["history.undo"] = "Ångra",
   ["history.undo_of"] = "En tidigare ändring har ångrats.",
@@ -95,6 +97,7 @@ return {
   ["history.lead_status_set"] = "Leadstatus angiven",
   ["history.sale_reopened"] = "Försäljning öppnad igen",
   ["history.sale_deleted"] = "Försäljning borttagen",
+  ["history.taken_back"] = "Det som försäljningen hade ändrat togs tillbaka.",
   ["history.rule"] = "Regel",
   ["history.rule_lead_status"] = "Leadstatus: {lead_status}",
   ["history.version"] = "Version {number}",
@@ -161,6 +164,9 @@ return {
   ["settings.lead_status_set"] = "Uppdatera kategori när en leadstatus sätts till",
   ["settings.sale_reopened"] = "Uppdatera kategori när en försäljning öppnas igen",
   ["settings.sale_deleted"] = "Uppdatera kategori när en försäljning tas bort",
+  ["settings.takes_back"] =
+    "Företaget går tillbaka till kategorin som det hade innan försäljningen ändrade den, om inget annat har "
+      .. "ändrat den sedan dess.",
   ["settings.set_category"] = "Sätt kategori till",
   ["settings.ask"] = "Be om användarens bekräftelse före uppdatering",
   ["settings.lead_status"] = "Leadstatus",
@@ -234,6 +240,10 @@ return {
   ["settings.problem.too_many"] = "Det finns för många av dessa.",
   ["settings.problem.too_long"] = "Texten är för lång.",
   ["settings.problem.from_required"] = "Välj varifrån regeln utgår.",
+  ["settings.problem.take_back_trigger"] =
+    "Bara reglerna för försäljningar som öppnas igen eller tas bort kan ta tillbaka något.",
+  ["settings.problem.take_back_alone"] =
+    "En regel som tar tillbaka det som försäljningen ändrade har ingen egen kategori, start eller rang.",
   ["settings.problem.rule_unreachable"] = "Denna regel gör aldrig något: En regel utan villkor står före den.",
   ["settings.problem.forward_only_blocks"] =
     "Denna regel gör aldrig något: Alla kategorier som den utgår från har högre rang än den som anges.",
@@ -293,6 +303,7 @@ return {
   ["compare.outcome.already_in_category"] = "Ingenting: redan i kategorin",
   ["compare.outcome.conditions_not_met"] = "Ingenting: villkor ej uppfyllda",
   ["compare.outcome.lower_rank"] = "Ingenting: lägre rang",
+  ["compare.outcome.nothing_to_take_back"] = "Ingenting: inget att ta tillbaka",
 
   -- What changed between two configs.
   ["difference.rule_on"] = "”{rule}” slogs på.",
@@ -311,6 +322,8 @@ return {
   ["difference.rule_when_none"] = "”{rule}” gäller nu utan villkor.",
   ["difference.rule_forward"] = "”{rule}” leder nu aldrig till en kategori med lägre rang.",
   ["difference.rule_forward_not"] = "”{rule}” kan nu leda till en kategori med lägre rang.",
+  ["difference.rule_takes_back"] = "”{rule}” tar nu tillbaka det som försäljningen ändrade.",
+  ["difference.rule_takes_back_not"] = "”{rule}” tar inte längre tillbaka det som försäljningen ändrade.",
   ["difference.rule_order"] = "Ordningen på reglerna för ”{rule}” ändrades.",
   ["difference.category_added"] = "Kategorin {name} lades till.",
   ["difference.category_renamed"] = "Kategorin {old} bytte namn till {new}.",
@@ -378,6 +391,8 @@ return {
   ["why.already_in_category"] = "{company} är redan i {category}, kategorin som regeln sätter",
   ["why.conditions_not_met"] = "{company} uppfyller inte villkoren i någon regel för detta",
   ["why.lower_rank"] = "{company} är i {category}, som har högre rang än kategorin som regeln sätter",
+  ["why.nothing_to_take_back"] = "Den här försäljningen har inte gjort någon ändring av {company} som kan tas tillbaka",
+  ["why.late"] = "En senare händelse har redan ändrat {company}",
   ["why.needs.license"] = "utan licens uppdateras ingen kategori",
   ["why.needs.switch"] = "regeln måste slås på i inställningarna",
   ["why.needs.category"] = "en kategori måste väljas i inställningarna, och regeln måste slås på",
@@ -397,10 +412,13 @@ return {
   ["why.needs.conditions_named"] = "detta saknas: {conditions}",
   ["why.needs.start"] = "reglerna för detta startar bara från: {places}",
   ["why.needs.forward"] = "regeln går bara framåt",
+  ["why.needs.own_change"] = "den måste ha gjort företagets senaste ändring",
+  ["why.needs.in_time"] = "en händelse som kommer för sent tillämpas inte",
 
   -- What will be done, or was.
   ["why.update"] = "Kategorin för {company} kommer att uppdateras från {from} till {to}.",
   ["why.confirm"] = "Användaren kommer att tillfrågas om kategorin för {company} ska uppdateras från {from} till {to}.",
+  ["why.takes_back"] = "Det som försäljningen ändrade tas tillbaka.",
   ["why.kept"] = "{company} stannar i {from}, som användaren har valt.",
   ["why.handled_before"] = "Den här händelsen har redan behandlats.",
   ["why.vetoed"] = "CRM-systemet tillät inte att kategorin för {company} uppdaterades.",
