@@ -29,7 +29,8 @@ end
 local function case(cfg, events, decide)
   local expected = {}
   for i, event in ipairs(events) do
-    local action, to, reason = decide(event[1], event[2], event[3] ~= cjson.null and event[3] or nil, { sale = event[4] })
+    local status = event[3] ~= cjson.null and event[3] or nil
+    local action, to, reason = decide(event[1], event[2], status, { sale = event[4] })
     expected[i] = { action, to or cjson.null, reason }
   end
   return { categories = cfg.categories, rules = cfg.rules, events = events, expected = expected }
