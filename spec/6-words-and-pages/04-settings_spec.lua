@@ -166,6 +166,23 @@ describe("a rule of a sale", function()
     assert.same({ trigger = "sale_reopened", enabled = true, set_category = 5, ask = true }, rule(cfg, "sale_reopened"))
   end)
 
+  it("that takes back keeps that, says it, and may ask or not", function()
+    local back = { trigger = "sale_deleted", enabled = true, take_back = true, ask = true }
+    local shown = html(with_rules { back })
+    assert.matches("The company goes back to the category that it was in before the sale changed it", shown, 1, true)
+    assert.is_nil(shown:find("rule.sale_deleted.set_category", 1, true))
+    local ROWS_BACK = { { {}, true, true }, { { ask = false }, true, false }, { { enabled = false }, false, true } }
+    for _, row in ipairs(ROWS_BACK) do
+      local changes = { ["do"] = "save" }
+      for field, value in pairs(row[1]) do
+        changes["rule.sale_deleted." .. field] = value
+      end
+      local _, cfg = submit(with_rules { back }, changes)
+      assert.same({ trigger = "sale_deleted", enabled = row[2], take_back = true, ask = row[3] },
+        rule(cfg, "sale_deleted"))
+    end
+  end)
+
   it("is made where there is none", function()
     local _, cfg = submit(with_rules {}, { ["rule.sale_lost.enabled"] = "on", ["rule.sale_lost.set_category"] = "4" })
     assert.same({ { trigger = "sale_lost", enabled = true, set_category = 4, ask = false } }, cfg.rules)
@@ -633,6 +650,9 @@ describe("what changed", function()
     { set_rules { { trigger = "lead_status_set", lead_status = 5, enabled = true, set_category = 99 } },
       QUALIFIED .. " was added.", QUALIFIED .. " now sets the category to #99." },
     { set_rules { { trigger = "lead_status_set", enabled = true } } },
+    { set_rules { { trigger = "sale_deleted", enabled = true, take_back = true } },
+      "“Update category when a sale is deleted” was switched on.",
+      "“Update category when a sale is deleted” now takes back what the sale changed." },
     { item("categories", 1, { name = "Prospect" }), "The category Lead was renamed to Prospect." },
     { item("categories", 1, { name = { en = "Lead", no = "Emne" } }),
       "The name of the category Lead was changed in another language." },
@@ -726,6 +746,9 @@ describe("what changed", function()
       { { won {} }, { won { forward_only = true } }, WON .. " now never leads to a category of a lower rank." },
       { { won { forward_only = true } }, { won { forward_only = false } },
         WON .. " may now lead to a category of a lower rank." },
+      { { { trigger = "sale_deleted", take_back = true } }, { { trigger = "sale_deleted", set_category = 6 } },
+        "“Update category when a sale is deleted” no longer takes back what the sale changed.",
+        "“Update category when a sale is deleted” now sets the category to Partner." },
       { { won { id = 7 }, won {} }, { won {}, won { id = 7 } }, "The order of the rules for " .. WON
         .. " was changed." },
       { { won { id = 7 }, won {} }, { won { id = 8 }, won {}, { trigger = "sale_lost" } },

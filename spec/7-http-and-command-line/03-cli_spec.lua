@@ -511,7 +511,7 @@ describe("leadcat", function()
       assert.matches("2017%-07%-14 02:40:00 +Acme +lead_status_set:5", list)
       for _, row in ipairs {
         { {}, 3 }, { { "--run", id }, 3 }, { { "--run", "another" }, 0 }, { { "--company", "Acme" }, 2 },
-        { { "--company", "Bolt", "--run", id }, 1 }, { { "--since", "2017-07-15" }, 2 },
+        { { "--sale", "none" }, 0 }, { { "--company", "Bolt", "--run", id }, 1 }, { { "--since", "2017-07-15" }, 2 },
         { { "--since", "2017-07-15", "--run", id }, 2 }, { { "--limit", "1", "--run", id }, 1 },
       } do
         local output = expect(0, "history", "--path", path, "--json", stores.unpack(row[1]))

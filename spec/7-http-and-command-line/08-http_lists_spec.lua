@@ -177,7 +177,7 @@ describe("the history", function()
       { ("?since=%d&limit=1&company=%s"):format(START + 10, company), 5 }, { "?company=nobody", 0 }, { "?since=0", 24 },
       { ("?before=%d&limit=3"):format(START + 6), 5 }, { "?actor=bob&limit=7", 24 }, { "?actor=Bob", 24 },
       { "?actor=ann", 0 }, { "?trigger=sale_won&status=updated&revision=1&limit=10", 24 }, { "?revision=2", 0 },
-      { "?trigger=sale_lost", 0 }, { "?status=failed", 0 }, { "?run=none", 0 },
+      { "?trigger=sale_lost", 0 }, { "?status=failed", 0 }, { "?run=none", 0 }, { "?sale=none", 0 },
       { "?since=9007199254740993", 0 }, { "?since=" .. ("9"):rep(400), 0 },
     } do
       local items = walk(site, "/leadcat/api/history" .. row[1], { as = "bob" })
