@@ -262,7 +262,10 @@ static lc_status find_verdict(handler *h, lc_case *c) {
   c->about = tell_apart(&c->entry);
   if (c->passed != c->about)
     return lack(c, LC_LACKS_VERDICT);
-  c->entry.to = c->target != 0 ? c->target : c->entry.to;
+  if (c->target != 0 && c->target != c->entry.to) {
+    c->entry.to = c->target;
+    c->entry.takes_back = false; /* somebody wants another category than the one from before */
+  }
   return LC_OK;
 }
 
