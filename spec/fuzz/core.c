@@ -257,7 +257,7 @@ void fuzz_event(const uint8_t *bytes, size_t size) {
     memcpy(line, bytes, size);
   line[size] = '\n';
   lc_event event;
-  if (lc_event_read(line, &event)) {
+  if (lc_event_read(line, NULL, &event)) {
     lc_text company = event.company.text;
     EXPECT(event.facts.trigger < LC_TRIGGERS);
     EXPECT(company.size >= 1 && company.size <= LC_COMPANY_MAX);

@@ -19,6 +19,8 @@ void l_push_fields(lua_State *L, const lc_ruleset *ruleset, l_fields *fields) {
   *fields = (l_fields){ .ruleset = ruleset->checksum, .count = lc_ruleset_field_count(ruleset) };
   for (int i = 0; i < LC_TRIGGERS; i++)
     fields->triggers[i] = ruleset->triggers[i].fields;
+  for (int i = 0; i < LC_OWN_TRIGGERS; i++)
+    fields->own[i] = lc_ruleset_trigger(ruleset, (lc_trigger)(LC_OWN_TRIGGER + i))->fields;
   for (uint32_t i = 0; i < fields->count; i++) {
     fields->places[i] = (uint8_t)packed[i].place;
     sizes[i] = packed[i].size < LONGEST ? packed[i].size : LONGEST;
@@ -113,7 +115,7 @@ lc_status l_read_facts(lua_State *L, const l_fields *fields, lc_trigger trigger,
   int top = lua_gettop(L), place = -1;
   lc_status status = lc_known_add(known, fields->count, first, error);
   *misses = false;
-  for (uint64_t rest = fields->triggers[trigger]; rest != 0 && status == LC_OK; rest &= rest - 1) {
+  for (uint64_t rest = l_fields_of(fields, trigger); rest != 0 && status == LC_OK; rest &= rest - 1) {
     int field = __builtin_ctzll(rest);
     if (fields->places[field] != place) {
       place = fields->places[field];
@@ -136,7 +138,7 @@ lc_status l_read_facts(lua_State *L, const l_fields *fields, lc_trigger trigger,
 void l_push_missing(lua_State *L, const l_fields *fields, lc_trigger trigger, int names, const lc_known *known, size_t first) {
   int count = 0;
   lua_newtable(L);
-  for (uint64_t rest = fields->triggers[trigger]; rest != 0; rest &= rest - 1) {
+  for (uint64_t rest = l_fields_of(fields, trigger); rest != 0; rest &= rest - 1) {
     int field = __builtin_ctzll(rest);
     if (fields->places[field] != LC_IN_FACTS || known->facts[first + (size_t)field].kind != LC_UNKNOWN)
       continue;

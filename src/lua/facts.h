@@ -10,8 +10,14 @@ typedef struct l_fields {
   uint64_t ruleset;               /* the checksum of the ruleset; 0: none yet */
   uint32_t count;                 /* of the ruleset's fields */
   uint64_t triggers[LC_TRIGGERS]; /* a bit for each field that the trigger's rules name */
+  uint64_t own[LC_OWN_TRIGGERS];  /* the same of own triggers, from LC_OWN_TRIGGER on */
   uint8_t places[LC_FIELDS_MAX];  /* lc_field_place */
 } l_fields;
+
+/* A bit for each field that the trigger's rules name. */
+static inline uint64_t l_fields_of(const l_fields *fields, lc_trigger trigger) {
+  return trigger < LC_TRIGGERS ? fields->triggers[trigger] : fields->own[trigger - LC_OWN_TRIGGER];
+}
 
 /* Takes the fields of the ruleset, and pushes the table of their names. That allocates: the ruleset may be gone afterwards. */
 void l_push_fields(lua_State *L, const lc_ruleset *ruleset, l_fields *fields);

@@ -248,13 +248,13 @@ static void add_facts(lua_State *L, const l_how *how, l_open *open, lc_case *c) 
 
 /* Reads the event at the place, unless it is done. False when it is not plain. A user's choice needs a verdict, which
  * is fetched before any event is written, so that all are written in their order. */
-static bool to_open(lua_State *L, int place, l_how *how, l_open *open) {
+static bool to_open(lua_State *L, int place, const lc_triggers *triggers, l_how *how, l_open *open) {
   lua_rawgeti(L, RESULTS, place);
   if (!is_done(L)) {
     l_event *read = &open->read[open->count];
     lc_case *c = &open->cases[open->count];
     lua_rawgeti(L, EVENTS, place);
-    if (!l_to_event(L, lua_gettop(L), read))
+    if (!l_to_event(L, lua_gettop(L), triggers, read))
       return false;
     to_case(read, how->core.now, c);
     add_facts(L, how, open, c);
@@ -324,8 +324,8 @@ static void add_details(lua_State *L, const l_how *how, l_open *open, size_t fir
 /* ---- results ----------------------------------------------------------------------------- */
 
 /* Sets `rule`, the key of the rule, as rules/config.lua makes it. */
-static void set_rule(lua_State *L, const lc_entry *entry) {
-  const char *trigger = lc_trigger_names[entry->trigger];
+static void set_rule(lua_State *L, const l_store *box, const lc_entry *entry) {
+  const char *trigger = lc_trigger_name_of(&box->triggers, entry->trigger); /* it was read from there */
   if (entry->trigger != LC_LEAD_STATUS_SET)
     lua_pushstring(L, trigger);
   else
@@ -360,7 +360,7 @@ static void push_outcome(lua_State *L, const l_store *box, const lc_case *c) {
     set_boolean(L, "choice_ignored", true);
   set_decision(L, entry);
   if (c->state != LC_UNMATCHED || c->reason >= LC_ALREADY_IN_CATEGORY)
-    set_rule(L, entry);
+    set_rule(L, box, entry);
   if (entry->id != 0)
     l_set_entry(L, box, entry->id);
   if (entry->has_question) {
@@ -370,7 +370,7 @@ static void push_outcome(lua_State *L, const l_store *box, const lc_case *c) {
 }
 
 /* Pushes what an event lacks: the table that was its result so far, or a new one. */
-static void push_lack(lua_State *L, const l_open *open, int place, const lc_case *c, lc_lack lack) {
+static void push_lack(lua_State *L, const l_store *box, const l_open *open, int place, const lc_case *c, lc_lack lack) {
   enum { FEW = 4, MANY = 8 }; /* fields, with those that Lua usually adds */
   lua_rawgeti(L, RESULTS, place);
   if (!lua_istable(L, -1)) {
@@ -389,7 +389,7 @@ static void push_lack(lua_State *L, const l_open *open, int place, const lc_case
     if (c->is_answered)
       set_boolean(L, "is_answered", true);
     set_decision(L, &c->entry);
-    set_rule(L, &c->entry);
+    set_rule(L, box, &c->entry);
   } else if (lack == LC_LACKS_DETAILS) {
     l_push_text(L, c->entry.details);
     lua_setfield(L, -2, "error");
@@ -406,7 +406,7 @@ static bool set_result(lua_State *L, const l_store *box, const l_open *open, siz
   else if (done)
     push_outcome(L, box, c);
   else
-    push_lack(L, open, place, c, c->state == LC_LACKING ? c->lack : LC_LACKS_COMMIT);
+    push_lack(L, box, open, place, c, c->state == LC_LACKING ? c->lack : LC_LACKS_COMMIT);
   lua_rawseti(L, RESULTS, place);
   return !done || c->state == LC_DUPLICATE || (c->state == LC_WRITTEN && c->entry.status == LC_ENTRY_APPLYING);
 }
@@ -467,8 +467,9 @@ static int l_handle(lua_State *L) {
   lc_status status = find_fields(L, &how, open, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
+  const lc_triggers *triggers = l_own_triggers(l_check_store(L, 1));
   for (size_t i = 1; i <= count; i++)
-    if (!to_open(L, (int)i, &how, open)) {
+    if (!to_open(L, (int)i, triggers, &how, open)) {
       lua_pushboolean(L, 0);
       lua_pushinteger(L, (lua_Integer)i);
       return 2;

@@ -225,11 +225,11 @@ static const char *skip_value(const char *at, int depth) {
 
 #define IS(name, size, literal) (size == sizeof literal - 1 && memcmp(name, literal, sizeof literal - 1) == 0)
 
-static const char *read_trigger(const char *at, lc_trigger *trigger) {
+static const char *read_trigger(const char *at, const lc_triggers *own, lc_trigger *trigger) {
   const char *name;
   size_t size;
   at = read_plain(at, &name, &size);
-  int found = at != NULL ? lc_trigger_of(name, size) : -1;
+  int found = at != NULL ? lc_trigger_number(own, name, size) : -1;
   *trigger = (lc_trigger)found;
   return found >= 0 ? at : NULL;
 }
@@ -275,7 +275,7 @@ static const char *read_actor_field(const char *at, const char *name, size_t siz
 
 static const char *read_event_field(const char *at, const char *name, size_t size, int depth, lc_event *event) {
   if (IS(name, size, "trigger"))
-    return read_trigger(at, &event->facts.trigger);
+    return read_trigger(at, event->triggers, &event->facts.trigger);
   if (IS(name, size, "company")) {
     event->company.is_integer = *at != '"';
     return read_key(at, &event->company.text, event->room);
@@ -298,7 +298,8 @@ static const char *read_event_field(const char *at, const char *name, size_t siz
   return is_record && *at != '{' ? NULL : skip_value(at, depth);
 }
 
-bool lc_event_read(const char *line, lc_event *event) {
+bool lc_event_read(const char *line, const lc_triggers *triggers, lc_event *event) {
+  event->triggers = triggers;
   event->facts = (lc_facts){ .trigger = LC_TRIGGERS, .category = LC_CATEGORY_ABSENT };
   event->company.text.size = 0;
   line = read_fields(line, read_event_field, 1, event);

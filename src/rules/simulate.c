@@ -119,7 +119,8 @@ static void remember(const lc_ruleset *ruleset, lc_remembered *place, const lc_f
 /* A mispredicted branch costs more than all the rest: the only one here nearly always goes the same way. */
 static inline const lc_remembered *decide_plain(lc_side *side, lc_trigger trigger, int32_t category, int32_t lead_status) {
   int32_t status = trigger == LC_LEAD_STATUS_SET ? lead_status : 0;
-  uint64_t key = (uint64_t)(uint32_t)category << 33 | (uint64_t)(uint32_t)status << 2 | trigger;
+  uint64_t what = trigger == LC_LEAD_STATUS_SET ? (uint64_t)(uint32_t)status << 1 | 1 : (uint64_t)trigger << 1;
+  uint64_t key = (uint64_t)(uint32_t)category << 33 | what;
   lc_remembered *place = &side->remembered[key * UINT64_C(0x9E3779B97F4A7C15) >> 52];
   if (place->key != key)
     remember(side->ruleset, place, &(lc_facts){ .trigger = trigger, .category = category, .lead_status = status }, key);
@@ -140,7 +141,7 @@ static inline const lc_remembered *step(lc_side *side, const lc_columns *columns
   *from = columns->category[i] != LC_CATEGORY_ABSENT ? columns->category[i] : *stands;
   int32_t category = *from > 0 ? *from : 0;
   lc_trigger trigger = (lc_trigger)columns->trigger[i];
-  const lc_remembered *decision = side->ruleset->triggers[trigger].plain
+  const lc_remembered *decision = lc_ruleset_trigger(side->ruleset, trigger)->plain
                                 ? decide_plain(side, trigger, category, columns->lead_status[i])
                                 : decide_event(side, columns, i, category, number);
   *stands = decision->to != 0 ? decision->to : *from;

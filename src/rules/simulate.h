@@ -47,7 +47,7 @@ typedef struct lc_remembered {
 typedef struct lc_side {
   const lc_ruleset *ruleset;
   int32_t *categories; /* by company: where it stands */
-  uint64_t counts[LC_TRIGGERS][LC_OUTCOMES];
+  uint64_t counts[LC_TRIGGER_NUMBERS][LC_OUTCOMES];
   lc_remembered remembered[LC_REMEMBERED];
   lc_remembered last; /* the decision by rules with conditions that was made last */
 } lc_side;

@@ -50,8 +50,8 @@ end
 
 -- The events of an export come in order, from an iterator. Those of another file may be in any order, so they are an
 -- array. Also returns `finish`, and the table whose `total` counts them.
-local function events_to_fill(args)
-  local next_event, finish, _, reader = events_of(args)
+local function events_to_fill(args, own)
+  local next_event, finish, _, reader = events_of(args, own)
   if args.opportunities then
     return next_event, finish, reader
   end
@@ -112,7 +112,7 @@ end
 
 local function run(args, engine)
   local source = source_of(args)
-  local events, finish, counted = events_to_fill(args)
+  local events, finish, counted = events_to_fill(args, must(engine:_own_triggers()))
   local show, done = progress(counted, nil, 1)
   return must(finish(done(engine:backfill(events, {
     run = args.run, preview = args.preview, confirm = args.confirm, rate = args.rate, source = source,

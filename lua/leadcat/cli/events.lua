@@ -32,11 +32,12 @@ end
 
 --- An iterator of the events. A bad line ends it, unless --keep-going is given.
 ---@param args table
+---@param own? string[] the integrator's own triggers
 ---@return fun(): leadcat.Event?, string?, string? next_event
 ---@return fun(report?: table, ...): table?, ... finish prints the warnings, notes the bad lines in the report; returns its arguments
 ---@return fun(add_lines: function, most: integer): integer feed as in leadcat.cli.import
 ---@return leadcat.import.Iterator events
-return function(args)
+return function(args, own)
   local events, path, size = open_events(args)
   local bad, count = 0, 0
   local show, done = progress(events, size, STEP)
@@ -46,7 +47,7 @@ return function(args)
       if event == nil and code == nil then
         return nil
       end
-      local problem = event_of.problem(event)
+      local problem = event_of.problem(event, own)
       if code then
         problem, line = line, bad_line
       elseif not problem then

@@ -10,6 +10,7 @@ local i18n = require "leadcat.words.i18n"
 local report_page = require "leadcat.pages.report"
 local simulate = require "leadcat.past.simulate"
 local tables = require "leadcat.cli.tables"
+local triggers = require "leadcat.rules.triggers"
 
 -- The rules leave a company without a category as it is.
 local function warn_of_unknown(report)
@@ -21,12 +22,18 @@ local function warn_of_unknown(report)
   end
 end
 
+-- What events may name: the store's own triggers, and those of the rules, which are tried as if somebody had declared them.
+local function known_triggers(own, ...)
+  return triggers.together(own, triggers.used(...))
+end
+
 local function compare_configs(args)
-  local against = configs.of(args.against == "current" and { path = args.path } or { config_file = args.against })
-  local cfg = configs.of(args)
-  local next_event, finish = events_of(args)
+  local against, own = configs.of(args.against == "current" and { path = args.path } or { config_file = args.against })
+  local cfg, own_too = configs.of(args)
+  own = known_triggers(own[1] and own or own_too, against, cfg)
+  local next_event, finish = events_of(args, own)
   local report = common.must_accept(finish(compare.run(against, cfg, next_event, {
-    start_category = args.start_category, language = args.language, limit = args.limit,
+    triggers = own, start_category = args.start_category, language = args.language, limit = args.limit,
   })))
   warn_of_unknown(report)
   if args.html then
@@ -67,10 +74,11 @@ local function run(args)
   if args.against then
     return compare_configs(args)
   end
-  local cfg = configs.of(args)
-  local next_event, finish, feed = events_of(args)
+  local cfg, own = configs.of(args)
+  own = known_triggers(own, cfg)
+  local next_event, finish, feed = events_of(args, own)
   return common.must_accept(finish(simulate.run(cfg, next_event, {
-    start_category = args.start_category, language = args.language, feed = feed,
+    triggers = own, start_category = args.start_category, language = args.language, feed = feed,
   }))), tables.report
 end
 

@@ -53,18 +53,19 @@ local function write_all(facts, fields, event)
 end
 
 -- Decides with the FFI. Unusual calls (no number, an unknown trigger, rules that must be read first) go to `plain`,
--- which also keeps `rules` alive.
+-- which also keeps `rules` alive. Own triggers that have come to be known since the rules were read have none.
 local function compiled(plain, rules)
   local answer = ffi.cast(answer_pointer, rules)
   local generation = answer.generation -- first: asking for the fields may run a finalizer that makes it outdated
-  local fields = core.ffi.fields(rules)
+  local fields, own_triggers = core.ffi.fields(rules)
   return function(trigger, category, lead_status, event)
-    local index = TRIGGERS[trigger]
+    local index = TRIGGERS[trigger] or own_triggers[trigger]
     if not index or type(category) ~= "number" or lead_status ~= nil and type(lead_status) ~= "number" then
       return plain(trigger, category, lead_status, event)
     elseif answer.generation ~= generation then
       generation = answer.generation
-      fields = core.ffi.fields(rules)
+      fields, own_triggers = core.ffi.fields(rules)
+      index = TRIGGERS[trigger] or own_triggers[trigger]
     end
     local own = fields[trigger]
     if own and not write_all(answer.facts, own, event) then

@@ -9,6 +9,7 @@ local merged = require "leadcat.util.merged"
 local options_of = require "leadcat.util.options"
 local platform = require "leadcat.util.platform"
 local settings = require "leadcat.rules.save"
+local triggers = require "leadcat.rules.triggers"
 local why = require "leadcat.words.why"
 local wording = require "leadcat.words.wording"
 
@@ -197,12 +198,15 @@ function explain:explain(event, options)
   self:_check_open()
   event_of.check(event)
   options = options_of.check(options, OPTIONS)
-  local problem = event_of.problem(event)
+  local own, message, code = self:_own_triggers()
+  local problem = own and event_of.problem(event, own)
   if problem then
     return nil, problem, "invalid"
   end
-  local about, message, code = facts_of(self, event, options.language)
-  local decision
+  local about, decision
+  if own then
+    about, message, code = facts_of(self, event, options.language)
+  end
   if about then
     decision, message, code = explain_one(self, about, event)
   end
@@ -239,9 +243,13 @@ local function explain_trigger(self, about, trigger)
 end
 
 local function explain_all(self, about)
-  local all = json.array {}
-  for _, trigger in ipairs(config.TRIGGERS) do
-    local decisions, message, code = explain_trigger(self, about, trigger)
+  local own, message, code = self:_own_triggers()
+  local all, decisions = json.array {}, nil
+  if not own then
+    return nil, message, code
+  end
+  for _, trigger in ipairs(triggers.all(own)) do
+    decisions, message, code = explain_trigger(self, about, trigger)
     if not decisions then
       return nil, message, code
     end
