@@ -395,6 +395,9 @@ describe("about a company", function()
     assert.equal("No rule for a lead status is switched on; one has to be switched on in the settings.",
       engine:why("Acme").decisions[4].sentence)
     assert.same({ {}, {} }, { engine:stats().outcomes, engine:history() })
+    assert(engine:save(stores.config { sale_reopened = LEAD })) -- which is told of only where there is a rule
+    assert.same({ "lead_status_set rule_disabled", "sale_lost rule_disabled", "sale_registered rule_disabled",
+      "sale_reopened not_potential_customer", "sale_won rule_disabled" }, shown(engine:why "Acme"))
     engine:close()
   end)
 

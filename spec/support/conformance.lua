@@ -78,7 +78,7 @@ end
 -- Random operations -----------------------------------------------------------------------------------------------------
 
 local COMPANIES, CATEGORIES = { "a", "b", "c" }, { LEAD, QUALIFIED, OPPORTUNITY, CUSTOMER, LOST }
-local TRIGGERS = { "sale_won", "sale_lost", "sale_registered", "lead_status_set" }
+local TRIGGERS = { "sale_won", "sale_lost", "sale_registered", "lead_status_set", "sale_deleted" }
 
 -- Numbers that are the same on every Lua.
 local function dice(seed)

@@ -7,6 +7,8 @@ const char *const lc_trigger_names[LC_TRIGGERS] = {
   [LC_SALE_WON] = "sale_won",
   [LC_SALE_LOST] = "sale_lost",
   [LC_LEAD_STATUS_SET] = "lead_status_set",
+  [LC_SALE_REOPENED] = "sale_reopened",
+  [LC_SALE_DELETED] = "sale_deleted",
 };
 
 const char *const lc_group_names[LC_GROUPS] = {
@@ -37,10 +39,19 @@ int lc_name_index(const char *const *names, int count, const char *name, size_t 
   return -1;
 }
 
+/* The only trigger whose name may have that size and first letter. */
+static lc_trigger trigger_like(size_t size, char first) {
+  switch (size) {
+  case 8: return LC_SALE_WON;
+  case 9: return LC_SALE_LOST;
+  case 12: return LC_SALE_DELETED;
+  case 13: return LC_SALE_REOPENED;
+  default: return first == 's' ? LC_SALE_REGISTERED : LC_LEAD_STATUS_SET;
+  }
+}
+
 int lc_trigger_of(const char *name, size_t size) {
-  lc_trigger trigger = size == 8 ? LC_SALE_WON
-                     : size == 9 ? LC_SALE_LOST
-                     : size != 0 && name[0] == 's' ? LC_SALE_REGISTERED : LC_LEAD_STATUS_SET;
+  lc_trigger trigger = trigger_like(size, size != 0 ? name[0] : 0);
   const char *expected = lc_trigger_names[trigger];
   return strlen(expected) == size && memcmp(expected, name, size) == 0 ? (int)trigger : -1;
 }

@@ -19,11 +19,14 @@
 #include "facts.h"
 #include "status.h"
 
+/* Journals keep these numbers: new triggers are appended. */
 typedef enum lc_trigger {
   LC_SALE_REGISTERED, /* "sale_registered" */
   LC_SALE_WON,        /* "sale_won" */
   LC_SALE_LOST,       /* "sale_lost" */
   LC_LEAD_STATUS_SET, /* "lead_status_set" */
+  LC_SALE_REOPENED,   /* "sale_reopened": won or lost before, and now open again */
+  LC_SALE_DELETED,    /* "sale_deleted" */
   LC_TRIGGERS         /* how many there are */
 } lc_trigger;
 

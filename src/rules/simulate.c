@@ -118,9 +118,9 @@ static void remember(const lc_ruleset *ruleset, lc_remembered *place, const lc_f
 
 /* A mispredicted branch costs more than all the rest: the only one here nearly always goes the same way. */
 static inline const lc_remembered *decide_plain(lc_side *side, lc_trigger trigger, int32_t category, int32_t lead_status) {
+  const uint32_t other = UINT32_C(1) << 31; /* which no lead status has */
   int32_t status = trigger == LC_LEAD_STATUS_SET ? lead_status : 0;
-  uint64_t what = trigger == LC_LEAD_STATUS_SET ? (uint64_t)(uint32_t)status << 1 | 1 : (uint64_t)trigger << 1;
-  uint64_t key = (uint64_t)(uint32_t)category << 33 | what;
+  uint64_t key = (uint64_t)(uint32_t)category << 32 | (trigger == LC_LEAD_STATUS_SET ? (uint32_t)status : other | trigger);
   lc_remembered *place = &side->remembered[key * UINT64_C(0x9E3779B97F4A7C15) >> 52];
   if (place->key != key)
     remember(side->ruleset, place, &(lc_facts){ .trigger = trigger, .category = category, .lead_status = status }, key);
@@ -217,7 +217,7 @@ lc_status lc_simulation_finish(lc_simulation *simulation, lc_error *error) {
 static void init_side(lc_side *side, const lc_ruleset *ruleset) {
   side->ruleset = ruleset;
   for (int i = 0; i < LC_REMEMBERED; i++) /* which is right for the key 0, the only one that finds them */
-    remember(ruleset, &side->remembered[i], &(lc_facts){ .trigger = LC_SALE_REGISTERED }, 0);
+    remember(ruleset, &side->remembered[i], &(lc_facts){ .trigger = LC_LEAD_STATUS_SET }, 0);
 }
 
 lc_status lc_simulation_init(lc_simulation *simulation, const lc_ruleset *const *rulesets, int side_count,

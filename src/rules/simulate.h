@@ -39,7 +39,7 @@ typedef struct lc_columns {
 
 /* A decision made before: there are few different ones, and each is made very often. */
 typedef struct lc_remembered {
-  uint64_t key; /* trigger, lead status and category */
+  uint64_t key; /* category, and lead status or another trigger */
   int32_t to;   /* as in lc_decision */
   uint32_t outcome;
 } lc_remembered;

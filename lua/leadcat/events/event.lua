@@ -10,7 +10,7 @@ local event = {}
 
 ---@class leadcat.Event
 ---@field id? string|integer 1 to 255 bytes: an event is handled once, however often it is delivered
----@field trigger "sale_registered"|"sale_won"|"sale_lost"|"lead_status_set"|string or the integrator's own
+---@field trigger "sale_registered"|"sale_won"|"sale_lost"|"lead_status_set"|"sale_reopened"|"sale_deleted"|string or the integrator's own
 ---@field company string|integer the host's id, 1 to 255 bytes; 42 and "42" are one company
 ---@field category? integer the company's category now; the host is asked when absent
 ---@field lead_status? integer the status that was set, for `lead_status_set`

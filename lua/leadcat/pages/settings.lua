@@ -37,8 +37,10 @@ local settings = {}
 ---@field focus? string
 
 local STATUS_TRIGGER = "lead_status_set"
-local TRIGGERS = { "sale_won", "sale_lost", "sale_registered", STATUS_TRIGGER } -- in the order in which they are shown
-local TRIGGER = schema.set(TRIGGERS)
+-- In the order in which they are shown, the first ones always, the others when the config has a rule of theirs.
+local TRIGGERS = { "sale_won", "sale_lost", "sale_registered", STATUS_TRIGGER }
+local MORE_TRIGGERS = { "sale_reopened", "sale_deleted" }
+local TRIGGER = schema.set(config.TRIGGERS)
 local LISTS = { categories = "category", lead_statuses = "lead_status" }
 local FIELDS = { -- on the page, by list
   category = { name = true, group = true, lead_status = true },
@@ -369,6 +371,9 @@ local function rules(form)
     h.p { class = "leadcat-muted", text(form, "rules_hint") },
     parts.map(TRIGGERS, function(trigger)
       return trigger == STATUS_TRIGGER and status_card(form) or sale_card(form, trigger)
+    end),
+    parts.map(MORE_TRIGGERS, function(trigger)
+      return config.has_rule(form.config, trigger) and sale_card(form, trigger)
     end),
     parts.map(own_triggers(form), function(trigger) return sale_card(form, trigger) end),
   }

@@ -46,7 +46,9 @@ local config = {}
 ---@field severity "error"|"warning"
 ---@field example? leadcat.Event of a warning about rules (`lint.lua`): the company is in its `category`
 
-config.TRIGGERS = { "sale_registered", "sale_won", "sale_lost", "lead_status_set" }
+config.TRIGGERS = {
+  "sale_registered", "sale_won", "sale_lost", "lead_status_set", "sale_reopened", "sale_deleted",
+}
 config.GROUPS = { "customer", "lost", "other", "partner", "potential_customer" }
 
 local LISTS = { "categories", "lead_statuses", "rules" }
@@ -145,6 +147,19 @@ function config.rule_key(trigger, lead_status, id)
     key = ("%s:%d"):format(trigger, lead_status)
   end
   return id and ("%s#%d"):format(key, id) or key
+end
+
+--- Whether the config has a rule of the trigger, enabled or not.
+---@param cfg leadcat.Config
+---@param trigger string
+---@return boolean
+function config.has_rule(cfg, trigger)
+  for _, rule in ipairs(cfg.rules or {}) do
+    if rule.trigger == trigger then
+      return true
+    end
+  end
+  return false
 end
 
 local function number_in(key, pattern)

@@ -242,14 +242,25 @@ local function explain_trigger(self, about, trigger)
   return decisions[1] and decisions or { decision }
 end
 
+-- Other triggers are told of only where a rule has them.
+local USUAL = { sale_registered = true, sale_won = true, sale_lost = true, lead_status_set = true }
+
+-- What each trigger would do now.
 local function explain_all(self, about)
-  local own, message, code = self:_own_triggers()
-  local all, decisions = json.array {}, nil
+  local all = json.array {}
+  local cfg, message, code = settings.known(self)
+  local own
+  if cfg then
+    own, message, code = self:_own_triggers()
+  end
   if not own then
     return nil, message, code
   end
   for _, trigger in ipairs(triggers.all(own)) do
-    decisions, message, code = explain_trigger(self, about, trigger)
+    local decisions = {}
+    if USUAL[trigger] or config.has_rule(cfg, trigger) then
+      decisions, message, code = explain_trigger(self, about, trigger)
+    end
     if not decisions then
       return nil, message, code
     end

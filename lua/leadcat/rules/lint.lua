@@ -506,7 +506,9 @@ local function add_place(flows, place)
 end
 
 local function new_flows(found, cfg, by_id, name)
-  local by_trigger = { sale_registered = {}, sale_won = {}, sale_lost = {}, [BY_STATUS] = {} }
+  local by_trigger = {
+    sale_registered = {}, sale_won = {}, sale_lost = {}, [BY_STATUS] = {}, sale_reopened = {}, sale_deleted = {},
+  }
   local flows = {
     found = found, places = {}, categories = cfg.categories or {}, by_id = by_id, lowest = {}, lowest_of_status = {},
     taken = {}, name = name, counts = {}, types = { ["category.rank"] = RANK },
