@@ -322,8 +322,8 @@ function Engine:simulate(events, options)
     return nil, message, code
   end
   local how = {
-    triggers = own, start_category = options.start_category, on_progress = options.on_progress, language = self.language,
-    limit = options.limit,
+    triggers = own, start_category = options.start_category, on_progress = options.on_progress,
+    language = self.language, limit = options.limit,
   }
   if options.against ~= nil then
     return compare.run(options.against, cfg, events, how)

@@ -16,7 +16,8 @@ typedef struct l_fields {
 
 /* A bit for each field that the trigger's rules name. */
 static inline uint64_t l_fields_of(const l_fields *fields, lc_trigger trigger) {
-  return trigger < LC_TRIGGERS ? fields->triggers[trigger] : fields->own[trigger - LC_OWN_TRIGGER];
+  uint32_t own = (uint32_t)trigger - LC_OWN_TRIGGER;
+  return trigger < LC_TRIGGERS ? fields->triggers[trigger] : own < LC_OWN_TRIGGERS ? fields->own[own] : 0;
 }
 
 /* Takes the fields of the ruleset, and pushes the table of their names. That allocates: the ruleset may be gone afterwards. */

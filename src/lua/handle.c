@@ -123,6 +123,7 @@ typedef struct l_open {
   int kept;     /* how much is in that table */
   l_fields fields; /* what the rules want to know */
   int names;       /* the stack index of their names */
+  const lc_triggers *triggers; /* the own ones that events may name */
   lc_known *known; /* that, of all events; NULL: the rules have no conditions. The stack keeps it */
 } l_open;
 
@@ -204,10 +205,12 @@ static bool is_done(lua_State *L) {
   return done;
 }
 
-/* Takes the fields that the rules name, which allocates: so before any event is read. */
+/* Takes the fields that the rules name, which allocates: so before any event is read; and the triggers that there are. */
 static lc_status find_fields(lua_State *L, l_how *how, l_open *open, lc_error *error) {
   const lc_ruleset *ruleset;
-  lc_status status = lc_store_ruleset(l_check_open(L)->store, how->core.tenant, &ruleset, error);
+  l_store *box = l_check_open(L);
+  lc_status status = lc_store_ruleset(box->store, how->core.tenant, &ruleset, error);
+  open->triggers = l_own_triggers(box);
   if (status != LC_OK || lc_ruleset_field_count(ruleset) == 0)
     return status;
   l_push_fields(L, ruleset, &open->fields);
@@ -248,13 +251,13 @@ static void add_facts(lua_State *L, const l_how *how, l_open *open, lc_case *c) 
 
 /* Reads the event at the place, unless it is done. False when it is not plain. A user's choice needs a verdict, which
  * is fetched before any event is written, so that all are written in their order. */
-static bool to_open(lua_State *L, int place, const lc_triggers *triggers, l_how *how, l_open *open) {
+static bool to_open(lua_State *L, int place, l_how *how, l_open *open) {
   lua_rawgeti(L, RESULTS, place);
   if (!is_done(L)) {
     l_event *read = &open->read[open->count];
     lc_case *c = &open->cases[open->count];
     lua_rawgeti(L, EVENTS, place);
-    if (!l_to_event(L, lua_gettop(L), triggers, read))
+    if (!l_to_event(L, lua_gettop(L), open->triggers, read))
       return false;
     to_case(read, how->core.now, c);
     add_facts(L, how, open, c);
@@ -467,9 +470,8 @@ static int l_handle(lua_State *L) {
   lc_status status = find_fields(L, &how, open, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
-  const lc_triggers *triggers = l_own_triggers(l_check_store(L, 1));
   for (size_t i = 1; i <= count; i++)
-    if (!to_open(L, (int)i, triggers, &how, open)) {
+    if (!to_open(L, (int)i, &how, open)) {
       lua_pushboolean(L, 0);
       lua_pushinteger(L, (lua_Integer)i);
       return 2;

@@ -15,7 +15,7 @@ bool lc_trigger_name_fits(lc_text name) {
   return lc_trigger_of(name.data, name.size) < 0;
 }
 
-static int find_own(const lc_triggers *own, const char *name, size_t size) {
+int lc_own_trigger_of(const lc_triggers *own, const char *name, size_t size) {
   for (uint32_t i = 0; i < own->count; i++)
     if (own->own[i].size == size && memcmp(own->own[i].text, name, size) == 0)
       return LC_OWN_TRIGGER + (int)i;
@@ -23,7 +23,7 @@ static int find_own(const lc_triggers *own, const char *name, size_t size) {
 }
 
 lc_status lc_triggers_add(lc_triggers *triggers, lc_text name, lc_error *error) {
-  if (find_own(triggers, name.data, name.size) >= 0)
+  if (lc_own_trigger_of(triggers, name.data, name.size) >= 0)
     return lc_fail(error, LC_INVALID, "the trigger %.*s is given twice", (int)name.size, name.data);
   if (triggers->count == LC_OWN_TRIGGERS)
     return lc_fail(error, LC_INVALID, "the store has %d triggers of its own, which is the most: there is no room for %.*s",
@@ -32,11 +32,6 @@ lc_status lc_triggers_add(lc_triggers *triggers, lc_text name, lc_error *error) 
   *own = (lc_trigger_name){ .size = (uint8_t)name.size };
   memcpy(own->text, name.data, name.size);
   return LC_OK;
-}
-
-int lc_trigger_number(const lc_triggers *own, const char *name, size_t size) {
-  int number = lc_trigger_of(name, size);
-  return number >= 0 || own == NULL ? number : find_own(own, name, size);
 }
 
 const char *lc_trigger_name_of(const lc_triggers *own, uint32_t number) {

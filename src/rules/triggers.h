@@ -28,8 +28,14 @@ bool lc_trigger_name_fits(lc_text name);
 /* Adds a name that fits, with the next number. LC_INVALID: it is there already, or the list is full. */
 lc_status lc_triggers_add(lc_triggers *triggers, lc_text name, lc_error *error);
 
-/* The number of the trigger of that name (`size` bytes), or -1. `own`: those that the integrator has declared; NULL: none. */
-int lc_trigger_number(const lc_triggers *own, const char *name, size_t size);
+/* The number of the own trigger of that name (`size` bytes), or -1. */
+int lc_own_trigger_of(const lc_triggers *own, const char *name, size_t size);
+
+/* The number of any trigger, or -1. `own`: those that the integrator has declared; NULL: none. */
+static inline int lc_trigger_number(const lc_triggers *own, const char *name, size_t size) {
+  int number = lc_trigger_of(name, size);
+  return number >= 0 || own == NULL ? number : lc_own_trigger_of(own, name, size);
+}
 
 /* The name of a trigger; NULL: there is none of that number. It lives as long as `own`. */
 const char *lc_trigger_name_of(const lc_triggers *own, uint32_t number);

@@ -36,8 +36,8 @@ end
 
 local function declare(command)
   command:option("--company", "The company."):argname("COMPANY"):count("1"):convert(arguments.to_id)
-  command:option("--trigger", "The event, built in or of the store's own; without it, all that could happen, and what did last.")
-    :argname "TRIGGER"
+  command:option("--trigger", "The event, built in or of the store's own; without it, all that could happen, and what "
+    .. "did last."):argname "TRIGGER"
   command:option("--lead-status", "The lead status that was set, by name or id."):argname "NAME"
   command:option("--category", "As if the company were in this category, by name or id."):argname "NAME"
 end

@@ -78,7 +78,8 @@ function events.handle(context)
   if sent[1] ~= nil or json.is_array(sent) then
     return outcomes.many(context, must(context.engine:handle_many(check_all(context, sent))))
   end
-  return outcomes.one(context, 200, must(context.engine:handle(check(context, sent, must(context.engine:_own_triggers())))))
+  check(context, sent, must(context.engine:_own_triggers()))
+  return outcomes.one(context, 200, must(context.engine:handle(sent)))
 end
 
 function events.propose(context)

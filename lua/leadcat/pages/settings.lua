@@ -277,7 +277,8 @@ local function rule_card(form, trigger, enabled, details, beyond)
   local attributes = { class = "leadcat-switch", type = "checkbox", role = "switch", value = "on", checked = enabled }
   return h.div { class = "leadcat-card leadcat-rule", data_leadcat_rule = trigger,
     h.p { class = "leadcat-switch-line",
-      h.input(field_attributes(form, name, attributes)), " ", h.label { ["for"] = id_of(name), wording.rule(form, trigger) },
+      h.input(field_attributes(form, name, attributes)), " ",
+      h.label { ["for"] = id_of(name), wording.rule(form, trigger) },
     },
     h.div { class = "leadcat-details", details }, beyond,
   }

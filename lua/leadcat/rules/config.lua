@@ -374,11 +374,11 @@ local function check_own_trigger(found, path, rule, own)
   if not config.is_own_trigger(rule.trigger) or own and own.is[rule.trigger] then
     return
   elseif own then
-    warn(found, path .. ".trigger", "unknown_trigger", "is %s, which no program has declared in this store: the rule never "
-      .. "fires before leadcat.open{triggers = ...} names it; %s", shown(rule.trigger), own.choices)
+    warn(found, path .. ".trigger", "unknown_trigger", "is %s, which no program has declared in this store: the rule "
+      .. "never fires before leadcat.open{triggers = ...} names it; %s", shown(rule.trigger), own.choices)
   else
-    warn(found, path .. ".trigger", "unknown_trigger", "is %s, which is not built in: the rule fires only in a store where "
-      .. "leadcat.open{triggers = ...} has named it; built in are %s", shown(rule.trigger),
+    warn(found, path .. ".trigger", "unknown_trigger", "is %s, which is not built in: the rule fires only in a store "
+      .. "where leadcat.open{triggers = ...} has named it; built in are %s", shown(rule.trigger),
       table.concat(config.TRIGGERS, ", "))
   end
 end

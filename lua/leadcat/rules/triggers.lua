@@ -34,8 +34,8 @@ local function problem_of_name(name, seen)
   if BUILT_IN[name] then
     return ("trigger: '%s' is built in: choose another name"):format(name)
   elseif not config.is_own_trigger(name) then
-    return ("trigger: a text of small letters, digits and _, beginning with a letter, of at most %d bytes expected, got %s")
-      :format(config.MAX_TRIGGER, shown(name))
+    return ("trigger: a text of small letters, digits and _, with a letter in front, of at most %d bytes expected, "
+      .. "got %s"):format(config.MAX_TRIGGER, shown(name))
   elseif seen[name] then
     return ("trigger: '%s' is also that of triggers[%d]"):format(name, seen[name])
   end

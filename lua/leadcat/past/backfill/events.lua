@@ -9,7 +9,8 @@ local reading = {}
 reading.MAX_BATCH = 1000 -- events
 
 local function problem_of(event, own)
-  return event_of.problem(event, own) or event.at == nil and "a backfill goes by the dates of events, and `at` is absent"
+  return event_of.problem(event, own)
+    or event.at == nil and "a backfill goes by the dates of events, and `at` is absent"
 end
 
 --- An iterator of an array's events by their dates, those of one date in the array's order; or nil, message, `invalid`.
