@@ -139,13 +139,13 @@ end
 -- Whether a conflict may hide a change that the host has made. A process that is killed before it has told what it has made
 -- leaves others to find out: a host without `applied` cannot tell them when the company was changed again since, and one
 -- without keys cannot when they had asked for the same at the same time. One with `applied` can, unless it is asked too early:
--- who has taken over finds the company changed, then it is put back, and only then the other one makes its change.
+-- who has taken over finds the company elsewhere, then it comes back, and only then the other one makes its change.
 function Verifier:may_hide(tenant, company, changes, i)
   local change = changes[i]
   if self:was_told(tenant, change) then
     return false
   elseif tenant == "applied" then
-    return self:was_taken_over(tenant, company, change) and was_put_there(changes, i)
+    return self:was_taken_over(tenant, company, change) and (change.is_late or was_put_there(changes, i))
   end
   return change.is_late or was_disturbed(changes, i)
     or not plan.HAS_KEYS[tenant] and self:was_taken_over(tenant, company, change)

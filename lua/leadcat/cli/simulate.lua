@@ -31,7 +31,7 @@ local function compare_configs(args)
   local against, own = configs.of(args.against == "current" and { path = args.path } or { config_file = args.against })
   local cfg, own_too = configs.of(args)
   own = known_triggers(own[1] and own or own_too, against, cfg)
-  local next_event, finish = events_of(args, own)
+  local next_event, finish = events_of(args, { against, cfg }, own)
   local report = common.must_accept(finish(compare.run(against, cfg, next_event, {
     triggers = own, start_category = args.start_category, language = args.language, limit = args.limit,
   })))
@@ -76,7 +76,7 @@ local function run(args)
   end
   local cfg, own = configs.of(args)
   own = known_triggers(own, cfg)
-  local next_event, finish, feed = events_of(args, own)
+  local next_event, finish, feed = events_of(args, { cfg }, own)
   return common.must_accept(finish(simulate.run(cfg, next_event, {
     triggers = own, start_category = args.start_category, language = args.language, feed = feed,
   }))), tables.report
