@@ -235,7 +235,8 @@ end)
 local function random_config()
   local rules = {}
   for _, key in ipairs {
-    "sale_registered", "sale_won", "sale_lost", "lead_status_set:3", "lead_status_set:5", "sale_reopened", "sale_deleted",
+    "sale_registered", "sale_won", "sale_lost", "lead_status_set:3", "lead_status_set:5", "sale_reopened",
+    "sale_deleted",
   } do
     rules[key] = math.random(3) > 1 and { math.random(8), ask = math.random(2) == 1 } or nil
   end

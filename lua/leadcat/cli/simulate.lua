@@ -24,13 +24,13 @@ end
 
 -- What events may name: the store's own triggers, and those of the rules, which are tried as if somebody had declared them.
 local function known_triggers(own, ...)
-  return triggers.together(own, triggers.used(...))
+  return triggers.together(own or {}, triggers.used(...))
 end
 
 local function compare_configs(args)
   local against, own = configs.of(args.against == "current" and { path = args.path } or { config_file = args.against })
   local cfg, own_too = configs.of(args)
-  own = known_triggers(own[1] and own or own_too, against, cfg)
+  own = known_triggers(own or own_too, against, cfg)
   local next_event, finish = events_of(args, { against, cfg }, own)
   local report = common.must_accept(finish(compare.run(against, cfg, next_event, {
     triggers = own, start_category = args.start_category, language = args.language, limit = args.limit,
