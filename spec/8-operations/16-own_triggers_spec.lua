@@ -93,6 +93,24 @@ describe("the own triggers of a store", function()
     end)
   end
 
+  -- The number of the second trigger as it is stored, with the checksum in front of it.
+  local function sealed(number)
+    local rest = string.char(number) .. ("\0"):rep(7) .. '{"name":"It is paid"}'
+    local bytes = core.checksum("paid" .. rest):gsub("%x%x", function(byte) return string.char(tonumber(byte, 16)) end)
+    return bytes:reverse() .. rest
+  end
+
+  for _, row in ipairs { { "a number is missing", 66 }, { "two have one number", 64 }, { "a number is too high", 128 } } do
+    it("are corrupt where " .. row[1] .. ", though each is sealed", function()
+      local path = new_store()
+      replace(path, sealed(65), sealed(row[2]))
+      assert.same("triggers: the store's list of own triggers is damaged", core.check_store(path)[1])
+      local engine = stores.open { path = path }
+      assert.equal("corrupt", select(3, engine:triggers()))
+      engine:close()
+    end)
+  end
+
   it("are missed by the check where an entry has one that the store does not know", function()
     local path, other = new_store(), stores.path()
     stores.open({ path = other }):close()
