@@ -59,13 +59,13 @@ local function compiled(plain, rules)
   local generation = answer.generation -- first: asking for the fields may run a finalizer that makes it outdated
   local fields, own_triggers = core.ffi.fields(rules)
   return function(trigger, category, lead_status, event)
+    if answer.generation ~= generation then
+      generation = answer.generation
+      fields, own_triggers = core.ffi.fields(rules)
+    end
     local index = TRIGGERS[trigger] or own_triggers[trigger]
     if not index or type(category) ~= "number" or lead_status ~= nil and type(lead_status) ~= "number" then
       return plain(trigger, category, lead_status, event)
-    elseif answer.generation ~= generation then
-      generation = answer.generation
-      fields, own_triggers = core.ffi.fields(rules)
-      index = TRIGGERS[trigger] or own_triggers[trigger]
     end
     local own = fields[trigger]
     if own and not write_all(answer.facts, own, event) then
