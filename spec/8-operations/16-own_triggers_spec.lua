@@ -96,11 +96,14 @@ describe("the own triggers of a store", function()
   -- The number of the second trigger as it is stored, with the checksum in front of it.
   local function sealed(number)
     local rest = string.char(number) .. ("\0"):rep(7) .. '{"name":"It is paid"}'
-    local bytes = core.checksum("paid" .. rest):gsub("%x%x", function(byte) return string.char(tonumber(byte, 16)) end)
+    local bytes = core.checksum("paid" .. rest):gsub("%x%x", function(byte)
+      return string.char(tonumber(byte, 16))
+    end)
     return bytes:reverse() .. rest
   end
 
-  for _, row in ipairs { { "a number is missing", 66 }, { "two have one number", 64 }, { "a number is too high", 128 } } do
+  local NUMBERS = { { "a number is missing", 66 }, { "two have one number", 64 }, { "a number is too high", 128 } }
+  for _, row in ipairs(NUMBERS) do
     it("are corrupt where " .. row[1] .. ", though each is sealed", function()
       local path = new_store()
       replace(path, sealed(65), sealed(row[2]))
