@@ -103,7 +103,7 @@ end
 
 local function run(args, engine)
   local source = source_of(args)
-  local read = events_of.read_any(args, { must(engine:config()) })
+  local read = events_of.read_any(args, { must(engine:config()) }, must(engine:_own_triggers()))
   local events, counted = events_to_fill(args, read)
   local show, done = progress(counted, nil, 1)
   local report, message = done(engine:backfill(events, {
