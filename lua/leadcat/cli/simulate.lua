@@ -31,10 +31,11 @@ local function compare_configs(args)
   local against, own = configs.of(args.against == "current" and { path = args.path } or { config_file = args.against })
   local cfg, own_too = configs.of(args)
   own = known_triggers(own or own_too, against, cfg)
-  local next_event, finish = events_of(args, { against, cfg }, own)
-  local report = common.must_accept(finish(compare.run(against, cfg, next_event, {
-    triggers = own, start_category = args.start_category, language = args.language, limit = args.limit,
-  })))
+  local report = common.must_accept(events_of.through(args, { against, cfg }, own, function(events)
+    return compare.run(against, cfg, events.next, {
+      triggers = own, start_category = args.start_category, language = args.language, limit = args.limit,
+    })
+  end))
   warn_of_unknown(report)
   if args.html then
     local strings = i18n.new()
@@ -76,10 +77,11 @@ local function run(args)
   end
   local cfg, own = configs.of(args)
   own = known_triggers(own, cfg)
-  local next_event, finish, feed = events_of(args, { cfg }, own)
-  return common.must_accept(finish(simulate.run(cfg, next_event, {
-    triggers = own, start_category = args.start_category, language = args.language, feed = feed,
-  }))), tables.report
+  return common.must_accept(events_of.through(args, { cfg }, own, function(events)
+    return simulate.run(cfg, events.next, {
+      triggers = own, start_category = args.start_category, language = args.language, feed = events.feed,
+    })
+  end)), tables.report
 end
 
 return {
