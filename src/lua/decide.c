@@ -94,7 +94,7 @@ static lc_status refresh(lua_State *L, l_rules *rules, lc_error *error) {
 }
 
 /* An id or nil: 0 for nil and for a number that cannot be an id. */
-static int32_t opt_id(lua_State *L, int argument) {
+static inline int32_t opt_id(lua_State *L, int argument) {
   int64_t id = 0;
   int type = lua_type(L, argument);
   if (type <= LUA_TNIL)

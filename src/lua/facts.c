@@ -78,10 +78,6 @@ static __attribute__((noinline)) lc_status set_list(lua_State *L, lc_known *know
   return status;
 }
 
-static inline lc_status set_fact(lua_State *L, int type, lc_known *known, size_t at, lc_error *error) {
-  return type == LUA_TTABLE ? set_list(L, known, at, error) : set_single(L, type, known, at, error);
-}
-
 /* Pushes the event's table of that place, or nil. Whether there is one. */
 static bool push_place(lua_State *L, int names, int event, int place) {
   lua_pushvalue(L, l_name_at(names, place));
