@@ -505,8 +505,8 @@ describe("deciding", function()
   -- Arguments, and what the error has to say.
   local MISUSE = {
     { "a trigger there is not", { "sale_lots", 1 },
-      "unknown trigger 'sale_lots' %(expected sale_registered, sale_won, sale_lost, lead_status_set, sale_reopened or "
-        .. "sale_deleted%)" },
+      "unknown trigger 'sale_lots' %(expected one of sale_registered, sale_won, sale_lost, lead_status_set, "
+        .. "sale_reopened, sale_deleted%)" },
     { "a trigger that only begins well", { "sale_won\0", 1 }, "unknown trigger" },
     { "an empty trigger", { "", 1 }, "unknown trigger ''" },
     { "no trigger", {}, "string expected" },

@@ -822,7 +822,7 @@ The user will be asked]], run(path, "--company", "Acme", "--trigger", "sale_won"
     for _, row in ipairs {
       { 2, "%-%-lead%-status, %-%-category and %-%-fact need %-%-trigger", "--company", "Acme", "--category", "Lead" },
       { 2, "%-%-company", "--trigger", "sale_won" },
-      { 2, "%-%-trigger", "--company", "Acme", "--trigger", "sale" },
+      { 1, "trigger must be one of sale_registered, .*, not 'sale'", "--company", "Acme", "--trigger", "sale" },
       { 1, "%-%-category: there is no 'Leed'", "--company", "Acme", "--trigger", "sale_won", "--category", "Leed" },
     } do
       local _, errors, status = stores.leadcat("explain", "--path", path, stores.unpack(row, 3))

@@ -306,6 +306,9 @@ describe("a config with a rule that takes back", function()
         .. "leave one of them out" },
     { { trigger = "sale_won" },
       "rules[1].take_back is only for rules for sale_reopened and sale_deleted, not for sale_won: leave it out" },
+    { { trigger = "contract_expired" },
+      "rules[1].take_back is only for rules for sale_reopened and sale_deleted, not for contract_expired: "
+        .. "leave it out" },
     { { take_back = false }, true },
     { { take_back = "yes" }, true },
   }

@@ -66,9 +66,9 @@ typedef struct look {
   const lc_packed_rule *rule;   /* the one that decides; NULL: none does */
 } look;
 
-static inline look look_at(const lc_ruleset *ruleset, const lc_facts *facts, bool plain) {
+static inline look look_at(const lc_ruleset *ruleset, const lc_facts *facts, const lc_trigger_rules *trigger, bool plain) {
   const lc_fact *known = plain ? NULL : lc_known_by_field(ruleset, facts);
-  return (look){ { ruleset, facts, known, NULL }, &ruleset->triggers[facts->trigger], { 0, 0 }, NULL };
+  return (look){ { ruleset, facts, known, NULL }, trigger, { 0, 0 }, NULL };
 }
 
 static inline bool about_lead_status(const look *at) {
@@ -122,6 +122,7 @@ static inline int32_t target_of(const look *at) {
   return at->rule == NULL ? 0 : takes_back(at) ? at->seen.facts->made.from : at->rule->to;
 }
 
+#define THE_TRIGGER { "trigger", LC_THE_TRIGGER, 0, NULL }
 #define THE_CATEGORY { "category", LC_THE_CATEGORY, at.seen.facts->category, NULL }
 #define THE_LEAD_STATUS { "lead_status", LC_THE_LEAD_STATUS, at.seen.facts->lead_status, NULL }
 #define ID(name, id) { name, LC_ID, id, NULL }
@@ -134,7 +135,7 @@ static inline int32_t target_of(const look *at) {
  * of functions, so that lc_decide is straight code. */
 #define CHECKS(ROW) \
   ROW(LC_RULE_DISABLED, "rule_disabled", true, at.rules = at.trigger->rules, at.rules.count != 0, \
-      WORD("trigger", lc_trigger_names[at.seen.facts->trigger]), \
+      THE_TRIGGER, \
       COUNT("enabled_rules", (int32_t)at.trigger->rules.count)) \
   ROW(LC_UNKNOWN_CATEGORY, "unknown_category", true, \
       at.seen.from = lc_ruleset_category(at.seen.ruleset, at.seen.facts->category), at.seen.from != NULL, \
@@ -168,18 +169,21 @@ const char *const lc_reason_names[LC_REASONS] = { CHECKS(NAME) [LC_MATCHED] = "m
   }
 
 /* Made once for plain rules, whose checks are few. */
-static inline __attribute__((always_inline)) lc_decision decide(const lc_ruleset *ruleset, const lc_facts *facts, bool plain) {
-  look at = look_at(ruleset, facts, plain);
+static inline __attribute__((always_inline)) lc_decision decide(const lc_ruleset *ruleset, const lc_facts *facts,
+                                                                const lc_trigger_rules *trigger, bool plain) {
+  look at = look_at(ruleset, facts, trigger, plain);
   CHECKS(DECIDE)
   return (lc_decision){ at.rule->ask ? LC_CONFIRM : LC_UPDATE, LC_MATCHED, plain ? at.rule->to : target_of(&at), at.rule->id };
 }
 
-static __attribute__((noinline)) lc_decision decide_by_conditions(const lc_ruleset *ruleset, const lc_facts *facts) {
-  return decide(ruleset, facts, false);
+static __attribute__((noinline)) lc_decision decide_by_conditions(const lc_ruleset *ruleset, const lc_facts *facts,
+                                                                  const lc_trigger_rules *trigger) {
+  return decide(ruleset, facts, trigger, false);
 }
 
 lc_decision lc_decide(const lc_ruleset *ruleset, const lc_facts *facts) {
-  return ruleset->triggers[facts->trigger].plain ? decide(ruleset, facts, true) : decide_by_conditions(ruleset, facts);
+  const lc_trigger_rules *trigger = lc_ruleset_trigger(ruleset, facts->trigger);
+  return trigger->plain ? decide(ruleset, facts, trigger, true) : decide_by_conditions(ruleset, facts, trigger);
 }
 
 static lc_check_result result_of(lc_reason check, bool made, lc_reason reason) {
@@ -192,7 +196,7 @@ static lc_check_result result_of(lc_reason check, bool made, lc_reason reason) {
 
 lc_decision lc_explain(const lc_ruleset *ruleset, const lc_facts *facts, lc_explanation *explanation) {
   lc_check *checks = explanation->checks;
-  look at = look_at(ruleset, facts, false);
+  look at = look_at(ruleset, facts, lc_ruleset_trigger(ruleset, facts->trigger), false);
   const bool plain = at.trigger->plain != 0;
   lc_decision decision = lc_decide(ruleset, facts);
   CHECKS(FIND)

@@ -58,7 +58,7 @@ typedef struct lc_side {
   lc_made *made;       /* by company; NULL: none does */
   bool took_back;      /* `last` did */
   lc_move last_made;   /* what `last` could have taken back */
-  uint64_t counts[LC_TRIGGERS][LC_OUTCOMES];
+  uint64_t counts[LC_TRIGGER_NUMBERS][LC_OUTCOMES];
   lc_remembered remembered[LC_REMEMBERED];
   lc_remembered last; /* the decision by rules with conditions that was made last */
 } lc_side;

@@ -184,7 +184,7 @@ static lc_status last_change(handler *h, const lc_case *c, lc_last_change *last)
 static lc_status find_made(handler *h, lc_case *c) {
   lc_last_change last = { .needs_at = false };
   c->made = (lc_move){ 0, 0 };
-  if (h->ruleset->triggers[c->entry.trigger].takes_back == 0 || c->sale.size == 0)
+  if (lc_ruleset_trigger(h->ruleset, (lc_trigger)c->entry.trigger)->takes_back == 0 || c->sale.size == 0)
     return LC_OK;
   lc_status status = last_change(h, c, &last);
   c->made = last.made;

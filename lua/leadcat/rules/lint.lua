@@ -497,6 +497,7 @@ end
 
 local function add_place(flows, place)
   flows.places[#flows.places + 1] = place
+  flows.by_trigger[place.rule.trigger] = flows.by_trigger[place.rule.trigger] or {} -- of an own one
   add_first(flows.by_trigger[place.rule.trigger], place)
   if place.rule.trigger == BY_STATUS and flows.by_id[place.rule.set_category].lead_status == true then
     add_first(flows.in_turn[BY_STATUS], place)

@@ -4,6 +4,8 @@ return {
   ["confirmation.title"] = "Kategorie aktualisieren",
   ["confirmation.sale_registered"] = "Der Verkauf {sale} wurde registriert.",
   ["confirmation.sale_registered_unnamed"] = "Ein Verkauf wurde registriert.",
+  ["confirmation.own_trigger"] = "{trigger}: {sale}.",
+  ["confirmation.own_trigger_unnamed"] = "{trigger}.",
   ["confirmation.sale_won"] = "Der Verkauf {sale} wurde gewonnen.",
   ["confirmation.sale_won_unnamed"] = "Ein Verkauf wurde gewonnen.",
   ["confirmation.sale_lost"] = "Der Verkauf {sale} ging verloren.",
@@ -163,6 +165,7 @@ return {
   ["settings.rule_otherwise"] = "Sonst {rule}: {category}.",
   ["settings.rules_elsewhere"] =
     "Bedingungen und weitere Regeln werden hier gezeigt und in Lua oder mit der Kommandozeile geändert.",
+  ["settings.own_trigger"] = "Kategorie bei diesem Ereignis aktualisieren: {trigger}",
   ["settings.sale_won"] = "Kategorie aktualisieren, wenn ein Verkauf gewonnen wird",
   ["settings.sale_lost"] = "Kategorie aktualisieren, wenn ein Verkauf verloren wird",
   ["settings.sale_registered"] = "Kategorie aktualisieren, wenn ein Verkauf bei der Firma erfasst wird",
@@ -229,7 +232,7 @@ return {
   ["settings.problem.unknown_group"] = "Wählen Sie eine Gruppe.",
   ["settings.problem.lead_status_outside_potential_customer"] =
     "Nur Kategorien der Gruppe Potenzieller Kunde können einen Lead-Status haben.",
-  ["settings.problem.unknown_trigger"] = "Diese Regel ist von unbekannter Art.",
+  ["settings.problem.unknown_trigger"] = "Dieses Ereignis ist hier nicht bekannt, daher bewirkt diese Regel nie etwas.",
   ["settings.problem.category_required"] = "Wählen Sie eine Kategorie.",
   ["settings.problem.category_unknown"] = "Diese Kategorie gibt es nicht mehr. Wählen Sie eine andere.",
   ["settings.problem.category_deleted"] = "Diese Kategorie ist gelöscht. Wählen Sie eine andere.",

@@ -4,6 +4,8 @@ return {
   ["confirmation.title"] = "Update category",
   ["confirmation.sale_registered"] = "The sale {sale} was registered.",
   ["confirmation.sale_registered_unnamed"] = "A sale was registered.",
+  ["confirmation.own_trigger"] = "{trigger}: {sale}.",
+  ["confirmation.own_trigger_unnamed"] = "{trigger}.",
   ["confirmation.sale_won"] = "The sale {sale} was won.",
   ["confirmation.sale_won_unnamed"] = "A sale was won.",
   ["confirmation.sale_lost"] = "The sale {sale} was lost.",
@@ -160,6 +162,7 @@ return {
   ["settings.rule_otherwise"] = "Otherwise {rule}: {category}.",
   ["settings.rules_elsewhere"] =
     "Conditions and further rules are shown here, and changed from Lua or with the command line.",
+  ["settings.own_trigger"] = "Update category on this event: {trigger}",
   ["settings.sale_won"] = "Update category when a sale is won",
   ["settings.sale_lost"] = "Update category when a sale is lost",
   ["settings.sale_registered"] = "Update category when a sale is registered with the company",
@@ -223,7 +226,7 @@ return {
   ["settings.problem.unknown_group"] = "Choose a group.",
   ["settings.problem.lead_status_outside_potential_customer"] =
     "Only categories in the group Potential customer can have lead status enabled.",
-  ["settings.problem.unknown_trigger"] = "This rule is of an unknown kind.",
+  ["settings.problem.unknown_trigger"] = "This event is not known here, so this rule never does anything.",
   ["settings.problem.category_required"] = "Choose a category.",
   ["settings.problem.category_unknown"] = "There is no such category any more. Choose another one.",
   ["settings.problem.category_deleted"] = "This category is deleted. Choose another one.",

@@ -4,6 +4,8 @@ return {
   ["confirmation.title"] = "Categorie bijwerken",
   ["confirmation.sale_registered"] = "De verkoop {sale} is geregistreerd.",
   ["confirmation.sale_registered_unnamed"] = "Er is een verkoop geregistreerd.",
+  ["confirmation.own_trigger"] = "{trigger}: {sale}.",
+  ["confirmation.own_trigger_unnamed"] = "{trigger}.",
   ["confirmation.sale_won"] = "De verkoop {sale} is gewonnen.",
   ["confirmation.sale_won_unnamed"] = "Er is een verkoop gewonnen.",
   ["confirmation.sale_lost"] = "De verkoop {sale} is verloren.",
@@ -162,6 +164,7 @@ return {
   ["settings.rule_otherwise"] = "Anders {rule}: {category}.",
   ["settings.rules_elsewhere"] =
     "Voorwaarden en verdere regels staan hier, en worden in Lua of met de opdrachtregel gewijzigd.",
+  ["settings.own_trigger"] = "Categorie bijwerken bij deze gebeurtenis: {trigger}",
   ["settings.sale_won"] = "Categorie bijwerken wanneer een verkoop is gewonnen",
   ["settings.sale_lost"] = "Categorie bijwerken wanneer een verkoop is verloren",
   ["settings.sale_registered"] = "Categorie bijwerken wanneer een verkoop bij het bedrijf wordt geregistreerd",
@@ -227,7 +230,7 @@ return {
   ["settings.problem.unknown_group"] = "Kies een groep.",
   ["settings.problem.lead_status_outside_potential_customer"] =
     "Alleen categorieën in de groep Potentiële klant kunnen leadstatus hebben.",
-  ["settings.problem.unknown_trigger"] = "Deze regel is van een onbekend soort.",
+  ["settings.problem.unknown_trigger"] = "Deze gebeurtenis is hier niet bekend, dus deze regel doet nooit iets.",
   ["settings.problem.category_required"] = "Kies een categorie.",
   ["settings.problem.category_unknown"] = "Deze categorie bestaat niet meer. Kies een andere.",
   ["settings.problem.category_deleted"] = "Deze categorie is gewist. Kies een andere.",
