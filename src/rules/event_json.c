@@ -1,5 +1,6 @@
 #include "event_json.h"
 
+#include <math.h>
 #include <string.h>
 
 /* All functions here take where to read, and return where to go on, or NULL when that is not plain. None reads beyond
@@ -225,11 +226,11 @@ static const char *skip_value(const char *at, int depth) {
 
 #define IS(name, size, literal) (size == sizeof literal - 1 && memcmp(name, literal, sizeof literal - 1) == 0)
 
-static const char *read_trigger(const char *at, lc_trigger *trigger) {
+static const char *read_trigger(const char *at, const lc_triggers *own, lc_trigger *trigger) {
   const char *name;
   size_t size;
   at = read_plain(at, &name, &size);
-  int found = at != NULL ? lc_trigger_of(name, size) : -1;
+  int found = at != NULL ? lc_trigger_number(own, name, size) : -1;
   *trigger = (lc_trigger)found;
   return found >= 0 ? at : NULL;
 }
@@ -270,11 +271,18 @@ static const char *skip_choice(const char *at) {
 }
 
 /* A time up to the year 9999, in seconds: later ones are given in milliseconds, by mistake. */
-static const char *skip_time(const char *at) {
-  enum { MOST_DIGITS_OF_SECONDS = 11 };
-  const char *end = skip_number(at);
-  size_t digits = strspn(*at == '-' ? at + 1 : at, "0123456789");
-  return digits <= MOST_DIGITS_OF_SECONDS ? end : NULL;
+static const char *read_time(const char *at, double *time) {
+  static const double last = 253402300799;
+  const char *end = skip_number(at), *digit = *at == '-' ? at + 1 : at;
+  double whole = 0, part = 0, unit = 1;
+  if (end == NULL)
+    return NULL;
+  for (; digit < end && *digit != '.'; digit++)
+    whole = whole * 10 + (*digit - '0');
+  for (digit++; digit < end; digit++)
+    part += (*digit - '0') * (unit /= 10);
+  *time = *at == '-' ? -(whole + part) : whole + part;
+  return *time <= last ? end : NULL;
 }
 
 /* A field of the actor, sale or contact. */
@@ -284,7 +292,7 @@ static const char *read_record_field(const char *at, const char *name, size_t si
 
 static const char *read_event_field(const char *at, const char *name, size_t size, int depth, lc_event *event) {
   if (IS(name, size, "trigger"))
-    return read_trigger(at, &event->facts.trigger);
+    return read_trigger(at, event->triggers, &event->facts.trigger);
   if (IS(name, size, "company")) {
     event->company.is_integer = *at != '"';
     return read_key(at, &event->company.text, event->room);
@@ -298,15 +306,17 @@ static const char *read_event_field(const char *at, const char *name, size_t siz
   if (IS(name, size, "id"))
     return skip_key(at);
   if (IS(name, size, "at"))
-    return skip_time(at);
+    return read_time(at, &event->at);
   if (IS(name, size, "choice"))
     return skip_choice(at);
   bool is_record = IS(name, size, "actor") || IS(name, size, "contact") || IS(name, size, "sale");
   return is_record ? read_fields(at, read_record_field, depth + 1, event) : skip_value(at, depth);
 }
 
-bool lc_event_read(const char *line, lc_event *event) {
+bool lc_event_read(const char *line, const lc_triggers *triggers, lc_event *event) {
+  event->triggers = triggers;
   event->facts = (lc_facts){ .trigger = LC_TRIGGERS, .category = LC_CATEGORY_ABSENT };
+  event->at = NAN;
   event->company.text.size = 0;
   line = read_fields(line, read_event_field, 1, event);
   bool whole = line != NULL && *skip_blanks(line) == '\n';

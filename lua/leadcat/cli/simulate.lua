@@ -10,6 +10,7 @@ local i18n = require "leadcat.words.i18n"
 local report_page = require "leadcat.pages.report"
 local simulate = require "leadcat.past.simulate"
 local tables = require "leadcat.cli.tables"
+local triggers = require "leadcat.rules.triggers"
 
 -- The rules leave a company without a category as it is.
 local function warn_of_unknown(report)
@@ -21,13 +22,20 @@ local function warn_of_unknown(report)
   end
 end
 
+-- What events may name: the store's own triggers, and those of the rules, which are tried as if somebody had declared them.
+local function known_triggers(own, ...)
+  return triggers.together(own or {}, triggers.used(...))
+end
+
 local function compare_configs(args)
-  local against = configs.of(args.against == "current" and { path = args.path } or { config_file = args.against })
-  local cfg = configs.of(args)
-  local next_event, finish = events_of(args, { against, cfg })
-  local report = common.must_accept(finish(compare.run(against, cfg, next_event, {
-    start_category = args.start_category, language = args.language, limit = args.limit,
-  })))
+  local against, own = configs.of(args.against == "current" and { path = args.path } or { config_file = args.against })
+  local cfg, own_too = configs.of(args)
+  own = known_triggers(own or own_too, against, cfg)
+  local report = common.must_accept(events_of.through(args, { against, cfg }, own, function(events)
+    return compare.run(against, cfg, events.next, {
+      triggers = own, start_category = args.start_category, language = args.language, limit = args.limit,
+    })
+  end))
   warn_of_unknown(report)
   if args.html then
     local strings = i18n.new()
@@ -67,11 +75,13 @@ local function run(args)
   if args.against then
     return compare_configs(args)
   end
-  local cfg = configs.of(args)
-  local next_event, finish, feed = events_of(args, { cfg })
-  return common.must_accept(finish(simulate.run(cfg, next_event, {
-    start_category = args.start_category, language = args.language, feed = feed,
-  }))), tables.report
+  local cfg, own = configs.of(args)
+  own = known_triggers(own, cfg)
+  return common.must_accept(events_of.through(args, { cfg }, own, function(events)
+    return simulate.run(cfg, events.next, {
+      triggers = own, start_category = args.start_category, language = args.language, feed = events.feed,
+    })
+  end)), tables.report
 end
 
 return {

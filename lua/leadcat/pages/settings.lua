@@ -8,6 +8,7 @@ local page = require "leadcat.pages.page"
 local parts = require "leadcat.pages.parts"
 local report = require "leadcat.pages.report"
 local schema = require "leadcat.rules.schema"
+local triggers = require "leadcat.rules.triggers"
 local wording = require "leadcat.words.wording"
 
 local settings = {}
@@ -16,6 +17,7 @@ local settings = {}
 ---@field config leadcat.Config to show; may have errors
 ---@field revision integer that it was made from
 ---@field edit? leadcat.SettingsEdit of the submitted form, from `settings_form.read`; nil for a fresh page
+---@field own_triggers? string[] the integrator's own that the store knows; each has a card
 ---@field problems? leadcat.Problem[] errors that prevented saving, and warnings
 ---@field changes? string[] what somebody else has saved meanwhile
 ---@field tried? {report: leadcat.Comparison, before: leadcat.Config, after: leadcat.Config, complete: boolean} what the form would do; complete: the journal has all events
@@ -35,8 +37,10 @@ local settings = {}
 ---@field focus? string
 
 local STATUS_TRIGGER = "lead_status_set"
-local TRIGGERS = { "sale_won", "sale_lost", "sale_registered", STATUS_TRIGGER } -- in the order in which they are shown
-local TRIGGER = schema.set(TRIGGERS)
+-- In the order in which they are shown, the first ones always, the others when the config has a rule of theirs.
+local TRIGGERS = { "sale_won", "sale_lost", "sale_registered", STATUS_TRIGGER }
+local MORE_TRIGGERS = { "sale_reopened", "sale_deleted" }
+local TRIGGER = schema.set(config.TRIGGERS)
 local LISTS = { categories = "category", lead_statuses = "lead_status" }
 local FIELDS = { -- on the page, by list
   category = { name = true, group = true, lead_status = true },
@@ -72,7 +76,7 @@ end
 
 local function rule_label(form, rule)
   local row = form.row_of[rule]
-  local label = text(form, rule.trigger)
+  local label = wording.rule(form, rule.trigger)
   return row and label .. " \226\128\186 " .. text(form, "row", { number = ("%d"):format(row) }) or label -- U+203A
 end
 
@@ -87,7 +91,7 @@ local function subject_of(form, problem)
     local kind = LISTS[list]
     field = FIELDS[kind][field] and field or "name"
     return name_of(form, part), not part.deleted and ("%s.%d.%s"):format(kind, part.id, field) or nil
-  elseif TRIGGER[part.trigger] then
+  elseif TRIGGER[part.trigger] or config.is_own_trigger(part.trigger) then
     return rule_label(form, part), rule_field(form, part, field)
   end
 end
@@ -273,7 +277,8 @@ local function rule_card(form, trigger, enabled, details, beyond)
   local attributes = { class = "leadcat-switch", type = "checkbox", role = "switch", value = "on", checked = enabled }
   return h.div { class = "leadcat-card leadcat-rule", data_leadcat_rule = trigger,
     h.p { class = "leadcat-switch-line",
-      h.input(field_attributes(form, name, attributes)), " ", h.label { ["for"] = id_of(name), text(form, trigger) },
+      h.input(field_attributes(form, name, attributes)), " ",
+      h.label { ["for"] = id_of(name), wording.rule(form, trigger) },
     },
     h.div { class = "leadcat-details", details }, beyond,
   }
@@ -356,6 +361,11 @@ local function status_card(form)
   })
 end
 
+-- The integrator's triggers: those that are declared, then those that only a rule names.
+local function own_triggers(form)
+  return triggers.together(form.own_triggers or {}, triggers.used(form.config))
+end
+
 local function rules(form)
   return h.section { aria_labelledby = "leadcat-rules",
     h.h2 { id = "leadcat-rules", text(form, "rules") },
@@ -363,6 +373,10 @@ local function rules(form)
     parts.map(TRIGGERS, function(trigger)
       return trigger == STATUS_TRIGGER and status_card(form) or sale_card(form, trigger)
     end),
+    parts.map(MORE_TRIGGERS, function(trigger)
+      return config.has_rule(form.config, trigger) and sale_card(form, trigger)
+    end),
+    parts.map(own_triggers(form), function(trigger) return sale_card(form, trigger) end),
   }
 end
 

@@ -5,7 +5,7 @@
 --
 --   revision                                   that the form was made from
 --   do                                         the button: save, try, cancel, add_category, delete_category.N, ...
---   rule.TRIGGER.enabled, .set_category, .ask  one of the three rules of sales; of lead_status_set only `enabled`
+--   rule.TRIGGER.enabled, .set_category, .ask  the rule of a trigger, the integrator's own too; of lead_status_set only `enabled`
 --   status_rule.N.lead_status, .set_category, .ask; .switch ("own"), .enabled   a row of lead_status_set
 --   category.ID.name, .group, .lead_status, .deleted, .new
 --   lead_status.ID.name, .description, .deleted, .new
@@ -17,13 +17,14 @@ local config = require "leadcat.rules.config"
 local json = require "leadcat.util.json"
 local language_tag = require "leadcat.util.language"
 local schema = require "leadcat.rules.schema"
+local triggers = require "leadcat.rules.triggers"
 local unicode = require "leadcat.util.unicode"
 
 local settings_form = {}
 
 local MAX_ID, MAX_ROWS = 2147483647, 10000
 local LISTS = { category = "categories", lead_status = "lead_statuses" }
-local GROUP, TRIGGER = schema.set(config.GROUPS), schema.set(config.TRIGGERS)
+local GROUP = schema.set(config.GROUPS)
 local STATUS_TRIGGER = "lead_status_set"
 
 ---@class leadcat.SettingsEdit what the page needs of a form besides its config
@@ -39,14 +40,14 @@ local function number(text)
   return value and value <= MAX_ID and value or nil
 end
 
--- The rows by list and number.
-local function parse(fields)
+-- The rows by list and number; those of rules by trigger.
+local function parse(fields, is_trigger)
   local rows = { category = {}, lead_status = {}, status_rule = {}, rule = {} }
   for name, value in pairs(type(fields) == "table" and fields or {}) do
     if type(name) == "string" and type(value) == "string" then
       local list, key, field = name:match "^([%l_]+)%.([%w_]+)%.([%l_]+)$"
       if list == "rule" then
-        key = TRIGGER[key] and key
+        key = is_trigger[key] and key
       else
         key = number(key)
       end
@@ -323,6 +324,11 @@ local function status_rules(rules, rows, verb, pressed_key, lists)
   return found
 end
 
+-- The triggers that have a card, each once.
+local function all_triggers(stored, own)
+  return triggers.all(triggers.together(own or {}, triggers.used(stored)))
+end
+
 -- The whole -----------------------------------------------------------------------------------------------------------
 
 -- The field or button to focus after a button was pressed.
@@ -344,23 +350,25 @@ end
 ---@param fields table<string, string> decoded; from a client, so they may be anything
 ---@param stored leadcat.Config that the form is applied to
 ---@param language? string of the page, and of the names in it
+---@param own? string[] the integrator's own triggers that the store knows
 ---@return "save"|"try"|"cancel"|"edit" action an edit is only shown again
 ---@return leadcat.Config config, leadcat.SettingsEdit edit for `engine:save`; after `cancel`, the stored config
-function settings_form.read(fields, stored, language)
+function settings_form.read(fields, stored, language, own)
   local cfg, verb, key = config.normalize(stored), pressed(fields)
   local lists = { category = new_list("category", cfg), lead_status = new_list("lead_status", cfg) }
   local edit = { added = { category = lists.category.added, lead_status = lists.lead_status.added } }
   if verb == "cancel" then
     return "cancel", cfg, edit
   end
-  local rows = parse(fields)
+  local all = all_triggers(stored, own)
+  local rows = parse(fields, schema.set(all))
   for kind, list in pairs(lists) do
     read_list(list, rows[kind], verb, key, language)
     if verb == "add_" .. kind and #list.items < MAX_ROWS then
       EDIT[kind](append(list, nil, ""), {})
     end
   end
-  for _, trigger in ipairs(config.TRIGGERS) do
+  for _, trigger in ipairs(all) do
     if trigger ~= STATUS_TRIGGER and rows.rule[trigger] then
       read_rule(cfg.rules, trigger, rows.rule[trigger], lists)
     end
