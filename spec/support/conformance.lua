@@ -594,13 +594,55 @@ return function(open, busted)
       list {}, list { company = "acme" }, list { user = "ann" }, list { after = second.entry }, list { limit = 1 },
       list { state = "expired" }, list { state = "expired", unswept = true, now = NOW + 100 },
     })
-    assert.same({}, (store:due("questions", 0, 0, NOW + 99, "")))
-    assert.same({ T }, (store:due("questions", 0, 0, NOW + 100, "")))
+    assert.same({}, (store:due("timed", 0, 0, NOW + 99, "")))
+    assert.same({ T }, (store:due("timed", 0, 0, NOW + 100, "")))
     assert.same({ 0, false }, { store:expire(T, NOW + 99) })
     assert.same({ 2, false }, { store:expire(T, NOW + 100) })
     assert.equal("expired", other:confirmation(T, a).state)
     assert.equal(NOW + 100, other:confirmation(T, a).resolved_at)
     assert.equal("not_found", code_of(store:confirmation(T, ("0"):rep(32))))
+  end)
+
+  it("keeps what is scheduled, one of each company, until it is carried out or ended", function()
+    local cfg = config.normalize(stores.config {})
+    cfg.rules = {
+      { trigger = "sale_lost", enabled = true, set_category = LOST, after = { hours = 1 } },
+      { trigger = "sale_lost", enabled = true, set_category = QUALIFIED, id = 7 },
+    }
+    local newest = json.decode(store:config(T, 0)).revision
+    assert(store:save(T, newest, core.ruleset(cfg, newest + 1), json.encode(cfg), "{}"))
+    local function lost(company, fields)
+      return with({ trigger = "sale_lost", company = company }, fields or {})
+    end
+    local first = handle(store, lost("acme", { id = "x" }))
+    local planned = other:schedule_of(T, "acme")
+    assert.same({ "updated", planned.entry, QUALIFIED }, { first.status, first.scheduled, first.to })
+    assert.same({ "scheduled", NOW + 3600, LOST, "x" }, { planned.status, planned.due, planned.to, planned.event_id })
+    assert.same({ planned.entry, "not_found" }, { other:entry(T, first.entry).scheduled,
+      code_of(store:schedule_of(T, "7")) })
+    local second = handle(store, lost("acme", { category = CUSTOMER }))
+    assert.same({ "unchanged", "scheduled" }, { second.status, other:entry(T, planned.entry).status })
+
+    assert.same({}, (store:due("timed", 0, 0, NOW + 3599, "")))
+    assert.same({ T }, (store:due("timed", 0, 0, NOW + 3600, "")))
+    assert.same({}, store:scheduled(T, NOW + 3599, 9))
+    assert.same({ planned.entry }, ids(store:scheduled(T, NOW + 3600, 9)))
+    local begun = { lacks = "commit", carries_out = planned.entry }
+    assert.equal("over", handle(store, lost "acme", nil, with(begun, {})).status) -- it is not due yet
+    local sooner = { entry = planned.entry, company = "acme", status = "scheduled", reason = "matched", again = NOW - 9 }
+    assert.is_true(other:end_scheduled(T, { sooner }))
+    local made = handle(store, lost "acme", nil, with(begun, {}))
+    assert.same({ "updated", LOST, planned.entry }, { made.status, made.to, made.carries_out })
+    assert.same({ "carried_out", "not_found" }, { other:entry(T, planned.entry).status,
+      code_of(other:schedule_of(T, "acme")) })
+    assert.equal("over", handle(other, lost "acme", nil, with(begun, {})).status)
+
+    local left = handle(store, lost "7").scheduled
+    local items = { { entry = planned.entry, company = "7", status = "dropped", reason = "vetoed" },
+      { entry = left, company = "7", status = "cancelled", reason = "matched", details = "{}" } }
+    assert.is_true(store:end_scheduled(T, items))
+    assert.same({ true, false }, ids(items, "lost"))
+    assert.same({ "cancelled", {} }, { other:entry(T, left).status, other:scheduled(T, NOW + 9999, 9) })
   end)
 
   it("keeps companies", function()

@@ -133,6 +133,45 @@ lc_status l_read_facts(lua_State *L, const l_fields *fields, lc_trigger trigger,
   return status;
 }
 
+/* Sets the value at the top in the table of its place, in the table at `facts`, and pops it. */
+static void keep_value(lua_State *L, const l_fields *fields, int names, int field, int facts) {
+  const char *place = place_names[fields->places[field]];
+  size_t size = 0;
+  if (lua_type(L, -1) == LUA_TSTRING)
+    lua_tolstring(L, -1, &size);
+  if (lua_isnil(L, -1) || lua_type(L, -1) == LUA_TLIGHTUSERDATA || size > LC_FACT_TEXT_MAX) {
+    lua_pop(L, 1);
+    return;
+  }
+  lua_getfield(L, facts, place);
+  if (lua_isnil(L, -1)) {
+    lua_pop(L, 1);
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, facts, place);
+  }
+  lua_rawgeti(L, names, field + 1);
+  lua_pushvalue(L, -3);
+  lua_rawset(L, -3);
+  lua_pop(L, 2);
+}
+
+void l_push_facts(lua_State *L, const l_fields *fields, lc_trigger trigger, int names, int event, int answers) {
+  lua_newtable(L);
+  int facts = lua_gettop(L);
+  for (uint64_t rest = fields->triggers[trigger]; rest != 0; rest &= rest - 1) {
+    int field = __builtin_ctzll(rest);
+    push_place(L, fields, names, event, fields->places[field]);
+    push_value(L, names, field + 1, fields->places[field] == LC_IN_FACTS ? answers : 0);
+    if (lua_isnil(L, -1)) {
+      lua_pop(L, 1);
+      push_value(L, names, field + 1, facts + 1);
+    }
+    keep_value(L, fields, names, field, facts);
+    lua_settop(L, facts);
+  }
+}
+
 void l_push_missing(lua_State *L, const l_fields *fields, lc_trigger trigger, int names, const lc_known *known, size_t first) {
   int count = 0;
   lua_newtable(L);

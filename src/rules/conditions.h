@@ -22,6 +22,9 @@ bool lc_condition_holds(const lc_evidence *evidence, const lc_packed_condition *
 /* Whether the rule may start from the company's category. */
 bool lc_rule_may_start(const lc_evidence *evidence, const lc_packed_rule *rule);
 
+/* Whether the rule, which goes forward only, would lead to a category of a lower rank. Without a rank there is no order. */
+bool lc_rule_goes_back(const lc_evidence *evidence, const lc_packed_rule *rule);
+
 /* Whether all conditions of one group hold, or the rule has none. */
 bool lc_rule_applies(const lc_evidence *evidence, const lc_packed_rule *rule);
 

@@ -94,10 +94,9 @@ static const lc_packed_rule *find_rule(const look *at) {
   return NULL;
 }
 
-/* Without a rank there is no order. */
 static bool goes_back(const look *at) {
-  const lc_category_slot *to = lc_ruleset_category(at->ruleset, at->rule->to);
-  return to != NULL && to->has_rank && at->from->has_rank && to->rank < at->from->rank;
+  const lc_evidence evidence = evidence_of(at);
+  return lc_rule_goes_back(&evidence, at->rule);
 }
 
 static inline int32_t target_of(const look *at) {

@@ -1,5 +1,7 @@
 #include "simulate.h"
 
+#include "later.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -107,6 +109,8 @@ static lc_status note_change(lc_simulation *simulation, const lc_change *change,
 /* ---- deciding ---------------------------------------------------------------------------- */
 
 const char *lc_outcome_name(int outcome) {
+  if (outcome == LC_ONLY_SCHEDULED)
+    return "scheduled";
   return outcome < LC_MATCHED ? lc_reason_names[outcome] : lc_action_names[outcome - LC_MATCHED + LC_UPDATE];
 }
 
@@ -126,11 +130,28 @@ static inline const lc_remembered *decide_plain(lc_side *side, lc_trigger trigge
   return place;
 }
 
+static lc_facts facts_of(const lc_columns *columns, uint32_t i, int32_t category, int number) {
+  return (lc_facts){ (lc_trigger)columns->trigger[i], category, columns->lead_status[i], &columns->known[number],
+                     columns->first[number][i] };
+}
+
 /* By rules that look at more than what is remembered of a decision. */
 static const lc_remembered *decide_event(lc_side *side, const lc_columns *columns, uint32_t i, int32_t category, int number) {
-  const lc_facts facts = { (lc_trigger)columns->trigger[i], category, columns->lead_status[i], &columns->known[number],
-                           columns->first[number][i] };
+  const lc_facts facts = facts_of(columns, i, category, number);
   remember(side->ruleset, &side->last, &facts, 0);
+  return &side->last;
+}
+
+/* The decision, or that something is only scheduled. */
+static const lc_remembered *schedule(lc_side *side, const lc_columns *columns, uint32_t i, int32_t category, int number,
+                                     const lc_remembered *decision) {
+  const lc_facts facts = facts_of(columns, i, category, number);
+  if (lc_find_later(side->ruleset, &facts) == NULL)
+    return decision;
+  side->scheduled++;
+  if (decision->outcome >= LC_MATCHED)
+    return decision;
+  side->last = (lc_remembered){ 0, 0, LC_ONLY_SCHEDULED };
   return &side->last;
 }
 
@@ -143,6 +164,8 @@ static inline const lc_remembered *step(lc_side *side, const lc_columns *columns
   const lc_remembered *decision = side->ruleset->triggers[trigger].plain
                                 ? decide_plain(side, trigger, category, columns->lead_status[i])
                                 : decide_event(side, columns, i, category, number);
+  if (lc_has_later(side->ruleset))
+    decision = schedule(side, columns, i, category, number, decision);
   *stands = decision->to != 0 ? decision->to : *from;
   side->counts[columns->trigger[i]][decision->outcome]++;
   return decision;

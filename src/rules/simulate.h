@@ -2,6 +2,7 @@
  *
  * Events are given in columns, many at a time, and decided in their order. On each side, a company stands where its
  * event says; where that says nothing, where earlier events have left it; before the first one, in the start category.
+ * What would be scheduled is only counted.
  * A question counts as accepted. Memory grows with the number of different companies and, of two sides, of different
  * changes, never with events. One thread at a time.
  */
@@ -15,7 +16,8 @@ enum {
   LC_SIDES = 2,                 /* the most */
   LC_COLUMNS_MAX = 2048,        /* the most events in columns */
   LC_COLUMNS_TEXTS = 64 << 10,  /* the most bytes of their companies' texts */
-  LC_OUTCOMES = LC_MATCHED + 2, /* the reasons of what did not match, then LC_UPDATE and LC_CONFIRM */
+  LC_ONLY_SCHEDULED = LC_MATCHED + 2, /* nothing is decided at once, but something scheduled */
+  LC_OUTCOMES,                  /* the reasons of what did not match, then LC_UPDATE and LC_CONFIRM, then that */
   LC_EXAMPLES = 3,              /* the most of a change, each of another company */
   LC_REMEMBERED = 1 << 12       /* decisions that are remembered */
 };
@@ -48,6 +50,7 @@ typedef struct lc_side {
   const lc_ruleset *ruleset;
   int32_t *categories; /* by company: where it stands */
   uint64_t counts[LC_TRIGGERS][LC_OUTCOMES];
+  uint64_t scheduled;  /* matches of rules with `after`, which come to nothing here */
   lc_remembered remembered[LC_REMEMBERED];
   lc_remembered last; /* the decision by rules with conditions that was made last */
 } lc_side;

@@ -7,6 +7,7 @@
 #include "internal.h"
 #include "overlay.h"
 #include "rules/checksum.h"
+#include "rules/later.h"
 #include "store.h"
 
 const char *const lc_lack_names[LC_LACKS] = {
@@ -111,10 +112,21 @@ static lc_status hosts_category(handler *h, lc_case *c) {
 
 /* ---- the steps ----------------------------------------------------------------------------- */
 
+/* What is scheduled is carried out once, though several processes may find that its time has come. */
+static lc_status find_schedule(handler *h, lc_case *c) {
+  lc_schedule schedule;
+  int rc = lc_get_schedule(h->w.store, h->w.txn, &h->w.tenant, &c->entry.company, &schedule);
+  if (rc == 0 && (schedule.entry != c->carries_out || schedule.at > lc_milliseconds(h->w.now)))
+    c->state = LC_OVER;
+  return fail(h, rc);
+}
+
 static lc_status find_seen(handler *h, lc_case *c) {
   lc_text id = c->entry.event_id;
   lc_key key = h->w.tenant;
   int32_t seen;
+  if (c->carries_out != 0)
+    return find_schedule(h, c);
   if (id.size == 0)
     return LC_OK;
   if (h->overlay != NULL && lc_marks_get(&h->overlay->ids, id, &seen)) {
@@ -143,7 +155,8 @@ static lc_status find_licence(handler *h, lc_case *c) {
 /* While a change is unfinished, the company's category is unknown. Without a rule for the event that does not matter. */
 static lc_status find_unfinished(handler *h, lc_case *c) {
   bool unfinished = false;
-  if (is_preview(h) || !lc_ruleset_has_rule(h->ruleset, (lc_trigger)c->entry.trigger))
+  lc_trigger trigger = (lc_trigger)c->entry.trigger;
+  if (is_preview(h) || !(lc_ruleset_has_rule(h->ruleset, trigger) || lc_has_later_for(h->ruleset, trigger)))
     return LC_OK;
   int rc = lc_find_unfinished(&h->w, &c->entry.company, &unfinished, &c->first);
   return rc == 0 && unfinished ? lack(c, LC_LACKS_END) : fail(h, rc);
@@ -166,14 +179,54 @@ static bool is_answered(const lc_case *c) {
   return c->has_choice && (keeps || c->entry.action == LC_CONFIRM);
 }
 
+static lc_facts facts_of(const handler *h, const lc_case *c) {
+  return (lc_facts){ (lc_trigger)c->entry.trigger, c->entry.from, c->entry.lead_status, h->how->known, c->first_fact };
+}
+
 static lc_decision decision_of(const handler *h, const lc_case *c) {
-  return lc_decide(h->ruleset, &(lc_facts){ (lc_trigger)c->entry.trigger, c->entry.from, c->entry.lead_status, h->how->known,
-                                            c->first_fact });
+  const lc_facts facts = facts_of(h, c);
+  return c->carries_out == 0 ? lc_decide(h->ruleset, &facts) : lc_decide_alone(h->ruleset, &facts, c->alone);
+}
+
+static bool may_find_later(const handler *h, const lc_case *c) {
+  const lc_facts facts = facts_of(h, c);
+  return c->carries_out == 0 && lc_has_later(h->ruleset) && lc_may_find_later(h->ruleset, &facts);
 }
 
 /* The host is asked only when the decision comes to conditions. */
 static lc_status find_facts(handler *h, lc_case *c) {
-  return c->misses_facts && decision_of(h, c).reason >= LC_CONDITIONS_NOT_MET ? lack(c, LC_LACKS_FACTS) : LC_OK;
+  bool needs = c->misses_facts && (decision_of(h, c).reason >= LC_CONDITIONS_NOT_MET || may_find_later(h, c));
+  return needs ? lack(c, LC_LACKS_FACTS) : LC_OK;
+}
+
+/* Whether nothing is decided at once, and so at most scheduled. */
+static bool is_put_off(const lc_case *c) {
+  return c->entry.action == LC_NONE;
+}
+
+/* Makes the entry that of what the event schedules. */
+static void put_off(lc_case *c, lc_entry *entry) {
+  entry->status = LC_ENTRY_SCHEDULED;
+  entry->action = LC_NONE;
+  entry->rule = c->later.rule;
+  entry->to = c->later.to;
+  entry->link = LC_LINK_DUE;
+  entry->linked = lc_milliseconds(c->later.due);
+  if (c->kept.size != 0)
+    entry->details = c->kept;
+}
+
+/* Looks for a rule with `after` that matches. */
+static void find_later(const handler *h, lc_case *c) {
+  const lc_facts facts = facts_of(h, c);
+  const lc_later_rule *later = c->carries_out == 0 && lc_has_later(h->ruleset) ? lc_find_later(h->ruleset, &facts) : NULL;
+  if (later == NULL)
+    return;
+  c->later = (lc_later){ .is_there = true, .rule = later->rule.id, .to = later->rule.to, .due = c->entry.at + later->after };
+  if (is_put_off(c) && !h->how->schedules_nothing) {
+    c->reason = LC_MATCHED;
+    put_off(c, &c->entry);
+  }
 }
 
 static lc_status decide(handler *h, lc_case *c) {
@@ -185,7 +238,8 @@ static lc_status decide(handler *h, lc_case *c) {
   entry->rule = decision.rule;
   entry->revision = h->ruleset->revision;
   c->is_answered = is_answered(c);
-  if (decision.action == LC_NONE)
+  find_later(h, c);
+  if (c->reason != LC_MATCHED)
     c->state = LC_UNMATCHED;
   return LC_OK;
 }
@@ -208,7 +262,7 @@ static uint64_t tell_apart(const lc_entry *entry) {
 
 /* A verdict counts only for the decision that it was given on. */
 static lc_status find_verdict(handler *h, lc_case *c) {
-  if (!h->how->is_guarded && !c->is_answered)
+  if ((!h->how->is_guarded && !c->is_answered) || is_put_off(c))
     return LC_OK;
   c->about = tell_apart(&c->entry);
   if (c->passed != c->about)
@@ -219,6 +273,8 @@ static lc_status find_verdict(handler *h, lc_case *c) {
 
 /* How the event is written. */
 static lc_status find_status(handler *h, lc_case *c) {
+  if (is_put_off(c))
+    return LC_OK;
   bool asks = c->entry.action == LC_CONFIRM && !c->is_answered;
   c->entry.status = c->is_answered && c->keep ? LC_ENTRY_DECLINED
                   : h->how->keeps_companies ? LC_ENTRY_UPDATED : LC_ENTRY_APPLYING;
@@ -325,13 +381,40 @@ static lc_status new_question(handler *h, lc_case *c, lc_question *question) {
 
 /* ---- writing, and imagining to have written -------------------------------------------------- */
 
+/* A match ends what its company had scheduled; when that is due, this is what comes of it. */
+static lc_status end_schedule(handler *h, lc_case *c) {
+  lc_entry_status ended = c->carries_out != 0 ? LC_ENTRY_CARRIED_OUT : LC_ENTRY_SUPERSEDED;
+  if (c->carries_out != 0) {
+    c->entry.link = LC_LINK_CARRIES_OUT;
+    c->entry.linked = c->carries_out;
+  }
+  return lc_end_schedule(&h->w, &c->entry.company, ended, h->error);
+}
+
+/* Schedules what the event puts off, beside what it does at once. */
+static lc_status put_beside(handler *h, lc_case *c) {
+  lc_entry beside = c->entry;
+  put_off(c, &beside);
+  int rc = lc_put_with_effect(&h->w, &beside, NULL);
+  c->later.entry = c->entry.linked = beside.id;
+  c->entry.link = LC_LINK_SCHEDULED;
+  return fail(h, rc);
+}
+
 static lc_status put(handler *h, lc_case *c) {
   lc_question question;
-  lc_status status = lc_supersede(&h->w, &c->entry, h->error);
+  bool waits = is_put_off(c);
+  lc_status status = end_schedule(h, c);
+  if (status == LC_OK && c->later.is_there && !waits && !h->how->schedules_nothing)
+    status = put_beside(h, c);
+  if (status == LC_OK && !waits)
+    status = lc_supersede(&h->w, &c->entry, h->error);
   if (status == LC_OK && c->entry.status == LC_ENTRY_AWAITING)
     status = new_question(h, c, &question);
   if (status == LC_OK)
     status = fail(h, lc_put_with_effect(&h->w, &c->entry, &question));
+  if (waits)
+    c->later.entry = c->entry.id;
   h->changed = true;
   return status;
 }

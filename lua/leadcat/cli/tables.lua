@@ -1,5 +1,6 @@
 --- Configs and reports as text for a terminal.
 
+local after = require "leadcat.rules.after"
 local config = require "leadcat.rules.config"
 local event_of = require "leadcat.events.event"
 local json = require "leadcat.util.json"
@@ -108,6 +109,7 @@ local function tried(check)
   local lines = {}
   for _, rule in ipairs(check.rules or {}) do
     local result = not rule.starts and "may not start there" or rule.applies and "applies" or "does not apply"
+    result = rule.scheduled and result .. ", and would be scheduled" or result
     lines[#lines + 1] = ("  %s %s\n"):format(rule.rule, result)
     for i, group in ipairs(rule.starts and rule.when or {}) do
       lines[#lines + 1] = i > 1 and "    or\n" or nil
@@ -129,6 +131,7 @@ function tables.decision(decision)
     local result = check.pass == nil and "not reached" or check.pass and "passed" or "FAILED"
     rows[#rows + 1] = { check.name, result, compared(check) }
   end
+  rules = rules .. tried { rules = decision.waiting }
   return tables.table(rows) .. rules .. "\n" .. decision.sentence .. "\n"
 end
 
@@ -250,7 +253,10 @@ local function rule_row(cfg, rule, language)
   local target = rule.set_category and config.find(cfg.categories, rule.set_category)
   local trigger = rule.trigger .. (status and (" (%s)"):format(config.name(status, language)) or "")
   local name = target and config.name(target, language) or ""
-  return { rule.enabled and "on" or "off", trigger, name, rule.ask and "asks first" or "" }
+  local number, unit = after.parts(rule)
+  local how = { number and ("after %d %s"):format(number, unit) or nil }
+  how[#how + 1] = rule.ask and "asks first" or nil
+  return { rule.enabled and "on" or "off", trigger, name, table.concat(how, ", ") }
 end
 
 --- The rules, categories and lead statuses of a config.

@@ -16,6 +16,7 @@ local BATCH = 500 -- entries read at a time
 
 search.STATUSES = {
   "applying", "updated", "conflict", "failed", "awaiting_confirmation", "declined", "expired", "superseded",
+  "scheduled", "carried_out", "cancelled", "dropped",
 }
 
 search.QUERY = {

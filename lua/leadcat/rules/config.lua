@@ -1,5 +1,6 @@
 --- A config as plain data: its problems, its normal form, and the names in it. Works without an engine.
 
+local after = require "leadcat.rules.after"
 local conditions = require "leadcat.rules.conditions"
 local json = require "leadcat.util.json"
 local language_tag = require "leadcat.util.language"
@@ -32,6 +33,7 @@ local config = {}
 ---@field from? leadcat.From default: the group `potential_customer`
 ---@field when? leadcat.Condition[][] it applies when all conditions of one of these groups hold; default: always
 ---@field forward_only? boolean never to a category whose rank is lower than the company's
+---@field after? leadcat.After its match is scheduled, and decided anew so much later; the rules behind it go on as if it were not there
 
 ---@class leadcat.Config
 ---@field revision? integer
@@ -183,6 +185,7 @@ local RULE = schema.kind("a rule", {
   { "trigger", one_of(config.TRIGGERS, "unknown_trigger") },
   { "enabled", boolean }, { "set_category", reference }, { "ask", boolean }, { "lead_status", reference },
   { "id", reference }, { "name", description }, { "from", later }, { "when", later }, { "forward_only", boolean },
+  { "after", after.check },
 })
 local FROM_CHECKS = { group = one_of(config.GROUPS, "unknown_group"), id = identity }
 

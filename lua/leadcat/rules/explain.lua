@@ -26,7 +26,7 @@ end
 -- Adds the licence check, which the core does not make. Without a licence no other check is reached.
 local function add_licence(decision, licensed)
   if not licensed then
-    decision.action, decision.to, decision.reason = "none", nil, "not_licensed"
+    decision.action, decision.to, decision.reason, decision.scheduled = "none", nil, "not_licensed", nil
     for _, check in ipairs(decision.checks) do
       check.pass = nil
     end
@@ -34,11 +34,11 @@ local function add_licence(decision, licensed)
   table.insert(decision.checks, 1, { name = "not_licensed", pass = licensed, licensed = licensed })
 end
 
--- The enabled rules of a trigger (and lead status), in order.
-local function rules_of(cfg, facts)
+-- The enabled rules of a trigger (and lead status) that decide at once, or else those that do not, in order.
+local function rules_of(cfg, facts, waiting)
   local rules = {}
   for _, rule in ipairs(cfg.rules) do
-    local fits = rule.enabled and rule.trigger == facts.trigger
+    local fits = rule.enabled and rule.trigger == facts.trigger and (rule.after ~= nil) == waiting
     if fits and (rule.trigger ~= "lead_status_set" or rule.lead_status == facts.lead_status) then
       rules[#rules + 1] = rule
     end
@@ -46,10 +46,11 @@ local function rules_of(cfg, facts)
   return rules
 end
 
--- What the core found out about each rule, with what its conditions say: {rule, starts, applies, when}, like the rule's `when`.
-local function rules_tried(cfg, facts, found)
+-- What the core found out about each rule, with what its conditions say: {rule, starts, applies, when, after?, scheduled?}, `when`
+-- like the rule's.
+local function rules_tried(cfg, facts, found, waiting)
   local tried = json.array {}
-  for i, rule in ipairs(found and rules_of(cfg, facts) or {}) do
+  for i, rule in ipairs(found and rules_of(cfg, facts, waiting) or {}) do
     local result, place = found[i], 0
     if not result then
       break
@@ -65,13 +66,27 @@ local function rules_tried(cfg, facts, found)
     end
     tried[i] = {
       rule = config.rule_key(rule.trigger, rule.lead_status, rule.id), starts = result.starts, applies = result.applies,
-      when = when,
+      when = when, after = rule.after, scheduled = result.scheduled,
     }
   end
   return tried
 end
 
----@param explained table as `store:explain` or a function of `core.explainer` returns it: {action, to, reason, revision, checks, target, rule, rules}
+-- Adds the rules with `after`, and what one of them would schedule.
+local function add_waiting(decision, cfg, facts, found)
+  local rules = rules_tried(cfg, facts, found, true)
+  decision.waiting = rules[1] and rules or nil
+  for i, rule in ipairs(rules_of(cfg, facts, true)) do
+    local result = found and found[i]
+    if result and result.scheduled then
+      decision.scheduled = {
+        rule = rules[i].rule, to = rule.set_category, after = rule.after, seconds = result.after,
+      }
+    end
+  end
+end
+
+---@param explained table as `store:explain` or a function of `core.explainer` returns it: {action, to, reason, revision, checks, target, rule, rules, later}
 ---@param cfg leadcat.Config the one that decided
 ---@param facts {trigger: string, category?: integer, lead_status?: integer, licensed?: boolean}
 ---@return leadcat.Explanation decision without its sentence
@@ -85,9 +100,13 @@ function explain.decision(explained, cfg, facts)
     if check.name == "lead_status_not_matched" then
       check.expected = statuses_of(cfg)
     elseif check.name == "conditions_not_met" then
-      check.rules = rules_tried(cfg, facts, explained[8])
+      check.rules = rules_tried(cfg, facts, explained[8], false)
+    elseif check.name == "rule_disabled" and check.pass == false and facts.trigger == "lead_status_set" then
+      local statuses = statuses_of(cfg) -- all of them wait
+      check.expected = statuses[1] and statuses or nil
     end
   end
+  add_waiting(decision, cfg, facts, explained[9])
   if facts.licensed ~= nil then
     add_licence(decision, facts.licensed)
   end
@@ -139,7 +158,8 @@ local function explain_one(self, about, event, any_lead_status)
   decision.sentence = why.decision {
     cfg = cfg, words = about.words, company = about.company, trigger = event.trigger, lead_status = event.lead_status,
     any_lead_status = any_lead_status, category = about.category, action = decision.action, to = decision.to,
-    reason = decision.reason, choice = event.choice,
+    reason = decision.reason, choice = event.choice, scheduled = decision.scheduled,
+    at = event.at or self:_now(),
   }
   return decision
 end
@@ -185,6 +205,8 @@ end
 ---@field rule? string the rule's key
 ---@field revision integer of the config that decided
 ---@field category? integer the company's
+---@field scheduled? {rule: string, to: integer, after: leadcat.After, seconds: integer} what would be scheduled
+---@field waiting? table[] the rules with `after`, as those of the check `conditions_not_met`
 ---@field checks table[] in order: {name, pass, ...}; `pass` is absent after the check that failed, the rest is what was compared
 ---@field sentence string which check failed first, and what would have to be different; or what will be done
 ---@field first? leadcat.Entry of the event's first delivery: `sentence` is about it, and `handle` would give a duplicate
@@ -223,8 +245,8 @@ local function explain_trigger(self, about, trigger)
   decision.trigger = trigger
   local decisions, statuses = {}, {}
   for _, check in ipairs(decision.checks) do
-    if check.name == "lead_status_not_matched" and check.pass == false then
-      statuses = check.expected
+    if check.pass == false and (check.name == "lead_status_not_matched" or check.name == "rule_disabled") then
+      statuses = check.expected or statuses
     end
   end
   for i, status in ipairs(statuses) do
@@ -258,6 +280,18 @@ end
 ---@field category? integer
 ---@field decisions leadcat.Explanation[] what each `trigger` would do now; that of lead statuses once for each `lead_status` with a rule
 ---@field newest? leadcat.Entry the company's newest entry, with its `sentence`
+---@field scheduled? leadcat.Entry what is scheduled for it, with its `sentence`
+
+-- What is scheduled for the company, with its sentence; nothing when that is nothing.
+local function scheduled_of(self, about, company)
+  local stored, message, code = self._store:schedule_of(self._tenant, event_of.key(company))
+  if not stored then
+    return nil, message, code ~= "not_found" and code or nil
+  end
+  local entry = journal.entry(stored, self._tenant)
+  entry.sentence, message, code = sentence_of(self, about, entry)
+  return entry.sentence and entry, message, code
+end
 
 --- What the rules would do with a company now, and what they last did.
 ---@param company string|integer
@@ -281,11 +315,16 @@ function explain:why(company, options)
   if decisions and newest then
     newest.sentence, message, code = sentence_of(self, about, newest)
   end
+  local scheduled
+  if decisions and not code then
+    scheduled, message, code = scheduled_of(self, about, company)
+  end
   if code then
     return nil, message, code
   end
   return {
     company = company, name = about.company, category = about.category, decisions = decisions, newest = newest,
+    scheduled = scheduled,
   }
 end
 

@@ -18,6 +18,8 @@ local why = {}
 ---@field action string
 ---@field reason string
 ---@field choice? integer|false the user's earlier answer
+---@field scheduled? {to: integer, seconds: integer} what would be scheduled
+---@field at? number when it happens, in seconds since 1970
 
 local MOST = 8 -- lead statuses that are listed
 
@@ -52,20 +54,28 @@ end
 
 -- Rules ---------------------------------------------------------------------------------------------------------------
 
--- The rule of this trigger (and lead status), switched on or off.
+-- The rule of this trigger (and lead status): one that is switched on, if there is one.
 local function find_rule(told)
+  local first
   for _, rule in ipairs(told.cfg.rules) do
     if rule.trigger == told.trigger and (rule.trigger ~= "lead_status_set" or rule.lead_status == told.lead_status) then
-      return rule
+      first = first or rule
+      if rule.enabled then
+        return rule
+      end
     end
   end
+  return first
 end
 
 local function rule_off(told)
   local rule = find_rule(told)
   local of_status = told.trigger == "lead_status_set"
   local names = { rule = wording.rule(told.words, told.trigger, of_status and status_name(told, told.lead_status)) }
-  if not rule then
+  if rule and rule.enabled and rule.after then -- those that decide at once are switched off
+    names.company = told.company
+    return because(told, "later_not_met", "conditions", names)
+  elseif not rule then
     return because(told, "no_rule", "rule", names)
   elseif not rule.set_category then
     return because(told, "rule_off_without_category", "category", names)
@@ -164,7 +174,15 @@ local REASONS = {
 ---@param told leadcat.Told
 ---@return string
 function why.decision(told)
-  return REASONS[told.reason](told)
+  local scheduled = told.scheduled
+  local later = scheduled and text(told, "later", {
+    company = told.company, to = category_name(told, scheduled.to),
+    time = wording.time(told.at + scheduled.seconds) or "?",
+  })
+  if told.action == "none" and later then
+    return later
+  end
+  return REASONS[told.reason](told) .. (later and " " .. later or "")
 end
 
 -- Why an event changed nothing.
@@ -179,12 +197,17 @@ local function reason_of(entry, told)
 end
 
 local function ending_of(entry, told)
-  return text(told, "entry." .. entry.status, {
-    company = told.company,
+  local who = entry.actor
+  if entry.status == "cancelled" then
+    who = entry.ended_by
+  end
+  local replaced = entry.status == "superseded" and entry.due -- no question
+  return text(told, "entry." .. (replaced and "replaced" or entry.status), {
+    company = told.company, due = wording.time(entry.due) or "?",
     from = category_name(told, entry.from),
     to = category_name(told, entry.to),
     time = wording.time(entry.at) or "?",
-    user = wording.called(entry.actor) or wording.sentence(told.words, "confirmation.somebody"),
+    user = wording.called(who) or wording.sentence(told.words, "confirmation.somebody"),
   })
 end
 
@@ -197,7 +220,7 @@ end
 function why.entry(entry, cfg, words, company)
   local told = { cfg = cfg, words = words, company = company }
   local sentences = { wording.cause_of_entry(words, entry, cfg), ending_of(entry, told) }
-  if entry.status == "unchanged" then
+  if entry.status == "unchanged" or entry.status == "dropped" then
     sentences[3] = reason_of(entry, told)
   end
   return table.concat(sentences, " ")

@@ -80,6 +80,10 @@ return {
   ["history.updated"] = "Opdateret",
   ["history.failed"] = "Mislykkedes",
   ["history.awaiting_confirmation"] = "Venter på svar",
+  ["history.scheduled"] = "Planlagt",
+  ["history.carried_out"] = "Udført",
+  ["history.cancelled"] = "Aflyst",
+  ["history.dropped"] = "Blev ikke til noget",
   ["history.filter"] = "Filtrer",
   ["history.filters"] = "Filtre",
   ["history.clear"] = "Fjern alle filtre",
@@ -98,6 +102,11 @@ return {
   ["history.confirmed_by"] = "Bekræftet af {user}",
   ["history.declined_by"] = "Afvist af {user}",
   ["history.answered_by"] = "Besvaret af {user}",
+  ["history.due"] = "Forfalder {time}",
+  ["history.cancel"] = "Aflys",
+  ["history.cancelled_by"] = "Aflyst af {user}",
+  ["history.was_scheduled"] = "Det var planlagt tidligere.",
+  ["history.cancel_done"] = "Det, der var planlagt for {company}, er aflyst.",
   ["history.csv"] = "Hent som CSV",
   ["history.csv_hint"] = "Op til 10.000 poster; vælg datoer for ældre.",
   ["history.partial"] = "Kun en del af historikken er gennemsøgt indtil nu.",
@@ -147,6 +156,7 @@ return {
   ["settings.rules"] = "Regler",
   ["settings.rules_hint"] = "En regel ændrer kun kategorien for firmaer, hvis kategori er i gruppen Potentiel kunde.",
   ["settings.only_when"] = "Kun når {conditions}.",
+  ["settings.after"] = "Afgøres {time} senere.",
   ["settings.rule_otherwise"] = "Ellers {rule}: {category}.",
   ["settings.rules_elsewhere"] = "Betingelser og flere regler vises her, og ændres fra Lua eller med kommandolinjen.",
   ["settings.sale_won"] = "Opdater kategori, når et salg er vundet",
@@ -285,6 +295,7 @@ return {
   ["compare.outcome.already_in_category"] = "Intet: allerede i kategorien",
   ["compare.outcome.conditions_not_met"] = "Intet: betingelser ikke opfyldt",
   ["compare.outcome.lower_rank"] = "Intet: lavere rang",
+  ["compare.outcome.scheduled"] = "Intet med det samme: planlagt",
 
   -- What changed between two configs.
   ["difference.rule_on"] = "”{rule}” blev slået til.",
@@ -303,6 +314,8 @@ return {
   ["difference.rule_when_none"] = "”{rule}” gælder nu uden betingelser.",
   ["difference.rule_forward"] = "”{rule}” fører nu aldrig til en kategori med lavere rang.",
   ["difference.rule_forward_not"] = "”{rule}” kan nu føre til en kategori med lavere rang.",
+  ["difference.rule_after"] = "”{rule}” afgør nu {time} efter hændelsen.",
+  ["difference.rule_after_none"] = "”{rule}” afgør nu med det samme.",
   ["difference.rule_order"] = "Rækkefølgen på reglerne for ”{rule}” blev ændret.",
   ["difference.category_added"] = "Kategorien {name} blev tilføjet.",
   ["difference.category_renamed"] = "Kategorien {old} blev omdøbt til {new}.",
@@ -343,6 +356,10 @@ return {
   ["condition.known"] = "{field} er kendt",
   ["condition.unknown"] = "{field} ikke er kendt",
   ["condition.all_one_of"] = "alt i {field} er en af {value}",
+  ["after.day"] = "{number} dag",
+  ["after.days"] = "{number} dage",
+  ["after.hour"] = "{number} time",
+  ["after.hours"] = "{number} timer",
 
   -- Why nothing is changed: a cause, then what would have to be different, as “because” joins them.
   ["why.because"] = "{cause}; {remedy}.",
@@ -364,6 +381,7 @@ return {
   ["why.already_in_category"] = "{company} er allerede i {category}, den kategori, som reglen sætter",
   ["why.conditions_not_met"] = "{company} opfylder ikke betingelserne i nogen regel for dette",
   ["why.lower_rank"] = "{company} er i {category}, som har højere rang end den kategori, som reglen sætter",
+  ["why.later_not_met"] = "”{rule}” venter, før den afgør, og {company} opfylder ikke det, den kræver",
   ["why.needs.license"] = "uden en licens opdateres ingen kategori",
   ["why.needs.switch"] = "reglen skal slås til i indstillingerne",
   ["why.needs.category"] = "en kategori skal vælges i indstillingerne, og reglen skal slås til",
@@ -385,6 +403,7 @@ return {
   -- What will be done, or was.
   ["why.update"] = "Kategorien for {company} bliver opdateret fra {from} til {to}.",
   ["why.confirm"] = "Brugeren bliver spurgt, om kategorien for {company} skal opdateres fra {from} til {to}.",
+  ["why.later"] = "Den {time} afgøres det, om kategorien for {company} skal sættes til {to}.",
   ["why.kept"] = "{company} bliver i {from}, som brugeren har valgt.",
   ["why.handled_before"] = "Denne hændelse er allerede behandlet.",
   ["why.vetoed"] = "CRM-systemet tillod ikke, at kategorien for {company} blev opdateret.",
@@ -402,5 +421,11 @@ return {
     "Ingen svarede i tide på, om kategorien for {company} skulle opdateres fra {from} til {to}, så den blev beholdt.",
   ["why.entry.superseded"] = "En nyere hændelse erstattede spørgsmålet, om kategorien for {company} skulle "
     .. "opdateres fra {from} til {to}, den {time}.",
+  ["why.entry.scheduled"] = "Den {due} afgøres det, om kategorien for {company} skal sættes til {to}.",
+  ["why.entry.carried_out"] = "At sætte kategorien for {company} til {to} var planlagt til {due} og er afgjort siden.",
+  ["why.entry.cancelled"] = "{user} aflyste at sætte kategorien for {company} til {to}, som var planlagt til {due}.",
+  ["why.entry.dropped"] = "At sætte kategorien for {company} til {to} var planlagt til {due}, men blev ikke til noget.",
+  ["why.entry.replaced"] =
+    "En nyere hændelse erstattede det, der var planlagt til {due}: at sætte kategorien for {company} til {to}.",
   ["why.entry.unchanged"] = "Intet blev ændret den {time}.",
 }

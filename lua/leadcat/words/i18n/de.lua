@@ -81,6 +81,10 @@ return {
   ["history.updated"] = "Aktualisiert",
   ["history.failed"] = "Fehlgeschlagen",
   ["history.awaiting_confirmation"] = "Wartet auf Antwort",
+  ["history.scheduled"] = "Vorgemerkt",
+  ["history.carried_out"] = "Ausgeführt",
+  ["history.cancelled"] = "Abgesagt",
+  ["history.dropped"] = "Entfallen",
   ["history.filter"] = "Filtern",
   ["history.filters"] = "Filter",
   ["history.clear"] = "Alle Filter entfernen",
@@ -99,6 +103,11 @@ return {
   ["history.confirmed_by"] = "Bestätigt von {user}",
   ["history.declined_by"] = "Abgelehnt von {user}",
   ["history.answered_by"] = "Beantwortet von {user}",
+  ["history.due"] = "Fällig {time}",
+  ["history.cancel"] = "Absagen",
+  ["history.cancelled_by"] = "Abgesagt von {user}",
+  ["history.was_scheduled"] = "Das war vorgemerkt.",
+  ["history.cancel_done"] = "Was für {company} vorgemerkt war, ist abgesagt.",
   ["history.csv"] = "Als CSV herunterladen",
   ["history.csv_hint"] = "Bis zu 10.000 Einträge; wählen Sie für ältere einen Zeitraum.",
   ["history.partial"] = "Bisher wurde nur ein Teil des Verlaufs durchsucht.",
@@ -151,6 +160,7 @@ return {
   ["settings.rules_hint"] =
     "Eine Regel ändert die Kategorie nur bei Firmen, deren Kategorie in der Gruppe Potenzieller Kunde ist.",
   ["settings.only_when"] = "Nur wenn {conditions}.",
+  ["settings.after"] = "Entscheidet {time} später.",
   ["settings.rule_otherwise"] = "Sonst {rule}: {category}.",
   ["settings.rules_elsewhere"] =
     "Bedingungen und weitere Regeln werden hier gezeigt und in Lua oder mit der Kommandozeile geändert.",
@@ -294,6 +304,7 @@ return {
   ["compare.outcome.already_in_category"] = "Nichts: bereits in der Kategorie",
   ["compare.outcome.conditions_not_met"] = "Nichts: Bedingungen nicht erfüllt",
   ["compare.outcome.lower_rank"] = "Nichts: niedrigerer Rang",
+  ["compare.outcome.scheduled"] = "Nichts sofort: vorgemerkt",
 
   -- What changed between two configs.
   ["difference.rule_on"] = "„{rule}“ wurde eingeschaltet.",
@@ -312,6 +323,8 @@ return {
   ["difference.rule_when_none"] = "„{rule}“ gilt jetzt ohne Bedingungen.",
   ["difference.rule_forward"] = "„{rule}“ führt jetzt nie zu einer Kategorie mit niedrigerem Rang.",
   ["difference.rule_forward_not"] = "„{rule}“ kann jetzt zu einer Kategorie mit niedrigerem Rang führen.",
+  ["difference.rule_after"] = "„{rule}“ entscheidet jetzt {time} nach dem Ereignis.",
+  ["difference.rule_after_none"] = "„{rule}“ entscheidet jetzt sofort.",
   ["difference.rule_order"] = "Die Reihenfolge der Regeln für „{rule}“ wurde geändert.",
   ["difference.category_added"] = "Die Kategorie {name} wurde hinzugefügt.",
   ["difference.category_renamed"] = "Die Kategorie {old} wurde in {new} umbenannt.",
@@ -352,6 +365,10 @@ return {
   ["condition.known"] = "{field} ist bekannt",
   ["condition.unknown"] = "{field} ist nicht bekannt",
   ["condition.all_one_of"] = "alles in {field} ist eines von {value}",
+  ["after.day"] = "{number} Tag",
+  ["after.days"] = "{number} Tage",
+  ["after.hour"] = "{number} Stunde",
+  ["after.hours"] = "{number} Stunden",
 
   -- Why nothing is changed: a cause, then what would have to be different, as “because” joins them.
   ["why.because"] = "{cause}; {remedy}.",
@@ -374,6 +391,7 @@ return {
   ["why.already_in_category"] = "{company} ist bereits in {category}, der Kategorie, die die Regel setzt",
   ["why.conditions_not_met"] = "{company} erfüllt die Bedingungen keiner Regel dafür",
   ["why.lower_rank"] = "{company} ist in {category} mit höherem Rang als die Kategorie, die die Regel setzt",
+  ["why.later_not_met"] = "„{rule}“ wartet, bevor sie entscheidet, und {company} erfüllt nicht, was sie verlangt",
   ["why.needs.license"] = "ohne Lizenz wird keine Kategorie aktualisiert",
   ["why.needs.switch"] = "die Regel muss in den Einstellungen eingeschaltet werden",
   ["why.needs.category"] = "in den Einstellungen muss eine Kategorie gewählt und die Regel eingeschaltet werden",
@@ -398,6 +416,7 @@ return {
   ["why.update"] = "Die Kategorie der Firma {company} wird von {from} in {to} geändert.",
   ["why.confirm"] =
     "Der Benutzer wird gefragt, ob die Kategorie der Firma {company} von {from} in {to} geändert werden soll.",
+  ["why.later"] = "Am {time} wird entschieden, ob die Kategorie der Firma {company} auf {to} gesetzt wird.",
   ["why.kept"] = "{company} bleibt in {from}, wie der Benutzer es gewählt hat.",
   ["why.handled_before"] = "Dieses Ereignis wurde bereits verarbeitet.",
   ["why.vetoed"] = "Das CRM hat nicht zugelassen, dass die Kategorie der Firma {company} geändert wird.",
@@ -416,5 +435,14 @@ return {
     "Niemand hat rechtzeitig beantwortet, ob die Firma {company} von {from} zu {to} wechseln soll; daher blieb sie.",
   ["why.entry.superseded"] =
     "Ein neueres Ereignis hat am {time} die Frage ersetzt, ob die Firma {company} von {from} zu {to} wechseln soll.",
+  ["why.entry.scheduled"] = "Am {due} wird entschieden, ob die Kategorie der Firma {company} auf {to} gesetzt wird.",
+  ["why.entry.carried_out"] =
+    "Die Kategorie der Firma {company} auf {to} zu setzen war für {due} vorgemerkt und ist seither entschieden.",
+  ["why.entry.cancelled"] =
+    "{user} hat abgesagt, die Kategorie der Firma {company} auf {to} zu setzen; vorgemerkt war es für {due}.",
+  ["why.entry.dropped"] =
+    "Die Kategorie der Firma {company} auf {to} zu setzen war für {due} vorgemerkt und ist entfallen.",
+  ["why.entry.replaced"] = "Ein neueres Ereignis hat ersetzt, was für {due} vorgemerkt war: die "
+    .. "Kategorie der Firma {company} auf {to} zu setzen.",
   ["why.entry.unchanged"] = "Am {time} wurde nichts geändert.",
 }

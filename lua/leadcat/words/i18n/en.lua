@@ -80,6 +80,10 @@ return {
   ["history.updated"] = "Updated",
   ["history.failed"] = "Failed",
   ["history.awaiting_confirmation"] = "Waiting for an answer",
+  ["history.scheduled"] = "Scheduled",
+  ["history.carried_out"] = "Carried out",
+  ["history.cancelled"] = "Cancelled",
+  ["history.dropped"] = "Came to nothing",
   ["history.filter"] = "Filter",
   ["history.filters"] = "Filters",
   ["history.clear"] = "Remove all filters",
@@ -98,6 +102,11 @@ return {
   ["history.confirmed_by"] = "Confirmed by {user}",
   ["history.declined_by"] = "Declined by {user}",
   ["history.answered_by"] = "Answered by {user}",
+  ["history.due"] = "Due {time}",
+  ["history.cancel"] = "Cancel",
+  ["history.cancelled_by"] = "Cancelled by {user}",
+  ["history.was_scheduled"] = "It was scheduled earlier.",
+  ["history.cancel_done"] = "What was scheduled for {company} is cancelled.",
   ["history.csv"] = "Download as CSV",
   ["history.csv_hint"] = "Up to 10,000 entries; choose dates for older ones.",
   ["history.partial"] = "Only a part of the history has been searched so far.",
@@ -148,6 +157,7 @@ return {
   ["settings.rules_hint"] =
     "A rule changes the category only of companies whose category is in the group Potential customer.",
   ["settings.only_when"] = "Only when {conditions}.",
+  ["settings.after"] = "Decided {time} later.",
   ["settings.rule_otherwise"] = "Otherwise {rule}: {category}.",
   ["settings.rules_elsewhere"] =
     "Conditions and further rules are shown here, and changed from Lua or with the command line.",
@@ -287,6 +297,7 @@ return {
   ["compare.outcome.already_in_category"] = "Nothing: already in the category",
   ["compare.outcome.conditions_not_met"] = "Nothing: conditions not met",
   ["compare.outcome.lower_rank"] = "Nothing: a lower rank",
+  ["compare.outcome.scheduled"] = "Nothing at once: scheduled",
 
   -- What changed between two configs.
   ["difference.rule_on"] = "“{rule}” was switched on.",
@@ -305,6 +316,8 @@ return {
   ["difference.rule_when_none"] = "“{rule}” now applies without conditions.",
   ["difference.rule_forward"] = "“{rule}” now never leads to a category of a lower rank.",
   ["difference.rule_forward_not"] = "“{rule}” may now lead to a category of a lower rank.",
+  ["difference.rule_after"] = "“{rule}” now decides {time} after the event.",
+  ["difference.rule_after_none"] = "“{rule}” now decides at once.",
   ["difference.rule_order"] = "The order of the rules for “{rule}” was changed.",
   ["difference.category_added"] = "The category {name} was added.",
   ["difference.category_renamed"] = "The category {old} was renamed to {new}.",
@@ -345,6 +358,10 @@ return {
   ["condition.known"] = "{field} is known",
   ["condition.unknown"] = "{field} is not known",
   ["condition.all_one_of"] = "everything in {field} is one of {value}",
+  ["after.day"] = "{number} day",
+  ["after.days"] = "{number} days",
+  ["after.hour"] = "{number} hour",
+  ["after.hours"] = "{number} hours",
 
   -- Why nothing is changed: a cause, then what would have to be different, as “because” joins them.
   ["why.because"] = "{cause}; {remedy}.",
@@ -366,6 +383,7 @@ return {
   ["why.already_in_category"] = "{company} is already in {category}, the category that the rule sets",
   ["why.conditions_not_met"] = "{company} meets the conditions of no rule for this",
   ["why.lower_rank"] = "{company} is in {category}, which ranks above the category that the rule sets",
+  ["why.later_not_met"] = "“{rule}” waits before it decides, and {company} does not meet what it asks for",
   ["why.needs.license"] = "without one, no category is updated",
   ["why.needs.switch"] = "the rule has to be switched on in the settings",
   ["why.needs.category"] = "a category has to be chosen in the settings, and the rule switched on",
@@ -387,6 +405,7 @@ return {
   -- What will be done, or was.
   ["why.update"] = "The category of {company} will be updated from {from} to {to}.",
   ["why.confirm"] = "The user will be asked whether to update the category of {company} from {from} to {to}.",
+  ["why.later"] = "On {time}, it will be decided whether the category of {company} is set to {to}.",
   ["why.kept"] = "{company} stays in {from}, as the user has chosen.",
   ["why.handled_before"] = "This event has been handled before.",
   ["why.vetoed"] = "The CRM did not allow the category of {company} to be updated.",
@@ -403,5 +422,13 @@ return {
     "Nobody answered in time whether to update the category of {company} from {from} to {to}, so it was kept.",
   ["why.entry.superseded"] =
     "A newer event replaced the question whether to update the category of {company} from {from} to {to} on {time}.",
+  ["why.entry.scheduled"] = "On {due}, it will be decided whether the category of {company} is set to {to}.",
+  ["why.entry.carried_out"] =
+    "Setting the category of {company} to {to} was scheduled for {due}, and has been decided since.",
+  ["why.entry.cancelled"] =
+    "{user} cancelled setting the category of {company} to {to}, which was scheduled for {due}.",
+  ["why.entry.dropped"] = "Setting the category of {company} to {to} was scheduled for {due}, and came to nothing.",
+  ["why.entry.replaced"] =
+    "A newer event replaced what was scheduled for {due}: setting the category of {company} to {to}.",
   ["why.entry.unchanged"] = "Nothing was changed on {time}.",
 }

@@ -80,6 +80,10 @@ return {
   ["history.updated"] = "Oppdatert",
   ["history.failed"] = "Mislyktes",
   ["history.awaiting_confirmation"] = "Venter på svar",
+  ["history.scheduled"] = "Planlagt",
+  ["history.carried_out"] = "Utført",
+  ["history.cancelled"] = "Avlyst",
+  ["history.dropped"] = "Ble ikke noe av",
   ["history.filter"] = "Filtrer",
   ["history.filters"] = "Filtre",
   ["history.clear"] = "Fjern alle filtre",
@@ -98,6 +102,11 @@ return {
   ["history.confirmed_by"] = "Bekreftet av {user}",
   ["history.declined_by"] = "Avslått av {user}",
   ["history.answered_by"] = "Besvart av {user}",
+  ["history.due"] = "Forfaller {time}",
+  ["history.cancel"] = "Avlys",
+  ["history.cancelled_by"] = "Avlyst av {user}",
+  ["history.was_scheduled"] = "Det var planlagt tidligere.",
+  ["history.cancel_done"] = "Det som var planlagt for {company}, er avlyst.",
   ["history.csv"] = "Last ned som CSV",
   ["history.csv_hint"] = "Inntil 10 000 oppføringer; velg datoer for eldre.",
   ["history.partial"] = "Bare en del av historikken er gjennomsøkt så langt.",
@@ -147,6 +156,7 @@ return {
   ["settings.rules"] = "Regler",
   ["settings.rules_hint"] = "En regel endrer kategorien bare for firmaer der kategorien er i gruppen Potensiell kunde.",
   ["settings.only_when"] = "Bare når {conditions}.",
+  ["settings.after"] = "Avgjøres {time} senere.",
   ["settings.rule_otherwise"] = "Ellers {rule}: {category}.",
   ["settings.rules_elsewhere"] = "Vilkår og flere regler vises her, og endres fra Lua eller med kommandolinjen.",
   ["settings.sale_won"] = "Oppdater kategori når et salg er vunnet",
@@ -285,6 +295,7 @@ return {
   ["compare.outcome.already_in_category"] = "Ingenting: allerede i kategorien",
   ["compare.outcome.conditions_not_met"] = "Ingenting: vilkår ikke oppfylt",
   ["compare.outcome.lower_rank"] = "Ingenting: lavere rang",
+  ["compare.outcome.scheduled"] = "Ingenting med en gang: planlagt",
 
   -- What changed between two configs.
   ["difference.rule_on"] = "«{rule}» ble slått på.",
@@ -303,6 +314,8 @@ return {
   ["difference.rule_when_none"] = "«{rule}» gjelder nå uten vilkår.",
   ["difference.rule_forward"] = "«{rule}» fører nå aldri til en kategori med lavere rang.",
   ["difference.rule_forward_not"] = "«{rule}» kan nå føre til en kategori med lavere rang.",
+  ["difference.rule_after"] = "«{rule}» avgjør nå {time} etter hendelsen.",
+  ["difference.rule_after_none"] = "«{rule}» avgjør nå med en gang.",
   ["difference.rule_order"] = "Rekkefølgen på reglene for «{rule}» ble endret.",
   ["difference.category_added"] = "Kategorien {name} ble lagt til.",
   ["difference.category_renamed"] = "Kategorien {old} fikk navnet {new}.",
@@ -343,6 +356,10 @@ return {
   ["condition.known"] = "{field} er kjent",
   ["condition.unknown"] = "{field} ikke er kjent",
   ["condition.all_one_of"] = "alt i {field} er en av {value}",
+  ["after.day"] = "{number} dag",
+  ["after.days"] = "{number} dager",
+  ["after.hour"] = "{number} time",
+  ["after.hours"] = "{number} timer",
 
   -- Why nothing is changed: a cause, then what would have to be different, as “because” joins them.
   ["why.because"] = "{cause}; {remedy}.",
@@ -364,6 +381,7 @@ return {
   ["why.already_in_category"] = "{company} er allerede i {category}, kategorien som regelen setter",
   ["why.conditions_not_met"] = "{company} oppfyller ikke vilkårene i noen regel for dette",
   ["why.lower_rank"] = "{company} er i {category}, som har høyere rang enn kategorien som regelen setter",
+  ["why.later_not_met"] = "«{rule}» venter før den avgjør, og {company} oppfyller ikke det den krever",
   ["why.needs.license"] = "uten lisens oppdateres ingen kategori",
   ["why.needs.switch"] = "regelen må slås på i innstillingene",
   ["why.needs.category"] = "en kategori må velges i innstillingene, og regelen må slås på",
@@ -385,6 +403,7 @@ return {
   -- What will be done, or was.
   ["why.update"] = "Kategorien for {company} blir oppdatert fra {from} til {to}.",
   ["why.confirm"] = "Brukeren blir spurt om kategorien for {company} skal oppdateres fra {from} til {to}.",
+  ["why.later"] = "Den {time} avgjøres det om kategorien for {company} skal settes til {to}.",
   ["why.kept"] = "{company} forblir i {from}, slik brukeren har valgt.",
   ["why.handled_before"] = "Denne hendelsen er allerede behandlet.",
   ["why.vetoed"] = "CRM-systemet tillot ikke at kategorien for {company} ble oppdatert.",
@@ -402,5 +421,11 @@ return {
     "Ingen svarte i tide på om kategorien for {company} skulle oppdateres fra {from} til {to}, så den ble beholdt.",
   ["why.entry.superseded"] = "En nyere hendelse erstattet spørsmålet om kategorien for {company} skulle "
     .. "oppdateres fra {from} til {to}, den {time}.",
+  ["why.entry.scheduled"] = "Den {due} avgjøres det om kategorien for {company} skal settes til {to}.",
+  ["why.entry.carried_out"] = "Å sette kategorien for {company} til {to} var planlagt til {due}, og er avgjort siden.",
+  ["why.entry.cancelled"] = "{user} avlyste å sette kategorien for {company} til {to}, som var planlagt til {due}.",
+  ["why.entry.dropped"] = "Å sette kategorien for {company} til {to} var planlagt til {due}, men det ble ikke noe av.",
+  ["why.entry.replaced"] =
+    "En nyere hendelse erstattet det som var planlagt til {due}: å sette kategorien for {company} til {to}.",
   ["why.entry.unchanged"] = "Ingenting ble endret den {time}.",
 }

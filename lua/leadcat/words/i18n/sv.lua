@@ -80,6 +80,10 @@ return {
   ["history.updated"] = "Uppdaterad",
   ["history.failed"] = "Misslyckades",
   ["history.awaiting_confirmation"] = "Väntar på svar",
+  ["history.scheduled"] = "Planerad",
+  ["history.carried_out"] = "Genomförd",
+  ["history.cancelled"] = "Inställd",
+  ["history.dropped"] = "Blev inte av",
   ["history.filter"] = "Filtrera",
   ["history.filters"] = "Filter",
   ["history.clear"] = "Ta bort alla filter",
@@ -98,6 +102,11 @@ return {
   ["history.confirmed_by"] = "Bekräftat av {user}",
   ["history.declined_by"] = "Avböjt av {user}",
   ["history.answered_by"] = "Besvarat av {user}",
+  ["history.due"] = "Ska ske {time}",
+  ["history.cancel"] = "Ställ in",
+  ["history.cancelled_by"] = "Inställd av {user}",
+  ["history.was_scheduled"] = "Det var planerat tidigare.",
+  ["history.cancel_done"] = "Det som var planerat för {company} är inställt.",
   ["history.csv"] = "Ladda ner som CSV",
   ["history.csv_hint"] = "Upp till 10 000 poster; välj datum för äldre.",
   ["history.partial"] = "Bara en del av historiken har sökts igenom hittills.",
@@ -147,6 +156,7 @@ return {
   ["settings.rules"] = "Regler",
   ["settings.rules_hint"] = "En regel ändrar kategorin bara för företag vars kategori är i gruppen Potentiell kund.",
   ["settings.only_when"] = "Bara när {conditions}.",
+  ["settings.after"] = "Avgörs {time} senare.",
   ["settings.rule_otherwise"] = "Annars {rule}: {category}.",
   ["settings.rules_elsewhere"] = "Villkor och fler regler visas här, och ändras från Lua eller med kommandoraden.",
   ["settings.sale_won"] = "Uppdatera kategori när en försäljning är vunnen",
@@ -285,6 +295,7 @@ return {
   ["compare.outcome.already_in_category"] = "Ingenting: redan i kategorin",
   ["compare.outcome.conditions_not_met"] = "Ingenting: villkor ej uppfyllda",
   ["compare.outcome.lower_rank"] = "Ingenting: lägre rang",
+  ["compare.outcome.scheduled"] = "Inget genast: planerat",
 
   -- What changed between two configs.
   ["difference.rule_on"] = "”{rule}” slogs på.",
@@ -303,6 +314,8 @@ return {
   ["difference.rule_when_none"] = "”{rule}” gäller nu utan villkor.",
   ["difference.rule_forward"] = "”{rule}” leder nu aldrig till en kategori med lägre rang.",
   ["difference.rule_forward_not"] = "”{rule}” kan nu leda till en kategori med lägre rang.",
+  ["difference.rule_after"] = "”{rule}” avgör nu {time} efter händelsen.",
+  ["difference.rule_after_none"] = "”{rule}” avgör nu genast.",
   ["difference.rule_order"] = "Ordningen på reglerna för ”{rule}” ändrades.",
   ["difference.category_added"] = "Kategorin {name} lades till.",
   ["difference.category_renamed"] = "Kategorin {old} bytte namn till {new}.",
@@ -343,6 +356,10 @@ return {
   ["condition.known"] = "{field} är känt",
   ["condition.unknown"] = "{field} inte är känt",
   ["condition.all_one_of"] = "allt i {field} är något av {value}",
+  ["after.day"] = "{number} dag",
+  ["after.days"] = "{number} dagar",
+  ["after.hour"] = "{number} timme",
+  ["after.hours"] = "{number} timmar",
 
   -- Why nothing is changed: a cause, then what would have to be different, as “because” joins them.
   ["why.because"] = "{cause}; {remedy}.",
@@ -364,6 +381,7 @@ return {
   ["why.already_in_category"] = "{company} är redan i {category}, kategorin som regeln sätter",
   ["why.conditions_not_met"] = "{company} uppfyller inte villkoren i någon regel för detta",
   ["why.lower_rank"] = "{company} är i {category}, som har högre rang än kategorin som regeln sätter",
+  ["why.later_not_met"] = "”{rule}” väntar innan den avgör, och {company} uppfyller inte det den kräver",
   ["why.needs.license"] = "utan licens uppdateras ingen kategori",
   ["why.needs.switch"] = "regeln måste slås på i inställningarna",
   ["why.needs.category"] = "en kategori måste väljas i inställningarna, och regeln måste slås på",
@@ -385,6 +403,7 @@ return {
   -- What will be done, or was.
   ["why.update"] = "Kategorin för {company} kommer att uppdateras från {from} till {to}.",
   ["why.confirm"] = "Användaren kommer att tillfrågas om kategorin för {company} ska uppdateras från {from} till {to}.",
+  ["why.later"] = "Den {time} avgörs om kategorin för {company} ska sättas till {to}.",
   ["why.kept"] = "{company} stannar i {from}, som användaren har valt.",
   ["why.handled_before"] = "Den här händelsen har redan behandlats.",
   ["why.vetoed"] = "CRM-systemet tillät inte att kategorin för {company} uppdaterades.",
@@ -402,5 +421,13 @@ return {
     "Ingen svarade i tid på om kategorin för {company} skulle uppdateras från {from} till {to}, så den behölls.",
   ["why.entry.superseded"] =
     "En nyare händelse ersatte frågan om kategorin för {company} skulle uppdateras från {from} till {to} den {time}.",
+  ["why.entry.scheduled"] = "Den {due} avgörs om kategorin för {company} ska sättas till {to}.",
+  ["why.entry.carried_out"] =
+    "Att sätta kategorin för {company} till {to} var planerat till {due} och har avgjorts sedan dess.",
+  ["why.entry.cancelled"] =
+    "{user} ställde in att sätta kategorin för {company} till {to}, som var planerat till {due}.",
+  ["why.entry.dropped"] = "Att sätta kategorin för {company} till {to} var planerat till {due} men blev inte av.",
+  ["why.entry.replaced"] =
+    "En nyare händelse ersatte det som var planerat till {due}: att sätta kategorin för {company} till {to}.",
   ["why.entry.unchanged"] = "Inget ändrades den {time}.",
 }
