@@ -314,7 +314,7 @@ for name, open in pairs(HOSTS) do
     end)
 
     it("looks at facts of the moment where the host knows them, else at those of the event", function()
-      local country, asked = nil, 0
+      local known, asked = {}, 0
       local rules = { rule("sale_lost", LOST, { after = { days = 1 }, when = { {
         { field = "company.country", is = "equals", value = "no" },
         { field = "sale.amount", is = "at_least", value = 5 },
@@ -322,17 +322,17 @@ for name, open in pairs(HOSTS) do
       } } }) }
       local sent = { sale = { amount = 7 }, facts = { ["company.size"] = { 2, 3 }, ["company.country"] = "no" } }
       for _, row in ipairs { { nil, "no", 1 }, { true, "NO", 1 }, { true, "SE", 0 } } do
-        country = "NO"
+        known.country = "NO"
         local engine, time = open(rules, row[1] and { facts = function(requests)
           asked = asked + 1
           local answers = {}
           for i in ipairs(requests) do
-            answers[i] = { ["company.country"] = country }
+            answers[i] = { ["company.country"] = known.country }
           end
           return answers
         end })
         assert.equal("scheduled", assert(engine:handle(event("sale_lost", sent))).status)
-        country, time.now = row[2], START + DAY
+        known.country, time.now = row[2], START + DAY
         assert.same({ row[3], 1 - row[3] }, maintain(engine))
         engine:close()
       end
