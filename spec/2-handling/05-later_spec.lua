@@ -1,6 +1,7 @@
 --- Rules with `after`: a match is scheduled, and decided anew when its time has come.
 
 local clock = require "support.clock"
+local core = require "leadcat.core"
 local rounds = require "leadcat.events.rounds"
 local stores = require "support.stores"
 
@@ -198,6 +199,7 @@ for name, open in pairs(HOSTS) do
       local engine, time, _, path, kept = open(RULES)
       engine:handle(event "sale_lost")
       engine:close()
+      assert.same({}, core.check_store(path))
       time.now = START + 31 * DAY
       local category
       engine, _, category = open(nil, nil, path, time, kept)
