@@ -55,9 +55,10 @@ commands.check = {
 
 local function run_maintain(_, engine)
   return must(engine:maintain()), function(counts)
-    return ("%s questions expired, %s carried out, %s dropped, %s entries removed, %s reader slots freed\n"):format(
-      tables.number(counts.expired), tables.number(counts.carried_out), tables.number(counts.dropped),
-      tables.number(counts.removed), tables.number(counts.readers))
+    local later = counts.carried_out + counts.dropped > 0 and ("%s carried out, %s dropped, "):format(
+      tables.number(counts.carried_out), tables.number(counts.dropped)) or ""
+    return ("%s questions expired, %s%s entries removed, %s reader slots freed\n"):format(
+      tables.number(counts.expired), later, tables.number(counts.removed), tables.number(counts.readers))
   end
 end
 

@@ -158,8 +158,9 @@ local function outcome_rows(report)
 end
 
 local function report_text(report, companies, rows)
-  return ("%s events, %s %s%s\n\n%s\n%s"):format(tables.number(report.events), tables.number(report.companies),
-    companies, report.run and (" (run %s)"):format(report.run) or "", tables.table(outcome_rows(report)),
+  local scheduled = report.scheduled and (", %s scheduled"):format(tables.number(report.scheduled)) or ""
+  return ("%s events, %s %s%s%s\n\n%s\n%s"):format(tables.number(report.events), tables.number(report.companies),
+    companies, scheduled, report.run and (" (run %s)"):format(report.run) or "", tables.table(outcome_rows(report)),
     tables.table(rows))
 end
 

@@ -66,7 +66,7 @@ end
 --- Raises at the caller's caller unless it can be the number of an entry.
 ---@param id any
 function event.check_entry(id)
-  if not is_integer(id) or id < 1 then
+  if type(id) ~= "number" or id % 1 ~= 0 or id < 1 or id > MAX_INTEGER then
     error("entry: an integer expected, got " .. tostring(id), 3)
   end
 end

@@ -53,7 +53,7 @@ local function add_categories(report, cfg, language, counts)
   end
 end
 
---- A report; of a simulation it also has `scheduled`, how many matches would be: {events = n, outcomes = {[trigger] = {[outcome's name] = n}}, categories = {[name] = companies},
+--- A report; of a simulation it may have `scheduled`, how many matches would be: {events = n, outcomes = {[trigger] = {[outcome's name] = n}}, categories = {[name] = companies},
 -- companies = n}.
 function simulate.new_report()
   return { events = 0, outcomes = {}, categories = {}, companies = 0 }
@@ -144,7 +144,7 @@ end
 function simulate.report(result, side, cfg, language)
   local report = {
     events = 0, outcomes = result.outcomes[side], categories = {}, companies = result.companies,
-    scheduled = result.scheduled[side],
+    scheduled = result.scheduled[side] > 0 and result.scheduled[side] or nil,
   }
   for _, counts in pairs(report.outcomes) do
     for _, count in pairs(counts) do
