@@ -262,9 +262,10 @@ for name, open in pairs(HOSTS) do
         assert.same({ 0, 0 }, maintain(engine))
         local entry = engine:history { status = "dropped" }[1]
         assert.equal("dropped", statuses(engine))
-        local at_end = category "acme"
+        local at_end, told = category "acme", assert(engine:why "acme")
         engine:close()
-        return entry.reason, at_end, entry.error
+        assert.is_nil(told.scheduled)
+        return entry.reason, at_end, entry.error, told.newest.sentence
       end
 
       local function set(to)
@@ -282,6 +283,9 @@ for name, open in pairs(HOSTS) do
       end
 
       it("what a rule that is gone or switched off had matched", function()
+        local _, _, _, sentence = dropped(save {})
+        assert.matches("A sale was lost%. Setting .* to .*Lost.* was scheduled for 2023%-12%-14 22:13 UTC, "
+          .. "and came to nothing%. The rule is gone, or switched off%.$", sentence)
         assert.equal("rule_disabled", dropped(save {}))
         local off = rule("sale_lost", LOST, { enabled = false, after = { days = 1 } })
         assert.equal("rule_disabled", dropped(save { off }))
@@ -289,8 +293,12 @@ for name, open in pairs(HOSTS) do
       end)
 
       it("what no longer holds", function()
-        assert.equal("not_potential_customer", dropped(set(CUSTOMER)))
-        assert.equal("unknown_category", dropped(set(99)))
+        local reason, _, _, sentence = dropped(set(CUSTOMER))
+        assert.equal("not_potential_customer", reason)
+        assert.matches("acme.* is in .*Customer.*, a category of the group .*Customer", sentence)
+        reason, _, _, sentence = dropped(set(99))
+        assert.equal("unknown_category", reason)
+        assert.matches("is in .*#99.*, which is no category", sentence)
         assert.equal("already_in_category", dropped(set(LOST), {
           rule("sale_lost", LOST, { after = { days = 1 }, from = { groups = { "potential_customer", "lost" } } }),
         }))

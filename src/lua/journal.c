@@ -137,6 +137,8 @@ static void to_ending(lua_State *L, int table, void *ending) {
     .error = l_text_field(L, table, "error", UINT32_MAX),
     .details = l_text_field(L, table, "details", UINT32_MAX),
     .again = l_number_field(L, table, "again"),
+    .revision = (uint64_t)l_integer_field(L, table, "revision"),
+    .from = (int32_t)l_integer_field(L, table, "from"),
   };
 }
 

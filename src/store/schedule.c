@@ -77,6 +77,10 @@ static lc_status end_one(const lc_writer *w, lc_ending *ending, lc_error *error)
   entry.status = ending->status;
   entry.reason = ending->reason;
   entry.error = ending->error;
+  if (ending->revision != 0) {
+    entry.revision = ending->revision;
+    entry.from = ending->from;
+  }
   if (ending->details.size != 0)
     entry.details = ending->details;
   return end(w, &schedule, &entry, error);

@@ -349,6 +349,8 @@ typedef struct lc_ending {
   lc_company company;
   lc_entry_status status; /* LC_ENTRY_CANCELLED, LC_ENTRY_DROPPED; or LC_ENTRY_SCHEDULED: it is looked at again at `again` */
   uint8_t reason;         /* lc_entry_reason, for LC_ENTRY_DROPPED */
+  uint64_t revision;      /* of the config that decided so; 0: none did */
+  int32_t from;           /* the company's category then */
   lc_text error;
   lc_text details;        /* empty: they stay as they are */
   double again;           /* seconds since 1970 */

@@ -55,7 +55,10 @@ local function settle(self, entries, events, outcomes, counts)
     if not outcome then
       endings[#endings + 1] = ending(entry, { status = "scheduled", again = next_try(entry, now) })
     elseif outcome.status == "unchanged" then
-      local item = ending(entry, { status = "dropped", reason = outcome.reason, error = text_of(outcome.error) })
+      local item = ending(entry, {
+        status = "dropped", reason = outcome.reason, error = text_of(outcome.error), revision = outcome.revision,
+        from = outcome.from,
+      })
       endings[#endings + 1] = item
       drops[item] = { event = events[place], outcome = merged(outcome, {
         status = "dropped", entry = entry.entry, key = entry.key, due = entry.due,

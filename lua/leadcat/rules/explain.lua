@@ -1,5 +1,6 @@
 --- `engine:explain` and `engine:why`: decisions as sentences, and check by check as `src/rules/decide.h` has them.
 
+local conditions = require "leadcat.rules.conditions"
 local config = require "leadcat.rules.config"
 local event_of = require "leadcat.events.event"
 local fetch = require "leadcat.events.fetch"
@@ -11,6 +12,7 @@ local platform = require "leadcat.util.platform"
 local settings = require "leadcat.rules.save"
 local why = require "leadcat.words.why"
 local wording = require "leadcat.words.wording"
+local wording_of = require "leadcat.words.conditions"
 
 local explain = {}
 
@@ -46,6 +48,18 @@ local function rules_of(cfg, facts, waiting)
   return rules
 end
 
+-- The value that a condition compares.
+local function value_of(cfg, facts, field)
+  local place, name = conditions.place_of(field)
+  if place then
+    return ((facts.event or {})[place] or {})[name]
+  elseif field == "category" then
+    return facts.category
+  end
+  local category = config.find(cfg.categories, facts.category)
+  return category and category.rank
+end
+
 -- What the core found out about each rule, with what its conditions say: {rule, starts, applies, when, after?, scheduled?}, `when`
 -- like the rule's.
 local function rules_tried(cfg, facts, found, waiting)
@@ -57,12 +71,14 @@ local function rules_tried(cfg, facts, found, waiting)
     end
     local when = json.array {}
     for _, group in ipairs(rule.when or {}) do
-      local conditions = json.array {}
+      local all = json.array {}
       for _, condition in ipairs(group) do
         place = place + 1
-        conditions[#conditions + 1] = merged(condition, { holds = result[place].holds, fact = result[place].fact })
+        all[#all + 1] = merged(condition, {
+          holds = result[place].holds, fact = result[place].fact, found = value_of(cfg, facts, condition.field),
+        })
       end
-      when[#when + 1] = conditions
+      when[#when + 1] = all
     end
     tried[i] = {
       rule = config.rule_key(rule.trigger, rule.lead_status, rule.id), starts = result.starts, applies = result.applies,
@@ -88,7 +104,7 @@ end
 
 ---@param explained table as `store:explain` or a function of `core.explainer` returns it: {action, to, reason, revision, checks, target, rule, rules, later}
 ---@param cfg leadcat.Config the one that decided
----@param facts {trigger: string, category?: integer, lead_status?: integer, licensed?: boolean}
+---@param facts {trigger: string, category?: integer, lead_status?: integer, event?: leadcat.Event, licensed?: boolean}
 ---@return leadcat.Explanation decision without its sentence
 function explain.decision(explained, cfg, facts)
   local decision = {
@@ -138,6 +154,28 @@ local function facts_of(self, event, language)
   }
 end
 
+-- Adds to each condition of the rules what it says and what was found, as a `sentence`.
+local function say_found(rules, cfg, words)
+  for _, rule in ipairs(rules or {}) do
+    for _, group in ipairs(rule.when) do
+      for _, condition in ipairs(group) do
+        condition.sentence = wording_of.found(words, condition, cfg.categories)
+      end
+    end
+  end
+end
+
+-- The same of all rules. Returns those that were tried.
+local function say_conditions(decision, cfg, words)
+  local tried
+  for _, check in ipairs(decision.checks) do
+    tried = check.rules or tried
+  end
+  say_found(tried, cfg, words)
+  say_found(decision.waiting, cfg, words)
+  return tried
+end
+
 -- `any_lead_status`: the event names none.
 local function explain_one(self, about, event, any_lead_status)
   local known, why_not, failure = fetch.with_facts(self, event)
@@ -153,13 +191,14 @@ local function explain_one(self, about, event, any_lead_status)
     return nil, message, code
   end
   local decision = explain.decision(explained, cfg, {
-    trigger = event.trigger, category = about.category, lead_status = event.lead_status, licensed = about.licensed,
+    trigger = event.trigger, category = about.category, lead_status = event.lead_status, event = known,
+    licensed = about.licensed,
   })
   decision.sentence = why.decision {
     cfg = cfg, words = about.words, company = about.company, trigger = event.trigger, lead_status = event.lead_status,
     any_lead_status = any_lead_status, category = about.category, action = decision.action, to = decision.to,
-    reason = decision.reason, choice = event.choice, scheduled = decision.scheduled,
-    at = event.at or self:_now(),
+    reason = decision.reason, choice = event.choice, tried = say_conditions(decision, cfg, about.words),
+    scheduled = decision.scheduled, at = event.at or self:_now(),
   }
   return decision
 end
@@ -173,8 +212,9 @@ local function sentence_of(self, about, entry)
       return view.sentence .. " " .. view.closed
     end
   end
-  -- the newest config has the names, but for an unchanged event the one that decided is needed
-  local revision = entry.status == "unchanged" and entry.revision > 0 and entry.revision or nil
+  -- the newest config has the names, but where nothing was changed the one that decided is needed
+  local is_decided = (entry.status == "unchanged" or entry.status == "dropped") and entry.revision > 0
+  local revision = is_decided and entry.revision or nil
   local cfg, message, code = settings.known(self, revision)
   if not cfg then
     return nil, message, code

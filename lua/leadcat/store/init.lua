@@ -110,7 +110,7 @@
 -- What is scheduled, at most one entry of each company.
 ---@field scheduled fun(self, tenant: string, now: number, limit: integer): table[]?, string?, string? entries that are due, or to be looked at again, by `now`: the earliest first
 ---@field schedule_of fun(self, tenant: string, company: string): table?, string?, string? the company's entry. `not_found`
----@field end_scheduled fun(self, tenant: string, items: table[]): true?, string?, string? ends entries `{entry, company, status, reason, error?, details?, again?}` as `cancelled` or `dropped`; with the status `scheduled` it is looked at again at the time `again`. Each gets `lost`: true, and nothing was written, when it had ended before
+---@field end_scheduled fun(self, tenant: string, items: table[]): true?, string?, string? ends entries `{entry, company, status, reason, error?, details?, revision?, from?, again?}` as `cancelled` or `dropped`, by a config's revision and the company's category then; with the status `scheduled` it is looked at again at the time `again`. Each gets `lost`: true, and nothing was written, when it had ended before
 --
 -- The journal.
 ---@field entry fun(self, tenant: string, entry: integer): table?, string?, string? one entry. `not_found`

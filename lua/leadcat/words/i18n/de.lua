@@ -365,6 +365,12 @@ return {
   ["condition.known"] = "{field} ist bekannt",
   ["condition.unknown"] = "{field} ist nicht bekannt",
   ["condition.all_one_of"] = "alles in {field} ist eines von {value}",
+  ["condition.found"] = "{condition} (es ist {found})",
+  ["condition.found_nothing"] = "{condition} (es ist nicht bekannt)",
+  ["condition.found_number"] = "{condition} (es ist {found}, eine Zahl)",
+  ["condition.found_text"] = "{condition} (es ist {found}, ein Text)",
+  ["condition.found_boolean"] = "{condition} (es ist {found}, ja oder nein)",
+  ["condition.found_other"] = "{condition} (es ist ein Wert anderer Art)",
   ["after.day"] = "{number} Tag",
   ["after.days"] = "{number} Tage",
   ["after.hour"] = "{number} Stunde",
@@ -410,12 +416,15 @@ return {
     "nur Firmen in einer Kategorie mit aktiviertem Lead-Status werden aktualisiert, wenn ein Lead-Status gesetzt wird",
   ["why.needs.other_category"] = "nur Firmen in einer anderen Kategorie werden aktualisiert",
   ["why.needs.conditions"] = "die Bedingungen einer Regel müssen erfüllt sein",
+  ["why.needs.conditions_named"] = "es fehlt: {conditions}",
+  ["why.needs.start"] = "die Regeln dafür gehen nur aus von: {places}",
   ["why.needs.forward"] = "die Regel geht nur vorwärts",
 
   -- What will be done, or was.
   ["why.update"] = "Die Kategorie der Firma {company} wird von {from} in {to} geändert.",
   ["why.confirm"] =
     "Der Benutzer wird gefragt, ob die Kategorie der Firma {company} von {from} in {to} geändert werden soll.",
+  ["why.rule_gone"] = "Die Regel gibt es nicht mehr, oder sie ist ausgeschaltet.",
   ["why.later"] = "Am {time} wird entschieden, ob die Kategorie der Firma {company} auf {to} gesetzt wird.",
   ["why.kept"] = "{company} bleibt in {from}, wie der Benutzer es gewählt hat.",
   ["why.handled_before"] = "Dieses Ereignis wurde bereits verarbeitet.",

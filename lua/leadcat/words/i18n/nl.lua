@@ -363,6 +363,12 @@ return {
   ["condition.known"] = "{field} is bekend",
   ["condition.unknown"] = "{field} is niet bekend",
   ["condition.all_one_of"] = "alles in {field} is een van {value}",
+  ["condition.found"] = "{condition} (het is {found})",
+  ["condition.found_nothing"] = "{condition} (het is niet bekend)",
+  ["condition.found_number"] = "{condition} (het is {found}, een getal)",
+  ["condition.found_text"] = "{condition} (het is {found}, een tekst)",
+  ["condition.found_boolean"] = "{condition} (het is {found}, ja of nee)",
+  ["condition.found_other"] = "{condition} (het is een waarde van een andere soort)",
   ["after.day"] = "{number} dag",
   ["after.days"] = "{number} dagen",
   ["after.hour"] = "{number} uur",
@@ -407,12 +413,15 @@ return {
     .. "bijgewerkt wanneer een leadstatus wordt ingesteld",
   ["why.needs.other_category"] = "alleen bedrijven in een andere categorie worden bijgewerkt",
   ["why.needs.conditions"] = "aan de voorwaarden van een regel moet zijn voldaan",
+  ["why.needs.conditions_named"] = "dit ontbreekt: {conditions}",
+  ["why.needs.start"] = "de regels hiervoor beginnen alleen bij: {places}",
   ["why.needs.forward"] = "de regel gaat alleen vooruit",
 
   -- What will be done, or was.
   ["why.update"] = "De categorie van {company} wordt bijgewerkt van {from} naar {to}.",
   ["why.confirm"] =
     "De gebruiker wordt gevraagd of de categorie van {company} moet worden bijgewerkt van {from} naar {to}.",
+  ["why.rule_gone"] = "De regel bestaat niet meer, of is uitgeschakeld.",
   ["why.later"] = "Op {time} wordt beslist of de categorie van {company} op {to} wordt ingesteld.",
   ["why.kept"] = "{company} blijft in {from}, zoals de gebruiker heeft gekozen.",
   ["why.handled_before"] = "Deze gebeurtenis is al verwerkt.",
