@@ -359,6 +359,24 @@ for name, open in pairs(HOSTS) do
       engine:close()
     end)
 
+    it("keeps no facts that no condition can compare", function()
+      local engine, time = open { rule("sale_lost", LOST, { after = { days = 1 }, when = { {
+        { field = "company.a", is = "unknown" }, { field = "company.b", is = "unknown" },
+        { field = "company.c", is = "one_of", value = { 2, "x" } }, { field = "contact.d", is = "equals", value = true },
+      } } }) }
+      local _, message, code = engine:handle(event("sale_lost", {
+        contact = { d = true },
+        facts = { ["company.a"] = 0 / 0, ["company.b"] = print, ["company.c"] = { 1 / 0, print, {}, 2 } },
+      }))
+      assert.is_nil(code, message)
+      assert.same({}, engine:history()) -- a and b are known, if strange
+      local sent = event("sale_lost", { contact = { d = true }, facts = { ["company.c"] = { 1 / 0, print, {}, 2 } } })
+      assert.equal("scheduled", assert(engine:handle(sent)).status)
+      time.now = START + DAY
+      assert.same({ 1, 0 }, maintain(engine))
+      engine:close()
+    end)
+
     it("is tried again when something failed, later each time, and stops nothing else", function()
       local away = true
       local engine, time, category = open(RULES)

@@ -16,8 +16,18 @@ local RULES = {
   { sale_won = { CUSTOMER, ask = true }, sale_lost = LOST, ["lead_status_set:5"] = QUALIFIED },
 }
 
-local function save(store, rules, expected)
-  local cfg = config.normalize(stores.config(rules))
+-- A rule that waits, in front of all others.
+local WAITING = {
+  trigger = "sale_registered", enabled = true, id = 7, set_category = LOST, after = { hours = 1 },
+  from = { groups = { "potential_customer", "customer" } },
+}
+
+local function save(store, rules, expected, waits)
+  local cfg = stores.config(rules)
+  if waits then
+    table.insert(cfg.rules, 1, WAITING)
+  end
+  cfg = config.normalize(cfg)
   cfg.revision = expected + 1
   local ruleset, about = core.ruleset(cfg, cfg.revision), json.encode { n = cfg.revision }
   return cfg, store:save(T, expected, ruleset, json.encode(cfg), about)
@@ -137,14 +147,15 @@ end
 local function shown(entry)
   return {
     entry.entry, entry.company, entry.status, entry.trigger, entry.from, entry.to, entry.event_id or false,
-    entry.confirmation or false,
+    entry.confirmation or false, entry.scheduled or false, entry.carries_out or false,
   }
 end
 
 local function shown_of_model(entry)
   return {
     entry.id, entry.company, entry.status, entry.trigger, entry.from, entry.to, entry.event_id or false,
-    entry.question and entry.question.id or false,
+    entry.question and entry.question.id or false, entry.scheduled and entry.scheduled.id or false,
+    entry.carries_out and entry.carries_out.id or false,
   }
 end
 
@@ -171,6 +182,8 @@ local function check_state(world)
     assert.equal(m.companies[company], (store:company(T, company)))
     local open = assert(store:confirmations(T, { company = company, state = "open", limit = 9 }))
     assert.same({ question and question.id }, ids(open, "id"))
+    local planned = m.scheduled[company]
+    assert.equal(planned and planned.id, (store:schedule_of(T, company) or {}).entry)
   end
   local due = {}
   for _, company in ipairs(COMPANIES) do
@@ -198,7 +211,12 @@ local function expected_result(world, expected, result)
     assert.equal(world.m.decisions[result.about] or decision, decision)
     world.m.decisions[result.about], copy.about = decision, world.m.abouts[decision]
   end
-  copy.entry, copy.confirmation = copy.entry and copy.entry.id, copy.confirmation and copy.confirmation.id
+  for _, name in ipairs { "entry", "confirmation", "scheduled", "carries_out" } do
+    copy[name] = type(copy[name]) == "table" and copy[name].id or copy[name]
+  end
+  if copy.lacks then
+    copy.scheduled = nil
+  end
   return copy
 end
 
@@ -349,8 +367,35 @@ function OPERATIONS.answer(world, owner)
   end
 end
 
+-- What a company has scheduled is carried out, cancelled or dropped.
+function OPERATIONS.later(world, owner)
+  local company, m, store = pick(world, COMPANIES), world.m, world.stores[owner]
+  local planned = m.scheduled[company]
+  if not planned or m.applying[company] then
+    return
+  end
+  local item_of = { entry = planned.id, company = company, status = "scheduled", reason = "matched", again = world.now }
+  assert(store:end_scheduled(T, { item_of }))
+  assert.is_false(item_of.lost)
+  if world.roll(3) == 1 then
+    item_of.status = pick(world, { "cancelled", "dropped" })
+    assert(store:end_scheduled(T, { item_of }))
+    return m:end_scheduled(company, item_of.status)
+  end
+  local how = with(world.keeps and KEPT or HOST, { ttl = 100 })
+  local from = world.keeps and m.companies[company] or not world.keeps and world.host[company] or LEAD
+  local results = { {
+    lacks = "commit", carries_out = planned.id, alone = 7, asked_at = m.newest[company].id, category = from,
+  } }
+  local event = { trigger = planned.trigger, company = company, category = world.keeps and from or nil }
+  local expected = m:carry_out(company, from, with(how, { now = world.now, owner = owner }))
+  assert(store:handle(T, { event }, results, world.now, how))
+  check_state(world)
+  assert.same(expected_result(world, expected, results[1]), without_answers(results[1]))
+end
+
 function OPERATIONS.save(world, owner)
-  local cfg = save(world.stores[owner], RULES[world.revision % 2 + 1], world.revision)
+  local cfg = save(world.stores[owner], RULES[world.revision % 2 + 1], world.revision, true)
   world.revision = world.revision + 1
   world.m:save(cfg, world.revision)
 end
@@ -367,7 +412,7 @@ function OPERATIONS.expire(world, owner)
   assert.same({ world.m:expire(world.now), false }, { world.stores[owner]:expire(T, world.now) })
 end
 
-local NAMES = { "handle", "handle", "handle", "handle", "write", "answer", "take_up", "expire" }
+local NAMES = { "handle", "handle", "handle", "handle", "write", "answer", "take_up", "expire", "later" }
 
 local function operate(open, seed, keeps)
   local world = new_world(open, seed, keeps)

@@ -11,7 +11,7 @@ static const lc_packed_rule *first_of(const lc_ruleset *ruleset, lc_range range)
 }
 
 static lc_evidence evidence_of(const lc_ruleset *ruleset, const lc_facts *facts) {
-  return (lc_evidence){ ruleset, lc_ruleset_category(ruleset, facts->category), facts->known, facts->first };
+  return (lc_evidence){ ruleset, facts, lc_known_by_field(ruleset, facts), lc_ruleset_category(ruleset, facts->category) };
 }
 
 static bool concerns(const lc_later_rule *later, const lc_facts *facts) {
