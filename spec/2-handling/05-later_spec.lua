@@ -362,7 +362,8 @@ for name, open in pairs(HOSTS) do
     it("keeps no facts that no condition can compare", function()
       local engine, time = open { rule("sale_lost", LOST, { after = { days = 1 }, when = { {
         { field = "company.a", is = "unknown" }, { field = "company.b", is = "unknown" },
-        { field = "company.c", is = "one_of", value = { 2, "x" } }, { field = "contact.d", is = "equals", value = true },
+        { field = "company.c", is = "one_of", value = { 2, "x" } },
+        { field = "contact.d", is = "equals", value = true },
       } } }) }
       local _, message, code = engine:handle(event("sale_lost", {
         contact = { d = true },

@@ -338,8 +338,8 @@ function Walk:write(case, result)
   if not self.imagined then
     local function write(status, to, scheduled)
       return put(self.m, {
-        company = event.company, status = status, trigger = event.trigger, from = result.from, to = to, event_id = event.id,
-        scheduled = scheduled,
+        company = event.company, status = status, trigger = event.trigger, from = result.from, to = to,
+        event_id = event.id, scheduled = scheduled,
       }, self.how)
     end
     self.m:end_scheduled(event.company, "superseded")
