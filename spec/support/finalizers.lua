@@ -343,6 +343,7 @@ local ENGINE = {
   backfill = { function() return events() end },
   undo = { function(known) return known.entry end },
   retry = { function(known) return known.entry end, reads = true },
+  cancel = { function(known) return known.scheduled, { actor = ANN } end },
   flush = { function() end },
   metrics = { function() end, reads = true, loose = true },
   propose = { function() return asked "acme2" end, reads = true },
@@ -380,9 +381,10 @@ local function populate(engine)
   assert(engine.host:create("open", LEAD))
   local entry = assert(engine:handle(won("acme", "x"))).entry
   local question = assert(engine:handle(asked "open")).confirmation
+  local scheduled = assert(engine:handle(lost "nobody")).entry
   local record = assert(engine:confirmation(question))
   return {
-    engine = engine, config = cfg, entry = entry, question = question, record = record,
+    engine = engine, config = cfg, entry = entry, question = question, record = record, scheduled = scheduled,
     view = engine:view(record, { actor = ANN }),
   }
 end
