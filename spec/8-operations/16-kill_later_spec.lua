@@ -51,7 +51,10 @@ describe("what is scheduled", function()
     repeat
       local workers = { start(directory, number + 1), start(directory, number + 2) }
       number = number + 2
-      core.sleep(0.04 + math.random() * 0.15)
+      for _, worker in ipairs(workers) do
+        assert.equal("ready", (worker.pipe:read "*l"))
+      end
+      core.sleep(0.005 + math.random() * 0.2)
       for _, worker in ipairs(workers) do
         kills = kills + (os.execute(("kill -KILL %s 2>/dev/null"):format(worker.id)) and 1 or 0)
         assert.equal("", (worker.pipe:read "*a"))

@@ -22,6 +22,8 @@ local engine = assert(leadcat.open {
   path = files.store, tenant = "applied", map_size = plan.MAP, host = crm:for_leadcat(true, around),
   clock = function() return tonumber(arg[3]) end,
 })
+print "ready"
+io.stdout:flush()
 repeat
   engine:maintain()
 until #engine:history { status = "scheduled" } == 0
