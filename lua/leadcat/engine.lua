@@ -10,6 +10,7 @@ local decider = require "leadcat.rules.decider"
 local event_of = require "leadcat.events.event"
 local explain = require "leadcat.rules.explain"
 local handle = require "leadcat.events.handle"
+local later = require "leadcat.events.later"
 local json = require "leadcat.util.json"
 local merged = require "leadcat.util.merged"
 local metrics = require "leadcat.operations.metrics"
@@ -51,7 +52,7 @@ Engine.triggers = triggers.triggers
 Engine.handle, Engine.handle_many, Engine._report = handle.handle, handle.handle_many, handle.report
 Engine.explain, Engine.why = explain.explain, explain.why
 Engine.backfill = backfill.backfill
-Engine.undo, Engine.retry = undo.undo, undo.retry
+Engine.undo, Engine.retry, Engine.cancel = undo.undo, undo.retry, later.cancel
 Engine.flush, Engine.metrics = metrics.flush, metrics.metrics
 Engine.propose, Engine.resolve = question.propose, question.resolve
 Engine.confirmation, Engine.confirmations = question.confirmation, question.confirmations
@@ -232,10 +233,10 @@ end
 function Engine:_evaluate(trigger, category, lead_status, event, how, made)
   local store, tenant = self._store, self._tenant
   local evaluate = how == "explain" and store.explain or store.decide
-  local action, to, reason, revision, checks, target, rule, rules =
+  local action, to, reason, revision, checks, target, rule, rules, waiting =
     evaluate(store, tenant, trigger, category, lead_status, event, made)
   if action or reason ~= "corrupt" then
-    return action, to, reason, revision, checks, target, rule, rules
+    return action, to, reason, revision, checks, target, rule, rules, waiting
   end
   local done, message = settings.repair(store, tenant)
   if not done then

@@ -69,6 +69,7 @@ local PATTERNS = {
   { "^/confirmations/([^/]+)$", { page = true, GET = { pages.question } } },
   { "^/api/confirmations/([^/]+)$", { GET = { api.confirmation }, POST = { api.resolve } } },
   { "^/api/history/([^/]+)/undo$", { POST = { api.undo } } },
+  { "^/api/history/([^/]+)/cancel$", { POST = { api.cancel } } },
 }
 
 local function find_route(path)

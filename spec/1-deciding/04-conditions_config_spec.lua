@@ -249,7 +249,27 @@ describe("a rule", function()
   end)
 
   it("keeps what is not supported yet, with a warning", function()
-    assert.same({ "rules[1].after unknown_field" }, lines(with { rule { after = { days = 1 } } }))
+    assert.same({ "rules[1].shadow unknown_field" }, lines(with { rule { shadow = true } }))
+  end)
+
+  it("may wait for days or hours", function()
+    for _, after in ipairs { { days = 1 }, { days = 3650 }, { hours = 1 }, { hours = 87600 }, { days = 2.0 } } do
+      assert.same({}, lines(with { rule { after = after } }))
+    end
+    for problem, after in pairs {
+      [" wrong_type"] = "soon", [".days out_of_range"] = { days = 0 }, [".hours out_of_range"] = { hours = 87601 },
+      [".days wrong_type"] = { days = 1.5 }, [".hours wrong_type"] = { hours = "1" },
+    } do
+      assert.same({ "!rules[1].after" .. problem }, lines(with { rule { after = after } }))
+    end
+    for _, after in ipairs { {}, { days = 1, hours = 1 }, { weeks = 1 }, { 3 } } do
+      assert.same({ "!rules[1].after wrong_type" }, lines(with { rule { after = after } }))
+    end
+    local found = config.problems(with { rule { after = { days = 3651 } } })
+    assert.equal("rules[1].after.days must be from 1 to 3650, but is 3651", found[1].message)
+    found = config.problems(with { rule { after = {} } })
+    assert.equal("rules[1].after must be {days = n}, from 1 to 3650, or {hours = n}, from 1 to 87600: "
+      .. "exactly one of the two", found[1].message)
   end)
 end)
 

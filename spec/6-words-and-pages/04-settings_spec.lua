@@ -424,6 +424,10 @@ describe("the page", function()
     local _, read = submit(cfg)
     assert.same(cfg.rules, read.rules)
     assert.is_nil(html(preset.get "superoffice"):find("leadcat-beyond", 1, true))
+    local waiting = with_rules { {
+      trigger = "sale_won", enabled = true, set_category = 5, after = { days = 1 },
+    } }
+    assert.matches('<div class="leadcat%-beyond"><p class="leadcat%-muted">Decided 1 day later%.</p>', html(waiting))
     local of_status = { trigger = "lead_status_set", lead_status = 5, enabled = true, set_category = 3 }
     of_status.when = { { { field = "contact.role", is = "known" } } }
     assert.matches('leadcat%-muted">Only when contact%.role is known%.</p>', html(with_rules { of_status }))
@@ -749,6 +753,10 @@ describe("what changed", function()
       { { { trigger = "sale_deleted", take_back = true } }, { { trigger = "sale_deleted", set_category = 6 } },
         "“Update category when a sale is deleted” no longer takes back what the sale changed.",
         "“Update category when a sale is deleted” now sets the category to Partner." },
+      { { won {} }, { won { after = { days = 1 } } }, WON .. " now decides 1 day after the event." },
+      { { won { after = { days = 1 } } }, { won { after = { hours = 24 } } },
+        WON .. " now decides 24 hours after the event." },
+      { { won { after = { days = 1 } } }, { won {} }, WON .. " now decides at once." },
       { { won { id = 7 }, won {} }, { won {}, won { id = 7 } }, "The order of the rules for " .. WON
         .. " was changed." },
       { { won { id = 7 }, won {} }, { won { id = 8 }, won {}, { trigger = "sale_lost" } },

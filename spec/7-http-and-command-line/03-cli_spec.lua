@@ -539,6 +539,28 @@ describe("leadcat", function()
       assert.matches("\n%d+ +Evil<U%+001B>%[31m<U%+000A>Co<U%+009B> +Customer +Lead +undone\n", told)
     end)
 
+    it("shows what is scheduled, cancel calls it off, and maintain carries it out", function()
+      local path = store { sale_lost = { 4, after = { hours = 2 } }, sale_won = 5 }
+      open(path, function(engine)
+        assert(engine.host:create_many({ "Acme", "Bolt" }, 1))
+        assert(engine:handle { trigger = "sale_lost", company = "Acme" })
+        assert(engine:handle { trigger = "sale_lost", company = "Bolt", at = 1500000000 })
+      end)
+      assert.matches("on +sale_lost +Lost opportunity +after 2 hours\n", expect(0, "config", "show", "--path", path))
+      assert.matches("Bolt +sale_lost +Lead +Lost opportunity +scheduled for 2017%-07%-14 04:40 UTC\n",
+        expect(0, "history", "--path", path, "--status", "scheduled"))
+      assert.matches("sale_lost applies, and would be scheduled\n.*Lost opportunity",
+        expect(0, "explain", "--path", path, "--company", "Acme", "--trigger", "sale_lost"))
+      local entry = json.decode(expect(0, "history", "--path", path, "--company", "Acme", "--json"))[1].entry
+      local number = ("%d"):format(entry)
+      local told = expect(0, "explain", "--path", path, "--company", "Acme")
+      assert.matches("entry " .. number .. ": A sale was lost", told)
+      assert.equal("cancelled: entry " .. number .. "\n", expect(0, "cancel", number, "--path", path))
+      assert.matches("is cancelled, not scheduled", expect(1, "cancel", number, "--path", path))
+      assert.matches("^0 questions expired, 1 carried out, 0 dropped, ", expect(0, "maintain", "--path", path))
+      assert.matches("Bolt +sale_lost +Lead +Lost opportunity +carried_out", expect(0, "history", "--path", path))
+    end)
+
     it("undo one entry", function()
       local path = replayed()
       local entry = ("%d"):format(json.decode(expect(0, "history", "--path", path, "--json"))[1].entry)

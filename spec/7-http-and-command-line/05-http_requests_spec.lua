@@ -25,7 +25,8 @@ local ALLOW = {
   ["/api/undo"] = "POST",
   ["/api/confirmations"] = "GET, HEAD", ["/api/confirmations/count"] = "GET, HEAD",
   ["/api/confirmations/{id}"] = "GET, HEAD, POST", ["/api/history"] = "GET, HEAD",
-  ["/api/history/1/undo"] = "POST", ["/metrics"] = "GET, HEAD", ["/health"] = "GET, HEAD",
+  ["/api/history/1/undo"] = "POST", ["/api/history/1/cancel"] = "POST",
+  ["/metrics"] = "GET, HEAD", ["/health"] = "GET, HEAD",
   ["/leadcat.js"] = "GET, HEAD", ["/settings.js"] = "GET, HEAD", ["/leadcat.css"] = "GET, HEAD",
 }
 local METHODS = {

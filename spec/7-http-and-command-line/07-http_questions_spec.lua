@@ -11,6 +11,7 @@ local ACTORS, FORM, RULES = web.ACTORS, web.FORM, web.RULES
 local SECRET, UNKNOWN, new_host, new_site = web.SECRET, web.UNKNOWN, web.new_host, web.new_site
 local ask, call, is_page, contains = web.ask, web.call, web.is_page, web.contains
 local lacks, category_of, question, change = web.lacks, web.category_of, web.question, web.change
+local new_company = web.new_company
 
 describe("one question", function()
   after_each(stores.check)
@@ -187,6 +188,66 @@ describe("an answer", function()
     core.forward(3600)
     assert.equal(1, site.engine:recover().finished)
     assert.equal(OPPORTUNITY, category_of(site, company))
+    site.engine:close()
+  end)
+end)
+
+describe("what is scheduled", function()
+  after_each(stores.check)
+
+  -- A company whose lost sale is decided in thirty days: the entry.
+  local function scheduled(options)
+    local site = new_site(options)
+    local cfg = site.engine:config()
+    for _, rule in ipairs(cfg.rules) do
+      rule.after = rule.trigger == "sale_lost" and { days = 30 } or nil
+    end
+    assert(site.engine:save(cfg))
+    local company = new_company(site)
+    local status, outcome = call(site, "POST", "/leadcat/api/events", {
+      as = "bob", json = { trigger = "sale_lost", company = company },
+    })
+    assert.same({ 200, "scheduled", LOST }, { status, outcome.status, outcome.to })
+    return site, outcome.entry, company, outcome
+  end
+
+  it("is listed with its time, shown by why, and cancelled by who may undo", function()
+    local site, entry, company, outcome = scheduled()
+    local path = ("/leadcat/api/history/%d/cancel"):format(entry)
+    local _, found = call(site, "GET", "/leadcat/api/history?status=scheduled", { as = "bob" })
+    assert.same({ 1, entry, outcome.due }, { #found, found[1].entry, found[1].due })
+    local _, why = call(site, "GET", "/leadcat/api/explain?company=" .. company, { as = "bob" })
+    assert.same({ entry, outcome.due }, { why.scheduled.entry, why.scheduled.due })
+    local status, problem = call(site, "POST", path, { as = "bob" })
+    assert.same({ 403, "forbidden" }, { status, problem.code })
+    local cancelled
+    status, cancelled = call(site, "POST", path, { as = "ann" })
+    assert.same({ 200, "cancelled", entry }, { status, cancelled.status, cancelled.entry })
+    assert.equal("ann", site.engine:history()[1].ended_by.id)
+    status, problem = call(site, "POST", path, { as = "ann" })
+    assert.same({ 422, "invalid" }, { status, problem.code })
+    status, problem = call(site, "POST", "/leadcat/api/history/x/cancel", { as = "ann" })
+    assert.same({ 404, "not_found" }, { status, problem.code })
+    site.engine:close()
+  end)
+
+  it("has a button on the history page, which says what was cancelled", function()
+    local site, entry, company, outcome = scheduled()
+    local page = is_page(ask(site, "GET", "/leadcat/history", { as = "ann" })).body
+    local action = ("/leadcat/api/history/%d/cancel"):format(entry)
+    contains(page, ('action="%s"'):format(action))
+    contains(page, os.date("!Due %Y-%m-%d %H:%M UTC", math.floor(outcome.due)))
+    lacks(page, "/undo")
+    lacks(ask(site, "GET", "/leadcat/history", { as = "bob" }).body, "/cancel")
+    local answer = ask(site, "POST", action, { as = "ann", form = {} })
+    assert.same({ 303, ("/leadcat/history?cancelled=%d"):format(entry) }, { answer.status, answer.headers.Location })
+    page = is_page(ask(site, "GET", answer.headers.Location, { as = "ann" })).body
+    contains(page, "What was scheduled for")
+    contains(page, company)
+    contains(page, "Cancelled by")
+    lacks(page, "/cancel")
+    contains(ask(site, "GET", "/leadcat/history.csv", { as = "ann" }).body, "cancelled")
+    contains(is_page(ask(site, "GET", "/leadcat/history?status=cancelled", { as = "liv" })).body, "Avlyst")
     site.engine:close()
   end)
 end)

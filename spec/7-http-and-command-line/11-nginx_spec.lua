@@ -529,7 +529,7 @@ describe("leadcat in nginx", function()
     assert.matches("cannot open [^\n]+/config%.mdb", running:log())
   end)
 
-  it("closes overdue questions by itself, of all tenants", function()
+  it("closes overdue questions and carries out what is due by itself, of all tenants", function()
     prepare { "Acme" }
     local asked_at = os.time() - 60
     local engine, asked = open { confirmation_ttl = 10, clock = function() return asked_at end }, {}
@@ -538,6 +538,10 @@ describe("leadcat in nginx", function()
     for _, name in ipairs { "", "west" } do
       asked[name] = assert(engine:tenant(name):handle { trigger = "sale_won", company = "Acme" }).confirmation
     end
+    local waiting = stores.config { sale_lost = { LOST_OPPORTUNITY, after = { hours = 1 } } }
+    assert(engine:tenant("east"):save(waiting))
+    assert(engine:tenant("east").host:create("Acme", LEAD))
+    assert(engine:tenant("east"):handle { trigger = "sale_lost", company = "Acme", at = asked_at - 3600 })
     engine:close()
     start()
     engine = open { clock = function() return asked_at end } -- for whom its time is not over
@@ -546,6 +550,9 @@ describe("leadcat in nginx", function()
         return engine:tenant(name):confirmation(id).state == "expired"
       end), "the question is still open")
     end
+    assert(server.wait_for(function()
+      return engine:tenant("east").host:get "Acme" == LOST_OPPORTUNITY
+    end), "what is scheduled is not carried out")
     engine:close()
     assert.equal("", running:log())
   end)

@@ -171,7 +171,7 @@ local ROWS = {
     "the entries to be removed: what is behind 7 leads back to it", "corrupt" },
   { "maintenance that comes back to a tenant", "due", function() return {}, "x" end,
     function(engine) return engine:maintain() end,
-    "the tenants with questions: what is behind x leads back", "corrupt" },
+    "the tenants with timed: what is behind x leads back", "corrupt" },
   { "questions that are never closed", "expire", function() return 0, true end,
     function(engine) return engine:sweep() end },
   { "a save that is always overtaken", "save", function() return nil, "stale", "stale" end,

@@ -18,6 +18,7 @@ static const lc_text tenant = { "firm", 4 }, none = { NULL, 0 };
 static const double now = 1700000000;
 static const uint64_t seven = 7, eight = 8;
 static const lc_claim of_seven = { .entry = 7 }, of_eight = { .entry = 8 };
+static const lc_schedule of_entry_7 = { 7, 1 };
 static const lc_company_record company = { .category = 1 };
 static char entry_7[ENTRY], entry_9[ENTRY], entry_10[ENTRY], question[QUESTION], declined[QUESTION];
 static lc_ruleset older, oldest, other, damaged;
@@ -144,6 +145,11 @@ static const struct {
     "questions: a list names a confirmation that is missing or in another state" },
   { { LC_TABLE_EXPIRING, BYTES(NUMBER("\1") NUMBER("\10")), BYTES("0123456789abcdeg") },
     "expiring: a time names a confirmation that is missing or closed" },
+  { { LC_TABLE_EXPIRING, BYTES(NUMBER("\1") NUMBER("\7")), BYTES("") },
+    "expiring: a time names an entry that is missing or not scheduled" },
+  { { LC_TABLE_SCHEDULED, BYTES("\4Acme"), OF(seven) }, "scheduled: a schedule is damaged" },
+  { { LC_TABLE_SCHEDULED, BYTES("\4Acme"), OF(of_entry_7) },
+    "scheduled: a schedule names an entry that is missing or not scheduled" },
   { { LC_TABLE_COUNTERS, BYTES("\5other"), BYTES("short") }, "counters: a counter is damaged" },
   { { LC_TABLE_COUNTERS, BYTES(""), OF(seven) }, "counters: a counter is damaged" },
   { { LC_TABLE_COUNTERS, BYTES("\17journal_entries"), OF(two_entries) }, "counters: the number of entries is wrong" },
@@ -332,6 +338,27 @@ static void test_entry_bytes(void) {
   }
 }
 
+/* The number of a link lies between the id of the rule and the texts. */
+static void test_link_bytes(void) {
+  enum { LINK_AT = HEAD - 9 };
+  char bytes[ENTRY + sizeof(int32_t) + sizeof(uint64_t)];
+  lc_entry entry, unpacked;
+  CHECK(lc_entry_unpack(entry_7, ENTRY, &entry, NULL) == LC_OK && entry.link == LC_LINK_NONE && entry.linked == 0);
+  entry.rule = 7;
+  for (int link = LC_LINK_DUE; link < LC_LINKS; link++) {
+    entry.link = (uint8_t)link;
+    entry.linked = UINT64_MAX - 7;
+    CHECK(lc_entry_size(&entry) == sizeof bytes);
+    lc_entry_pack(&entry, bytes);
+    CHECK(lc_entry_unpack(bytes, sizeof bytes, &unpacked, NULL) == LC_OK && unpacked.link == link && unpacked.rule == 7);
+    CHECK(unpacked.linked == UINT64_MAX - 7 && unpacked.company.text.size == 4);
+  }
+  CHECK(is_corrupt(bytes, sizeof bytes - 8));
+  CHECK(bytes[LINK_AT] == LC_LINKS - 1);
+  bytes[LINK_AT] = LC_LINKS;
+  CHECK(is_corrupt(bytes, sizeof bytes));
+}
+
 /* The id of a rule lies between head and texts, and is at least 1. */
 static void test_rule_bytes(void) {
   static const int32_t ids[] = { 7, INT32_MAX, 0, -1, INT32_MIN };
@@ -361,6 +388,7 @@ int main(void) {
   TEST(test_many());
   TEST(test_damaged_claim());
   TEST(test_rule_bytes());
+  TEST(test_link_bytes());
   TEST(test_damaged_company());
   TEST(test_damaged_mark());
   TEST(test_entry_bytes());

@@ -9,6 +9,7 @@
 #include "check.h"
 #include "rules/decide.h"
 #include "rules/details.h"
+#include "rules/later.h"
 #include "rules/ruleset.h"
 #include "rules/triggers.h"
 
@@ -275,6 +276,68 @@ static void test_names(void) {
   CHECK(lc_trigger_name_of(NULL, LC_OWN_TRIGGER) == NULL);
 }
 
+static void test_flips(const lc_config *config);
+
+/* ---- rules that wait ------------------------------------------------------------------------ */
+
+static const lc_rule waiting_rules[] = {
+  { .trigger = LC_SALE_WON, .to = OPPORTUNITY, .id = 7, .when = { 0, 3 } },
+  { .trigger = LC_SALE_WON, .to = LEAD, .id = 8, .has_from = true, .from = { 0, 1 }, .forward_only = true, .after = 60 },
+  { .trigger = LC_SALE_WON, .to = CUSTOMER, .id = 9, .after = 3600 },
+  { .trigger = LC_SALE_WON, .to = CUSTOMER, .ask = true },
+  { .trigger = LC_SALE_WON, .to = OPPORTUNITY, .id = 10, .after = 5 },
+  { .trigger = LC_SALE_LOST, .to = CUSTOMER, .after = 7 },
+  { .trigger = LC_LEAD_STATUS_SET, .lead_status = 7, .to = OPPORTUNITY, .after = 9 },
+};
+
+/* The id of the rule whose match is scheduled; -1: none is. */
+static int32_t found_later(const lc_ruleset *ruleset, lc_facts facts) {
+  const lc_later_rule *later = lc_find_later(ruleset, &facts);
+  CHECK(later == NULL || lc_may_find_later(ruleset, &facts));
+  return later != NULL ? later->rule.id : -1;
+}
+
+static void test_waiting(void) {
+  lc_config config = rich;
+  lc_ruleset *ruleset;
+  size_t size, first;
+  lc_known known = { 0 };
+  config.rules = waiting_rules;
+  config.rule_count = sizeof waiting_rules / sizeof *waiting_rules;
+  CHECK(build(&config, &ruleset, &size) == LC_OK && lc_ruleset_check(ruleset, size, NULL) == LC_OK);
+  CHECK(ruleset->blocks[LC_BLOCK_RULES].count == 2 && ruleset->blocks[LC_BLOCK_LATER].count == 5);
+  CHECK(lc_known_add(&known, 3, &first, NULL) == LC_OK);
+  CHECK(found_later(ruleset, (lc_facts){ LC_SALE_WON, LEAD, 0, &known, first, { 0, 0 } }) == 9);
+  CHECK(found_later(ruleset, (lc_facts){ LC_SALE_WON, CUSTOMER, 0, &known, first, { 0, 0 } }) == 8);
+  known.facts[first] = (lc_fact){ .kind = LC_NUMBER, .is.number = 100 };
+  CHECK(found_later(ruleset, (lc_facts){ LC_SALE_WON, LEAD, 0, &known, first, { 0, 0 } }) == -1); /* the first rule decides */
+  CHECK(found_later(ruleset, (lc_facts){ .trigger = LC_SALE_LOST, .category = LEAD }) == 0);
+  CHECK(found_later(ruleset, (lc_facts){ .trigger = LC_SALE_LOST, .category = CUSTOMER }) == -1);
+  CHECK(found_later(ruleset, (lc_facts){ .trigger = LC_SALE_LOST, .category = 99 }) == -1);
+  CHECK(found_later(ruleset, (lc_facts){ LC_LEAD_STATUS_SET, LEAD, 7, NULL, 0, { 0, 0 } }) == 0);
+  CHECK(found_later(ruleset, (lc_facts){ LC_LEAD_STATUS_SET, LEAD, 8, NULL, 0, { 0, 0 } }) == -1);
+  CHECK(found_later(ruleset, (lc_facts){ LC_LEAD_STATUS_SET, CUSTOMER, 7, NULL, 0, { 0, 0 } }) == -1);
+  CHECK(lc_has_later_for(ruleset, LC_SALE_LOST) && !lc_has_later_for(ruleset, LC_SALE_REGISTERED));
+  CHECK(lc_decide(ruleset, &(lc_facts){ .trigger = LC_SALE_LOST, .category = LEAD }).reason == LC_RULE_DISABLED);
+  static const struct {
+    int32_t id, category;
+    lc_reason reason;
+  } rows[] = {
+    { 9, LEAD, LC_MATCHED }, { 9, 99, LC_UNKNOWN_CATEGORY }, { 9, CUSTOMER, LC_NOT_POTENTIAL_CUSTOMER },
+    { 8, CUSTOMER, LC_LOWER_RANK }, { 10, OPPORTUNITY, LC_ALREADY_IN_CATEGORY }, { 11, LEAD, LC_RULE_DISABLED },
+    { 0, LEAD, LC_MATCHED }, { 7, LEAD, LC_CONDITIONS_NOT_MET },
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    const lc_facts facts = { .trigger = LC_SALE_WON, .category = rows[i].category };
+    lc_decision decision = lc_decide_alone(ruleset, &facts, rows[i].id);
+    CHECK(decision.reason == rows[i].reason && decision.rule == rows[i].id);
+    CHECK(decision.action == (rows[i].reason != LC_MATCHED ? LC_NONE : rows[i].id == 0 ? LC_CONFIRM : LC_UPDATE));
+  }
+  lc_known_free(&known);
+  free(ruleset);
+  test_flips(&config);
+}
+
 static void test_empty(void) {
   const lc_config empty = { 0 };
   lc_ruleset *ruleset;
@@ -514,6 +577,7 @@ int main(void) {
   TEST(test_details());
   TEST(test_own_triggers());
   TEST(test_names());
+  TEST(test_waiting());
   TEST(test_empty());
   TEST(test_refusals());
   TEST(test_many(1, 1, 10000));

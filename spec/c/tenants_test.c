@@ -92,7 +92,7 @@ static void put_work(lc_work work, lc_text tenant, unsigned due) {
       put_claim(tenant, 1, store->boot, lc_uptime() + (due == 1 ? 0 : 3600));
       put_claim(tenant, 2, due == 3 ? store->boot + 1 : store->boot, lc_uptime() + (due == 2 ? -1 : 3600));
       return;
-    case LC_WORK_QUESTIONS:
+    case LC_WORK_TIMED:
       put_question(tenant, due != 0 ? now_ms : now_ms + 1);
       put_question(tenant, now_ms + 2);
       return;
@@ -192,7 +192,7 @@ static void test_many(void) {
     put_question((lc_text){ name, strlen(name) }, now_ms + 1000);
   }
   filled();
-  CHECK(walk(LC_WORK_QUESTIONS, found, &calls) == (MANY + 2) / 3 && calls == 3);
+  CHECK(walk(LC_WORK_TIMED, found, &calls) == (MANY + 2) / 3 && calls == 3);
 }
 
 static void put_damaged(lc_table table, const char *begin, size_t begun, size_t size, const void *value, size_t value_size) {

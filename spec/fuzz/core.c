@@ -8,6 +8,7 @@
 #include "rules/checksum.h"
 #include "rules/decide.h"
 #include "rules/event_json.h"
+#include "rules/later.h"
 #include "rules/ruleset.h"
 #include "store/record.h"
 
@@ -61,6 +62,15 @@ static void know(lc_known *known) {
     known->facts[i] = kinds[i % 4];
 }
 
+static void decide_later(const lc_ruleset *ruleset, const lc_facts *facts) {
+  const lc_later_rule *later = lc_find_later(ruleset, facts);
+  lc_decision alone = lc_decide_alone(ruleset, facts, later != NULL ? later->rule.id : 0);
+  EXPECT(later == NULL || (later->trigger == (uint32_t)facts->trigger && lc_may_find_later(ruleset, facts)));
+  EXPECT(later == NULL || lc_has_later_for(ruleset, facts->trigger));
+  EXPECT((alone.reason == LC_MATCHED) == (alone.action != LC_NONE) && alone.reason < LC_REASONS);
+  EXPECT(alone.reason == LC_MATCHED ? alone.to != facts->category : alone.to == 0);
+}
+
 static void decide_by(const lc_ruleset *ruleset, const lc_known *known) {
   static const int32_t ids[] = { INT32_MIN, -1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 64, 1 << 20, INT32_MAX };
   enum { IDS = sizeof ids / sizeof ids[0], OWN = 3, TRIED = LC_TRIGGERS + OWN + 1 };
@@ -79,6 +89,7 @@ static void decide_by(const lc_ruleset *ruleset, const lc_known *known) {
         EXPECT((decision.reason == LC_MATCHED) == (decision.action != LC_NONE));
         EXPECT(decision.reason == LC_MATCHED ? decision.to != ids[i] : decision.to == 0);
         EXPECT(explains(ruleset, &facts, decision));
+        decide_later(ruleset, &facts);
       }
   }
 }
@@ -144,6 +155,13 @@ static int32_t take_id(reader *r) {
   return byte < 200 ? byte : byte < 210 ? -byte : (int32_t)(((uint32_t)byte << 23) | (uint32_t)take(r));
 }
 
+/* Whether the rule is the one at that place among those with `after`. */
+static bool has_later(const lc_ruleset *ruleset, uint32_t place, const lc_rule *rule) {
+  const lc_later_rule *packed = (const lc_later_rule *)lc_ruleset_block(ruleset, LC_BLOCK_LATER) + place;
+  return place < ruleset->blocks[LC_BLOCK_LATER].count && packed->trigger == (uint32_t)rule->trigger
+      && packed->after == rule->after && packed->rule.to == rule->to && packed->rule.id == rule->id;
+}
+
 static void check_built(const lc_ruleset *ruleset, const lc_config *config) {
   for (uint32_t i = 0; i < config->category_count; i++) {
     const lc_category *category = &config->categories[i];
@@ -157,8 +175,13 @@ static void check_built(const lc_ruleset *ruleset, const lc_config *config) {
       EXPECT(options < lc_ruleset_option_count(ruleset)
              && ((const int32_t *)lc_ruleset_block(ruleset, LC_BLOCK_OPTIONS))[options++] == config->categories[i].id);
   EXPECT(options == lc_ruleset_option_count(ruleset));
+  uint32_t later = 0;
   for (uint32_t i = 0; i < config->rule_count; i++) {
     const lc_rule *rule = &config->rules[i];
+    if (rule->after != 0) {
+      later += has_later(ruleset, later, rule);
+      continue;
+    }
     lc_range range = rule->trigger == LC_LEAD_STATUS_SET ? lc_ruleset_lead_status(ruleset, rule->lead_status)
                                                          : lc_ruleset_trigger(ruleset, rule->trigger)->rules;
     const lc_packed_rule *packed = (const lc_packed_rule *)lc_ruleset_block(ruleset, LC_BLOCK_RULES) + range.first;
@@ -167,6 +190,7 @@ static void check_built(const lc_ruleset *ruleset, const lc_config *config) {
       packed++;
     EXPECT(packed < behind);
   }
+  EXPECT(later == ruleset->blocks[LC_BLOCK_LATER].count);
 }
 
 static lc_range take_range(reader *r, uint32_t count) {
@@ -201,9 +225,20 @@ static void add_conditions(reader *r, lc_config *config, lc_condition *condition
     next += rules[i].when.count;
     rules[i].has_from = (byte & 1) != 0;
     rules[i].forward_only = (byte & 2) != 0;
+    rules[i].after = (byte & 4) != 0 ? (uint32_t)byte : 0;
     rules[i].from_groups = (uint32_t)byte >> 3;
     rules[i].from = take_range(r, config->id_count);
   }
+}
+
+/* What is left of the input changes bytes of a ruleset that was sound: the files of the corpus are of older forms. */
+static void damage(reader *r, lc_ruleset *ruleset, size_t size) {
+  while (r->size >= 3) {
+    size_t at = (size_t)take(r);
+    at = (at | (size_t)take(r) << 8) % size;
+    ((unsigned char *)ruleset)[at] = (unsigned char)take(r);
+  }
+  seal(ruleset, size);
 }
 
 void fuzz_build(const uint8_t *bytes, size_t size) {
@@ -248,6 +283,8 @@ void fuzz_build(const uint8_t *bytes, size_t size) {
     EXPECT(lc_ruleset_check(memory, needed, NULL) == LC_OK);
     check_built(memory, &config);
     decide_all(memory);
+    damage(&r, memory, needed);
+    try_ruleset(memory, needed);
   }
   free(memory);
 }

@@ -16,8 +16,18 @@ local RULES = {
   { sale_won = { CUSTOMER, ask = true }, sale_lost = LOST, ["lead_status_set:5"] = QUALIFIED },
 }
 
-local function save(store, rules, expected)
-  local cfg = config.normalize(stores.config(rules))
+-- A rule that waits, in front of all others.
+local WAITING = {
+  trigger = "sale_registered", enabled = true, id = 7, set_category = LOST, after = { hours = 1 },
+  from = { groups = { "potential_customer", "customer" } },
+}
+
+local function save(store, rules, expected, waits)
+  local cfg = stores.config(rules)
+  if waits then
+    table.insert(cfg.rules, 1, WAITING)
+  end
+  cfg = config.normalize(cfg)
   cfg.revision = expected + 1
   local ruleset, about = core.ruleset(cfg, cfg.revision), json.encode { n = cfg.revision }
   return cfg, store:save(T, expected, ruleset, json.encode(cfg), about)
@@ -137,14 +147,15 @@ end
 local function shown(entry)
   return {
     entry.entry, entry.company, entry.status, entry.trigger, entry.from, entry.to, entry.event_id or false,
-    entry.confirmation or false,
+    entry.confirmation or false, entry.scheduled or false, entry.carries_out or false,
   }
 end
 
 local function shown_of_model(entry)
   return {
     entry.id, entry.company, entry.status, entry.trigger, entry.from, entry.to, entry.event_id or false,
-    entry.question and entry.question.id or false,
+    entry.question and entry.question.id or false, entry.scheduled and entry.scheduled.id or false,
+    entry.carries_out and entry.carries_out.id or false,
   }
 end
 
@@ -171,6 +182,8 @@ local function check_state(world)
     assert.equal(m.companies[company], (store:company(T, company)))
     local open = assert(store:confirmations(T, { company = company, state = "open", limit = 9 }))
     assert.same({ question and question.id }, ids(open, "id"))
+    local planned = m.scheduled[company]
+    assert.equal(planned and planned.id, (store:schedule_of(T, company) or {}).entry)
   end
   local due = {}
   for _, company in ipairs(COMPANIES) do
@@ -198,7 +211,12 @@ local function expected_result(world, expected, result)
     assert.equal(world.m.decisions[result.about] or decision, decision)
     world.m.decisions[result.about], copy.about = decision, world.m.abouts[decision]
   end
-  copy.entry, copy.confirmation = copy.entry and copy.entry.id, copy.confirmation and copy.confirmation.id
+  for _, name in ipairs { "entry", "confirmation", "scheduled", "carries_out" } do
+    copy[name] = type(copy[name]) == "table" and copy[name].id or copy[name]
+  end
+  if copy.lacks then
+    copy.scheduled = nil
+  end
   return copy
 end
 
@@ -349,8 +367,35 @@ function OPERATIONS.answer(world, owner)
   end
 end
 
+-- What a company has scheduled is carried out, cancelled or dropped.
+function OPERATIONS.later(world, owner)
+  local company, m, store = pick(world, COMPANIES), world.m, world.stores[owner]
+  local planned = m.scheduled[company]
+  if not planned or m.applying[company] then
+    return
+  end
+  local item_of = { entry = planned.id, company = company, status = "scheduled", reason = "matched", again = world.now }
+  assert(store:end_scheduled(T, { item_of }))
+  assert.is_false(item_of.lost)
+  if world.roll(3) == 1 then
+    item_of.status = pick(world, { "cancelled", "dropped" })
+    assert(store:end_scheduled(T, { item_of }))
+    return m:end_scheduled(company, item_of.status)
+  end
+  local how = with(world.keeps and KEPT or HOST, { ttl = 100 })
+  local from = world.keeps and m.companies[company] or not world.keeps and world.host[company] or LEAD
+  local results = { {
+    lacks = "commit", carries_out = planned.id, alone = 7, asked_at = m.newest[company].id, category = from,
+  } }
+  local event = { trigger = planned.trigger, company = company, category = world.keeps and from or nil }
+  local expected = m:carry_out(company, from, with(how, { now = world.now, owner = owner }))
+  assert(store:handle(T, { event }, results, world.now, how))
+  check_state(world)
+  assert.same(expected_result(world, expected, results[1]), without_answers(results[1]))
+end
+
 function OPERATIONS.save(world, owner)
-  local cfg = save(world.stores[owner], RULES[world.revision % 2 + 1], world.revision)
+  local cfg = save(world.stores[owner], RULES[world.revision % 2 + 1], world.revision, true)
   world.revision = world.revision + 1
   world.m:save(cfg, world.revision)
 end
@@ -367,7 +412,7 @@ function OPERATIONS.expire(world, owner)
   assert.same({ world.m:expire(world.now), false }, { world.stores[owner]:expire(T, world.now) })
 end
 
-local NAMES = { "handle", "handle", "handle", "handle", "write", "answer", "take_up", "expire" }
+local NAMES = { "handle", "handle", "handle", "handle", "write", "answer", "take_up", "expire", "later" }
 
 local function operate(open, seed, keeps)
   local world = new_world(open, seed, keeps)
@@ -662,13 +707,55 @@ return function(open, busted)
       list {}, list { company = "acme" }, list { user = "ann" }, list { after = second.entry }, list { limit = 1 },
       list { state = "expired" }, list { state = "expired", unswept = true, now = NOW + 100 },
     })
-    assert.same({}, (store:due("questions", 0, 0, NOW + 99, "")))
-    assert.same({ T }, (store:due("questions", 0, 0, NOW + 100, "")))
+    assert.same({}, (store:due("timed", 0, 0, NOW + 99, "")))
+    assert.same({ T }, (store:due("timed", 0, 0, NOW + 100, "")))
     assert.same({ 0, false }, { store:expire(T, NOW + 99) })
     assert.same({ 2, false }, { store:expire(T, NOW + 100) })
     assert.equal("expired", other:confirmation(T, a).state)
     assert.equal(NOW + 100, other:confirmation(T, a).resolved_at)
     assert.equal("not_found", code_of(store:confirmation(T, ("0"):rep(32))))
+  end)
+
+  it("keeps what is scheduled, one of each company, until it is carried out or ended", function()
+    local cfg = config.normalize(stores.config {})
+    cfg.rules = {
+      { trigger = "sale_lost", enabled = true, set_category = LOST, after = { hours = 1 } },
+      { trigger = "sale_lost", enabled = true, set_category = QUALIFIED, id = 7 },
+    }
+    local newest = json.decode(store:config(T, 0)).revision
+    assert(store:save(T, newest, core.ruleset(cfg, newest + 1), json.encode(cfg), "{}"))
+    local function lost(company, fields)
+      return with({ trigger = "sale_lost", company = company }, fields or {})
+    end
+    local first = handle(store, lost("acme", { id = "x" }))
+    local planned = other:schedule_of(T, "acme")
+    assert.same({ "updated", planned.entry, QUALIFIED }, { first.status, first.scheduled, first.to })
+    assert.same({ "scheduled", NOW + 3600, LOST, "x" }, { planned.status, planned.due, planned.to, planned.event_id })
+    assert.same({ planned.entry, "not_found" }, { other:entry(T, first.entry).scheduled,
+      code_of(store:schedule_of(T, "7")) })
+    local second = handle(store, lost("acme", { category = CUSTOMER }))
+    assert.same({ "unchanged", "scheduled" }, { second.status, other:entry(T, planned.entry).status })
+
+    assert.same({}, (store:due("timed", 0, 0, NOW + 3599, "")))
+    assert.same({ T }, (store:due("timed", 0, 0, NOW + 3600, "")))
+    assert.same({}, store:scheduled(T, NOW + 3599, 9))
+    assert.same({ planned.entry }, ids(store:scheduled(T, NOW + 3600, 9)))
+    local begun = { lacks = "commit", carries_out = planned.entry }
+    assert.equal("over", handle(store, lost "acme", nil, with(begun, {})).status) -- it is not due yet
+    local sooner = { entry = planned.entry, company = "acme", status = "scheduled", reason = "matched", again = NOW }
+    assert.is_true(other:end_scheduled(T, { sooner }))
+    local made = handle(store, lost "acme", nil, with(begun, {}))
+    assert.same({ "updated", LOST, planned.entry }, { made.status, made.to, made.carries_out })
+    assert.same({ "carried_out", "not_found" }, { other:entry(T, planned.entry).status,
+      code_of(other:schedule_of(T, "acme")) })
+    assert.equal("over", handle(other, lost "acme", nil, with(begun, {})).status)
+
+    local left = handle(store, lost "7").scheduled
+    local items = { { entry = planned.entry, company = "7", status = "dropped", reason = "vetoed" },
+      { entry = left, company = "7", status = "cancelled", reason = "matched", details = "{}" } }
+    assert.is_true(store:end_scheduled(T, items))
+    assert.same({ true, false }, ids(items, "lost"))
+    assert.same({ "cancelled", {} }, { other:entry(T, left).status, other:scheduled(T, NOW + 9999, 9) })
   end)
 
   it("keeps companies", function()

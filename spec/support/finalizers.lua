@@ -137,6 +137,8 @@ local CONFIG = {
   rules = {
     { trigger = "sale_won", enabled = true, set_category = CUSTOMER },
     { trigger = "sale_registered", enabled = true, set_category = OPEN, ask = true },
+    { trigger = "sale_lost", enabled = true, set_category = OPEN, after = { days = 1 },
+      when = { { { field = "sale.reason", is = "known" } } } },
   },
 }
 local KEPT = { write = true, keeps_companies = true, ttl = 100 }
@@ -147,6 +149,10 @@ local function won(company, id)
     trigger = "sale_won", company = company, id = id, at = NOW - 9, category = LEAD, actor = { id = "bob" .. company },
     sale = { name = "sale of " .. company },
   }
+end
+
+local function lost(company, id)
+  return { trigger = "sale_lost", company = company, category = LEAD, id = id, sale = { reason = ("r"):rep(100) } }
 end
 
 local function asked(company)
@@ -184,6 +190,7 @@ local function fill(store, tenant, size)
   known.asking, known.question = question.entry, question.confirmation
   handle(store, tenant, asked(7), KEPT)
   known.applying = handle(store, tenant, won "hosted", HOST).entry
+  known.scheduled = handle(store, tenant, lost "later", KEPT).entry
   assert(store:add_unchanged(tenant, { {
     company = "acme", trigger = "sale_won", at = NOW, reason = "vetoed", event_id = "n", error = ("e"):rep(size),
   } }, NOW))
@@ -210,7 +217,7 @@ local STORE = {
   handle = { function()
     local long = asked(("c"):rep(200)) -- texts that nothing else keeps
     long.id, long.actor.id = ("i"):rep(100), ("u"):rep(100)
-    return { won("7", "new"), asked "open", long, won("nobody", "newer") }, {}, NOW, KEPT
+    return { won("7", "new"), asked "open", long, won("nobody", "newer"), lost("later", "last") }, {}, NOW, KEPT
   end },
   prepare = { function() return HOST end, reads = true, no_tenant = true },
   overlay = { function() end, reads = true, no_tenant = true },
@@ -226,6 +233,14 @@ local STORE = {
   end },
   claim = { function() return "hosted", true, NOW, 30 end },
   applying = { function() return "", 9 end, reads = true },
+  scheduled = { function() return NOW + 10 ^ 6, 9 end, reads = true },
+  schedule_of = { function() return "later" end, reads = true },
+  end_scheduled = { function(known)
+    return { {
+      entry = known.scheduled, company = "later", status = "dropped", reason = "vetoed", error = "because",
+      details = "{}",
+    } }
+  end },
   entry = { function(known) return known.entry end, reads = true },
   history = { function() return nil, nil, nil, 9 end, reads = true },
   add_unchanged = { function()
@@ -243,7 +258,7 @@ local STORE = {
   add = { function() return { { tenant = "another", name = "a counter", value = 2 } } end, no_tenant = true },
   counters = { function() return end, reads = true },
   trim = { function() return 1, 1, NOW + 10 ^ 10, 0 end },
-  due = { function() return "questions", 0, 0, NOW + 1000, "" end, reads = true, no_tenant = true },
+  due = { function() return "timed", 0, 0, NOW + 1000, "" end, reads = true, no_tenant = true },
   check_readers = { function() end, reads = true, no_tenant = true },
   probe = { function() return 0 end, reads = true, no_tenant = true },
   stats = { function() end, reads = true, no_tenant = true, loose = true },
@@ -334,6 +349,7 @@ local ENGINE = {
   undo = { function(known) return known.entry end },
   triggers = { function() end, reads = true },
   retry = { function(known) return known.entry end, reads = true },
+  cancel = { function(known) return known.scheduled, { actor = ANN } end },
   flush = { function() end },
   metrics = { function() end, reads = true, loose = true },
   propose = { function() return asked "acme2" end, reads = true },
@@ -371,9 +387,10 @@ local function populate(engine)
   assert(engine.host:create("open", LEAD))
   local entry = assert(engine:handle(won("acme", "x"))).entry
   local question = assert(engine:handle(asked "open")).confirmation
+  local scheduled = assert(engine:handle(lost "nobody")).entry
   local record = assert(engine:confirmation(question))
   return {
-    engine = engine, config = cfg, entry = entry, question = question, record = record,
+    engine = engine, config = cfg, entry = entry, question = question, record = record, scheduled = scheduled,
     view = engine:view(record, { actor = ANN }),
   }
 end

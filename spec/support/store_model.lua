@@ -9,14 +9,29 @@ model.__index = model
 function model.new()
   return setmetatable({
     entries = {}, companies = {}, newest = {}, applying = {}, open = {}, seen = {}, abouts = {}, decisions = {},
+    scheduled = {},
   }, model)
 end
 
 function model:save(cfg, revision)
-  self.rules, self.revision, self.has_rule = core.decider(cfg), revision, {}
+  self.rules, self.revision, self.has_rule, self.groups, self.waiting = core.decider(cfg), revision, {}, {}, nil
+  for _, category in ipairs(cfg.categories) do
+    self.groups[category.id] = category.group
+  end
   for _, rule in ipairs(cfg.rules) do
     self.has_rule[rule.trigger] = true
+    self.waiting = rule.after and rule or self.waiting -- the only one, in front of all others
   end
+end
+
+-- Whether the rule that waits may start from a category.
+local function may_wait(self, from)
+  for _, group in ipairs(self.waiting.from.groups) do
+    if group == self.groups[from] then
+      return true
+    end
+  end
+  return false
 end
 
 -- Writing ---------------------------------------------------------------------------------------------------------------
@@ -65,10 +80,40 @@ local function put(self, entry, how)
     }
     entry.question = self.open[company]
   end
+  if entry.status == "scheduled" then
+    self.scheduled[company] = entry
+  end
   if entry.event_id then
     self.seen[entry.event_id] = entry
   end
   return add(self, entry)
+end
+
+--- How what a company has scheduled ended.
+function model:end_scheduled(company, status)
+  local entry = self.scheduled[company]
+  if entry then
+    entry.status, self.scheduled[company] = status, nil
+  end
+end
+
+--- What comes of what a company, which is in `from`, has scheduled, and whose time has come: the result.
+function model:carry_out(company, from, how)
+  local entry, rule = self.scheduled[company], self.waiting
+  local result = { status = "unchanged", action = "none", from = from, revision = self.revision }
+  if not may_wait(self, from) then
+    result.reason = "not_potential_customer"
+    return result
+  end
+  self:end_scheduled(company, "carried_out")
+  close_older(self, company, how.now)
+  local made = put(self, {
+    company = company, status = how.keeps_companies and "updated" or "applying", trigger = rule.trigger, from = from,
+    to = rule.set_category, carries_out = entry,
+  }, how)
+  result.status, result.action, result.reason, result.to = made.status, "update", "matched", made.to
+  result.rule, result.entry, result.carries_out = ("%s#%d"):format(rule.trigger, rule.id), made, entry
+  return result
 end
 
 --- An answer, or a change that no event asked for: what `write` makes of it.
@@ -228,7 +273,12 @@ function Walk:take(case)
   }
   local answered = is_answered(event, action, from)
   result.choice_ignored = event.choice ~= nil and not answered or nil
-  if action == "none" then
+  local waiting = m.waiting and m.waiting.trigger == event.trigger and may_wait(m, from) and m.waiting
+  if action == "none" and waiting then
+    result.status, result.reason, result.to, result.due = "scheduled", "matched", waiting.set_category, how.now + 3600
+    result.rule = ("%s#%d"):format(waiting.trigger, waiting.id)
+    return result, true
+  elseif action == "none" then
     result.status = "unchanged"
     return result
   end
@@ -242,6 +292,7 @@ function Walk:take(case)
     result.to = case.target or result.to
   end
   result.status = status_of(how, case, action, answered)
+  result.scheduled = waiting and true or nil
   if result.status == "skipped" then
     result.status, result.reason = "unchanged", "skipped"
     return result
@@ -285,11 +336,18 @@ function Walk:write(case, result)
     self.applying = self.applying + 1
   end
   if not self.imagined then
-    close_older(self.m, event.company, self.how.now)
-    local entry = put(self.m, {
-      company = event.company, status = result.status, trigger = event.trigger, from = result.from, to = result.to,
-      event_id = event.id,
-    }, self.how)
+    local function write(status, to, scheduled)
+      return put(self.m, {
+        company = event.company, status = status, trigger = event.trigger, from = result.from, to = to,
+        event_id = event.id, scheduled = scheduled,
+      }, self.how)
+    end
+    self.m:end_scheduled(event.company, "superseded")
+    result.scheduled = result.scheduled and write("scheduled", self.m.waiting.set_category)
+    if result.status ~= "scheduled" then
+      close_older(self.m, event.company, self.how.now)
+    end
+    local entry = write(result.status, result.to, result.scheduled)
     result.status, result.entry, result.confirmation = entry.status, entry, entry.question
     return
   end

@@ -62,7 +62,7 @@ function stores.check()
 end
 
 --- The preset with its rules switched on: a map of a rule's key (`sale_won`, `lead_status_set:5`) to its target, or to
--- {target, ask = true}.
+-- {target, ask = true, after = {days = 1}}.
 ---@param rules table<string, integer|table>
 ---@return leadcat.Config
 function stores.config(rules)
@@ -73,7 +73,7 @@ function stores.config(rules)
     local to = type(target) == "table" and target[1] or target
     cfg.rules[#cfg.rules + 1] = {
       trigger = trigger, lead_status = tonumber(status), enabled = true, set_category = to,
-      ask = type(target) == "table" and target.ask or false,
+      ask = type(target) == "table" and target.ask or false, after = type(target) == "table" and target.after or nil,
     }
   end
   return cfg

@@ -321,6 +321,19 @@ static bool find_trigger(lua_State *L, int table, const lc_triggers *own, lc_rul
   return number >= 0;
 }
 
+/* The seconds of the rule's `after`, {days = n} or {hours = n}; 0: it has none. */
+static uint32_t after_field(lua_State *L, int table) {
+  enum { HOUR = 3600, DAY = 24 * HOUR };
+  uint32_t seconds = 0;
+  lua_getfield(L, table, "after");
+  if (lua_istable(L, -1)) {
+    int after = lua_gettop(L);
+    seconds = (uint32_t)(l_integer_field(L, after, "days") * DAY + l_integer_field(L, after, "hours") * HOUR);
+  }
+  lua_pop(L, 1);
+  return seconds;
+}
+
 /* Only enabled rules of known triggers are packed. */
 static void add_rule(lua_State *L, int table, config_lists *lists) {
   lc_rule rule = { .to = 0 };
@@ -336,6 +349,7 @@ static void add_rule(lua_State *L, int table, config_lists *lists) {
   rule.ask = l_boolean_field(L, table, "ask");
   rule.id = id_field(L, table, "id");
   rule.forward_only = l_boolean_field(L, table, "forward_only");
+  rule.after = after_field(L, table);
   add_from(L, table, &rule, lists);
   rule.when.first = (uint32_t)lists->conditions.count;
   each(L, table, "when", lists, add_group);

@@ -3,7 +3,7 @@
 
 #include "convert.h"
 #include "facts.h"
-#include "rules/decide.h"
+#include "rules/later.h"
 #include "store.h"
 
 static const char *const rules_type = "leadcat.rules";
@@ -339,6 +339,26 @@ static lc_move opt_move(lua_State *L, int argument) {
   return move;
 }
 
+/* Pushes the rules with `after` of the facts' trigger (and lead status), in order, as push_rules does, each with `after`, seconds,
+ * and one with `scheduled`. */
+static void push_later(lua_State *L, const lc_ruleset *ruleset, const lc_facts *facts, const lc_evidence *evidence) {
+  const lc_later_rule *later = lc_ruleset_block(ruleset, LC_BLOCK_LATER), *found = lc_find_later(ruleset, facts);
+  uint32_t count = evidence->from != NULL ? ruleset->blocks[LC_BLOCK_LATER].count : 0;
+  lua_newtable(L);
+  for (uint32_t i = 0; i < count; i++) {
+    if (later[i].trigger != (uint32_t)facts->trigger
+        || (facts->trigger == LC_LEAD_STATUS_SET && later[i].lead_status != facts->lead_status))
+      continue;
+    push_rule(L, evidence, &later[i].rule);
+    l_set_integer(L, "after", later[i].after);
+    if (&later[i] == found) {
+      lua_pushboolean(L, 1);
+      lua_setfield(L, -2, "scheduled");
+    }
+    lua_rawseti(L, -2, (int)lua_rawlen(L, -2) + 1);
+  }
+}
+
 /* Explains the facts in the arguments from `argument` on, which are the last: trigger, category, lead status, event, made. The
  * stack keeps the ruleset. */
 static int push_explanation(lua_State *L, const lc_ruleset *ruleset, int argument, lc_facts facts) {
@@ -366,7 +386,8 @@ static int push_explanation(lua_State *L, const lc_ruleset *ruleset, int argumen
   push_target(L, explanation.target);
   push_target(L, decision.rule);
   push_rules(L, &explanation);
-  return 8;
+  push_later(L, ruleset, &facts, &explanation.evidence);
+  return 9;
 }
 
 /* Pushes a copy of the tenant's ruleset, which no finalizer can take away. */
@@ -391,11 +412,12 @@ static lc_status push_copy(lua_State *L, lc_text tenant, lc_ruleset **copy) {
   return lc_fail(&l_check_open(L)->error, LC_UNAVAILABLE, "the rules keep changing");
 }
 
-/* store:explain(tenant, trigger, category, lead_status, event, made) -> action, to, reason, revision, checks, target, rule, rules: as
- * `decide`, then each check in order as {name, pass, ...}: `pass` is absent after the one that failed, the rest is what was
+/* store:explain(tenant, trigger, category, lead_status, event, made) -> action, to, reason, revision, checks, target, rule, rules,
+ * later: as `decide`, then each check in order as {name, pass, ...}: `pass` is absent after the one that failed, the rest is what was
  * compared; `target` is that of the rule that the facts choose, if any, whatever the checks say; `rule` the id of the rule that
- * decides, if it has one; `rules` those among which conditions choose, in order: {id, starts, applies, [i] = {holds, fact}}.
- * `made`: the change that rules may take back, as store:last_change gives it, or nil. */
+ * decides, if it has one; `rules` those among which conditions choose, in order: {id, starts, applies, [i] = {holds, fact}};
+ * `later` likewise those with `after`, seconds: `scheduled` is true of the one whose match would be. `made`: the change that rules
+ * may take back, as store:last_change gives it, or nil. */
 static int l_store_explain(lua_State *L) {
   lc_ruleset *ruleset;
   lua_settop(L, 7);

@@ -1,9 +1,10 @@
 #include "facts.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "convert.h"
-
+#include "json.h"
 
 static const char *const place_names[LC_FIELD_PLACES] = {
   [LC_IN_FACTS] = "facts", [LC_IN_SALE] = "sale", [LC_IN_CONTACT] = "contact", [LC_IN_ACTOR] = "actor",
@@ -137,6 +138,77 @@ lc_status l_read_facts(lua_State *L, const l_fields *fields, lc_trigger trigger,
   }
   *misses = status == LC_OK && misses_fact(known, l_fields_of(fields, trigger) & fields->places[LC_IN_FACTS], *first);
   return status;
+}
+
+/* Whether the value at the top is one that a condition may compare, and that JSON can say. */
+static bool is_comparable(lua_State *L) {
+  size_t size = 0;
+  switch (lua_type(L, -1)) {
+  case LUA_TBOOLEAN: return true;
+  case LUA_TNUMBER: return isfinite(lua_tonumber(L, -1));
+  case LUA_TSTRING: return lua_tolstring(L, -1, &size) != NULL && size <= LC_FACT_TEXT_MAX;
+  default: return false;
+  }
+}
+
+/* Puts a list in the place of the one at the top, without what is no such value. */
+static void keep_comparable(lua_State *L, size_t count) {
+  int kept = 0;
+  lua_newtable(L);
+  l_push_list_mark(L);
+  lua_setmetatable(L, -2);
+  for (size_t i = 1; i <= count; i++) {
+    lua_rawgeti(L, -2, (int)i);
+    if (is_comparable(L))
+      lua_rawseti(L, -2, ++kept);
+    else
+      lua_pop(L, 1);
+  }
+  lua_replace(L, -2);
+}
+
+/* Sets the value at the top in the table at `kept`, unless it is of no use. */
+static bool keep_value(lua_State *L, int kept, int name) {
+  size_t count;
+  if (lua_istable(L, -1) && is_list(L, &count) && count <= INT32_MAX)
+    keep_comparable(L, count);
+  else if (!is_comparable(L))
+    return false;
+  lua_pushvalue(L, name);
+  lua_insert(L, -2);
+  lua_rawset(L, kept);
+  return true;
+}
+
+/* Pushes a table of the values of the fields; nil when there are none. `table` and `answers` as for read_place. */
+static void keep_place(lua_State *L, uint64_t fields, int names, int table, int answers) {
+  bool any = false;
+  lua_newtable(L);
+  int kept = lua_gettop(L);
+  for (; fields != 0; fields &= fields - 1) {
+    int name = l_name_at(names, LC_FIELD_PLACES + __builtin_ctzll(fields));
+    if (push_value(L, answers, name) == LUA_TNIL)
+      push_value(L, table, name);
+    any |= lua_gettop(L) > kept && keep_value(L, kept, name);
+    lua_settop(L, kept);
+  }
+  if (!any)
+    lua_pushnil(L);
+}
+
+void l_push_facts(lua_State *L, const l_fields *fields, lc_trigger trigger, int names, int event, int answers) {
+  lua_newtable(L);
+  int facts = lua_gettop(L);
+  for (int place = 0; place < LC_FIELD_PLACES; place++) {
+    uint64_t wanted = fields->triggers[trigger] & fields->places[place];
+    if (wanted == 0)
+      continue;
+    int table = push_place(L, names, event, place) ? facts + 1 : 0;
+    bool is_answered = place == LC_IN_FACTS && answers != 0 && lua_istable(L, answers);
+    keep_place(L, wanted, names, table, is_answered ? answers : 0);
+    lua_setfield(L, facts, place_names[place]);
+    lua_settop(L, facts);
+  }
 }
 
 void l_push_missing(lua_State *L, const l_fields *fields, lc_trigger trigger, int names, const lc_known *known, size_t first) {

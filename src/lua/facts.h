@@ -44,6 +44,10 @@ void l_push_fields(lua_State *L, const lc_ruleset *ruleset, l_fields *fields);
 lc_status l_read_facts(lua_State *L, const l_fields *fields, lc_trigger trigger, int names, int event, int answers,
                        lc_known *known, size_t *first, bool *misses, lc_error *error);
 
+/* Pushes those facts of the event as they are, without what no condition can compare, such as a very long text:
+ * {facts = {name = value}, sale = likewise, ...}. */
+void l_push_facts(lua_State *L, const l_fields *fields, lc_trigger trigger, int names, int event, int answers);
+
 /* Pushes an empty lc_known, which the stack keeps. */
 lc_known *l_push_known(lua_State *L);
 void l_facts_register(lua_State *L);

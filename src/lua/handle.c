@@ -6,6 +6,7 @@
 #include "facts.h"
 #include "json.h"
 #include "store.h"
+#include "rules/later.h"
 #include "store/overlay.h"
 
 /* ---- overlays ---------------------------------------------------------------------------- */
@@ -56,6 +57,8 @@ static void take(lua_State *L, const char *name, l_how *how) {
     core->needs_licence = lua_toboolean(L, -1);
   else if (strcmp(name, "is_guarded") == 0)
     core->is_guarded = lua_toboolean(L, -1);
+  else if (strcmp(name, "schedules_nothing") == 0)
+    core->schedules_nothing = lua_toboolean(L, -1);
   else if (strcmp(name, "claim") == 0)
     core->claim = luaL_checknumber(L, -1);
   else if (strcmp(name, "most") == 0)
@@ -128,6 +131,8 @@ typedef struct l_open {
   const lc_triggers *triggers; /* the own ones that events may name */
   lc_known *known; /* that, of all events; NULL: the rules have no conditions. The stack keeps it */
   bool takes_back; /* a rule takes back what a sale did */
+  bool has_later;  /* a rule has `after`: */
+  uint64_t later[LC_TRIGGER_NUMBERS / 64]; /* a bit for each trigger that has such rules */
 } l_open;
 
 static void free_memory(l_open *open) {
@@ -175,6 +180,8 @@ static void to_known(lua_State *L, lc_case *c) {
   lua_pop(L, 1);
   if (c->is_known)
     c->category = (int32_t)number_field(L, "category");
+  c->carries_out = number_field(L, "carries_out");
+  c->alone = (int32_t)number_field(L, "alone"); /* 0: the rule without an id */
   c->passed = number_field(L, "passed");
   if (c->passed == 0)
     return;
@@ -210,6 +217,14 @@ static bool is_done(lua_State *L) {
   return done;
 }
 
+/* Notes which triggers have rules with `after`. */
+static void find_waiting(const lc_ruleset *ruleset, l_open *open) {
+  const lc_later_rule *later = lc_ruleset_block(ruleset, LC_BLOCK_LATER);
+  open->has_later = lc_has_later(ruleset);
+  for (uint32_t i = 0; i < ruleset->blocks[LC_BLOCK_LATER].count; i++)
+    open->later[later[i].trigger / 64] |= UINT64_C(1) << later[i].trigger % 64;
+}
+
 /* Takes the fields that the rules name, which allocates: so before any event is read; and the triggers that there are. */
 static lc_status find_fields(lua_State *L, l_how *how, l_open *open, lc_error *error) {
   const lc_ruleset *ruleset;
@@ -217,8 +232,11 @@ static lc_status find_fields(lua_State *L, l_how *how, l_open *open, lc_error *e
   lc_status status = lc_store_ruleset(box->store, how->core.tenant, &ruleset, error);
   open->triggers = l_own_triggers(box);
   open->takes_back = status == LC_OK && lc_ruleset_ever_takes_back(ruleset);
-  if (status != LC_OK || lc_ruleset_field_count(ruleset) == 0)
+  if (status != LC_OK)
     return status;
+  find_waiting(ruleset, open);
+  if (lc_ruleset_field_count(ruleset) == 0)
+    return LC_OK;
   open->names = lua_gettop(L) + 1;
   l_push_fields(L, ruleset, &open->fields);
   open->known = l_push_known(L);
@@ -286,15 +304,37 @@ static bool is_interruption(lua_State *L) {
   return message != NULL && strcmp(message, "interrupted!") == 0;
 }
 
-/* Pushes what is kept of the event at the place: JSON or nil. False when it cannot be kept: then pushes why. */
-static bool push_details(lua_State *L, int place, bool has_run) {
+/* Pushes what the rules look at of the event at the place, as it is, or nil when `facts_of` is NULL. */
+static void push_facts_of(lua_State *L, const l_open *facts_of, int place, lc_trigger trigger) {
+  int top = lua_gettop(L);
+  luaL_checkstack(L, LUA_MINSTACK, "the facts of an event");
+  lua_rawgeti(L, EVENTS, place);
+  if (facts_of == NULL || facts_of->known == NULL || !lua_istable(L, -1)) { /* a finalizer may have taken it away */
+    lua_settop(L, top);
+    lua_pushnil(L);
+    return;
+  }
+  lua_rawgeti(L, RESULTS, place);
+  if (was_asked(L, top + 2, facts_of))
+    lua_getfield(L, top + 2, "facts");
+  else
+    lua_pushnil(L);
+  l_push_facts(L, &facts_of->fields, trigger, facts_of->names, top + 1, top + 3);
+  lua_replace(L, top + 1);
+  lua_settop(L, top + 1);
+}
+
+/* Pushes what is kept of the event at the place: JSON or nil. False when it cannot be kept: then pushes why. With `facts_of`, its
+ * facts are kept, too. */
+static bool push_details(lua_State *L, int place, bool has_run, const l_open *facts_of, lc_trigger trigger) {
   lua_pushcfunction(L, l_event_details);
   lua_rawgeti(L, EVENTS, place);
   if (has_run)
     lua_getfield(L, HOW, "run");
   else
     lua_pushnil(L);
-  int result = lua_pcall(L, 2, 1, 0);
+  push_facts_of(L, facts_of, place, trigger);
+  int result = lua_pcall(L, 3, 1, 0);
   if (result == LUA_ERRMEM || (result != 0 && is_interruption(L)))
     lua_error(L);
   return result == 0;
@@ -323,14 +363,29 @@ static void keep_texts(lua_State *L, l_open *open) {
   }
 }
 
+/* Adds the details of what the event may schedule: with its facts, by which it is decided anew. */
+static void add_kept(lua_State *L, const l_how *how, l_open *open, size_t i) {
+  lc_case *c = &open->cases[i];
+  bool may_wait = (open->later[c->entry.trigger / 64] >> c->entry.trigger % 64 & 1) != 0;
+  if (!may_wait || c->carries_out != 0)
+    return;
+  c->is_unkeepable |= !push_details(L, open->places[i], how->has_run, open, (lc_trigger)c->entry.trigger);
+  c->kept.data = lua_tolstring(L, -1, &c->kept.size);
+  keep(L, open);
+}
+
 /* Adds the details of the events from `first` on, or why they cannot be kept. */
 static void add_details(lua_State *L, const l_how *how, l_open *open, size_t first) {
   keep_texts(L, open);
   for (size_t i = first; i < open->count; i++) {
     lc_case *c = &open->cases[i];
-    if (!how->has_run && !open->read[i].has_details)
+    if (open->has_later)
+      add_kept(L, how, open, i);
+    if (c->is_unkeepable)
+      c->entry.details = c->kept;
+    if (c->is_unkeepable || (!how->has_run && !open->read[i].has_details))
       continue;
-    c->is_unkeepable = !push_details(L, open->places[i], how->has_run);
+    c->is_unkeepable = !push_details(L, open->places[i], how->has_run, NULL, (lc_trigger)c->entry.trigger);
     c->entry.details.data = lua_tolstring(L, -1, &c->entry.details.size);
     keep(L, open);
   }
@@ -365,6 +420,20 @@ static void set_boolean(lua_State *L, const char *name, bool value) {
   lua_setfield(L, -2, name);
 }
 
+/* What it carries out, or schedules: `due` where that is all it does, else `scheduled`, the entry; true where nothing is scheduled. */
+static void set_later(lua_State *L, const lc_case *c) {
+  if (c->entry.link == LC_LINK_CARRIES_OUT)
+    l_set_integer(L, "carries_out", (int64_t)c->entry.linked);
+  if (!c->later.is_there)
+    return;
+  if (c->entry.link == LC_LINK_DUE)
+    l_set_number(L, "due", (double)c->entry.linked / 1000);
+  else if (c->later.entry != 0)
+    l_set_integer(L, "scheduled", (int64_t)c->later.entry);
+  else
+    set_boolean(L, "scheduled", true);
+}
+
 static void push_outcome(lua_State *L, const l_store *box, const lc_case *c) {
   const lc_entry *entry = &c->entry;
   bool written = c->state == LC_WRITTEN;
@@ -380,6 +449,7 @@ static void push_outcome(lua_State *L, const l_store *box, const lc_case *c) {
     set_rule(L, box, entry);
   if (entry->id != 0)
     l_set_entry(L, box, entry->id);
+  set_later(L, c);
   if (entry->has_question) {
     l_push_question_id(L, entry->question);
     lua_setfield(L, -2, "confirmation");
@@ -413,6 +483,12 @@ static void push_lack(lua_State *L, const l_store *box, const l_open *open, int 
   }
 }
 
+/* Pushes what takes the place of an outcome when what was scheduled has ended already. */
+static void push_over(lua_State *L) {
+  lua_createtable(L, 0, 1);
+  l_set_string(L, "status", "over");
+}
+
 /* Puts the event's result in its place; true when the event is not at its end. */
 static bool set_result(lua_State *L, const l_store *box, const l_open *open, size_t i) {
   const lc_case *c = &open->cases[i];
@@ -420,6 +496,8 @@ static bool set_result(lua_State *L, const l_store *box, const l_open *open, siz
   bool done = c->state > LC_LACKING;
   if (c->state == LC_DUPLICATE)
     lua_pushinteger(L, (lua_Integer)c->first);
+  else if (c->state == LC_OVER)
+    push_over(L);
   else if (done)
     push_outcome(L, box, c);
   else
@@ -460,7 +538,8 @@ static lc_status handle(lua_State *L, l_how *how, l_open *open, lc_error *error)
  *   details   {error}: nothing helps, the event's actor, sale or contact cannot be kept
  *   end, turn, commit   nothing
  * `how` is {write, keeps_companies, claim, most, start, needs_licence, is_guarded, asks_facts, confirm, ttl, skips_late, look,
- * foresee, overlay, cursor = {name, before, text}, digest, run}, as in lc_handling; `write`: whether the call may write; `run`:
+ * foresee, overlay, schedules_nothing, cursor = {name, before, text}, digest, run}, as in lc_handling; `write`: whether the call may
+ * write; `run`:
  * the id of the run that the events belong to. */
 static int l_handle(lua_State *L) {
   l_how how;

@@ -127,6 +127,38 @@ static int l_finish(lua_State *L) {
   return l_done(L, box, status);
 }
 
+/* ---- what is scheduled -------------------------------------------------------------------- */
+
+static void to_ending(lua_State *L, int table, void *ending) {
+  *(lc_ending *)ending = (lc_ending){
+    .entry = (uint64_t)l_integer_field(L, table, "entry"),
+    .company.text = l_text_field(L, table, "company", LC_COMPANY_MAX),
+    .status = (lc_entry_status)l_name_field(L, table, "status", lc_entry_status_names, LC_ENTRY_STATUSES),
+    .reason = (uint8_t)l_name_field(L, table, "reason", lc_entry_reason_names, LC_ENTRY_REASONS),
+    .error = l_text_field(L, table, "error", UINT32_MAX),
+    .details = l_text_field(L, table, "details", UINT32_MAX),
+    .again = l_number_field(L, table, "again"),
+    .revision = (uint64_t)l_integer_field(L, table, "revision"),
+    .from = (int32_t)l_integer_field(L, table, "from"),
+  };
+}
+
+/* store:end_scheduled(tenant, items) -> true. Each item gets `lost`. */
+static int l_end_scheduled(lua_State *L) {
+  size_t count;
+  lc_text tenant = l_check_tenant(L, 2);
+  lc_ending *endings = l_check_items(L, 3, sizeof *endings, &count, to_ending);
+  l_store *box = l_check_open(L);
+  lc_status status = lc_store_end_scheduled(box->store, tenant, endings, count, &box->error);
+  for (size_t i = 0; i < count && status == LC_OK; i++) {
+    lua_rawgeti(L, 3, (int)i + 1);
+    lua_pushboolean(L, endings[i].lost);
+    lua_setfield(L, -2, "lost");
+    lua_pop(L, 1);
+  }
+  return l_done(L, box, status);
+}
+
 /* ---- reading ----------------------------------------------------------------------------- */
 
 static int push_entry(lua_State *L, lc_text packed) {
@@ -156,6 +188,10 @@ static int push_entry(lua_State *L, lc_text packed) {
     lua_pushboolean(L, true);
     lua_setfield(L, -2, "takes_back");
   }
+  if (entry.link == LC_LINK_DUE)
+    l_set_number(L, "due", (double)entry.linked / 1000);
+  else if (entry.link != LC_LINK_NONE)
+    l_set_integer(L, entry.link == LC_LINK_SCHEDULED ? "scheduled" : "carries_out", (int64_t)entry.linked);
   if (entry.has_question) {
     l_push_question_id(L, entry.question);
     lua_setfield(L, -2, "confirmation");
@@ -233,6 +269,26 @@ static int l_applying(lua_State *L) {
   return l_push_results(L, box, result, status, push_entry);
 }
 
+/* store:scheduled(tenant, now, limit) -> entries */
+static int l_scheduled(lua_State *L) {
+  lc_text tenant = l_check_tenant(L, 2);
+  double now = luaL_checknumber(L, 3);
+  size_t limit = (size_t)luaL_checkinteger(L, 4);
+  l_result *result = l_new_result(L);
+  l_store *box = l_check_open(L);
+  lc_status status = lc_store_scheduled(box->store, tenant, now, limit, &box->error);
+  return l_push_results(L, box, result, status, push_entry);
+}
+
+/* store:schedule_of(tenant, company) -> entry */
+static int l_schedule_of(lua_State *L) {
+  lc_text tenant = l_check_tenant(L, 2);
+  lc_company company = { .text = l_check_text(L, 3, LC_COMPANY_MAX) };
+  l_result *result = l_new_result(L);
+  l_store *box = l_check_open(L);
+  return l_push_result(L, box, result, lc_store_schedule_of(box->store, tenant, &company, &box->error), push_entry);
+}
+
 /* store:cursor(tenant, name) -> text */
 static int l_cursor(lua_State *L) {
   lc_text tenant = l_check_tenant(L, 2), name = l_check_text(L, 3, LC_CURSOR_MAX);
@@ -281,6 +337,9 @@ void l_journal_register(lua_State *L) {
     { "write", l_write },
     { "add_unchanged", l_add_unchanged },
     { "finish", l_finish },
+    { "end_scheduled", l_end_scheduled },
+    { "scheduled", l_scheduled },
+    { "schedule_of", l_schedule_of },
     { "claim", l_claim },
     { "applying", l_applying },
     { "newest", l_newest },

@@ -437,6 +437,8 @@ static void put_details(l_writer *w, void (*put_person)(l_writer *w, int depth),
   put_kept(w, "actor", put_person);
   lua_getfield(L, 1, "contact");
   put_kept(w, "contact", put_thing);
+  lua_pushvalue(L, 3);
+  put_kept(w, "facts", put_value);
   lua_pushvalue(L, 2);
   put_kept(w, "run", put_value);
   lua_getfield(L, 1, "sale");
@@ -446,12 +448,30 @@ static void put_details(l_writer *w, void (*put_person)(l_writer *w, int depth),
   put_char(w, '}');
 }
 
+/* How many bytes the facts at 3 take. */
+static size_t size_of_facts(l_writer *w) {
+  if (lua_isnil(w->L, 3))
+    return 0;
+  lua_pushvalue(w->L, 3);
+  put_value(w, 1);
+  lua_pop(w->L, 1);
+  size_t size = w->out.used;
+  w->out.used = 0;
+  return size;
+}
+
 int l_event_details(lua_State *L) {
   l_writer w;
-  lua_settop(L, 2);
+  lua_settop(L, 3);
   begin(L, &w, 0);
+  size_t facts = size_of_facts(&w);
+  if (facts > L_MOST_DETAILS) {
+    lua_pushnil(L);
+    lua_replace(L, 3);
+    facts = 0;
+  }
   put_details(&w, put_actor, put_value);
-  if (w.out.used > L_MOST_DETAILS) {
+  if (w.out.used > L_MOST_DETAILS + facts) {
     w.out.used = 0;
     put_details(&w, put_brief, put_brief);
   }

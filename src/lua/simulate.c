@@ -243,6 +243,12 @@ static void push_result(lua_State *L, const l_simulator *simulator, double limit
     lua_rawseti(L, -2, i + 1);
   }
   lua_setfield(L, -2, "outcomes");
+  lua_newtable(L);
+  for (int i = 0; i < simulation->side_count; i++) {
+    lua_pushinteger(L, (lua_Integer)simulation->sides[i].scheduled);
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_setfield(L, -2, "scheduled");
   set_tally(L, "journeys", &simulation->journeys, push_journey, "companies", NULL);
   set_tally(L, "changes", &simulation->changes, push_change, "count", simulator->triggers);
   set_moved(L, simulation, simulation->side_count == LC_SIDES ? limit : 0);

@@ -391,7 +391,7 @@ static int l_trim(lua_State *L) {
 
 /* store:due(work, age, count, now, place) -> array of tenants, where to go on ("": all have been looked at) */
 static int l_due(lua_State *L) {
-  static const char *const works[] = { "changes", "questions", "journal", "unchanged", NULL }; /* lc_work */
+  static const char *const works[] = { "changes", "timed", "journal", "unchanged", NULL }; /* lc_work */
   lc_place place = { .size = 0 };
   lc_work work = (lc_work)luaL_checkoption(L, 2, NULL, works);
   lc_retention keep = { .age = luaL_checknumber(L, 3), .count = (uint64_t)luaL_checkinteger(L, 4) };

@@ -150,6 +150,11 @@ bool lc_rule_has_from(const lc_evidence *evidence, const lc_packed_rule *rule) {
   return false;
 }
 
+bool lc_rule_goes_back(const lc_evidence *evidence, const lc_packed_rule *rule) {
+  const lc_category_slot *from = evidence->from, *to = lc_ruleset_category(evidence->ruleset, rule->to);
+  return to != NULL && to->has_rank && from->has_rank && to->rank < from->rank;
+}
+
 bool lc_rule_applies(const lc_evidence *evidence, const lc_packed_rule *rule) {
   const lc_packed_condition *conditions = lc_ruleset_block(evidence->ruleset, LC_BLOCK_CONDITIONS);
   const lc_packed_condition *at = conditions + rule->when.first, *end = at + rule->when.count;

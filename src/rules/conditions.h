@@ -51,6 +51,9 @@ static inline bool lc_rule_may_start(const lc_evidence *evidence, const lc_packe
   return rule->has_from ? lc_rule_has_from(evidence, rule) : evidence->from->group == LC_POTENTIAL_CUSTOMER;
 }
 
+/* Whether the rule, which goes forward only, would lead to a category of a lower rank. Without a rank there is no order. */
+bool lc_rule_goes_back(const lc_evidence *evidence, const lc_packed_rule *rule);
+
 /* Whether all conditions of one group hold, or the rule has none. */
 bool lc_rule_applies(const lc_evidence *evidence, const lc_packed_rule *rule);
 

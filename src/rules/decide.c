@@ -102,10 +102,8 @@ static inline const lc_packed_rule *find_rule(const look *at) {
   return NULL;
 }
 
-/* Without a rank there is no order. */
 static bool goes_back(const look *at) {
-  const lc_category_slot *to = lc_ruleset_category(at->seen.ruleset, at->rule->to);
-  return to != NULL && to->has_rank && at->seen.from->has_rank && to->rank < at->seen.from->rank;
+  return lc_rule_goes_back(&at->seen, at->rule);
 }
 
 static inline bool takes_back(const look *at) {

@@ -14,6 +14,7 @@ static uint64_t checksum(const lc_ruleset *ruleset) {
 static const size_t item_sizes[LC_BLOCKS] = {
   [LC_BLOCK_CATEGORIES] = sizeof(lc_category_slot), [LC_BLOCK_STATUSES] = sizeof(lc_status_slot),
   [LC_BLOCK_CONSTANTS] = sizeof(lc_fact), [LC_BLOCK_TRIGGERS] = sizeof(lc_trigger_rules), [LC_BLOCK_RULES] = sizeof(lc_packed_rule),
+  [LC_BLOCK_LATER] = sizeof(lc_later_rule),
   [LC_BLOCK_CONDITIONS] = sizeof(lc_packed_condition), [LC_BLOCK_FIELDS] = sizeof(lc_packed_field),
   [LC_BLOCK_IDS] = sizeof(int32_t), [LC_BLOCK_OPTIONS] = sizeof(int32_t), [LC_BLOCK_TEXTS] = 1,
 };
@@ -96,6 +97,13 @@ static uint32_t count_own_triggers(const lc_config *config) {
   return count;
 }
 
+static uint32_t count_later(const lc_config *config) {
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < config->rule_count; i++)
+    count += config->rules[i].after != 0;
+  return count;
+}
+
 static uint32_t count_options(const lc_config *config) {
   uint32_t count = 0;
   for (uint32_t i = 0; i < config->category_count; i++)
@@ -124,7 +132,8 @@ static size_t blocks_of(const lc_config *config, lc_range blocks[LC_BLOCKS]) {
   const uint32_t counts[LC_BLOCKS] = {
     [LC_BLOCK_CATEGORIES] = slots_for(config->category_count),
     [LC_BLOCK_STATUSES] = slots_for(count_status_rules(config)),
-    [LC_BLOCK_CONSTANTS] = config->constant_count, [LC_BLOCK_TRIGGERS] = count_own_triggers(config), [LC_BLOCK_RULES] = config->rule_count,
+    [LC_BLOCK_CONSTANTS] = config->constant_count, [LC_BLOCK_TRIGGERS] = count_own_triggers(config),
+    [LC_BLOCK_RULES] = config->rule_count - count_later(config), [LC_BLOCK_LATER] = count_later(config),
     [LC_BLOCK_CONDITIONS] = config->condition_count, [LC_BLOCK_FIELDS] = config->field_count,
     [LC_BLOCK_IDS] = config->id_count, [LC_BLOCK_OPTIONS] = count_options(config), [LC_BLOCK_TEXTS] = (uint32_t)texts,
   };
@@ -147,6 +156,7 @@ typedef struct builder {
   const lc_config *config;
   lc_ruleset *ruleset;
   uint32_t texts; /* how many bytes of them are written */
+  uint32_t later; /* how many rules of LC_BLOCK_LATER are */
   lc_error *error;
 } builder;
 
@@ -283,7 +293,7 @@ static void place_ranges(lc_trigger_rules *triggers, uint32_t count, uint32_t *n
   }
 }
 
-/* Counts the rules of each trigger and lead status, then gives each its range, in which none is yet. */
+/* Counts the rules of each trigger and lead status that decide at once, then gives each its range, in which none is yet. */
 static lc_status make_ranges(builder *b) {
   lc_ruleset *ruleset = b->ruleset;
   uint32_t next = 0;
@@ -292,6 +302,8 @@ static lc_status make_ranges(builder *b) {
     lc_status status = check_rule(b, rule);
     if (status != LC_OK)
       return status;
+    if (rule->after != 0)
+      continue;
     trigger_of(b, rule->trigger)->rules.count++;
     if (rule->trigger == LC_LEAD_STATUS_SET) {
       lc_status_slot *slot = status_slot(b, rule->lead_status);
@@ -311,18 +323,36 @@ static lc_status make_ranges(builder *b) {
   return LC_OK;
 }
 
-static lc_status add_rule(builder *b, const lc_rule *rule) {
-  lc_trigger_rules *trigger = trigger_of(b, rule->trigger);
-  lc_range *range = rule->trigger == LC_LEAD_STATUS_SET ? &status_slot(b, rule->lead_status)->rules : &trigger->rules;
-  if (range->count != 0 || rule->has_from || rule->forward_only || rule->when.count != 0 || rule->to == 0)
-    trigger->plain = 0;
-  trigger->takes_back |= rule->to == 0;
-  const uint32_t anywhere = (UINT32_C(1) << LC_GROUPS) - 1; /* a rule that takes back looks at what the sale did instead */
-  ((lc_packed_rule *)block_of(b, LC_BLOCK_RULES))[range->first + range->count++] = (lc_packed_rule){
+/* A rule that takes back looks at what the sale did instead of the category. */
+static lc_packed_rule pack(const lc_rule *rule) {
+  const uint32_t anywhere = (UINT32_C(1) << LC_GROUPS) - 1;
+  return (lc_packed_rule){
     .id = rule->id, .to = rule->to, .ask = rule->ask, .forward_only = rule->forward_only,
     .has_from = rule->has_from || rule->to == 0, .from_groups = (uint8_t)(rule->to == 0 ? anywhere : rule->from_groups),
     .from = rule->from, .when = rule->when,
   };
+}
+
+/* The rules of its trigger (and lead status) that were added before it are in front of it. */
+static lc_status add_later(builder *b, const lc_rule *rule) {
+  bool by_status = rule->trigger == LC_LEAD_STATUS_SET;
+  lc_range ahead = by_status ? lc_ruleset_lead_status(b->ruleset, rule->lead_status)
+                             : trigger_of(b, rule->trigger)->rules;
+  ((lc_later_rule *)block_of(b, LC_BLOCK_LATER))[b->later++] = (lc_later_rule){
+    (uint32_t)rule->trigger, by_status ? rule->lead_status : 0, ahead.count, rule->after, pack(rule),
+  };
+  return add_conditions(b, rule);
+}
+
+static lc_status add_rule(builder *b, const lc_rule *rule) {
+  lc_trigger_rules *trigger = trigger_of(b, rule->trigger);
+  if (rule->after != 0)
+    return add_later(b, rule);
+  lc_range *range = rule->trigger == LC_LEAD_STATUS_SET ? &status_slot(b, rule->lead_status)->rules : &trigger->rules;
+  if (range->count != 0 || rule->has_from || rule->forward_only || rule->when.count != 0 || rule->to == 0)
+    trigger->plain = 0;
+  trigger->takes_back |= rule->to == 0;
+  ((lc_packed_rule *)block_of(b, LC_BLOCK_RULES))[range->first + range->count++] = pack(rule);
   if (range != &trigger->rules)
     trigger->rules.count++;
   return add_conditions(b, rule);
@@ -348,7 +378,7 @@ lc_status lc_ruleset_build(const lc_config *config, void *memory, size_t size, l
   lc_range blocks[LC_BLOCKS];
   if (size == 0 || size != blocks_of(config, blocks))
     return lc_fail(error, LC_INVALID, "the config has too many categories, rules or conditions");
-  builder b = { config, memset(memory, 0, size), 0, error };
+  builder b = { .config = config, .ruleset = memset(memory, 0, size), .error = error };
   b.ruleset->magic = LC_RULESET_MAGIC;
   b.ruleset->version = LC_RULESET_VERSION;
   b.ruleset->revision = config->revision;
@@ -444,6 +474,13 @@ static bool conditions_fit(const lc_ruleset *ruleset, lc_range when, uint64_t fi
 }
 
 /* `*used`: how many conditions and ids the rules have. Each has its own, or deciding could take for ever. */
+static bool rule_fits(const lc_ruleset *ruleset, const lc_packed_rule *rule, uint64_t fields, uint64_t *used) {
+  return lies_in(rule->from, ruleset->blocks[LC_BLOCK_IDS].count)
+      && lies_in(rule->when, ruleset->blocks[LC_BLOCK_CONDITIONS].count)
+      && (*used += rule->when.count + (uint64_t)rule->from.count) <= ruleset->size
+      && conditions_fit(ruleset, rule->when, fields);
+}
+
 static bool rules_fit(const lc_ruleset *ruleset, const lc_trigger_rules *trigger, uint64_t *used) {
   const lc_packed_rule *rules = lc_ruleset_block(ruleset, LC_BLOCK_RULES);
   uint32_t fields = ruleset->blocks[LC_BLOCK_FIELDS].count;
@@ -452,11 +489,24 @@ static bool rules_fit(const lc_ruleset *ruleset, const lc_trigger_rules *trigger
     return false;
   for (uint32_t i = 0; i < trigger->rules.count; i++) {
     const lc_packed_rule *rule = &rules[trigger->rules.first + i];
-    if (!lies_in(rule->from, ruleset->blocks[LC_BLOCK_IDS].count)
-        || !lies_in(rule->when, ruleset->blocks[LC_BLOCK_CONDITIONS].count)
-        || (lc_rule_takes_back(rule) && (trigger->plain != 0 || trigger->takes_back == 0))
-        || (*used += rule->when.count + (uint64_t)rule->from.count) > ruleset->size
-        || !conditions_fit(ruleset, rule->when, trigger->fields))
+    if ((lc_rule_takes_back(rule) && (trigger->plain != 0 || trigger->takes_back == 0))
+        || !rule_fits(ruleset, rule, trigger->fields, used))
+      return false;
+  }
+  return true;
+}
+
+/* Those that decide at once are known to fit. */
+static bool later_fit(const lc_ruleset *ruleset, uint64_t *used) {
+  const lc_later_rule *later = lc_ruleset_block(ruleset, LC_BLOCK_LATER);
+  for (uint32_t i = 0; i < ruleset->blocks[LC_BLOCK_LATER].count; i++) {
+    if (!lc_is_trigger(later[i].trigger))
+      return false;
+    const lc_trigger_rules *trigger = lc_ruleset_trigger(ruleset, (lc_trigger)later[i].trigger);
+    lc_range ahead = later[i].trigger == LC_LEAD_STATUS_SET ? lc_ruleset_lead_status(ruleset, later[i].lead_status)
+                                                            : trigger->rules;
+    if (later[i].before > ahead.count || lc_rule_takes_back(&later[i].rule)
+        || !rule_fits(ruleset, &later[i].rule, trigger->fields, used))
       return false;
   }
   return true;
@@ -471,7 +521,7 @@ static bool contents_fit(const lc_ruleset *ruleset) {
         && (ruleset->triggers[i].takes_back == 0 || may_take_back((lc_trigger)i));
   for (uint32_t i = 0; i < ruleset->blocks[LC_BLOCK_TRIGGERS].count && fits; i++)
     fits = rules_fit(ruleset, &own[i], &used) && own[i].takes_back == 0;
-  return fits;
+  return fits && later_fit(ruleset, &used);
 }
 
 lc_status lc_ruleset_check(const void *bytes, size_t size, lc_error *error) {

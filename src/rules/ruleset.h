@@ -5,8 +5,8 @@
  * ruleset can always be built again: so its form is the machine's own (byte order included) and is never migrated.
  *
  * Layout: the header below, then its blocks, in the order of lc_block. The slots are hash tables with linear probing, a power
- * of two in size and at most half full, so lookups end soon. Empty slots have id 0. The rules of a trigger, and within
- * them those of a lead status, lie side by side in the order of the config.
+ * of two in size and at most half full, so lookups end soon. Empty slots have id 0. The rules of a trigger that decide at
+ * once, and within them those of a lead status, lie side by side in the order of the config.
  */
 #ifndef LC_RULES_RULESET_H
 #define LC_RULES_RULESET_H
@@ -105,6 +105,7 @@ typedef struct lc_rule {
   uint32_t from_groups; /* a bit for each lc_group */
   lc_range from;        /* in lc_config.ids: categories */
   lc_range when;        /* in lc_config.conditions, of which each belongs to one rule; none: it always applies */
+  uint32_t after;       /* seconds: its match is decided anew when they are over; 0: it decides at once */
 } lc_rule;
 
 typedef struct lc_config {
@@ -137,7 +138,7 @@ typedef struct lc_category_slot {
 /* The enabled rules of a trigger. */
 typedef struct lc_trigger_rules {
   lc_range rules;  /* in LC_BLOCK_RULES */
-  uint64_t fields; /* a bit for each field that their conditions name */
+  uint64_t fields; /* a bit for each field that their conditions name, and those of its rules in LC_BLOCK_LATER */
   uint32_t plain;  /* 1: each rule applies whenever its trigger (and lead status) does, and is the only one */
   uint32_t takes_back; /* 1: one of them takes back what the sale did */
 } lc_trigger_rules;
@@ -154,6 +155,15 @@ typedef struct lc_packed_rule {
   lc_range from; /* in LC_BLOCK_IDS */
   lc_range when; /* in LC_BLOCK_CONDITIONS */
 } lc_packed_rule;
+
+/* A rule that does not decide at once (later.h). */
+typedef struct lc_later_rule {
+  uint32_t trigger;     /* lc_trigger */
+  int32_t lead_status;  /* for LC_LEAD_STATUS_SET; else 0 */
+  uint32_t before;      /* how many rules of its trigger (and lead status) in LC_BLOCK_RULES stand in front of it */
+  uint32_t after;       /* as in lc_rule */
+  lc_packed_rule rule;
+} lc_later_rule;
 
 /* Fields that the event does not have, but the company's category. They are in no list. */
 enum { LC_FIELD_CATEGORY = LC_FIELDS_MAX, LC_FIELD_RANK };
@@ -188,7 +198,8 @@ typedef enum lc_block {
   LC_BLOCK_STATUSES,   /* slots */
   LC_BLOCK_CONSTANTS,  /* lc_fact, whose texts are in LC_BLOCK_TEXTS */
   LC_BLOCK_TRIGGERS,   /* lc_trigger_rules of own triggers, from LC_OWN_TRIGGER to the last that has a rule */
-  LC_BLOCK_RULES,
+  LC_BLOCK_RULES,      /* those that decide at once */
+  LC_BLOCK_LATER,      /* lc_later_rule: the others, in the config's order */
   LC_BLOCK_CONDITIONS,
   LC_BLOCK_FIELDS,
   LC_BLOCK_IDS,
@@ -209,7 +220,7 @@ typedef struct lc_ruleset {
                         * triggers there were. It is to be built again when there are more. */
 } lc_ruleset;
 
-enum { LC_RULESET_MAGIC = 0x5352434c, LC_RULESET_VERSION = 6 };
+enum { LC_RULESET_MAGIC = 0x5352434c, LC_RULESET_VERSION = 7 };
 
 /* Rules of a trigger that has none. */
 extern const lc_trigger_rules lc_no_rules;
@@ -290,12 +301,12 @@ static inline const lc_trigger_rules *lc_ruleset_trigger(const lc_ruleset *rules
   return at < ruleset->blocks[LC_BLOCK_TRIGGERS].count ? own + at : &lc_no_rules;
 }
 
-/* Whether an enabled rule exists for the trigger. */
+/* Whether an enabled rule exists for the trigger that decides at once. */
 static inline bool lc_ruleset_has_rule(const lc_ruleset *ruleset, lc_trigger trigger) {
   return lc_ruleset_trigger(ruleset, trigger)->rules.count != 0;
 }
 
-/* The enabled rules of a lead status, which may be none. */
+/* The same of a lead status. */
 static inline lc_range lc_ruleset_lead_status(const lc_ruleset *ruleset, int32_t lead_status) {
   return lead_status > 0 ? lc_ruleset_status_slot(ruleset, lead_status)->rules : (lc_range){ 0, 0 };
 }

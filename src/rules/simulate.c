@@ -1,5 +1,7 @@
 #include "simulate.h"
 
+#include "later.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -123,6 +125,8 @@ static lc_status note_change(lc_simulation *simulation, const lc_change *change,
 /* ---- deciding ---------------------------------------------------------------------------- */
 
 const char *lc_outcome_name(int outcome) {
+  if (outcome == LC_ONLY_SCHEDULED)
+    return "scheduled";
   return outcome < LC_MATCHED ? lc_reason_names[outcome] : lc_action_names[outcome - LC_MATCHED + LC_UPDATE];
 }
 
@@ -159,10 +163,14 @@ static lc_move made_by_sale(const lc_side *side, const lc_columns *columns, uint
   return is_of_sale ? made->move : (lc_move){ 0, 0 };
 }
 
+static lc_facts facts_of(const lc_side *side, const lc_columns *columns, uint32_t i, int32_t category, int number) {
+  return (lc_facts){ (lc_trigger)columns->trigger[i], category, columns->lead_status[i], &columns->known[number],
+                     columns->first[number][i], made_by_sale(side, columns, i) };
+}
+
 /* By rules that look at more than what is remembered of a decision. */
 static const lc_remembered *decide_event(lc_side *side, const lc_columns *columns, uint32_t i, int32_t category, int number) {
-  const lc_facts facts = { (lc_trigger)columns->trigger[i], category, columns->lead_status[i], &columns->known[number],
-                           columns->first[number][i], made_by_sale(side, columns, i) };
+  const lc_facts facts = facts_of(side, columns, i, category, number);
   lc_decision decision = remember(side->ruleset, &side->last, &facts, 0);
   side->last_made = facts.made;
   side->took_back = decision.to != 0 && lc_ruleset_takes_back(side->ruleset, facts.trigger, decision.rule);
@@ -172,6 +180,20 @@ static const lc_remembered *decide_event(lc_side *side, const lc_columns *column
 /* Remembers a change for rules that take back. What took back is not taken back itself. */
 static void note_made(lc_side *side, const lc_columns *columns, uint32_t i, int32_t from, int32_t to, bool took_back) {
   side->made[columns->company[i]] = (lc_made){ { from, to }, took_back ? LC_NO_TEXT : columns->sale[i] };
+}
+
+/* The decision, or that something is only scheduled. */
+static const lc_remembered *schedule(lc_side *side, const lc_columns *columns, uint32_t i, int32_t category, int number,
+                                     const lc_remembered *decision) {
+  const lc_facts facts = facts_of(side, columns, i, category, number);
+  if (lc_find_later(side->ruleset, &facts) == NULL)
+    return decision;
+  side->scheduled++;
+  if (decision->outcome >= LC_MATCHED)
+    return decision;
+  side->last = (lc_remembered){ 0, 0, LC_ONLY_SCHEDULED };
+  side->last_made = (lc_move){ 0, 0 };
+  return &side->last;
 }
 
 /* Decides one event on one side. `*from` is set to where its company stood. */
@@ -185,6 +207,8 @@ static inline const lc_remembered *step(lc_side *side, const lc_columns *columns
                                 : decide_event(side, columns, i, category, number);
   if (side->takes_back && decision->to != 0)
     note_made(side, columns, i, category, decision->to, decision == &side->last && side->took_back);
+  if (lc_has_later(side->ruleset))
+    decision = schedule(side, columns, i, category, number, decision);
   *stands = decision->to != 0 ? decision->to : *from;
   side->counts[columns->trigger[i]][decision->outcome]++;
   return decision;

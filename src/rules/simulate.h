@@ -2,8 +2,9 @@
  *
  * Events are given in columns, many at a time, and decided in their order. On each side, a company stands where its
  * event says; where that says nothing, where earlier events have left it; before the first one, in the start category.
- * A question counts as accepted. Memory grows with the number of different companies, of two sides also of different
- * changes, and of different sales where a rule takes back what they did, never with events. One thread at a time.
+ * A question counts as accepted; what would be scheduled is only counted. Memory grows with the number of different companies, of
+ * two sides also of different changes, and of different sales where a rule takes back what they did, never with events. One thread
+ * at a time.
  */
 #ifndef LC_RULES_SIMULATE_H
 #define LC_RULES_SIMULATE_H
@@ -15,7 +16,8 @@ enum {
   LC_SIDES = 2,                 /* the most */
   LC_COLUMNS_MAX = 2048,        /* the most events in columns */
   LC_COLUMNS_TEXTS = 64 << 10,  /* the most bytes of their companies' texts */
-  LC_OUTCOMES = LC_MATCHED + 2, /* the reasons of what did not match, then LC_UPDATE and LC_CONFIRM */
+  LC_ONLY_SCHEDULED = LC_MATCHED + 2, /* nothing is decided at once, but something scheduled */
+  LC_OUTCOMES,                  /* the reasons of what did not match, then LC_UPDATE and LC_CONFIRM, then that */
   LC_EXAMPLES = 3,              /* the most of a change, each of another company */
   LC_REMEMBERED = 1 << 12       /* decisions that are remembered */
 };
@@ -59,6 +61,7 @@ typedef struct lc_side {
   bool took_back;      /* `last` did */
   lc_move last_made;   /* what `last` could have taken back */
   uint64_t counts[LC_TRIGGER_NUMBERS][LC_OUTCOMES];
+  uint64_t scheduled;  /* matches of rules with `after`, which come to nothing here */
   lc_remembered remembered[LC_REMEMBERED];
   lc_remembered last; /* the decision by rules with conditions that was made last */
 } lc_side;

@@ -165,7 +165,25 @@ static const char *check_question(const record *r) {
   return names_question(r, state) ? NULL : "a list names a confirmation that is missing or in another state";
 }
 
+/* Whether the entry is there, and scheduled. */
+static bool names_scheduled(const record *r, uint64_t id) {
+  lc_entry entry;
+  MDB_val value;
+  return exists(r, LC_TABLE_JOURNAL, lc_key_of_entry(&r->tenant, id), &value)
+      && lc_entry_unpack(value.mv_data, value.mv_size, &entry, NULL) == LC_OK && entry.status == LC_ENTRY_SCHEDULED;
+}
+
+static const char *check_scheduled(const record *r) {
+  lc_schedule schedule;
+  if (r->value.mv_size != sizeof schedule)
+    return "a schedule is damaged";
+  memcpy(&schedule, r->value.mv_data, sizeof schedule);
+  return names_scheduled(r, schedule.entry) ? NULL : "a schedule names an entry that is missing or not scheduled";
+}
+
 static const char *check_expiring(const record *r) {
+  if (r->value.mv_size == 0)
+    return names_scheduled(r, lc_key_number(r->rest)) ? NULL : "a time names an entry that is missing or not scheduled";
   return names_question(r, LC_QUESTION_OPEN) ? NULL : "a time names a confirmation that is missing or closed";
 }
 
@@ -207,6 +225,7 @@ static checks *const record_checks[LC_TABLES] = {
   [LC_TABLE_CONFIRMATIONS] = check_confirmation,
   [LC_TABLE_QUESTIONS] = check_question,
   [LC_TABLE_EXPIRING] = check_expiring,
+  [LC_TABLE_SCHEDULED] = check_scheduled,
   [LC_TABLE_COMPANIES] = check_company,
   [LC_TABLE_COUNTERS] = check_counter,
   [LC_TABLE_UNCHANGED] = check_entry,

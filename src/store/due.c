@@ -8,7 +8,7 @@ enum { STEP = 256 }; /* keys looked at in one transaction: each may have to be r
 
 static const lc_table table_of[LC_WORKS] = {
   [LC_WORK_CHANGES] = LC_TABLE_APPLYING,
-  [LC_WORK_QUESTIONS] = LC_TABLE_EXPIRING,
+  [LC_WORK_TIMED] = LC_TABLE_EXPIRING,
   [LC_WORK_JOURNAL] = LC_TABLE_JOURNAL,
   [LC_WORK_UNCHANGED] = LC_TABLE_UNCHANGED,
 };
@@ -60,7 +60,7 @@ static bool is_due(const search *s, const lc_writer *reader, MDB_val key, MDB_va
         return true;
       memcpy(&claim, value.mv_data, sizeof claim);
       return lc_claim_is_due(reader->store, &claim);
-    case LC_WORK_QUESTIONS:
+    case LC_WORK_TIMED:
       return lc_is_overdue(&reader->tenant, key, s->now);
     default:
       return lc_is_beyond(reader, s->keep, lc_text_of(value), &due) != 0 || due;

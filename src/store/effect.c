@@ -1,5 +1,5 @@
-/* What writing an entry does: it changes a company kept here, claims a change for the host to make, or asks a question. It also
- * marks its event as seen. */
+/* What writing an entry does: it changes a company kept here, claims a change for the host to make, asks a question, or schedules
+ * a decision. It also marks its event as seen. */
 #include "internal.h"
 #include "store.h"
 
@@ -57,6 +57,8 @@ static int put_effect(const lc_writer *w, lc_entry *entry, lc_question *question
       return change_company(w, entry);
     case LC_ENTRY_AWAITING:
       return lc_put_question(w, question, entry);
+    case LC_ENTRY_SCHEDULED:
+      return lc_put_schedule(w, entry);
     default:
       return 0;
   }

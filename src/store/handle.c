@@ -8,6 +8,7 @@
 #include "internal.h"
 #include "overlay.h"
 #include "rules/checksum.h"
+#include "rules/later.h"
 #include "store.h"
 
 const char *const lc_lack_names[LC_LACKS] = {
@@ -113,10 +114,21 @@ static lc_status hosts_category(handler *h, lc_case *c) {
 
 /* ---- the steps ----------------------------------------------------------------------------- */
 
+/* What is scheduled is carried out once, though several processes may find that its time has come. */
+static lc_status find_schedule(handler *h, lc_case *c) {
+  lc_schedule schedule;
+  int rc = lc_get_schedule(h->w.store, h->w.txn, &h->w.tenant, &c->entry.company, &schedule);
+  if (rc == 0 && (schedule.entry != c->carries_out || schedule.at > lc_milliseconds(h->w.now)))
+    c->state = LC_OVER;
+  return fail(h, rc);
+}
+
 static lc_status find_seen(handler *h, lc_case *c) {
   lc_text id = c->entry.event_id;
   lc_key key = h->w.tenant;
   int32_t seen;
+  if (c->carries_out != 0)
+    return find_schedule(h, c);
   if (id.size == 0)
     return LC_OK;
   if (h->overlay != NULL && lc_marks_get(&h->overlay->ids, id, &seen)) {
@@ -145,7 +157,8 @@ static lc_status find_licence(handler *h, lc_case *c) {
 /* While a change is unfinished, the company's category is unknown. Without a rule for the event that does not matter. */
 static lc_status find_unfinished(handler *h, lc_case *c) {
   bool unfinished = false;
-  if (is_preview(h) || !lc_ruleset_has_rule(h->ruleset, (lc_trigger)c->entry.trigger))
+  lc_trigger trigger = (lc_trigger)c->entry.trigger;
+  if (is_preview(h) || !(lc_ruleset_has_rule(h->ruleset, trigger) || lc_has_later_for(h->ruleset, trigger)))
     return LC_OK;
   int rc = lc_find_unfinished(&h->w, &c->entry.company, &unfinished, &c->first);
   return rc == 0 && unfinished ? lack(c, LC_LACKS_END) : fail(h, rc);
@@ -191,20 +204,64 @@ static lc_status find_made(handler *h, lc_case *c) {
   return status;
 }
 
+static lc_facts facts_of(const handler *h, const lc_case *c) {
+  return (lc_facts){ (lc_trigger)c->entry.trigger, c->entry.from, c->entry.lead_status, h->how->known, c->first_fact,
+                     c->made };
+}
+
 static lc_decision decision_of(const handler *h, const lc_case *c) {
-  return lc_decide(h->ruleset, &(lc_facts){ (lc_trigger)c->entry.trigger, c->entry.from, c->entry.lead_status, h->how->known,
-                                            c->first_fact, c->made });
+  const lc_facts facts = facts_of(h, c);
+  return c->carries_out == 0 ? lc_decide(h->ruleset, &facts) : lc_decide_alone(h->ruleset, &facts, c->alone);
+}
+
+static bool may_find_later(const handler *h, const lc_case *c) {
+  const lc_facts facts = facts_of(h, c);
+  return c->carries_out == 0 && lc_has_later(h->ruleset) && lc_may_find_later(h->ruleset, &facts);
 }
 
 /* The host is asked only when the decision comes to conditions. */
 static lc_status find_facts(handler *h, lc_case *c) {
-  return c->misses_facts && decision_of(h, c).reason >= LC_CONDITIONS_NOT_MET ? lack(c, LC_LACKS_FACTS) : LC_OK;
+  bool needs = c->misses_facts && (decision_of(h, c).reason >= LC_CONDITIONS_NOT_MET || may_find_later(h, c));
+  return needs ? lack(c, LC_LACKS_FACTS) : LC_OK;
 }
 
-/* The question that the sale has led to is closed also when there is nothing to take back. */
-static lc_status find_question(handler *h, lc_case *c) {
-  return c->sale.size == 0 || is_preview(h) ? LC_OK
-       : lc_find_sales_question(&h->w, c->entry.company.text, c->sale, &c->closes, h->error);
+/* Whether nothing is decided at once, and so at most scheduled. */
+static bool is_put_off(const lc_case *c) {
+  return c->entry.action == LC_NONE;
+}
+
+/* Makes the entry that of what the event schedules. */
+static void put_off(lc_case *c, lc_entry *entry) {
+  entry->status = LC_ENTRY_SCHEDULED;
+  entry->action = LC_NONE;
+  entry->rule = c->later.rule;
+  entry->to = c->later.to;
+  entry->link = LC_LINK_DUE;
+  entry->linked = lc_milliseconds(c->later.due);
+  if (c->kept.size != 0)
+    entry->details = c->kept;
+}
+
+/* Looks for a rule with `after` that matches. */
+static void find_later(const handler *h, lc_case *c) {
+  const lc_facts facts = facts_of(h, c);
+  const lc_later_rule *later = c->carries_out == 0 && lc_has_later(h->ruleset) ? lc_find_later(h->ruleset, &facts) : NULL;
+  if (later == NULL)
+    return;
+  c->later = (lc_later){ .is_there = true, .rule = later->rule.id, .to = later->rule.to, .due = c->entry.at + later->after };
+  if (is_put_off(c) && !h->how->schedules_nothing) {
+    c->reason = LC_MATCHED;
+    put_off(c, &c->entry);
+  }
+}
+
+/* What the sale has led to and has not ended yet, its question or what it has scheduled, ends also when there is nothing to take
+ * back. */
+static lc_status find_rest(handler *h, lc_case *c) {
+  if (c->sale.size == 0 || is_preview(h))
+    return LC_OK;
+  lc_status status = lc_find_sales_question(&h->w, c->entry.company.text, c->sale, &c->closes, h->error);
+  return status == LC_OK ? lc_find_sales_schedule(&h->w, &c->entry.company, c->sale, &c->unschedules, h->error) : status;
 }
 
 static lc_status decide(handler *h, lc_case *c) {
@@ -218,9 +275,10 @@ static lc_status decide(handler *h, lc_case *c) {
   entry->takes_back = decision.action != LC_NONE
                    && lc_ruleset_takes_back(h->ruleset, (lc_trigger)entry->trigger, decision.rule);
   c->is_answered = is_answered(c);
-  if (decision.action == LC_NONE)
+  find_later(h, c);
+  if (c->reason != LC_MATCHED)
     c->state = LC_UNMATCHED;
-  return decision.reason == LC_NOTHING_TO_TAKE_BACK ? find_question(h, c) : LC_OK;
+  return decision.reason == LC_NOTHING_TO_TAKE_BACK ? find_rest(h, c) : LC_OK;
 }
 
 /* An event that says when it happened must not undo what came after it. */
@@ -257,7 +315,7 @@ static uint64_t tell_apart(const lc_entry *entry) {
 
 /* A verdict counts only for the decision that it was given on. */
 static lc_status find_verdict(handler *h, lc_case *c) {
-  if (!h->how->is_guarded && !c->is_answered)
+  if ((!h->how->is_guarded && !c->is_answered) || is_put_off(c))
     return LC_OK;
   c->about = tell_apart(&c->entry);
   if (c->passed != c->about)
@@ -271,6 +329,8 @@ static lc_status find_verdict(handler *h, lc_case *c) {
 
 /* How the event is written. */
 static lc_status find_status(handler *h, lc_case *c) {
+  if (is_put_off(c))
+    return LC_OK;
   bool asks = c->entry.action == LC_CONFIRM && !c->is_answered;
   c->entry.status = c->is_answered && c->keep ? LC_ENTRY_DECLINED
                   : h->how->keeps_companies ? LC_ENTRY_UPDATED : LC_ENTRY_APPLYING;
@@ -377,13 +437,40 @@ static lc_status new_question(handler *h, lc_case *c, lc_question *question) {
 
 /* ---- writing, and imagining to have written -------------------------------------------------- */
 
+/* A match ends what its company had scheduled; when that is due, this is what comes of it. */
+static lc_status end_schedule(handler *h, lc_case *c) {
+  lc_entry_status ended = c->carries_out != 0 ? LC_ENTRY_CARRIED_OUT : LC_ENTRY_SUPERSEDED;
+  if (c->carries_out != 0) {
+    c->entry.link = LC_LINK_CARRIES_OUT;
+    c->entry.linked = c->carries_out;
+  }
+  return lc_end_schedule(&h->w, &c->entry.company, ended, h->error);
+}
+
+/* Schedules what the event puts off, beside what it does at once. */
+static lc_status put_beside(handler *h, lc_case *c) {
+  lc_entry beside = c->entry;
+  put_off(c, &beside);
+  int rc = lc_put_with_effect(&h->w, &beside, NULL);
+  c->later.entry = c->entry.linked = beside.id;
+  c->entry.link = LC_LINK_SCHEDULED;
+  return fail(h, rc);
+}
+
 static lc_status put(handler *h, lc_case *c) {
   lc_question question;
-  lc_status status = lc_supersede(&h->w, &c->entry, h->error);
+  bool waits = is_put_off(c);
+  lc_status status = end_schedule(h, c);
+  if (status == LC_OK && c->later.is_there && !waits && !h->how->schedules_nothing)
+    status = put_beside(h, c);
+  if (status == LC_OK && !waits)
+    status = lc_supersede(&h->w, &c->entry, h->error);
   if (status == LC_OK && c->entry.status == LC_ENTRY_AWAITING)
     status = new_question(h, c, &question);
   if (status == LC_OK)
     status = fail(h, lc_put_with_effect(&h->w, &c->entry, &question));
+  if (waits)
+    c->later.entry = c->entry.id;
   h->changed = true;
   return status;
 }
@@ -451,22 +538,27 @@ static lc_status leave_open(handler *h, lc_case *c) {
 static lc_status take_steps(handler *h, lc_case *c) {
   lc_status status = LC_OK;
   c->state = LC_OPEN;
-  c->is_late = c->closes = false;
+  c->is_late = c->closes = c->unschedules = false;
   for (int i = 0; i < STEPS && c->state == LC_OPEN && status == LC_OK; i++)
     status = steps[i](h, c);
   return status;
 }
 
-static lc_status close_question(handler *h, const lc_case *c) {
+static bool ends_rest(const lc_case *c) {
+  return c->closes || c->unschedules;
+}
+
+static lc_status end_rest(handler *h, const lc_case *c) {
+  lc_status status = c->closes ? lc_supersede(&h->w, &c->entry, h->error) : LC_OK;
   h->changed = true;
-  return lc_supersede(&h->w, &c->entry, h->error);
+  return status == LC_OK && c->unschedules ? lc_end_schedule(&h->w, &c->entry.company, LC_ENTRY_SUPERSEDED, h->error) : status;
 }
 
 static lc_status settle(handler *h, lc_case *c) {
   if (c->state == LC_LACKING)
     return leave_open(h, c);
-  if (c->closes && h->writing)
-    return close_question(h, c);
+  if (ends_rest(c) && h->writing)
+    return end_rest(h, c);
   if (c->state != LC_OPEN)
     return LC_OK;
   c->state = LC_WRITTEN;
@@ -474,9 +566,9 @@ static lc_status settle(handler *h, lc_case *c) {
   return h->writing ? put(h, c) : imagine(h, c);
 }
 
-/* This event is to be written, or its question closed, but the transaction only reads. */
+/* This event is to be written, or what its sale has led to ended, but the transaction only reads. */
 static bool ends_before(const handler *h, lc_case *c) {
-  bool ends = (c->state == LC_OPEN || c->closes) && !h->writing && h->overlay == NULL;
+  bool ends = (c->state == LC_OPEN || ends_rest(c)) && !h->writing && h->overlay == NULL;
   if (ends)
     c->state = LC_OPEN;
   return ends;
@@ -513,7 +605,7 @@ static bool lacks_answers(const lc_case *cases, size_t count) {
 
 static size_t first_written(const lc_case *cases, size_t count) {
   size_t i = 0;
-  while (i < count && cases[i].state != LC_WRITTEN && !cases[i].closes)
+  while (i < count && cases[i].state != LC_WRITTEN && !ends_rest(&cases[i]))
     i++;
   return i;
 }

@@ -52,6 +52,13 @@ MDB_val lc_key_value(lc_key *key);
 lc_key lc_key_of_company(const lc_key *tenant, const lc_company *company);
 lc_key lc_key_of_entry(const lc_key *tenant, uint64_t entry);
 lc_key lc_key_of_question(const lc_key *tenant, const uint8_t *id);
+lc_key lc_key_of_due(const lc_key *tenant, uint64_t milliseconds, uint64_t entry); /* in LC_TABLE_EXPIRING */
+
+/* A time as milliseconds since 1970: 0 for one before, UINT64_MAX for one that is too late. */
+uint64_t lc_milliseconds(double seconds);
+
+/* Whether a key of LC_TABLE_EXPIRING belongs to the tenant, and its time has come. */
+bool lc_is_overdue(const lc_key *tenant, MDB_val key, double now);
 
 /* These return LMDB's results. */
 int lc_get(const lc_store *store, MDB_txn *txn, lc_table table, lc_key *key, MDB_val *value);
@@ -215,8 +222,25 @@ lc_status lc_find_sales_question(const lc_writer *w, lc_text company, lc_text sa
 /* Closes the open question, if there is one, of the company of `newer`, an event that matched or takes back. */
 lc_status lc_supersede(lc_writer *w, const lc_entry *newer, lc_error *error);
 
-/* Whether a key of LC_TABLE_EXPIRING belongs to the tenant and the question's time is over. */
-bool lc_is_overdue(const lc_key *tenant, MDB_val key, double now);
+/* ---- from schedule.c ------------------------------------------------------------------- */
+
+/* What a company has scheduled. */
+typedef struct lc_schedule {
+  uint64_t entry;
+  uint64_t at; /* milliseconds since 1970: when it is looked at next. The entry says when it was due */
+} lc_schedule;
+
+/* Notes that the new entry is scheduled, for the time that it is linked to. The company has nothing scheduled. */
+int lc_put_schedule(const lc_writer *w, const lc_entry *entry);
+
+/* What the company has scheduled; its entry is 0 when that is nothing. */
+int lc_get_schedule(const lc_store *store, MDB_txn *txn, const lc_key *tenant, const lc_company *company, lc_schedule *schedule);
+
+/* Ends what the company has scheduled, if anything, with that status: LC_ENTRY_SUPERSEDED or LC_ENTRY_CARRIED_OUT. */
+lc_status lc_end_schedule(const lc_writer *w, const lc_company *company, lc_entry_status status, lc_error *error);
+
+/* Whether what the company has scheduled is of an event of that sale. */
+lc_status lc_find_sales_schedule(const lc_writer *w, const lc_company *company, lc_text sale, bool *found, lc_error *error);
 
 /* ---- from history.c -------------------------------------------------------------------- */
 

@@ -60,6 +60,22 @@ lc_key lc_key_of_question(const lc_key *tenant, const uint8_t *id) {
   return key;
 }
 
+lc_key lc_key_of_due(const lc_key *tenant, uint64_t milliseconds, uint64_t entry) {
+  lc_key key = *tenant;
+  lc_key_add_number(&key, milliseconds);
+  lc_key_add_number(&key, entry);
+  return key;
+}
+
+uint64_t lc_milliseconds(double seconds) {
+  return !(seconds > 0) ? 0 : seconds < 9e12 ? (uint64_t)(seconds * 1000) : UINT64_MAX;
+}
+
+bool lc_is_overdue(const lc_key *tenant, MDB_val key, double now) {
+  return lc_key_is_prefix(tenant, key) && key.mv_size == tenant->size + 16
+      && lc_key_number((MDB_val){ tenant->size + 8, key.mv_data }) <= lc_milliseconds(now);
+}
+
 int lc_get(const lc_store *store, MDB_txn *txn, lc_table table, lc_key *key, MDB_val *value) {
   MDB_val k = lc_key_value(key);
   return mdb_get(txn, lc_env_table(store->env, table), &k, value);

@@ -27,7 +27,9 @@ typedef enum lc_table {
   LC_TABLE_SEEN,          /* journal: tenant, event id -> uint64_t entry */
   LC_TABLE_CONFIRMATIONS, /* journal: tenant, id -> lc_question, packed */
   LC_TABLE_QUESTIONS,     /* journal: tenant, lc_scope, its text, state, entry that asked -> id of the question */
-  LC_TABLE_EXPIRING,      /* journal: tenant, milliseconds, entry that asked -> id of the open question */
+  LC_TABLE_EXPIRING,      /* journal: all that falls due by the clock: tenant, milliseconds, entry -> id of the open question that it
+                           * asked; nothing when it is scheduled */
+  LC_TABLE_SCHEDULED,     /* journal: tenant, company -> lc_schedule of its scheduled entry */
   LC_TABLE_COUNTERS,      /* journal: tenant, name -> uint64_t */
   LC_TABLE_UNCHANGED,     /* journal: tenant, entry -> lc_entry, packed, of an event that changed nothing */
   LC_TABLE_UNCHANGED_BY_COMPANY, /* journal: tenant, company, entry -> nothing */

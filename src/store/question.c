@@ -23,15 +23,8 @@ static void add_state(lc_key *key, lc_question_state state) {
   lc_key_add_bytes(key, &byte, 1);
 }
 
-static uint64_t milliseconds(double seconds) {
-  return !(seconds > 0) ? 0 : seconds < 9e12 ? (uint64_t)(seconds * 1000) : UINT64_MAX;
-}
-
 static lc_key key_of_expiry(const lc_key *tenant, const lc_question *question) {
-  lc_key key = *tenant;
-  lc_key_add_number(&key, milliseconds(question->expires_at));
-  lc_key_add_number(&key, question->entry);
-  return key;
+  return lc_key_of_due(tenant, lc_milliseconds(question->expires_at), question->entry);
 }
 
 /* ---- writing ----------------------------------------------------------------------------- */
@@ -224,11 +217,6 @@ static lc_status may_expire(lc_store *store, MDB_txn *txn, const lc_key *tenant,
   return *may ? LC_OK : lc_store_fail(store, LC_PART_JOURNAL, rc, "cannot read a claim", error);
 }
 
-bool lc_is_overdue(const lc_key *tenant, MDB_val key, double now) {
-  return lc_key_is_prefix(tenant, key) && key.mv_size == tenant->size + 16
-      && lc_key_number((MDB_val){ tenant->size + 8, key.mv_data }) <= milliseconds(now);
-}
-
 static lc_status list_due(lc_store *store, MDB_cursor *cursor, void *request, lc_error *error) {
   due_list *due = request;
   MDB_val key = lc_key_value(&due->tenant), id;
@@ -236,8 +224,10 @@ static lc_status list_due(lc_store *store, MDB_cursor *cursor, void *request, lc
   bool may;
   int rc = mdb_cursor_get(cursor, &key, &id, MDB_SET_RANGE);
   for (; rc == 0 && status == LC_OK && due->count < MOST_EXPIRED; rc = mdb_cursor_get(cursor, &key, &id, MDB_NEXT)) {
-    if (!lc_is_overdue(&due->tenant, key, due->now) || id.mv_size != sizeof due->ids[0])
+    if (!lc_is_overdue(&due->tenant, key, due->now))
       break;
+    if (id.mv_size != sizeof due->ids[0])
+      continue; /* what is scheduled */
     status = may_expire(store, mdb_cursor_txn(cursor), &due->tenant, id.mv_data, due->now, &may, error);
     if (status == LC_OK && may)
       memcpy(due->ids[due->count++], id.mv_data, id.mv_size);

@@ -12,6 +12,8 @@ const char *const lc_entry_status_names[LC_ENTRY_STATUSES] = {
   [LC_ENTRY_APPLYING] = "applying", [LC_ENTRY_UPDATED] = "updated", [LC_ENTRY_CONFLICT] = "conflict",
   [LC_ENTRY_FAILED] = "failed", [LC_ENTRY_AWAITING] = "awaiting_confirmation", [LC_ENTRY_DECLINED] = "declined",
   [LC_ENTRY_EXPIRED] = "expired", [LC_ENTRY_SUPERSEDED] = "superseded", [LC_ENTRY_UNCHANGED] = "unchanged",
+  [LC_ENTRY_SCHEDULED] = "scheduled", [LC_ENTRY_CARRIED_OUT] = "carried_out", [LC_ENTRY_CANCELLED] = "cancelled",
+  [LC_ENTRY_DROPPED] = "dropped",
 };
 
 const char *const lc_entry_reason_names[LC_ENTRY_REASONS] = {
@@ -52,7 +54,8 @@ typedef struct entry_head {
   uint8_t question[LC_QUESTION_ID_SIZE];
   uint8_t reason; /* 0 in entries older than reasons */
   uint8_t has_rule; /* the rule's id comes before the texts */
-  uint8_t flags, reserved;
+  uint8_t flags;    /* 0 in entries older than these */
+  uint8_t link;     /* lc_link, whose number comes behind that; 0 in entries older than links */
   double written; /* not in version 1 */
 } entry_head;
 
@@ -103,8 +106,13 @@ static bool take_rule(const char **at, bool has_rule, int32_t *rule) {
   return *rule > 0;
 }
 
+/* The number of a link, where there is one. */
+static size_t link_size(uint8_t link) {
+  return link != LC_LINK_NONE ? sizeof(uint64_t) : 0;
+}
+
 size_t lc_entry_size(const lc_entry *entry) {
-  return sizeof(entry_head) + rule_size(entry->rule) + entry->company.text.size + entry->event_id.size + entry->details.size + entry->error.size;
+  return sizeof(entry_head) + rule_size(entry->rule) + link_size(entry->link) + entry->company.text.size + entry->event_id.size + entry->details.size + entry->error.size;
 }
 
 void lc_entry_pack(const lc_entry *entry, void *memory) {
@@ -117,10 +125,12 @@ void lc_entry_pack(const lc_entry *entry, void *memory) {
     .details_size = (uint32_t)entry->details.size, .error_size = (uint32_t)entry->error.size,
     .reason = entry->reason, .written = entry->written, .has_rule = entry->rule != 0,
     .flags = (uint8_t)((entry->takes_back ? TAKES_BACK : 0) | (entry->has_at ? HAS_AT : 0)),
+    .link = entry->link,
   };
   memcpy(head.question, entry->question, sizeof head.question);
   memcpy(memory, &head, sizeof head);
   char *at = put_rule((char *)memory + sizeof head, entry->rule);
+  at = put(at, (lc_text){ (const char *)&entry->linked, link_size(entry->link) });
   at = put(at, entry->company.text);
   at = put(at, entry->event_id);
   at = put(at, entry->details);
@@ -142,8 +152,8 @@ static size_t read_entry_head(const void *bytes, size_t size, entry_head *head) 
 static bool entry_head_fits(const entry_head *head, size_t head_size, size_t size) {
   return head->version >= 1 && head->version <= ENTRY_VERSION && head->status < LC_ENTRY_STATUSES
       && lc_is_trigger(head->trigger) && head->action < LC_ACTIONS && head->reason < LC_ENTRY_REASONS && head->has_rule <= 1
-      && head->flags <= ALL_FLAGS
-      && size == head_size + rule_size(head->has_rule) + head->company_size + head->event_id_size + (size_t)head->details_size + (size_t)head->error_size;
+      && head->flags <= ALL_FLAGS && head->link < LC_LINKS
+      && size == head_size + rule_size(head->has_rule) + link_size(head->link) + head->company_size + head->event_id_size + (size_t)head->details_size + (size_t)head->error_size;
 }
 
 lc_status lc_entry_unpack(const void *bytes, size_t size, lc_entry *entry, lc_error *error) {
@@ -164,6 +174,10 @@ lc_status lc_entry_unpack(const void *bytes, size_t size, lc_entry *entry, lc_er
   memcpy(entry->question, head.question, sizeof entry->question);
   if (!take_rule(&at, head.has_rule, &entry->rule))
     return lc_fail(error, LC_CORRUPT, "a journal entry is damaged");
+  entry->link = head.link;
+  lc_text linked = take(&at, link_size(head.link));
+  if (linked.size != 0)
+    memcpy(&entry->linked, linked.data, linked.size);
   entry->company.text = take(&at, head.company_size);
   entry->event_id = take(&at, head.event_id_size);
   entry->details = take(&at, head.details_size);

@@ -30,6 +30,10 @@ typedef enum lc_entry_status {
   LC_ENTRY_EXPIRED,    /* "expired" */
   LC_ENTRY_SUPERSEDED, /* "superseded": a newer event closed the question */
   LC_ENTRY_UNCHANGED,  /* "unchanged": the event changed nothing, for the entry's reason */
+  LC_ENTRY_SCHEDULED,  /* "scheduled": the match of a rule with `after`, to be decided anew when it is due */
+  LC_ENTRY_CARRIED_OUT, /* "carried_out": it was, and another entry says what came of it; superseded also is of scheduled ones */
+  LC_ENTRY_CANCELLED,  /* "cancelled": somebody has called off what was scheduled */
+  LC_ENTRY_DROPPED,    /* "dropped": when it was due it came to nothing, for the entry's reason */
   LC_ENTRY_STATUSES    /* how many there are */
 } lc_entry_status;
 
@@ -55,6 +59,15 @@ typedef enum lc_entry_reason {
 
 extern const char *const lc_entry_reason_names[LC_ENTRY_REASONS];
 
+/* What the number `linked` of an entry is. */
+typedef enum lc_link {
+  LC_LINK_NONE,
+  LC_LINK_DUE,         /* of what is or was scheduled: when it is due, in milliseconds since 1970 */
+  LC_LINK_SCHEDULED,   /* the entry of what its event has scheduled as well */
+  LC_LINK_CARRIES_OUT, /* the entry that was scheduled, and that this one has carried out */
+  LC_LINKS             /* how many there are */
+} lc_link;
+
 /* One line of the journal. */
 typedef struct lc_entry {
   uint64_t id;       /* milliseconds since 1970 when it was written, but more than the last id */
@@ -70,6 +83,8 @@ typedef struct lc_entry {
   int32_t from, to;  /* categories; 0: unknown */
   bool takes_back;   /* by a rule that takes back what the event's sale did */
   bool has_at;       /* its event said when it happened; not of older entries */
+  uint8_t link;      /* lc_link */
+  uint64_t linked;
   bool has_question;
   uint8_t question[LC_QUESTION_ID_SIZE];
   lc_company company;

@@ -75,7 +75,11 @@ static lc_status remove_question(const lc_writer *w, const uint8_t *id, bool *op
   return status != LC_OK || *open ? status : lc_remove_question(w, &question, error);
 }
 
-/* Removes the entry unless it is unfinished: applying, or with an open question. */
+static bool is_unfinished(const lc_entry *entry) {
+  return entry->status == LC_ENTRY_APPLYING || entry->status == LC_ENTRY_SCHEDULED;
+}
+
+/* Removes the entry unless it is unfinished: applying, scheduled, or with an open question. */
 static lc_status trim_entry(trimmer *t, uint64_t id, lc_text packed, lc_error *error) {
   lc_store *store = t->writer.store;
   lc_entry entry;
@@ -87,7 +91,7 @@ static lc_status trim_entry(trimmer *t, uint64_t id, lc_text packed, lc_error *e
     status = remove_question(&t->writer, entry.question, &stays, error);
   if (status == LC_OK) /* again: the result may have moved */
     status = lc_entry_unpack(store->result, packed.size, &entry, error);
-  if (status != LC_OK || stays || entry.status == LC_ENTRY_APPLYING)
+  if (status != LC_OK || stays || is_unfinished(&entry))
     return status;
   t->removed++;
   int rc = remove_seen(&t->writer, &entry);

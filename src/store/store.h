@@ -148,8 +148,17 @@ typedef enum lc_case_state {
   LC_WRITTEN,   /* it matched: its entry is in the journal or, with an overlay, would be */
   LC_SKIPPED,   /* it matched and would have asked, but LC_CONFIRM_SKIP says no */
   LC_UNMATCHED, /* it did not match, because of `reason` */
+  LC_OVER,      /* what was scheduled has ended, or is looked at later */
   LC_DUPLICATE  /* its id has already made the entry `first` */
 } lc_case_state;
+
+/* The match of a rule with `after`. */
+typedef struct lc_later {
+  bool is_there;
+  int32_t rule, to;
+  double due;     /* seconds since 1970 */
+  uint64_t entry; /* where it is scheduled; 0: nowhere */
+} lc_later;
 
 /* One event, what is known about it, and its outcome. */
 typedef struct lc_case {
@@ -165,6 +174,9 @@ typedef struct lc_case {
   bool is_unkeepable; /* its details cannot be stored */
   size_t first_fact;  /* as in lc_facts, of the handling's `known` */
   bool misses_facts;  /* some that the host may know were not asked for */
+  uint64_t carries_out; /* it is no event, but this scheduled entry, whose time has come: */
+  int32_t alone;      /* only the rule with this id decides; 0: the one without */
+  lc_text kept;       /* the details of what it may schedule; empty: those of the entry */
   /* What the caller has found out. It counts only while it still fits. */
   bool is_known;    /* the host was asked for the category when the company's newest entry was `newest`: */
   int32_t category; /* its answer; 0: none */
@@ -177,10 +189,12 @@ typedef struct lc_case {
   lc_lack lack;     /* for LC_LACKING */
   lc_reason reason; /* for LC_UNMATCHED and LC_WRITTEN */
   bool is_answered; /* the choice counts; for LC_LACKS_VERDICT and whatever was decided */
+  lc_later later;   /* what it schedules, or would; `entry` is that itself where nothing is decided at once */
   uint64_t about;   /* for LC_LACKS_VERDICT: identifies the decision; below 2^53 */
   uint64_t first;   /* for LC_DUPLICATE and LC_LACKS_END; 0: an earlier event of the same call */
   bool is_late;     /* for LC_UNMATCHED: it matched, but a later event has changed the company already */
   bool closes;      /* for LC_UNMATCHED: there was nothing to take back but its sale's open question, which is superseded */
+  bool unschedules; /* likewise of what its sale has scheduled */
   lc_move made;     /* own: what its sale did, as in lc_facts */
 } lc_case;
 
@@ -208,6 +222,7 @@ typedef struct lc_handling {
   int32_t start;           /* unknown companies are added in this category, if they are kept here; 0: they are not */
   bool needs_licence;      /* nobody has looked yet whether the tenant is licensed */
   bool is_guarded;         /* guards judge what matched */
+  bool schedules_nothing;  /* what would be scheduled is only told */
   uint64_t facts_of;       /* the checksum of the ruleset for whose fields the facts were read: */
   const lc_known *known;   /* these, of all events */
   lc_confirm confirm;
@@ -364,6 +379,31 @@ lc_status lc_store_count_questions(lc_store *store, lc_text tenant, const lc_que
  * being answered. `expired` is how many; `more` is whether there may be others. */
 lc_status lc_store_expire(lc_store *store, lc_text tenant, double now, size_t *expired, bool *more, lc_error *error);
 
+/* ---- what is scheduled ------------------------------------------------------------------- */
+
+/* Copies out a list of at most `limit` scheduled entries that are to be looked at by `now`, the earliest first. */
+lc_status lc_store_scheduled(lc_store *store, lc_text tenant, double now, size_t limit, lc_error *error);
+
+/* Copies out the company's scheduled entry. LC_NOT_FOUND: it has none. */
+lc_status lc_store_schedule_of(lc_store *store, lc_text tenant, const lc_company *company, lc_error *error);
+
+/* How a scheduled entry ends without an event (lc_handling writes down what comes of one). */
+typedef struct lc_ending {
+  uint64_t entry;
+  lc_company company;
+  lc_entry_status status; /* LC_ENTRY_CANCELLED, LC_ENTRY_DROPPED; or LC_ENTRY_SCHEDULED: it is looked at again at `again` */
+  uint8_t reason;         /* lc_entry_reason, for LC_ENTRY_DROPPED */
+  uint64_t revision;      /* of the config that decided so; 0: none did */
+  int32_t from;           /* the company's category then */
+  lc_text error;
+  lc_text details;        /* empty: they stay as they are */
+  double again;           /* seconds since 1970 */
+  bool lost;              /* out: it had ended before */
+} lc_ending;
+
+/* Ends scheduled entries, in one transaction. */
+lc_status lc_store_end_scheduled(lc_store *store, lc_text tenant, lc_ending *endings, size_t count, lc_error *error);
+
 /* ---- companies of the embedded host ------------------------------------------------------ */
 
 typedef struct lc_company_record {
@@ -396,7 +436,7 @@ typedef struct lc_retention {
 } lc_retention;
 
 /* Removes some of the oldest entries beyond that, with their seen-marks and closed questions, in one short transaction.
- * Applying entries and open questions stay. `from` is 0 at first, then where the next call goes on, 0 again at the end. Where the
+ * Applying and scheduled entries and open questions stay. `from` is 0 at first, then where the next call goes on, 0 again at the end. Where the
  * store is full it may use a reserve beyond map_size. LC_FULL: a reader is in the way, or the disk has no room. */
 lc_status lc_store_trim(lc_store *store, lc_text tenant, const lc_retention *keep, double now, uint64_t *from, size_t *removed,
                         lc_error *error);
@@ -410,7 +450,7 @@ lc_status lc_store_trim_unchanged(lc_store *store, lc_text tenant, const lc_rete
 /* Work to do from time to time. */
 typedef enum lc_work {
   LC_WORK_CHANGES,   /* retry an unfinished change: lc_store_applying */
-  LC_WORK_QUESTIONS, /* expire a question: lc_store_expire */
+  LC_WORK_TIMED,     /* expire a question, or carry out what is scheduled: lc_store_expire, lc_store_scheduled */
   LC_WORK_JOURNAL,   /* remove entries: lc_store_trim */
   LC_WORK_UNCHANGED, /* the same for the other log: lc_store_trim_unchanged */
   LC_WORKS           /* how many there are */

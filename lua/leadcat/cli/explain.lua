@@ -37,8 +37,10 @@ local function why_text(cfg, found, language)
     local event = decision.trigger .. (status and (" (%s)"):format(config.name(status, language)) or "")
     rows[#rows + 1] = { event, decision.action == "none" and decision.reason or decision.action, decision.sentence }
   end
-  local newest = found.newest
-  return tables.table(rows) .. (newest and ("\nentry %d: %s\n"):format(newest.entry, newest.sentence) or "")
+  local newest, scheduled = found.newest, found.scheduled
+  return tables.table(rows)
+    .. (scheduled and ("\nentry %d: %s\n"):format(scheduled.entry, scheduled.sentence) or "")
+    .. (newest and ("\nentry %d: %s\n"):format(newest.entry, newest.sentence) or "")
 end
 
 local function declare(command)

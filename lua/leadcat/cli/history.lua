@@ -1,10 +1,11 @@
---- `history` lists the journal, `undo` takes changes back.
+--- `history` lists the journal, `undo` takes changes back, `cancel` calls off what is scheduled.
 
 local arguments = require "leadcat.cli.arguments"
 local common = require "leadcat.cli.common"
 local event_of = require "leadcat.events.event"
 local import = require "leadcat.cli.import"
 local json = require "leadcat.util.json"
+local search = require "leadcat.past.search"
 local tables = require "leadcat.cli.tables"
 local unicode = require "leadcat.util.unicode"
 local wording = require "leadcat.words.wording"
@@ -17,14 +18,23 @@ local function shown_actor(who)
   return who and tostring(who.name or who.id or "") or ""
 end
 
+local function shown_status(entry)
+  if entry.undoes then
+    return entry.status .. " (undo)"
+  elseif entry.status == "scheduled" then
+    return ("scheduled for %s"):format(wording.time(entry.due) or "?")
+  end
+  return entry.status
+end
+
 local function history_rows(entries, name)
   local rows = { { "entry", "time", "company", "rule", "from", "to", "status", "by", "run" } }
   for _, entry in ipairs(entries) do
     local time = wording.time(entry.at) and os.date("!%Y-%m-%d %H:%M:%S", math.floor(entry.at)) or "?"
     rows[#rows + 1] = {
       ("%d"):format(entry.entry), time, event_of.key(entry.company), entry.rule, name(entry.from),
-      name(entry.to), entry.status .. (entry.undoes and " (undo)" or entry.takes_back and " (take back)" or ""),
-      shown_actor(entry.actor), entry.run or "",
+      name(entry.to), shown_status(entry) .. (entry.takes_back and " (take back)" or ""), shown_actor(entry.actor),
+      entry.run or "",
     }
   end
   return rows
@@ -32,7 +42,8 @@ end
 
 local function run_history(args, engine)
   local entries, after = engine:history {
-    company = args.company, sale = args.sale, run = args.run, since = args.since, limit = args.limit,
+    company = args.company, sale = args.sale, run = args.run, status = args.status, since = args.since,
+    limit = args.limit,
     after = args.after,
   }
   must(entries, after)
@@ -49,6 +60,8 @@ commands.history = {
     command:option("--company", "Only those of this company."):argname("COMPANY"):convert(arguments.to_id)
     command:option("--sale", "Only those of this sale, by its id."):argname("SALE"):convert(arguments.to_id)
     arguments.run(command, "Only those of this replay, backfill or undo.")
+    command:option("--status", "Only those with this status, such as scheduled."):argname("STATUS")
+      :choices(search.STATUSES)
     command:option("--since", "Only of events since then: a date, or seconds since 1970."):argname("TIME")
       :convert(import.time)
     arguments.page(command)
@@ -117,6 +130,21 @@ commands.undo = {
       :argname("TIME"):convert(import.time)
     command:option("--until", "With --revision: only what was written until then."):argname("TIME"):convert(import.time)
     command:flag("--preview", "Say what would be undone; write nothing.")
+  end,
+}
+
+local function run_cancel(args, engine)
+  local outcome = must(engine:cancel(args.entry, { actor = common.actor() }))
+  return outcome, function()
+    return ("cancelled: entry %d\n"):format(outcome.entry)
+  end
+end
+
+commands.cancel = {
+  name = "cancel", store = true, output = "named", run = run_cancel,
+  summary = "Call off what a rule that waits has scheduled: history --status scheduled lists it.",
+  arguments = function(command)
+    command:argument("entry", "The entry's number."):convert(arguments.to_entry)
   end,
 }
 

@@ -55,8 +55,10 @@ commands.check = {
 
 local function run_maintain(_, engine)
   return must(engine:maintain()), function(counts)
-    return ("%s questions expired, %s entries removed, %s reader slots freed\n"):format(tables.number(counts.expired),
-      tables.number(counts.removed), tables.number(counts.readers))
+    local later = counts.carried_out + counts.dropped > 0 and ("%s carried out, %s dropped, "):format(
+      tables.number(counts.carried_out), tables.number(counts.dropped)) or ""
+    return ("%s questions expired, %s%s entries removed, %s reader slots freed\n"):format(
+      tables.number(counts.expired), later, tables.number(counts.removed), tables.number(counts.readers))
   end
 end
 
@@ -66,8 +68,8 @@ end
 
 commands.maintain = {
   name = "maintain", store = true, output = "named", run = run_maintain,
-  summary = "Close questions whose time is over, free what killed processes held, remove what is not to be kept: for "
-    .. "all tenants of the store.",
+  summary = "Close questions whose time is over, carry out what is scheduled and due, free what killed processes held, "
+    .. "remove what is not to be kept: for all tenants of the store.",
   arguments = function(command)
     add_most(command, "--keep-days", "Remove entries of the journal that are older; without it none is too old.")
     add_most(command, "--keep-entries", "Remove the oldest entries of a journal that has more; else none has too many.")

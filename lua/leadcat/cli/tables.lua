@@ -1,5 +1,6 @@
 --- Configs and reports as text for a terminal.
 
+local after = require "leadcat.rules.after"
 local config = require "leadcat.rules.config"
 local event_of = require "leadcat.events.event"
 local json = require "leadcat.util.json"
@@ -107,6 +108,7 @@ local function tried(check)
   local lines = {}
   for _, rule in ipairs(check.rules or {}) do
     local result = not rule.starts and "may not start there" or rule.applies and "applies" or "does not apply"
+    result = rule.scheduled and result .. ", and would be scheduled" or result
     lines[#lines + 1] = ("  %s %s\n"):format(rule.rule, result)
     for i, group in ipairs(rule.starts and rule.when or {}) do
       lines[#lines + 1] = i > 1 and "    or\n" or nil
@@ -128,6 +130,7 @@ function tables.decision(decision)
     local result = check.pass == nil and "not reached" or check.pass and "passed" or "FAILED"
     rows[#rows + 1] = { check.name, result, compared(check) }
   end
+  rules = rules .. tried { rules = decision.waiting }
   return tables.table(rows) .. rules .. "\n" .. decision.sentence .. "\n"
 end
 
@@ -164,8 +167,9 @@ local function outcome_rows(report)
 end
 
 local function report_text(report, companies, rows)
-  return ("%s events, %s %s%s\n\n%s\n%s"):format(tables.number(report.events), tables.number(report.companies),
-    companies, report.run and (" (run %s)"):format(report.run) or "", tables.table(outcome_rows(report)),
+  local scheduled = report.scheduled and (", %s scheduled"):format(tables.number(report.scheduled)) or ""
+  return ("%s events, %s %s%s%s\n\n%s\n%s"):format(tables.number(report.events), tables.number(report.companies),
+    companies, scheduled, report.run and (" (run %s)"):format(report.run) or "", tables.table(outcome_rows(report)),
     tables.table(rows))
 end
 
@@ -259,7 +263,10 @@ local function rule_row(cfg, rule, language)
   local target = rule.set_category and config.find(cfg.categories, rule.set_category)
   local trigger = rule.trigger .. (status and (" (%s)"):format(config.name(status, language)) or "")
   local name = target and config.name(target, language) or rule.take_back and "(takes back)" or ""
-  return { rule.enabled and "on" or "off", trigger, name, rule.ask and "asks first" or "" }
+  local number, unit = after.parts(rule)
+  local how = { number and ("after %d %s"):format(number, unit) or nil }
+  how[#how + 1] = rule.ask and "asks first" or nil
+  return { rule.enabled and "on" or "off", trigger, name, table.concat(how, ", ") }
 end
 
 --- The rules, categories and lead statuses of a config.

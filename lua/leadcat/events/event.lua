@@ -66,6 +66,14 @@ function event.check_key(id, name, level)
   return text or error(name .. " " .. problem, level or 3)
 end
 
+--- Raises at the caller's caller unless it can be the number of an entry.
+---@param id any
+function event.check_entry(id)
+  if type(id) ~= "number" or id % 1 ~= 0 or id < 1 or id > MAX_INTEGER then
+    error("entry: an integer expected, got " .. tostring(id), 3)
+  end
+end
+
 -- What each optional field must be; `what` completes the sentence "... must be".
 local FIELDS = {
   { name = "category", what = "an integer (a category's id)", fits = is_integer },

@@ -170,6 +170,36 @@ function fetch.with_facts(self, event)
   return merged(event, { facts = merged(event.facts or {}, answers[1]) })
 end
 
+--- The events, with what the host knows now of all that conditions name: it counts more than what the events tell.
+---@param self leadcat.Engine
+---@param events leadcat.Event[]
+---@return leadcat.Event[]? events, string? message, string? code
+function fetch.refreshed(self, events)
+  local cfg, why, code = settings.known(self)
+  if not cfg then
+    return nil, why, code
+  end
+  local requests, places, refreshed = {}, {}, merged(events)
+  for place, event in ipairs(self.host.facts and events or {}) do
+    local names = conditions.missing(cfg, merged(event, { facts = {} }))
+    if #names > 0 then
+      requests[#requests + 1], places[#places + 1] = { company = event.company, names = names, event = event }, place
+    end
+  end
+  local answers, message = {}, nil
+  if #requests > 0 then
+    answers, message = answers_of(self, requests)
+  end
+  if not answers then
+    return nil, message, "unavailable"
+  end
+  for i, place in ipairs(places) do
+    local event = events[place]
+    refreshed[place] = merged(event, { facts = merged(event.facts or {}, answers[i]) })
+  end
+  return refreshed
+end
+
 -- Asks the host at once for the facts that events of a round lack.
 local function ask_facts(round)
   local self, requests, lacking = round.engine, {}, {}

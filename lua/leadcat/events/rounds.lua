@@ -246,9 +246,9 @@ local function outcomes_of(round)
   return outcomes
 end
 
--- Handles events with as few commits as possible.
-local function run(self, events, options)
-  local results, left, message, code = { nil }, nil, nil, nil -- with room for one
+-- Handles events with as few commits as possible. `begun`: results to begin with.
+local function run(self, events, options, begun)
+  local results, left, message, code = begun or { nil }, nil, nil, nil -- with room for one
   local usual = not options and usual_how(self, #events > 1 or not platform.can_yield())
   if usual then
     left, message, code = self._store:handle(self._tenant, events, results, self:_now(), usual)
@@ -335,6 +335,17 @@ end
 ---@return string? message, string? code, integer? place of the event that is malformed
 function rounds.run(self, events, options)
   return (#events > PART and platform.can_yield() and run_in_parts or run)(self, events, options)
+end
+
+--- Decides what is scheduled anew.
+---@param self leadcat.Engine
+---@param events leadcat.Event[] without ids
+---@param begun table[] by the events' places: {lacks = "commit", carries_out = entry, alone = id of the rule}
+---@return table<integer, leadcat.Outcome> outcomes as `run`; the status `over` where it has ended already
+---@return string? message, string? code of the first failure
+function rounds.carry_out(self, events, begun)
+  local outcomes, message, code = run(self, events, nil, begun)
+  return outcomes, message, code
 end
 
 -- Foreseeing, then writing --------------------------------------------------------------------------------------------

@@ -248,6 +248,7 @@ function api.why(context)
   local found = why_of(context, query.company or fail("invalid", "the parameter company is missing"))
   local after
   found.newest = api.visible(context, { found.newest })[1]
+  found.scheduled = api.visible(context, { found.scheduled })[1]
   found.decisions, after = pager.slice(found.decisions, query.after or 0)
   return explained(context, found, { { company = found.company } }, pager.link(context, query, after))
 end
@@ -321,9 +322,10 @@ local function refuse_undo(context, entry)
   fail "forbidden"
 end
 
-function api.undo(context)
+-- Has the engine do something about the entry that the path names; gives the outcome.
+local function act(context, method)
   local entry = whole(context.id, 2 ^ 53) or no_entry(context)
-  local outcome, message, code = context.engine:undo(entry, { actor = context.actor })
+  local outcome, message, code = context.engine[method](context.engine, entry, { actor = context.actor })
   if code == "not_found" then
     no_entry(context)
   elseif code == "forbidden" then
@@ -331,11 +333,24 @@ function api.undo(context)
   elseif context.wants_page and (code == "conflict" or code == "invalid") then
     fail(code) -- the page has its own words, in the reader's language
   end
-  must(outcome, message, code)
+  return must(outcome, message, code)
+end
+
+function api.undo(context)
+  local outcome = act(context, "undo")
   if context.wants_page then
     return response.redirect(context, ("/history?undone=%d"):format(outcome.entry))
   end
   return outcomes.one(context, STATUS[outcome.status] or 200, outcome)
+end
+
+--- Calls off what is scheduled.
+function api.cancel(context)
+  local outcome = act(context, "cancel")
+  if context.wants_page then
+    return response.redirect(context, ("/history?cancelled=%d"):format(outcome.entry))
+  end
+  return outcomes.one(context, 200, outcome)
 end
 
 -- Leaves as many rows as fit into a page, those that were refused behind the others, and of these what the actor may see.

@@ -58,12 +58,15 @@ end
 
 -- The page ------------------------------------------------------------------------------------------------------------
 
--- The sentence about the undo that was just made.
-local function undone(context, entries, cfg, names)
-  local id = request_of.fields(context.request.query).undone
+-- The sentence about the undo that was just made, or about what was cancelled.
+local function done(context, entries, cfg, names)
+  local sent = request_of.fields(context.request.query)
   for _, entry in ipairs(entries) do
-    if entry.undoes and ("%d"):format(entry.entry) == id then
+    local id = ("%d"):format(entry.entry)
+    if entry.undoes and id == sent.undone then
       return history_page.said(entry, cfg, context, names[entry.company])
+    elseif entry.status == "cancelled" and id == sent.cancelled then
+      return history_page.said_of_cancelled(entry, context, names[entry.company])
     end
   end
 end
@@ -79,7 +82,7 @@ function history.page(context)
     own_triggers = must(context.engine:_own_triggers()),
     entries = entries, cfg = cfg, filters = filters, names = names, questions = questions,
     next = found.next, searched = found.searched, may_undo = context.engine:can(context.actor, "undo") == true,
-    said = undone(context, entries, cfg, names),
+    said = done(context, entries, cfg, names),
   })
 end
 

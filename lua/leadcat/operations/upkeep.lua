@@ -1,7 +1,9 @@
---- Maintains a store in use: expires questions, trims journals, frees the reader slots of dead processes, makes copies.
+--- Maintains a store in use: expires questions, carries out what is scheduled, trims journals, frees the reader slots of dead processes, makes copies.
 -- Methods of the engine, for a timer or an administrator.
 
 local cursor = require "leadcat.util.cursor"
+local later = require "leadcat.events.later"
+local merged = require "leadcat.util.merged"
 local options_of = require "leadcat.util.options"
 local platform = require "leadcat.util.platform"
 local question = require "leadcat.events.question"
@@ -32,11 +34,21 @@ local function trim(self, unchanged)
   return { removed = total }
 end
 
--- The work for one tenant, by the name of its due list in the store. Returns counts.
+local function expire(engine)
+  local expired, message, code = question.expire(engine)
+  return expired and { expired = expired }, message, code
+end
+
+-- The work for one tenant, by the name of its due list in the store; `questions` is a part of `timed`. Returns counts.
 local WORK = {
-  questions = function(engine)
-    local expired, message, code = question.expire(engine)
-    return expired and { expired = expired }, message, code
+  questions = expire,
+  timed = function(engine)
+    local expired, message, code = expire(engine)
+    local done
+    if expired then
+      done, message, code = later.carry_out(engine)
+    end
+    return done and merged(expired, done), message, code
   end,
   journal = function(engine) return trim(engine, false) end,
   unchanged = function(engine) return trim(engine, true) end,
@@ -116,18 +128,20 @@ local function visit_in_rounds(self, run, work)
 end
 
 --- Does the regular maintenance, for a timer: of all tenants of the store, or of one when `leadcat.open` was given a
--- tenant. It closes expired questions, removes what `retention` does not keep, and frees the reader slots of killed
+-- tenant. It closes expired questions, carries out what is scheduled and due, removes what `retention` does not keep, and frees the reader slots of killed
 -- processes (after which a config that one of them saved is seen). Last, because hosts may be slow, it finishes changes
 -- that a crash or a failing host left. It costs the work that is due, plus a look at each tenant with open questions
--- and at each unfinished change. An engine's first call looks at all journals, each later call at about 4,000. A
+-- or something scheduled and at each unfinished change. An engine's first call looks at all journals, each later call at about 4,000. A
 -- failure for one tenant does not stop the others. All are maintained with this engine's `retention` and host, which is
 -- told the tenant.
----@return {finished: integer, failed: integer, busy: integer, expired: integer, removed: integer, readers: integer}? counts of all tenants
+---@return {finished: integer, failed: integer, busy: integer, expired: integer, carried_out: integer, dropped: integer, removed: integer, readers: integer}? counts of all tenants
 ---@return string? message, string? code of the first failure; everything else was done
 function upkeep:maintain()
   self:_check_open()
-  local run = { counts = { finished = 0, failed = 0, busy = 0, expired = 0, removed = 0 } }
-  visit_next(self, run, "questions", "", math.huge)
+  local run = { counts = {
+    finished = 0, failed = 0, busy = 0, expired = 0, carried_out = 0, dropped = 0, removed = 0,
+  } }
+  visit_next(self, run, "timed", "", math.huge)
   visit_in_rounds(self, run, "journal")
   visit_in_rounds(self, run, "unchanged")
   local readers, message, code = self._store:check_readers()

@@ -74,7 +74,9 @@ end
 local function cause(model, entry)
   local run = entry.run and wording.line(entry.run)
   return {
-    wording.cause_of_entry(model, entry, model.cfg), run and { " ", note(text(model, "history.run"), ": ",
+    wording.cause_of_entry(model, entry, model.cfg),
+    entry.carries_out and { " ", note(text(model, "history.was_scheduled")) },
+    run and { " ", note(text(model, "history.run"), ": ",
       h.a { href = filtered(model, { run = entry.run }), h.bdi { run } }) },
   }
 end
@@ -121,13 +123,20 @@ local function who(model, entry)
     answered_by = question and question.state ~= "superseded" and question.resolved_by
     key = answered_by and "history.answered_by"
   end
+  if entry.ended_by then
+    answered_by, key = entry.ended_by, "history.cancelled_by"
+  end
   local name = wording.called(answered_by or nil) or text(model, "confirmation.somebody")
   return { (asked_by or not key) and user(model, asked_by), " ", key and note(text(model, key, { user = name })) }
 end
 
 local function status(model, entry)
   local question = closed_question(model, entry)
-  return question and text(model, "state." .. question.state) or status_words(model, entry.status)
+  local due = entry.status == "scheduled" and wording.time(entry.due)
+  return {
+    question and text(model, "state." .. question.state) or status_words(model, entry.status),
+    due and { " ", note(text(model, "history.due", { time = due })) },
+  }
 end
 
 -- The rule and the revision that it was in.
@@ -142,13 +151,17 @@ local function rule(model, entry)
 end
 
 -- A screen reader says the company after the button's text, since the page has many such buttons.
-local function undo_button(model, entry, row)
-  return h.form { method = "post", action = page.address(model, ("/api/history/%d/undo"):format(entry.entry)),
-    h.button { type = "submit", id = row .. "-undo", aria_labelledby = row .. "-undo " .. row .. "-company",
-      text(model, "history.undo"),
+local function button(model, entry, row, action)
+  local id = row .. "-" .. action
+  return h.form { method = "post", action = page.address(model, ("/api/history/%d/%s"):format(entry.entry, action)),
+    h.button { type = "submit", id = id, aria_labelledby = id .. " " .. row .. "-company",
+      text(model, "history." .. action),
     },
   }
 end
+
+-- What the last column offers, by status.
+local ACTIONS = { updated = "undo", scheduled = "cancel" }
 
 -- A cell also has its column's label, for narrow screens, where there is no head.
 local function cell(model, column, class, id, ...)
@@ -157,7 +170,7 @@ end
 
 local function row_of(model, entry)
   local id = ("leadcat-entry-%d"):format(entry.entry)
-  local undoable = model.may_undo and entry.status == "updated"
+  local action = model.may_undo and ACTIONS[entry.status]
   return h.tr {
     cell(model, 1, "leadcat-time", nil, wording.time(entry.at) or "?"),
     cell(model, 2, "leadcat-name", id .. "-company", company_link(model, entry)),
@@ -166,7 +179,7 @@ local function row_of(model, entry)
     cell(model, 5, nil, nil, status(model, entry)),
     cell(model, 6, nil, nil, who(model, entry)),
     cell(model, 7, nil, nil, rule(model, entry)),
-    model.may_undo and h.td { class = "leadcat-undo", undoable and undo_button(model, entry, id) },
+    model.may_undo and h.td { class = "leadcat-undo", action and button(model, entry, id, action) },
   }
 end
 
@@ -296,6 +309,15 @@ function history.html(model)
       model.entries[1] and download(model),
     },
   }
+end
+
+--- What has been cancelled, as a sentence for the page.
+---@param entry leadcat.Entry
+---@param words leadcat.Words
+---@param name? string of the company in the host
+---@return string
+function history.said_of_cancelled(entry, words, name)
+  return text(words, "history.cancel_done", { company = wording.line(name) or wording.line(entry.company) or "?" })
 end
 
 --- The result of an undo, as a sentence for the page.

@@ -50,6 +50,8 @@ local COLUMNS = {
   { "confirmation", function(entry) return entry.confirmation end },
   { "undoes", function(entry) return entry.undoes end },
   { "run", function(entry) return entry.run end },
+  { "due", function(entry) return time(entry.due) end },
+  { "carries_out", function(entry) return entry.carries_out end },
 }
 
 ---@param entries leadcat.Entry[]

@@ -298,9 +298,12 @@ local function muted(...)
   return h.p { class = "leadcat-muted", ... }
 end
 
--- When a rule applies, if not always.
+-- When a rule applies, if not always, and how long it waits, if at all.
 local function only_when(form, rule)
-  return rule.when and text(form, "only_when", { conditions = conditions.all(form, rule.when, form.config.categories) })
+  local when = rule.when and conditions.all(form, rule.when, form.config.categories)
+  local said = { when and text(form, "only_when", { conditions = when }) or nil }
+  said[#said + 1] = rule.after and text(form, "after", { time = wording.after(form, rule) }) or nil
+  return said[1] and table.concat(said, " ")
 end
 
 local function otherwise(form, rule)
@@ -311,7 +314,8 @@ end
 
 -- What the form does not change: the conditions of a rule, and the enabled rules of its trigger behind it.
 local function beyond(form, rule)
-  local notes, is_behind = { rule.when and muted(only_when(form, rule)) }, false
+  local said, is_behind = only_when(form, rule), false
+  local notes = { said and muted(said) or nil }
   for _, other in ipairs(form.config.rules or {}) do
     if is_behind and other.enabled == true and other.trigger == rule.trigger then
       notes[#notes + 1] = otherwise(form, other)
@@ -342,7 +346,7 @@ local function status_row(form, number, rule, own_switch)
     target(form, prefix, rule),
     button(form, ("remove_status_rule.%d"):format(number), text(form, "remove_row"), nil, "leadcat-quiet"),
     ask(form, prefix, rule),
-    rule.when and muted(only_when(form, rule)),
+    only_when(form, rule) and muted(only_when(form, rule)),
     own_switch and {
       hidden(prefix .. ".switch", "own"), checkbox(form, prefix .. ".enabled", text(form, "row_enabled"), false),
     },

@@ -153,13 +153,15 @@ local function new_task(self, events, options)
   end
   return {
     engine = self, options = options, next_event = next_event,
-    handling = { confirm = options.confirm or "skip", start = start }, ahead = ahead, done = 0,
+    handling = { confirm = options.confirm or "skip", start = start, schedules_nothing = true }, ahead = ahead,
+    done = 0,
     on_progress = options.on_progress or function() end, revision = cfg.revision,
     is_known = options.source ~= nil or type(events) == "table",
   }
 end
 
---- Applies the rules to events of the past, in the order of their dates. An array is sorted; an iterator must be in
+--- Applies the rules to events of the past, in the order of their dates. What rules with `after` match is counted as
+-- `scheduled`, and not scheduled. An array is sorted; an iterator must be in
 -- order. An interrupted backfill that is done again carries on; a finished one does nothing.
 ---@param events leadcat.Event[]|fun(): leadcat.Event?, string?, string? with `at`; `category` is ignored, because it is an old one
 ---@param options? leadcat.Backfill

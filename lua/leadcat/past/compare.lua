@@ -33,7 +33,7 @@ local LISTED = 100 -- companies by default
 ---@field examples {event: leadcat.Event, before: table, after: table}[] with what `engine:explain` says under each config
 
 ---@class leadcat.ComparedOutcome
----@field outcome string the action if a rule matched, else the reason
+---@field outcome string the action if a rule matched, else `scheduled` or the reason
 ---@field to? integer the category's id, if a rule matched
 
 ---@class leadcat.ComparedCategory
@@ -68,7 +68,8 @@ end
 
 -- Whether another thing is done, not just nothing for another reason.
 local function matters(change)
-  return change.before.to ~= nil or change.after.to ~= nil
+  return change.before.to ~= nil or change.after.to ~= nil or change.before.outcome == "scheduled"
+    or change.after.outcome == "scheduled"
 end
 
 local function explained(pair, side, example)

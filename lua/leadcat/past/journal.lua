@@ -4,6 +4,7 @@ local config = require "leadcat.rules.config"
 local core = require "leadcat.core"
 local event_of = require "leadcat.events.event"
 local json = require "leadcat.util.json"
+local merged = require "leadcat.util.merged"
 local platform = require "leadcat.util.platform"
 
 local journal = {}
@@ -19,8 +20,12 @@ local journal = {}
 ---@field revision integer of the config that decided
 ---@field from? integer absent when `unchanged` and not known
 ---@field to? integer absent when `unchanged`
----@field status "applying"|"updated"|"conflict"|"failed"|"awaiting_confirmation"|"declined"|"expired"|"superseded"|"unchanged"
----@field reason? string when `unchanged`
+---@field status "applying"|"updated"|"conflict"|"failed"|"awaiting_confirmation"|"declined"|"expired"|"superseded"|"unchanged"|"scheduled"|"carried_out"|"cancelled"|"dropped"
+---@field reason? string when `unchanged` or `dropped`
+---@field due? number of what is or was scheduled: when it is decided anew, in seconds since 1970
+---@field scheduled? integer the entry of what its event has scheduled as well
+---@field carries_out? integer the entry that was scheduled and that this one carries out
+---@field ended_by? leadcat.Actor who cancelled it
 ---@field actor? leadcat.Actor
 ---@field sale? table
 ---@field contact? table
@@ -32,7 +37,7 @@ local journal = {}
 ---@field error? string
 
 ---@class leadcat.Outcome
----@field status "updated"|"awaiting_confirmation"|"unchanged"|"conflict"|"declined"|"failed"|"duplicate"
+---@field status "updated"|"awaiting_confirmation"|"unchanged"|"conflict"|"declined"|"failed"|"duplicate"|"scheduled"|"dropped"|"cancelled" scheduled: nothing is done at once; dropped: what was scheduled has come to nothing
 ---@field action "update"|"confirm"|"none"
 ---@field reason string
 ---@field from? integer
@@ -46,6 +51,9 @@ local journal = {}
 ---@field takes_back? true by a rule that takes back what the event's sale did
 ---@field choice_ignored? true the event's `choice` did not count, because the decision does not ask
 ---@field category? integer of a conflict in `resolve`: where the company is now
+---@field due? number of what is scheduled: when it is decided anew, in seconds since 1970
+---@field scheduled? integer the entry of what its event has scheduled as well
+---@field carries_out? integer the entry that was scheduled and that this carries out
 ---@field first? leadcat.Outcome of a duplicate: the outcome of its first delivery
 
 --- The most bytes of these details.
@@ -85,6 +93,30 @@ function journal.event(stored)
   }
 end
 
+--- The event of a scheduled entry, with the facts that its rules look at, as it is decided anew.
+function journal.scheduled_event(stored)
+  local details = details_of(stored)
+  local kept = details.facts or {}
+  local function with_kept(name)
+    return (details[name] or kept[name]) and merged(details[name] or {}, kept[name])
+  end
+  return {
+    trigger = stored.trigger, company = stored.company, lead_status = stored.lead_status, actor = with_kept "actor",
+    sale = with_kept "sale", contact = with_kept "contact", facts = kept.facts,
+  }
+end
+
+--- The details of an entry, with who ended what was scheduled.
+---@param actor? leadcat.Actor
+---@return string? details nil: as they are
+function journal.ended_by(stored, actor)
+  if not actor then
+    return nil
+  end
+  local name = type(actor.name) == "string" and actor.name or nil
+  return json.encode(merged(details_of(stored), { ended_by = { id = actor.id, name = name } }))
+end
+
 --- The entry as hosts see it.
 function journal.entry(stored, tenant)
   local details = details_of(stored)
@@ -96,6 +128,7 @@ function journal.entry(stored, tenant)
     status = stored.status, reason = stored.reason, error = stored.error,
     actor = details.actor, sale = details.sale, contact = details.contact, run = details.run,
     event_id = stored.event_id, confirmation = stored.confirmation,
+    due = stored.due, scheduled = stored.scheduled, carries_out = stored.carries_out, ended_by = details.ended_by,
     undoes = stored.status ~= "superseded" and details.undoes or nil, -- a superseded entry has its successor's details
     takes_back = stored.takes_back,
   }
@@ -119,10 +152,11 @@ end
 function journal.outcome(stored)
   return {
     status = stored.status == "applying" and "failed" or stored.status, action = stored.action,
-    reason = journal.undoes(stored) and "undo" or "matched", from = stored.from, to = stored.to,
+    reason = journal.undoes(stored) and "undo" or stored.reason or "matched", from = stored.from, to = stored.to,
     rule = config.rule_key(stored.trigger, stored.lead_status, stored.rule_id), revision = stored.revision,
     takes_back = stored.takes_back, confirmation = stored.confirmation or stored.answers, entry = stored.entry,
-    key = stored.key, error = stored.error,
+    key = stored.key, error = stored.error, due = stored.due, scheduled = stored.scheduled,
+    carries_out = stored.carries_out,
   }
 end
 

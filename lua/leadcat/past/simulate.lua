@@ -54,7 +54,7 @@ local function add_categories(report, cfg, language, counts)
   end
 end
 
---- A report: {events = n, outcomes = {[trigger] = {[outcome's name] = n}}, categories = {[name] = companies},
+--- A report; of a simulation it may have `scheduled`, how many matches would be: {events = n, outcomes = {[trigger] = {[outcome's name] = n}}, categories = {[name] = companies},
 -- companies = n}.
 function simulate.new_report()
   return { events = 0, outcomes = {}, categories = {}, companies = 0 }
@@ -62,8 +62,11 @@ end
 
 local ENDED = { updated = "update", awaiting_confirmation = "confirm" }
 
---- The name of an outcome in a report: the action if a rule matched, the reason if not, else the status.
+--- The name of an outcome in a report: the action if a rule matched; if not, `scheduled` or the reason; else the status.
 function simulate.outcome_name(outcome)
+  if outcome.status == "unchanged" and outcome.scheduled then
+    return "scheduled"
+  end
   return ENDED[outcome.status] or outcome.status == "unchanged" and outcome.reason or outcome.status
 end
 
@@ -139,7 +142,10 @@ end
 
 --- The report of one side of a finished simulation.
 function simulate.report(result, side, cfg, language)
-  local report = { events = 0, outcomes = result.outcomes[side], categories = {}, companies = result.companies }
+  local report = {
+    events = 0, outcomes = result.outcomes[side], categories = {}, companies = result.companies,
+    scheduled = result.scheduled[side] > 0 and result.scheduled[side] or nil,
+  }
   for _, counts in pairs(report.outcomes) do
     for _, count in pairs(counts) do
       report.events = report.events + count

@@ -145,12 +145,6 @@ local function make(self, entry, plan, details, is_one_of_many)
   return nil, ("company %s keeps changing"):format(key), "unavailable"
 end
 
-local function check_id(id)
-  if type(id) ~= "number" or id % 1 ~= 0 or id < 1 or id > 2 ^ 53 then
-    error("entry: an integer expected, got " .. tostring(id), 3)
-  end
-end
-
 -- Many ---------------------------------------------------------------------------------------------------------------
 
 ---@class leadcat.undo.Task an undo of many under way
@@ -374,7 +368,7 @@ function undo:undo(what, options)
     end
     return undo_many(self, what, actor)
   end
-  check_id(what)
+  event_of.check_entry(what)
   local entry, message, code = find(self, what, actor, UNDO)
   if not entry then
     return nil, message, code
@@ -389,7 +383,7 @@ end
 ---@return string? message, string? code `conflict`: the company has changed since; `not_found`, `forbidden`, `invalid`: it has not failed
 function undo:retry(id, options)
   self:_check_open()
-  check_id(id)
+  event_of.check_entry(id)
   local actor = options_of.check(options, OPTIONS).actor
   local entry, message, code = find(self, id, actor, RETRY)
   if not entry then

@@ -1,5 +1,6 @@
 --- A config as plain data: its problems, its normal form, and the names in it. Works without an engine.
 
+local after = require "leadcat.rules.after"
 local conditions = require "leadcat.rules.conditions"
 local core = require "leadcat.core"
 local json = require "leadcat.util.json"
@@ -34,6 +35,7 @@ local config = {}
 ---@field when? leadcat.Condition[][] it applies when all conditions of one of these groups hold; default: always
 ---@field forward_only? boolean never to a category whose rank is lower than the company's
 ---@field take_back? boolean in the place of `set_category`, for `sale_reopened` and `sale_deleted`: the company goes back to where it was before its newest change, if the event's sale has caused that
+---@field after? leadcat.After its match is scheduled, and decided anew so much later; the rules behind it go on as if it were not there
 
 ---@class leadcat.Config
 ---@field revision? integer
@@ -218,6 +220,7 @@ local RULE = schema.kind("a rule", {
   { "enabled", boolean }, { "set_category", reference }, { "ask", boolean }, { "lead_status", reference },
   { "id", reference }, { "name", description }, { "from", later }, { "when", later }, { "forward_only", boolean },
   { "take_back", boolean },
+  { "after", after.check },
 })
 local FROM_CHECKS = { group = one_of(config.GROUPS, "unknown_group"), id = identity }
 
@@ -377,6 +380,7 @@ local WITHOUT = { -- what a rule that takes back cannot have, and why
   set_category = "the company goes back to the category that it was in before",
   from = "it starts wherever the sale has put the company",
   forward_only = "it goes back to where the company was, whatever the rank",
+  after = "it takes back at once",
 }
 
 local function check_take_back(found, path, rule)
@@ -385,7 +389,7 @@ local function check_take_back(found, path, rule)
     add(found, path .. ".take_back", "take_back_trigger",
       "is only for rules for sale_reopened and sale_deleted, not for %s: leave it out", rule.trigger)
   end
-  for _, field in ipairs { "set_category", "from", "forward_only" } do
+  for _, field in ipairs { "set_category", "from", "forward_only", "after" } do
     if rule[field] ~= nil and rule[field] ~= false then
       add(found, path .. "." .. field, "take_back_alone", "does not go with take_back: %s; leave one of them out",
         WITHOUT[field])

@@ -134,6 +134,11 @@ local function compare_conditions(diff, name, old, new)
   if (old.forward_only == true) ~= (new.forward_only == true) then
     say(diff, new.forward_only and "rule_forward" or "rule_forward_not", { rule = name })
   end
+  if not is_same(old.after, new.after) then
+    say(diff, new.after and "rule_after" or "rule_after_none", {
+      rule = name, time = new.after and wording.after(diff.words, new) or nil,
+    })
+  end
 end
 
 local function compare_rules(diff, old, new)

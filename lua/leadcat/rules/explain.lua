@@ -32,7 +32,7 @@ end
 -- Adds the licence check, which the core does not make. Without a licence no other check is reached.
 local function add_licence(decision, licensed)
   if not licensed then
-    decision.action, decision.to, decision.reason = "none", nil, "not_licensed"
+    decision.action, decision.to, decision.reason, decision.scheduled = "none", nil, "not_licensed", nil
     for _, check in ipairs(decision.checks) do
       check.pass = nil
     end
@@ -40,11 +40,11 @@ local function add_licence(decision, licensed)
   table.insert(decision.checks, 1, { name = "not_licensed", pass = licensed, licensed = licensed })
 end
 
--- The enabled rules of a trigger (and lead status), in order.
-local function rules_of(cfg, facts)
+-- The enabled rules of a trigger (and lead status) that decide at once, or else those that do not, in order.
+local function rules_of(cfg, facts, waiting)
   local rules = {}
   for _, rule in ipairs(cfg.rules) do
-    local fits = rule.enabled and rule.trigger == facts.trigger
+    local fits = rule.enabled and rule.trigger == facts.trigger and (rule.after ~= nil) == waiting
     if fits and (rule.trigger ~= "lead_status_set" or rule.lead_status == facts.lead_status) then
       rules[#rules + 1] = rule
     end
@@ -64,10 +64,11 @@ local function value_of(cfg, facts, field)
   return category and category.rank
 end
 
--- What the core found out about each rule, with what its conditions say: {rule, starts, applies, when}, like the rule's `when`.
-local function rules_tried(cfg, facts, found)
+-- What the core found out about each rule, with what its conditions say: {rule, starts, applies, when, after?, scheduled?}, `when`
+-- like the rule's.
+local function rules_tried(cfg, facts, found, waiting)
   local tried = json.array {}
-  for i, rule in ipairs(found and rules_of(cfg, facts) or {}) do
+  for i, rule in ipairs(found and rules_of(cfg, facts, waiting) or {}) do
     local result, place = found[i], 0
     if not result then
       break
@@ -85,13 +86,27 @@ local function rules_tried(cfg, facts, found)
     end
     tried[i] = {
       rule = config.rule_key(rule.trigger, rule.lead_status, rule.id), starts = result.starts, applies = result.applies,
-      when = when,
+      when = when, after = rule.after, scheduled = result.scheduled,
     }
   end
   return tried
 end
 
----@param explained table as `store:explain` or a function of `core.explainer` returns it: {action, to, reason, revision, checks, target, rule, rules}
+-- Adds the rules with `after`, and what one of them would schedule.
+local function add_waiting(decision, cfg, facts, found)
+  local rules = rules_tried(cfg, facts, found, true)
+  decision.waiting = rules[1] and rules or nil
+  for i, rule in ipairs(rules_of(cfg, facts, true)) do
+    local result = found and found[i]
+    if result and result.scheduled then
+      decision.scheduled = {
+        rule = rules[i].rule, to = rule.set_category, after = rule.after, seconds = result.after,
+      }
+    end
+  end
+end
+
+---@param explained table as `store:explain` or a function of `core.explainer` returns it: {action, to, reason, revision, checks, target, rule, rules, later}
 ---@param cfg leadcat.Config the one that decided
 ---@param facts {trigger: string, category?: integer, lead_status?: integer, event?: leadcat.Event, licensed?: boolean}
 ---@return leadcat.Explanation decision without its sentence
@@ -108,9 +123,13 @@ function explain.decision(explained, cfg, facts)
     elseif check.name == "lead_status_not_matched" then
       check.expected = statuses_of(cfg)
     elseif check.name == "conditions_not_met" then
-      check.rules = rules_tried(cfg, facts, explained[8])
+      check.rules = rules_tried(cfg, facts, explained[8], false)
+    elseif check.name == "rule_disabled" and check.pass == false and facts.trigger == "lead_status_set" then
+      local statuses = statuses_of(cfg) -- all of them wait
+      check.expected = statuses[1] and statuses or nil
     end
   end
+  add_waiting(decision, cfg, facts, explained[9])
   if facts.licensed ~= nil then
     add_licence(decision, facts.licensed)
   end
@@ -142,19 +161,25 @@ local function facts_of(self, event, language)
   }
 end
 
--- Adds to each condition what it says and what was found, as a `sentence`. Returns the rules that were tried.
-local function say_conditions(decision, cfg, words)
-  local tried
-  for _, check in ipairs(decision.checks) do
-    tried = check.rules or tried
-  end
-  for _, rule in ipairs(tried or {}) do
+-- Adds to each condition of the rules what it says and what was found, as a `sentence`.
+local function say_found(rules, cfg, words)
+  for _, rule in ipairs(rules or {}) do
     for _, group in ipairs(rule.when) do
       for _, condition in ipairs(group) do
         condition.sentence = wording_of.found(words, condition, cfg.categories)
       end
     end
   end
+end
+
+-- The same of all rules. Returns those that were tried.
+local function say_conditions(decision, cfg, words)
+  local tried
+  for _, check in ipairs(decision.checks) do
+    tried = check.rules or tried
+  end
+  say_found(tried, cfg, words)
+  say_found(decision.waiting, cfg, words)
   return tried
 end
 
@@ -211,7 +236,7 @@ local function explain_one(self, about, event, any_lead_status)
     cfg = cfg, words = about.words, company = about.company, trigger = event.trigger, lead_status = event.lead_status,
     any_lead_status = any_lead_status, category = about.category, action = decision.action, to = decision.to,
     reason = decision.reason, takes_back = decision.takes_back, choice = event.choice,
-    tried = say_conditions(decision, cfg, about.words),
+    tried = say_conditions(decision, cfg, about.words), scheduled = decision.scheduled, at = event.at or self:_now(),
   }
   return decision
 end
@@ -225,8 +250,9 @@ local function sentence_of(self, about, entry)
       return view.sentence .. " " .. view.closed
     end
   end
-  -- the newest config has the names, but for an unchanged event the one that decided is needed
-  local revision = entry.status == "unchanged" and entry.revision > 0 and entry.revision or nil
+  -- the newest config has the names, but where nothing was changed the one that decided is needed
+  local is_decided = (entry.status == "unchanged" or entry.status == "dropped") and entry.revision > 0
+  local revision = is_decided and entry.revision or nil
   local cfg, message, code = settings.known(self, revision)
   if not cfg then
     return nil, message, code
@@ -258,6 +284,8 @@ end
 ---@field revision integer of the config that decided
 ---@field category? integer the company's
 ---@field takes_back? true what the event's sale did is taken back
+---@field scheduled? {rule: string, to: integer, after: leadcat.After, seconds: integer} what would be scheduled
+---@field waiting? table[] the rules with `after`, as those of the check `conditions_not_met`
 ---@field checks table[] in order: {name, pass, ...}; `pass` is absent after the check that failed, the rest is what was compared
 ---@field sentence string which check failed first, and what would have to be different; or what will be done
 ---@field first? leadcat.Entry of the event's first delivery: `sentence` is about it, and `handle` would give a duplicate
@@ -299,8 +327,8 @@ local function explain_trigger(self, about, trigger)
   decision.trigger = trigger
   local decisions, statuses = {}, {}
   for _, check in ipairs(decision.checks) do
-    if check.name == "lead_status_not_matched" and check.pass == false then
-      statuses = check.expected
+    if check.pass == false and (check.name == "lead_status_not_matched" or check.name == "rule_disabled") then
+      statuses = check.expected or statuses
     end
   end
   for i, status in ipairs(statuses) do
@@ -360,6 +388,18 @@ end
 ---@field category? integer
 ---@field decisions leadcat.Explanation[] what each `trigger` would do now; that of lead statuses once for each `lead_status` with a rule
 ---@field newest? leadcat.Entry the company's newest entry, with its `sentence`
+---@field scheduled? leadcat.Entry what is scheduled for it, with its `sentence`
+
+-- What is scheduled for the company, with its sentence; nothing when that is nothing.
+local function scheduled_of(self, about, company)
+  local stored, message, code = self._store:schedule_of(self._tenant, event_of.key(company))
+  if not stored then
+    return nil, message, code ~= "not_found" and code or nil
+  end
+  local entry = journal.entry(stored, self._tenant)
+  entry.sentence, message, code = sentence_of(self, about, entry)
+  return entry.sentence and entry, message, code
+end
 
 --- What the rules would do with a company now, and what they last did.
 ---@param company string|integer
@@ -383,11 +423,16 @@ function explain:why(company, options)
   if decisions and newest then
     newest.sentence, message, code = sentence_of(self, about, newest)
   end
+  local scheduled
+  if decisions and not code then
+    scheduled, message, code = scheduled_of(self, about, company)
+  end
   if code then
     return nil, message, code
   end
   return {
     company = company, name = about.company, category = about.category, decisions = decisions, newest = newest,
+    scheduled = scheduled,
   }
 end
 

@@ -6,7 +6,7 @@
 --
 --   rule_never_fires       no category is a start, or only the rule's own target is
 --   forward_only_blocks    every start has a higher rank than the target
---   rule_unreachable       wherever it starts, an earlier rule without conditions decides
+--   rule_unreachable       wherever it starts, an earlier rule without conditions decides at once
 --   rule_hidden            another check or rule always comes first. A lead status: only the target has lead status, though
 --                          there are other potential customers. A won or lost sale: registering it has set, without asking,
 --                          a category that this rule does not start from.
@@ -18,7 +18,8 @@
 --
 -- A rule that takes back what a sale did starts and leads anywhere: it is only in the way of those behind it.
 --
--- A rule gets the first of these that applies. Only `rule_hidden` depends on whether a rule asks. Besides:
+-- A rule gets the first of these that applies. Only `rule_hidden` depends on whether a rule asks. One with `after` hides none
+-- behind it, and goes round with none. Besides:
 --
 --   rank_missing           `forward_only` holds nothing back, as a rank is unknown
 --   conditions_exclude     two conditions of a group exclude each other
@@ -254,7 +255,7 @@ local function partner_of(flows, place)
 end
 
 local function goes_round(flows, place)
-  local other = partner_of(flows, place)
+  local other = not place.rule.after and partner_of(flows, place)
   local certain = other and other.always and place.always
   local code = certain and "rule_cycle" or "rule_can_cycle"
   local name = code .. (place.rule.trigger == BY_STATUS and BY_STATUS or "")
@@ -290,7 +291,8 @@ end
 
 local function moves_on(flows, place)
   local at = place.rule.set_category
-  if place.rule.trigger ~= "sale_won" or not place.always or flows.by_id[at].group ~= "potential_customer" then
+  local decides = place.rule.trigger == "sale_won" and place.always and not place.rule.after
+  if not decides or flows.by_id[at].group ~= "potential_customer" then
     return false
   end
   local other = mover(flows, place)
@@ -497,6 +499,9 @@ end
 
 local function add_place(flows, place)
   flows.places[#flows.places + 1] = place
+  if place.rule.after then
+    return -- the others go on as if it were not there
+  end
   flows.by_trigger[place.rule.trigger] = flows.by_trigger[place.rule.trigger] or {} -- of an own one
   add_first(flows.by_trigger[place.rule.trigger], place)
   if place.rule.trigger == BY_STATUS and flows.by_id[place.rule.set_category].lead_status == true then

@@ -16,7 +16,8 @@
 --
 -- Shapes (an absent text is nil, an absent category 0)
 -- * entry: `entry, at, company, trigger, action, status, reason?, revision, from, to, lead_status?, confirmation?, event_id?,
---   details?, error?`; `details` is JSON that the store does not read.
+--   details?, error?, due?, scheduled?, carries_out?`; `details` is JSON that the store does not read. `due` is of what is or was
+--   scheduled: seconds since 1970; the other two are entries.
 -- * question: `id` (32 hex digits), `company, state, trigger, entry, revision, from, to, created_at, expires_at, lead_status?,
 --   category?, resolved_at?, user?, body?, answer?`. `body` is JSON: {"options": [categories], ...} with the fields of the event's
 --   details. States: `core.question_states`; every one but `open` is final.
@@ -24,8 +25,8 @@
 --
 -- `handle` decides events, in order, and writes what comes of it. `events` are plain leadcat.Events. What becomes of
 -- events[i] goes into results[i]; what is final there from an earlier call is not done again. A result is
--- * an outcome `{status, action, reason, from?, to?, rule?, revision, entry?, confirmation?, choice_ignored?}`: final, but for the status
---   `applying`, whose change the host is to make;
+-- * an outcome `{status, action, reason, from?, to?, rule?, revision, entry?, confirmation?, choice_ignored?, due?, scheduled?,
+--   carries_out?}`: final, but for the status `applying`, whose change the host is to make;
 -- * a number: an event with its id made this entry before; 0 when that was in the same overlay;
 -- * `{lacks = what, ...}`: it could not be decided, or not be written yet. Whoever calls adds what is lacking to that table,
 --   or puts an outcome in its place (a veto), and calls again:
@@ -54,6 +55,16 @@
 -- does, claimed by this handle for `claim` seconds. Whatever is written closes an open question of the company, with an
 -- entry of its own before it: `superseded`, or `expired` when its time is over. An entry with an event's id marks it as seen.
 --
+-- Rules with `after` decide nothing at once. Where one is the first rule that applies, its match is written as `scheduled`, with
+-- `due` (after the event's `at`) and, in the details, the `facts` that rules look at: as the outcome, with the action `none`, where
+-- nothing is decided at once; else as an entry of its own before that of the decision, which has its number as `scheduled`. It
+-- closes no question. Whatever an event has matched ends what its company had scheduled: that entry becomes `superseded`. With
+-- how.schedules_nothing, and in an overlay, `scheduled` is true where that would be done.
+--
+-- What is scheduled is carried out as if it were an event without an id, which begins with the result `{lacks = "commit", carries_out =
+-- entry, alone = id of its rule (nil: it has none)}`: that rule alone decides, whether or not it has `after`; what is written has
+-- `carries_out`, and ends the entry as `carried_out`. `{status = "over"}`: it had ended before. What came to nothing stays scheduled.
+--
 -- `how` is
 --   write?            whether anything may be written; without, what would be lacks `commit`
 --   keeps_companies?  this store keeps the categories of companies; start?: that of those it does not know yet
@@ -65,6 +76,7 @@
 --   look?             ask what all events lack before any is written, as if those in front of them were; so it is, too,
 --                     where an event has a choice that lacks its verdict. Else what is complete is written
 --   overlay?          from `overlay`: nothing is written, it remembers what would have been
+--   schedules_nothing?  what would be scheduled is only told
 --   run?              id of the run that the events belong to: kept in the details
 --   foresee?          only look; results are what the events are going to come to. Gives a digest of those in front of the
 --                     first that lacks something
@@ -82,7 +94,7 @@
 ---@field declare fun(self, items: table[]): true?, string?, string? makes own triggers known, of all tenants: items `{trigger, about?}`, `about` is JSON that the store does not read (nil: as it is). Each new one gets the next number; what is known already stays. All or none; `invalid`: there would be more than 64
 ---@field triggers fun(self): string[]?, string[]|string|nil, string? the names of the own triggers in the order of their numbers, and `about` of each ("": none). `corrupt`
 ---@field decide fun(self, tenant: string, trigger: string, category?: integer, lead_status?: integer, event?: leadcat.Event): string?, integer|string|nil, string, integer? action, to, reason, revision, by the newest rules saved through any handle; revision 0 and `rule_disabled` before the first. `corrupt`: to be repaired
----@field explain fun(self, tenant: string, trigger: string, category?: integer, lead_status?: integer, event?: leadcat.Event, made?: {from: integer, to: integer}): string?, integer|string|nil, string, integer?, table[]?, integer?, integer?, table[]? as `decide`; `made`: what could be taken back, from `last_change`; then each check `{name, pass?, ...}`, and the target of the rule that the facts choose
+---@field explain fun(self, tenant: string, trigger: string, category?: integer, lead_status?: integer, event?: leadcat.Event, made?: {from: integer, to: integer}): string?, integer|string|nil, string, integer?, table[]?, integer?, integer?, table[]?, table[]? as `decide`; `made`: what could be taken back, from `last_change`; then each check `{name, pass?, ...}`, and the target of the rule that the facts choose, the id of the one that decides, and what came of each: of those that decide at once, and of those with `after`
 ---@field decider fun(self, tenant: string, repair: fun(): true?, string?): leadcat.Decider, userdata `decide` as a function of trigger, category, lead_status and event, without I/O, and what it answers from, for LuaJIT's FFI: both as `core.decider` gives them
 --
 -- Events: above.
@@ -100,6 +112,11 @@
 ---@field finish fun(self, tenant: string, items: table[], now: number): true?, string?, string? writes down how changes claimed by this handle ended: items `{entry, company, status, error?, retry_in?}` with the status `updated`, `conflict`, `failed`, or `applying` to give it back, due again in `retry_in` seconds. Each gets `lost`: true, and nothing was written, when this handle does not own it any more
 ---@field claim fun(self, tenant: string, company: string, idle: boolean, now: number, seconds: number): table?, integer|string|nil, number|string|nil claims the company's unfinished change. Gives its entry, how often it was tried in vain, and how many seconds ago it was begun. `idle`: nobody in this process is at it, so a claim of our own was left behind. `not_found`: there is none; `conflict`: another owner is at it
 ---@field applying fun(self, tenant: string, now: number, after: string, limit: integer): table[]?, string?, string? the entries of unfinished changes that are due, by company in any fixed order: those behind the company `after` ("": from the first)
+--
+-- What is scheduled, at most one entry of each company.
+---@field scheduled fun(self, tenant: string, now: number, limit: integer): table[]?, string?, string? entries that are due, or to be looked at again, by `now`: the earliest first
+---@field schedule_of fun(self, tenant: string, company: string): table?, string?, string? the company's entry. `not_found`
+---@field end_scheduled fun(self, tenant: string, items: table[]): true?, string?, string? ends entries `{entry, company, status, reason, error?, details?, revision?, from?, again?}` as `cancelled` or `dropped`, by a config's revision and the company's category then; with the status `scheduled` it is looked at again at the time `again`. Each gets `lost`: true, and nothing was written, when it had ended before
 --
 -- The journal.
 ---@field entry fun(self, tenant: string, entry: integer): table?, string?, string? one entry. `not_found`
@@ -126,8 +143,8 @@
 ---@field counters fun(self, tenant: string): table<string, number>?, string?, string?
 --
 -- Upkeep, in short steps.
----@field trim fun(self, tenant: string, age: number, count: integer, now: number, from: integer, unchanged?: boolean): integer?, integer|string|nil, string? removes some entries written over `age` seconds ago, or beyond the newest `count` (0: without limit), with their seen-marks and closed questions: how many, and where to go on (`from`; 0: at the start, and when done). What is applying, or open, stays
----@field due fun(self, work: "changes"|"questions"|"journal"|"unchanged", age: number, count: integer, now: number, place: string): string[]?, string?, string? some tenants that have such work due (`applying`, `expire`, `trim`), and where to go on ("": at the start, and when all were looked at)
+---@field trim fun(self, tenant: string, age: number, count: integer, now: number, from: integer, unchanged?: boolean): integer?, integer|string|nil, string? removes some entries written over `age` seconds ago, or beyond the newest `count` (0: without limit), with their seen-marks and closed questions: how many, and where to go on (`from`; 0: at the start, and when done). What is applying, scheduled or open stays
+---@field due fun(self, work: "changes"|"timed"|"journal"|"unchanged", age: number, count: integer, now: number, place: string): string[]?, string?, string? some tenants that have such work due (`applying`; `expire` and `scheduled`; `trim`), and where to go on ("": at the start, and when all were looked at)
 ---@field check_readers fun(self): integer?, string?, string? frees what dead processes have left behind; how much
 ---@field probe fun(self, age: number): true?, string?, string? whether the disk works: reads both files and, if this process has written nothing for `age` seconds, writes
 ---@field stats fun(self): table?, string?, string? `{unfinished, config, journal = {used, free, size (bytes), behind (commits, of the oldest reader), readers, max_readers}, commits = {count, seconds, slowest}}`
@@ -141,6 +158,7 @@ return {
   events = { "handle", "prepare", "overlay", "seen" },
   changes = { "newest", "last_change", "write" },
   unfinished = { "finish", "claim", "applying" },
+  later = { "scheduled", "schedule_of", "end_scheduled" },
   journal = { "entry", "history", "add_unchanged" },
   questions = { "confirmation", "confirmations", "count_confirmations", "expire" },
   companies = { "company", "create", "set_category", "companies" },

@@ -20,6 +20,8 @@ local why = {}
 ---@field reason string
 ---@field choice? integer|false the user's earlier answer
 ---@field takes_back? boolean a rule that takes back what the sale did has matched
+---@field scheduled? {to: integer, seconds: integer} what would be scheduled
+---@field at? number when it happens, in seconds since 1970
 ---@field tried? table[] the rules among which conditions choose, as an explanation has them
 
 local MOST = 8 -- names that are listed
@@ -55,20 +57,28 @@ end
 
 -- Rules ---------------------------------------------------------------------------------------------------------------
 
--- The rule of this trigger (and lead status), switched on or off.
+-- The rule of this trigger (and lead status): one that is switched on, if there is one.
 local function find_rule(told)
+  local first
   for _, rule in ipairs(told.cfg.rules) do
     if rule.trigger == told.trigger and (rule.trigger ~= "lead_status_set" or rule.lead_status == told.lead_status) then
-      return rule
+      first = first or rule
+      if rule.enabled then
+        return rule
+      end
     end
   end
+  return first
 end
 
 local function rule_off(told)
   local rule = find_rule(told)
   local of_status = told.trigger == "lead_status_set"
   local names = { rule = wording.rule(told.words, told.trigger, of_status and status_name(told, told.lead_status)) }
-  if not rule then
+  if rule and rule.enabled and rule.after then -- those that decide at once are switched off
+    names.company = told.company
+    return because(told, "later_not_met", "conditions", names)
+  elseif not rule then
     return because(told, "no_rule", "rule", names)
   elseif rule.take_back then
     return because(told, "rule_off", "switch", names)
@@ -97,7 +107,7 @@ end
 local function no_lead_status(told)
   if told.any_lead_status then
     return because(told, "no_lead_status_rule", "any_rule")
-  elseif told.reason == "rule_disabled" then
+  elseif told.reason == "rule_disabled" and statuses_with_rule(told) == "" then
     return because(told, "no_lead_status_and_no_rule", "lead_status_and_rule")
   end
   return because(told, "no_lead_status", "lead_status", { lead_statuses = statuses_with_rule(told) })
@@ -201,7 +211,15 @@ local REASONS = {
 ---@param told leadcat.Told
 ---@return string
 function why.decision(told)
-  return REASONS[told.reason](told)
+  local scheduled = told.scheduled
+  local later = scheduled and text(told, "later", {
+    company = told.company, to = category_name(told, scheduled.to),
+    time = wording.time(told.at + scheduled.seconds) or "?",
+  })
+  if told.action == "none" and later then
+    return later
+  end
+  return REASONS[told.reason](told) .. (later and " " .. later or "")
 end
 
 -- Why an event changed nothing.
@@ -209,6 +227,8 @@ local function reason_of(entry, told)
   if entry.reason == "vetoed" then
     local because_of = wording.line(entry.error)
     return text(told, because_of and "vetoed_because" or "vetoed", { company = told.company, error = because_of })
+  elseif entry.status == "dropped" and entry.reason == "rule_disabled" then
+    return text(told, "rule_gone")
   end
   told.trigger, told.lead_status = entry.rule:match "^[^:#]+", config.lead_status_of(entry.rule)
   told.category, told.reason = entry.from, entry.reason
@@ -216,12 +236,17 @@ local function reason_of(entry, told)
 end
 
 local function ending_of(entry, told)
-  return text(told, "entry." .. entry.status, {
-    company = told.company,
+  local who = entry.actor
+  if entry.status == "cancelled" then
+    who = entry.ended_by
+  end
+  local replaced = entry.status == "superseded" and entry.due -- no question
+  return text(told, "entry." .. (replaced and "replaced" or entry.status), {
+    company = told.company, due = wording.time(entry.due) or "?",
     from = category_name(told, entry.from),
     to = category_name(told, entry.to),
     time = wording.time(entry.at) or "?",
-    user = wording.called(entry.actor) or wording.sentence(told.words, "confirmation.somebody"),
+    user = wording.called(who) or wording.sentence(told.words, "confirmation.somebody"),
   })
 end
 
@@ -234,7 +259,7 @@ end
 function why.entry(entry, cfg, words, company)
   local told = { cfg = cfg, words = words, company = company }
   local sentences = { wording.cause_of_entry(words, entry, cfg), ending_of(entry, told) }
-  if entry.status == "unchanged" then
+  if entry.status == "unchanged" or entry.status == "dropped" then
     sentences[3] = reason_of(entry, told)
   end
   return table.concat(sentences, " ")

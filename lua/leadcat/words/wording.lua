@@ -1,6 +1,7 @@
 --- Names, times and sentences for questions, inbox and journal. What clients put into records may be anything: the
 -- result is one line of well-formed text, not escaped for any markup, or nil.
 
+local after = require "leadcat.rules.after"
 local config = require "leadcat.rules.config"
 local unicode = require "leadcat.util.unicode"
 
@@ -152,6 +153,16 @@ local function switch_of(words, trigger)
     return wording.sentence(words, "settings.own_trigger", { trigger = wording.trigger(words, trigger) })
   end
   return wording.sentence(words, "settings." .. trigger)
+end
+
+--- How long a rule with `after` waits.
+---@param words leadcat.Words
+---@param rule leadcat.Rule
+---@return string "30 days"
+function wording.after(words, rule)
+  local number, unit = after.parts(rule)
+  local key = "after." .. (number == 1 and unit:sub(1, -2) or unit)
+  return wording.sentence(words, key, { number = ("%d"):format(number) })
 end
 
 --- What to call a rule: its label in the settings.

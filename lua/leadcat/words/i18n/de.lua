@@ -89,6 +89,10 @@ return {
   ["history.updated"] = "Aktualisiert",
   ["history.failed"] = "Fehlgeschlagen",
   ["history.awaiting_confirmation"] = "Wartet auf Antwort",
+  ["history.scheduled"] = "Vorgemerkt",
+  ["history.carried_out"] = "Ausgeführt",
+  ["history.cancelled"] = "Abgesagt",
+  ["history.dropped"] = "Entfallen",
   ["history.filter"] = "Filtern",
   ["history.filters"] = "Filter",
   ["history.clear"] = "Alle Filter entfernen",
@@ -110,6 +114,11 @@ return {
   ["history.confirmed_by"] = "Bestätigt von {user}",
   ["history.declined_by"] = "Abgelehnt von {user}",
   ["history.answered_by"] = "Beantwortet von {user}",
+  ["history.due"] = "Fällig {time}",
+  ["history.cancel"] = "Absagen",
+  ["history.cancelled_by"] = "Abgesagt von {user}",
+  ["history.was_scheduled"] = "Das war vorgemerkt.",
+  ["history.cancel_done"] = "Was für {company} vorgemerkt war, ist abgesagt.",
   ["history.csv"] = "Als CSV herunterladen",
   ["history.csv_hint"] = "Bis zu 10.000 Einträge; wählen Sie für ältere einen Zeitraum.",
   ["history.partial"] = "Bisher wurde nur ein Teil des Verlaufs durchsucht.",
@@ -162,6 +171,7 @@ return {
   ["settings.rules_hint"] =
     "Eine Regel ändert die Kategorie nur bei Firmen, deren Kategorie in der Gruppe Potenzieller Kunde ist.",
   ["settings.only_when"] = "Nur wenn {conditions}.",
+  ["settings.after"] = "Entscheidet {time} später.",
   ["settings.rule_otherwise"] = "Sonst {rule}: {category}.",
   ["settings.rules_elsewhere"] =
     "Bedingungen und weitere Regeln werden hier gezeigt und in Lua oder mit der Kommandozeile geändert.",
@@ -317,6 +327,7 @@ return {
   ["compare.outcome.conditions_not_met"] = "Nichts: Bedingungen nicht erfüllt",
   ["compare.outcome.lower_rank"] = "Nichts: niedrigerer Rang",
   ["compare.outcome.nothing_to_take_back"] = "Nichts: Nichts ist zurückzunehmen",
+  ["compare.outcome.scheduled"] = "Nichts sofort: vorgemerkt",
 
   -- What changed between two configs.
   ["difference.rule_on"] = "„{rule}“ wurde eingeschaltet.",
@@ -337,6 +348,8 @@ return {
   ["difference.rule_forward_not"] = "„{rule}“ kann jetzt zu einer Kategorie mit niedrigerem Rang führen.",
   ["difference.rule_takes_back"] = "„{rule}“ nimmt jetzt zurück, was der Verkauf geändert hat.",
   ["difference.rule_takes_back_not"] = "„{rule}“ nimmt nicht mehr zurück, was der Verkauf geändert hat.",
+  ["difference.rule_after"] = "„{rule}“ entscheidet jetzt {time} nach dem Ereignis.",
+  ["difference.rule_after_none"] = "„{rule}“ entscheidet jetzt sofort.",
   ["difference.rule_order"] = "Die Reihenfolge der Regeln für „{rule}“ wurde geändert.",
   ["difference.category_added"] = "Die Kategorie {name} wurde hinzugefügt.",
   ["difference.category_renamed"] = "Die Kategorie {old} wurde in {new} umbenannt.",
@@ -383,6 +396,10 @@ return {
   ["condition.found_text"] = "{condition} (es ist {found}, ein Text)",
   ["condition.found_boolean"] = "{condition} (es ist {found}, ja oder nein)",
   ["condition.found_other"] = "{condition} (es ist ein Wert anderer Art)",
+  ["after.day"] = "{number} Tag",
+  ["after.days"] = "{number} Tage",
+  ["after.hour"] = "{number} Stunde",
+  ["after.hours"] = "{number} Stunden",
 
   -- Why nothing is changed: a cause, then what would have to be different, as “because” joins them.
   ["why.because"] = "{cause}; {remedy}.",
@@ -408,6 +425,7 @@ return {
   ["why.nothing_to_take_back"] =
     "Dieser Verkauf hat an der Firma {company} nichts geändert, was zurückgenommen werden kann",
   ["why.late"] = "Ein späteres Ereignis hat die Firma {company} bereits geändert",
+  ["why.later_not_met"] = "„{rule}“ wartet, bevor sie entscheidet, und {company} erfüllt nicht, was sie verlangt",
   ["why.needs.license"] = "ohne Lizenz wird keine Kategorie aktualisiert",
   ["why.needs.switch"] = "die Regel muss in den Einstellungen eingeschaltet werden",
   ["why.needs.category"] = "in den Einstellungen muss eine Kategorie gewählt und die Regel eingeschaltet werden",
@@ -437,6 +455,8 @@ return {
   ["why.confirm"] =
     "Der Benutzer wird gefragt, ob die Kategorie der Firma {company} von {from} in {to} geändert werden soll.",
   ["why.takes_back"] = "Was der Verkauf geändert hat, wird zurückgenommen.",
+  ["why.rule_gone"] = "Die Regel gibt es nicht mehr, oder sie ist ausgeschaltet.",
+  ["why.later"] = "Am {time} wird entschieden, ob die Kategorie der Firma {company} auf {to} gesetzt wird.",
   ["why.kept"] = "{company} bleibt in {from}, wie der Benutzer es gewählt hat.",
   ["why.handled_before"] = "Dieses Ereignis wurde bereits verarbeitet.",
   ["why.vetoed"] = "Das CRM hat nicht zugelassen, dass die Kategorie der Firma {company} geändert wird.",
@@ -455,5 +475,14 @@ return {
     "Niemand hat rechtzeitig beantwortet, ob die Firma {company} von {from} zu {to} wechseln soll; daher blieb sie.",
   ["why.entry.superseded"] =
     "Ein neueres Ereignis hat am {time} die Frage ersetzt, ob die Firma {company} von {from} zu {to} wechseln soll.",
+  ["why.entry.scheduled"] = "Am {due} wird entschieden, ob die Kategorie der Firma {company} auf {to} gesetzt wird.",
+  ["why.entry.carried_out"] =
+    "Die Kategorie der Firma {company} auf {to} zu setzen war für {due} vorgemerkt und ist seither entschieden.",
+  ["why.entry.cancelled"] =
+    "{user} hat abgesagt, die Kategorie der Firma {company} auf {to} zu setzen; vorgemerkt war es für {due}.",
+  ["why.entry.dropped"] =
+    "Die Kategorie der Firma {company} auf {to} zu setzen war für {due} vorgemerkt und ist entfallen.",
+  ["why.entry.replaced"] = "Ein neueres Ereignis hat ersetzt, was für {due} vorgemerkt war: die "
+    .. "Kategorie der Firma {company} auf {to} zu setzen.",
   ["why.entry.unchanged"] = "Am {time} wurde nichts geändert.",
 }

@@ -88,6 +88,10 @@ return {
   ["history.updated"] = "Updated",
   ["history.failed"] = "Failed",
   ["history.awaiting_confirmation"] = "Waiting for an answer",
+  ["history.scheduled"] = "Scheduled",
+  ["history.carried_out"] = "Carried out",
+  ["history.cancelled"] = "Cancelled",
+  ["history.dropped"] = "Came to nothing",
   ["history.filter"] = "Filter",
   ["history.filters"] = "Filters",
   ["history.clear"] = "Remove all filters",
@@ -109,6 +113,11 @@ return {
   ["history.confirmed_by"] = "Confirmed by {user}",
   ["history.declined_by"] = "Declined by {user}",
   ["history.answered_by"] = "Answered by {user}",
+  ["history.due"] = "Due {time}",
+  ["history.cancel"] = "Cancel",
+  ["history.cancelled_by"] = "Cancelled by {user}",
+  ["history.was_scheduled"] = "It was scheduled earlier.",
+  ["history.cancel_done"] = "What was scheduled for {company} is cancelled.",
   ["history.csv"] = "Download as CSV",
   ["history.csv_hint"] = "Up to 10,000 entries; choose dates for older ones.",
   ["history.partial"] = "Only a part of the history has been searched so far.",
@@ -159,6 +168,7 @@ return {
   ["settings.rules_hint"] =
     "A rule changes the category only of companies whose category is in the group Potential customer.",
   ["settings.only_when"] = "Only when {conditions}.",
+  ["settings.after"] = "Decided {time} later.",
   ["settings.rule_otherwise"] = "Otherwise {rule}: {category}.",
   ["settings.rules_elsewhere"] =
     "Conditions and further rules are shown here, and changed from Lua or with the command line.",
@@ -308,6 +318,7 @@ return {
   ["compare.outcome.conditions_not_met"] = "Nothing: conditions not met",
   ["compare.outcome.lower_rank"] = "Nothing: a lower rank",
   ["compare.outcome.nothing_to_take_back"] = "Nothing: nothing to take back",
+  ["compare.outcome.scheduled"] = "Nothing at once: scheduled",
 
   -- What changed between two configs.
   ["difference.rule_on"] = "“{rule}” was switched on.",
@@ -328,6 +339,8 @@ return {
   ["difference.rule_forward_not"] = "“{rule}” may now lead to a category of a lower rank.",
   ["difference.rule_takes_back"] = "“{rule}” now takes back what the sale changed.",
   ["difference.rule_takes_back_not"] = "“{rule}” no longer takes back what the sale changed.",
+  ["difference.rule_after"] = "“{rule}” now decides {time} after the event.",
+  ["difference.rule_after_none"] = "“{rule}” now decides at once.",
   ["difference.rule_order"] = "The order of the rules for “{rule}” was changed.",
   ["difference.category_added"] = "The category {name} was added.",
   ["difference.category_renamed"] = "The category {old} was renamed to {new}.",
@@ -374,6 +387,10 @@ return {
   ["condition.found_text"] = "{condition} (it is {found}, a text)",
   ["condition.found_boolean"] = "{condition} (it is {found}, yes or no)",
   ["condition.found_other"] = "{condition} (it is a value of another kind)",
+  ["after.day"] = "{number} day",
+  ["after.days"] = "{number} days",
+  ["after.hour"] = "{number} hour",
+  ["after.hours"] = "{number} hours",
 
   -- Why nothing is changed: a cause, then what would have to be different, as “because” joins them.
   ["why.because"] = "{cause}; {remedy}.",
@@ -397,6 +414,7 @@ return {
   ["why.lower_rank"] = "{company} is in {category}, which ranks above the category that the rule sets",
   ["why.nothing_to_take_back"] = "This sale has made no change of {company} that can be taken back",
   ["why.late"] = "A later event has changed {company} already",
+  ["why.later_not_met"] = "“{rule}” waits before it decides, and {company} does not meet what it asks for",
   ["why.needs.license"] = "without one, no category is updated",
   ["why.needs.switch"] = "the rule has to be switched on in the settings",
   ["why.needs.category"] = "a category has to be chosen in the settings, and the rule switched on",
@@ -423,6 +441,8 @@ return {
   ["why.update"] = "The category of {company} will be updated from {from} to {to}.",
   ["why.confirm"] = "The user will be asked whether to update the category of {company} from {from} to {to}.",
   ["why.takes_back"] = "What the sale changed is taken back.",
+  ["why.rule_gone"] = "The rule is gone, or switched off.",
+  ["why.later"] = "On {time}, it will be decided whether the category of {company} is set to {to}.",
   ["why.kept"] = "{company} stays in {from}, as the user has chosen.",
   ["why.handled_before"] = "This event has been handled before.",
   ["why.vetoed"] = "The CRM did not allow the category of {company} to be updated.",
@@ -439,5 +459,13 @@ return {
     "Nobody answered in time whether to update the category of {company} from {from} to {to}, so it was kept.",
   ["why.entry.superseded"] =
     "A newer event replaced the question whether to update the category of {company} from {from} to {to} on {time}.",
+  ["why.entry.scheduled"] = "On {due}, it will be decided whether the category of {company} is set to {to}.",
+  ["why.entry.carried_out"] =
+    "Setting the category of {company} to {to} was scheduled for {due}, and has been decided since.",
+  ["why.entry.cancelled"] =
+    "{user} cancelled setting the category of {company} to {to}, which was scheduled for {due}.",
+  ["why.entry.dropped"] = "Setting the category of {company} to {to} was scheduled for {due}, and came to nothing.",
+  ["why.entry.replaced"] =
+    "A newer event replaced what was scheduled for {due}: setting the category of {company} to {to}.",
   ["why.entry.unchanged"] = "Nothing was changed on {time}.",
 }

@@ -89,6 +89,10 @@ return {
   ["history.updated"] = "Bijgewerkt",
   ["history.failed"] = "Mislukt",
   ["history.awaiting_confirmation"] = "Wacht op antwoord",
+  ["history.scheduled"] = "Gepland",
+  ["history.carried_out"] = "Uitgevoerd",
+  ["history.cancelled"] = "Geannuleerd",
+  ["history.dropped"] = "Niet doorgegaan",
   ["history.filter"] = "Filteren",
   ["history.filters"] = "Filters",
   ["history.clear"] = "Alle filters verwijderen",
@@ -110,6 +114,11 @@ return {
   ["history.confirmed_by"] = "Bevestigd door {user}",
   ["history.declined_by"] = "Afgewezen door {user}",
   ["history.answered_by"] = "Beantwoord door {user}",
+  ["history.due"] = "Gepland voor {time}",
+  ["history.cancel"] = "Annuleren",
+  ["history.cancelled_by"] = "Geannuleerd door {user}",
+  ["history.was_scheduled"] = "Dit was eerder gepland.",
+  ["history.cancel_done"] = "Wat voor {company} was gepland, is geannuleerd.",
   ["history.csv"] = "Downloaden als CSV",
   ["history.csv_hint"] = "Maximaal 10.000 vermeldingen; kies datums voor oudere.",
   ["history.partial"] = "Tot nu toe is maar een deel van de geschiedenis doorzocht.",
@@ -161,6 +170,7 @@ return {
   ["settings.rules_hint"] =
     "Een regel wijzigt de categorie alleen van bedrijven waarvan de categorie in de groep Potentiële klant zit.",
   ["settings.only_when"] = "Alleen als {conditions}.",
+  ["settings.after"] = "Beslist {time} later.",
   ["settings.rule_otherwise"] = "Anders {rule}: {category}.",
   ["settings.rules_elsewhere"] =
     "Voorwaarden en verdere regels staan hier, en worden in Lua of met de opdrachtregel gewijzigd.",
@@ -314,6 +324,7 @@ return {
   ["compare.outcome.conditions_not_met"] = "Niets: voorwaarden niet vervuld",
   ["compare.outcome.lower_rank"] = "Niets: lagere rang",
   ["compare.outcome.nothing_to_take_back"] = "Niets: niets om terug te draaien",
+  ["compare.outcome.scheduled"] = "Niets meteen: gepland",
 
   -- What changed between two configs.
   ["difference.rule_on"] = "‘{rule}’ is ingeschakeld.",
@@ -334,6 +345,8 @@ return {
   ["difference.rule_forward_not"] = "‘{rule}’ kan nu naar een categorie met een lagere rang leiden.",
   ["difference.rule_takes_back"] = "‘{rule}’ draait nu terug wat de verkoop heeft gewijzigd.",
   ["difference.rule_takes_back_not"] = "‘{rule}’ draait niet meer terug wat de verkoop heeft gewijzigd.",
+  ["difference.rule_after"] = "‘{rule}’ beslist nu {time} na de gebeurtenis.",
+  ["difference.rule_after_none"] = "‘{rule}’ beslist nu meteen.",
   ["difference.rule_order"] = "De volgorde van de regels voor ‘{rule}’ is gewijzigd.",
   ["difference.category_added"] = "De categorie {name} is toegevoegd.",
   ["difference.category_renamed"] = "De categorie {old} heet nu {new}.",
@@ -380,6 +393,10 @@ return {
   ["condition.found_text"] = "{condition} (het is {found}, een tekst)",
   ["condition.found_boolean"] = "{condition} (het is {found}, ja of nee)",
   ["condition.found_other"] = "{condition} (het is een waarde van een andere soort)",
+  ["after.day"] = "{number} dag",
+  ["after.days"] = "{number} dagen",
+  ["after.hour"] = "{number} uur",
+  ["after.hours"] = "{number} uur",
 
   -- Why nothing is changed: a cause, then what would have to be different, as “because” joins them.
   ["why.because"] = "{cause}; {remedy}.",
@@ -404,6 +421,7 @@ return {
   ["why.lower_rank"] = "{company} zit in {category}, die een hogere rang heeft dan de categorie die de regel instelt",
   ["why.nothing_to_take_back"] = "Deze verkoop heeft niets aan {company} gewijzigd dat kan worden teruggedraaid",
   ["why.late"] = "Een latere gebeurtenis heeft {company} al gewijzigd",
+  ["why.later_not_met"] = "‘{rule}’ wacht voordat die beslist, en {company} voldoet niet aan wat die vraagt",
   ["why.needs.license"] = "zonder licentie wordt geen categorie bijgewerkt",
   ["why.needs.switch"] = "de regel moet in de instellingen worden ingeschakeld",
   ["why.needs.category"] = "in de instellingen moet een categorie worden gekozen en de regel worden ingeschakeld",
@@ -432,6 +450,8 @@ return {
   ["why.confirm"] =
     "De gebruiker wordt gevraagd of de categorie van {company} moet worden bijgewerkt van {from} naar {to}.",
   ["why.takes_back"] = "Wat de verkoop heeft gewijzigd, wordt teruggedraaid.",
+  ["why.rule_gone"] = "De regel bestaat niet meer, of is uitgeschakeld.",
+  ["why.later"] = "Op {time} wordt beslist of de categorie van {company} op {to} wordt ingesteld.",
   ["why.kept"] = "{company} blijft in {from}, zoals de gebruiker heeft gekozen.",
   ["why.handled_before"] = "Deze gebeurtenis is al verwerkt.",
   ["why.vetoed"] = "Het CRM stond niet toe dat de categorie van {company} werd bijgewerkt.",
@@ -450,5 +470,13 @@ return {
     "Niemand heeft op tijd geantwoord of {company} van {from} naar {to} moet, dus is de categorie behouden.",
   ["why.entry.superseded"] =
     "Een nieuwere gebeurtenis heeft op {time} de vraag vervangen of {company} van {from} naar {to} moet.",
+  ["why.entry.scheduled"] = "Op {due} wordt beslist of de categorie van {company} op {to} wordt ingesteld.",
+  ["why.entry.carried_out"] =
+    "De categorie van {company} instellen op {to} was gepland voor {due}, en daarover is sindsdien beslist.",
+  ["why.entry.cancelled"] =
+    "{user} heeft geannuleerd dat de categorie van {company} op {to} wordt ingesteld; dat was gepland voor {due}.",
+  ["why.entry.dropped"] = "De categorie van {company} instellen op {to} was gepland voor {due}, en is niet doorgegaan.",
+  ["why.entry.replaced"] = "Een nieuwere gebeurtenis heeft vervangen wat voor {due} was gepland: "
+    .. "de categorie van {company} instellen op {to}.",
   ["why.entry.unchanged"] = "Op {time} is niets gewijzigd.",
 }

@@ -88,6 +88,10 @@ return {
   ["history.updated"] = "Uppdaterad",
   ["history.failed"] = "Misslyckades",
   ["history.awaiting_confirmation"] = "Väntar på svar",
+  ["history.scheduled"] = "Planerad",
+  ["history.carried_out"] = "Genomförd",
+  ["history.cancelled"] = "Inställd",
+  ["history.dropped"] = "Blev inte av",
   ["history.filter"] = "Filtrera",
   ["history.filters"] = "Filter",
   ["history.clear"] = "Ta bort alla filter",
@@ -109,6 +113,11 @@ return {
   ["history.confirmed_by"] = "Bekräftat av {user}",
   ["history.declined_by"] = "Avböjt av {user}",
   ["history.answered_by"] = "Besvarat av {user}",
+  ["history.due"] = "Ska ske {time}",
+  ["history.cancel"] = "Ställ in",
+  ["history.cancelled_by"] = "Inställd av {user}",
+  ["history.was_scheduled"] = "Det var planerat tidigare.",
+  ["history.cancel_done"] = "Det som var planerat för {company} är inställt.",
   ["history.csv"] = "Ladda ner som CSV",
   ["history.csv_hint"] = "Upp till 10 000 poster; välj datum för äldre.",
   ["history.partial"] = "Bara en del av historiken har sökts igenom hittills.",
@@ -158,6 +167,7 @@ return {
   ["settings.rules"] = "Regler",
   ["settings.rules_hint"] = "En regel ändrar kategorin bara för företag vars kategori är i gruppen Potentiell kund.",
   ["settings.only_when"] = "Bara när {conditions}.",
+  ["settings.after"] = "Avgörs {time} senare.",
   ["settings.rule_otherwise"] = "Annars {rule}: {category}.",
   ["settings.rules_elsewhere"] = "Villkor och fler regler visas här, och ändras från Lua eller med kommandoraden.",
   ["settings.own_trigger"] = "Uppdatera kategori vid denna händelse: {trigger}",
@@ -307,6 +317,7 @@ return {
   ["compare.outcome.conditions_not_met"] = "Ingenting: villkor ej uppfyllda",
   ["compare.outcome.lower_rank"] = "Ingenting: lägre rang",
   ["compare.outcome.nothing_to_take_back"] = "Ingenting: inget att ta tillbaka",
+  ["compare.outcome.scheduled"] = "Inget genast: planerat",
 
   -- What changed between two configs.
   ["difference.rule_on"] = "”{rule}” slogs på.",
@@ -327,6 +338,8 @@ return {
   ["difference.rule_forward_not"] = "”{rule}” kan nu leda till en kategori med lägre rang.",
   ["difference.rule_takes_back"] = "”{rule}” tar nu tillbaka det som försäljningen ändrade.",
   ["difference.rule_takes_back_not"] = "”{rule}” tar inte längre tillbaka det som försäljningen ändrade.",
+  ["difference.rule_after"] = "”{rule}” avgör nu {time} efter händelsen.",
+  ["difference.rule_after_none"] = "”{rule}” avgör nu genast.",
   ["difference.rule_order"] = "Ordningen på reglerna för ”{rule}” ändrades.",
   ["difference.category_added"] = "Kategorin {name} lades till.",
   ["difference.category_renamed"] = "Kategorin {old} bytte namn till {new}.",
@@ -373,6 +386,10 @@ return {
   ["condition.found_text"] = "{condition} (det är {found}, en text)",
   ["condition.found_boolean"] = "{condition} (det är {found}, ja eller nej)",
   ["condition.found_other"] = "{condition} (det är ett värde av ett annat slag)",
+  ["after.day"] = "{number} dag",
+  ["after.days"] = "{number} dagar",
+  ["after.hour"] = "{number} timme",
+  ["after.hours"] = "{number} timmar",
 
   -- Why nothing is changed: a cause, then what would have to be different, as “because” joins them.
   ["why.because"] = "{cause}; {remedy}.",
@@ -396,6 +413,7 @@ return {
   ["why.lower_rank"] = "{company} är i {category}, som har högre rang än kategorin som regeln sätter",
   ["why.nothing_to_take_back"] = "Den här försäljningen har inte gjort någon ändring av {company} som kan tas tillbaka",
   ["why.late"] = "En senare händelse har redan ändrat {company}",
+  ["why.later_not_met"] = "”{rule}” väntar innan den avgör, och {company} uppfyller inte det den kräver",
   ["why.needs.license"] = "utan licens uppdateras ingen kategori",
   ["why.needs.switch"] = "regeln måste slås på i inställningarna",
   ["why.needs.category"] = "en kategori måste väljas i inställningarna, och regeln måste slås på",
@@ -422,6 +440,8 @@ return {
   ["why.update"] = "Kategorin för {company} kommer att uppdateras från {from} till {to}.",
   ["why.confirm"] = "Användaren kommer att tillfrågas om kategorin för {company} ska uppdateras från {from} till {to}.",
   ["why.takes_back"] = "Det som försäljningen ändrade tas tillbaka.",
+  ["why.rule_gone"] = "Regeln finns inte längre, eller är avstängd.",
+  ["why.later"] = "Den {time} avgörs om kategorin för {company} ska sättas till {to}.",
   ["why.kept"] = "{company} stannar i {from}, som användaren har valt.",
   ["why.handled_before"] = "Den här händelsen har redan behandlats.",
   ["why.vetoed"] = "CRM-systemet tillät inte att kategorin för {company} uppdaterades.",
@@ -439,5 +459,13 @@ return {
     "Ingen svarade i tid på om kategorin för {company} skulle uppdateras från {from} till {to}, så den behölls.",
   ["why.entry.superseded"] =
     "En nyare händelse ersatte frågan om kategorin för {company} skulle uppdateras från {from} till {to} den {time}.",
+  ["why.entry.scheduled"] = "Den {due} avgörs om kategorin för {company} ska sättas till {to}.",
+  ["why.entry.carried_out"] =
+    "Att sätta kategorin för {company} till {to} var planerat till {due} och har avgjorts sedan dess.",
+  ["why.entry.cancelled"] =
+    "{user} ställde in att sätta kategorin för {company} till {to}, som var planerat till {due}.",
+  ["why.entry.dropped"] = "Att sätta kategorin för {company} till {to} var planerat till {due} men blev inte av.",
+  ["why.entry.replaced"] =
+    "En nyare händelse ersatte det som var planerat till {due}: att sätta kategorin för {company} till {to}.",
   ["why.entry.unchanged"] = "Inget ändrades den {time}.",
 }

@@ -1,0 +1,176 @@
+--- What is scheduled: the matches of rules with `after`. The core schedules them; this decides them anew when their time has
+-- come, and calls them off. Methods of the engine.
+
+local event_of = require "leadcat.events.event"
+local fetch = require "leadcat.events.fetch"
+local journal = require "leadcat.past.journal"
+local merged = require "leadcat.util.merged"
+local options_of = require "leadcat.util.options"
+local platform = require "leadcat.util.platform"
+local rounds = require "leadcat.events.rounds"
+
+local later = {}
+
+local PAGE = 100 -- decided together
+local SOONEST, LATEST = 10, 3600 -- seconds until what could not be decided is tried again
+
+-- When to try again: the longer it has been overdue, the later.
+local function next_try(entry, now)
+  return now + math.max(SOONEST, math.min(now - entry.due, LATEST))
+end
+
+-- An item for `store:end_scheduled`.
+local function ending(entry, fields)
+  return merged({ entry = entry.entry, company = event_of.key(entry.company), reason = "matched" }, fields)
+end
+
+-- Writes how entries have ended, and tells of those that were dropped.
+local function write_endings(self, endings, drops, counts)
+  if #endings == 0 then
+    return true
+  end
+  local ok, message, code = self._store:end_scheduled(self._tenant, endings)
+  if not ok then
+    return nil, message, code
+  end
+  for item, drop in pairs(drops) do
+    if not item.lost then
+      counts.dropped = counts.dropped + 1
+      self:_report(drop.event, drop.outcome)
+    end
+  end
+  return true
+end
+
+local function text_of(error)
+  return type(error) == "string" and error or nil
+end
+
+-- Sorts the outcomes of a page: what was made of an entry is counted and told of; what came to nothing is dropped; what could
+-- not be decided is tried again.
+local function settle(self, entries, events, outcomes, counts)
+  local endings, drops, now = {}, {}, self:_now()
+  for place, entry in ipairs(entries) do
+    local outcome = outcomes[place]
+    if not outcome then
+      endings[#endings + 1] = ending(entry, { status = "scheduled", again = next_try(entry, now) })
+    elseif outcome.status == "unchanged" then
+      local item = ending(entry, {
+        status = "dropped", reason = outcome.reason, error = text_of(outcome.error), revision = outcome.revision,
+        from = outcome.from,
+      })
+      endings[#endings + 1] = item
+      drops[item] = { event = events[place], outcome = merged(outcome, {
+        status = "dropped", entry = entry.entry, key = entry.key, due = entry.due,
+      }) }
+    elseif outcome.status ~= "over" then
+      counts.carried_out = counts.carried_out + 1
+      self:_report(events[place], outcome)
+    end
+  end
+  return write_endings(self, endings, drops, counts)
+end
+
+-- Decides the entries of a page anew, each by its rule alone. A failure of the host stops none of the others.
+local function decide(self, entries, counts)
+  local events, begun = {}, {}
+  for place, entry in ipairs(entries) do
+    events[place] = journal.scheduled_event(entry)
+    begun[place] = { lacks = "commit", carries_out = entry.entry, alone = entry.rule_id }
+  end
+  local refreshed, message, code = fetch.refreshed(self, events)
+  local outcomes = {}
+  if refreshed then
+    events = refreshed
+    outcomes, message, code = rounds.carry_out(self, events, begun)
+  end
+  local ok, why, failure = settle(self, entries, events, outcomes, counts)
+  if not ok then
+    return nil, why, failure
+  end
+  return true, message, code
+end
+
+-- Whether each entry comes for the first time: what was looked at is no longer due, unless the store is damaged.
+local function are_new(entries, seen)
+  for _, entry in ipairs(entries) do
+    if seen[entry.entry] then
+      return nil, ("the schedule: entry %d stays due"):format(entry.entry), "corrupt"
+    end
+    seen[entry.entry] = true
+  end
+  return true
+end
+
+--- Carries out what is scheduled and due.
+---@param self leadcat.Engine
+---@return {carried_out: integer, dropped: integer}? counts, string? message, string? code of the first failure; all else was done
+function later.carry_out(self)
+  local counts, seen, now, failure = { carried_out = 0, dropped = 0 }, {}, self:_now(), nil
+  repeat
+    local entries, message, code = self._store:scheduled(self._tenant, now, PAGE)
+    local ok
+    if entries then
+      ok, message, code = are_new(entries, seen)
+    end
+    if ok and #entries > 0 then
+      ok, message, code = decide(self, entries, counts)
+      failure = failure or code and { message, code }
+    end
+    if not ok then
+      return nil, message, code
+    end
+    platform.give_way()
+  until #entries < PAGE
+  if failure then
+    return nil, failure[1], failure[2]
+  end
+  return counts
+end
+
+-- Calling off ---------------------------------------------------------------------------------------------------------
+
+local OPTIONS = { actor = options_of.actor }
+
+local function find(self, id, actor)
+  local entry, message, code = self._store:entry(self._tenant, id)
+  if not entry then
+    return nil, code == "not_found" and ("there is no entry %d"):format(id) or message, code
+  end
+  local allowed
+  allowed, message, code = self:can(actor, "undo", journal.entry(entry, self._tenant))
+  if not allowed then
+    return nil, message or "only an administrator may cancel what is scheduled", code or "forbidden"
+  elseif entry.status ~= "scheduled" then
+    return nil, ("entry %d is %s, not scheduled"):format(id, entry.status), "invalid"
+  end
+  return entry
+end
+
+--- Calls off what is scheduled. The host's `can` is asked for the permission `undo`, about the entry.
+---@param id integer the entry whose status is `scheduled`
+---@param options? {actor?: leadcat.Actor}
+---@return leadcat.Outcome? outcome with the status `cancelled`
+---@return string? message, string? code `not_found`, `forbidden`, `invalid`: it is not scheduled, or no longer
+function later:cancel(id, options)
+  self:_check_open()
+  event_of.check_entry(id)
+  local actor = options_of.check(options, OPTIONS).actor
+  local entry, message, code = find(self, id, actor)
+  if not entry then
+    return nil, message, code
+  end
+  local item = ending(entry, { status = "cancelled", details = journal.ended_by(entry, actor) })
+  local ok
+  ok, message, code = self._store:end_scheduled(self._tenant, { item })
+  if not ok then
+    return nil, message, code
+  elseif item.lost then
+    return nil, ("entry %d is no longer scheduled"):format(id), "invalid"
+  end
+  local outcome = journal.outcome(merged(entry, { status = "cancelled" }))
+  self:_report(merged(journal.scheduled_event(entry), { actor = actor }), outcome)
+  return outcome
+end
+
+return later
