@@ -9,7 +9,8 @@ import { after, test } from "node:test";
 import { NARROW, focused, inaccessible, invalid, press, stage } from "./stage.mjs";
 
 const PATH = "/leadcat/settings";
-const POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; form-action 'self'; base-uri 'none'";
+const POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; "
+  + "base-uri 'none'";
 const FILES = { "/leadcat/leadcat.css": "text/css", "/leadcat/settings.js": "text/javascript" };
 const NO_SCRIPT = { javaScriptEnabled: false };
 
