@@ -752,7 +752,11 @@ describe("a name", function()
     local list = small().categories
     list[5] = { id = 5, name = "LEAD", group = "lost" }
     list[6] = { id = 6, name = "3", group = "other" }
-    local FINDS = { Opportunity = 2, Salgsmulighet = 2, KUNDE = 3, Lead = 1, LEAD = 5, ["2"] = 2, ["3"] = 6 }
+    list[7] = { id = 7, name = "Åpen", group = "other" }
+    local FINDS = {
+      Opportunity = 2, Salgsmulighet = 2, KUNDE = 3, Lead = 1, LEAD = 5, ["2"] = 2, ["3"] = 6,
+      ["åPEN"] = 7, ["A\204\138pen"] = 7,
+    }
     for text, id in pairs(FINDS) do
       assert.equal(id, config.find_by_name(list, text).id, text)
     end

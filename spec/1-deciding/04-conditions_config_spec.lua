@@ -448,6 +448,8 @@ describe("conditions of a group", function()
     { { x("at_least", 6), x("at_most", 5) }, "scalar" }, { { x("at_least", "b"), x("below", "A") }, "scalar" },
     { { x("above", 5), x("contains", "a") }, "scalar" }, { { x("equals", 5), x("above", 5) }, "scalar" },
     { { x("equals", "abc"), x("starts_with", "B") }, "scalar" }, { { x("equals", true), x("equals", 1) }, "scalar" },
+    { { x("equals", "Å"), x("equals", "A") }, "scalar" }, { { x("above", "Ø"), x("below", "æ") }, "scalar" },
+    { { x("equals", "STRASSE"), x("not_equals", "Straße") }, "always" },
     { { condition("category", "equals", LEAD), condition("category", "equals", 2) }, "always" },
     { { condition("category.rank", "above", 2), condition("category.rank", "at_most", 2) }, "always" },
 

@@ -207,6 +207,7 @@ describe("a line for display", function()
     { "abc😀\240\159\143\189d", 5, "abc…" }, -- a skin tone with its face
     { "ab👩\226\128\141👧x", 5, "ab…" }, -- a family with itself
     { "ab👩\226\128\141👧x", 4, "ab…" },
+    { "🇳🇴🇸🇪x", 4, "🇳🇴…" }, -- a flag is two letters
     { "a" .. ("\204\129"):rep(9), 5, "a" .. ("\204\129"):rep(3) .. "…" }, -- but something is left
     { ("\204\129"):rep(9), 3, ("\204\129"):rep(2) .. "…" },
   }
@@ -215,6 +216,12 @@ describe("a line for display", function()
       assert.equal(row[3], unicode.line(row[1], row[2]))
     end)
   end
+
+  it("has the width that a terminal gives it", function()
+    for text, columns in pairs { [""] = 0, abc = 3, ["åå"] = 2, ["e\204\129"] = 1, ["日本"] = 4, ["😀"] = 2, ["ｶ"] = 1 } do
+      assert.equal(columns, unicode.width(text), text)
+    end
+  end)
 
   it("takes time in proportion to its length", function()
     local PIECES = {

@@ -309,7 +309,7 @@ describe("events", function()
     {
       "an unknown column", "trigger,company,colour\nx,A,red\n",
       '^1: an event has no "colour"; the columns may be: id, trigger, company, category, lead_status, contact, '
-        .. "contact.name, sale, sale.name, actor, actor.name, at, choice$",
+        .. "contact.name, sale, sale.name, actor, actor.name, at, choice, and those of %-%-field$",
     },
     { "no company", "\ntrigger,at\nx,1\n", '^2: there is no column "company"; the columns are: "trigger", "at"$' },
     { "no trigger", "company\nA\n", '^1: there is no column "trigger"; the columns are: "company"$' },

@@ -387,6 +387,109 @@ describe("leadcat", function()
     end)
   end)
 
+  describe("the fields of conditions", function()
+    local SALES = "Nr;Kunde;Angelegt;Geschlossen;Phase;Betrag;Art\n"
+      .. "1;Acme;01.02.2024;02.02.2024;gewonnen;150000;Neu\n2;Bolt;01.02.2024;03.02.2024;gewonnen;99999.5;NEU\n"
+      .. "3;Crux;01.02.2024;03.02.2024;gewonnen;;Alt\n"
+    local FIELDS = { "--field", "sale.amount=Betrag", "--field", "sale.type=Art" }
+
+    local function tiers()
+      local cfg = leadcat.preset "tiers"
+      cfg.rules[3].when = { { { field = "sale.type", is = "equals", value = "neu" } } }
+      return cfg
+    end
+
+    local function tiers_file(change)
+      local cfg = tiers()
+      change(cfg.rules)
+      return stores.file(json.encode(cfg), ".json")
+    end
+
+    it("are read from the columns of an export, by all commands alike", function()
+      local cfg, path = tiers_file(function() end), stores.path()
+      expect(0, "init", "--path", path)
+      expect(0, "config", "import", "--path", path, cfg)
+      local expected = { VIP = 1, ["A customer"] = 1, Customer = 1 }
+      local function sales()
+        return opportunities(SALES, stores.unpack(FIELDS))
+      end
+      local report = json.decode(expect(0, "simulate", "--config", cfg, sales()))
+      assert.same({ update = 2, confirm = 1 }, report.outcomes.sale_won)
+      assert.same(expected, report.categories)
+      report = json.decode(expect(0, "backfill", "--path", path, "--confirm", "accept", sales()))
+      assert.same({ "A customer", "Customer", "VIP" }, {
+        report.changes[1].to, report.changes[2].to, report.changes[3].to,
+      })
+      open(path, function(engine)
+        assert.same({ 10, 9, 5 }, { engine.host:get "Acme", engine.host:get "Bolt", engine.host:get "Crux" })
+      end)
+    end)
+
+    it("are read from the columns of a file of events", function()
+      local file = stores.file("trigger,company,Amount\nsale_won,A,100000\nsale_won,B,\n", ".csv")
+      local report = json.decode(expect(0, "simulate", "--config", tiers_file(function() end), file, "--start-category",
+        "Lead", "--field", "sale.amount=Amount", "--json"))
+      assert.same({ update = 1, confirm = 1 }, report.outcomes.sale_won)
+    end)
+
+    local ROWS = {
+      { "another type", "sale.amount=Art", ':2: Art is "Neu", not a number such as 1200.50' },
+      { "another type, which was named", "sale.amount:boolean=Betrag", ':2: Betrag is "150000", not true or false' },
+      { "no such column", "sale.amount=Summe", 'there is no column "Summe"; the columns are:' },
+    }
+    for _, row in ipairs(ROWS) do
+      it("end the run where a column has " .. row[1], function()
+        local errors = expect(1, "simulate", "--config", tiers_file(function() end),
+          opportunities(SALES, "--field", row[2]))
+        assert.is_truthy(errors:find(row[3], 1, true), errors)
+      end)
+    end
+
+    it("have no type of their own where the rules compare them with several", function()
+      local cfg = tiers_file(function(rules)
+        rules[3].when = { { { field = "sale.amount", is = "one_of", value = { "much", 7 } } } }
+      end)
+      local errors = expect(1, "simulate", "--config", cfg, opportunities(SALES, "--field", "sale.amount=Betrag"))
+      assert.is_truthy(errors:find("--field sale.amount: the rules compare it with values of several types; say which "
+        .. "one it has, as in sale.amount:number=Betrag", 1, true), errors)
+      expect(0, "simulate", "--config", cfg, opportunities(SALES, "--field", "sale.amount:number=Betrag"))
+    end)
+
+    it("that no rule names are told", function()
+      local _, errors = expect(0, "simulate", "--config", tiers_file(function() end),
+        opportunities(SALES, "--field", "company.kind=Art"))
+      assert.matches("%-%-field company.kind: no rule has a condition on it", errors)
+    end)
+
+    for word, problem in pairs {
+      ["sale.amount"] = "a field of the rules and its column expected", category = "a field of the rules",
+      ["category=Art"] = "a field of the rules", ["sale.id=Nr"] = "sale.id is no field of its own",
+    } do
+      it("are refused as " .. word, function()
+        assert.matches(problem, expect(2, "simulate", "--config", "x", opportunities(SALES, "--field", word)))
+      end)
+    end
+
+    it("in JSON need no columns", function()
+      assert.matches("events in JSON have their fields already", expect(2, "simulate", "--config", "x", "a.jsonl",
+        "--field", "sale.amount=Amount"))
+    end)
+
+    it("can be told to explain", function()
+      local path = stores.path()
+      expect(0, "init", "--path", path, "--preset", "tiers")
+      local function explain(...)
+        return "explain", "--path", path, "--company", "A", "--trigger", "sale_won", "--category", "Lead", ...
+      end
+      assert.matches("from Lead to VIP", expect(0, explain("--fact", "sale.amount=100000")))
+      assert.matches("sale.amount is at least 100000 %(it is 5%): no", expect(0, explain("--fact", "sale.amount=5")))
+      assert.matches("%-%-fact sale.amount: a number such as 1200.50 expected, not 'much'",
+        expect(1, explain("--fact", "sale.amount=much")))
+      assert.matches("%-%-fact need %-%-trigger",
+        expect(2, "explain", "--path", path, "--company", "A", "--fact", "a=b"))
+    end)
+  end)
+
   describe("history and undo", function()
     -- A store in which a replay has won Acme and Bolt in 2017, and lost Acme.
     local function replayed()

@@ -14,6 +14,7 @@
 #include "store.h"
 #include "store/clock.h"
 #include "store/owner.h"
+#include "text.h"
 
 /* core.now() -> seconds since 1970, in whole milliseconds */
 static int l_now(lua_State *L) {
@@ -114,6 +115,9 @@ __attribute__((visibility("default"))) int luaopen_leadcat_core(lua_State *L) {
     { "encode", l_encode },
     { "event_details", l_event_details },
     { "valid_text", l_valid_text },
+    { "fold", l_fold },
+    { "text_width", l_text_width },
+    { "text_cut", l_text_cut },
     { NULL, NULL },
   };
   l_store_register(L);

@@ -1,6 +1,8 @@
 --- The arguments that several commands take. A command declares its other arguments itself.
 
 local event_of = require "leadcat.events.event"
+local fields = require "leadcat.cli.fields"
+local import = require "leadcat.cli.import"
 local options_of = require "leadcat.util.options"
 
 ---@class leadcat.cli.Command
@@ -121,6 +123,9 @@ function arguments.events(command)
   declare_export(command)
   command:option("--date-format", "The form of dates, as strptime takes it, such as '%d.%m.%Y' (default: ISO 8601).")
     :argname "FORMAT"
+  command:option("--field", "A field that conditions name, and its column, such as sale.amount=Amount; may be given "
+    .. "again. Its type is that of the rules' values; sale.amount:number=Amount says it (number, text, boolean).")
+    :argname("FIELD=COLUMN"):target("fields"):count("*"):convert(fields.reader "--field")
   command:option("--start-category", "The category, by name or id, of a company that is not known yet.")
     :argname "CATEGORY"
   command:flag("--keep-going", "Count bad lines and go on; without it the first one ends the run.")
@@ -140,6 +145,9 @@ end
 --- What is wrong with the files of events. Sets `args.events`, also when the file was given as an argument.
 function arguments.events_problem(args)
   args.events = args.events or args.file
+  if #args.fields > 0 and args.events and (args.format or import.format_of(args.events)) == "jsonl" then
+    return "--field is about columns: events in JSON have their fields already"
+  end
   if (args.events == nil) == (args.opportunities == nil) then
     return "either a file of events or --opportunities FILE is needed"
   end

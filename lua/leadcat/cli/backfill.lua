@@ -45,13 +45,16 @@ local function source_of(args)
     value = type(value) == "table" and table.concat(value, ",") or value
     words[#words + 1] = value and value ~= "" and ("%s=%s"):format(name, tostring(value)) or nil
   end
+  for _, field in ipairs(args.fields) do
+    words[#words + 1] = ("%s:%s=%s"):format(field.name, field.type or "", field.given)
+  end
   return table.concat(words, " ")
 end
 
 -- The events of an export come in order, from an iterator. Those of another file may be in any order, so they are an
 -- array. Also returns `finish`, and the table whose `total` counts them.
-local function events_to_fill(args)
-  local next_event, finish, _, reader = events_of(args)
+local function events_to_fill(args, cfg)
+  local next_event, finish, _, reader = events_of(args, { cfg })
   if args.opportunities then
     return next_event, finish, reader
   end
@@ -112,7 +115,7 @@ end
 
 local function run(args, engine)
   local source = source_of(args)
-  local events, finish, counted = events_to_fill(args)
+  local events, finish, counted = events_to_fill(args, must(engine:config()))
   local show, done = progress(counted, nil, 1)
   return must(finish(done(engine:backfill(events, {
     run = args.run, preview = args.preview, confirm = args.confirm, rate = args.rate, source = source,

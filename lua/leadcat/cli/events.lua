@@ -2,6 +2,7 @@
 
 local common = require "leadcat.cli.common"
 local event_of = require "leadcat.events.event"
+local fields = require "leadcat.cli.fields"
 local files = require "leadcat.cli.files"
 local import = require "leadcat.cli.import"
 local progress = require "leadcat.cli.progress"
@@ -19,7 +20,8 @@ local function size_of(file)
   return size
 end
 
-local function open_events(args)
+local function open_events(args, configs)
+  args.fields = fields.with_types(args.fields, configs, "--field")
   local path = args.opportunities or args.events
   local file = args.file_of_events or files.open(path)
   if args.opportunities then
@@ -27,17 +29,20 @@ local function open_events(args)
   end
   local format = args.format or import.format_of(path)
     or fail("%s: is it csv or jsonl? say so with --format", path == "-" and "standard input" or path)
-  return import.events(file, { format = format, date_format = args.date_format }), path, size_of(file)
+  return import.events(file, {
+    format = format, date_format = args.date_format, fields = args.fields,
+  }), path, size_of(file)
 end
 
 --- An iterator of the events. A bad line ends it, unless --keep-going is given.
 ---@param args table
+---@param configs leadcat.Config[] whose rules decide
 ---@return fun(): leadcat.Event?, string?, string? next_event
 ---@return fun(report?: table, ...): table?, ... finish prints the warnings, notes the bad lines in the report; returns its arguments
 ---@return fun(add_lines: function, most: integer): integer feed as in leadcat.cli.import
 ---@return leadcat.import.Iterator events
-return function(args)
-  local events, path, size = open_events(args)
+return function(args, configs)
+  local events, path, size = open_events(args, configs)
   local bad, count = 0, 0
   local show, done = progress(events, size, STEP)
   local function next_event()

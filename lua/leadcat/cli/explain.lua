@@ -3,6 +3,7 @@
 local arguments = require "leadcat.cli.arguments"
 local common = require "leadcat.cli.common"
 local config = require "leadcat.rules.config"
+local fields = require "leadcat.cli.fields"
 local json = require "leadcat.util.json"
 local tables = require "leadcat.cli.tables"
 
@@ -16,11 +17,17 @@ local function id_of(list, name, option)
 end
 
 local function explain_event(engine, cfg, args)
-  return must(engine:explain({
+  local event = {
     trigger = args.trigger, company = args.company, actor = common.actor(),
     category = id_of(cfg.categories, args.category, "--category"),
     lead_status = id_of(cfg.lead_statuses, args.lead_status, "--lead-status"),
-  }, { language = args.language }))
+  }
+  for _, field in ipairs(fields.with_types(args.facts, { cfg }, "--fact")) do
+    local value, expected = fields.value(field, field.given)
+    fields.put(event, field, must(value, expected and ("--fact %s: %s expected, not '%s'"):format(field.name, expected,
+      field.given)))
+  end
+  return must(engine:explain(event, { language = args.language }))
 end
 
 local function why_text(cfg, found, language)
@@ -39,11 +46,14 @@ local function declare(command)
   command:option("--trigger", "The event; without it, all that could happen, and what did last."):argname "TRIGGER"
     :choices(config.TRIGGERS)
   command:option("--lead-status", "The lead status that was set, by name or id."):argname "NAME"
+  command:option("--fact", "What is known of the event, such as sale.amount=1000; may be given again.")
+    :argname("FIELD=VALUE"):target("facts"):count("*"):convert(fields.reader "--fact")
   command:option("--category", "As if the company were in this category, by name or id."):argname "NAME"
 end
 
 local function problem(args)
-  return not args.trigger and (args.lead_status or args.category) and "--lead-status and --category need --trigger"
+  return not args.trigger and (args.lead_status or args.category or #args.facts > 0)
+    and "--lead-status, --category and --fact need --trigger"
     or nil
 end
 

@@ -2,6 +2,7 @@
 
 local core = require "leadcat.core"
 local csv = require "leadcat.util.csv"
+local fields = require "leadcat.cli.fields"
 local json = require "leadcat.util.json"
 local tables = require "leadcat.cli.tables"
 local unicode = require "leadcat.util.unicode"
@@ -209,12 +210,32 @@ for name in KNOWN:gmatch "[%a_.]+" do
   COLUMNS[name] = { name = name, field = field or name, key = record and "id" or key, read = CELLS[name] or tostring }
 end
 
-local function event_columns(header)
-  local columns, wanted = {}, { "trigger", "company" }
+-- The value of a field of conditions; nil and the problem when the cell is of another type.
+local function read_field(field, cell)
+  local value, expected = fields.value(field, cell)
+  if expected then
+    return wrong(field.given, cell, expected)
+  end
+  return value
+end
+
+-- The column that a field is read from, like the other columns.
+local function field_column(field)
+  return {
+    name = field.given, field = field.place, key = field.key,
+    read = function(cell) return read_field(field, cell) end,
+  }
+end
+
+local function event_columns(header, options)
+  local columns, wanted, by_name = {}, { "trigger", "company" }, {}
+  for _, field in ipairs(options.fields or {}) do
+    by_name[field.given], wanted[#wanted + 1] = field_column(field), field.given
+  end
   for i, name in ipairs(header) do
-    columns[i], wanted[i + 2] = COLUMNS[name], name
+    columns[i], wanted[#wanted + 1] = by_name[name] or COLUMNS[name], name
     if not columns[i] then
-      return nil, ("an event has no %s; the columns may be: %s"):format(show(name), KNOWN)
+      return nil, ("an event has no %s; the columns may be: %s, and those of --field"):format(show(name), KNOWN)
     end
   end
   for _, name in ipairs(wanted) do
@@ -271,7 +292,7 @@ end
 --- Reads events as they are written; the engine checks them. In CSV the columns are an event's fields, and an empty
 --- cell is an absent field.
 ---@param file { read: fun(self, n: integer): string?, string? }
----@param options { format: "csv"|"jsonl", date_format?: string, delimiter?: string } date_format is strptime's
+---@param options { format: "csv"|"jsonl", date_format?: string, delimiter?: string, fields?: leadcat.cli.Field[] } date_format is strptime's; fields: further columns of CSV
 ---@return leadcat.import.Iterator
 function import.events(file, options)
   if options.format == "jsonl" then
@@ -326,8 +347,30 @@ local function sale_columns(header, options)
       return nil, message
     end
   end
+  for i, field in ipairs(not message and options.fields or {}) do
+    columns[i], message = find_column(header, field.given)
+    if message then
+      return nil, message
+    end
+  end
   columns.triggers, message = stage_triggers(options)
   return columns, message
+end
+
+-- The values of a sale's fields, by their places among the options; nil and the problem of one that has another type.
+local function sale_fields(self, cells)
+  local values = {}
+  for i, field in ipairs(self.options.fields or {}) do
+    local cell = cells[self.columns[i]]
+    if cell ~= "" then
+      local value, problem = read_field(field, cell)
+      if problem then
+        return nil, problem
+      end
+      values[i] = value
+    end
+  end
+  return values
 end
 
 -- When a sale was registered, when it was closed (if its stage is won or lost), and the problem, if any.
@@ -358,7 +401,12 @@ local function add_row(self, cells, line)
   if message or not (created or closed) then
     return message
   end
+  local values, problem = sale_fields(self, cells)
+  if not values then
+    return problem
+  end
   local i = self.count + 1
+  self.values[i] = next(values) ~= nil and values or nil
   self.count, self.created[i], self.closed[i] = i, created or false, closed or false
   self.company[i], self.trigger[i], self.line[i] = company, trigger or false, line
   self.sale[i], self.actor[i] = cells[columns.sale], cells[columns.actor]
@@ -439,10 +487,14 @@ local function next_sale(self)
   local closes = event > self.count
   local i = closes and event - self.count or event
   local trigger, id, actor = closes and self.trigger[i] or "sale_registered", self.sale[i] or "", self.actor[i] or ""
-  return {
+  local made = {
     id = id ~= "" and id .. ":" .. trigger or nil, trigger = trigger, company = self.company[i],
     sale = id ~= "" and { id = id } or nil, actor = actor ~= "" and { id = actor } or nil, at = self.times[event],
-  }, self.line[i]
+  }
+  for place, field in ipairs(self.values[i] and self.options.fields or {}) do
+    fields.put(made, field, self.values[i][place])
+  end
+  return made, self.line[i]
 end
 
 ---@class leadcat.import.Export
@@ -457,6 +509,7 @@ end
 ---@field date_format? string strptime's; default: ISO 8601
 ---@field delimiter? string
 ---@field keep_going? boolean leave out bad rows
+---@field fields? leadcat.cli.Field[] what conditions name, and their columns: both events of a sale have them as they are now
 
 --- Reads an opportunity export, one row a sale. A sale becomes `sale_registered` when it was created, and `sale_won` or
 --- `sale_lost` when it was closed (or created, if only that is known); without a company it is no event. Events come
@@ -473,7 +526,7 @@ function import.opportunities(file, options)
   end
   local self = iterator(file, options, read_sales, next_sale)
   self.stages, self.count, self.given, self.reversed = {}, 0, 0, 0
-  for _, field in ipairs { "company", "created", "closed", "trigger", "line", "sale", "actor" } do
+  for _, field in ipairs { "company", "created", "closed", "trigger", "line", "sale", "actor", "values" } do
     self[field] = {} -- by sale
   end
   return self

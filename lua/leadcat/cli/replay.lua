@@ -61,7 +61,7 @@ local function replay(args, engine)
   local report = simulate.new_report()
   local run = { engine = run_of.engine(engine, record.run), report = report, touched = {}, start = start }
   report.run = record.run
-  local next_event, finish = events_of(args)
+  local next_event, finish = events_of(args, { cfg })
   local message = handle_all(engine, next_event, run)
   finish(report)
   must(run_of.finish(engine, record))

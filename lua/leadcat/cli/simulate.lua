@@ -24,7 +24,7 @@ end
 local function compare_configs(args)
   local against = configs.of(args.against == "current" and { path = args.path } or { config_file = args.against })
   local cfg = configs.of(args)
-  local next_event, finish = events_of(args)
+  local next_event, finish = events_of(args, { against, cfg })
   local report = common.must_accept(finish(compare.run(against, cfg, next_event, {
     start_category = args.start_category, language = args.language, limit = args.limit,
   })))
@@ -68,7 +68,7 @@ local function run(args)
     return compare_configs(args)
   end
   local cfg = configs.of(args)
-  local next_event, finish, feed = events_of(args)
+  local next_event, finish, feed = events_of(args, { cfg })
   return common.must_accept(finish(simulate.run(cfg, next_event, {
     start_category = args.start_category, language = args.language, feed = feed,
   }))), tables.report

@@ -96,11 +96,9 @@ local function compared(check)
   return table.concat(values, ", ")
 end
 
--- "sale.amount at_least 100000: no, it is unknown".
+-- "sale.amount is at least 100000 (it is 5): no".
 local function condition_line(condition)
-  local value = condition.value ~= nil and " " .. json.encode(condition.value) or ""
-  local found = condition.holds and "yes" or condition.fact == "unknown" and "no, it is unknown" or "no"
-  return unicode.visible(("    %s %s%s: %s"):format(condition.field, condition.is, value, found)) .. "\n"
+  return ("    %s: %s\n"):format(condition.sentence, condition.holds and "yes" or "no")
 end
 
 -- Each rule that was tried, with its groups of conditions.

@@ -1,6 +1,7 @@
 --- A config as plain data: its problems, its normal form, and the names in it. Works without an engine.
 
 local conditions = require "leadcat.rules.conditions"
+local core = require "leadcat.core"
 local json = require "leadcat.util.json"
 local language_tag = require "leadcat.util.language"
 local lint = require "leadcat.rules.lint"
@@ -104,20 +105,20 @@ local function by_language(name)
   return type(name) == "table" and name or { en = name }
 end
 
---- The live item that a person means: by its name in any language; else by its name ignoring case (ASCII), if only one
+--- The live item that a person means: by its name in any language; else by its name ignoring case, if only one
 --- matches; else by its id in decimal.
 ---@param list? leadcat.LeadStatus[] categories or lead statuses
 ---@param text string
 ---@return leadcat.LeadStatus? item
 function config.find_by_name(list, text)
-  local similar, by_id = {}, nil
+  local similar, by_id, folded = {}, nil, core.fold(text)
   for _, item in ipairs(list or {}) do
     local alike = false
     for _, name in pairs(not item.deleted and by_language(item.name) or {}) do
       if name == text then
         return item
       end
-      alike = alike or name:lower() == text:lower()
+      alike = alike or folded ~= nil and core.fold(name) == folded
     end
     similar[#similar + 1] = alike and item or nil
     by_id = not item.deleted and ("%d"):format(item.id) == text and item or by_id

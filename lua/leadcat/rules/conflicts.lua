@@ -1,55 +1,41 @@
 --- What is certain about conditions without an event: which of them exclude each other, and facts for which they hold.
---
--- The core decides; here a comparison is `nil` where only the core can tell, as it folds the case of all letters.
 
 local conditions = require "leadcat.rules.conditions"
+local core = require "leadcat.core"
 local schema = require "leadcat.rules.schema"
 
 local conflicts = {}
 
 local MOST_TRIED = 10 -- values of a list that are tried one by one
 
--- Single comparisons: true, false, or nil -------------------------------------------------------------------------------
+-- Single comparisons ----------------------------------------------------------------------------------------------------
 
-local function opposite(holds)
-  if holds ~= nil then
-    return not holds
-  end
+local function same(a, b)
+  return a == b
 end
 
-local function is_ascii(value)
-  return type(value) ~= "string" or not value:find "[\128-\255]"
-end
-
--- Compares what can be compared: two numbers, or two texts in ASCII without regard to case.
+-- Compares two numbers, or two texts, as the core does.
 local function compare(fact, value, test)
   if type(fact) ~= type(value) or type(fact) == "boolean" then
-    return false
+    return test == same and fact == value
   elseif type(fact) == "number" then
     return test(fact, value)
-  elseif is_ascii(fact) and is_ascii(value) then
-    return test(fact:lower(), value:lower())
   end
+  fact, value = core.fold(fact), core.fold(value)
+  return fact ~= nil and value ~= nil and test(fact, value)
 end
 
 local function equals(fact, value)
-  if fact == value then
-    return true
-  end
-  return compare(fact, value, function(a, b) return a == b end)
+  return compare(fact, value, same)
 end
 
 local function one_of(fact, list)
-  local holds = false
   for _, value in ipairs(list) do
-    local same = equals(fact, value)
-    if same then
+    if equals(fact, value) then
       return true
-    elseif same == nil then
-      holds = nil
     end
   end
-  return holds
+  return false
 end
 
 local function within(test)
@@ -60,8 +46,8 @@ end
 
 local HOLDS = {
   equals = equals, one_of = one_of, all_one_of = one_of,
-  not_equals = function(fact, value) return opposite(equals(fact, value)) end,
-  none_of = function(fact, list) return opposite(one_of(fact, list)) end,
+  not_equals = function(fact, value) return not equals(fact, value) end,
+  none_of = function(fact, list) return not one_of(fact, list) end,
   at_least = function(fact, value) return compare(fact, value, function(a, b) return a >= b end) end,
   at_most = function(fact, value) return compare(fact, value, function(a, b) return a <= b end) end,
   above = function(fact, value) return compare(fact, value, function(a, b) return a > b end) end,
@@ -121,7 +107,7 @@ end
 local function is_broken(list, value, of_all)
   local broken, in_lists = false, false
   for _, condition in ipairs(list) do
-    if holds(condition, value) == false then
+    if not holds(condition, value) then
       broken, in_lists = true, in_lists or of_all or HOLD_OF_ALL[condition.is] or false
     end
   end

@@ -1,5 +1,6 @@
 --- `engine:explain` and `engine:why`: decisions as sentences, and check by check as `src/rules/decide.h` has them.
 
+local conditions = require "leadcat.rules.conditions"
 local config = require "leadcat.rules.config"
 local event_of = require "leadcat.events.event"
 local fetch = require "leadcat.events.fetch"
@@ -11,6 +12,7 @@ local platform = require "leadcat.util.platform"
 local settings = require "leadcat.rules.save"
 local why = require "leadcat.words.why"
 local wording = require "leadcat.words.wording"
+local wording_of = require "leadcat.words.conditions"
 
 local explain = {}
 
@@ -46,6 +48,18 @@ local function rules_of(cfg, facts)
   return rules
 end
 
+-- The value that a condition compares.
+local function value_of(cfg, facts, field)
+  local place, name = conditions.place_of(field)
+  if place then
+    return ((facts.event or {})[place] or {})[name]
+  elseif field == "category" then
+    return facts.category
+  end
+  local category = config.find(cfg.categories, facts.category)
+  return category and category.rank
+end
+
 -- What the core found out about each rule, with what its conditions say: {rule, starts, applies, when}, like the rule's `when`.
 local function rules_tried(cfg, facts, found)
   local tried = json.array {}
@@ -56,12 +70,14 @@ local function rules_tried(cfg, facts, found)
     end
     local when = json.array {}
     for _, group in ipairs(rule.when or {}) do
-      local conditions = json.array {}
+      local all = json.array {}
       for _, condition in ipairs(group) do
         place = place + 1
-        conditions[#conditions + 1] = merged(condition, { holds = result[place].holds, fact = result[place].fact })
+        all[#all + 1] = merged(condition, {
+          holds = result[place].holds, fact = result[place].fact, found = value_of(cfg, facts, condition.field),
+        })
       end
-      when[#when + 1] = conditions
+      when[#when + 1] = all
     end
     tried[i] = {
       rule = config.rule_key(rule.trigger, rule.lead_status, rule.id), starts = result.starts, applies = result.applies,
@@ -73,7 +89,7 @@ end
 
 ---@param explained table as `store:explain` or a function of `core.explainer` returns it: {action, to, reason, revision, checks, target, rule, rules}
 ---@param cfg leadcat.Config the one that decided
----@param facts {trigger: string, category?: integer, lead_status?: integer, licensed?: boolean}
+---@param facts {trigger: string, category?: integer, lead_status?: integer, event?: leadcat.Event, licensed?: boolean}
 ---@return leadcat.Explanation decision without its sentence
 function explain.decision(explained, cfg, facts)
   local decision = {
@@ -119,6 +135,22 @@ local function facts_of(self, event, language)
   }
 end
 
+-- Adds to each condition what it says and what was found, as a `sentence`. Returns the rules that were tried.
+local function say_conditions(decision, cfg, words)
+  local tried
+  for _, check in ipairs(decision.checks) do
+    tried = check.rules or tried
+  end
+  for _, rule in ipairs(tried or {}) do
+    for _, group in ipairs(rule.when) do
+      for _, condition in ipairs(group) do
+        condition.sentence = wording_of.found(words, condition, cfg.categories)
+      end
+    end
+  end
+  return tried
+end
+
 -- `any_lead_status`: the event names none.
 local function explain_one(self, about, event, any_lead_status)
   local known, why_not, failure = fetch.with_facts(self, event)
@@ -134,12 +166,13 @@ local function explain_one(self, about, event, any_lead_status)
     return nil, message, code
   end
   local decision = explain.decision(explained, cfg, {
-    trigger = event.trigger, category = about.category, lead_status = event.lead_status, licensed = about.licensed,
+    trigger = event.trigger, category = about.category, lead_status = event.lead_status, event = known,
+    licensed = about.licensed,
   })
   decision.sentence = why.decision {
     cfg = cfg, words = about.words, company = about.company, trigger = event.trigger, lead_status = event.lead_status,
     any_lead_status = any_lead_status, category = about.category, action = decision.action, to = decision.to,
-    reason = decision.reason, choice = event.choice,
+    reason = decision.reason, choice = event.choice, tried = say_conditions(decision, cfg, about.words),
   }
   return decision
 end

@@ -31,14 +31,6 @@ local UNSEEN = {
   "\227\128\128", "\227\133\164", "\239\184[\128-\143]", "\239\187\191", -- U+3000, U+3164, U+FE00 to U+FE0F, U+FEFF
 }
 
--- Characters that belong to the one before them.
-local JOINED = {
-  "^\204[\128-\191]", "^\205[\128-\175]", "^\226\131[\144-\191]", -- U+0300 to U+036F, U+20D0 to U+20FF
-  "^\226\128\141", "^\239\184[\128-\175]", -- zero width joiner; variation selectors, combining half marks
-  "^\240\159\143[\187-\191]", -- skin tones
-}
-local JOINER = "\226\128\141"
-
 local function is_blank(s)
   for _, pattern in ipairs(UNSEEN) do
     s = s:gsub(pattern, "")
@@ -46,51 +38,13 @@ local function is_blank(s)
   return s == ""
 end
 
--- Where the character after the one at `i` starts.
-local function next_start(s, i)
-  local byte = s:byte(i)
-  return i + (byte < 0x80 and 1 or byte < 0xE0 and 2 or byte < 0xF0 and 3 or 4)
-end
-
--- Where the character before position `i` starts.
-local function previous_start(s, i)
-  repeat
-    i = i - 1
-  until not s:find("^[\128-\191]", i)
-  return i
-end
-
-local function is_joined(s, i)
-  for _, pattern in ipairs(JOINED) do
-    if s:find(pattern, i) then
-      return true
-    end
-  end
-  return s:sub(i - 3, i - 1) == JOINER
-end
-
--- Where the character after the first `count` starts; nil when there is none.
-local function start_behind(s, count)
-  local i = 1
-  while count > 0 and i <= #s do
-    i, count = next_start(s, i), count - 1
-  end
-  return i <= #s and i or nil
-end
-
--- The text, or fewer than `most` of its characters and an ellipsis. Joined characters are not separated, unless there
--- are no others.
+-- The text, or fewer than `most` of its characters and an ellipsis. Accents and the like stay with their characters, unless
+-- nothing would be left.
 local function cut(s, most)
-  if #s <= most or not start_behind(s, most) then
+  if #s <= most or core.text_cut(s, most) == #s then
     return s
   end
-  local fits = start_behind(s, most - 1)
-  local start = fits
-  while start > 1 and is_joined(s, start) do
-    start = previous_start(s, start)
-  end
-  local kept = s:sub(1, (start > 1 and start or fits) - 1)
-  return (kept:match "^(.*[^ ])" or "") .. ELLIPSIS
+  return (s:sub(1, core.text_cut(s, most - 1)):match "^(.*[^ ])" or "") .. ELLIPSIS
 end
 
 -- Without the blanks at its ends, in linear time.
@@ -182,14 +136,9 @@ end
 
 -- On a terminal -------------------------------------------------------------------------------------------------------
 
---- How many columns a text takes, well enough for wrapping and aligning: CJK and symbols beyond the basic plane take
--- two.
----@param s string well-formed
----@return integer
-function unicode.width(s)
-  local characters = select(2, s:gsub("[^\128-\191]", ""))
-  return characters + select(2, s:gsub("[\227-\237\240-\244]", ""))
-end
+--- How many columns a text takes.
+---@type fun(s: string): integer
+unicode.width = core.text_width
 
 -- Within a sentence ---------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ local MOST, MOST_VALUES = 8, 5 -- conditions, values of a list that are named
 local MOST_STARTS = 8 -- groups and categories
 local ELLIPSIS = "\226\128\166" -- U+2026
 
+local KINDS = { number = "number", string = "text", boolean = "boolean" } -- as explanations call what was found
 local FIELDS = { category = "category", ["category.rank"] = "category_rank" }
 
 local function text(words, key, values)
@@ -26,13 +27,14 @@ local function value_text(words, field, value, categories)
   return ("%.14g"):format(value)
 end
 
-local function values_text(words, condition, categories)
-  local list, texts = condition.value, {}
+-- A value, or the values of a list, the first five.
+local function values_text(words, field, list, categories)
+  local texts = {}
   if type(list) ~= "table" then
-    return value_text(words, condition.field, list, categories)
+    return value_text(words, field, list, categories)
   end
   for i = 1, math.min(#list, MOST_VALUES) do
-    texts[i] = value_text(words, condition.field, list[i], categories)
+    texts[i] = value_text(words, field, list[i], categories)
   end
   texts[#texts + 1] = #list > MOST_VALUES and ELLIPSIS or nil
   return table.concat(texts, ", ")
@@ -53,8 +55,67 @@ end
 function conditions.one(words, condition, categories)
   return text(words, condition.is, {
     field = field_text(words, condition.field),
-    value = condition.value == nil and ELLIPSIS or values_text(words, condition, categories),
+    value = condition.value == nil and ELLIPSIS or values_text(words, condition.field, condition.value, categories),
   })
+end
+
+-- The kind of the condition's values, as `fact` names kinds; nil: it compares with nothing, or with several kinds.
+local function kind_of(condition)
+  local list, kind = condition.value, nil
+  for _, value in ipairs(type(list) == "table" and list or { list }) do
+    local own = KINDS[type(value)]
+    kind = (kind == nil or kind == own) and own or "several"
+  end
+  return kind ~= "several" and kind or nil
+end
+
+-- Whether a found value may be shown. What the core does not know (a table that is no list, a function) may not.
+local function can_be_shown(found)
+  for _, value in ipairs(type(found) == "table" and found or { found }) do
+    if not KINDS[type(value)] then
+      return false
+    end
+  end
+  return true
+end
+
+--- One condition, and what was found.
+---@param words leadcat.Words
+---@param condition table a condition of an explanation: also `fact`, the kind of what was found, and `found` itself
+---@param categories leadcat.Category[]
+---@return string "sale.amount is at least 100000 (it is 5)"
+function conditions.found(words, condition, categories)
+  local one, fact, kind = conditions.one(words, condition, categories), condition.fact, kind_of(condition)
+  if fact == "unknown" then
+    return text(words, "found_nothing", { condition = one })
+  elseif fact == "other" or not can_be_shown(condition.found) then
+    return text(words, "found_other", { condition = one })
+  end
+  local found = values_text(words, condition.field, condition.found, categories)
+  local differs = kind and fact ~= "list" and fact ~= kind
+  return text(words, differs and "found_" .. fact or "found", { condition = one, found = found })
+end
+
+--- What is missing most nearly: the conditions that do not hold of the group with the fewest of them.
+---@param words leadcat.Words
+---@param tried table[] the rules of an explanation, whose conditions have their `sentence`
+---@return string?
+function conditions.missing(words, tried)
+  local nearest
+  for _, rule in ipairs(tried) do
+    for _, group in ipairs(rule.starts and rule.when or {}) do
+      local missing = {}
+      for _, condition in ipairs(group) do
+        missing[#missing + 1] = not condition.holds and condition.sentence or nil
+      end
+      nearest = (not nearest or #missing < #nearest) and missing or nearest
+    end
+  end
+  local said
+  for i = 1, math.min(#(nearest or {}), MOST) do
+    said = said and text(words, "and", { first = said, second = nearest[i] }) or nearest[i]
+  end
+  return said
 end
 
 --- The conditions of a rule, the first eight of them.

@@ -1,6 +1,7 @@
 --- A decision, or an entry of the journal, as a sentence: the cause, and what would have to be different. Pure. The
 -- checks and their values are in `rules/explain.lua`.
 
+local conditions = require "leadcat.words.conditions"
 local config = require "leadcat.rules.config"
 local wording = require "leadcat.words.wording"
 
@@ -18,8 +19,9 @@ local why = {}
 ---@field action string
 ---@field reason string
 ---@field choice? integer|false the user's earlier answer
+---@field tried? table[] the rules among which conditions choose, as an explanation has them
 
-local MOST = 8 -- lead statuses that are listed
+local MOST = 8 -- names that are listed
 
 local function text(told, key, names)
   return wording.sentence(told.words, "why." .. key, names)
@@ -114,12 +116,37 @@ end
 
 -- Reasons -------------------------------------------------------------------------------------------------------------
 
+local function add_once(list, name)
+  list[#list + 1] = not list[name] and name or nil
+  list[name] = true
+end
+
+-- The groups and categories where the enabled rules for this may start; nil when each starts where all do by default.
+local function places(told)
+  local list, is_special = {}, false
+  for _, rule in ipairs(told.cfg.rules) do
+    local fits = rule.enabled and rule.trigger == told.trigger
+    if fits and (told.any_lead_status or not rule.lead_status or rule.lead_status == told.lead_status) then
+      local from = rule.from or { groups = { "potential_customer" } }
+      is_special = is_special or rule.from ~= nil
+      for _, group in ipairs(from.groups or {}) do
+        add_once(list, group_name(told, group))
+      end
+      for _, id in ipairs(from.categories or {}) do
+        add_once(list, category_name(told, id))
+      end
+    end
+  end
+  return is_special and table.concat(list, ", ", 1, math.min(#list, MOST)) .. (#list > MOST and ", ..." or "") or nil
+end
+
 -- The company is in a category that no rule starts from.
 local function wrong_category(told, cause, names)
-  local needed = told.trigger == "lead_status_set" and "group_and_lead_status" or "group"
+  local special = places(told)
+  local needed = special and "start" or told.trigger == "lead_status_set" and "group_and_lead_status" or "group"
   names.company = told.company
   names.category = told.category and category_name(told, told.category)
-  return because(told, cause, needed, names, { group = group_name(told, "potential_customer") })
+  return because(told, cause, needed, names, { group = group_name(told, "potential_customer"), places = special })
 end
 
 local function standing(told, cause, needed)
@@ -154,7 +181,9 @@ local REASONS = {
   lead_status_not_matched = lead_status_not_matched,
   already_in_category = function(told) return standing(told, "already_in_category", "other_category") end,
   conditions_not_met = function(told)
-    return because(told, "conditions_not_met", "conditions", { company = told.company })
+    local missing = conditions.missing(told.words, told.tried or {})
+    return because(told, "conditions_not_met", missing and "conditions_named" or "conditions",
+      { company = told.company, conditions = missing })
   end,
   lower_rank = function(told) return standing(told, "lower_rank", "forward") end,
   matched = matched,

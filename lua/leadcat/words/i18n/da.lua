@@ -399,6 +399,12 @@ return {
   ["condition.known"] = "{field} er kendt",
   ["condition.unknown"] = "{field} ikke er kendt",
   ["condition.all_one_of"] = "alt i {field} er en af {value}",
+  ["condition.found"] = "{condition} (det er {found})",
+  ["condition.found_nothing"] = "{condition} (det er ikke kendt)",
+  ["condition.found_number"] = "{condition} (det er {found}, et tal)",
+  ["condition.found_text"] = "{condition} (det er {found}, en tekst)",
+  ["condition.found_boolean"] = "{condition} (det er {found}, ja eller nej)",
+  ["condition.found_other"] = "{condition} (det er en værdi af en anden slags)",
 
   -- Why nothing is changed: a cause, then what would have to be different, as “because” joins them.
   ["why.because"] = "{cause}; {remedy}.",
@@ -436,6 +442,8 @@ return {
     "kun firmaer i en kategori med leadstatus slået til opdateres, når en leadstatus sættes",
   ["why.needs.other_category"] = "kun firmaer i en anden kategori opdateres",
   ["why.needs.conditions"] = "betingelserne i en regel skal være opfyldt",
+  ["why.needs.conditions_named"] = "dette mangler: {conditions}",
+  ["why.needs.start"] = "reglerne for dette starter kun fra: {places}",
   ["why.needs.forward"] = "reglen går kun fremad",
 
   -- What will be done, or was.

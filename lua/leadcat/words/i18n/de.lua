@@ -409,6 +409,12 @@ return {
   ["condition.known"] = "{field} ist bekannt",
   ["condition.unknown"] = "{field} ist nicht bekannt",
   ["condition.all_one_of"] = "alles in {field} ist eines von {value}",
+  ["condition.found"] = "{condition} (es ist {found})",
+  ["condition.found_nothing"] = "{condition} (es ist nicht bekannt)",
+  ["condition.found_number"] = "{condition} (es ist {found}, eine Zahl)",
+  ["condition.found_text"] = "{condition} (es ist {found}, ein Text)",
+  ["condition.found_boolean"] = "{condition} (es ist {found}, ja oder nein)",
+  ["condition.found_other"] = "{condition} (es ist ein Wert anderer Art)",
 
   -- Why nothing is changed: a cause, then what would have to be different, as “because” joins them.
   ["why.because"] = "{cause}; {remedy}.",
@@ -449,6 +455,8 @@ return {
     "nur Firmen in einer Kategorie mit aktiviertem Lead-Status werden aktualisiert, wenn ein Lead-Status gesetzt wird",
   ["why.needs.other_category"] = "nur Firmen in einer anderen Kategorie werden aktualisiert",
   ["why.needs.conditions"] = "die Bedingungen einer Regel müssen erfüllt sein",
+  ["why.needs.conditions_named"] = "es fehlt: {conditions}",
+  ["why.needs.start"] = "die Regeln dafür gehen nur aus von: {places}",
   ["why.needs.forward"] = "die Regel geht nur vorwärts",
 
   -- What will be done, or was.

@@ -401,6 +401,12 @@ return {
   ["condition.known"] = "{field} is known",
   ["condition.unknown"] = "{field} is not known",
   ["condition.all_one_of"] = "everything in {field} is one of {value}",
+  ["condition.found"] = "{condition} (it is {found})",
+  ["condition.found_nothing"] = "{condition} (it is not known)",
+  ["condition.found_number"] = "{condition} (it is {found}, a number)",
+  ["condition.found_text"] = "{condition} (it is {found}, a text)",
+  ["condition.found_boolean"] = "{condition} (it is {found}, yes or no)",
+  ["condition.found_other"] = "{condition} (it is a value of another kind)",
 
   -- Why nothing is changed: a cause, then what would have to be different, as “because” joins them.
   ["why.because"] = "{cause}; {remedy}.",
@@ -438,6 +444,8 @@ return {
     "only companies in a category with lead status enabled are updated when a lead status is set",
   ["why.needs.other_category"] = "only companies in another category are updated",
   ["why.needs.conditions"] = "the conditions of a rule must be met",
+  ["why.needs.conditions_named"] = "what is missing: {conditions}",
+  ["why.needs.start"] = "the rules for this start only from: {places}",
   ["why.needs.forward"] = "the rule goes forward only",
 
   -- What will be done, or was.

@@ -407,6 +407,12 @@ return {
   ["condition.known"] = "{field} is bekend",
   ["condition.unknown"] = "{field} is niet bekend",
   ["condition.all_one_of"] = "alles in {field} is een van {value}",
+  ["condition.found"] = "{condition} (het is {found})",
+  ["condition.found_nothing"] = "{condition} (het is niet bekend)",
+  ["condition.found_number"] = "{condition} (het is {found}, een getal)",
+  ["condition.found_text"] = "{condition} (het is {found}, een tekst)",
+  ["condition.found_boolean"] = "{condition} (het is {found}, ja of nee)",
+  ["condition.found_other"] = "{condition} (het is een waarde van een andere soort)",
 
   -- Why nothing is changed: a cause, then what would have to be different, as “because” joins them.
   ["why.because"] = "{cause}; {remedy}.",
@@ -446,6 +452,8 @@ return {
     .. "bijgewerkt wanneer een leadstatus wordt ingesteld",
   ["why.needs.other_category"] = "alleen bedrijven in een andere categorie worden bijgewerkt",
   ["why.needs.conditions"] = "aan de voorwaarden van een regel moet zijn voldaan",
+  ["why.needs.conditions_named"] = "dit ontbreekt: {conditions}",
+  ["why.needs.start"] = "de regels hiervoor beginnen alleen bij: {places}",
   ["why.needs.forward"] = "de regel gaat alleen vooruit",
 
   -- What will be done, or was.

@@ -399,6 +399,12 @@ return {
   ["condition.known"] = "{field} er kjent",
   ["condition.unknown"] = "{field} ikke er kjent",
   ["condition.all_one_of"] = "alt i {field} er en av {value}",
+  ["condition.found"] = "{condition} (det er {found})",
+  ["condition.found_nothing"] = "{condition} (det er ikke kjent)",
+  ["condition.found_number"] = "{condition} (det er {found}, et tall)",
+  ["condition.found_text"] = "{condition} (det er {found}, en tekst)",
+  ["condition.found_boolean"] = "{condition} (det er {found}, ja eller nei)",
+  ["condition.found_other"] = "{condition} (det er en verdi av et annet slag)",
 
   -- Why nothing is changed: a cause, then what would have to be different, as “because” joins them.
   ["why.because"] = "{cause}; {remedy}.",
@@ -436,6 +442,8 @@ return {
     "bare firmaer i en kategori med lead-status slått på oppdateres når en lead-status settes",
   ["why.needs.other_category"] = "bare firmaer i en annen kategori oppdateres",
   ["why.needs.conditions"] = "vilkårene i en regel må være oppfylt",
+  ["why.needs.conditions_named"] = "dette mangler: {conditions}",
+  ["why.needs.start"] = "reglene for dette starter bare fra: {places}",
   ["why.needs.forward"] = "regelen går bare fremover",
 
   -- What will be done, or was.

@@ -399,6 +399,12 @@ return {
   ["condition.known"] = "{field} är känt",
   ["condition.unknown"] = "{field} inte är känt",
   ["condition.all_one_of"] = "allt i {field} är något av {value}",
+  ["condition.found"] = "{condition} (det är {found})",
+  ["condition.found_nothing"] = "{condition} (det är inte känt)",
+  ["condition.found_number"] = "{condition} (det är {found}, ett tal)",
+  ["condition.found_text"] = "{condition} (det är {found}, en text)",
+  ["condition.found_boolean"] = "{condition} (det är {found}, ja eller nej)",
+  ["condition.found_other"] = "{condition} (det är ett värde av ett annat slag)",
 
   -- Why nothing is changed: a cause, then what would have to be different, as “because” joins them.
   ["why.because"] = "{cause}; {remedy}.",
@@ -436,6 +442,8 @@ return {
     "bara företag i en kategori med leadstatus aktiverad uppdateras när en leadstatus sätts",
   ["why.needs.other_category"] = "bara företag i en annan kategori uppdateras",
   ["why.needs.conditions"] = "villkoren i en regel måste vara uppfyllda",
+  ["why.needs.conditions_named"] = "detta saknas: {conditions}",
+  ["why.needs.start"] = "reglerna för detta startar bara från: {places}",
   ["why.needs.forward"] = "regeln går bara framåt",
 
   -- What will be done, or was.
