@@ -76,9 +76,11 @@ end
 ---@return table<string, leadcat.KnownField> by_name, leadcat.KnownField[] list the host's
 function settings_conditions.known(form)
   local by_name, list = {}, {}
-  for i, field in ipairs(form.fields or {}) do
-    list[i] = described(form, field)
-    by_name[field.field] = list[i]
+  for _, field in ipairs(form.fields or {}) do
+    if not conditions.is_own(field.field) then
+      list[#list + 1] = described(form, field)
+      by_name[field.field] = list[#list]
+    end
   end
   by_name.category = { field = "category", type = "number", row_type = "number", name = text(form, "field_category"),
     options = category_options(form) }

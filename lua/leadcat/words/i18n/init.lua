@@ -135,6 +135,17 @@ function Strings:language(...)
   return "en"
 end
 
+--- A text without placeholders in the languages that leadcat has itself.
+---@param key string
+---@return table<string, string> texts by language
+function Strings:all(key)
+  local texts = {}
+  for _, language in ipairs(i18n.LANGUAGES) do
+    texts[language] = self:text(language, key)
+  end
+  return texts
+end
+
 --- A text, its placeholders filled with the values as they are. An unknown key and a missing value raise.
 ---@param language string as `language` gives it; any other gives English
 ---@param key string
