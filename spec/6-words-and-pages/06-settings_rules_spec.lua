@@ -465,6 +465,15 @@ describe("the page", function()
     end)
   end
 
+  it("shows nothing that is sent in the place of a comparison or a type", function()
+    local cfg, edit = submit(with_rules { won { when = { { condition("sale.amount", "at_least", 5) } } } }, { {
+      ["rule.sale_won.1.when.1.1.is"] = "nonsense", ["rule.sale_won.1.when.1.1.type"] = "nonsense",
+      ["rule.sale_won.1.when.1.2.json"] = '{"field":"a","is":"nonsense"}',
+    } })
+    assert.same({ { condition("sale.amount", "equals", "5") } }, cfg.rules[1].when)
+    assert.matches('<option selected value="equals">', html(cfg, { edit = edit }), 1, true)
+  end)
+
   it("tells a condition that it cannot change, and keeps it", function()
     local kept = condition("sale.x", "one_of", json.array { 1, "x" })
     kept.note = "kept"

@@ -8,6 +8,7 @@ local config = require "leadcat.rules.config"
 local fields = require "leadcat.pages.settings_fields"
 local h = require "leadcat.pages.html"
 local json = require "leadcat.util.json"
+local merged = require "leadcat.util.merged"
 local parts = require "leadcat.pages.parts"
 local schema = require "leadcat.rules.schema"
 local wording = require "leadcat.words.wording"
@@ -97,10 +98,10 @@ end
 
 -- A condition ---------------------------------------------------------------------------------------------------------
 
--- The row as it was sent, else as the condition is; and what is known of the field, if its value is of that type.
+-- The row, with values as they were sent, else as they are; and what is known of the field, if its value is of that type.
 local function row_of(form, condition)
-  local row, known = form.condition_rows[condition], form.known_fields[condition.field]
-  row = row or condition_row.write(condition)
+  local sent, known = form.condition_rows[condition], form.known_fields[condition.field]
+  local row = sent and merged(sent, { field = condition.field, is = condition.is }) or condition_row.write(condition)
   local type = condition_row.type_of(condition)
   if known and type and known.row_type and type ~= known.row_type then
     known = { field = known.field, name = known.name, type = nil }
