@@ -415,10 +415,16 @@ describe("a form whose config somebody else has changed", function()
     assert.equal("#1>5 >6", short(config.normalize(read), "sale_won"))
   end)
 
-  it("changes only the first rule when a program sends no more", function()
+  it("changes only the first rule, and not its conditions, when a program sends no more", function()
+    local cfg = config.copy(stored)
+    cfg.rules[1].when, cfg.rules[1].forward_only = { { condition("a", "known") } }, true
+    cfg.rules[3] = { trigger = "lead_status_set", lead_status = 1, set_category = 3, when = cfg.rules[1].when }
     local _, read = settings_form.read({ ["do"] = "save", ["rule.sale_won.set_category"] = "7",
-      ["rule.sale_won.enabled"] = "on" }, stored, "en")
-    assert.equal("#1>7 >6", short(read, "sale_won"))
+      ["rule.sale_won.enabled"] = "on", ["status_rule.1.lead_status"] = "1", ["status_rule.1.set_category"] = "2" },
+      cfg, "en")
+    assert.equal("#1>7[a] >6", short(read, "sale_won"))
+    assert.equal("->2[a]", short(read, "lead_status_set"))
+    assert.is_true(read.rules[1].forward_only)
   end)
 end)
 
