@@ -10,9 +10,13 @@ local GROUPS = { "customer", "lost", "potential_customer", "potential_customer",
 local TRIGGERS = { "sale_registered", "sale_won", "lead_status_set" }
 local FIELDS = { "sale.amount", "sale.type", "contact.role", "actor.id", "company.country", "company.tags", "category",
   "category.rank" }
-local WORDS = { "", "a", "A", "ab", "B", "norway", "NORWAY", "e\204\129", "\195\137", "stra\195\159e", "STRASSE" }
+-- Some have at most eight bytes when folded, some more: the core keeps these in different places.
+local WORDS = { "", "a", "A", "ab", "B", "norway", "NORWAY", "e\204\129", "\195\137", "stra\195\159e", "STRASSE",
+  "absolute", "Absolute", "absolutes", "ABSOLUTES", "tramway station", "Tramway Station", "stra\195\159enb",
+  "STRASSENBAHN" }
 local FOLDED = { ["A"] = "a", ["B"] = "b", ["NORWAY"] = "norway", ["e\204\129"] = "\195\169", ["\195\137"] = "\195\169",
-  ["stra\195\159e"] = "strasse", ["STRASSE"] = "strasse" }
+  ["stra\195\159e"] = "strasse", ["STRASSE"] = "strasse", ["Absolute"] = "absolute", ["ABSOLUTES"] = "absolutes",
+  ["Tramway Station"] = "tramway station", ["stra\195\159enb"] = "strassenb", ["STRASSENBAHN"] = "strassenbahn" }
 local NUMBERS = { 0, 1, 2, 3, 1.5, 100, -1 }
 
 local function pick(list)

@@ -284,10 +284,10 @@ describe("events", function()
     },
     {
       "has no date", "csv",
-      'trigger,company,at\nx,A,yesterday\nx,A,2017-02-31\nx,A,1e9\nx,A,nan\nx,A,"2017\n"\n', 0,
+      'trigger,company,at\nx,A,yesterday\nx,A,2017-02-31\nx,A,1e9\nx,A,nan\nx,A,"20\n17"\n', 0,
       {
         '^2: at is "yesterday", not a date such as 2017%-03%-01 or ', '^3: at is "2017%-02%-31", not a date',
-        '^4: at is "1e9", not a date', '^5: at is "nan", not a date', '^6: at is "2017<U%+000A>", not a date',
+        '^4: at is "1e9", not a date', '^5: at is "nan", not a date', '^6: at is "20<U%+000A>17", not a date',
       },
     },
   }
@@ -316,7 +316,10 @@ describe("events", function()
     { "a column twice", "trigger,company,company\nx,A,B\n", '^1: the column "company" is there twice$' },
     { "nothing", "", "^1: the file is empty: it has no header$" },
     { "an open quote", '"trigger', "^1: the quote opened on this line is never closed$" },
-    { "UTF-16", "t\0r\0i\0\n\0x\0", "^1: the header has zero bytes: the file may be UTF%-16, save it as UTF%-8$" },
+    {
+      "zero bytes", "trigger,\0company\n",
+      "^1: the header has zero bytes: the file may be UTF%-16, save it as UTF%-8$",
+    },
     { "control characters", "tri\1gger\n", '^1: an event has no "tri<U%+0001>gger"; ' },
     { "no end", ("x"):rep(100) .. "\nx\n", '^1: an event has no "' .. ("x"):rep(60) .. '%.%.%."; ' },
   }
@@ -378,15 +381,34 @@ describe("dates", function()
     { "2017-03-01 10:20:30-0530", nil, 1488383430 },
     { "2017-02-29", nil, nil },
     { "2017-13-01", nil, nil },
-    { "2017-3-1", nil, nil },
-    { "01-03-2017", nil, nil },
-    { "20170301", nil, nil },
+    { "2017-03-01T10:20:30,5", nil, 1488363630.5 },
+    { "2017-03-01 10:20:30.123456 UTC", nil, 1488363630.123456 },
+    { "2017-03-01 10:20:30+02", nil, 1488356430 },
+    { "2017-03-01 10:20:30 +0000 UTC", nil, 1488363630 },
+    { "20170301T102030Z", nil, 1488363630 },
+    { "20170301", nil, 1488326400 },
+    { "1488363630", nil, 1488363630 },
+    { "1488363630250", nil, 1488363630.25 },
+    { "2017-3-1", nil, 1488326400 },
+    { "2017/03/01 1:20 PM", nil, 1488374400 },
+    { "31.3.2017 10:20", nil, 1490955600 },
+    { "1.3.2017", nil, 1488326400 }, -- nobody writes a month before a point
+    { "3/31/2017, 9:05\226\128\175AM", nil, 1490951100 },
+    { "31/12/2017 12:00 am", nil, 1514678400 },
+    { "5/5/2017", nil, 1493942400 },
+    { " 2017-03-01\194\160", nil, 1488326400 },
+    { "31/31/2017", nil, nil },
+    { "3/1/17", nil, nil },
+    { "13:00 PM", nil, nil },
+    { "42795.25", "excel", 1488348000 },
+    { "42795", "excel", 1488326400 },
+    { "0", "excel", nil },
+    { "01.03.2017 10:20:30.5", "%d.%m.%Y %H:%M:%S", 1488363630.5 },
     { "2017-03-01x", nil, nil },
     { "2017-03-01T", nil, nil },
     { "2017-03-01T25:00", nil, nil },
     { "2017-03-01T10:20:30 CET", nil, nil },
     { "2017-03-01T10:20+1", nil, nil },
-    { " 2017-03-01", nil, nil },
     { "01.03.2017", "%d.%m.%Y", 1488326400 },
     { "3/1/2017 10:20", "%m/%d/%Y %H:%M", 1488363600 },
     { "2017-03-01", "%d.%m.%Y", nil },
@@ -397,13 +419,14 @@ describe("dates", function()
     local text, format, expected = case[1], case[2], case[3]
     it(("%q %s"):format(text, format or "as ISO 8601"), function()
       local options = { company = "c", created = "d", closed = "e", stage = "s", date_format = format }
-      local event, message = import.opportunities(file_of("c,d,e,s\nA," .. text .. ",,\n"), options):next()
+      local event, message = import.opportunities(file_of('c,d,e,s\nA,"' .. text .. '",,\n'), options):next()
       if expected then
         assert.equal(expected, event.at)
       else
         assert.is_nil(event)
-        assert.equal(('d is "%s", not a date %s'):format(text, format and "of the form " .. format
-          or "such as 2017-03-01 or 2017-03-01T10:20:30+01:00"), message)
+        local expected_form = format == "excel" and "a spreadsheet's number of a day" or "a date " .. (format
+          and "of the form " .. format or "such as 2017-03-01 or 2017-03-01T10:20:30+01:00")
+        assert.equal(1, message:find(('d is "%s", not %s'):format(text, expected_form), 1, true), message)
       end
     end)
   end
@@ -491,7 +514,7 @@ describe("an opportunity export", function()
     },
     {
       "takes every other stage for an open sale, whatever its closed date",
-      "s1,A,,won,2017-03-01,2017-03-02\ns2,B,,,2017-03-01,soon\n",
+      "s1,A,,on,2017-03-01,2017-03-02\ns2,B,,,2017-03-01,soon\n",
       { "2: sale_registered A 0", "3: sale_registered B 0" },
     },
     {
@@ -531,7 +554,7 @@ describe("an opportunity export", function()
 
   it("with a bad row gives no event at all, so that nothing is half applied", function()
     local iterator = export(BAD_ROWS)
-    local message = 'opened is "1.3.2017", not a date such as 2017-03-01 or 2017-03-01T10:20:30+01:00'
+    local message = 'opened is "1.3.2017", not a date of the form of "2017-03-01" on line 2'
     assert.same({ nil, message, "invalid", 3 }, { iterator:next() })
     assert.is_nil((iterator:next()))
   end)
@@ -613,6 +636,7 @@ describe("an opportunity export", function()
     assert.same({
       'no row has the stage "Closed Won"; the stages are: "Won" (3), "" (1), "Lost" (1), "Open" (1)',
       'no row has the stage "Dropped"; the stages are: "Won" (3), "" (1), "Lost" (1), "Open" (1)',
+      "rows without a company: 2 (lines 6, 7): nothing comes of them",
     }, iterator.warnings)
     local nothing = export(HEADER, { lost = {} })
     assert.is_nil((nothing:next()))
@@ -622,9 +646,12 @@ describe("an opportunity export", function()
 
   it("warns of sales that end before they begin", function()
     local iterator = export(HEADER .. "s,A,,Won,04/01/2017,03/02/2017\n", { lost = {}, date_format = "%m/%d/%Y" })
-    assert.equal("sale_won", iterator:next().trigger)
+    local first = iterator:next()
+    assert.same({ "sale_registered", 1488412800 }, { first.trigger, first.at })
+    assert.equal(first.at, iterator:next().at)
     assert.same({
-      "sales that are closed before they are created: 1 (are days and months read the right way round?)",
+      "sales that are closed before they are registered: 1 (the first on line 2; are days and months read the right "
+        .. "way round?): they count as registered when they were closed",
     }, iterator.warnings)
   end)
 end)
@@ -653,7 +680,8 @@ describe("the bundled sample", function()
     end)
     file:close()
     assert.same({}, errors)
-    assert.same({}, iterator.warnings)
+    assert.same({ "rows without a company: 14 (lines 7, 53, 78, 91, 99, ...): nothing comes of them" },
+      iterator.warnings)
     assert.is_true(companies['Kaffebaren "Den blå døra"'] and companies["Hagesvale, Moe & Døtre"])
     assert.same({ sale_registered = 306, sale_won = 140, sale_lost = 92 }, counts)
   end)
@@ -680,7 +708,8 @@ describe("a real export", function()
     end)
     file:close()
     assert.same({}, errors)
-    assert.same({}, iterator.warnings)
+    assert.matches("^rows without a company: 1425 %(lines", iterator.warnings[1])
+    assert.matches("^rows without a date: %d+ %(lines", iterator.warnings[2])
     assert.same({ sale_registered = 7212, sale_won = 4238, sale_lost = 2473 }, counts)
     assert.equal(13923, iterator.total)
     assert.equal(85, company_count)

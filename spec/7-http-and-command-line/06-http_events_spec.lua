@@ -254,8 +254,8 @@ describe("an event", function()
     local site = new_site()
     for _, fields in ipairs {
       { at = 0 }, { at = -1 }, { at = -1e300 }, { at = 1.5 }, { at = 2 ^ 30 }, { at = 1e-300 },
-      { sale = { id = 1e300, name = ("n"):rep(7000) } }, { sale = { name = "\0\1\127</script>" } },
-      { sale = { name = { name = "n" } } }, { contact = { id = -0.5 } }, { sale = { [""] = "" } }, { id = 2 ^ 53 - 1 },
+      { sale = { amount = 1e300, name = ("n"):rep(7000) } }, { sale = { name = "\0\1\127</script>" } },
+      { sale = { name = { name = "n" } } }, { contact = { age = -0.5 } }, { sale = { [""] = "" } }, { id = 2 ^ 53 - 1 },
       { id = -5 }, { id = "\r\n\0" },
     } do
       local event = { trigger = "sale_won", company = new_company(site) }

@@ -1,32 +1,20 @@
 --- What conditions cost: a decision by one rule with four of them beside the same rule without any, and a condition among
 --- many that do not hold.
 
-local config = require "leadcat.rules.config"
 local core = require "leadcat.core"
 local decider = require "leadcat.rules.decider"
+local decisions = require "bench.decisions"
 local measure = require "bench.measure"
 
 local CALLS, RULES = measure.times(1000000, 100000), 1000
 local jit = rawget(_G, "jit")
 
 local EVENT = { sale = { amount = 150, type = "New", currency = "nok", probability = 80 } }
-local FOUR = { {
-  { field = "sale.amount", is = "at_least", value = 100 },
-  { field = "sale.type", is = "equals", value = "new" },
-  { field = "sale.currency", is = "one_of", value = { "EUR", "NOK" } },
-  { field = "sale.probability", is = "above", value = 50 },
-} }
+local FOUR = decisions.FOUR
 local NEVER = { { { field = "sale.amount", is = "above", value = 1000 } } }
 
--- Decides by so many rules for won sales, each with these conditions.
 local function decide_by(when, rules)
-  local cfg = { rules = {}, categories = {
-    { id = 1, name = "Lead", group = "potential_customer" }, { id = 2, name = "Customer", group = "customer" },
-  } }
-  for i = 1, rules do
-    cfg.rules[i] = { trigger = "sale_won", enabled = true, set_category = 2, when = when }
-  end
-  return decider.new(core.decider(config.normalize(cfg)))
+  return decider.new(core.decider(decisions.conditional(when, rules)))
 end
 
 -- Seconds that a decision takes.

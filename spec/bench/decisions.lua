@@ -1,6 +1,7 @@
 --- The decisions that are measured: a config and random events, and how they are timed. Apart
 --- because the peers of spec/bench/peers decide the same.
 
+local config = require "leadcat.rules.config"
 local leadcat = require "leadcat"
 local measure = require "bench.measure"
 
@@ -24,6 +25,43 @@ function decisions.config(triggers)
 end
 
 decisions.ALL = { sale_registered = true, sale_won = true, sale_lost = true, lead_status_set = true }
+
+--- Four conditions of a won sale.
+decisions.FOUR = { {
+  { field = "sale.amount", is = "at_least", value = 100 },
+  { field = "sale.type", is = "equals", value = "new" },
+  { field = "sale.currency", is = "one_of", value = { "EUR", "NOK" } },
+  { field = "sale.probability", is = "above", value = 50 },
+} }
+
+--- So many rules for won sales, each with these conditions, or none.
+---@param when? leadcat.Condition[][]
+---@param rules integer
+---@return leadcat.Config
+function decisions.conditional(when, rules)
+  local cfg = { lead_statuses = {}, rules = {}, categories = {
+    { id = 1, name = "Lead", group = "potential_customer" }, { id = 2, name = "Customer", group = "customer" },
+  } }
+  for i = 1, rules do
+    cfg.rules[i] = { trigger = "sale_won", enabled = true, set_category = 2, when = when }
+  end
+  return config.normalize(cfg)
+end
+
+local TYPES, CURRENCIES = { "new", "new", "new", "renewal" }, { "EUR", "NOK", "NOK", "USD" }
+
+--- Random sales of which a few hold each of the four conditions. Rules engines compare letters as they are, so these do too.
+---@param count integer
+---@return {amount: integer, type: string, currency: string, probability: integer}[]
+function decisions.sales(count)
+  local sales = {}
+  math.randomseed(1)
+  for i = 1, count do
+    sales[i] = { amount = math.random(400), type = TYPES[math.random(4)], currency = CURRENCIES[math.random(4)],
+      probability = math.random(100) }
+  end
+  return sales
+end
 
 --- What an integrator would write by hand (by_hand.lua), loaded anew: LuaJIT keeps with a function what it has made of it,
 --- for better or worse.

@@ -11,6 +11,16 @@
 #define lua_rawlen lua_objlen
 #endif
 
+/* As lua_rawget, and gives the type of the value. */
+static inline int l_rawget(lua_State *L, int index) {
+#if LUA_VERSION_NUM >= 503
+  return lua_rawget(L, index);
+#else
+  lua_rawget(L, index);
+  return lua_type(L, -1);
+#endif
+}
+
 /* The number at `index` as an integer. False when it is no number, or has a fraction. */
 static inline bool l_to_integer(lua_State *L, int index, int64_t *integer) {
 #if LUA_VERSION_NUM >= 503

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "convert.h"
+#include "encoding.h"
 #include "facts.h"
 #include "json.h"
 #include "rules/checksum.h"
@@ -90,6 +91,29 @@ static int l_parse_time(lua_State *L) {
   return 1;
 }
 
+/* core.zone_ahead(zone, local) -> how many seconds a time zone such as Europe/Oslo is ahead of UTC at a local time, given as
+ * seconds since 1970 as if it were UTC. Of a local time that comes twice, the first one. Changes TZ for a moment: for programs with
+ * one thread only. */
+static int l_zone_ahead(lua_State *L) {
+  const char *zone = luaL_checkstring(L, 1), *set = getenv("TZ");
+  time_t local = (time_t)luaL_checknumber(L, 2);
+  struct tm when;
+  lua_pushstring(L, set); /* a copy: setenv may overwrite it */
+  const char *before = lua_tostring(L, -1);
+  if (gmtime_r(&local, &when) == NULL || setenv("TZ", zone, 1) != 0)
+    return luaL_error(L, "no such time");
+  tzset();
+  when.tm_isdst = -1;
+  time_t utc = mktime(&when);
+  if (before != NULL)
+    setenv("TZ", before, 1);
+  else
+    unsetenv("TZ");
+  tzset();
+  lua_pushinteger(L, (lua_Integer)(local - utc));
+  return 1;
+}
+
 /* core.ruleset(config, revision) -> the packed ruleset of a config that has no errors */
 static int l_ruleset(lua_State *L) {
   const lc_ruleset *ruleset = l_push_ruleset(L, 1, (uint64_t)luaL_checkinteger(L, 2));
@@ -118,6 +142,9 @@ __attribute__((visibility("default"))) int luaopen_leadcat_core(lua_State *L) {
     { "fold", l_fold },
     { "text_width", l_text_width },
     { "text_cut", l_text_cut },
+    { "nfc", l_nfc },
+    { "converter", l_converter },
+    { "zone_ahead", l_zone_ahead },
     { NULL, NULL },
   };
   l_store_register(L);
@@ -127,6 +154,7 @@ __attribute__((visibility("default"))) int luaopen_leadcat_core(lua_State *L) {
   l_decide_register(L);
   l_simulate_register(L);
   l_facts_register(L);
+  l_encoding_register(L);
   lua_newtable(L);
   luaL_setfuncs(L, functions, 0);
   l_push_ffi(L);

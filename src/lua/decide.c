@@ -1,3 +1,4 @@
+#include <stddef.h>
 #include <string.h>
 
 #include "convert.h"
@@ -7,16 +8,19 @@
 
 static const char *const rules_type = "leadcat.rules";
 
-/* What the FFI shares with the core: one declaration, as C and as text. `to`: the target category when matched; else 0.
- * `generation` grows whenever another ruleset is used. `facts`, by their fields: what is known of the event; `kind` is an
- * lc_fact_kind; `size` of a text its bytes, of a boolean 1 for true. */
-#define ANSWER struct { int32_t to; uint32_t generation; \
-                        struct { uint32_t kind; uint32_t size; double number; const char *text; } facts[64]; }
-#define TEXT_OF(declaration) TEXT(declaration)
-#define TEXT(declaration) #declaration
-typedef ANSWER l_answer;
+/* What the FFI shares with the core. `answer_text` declares the same for it. */
+typedef struct l_answer {
+  int32_t to;                   /* the target category when matched; else 0 */
+  uint32_t generation;          /* grows whenever another ruleset is used */
+  lc_fact facts[LC_FIELDS_MAX]; /* by their fields: what is known of the event; its texts are LC_LENT */
+} l_answer;
 
-_Static_assert(sizeof((l_answer *)0)->facts / sizeof((l_answer *)0)->facts[0] == LC_FIELDS_MAX, "the FFI's facts");
+static const char *const answer_text =
+  "struct { int32_t to; uint32_t generation;"
+  "  struct { uint32_t kind; uint32_t size; union { double number; const char *lent; } is; } facts[64]; }";
+
+_Static_assert(offsetof(l_answer, facts) == 8 && sizeof(lc_fact) == 16 && LC_FIELDS_MAX == 64, "as in answer_text");
+_Static_assert(offsetof(lc_fact, size) == 4 && offsetof(lc_fact, is) == 8, "as in answer_text");
 
 /* What a decider answers from. */
 typedef struct l_rules {
@@ -26,6 +30,7 @@ typedef struct l_rules {
   const lc_ruleset *ruleset; /* the one to use: cached.ruleset, or a fixed one kept by an upvalue */
   l_fields fields;           /* its fields, whose names are in an upvalue */
   lc_known known;            /* of the event at hand */
+  lc_known lent;             /* the same, by the FFI: its facts are those of the answer */
   l_store *store;            /* NULL when fixed; kept alive by an upvalue */
   const char *triggers[LC_TRIGGERS]; /* the names as Lua's strings, kept alive by upvalues: equal ones are the same */
   size_t tenant_size;
@@ -34,8 +39,8 @@ typedef struct l_rules {
 
 /* A decider's upvalues, with names: so deciding makes no strings. */
 enum {
-  UP_RULES = 1, UP_ANCHOR, UP_REPAIR, UP_NAMES, UP_ACTIONS, UP_REASONS = UP_ACTIONS + LC_ACTIONS,
-  UP_TRIGGERS = UP_REASONS + LC_REASONS, UP_COUNT = UP_TRIGGERS + LC_TRIGGERS - 1
+  UP_RULES = 1, UP_ANCHOR, UP_REPAIR, UP_ACTIONS, UP_REASONS = UP_ACTIONS + LC_ACTIONS,
+  UP_TRIGGERS = UP_REASONS + LC_REASONS, UP_NAMES = UP_TRIGGERS + LC_TRIGGERS, UP_COUNT = UP_NAMES + L_NAMES_MAX - 1
 };
 
 /* Has Lua rebuild a damaged ruleset from its config; whether that was done. */
@@ -65,7 +70,8 @@ static void take_fields(lua_State *L, l_rules *rules, int names) {
     l_fields fields;
     l_push_fields(L, rules->ruleset, &fields);
     rules->fields = fields;
-    lua_replace(L, names);
+    for (int i = l_name_count(&fields) - 1; i >= 0; i--)
+      lua_replace(L, l_name_at(names, i));
     rules->answer.generation++;
   }
 }
@@ -115,9 +121,11 @@ static lc_facts check_facts(lua_State *L, int argument) {
 static lc_status add_known(lua_State *L, const l_fields *fields, int names, int event, lc_known *known, lc_facts *facts,
                            lc_error *error) {
   bool misses;
-  if (fields->triggers[facts->trigger] == 0 || lua_isnoneornil(L, event))
+  int type = lua_type(L, event);
+  if (type <= LUA_TNIL || fields->triggers[facts->trigger] == 0)
     return LC_OK;
-  luaL_checktype(L, event, LUA_TTABLE);
+  if (type != LUA_TTABLE)
+    luaL_checktype(L, event, LUA_TTABLE);
   lc_known_clear(known);
   facts->known = known;
   return l_read_facts(L, fields, facts->trigger, names, event, 0, known, &facts->first, &misses, error);
@@ -163,12 +171,10 @@ static int push_decider(lua_State *L, int anchor, int repairer) {
   int top = lua_gettop(L);
   luaL_checkstack(L, UP_COUNT + 4, "a decider");
   l_rules *rules = lua_touserdata(L, top);
+  rules->lent = (lc_known){ .facts = rules->answer.facts, .count = LC_FIELDS_MAX, .room = LC_FIELDS_MAX };
   lua_pushvalue(L, top);
   lua_pushvalue(L, anchor);
   lua_pushvalue(L, repairer);
-  lua_newtable(L); /* the names of the fields */
-  if (rules->ruleset != NULL)
-    take_fields(L, rules, top + UP_NAMES);
   for (int i = 0; i < LC_ACTIONS; i++)
     lua_pushstring(L, lc_action_names[i]);
   for (int i = 0; i < LC_REASONS; i++)
@@ -177,6 +183,9 @@ static int push_decider(lua_State *L, int anchor, int repairer) {
     lua_pushstring(L, lc_trigger_names[i]);
     rules->triggers[i] = lua_tostring(L, -1);
   }
+  lua_settop(L, top + UP_COUNT); /* the names of the fields */
+  if (rules->ruleset != NULL)
+    take_fields(L, rules, top + UP_NAMES);
   lua_pushcclosure(L, l_decide, UP_COUNT);
   lua_insert(L, top);
   return 2;
@@ -226,7 +235,7 @@ static lc_status find_ruleset(lua_State *L, lc_text tenant, int event, const lc_
     if (status != LC_OK || (*ruleset)->triggers[facts->trigger].fields == 0 || lua_isnoneornil(L, event))
       return status;
     if (fields.ruleset == (*ruleset)->checksum)
-      return add_known(L, &fields, lua_gettop(L), event, known, facts, &box->error);
+      return add_known(L, &fields, top + 1, event, known, facts, &box->error);
     lua_settop(L, top);
     l_push_fields(L, *ruleset, &fields);
   }
@@ -282,7 +291,7 @@ static void push_condition(lua_State *L, const lc_evidence *evidence, const lc_p
   lua_createtable(L, 0, 2);
   lua_pushboolean(L, lc_condition_holds(evidence, condition));
   lua_setfield(L, -2, "holds");
-  l_set_string(L, "fact", kinds[lc_evidence_fact(evidence, condition->field).kind]);
+  l_set_string(L, "fact", kinds[lc_evidence_kind(evidence, condition)]);
 }
 
 /* Pushes {id, starts, applies, [i] = {holds, fact}}: what came of a rule, and of its conditions one after the other. */
@@ -320,8 +329,9 @@ static int push_explanation(lua_State *L, const lc_ruleset *ruleset, int argumen
   luaL_checkstack(L, LUA_MINSTACK, "an explanation");
   lc_facts facts = check_facts(L, argument);
   lc_known *known = l_push_known(L);
+  int names = lua_gettop(L) + 1;
   l_push_fields(L, ruleset, &fields);
-  lc_status status = add_known(L, &fields, lua_gettop(L), argument + 3, known, &facts, &error);
+  lc_status status = add_known(L, &fields, names, argument + 3, known, &facts, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
   lc_decision decision = lc_explain(ruleset, &facts, &explanation);
@@ -391,6 +401,8 @@ static int l_rules_gc(lua_State *L) {
   static l_store none; /* a closed one */
   lc_rules_free(&rules->cached);
   lc_known_free(&rules->known);
+  rules->lent.facts = NULL; /* which it does not own */
+  lc_known_free(&rules->lent);
   rules->ruleset = NULL;
   rules->store = &none; /* so that the rules are never fresh */
   rules->closed = true;
@@ -405,25 +417,19 @@ static inline int32_t id_of(double number) {
   return id == number ? id : 0;
 }
 
-/* Takes what Lua knows of the event. False when that was read for other rules, or there is no memory. */
+/* Folds the texts of the event, which Lua has lent. False when they were read for other rules, or there is no memory. */
 static bool take_known(l_rules *rules, lc_facts *facts) {
-  lc_known_clear(&rules->known);
-  if (!has_fields(rules) || lc_known_add(&rules->known, rules->fields.count, &facts->first, NULL) != LC_OK)
+  rules->lent.texts_used = 0;
+  if (!has_fields(rules))
     return false;
   for (uint64_t rest = rules->fields.triggers[facts->trigger]; rest != 0; rest &= rest - 1) {
-    int field = __builtin_ctzll(rest);
-    size_t at = facts->first + (size_t)field;
-    uint32_t kind = rules->answer.facts[field].kind, size = rules->answer.facts[field].size;
-    lc_text text = { rules->answer.facts[field].text, size };
-    if (kind == LC_TEXT && lc_known_set_text(&rules->known, at, text, NULL) != LC_OK)
+    size_t at = (size_t)__builtin_ctzll(rest);
+    const lc_fact *fact = &rules->answer.facts[at];
+    if (fact->kind == LC_LENT
+        && lc_known_set_text(&rules->lent, at, (lc_text){ fact->is.lent, fact->size }, NULL) != LC_OK)
       return false;
-    rules->answer.facts[field].kind = LC_UNKNOWN; /* the text is only lent */
-    if (kind == LC_BOOLEAN)
-      rules->known.facts[at] = (lc_fact){ .kind = kind, .size = size };
-    else if (kind == LC_NUMBER)
-      rules->known.facts[at] = (lc_fact){ .kind = kind, .is.number = rules->answer.facts[field].number };
   }
-  facts->known = &rules->known;
+  facts->known = &rules->lent;
   return true;
 }
 
@@ -441,11 +447,22 @@ static int32_t ffi_decide(l_answer *answer, uint32_t trigger, double category, d
   return (int32_t)decision.reason + (decision.action == LC_CONFIRM);
 }
 
-/* core.ffi.fields(rules) -> by trigger: nil when its rules have no conditions, else a list of {field, place, name}: the number
- * of a field, and the event's table and the name there in which it is found. */
+static void push_field(lua_State *L, int field, int place, int names) {
+  lua_createtable(L, 0, 3);
+  l_set_integer(L, "field", field);
+  lua_pushvalue(L, l_name_at(names, place));
+  lua_setfield(L, -2, "place");
+  lua_pushvalue(L, l_name_at(names, LC_FIELD_PLACES + field));
+  lua_setfield(L, -2, "name");
+}
+
+/* core.ffi.fields(rules) -> by trigger: nil when its rules have no conditions, else a list of {field, place, name}, those of a
+ * place side by side: the number of a field, and the event's table and the name there in which it is found. */
 static int l_rules_fields(lua_State *L) {
+  enum { MADE = 2, NAMES /* on the stack */ };
   l_rules *rules = luaL_checkudata(L, 1, rules_type);
   l_fields fields;
+  lua_settop(L, 1);
   lua_newtable(L);
   if (rules->ruleset == NULL)
     return 1;
@@ -455,26 +472,22 @@ static int l_rules_fields(lua_State *L) {
     if (fields.triggers[trigger] == 0)
       continue;
     lua_newtable(L);
-    for (uint64_t rest = fields.triggers[trigger]; rest != 0; rest &= rest - 1) {
-      int field = __builtin_ctzll(rest);
-      lua_createtable(L, 0, 3);
-      l_set_integer(L, "field", field);
-      lua_rawgeti(L, 3, (int)fields.count + fields.places[field] + 1);
-      lua_setfield(L, -2, "place");
-      lua_rawgeti(L, 3, field + 1);
-      lua_setfield(L, -2, "name");
-      lua_rawseti(L, -2, ++count);
+    for (int place = 0; place < LC_FIELD_PLACES; place++) {
+      for (uint64_t rest = fields.triggers[trigger] & fields.places[place]; rest != 0; rest &= rest - 1) {
+        push_field(L, __builtin_ctzll(rest), place, NAMES);
+        lua_rawseti(L, -2, ++count);
+      }
     }
-    lua_setfield(L, 2, lc_trigger_names[trigger]);
+    lua_setfield(L, MADE, lc_trigger_names[trigger]);
   }
-  lua_settop(L, 2);
+  lua_settop(L, MADE);
   return 1;
 }
 
 void l_push_ffi(lua_State *L) {
   union { int32_t (*function)(l_answer *, uint32_t, double, double); void *address; } decide = { ffi_decide };
   lua_createtable(L, 0, 5);
-  l_set_string(L, "answer", TEXT_OF(ANSWER));
+  l_set_string(L, "answer", answer_text);
   lua_pushcfunction(L, l_rules_fields);
   lua_setfield(L, -2, "fields");
   lua_pushlightuserdata(L, decide.address);

@@ -41,17 +41,35 @@ static bool to_number(lua_State *L, int32_t impossible, int32_t *id) {
 }
 
 static bool to_time(lua_State *L, double *at) {
+  static const double last = 253402300799; /* the end of the year 9999 */
   *at = lua_tonumber(L, -1);
-  return lua_type(L, -1) == LUA_TNUMBER && isfinite(*at);
+  return lua_type(L, -1) == LUA_TNUMBER && *at > -HUGE_VAL && *at <= last;
+}
+
+/* The id of the table at the top of the stack, which may have none. */
+static bool to_own_id(lua_State *L, size_t longest, lc_text *id, char *digits) {
+  lua_getfield(L, -1, "id"); /* which allocates nothing, so that no finalizer runs while the event is read */
+  bool fits = lua_isnil(L, -1) || to_id(L, longest, id, digits);
+  lua_pop(L, 1);
+  return fits;
+}
+
+/* A sale or a contact. */
+static bool is_record(lua_State *L) {
+  lc_text id;
+  char digits[L_DIGITS];
+  if (!lua_istable(L, -1))
+    return false;
+  if (lua_getmetatable(L, -1)) {
+    lua_pop(L, 1);
+    return true; /* its id cannot be read without running Lua */
+  }
+  return to_own_id(L, LC_COMPANY_MAX, &id, digits);
 }
 
 static bool to_actor(lua_State *L, l_event *event) {
-  if (!lua_istable(L, -1) || lua_getmetatable(L, -1))
-    return false;
-  lua_getfield(L, -1, "id"); /* which allocates nothing, so that no finalizer runs while the event is read */
-  bool fits = lua_isnil(L, -1) || to_id(L, LC_USER_MAX, &event->user, event->user_digits);
-  lua_pop(L, 1);
-  return fits;
+  bool is_plain = lua_istable(L, -1) && !lua_getmetatable(L, -1);
+  return is_plain && to_own_id(L, LC_USER_MAX, &event->user, event->user_digits);
 }
 
 /* Takes the field of that name, whose value is at the top. l_event_details (json.h) writes what is kept for display. */
@@ -73,7 +91,7 @@ static bool take(lua_State *L, const char *name, size_t size, l_event *event) {
     return to_time(L, &event->at);
   if (IS("sale") || IS("contact") || IS("actor")) {
     event->has_details = true;
-    return IS("actor") ? to_actor(L, event) : lua_istable(L, -1);
+    return IS("actor") ? to_actor(L, event) : is_record(L);
   }
   if (IS("facts"))
     return lua_istable(L, -1);

@@ -9,7 +9,6 @@ static const char *const place_names[LC_FIELD_PLACES] = {
   [LC_IN_FACTS] = "facts", [LC_IN_SALE] = "sale", [LC_IN_CONTACT] = "contact", [LC_IN_ACTOR] = "actor",
 };
 
-/* The table has the names of the fields, from 1, and behind them those of the places. */
 void l_push_fields(lua_State *L, const lc_ruleset *ruleset, l_fields *fields) {
   enum { LONGEST = 256 };
   const lc_packed_field *packed = lc_ruleset_block(ruleset, LC_BLOCK_FIELDS);
@@ -20,19 +19,15 @@ void l_push_fields(lua_State *L, const lc_ruleset *ruleset, l_fields *fields) {
   for (int i = 0; i < LC_TRIGGERS; i++)
     fields->triggers[i] = ruleset->triggers[i].fields;
   for (uint32_t i = 0; i < fields->count; i++) {
-    fields->places[i] = (uint8_t)packed[i].place;
+    fields->places[packed[i].place] |= UINT64_C(1) << i;
     sizes[i] = packed[i].size < LONGEST ? packed[i].size : LONGEST;
     memcpy(names[i], texts + packed[i].at, sizes[i]);
   }
-  lua_createtable(L, (int)fields->count + LC_FIELD_PLACES, 0);
-  for (uint32_t i = 0; i < fields->count; i++) {
-    lua_pushlstring(L, names[i], sizes[i]);
-    lua_rawseti(L, -2, (int)i + 1);
-  }
-  for (int i = 0; i < LC_FIELD_PLACES; i++) {
+  luaL_checkstack(L, l_name_count(fields) + LUA_MINSTACK, "the fields of rules");
+  for (int i = 0; i < LC_FIELD_PLACES; i++)
     lua_pushstring(L, place_names[i]);
-    lua_rawseti(L, -2, (int)fields->count + i + 1);
-  }
+  for (uint32_t i = 0; i < fields->count; i++)
+    lua_pushlstring(L, names[i], sizes[i]);
 }
 
 /* Whether the table at the top is a list: has the items 1 to `*count`, and nothing else. */
@@ -44,37 +39,28 @@ static bool is_list(lua_State *L, size_t *count) {
   return found == *count;
 }
 
-static lc_status set_single(lua_State *L, lc_known *known, size_t at, lc_error *error) {
+/* Makes the fact at `at`, which is unknown, the value of that type at the top of the stack, which is no list. */
+static inline lc_status set_single(lua_State *L, int type, lc_known *known, size_t at, lc_error *error) {
   lc_text text;
   lc_fact *fact = &known->facts[at];
-  switch (lua_type(L, -1)) {
-  case LUA_TNIL:
-    break;
-  case LUA_TNUMBER:
-    fact->kind = LC_NUMBER;
-    fact->is.number = lua_tonumber(L, -1);
-    break;
-  case LUA_TBOOLEAN:
-    fact->kind = LC_BOOLEAN;
-    fact->size = (uint32_t)lua_toboolean(L, -1);
-    break;
-  case LUA_TSTRING:
+  if (type == LUA_TSTRING) {
     text.data = lua_tolstring(L, -1, &text.size);
     return lc_known_set_text(known, at, text, error);
-  case LUA_TLIGHTUSERDATA: /* cjson.null */
-    fact->kind = lua_touserdata(L, -1) == NULL ? LC_UNKNOWN : LC_STRANGE;
-    break;
-  default:
+  }
+  if (type == LUA_TNUMBER) {
+    fact->kind = LC_NUMBER;
+    fact->is.number = lua_tonumber(L, -1);
+  } else if (type == LUA_TBOOLEAN) {
+    fact->kind = LC_BOOLEAN;
+    fact->size = (uint32_t)lua_toboolean(L, -1);
+  } else if (type != LUA_TNIL && !(type == LUA_TLIGHTUSERDATA && lua_touserdata(L, -1) == NULL)) { /* cjson.null */
     fact->kind = LC_STRANGE;
   }
   return LC_OK;
 }
 
-/* Makes the fact at `at` the value at the top of the stack. */
-static lc_status set_fact(lua_State *L, lc_known *known, size_t at, lc_error *error) {
+static __attribute__((noinline)) lc_status set_list(lua_State *L, lc_known *known, size_t at, lc_error *error) {
   size_t count, first;
-  if (!lua_istable(L, -1))
-    return set_single(L, known, at, error);
   if (!is_list(L, &count) || count > UINT32_MAX) {
     known->facts[at].kind = LC_STRANGE;
     return LC_OK;
@@ -82,7 +68,7 @@ static lc_status set_fact(lua_State *L, lc_known *known, size_t at, lc_error *er
   lc_status status = lc_known_add(known, count, &first, error);
   for (size_t i = 0; i < count && status == LC_OK; i++) {
     lua_rawgeti(L, -1, (int)i + 1);
-    status = set_single(L, known, first + i, error);
+    status = set_single(L, lua_type(L, -1), known, first + i, error);
     lua_pop(L, 1);
   }
   if (status == LC_OK)
@@ -90,57 +76,80 @@ static lc_status set_fact(lua_State *L, lc_known *known, size_t at, lc_error *er
   return status;
 }
 
-/* Pushes the event's table of that place, or nil. */
-static void push_place(lua_State *L, const l_fields *fields, int names, int event, int place) {
-  lua_rawgeti(L, names, (int)fields->count + place + 1);
-  lua_rawget(L, event);
-  if (!lua_istable(L, -1) && !lua_isnil(L, -1))
-    luaL_error(L, "event: %s must be a table, not a %s", place_names[place], luaL_typename(L, -1));
+static inline lc_status set_fact(lua_State *L, int type, lc_known *known, size_t at, lc_error *error) {
+  return type == LUA_TTABLE ? set_list(L, known, at, error) : set_single(L, type, known, at, error);
 }
 
-/* Pushes the value of that name in the table at `table`; nil when that is none, or 0. */
-static void push_value(lua_State *L, int names, int name, int table) {
-  if (table == 0 || !lua_istable(L, table)) {
-    lua_pushnil(L);
-    return;
+/* Pushes the event's table of that place, or nil. Whether there is one. */
+static bool push_place(lua_State *L, int names, int event, int place) {
+  lua_pushvalue(L, l_name_at(names, place));
+  int type = l_rawget(L, event);
+  if (type != LUA_TTABLE && type != LUA_TNIL)
+    luaL_error(L, "event: %s must be a table, not a %s", place_names[place], luaL_typename(L, -1));
+  return type == LUA_TTABLE;
+}
+
+/* Pushes what the table at the index has by that name, unless there is no table: 0. Gives its type. */
+static inline int push_value(lua_State *L, int table, int name) {
+  if (table == 0)
+    return LUA_TNIL;
+  lua_pushvalue(L, name);
+  return l_rawget(L, table);
+}
+
+/* Reads what the tables have, the facts of which begin at `first`: the event's and, where it has the fact, the host's. `top` is
+ * the top of the stack. */
+static lc_status read_place(lua_State *L, uint64_t fields, int names, int table, int answers, int top, lc_known *known,
+                            size_t first, lc_error *error) {
+  enum { AT_ONCE = 4 /* fields whose values are left on the stack: taking each from there takes as long as reading it */ };
+  lc_status status = LC_OK;
+  for (int read = 1; fields != 0 && status == LC_OK; fields &= fields - 1, read++) {
+    int field = __builtin_ctzll(fields);
+    int name = l_name_at(names, LC_FIELD_PLACES + field);
+    int type = push_value(L, answers, name);
+    if (type == LUA_TNIL)
+      type = push_value(L, table, name);
+    status = type == LUA_TTABLE ? set_list(L, known, first + (size_t)field, error)
+                                : set_single(L, type, known, first + (size_t)field, error);
+    if (read % AT_ONCE == 0)
+      lua_settop(L, top);
   }
-  lua_rawgeti(L, names, name);
-  lua_rawget(L, table);
+  return status;
+}
+
+static bool misses_fact(const lc_known *known, uint64_t fields, size_t first) {
+  for (; fields != 0; fields &= fields - 1)
+    if (known->facts[first + (size_t)__builtin_ctzll(fields)].kind == LC_UNKNOWN)
+      return true;
+  return false;
 }
 
 lc_status l_read_facts(lua_State *L, const l_fields *fields, lc_trigger trigger, int names, int event, int answers,
                        lc_known *known, size_t *first, bool *misses, lc_error *error) {
-  int top = lua_gettop(L), place = -1;
+  int top = lua_gettop(L);
   lc_status status = lc_known_add(known, fields->count, first, error);
-  *misses = false;
-  for (uint64_t rest = fields->triggers[trigger]; rest != 0 && status == LC_OK; rest &= rest - 1) {
-    int field = __builtin_ctzll(rest);
-    if (fields->places[field] != place) {
-      place = fields->places[field];
-      lua_settop(L, top);
-      push_place(L, fields, names, event, place);
-    }
-    push_value(L, names, field + 1, place == LC_IN_FACTS ? answers : 0);
-    if (lua_isnil(L, -1)) {
-      lua_pop(L, 1);
-      push_value(L, names, field + 1, top + 1);
-    }
-    status = set_fact(L, known, *first + (size_t)field, error);
-    *misses |= place == LC_IN_FACTS && known->facts[*first + (size_t)field].kind == LC_UNKNOWN;
-    lua_pop(L, 1);
+  for (int place = 0; place < LC_FIELD_PLACES && status == LC_OK; place++) {
+    uint64_t wanted = fields->triggers[trigger] & fields->places[place];
+    if (wanted == 0)
+      continue;
+    int table = push_place(L, names, event, place) ? top + 1 : 0;
+    bool is_answered = place == LC_IN_FACTS && answers != 0 && lua_istable(L, answers);
+    status = read_place(L, wanted, names, table, is_answered ? answers : 0, top + 1, known, *first, error);
+    lua_settop(L, top);
   }
-  lua_settop(L, top);
+  *misses = status == LC_OK && misses_fact(known, fields->triggers[trigger] & fields->places[LC_IN_FACTS], *first);
   return status;
 }
 
 void l_push_missing(lua_State *L, const l_fields *fields, lc_trigger trigger, int names, const lc_known *known, size_t first) {
+  uint64_t rest = fields->triggers[trigger] & fields->places[LC_IN_FACTS];
   int count = 0;
   lua_newtable(L);
-  for (uint64_t rest = fields->triggers[trigger]; rest != 0; rest &= rest - 1) {
+  for (; rest != 0; rest &= rest - 1) {
     int field = __builtin_ctzll(rest);
-    if (fields->places[field] != LC_IN_FACTS || known->facts[first + (size_t)field].kind != LC_UNKNOWN)
+    if (known->facts[first + (size_t)field].kind != LC_UNKNOWN)
       continue;
-    lua_rawgeti(L, names, field + 1);
+    lua_pushvalue(L, l_name_at(names, LC_FIELD_PLACES + field));
     lua_rawseti(L, -2, ++count);
   }
 }

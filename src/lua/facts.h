@@ -5,18 +5,32 @@
 #include "compat.h"
 #include "rules/decide.h"
 
-/* What to read for the rules of a ruleset. The names are in a table of their own. */
+/* What to read for the rules of a ruleset. */
 typedef struct l_fields {
   uint64_t ruleset;               /* the checksum of the ruleset; 0: none yet */
   uint32_t count;                 /* of the ruleset's fields */
   uint64_t triggers[LC_TRIGGERS]; /* a bit for each field that the trigger's rules name */
-  uint8_t places[LC_FIELDS_MAX];  /* lc_field_place */
+  uint64_t places[LC_FIELD_PLACES]; /* a bit for each field that is found there */
 } l_fields;
 
-/* Takes the fields of the ruleset, and pushes the table of their names. That allocates: the ruleset may be gone afterwards. */
+/* The names that reading takes lie side by side, first those of the places, then those of the fields: on the stack, or, where
+ * every nanosecond counts, in upvalues. */
+enum { L_NAMES_MAX = LC_FIELD_PLACES + LC_FIELDS_MAX };
+
+/* The index of a name, where `names` is that of the first. */
+static inline int l_name_at(int names, int i) {
+  return names < 0 ? names - i : names + i;
+}
+
+/* How many names the fields take. */
+static inline int l_name_count(const l_fields *fields) {
+  return LC_FIELD_PLACES + (int)fields->count;
+}
+
+/* Takes the fields of the ruleset, and pushes their names. That allocates: the ruleset may be gone afterwards. */
 void l_push_fields(lua_State *L, const lc_ruleset *ruleset, l_fields *fields);
 
-/* Adds the facts that the rules of the trigger name to `known`, the first at `*first`; `names` is the stack index of the names,
+/* Adds the facts that the rules of the trigger name to `known`, the first at `*first`; `names` is the index of the names,
  * `event` that of the event, `answers` that of a table of what the host knows, by names; 0: there is none. `*misses` is set
  * when a fact that is not the event's own is in neither. Raises when the event's sale, contact, actor or facts are no table.
  * LC_UNAVAILABLE when out of memory. Allocates nothing in Lua. */

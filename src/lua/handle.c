@@ -122,7 +122,7 @@ typedef struct l_open {
   int keeper;   /* the stack index of a table that keeps alive what is written; 0: the stack does, of one event */
   int kept;     /* how much is in that table */
   l_fields fields; /* what the rules want to know */
-  int names;       /* the stack index of their names */
+  int names;       /* the stack index of the first of their names */
   lc_known *known; /* that, of all events; NULL: the rules have no conditions. The stack keeps it */
 } l_open;
 
@@ -210,8 +210,8 @@ static lc_status find_fields(lua_State *L, l_how *how, l_open *open, lc_error *e
   lc_status status = lc_store_ruleset(l_check_open(L)->store, how->core.tenant, &ruleset, error);
   if (status != LC_OK || lc_ruleset_field_count(ruleset) == 0)
     return status;
+  open->names = lua_gettop(L) + 1;
   l_push_fields(L, ruleset, &open->fields);
-  open->names = lua_gettop(L);
   open->known = l_push_known(L);
   how->core.known = open->known;
   how->core.facts_of = open->fields.ruleset;

@@ -21,7 +21,7 @@ typedef struct l_simulator {
 /* For a comparison, Lua keeps the events that wait, by their places in the columns, and the examples, which show a
  * change. The rulesets only have to stay alive. */
 enum { UP_SIMULATOR = 1, UP_EVENTS, UP_EXAMPLES, UP_RULESETS, UP_NAMES = UP_RULESETS + LC_SIDES,
-       UP_COUNT = UP_NAMES + LC_SIDES - 1 };
+       UP_COUNT = UP_NAMES + LC_SIDES * L_NAMES_MAX - 1 };
 
 static l_simulator *check_open(lua_State *L) {
   l_simulator *simulator = lua_touserdata(L, lua_upvalueindex(UP_SIMULATOR));
@@ -76,8 +76,8 @@ static lc_status add_facts(lua_State *L, l_simulator *simulator, lc_trigger trig
   lc_status status = LC_OK;
   bool misses;
   for (int i = 0; i < simulator->simulation.side_count && status == LC_OK; i++)
-    status = l_read_facts(L, &simulator->fields[i], trigger, lua_upvalueindex(UP_NAMES + i), 1, 0, &columns->known[i],
-                          &columns->first[i][columns->count], &misses, error);
+    status = l_read_facts(L, &simulator->fields[i], trigger, lua_upvalueindex(UP_NAMES + i * L_NAMES_MAX), 1, 0,
+                          &columns->known[i], &columns->first[i][columns->count], &misses, error);
   return status;
 }
 
@@ -262,8 +262,9 @@ int l_simulation(lua_State *L) {
   lua_newtable(L);
   for (int i = 0; i < side_count; i++)
     rulesets[i] = l_push_ruleset(L, 2 + i, 0);
-  lua_settop(L, first + UP_NAMES - 2);
+  luaL_checkstack(L, 2 * UP_COUNT, "a simulation");
   for (int i = 0; i < side_count; i++) {
+    lua_settop(L, first + UP_NAMES - 2 + i * L_NAMES_MAX);
     l_push_fields(L, rulesets[i], &simulator->fields[i]);
     simulator->has_fields |= simulator->fields[i].count != 0;
   }

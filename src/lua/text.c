@@ -21,6 +21,20 @@ int l_fold(lua_State *L) {
   return 1;
 }
 
+int l_nfc(lua_State *L) {
+  const utf8proc_option_t options = UTF8PROC_STABLE | UTF8PROC_COMPOSE;
+  lc_text text = check_text(L);
+  const utf8proc_uint8_t *bytes = (const utf8proc_uint8_t *)text.data;
+  utf8proc_ssize_t size = (utf8proc_ssize_t)text.size, count = utf8proc_decompose(bytes, size, NULL, 0, options);
+  if (count >= 0) {
+    utf8proc_int32_t *points = lua_newuserdata(L, ((size_t)count + 1) * sizeof *points); /* one for utf8proc_reencode's NUL */
+    utf8proc_decompose(bytes, size, points, count, options);
+    count = utf8proc_reencode(points, count, options);
+    lua_pushlstring(L, (const char *)points, count >= 0 ? (size_t)count : 0);
+  }
+  return count >= 0 ? 1 : luaL_error(L, "%s", utf8proc_errmsg(count));
+}
+
 /* The code point at the start of a text; what is ill-formed counts as one byte. */
 static size_t next_point(lc_text text, utf8proc_int32_t *point) {
   utf8proc_ssize_t read = utf8proc_iterate((const utf8proc_uint8_t *)text.data, (utf8proc_ssize_t)text.size, point);

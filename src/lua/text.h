@@ -7,6 +7,9 @@
 /* core.fold(text) -> the text as conditions compare it: folded case, form NFC; nil when it equals nothing */
 int l_fold(lua_State *L);
 
+/* core.nfc(text) -> the well-formed text in form NFC: the same for all ways to write the same characters */
+int l_nfc(lua_State *L);
+
 /* core.text_width(text) -> how many columns of a terminal a well-formed text takes */
 int l_text_width(lua_State *L);
 

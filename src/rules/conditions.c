@@ -2,125 +2,146 @@
 
 #include <string.h>
 
-lc_fact lc_evidence_fact(const lc_evidence *evidence, uint8_t field) {
-  const lc_category_slot *from = evidence->from;
-  if (field == LC_FIELD_CATEGORY)
-    return (lc_fact){ .kind = LC_NUMBER, .is.number = from->id };
-  if (field == LC_FIELD_RANK)
-    return (lc_fact){ .kind = from->has_rank ? LC_NUMBER : LC_UNKNOWN, .is.number = from->rank };
-  size_t at = evidence->first + field;
-  bool is_there = evidence->known != NULL && at < evidence->known->count;
-  return is_there ? evidence->known->facts[at] : (lc_fact){ .kind = LC_UNKNOWN };
+const lc_fact lc_nothing[LC_FIELDS_MAX] = { { .kind = LC_UNKNOWN } };
+
+/* The fact of a field; one of the company's category is made in `own`. */
+static inline const lc_fact *fact_of(const lc_evidence *evidence, uint8_t field, lc_fact *own) {
+  if (field < LC_FIELDS_MAX)
+    return &evidence->known[field];
+  own->kind = field == LC_FIELD_CATEGORY || evidence->from->has_rank ? LC_NUMBER : LC_UNKNOWN;
+  own->is.number = field == LC_FIELD_CATEGORY ? evidence->from->id : evidence->from->rank;
+  return own;
 }
 
-/* A fact that is no list, and the texts that it points into. */
-typedef struct operand {
-  lc_fact fact;
-  const char *texts;
-} operand;
-
-static inline const char *text_of(const operand *o) {
-  return o->texts + o->fact.is.at;
+lc_fact_kind lc_evidence_kind(const lc_evidence *evidence, const lc_packed_condition *condition) {
+  lc_fact own;
+  return (lc_fact_kind)fact_of(evidence, condition->field, &own)->kind;
 }
 
-static inline bool equal(const operand *a, const operand *b) {
-  if (a->fact.kind != b->fact.kind)
-    return false;
-  switch (a->fact.kind) {
-  case LC_NUMBER: return a->fact.is.number == b->fact.is.number;
-  case LC_BOOLEAN: return a->fact.size == b->fact.size;
-  case LC_TEXT: return a->fact.size == b->fact.size && memcmp(text_of(a), text_of(b), a->fact.size) == 0;
-  default: return false;
-  }
+/* What an `is` asks of a value and a constant. */
+enum {
+  ABOVE = 1 << 1, BELOW = 1 << 2, EQUAL = 1 << 3, ORDER = ABOVE | BELOW | EQUAL, /* any of these */
+  PART = 1 << 4,  /* the text contains the constant */
+  START = 1 << 5, /* the text starts with it */
+  EACH = 1 << 6,  /* all values of a list do; else one is enough */
+  NOT = 1 << 7,   /* all this does not hold */
+  THERE = 1 << 8  /* there is a fact; there is no constant */
+};
+
+static const uint16_t meanings[LC_ISES] = {
+  [LC_EQUALS] = EQUAL, [LC_NOT_EQUALS] = EQUAL | NOT, [LC_ONE_OF] = EQUAL, [LC_NONE_OF] = EQUAL | NOT,
+  [LC_AT_LEAST] = ABOVE | EQUAL, [LC_AT_MOST] = BELOW | EQUAL, [LC_ABOVE] = ABOVE, [LC_BELOW] = BELOW,
+  [LC_CONTAINS] = PART, [LC_STARTS_WITH] = START, [LC_IS_KNOWN] = THERE, [LC_IS_UNKNOWN] = THERE | NOT,
+  [LC_ALL_ONE_OF] = EQUAL | EACH,
+};
+
+/* Whether what is asked has the bit of a's order to b, which is the bit 0 where one of them is no number. */
+static inline bool in_order(unsigned asked, double a, double b) {
+  return (asked >> ((a >= b) + 2 * (a <= b)) & 1) != 0;
 }
 
-/* Compares two numbers or two texts; `*order` is below, at or above 0. False when they have no order. */
-static bool compare(const operand *a, const operand *b, int *order) {
-  if (a->fact.kind != b->fact.kind)
-    return false;
-  if (a->fact.kind == LC_NUMBER) {
-    double x = a->fact.is.number, y = b->fact.is.number;
-    *order = (x > y) - (x < y);
-    return x == x && y == y;
-  }
-  if (a->fact.kind != LC_TEXT)
-    return false;
-  uint32_t shorter = a->fact.size < b->fact.size ? a->fact.size : b->fact.size;
-  *order = memcmp(text_of(a), text_of(b), shorter);
-  if (*order == 0)
-    *order = (a->fact.size > b->fact.size) - (a->fact.size < b->fact.size);
-  return true;
+static bool texts_in_order(unsigned asked, lc_text a, lc_text b) {
+  int order = memcmp(a.data, b.data, a.size < b.size ? a.size : b.size);
+  return in_order(asked, order != 0 ? order : (double)a.size - (double)b.size, 0);
 }
 
-static bool starts_with(const operand *text, const operand *part) {
-  return text->fact.size >= part->fact.size && memcmp(text_of(text), text_of(part), part->fact.size) == 0;
+static inline bool starts_with(lc_text text, lc_text part) {
+  return text.size >= part.size && memcmp(text.data, part.data, part.size) == 0;
 }
 
-static bool contains(const operand *text, const operand *part) {
-  for (operand rest = *text; rest.fact.size >= part->fact.size; rest.fact.size--, rest.fact.is.at++)
-    if (starts_with(&rest, part))
+static bool contains(lc_text text, lc_text part) {
+  for (; text.size >= part.size; text.data++, text.size--)
+    if (starts_with(text, part))
       return true;
   return false;
 }
 
-/* Whether a single value stands to a constant as `is` says; for the others, whether they are equal. */
-static bool relates(lc_is is, const operand *value, const operand *constant) {
-  int order;
-  switch (is) {
-  case LC_AT_LEAST: return compare(value, constant, &order) && order >= 0;
-  case LC_AT_MOST: return compare(value, constant, &order) && order <= 0;
-  case LC_ABOVE: return compare(value, constant, &order) && order > 0;
-  case LC_BELOW: return compare(value, constant, &order) && order < 0;
-  case LC_CONTAINS:
-  case LC_STARTS_WITH:
-    return value->fact.kind == LC_TEXT && constant->fact.kind == LC_TEXT
-        && (is == LC_CONTAINS ? contains : starts_with)(value, constant);
-  default: return equal(value, constant);
-  }
+static __attribute__((noinline)) bool bytes_stand(unsigned asked, lc_text value, lc_text constant) {
+  if ((asked & ORDER) != 0)
+    return texts_in_order(asked, value, constant);
+  return (asked & PART) != 0 ? contains(value, constant) : starts_with(value, constant);
 }
 
-static bool relates_to_any(const lc_ruleset *ruleset, const lc_packed_condition *condition, const operand *value) {
-  const lc_fact *constants = lc_ruleset_block(ruleset, LC_BLOCK_CONSTANTS);
-  operand constant = { .texts = lc_ruleset_block(ruleset, LC_BLOCK_TEXTS) };
-  for (uint32_t i = 0; i < condition->values.count; i++) {
-    constant.fact = constants[condition->values.first + i];
-    if (relates((lc_is)condition->is, value, &constant))
+static inline bool text_stands(unsigned asked, const lc_fact *a, const char *a_texts, const lc_fact *b, const char *b_texts) {
+  return (asked & ORDER) == EQUAL ? lc_same_texts(a, a_texts, b, b_texts)
+                                  : bytes_stand(asked, lc_fact_text(a, a_texts), lc_fact_text(b, b_texts));
+}
+
+/* The values of a condition. */
+typedef struct values {
+  const lc_fact *at, *end;
+  const char *texts; /* that they point into */
+} values;
+
+static inline values values_of(const lc_evidence *evidence, const lc_packed_condition *condition) {
+  const lc_fact *constants = lc_ruleset_block(evidence->ruleset, LC_BLOCK_CONSTANTS);
+  const lc_fact *first = constants + condition->values.first;
+  return (values){ first, first + condition->values.count, lc_ruleset_block(evidence->ruleset, LC_BLOCK_TEXTS) };
+}
+
+static inline bool number_relates(values to, unsigned asked, double number) {
+  for (; to.at < to.end; to.at++)
+    if (to.at->kind == LC_NUMBER && in_order(asked, number, to.at->is.number))
       return true;
-  }
   return false;
 }
 
-/* Whether a value of the fact (`all`: each, and there is one) stands to one of the condition's as `is` says. A fact that is
- * no list is its only value. */
-static bool relate(const lc_evidence *evidence, const lc_packed_condition *condition, lc_fact fact, bool all) {
-  const lc_known *known = evidence->known;
-  operand value = { fact, known != NULL ? known->texts : NULL };
-  if (fact.kind != LC_LIST)
-    return relates_to_any(evidence->ruleset, condition, &value);
-  for (uint32_t i = 0; i < fact.size; i++) {
-    value.fact = known->facts[fact.is.at + i];
-    if (relates_to_any(evidence->ruleset, condition, &value) != all)
-      return !all;
-  }
-  return all && fact.size != 0;
+static inline bool text_relates(values to, unsigned asked, const lc_fact *text, const char *texts) {
+  for (; to.at < to.end; to.at++)
+    if (to.at->kind == LC_TEXT && text_stands(asked, text, texts, to.at, to.texts))
+      return true;
+  return false;
+}
+
+/* Booleans have no order. */
+static inline bool boolean_relates(values to, unsigned asked, uint32_t boolean) {
+  for (; to.at < to.end; to.at++)
+    if (to.at->kind == LC_BOOLEAN && (asked & ORDER) == EQUAL && to.at->size == boolean)
+      return true;
+  return false;
+}
+
+static __attribute__((noinline)) bool other_relates(const lc_evidence *evidence, const lc_packed_condition *condition,
+                                                    unsigned asked, const lc_fact *fact) {
+  values to = values_of(evidence, condition);
+  if (fact->kind == LC_TEXT)
+    return text_relates(to, asked, fact, evidence->facts->known->texts);
+  return fact->kind == LC_BOOLEAN && boolean_relates(to, asked, fact->size);
+}
+
+/* Whether a single value stands as asked to one of the condition's. Numbers are apart because they need so little. */
+static inline bool relates(const lc_evidence *evidence, const lc_packed_condition *condition, unsigned asked,
+                           const lc_fact *fact) {
+  if (fact->kind == LC_NUMBER)
+    return number_relates(values_of(evidence, condition), asked, fact->is.number);
+  return other_relates(evidence, condition, asked, fact);
+}
+
+static bool list_relates(const lc_evidence *evidence, const lc_packed_condition *condition, unsigned asked, const lc_fact *list) {
+  const lc_fact *value = evidence->facts->known->facts + list->is.at, *end = value + list->size;
+  bool each = (asked & EACH) != 0;
+  for (; value < end; value++)
+    if (relates(evidence, condition, asked, value) != each)
+      return !each;
+  return each && list->size != 0;
+}
+
+static inline __attribute__((always_inline)) bool holds(const lc_evidence *evidence, const lc_packed_condition *condition) {
+  lc_fact own;
+  const lc_fact *fact = fact_of(evidence, condition->field, &own);
+  unsigned asked = meanings[condition->is];
+  bool found = (asked & THERE) != 0 ? fact->kind != LC_UNKNOWN
+             : fact->kind == LC_LIST ? list_relates(evidence, condition, asked, fact)
+             : relates(evidence, condition, asked, fact);
+  return found != ((asked & NOT) != 0);
 }
 
 bool lc_condition_holds(const lc_evidence *evidence, const lc_packed_condition *condition) {
-  lc_fact fact = lc_evidence_fact(evidence, condition->field);
-  bool is_known = fact.kind != LC_UNKNOWN;
-  switch ((lc_is)condition->is) {
-  case LC_IS_KNOWN: return is_known;
-  case LC_IS_UNKNOWN: return !is_known;
-  case LC_NOT_EQUALS:
-  case LC_NONE_OF: return !relate(evidence, condition, fact, false);
-  default: return is_known && relate(evidence, condition, fact, condition->is == LC_ALL_ONE_OF);
-  }
+  return holds(evidence, condition);
 }
 
-bool lc_rule_may_start(const lc_evidence *evidence, const lc_packed_rule *rule) {
+bool lc_rule_has_from(const lc_evidence *evidence, const lc_packed_rule *rule) {
   const int32_t *ids = (const int32_t *)lc_ruleset_block(evidence->ruleset, LC_BLOCK_IDS) + rule->from.first;
-  if (!rule->has_from)
-    return evidence->from->group == LC_POTENTIAL_CUSTOMER;
   if ((rule->from_groups >> evidence->from->group & 1) != 0)
     return true;
   for (uint32_t i = 0; i < rule->from.count; i++)
@@ -135,10 +156,10 @@ bool lc_rule_applies(const lc_evidence *evidence, const lc_packed_rule *rule) {
   if (at == end)
     return true;
   while (at < end) {
-    bool holds = lc_condition_holds(evidence, at);
-    if (holds && at->rest == 0)
+    bool met = holds(evidence, at);
+    if (met && at->rest == 0)
       return true;
-    at += holds ? 1 : at->rest + 1; /* else the next group */
+    at += met ? 1 : at->rest + 1; /* else the next group */
   }
   return false;
 }

@@ -49,63 +49,60 @@ int lc_trigger_of(const char *name, size_t size) {
 
 /* The facts, and what the checks find. */
 typedef struct look {
-  const lc_ruleset *ruleset;
-  const lc_facts *facts;
+  lc_evidence seen; /* `from`: where the company stands; NULL: in no category of the config */
   const lc_trigger_rules *trigger;
-  const lc_category_slot *from; /* where the company stands; NULL: in no category of the config */
   lc_range rules;               /* those that could decide */
   const lc_packed_rule *rule;   /* the one that decides; NULL: none does */
 } look;
 
+static inline look look_at(const lc_ruleset *ruleset, const lc_facts *facts, bool plain) {
+  const lc_fact *known = plain ? NULL : lc_known_by_field(ruleset, facts);
+  return (look){ { ruleset, facts, known, NULL }, &ruleset->triggers[facts->trigger], { 0, 0 }, NULL };
+}
+
 static inline bool about_lead_status(const look *at) {
-  return at->facts->trigger == LC_LEAD_STATUS_SET;
+  return at->seen.facts->trigger == LC_LEAD_STATUS_SET;
 }
 
 static inline const lc_packed_rule *rules_of(const look *at, lc_range range) {
-  return (const lc_packed_rule *)lc_ruleset_block(at->ruleset, LC_BLOCK_RULES) + range.first;
+  return (const lc_packed_rule *)lc_ruleset_block(at->seen.ruleset, LC_BLOCK_RULES) + range.first;
 }
 
-static inline lc_evidence evidence_of(const look *at) {
-  return (lc_evidence){ at->ruleset, at->from, at->facts->known, at->facts->first };
-}
-
-static bool any_may_start(const look *at, lc_range range) {
-  const lc_evidence evidence = evidence_of(at);
+static inline bool any_may_start(const look *at, lc_range range) {
   const lc_packed_rule *rule = rules_of(at, range), *end = rule + range.count;
-  while (rule < end && !lc_rule_may_start(&evidence, rule))
+  while (rule < end && !lc_rule_may_start(&at->seen, rule))
     rule++;
   return rule < end;
 }
 
 static inline bool has_start(const look *at, bool plain) {
-  return plain ? at->from->group == LC_POTENTIAL_CUSTOMER : any_may_start(at, at->trigger->rules);
+  return plain ? at->seen.from->group == LC_POTENTIAL_CUSTOMER : any_may_start(at, at->trigger->rules);
 }
 
 static inline bool has_status_rule(const look *at, bool plain) {
   return at->rules.count != 0 && (plain || any_may_start(at, at->rules));
 }
 
-static const lc_packed_rule *find_rule(const look *at) {
-  const lc_evidence evidence = evidence_of(at);
+static inline const lc_packed_rule *find_rule(const look *at) {
   const lc_packed_rule *rule = rules_of(at, at->rules), *end = rule + at->rules.count;
   for (; rule < end; rule++)
-    if (lc_rule_may_start(&evidence, rule) && lc_rule_applies(&evidence, rule))
+    if (lc_rule_may_start(&at->seen, rule) && lc_rule_applies(&at->seen, rule))
       return rule;
   return NULL;
 }
 
 /* Without a rank there is no order. */
 static bool goes_back(const look *at) {
-  const lc_category_slot *to = lc_ruleset_category(at->ruleset, at->rule->to);
-  return to != NULL && to->has_rank && at->from->has_rank && to->rank < at->from->rank;
+  const lc_category_slot *to = lc_ruleset_category(at->seen.ruleset, at->rule->to);
+  return to != NULL && to->has_rank && at->seen.from->has_rank && to->rank < at->seen.from->rank;
 }
 
 static inline int32_t target_of(const look *at) {
   return at->rule != NULL ? at->rule->to : 0;
 }
 
-#define THE_CATEGORY { "category", LC_THE_CATEGORY, at.facts->category, NULL }
-#define THE_LEAD_STATUS { "lead_status", LC_THE_LEAD_STATUS, at.facts->lead_status, NULL }
+#define THE_CATEGORY { "category", LC_THE_CATEGORY, at.seen.facts->category, NULL }
+#define THE_LEAD_STATUS { "lead_status", LC_THE_LEAD_STATUS, at.seen.facts->lead_status, NULL }
 #define ID(name, id) { name, LC_ID, id, NULL }
 #define COUNT(name, count) { name, LC_COUNT, count, NULL }
 #define FLAG(name, flag) { name, LC_FLAG, flag, NULL }
@@ -116,22 +113,24 @@ static inline int32_t target_of(const look *at) {
  * of functions, so that lc_decide is straight code. */
 #define CHECKS(ROW) \
   ROW(LC_RULE_DISABLED, "rule_disabled", true, at.rules = at.trigger->rules, at.rules.count != 0, \
-      WORD("trigger", lc_trigger_names[at.facts->trigger]), \
+      WORD("trigger", lc_trigger_names[at.seen.facts->trigger]), \
       COUNT("enabled_rules", (int32_t)at.trigger->rules.count)) \
   ROW(LC_UNKNOWN_CATEGORY, "unknown_category", true, \
-      at.from = lc_ruleset_category(at.ruleset, at.facts->category), at.from != NULL, THE_CATEGORY) \
+      at.seen.from = lc_ruleset_category(at.seen.ruleset, at.seen.facts->category), at.seen.from != NULL, \
+      THE_CATEGORY) \
   ROW(LC_NOT_POTENTIAL_CUSTOMER, "not_potential_customer", true, , has_start(&at, plain), \
-      THE_CATEGORY, WORD("group", at.from != NULL ? lc_group_names[at.from->group] : NULL), \
+      THE_CATEGORY, WORD("group", at.seen.from != NULL ? lc_group_names[at.seen.from->group] : NULL), \
       WORD("expected", lc_group_names[LC_POTENTIAL_CUSTOMER])) \
-  ROW(LC_LEAD_STATUS_NOT_ENABLED, "lead_status_not_enabled", about_lead_status(&at), , at.from->lead_status, \
-      THE_CATEGORY, FLAG("enabled", at.from != NULL && at.from->lead_status)) \
+  ROW(LC_LEAD_STATUS_NOT_ENABLED, "lead_status_not_enabled", about_lead_status(&at), , at.seen.from->lead_status, \
+      THE_CATEGORY, FLAG("enabled", at.seen.from != NULL && at.seen.from->lead_status)) \
   ROW(LC_LEAD_STATUS_NOT_MATCHED, "lead_status_not_matched", about_lead_status(&at), \
-      at.rules = lc_ruleset_lead_status(at.ruleset, at.facts->lead_status), has_status_rule(&at, plain), THE_LEAD_STATUS) \
+      at.rules = lc_ruleset_lead_status(at.seen.ruleset, at.seen.facts->lead_status), has_status_rule(&at, plain), \
+      THE_LEAD_STATUS) \
   ROW(LC_CONDITIONS_NOT_MET, "conditions_not_met", !plain, \
-      at.rule = at.from != NULL ? find_rule(&at) : NULL, at.rule != NULL, COUNT("rules", (int32_t)at.rules.count)) \
+      at.rule = at.seen.from != NULL ? find_rule(&at) : NULL, at.rule != NULL, COUNT("rules", (int32_t)at.rules.count)) \
   ROW(LC_ALREADY_IN_CATEGORY, "already_in_category", true, \
       at.rule = plain && at.rules.count != 0 ? rules_of(&at, at.rules) : at.rule, \
-      at.rule->to != at.facts->category, THE_CATEGORY, ID("target", target_of(&at))) \
+      at.rule->to != at.seen.facts->category, THE_CATEGORY, ID("target", target_of(&at))) \
   ROW(LC_LOWER_RANK, "lower_rank", !plain && at.rule != NULL && at.rule->forward_only, , !goes_back(&at), \
       THE_CATEGORY, ID("target", target_of(&at)))
 
@@ -147,7 +146,7 @@ const char *const lc_reason_names[LC_REASONS] = { CHECKS(NAME) [LC_MATCHED] = "m
 
 /* Made once for plain rules, whose checks are few. */
 static inline __attribute__((always_inline)) lc_decision decide(const lc_ruleset *ruleset, const lc_facts *facts, bool plain) {
-  look at = { ruleset, facts, &ruleset->triggers[facts->trigger], NULL, { 0, 0 }, NULL };
+  look at = look_at(ruleset, facts, plain);
   CHECKS(DECIDE)
   return (lc_decision){ at.rule->ask ? LC_CONFIRM : LC_UPDATE, LC_MATCHED, at.rule->to, at.rule->id };
 }
@@ -170,7 +169,7 @@ static lc_check_result result_of(lc_reason check, bool made, lc_reason reason) {
 
 lc_decision lc_explain(const lc_ruleset *ruleset, const lc_facts *facts, lc_explanation *explanation) {
   lc_check *checks = explanation->checks;
-  look at = { ruleset, facts, &ruleset->triggers[facts->trigger], NULL, { 0, 0 }, NULL };
+  look at = look_at(ruleset, facts, false);
   const bool plain = at.trigger->plain != 0;
   lc_decision decision = lc_decide(ruleset, facts);
   CHECKS(FIND)
@@ -178,6 +177,6 @@ lc_decision lc_explain(const lc_ruleset *ruleset, const lc_facts *facts, lc_expl
   explanation->target = target_of(&at);
   explanation->rules = rules_of(&at, at.rules);
   explanation->rule_count = at.rules.count;
-  explanation->evidence = evidence_of(&at);
+  explanation->evidence = at.seen;
   return decision;
 }

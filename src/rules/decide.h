@@ -39,15 +39,6 @@ typedef struct lc_decision {
   int32_t rule; /* the id of the rule that decides; 0: it has none, or none decides */
 } lc_decision;
 
-/* All that a decision depends on besides the rules. */
-typedef struct lc_facts {
-  lc_trigger trigger;
-  int32_t category;    /* where the company stands; 0, or what cannot be an id: unknown */
-  int32_t lead_status; /* 0: none */
-  const lc_known *known; /* what is known besides, for conditions; NULL: nothing: */
-  size_t first;          /* in `known`: the fact of the ruleset's first field */
-} lc_facts;
-
 lc_decision lc_decide(const lc_ruleset *ruleset, const lc_facts *facts);
 
 /* ---- explaining --------------------------------------------------------------------------- */

@@ -269,7 +269,16 @@ static const char *skip_choice(const char *at) {
   return *at == 'f' ? skip_word(at, "false") : read_integer(at, &integer);
 }
 
-static const char *read_actor_field(const char *at, const char *name, size_t size, int depth, lc_event *event) {
+/* A time up to the year 9999, in seconds: later ones are given in milliseconds, by mistake. */
+static const char *skip_time(const char *at) {
+  enum { MOST_DIGITS_OF_SECONDS = 11 };
+  const char *end = skip_number(at);
+  size_t digits = strspn(*at == '-' ? at + 1 : at, "0123456789");
+  return digits <= MOST_DIGITS_OF_SECONDS ? end : NULL;
+}
+
+/* A field of the actor, sale or contact. */
+static const char *read_record_field(const char *at, const char *name, size_t size, int depth, lc_event *event) {
   return IS(name, size, "id") && *at != 'n' ? skip_key(at) : skip_field(at, name, size, depth, event);
 }
 
@@ -289,13 +298,11 @@ static const char *read_event_field(const char *at, const char *name, size_t siz
   if (IS(name, size, "id"))
     return skip_key(at);
   if (IS(name, size, "at"))
-    return skip_number(at);
+    return skip_time(at);
   if (IS(name, size, "choice"))
     return skip_choice(at);
-  if (IS(name, size, "actor"))
-    return read_fields(at, read_actor_field, depth + 1, event);
-  bool is_record = IS(name, size, "contact") || IS(name, size, "sale");
-  return is_record && *at != '{' ? NULL : skip_value(at, depth);
+  bool is_record = IS(name, size, "actor") || IS(name, size, "contact") || IS(name, size, "sale");
+  return is_record ? read_fields(at, read_record_field, depth + 1, event) : skip_value(at, depth);
 }
 
 bool lc_event_read(const char *line, lc_event *event) {

@@ -4,14 +4,32 @@
 #include <string.h>
 #include <utf8proc.h>
 
-/* How many ASCII characters are at the start. They go to `folded`, which has room for all of the text. */
-static size_t fold_ascii(lc_text text, char *folded) {
+/* Of eight bytes. */
+#define EACH UINT64_C(0x0101010101010101)
+#define HIGH_BITS (EACH * 0x80)
+
+/* Eight ASCII characters, folded; zeros stay. What is no ASCII comes out wrong. */
+static inline uint64_t fold_eight(uint64_t eight) {
+  uint64_t from_a = eight + EACH * (0x80 - 'A'), beyond_z = eight + EACH * (0x7F - 'Z');
+  return eight | ((from_a ^ beyond_z) & HIGH_BITS) >> 2;
+}
+
+/* Whether the text is ASCII. If so, its folded form is in `folded`, which has room for it. */
+static inline bool fold_ascii(lc_text text, char *folded) {
+  uint64_t all = 0, eight;
   size_t i = 0;
-  for (; i < text.size && (unsigned char)text.data[i] < 0x80; i++) {
-    char c = text.data[i];
-    folded[i] = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+  for (; text.size - i >= sizeof eight; i += sizeof eight) {
+    memcpy(&eight, text.data + i, sizeof eight);
+    all |= eight;
+    eight = fold_eight(eight);
+    memcpy(folded + i, &eight, sizeof eight);
   }
-  return i;
+  for (; i < text.size; i++) {
+    unsigned char c = (unsigned char)text.data[i];
+    all |= c;
+    folded[i] = (char)(c | (c - (unsigned)'A' < 26) << 5);
+  }
+  return (all & HIGH_BITS) == 0;
 }
 
 static bool fold_unicode(lc_text text, char *folded, size_t *size) {
@@ -33,8 +51,15 @@ static bool fold_unicode(lc_text text, char *folded, size_t *size) {
 bool lc_fold(lc_text text, char folded[LC_FOLDED_MAX], size_t *size) {
   if (text.size > LC_FACT_TEXT_MAX)
     return false;
-  *size = fold_ascii(text, folded);
-  return *size == text.size || fold_unicode(text, folded, size);
+  *size = text.size;
+  return fold_ascii(text, folded) || fold_unicode(text, folded, size);
+}
+
+lc_fact lc_text_fact(const char *folded, size_t size, uint64_t at) {
+  lc_fact fact = { .kind = LC_TEXT, .size = (uint32_t)size, .is.at = size <= LC_SHORT_TEXT ? 0 : at };
+  if (size <= LC_SHORT_TEXT)
+    memcpy(fact.is.text, folded, size);
+  return fact;
 }
 
 void lc_known_free(lc_known *known) {
@@ -46,8 +71,6 @@ void lc_known_free(lc_known *known) {
 /* Room for `used + more` items of `size` bytes in `*memory`, which has `*room`. */
 static bool grow(void **memory, size_t size, size_t used, size_t more, size_t *room) {
   size_t wanted = *room < 16 ? 16 : *room;
-  if (used + more <= *room)
-    return true;
   while (wanted < used + more)
     wanted *= 2;
   void *grown = realloc(*memory, wanted * size);
@@ -58,27 +81,57 @@ static bool grow(void **memory, size_t size, size_t used, size_t more, size_t *r
   return true;
 }
 
-lc_status lc_known_add(lc_known *known, size_t count, size_t *first, lc_error *error) {
+static bool grow_facts(lc_known *known, size_t more) {
   void *facts = known->facts;
-  if (!grow(&facts, sizeof *known->facts, known->count, count, &known->room))
-    return lc_no_memory(error);
+  bool grown = grow(&facts, sizeof *known->facts, known->count, more, &known->room);
   known->facts = facts;
+  return grown;
+}
+
+static bool grow_texts(lc_known *known, size_t more) {
+  void *texts = known->texts;
+  bool grown = grow(&texts, 1, known->texts_used, more, &known->texts_room);
+  known->texts = texts;
+  return grown;
+}
+
+lc_status lc_known_add(lc_known *known, size_t count, size_t *first, lc_error *error) {
+  if (known->room - known->count < count && !grow_facts(known, count))
+    return lc_no_memory(error);
   *first = known->count;
   for (size_t i = 0; i < count; i++)
-    known->facts[known->count++] = (lc_fact){ .kind = LC_UNKNOWN };
+    known->facts[known->count + i].kind = LC_UNKNOWN;
+  known->count += count;
+  return LC_OK;
+}
+
+/* Whether the text is short, and ASCII. If so, its folded form is in `fact`. */
+static inline bool fold_short(lc_text text, lc_fact *fact) {
+  enum { FIRST = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 0 : 56 /* bits before the first byte in memory */ };
+  uint64_t eight = 0;
+  if (text.size > LC_SHORT_TEXT)
+    return false;
+  for (unsigned i = 0; i < text.size; i++)
+    eight |= (uint64_t)(unsigned char)text.data[i] << ((8 * i) ^ FIRST);
+  *fact = (lc_fact){ .kind = LC_TEXT, .size = (uint32_t)text.size, .is.at = fold_eight(eight) };
+  return (eight & HIGH_BITS) == 0;
+}
+
+static __attribute__((noinline)) lc_status set_long_text(lc_known *known, size_t at, lc_text text, lc_error *error) {
+  lc_fact *fact = &known->facts[at];
+  size_t size;
+  if (known->texts_room - known->texts_used < LC_FOLDED_MAX && !grow_texts(known, LC_FOLDED_MAX))
+    return lc_no_memory(error);
+  char *folded = known->texts + known->texts_used;
+  if (!lc_fold(text, folded, &size)) {
+    *fact = (lc_fact){ .kind = LC_STRANGE };
+    return LC_OK;
+  }
+  *fact = lc_text_fact(folded, size, known->texts_used);
+  known->texts_used += size;
   return LC_OK;
 }
 
 lc_status lc_known_set_text(lc_known *known, size_t at, lc_text text, lc_error *error) {
-  void *texts = known->texts;
-  size_t size;
-  if (!grow(&texts, 1, known->texts_used, LC_FOLDED_MAX, &known->texts_room))
-    return lc_no_memory(error);
-  known->texts = texts;
-  known->facts[at] = (lc_fact){ .kind = LC_STRANGE };
-  if (lc_fold(text, known->texts + known->texts_used, &size)) {
-    known->facts[at] = (lc_fact){ .kind = LC_TEXT, .size = (uint32_t)size, .is.at = known->texts_used };
-    known->texts_used += size;
-  }
-  return LC_OK;
+  return fold_short(text, &known->facts[at]) ? LC_OK : set_long_text(known, at, text, error);
 }

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "company.h"
 #include "status.h"
@@ -15,6 +16,7 @@
 enum {
   LC_FACT_TEXT_MAX = 1 << 10,           /* bytes of a text that can equal another */
   LC_FOLDED_MAX = 3 * LC_FACT_TEXT_MAX, /* bytes of its folded form */
+  LC_SHORT_TEXT = 8,                    /* the most bytes of a folded text that is in the fact itself */
   LC_FIELDS_MAX = 64                    /* different fields in the conditions of a config */
 };
 
@@ -25,17 +27,35 @@ typedef enum lc_fact_kind {
   LC_TEXT,
   LC_LIST,
   LC_STRANGE, /* a value that equals nothing, such as a text that is too long or not UTF-8 */
-  LC_FACT_KINDS /* how many there are */
+  LC_FACT_KINDS, /* how many there are */
+  LC_LENT = LC_FACT_KINDS /* none yet: a text that is still to be folded */
 } lc_fact_kind;
 
 typedef struct lc_fact {
   uint32_t kind; /* lc_fact_kind */
-  uint32_t size; /* of LC_TEXT: its bytes; of LC_LIST: its elements; of LC_BOOLEAN: 1 is true */
+  uint32_t size; /* of LC_TEXT and LC_LENT: its bytes; of LC_LIST: its elements; of LC_BOOLEAN: 1 is true */
   union {
     double number;
+    char text[LC_SHORT_TEXT]; /* of LC_TEXT, when it is short; with zeros behind it */
     uint64_t at; /* of LC_TEXT: where it begins in the texts; of LC_LIST: its first element in the facts */
+    const char *lent;
   } is;
 } lc_fact;
+
+/* A fact that is this text, which is folded, and begins at `at` in the texts. */
+lc_fact lc_text_fact(const char *folded, size_t size, uint64_t at);
+
+/* The text of a fact that is one. `texts` are those it may point into. */
+static inline lc_text lc_fact_text(const lc_fact *fact, const char *texts) {
+  return (lc_text){ fact->size <= LC_SHORT_TEXT ? fact->is.text : texts + fact->is.at, fact->size };
+}
+
+/* Whether two facts that are texts are the same. */
+static inline bool lc_same_texts(const lc_fact *a, const char *a_texts, const lc_fact *b, const char *b_texts) {
+  if (a->size != b->size)
+    return false;
+  return a->size <= LC_SHORT_TEXT ? a->is.at == b->is.at : memcmp(a_texts + a->is.at, b_texts + b->is.at, a->size) == 0;
+}
 
 /* Facts, and the texts that they point into. Zeroed memory has none. Both grow as needed, and can be used again. */
 typedef struct lc_known {

@@ -96,7 +96,7 @@ static size_t text_size(const lc_config *config) {
     sum += config->fields[i].size;
   for (uint32_t i = 0; i < config->constant_count; i++)
     if (config->constants[i].kind == LC_TEXT && lc_fold(config->constants[i].text, folded, &size))
-      sum += size;
+      sum += size <= LC_SHORT_TEXT ? 0 : size;
   return sum;
 }
 
@@ -189,8 +189,7 @@ static lc_status add_constants(builder *b) {
     } else {
       if (!lc_fold(constant->text, folded, &size))
         return lc_fail(b->error, LC_INVALID, "a condition's text is too long or not UTF-8");
-      facts[i].size = (uint32_t)size;
-      facts[i].is.at = add_text(b, folded, size);
+      facts[i] = lc_text_fact(folded, size, size <= LC_SHORT_TEXT ? 0 : add_text(b, folded, size));
     }
   }
   return LC_OK;
@@ -361,7 +360,7 @@ static bool constants_fit(const lc_ruleset *ruleset) {
     bool is_text = facts[i].kind == LC_TEXT;
     if (facts[i].kind != LC_NUMBER && facts[i].kind != LC_BOOLEAN && !is_text)
       return false;
-    if (is_text && (facts[i].is.at > texts || facts[i].size > texts - facts[i].is.at))
+    if (is_text && facts[i].size > LC_SHORT_TEXT && (facts[i].is.at > texts || facts[i].size > texts - facts[i].is.at))
       return false;
   }
   return true;

@@ -195,7 +195,7 @@ typedef struct lc_ruleset {
   uint32_t reserved;   /* 0 */
 } lc_ruleset;
 
-enum { LC_RULESET_MAGIC = 0x5352434c, LC_RULESET_VERSION = 3 };
+enum { LC_RULESET_MAGIC = 0x5352434c, LC_RULESET_VERSION = 4 };
 
 /* The size of a config's ruleset in bytes; 0 when it does not fit 32 bits. */
 size_t lc_ruleset_size(const lc_config *config);

@@ -110,15 +110,21 @@ const char *lc_outcome_name(int outcome) {
   return outcome < LC_MATCHED ? lc_reason_names[outcome] : lc_action_names[outcome - LC_MATCHED + LC_UPDATE];
 }
 
-static void remember(const lc_ruleset *ruleset, lc_remembered *place, const lc_facts *facts, uint64_t key) {
+/* Seldom: inlined, it would take the registers of what is done for each event. */
+static __attribute__((noinline)) void remember(const lc_ruleset *ruleset, lc_remembered *place, const lc_facts *facts, uint64_t key) {
   lc_decision decision = lc_decide(ruleset, facts);
   uint32_t outcome = decision.action == LC_NONE ? decision.reason : LC_MATCHED + decision.action - LC_UPDATE;
   *place = (lc_remembered){ key, decision.to, outcome };
 }
 
-/* A mispredicted branch costs more than all the rest: the only one here nearly always goes the same way. */
+/* A mispredicted branch costs more than all the rest: those here nearly always go the same way. What goes either way is
+ * reckoned: the compiler would make a branch of `?:`. */
+static inline int32_t only_if(bool condition, int32_t value) {
+  return value & -(int32_t)condition;
+}
+
 static inline const lc_remembered *decide_plain(lc_side *side, lc_trigger trigger, int32_t category, int32_t lead_status) {
-  int32_t status = trigger == LC_LEAD_STATUS_SET ? lead_status : 0;
+  int32_t status = only_if(trigger == LC_LEAD_STATUS_SET, lead_status);
   uint64_t key = (uint64_t)(uint32_t)category << 33 | (uint64_t)(uint32_t)status << 2 | trigger;
   lc_remembered *place = &side->remembered[key * UINT64_C(0x9E3779B97F4A7C15) >> 52];
   if (place->key != key)
@@ -137,7 +143,7 @@ static const lc_remembered *decide_event(lc_side *side, const lc_columns *column
 /* Decides one event on one side. `*from` is set to where its company stood. */
 static inline const lc_remembered *step(lc_side *side, const lc_columns *columns, uint32_t i, int number, int32_t *from) {
   int32_t *stands = &side->categories[columns->company[i]];
-  *from = columns->category[i] != LC_CATEGORY_ABSENT ? columns->category[i] : *stands;
+  *from = columns->category[i] | only_if(columns->category[i] == LC_CATEGORY_ABSENT, *stands);
   int32_t category = *from > 0 ? *from : 0;
   lc_trigger trigger = (lc_trigger)columns->trigger[i];
   const lc_remembered *decision = side->ruleset->triggers[trigger].plain

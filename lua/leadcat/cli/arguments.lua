@@ -1,5 +1,7 @@
 --- The arguments that several commands take. A command declares its other arguments itself.
 
+local core = require "leadcat.core"
+local dates = require "leadcat.cli.import.dates"
 local event_of = require "leadcat.events.event"
 local fields = require "leadcat.cli.fields"
 local import = require "leadcat.cli.import"
@@ -65,6 +67,15 @@ end
 
 -- What several commands take ------------------------------------------------------------------------------------------
 
+-- An option that counts once may be given once: the last one would replace the others without a word.
+local function refuse_repetitions(declared)
+  for _, option in ipairs(declared._options) do
+    if option._maxcount == 1 then
+      option:overwrite(false)
+    end
+  end
+end
+
 --- Declares all arguments of a command.
 ---@param declared table a command of argparse
 ---@param command leadcat.cli.Command
@@ -81,6 +92,7 @@ function arguments.declare(declared, command)
   if command.output == "named" then
     declared:option("--language", "The language of names: en, no, sv, da, de, nl."):argname("TAG"):default "en"
   end
+  refuse_repetitions(declared)
 end
 
 function arguments.run(command, help)
@@ -98,16 +110,60 @@ local COLUMNS = {
   { "company", "its column of the company" },
   { "created", "its column of the date when the sale was registered" },
   { "closed", "its column of the date when the sale was won or lost" },
+  { "won-at", "its column of the date when the sale was won, where lost sales have another" },
+  { "lost-at", "its column of the date when the sale was lost" },
   { "stage", "its column of the stage" },
   { "actor", "its column of who registers and closes the sale" },
   { "sale", "its column of the sale's id; a sale is then handled once, however often" },
 }
+
+local DELIMITERS = { comma = ",", semicolon = ";", tab = "\t", pipe = "|" }
+
+local function to_delimiter(word)
+  local delimiter = DELIMITERS[word] or word
+  if #delimiter == 1 and not delimiter:find '[%w"\r\n]' then
+    return delimiter
+  end
+  return nil, ("--delimiter: comma, semicolon, tab, pipe or another character expected, got '%s'"):format(word)
+end
+
+local function to_encoding(word)
+  local converter, message = core.converter(word)
+  return converter and word, message and ("--encoding: %s"):format(message)
+end
+
+local DATES = { created = true, closed = true, ["won-at"] = true, ["lost-at"] = true, at = true }
+
+-- A form of dates, of all columns or of one.
+local function to_format(word)
+  local column, format = word:match "^([%l-]+)=(.+)$"
+  if column and DATES[column] then
+    return { column = column:gsub("-", "_"), format = format }
+  end
+  return { column = "all", format = word }
+end
+
+local function declare_reading(command)
+  command:option("--encoding", "How the file's text is written, such as windows-1252 (default: UTF-8, or what the file "
+    .. "shows)."):argname("NAME"):convert(to_encoding)
+  command:option("--delimiter", "What parts the columns (default: what the header has most of, or a first line sep=; "
+    .. "says)."):argname("comma|semicolon|tab|pipe|CHARACTER"):convert(to_delimiter)
+  command:option("--date-format", "The form of dates, as strptime takes it, such as '%d.%m.%Y', or excel for a "
+    .. "spreadsheet's numbers; created='%d.%m.%Y' is of one column. Default: the form that all dates of a column have.")
+    :argname("FORMAT"):target("formats"):count("*"):convert(to_format)
+  command:option("--date-order", "What comes first in dates such as 3/4/2024, where no date of the column shows it.")
+    :argname("dmy|mdy|ymd"):choices { "dmy", "mdy", "ymd" }
+  command:option("--timezone", "Of times that name none, such as Europe/Oslo or +01:00 (default: UTC).")
+    :argname("ZONE"):convert(dates.timezone)
+end
 
 local function declare_export(command)
   command:option("--opportunities", "An opportunity export, a CSV file with one row a sale."):argname "FILE"
   for _, column in ipairs(COLUMNS) do
     command:option("--" .. column[1], "With --opportunities: " .. column[2] .. "."):argname "COLUMN"
   end
+  command:option("--company-separator", "With --opportunities: what stands between several companies of one row.")
+    :argname "TEXT"
   for _, outcome in ipairs { "won", "lost" } do
     command:option("--" .. outcome, "With --opportunities: the stage of a " .. outcome .. " sale; may be given again.")
       :argname("LABEL"):count "*"
@@ -121,8 +177,7 @@ function arguments.events(command)
   command:option("--format", "The form of the file of events, where its name does not tell."):argname("csv|jsonl")
     :choices { "csv", "jsonl" }
   declare_export(command)
-  command:option("--date-format", "The form of dates, as strptime takes it, such as '%d.%m.%Y' (default: ISO 8601).")
-    :argname "FORMAT"
+  declare_reading(command)
   command:option("--field", "A field that conditions name, and its column, such as sale.amount=Amount; may be given "
     .. "again. Its type is that of the rules' values; sale.amount:number=Amount says it (number, text, boolean).")
     :argname("FIELD=COLUMN"):target("fields"):count("*"):convert(fields.reader "--field")
@@ -132,7 +187,8 @@ function arguments.events(command)
 end
 
 local function export_problem(args)
-  for _, option in ipairs { "company", "created", "closed", "stage" } do
+  local closed = not (args.won_at and args.lost_at) and "closed" or "stage"
+  for _, option in ipairs { "company", "created", closed, "stage" } do
     if not args[option] then
       return ("--opportunities needs --company, --created, --closed and --stage: --%s is missing"):format(option)
     end
@@ -145,6 +201,10 @@ end
 --- What is wrong with the files of events. Sets `args.events`, also when the file was given as an argument.
 function arguments.events_problem(args)
   args.events = args.events or args.file
+  args.date_formats = {}
+  for _, told in ipairs(args.formats) do
+    args.date_formats[told.column] = told.format
+  end
   if #args.fields > 0 and args.events and (args.format or import.format_of(args.events)) == "jsonl" then
     return "--field is about columns: events in JSON have their fields already"
   end

@@ -39,11 +39,15 @@ local function source_of(args)
   args.file_of_events = file
   local words = { ("%s bytes, checksum %s"):format(tables.number(size), sum or "of none") }
   for _, name in ipairs {
-    "format", "company", "created", "closed", "stage", "sale", "actor", "date_format", "keep_going", "won", "lost",
+    "format", "company", "created", "closed", "stage", "sale", "actor", "keep_going", "won", "lost", "won_at",
+    "lost_at", "company_separator", "encoding", "delimiter", "date_order", "timezone",
   } do
     local value = args[name]
     value = type(value) == "table" and table.concat(value, ",") or value
     words[#words + 1] = value and value ~= "" and ("%s=%s"):format(name, tostring(value)) or nil
+  end
+  for _, told in ipairs(args.formats) do
+    words[#words + 1] = ("date_format:%s=%s"):format(told.column, told.format)
   end
   for _, field in ipairs(args.fields) do
     words[#words + 1] = ("%s:%s=%s"):format(field.name, field.type or "", field.given)

@@ -30,7 +30,8 @@ local function open_events(args, configs)
   local format = args.format or import.format_of(path)
     or fail("%s: is it csv or jsonl? say so with --format", path == "-" and "standard input" or path)
   return import.events(file, {
-    format = format, date_format = args.date_format, fields = args.fields,
+    format = format, fields = args.fields, encoding = args.encoding, delimiter = args.delimiter,
+    date_format = args.date_formats.at or args.date_formats.all, date_order = args.date_order, timezone = args.timezone,
   }), path, size_of(file)
 end
 

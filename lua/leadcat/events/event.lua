@@ -28,6 +28,7 @@ local event = {}
 
 local MAX_ID = 255
 local MAX_INTEGER = 2 ^ 53
+local LAST_TIME = 253402300799 -- the end of the year 9999
 local TRIGGERS = {}
 for _, trigger in ipairs(config.TRIGGERS) do
   TRIGGERS[trigger] = true
@@ -48,6 +49,9 @@ function event.key(id)
     return nil, ("must have 1 to %d bytes, not %d"):format(MAX_ID, #id)
   elseif is_integer(id) then
     return ("%d"):format(id)
+  end
+  if type(id) == "number" and math.abs(id) >= MAX_INTEGER and math.abs(id) < math.huge then
+    return nil, ("must be given as text: the number %.0f is too long to be exact"):format(id)
   end
   local got = type(id) == "number" and "the number " .. tostring(id) or id == nil and "absent" or "a " .. type(id)
   return nil, "must be a string or an integer, not " .. got
@@ -72,8 +76,8 @@ local FIELDS = {
   { name = "facts", what = "a table of facts by name", fits = function(v) return type(v) == "table" end },
   { name = "actor", what = "a table {id, name} whose id has 1 to 255 bytes",
     fits = function(v) return type(v) == "table" and (v.id == nil or event.key(v.id) ~= nil) end },
-  { name = "at", what = "a finite number (seconds since 1970)",
-    fits = function(v) return type(v) == "number" and v > -math.huge and v < math.huge end },
+  { name = "at", what = "a number of seconds since 1970, not of milliseconds, up to the year 9999",
+    fits = function(v) return type(v) == "number" and v > -math.huge and v <= LAST_TIME end },
   { name = "choice", what = "an integer (a category's id) or false (keep)",
     fits = function(v) return v == false or is_integer(v) end },
 }
@@ -105,6 +109,14 @@ local function shown(value)
   return unicode.visible(tostring(value):sub(1, 60))
 end
 
+local function id_problem(name, record)
+  local _, problem
+  if record and record.id ~= nil then
+    _, problem = event.key(record.id)
+  end
+  return problem and ("%s.id %s"):format(name, problem)
+end
+
 --- What is wrong with an event, in one sentence; nil when nothing is.
 ---@param e any
 ---@return string? problem
@@ -132,6 +144,7 @@ function event.problem(e)
       return ("%s must be %s, not %s"):format(field.name, field.what, shown(value))
     end
   end
+  return id_problem("sale", e.sale) or id_problem("contact", e.contact)
 end
 
 return event

@@ -4,7 +4,9 @@
 -- with LF or CRLF, the last one may lack it, empty lines are skipped, and so is a UTF-8 byte order mark. More lenient
 -- than the RFC in one thing: in a field that does not start with a quote, a quote is text (`5" disk`).
 
-local byte, find, gsub, sub = string.byte, string.find, string.gsub, string.sub
+local core = require "leadcat.core"
+
+local byte, find, gsub, match, sub = string.byte, string.find, string.gsub, string.match, string.sub
 
 local csv = {}
 
@@ -13,6 +15,12 @@ local LIMIT = 1024 * 1024 -- bytes of one record, so that an open quote does not
 local SHORT = 8 * 1024 -- bytes: nearly all lines are shorter
 local QUOTE, CR, LF = byte('"\r\n', 1, 3)
 
+local NOT_UTF8 = "this line is not in UTF-8: say which encoding the file has, such as --encoding windows-1252"
+
+local function is_utf8(text)
+  return not find(text, "[\128-\255]") or core.valid_text(text) == text
+end
+
 ---@class leadcat.csv.Reader
 ---@field delimiter? string known once the header has been read
 ---@field width? integer fields of the header, and so of every record
@@ -20,7 +28,8 @@ local Reader = {}
 Reader.__index = Reader
 
 --- Makes a reader; nothing is read yet. `read(n)` returns about n bytes, nil (or "") at the end, and nil with a message
---- when it fails. Option `delimiter`: one character; by default the one of `,` `;` and tab that the header has most of.
+--- when it fails. Option `delimiter`: one character; by default the one that a first line `sep=;` says, else
+--- the one of `,` `;` `|` and tab that the header has most of.
 ---@param read fun(n: integer): string?, string?
 ---@param options? { delimiter?: string }
 ---@return leadcat.csv.Reader
@@ -185,8 +194,8 @@ end
 local function detect(header)
   local bare = gsub(gsub(header, '"[^"]*"', ""), '".*', "")
   local best, most = ",", 0
-  for delimiter in string.gmatch(",;\t", ".") do
-    local _, count = gsub(bare, delimiter, "")
+  for delimiter in string.gmatch(",;\t|", ".") do
+    local _, count = gsub(bare, "%" .. delimiter, "")
     if count > most then
       best, most = delimiter, count
     end
@@ -197,7 +206,7 @@ end
 --- The next record, and the line where it starts; nil at the end; or nil, message, code and the line of the fault. The
 --- first record is the header: the others must have as many fields. After `invalid` the next call goes on with the line
 --- after.
----@return string[]? fields, integer|string|nil line, "invalid"|"io"|nil code, integer? fault
+---@return string[]? fields, integer|string|nil line, "invalid"|"encoding"|"io"|nil code, integer? fault `encoding`: no line of the file can be trusted
 function Reader:next()
   local text, stop, code, line = peek(self, LIMIT)
   if not text then
@@ -205,13 +214,21 @@ function Reader:next()
   elseif not self.width and find(text, "\0", 1, true) then
     return refuse(self, "the header has zero bytes: the file may be UTF-16, save it as UTF-8", self.at, stop)
   end
+  local said = not self.width and match(text, '^"?[sS][eE][pP]=([^%w"])"?$')
+  if said then
+    self.delimiter, self.at, self.line = self.delimiter or said, stop + 1, self.line + 1
+    return self:next()
+  end
   self.delimiter = self.delimiter or detect(text)
-  local where, fields = self.line
+  local where, from, fields = self.line, self.at
   if find(text, '"', 1, true) then
     fields, where, code, line = record(self, stop)
   else
     fields = split(text, self.delimiter)
     self.at, self.line = stop + 1, where + 1
+  end
+  if fields and not is_utf8(sub(self.buffer, from, self.at - 1)) then
+    return nil, NOT_UTF8, "encoding", where
   end
   self.width = self.width or fields and #fields
   if fields and #fields ~= self.width then

@@ -1,14 +1,21 @@
 // json-logic-js: a rule of nested conditions for each trigger; it knows no compiling.
 import jsonLogic from "json-logic-js";
-import { REASONS, measure } from "./cases.mjs";
+import { REASONS, conditionsOf, measure } from "./cases.mjs";
 
 const outcome = (reason) => REASONS.indexOf(reason);
 const is = (name, value) => ({ "==": [{ var: name }, value] });
 
+const OPERATORS = { equals: "==", one_of: "in", at_least: ">=", above: ">" };
+
 const target = (rule) => ({ if: [is("category", rule.set_category), outcome("already_in_category"), rule.outcome] });
 
+function targetIf(rule) {
+  const conditions = conditionsOf(rule).map((c) => ({ [OPERATORS[c.is]]: [{ var: c.field }, c.value] }));
+  return conditions.length ? { if: [{ and: conditions }, target(rule), outcome("conditions_not_met")] } : target(rule);
+}
+
 function afterGroup(trigger, rules) {
-  if (trigger !== "lead_status_set") return target(rules[0]);
+  if (trigger !== "lead_status_set") return targetIf(rules[0]);
   const statuses = rules.flatMap((rule) => [is("leadStatus", rule.lead_status), target(rule)]);
   return { if: [{ "!": [{ var: "hasLeadStatus" }] }, outcome("lead_status_not_enabled"), ...statuses,
     outcome("lead_status_not_matched")] };

@@ -1,6 +1,8 @@
 // json-rules-engine: an engine for each trigger, made once; rules by priority, and the first that succeeds ends the run.
 import { Engine } from "json-rules-engine";
-import { REASONS, measure } from "./cases.mjs";
+import { REASONS, conditionsOf, measure } from "./cases.mjs";
+
+const OPERATORS = { equals: "equal", one_of: "in", at_least: "greaterThanInclusive", above: "greaterThan" };
 
 const when = (fact, operator, value) => ({ fact, operator, value });
 
@@ -13,11 +15,13 @@ function rowsOf(trigger, rules) {
   if (trigger === "lead_status_set")
     rows.push([[when("hasLeadStatus", "equal", false)], REASONS.indexOf("lead_status_not_enabled")]);
   for (const rule of rules) {
-    const status = trigger === "lead_status_set" ? [when("leadStatus", "equal", rule.lead_status)] : [];
-    rows.push([[...status, when("category", "equal", rule.set_category)], REASONS.indexOf("already_in_category")]);
-    rows.push([[...status, when("category", "notEqual", rule.set_category)], rule.outcome]);
+    const all = trigger === "lead_status_set" ? [when("leadStatus", "equal", rule.lead_status)] : [];
+    all.push(...conditionsOf(rule).map((c) => when(c.field, OPERATORS[c.is], c.value)));
+    rows.push([[...all, when("category", "equal", rule.set_category)], REASONS.indexOf("already_in_category")]);
+    rows.push([[...all, when("category", "notEqual", rule.set_category)], rule.outcome]);
   }
-  rows.push([[when("group", "equal", "potential_customer")], REASONS.indexOf("lead_status_not_matched")]);
+  const otherwise = trigger === "lead_status_set" ? "lead_status_not_matched" : "conditions_not_met";
+  rows.push([[when("group", "equal", "potential_customer")], REASONS.indexOf(otherwise)]);
   return rows;
 }
 

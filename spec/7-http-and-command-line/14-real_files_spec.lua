@@ -1,0 +1,194 @@
+-- Files as CRMs, databases and spreadsheets write them: each kind is read right, or refused with the remedy; what leads
+-- to nothing is counted; and simulate, replay and backfill agree about every file.
+
+local json = require "leadcat.util.json"
+local stores = require "support.stores"
+
+local RULES = { sale_registered = 3, sale_won = 5, sale_lost = 4 }
+local OPPORTUNITY, CUSTOMER, LOST = "Opportunity", "Customer", "Lost opportunity"
+
+local function rules_file()
+  return stores.file(json.encode(stores.config(RULES)), ".json")
+end
+
+-- The options of a file whose columns are called as the fields are.
+local function options(more)
+  local list = { "--start-category", "Lead", "--json" }
+  local given = { company = "company", created = "created", closed = "closed", stage = "stage", won = "Closed Won" }
+  for name, value in pairs(more or {}) do
+    given[name] = value or nil
+  end
+  for name, value in pairs(given) do
+    for _, one in ipairs(type(value) == "table" and value or { value }) do
+      list[#list + 1] = "--" .. name:gsub("_", "-")
+      list[#list + 1] = one
+    end
+  end
+  return list
+end
+
+local function simulate(content, more)
+  return stores.leadcat("simulate", "--config", rules_file(), "--opportunities", stores.file(content, ".csv"),
+    stores.unpack(options(more)))
+end
+
+-- Handles the file with a store. Returns the categories of its companies.
+local function handled(command, content, more)
+  local engine, path = stores.open { durability = "relaxed" }
+  assert(engine:save(stores.config(RULES)))
+  engine:close()
+  local _, errors, status = stores.leadcat(command, "--path", path, "--opportunities", stores.file(content, ".csv"),
+    stores.unpack(options(more)))
+  assert.equal(0, status, errors)
+  engine = stores.open { path = path }
+  local names, categories = {}, {}
+  for _, category in ipairs(engine:config().categories) do
+    names[category.id] = category.name.en
+  end
+  for company, category in engine.host:companies() do
+    categories[company] = names[category]
+  end
+  engine:close()
+  return categories
+end
+
+local UTF16 = "\255\254" .. ("company,stage,created,closed\n"
+      .. "M\252hle,closed won,2024-01-05,2024-01-31\n"):gsub(".", "%0\0")
+
+local HEADER = "company,stage,created,closed\n"
+
+-- What kind; the file; options; where its companies end; what is said.
+local READ = {
+  { "two forms of dates, a column each",
+    HEADER .. "North,Lost,5/20/2024 7:42,8/31/2024\nSouth,Closed Won,5/27/2021 0:00,6/26/2021\n"
+      .. "East,Open,6/1/2024 13:05,\n",
+    { lost = "Lost" }, { North = LOST, South = CUSTOMER, East = OPPORTUNITY }, "" },
+  { "times with offsets, fractions and UTC",
+    HEADER .. "A,closed won,2023-09-26 15:15:00.000000 UTC,2023-10-30\nB,Closed Lost,2026-06-02 09:14:58+02,"
+      .. "2026-06-09 16:45:00.5+00\n", { lost = "closed lost" }, { A = CUSTOMER, B = LOST }, "" },
+  { "labels in any case and with any blanks",
+    HEADER .. "A,Closed Won,2026-01-05,2026-02-01\nB,closed won,2026-01-05,2026-02-01\n"
+      .. "C,Closed Won ,2026-01-05,2026-02-01\n"
+      .. "D,Closed  Won,2026-01-05,2026-02-01\nE,Closed Lost,2026-01-05,2026-02-01\n", {},
+    { A = CUSTOMER, B = CUSTOMER, C = CUSTOMER, D = CUSTOMER, E = OPPORTUNITY }, "" },
+  { "a label that is nearly a known one", HEADER .. "A,Closed Wonn,2026-01-05,\n", {},
+    { A = OPPORTUNITY }, 'the stage "Closed Wonn" (1) counts as open: is it "Closed Won"?' },
+  { "one company in several spellings", HEADER .. "North Mill,Closed Won,2026-01-05,2026-02-01\n"
+      .. "North Mill ,Open,2026-02-05,\nMühle,Open,2026-02-05,\nMu\204\136hle,Closed Won,2026-02-05,2026-03-01\n"
+      .. "north mill,Open,2026-02-05,\n", {},
+    { ["North Mill"] = CUSTOMER, ["Mühle"] = CUSTOMER, ["north mill"] = OPPORTUNITY },
+    'the companies "North Mill" and "north mill" are taken for two' },
+  { "a column for won and one for lost", "company,stage,created,won,lost\n"
+      .. "A,Won,2026-01-05 10:11:12,2026-02-01 09:00:00,\n"
+      .. "B,Lost,2026-01-06 10:11:12,,2026-02-03 09:00:00\nA,Lost,2026-01-07 10:11:12,,2026-01-20 09:00:00\n",
+    { closed = false, won_at = "won", lost_at = "lost", won = "won", lost = "lost" }, { A = CUSTOMER, B = LOST }, "" },
+  { "several companies in a row, and none", HEADER .. "North;South,Closed Won,2026-01-05,2026-02-01\n"
+      .. ",Closed Won,2026-01-05,2026-02-01\n ; ,Open,2026-01-05,\n", { company_separator = ";" },
+    { North = CUSTOMER, South = CUSTOMER }, "rows without a company: 2 (lines 3, 4): nothing comes of them" },
+  { "a closing of a day, and a registration in that day",
+    HEADER .. "A,Lost,2026-02-03T15:15:00Z,2026-02-03\nB,Lost,2026-02-03,2026-02-03\n"
+      .. "C,Lost,2026-02-03T15:15:00+13:00,2026-02-03\n"
+      .. "D,Lost,2026-02-03,2026-02-03T01:00:00+13:00\n",
+    { lost = "lost" }, { A = LOST, B = LOST, C = LOST, D = LOST }, 'no row has the stage "Closed Won"' },
+  { "a sale that was entered after it was closed", HEADER .. "A,Closed Won,2026-05-03,2026-02-03\n", {},
+    { A = CUSTOMER }, "sales that are closed before they are registered: 1 (the first on line 2;" },
+  { "UTF-16", UTF16, {}, { ["Mühle"] = CUSTOMER }, "" },
+  { "windows-1252", "company;stage;created;closed\r\nM\252ller & S\246hne;Closed Won;05.01.2024;31.01.2024\r\n",
+    { encoding = "windows-1252" }, { ["Müller & Söhne"] = CUSTOMER }, "" },
+  { "a first line sep=", 'sep=;\r\ncompany;stage;created;closed\r\nA;Closed Won;2024-01-05;2024-01-31\r\n', {},
+    { A = CUSTOMER }, "" },
+  { "pipes", "company|stage|created|closed\nA|Closed Won|2026-01-05|2026-02-01\n", {}, { A = CUSTOMER }, "" },
+  { "a delimiter that is told", "company~stage~created~closed\n"
+      .. "A~Closed Won~2026-01-05~2026-02-01\n", { delimiter = "~" },
+    { A = CUSTOMER }, "" },
+  { "line ends of old Macs", "company,stage,created,closed\rA,Closed Won,2026-01-05,2026-02-01\r", {}, { A = CUSTOMER },
+    "" },
+  { "nothing as MySQL writes it", HEADER .. "A,Closed Won,2026-01-05,\\N\n"
+      .. "B,Closed Won,0000-00-00,2026-01-05 00:00:00\nC,Open,0000-00-00 00:00:00,\\N\n", {},
+    { A = CUSTOMER, B = CUSTOMER }, "rows without a date: 1 (line 4): nothing comes of them" },
+  { "a spreadsheet's text and days", HEADER .. '"=""0012""",Closed Won,45321.5,45322\n',
+    { date_format = "excel" }, { ["0012"] = CUSTOMER }, "" },
+  { "seconds and milliseconds", HEADER .. "A,Closed Won,1769000000,1769100000000\n", {},
+    { A = CUSTOMER }, "" },
+  { "a form for one column", HEADER .. "A,Closed Won,05-Jan-2026,2026-02-01\n",
+    { date_format = "created=%d-%b-%Y" }, { A = CUSTOMER }, "" },
+  { "an order that is told", HEADER .. 'A,Closed Won,"1/5/2024, 3:45 PM","1/6/2024, 9:00 AM"\n',
+    { date_order = "mdy" }, { A = CUSTOMER }, "" },
+  { "times of a zone, and of none", HEADER .. "A,Closed Won,2026-07-01 23:30,2026-07-01T22:00:00Z\n",
+    { timezone = "Europe/Oslo" }, { A = CUSTOMER }, "" },
+}
+
+-- What kind; the file; options; what is said.
+local REFUSED = {
+  { "days and months that cannot be told apart", HEADER .. "A,Closed Won,1/5/2024,2/6/2024\n", {},
+    'created: the dates, such as "1/5/2024", do not tell whether the day or the month comes first: '
+      .. "--date-order dmy or" },
+  { "an order that does not fit", HEADER .. "A,Closed Won,13/5/2024,\n", { date_order = "mdy" },
+    ':2: created is "13/5/2024", not a date' },
+  { "two forms in one column", HEADER .. "A,Open,13/5/2024,\nB,Open,5/13/2024,\n", {},
+    ':3: created is "5/13/2024", not a date of the form of "13/5/2024" on line 2' },
+  { "ids that a spreadsheet has rounded", HEADER .. "9.87654E+11,Open,2026-01-05,\n", {},
+    ':2: company is "9.87654E+11", a number that a spreadsheet has rounded: '
+      .. "several ids look the same. Export the column" },
+  { "sales whose ids it has rounded", "company,stage,created,closed,id\n"
+      .. "A,Open,2026-01-05,,\"1,23E+11\"\n", { sale = "id" },
+    ':2: id is "1,23E+11", a number that a spreadsheet has rounded' },
+  { "bytes of an unknown encoding", HEADER .. "M\252ller,Open,2026-01-05,\n", {},
+    ":2: this line is not in UTF-8: say which encoding the file has, such as --encoding windows-1252" },
+  { "bytes that the encoding does not have", HEADER .. "M\255\255ller,Open,2026-01-05,\n",
+    { encoding = "EUC-JP" }, "the file is not in EUC-JP: there is no such character in EUC-JP (byte 31)" },
+  { "a spreadsheet's days that nobody told", HEADER .. "A,Open,45321.5,\n", {},
+    "--date-format excel" },
+  { "more cells than columns", HEADER .. "A,Open,2026-01-05,,\n", {},
+    ":2: the header has 4 fields, but this row 5" },
+}
+
+describe("a file with", function()
+  after_each(stores.check)
+
+  for _, row in ipairs(READ) do
+    it(row[1] .. " is read alike by all commands", function()
+      local output, errors, status = simulate(row[2], row[3])
+      assert.equal(0, status, errors)
+      assert.is_truthy(errors:find(row[5], 1, true), errors)
+      assert.equal(row[5] == "", errors == "", errors)
+      local counts, ends = {}, handled("replay", row[2], row[3])
+      assert.same(row[4], ends)
+      assert.same(row[4], handled("backfill", row[2], row[3]))
+      for _, category in pairs(row[4]) do
+        counts[category] = (counts[category] or 0) + 1
+      end
+      assert.same(counts, json.decode(output).categories)
+    end)
+  end
+
+  for _, row in ipairs(REFUSED) do
+    it(row[1] .. " is refused", function()
+      local _, errors, status = simulate(row[2], row[3])
+      assert.equal(1, status)
+      assert.is_truthy(errors:find(row[4], 1, true), errors)
+    end)
+  end
+
+  it("bytes of an unknown encoding is refused although bad lines are left out", function()
+    local _, errors, status = stores.leadcat("simulate", "--config", rules_file(), "--opportunities",
+      stores.file("company,stage,created,closed\nM\252ller,Open,2026-01-05,\n", ".csv"), "--keep-going",
+      stores.unpack(options()))
+    assert.equal(1, status)
+    assert.matches("this line is not in UTF%-8", errors)
+  end)
+
+  for _, words in ipairs {
+    { "encoding", "windows-9999", "there is no encoding 'windows%-9999'" },
+    { "encoding", "a b", "there is no encoding" }, { "delimiter", "a", "comma, semicolon, tab, pipe" },
+    { "timezone", "Mars/Base", "a time zone such as Europe/Oslo or %+01:00 expected, got 'Mars/Base'" },
+    { "timezone", "../passwd", "a time zone" }, { "stage", { "a", "b" },
+    "option '%-%-stage' must be used at most 1 time" },
+  } do
+    it(("the option --%s %s is refused"):format(words[1], tostring(words[2])), function()
+      local _, errors, status = simulate("", { [words[1]] = words[2] })
+      assert.equal(2, status)
+      assert.matches(words[3], errors)
+    end)
+  end
+end)
