@@ -21,6 +21,7 @@ local STATUS_TRIGGER = "lead_status_set"
 local CARDS = { "sale_won", "sale_lost", "sale_registered", STATUS_TRIGGER } -- in the order in which they are shown
 local KNOWN = schema.set(config.TRIGGERS)
 local ON_CARD = schema.set { "set_category", "ask", "lead_status" }
+local FOLDED = schema.set { "when", "forward_only" } -- away, also of a rule on the card
 local TEMPLATE_ROW = 0 -- the number of a template's row; rows that are sent begin at 1
 local MOST = 25 -- rules of a trigger that can be changed here; the others are told
 local MOST_TOLD = 100
@@ -153,19 +154,15 @@ function settings_rules.field_of(form, rule, rest)
   if not place then
     return nil
   end
-  local field, condition = rest:match "^[%l_]*", nil
-  if field == "when" and not place.is_told then
-    field, condition = condition_field(form, rule, place, rest)
-  elseif field == "forward_only" and not place.is_told then
-    field = place.prefix .. ".forward_only"
-  elseif field == "name" and #place.card.rules > 1 and not place.is_told then
-    field = place.prefix .. ".name"
-  else
-    field = on_card(rule, place, ON_CARD[field] and field or "set_category")
+  local field, by_status = rest:match "^[%l_]*", rule.trigger == STATUS_TRIGGER
+  local is_folded = not place.is_told and (FOLDED[field] or field == "name" and not by_status and #place.card.rules > 1)
+  place.card.has_messages = place.card.has_messages or is_folded or not by_status and place.number > 1
+  if not is_folded then
+    return on_card(rule, place, ON_CARD[field] and field or "set_category")
+  elseif field == "when" then
+    return condition_field(form, rule, place, rest)
   end
-  place.card.has_messages = place.card.has_messages or field:find("^" .. place.prefix:gsub("%p", "%%%0") .. "%.")
-    ~= nil or condition ~= nil or field:find "^add_" ~= nil
-  return field, condition
+  return place.prefix .. "." .. field
 end
 
 -- Parts of a rule -----------------------------------------------------------------------------------------------------
