@@ -79,12 +79,16 @@ end
 
 -- Reading -------------------------------------------------------------------------------------------------------------
 
--- As one line, without blanks at its ends.
-local function clean(text)
+--- A typed text as one line, without blanks at its ends.
+---@param text string
+---@return string
+function condition_row.clean(text)
   text = unicode.valid(text):gsub("[%z\1-\31\127]+", " ")
   local first = text:find "[^ ]"
   return first and text:match("^.*[^ ]", first) or ""
 end
+
+local clean = condition_row.clean
 
 -- What people and spreadsheets put between thousands; a comma may as well be a decimal one, so it is none of them.
 local SPACES = { " ", "\194\160", "\226\128\175", "\226\128\137" } -- U+00A0, U+202F, U+2009

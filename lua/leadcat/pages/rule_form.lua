@@ -158,10 +158,14 @@ end
 
 local CHANGE = {}
 
--- The new condition's field: chosen from the list, or to be typed ("*", or where there is no list).
+-- The new condition's field: chosen from the list, or "" for one to be typed; nil while none is chosen.
 local function field_of(reader, group)
   local chosen = reader.row and reader.row.add and reader.row.add[group]
-  return chosen == nil and "" or chosen == "*" and "" or chosen ~= "" and chosen or nil
+  if chosen == nil or chosen == "*" then -- there is no list, or the field is none of it
+    return ""
+  end
+  chosen = condition_row.clean(chosen)
+  return chosen ~= "" and chosen or nil
 end
 
 local function add_condition(reader, rule, at, in_new_group)
@@ -179,12 +183,12 @@ end
 
 function CHANGE.add_condition(reader, rows, at)
   local rule = rows[at[1]]
-  return rule and rule, rule and add_condition(reader, rule, at, false)
+  return rule, rule and add_condition(reader, rule, at, false)
 end
 
 function CHANGE.add_group(reader, rows, at)
   local rule = rows[at[1]]
-  return rule and rule, rule and add_condition(reader, rule, at, true)
+  return rule, rule and add_condition(reader, rule, at, true)
 end
 
 function CHANGE.remove_condition(_, rows, at)
@@ -224,7 +228,8 @@ local function move(rows, from, to, verb)
     return nil
   end
   rows[from], rows[to] = rows[to], rule
-  return rule, { verb = (to == 1 or to == #rows) and (to == 1 and "move_down" or "move_up") or verb, rest = "" }
+  local there = to == 1 and "move_down" or to == #rows and "move_up" or verb -- at an end only the other one is left
+  return rule, { verb = there, rest = "" }
 end
 
 function CHANGE.move_up(_, rows, at)
