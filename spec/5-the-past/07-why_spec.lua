@@ -817,7 +817,7 @@ The user will be asked]], run(path, "--company", "Acme", "--trigger", "sale_won"
   it("refuses what it cannot take", function()
     local path = store()
     for _, row in ipairs {
-      { 2, "%-%-lead%-status and %-%-category need %-%-trigger", "--company", "Acme", "--category", "Lead" },
+      { 2, "%-%-lead%-status, %-%-category and %-%-fact need %-%-trigger", "--company", "Acme", "--category", "Lead" },
       { 2, "%-%-company", "--trigger", "sale_won" },
       { 2, "%-%-trigger", "--company", "Acme", "--trigger", "sale" },
       { 1, "%-%-category: there is no 'Leed'", "--company", "Acme", "--trigger", "sale_won", "--category", "Leed" },
