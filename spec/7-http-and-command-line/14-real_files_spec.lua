@@ -192,3 +192,75 @@ describe("a file with", function()
     end)
   end
 end)
+
+describe("events in a file", function()
+  after_each(stores.check)
+
+  -- Lost on the second day, registered on the first: newest first.
+  local EVENTS = {
+    { trigger = "sale_lost", company = "A", at = 2 * 86400.5 },
+    { trigger = "sale_registered", company = "A", at = 86400 },
+  }
+  local LINES = {}
+  for i, event in ipairs(EVENTS) do
+    LINES[i] = json.encode(event) .. "\n"
+  end
+  local CSV = "trigger,company,at\nsale_lost,A,1970-01-03\nsale_registered,A,1970-01-02\n"
+
+  local function simulated(name, content, ...)
+    local output, errors, status = stores.leadcat("simulate", "--config", rules_file(), stores.file(content, name),
+      "--start-category", "Lead", "--json", ...)
+    assert.equal(0, status, errors)
+    return json.decode(output).categories, errors
+  end
+
+  for name, content in pairs { [".jsonl"] = table.concat(LINES), [".csv"] = CSV } do
+    it("are taken in the order of their times: " .. name, function()
+      local ends, errors = simulated(name, content)
+      assert.same({ [LOST] = 1 }, ends)
+      assert.matches("the events are taken in the order of their times, which is not the file's", errors)
+      local engine, path = stores.open { durability = "relaxed" }
+      assert(engine:save(stores.config(RULES)))
+      engine:close()
+      local _, said, status = stores.leadcat("replay", "--path", path, stores.file(content, name), "--start-category",
+        "Lead")
+      assert.equal(0, status, said)
+      assert.matches("which is not the file's", said)
+      engine = stores.open { path = path }
+      assert.equal(4, engine.host:get "A")
+      engine:close()
+    end)
+
+    it("are taken in the order of the file where that is wished: " .. name, function()
+      local ends, errors = simulated(name, content, "--in-file-order")
+      assert.same({ [OPPORTUNITY] = 1 }, ends)
+      assert.equal("", errors)
+    end)
+  end
+
+  it("that are in order are not sorted, and those without a time stay behind the one before them", function()
+    local UNTIMED = '{"trigger":"sale_registered","company":"A"}\n'
+    local ends, errors = simulated(".jsonl", LINES[2] .. UNTIMED .. LINES[1])
+    assert.same({ [LOST] = 1 }, ends)
+    assert.equal("", errors)
+    ends = simulated(".jsonl", LINES[1] .. UNTIMED .. LINES[2])
+    assert.same({ [OPPORTUNITY] = 1 }, ends)
+  end)
+
+  it("are sorted with a bad line told once", function()
+    local lines = {}
+    for i = 1, 2000 do
+      lines[i] = ('{"trigger":"sale_registered","company":"%d","at":%d}\n'):format(i % 7, i < 1500 and i or 3000 - i)
+    end
+    lines[1700] = "{\n"
+    local ends, errors = simulated(".jsonl", table.concat(lines), "--keep-going")
+    assert.same({ [OPPORTUNITY] = 7 }, ends)
+    assert.equal(2, select(2, errors:gsub("1700", "")) + select(2, errors:gsub("1 bad line left out", "")))
+  end)
+
+  it("cannot be kept in the order of a file by a backfill", function()
+    local _, errors, status = stores.leadcat("backfill", "--path", "x", "a.jsonl", "--in-file-order")
+    assert.equal(2, status)
+    assert.matches("a backfill goes by the dates of its events", errors)
+  end)
+end)

@@ -1,5 +1,6 @@
 #include "simulate.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "event.h"
@@ -111,6 +112,7 @@ static int l_add_lines(lua_State *L) {
   lc_event event;
   const char *text = luaL_checklstring(L, 1, &size), *end;
   int32_t from = l_check_id(L, 2), most = l_check_id(L, 3), count = 0;
+  double latest = luaL_optnumber(L, 4, -HUGE_VAL);
   luaL_argcheck(L, (size_t)from <= size + 1, 2, "beyond the text");
   l_simulator *simulator = check_open(L);
   luaL_argcheck(L, simulator->simulation.side_count == 1, 1, "a comparison shows events, not lines");
@@ -118,14 +120,16 @@ static int l_add_lines(lua_State *L) {
   if (simulator->has_fields) /* which lc_event_read does not read */
     most = 0;
   while (count < most && (end = memchr(at, '\n', (size_t)(text + size - at))) != NULL && lc_event_read(at, &event)
-         && make_room(L, simulator, NULL) == LC_OK) {
+         && !(event.at < latest) && make_room(L, simulator, NULL) == LC_OK) {
     lc_columns_add(&simulator->columns, &event.facts, event.company);
+    latest = event.at > latest ? event.at : latest;
     at = end + 1;
     count++;
   }
   lua_pushinteger(L, (lua_Integer)(at - text) + 1);
   lua_pushinteger(L, count);
-  return 2;
+  lua_pushnumber(L, latest);
+  return 3;
 }
 
 /* ---- results ----------------------------------------------------------------------------- */

@@ -13,8 +13,9 @@ void l_simulate_register(lua_State *L);
  * add(event, shown or nil) -> true; false when the event is not plainly right (it has a problem, or a metatable) and
  * was not added; or nil, message, code. A comparison may show the event, or `shown` in its place.
  *
- * add_lines(text, from, most) -> the position of the first line that was not added, and how many were: at most `most`,
- * which all end with LF and are plainly a right event as JSON. `from` is at most size + 1. Not for a comparison.
+ * add_lines(text, from, most, latest or nil) -> the position of the first line that was not added, how many were, and the latest
+ * time so far: at most `most`, which all end with LF, are plainly a right event as JSON, and are not older than `latest` or one
+ * another. `from` is at most size + 1. Not for a comparison.
  *
  * All raise once the simulation has ended, which finish does, and for a finalizer that runs within one of them.
  *

@@ -13,6 +13,7 @@ enum {
 
 typedef struct lc_event {
   lc_facts facts;            /* lead_status: also 0 for an integer that cannot be an id */
+  double at;                 /* when it happened; NaN: it does not say */
   lc_company company;        /* its text points into what was read, or into `room` */
   char room[LC_COMPANY_MAX];
 } lc_event;

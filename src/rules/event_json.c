@@ -1,5 +1,6 @@
 #include "event_json.h"
 
+#include <math.h>
 #include <string.h>
 
 /* All functions here take where to read, and return where to go on, or NULL when that is not plain. None reads beyond
@@ -270,11 +271,18 @@ static const char *skip_choice(const char *at) {
 }
 
 /* A time up to the year 9999, in seconds: later ones are given in milliseconds, by mistake. */
-static const char *skip_time(const char *at) {
-  enum { MOST_DIGITS_OF_SECONDS = 11 };
-  const char *end = skip_number(at);
-  size_t digits = strspn(*at == '-' ? at + 1 : at, "0123456789");
-  return digits <= MOST_DIGITS_OF_SECONDS ? end : NULL;
+static const char *read_time(const char *at, double *time) {
+  static const double last = 253402300799;
+  const char *end = skip_number(at), *digit = *at == '-' ? at + 1 : at;
+  double whole = 0, part = 0, unit = 1;
+  if (end == NULL)
+    return NULL;
+  for (; digit < end && *digit != '.'; digit++)
+    whole = whole * 10 + (*digit - '0');
+  for (digit++; digit < end; digit++)
+    part += (*digit - '0') * (unit /= 10);
+  *time = *at == '-' ? -(whole + part) : whole + part;
+  return *time <= last ? end : NULL;
 }
 
 /* A field of the actor, sale or contact. */
@@ -298,7 +306,7 @@ static const char *read_event_field(const char *at, const char *name, size_t siz
   if (IS(name, size, "id"))
     return skip_key(at);
   if (IS(name, size, "at"))
-    return skip_time(at);
+    return read_time(at, &event->at);
   if (IS(name, size, "choice"))
     return skip_choice(at);
   bool is_record = IS(name, size, "actor") || IS(name, size, "contact") || IS(name, size, "sale");
@@ -307,6 +315,7 @@ static const char *read_event_field(const char *at, const char *name, size_t siz
 
 bool lc_event_read(const char *line, lc_event *event) {
   event->facts = (lc_facts){ .trigger = LC_TRIGGERS, .category = LC_CATEGORY_ABSENT };
+  event->at = NAN;
   event->company.text.size = 0;
   line = read_fields(line, read_event_field, 1, event);
   bool whole = line != NULL && *skip_blanks(line) == '\n';

@@ -181,6 +181,7 @@ function arguments.events(command)
   command:option("--field", "A field that conditions name, and its column, such as sale.amount=Amount; may be given "
     .. "again. Its type is that of the rules' values; sale.amount:number=Amount says it (number, text, boolean).")
     :argname("FIELD=COLUMN"):target("fields"):count("*"):convert(fields.reader "--field")
+  command:flag("--in-file-order", "Take events in the order of the file, not of their times.")
   command:option("--start-category", "The category, by name or id, of a company that is not known yet.")
     :argname "CATEGORY"
   command:flag("--keep-going", "Count bad lines and go on; without it the first one ends the run.")

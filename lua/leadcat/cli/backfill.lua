@@ -11,30 +11,13 @@ local unicode = require "leadcat.util.unicode"
 
 local must, warn = common.must, common.warn
 
-local BLOCK = 64 * 1024 -- bytes
-
--- Standard input, copied to a file that can be read twice.
-local function copy_of_input()
-  local file = must(io.tmpfile())
-  local block, message = io.stdin:read(BLOCK)
-  while block do
-    must(file:write(block))
-    block, message = io.stdin:read(BLOCK)
-  end
-  if message then
-    common.fail("standard input: %s", message)
-  end
-  must(file:seek "set")
-  return file
-end
-
 -- Identifies the events by the file's content and the options it is read with.
 local function source_of(args)
   local path, size, sum = args.opportunities or args.events, 0, nil
-  local file = path == "-" and copy_of_input() or files.open(path)
-  for block in function() return file:read(BLOCK) end do
+  local file = files.open_twice(path)
+  files.each_block(path, file, function(block)
     size, sum = size + #block, core.checksum(block, sum)
-  end
+  end)
   must(file:seek "set")
   args.file_of_events = file
   local words = { ("%s bytes, checksum %s"):format(tables.number(size), sum or "of none") }
@@ -56,22 +39,21 @@ local function source_of(args)
 end
 
 -- The events of an export come in order, from an iterator. Those of another file may be in any order, so they are an
--- array. Also returns `finish`, and the table whose `total` counts them.
-local function events_to_fill(args, cfg)
-  local next_event, finish, _, reader = events_of(args, { cfg })
+-- array. Also returns the table whose `total` counts them.
+local function events_to_fill(args, read)
   if args.opportunities then
-    return next_event, finish, reader
+    return read.next, read.iterator
   end
   local events = {}
-  local event, message = next_event()
+  local event, message = read.next()
   while event do
     events[#events + 1] = event
-    event, message = next_event()
+    event, message = read.next()
   end
   if message then
     common.fail("%s", message)
   end
-  return events, finish, { total = #events }
+  return events, { total = #events }
 end
 
 local function report_text(args, report)
@@ -111,7 +93,9 @@ local function declare(command)
 end
 
 local function problem(args)
-  if args.preview and args.run then
+  if args.in_file_order then
+    return "--in-file-order: a backfill goes by the dates of its events"
+  elseif args.preview and args.run then
     return "--preview is of no run: --run is not needed"
   end
   return arguments.events_problem(args)
@@ -119,16 +103,19 @@ end
 
 local function run(args, engine)
   local source = source_of(args)
-  local events, finish, counted = events_to_fill(args, must(engine:config()))
+  local read = events_of.read_any(args, { must(engine:config()) })
+  local events, counted = events_to_fill(args, read)
   local show, done = progress(counted, nil, 1)
-  return must(finish(done(engine:backfill(events, {
+  local report, message = done(engine:backfill(events, {
     run = args.run, preview = args.preview, confirm = args.confirm, rate = args.rate, source = source,
     start_category = args.start_category, actor = common.actor(), on_progress = show,
     on_begin = function(id, before)
       local where = before > 0 and (" goes on behind event %s"):format(tables.number(before)) or ""
       warn("run %s%s (interrupted, it goes on when the same is done again)", id, where)
     end,
-  })))), function(report) return report_text(args, report) end
+  }))
+  read.finish(report)
+  return must(report, message), function(told) return report_text(args, told) end
 end
 
 return {

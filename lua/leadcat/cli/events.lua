@@ -5,48 +5,72 @@ local event_of = require "leadcat.events.event"
 local fields = require "leadcat.cli.fields"
 local files = require "leadcat.cli.files"
 local import = require "leadcat.cli.import"
+local order = require "leadcat.cli.import.order"
 local progress = require "leadcat.cli.progress"
 local tables = require "leadcat.cli.tables"
 
 local fail, warn = common.fail, common.warn
 
+local MAX_SAID = 1000 -- bad lines that are told
 local STEP = 1000 -- events between two looks at the clock
+
+local UNORDERED = "out_of_order" -- a code of this file
 
 local function size_of(file)
   local size = file:seek "end"
-  if size then
-    file:seek("set", 0)
-  end
+  file:seek "set"
   return size
 end
 
-local function open_events(args, configs)
-  args.fields = fields.with_types(args.fields, configs, "--field")
-  local path = args.opportunities or args.events
-  local file = args.file_of_events or files.open(path)
+local function path_of(args)
+  return args.opportunities or args.events
+end
+
+local function open_events(args)
+  local path, file = path_of(args), args.file_of_events
+  local size = size_of(file)
   if args.opportunities then
-    return import.opportunities(file, args), path, size_of(file)
+    return import.opportunities(file, args), size
   end
   local format = args.format or import.format_of(path)
     or fail("%s: is it csv or jsonl? say so with --format", path == "-" and "standard input" or path)
   return import.events(file, {
     format = format, fields = args.fields, encoding = args.encoding, delimiter = args.delimiter,
     date_format = args.date_formats.at or args.date_formats.all, date_order = args.date_order, timezone = args.timezone,
-  }), path, size_of(file)
+    keep_going = args.keep_going,
+  }), size
 end
 
---- An iterator of the events. A bad line ends it, unless --keep-going is given.
----@param args table
----@param configs leadcat.Config[] whose rules decide
----@return fun(): leadcat.Event?, string?, string? next_event
----@return fun(report?: table, ...): table?, ... finish prints the warnings, notes the bad lines in the report; returns its arguments
----@return fun(add_lines: function, most: integer): integer feed as in leadcat.cli.import
----@return leadcat.import.Iterator events
-return function(args, configs)
-  local events, path, size = open_events(args, configs)
-  local bad, count = 0, 0
+-- Whether the events of a file are out of order, read for that alone.
+local function is_unordered(args)
+  local events, latest = open_events(args), -math.huge
+  while true do
+    local event, _, code = events:next()
+    if not event and (not code or code == "io" or events.failed) then
+      return false -- what is wrong is told when the events are taken
+    elseif event and type(event.at) == "number" then
+      if event.at < latest then
+        return true
+      end
+      latest = event.at
+    end
+  end
+end
+
+---@class leadcat.cli.Events
+---@field next fun(): leadcat.Event?, string?, string?
+---@field feed fun(add_lines: function, most: integer): integer as in leadcat.cli.import
+---@field finish fun(report?: table) prints the warnings, notes the bad lines in the report
+---@field iterator leadcat.import.Iterator
+
+-- The events of the file once. A bad line ends them, unless --keep-going is given; so does one that is older than one before
+-- it, where the file has to be in order.
+---@return leadcat.cli.Events
+local function read_once(args, events, size, must_be_ordered)
+  local path, bad, count, latest = path_of(args), 0, 0, must_be_ordered and -math.huge or nil
   local show, done = progress(events, size, STEP)
-  local function next_event()
+  local self, said = { iterator = events }, {}
+  function self.next()
     while true do
       local event, line, code, bad_line = events:next()
       if event == nil and code == nil then
@@ -55,8 +79,11 @@ return function(args, configs)
       local problem = event_of.problem(event)
       if code then
         problem, line = line, bad_line
+      elseif not problem and latest and event.at and event.at < latest then
+        done()
+        return nil, "the events are not in the order of their times", UNORDERED
       elseif not problem then
-        count = count + 1
+        count, latest = count + 1, latest and event.at or latest
         show(count)
         return event
       end
@@ -66,17 +93,24 @@ return function(args, configs)
         return nil, text, "invalid"
       end
       bad = bad + 1
-      warn("%s", text)
+      said[#said + 1] = #said < MAX_SAID and text or nil
     end
   end
-  local function feed(add_lines, most)
-    local given = events:feed(add_lines, most)
+  function self.feed(add_lines, most)
+    local given = events:feed(function(text, from, limit)
+      local at, added, last = add_lines(text, from, limit, latest)
+      latest = latest and math.max(latest, last)
+      return at, added
+    end, most)
     count = count + given
     show(count)
     return given
   end
-  local function finish(report, ...)
+  function self.finish(report)
     done()
+    for _, text in ipairs(said) do
+      warn("%s", text)
+    end
     for _, row in ipairs(events.bad) do
       warn("%s:%d: %s", path, row.line, row.message)
     end
@@ -90,7 +124,62 @@ return function(args, configs)
     if report and args.keep_going then
       report.bad_lines = bad
     end
-    return report, ...
   end
-  return next_event, finish, feed, events
+  return self
 end
+
+local function read_sorted(args)
+  warn("%s: the events are taken in the order of their times, which is not the file's (--in-file-order keeps that)",
+    path_of(args))
+  local events, size = open_events(args)
+  return read_once(args, order.sorted(events), size)
+end
+
+local events_of = {}
+
+-- Opens the file, and says of what types the fields are.
+local function begin(args, configs)
+  args.fields = fields.with_types(args.fields, configs, "--field")
+  args.file_of_events = args.file_of_events or files.open_twice(path_of(args))
+end
+
+--- The events of a file, for what has effects: in the order of their times, unless --in-file-order is given.
+---@param args table
+---@param configs leadcat.Config[] whose rules decide
+---@return leadcat.cli.Events
+function events_of.read(args, configs)
+  begin(args, configs)
+  if args.opportunities or args.in_file_order or not is_unordered(args) then
+    return read_once(args, open_events(args))
+  end
+  return read_sorted(args)
+end
+
+--- The events of a file as they come, for what puts them in order itself.
+---@param args table
+---@param configs leadcat.Config[]
+---@return leadcat.cli.Events
+function events_of.read_any(args, configs)
+  begin(args, configs)
+  return read_once(args, open_events(args))
+end
+
+--- Runs what has no effects with the events of a file. It is run again where they turn out not to be in order.
+---@param args table
+---@param configs leadcat.Config[]
+---@param run fun(events: leadcat.cli.Events): table?, ...
+---@return table? report, ... what `run` returns
+function events_of.through(args, configs, run)
+  begin(args, configs)
+  local events, size = open_events(args)
+  events = read_once(args, events, size, not (args.opportunities or args.in_file_order))
+  local report, message, code, problems = run(events)
+  if code == UNORDERED then
+    events = read_sorted(args)
+    report, message, code, problems = run(events)
+  end
+  events.finish(report)
+  return report, message, code, problems
+end
+
+return events_of

@@ -61,9 +61,9 @@ local function replay(args, engine)
   local report = simulate.new_report()
   local run = { engine = run_of.engine(engine, record.run), report = report, touched = {}, start = start }
   report.run = record.run
-  local next_event, finish = events_of(args, { cfg })
-  local message = handle_all(engine, next_event, run)
-  finish(report)
+  local events = events_of.read(args, { cfg })
+  local message = handle_all(engine, events.next, run)
+  events.finish(report)
   must(run_of.finish(engine, record))
   if message then
     common.fail("%s (the %s events before it are handled, as run %s)", message, tables.number(report.events),

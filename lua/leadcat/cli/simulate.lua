@@ -24,10 +24,11 @@ end
 local function compare_configs(args)
   local against = configs.of(args.against == "current" and { path = args.path } or { config_file = args.against })
   local cfg = configs.of(args)
-  local next_event, finish = events_of(args, { against, cfg })
-  local report = common.must_accept(finish(compare.run(against, cfg, next_event, {
-    start_category = args.start_category, language = args.language, limit = args.limit,
-  })))
+  local report = common.must_accept(events_of.through(args, { against, cfg }, function(events)
+    return compare.run(against, cfg, events.next, {
+      start_category = args.start_category, language = args.language, limit = args.limit,
+    })
+  end))
   warn_of_unknown(report)
   if args.html then
     local strings = i18n.new()
@@ -68,10 +69,11 @@ local function run(args)
     return compare_configs(args)
   end
   local cfg = configs.of(args)
-  local next_event, finish, feed = events_of(args, { cfg })
-  return common.must_accept(finish(simulate.run(cfg, next_event, {
-    start_category = args.start_category, language = args.language, feed = feed,
-  }))), tables.report
+  return common.must_accept(events_of.through(args, { cfg }, function(events)
+    return simulate.run(cfg, events.next, {
+      start_category = args.start_category, language = args.language, feed = events.feed,
+    })
+  end)), tables.report
 end
 
 return {
