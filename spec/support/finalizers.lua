@@ -328,6 +328,7 @@ local ENGINE = {
   backfill = { function() return events() end },
   undo = { function(known) return known.entry end },
   retry = { function(known) return known.entry end, reads = true },
+  fields = { function() end, reads = true },
   flush = { function() end },
   metrics = { function() end, reads = true, loose = true },
   propose = { function() return asked "acme2" end, reads = true },
