@@ -7,6 +7,7 @@ local common = require "leadcat.cli.common"
 local configs = require "leadcat.cli.config"
 local explain = require "leadcat.cli.explain"
 local history = require "leadcat.cli.history"
+local inspect = require "leadcat.cli.inspect"
 local leadcat = require "leadcat"
 local protected = require "leadcat.util.protected"
 local questions = require "leadcat.cli.questions"
@@ -20,7 +21,7 @@ local INTERRUPTED = 130 -- the exit status: what shells give for a program that 
 
 -- In the order of the help.
 local COMMANDS = {
-  configs.init, configs.config, store.check, replay, backfill, simulate, explain, questions.confirmations,
+  configs.init, configs.config, store.check, inspect, replay, backfill, simulate, explain, questions.confirmations,
   questions.resolve, store.maintain, store.backup, store.compact, history.history, history.undo,
 }
 

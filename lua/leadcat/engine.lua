@@ -21,6 +21,7 @@ local question = require "leadcat.events.question"
 local search = require "leadcat.past.search"
 local settings = require "leadcat.rules.save"
 local simulate = require "leadcat.past.simulate"
+local triggers = require "leadcat.rules.triggers"
 local undo = require "leadcat.past.undo"
 local upkeep = require "leadcat.operations.upkeep"
 
@@ -48,6 +49,7 @@ local Engine = {}
 
 Engine.config, Engine.check, Engine.save = settings.config, settings.check, settings.save
 Engine.revisions, Engine.revert = settings.revisions, settings.revert
+Engine.triggers = triggers.triggers
 Engine.handle, Engine.handle_many, Engine._report = handle.handle, handle.handle_many, handle.report
 Engine.explain, Engine.why = explain.explain, explain.why
 Engine.backfill = backfill.backfill
@@ -204,6 +206,13 @@ function Engine:can(actor, permission, subject)
   return ask(self.host.can, "can", actor, permission, subject, self._tenant)
 end
 
+-- The names of the integrator's own triggers that the store knows.
+---@return string[]? names, string? message, string? code
+function Engine:_own_triggers()
+  local names, message, code = triggers.names(self._store)
+  return names, not names and message or nil, code
+end
+
 -- Deciding ------------------------------------------------------------------------------------------------------------
 
 --- Decides, without I/O. The answer is that of the newest saved config, whichever process saved it.
@@ -298,6 +307,10 @@ end
 function Engine:history(query)
   self:_check_open()
   query = options_of.check(query, search.QUERY)
+  local problem = search.problem(self, query)
+  if problem then
+    error(problem, 2)
+  end
   local company = query.company and event_of.check_key(query.company, "company")
   local actor = query.actor and event_of.check_key(query.actor, "actor")
   return search.page(self, query, company, actor)
@@ -318,9 +331,14 @@ function Engine:simulate(events, options)
       return nil, message, code
     end
   end
+  local own
+  own, message, code = self:_own_triggers()
+  if not own then
+    return nil, message, code
+  end
   local how = {
-    start_category = options.start_category, on_progress = options.on_progress, language = self.language,
-    limit = options.limit,
+    triggers = own, start_category = options.start_category, on_progress = options.on_progress,
+    language = self.language, limit = options.limit,
   }
   if options.against ~= nil then
     return compare.run(options.against, cfg, events, how)

@@ -55,6 +55,7 @@ local ROUTES = {
   ["/api/confirmations"] = { GET = { api.confirmations, "view" } },
   ["/api/confirmations/count"] = { GET = { api.count, "view" } },
   ["/api/history"] = { GET = { api.history, "view" } },
+  ["/api/triggers"] = { GET = { api.triggers, "view" } },
   ["/api/undo"] = { POST = { api.undo_many, "undo" } },
   ["/metrics"] = { GET = { api.metrics, "view" } },
   ["/health"] = { open = true, GET = { api.health } },

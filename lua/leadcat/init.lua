@@ -14,6 +14,7 @@ local platform = require "leadcat.util.platform"
 local preset = require "leadcat.rules.preset"
 local render_confirmation = require "leadcat.pages.confirmation"
 local render_text = require "leadcat.words.text"
+local triggers = require "leadcat.rules.triggers"
 
 local leadcat = {}
 
@@ -59,6 +60,7 @@ local OPTIONS = {
   clock = options_of.of_type("function", "a function that gives seconds since 1970"),
   retention = options_of.of_type("table", "a table of age and count"),
   render = options_of.of_type("table", "a table of html, text, json and strings"),
+  triggers = options_of.of_type("table", "a list of {trigger, name}"),
   record_unchanged = options_of.kind('"full", or a share between 0 and 1,', function(v)
     return v == "full" or type(v) == "number" and v > 0 and v <= 1
   end),
@@ -92,6 +94,7 @@ end
 ---@field max_readers? integer reader slots, at least twice the number of workers; default 1024
 ---@field clock? fun(): number seconds since 1970
 ---@field record_unchanged? "full"|number records events that change nothing, for `history{unchanged = true}`: all, or a share between 0 and 1; default none
+---@field triggers? leadcat.OwnTrigger[] triggers of the integrator's own, for events and rules of all tenants. The store remembers them: at most 64 in all
 ---@field render? leadcat.Render replaces parts of what users see
 
 ---@class leadcat.Render
@@ -99,6 +102,23 @@ end
 ---@field text? fun(view: leadcat.View): string instead of `leadcat.render.text`
 ---@field json? fun(view: leadcat.View): string
 ---@field strings? table<string, table<string, string>> texts by language and key: replace leadcat's, or add a language
+
+local function check_triggers(declared)
+  local problem = declared ~= nil and triggers.problem(declared)
+  if problem then
+    error("leadcat.open: " .. problem, 3)
+  end
+end
+
+-- The store, in which these are declared; closed when that fails.
+local function with_triggers(store, declared)
+  local done, message, code = triggers.declare(store, declared)
+  if not done then
+    store:close()
+    return nil, message, code
+  end
+  return store
+end
 
 -- 0 means no limit.
 local function limit_of(retention, name)
@@ -108,7 +128,7 @@ end
 --- Opens a store. Each process opens it for itself, after fork. Raises on a wrong option, or when the host lacks a
 --- required function.
 ---@param options leadcat.Options
----@return leadcat.Engine? engine, string? message, string? code `io`, `corrupt`, `full`, `unavailable`
+---@return leadcat.Engine? engine, string? message, string? code `io`, `corrupt`, `full`, `unavailable`; `invalid`: with these `triggers` the store would have more than 64
 function leadcat.open(options)
   options_of.check(options, OPTIONS, "leadcat.open: ")
   if not options or options.path == nil then
@@ -122,13 +142,18 @@ function leadcat.open(options)
   local strings = i18n.new(render.strings, 3)
   local host = options.host or embedded.new()
   check_host(host)
+  check_triggers(options.triggers)
   local store, message, code = core.open {
     path = options.path, map_size = options.map_size, max_readers = options.max_readers,
     relaxed = options.durability == "relaxed", patience = platform.is_nginx and patient.MOMENT or nil,
   }
+  if store and options.triggers then
+    store, message, code = with_triggers(store, options.triggers)
+  end
   if not store then
     return nil, message, code
   end
+  strings:name_triggers(function() return triggers.texts(store) end)
   return Engine.new({
     store = platform.is_nginx and patient.new(store) or store, of_one_tenant = options.tenant ~= nil, host = host,
     companies = host.bind and embedded or foreign,
@@ -155,6 +180,10 @@ function leadcat.preset(name)
 end
 
 --- The problems of a config, without a store; empty when clean.
-leadcat.check = config.problems
+---@param cfg any
+---@return leadcat.Problem[] problems
+function leadcat.check(cfg)
+  return config.problems(cfg)
+end
 
 return leadcat

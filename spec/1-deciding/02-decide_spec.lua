@@ -8,7 +8,9 @@ local crm = require "support.crm"
 local stores = require "support.stores"
 local times = require "support.times"
 
-local TRIGGERS = { "sale_registered", "sale_won", "sale_lost", "lead_status_set" }
+local TRIGGERS = {
+  "sale_registered", "sale_won", "sale_lost", "lead_status_set", "sale_reopened", "sale_deleted",
+}
 local GROUPS = { "customer", "lost", "other", "partner", "potential_customer" }
 local LARGEST_ID = 2147483647
 
@@ -78,7 +80,7 @@ describe("the decision table", function()
     return list
   end
 
-  -- All four triggers with the same switch, target and question.
+  -- All triggers with the same switch, target and question.
   local function config(enabled, target, ask)
     local cfg = { categories = categories(), lead_statuses = {}, rules = {} }
     for id = 1, 3 do
@@ -159,14 +161,14 @@ describe("the decision table", function()
         assert.same(want, { action, to or "nothing", reason }, case.name)
       end
     end)
-    assert.equal(24 * 4 * 14 * 4, count)
+    assert.equal(24 * 6 * 14 * 4, count)
     -- Counted by hand: half of all rules are disabled; 2 of 14 categories are unknown; 8 are no potential customers; of
     -- the other 4, 2 have no lead status; 3 of 4 statuses have no rule. In 2 of 6 configs the target is one of the 2
     -- living potential customers (in 1 the one with a lead status).
     assert.same({
-      rule_disabled = 12 * 4 * 14 * 4, unknown_category = 12 * 4 * 2 * 4, not_potential_customer = 12 * 4 * 8 * 4,
+      rule_disabled = 12 * 6 * 14 * 4, unknown_category = 12 * 6 * 2 * 4, not_potential_customer = 12 * 6 * 8 * 4,
       lead_status_not_enabled = 12 * 2 * 4, lead_status_not_matched = 12 * 2 * 3,
-      already_in_category = 4 * 3 * 4 + 2, matched = 12 * 3 * 4 * 4 - 4 * 3 * 4 + 12 * 2 - 2,
+      already_in_category = 4 * 5 * 4 + 2, matched = 12 * 5 * 4 * 4 - 4 * 5 * 4 + 12 * 2 - 2,
     }, reasons)
     engine:close()
   end)
@@ -503,7 +505,8 @@ describe("deciding", function()
   -- Arguments, and what the error has to say.
   local MISUSE = {
     { "a trigger there is not", { "sale_lots", 1 },
-      "unknown trigger 'sale_lots' %(expected sale_registered, sale_won, sale_lost or lead_status_set%)" },
+      "unknown trigger 'sale_lots' %(expected one of sale_registered, sale_won, sale_lost, lead_status_set, "
+        .. "sale_reopened, sale_deleted%)" },
     { "a trigger that only begins well", { "sale_won\0", 1 }, "unknown trigger" },
     { "an empty trigger", { "", 1 }, "unknown trigger ''" },
     { "no trigger", {}, "string expected" },

@@ -308,7 +308,7 @@ describe("a batch", function()
     for i = 1, count do
       list[i] = {
         id = random(3) > 1 and random(count) or nil,
-        trigger = ({ "sale_registered", "sale_won", "sale_lost", "lead_status_set" })[random(4)],
+        trigger = ({ "sale_registered", "sale_won", "sale_lost", "lead_status_set", "sale_reopened" })[random(5)],
         company = random(4), lead_status = ({ 2, 5 })[random(2)],
         category = random(6) == 1 and random(5) or nil, actor = random(4) == 1 and { id = "ann" } or nil,
       }
@@ -324,6 +324,7 @@ describe("a batch", function()
     local rules = {
       sale_registered = OPPORTUNITY, sale_won = { CUSTOMER, ask = true }, sale_lost = LEAD,
       ["lead_status_set:5"] = QUALIFIED, ["lead_status_set:2"] = { LOST_OPPORTUNITY, ask = true },
+      sale_reopened = LEAD,
     }
     local met = {}
     -- A new store with four leads; what `handle` makes of the events; and what is then left behind.

@@ -12,7 +12,9 @@ local simulate = require "leadcat.past.simulate"
 local stores = require "support.stores"
 local times = require "support.times"
 
-local TRIGGERS = { "sale_registered", "sale_won", "sale_lost", "lead_status_set" }
+local TRIGGERS = {
+  "sale_registered", "sale_won", "sale_lost", "lead_status_set", "sale_reopened", "sale_deleted",
+}
 
 local seed
 local function random(n)
@@ -328,6 +330,7 @@ describe("a line of JSON", function()
     E .. ',"lead_status":null,"id":null,"at":null,"sale":null,"contact":null,"actor":null,"choice":null,"x":null}',
     E .. ',"id":"e-1","at":1700000000.25}', E .. ',"id":17,"at":-5}', E .. ',"choice":false}', E .. ',"choice":5}',
     E .. ',"sale":{"id":4,"name":"Printers \\u00e6","more":[1,[],{},{"a":null}]},"contact":{}}',
+    '{"trigger":"sale_reopened","company":"Acme"}', '{"trigger":"sale_deleted","company":"Acme","sale":{"id":7}}',
     E .. ',"actor":{"id":"ann","admin":true,"name":null}}', E .. ',"actor":{}}', E .. ',"actor":{"id":null}}',
     E .. ',"note":"\\"\\\\\\/\\b\\f\\n\\r\\t","list":["a",true,false,0.5]}', E .. ',"company":"Bolt"}',
     C .. '"Caf\195\169 \\u20ac\\u00E9\\n"}', C .. '"' .. ("x"):rep(255) .. '"}',

@@ -234,19 +234,24 @@ end)
 
 local function random_config()
   local rules = {}
-  for _, key in ipairs { "sale_registered", "sale_won", "sale_lost", "lead_status_set:3", "lead_status_set:5" } do
+  for _, key in ipairs {
+    "sale_registered", "sale_won", "sale_lost", "lead_status_set:3", "lead_status_set:5", "sale_reopened",
+    "sale_deleted",
+  } do
     rules[key] = math.random(3) > 1 and { math.random(8), ask = math.random(2) == 1 } or nil
   end
   return stores.config(rules)
 end
 
-local TRIGGERS = { "sale_registered", "sale_won", "sale_lost", "lead_status_set" }
+local TRIGGERS = {
+  "sale_registered", "sale_won", "sale_lost", "lead_status_set", "sale_reopened", "sale_deleted",
+}
 
 local function random_events()
   local events = {}
   for i = 1, math.random(200) do
     events[i] = {
-      trigger = TRIGGERS[math.random(4)], company = math.random(20), lead_status = math.random(5),
+      trigger = TRIGGERS[math.random(#TRIGGERS)], company = math.random(20), lead_status = math.random(5),
       category = math.random(6) == 1 and math.random(9) or nil,
     }
   end

@@ -438,6 +438,9 @@ describe("about a company", function()
     assert.equal("No rule for a lead status is switched on; one has to be switched on in the settings.",
       engine:why("Acme").decisions[4].sentence)
     assert.same({ {}, {} }, { engine:stats().outcomes, engine:history() })
+    assert(engine:save(stores.config { sale_reopened = LEAD })) -- which is told of only where there is a rule
+    assert.same({ "lead_status_set rule_disabled", "sale_lost rule_disabled", "sale_registered rule_disabled",
+      "sale_reopened not_potential_customer", "sale_won rule_disabled" }, shown(engine:why "Acme"))
     engine:close()
   end)
 
@@ -819,7 +822,7 @@ The user will be asked]], run(path, "--company", "Acme", "--trigger", "sale_won"
     for _, row in ipairs {
       { 2, "%-%-lead%-status, %-%-category and %-%-fact need %-%-trigger", "--company", "Acme", "--category", "Lead" },
       { 2, "%-%-company", "--trigger", "sale_won" },
-      { 2, "%-%-trigger", "--company", "Acme", "--trigger", "sale" },
+      { 1, "trigger must be one of sale_registered, .*, not 'sale'", "--company", "Acme", "--trigger", "sale" },
       { 1, "%-%-category: there is no 'Leed'", "--company", "Acme", "--trigger", "sale_won", "--category", "Leed" },
     } do
       local _, errors, status = stores.leadcat("explain", "--path", path, stores.unpack(row, 3))

@@ -155,6 +155,17 @@ describe("a rule of a sale", function()
     end)
   end
 
+  it("of a trigger that few use has a card where the config has one", function()
+    local shown = html(with_rules { ON })
+    assert.is_nil(shown:find("sale_reopened", 1, true) or shown:find("sale_deleted", 1, true))
+    local reopened = { trigger = "sale_reopened", enabled = false, set_category = 5, ask = true }
+    shown = html(with_rules { ON, reopened })
+    assert.is_nil(shown:find("sale_deleted", 1, true))
+    assert.matches("Update category when a sale is reopened", shown, 1, true)
+    local _, cfg = submit(with_rules { ON, reopened }, { ["rule.sale_reopened.enabled"] = "on", ["do"] = "save" })
+    assert.same({ trigger = "sale_reopened", enabled = true, set_category = 5, ask = true }, rule(cfg, "sale_reopened"))
+  end)
+
   it("is made where there is none", function()
     local _, cfg = submit(with_rules {}, { ["rule.sale_lost.enabled"] = "on", ["rule.sale_lost.set_category"] = "4" })
     assert.same({ { trigger = "sale_lost", enabled = true, set_category = 4, ask = false } }, cfg.rules)

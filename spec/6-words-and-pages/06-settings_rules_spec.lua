@@ -373,6 +373,22 @@ describe("a button", function()
   end)
 end)
 
+describe("a card of the integrator's own trigger, or of one that is used", function()
+  it("has all that the others have", function()
+    local stored = with_rules { { trigger = "sale_reopened", enabled = true, set_category = 3, ask = false } }
+    local fields = forms.fields(html(stored, { own_triggers = { "contract_expired" } }))
+    fields["do"], fields["rule.contract_expired.enabled"] = "add_condition.rule.contract_expired.1.1", "on"
+    fields["rule.contract_expired.set_category"] = "7"
+    local _, cfg, edit = settings_form.read(fields, stored, "en", { "contract_expired" })
+    assert.equal("rule.contract_expired.1.when.1.1.field", edit.focus)
+    fields = forms.fields(html(cfg, { own_triggers = { "contract_expired" }, edit = edit }))
+    fields["do"], fields["rule.contract_expired.1.when.1.1.field"] = "add_rule.sale_reopened", "sale.x"
+    _, cfg, edit = settings_form.read(fields, stored, "en", { "contract_expired" })
+    assert.equal("rule.sale_reopened.2.set_category", edit.focus)
+    assert.same({ ">7[sale.x]", ">3 #1>" }, { short(cfg, "contract_expired"), short(cfg, "sale_reopened") })
+  end)
+end)
+
 describe("the switch of a card with several rules", function()
   local TWO = { won { id = 1 }, won { enabled = false, set_category = 6 } }
   -- What is done, the rules, what is sent, the rules then.

@@ -133,7 +133,7 @@ describe("leadcat", function()
 
     it("import nothing that is wrong, and name every problem", function()
       local path, cfg = store(), stores.config(RULES)
-      cfg.rules[1].set_category, cfg.rules[2].trigger, cfg.categories[1].group = 99, "sale_won_", "lead"
+      cfg.rules[1].set_category, cfg.rules[2].trigger, cfg.categories[1].group = 99, "Sale won", "lead"
       local errors = expect(1, "config", "import", "--path", path, stores.file(json.encode(cfg)))
       for _, code in ipairs { "category_unknown", "unknown_trigger", "unknown_group" } do
         assert.matches(code, errors)

@@ -264,3 +264,96 @@ describe("events in a file", function()
     assert.matches("a backfill goes by the dates of its events", errors)
   end)
 end)
+
+describe("leadcat import inspect", function()
+  after_each(stores.check)
+
+  local HUBSPOT = "\239\187\191Record ID,Deal Name,Deal Stage,Create Date,Close Date,Associated Company\n"
+    .. "1,NM,Closed Won (Sales Pipeline),2026-01-05 10:11,2026-02-01 09:00,North Mill;South Mill\n"
+    .. "2,XM,Appointment Scheduled (Renewals),2026-01-07 10:11,,\n"
+
+  local function inspect(content, ...)
+    local output, errors, status = stores.leadcat("import", "inspect", stores.file(content, ".csv"), ...)
+    return output, errors, status
+  end
+
+  it("says how a file would be read, and the command that does it", function()
+    local output, errors, status = inspect(HUBSPOT)
+    assert.equal(0, status, errors)
+    for _, line in ipairs {
+      ": UTF%-8 %(by its byte order mark%), parted by commas; 2 rows; it looks like an export of hubspot\n",
+      "\nClose Date +closed +1 +dates: ISO 8601 +2026%-02%-01 09:00\n", "\nDeal Name +2 +text +NM\n",
+      "\nClosed Won %(Sales Pipeline%) +1 +won\n", "\nAppointment Scheduled %(Renewals%) +1 +open\n", "\n4 events\n",
+      "\nrows without a company: 1 %(line 3%): nothing comes of them\n",
+      "\nread so by:\n  leadcat simulate %-%-config rules.json %-%-opportunities [^ ]+ %-%-preset hubspot\n$",
+    } do
+      assert.matches(line, output)
+    end
+  end)
+
+  it("says it as JSON", function()
+    local report = json.decode((inspect(HUBSPOT, "--json")))
+    assert.same({ "UTF-8", "mark", ",", 2, 0, 4, "hubspot" }, {
+      report.encoding, report.encoding_is, report.delimiter, report.rows, report.bad_rows, report.events,
+      report.looks_like,
+    })
+    assert.same({ title = "Create Date", taken_for = "created", filled = 2, has = "dates", form = "ISO 8601",
+      example = "2026-01-05 10:11" }, report.columns[4])
+    assert.same({ { rows = 1, fate = "without a company", lines = { 3 } } }, report.fates)
+  end)
+
+  it("tells what is not known of another file", function()
+    local output = inspect("a;b;c\nx;1/2/2024;5\ny;3/4/2024;\n;;\n")
+    assert.matches("parted by semicolons; 3 rows\n", output)
+    assert.matches("\nb +2 +dates: day or month first%? %-%-date%-order says it +1/2/2024\n", output)
+    assert.matches("\nc +1 +numbers +5\n", output)
+    assert.matches("%-%-company COLUMN %-%-created COLUMN %-%-closed COLUMN %-%-stage COLUMN %-%-won LABEL", output)
+  end)
+
+  it("says why a file cannot be read", function()
+    local _, errors, status = inspect ""
+    assert.same({ 1, true }, { status, errors:find("the file is empty: it has no header", 1, true) ~= nil })
+    _, errors, status = inspect "a,b\n\252,x\n"
+    assert.same({ 1, true }, { status, errors:find(":2: this line is not in UTF-8", 1, true) ~= nil })
+  end)
+end)
+
+describe("a preset", function()
+  after_each(stores.check)
+
+  for name, content in pairs {
+    salesforce = "Opportunity ID,Account Name,Stage,Created Date,Close Date\n1,A,Closed Won,2026-01-05,2026-02-01\n"
+      .. "Grand Totals (1 records)\n\n\"Copyright (c) 2000-2026 salesforce.com, inc. All rights reserved.\"\n",
+    pipedrive = "Deal - ID,Deal - Status,Deal - Organization,Deal - Deal created,Deal - Won time,Deal - Lost time\n"
+      .. "1,Won,A,2026-01-05 10:11:12,2026-02-01 09:00:00,\n",
+    dynamics = "Created On,Potential Customer,Status,Actual Close Date\n5/20/2024 7:42,A,Won,8/31/2024\n",
+    bitrix24 = "deal_id,created_at,stage_id,company_id,closed_at\nD1,2026-06-01T09:14:58+05:00,WON,A,"
+      .. "2026-06-08T16:45:00+05:00\n",
+  } do
+    it("knows the columns and stages of " .. name, function()
+      local output, errors, status = stores.leadcat("simulate", "--config", rules_file(), "--opportunities",
+        stores.file(content, ".csv"), "--preset", name, "--start-category", "Lead", "--json")
+      assert.equal(0, status, errors)
+      local report = json.decode(output)
+      assert.same({ [CUSTOMER] = 1 }, report.categories)
+      assert.equal(2, report.events)
+      assert.equal(name == "salesforce", errors:find("rows of a report's footer: 2 (lines 3, 5)", 1, true) ~= nil)
+    end)
+  end
+
+  it("gives way to what the user says, and tells what it does not find", function()
+    local content = "Account Name,Phase,Created Date,Close Date\nA,Closed Won,2026-01-05,2026-02-01\n"
+    local function simulated(...)
+      return stores.leadcat("simulate", "--config", rules_file(), "--opportunities", stores.file(content, ".csv"),
+        "--preset", "salesforce", "--start-category", "Lead", ...)
+    end
+    local _, errors, status = simulated()
+    assert.equal(1, status)
+    assert.matches('the preset salesforce finds no column for %-%-stage; the columns are: "Account Name", "Phase"',
+      errors)
+    local output
+    output, errors, status = simulated("--stage", "Phase", "--json")
+    assert.equal(0, status, errors)
+    assert.same({ [CUSTOMER] = 1 }, json.decode(output).categories)
+  end)
+end)

@@ -303,7 +303,7 @@ static bool is_corrupt(const void *bytes, size_t size) {
 
 static void test_entry_bytes(void) {
   static const struct { size_t at; int bound; } fields[] = {
-    { STATUS_AT, LC_ENTRY_STATUSES }, { TRIGGER_AT, LC_TRIGGERS }, { ACTION_AT, LC_ACTIONS }, { REASON_AT, LC_ENTRY_REASONS },
+    { STATUS_AT, LC_ENTRY_STATUSES }, { TRIGGER_AT, LC_TRIGGER_NUMBERS }, { ACTION_AT, LC_ACTIONS }, { REASON_AT, LC_ENTRY_REASONS },
   };
   static const size_t sizes[] = { COMPANY_SIZE_AT, EVENT_SIZE_AT, DETAILS_SIZE_AT, DETAILS_SIZE_AT + 3, ERROR_SIZE_AT,
                                   ERROR_SIZE_AT + 3 };
@@ -318,7 +318,8 @@ static void test_entry_bytes(void) {
       char changed[ENTRY];
       memcpy(changed, bytes, ENTRY);
       changed[fields[i].at] = (char)byte;
-      CHECK(is_corrupt(changed, ENTRY) == (byte >= fields[i].bound));
+      bool fits = byte < fields[i].bound && (fields[i].at != TRIGGER_AT || lc_is_trigger((uint32_t)byte));
+      CHECK(is_corrupt(changed, ENTRY) == !fits);
     }
   for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
     bytes[sizes[i]]++;

@@ -17,7 +17,7 @@ static inline lc_company company_of(const char *name) {
 
 /* Saves small rules, as the revision that they name. */
 static inline lc_status save_config(lc_store *store, lc_text tenant, const lc_config *config, lc_error *error) {
-  static _Thread_local uint64_t memory[64];
+  static _Thread_local uint64_t memory[128];
   size_t size = lc_ruleset_size(config);
   CHECK(size <= sizeof memory && lc_ruleset_build(config, memory, size, NULL) == LC_OK);
   lc_text ruleset = { (const char *)memory, size };

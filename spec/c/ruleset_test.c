@@ -1,5 +1,6 @@
 /* Rulesets: what may be built, what is decided by one, and what damaged or hostile bytes can do: nothing. */
 #define _GNU_SOURCE
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -8,6 +9,7 @@
 #include "check.h"
 #include "rules/decide.h"
 #include "rules/ruleset.h"
+#include "rules/triggers.h"
 
 enum { LEAD = 1, OPPORTUNITY, CUSTOMER, OLD, PROSPECT };
 
@@ -100,9 +102,10 @@ static const lc_rule rich_rules[] = {
   { .trigger = LC_SALE_WON, .to = LEAD, .id = 8, .has_from = true, .from = { 0, 1 }, .forward_only = true },
   { .trigger = LC_SALE_WON, .to = CUSTOMER, .ask = true },
   { .trigger = LC_LEAD_STATUS_SET, .lead_status = 7, .to = OPPORTUNITY },
+  { .trigger = (lc_trigger)(LC_OWN_TRIGGER + 2), .to = CUSTOMER },
 };
 static const lc_config rich = {
-  .revision = 3, .categories = ranked, .category_count = 3, .rules = rich_rules, .rule_count = 4, .fields = fields,
+  .revision = 3, .left_out = 4, .categories = ranked, .category_count = 3, .rules = rich_rules, .rule_count = 5, .fields = fields,
   .field_count = 2, .conditions = conditions, .condition_count = 3, .constants = constants, .constant_count = 3,
   .ids = starts, .id_count = 1,
 };
@@ -147,6 +150,52 @@ static void test_conditions(void) {
   free(ruleset);
 }
 
+/* Own triggers have a block of their own, up to the last that has a rule. */
+static void test_own_triggers(void) {
+  static const struct {
+    int number;
+    lc_reason expected;
+  } rows[] = {
+    { LC_OWN_TRIGGER, LC_RULE_DISABLED }, { LC_OWN_TRIGGER + 2, LC_MATCHED }, { LC_OWN_TRIGGER + 3, LC_RULE_DISABLED },
+    { LC_TRIGGER_NUMBERS - 1, LC_RULE_DISABLED },
+  };
+  lc_ruleset *ruleset;
+  size_t size;
+  CHECK(build(&rich, &ruleset, &size) == LC_OK);
+  CHECK(ruleset->left_out == 4 && ruleset->blocks[LC_BLOCK_TRIGGERS].count == 3);
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    const lc_facts facts = { .trigger = (lc_trigger)rows[i].number, .category = LEAD };
+    CHECK(lc_decide(ruleset, &facts).reason == rows[i].expected);
+    CHECK(lc_ruleset_has_rule(ruleset, facts.trigger) == (rows[i].expected == LC_MATCHED));
+  }
+  free(ruleset);
+}
+
+static void test_names(void) {
+  static const char *const names[] = {
+    "a", "a_9", "0a", "_a", "A", "a-b", "a b", "", "sale_won", "lead_status_set", "sale_wonn", "abcdefghijklmnopqrstuvwxyzabcdefghijklmn",
+    "abcdefghijklmnopqrstuvwxyzabcdefghijklmno",
+  };
+  static const bool fits[] = { true, true, false, false, false, false, false, false, false, false, true, true, false };
+  lc_triggers own = { .count = 0 };
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    CHECK(lc_trigger_name_fits((lc_text){ names[i], strlen(names[i]) }) == fits[i]);
+  for (int i = 0; i < LC_OWN_TRIGGERS; i++) {
+    char name[8];
+    size_t length = (size_t)snprintf(name, sizeof name, "t%d", i);
+    CHECK(lc_trigger_number(&own, name, length) < 0 && lc_trigger_name_of(&own, (uint32_t)(LC_OWN_TRIGGER + i)) == NULL);
+    CHECK(lc_triggers_add(&own, (lc_text){ name, length }, NULL) == LC_OK);
+    CHECK(lc_triggers_add(&own, (lc_text){ name, length }, NULL) == LC_INVALID); /* it is there already */
+    CHECK(lc_trigger_number(&own, name, length) == LC_OWN_TRIGGER + i);
+    CHECK(strcmp(lc_trigger_name_of(&own, (uint32_t)(LC_OWN_TRIGGER + i)), name) == 0);
+  }
+  CHECK(lc_triggers_add(&own, (lc_text){ "one_more", 8 }, NULL) == LC_INVALID);
+  for (uint32_t number = 0; number < 256; number++)
+    CHECK((lc_trigger_name_of(&own, number) != NULL) == lc_is_trigger(number));
+  CHECK(lc_trigger_number(NULL, "t1", 2) < 0 && lc_trigger_number(NULL, "sale_won", 8) == LC_SALE_WON);
+  CHECK(lc_trigger_name_of(NULL, LC_OWN_TRIGGER) == NULL);
+}
+
 static void test_empty(void) {
   const lc_config empty = { 0 };
   lc_ruleset *ruleset;
@@ -186,6 +235,10 @@ static void test_refusals(void) {
   CHECK(build_changed(&(lc_category){ .id = LEAD, .group = LC_OTHER, .lead_status = false, .deleted = false }, NULL) == LC_INVALID);
   CHECK(build_changed(NULL, &(lc_rule){ .trigger = LC_LEAD_STATUS_SET, .lead_status = 7, .to = CUSTOMER }) == LC_OK);
   CHECK(build_changed(NULL, &(lc_rule){ .trigger = LC_SALE_WON, .to = CUSTOMER }) == LC_OK); /* a second one */
+  CHECK(build_changed(NULL, &(lc_rule){ .trigger = (lc_trigger)LC_OWN_TRIGGER, .to = CUSTOMER }) == LC_OK);
+  CHECK(build_changed(NULL, &(lc_rule){ .trigger = LC_TRIGGERS, .to = CUSTOMER }) == LC_INVALID);
+  CHECK(build_changed(NULL, &(lc_rule){ .trigger = (lc_trigger)(LC_OWN_TRIGGER - 1), .to = CUSTOMER }) == LC_INVALID);
+  CHECK(build_changed(NULL, &(lc_rule){ .trigger = (lc_trigger)LC_TRIGGER_NUMBERS, .to = CUSTOMER }) == LC_INVALID);
   CHECK(build_changed(NULL, &(lc_rule){ .trigger = LC_SALE_LOST, .lead_status = 0, .to = 99, .ask = false }) == LC_INVALID);
   CHECK(build_changed(NULL, &(lc_rule){ .trigger = LC_SALE_LOST, .lead_status = 0, .to = OLD, .ask = false }) == LC_INVALID);
   CHECK(build_changed(NULL, &(lc_rule){ .trigger = LC_SALE_LOST, .lead_status = 0, .to = CUSTOMER, .ask = false }) == LC_OK);
@@ -249,6 +302,13 @@ static unsigned char *guarded(size_t size) {
   return memory + whole - size;
 }
 
+/* The built-in triggers, and some own ones. */
+enum { TRIED = LC_TRIGGERS + 4 };
+static const lc_trigger tried[TRIED] = {
+  LC_SALE_REGISTERED, LC_SALE_WON, LC_SALE_LOST, LC_LEAD_STATUS_SET, LC_SALE_REOPENED, LC_SALE_DELETED,
+  (lc_trigger)LC_OWN_TRIGGER, (lc_trigger)(LC_OWN_TRIGGER + 2), (lc_trigger)(LC_OWN_TRIGGER + 5), (lc_trigger)(LC_TRIGGER_NUMBERS - 1),
+};
+
 /* Whether the block is refused, or else is harmless: looking up and deciding by it end, with what there may be. */
 static bool is_harmless(const unsigned char *bytes, size_t size) {
   static const int32_t ids[] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 99, 1 << 20, INT32_MAX, INT32_MIN, -1 };
@@ -263,9 +323,9 @@ static bool is_harmless(const unsigned char *bytes, size_t size) {
         || (range.count != 0 && (range.first < all.first || range.first + range.count > all.first + all.count)))
       return false;
   }
-  for (size_t i = 0; i < count * count * LC_TRIGGERS; i++) {
-    lc_trigger trigger = (lc_trigger)(i % LC_TRIGGERS);
-    const lc_facts facts = { .trigger = trigger, .category = ids[i / LC_TRIGGERS % count], .lead_status = ids[i / LC_TRIGGERS / count] };
+  for (size_t i = 0; i < count * count * TRIED; i++) {
+    lc_trigger trigger = tried[i % TRIED];
+    const lc_facts facts = { .trigger = trigger, .category = ids[i / TRIED % count], .lead_status = ids[i / TRIED / count] };
     lc_decision decision = lc_decide(ruleset, &facts);
     if (decision.action >= LC_ACTIONS || decision.reason >= LC_REASONS)
       return false;
@@ -321,7 +381,7 @@ static uint32_t random_slots(void) {
 /* Headers that fit their blocks, which are filled at random. */
 static void test_random(void) {
   static const size_t sizes[LC_BLOCKS] = {
-    sizeof(lc_category_slot), sizeof(lc_status_slot), sizeof(lc_fact), sizeof(lc_packed_rule), sizeof(lc_packed_condition),
+    sizeof(lc_category_slot), sizeof(lc_status_slot), sizeof(lc_fact), sizeof(lc_trigger_rules), sizeof(lc_packed_rule), sizeof(lc_packed_condition),
     sizeof(lc_packed_field), sizeof(int32_t), sizeof(int32_t), 1,
   };
   int harmful = 0, accepted = 0, rounds = times(200000);
@@ -376,6 +436,8 @@ int main(void) {
   alarm(300); /* a table that is walked forever */
   TEST(test_decisions());
   TEST(test_conditions());
+  TEST(test_own_triggers());
+  TEST(test_names());
   TEST(test_empty());
   TEST(test_refusals());
   TEST(test_many(1, 1, 10000));

@@ -63,8 +63,9 @@ static void know(lc_known *known) {
 
 static void decide_by(const lc_ruleset *ruleset, const lc_known *known) {
   static const int32_t ids[] = { INT32_MIN, -1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 64, 1 << 20, INT32_MAX };
-  enum { IDS = sizeof ids / sizeof ids[0] };
-  for (int trigger = 0; trigger < LC_TRIGGERS; trigger++)
+  enum { IDS = sizeof ids / sizeof ids[0], OWN = 3, TRIED = LC_TRIGGERS + OWN + 1 };
+  for (int t = 0; t < TRIED; t++) {
+    int trigger = t < LC_TRIGGERS ? t : LC_OWN_TRIGGER + (t - LC_TRIGGERS) * (LC_OWN_TRIGGERS - 1) / OWN; /* some own ones, with the first and the last */
     for (int i = 0; i < IDS; i++)
       for (int k = 0; k < IDS; k++) {
         lc_facts facts = { .trigger = (lc_trigger)trigger, .category = ids[i], .lead_status = ids[k] };
@@ -78,6 +79,7 @@ static void decide_by(const lc_ruleset *ruleset, const lc_known *known) {
         EXPECT(decision.reason == LC_MATCHED ? decision.to != ids[i] : decision.to == 0);
         EXPECT(explains(ruleset, &facts, decision));
       }
+  }
 }
 
 static void decide_all(const lc_ruleset *ruleset) {
@@ -157,7 +159,7 @@ static void check_built(const lc_ruleset *ruleset, const lc_config *config) {
   for (uint32_t i = 0; i < config->rule_count; i++) {
     const lc_rule *rule = &config->rules[i];
     lc_range range = rule->trigger == LC_LEAD_STATUS_SET ? lc_ruleset_lead_status(ruleset, rule->lead_status)
-                                                         : ruleset->triggers[rule->trigger].rules;
+                                                         : lc_ruleset_trigger(ruleset, rule->trigger)->rules;
     const lc_packed_rule *packed = (const lc_packed_rule *)lc_ruleset_block(ruleset, LC_BLOCK_RULES) + range.first;
     const lc_packed_rule *behind = packed + range.count;
     while (packed < behind && (packed->to != rule->to || packed->ask != rule->ask || packed->when.first != rule->when.first))
@@ -226,9 +228,11 @@ void fuzz_build(const uint8_t *bytes, size_t size) {
   }
   for (uint32_t i = 0; i < config.rule_count; i++) {
     int flags = take(&r);
-    bool by_status = flags % LC_TRIGGERS == LC_LEAD_STATUS_SET;
+    int kind = flags % (LC_TRIGGERS + 2);
+    bool by_status = kind == LC_LEAD_STATUS_SET;
+    int trigger = kind < LC_TRIGGERS ? kind : LC_OWN_TRIGGER + take(&r) % LC_OWN_TRIGGERS;
     int32_t to = take_id(&r);
-    rules[i] = (lc_rule){ .trigger = (lc_trigger)(flags % LC_TRIGGERS), .lead_status = by_status ? take_id(&r) : 0, .to = to,
+    rules[i] = (lc_rule){ .trigger = (lc_trigger)trigger, .lead_status = by_status ? take_id(&r) : 0, .to = to,
                           .ask = (flags & 128) != 0, .id = (int32_t)i };
   }
   add_conditions(&r, &config, conditions, constants, from, rules);
@@ -257,9 +261,10 @@ void fuzz_event(const uint8_t *bytes, size_t size) {
     memcpy(line, bytes, size);
   line[size] = '\n';
   lc_event event;
-  if (lc_event_read(line, &event)) {
+  static const lc_triggers own = { .count = 2, .own = { { 1, "x" }, { 4, "paid" } } };
+  if (lc_event_read(line, &own, &event)) {
     lc_text company = event.company.text;
-    EXPECT(event.facts.trigger < LC_TRIGGERS);
+    EXPECT(lc_trigger_name_of(&own, event.facts.trigger) != NULL);
     EXPECT(company.size >= 1 && company.size <= LC_COMPANY_MAX);
     EXPECT(company.data == event.room || (company.data > line && company.data + company.size < line + size));
     EXPECT(event.facts.category >= LC_CATEGORY_IMPOSSIBLE && event.facts.lead_status >= 0);
@@ -299,7 +304,7 @@ static void try_entry(const void *bytes, size_t size) {
   EXPECT(lc_entry_unpack(packed, size, &again, NULL) == LC_OK);
   lc_entry_pack(&again, twice);
   EXPECT(memcmp(packed, twice, size) == 0);
-  EXPECT(lc_entry_status_names[entry.status] != NULL && lc_trigger_names[entry.trigger] != NULL);
+  EXPECT(lc_entry_status_names[entry.status] != NULL && lc_is_trigger(entry.trigger));
   EXPECT(lc_action_names[entry.action] != NULL);
   free(packed);
   free(twice);
@@ -324,7 +329,7 @@ static void try_confirmation(const void *bytes, size_t size) {
   EXPECT(lc_question_unpack(packed, size, &again, NULL) == LC_OK);
   lc_question_pack(&again, twice);
   EXPECT(memcmp(packed, twice, size) == 0);
-  EXPECT(lc_question_state_names[question.state] != NULL && lc_trigger_names[question.trigger] != NULL);
+  EXPECT(lc_question_state_names[question.state] != NULL && lc_is_trigger(question.trigger));
   free(packed);
   free(twice);
 }

@@ -12,6 +12,7 @@ local leadcat = require "leadcat"
 local request_of = require "leadcat.http.request"
 local settings_form = require "leadcat.pages.settings_form"
 local settings_page = require "leadcat.pages.settings"
+local triggers = require "leadcat.rules.triggers"
 local unicode = require "leadcat.util.unicode"
 
 local targets = {}
@@ -53,9 +54,10 @@ end
 local function check_clean(cfg)
   local normal = config.normalize(cfg)
   expect(not config.has_errors(config.problems(normal)), "the normal form has no errors")
-  core.ruleset(normal, 1)
-  local decide = core.decider(normal)
-  for _, trigger in ipairs(config.TRIGGERS) do
+  core.ruleset(normal, 1) -- without the rules of own triggers
+  local own = triggers.used(normal)
+  local decide = core.decider(normal, own)
+  for _, trigger in ipairs(triggers.all(own)) do
     for _, category in ipairs(IDS) do
       local action, to, reason = decide(trigger, category, category)
       expect(is_text(action) and (to == nil) == (action == "none"), "a decision", action, to, reason)

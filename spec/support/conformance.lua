@@ -78,7 +78,7 @@ end
 -- Random operations -----------------------------------------------------------------------------------------------------
 
 local COMPANIES, CATEGORIES = { "a", "b", "c" }, { LEAD, QUALIFIED, OPPORTUNITY, CUSTOMER, LOST }
-local TRIGGERS = { "sale_won", "sale_lost", "sale_registered", "lead_status_set" }
+local TRIGGERS = { "sale_won", "sale_lost", "sale_registered", "lead_status_set", "sale_deleted" }
 
 -- Numbers that are the same on every Lua.
 local function dice(seed)
@@ -430,6 +430,47 @@ return function(open, busted)
       assert.equal(CUSTOMER, select(2, store:decide(T, "sale_won", LEAD)))
       assert.is_true(store:repair(T, 1, core.ruleset(cfg, 1)))
       assert.equal(LOST, select(2, other:decide(T, "sale_won", LEAD)))
+    end)
+  end)
+
+  describe("own triggers", function()
+    it("are numbered as they are declared, once and for all", function()
+      assert.same({ {}, {} }, { store:triggers() })
+      assert.is_true(store:declare { { trigger = "paid", about = '{"name":"Paid"}' }, { trigger = "moved" } })
+      assert.is_true(other:declare {
+        { trigger = "closed" }, { trigger = "moved", about = "{}" }, { trigger = "paid" },
+      })
+      assert.same({ { "paid", "moved", "closed" }, { '{"name":"Paid"}', "{}", "" } }, { store:triggers() })
+      assert.is_true(store:declare {})
+    end)
+
+    it("are 64 at most, all or none", function()
+      local items = {}
+      for i = 1, 63 do
+        items[i] = { trigger = "own_" .. i }
+      end
+      assert(store:declare(items))
+      assert.equal("invalid", code_of(other:declare { { trigger = "one" }, { trigger = "two" } }))
+      assert.equal(63, #store:triggers())
+      assert.is_true(other:declare { { trigger = "one" } })
+      assert.equal("one", store:triggers()[64])
+    end)
+
+    it("have rules as soon as they are declared", function()
+      local cfg = config.normalize(stores.config { paid = CUSTOMER })
+      assert(store:save(T, 1, core.ruleset(cfg, 2, store:triggers()), json.encode(cfg), "{}"))
+      assert.equal("rule_disabled", select(3, store:decide(T, "sale_won", LEAD)))
+      assert(other:declare { { trigger = "moved" }, { trigger = "paid" } })
+      assert.equal("corrupt", code_of(store:decide(T, "paid", LEAD)))
+      assert(store:repair(T, 2, core.ruleset(cfg, 2, store:triggers())))
+      for _, one in ipairs { store, other } do
+        assert.equal(CUSTOMER, select(2, one:decide(T, "paid", LEAD)))
+        assert.equal("rule_disabled", select(3, one:decide(T, "moved", LEAD)))
+      end
+      local outcome = handle(other, { trigger = "paid", company = "acme" })
+      assert.same({ "updated", "paid" }, { outcome.status, outcome.rule })
+      assert.equal("paid", store:entry(T, outcome.entry).trigger)
+      assert.is_false(store:handle(T, { { trigger = "lost", company = "acme" } }, {}, NOW, KEPT))
     end)
   end)
 

@@ -200,6 +200,10 @@ local STORE = {
   config = { function() return 0 end, reads = true },
   revisions = { function() end, reads = true },
   repair = { function() return 1, core.ruleset(CONFIG, 1) end },
+  declare = { function()
+    return { { trigger = "trial_ended", about = json_of(20) }, { trigger = "paid" } }
+  end, no_tenant = true },
+  triggers = { function() end, reads = true, no_tenant = true },
   decide = { function() return "sale_won", LEAD end, reads = true },
   explain = { function() return "sale_won", LEAD end, reads = true },
   decider = { function() return function() end end, reads = true },
@@ -327,6 +331,7 @@ local ENGINE = {
   why = { function() return "acme" end, reads = true },
   backfill = { function() return events() end },
   undo = { function(known) return known.entry end },
+  triggers = { function() end, reads = true },
   retry = { function(known) return known.entry end, reads = true },
   fields = { function() end, reads = true },
   flush = { function() end },

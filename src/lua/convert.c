@@ -158,10 +158,12 @@ static void append(lua_State *L, list *items, const void *item) {
 typedef struct config_lists {
   list categories, rules, fields, conditions, constants, ids;
   int places; /* the stack index of a table: where each field is, counted from 1 */
+  const lc_triggers *own;
+  bool lacks_rules; /* of triggers that are not known */
 } config_lists;
 
-static config_lists push_lists(lua_State *L) {
-  config_lists lists;
+static config_lists push_lists(lua_State *L, const lc_triggers *own) {
+  config_lists lists = { .own = own };
   lists.categories = push_list(L, sizeof(lc_category));
   lists.rules = push_list(L, sizeof(lc_rule));
   lists.fields = push_list(L, sizeof(lc_text));
@@ -309,12 +311,26 @@ static void add_from(lua_State *L, int table, lc_rule *rule, config_lists *lists
   lua_pop(L, 1);
 }
 
-/* Only enabled rules are packed. */
+/* Whether the trigger of the rule at `table` is known. Raises unless it might be. */
+static bool find_trigger(lua_State *L, int table, const lc_triggers *own, lc_rule *rule) {
+  lc_text name = l_text_field(L, table, "trigger", LC_TRIGGER_NAME_MAX);
+  int number = lc_trigger_number(own, name.data, name.size);
+  if (number < 0 && !lc_trigger_name_fits(name))
+    luaL_error(L, "field 'trigger': unknown value");
+  rule->trigger = (lc_trigger)number;
+  return number >= 0;
+}
+
+/* Only enabled rules of known triggers are packed. */
 static void add_rule(lua_State *L, int table, config_lists *lists) {
+  lc_rule rule = { .to = 0 };
   luaL_checktype(L, table, LUA_TTABLE);
   if (!l_boolean_field(L, table, "enabled"))
     return;
-  lc_rule rule = { .trigger = (lc_trigger)l_name_field(L, table, "trigger", lc_trigger_names, LC_TRIGGERS) };
+  if (!find_trigger(L, table, lists->own, &rule)) {
+    lists->lacks_rules = true;
+    return;
+  }
   rule.lead_status = rule.trigger == LC_LEAD_STATUS_SET ? id_field(L, table, "lead_status") : 0;
   rule.to = id_field(L, table, "set_category");
   rule.ask = l_boolean_field(L, table, "ask");
@@ -337,15 +353,36 @@ static lc_config config_of(lua_State *L, const config_lists *lists, uint64_t rev
     .conditions = items_of(L, &lists->conditions), .condition_count = (uint32_t)lists->conditions.count,
     .constants = items_of(L, &lists->constants), .constant_count = (uint32_t)lists->constants.count,
     .ids = items_of(L, &lists->ids), .id_count = (uint32_t)lists->ids.count,
+    .left_out = lists->lacks_rules ? 1 + (lists->own != NULL ? lists->own->count : 0) : 0,
   };
 }
 
-lc_ruleset *l_push_ruleset(lua_State *L, int index, uint64_t revision) {
+const lc_triggers *l_push_triggers(lua_State *L, int index) {
+  lc_error error;
+  lc_triggers *triggers = memset(lua_newuserdata(L, sizeof *triggers), 0, sizeof *triggers);
+  if (lua_isnoneornil(L, index))
+    return triggers;
+  luaL_checktype(L, index, LUA_TTABLE);
+  int count = (int)lua_rawlen(L, index);
+  for (int i = 1; i <= count; i++) {
+    lc_text name;
+    lua_rawgeti(L, index, i);
+    name.data = luaL_checklstring(L, -1, &name.size);
+    if (!lc_trigger_name_fits(name))
+      luaL_error(L, "'%s' is no name for an own trigger", name.data);
+    if (lc_triggers_add(triggers, name, &error) != LC_OK)
+      luaL_error(L, "%s", error.message);
+    lua_pop(L, 1);
+  }
+  return triggers;
+}
+
+lc_ruleset *l_push_ruleset(lua_State *L, int index, const lc_triggers *own, uint64_t revision) {
   lc_error error;
   int top = lua_gettop(L);
   luaL_checktype(L, index, LUA_TTABLE);
   luaL_checkstack(L, 40, "a config");
-  config_lists lists = push_lists(L);
+  config_lists lists = push_lists(L, own);
   each(L, index, "categories", &lists, add_category);
   each(L, index, "rules", &lists, add_rule);
   lc_config config = config_of(L, &lists, revision);

@@ -9,6 +9,7 @@
 
 #include "compat.h"
 #include "rules/decide.h"
+#include "rules/triggers.h"
 #include "store/record.h"
 
 /* Pushes nil, the message and the code; returns 3. */
@@ -38,8 +39,12 @@ lc_company l_company_field(lua_State *L, int table); /* its fields `company` (te
 /* The index of the field's value among `names`; raises when it is none of them. */
 int l_name_field(lua_State *L, int table, const char *name, const char *const *names, int count);
 
-/* Pushes a new userdata: the ruleset of the config table at `index`, in which rules/config.lua has found no errors. */
-lc_ruleset *l_push_ruleset(lua_State *L, int index, uint64_t revision);
+/* Pushes a new userdata: the own triggers that the list of names at `index` has, in the order of their numbers; nil: none. */
+const lc_triggers *l_push_triggers(lua_State *L, int index);
+
+/* Pushes a new userdata: the ruleset of the config table at `index`, in which rules/config.lua has found no errors. `own`: the
+ * own triggers; rules of others are left out. */
+lc_ruleset *l_push_ruleset(lua_State *L, int index, const lc_triggers *own, uint64_t revision);
 
 enum { L_DIGITS = 24 /* room for those of an integer */ };
 

@@ -114,9 +114,12 @@ static int l_zone_ahead(lua_State *L) {
   return 1;
 }
 
-/* core.ruleset(config, revision) -> the packed ruleset of a config that has no errors */
+/* core.ruleset(config, revision, triggers) -> the packed ruleset of a config that has no errors. `triggers`: the names of the
+ * store's own ones, in their order, or nil; rules of others are left out. */
 static int l_ruleset(lua_State *L) {
-  const lc_ruleset *ruleset = l_push_ruleset(L, 1, (uint64_t)luaL_checkinteger(L, 2));
+  uint64_t revision = (uint64_t)luaL_checkinteger(L, 2);
+  lua_settop(L, 3);
+  const lc_ruleset *ruleset = l_push_ruleset(L, 1, l_push_triggers(L, 3), revision);
   lua_pushlstring(L, (const char *)ruleset, ruleset->size);
   return 1;
 }

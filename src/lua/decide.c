@@ -32,6 +32,7 @@ typedef struct l_rules {
   lc_known known;            /* of the event at hand */
   lc_known lent;             /* the same, by the FFI: its facts are those of the answer */
   l_store *store;            /* NULL when fixed; kept alive by an upvalue */
+  const lc_triggers *own;    /* when fixed: the own triggers; kept alive by an upvalue */
   const char *triggers[LC_TRIGGERS]; /* the names as Lua's strings, kept alive by upvalues: equal ones are the same */
   size_t tenant_size;
   char tenant[LC_TENANT_MAX];
@@ -86,22 +87,14 @@ static lc_status refresh(lua_State *L, l_rules *rules, lc_error *error) {
     status = lc_store_refresh(l_open_box(L, rules->store)->store, tenant, &rules->cached, error);
   rules->ruleset = rules->cached.ruleset;
   if (status == LC_OK)
+    l_own_triggers(rules->store);
+  if (status == LC_OK)
     take_fields(L, rules, lua_upvalueindex(UP_NAMES));
   return status;
 }
 
-static lc_trigger check_trigger(lua_State *L, int argument) {
-  size_t size;
-  const char *name = luaL_checklstring(L, argument, &size);
-  int trigger = lc_trigger_of(name, size);
-  if (trigger < 0)
-    luaL_argerror(L, argument, lua_pushfstring(L, "unknown trigger '%s' (expected sale_registered, sale_won, "
-                                                  "sale_lost or lead_status_set)", name));
-  return (lc_trigger)trigger;
-}
-
 /* An id or nil: 0 for nil and for a number that cannot be an id. */
-static int32_t opt_id(lua_State *L, int argument) {
+static inline int32_t opt_id(lua_State *L, int argument) {
   int64_t id = 0;
   int type = lua_type(L, argument);
   if (type <= LUA_TNIL)
@@ -111,9 +104,9 @@ static int32_t opt_id(lua_State *L, int argument) {
   return l_to_integer(L, argument, &id) && id > 0 && id <= INT32_MAX ? (int32_t)id : 0;
 }
 
-/* The arguments from `argument` on: trigger, category or nil, lead_status or nil. */
-static lc_facts check_facts(lua_State *L, int argument) {
-  lc_trigger trigger = check_trigger(L, argument);
+/* The arguments from `argument` on: trigger, category or nil, lead_status or nil. `box`, `own`: as for l_check_trigger. */
+static lc_facts check_facts(lua_State *L, int argument, l_store *box, const lc_triggers *own) {
+  lc_trigger trigger = l_check_trigger(L, argument, box, own);
   return (lc_facts){ .trigger = trigger, .category = opt_id(L, argument + 1), .lead_status = opt_id(L, argument + 2) };
 }
 
@@ -122,7 +115,7 @@ static lc_status add_known(lua_State *L, const l_fields *fields, int names, int 
                            lc_error *error) {
   bool misses;
   int type = lua_type(L, event);
-  if (type <= LUA_TNIL || fields->triggers[facts->trigger] == 0)
+  if (type <= LUA_TNIL || l_fields_of(fields, facts->trigger) == 0)
     return LC_OK;
   if (type != LUA_TTABLE)
     luaL_checktype(L, event, LUA_TTABLE);
@@ -131,13 +124,13 @@ static lc_status add_known(lua_State *L, const l_fields *fields, int names, int 
   return l_read_facts(L, fields, facts->trigger, names, event, 0, known, &facts->first, &misses, error);
 }
 
-/* Argument 1, a trigger: faster for the names that the decider knows. */
+/* Argument 1, a trigger: faster for the built-in ones. */
 static inline lc_trigger find_trigger(lua_State *L, const l_rules *rules) {
   const char *name = lua_tolstring(L, 1, NULL);
   for (int i = 0; i < LC_TRIGGERS; i++)
     if (name == rules->triggers[i])
       return (lc_trigger)i;
-  return check_trigger(L, 1);
+  return l_check_trigger(L, 1, rules->store, rules->own);
 }
 
 static void push_target(lua_State *L, int32_t to) {
@@ -152,7 +145,7 @@ static int l_decide(lua_State *L) {
   l_rules *rules = lua_touserdata(L, lua_upvalueindex(UP_RULES));
   lc_facts facts = { .trigger = find_trigger(L, rules), .category = opt_id(L, 2), .lead_status = opt_id(L, 3) };
   lc_status status = is_fresh(rules) ? LC_OK : refresh(L, rules, &error);
-  if (status == LC_OK && rules->ruleset->triggers[facts.trigger].fields != 0) {
+  if (status == LC_OK && lc_ruleset_trigger(rules->ruleset, facts.trigger)->fields != 0) {
     take_fields(L, rules, lua_upvalueindex(UP_NAMES));
     status = add_known(L, &rules->fields, lua_upvalueindex(UP_NAMES), 4, &rules->known, &facts, &error);
   }
@@ -205,13 +198,25 @@ static int l_store_decider(lua_State *L) {
   return push_decider(L, 1, 3);
 }
 
+/* Pushes a table that keeps the fixed ruleset of the config at 1 alive, and the own triggers of the list at 2. */
+static const lc_ruleset *push_fixed(lua_State *L, const lc_triggers **own) {
+  lua_settop(L, 2);
+  lua_createtable(L, 2, 0);
+  *own = l_push_triggers(L, 2);
+  const lc_ruleset *ruleset = l_push_ruleset(L, 1, *own, 0);
+  lua_rawseti(L, 3, 1);
+  lua_rawseti(L, 3, 2);
+  return ruleset;
+}
+
 int l_config_decider(lua_State *L) {
-  lua_settop(L, 1);
+  const lc_triggers *own;
+  const lc_ruleset *ruleset = push_fixed(L, &own);
   lua_pushnil(L);
-  const lc_ruleset *ruleset = l_push_ruleset(L, 1, 0);
   l_rules *rules = l_push_object(L, rules_type, sizeof *rules);
   rules->ruleset = ruleset;
-  return push_decider(L, 3, 2);
+  rules->own = own;
+  return push_decider(L, 3, 4);
 }
 
 /* Pushes action, to, reason, revision. That may run a finalizer that uses or closes the ruleset's store. */
@@ -228,11 +233,12 @@ enum { MOST_SAVES = 16 }; /* of rules, at this very moment */
 static lc_status find_ruleset(lua_State *L, lc_text tenant, int event, const lc_ruleset **ruleset, lc_facts *facts) {
   lc_known *known = l_push_known(L);
   int top = lua_gettop(L);
-  l_fields fields = { .ruleset = 0 };
+  l_fields fields;
+  fields.ruleset = 0; /* the rest is taken when it is needed */
   for (int i = 0; i < MOST_SAVES; i++) {
     l_store *box = l_check_open(L);
     lc_status status = lc_store_ruleset(box->store, tenant, ruleset, &box->error);
-    if (status != LC_OK || (*ruleset)->triggers[facts->trigger].fields == 0 || lua_isnoneornil(L, event))
+    if (status != LC_OK || lc_ruleset_trigger(*ruleset, facts->trigger)->fields == 0 || lua_isnoneornil(L, event))
       return status;
     if (fields.ruleset == (*ruleset)->checksum)
       return add_known(L, &fields, top + 1, event, known, facts, &box->error);
@@ -248,7 +254,7 @@ static int l_store_decide(lua_State *L) {
   const lc_ruleset *ruleset;
   lua_settop(L, 6);
   lc_text tenant = l_check_tenant(L, 2);
-  lc_facts facts = check_facts(L, 3);
+  lc_facts facts = check_facts(L, 3, l_check_store(L, 1), NULL);
   lc_status status = find_ruleset(L, tenant, 6, &ruleset, &facts);
   if (status != LC_OK)
     return l_fail(L, status, &l_check_store(L, 1)->error);
@@ -261,6 +267,7 @@ static int l_store_decide(lua_State *L) {
 /* Facts are shown as given, in the three arguments from `argument` on; what cannot be an id counts as none. */
 static void push_value(lua_State *L, const lc_value *value, int argument) {
   switch (value->kind) {
+  case LC_THE_TRIGGER: lua_pushvalue(L, argument); break;
   case LC_THE_CATEGORY: lua_pushvalue(L, argument + 1); break;
   case LC_THE_LEAD_STATUS: lua_pushvalue(L, argument + 2); break;
   case LC_ID: push_target(L, value->number); break;
@@ -321,13 +328,12 @@ static void push_rules(lua_State *L, const lc_explanation *explanation) {
 
 /* Explains the facts in the arguments from `argument` on, which are the last: trigger, category, lead status, event. The stack
  * keeps the ruleset. */
-static int push_explanation(lua_State *L, const lc_ruleset *ruleset, int argument) {
+static int push_explanation(lua_State *L, const lc_ruleset *ruleset, int argument, lc_facts facts) {
   lc_explanation explanation = { .target = 0 };
   lc_error error;
   l_fields fields;
   int count = 0;
   luaL_checkstack(L, LUA_MINSTACK, "an explanation");
-  lc_facts facts = check_facts(L, argument);
   lc_known *known = l_push_known(L);
   int names = lua_gettop(L) + 1;
   l_push_fields(L, ruleset, &fields);
@@ -379,20 +385,22 @@ static int l_store_explain(lua_State *L) {
   lc_ruleset *ruleset;
   lua_settop(L, 6);
   lc_text tenant = l_check_tenant(L, 2);
-  check_facts(L, 3);
+  lc_facts facts = check_facts(L, 3, l_check_store(L, 1), NULL);
   lc_status status = push_copy(L, tenant, &ruleset);
-  return status == LC_OK ? push_explanation(L, ruleset, 3) : l_fail(L, status, &l_check_store(L, 1)->error);
+  return status == LC_OK ? push_explanation(L, ruleset, 3, facts) : l_fail(L, status, &l_check_store(L, 1)->error);
 }
 
 static int l_explain(lua_State *L) {
   lua_settop(L, 4);
-  return push_explanation(L, lua_touserdata(L, lua_upvalueindex(1)), 1);
+  lc_facts facts = check_facts(L, 1, NULL, lua_touserdata(L, lua_upvalueindex(2)));
+  return push_explanation(L, lua_touserdata(L, lua_upvalueindex(1)), 1, facts);
 }
 
 int l_config_explainer(lua_State *L) {
-  lua_settop(L, 1);
-  l_push_ruleset(L, 1, 0);
-  lua_pushcclosure(L, l_explain, 1);
+  lua_settop(L, 2);
+  l_push_ruleset(L, 1, l_push_triggers(L, 2), 0);
+  lua_insert(L, -2);
+  lua_pushcclosure(L, l_explain, 2);
   return 1;
 }
 
@@ -404,6 +412,7 @@ static int l_rules_gc(lua_State *L) {
   rules->lent.facts = NULL; /* which it does not own */
   lc_known_free(&rules->lent);
   rules->ruleset = NULL;
+  rules->own = NULL;
   rules->store = &none; /* so that the rules are never fresh */
   rules->closed = true;
   return 0;
@@ -422,7 +431,7 @@ static bool take_known(l_rules *rules, lc_facts *facts) {
   rules->lent.texts_used = 0;
   if (!has_fields(rules))
     return false;
-  for (uint64_t rest = rules->fields.triggers[facts->trigger]; rest != 0; rest &= rest - 1) {
+  for (uint64_t rest = l_fields_of(&rules->fields, facts->trigger); rest != 0; rest &= rest - 1) {
     size_t at = (size_t)__builtin_ctzll(rest);
     const lc_fact *fact = &rules->answer.facts[at];
     if (fact->kind == LC_LENT
@@ -440,7 +449,7 @@ static int32_t ffi_decide(l_answer *answer, uint32_t trigger, double category, d
   lc_facts facts = { .trigger = (lc_trigger)trigger, .category = id_of(category), .lead_status = id_of(lead_status) };
   if (!is_fresh(rules))
     return -1;
-  if (rules->ruleset->triggers[trigger].fields != 0 && !take_known(rules, &facts))
+  if (lc_ruleset_trigger(rules->ruleset, facts.trigger)->fields != 0 && !take_known(rules, &facts))
     return -1;
   lc_decision decision = lc_decide(rules->ruleset, &facts);
   answer->to = decision.to;
@@ -456,32 +465,50 @@ static void push_field(lua_State *L, int field, int place, int names) {
   lua_setfield(L, -2, "name");
 }
 
+/* Pushes the list of a trigger's fields, whose bits are `named`. */
+static void push_trigger_fields(lua_State *L, const l_fields *fields, int names, uint64_t named) {
+  int count = 0;
+  lua_newtable(L);
+  for (int place = 0; place < LC_FIELD_PLACES; place++) {
+    for (uint64_t rest = named & fields->places[place]; rest != 0; rest &= rest - 1) {
+      push_field(L, __builtin_ctzll(rest), place, names);
+      lua_rawseti(L, -2, ++count);
+    }
+  }
+}
+
 /* core.ffi.fields(rules) -> by trigger: nil when its rules have no conditions, else a list of {field, place, name}, those of a
- * place side by side: the number of a field, and the event's table and the name there in which it is found. */
+ * place side by side: the number of a field, and the event's table and the name there in which it is found; and the numbers of
+ * own triggers by their names. */
 static int l_rules_fields(lua_State *L) {
-  enum { MADE = 2, NAMES /* on the stack */ };
-  l_rules *rules = luaL_checkudata(L, 1, rules_type);
+  enum { RULES = 1, FIELDS, OWN, NAMES /* on the stack */ };
+  l_rules *rules = luaL_checkudata(L, RULES, rules_type);
   l_fields fields;
   lua_settop(L, 1);
   lua_newtable(L);
+  lua_newtable(L);
   if (rules->ruleset == NULL)
-    return 1;
+    return 2;
   l_push_fields(L, rules->ruleset, &fields);
-  for (int trigger = 0; trigger < LC_TRIGGERS; trigger++) {
-    int count = 0;
-    if (fields.triggers[trigger] == 0)
+  const int top = lua_gettop(L);
+  for (uint32_t trigger = 0; trigger < LC_TRIGGER_NUMBERS; trigger++) {
+    const lc_triggers *own = rules->store != NULL ? &rules->store->triggers : rules->own;
+    const char *name = lc_trigger_name_of(own, trigger);
+    if (name == NULL)
       continue;
-    lua_newtable(L);
-    for (int place = 0; place < LC_FIELD_PLACES; place++) {
-      for (uint64_t rest = fields.triggers[trigger] & fields.places[place]; rest != 0; rest &= rest - 1) {
-        push_field(L, __builtin_ctzll(rest), place, NAMES);
-        lua_rawseti(L, -2, ++count);
-      }
+    lua_pushstring(L, name);
+    lua_pushvalue(L, -1);
+    lua_pushinteger(L, (lua_Integer)trigger);
+    lua_rawset(L, OWN);
+    uint64_t named = l_fields_of(&fields, (lc_trigger)trigger);
+    if (named != 0) {
+      push_trigger_fields(L, &fields, NAMES, named);
+      lua_rawset(L, FIELDS);
     }
-    lua_setfield(L, MADE, lc_trigger_names[trigger]);
+    lua_settop(L, top);
   }
-  lua_settop(L, MADE);
-  return 1;
+  lua_settop(L, OWN);
+  return 2;
 }
 
 void l_push_ffi(lua_State *L) {

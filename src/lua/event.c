@@ -23,10 +23,10 @@ static bool to_id(lua_State *L, size_t longest, lc_text *text, char *digits) {
   return fits;
 }
 
-static bool to_trigger(lua_State *L, lc_trigger *trigger) {
+static bool to_trigger(lua_State *L, const lc_triggers *own, lc_trigger *trigger) {
   size_t size;
   const char *name = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &size) : NULL;
-  int found = name != NULL ? lc_trigger_of(name, size) : -1;
+  int found = name != NULL ? lc_trigger_number(own, name, size) : -1;
   *trigger = (lc_trigger)found;
   return found >= 0;
 }
@@ -76,7 +76,7 @@ static bool to_actor(lua_State *L, l_event *event) {
 static bool take(lua_State *L, const char *name, size_t size, l_event *event) {
 #define IS(literal) (size == sizeof literal - 1 && memcmp(name, literal, sizeof literal - 1) == 0)
   if (IS("trigger"))
-    return to_trigger(L, &event->facts.trigger);
+    return to_trigger(L, event->triggers, &event->facts.trigger);
   if (IS("company")) {
     event->company.is_integer = lua_type(L, -1) == LUA_TNUMBER;
     return to_id(L, LC_COMPANY_MAX, &event->company.text, event->company_digits);
@@ -103,8 +103,9 @@ static bool take(lua_State *L, const char *name, size_t size, l_event *event) {
 #undef IS
 }
 
-bool l_to_event(lua_State *L, int index, l_event *event) {
+bool l_to_event(lua_State *L, int index, const lc_triggers *triggers, l_event *event) {
   size_t size;
+  event->triggers = triggers;
   event->facts = (lc_facts){ .trigger = LC_TRIGGERS, .category = LC_CATEGORY_ABSENT };
   event->company.text = event->id = event->user = (lc_text){ NULL, 0 };
   event->choice = 0;

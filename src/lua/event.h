@@ -10,6 +10,7 @@
 #include "rules/event.h"
 
 typedef struct l_event {
+  const lc_triggers *triggers; /* the own ones that it may name */
   lc_facts facts; /* as in lc_event (rules/event.h), as is the company */
   lc_company company;
   lc_text id;       /* empty: none */
@@ -22,7 +23,7 @@ typedef struct l_event {
 } l_event;
 
 /* Reads the table at the absolute `index`. False unless it is a plain table whose fields are as they should be. Texts
- * point into the table's strings and into `event`. */
-bool l_to_event(lua_State *L, int index, l_event *event);
+ * point into the table's strings and into `event`. `triggers`: the own ones that it may name; NULL: none. */
+bool l_to_event(lua_State *L, int index, const lc_triggers *triggers, l_event *event);
 
 #endif

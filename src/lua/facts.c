@@ -18,6 +18,8 @@ void l_push_fields(lua_State *L, const lc_ruleset *ruleset, l_fields *fields) {
   *fields = (l_fields){ .ruleset = ruleset->checksum, .count = lc_ruleset_field_count(ruleset) };
   for (int i = 0; i < LC_TRIGGERS; i++)
     fields->triggers[i] = ruleset->triggers[i].fields;
+  for (int i = 0; i < LC_OWN_TRIGGERS; i++)
+    fields->own[i] = lc_ruleset_trigger(ruleset, (lc_trigger)(LC_OWN_TRIGGER + i))->fields;
   for (uint32_t i = 0; i < fields->count; i++) {
     fields->places[packed[i].place] |= UINT64_C(1) << i;
     sizes[i] = packed[i].size < LONGEST ? packed[i].size : LONGEST;
@@ -76,10 +78,6 @@ static __attribute__((noinline)) lc_status set_list(lua_State *L, lc_known *know
   return status;
 }
 
-static inline lc_status set_fact(lua_State *L, int type, lc_known *known, size_t at, lc_error *error) {
-  return type == LUA_TTABLE ? set_list(L, known, at, error) : set_single(L, type, known, at, error);
-}
-
 /* Pushes the event's table of that place, or nil. Whether there is one. */
 static bool push_place(lua_State *L, int names, int event, int place) {
   lua_pushvalue(L, l_name_at(names, place));
@@ -129,7 +127,7 @@ lc_status l_read_facts(lua_State *L, const l_fields *fields, lc_trigger trigger,
   int top = lua_gettop(L);
   lc_status status = lc_known_add(known, fields->count, first, error);
   for (int place = 0; place < LC_FIELD_PLACES && status == LC_OK; place++) {
-    uint64_t wanted = fields->triggers[trigger] & fields->places[place];
+    uint64_t wanted = l_fields_of(fields, trigger) & fields->places[place];
     if (wanted == 0)
       continue;
     int table = push_place(L, names, event, place) ? top + 1 : 0;
@@ -137,12 +135,12 @@ lc_status l_read_facts(lua_State *L, const l_fields *fields, lc_trigger trigger,
     status = read_place(L, wanted, names, table, is_answered ? answers : 0, top + 1, known, *first, error);
     lua_settop(L, top);
   }
-  *misses = status == LC_OK && misses_fact(known, fields->triggers[trigger] & fields->places[LC_IN_FACTS], *first);
+  *misses = status == LC_OK && misses_fact(known, l_fields_of(fields, trigger) & fields->places[LC_IN_FACTS], *first);
   return status;
 }
 
 void l_push_missing(lua_State *L, const l_fields *fields, lc_trigger trigger, int names, const lc_known *known, size_t first) {
-  uint64_t rest = fields->triggers[trigger] & fields->places[LC_IN_FACTS];
+  uint64_t rest = l_fields_of(fields, trigger) & fields->places[LC_IN_FACTS];
   int count = 0;
   lua_newtable(L);
   for (; rest != 0; rest &= rest - 1) {

@@ -10,8 +10,15 @@ typedef struct l_fields {
   uint64_t ruleset;               /* the checksum of the ruleset; 0: none yet */
   uint32_t count;                 /* of the ruleset's fields */
   uint64_t triggers[LC_TRIGGERS]; /* a bit for each field that the trigger's rules name */
+  uint64_t own[LC_OWN_TRIGGERS];  /* the same of own triggers, from LC_OWN_TRIGGER on */
   uint64_t places[LC_FIELD_PLACES]; /* a bit for each field that is found there */
 } l_fields;
+
+/* A bit for each field that the trigger's rules name. */
+static inline uint64_t l_fields_of(const l_fields *fields, lc_trigger trigger) {
+  uint32_t own = (uint32_t)trigger - LC_OWN_TRIGGER;
+  return trigger < LC_TRIGGERS ? fields->triggers[trigger] : own < LC_OWN_TRIGGERS ? fields->own[own] : 0;
+}
 
 /* The names that reading takes lie side by side, first those of the places, then those of the fields: on the stack, or, where
  * every nanosecond counts, in upvalues. */

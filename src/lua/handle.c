@@ -123,6 +123,7 @@ typedef struct l_open {
   int kept;     /* how much is in that table */
   l_fields fields; /* what the rules want to know */
   int names;       /* the stack index of the first of their names */
+  const lc_triggers *triggers; /* the own ones that events may name */
   lc_known *known; /* that, of all events; NULL: the rules have no conditions. The stack keeps it */
 } l_open;
 
@@ -204,10 +205,12 @@ static bool is_done(lua_State *L) {
   return done;
 }
 
-/* Takes the fields that the rules name, which allocates: so before any event is read. */
+/* Takes the fields that the rules name, which allocates: so before any event is read; and the triggers that there are. */
 static lc_status find_fields(lua_State *L, l_how *how, l_open *open, lc_error *error) {
   const lc_ruleset *ruleset;
-  lc_status status = lc_store_ruleset(l_check_open(L)->store, how->core.tenant, &ruleset, error);
+  l_store *box = l_check_open(L);
+  lc_status status = lc_store_ruleset(box->store, how->core.tenant, &ruleset, error);
+  open->triggers = l_own_triggers(box);
   if (status != LC_OK || lc_ruleset_field_count(ruleset) == 0)
     return status;
   open->names = lua_gettop(L) + 1;
@@ -254,7 +257,7 @@ static bool to_open(lua_State *L, int place, l_how *how, l_open *open) {
     l_event *read = &open->read[open->count];
     lc_case *c = &open->cases[open->count];
     lua_rawgeti(L, EVENTS, place);
-    if (!l_to_event(L, lua_gettop(L), read))
+    if (!l_to_event(L, lua_gettop(L), open->triggers, read))
       return false;
     to_case(read, how->core.now, c);
     add_facts(L, how, open, c);
@@ -324,8 +327,8 @@ static void add_details(lua_State *L, const l_how *how, l_open *open, size_t fir
 /* ---- results ----------------------------------------------------------------------------- */
 
 /* Sets `rule`, the key of the rule, as rules/config.lua makes it. */
-static void set_rule(lua_State *L, const lc_entry *entry) {
-  const char *trigger = lc_trigger_names[entry->trigger];
+static void set_rule(lua_State *L, const l_store *box, const lc_entry *entry) {
+  const char *trigger = lc_trigger_name_of(&box->triggers, entry->trigger); /* it was read from there */
   if (entry->trigger != LC_LEAD_STATUS_SET)
     lua_pushstring(L, trigger);
   else
@@ -360,7 +363,7 @@ static void push_outcome(lua_State *L, const l_store *box, const lc_case *c) {
     set_boolean(L, "choice_ignored", true);
   set_decision(L, entry);
   if (c->state != LC_UNMATCHED || c->reason >= LC_ALREADY_IN_CATEGORY)
-    set_rule(L, entry);
+    set_rule(L, box, entry);
   if (entry->id != 0)
     l_set_entry(L, box, entry->id);
   if (entry->has_question) {
@@ -370,7 +373,7 @@ static void push_outcome(lua_State *L, const l_store *box, const lc_case *c) {
 }
 
 /* Pushes what an event lacks: the table that was its result so far, or a new one. */
-static void push_lack(lua_State *L, const l_open *open, int place, const lc_case *c, lc_lack lack) {
+static void push_lack(lua_State *L, const l_store *box, const l_open *open, int place, const lc_case *c, lc_lack lack) {
   enum { FEW = 4, MANY = 8 }; /* fields, with those that Lua usually adds */
   lua_rawgeti(L, RESULTS, place);
   if (!lua_istable(L, -1)) {
@@ -389,7 +392,7 @@ static void push_lack(lua_State *L, const l_open *open, int place, const lc_case
     if (c->is_answered)
       set_boolean(L, "is_answered", true);
     set_decision(L, &c->entry);
-    set_rule(L, &c->entry);
+    set_rule(L, box, &c->entry);
   } else if (lack == LC_LACKS_DETAILS) {
     l_push_text(L, c->entry.details);
     lua_setfield(L, -2, "error");
@@ -406,7 +409,7 @@ static bool set_result(lua_State *L, const l_store *box, const l_open *open, siz
   else if (done)
     push_outcome(L, box, c);
   else
-    push_lack(L, open, place, c, c->state == LC_LACKING ? c->lack : LC_LACKS_COMMIT);
+    push_lack(L, box, open, place, c, c->state == LC_LACKING ? c->lack : LC_LACKS_COMMIT);
   lua_rawseti(L, RESULTS, place);
   return !done || c->state == LC_DUPLICATE || (c->state == LC_WRITTEN && c->entry.status == LC_ENTRY_APPLYING);
 }

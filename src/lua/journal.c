@@ -21,7 +21,7 @@ static void to_write(lua_State *L, int table, void *item) {
     .at = l_number_field(L, table, "at"),
     .revision = (uint64_t)l_integer_field(L, table, "revision"),
     .status = (lc_entry_status)l_name_field(L, table, "status", lc_entry_status_names, LC_ENTRY_STATUSES),
-    .trigger = (uint8_t)l_name_field(L, table, "trigger", lc_trigger_names, LC_TRIGGERS),
+    .trigger = l_trigger_field(L, table, l_check_store(L, 1)),
     .action = (uint8_t)l_name_field(L, table, "action", lc_action_names, LC_ACTIONS),
     .lead_status = (int32_t)l_integer_field(L, table, "lead_status"),
     .from = (int32_t)l_integer_field(L, table, "from"),
@@ -75,7 +75,7 @@ static void to_unchanged(lua_State *L, int table, void *entry) {
     .at = l_number_field(L, table, "at"),
     .revision = (uint64_t)l_integer_field(L, table, "revision"),
     .status = LC_ENTRY_UNCHANGED,
-    .trigger = (uint8_t)l_name_field(L, table, "trigger", lc_trigger_names, LC_TRIGGERS),
+    .trigger = l_trigger_field(L, table, l_check_store(L, 1)),
     .action = LC_NONE,
     .reason = (uint8_t)l_name_field(L, table, "reason", lc_entry_reason_names, LC_ENTRY_REASONS),
     .lead_status = (int32_t)l_integer_field(L, table, "lead_status"),
@@ -139,7 +139,9 @@ static int push_entry(lua_State *L, lc_text packed) {
   l_set_number(L, "at", entry.at);
   l_push_company(L, entry.company);
   lua_setfield(L, -2, "company");
-  l_set_string(L, "trigger", lc_trigger_names[entry.trigger]);
+  status = l_set_trigger(L, l_check_store(L, 1), entry.trigger, &error);
+  if (status != LC_OK)
+    return l_fail(L, status, &error);
   l_set_id(L, "rule_id", entry.rule);
   l_set_string(L, "action", lc_action_names[entry.action]);
   l_set_string(L, "status", lc_entry_status_names[entry.status]);

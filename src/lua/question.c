@@ -13,7 +13,9 @@ static int push_question(lua_State *L, lc_text packed) {
   l_push_company(L, question.company);
   lua_setfield(L, -2, "company");
   l_set_string(L, "state", lc_question_state_names[question.state]);
-  l_set_string(L, "trigger", lc_trigger_names[question.trigger]);
+  status = l_set_trigger(L, l_check_store(L, 1), question.trigger, &error);
+  if (status != LC_OK)
+    return l_fail(L, status, &error);
   l_set_id(L, "rule_id", question.rule);
   l_set_integer(L, "entry", (int64_t)question.entry);
   l_set_integer(L, "revision", (int64_t)question.revision);

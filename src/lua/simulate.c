@@ -16,13 +16,14 @@ typedef struct l_simulator {
   lc_columns columns;
   l_fields fields[LC_SIDES]; /* of the rulesets */
   bool has_fields;           /* one has some */
+  const lc_triggers *triggers; /* the own ones that events may name */
   bool closed; /* it has ended, or was collected, or is at work while a finalizer runs */
 } l_simulator;
 
 /* For a comparison, Lua keeps the events that wait, by their places in the columns, and the examples, which show a
  * change. The rulesets only have to stay alive. */
 enum { UP_SIMULATOR = 1, UP_EVENTS, UP_EXAMPLES, UP_RULESETS, UP_NAMES = UP_RULESETS + LC_SIDES,
-       UP_COUNT = UP_NAMES + LC_SIDES * L_NAMES_MAX - 1 };
+       UP_TRIGGERS = UP_NAMES + LC_SIDES * L_NAMES_MAX, UP_COUNT = UP_TRIGGERS };
 
 static l_simulator *check_open(lua_State *L) {
   l_simulator *simulator = lua_touserdata(L, lua_upvalueindex(UP_SIMULATOR));
@@ -90,7 +91,7 @@ static int l_add(lua_State *L) {
   lc_status status = make_room(L, simulator, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
-  if (!l_to_event(L, 1, &event)) {
+  if (!l_to_event(L, 1, simulator->triggers, &event)) {
     lua_pushboolean(L, false);
     return 1;
   }
@@ -119,8 +120,9 @@ static int l_add_lines(lua_State *L) {
   const char *at = text + from - 1;
   if (simulator->has_fields) /* which lc_event_read does not read */
     most = 0;
-  while (count < most && (end = memchr(at, '\n', (size_t)(text + size - at))) != NULL && lc_event_read(at, &event)
-         && !(event.at < latest) && make_room(L, simulator, NULL) == LC_OK) {
+  while (count < most && (end = memchr(at, '\n', (size_t)(text + size - at))) != NULL
+         && lc_event_read(at, simulator->triggers, &event) && !(event.at < latest)
+         && make_room(L, simulator, NULL) == LC_OK) {
     lc_columns_add(&simulator->columns, &event.facts, event.company);
     latest = event.at > latest ? event.at : latest;
     at = end + 1;
@@ -134,9 +136,9 @@ static int l_add_lines(lua_State *L) {
 
 /* ---- results ----------------------------------------------------------------------------- */
 
-static void push_outcomes(lua_State *L, const lc_side *side) {
+static void push_outcomes(lua_State *L, const lc_side *side, const lc_triggers *own) {
   lua_newtable(L);
-  for (int trigger = 0; trigger < LC_TRIGGERS; trigger++) {
+  for (uint32_t trigger = 0; trigger < LC_TRIGGER_NUMBERS; trigger++) {
     int counted = 0;
     lua_newtable(L);
     for (int outcome = 0; outcome < LC_OUTCOMES; outcome++) {
@@ -146,14 +148,15 @@ static void push_outcomes(lua_State *L, const lc_side *side) {
       counted++;
     }
     if (counted != 0)
-      lua_setfield(L, -2, lc_trigger_names[trigger]);
+      lua_setfield(L, -2, lc_trigger_name_of(own, trigger));
     else
       lua_pop(L, 1);
   }
 }
 
-static void push_journey(lua_State *L, const void *bytes) {
+static void push_journey(lua_State *L, const void *bytes, const lc_triggers *own) {
   lc_journey journey;
+  (void)own;
   memcpy(&journey, bytes, sizeof journey);
   lua_createtable(L, LC_SIDES, 2);
   for (int i = 0; i < LC_SIDES; i++)
@@ -161,11 +164,11 @@ static void push_journey(lua_State *L, const void *bytes) {
   l_set_id(L, "start", journey.start);
 }
 
-static void push_change(lua_State *L, const void *bytes) {
+static void push_change(lua_State *L, const void *bytes, const lc_triggers *own) {
   lc_change change;
   memcpy(&change, bytes, sizeof change);
   lua_createtable(L, LC_SIDES, 2);
-  l_set_string(L, "trigger", lc_trigger_names[change.trigger]);
+  l_set_string(L, "trigger", lc_trigger_name_of(own, (uint32_t)change.trigger));
   for (int i = 0; i < LC_SIDES; i++) {
     lua_createtable(L, 0, 2);
     l_set_string(L, "outcome", lc_outcome_name(change.outcome[i]));
@@ -174,14 +177,16 @@ static void push_change(lua_State *L, const void *bytes) {
   }
 }
 
+typedef void push_kind(lua_State *L, const void *bytes, const lc_triggers *own);
+
 /* Sets the field `name` to a list of what was counted, each with its count as `counted`. */
-static void set_tally(lua_State *L, const char *name, const lc_tally *tally, void (*push)(lua_State *, const void *),
-                      const char *counted) {
+static void set_tally(lua_State *L, const char *name, const lc_tally *tally, push_kind *push,
+                      const char *counted, const lc_triggers *own) {
   size_t at = 0, size;
   const char *bytes;
   lua_newtable(L);
   for (int i = 0; (bytes = lc_texts_next(&tally->kinds, &at, &size)) != NULL; i++) {
-    push(L, bytes);
+    push(L, bytes, own);
     l_set_integer(L, counted, (int64_t)tally->counts[i].count);
     lua_rawseti(L, -2, i + 1);
   }
@@ -199,7 +204,7 @@ static void set_moved(lua_State *L, const lc_simulation *simulation, double limi
     const lc_journey journey = lc_simulation_journey(simulation, i);
     if (journey.end[0] == journey.end[1])
       continue;
-    push_journey(L, &journey);
+    push_journey(L, &journey, NULL);
     l_push_company(L, (lc_company){ text, simulation->origins[i].is_integer });
     lua_setfield(L, -2, "company");
     lua_rawseti(L, -2, ++count);
@@ -207,17 +212,18 @@ static void set_moved(lua_State *L, const lc_simulation *simulation, double limi
   lua_setfield(L, -2, "moved");
 }
 
-static void push_result(lua_State *L, const lc_simulation *simulation, double limit) {
+static void push_result(lua_State *L, const l_simulator *simulator, double limit) {
+  const lc_simulation *simulation = &simulator->simulation;
   lua_newtable(L);
   l_set_integer(L, "companies", simulation->companies.count);
   lua_newtable(L);
   for (int i = 0; i < simulation->side_count; i++) {
-    push_outcomes(L, &simulation->sides[i]);
+    push_outcomes(L, &simulation->sides[i], simulator->triggers);
     lua_rawseti(L, -2, i + 1);
   }
   lua_setfield(L, -2, "outcomes");
-  set_tally(L, "journeys", &simulation->journeys, push_journey, "companies");
-  set_tally(L, "changes", &simulation->changes, push_change, "count");
+  set_tally(L, "journeys", &simulation->journeys, push_journey, "companies", NULL);
+  set_tally(L, "changes", &simulation->changes, push_change, "count", simulator->triggers);
   set_moved(L, simulation, simulation->side_count == LC_SIDES ? limit : 0);
   lua_pushvalue(L, lua_upvalueindex(UP_EXAMPLES));
   lua_setfield(L, -2, "examples");
@@ -233,7 +239,7 @@ static int l_finish(lua_State *L) {
     status = lc_simulation_finish(&simulator->simulation, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
-  push_result(L, &simulator->simulation, limit);
+  push_result(L, simulator, limit);
   return 1;
 }
 
@@ -259,20 +265,23 @@ int l_simulation(lua_State *L) {
   uint64_t seed;
   int32_t start = lua_isnoneornil(L, 1) ? LC_CATEGORY_ABSENT : l_check_id(L, 1);
   const lc_ruleset *rulesets[LC_SIDES] = { NULL };
-  lua_settop(L, 3);
-  int side_count = lua_isnil(L, 3) ? 1 : 2, first = 4;
+  lua_settop(L, 4);
+  int side_count = lua_isnil(L, 3) ? 1 : 2, first = 6;
+  const lc_triggers *triggers = l_push_triggers(L, 4);
   l_simulator *simulator = l_push_object(L, simulation_type, sizeof *simulator);
   lua_newtable(L);
   lua_newtable(L);
   for (int i = 0; i < side_count; i++)
-    rulesets[i] = l_push_ruleset(L, 2 + i, 0);
+    rulesets[i] = l_push_ruleset(L, 2 + i, triggers, 0);
   luaL_checkstack(L, 2 * UP_COUNT, "a simulation");
   for (int i = 0; i < side_count; i++) {
     lua_settop(L, first + UP_NAMES - 2 + i * L_NAMES_MAX);
     l_push_fields(L, rulesets[i], &simulator->fields[i]);
     simulator->has_fields |= simulator->fields[i].count != 0;
   }
-  lua_settop(L, first + UP_COUNT - 1);
+  lua_settop(L, first + UP_TRIGGERS - 2);
+  lua_pushvalue(L, first - 1);
+  simulator->triggers = triggers;
   lc_status status = lc_random(&seed, sizeof seed, &error);
   if (status == LC_OK)
     status = lc_simulation_init(&simulator->simulation, rulesets, side_count, start, seed, &error);

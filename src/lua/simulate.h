@@ -7,8 +7,9 @@
 /* Makes the metatable, before the first simulation. */
 void l_simulate_register(lua_State *L);
 
-/* core.simulation(start_category or nil, config, other config or nil) -> add, add_lines, finish; of configs without
- * errors. With another config it is a comparison: both decide every event, side by side.
+/* core.simulation(start_category or nil, config, other config or nil, triggers) -> add, add_lines, finish; of configs without
+ * errors. With another config it is a comparison: both decide every event, side by side. `triggers`: the names of own ones that
+ * events and rules may name, as for core.ruleset.
  *
  * add(event, shown or nil) -> true; false when the event is not plainly right (it has a problem, or a metatable) and
  * was not added; or nil, message, code. A comparison may show the event, or `shown` in its place.

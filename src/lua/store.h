@@ -10,6 +10,7 @@ typedef struct l_store {
   lc_store *store;       /* NULL when closed */
   const lc_watch *watch; /* of the store, while it is open */
   lc_epochs epochs;      /* a copy, until the box is collected */
+  lc_triggers triggers;  /* the store's own ones; l_own_triggers reads them again when that is needed */
   lc_error error;        /* of the last method that failed */
 } l_store;
 
@@ -19,10 +20,11 @@ int l_store_open(lua_State *L);
 /* core.check_store(path) -> array of sentences: at most 200 problems and how many more; empty when it is sound */
 int l_store_check(lua_State *L);
 
-/* core.decider(config) -> decide, rules; as store:decider, of a fixed config that has no errors */
+/* core.decider(config, triggers) -> decide, rules; as store:decider, of a fixed config that has no errors; `triggers` as for
+ * core.ruleset */
 int l_config_decider(lua_State *L);
 
-/* core.explainer(config) -> explain; of a fixed config that has no errors: a function of trigger, category, lead_status
+/* core.explainer(config, triggers) -> explain; of a fixed config that has no errors: a function of trigger, category, lead_status
  * that returns what store:explain does, with 0 for the revision */
 int l_config_explainer(lua_State *L);
 
@@ -52,6 +54,18 @@ l_store *l_open_box(lua_State *L, l_store *box);
 /* The box that is argument 1; raises when its store is closed. Call it after everything that allocates in Lua, and
  * after all arguments are read: both may run a finalizer that closes the store. */
 l_store *l_check_open(lua_State *L);
+
+/* The own triggers of the box's store: what is known of them when it is closed, or they are damaged. */
+const lc_triggers *l_own_triggers(l_store *box);
+
+/* The trigger that the argument names: a built-in one, or one of `box` or else of `own`, which may be NULL. Raises when there is none. */
+lc_trigger l_check_trigger(lua_State *L, int argument, l_store *box, const lc_triggers *own);
+
+/* The trigger that the field `trigger` of the table at `table` names. */
+uint8_t l_trigger_field(lua_State *L, int table, l_store *box);
+
+/* Sets `trigger` to the name in the table at the top of the stack. LC_CORRUPT: there is none of that number. */
+lc_status l_set_trigger(lua_State *L, l_store *box, uint8_t trigger, lc_error *error);
 
 /* Sets `entry`, and `key` with what identifies it for ever, in the table at the top of the stack. */
 void l_set_entry(lua_State *L, const l_store *box, uint64_t entry);

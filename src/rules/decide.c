@@ -7,6 +7,8 @@ const char *const lc_trigger_names[LC_TRIGGERS] = {
   [LC_SALE_WON] = "sale_won",
   [LC_SALE_LOST] = "sale_lost",
   [LC_LEAD_STATUS_SET] = "lead_status_set",
+  [LC_SALE_REOPENED] = "sale_reopened",
+  [LC_SALE_DELETED] = "sale_deleted",
 };
 
 const char *const lc_group_names[LC_GROUPS] = {
@@ -37,10 +39,19 @@ int lc_name_index(const char *const *names, int count, const char *name, size_t 
   return -1;
 }
 
+/* The only trigger whose name may have that size and first letter. */
+static lc_trigger trigger_like(size_t size, char first) {
+  switch (size) {
+  case 8: return LC_SALE_WON;
+  case 9: return LC_SALE_LOST;
+  case 12: return LC_SALE_DELETED;
+  case 13: return LC_SALE_REOPENED;
+  default: return first == 's' ? LC_SALE_REGISTERED : LC_LEAD_STATUS_SET;
+  }
+}
+
 int lc_trigger_of(const char *name, size_t size) {
-  lc_trigger trigger = size == 8 ? LC_SALE_WON
-                     : size == 9 ? LC_SALE_LOST
-                     : size != 0 && name[0] == 's' ? LC_SALE_REGISTERED : LC_LEAD_STATUS_SET;
+  lc_trigger trigger = trigger_like(size, size != 0 ? name[0] : 0);
   const char *expected = lc_trigger_names[trigger];
   return strlen(expected) == size && memcmp(expected, name, size) == 0 ? (int)trigger : -1;
 }
@@ -55,9 +66,9 @@ typedef struct look {
   const lc_packed_rule *rule;   /* the one that decides; NULL: none does */
 } look;
 
-static inline look look_at(const lc_ruleset *ruleset, const lc_facts *facts, bool plain) {
+static inline look look_at(const lc_ruleset *ruleset, const lc_facts *facts, const lc_trigger_rules *trigger, bool plain) {
   const lc_fact *known = plain ? NULL : lc_known_by_field(ruleset, facts);
-  return (look){ { ruleset, facts, known, NULL }, &ruleset->triggers[facts->trigger], { 0, 0 }, NULL };
+  return (look){ { ruleset, facts, known, NULL }, trigger, { 0, 0 }, NULL };
 }
 
 static inline bool about_lead_status(const look *at) {
@@ -101,6 +112,7 @@ static inline int32_t target_of(const look *at) {
   return at->rule != NULL ? at->rule->to : 0;
 }
 
+#define THE_TRIGGER { "trigger", LC_THE_TRIGGER, 0, NULL }
 #define THE_CATEGORY { "category", LC_THE_CATEGORY, at.seen.facts->category, NULL }
 #define THE_LEAD_STATUS { "lead_status", LC_THE_LEAD_STATUS, at.seen.facts->lead_status, NULL }
 #define ID(name, id) { name, LC_ID, id, NULL }
@@ -113,7 +125,7 @@ static inline int32_t target_of(const look *at) {
  * of functions, so that lc_decide is straight code. */
 #define CHECKS(ROW) \
   ROW(LC_RULE_DISABLED, "rule_disabled", true, at.rules = at.trigger->rules, at.rules.count != 0, \
-      WORD("trigger", lc_trigger_names[at.seen.facts->trigger]), \
+      THE_TRIGGER, \
       COUNT("enabled_rules", (int32_t)at.trigger->rules.count)) \
   ROW(LC_UNKNOWN_CATEGORY, "unknown_category", true, \
       at.seen.from = lc_ruleset_category(at.seen.ruleset, at.seen.facts->category), at.seen.from != NULL, \
@@ -145,18 +157,21 @@ const char *const lc_reason_names[LC_REASONS] = { CHECKS(NAME) [LC_MATCHED] = "m
   }
 
 /* Made once for plain rules, whose checks are few. */
-static inline __attribute__((always_inline)) lc_decision decide(const lc_ruleset *ruleset, const lc_facts *facts, bool plain) {
-  look at = look_at(ruleset, facts, plain);
+static inline __attribute__((always_inline)) lc_decision decide(const lc_ruleset *ruleset, const lc_facts *facts,
+                                                                const lc_trigger_rules *trigger, bool plain) {
+  look at = look_at(ruleset, facts, trigger, plain);
   CHECKS(DECIDE)
   return (lc_decision){ at.rule->ask ? LC_CONFIRM : LC_UPDATE, LC_MATCHED, at.rule->to, at.rule->id };
 }
 
-static __attribute__((noinline)) lc_decision decide_by_conditions(const lc_ruleset *ruleset, const lc_facts *facts) {
-  return decide(ruleset, facts, false);
+static __attribute__((noinline)) lc_decision decide_by_conditions(const lc_ruleset *ruleset, const lc_facts *facts,
+                                                                  const lc_trigger_rules *trigger) {
+  return decide(ruleset, facts, trigger, false);
 }
 
 lc_decision lc_decide(const lc_ruleset *ruleset, const lc_facts *facts) {
-  return ruleset->triggers[facts->trigger].plain ? decide(ruleset, facts, true) : decide_by_conditions(ruleset, facts);
+  const lc_trigger_rules *trigger = lc_ruleset_trigger(ruleset, facts->trigger);
+  return trigger->plain ? decide(ruleset, facts, trigger, true) : decide_by_conditions(ruleset, facts, trigger);
 }
 
 static lc_check_result result_of(lc_reason check, bool made, lc_reason reason) {
@@ -169,7 +184,7 @@ static lc_check_result result_of(lc_reason check, bool made, lc_reason reason) {
 
 lc_decision lc_explain(const lc_ruleset *ruleset, const lc_facts *facts, lc_explanation *explanation) {
   lc_check *checks = explanation->checks;
-  look at = look_at(ruleset, facts, false);
+  look at = look_at(ruleset, facts, lc_ruleset_trigger(ruleset, facts->trigger), false);
   const bool plain = at.trigger->plain != 0;
   lc_decision decision = lc_decide(ruleset, facts);
   CHECKS(FIND)

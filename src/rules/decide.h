@@ -51,7 +51,8 @@ typedef enum lc_check_result {
 } lc_check_result;
 
 typedef enum lc_kind {
-  LC_THE_CATEGORY,    /* the fact of that name */
+  LC_THE_TRIGGER,     /* the fact of that name */
+  LC_THE_CATEGORY,    /* the same */
   LC_THE_LEAD_STATUS, /* the same */
   LC_ID,              /* `number`; 0: none */
   LC_COUNT,           /* `number` */
@@ -95,7 +96,7 @@ extern const char *const lc_is_names[LC_ISES];
 extern const char *const lc_action_names[LC_ACTIONS];
 extern const char *const lc_reason_names[LC_REASONS];
 
-/* The trigger of that name (`size` bytes), or -1. Faster than lc_name_index. */
+/* The built-in trigger of that name (`size` bytes), or -1. Faster than lc_name_index. lc_trigger_number (triggers.h) knows own ones, too. */
 int lc_trigger_of(const char *name, size_t size);
 
 /* The index of `name` (`size` bytes) among `count` names, or -1. */

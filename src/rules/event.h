@@ -4,6 +4,7 @@
 
 #include "company.h"
 #include "decide.h"
+#include "triggers.h"
 
 /* What an event says of its company's category: an id, or one of these. */
 enum {
@@ -12,6 +13,7 @@ enum {
 };
 
 typedef struct lc_event {
+  const lc_triggers *triggers; /* the own ones that it may name */
   lc_facts facts;            /* lead_status: also 0 for an integer that cannot be an id */
   double at;                 /* when it happened; NaN: it does not say */
   lc_company company;        /* its text points into what was read, or into `room` */

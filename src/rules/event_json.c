@@ -226,11 +226,11 @@ static const char *skip_value(const char *at, int depth) {
 
 #define IS(name, size, literal) (size == sizeof literal - 1 && memcmp(name, literal, sizeof literal - 1) == 0)
 
-static const char *read_trigger(const char *at, lc_trigger *trigger) {
+static const char *read_trigger(const char *at, const lc_triggers *own, lc_trigger *trigger) {
   const char *name;
   size_t size;
   at = read_plain(at, &name, &size);
-  int found = at != NULL ? lc_trigger_of(name, size) : -1;
+  int found = at != NULL ? lc_trigger_number(own, name, size) : -1;
   *trigger = (lc_trigger)found;
   return found >= 0 ? at : NULL;
 }
@@ -292,7 +292,7 @@ static const char *read_record_field(const char *at, const char *name, size_t si
 
 static const char *read_event_field(const char *at, const char *name, size_t size, int depth, lc_event *event) {
   if (IS(name, size, "trigger"))
-    return read_trigger(at, &event->facts.trigger);
+    return read_trigger(at, event->triggers, &event->facts.trigger);
   if (IS(name, size, "company")) {
     event->company.is_integer = *at != '"';
     return read_key(at, &event->company.text, event->room);
@@ -313,7 +313,8 @@ static const char *read_event_field(const char *at, const char *name, size_t siz
   return is_record ? read_fields(at, read_record_field, depth + 1, event) : skip_value(at, depth);
 }
 
-bool lc_event_read(const char *line, lc_event *event) {
+bool lc_event_read(const char *line, const lc_triggers *triggers, lc_event *event) {
+  event->triggers = triggers;
   event->facts = (lc_facts){ .trigger = LC_TRIGGERS, .category = LC_CATEGORY_ABSENT };
   event->at = NAN;
   event->company.text.size = 0;

@@ -9,7 +9,7 @@
 #include "event.h"
 
 /* Reads the event in the line that begins here and ends at the first LF, which must be there. False unless it is
- * plainly a right event, whose text may point into the line. */
-bool lc_event_read(const char *line, lc_event *event);
+ * plainly a right event, whose text may point into the line. `triggers`: the own ones that it may name; NULL: none. */
+bool lc_event_read(const char *line, const lc_triggers *triggers, lc_event *event);
 
 #endif

@@ -13,12 +13,15 @@ static uint64_t checksum(const lc_ruleset *ruleset) {
 
 static const size_t item_sizes[LC_BLOCKS] = {
   [LC_BLOCK_CATEGORIES] = sizeof(lc_category_slot), [LC_BLOCK_STATUSES] = sizeof(lc_status_slot),
-  [LC_BLOCK_CONSTANTS] = sizeof(lc_fact), [LC_BLOCK_RULES] = sizeof(lc_packed_rule),
+  [LC_BLOCK_CONSTANTS] = sizeof(lc_fact), [LC_BLOCK_TRIGGERS] = sizeof(lc_trigger_rules), [LC_BLOCK_RULES] = sizeof(lc_packed_rule),
   [LC_BLOCK_CONDITIONS] = sizeof(lc_packed_condition), [LC_BLOCK_FIELDS] = sizeof(lc_packed_field),
   [LC_BLOCK_IDS] = sizeof(int32_t), [LC_BLOCK_OPTIONS] = sizeof(int32_t), [LC_BLOCK_TEXTS] = 1,
 };
 
-_Static_assert(sizeof(lc_ruleset) % 8 == 0 && sizeof(lc_fact) == 16, "a block is not aligned");
+const lc_trigger_rules lc_no_rules = { .plain = 1 };
+
+_Static_assert(sizeof(lc_ruleset) % 8 == 0 && sizeof(lc_fact) == 16 && sizeof(lc_trigger_rules) % 8 == 0, "a block is not aligned");
+_Static_assert((int)LC_TRIGGERS <= LC_OWN_TRIGGER && LC_TRIGGER_NUMBERS <= UINT8_MAX + 1, "the numbers of triggers");
 _Static_assert(sizeof(lc_category_slot) * 2 % 8 == 0 && sizeof(lc_status_slot) * 2 % 8 == 0, "a block is not aligned");
 
 /* Places the blocks one behind the other. The size of all, a multiple of 8; 0 when it does not fit. */
@@ -82,6 +85,17 @@ static uint32_t count_status_rules(const lc_config *config) {
   return count;
 }
 
+/* How many own triggers there are up to the last that has a rule. */
+static uint32_t count_own_triggers(const lc_config *config) {
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < config->rule_count; i++) {
+    uint32_t at = (uint32_t)config->rules[i].trigger - LC_OWN_TRIGGER;
+    if (at < LC_OWN_TRIGGERS && at >= count)
+      count = at + 1;
+  }
+  return count;
+}
+
 static uint32_t count_options(const lc_config *config) {
   uint32_t count = 0;
   for (uint32_t i = 0; i < config->category_count; i++)
@@ -110,7 +124,7 @@ static size_t blocks_of(const lc_config *config, lc_range blocks[LC_BLOCKS]) {
   const uint32_t counts[LC_BLOCKS] = {
     [LC_BLOCK_CATEGORIES] = slots_for(config->category_count),
     [LC_BLOCK_STATUSES] = slots_for(count_status_rules(config)),
-    [LC_BLOCK_CONSTANTS] = config->constant_count, [LC_BLOCK_RULES] = config->rule_count,
+    [LC_BLOCK_CONSTANTS] = config->constant_count, [LC_BLOCK_TRIGGERS] = count_own_triggers(config), [LC_BLOCK_RULES] = config->rule_count,
     [LC_BLOCK_CONDITIONS] = config->condition_count, [LC_BLOCK_FIELDS] = config->field_count,
     [LC_BLOCK_IDS] = config->id_count, [LC_BLOCK_OPTIONS] = count_options(config), [LC_BLOCK_TEXTS] = (uint32_t)texts,
   };
@@ -138,6 +152,10 @@ typedef struct builder {
 
 static void *block_of(const builder *b, lc_block block) {
   return WRITABLE(lc_ruleset_block(b->ruleset, block));
+}
+
+static lc_trigger_rules *trigger_of(const builder *b, lc_trigger trigger) {
+  return WRITABLE(lc_ruleset_trigger(b->ruleset, trigger));
 }
 
 static uint32_t add_text(builder *b, const char *data, size_t size) {
@@ -214,13 +232,15 @@ static lc_status add_conditions(builder *b, const lc_rule *rule) {
       return lc_fail(b->error, LC_INVALID, "a rule has too many conditions");
     packed[at] = (lc_packed_condition){ (uint8_t)condition->field, (uint8_t)condition->is, rest, condition->values };
     if (!own)
-      b->ruleset->triggers[rule->trigger].fields |= UINT64_C(1) << condition->field;
+      trigger_of(b, rule->trigger)->fields |= UINT64_C(1) << condition->field;
   }
   return LC_OK;
 }
 
 static lc_status check_rule(builder *b, const lc_rule *rule) {
   const lc_category_slot *target = lc_ruleset_category(b->ruleset, rule->to);
+  if (!lc_is_trigger(rule->trigger))
+    return lc_fail(b->error, LC_INVALID, "a rule's trigger %d is none", (int)rule->trigger);
   if (target == NULL || target->deleted)
     return lc_fail(b->error, LC_INVALID, "a rule's target %d is not a live category", (int)rule->to);
   if (rule->trigger == LC_LEAD_STATUS_SET && rule->lead_status < 1)
@@ -234,6 +254,15 @@ static lc_status_slot *status_slot(const builder *b, int32_t lead_status) {
   return WRITABLE(lc_ruleset_status_slot(b->ruleset, lead_status));
 }
 
+/* Gives triggers their ranges, one behind the other, in which none is yet. */
+static void place_ranges(lc_trigger_rules *triggers, uint32_t count, uint32_t *next) {
+  for (uint32_t i = 0; i < count; i++) {
+    triggers[i].rules.first = *next;
+    *next += triggers[i].rules.count;
+    triggers[i].rules.count = 0;
+  }
+}
+
 /* Counts the rules of each trigger and lead status, then gives each its range, in which none is yet. */
 static lc_status make_ranges(builder *b) {
   lc_ruleset *ruleset = b->ruleset;
@@ -243,18 +272,15 @@ static lc_status make_ranges(builder *b) {
     lc_status status = check_rule(b, rule);
     if (status != LC_OK)
       return status;
-    ruleset->triggers[rule->trigger].rules.count++;
+    trigger_of(b, rule->trigger)->rules.count++;
     if (rule->trigger == LC_LEAD_STATUS_SET) {
       lc_status_slot *slot = status_slot(b, rule->lead_status);
       slot->lead_status = rule->lead_status;
       slot->rules.count++;
     }
   }
-  for (int i = 0; i < LC_TRIGGERS; i++) {
-    ruleset->triggers[i].rules.first = next;
-    next += ruleset->triggers[i].rules.count;
-    ruleset->triggers[i].rules.count = 0;
-  }
+  place_ranges(ruleset->triggers, LC_TRIGGERS, &next);
+  place_ranges(block_of(b, LC_BLOCK_TRIGGERS), ruleset->blocks[LC_BLOCK_TRIGGERS].count, &next);
   next = ruleset->triggers[LC_LEAD_STATUS_SET].rules.first;
   for (uint32_t i = 0; i < ruleset->blocks[LC_BLOCK_STATUSES].count; i++) {
     lc_status_slot *slot = (lc_status_slot *)block_of(b, LC_BLOCK_STATUSES) + i;
@@ -266,7 +292,7 @@ static lc_status make_ranges(builder *b) {
 }
 
 static lc_status add_rule(builder *b, const lc_rule *rule) {
-  lc_trigger_rules *trigger = &b->ruleset->triggers[rule->trigger];
+  lc_trigger_rules *trigger = trigger_of(b, rule->trigger);
   lc_range *range = rule->trigger == LC_LEAD_STATUS_SET ? &status_slot(b, rule->lead_status)->rules : &trigger->rules;
   if (range->count != 0 || rule->has_from || rule->forward_only || rule->when.count != 0)
     trigger->plain = 0;
@@ -304,9 +330,12 @@ lc_status lc_ruleset_build(const lc_config *config, void *memory, size_t size, l
   b.ruleset->version = LC_RULESET_VERSION;
   b.ruleset->revision = config->revision;
   b.ruleset->size = (uint32_t)size;
+  b.ruleset->left_out = config->left_out;
   memcpy(b.ruleset->blocks, blocks, sizeof blocks);
   for (int i = 0; i < LC_TRIGGERS; i++)
     b.ruleset->triggers[i].plain = 1;
+  for (uint32_t i = 0; i < blocks[LC_BLOCK_TRIGGERS].count; i++)
+    ((lc_trigger_rules *)block_of(&b, LC_BLOCK_TRIGGERS))[i].plain = 1;
   lc_status status = add_all(&b);
   b.ruleset->checksum = checksum(b.ruleset);
   return status;
@@ -328,7 +357,8 @@ static bool blocks_fit(const lc_ruleset *ruleset, size_t size) {
       return false;
   return is_power_of_two(blocks[LC_BLOCK_CATEGORIES].count) && blocks[LC_BLOCK_CATEGORIES].count >= 2
       && is_power_of_two(blocks[LC_BLOCK_STATUSES].count) && blocks[LC_BLOCK_STATUSES].count >= 2
-      && blocks[LC_BLOCK_FIELDS].count <= LC_FIELDS_MAX
+      && blocks[LC_BLOCK_FIELDS].count <= LC_FIELDS_MAX && blocks[LC_BLOCK_TRIGGERS].count <= LC_OWN_TRIGGERS
+      && ruleset->left_out <= 1 + LC_OWN_TRIGGERS
       && place(blocks) == size && memcmp(blocks, ruleset->blocks, sizeof blocks) == 0;
 }
 
@@ -409,10 +439,13 @@ static bool rules_fit(const lc_ruleset *ruleset, const lc_trigger_rules *trigger
 }
 
 static bool contents_fit(const lc_ruleset *ruleset) {
+  const lc_trigger_rules *own = lc_ruleset_block(ruleset, LC_BLOCK_TRIGGERS);
   bool fits = slots_fit(ruleset) && constants_fit(ruleset) && fields_fit(ruleset);
   uint64_t used = 0;
   for (int i = 0; i < LC_TRIGGERS && fits; i++)
     fits = rules_fit(ruleset, &ruleset->triggers[i], &used);
+  for (uint32_t i = 0; i < ruleset->blocks[LC_BLOCK_TRIGGERS].count && fits; i++)
+    fits = rules_fit(ruleset, &own[i], &used);
   return fits;
 }
 

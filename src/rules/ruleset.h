@@ -19,13 +19,24 @@
 #include "facts.h"
 #include "status.h"
 
+/* Journals keep these numbers: new triggers are appended. */
 typedef enum lc_trigger {
   LC_SALE_REGISTERED, /* "sale_registered" */
   LC_SALE_WON,        /* "sale_won" */
   LC_SALE_LOST,       /* "sale_lost" */
   LC_LEAD_STATUS_SET, /* "lead_status_set" */
+  LC_SALE_REOPENED,   /* "sale_reopened": won or lost before, and now open again */
+  LC_SALE_DELETED,    /* "sale_deleted" */
   LC_TRIGGERS         /* how many there are */
 } lc_trigger;
+
+/* What an integrator has declared is numbered from LC_OWN_TRIGGER on (triggers.h). */
+enum { LC_OWN_TRIGGER = 64, LC_OWN_TRIGGERS = 64 /* the most */, LC_TRIGGER_NUMBERS = LC_OWN_TRIGGER + LC_OWN_TRIGGERS };
+
+/* Whether there may be a trigger of that number. */
+static inline bool lc_is_trigger(uint32_t number) {
+  return number < LC_TRIGGERS || (number >= LC_OWN_TRIGGER && number < LC_TRIGGER_NUMBERS);
+}
 
 typedef enum lc_group {
   LC_CUSTOMER,           /* "customer" */
@@ -110,6 +121,7 @@ typedef struct lc_config {
   uint32_t constant_count;
   const int32_t *ids;
   uint32_t id_count;
+  uint32_t left_out; /* as in lc_ruleset */
 } lc_config;
 
 /* The packed form. */
@@ -175,6 +187,7 @@ typedef enum lc_block {
   LC_BLOCK_CATEGORIES, /* slots */
   LC_BLOCK_STATUSES,   /* slots */
   LC_BLOCK_CONSTANTS,  /* lc_fact, whose texts are in LC_BLOCK_TEXTS */
+  LC_BLOCK_TRIGGERS,   /* lc_trigger_rules of own triggers, from LC_OWN_TRIGGER to the last that has a rule */
   LC_BLOCK_RULES,
   LC_BLOCK_CONDITIONS,
   LC_BLOCK_FIELDS,
@@ -192,10 +205,14 @@ typedef struct lc_ruleset {
   lc_trigger_rules triggers[LC_TRIGGERS];
   lc_range blocks[LC_BLOCKS]; /* where each begins, in bytes from the start of all, and how many items it has */
   uint32_t size;       /* of the whole block, in bytes */
-  uint32_t reserved;   /* 0 */
+  uint32_t left_out;   /* 0; or, when enabled rules were left out as nobody had declared their triggers yet: 1 and how many own
+                        * triggers there were. It is to be built again when there are more. */
 } lc_ruleset;
 
-enum { LC_RULESET_MAGIC = 0x5352434c, LC_RULESET_VERSION = 4 };
+enum { LC_RULESET_MAGIC = 0x5352434c, LC_RULESET_VERSION = 5 };
+
+/* Rules of a trigger that has none. */
+extern const lc_trigger_rules lc_no_rules;
 
 /* The size of a config's ruleset in bytes; 0 when it does not fit 32 bits. */
 size_t lc_ruleset_size(const lc_config *config);
@@ -253,9 +270,18 @@ static inline const lc_category_slot *lc_ruleset_category(const lc_ruleset *rule
   return slot != NULL && slot->id != 0 ? slot : NULL;
 }
 
+/* The rules of any trigger. */
+static inline const lc_trigger_rules *lc_ruleset_trigger(const lc_ruleset *ruleset, lc_trigger trigger) {
+  if (trigger < LC_TRIGGERS)
+    return &ruleset->triggers[trigger];
+  uint32_t at = (uint32_t)trigger - LC_OWN_TRIGGER;
+  const lc_trigger_rules *own = lc_ruleset_block(ruleset, LC_BLOCK_TRIGGERS);
+  return at < ruleset->blocks[LC_BLOCK_TRIGGERS].count ? own + at : &lc_no_rules;
+}
+
 /* Whether an enabled rule exists for the trigger. */
 static inline bool lc_ruleset_has_rule(const lc_ruleset *ruleset, lc_trigger trigger) {
-  return ruleset->triggers[trigger].rules.count != 0;
+  return lc_ruleset_trigger(ruleset, trigger)->rules.count != 0;
 }
 
 /* The enabled rules of a lead status, which may be none. */

@@ -124,8 +124,10 @@ static inline int32_t only_if(bool condition, int32_t value) {
 }
 
 static inline const lc_remembered *decide_plain(lc_side *side, lc_trigger trigger, int32_t category, int32_t lead_status) {
-  int32_t status = only_if(trigger == LC_LEAD_STATUS_SET, lead_status);
-  uint64_t key = (uint64_t)(uint32_t)category << 33 | (uint64_t)(uint32_t)status << 2 | trigger;
+  const int32_t other = INT32_MIN; /* which no lead status has */
+  bool of_status = trigger == LC_LEAD_STATUS_SET;
+  int32_t status = only_if(of_status, lead_status);
+  uint64_t key = (uint64_t)(uint32_t)category << 32 | (uint32_t)(status | only_if(!of_status, other | (int32_t)trigger));
   lc_remembered *place = &side->remembered[key * UINT64_C(0x9E3779B97F4A7C15) >> 52];
   if (place->key != key)
     remember(side->ruleset, place, &(lc_facts){ .trigger = trigger, .category = category, .lead_status = status }, key);
@@ -146,7 +148,7 @@ static inline const lc_remembered *step(lc_side *side, const lc_columns *columns
   *from = columns->category[i] | only_if(columns->category[i] == LC_CATEGORY_ABSENT, *stands);
   int32_t category = *from > 0 ? *from : 0;
   lc_trigger trigger = (lc_trigger)columns->trigger[i];
-  const lc_remembered *decision = side->ruleset->triggers[trigger].plain
+  const lc_remembered *decision = lc_ruleset_trigger(side->ruleset, trigger)->plain
                                 ? decide_plain(side, trigger, category, columns->lead_status[i])
                                 : decide_event(side, columns, i, category, number);
   *stands = decision->to != 0 ? decision->to : *from;
@@ -222,7 +224,7 @@ lc_status lc_simulation_finish(lc_simulation *simulation, lc_error *error) {
 static void init_side(lc_side *side, const lc_ruleset *ruleset) {
   side->ruleset = ruleset;
   for (int i = 0; i < LC_REMEMBERED; i++) /* which is right for the key 0, the only one that finds them */
-    remember(ruleset, &side->remembered[i], &(lc_facts){ .trigger = LC_SALE_REGISTERED }, 0);
+    remember(ruleset, &side->remembered[i], &(lc_facts){ .trigger = LC_LEAD_STATUS_SET }, 0);
 }
 
 lc_status lc_simulation_init(lc_simulation *simulation, const lc_ruleset *const *rulesets, int side_count,

@@ -39,7 +39,7 @@ typedef struct lc_columns {
 
 /* A decision made before: there are few different ones, and each is made very often. */
 typedef struct lc_remembered {
-  uint64_t key; /* trigger, lead status and category */
+  uint64_t key; /* category, and lead status or another trigger */
   int32_t to;   /* as in lc_decision */
   uint32_t outcome;
 } lc_remembered;
@@ -47,7 +47,7 @@ typedef struct lc_remembered {
 typedef struct lc_side {
   const lc_ruleset *ruleset;
   int32_t *categories; /* by company: where it stands */
-  uint64_t counts[LC_TRIGGERS][LC_OUTCOMES];
+  uint64_t counts[LC_TRIGGER_NUMBERS][LC_OUTCOMES];
   lc_remembered remembered[LC_REMEMBERED];
   lc_remembered last; /* the decision by rules with conditions that was made last */
 } lc_side;

@@ -22,6 +22,7 @@ typedef struct checker {
   FILE *out;
   const char *table;
   unsigned problems; /* in this table */
+  lc_triggers triggers; /* own ones, as far as they can be read */
   lc_error error;
 } checker;
 
@@ -115,10 +116,16 @@ static const char *check_cursor(const record *r) {
   return check_json(r) == NULL ? NULL : "a cursor is damaged";
 }
 
+static bool has_trigger(const record *r, uint32_t number) {
+  return lc_trigger_name_of(&r->c->triggers, number) != NULL;
+}
+
 static const char *check_entry(const record *r) {
   lc_entry entry;
   if (lc_entry_unpack(r->value.mv_data, r->value.mv_size, &entry, NULL) != LC_OK)
     return "an entry is damaged";
+  if (!has_trigger(r, entry.trigger))
+    return "an entry's trigger is not known";
   return r->rest.mv_size == 8 && lc_key_number(r->rest) == entry.id ? NULL : "an entry stands in another one's place";
 }
 
@@ -149,7 +156,7 @@ static const char *check_confirmation(const record *r) {
   lc_question question;
   bool sound = lc_question_unpack(r->value.mv_data, r->value.mv_size, &question, NULL) == LC_OK
             && r->rest.mv_size == sizeof question.id && memcmp(r->rest.mv_data, question.id, sizeof question.id) == 0;
-  return sound ? NULL : "a confirmation is damaged";
+  return !sound ? "a confirmation is damaged" : has_trigger(r, question.trigger) ? NULL : "a confirmation's trigger is not known";
 }
 
 static const char *check_question(const record *r) {
@@ -214,6 +221,12 @@ static void check_record(checker *c, checks *check, MDB_val key, MDB_val value) 
     problem(c, wrong);
 }
 
+/* All of it: what its records say must go together. */
+static void check_triggers(checker *c) {
+  if (lc_read_triggers(c->env, c->txn, &c->triggers, &c->error) != LC_OK)
+    problem(c, c->error.message);
+}
+
 static void check_table(checker *c, lc_table table) {
   MDB_cursor *cursor;
   MDB_val key, value;
@@ -229,6 +242,8 @@ static void check_table(checker *c, lc_table table) {
   }
   if (rc != MDB_NOTFOUND)
     problem(c, mdb_strerror(rc));
+  if (table == LC_TABLE_TRIGGERS)
+    check_triggers(c);
   if (c->problems > MOST_PROBLEMS)
     fprintf(c->out, "!%s: %u problems more\n", c->table, c->problems - MOST_PROBLEMS);
 }

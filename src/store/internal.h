@@ -236,6 +236,14 @@ int lc_is_beyond(const lc_writer *reader, const lc_retention *keep, lc_text olde
 /* Whether it is the name of a counter of entries, and of which log. */
 bool lc_is_count(lc_text name, lc_log *log);
 
+/* ---- from triggers.c ------------------------------------------------------------------- */
+
+/* Reads the own triggers in a transaction on config.mdb. On failure they stay as they were. LC_CORRUPT. */
+lc_status lc_read_triggers(const lc_env *env, MDB_txn *txn, lc_triggers *triggers, lc_error *error);
+
+/* How many there are. Returns LMDB's result. */
+int lc_count_triggers(const lc_store *store, MDB_txn *txn, size_t *count);
+
 /* ---- from rulesets.c ------------------------------------------------------------------- */
 
 void lc_rules_cache_free(lc_rules_cache *cache);

@@ -9,6 +9,7 @@ static const struct {
   [LC_TABLE_RULESETS] = { "rulesets", LC_PART_CONFIG },
   [LC_TABLE_CONFIGS] = { "configs", LC_PART_CONFIG },
   [LC_TABLE_REVISIONS] = { "revisions", LC_PART_CONFIG },
+  [LC_TABLE_TRIGGERS] = { "triggers", LC_PART_CONFIG },
   [LC_TABLE_IDENTITY] = { "identity", LC_PART_CONFIG },
   [LC_TABLE_META] = { "meta", LC_PART_JOURNAL },
   [LC_TABLE_JOURNAL] = { "journal", LC_PART_JOURNAL },

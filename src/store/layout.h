@@ -18,6 +18,7 @@ typedef enum lc_table {
   LC_TABLE_RULESETS,      /* config: tenant -> lc_ruleset of the newest config */
   LC_TABLE_CONFIGS,       /* config: tenant, revision -> the config as JSON */
   LC_TABLE_REVISIONS,     /* config: tenant, revision -> who saved it and when, as JSON */
+  LC_TABLE_TRIGGERS,      /* config: name of an own trigger -> its number, sealed, and JSON about it (triggers.c); of all tenants */
   LC_TABLE_IDENTITY,      /* config: "store" -> the id that both files have; "map_size" (room.c) */
   LC_TABLE_META,          /* journal: "last_entry" -> lc_last; identity.c has the others */
   LC_TABLE_JOURNAL,       /* journal: tenant, entry -> lc_entry, packed */

@@ -136,7 +136,7 @@ static size_t read_entry_head(const void *bytes, size_t size, entry_head *head) 
 
 static bool entry_head_fits(const entry_head *head, size_t head_size, size_t size) {
   return head->version >= 1 && head->version <= ENTRY_VERSION && head->status < LC_ENTRY_STATUSES
-      && head->trigger < LC_TRIGGERS && head->action < LC_ACTIONS && head->reason < LC_ENTRY_REASONS && head->has_rule <= 1
+      && lc_is_trigger(head->trigger) && head->action < LC_ACTIONS && head->reason < LC_ENTRY_REASONS && head->has_rule <= 1
       && size == head_size + rule_size(head->has_rule) + head->company_size + head->event_id_size + (size_t)head->details_size + (size_t)head->error_size;
 }
 
@@ -194,7 +194,7 @@ void lc_question_pack(const lc_question *question, void *memory) {
 }
 
 static bool question_head_fits(const question_head *head, size_t size) {
-  return head->version == CONFIRMATION_VERSION && head->state < LC_QUESTION_STATES && head->trigger < LC_TRIGGERS
+  return head->version == CONFIRMATION_VERSION && head->state < LC_QUESTION_STATES && lc_is_trigger(head->trigger)
       && head->has_rule <= 1 && size == sizeof *head + rule_size(head->has_rule) + head->company_size + head->user_size + (size_t)head->body_size + (size_t)head->answer_size;
 }
 

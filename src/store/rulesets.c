@@ -42,20 +42,43 @@ static lc_status cache(lc_rules *rules, const void *bytes, size_t size, lc_error
   return LC_OK;
 }
 
+/* Whether rules were left out of the stored ruleset whose triggers may have been declared since. */
+static int is_outdated(const lc_store *store, MDB_txn *txn, MDB_val stored, bool *outdated) {
+  lc_ruleset head;
+  size_t count = 0;
+  int rc = 0;
+  *outdated = false;
+  if (stored.mv_size < sizeof head)
+    return 0;
+  memcpy(&head, stored.mv_data, sizeof head);
+  if (head.version == LC_RULESET_VERSION && head.left_out != 0)
+    rc = lc_count_triggers(store, txn, &count);
+  *outdated = head.left_out != 0 && count > head.left_out - 1;
+  return rc;
+}
+
+static lc_status read(lc_store *store, MDB_txn *txn, lc_key *tenant, lc_rules *rules, lc_error *error) {
+  MDB_val value;
+  bool outdated = false;
+  int rc = lc_get(store, txn, LC_TABLE_RULESETS, tenant, &value);
+  if (rc == MDB_NOTFOUND)
+    return cache(rules, NULL, lc_ruleset_size(&(lc_config){ 0 }), error);
+  if (rc == 0)
+    rc = is_outdated(store, txn, value, &outdated);
+  if (rc != 0)
+    return lc_store_fail(store, LC_PART_CONFIG, rc, "cannot read the rules", error);
+  if (outdated)
+    return lc_fail(error, LC_CORRUPT, "the stored ruleset lacks rules of triggers that were declared since");
+  return is_cached(rules, value) ? LC_OK : cache(rules, value.mv_data, value.mv_size, error);
+}
+
 lc_status lc_store_refresh(lc_store *store, lc_text tenant, lc_rules *rules, lc_error *error) {
   MDB_txn *txn;
-  MDB_val value;
   lc_key key = lc_key_of(tenant);
   lc_status status = lc_begin_read(store, LC_PART_CONFIG, &txn, error);
   if (status != LC_OK)
     return status;
-  int rc = lc_get(store, txn, LC_TABLE_RULESETS, &key, &value);
-  if (rc == MDB_NOTFOUND)
-    status = cache(rules, NULL, lc_ruleset_size(&(lc_config){ 0 }), error);
-  else if (rc != 0)
-    status = lc_store_fail(store, LC_PART_CONFIG, rc, "cannot read the rules", error);
-  else if (!is_cached(rules, value))
-    status = cache(rules, value.mv_data, value.mv_size, error);
+  status = read(store, txn, &key, rules, error);
   if (status == LC_OK)
     rules->stamp = mdb_txn_id(txn);
   lc_end_read(store, LC_PART_CONFIG);

@@ -23,6 +23,7 @@
 #include "rules/decide.h"
 #include "rules/ruleset.h"
 #include "rules/status.h"
+#include "rules/triggers.h"
 #include "watch.h"
 
 typedef struct lc_store lc_store;
@@ -65,7 +66,8 @@ static inline bool lc_rules_fresh(const lc_rules *rules, const lc_watch *watch) 
 }
 
 /* Reads the tenant's newest ruleset if it has changed. A tenant without one gets that of the empty config, revision 0. On
- * failure `rules` stays as it was. */
+ * failure `rules` stays as it was. LC_CORRUPT: it is damaged, or was built before the triggers of some of its rules were declared:
+ * it is to be built again from its config (lc_store_repair). */
 lc_status lc_store_refresh(lc_store *store, lc_text tenant, lc_rules *rules, lc_error *error);
 void lc_rules_free(lc_rules *rules);
 
@@ -86,6 +88,28 @@ lc_status lc_store_config(lc_store *store, lc_text tenant, uint64_t revision, lc
 
 /* Copies out the list of `about`, newest revision first. */
 lc_status lc_store_revisions(lc_store *store, lc_text tenant, lc_error *error);
+
+/* ---- the integrator's own triggers --------------------------------------------------------- */
+
+/* Whether nobody can have declared one since `triggers` were read. Costs a few memory reads. */
+static inline bool lc_triggers_fresh(const lc_triggers *triggers, const lc_watch *watch) {
+  return triggers->stamp != 0 && !lc_watch_forked(watch) && lc_watch_newest(watch) == triggers->stamp;
+}
+
+/* Reads the store's own triggers, of all tenants. On failure `triggers` stay as they were. */
+lc_status lc_store_triggers(lc_store *store, lc_triggers *triggers, lc_error *error);
+
+typedef struct lc_declared {
+  lc_text name;  /* lc_trigger_name_fits */
+  lc_text about; /* JSON that the store does not read; empty: as it is */
+} lc_declared;
+
+/* Adds those that the store does not know yet, in their order, and sets what is about each, in one transaction; in none when
+ * nothing is new. LC_INVALID: there would be more than LC_OWN_TRIGGERS. */
+lc_status lc_store_declare(lc_store *store, const lc_declared *declared, size_t count, lc_error *error);
+
+/* Copies out a list of them, by number. An item is an lc_trigger_name, then the JSON about it. */
+lc_status lc_store_list_triggers(lc_store *store, lc_error *error);
 
 /* ---- cursors ----------------------------------------------------------------------------- */
 

@@ -6,6 +6,7 @@ local event_of = require "leadcat.events.event"
 local fields = require "leadcat.cli.fields"
 local import = require "leadcat.cli.import"
 local options_of = require "leadcat.util.options"
+local presets = require "leadcat.cli.import.presets"
 
 ---@class leadcat.cli.Command
 ---@field name string
@@ -162,12 +163,20 @@ local function declare_export(command)
   for _, column in ipairs(COLUMNS) do
     command:option("--" .. column[1], "With --opportunities: " .. column[2] .. "."):argname "COLUMN"
   end
+  command:option("--preset", "With --opportunities: the CRM that has written it, whose columns and stages are known.")
+    :argname "CRM":choices(presets.NAMES)
   command:option("--company-separator", "With --opportunities: what stands between several companies of one row.")
     :argname "TEXT"
   for _, outcome in ipairs { "won", "lost" } do
     command:option("--" .. outcome, "With --opportunities: the stage of a " .. outcome .. " sale; may be given again.")
       :argname("LABEL"):count "*"
   end
+end
+
+--- How an export is read.
+function arguments.export(command)
+  declare_export(command)
+  declare_reading(command)
 end
 
 function arguments.events(command)
@@ -188,6 +197,9 @@ function arguments.events(command)
 end
 
 local function export_problem(args)
+  if args.preset then
+    return nil
+  end
   local closed = not (args.won_at and args.lost_at) and "closed" or "stage"
   for _, option in ipairs { "company", "created", closed, "stage" } do
     if not args[option] then
@@ -199,13 +211,18 @@ local function export_problem(args)
   end
 end
 
---- What is wrong with the files of events. Sets `args.events`, also when the file was given as an argument.
-function arguments.events_problem(args)
-  args.events = args.events or args.file
+--- Sets `args.date_formats`, by column.
+function arguments.date_formats(args)
   args.date_formats = {}
   for _, told in ipairs(args.formats) do
     args.date_formats[told.column] = told.format
   end
+end
+
+--- What is wrong with the files of events. Sets `args.events`, also when the file was given as an argument.
+function arguments.events_problem(args)
+  args.events = args.events or args.file
+  arguments.date_formats(args)
   if #args.fields > 0 and args.events and (args.format or import.format_of(args.events)) == "jsonl" then
     return "--field is about columns: events in JSON have their fields already"
   end

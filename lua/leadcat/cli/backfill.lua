@@ -23,7 +23,7 @@ local function source_of(args)
   local words = { ("%s bytes, checksum %s"):format(tables.number(size), sum or "of none") }
   for _, name in ipairs {
     "format", "company", "created", "closed", "stage", "sale", "actor", "keep_going", "won", "lost", "won_at",
-    "lost_at", "company_separator", "encoding", "delimiter", "date_order", "timezone",
+    "lost_at", "company_separator", "preset", "encoding", "delimiter", "date_order", "timezone",
   } do
     local value = args[name]
     value = type(value) == "table" and table.concat(value, ",") or value
@@ -103,7 +103,7 @@ end
 
 local function run(args, engine)
   local source = source_of(args)
-  local read = events_of.read_any(args, { must(engine:config()) })
+  local read = events_of.read_any(args, { must(engine:config()) }, must(engine:_own_triggers()))
   local events, counted = events_to_fill(args, read)
   local show, done = progress(counted, nil, 1)
   local report, message = done(engine:backfill(events, {

@@ -22,14 +22,19 @@ local function read_config(path)
   return cfg
 end
 
---- The config of --config, else that of the store in --path.
+--- The config of --config, else that of the store in --path, and the store's own triggers.
 ---@param args table
----@return leadcat.Config
+---@return leadcat.Config config, string[]? own
 function configs.of(args)
   if args.config_file then
     return read_config(args.config_file)
   end
-  return common.with_store(args, false, function(engine) return must(engine:config()) end)
+  local own
+  local cfg = common.with_store(args, false, function(engine)
+    own = must(engine:_own_triggers())
+    return must(engine:config())
+  end)
+  return cfg, own
 end
 
 local HOW = [[
@@ -90,7 +95,7 @@ local export = {
 
 local function run_import(args, engine)
   local cfg = read_config(args.file)
-  local problems = config.problems(cfg)
+  local problems = engine:check(cfg)
   if not config.has_errors(problems) then
     common.warn_of_problems(problems)
   end

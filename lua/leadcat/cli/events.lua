@@ -76,7 +76,7 @@ local function read_once(args, events, size, must_be_ordered)
       if event == nil and code == nil then
         return nil
       end
-      local problem = event_of.problem(event)
+      local problem = event_of.problem(event, args.own_triggers)
       if code then
         problem, line = line, bad_line
       elseif not problem and latest and event.at and event.at < latest then
@@ -138,7 +138,8 @@ end
 local events_of = {}
 
 -- Opens the file, and says of what types the fields are.
-local function begin(args, configs)
+local function begin(args, configs, own)
+  args.own_triggers = own
   args.fields = fields.with_types(args.fields, configs, "--field")
   args.file_of_events = args.file_of_events or files.open_twice(path_of(args))
 end
@@ -146,9 +147,10 @@ end
 --- The events of a file, for what has effects: in the order of their times, unless --in-file-order is given.
 ---@param args table
 ---@param configs leadcat.Config[] whose rules decide
+---@param own? string[] the integrator's own triggers
 ---@return leadcat.cli.Events
-function events_of.read(args, configs)
-  begin(args, configs)
+function events_of.read(args, configs, own)
+  begin(args, configs, own)
   if args.opportunities or args.in_file_order or not is_unordered(args) then
     return read_once(args, open_events(args))
   end
@@ -158,19 +160,21 @@ end
 --- The events of a file as they come, for what puts them in order itself.
 ---@param args table
 ---@param configs leadcat.Config[]
+---@param own? string[]
 ---@return leadcat.cli.Events
-function events_of.read_any(args, configs)
-  begin(args, configs)
+function events_of.read_any(args, configs, own)
+  begin(args, configs, own)
   return read_once(args, open_events(args))
 end
 
 --- Runs what has no effects with the events of a file. It is run again where they turn out not to be in order.
 ---@param args table
 ---@param configs leadcat.Config[]
+---@param own? string[]
 ---@param run fun(events: leadcat.cli.Events): table?, ...
 ---@return table? report, ... what `run` returns
-function events_of.through(args, configs, run)
-  begin(args, configs)
+function events_of.through(args, configs, own, run)
+  begin(args, configs, own)
   local events, size = open_events(args)
   events = read_once(args, events, size, not (args.opportunities or args.in_file_order))
   local report, message, code, problems = run(events)

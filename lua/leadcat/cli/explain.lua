@@ -43,8 +43,8 @@ end
 
 local function declare(command)
   command:option("--company", "The company."):argname("COMPANY"):count("1"):convert(arguments.to_id)
-  command:option("--trigger", "The event; without it, all that could happen, and what did last."):argname "TRIGGER"
-    :choices(config.TRIGGERS)
+  command:option("--trigger", "The event, built in or of the store's own; without it, all that could happen, and what "
+    .. "did last."):argname "TRIGGER"
   command:option("--lead-status", "The lead status that was set, by name or id."):argname "NAME"
   command:option("--fact", "What is known of the event, such as sale.amount=1000; may be given again.")
     :argname("FIELD=VALUE"):target("facts"):count("*"):convert(fields.reader "--fact")

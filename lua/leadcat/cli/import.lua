@@ -269,7 +269,7 @@ end
 function import.opportunities(file, options)
   local closed = not (options.won_at and options.lost_at) and "closed" or nil
   for _, key in ipairs { "company", "created", "stage", closed } do
-    if type(options[key]) ~= "string" then
+    if not options.preset and type(options[key]) ~= "string" then
       error(("option %s: the name of a column expected"):format(key), 2)
     end
   end

@@ -61,7 +61,7 @@ local function replay(args, engine)
   local report = simulate.new_report()
   local run = { engine = run_of.engine(engine, record.run), report = report, touched = {}, start = start }
   report.run = record.run
-  local events = events_of.read(args, { cfg })
+  local events = events_of.read(args, { cfg }, must(engine:_own_triggers()))
   local message = handle_all(engine, events.next, run)
   events.finish(report)
   must(run_of.finish(engine, record))

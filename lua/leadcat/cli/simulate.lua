@@ -10,6 +10,7 @@ local i18n = require "leadcat.words.i18n"
 local report_page = require "leadcat.pages.report"
 local simulate = require "leadcat.past.simulate"
 local tables = require "leadcat.cli.tables"
+local triggers = require "leadcat.rules.triggers"
 
 -- The rules leave a company without a category as it is.
 local function warn_of_unknown(report)
@@ -21,12 +22,18 @@ local function warn_of_unknown(report)
   end
 end
 
+-- What events may name: the store's own triggers, and those of the rules, which are tried as if somebody had declared them.
+local function known_triggers(own, ...)
+  return triggers.together(own or {}, triggers.used(...))
+end
+
 local function compare_configs(args)
-  local against = configs.of(args.against == "current" and { path = args.path } or { config_file = args.against })
-  local cfg = configs.of(args)
-  local report = common.must_accept(events_of.through(args, { against, cfg }, function(events)
+  local against, own = configs.of(args.against == "current" and { path = args.path } or { config_file = args.against })
+  local cfg, own_too = configs.of(args)
+  own = known_triggers(own or own_too, against, cfg)
+  local report = common.must_accept(events_of.through(args, { against, cfg }, own, function(events)
     return compare.run(against, cfg, events.next, {
-      start_category = args.start_category, language = args.language, limit = args.limit,
+      triggers = own, start_category = args.start_category, language = args.language, limit = args.limit,
     })
   end))
   warn_of_unknown(report)
@@ -68,10 +75,11 @@ local function run(args)
   if args.against then
     return compare_configs(args)
   end
-  local cfg = configs.of(args)
-  return common.must_accept(events_of.through(args, { cfg }, function(events)
+  local cfg, own = configs.of(args)
+  own = known_triggers(own, cfg)
+  return common.must_accept(events_of.through(args, { cfg }, own, function(events)
     return simulate.run(cfg, events.next, {
-      start_category = args.start_category, language = args.language, feed = events.feed,
+      triggers = own, start_category = args.start_category, language = args.language, feed = events.feed,
     })
   end)), tables.report
 end

@@ -3,6 +3,7 @@
 local config = require "leadcat.rules.config"
 local event_of = require "leadcat.events.event"
 local json = require "leadcat.util.json"
+local triggers = require "leadcat.rules.triggers"
 local unicode = require "leadcat.util.unicode"
 
 local width = unicode.width
@@ -142,9 +143,19 @@ function tables.by_count(counts)
   return names
 end
 
+-- The built-in triggers, then the own ones that were counted, by their names.
+local function triggers_of(report)
+  local own = {}
+  for trigger in pairs(report.outcomes) do
+    own[#own + 1] = config.is_own_trigger(trigger) and trigger or nil
+  end
+  table.sort(own)
+  return triggers.all(own)
+end
+
 local function outcome_rows(report)
   local rows = { { "trigger", "outcome", "events" } }
-  for _, trigger in ipairs(config.TRIGGERS) do
+  for _, trigger in ipairs(triggers_of(report)) do
     for _, outcome in ipairs(tables.by_count(report.outcomes[trigger] or {})) do
       rows[#rows + 1] = { trigger, outcome, tables.number(report.outcomes[trigger][outcome]) }
     end

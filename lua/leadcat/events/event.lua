@@ -2,13 +2,15 @@
 
 local config = require "leadcat.rules.config"
 local merged = require "leadcat.util.merged"
+local schema = require "leadcat.rules.schema"
+local triggers = require "leadcat.rules.triggers"
 local unicode = require "leadcat.util.unicode"
 
 local event = {}
 
 ---@class leadcat.Event
 ---@field id? string|integer 1 to 255 bytes: an event is handled once, however often it is delivered
----@field trigger "sale_registered"|"sale_won"|"sale_lost"|"lead_status_set"
+---@field trigger "sale_registered"|"sale_won"|"sale_lost"|"lead_status_set"|"sale_reopened"|"sale_deleted"|string or the integrator's own
 ---@field company string|integer the host's id, 1 to 255 bytes; 42 and "42" are one company
 ---@field category? integer the company's category now; the host is asked when absent
 ---@field lead_status? integer the status that was set, for `lead_status_set`
@@ -29,10 +31,7 @@ local event = {}
 local MAX_ID = 255
 local MAX_INTEGER = 2 ^ 53
 local LAST_TIME = 253402300799 -- the end of the year 9999
-local TRIGGERS = {}
-for _, trigger in ipairs(config.TRIGGERS) do
-  TRIGGERS[trigger] = true
-end
+local BUILT_IN = schema.set(config.TRIGGERS)
 
 local function is_integer(value)
   return type(value) == "number" and value % 1 == 0 and value > -MAX_INTEGER and value < MAX_INTEGER
@@ -109,6 +108,16 @@ local function shown(value)
   return unicode.visible(tostring(value):sub(1, 60))
 end
 
+local function problem_of_trigger(trigger, own)
+  for _, name in ipairs(own or {}) do
+    if name == trigger then
+      return nil
+    end
+  end
+  return ("trigger must be one of %s, not %s"):format(table.concat(triggers.all(own), ", "),
+    trigger == nil and "absent" or ("'%s'"):format(shown(trigger)))
+end
+
 local function id_problem(name, record)
   local _, problem
   if record and record.id ~= nil then
@@ -119,13 +128,15 @@ end
 
 --- What is wrong with an event, in one sentence; nil when nothing is.
 ---@param e any
+---@param own? string[] the integrator's own triggers; default none
 ---@return string? problem
-function event.problem(e)
+function event.problem(e, own)
   if type(e) ~= "table" then
     return "an event must be a table, not a " .. type(e)
-  elseif not TRIGGERS[e.trigger] then
-    return ("trigger must be one of %s, not %s"):format(table.concat(config.TRIGGERS, ", "),
-      e.trigger == nil and "absent" or ("'%s'"):format(shown(e.trigger)))
+  end
+  local wrong = not BUILT_IN[e.trigger] and problem_of_trigger(e.trigger, own)
+  if wrong then
+    return wrong
   end
   local _, problem = event.key(e.company)
   if problem then

@@ -161,13 +161,13 @@ end
 -- Round by round ------------------------------------------------------------------------------------------------------
 
 -- The first bad event of a list, and what is wrong with it.
-local function find_problem(events)
+local function find_problem(events, own)
   local count = 0
   for _ in pairs(events) do
     count = count + 1
   end
   for place = 1, count do
-    local problem = event_of.problem(events[place])
+    local problem = event_of.problem(events[place], own)
     if problem then
       return place, problem
     end
@@ -187,7 +187,11 @@ end
 local function mend(round, left, message, code)
   local self = round.engine
   if left == false then
-    local place, problem = find_problem(round.events)
+    local own, why, failure = self:_own_triggers()
+    if not own then
+      return nil, why, failure
+    end
+    local place, problem = find_problem(round.events, own)
     if problem then
       round.bad = place
       return nil, problem, "invalid"

@@ -97,11 +97,16 @@ local function day_of(text)
   return text:find "^%d%d%d%d%-%d%d%-%d%d$" and core.parse_time(text, "%Y-%m-%d") or nil
 end
 
+-- A built-in trigger, or one that the store knows.
+local function trigger_of(text, context)
+  return search.QUERY.trigger.fits(text) and not search.problem(context.engine, { trigger = text }) and text or nil
+end
+
 -- How each parameter is read: nil for an invalid one.
 local PARAMETERS = {
   company = id_of, user = id_of, actor = id_of, run = id_of,
   from = day_of, to = day_of, since = time_of, before = time_of,
-  trigger = name_of(search.QUERY.trigger), status = name_of(search.QUERY.status),
+  trigger = trigger_of, status = name_of(search.QUERY.status),
   state = name_of(options_of.one_of(core.question_states)),
   revision = function(text) return whole(text, 2 ^ 53) end,
   limit = function(text) return whole(text, MAX_LIMIT) end,
@@ -109,10 +114,10 @@ local PARAMETERS = {
 }
 
 -- Reads one parameter into the query, if it was sent.
-local function read_parameter(sent, query, name, read)
+local function read_parameter(context, sent, query, name, read)
   local text = sent[name]
   if text and text ~= "" then
-    query[name] = read(text)
+    query[name] = read(text, context)
     if query[name] == nil then
       fail("invalid", ("the parameter %s cannot be '%s'"):format(name, unicode.visible(text:sub(1, 60))))
     end
@@ -126,9 +131,9 @@ end
 ---@return table query
 function api.query(context, names, after)
   local sent, query = request_of.fields(context.request.query), {}
-  read_parameter(sent, query, "after", after)
+  read_parameter(context, sent, query, "after", after)
   for _, name in ipairs(names) do
-    read_parameter(sent, query, name, PARAMETERS[name])
+    read_parameter(context, sent, query, name, PARAMETERS[name])
   end
   return query
 end
@@ -206,6 +211,13 @@ function api.history(context)
     "company", "actor", "trigger", "status", "revision", "run", "since", "before", "limit", "unchanged",
   }, api.cursor_of_history)
   return pager.respond(context, query, api.entries(context, query, query.limit or DEFAULT_LIMIT))
+end
+
+-- Triggers -------------------------------------------------------------------------------------------------------------
+
+--- What triggers events and rules may have.
+function api.triggers(context)
+  return response.json(200, must(context.engine:triggers()))
 end
 
 -- Why -----------------------------------------------------------------------------------------------------------------

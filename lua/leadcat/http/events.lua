@@ -37,8 +37,8 @@ local function is_too_large(event)
 end
 
 -- What is wrong with a client's event, in one sentence; nil when nothing is.
-local function problem_of(context, event)
-  local problem = event_of.problem(event)
+local function problem_of(context, event, own)
+  local problem = event_of.problem(event, own)
   if problem then
     return problem
   elseif event.at and event.at > context.engine:_now() + DAY then
@@ -50,9 +50,9 @@ local function problem_of(context, event)
   end
 end
 
--- The client's events, which the actor may report. `place`: of one in a list.
-local function check(context, event, place)
-  local problem = problem_of(context, events.sent_by(event, context.actor))
+-- The client's events, which the actor may report. `own`: the integrator's own triggers; `place`: of one in a list.
+local function check(context, event, own, place)
+  local problem = problem_of(context, events.sent_by(event, context.actor), own)
   if problem then
     fail("invalid", place and ("events[%d]: %s"):format(place, problem) or problem)
   end
@@ -65,8 +65,9 @@ local function check_all(context, list)
     fail("too_large", ("a request takes at most %d events, not %d: send them in several requests, one after the other")
       :format(MOST, #list))
   end
+  local own = must(context.engine:_own_triggers())
   for place, event in ipairs(list) do
-    check(context, event, place)
+    check(context, event, own, place)
     platform.give_way()
   end
   return list
@@ -77,11 +78,13 @@ function events.handle(context)
   if sent[1] ~= nil or json.is_array(sent) then
     return outcomes.many(context, must(context.engine:handle_many(check_all(context, sent))))
   end
-  return outcomes.one(context, 200, must(context.engine:handle(check(context, sent))))
+  check(context, sent, must(context.engine:_own_triggers()))
+  return outcomes.one(context, 200, must(context.engine:handle(sent)))
 end
 
 function events.propose(context)
-  local event = check(context, must(request_of.json_table(context.request, "an event expected")))
+  local event = must(request_of.json_table(context.request, "an event expected"))
+  check(context, event, must(context.engine:_own_triggers()))
   allow(context, "view", event)
   local view, message, code = context.engine:propose(event)
   if code then

@@ -76,6 +76,7 @@ function history.page(context)
   local names, questions = {}, {}
   look_up(context, entries, names, questions)
   return response.page(context, 200, history_page.html, {
+    own_triggers = must(context.engine:_own_triggers()),
     entries = entries, cfg = cfg, filters = filters, names = names, questions = questions,
     next = found.next, searched = found.searched, may_undo = context.engine:can(context.actor, "undo") == true,
     said = undone(context, entries, cfg, names),

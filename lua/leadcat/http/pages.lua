@@ -44,6 +44,7 @@ pages.settings = for_administrators(function(context)
   return response.page(context, 200, settings_page.html, {
     config = cfg, revision = cfg.revision, licensed = is_licensed(context), saved = saved and cfg.revision or nil,
     problems = context.engine:check(cfg), fields = context.engine:fields(),
+    own_triggers = must(context.engine:_own_triggers()),
   })
 end)
 
@@ -52,11 +53,13 @@ local function show(context, status, form, more)
   local shown = more or {}
   shown.config, shown.edit, shown.revision = form.config, form.edit, form.stored.revision
   shown.licensed, shown.fields = is_licensed(context), context.engine:fields()
+  shown.own_triggers = must(context.engine:_own_triggers())
   return response.page(context, status, settings_page.html, shown)
 end
 
 local function read_form(context, fields, stored)
-  local action, edited, edit = settings_form.read(fields, stored, context.language)
+  local own = must(context.engine:_own_triggers())
+  local action, edited, edit = settings_form.read(fields, stored, context.language, own)
   return { fields = fields, stored = stored, action = action, config = edited, edit = edit }
 end
 
@@ -98,7 +101,9 @@ end
 -- How the newest events that the actor may see would have ended under the edited config. Fails as `compare.run` does.
 local function rehearse(context, form)
   local entries = api.visible(context, must(context.engine:history { limit = TRIED, unchanged = true }))
-  return compare.run(form.stored, form.config, replay.events(entries), { language = context.language })
+  return compare.run(form.stored, form.config, replay.events(entries), {
+    language = context.language, triggers = must(context.engine:_own_triggers()),
+  })
 end
 
 -- Shows what the form would do, and saves nothing.

@@ -5,6 +5,7 @@ local h = require "leadcat.pages.html"
 local page = require "leadcat.pages.page"
 local parts = require "leadcat.pages.parts"
 local search = require "leadcat.past.search"
+local triggers = require "leadcat.rules.triggers"
 local url = require "leadcat.util.url"
 local wording = require "leadcat.words.wording"
 
@@ -13,6 +14,7 @@ local history = {}
 ---@class leadcat.HistoryModel: leadcat.Words
 ---@field entries leadcat.Entry[] newest first
 ---@field cfg leadcat.Config the newest, for names
+---@field own_triggers? string[] the integrator's own, for the filter
 ---@field filters? table<string, string> by the names of `history.FILTERS`
 ---@field names? table<string|integer, string> company names by id
 ---@field questions? table<string, leadcat.Confirmation> that entries have asked or answered, by id
@@ -133,7 +135,7 @@ local function rule(model, entry)
   local id = entry.trigger == "lead_status_set" and config.lead_status_of(entry.rule)
   local name = id and text(model, "history.rule_lead_status", {
     lead_status = wording.name_of(model.cfg.lead_statuses, id, model.language),
-  }) or text(model, "history." .. entry.trigger)
+  }) or wording.trigger(model, entry.trigger)
   return { name, " ", note(h.a { href = page.address(model, ("/history/revisions/%d"):format(entry.revision)),
     text(model, "history.version", { number = ("%d"):format(entry.revision) }),
   }) }
@@ -204,14 +206,10 @@ local function choice(model, row, values, words)
   })
 end
 
-local function trigger_words(model, trigger)
-  return text(model, "history." .. trigger)
-end
-
 local FIELDS = {
   company = function(model, row) return input(model, row, "search", { dir = "auto" }) end,
   actor = function(model, row) return input(model, row, "search", { dir = "auto" }) end,
-  trigger = function(model, row) return choice(model, row, config.TRIGGERS, trigger_words) end,
+  trigger = function(model, row) return choice(model, row, triggers.all(model.own_triggers), wording.trigger) end,
   status = function(model, row) return choice(model, row, search.STATUSES, status_words) end,
   from = function(model, row) return input(model, row, "date") end,
   to = function(model, row) return input(model, row, "date") end,
@@ -231,7 +229,7 @@ local function form(model)
   }
 end
 
-local SHOWN_AS = { trigger = trigger_words, status = status_words, company = company_of }
+local SHOWN_AS = { trigger = wording.trigger, status = status_words, company = company_of }
 
 -- The filters in use, each with a link that removes it.
 local function chips(model)

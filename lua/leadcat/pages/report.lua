@@ -216,7 +216,7 @@ local function cause(model, trigger)
   if trigger == "lead_status_set" then
     return text(model, "lead_status_set")
   end
-  return wording.sentence(model, "confirmation." .. trigger .. "_unnamed")
+  return wording.cause_of_trigger(model, trigger)
 end
 
 local function outcome(model, told)

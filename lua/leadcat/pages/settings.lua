@@ -16,6 +16,7 @@ local settings = {}
 ---@field config leadcat.Config to show; may have errors
 ---@field revision integer that it was made from
 ---@field edit? leadcat.SettingsEdit of the submitted form, from `settings_form.read`; nil for a fresh page
+---@field own_triggers? string[] the integrator's own that the store knows; each has a card
 ---@field problems? leadcat.Problem[] errors that prevented saving, and warnings
 ---@field changes? string[] what somebody else has saved meanwhile
 ---@field tried? {report: leadcat.Comparison, before: leadcat.Config, after: leadcat.Config, complete: boolean} what the form would do; complete: the journal has all events

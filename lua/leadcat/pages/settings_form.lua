@@ -5,7 +5,7 @@
 --
 --   revision                                   that the form was made from
 --   do                                         the button: save, try, cancel, add_category, delete_category.N, ...
---   rule.TRIGGER.enabled, .set_category, .ask  the switch of a card and its first rule; of lead_status_set only `enabled`
+--   rule.TRIGGER.enabled, .set_category, .ask  the switch of a card, of the integrator's own trigger too, and its first rule; of lead_status_set only `enabled`
 --   rule.TRIGGER.known                         which rules the form has shown: those of them that it lacks were removed
 --   rule.TRIGGER.N.set_category, .ask, .name; .switch ("own"), .used            a rule; of the first, the rest of it
 --   status_rule.N.lead_status, .set_category, .ask; .switch ("own"), .enabled   a row of lead_status_set
@@ -31,13 +31,14 @@ local json = require "leadcat.util.json"
 local language_tag = require "leadcat.util.language"
 local rule_form = require "leadcat.pages.rule_form"
 local schema = require "leadcat.rules.schema"
+local triggers = require "leadcat.rules.triggers"
 local unicode = require "leadcat.util.unicode"
 
 local settings_form = {}
 
 local MAX_ID, MAX_ROWS = 2147483647, 10000
 local LISTS = { category = "categories", lead_status = "lead_statuses" }
-local GROUP, TRIGGER = schema.set(config.GROUPS), schema.set(config.TRIGGERS)
+local GROUP = schema.set(config.GROUPS)
 local STATUS_TRIGGER = "lead_status_set"
 
 ---@class leadcat.SettingsEdit what the page needs of a form besides its config
@@ -89,7 +90,7 @@ end
 
 local function parse_rule(rows, rest, value)
   local trigger, part = rest:match "^([%l%d_]+)%.(.+)$"
-  if not TRIGGER[trigger] then
+  if not rows.is_trigger[trigger] then
     return
   end
   local key, below = part:match "^(%d+)%.(.+)$"
@@ -112,9 +113,9 @@ local function parse_field(rows, name, value)
   end
 end
 
--- The rows by list and number.
-local function parse(fields)
-  local rows = { category = {}, lead_status = {}, status_rule = {}, rule = {}, rules = {} }
+-- The rows by list and number; those of rules by trigger.
+local function parse(fields, is_trigger)
+  local rows = { category = {}, lead_status = {}, status_rule = {}, rule = {}, rules = {}, is_trigger = is_trigger }
   for name, value in pairs(type(fields) == "table" and fields or {}) do
     if type(name) == "string" and type(value) == "string" then
       parse_field(rows, name, value)
@@ -156,7 +157,7 @@ local function pressed(fields)
 end
 
 -- What a button of a rule does: its verb, its trigger, and the numbers of rule, group and condition.
-local function pressed_at_rule(fields)
+local function pressed_at_rule(fields, is_trigger)
   local button = type(fields) == "table" and type(fields["do"]) == "string" and fields["do"] or ""
   local verb, rest = button:match "^([%l_]+)%.(.+)$"
   local trigger, numbers = (rest or ""):match "^rule%.([%l%d_]+)%.([%d.]+)$"
@@ -166,7 +167,7 @@ local function pressed_at_rule(fields)
     at[#at + 1] = number(digits)
   end
   trigger = trigger or of_status and STATUS_TRIGGER or rest
-  return verb or button, TRIGGER[trigger] and trigger or nil, at
+  return verb or button, is_trigger[trigger] and trigger or nil, at
 end
 
 -- Names ---------------------------------------------------------------------------------------------------------------
@@ -311,28 +312,35 @@ local function focus(verb, key, lists)
   return list and "add_" .. kind or nil
 end
 
-local function read_rules(cfg, fields, rows, lists, edit, language)
-  local verb, trigger, at = pressed_at_rule(fields)
+-- The triggers that have a card, each once.
+local function all_triggers(stored, own)
+  return triggers.all(triggers.together(own or {}, triggers.used(stored)))
+end
+
+local function read_rules(cfg, fields, rows, lists, edit, language, all)
+  local verb, trigger, at = pressed_at_rule(fields, rows.is_trigger)
   rule_form.read({
     config = cfg, rows = rows, verb = verb, trigger = trigger, at = at, edit = edit, sorted = sorted,
     reference = function(kind, text) return reference(lists[kind], text) end,
     set_text = function(item, field, text) set_text(item, field, text, language) end,
-  }, config.TRIGGERS)
+  }, all)
 end
 
 ---@param fields table<string, string> decoded; from a client, so they may be anything
 ---@param stored leadcat.Config that the form is applied to
 ---@param language? string of the page, and of the names in it
+---@param own? string[] the integrator's own triggers that the store knows
 ---@return "save"|"try"|"cancel"|"edit" action an edit is only shown again
 ---@return leadcat.Config config, leadcat.SettingsEdit edit for `engine:save`; after `cancel`, the stored config
-function settings_form.read(fields, stored, language)
+function settings_form.read(fields, stored, language, own)
   local cfg, verb, key = config.normalize(stored), pressed(fields)
   local lists = { category = new_list("category", cfg), lead_status = new_list("lead_status", cfg) }
   local edit = { added = { category = lists.category.added, lead_status = lists.lead_status.added } }
   if verb == "cancel" then
     return "cancel", cfg, edit
   end
-  local rows = parse(fields)
+  local all = all_triggers(stored, own)
+  local rows = parse(fields, schema.set(all))
   for kind, list in pairs(lists) do
     read_list(list, rows[kind], verb, key, language)
     if verb == "add_" .. kind and #list.items < MAX_ROWS then
@@ -340,7 +348,7 @@ function settings_form.read(fields, stored, language)
     end
   end
   edit.focus = focus(verb, key, lists)
-  read_rules(cfg, fields, rows, lists, edit, language)
+  read_rules(cfg, fields, rows, lists, edit, language, all)
   return (verb == "save" or verb == "try") and verb or "edit", cfg, edit
 end
 

@@ -11,6 +11,7 @@ local parts = require "leadcat.pages.parts"
 local rule_form = require "leadcat.pages.rule_form"
 local schema = require "leadcat.rules.schema"
 local settings_conditions = require "leadcat.pages.settings_conditions"
+local triggers = require "leadcat.rules.triggers"
 local wording = require "leadcat.words.wording"
 
 local settings_rules = {}
@@ -19,7 +20,6 @@ local text, hidden, muted, checkbox = fields.text, fields.hidden, fields.muted, 
 
 local STATUS_TRIGGER = "lead_status_set"
 local CARDS = { "sale_won", "sale_lost", "sale_registered", STATUS_TRIGGER } -- in the order in which they are shown
-local KNOWN = schema.set(config.TRIGGERS)
 local ON_CARD = schema.set { "set_category", "ask", "lead_status" }
 local FOLDED = schema.set { "when", "forward_only" } -- away, also of a rule on the card
 local TEMPLATE_ROW = 0 -- the number of a template's row; rows that are sent begin at 1
@@ -28,18 +28,20 @@ local MOST_TOLD = 100
 
 -- What rules there are ------------------------------------------------------------------------------------------------
 
--- The triggers that have a card: those that always have one, and those that are used.
+-- The triggers that have a card: those that always have one, other built-in ones that a rule has, and the integrator's
+-- own: those that are declared, then those that only a rule names.
 local function triggers_of(form)
-  local triggers, seen = {}, schema.set(CARDS)
+  local list, seen = {}, schema.set(CARDS)
   for i, trigger in ipairs(CARDS) do
-    triggers[i] = trigger
+    list[i] = trigger
   end
-  for _, rule in ipairs(form.config.rules or {}) do
-    if KNOWN[rule.trigger] and not seen[rule.trigger] then
-      triggers[#triggers + 1], seen[rule.trigger] = rule.trigger, true
-    end
+  for _, trigger in ipairs(config.TRIGGERS) do
+    list[#list + 1] = not seen[trigger] and config.has_rule(form.config, trigger) and trigger or nil
   end
-  return triggers
+  for _, trigger in ipairs(triggers.together(form.own_triggers or {}, triggers.used(form.config))) do
+    list[#list + 1] = trigger
+  end
+  return list
 end
 
 local function place_rule(form, rule, card)
@@ -114,7 +116,7 @@ local ARROW = " \226\128\186 " -- U+203A
 ---@param condition? leadcat.Condition
 ---@return string
 function settings_rules.label(form, rule, condition)
-  local label, place = text(form, rule.trigger), form.place_of[rule]
+  local label, place = wording.rule(form, rule.trigger), form.place_of[rule]
   if not place then
     return wording.rule(form, rule.trigger, nil, rule)
   elseif rule.trigger == STATUS_TRIGGER then
@@ -395,7 +397,7 @@ local function card_html(form, card, details)
   return h.div { class = "leadcat-card leadcat-rule", data_leadcat_rule = card.trigger,
     h.p { class = "leadcat-switch-line",
       h.input(fields.attributes(form, name, attributes)), " ",
-      h.label { ["for"] = fields.id_of(name), text(form, card.trigger) },
+      h.label { ["for"] = fields.id_of(name), wording.rule(form, card.trigger) },
     },
     h.div { class = "leadcat-details", details },
   }

@@ -140,8 +140,11 @@ local function new_task(self, events, options)
   if problem or start and not self._companies.HANDLING.keeps_companies then
     return nil, problem or "start_category: another host knows its companies by itself", "invalid"
   end
-  local next_event, ahead
-  next_event, message, code = (type(events) == "table" and reading.in_order or reading.checked)(events)
+  local next_event, ahead, own
+  own, message, code = self:_own_triggers()
+  if own then
+    next_event, message, code = (type(events) == "table" and reading.in_order or reading.checked)(events, own)
+  end
   if next_event then
     ahead, message, code = next_event() -- before anything is written: the file may be unreadable
   end

@@ -7,6 +7,7 @@ local core = require "leadcat.core"
 local explain = require "leadcat.rules.explain"
 local json = require "leadcat.util.json"
 local simulate = require "leadcat.past.simulate"
+local triggers = require "leadcat.rules.triggers"
 local wording = require "leadcat.words.wording"
 
 local compare = {}
@@ -211,7 +212,7 @@ end
 ---@param before leadcat.Config the rules as they are
 ---@param after leadcat.Config the rules as they would be
 ---@param events leadcat.Event[]|fun(): leadcat.Event?, string?, string? as `simulate.run` takes them
----@param options? {start_category?: integer|string, on_progress?: fun(events: integer), language?: string, limit?: integer} limit: of the listed companies, default 100
+---@param options? {triggers?: string[], start_category?: integer|string, on_progress?: fun(events: integer), language?: string, limit?: integer} triggers: as `simulate.run` takes them; limit: of the listed companies, default 100
 ---@return leadcat.Comparison? report, string? message, string? code `invalid`: a config, the start category or an event; or the iterator's
 ---@return leadcat.Problem[]? problems of the config
 function compare.run(before, after, events, options)
@@ -226,15 +227,16 @@ function compare.run(before, after, events, options)
   if problem then
     return nil, problem, "invalid"
   end
+  local own = options.triggers or triggers.used(before, after)
   local result, message, code = simulate.through({ before, after }, start, next_event, {
-    on_progress = options.on_progress, limit = options.limit or LISTED,
+    triggers = own, on_progress = options.on_progress, limit = options.limit or LISTED,
   })
   if not result then
     return nil, message, code
   end
   return report_of({
     before = before, after = after, language = options.language,
-    explain = { before = core.explainer(before), after = core.explainer(after) },
+    explain = { before = core.explainer(before, own), after = core.explainer(after, own) },
   }, result)
 end
 

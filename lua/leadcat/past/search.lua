@@ -7,6 +7,8 @@ local journal = require "leadcat.past.journal"
 local options_of = require "leadcat.util.options"
 local platform = require "leadcat.util.platform"
 local runs = require "leadcat.past.runs"
+local schema = require "leadcat.rules.schema"
+local triggers = require "leadcat.rules.triggers"
 local unchanged = require "leadcat.past.unchanged"
 
 local search = {}
@@ -18,12 +20,28 @@ search.STATUSES = {
   "applying", "updated", "conflict", "failed", "awaiting_confirmation", "declined", "expired", "superseded",
 }
 
+local BUILT_IN = schema.set(config.TRIGGERS)
+
 search.QUERY = {
   company = options_of.id, limit = options_of.limit, after = options_of.whole(1, 2 ^ 53),
   since = options_of.of_type "number", before = options_of.of_type "number", actor = options_of.id,
-  trigger = options_of.one_of(config.TRIGGERS), status = options_of.one_of(search.STATUSES),
+  trigger = options_of.kind("a trigger", function(value) return BUILT_IN[value] or config.is_own_trigger(value) end),
+  status = options_of.one_of(search.STATUSES),
   revision = options_of.whole(0, 2 ^ 53), run = options_of.of_type "string", unchanged = options_of.of_type "boolean",
 }
+
+--- What else is wrong with a query of the right form: it names a trigger that the store does not know.
+---@param self leadcat.Engine
+---@param query table
+---@return string? problem
+function search.problem(self, query)
+  if query.trigger == nil or BUILT_IN[query.trigger] then
+    return nil
+  end
+  local own = self:_own_triggers() or {}
+  return not schema.set(own)[query.trigger] and ("option 'trigger': one of %s expected, got '%s'"):format(
+    table.concat(triggers.all(own), ", "), query.trigger) or nil
+end
 
 -- The test of each field of a query: first on the stored entry, then on its details, which must be parsed.
 local STORED = {

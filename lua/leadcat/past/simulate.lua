@@ -4,6 +4,7 @@
 local config = require "leadcat.rules.config"
 local core = require "leadcat.core"
 local event_of = require "leadcat.events.event"
+local triggers = require "leadcat.rules.triggers"
 
 local simulate = {}
 
@@ -87,8 +88,8 @@ function simulate.count_companies(report, cfg, language, ...)
 end
 
 -- Adds an event that `add` refused. Its metatable may be the only reason.
-local function add_unusual(add, event)
-  local problem = event_of.problem(event)
+local function add_unusual(add, event, own)
+  local problem = event_of.problem(event, own)
   if problem then
     return nil, problem, "invalid"
   end
@@ -98,7 +99,8 @@ local function add_unusual(add, event)
 end
 
 -- Adds all events. `feed`, if given, adds lines itself before each event of `next_event`.
-local function add_all(add, next_event, feed, add_lines, on_progress)
+local function add_all(add, next_event, add_lines, options)
+  local feed, on_progress = options.feed, options.on_progress
   local count, next_report = 0, STEP
   while true do
     count = count + (feed and feed(add_lines, STEP) or 0)
@@ -109,7 +111,7 @@ local function add_all(add, next_event, feed, add_lines, on_progress)
     local added
     added, message, code = add(event)
     if added == false then
-      added, message, code = add_unusual(add, event)
+      added, message, code = add_unusual(add, event, options.triggers)
     end
     if not added then
       return nil, code == "invalid" and ("event %d: %s"):format(count + 1, message) or message, code
@@ -123,14 +125,14 @@ local function add_all(add, next_event, feed, add_lines, on_progress)
 end
 
 --- Runs events through one config, or through two side by side.
----@param options {on_progress?: function, feed?: function, limit?: integer} limit: how many moved companies are listed
+---@param options {triggers: string[], on_progress?: function, feed?: function, limit?: integer} triggers: the own ones; limit: how many moved companies are listed
 ---@return table? result what the core's `finish` returns (`src/lua/simulate.h`)
 function simulate.through(configs, start, next_event, options)
-  local add, add_lines, finish = core.simulation(start, configs[1], configs[2])
+  local add, add_lines, finish = core.simulation(start, configs[1], configs[2], options.triggers)
   if not add then
     return nil, add_lines, finish
   end
-  local ok, message, code = add_all(add, next_event, options.feed, add_lines, options.on_progress)
+  local ok, message, code = add_all(add, next_event, add_lines, options)
   if not ok then
     return nil, message, code
   end
@@ -158,10 +160,10 @@ end
 
 --- Runs events through a config. A `confirm` counts as accepted. A company is in its event's `category`; without one it
 -- is where earlier events left it, else in `start_category`. `feed` may add lines before each event of the iterator, as
--- the one of `leadcat.cli.import` does.
+-- the one of `leadcat.cli.import` does. Events may name the own triggers of `triggers`; default: those of the config's rules.
 ---@param cfg leadcat.Config
 ---@param events leadcat.Event[]|fun(): leadcat.Event?, string?, string? an array or an iterator; the iterator may end with nil, message, code
----@param options? {start_category?: integer|string, on_progress?: fun(events: integer), language?: string, feed?: fun(add_lines: function, most: integer): integer}
+---@param options? {triggers?: string[], start_category?: integer|string, on_progress?: fun(events: integer), language?: string, feed?: fun(add_lines: function, most: integer): integer}
 ---@return table? report, string? message, string? code `invalid`: the config, the start category or an event; or the iterator's
 ---@return leadcat.Problem[]? problems of the config
 function simulate.run(cfg, events, options)
@@ -175,7 +177,9 @@ function simulate.run(cfg, events, options)
   if problem then
     return nil, problem, "invalid"
   end
-  local result, message, code = simulate.through({ cfg }, start, next_event, options)
+  local result, message, code = simulate.through({ cfg }, start, next_event, {
+    triggers = options.triggers or triggers.used(cfg), feed = options.feed, on_progress = options.on_progress,
+  })
   if not result then
     return nil, message, code
   end

@@ -23,7 +23,7 @@ local config = {}
 ---@field lead_status? boolean contacts of such companies have a lead status
 
 ---@class leadcat.Rule of the rules of a trigger (and lead status), the first enabled one that applies decides
----@field trigger string one of `config.TRIGGERS`
+---@field trigger string one of `config.TRIGGERS`, or the integrator's own
 ---@field enabled? boolean
 ---@field set_category? integer id of a category
 ---@field ask? boolean
@@ -47,15 +47,26 @@ local config = {}
 ---@field severity "error"|"warning"
 ---@field example? leadcat.Event of a warning about rules (`lint.lua`): the company is in its `category`
 
-config.TRIGGERS = { "sale_registered", "sale_won", "sale_lost", "lead_status_set" }
+config.TRIGGERS = {
+  "sale_registered", "sale_won", "sale_lost", "lead_status_set", "sale_reopened", "sale_deleted",
+}
 config.GROUPS = { "customer", "lost", "other", "partner", "potential_customer" }
 
 local LISTS = { "categories", "lead_statuses", "rules" }
 local MAX_ID = 2147483647
 local MAX_CHOICES = 8 -- items listed in a message
 local MAX_RULES = 1000 -- of one trigger, and of one lead status
+config.MAX_TRIGGER = 40 -- bytes of the name of an own trigger
 
 local TRIGGER, GROUP = schema.set(config.TRIGGERS), schema.set(config.GROUPS)
+
+--- Whether it may be the name of a trigger of the integrator's own.
+---@param name any
+---@return boolean
+function config.is_own_trigger(name)
+  return type(name) == "string" and #name <= config.MAX_TRIGGER and name:find "^[a-z][a-z0-9_]*$" ~= nil
+    and not TRIGGER[name]
+end
 
 -- Names --------------------------------------------------------------------------------------------------------------
 
@@ -139,6 +150,19 @@ function config.rule_key(trigger, lead_status, id)
   return id and ("%s#%d"):format(key, id) or key
 end
 
+--- Whether the config has a rule of the trigger, enabled or not.
+---@param cfg leadcat.Config
+---@param trigger string
+---@return boolean
+function config.has_rule(cfg, trigger)
+  for _, rule in ipairs(cfg.rules or {}) do
+    if rule.trigger == trigger then
+      return true
+    end
+  end
+  return false
+end
+
 local function number_in(key, pattern)
   local digits = key:match(pattern)
   return digits and json.integer(tonumber(digits))
@@ -180,8 +204,16 @@ local CATEGORY = schema.kind("a category", {
 local LEAD_STATUS = schema.kind("a lead status", {
   { "id", identity }, { "name", check_name }, { "description", description }, { "rank", rank }, { "deleted", boolean },
 })
+local built_in = one_of(config.TRIGGERS, "unknown_trigger")
+
+local function check_trigger(found, path, trigger)
+  if not config.is_own_trigger(trigger) then -- whether somebody has declared that, check_own_trigger says
+    built_in(found, path, trigger)
+  end
+end
+
 local RULE = schema.kind("a rule", {
-  { "trigger", one_of(config.TRIGGERS, "unknown_trigger") },
+  { "trigger", check_trigger },
   { "enabled", boolean }, { "set_category", reference }, { "ask", boolean }, { "lead_status", reference },
   { "id", reference }, { "name", description }, { "from", later }, { "when", later }, { "forward_only", boolean },
 })
@@ -327,7 +359,8 @@ local function check_place(found, path, rule, i, seen)
     seen.ids[rule.id] = i
   end
   local by_status = rule.trigger == "lead_status_set"
-  if TRIGGER[rule.trigger] and (not by_status or is_id(rule.lead_status)) then
+  local is_known = TRIGGER[rule.trigger] or config.is_own_trigger(rule.trigger)
+  if is_known and (not by_status or is_id(rule.lead_status)) then
     local slot = slot_of(rule)
     seen.count[slot] = (seen.count[slot] or 0) + 1
     if seen.count[slot] == MAX_RULES + 1 then
@@ -337,9 +370,23 @@ local function check_place(found, path, rule, i, seen)
   end
 end
 
+-- Warns of a rule whose trigger nobody has declared. `own`: those that the store knows; nil without a store.
+local function check_own_trigger(found, path, rule, own)
+  if not config.is_own_trigger(rule.trigger) or own and own.is[rule.trigger] then
+    return
+  elseif own then
+    warn(found, path .. ".trigger", "unknown_trigger", "is %s, which no program has declared in this store: the rule "
+      .. "never fires before leadcat.open{triggers = ...} names it; %s", shown(rule.trigger), own.choices)
+  else
+    warn(found, path .. ".trigger", "unknown_trigger", "is %s, which is not built in: the rule fires only in a store "
+      .. "where leadcat.open{triggers = ...} has named it; built in are %s", shown(rule.trigger),
+      table.concat(config.TRIGGERS, ", "))
+  end
+end
+
 local function check_rule(found, path, rule, categories, statuses)
   local by_status = rule.trigger == "lead_status_set"
-  if TRIGGER[rule.trigger] and not by_status and rule.lead_status ~= nil then
+  if (TRIGGER[rule.trigger] or config.is_own_trigger(rule.trigger)) and not by_status and rule.lead_status ~= nil then
     warn(found, path .. ".lead_status", "unknown_field", "means nothing: only a rule for lead_status_set has one")
   end
   if rule.enabled == true then
@@ -350,17 +397,26 @@ local function check_rule(found, path, rule, categories, statuses)
   end
 end
 
-local function check_rules(found, rules, categories, statuses)
+local function check_rules(found, rules, categories, statuses, own)
   local seen, totals = { ids = {}, count = {} }, conditions.totals()
   for i, rule in ipairs(check_sequence(found, "rules", rules)) do
     local at = ("rules[%d]"):format(i)
     if check_object(found, at, rule, RULE) then
       check_place(found, at, rule, i, seen)
       check_rule(found, at, rule, categories, statuses)
+      check_own_trigger(found, at, rule, own)
       conditions.check_from(found, at .. ".from", rule, FROM_CHECKS, categories)
       conditions.check(found, at .. ".when", rule.when, totals, categories)
     end
   end
+end
+
+-- The own triggers as a set, with the words for a message.
+local function known_triggers(own)
+  return own and {
+    is = schema.set(own),
+    choices = #own == 0 and "it has none of its own yet" or "its own are " .. table.concat(own, ", "),
+  }
 end
 
 -- The whole ----------------------------------------------------------------------------------------------------------
@@ -369,13 +425,14 @@ end
 --- also how the rules work together. Never raises, whatever a client has sent. Takes time in proportion to the config's
 --- size.
 ---@param cfg any
+---@param own? string[] the own triggers that the store knows; nil: there is no store, and names of the right form are left to it
 ---@return leadcat.Problem[] problems empty when the config is clean
-function config.problems(cfg)
+function config.problems(cfg, own)
   local found = {}
   if check_object(found, "config", cfg, CONFIG) then
     local categories = check_list(found, "categories", cfg.categories, CATEGORY)
     local statuses = check_list(found, "lead_statuses", cfg.lead_statuses, LEAD_STATUS)
-    check_rules(found, cfg.rules, categories, statuses)
+    check_rules(found, cfg.rules, categories, statuses, known_triggers(own))
     if not config.has_errors(found) then
       lint.check(found, cfg, categories.by_id, function(id)
         return ("%d"):format(id) .. label(categories.by_id[id])

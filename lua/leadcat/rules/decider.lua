@@ -76,27 +76,30 @@ local function reader(facts, fields)
   return rest
 end
 
+-- These by trigger, and the numbers of own triggers.
 local function readers(answer, rules)
   local made = {}
-  for trigger, fields in pairs(core.ffi.fields(rules)) do
+  local all, own_triggers = core.ffi.fields(rules)
+  for trigger, fields in pairs(all) do
     made[trigger] = reader(answer.facts, fields)
   end
-  return made
+  return made, own_triggers
 end
 
 -- Decides with the FFI. Unusual calls (no number, an unknown trigger, rules that must be read first) go to `plain`,
--- which also keeps `rules` alive.
+-- which also keeps `rules` alive. Own triggers that have come to be known since the rules were read have none.
 local function compiled(plain, rules)
   local answer = ffi.cast(answer_pointer, rules)
   local generation = answer.generation -- first: asking for the fields may run a finalizer that makes it outdated
-  local read = readers(answer, rules)
+  local read, own_triggers = readers(answer, rules)
   return function(trigger, category, lead_status, event)
-    local index = TRIGGERS[trigger]
+    if answer.generation ~= generation then
+      generation = answer.generation
+      read, own_triggers = readers(answer, rules)
+    end
+    local index = TRIGGERS[trigger] or own_triggers[trigger]
     if not index or type(category) ~= "number" or lead_status ~= nil and type(lead_status) ~= "number" then
       return plain(trigger, category, lead_status, event)
-    elseif answer.generation ~= generation then
-      generation = answer.generation
-      read = readers(answer, rules)
     end
     local own = read[trigger]
     if own and not own(event) then

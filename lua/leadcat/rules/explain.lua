@@ -10,6 +10,7 @@ local merged = require "leadcat.util.merged"
 local options_of = require "leadcat.util.options"
 local platform = require "leadcat.util.platform"
 local settings = require "leadcat.rules.save"
+local triggers = require "leadcat.rules.triggers"
 local why = require "leadcat.words.why"
 local wording = require "leadcat.words.wording"
 local wording_of = require "leadcat.words.conditions"
@@ -230,12 +231,15 @@ function explain:explain(event, options)
   self:_check_open()
   event_of.check(event)
   options = options_of.check(options, OPTIONS)
-  local problem = event_of.problem(event)
+  local own, message, code = self:_own_triggers()
+  local problem = own and event_of.problem(event, own)
   if problem then
     return nil, problem, "invalid"
   end
-  local about, message, code = facts_of(self, event, options.language)
-  local decision
+  local about, decision
+  if own then
+    about, message, code = facts_of(self, event, options.language)
+  end
   if about then
     decision, message, code = explain_one(self, about, event)
   end
@@ -271,10 +275,25 @@ local function explain_trigger(self, about, trigger)
   return decisions[1] and decisions or { decision }
 end
 
+-- Other triggers are told of only where a rule has them.
+local USUAL = { sale_registered = true, sale_won = true, sale_lost = true, lead_status_set = true }
+
+-- What each trigger would do now.
 local function explain_all(self, about)
   local all = json.array {}
-  for _, trigger in ipairs(config.TRIGGERS) do
-    local decisions, message, code = explain_trigger(self, about, trigger)
+  local cfg, message, code = settings.known(self)
+  local own
+  if cfg then
+    own, message, code = self:_own_triggers()
+  end
+  if not own then
+    return nil, message, code
+  end
+  for _, trigger in ipairs(triggers.all(own)) do
+    local decisions = {}
+    if USUAL[trigger] or config.has_rule(cfg, trigger) then
+      decisions, message, code = explain_trigger(self, about, trigger)
+    end
     if not decisions then
       return nil, message, code
     end

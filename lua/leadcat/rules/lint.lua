@@ -491,6 +491,7 @@ end
 
 local function add_place(flows, place)
   flows.places[#flows.places + 1] = place
+  flows.by_trigger[place.rule.trigger] = flows.by_trigger[place.rule.trigger] or {} -- of an own one
   add_first(flows.by_trigger[place.rule.trigger], place)
   if place.rule.trigger == BY_STATUS and flows.by_id[place.rule.set_category].lead_status == true then
     add_first(flows.in_turn[BY_STATUS], place)
@@ -505,7 +506,9 @@ local function add_place(flows, place)
 end
 
 local function new_flows(found, cfg, by_id, name)
-  local by_trigger = { sale_registered = {}, sale_won = {}, sale_lost = {}, [BY_STATUS] = {} }
+  local by_trigger = {
+    sale_registered = {}, sale_won = {}, sale_lost = {}, [BY_STATUS] = {}, sale_reopened = {}, sale_deleted = {},
+  }
   local flows = {
     found = found, places = {}, categories = cfg.categories or {}, by_id = by_id, lowest = {}, lowest_of_status = {},
     taken = {}, name = name, counts = {}, types = { ["category.rank"] = RANK },

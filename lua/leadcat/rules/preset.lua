@@ -132,9 +132,9 @@ superoffice.lead_statuses = items {
   },
 }
 
--- One disabled rule per trigger: what to set is the administrator's choice.
+-- One disabled rule for each trigger of the settings tab: what to set is the administrator's choice.
 superoffice.rules = {}
-for i, trigger in ipairs(config.TRIGGERS) do
+for i, trigger in ipairs { "sale_registered", "sale_won", "sale_lost", "lead_status_set" } do
   superoffice.rules[i] = { trigger = trigger, enabled = false, ask = false }
 end
 

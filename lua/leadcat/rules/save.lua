@@ -4,6 +4,7 @@ local config = require "leadcat.rules.config"
 local core = require "leadcat.core"
 local json = require "leadcat.util.json"
 local options_of = require "leadcat.util.options"
+local triggers = require "leadcat.rules.triggers"
 
 local settings = {}
 
@@ -67,7 +68,12 @@ function settings.repair(store, tenant)
   if type(cfg) ~= "table" or type(cfg.revision) ~= "number" or config.has_errors(config.problems(cfg)) then
     return nil, ("tenant '%s': the config is damaged: %s"):format(tenant, message or "it has errors")
   end
-  return store:repair(tenant, cfg.revision, core.ruleset(config.normalize(cfg), cfg.revision))
+  local own
+  own, message = triggers.for_config(store, cfg)
+  if not own then
+    return nil, message
+  end
+  return store:repair(tenant, cfg.revision, core.ruleset(config.normalize(cfg), cfg.revision, own))
 end
 
 --- A config, read-only, from the cache if possible.
@@ -99,7 +105,7 @@ end
 ---@return leadcat.Problem[] problems empty when clean
 function settings:check(cfg)
   self:_check_open()
-  return config.problems(cfg)
+  return config.problems(cfg, self:_own_triggers() or {})
 end
 
 local SAVE = { actor = options_of.actor, revision = options_of.kind("an integer from 0", is_revision) }
@@ -119,7 +125,12 @@ end
 local function write(self, cfg, expected, about)
   local saved = config.normalize(cfg)
   saved.revision, about.revision = expected + 1, expected + 1
-  local ok, message, code = self._store:save(self._tenant, expected, core.ruleset(saved, expected + 1),
+  local own, message, code = triggers.for_config(self._store, saved)
+  if not own then
+    return nil, message, code
+  end
+  local ok
+  ok, message, code = self._store:save(self._tenant, expected, core.ruleset(saved, expected + 1, own),
     json.encode(saved), json.encode(about))
   return ok and expected + 1, message, code
 end
@@ -145,7 +156,7 @@ local function save(self, cfg, options, reverted)
   if not allowed then
     return nil, denial or "only an administrator may change the rules", reason or "forbidden"
   end
-  local problems = config.problems(cfg)
+  local problems = self:check(cfg)
   if config.has_errors(problems) then
     return nil, refusal(problems), "invalid", problems
   end

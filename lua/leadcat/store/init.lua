@@ -71,11 +71,14 @@
 
 ---@class leadcat.Store
 --
--- Rules: the config's JSON is the truth, the packed ruleset (`core.ruleset`, opaque) is made of it.
+-- Rules: the config's JSON is the truth, the packed ruleset (`core.ruleset`, opaque) is made of it. It leaves out rules of own
+-- triggers that are not declared; when one is, the rulesets that lack rules are `corrupt` until they are made again.
 ---@field save fun(self, tenant: string, expected: integer, ruleset: string, json: string, about: string): true?, string?, string? saves revision `expected` + 1; `about` is JSON, who and when. `stale`: `expected` is not the newest (0: none yet)
 ---@field config fun(self, tenant: string, revision: integer): string?, string?, string? the JSON of a revision; 0: the newest. `not_found`
 ---@field revisions fun(self, tenant: string): string[]?, string?, string? `about` of each, newest first
 ---@field repair fun(self, tenant: string, revision: integer, ruleset: string): true?, string?, string? replaces the packed ruleset of the newest revision, if it is this one
+---@field declare fun(self, items: table[]): true?, string?, string? makes own triggers known, of all tenants: items `{trigger, about?}`, `about` is JSON that the store does not read (nil: as it is). Each new one gets the next number; what is known already stays. All or none; `invalid`: there would be more than 64
+---@field triggers fun(self): string[]?, string[]|string|nil, string? the names of the own triggers in the order of their numbers, and `about` of each ("": none). `corrupt`
 ---@field decide fun(self, tenant: string, trigger: string, category?: integer, lead_status?: integer, event?: leadcat.Event): string?, integer|string|nil, string, integer? action, to, reason, revision, by the newest rules saved through any handle; revision 0 and `rule_disabled` before the first. `corrupt`: to be repaired
 ---@field explain fun(self, tenant: string, trigger: string, category?: integer, lead_status?: integer, event?: leadcat.Event): string?, integer|string|nil, string, integer?, table[]?, integer?, integer?, table[]? as `decide`; then each check `{name, pass?, ...}`, and the target of the rule that the facts choose
 ---@field decider fun(self, tenant: string, repair: fun(): true?, string?): leadcat.Decider, userdata `decide` as a function of trigger, category, lead_status and event, without I/O, and what it answers from, for LuaJIT's FFI: both as `core.decider` gives them
@@ -131,7 +134,7 @@
 --- The names of the methods, by group.
 ---@type table<string, string[]>
 return {
-  rules = { "save", "config", "revisions", "repair", "decide", "explain", "decider" },
+  rules = { "save", "config", "revisions", "repair", "declare", "triggers", "decide", "explain", "decider" },
   events = { "handle", "prepare", "overlay", "seen" },
   changes = { "newest", "write" },
   unfinished = { "finish", "claim", "applying" },

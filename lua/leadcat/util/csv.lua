@@ -24,6 +24,7 @@ end
 ---@class leadcat.csv.Reader
 ---@field delimiter? string known once the header has been read
 ---@field width? integer fields of the header, and so of every record
+---@field ragged? string[] the fields of the last record, where it has more or fewer
 local Reader = {}
 Reader.__index = Reader
 
@@ -231,7 +232,8 @@ function Reader:next()
     return nil, NOT_UTF8, "encoding", where
   end
   self.width = self.width or fields and #fields
-  if fields and #fields ~= self.width then
+  self.ragged = fields and #fields ~= self.width and fields or nil
+  if self.ragged then
     return nil, ("the header has %d fields, but this row %d"):format(self.width, #fields), "invalid", where
   end
   return fields, where, code, line

@@ -124,6 +124,36 @@ function wording.sentence(words, key, names)
   return words.strings:text(words.language, key, values)
 end
 
+--- What a trigger is called: what happened, in a few words.
+---@param words leadcat.Words
+---@param trigger string
+---@return string
+function wording.trigger(words, trigger)
+  if config.is_own_trigger(trigger) then
+    return wording.line(config.text(words.strings:trigger(trigger), words.language)) or trigger
+  end
+  return wording.sentence(words, "history." .. trigger)
+end
+
+--- What an event of a trigger is about, when nothing else is known of it.
+---@param words leadcat.Words
+---@param trigger string
+---@return string sentence
+function wording.cause_of_trigger(words, trigger)
+  if config.is_own_trigger(trigger) then
+    return wording.sentence(words, "confirmation.own_trigger_unnamed", { trigger = wording.trigger(words, trigger) })
+  end
+  return wording.sentence(words, "confirmation." .. trigger .. "_unnamed")
+end
+
+-- What stands on the switch of a trigger's rules.
+local function switch_of(words, trigger)
+  if config.is_own_trigger(trigger) then
+    return wording.sentence(words, "settings.own_trigger", { trigger = wording.trigger(words, trigger) })
+  end
+  return wording.sentence(words, "settings." .. trigger)
+end
+
 --- What to call a rule: its label in the settings.
 ---@param words leadcat.Words
 ---@param trigger string
@@ -131,7 +161,7 @@ end
 ---@param rule? leadcat.Rule adds its own name, else its id, where it has one
 ---@return string
 function wording.rule(words, trigger, lead_status, rule)
-  local label = wording.sentence(words, "settings." .. trigger)
+  local label = switch_of(words, trigger)
   label = trigger == "lead_status_set" and lead_status and label .. " " .. lead_status or label
   local name = rule and wording.line(config.text(rule.name, words.language))
   local own = name or rule and rule.id and "#" .. wording.line(rule.id)
@@ -146,6 +176,11 @@ end
 function wording.cause(words, record, cfg)
   local of_contact = record.trigger == "lead_status_set"
   local name = wording.called(of_contact and record.contact or not of_contact and record.sale)
+  if config.is_own_trigger(record.trigger) then
+    return name and wording.sentence(words, "confirmation.own_trigger", {
+      trigger = wording.trigger(words, record.trigger), sale = name,
+    }) or wording.cause_of_trigger(words, record.trigger)
+  end
   return wording.sentence(words, "confirmation." .. record.trigger .. (name and "" or "_unnamed"), {
     contact = name,
     sale = name,

@@ -5,6 +5,7 @@ local cells_of = require "leadcat.cli.import.cells"
 local columns_of = require "leadcat.cli.import.columns"
 local dates = require "leadcat.cli.import.dates"
 local fields = require "leadcat.cli.fields"
+local presets = require "leadcat.cli.import.presets"
 local tables = require "leadcat.cli.tables"
 
 local sales = {}
@@ -42,9 +43,27 @@ local function dates_of(options, key, title)
   return dates.column(title, { format = format, order = options.date_order, timezone = options.timezone })
 end
 
+-- What the preset has no column for in this file, and the user has not said; nil when there is all that is needed.
+local function missing(options, header)
+  local closed = not (options.won_at and options.lost_at) and "closed" or "stage"
+  for _, key in ipairs { "company", "created", closed, "stage" } do
+    if not options[key] then
+      local shown = {}
+      for i, title in ipairs(header) do
+        shown[i] = show(title)
+      end
+      return ("the preset %s finds no column for --%s; the columns are: %s"):format(options.preset, key, list(shown))
+    end
+  end
+end
+
 -- The indexes of the columns that the options name, the triggers of the stages, and the dates.
 local function sale_columns(self, header)
-  local options, columns, message = self.options, {}, nil
+  self.options = presets.complete(self.options, header)
+  local options, columns, message = self.options, {}, missing(self.options, header)
+  if message then
+    return message
+  end
   for _, key in ipairs(COLUMNS) do
     if options[key] then
       columns[key], message = columns_of.find(header, options[key])
@@ -172,10 +191,23 @@ local function stage_of(self, cell)
   local key = self.label_of[label]
   if not key then
     key = cells_of.label(label)
+    local stage = self.options.stage_of and not self.triggers[key] and label:match(self.options.stage_of)
+    key = stage and cells_of.label(stage) or key
     self.label_of[label] = key
   end
   self.stages[label] = (self.stages[label] or 0) + 1
   return self.triggers[key]
+end
+
+-- Whether a row that is too short is one of those that end a report.
+local function is_footer(self)
+  local cells = self.reader.ragged
+  for _, pattern in ipairs(cells and #cells == 1 and self.options.footer or {}) do
+    if cells_of.clean(cells[1]):find(pattern) then
+      return true
+    end
+  end
+  return false
 end
 
 -- Adds one row. Returns the problem, if any.
@@ -225,7 +257,9 @@ local function add_rows(self)
       line = message
       message, code = add_row(self, cells, line), "invalid"
     end
-    if message and (code ~= "invalid" or not self.options.keep_going) then
+    if message and code == "invalid" and is_footer(self) then
+      note_fate(self, "of a report's footer", line)
+    elseif message and (code ~= "invalid" or not self.options.keep_going) then
       return message, code, line
     elseif message then
       self.bad_count = self.bad_count + 1
@@ -389,6 +423,7 @@ local function next_sale(self)
 end
 
 ---@class leadcat.import.Export
+---@field preset? string a known kind of export (`presets.NAMES`), which says what is not said here
 ---@field company string name of a column, as the next ones
 ---@field company_separator? string between several companies of one row
 ---@field created string

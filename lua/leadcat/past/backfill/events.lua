@@ -8,15 +8,16 @@ local reading = {}
 
 reading.MAX_BATCH = 1000 -- events
 
-local function problem_of(event)
-  return event_of.problem(event) or event.at == nil and "a backfill goes by the dates of events, and `at` is absent"
+local function problem_of(event, own)
+  return event_of.problem(event, own)
+    or event.at == nil and "a backfill goes by the dates of events, and `at` is absent"
 end
 
 --- An iterator of an array's events by their dates, those of one date in the array's order; or nil, message, `invalid`.
-function reading.in_order(events)
+function reading.in_order(events, own)
   local order, i = {}, 0
   for place, event in ipairs(events) do
-    local problem = problem_of(event)
+    local problem = problem_of(event, own)
     if problem then
       return nil, ("events[%d]: %s"):format(place, problem), "invalid"
     end
@@ -32,7 +33,7 @@ function reading.in_order(events)
 end
 
 --- The events of an iterator, each checked as it comes.
-function reading.checked(next_event)
+function reading.checked(next_event, own)
   local count, last = 0, -math.huge
   return function()
     local event, message, code = next_event()
@@ -40,7 +41,7 @@ function reading.checked(next_event)
       return nil, message, message and (code or "invalid") -- a failure is not the end
     end
     count = count + 1
-    local problem = problem_of(event) or event.at < last and "it happened before the one that comes before it"
+    local problem = problem_of(event, own) or event.at < last and "it happened before the one that comes before it"
     if problem then
       return nil, ("event %d: %s"):format(count, problem), "invalid"
     end

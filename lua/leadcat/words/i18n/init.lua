@@ -16,6 +16,7 @@ local PLACEHOLDER = "{([%w_]+)}"
 
 ---@class leadcat.Strings
 ---@field private _texts table<string, table<string, string>> by language, then by key
+---@field private _read_triggers? fun(): table<string, leadcat.Text> what own triggers are called
 local Strings = {}
 Strings.__index = Strings
 
@@ -120,6 +121,12 @@ function i18n.new(strings, level)
   return setmetatable({ _texts = texts }, Strings)
 end
 
+--- Has own triggers called by these texts.
+---@param read fun(): table<string, leadcat.Text> by trigger: those that a store knows now
+function Strings:name_triggers(read)
+  self._read_triggers = read
+end
+
 -- Asking for words ----------------------------------------------------------------------------------------------------
 
 --- The first language that suits one of the tags.
@@ -144,6 +151,13 @@ function Strings:all(key)
     texts[language] = self:text(language, key)
   end
   return texts
+end
+
+--- What an own trigger is called.
+---@param trigger string
+---@return leadcat.Text text its name where it has no other
+function Strings:trigger(trigger)
+  return self._read_triggers and self._read_triggers()[trigger] or trigger
 end
 
 --- A text, its placeholders filled with the values as they are. An unknown key and a missing value raise.
