@@ -50,10 +50,13 @@ describe("an event over HTTP", function()
 
   it("may have happened at most a day ahead", function()
     local site = new_site()
-    for ahead, expected in pairs { [DAY] = 200, [DAY + 1] = 422, [1000 * site.now] = 422, [1e300] = 422, [0] = 200 } do
+    for ahead, expected in pairs {
+      [DAY] = 200, [0] = 200, [DAY + 1] = "a day ahead", [1000 * site.now] = "not of milliseconds",
+      [1e300] = "the year 9999",
+    } do
       local status, problem = post(site, registered(web.new_company(site), { at = site.now + ahead }))
-      assert.equal(expected, status, tostring(ahead))
-      contains(problem.detail or "a day ahead", "a day ahead")
+      assert.equal(expected == 200 and 200 or 422, status, tostring(ahead))
+      contains(problem.detail or "", expected == 200 and "" or expected)
     end
     site.engine:close()
   end)
