@@ -5,6 +5,7 @@
 local as_text = require "leadcat.util.as_text"
 local backfill = require "leadcat.past.backfill"
 local compare = require "leadcat.past.compare"
+local config = require "leadcat.rules.config"
 local confirmation = require "leadcat.events.confirmation"
 local decider = require "leadcat.rules.decider"
 local event_of = require "leadcat.events.event"
@@ -30,6 +31,7 @@ local upkeep = require "leadcat.operations.upkeep"
 ---@field set_category fun(company: string|integer, to: integer, from: integer, outcome: leadcat.Outcome, tenant: string): true?, string? compare-and-set; nil, "conflict" when the category is no longer `from`; nil, message when it failed
 ---@field applied? fun(company: string|integer, key: string, tenant: string): boolean?, string? whether the change with this `outcome.key` has been made; nil, message when that cannot be told. Asked before a change is made again
 ---@field facts? fun(requests: leadcat.FactsRequest[], tenant: string): table[]?, string? what is known of companies, by the names asked for, in the order of the requests; nil, message when it cannot be read
+---@field fields? leadcat.Field[] what conditions may compare, for the settings tab
 ---@field can? fun(actor: leadcat.Actor, permission: string, subject: any, tenant: string): boolean, string? or false, and why not
 ---@field licensed? fun(tenant: string): boolean
 ---@field company_name? fun(company: string|integer, tenant: string): string? what the company is called where it is shown to users; default its id
@@ -61,6 +63,7 @@ Engine.view, Engine.render, Engine.company_name = question.view, question.render
 Engine.maintain, Engine.sweep, Engine.probe, Engine.backup = upkeep.maintain, upkeep.sweep, upkeep.probe, upkeep.backup
 
 local HOOKS = { "guard", "updated", "awaiting_confirmation", "unchanged", "failed" }
+local OWN_FIELDS = { { "category", "field_category" }, { "category.rank", "field_rank" } } -- and their names
 local MAX_TENANT = 64
 local MOST_KEPT = 2 ^ 17 -- engines of other tenants; each takes about 300 bytes
 
@@ -69,6 +72,7 @@ local MOST_KEPT = 2 ^ 17 -- engines of other tenants; each takes about 300 bytes
 ---@class leadcat.Shared what an engine and its other tenants have in common
 ---@field store table
 ---@field host leadcat.Host as given to `leadcat.open`
+---@field fields leadcat.Field[] of the host, checked
 ---@field clock fun(): number
 ---@field language string
 ---@field strings table the texts, by language (`leadcat.words.i18n`)
@@ -253,6 +257,17 @@ function Engine:decider()
   return decider.new(self._store:decider(self._tenant, function()
     return settings.repair(self._store, self._tenant)
   end))
+end
+
+--- What conditions may compare: the fields that the host describes (`host.fields`), then those that every company has.
+---@return leadcat.Field[] fields a copy
+function Engine:fields()
+  self:_check_open()
+  local fields = config.copy(self._shared.fields)
+  for _, own in ipairs(OWN_FIELDS) do
+    fields[#fields + 1] = { field = own[1], type = "number", name = self.strings:all("settings." .. own[2]) }
+  end
+  return fields
 end
 
 --- Whether the host licenses the tenant; nil when it does not license at all.

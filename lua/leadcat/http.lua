@@ -50,6 +50,7 @@ local ROUTES = {
   ["/api/propose"] = { POST = { events.propose, "report" } },
   ["/api/explain"] = { GET = { api.why, "view" }, POST = { api.explain, "view" } },
   ["/api/config"] = { GET = { api.config, "configure" }, PUT = { api.save_config, "configure" } },
+  ["/api/fields"] = { GET = { api.fields, "configure" } },
   ["/api/events"] = { POST = { events.handle, "report" } },
   ["/api/confirmations"] = { GET = { api.confirmations, "view" } },
   ["/api/confirmations/count"] = { GET = { api.count, "view" } },

@@ -4,6 +4,7 @@ local config = require "leadcat.rules.config"
 local core = require "leadcat.core"
 local embedded = require "leadcat.host.embedded"
 local Engine = require "leadcat.engine"
+local fields_of = require "leadcat.host.fields"
 local foreign = require "leadcat.host.foreign"
 local i18n = require "leadcat.words.i18n"
 local json = require "leadcat.util.json"
@@ -75,6 +76,10 @@ local function check_host(host)
       local got = fn == nil and "missing" or "a " .. type(fn)
       error(("leadcat.open: the host's function '%s' is %s"):format(name, got), 3)
     end
+  end
+  local problem = fields_of.problem(host.fields)
+  if problem then
+    error("leadcat.open: " .. problem, 3)
   end
 end
 
@@ -154,6 +159,7 @@ function leadcat.open(options)
   return Engine.new({
     store = platform.is_nginx and patient.new(store) or store, of_one_tenant = options.tenant ~= nil, host = host,
     companies = host.bind and embedded or foreign,
+    fields = config.copy(host.fields or {}),
     clock = options.clock or core.now, strings = strings, language = options.language or "en",
     confirmation_ttl = options.confirmation_ttl or 7 * DAY,
     retention = { age = limit_of(retention, "age"), count = limit_of(retention, "count") },

@@ -27,6 +27,10 @@ describe("a host", function()
     { "whose can is a text", { category = nothing, set_category = nothing, can = "all" }, "'can' is a string" },
     { "whose licensed is a boolean", { category = nothing, set_category = nothing, licensed = true },
       "'licensed' is a boolean" },
+    { "whose fields are no list", { category = nothing, set_category = nothing, fields = "all" },
+      "host%.fields must be a list, but is \"all\"" },
+    { "with a field of no type", { category = nothing, set_category = nothing, fields = { { field = "sale.amount" } } },
+      "host%.fields%[1%]%.type must be one of number, text, boolean, date, list, but is missing" },
     { "that is no table", "Acme's CRM", "option 'host': a table of functions expected" },
   }
   for _, row in ipairs(WRONG) do
@@ -35,6 +39,42 @@ describe("a host", function()
       assert.matches("_spec%.lua:%d+: .*" .. row[3], message)
     end)
   end
+
+  -- The fields, what is wrong with them.
+  local FIELDS = {
+    { { { field = "sale.amount", type = "money" } }, "[1].type must be one of number, text, boolean, date, list" },
+    { { { field = "sale", type = "text" } }, '[1].field is "sale", which is no field' },
+    { { { field = "category", type = "number" } }, '[1].field is "category", which every company has' },
+    { { { field = "a", type = "text" }, { field = "a", type = "text" } }, '[2].field is "a", which is there already' },
+    { { { field = "a", type = "text", nam = "x" } }, "[1].nam is not a field of a field: these are field, type, name" },
+    { { { field = "a", type = "text", name = 7 } }, "[1].name must be text, or texts by language" },
+    { { { field = "a", type = "boolean", options = {} } }, "[1].options must be left out: a boolean has none" },
+    { { { field = "a", type = "text", options = { { value = 1 } } } }, "[1].options[1].value is 1, but the field's" },
+    { { { field = "a", type = "text", options = { "x" } } }, "[1].options[1] must be an option {value, name}" },
+    { { { field = "a", type = "list", options = { { value = 1 }, { value = "x" } } } },
+      '[1].options[2].value is "x": the options of a field are all numbers, or all texts' },
+    { { { field = "a", type = "number", options = { { value = 1 }, { value = 1 } } } },
+      "[1].options[2].value is 1, which is the value of another option" },
+  }
+  for i, row in ipairs(FIELDS) do
+    it(("says what is wrong with the fields that it describes (%d)"):format(i), function()
+      local host = { category = nothing, set_category = nothing, fields = row[1] }
+      local ok, message = pcall(leadcat.open, { path = stores.path(), host = host })
+      assert.is_false(ok)
+      assert.matches("leadcat.open: host.fields" .. row[2], message, 1, true)
+    end)
+  end
+
+  it("describes fields for conditions, besides those that every company has", function()
+    local fields = { { field = "sale.type", type = "text", options = { { value = "new", name = { en = "New" } } } } }
+    local engine = open { category = nothing, set_category = nothing, fields = fields }
+    local found = engine:fields()
+    assert.same(fields[1], found[1])
+    assert.same({ "category", "category.rank" }, { found[2].field, found[3].field })
+    found[1].options[1].value = "changed"
+    assert.equal("new", engine:tenant("north"):fields()[1].options[1].value)
+    engine:close()
+  end)
 
   it("is asked where a company stands, and told what to change, why, and for which tenant", function()
     local asked, told

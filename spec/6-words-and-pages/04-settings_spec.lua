@@ -97,7 +97,7 @@ describe("a form that nobody has changed", function()
         local action, cfg, edit = submit(row[2], { ["do"] = "save" }, language)
         assert.equal("save", action)
         assert.same(row[2], cfg)
-        assert.same({ added = { category = {}, lead_status = {} } }, edit)
+        assert.same({ { category = {}, lead_status = {} } }, { edit.added, edit.focus })
       end)
     end
   end
@@ -413,24 +413,17 @@ describe("whatever a client sends", function()
 end)
 
 describe("the page", function()
-  it("tells the conditions and further rules that it cannot change, and only those", function()
-    local cfg = preset.get "tiers"
-    cfg.rules[3].enabled = false
-    local shown = html(cfg)
-    assert.matches('<div class="leadcat%-beyond">'
-      .. '<p class="leadcat%-muted">Only when sale%.amount is at least 100000%.</p>'
-      .. '<p class="leadcat%-muted">Otherwise Other sales: Customer%. </p>', shown)
-    assert.matches("Bare når sale%.amount er minst 100000%.", html(cfg, { language = "no" }))
-    local _, read = submit(cfg)
-    assert.same(cfg.rules, read.rules)
-    assert.is_nil(html(preset.get "superoffice"):find("leadcat-beyond", 1, true))
-    local waiting = with_rules { {
-      trigger = "sale_won", enabled = true, set_category = 5, after = { days = 1 },
-    } }
-    assert.matches('<div class="leadcat%-beyond"><p class="leadcat%-muted">Decided 1 day later%.</p>', html(waiting))
+  it("has one folded part a card, which tells what is in it", function()
+    local shown = html(preset.get "tiers")
+    assert.matches('<details class="leadcat%-more leadcat%-has%-more"><summary>'
+      .. '<span class="leadcat%-more%-label">Conditions and further rules</span> '
+      .. '<span class="leadcat%-muted">Only when sale%.amount is at least 100000%. Further rules: 2%.</span>', shown)
+    assert.matches("Bare når sale%.amount er minst 100000%.", html(preset.get "tiers", { language = "no" }))
+    assert.is_nil(html(preset.get "superoffice"):find("leadcat-has-more", 1, true))
+    assert.equal(4, select(2, html(preset.get "superoffice"):gsub('<details class="leadcat%-more">', "")))
     local of_status = { trigger = "lead_status_set", lead_status = 5, enabled = true, set_category = 3 }
     of_status.when = { { { field = "contact.role", is = "known" } } }
-    assert.matches('leadcat%-muted">Only when contact%.role is known%.</p>', html(with_rules { of_status }))
+    assert.matches('leadcat%-muted">Rows with conditions: 1%.</span>', html(with_rules { of_status }))
   end)
 
   local LABELS = {

@@ -20,7 +20,8 @@ local change, form_save, fill = web.change, web.form_save, web.fill
 local ALLOW = {
   ["/settings"] = "GET, HEAD, POST", ["/confirmations"] = "GET, HEAD", ["/confirmations/{id}"] = "GET, HEAD",
   ["/history"] = "GET, HEAD", ["/history.csv"] = "GET, HEAD", ["/history/revisions/1"] = "GET, HEAD",
-  ["/api/propose"] = "POST", ["/api/config"] = "GET, HEAD, PUT", ["/api/events"] = "POST",
+  ["/api/propose"] = "POST", ["/api/config"] = "GET, HEAD, PUT", ["/api/fields"] = "GET, HEAD",
+  ["/api/events"] = "POST",
   ["/api/explain"] = "GET, HEAD, POST",
   ["/api/undo"] = "POST",
   ["/api/confirmations"] = "GET, HEAD", ["/api/confirmations/count"] = "GET, HEAD",

@@ -251,6 +251,32 @@ describe("the settings page", function()
     site.engine:close()
   end)
 
+  it("adds a rule with a condition on a field that the host describes, and saves it", function()
+    local host = require("leadcat.host.lmdb").new {
+      fields = { { field = "sale.amount", type = "number", name = { en = "Amount", de = "Betrag" } } },
+    }
+    local site = new_site { host = host }
+    local status, fields = web.call(site, "GET", "/leadcat/api/fields", { as = "ann" })
+    assert.same({ 200, 3, "sale.amount", "Betrag", "category.rank", "Rang der Kategorie" },
+      { status, #fields, fields[1].field, fields[1].name.de, fields[3].field, fields[3].name.de })
+    local form = forms.fields(post(site, forms.fields(get(site)), { ["do"] = "add_rule.sale_won" }).body)
+    form["rule.sale_won.2.set_category"], form["rule.sale_won.2.add.1"] = "6", "sale.amount"
+    form = forms.fields(post(site, form, { ["do"] = "add_condition.rule.sale_won.2.1" }).body)
+    form["rule.sale_won.2.when.1.1.is"], form["rule.sale_won.2.when.1.1.value"] = "at_least", "a lot"
+    local refused = is_page(post(site, form, { ["do"] = "move_up.rule.sale_won.2" }))
+    refused = is_page(post(site, forms.fields(refused.body)))
+    assert.equal(422, refused.status)
+    web.contains(refused.body, "Amount</bdi></a>: Enter a number")
+    assert.equal(1, site.engine:config().revision)
+    assert.equal(303, post(site, forms.fields(refused.body), { ["rule.sale_won.1.when.1.1.value"] = "100000" }).status)
+    local rules = site.engine:config().rules
+    local first = rules[1].trigger == "sale_won" and rules[1] or rules[2].trigger == "sale_won" and rules[2] or rules[3]
+    assert.same({ 6, { { { field = "sale.amount", is = "at_least", value = 100000 } } } },
+      { first.set_category, first.when })
+    assert.is_number(first.id)
+    site.engine:close()
+  end)
+
   it("forgets what was typed when it is cancelled", function()
     local site = new_site()
     local answer = post(site, forms.fields(get(site)), { ["do"] = "cancel", ["category.1.name"] = "Mine" })

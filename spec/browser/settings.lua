@@ -19,7 +19,7 @@ local answer = {}
 local function show(cfg, model)
   model = model or {}
   model.config, model.revision, model.strings, model.language = cfg, newest.revision, strings, request.language or "en"
-  model.licensed = request.licensed
+  model.licensed, model.fields = request.licensed, request.described
   answer.page = settings.html(model)
 end
 

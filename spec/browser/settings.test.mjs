@@ -9,7 +9,8 @@ import { after, test } from "node:test";
 import { NARROW, focused, inaccessible, invalid, press, stage } from "./stage.mjs";
 
 const PATH = "/leadcat/settings";
-const POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; form-action 'self'; base-uri 'none'";
+const POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; "
+  + "base-uri 'none'";
 const FILES = { "/leadcat/leadcat.css": "text/css", "/leadcat/settings.js": "text/javascript" };
 const NO_SCRIPT = { javaScriptEnabled: false };
 
@@ -62,6 +63,26 @@ const RULES = [
   { trigger: "lead_status_set", enabled: true, lead_status: 3, set_category: 7, ask: false },
 ];
 
+const DESCRIBED = [ // as a host does
+  { field: "sale.amount", type: "number", name: { en: "Amount", no: "Beløp", de: "Betrag des Verkaufsabschlusses" } },
+  { field: "sale.type", type: "text", name: "Type of sale", options: [{ value: "new", name: "New business" },
+    { value: "renewal", name: "Renewal" }] },
+  { field: "sale.closed", type: "date", name: "Closed on" },
+  { field: "company.key", type: "boolean", name: "Key account" },
+  { field: "company.tags", type: "list", name: "Tags" },
+];
+const SEVERAL = [
+  { trigger: "sale_won", id: 4, name: "Large sales", enabled: true, set_category: 5, ask: true, when: [[
+    { field: "sale.amount", is: "at_least", value: 100000 }, { field: "sale.type", is: "one_of", value: ["new", "old"] },
+    { field: "sale.closed", is: "above", value: "2026-01-01" }], [{ field: "company.key", is: "equals", value: true },
+    { field: "category", is: "one_of", value: [1, 3] }, { field: "company.tags", is: "one_of", value: ["a", "b"] },
+    { field: "contact.role", is: "contains", value: "manager" }, { field: "sale.x", is: "one_of", value: [1, "x"] }]] },
+  { trigger: "sale_won", enabled: false, set_category: 6, ask: false, from: { groups: ["customer"] } },
+  { trigger: "lead_status_set", enabled: true, lead_status: 5, set_category: 3, ask: false,
+    when: [[{ field: "contact.role", is: "known" }]] },
+  { trigger: "lead_status_set", enabled: true, lead_status: 3, set_category: 7, ask: false },
+];
+
 const withRules = (rules) => ({ ...PRESET, rules, revision: 3 });
 const ruleOf = (trigger, lead_status) => state.config.rules.find((rule) =>
   rule.trigger === trigger && rule.lead_status === lead_status);
@@ -74,6 +95,11 @@ function open(language, config, look, settings) {
 const toggle = (page, name) => page.getByRole("switch", { name, exact: true });
 const card = (page, trigger) => page.locator(`[data-leadcat-rule=${trigger}]`);
 const button = (page, name) => page.getByRole("button", { name, exact: true });
+const unfold = (page, trigger) => card(page, trigger).locator("summary").click();
+const openDescribed = (config, look, settings) => {
+  state = { language: "en", config, described: DESCRIBED };
+  return site.open(PATH, look, settings);
+};
 const save = (page, name = "Save") => Promise.all([page.waitForURL(/saved=/), button(page, name).click()]);
 
 after(() => assert.deepEqual(errors, []));
@@ -100,6 +126,13 @@ const STATES = {
   "tried on nothing": { config: withRules(RULES), events: 0, fields: { revision: "3", do: "try" } },
   "a new category": { config: withRules(RULES), fields: { revision: "3", do: "add_category" } },
   saved: { config: withRules(RULES), saved: true },
+  "several rules": { config: withRules(SEVERAL), described: DESCRIBED },
+  "several rules whose fields are typed": { config: withRules(SEVERAL) },
+  "problems of conditions": { config: withRules(SEVERAL), fields: { revision: "3", do: "save",
+    "rule.sale_won.enabled": "on", "rule.sale_won.set_category": "5", "rule.sale_won.1.of": "#4",
+    "rule.sale_won.1.when": "1", "rule.sale_won.known": "#4 first", "rule.sale_won.1.when.1.1.field": "sale.amount",
+    "rule.sale_won.1.when.1.1.is": "at_least", "rule.sale_won.1.when.1.1.type": "number",
+    "rule.sale_won.1.when.1.1.value": "1,5", "rule.sale_won.1.when.2.1.field": "", "rule.sale_won.1.when.2.1.is": "one_of" } },
   "no license": { config: withRules(RULES), licensed: false },
   forbidden: { forbidden: true },
 };
@@ -124,6 +157,7 @@ for (const [name, request] of Object.entries(STATES)) {
   test(`${name} fits a screen of 320 pixels`, async () => {
     state = { ...request, language: "de" };
     await site.open(PATH, async (page) => {
+      await page.locator("details").evaluateAll((all) => all.forEach((details) => { details.open = true; }));
       assert.ok(await page.evaluate(() => document.documentElement.scrollWidth) <= 320);
       const outside = await page.evaluate(() => [...document.querySelectorAll("button, input, select, label")]
         .filter((element) => element.getBoundingClientRect().right > 320).map(({ outerHTML }) => outerHTML));
@@ -259,6 +293,103 @@ for (const settings of [{}, NO_SCRIPT]) {
     assert.deepEqual([state.config.categories[0].group, state.config.categories[0].lead_status], ["partner", undefined]);
   }, settings));
 
+  test(`a rule gets a condition whose field is typed${how}`, () => open("en", withRules(RULES), watched(async (page) => {
+    await unfold(page, "sale_won");
+    await button(page, "Add condition Rule 1").locator("visible=true").first().click();
+    await page.locator('[name="rule.sale_won.1.when.1.1.field"]:focus').waitFor();
+    await page.keyboard.type("sale.amount");
+    const condition = page.locator(".leadcat-condition").first();
+    await condition.getByLabel("Comparison").selectOption("is at least");
+    await condition.getByLabel("Kind of value").selectOption("Number");
+    const value = condition.getByLabel("Value", { exact: true }).locator("visible=true");
+    await value.fill("1,5");
+    assert.equal(state.config.revision, 3, "nothing is saved");
+    await button(page, "Save").click();
+    await page.getByRole("alert").getByText("Enter a number, such as 100000 or 0.5.").waitFor();
+    assert.equal(await value.getAttribute("aria-invalid"), "true");
+    await value.fill("100000");
+    await save(page);
+    assert.deepEqual(ruleOf("sale_won").when, [[{ field: "sale.amount", is: "at_least", value: 100000 }]]);
+    assert.equal(await card(page, "sale_won").locator("details").getAttribute("open"), null);
+    await page.getByText("Only when sale.amount is at least 100000.").waitFor();
+  }), settings));
+
+  test(`a rule is added, given conditions, moved and saved${how}`, () =>
+    openDescribed(withRules(RULES), watched(async (page) => {
+      await unfold(page, "sale_won");
+      await button(page, "Add rule").locator("visible=true").first().click();
+      await page.locator('[name="rule.sale_won.2.set_category"]:focus').waitFor();
+      await page.locator('[name="rule.sale_won.2.set_category"]').selectOption("Partner");
+      await page.locator('[name="rule.sale_won.2.name"]').fill("Key accounts");
+      const second = page.locator(".leadcat-part").nth(1);
+      await second.getByLabel("Field", { exact: true }).selectOption("Key account");
+      await button(second, "Add condition Rule 2").click();
+      await page.locator('[name="rule.sale_won.2.when.1.1.is"]:focus').waitFor();
+      await second.getByLabel("Value", { exact: true }).locator("visible=true").selectOption("yes");
+      await second.getByLabel("Field", { exact: true }).selectOption("Type of sale");
+      await second.getByRole("button", { name: /^Add alternative/ }).click();
+      await page.locator('[name="rule.sale_won.2.when.2.1.is"]:focus').waitFor();
+      await page.locator('[name="rule.sale_won.2.when.2.1.is"]').selectOption("is one of");
+      await page.getByLabel("Renewal").locator("visible=true").check();
+      await page.getByRole("button", { name: /^Move up Rule 2/ }).click();
+      await page.locator('button[value="move_down.rule.sale_won.1"]:focus').waitFor();
+      await save(page);
+      const won = state.config.rules.filter(({ trigger }) => trigger === "sale_won");
+      assert.deepEqual(won, [{ trigger: "sale_won", id: 1, name: "Key accounts", enabled: true, ask: false, set_category: 6,
+        when: [[{ field: "company.key", is: "equals", value: true }],
+          [{ field: "sale.type", is: "one_of", value: ["renewal"] }]] }, RULES[0]]);
+    }), settings));
+
+  test(`rules and conditions are removed${how}`, () => openDescribed(withRules(SEVERAL), watched(async (page) => {
+    await unfold(page, "sale_won");
+    await button(page, "Remove Closed on").click();
+    await button(page, "Remove Closed on").waitFor({ state: "detached" });
+    await button(page, "Remove Key account").click();
+    await button(page, "Remove Key account").waitFor({ state: "detached" });
+    assert.match(await focused(page), /^Add condition/);
+    await button(page, "Remove rule Rule 2").click();
+    await button(page, "Remove rule Rule 2").waitFor({ state: "detached" });
+    assert.equal(await focused(page), "Add rule");
+    await save(page);
+    const won = state.config.rules.filter(({ trigger }) => trigger === "sale_won");
+    assert.deepEqual(won, [{ ...SEVERAL[0], when: [SEVERAL[0].when[0].slice(0, 2), SEVERAL[0].when[1].slice(1)] }]);
+  }), settings));
+
+  test(`only the field for a value that fits is there${how}`, () => openDescribed(withRules(SEVERAL), async (page) => {
+    await unfold(page, "sale_won");
+    const seen = (number) => page.locator(".leadcat-condition").nth(number)
+      .locator(".leadcat-one, .leadcat-many, .leadcat-answer, .leadcat-type").locator("visible=true").count();
+    assert.deepEqual(await Promise.all([0, 1, 2, 3, 4, 5, 6, 7].map(seen)), [1, 1, 1, 1, 1, 2, 2, 0]);
+    const typed = page.locator(".leadcat-condition").nth(6);
+    await typed.getByLabel("Kind of value").selectOption("Yes or no");
+    assert.equal(await typed.locator(".leadcat-answer").isVisible(), true);
+    assert.equal(await seen(6), 2);
+    await typed.getByLabel("Comparison").selectOption("is not known");
+    assert.equal(await seen(6), 0);
+    await page.locator(".leadcat-condition").first().getByLabel("Comparison").selectOption("is one of");
+    assert.equal(await page.locator(".leadcat-condition").first().locator("textarea").inputValue(), "100000");
+  }, settings));
+
+  test(`rows of lead statuses have conditions and an order${how}`, () => open("en", withRules(SEVERAL), watched(
+    async (page) => {
+      await button(page, "Add row").click();
+      await page.locator('[name="status_rule.3.lead_status"]:focus').waitFor();
+      await page.locator('[name="status_rule.3.lead_status"]').selectOption("Open");
+      await page.locator('[name="status_rule.3.set_category"]').selectOption("Partner");
+      await unfold(page, "lead_status_set");
+      const last = page.locator(".leadcat-status-part").nth(2);
+      assert.equal(await last.getByRole("button", { name: /^Move down/ }).isVisible(), false);
+      await last.getByRole("button", { name: /^Move up/ }).click();
+      await page.locator('button[value="move_up.status_rule.2"]:focus').waitFor();
+      await page.locator(".leadcat-status-part").nth(1).getByRole("button", { name: /^Add condition/ }).click();
+      await page.locator('[name="status_rule.2.when.1.1.field"]:focus').waitFor();
+      await page.keyboard.type("contact.vip");
+      await page.locator('[name="status_rule.2.when.1.1.is"]').selectOption("is known");
+      await save(page);
+      assert.deepEqual(state.config.rules.slice(2), [SEVERAL[2], { trigger: "lead_status_set", enabled: true, lead_status: 1,
+        set_category: 6, ask: false, when: [[{ field: "contact.vip", is: "known" }]] }, SEVERAL[3]]);
+    }), settings));
+
   test(`Enter in a field saves${how}`, () => open("en", withRules(RULES), async (page) => {
     await page.locator('[name="category.1.name"]').fill("Prospect");
     await Promise.all([page.waitForURL(/saved=/), page.keyboard.press("Enter")]);
@@ -333,6 +464,47 @@ test("Save waits until every rule that is on has what it needs, and says what is
     await press(page, "Enter");
     assert.deepEqual(site.posts(), []);
   })));
+
+test("conditions and further rules change in the page, without losing it", () =>
+  open("en", withRules(RULES), watched(async (page) => {
+    await page.evaluate(() => { window.here = true; });
+    await page.locator('[name="category.1.name"]').fill("Prospect");
+    await unfold(page, "sale_won");
+    await button(page, "Add rule").locator("visible=true").first().click();
+    await page.locator('[name="rule.sale_won.2.set_category"]:focus').waitFor();
+    assert.equal(await page.evaluate(() => window.here), true, "the page was loaded again");
+    assert.equal(await page.locator('[name="category.1.name"]').inputValue(), "Prospect");
+    assert.equal(site.posts().length, 1);
+    assert.equal(await button(page, "Save").isEnabled(), false);
+    assert.equal(await page.locator("#leadcat-hint").textContent(),
+      "Choose a category for: Update category when a sale is won.");
+    await page.getByLabel("Use this rule").locator("visible=true").nth(1).uncheck();
+    assert.equal(await button(page, "Save").isEnabled(), true, "a rule that is off needs no category");
+    await toggle(page, "Update category when a sale is won").uncheck();
+    await save(page);
+    assert.deepEqual(state.config.rules.filter(({ enabled }) => enabled).map(({ trigger }) => trigger),
+      ["lead_status_set", "lead_status_set"]);
+    assert.equal(state.config.categories[0].name.en, "Prospect");
+  })));
+
+test("a button of a rule sends the form where the server cannot be asked in the page", () =>
+  open("en", withRules(RULES), async (page) => {
+    await page.evaluate(() => { window.fetch = () => Promise.reject(new Error("no")); });
+    await unfold(page, "sale_won");
+    await button(page, "Add rule").locator("visible=true").first().click();
+    await page.locator('[name="rule.sale_won.2.set_category"]:focus').waitFor();
+    assert.equal(page.alerts, 0);
+  }));
+
+test("what is folded away is one stop of the keyboard in a card", () => open("en", withRules(SEVERAL), async (page) => {
+  await page.locator('[name="rule.sale_won.ask"]').focus();
+  await press(page, "Tab");
+  assert.match(await focused(page), /^Conditions and further rules/);
+  await press(page, "Tab");
+  assert.equal(await page.locator(":focus").getAttribute("role"), "switch");
+  await press(page, "Shift+Tab", "Enter", "Tab", "Tab");
+  assert.match(await focused(page), /^Remove rule/);
+}));
 
 test("labels are those of the rules that are on only", () => open("no", PRESET, async (page) => {
   assert.equal(await page.getByLabel(NO.target).count(), 0);

@@ -194,10 +194,15 @@ local STORED = {
   },
   rules = {
     { trigger = "sale_won", enabled = true, set_category = 5, ask = true },
+    { trigger = "sale_won", id = 7, enabled = true, set_category = 1, name = { de = "Rest" }, when = {
+      { { field = "sale.amount", is = "at_least", value = 5 } }, { { field = "a", is = "one_of", value = { 1, "x" } } },
+    } },
     { trigger = "lead_status_set", lead_status = 1, enabled = true, set_category = 1 },
     { trigger = "lead_status_set", lead_status = 2, enabled = false, set_category = 3 },
   },
 }
+
+local DESCRIBED = { { field = "sale.amount", type = "number" } }
 
 --- A form of the settings.
 function targets.form(bytes)
@@ -214,7 +219,7 @@ function targets.form(bytes)
   end
   local page = settings_page.html {
     strings = targets.strings, language = "en", base = "/leadcat", config = edited, revision = 1, licensed = true,
-    problems = problems, edit = edit,
+    problems = problems, edit = edit, fields = fields.described and DESCRIBED or nil,
   }
   expect(is_text(page) and not page:find("<xss", 1, true), "a page in which text is only text")
 end

@@ -350,6 +350,7 @@ local ENGINE = {
   triggers = { function() end, reads = true },
   retry = { function(known) return known.entry end, reads = true },
   cancel = { function(known) return known.scheduled, { actor = ANN } end },
+  fields = { function() end, reads = true },
   flush = { function() end },
   metrics = { function() end, reads = true, loose = true },
   propose = { function() return asked "acme2" end, reads = true },

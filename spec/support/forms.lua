@@ -44,6 +44,9 @@ function forms.fields(page)
       fields[input.name] = input.value:gsub("[\r\n]", "")
     end
   end
+  for tag, content in page:gmatch "<textarea([^>]*)>\n?(.-)</textarea>" do
+    fields[attributes(tag).name] = unescape(content):gsub("\r?\n", "\r\n")
+  end
   for tag, content in page:gmatch "<select([^>]*)>(.-)</select>" do
     fields[attributes(tag).name] = value_of_select(content)
   end

@@ -22,6 +22,7 @@ end
 ---@field can? fun(actor: leadcat.Actor, permission: string, subject: any): boolean
 ---@field licensed? fun(tenant: string): boolean
 ---@field facts? fun(requests: leadcat.FactsRequest[], tenant: string): table[]
+---@field fields? leadcat.Field[] checked when a store is opened
 
 ---@class leadcat.host.lmdb: leadcat.Host
 local Host = {}
@@ -37,12 +38,15 @@ local function item(company, level)
   return { company = key, company_is_integer = type(company) == "number" }
 end
 
+local OPTIONS = { can = "function", facts = "function", fields = "table", licensed = "function" }
+
 local function check_options(options)
   for name, value in pairs(options) do
-    if name ~= "can" and name ~= "licensed" and name ~= "facts" then
-      error(("unknown option '%s' (there are can, facts, licensed)"):format(tostring(name)), 3)
-    elseif type(value) ~= "function" then
-      error(("option '%s': a function expected, got %s"):format(name, type(value)), 3)
+    local expected = OPTIONS[name]
+    if not expected then
+      error(("unknown option '%s' (there are can, facts, fields, licensed)"):format(tostring(name)), 3)
+    elseif type(value) ~= expected then
+      error(("option '%s': a %s expected, got %s"):format(name, expected, type(value)), 3)
     end
   end
 end
@@ -75,6 +79,7 @@ function embedded.new(options)
   options = options or {}
   check_options(options)
   return {
+    fields = options.fields,
     bind = function(store)
       local metatable = { __index = shared_by_all(store, options) }
       return function(tenant) return setmetatable({ tenant = tenant }, metatable) end

@@ -64,6 +64,11 @@ function api.save_config(context)
   return response.json(200, { revision = revision }, { ETag = tag_of(revision) })
 end
 
+--- What conditions may compare.
+function api.fields(context)
+  return response.json(200, json.array(context.engine:fields()))
+end
+
 -- Lists ---------------------------------------------------------------------------------------------------------------
 
 local function whole(text, most)

@@ -43,7 +43,8 @@ pages.settings = for_administrators(function(context)
   local saved = request_of.fields(context.request.query).saved == tostring(cfg.revision)
   return response.page(context, 200, settings_page.html, {
     config = cfg, revision = cfg.revision, licensed = is_licensed(context), saved = saved and cfg.revision or nil,
-    problems = context.engine:check(cfg), own_triggers = must(context.engine:_own_triggers()),
+    problems = context.engine:check(cfg), fields = context.engine:fields(),
+    own_triggers = must(context.engine:_own_triggers()),
   })
 end)
 
@@ -51,7 +52,8 @@ end)
 local function show(context, status, form, more)
   local shown = more or {}
   shown.config, shown.edit, shown.revision = form.config, form.edit, form.stored.revision
-  shown.licensed, shown.own_triggers = is_licensed(context), must(context.engine:_own_triggers())
+  shown.licensed, shown.fields = is_licensed(context), context.engine:fields()
+  shown.own_triggers = must(context.engine:_own_triggers())
   return response.page(context, status, settings_page.html, shown)
 end
 

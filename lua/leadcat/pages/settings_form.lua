@@ -5,18 +5,32 @@
 --
 --   revision                                   that the form was made from
 --   do                                         the button: save, try, cancel, add_category, delete_category.N, ...
---   rule.TRIGGER.enabled, .set_category, .ask  the rule of a trigger, the integrator's own too; of lead_status_set only `enabled`
---   rule.TRIGGER.take_back                     sent where the rule takes back, in the place of set_category
+--   rule.TRIGGER.enabled, .set_category, .ask  the switch of a card, of the integrator's own trigger too, and its first rule; of lead_status_set only `enabled`
+--   rule.TRIGGER.take_back, rule.TRIGGER.N.take_back   sent where the rule takes back, in the place of set_category
+--   rule.TRIGGER.known                         which rules the form has shown: those of them that it lacks were removed
+--   rule.TRIGGER.N.set_category, .ask, .name; .switch ("own"), .used            a rule; of the first, the rest of it
 --   status_rule.N.lead_status, .set_category, .ask; .switch ("own"), .enabled   a row of lead_status_set
 --   category.ID.name, .group, .lead_status, .deleted, .new
 --   lead_status.ID.name, .description, .deleted, .new
 --
+-- Both kinds of rules also have
+--
+--   .of                                        which stored rule it is (`rule_form.identity`), or "new"
+--   .when                                      that the following are sent: without it they stay as they are
+--   .forward_only; .after, .after_unit         nothing in `after`: it decides at once
+--   .when.GROUP.C.field, .is, ...              a condition (`condition_row.lua`)
+--   .add.GROUP                                 the field of a condition that `add_condition` or `add_group` adds
+--
+-- and buttons VERB.rule.TRIGGER.N or VERB.status_rule.N: move_up, move_down, remove_rule, add_condition and add_group
+-- with GROUP behind it, remove_condition with GROUP.C; and add_rule.TRIGGER.
+--
 -- A checkbox that is off is not sent. `new` marks an item that is not stored yet: its ID is only for the rules of the
--- same form, as somebody else may have saved another item with that ID. The status identifies a rule of a lead status.
+-- same form, as somebody else may have saved another item with that ID. Rules are read by `rule_form.lua`.
 
 local config = require "leadcat.rules.config"
 local json = require "leadcat.util.json"
 local language_tag = require "leadcat.util.language"
+local rule_form = require "leadcat.pages.rule_form"
 local schema = require "leadcat.rules.schema"
 local triggers = require "leadcat.rules.triggers"
 local unicode = require "leadcat.util.unicode"
@@ -31,6 +45,11 @@ local STATUS_TRIGGER = "lead_status_set"
 ---@class leadcat.SettingsEdit what the page needs of a form besides its config
 ---@field added table<"category"|"lead_status", table<integer, true>> ids of items that are not stored yet
 ---@field focus? string name of the field or button to focus
+---@field rows? table<leadcat.Condition, leadcat.ConditionRow> as they were sent
+---@field misread? table<leadcat.Condition, true> whose value was not understood, and is therefore missing
+---@field new_rules? table<leadcat.Rule, true> that are not stored yet
+---@field known? table<string, string> by trigger: which stored rules the form has shown
+---@field shown? table<string, integer> by trigger: how many rules were sent
 
 -- Fields --------------------------------------------------------------------------------------------------------------
 
@@ -41,21 +60,66 @@ local function number(text)
   return value and value <= MAX_ID and value or nil
 end
 
+-- What is below a rule's name: conditions by group and number, and what is chosen of a list of options.
+local function parse_part(row, part, value)
+  local group, key, field, choice = part:match "^when%.(%d+)%.(%d+)%.(%l+)%.?(%d*)$"
+  local adding = number(part:match "^add%.(%d+)$")
+  group, key = number(group), number(key)
+  if group and key then
+    row.groups = row.groups or {}
+    row.groups[group] = row.groups[group] or {}
+    local condition = row.groups[group][key] or {}
+    row.groups[group][key] = condition
+    if field == "one" and number(choice) then
+      condition.one = condition.one or {}
+      condition.one[number(choice)] = value
+    elseif field ~= "one" and choice == "" then
+      condition[field] = value
+    end
+  elseif adding then
+    row.add = row.add or {}
+    row.add[adding] = value
+  elseif part:find "^[%l_]+$" and part ~= "groups" and part ~= "add" then
+    row[part] = value
+  end
+end
+
+local function row_in(rows, key)
+  rows[key] = rows[key] or {}
+  return rows[key]
+end
+
+local function parse_rule(rows, rest, value)
+  local trigger, part = rest:match "^([%l%d_]+)%.(.+)$"
+  if not rows.is_trigger[trigger] then
+    return
+  end
+  local key, below = part:match "^(%d+)%.(.+)$"
+  if number(key) then
+    parse_part(row_in(row_in(rows.rules, trigger), number(key)), below, value)
+  elseif part:find "^[%l_]+$" then
+    row_in(rows.rule, trigger)[part] = value
+  end
+end
+
+local function parse_field(rows, name, value)
+  local list, rest = name:match "^([%l_]+)%.(.+)$"
+  local key, part = (rest or ""):match "^(%d+)%.(.+)$"
+  if list == "rule" then
+    parse_rule(rows, rest, value)
+  elseif list == "status_rule" and number(key) then
+    parse_part(row_in(rows.status_rule, number(key)), part, value)
+  elseif LISTS[list] and number(key) and part:find "^[%l_]+$" then
+    row_in(rows[list], number(key))[part] = value
+  end
+end
+
 -- The rows by list and number; those of rules by trigger.
 local function parse(fields, is_trigger)
-  local rows = { category = {}, lead_status = {}, status_rule = {}, rule = {} }
+  local rows = { category = {}, lead_status = {}, status_rule = {}, rule = {}, rules = {}, is_trigger = is_trigger }
   for name, value in pairs(type(fields) == "table" and fields or {}) do
     if type(name) == "string" and type(value) == "string" then
-      local list, key, field = name:match "^([%l_]+)%.([%w_]+)%.([%l_]+)$"
-      if list == "rule" then
-        key = is_trigger[key] and key
-      else
-        key = number(key)
-      end
-      if key and rows[list] then
-        rows[list][key] = rows[list][key] or {}
-        rows[list][key][field] = value
-      end
+      parse_field(rows, name, value)
     end
   end
   return rows
@@ -91,6 +155,20 @@ local function pressed(fields)
   end
   local verb, key = button:match "^(%l+_[%l_]+)%.(%d+)$"
   return verb or button, number(key)
+end
+
+-- What a button of a rule does: its verb, its trigger, and the numbers of rule, group and condition.
+local function pressed_at_rule(fields, is_trigger)
+  local button = type(fields) == "table" and type(fields["do"]) == "string" and fields["do"] or ""
+  local verb, rest = button:match "^([%l_]+)%.(.+)$"
+  local trigger, numbers = (rest or ""):match "^rule%.([%l%d_]+)%.([%d.]+)$"
+  local of_status = (rest or ""):match "^status_rule%.([%d.]+)$" or (verb or ""):find "status_rule$" and rest
+  local at = {}
+  for digits in (numbers or of_status or ""):gmatch "[^.]+" do
+    at[#at + 1] = number(digits)
+  end
+  trigger = trigger or of_status and STATUS_TRIGGER or rest
+  return verb or button, is_trigger[trigger] and trigger or nil, at
 end
 
 -- Names ---------------------------------------------------------------------------------------------------------------
@@ -219,128 +297,11 @@ local function reference(list, text)
   return key
 end
 
--- Rules ---------------------------------------------------------------------------------------------------------------
-
--- A rule that is switched off without anything chosen keeps what it has.
-local function set_rule(rule, row, on, lists)
-  local target = row.set_category
-  if rule.take_back and row.take_back then
-    rule.enabled, rule.ask = on, row.ask ~= nil
-    return
-  end
-  if row.ask or target and (on or target ~= "") then
-    rule.ask = row.ask ~= nil
-    rule.set_category = target and reference(lists.category, target) or not target and rule.set_category or nil
-  end
-  rule.enabled, rule.ask = on, rule.ask == true
-end
-
-local function read_rule(rules, trigger, row, lists)
-  local rule, on = nil, row.enabled ~= nil
-  for _, stored in ipairs(rules) do
-    rule = rule or stored.trigger == trigger and stored
-  end
-  if not rule and (on or row.ask or row.set_category and row.set_category ~= "") then
-    rule = { trigger = trigger }
-    rules[#rules + 1] = rule
-  end
-  if rule then
-    set_rule(rule, row, on, lists)
-  end
-end
-
-local function all_of_status(rules)
-  local found = {}
-  for _, rule in ipairs(rules) do
-    found[#found + 1] = rule.trigger == STATUS_TRIGGER and rule or nil
-  end
-  return found
-end
-
--- The stored rules of lead statuses by status, or under `false`; of one status in reverse order.
-local function by_status(rules)
-  local found, all = {}, all_of_status(rules)
-  for i = #all, 1, -1 do
-    local key = all[i].lead_status or false
-    found[key] = found[key] or {}
-    table.insert(found[key], all[i])
-  end
-  return found
-end
-
-local function is_blank(row)
-  return not number(row.lead_status) and not number(row.set_category) and not row.ask
-end
-
--- The rules of the rows. A blank row that is switched off counts only if it is stored.
-local function read_rows(stored, rows, on, lists)
-  local known, rules = by_status(stored), {}
-  for _, key in ipairs(sorted(rows)) do
-    local row = rows[key]
-    local status = reference(lists.lead_status, row.lead_status)
-    local same = known[status or false]
-    local rule = same and table.remove(same)
-    if rule or on or not is_blank(row) then
-      rule = rule or { trigger = STATUS_TRIGGER, lead_status = status }
-      set_rule(rule, row, on and (row.switch ~= "own" or row.enabled ~= nil), lists)
-      rules[#rules + 1] = rule
-    end
-  end
-  return rules
-end
-
--- Puts the rules of lead statuses in the places of the stored ones, one for one, and the rest after the last of them.
-local function place(rules, of_status)
-  local placed, left, stored = json.array {}, 1, #all_of_status(rules)
-  local function put(count)
-    for i = left, math.min(left + count - 1, #of_status) do
-      placed[#placed + 1], left = of_status[i], i + 1
-    end
-  end
-  for _, rule in ipairs(rules) do
-    if rule.trigger == STATUS_TRIGGER then
-      stored = stored - 1
-      put(stored > 0 and 1 or #of_status)
-    else
-      placed[#placed + 1] = rule
-    end
-  end
-  put(#of_status)
-  return placed
-end
-
--- The rules of lead statuses after the button. When no row is sent, the stored ones stay and follow the switch.
-local function status_rules(rules, rows, verb, pressed_key, lists)
-  local switch, any = rows.rule[STATUS_TRIGGER], next(rows.status_rule) ~= nil
-  if not switch and not any and verb ~= "add_status_rule" then
-    return all_of_status(rules)
-  end
-  local on = switch ~= nil and switch.enabled ~= nil
-  if verb == "remove_status_rule" and pressed_key then
-    rows.status_rule[pressed_key] = nil
-  end
-  local found = any and read_rows(rules, rows.status_rule, on, lists) or all_of_status(rules)
-  for _, rule in ipairs(not any and found or {}) do
-    rule.enabled = on
-  end
-  if #found < MAX_ROWS and (verb == "add_status_rule" or on and #found == 0) then
-    found[#found + 1] = { trigger = STATUS_TRIGGER, enabled = on, ask = false }
-  end
-  return found
-end
-
--- The triggers that have a card, each once.
-local function all_triggers(stored, own)
-  return triggers.all(triggers.together(own or {}, triggers.used(stored)))
-end
-
 -- The whole -----------------------------------------------------------------------------------------------------------
 
--- The field or button to focus after a button was pressed.
-local function focus(verb, key, lists, of_status)
-  if verb == "add_status_rule" then
-    return ("status_rule.%d.lead_status"):format(#of_status)
-  elseif verb == "remove_status_rule" then
+-- The field or button to focus after a button of a list was pressed.
+local function focus(verb, key, lists)
+  if verb == "remove_status_rule" then
     return "add_status_rule"
   end
   local what, kind = verb:match "^(%l+)_([%l_]+)$"
@@ -350,6 +311,20 @@ local function focus(verb, key, lists, of_status)
     return ("%s.%d.name"):format(kind, item.id)
   end
   return list and "add_" .. kind or nil
+end
+
+-- The triggers that have a card, each once.
+local function all_triggers(stored, own)
+  return triggers.all(triggers.together(own or {}, triggers.used(stored)))
+end
+
+local function read_rules(cfg, fields, rows, lists, edit, language, all)
+  local verb, trigger, at = pressed_at_rule(fields, rows.is_trigger)
+  rule_form.read({
+    config = cfg, rows = rows, verb = verb, trigger = trigger, at = at, edit = edit, sorted = sorted,
+    reference = function(kind, text) return reference(lists[kind], text) end,
+    set_text = function(item, field, text) set_text(item, field, text, language) end,
+  }, all)
 end
 
 ---@param fields table<string, string> decoded; from a client, so they may be anything
@@ -373,13 +348,8 @@ function settings_form.read(fields, stored, language, own)
       EDIT[kind](append(list, nil, ""), {})
     end
   end
-  for _, trigger in ipairs(all) do
-    if trigger ~= STATUS_TRIGGER and rows.rule[trigger] then
-      read_rule(cfg.rules, trigger, rows.rule[trigger], lists)
-    end
-  end
-  local of_status = status_rules(cfg.rules, rows, verb, key, lists)
-  cfg.rules, edit.focus = place(cfg.rules, of_status), focus(verb, key, lists, of_status)
+  edit.focus = focus(verb, key, lists)
+  read_rules(cfg, fields, rows, lists, edit, language, all)
   return (verb == "save" or verb == "try") and verb or "edit", cfg, edit
 end
 

@@ -47,8 +47,9 @@ local function is_utf8(text)
   return unicode.valid(text) == text
 end
 
+--- Checks the name of a field.
 ---@type leadcat.Check
-local function check_field(found, path, field)
+function conditions.check_field(found, path, field)
   if type(field) ~= "string" or not is_utf8(field) then
     add(found, path, "wrong_type", "must be a name in UTF-8, such as sale.amount, but is %s", shown(field))
   elseif #field > MOST.field_bytes then
@@ -119,7 +120,7 @@ end
 -- Conditions ----------------------------------------------------------------------------------------------------------
 
 local CONDITION = schema.kind("a condition", {
-  { "field", check_field }, { "is", schema.one_of(conditions.IS, "unknown_is") }, { "value", later },
+  { "field", conditions.check_field }, { "is", schema.one_of(conditions.IS, "unknown_is") }, { "value", later },
 })
 
 local function check_value(found, path, condition, totals)
@@ -257,6 +258,13 @@ function conditions.check_from(found, path, rule, checks, categories)
     add(found, path, "from_required", "names neither groups nor categories: name one, or leave `from` out for a rule "
       .. "that starts in the group potential_customer")
   end
+end
+
+--- Whether the core itself knows the field of every company.
+---@param field any
+---@return boolean
+function conditions.is_own(field)
+  return CATEGORY[field] == true
 end
 
 --- Where an event has a field.

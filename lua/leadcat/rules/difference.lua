@@ -20,7 +20,6 @@ local difference = {}
 ---@field lead_statuses table<integer, leadcat.LeadStatus>
 ---@field rules table<string, leadcat.Rule> by rule key
 
-local MAX_NAMED = 8 -- groups and categories of a sentence
 local ANYWHERE = { groups = { "potential_customer" } }
 local LISTS = { { "categories", "category" }, { "lead_statuses", "lead_status" } }
 
@@ -105,26 +104,12 @@ local function compare_targets(diff, name, old, new)
   end
 end
 
-local function from_text(diff, from)
-  local texts = {}
-  for _, group in ipairs(from.groups or {}) do
-    local name = wording.sentence(diff.words, "group." .. group)
-    texts[#texts + 1] = #texts < MAX_NAMED and wording.sentence(diff.words, "difference.from_group", { group = name })
-      or nil
-  end
-  for _, id in ipairs(from.categories or {}) do
-    texts[#texts + 1] = #texts < MAX_NAMED and name_of(diff, "categories", id) or nil
-  end
-  if #(from.groups or {}) + #(from.categories or {}) > MAX_NAMED then
-    texts[#texts + 1] = "\226\128\166" -- U+2026
-  end
-  return table.concat(texts, ", ")
-end
-
 -- Compares where and when a rule applies.
 local function compare_conditions(diff, name, old, new)
   if not is_same(old.from, new.from) then
-    say(diff, "rule_from", { rule = name, from = from_text(diff, new.from or ANYWHERE) })
+    say(diff, "rule_from", {
+      rule = name, from = conditions.from(diff.words, new.from or ANYWHERE, diff.all_categories),
+    })
   end
   if not is_same(old.when, new.when) then
     say(diff, new.when and "rule_when" or "rule_when_none", {

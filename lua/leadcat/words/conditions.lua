@@ -6,6 +6,7 @@ local wording = require "leadcat.words.wording"
 local conditions = {}
 
 local MOST, MOST_VALUES = 8, 5 -- conditions, values of a list that are named
+local MOST_STARTS = 8 -- groups and categories
 local ELLIPSIS = "\226\128\166" -- U+2026
 
 local KINDS = { number = "number", string = "text", boolean = "boolean" } -- as explanations call what was found
@@ -39,16 +40,22 @@ local function values_text(words, field, list, categories)
   return table.concat(texts, ", ")
 end
 
---- One condition.
+-- Fields that the host has described are called as it says; the words of a page may have them.
+local function field_text(words, field)
+  local described = words.known_fields and words.known_fields[field]
+  local name = FIELDS[field] and text(words, FIELDS[field]) or described and described.name or unicode.line(field)
+  return name ~= "" and name or ELLIPSIS
+end
+
+--- One condition. While it is being written, what is missing is "…".
 ---@param words leadcat.Words
 ---@param condition leadcat.Condition
 ---@param categories leadcat.Category[]
 ---@return string "sale.amount is at least 100000"
 function conditions.one(words, condition, categories)
-  local known = FIELDS[condition.field]
   return text(words, condition.is, {
-    field = known and text(words, known) or unicode.line(condition.field),
-    value = condition.value ~= nil and values_text(words, condition.field, condition.value, categories) or nil,
+    field = field_text(words, condition.field),
+    value = condition.value == nil and ELLIPSIS or values_text(words, condition.field, condition.value, categories),
   })
 end
 
@@ -130,6 +137,24 @@ function conditions.all(words, when, categories)
     said = said and joined and text(words, "or", { first = said, second = joined }) or said or joined
   end
   return count > MOST and said .. " " .. ELLIPSIS or said
+end
+
+--- Where a rule starts, the first eight of them.
+---@param words leadcat.Words
+---@param from leadcat.From
+---@param categories leadcat.Category[]
+---@return string
+function conditions.from(words, from, categories)
+  local texts, groups, ids = {}, from.groups or {}, from.categories or {}
+  for i = 1, math.min(#groups, MOST_STARTS) do
+    local name = wording.sentence(words, "group." .. groups[i])
+    texts[i] = wording.sentence(words, "difference.from_group", { group = name })
+  end
+  for i = 1, math.min(#ids, MOST_STARTS - #texts) do
+    texts[#texts + 1] = wording.name_of(categories, ids[i], words.language)
+  end
+  texts[#texts + 1] = #groups + #ids > #texts and ELLIPSIS or nil
+  return table.concat(texts, ", ")
 end
 
 return conditions

@@ -142,6 +142,17 @@ function Strings:language(...)
   return "en"
 end
 
+--- A text without placeholders in the languages that leadcat has itself.
+---@param key string
+---@return table<string, string> texts by language
+function Strings:all(key)
+  local texts = {}
+  for _, language in ipairs(i18n.LANGUAGES) do
+    texts[language] = self:text(language, key)
+  end
+  return texts
+end
+
 --- What an own trigger is called.
 ---@param trigger string
 ---@return leadcat.Text text its name where it has no other

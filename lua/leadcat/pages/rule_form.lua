@@ -1,0 +1,449 @@
+--- Reads the rules of a submitted settings form (`settings_form.lua` has the names of its fields). The rules of a trigger
+-- are its rows in order. Each row says which stored rule it is, so that what the form does not show stays with its rule
+-- wherever that is moved. Pure.
+
+local condition_row = require "leadcat.pages.condition_row"
+local json = require "leadcat.util.json"
+
+local rule_form = {}
+
+local STATUS_TRIGGER = "lead_status_set"
+local MAX_ID, MAX_ROWS = 2147483647, 10000
+
+--- Says that a row's rule is not stored yet.
+rule_form.NEW = "new"
+
+--- Which of its trigger's stored rules this is: "#7" by its id, else "5" by its lead status, else "first".
+---@param rule leadcat.Rule
+---@return string
+function rule_form.identity(rule)
+  return rule.id and ("#%d"):format(rule.id) or rule.lead_status and ("%d"):format(rule.lead_status) or "first"
+end
+
+local identity = rule_form.identity
+
+---@class leadcat.RuleReader what is needed to read the rules of a form
+---@field config leadcat.Config to be changed
+---@field rows table as `settings_form` has parsed it
+---@field verb string of the button
+---@field trigger? string of the rule that the button is for
+---@field at? integer[] the button's rule, group and condition
+---@field edit leadcat.SettingsEdit
+---@field reference fun(list: "category"|"lead_status", text?: string): integer? the id that a field refers to
+---@field set_text fun(item: table, field: string, text?: string) in the language of the page
+---@field sorted fun(rows: table<integer, any>): integer[] the numbers of the rows that are read, in order
+
+-- Stored rules --------------------------------------------------------------------------------------------------------
+
+local function of_trigger(rules, trigger)
+  local found = {}
+  for _, rule in ipairs(rules) do
+    found[#found + 1] = rule.trigger == trigger and rule or nil
+  end
+  return found
+end
+
+-- The stored rules by identity, and by lead status; of one key in reverse order.
+local function pool_of(stored)
+  local pool = { by_identity = {}, by_status = {}, taken = {} }
+  local function add(list, key, rule)
+    list[key] = list[key] or {}
+    table.insert(list[key], rule)
+  end
+  for i = #stored, 1, -1 do
+    add(pool.by_identity, identity(stored[i]), stored[i])
+    add(pool.by_status, stored[i].lead_status or false, stored[i])
+  end
+  return pool
+end
+
+local function take(pool, list)
+  while list and list[1] do
+    local rule = table.remove(list)
+    if not pool.taken[rule] then
+      pool.taken[rule] = true
+      return rule
+    end
+  end
+end
+
+-- A row that does not say which rule it is (an older page, or a program) is that of its status.
+local function take_row(pool, row, status)
+  if row.of == nil then
+    return take(pool, pool.by_status[status or false])
+  end
+  return take(pool, pool.by_identity[row.of])
+end
+
+-- One rule ------------------------------------------------------------------------------------------------------------
+
+-- A rule that is switched off without anything chosen keeps what it has.
+local function set_target(reader, rule, row, on)
+  local category = row.set_category
+  if rule.take_back and row.take_back then
+    rule.enabled, rule.ask = on, row.ask ~= nil
+    return
+  end
+  if row.ask or category and (on or category ~= "") then
+    rule.ask = row.ask ~= nil
+    rule.set_category = category and reader.reference("category", category) or not category and rule.set_category or nil
+  end
+  rule.enabled, rule.ask = on, rule.ask == true
+end
+
+local function read_group(reader, rows)
+  local group = json.array {}
+  for _, key in ipairs(reader.sorted(rows)) do
+    local condition, misread = condition_row.read(rows[key])
+    if condition then
+      group[#group + 1] = condition
+      if not rows[key].json then
+        reader.edit.rows[condition], reader.edit.misread[condition] = rows[key], misread or nil
+      end
+    end
+  end
+  return group
+end
+
+local function read_groups(reader, groups)
+  local when = json.array {}
+  for _, key in ipairs(reader.sorted(groups or {})) do
+    local group = read_group(reader, groups[key])
+    when[#when + 1] = group[1] and group or nil
+  end
+  return when[1] and when or nil
+end
+
+local UNITS = { days = true, hours = true }
+
+-- How long a rule waits before it decides. What is no number is for the check to refuse.
+local function set_after(rule, row)
+  if row.after then
+    local typed = condition_row.clean(row.after)
+    local unit = UNITS[row.after_unit] and row.after_unit or "days"
+    rule.after = typed ~= "" and { [unit] = condition_row.number_of(typed) or typed } or nil
+  end
+end
+
+-- What is folded away; only of a row that says that it has it.
+local function set_options(reader, rule, row)
+  if not row.when then
+    return
+  end
+  rule.when = read_groups(reader, row.groups)
+  if (rule.forward_only == true) ~= (row.forward_only ~= nil) then
+    rule.forward_only = row.forward_only ~= nil or nil
+  end
+  set_after(rule, row)
+  reader.set_text(rule, "name", row.name)
+  if rule.name == "" then
+    rule.name = nil
+  end
+end
+
+local function new_rule(reader, trigger)
+  local rule = { trigger = trigger, enabled = false, ask = false }
+  reader.edit.new_rules[rule] = true
+  return rule
+end
+
+local function is_blank(reader, row)
+  return not reader.reference("lead_status", row.lead_status) and not reader.reference("category", row.set_category)
+    and not row.ask and not row.groups
+end
+
+local function read_row(reader, row, pool, trigger, on)
+  local status = trigger == STATUS_TRIGGER and reader.reference("lead_status", row.lead_status) or nil
+  local rule = take_row(pool, row, status)
+  if not rule then
+    if row.optional and not on and is_blank(reader, row) then
+      return nil
+    end
+    rule = new_rule(reader, trigger)
+  end
+  if trigger == STATUS_TRIGGER then
+    reader.moved[rule] = rule.lead_status ~= status or nil
+    rule.lead_status = status
+  end
+  set_target(reader, rule, row, on and (row.switch ~= "own" or (row.enabled or row.used) ~= nil))
+  set_options(reader, rule, row)
+  return rule
+end
+
+-- Buttons -------------------------------------------------------------------------------------------------------------
+
+local CHANGE = {}
+
+-- The new condition's field: chosen from the list, or "" for one to be typed; nil while none is chosen.
+local function field_of(reader, group)
+  local chosen = reader.row and reader.row.add and reader.row.add[group]
+  if chosen == nil or chosen == "*" then -- there is no list, or the field is none of it
+    return ""
+  end
+  chosen = condition_row.clean(chosen)
+  return chosen ~= "" and chosen or nil
+end
+
+local function add_condition(reader, rule, at, in_new_group)
+  local field = field_of(reader, at[2] or 1)
+  if not field then
+    return { part = ("add.%d"):format(at[2] or 1) }
+  end
+  rule.when = rule.when or json.array {}
+  local number = in_new_group and #rule.when + 1 or math.min(at[2] or 1, #rule.when + 1)
+  local group = rule.when[number] or json.array {}
+  rule.when[number] = group
+  group[#group + 1] = { field = field, is = "equals" }
+  return { part = ("when.%d.%d.%s"):format(number, #group, field == "" and "field" or "is") }
+end
+
+function CHANGE.add_condition(reader, rows, at)
+  local rule = rows[at[1]]
+  return rule, rule and add_condition(reader, rule, at, false)
+end
+
+function CHANGE.add_group(reader, rows, at)
+  local rule = rows[at[1]]
+  return rule, rule and add_condition(reader, rule, at, true)
+end
+
+function CHANGE.remove_condition(_, rows, at)
+  local rule = rows[at[1]]
+  local group = rule and rule.when and rule.when[at[2]]
+  if not group or not group[at[3]] then
+    return nil
+  end
+  table.remove(group, at[3])
+  if not group[1] then
+    table.remove(rule.when, at[2])
+  end
+  local last = #rule.when
+  rule.when = last > 0 and rule.when or nil
+  return rule, { verb = "add_condition", rest = (".%d"):format(math.max(1, math.min(at[2], last))) }
+end
+
+function CHANGE.add_rule(reader, rows, _, trigger)
+  if #rows < MAX_ROWS then
+    local rule = new_rule(reader, trigger)
+    rule.enabled = reader.on
+    rows[#rows + 1] = rule
+    return rule, { part = "set_category" }
+  end
+end
+
+function CHANGE.remove_rule(_, rows, at, trigger)
+  if rows[at[1]] and #rows > 1 then
+    table.remove(rows, at[1])
+    return nil, { name = "add_rule." .. trigger }
+  end
+end
+
+local function move(rows, from, to, verb)
+  local rule = rows[from]
+  if not rule or not rows[to] then
+    return nil
+  end
+  rows[from], rows[to] = rows[to], rule
+  local there = to == 1 and "move_down" or to == #rows and "move_up" or verb -- at an end only the other one is left
+  return rule, { verb = there, rest = "" }
+end
+
+function CHANGE.move_up(_, rows, at)
+  return move(rows, at[1], at[1] - 1, "move_up")
+end
+
+function CHANGE.move_down(_, rows, at)
+  return move(rows, at[1], at[1] + 1, "move_down")
+end
+
+-- The name of a rule's fields.
+local function prefix_of(trigger, number)
+  return trigger == STATUS_TRIGGER and ("status_rule.%d"):format(number) or ("rule.%s.%d"):format(trigger, number)
+end
+
+-- Does what the button says, and says where the work goes on.
+local function press(reader, rows, trigger)
+  local change = reader.trigger == trigger and CHANGE[reader.verb]
+  if not change or reader.verb ~= "add_rule" and not reader.at[1] then
+    return
+  end
+  local rule, focus = change(reader, rows, reader.at, trigger)
+  if not focus then
+    return
+  end
+  local number = 1
+  for i, other in ipairs(rows) do
+    number = other == rule and i or number
+  end
+  local prefix = prefix_of(trigger, number)
+  local at_button = focus.verb and focus.verb .. "." .. prefix .. focus.rest
+  reader.edit.focus = focus.name or at_button or prefix .. "." .. focus.part
+end
+
+-- Order ---------------------------------------------------------------------------------------------------------------
+
+-- Puts the rows into the places of the stored rules that the form has shown, one for one, and the rest after the last.
+local function place(rules, rows, is_shown)
+  local last, left = 0, 1
+  local placed = json.array {}
+  for i, rule in ipairs(rules) do
+    last = is_shown(rule) and i or last
+  end
+  local function put(count)
+    for i = left, math.min(left + count - 1, #rows) do
+      placed[#placed + 1], left = rows[i], i + 1
+    end
+  end
+  for i, rule in ipairs(rules) do
+    if not is_shown(rule) then
+      placed[#placed + 1] = rule
+    else
+      put(i == last and #rows or 1)
+    end
+  end
+  put(#rows)
+  return placed
+end
+
+-- Triggers ------------------------------------------------------------------------------------------------------------
+
+local function words_of(text)
+  local found = {}
+  for word in (text or ""):gmatch "%S+" do
+    found[word] = true
+  end
+  return found
+end
+
+-- The rows of a trigger whose first rule is on its card. A program may send only that one.
+local function rows_of(reader, trigger, head)
+  local numbered, rows = reader.rows.rules[trigger] or {}, {}
+  numbered[1] = numbered[1] or {}
+  numbered[1].set_category, numbered[1].ask, numbered[1].take_back = head.set_category, head.ask, head.take_back
+  for _, key in ipairs(reader.sorted(numbered)) do
+    rows[#rows + 1] = numbered[key]
+  end
+  rows[1].optional = #rows == 1 and not (reader.verb == "add_rule" and reader.trigger == trigger)
+  return rows
+end
+
+local function read_trigger(reader, trigger, head)
+  local cfg, edit = reader.config, reader.edit
+  local stored, on, read = of_trigger(cfg.rules, trigger), head.enabled ~= nil, {}
+  local pool, rows, known = pool_of(stored), rows_of(reader, trigger, head), words_of(head.known)
+  if not head.known and stored[1] then
+    known = { [identity(stored[1])] = true }
+    rows[1].of = rows[1].of or identity(stored[1])
+  end
+  reader.on = on
+  for i, row in ipairs(rows) do
+    read[#read + 1] = read_row(reader, row, pool, trigger, on)
+    reader.row = i == reader.at[1] and reader.trigger == trigger and row or reader.row
+  end
+  press(reader, read, trigger)
+  edit.known[trigger], edit.shown[trigger] = head.known, #read
+  cfg.rules = place(cfg.rules, read, function(rule)
+    return rule.trigger == trigger and (known[identity(rule)] or pool.taken[rule]) or false
+  end)
+  for _, rule in ipairs(head.known and not on and cfg.rules or {}) do
+    rule.enabled = rule.trigger ~= trigger and rule.enabled -- also those that are not shown
+  end
+end
+
+-- Lead statuses -------------------------------------------------------------------------------------------------------
+
+local function read_status_rows(reader, stored, on)
+  local pool, read = pool_of(stored), {}
+  for _, key in ipairs(reader.sorted(reader.rows.status_rule)) do
+    local row = reader.rows.status_rule[key]
+    row.optional = true
+    local rule = read_row(reader, row, pool, STATUS_TRIGGER, on)
+    read[#read + 1] = rule
+    if key == reader.at[1] and reader.trigger == STATUS_TRIGGER then
+      reader.row, reader.at[1] = row, rule and #read
+    end
+  end
+  return read
+end
+
+-- The rules of lead statuses after the button. When no row is sent, the stored ones stay and follow the switch.
+local function status_rules(reader, stored)
+  local head, rows, verb = reader.rows.rule[STATUS_TRIGGER], reader.rows.status_rule, reader.verb
+  local any, on = next(rows) ~= nil, head ~= nil and head.enabled ~= nil
+  if not head and not any and verb ~= "add_status_rule" then
+    return stored
+  end
+  if verb == "remove_status_rule" and reader.at[1] then
+    rows[reader.at[1]] = nil
+  end
+  reader.on = on
+  local found = any and read_status_rows(reader, stored, on) or stored
+  for _, rule in ipairs(not any and found or {}) do
+    rule.enabled = on
+  end
+  press(reader, found, STATUS_TRIGGER)
+  if #found < MAX_ROWS and (verb == "add_status_rule" or on and #found == 0) then
+    found[#found + 1] = new_rule(reader, STATUS_TRIGGER)
+    found[#found].enabled = on
+  end
+  return found
+end
+
+-- Ids -----------------------------------------------------------------------------------------------------------------
+
+-- What rules share a key with; nil while a lead status is not chosen.
+local function slot_of(rule)
+  if rule.trigger ~= STATUS_TRIGGER or rule.lead_status then
+    return rule.trigger .. ":" .. (rule.lead_status or "")
+  end
+end
+
+-- A stored rule without an id keeps its key wherever it stands: a new one beside it gets an id, above all that are
+-- stored, so that the id of a rule that was just removed is not used again.
+local function give_ids(reader, stored)
+  local has_first, highest, used = {}, 0, {}
+  for _, rule in ipairs(stored) do
+    highest, used[rule.id or 0] = math.max(highest, rule.id or 0), true
+  end
+  local function needs(rule)
+    return reader.edit.new_rules[rule] or reader.moved[rule]
+  end
+  for _, rule in ipairs(reader.config.rules) do
+    local slot = slot_of(rule)
+    if slot and not rule.id and not needs(rule) then
+      has_first[slot] = true
+    end
+  end
+  for _, rule in ipairs(reader.config.rules) do
+    local slot = slot_of(rule)
+    if slot and not rule.id and needs(rule) and has_first[slot] then
+      repeat
+        highest = highest < MAX_ID and highest + 1 or 1
+      until not used[highest]
+      rule.id, used[highest] = highest, true
+    end
+  end
+end
+
+--- Changes the rules of the reader's config as the form says.
+---@param reader leadcat.RuleReader
+---@param triggers string[]
+function rule_form.read(reader, triggers)
+  local cfg, edit = reader.config, reader.edit
+  edit.rows, edit.misread, edit.new_rules, edit.known, edit.shown = {}, {}, {}, {}, {}
+  reader.moved = {}
+  local stored = cfg.rules
+  for _, trigger in ipairs(triggers) do
+    if trigger ~= STATUS_TRIGGER and reader.rows.rule[trigger] then
+      read_trigger(reader, trigger, reader.rows.rule[trigger])
+    end
+  end
+  local of_status = status_rules(reader, of_trigger(cfg.rules, STATUS_TRIGGER))
+  cfg.rules = place(cfg.rules, of_status, function(rule) return rule.trigger == STATUS_TRIGGER end)
+  give_ids(reader, stored)
+  if reader.verb == "add_status_rule" then
+    edit.focus = ("status_rule.%d.lead_status"):format(#of_status)
+  end
+end
+
+return rule_form

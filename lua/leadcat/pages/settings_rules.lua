@@ -1,0 +1,461 @@
+--- The rules on the settings page: a card for each trigger, made from the trigger and its rules. The card shows what most
+-- need, its first rule; one folded part below has conditions, further rules and their order.
+
+local after = require "leadcat.rules.after"
+local condition_row = require "leadcat.pages.condition_row"
+local conditions = require "leadcat.words.conditions"
+local config = require "leadcat.rules.config"
+local fields = require "leadcat.pages.settings_fields"
+local h = require "leadcat.pages.html"
+local merged = require "leadcat.util.merged"
+local page = require "leadcat.pages.page"
+local parts = require "leadcat.pages.parts"
+local rule_form = require "leadcat.pages.rule_form"
+local schema = require "leadcat.rules.schema"
+local settings_conditions = require "leadcat.pages.settings_conditions"
+local triggers = require "leadcat.rules.triggers"
+local wording = require "leadcat.words.wording"
+
+local settings_rules = {}
+
+local text, hidden, muted, checkbox = fields.text, fields.hidden, fields.muted, fields.checkbox
+
+local STATUS_TRIGGER = "lead_status_set"
+local CARDS = { "sale_won", "sale_lost", "sale_registered", STATUS_TRIGGER } -- in the order in which they are shown
+local ON_CARD = schema.set { "set_category", "take_back", "ask", "lead_status" }
+local FOLDED = schema.set { "when", "forward_only", "after" } -- away, also of a rule on the card
+local TEMPLATE_ROW = 0 -- the number of a template's row; rows that are sent begin at 1
+local MOST = 25 -- rules of a trigger that can be changed here; the others are told
+local MOST_TOLD = 100
+
+-- What rules there are ------------------------------------------------------------------------------------------------
+
+-- The triggers that have a card: those that always have one, other built-in ones that a rule has, and the integrator's
+-- own: those that are declared, then those that only a rule names.
+local function triggers_of(form)
+  local list, seen = {}, schema.set(CARDS)
+  for i, trigger in ipairs(CARDS) do
+    list[i] = trigger
+  end
+  for _, trigger in ipairs(config.TRIGGERS) do
+    list[#list + 1] = not seen[trigger] and config.has_rule(form.config, trigger) and trigger or nil
+  end
+  for _, trigger in ipairs(triggers.together(form.own_triggers or {}, triggers.used(form.config))) do
+    list[#list + 1] = trigger
+  end
+  return list
+end
+
+local function place_rule(form, rule, card)
+  local most = math.max(MOST, form.shown[rule.trigger] or 0)
+  local by_status = rule.trigger == STATUS_TRIGGER
+  if not by_status and #card.rules >= most then
+    card.beyond[#card.beyond + 1] = rule
+    return
+  end
+  card.rules[#card.rules + 1] = rule
+  card.on = card.on or rule.enabled == true
+  local number = #card.rules
+  local name = by_status and ("status_rule.%d"):format(number) or ("rule.%s.%d"):format(rule.trigger, number)
+  form.place_of[rule] = { prefix = name, button = name, number = number, card = card, is_told = number > most }
+end
+
+-- Notes the fields that conditions name already, to be offered.
+local function note_fields(form, rule)
+  for _, group in ipairs(type(rule.when) == "table" and rule.when or {}) do
+    for _, condition in ipairs(type(group) == "table" and group or {}) do
+      if type(condition) == "table" and type(condition.field) == "string" and #form.used_fields < MOST_TOLD then
+        form.used_fields[#form.used_fields + 1] = condition.field
+      end
+    end
+  end
+end
+
+--- Finds each rule's card and place.
+---@param form table
+---@param edit leadcat.SettingsEdit
+function settings_rules.prepare(form, edit)
+  form.condition_rows, form.new_rules = edit.rows or {}, merged(edit.new_rules or {})
+  form.known_rules, form.shown = edit.known or {}, edit.shown or {}
+  form.place_of, form.cards, form.has_rule, form.used_fields = {}, {}, {}, {}
+  form.triggers = triggers_of(form)
+  for _, trigger in ipairs(form.triggers) do
+    form.cards[trigger] = { trigger = trigger, rules = {}, beyond = {}, on = false }
+  end
+  for _, rule in ipairs(form.config.rules or {}) do
+    local card = form.cards[rule.trigger]
+    if card then
+      place_rule(form, rule, card)
+      note_fields(form, rule)
+      form.has_rule[rule.trigger == STATUS_TRIGGER and rule.lead_status or 0] = true
+    end
+  end
+  for _, trigger in ipairs(form.triggers) do
+    local card = form.cards[trigger]
+    if not card.rules[1] then
+      local rule = { trigger = trigger }
+      form.new_rules[rule] = true
+      place_rule(form, rule, card)
+    end
+  end
+  form.known_fields, form.field_list = settings_conditions.known(form)
+end
+
+-- What a rule is called beside the others of its card.
+local function title_of(form, rule)
+  local place, name = form.place_of[rule], wording.line(config.text(rule.name, form.language))
+  local key = rule.trigger == STATUS_TRIGGER and "row" or "rule_number"
+  local number = text(form, key, { number = ("%d"):format(place and place.number or 0) })
+  local status = rule.lead_status and wording.name_of(form.lead_statuses, rule.lead_status, form.language)
+  return number .. (name and ": " .. name or status and ": " .. status or "")
+end
+
+local ARROW = " \226\128\186 " -- U+203A
+
+--- What a rule, or a condition of it, is called on the page.
+---@param form table
+---@param rule leadcat.Rule one that has a card
+---@param condition? leadcat.Condition
+---@return string
+function settings_rules.label(form, rule, condition)
+  local label, place = wording.rule(form, rule.trigger), form.place_of[rule]
+  if not place then
+    return wording.rule(form, rule.trigger, nil, rule)
+  elseif rule.trigger == STATUS_TRIGGER then
+    label = label .. ARROW .. text(form, "row", { number = ("%d"):format(place.number) })
+  elseif #place.card.rules > 1 then
+    label = label .. ARROW .. title_of(form, rule)
+  end
+  return condition and label .. ARROW .. settings_conditions.name(form, condition.field) or label
+end
+
+-- The names of the fields on a card, which the first rule has.
+local function on_card(rule, place, field)
+  if place.number == 1 and rule.trigger ~= STATUS_TRIGGER then
+    return ("rule.%s.%s"):format(rule.trigger, field)
+  end
+  return place.prefix .. "." .. field
+end
+
+local function condition_field(form, rule, place, rest)
+  local group, number, part = rest:match "^when%[(%d+)%]%[(%d+)%]%.?([%l_]*)"
+  local conditions_of = group and type(rule.when) == "table" and rule.when[tonumber(group)]
+  local condition = type(conditions_of) == "table" and conditions_of[tonumber(number)]
+  if type(condition) == "table" then
+    local control = settings_conditions.field_of(form, condition, part)
+    return ("%s.when.%s.%s.%s"):format(place.prefix, group, number, control), condition
+  end
+  return ("add_condition.%s.%s"):format(place.button, rest:match "^when%[(%d+)%]" or "1")
+end
+
+--- The name of the field that a problem of a rule is about.
+---@param form table
+---@param rule leadcat.Rule
+---@param rest string of the problem's path, behind the rule
+---@return string? field, leadcat.Condition? condition
+function settings_rules.field_of(form, rule, rest)
+  local place = form.place_of[rule]
+  if not place then
+    return nil
+  end
+  local field, by_status = rest:match "^[%l_]*", rule.trigger == STATUS_TRIGGER
+  local is_folded = not place.is_told and (FOLDED[field] or field == "name" and not by_status and #place.card.rules > 1)
+  place.card.has_messages = place.card.has_messages or is_folded or not by_status and place.number > 1
+  if not is_folded then
+    return on_card(rule, place, ON_CARD[field] and field or "set_category")
+  elseif field == "when" then
+    return condition_field(form, rule, place, rest)
+  end
+  return place.prefix .. "." .. field
+end
+
+-- Parts of a rule -----------------------------------------------------------------------------------------------------
+
+-- The form keeps that a rule takes back.
+local function target(form, rule)
+  if rule.take_back == true then
+    return { muted(text(form, "takes_back")), hidden(on_card(rule, form.place_of[rule], "take_back"), "on") }
+  end
+  return fields.choice(form, on_card(rule, form.place_of[rule], "set_category"), text(form, "set_category"),
+    "categories", rule.set_category)
+end
+
+local function ask(form, rule)
+  return checkbox(form, on_card(rule, form.place_of[rule], "ask"), text(form, "ask"), rule.ask == true)
+end
+
+-- What is not that is for the check to refuse.
+local function is_duration(number)
+  return number ~= nil and schema.is_whole(number, 1, 87600)
+end
+
+-- When a rule applies, if not always, and how long it waits, if at all.
+local function only_when(form, rule)
+  local when = type(rule.when) == "table" and conditions.all(form, rule.when, form.config.categories)
+  local said = { when and text(form, "only_when", { conditions = when }) or nil }
+  if is_duration(after.parts(rule)) then
+    said[#said + 1] = text(form, "after", { time = wording.after(form, rule) })
+  end
+  return said[1] and table.concat(said, " ")
+end
+
+-- Which stored rule this is.
+local function identity(form, rule)
+  return hidden(form.place_of[rule].prefix .. ".of", form.new_rules[rule] and rule_form.NEW or rule_form.identity(rule))
+end
+
+-- Where it starts is told only.
+local function starts(form, rule)
+  return type(rule.from) == "table" and muted(text(form, "starts_from", {
+    from = conditions.from(form, rule.from, form.categories),
+  }))
+end
+
+-- How long it waits before it decides.
+local function after_field(form, rule)
+  local name, number, unit = form.place_of[rule].prefix .. ".after", after.parts(rule)
+  local value = number ~= nil and condition_row.as_text(number) or ""
+  local units = parts.map({ "days", "hours" }, function(one)
+    return h.option { value = one, selected = one == unit, text(form, "unit_" .. one) }
+  end)
+  return h.div { class = "leadcat-after",
+    fields.field(form, name, text(form, "after_number"), h.input(fields.attributes(form, name, {
+      type = "text", inputmode = "numeric", autocomplete = "off", value = value,
+    }))),
+    fields.field(form, name .. "_unit", text(form, "after_unit"),
+      h.select(fields.attributes(form, name .. "_unit", { units })), { hidden = true }),
+  }
+end
+
+-- What every rule may have, whatever leads to it.
+local function options(form, rule)
+  local place = form.place_of[rule]
+  return {
+    settings_conditions.html(form, rule, { prefix = place.prefix, button = place.button, what = title_of(form, rule) }),
+    rule.take_back ~= true and {
+      checkbox(form, place.prefix .. ".forward_only", text(form, "forward_only"), rule.forward_only == true),
+      after_field(form, rule), starts(form, rule),
+    },
+  }
+end
+
+local function move_button(form, rule, verb, is_possible)
+  local place = form.place_of[rule]
+  return is_possible and fields.button(form, ("%s.%s"):format(verb, place.button), text(form, verb),
+    title_of(form, rule), "leadcat-quiet leadcat-move")
+end
+
+-- In a list of several.
+local function order_buttons(form, rule)
+  local place = form.place_of[rule]
+  return h.div { class = "leadcat-order",
+    move_button(form, rule, "move_up", place.number > 1),
+    move_button(form, rule, "move_down", place.number < #place.card.rules),
+    fields.button(form, "remove_rule." .. place.button, text(form, "remove_rule"), title_of(form, rule),
+      "leadcat-quiet"),
+  }
+end
+
+-- The folded part -----------------------------------------------------------------------------------------------------
+
+-- What is in it, told while it is closed.
+local function told(form, card)
+  local rule, further = card.rules[1], #card.rules - 1 + #card.beyond
+  local is_sale = card.trigger ~= STATUS_TRIGGER
+  local sentence = is_sale and only_when(form, rule) or nil
+  local count = is_sale and further > 0 and text(form, "further_rules", { count = ("%d"):format(further) }) or nil
+  if not is_sale then
+    local conditional = 0
+    for _, row in ipairs(card.rules) do
+      conditional = conditional + (only_when(form, row) and 1 or 0)
+    end
+    count = conditional > 0 and text(form, "rows_with_conditions", { count = ("%d"):format(conditional) }) or nil
+  end
+  return (sentence or count) and h.span { class = "leadcat-muted", sentence, sentence and count and " ", count }
+end
+
+-- Whether the work goes on in there.
+local function has_focus(form, card)
+  local focus = form.focus or ""
+  return card.has_messages or focus == "add_rule." .. card.trigger
+    or focus:find("rule." .. card.trigger .. ".%d") ~= nil
+    or card.trigger == STATUS_TRIGGER and (focus:find "^%l+_%l+%.status_rule" or focus:find "^status_rule%.%d+%.when"
+      or focus:find "^status_rule%.%d+%.add") ~= nil
+end
+
+local function folded(form, card, ...)
+  local key = card.trigger == STATUS_TRIGGER and "more_of_rows" or "more"
+  local class = told(form, card) and "leadcat-more leadcat-has-more" or "leadcat-more"
+  return h.details { class = class, open = has_focus(form, card),
+    h.summary { h.span { class = "leadcat-more-label", text(form, key) }, " ", told(form, card) },
+    h.div { class = "leadcat-more-content", ... },
+  }
+end
+
+-- The rules that are too many to be changed here.
+local function otherwise(form, rule)
+  local called = wording.line(config.text(rule.name, form.language)) or rule.id and ("#%d"):format(rule.id) or ""
+  local category = wording.name_of(form.config.categories, rule.set_category, form.language)
+  return h.li { text(form, "rule_otherwise", { rule = called, category = category }), " ", only_when(form, rule) }
+end
+
+local function beyond(form, card)
+  if not card.beyond[1] then
+    return nil
+  end
+  local items = {}
+  for i = 1, math.min(#card.beyond, MOST_TOLD) do
+    items[i] = otherwise(form, card.beyond[i])
+  end
+  return h.div { class = "leadcat-beyond",
+    muted(text(form, "rules_beyond", { count = ("%d"):format(#card.beyond) }), " ",
+      h.a { href = page.address(form, "/api/config"), text(form, "rules_as_json") }),
+    h.ul { items, #card.beyond > MOST_TOLD and h.li { "\226\128\166" } }, -- U+2026
+  }
+end
+
+-- Rules of their own --------------------------------------------------------------------------------------------------
+
+-- Whether a rule of several is used while its card is switched on.
+local function used(form, rule)
+  local place = form.place_of[rule]
+  return { hidden(place.prefix .. ".switch", "own"), checkbox(form, place.prefix .. ".used", text(form, "rule_used"),
+    rule.enabled == true or not place.card.on) }
+end
+
+local function name_field(form, rule)
+  return fields.text_field(form, form.place_of[rule].prefix .. ".name", text(form, "rule_name"),
+    config.text(rule.name, form.language))
+end
+
+local function one_of_several(form, rule)
+  local is_first = form.place_of[rule].number == 1
+  return h.fieldset { class = "leadcat-part",
+    h.legend { class = "leadcat-part-title", title_of(form, rule) },
+    identity(form, rule), order_buttons(form, rule),
+    used(form, rule),
+    is_first and muted(text(form, "first_rule")),
+    h.div { class = "leadcat-pair-of", name_field(form, rule), not is_first and target(form, rule) },
+    not is_first and ask(form, rule),
+    options(form, rule),
+  }
+end
+
+-- Those that this page knows: one that is not sent with the form was removed.
+local function known(form, card)
+  local all, seen = {}, {}
+  local function add(name)
+    all[#all + 1], seen[name] = not seen[name] and name or nil, true
+  end
+  for name in (form.known_rules[card.trigger] or ""):gmatch "%S+" do
+    add(name)
+  end
+  for _, rule in ipairs(card.rules) do
+    if not form.new_rules[rule] then
+      add(rule_form.identity(rule))
+    end
+  end
+  return hidden(("rule.%s.known"):format(card.trigger), table.concat(all, " "))
+end
+
+local function further_rules(form, card)
+  local rules = card.rules
+  return folded(form, card, known(form, card),
+    rules[2] and parts.map(rules, function(rule) return one_of_several(form, rule) end)
+      or { identity(form, rules[1]), options(form, rules[1]) },
+    beyond(form, card),
+    h.p { class = "leadcat-add-rule",
+      fields.button(form, "add_rule." .. card.trigger, text(form, "add_rule"), nil, "leadcat-add") })
+end
+
+-- Rows of lead statuses -----------------------------------------------------------------------------------------------
+
+-- A row has a switch of its own only when it is off while others are on.
+local function status_row(form, rule)
+  local place = form.place_of[rule]
+  local own_switch = place.card.on and not rule.enabled
+  return h.fieldset { class = "leadcat-row leadcat-status-row",
+    h.legend { class = "leadcat-hidden", text(form, "row", { number = ("%d"):format(place.number) }) },
+    fields.choice(form, place.prefix .. ".lead_status", text(form, "lead_status"), "lead_statuses", rule.lead_status),
+    target(form, rule),
+    fields.button(form, ("remove_status_rule.%d"):format(place.number), text(form, "remove_row"), nil,
+      "leadcat-quiet"),
+    ask(form, rule), identity(form, rule),
+    own_switch and {
+      hidden(place.prefix .. ".switch", "own"),
+      checkbox(form, place.prefix .. ".enabled", text(form, "row_enabled"), false),
+    },
+  }
+end
+
+local function status_part(form, rule)
+  local place = form.place_of[rule]
+  if place.is_told then
+    return only_when(form, rule) and muted(title_of(form, rule), ". ", only_when(form, rule))
+  end
+  return h.fieldset { class = "leadcat-part leadcat-status-part", data_leadcat_row = place.prefix,
+    h.legend { class = "leadcat-part-title", title_of(form, rule) },
+    -- Rows come and go in the page: the first and the last are those that the stylesheet finds.
+    h.div { class = "leadcat-order",
+      move_button(form, rule, "move_up", true), move_button(form, rule, "move_down", true),
+    },
+    options(form, rule),
+  }
+end
+
+local function template(name, content)
+  return h.template { id = fields.id_of(name .. "-template"), content }
+end
+
+local function status_details(form, card)
+  local empty = { trigger = STATUS_TRIGGER }
+  form.new_rules[empty] = true
+  form.place_of[empty] = { prefix = ("status_rule.%d"):format(TEMPLATE_ROW), number = TEMPLATE_ROW,
+    button = ("status_rule.%d"):format(TEMPLATE_ROW), card = { rules = { empty }, on = false } }
+  return {
+    h.div { class = "leadcat-rows", id = "leadcat-status_rule-rows",
+      parts.map(card.rules, function(rule) return status_row(form, rule) end) },
+    template("status_rule", status_row(form, empty)),
+    h.p { fields.button(form, "add_status_rule", text(form, "add_row"), nil, "leadcat-add") },
+    folded(form, card, parts.map(card.rules, function(rule) return status_part(form, rule) end)),
+    template("status_part", status_part(form, empty)),
+  }
+end
+
+-- Cards ---------------------------------------------------------------------------------------------------------------
+
+local function card_html(form, card, details)
+  local name = ("rule.%s.enabled"):format(card.trigger)
+  local attributes = { class = "leadcat-switch", type = "checkbox", role = "switch", value = "on", checked = card.on }
+  return h.div { class = "leadcat-card leadcat-rule", data_leadcat_rule = card.trigger,
+    h.p { class = "leadcat-switch-line",
+      h.input(fields.attributes(form, name, attributes)), " ",
+      h.label { ["for"] = fields.id_of(name), wording.rule(form, card.trigger) },
+    },
+    h.div { class = "leadcat-details", details },
+  }
+end
+
+local function details_of(form, card)
+  if card.trigger == STATUS_TRIGGER then
+    return status_details(form, card)
+  end
+  return { target(form, card.rules[1]), ask(form, card.rules[1]), further_rules(form, card) }
+end
+
+--- The section with a card for each trigger.
+---@param form table
+---@return leadcat.html.Node
+function settings_rules.section(form)
+  return h.section { aria_labelledby = "leadcat-rules",
+    h.h2 { id = "leadcat-rules", text(form, "rules") },
+    muted(text(form, "rules_hint")),
+    parts.map(form.triggers, function(trigger)
+      local card = form.cards[trigger]
+      return card_html(form, card, details_of(form, card))
+    end),
+    settings_conditions.datalist(form),
+  }
+end
+
+return settings_rules
