@@ -110,6 +110,24 @@ for name, open in pairs(HOSTS) do
   describe("a rule with `after`, with a host " .. name, function()
     after_each(stores.check)
 
+    it("is superseded when its sale is deleted, by a rule that takes back, and only then", function()
+      local engine, time, category = open {
+        rule("sale_lost", LOST, { after = { days = 30 } }),
+        { trigger = "sale_deleted", enabled = true, take_back = true },
+      }
+      assert.equal("scheduled", assert(engine:handle(event("sale_lost", { sale = { id = 7 } }))).status)
+      local outcome = assert(engine:handle(event("sale_deleted", { sale = { id = 8 } })))
+      assert.same({ "unchanged", "nothing_to_take_back" }, { outcome.status, outcome.reason })
+      assert.equal("scheduled", statuses(engine, "acme"))
+      outcome = assert(engine:handle(event("sale_deleted", { sale = { id = "7" } })))
+      assert.same({ "unchanged", "nothing_to_take_back" }, { outcome.status, outcome.reason })
+      assert.equal("superseded", statuses(engine, "acme"))
+      time.now = START + 31 * DAY
+      assert.same({ 0, 0 }, maintain(engine))
+      assert.equal(LEAD, category "acme")
+      engine:close()
+    end)
+
     it("schedules what it matches, and is decided when that is due", function()
       local engine, time, category = open(RULES)
       local outcome = assert(engine:handle(event("sale_lost", { id = "x", sale = { id = 1 } })))
