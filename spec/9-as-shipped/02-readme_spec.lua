@@ -3,7 +3,7 @@
 
 local stores = require "support.stores"
 
-local PAGES = { "README.md", "lua/leadcat/README.md", "lua/leadcat/http/README.md", "src/README.md", "spec/README.md",
+local PAGES = { "README.md", "lua/leadcat/README.md", "lua/leadcat/rules/README.md", "lua/leadcat/http/README.md", "src/README.md", "spec/README.md",
   "spec/bench/README.md" }
 
 local function read(name)
@@ -14,7 +14,7 @@ local function read(name)
 end
 
 local function readme()
-  return read "README.md" .. read "lua/leadcat/README.md"
+  return read "README.md" .. read "lua/leadcat/README.md" .. read "lua/leadcat/rules/README.md"
 end
 
 -- The fenced blocks of a language, in order.
@@ -225,17 +225,17 @@ describe("the README's", function()
   it("host knows facts", function()
     local before = 'local host, crm = engine.host, { country_of = function() return "NO" end }'
     local after = 'print(host.facts({ { company = "Acme" } }, "")[1]["company.country"])'
-    assert.equal("NO\n", run(3, before, after))
+    assert.equal("NO\n", run(9, before, after))
   end)
 
   it("inbox asks and is answered", function()
-    local output = run(4, "", 'print((engine.host:get "Acme"))')
+    local output = run(3, "", 'print((engine.host:get "Acme"))')
     assert.matches("^Update category\n.-The sale Printers was won.*\n5\n$", output)
   end)
 
   it("save dialog asks first", function()
     local before = 'local crm = { ask = function(view) print(view.title) return 6 end }'
-    assert.equal("Update category\nupdated\t6\n", run(5, before, 'print(outcome.status, (engine.host:get "Acme"))'))
+    assert.equal("Update category\nupdated\t6\n", run(4, before, 'print(outcome.status, (engine.host:get "Acme"))'))
   end)
 
   local SHOW = [[
@@ -243,10 +243,10 @@ describe("the README's", function()
     print(engine:render(engine:view(record, { actor = user }), "%s"))
   ]]
   for _, row in ipairs {
-    { 6, "html", '^<link rel="stylesheet" href="/crm.css"><dialog .-</dialog>\n$' },
-    { 7, "text", "^The sale Printers was won%. .- %(Answer before .-%)\n$" },
-    { 8, "json", '"href":"\\?/questions\\?/%x+"' },
-    { 9, "text", "^Päivitä luokka\n\nThe sale Printers was won" },
+    { 5, "html", '^<link rel="stylesheet" href="/crm.css"><dialog .-</dialog>\n$' },
+    { 6, "text", "^The sale Printers was won%. .- %(Answer before .-%)\n$" },
+    { 7, "json", '"href":"\\?/questions\\?/%x+"' },
+    { 8, "text", "^Päivitä luokka\n\nThe sale Printers was won" },
   } do
     it(("%s is replaced: block %d"):format(row[2], row[1]), function()
       assert.matches(row[3], run(row[1], "", SHOW:format(row[2])))
