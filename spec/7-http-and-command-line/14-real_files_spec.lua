@@ -238,6 +238,21 @@ describe("events in a file", function()
     end)
   end
 
+  it("of a pipe are replayed as they come, which is told", function()
+    local engine, path = stores.open { durability = "relaxed" }
+    assert(engine:save(stores.config(RULES)))
+    engine:close()
+    local file = stores.file(table.concat(LINES), ".jsonl")
+    local command = ("cat '%s' | %s lua/leadcat/bin/leadcat replay --path '%s' --start-category Lead --format jsonl - 2>&1")
+      :format(file, os.getenv "LEADCAT_LUA" or "lua5.4", path)
+    local pipe = assert(io.popen(command))
+    assert.matches("an event is older than one before it; they are taken as they come", pipe:read "*a")
+    pipe:close()
+    engine = stores.open { path = path }
+    assert.equal(3, engine.host:get "A")
+    engine:close()
+  end)
+
   it("that are in order are not sorted, and those without a time stay behind the one before them", function()
     local UNTIMED = '{"trigger":"sale_registered","company":"A"}\n'
     local ends, errors = simulated(".jsonl", LINES[2] .. UNTIMED .. LINES[1])

@@ -92,7 +92,7 @@ describe("Ctrl-C", function()
     it("ends a replay in the middle of a line" .. name, function()
       local engine, path = new_store()
       local words = { "replay", "--path", path, "--start-category", "Lead", stores.file(lines(1, ALL), ".jsonl"),
-        mode ~= "" and mode or nil }
+        "--in-file-order", mode ~= "" and mode or nil }
       local output, status = stores.run(PRESSES, stores.unpack(words))
       assert.equal("leadcat: interrupted\n", output)
       assert.equal(130, status)

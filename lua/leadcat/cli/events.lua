@@ -63,11 +63,11 @@ end
 ---@field finish fun(report?: table) prints the warnings, notes the bad lines in the report
 ---@field iterator leadcat.import.Iterator
 
--- The events of the file once. A bad line ends them, unless --keep-going is given; so does one that is older than one before
--- it, where the file has to be in order.
+-- The events of the file once. A bad line ends them, unless --keep-going is given. `unordered`, if given, is called for an event
+-- that is older than one before it; it may return a message, which ends them.
 ---@return leadcat.cli.Events
-local function read_once(args, events, size, must_be_ordered)
-  local path, bad, count, latest = path_of(args), 0, 0, must_be_ordered and -math.huge or nil
+local function read_once(args, events, size, unordered)
+  local path, bad, count, latest = path_of(args), 0, 0, unordered and -math.huge or nil
   local show, done = progress(events, size, STEP)
   local self, said = { iterator = events }, {}
   function self.next()
@@ -79,11 +79,13 @@ local function read_once(args, events, size, must_be_ordered)
       local problem = event_of.problem(event, args.own_triggers)
       if code then
         problem, line = line, bad_line
-      elseif not problem and latest and event.at and event.at < latest then
-        done()
-        return nil, "the events are not in the order of their times", UNORDERED
       elseif not problem then
-        count, latest = count + 1, latest and event.at or latest
+        local message = latest and event.at and event.at < latest and unordered()
+        if message then
+          done()
+          return nil, message, UNORDERED
+        end
+        count, latest = count + 1, latest and math.max(latest, event.at or latest)
         show(count)
         return event
       end
@@ -128,6 +130,17 @@ local function read_once(args, events, size, must_be_ordered)
   return self
 end
 
+-- A pipe may never end: its events are taken as they come.
+local function warn_of_order(args)
+  local told = false
+  return function()
+    if not told then
+      warn("%s: an event is older than one before it; they are taken as they come", path_of(args))
+      told = true
+    end
+  end
+end
+
 local function read_sorted(args)
   warn("%s: the events are taken in the order of their times, which is not the file's (--in-file-order keeps that)",
     path_of(args))
@@ -144,17 +157,23 @@ local function begin(args, configs, own)
   args.file_of_events = args.file_of_events or files.open_twice(path_of(args))
 end
 
---- The events of a file, for what has effects: in the order of their times, unless --in-file-order is given.
+--- The events of a file, for what has effects: in the order of their times, unless --in-file-order is given; those of a pipe as
+-- they come.
 ---@param args table
 ---@param configs leadcat.Config[] whose rules decide
 ---@param own? string[] the integrator's own triggers
 ---@return leadcat.cli.Events
 function events_of.read(args, configs, own)
   begin(args, configs, own)
-  if args.opportunities or args.in_file_order or not is_unordered(args) then
-    return read_once(args, open_events(args))
+  if not args.opportunities and not args.in_file_order then
+    if args.file_of_events.pipe then
+      args.file_of_events = args.file_of_events.pipe -- nothing of it has to be kept
+      return read_once(args, open_events(args), nil, warn_of_order(args))
+    elseif is_unordered(args) then
+      return read_sorted(args)
+    end
   end
-  return read_sorted(args)
+  return read_once(args, open_events(args))
 end
 
 --- The events of a file as they come, for what puts them in order itself.
@@ -176,7 +195,10 @@ end
 function events_of.through(args, configs, own, run)
   begin(args, configs, own)
   local events, size = open_events(args)
-  events = read_once(args, events, size, not (args.opportunities or args.in_file_order))
+  local must_be_ordered = not args.opportunities and not args.in_file_order
+  events = read_once(args, events, size, must_be_ordered and function()
+    return "the events are not in the order of their times"
+  end or nil)
   local report, message, code, problems = run(events)
   if code == UNORDERED then
     events = read_sorted(args)
