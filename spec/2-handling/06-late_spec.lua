@@ -64,6 +64,24 @@ for _, name in ipairs(HOSTS) do
       engine:close()
     end)
 
+    it("that is late schedules nothing", function()
+      local engine = open(name)
+      local cfg = config()
+      table.insert(cfg.rules, 1, {
+        trigger = "sale_registered", enabled = true, set_category = LEAD, after = { days = 1 },
+        from = cfg.rules[1].from,
+      })
+      assert(engine:save(cfg))
+      assert.equal("updated", happen(engine, "sale_won", NOW - 1000))
+      local outcome = assert(engine:handle(event("sale_registered", NOW - 2000)))
+      assert.same({ "unchanged", "late" }, { outcome.status, outcome.reason })
+      assert.is_nil(outcome.scheduled or outcome.due)
+      assert.equal(0, #engine:history { status = "scheduled" })
+      assert.is_number(assert(engine:handle(event("sale_registered", NOW - 900))).scheduled)
+      assert.equal(1, #engine:history { status = "scheduled" })
+      engine:close()
+    end)
+
     it("without a time is never late, and makes no other late", function()
       local engine, time = open(name)
       assert.equal("updated", happen(engine, "sale_won"))

@@ -284,7 +284,7 @@ static lc_status decide(handler *h, lc_case *c) {
 /* An event that says when it happened must not undo what came after it. */
 static lc_status find_late(handler *h, lc_case *c) {
   lc_last_change last = { .needs_at = true };
-  if (!h->how->skips_late || !c->entry.has_at)
+  if (!h->how->skips_late || !c->entry.has_at || c->carries_out != 0)
     return LC_OK;
   lc_status status = last_change(h, c, &last);
   c->is_late = status == LC_OK && last.at - c->entry.at > LC_LATE_SECONDS; /* not of NAN */
@@ -293,6 +293,9 @@ static lc_status find_late(handler *h, lc_case *c) {
     c->entry.action = LC_NONE;
     c->entry.to = 0;
     c->entry.takes_back = false;
+    c->later.is_there = false; /* nor is anything scheduled */
+    c->entry.link = LC_LINK_NONE;
+    c->entry.linked = 0;
   }
   return status;
 }
