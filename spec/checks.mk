@@ -54,7 +54,8 @@ asan: ## the specs on Lua 5.4 under AddressSanitizer and UndefinedBehaviorSaniti
 	@sh .ci/install ci
 	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)/asan CFLAGS='-O1 -g $(SANITIZE)' LUAJIT_INCDIR= \
 	  $(BUILD)/asan/lua5.4/leadcat/core.so $(BUILD)/asan/bin/leadcat c-tests
-	@BUILD=$(BUILD)/asan ASAN_OPTIONS=detect_leaks=1 LEADCAT_SLOW=1 JOBS=2 \
+	@BUILD=$(BUILD)/asan ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=suppressions=$(CURDIR)/spec/support/lsan.supp:print_suppressions=0 \
+	  LEADCAT_SLOW=1 JOBS=2 \
 	  RUN_UNDER="env LD_PRELOAD=$$($(CC) -print-file-name=libasan.so)" sh spec/support/run.sh $(LUA)
 
 THREAD_TESTS := $(addprefix $(BUILD)/tsan/spec/,store_test lua5.4_states_test)

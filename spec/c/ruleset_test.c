@@ -518,8 +518,8 @@ static uint32_t random_slots(void) {
 /* Headers that fit their blocks, which are filled at random. */
 static void test_random(void) {
   static const size_t sizes[LC_BLOCKS] = {
-    sizeof(lc_category_slot), sizeof(lc_status_slot), sizeof(lc_fact), sizeof(lc_trigger_rules), sizeof(lc_packed_rule), sizeof(lc_packed_condition),
-    sizeof(lc_packed_field), sizeof(int32_t), sizeof(int32_t), 1,
+    sizeof(lc_category_slot), sizeof(lc_status_slot), sizeof(lc_fact), sizeof(lc_trigger_rules), sizeof(lc_packed_rule),
+    sizeof(lc_later_rule), sizeof(lc_packed_condition), sizeof(lc_packed_field), sizeof(int32_t), sizeof(int32_t), 1,
   };
   int harmful = 0, accepted = 0, rounds = times(200000);
   srandom(4711);
