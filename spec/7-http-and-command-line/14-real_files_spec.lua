@@ -3,6 +3,7 @@
 
 local json = require "leadcat.util.json"
 local stores = require "support.stores"
+local times = require "support.times"
 
 local RULES = { sale_registered = 3, sale_won = 5, sale_lost = 4 }
 local OPPORTUNITY, CUSTOMER, LOST = "Opportunity", "Customer", "Lost opportunity"
@@ -146,7 +147,8 @@ local REFUSED = {
 describe("a file with", function()
   after_each(stores.check)
 
-  for _, row in ipairs(READ) do
+  for i = 1, #READ, times(20) == 20 and 1 or 5 do -- each is read by three processes
+    local row = READ[i]
     it(row[1] .. " is read alike by all commands", function()
       local output, errors, status = simulate(row[2], row[3])
       assert.equal(0, status, errors)
