@@ -111,6 +111,14 @@ static void to_finish(lua_State *L, int table, void *finish) {
   };
 }
 
+/* Sets `lost` in an item of the list in the third argument. */
+static void set_lost(lua_State *L, size_t i, bool lost) {
+  lua_rawgeti(L, 3, (int)i + 1);
+  lua_pushboolean(L, lost);
+  lua_setfield(L, -2, "lost");
+  lua_pop(L, 1);
+}
+
 /* store:finish(tenant, items) -> true. Each item gets `lost`. */
 static int l_finish(lua_State *L) {
   size_t count;
@@ -118,12 +126,8 @@ static int l_finish(lua_State *L) {
   lc_finish *finishes = l_check_items(L, 3, sizeof *finishes, &count, to_finish);
   l_store *box = l_check_open(L);
   lc_status status = lc_store_finish(box->store, tenant, finishes, count, &box->error);
-  for (size_t i = 0; i < count && status == LC_OK; i++) {
-    lua_rawgeti(L, 3, (int)i + 1);
-    lua_pushboolean(L, finishes[i].lost);
-    lua_setfield(L, -2, "lost");
-    lua_pop(L, 1);
-  }
+  for (size_t i = 0; i < count && status == LC_OK; i++)
+    set_lost(L, i, finishes[i].lost);
   return l_done(L, box, status);
 }
 
@@ -150,12 +154,8 @@ static int l_end_scheduled(lua_State *L) {
   lc_ending *endings = l_check_items(L, 3, sizeof *endings, &count, to_ending);
   l_store *box = l_check_open(L);
   lc_status status = lc_store_end_scheduled(box->store, tenant, endings, count, &box->error);
-  for (size_t i = 0; i < count && status == LC_OK; i++) {
-    lua_rawgeti(L, 3, (int)i + 1);
-    lua_pushboolean(L, endings[i].lost);
-    lua_setfield(L, -2, "lost");
-    lua_pop(L, 1);
-  }
+  for (size_t i = 0; i < count && status == LC_OK; i++)
+    set_lost(L, i, endings[i].lost);
   return l_done(L, box, status);
 }
 

@@ -119,19 +119,17 @@ function FORMS.ymd(text, options)
 end
 
 -- Only Americans put the month first, and they put no points.
-function FORMS.dmy(text, options)
-  local day, mark, month, same, year, rest = text:match "^(%d%d?)([/.-])(%d%d?)([/.-])(%d%d%d%d)(.*)$"
-  if mark and mark == same then
-    return moment(year, month, day, rest, options)
+local function year_last(pattern, month_first)
+  return function(text, options)
+    local first, mark, second, same, year, rest = text:match(pattern)
+    if mark and mark == same then
+      return moment(year, month_first and first or second, month_first and second or first, rest, options)
+    end
   end
 end
 
-function FORMS.mdy(text, options)
-  local month, mark, day, same, year, rest = text:match "^(%d%d?)([/-])(%d%d?)([/-])(%d%d%d%d)(.*)$"
-  if mark and mark == same then
-    return moment(year, month, day, rest, options)
-  end
-end
+FORMS.dmy = year_last("^(%d%d?)([/.-])(%d%d?)([/.-])(%d%d%d%d)(.*)$", false)
+FORMS.mdy = year_last("^(%d%d?)([/-])(%d%d?)([/-])(%d%d%d%d)(.*)$", true)
 
 function FORMS.seconds(text)
   local whole = text:match "^(%d+)%.%d+$" or text:match "^%d+$"
