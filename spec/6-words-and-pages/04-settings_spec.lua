@@ -10,26 +10,14 @@ local page = require "leadcat.pages.page"
 local preset = require "leadcat.rules.preset"
 local settings = require "leadcat.pages.settings"
 local settings_form = require "leadcat.pages.settings_form"
+local settings_page = require "support.settings_page"
 local times = require "support.times"
 local views = require "support.views"
 
 local STRINGS = i18n.new()
 local unpack = rawget(table, "unpack") or rawget(_G, "unpack")
 
--- The preset with these rules in the place of its own.
-local function with_rules(rules)
-  local cfg = preset.get "superoffice"
-  cfg.rules, cfg.revision = rules, 7
-  return config.normalize(cfg)
-end
-
-local function html(cfg, fields)
-  local model = { config = cfg, revision = 7, strings = STRINGS, language = "en", licensed = true }
-  for name, value in pairs(fields or {}) do
-    model[name] = value
-  end
-  return settings.html(model)
-end
+local with_rules, html = settings_page.with_rules, settings_page.html
 
 -- The page is shown, then changed as `changes` say (false: not sent), then submitted.
 local function submit(cfg, changes, language)

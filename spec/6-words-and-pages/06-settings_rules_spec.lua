@@ -8,8 +8,8 @@ local forms = require "support.forms"
 local i18n = require "leadcat.words.i18n"
 local json = require "leadcat.util.json"
 local preset = require "leadcat.rules.preset"
-local settings = require "leadcat.pages.settings"
 local settings_form = require "leadcat.pages.settings_form"
+local settings_page = require "support.settings_page"
 local times = require "support.times"
 local views = require "support.views"
 
@@ -26,19 +26,7 @@ local FIELDS = {
   { field = "company.codes", type = "list", options = { { value = 7 }, { value = 8, name = "Eight" } } },
 }
 
-local function with_rules(rules)
-  local cfg = preset.get "superoffice"
-  cfg.rules, cfg.revision = rules, 7
-  return config.normalize(cfg)
-end
-
-local function html(cfg, fields)
-  local model = { config = cfg, revision = 7, strings = STRINGS, language = "en", licensed = true }
-  for name, value in pairs(fields or {}) do
-    model[name] = value
-  end
-  return settings.html(model)
-end
+local with_rules, html = settings_page.with_rules, settings_page.html
 
 -- The page is shown, changed as `changes` say (false: not sent) and submitted, as often as there are changes; what the
 -- form is applied to is always the stored config.
