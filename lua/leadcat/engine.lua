@@ -133,8 +133,8 @@ end
 local function metatable_of(shared)
   local index = merged(Engine, {
     host = shared.host, language = shared.language, strings = shared.strings, _shared = shared,
-    record_unchanged = shared.record_unchanged, readonly = shared.readonly, _store = shared.store, _hooks = shared.hooks,
-    _companies = shared.companies, _in_flight = shared.in_flight,
+    record_unchanged = shared.record_unchanged, readonly = shared.readonly,
+    _store = shared.store, _hooks = shared.hooks, _companies = shared.companies, _in_flight = shared.in_flight,
   })
   for _, name in ipairs(shared.readonly and WRITES or {}) do
     index[name] = refuse

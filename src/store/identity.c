@@ -34,7 +34,7 @@ static MDB_val text(const char *name) {
 /* Copies up to `size` bytes of a value to `value`, which stays as it is when there is none. */
 static int get(const identity *id, MDB_txn *txn, lc_table table, const char *name, void *value, size_t size, bool *found) {
   MDB_val key = text(name), stored;
-  int rc = mdb_get(txn, lc_env_table(id->env, table), &key, &stored);
+  int rc = lc_env_lacks(id->env, table) ? MDB_NOTFOUND : mdb_get(txn, lc_env_table(id->env, table), &key, &stored);
   *found = rc == 0;
   if (rc == 0)
     memcpy(value, stored.mv_data, stored.mv_size < size ? stored.mv_size : size);
@@ -203,7 +203,7 @@ static lc_status name_config(identity *id, lc_error *error) {
 
 bool lc_has_old_form(lc_env *env, MDB_txn *txn) {
   identity id = { .env = env };
-  return !lc_env_lacks(env, LC_TABLE_META) && read_journal(&id, txn) == 0 && id.format != 0 && id.format < FORMAT;
+  return read_journal(&id, txn) == 0 && id.format != 0 && id.format < FORMAT;
 }
 
 static bool is_at_home(const identity *id) {

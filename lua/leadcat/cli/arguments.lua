@@ -57,6 +57,11 @@ function arguments.integer(least, what)
   end
 end
 
+--- What a command with --preview does with the store.
+function arguments.use(args)
+  return args.preview and "read" or "write"
+end
+
 arguments.to_entry = arguments.integer(1, "a number")
 
 local function to_run(text)

@@ -118,7 +118,7 @@ local function undo_problem(args)
 end
 
 commands.undo = {
-  name = "undo", store = function(args) return args.preview and "read" or "write" end, output = "named", problem = undo_problem, run = run_undo,
+  name = "undo", store = arguments.use, output = "named", problem = undo_problem, run = run_undo,
   summary = "Take changes back: one entry, a whole run, or what one revision of the config has changed. What has been "
     .. "changed since is left as it is, and listed; then the exit status is 1.",
   arguments = function(command)
