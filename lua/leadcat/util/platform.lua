@@ -18,6 +18,7 @@ platform.is_nginx = ngx ~= nil and ngx.get_phase ~= nil
 ---@class leadcat.Scheduler
 ---@field sleep fun(seconds: number) waits; other coroutines run meanwhile
 ---@field running fun(): any tells the coroutines apart; nil or false where the one that runs must not wait
+---@field warn? fun(message: string) writes to the program's log
 
 -- The request phases of OpenResty in which a light thread may yield.
 local YIELDS = {
@@ -29,6 +30,7 @@ local function of_nginx()
   return {
     sleep = ngx.sleep,
     running = function() return YIELDS[ngx.get_phase()] and coroutine.running() end,
+    warn = function(message) ngx.log(ngx.WARN, message) end,
   }
 end
 
@@ -40,6 +42,7 @@ local function of_tarantool(fiber, box)
       local in_transaction = rawget(box, "is_in_txn")
       return not (in_transaction and in_transaction()) and fiber.id()
     end,
+    warn = require("log").warn,
   }
 end
 
@@ -52,7 +55,11 @@ end
 
 -- HAProxy does not tell converters and fetches, in which nothing may wait, from actions, services and tasks.
 local function of_haproxy(haproxy)
-  return { sleep = function(seconds) haproxy.msleep(math.ceil(seconds * 1000)) end, running = yieldable }
+  return {
+    sleep = function(seconds) haproxy.msleep(math.ceil(seconds * 1000)) end,
+    running = yieldable,
+    warn = haproxy.Warning,
+  }
 end
 
 local function find_scheduler()
@@ -109,15 +116,12 @@ end
 
 -- Logs and waiting ----------------------------------------------------------------------------------------------------
 
---- Tells whoever reads the log of the program.
+--- Tells whoever reads the log of the program, where it has one.
 ---@param message string
 function platform.warn(message)
-  message = "leadcat: " .. unicode.visible(message)
-  if platform.is_nginx then
-    ngx.log(ngx.WARN, message)
-  else
-    local stderr = io.stderr
-    stderr:write(message, "\n")
+  local warn = scheduler and scheduler.warn
+  if warn then
+    warn("leadcat: " .. unicode.visible(message))
   end
 end
 
