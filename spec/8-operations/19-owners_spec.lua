@@ -19,8 +19,7 @@ local OPEN = [[
 ]]
 
 local function open_under(umask, path, mode)
-  local file = stores.file(OPEN, ".lua")
-  sh("umask %s && %s '%s' '%s' %s", umask, os.getenv "LEADCAT_LUA" or "lua5.4", file, path, mode or "")
+  users.run_under(umask, stores.file(OPEN, ".lua"), path, mode)
 end
 
 describe("the mode of files", function()

@@ -29,13 +29,10 @@ static void name_user(uid_t user, char name[NAME_SIZE]) {
 
 /* Cuts `name` down to the innermost file or directory that can be seen. */
 static bool find_seen(char name[PATH_SIZE], struct stat *data) {
-  while (stat(name, data) != 0) {
-    char *slash = strrchr(name, '/');
-    if (slash == NULL || slash == name)
-      return false;
+  char *slash;
+  while (stat(name, data) != 0 && (slash = strrchr(name, '/')) != NULL && slash != name)
     *slash = '\0';
-  }
-  return true;
+  return stat(name, data) == 0 || stat(strcpy(name, name[0] == '/' ? "/" : "."), data) == 0;
 }
 
 static lc_status refuse_user(const char *file, int rc, lc_error *error) {
@@ -170,7 +167,7 @@ static lc_status give(const char *file, uid_t user, gid_t group, lc_error *error
 
 lc_status lc_give_store(const char *path, uid_t user, gid_t group, lc_error *error) {
   static const char *const files[] = { "config.mdb", "config.mdb-lock", "journal.mdb", "journal.mdb-lock", "owners.lock",
-                                       "writers.lock" };
+                                       "writers.lock", "restored" };
   char name[PATH_SIZE];
   lc_status status = LC_OK;
   for (size_t i = 0; i < sizeof files / sizeof *files && status == LC_OK; i++) {

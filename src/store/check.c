@@ -320,10 +320,11 @@ static void tell_end(const checker *c, lc_status status) {
 static void check_all(const char *path, FILE *out) {
   checker c = { .out = out };
   lc_env_options options;
-  check_pages(&c, path);
+  lc_status status = lc_how_to_read(path, &options, &c.error);
+  if (status == LC_OK)
+    check_pages(&c, path);
   if (c.problems > 0)
     return;
-  lc_status status = lc_how_to_read(path, &options, &c.error);
   if (status == LC_OK)
     status = lc_env_open(path, &options, &c.env, &c.error);
   if (status != LC_OK) {

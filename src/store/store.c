@@ -59,7 +59,7 @@ static int find_unreadable(const char *path, char name[LC_PATH_SIZE]) {
   int rc = 0;
   for (int part = 0; part < LC_PARTS && rc == 0; part++) {
     snprintf(name, LC_PATH_SIZE, "%s/%s", path, lc_part_files[part]);
-    rc = faccessat(AT_FDCWD, name, R_OK, AT_EACCESS) == 0 || errno == ENOENT ? 0 : errno;
+    rc = faccessat(AT_FDCWD, name, R_OK, AT_EACCESS) == 0 ? 0 : errno;
   }
   return rc;
 }
@@ -69,7 +69,7 @@ lc_status lc_how_to_read(const char *path, lc_env_options *options, lc_error *er
   lc_error why;
   *options = (lc_env_options){ .readonly = true, .unlocked = !lc_owner_lives(path) };
   int rc = find_unreadable(path, name);
-  if (rc != 0)
+  if (rc != 0 && rc != ENOENT) /* opening it says which file is missing */
     return lc_refuse_access(name, rc, error);
   rc = options->unlocked ? 0 : find_unwritable(path, name, true);
   if (rc == 0)
