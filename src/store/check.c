@@ -1,5 +1,5 @@
 /* Looking for damage: reads every page and record, and follows what refers to another. A child process does it and writes
- * lines to its parent: `>` and the name of the table it reads, or `!` and a problem. */
+ * lines to its parent: `>` and the name of the table it reads, `!` and a problem, or `?`, a status, and why it cannot read on. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
@@ -13,6 +13,7 @@
 #include "store.h"
 
 enum { MOST_PROBLEMS = 20 }; /* reported for each table; the rest is counted */
+enum { NO_MEMORY = 77 }; /* an exit status of the child */
 
 /* ---- the child: one record --------------------------------------------------------------- */
 
@@ -267,10 +268,19 @@ static void check_table(checker *c, lc_table table) {
     fprintf(c->out, "!%s: %u problems more\n", c->table, c->problems - MOST_PROBLEMS);
 }
 
+/* What may not be read, or not now, is not damaged for that. */
+static void give_up(checker *c, lc_status status) {
+  if (status == LC_CORRUPT)
+    fprintf(c->out, "!%s\n", c->error.message);
+  else
+    fprintf(c->out, "?%d %s\n", (int)status, c->error.message);
+}
+
 static void check_part(checker *c, lc_part part, lc_table first, lc_table last) {
   lc_reader reader = { .txn = NULL };
-  if (lc_env_read(c->env, part, &reader, &c->error) != LC_OK) {
-    fprintf(c->out, "!%s\n", c->error.message);
+  lc_status status = lc_env_read(c->env, part, &reader, &c->error);
+  if (status != LC_OK) {
+    give_up(c, status);
     return;
   }
   c->txn = reader.txn;
@@ -301,8 +311,9 @@ static void check_all(const char *path, FILE *out) {
   check_pages(&c, path);
   if (c.problems > 0)
     return;
-  if (lc_env_open(path, &options, &c.env, &c.error) != LC_OK) {
-    fprintf(out, "!%s\n", c.error.message);
+  lc_status status = lc_env_open(path, &options, &c.env, &c.error);
+  if (status != LC_OK) {
+    give_up(&c, status);
     return;
   }
   check_part(&c, LC_PART_CONFIG, LC_TABLE_RULESETS, LC_TABLE_IDENTITY);
@@ -313,7 +324,7 @@ static void check_all(const char *path, FILE *out) {
 static void run_child(const char *path, int file) {
   FILE *out = fdopen(file, "w");
   if (out == NULL)
-    _exit(1);
+    _exit(NO_MEMORY);
   check_all(path, out);
   fclose(out);
   _exit(0);
@@ -321,30 +332,49 @@ static void run_child(const char *path, int file) {
 
 /* ---- the parent -------------------------------------------------------------------------- */
 
-static void read_child(int file, char *table, size_t size, lc_report *report, void *context) {
-  char line[LC_ERROR_SIZE + 64];
-  FILE *in = fdopen(file, "r");
-  if (in == NULL) {
-    close(file);
-    return;
-  }
-  while (fgets(line, sizeof line, in) != NULL) {
-    line[strcspn(line, "\n")] = '\0';
-    if (line[0] == '>')
-      snprintf(table, size, "%.*s", (int)size - 1, line + 1);
-    else if (line[0] == '!')
-      report(context, line + 1);
-  }
-  fclose(in);
+static lc_status read_line(const char *line, char *table, size_t size, lc_report *report, void *context, lc_error *error) {
+  char *why;
+  if (line[0] == '>')
+    snprintf(table, size, "%.*s", (int)size - 1, line + 1);
+  else if (line[0] == '!')
+    report(context, line + 1);
+  if (line[0] != '?')
+    return LC_OK;
+  lc_status status = (lc_status)strtol(line + 1, &why, 10);
+  return lc_fail(error, status, "%s", why + 1);
 }
 
-static void report_end(int ended, const char *table, lc_report *report, void *context) {
+static lc_status read_child(int file, char *table, size_t size, lc_report *report, void *context, lc_error *error) {
+  char line[LC_ERROR_SIZE + 64];
+  lc_status status = LC_OK;
+  FILE *in = fdopen(file, "r");
+  if (in == NULL) {
+    status = lc_fail(error, LC_UNAVAILABLE, "cannot read what a process says: %s", strerror(errno));
+    close(file);
+    return status;
+  }
+  while (status == LC_OK && fgets(line, sizeof line, in) != NULL) {
+    line[strcspn(line, "\n")] = '\0';
+    status = read_line(line, table, size, report, context, error);
+  }
+  fclose(in);
+  return status;
+}
+
+/* A damaged page makes LMDB read where nothing is, or give up. Who was told to end says nothing about the store. */
+static lc_status report_end(int ended, const char *table, lc_report *report, void *context, lc_error *error) {
   char message[256];
+  int sign = WIFSIGNALED(ended) ? WTERMSIG(ended) : 0;
+  const char *why = sign != 0 ? strsignal(sign) : "it gave up";
   if (WIFEXITED(ended) && WEXITSTATUS(ended) == 0)
-    return;
-  snprintf(message, sizeof message, "%s: reading it ends a process (%s): its pages are damaged", table,
-           WIFSIGNALED(ended) ? strsignal(WTERMSIG(ended)) : "it gave up");
+    return LC_OK;
+  if (WIFEXITED(ended) && WEXITSTATUS(ended) == NO_MEMORY)
+    return lc_no_memory(error);
+  if (sign == SIGKILL || sign == SIGTERM || sign == SIGINT || sign == SIGHUP)
+    return lc_fail(error, LC_UNAVAILABLE, "%s: the process that reads it was ended (%s)", table, why);
+  snprintf(message, sizeof message, "%s: reading it ends a process (%s): its pages are damaged", table, why);
   report(context, message);
+  return LC_OK;
 }
 
 lc_status lc_store_check(const char *path, lc_report *report, void *context, lc_error *error) {
@@ -363,9 +393,8 @@ lc_status lc_store_check(const char *path, lc_report *report, void *context, lc_
     run_child(path, ends[1]);
   }
   close(ends[1]);
-  read_child(ends[0], table, sizeof table, report, context);
+  lc_status status = read_child(ends[0], table, sizeof table, report, context, error);
   while (waitpid(child, &ended, 0) < 0 && errno == EINTR)
     ;
-  report_end(ended, table, report, context);
-  return LC_OK;
+  return status == LC_OK ? report_end(ended, table, report, context, error) : status;
 }

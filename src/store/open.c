@@ -52,6 +52,21 @@ lc_status lc_env_status(MDB_env *mdb, int rc) {
   }
 }
 
+const char *lc_env_why(int rc) {
+  switch (rc) {
+    case MDB_READERS_FULL:
+      return "all reader slots are taken: open the store with a larger max_readers when all have closed it";
+    case MDB_MAP_FULL:
+      return "the file is as large as its map_size: open the store with a larger one";
+    case MDB_VERSION_MISMATCH:
+      return "another version of LMDB has written it";
+    case MDB_INVALID:
+      return "this is no LMDB file, or its heads are damaged";
+    default:
+      return mdb_strerror(rc);
+  }
+}
+
 /* ---- one file ----------------------------------------------------------------------------- */
 
 size_t lc_map_size(lc_part part, size_t wanted) {
@@ -169,7 +184,7 @@ static lc_status open_part(lc_env *env, lc_part part, lc_error *error) {
   if (rc == 0)
     rc = open_file(env, part);
   return rc == 0 ? LC_OK : lc_fail(error, lc_env_status(NULL, rc), "cannot open %s/%s: %s", env->path, lc_part_files[part],
-                                   mdb_strerror(rc));
+                                   lc_env_why(rc));
 }
 
 static int end_txn(MDB_txn *txn, int rc) {
@@ -303,7 +318,7 @@ lc_status lc_open_files(lc_env *env, lc_error *error) {
     rc = open_tables(env, (lc_part)part);
     if (rc != 0)
       status = lc_fail(error, lc_env_status(env->parts[part].mdb, rc), "cannot open %s/%s: %s", path, lc_part_files[part],
-                       mdb_strerror(rc));
+                       lc_env_why(rc));
   }
   return status == LC_OK ? lc_writers_open(path, env->options.alone, &env->writers, error) : status;
 }

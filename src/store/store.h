@@ -492,7 +492,8 @@ lc_status lc_store_counters(lc_store *store, lc_text tenant, lc_error *error);
 lc_status lc_store_copy(lc_store *store, const char *path, bool compact, lc_error *error);
 
 /* Reads all pages and records of the store in `path` and reports each problem in a sentence. A child process does it, since a
- * damaged file may end it. The caller should not have the store open. LC_UNAVAILABLE, LC_IO: no child could be started. */
+ * damaged file may end it. The caller should not have the store open. LC_UNAVAILABLE, LC_IO and others: no child could be
+ * started, or the store may not be read (now): nothing is known of it. */
 lc_status lc_store_check(const char *path, lc_report *report, void *context, lc_error *error);
 
 typedef struct lc_store_stats {

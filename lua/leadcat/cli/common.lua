@@ -50,10 +50,16 @@ local DAY = 24 * 60 * 60
 
 -- Stores --------------------------------------------------------------------------------------------------------------
 
+local ABSENT = { [2] = true, [20] = true } -- ENOENT, ENOTDIR
+
+--- Ends the run where nobody may tell.
 ---@param path string
 ---@return boolean
 function common.has_store(path)
-  local file = io.open(path .. "/config.mdb", "rb")
+  local file, message, code = io.open(path .. "/config.mdb", "rb")
+  if not file and not ABSENT[code] then
+    common.fail("%s", message)
+  end
   return file ~= nil and file:close()
 end
 
