@@ -124,12 +124,13 @@ function presets.complete(options, header)
   for key, titles in pairs(preset.columns) do
     said[key] = title_in(titles, has)
   end
+  said.known = { won = true, lost = true }
   for _, key in ipairs { "company_separator", "stage_of", "footer", "won", "lost" } do
     said[key] = preset[key]
   end
   for key, value in pairs(options) do
     if type(value) ~= "table" or next(value) ~= nil then
-      said[key] = value
+      said[key], said.known[key] = value, nil
     end
   end
   return said
