@@ -261,7 +261,8 @@ describe("leadcat in nginx", function()
     assert.same({ "gzip", 'W/"1"' }, { headers["content-encoding"], headers.etag })
     local function save(tag, body, coding)
       local status, answer = running:request("PUT", "/leadcat/api/config", {
-        body = body or json.encode(stores.config(RULES)), headers = { ["If-Match"] = tag, ["Content-Encoding"] = coding },
+        body = body or json.encode(stores.config(RULES)),
+        headers = { ["If-Match"] = tag, ["Content-Encoding"] = coding },
       })
       return { status, json.decode(answer).detail }
     end

@@ -1,20 +1,17 @@
 -- Files as CRMs, databases and spreadsheets write them: each kind is read right, or refused with the remedy; what leads
 -- to nothing is counted; and simulate, replay and backfill agree about every file.
 
+local exports = require "support.exports"
 local json = require "leadcat.util.json"
 local stores = require "support.stores"
 local times = require "support.times"
 
-local RULES = { sale_registered = 3, sale_won = 5, sale_lost = 4 }
+local RULES = exports.RULES
 local OPPORTUNITY, CUSTOMER, LOST = "Opportunity", "Customer", "Lost opportunity"
-
-local function rules_file()
-  return stores.file(json.encode(stores.config(RULES)), ".json")
-end
 
 -- The options of a file whose columns are called as the fields are.
 local function options(more)
-  local list = { "--start-category", "Lead", "--json" }
+  local list = {}
   local given = { company = "company", created = "created", closed = "closed", stage = "stage", won = "Closed Won" }
   for name, value in pairs(more or {}) do
     given[name] = value or nil
@@ -29,28 +26,7 @@ local function options(more)
 end
 
 local function simulate(content, more)
-  return stores.leadcat("simulate", "--config", rules_file(), "--opportunities", stores.file(content, ".csv"),
-    stores.unpack(options(more)))
-end
-
--- Handles the file with a store. Returns the categories of its companies.
-local function handled(command, content, more)
-  local engine, path = stores.open { durability = "relaxed" }
-  assert(engine:save(stores.config(RULES)))
-  engine:close()
-  local _, errors, status = stores.leadcat(command, "--path", path, "--opportunities", stores.file(content, ".csv"),
-    stores.unpack(options(more)))
-  assert.equal(0, status, errors)
-  engine = stores.open { path = path }
-  local names, categories = {}, {}
-  for _, category in ipairs(engine:config().categories) do
-    names[category.id] = category.name.en
-  end
-  for company, category in engine.host:companies() do
-    categories[company] = names[category]
-  end
-  engine:close()
-  return categories
+  return exports.simulate("--opportunities", stores.file(content, ".csv"), stores.unpack(options(more)))
 end
 
 local UTF16 = "\255\254" .. ("company,stage,created,closed\n"
@@ -150,17 +126,7 @@ describe("a file with", function()
   for i = 1, #READ, times(20) == 20 and 1 or 5 do -- each is read by three processes
     local row = READ[i]
     it(row[1] .. " is read alike by all commands", function()
-      local output, errors, status = simulate(row[2], row[3])
-      assert.equal(0, status, errors)
-      assert.is_truthy(errors:find(row[5], 1, true), errors)
-      assert.equal(row[5] == "", errors == "", errors)
-      local counts, ends = {}, handled("replay", row[2], row[3])
-      assert.same(row[4], ends)
-      assert.same(row[4], handled("backfill", row[2], row[3]))
-      for _, category in pairs(row[4]) do
-        counts[category] = (counts[category] or 0) + 1
-      end
-      assert.same(counts, json.decode(output).categories)
+      exports.agree(row[4], row[5], "--opportunities", stores.file(row[2], ".csv"), stores.unpack(options(row[3])))
     end)
   end
 
@@ -173,7 +139,7 @@ describe("a file with", function()
   end
 
   it("bytes of an unknown encoding is refused although bad lines are left out", function()
-    local _, errors, status = stores.leadcat("simulate", "--config", rules_file(), "--opportunities",
+    local _, errors, status = exports.simulate("--opportunities",
       stores.file("company,stage,created,closed\nM\252ller,Open,2026-01-05,\n", ".csv"), "--keep-going",
       stores.unpack(options()))
     assert.equal(1, status)
@@ -210,8 +176,7 @@ describe("events in a file", function()
   local CSV = "trigger,company,at\nsale_lost,A,1970-01-03\nsale_registered,A,1970-01-02\n"
 
   local function simulated(name, content, ...)
-    local output, errors, status = stores.leadcat("simulate", "--config", rules_file(), stores.file(content, name),
-      "--start-category", "Lead", "--json", ...)
+    local output, errors, status = exports.simulate(stores.file(content, name), ...)
     assert.equal(0, status, errors)
     return json.decode(output).categories, errors
   end
@@ -348,8 +313,8 @@ describe("a preset", function()
       .. "2026-06-08T16:45:00+05:00\n",
   } do
     it("knows the columns and stages of " .. name, function()
-      local output, errors, status = stores.leadcat("simulate", "--config", rules_file(), "--opportunities",
-        stores.file(content, ".csv"), "--preset", name, "--start-category", "Lead", "--json")
+      local output, errors, status = exports.simulate("--opportunities", stores.file(content, ".csv"), "--preset",
+        name)
       assert.equal(0, status, errors)
       local report = json.decode(output)
       assert.same({ [CUSTOMER] = 1 }, report.categories)
@@ -361,15 +326,14 @@ describe("a preset", function()
   it("gives way to what the user says, and tells what it does not find", function()
     local content = "Account Name,Phase,Created Date,Close Date\nA,Closed Won,2026-01-05,2026-02-01\n"
     local function simulated(...)
-      return stores.leadcat("simulate", "--config", rules_file(), "--opportunities", stores.file(content, ".csv"),
-        "--preset", "salesforce", "--start-category", "Lead", ...)
+      return exports.simulate("--opportunities", stores.file(content, ".csv"), "--preset", "salesforce", ...)
     end
     local _, errors, status = simulated()
     assert.equal(1, status)
     assert.matches('the preset salesforce finds no column for %-%-stage; the columns are: "Account Name", "Phase"',
       errors)
     local output
-    output, errors, status = simulated("--stage", "Phase", "--json")
+    output, errors, status = simulated("--stage", "Phase")
     assert.equal(0, status, errors)
     assert.same({ [CUSTOMER] = 1 }, json.decode(output).categories)
   end)

@@ -18,7 +18,8 @@ request.MAX_BODY = 1024 * 1024 -- bytes
 
 -- Headers that may be given more than once, and what joins them.
 local LISTS = {
-  accept = ", ", ["accept-language"] = ", ", ["content-encoding"] = ", ", cookie = "; ", forwarded = ", ", ["if-match"] = ", ",
+  accept = ", ", ["accept-language"] = ", ", ["content-encoding"] = ", ", cookie = "; ", forwarded = ", ",
+  ["if-match"] = ", ",
   ["if-none-match"] = ", ", via = ", ", ["x-forwarded-for"] = ", ",
 }
 

@@ -19,7 +19,7 @@ presets.all = {
       created = { "Create Date" }, closed = { "Close Date" }, stage = { "Deal Stage" },
       sale = { "Record ID", "Deal ID", "Record ID - Deal" }, actor = { "Deal owner", "Deal Owner" },
     },
-    won = { "Closed Won" }, lost = { "Closed Lost" }, company_separator = ";",
+    won = { "Closed Won", "closedwon" }, lost = { "Closed Lost", "closedlost" }, company_separator = ";",
     stage_of = "^(.-)%s*%([^()]*%)$", -- "Closed Won (Sales Pipeline)"
   },
   salesforce = {

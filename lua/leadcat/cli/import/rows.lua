@@ -4,6 +4,7 @@
 local cells_of = require "leadcat.cli.import.cells"
 local columns_of = require "leadcat.cli.import.columns"
 local dates = require "leadcat.cli.import.dates"
+local fields = require "leadcat.cli.fields"
 local stages = require "leadcat.cli.import.stages"
 
 local rows = {}
@@ -33,7 +34,8 @@ end
 ---@param wanted leadcat.import.Wanted[]
 ---@return string? problem
 function rows.prepare(self, header, wanted)
-  self.wanted, self.columns, self.titles, self.dates, self.fates, self.rows = wanted, {}, {}, {}, {}, 0
+  self.header, self.wanted, self.columns, self.titles = header, wanted, {}, {}
+  self.dates, self.fates, self.near, self.rows = {}, {}, {}, 0
   for _, column in ipairs(wanted) do
     local at, problem = columns_of.find(header, column.title)
     if problem then
@@ -89,6 +91,30 @@ function rows.companies(self, cells)
     from = (at or 0) + #(separator or "")
   until not at
   return names
+end
+
+--- The values of a row's fields, by their places among the options; nil and the problem of one that has another type.
+function rows.fields(self, cells)
+  local values = {}
+  for i, field in ipairs(self.options.fields or {}) do
+    local cell = self.columns[i] and cells_of.clean(cells[self.columns[i]]) or ""
+    if cell ~= "" then
+      local value, problem = columns_of.field_value(field, cell)
+      if problem then
+        return nil, problem
+      end
+      values[i] = value
+    end
+  end
+  return values
+end
+
+--- Gives an event the values of its row.
+---@param values? table by `rows.fields`
+function rows.put_fields(self, event, values)
+  for i, field in ipairs(values and self.options.fields or {}) do
+    fields.put(event, field, values[i])
+  end
 end
 
 -- All rows ------------------------------------------------------------------------------------------------------------

@@ -1,13 +1,13 @@
 --- Exports of opportunities, one row a sale, as events in the order of their times. The whole file is read first. To fit a
 -- million rows into memory, a sale is not a table but an index into a few arrays.
 
-local cells_of = require "leadcat.cli.import.cells"
 local columns_of = require "leadcat.cli.import.columns"
 local dates = require "leadcat.cli.import.dates"
-local fields = require "leadcat.cli.fields"
+local history = require "leadcat.cli.import.history"
 local presets = require "leadcat.cli.import.presets"
 local rows = require "leadcat.cli.import.rows"
 local stages = require "leadcat.cli.import.stages"
+local titles = require "leadcat.cli.import.titles"
 
 local sales = {}
 
@@ -32,6 +32,9 @@ local function missing(options, header)
 end
 
 local function find_columns(self, header)
+  if self.options.preset and not self.options.stage and titles.are_of_history(header) then
+    return history.read(self, header)
+  end
   self.options = presets.complete(self.options, header)
   local options, wanted = self.options, {}
   for _, key in ipairs(COLUMNS) do
@@ -69,22 +72,6 @@ local function sale_times(self, cells, trigger, line)
   return created, closed or created, closed and key or "created"
 end
 
--- The values of a sale's fields, by their places among the options; nil and the problem of one that has another type.
-local function sale_fields(self, cells)
-  local values = {}
-  for i, field in ipairs(self.options.fields or {}) do
-    local cell = cells_of.clean(cells[self.columns[i]])
-    if cell ~= "" then
-      local value, problem = columns_of.field_value(field, cell)
-      if problem then
-        return nil, problem
-      end
-      values[i] = value
-    end
-  end
-  return values
-end
-
 local function add_sale(self, sale)
   local i = self.count + 1
   self.count = i
@@ -116,7 +103,7 @@ local function add_row(self, cells, line)
     actor, message = rows.id(self, cells, "actor")
   end
   if actor then
-    values, message = sale_fields(self, cells)
+    values, message = rows.fields(self, cells)
   end
   if not values then
     return message
@@ -180,18 +167,19 @@ end
 
 local function warn(self)
   if self.reversed > 0 then
-    rows.warn(self, "sales that are closed before they are registered: %d (the first on line %d; are days and months "
-      .. "read the right way round?): they count as registered when they were closed", self.reversed, self.reversed_line)
+    rows.warn(self, "sales that are closed before they are registered: %d (the first on line %d; %s): they count as "
+      .. "registered when they were closed", self.reversed, self.reversed_line,
+      "are days and months read the right way round?")
   end
   rows.warn_of_all(self, self.company)
 end
 
 local function read_sales(self)
   local message, code, line = columns_of.read_header(self, find_columns)
-  if not message then
+  if not message and not self.is_history then
     message, code, line = rows.add_all(self, add_row)
   end
-  if not message then
+  if not message and not self.is_history then
     put_in_order(self)
     warn(self)
   end
@@ -219,9 +207,7 @@ local function next_sale(self)
     id = event_id(self, i, trigger), trigger = trigger, company = self.company[i],
     sale = id ~= "" and { id = id } or nil, actor = actor ~= "" and { id = actor } or nil, at = self.times[event],
   }
-  for place, field in ipairs(self.values[i] and self.options.fields or {}) do
-    fields.put(made, field, self.values[i][place])
-  end
+  rows.put_fields(self, made, self.values[i] or nil)
   return made, self.line[i]
 end
 

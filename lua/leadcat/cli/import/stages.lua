@@ -35,8 +35,8 @@ function stages.prepare(self)
   return problem
 end
 
---- Counts the stage of a row, and gives its trigger; nil for an open one.
-function stages.of(self, cell)
+-- What a cell is compared as, and what is shown.
+local function key_of(self, cell)
   local label = cells_of.name(cells_of.clean(cell))
   local key = self.label_of[label]
   if not key then
@@ -45,6 +45,21 @@ function stages.of(self, cell)
     key = stage and cells_of.label(stage) or key
     self.label_of[label] = key
   end
+  return key, label
+end
+
+--- The trigger of a stage; nil for an open one.
+---@param cell string
+---@return "sale_won"|"sale_lost"|nil
+function stages.trigger(self, cell)
+  return self.triggers[(key_of(self, cell))]
+end
+
+--- Counts the stage of a row, and gives its trigger.
+---@param cell string
+---@return "sale_won"|"sale_lost"|nil
+function stages.of(self, cell)
+  local key, label = key_of(self, cell)
   self.stages[label] = (self.stages[label] or 0) + 1
   return self.triggers[key]
 end
