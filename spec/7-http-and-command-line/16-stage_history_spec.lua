@@ -26,7 +26,8 @@ local READ = {
       .. "2026-02-01\n006000000000003,Gamma,Prospecting,2026-01-05,\n", { "--preset", "salesforce" } },
   { "the export's closing, where the history ends before", FIELD_HISTORY
       .. "1,006A,005,2026-01-19T09:00:00.000+0000,StageName,Prospecting,Negotiation\n", { Acme = CUSTOMER },
-    "rows of a stage that counts as the one before: 1 (line 2)", SALES .. "006A,Acme,Closed Won,2026-01-05,2026-01-19\n", { "--preset", "salesforce" } },
+    "rows of a stage that counts as the one before: 1 (line 2)",
+    SALES .. "006A,Acme,Closed Won,2026-01-05,2026-01-19\n", { "--preset", "salesforce" } },
   { "the history, where the export says otherwise", FIELD_HISTORY
       .. "1,006A,005,2026-01-19T09:00:00.000+0000,StageName,Prospecting,Closed Won\n", { Acme = CUSTOMER },
     "sales whose history ends otherwise than the export says: 1: the history counts",

@@ -226,7 +226,8 @@ local function export_problem(args)
   local closed = not (args.won_at and args.lost_at) and "closed" or "stage"
   for _, option in ipairs { "company", "created", closed, "stage" } do
     if not args[option] then
-      return ("--opportunities needs --company, --created, --closed and --stage: --%s is missing"):format(option)
+      return ("--opportunities needs --company, --created, --closed and --stage: --%s is missing%s"):format(option,
+        option == "created" and " (of an export without it, name the column of --closed: it counts for both)" or "")
     end
   end
   if #args.won == 0 and #args.lost == 0 then

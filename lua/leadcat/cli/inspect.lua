@@ -53,7 +53,10 @@ end
 
 -- Reads all rows as they are: {encoding, delimiter, rows, bad, columns}; fails where there is no header.
 local function scan(file, args)
-  local source = common.must(encoding.open(file, args.encoding))
+  local source, message = encoding.open(file, args.encoding)
+  if not source then
+    common.fail("%s: %s", args.file, message)
+  end
   local reader = csv.reader(source.read, { delimiter = args.delimiter })
   local header, line, code = reader:next()
   if not header then

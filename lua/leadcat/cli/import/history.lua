@@ -318,6 +318,7 @@ function history.read(self, header)
   for i, row in ipairs(self.events) do
     companies[i] = row[1].company
   end
+  rows.warn_of_future(self, #self.events, function(i) return self.events[i][1].at, self.events[i][2] end)
   rows.warn_of_all(self, companies)
   self.total, self.changes, self.sales = #self.events, nil, nil
 end

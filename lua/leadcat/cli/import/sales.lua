@@ -1,6 +1,7 @@
 --- Exports of opportunities, one row a sale, as events in the order of their times. The whole file is read first. To fit a
 -- million rows into memory, a sale is not a table but an index into a few arrays.
 
+local cells_of = require "leadcat.cli.import.cells"
 local columns_of = require "leadcat.cli.import.columns"
 local dates = require "leadcat.cli.import.dates"
 local history = require "leadcat.cli.import.history"
@@ -11,7 +12,7 @@ local titles = require "leadcat.cli.import.titles"
 
 local sales = {}
 
-local COLUMNS = { "company", "created", "closed", "won_at", "lost_at", "stage", "sale", "actor" }
+local COLUMNS = { "company", "created", "closed", "won_at", "lost_at", "stage", "sale", "actor", "lost_reason" }
 local DATES = { created = true, closed = true, won_at = true, lost_at = true }
 
 -- Columns -------------------------------------------------------------------------------------------------------------
@@ -83,6 +84,7 @@ end
 -- Adds one row. Returns the problem, if any.
 local function add_row(self, cells, line)
   local trigger = stages.of(self, cells[self.columns.stage])
+    or self.columns.lost_reason and cells_of.clean(cells[self.columns.lost_reason]) ~= "" and "sale_lost" or nil
   local companies, message = rows.companies(self, cells)
   if not companies then
     return message
@@ -166,6 +168,10 @@ end
 -- Events --------------------------------------------------------------------------------------------------------------
 
 local function warn(self)
+  rows.warn_of_future(self, #self.order, function(i)
+    local event = self.order[i]
+    return self.times[event], self.line[event > self.count and event - self.count or event]
+  end)
   if self.reversed > 0 then
     rows.warn(self, "sales that are closed before they are registered: %d (the first on line %d; %s): they count as "
       .. "registered when they were closed", self.reversed, self.reversed_line,
