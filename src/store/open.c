@@ -59,7 +59,7 @@ const char *lc_env_why(int rc) {
     case MDB_MAP_FULL:
       return "the file is as large as its map_size: open the store with a larger one";
     case MDB_VERSION_MISMATCH:
-      return "another version of LMDB has written it";
+      return "its form is not that of our LMDB: another version has written it, or its heads are damaged";
     case MDB_INVALID:
       return "this is no LMDB file, or its heads are damaged";
     default:
