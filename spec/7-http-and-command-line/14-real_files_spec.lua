@@ -93,7 +93,8 @@ local READ = {
     { date_order = "mdy" }, { A = CUSTOMER }, "" },
   { "offsets, letters and hours that are rare",
     HEADER .. "A,Closed Won,2026-01-05T10:00:00-0330,2026-01-06T10:00:00Z\n"
-      .. "B,Closed Won,2026-01-05t10:00:00z,2026-01-06t24:00:00z\nC,Closed Won,2026-01-05 10:00:00 GMT+0100,2026-01-06\n",
+      .. "B,Closed Won,2026-01-05t10:00:00z,2026-01-06t24:00:00z\n"
+      .. "C,Closed Won,2026-01-05 10:00:00 GMT+0100,2026-01-06\n",
     {}, { A = CUSTOMER, B = CUSTOMER, C = CUSTOMER }, "" },
   { "half days, behind a blank that nobody sees", HEADER .. 'A,Closed Won,"1/25/2026, 3:45\226\128\175PM",'
       .. '"1/26/2026, 12:05\226\128\175a.m."\n', {}, { A = CUSTOMER }, "" },

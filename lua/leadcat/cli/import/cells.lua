@@ -36,8 +36,8 @@ end
 
 -- What databases and their tools write where there is nothing.
 local NOTHING = {
-  ["\\N"] = true, NULL = true, null = true, ["(null)"] = true, ["[NULL]"] = true, ["<null>"] = true, NaN = true,
-  nan = true, NaT = true, ["#N/A"] = true,
+  ["\\N"] = true, NULL = true, null = true, ["(null)"] = true, ["[NULL]"] = true, ["<null>"] = true, NaT = true,
+  ["#N/A"] = true,
 }
 
 --- A cell without blanks at its ends: `="00123"` is what spreadsheets make of text.
