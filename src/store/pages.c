@@ -363,10 +363,10 @@ void lc_pages_check(const char *file, const char *name, lc_report *report, void 
   c->name = name;
   c->where = "file";
   c->file = open(file, O_RDONLY | O_CLOEXEC);
-  if (c->file >= 0)
+  if (c->file < 0)
+    problem(c, "%s", strerror(errno));
+  else
     check_until_unchanged(c);
-  else if (errno == ENOENT)
-    problem(c, "it is missing");
   if (c->file >= 0)
     close(c->file);
   for (unsigned i = 0; i < c->problems && i < MOST_PROBLEMS; i++)

@@ -18,7 +18,7 @@ typedef void lc_report(void *context, const char *problem);
 /* The number of the file's newest transaction; 0: none can be read. */
 uint64_t lc_pages_newest(const char *file);
 
-/* Reports the first problems of the file, which the sentences call `name`. One that may not be read is left to LMDB to refuse. */
+/* Reports the first problems of the file, which the sentences call `name`. */
 void lc_pages_check(const char *file, const char *name, lc_report *report, void *context);
 
 #endif
