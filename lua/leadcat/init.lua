@@ -67,7 +67,10 @@ local OPTIONS = {
   end),
 }
 
-local HOST = { category = true, set_category = true, can = false, licensed = false, company_name = false, applied = false, facts = false } -- required?
+local HOST = { -- required?
+  category = true, set_category = true, categories = false, set_categories = false, applied = false, facts = false,
+  can = false, licensed = false, company_name = false,
+}
 
 local function check_host(host)
   for name, required in pairs(host.bind and {} or HOST) do -- `bind`: the embedded host

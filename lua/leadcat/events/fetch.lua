@@ -58,13 +58,14 @@ function LACKS.licence(round)
   return not round.licensed and { status = "unchanged", action = "none", reason = "not_licensed" } or nil
 end
 
-function LACKS.category(round, event, lacking)
-  local self = round.engine
-  local ok, category, code = self._companies.category(self, event.company)
-  if not ok then
-    return nil, category, code
+-- All that lack their category have been asked for together.
+function LACKS.category(_, _, lacking)
+  local answer = lacking.answer
+  lacking.answer = nil
+  if not answer.ok then
+    return nil, answer.category, answer.code
   end
-  lacking.asked_at, lacking.category = lacking.newest, category
+  lacking.asked_at, lacking.category = lacking.newest, answer.category
 end
 
 function LACKS.verdict(round, event, lacking)
@@ -200,22 +201,39 @@ function fetch.refreshed(self, events)
   return refreshed
 end
 
--- Asks the host at once for the facts that events of a round lack.
-local function ask_facts(round)
-  local self, requests, lacking = round.engine, {}, {}
+-- What the events of a round lack of one kind: for each a request, by `request_of(event, result)`, and its result.
+local function lacking_of(round, what, request_of)
+  local requests, lacking = {}, {}
   for place, event in ipairs(round.events) do
     local result = round.results[place]
-    if type(result) == "table" and result.lacks == "facts" then
-      requests[#requests + 1] = { company = event.company, names = result.names, event = event }
-      lacking[#lacking + 1] = result
+    if type(result) == "table" and result.lacks == what then
+      requests[#requests + 1], lacking[#lacking + 1] = request_of(event, result), result
     end
   end
+  return requests, lacking
+end
+
+-- Asks the host at once for the facts that events of a round lack.
+local function ask_facts(round)
+  local requests, lacking = lacking_of(round, "facts", function(event, result)
+    return { company = event.company, names = result.names, event = event }
+  end)
   if #requests == 0 then
     return
   end
-  local answers, message = answers_of(self, requests)
+  local answers, message = answers_of(round.engine, requests)
   for i, result in ipairs(lacking) do
     result.facts, result.failure = answers and answers[i], message
+  end
+end
+
+-- The same for the categories.
+local function ask_categories(round)
+  local companies, lacking = lacking_of(round, "category", function(event) return event.company end)
+  if #companies > 0 then
+    for i, answer in ipairs(round.engine._companies.categories(round.engine, companies)) do
+      lacking[i].answer = answer
+    end
   end
 end
 
@@ -225,6 +243,7 @@ end
 function fetch.all(round)
   local results, left = round.results, 0
   ask_facts(round)
+  ask_categories(round)
   for place, event in ipairs(round.events) do
     local result = results[place]
     if type(result) == "number" or result and result.lacks then

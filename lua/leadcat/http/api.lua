@@ -402,7 +402,7 @@ function api.undo_many(context)
   local log = {}
   must(result, message, code)
   for _, row in ipairs(result.refused) do
-    if row.code == "unavailable" then -- the host's words are for the operator
+    if row.code == "unavailable" or row.code == "refused" then -- the host's words are for the operator
       log[#log + 1], row.why = ("entry %s: %s"):format(row.entry, row.why), nil
     end
   end

@@ -48,6 +48,7 @@ local journal = {}
 ---@field entry? integer
 ---@field key? string of the entry: unique for ever, a host's idempotency key
 ---@field error? string
+---@field code? "refused" of `failed`: the host will never make the change. Without it, it is tried again
 ---@field takes_back? true by a rule that takes back what the event's sale did
 ---@field choice_ignored? true the event's `choice` did not count, because the decision does not ask
 ---@field category? integer of a conflict in `resolve`: where the company is now

@@ -162,7 +162,7 @@ end
 ---@field refused {entry: integer, company: string|integer, why: string, code: string}[]
 
 local MAX_BATCH = 1000
-local LISTED = { conflict = true, forbidden = true, unavailable = true } -- codes that stop one change, not the others
+local LISTED = { conflict = true, forbidden = true, refused = true, unavailable = true } -- codes that stop one change, not the others
 
 -- Puts an entry's outcome into the result. Fails when all other changes would fail, too.
 local function settle(task, entry, outcome, message, code)
@@ -175,7 +175,7 @@ local function settle(task, entry, outcome, message, code)
   elseif outcome and outcome.status == "conflict" then
     message, code = select(2, changed_since(event_of.key(entry.company)))
   elseif outcome then
-    message, code = outcome.error, "unavailable" -- the host is asked again later
+    message, code = outcome.error, outcome.code or "unavailable" -- unavailable: the host is asked again later
   end
   if LISTED[code] then
     refused[#refused + 1] = { entry = entry.entry, company = entry.company, why = message, code = code }

@@ -300,6 +300,7 @@ return {
   ["settings.problem.lead_status_unknown"] = "Denne leadstatus findes ikke længere. Vælg en anden.",
   ["settings.problem.lead_status_deleted"] = "Denne leadstatus er slettet. Vælg en anden.",
   ["settings.problem.duplicate_name"] = "En anden har samme navn. Omdøb en af dem.",
+  ["settings.problem.duplicate_external"] = "En anden har samme id i CRM-systemet. Giv hver sit eget.",
   ["settings.problem.wrong_type"] = "Dette kan ikke bruges her.",
   ["settings.problem.out_of_range"] = "Dette tal er for stort eller for lille.",
   ["settings.problem.rule_never_fires"] =
@@ -403,6 +404,7 @@ return {
   ["difference.category_renamed"] = "Kategorien {old} blev omdøbt til {new}.",
   ["difference.category_translated"] = "Navnet på kategorien {name} blev ændret på et andet sprog.",
   ["difference.category_described"] = "Beskrivelsen af kategorien {name} blev ændret.",
+  ["difference.category_external"] = "Id'et for kategorien {name} i CRM-systemet blev ændret.",
   ["difference.category_group"] = "Kategorien {name} blev flyttet til gruppen {group}.",
   ["difference.category_lead_status_on"] = "Leadstatus blev slået til for kategorien {name}.",
   ["difference.category_lead_status_off"] = "Leadstatus blev slået fra for kategorien {name}.",
@@ -413,6 +415,7 @@ return {
   ["difference.lead_status_renamed"] = "Leadstatussen {old} blev omdøbt til {new}.",
   ["difference.lead_status_translated"] = "Navnet på leadstatussen {name} blev ændret på et andet sprog.",
   ["difference.lead_status_described"] = "Beskrivelsen af leadstatussen {name} blev ændret.",
+  ["difference.lead_status_external"] = "Id'et for leadstatussen {name} i CRM-systemet blev ændret.",
   ["difference.lead_status_deleted"] = "Leadstatussen {name} blev slettet.",
   ["difference.lead_status_restored"] = "Leadstatussen {name} blev gendannet.",
   ["difference.lead_status_order"] = "Leadstatussernes rækkefølge blev ændret.",

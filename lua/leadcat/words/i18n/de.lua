@@ -310,6 +310,7 @@ return {
   ["settings.problem.lead_status_unknown"] = "Diesen Lead-Status gibt es nicht mehr. Wählen Sie einen anderen.",
   ["settings.problem.lead_status_deleted"] = "Dieser Lead-Status ist gelöscht. Wählen Sie einen anderen.",
   ["settings.problem.duplicate_name"] = "Ein anderer Eintrag hat denselben Namen. Benennen Sie einen davon um.",
+  ["settings.problem.duplicate_external"] = "Ein anderer Eintrag hat dieselbe ID im CRM. Geben Sie jedem eine eigene.",
   ["settings.problem.wrong_type"] = "Das kann hier nicht verwendet werden.",
   ["settings.problem.out_of_range"] = "Diese Zahl ist zu groß oder zu klein.",
   ["settings.problem.rule_never_fires"] =
@@ -416,6 +417,7 @@ return {
   ["difference.category_renamed"] = "Die Kategorie {old} wurde in {new} umbenannt.",
   ["difference.category_translated"] = "Der Name der Kategorie {name} wurde in einer anderen Sprache geändert.",
   ["difference.category_described"] = "Die Beschreibung der Kategorie {name} wurde geändert.",
+  ["difference.category_external"] = "Die ID der Kategorie {name} im CRM wurde geändert.",
   ["difference.category_group"] = "Die Kategorie {name} wurde in die Gruppe {group} verschoben.",
   ["difference.category_lead_status_on"] = "Der Lead-Status wurde für die Kategorie {name} aktiviert.",
   ["difference.category_lead_status_off"] = "Der Lead-Status wurde für die Kategorie {name} deaktiviert.",
@@ -426,6 +428,7 @@ return {
   ["difference.lead_status_renamed"] = "Der Lead-Status {old} wurde in {new} umbenannt.",
   ["difference.lead_status_translated"] = "Der Name des Lead-Status {name} wurde in einer anderen Sprache geändert.",
   ["difference.lead_status_described"] = "Die Beschreibung des Lead-Status {name} wurde geändert.",
+  ["difference.lead_status_external"] = "Die ID des Lead-Status {name} im CRM wurde geändert.",
   ["difference.lead_status_deleted"] = "Der Lead-Status {name} wurde gelöscht.",
   ["difference.lead_status_restored"] = "Der Lead-Status {name} wurde wiederhergestellt.",
   ["difference.lead_status_order"] = "Die Reihenfolge der Lead-Status wurde geändert.",

@@ -303,6 +303,7 @@ return {
   ["settings.problem.lead_status_unknown"] = "There is no such lead status any more. Choose another one.",
   ["settings.problem.lead_status_deleted"] = "This lead status is deleted. Choose another one.",
   ["settings.problem.duplicate_name"] = "Another one has the same name. Rename one of them.",
+  ["settings.problem.duplicate_external"] = "Another one has the same id in the CRM. Give each its own.",
   ["settings.problem.wrong_type"] = "This cannot be used here.",
   ["settings.problem.out_of_range"] = "This number is too large or too small.",
   ["settings.problem.rule_never_fires"] =
@@ -406,6 +407,7 @@ return {
   ["difference.category_renamed"] = "The category {old} was renamed to {new}.",
   ["difference.category_translated"] = "The name of the category {name} was changed in another language.",
   ["difference.category_described"] = "The description of the category {name} was changed.",
+  ["difference.category_external"] = "The id of the category {name} in the CRM was changed.",
   ["difference.category_group"] = "The category {name} was moved to the group {group}.",
   ["difference.category_lead_status_on"] = "Lead status was enabled for the category {name}.",
   ["difference.category_lead_status_off"] = "Lead status was disabled for the category {name}.",
@@ -416,6 +418,7 @@ return {
   ["difference.lead_status_renamed"] = "The lead status {old} was renamed to {new}.",
   ["difference.lead_status_translated"] = "The name of the lead status {name} was changed in another language.",
   ["difference.lead_status_described"] = "The description of the lead status {name} was changed.",
+  ["difference.lead_status_external"] = "The id of the lead status {name} in the CRM was changed.",
   ["difference.lead_status_deleted"] = "The lead status {name} was deleted.",
   ["difference.lead_status_restored"] = "The lead status {name} was restored.",
   ["difference.lead_status_order"] = "The order of the lead statuses was changed.",

@@ -308,6 +308,7 @@ return {
   ["settings.problem.lead_status_unknown"] = "Deze leadstatus bestaat niet meer. Kies een andere.",
   ["settings.problem.lead_status_deleted"] = "Deze leadstatus is gewist. Kies een andere.",
   ["settings.problem.duplicate_name"] = "Een andere heeft dezelfde naam. Geef een van de twee een andere naam.",
+  ["settings.problem.duplicate_external"] = "Een andere heeft hetzelfde id in het CRM. Geef elk een eigen id.",
   ["settings.problem.wrong_type"] = "Dit kan hier niet worden gebruikt.",
   ["settings.problem.out_of_range"] = "Dit getal is te groot of te klein.",
   ["settings.problem.rule_never_fires"] =
@@ -413,6 +414,7 @@ return {
   ["difference.category_renamed"] = "De categorie {old} heet nu {new}.",
   ["difference.category_translated"] = "De naam van de categorie {name} is in een andere taal gewijzigd.",
   ["difference.category_described"] = "De omschrijving van de categorie {name} is gewijzigd.",
+  ["difference.category_external"] = "Het id van de categorie {name} in het CRM is gewijzigd.",
   ["difference.category_group"] = "De categorie {name} is verplaatst naar de groep {group}.",
   ["difference.category_lead_status_on"] = "Leadstatus is ingeschakeld voor de categorie {name}.",
   ["difference.category_lead_status_off"] = "Leadstatus is uitgeschakeld voor de categorie {name}.",
@@ -423,6 +425,7 @@ return {
   ["difference.lead_status_renamed"] = "De leadstatus {old} heet nu {new}.",
   ["difference.lead_status_translated"] = "De naam van de leadstatus {name} is in een andere taal gewijzigd.",
   ["difference.lead_status_described"] = "De omschrijving van de leadstatus {name} is gewijzigd.",
+  ["difference.lead_status_external"] = "Het id van de leadstatus {name} in het CRM is gewijzigd.",
   ["difference.lead_status_deleted"] = "De leadstatus {name} is gewist.",
   ["difference.lead_status_restored"] = "De leadstatus {name} is hersteld.",
   ["difference.lead_status_order"] = "De volgorde van de leadstatussen is gewijzigd.",

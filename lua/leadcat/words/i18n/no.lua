@@ -300,6 +300,7 @@ return {
   ["settings.problem.lead_status_unknown"] = "Denne lead-statusen finnes ikke lenger. Velg en annen.",
   ["settings.problem.lead_status_deleted"] = "Denne lead-statusen er slettet. Velg en annen.",
   ["settings.problem.duplicate_name"] = "En annen har samme navn. Gi en av dem et nytt navn.",
+  ["settings.problem.duplicate_external"] = "En annen har samme id i CRM-systemet. Gi hver sin egen.",
   ["settings.problem.wrong_type"] = "Dette kan ikke brukes her.",
   ["settings.problem.out_of_range"] = "Dette tallet er for stort eller for lite.",
   ["settings.problem.rule_never_fires"] =
@@ -403,6 +404,7 @@ return {
   ["difference.category_renamed"] = "Kategorien {old} fikk navnet {new}.",
   ["difference.category_translated"] = "Navnet på kategorien {name} ble endret på et annet språk.",
   ["difference.category_described"] = "Beskrivelsen av kategorien {name} ble endret.",
+  ["difference.category_external"] = "ID-en til kategorien {name} i CRM-systemet ble endret.",
   ["difference.category_group"] = "Kategorien {name} ble flyttet til gruppen {group}.",
   ["difference.category_lead_status_on"] = "Lead-status ble slått på for kategorien {name}.",
   ["difference.category_lead_status_off"] = "Lead-status ble slått av for kategorien {name}.",
@@ -413,6 +415,7 @@ return {
   ["difference.lead_status_renamed"] = "Lead-statusen {old} fikk navnet {new}.",
   ["difference.lead_status_translated"] = "Navnet på lead-statusen {name} ble endret på et annet språk.",
   ["difference.lead_status_described"] = "Beskrivelsen av lead-statusen {name} ble endret.",
+  ["difference.lead_status_external"] = "ID-en til lead-statusen {name} i CRM-systemet ble endret.",
   ["difference.lead_status_deleted"] = "Lead-statusen {name} ble slettet.",
   ["difference.lead_status_restored"] = "Lead-statusen {name} ble gjenopprettet.",
   ["difference.lead_status_order"] = "Rekkefølgen på lead-statusene ble endret.",

@@ -301,6 +301,7 @@ return {
   ["settings.problem.lead_status_unknown"] = "Denna leadstatus finns inte längre. Välj en annan.",
   ["settings.problem.lead_status_deleted"] = "Denna leadstatus är raderad. Välj en annan.",
   ["settings.problem.duplicate_name"] = "En annan har samma namn. Byt namn på en av dem.",
+  ["settings.problem.duplicate_external"] = "En annan har samma id i CRM-systemet. Ge var och en ett eget.",
   ["settings.problem.wrong_type"] = "Detta kan inte användas här.",
   ["settings.problem.out_of_range"] = "Detta tal är för stort eller för litet.",
   ["settings.problem.rule_never_fires"] =
@@ -405,6 +406,7 @@ return {
   ["difference.category_renamed"] = "Kategorin {old} bytte namn till {new}.",
   ["difference.category_translated"] = "Namnet på kategorin {name} ändrades på ett annat språk.",
   ["difference.category_described"] = "Beskrivningen av kategorin {name} ändrades.",
+  ["difference.category_external"] = "Id:t för kategorin {name} i CRM-systemet ändrades.",
   ["difference.category_group"] = "Kategorin {name} flyttades till gruppen {group}.",
   ["difference.category_lead_status_on"] = "Leadstatus aktiverades för kategorin {name}.",
   ["difference.category_lead_status_off"] = "Leadstatus inaktiverades för kategorin {name}.",
@@ -415,6 +417,7 @@ return {
   ["difference.lead_status_renamed"] = "Leadstatusen {old} bytte namn till {new}.",
   ["difference.lead_status_translated"] = "Namnet på leadstatusen {name} ändrades på ett annat språk.",
   ["difference.lead_status_described"] = "Beskrivningen av leadstatusen {name} ändrades.",
+  ["difference.lead_status_external"] = "Id:t för leadstatusen {name} i CRM-systemet ändrades.",
   ["difference.lead_status_deleted"] = "Leadstatusen {name} raderades.",
   ["difference.lead_status_restored"] = "Leadstatusen {name} återställdes.",
   ["difference.lead_status_order"] = "Leadstatusarnas ordning ändrades.",

@@ -1,0 +1,213 @@
+--- Calls the functions of a host that keeps the companies, and reads their answers: what is no answer is a failure of the
+-- companies that it was asked about. Only this file calls `host.set_category`.
+
+local as_text = require "leadcat.util.as_text"
+local call = require "leadcat.host.call"
+local external = require "leadcat.rules.external"
+local json = require "leadcat.util.json"
+local protected = require "leadcat.util.protected"
+
+local contract = {}
+
+--- How many companies a host is asked about, or has to change, at once.
+contract.MOST = 1000
+
+local ANSWER = "true, or a table with error or code, expected"
+
+-- The category that a host has named, which may be none.
+local function read_category(self, name, answer, company)
+  if type(answer) == "string" then
+    local category, message, code = external.category(self, answer)
+    return category ~= nil, category or ("host.%s: company %s: %s"):format(name, as_text(company), message), code
+  elseif answer ~= nil and (type(answer) ~= "number" or answer % 1 ~= 0) then
+    return false, ("host.%s returned %s, not a category's id"):format(name, as_text(answer)), "unavailable"
+  end
+  return true, answer and json.integer(answer)
+end
+
+--- The category of a company: an integer, or nil when it has none.
+---@param self leadcat.Engine
+---@param company string|integer
+---@return boolean ok, integer|string|nil category, string? code category: the message unless ok
+function contract.category(self, company)
+  local category, message = call("category", protected.call(self.host.category, company, self._tenant))
+  if category == nil and message ~= nil then
+    return false, as_text(message), "unavailable"
+  end
+  return read_category(self, "category", category, company)
+end
+
+-- What a host's function answers about many: a list with something in each place; or nil, message.
+local function answers_of(self, name, asked)
+  local answers, message = call(name, protected.call(self.host[name], asked, self._tenant))
+  if type(answers) ~= "table" then
+    message = answers == nil and message or nil
+    return nil, message and as_text(message) or ("host.%s returned %s, not a list"):format(name, as_text(answers))
+  end
+  local count = 0
+  while answers[count + 1] ~= nil and count <= #asked do
+    count = count + 1
+  end
+  if count ~= #asked then
+    return nil, ("host.%s returned a list of %s, not of the %d that it was asked about"):format(name,
+      count > #asked and "more" or count, #asked)
+  end
+  return answers
+end
+
+---@class leadcat.CategoryAnswer
+---@field ok boolean
+---@field category? integer|string the message unless ok
+---@field code? string
+
+-- Adds the answers about some companies, which are asked about with one call if the host takes many.
+local function add_categories(self, companies, answers)
+  local list, message
+  if #companies > 1 and self.host.categories then
+    list, message = answers_of(self, "categories", companies)
+  end
+  for place, company in ipairs(companies) do
+    local ok, category, code = false, message, "unavailable"
+    if list then
+      ok, category, code = read_category(self, "categories", list[place] or nil, company) -- false: none
+    elseif not message then
+      ok, category, code = contract.category(self, company)
+    end
+    answers[#answers + 1] = { ok = ok, category = category, code = code }
+  end
+end
+
+--- The categories of several companies.
+---@param self leadcat.Engine
+---@param companies (string|integer)[]
+---@return leadcat.CategoryAnswer[] answers in the same places
+function contract.categories(self, companies)
+  local answers, some = {}, {}
+  for place, company in ipairs(companies) do
+    some[#some + 1] = company
+    if #some == contract.MOST or place == #companies then
+      add_categories(self, some, answers)
+      some = {}
+    end
+  end
+  return answers
+end
+
+-- Changing -------------------------------------------------------------------------------------------------------------
+
+-- A copy of a change's outcome for the host, which may keep it.
+local function told(self, outcome)
+  return {
+    status = outcome.status, action = outcome.action, reason = outcome.reason, from = outcome.from, to = outcome.to,
+    rule = outcome.rule, revision = outcome.revision, confirmation = outcome.confirmation, entry = outcome.entry,
+    key = outcome.key, external = external.of(self, outcome),
+  }
+end
+
+-- How a change has ended that the host has not made, and why. `name`: of its function.
+local function refusal(name, answer, message, code)
+  if message == "conflict" then
+    return "conflict"
+  elseif code == "conflict" then
+    return "conflict", message and as_text(message)
+  elseif message == nil or message == "" then
+    message = ("host.%s returned %s"):format(name, as_text(answer))
+  end
+  return code == "refused" and "refused" or "failed", as_text(message)
+end
+
+-- Asks for one change. Returns how it has ended, why, and whether the host has just made it.
+local function set_category(self, change)
+  local outcome = change.outcome
+  local ok, message, code = call("set_category", protected.call(self.host.set_category, change.id, outcome.to,
+    outcome.from, told(self, outcome), self._tenant))
+  if ok == true then
+    return "updated", nil, true
+  end
+  return refusal("set_category", ok, message, code)
+end
+
+-- What the host answers about one of many, as `set_category` does.
+local function read_answer(answer, company)
+  if answer == true then
+    return "updated", nil, true
+  elseif type(answer) ~= "table" or answer.error == nil and answer.code == nil then
+    return "failed", ("host.set_categories returned %s for company %s: %s"):format(as_text(answer), as_text(company),
+      ANSWER)
+  end
+  return refusal("set_categories", "code " .. as_text(answer.code), answer.error, answer.code)
+end
+
+-- Asks for many at once.
+local function set_categories(self, changes, note)
+  local asked = {}
+  for place, change in ipairs(changes) do
+    local outcome = change.outcome
+    asked[place] = { company = change.id, to = outcome.to, from = outcome.from, outcome = told(self, outcome) }
+  end
+  local answers, message = answers_of(self, "set_categories", asked)
+  for place, change in ipairs(changes) do
+    if answers then
+      note(change, read_answer(answers[place], change.id))
+    else
+      note(change, "failed", message)
+    end
+  end
+end
+
+--- Has the host make changes: all with one call if it takes many and there is more than one.
+---@param self leadcat.Engine
+---@param changes leadcat.Change[]
+---@param note fun(change: leadcat.Change, ended: "updated"|"conflict"|"refused"|"failed", why?: string, made?: boolean) is told each one's end; made: the host has just made it
+function contract.make(self, changes, note)
+  if #changes > 1 and self.host.set_categories then
+    return set_categories(self, changes, note)
+  end
+  for _, change in ipairs(changes) do
+    note(change, set_category(self, change))
+  end
+end
+
+-- Whether it was made ---------------------------------------------------------------------------------------------------
+
+-- Whether the host has made the change, going by its keys.
+local function by_key(self, change)
+  local key = change.outcome.key
+  local applied, message = call("applied", protected.call(self.host.applied, change.id, key, self._tenant))
+  if applied ~= true and applied ~= false then
+    return "failed", ("host.applied returned %s"):format(as_text(message or applied))
+  end
+  return applied and "updated" or nil
+end
+
+-- The same, going by where the company stands.
+local function by_category(change, answer)
+  if not answer.ok then
+    return "failed", answer.category
+  elseif answer.category == change.outcome.to then
+    return "updated"
+  end
+  return answer.category ~= change.outcome.from and "conflict" or nil
+end
+
+--- Whether the host has made changes that were begun before. A host that keeps keys knows; of another one the companies'
+-- categories tell.
+---@param self leadcat.Engine
+---@param changes leadcat.Change[]
+---@param note fun(change: leadcat.Change, ended?: "updated"|"conflict"|"failed", why?: string) is told each one's end; nil: it is to be made
+function contract.find_ends(self, changes, note)
+  local companies = {}
+  for place, change in ipairs(self.host.applied and {} or changes) do
+    companies[place] = change.id
+  end
+  local answers = contract.categories(self, companies)
+  for place, change in ipairs(changes) do
+    if self.host.applied then
+      note(change, by_key(self, change))
+    else
+      note(change, by_category(change, answers[place]))
+    end
+  end
+end
+
+return contract
