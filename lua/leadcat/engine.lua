@@ -71,6 +71,7 @@ Engine.propose, Engine.resolve = question.propose, question.resolve
 Engine.confirmation, Engine.confirmations = question.confirmation, question.confirmations
 Engine.count_confirmations = question.count_confirmations
 Engine.view, Engine.render, Engine.company_name = question.view, question.render, question.company_name
+Engine.apply_pending = upkeep.apply_pending
 Engine.maintain, Engine.sweep, Engine.probe, Engine.backup = upkeep.maintain, upkeep.sweep, upkeep.probe, upkeep.backup
 
 local HOOKS = { "guard", "updated", "awaiting_confirmation", "unchanged", "failed" }

@@ -188,6 +188,10 @@ static int push_entry(lua_State *L, lc_text packed) {
     lua_pushboolean(L, true);
     lua_setfield(L, -2, "takes_back");
   }
+  if (entry.has_at && entry.status == LC_ENTRY_QUEUED) {
+    lua_pushboolean(L, true);
+    lua_setfield(L, -2, "has_at");
+  }
   if (entry.link == LC_LINK_DUE)
     l_set_number(L, "due", (double)entry.linked / 1000);
   else if (entry.link != LC_LINK_NONE)

@@ -13,7 +13,7 @@ const char *const lc_entry_status_names[LC_ENTRY_STATUSES] = {
   [LC_ENTRY_FAILED] = "failed", [LC_ENTRY_AWAITING] = "awaiting_confirmation", [LC_ENTRY_DECLINED] = "declined",
   [LC_ENTRY_EXPIRED] = "expired", [LC_ENTRY_SUPERSEDED] = "superseded", [LC_ENTRY_UNCHANGED] = "unchanged",
   [LC_ENTRY_SCHEDULED] = "scheduled", [LC_ENTRY_CARRIED_OUT] = "carried_out", [LC_ENTRY_CANCELLED] = "cancelled",
-  [LC_ENTRY_DROPPED] = "dropped",
+  [LC_ENTRY_DROPPED] = "dropped", [LC_ENTRY_QUEUED] = "queued",
 };
 
 const char *const lc_entry_reason_names[LC_ENTRY_REASONS] = {

@@ -7,6 +7,7 @@ local cursor = require "leadcat.util.cursor"
 local event_of = require "leadcat.events.event"
 local group_commit = require "leadcat.events.group_commit"
 local journal = require "leadcat.past.journal"
+local later = require "leadcat.events.later"
 local platform = require "leadcat.util.platform"
 local protected = require "leadcat.util.protected"
 
@@ -150,8 +151,8 @@ local function outcome_now(self, entry)
     return nil, message, code
   end
   local outcome = journal.outcome(stored)
-  if stored.status == "applying" and not stored.error then
-    outcome.error = "another process has taken this change over"
+  if outcome.status == "applying" then
+    outcome.status, outcome.error = "failed", "another process has taken this change over"
   end
   told_elsewhere[outcome] = true
   return outcome
@@ -241,12 +242,22 @@ end
 
 -- Taking up what is unfinished ----------------------------------------------------------------------------------------
 
--- Claims a company's unfinished change, for as long as it takes to make so many.
+---@class leadcat.TakenUp what became of a company's unfinished entry
+---@field change? leadcat.Change unless an event was queued
+---@field outcome? leadcat.Outcome
+---@field unfinished? boolean the change stays unfinished
+---@field message? string why there is no outcome
+---@field code? string `not_found`: there was no such entry; `conflict`: a live process works on it
+
+-- Claims a company's unfinished entry, for as long as it takes to make so many changes. Returns the change that it is, or else
+-- the entry of the event that is queued.
 local function claim(self, key, idle, count)
   local now = self:_now()
   local entry, attempts, age, restored = self._store:claim(self._tenant, key, idle, now, foreign.seconds(count))
   if not entry then
-    return nil, attempts, age
+    return nil, nil, attempts, age
+  elseif entry.status == "queued" then
+    return nil, entry
   end
   local change = foreign.change(entry.company, key, journal.outcome(entry), now - age, attempts)
   change.outcome.status, change.restored = "applying", restored -- it has not failed before it was tried
@@ -254,33 +265,36 @@ local function claim(self, key, idle, count)
   return change
 end
 
----@class leadcat.TakenUp what became of a company's unfinished change
----@field outcome? leadcat.Outcome
----@field unfinished? boolean it stays unfinished
----@field message? string why there is no outcome
----@field code? string `not_found`: there was no change; `conflict`: a live process works on it
+-- Puts outcomes into their places; `changes` has the changes, if they are of changes.
+local function place_outcomes(taken, places, changes, outcomes, message, code)
+  for i, place in ipairs(places) do
+    local outcome = outcomes and outcomes[i]
+    taken[place] = { change = changes and changes[i], outcome = outcome, message = message, code = code or "unavailable" }
+  end
+end
 
--- Claims unfinished changes and has the host make them.
+-- Claims unfinished entries, has the host make the changes, and decides what is queued.
 local function claim_and_apply(flight, self, keys, idle)
-  local taken, changes, places = {}, {}, {}
+  local taken, changes, at, queued, queued_at = {}, {}, {}, {}, {}
   for place, key in ipairs(keys) do
-    local change, message, code = claim(self, key, idle[place], #keys)
+    local change, entry, message, code = claim(self, key, idle[place], #keys)
     taken[place] = { message = message, code = code }
     if change then
-      changes[#changes + 1], places[#places + 1] = change, place
+      changes[#changes + 1], at[#at + 1] = change, place
+    elseif entry then
+      queued[#queued + 1], queued_at[#queued_at + 1] = entry, place
     end
   end
-  local outcomes, message, code = {}, nil, nil
   if #changes > 0 then
-    outcomes, message, code = foreign.apply(self, changes, flight, true)
+    place_outcomes(taken, at, changes, foreign.apply(self, changes, flight, true))
   end
-  for i, place in ipairs(places) do
-    taken[place] = { change = changes[i], outcome = outcomes and outcomes[i], message = message, code = code }
+  if #queued > 0 then
+    place_outcomes(taken, queued_at, nil, later.decide(self, queued, { carried_out = 0, dropped = 0 }))
   end
   return taken
 end
 
--- Takes up the unfinished changes of companies, together.
+-- Takes up the unfinished entries of companies, together.
 ---@return leadcat.TakenUp[] taken in the same places
 local function take_up(self, keys)
   local idle, flights = {}, flights_of(self)
@@ -289,7 +303,7 @@ local function take_up(self, keys)
   end
   local taken = foreign.in_flight(self, keys, claim_and_apply, self, keys, idle)
   for _, one in ipairs(taken) do
-    if one.outcome then
+    if one.change and one.outcome then
       self:_report(one.change.event, one.outcome)
       one.unfinished = not one.change.lost and one.change.status == "applying"
     end
@@ -306,7 +320,7 @@ local function would_wait_for_ourselves(self, key)
   return flight.coroutine == (coroutine.running() or "main") or not platform.can_yield()
 end
 
---- Finishes a company's unfinished change, or waits for the live process that works on it.
+--- Finishes a company's unfinished change and what is queued behind it, or waits for the live process that works on it.
 ---@param self leadcat.Engine
 ---@param key string the company's text
 ---@return boolean? done, string? message, string? code `unavailable` when it stays unfinished
@@ -317,15 +331,16 @@ function foreign.settle(self, key)
       return nil, ("company %s is being changed by a call that waits for this one"):format(key), "unavailable"
     end
     local taken = take_up(self, { key })[1]
-    if taken.code == "not_found" or (taken.outcome and not taken.unfinished) then
-      return true
-    elseif taken.unfinished then
+    if taken.unfinished then
       return nil, ("company %s has an unfinished change: %s"):format(key, taken.outcome.error), "unavailable"
-    elseif taken.code ~= "conflict" then
+    elseif taken.code == "not_found" and not taken.outcome then
+      return true
+    elseif not taken.outcome and taken.code ~= "conflict" then
       return nil, taken.message, taken.code
-    end
-    platform.sleep(pause)
-    waited, pause = waited + pause, math.min(pause * 2, SLOWEST_POLL)
+    elseif not taken.outcome then
+      platform.sleep(pause)
+      waited, pause = waited + pause, math.min(pause * 2, SLOWEST_POLL)
+    end -- else more may be queued behind it
   end
   return nil, ("company %s is being changed by another process"):format(key), "unavailable"
 end
@@ -346,8 +361,19 @@ local function count_taken(taken, counts)
   return failure
 end
 
--- Takes up the changes of a page, together where the host takes many. Returns the first failure, which does not stop the
--- others.
+-- The companies whose entry is finished: others may be queued behind it.
+local function finished(keys, taken)
+  local list = {}
+  for i, one in ipairs(taken) do
+    if one.outcome and one.outcome.status ~= "failed" then
+      list[#list + 1] = keys[i]
+    end
+  end
+  return list
+end
+
+-- Takes up the entries of a page, together where the host takes many, and what is queued behind them. Returns the first failure,
+-- which does not stop the others.
 local function recover_page(self, entries, counts)
   local size, failure = self.host.set_categories and PAGE or 1, nil
   for first = 1, #entries, size do
@@ -355,8 +381,12 @@ local function recover_page(self, entries, counts)
     for place = first, math.min(first + size - 1, #entries) do
       keys[#keys + 1] = event_of.key(entries[place].company)
     end
-    failure = count_taken(take_up(self, keys), counts) or failure
-    platform.give_way()
+    repeat
+      local taken = take_up(self, keys)
+      failure = count_taken(taken, counts) or failure
+      keys = finished(keys, taken)
+      platform.give_way()
+    until #keys == 0
   end
   return failure
 end

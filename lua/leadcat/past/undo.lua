@@ -158,7 +158,7 @@ end
 
 ---@class leadcat.Undone
 ---@field run? string the id of this undo, for undoing it; absent when nothing was written
----@field undone {entry: integer, company: string|integer, from: integer, to: integer, undo?: integer}[] newest first; undo: the new entry
+---@field undone {entry: integer, company: string|integer, from: integer, to: integer, undo?: integer}[] newest first; undo: the new entry, which is applying with `apply = "elsewhere"`
 ---@field refused {entry: integer, company: string|integer, why: string, code: string}[]
 
 local MAX_BATCH = 1000
@@ -167,7 +167,7 @@ local LISTED = { conflict = true, forbidden = true, refused = true, unavailable 
 -- Puts an entry's outcome into the result. Fails when all other changes would fail, too.
 local function settle(task, entry, outcome, message, code)
   local undone, refused = task.result.undone, task.result.refused
-  if outcome and outcome.status == "updated" then
+  if outcome and (outcome.status == "updated" or outcome.status == "applying") then
     undone[#undone + 1] = {
       entry = entry.entry, company = entry.company, from = entry.to, to = entry.from, undo = outcome.entry,
     }
