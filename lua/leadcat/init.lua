@@ -151,7 +151,7 @@ function leadcat.open(options)
   local host = options.host or embedded.new()
   check_host(host)
   if host.bind and options.apply == "elsewhere" then
-    error('leadcat.open: apply = "elsewhere" is for a host of your own: what the store keeps itself is changed at once', 2)
+    error('leadcat.open: apply = "elsewhere" needs a host of your own: what the store keeps is changed at once', 2)
   end
   check_triggers(options.triggers)
   local store, message, code = core.open {

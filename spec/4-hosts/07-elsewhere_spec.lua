@@ -143,7 +143,7 @@ describe("a change that is made elsewhere", function()
 
   it("is for a host of one's own", function()
     assert.has_error(function() leadcat.open { path = stores.path(), apply = "elsewhere" } end,
-      'leadcat.open: apply = "elsewhere" is for a host of your own: what the store keeps itself is changed at once')
+      'leadcat.open: apply = "elsewhere" needs a host of your own: what the store keeps is changed at once')
     assert.has_error(function() leadcat.open { path = stores.path(), apply = "there" } end)
   end)
 end)
@@ -169,7 +169,7 @@ describe("an event that is queued", function()
     assert.same({ "Acme 1 -> 3", "Acme 3 -> 5" }, host.changes)
     assert.same({ "sale_registered r 3", "sale_won w 5" }, told)
     assert.equal("updated carried_out updated", statuses(here))
-    assert.equal(outcome.entry, here:history()[1].carries_out)
+    assert.equal(outcome.entry, here:history()[1].follows)
     assert.equal("carried_out", elsewhere:handle(WON).first.status)
     close()
   end)
@@ -234,7 +234,7 @@ describe("an event that is queued", function()
     assert(here:save(config))
     assert(elsewhere:handle(REGISTERED))
     local seen
-    here:on("guard", function(event) seen = { event.at, event.sale and event.sale.amount, event.actor and event.actor.id } end)
+    here:on("guard", function(event) seen = { event.at, event.sale.amount, event.actor.id } end)
     local outcome = elsewhere:handle {
       id = "x", trigger = "sale_won", company = "Acme", at = 1600000000, sale = { id = 1, amount = 100 },
       actor = { id = "bob" }, choice = PARTNER,
@@ -247,7 +247,7 @@ describe("an event that is queued", function()
       host.companies.Acme = LEAD
       assert(elsewhere:handle { trigger = "sale_registered", company = "Acme" })
       return elsewhere:handle({ id = "k", trigger = "sale_won", company = "Acme", sale = { amount = 500 },
-        choice = false }).status
+        actor = { id = "bob" }, choice = false }).status
     end)())
     here:apply_pending()
     assert.same({ "declined", OPPORTUNITY }, { here:history()[1].status, host.companies.Acme })

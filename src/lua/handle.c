@@ -444,7 +444,7 @@ static void set_boolean(lua_State *L, const char *name, bool value) {
 /* What it carries out, or schedules: `due` where that is all it does, else `scheduled`, the entry; true where nothing is scheduled. */
 static void set_later(lua_State *L, const lc_case *c) {
   if (c->entry.link == LC_LINK_CARRIES_OUT || c->entry.link == LC_LINK_FOLLOWS)
-    l_set_integer(L, "carries_out", (int64_t)c->entry.linked);
+    l_set_integer(L, lc_link_names[c->entry.link], (int64_t)c->entry.linked);
   if (!c->later.is_there)
     return;
   if (c->entry.link == LC_LINK_DUE)

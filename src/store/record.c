@@ -28,6 +28,11 @@ const char *const lc_entry_reason_names[LC_ENTRY_REASONS] = {
   [LC_ENTRY_LATE] = "late",
 };
 
+const char *const lc_link_names[LC_LINKS] = {
+  [LC_LINK_NONE] = "", [LC_LINK_DUE] = "due", [LC_LINK_SCHEDULED] = "scheduled", [LC_LINK_CARRIES_OUT] = "carries_out",
+  [LC_LINK_FOLLOWS] = "follows",
+};
+
 const char *const lc_question_state_names[LC_QUESTION_STATES] = {
   [LC_QUESTION_OPEN] = "open", [LC_QUESTION_ACCEPTED] = "accepted", [LC_QUESTION_CHANGED] = "changed",
   [LC_QUESTION_DECLINED] = "declined", [LC_QUESTION_EXPIRED] = "expired",

@@ -70,6 +70,8 @@ typedef enum lc_link {
   LC_LINKS             /* how many there are */
 } lc_link;
 
+extern const char *const lc_link_names[LC_LINKS]; /* "due", "scheduled", "carries_out", "follows" */
+
 /* One line of the journal. */
 typedef struct lc_entry {
   uint64_t id;       /* milliseconds since 1970 when it was written, but more than the last id */

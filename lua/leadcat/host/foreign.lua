@@ -5,11 +5,11 @@ local contract = require "leadcat.host.contract"
 local core = require "leadcat.core"
 local cursor = require "leadcat.util.cursor"
 local event_of = require "leadcat.events.event"
+local flights = require "leadcat.host.flights"
 local group_commit = require "leadcat.events.group_commit"
 local journal = require "leadcat.past.journal"
 local later = require "leadcat.events.later"
 local platform = require "leadcat.util.platform"
-local protected = require "leadcat.util.protected"
 
 local foreign = {}
 
@@ -49,6 +49,16 @@ function foreign.seconds(count)
   return CLAIM_SECONDS + CLAIM_EACH * count
 end
 
+--- Calls `fn(flight, ...)` while this coroutine is known to change these companies. They are in flight before they are
+-- claimed, or a claim of our own would look abandoned.
+---@param self leadcat.Engine
+---@param companies string[] their texts
+---@param fn fun(flight: leadcat.Flight, ...): ...
+---@return any ... what `fn` returns; raises what it raises
+function foreign.in_flight(self, companies, fn, ...)
+  return flights.with(self, companies, foreign.seconds(#companies), fn, ...)
+end
+
 --- A change that has not been tried. The arguments are its fields.
 ---@return leadcat.Change
 function foreign.change(id, company, outcome, begun, attempts)
@@ -83,11 +93,7 @@ local function note_end(self, change, ended, why, made)
   change.retry_in = again and backoff(change.attempts or 0) or nil
 end
 
--- Flights -------------------------------------------------------------------------------------------------------------
-
----@class leadcat.Flight companies that the host is changing for a coroutine of this engine
----@field coroutine thread|"main"
----@field deadline number of its claims, by `core.uptime`
+-- Making changes ------------------------------------------------------------------------------------------------------
 
 local told_elsewhere = setmetatable({}, { __mode = "k" }) -- outcomes of changes that another process has taken over
 
@@ -97,52 +103,6 @@ local told_elsewhere = setmetatable({}, { __mode = "k" }) -- outcomes of changes
 function foreign.is_told_elsewhere(outcome)
   return told_elsewhere[outcome] == true
 end
-
-local function flights_of(self)
-  local flights = self._in_flight[self._tenant]
-  if not flights then
-    flights = {}
-    self._in_flight[self._tenant] = flights
-  end
-  return flights
-end
-
-local function land(self, companies, flight)
-  local flights = flights_of(self)
-  for _, company in ipairs(companies) do
-    if flights[company] == flight then
-      flights[company] = nil
-    end
-  end
-  if next(flights) == nil then
-    self._in_flight[self._tenant] = nil
-  end
-end
-
---- Calls `fn(flight, ...)` while this coroutine is known to change these companies. They are in flight before they are
--- claimed, or a claim of our own would look abandoned.
----@param self leadcat.Engine
----@param companies string[] their texts
----@param fn fun(flight: leadcat.Flight, ...): ...
----@return any ... what `fn` returns; raises what it raises
-function foreign.in_flight(self, companies, fn, ...)
-  local flights = flights_of(self)
-  local flight = { coroutine = coroutine.running() or "main", deadline = core.uptime() + foreign.seconds(#companies) }
-  for _, company in ipairs(companies) do
-    flights[company] = flights[company] or flight
-  end
-  return protected.finally(function() land(self, companies, flight) end, fn, flight, ...)
-end
-
--- Takes the companies over from flights whose claims have run out.
-local function claim_all(self, changes, flight)
-  local flights = flights_of(self)
-  for _, change in ipairs(changes) do
-    flights[change.company] = flight
-  end
-end
-
--- Making changes ------------------------------------------------------------------------------------------------------
 
 -- The outcome, for now, of a change that another process has taken over.
 local function outcome_now(self, entry)
@@ -188,21 +148,8 @@ local function ask_host(self, changes, flight, again)
   end
 end
 
--- The changes that are still ours. When a claim has run out, another coroutine of this engine may have taken the change
--- over. The store cannot tell the two apart, and the other one writes the end.
-local function ours(self, changes, flight)
-  local flights, list, count = flights_of(self), {}, 0
-  for _, change in ipairs(changes) do
-    if flights[change.company] == flight then
-      count = count + 1
-      list[count] = change
-    end
-  end
-  return list
-end
-
 local function finish(self, changes, flight)
-  return group_commit.write(self, "finish", ours(self, changes, flight), function(items)
+  return group_commit.write(self, "finish", flights.kept(self, changes, flight), function(items)
     return self._store:finish(self._tenant, items) -- sets `lost` in each
   end)
 end
@@ -224,7 +171,7 @@ end
 ---@param again? boolean whether they were begun before
 ---@return leadcat.Outcome[]? outcomes, string? message, string? code
 function foreign.apply(self, changes, flight, again)
-  claim_all(self, changes, flight)
+  flights.take_over(self, changes, flight)
   ask_host(self, changes, flight, again)
   local ok, message, code = finish(self, changes, flight)
   if not ok then
@@ -268,8 +215,10 @@ end
 -- Puts outcomes into their places; `changes` has the changes, if they are of changes.
 local function place_outcomes(taken, places, changes, outcomes, message, code)
   for i, place in ipairs(places) do
-    local outcome = outcomes and outcomes[i]
-    taken[place] = { change = changes and changes[i], outcome = outcome, message = message, code = code or "unavailable" }
+    taken[place] = {
+      change = changes and changes[i], outcome = outcomes and outcomes[i],
+      message = message, code = code or "unavailable",
+    }
   end
 end
 
@@ -297,9 +246,9 @@ end
 -- Takes up the unfinished entries of companies, together.
 ---@return leadcat.TakenUp[] taken in the same places
 local function take_up(self, keys)
-  local idle, flights = {}, flights_of(self)
+  local idle = {}
   for place, key in ipairs(keys) do
-    idle[place] = flights[key] == nil
+    idle[place] = flights.of(self, key) == nil
   end
   local taken = foreign.in_flight(self, keys, claim_and_apply, self, keys, idle)
   for _, one in ipairs(taken) do
@@ -313,7 +262,7 @@ end
 
 -- Whether waiting would never end: this very call makes the change, or a coroutine that cannot run while we wait.
 local function would_wait_for_ourselves(self, key)
-  local flight = flights_of(self)[key]
+  local flight = flights.of(self, key)
   if flight == nil or core.uptime() >= flight.deadline then
     return false
   end

@@ -24,7 +24,8 @@ local journal = {}
 ---@field reason? string when `unchanged` or `dropped`
 ---@field due? number of what is or was scheduled: when it is decided anew, in seconds since 1970
 ---@field scheduled? integer the entry of what its event has scheduled as well
----@field carries_out? integer the entry that was scheduled or queued and that this one carries out
+---@field carries_out? integer the entry that was scheduled and that this one carries out
+---@field follows? integer the entry that was queued and that this one carries out
 ---@field ended_by? leadcat.Actor who cancelled it
 ---@field actor? leadcat.Actor
 ---@field sale? table
@@ -54,7 +55,8 @@ local journal = {}
 ---@field category? integer of a conflict in `resolve`: where the company is now
 ---@field due? number of what is scheduled: when it is decided anew, in seconds since 1970
 ---@field scheduled? integer the entry of what its event has scheduled as well
----@field carries_out? integer the entry that was scheduled or queued and that this carries out
+---@field carries_out? integer the entry that was scheduled and that this carries out
+---@field follows? integer the entry that was queued and that this carries out
 ---@field first? leadcat.Outcome of a duplicate: the outcome of its first delivery
 
 --- The most bytes of these details.
@@ -139,7 +141,8 @@ function journal.entry(stored, tenant)
     status = stored.status, reason = stored.reason, error = stored.error,
     actor = details.actor, sale = details.sale, contact = details.contact, run = details.run,
     event_id = stored.event_id, confirmation = stored.confirmation,
-    due = stored.due, scheduled = stored.scheduled, carries_out = stored.carries_out, ended_by = details.ended_by,
+    due = stored.due, scheduled = stored.scheduled, carries_out = stored.carries_out, follows = stored.follows,
+    ended_by = details.ended_by,
     undoes = stored.status ~= "superseded" and details.undoes or nil, -- a superseded entry has its successor's details
     takes_back = stored.takes_back,
   }
@@ -169,7 +172,7 @@ function journal.outcome(stored)
     revision = stored.revision,
     takes_back = stored.takes_back, confirmation = stored.confirmation or stored.answers, entry = stored.entry,
     key = stored.key, error = stored.error, due = stored.due, scheduled = stored.scheduled,
-    carries_out = stored.carries_out,
+    carries_out = stored.carries_out, follows = stored.follows,
   }
 end
 
