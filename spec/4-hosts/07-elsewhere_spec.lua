@@ -295,10 +295,11 @@ describe("an event that is queued", function()
   end)
 
   it("is kept as long as it waits, whatever retention says", function()
-    local elsewhere, here, host, time, close = open_both { Acme = LEAD }
+    local elsewhere, here, host, time, close = open_both { Acme = LEAD, Bolt = LEAD }
     assert(elsewhere:handle(REGISTERED))
     assert(elsewhere:handle(WON))
     time.now = time.now + 10 * 365 * 86400
+    assert.equal("updated", here:handle({ trigger = "sale_won", company = "Bolt" }).status)
     assert.equal(0, elsewhere:maintain().removed)
     assert.equal(2, here:apply_pending().finished)
     assert.equal(CUSTOMER, host.companies.Acme)
