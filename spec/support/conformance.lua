@@ -667,16 +667,16 @@ return function(open, busted)
       return entry, attempts
     end
 
-    local function finish(entry)
-      local item = { entry = entry, company = "acme", status = "updated" }
-      assert.is_true(other:finish(T, { item }))
-      assert.is_false(item.lost)
+    local function finish_it(entry)
+      local done = { entry = entry, company = "acme", status = "updated" }
+      assert.is_true(other:finish(T, { done }))
+      assert.is_false(done.lost)
     end
 
     local function end_it(entry, fields)
-      local item = with({ entry = entry, company = "acme", reason = "matched" }, fields)
-      assert.is_true(other:end_scheduled(T, { item }))
-      return item.lost
+      local ending = with({ entry = entry, company = "acme", reason = "matched" }, fields)
+      assert.is_true(other:end_scheduled(T, { ending }))
+      return ending.lost
     end
 
     it("stands behind a change that is nobody's, with what it is decided by", function()
@@ -704,7 +704,7 @@ return function(open, busted)
 
     it("has its turn when the change ends, one after the other", function()
       assert(other:claim(T, "acme", true, NOW, 30))
-      finish(change.entry)
+      finish_it(change.entry)
       assert.same({ first.entry }, ids(store:applying(T, "", 9)))
       assert.equal("queued", handle(store, event "d", QUEUES).status)
       assert.equal(first.entry, next_of_queue().entry)
@@ -715,13 +715,13 @@ return function(open, busted)
       assert.equal("carried_out", store:entry(T, first.entry).status)
       assert.equal(first.entry, store:entry(T, outcome.entry).follows)
       assert.equal("over", handle(other, won("acme", { category = LEAD }), HOST, with(begun, {})).status)
-      finish(outcome.entry)
+      finish_it(outcome.entry)
       assert.equal(second.entry, next_of_queue().entry)
     end)
 
     it("is given back for another try, or ends as dropped, and the next one has its turn", function()
       assert(other:claim(T, "acme", true, NOW, 30))
-      finish(change.entry)
+      finish_it(change.entry)
       assert.is_true(end_it(first.entry, { status = "dropped" })) -- it is not claimed
       next_of_queue()
       assert.is_true(end_it(second.entry, { status = "dropped" })) -- it is not its turn

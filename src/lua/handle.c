@@ -133,6 +133,7 @@ typedef struct l_open {
   const lc_triggers *triggers; /* the own ones that events may name */
   lc_known *known; /* that, of all events; NULL: the rules have no conditions. The stack keeps it */
   bool takes_back; /* a rule takes back what a sale did */
+  bool queues;     /* what is kept of an event is kept for when it is queued, too */
   bool has_later;  /* a rule has `after`: */
   uint64_t later[LC_TRIGGER_NUMBERS / 64]; /* a bit for each trigger that has such rules */
 } l_open;
@@ -234,6 +235,7 @@ static lc_status find_fields(lua_State *L, l_how *how, l_open *open, lc_error *e
   l_store *box = l_check_open(L);
   lc_status status = lc_store_ruleset(box->store, how->core.tenant, &ruleset, error);
   open->triggers = l_own_triggers(box);
+  open->queues = how->core.queues;
   open->takes_back = status == LC_OK && lc_ruleset_ever_takes_back(ruleset);
   if (status != LC_OK)
     return status;
@@ -345,7 +347,7 @@ static void push_choice(lua_State *L, int place) {
 }
 
 /* Pushes what is kept of the event at the place: JSON or nil. False when it cannot be kept: then pushes why. With `facts_of`, its
- * facts and its choice are kept, too. */
+ * facts are kept, too, and its choice if it may be queued. */
 static bool push_details(lua_State *L, int place, bool has_run, const l_open *facts_of, lc_trigger trigger) {
   lua_pushcfunction(L, l_event_details);
   lua_rawgeti(L, EVENTS, place);
@@ -354,7 +356,7 @@ static bool push_details(lua_State *L, int place, bool has_run, const l_open *fa
   else
     lua_pushnil(L);
   push_facts_of(L, facts_of, place, trigger);
-  push_choice(L, facts_of != NULL ? place : 0);
+  push_choice(L, facts_of != NULL && facts_of->queues ? place : 0);
   int result = lua_pcall(L, 4, 1, 0);
   if (result == LUA_ERRMEM || (result != 0 && is_interruption(L)))
     lua_error(L);
@@ -388,7 +390,7 @@ static void keep_texts(lua_State *L, l_open *open) {
 static void add_kept(lua_State *L, const l_how *how, l_open *open, size_t i) {
   lc_case *c = &open->cases[i];
   bool may_wait = (open->later[c->entry.trigger / 64] >> c->entry.trigger % 64 & 1) != 0;
-  if ((!may_wait && !how->core.queues) || c->carries_out != 0)
+  if ((!may_wait && !open->queues) || c->carries_out != 0)
     return;
   c->is_unkeepable |= !push_details(L, open->places[i], how->has_run, open, (lc_trigger)c->entry.trigger);
   c->kept.data = lua_tolstring(L, -1, &c->kept.size);
@@ -400,7 +402,7 @@ static void add_details(lua_State *L, const l_how *how, l_open *open, size_t fir
   keep_texts(L, open);
   for (size_t i = first; i < open->count; i++) {
     lc_case *c = &open->cases[i];
-    if (open->has_later || how->core.queues)
+    if (open->has_later || open->queues)
       add_kept(L, how, open, i);
     if (c->is_unkeepable)
       c->entry.details = c->kept;

@@ -96,13 +96,7 @@ function journal.event(stored)
   }
 end
 
--- The user's choice, as it is kept: 0 for keeping the category.
-local function choice_of(kept)
-  if kept == 0 then
-    return false
-  end
-  return kept and json.integer(kept)
-end
+local KEEPS = 0 -- the choice of a user who keeps the category, as it is stored
 
 --- The event of a scheduled or queued entry, with the facts that its rules look at, as it is decided anew. A queued one has its time
 --- and its choice, too.
@@ -112,11 +106,17 @@ function journal.waiting_event(stored)
   local function with_kept(name)
     return (details[name] or kept[name]) and merged(details[name] or {}, kept[name])
   end
-  return {
+  local event = {
     trigger = stored.trigger, company = stored.company, lead_status = stored.lead_status, actor = with_kept "actor",
     sale = with_kept "sale", contact = with_kept "contact", facts = kept.facts,
-    at = stored.status == "queued" and stored.has_at and stored.at or nil, choice = choice_of(details.choice),
   }
+  if stored.status == "queued" then
+    event.at = stored.has_at and stored.at or nil
+    if details.choice ~= nil then
+      event.choice = details.choice ~= KEEPS and json.integer(details.choice)
+    end
+  end
+  return event
 end
 
 --- The details of an entry, with who ended what was scheduled.
