@@ -12,8 +12,8 @@ local LUA = os.getenv "LEADCAT_LUA" or "lua5.4"
 local COMPANIES = 7
 
 local function start(directory, number, events, role)
-  local pipe = assert(io.popen(("echo $$; exec sh spec/support/with_lua.sh %s spec/kill/elsewhere.lua '%s' %d %d %d %s 2>&1")
-    :format(LUA, directory, number, COMPANIES, events, role)))
+  local command = "echo $$; exec sh spec/support/with_lua.sh %s spec/kill/elsewhere.lua '%s' %d %d %d %s 2>&1"
+  local pipe = assert(io.popen(command:format(LUA, directory, number, COMPANIES, events, role)))
   local id = assert(pipe:read "*l")
   assert.equal("ready", (pipe:read "*l"))
   return { pipe = pipe, id = id }
@@ -55,7 +55,8 @@ describe("a change that is made elsewhere", function()
     assert(engine:save(stores.config(plan.CYCLE_RULES)))
     engine:close()
 
-    local number, kills, acks = 0, 0, ""
+    local number, kills = 0, 0
+    local acks
     repeat
       local both = { start(directory, number + 1, events, "writes"), start(directory, number + 2, events, "makes") }
       number = number + 2

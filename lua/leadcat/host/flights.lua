@@ -1,12 +1,13 @@
 --- The companies that the host is changing for coroutines of an engine, by tenant: the store cannot tell coroutines apart.
 
 local core = require "leadcat.core"
+local platform = require "leadcat.util.platform"
 local protected = require "leadcat.util.protected"
 
 local flights = {}
 
 ---@class leadcat.Flight companies that the host is changing for a coroutine of this engine
----@field coroutine thread|"main"
+---@field coroutine any (`platform.running`)
 ---@field deadline number of its claims, by `core.uptime`
 
 local function all_of(self)
@@ -46,7 +47,7 @@ end
 ---@return any ... what `fn` returns; raises what it raises
 function flights.with(self, companies, seconds, fn, ...)
   local all = all_of(self)
-  local flight = { coroutine = coroutine.running() or "main", deadline = core.uptime() + seconds }
+  local flight = { coroutine = platform.running(), deadline = core.uptime() + seconds }
   for _, company in ipairs(companies) do
     all[company] = all[company] or flight
   end

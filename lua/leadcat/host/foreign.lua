@@ -266,7 +266,7 @@ local function would_wait_for_ourselves(self, key)
   if flight == nil or core.uptime() >= flight.deadline then
     return false
   end
-  return flight.coroutine == (coroutine.running() or "main") or not platform.can_yield()
+  return flight.coroutine == platform.running() or not platform.can_yield()
 end
 
 --- Finishes a company's unfinished change and what is queued behind it, or waits for the live process that works on it.
