@@ -140,10 +140,13 @@ end
 local function ask_host(self, changes, flight, again)
   local size = self.host.set_categories and #changes or 1
   for first = 1, #changes, size do
+    local some = size == 1 and { changes[first] } or changes
     if core.uptime() < flight.deadline then
-      make(self, size == 1 and { changes[first] } or changes, again)
+      make(self, some, again)
     else
-      note_end(self, changes[first], "failed", OUT_OF_TIME)
+      for _, change in ipairs(some) do
+        note_end(self, change, "failed", OUT_OF_TIME)
+      end
     end
   end
 end
