@@ -66,9 +66,11 @@ describe("a change that is made elsewhere", function()
       end
       acks = read(files.acks(1))
     until select(2, acks:gsub("\n", "")) == COMPANIES * events and count_unfinished(files) == 0
-    assert.is_true(kills > 2)
-    assert.matches("queued queued", acks)
+    assert.is_true(kills > 0)
     assert.matches("applying applying", acks)
+    if events > 10 then -- else one may be done before the other has begun
+      assert.matches("queued queued", acks)
+    end
 
     core.forward(3600) -- all claims are over
     engine = open()

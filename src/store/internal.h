@@ -178,6 +178,9 @@ int lc_put_entry(const lc_writer *w, const lc_entry *entry);
 
 int lc_remove_entry(lc_writer *w, const lc_entry *entry);
 
+/* Reads an entry into the result. LC_NOT_FOUND. */
+lc_status lc_read_entry(const lc_writer *w, uint64_t id, lc_entry *entry, lc_error *error);
+
 /* The number of entries in the tenant's log: counted when the counter is absent or damaged. */
 int lc_get_count(const lc_writer *w, uint64_t *count);
 int lc_count_entries(const lc_writer *w, uint64_t *count);
@@ -204,11 +207,6 @@ void lc_hold(const lc_writer *w, lc_claim *claim);
 /* Identifies a decision; below 2^53. */
 uint64_t lc_tell_apart(const lc_entry *entry);
 
-/* ---- from journal.c -------------------------------------------------------------------- */
-
-/* Reads an entry into the result. LC_NOT_FOUND. */
-lc_status lc_read_entry(const lc_writer *w, uint64_t id, lc_entry *entry, lc_error *error);
-
 /* ---- from queue.c ---------------------------------------------------------------------- */
 
 /* The claim, nobody's yet, of the company's first queued entry behind the entry `behind`; its entry is 0 when there is none. */
@@ -219,6 +217,9 @@ int lc_has_turn(const lc_writer *w, const lc_company *company, uint64_t queued, 
 
 /* Ends the queued entry: `newer`, which is about to be written, has come of it. Unless that is applying, the next one has its turn. */
 lc_status lc_follow(const lc_writer *w, lc_entry *newer, uint64_t queued, lc_error *error);
+
+/* Sets in an entry how it has ended. */
+void lc_set_ending(lc_entry *entry, const lc_ending *ending);
 
 /* What lc_store_end_scheduled does for a queued entry. */
 lc_status lc_end_queued(const lc_writer *w, lc_ending *ending, lc_error *error);
@@ -265,9 +266,6 @@ int lc_is_due(const lc_writer *w, const lc_company *company, uint64_t entry, boo
 
 /* Ends what the company has scheduled, if anything, with that status: LC_ENTRY_SUPERSEDED or LC_ENTRY_CARRIED_OUT. */
 lc_status lc_end_schedule(const lc_writer *w, const lc_company *company, lc_entry_status status, lc_error *error);
-
-/* Sets in an entry how it has ended. */
-void lc_set_ending(lc_entry *entry, const lc_ending *ending);
 
 /* Whether what the company has scheduled is of an event of that sale. */
 lc_status lc_find_sales_schedule(const lc_writer *w, const lc_company *company, lc_text sale, bool *found, lc_error *error);

@@ -99,11 +99,6 @@ static lc_status finish_question(const lc_writer *w, lc_entry *entry, lc_error *
   return status != LC_OK ? status : lc_close_question(w, &question, &answer, answer.at, error);
 }
 
-lc_status lc_read_entry(const lc_writer *w, uint64_t id, lc_entry *entry, lc_error *error) {
-  lc_status status = lc_copy_out(w->store, w->txn, LC_TABLE_JOURNAL, lc_key_of_entry(&w->tenant, id), error);
-  return status != LC_OK ? status : lc_unpack_entry(lc_store_result(w->store), id, entry, error);
-}
-
 /* `behind`: the last entry of the queue that has had its turn. */
 static lc_status finish_entry(const lc_writer *w, const lc_finish *finish, uint64_t *behind, lc_error *error) {
   lc_entry entry;

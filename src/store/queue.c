@@ -97,6 +97,18 @@ static int give_back(const lc_writer *w, const lc_ending *ending, lc_claim *clai
   return lc_put(w->store, w->txn, LC_TABLE_APPLYING, &key, claim, sizeof *claim);
 }
 
+void lc_set_ending(lc_entry *entry, const lc_ending *ending) {
+  entry->status = ending->status;
+  entry->reason = ending->reason;
+  entry->error = ending->error;
+  if (ending->revision != 0) {
+    entry->revision = ending->revision;
+    entry->from = ending->from;
+  }
+  if (ending->details.size != 0)
+    entry->details = ending->details;
+}
+
 lc_status lc_end_queued(const lc_writer *w, lc_ending *ending, lc_error *error) {
   lc_claim claim;
   lc_entry entry;

@@ -81,18 +81,6 @@ static lc_status postpone(const lc_writer *w, const lc_ending *ending, lc_schedu
   return lc_writer_fail(w, rc != 0 ? rc : put(w, &ending->company, &schedule), error);
 }
 
-void lc_set_ending(lc_entry *entry, const lc_ending *ending) {
-  entry->status = ending->status;
-  entry->reason = ending->reason;
-  entry->error = ending->error;
-  if (ending->revision != 0) {
-    entry->revision = ending->revision;
-    entry->from = ending->from;
-  }
-  if (ending->details.size != 0)
-    entry->details = ending->details;
-}
-
 static lc_status end_one(const lc_writer *w, lc_ending *ending, lc_error *error) {
   lc_schedule schedule;
   lc_entry entry;

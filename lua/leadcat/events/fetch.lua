@@ -60,12 +60,9 @@ end
 
 -- All that lack their category have been asked for together.
 function LACKS.category(_, _, lacking)
-  local answer = lacking.answer
-  lacking.answer = nil
-  if not answer.ok then
-    return nil, answer.category, answer.code
+  if lacking.failure then
+    return nil, lacking.failure.message, lacking.failure.code
   end
-  lacking.asked_at, lacking.category = lacking.newest, answer.category
 end
 
 function LACKS.verdict(round, event, lacking)
@@ -228,14 +225,24 @@ local function ask_facts(round)
   end
 end
 
+local function company_of(event)
+  return event.company
+end
+
 -- The same for the categories.
 local function ask_categories(round)
-  local companies, lacking = lacking_of(round, "category", function(event) return event.company end)
-  if #companies > 0 then
-    for i, answer in ipairs(round.engine._companies.categories(round.engine, companies)) do
-      lacking[i].answer = answer
-    end
+  local companies, lacking = lacking_of(round, "category", company_of)
+  if #companies == 0 then
+    return
   end
+  round.engine._companies.categories(round.engine, companies, function(i, ok, category, code)
+    local result = lacking[i]
+    if ok then
+      result.asked_at, result.category = result.newest, category
+    else
+      result.failure = { message = category, code = code }
+    end
+  end)
 end
 
 --- Fetches what the events of a round lack.

@@ -118,9 +118,24 @@ local function outcome_now(self, entry)
   return outcome
 end
 
--- Has the host make changes together. Those that were begun before may have been made.
-local function make(self, changes, again)
-  local left = {}
+-- Has the host make one change. If it was begun before, it may have been made.
+local function make(self, change, again, names)
+  local ended, why
+  if again then
+    ended, why = contract.find_end(self, change)
+  end
+  if ended then
+    note_end(self, change, ended, why)
+  elseif change.restored then
+    note_end(self, change, "put_aside", PUT_ASIDE)
+  else
+    note_end(self, change, contract.set_category(self, change, names))
+  end
+end
+
+-- The same for many at once.
+local function make_many(self, changes, again, names)
+  local left = again and {} or changes
   local function note(change, ended, why, made)
     if ended then
       note_end(self, change, ended, why, made)
@@ -133,20 +148,24 @@ local function make(self, changes, again)
   if again then
     contract.find_ends(self, changes, note)
   end
-  contract.make(self, again and left or changes, note)
+  if #left > 1 then
+    contract.set_categories(self, left, names, note)
+  elseif left[1] then
+    note_end(self, left[1], contract.set_category(self, left[1], names))
+  end
 end
 
 -- Has the host make the changes, as long as they are claimed. Raises when memory is short, or when the host's clock raises.
 local function ask_host(self, changes, flight, again)
-  local size = self.host.set_categories and #changes or 1
-  for first = 1, #changes, size do
-    local some = size == 1 and { changes[first] } or changes
+  local names, takes_many = contract.names(self), #changes > 1 and self.host.set_categories ~= nil
+  if takes_many and core.uptime() < flight.deadline then
+    return make_many(self, changes, again, names)
+  end
+  for _, change in ipairs(changes) do
     if core.uptime() < flight.deadline then
-      make(self, some, again)
+      make(self, change, again, names)
     else
-      for _, change in ipairs(some) do
-        note_end(self, change, "failed", OUT_OF_TIME)
-      end
+      note_end(self, change, "failed", OUT_OF_TIME)
     end
   end
 end

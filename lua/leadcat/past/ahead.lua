@@ -26,8 +26,10 @@ local function ask(self, entries, known)
       companies[#companies + 1], keys[#keys + 1], listed[key] = entry.company, key, true
     end
   end
-  for i, answer in ipairs(#companies > 1 and self._companies.categories(self, companies) or {}) do
-    known[keys[i]] = answer.ok and answer.category or nil
+  if #companies > 1 then
+    self._companies.categories(self, companies, function(i, ok, category)
+      known[keys[i]] = ok and category or nil
+    end)
   end
 end
 
