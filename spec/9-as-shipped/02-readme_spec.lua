@@ -195,7 +195,7 @@ describe("the README's", function()
 
   it("Lua hooks a CRM, sets the rules, and handles an event", function()
     local lua = blocks "lua"
-    assert.equal(9, #lua)
+    assert.equal(10, #lua)
     local path = stores.path()
     local code = (CRM .. lua[1] .. "\n" .. lua[2] .. "\n" .. USE):gsub("/var/lib/leadcat", path)
     local expected = lua[2]:match "%-%-> ([^\n]+)"
@@ -225,7 +225,7 @@ describe("the README's", function()
   it("host knows facts", function()
     local before = 'local host, crm = engine.host, { country_of = function() return "NO" end }'
     local after = 'print(host.facts({ { company = "Acme" } }, "")[1]["company.country"])'
-    assert.equal("NO\n", run(9, before, after))
+    assert.equal("NO\n", run(10, before, after))
   end)
 
   it("inbox asks and is answered", function()
@@ -238,15 +238,20 @@ describe("the README's", function()
     assert.equal("Update category\nupdated\t6\n", run(4, before, 'print(outcome.status, (engine.host:get "Acme"))'))
   end)
 
+  it("source is read with a cursor", function()
+    local before = 'local function read_from_webshop(at) return { event }, tostring(at + 1) end'
+    assert.matches("^1\t1%.?0?\n$", run(5, before, 'print(#outcomes, (engine:cursor "webshop"))'))
+  end)
+
   local SHOW = [[
     local record = engine:confirmation(engine:handle(event).confirmation)
     print(engine:render(engine:view(record, { actor = user }), "%s"))
   ]]
   for _, row in ipairs {
-    { 5, "html", '^<link rel="stylesheet" href="/crm.css"><dialog .-</dialog>\n$' },
-    { 6, "text", "^The sale Printers was won%. .- %(Answer before .-%)\n$" },
-    { 7, "json", '"href":"\\?/questions\\?/%x+"' },
-    { 8, "text", "^Päivitä luokka\n\nThe sale Printers was won" },
+    { 6, "html", '^<link rel="stylesheet" href="/crm.css"><dialog .-</dialog>\n$' },
+    { 7, "text", "^The sale Printers was won%. .- %(Answer before .-%)\n$" },
+    { 8, "json", '"href":"\\?/questions\\?/%x+"' },
+    { 9, "text", "^Päivitä luokka\n\nThe sale Printers was won" },
   } do
     it(("%s is replaced: block %d"):format(row[2], row[1]), function()
       assert.matches(row[3], run(row[1], "", SHOW:format(row[2])))

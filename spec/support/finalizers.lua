@@ -248,7 +248,8 @@ local STORE = {
   end },
   remember = { function()
     return {
-      company = ("c"):rep(200), trigger = "sale_won", at = NOW, reason = "vetoed", event_id = ("i"):rep(100), error = "no",
+      company = ("c"):rep(200), trigger = "sale_won", at = NOW, reason = "vetoed", event_id = ("i"):rep(100),
+      error = "no",
     }, NOW
   end },
   settle = { function() end, no_tenant = true },

@@ -192,7 +192,8 @@ Walk.__index = Walk
 
 local function walk(self, how, imagined)
   return setmetatable({
-    m = self, how = how, imagined = imagined, open = { companies = {}, ids = {} }, asked = {}, applying = 0, nothing = {},
+    m = self, how = how, imagined = imagined, open = { companies = {}, ids = {} }, nothing = {}, asked = {},
+    applying = 0,
   }, Walk)
 end
 
