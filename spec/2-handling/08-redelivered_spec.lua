@@ -56,7 +56,8 @@ end
 -- Events that come to nothing: by which rules, and why.
 local NOTHING = {
   { RULES, won { category = PARTNER }, "not_potential_customer" },
-  { RULES, won { trigger = "lead_status_set", lead_status = 5, category = LOST_OPPORTUNITY }, "lead_status_not_enabled" },
+  { RULES, won { trigger = "lead_status_set", lead_status = 5, category = LOST_OPPORTUNITY },
+    "lead_status_not_enabled" },
   { RULES, won { trigger = "lead_status_set", lead_status = 2 }, "lead_status_not_matched" },
   { with_condition, won { sale = { id = 1, amount = 7 } }, "conditions_not_met" },
   { { sale_won = LEAD }, won(), "already_in_category" },

@@ -32,7 +32,9 @@ local function handle_batch(engine, batch, run)
   add_companies(engine, batch, run.start, run.touched)
   local outcomes, message = run.engine:handle_many(batch)
   for i, outcome in ipairs(must(outcomes, message)) do
-    simulate.count(run.report, batch[i].trigger, simulate.outcome_name(outcome))
+    if outcome.status ~= "not_taken" then
+      simulate.count(run.report, batch[i].trigger, simulate.outcome_name(outcome))
+    end
   end
   return message
 end
