@@ -518,11 +518,12 @@ static bool is_array(lua_State *L, int index, size_t count) {
 /* Looks at the events, then writes those that can be written. */
 static lc_status handle(lua_State *L, l_how *how, l_open *open, lc_error *error) {
   size_t first;
-  lc_status status = lc_store_look(l_check_open(L)->store, &how->core, open->cases, open->count, &first, error);
+  lc_store *store = l_check_open(L)->store;
+  lc_status status = lc_store_look(store, &how->core, open->cases, open->count, &first, error);
   if (status != LC_OK)
     return status;
   if (!how->write || (first == open->count && how->core.cursor == NULL)) {
-    lc_store_remember(l_check_open(L)->store, &how->core, open->cases, open->count);
+    lc_store_remember(store, &how->core, open->cases, open->count);
     return LC_OK;
   }
   add_details(L, how, open, first);

@@ -54,13 +54,16 @@ function handle:handle(event)
   self:_check_open()
   event_of.check(event)
   local outcomes, message, code, bad = rounds.run(self, { event })
+  local outcome = outcomes[1]
   if not bad then
-    report_all(self, { event }, outcomes)
+    self:_report(event, outcome)
   end
   if code then
     return nil, message, code
+  elseif self._shared.record_unchanged then
+    unchanged_events.note(self, { event }, outcomes)
   end
-  return outcomes[1]
+  return outcome
 end
 
 local function options_for(options)
