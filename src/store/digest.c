@@ -19,6 +19,13 @@ uint64_t lc_tell_apart(const lc_entry *entry) {
   return fold(entry->rule != 0 ? mix(how, (uint64_t)entry->rule) : how);
 }
 
+bool lc_are_all_done(const lc_case *cases, size_t count) {
+  size_t i = 0;
+  while (i < count && cases[i].state > LC_LACKING)
+    i++;
+  return i == count;
+}
+
 uint64_t lc_digest(const lc_case *cases, size_t count) {
   uint64_t sum = LC_CHECKSUM_START;
   for (size_t i = 0; i < count && cases[i].state > LC_LACKING; i++) {

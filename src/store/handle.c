@@ -674,13 +674,6 @@ lc_status lc_store_look(lc_store *store, const lc_handling *how, lc_case *cases,
   return status;
 }
 
-bool lc_are_all_done(const lc_case *cases, size_t count) {
-  size_t i = 0;
-  while (i < count && cases[i].state > LC_LACKING)
-    i++;
-  return i == count;
-}
-
 /* A cursor moves when all is done; where the outcomes were foreseen, only if they are the same. */
 static lc_status move_cursor(handler *h, const lc_case *cases, size_t count) {
   const lc_handling *how = h->how;

@@ -294,8 +294,19 @@ lc_status lc_remember_in(lc_store *store, MDB_txn *txn, const lc_handling *how, 
 
 /* ---- from batches.c -------------------------------------------------------------------- */
 
+enum {
+  LC_BATCH_FULL = 1900, /* bytes of a batch that takes no more ids: if it were larger, it would have pages of its own */
+  LC_BATCH_MAX = LC_BATCH_FULL + 1 + LC_EVENT_ID_MAX
+};
+
 /* Puts the marks that are waiting, if there is room for more than them. lc_end_write does. */
 lc_status lc_put_marks(lc_store *store, MDB_txn *txn, lc_error *error);
+
+/* The number behind that of the tenant's last mark, and when that was written. MDB_NOTFOUND: it has none. `batches`: a cursor in
+ * LC_TABLE_MARKS. */
+int lc_find_last_batch(MDB_cursor *batches, const lc_key *tenant, uint64_t *behind, double *written);
+
+/* ---- from forget.c --------------------------------------------------------------------- */
 
 /* Whether there are marks of `reader->tenant` to remove. `batches`: a cursor in LC_TABLE_MARKS. MDB_NOTFOUND: it has none. */
 int lc_are_marks_due(const lc_writer *reader, MDB_cursor *batches, const lc_retention *keep, bool *due);
