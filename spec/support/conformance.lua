@@ -733,6 +733,13 @@ return function(open, busted)
     assert.equal("not_found", code_of(store:seen(T, "x")))
   end)
 
+  it("does not remember what a call has found that failed", function()
+    local events = { won "acme", won("7", { id = "x", category = CUSTOMER }) }
+    local how = with(KEPT, { cursor = { name = "c", text = "1" }, digest = 1 })
+    assert.equal("conflict", code_of(store:handle(T, events, {}, NOW, how)))
+    assert.equal("unchanged", handle(store, events[2]).status)
+  end)
+
   it("puts what it remembers into its next commit, whatever that is", function()
     handle(store, won("acme", { id = "x", category = CUSTOMER }))
     local before = store:stats().commits.count
