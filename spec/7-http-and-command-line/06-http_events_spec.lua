@@ -214,7 +214,8 @@ describe("an event", function()
       local answer = ask(site, "POST", "/leadcat/api/events", { as = "bob", json = events })
       return answer.status, json.decode(answer.body), answer.log
     end
-    local lost, won = { trigger = "sale_won", company = two, id = "a" }, { trigger = "sale_won", company = one, id = "b" }
+    local lost = { trigger = "sale_won", company = two, id = "a" }
+    local won = { trigger = "sale_won", company = one, id = "b" }
     local status, outcomes, log = send { lost, won, lost }
     assert.same({ 200, { status = "not_taken", code = "unavailable" }, "updated", outcomes[1] },
       { status, outcomes[1], outcomes[2].status, outcomes[3] })

@@ -88,7 +88,7 @@ lc_status lc_store_settle(lc_store *store, lc_error *error) {
 /* Makes room when too many are waiting. What has none is not remembered: there is no room on the disk either. */
 static void add_or_settle(lc_store *store, lc_text tenant, lc_text event_id, const lc_mark *mark) {
   lc_error ignored;
-  if (add(store, tenant, event_id, mark, &ignored) == LC_FULL && lc_store_settle(store, &ignored) == LC_OK)
+  if (!store->readonly && add(store, tenant, event_id, mark, &ignored) == LC_FULL && lc_store_settle(store, &ignored) == LC_OK)
     add(store, tenant, event_id, mark, &ignored);
 }
 
