@@ -4,6 +4,7 @@
 
 local as_text = require "leadcat.util.as_text"
 local backfill = require "leadcat.past.backfill"
+local company = require "leadcat.past.company"
 local compare = require "leadcat.past.compare"
 local config = require "leadcat.rules.config"
 local confirmation = require "leadcat.events.confirmation"
@@ -55,6 +56,8 @@ Engine.handle, Engine.handle_many, Engine._report = handle.handle, handle.handle
 Engine.explain, Engine.why = explain.explain, explain.why
 Engine.backfill = backfill.backfill
 Engine.undo, Engine.retry, Engine.cancel = undo.undo, undo.retry, later.cancel
+Engine.company_renamed, Engine.company_merged = company.company_renamed, company.company_merged
+Engine.company_deleted = company.company_deleted
 Engine.flush, Engine.metrics = metrics.flush, metrics.metrics
 Engine.propose, Engine.resolve = question.propose, question.resolve
 Engine.confirmation, Engine.confirmations = question.confirmation, question.confirmations
@@ -195,8 +198,8 @@ end
 
 --- Whether the actor may. Without an actor it is the program itself, which may do everything.
 ---@param actor? leadcat.Actor
----@param permission "configure"|"undo"|"view"|"report"|"confirm"
----@param subject? table what it is about: an event, an entry, a confirmation, a revision; of the counters {metrics = true}
+---@param permission "configure"|"undo"|"view"|"report"|"confirm"|"assign"|"forget"
+---@param subject? table what it is about: an event, an entry, a confirmation, a revision; of the counters {metrics = true}; of `assign` {company, to?}; of `forget` {company?, contact?, actor?}
 ---@return boolean? allowed, string? message, string? code message: the host's words for a refusal; with a code, why it could not say
 function Engine:can(actor, permission, subject)
   self:_check_open()

@@ -241,6 +241,10 @@ local STORE = {
       details = "{}",
     } }
   end },
+  move = { function()
+    return { fate = "merged", company = "acme", to = ("c"):rep(200), keeps_companies = false, details = json_of(20), why = "w" },
+      NOW
+  end },
   entry = { function(known) return known.entry end, reads = true },
   history = { function() return nil, nil, nil, 9 end, reads = true },
   add_unchanged = { function()
@@ -350,6 +354,9 @@ local ENGINE = {
   triggers = { function() end, reads = true },
   retry = { function(known) return known.entry end, reads = true },
   cancel = { function(known) return known.scheduled, { actor = ANN } end },
+  company_renamed = { function() return "acme", "acme3" end },
+  company_merged = { function() return "open", "acme", { actor = ANN } end },
+  company_deleted = { function() return "nobody" end },
   fields = { function() end, reads = true },
   flush = { function() end },
   metrics = { function() end, reads = true, loose = true },

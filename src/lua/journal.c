@@ -167,14 +167,23 @@ static int push_entry(lua_State *L, lc_text packed) {
   lc_status status = lc_entry_unpack(packed.data, packed.size, &entry, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
-  lua_createtable(L, 0, 17);
+  lua_createtable(L, 0, 18);
   l_set_entry(L, l_check_store(L, 1), entry.id);
   l_set_number(L, "at", entry.at);
   l_push_company(L, entry.company);
   lua_setfield(L, -2, "company");
-  status = l_set_trigger(L, l_check_store(L, 1), entry.trigger, &error);
+  if (!lc_entry_is_note(&entry))
+    status = l_set_trigger(L, l_check_store(L, 1), entry.trigger, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
+  if (entry.former.text.size != 0) {
+    l_push_company(L, entry.former);
+    lua_setfield(L, -2, "former");
+  }
+  if (entry.is_gone) {
+    lua_pushboolean(L, true);
+    lua_setfield(L, -2, "is_gone");
+  }
   l_set_id(L, "rule_id", entry.rule);
   l_set_string(L, "action", lc_action_names[entry.action]);
   l_set_string(L, "status", lc_entry_status_names[entry.status]);

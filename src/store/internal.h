@@ -74,6 +74,9 @@ int lc_reserve(const lc_store *store, MDB_txn *txn, lc_table table, lc_key *key,
 /* The last key of `table` that is `prefix` and a number, with its value; MDB_NOTFOUND. */
 int lc_get_last(const lc_store *store, MDB_txn *txn, lc_table table, const lc_key *prefix, MDB_val *key, MDB_val *value);
 
+/* The first key of `table` that begins with `prefix`, with its value; MDB_NOTFOUND. */
+int lc_get_first(const lc_store *store, MDB_txn *txn, lc_table table, const lc_key *prefix, MDB_val *key, MDB_val *value);
+
 /* Moves the cursor to the last key that is `prefix` and a number below `bound`; MDB_NOTFOUND. */
 int lc_seek_before(MDB_cursor *cursor, const lc_key *prefix, uint64_t bound, MDB_val *key, MDB_val *value);
 
@@ -178,6 +181,10 @@ int lc_put_entry(const lc_writer *w, const lc_entry *entry);
 
 int lc_remove_entry(lc_writer *w, const lc_entry *entry);
 
+/* Have the log's entry found by the company, or no longer. */
+int lc_list_entry(const lc_writer *w, const lc_company *company, uint64_t entry);
+int lc_unlist_entry(const lc_writer *w, const lc_company *company, uint64_t entry);
+
 /* The number of entries in the tenant's log: counted when the counter is absent or damaged. */
 int lc_get_count(const lc_writer *w, uint64_t *count);
 int lc_count_entries(const lc_writer *w, uint64_t *count);
@@ -216,6 +223,16 @@ lc_status lc_close_question(const lc_writer *w, lc_question *question, const lc_
 /* Removes a closed question. */
 lc_status lc_remove_question(const lc_writer *w, const lc_question *question, lc_error *error);
 
+/* Reads the company's open question, if there is one, after it has cleared the result. */
+lc_status lc_find_open_question(const lc_writer *w, lc_text company, bool *found, lc_question *question, lc_error *error);
+
+/* Closes an open question that was read, without an answer: with an entry that happened at the time `at` and has these details, and
+ * `why` as its error. Its time may be over: then it expires. */
+lc_status lc_withdraw_question(lc_writer *w, lc_question *question, double at, lc_text details, lc_text why, lc_error *error);
+
+/* Makes the company's questions those of another one. */
+lc_status lc_move_questions(const lc_writer *w, const lc_company *from, const lc_company *to, lc_error *error);
+
 /* Whether the open question of the company, if there is one, was asked by an event of that sale. Clears the result. */
 lc_status lc_find_sales_question(const lc_writer *w, lc_text company, lc_text sale, bool *found, lc_error *error);
 
@@ -239,8 +256,19 @@ int lc_get_schedule(const lc_store *store, MDB_txn *txn, const lc_key *tenant, c
 /* Ends what the company has scheduled, if anything, with that status: LC_ENTRY_SUPERSEDED or LC_ENTRY_CARRIED_OUT. */
 lc_status lc_end_schedule(const lc_writer *w, const lc_company *company, lc_entry_status status, lc_error *error);
 
+/* The same, and why; the status may also be LC_ENTRY_CANCELLED. */
+lc_status lc_call_off(const lc_writer *w, const lc_company *company, lc_entry_status status, lc_text why, lc_error *error);
+
+/* Makes what the company has scheduled that of another one, which has nothing scheduled. */
+int lc_move_schedule(const lc_writer *w, const lc_company *from, const lc_company *to);
+
 /* Whether what the company has scheduled is of an event of that sale. */
 lc_status lc_find_sales_schedule(const lc_writer *w, const lc_company *company, lc_text sale, bool *found, lc_error *error);
+
+/* ---- from journal.c -------------------------------------------------------------------- */
+
+/* Whether a live owner works on it. */
+bool lc_is_claimed(const lc_writer *w, const lc_claim *claim);
 
 /* ---- from history.c -------------------------------------------------------------------- */
 

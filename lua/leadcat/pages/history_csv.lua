@@ -52,6 +52,7 @@ local COLUMNS = {
   { "run", function(entry) return entry.run end },
   { "due", function(entry) return time(entry.due) end },
   { "carries_out", function(entry) return entry.carries_out end },
+  { "former", function(entry) return entry.former end },
 }
 
 ---@param entries leadcat.Entry[]

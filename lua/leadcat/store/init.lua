@@ -118,6 +118,9 @@
 ---@field schedule_of fun(self, tenant: string, company: string): table?, string?, string? the company's entry. `not_found`
 ---@field end_scheduled fun(self, tenant: string, items: table[]): true?, string?, string? ends entries `{entry, company, status, reason, error?, details?, revision?, from?, again?}` as `cancelled` or `dropped`, by a config's revision and the company's category then; with the status `scheduled` it is looked at again at the time `again`. Each gets `lost`: true, and nothing was written, when it had ended before
 --
+-- Companies that are renamed, merged, deleted.
+---@field move fun(self, tenant: string, what: table, now: number): table?, string?, string? writes down what has become of a company, with an entry of its own (a note): `what` is `{fate = "renamed"|"merged"|"deleted"|"forgotten", company, company_is_integer, to?, to_is_integer?, keeps_companies?, category?: of `to`, merged, where a host keeps it, details?, why?: the error of what is called off, idle?: as of `claim`}`. Gives `{result, company?, entry?, key?, moved, closed}`: the result "moved", and how many entries have moved and what was open has ended (no entry: nothing was known of the company); "busy", and nothing was written, when `company` has an unfinished change that a live owner works on (or, renamed, both have one); "unknown" or "taken" (where companies are kept here): there is no such company, or there is one. Entries, questions and what is scheduled are those of `to` then. Entries of a merged company have it as `former`, those of a deleted or forgotten one `is_gone`: neither is a `last_change`. Of two open questions or scheduled entries the newer stays; what was open of a company that is gone ends (`superseded`, `cancelled`). An unfinished change is that of the renamed company, else `cancelled`
+--
 -- The journal.
 ---@field entry fun(self, tenant: string, entry: integer): table?, string?, string? one entry. `not_found`
 ---@field history fun(self, tenant: string, company?: string, since?: number, after?: integer, limit: integer, unchanged?: boolean): table[]?, string?, string? entries, of one company or all, with `at` >= since, older than the entry `after`; `unchanged`: unchanged events instead
@@ -158,6 +161,7 @@ return {
   events = { "handle", "prepare", "overlay", "seen" },
   changes = { "newest", "last_change", "write" },
   unfinished = { "finish", "claim", "applying" },
+  lives = { "move" },
   later = { "scheduled", "schedule_of", "end_scheduled" },
   journal = { "entry", "history", "add_unchanged" },
   questions = { "confirmation", "confirmations", "count_confirmations", "expire" },
