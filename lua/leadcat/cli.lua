@@ -24,7 +24,7 @@ local INTERRUPTED = 130 -- the exit status: what shells give for a program that 
 local COMMANDS = {
   configs.init, configs.config, store.check, inspect, replay, backfill, simulate, explain, questions.confirmations,
   questions.resolve, store.maintain, store.backup, store.compact, history.history, history.undo,
-  history.cancel, companies.move, companies.merge, companies.gone,
+  history.cancel, companies.move, companies.merge, companies.gone, companies.forget,
 }
 
 local function print_version()

@@ -4,13 +4,14 @@
 
 local as_text = require "leadcat.util.as_text"
 local backfill = require "leadcat.past.backfill"
-local company = require "leadcat.past.company"
+local companies = require "leadcat.past.company"
 local compare = require "leadcat.past.compare"
 local config = require "leadcat.rules.config"
 local confirmation = require "leadcat.events.confirmation"
 local decider = require "leadcat.rules.decider"
 local event_of = require "leadcat.events.event"
 local explain = require "leadcat.rules.explain"
+local forget = require "leadcat.past.forget"
 local handle = require "leadcat.events.handle"
 local later = require "leadcat.events.later"
 local json = require "leadcat.util.json"
@@ -56,8 +57,8 @@ Engine.handle, Engine.handle_many, Engine._report = handle.handle, handle.handle
 Engine.explain, Engine.why = explain.explain, explain.why
 Engine.backfill = backfill.backfill
 Engine.undo, Engine.retry, Engine.cancel = undo.undo, undo.retry, later.cancel
-Engine.company_renamed, Engine.company_merged = company.company_renamed, company.company_merged
-Engine.company_deleted = company.company_deleted
+Engine.company_renamed, Engine.company_merged = companies.company_renamed, companies.company_merged
+Engine.company_deleted, Engine.forget = companies.company_deleted, forget.forget
 Engine.flush, Engine.metrics = metrics.flush, metrics.metrics
 Engine.propose, Engine.resolve = question.propose, question.resolve
 Engine.confirmation, Engine.confirmations = question.confirmation, question.confirmations

@@ -58,6 +58,7 @@ local ROUTES = {
   ["/api/history"] = { GET = { api.history, "view" } },
   ["/api/triggers"] = { GET = { api.triggers, "view" } },
   ["/api/undo"] = { POST = { api.undo_many, "undo" } },
+  ["/api/forget"] = { POST = { companies.forget, "forget" } },
   ["/metrics"] = { GET = { api.metrics, "view" } },
   ["/health"] = { open = true, GET = { api.health } },
 }
@@ -72,9 +73,9 @@ local PATTERNS = {
   { "^/api/confirmations/([^/]+)$", { GET = { api.confirmation }, POST = { api.resolve } } },
   { "^/api/history/([^/]+)/undo$", { POST = { api.undo } } },
   { "^/api/history/([^/]+)/cancel$", { POST = { api.cancel } } },
-  { "^/api/companies/(.+)/rename$", { POST = { companies.rename } } },
-  { "^/api/companies/(.+)/merge$", { POST = { companies.merge } } },
-  { "^/api/companies/(.+)/delete$", { POST = { companies.delete } } },
+  { "^/api/companies/(.+)/rename$", { POST = { companies.rename, "assign" } } },
+  { "^/api/companies/(.+)/merge$", { POST = { companies.merge, "assign" } } },
+  { "^/api/companies/(.+)/delete$", { POST = { companies.delete, "assign" } } },
 }
 
 local function find_route(path)

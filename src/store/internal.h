@@ -230,6 +230,9 @@ lc_status lc_find_open_question(const lc_writer *w, lc_text company, bool *found
  * `why` as its error. Its time may be over: then it expires. */
 lc_status lc_withdraw_question(lc_writer *w, lc_question *question, double at, lc_text details, lc_text why, lc_error *error);
 
+/* Puts a question in the place of what it was. */
+int lc_replace_question(const lc_writer *w, const lc_question *before, const lc_question *question);
+
 /* Makes the company's questions those of another one. */
 lc_status lc_move_questions(const lc_writer *w, const lc_company *from, const lc_company *to, lc_error *error);
 
@@ -294,6 +297,9 @@ int lc_find_last_change(const lc_store *store, MDB_txn *txn, const lc_key *tenan
 
 /* Whether to remove `oldest`, the first entry of the tenant's log. `reader` knows the newest entry. */
 int lc_is_beyond(const lc_writer *reader, const lc_retention *keep, lc_text oldest, bool *beyond);
+
+/* Removes the mark that the entry's event was seen, if it is this entry's. */
+int lc_remove_seen(const lc_writer *w, const lc_entry *entry);
 
 /* ---- from counter.c -------------------------------------------------------------------- */
 

@@ -126,15 +126,20 @@ lc_status lc_close_question(const lc_writer *w, lc_question *question, const lc_
   return lc_writer_fail(w, rc != 0 ? rc : put(w, question), error);
 }
 
+int lc_replace_question(const lc_writer *w, const lc_question *before, const lc_question *question) {
+  int rc = list(w, before, false);
+  return rc != 0 ? rc : put(w, question);
+}
+
 static lc_status move_question(const lc_writer *w, const uint8_t *id, const lc_company *to, lc_error *error) {
   lc_question question;
   lc_result_clear(w->store);
   lc_status status = lc_must_be_there(lc_read_question(w, id, &question, error), "a question", error);
   if (status != LC_OK)
     return status;
-  int rc = list(w, &question, false);
-  question.company = *to;
-  return lc_writer_fail(w, rc != 0 ? rc : put(w, &question), error);
+  lc_question moved = question;
+  moved.company = *to;
+  return lc_writer_fail(w, lc_replace_question(w, &question, &moved), error);
 }
 
 lc_status lc_move_questions(const lc_writer *w, const lc_company *from, const lc_company *to, lc_error *error) {

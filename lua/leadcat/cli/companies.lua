@@ -1,4 +1,4 @@
---- `move`, `merge` and `gone` tell what has become of a company.
+--- `move`, `merge` and `gone` tell what has become of a company; `forget` erases a person.
 
 local arguments = require "leadcat.cli.arguments"
 local common = require "leadcat.cli.common"
@@ -29,12 +29,11 @@ end
 
 local function run(method, words)
   return function(args, engine)
-    local options, moved = { actor = common.actor() }, nil
+    local others = { { actor = common.actor() } }
     if args.to then
-      moved = must(engine[method](engine, args.from, typed(engine, args.to, args.from), options))
-    else
-      moved = must(engine[method](engine, args.from, options))
+      table.insert(others, 1, typed(engine, args.to, args.from))
     end
+    local moved = must(engine[method](engine, args.from, others[1], others[2]))
     return moved, function()
       return text_of(moved, words:format(args.from, args.to))
     end
@@ -70,6 +69,37 @@ commands.gone = {
   name = "gone", store = true, output = "json", run = run("company_deleted", "%s is no more"),
   summary = "Tell that the CRM has deleted a company: its questions are closed, and what is scheduled is cancelled.",
   arguments = declare "The company.",
+}
+
+local REMAINS = "What was erased stays in free pages of the files until leadcat compact, and in backups.\n"
+
+local function nobody(args)
+  local named = args.contact or args.actor or args.company
+  return not named and "one of --contact, --actor and --company is needed" or nil
+end
+
+local function run_forget(args, engine)
+  local what = { contact = args.contact, actor = args.actor, company = args.company }
+  local found = must(engine:forget(what, { actor = common.actor() }))
+  return found, function()
+    return ("forgotten: %s entries, %s questions and %s revisions of the rules changed%s\n%s"):format(
+      tables.number(found.journal + found.unchanged), tables.number(found.questions), tables.number(found.revisions),
+      found.company and ("; the company is %s now"):format(found.company) or "", REMAINS)
+  end
+end
+
+commands.forget = {
+  name = "forget", store = true, output = "json", run = run_forget,
+  summary = "Erase a person's names and ids from the journal, the questions and who saved rules. The entries stay. "
+    .. "When it was interrupted, the same command goes on.",
+  problem = nobody,
+  arguments = function(command)
+    command:mutex(
+      command:option("--contact", "A contact, by its id."):argname("ID"):convert(arguments.to_id),
+      command:option("--actor", "A user, by its id."):argname("ID"):convert(arguments.to_id),
+      command:option("--company", "A company that is a person: it gets a random id, and counts as deleted.")
+        :argname("ID"):convert(arguments.to_id))
+  end,
 }
 
 return commands

@@ -40,8 +40,8 @@ local function history_rows(entries, name)
     local time = wording.time(entry.at) and os.date("!%Y-%m-%d %H:%M:%S", math.floor(entry.at)) or "?"
     rows[#rows + 1] = {
       ("%d"):format(entry.entry), time, event_of.key(entry.company), entry.rule or "",
-      entry.rule and name(entry.from) or "", entry.rule and name(entry.to) or "", shown_status(entry) .. (entry.takes_back and " (take back)" or ""), shown_actor(entry.actor),
-      entry.run or "",
+      entry.rule and name(entry.from) or "", entry.rule and name(entry.to) or "",
+      shown_status(entry) .. (entry.takes_back and " (take back)" or ""), shown_actor(entry.actor), entry.run or "",
     }
   end
   return rows

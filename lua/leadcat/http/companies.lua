@@ -1,6 +1,8 @@
---- The routes by which a CRM tells what has become of a company. Handlers are called as `http.lua` says.
+--- The routes by which a CRM tells what has become of a company, and which person is to be forgotten. Handlers are called as
+-- `http.lua` says.
 
 local event_of = require "leadcat.events.event"
+local forget = require "leadcat.past.forget"
 local request_of = require "leadcat.http.request"
 local response = require "leadcat.http.response"
 
@@ -41,6 +43,16 @@ end
 --- There is no such company any more.
 function companies.delete(context)
   return moved(context, "company_deleted", company_of(context))
+end
+
+--- `{"contact": ID}`, `{"actor": ID}` or `{"company": ID}`: erases a person.
+function companies.forget(context)
+  local sent = must(request_of.json_table(context.request, "an object with contact, actor or company expected"))
+  local problem = forget.problem(sent)
+  if problem then
+    fail("invalid", problem)
+  end
+  return response.json(200, must(context.engine:forget(sent, { actor = context.actor })))
 end
 
 return companies

@@ -104,7 +104,7 @@ local function company_link(model, entry)
 end
 
 local function user(model, actor)
-  return h.bdi { wording.called(actor) or text(model, "history.program") }
+  return h.bdi { wording.called(actor) or text(model, actor and "confirmation.somebody" or "history.program") }
 end
 
 -- The words for the person who answered the question, by status of the entry.

@@ -8,7 +8,8 @@ local replay = {}
 
 -- Whether an event made the entry, not an undo or an answer. Notes are none.
 local function is_event(entry)
-  return not journal.is_note(entry) and not entry.undoes and (not entry.confirmation or entry.status == "awaiting_confirmation")
+  return not journal.is_note(entry) and not entry.undoes
+    and (not entry.confirmation or entry.status == "awaiting_confirmation")
 end
 
 local function to_event(entry)

@@ -21,7 +21,8 @@
 -- * question: `id` (32 hex digits), `company, state, trigger, entry, revision, from, to, created_at, expires_at, lead_status?,
 --   category?, resolved_at?, user?, body?, answer?`. `body` is JSON: {"options": [categories], ...} with the fields of the event's
 --   details. States: `core.question_states`; every one but `open` is final.
--- * cursor: `{name, before?, text}`: a text kept by name (1 to 64 bytes), written in place of `before` (nothing: there is none).
+-- * cursor: `{name, before?, text?}`: a text kept by name (1 to 64 bytes), written in place of `before` (nothing: there is none);
+--   without `text` it is removed.
 --
 -- `handle` decides events, in order, and writes what comes of it. `events` are plain leadcat.Events. What becomes of
 -- events[i] goes into results[i]; what is final there from an earlier call is not done again. A result is
@@ -121,6 +122,11 @@
 -- Companies that are renamed, merged, deleted.
 ---@field move fun(self, tenant: string, what: table, now: number): table?, string?, string? writes down what has become of a company, with an entry of its own (a note): `what` is `{fate = "renamed"|"merged"|"deleted"|"forgotten", company, company_is_integer, to?, to_is_integer?, keeps_companies?, category?: of `to`, merged, where a host keeps it, details?, why?: the error of what is called off, idle?: as of `claim`}`. Gives `{result, company?, entry?, key?, moved, closed}`: the result "moved", and how many entries have moved and what was open has ended (no entry: nothing was known of the company); "busy", and nothing was written, when `company` has an unfinished change that a live owner works on (or, renamed, both have one); "unknown" or "taken" (where companies are kept here): there is no such company, or there is one. Entries, questions and what is scheduled are those of `to` then. Entries of a merged company have it as `former`, those of a deleted or forgotten one `is_gone`: neither is a `last_change`. Of two open questions or scheduled entries the newer stays; what was open of a company that is gone ends (`superseded`, `cancelled`). An unfinished change is that of the renamed company, else `cancelled`
 --
+-- Persons that are to be forgotten. `where`: "questions", "revisions" (who saved configs), "unchanged" or "journal" (entries). What else comes
+-- to keep something of persons has to be found here.
+---@field find_traces fun(self, tenant: string, where: string, texts: table[], from: string): table[]?, string?, string? the next records in which one of the texts `{text}` stands, as other methods give them (`{about}` of a revision) with their bytes as `record`, and where to go on ("": at the start, and behind the last). The list may be empty before that
+---@field erase fun(self, tenant: string, where: string, items: table[]): integer?, string?, string? changes records `{record, json?, answer?, no_user?, no_error?, no_event_id?, former?}` that are still as they were found: `json` is the details of an entry, the body of a question, `about` of a revision; with its event id, an entry's mark as seen goes. How many were changed
+--
 -- The journal.
 ---@field entry fun(self, tenant: string, entry: integer): table?, string?, string? one entry. `not_found`
 ---@field history fun(self, tenant: string, company?: string, since?: number, after?: integer, limit: integer, unchanged?: boolean): table[]?, string?, string? entries, of one company or all, with `at` >= since, older than the entry `after`; `unchanged`: unchanged events instead
@@ -161,7 +167,7 @@ return {
   events = { "handle", "prepare", "overlay", "seen" },
   changes = { "newest", "last_change", "write" },
   unfinished = { "finish", "claim", "applying" },
-  lives = { "move" },
+  lives = { "move", "find_traces", "erase" },
   later = { "scheduled", "schedule_of", "end_scheduled" },
   journal = { "entry", "history", "add_unchanged" },
   questions = { "confirmation", "confirmations", "count_confirmations", "expire" },
