@@ -176,12 +176,12 @@ static size_t read_entry_head(const void *bytes, size_t size, entry_head *head) 
   return head_size;
 }
 
-/* The size of the former company, which says it itself; SIZE_MAX when the bytes are too few. */
+/* The size of the former company, which says it itself; SIZE_MAX when the bytes are too few, or it has none. */
 static size_t read_former_size(const entry_head *head, const char *bytes, size_t head_size, size_t size) {
   size_t at = head_size + rule_size(head->has_rule) + link_size(head->link);
   if ((head->flags & HAS_FORMER) == 0)
     return 0;
-  return size >= at + FORMER_HEAD ? FORMER_HEAD + (size_t)(unsigned char)bytes[at] : SIZE_MAX;
+  return size >= at + FORMER_HEAD && bytes[at] != 0 ? FORMER_HEAD + (size_t)(unsigned char)bytes[at] : SIZE_MAX;
 }
 
 static bool entry_head_fits(const entry_head *head, const char *bytes, size_t head_size, size_t size) {

@@ -22,7 +22,7 @@ local function time(seconds)
 end
 
 local function name_of(model, id)
-  return wording.display_name(model.categories[id], id, model.language)
+  return id and wording.display_name(model.categories[id], id, model.language)
 end
 
 -- The columns: name, value of an entry.
