@@ -61,6 +61,8 @@ local OPTIONS = {
   retention = options_of.of_type("table", "a table of age and count"),
   render = options_of.of_type("table", "a table of html, text, json and strings"),
   late_events = options_of.one_of { "apply", "skip" },
+  sleep = options_of.of_type("function", "a function that waits for some seconds while other coroutines run"),
+  running = options_of.of_type("function", "a function that tells which coroutine runs"),
   triggers = options_of.of_type("table", "a list of {trigger, name}"),
   record_unchanged = options_of.kind('"full", or a share between 0 and 1,', function(v)
     return v == "full" or type(v) == "number" and v > 0 and v <= 1
@@ -96,6 +98,8 @@ end
 ---@field clock? fun(): number seconds since 1970
 ---@field record_unchanged? "full"|number records events that change nothing, for `history{unchanged = true}`: all, or a share between 0 and 1; default none
 ---@field late_events? "apply"|"skip" what becomes of an event whose `at` is over a minute before that of the event of the company's newest applied change: it is applied (the default), or comes to nothing, with the reason `late`. Changes whose events had no `at` do not count
+---@field sleep? fun(seconds: number) of a scheduler of coroutines (cqueues, luv …), for this Lua state from now on: waits while other coroutines run. Those of nginx, Tarantool and HAProxy are found
+---@field running? fun(): any what tells that scheduler's coroutines apart; nil where the one that runs must not wait. Default: the coroutine, unless it is the main one
 ---@field triggers? leadcat.OwnTrigger[] triggers of the integrator's own, for events and rules of all tenants. The store remembers them: at most 64 in all
 ---@field render? leadcat.Render replaces parts of what users see
 
@@ -127,6 +131,14 @@ local function limit_of(retention, name)
   return retention[name] == false and 0 or math.floor(retention[name] or KEPT[name])
 end
 
+local function schedule(options)
+  if options.sleep then
+    platform.schedule(options.sleep, options.running)
+  elseif options.running then
+    error("leadcat.open: option 'running' tells which coroutine of a scheduler runs: option 'sleep' is missing", 3)
+  end
+end
+
 --- Opens a store. Each process opens it for itself, after fork. Raises on a wrong option, or when the host lacks a
 --- required function.
 ---@param options leadcat.Options
@@ -139,6 +151,7 @@ function leadcat.open(options)
   if platform.is_before_fork() then
     error("leadcat.open: not in init_by_lua: open the store in init_worker_by_lua, in each worker", 2)
   end
+  schedule(options)
   local render = options_of.check(options.render, RENDER, "leadcat.open: render: ")
   local retention = options_of.check(options.retention, RETENTION, "leadcat.open: retention: ")
   local strings = i18n.new(render.strings, 3)
@@ -147,7 +160,7 @@ function leadcat.open(options)
   check_triggers(options.triggers)
   local store, message, code = core.open {
     path = options.path, map_size = options.map_size, max_readers = options.max_readers,
-    relaxed = options.durability == "relaxed", patience = platform.is_nginx and patient.MOMENT or nil,
+    relaxed = options.durability == "relaxed", patience = platform.is_scheduled() and patient.MOMENT or nil,
   }
   if store and options.triggers then
     store, message, code = with_triggers(store, options.triggers)
@@ -157,7 +170,7 @@ function leadcat.open(options)
   end
   strings:name_triggers(function() return triggers.texts(store) end)
   return Engine.new({
-    store = platform.is_nginx and patient.new(store) or store, of_one_tenant = options.tenant ~= nil, host = host,
+    store = platform.is_scheduled() and patient.new(store) or store, of_one_tenant = options.tenant ~= nil, host = host,
     companies = host.bind and embedded or foreign,
     fields = config.copy(host.fields or {}),
     clock = options.clock or core.now, strings = strings, language = options.language or "en",
