@@ -294,8 +294,8 @@ end
 local function texts_of(task)
   local id = task.id
   local texts = { { text = '"id":' .. json.encode(id) } }
-  if tostring(tonumber(id)) == id then
-    texts[2] = { text = '"id":' .. id }
+  if id:find "^%-?%d+$" then
+    texts[2], texts[3] = { text = ('"id":%s,'):format(id) }, { text = ('"id":%s}'):format(id) }
   end
   if task.kind == "company" then
     texts = { { text = id }, { text = task.company } }
