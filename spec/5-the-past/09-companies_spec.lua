@@ -362,12 +362,30 @@ describe("a company", function()
       assert.same({ "Acme AS<Acme renamed", "Acme AS updated" }, told(engine, "Acme AS"))
     end)
 
+    it("has a question answered under its new name, though the answer began under the old one", function()
+      open_own()
+      local asked, renamed = engine:handle(asks "Acme"), false
+      host.can = function(_, permission)
+        if permission == "confirm" and not renamed then
+          host.companies.Acme, host.companies["Acme AS"], renamed = nil, LEAD, true
+          assert(engine:company_renamed("Acme", "Acme AS"))
+        end
+        return true
+      end
+      assert.equal("updated", engine:resolve(asked.confirmation, { accept = true }, { actor = ANN }).status)
+      assert.same({ "Acme AS updated", "Acme AS<Acme renamed", "Acme AS awaiting_confirmation" },
+        told(engine, "Acme AS"))
+      assert.same({ "Acme AS 1 -> 3" }, host.changes)
+    end)
+
     it("has a change that its host makes too late noted under its new name", function()
       open_own()
       local set_category, other = host.set_category, nil
       host.set_category = function(...)
         core.forward(HOUR) -- the claim is over, so that another process may go on
-        other = stores.open { path = path, host = crm.new {}, clock = function() return time.now end }
+        local away = crm.new {}
+        away.category = function() return nil, "away" end
+        other = stores.open { path = path, host = away, clock = function() return time.now end }
         assert(other:company_renamed("Acme", "Acme AS"))
         other:close()
         return set_category(...)
