@@ -34,7 +34,7 @@ static MDB_val text(const char *name) {
 /* Copies up to `size` bytes of a value to `value`, which stays as it is when there is none. */
 static int get(const identity *id, MDB_txn *txn, lc_table table, const char *name, void *value, size_t size, bool *found) {
   MDB_val key = text(name), stored;
-  int rc = mdb_get(txn, lc_env_table(id->env, table), &key, &stored);
+  int rc = lc_env_lacks(id->env, table) ? MDB_NOTFOUND : mdb_get(txn, lc_env_table(id->env, table), &key, &stored);
   *found = rc == 0;
   if (rc == 0)
     memcpy(value, stored.mv_data, stored.mv_size < size ? stored.mv_size : size);
@@ -133,7 +133,7 @@ static int upgrade(const identity *id, MDB_txn *txn) {
   const uint32_t format = FORMAT;
   const lc_last last = { id->last, (double)id->last / 1000 };
   int rc = id->format == 1 ? renew_claims(id, txn) : 0;
-  if (rc == 0 && id->last != 0)
+  if (rc == 0 && id->format < 2 && id->last != 0)
     rc = put(id, txn, LC_TABLE_META, text("last_entry"), &last, sizeof last);
   return rc != 0 ? rc : put(id, txn, LC_TABLE_META, text("format"), &format, sizeof format);
 }
@@ -166,23 +166,32 @@ static int write_journal(const identity *id, MDB_txn *txn, const char *epoch) {
   return rc != 0 ? rc : put(id, txn, LC_TABLE_META, text("home"), &home, sizeof home);
 }
 
-static lc_status begin_epoch(const identity *id, lc_error *error) {
-  char name[LC_EPOCH_SIZE];
+/* Writes in a transaction of its own. */
+static lc_status write_in(const identity *id, int write(const identity *, MDB_txn *, const char *), const char *epoch, lc_error *error) {
   MDB_txn *txn;
-  lc_status status = random_name(name, error);
-  if (status == LC_OK)
-    status = lc_env_write(id->env, LC_PART_JOURNAL, false, 0, &txn, error);
+  lc_status status = lc_env_write(id->env, LC_PART_JOURNAL, false, 0, &txn, error);
   if (status != LC_OK)
     return status;
-  status = lc_env_fail(id->env, LC_PART_JOURNAL, write_journal(id, txn, name), "cannot write whose store this is", error);
-  if (status != LC_OK) {
-    lc_env_abort(id->env, LC_PART_JOURNAL, txn);
-    return status;
-  }
-  status = lc_env_commit(id->env, LC_PART_JOURNAL, txn, error);
+  status = lc_env_fail(id->env, LC_PART_JOURNAL, write(id, txn, epoch), "cannot write whose store this is", error);
+  if (status == LC_OK)
+    return lc_env_commit(id->env, LC_PART_JOURNAL, txn, error);
+  lc_env_abort(id->env, LC_PART_JOURNAL, txn);
+  return status;
+}
+
+static lc_status begin_epoch(const identity *id, lc_error *error) {
+  char name[LC_EPOCH_SIZE];
+  lc_status status = random_name(name, error);
+  if (status == LC_OK)
+    status = write_in(id, write_journal, name, error);
   if (status == LC_OK)
     lc_env_begun_anew(id->env);
   return status;
+}
+
+static int raise_format(const identity *id, MDB_txn *txn, const char *epoch) {
+  (void)epoch; /* it stays */
+  return upgrade(id, txn);
 }
 
 static lc_status name_config(identity *id, lc_error *error) {
@@ -201,8 +210,13 @@ static lc_status name_config(identity *id, lc_error *error) {
   return status;
 }
 
+bool lc_has_old_form(lc_env *env, MDB_txn *txn) {
+  identity id = { .env = env };
+  return read_journal(&id, txn) == 0 && id.format != 0 && id.format < FORMAT;
+}
+
 static bool is_at_home(const identity *id) {
-  return id->has_id[LC_PART_JOURNAL] && id->format == FORMAT && id->home == home_of(id->path) && !lc_env_went_back(id->env);
+  return id->has_id[LC_PART_JOURNAL] && id->home == home_of(id->path) && !lc_env_went_back(id->env);
 }
 
 /* ---- epochs ---------------------------------------------------------------------------------- */
@@ -246,6 +260,16 @@ static lc_status read_epochs(const identity *id, lc_epochs *epochs, lc_error *er
   return status;
 }
 
+/* A store that is only read: it keeps its epochs, also where it is a copy. */
+static lc_status check_and_read(const identity *id, lc_error *error) {
+  bool current = id->format == FORMAT;
+  for (int table = 0; table < LC_TABLES; table++)
+    current = current && !lc_env_lacks(id->env, (lc_table)table);
+  return current ? read_epochs(id, lc_env_epochs(id->env), error)
+       : lc_fail(error, LC_READONLY, "%s has the form of an older leadcat. It is brought into today's when it is opened to be "
+                 "written: let it be, or a copy of it", id->path);
+}
+
 static lc_status identify(lc_env *env, const char *path, lc_error *error) {
   identity id = { .env = env, .path = path };
   lc_status status = read_part(&id, LC_PART_CONFIG, read_config, error);
@@ -253,12 +277,16 @@ static lc_status identify(lc_env *env, const char *path, lc_error *error) {
     status = read_part(&id, LC_PART_JOURNAL, read_journal, error);
   if (status == LC_OK)
     status = check(&id, error);
+  if (lc_env_check_writable(env, NULL) != LC_OK)
+    return status == LC_OK ? check_and_read(&id, error) : status;
   if (status == LC_OK)
     status = lc_env_settle(env, error);
   if (status == LC_OK && !id.has_id[LC_PART_CONFIG])
     status = name_config(&id, error);
   if (status == LC_OK && !is_at_home(&id))
     status = begin_epoch(&id, error);
+  else if (status == LC_OK && id.format < FORMAT)
+    status = write_in(&id, raise_format, NULL, error);
   return status == LC_OK ? read_epochs(&id, lc_env_epochs(env), error) : status;
 }
 
