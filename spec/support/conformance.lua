@@ -415,8 +415,8 @@ end
 
 -- A company is renamed, merged or deleted.
 function OPERATIONS.move(world, owner)
-  local from, fate, idle = pick(world, COMPANIES), pick(world, { "renamed", "renamed", "merged", "deleted" }), world.roll(2) == 1
-  local to = pick(world, COMPANIES)
+  local from, to, idle = pick(world, COMPANIES), pick(world, COMPANIES), world.roll(2) == 1
+  local fate = pick(world, { "renamed", "renamed", "merged", "deleted" })
   if to == from then
     return
   end

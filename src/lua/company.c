@@ -21,6 +21,10 @@ static lc_move_company to_move(lua_State *L, int table) {
   };
 }
 
+static bool is_same(const lc_move_company *move) {
+  return move->from.text.size == move->to.text.size && memcmp(move->from.text.data, move->to.text.data, move->to.text.size) == 0;
+}
+
 /* store:move(tenant, what, now) -> {result=, company=, entry=, key=, moved=, closed=}; `what` is {fate=, company=, company_is_integer=, to=,
  * to_is_integer=, keeps_companies=, category=, details=, why=, idle=} */
 static int l_move(lua_State *L) {
@@ -29,6 +33,8 @@ static int l_move(lua_State *L) {
   double now = luaL_checknumber(L, 4);
   lua_settop(L, 4);
   lc_move_company move = to_move(L, 3);
+  if (move.from.text.size == 0 || (move.to.text.size == 0) != (move.fate == LC_FATE_DELETED) || is_same(&move))
+    return luaL_error(L, "field 'to': another company expected, unless it is deleted");
   l_store *box = l_check_open(L);
   lc_status status = lc_store_move(box->store, tenant, &move, now, &box->error);
   if (status != LC_OK)

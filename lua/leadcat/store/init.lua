@@ -17,7 +17,7 @@
 --
 -- Shapes (an absent text is nil, an absent category 0)
 -- * entry: `entry, at, company, trigger, action, status, reason?, revision, from, to, lead_status?, confirmation?, event_id?,
---   details?, error?, due?, scheduled?, carries_out?`; `details` is JSON that the store does not read. `due` is of what is or was
+--   details?, error?, due?, scheduled?, carries_out?, former?, is_gone?`; a note (`move`) has no trigger; `details` is JSON that the store does not read. `due` is of what is or was
 --   scheduled: seconds since 1970; the other two are entries.
 -- * question: `id` (32 hex digits), `company, state, trigger, entry, revision, from, to, created_at, expires_at, lead_status?,
 --   category?, resolved_at?, user?, body?, answer?`. `body` is JSON: {"options": [categories], ...} with the fields of the event's
