@@ -186,6 +186,28 @@ describe("a person who is forgotten", function()
     end
   end)
 
+  it("may be a company that had other names, and was merged with all that was kept of it", function()
+    fill()
+    engine.host:create_many({ "Quentin 1" }, LEAD)
+    local fields = { contact = JANE, sale = { id = 3, name = "A sofa" }, id = "q/Quentin 1/7" }
+    engine:handle(event("sale_won", "Quentin 1", fields))
+    engine:handle(event("sale_registered", "Quentin 1", { category = LEAD, contact = JANE }))
+    assert(engine:company_renamed("Quentin 1", "Quentin 2"))
+    assert(engine:company_renamed("Quentin 2", "Quentin 3"))
+    local entries = #engine:history { company = "Quentin 3" }
+    assert(engine:company_renamed("c9", "c99"))
+    local forgotten = assert(engine:forget { company = "Quentin 3" })
+    assert.equal(entries + 2, #engine:history { company = forgotten.company }) -- closed, deleted
+    assert.same({ 0, 0 }, traces(engine, "Quentin", "A sofa"))
+    assert.equal(1, #engine:history { company = "c9" })
+    engine:handle(event("sale_won", "c8", { category = LEAD, contact = JANE, sale = { id = 3, name = "A sofa" } }))
+    assert(engine:company_merged("c8", "c10"))
+    local merged = #engine:history { company = "c10" }
+    assert(engine:forget { company = "c8" })
+    assert.equal(merged, #engine:history { company = "c10" })
+    assert.equal(0, traces(engine, "A sofa")[1])
+  end)
+
   it("is not another one whose id begins in the same way, or who only is named alike", function()
     engine, time, path = handling.open(RULES)
     engine:handle(event("sale_won", "Acme", { contact = { id = 77, name = "Jo" }, sale = { id = 1, name = "Jokes" } }))

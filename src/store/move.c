@@ -194,14 +194,25 @@ static bool stays_listed(const lc_move_company *m, const lc_entry *entry) {
   return m->fate == LC_FATE_DELETED || (lc_entry_is_note(entry) && same(&entry->former, &m->from));
 }
 
+/* What a forgotten company was called before is its name, too. */
+static int forget_old_name(const lc_writer *w, const lc_move_company *m, lc_entry *entry) {
+  if (m->fate != LC_FATE_FORGOTTEN || entry->status != LC_ENTRY_RENAMED || !same(&entry->company, &m->from))
+    return 0;
+  int rc = lc_unlist_entry(w, &entry->former, entry->id);
+  entry->former = m->to;
+  return rc;
+}
+
 static lc_status move_entry(const lc_writer *w, lc_move_company *m, uint64_t id, lc_error *error) {
   lc_entry entry;
   lc_status status = read_entry(w, id, &entry, error);
   if (status != LC_OK || stays(m, &entry))
     return status;
+  int rc = forget_old_name(w, m, &entry);
   change_entry(m, &entry);
   m->moved++;
-  int rc = lc_put_entry(w, &entry);
+  if (rc == 0)
+    rc = lc_put_entry(w, &entry);
   if (rc == 0 && !stays_listed(m, &entry))
     rc = lc_unlist_entry(w, &m->from, id);
   return lc_writer_fail(w, rc != 0 || m->fate == LC_FATE_DELETED ? rc : lc_list_entry(w, heir(m), id), error);

@@ -124,25 +124,27 @@ end
 
 -- Records -------------------------------------------------------------------------------------------------------------
 
--- Whether a record of the company that is to be forgotten, which has another id already; of other persons it does not matter.
+-- Whether a record is of the company that is to be forgotten, which has another id already, or was merged into another one; of
+-- other persons it does not matter.
 local function is_about(task, record)
   return task.kind ~= "company" or event_of.key(record.company) == task.company
+    or record.former ~= nil and event_of.key(record.former) == task.id
 end
 
 local function erased_entry(task, entry)
-  local words = { task.id }
-  local item = { record = entry.record, json = is_about(task, entry) and without(task, entry.details, words) or nil }
-  local touched = item.json ~= nil or task.kind == "company" and is_about(task, entry)
-  if task.kind == "company" and entry.former and event_of.key(entry.former) == task.id then
-    item.former, touched = task.company, true
+  local words, about, is_company = merged(task.names), is_about(task, entry), task.kind == "company"
+  local item = { record = entry.record, json = about and without(task, entry.details, words) or nil }
+  if is_company and entry.former and event_of.key(entry.former) == task.id then
+    item.former = task.company
   end
-  item.no_error = entry.error ~= nil and (touched or task.kind == "company") and has_any_word(entry.error, words) or nil
+  local touched = item.json ~= nil or is_company and about
+  item.no_error = entry.error ~= nil and (touched or is_company) and has_any_word(entry.error, words) or nil
   item.no_event_id = touched and entry.event_id ~= nil and has_any_word(entry.event_id, words) or nil
   return (item.json or item.former or item.no_error or item.no_event_id) and item or nil
 end
 
 local function erased_question(task, question)
-  local words = { task.id }
+  local words = merged(task.names)
   if not is_about(task, question) then
     return nil
   end
@@ -153,7 +155,7 @@ local function erased_question(task, question)
 end
 
 local function erased_revision(task, revision)
-  local about = task.kind == "actor" and without(task, revision.about, { task.id })
+  local about = task.kind == "actor" and without(task, revision.about, merged(task.names))
   return about and { record = revision.record, json = about } or nil
 end
 
@@ -202,6 +204,7 @@ end
 local function note(self, task, done)
   local text = not done and json.encode {
     where = task.where, after = to_hex(task.after), counts = task.counts, company = task.company,
+    names = task.names,
   } or nil
   local ok, message, code = self._store:write(self._tenant, {}, self:_now(), 0, {
     name = task.name, before = task.text, text = text,
@@ -254,18 +257,31 @@ end
 local function begin(self, kind, id)
   local task = {
     kind = kind, id = id, told = json.decode(json.encode { id = id }).id, where = PLACES[1], after = "",
-    name = "forget " .. core.checksum(kind .. " " .. id),
+    names = { id }, name = "forget " .. core.checksum(kind .. " " .. id),
     counts = { questions = 0, revisions = 0, unchanged = 0, journal = 0 },
   }
   local text, message, code = self._store:cursor(self._tenant, task.name)
   if text then
     local left = json.decode(text)
     task.text, task.where, task.after, task.counts = text, left.where, from_hex(left.after), left.counts
-    task.company = left.company
+    task.company, task.names = left.company, left.names
   elseif code ~= "not_found" then
     return nil, message, code
   end
   return task
+end
+
+-- What the company was called before, too.
+local function add_old_names(self, task)
+  local next_entry = journal.entries(self, task.id)
+  while true do
+    local entry, message, code = next_entry()
+    if not entry then
+      return code == nil or nil, message, code
+    elseif entry.status == "renamed" and event_of.key(entry.company) == task.id then
+      task.names[#task.names + 1] = event_of.key(entry.former)
+    end
+  end
 end
 
 -- The company gets another id first, of which only its cursor knows whose it is.
@@ -276,6 +292,9 @@ local function rename(self, task, actor)
     random, message, code = core.random_id()
     task.company = random and "forgotten-" .. random:sub(1, 16)
     ok = random
+    if ok then
+      ok, message, code = add_old_names(self, task)
+    end
     if ok then
       ok, message, code = note(self, task)
     end
@@ -298,7 +317,10 @@ local function texts_of(task)
     texts[2], texts[3] = { text = ('"id":%s,'):format(id) }, { text = ('"id":%s}'):format(id) }
   end
   if task.kind == "company" then
-    texts = { { text = id }, { text = task.company } }
+    texts = { { text = task.company } }
+    for _, name in ipairs(task.names) do
+      texts[#texts + 1] = { text = name }
+    end
   end
   return texts
 end
