@@ -248,7 +248,7 @@ local STORE = {
   find_traces = { function() return "journal", { { text = "acme" }, { text = "e" } }, "" end, reads = true },
   erase = { function(known)
     return "journal", { { record = known.trace, json = json_of(20), former = ("c"):rep(200) } }
-  end },
+  end, loose = true }, -- records have numbers in them
   entry = { function(known) return known.entry end, reads = true },
   history = { function() return nil, nil, nil, 9 end, reads = true },
   add_unchanged = { function()
