@@ -340,6 +340,24 @@ describe("a company", function()
       end)
     end
 
+    for _, fate in ipairs { "renamed", "merged", "deleted" } do
+      it(("takes along, or ends, what is queued when it is %s"):format(fate), function()
+        open_own { apply = "elsewhere" }
+        assert.same({ "applying", "queued" }, { engine:handle(won "Acme").status, engine:handle(asks "Acme").status })
+        host.companies["Acme AS"], host.companies.Acme = LEAD, nil
+        local moved = assert(fate == "renamed" and engine:company_renamed("Acme", "Acme AS")
+          or fate == "merged" and engine:company_merged("Acme", "Bolt") or engine:company_deleted "Acme")
+        assert.equal(fate == "renamed" and 0 or 2, moved.closed)
+        local worker = stores.open { path = path, host = host, clock = function() return time.now end }
+        assert(worker:maintain())
+        worker:close()
+        assert.equal(fate == "renamed" and CUSTOMER or LEAD, host.companies["Acme AS"])
+        assert.same({}, engine:history { status = "queued" })
+        assert.equal(fate == "renamed" and 0 or 2, #engine:history { status = "cancelled" })
+        assert.equal(0, engine:stats().unfinished)
+      end)
+    end
+
     it("has no question asked in another category than the host says", function()
       open_own()
       host.companies.Bolt = CUSTOMER

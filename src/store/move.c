@@ -87,14 +87,18 @@ static lc_status read_entry(const lc_writer *w, uint64_t id, lc_entry *entry, lc
   return lc_must_be_there(status, "an entry", error);
 }
 
+static void cancel(lc_move_company *m, lc_entry *entry) {
+  entry->status = LC_ENTRY_CANCELLED;
+  entry->error = m->why;
+  m->closed++;
+}
+
 static lc_status cancel_change(const lc_writer *w, lc_move_company *m, uint64_t id, lc_error *error) {
   lc_entry entry;
   lc_status status = read_entry(w, id, &entry, error);
   if (status != LC_OK)
     return status;
-  entry.status = LC_ENTRY_CANCELLED;
-  entry.error = m->why;
-  m->closed++;
+  cancel(m, &entry);
   return lc_writer_fail(w, lc_put_entry(w, &entry), error);
 }
 
@@ -209,6 +213,8 @@ static lc_status move_entry(const lc_writer *w, lc_move_company *m, uint64_t id,
   if (status != LC_OK || stays(m, &entry))
     return status;
   int rc = forget_old_name(w, m, &entry);
+  if (entry.status == LC_ENTRY_QUEUED && m->fate != LC_FATE_RENAMED)
+    cancel(m, &entry);
   change_entry(m, &entry);
   m->moved++;
   if (rc == 0)
