@@ -217,7 +217,8 @@ static void test_damages(void) {
     lc_store *store = new_store();
     put(store, &damages[i].put);
     report_of found = check_store(store);
-    if (!CHECK(found.count == 1 && begins(found.first, damages[i].wrong)))
+    int expected = damages[i].put.value == queued_7 ? 2 : 1; /* it is also listed for another company */
+    if (!CHECK(found.count == expected && begins(found.first, damages[i].wrong)))
       printf("row %zu: %d, %s; expected %s\n", i, found.count, found.first, damages[i].wrong);
   }
 }
