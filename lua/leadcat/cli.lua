@@ -4,6 +4,7 @@ local argparse = require "argparse"
 local arguments = require "leadcat.cli.arguments"
 local backfill = require "leadcat.cli.backfill"
 local common = require "leadcat.cli.common"
+local companies = require "leadcat.cli.companies"
 local configs = require "leadcat.cli.config"
 local explain = require "leadcat.cli.explain"
 local history = require "leadcat.cli.history"
@@ -23,7 +24,7 @@ local INTERRUPTED = 130 -- the exit status: what shells give for a program that 
 local COMMANDS = {
   configs.init, configs.config, store.check, inspect, replay, backfill, simulate, explain, questions.confirmations,
   questions.resolve, store.maintain, store.backup, store.compact, history.history, history.undo,
-  history.cancel,
+  history.cancel, companies.move, companies.merge, companies.gone, companies.forget,
 }
 
 local function print_version()

@@ -4,6 +4,7 @@
 
 local as_text = require "leadcat.util.as_text"
 local backfill = require "leadcat.past.backfill"
+local companies = require "leadcat.past.company"
 local compare = require "leadcat.past.compare"
 local config = require "leadcat.rules.config"
 local confirmation = require "leadcat.events.confirmation"
@@ -11,6 +12,7 @@ local cursor = require "leadcat.events.cursor"
 local decider = require "leadcat.rules.decider"
 local event_of = require "leadcat.events.event"
 local explain = require "leadcat.rules.explain"
+local forget = require "leadcat.past.forget"
 local handle = require "leadcat.events.handle"
 local later = require "leadcat.events.later"
 local json = require "leadcat.util.json"
@@ -69,6 +71,8 @@ Engine.explain, Engine.why = explain.explain, explain.why
 Engine.backfill = backfill.backfill
 Engine.cursor = cursor.cursor
 Engine.undo, Engine.retry, Engine.cancel = undo.undo, undo.retry, later.cancel
+Engine.company_renamed, Engine.company_merged = companies.company_renamed, companies.company_merged
+Engine.company_deleted, Engine.forget = companies.company_deleted, forget.forget
 Engine.flush, Engine.metrics = metrics.flush, metrics.metrics
 Engine.propose, Engine.resolve = question.propose, question.resolve
 Engine.confirmation, Engine.confirmations = question.confirmation, question.confirmations
@@ -225,8 +229,8 @@ end
 
 --- Whether the actor may. Without an actor it is the program itself, which may do everything.
 ---@param actor? leadcat.Actor
----@param permission "configure"|"undo"|"view"|"report"|"confirm"
----@param subject? table what it is about: an event, an entry, a confirmation, a revision; of the counters {metrics = true}
+---@param permission "configure"|"undo"|"view"|"report"|"confirm"|"assign"|"forget"
+---@param subject? table what it is about: an event, an entry, a confirmation, a revision; of the counters {metrics = true}; of `assign` {company, to?}; of `forget` {company?, contact?, actor?}
 ---@return boolean? allowed, string? message, string? code message: the host's words for a refusal; with a code, why it could not say
 function Engine:can(actor, permission, subject)
   self:_check_open()

@@ -1,10 +1,11 @@
 --- The routes, without a server: a plain request table goes in, a plain response table comes out. `resty.lua` is the
--- adapter for nginx. This file decides who may call a route; `http/events.lua`, `http/api.lua`, `http/pages.lua` and
--- `http/history.lua` do what it does.
+-- adapter for nginx. This file decides who may call a route; `http/events.lua`, `http/api.lua`, `http/companies.lua`,
+-- `http/pages.lua` and `http/history.lua` do what it does.
 
 local as_text = require "leadcat.util.as_text"
 local api = require "leadcat.http.api"
 local assets = require "leadcat.http.assets"
+local companies = require "leadcat.http.companies"
 local events = require "leadcat.http.events"
 local history = require "leadcat.http.history"
 local options_of = require "leadcat.util.options"
@@ -57,6 +58,7 @@ local ROUTES = {
   ["/api/history"] = { GET = { api.history, "view" } },
   ["/api/triggers"] = { GET = { api.triggers, "view" } },
   ["/api/undo"] = { POST = { api.undo_many, "undo" } },
+  ["/api/forget"] = { POST = { companies.forget, "forget" } },
   ["/metrics"] = { GET = { api.metrics, "view" } },
   ["/health"] = { open = true, GET = { api.health } },
 }
@@ -71,6 +73,9 @@ local PATTERNS = {
   { "^/api/confirmations/([^/]+)$", { GET = { api.confirmation }, POST = { api.resolve } } },
   { "^/api/history/([^/]+)/undo$", { POST = { api.undo } } },
   { "^/api/history/([^/]+)/cancel$", { POST = { api.cancel } } },
+  { "^/api/companies/(.+)/rename$", { POST = { companies.rename, "assign" } } },
+  { "^/api/companies/(.+)/merge$", { POST = { companies.merge, "assign" } } },
+  { "^/api/companies/(.+)/delete$", { POST = { companies.delete, "assign" } } },
 }
 
 local function find_route(path)

@@ -27,6 +27,8 @@ local ALLOW = {
   ["/api/confirmations"] = "GET, HEAD", ["/api/confirmations/count"] = "GET, HEAD",
   ["/api/confirmations/{id}"] = "GET, HEAD, POST", ["/api/history"] = "GET, HEAD",
   ["/api/history/1/undo"] = "POST", ["/api/history/1/cancel"] = "POST",
+  ["/api/companies/7/rename"] = "POST", ["/api/companies/7/merge"] = "POST", ["/api/companies/7/delete"] = "POST",
+  ["/api/forget"] = "POST",
   ["/metrics"] = "GET, HEAD", ["/health"] = "GET, HEAD",
   ["/leadcat.js"] = "GET, HEAD", ["/settings.js"] = "GET, HEAD", ["/leadcat.css"] = "GET, HEAD",
 }

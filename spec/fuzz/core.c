@@ -330,6 +330,7 @@ static void try_entry(const void *bytes, size_t size) {
   if (status != LC_OK)
     return;
   check_text(entry.company.text, bytes, size);
+  check_text(entry.former.text, bytes, size);
   check_text(entry.event_id, bytes, size);
   check_text(entry.details, bytes, size);
   check_text(entry.error, bytes, size);

@@ -147,7 +147,8 @@ end
 local function shown(entry)
   return {
     entry.entry, entry.company, entry.status, entry.trigger, entry.from, entry.to, entry.event_id or false,
-    entry.confirmation or false, entry.scheduled or false, entry.carries_out or false,
+    entry.confirmation or false, entry.scheduled or false, entry.carries_out or false, entry.former or false,
+    entry.is_gone or false,
   }
 end
 
@@ -155,7 +156,7 @@ local function shown_of_model(entry)
   return {
     entry.id, entry.company, entry.status, entry.trigger, entry.from, entry.to, entry.event_id or false,
     entry.question and entry.question.id or false, entry.scheduled and entry.scheduled.id or false,
-    entry.carries_out and entry.carries_out.id or false,
+    entry.carries_out and entry.carries_out.id or false, entry.former or false, entry.is_gone or false,
   }
 end
 
@@ -418,7 +419,30 @@ function OPERATIONS.expire(world, owner)
   assert.same({ world.m:expire(world.now), false }, { world.stores[owner]:expire(T, world.now) })
 end
 
-local NAMES = { "handle", "handle", "handle", "handle", "write", "answer", "take_up", "expire", "later" }
+-- A company is renamed, merged or deleted.
+function OPERATIONS.move(world, owner)
+  local from, to, idle = pick(world, COMPANIES), pick(world, COMPANIES), world.roll(2) == 1
+  local fate = pick(world, { "renamed", "renamed", "merged", "deleted" })
+  if to == from then
+    return
+  end
+  local result, other, moved, closed = world.m:move(fate, from, to, {
+    owner = owner, now = world.now, idle = idle, keeps_companies = world.keeps,
+  })
+  local found = assert(world.stores[owner]:move(T, {
+    fate = fate, company = from, to = fate ~= "deleted" and to or nil, keeps_companies = world.keeps, idle = idle,
+  }, world.now))
+  check_state(world)
+  assert.same({ result, moved or 0, closed or 0 }, { found.result, found.moved, found.closed })
+  assert.equal(result == "moved" and (other and other.id) or nil, found.entry)
+  assert.equal(result ~= "moved" and other or nil, found.company)
+  if world.keeps and world.roll(2) == 1 then -- so that there are some
+    assert(world.stores[owner]:create(T, { { company = from } }, LEAD))
+    world.m.companies[from] = world.m.companies[from] or LEAD
+  end
+end
+
+local NAMES = { "handle", "handle", "handle", "handle", "write", "answer", "take_up", "expire", "later", "move" }
 
 local function operate(open, seed, keeps)
   local world = new_world(open, seed, keeps)

@@ -198,6 +198,7 @@ local function fill(store, tenant, size)
     { tenant = tenant, name = "a counter", value = 2 }, { tenant = tenant, name = "another", value = 3 },
   })
   assert(store:write(tenant, {}, NOW, 0, { name = "c", text = json_of(size) }))
+  known.trace = store:find_traces(tenant, "journal", { { text = "hosted" } }, "")[1].record
   return known
 end
 
@@ -241,6 +242,14 @@ local STORE = {
       details = "{}",
     } }
   end },
+  move = { function()
+    return { fate = "merged", company = "acme", to = ("c"):rep(200), details = json_of(20), why = "w" }, NOW
+  end },
+  find_traces = { function() return "journal", { { text = "acme" }, { text = "e" } }, "" end, reads = true },
+  erase_marks = { function() return { { text = "acme" } }, true, 0 end },
+  erase = { function(known)
+    return "journal", { { record = known.trace, json = json_of(20), former = ("c"):rep(200) } }
+  end, loose = true }, -- records have numbers in them
   entry = { function(known) return known.entry end, reads = true },
   history = { function() return nil, nil, nil, 9 end, reads = true },
   add_unchanged = { function()
@@ -358,6 +367,10 @@ local ENGINE = {
   triggers = { function() end, reads = true },
   retry = { function(known) return known.entry end, reads = true },
   cancel = { function(known) return known.scheduled, { actor = ANN } end },
+  company_renamed = { function() return "acme", "acme3" end },
+  company_merged = { function() return "open", "acme", { actor = ANN } end },
+  company_deleted = { function() return "nobody" end },
+  forget = { function() return { company = "open" }, { actor = ANN } end, loose = true },
   fields = { function() end, reads = true },
   flush = { function() end },
   metrics = { function() end, reads = true, loose = true },

@@ -185,6 +185,97 @@ function model:expire(now)
   return expired
 end
 
+-- Companies that are renamed, merged, deleted ---------------------------------------------------------------------------
+
+local NOTES = { renamed = true, merged = true, deleted = true }
+
+-- Why it cannot be now, and because of which company.
+local function obstacle(self, fate, from, to, how)
+  local claim, kept = self.applying[from], self.companies
+  if claim and claim.owner and how.now < claim.deadline and not (how.idle and claim.owner == how.owner) then
+    return "busy", from
+  elseif claim and fate == "renamed" and self.applying[to] then
+    return "busy", to
+  elseif how.keeps_companies and not kept[from] then
+    return "unknown", from
+  elseif how.keeps_companies and fate == "merged" and not kept[to] then
+    return "unknown", to
+  elseif how.keeps_companies and fate == "renamed" and kept[to] then
+    return "taken", to
+  end
+end
+
+-- Ends what is open of `from` or, where both have it, the older one; gives how much.
+local function end_open(self, fate, from, to, how)
+  local closed = 0
+  local function both(kept, end_one)
+    local first, second = kept[from], fate ~= "deleted" and kept[to]
+    if first and (fate == "deleted" or second) then
+      end_one(second and (second.entry or second).id < (first.entry or first).id and to or from)
+      closed = closed + 1
+    end
+  end
+  local claim = self.applying[from]
+  if claim and fate ~= "renamed" then
+    claim.entry.status, self.applying[from], closed = "cancelled", nil, closed + 1
+  end
+  local question = self.open[from]
+  if question and fate == "merged" and how.keeps_companies and question.from ~= self.companies[to] then
+    close_older(self, from, how.now)
+    closed = closed + 1
+  end
+  both(self.open, function(company) close_older(self, company, how.now) end)
+  both(self.scheduled, function(company)
+    self:end_scheduled(company, fate == "deleted" and "cancelled" or "superseded")
+  end)
+  return closed
+end
+
+-- Has the entries of `from` be those of `heir`; gives how many.
+local function move_entries(self, fate, from, heir)
+  local moved = 0
+  for _, entry in ipairs(self.entries) do
+    if entry.company == from and not entry.is_gone then
+      moved, entry.company, entry.is_gone = moved + 1, heir, fate == "deleted" or nil
+      if fate == "merged" and not NOTES[entry.status] then
+        entry.former = entry.former or from
+      end
+      if entry.question then
+        entry.question.company = heir
+      end
+    end
+  end
+  return moved
+end
+
+--- What has become of a company: what `move` gives, and the note.
+function model:move(fate, from, to, how)
+  local result, company = obstacle(self, fate, from, to, how)
+  if result then
+    return result, company
+  end
+  local closed, heir = end_open(self, fate, from, to, how), fate == "deleted" and from or to
+  local moved = move_entries(self, fate, from, heir)
+  for _, kept in ipairs { self.applying, self.open, self.scheduled, fate == "renamed" and self.companies or {} } do
+    if heir ~= from then
+      kept[heir], kept[from] = kept[from] or kept[heir], nil
+    end
+  end
+  self.companies[from] = nil
+  local note = (moved > 0 or how.keeps_companies) and add(self, {
+    company = heir, former = heir ~= from and from or nil, status = fate, is_gone = fate == "deleted" or nil, from = 0,
+    to = 0,
+  }) or nil
+  self.newest = {}
+  for _, entry in ipairs(self.entries) do
+    self.newest[entry.company] = entry
+    if NOTES[entry.status] and entry.former then
+      self.newest[entry.former] = entry
+    end
+  end
+  return "moved", note, moved, closed
+end
+
 -- Events ----------------------------------------------------------------------------------------------------------------
 
 local Walk = {}

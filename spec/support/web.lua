@@ -247,6 +247,9 @@ local REQUESTS = {
   end,
   ["POST /api/events"] = an_event,
   ["POST /api/explain"] = an_event,
+  ["POST /api/companies/{company}/rename"] = function() return { json = { to = "renamed" } } end,
+  ["POST /api/companies/{company}/merge"] = function(site) return { json = { into = web.new_company(site) } } end,
+  ["POST /api/forget"] = function() return { json = { contact = 7 } } end,
   ["POST /api/undo"] = function() return { json = { run = "unknown" } } end,
   ["POST /api/confirmations/{id}"] = function() return { json = { accept = true } } end,
   ["POST /api/confirmations/{unknown}"] = function() return { json = { accept = true } } end,
@@ -260,6 +263,8 @@ function web.fill(site, route)
       return (web.question(site))
     elseif name == "entry" then
       return ("%d"):format((web.change(site)))
+    elseif name == "company" then
+      return web.new_company(site)
     end
     return web.UNKNOWN
   end)

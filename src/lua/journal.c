@@ -187,21 +187,30 @@ static int l_end_scheduled(lua_State *L) {
 
 /* ---- reading ----------------------------------------------------------------------------- */
 
-static int push_entry(lua_State *L, lc_text packed) {
+int l_push_entry(lua_State *L, lc_text packed) {
   lc_error error;
   lc_entry entry;
   lc_status status = lc_entry_unpack(packed.data, packed.size, &entry, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
-  lua_createtable(L, 0, 17);
+  lua_createtable(L, 0, 18);
   if (entry.id != 0) /* else it is a mark */
     l_set_entry(L, l_check_store(L, 1), entry.id);
   l_set_number(L, "at", entry.at);
   l_push_company(L, entry.company);
   lua_setfield(L, -2, "company");
-  status = l_set_trigger(L, l_check_store(L, 1), entry.trigger, &error);
+  if (!lc_entry_is_note(&entry))
+    status = l_set_trigger(L, l_check_store(L, 1), entry.trigger, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
+  if (entry.former.text.size != 0) {
+    l_push_company(L, entry.former);
+    lua_setfield(L, -2, "former");
+  }
+  if (entry.is_gone) {
+    lua_pushboolean(L, true);
+    lua_setfield(L, -2, "is_gone");
+  }
   l_set_id(L, "rule_id", entry.rule);
   l_set_string(L, "action", lc_action_names[entry.action]);
   l_set_string(L, "status", lc_entry_status_names[entry.status]);
@@ -281,7 +290,7 @@ static int l_claim(lua_State *L) {
   l_store *box = l_check_open(L);
   lc_status status = lc_store_claim(box->store, tenant, &company, idle, seconds, &claim, &box->error);
   bool restored = status == LC_OK && lc_is_restored(&box->epochs, claim.entry);
-  int results = l_push_result(L, box, result, status, push_entry);
+  int results = l_push_result(L, box, result, status, l_push_entry);
   if (results != 1)
     return results;
   lua_pushinteger(L, (lua_Integer)claim.attempts);
@@ -297,7 +306,7 @@ static int l_applying(lua_State *L) {
   l_result *result = l_new_result(L);
   l_store *box = l_check_open(L);
   lc_status status = lc_store_applying(box->store, tenant, after, limit, &box->error);
-  return l_push_results(L, box, result, status, push_entry);
+  return l_push_results(L, box, result, status, l_push_entry);
 }
 
 /* store:scheduled(tenant, now, limit) -> entries */
@@ -308,7 +317,7 @@ static int l_scheduled(lua_State *L) {
   l_result *result = l_new_result(L);
   l_store *box = l_check_open(L);
   lc_status status = lc_store_scheduled(box->store, tenant, now, limit, &box->error);
-  return l_push_results(L, box, result, status, push_entry);
+  return l_push_results(L, box, result, status, l_push_entry);
 }
 
 /* store:schedule_of(tenant, company) -> entry */
@@ -317,7 +326,7 @@ static int l_schedule_of(lua_State *L) {
   lc_company company = { .text = l_check_text(L, 3, LC_COMPANY_MAX) };
   l_result *result = l_new_result(L);
   l_store *box = l_check_open(L);
-  return l_push_result(L, box, result, lc_store_schedule_of(box->store, tenant, &company, &box->error), push_entry);
+  return l_push_result(L, box, result, lc_store_schedule_of(box->store, tenant, &company, &box->error), l_push_entry);
 }
 
 /* store:cursor(tenant, name) -> text */
@@ -333,7 +342,7 @@ static int l_seen(lua_State *L) {
   lc_text tenant = l_check_tenant(L, 2), event_id = l_check_text(L, 3, LC_EVENT_ID_MAX);
   l_result *result = l_new_result(L);
   l_store *box = l_check_open(L);
-  return l_push_result(L, box, result, lc_store_seen(box->store, tenant, event_id, &box->error), push_entry);
+  return l_push_result(L, box, result, lc_store_seen(box->store, tenant, event_id, &box->error), l_push_entry);
 }
 
 /* store:entry(tenant, id) -> entry */
@@ -342,7 +351,7 @@ static int l_entry(lua_State *L) {
   uint64_t id = (uint64_t)luaL_checkinteger(L, 3);
   l_result *result = l_new_result(L);
   l_store *box = l_check_open(L);
-  return l_push_result(L, box, result, lc_store_entry(box->store, tenant, id, &box->error), push_entry);
+  return l_push_result(L, box, result, lc_store_entry(box->store, tenant, id, &box->error), l_push_entry);
 }
 
 /* store:history(tenant, company or nil, since or nil, after or nil, limit, unchanged) -> entries, or unchanged ones */
@@ -360,7 +369,7 @@ static int l_history(lua_State *L) {
   l_result *result = l_new_result(L);
   l_store *box = l_check_open(L);
   lc_status status = list(box->store, tenant, only, since, after, limit, &box->error);
-  return l_push_results(L, box, result, status, push_entry);
+  return l_push_results(L, box, result, status, l_push_entry);
 }
 
 void l_journal_register(lua_State *L) {

@@ -1,7 +1,7 @@
 #include "convert.h"
 #include "store.h"
 
-static int push_question(lua_State *L, lc_text packed) {
+int l_push_question(lua_State *L, lc_text packed) {
   lc_error error;
   lc_question question;
   lc_status status = lc_question_unpack(packed.data, packed.size, &question, &error);
@@ -47,7 +47,7 @@ static int l_confirmation(lua_State *L) {
   if (!is_id)
     return l_fail(L, LC_NOT_FOUND, &(lc_error){ "a confirmation's id has 32 hex digits" });
   lc_status status = lc_store_question(box->store, tenant, id, &box->error);
-  return l_push_result(L, box, result, status, push_question);
+  return l_push_result(L, box, result, status, l_push_question);
 }
 
 /* The table at `index`: {company=, user=, state= (else all), after= (an entry), now=, unswept=, limit=}. It keeps the
@@ -74,7 +74,7 @@ static int l_confirmations(lua_State *L) {
   l_result *result = l_new_result(L);
   lc_query query = check_query(L, 3);
   l_store *box = l_check_open(L);
-  return l_push_results(L, box, result, lc_store_questions(box->store, tenant, &query, &box->error), push_question);
+  return l_push_results(L, box, result, lc_store_questions(box->store, tenant, &query, &box->error), l_push_question);
 }
 
 /* store:count_confirmations(tenant, query) -> how many, up to the limit */

@@ -46,6 +46,7 @@ void l_decide_register(lua_State *L);
 void l_journal_register(lua_State *L);
 void l_question_register(lua_State *L);
 void l_handle_register(lua_State *L);
+void l_company_register(lua_State *L);
 
 /* Adds methods to the metatable. */
 void l_store_methods(lua_State *L, const luaL_Reg *methods);
@@ -96,6 +97,10 @@ int l_push_result(lua_State *L, const l_store *box, l_result *result, lc_status 
                   int push(lua_State *L, lc_text item));
 int l_push_results(lua_State *L, const l_store *box, l_result *result, lc_status status,
                    int push(lua_State *L, lc_text item));
+
+/* Push one record of a result, as a table. */
+int l_push_entry(lua_State *L, lc_text packed);
+int l_push_question(lua_State *L, lc_text packed);
 
 /* The cursor at the stack index, {name=, before=, text=} (JSON), if there is one. */
 bool l_to_cursor(lua_State *L, int index, lc_cursor *cursor);

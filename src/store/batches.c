@@ -1,4 +1,4 @@
-/* Puts marks, in batches, which say which are the oldest (forget.c removes those). */
+/* Puts marks, in batches, which say which are the oldest (old_marks.c removes those). */
 #include <string.h>
 
 #include "internal.h"

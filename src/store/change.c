@@ -34,8 +34,11 @@ static double time_of(const lc_entry *entry) {
   return entry->at < entry->written ? entry->at : entry->written;
 }
 
-/* Takes the next older entry; whether the search is over. The event of an answer is that of the question. */
+/* Takes the next older entry; whether the search is over. The event of an answer is that of the question. What was done to a company
+ * that has become part of this one, or had its id before, did not change this one. */
 static bool take(search *s, const lc_entry *entry) {
+  if (entry->is_gone || entry->former.text.size != 0)
+    return false;
   bool asked = s->answers && entry->status == LC_ENTRY_AWAITING
             && memcmp(entry->question, s->question, sizeof s->question) == 0;
   if (entry->status == LC_ENTRY_UPDATED) {

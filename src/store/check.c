@@ -142,9 +142,21 @@ static const char *check_entry(const record *r) {
   return r->rest.mv_size == 8 && lc_key_number(r->rest) == entry.id ? NULL : "an entry stands in another one's place";
 }
 
+/* Whether it is the company in the key: its size, its text, then an entry's number. */
+static bool is_in_key(const lc_company *company, MDB_val rest) {
+  const unsigned char *key = rest.mv_data;
+  return key[0] == company->text.size && rest.mv_size == 1 + (size_t)key[0] + 8 && memcmp(key + 1, company->text.data, key[0]) == 0;
+}
+
 static const char *check_index(const record *r, lc_table table) {
-  bool sound = r->rest.mv_size > 9 && entry_exists(r, table, lc_key_number(r->rest));
-  return sound ? NULL : "a company names an entry that is missing";
+  lc_entry entry;
+  MDB_val value;
+  if (r->rest.mv_size <= 9 || !exists(r, table, lc_key_of_entry(&r->tenant, lc_key_number(r->rest)), &value))
+    return "a company names an entry that is missing";
+  if (lc_entry_unpack(value.mv_data, value.mv_size, &entry, NULL) != LC_OK)
+    return NULL; /* reported already */
+  bool sound = is_in_key(&entry.company, r->rest) || (entry.former.text.size != 0 && lc_entry_is_note(&entry) && is_in_key(&entry.former, r->rest));
+  return sound ? NULL : "a company names an entry of another company";
 }
 
 static const char *check_by_company(const record *r) {
@@ -176,7 +188,7 @@ static const char *check_batch(const record *r) {
   while (sound && lc_batch_next(&ids, &id)) {
     lc_key key = r->tenant;
     lc_key_add_text(&key, id);
-    if (!exists(r, LC_TABLE_SEEN, key, &mark))
+    if (id.size != 0 && !exists(r, LC_TABLE_SEEN, key, &mark))
       return "a batch names a mark that is missing";
   }
   return sound ? NULL : "a batch of marks is damaged";

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "env.h"
+#include "gaps.h"
 
 enum { PATH_SIZE = 4096 };
 
@@ -38,12 +39,14 @@ static lc_status copy_part(lc_env *env, lc_part part, const char *directory, boo
   char name[PATH_SIZE];
   name_copy(name, directory, part, ".part");
   unlink(name); /* of a copy that was killed */
-  int file = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+  int file = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (file < 0)
     return fail(env, part, errno, name, error);
   MDB_env *mdb = lc_env_enter(env, part);
   int rc = mdb == NULL ? MDB_PANIC : mdb_env_copyfd2(mdb, file, compact ? MDB_CP_COMPACT : 0);
   lc_env_leave(env, part);
+  if (rc == 0 && compact)
+    rc = lc_gaps_clear(file);
   if (rc == 0 && (fchmod(file, 0640) != 0 || fsync(file) != 0))
     rc = errno;
   close(file);

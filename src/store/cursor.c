@@ -15,7 +15,12 @@ lc_status lc_put_cursor(const lc_writer *w, const lc_cursor *cursor, lc_error *e
            && (found.mv_size == 0 || memcmp(found.mv_data, cursor->before.data, found.mv_size) == 0);
   if (!same && !cursor->anyhow)
     return lc_fail(error, LC_CONFLICT, "the cursor is not where it was");
-  rc = lc_put(w->store, w->txn, LC_TABLE_NOTES, &key, cursor->text.data, cursor->text.size);
+  if (cursor->text.size != 0)
+    rc = lc_put(w->store, w->txn, LC_TABLE_NOTES, &key, cursor->text.data, cursor->text.size);
+  else if (rc == 0)
+    rc = lc_delete(w->store, w->txn, LC_TABLE_NOTES, &key);
+  else
+    rc = 0;
   return lc_writer_fail(w, rc, error);
 }
 

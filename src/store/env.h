@@ -63,7 +63,7 @@ typedef struct lc_env_stats {
 void lc_env_stat(lc_env *env, lc_part part, lc_env_stats *stats);
 
 /* Copies both files, while they are in use, to `directory`, which is made if its parent exists. The journal comes first, so
- * that no entry names a config that is missing. `compact`: without unused pages. The copies get their names when both are
+ * that no entry names a config that is missing. `compact`: without unused pages, and without what was erased. The copies get their names when both are
  * whole and on disk; on failure they are removed. LC_CONFLICT: a file is there already. From copy.c. */
 lc_status lc_env_copy(lc_env *env, const char *directory, bool compact, lc_error *error);
 

@@ -1,154 +1,192 @@
-/* Removes the oldest marks of events that came to nothing, a batch at a time. */
+/* Erasing persons: finds the records that name them, and replaces what they say. */
+#define _GNU_SOURCE
 #include <string.h>
 
 #include "internal.h"
 #include "store.h"
 
-enum { STEP = 256 }; /* marks that one transaction removes, about */
+enum { LOOKED_AT = 4096, FOUND = 128 /* records of one call */ };
 
-/* A tenant's first batch, which is the oldest. */
-typedef struct first_batch {
-  MDB_val stored;
-  double written;
-  double newest;  /* when the last was written */
-  uint64_t marks; /* in all batches */
-} first_batch;
+const char *const lc_traces_names[LC_TRACES_PLACES] = {
+  [LC_TRACES_QUESTIONS] = "questions", [LC_TRACES_REVISIONS] = "revisions", [LC_TRACES_UNCHANGED] = "unchanged",
+  [LC_TRACES_JOURNAL] = "journal",
+};
 
-/* Moves the cursor there. MDB_NOTFOUND: there is none. */
-static int find_first(MDB_cursor *batches, const lc_key *tenant, first_batch *first) {
-  lc_key from = *tenant;
-  uint64_t behind;
-  lc_batch head;
-  int rc = lc_find_last_batch(batches, tenant, &behind, &first->newest);
-  lc_key_add_number(&from, 0);
-  MDB_val key = lc_key_value(&from);
-  if (rc == 0)
-    rc = mdb_cursor_get(batches, &key, &first->stored, MDB_SET_RANGE);
-  if (rc != 0 || first->stored.mv_size < sizeof head)
-    return rc != 0 ? rc : MDB_CORRUPTED;
-  memcpy(&head, first->stored.mv_data, sizeof head);
-  first->written = head.written;
-  first->marks = behind - lc_key_number(key);
-  return 0;
+static const lc_table table_of[LC_TRACES_PLACES] = {
+  [LC_TRACES_QUESTIONS] = LC_TABLE_CONFIRMATIONS, [LC_TRACES_REVISIONS] = LC_TABLE_REVISIONS,
+  [LC_TRACES_UNCHANGED] = LC_TABLE_UNCHANGED, [LC_TRACES_JOURNAL] = LC_TABLE_JOURNAL,
+};
+
+static lc_part part_of(lc_traces where) {
+  return lc_table_part(table_of[where]);
 }
 
-/* The time, or that of the newest entry or mark if it is earlier: a clock that is wrong removes nothing. */
-static double credible_now(const lc_writer *reader, double newest) {
-  double known = newest > reader->last.written ? newest : reader->last.written;
-  return reader->now < known ? reader->now : known;
+/* ---- finding --------------------------------------------------------------------------------- */
+
+typedef struct search {
+  lc_traces where;
+  lc_key tenant;
+  const lc_text *texts;
+  size_t count;
+  lc_trace_place *place;
+} search;
+
+static bool names_any(const search *s, MDB_val value) {
+  for (size_t i = 0; i < s->count; i++) {
+    if (memmem(value.mv_data, value.mv_size, s->texts[i].data, s->texts[i].size) != NULL)
+      return true;
+  }
+  return false;
 }
 
-int lc_are_marks_due(const lc_writer *reader, MDB_cursor *batches, const lc_retention *keep, bool *due) {
-  first_batch first;
-  int rc = find_first(batches, &reader->tenant, &first);
-  *due = rc == 0 && ((keep->age > 0 && first.written < credible_now(reader, first.newest) - keep->age)
-                     || (keep->count > 0 && first.marks > keep->count));
-  return rc;
+/* A revision's number stands in its key only. */
+static lc_status add_record(lc_store *store, const search *s, MDB_val key, MDB_val value, lc_error *error) {
+  uint64_t revision = lc_key_number(key);
+  lc_text number = { (const char *)&revision, s->where == LC_TRACES_REVISIONS ? sizeof revision : 0 };
+  return lc_result_add(store, number, lc_text_of(value), error);
 }
 
-static int remove_mark(const lc_store *store, MDB_txn *txn, const lc_key *tenant, const unsigned char *id) {
-  lc_key key = *tenant;
-  MDB_val found;
-  lc_key_add_bytes(&key, id, 1 + (size_t)*id);
-  int rc = lc_get(store, txn, LC_TABLE_SEEN, &key, &found);
-  if (rc == 0 && found.mv_size > sizeof(uint64_t)) /* else an entry has the id */
-    rc = lc_delete(store, txn, LC_TABLE_SEEN, &key);
+/* Notes where it is: behind this key. False: the key is no record's. */
+static bool go_on(const search *s, MDB_val key) {
+  size_t size = key.mv_size - s->tenant.size;
+  if (size == 0 || size > sizeof s->place->key)
+    return false;
+  memcpy(s->place->key, (const char *)key.mv_data + s->tenant.size, size);
+  s->place->size = size;
+  return true;
+}
+
+static int seek(MDB_cursor *cursor, const search *s, MDB_val *key, MDB_val *value) {
+  lc_key from = s->tenant;
+  lc_key_add_bytes(&from, s->place->key, s->place->size);
+  *key = lc_key_value(&from);
+  int rc = mdb_cursor_get(cursor, key, value, MDB_SET_RANGE);
+  bool is_there = rc == 0 && s->place->size != 0 && key->mv_size == from.size && lc_key_is_prefix(&from, *key);
+  return is_there ? mdb_cursor_get(cursor, key, value, MDB_NEXT) : rc;
+}
+
+static lc_status find(lc_store *store, MDB_cursor *cursor, void *request, lc_error *error) {
+  search *s = request;
+  MDB_val key, value;
+  lc_status status = LC_OK;
+  size_t found = 0;
+  int rc = seek(cursor, s, &key, &value);
+  for (int i = 0; i < LOOKED_AT && found < FOUND && rc == 0 && status == LC_OK; i++) {
+    if (!lc_key_is_prefix(&s->tenant, key))
+      break;
+    if (names_any(s, value)) {
+      found++;
+      status = add_record(store, s, key, value, error);
+    }
+    if (!go_on(s, key))
+      return lc_fail(error, LC_CORRUPT, "a key of %s is damaged", lc_table_name(table_of[s->where]));
+    rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+  }
+  if (rc == MDB_NOTFOUND || (rc == 0 && !lc_key_is_prefix(&s->tenant, key)))
+    s->place->size = 0;
+  return status != LC_OK ? status : lc_end_of_scan(store, part_of(s->where), rc, error);
+}
+
+lc_status lc_store_find_traces(lc_store *store, lc_text tenant, lc_traces where, const lc_text *texts, size_t count,
+                               lc_trace_place *place, lc_error *error) {
+  search s = { where, lc_key_of(tenant), texts, count, place };
+  return lc_scan(store, part_of(where), table_of[where], find, &s, error);
+}
+
+/* ---- erasing --------------------------------------------------------------------------------- */
+
+static bool equals(MDB_val value, lc_text text) {
+  return value.mv_size == text.size && memcmp(value.mv_data, text.data, text.size) == 0;
+}
+
+/* Whether the record under the key is still the one that was found. */
+static int find_same(const lc_writer *w, lc_traces where, lc_key key, lc_text record, bool *same) {
+  MDB_val value;
+  int rc = lc_get(w->store, w->txn, table_of[where], &key, &value);
+  *same = rc == 0 && equals(value, record);
   return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-/* Removes the batch at which the cursor is, with its marks. */
-static int remove_batch(const lc_store *store, MDB_cursor *batches, const lc_key *tenant, MDB_val stored, size_t *removed) {
-  unsigned char bytes[LC_BATCH_MAX];
-  lc_text ids, id;
-  lc_batch head;
-  if (stored.mv_size > sizeof bytes || !lc_batch_unpack(lc_text_of(stored), &head, &ids))
-    return MDB_CORRUPTED;
-  memcpy(bytes, ids.data, ids.size); /* a copy: the transaction changes its pages */
-  ids.data = (const char *)bytes;
-  int rc = mdb_cursor_del(batches, 0);
-  while (rc == 0 && lc_batch_next(&ids, &id))
-    rc = remove_mark(store, mdb_cursor_txn(batches), tenant, (const unsigned char *)id.data - 1);
-  *removed += head.count;
-  return rc;
+static void replace(lc_text *text, lc_text by) {
+  if (by.data != NULL)
+    *text = by;
 }
 
-typedef struct forgetter {
-  lc_writer w;
-  const lc_retention *keep;
-  size_t removed;
-  bool more;
-} forgetter;
-
-static int forget_some(forgetter *f, MDB_cursor *batches) {
-  first_batch first;
-  int rc = lc_are_marks_due(&f->w, batches, f->keep, &f->more);
-  while (rc == 0 && f->more && f->removed < STEP) {
-    rc = find_first(batches, &f->w.tenant, &first);
-    if (rc == 0)
-      rc = remove_batch(f->w.store, batches, &f->w.tenant, first.stored, &f->removed);
-    if (rc == 0)
-      rc = lc_are_marks_due(&f->w, batches, f->keep, &f->more);
-  }
-  return rc == MDB_NOTFOUND ? 0 : rc;
-}
-
-static lc_status forget_in_step(forgetter *f, lc_error *error) {
-  MDB_cursor *batches;
-  f->removed = 0;
-  lc_status status = lc_writer_begin(&f->w, error);
+static lc_status erase_entry(const lc_writer *w, lc_traces where, lc_erasure *e, lc_error *error) {
+  lc_entry entry;
+  bool same = false;
+  lc_status status = lc_entry_unpack(e->record.data, e->record.size, &entry, error);
   if (status != LC_OK)
     return status;
-  lc_env_lift_limit(f->w.store->env, LC_PART_JOURNAL);
-  int rc = mdb_cursor_open(f->w.txn, lc_env_table(f->w.store->env, LC_TABLE_MARKS), &batches);
-  if (rc == 0)
-    rc = forget_some(f, batches);
-  return lc_writer_end(&f->w, lc_writer_fail(&f->w, rc, error), error);
+  int rc = find_same(w, where, lc_key_of_entry(&w->tenant, entry.id), e->record, &same);
+  e->lost = !same;
+  if (rc != 0 || !same)
+    return lc_writer_fail(w, rc, error);
+  if (e->no_event_id && where == LC_TRACES_JOURNAL)
+    rc = lc_remove_seen(w, &entry);
+  if (e->no_event_id)
+    entry.event_id = (lc_text){ NULL, 0 };
+  if (e->no_error)
+    entry.error = (lc_text){ NULL, 0 };
+  if (e->former.text.size != 0)
+    entry.former = e->former;
+  replace(&entry.details, e->json);
+  return lc_writer_fail(w, rc != 0 ? rc : lc_put_entry(w, &entry), error);
 }
 
-static lc_status are_due(const forgetter *f, bool *due, lc_error *error) {
-  lc_store *store = f->w.store;
-  lc_writer reader = f->w;
-  MDB_cursor *batches;
-  lc_status status = lc_begin_read(store, LC_PART_JOURNAL, &reader.txn, error);
+static lc_status erase_question(const lc_writer *w, lc_erasure *e, lc_error *error) {
+  lc_question question;
+  bool same = false;
+  lc_status status = lc_question_unpack(e->record.data, e->record.size, &question, error);
   if (status != LC_OK)
     return status;
-  int rc = mdb_cursor_open(reader.txn, lc_env_table(store->env, LC_TABLE_MARKS), &batches);
-  if (rc == 0) {
-    rc = lc_read_last(&reader);
-    if (rc == 0)
-      rc = lc_are_marks_due(&reader, batches, f->keep, due);
-    mdb_cursor_close(batches);
-  }
-  lc_end_read(store, LC_PART_JOURNAL);
-  return rc == MDB_NOTFOUND ? LC_OK : lc_store_fail(store, LC_PART_JOURNAL, rc, "cannot read the marks", error);
+  int rc = find_same(w, LC_TRACES_QUESTIONS, lc_key_of_question(&w->tenant, question.id), e->record, &same);
+  e->lost = !same;
+  if (rc != 0 || !same)
+    return lc_writer_fail(w, rc, error);
+  lc_question erased = question;
+  replace(&erased.body, e->json);
+  replace(&erased.answer, e->answer);
+  if (e->no_user)
+    erased.user = (lc_text){ NULL, 0 };
+  return lc_writer_fail(w, lc_replace_question(w, &question, &erased), error);
 }
 
-lc_status lc_store_trim_marks(lc_store *store, lc_text tenant, const lc_retention *keep, double now, uint64_t *from,
-                              size_t *removed, lc_error *error) {
-  forgetter f = { .w = { .store = store, .tenant = lc_key_of(tenant), .now = now }, .keep = keep };
-  bool due = false;
-  lc_status status = are_due(&f, &due, error);
-  if (status == LC_OK && due)
-    status = forget_in_step(&f, error);
-  if (status == LC_FULL) { /* without room for it LMDB cannot remove either */
-    lc_env_map_reserve(store->env, LC_PART_JOURNAL);
-    status = forget_in_step(&f, error);
+static lc_status erase_revision(const lc_writer *w, lc_erasure *e, lc_error *error) {
+  uint64_t revision;
+  bool same = false;
+  if (e->record.size < sizeof revision)
+    return lc_fail(error, LC_INVALID, "a revision's record is too short");
+  memcpy(&revision, e->record.data, sizeof revision);
+  lc_text json = { e->record.data + sizeof revision, e->record.size - sizeof revision };
+  lc_key key = w->tenant;
+  lc_key_add_number(&key, revision);
+  int rc = find_same(w, LC_TRACES_REVISIONS, key, json, &same);
+  e->lost = !same;
+  if (rc == 0 && same && e->json.data != NULL)
+    rc = lc_put(w->store, w->txn, LC_TABLE_REVISIONS, &key, e->json.data, e->json.size);
+  return lc_store_fail(w->store, LC_PART_CONFIG, rc, "cannot write the configs", error);
+}
+
+static lc_status erase_one(const lc_writer *w, lc_traces where, lc_erasure *e, lc_error *error) {
+  switch (where) {
+    case LC_TRACES_QUESTIONS:
+      return erase_question(w, e, error);
+    case LC_TRACES_REVISIONS:
+      return erase_revision(w, e, error);
+    default:
+      return erase_entry(w, where, e, error);
   }
+}
+
+/* No entry is added, so that the number of the newest stays. */
+lc_status lc_store_erase(lc_store *store, lc_text tenant, lc_traces where, lc_erasure *erasures, size_t count, lc_error *error) {
+  lc_writer w = { .store = store, .tenant = lc_key_of(tenant),
+                  .log = where == LC_TRACES_UNCHANGED ? LC_LOG_UNCHANGED : LC_LOG_JOURNAL };
+  lc_status status = lc_begin_write(store, part_of(where), &w.txn, error);
   if (status != LC_OK)
     return status;
-  *from = f.more ? *from + 1 : 0;
-  *removed = f.removed;
-  return LC_OK;
-}
-
-int lc_count_marks(const lc_store *store, MDB_txn *txn, const lc_key *tenant, uint64_t *count) {
-  MDB_cursor *batches;
-  first_batch first = { .marks = 0 };
-  int rc = mdb_cursor_open(txn, lc_env_table(store->env, LC_TABLE_MARKS), &batches);
-  if (rc != 0)
-    return rc;
-  rc = find_first(batches, tenant, &first);
-  mdb_cursor_close(batches);
-  *count = rc == 0 ? first.marks : 0;
-  return rc == MDB_NOTFOUND ? 0 : rc;
+  for (size_t i = 0; i < count && status == LC_OK; i++)
+    status = erase_one(&w, where, &erasures[i], error);
+  return lc_end_write(store, part_of(where), w.txn, status, error);
 }

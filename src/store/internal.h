@@ -80,6 +80,9 @@ int lc_reserve(const lc_store *store, MDB_txn *txn, lc_table table, lc_key *key,
 /* The last key of `table` that is `prefix` and a number, with its value; MDB_NOTFOUND. */
 int lc_get_last(const lc_store *store, MDB_txn *txn, lc_table table, const lc_key *prefix, MDB_val *key, MDB_val *value);
 
+/* The first key of `table` that begins with `prefix`, with its value; MDB_NOTFOUND. */
+int lc_get_first(const lc_store *store, MDB_txn *txn, lc_table table, const lc_key *prefix, MDB_val *key, MDB_val *value);
+
 /* Moves the cursor to the last key that is `prefix` and a number below `bound`; MDB_NOTFOUND. */
 int lc_seek_before(MDB_cursor *cursor, const lc_key *prefix, uint64_t bound, MDB_val *key, MDB_val *value);
 
@@ -193,6 +196,9 @@ int lc_put_entry(const lc_writer *w, const lc_entry *entry);
 
 int lc_remove_entry(lc_writer *w, const lc_entry *entry);
 
+/* Have the log's entry found by the company, or no longer. */
+int lc_list_entry(const lc_writer *w, const lc_company *company, uint64_t entry);
+int lc_unlist_entry(const lc_writer *w, const lc_company *company, uint64_t entry);
 /* Reads an entry into the result. LC_NOT_FOUND. */
 lc_status lc_read_entry(const lc_writer *w, uint64_t id, lc_entry *entry, lc_error *error);
 
@@ -256,6 +262,19 @@ lc_status lc_close_question(const lc_writer *w, lc_question *question, const lc_
 /* Removes a closed question. */
 lc_status lc_remove_question(const lc_writer *w, const lc_question *question, lc_error *error);
 
+/* Reads the company's open question, if there is one, after it has cleared the result. */
+lc_status lc_find_open_question(const lc_writer *w, lc_text company, bool *found, lc_question *question, lc_error *error);
+
+/* Closes an open question that was read, without an answer: with an entry that happened at the time `at` and has these details, and
+ * `why` as its error. Its time may be over: then it expires. */
+lc_status lc_withdraw_question(lc_writer *w, lc_question *question, double at, lc_text details, lc_text why, lc_error *error);
+
+/* Puts a question in the place of what it was. */
+int lc_replace_question(const lc_writer *w, const lc_question *before, const lc_question *question);
+
+/* Makes the company's questions those of another one. */
+lc_status lc_move_questions(const lc_writer *w, const lc_company *from, const lc_company *to, lc_error *error);
+
 /* Whether the open question of the company, if there is one, was asked by an event of that sale. Clears the result. */
 lc_status lc_find_sales_question(const lc_writer *w, lc_text company, lc_text sale, bool *found, lc_error *error);
 
@@ -282,8 +301,19 @@ int lc_is_due(const lc_writer *w, const lc_company *company, uint64_t entry, boo
 /* Ends what the company has scheduled, if anything, with that status: LC_ENTRY_SUPERSEDED or LC_ENTRY_CARRIED_OUT. */
 lc_status lc_end_schedule(const lc_writer *w, const lc_company *company, lc_entry_status status, lc_error *error);
 
+/* The same, and why; the status may also be LC_ENTRY_CANCELLED. */
+lc_status lc_call_off(const lc_writer *w, const lc_company *company, lc_entry_status status, lc_text why, lc_error *error);
+
+/* Makes what the company has scheduled that of another one, which has nothing scheduled. */
+int lc_move_schedule(const lc_writer *w, const lc_company *from, const lc_company *to);
+
 /* Whether what the company has scheduled is of an event of that sale. */
 lc_status lc_find_sales_schedule(const lc_writer *w, const lc_company *company, lc_text sale, bool *found, lc_error *error);
+
+/* ---- from journal.c -------------------------------------------------------------------- */
+
+/* Whether a live owner works on it. */
+bool lc_is_claimed(const lc_writer *w, const lc_claim *claim);
 
 /* ---- from history.c -------------------------------------------------------------------- */
 
@@ -309,6 +339,9 @@ int lc_find_last_change(const lc_store *store, MDB_txn *txn, const lc_key *tenan
 
 /* Whether to remove `oldest`, the first entry of the tenant's log. `reader` knows the newest entry. */
 int lc_is_beyond(const lc_writer *reader, const lc_retention *keep, lc_text oldest, bool *beyond);
+
+/* Removes the mark that the entry's event was seen, if it is this entry's. */
+int lc_remove_seen(const lc_writer *w, const lc_entry *entry);
 
 /* ---- from digest.c --------------------------------------------------------------------- */
 
@@ -345,7 +378,7 @@ lc_status lc_put_marks(lc_store *store, MDB_txn *txn, lc_error *error);
  * LC_TABLE_MARKS. */
 int lc_find_last_batch(MDB_cursor *batches, const lc_key *tenant, uint64_t *behind, double *written);
 
-/* ---- from forget.c --------------------------------------------------------------------- */
+/* ---- from old_marks.c ------------------------------------------------------------------ */
 
 /* Whether there are marks of `reader->tenant` to remove. `batches`: a cursor in LC_TABLE_MARKS. MDB_NOTFOUND: it has none. */
 int lc_are_marks_due(const lc_writer *reader, MDB_cursor *batches, const lc_retention *keep, bool *due);

@@ -31,6 +31,10 @@ static lc_status write_change(lc_writer *w, lc_write *write, lc_error *error) {
   return status != LC_OK ? status : lc_writer_fail(w, lc_put_with_effect(w, &write->entry, NULL), error);
 }
 
+static bool same_text(lc_text a, lc_text b) {
+  return a.size == b.size && memcmp(a.data, b.data, a.size) == 0;
+}
+
 /* A question takes one answer, while it is open and its time is not over. */
 static lc_status write_answer(lc_writer *w, lc_write *write, lc_error *error) {
   lc_question question;
@@ -39,6 +43,8 @@ static lc_status write_answer(lc_writer *w, lc_write *write, lc_error *error) {
   if (status != LC_OK)
     return status;
   int rc = find_busy(w, write);
+  if (!same_text(question.company.text, write->entry.company.text))
+    write->result = LC_OVERTAKEN; /* it has another name since */
   if (!lc_question_may_move(question.state, LC_QUESTION_ACCEPTED))
     write->result = LC_ANSWERED;
   else if (write->result == LC_PUT && lc_question_is_due(&question, w->now))
@@ -127,12 +133,12 @@ static lc_status finish_entry(const lc_writer *w, const lc_finish *finish, uint6
 static lc_status note_late(const lc_writer *w, const lc_finish *finish, lc_error *error) {
   static const char late[] = "the host made this change late, when another process had taken it over: "
                              "see that the company's category is right";
-  lc_key company = lc_key_of_company(&w->tenant, &finish->company);
   uint64_t newest;
   lc_entry entry;
   lc_status status = lc_read_entry(w, finish->entry, &entry, error);
   if (status != LC_OK)
     return status == LC_NOT_FOUND ? LC_OK : status; /* retention has removed it */
+  lc_key company = lc_key_of_company(&w->tenant, &entry.company);
   int rc = lc_get_newest(w->store, w->txn, &company, &newest);
   if (rc != 0 || (entry.status == LC_ENTRY_UPDATED && newest == entry.id))
     return lc_writer_fail(w, rc, error);
@@ -141,12 +147,25 @@ static lc_status note_late(const lc_writer *w, const lc_finish *finish, lc_error
   return lc_writer_fail(w, lc_put_entry(w, &entry), error);
 }
 
+/* Moves to the claim of an entry, which may have moved with its company since that was named; MDB_NOTFOUND. */
+static int seek_claim(const lc_writer *w, const lc_finish *finish, lc_key *company, MDB_val *value) {
+  MDB_val key = lc_key_value(company);
+  lc_entry entry;
+  int rc = mdb_cursor_get(w->claims, &key, value, MDB_SET);
+  if (rc != MDB_NOTFOUND || lc_read_entry(w, finish->entry, &entry, NULL) != LC_OK
+      || same_text(entry.company.text, finish->company.text))
+    return rc;
+  *company = lc_key_of_company(&w->tenant, &entry.company);
+  key = lc_key_value(company);
+  return mdb_cursor_get(w->claims, &key, value, MDB_SET);
+}
+
 /* What the host has made is written down even if another store has taken the change over meanwhile. */
 static lc_status finish_one(const lc_writer *w, lc_finish *finish, lc_error *error) {
   lc_key company = lc_key_of_company(&w->tenant, &finish->company);
   lc_claim claim = { 0 };
-  MDB_val key = lc_key_value(&company), value;
-  int rc = mdb_cursor_get(w->claims, &key, &value, MDB_SET);
+  MDB_val value;
+  int rc = seek_claim(w, finish, &company, &value);
   if (rc == 0 && value.mv_size != sizeof claim)
     rc = MDB_CORRUPTED;
   if (rc != 0 && rc != MDB_NOTFOUND)
@@ -176,7 +195,7 @@ lc_status lc_store_finish(lc_store *store, lc_text tenant, lc_finish *finishes, 
   return lc_end_write(store, LC_PART_JOURNAL, w.txn, status, error); /* closes the cursors */
 }
 
-static bool is_claimed(const lc_writer *w, const lc_claim *claim) {
+bool lc_is_claimed(const lc_writer *w, const lc_claim *claim) {
   if (w->idle && claim->owner == w->store->owner.token)
     return false;
   return claim->boot == w->store->boot && lc_uptime() < claim->deadline && lc_owner_alive(&w->store->owner, claim->owner);
@@ -185,7 +204,7 @@ static bool is_claimed(const lc_writer *w, const lc_claim *claim) {
 /* Reads the claim. LC_CONFLICT: it is another one's. */
 static lc_status find_claim(const lc_writer *w, lc_key *company, lc_claim *claim, lc_error *error) {
   int rc = lc_get_record(w->store, w->txn, LC_TABLE_APPLYING, company, claim, sizeof *claim);
-  if (rc == 0 && is_claimed(w, claim))
+  if (rc == 0 && lc_is_claimed(w, claim))
     return lc_fail(error, LC_CONFLICT, "entry %llu is being applied", (unsigned long long)claim->entry);
   return lc_store_fail(w->store, LC_PART_JOURNAL, rc, "the company has no unfinished entry", error);
 }

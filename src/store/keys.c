@@ -136,6 +136,18 @@ int lc_get_last(const lc_store *store, MDB_txn *txn, lc_table table, const lc_ke
   return rc;
 }
 
+int lc_get_first(const lc_store *store, MDB_txn *txn, lc_table table, const lc_key *prefix, MDB_val *key, MDB_val *value) {
+  MDB_cursor *cursor;
+  lc_key from = *prefix;
+  *key = lc_key_value(&from);
+  int rc = mdb_cursor_open(txn, lc_env_table(store->env, table), &cursor);
+  if (rc != 0)
+    return rc;
+  rc = mdb_cursor_get(cursor, key, value, MDB_SET_RANGE);
+  mdb_cursor_close(cursor);
+  return check_prefix(rc, prefix, *key);
+}
+
 int lc_seek_company(MDB_cursor *cursor, const lc_key *tenant, lc_text after, MDB_val *key, MDB_val *value) {
   lc_key from = *tenant;
   if (after.size != 0)

@@ -13,44 +13,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* ---- the format of the file (LMDB 0.9, 64 bits) ------------------------------------------- */
+#include "page_format.h"
+
+/* ---- the format of the file ---------------------------------------------------------------- */
 
 enum {
-  HEAD = 16,      /* bytes before a page's content */
-  NODE = 8,       /* bytes before a node's key */
-  DEEPEST = 32,   /* the levels that LMDB allows for a tree */
+  DEEPEST = 32, /* the levels that LMDB allows for a tree */
   MOST_PROBLEMS = 20,
-  MOST_TRIES = 5,
-  BRANCH = 0x01, LEAF = 0x02, OVERFLOWS = 0x04, META = 0x08, /* kinds of pages */
-  BIG = 0x01, TABLE = 0x02 /* a node's value is on overflow pages; is the record of a table */
+  MOST_TRIES = 5
 };
 
 static const uint32_t magic = 0xBEEFC0DE, version = 1;
 static const uint64_t no_page = UINT64_MAX;
-
-typedef struct page_head {
-  uint64_t number;
-  uint16_t pad, flags;
-  uint16_t lower, upper; /* the bounds of the free space; of overflow pages: their count, in 32 bits */
-} page_head;
-
-typedef struct node_head {
-  uint16_t low, high; /* a leaf's: the size of the value; a branch's: the child, with `flags` */
-  uint16_t flags, key_size;
-} node_head;
-
-typedef struct table {
-  uint32_t pad; /* of the first table: the size of a page; else 0 */
-  uint16_t flags, depth;
-  uint64_t branches, leaves, overflows, entries, root;
-} table;
-
-typedef struct meta {
-  uint32_t magic, version;
-  uint64_t address, map_size;
-  table tables[2]; /* the free pages; the named tables */
-  uint64_t last_page, txn;
-} meta;
 
 _Static_assert(sizeof(page_head) == HEAD && sizeof(node_head) == NODE, "LMDB's heads");
 _Static_assert(HEAD + offsetof(meta, txn) == LC_META_TXN, "the place of the transaction's number");

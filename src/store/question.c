@@ -126,6 +126,35 @@ lc_status lc_close_question(const lc_writer *w, lc_question *question, const lc_
   return lc_writer_fail(w, rc != 0 ? rc : put(w, question), error);
 }
 
+int lc_replace_question(const lc_writer *w, const lc_question *before, const lc_question *question) {
+  int rc = list(w, before, false);
+  return rc != 0 ? rc : put(w, question);
+}
+
+static lc_status move_question(const lc_writer *w, const uint8_t *id, const lc_company *to, lc_error *error) {
+  lc_question question;
+  lc_result_clear(w->store);
+  lc_status status = lc_must_be_there(lc_read_question(w, id, &question, error), "a question", error);
+  if (status != LC_OK)
+    return status;
+  lc_question moved = question;
+  moved.company = *to;
+  return lc_writer_fail(w, lc_replace_question(w, &question, &moved), error);
+}
+
+lc_status lc_move_questions(const lc_writer *w, const lc_company *from, const lc_company *to, lc_error *error) {
+  const lc_key prefix = key_of_scope(&w->tenant, SCOPE_COMPANY, from->text);
+  lc_status status = LC_OK;
+  MDB_val key, id;
+  int rc;
+  while (status == LC_OK && (rc = lc_get_first(w->store, w->txn, LC_TABLE_QUESTIONS, &prefix, &key, &id)) != MDB_NOTFOUND) {
+    if (rc != 0 || id.mv_size != LC_QUESTION_ID_SIZE)
+      return lc_writer_fail(w, rc != 0 ? rc : MDB_CORRUPTED, error);
+    status = move_question(w, id.mv_data, to, error); /* and takes it off this list */
+  }
+  return status;
+}
+
 /* Ends an unanswered question with an entry that has no other effect. */
 static lc_status end_question(lc_writer *w, lc_question *question, lc_entry *ended, double at, lc_error *error) {
   lc_number_entry(w, ended);
@@ -148,14 +177,12 @@ static lc_status expire(lc_writer *w, lc_question *question, lc_error *error) {
   return end_question(w, question, &expired, question->expires_at, error);
 }
 
-/* The entry names the actor of the newer event. */
-static lc_status supersede(lc_writer *w, lc_question *question, const lc_entry *newer, lc_error *error) {
-  lc_entry superseded = { .status = LC_ENTRY_SUPERSEDED, .at = newer->at, .details = newer->details };
-  return end_question(w, question, &superseded, w->now, error);
+lc_status lc_withdraw_question(lc_writer *w, lc_question *question, double at, lc_text details, lc_text why, lc_error *error) {
+  lc_entry ended = { .status = LC_ENTRY_SUPERSEDED, .at = at, .details = details, .error = why };
+  return lc_question_is_due(question, w->now) ? expire(w, question, error) : end_question(w, question, &ended, w->now, error);
 }
 
-/* Reads the company's open question, if there is one. */
-static lc_status find_open(const lc_writer *w, lc_text company, bool *found, lc_question *question, lc_error *error) {
+lc_status lc_find_open_question(const lc_writer *w, lc_text company, bool *found, lc_question *question, lc_error *error) {
   lc_key prefix = key_of_scope(&w->tenant, SCOPE_COMPANY, company);
   MDB_val key, id;
   add_state(&prefix, LC_QUESTION_OPEN);
@@ -171,7 +198,7 @@ static lc_status find_open(const lc_writer *w, lc_text company, bool *found, lc_
 
 lc_status lc_find_sales_question(const lc_writer *w, lc_text company, lc_text sale, bool *found, lc_error *error) {
   lc_question question;
-  lc_status status = find_open(w, company, found, &question, error);
+  lc_status status = lc_find_open_question(w, company, found, &question, error);
   *found = status == LC_OK && *found && lc_is_of_sale(question.body, sale);
   return status;
 }
@@ -179,10 +206,10 @@ lc_status lc_find_sales_question(const lc_writer *w, lc_text company, lc_text sa
 lc_status lc_supersede(lc_writer *w, const lc_entry *newer, lc_error *error) {
   lc_question question;
   bool found;
-  lc_status status = find_open(w, newer->company.text, &found, &question, error);
+  lc_status status = lc_find_open_question(w, newer->company.text, &found, &question, error);
   if (status != LC_OK || !found)
     return status;
-  return lc_question_is_due(&question, w->now) ? expire(w, &question, error) : supersede(w, &question, newer, error);
+  return lc_withdraw_question(w, &question, newer->at, newer->details, (lc_text){ NULL, 0 }, error);
 }
 
 /* ---- expiring ---------------------------------------------------------------------------- */

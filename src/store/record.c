@@ -14,6 +14,8 @@ const char *const lc_entry_status_names[LC_ENTRY_STATUSES] = {
   [LC_ENTRY_EXPIRED] = "expired", [LC_ENTRY_SUPERSEDED] = "superseded", [LC_ENTRY_UNCHANGED] = "unchanged",
   [LC_ENTRY_SCHEDULED] = "scheduled", [LC_ENTRY_CARRIED_OUT] = "carried_out", [LC_ENTRY_CANCELLED] = "cancelled",
   [LC_ENTRY_DROPPED] = "dropped", [LC_ENTRY_QUEUED] = "queued",
+  [LC_ENTRY_RENAMED] = "renamed", [LC_ENTRY_MERGED] = "merged",
+  [LC_ENTRY_DELETED] = "deleted",
 };
 
 const char *const lc_entry_reason_names[LC_ENTRY_REASONS] = {
@@ -44,7 +46,7 @@ bool lc_question_may_move(lc_question_state from, lc_question_state to) {
 }
 
 /* Of an entry; 0 in those of older editions. */
-enum { TAKES_BACK = 1, HAS_AT = 2, ALL_FLAGS = 3 };
+enum { TAKES_BACK = 1, HAS_AT = 2, HAS_FORMER = 4, IS_GONE = 8, ALL_FLAGS = 15 };
 
 /* The heads have no padding: every byte that reaches the disk is set. */
 typedef struct entry_head {
@@ -125,8 +127,32 @@ static size_t link_size(uint8_t link) {
   return link != LC_LINK_NONE ? sizeof(uint64_t) : 0;
 }
 
+/* A former company: a byte for its size, one for its type, and its text. */
+enum { FORMER_HEAD = 2 };
+
+static size_t former_size(const lc_company *former) {
+  return former->text.size != 0 ? FORMER_HEAD + former->text.size : 0;
+}
+
+static char *put_former(char *at, const lc_company *former) {
+  if (former->text.size == 0)
+    return at;
+  *at++ = (char)former->text.size;
+  *at++ = former->is_integer;
+  return put(at, former->text);
+}
+
+static void take_former(const char **at, bool has_former, lc_company *former) {
+  if (!has_former)
+    return;
+  size_t size = (unsigned char)(*at)[0];
+  former->is_integer = (*at)[1] != 0;
+  *at += FORMER_HEAD;
+  former->text = take(at, size);
+}
+
 size_t lc_entry_size(const lc_entry *entry) {
-  return sizeof(entry_head) + rule_size(entry->rule) + link_size(entry->link) + entry->company.text.size + entry->event_id.size + entry->details.size + entry->error.size;
+  return sizeof(entry_head) + rule_size(entry->rule) + link_size(entry->link) + former_size(&entry->former) + entry->company.text.size + entry->event_id.size + entry->details.size + entry->error.size;
 }
 
 void lc_entry_pack(const lc_entry *entry, void *memory) {
@@ -138,13 +164,15 @@ void lc_entry_pack(const lc_entry *entry, void *memory) {
     .lead_status = entry->lead_status, .from = entry->from, .to = entry->to,
     .details_size = (uint32_t)entry->details.size, .error_size = (uint32_t)entry->error.size,
     .reason = entry->reason, .written = entry->written, .has_rule = entry->rule != 0,
-    .flags = (uint8_t)((entry->takes_back ? TAKES_BACK : 0) | (entry->has_at ? HAS_AT : 0)),
+    .flags = (uint8_t)((entry->takes_back ? TAKES_BACK : 0) | (entry->has_at ? HAS_AT : 0)
+                       | (entry->former.text.size != 0 ? HAS_FORMER : 0) | (entry->is_gone ? IS_GONE : 0)),
     .link = entry->link,
   };
   memcpy(head.question, entry->question, sizeof head.question);
   memcpy(memory, &head, sizeof head);
   char *at = put_rule((char *)memory + sizeof head, entry->rule);
   at = put(at, (lc_text){ (const char *)&entry->linked, link_size(entry->link) });
+  at = put_former(at, &entry->former);
   at = put(at, entry->company.text);
   at = put(at, entry->event_id);
   at = put(at, entry->details);
@@ -163,11 +191,21 @@ static size_t read_entry_head(const void *bytes, size_t size, entry_head *head) 
   return head_size;
 }
 
-static bool entry_head_fits(const entry_head *head, size_t head_size, size_t size) {
+/* The size of the former company, which says it itself; SIZE_MAX when the bytes are too few, or it has none. */
+static size_t read_former_size(const entry_head *head, const char *bytes, size_t head_size, size_t size) {
+  size_t at = head_size + rule_size(head->has_rule) + link_size(head->link);
+  if ((head->flags & HAS_FORMER) == 0)
+    return 0;
+  return size >= at + FORMER_HEAD && bytes[at] != 0 ? FORMER_HEAD + (size_t)(unsigned char)bytes[at] : SIZE_MAX;
+}
+
+static bool entry_head_fits(const entry_head *head, const char *bytes, size_t head_size, size_t size) {
+  size_t former = read_former_size(head, bytes, head_size, size);
   return head->version >= 1 && head->version <= ENTRY_VERSION && head->status < LC_ENTRY_STATUSES
       && lc_is_trigger(head->trigger) && head->action < LC_ACTIONS && head->reason < LC_ENTRY_REASONS && head->has_rule <= 1
       && head->flags <= ALL_FLAGS && head->link < LC_LINKS
-      && size == head_size + rule_size(head->has_rule) + link_size(head->link) + head->company_size + head->event_id_size + (size_t)head->details_size + (size_t)head->error_size;
+      && former <= size
+      && size == head_size + rule_size(head->has_rule) + link_size(head->link) + former + head->company_size + head->event_id_size + (size_t)head->details_size + (size_t)head->error_size;
 }
 
 lc_status lc_entry_unpack(const void *bytes, size_t size, lc_entry *entry, lc_error *error) {
@@ -175,7 +213,7 @@ lc_status lc_entry_unpack(const void *bytes, size_t size, lc_entry *entry, lc_er
   size_t head_size = read_entry_head(bytes, size, &head);
   if (head_size == 0)
     return lc_fail(error, LC_CORRUPT, "a journal entry of %zu bytes is too short", size);
-  if (!entry_head_fits(&head, head_size, size))
+  if (!entry_head_fits(&head, bytes, head_size, size))
     return lc_fail(error, LC_CORRUPT, "a journal entry is damaged");
   const char *at = (const char *)bytes + head_size;
   *entry = (lc_entry){
@@ -183,6 +221,7 @@ lc_status lc_entry_unpack(const void *bytes, size_t size, lc_entry *entry, lc_er
     .status = (lc_entry_status)head.status, .trigger = head.trigger, .action = head.action, .reason = head.reason,
     .lead_status = head.lead_status, .from = head.from, .to = head.to,
     .takes_back = (head.flags & TAKES_BACK) != 0, .has_at = (head.flags & HAS_AT) != 0,
+    .is_gone = (head.flags & IS_GONE) != 0,
     .has_question = head.has_question != 0, .company.is_integer = head.company_is_integer != 0,
   };
   memcpy(entry->question, head.question, sizeof entry->question);
@@ -192,6 +231,7 @@ lc_status lc_entry_unpack(const void *bytes, size_t size, lc_entry *entry, lc_er
   lc_text linked = take(&at, link_size(head.link));
   if (linked.size != 0)
     memcpy(&entry->linked, linked.data, linked.size);
+  take_former(&at, (head.flags & HAS_FORMER) != 0, &entry->former);
   entry->company.text = take(&at, head.company_size);
   entry->event_id = take(&at, head.event_id_size);
   entry->details = take(&at, head.details_size);
@@ -298,7 +338,7 @@ lc_status lc_mark_unpack(const void *bytes, size_t size, lc_mark *mark, lc_error
 
 bool lc_batch_next(lc_text *ids, lc_text *id) {
   size_t size = ids->size != 0 ? (unsigned char)*ids->data : 0;
-  if (size == 0 || ids->size <= size)
+  if (ids->size <= size)
     return false;
   *id = (lc_text){ ids->data + 1, size };
   *ids = (lc_text){ ids->data + 1 + size, ids->size - 1 - size };

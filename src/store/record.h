@@ -35,6 +35,9 @@ typedef enum lc_entry_status {
   LC_ENTRY_CANCELLED,  /* "cancelled": somebody has called off what was scheduled */
   LC_ENTRY_DROPPED,    /* "dropped": when it was due it came to nothing, for the entry's reason */
   LC_ENTRY_QUEUED,     /* "queued": an event behind an unfinished change of its company; then carried_out or dropped */
+  LC_ENTRY_RENAMED,    /* "renamed": a note (lc_entry_is_note): the company was called `former` until then */
+  LC_ENTRY_MERGED,     /* "merged": a note: the company `former` has become part of this one */
+  LC_ENTRY_DELETED,    /* "deleted": a note: there is no such company any more */
   LC_ENTRY_STATUSES    /* how many there are */
 } lc_entry_status;
 
@@ -87,15 +90,22 @@ typedef struct lc_entry {
   int32_t from, to;  /* categories; 0: unknown */
   bool takes_back;   /* by a rule that takes back what the event's sale did */
   bool has_at;       /* its event said when it happened; not of older entries */
+  bool is_gone;      /* the company was deleted since; another one may have its id now */
   uint8_t link;      /* lc_link */
   uint64_t linked;
   bool has_question;
   uint8_t question[LC_QUESTION_ID_SIZE];
   lc_company company;
+  lc_company former; /* of a note: see its status; else the company that it was about, which was merged into this one since */
   lc_text event_id;
   lc_text details;   /* JSON: the actor, sale and contact */
   lc_text error;     /* why it failed */
 } lc_entry;
+
+/* Whether it tells of the company itself. Notes have no trigger, and no rule has made them. */
+static inline bool lc_entry_is_note(const lc_entry *entry) {
+  return entry->status >= LC_ENTRY_RENAMED && entry->status <= LC_ENTRY_DELETED;
+}
 
 /* The state of a question to a user. */
 typedef enum lc_question_state {
@@ -149,7 +159,8 @@ typedef struct lc_mark {
 
 enum { LC_MARK_ERROR_MAX = 1024, LC_MARK_SIZE_MAX = 32 + LC_COMPANY_MAX + LC_MARK_ERROR_MAX };
 
-/* What begins a batch: the ids of events that were marked together. Behind it comes each id, its size in a byte before it. */
+/* What begins a batch: the ids of events that were marked together. Behind it comes each id, its size in a byte before it; that is 0
+ * where the mark has been erased. */
 typedef struct lc_batch {
   double written; /* seconds since 1970 */
   uint64_t count;

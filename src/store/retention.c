@@ -53,7 +53,7 @@ int lc_is_beyond(const lc_writer *reader, const lc_retention *keep, lc_text olde
 }
 
 /* Leaves the mark of a newer entry that the event id made after the store was restored from a backup. */
-static int remove_seen(const lc_writer *w, const lc_entry *entry) {
+int lc_remove_seen(const lc_writer *w, const lc_entry *entry) {
   lc_key key = w->tenant;
   uint64_t seen;
   if (entry->event_id.size == 0)
@@ -94,7 +94,7 @@ static lc_status trim_entry(trimmer *t, uint64_t id, lc_text packed, lc_error *e
   if (status != LC_OK || stays || is_unfinished(&entry))
     return status;
   t->removed++;
-  int rc = remove_seen(&t->writer, &entry);
+  int rc = lc_remove_seen(&t->writer, &entry);
   return lc_writer_fail(&t->writer, rc != 0 ? rc : lc_remove_entry(&t->writer, &entry), error);
 }
 

@@ -50,6 +50,10 @@ static lc_status end(const lc_writer *w, const lc_schedule *schedule, const lc_e
 }
 
 lc_status lc_end_schedule(const lc_writer *w, const lc_company *company, lc_entry_status ended, lc_error *error) {
+  return lc_call_off(w, company, ended, (lc_text){ NULL, 0 }, error);
+}
+
+lc_status lc_call_off(const lc_writer *w, const lc_company *company, lc_entry_status ended, lc_text why, lc_error *error) {
   lc_schedule schedule;
   lc_entry entry;
   int rc = lc_get_schedule(w->store, w->txn, &w->tenant, company, &schedule);
@@ -57,7 +61,18 @@ lc_status lc_end_schedule(const lc_writer *w, const lc_company *company, lc_entr
     return lc_writer_fail(w, rc, error);
   lc_status status = read_entry(w, schedule.entry, &entry, error);
   entry.status = ended;
+  entry.error = why;
   return status == LC_OK ? end(w, &schedule, &entry, error) : status;
+}
+
+int lc_move_schedule(const lc_writer *w, const lc_company *from, const lc_company *to) {
+  lc_key old = lc_key_of_company(&w->tenant, from), new = lc_key_of_company(&w->tenant, to);
+  lc_schedule schedule;
+  int rc = lc_get_schedule(w->store, w->txn, &w->tenant, from, &schedule);
+  if (rc != 0 || schedule.entry == 0)
+    return rc;
+  rc = lc_delete(w->store, w->txn, LC_TABLE_SCHEDULED, &old);
+  return rc != 0 ? rc : lc_put(w->store, w->txn, LC_TABLE_SCHEDULED, &new, &schedule, sizeof schedule);
 }
 
 lc_status lc_find_sales_schedule(const lc_writer *w, const lc_company *company, lc_text sale, bool *found, lc_error *error) {

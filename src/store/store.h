@@ -125,7 +125,7 @@ enum { LC_CURSOR_MAX = 72 }; /* bytes of a cursor's name */
 typedef struct lc_cursor {
   lc_text name;   /* 1 ... LC_CURSOR_MAX bytes */
   lc_text before; /* its value until now; empty: there is none */
-  lc_text text;   /* its new value */
+  lc_text text;   /* its new value; empty: it is removed */
   bool anyhow;    /* its value until now does not matter */
 } lc_cursor;
 
@@ -431,6 +431,97 @@ typedef struct lc_ending {
 
 /* Ends scheduled and queued entries, in one transaction. */
 lc_status lc_store_end_scheduled(lc_store *store, lc_text tenant, lc_ending *endings, size_t count, lc_error *error);
+
+/* ---- companies that are renamed, merged, deleted -------------------------------------------- */
+
+typedef enum lc_fate {
+  LC_FATE_RENAMED,   /* "renamed": it is called `to` now */
+  LC_FATE_MERGED,    /* "merged": it has become part of `to`, which keeps its category */
+  LC_FATE_DELETED,   /* "deleted": there is no such company any more */
+  LC_FATE_FORGOTTEN, /* "forgotten": deleted, and nothing may have its id: `to` is put in the place of it */
+  LC_FATES           /* how many there are */
+} lc_fate;
+
+extern const char *const lc_fate_names[LC_FATES];
+
+typedef enum lc_move_result {
+  LC_MOVED,        /* "moved" */
+  LC_MOVE_BUSY,    /* "busy": not written: `company` has an unfinished change that stands in the way */
+  LC_MOVE_UNKNOWN, /* "unknown": not written: `company` is not kept here */
+  LC_MOVE_TAKEN    /* "taken": not written: a company `to` is kept here already */
+} lc_move_result;
+
+/* What has become of a company. */
+typedef struct lc_move_company {
+  lc_fate fate;
+  lc_company from, to;   /* `to` is another one; not for LC_FATE_DELETED */
+  bool keeps_companies;  /* this store keeps them: its record moves, too, or is removed */
+  int32_t category;      /* LC_FATE_MERGED: that of `to`, where a host keeps it and said so; 0: unknown */
+  lc_text details;       /* JSON of the note: the actor */
+  lc_text why;           /* why something was called off, as the error of its entry */
+  bool idle;             /* as for lc_store_claim, of `from` */
+  lc_move_result result; /* out */
+  const lc_company *company; /* out, for LC_MOVE_BUSY and LC_MOVE_UNKNOWN: `from` or `to` */
+  bool was_kept;         /* out: this store kept it */
+  uint64_t entry;        /* out: the note; 0: nothing was known of the company, so nothing was written */
+  uint64_t moved;        /* out: how many entries, of both logs */
+  uint64_t closed;       /* out: how many open questions, scheduled and unfinished entries ended */
+} lc_move_company;
+
+/* Writes it down, at the time `now`, in one transaction: an entry says so (a note), and what was kept of `from` is kept of `to`.
+ *
+ * Entries, questions, what is scheduled: they are those of `to`. Entries of a merged company have it as their `former`; those of
+ * a deleted one `is_gone`; neither counts as a change of the company any more. An entry that is_gone already stays.
+ * An unfinished change of a renamed company stays unfinished, under its new name. Where `from` is no more, it is LC_ENTRY_CANCELLED,
+ * like what was scheduled for a deleted one; the open question of a deleted one is closed, and so is that of a merged one
+ * which was asked in another category than that of `to`. Of two open questions, or scheduled entries, the newer stays.
+ * It takes time that grows with the number of entries of `from`. */
+lc_status lc_store_move(lc_store *store, lc_text tenant, lc_move_company *move, double now, lc_error *error);
+
+/* ---- erasing persons ------------------------------------------------------------------------ */
+
+/* Where persons are named. What else comes to keep something of events, their persons or actors is added here. (The records of runs,
+ * counters name nobody; a seen-mark goes with the event id of its entry; for marks there is lc_store_erase_marks.) */
+typedef enum lc_traces {
+  LC_TRACES_QUESTIONS, /* "questions" */
+  LC_TRACES_REVISIONS, /* "revisions": who saved configs */
+  LC_TRACES_UNCHANGED, /* "unchanged": entries of events that changed nothing */
+  LC_TRACES_JOURNAL,   /* "journal": the other entries; the last, since new ones are added while the others are looked through */
+  LC_TRACES_PLACES     /* how many there are */
+} lc_traces;
+
+extern const char *const lc_traces_names[LC_TRACES_PLACES];
+
+/* How far a search has come, in one of the places. */
+typedef struct lc_trace_place {
+  uint8_t key[LC_QUESTION_ID_SIZE];
+  size_t size; /* 0: before the first; 0 again: behind the last */
+} lc_trace_place;
+
+/* Copies out a list of the next records in which one of the texts stands: the packed entries or questions; of a revision, its number
+ * (uint64_t) and its JSON. A call looks at a limited number of records, so the list may be empty. `place` as that of lc_store_due. */
+lc_status lc_store_find_traces(lc_store *store, lc_text tenant, lc_traces where, const lc_text *texts, size_t count,
+                               lc_trace_place *place, lc_error *error);
+
+/* What to put in the place of the texts of one record. */
+typedef struct lc_erasure {
+  lc_text record;     /* as it was found; another one than is there now is left alone */
+  lc_text json;       /* an entry's details, a question's body, or the JSON of a revision; absent (NULL): as it is */
+  lc_text answer;     /* of a question; likewise */
+  bool no_user;       /* a question: nobody was asked by name */
+  bool no_error;      /* an entry has no error */
+  bool no_event_id;   /* an entry has no event id, which does not count as seen any more */
+  lc_company former;  /* of an entry, in the place of the one that it has; absent: as it is */
+  bool lost;          /* out: the record has changed, and was left alone */
+} lc_erasure;
+
+/* Writes them, in one transaction. */
+lc_status lc_store_erase(lc_store *store, lc_text tenant, lc_traces where, lc_erasure *erasures, size_t count, lc_error *error);
+
+/* Erases the marks in whose event id or error one of the texts stands as a word; with `companies` also those of companies with one of
+ * these ids. `from` is 0 at first, then where the next call goes on, 0 again at the end. `erased`: how many. */
+lc_status lc_store_erase_marks(lc_store *store, lc_text tenant, const lc_text *texts, size_t count, bool companies, uint64_t *from,
+                               size_t *erased, lc_error *error);
 
 /* ---- companies of the embedded host ------------------------------------------------------ */
 

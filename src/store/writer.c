@@ -122,24 +122,43 @@ lc_status lc_read_entry(const lc_writer *w, uint64_t id, lc_entry *entry, lc_err
   return status != LC_OK ? status : lc_unpack_entry(lc_store_result(w->store), id, entry, error);
 }
 
-static lc_key index_of(const lc_writer *w, const lc_entry *entry) {
-  lc_key index = lc_key_of_company(&w->tenant, &entry->company);
-  lc_key_add_number(&index, entry->id);
+static lc_key index_of(const lc_writer *w, const lc_company *company, uint64_t entry) {
+  lc_key index = lc_key_of_company(&w->tenant, company);
+  lc_key_add_number(&index, entry);
   return index;
+}
+
+int lc_list_entry(const lc_writer *w, const lc_company *company, uint64_t entry) {
+  lc_key index = index_of(w, company, entry);
+  return lc_put(w->store, w->txn, lc_logs[w->log].by_company, &index, NULL, 0);
+}
+
+int lc_unlist_entry(const lc_writer *w, const lc_company *company, uint64_t entry) {
+  lc_key index = index_of(w, company, entry);
+  int rc = lc_delete(w->store, w->txn, lc_logs[w->log].by_company, &index);
+  return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+/* A note is found by both names of its company. */
+static bool has_two_names(const lc_entry *entry) {
+  return lc_entry_is_note(entry) && entry->former.text.size != 0;
 }
 
 int lc_put_new_entry(lc_writer *w, const lc_entry *entry) {
   w->added++;
-  lc_key index = index_of(w, entry);
   int rc = lc_put_entry(w, entry);
-  return rc != 0 ? rc : lc_put(w->store, w->txn, lc_logs[w->log].by_company, &index, NULL, 0);
+  if (rc == 0 && has_two_names(entry))
+    rc = lc_list_entry(w, &entry->former, entry->id);
+  return rc != 0 ? rc : lc_list_entry(w, &entry->company, entry->id);
 }
 
 int lc_remove_entry(lc_writer *w, const lc_entry *entry) {
   w->added--;
-  lc_key index = index_of(w, entry), key = lc_key_of_entry(&w->tenant, entry->id);
-  int rc = lc_delete(w->store, w->txn, lc_logs[w->log].by_company, &index);
-  return rc != 0 && rc != MDB_NOTFOUND ? rc : lc_delete(w->store, w->txn, lc_logs[w->log].entries, &key);
+  lc_key key = lc_key_of_entry(&w->tenant, entry->id);
+  int rc = lc_unlist_entry(w, &entry->company, entry->id);
+  if (rc == 0 && has_two_names(entry))
+    rc = lc_unlist_entry(w, &entry->former, entry->id);
+  return rc != 0 ? rc : lc_delete(w->store, w->txn, lc_logs[w->log].entries, &key);
 }
 
 lc_status lc_store_add_unchanged(lc_store *store, lc_text tenant, lc_entry *entries, size_t count, double now,

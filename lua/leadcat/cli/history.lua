@@ -18,7 +18,14 @@ local function shown_actor(who)
   return who and tostring(who.name or who.id or "") or ""
 end
 
+-- What a note tells of the company itself.
+local NOTES = { renamed = "renamed: was %s", merged = "merged: %s", deleted = "deleted" }
+
 local function shown_status(entry)
+  local note = NOTES[entry.status]
+  if note then
+    return note:format(event_of.key(entry.former))
+  end
   if entry.undoes then
     return entry.status .. " (undo)"
   elseif entry.status == "scheduled" then
@@ -32,9 +39,9 @@ local function history_rows(entries, name)
   for _, entry in ipairs(entries) do
     local time = wording.time(entry.at) and os.date("!%Y-%m-%d %H:%M:%S", math.floor(entry.at)) or "?"
     rows[#rows + 1] = {
-      ("%d"):format(entry.entry), time, event_of.key(entry.company), entry.rule, name(entry.from),
-      name(entry.to), shown_status(entry) .. (entry.takes_back and " (take back)" or ""), shown_actor(entry.actor),
-      entry.run or "",
+      ("%d"):format(entry.entry), time, event_of.key(entry.company), entry.rule or "",
+      entry.rule and name(entry.from) or "", entry.rule and name(entry.to) or "",
+      shown_status(entry) .. (entry.takes_back and " (take back)" or ""), shown_actor(entry.actor), entry.run or "",
     }
   end
   return rows

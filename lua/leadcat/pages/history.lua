@@ -71,10 +71,15 @@ local function note(...)
   return h.span { class = "leadcat-line leadcat-muted", ... }
 end
 
+-- A company's name in the host, else its id.
+local function company_of(model, id)
+  return wording.line(model.names[id] or model.names[tonumber(id)]) or wording.line(id) or "?"
+end
+
 local function cause(model, entry)
   local run = entry.run and wording.line(entry.run)
   return {
-    wording.cause_of_entry(model, entry, model.cfg),
+    wording.note(model, entry, company_of(model, entry.company)) or wording.cause_of_entry(model, entry, model.cfg),
     entry.carries_out and { " ", note(text(model, "history.was_scheduled")) },
     run and { " ", note(text(model, "history.run"), ": ",
       h.a { href = filtered(model, { run = entry.run }), h.bdi { run } }) },
@@ -82,23 +87,24 @@ local function cause(model, entry)
 end
 
 local function change(model, entry)
+  if not entry.trigger then
+    return nil -- it tells of the company itself
+  end
   local from = wording.category(model.cfg, entry.from, model.language)
   local to = wording.category(model.cfg, entry.to, model.language)
   return parts.change(from, to, text(model, "change.to"))
 end
 
--- A company's name in the host, else its id.
-local function company_of(model, id)
-  return wording.line(model.names[id] or model.names[tonumber(id)]) or wording.line(id) or "?"
-end
-
 local function company_link(model, entry)
   local id = type(entry.company) == "string" and entry.company or wording.line(entry.company) or "?"
-  return h.a { href = filtered(model, { company = id }), h.bdi { company_of(model, entry.company) } }
+  local former = entry.trigger and wording.line(entry.former)
+  return { h.a { href = filtered(model, { company = id }), h.bdi { company_of(model, entry.company) } },
+    former and { " ", note(text(model, "history.former", { company = former })) },
+  }
 end
 
 local function user(model, actor)
-  return h.bdi { wording.called(actor) or text(model, "history.program") }
+  return h.bdi { wording.called(actor) or text(model, actor and "confirmation.somebody" or "history.program") }
 end
 
 -- The words for the person who answered the question, by status of the entry.
@@ -141,6 +147,9 @@ end
 
 -- The rule and the revision that it was in.
 local function rule(model, entry)
+  if not entry.trigger then
+    return nil
+  end
   local id = entry.trigger == "lead_status_set" and config.lead_status_of(entry.rule)
   local name = id and text(model, "history.rule_lead_status", {
     lead_status = wording.name_of(model.cfg.lead_statuses, id, model.language),
@@ -170,7 +179,8 @@ end
 
 local function row_of(model, entry)
   local id = ("leadcat-entry-%d"):format(entry.entry)
-  local action = model.may_undo and ACTIONS[entry.status]
+  local is_past = entry.former or entry.company_deleted -- done to a company that there is no more
+  local action = model.may_undo and not is_past and ACTIONS[entry.status]
   return h.tr {
     cell(model, 1, "leadcat-time", nil, wording.time(entry.at) or "?"),
     cell(model, 2, "leadcat-name", id .. "-company", company_link(model, entry)),

@@ -22,7 +22,7 @@ local function time(seconds)
 end
 
 local function name_of(model, id)
-  return wording.display_name(model.categories[id], id, model.language)
+  return id and wording.display_name(model.categories[id], id, model.language)
 end
 
 -- The columns: name, value of an entry.
@@ -52,6 +52,7 @@ local COLUMNS = {
   { "run", function(entry) return entry.run end },
   { "due", function(entry) return time(entry.due) end },
   { "carries_out", function(entry) return entry.carries_out end },
+  { "former", function(entry) return entry.former end },
 }
 
 ---@param entries leadcat.Entry[]

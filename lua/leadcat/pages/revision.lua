@@ -21,7 +21,8 @@ local function number(value)
 end
 
 local function saved(model)
-  local user = wording.called(model.revision.actor)
+  local actor = model.revision.actor
+  local user = wording.called(actor) or actor and text(model, "confirmation.somebody")
   return h.p {
     text(model, user and "revision.saved" or "revision.saved_program", {
       user = user, time = wording.time(model.revision.at) or "?",

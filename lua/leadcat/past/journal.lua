@@ -15,12 +15,14 @@ local journal = {}
 ---@field tenant string
 ---@field at number seconds since 1970
 ---@field company string|integer
----@field trigger string
----@field rule string the rule's key
----@field revision integer of the config that decided
+---@field former? string|integer of a note: what the company was called before (`renamed`), or the company that has become part of it (`merged`); of others: the company that it was about, which was merged since
+---@field company_deleted? true the company was deleted since
+---@field trigger? string not of notes
+---@field rule? string the rule's key; not of notes
+---@field revision? integer of the config that decided; not of notes
 ---@field from? integer absent when `unchanged` and not known
 ---@field to? integer absent when `unchanged`
----@field status "applying"|"updated"|"conflict"|"failed"|"awaiting_confirmation"|"declined"|"expired"|"superseded"|"unchanged"|"scheduled"|"carried_out"|"cancelled"|"dropped"|"queued"
+---@field status "applying"|"updated"|"conflict"|"failed"|"awaiting_confirmation"|"declined"|"expired"|"superseded"|"unchanged"|"scheduled"|"carried_out"|"cancelled"|"dropped"|"queued"|"renamed"|"merged"|"deleted" the last three are of notes, which tell of the company itself
 ---@field reason? string when `unchanged` or `dropped`
 ---@field due? number of what is or was scheduled: when it is decided anew, in seconds since 1970
 ---@field scheduled? integer the entry of what its event has scheduled as well
@@ -130,8 +132,26 @@ function journal.ended_by(stored, actor)
   return json.encode(merged(details_of(stored), { ended_by = { id = actor.id, name = name } }))
 end
 
+--- Whether an entry is a note, which tells of the company itself.
+---@param entry {trigger?: string} as hosts see it, or the store
+---@return boolean
+function journal.is_note(entry)
+  return entry.trigger == nil
+end
+
+local function note(stored, tenant)
+  return {
+    entry = stored.entry, key = stored.key, tenant = tenant, at = stored.at, company = stored.company,
+    former = stored.former, status = stored.status, actor = details_of(stored).actor,
+    company_deleted = stored.is_gone,
+  }
+end
+
 --- The entry as hosts see it.
 function journal.entry(stored, tenant)
+  if journal.is_note(stored) then
+    return note(stored, tenant)
+  end
   local details = details_of(stored)
   return {
     entry = stored.entry, key = stored.key, tenant = tenant, at = stored.at, company = stored.company,
@@ -144,7 +164,7 @@ function journal.entry(stored, tenant)
     due = stored.due, scheduled = stored.scheduled, carries_out = stored.carries_out, follows = stored.follows,
     ended_by = details.ended_by,
     undoes = stored.status ~= "superseded" and details.undoes or nil, -- a superseded entry has its successor's details
-    takes_back = stored.takes_back,
+    takes_back = stored.takes_back, former = stored.former, company_deleted = stored.is_gone,
   }
 end
 

@@ -2,12 +2,14 @@
 
 local config = require "leadcat.rules.config"
 local event_of = require "leadcat.events.event"
+local journal = require "leadcat.past.journal"
 
 local replay = {}
 
--- Whether an event made the entry, not an undo or an answer.
+-- Whether an event made the entry, not an undo or an answer. Notes are none.
 local function is_event(entry)
-  return not entry.undoes and (not entry.confirmation or entry.status == "awaiting_confirmation")
+  return not journal.is_note(entry) and not entry.undoes
+    and (not entry.confirmation or entry.status == "awaiting_confirmation")
 end
 
 local function to_event(entry)

@@ -17,6 +17,21 @@ local TRIES = 16 -- of writing a change that another one has overtaken
 
 local OPTIONS = { actor = options_of.actor }
 
+-- Why what was done to a company can no longer be undone there: it has become part of another one, or there is none.
+local function no_company(entry)
+  local key = event_of.key(entry.company)
+  if entry.is_gone then
+    return nil, ("company %s was deleted: there is nothing to undo"):format(key), "conflict"
+  end
+  return nil, ("this was done to company %s, which was merged into %s: that keeps its category"):format(
+    event_of.key(entry.former), key), "conflict"
+end
+
+-- Whether it was done to a company that there is no more.
+local function is_past(entry)
+  return entry.is_gone or entry.former ~= nil
+end
+
 local function changed_since(key, how)
   return nil, ("company %s has been changed since%s"):format(key, how or ""), "conflict"
 end
@@ -46,7 +61,7 @@ local function newest_of(self, entry, key, undone)
     newest = newest or later and later.entry
     if not later or later.entry <= entry.entry then
       break
-    elseif later.status == "updated" and not (undone and is_void(later, entry, undone)) then
+    elseif later.status == "updated" and not is_past(later) and not (undone and is_void(later, entry, undone)) then
       change = change or later.entry
     end
   end
@@ -61,6 +76,9 @@ end
 -- The same, if the company is also in `from`, so that nothing else changed it either. Checked before anything is
 -- written, because a refusal must leave no entry and close no question. `category`: where the company is, if known.
 local function unchanged_since(self, entry, key, from, undone, category)
+  if is_past(entry) then
+    return no_company(entry)
+  end
   local newest, message, code = newest_of(self, entry, key, undone)
   if not newest then
     return nil, message, code

@@ -345,14 +345,20 @@ end
 -- Other triggers are told of only where a rule has them.
 local USUAL = { sale_registered = true, sale_won = true, sale_lost = true, lead_status_set = true }
 
+local LOOKED_AT = 100 -- changes, of which the first may be of companies that were merged into this one
+
 -- The sale of the company's newest change, which the rules that take back are told for.
 local function newest_sale(self, cfg, company)
   local takes_back = false
   for _, rule in ipairs(cfg.rules) do
     takes_back = takes_back or rule.enabled and rule.take_back == true
   end
-  local entries = takes_back and self:history { company = company, status = "updated", limit = 1 }
-  return entries and entries[1] and entries[1].sale or nil
+  local entries = takes_back and self:history { company = company, status = "updated", limit = LOOKED_AT }
+  for _, entry in ipairs(entries or {}) do
+    if not entry.former and not entry.company_deleted then
+      return entry.sale
+    end
+  end
 end
 
 -- What each trigger would do now.

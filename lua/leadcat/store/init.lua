@@ -17,13 +17,13 @@
 --
 -- Shapes (an absent text is nil, an absent category 0)
 -- * entry: `entry, at, company, trigger, action, status, reason?, revision, from, to, lead_status?, confirmation?, event_id?,
---   details?, error?, due?, scheduled?, carries_out?, follows?, has_at?`; `details` is JSON that the store does not read. `due` is of
+--   details?, error?, due?, scheduled?, carries_out?, follows?, has_at?, former?, is_gone?`; a note (`move`) has no trigger; `details` is JSON that the store does not read. `due` is of
 --   what is or was scheduled: seconds since 1970; the next three are entries. `has_at`, of a queued one: its event gave `at`.
 -- * question: `id` (32 hex digits), `company, state, trigger, entry, revision, from, to, created_at, expires_at, lead_status?,
 --   category?, resolved_at?, user?, body?, answer?`. `body` is JSON: {"options": [categories], ...} with the fields of the event's
 --   details. States: `core.question_states`; every one but `open` is final.
--- * cursor: `{name, before?, text, anyhow?}`: a text kept by name (1 to 72 bytes), written in place of `before` (nothing: there is
---   none), or whatever there is (`anyhow`).
+-- * cursor: `{name, before?, text?, anyhow?}`: a text kept by name (1 to 72 bytes), written in place of `before` (nothing: there is
+--   none), or whatever there is (`anyhow`); without `text` it is removed.
 --
 -- `handle` decides events, in order, and writes what comes of it. `events` are plain leadcat.Events. What becomes of
 -- events[i] goes into results[i]; what is final there from an earlier call is not done again. A result is
@@ -139,6 +139,15 @@
 ---@field schedule_of fun(self, tenant: string, company: string): table?, string?, string? the company's entry. `not_found`
 ---@field end_scheduled fun(self, tenant: string, items: table[]): true?, string?, string? ends scheduled entries, and queued ones that this handle has claimed: items `{entry, company, status, reason, error?, details?, revision?, from?, again?}` as `cancelled` or `dropped`, by a config's revision and the company's category then; with the status `scheduled` it is looked at again at the time `again`, with `queued` it has its turn again in `again` seconds. Each gets `lost`: true, and nothing was written, when it had ended before
 --
+-- Companies that are renamed, merged, deleted.
+---@field move fun(self, tenant: string, what: table, now: number): table?, string?, string? writes down what has become of a company, with an entry of its own (a note): `what` is `{fate = "renamed"|"merged"|"deleted"|"forgotten", company, company_is_integer, to?, to_is_integer?, keeps_companies?, category?: of `to`, merged, where a host keeps it, details?, why?: the error of what is called off, idle?: as of `claim`}`. Gives `{result, company?, entry?, key?, moved, closed}`: the result "moved", and how many entries have moved and what was open has ended (no entry: nothing was known of the company); "busy", and nothing was written, when `company` has an unfinished change that a live owner works on (or, renamed, both have one); "unknown" or "taken" (where companies are kept here): there is no such company, or there is one. Entries, questions and what is scheduled are those of `to` then. Entries of a merged company have it as `former`, those of a deleted or forgotten one `is_gone`: neither is a `last_change`. Of two open questions or scheduled entries the newer stays; what was open of a company that is gone ends (`superseded`, `cancelled`). An unfinished change is that of the renamed company, else `cancelled`
+--
+-- Persons that are to be forgotten. `where`: "questions", "revisions" (who saved configs), "unchanged" or "journal" (entries). What else comes
+-- to keep something of persons has to be found here.
+---@field find_traces fun(self, tenant: string, where: string, texts: table[], from: string): table[]?, string?, string? the next records in which one of the texts `{text}` stands, as other methods give them (`{about}` of a revision) with their bytes as `record`, and where to go on ("": at the start, and behind the last). The list may be empty before that
+---@field erase_marks fun(self, tenant: string, texts: table[], companies: boolean, from: integer): integer?, integer|string?, string? removes some ids of `remember` in which, or in whose error, one of the texts `{text}` stands as a word, with `companies` also those of the companies with these ids: how many, and where to go on (0: at the start, and when done)
+---@field erase fun(self, tenant: string, where: string, items: table[]): integer?, string?, string? changes records `{record, json?, answer?, no_user?, no_error?, no_event_id?, former?}` that are still as they were found: `json` is the details of an entry, the body of a question, `about` of a revision; with its event id, an entry's mark as seen goes. How many were changed
+--
 -- The journal.
 ---@field entry fun(self, tenant: string, entry: integer): table?, string?, string? one entry. `not_found`
 ---@field history fun(self, tenant: string, company?: string, since?: number, after?: integer, limit: integer, unchanged?: boolean): table[]?, string?, string? entries, of one company or all, with `at` >= since, older than the entry `after`; `unchanged`: unchanged events instead
@@ -180,6 +189,7 @@ return {
   changes = { "newest", "last_change", "write" },
   marks = { "remember", "settle" },
   unfinished = { "finish", "claim", "applying" },
+  lives = { "move", "find_traces", "erase", "erase_marks" },
   later = { "scheduled", "schedule_of", "end_scheduled" },
   journal = { "entry", "history", "add_unchanged" },
   questions = { "confirmation", "confirmations", "count_confirmations", "expire" },

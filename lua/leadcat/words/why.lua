@@ -266,6 +266,10 @@ end
 ---@param company string its name
 ---@return string
 function why.entry(entry, cfg, words, company)
+  local note = wording.note(words, entry, company)
+  if note then
+    return note
+  end
   local told = { cfg = cfg, words = words, company = company }
   local sentences = { wording.cause_of_entry(words, entry, cfg), ending_of(entry, told) }
   if entry.status == "unchanged" or entry.status == "dropped" then

@@ -199,6 +199,20 @@ function wording.cause(words, record, cfg)
   })
 end
 
+local NOTES = { renamed = true, merged = true, deleted = true }
+
+--- What has become of a company, by an entry that tells of it.
+---@param words leadcat.Words
+---@param entry leadcat.Entry
+---@param company? string its name; default its id
+---@return string? sentence nil: the entry tells of something else
+function wording.note(words, entry, company)
+  return NOTES[entry.status] and wording.sentence(words, "why.entry." .. entry.status, {
+    company = company or wording.line(entry.company) or "?", former = wording.line(entry.former) or "?",
+    time = wording.time(entry.at) or "?",
+  }) or nil
+end
+
 --- What led to an entry of the journal.
 ---@param words leadcat.Words
 ---@param entry leadcat.Entry

@@ -95,6 +95,10 @@ return {
   ["history.carried_out"] = "Udført",
   ["history.cancelled"] = "Aflyst",
   ["history.dropped"] = "Blev ikke til noget",
+  ["history.renamed"] = "Omdøbt",
+  ["history.merged"] = "Sammenlagt",
+  ["history.deleted"] = "Slettet",
+  ["history.former"] = "{company} på det tidspunkt",
   ["history.filter"] = "Filtrer",
   ["history.filters"] = "Filtre",
   ["history.clear"] = "Fjern alle filtre",
@@ -534,4 +538,7 @@ return {
   ["why.entry.replaced"] =
     "En nyere hændelse erstattede det, der var planlagt til {due}: at sætte kategorien for {company} til {to}.",
   ["why.entry.unchanged"] = "Intet blev ændret den {time}.",
+  ["why.entry.renamed"] = "{former} fik navnet {company} den {time}.",
+  ["why.entry.merged"] = "{former} blev lagt sammen med {company} den {time}.",
+  ["why.entry.deleted"] = "{company} blev slettet den {time}.",
 }

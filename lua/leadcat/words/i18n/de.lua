@@ -96,6 +96,10 @@ return {
   ["history.carried_out"] = "Ausgeführt",
   ["history.cancelled"] = "Abgesagt",
   ["history.dropped"] = "Entfallen",
+  ["history.renamed"] = "Umbenannt",
+  ["history.merged"] = "Zusammengeführt",
+  ["history.deleted"] = "Gelöscht",
+  ["history.former"] = "damals {company}",
   ["history.filter"] = "Filtern",
   ["history.filters"] = "Filter",
   ["history.clear"] = "Alle Filter entfernen",
@@ -557,4 +561,7 @@ return {
   ["why.entry.replaced"] = "Ein neueres Ereignis hat ersetzt, was für {due} vorgemerkt war: die "
     .. "Kategorie der Firma {company} auf {to} zu setzen.",
   ["why.entry.unchanged"] = "Am {time} wurde nichts geändert.",
+  ["why.entry.renamed"] = "{former} wurde am {time} in {company} umbenannt.",
+  ["why.entry.merged"] = "{former} wurde am {time} mit {company} zusammengeführt.",
+  ["why.entry.deleted"] = "{company} wurde am {time} gelöscht.",
 }

@@ -95,6 +95,10 @@ return {
   ["history.carried_out"] = "Carried out",
   ["history.cancelled"] = "Cancelled",
   ["history.dropped"] = "Came to nothing",
+  ["history.renamed"] = "Renamed",
+  ["history.merged"] = "Merged",
+  ["history.deleted"] = "Deleted",
+  ["history.former"] = "{company} at that time",
   ["history.filter"] = "Filter",
   ["history.filters"] = "Filters",
   ["history.clear"] = "Remove all filters",
@@ -538,4 +542,7 @@ return {
   ["why.entry.replaced"] =
     "A newer event replaced what was scheduled for {due}: setting the category of {company} to {to}.",
   ["why.entry.unchanged"] = "Nothing was changed on {time}.",
+  ["why.entry.renamed"] = "{former} was renamed to {company} on {time}.",
+  ["why.entry.merged"] = "{former} was merged into {company} on {time}.",
+  ["why.entry.deleted"] = "{company} was deleted on {time}.",
 }

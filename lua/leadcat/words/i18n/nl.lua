@@ -96,6 +96,10 @@ return {
   ["history.carried_out"] = "Uitgevoerd",
   ["history.cancelled"] = "Geannuleerd",
   ["history.dropped"] = "Niet doorgegaan",
+  ["history.renamed"] = "Hernoemd",
+  ["history.merged"] = "Samengevoegd",
+  ["history.deleted"] = "Verwijderd",
+  ["history.former"] = "toen {company}",
   ["history.filter"] = "Filteren",
   ["history.filters"] = "Filters",
   ["history.clear"] = "Alle filters verwijderen",
@@ -550,4 +554,7 @@ return {
   ["why.entry.replaced"] = "Een nieuwere gebeurtenis heeft vervangen wat voor {due} was gepland: "
     .. "de categorie van {company} instellen op {to}.",
   ["why.entry.unchanged"] = "Op {time} is niets gewijzigd.",
+  ["why.entry.renamed"] = "{former} is op {time} hernoemd naar {company}.",
+  ["why.entry.merged"] = "{former} is op {time} samengevoegd met {company}.",
+  ["why.entry.deleted"] = "{company} is op {time} verwijderd.",
 }

@@ -95,6 +95,10 @@ return {
   ["history.carried_out"] = "Utført",
   ["history.cancelled"] = "Avlyst",
   ["history.dropped"] = "Ble ikke noe av",
+  ["history.renamed"] = "Omdøpt",
+  ["history.merged"] = "Slått sammen",
+  ["history.deleted"] = "Slettet",
+  ["history.former"] = "{company} på det tidspunktet",
   ["history.filter"] = "Filtrer",
   ["history.filters"] = "Filtre",
   ["history.clear"] = "Fjern alle filtre",
@@ -534,4 +538,7 @@ return {
   ["why.entry.replaced"] =
     "En nyere hendelse erstattet det som var planlagt til {due}: å sette kategorien for {company} til {to}.",
   ["why.entry.unchanged"] = "Ingenting ble endret den {time}.",
+  ["why.entry.renamed"] = "{former} fikk navnet {company} den {time}.",
+  ["why.entry.merged"] = "{former} ble slått sammen med {company} den {time}.",
+  ["why.entry.deleted"] = "{company} ble slettet den {time}.",
 }

@@ -95,6 +95,10 @@ return {
   ["history.carried_out"] = "Genomförd",
   ["history.cancelled"] = "Inställd",
   ["history.dropped"] = "Blev inte av",
+  ["history.renamed"] = "Har bytt namn",
+  ["history.merged"] = "Sammanslagen",
+  ["history.deleted"] = "Borttagen",
+  ["history.former"] = "{company} vid den tidpunkten",
   ["history.filter"] = "Filtrera",
   ["history.filters"] = "Filter",
   ["history.clear"] = "Ta bort alla filter",
@@ -538,4 +542,7 @@ return {
   ["why.entry.replaced"] =
     "En nyare händelse ersatte det som var planerat till {due}: att sätta kategorin för {company} till {to}.",
   ["why.entry.unchanged"] = "Inget ändrades den {time}.",
+  ["why.entry.renamed"] = "{former} bytte namn till {company} den {time}.",
+  ["why.entry.merged"] = "{former} slogs samman med {company} den {time}.",
+  ["why.entry.deleted"] = "{company} togs bort den {time}.",
 }
