@@ -238,8 +238,6 @@ static void put_off(lc_case *c, lc_entry *entry) {
   entry->to = c->later.to;
   entry->link = LC_LINK_DUE;
   entry->linked = lc_milliseconds(c->later.due);
-  if (c->kept.size != 0)
-    entry->details = c->kept;
 }
 
 /* Looks for a rule with `after` that matches. */

@@ -176,7 +176,6 @@ typedef struct lc_case {
   bool misses_facts;  /* some that the host may know were not asked for */
   uint64_t carries_out; /* it is no event, but this scheduled entry, whose time has come: */
   int32_t alone;      /* only the rule with this id decides; 0: the one without */
-  lc_text kept;       /* the details of what it may schedule; empty: those of the entry */
   /* What the caller has found out. It counts only while it still fits. */
   bool is_known;    /* the host was asked for the category when the company's newest entry was `newest`: */
   int32_t category; /* its answer; 0: none */
