@@ -178,6 +178,7 @@ return {
   ["settings.sale_deleted"] = "Opdater kategori, når et salg slettes",
   ["settings.takes_back"] =
     "Firmaet går tilbage til den kategori, det havde, før salget ændrede den, hvis intet andet har ændret den siden.",
+  ["settings.take_back"] = "Kategorien fra før salget ændrede den",
   ["settings.set_category"] = "Sæt kategori til",
   ["settings.ask"] = "Bed om brugerbekræftelse før opdatering",
   ["settings.lead_status"] = "Leadstatus",
@@ -283,6 +284,8 @@ return {
   ["settings.unit_hours"] = "timer",
   ["settings.forward_only"] = "Aldrig til en kategori med lavere rang",
   ["settings.starts_from"] = "Starter fra: {from}.",
+  ["settings.starts"] = "Hvor reglen starter",
+  ["settings.start_group"] = "Hele gruppen {group}",
   ["settings.rules_beyond"] = "{count} andre regler prøves efter disse. De ændres med kommandolinjen, eller som",
   ["settings.rules_as_json"] = "JSON",
 

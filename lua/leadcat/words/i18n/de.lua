@@ -183,6 +183,7 @@ return {
   ["settings.takes_back"] =
     "Die Firma erhält wieder die Kategorie, die sie hatte, bevor der Verkauf sie geändert hat, falls seither "
       .. "nichts anderes sie geändert hat.",
+  ["settings.take_back"] = "Die Kategorie vor der Änderung durch den Verkauf",
   ["settings.set_category"] = "Kategorie setzen auf",
   ["settings.ask"] = "Vor der Aktualisierung um Bestätigung des Benutzers bitten",
   ["settings.lead_status"] = "Lead-Status",
@@ -292,6 +293,8 @@ return {
   ["settings.unit_hours"] = "Stunden",
   ["settings.forward_only"] = "Nie in eine Kategorie mit niedrigerem Rang",
   ["settings.starts_from"] = "Beginnt bei: {from}.",
+  ["settings.starts"] = "Wo die Regel beginnt",
+  ["settings.start_group"] = "Die ganze Gruppe {group}",
   ["settings.rules_beyond"] =
     "{count} weitere Regeln werden nach diesen geprüft. Sie werden mit der Kommandozeile geändert, oder als",
   ["settings.rules_as_json"] = "JSON",

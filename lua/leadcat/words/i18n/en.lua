@@ -180,6 +180,7 @@ return {
   ["settings.takes_back"] =
     "The company goes back to the category that it was in before the sale changed it, if nothing else has "
       .. "changed it since.",
+  ["settings.take_back"] = "The category from before the sale changed it",
   ["settings.set_category"] = "Set category to",
   ["settings.ask"] = "Ask for user confirmation before updating",
   ["settings.lead_status"] = "Lead status",
@@ -285,6 +286,8 @@ return {
   ["settings.unit_hours"] = "hours",
   ["settings.forward_only"] = "Never to a category of a lower rank",
   ["settings.starts_from"] = "Starts from: {from}.",
+  ["settings.starts"] = "Where the rule starts",
+  ["settings.start_group"] = "All of the group {group}",
   ["settings.rules_beyond"] =
     "{count} further rules are tried after these. They are changed with the command line, or as",
   ["settings.rules_as_json"] = "JSON",

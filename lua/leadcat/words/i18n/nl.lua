@@ -182,6 +182,7 @@ return {
   ["settings.takes_back"] =
     "Het bedrijf krijgt de categorie terug die het had voordat de verkoop deze wijzigde, als niets anders "
       .. "deze sindsdien heeft gewijzigd.",
+  ["settings.take_back"] = "De categorie van vóór de wijziging door de verkoop",
   ["settings.set_category"] = "Categorie instellen op",
   ["settings.ask"] = "Om bevestiging van de gebruiker vragen vóór het bijwerken",
   ["settings.lead_status"] = "Leadstatus",
@@ -290,6 +291,8 @@ return {
   ["settings.unit_hours"] = "uur",
   ["settings.forward_only"] = "Nooit naar een categorie met een lagere rang",
   ["settings.starts_from"] = "Begint vanuit: {from}.",
+  ["settings.starts"] = "Waar de regel begint",
+  ["settings.start_group"] = "De hele groep {group}",
   ["settings.rules_beyond"] =
     "{count} andere regels worden na deze geprobeerd. Ze worden gewijzigd met de opdrachtregel, of als",
   ["settings.rules_as_json"] = "JSON",

@@ -178,6 +178,7 @@ return {
   ["settings.sale_deleted"] = "Oppdater kategori når et salg slettes",
   ["settings.takes_back"] =
     "Firmaet går tilbake til kategorien det hadde før salget endret den, hvis ingenting annet har endret den siden.",
+  ["settings.take_back"] = "Kategorien fra før salget endret den",
   ["settings.set_category"] = "Sett kategori til",
   ["settings.ask"] = "Be om brukerbekreftelse før oppdatering",
   ["settings.lead_status"] = "Lead-status",
@@ -283,6 +284,8 @@ return {
   ["settings.unit_hours"] = "timer",
   ["settings.forward_only"] = "Aldri til en kategori med lavere rang",
   ["settings.starts_from"] = "Starter fra: {from}.",
+  ["settings.starts"] = "Hvor regelen starter",
+  ["settings.start_group"] = "Hele gruppen {group}",
   ["settings.rules_beyond"] = "{count} andre regler prøves etter disse. De endres med kommandolinjen, eller som",
   ["settings.rules_as_json"] = "JSON",
 

@@ -179,6 +179,7 @@ return {
   ["settings.takes_back"] =
     "Företaget går tillbaka till kategorin som det hade innan försäljningen ändrade den, om inget annat har "
       .. "ändrat den sedan dess.",
+  ["settings.take_back"] = "Kategorin från innan försäljningen ändrade den",
   ["settings.set_category"] = "Sätt kategori till",
   ["settings.ask"] = "Be om användarens bekräftelse före uppdatering",
   ["settings.lead_status"] = "Leadstatus",
@@ -284,6 +285,8 @@ return {
   ["settings.unit_hours"] = "timmar",
   ["settings.forward_only"] = "Aldrig till en kategori med lägre rang",
   ["settings.starts_from"] = "Startar från: {from}.",
+  ["settings.starts"] = "Var regeln startar",
+  ["settings.start_group"] = "Hela gruppen {group}",
   ["settings.rules_beyond"] = "{count} andra regler prövas efter dessa. De ändras med kommandoraden, eller som",
   ["settings.rules_as_json"] = "JSON",
 
