@@ -112,11 +112,12 @@ describe("the journal", function()
   describe("of an event, where rules have conditions, keeps", function()
     local BOB = { id = "bob", name = "Bob", team = "north", phone = "1" }
     local WHEN = { { { field = "sale.amount", is = "at_least", value = 5 }, { field = "actor.team", is = "known" },
-      { field = "company.tags", is = "contains", value = "new" }, { field = "company.country", is = "equals", value = "no" } } }
+      { field = "company.tags", is = "contains", value = "new" },
+      { field = "company.country", is = "equals", value = "no" } } }
     local known = { ["company.country"] = "NO", ["company.size"] = 9 }
 
     -- An engine whose host knows facts, and what it keeps of an event with these fields.
-    local function open(fields)
+    local function opened(fields)
       local engine = stores.open { durability = "relaxed", triggers = { { trigger = "paid", name = { en = "Paid" } } } }
       local config = stores.config {}
       for i, trigger in ipairs { "sale_won", "sale_lost", "paid" } do
@@ -147,7 +148,7 @@ describe("the journal", function()
 
     it("the facts that these name, with every entry that did something", function()
       local sale = { id = 1, name = "Printers", amount = 7, note = "n" }
-      local engine, handle = open { sale = sale }
+      local engine, handle = opened { sale = sale }
       for _, trigger in ipairs { "sale_won", "sale_lost", "paid" } do
         local entry, outcome = handle(trigger, trigger)
         assert.same({ FACTS, ACTOR, sale }, { entry.facts, entry.actor, entry.sale })
@@ -165,7 +166,7 @@ describe("the journal", function()
     end)
 
     it("beyond 8 KB these, ids and names", function()
-      local engine, handle = open { sale = { id = 1, name = "Printers", amount = 7, note = ("n"):rep(9000) },
+      local engine, handle = opened { sale = { id = 1, name = "Printers", amount = 7, note = ("n"):rep(9000) },
         contact = { id = "c", more = 1 } }
       for _, trigger in ipairs { "sale_won", "sale_lost", "paid" } do
         local entry = handle(trigger, trigger)
@@ -180,7 +181,7 @@ describe("the journal", function()
       for i = 1, 70 do
         tags[i + 1] = ("t"):rep(1000)
       end
-      local engine, handle = open { sale = { id = 1, amount = 7 }, facts = { ["company.tags"] = tags } }
+      local engine, handle = opened { sale = { id = 1, amount = 7 }, facts = { ["company.tags"] = tags } }
       local entry = handle("sale_won", "a")
       assert.same({ nil, { id = "bob", name = "Bob" }, { id = 1 } }, { entry.facts, entry.actor, entry.sale })
       engine:close()

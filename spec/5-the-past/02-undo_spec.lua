@@ -541,7 +541,9 @@ describe("undo of many", function()
       assert.equal(7, #preview.undone)
       assert.equal(2, #engine:history { status = "scheduled" })
       local told = {}
-      engine._hooks.cancelled = { function(event, outcome) told[#told + 1] = event.company .. " " .. outcome.reason end }
+      engine._hooks.cancelled = { function(event, outcome)
+        told[#told + 1] = event.company .. " " .. outcome.reason
+      end }
       assert.same(preview, without_entries(assert(engine:undo({ run = run }, { actor = ANN }))))
       assert.same({ "Cape undo", "Acme undo" }, told)
       local ended = engine:history { status = "cancelled", company = "Acme" }[1]

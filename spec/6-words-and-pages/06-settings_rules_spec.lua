@@ -257,12 +257,14 @@ describe("where a rule starts", function()
     { { groups = { "potential_customer" } }, {}, { groups = { "potential_customer" } } },
     { { groups = { "potential_customer", "customer" }, categories = { 4, 2, 2 } }, {},
       { groups = { "potential_customer", "customer" }, categories = { 4, 2, 2 } } },
-    { { groups = { "customer" }, categories = { 2 } }, { [CUSTOMER] = false, ["category.2"] = false, [POTENTIAL] = true }, nil },
+    { { groups = { "customer" }, categories = { 2 } },
+      { [CUSTOMER] = false, ["category.2"] = false, [POTENTIAL] = true }, nil },
     { { groups = { "customer" }, note = "kept" }, { ["category.99"] = true },
       { groups = { "customer" }, categories = { 99 }, note = "kept" } },
     { { categories = { 99 } }, { ["category.1"] = true }, { categories = { 1, 99 } } },
     { { groups = { "customer" } }, { [CUSTOMER] = false }, {}, "from_required" },
-    { { groups = { "customer" } }, { ["group.nonsense"] = true, ["category.0"] = true, ["category.99999999999"] = true },
+    { { groups = { "customer" } },
+      { ["group.nonsense"] = true, ["category.0"] = true, ["category.99999999999"] = true },
       { groups = { "customer" } } },
   } do
     it(("is what is ticked (%d)"):format(i), function()
@@ -296,8 +298,9 @@ describe("where a rule starts", function()
     assert.same({ groups = { "lost" } }, cfg.rules[1].from)
   end)
 
-  it("is offered by group, and single categories of groups that have several; of lead statuses only those that have one", function()
-    local shown = html(with_rules { won(), { trigger = "lead_status_set", lead_status = 1, enabled = true, set_category = 3 } })
+  it("is offered by group and by category; for lead statuses only where contacts may have one", function()
+    local of_status = { trigger = "lead_status_set", lead_status = 1, enabled = true, set_category = 3 }
+    local shown = html(with_rules { won(), of_status })
     local function offered(place)
       local names = {}
       for name in shown:gmatch('name="' .. place:gsub("%.", "%%.") .. '%.from%.([%w_.]+)"') do

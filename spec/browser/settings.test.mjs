@@ -414,7 +414,7 @@ for (const settings of [{}, NO_SCRIPT]) {
       const target = card(page, "sale_reopened").getByLabel("Set category to");
       await unfold(page, "sale_reopened");
       await card(page, "sale_reopened").getByLabel("Never to a category of a lower rank").check();
-      await target.selectOption("The category from before the sale changed it");
+      await target.selectOption("The category before the sale");
       await button(page, "Save").click();
       await page.getByRole("alert").getByText("A rule that takes back what the sale changed has no").waitFor();
       await card(page, "sale_reopened").getByLabel("Never to a category of a lower rank").uncheck();

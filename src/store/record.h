@@ -89,7 +89,7 @@ typedef struct lc_entry {
   uint8_t question[LC_QUESTION_ID_SIZE];
   lc_company company;
   lc_text event_id;
-  lc_text details;   /* JSON: the actor, sale and contact */
+  lc_text details;   /* JSON: the actor, sale and contact, and the facts that rules look at */
   lc_text error;     /* why it failed */
 } lc_entry;
 

@@ -54,9 +54,10 @@
 -- change: `updated` where keeps_companies (`conflict` when the company does not stand in `from`), `applying` where a host
 -- does, claimed by this handle for `claim` seconds. Whatever is written closes an open question of the company, with an
 -- entry of its own before it: `superseded`, or `expired` when its time is over. An entry with an event's id marks it as seen.
+-- The details have the event's sale, contact and actor, and what its trigger's rules look at besides, as `facts`.
 --
 -- Rules with `after` decide nothing at once. Where one is the first rule that applies, its match is written as `scheduled`, with
--- `due` (after the event's `at`) and, in the details, the `facts` that rules look at: as the outcome, with the action `none`, where
+-- `due` (after the event's `at`): as the outcome, with the action `none`, where
 -- nothing is decided at once; else as an entry of its own before that of the decision, which has its number as `scheduled`. It
 -- closes no question. Whatever an event has matched ends what its company had scheduled: that entry becomes `superseded`. With
 -- how.schedules_nothing, and in an overlay, `scheduled` is true where that would be done.

@@ -182,7 +182,7 @@ return {
   ["settings.takes_back"] =
     "Het bedrijf krijgt de categorie terug die het had voordat de verkoop deze wijzigde, als niets anders "
       .. "deze sindsdien heeft gewijzigd.",
-  ["settings.take_back"] = "De categorie van vóór de wijziging door de verkoop",
+  ["settings.take_back"] = "De categorie vóór de verkoop",
   ["settings.set_category"] = "Categorie instellen op",
   ["settings.ask"] = "Om bevestiging van de gebruiker vragen vóór het bijwerken",
   ["settings.lead_status"] = "Leadstatus",
@@ -326,7 +326,8 @@ return {
   ["settings.problem.take_back_trigger"] =
     "Alleen de regels voor heropende en voor verwijderde verkopen kunnen iets terugdraaien.",
   ["settings.problem.take_back_alone"] =
-    "Een regel die terugdraait wat de verkoop heeft gewijzigd, heeft geen eigen categorie, vertrekpunt of rang.",
+    "Een regel die terugdraait wat de verkoop heeft gewijzigd, heeft geen eigen categorie, "
+      .. "vertrekpunt, rang of wachttijd.",
   ["settings.problem.rule_unreachable"] = "Deze regel doet nooit iets: er staat een regel zonder voorwaarden voor.",
   ["settings.problem.forward_only_blocks"] =
     "Deze regel doet nooit iets: alle categorieën waarvan hij uitgaat, hebben een hogere rang dan die hij instelt.",
