@@ -45,6 +45,9 @@ local RENDER = {
 }
 
 local OPTIONS = {
+  readonly = options_of.of_type "boolean",
+  recover = options_of.of_type "boolean",
+  mode = options_of.file_mode,
   path = options_of.kind("a directory's name", function(v)
     return type(v) == "string" and v ~= "" and not v:find "%z"
   end),
@@ -101,6 +104,9 @@ end
 ---@field sleep? fun(seconds: number) of a scheduler of coroutines (cqueues, luv …), for this Lua state from now on: waits while other coroutines run. Those of nginx, Tarantool and HAProxy are found
 ---@field running? fun(): any what tells that scheduler's coroutines apart; nil where the one that runs must not wait. Default: the coroutine, unless it is the main one
 ---@field triggers? leadcat.OwnTrigger[] triggers of the integrator's own, for events and rules of all tenants. The store remembers them: at most 64 in all
+---@field readonly? boolean open a store that may not be written: nothing is written or made, not even a lock file, nothing is recovered, and what writes returns `readonly`. `triggers` are those that the store knows
+---@field recover? boolean false: do not finish, while opening or when a tenant is first used, what a crash has left unfinished; `maintain` and `recover` do
+---@field mode? integer of the files that are made, whatever the umask, such as tonumber("660", 8); of the directory, if it is made, with the right to search it. Default: 640 less the umask
 ---@field render? leadcat.Render replaces parts of what users see
 
 ---@class leadcat.Render
@@ -142,7 +148,7 @@ end
 --- Opens a store. Each process opens it for itself, after fork. Raises on a wrong option, or when the host lacks a
 --- required function.
 ---@param options leadcat.Options
----@return leadcat.Engine? engine, string? message, string? code `io`, `corrupt`, `full`, `unavailable`; `invalid`: with these `triggers` the store would have more than 64
+---@return leadcat.Engine? engine, string? message, string? code `io`, `corrupt`, `full`, `unavailable`; `readonly`: it may only be read, or has the form of an older leadcat and is to be read only; `invalid`: with these `triggers` the store would have more than 64
 function leadcat.open(options)
   options_of.check(options, OPTIONS, "leadcat.open: ")
   if not options or options.path == nil then
@@ -160,9 +166,10 @@ function leadcat.open(options)
   check_triggers(options.triggers)
   local store, message, code = core.open {
     path = options.path, map_size = options.map_size, max_readers = options.max_readers,
+    readonly = options.readonly, mode = options.mode,
     relaxed = options.durability == "relaxed", patience = platform.is_scheduled() and patient.MOMENT or nil,
   }
-  if store and options.triggers then
+  if store and options.triggers and not options.readonly then
     store, message, code = with_triggers(store, options.triggers)
   end
   if not store then
@@ -177,7 +184,8 @@ function leadcat.open(options)
     confirmation_ttl = options.confirmation_ttl or 7 * DAY,
     retention = { age = limit_of(retention, "age"), count = limit_of(retention, "count") },
     record_unchanged = options.record_unchanged == "full" and 1 or options.record_unchanged,
-    skips_late = options.late_events == "skip",
+    skips_late = options.late_events == "skip", readonly = options.readonly == true,
+    recovers = options.recover ~= false and not options.readonly,
     renderers = {
       html = render.html or render_confirmation.html, text = render.text or render_text.confirmation,
       json = render.json or json.encode,

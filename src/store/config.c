@@ -43,6 +43,8 @@ lc_status lc_store_repair(lc_store *store, lc_text tenant, uint64_t revision, lc
   MDB_txn *txn;
   uint64_t newest;
   lc_key key = lc_key_of(tenant);
+  if (store->readonly)
+    return lc_keep_ruleset(store, tenant, ruleset, error);
   lc_status status = lc_begin_write(store, LC_PART_CONFIG, &txn, error);
   if (status != LC_OK)
     return status;

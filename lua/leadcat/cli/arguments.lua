@@ -12,7 +12,7 @@ local presets = require "leadcat.cli.import.presets"
 ---@field name string
 ---@field summary string for the help
 ---@field commands? leadcat.cli.Command[] its subcommands; it has none of the fields below then
----@field store? true|"new" it takes --path and is run with that store's engine; "new": the store may be made
+---@field store? "read"|"write"|"new"|fun(args: table): string it takes --path and is run with that store's engine: what it does with the store; new: it may be made
 ---@field output? "json"|"named" it takes --json; "named": and --language
 ---@field arguments? fun(command: table) declares the rest of its arguments (a command of argparse)
 ---@field problem? fun(args: table): string? what is wrong with the arguments that argparse cannot see; nil when nothing is
@@ -55,6 +55,11 @@ function arguments.integer(least, what)
     end
     return nil, ("%s expected, got '%s'"):format(what, text)
   end
+end
+
+--- What a command with --preview does with the store.
+function arguments.use(args)
+  return args.preview and "read" or "write"
 end
 
 arguments.to_entry = arguments.integer(1, "a number")

@@ -157,6 +157,7 @@ return {
   ["problem.malformed"] = "Anmodningen kunne ikke læses.",
   ["problem.invalid"] = "Anmodningen indeholder noget, der ikke er tilladt.",
   ["problem.unavailable"] = "Tjenesten er ikke tilgængelig lige nu. Prøv igen om lidt.",
+  ["problem.readonly"] = "Data kan kun læses her. Intet kan ændres eller gemmes.",
   ["problem.full"] = "Der er ikke mere lagerplads. Kontakt din administrator.",
   ["problem.corrupt"] = "Gemte data er beskadiget. Kontakt din administrator.",
   ["problem.io"] = "Noget gik galt. Prøv igen, og kontakt din administrator, hvis det sker igen.",

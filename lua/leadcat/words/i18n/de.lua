@@ -159,6 +159,7 @@ return {
   ["problem.malformed"] = "Die Anfrage konnte nicht gelesen werden.",
   ["problem.invalid"] = "Die Anfrage enthält etwas Unzulässiges.",
   ["problem.unavailable"] = "Der Dienst ist zurzeit nicht verfügbar. Versuchen Sie es gleich noch einmal.",
+  ["problem.readonly"] = "Die Daten können hier nur gelesen werden. Es kann nichts geändert oder gespeichert werden.",
   ["problem.full"] = "Der Speicherplatz ist erschöpft. Wenden Sie sich an Ihren Administrator.",
   ["problem.corrupt"] = "Gespeicherte Daten sind beschädigt. Wenden Sie sich an Ihren Administrator.",
   ["problem.io"] =

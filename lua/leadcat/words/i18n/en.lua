@@ -157,6 +157,7 @@ return {
   ["problem.malformed"] = "The request could not be read.",
   ["problem.invalid"] = "The request contains something that is not allowed.",
   ["problem.unavailable"] = "The service is not available right now. Try again in a moment.",
+  ["problem.readonly"] = "The data can only be read here. Nothing can be changed or saved.",
   ["problem.full"] = "There is no storage space left. Tell your administrator.",
   ["problem.corrupt"] = "Stored data is damaged. Tell your administrator.",
   ["problem.io"] = "Something went wrong. Try again, and tell your administrator if it happens once more.",

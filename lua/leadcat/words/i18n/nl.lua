@@ -158,6 +158,7 @@ return {
   ["problem.malformed"] = "Het verzoek kon niet worden gelezen.",
   ["problem.invalid"] = "Het verzoek bevat iets wat niet is toegestaan.",
   ["problem.unavailable"] = "De dienst is op dit moment niet beschikbaar. Probeer het zo opnieuw.",
+  ["problem.readonly"] = "De gegevens kunnen hier alleen worden gelezen. Er kan niets worden gewijzigd of opgeslagen.",
   ["problem.full"] = "Er is geen opslagruimte meer. Neem contact op met uw beheerder.",
   ["problem.corrupt"] = "Opgeslagen gegevens zijn beschadigd. Neem contact op met uw beheerder.",
   ["problem.io"] =

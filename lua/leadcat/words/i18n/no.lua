@@ -157,6 +157,7 @@ return {
   ["problem.malformed"] = "Forespørselen kunne ikke leses.",
   ["problem.invalid"] = "Forespørselen inneholder noe som ikke er tillatt.",
   ["problem.unavailable"] = "Tjenesten er ikke tilgjengelig akkurat nå. Prøv igjen om litt.",
+  ["problem.readonly"] = "Data kan bare leses her. Ingenting kan endres eller lagres.",
   ["problem.full"] = "Det er ikke mer lagringsplass. Si fra til administratoren.",
   ["problem.corrupt"] = "Lagrede data er skadet. Si fra til administratoren.",
   ["problem.io"] = "Noe gikk galt. Prøv igjen, og si fra til administratoren hvis det skjer på nytt.",

@@ -157,6 +157,7 @@ return {
   ["problem.malformed"] = "Begäran kunde inte läsas.",
   ["problem.invalid"] = "Begäran innehåller något som inte är tillåtet.",
   ["problem.unavailable"] = "Tjänsten är inte tillgänglig just nu. Försök igen om en stund.",
+  ["problem.readonly"] = "Data kan bara läsas här. Inget kan ändras eller sparas.",
   ["problem.full"] = "Det finns inget lagringsutrymme kvar. Kontakta administratören.",
   ["problem.corrupt"] = "Lagrade data är skadade. Kontakta administratören.",
   ["problem.io"] = "Något gick fel. Försök igen och kontakta administratören om det händer på nytt.",
