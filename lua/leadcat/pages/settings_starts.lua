@@ -5,7 +5,6 @@ local fields = require "leadcat.pages.settings_fields"
 local h = require "leadcat.pages.html"
 local parts = require "leadcat.pages.parts"
 local rule_starts = require "leadcat.pages.rule_starts"
-local schema = require "leadcat.rules.schema"
 local wording = require "leadcat.words.wording"
 
 local settings_starts = {}
@@ -13,11 +12,10 @@ local settings_starts = {}
 local text = fields.text
 
 local FEW = 100 -- categories of which each rule offers all
-local WITH_STATUS = schema.set { "potential_customer" } -- the groups whose categories can have lead statuses
 
--- Whether a rule may start in a group.
+-- Whether a rule may start in a group: that of a lead status only where contacts can have one.
 local function fits(rule, group)
-  return rule.trigger ~= "lead_status_set" or WITH_STATUS[group]
+  return rule.trigger ~= "lead_status_set" or group == "potential_customer"
 end
 
 -- Of a group with a single category, the group is enough.
