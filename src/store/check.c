@@ -370,13 +370,18 @@ static lc_status read_child(int file, char *table, size_t size, lc_report *repor
   return status;
 }
 
-static void report_end(int ended, const char *table, lc_report *report, void *context) {
+/* A damaged page makes LMDB read where nothing is, or give up. Who was told to end says nothing about the store. */
+static lc_status report_end(int ended, const char *table, lc_report *report, void *context, lc_error *error) {
   char message[256];
+  int sign = WIFSIGNALED(ended) ? WTERMSIG(ended) : 0;
+  const char *why = sign != 0 ? strsignal(sign) : "it gave up";
   if (WIFEXITED(ended) && WEXITSTATUS(ended) == 0)
-    return;
-  snprintf(message, sizeof message, "%s: reading it ends a process (%s): its pages are damaged", table,
-           WIFSIGNALED(ended) ? strsignal(WTERMSIG(ended)) : "it gave up");
+    return LC_OK;
+  if (sign == SIGKILL || sign == SIGTERM || sign == SIGINT || sign == SIGHUP)
+    return lc_fail(error, LC_UNAVAILABLE, "%s: the process that reads it was ended (%s)", table, why);
+  snprintf(message, sizeof message, "%s: reading it ends a process (%s): its pages are damaged", table, why);
   report(context, message);
+  return LC_OK;
 }
 
 lc_status lc_store_check(const char *path, lc_report *report, void *problems, void *unchecked, lc_error *error) {
@@ -398,6 +403,5 @@ lc_status lc_store_check(const char *path, lc_report *report, void *problems, vo
   lc_status status = read_child(ends[0], table, sizeof table, report, problems, unchecked, error);
   while (waitpid(child, &ended, 0) < 0 && errno == EINTR)
     ;
-  report_end(ended, table, report, problems);
-  return status;
+  return status == LC_OK ? report_end(ended, table, report, problems, error) : status;
 }

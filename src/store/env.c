@@ -70,7 +70,7 @@ bool lc_env_forked(const lc_env *env) {
 
 lc_status lc_env_fail(const lc_env *env, lc_part part, int rc, const char *doing, lc_error *error) {
   lc_status status = lc_env_status(env->parts[part].mdb, rc);
-  return status == LC_OK ? LC_OK : lc_fail(error, status, "%s: %s", doing, mdb_strerror(rc));
+  return status == LC_OK ? LC_OK : lc_fail(error, status, "%s: %s", doing, lc_env_why(rc));
 }
 
 /* ---- opening ----------------------------------------------------------------------------- */

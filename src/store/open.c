@@ -53,6 +53,21 @@ lc_status lc_env_status(MDB_env *mdb, int rc) {
   }
 }
 
+const char *lc_env_why(int rc) {
+  switch (rc) {
+    case MDB_READERS_FULL:
+      return "all reader slots are taken: open the store with a larger max_readers when all have closed it";
+    case MDB_MAP_FULL:
+      return "the file is as large as its map_size: open the store with a larger one";
+    case MDB_VERSION_MISMATCH:
+      return "its form is not that of our LMDB: another version has written it, or its heads are damaged";
+    case MDB_INVALID:
+      return "this is no LMDB file, or its heads are damaged";
+    default:
+      return mdb_strerror(rc);
+  }
+}
+
 /* ---- one file ----------------------------------------------------------------------------- */
 
 size_t lc_map_size(lc_part part, size_t wanted) {
@@ -191,7 +206,7 @@ static lc_status fail_part(const lc_env *env, lc_part part, int rc, lc_error *er
   snprintf(file, sizeof file, "%s/%s", env->path, lc_part_files[part]);
   return rc == 0 ? LC_OK
        : rc == EACCES || rc == EPERM ? lc_refuse_access(file, rc, error)
-       : lc_fail(error, lc_env_status(NULL, rc), "cannot open %s: %s", file, mdb_strerror(rc));
+       : lc_fail(error, lc_env_status(NULL, rc), "cannot open %s: %s", file, lc_env_why(rc));
 }
 
 static lc_status open_part(lc_env *env, lc_part part, lc_error *error) {
@@ -341,7 +356,7 @@ lc_status lc_open_files(lc_env *env, lc_error *error) {
     rc = open_tables(env, (lc_part)part);
     if (rc != 0)
       status = lc_fail(error, lc_env_status(env->parts[part].mdb, rc), "cannot open %s/%s: %s", path, lc_part_files[part],
-                       mdb_strerror(rc));
+                       lc_env_why(rc));
   }
   if (status != LC_OK || env->options.readonly)
     return status;

@@ -498,7 +498,8 @@ lc_status lc_store_copy(lc_store *store, const char *path, bool compact, lc_erro
 
 /* Reads all pages and records of the store in `path`, and writes nothing. Reports each problem in a sentence, with the context
  * `problems`, and what could not be checked, with `unchecked`. A child process does it, since a damaged file may end it. The caller
- * should not have the store open. LC_UNAVAILABLE, LC_IO: no child could be started, or it may not read the store. */
+ * should not have the store open. LC_UNAVAILABLE, LC_IO: no child could be started, it was told to end, or
+ * it may not read the store. */
 lc_status lc_store_check(const char *path, lc_report *report, void *problems, void *unchecked, lc_error *error);
 
 typedef struct lc_store_stats {

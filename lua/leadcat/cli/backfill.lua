@@ -11,16 +11,22 @@ local unicode = require "leadcat.util.unicode"
 
 local must, warn = common.must, common.warn
 
--- Identifies the events by the file's content and the options it is read with.
-local function source_of(args)
-  local path, size, sum = args.opportunities or args.events, 0, nil
-  local file = files.open_twice(path)
+local function sum_of(path)
+  local size, sum, file = 0, nil, files.open_twice(path)
   files.each_block(path, file, function(block)
     size, sum = size + #block, core.checksum(block, sum)
   end)
   must(file:seek "set")
-  args.file_of_events = file
-  local words = { ("%s bytes, checksum %s"):format(tables.number(size), sum or "of none") }
+  return file, ("%s bytes, checksum %s"):format(tables.number(size), sum or "of none")
+end
+
+-- Identifies the events by the content of the files and the options they are read with.
+local function source_of(args)
+  local words = {}
+  args.file_of_events, words[1] = sum_of(events_of.path_of(args))
+  if args.stage_history and args.opportunities then
+    args.file_of_sales, words[2] = sum_of(args.opportunities)
+  end
   for _, name in ipairs {
     "format", "company", "created", "closed", "stage", "sale", "actor", "keep_going", "won", "lost", "won_at",
     "lost_at", "company_separator", "preset", "encoding", "delimiter", "date_order", "timezone",
@@ -32,6 +38,9 @@ local function source_of(args)
   for _, told in ipairs(args.formats) do
     words[#words + 1] = ("date_format:%s=%s"):format(told.column, told.format)
   end
+  for _, told in ipairs(args.columns) do
+    words[#words + 1] = ("history:%s=%s"):format(told.key, told.title)
+  end
   for _, field in ipairs(args.fields) do
     words[#words + 1] = ("%s:%s=%s"):format(field.name, field.type or "", field.given)
   end
@@ -41,7 +50,7 @@ end
 -- The events of an export come in order, from an iterator. Those of another file may be in any order, so they are an
 -- array. Also returns the table whose `total` counts them.
 local function events_to_fill(args, read)
-  if args.opportunities then
+  if events_of.is_export(args) then
     return read.next, read.iterator
   end
   local events = {}
@@ -103,6 +112,7 @@ end
 
 local function run(args, engine)
   local source = source_of(args)
+  args.tells_reading = args.preview
   local read = events_of.read_any(args, { must(engine:config()) }, must(engine:_own_triggers()))
   local events, counted = events_to_fill(args, read)
   local show, done = progress(counted, nil, 1)

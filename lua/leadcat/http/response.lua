@@ -60,7 +60,7 @@ local STATUS = {
 -- Codes whose message says what the client did wrong. Other messages are for the operator only.
 local TELLS = {
   invalid = true, malformed = true, conflict = true, already_resolved = true, expired = true, forbidden = true,
-  too_large = true,
+  too_large = true, stale = true, unsupported_type = true,
 }
 
 --- A problem: a page for people, JSON for programs.
