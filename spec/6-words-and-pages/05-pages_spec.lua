@@ -230,8 +230,8 @@ describe("the journal", function()
     local cfg = preset.get "superoffice"
     cfg.rules = { { trigger = "sale_won", set_category = 5, when = { {} } }, { trigger = "sale_lost", when = { {
       { field = "contact.vip", is = "known" } } } } }
-    for _, field in ipairs { "sale.amount", "sale.amount", "actor.id", "sale.note", "category", "company.tags", "company.x",
-      "company.gone", "sale.more", "contact.vip" } do
+    for _, field in ipairs { "sale.amount", "sale.amount", "actor.id", "sale.note", "category", "company.tags",
+      "company.x", "company.gone", "sale.more", "contact.vip" } do
       table.insert(cfg.rules[1].when[1], { field = field, is = "known" })
     end
     local told = entry { sale = { name = "Printers", amount = 7, note = ("n"):rep(201), more = { a = {} }, other = 1 },
