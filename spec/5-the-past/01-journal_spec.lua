@@ -124,6 +124,8 @@ describe("the journal", function()
         config.rules[i] = { trigger = trigger, enabled = true, set_category = CUSTOMER, ask = trigger == "sale_lost",
           when = WHEN, after = trigger == "paid" and { days = 1 } or nil }
       end
+      config.rules[4] = { trigger = "sale_registered", enabled = true, set_category = CUSTOMER,
+        when = { { { field = "company.country", is = "known" } } } }
       assert(engine:save(config))
       engine.host.facts = function(requests)
         local answers = {}
@@ -162,6 +164,15 @@ describe("the journal", function()
       assert(engine:backfill { { trigger = "sale_won", company = 9, category = LEAD, sale = sale, actor = BOB,
         facts = FACTS, at = 1 } })
       assert.same(FACTS, engine:history { company = 9 }[1].facts)
+      engine:close()
+    end)
+
+    it("them also of an event that tells nothing itself", function()
+      local engine = opened {}
+      engine.host:create("Acme", LEAD)
+      assert(engine:handle { trigger = "sale_registered", company = "Acme" })
+      local entry = engine:history()[1]
+      assert.same({ { ["company.country"] = "NO" }, nil, nil }, { entry.facts, entry.actor, entry.sale })
       engine:close()
     end)
 
