@@ -27,14 +27,25 @@ local undo = require "leadcat.past.undo"
 local upkeep = require "leadcat.operations.upkeep"
 
 ---@class leadcat.Host
----@field category fun(company: string|integer, tenant: string): integer?, string? the current category; nil, message when it cannot be read
----@field set_category fun(company: string|integer, to: integer, from: integer, outcome: leadcat.Outcome, tenant: string): true?, string? compare-and-set; nil, "conflict" when the category is no longer `from`; nil, message when it failed
+---@field category fun(company: string|integer, tenant: string): integer|string|nil, string? the current category: its id, or the host's own (`external`), or nil for none; nil, message when it cannot be read
+---@field set_category fun(company: string|integer, to: integer, from: integer, outcome: leadcat.Told, tenant: string): true?, string?, string? compare-and-set; nil, "conflict" when the category is no longer `from`; nil, message, "refused" when it will never be made; nil, message when it failed, and is to be tried again
+---@field categories? fun(companies: (string|integer)[], tenant: string): (integer|string|false)[]?, string? the categories of up to 1,000 companies, in the same places; false for none
+---@field set_categories? fun(changes: leadcat.ToldChange[], tenant: string): (true|{error?: string, code?: "conflict"|"refused"})[]?, string? makes up to 1,000 changes, of different companies: for each, in the same place, true or why not, as `set_category` says it
 ---@field applied? fun(company: string|integer, key: string, tenant: string): boolean?, string? whether the change with this `outcome.key` has been made; nil, message when that cannot be told. Asked before a change is made again
 ---@field facts? fun(requests: leadcat.FactsRequest[], tenant: string): table[]?, string? what is known of companies, by the names asked for, in the order of the requests; nil, message when it cannot be read
 ---@field fields? leadcat.Field[] what conditions may compare, for the settings tab
 ---@field can? fun(actor: leadcat.Actor, permission: string, subject: any, tenant: string): boolean, string? or false, and why not
 ---@field licensed? fun(tenant: string): boolean
 ---@field company_name? fun(company: string|integer, tenant: string): string? what the company is called where it is shown to users; default its id
+
+---@class leadcat.Told: leadcat.Outcome a copy, for the host to keep
+---@field external? {from?: string, to?: string} the host's own ids of the categories; nil when no category has one
+
+---@class leadcat.ToldChange
+---@field company string|integer
+---@field to integer
+---@field from integer
+---@field outcome leadcat.Told
 
 ---@class leadcat.FactsRequest
 ---@field company string|integer
@@ -61,11 +72,13 @@ Engine.propose, Engine.resolve = question.propose, question.resolve
 Engine.confirmation, Engine.confirmations = question.confirmation, question.confirmations
 Engine.count_confirmations = question.count_confirmations
 Engine.view, Engine.render, Engine.company_name = question.view, question.render, question.company_name
+Engine.apply_pending = upkeep.apply_pending
 Engine.maintain, Engine.sweep, Engine.probe, Engine.backup = upkeep.maintain, upkeep.sweep, upkeep.probe, upkeep.backup
 
 -- What writes, whatever it is asked. Previews only read; where `undo` and `backfill` write, the store refuses it.
 local WRITES = {
   "save", "revert", "handle", "handle_many", "retry", "cancel", "flush", "resolve", "recover", "maintain", "sweep",
+  "apply_pending",
 }
 local HOOKS = { "guard", "updated", "awaiting_confirmation", "unchanged", "failed" }
 local OWN_FIELDS = { { "category", "field_category" }, { "category.rank", "field_rank" } } -- and their names

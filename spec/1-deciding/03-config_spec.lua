@@ -637,7 +637,7 @@ describe("garbage", function()
   local CODES = {}
   for code in ([[duplicate_id name_required unknown_group lead_status_outside_potential_customer unknown_trigger
       category_required category_unknown category_deleted lead_status_required lead_status_unknown lead_status_deleted
-      duplicate_name wrong_type out_of_range too_many]]):gmatch("%S+") do
+      duplicate_name duplicate_external wrong_type out_of_range too_many too_long]]):gmatch("%S+") do
     CODES[code] = "error"
   end
   for code in ("rule_never_fires rule_hidden rule_cycle rule_chain category_dead_end unknown_field"):gmatch("%S+") do

@@ -536,6 +536,12 @@ describe("the page", function()
     end
   end)
 
+  it("keeps what the CRM calls a category", function()
+    local cfg = config.copy(MIXED)
+    cfg.categories[1].external = "lead"
+    assert.equal("lead", select(2, submit(cfg)).categories[1].external)
+  end)
+
   it("has words for every code, and shows the English message of any other", function()
     local function shown(code)
       return html(MIXED, { language = "no", problems = {
@@ -545,7 +551,7 @@ describe("the page", function()
     end
     for code in ("duplicate_id name_required unknown_group lead_status_outside_potential_customer unknown_trigger "
       .. "category_required category_unknown category_deleted lead_status_required lead_status_unknown "
-      .. "lead_status_deleted duplicate_name wrong_type out_of_range rule_never_fires rule_hidden "
+      .. "lead_status_deleted duplicate_name duplicate_external wrong_type out_of_range rule_never_fires rule_hidden "
       .. "rule_cycle rule_can_cycle rule_chain category_dead_end conditions_required unknown_is field_invalid "
       .. "value_required too_many too_long from_required rule_unreachable forward_only_blocks rank_missing "
       .. "conditions_exclude condition_never_holds type_differs"):gmatch "%S+" do
@@ -679,6 +685,8 @@ describe("what changed", function()
     { item("categories", 1, { name = { en = "Lead", no = "Emne" } }),
       "The name of the category Lead was changed in another language." },
     { item("categories", 1, { description = "x" }), "The description of the category Lead was changed." },
+    { item("categories", 1, { external = "x" }), "The id of the category Lead in the CRM was changed." },
+    { item("lead_statuses", 5, { external = "x" }), "The id of the lead status Qualified in the CRM was changed." },
     { item("categories", 1, { group = "other", lead_status = false }),
       "The category Lead was moved to the group Other.", "Lead status was disabled for the category Lead." },
     { item("categories", 4, { lead_status = true }), "Lead status was enabled for the category Lost opportunity." },

@@ -290,6 +290,37 @@ describe("events in a file", function()
     assert.equal(2, select(2, errors:gsub("1700", "")) + select(2, errors:gsub("1 bad line left out", "")))
   end)
 
+  it("are shown by a backfill on a terminal, which asks before it begins", function()
+    local engine, path = stores.open { durability = "relaxed" }
+    assert(engine:save(stores.config(RULES)))
+    engine:close()
+    local file = stores.file(HEADER .. "A,Closed Won,2026-01-05,2026-02-01\n", ".csv")
+    local command = ("%s lua/leadcat/bin/leadcat backfill --path %s --opportunities %s --start-category Lead %s")
+      :format(os.getenv "LEADCAT_LUA" or "lua5.4", path, file,
+      (table.concat(options(), " "):gsub("Closed Won", '"Closed Won"')))
+
+    -- What a terminal shows when this is typed, and how many changes the store has then.
+    local function typed(answer, more)
+      local pipe = assert(io.popen(("printf '%s' | script -qc '%s %s' /dev/null"):format(answer, command, more or "")))
+      local shown = pipe:read "*a"
+      pipe:close()
+      engine = stores.open { path = path }
+      local count = #engine:history()
+      engine:close()
+      return shown, count
+    end
+
+    local shown, count = typed "n\\n"
+    assert.equal(0, count)
+    assert.matches("closed +closed +ISO 8601.-apply the rules to these 2 events%? %[y/N%].*nothing was done", shown)
+    shown, count = typed("", "--yes")
+    assert.equal(2, count)
+    assert.not_matches("apply the rules", shown)
+    shown, count = typed("y\\n", "--run again")
+    assert.equal(2, count)
+    assert.matches("apply the rules to these 2 events", shown)
+  end)
+
   it("cannot be kept in the order of a file by a backfill", function()
     local _, errors, status = stores.leadcat("backfill", "--path", "x", "a.jsonl", "--in-file-order")
     assert.equal(2, status)

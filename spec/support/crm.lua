@@ -42,6 +42,36 @@ function crm.new(companies)
   return self
 end
 
+--- The same, which takes many at once; `asked` has what it was asked so.
+---@param companies table<string|integer, integer>
+---@return support.Crm
+function crm.many(companies)
+  local self = crm.new(companies)
+  self.asked, self.given = {}, {}
+
+  function self.categories(list)
+    local answers = {}
+    self.asked[#self.asked + 1] = table.concat(list, " ")
+    for i, company in ipairs(list) do
+      answers[i] = self.companies[tostring(company)] or false
+    end
+    return answers
+  end
+
+  function self.set_categories(changes)
+    local answers, names = {}, {}
+    for i, change in ipairs(changes) do
+      names[i], self.given[#self.given + 1] = tostring(change.company), change
+      local ok, code = self.set_category(change.company, change.to, change.from)
+      answers[i] = ok or { code = code }
+    end
+    self.asked[#self.asked + 1] = "set " .. table.concat(names, " ")
+    return answers
+  end
+
+  return self
+end
+
 --- A CRM that keeps one company in a file, a line per category it has had, so that processes can share it.
 ---@param name string of the file, which has its first line already
 ---@return leadcat.Host

@@ -58,6 +58,8 @@ static void take(lua_State *L, const char *name, l_how *how) {
     core->is_guarded = lua_toboolean(L, -1);
   else if (strcmp(name, "schedules_nothing") == 0)
     core->schedules_nothing = lua_toboolean(L, -1);
+  else if (strcmp(name, "queues") == 0)
+    core->queues = lua_toboolean(L, -1);
   else if (strcmp(name, "claim") == 0)
     core->claim = luaL_checknumber(L, -1);
   else if (strcmp(name, "most") == 0)
@@ -130,6 +132,7 @@ typedef struct l_open {
   const lc_triggers *triggers; /* the own ones that events may name */
   lc_known *known; /* that, of all events; NULL: the rules have no conditions. The stack keeps it */
   bool takes_back; /* a rule takes back what a sale did */
+  bool queues;     /* events may be queued, which keeps their choice */
 } l_open;
 
 static void free_memory(l_open *open) {
@@ -178,6 +181,7 @@ static void to_known(lua_State *L, int table, lc_case *c) {
   if (c->is_known)
     c->category = (int32_t)number_field(L, table, "category");
   c->carries_out = number_field(L, table, "carries_out");
+  c->queued = number_field(L, table, "queued");
   c->alone = (int32_t)number_field(L, table, "alone"); /* 0: the rule without an id */
   c->passed = number_field(L, table, "passed");
   if (c->passed == 0)
@@ -220,6 +224,7 @@ static lc_status find_fields(lua_State *L, l_how *how, l_open *open, lc_error *e
   l_store *box = l_check_open(L);
   lc_status status = lc_store_ruleset(box->store, how->core.tenant, &ruleset, error);
   open->triggers = l_own_triggers(box);
+  open->queues = how->core.queues;
   open->takes_back = status == LC_OK && lc_ruleset_ever_takes_back(ruleset);
   if (status != LC_OK || lc_ruleset_field_count(ruleset) == 0)
     return status;
@@ -239,6 +244,11 @@ static int64_t rules_of(const l_open *open) {
 /* Whether the host was asked for what these rules name, going by the result at `index`. */
 static bool was_asked(lua_State *L, int index, const l_open *open) {
   return lua_istable(L, index) && l_integer_field(L, index, "rules") == rules_of(open);
+}
+
+/* Whether it is no event, but what an earlier one has left to be decided: then all is asked for that the host may know. */
+static bool is_anew(const lc_case *c) {
+  return c->carries_out != 0 || c->queued != 0;
 }
 
 /* Whether the rules look at facts beside the event's own. */
@@ -261,7 +271,7 @@ static void add_facts(lua_State *L, const l_how *how, l_open *open, lc_case *c) 
                    &c->first_fact, &misses, &error) != LC_OK)
     luaL_error(L, "%s", error.message);
   bool may_ask = how->asks_facts && lua_isnil(L, event + 1);
-  c->misses_facts = may_ask && (c->carries_out != 0 ? looks_beside(open, c) : misses);
+  c->misses_facts = may_ask && (is_anew(c) ? looks_beside(open, c) : misses);
   lua_settop(L, event);
 }
 
@@ -321,6 +331,21 @@ static void push_looked_at(lua_State *L, const l_open *open, int place, const lc
   lua_settop(L, top + 1);
 }
 
+/* Pushes the choice of the event at the place, 0 for keeping the category; nil when it has none. */
+static void push_choice(lua_State *L, int place) {
+  int top = lua_gettop(L);
+  lua_rawgeti(L, EVENTS, place);
+  if (lua_istable(L, -1)) {
+    lua_getfield(L, -1, "choice");
+    if (lua_isboolean(L, -1))
+      lua_pushinteger(L, 0);
+  } else {
+    lua_pushnil(L);
+  }
+  lua_replace(L, top + 1);
+  lua_settop(L, top + 1);
+}
+
 /* Pushes what is kept of the event at the place: JSON or nil. False when it cannot be kept: then pushes why. */
 static bool push_details(lua_State *L, const l_how *how, const l_open *open, int place, const lc_case *c) {
   lua_pushcfunction(L, l_event_details);
@@ -330,7 +355,11 @@ static bool push_details(lua_State *L, const l_how *how, const l_open *open, int
   else
     lua_pushnil(L);
   push_looked_at(L, open, place, c);
-  int result = lua_pcall(L, 3, 1, 0);
+  if (open->queues && c->has_choice)
+    push_choice(L, place);
+  else
+    lua_pushnil(L);
+  int result = lua_pcall(L, 4, 1, 0);
   if (result == LUA_ERRMEM || (result != 0 && is_interruption(L)))
     lua_error(L);
   return result == 0;
@@ -364,7 +393,8 @@ static void add_details(lua_State *L, const l_how *how, l_open *open, size_t fir
   keep_texts(L, open);
   for (size_t i = first; i < open->count; i++) {
     lc_case *c = &open->cases[i];
-    if (!how->has_run && !open->read[i].has_details && !looks_at(open, c))
+    bool is_kept = how->has_run || open->read[i].has_details || looks_at(open, c) || (open->queues && c->has_choice);
+    if (!is_kept)
       continue;
     c->is_unkeepable = !push_details(L, how, open, open->places[i], c);
     c->entry.details.data = lua_tolstring(L, -1, &c->entry.details.size);
@@ -403,8 +433,8 @@ static void set_boolean(lua_State *L, const char *name, bool value) {
 
 /* What it carries out, or schedules: `due` where that is all it does, else `scheduled`, the entry; true where nothing is scheduled. */
 static void set_later(lua_State *L, const lc_case *c) {
-  if (c->entry.link == LC_LINK_CARRIES_OUT)
-    l_set_integer(L, "carries_out", (int64_t)c->entry.linked);
+  if (c->entry.link == LC_LINK_CARRIES_OUT || c->entry.link == LC_LINK_FOLLOWS)
+    l_set_integer(L, lc_link_names[c->entry.link], (int64_t)c->entry.linked);
   if (!c->later.is_there)
     return;
   if (c->entry.link == LC_LINK_DUE)
@@ -417,16 +447,16 @@ static void set_later(lua_State *L, const lc_case *c) {
 
 static void push_outcome(lua_State *L, const l_store *box, const lc_case *c) {
   const lc_entry *entry = &c->entry;
-  bool written = c->state == LC_WRITTEN;
+  bool queued = c->state == LC_LINED_UP, written = c->state == LC_WRITTEN || queued;
   lua_createtable(L, 0, 9);
   l_set_string(L, "status", written ? lc_entry_status_names[entry->status] : "unchanged");
-  l_set_string(L, "reason", c->state == LC_SKIPPED ? "skipped" : c->is_late ? "late" : lc_reason_names[c->reason]);
+  l_set_string(L, "reason", queued ? "queued" : c->state == LC_SKIPPED ? "skipped" : c->is_late ? "late" : lc_reason_names[c->reason]);
   if (entry->takes_back)
     set_boolean(L, "takes_back", true);
   if (c->has_choice && !c->is_answered)
     set_boolean(L, "choice_ignored", true);
   set_decision(L, entry);
-  if (c->state != LC_UNMATCHED || c->reason >= LC_ALREADY_IN_CATEGORY)
+  if (!queued && (c->state != LC_UNMATCHED || c->reason >= LC_ALREADY_IN_CATEGORY))
     set_rule(L, box, entry);
   if (entry->id != 0)
     l_set_entry(L, box, entry->id);
@@ -449,7 +479,7 @@ static void push_lack(lua_State *L, const l_store *box, const l_open *open, int 
   if (lack == LC_LACKS_CATEGORY) {
     l_set_integer(L, "newest", (int64_t)c->newest);
   } else if (lack == LC_LACKS_FACTS) {
-    const lc_known *known = c->carries_out != 0 ? NULL : open->known; /* facts of the moment count more than those of the event */
+    const lc_known *known = is_anew(c) ? NULL : open->known; /* facts of the moment count more than those of the event */
     l_push_missing(L, &open->fields, (lc_trigger)c->entry.trigger, open->names, known, c->first_fact);
     lua_setfield(L, -2, "names");
     l_set_integer(L, "rules", rules_of(open));
@@ -472,7 +502,7 @@ static void push_over(lua_State *L) {
 }
 
 /* Puts the event's result in its place; true when the event is not at its end. */
-static bool set_result(lua_State *L, const l_store *box, const l_open *open, size_t i) {
+static bool set_result(lua_State *L, const l_store *box, const l_how *how, const l_open *open, size_t i) {
   const lc_case *c = &open->cases[i];
   int place = open->places[i];
   bool done = c->state > LC_LACKING;
@@ -485,7 +515,8 @@ static bool set_result(lua_State *L, const l_store *box, const l_open *open, siz
   else
     push_lack(L, box, open, place, c, c->state == LC_LACKING ? c->lack : LC_LACKS_COMMIT);
   lua_rawseti(L, RESULTS, place);
-  return !done || c->state == LC_DUPLICATE || (c->state == LC_WRITTEN && c->entry.status == LC_ENTRY_APPLYING);
+  bool applies = c->state == LC_WRITTEN && c->entry.status == LC_ENTRY_APPLYING;
+  return !done || c->state == LC_DUPLICATE || (applies && !how->core.queues);
 }
 
 /* Whether the table at `index` is an array of `count` items and has nothing else. */
@@ -519,7 +550,7 @@ static lc_status handle(lua_State *L, l_how *how, l_open *open, lc_error *error)
  *   licence   give `how` without needs_licence
  *   details   {error}: nothing helps, the event's actor, sale or contact cannot be kept
  *   end, turn, commit   nothing
- * `how` is {write, keeps_companies, claim, most, start, needs_licence, is_guarded, asks_facts, confirm, ttl, skips_late, look,
+ * `how` is {write, keeps_companies, claim, queues, most, start, needs_licence, is_guarded, asks_facts, confirm, ttl, skips_late, look,
  * foresee, overlay, schedules_nothing, cursor = {name, before, text}, digest, run}, as in lc_handling; `write`: whether the call may
  * write; `run`:
  * the id of the run that the events belong to. */
@@ -556,7 +587,7 @@ static int l_handle(lua_State *L) {
     return l_fail(L, status, &error);
   const l_store *box = l_check_store(L, 1);
   for (size_t i = 0; i < open->count; i++)
-    left += set_result(L, box, open, i);
+    left += set_result(L, box, &how, open, i);
   lua_pushinteger(L, (lua_Integer)left);
   if (how.core.foresee)
     lua_pushinteger(L, (lua_Integer)lc_digest(open->cases, open->count));

@@ -501,6 +501,8 @@ static void put_details(l_writer *w, bool briefly) {
   w->out.used = 0;
   put_char(w, '{');
   put_record(w, "actor", briefly);
+  lua_pushvalue(L, 4);
+  put_kept(w, "choice");
   put_record(w, "contact", briefly);
   if (lua_istable(L, 3)) {
     lua_getfield(L, 3, "facts");
@@ -516,7 +518,7 @@ static void put_details(l_writer *w, bool briefly) {
 
 int l_event_details(lua_State *L) {
   l_writer w;
-  lua_settop(L, 3);
+  lua_settop(L, 4);
   begin(L, &w, 0);
   put_details(&w, false);
   if (w.out.used > L_MOST_DETAILS)

@@ -18,7 +18,7 @@ enum {
   L_MOST_LOOKED_AT = 1 << 16 /* bytes, if it is larger, of what rules look at and the rest that is kept */
 };
 
-/* core.event_details(event, run or nil, looked_at or nil) -> what is kept of an event: its actor, contact and sale, and of
+/* core.event_details(event, run or nil, looked_at or nil, choice or nil) -> what is kept of an event: its actor, contact and sale, and of
  * `looked_at`, {facts =, actor =, contact =, sale =}, the facts; nil when there is nothing. Where that would be more than L_MOST_DETAILS, only
  * the facts, the ids and names (of very long ones the beginning) and what else `looked_at` has of the three are kept. */
 int l_event_details(lua_State *L);

@@ -96,6 +96,7 @@ local function declare(command)
     .. "change."):argname("skip|ask|accept"):default "skip":choices { "skip", "ask", "accept" }
   command:flag("--preview", "Say what would be done; write nothing.")
   command:option("--rate", "At most so many events a second."):argname("N"):convert(to_rate)
+  command:flag("--yes", "Do not ask, on a terminal, whether an export was read as it is meant.")
   arguments.run(command, "The id of the run: a new one, or one that was interrupted, which goes on then, with the "
     .. "same file and options. Without it the last run of the same file and options goes on where it was "
     .. "interrupted, and nothing is done where it is finished and the config is the same.")
@@ -110,11 +111,33 @@ local function problem(args)
   return arguments.events_problem(args)
 end
 
+-- On a terminal, shows how an export was read, and asks whether that is what is meant.
+local function ask(args, read, next_event)
+  local may_ask = not args.preview and not args.yes and events_of.is_export(args)
+  if not (may_ask and common.is_terminal(0) and common.is_terminal(2)) then
+    return next_event
+  end
+  local first, message, code = next_event()
+  if first then
+    read.tell()
+    common.confirm(("apply the rules to these %s events?"):format(tables.number(read.iterator.total)))
+  end
+  return function()
+    if first or code then
+      local event, why, kind = first, message, code
+      first, message, code = nil, nil, nil
+      return event, why, kind
+    end
+    return next_event()
+  end
+end
+
 local function run(args, engine)
   local source = source_of(args)
   args.tells_reading = args.preview
   local read = events_of.read_any(args, { must(engine:config()) }, must(engine:_own_triggers()))
   local events, counted = events_to_fill(args, read)
+  events = ask(args, read, events)
   local show, done = progress(counted, nil, 1)
   local report, message = done(engine:backfill(events, {
     run = args.run, preview = args.preview, confirm = args.confirm, rate = args.rate, source = source,

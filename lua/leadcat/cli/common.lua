@@ -46,6 +46,25 @@ function common.actor()
   return { id = os.getenv "USER" or os.getenv "LOGNAME" or "cli", admin = true }
 end
 
+--- Whether a file descriptor (0: input, 2: messages) is a terminal.
+---@param number integer
+---@return boolean
+function common.is_terminal(number)
+  local ok = os.execute(("test -t %d"):format(number))
+  return ok == true or ok == 0
+end
+
+--- Asks a yes-or-no question on the terminal. Ends the run unless the answer is yes.
+---@param question string
+function common.confirm(question)
+  io.stderr:write(question, " [y/N] ")
+  io.stderr:flush()
+  local answer = (io.read "*l" or ""):lower()
+  if answer ~= "y" and answer ~= "yes" then
+    common.fail "nothing was done"
+  end
+end
+
 local DAY = 24 * 60 * 60
 
 -- Stores --------------------------------------------------------------------------------------------------------------

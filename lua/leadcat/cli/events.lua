@@ -74,19 +74,27 @@ local function is_unordered(args)
   end
 end
 
+local function reading_of(args, events)
+  return reading.of(path_of(args), events, args.opportunities)
+end
+
+local function print_reading(args, events)
+  io.stderr:write(reading.text(reading_of(args, events)), "\n")
+end
+
 -- Says how an export or a history was read: before what is reported as text, or as a field of the report.
 local function tell_reading(args, events, report)
-  local told = reading.of(path_of(args), events, args.opportunities)
   if args.json then
-    report.reading = told
+    report.reading = reading_of(args, events)
   else
-    io.stderr:write(reading.text(told), "\n")
+    print_reading(args, events)
   end
 end
 
 ---@class leadcat.cli.Events
 ---@field next fun(): leadcat.Event?, string?, string?
 ---@field feed fun(add_lines: function, most: integer): integer as in leadcat.cli.import
+---@field tell fun() prints how the file was read, once its first event has been asked for
 ---@field finish fun(report?: table) prints the warnings, notes the bad lines in the report
 ---@field iterator leadcat.import.Iterator
 
@@ -134,6 +142,9 @@ local function read_once(args, events, size, unordered)
     count = count + given
     show(count)
     return given
+  end
+  function self.tell()
+    print_reading(args, events)
   end
   function self.finish(report)
     done()

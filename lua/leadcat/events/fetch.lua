@@ -21,7 +21,7 @@ end
 local function find_first(round, event)
   local self, key = round.engine, event_of.key(event.id)
   local entry, message, code = self._store:seen(self._tenant, key)
-  if is_under_way(entry) and not round.how.overlay then -- its outcome is worth waiting for
+  if is_under_way(entry) and not round.how.overlay and not round.how.queues then -- its outcome is worth waiting for
     local _, why, failure = self._companies.settle(self, event_of.key(entry.company))
     entry, message, code = self._store:seen(self._tenant, key)
     if is_under_way(entry) then
@@ -56,13 +56,11 @@ function LACKS.licence(round)
   return not round.licensed and { status = "unchanged", action = "none", reason = "not_licensed" } or nil
 end
 
-function LACKS.category(round, event, lacking)
-  local self = round.engine
-  local ok, category, code = self._companies.category(self, event.company)
-  if not ok then
-    return nil, category, code
+-- All that lack their category have been asked for together.
+function LACKS.category(_, _, lacking)
+  if lacking.failure then
+    return nil, lacking.failure.message, lacking.failure.code
   end
-  lacking.asked_at, lacking.category = lacking.newest, category
 end
 
 function LACKS.verdict(round, event, lacking)
@@ -93,10 +91,11 @@ LACKS.commit = LACKS.turn
 -- A whole round -------------------------------------------------------------------------------------------------------
 
 --- Whether a result of `store:handle` is a final outcome.
+---@param round leadcat.Round
 ---@param result any
 ---@return boolean
-function fetch.is_final(result)
-  return type(result) == "table" and not result.lacks and result.status ~= "applying"
+function fetch.is_final(round, result)
+  return type(result) == "table" and not result.lacks and (round.how.queues or result.status ~= "applying")
 end
 
 -- Adds what an event lacks to its result, or returns its outcome.
@@ -116,7 +115,7 @@ local function set_aside(round, place, message, code)
   for i = place, #round.events do
     local event = round.events[i]
     local follows = event_of.key(event.company) == company or id and event.id ~= nil and event_of.key(event.id) == id
-    if follows and not fetch.is_final(round.results[i]) then
+    if follows and not fetch.is_final(round, round.results[i]) then
       round.results[i] = { status = "not_taken" }
     end
   end
@@ -161,23 +160,50 @@ function fetch.with_facts(self, event, names)
   return merged(event, { facts = merged(event.facts or {}, answers[1]) })
 end
 
--- Asks the host at once for the facts that events of a round lack.
-local function ask_facts(round)
-  local self, requests, lacking = round.engine, {}, {}
+-- What the events of a round lack of one kind: for each a request, by `request_of(event, result)`, and its result.
+local function lacking_of(round, what, request_of)
+  local requests, lacking = {}, {}
   for place, event in ipairs(round.events) do
     local result = round.results[place]
-    if type(result) == "table" and result.lacks == "facts" then
-      requests[#requests + 1] = { company = event.company, names = result.names, event = event }
-      lacking[#lacking + 1] = result
+    if type(result) == "table" and result.lacks == what then
+      requests[#requests + 1], lacking[#lacking + 1] = request_of(event, result), result
     end
   end
+  return requests, lacking
+end
+
+-- Asks the host at once for the facts that events of a round lack.
+local function ask_facts(round)
+  local requests, lacking = lacking_of(round, "facts", function(event, result)
+    return { company = event.company, names = result.names, event = event }
+  end)
   if #requests == 0 then
     return
   end
-  local answers, message = answers_of(self, requests)
+  local answers, message = answers_of(round.engine, requests)
   for i, result in ipairs(lacking) do
     result.facts, result.failure = answers and answers[i], message
   end
+end
+
+local function company_of(event)
+  return event.company
+end
+
+-- The same for the categories.
+local function ask_categories(round)
+  local companies, lacking = lacking_of(round, "category", company_of)
+  if #companies == 0 then
+    return
+  end
+  round.engine._companies.categories(round.engine, companies, function(i, ok, category, code)
+    local result = lacking[i]
+    if ok then
+      result.asked_at, result.category = result.newest, category
+    else
+      result.failure = { message = category, code = code }
+    end
+  end)
 end
 
 --- Fetches what the events of a round lack.
@@ -186,6 +212,7 @@ end
 function fetch.all(round)
   local results, left = round.results, 0
   ask_facts(round)
+  ask_categories(round)
   for place, event in ipairs(round.events) do
     local result = results[place]
     if type(result) == "number" or result and result.lacks then
@@ -197,7 +224,7 @@ function fetch.all(round)
       end
       result = results[place]
     end
-    if not result or result.lacks or result.status == "applying" then
+    if not fetch.is_final(round, result) then
       left = left + 1
     end
   end

@@ -1,23 +1,22 @@
 --- Companies that the host keeps. A change is written as `applying`, then the host makes it, then its end is written. A
--- change that was begun must reach its end, in this process or another. Only this file calls `host.set_category`.
+-- change that was begun must reach its end, in this process or another. `contract.lua` calls the host.
 
-local as_text = require "leadcat.util.as_text"
-local call = require "leadcat.host.call"
+local contract = require "leadcat.host.contract"
 local core = require "leadcat.core"
 local cursor = require "leadcat.util.cursor"
 local event_of = require "leadcat.events.event"
+local flights = require "leadcat.host.flights"
 local group_commit = require "leadcat.events.group_commit"
-local json = require "leadcat.util.json"
 local journal = require "leadcat.past.journal"
+local later = require "leadcat.events.later"
 local platform = require "leadcat.util.platform"
-local protected = require "leadcat.util.protected"
 
 local foreign = {}
 
 --- The status with which a change is written.
 foreign.CHANGING = "applying"
 --- Options of `store:handle`: how many changes are written together.
-foreign.HANDLING = { most = 1000 }
+foreign.HANDLING = { most = contract.MOST }
 
 local CLAIM_SECONDS, CLAIM_EACH = 30, 0.25 -- seconds
 local SLOWEST_POLL = 0.05 -- seconds between two looks at another process's claim
@@ -37,6 +36,7 @@ local PUT_ASIDE = "this change was under way when the store was copied, so it ma
 ---@field attempts? integer that failed
 ---@field status "applying"|"updated"|"conflict"|"failed" what is written; `applying` when it will be tried again
 ---@field error? string
+---@field code? "refused" the host will never make it
 ---@field retry_in? number seconds
 ---@field made? boolean the host has just made it
 ---@field restored? boolean the store is a copy that was made while it was under way
@@ -49,6 +49,16 @@ function foreign.seconds(count)
   return CLAIM_SECONDS + CLAIM_EACH * count
 end
 
+--- Calls `fn(flight, ...)` while this coroutine is known to change these companies. They are in flight before they are
+-- claimed, or a claim of our own would look abandoned.
+---@param self leadcat.Engine
+---@param companies string[] their texts
+---@param fn fun(flight: leadcat.Flight, ...): ...
+---@return any ... what `fn` returns; raises what it raises
+function foreign.in_flight(self, companies, fn, ...)
+  return flights.with(self, companies, foreign.seconds(#companies), fn, ...)
+end
+
 --- A change that has not been tried. The arguments are its fields.
 ---@return leadcat.Change
 function foreign.change(id, company, outcome, begun, attempts)
@@ -58,19 +68,7 @@ function foreign.change(id, company, outcome, begun, attempts)
   }
 end
 
---- The category of a company: an integer, or nil when it has none.
----@param self leadcat.Engine
----@param company string|integer
----@return boolean ok, integer|string|nil category, string? code category: the message unless ok
-function foreign.category(self, company)
-  local category, message = call("category", protected.call(self.host.category, company, self._tenant))
-  if category == nil and message ~= nil then
-    return false, as_text(message), "unavailable"
-  elseif category ~= nil and (type(category) ~= "number" or category % 1 ~= 0) then
-    return false, ("host.category returned %s, not a category's id"):format(as_text(category)), "unavailable"
-  end
-  return true, category and json.integer(category)
-end
+foreign.category, foreign.categories = contract.category, contract.categories
 
 --- Any company may be changed: the host knows it.
 function foreign.may_change()
@@ -78,62 +76,6 @@ function foreign.may_change()
 end
 
 -- Asking the host -----------------------------------------------------------------------------------------------------
-
--- A copy for the host, which may keep it.
-local function told_to_host(outcome)
-  return {
-    status = outcome.status, action = outcome.action, reason = outcome.reason, from = outcome.from, to = outcome.to,
-    rule = outcome.rule, revision = outcome.revision, confirmation = outcome.confirmation, entry = outcome.entry,
-    key = outcome.key,
-  }
-end
-
--- Asks for the change. Returns how it ended, why it failed, and whether the host has made it.
-local function set_category(self, change)
-  local outcome = change.outcome
-  local ok, message = call("set_category", protected.call(self.host.set_category, change.id, outcome.to, outcome.from,
-    told_to_host(outcome), self._tenant))
-  if ok == true then
-    return "updated", nil, true
-  elseif ok == nil and message == "conflict" then
-    return "conflict"
-  end
-  if message == nil or message == "" then
-    message = ("host.set_category returned %s"):format(as_text(ok))
-  end
-  return "failed", as_text(message)
-end
-
--- Whether the host has made the change: how it has ended, or nil when it is to be made. A host that keeps keys knows;
--- of another one the company's category tells.
-local function find_end(self, change)
-  local ask = self.host.applied
-  if ask then
-    local applied, message = call("applied", protected.call(ask, change.id, change.outcome.key, self._tenant))
-    if applied ~= true and applied ~= false then
-      return "failed", ("host.applied returned %s"):format(as_text(message or applied))
-    end
-    return applied and "updated" or nil
-  end
-  local ok, category = foreign.category(self, change.id)
-  if not ok then
-    return "failed", category
-  elseif category == change.outcome.to then
-    return "updated"
-  end
-  return category ~= change.outcome.from and "conflict" or nil
-end
-
--- The same for a change that was begun before, and may have been made.
-local function set_category_again(self, change)
-  local ended, why = find_end(self, change)
-  if ended then
-    return ended, why
-  elseif change.restored then
-    return "put_aside", PUT_ASIDE
-  end
-  return set_category(self, change)
-end
 
 local function backoff(attempts)
   return math.min(3600, 2 ^ attempts) * (0.5 + math.random() / 2)
@@ -146,16 +88,12 @@ end
 -- Notes how a try has ended, as it will be written.
 local function note_end(self, change, ended, why, made)
   local again = ended == "failed" and is_to_be_tried_again(self, change)
-  change.status = again and "applying" or ended == "put_aside" and "failed" or ended
-  change.error, change.made = why, made
+  change.status = again and "applying" or (ended == "put_aside" or ended == "refused") and "failed" or ended
+  change.error, change.made, change.code = why, made, ended == "refused" and ended or nil
   change.retry_in = again and backoff(change.attempts or 0) or nil
 end
 
--- Flights -------------------------------------------------------------------------------------------------------------
-
----@class leadcat.Flight companies that the host is changing for a coroutine of this engine
----@field coroutine any (`platform.running`)
----@field deadline number of its claims, by `core.uptime`
+-- Making changes ------------------------------------------------------------------------------------------------------
 
 local told_elsewhere = setmetatable({}, { __mode = "k" }) -- outcomes of changes that another process has taken over
 
@@ -166,52 +104,6 @@ function foreign.is_told_elsewhere(outcome)
   return told_elsewhere[outcome] == true
 end
 
-local function flights_of(self)
-  local flights = self._in_flight[self._tenant]
-  if not flights then
-    flights = {}
-    self._in_flight[self._tenant] = flights
-  end
-  return flights
-end
-
-local function land(self, companies, flight)
-  local flights = flights_of(self)
-  for _, company in ipairs(companies) do
-    if flights[company] == flight then
-      flights[company] = nil
-    end
-  end
-  if next(flights) == nil then
-    self._in_flight[self._tenant] = nil
-  end
-end
-
---- Calls `fn(flight, ...)` while this coroutine is known to change these companies. They are in flight before they are
--- claimed, or a claim of our own would look abandoned.
----@param self leadcat.Engine
----@param companies string[] their texts
----@param fn fun(flight: leadcat.Flight, ...): ...
----@return any ... what `fn` returns; raises what it raises
-function foreign.in_flight(self, companies, fn, ...)
-  local flights = flights_of(self)
-  local flight = { coroutine = platform.running(), deadline = core.uptime() + foreign.seconds(#companies) }
-  for _, company in ipairs(companies) do
-    flights[company] = flights[company] or flight
-  end
-  return protected.finally(function() land(self, companies, flight) end, fn, flight, ...)
-end
-
--- Takes the companies over from flights whose claims have run out.
-local function claim_all(self, changes, flight)
-  local flights = flights_of(self)
-  for _, change in ipairs(changes) do
-    flights[change.company] = flight
-  end
-end
-
--- Making changes ------------------------------------------------------------------------------------------------------
-
 -- The outcome, for now, of a change that another process has taken over.
 local function outcome_now(self, entry)
   local stored, message, code = self._store:entry(self._tenant, entry)
@@ -219,40 +111,67 @@ local function outcome_now(self, entry)
     return nil, message, code
   end
   local outcome = journal.outcome(stored)
-  if stored.status == "applying" and not stored.error then
-    outcome.error = "another process has taken this change over"
+  if outcome.status == "applying" then
+    outcome.status, outcome.error = "failed", "another process has taken this change over"
   end
   told_elsewhere[outcome] = true
   return outcome
 end
 
--- Has the host make each change, as long as they are claimed. Raises when memory is short, or when the host's clock raises.
+-- Has the host make one change. If it was begun before, it may have been made.
+local function make(self, change, again, names)
+  local ended, why
+  if again then
+    ended, why = contract.find_end(self, change)
+  end
+  if ended then
+    note_end(self, change, ended, why)
+  elseif change.restored then
+    note_end(self, change, "put_aside", PUT_ASIDE)
+  else
+    note_end(self, change, contract.set_category(self, change, names))
+  end
+end
+
+-- The same for many at once.
+local function make_many(self, changes, again, names)
+  local left = again and {} or changes
+  local function note(change, ended, why, made)
+    if ended then
+      note_end(self, change, ended, why, made)
+    elseif change.restored then
+      note_end(self, change, "put_aside", PUT_ASIDE)
+    else
+      left[#left + 1] = change
+    end
+  end
+  if again then
+    contract.find_ends(self, changes, note)
+  end
+  if #left > 1 then
+    contract.set_categories(self, left, names, note)
+  elseif left[1] then
+    note_end(self, left[1], contract.set_category(self, left[1], names))
+  end
+end
+
+-- Has the host make the changes, as long as they are claimed. Raises when memory is short, or when the host's clock raises.
 local function ask_host(self, changes, flight, again)
-  local try = again and set_category_again or set_category
+  local names, takes_many = contract.names(self), #changes > 1 and self.host.set_categories ~= nil
+  if takes_many and core.uptime() < flight.deadline then
+    return make_many(self, changes, again, names)
+  end
   for _, change in ipairs(changes) do
     if core.uptime() < flight.deadline then
-      note_end(self, change, try(self, change))
+      make(self, change, again, names)
     else
       note_end(self, change, "failed", OUT_OF_TIME)
     end
   end
 end
 
--- The changes that are still ours. When a claim has run out, another coroutine of this engine may have taken the change
--- over. The store cannot tell the two apart, and the other one writes the end.
-local function ours(self, changes, flight)
-  local flights, list, count = flights_of(self), {}, 0
-  for _, change in ipairs(changes) do
-    if flights[change.company] == flight then
-      count = count + 1
-      list[count] = change
-    end
-  end
-  return list
-end
-
 local function finish(self, changes, flight)
-  return group_commit.write(self, "finish", ours(self, changes, flight), function(items)
+  return group_commit.write(self, "finish", flights.kept(self, changes, flight), function(items)
     return self._store:finish(self._tenant, items) -- sets `lost` in each
   end)
 end
@@ -263,6 +182,7 @@ local function outcome_of(self, change)
     return outcome_now(self, change.entry)
   end
   outcome.status, outcome.error = change.status == "applying" and "failed" or change.status, change.error
+  outcome.code = change.code
   return outcome
 end
 
@@ -273,7 +193,7 @@ end
 ---@param again? boolean whether they were begun before
 ---@return leadcat.Outcome[]? outcomes, string? message, string? code
 function foreign.apply(self, changes, flight, again)
-  claim_all(self, changes, flight)
+  flights.take_over(self, changes, flight)
   ask_host(self, changes, flight, again)
   local ok, message, code = finish(self, changes, flight)
   if not ok then
@@ -291,44 +211,87 @@ end
 
 -- Taking up what is unfinished ----------------------------------------------------------------------------------------
 
--- Claims a company's unfinished change and has the host make it. Returns the change, its entry and its outcome.
-local function claim_and_apply(flight, self, key, idle)
+---@class leadcat.TakenUp what became of a company's unfinished entry
+---@field change? leadcat.Change unless an event was queued
+---@field outcome? leadcat.Outcome
+---@field unfinished? boolean the change stays unfinished
+---@field message? string why there is no outcome
+---@field code? string `not_found`: there was no such entry; `conflict`: a live process works on it
+
+-- Claims a company's unfinished entry, for as long as it takes to make so many changes. Returns the change that it is, or else
+-- the entry of the event that is queued.
+local function claim(self, key, idle, count)
   local now = self:_now()
-  local entry, attempts, age, restored = self._store:claim(self._tenant, key, idle, now, foreign.seconds(1))
+  local entry, attempts, age, restored = self._store:claim(self._tenant, key, idle, now, foreign.seconds(count))
   if not entry then
-    return nil, attempts, age
+    return nil, nil, attempts, age
+  elseif entry.status == "queued" then
+    return nil, entry
   end
   local change = foreign.change(entry.company, key, journal.outcome(entry), now - age, attempts)
   change.outcome.status, change.restored = "applying", restored -- it has not failed before it was tried
-  local outcomes, message, code = foreign.apply(self, { change }, flight, true)
-  if not outcomes then
-    return nil, message, code
-  end
-  return change, entry, outcomes[1]
+  change.event = journal.event(entry)
+  return change
 end
 
--- Takes up a company's unfinished change. Returns its outcome, and true when it stays unfinished; or nil, message and
--- "not_found" when there is none, "conflict" when a live process works on it.
-local function take_up(self, key)
-  local idle = flights_of(self)[key] == nil
-  local change, entry, outcome = foreign.in_flight(self, { key }, claim_and_apply, self, key, idle)
-  if not change then
-    return nil, entry, outcome
+-- Puts outcomes into their places; `changes` has the changes, if they are of changes.
+local function place_outcomes(taken, places, changes, outcomes, message, code)
+  for i, place in ipairs(places) do
+    taken[place] = {
+      change = changes and changes[i], outcome = outcomes and outcomes[i],
+      message = message, code = code or "unavailable",
+    }
   end
-  self:_report(journal.event(entry), outcome)
-  return outcome, not change.lost and change.status == "applying"
+end
+
+-- Claims unfinished entries, has the host make the changes, and decides what is queued.
+local function claim_and_apply(flight, self, keys, idle)
+  local taken, changes, at, queued, queued_at = {}, {}, {}, {}, {}
+  for place, key in ipairs(keys) do
+    local change, entry, message, code = claim(self, key, idle[place], #keys)
+    taken[place] = { message = message, code = code }
+    if change then
+      changes[#changes + 1], at[#at + 1] = change, place
+    elseif entry then
+      queued[#queued + 1], queued_at[#queued_at + 1] = entry, place
+    end
+  end
+  if #changes > 0 then
+    place_outcomes(taken, at, changes, foreign.apply(self, changes, flight, true))
+  end
+  if #queued > 0 then
+    place_outcomes(taken, queued_at, nil, later.decide(self, queued, { carried_out = 0, dropped = 0 }))
+  end
+  return taken
+end
+
+-- Takes up the unfinished entries of companies, together.
+---@return leadcat.TakenUp[] taken in the same places
+local function take_up(self, keys)
+  local idle = {}
+  for place, key in ipairs(keys) do
+    idle[place] = flights.of(self, key) == nil
+  end
+  local taken = foreign.in_flight(self, keys, claim_and_apply, self, keys, idle)
+  for _, one in ipairs(taken) do
+    if one.change and one.outcome then
+      self:_report(one.change.event, one.outcome)
+      one.unfinished = not one.change.lost and one.change.status == "applying"
+    end
+  end
+  return taken
 end
 
 -- Whether waiting would never end: this very call makes the change, or a coroutine that cannot run while we wait.
 local function would_wait_for_ourselves(self, key)
-  local flight = flights_of(self)[key]
+  local flight = flights.of(self, key)
   if flight == nil or core.uptime() >= flight.deadline then
     return false
   end
   return flight.coroutine == platform.running() or not platform.can_yield()
 end
 
---- Finishes a company's unfinished change, or waits for the live process that works on it.
+--- Finishes a company's unfinished change and what is queued behind it, or waits for the live process that works on it.
 ---@param self leadcat.Engine
 ---@param key string the company's text
 ---@return boolean? done, string? message, string? code `unavailable` when it stays unfinished
@@ -338,35 +301,63 @@ function foreign.settle(self, key)
     if would_wait_for_ourselves(self, key) then
       return nil, ("company %s is being changed by a call that waits for this one"):format(key), "unavailable"
     end
-    local outcome, message, code = take_up(self, key)
-    local unfinished = outcome and message
-    if code == "not_found" or (outcome and not unfinished) then
+    local taken = take_up(self, { key })[1]
+    if taken.unfinished then
+      return nil, ("company %s has an unfinished change: %s"):format(key, taken.outcome.error), "unavailable"
+    elseif taken.code == "not_found" and not taken.outcome then
       return true
-    elseif unfinished then
-      return nil, ("company %s has an unfinished change: %s"):format(key, outcome.error), "unavailable"
-    elseif code ~= "conflict" then
-      return nil, message, code
-    end
-    platform.sleep(pause)
-    waited, pause = waited + pause, math.min(pause * 2, SLOWEST_POLL)
+    elseif not taken.outcome and taken.code ~= "conflict" then
+      return nil, taken.message, taken.code
+    elseif not taken.outcome then
+      platform.sleep(pause)
+      waited, pause = waited + pause, math.min(pause * 2, SLOWEST_POLL)
+    end -- else more may be queued behind it
   end
   return nil, ("company %s is being changed by another process"):format(key), "unavailable"
 end
 
--- Takes up each change of a page. Returns the first failure, which does not stop the others.
-local function recover_page(self, entries, counts)
+-- Counts what became of changes. Returns the first failure.
+local function count_taken(taken, counts)
   local failure
-  for _, entry in ipairs(entries) do
-    local outcome, message, code = take_up(self, event_of.key(entry.company))
-    if outcome then
-      local count = outcome.status == "failed" and "failed" or "finished"
+  for _, one in ipairs(taken) do
+    if one.outcome then
+      local count = one.outcome.status == "failed" and "failed" or "finished"
       counts[count] = counts[count] + 1
-    elseif code == "conflict" then
+    elseif one.code == "conflict" then
       counts.busy = counts.busy + 1
-    elseif code ~= "not_found" then
-      failure = failure or { message = message, code = code }
+    elseif one.code ~= "not_found" then
+      failure = failure or one
     end
-    platform.give_way()
+  end
+  return failure
+end
+
+-- The companies whose entry is finished: others may be queued behind it.
+local function finished(keys, taken)
+  local list = {}
+  for i, one in ipairs(taken) do
+    if one.outcome and one.outcome.status ~= "failed" then
+      list[#list + 1] = keys[i]
+    end
+  end
+  return list
+end
+
+-- Takes up the entries of a page, together where the host takes many, and what is queued behind them. Returns the first failure,
+-- which does not stop the others.
+local function recover_page(self, entries, counts)
+  local size, failure = self.host.set_categories and PAGE or 1, nil
+  for first = 1, #entries, size do
+    local keys = {}
+    for place = first, math.min(first + size - 1, #entries) do
+      keys[#keys + 1] = event_of.key(entries[place].company)
+    end
+    repeat
+      local taken = take_up(self, keys)
+      failure = count_taken(taken, counts) or failure
+      keys = finished(keys, taken)
+      platform.give_way()
+    until #keys == 0
   end
   return failure
 end

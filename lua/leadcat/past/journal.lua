@@ -20,11 +20,12 @@ local journal = {}
 ---@field revision integer of the config that decided
 ---@field from? integer absent when `unchanged` and not known
 ---@field to? integer absent when `unchanged`
----@field status "applying"|"updated"|"conflict"|"failed"|"awaiting_confirmation"|"declined"|"expired"|"superseded"|"unchanged"|"scheduled"|"carried_out"|"cancelled"|"dropped"
+---@field status "applying"|"updated"|"conflict"|"failed"|"awaiting_confirmation"|"declined"|"expired"|"superseded"|"unchanged"|"scheduled"|"carried_out"|"cancelled"|"dropped"|"queued"
 ---@field reason? string when `unchanged` or `dropped`; `undo` when `cancelled` by an undo of many
 ---@field due? number of what is or was scheduled: when it is decided anew, in seconds since 1970
 ---@field scheduled? integer the entry of what its event has scheduled as well
 ---@field carries_out? integer the entry that was scheduled and that this one carries out
+---@field follows? integer the entry that was queued and that this one carries out
 ---@field ended_by? leadcat.Actor who cancelled it
 ---@field actor? leadcat.Actor
 ---@field sale? table
@@ -38,7 +39,7 @@ local journal = {}
 ---@field error? string
 
 ---@class leadcat.Outcome
----@field status "updated"|"awaiting_confirmation"|"unchanged"|"conflict"|"declined"|"failed"|"duplicate"|"scheduled"|"dropped"|"cancelled" scheduled: nothing is done at once; dropped: what was scheduled has come to nothing
+---@field status "updated"|"awaiting_confirmation"|"unchanged"|"conflict"|"declined"|"failed"|"duplicate"|"scheduled"|"dropped"|"cancelled"|"applying"|"queued" scheduled: nothing is done at once; dropped: what was scheduled or queued has come to nothing; with `apply = "elsewhere"` applying: another process makes the change; queued: it decides the event behind an unfinished change
 ---@field action "update"|"confirm"|"none"
 ---@field reason string
 ---@field from? integer
@@ -49,12 +50,14 @@ local journal = {}
 ---@field entry? integer
 ---@field key? string of the entry: unique for ever, a host's idempotency key
 ---@field error? string
+---@field code? "refused" of `failed`: the host will never make the change. Without it, it is tried again
 ---@field takes_back? true by a rule that takes back what the event's sale did
 ---@field choice_ignored? true the event's `choice` did not count, because the decision does not ask
 ---@field category? integer of a conflict in `resolve`: where the company is now
 ---@field due? number of what is scheduled: when it is decided anew, in seconds since 1970
 ---@field scheduled? integer the entry of what its event has scheduled as well
 ---@field carries_out? integer the entry that was scheduled and that this carries out
+---@field follows? integer the entry that was queued and that this carries out
 ---@field first? leadcat.Outcome of a duplicate: the outcome of its first delivery
 
 --- The most bytes of these details.
@@ -95,10 +98,16 @@ function journal.event(stored)
   }
 end
 
---- The event of a scheduled entry, as it is decided anew.
-function journal.scheduled_event(stored)
-  local event = journal.event(stored)
-  event.id, event.at = nil, nil
+local KEEPS = 0 -- the choice of a user who keeps the category, as it is stored
+
+--- The event of a scheduled or queued entry, as it is decided anew. A queued one has its time and its choice, too.
+function journal.waiting_event(stored)
+  local event, choice = journal.event(stored), details_of(stored).choice
+  local is_queued = stored.status == "queued"
+  event.id, event.at = nil, is_queued and stored.has_at and stored.at or nil
+  if is_queued and choice ~= nil then
+    event.choice = choice ~= KEEPS and json.integer(choice)
+  end
   return event
 end
 
@@ -123,7 +132,8 @@ function journal.entry(stored, tenant)
     status = stored.status, reason = stored.reason or details.ended_why, error = stored.error,
     actor = details.actor, sale = details.sale, contact = details.contact, facts = details.facts, run = details.run,
     event_id = stored.event_id, confirmation = stored.confirmation,
-    due = stored.due, scheduled = stored.scheduled, carries_out = stored.carries_out, ended_by = details.ended_by,
+    due = stored.due, scheduled = stored.scheduled, carries_out = stored.carries_out, follows = stored.follows,
+    ended_by = details.ended_by,
     undoes = stored.status ~= "superseded" and details.undoes or nil, -- a superseded entry has its successor's details
     takes_back = stored.takes_back,
   }
@@ -143,15 +153,17 @@ function journal.run(stored)
   return detail(stored, "run", '"run":')
 end
 
---- The outcome of an entry. One that is still `applying` has not succeeded yet: `failed`.
+--- The outcome of an entry. One that is to be tried again has `failed`.
 function journal.outcome(stored)
   return {
-    status = stored.status == "applying" and "failed" or stored.status, action = stored.action,
-    reason = journal.undoes(stored) and "undo" or stored.reason or "matched", from = stored.from, to = stored.to,
-    rule = config.rule_key(stored.trigger, stored.lead_status, stored.rule_id), revision = stored.revision,
+    status = stored.status == "applying" and stored.error and "failed" or stored.status, action = stored.action,
+    reason = journal.undoes(stored) and "undo" or stored.reason or stored.status == "queued" and "queued" or "matched",
+    from = stored.from ~= 0 and stored.from or nil, to = stored.to ~= 0 and stored.to or nil,
+    rule = stored.status ~= "queued" and config.rule_key(stored.trigger, stored.lead_status, stored.rule_id) or nil,
+    revision = stored.revision,
     takes_back = stored.takes_back, confirmation = stored.confirmation or stored.answers, entry = stored.entry,
     key = stored.key, error = stored.error, due = stored.due, scheduled = stored.scheduled,
-    carries_out = stored.carries_out,
+    carries_out = stored.carries_out, follows = stored.follows,
   }
 end
 

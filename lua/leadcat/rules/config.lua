@@ -18,6 +18,7 @@ local config = {}
 ---@field description? leadcat.Text
 ---@field rank? integer
 ---@field deleted? boolean
+---@field external? string the host's own id or code for it, 1 to 255 bytes; unique among those that are not deleted
 
 ---@class leadcat.Category: leadcat.LeadStatus
 ---@field group string one of `config.GROUPS`
@@ -193,7 +194,7 @@ local check_object, check_sequence = schema.check_object, schema.check_sequence
 local boolean, one_of, whole = schema.boolean, schema.one_of, schema.whole
 
 local identity, reference, rank = whole(1, MAX_ID, true), whole(1, MAX_ID), whole(-MAX_ID - 1, MAX_ID)
-local check_name, description = schema.text(true), schema.text(false)
+local check_name, description, external = schema.text(true), schema.text(false), schema.code(255)
 local function later() end -- the lists have their own checks
 
 local CONFIG = schema.kind("a config", {
@@ -203,10 +204,11 @@ local CONFIG = schema.kind("a config", {
 local CATEGORY = schema.kind("a category", {
   { "id", identity }, { "name", check_name }, { "description", description },
   { "group", one_of(config.GROUPS, "unknown_group") },
-  { "lead_status", boolean }, { "rank", rank }, { "deleted", boolean },
+  { "lead_status", boolean }, { "rank", rank }, { "deleted", boolean }, { "external", external },
 })
 local LEAD_STATUS = schema.kind("a lead status", {
   { "id", identity }, { "name", check_name }, { "description", description }, { "rank", rank }, { "deleted", boolean },
+  { "external", external },
 })
 local built_in = one_of(config.TRIGGERS, "unknown_trigger")
 
@@ -296,6 +298,19 @@ local function check_unique_name(found, path, item, i, list)
   end
 end
 
+local function check_unique_external(found, path, item, i, list)
+  local name = item.external
+  if type(name) ~= "string" or item.deleted == true then
+    return
+  end
+  local first = list.externals[name]
+  if first then
+    add(found, path .. ".external", "duplicate_external", "is %s, which is already that of %s[%d]%s: give each its own",
+      shown(name), list.path, first, label(list.items[first]))
+  end
+  list.externals[name] = first or i
+end
+
 local function check_lead_status(found, path, item)
   if item.lead_status == true and GROUP[item.group] and item.group ~= "potential_customer" then
     add(found, path .. ".lead_status", "lead_status_outside_potential_customer",
@@ -307,12 +322,13 @@ end
 -- Checks a list of categories or lead statuses; returns it with the items by id.
 local function check_list(found, path, items, expected)
   local list = { path = path, items = check_sequence(found, path, items), noun = expected.noun }
-  list.by_id, list.first, list.notes = {}, {}, {}
+  list.by_id, list.first, list.notes, list.externals = {}, {}, {}, {}
   for i, item in ipairs(list.items) do
     local at = ("%s[%d]"):format(path, i)
     if check_object(found, at, item, expected) then
       check_unique_id(found, at, item, i, list)
       check_unique_name(found, at, item, i, list)
+      check_unique_external(found, at, item, i, list)
       if expected == CATEGORY then
         check_lead_status(found, at, item)
       end

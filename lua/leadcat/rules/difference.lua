@@ -193,6 +193,9 @@ local function compare_names(diff, kind, old, new, name)
   if not is_same(old.description, new.description) then
     say(diff, kind .. "_described", { name = name })
   end
+  if old.external ~= new.external then
+    say(diff, kind .. "_external", { name = name })
+  end
 end
 
 local function compare_items(diff, kind, old, new)

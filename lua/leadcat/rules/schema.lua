@@ -158,6 +158,20 @@ function schema.text(required)
   end
 end
 
+--- A text that is not blank, of at most so many bytes.
+---@return leadcat.Check
+function schema.code(most)
+  return function(found, path, value)
+    if value == nil then
+      return
+    elseif type(value) ~= "string" or not value:find "%S" or not is_utf8(value) then
+      add(found, path, "wrong_type", "must be text in UTF-8 that is not blank, but is %s", shown(value))
+    elseif #value > most then
+      add(found, path, "too_long", "has %d bytes, but there can be at most %d", #value, most)
+    end
+  end
+end
+
 -- Objects and lists --------------------------------------------------------------------------------------------------
 
 ---@class leadcat.Kind

@@ -66,6 +66,8 @@ return {
   ["inbox.back"] = "Alle Fragen an Sie",
   ["inbox.updated"] = "{company} hat jetzt die Kategorie {category}.",
   ["inbox.declined"] = "{company} behält die bisherige Kategorie.",
+  ["inbox.applying"] = "{company} hat gleich die Kategorie {category}.",
+  ["inbox.refused"] = "Das CRM hat nicht zugelassen, dass die Kategorie von {company} geändert wird.",
   ["inbox.failed"] =
     "Die Kategorie von {company} konnte noch nicht geändert werden. Es wird automatisch erneut versucht.",
   ["inbox.closed"] = "Die Frage zu {company} ist abgeschlossen.",
@@ -89,6 +91,7 @@ return {
   ["history.updated"] = "Aktualisiert",
   ["history.failed"] = "Fehlgeschlagen",
   ["history.awaiting_confirmation"] = "Wartet auf Antwort",
+  ["history.queued"] = "In der Warteschlange",
   ["history.scheduled"] = "Vorgemerkt",
   ["history.carried_out"] = "Ausgeführt",
   ["history.cancelled"] = "Abgesagt",
@@ -314,6 +317,7 @@ return {
   ["settings.problem.lead_status_unknown"] = "Diesen Lead-Status gibt es nicht mehr. Wählen Sie einen anderen.",
   ["settings.problem.lead_status_deleted"] = "Dieser Lead-Status ist gelöscht. Wählen Sie einen anderen.",
   ["settings.problem.duplicate_name"] = "Ein anderer Eintrag hat denselben Namen. Benennen Sie einen davon um.",
+  ["settings.problem.duplicate_external"] = "Ein anderer Eintrag hat dieselbe ID im CRM. Geben Sie jedem eine eigene.",
   ["settings.problem.wrong_type"] = "Das kann hier nicht verwendet werden.",
   ["settings.problem.out_of_range"] = "Diese Zahl ist zu groß oder zu klein.",
   ["settings.problem.rule_never_fires"] =
@@ -420,6 +424,7 @@ return {
   ["difference.category_renamed"] = "Die Kategorie {old} wurde in {new} umbenannt.",
   ["difference.category_translated"] = "Der Name der Kategorie {name} wurde in einer anderen Sprache geändert.",
   ["difference.category_described"] = "Die Beschreibung der Kategorie {name} wurde geändert.",
+  ["difference.category_external"] = "Die ID der Kategorie {name} im CRM wurde geändert.",
   ["difference.category_group"] = "Die Kategorie {name} wurde in die Gruppe {group} verschoben.",
   ["difference.category_lead_status_on"] = "Der Lead-Status wurde für die Kategorie {name} aktiviert.",
   ["difference.category_lead_status_off"] = "Der Lead-Status wurde für die Kategorie {name} deaktiviert.",
@@ -430,6 +435,7 @@ return {
   ["difference.lead_status_renamed"] = "Der Lead-Status {old} wurde in {new} umbenannt.",
   ["difference.lead_status_translated"] = "Der Name des Lead-Status {name} wurde in einer anderen Sprache geändert.",
   ["difference.lead_status_described"] = "Die Beschreibung des Lead-Status {name} wurde geändert.",
+  ["difference.lead_status_external"] = "Die ID des Lead-Status {name} im CRM wurde geändert.",
   ["difference.lead_status_deleted"] = "Der Lead-Status {name} wurde gelöscht.",
   ["difference.lead_status_restored"] = "Der Lead-Status {name} wurde wiederhergestellt.",
   ["difference.lead_status_order"] = "Die Reihenfolge der Lead-Status wurde geändert.",
@@ -540,6 +546,10 @@ return {
     "Niemand hat rechtzeitig beantwortet, ob die Firma {company} von {from} zu {to} wechseln soll; daher blieb sie.",
   ["why.entry.superseded"] =
     "Ein neueres Ereignis hat am {time} die Frage ersetzt, ob die Firma {company} von {from} zu {to} wechseln soll.",
+  ["why.entry.queued"] = "Es wird entschieden, sobald eine frühere Änderung von {company} erfolgt ist.",
+  ["why.entry.queued_carried_out"] =
+    "Es wartete auf eine frühere Änderung von {company} und ist inzwischen entschieden.",
+  ["why.entry.queued_dropped"] = "Es wartete auf eine frühere Änderung von {company} und blieb ohne Folgen.",
   ["why.entry.scheduled"] = "Am {due} wird entschieden, ob die Kategorie der Firma {company} auf {to} gesetzt wird.",
   ["why.entry.carried_out"] =
     "Die Kategorie der Firma {company} auf {to} zu setzen war für {due} vorgemerkt und ist seither entschieden.",

@@ -66,6 +66,8 @@ return {
   ["inbox.back"] = "All questions for you",
   ["inbox.updated"] = "{company} now has the category {category}.",
   ["inbox.declined"] = "{company} keeps its category.",
+  ["inbox.applying"] = "{company} will have the category {category} in a moment.",
+  ["inbox.refused"] = "The CRM did not allow the category of {company} to be changed.",
   ["inbox.failed"] = "The category of {company} could not be changed yet. It is tried again automatically.",
   ["inbox.closed"] = "The question about {company} is closed.",
 
@@ -88,6 +90,7 @@ return {
   ["history.updated"] = "Updated",
   ["history.failed"] = "Failed",
   ["history.awaiting_confirmation"] = "Waiting for an answer",
+  ["history.queued"] = "In the queue",
   ["history.scheduled"] = "Scheduled",
   ["history.carried_out"] = "Carried out",
   ["history.cancelled"] = "Cancelled",
@@ -307,6 +310,7 @@ return {
   ["settings.problem.lead_status_unknown"] = "There is no such lead status any more. Choose another one.",
   ["settings.problem.lead_status_deleted"] = "This lead status is deleted. Choose another one.",
   ["settings.problem.duplicate_name"] = "Another one has the same name. Rename one of them.",
+  ["settings.problem.duplicate_external"] = "Another one has the same id in the CRM. Give each its own.",
   ["settings.problem.wrong_type"] = "This cannot be used here.",
   ["settings.problem.out_of_range"] = "This number is too large or too small.",
   ["settings.problem.rule_never_fires"] =
@@ -410,6 +414,7 @@ return {
   ["difference.category_renamed"] = "The category {old} was renamed to {new}.",
   ["difference.category_translated"] = "The name of the category {name} was changed in another language.",
   ["difference.category_described"] = "The description of the category {name} was changed.",
+  ["difference.category_external"] = "The id of the category {name} in the CRM was changed.",
   ["difference.category_group"] = "The category {name} was moved to the group {group}.",
   ["difference.category_lead_status_on"] = "Lead status was enabled for the category {name}.",
   ["difference.category_lead_status_off"] = "Lead status was disabled for the category {name}.",
@@ -420,6 +425,7 @@ return {
   ["difference.lead_status_renamed"] = "The lead status {old} was renamed to {new}.",
   ["difference.lead_status_translated"] = "The name of the lead status {name} was changed in another language.",
   ["difference.lead_status_described"] = "The description of the lead status {name} was changed.",
+  ["difference.lead_status_external"] = "The id of the lead status {name} in the CRM was changed.",
   ["difference.lead_status_deleted"] = "The lead status {name} was deleted.",
   ["difference.lead_status_restored"] = "The lead status {name} was restored.",
   ["difference.lead_status_order"] = "The order of the lead statuses was changed.",
@@ -523,6 +529,9 @@ return {
     "Nobody answered in time whether to update the category of {company} from {from} to {to}, so it was kept.",
   ["why.entry.superseded"] =
     "A newer event replaced the question whether to update the category of {company} from {from} to {to} on {time}.",
+  ["why.entry.queued"] = "It is decided as soon as an earlier change of {company} is made.",
+  ["why.entry.queued_carried_out"] = "It waited for an earlier change of {company}, and has been decided since.",
+  ["why.entry.queued_dropped"] = "It waited for an earlier change of {company}, and came to nothing.",
   ["why.entry.scheduled"] = "On {due}, it will be decided whether the category of {company} is set to {to}.",
   ["why.entry.carried_out"] =
     "Setting the category of {company} to {to} was scheduled for {due}, and has been decided since.",

@@ -66,6 +66,8 @@ return {
   ["inbox.back"] = "Alle vragen voor u",
   ["inbox.updated"] = "{company} heeft nu de categorie {category}.",
   ["inbox.declined"] = "{company} behoudt de huidige categorie.",
+  ["inbox.applying"] = "{company} heeft zo meteen de categorie {category}.",
+  ["inbox.refused"] = "Het CRM stond niet toe dat de categorie van {company} werd gewijzigd.",
   ["inbox.failed"] =
     "De categorie van {company} kon nog niet worden gewijzigd. Dit wordt automatisch opnieuw geprobeerd.",
   ["inbox.closed"] = "De vraag over {company} is afgesloten.",
@@ -89,6 +91,7 @@ return {
   ["history.updated"] = "Bijgewerkt",
   ["history.failed"] = "Mislukt",
   ["history.awaiting_confirmation"] = "Wacht op antwoord",
+  ["history.queued"] = "In de wachtrij",
   ["history.scheduled"] = "Gepland",
   ["history.carried_out"] = "Uitgevoerd",
   ["history.cancelled"] = "Geannuleerd",
@@ -312,6 +315,7 @@ return {
   ["settings.problem.lead_status_unknown"] = "Deze leadstatus bestaat niet meer. Kies een andere.",
   ["settings.problem.lead_status_deleted"] = "Deze leadstatus is gewist. Kies een andere.",
   ["settings.problem.duplicate_name"] = "Een andere heeft dezelfde naam. Geef een van de twee een andere naam.",
+  ["settings.problem.duplicate_external"] = "Een andere heeft hetzelfde id in het CRM. Geef elk een eigen id.",
   ["settings.problem.wrong_type"] = "Dit kan hier niet worden gebruikt.",
   ["settings.problem.out_of_range"] = "Dit getal is te groot of te klein.",
   ["settings.problem.rule_never_fires"] =
@@ -418,6 +422,7 @@ return {
   ["difference.category_renamed"] = "De categorie {old} heet nu {new}.",
   ["difference.category_translated"] = "De naam van de categorie {name} is in een andere taal gewijzigd.",
   ["difference.category_described"] = "De omschrijving van de categorie {name} is gewijzigd.",
+  ["difference.category_external"] = "Het id van de categorie {name} in het CRM is gewijzigd.",
   ["difference.category_group"] = "De categorie {name} is verplaatst naar de groep {group}.",
   ["difference.category_lead_status_on"] = "Leadstatus is ingeschakeld voor de categorie {name}.",
   ["difference.category_lead_status_off"] = "Leadstatus is uitgeschakeld voor de categorie {name}.",
@@ -428,6 +433,7 @@ return {
   ["difference.lead_status_renamed"] = "De leadstatus {old} heet nu {new}.",
   ["difference.lead_status_translated"] = "De naam van de leadstatus {name} is in een andere taal gewijzigd.",
   ["difference.lead_status_described"] = "De omschrijving van de leadstatus {name} is gewijzigd.",
+  ["difference.lead_status_external"] = "Het id van de leadstatus {name} in het CRM is gewijzigd.",
   ["difference.lead_status_deleted"] = "De leadstatus {name} is gewist.",
   ["difference.lead_status_restored"] = "De leadstatus {name} is hersteld.",
   ["difference.lead_status_order"] = "De volgorde van de leadstatussen is gewijzigd.",
@@ -536,6 +542,9 @@ return {
     "Niemand heeft op tijd geantwoord of {company} van {from} naar {to} moet, dus is de categorie behouden.",
   ["why.entry.superseded"] =
     "Een nieuwere gebeurtenis heeft op {time} de vraag vervangen of {company} van {from} naar {to} moet.",
+  ["why.entry.queued"] = "Er wordt beslist zodra een eerdere wijziging van {company} is doorgevoerd.",
+  ["why.entry.queued_carried_out"] = "Het wachtte op een eerdere wijziging van {company} en is inmiddels beslist.",
+  ["why.entry.queued_dropped"] = "Het wachtte op een eerdere wijziging van {company} en heeft tot niets geleid.",
   ["why.entry.scheduled"] = "Op {due} wordt beslist of de categorie van {company} op {to} wordt ingesteld.",
   ["why.entry.carried_out"] =
     "De categorie van {company} instellen op {to} was gepland voor {due}, en daarover is sindsdien beslist.",

@@ -66,6 +66,8 @@ return {
   ["inbox.back"] = "Alla frågor till dig",
   ["inbox.updated"] = "{company} har nu kategorin {category}.",
   ["inbox.declined"] = "{company} behåller sin kategori.",
+  ["inbox.applying"] = "{company} får strax kategorin {category}.",
+  ["inbox.refused"] = "CRM-systemet tillät inte att kategorin för {company} ändrades.",
   ["inbox.failed"] = "Kategorin för {company} kunde inte ändras ännu. Ett nytt försök görs automatiskt.",
   ["inbox.closed"] = "Frågan om {company} är avslutad.",
 
@@ -88,6 +90,7 @@ return {
   ["history.updated"] = "Uppdaterad",
   ["history.failed"] = "Misslyckades",
   ["history.awaiting_confirmation"] = "Väntar på svar",
+  ["history.queued"] = "I kö",
   ["history.scheduled"] = "Planerad",
   ["history.carried_out"] = "Genomförd",
   ["history.cancelled"] = "Inställd",
@@ -305,6 +308,7 @@ return {
   ["settings.problem.lead_status_unknown"] = "Denna leadstatus finns inte längre. Välj en annan.",
   ["settings.problem.lead_status_deleted"] = "Denna leadstatus är raderad. Välj en annan.",
   ["settings.problem.duplicate_name"] = "En annan har samma namn. Byt namn på en av dem.",
+  ["settings.problem.duplicate_external"] = "En annan har samma id i CRM-systemet. Ge var och en ett eget.",
   ["settings.problem.wrong_type"] = "Detta kan inte användas här.",
   ["settings.problem.out_of_range"] = "Detta tal är för stort eller för litet.",
   ["settings.problem.rule_never_fires"] =
@@ -409,6 +413,7 @@ return {
   ["difference.category_renamed"] = "Kategorin {old} bytte namn till {new}.",
   ["difference.category_translated"] = "Namnet på kategorin {name} ändrades på ett annat språk.",
   ["difference.category_described"] = "Beskrivningen av kategorin {name} ändrades.",
+  ["difference.category_external"] = "Id:t för kategorin {name} i CRM-systemet ändrades.",
   ["difference.category_group"] = "Kategorin {name} flyttades till gruppen {group}.",
   ["difference.category_lead_status_on"] = "Leadstatus aktiverades för kategorin {name}.",
   ["difference.category_lead_status_off"] = "Leadstatus inaktiverades för kategorin {name}.",
@@ -419,6 +424,7 @@ return {
   ["difference.lead_status_renamed"] = "Leadstatusen {old} bytte namn till {new}.",
   ["difference.lead_status_translated"] = "Namnet på leadstatusen {name} ändrades på ett annat språk.",
   ["difference.lead_status_described"] = "Beskrivningen av leadstatusen {name} ändrades.",
+  ["difference.lead_status_external"] = "Id:t för leadstatusen {name} i CRM-systemet ändrades.",
   ["difference.lead_status_deleted"] = "Leadstatusen {name} raderades.",
   ["difference.lead_status_restored"] = "Leadstatusen {name} återställdes.",
   ["difference.lead_status_order"] = "Leadstatusarnas ordning ändrades.",
@@ -523,6 +529,9 @@ return {
     "Ingen svarade i tid på om kategorin för {company} skulle uppdateras från {from} till {to}, så den behölls.",
   ["why.entry.superseded"] =
     "En nyare händelse ersatte frågan om kategorin för {company} skulle uppdateras från {from} till {to} den {time}.",
+  ["why.entry.queued"] = "Det avgörs så snart en tidigare ändring av {company} har genomförts.",
+  ["why.entry.queued_carried_out"] = "Det väntade på en tidigare ändring av {company} och har avgjorts sedan dess.",
+  ["why.entry.queued_dropped"] = "Det väntade på en tidigare ändring av {company} och ledde inte till något.",
   ["why.entry.scheduled"] = "Den {due} avgörs om kategorin för {company} ska sättas till {to}.",
   ["why.entry.carried_out"] =
     "Att sätta kategorin för {company} till {to} var planerat till {due} och har avgjorts sedan dess.",
