@@ -271,10 +271,10 @@ end
 function Engine:_evaluate(trigger, category, lead_status, event, how, made)
   local store, tenant = self._store, self._tenant
   local evaluate = how == "explain" and store.explain or store.decide
-  local action, to, reason, revision, checks, target, rule, rules, waiting =
+  local action, to, reason, revision, checks, target, rule, rules, waiting, missing =
     evaluate(store, tenant, trigger, category, lead_status, event, made)
   if action or reason ~= "corrupt" then
-    return action, to, reason, revision, checks, target, rule, rules, waiting
+    return action, to, reason, revision, checks, target, rule, rules, waiting, missing
   end
   local done, message = settings.repair(store, tenant)
   if not done then

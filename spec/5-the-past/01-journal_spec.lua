@@ -109,6 +109,96 @@ describe("the journal", function()
     engine:close()
   end)
 
+  describe("of an event, where rules have conditions, keeps", function()
+    local BOB = { id = "bob", name = "Bob", team = "north", phone = "1" }
+    local WHEN = { { { field = "sale.amount", is = "at_least", value = 5 }, { field = "actor.team", is = "known" },
+      { field = "company.tags", is = "contains", value = "new" },
+      { field = "company.country", is = "equals", value = "no" } } }
+    local known = { ["company.country"] = "NO", ["company.size"] = 9 }
+
+    -- An engine whose host knows facts, and what it keeps of an event with these fields.
+    local function opened(fields)
+      local engine = stores.open { durability = "relaxed", triggers = { { trigger = "paid", name = { en = "Paid" } } } }
+      local config = stores.config {}
+      for i, trigger in ipairs { "sale_won", "sale_lost", "paid" } do
+        config.rules[i] = { trigger = trigger, enabled = true, set_category = CUSTOMER, ask = trigger == "sale_lost",
+          when = WHEN, after = trigger == "paid" and { days = 1 } or nil }
+      end
+      config.rules[4] = { trigger = "sale_registered", enabled = true, set_category = CUSTOMER,
+        when = { { { field = "company.country", is = "known" } } } }
+      assert(engine:save(config))
+      engine.host.facts = function(requests)
+        local answers = {}
+        for i in ipairs(requests) do
+          answers[i] = known
+        end
+        return answers
+      end
+      return engine, function(trigger, id)
+        engine.host:create(id, LEAD)
+        local event = { trigger = trigger, company = id, actor = BOB, facts = { ["company.tags"] = { "new" } } }
+        for name, value in pairs(fields) do
+          event[name] = value
+        end
+        local outcome = assert(engine:handle(event))
+        return engine:history { company = id }[1], outcome
+      end
+    end
+
+    local FACTS = { ["company.tags"] = { "new" }, ["company.country"] = "NO" }
+    local ACTOR = { id = "bob", name = "Bob", team = "north" }
+
+    it("the facts that these name, with every entry that did something", function()
+      local sale = { id = 1, name = "Printers", amount = 7, note = "n" }
+      local engine, handle = opened { sale = sale }
+      for _, trigger in ipairs { "sale_won", "sale_lost", "paid" } do
+        local entry, outcome = handle(trigger, trigger)
+        assert.same({ FACTS, ACTOR, sale }, { entry.facts, entry.actor, entry.sale })
+        if outcome.confirmation then
+          assert.same(FACTS, engine:confirmation(outcome.confirmation).facts)
+          assert(engine:resolve(outcome.confirmation, { accept = true }, { actor = { id = "ann", admin = true } }))
+          assert.same(FACTS, engine:history { company = trigger }[1].facts)
+        end
+      end
+      engine.host:create(9, LEAD)
+      assert(engine:backfill { { trigger = "sale_won", company = 9, category = LEAD, sale = sale, actor = BOB,
+        facts = FACTS, at = 1 } })
+      assert.same(FACTS, engine:history { company = 9 }[1].facts)
+      engine:close()
+    end)
+
+    it("them also of an event that tells nothing itself", function()
+      local engine = opened {}
+      engine.host:create("Acme", LEAD)
+      assert(engine:handle { trigger = "sale_registered", company = "Acme" })
+      local entry = engine:history()[1]
+      assert.same({ { ["company.country"] = "NO" }, nil, nil }, { entry.facts, entry.actor, entry.sale })
+      engine:close()
+    end)
+
+    it("beyond 8 KB these, ids and names", function()
+      local engine, handle = opened { sale = { id = 1, name = "Printers", amount = 7, note = ("n"):rep(9000) },
+        contact = { id = "c", more = 1 } }
+      for _, trigger in ipairs { "sale_won", "sale_lost", "paid" } do
+        local entry = handle(trigger, trigger)
+        assert.same({ FACTS, ACTOR, { id = 1, name = "Printers", amount = 7 }, { id = "c" } },
+          { entry.facts, entry.actor, entry.sale, entry.contact })
+      end
+      engine:close()
+    end)
+
+    it("not those of more than 64 KB", function()
+      local tags = { "new" }
+      for i = 1, 70 do
+        tags[i + 1] = ("t"):rep(1000)
+      end
+      local engine, handle = opened { sale = { id = 1, amount = 7 }, facts = { ["company.tags"] = tags } }
+      local entry = handle("sale_won", "a")
+      assert.same({ nil, { id = "bob", name = "Bob" }, { id = 1 } }, { entry.facts, entry.actor, entry.sale })
+      engine:close()
+    end)
+  end)
+
   local ASKING = { sale_won = { CUSTOMER, ask = true }, sale_lost = { LOST_OPPORTUNITY, ask = true } }
 
   it("is searched by who, what, how it ended, which rules and when, all of which must be true", function()

@@ -517,8 +517,41 @@ describe("undo of many", function()
       local undone = assert(engine:undo { run = run })
       assert.same({ 6, {}, "1 2 1 1" }, { #undone.undone, undone.refused, categories(engine) })
       local before = engine:history()
-      assert.same({ undone = {}, refused = {} }, engine:undo { run = run })
+      assert.same({ undone = {}, cancelled = {}, refused = {} }, engine:undo { run = run })
       assert.same(before, engine:history())
+      engine:close()
+    end)
+
+    it("cancels what was scheduled, as its preview says: " .. name, function()
+      local engine, run, time = open_run(name)
+      assert(engine:save(stores.config {
+        sale_lost = { LEAD, after = { days = 1 }, from = { groups = { "customer" } } },
+      }))
+      local record = assert(run_of.read(engine, run))
+      local within = run_of.engine(engine, run)
+      for _, company in ipairs { "Acme", "Bolt", "Cape" } do
+        assert.equal("scheduled", assert(within:handle { trigger = "sale_lost", company = company }).status)
+      end
+      assert(run_of.finish(engine, record))
+      local entries = engine:history { status = "scheduled" }
+      assert(engine:cancel(entries[2].entry))
+      local preview = assert(engine:undo { run = run, preview = true })
+      assert.same({ { entry = entries[1].entry, company = "Cape", to = LEAD, due = START + 24 * 3600 },
+        { entry = entries[3].entry, company = "Acme", to = LEAD, due = START + 24 * 3600 } }, preview.cancelled)
+      assert.equal(7, #preview.undone)
+      assert.equal(2, #engine:history { status = "scheduled" })
+      local told = {}
+      engine._hooks.cancelled = { function(event, outcome)
+        told[#told + 1] = event.company .. " " .. outcome.reason
+      end }
+      assert.same(preview, without_entries(assert(engine:undo({ run = run }, { actor = ANN }))))
+      assert.same({ "Cape undo", "Acme undo" }, told)
+      local ended = engine:history { status = "cancelled", company = "Acme" }[1]
+      assert.same({ "undo", { id = "ann", name = "Ann" } }, { ended.reason, ended.ended_by })
+      assert.is_nil(engine:history({ status = "cancelled", company = "Bolt" })[1].reason)
+      time.now = START + 2 * 24 * 3600
+      local maintained = assert(engine:maintain())
+      assert.same({ 0, 0, "1 2 1 1" }, { maintained.carried_out, maintained.dropped, categories(engine) })
       engine:close()
     end)
 
@@ -576,7 +609,7 @@ describe("undo of many", function()
       assert.same({ "Cape Bolt", "6 2 1 6" }, { companies_of(undone.undone), categories(engine) })
       undone = assert(engine:undo { revision = 2 })
       assert.same({ "Dune Acme", "1 2 1 1" }, { companies_of(undone.undone), categories(engine) })
-      assert.same({ undone = {}, refused = {} }, engine:undo { revision = 2 }) -- an undo is not the revision's
+      assert.same({ undone = {}, cancelled = {}, refused = {} }, engine:undo { revision = 2 }) -- an undo is not the revision's
       assert.equal("not_found", select(3, engine:undo { revision = 99, preview = true }))
       local last = engine:history()[1].entry
       local preview = assert(engine:undo { entry = last, preview = true })

@@ -158,7 +158,8 @@ describe("a rule of a sale", function()
     local back = { trigger = "sale_deleted", enabled = true, take_back = true, ask = true }
     local shown = html(with_rules { back })
     assert.matches("The company goes back to the category that it was in before the sale changed it", shown, 1, true)
-    assert.is_nil(shown:find("rule.sale_deleted.set_category", 1, true))
+    assert.matches('<option selected value="take_back">The category before the sale</option>', shown, 1, true)
+    assert.is_nil(shown:find("rule.sale_deleted.1.forward_only", 1, true))
     local ROWS_BACK = { { {}, true, true }, { { ask = false }, true, false }, { { enabled = false }, false, true } }
     for _, row in ipairs(ROWS_BACK) do
       local changes = { ["do"] = "save" }
@@ -168,6 +169,42 @@ describe("a rule of a sale", function()
       local _, cfg = submit(with_rules { back }, changes)
       assert.same({ trigger = "sale_deleted", enabled = row[2], take_back = true, ask = row[3] },
         rule(cfg, "sale_deleted"))
+    end
+  end)
+
+  it("takes back or sets a category, as is chosen", function()
+    local back, to = { trigger = "sale_deleted", take_back = true }, { trigger = "sale_deleted", set_category = 5 }
+    for _, row in ipairs {
+      { to, { set_category = "take_back" }, back }, { back, { set_category = "6" }, { set_category = 6 } },
+      { back, { set_category = "" }, {}, "category_required" },
+      { to, { ["1.forward_only"] = "on", set_category = "take_back" }, { take_back = true, forward_only = true },
+        "take_back_alone", "1-forward_only" },
+      { to, { ["1.after"] = "3", set_category = "take_back" }, { take_back = true, after = { days = 3 } },
+        "take_back_alone", "1-after" },
+      { { trigger = "sale_won", set_category = 5 }, { set_category = "take_back" }, { take_back = true },
+        "take_back_trigger", "set_category" },
+    } do
+      local stored, changes = { enabled = true, ask = true }, { ["do"] = "save" }
+      local expected = { trigger = row[1].trigger, enabled = true, ask = true }
+      for name, value in pairs(row[1]) do
+        stored[name] = value
+      end
+      for name, value in pairs(row[2]) do
+        changes[("rule.%s.%s"):format(row[1].trigger, name)] = value
+      end
+      for name, value in pairs(row[3]) do
+        expected[name] = value
+      end
+      local _, cfg = submit(with_rules { stored }, changes)
+      assert.same(expected, rule(cfg, row[1].trigger))
+      local problems = config.problems(cfg)
+      assert.equal(row[4], problems[1] and problems[1].code)
+      if row[5] then -- at the field, and in the list above
+        local shown = html(cfg, { problems = problems })
+        local id = ("leadcat-rule-%s-%s"):format(row[1].trigger, row[5])
+        assert.matches(' id="' .. id .. '-problem"', shown, 1, true)
+        assert.matches('<a href="#' .. id .. '">', shown, 1, true)
+      end
     end
   end)
 

@@ -226,6 +226,21 @@ describe("the journal", function()
       "Sale won Version 3", "Undo" }, cells(journal {}))
   end)
 
+  it("says what of the event its rules look at", function()
+    local cfg = preset.get "superoffice"
+    cfg.rules = { { trigger = "sale_won", set_category = 5, when = { {} } }, { trigger = "sale_lost", when = { {
+      { field = "contact.vip", is = "known" } } } } }
+    for _, field in ipairs { "sale.amount", "sale.amount", "actor.id", "sale.note", "category", "company.tags",
+      "company.x", "company.gone", "sale.more", "contact.vip" } do
+      table.insert(cfg.rules[1].when[1], { field = field, is = "known" })
+    end
+    local told = entry { sale = { name = "Printers", amount = 7, note = ("n"):rep(201), more = { a = {} }, other = 1 },
+      facts = { ["company.tags"] = { "new", true }, ["company.x"] = false, ["company.y"] = 1 } }
+    assert.equal("Sale won Version 3 sale.amount is 7 and actor.id is “ann” and company.tags is “new”, yes and "
+      .. "company.x is no", (cells(journal { cfg = cfg, entries = { told } })[7]:gsub("\226\129[\168\169]", "")))
+    assert.equal("Sale lost Version 3", cells(journal { cfg = cfg, entries = { entry { trigger = "sale_lost" } } })[7])
+  end)
+
   -- Fields of the entry, the cell, what it says.
   local ROWS = {
     { { trigger = "sale_lost" }, 3, "The sale Printers was lost." },

@@ -248,6 +248,84 @@ describe("a form that nobody has changed", function()
   end)
 end)
 
+describe("where a rule starts", function()
+  local POTENTIAL, CUSTOMER = "group.potential_customer", "group.customer"
+  -- Before, what is ticked (true) and no longer ticked (false), and then.
+  for i, row in ipairs {
+    { nil, {}, nil }, { nil, { [CUSTOMER] = true }, { groups = { "customer", "potential_customer" } } },
+    { nil, { [POTENTIAL] = false, ["category.4"] = true, ["category.2"] = true }, { categories = { 2, 4 } } },
+    { { groups = { "potential_customer" } }, {}, { groups = { "potential_customer" } } },
+    { { groups = { "potential_customer", "customer" }, categories = { 4, 2, 2 } }, {},
+      { groups = { "potential_customer", "customer" }, categories = { 4, 2, 2 } } },
+    { { groups = { "customer" }, categories = { 2 } },
+      { [CUSTOMER] = false, ["category.2"] = false, [POTENTIAL] = true }, nil },
+    { { groups = { "customer" }, note = "kept" }, { ["category.99"] = true },
+      { groups = { "customer" }, categories = { 99 }, note = "kept" } },
+    { { categories = { 99 } }, { ["category.1"] = true }, { categories = { 1, 99 } } },
+    { { groups = { "customer" } }, { [CUSTOMER] = false }, {}, "from_required" },
+    { { groups = { "customer" } },
+      { ["group.nonsense"] = true, ["category.0"] = true, ["category.99999999999"] = true },
+      { groups = { "customer" } } },
+  } do
+    it(("is what is ticked (%d)"):format(i), function()
+      for _, place in ipairs { "rule.sale_won.1", "rule.sale_won.2", "status_rule.1" } do
+        local by_status = place == "status_rule.1" and { trigger = "lead_status_set", lead_status = 1, id = 3 } or {}
+        local number = place == "rule.sale_won.2" and 2 or 1
+        local rules = { won(by_status), won { id = 2 } }
+        rules[number].from = row[1]
+        local changes = press "save"
+        for name, is_ticked in pairs(row[2]) do
+          changes[place .. ".from." .. name] = is_ticked and "on"
+        end
+        local cfg = submit(with_rules(rules), { changes })
+        assert.same(row[3], cfg.rules[number].from)
+        local problem = config.problems(cfg)[1]
+        if row[4] and place ~= "status_rule.1" then
+          assert.equal(row[4], problem.code)
+          local shown = html(cfg, { problems = config.problems(cfg) })
+          local id = ("leadcat-%s-from"):format((place:gsub("%.", "-")))
+          assert.matches('<a href="#' .. id .. '">', shown, 1, true)
+          assert.matches(' id="' .. id .. '-problem"', shown, 1, true)
+        end
+      end
+    end)
+  end
+
+  it("stays as it is where the form does not have it", function()
+    local fields = { ["do"] = "save", ["rule.sale_won.enabled"] = "on", ["rule.sale_won.set_category"] = "6",
+      ["rule.sale_won.1.when"] = "1" }
+    local _, cfg = settings_form.read(fields, with_rules { won { from = { groups = { "lost" } } } }, "en")
+    assert.same({ groups = { "lost" } }, cfg.rules[1].from)
+  end)
+
+  it("is offered by group and by category; for lead statuses only where contacts may have one", function()
+    local of_status = { trigger = "lead_status_set", lead_status = 1, enabled = true, set_category = 3 }
+    local shown = html(with_rules { won(), of_status })
+    local function offered(place)
+      local names = {}
+      for name in shown:gmatch('name="' .. place:gsub("%.", "%%.") .. '%.from%.([%w_.]+)"') do
+        names[#names + 1] = name
+      end
+      return table.concat(names, " ")
+    end
+    local potential = "group.potential_customer category.1 category.2 category.3 category.4"
+    assert.equal(potential, offered "status_rule.1")
+    assert.equal(potential .. " group.customer group.partner group.lost group.other", offered "rule.sale_won.1")
+    assert.matches("<summary>Starts from: all of the group Potential customer.</summary>", shown, 1, true)
+  end)
+
+  it("is offered by group alone where there are very many categories, and what is ticked stays", function()
+    local cfg = with_rules { won { from = { categories = { 1, 150 } } } }
+    for id = 9, 150 do
+      cfg.categories[id] = { id = id, name = "C" .. id, group = "customer", deleted = id == 150 or nil }
+    end
+    local shown = html(cfg)
+    assert.equal(7, select(2, shown:gsub('name="rule.sale_won.1.from%.', "")))
+    assert.matches("C150 (deleted)", shown, 1, true)
+    assert.same({ categories = { 1, 150 } }, submit(cfg, { press "save" }).rules[1].from)
+  end)
+end)
+
 describe("a button", function()
   local THREE = {
     won { id = 3, note = "three", when = { { condition("a", "known") } } }, won { set_category = 6, note = "first" },
@@ -545,7 +623,7 @@ describe("the page", function()
     { "rules[2].set_category", "rule.sale_won.2.set_category" }, { "rules[2].name", "rule.sale_won.2.name" },
     { "rules[1].set_category", "rule.sale_won.set_category" },
     { "rules[1].forward_only", "rule.sale_won.1.forward_only" },
-    { "rules[1].from.groups[1]", "rule.sale_won.set_category" }, { "rules[3].when[1][1]", "status_rule.1.when.1.1.is" },
+    { "rules[1].from.groups[1]", "rule.sale_won.1.from" }, { "rules[3].when[1][1]", "status_rule.1.when.1.1.is" },
     { "rules[3].lead_status", "status_rule.1.lead_status" },
   }
   for _, row in ipairs(PATHS) do
@@ -562,7 +640,8 @@ describe("the page", function()
       assert.matches(' id="' .. id .. '"', shown, 1, true)
       assert.matches(' id="' .. id .. '-problem"', shown, 1, true)
       local is_on_card = row[2]:find "^rule.sale_won.set" or row[2] == "status_rule.1.lead_status"
-      assert.equal(is_on_card and 0 or 1, select(2, shown:gsub("<details[^>]* open>", "")))
+      local folded = is_on_card and 0 or row[2]:find "from$" and 2 or 1
+      assert.equal(folded, select(2, shown:gsub("<details[^>]* open>", "")))
     end)
   end
 

@@ -589,11 +589,27 @@ describe("leadcat", function()
       assert.matches("there is no run another", expect(1, "undo", "--run", "another", "--path", path))
     end)
 
+    it("undo cancels what was scheduled", function()
+      local path = store { sale_lost = { 4, after = { days = 1 } } }
+      open(path, function(engine)
+        engine.host:create("Acme", 1)
+        assert(engine:handle { trigger = "sale_lost", company = "Acme", at = 1500000000 })
+      end)
+      local undo = { "undo", "--path", path, "--revision",
+        ("%d"):format(json.decode(expect(0, "history", "--path", path, "--json"))[1].revision) }
+      undo[#undo + 1] = "--preview"
+      assert.matches("Acme +Lost opportunity +would be cancelled, due 2017%-07%-15 02:40 UTC\n\n"
+        .. "0 would be undone, 1 scheduled would be cancelled, 0 refused\n$", expect(0, stores.unpack(undo)))
+      undo[#undo] = "--json"
+      assert.equal(1, #json.decode(expect(0, stores.unpack(undo))).cancelled)
+      assert.matches("Acme +sale_lost .- cancelled", expect(0, "history", "--path", path))
+    end)
+
     it("undo what a revision has done, between two times", function()
       local path = replayed()
       local revision = ("%d"):format(json.decode(expect(0, "history", "--path", path, "--json"))[1].revision)
       local nothing = expect(0, "undo", "--revision", revision, "--until", "2017-12-31", "--path", path, "--json")
-      assert.same({ refused = {}, undone = {} }, json.decode(nothing))
+      assert.same({ refused = {}, cancelled = {}, undone = {} }, json.decode(nothing))
       assert.matches("\n3 undone, 0 refused\n", expect(0, "undo", "--revision", revision, "--since",
         "2017-12-31", "--path", path))
     end)

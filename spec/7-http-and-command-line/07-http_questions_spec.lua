@@ -320,6 +320,7 @@ describe("an undo", function()
     assert(site.engine.host.set_category(elsewhere, LEAD, CUSTOMER))
     local expected = {
       undone = { { entry = entry, company = company, from = CUSTOMER, to = LEAD } },
+      cancelled = {},
       refused = { { entry = kept, company = elsewhere, code = "conflict" } },
     }
     expected.refused[1].why = ("company %s has been changed since"):format(elsewhere)

@@ -153,7 +153,7 @@ describe("an answer over HTTP", function()
     assert(site.engine:handle_many(events))
     local preview = { revision = 1, preview = true }
     local found, pages = follow(site, "/leadcat/api/undo", preview, function(result)
-      assert.same({ undone = 1500, refused = 0 }, result.counts)
+      assert.same({ undone = 1500, cancelled = 0, refused = 0 }, result.counts)
       return result.undone
     end)
     assert.equal(json.encode(site.engine:undo(preview).undone), json.encode(found))

@@ -95,7 +95,7 @@ function open(language, config, look, settings) {
 const toggle = (page, name) => page.getByRole("switch", { name, exact: true });
 const card = (page, trigger) => page.locator(`[data-leadcat-rule=${trigger}]`);
 const button = (page, name) => page.getByRole("button", { name, exact: true });
-const unfold = (page, trigger) => card(page, trigger).locator("summary").click();
+const unfold = (page, trigger) => card(page, trigger).locator("summary").first().click();
 const openDescribed = (config, look, settings) => {
   state = { language: "en", config, described: DESCRIBED };
   return site.open(PATH, look, settings);
@@ -133,6 +133,10 @@ const STATES = {
     "rule.sale_won.1.when": "1", "rule.sale_won.known": "#4 first", "rule.sale_won.1.when.1.1.field": "sale.amount",
     "rule.sale_won.1.when.1.1.is": "at_least", "rule.sale_won.1.when.1.1.type": "number",
     "rule.sale_won.1.when.1.1.value": "1,5", "rule.sale_won.1.when.2.1.field": "", "rule.sale_won.1.when.2.1.is": "one_of" } },
+  "a rule that takes back": { config: withRules([{ trigger: "sale_reopened", enabled: true, take_back: true }]) },
+  "problems of starts": { config: withRules(SEVERAL), fields: { revision: "3", do: "save", "rule.sale_won.enabled": "on",
+    "rule.sale_won.set_category": "take_back", "rule.sale_won.1.of": "#4", "rule.sale_won.1.when": "1",
+    "rule.sale_won.1.from": "1", "rule.sale_won.known": "#4 first" } },
   "no license": { config: withRules(RULES), licensed: false },
   forbidden: { forbidden: true },
 };
@@ -310,7 +314,7 @@ for (const settings of [{}, NO_SCRIPT]) {
     await value.fill("100000");
     await save(page);
     assert.deepEqual(ruleOf("sale_won").when, [[{ field: "sale.amount", is: "at_least", value: 100000 }]]);
-    assert.equal(await card(page, "sale_won").locator("details").getAttribute("open"), null);
+    assert.equal(await card(page, "sale_won").locator("details").first().getAttribute("open"), null);
     await page.getByText("Only when sale.amount is at least 100000.").waitFor();
   }), settings));
 
@@ -388,6 +392,38 @@ for (const settings of [{}, NO_SCRIPT]) {
       await save(page);
       assert.deepEqual(state.config.rules.slice(2), [SEVERAL[2], { trigger: "lead_status_set", enabled: true, lead_status: 1,
         set_category: 6, ask: false, when: [[{ field: "contact.vip", is: "known" }]] }, SEVERAL[3]]);
+    }), settings));
+
+  test(`a rule gets other starting points${how}`, () => open("en", withRules(SEVERAL), watched(async (page) => {
+    await unfold(page, "sale_won");
+    const second = page.locator(".leadcat-part").nth(1);
+    await second.getByText("Starts from: all of the group Customer.").click();
+    await second.getByLabel("All of the group Customer").uncheck();
+    await button(page, "Save").click();
+    await page.getByRole("alert").getByText("Choose where the rule starts.").waitFor();
+    const group = second.getByRole("group", { name: "Where the rule starts" });
+    assert.ok(await group.getByText("Choose where the rule starts.").isVisible());
+    await group.getByLabel("Opportunity", { exact: true }).check();
+    await group.getByLabel("All of the group Partner").check();
+    await save(page);
+    assert.deepEqual(state.config.rules[1].from, { groups: ["partner"], categories: [3] });
+  }), settings));
+
+  test(`a rule takes back what the sale did, or sets a category${how}`, () =>
+    open("en", withRules([{ trigger: "sale_reopened", enabled: true, set_category: 5, ask: false }]), watched(async (page) => {
+      const target = card(page, "sale_reopened").getByLabel("Set category to");
+      await unfold(page, "sale_reopened");
+      await card(page, "sale_reopened").getByLabel("Never to a category of a lower rank").check();
+      await target.selectOption("The category before the sale");
+      await button(page, "Save").click();
+      await page.getByRole("alert").getByText("A rule that takes back what the sale changed has no").waitFor();
+      await card(page, "sale_reopened").getByLabel("Never to a category of a lower rank").uncheck();
+      await save(page);
+      assert.deepEqual(state.config.rules, [{ trigger: "sale_reopened", enabled: true, take_back: true, ask: false }]);
+      await card(page, "sale_reopened").getByText("The company goes back to the category").waitFor();
+      await target.selectOption("Partner");
+      await save(page);
+      assert.deepEqual(state.config.rules, [{ trigger: "sale_reopened", enabled: true, set_category: 6, ask: false }]);
     }), settings));
 
   test(`Enter in a field saves${how}`, () => open("en", withRules(RULES), async (page) => {

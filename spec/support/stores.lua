@@ -74,6 +74,7 @@ function stores.config(rules)
     cfg.rules[#cfg.rules + 1] = {
       trigger = trigger, lead_status = tonumber(status), enabled = true, set_category = to,
       ask = type(target) == "table" and target.ask or false, after = type(target) == "table" and target.after or nil,
+      from = type(target) == "table" and target.from or nil,
     }
   end
   return cfg

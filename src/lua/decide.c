@@ -387,7 +387,8 @@ static int push_explanation(lua_State *L, const lc_ruleset *ruleset, int argumen
   push_target(L, decision.rule);
   push_rules(L, &explanation);
   push_later(L, ruleset, &facts, &explanation.evidence);
-  return 9;
+  l_push_missing(L, &fields, facts.trigger, names, facts.known, facts.first);
+  return 10;
 }
 
 /* Pushes a copy of the tenant's ruleset, which no finalizer can take away. */
@@ -413,11 +414,12 @@ static lc_status push_copy(lua_State *L, lc_text tenant, lc_ruleset **copy) {
 }
 
 /* store:explain(tenant, trigger, category, lead_status, event, made) -> action, to, reason, revision, checks, target, rule, rules,
- * later: as `decide`, then each check in order as {name, pass, ...}: `pass` is absent after the one that failed, the rest is what was
+ * later, missing: as `decide`, then each check in order as {name, pass, ...}: `pass` is absent after the one that failed, the rest is what was
  * compared; `target` is that of the rule that the facts choose, if any, whatever the checks say; `rule` the id of the rule that
  * decides, if it has one; `rules` those among which conditions choose, in order: {id, starts, applies, [i] = {holds, fact}};
- * `later` likewise those with `after`, seconds: `scheduled` is true of the one whose match would be. `made`: the change that rules
- * may take back, as store:last_change gives it, or nil. */
+ * `later` likewise those with `after`, seconds: `scheduled` is true of the one whose match would be. `missing`: the names of what
+ * conditions compare that is not the event's own, and that its facts lack. `made`: the change that rules may take back, as
+ * store:last_change gives it, or nil. */
 static int l_store_explain(lua_State *L) {
   lc_ruleset *ruleset;
   lua_settop(L, 7);

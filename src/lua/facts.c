@@ -200,7 +200,7 @@ void l_push_facts(lua_State *L, const l_fields *fields, lc_trigger trigger, int 
   lua_newtable(L);
   int facts = lua_gettop(L);
   for (int place = 0; place < LC_FIELD_PLACES; place++) {
-    uint64_t wanted = fields->triggers[trigger] & fields->places[place];
+    uint64_t wanted = l_fields_of(fields, trigger) & fields->places[place];
     if (wanted == 0)
       continue;
     int table = push_place(L, names, event, place) ? facts + 1 : 0;
@@ -217,7 +217,7 @@ void l_push_missing(lua_State *L, const l_fields *fields, lc_trigger trigger, in
   lua_newtable(L);
   for (; rest != 0; rest &= rest - 1) {
     int field = __builtin_ctzll(rest);
-    if (known->facts[first + (size_t)field].kind != LC_UNKNOWN)
+    if (known != NULL && known->facts[first + (size_t)field].kind != LC_UNKNOWN)
       continue;
     lua_pushvalue(L, l_name_at(names, LC_FIELD_PLACES + field));
     lua_rawseti(L, -2, ++count);

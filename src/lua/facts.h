@@ -52,7 +52,7 @@ void l_push_facts(lua_State *L, const l_fields *fields, lc_trigger trigger, int 
 lc_known *l_push_known(lua_State *L);
 void l_facts_register(lua_State *L);
 
-/* Pushes a list of the names of what is missing so. */
+/* Pushes a list of the names of what is missing so; with NULL in the place of `known`, of all that is not the event's own. */
 void l_push_missing(lua_State *L, const l_fields *fields, lc_trigger trigger, int names, const lc_known *known, size_t first);
 
 #endif

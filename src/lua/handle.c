@@ -6,7 +6,6 @@
 #include "facts.h"
 #include "json.h"
 #include "store.h"
-#include "rules/later.h"
 #include "store/overlay.h"
 
 /* ---- overlays ---------------------------------------------------------------------------- */
@@ -134,9 +133,7 @@ typedef struct l_open {
   const lc_triggers *triggers; /* the own ones that events may name */
   lc_known *known; /* that, of all events; NULL: the rules have no conditions. The stack keeps it */
   bool takes_back; /* a rule takes back what a sale did */
-  bool queues;     /* what is kept of an event is kept for when it is queued, too */
-  bool has_later;  /* a rule has `after`: */
-  uint64_t later[LC_TRIGGER_NUMBERS / 64]; /* a bit for each trigger that has such rules */
+  bool queues;     /* events may be queued, which keeps their choice */
 } l_open;
 
 static void free_memory(l_open *open) {
@@ -169,29 +166,29 @@ static void keep(lua_State *L, l_open *open) {
     lua_rawseti(L, open->keeper, ++open->kept);
 }
 
-static uint64_t number_field(lua_State *L, const char *name) {
-  lua_getfield(L, -1, name);
+static uint64_t number_field(lua_State *L, int table, const char *name) {
+  lua_getfield(L, table, name);
   uint64_t number = (uint64_t)lua_tonumber(L, -1); /* 0 for nil */
   lua_pop(L, 1);
   return number;
 }
 
-/* Reads what the caller found out since the last round, from the table at the top of the stack. */
-static void to_known(lua_State *L, lc_case *c) {
-  lua_getfield(L, -1, "asked_at");
+/* Reads what the caller found out since the last round, from that table. */
+static void to_known(lua_State *L, int table, lc_case *c) {
+  lua_getfield(L, table, "asked_at");
   c->is_known = !lua_isnil(L, -1);
   c->newest = c->is_known ? (uint64_t)lua_tonumber(L, -1) : 0;
   lua_pop(L, 1);
   if (c->is_known)
-    c->category = (int32_t)number_field(L, "category");
-  c->carries_out = number_field(L, "carries_out");
-  c->queued = number_field(L, "queued");
-  c->alone = (int32_t)number_field(L, "alone"); /* 0: the rule without an id */
-  c->passed = number_field(L, "passed");
+    c->category = (int32_t)number_field(L, table, "category");
+  c->carries_out = number_field(L, table, "carries_out");
+  c->queued = number_field(L, table, "queued");
+  c->alone = (int32_t)number_field(L, table, "alone"); /* 0: the rule without an id */
+  c->passed = number_field(L, table, "passed");
   if (c->passed == 0)
     return;
-  c->target = (int32_t)number_field(L, "target"); /* 0: as decided */
-  c->keep = l_boolean_field(L, lua_gettop(L), "keep");
+  c->target = (int32_t)number_field(L, table, "target"); /* 0: as decided */
+  c->keep = l_boolean_field(L, table, "keep");
 }
 
 static void to_case(const l_event *read, double now, lc_case *c) {
@@ -222,14 +219,6 @@ static bool is_done(lua_State *L) {
   return done;
 }
 
-/* Notes which triggers have rules with `after`. */
-static void find_waiting(const lc_ruleset *ruleset, l_open *open) {
-  const lc_later_rule *later = lc_ruleset_block(ruleset, LC_BLOCK_LATER);
-  open->has_later = lc_has_later(ruleset);
-  for (uint32_t i = 0; i < ruleset->blocks[LC_BLOCK_LATER].count; i++)
-    open->later[later[i].trigger / 64] |= UINT64_C(1) << later[i].trigger % 64;
-}
-
 /* Takes the fields that the rules name, which allocates: so before any event is read; and the triggers that there are. */
 static lc_status find_fields(lua_State *L, l_how *how, l_open *open, lc_error *error) {
   const lc_ruleset *ruleset;
@@ -238,11 +227,8 @@ static lc_status find_fields(lua_State *L, l_how *how, l_open *open, lc_error *e
   open->triggers = l_own_triggers(box);
   open->queues = how->core.queues;
   open->takes_back = status == LC_OK && lc_ruleset_ever_takes_back(ruleset);
-  if (status != LC_OK)
+  if (status != LC_OK || lc_ruleset_field_count(ruleset) == 0)
     return status;
-  find_waiting(ruleset, open);
-  if (lc_ruleset_field_count(ruleset) == 0)
-    return LC_OK;
   open->names = lua_gettop(L) + 1;
   l_push_fields(L, ruleset, &open->fields);
   open->known = l_push_known(L);
@@ -261,6 +247,16 @@ static bool was_asked(lua_State *L, int index, const l_open *open) {
   return lua_istable(L, index) && l_integer_field(L, index, "rules") == rules_of(open);
 }
 
+/* Whether it is no event, but what an earlier one has left to be decided: then all is asked for that the host may know. */
+static bool is_anew(const lc_case *c) {
+  return c->carries_out != 0 || c->queued != 0;
+}
+
+/* Whether the rules look at facts beside the event's own. */
+static bool looks_beside(const l_open *open, const lc_case *c) {
+  return (l_fields_of(&open->fields, (lc_trigger)c->entry.trigger) & open->fields.places[LC_IN_FACTS]) != 0;
+}
+
 /* Adds what is known of the event at the top of the stack; below it is its result so far, perhaps with what the host knows. */
 static void add_facts(lua_State *L, const l_how *how, l_open *open, lc_case *c) {
   lc_error error;
@@ -275,7 +271,8 @@ static void add_facts(lua_State *L, const l_how *how, l_open *open, lc_case *c) 
   if (l_read_facts(L, &open->fields, (lc_trigger)c->entry.trigger, open->names, event, event + 1, open->known,
                    &c->first_fact, &misses, &error) != LC_OK)
     luaL_error(L, "%s", error.message);
-  c->misses_facts = misses && how->asks_facts && lua_isnil(L, event + 1);
+  bool may_ask = how->asks_facts && lua_isnil(L, event + 1);
+  c->misses_facts = may_ask && (is_anew(c) ? looks_beside(open, c) : misses);
   lua_settop(L, event);
 }
 
@@ -292,10 +289,10 @@ static bool to_open(lua_State *L, int place, l_how *how, l_open *open) {
     if (open->takes_back)
       l_event_sale(L, lua_gettop(L), read);
     to_case(read, how->core.now, c);
+    if (lua_istable(L, -2))
+      to_known(L, lua_gettop(L) - 1, c);
     add_facts(L, how, open, c);
     lua_pop(L, 1);
-    if (lua_istable(L, -1))
-      to_known(L, c);
     how->core.look |= c->has_choice && c->passed == 0;
     open->places[open->count++] = place;
   }
@@ -310,54 +307,59 @@ static bool is_interruption(lua_State *L) {
   return message != NULL && strcmp(message, "interrupted!") == 0;
 }
 
-/* Pushes what the rules look at of the event at the place, as it is, or nil when `facts_of` is NULL. */
-static void push_facts_of(lua_State *L, const l_open *facts_of, int place, lc_trigger trigger) {
+/* Whether the rules look at anything of the event. */
+static bool looks_at(const l_open *open, const lc_case *c) {
+  return open->known != NULL && l_fields_of(&open->fields, (lc_trigger)c->entry.trigger) != 0;
+}
+
+/* Pushes what the rules look at of the event at the place, as it is, or nil. */
+static void push_looked_at(lua_State *L, const l_open *open, int place, const lc_case *c) {
   int top = lua_gettop(L);
-  luaL_checkstack(L, LUA_MINSTACK, "the facts of an event");
   lua_rawgeti(L, EVENTS, place);
-  if (facts_of == NULL || facts_of->known == NULL || !lua_istable(L, -1)) { /* a finalizer may have taken it away */
+  if (!looks_at(open, c) || !lua_istable(L, -1)) { /* a finalizer may have taken it away */
     lua_settop(L, top);
     lua_pushnil(L);
     return;
   }
+  luaL_checkstack(L, LUA_MINSTACK, "the facts of an event");
   lua_rawgeti(L, RESULTS, place);
-  if (was_asked(L, top + 2, facts_of))
+  if (was_asked(L, top + 2, open))
     lua_getfield(L, top + 2, "facts");
   else
     lua_pushnil(L);
-  l_push_facts(L, &facts_of->fields, trigger, facts_of->names, top + 1, top + 3);
+  l_push_facts(L, &open->fields, (lc_trigger)c->entry.trigger, open->names, top + 1, top + 3);
   lua_replace(L, top + 1);
   lua_settop(L, top + 1);
 }
 
-/* Pushes the choice of the event at the place, 0 for keeping the category; nil when it has none, or for the place 0. */
+/* Pushes the choice of the event at the place, 0 for keeping the category; nil when it has none. */
 static void push_choice(lua_State *L, int place) {
   int top = lua_gettop(L);
-  if (place != 0)
-    lua_rawgeti(L, EVENTS, place);
-  if (place != 0 && lua_istable(L, -1)) {
+  lua_rawgeti(L, EVENTS, place);
+  if (lua_istable(L, -1)) {
     lua_getfield(L, -1, "choice");
     if (lua_isboolean(L, -1))
       lua_pushinteger(L, 0);
-    lua_replace(L, top + 1);
   } else {
-    lua_settop(L, top);
     lua_pushnil(L);
   }
+  lua_replace(L, top + 1);
   lua_settop(L, top + 1);
 }
 
-/* Pushes what is kept of the event at the place: JSON or nil. False when it cannot be kept: then pushes why. With `facts_of`, its
- * facts are kept, too, and its choice if it may be queued. */
-static bool push_details(lua_State *L, int place, bool has_run, const l_open *facts_of, lc_trigger trigger) {
+/* Pushes what is kept of the event at the place: JSON or nil. False when it cannot be kept: then pushes why. */
+static bool push_details(lua_State *L, const l_how *how, const l_open *open, int place, const lc_case *c) {
   lua_pushcfunction(L, l_event_details);
   lua_rawgeti(L, EVENTS, place);
-  if (has_run)
+  if (how->has_run)
     lua_getfield(L, HOW, "run");
   else
     lua_pushnil(L);
-  push_facts_of(L, facts_of, place, trigger);
-  push_choice(L, facts_of != NULL && facts_of->queues ? place : 0);
+  push_looked_at(L, open, place, c);
+  if (open->queues && c->has_choice)
+    push_choice(L, place);
+  else
+    lua_pushnil(L);
   int result = lua_pcall(L, 4, 1, 0);
   if (result == LUA_ERRMEM || (result != 0 && is_interruption(L)))
     lua_error(L);
@@ -387,29 +389,15 @@ static void keep_texts(lua_State *L, l_open *open) {
   }
 }
 
-/* Adds the details of what the event may schedule: with its facts, by which it is decided anew. */
-static void add_kept(lua_State *L, const l_how *how, l_open *open, size_t i) {
-  lc_case *c = &open->cases[i];
-  bool may_wait = (open->later[c->entry.trigger / 64] >> c->entry.trigger % 64 & 1) != 0;
-  if ((!may_wait && !open->queues) || c->carries_out != 0)
-    return;
-  c->is_unkeepable |= !push_details(L, open->places[i], how->has_run, open, (lc_trigger)c->entry.trigger);
-  c->kept.data = lua_tolstring(L, -1, &c->kept.size);
-  keep(L, open);
-}
-
 /* Adds the details of the events from `first` on, or why they cannot be kept. */
 static void add_details(lua_State *L, const l_how *how, l_open *open, size_t first) {
   keep_texts(L, open);
   for (size_t i = first; i < open->count; i++) {
     lc_case *c = &open->cases[i];
-    if (open->has_later || open->queues)
-      add_kept(L, how, open, i);
-    if (c->is_unkeepable)
-      c->entry.details = c->kept;
-    if (c->is_unkeepable || (!how->has_run && !open->read[i].has_details))
+    bool is_kept = how->has_run || open->read[i].has_details || looks_at(open, c) || (open->queues && c->has_choice);
+    if (!is_kept)
       continue;
-    c->is_unkeepable = !push_details(L, open->places[i], how->has_run, NULL, (lc_trigger)c->entry.trigger);
+    c->is_unkeepable = !push_details(L, how, open, open->places[i], c);
     c->entry.details.data = lua_tolstring(L, -1, &c->entry.details.size);
     keep(L, open);
   }
@@ -492,7 +480,8 @@ static void push_lack(lua_State *L, const l_store *box, const l_open *open, int 
   if (lack == LC_LACKS_CATEGORY) {
     l_set_integer(L, "newest", (int64_t)c->newest);
   } else if (lack == LC_LACKS_FACTS) {
-    l_push_missing(L, &open->fields, (lc_trigger)c->entry.trigger, open->names, open->known, c->first_fact);
+    const lc_known *known = is_anew(c) ? NULL : open->known; /* facts of the moment count more than those of the event */
+    l_push_missing(L, &open->fields, (lc_trigger)c->entry.trigger, open->names, known, c->first_fact);
     lua_setfield(L, -2, "names");
     l_set_integer(L, "rules", rules_of(open));
   } else if (lack == LC_LACKS_VERDICT) {

@@ -368,28 +368,56 @@ static void put_name(l_writer *w, const char *name) {
   put_char(w, ':');
 }
 
-/* Writes only what the contract names: hosts may put anything into an actor. */
+/* What the contract names of an actor: hosts may put anything into one. */
+static const char *const actor_fields[] = { "admin", "id", "language", "name", "service" };
+enum { ACTOR_FIELDS = sizeof actor_fields / sizeof *actor_fields };
+
+/* Pushes a copy of what rules look at of that record of the event, as the table at 3 has it; an empty table where it has nothing. */
+static void push_looked_at(lua_State *L, const char *record) {
+  int copy = lua_gettop(L) + 1;
+  lua_newtable(L);
+  if (lua_istable(L, 3)) {
+    lua_getfield(L, 3, record);
+    for (lua_pushnil(L); lua_istable(L, copy + 1) && lua_next(L, copy + 1) != 0;) {
+      lua_pushvalue(L, -2);
+      lua_insert(L, -2);
+      lua_rawset(L, copy);
+    }
+  }
+  lua_settop(L, copy);
+}
+
+/* Copies a field from the table below the top to that at the top, which may have it already. */
+static void copy_field(lua_State *L, const char *name) {
+  int copy = lua_gettop(L);
+  lua_getfield(L, copy, name);
+  if (lua_isnil(L, -1)) {
+    lua_getfield(L, copy - 1, name);
+    lua_setfield(L, copy, name);
+  }
+  lua_settop(L, copy);
+}
+
+/* Writes the actor at the top, of whom rules look at something. */
+static void put_actor_with_more(l_writer *w, int depth) {
+  push_looked_at(w->L, "actor");
+  for (size_t i = 0; i < ACTOR_FIELDS; i++)
+    copy_field(w->L, actor_fields[i]);
+  put_value(w, depth);
+  lua_pop(w->L, 1);
+}
+
 static void put_actor(l_writer *w, int depth) {
-  static const char *const kept[] = { "admin", "id", "language", "name", "service" };
   put_char(w, '{');
-  for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
-    lua_getfield(w->L, -1, kept[i]);
+  for (size_t i = 0; i < ACTOR_FIELDS; i++) {
+    lua_getfield(w->L, -1, actor_fields[i]);
     if (!lua_isnil(w->L, -1) && !is_null(w->L, -1)) {
-      put_name(w, kept[i]);
+      put_name(w, actor_fields[i]);
       put_value(w, depth + 1);
     }
     lua_pop(w->L, 1);
   }
   put_char(w, '}');
-}
-
-/* Writes the value at the top as a field, if there is one, and pops it. */
-static void put_kept(l_writer *w, const char *name, void (*put_it)(l_writer *w, int depth)) {
-  if (lua_toboolean(w->L, -1) && !is_null(w->L, -1)) {
-    put_name(w, name);
-    put_it(w, 1);
-  }
-  lua_pop(w->L, 1);
 }
 
 /* Cuts the text at the top to so many bytes, between two characters. */
@@ -404,78 +432,101 @@ static void cut(lua_State *L, size_t most) {
   lua_replace(L, -2);
 }
 
-/* Writes a field of the table at the top, if it is a text, which may be cut, or a number. */
-static void put_short(l_writer *w, const char *name, size_t most) {
-  lua_getfield(w->L, -1, name);
-  int type = lua_type(w->L, -1);
-  if (type == LUA_TSTRING)
-    cut(w->L, most);
-  if (type == LUA_TSTRING || type == LUA_TNUMBER) {
+/* Copies a field likewise if it is a text, which may be cut, or a number. */
+static void copy_short(lua_State *L, const char *name, size_t most) {
+  int copy = lua_gettop(L);
+  lua_getfield(L, copy, name);
+  if (lua_isnil(L, -1) && lua_istable(L, copy - 1)) {
+    lua_getfield(L, copy - 1, name);
+    int type = lua_type(L, -1);
+    if (type == LUA_TSTRING)
+      cut(L, most);
+    if (type == LUA_TSTRING || type == LUA_TNUMBER)
+      lua_setfield(L, copy, name);
+  }
+  lua_settop(L, copy);
+}
+
+/* Writes no more than who or what the record at the top is, and what rules look at. Without the latter three of these have at most
+ * 3 * 6 * (255 + 160) bytes and their names. */
+static void put_brief(l_writer *w, const char *record) {
+  enum { LONGEST_ID = 255, LONGEST_NAME = 160 };
+  push_looked_at(w->L, record);
+  copy_short(w->L, "id", LONGEST_ID);
+  copy_short(w->L, "name", LONGEST_NAME);
+  put_object(w, 1);
+  lua_pop(w->L, 1);
+}
+
+static bool is_looked_at(lua_State *L, const char *record) {
+  bool is = lua_istable(L, 3);
+  if (is) {
+    lua_getfield(L, 3, record);
+    is = lua_istable(L, -1);
+    lua_pop(L, 1);
+  }
+  return is;
+}
+
+/* Writes a record of the event at 1 as a field, if it has it. */
+static void put_record(l_writer *w, const char *name, bool briefly) {
+  lua_State *L = w->L;
+  lua_getfield(L, 1, name);
+  if (lua_toboolean(L, -1) && !is_null(L, -1)) {
+    put_name(w, name);
+    if (briefly)
+      put_brief(w, name);
+    else if (strcmp(name, "actor") != 0)
+      put_value(w, 1);
+    else if (is_looked_at(L, name))
+      put_actor_with_more(w, 1);
+    else
+      put_actor(w, 1);
+  }
+  lua_pop(L, 1);
+}
+
+/* Writes the value at the top as a field, if there is one, and pops it. */
+static void put_kept(l_writer *w, const char *name) {
+  if (lua_toboolean(w->L, -1) && !is_null(w->L, -1)) {
     put_name(w, name);
     put_value(w, 1);
   }
   lua_pop(w->L, 1);
 }
 
-/* Writes no more than who or what it is. Three of these have at most 3 * 6 * (255 + 160) bytes and their names. */
-static void put_brief(l_writer *w, int depth) {
-  enum { LONGEST_ID = 255, LONGEST_NAME = 160 };
-  (void)depth;
-  put_char(w, '{');
-  if (lua_istable(w->L, -1)) {
-    put_short(w, "id", LONGEST_ID);
-    put_short(w, "name", LONGEST_NAME);
-  }
-  put_char(w, '}');
-}
-
 /* Writes the details of the event at 1. */
-static void put_details(l_writer *w, void (*put_person)(l_writer *w, int depth), void (*put_thing)(l_writer *w, int depth)) {
+static void put_details(l_writer *w, bool briefly) {
   lua_State *L = w->L;
-  put_char(w, '{');
-  lua_getfield(L, 1, "actor");
-  put_kept(w, "actor", put_person);
-  lua_pushvalue(L, 4);
-  put_kept(w, "choice", put_value);
-  lua_getfield(L, 1, "contact");
-  put_kept(w, "contact", put_thing);
-  lua_pushvalue(L, 3);
-  put_kept(w, "facts", put_value);
-  lua_pushvalue(L, 2);
-  put_kept(w, "run", put_value);
-  lua_getfield(L, 1, "sale");
-  put_kept(w, "sale", put_thing);
-  lua_getfield(L, 1, "undoes");
-  put_kept(w, "undoes", put_value);
-  put_char(w, '}');
-}
-
-/* How many bytes the facts at 3 take. */
-static size_t size_of_facts(l_writer *w) {
-  if (lua_isnil(w->L, 3))
-    return 0;
-  lua_pushvalue(w->L, 3);
-  put_value(w, 1);
-  lua_pop(w->L, 1);
-  size_t size = w->out.used;
   w->out.used = 0;
-  return size;
+  put_char(w, '{');
+  put_record(w, "actor", briefly);
+  lua_pushvalue(L, 4);
+  put_kept(w, "choice");
+  put_record(w, "contact", briefly);
+  if (lua_istable(L, 3)) {
+    lua_getfield(L, 3, "facts");
+    put_kept(w, "facts");
+  }
+  lua_pushvalue(L, 2);
+  put_kept(w, "run");
+  put_record(w, "sale", briefly);
+  lua_getfield(L, 1, "undoes");
+  put_kept(w, "undoes");
+  put_char(w, '}');
 }
 
 int l_event_details(lua_State *L) {
   l_writer w;
   lua_settop(L, 4);
   begin(L, &w, 0);
-  size_t facts = size_of_facts(&w);
-  if (facts > L_MOST_DETAILS) {
+  put_details(&w, false);
+  if (w.out.used > L_MOST_DETAILS)
+    put_details(&w, true);
+  if (w.out.used > L_MOST_LOOKED_AT) {
     lua_pushnil(L);
     lua_replace(L, 3);
-    facts = 0;
-  }
-  put_details(&w, put_actor, put_value);
-  if (w.out.used > L_MOST_DETAILS + facts) {
-    w.out.used = 0;
-    put_details(&w, put_brief, put_brief);
+    put_details(&w, true);
   }
   if (w.out.used == 2)
     lua_pushnil(L);

@@ -13,11 +13,14 @@
 /* core.encode(value, indent) -> text */
 int l_encode(lua_State *L);
 
-enum { L_MOST_DETAILS = 8192 /* bytes that are kept of an event for display; core.most_details */ };
+enum {
+  L_MOST_DETAILS = 8192,     /* bytes that are kept of an event whole; core.most_details */
+  L_MOST_LOOKED_AT = 1 << 16 /* bytes, if it is larger, of what rules look at and the rest that is kept */
+};
 
-/* core.event_details(event, run or nil, facts or nil, choice or nil) -> what is kept of an event for display; nil when there is nothing. Where that would be
- * more than L_MOST_DETAILS, only the ids and names of its actor, contact and sale are kept, and of very long ones the beginning. `facts`, a table, is kept
- * beside, unless it has more bytes than that itself. */
+/* core.event_details(event, run or nil, looked_at or nil, choice or nil) -> what is kept of an event: its actor, contact and sale, and of
+ * `looked_at`, {facts =, actor =, contact =, sale =}, the facts; nil when there is nothing. Where that would be more than L_MOST_DETAILS, only
+ * the facts, the ids and names (of very long ones the beginning) and what else `looked_at` has of the three are kept. */
 int l_event_details(lua_State *L);
 
 /* core.valid_text(text) -> the text with U+FFFD for each ill-formed sequence */

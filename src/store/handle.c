@@ -254,8 +254,6 @@ static void put_off(lc_case *c, lc_entry *entry) {
   entry->to = c->later.to;
   entry->link = LC_LINK_DUE;
   entry->linked = lc_milliseconds(c->later.due);
-  if (c->kept.size != 0)
-    entry->details = c->kept;
 }
 
 /* Looks for a rule with `after` that matches. */
@@ -562,8 +560,6 @@ static lc_status end_rest(handler *h, const lc_case *c) {
 static lc_status settle_queued(handler *h, lc_case *c) {
   c->entry.status = LC_ENTRY_QUEUED;
   c->entry.revision = h->ruleset->revision;
-  if (c->kept.size != 0)
-    c->entry.details = c->kept;
   h->changed = true;
   return h->writing ? fail(h, lc_put_with_effect(&h->w, &c->entry, NULL)) : imagine(h, c);
 }

@@ -98,7 +98,7 @@ typedef struct lc_entry {
   lc_company company;
   lc_company former; /* of a note: see its status; else the company that it was about, which was merged into this one since */
   lc_text event_id;
-  lc_text details;   /* JSON: the actor, sale and contact */
+  lc_text details;   /* JSON: the actor, sale and contact, and the facts that rules look at */
   lc_text error;     /* why it failed */
 } lc_entry;
 

@@ -185,7 +185,6 @@ typedef struct lc_case {
   uint64_t carries_out; /* it is no event, but this scheduled entry, whose time has come: */
   uint64_t queued;    /* likewise, but this queued entry, whose turn has come */
   int32_t alone;      /* with `carries_out`: only the rule with this id decides; 0: the one without */
-  lc_text kept;       /* the details of what it may schedule; empty: those of the entry */
   /* What the caller has found out. It counts only while it still fits. */
   bool is_known;    /* the host was asked for the category when the company's newest entry was `newest`: */
   int32_t category; /* its answer; 0: none */

@@ -77,18 +77,25 @@ commands.history = {
 }
 
 local function undone_text(result, args, name)
-  local rows, done = { { "entry", "company", "from", "to", "" } }, args.preview and "would be undone" or "undone"
+  local rows, would = { { "entry", "company", "from", "to", "" } }, args.preview and "would be " or ""
+  local done, off = would .. "undone", would .. "cancelled"
   for _, undone in ipairs(result.undone) do
     rows[#rows + 1] = {
       ("%d"):format(undone.entry), event_of.key(undone.company), name(undone.from), name(undone.to), done,
     }
+  end
+  for _, cancelled in ipairs(result.cancelled) do
+    local key, due = event_of.key(cancelled.company), wording.time(cancelled.due) or "?"
+    rows[#rows + 1] = { ("%d"):format(cancelled.entry), key, "", name(cancelled.to), ("%s, due %s"):format(off, due) }
   end
   for _, refused in ipairs(result.refused) do
     local why = "refused: " .. refused.why
     rows[#rows + 1] = { ("%d"):format(refused.entry), event_of.key(refused.company), "", "", why }
   end
   return (#rows > 1 and tables.table(rows) .. "\n" or "")
-    .. ("%s %s, %s refused\n"):format(tables.number(#result.undone), done, tables.number(#result.refused))
+    .. ("%s %s, %s%s refused\n"):format(tables.number(#result.undone), done,
+      #result.cancelled > 0 and ("%s scheduled %s, "):format(tables.number(#result.cancelled), off) or "",
+      tables.number(#result.refused))
     .. (result.run and ("leadcat undo --path %s --run %s takes that back\n"):format(unicode.visible(args.path),
       result.run) or "")
 end

@@ -20,6 +20,7 @@ local confirmation = {}
 ---@field takes_back? true asked by a rule that takes back what the sale did
 ---@field sale? table
 ---@field contact? table
+---@field facts? table<string, any> what the rules of its trigger look at besides
 ---@field actor? leadcat.Actor whose event asked
 ---@field state "open"|"accepted"|"changed"|"declined"|"expired"|"superseded"|"conflict"
 ---@field created_at number seconds since 1970
@@ -57,7 +58,7 @@ local function describe(asked, told, tenant)
     rule = config.rule_key(asked.trigger, asked.lead_status, asked.rule_id),
     lead_status = asked.lead_status, from = asked.from,
     to = asked.to, takes_back = asked.takes_back,
-    revision = asked.revision, sale = told.sale, contact = told.contact, actor = told.actor,
+    revision = asked.revision, sale = told.sale, contact = told.contact, facts = told.facts, actor = told.actor,
   }
 end
 

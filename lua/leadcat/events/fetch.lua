@@ -3,12 +3,10 @@
 
 local as_text = require "leadcat.util.as_text"
 local call = require "leadcat.host.call"
-local conditions = require "leadcat.rules.conditions"
 local event_of = require "leadcat.events.event"
 local journal = require "leadcat.past.journal"
 local merged = require "leadcat.util.merged"
 local protected = require "leadcat.util.protected"
-local settings = require "leadcat.rules.save"
 local unchanged = require "leadcat.past.unchanged"
 local verdict = require "leadcat.events.verdict"
 
@@ -158,20 +156,13 @@ local function answers_of(self, requests)
   return not message and answers or nil, message
 end
 
---- The event, with what the host knows of what conditions name and the event does not tell.
+--- The event, with what the host knows.
 ---@param self leadcat.Engine
 ---@param event leadcat.Event
+---@param names string[] of facts
 ---@return leadcat.Event? event, string? message, string? code
-function fetch.with_facts(self, event)
-  if not self.host.facts then
-    return event
-  end
-  local cfg, why, code = settings.known(self)
-  if not cfg then
-    return nil, why, code
-  end
-  local names = conditions.missing(cfg, event)
-  if #names == 0 then
+function fetch.with_facts(self, event, names)
+  if not self.host.facts or #names == 0 then
     return event
   end
   local answers, message = answers_of(self, { { company = event.company, names = names, event = event } })
@@ -179,36 +170,6 @@ function fetch.with_facts(self, event)
     return nil, message, "unavailable"
   end
   return merged(event, { facts = merged(event.facts or {}, answers[1]) })
-end
-
---- The events, with what the host knows now of all that conditions name: it counts more than what the events tell.
----@param self leadcat.Engine
----@param events leadcat.Event[]
----@return leadcat.Event[]? events, string? message, string? code
-function fetch.refreshed(self, events)
-  local cfg, why, code = settings.known(self)
-  if not cfg then
-    return nil, why, code
-  end
-  local requests, places, refreshed = {}, {}, merged(events)
-  for place, event in ipairs(self.host.facts and events or {}) do
-    local names = conditions.missing(cfg, merged(event, { facts = {} }))
-    if #names > 0 then
-      requests[#requests + 1], places[#places + 1] = { company = event.company, names = names, event = event }, place
-    end
-  end
-  local answers, message = {}, nil
-  if #requests > 0 then
-    answers, message = answers_of(self, requests)
-  end
-  if not answers then
-    return nil, message, "unavailable"
-  end
-  for i, place in ipairs(places) do
-    local event = events[place]
-    refreshed[place] = merged(event, { facts = merged(event.facts or {}, answers[i]) })
-  end
-  return refreshed
 end
 
 -- What the events of a round lack of one kind: for each a request, by `request_of(event, result)`, and its result.

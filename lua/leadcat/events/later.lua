@@ -2,7 +2,6 @@
 -- down; this decides them when their time or their turn has come, and calls off what is scheduled. Methods of the engine.
 
 local event_of = require "leadcat.events.event"
-local fetch = require "leadcat.events.fetch"
 local journal = require "leadcat.past.journal"
 local merged = require "leadcat.util.merged"
 local options_of = require "leadcat.util.options"
@@ -97,12 +96,7 @@ function later.decide(self, entries, counts)
   for place, entry in ipairs(entries) do
     events[place], begun[place] = journal.waiting_event(entry), beginning(entry)
   end
-  local refreshed, message, code = fetch.refreshed(self, events)
-  local outcomes = {}
-  if refreshed then
-    events = refreshed
-    outcomes, message, code = rounds.carry_out(self, events, begun)
-  end
+  local outcomes, message, code = rounds.carry_out(self, events, begun)
   local ok, why, failure = settle(self, entries, events, outcomes, counts)
   if not ok then
     return nil, why, failure
@@ -166,6 +160,31 @@ local function find(self, id, actor)
   return entry
 end
 
+--- Calls off what is scheduled, with one commit, and tells of it.
+---@param self leadcat.Engine
+---@param entries table[] scheduled ones, as the store returns them
+---@param actor? leadcat.Actor
+---@param why? "undo"
+---@return table<integer, leadcat.Outcome>? outcomes by the entries' places; none of those that are no longer scheduled
+---@return string? message, string? code
+function later.call_off(self, entries, actor, why)
+  local items, outcomes = {}, {}
+  for place, entry in ipairs(entries) do
+    items[place] = ending(entry, { status = "cancelled", details = journal.ended_by(entry, actor, why) })
+  end
+  local ok, message, code = self._store:end_scheduled(self._tenant, items)
+  if not ok then
+    return nil, message, code
+  end
+  for place, entry in ipairs(entries) do
+    if not items[place].lost then
+      outcomes[place] = journal.outcome(merged(entry, { status = "cancelled", reason = why }))
+      self:_report(merged(journal.waiting_event(entry), { actor = actor }), outcomes[place])
+    end
+  end
+  return outcomes
+end
+
 --- Calls off what is scheduled. The host's `can` is asked for the permission `undo`, about the entry.
 ---@param id integer the entry whose status is `scheduled`
 ---@param options? {actor?: leadcat.Actor}
@@ -179,17 +198,14 @@ function later:cancel(id, options)
   if not entry then
     return nil, message, code
   end
-  local item = ending(entry, { status = "cancelled", details = journal.ended_by(entry, actor) })
-  local ok
-  ok, message, code = self._store:end_scheduled(self._tenant, { item })
-  if not ok then
+  local outcomes
+  outcomes, message, code = later.call_off(self, { entry }, actor)
+  if not outcomes then
     return nil, message, code
-  elseif item.lost then
+  elseif not outcomes[1] then
     return nil, ("entry %d is no longer scheduled"):format(id), "invalid"
   end
-  local outcome = journal.outcome(merged(entry, { status = "cancelled" }))
-  self:_report(merged(journal.waiting_event(entry), { actor = actor }), outcome)
-  return outcome
+  return outcomes[1]
 end
 
 return later

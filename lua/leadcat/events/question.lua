@@ -254,7 +254,8 @@ local function answer_item(self, record, answer, actor)
     answers = record.id, at = self:_now(), action = "confirm", to = choice or record.to,
     status = choice and self._companies.CHANGING or "declined",
     takes_back = record.takes_back and choice == record.to or nil,
-    details = journal.details { actor = actor, sale = record.sale, contact = record.contact },
+    details = journal.details({ actor = actor, sale = record.sale, contact = record.contact }, nil,
+      { facts = record.facts }),
   })
 end
 

@@ -361,22 +361,21 @@ function api.cancel(context)
   return outcomes.one(context, outcome)
 end
 
--- Leaves as many rows as fit into a page, those that were refused behind the others, and of these what the actor may see.
--- Returns where to go on.
+local LISTS = { "undone", "cancelled", "refused" } -- of an undo of many
+
+-- Leaves as many rows as fit into a page, list after list, and of these what the actor may see. Returns where to go on.
 local function show_part(context, result, after)
-  local undone, refused, rows = result.undone, result.refused, {}
-  for _, list in ipairs { undone, refused } do
-    for _, row in ipairs(list) do
-      rows[#rows + 1] = row
+  local rows, list_of, counts = {}, {}, {}
+  for _, name in ipairs(LISTS) do
+    for _, row in ipairs(result[name]) do
+      rows[#rows + 1], list_of[row] = row, name
     end
+    counts[name], result[name] = #result[name], json.array {}
   end
   local part, place = pager.slice(rows, after)
-  if place or after > 0 then
-    result.counts = { undone = #undone, refused = #refused }
-  end
-  result.undone, result.refused = json.array {}, json.array {}
-  for i, row in ipairs(part) do
-    local list = after + i <= #undone and result.undone or result.refused
+  result.counts = (place or after > 0) and counts or nil
+  for _, row in ipairs(part) do
+    local list = result[list_of[row]]
     list[#list + 1] = outcomes.is_visible(context, row.entry) and row or nil
     platform.give_way()
   end

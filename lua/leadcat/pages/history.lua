@@ -1,5 +1,6 @@
 --- The page of the journal, newest first: what was done to which company, why, and by whom. It needs no script.
 
+local conditions = require "leadcat.rules.conditions"
 local config = require "leadcat.rules.config"
 local h = require "leadcat.pages.html"
 local page = require "leadcat.pages.page"
@@ -8,6 +9,7 @@ local search = require "leadcat.past.search"
 local triggers = require "leadcat.rules.triggers"
 local url = require "leadcat.util.url"
 local wording = require "leadcat.words.wording"
+local words_of = require "leadcat.words.conditions"
 
 local history = {}
 
@@ -145,6 +147,32 @@ local function status(model, entry)
   }
 end
 
+-- The fields that the newest rules of a trigger name, each once.
+local function fields_of(model, trigger)
+  local fields, seen = {}, {}
+  for _, rule in ipairs(model.cfg.rules) do
+    for _, group in ipairs(rule.trigger == trigger and rule.when or {}) do
+      for _, condition in ipairs(group) do
+        local field = condition.field
+        fields[#fields + 1], seen[field] = not seen[field] and field or nil, true
+      end
+    end
+  end
+  return fields
+end
+
+-- What of the event its rules look at, as far as the entry has it.
+local function looked_at(model, entry)
+  model.fields[entry.trigger] = model.fields[entry.trigger] or fields_of(model, entry.trigger)
+  local facts = {}
+  for _, field in ipairs(model.fields[entry.trigger]) do
+    local place, name = conditions.place_of(field)
+    local value = place and entry[place] and entry[place][name]
+    facts[#facts + 1] = value ~= nil and { field = field, value = value } or nil
+  end
+  return words_of.facts(model, facts, model.cfg.categories)
+end
+
 -- The rule and the revision that it was in.
 local function rule(model, entry)
   if not entry.trigger then
@@ -154,9 +182,10 @@ local function rule(model, entry)
   local name = id and text(model, "history.rule_lead_status", {
     lead_status = wording.name_of(model.cfg.lead_statuses, id, model.language),
   }) or wording.trigger(model, entry.trigger)
+  local facts = looked_at(model, entry)
   return { name, " ", note(h.a { href = page.address(model, ("/history/revisions/%d"):format(entry.revision)),
     text(model, "history.version", { number = ("%d"):format(entry.revision) }),
-  }) }
+  }), facts and { " ", note(facts) } }
 end
 
 -- A screen reader says the company after the button's text, since the page has many such buttons.
@@ -304,7 +333,8 @@ end
 ---@param model leadcat.HistoryModel
 ---@return string
 function history.html(model)
-  local optional = { filters = model.filters or {}, names = model.names or {}, questions = model.questions or {} }
+  local optional = { filters = model.filters or {}, names = model.names or {}, questions = model.questions or {},
+    fields = {} }
   model = setmetatable(optional, { __index = model })
   local title = text(model, "history.title")
   return page.document {

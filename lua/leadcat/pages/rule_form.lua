@@ -4,6 +4,7 @@
 
 local condition_row = require "leadcat.pages.condition_row"
 local json = require "leadcat.util.json"
+local rule_starts = require "leadcat.pages.rule_starts"
 
 local rule_form = {}
 
@@ -12,6 +13,9 @@ local MAX_ID, MAX_ROWS = 2147483647, 10000
 
 --- Says that a row's rule is not stored yet.
 rule_form.NEW = "new"
+
+--- What may be chosen in the place of a category.
+rule_form.TAKE_BACK = "take_back"
 
 --- Which of its trigger's stored rules this is: "#7" by its id, else "5" by its lead status, else "first".
 ---@param rule leadcat.Rule
@@ -80,13 +84,14 @@ end
 -- A rule that is switched off without anything chosen keeps what it has.
 local function set_target(reader, rule, row, on)
   local category = row.set_category
-  if rule.take_back and row.take_back then
-    rule.enabled, rule.ask = on, row.ask ~= nil
-    return
-  end
   if row.ask or category and (on or category ~= "") then
     rule.ask = row.ask ~= nil
-    rule.set_category = category and reader.reference("category", category) or not category and rule.set_category or nil
+  end
+  if category == rule_form.TAKE_BACK then
+    rule.take_back, rule.set_category = true, nil
+  elseif category and (row.ask or on or category ~= "") then
+    rule.take_back = rule.take_back and nil -- false stays
+    rule.set_category = reader.reference("category", category)
   end
   rule.enabled, rule.ask = on, rule.ask == true
 end
@@ -135,6 +140,9 @@ local function set_options(reader, rule, row)
     rule.forward_only = row.forward_only ~= nil or nil
   end
   set_after(rule, row)
+  if row.from then
+    rule.from = rule_starts.read(rule.from, row.starts or {})
+  end
   reader.set_text(rule, "name", row.name)
   if rule.name == "" then
     rule.name = nil
@@ -319,7 +327,7 @@ end
 local function rows_of(reader, trigger, head)
   local numbered, rows = reader.rows.rules[trigger] or {}, {}
   numbered[1] = numbered[1] or {}
-  numbered[1].set_category, numbered[1].ask, numbered[1].take_back = head.set_category, head.ask, head.take_back
+  numbered[1].set_category, numbered[1].ask = head.set_category, head.ask
   for _, key in ipairs(reader.sorted(numbered)) do
     rows[#rows + 1] = numbered[key]
   end

@@ -145,11 +145,14 @@ end
 --- A category or a lead status to choose.
 ---@param list "categories"|"lead_statuses"
 ---@param chosen? integer
-function fields.choice(form, name, label, list, chosen)
+---@param instead? {value: string, name: string, chosen: boolean} what may be chosen in the place of one
+function fields.choice(form, name, label, list, chosen, instead)
   local options = (list == "categories" and category_options or status_options)(form, chosen)
   return fields.field(form, name, label, h.select(fields.attributes(form, name, {
     required = true, data_leadcat_list = list,
-    h.option { value = "", selected = not chosen, text(form, "choose_" .. fields.NOUN[list]) }, options,
+    h.option { value = "", selected = not chosen and not (instead and instead.chosen),
+      text(form, "choose_" .. fields.NOUN[list]) },
+    instead and h.option { value = instead.value, selected = instead.chosen, instead.name }, options,
     lost_option(form, list, chosen),
   })))
 end

@@ -5,8 +5,7 @@
 --
 --   revision                                   that the form was made from
 --   do                                         the button: save, try, cancel, add_category, delete_category.N, ...
---   rule.TRIGGER.enabled, .set_category, .ask  the switch of a card, of the integrator's own trigger too, and its first rule; of lead_status_set only `enabled`
---   rule.TRIGGER.take_back, rule.TRIGGER.N.take_back   sent where the rule takes back, in the place of set_category
+--   rule.TRIGGER.enabled, .set_category (a category, or "take_back"), .ask  the switch of a card, of the integrator's own trigger too, and its first rule; of lead_status_set only `enabled`
 --   rule.TRIGGER.known                         which rules the form has shown: those of them that it lacks were removed
 --   rule.TRIGGER.N.set_category, .ask, .name; .switch ("own"), .used            a rule; of the first, the rest of it
 --   status_rule.N.lead_status, .set_category, .ask; .switch ("own"), .enabled   a row of lead_status_set
@@ -18,6 +17,7 @@
 --   .of                                        which stored rule it is (`rule_form.identity`), or "new"
 --   .when                                      that the following are sent: without it they stay as they are
 --   .forward_only; .after, .after_unit         nothing in `after`: it decides at once
+--   .from; .from.group.NAME, .from.category.ID that the following are sent; where it starts
 --   .when.GROUP.C.field, .is, ...              a condition (`condition_row.lua`)
 --   .add.GROUP                                 the field of a condition that `add_condition` or `add_group` adds
 --
@@ -60,10 +60,12 @@ local function number(text)
   return value and value <= MAX_ID and value or nil
 end
 
--- What is below a rule's name: conditions by group and number, and what is chosen of a list of options.
+local NESTED = schema.set { "groups", "add", "starts" } -- what a row has that no field of that name gives it
+
+-- What is below a rule's name: conditions by group and number, where it starts, and what is chosen of a list of options.
 local function parse_part(row, part, value)
   local group, key, field, choice = part:match "^when%.(%d+)%.(%d+)%.(%l+)%.?(%d*)$"
-  local adding = number(part:match "^add%.(%d+)$")
+  local adding, start = number(part:match "^add%.(%d+)$"), part:match "^from%.([%l_]+%.[%l%d_]+)$"
   group, key = number(group), number(key)
   if group and key then
     row.groups = row.groups or {}
@@ -79,7 +81,10 @@ local function parse_part(row, part, value)
   elseif adding then
     row.add = row.add or {}
     row.add[adding] = value
-  elseif part:find "^[%l_]+$" and part ~= "groups" and part ~= "add" then
+  elseif start then
+    row.starts = row.starts or {}
+    row.starts[start] = true
+  elseif part:find "^[%l_]+$" and not NESTED[part] then
     row[part] = value
   end
 end

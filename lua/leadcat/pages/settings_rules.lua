@@ -13,6 +13,7 @@ local parts = require "leadcat.pages.parts"
 local rule_form = require "leadcat.pages.rule_form"
 local schema = require "leadcat.rules.schema"
 local settings_conditions = require "leadcat.pages.settings_conditions"
+local settings_starts = require "leadcat.pages.settings_starts"
 local triggers = require "leadcat.rules.triggers"
 local wording = require "leadcat.words.wording"
 
@@ -22,8 +23,8 @@ local text, hidden, muted, checkbox = fields.text, fields.hidden, fields.muted, 
 
 local STATUS_TRIGGER = "lead_status_set"
 local CARDS = { "sale_won", "sale_lost", "sale_registered", STATUS_TRIGGER } -- in the order in which they are shown
-local ON_CARD = schema.set { "set_category", "take_back", "ask", "lead_status" }
-local FOLDED = schema.set { "when", "forward_only", "after" } -- away, also of a rule on the card
+local ON_CARD = schema.set { "set_category", "ask", "lead_status" }
+local FOLDED = schema.set { "when", "forward_only", "after", "from" } -- away, also of a rule on the card
 local TEMPLATE_ROW = 0 -- the number of a template's row; rows that are sent begin at 1
 local MOST = 25 -- rules of a trigger that can be changed here; the others are told
 local MOST_TOLD = 100
@@ -171,13 +172,16 @@ end
 
 -- Parts of a rule -----------------------------------------------------------------------------------------------------
 
--- The form keeps that a rule takes back.
+-- A category, or, of a sale that is open or gone again, that it is taken back what the sale did.
 local function target(form, rule)
-  if rule.take_back == true then
-    return { muted(text(form, "takes_back")), hidden(on_card(rule, form.place_of[rule], "take_back"), "on") }
-  end
-  return fields.choice(form, on_card(rule, form.place_of[rule], "set_category"), text(form, "set_category"),
-    "categories", rule.set_category)
+  local takes_back = rule.take_back == true
+  local instead = (takes_back or config.TAKES_BACK[rule.trigger])
+    and { value = rule_form.TAKE_BACK, name = text(form, "take_back"), chosen = takes_back } or nil
+  return {
+    fields.choice(form, on_card(rule, form.place_of[rule], "set_category"), text(form, "set_category"), "categories",
+      rule.set_category, instead),
+    takes_back and muted(text(form, "takes_back")),
+  }
 end
 
 local function ask(form, rule)
@@ -204,13 +208,6 @@ local function identity(form, rule)
   return hidden(form.place_of[rule].prefix .. ".of", form.new_rules[rule] and rule_form.NEW or rule_form.identity(rule))
 end
 
--- Where it starts is told only.
-local function starts(form, rule)
-  return type(rule.from) == "table" and muted(text(form, "starts_from", {
-    from = conditions.from(form, rule.from, form.categories),
-  }))
-end
-
 -- How long it waits before it decides.
 local function after_field(form, rule)
   local name, number, unit = form.place_of[rule].prefix .. ".after", after.parts(rule)
@@ -227,14 +224,19 @@ local function after_field(form, rule)
   }
 end
 
+-- A rule that takes back has neither start nor rank nor time of its own; what is wrongly there can be removed.
+local function is_placed(rule)
+  return rule.take_back ~= true or rule.from ~= nil or rule.forward_only == true or rule.after ~= nil
+end
+
 -- What every rule may have, whatever leads to it.
 local function options(form, rule)
   local place = form.place_of[rule]
   return {
     settings_conditions.html(form, rule, { prefix = place.prefix, button = place.button, what = title_of(form, rule) }),
-    rule.take_back ~= true and {
+    is_placed(rule) and {
       checkbox(form, place.prefix .. ".forward_only", text(form, "forward_only"), rule.forward_only == true),
-      after_field(form, rule), starts(form, rule),
+      after_field(form, rule), settings_starts.html(form, rule, place.prefix),
     },
   }
 end

@@ -23,7 +23,7 @@ local journal = {}
 ---@field from? integer absent when `unchanged` and not known
 ---@field to? integer absent when `unchanged`
 ---@field status "applying"|"updated"|"conflict"|"failed"|"awaiting_confirmation"|"declined"|"expired"|"superseded"|"unchanged"|"scheduled"|"carried_out"|"cancelled"|"dropped"|"queued"|"renamed"|"merged"|"deleted" the last three are of notes, which tell of the company itself
----@field reason? string when `unchanged` or `dropped`
+---@field reason? string when `unchanged` or `dropped`; `undo` when `cancelled` by an undo of many
 ---@field due? number of what is or was scheduled: when it is decided anew, in seconds since 1970
 ---@field scheduled? integer the entry of what its event has scheduled as well
 ---@field carries_out? integer the entry that was scheduled and that this one carries out
@@ -32,6 +32,7 @@ local journal = {}
 ---@field actor? leadcat.Actor
 ---@field sale? table
 ---@field contact? table
+---@field facts? table<string, any> what the rules of its trigger look at besides, as the event or the host told it
 ---@field event_id? string
 ---@field confirmation? string
 ---@field undoes? integer the entry that this one undoes
@@ -64,9 +65,9 @@ local journal = {}
 --- The most bytes of these details.
 journal.MOST_DETAILS = core.most_details
 
---- What the journal keeps of an event for display, as JSON; nil for nothing. `event` may also be {actor, undoes}; `run`
--- is the id of its run. Beyond `MOST_DETAILS` only ids and names are kept.
----@type fun(event: leadcat.Event|table, run?: string): string?
+--- What the journal keeps of an event, as JSON; nil for nothing. `event` may also be {actor, sale, contact, undoes}; `run`
+-- is the id of its run, `looked_at.facts` those that rules look at. Beyond `MOST_DETAILS` only these, ids and names are kept.
+---@type fun(event: leadcat.Event|table, run?: string, looked_at?: {facts?: table}): string?
 journal.details = core.event_details
 
 --- The item to write for an answer, an undo or an unchanged event. (The core itself writes an event that matched.)
@@ -94,42 +95,32 @@ function journal.event(stored)
   local details = details_of(stored)
   return {
     id = stored.event_id, trigger = stored.trigger, company = stored.company, lead_status = stored.lead_status,
-    at = stored.at, actor = details.actor, sale = details.sale, contact = details.contact, undoes = details.undoes,
+    at = stored.at, actor = details.actor, sale = details.sale, contact = details.contact, facts = details.facts,
+    undoes = details.undoes,
   }
 end
 
 local KEEPS = 0 -- the choice of a user who keeps the category, as it is stored
 
---- The event of a scheduled or queued entry, with the facts that its rules look at, as it is decided anew. A queued one has its time
---- and its choice, too.
+--- The event of a scheduled or queued entry, as it is decided anew. A queued one has its time and its choice, too.
 function journal.waiting_event(stored)
-  local details = details_of(stored)
-  local kept = details.facts or {}
-  local function with_kept(name)
-    return (details[name] or kept[name]) and merged(details[name] or {}, kept[name])
-  end
-  local event = {
-    trigger = stored.trigger, company = stored.company, lead_status = stored.lead_status, actor = with_kept "actor",
-    sale = with_kept "sale", contact = with_kept "contact", facts = kept.facts,
-  }
-  if stored.status == "queued" then
-    event.at = stored.has_at and stored.at or nil
-    if details.choice ~= nil then
-      event.choice = details.choice ~= KEEPS and json.integer(details.choice)
-    end
+  local event, choice = journal.event(stored), details_of(stored).choice
+  local is_queued = stored.status == "queued"
+  event.id, event.at = nil, is_queued and stored.has_at and stored.at or nil
+  if is_queued and choice ~= nil then
+    event.choice = choice ~= KEEPS and json.integer(choice)
   end
   return event
 end
 
---- The details of an entry, with who ended what was scheduled.
+--- The details of an entry, with who ended what was scheduled, and why.
 ---@param actor? leadcat.Actor
+---@param why? "undo"
 ---@return string? details nil: as they are
-function journal.ended_by(stored, actor)
-  if not actor then
-    return nil
-  end
-  local name = type(actor.name) == "string" and actor.name or nil
-  return json.encode(merged(details_of(stored), { ended_by = { id = actor.id, name = name } }))
+function journal.ended_by(stored, actor, why)
+  local name = actor and type(actor.name) == "string" and actor.name or nil
+  local ended = { ended_by = actor and { id = actor.id, name = name }, ended_why = why }
+  return next(ended) and json.encode(merged(details_of(stored), ended))
 end
 
 --- Whether an entry is a note, which tells of the company itself.
@@ -158,8 +149,8 @@ function journal.entry(stored, tenant)
     trigger = stored.trigger, rule = config.rule_key(stored.trigger, stored.lead_status, stored.rule_id),
     revision = stored.revision,
     from = stored.from ~= 0 and stored.from or nil, to = stored.to ~= 0 and stored.to or nil,
-    status = stored.status, reason = stored.reason, error = stored.error,
-    actor = details.actor, sale = details.sale, contact = details.contact, run = details.run,
+    status = stored.status, reason = stored.reason or details.ended_why, error = stored.error,
+    actor = details.actor, sale = details.sale, contact = details.contact, facts = details.facts, run = details.run,
     event_id = stored.event_id, confirmation = stored.confirmation,
     due = stored.due, scheduled = stored.scheduled, carries_out = stored.carries_out, follows = stored.follows,
     ended_by = details.ended_by,

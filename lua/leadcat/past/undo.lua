@@ -9,6 +9,7 @@ local merged = require "leadcat.util.merged"
 local options_of = require "leadcat.util.options"
 local platform = require "leadcat.util.platform"
 local runs = require "leadcat.past.runs"
+local schedule = require "leadcat.events.later"
 local write = require "leadcat.events.write"
 
 local undo = {}
@@ -128,7 +129,7 @@ local function new_item(self, entry, plan, newest, details)
   return journal.item(entry, {
     at = self:_now(), action = "update", status = self._companies.CHANGING, from = entry[plan.from],
     to = entry[plan.to], takes_back = plan == RETRY and entry.takes_back or nil, newest = newest,
-    details = journal.details(details, self._run),
+    details = journal.details(details, self._run, { facts = details.facts }),
   })
 end
 
@@ -172,6 +173,7 @@ end
 ---@field imagined? table<string, {undone: table, category: integer}> in a preview: what companies would have become
 ---@field known table<string, integer> where the host has said that companies stand; each holds once
 ---@field jobs table[] to be written together
+---@field scheduled table[] entries to be cancelled together
 ---@field waiting table<string, boolean> the companies of the jobs
 ---@field run? leadcat.Run
 ---@field result leadcat.Undone
@@ -179,6 +181,7 @@ end
 ---@class leadcat.Undone
 ---@field run? string the id of this undo, for undoing it; absent when nothing was written
 ---@field undone {entry: integer, company: string|integer, from: integer, to: integer, undo?: integer}[] newest first; undo: the new entry, which is applying with `apply = "elsewhere"`
+---@field cancelled {entry: integer, company: string|integer, to: integer, due: number}[] what was scheduled, newest first; due: in seconds since 1970
 ---@field refused {entry: integer, company: string|integer, why: string, code: string}[]
 
 local MAX_BATCH = 1000
@@ -213,6 +216,22 @@ local function finish_job(task, job, outcome)
     report(task.engine, job.entry, job.item, details, outcome)
   end
   return settle(task, job.entry, outcome, message, code)
+end
+
+-- Cancels what was scheduled, together. What has ended meanwhile is left out.
+local function call_off(task)
+  local entries, outcomes, message, code = task.scheduled, {}, nil, nil
+  task.scheduled = {}
+  if #entries > 0 and not task.imagined then
+    outcomes, message, code = schedule.call_off(task.engine, entries, task.actor, "undo")
+  end
+  for place, entry in ipairs(outcomes and entries or {}) do
+    if outcomes[place] or task.imagined then
+      local list = task.result.cancelled
+      list[#list + 1] = { entry = entry.entry, company = entry.company, to = entry.to, due = entry.due }
+    end
+  end
+  return outcomes, message, code
 end
 
 -- Writes the jobs together.
@@ -331,7 +350,26 @@ local function entries_of(self, what, actor)
   return record and runs.entries(self, record), message, code
 end
 
-local CHANGES = { updated = true, applying = true }
+-- Cancels what is scheduled: is done together with the next ones.
+local function take_scheduled(task, entry)
+  local allowed, message, code = may_undo(task.engine, task.actor, entry, "the actor may not cancel this")
+  if not allowed then
+    return settle(task, entry, nil, message, code)
+  end
+  task.scheduled[#task.scheduled + 1] = entry
+  return #task.scheduled < MAX_BATCH or call_off(task)
+end
+
+local TAKE = { updated = take, applying = take, scheduled = take_scheduled }
+
+-- Does what is left.
+local function finish(task)
+  local ok, message, code = flush(task)
+  if not ok then
+    return nil, message, code
+  end
+  return call_off(task)
+end
 
 local function take_all(task, next_entry)
   while true do
@@ -339,12 +377,12 @@ local function take_all(task, next_entry)
     if code then
       return nil, message, code
     elseif not entry then
-      return flush(task)
+      return finish(task)
     end
     local ok = true
     platform.give_way()
-    if CHANGES[entry.status] then
-      ok, message, code = take(task, entry)
+    if TAKE[entry.status] then
+      ok, message, code = TAKE[entry.status](task, entry)
     end
     if not ok then
       return nil, message, code
@@ -363,7 +401,7 @@ local function undo_many(self, what, actor)
   end
   local task = {
     engine = self, actor = actor, imagined = what.preview and {} or nil, known = {}, jobs = {}, waiting = {},
-    result = { undone = json.array {}, refused = json.array {} },
+    scheduled = {}, result = { undone = json.array {}, cancelled = json.array {}, refused = json.array {} },
   }
   ok, message, code = take_all(task, ahead.entries(self, next_entry, task.known))
   if ok and task.run then
@@ -374,7 +412,7 @@ end
 
 --- Undoes an entry of the journal; or, given a table, an entry, a run, or what one revision of the config did between
 -- two times, newest first. An undo can be undone. Of many, changes that cannot be undone are listed as refused. Those
--- that are undone already are skipped, so that an interrupted undo can be done again.
+-- that are undone already are skipped, so that an interrupted undo can be done again. What they have scheduled is cancelled.
 ---@param what integer|{entry?: integer, run?: string, revision?: integer, since?: number, until?: number, preview?: boolean} an entry, or which ones: since and until, in seconds since 1970, are about when entries were written; preview: write nothing
 ---@param options? {actor?: leadcat.Actor}
 ---@return leadcat.Outcome|leadcat.Undone|nil outcome with reason `undo`; of many, what was undone and what was refused
@@ -416,7 +454,8 @@ function undo:retry(id, options)
   end
   local happened = journal.event(entry)
   return make(self, entry, RETRY, {
-    actor = actor or happened.actor, sale = happened.sale, contact = happened.contact, undoes = happened.undoes,
+    actor = actor or happened.actor, sale = happened.sale, contact = happened.contact, facts = happened.facts,
+    undoes = happened.undoes,
   })
 end
 

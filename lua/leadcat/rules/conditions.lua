@@ -1,7 +1,6 @@
 --- What a rule says about when it applies: `from`, the categories where it starts, and `when`, its conditions. This
 -- checks their form; `conflicts.lua` knows what they mean.
 
-local merged = require "leadcat.util.merged"
 local schema = require "leadcat.rules.schema"
 local unicode = require "leadcat.util.unicode"
 
@@ -280,25 +279,6 @@ function conditions.place_of(field)
     return place, name
   end
   return "facts", field
-end
-
---- The fields that the conditions for an event name, that are not its own, and that its `facts` lack.
----@param cfg leadcat.Config
----@param event leadcat.Event
----@return string[] names
-function conditions.missing(cfg, event)
-  local names, seen = {}, merged(event.facts or {})
-  for _, rule in ipairs(cfg.rules) do
-    for _, group in ipairs(rule.enabled and rule.trigger == event.trigger and rule.when or {}) do
-      for _, condition in ipairs(group) do
-        local field = condition.field
-        if conditions.place_of(field) == "facts" and seen[field] == nil then
-          names[#names + 1], seen[field] = field, true
-        end
-      end
-    end
-  end
-  return names
 end
 
 return conditions

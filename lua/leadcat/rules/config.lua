@@ -54,6 +54,7 @@ local config = {}
 config.TRIGGERS = {
   "sale_registered", "sale_won", "sale_lost", "lead_status_set", "sale_reopened", "sale_deleted",
 }
+config.TAKES_BACK = { sale_reopened = true, sale_deleted = true } -- the triggers whose rules may take back what the sale did
 config.GROUPS = { "customer", "lost", "other", "partner", "potential_customer" }
 
 local LISTS = { "categories", "lead_statuses", "rules" }
@@ -391,7 +392,6 @@ local function check_place(found, path, rule, i, seen)
   end
 end
 
-local TAKES_BACK = { sale_reopened = true, sale_deleted = true }
 local WITHOUT = { -- what a rule that takes back cannot have, and why
   set_category = "the company goes back to the category that it was in before",
   from = "it starts wherever the sale has put the company",
@@ -400,7 +400,7 @@ local WITHOUT = { -- what a rule that takes back cannot have, and why
 }
 
 local function check_take_back(found, path, rule)
-  local is_other = TRIGGER[rule.trigger] and not TAKES_BACK[rule.trigger]
+  local is_other = TRIGGER[rule.trigger] and not config.TAKES_BACK[rule.trigger]
   if is_other or config.is_own_trigger(rule.trigger) then
     add(found, path .. ".take_back", "take_back_trigger",
       "is only for rules for sale_reopened and sale_deleted, not for %s: leave it out", rule.trigger)

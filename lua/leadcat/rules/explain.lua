@@ -208,18 +208,28 @@ local function add_late(self, decision, event, last)
   end
 end
 
+local MISSING = 10 -- the place of the names of facts that the event lacks, in what the core answers
+
+-- What the core answers, once the host has told what the event lacks; then the event with that.
+local function evaluate(self, about, event, made)
+  local function ask(known)
+    return { self:_evaluate(event.trigger, about.category, event.lead_status, known, "explain", made) }
+  end
+  local explained = ask(event)
+  local known, message, code = fetch.with_facts(self, event, explained[MISSING] or {})
+  if not known then
+    return { nil, message, code }
+  end
+  return known == event and explained or ask(known), known
+end
+
 -- `any_lead_status`: the event names none.
 local function explain_one(self, about, event, any_lead_status)
-  local known, why_not, failure = fetch.with_facts(self, event)
-  if not known then
-    return nil, why_not, failure
-  end
-  local last
-  last, why_not, failure = last_change(self, about.event)
+  local last, why_not, failure = last_change(self, about.event)
   if not last then
     return nil, why_not, failure
   end
-  local explained = { self:_evaluate(event.trigger, about.category, event.lead_status, known, "explain", last.made) }
+  local explained, known = evaluate(self, about, event, last.made)
   if not explained[1] then
     return nil, explained[2], explained[3]
   end

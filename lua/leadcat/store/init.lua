@@ -57,9 +57,10 @@
 -- change: `updated` where keeps_companies (`conflict` when the company does not stand in `from`), `applying` where a host
 -- does, claimed by this handle for `claim` seconds. Whatever is written closes an open question of the company, with an
 -- entry of its own before it: `superseded`, or `expired` when its time is over. An entry with an event's id marks it as seen.
+-- The details have the event's sale, contact and actor, and what its trigger's rules look at besides, as `facts`.
 --
 -- Rules with `after` decide nothing at once. Where one is the first rule that applies, its match is written as `scheduled`, with
--- `due` (after the event's `at`) and, in the details, the `facts` that rules look at: as the outcome, with the action `none`, where
+-- `due` (after the event's `at`): as the outcome, with the action `none`, where
 -- nothing is decided at once; else as an entry of its own before that of the decision, which has its number as `scheduled`. It
 -- closes no question. Whatever an event has matched ends what its company had scheduled: that entry becomes `superseded`. With
 -- how.schedules_nothing, and in an overlay, `scheduled` is true where that would be done.
@@ -111,7 +112,7 @@
 ---@field declare fun(self, items: table[]): true?, string?, string? makes own triggers known, of all tenants: items `{trigger, about?}`, `about` is JSON that the store does not read (nil: as it is). Each new one gets the next number; what is known already stays. All or none; `invalid`: there would be more than 64
 ---@field triggers fun(self): string[]?, string[]|string|nil, string? the names of the own triggers in the order of their numbers, and `about` of each ("": none). `corrupt`
 ---@field decide fun(self, tenant: string, trigger: string, category?: integer, lead_status?: integer, event?: leadcat.Event): string?, integer|string|nil, string, integer? action, to, reason, revision, by the newest rules saved through any handle; revision 0 and `rule_disabled` before the first. `corrupt`: to be repaired
----@field explain fun(self, tenant: string, trigger: string, category?: integer, lead_status?: integer, event?: leadcat.Event, made?: {from: integer, to: integer}): string?, integer|string|nil, string, integer?, table[]?, integer?, integer?, table[]?, table[]? as `decide`; `made`: what could be taken back, from `last_change`; then each check `{name, pass?, ...}`, and the target of the rule that the facts choose, the id of the one that decides, and what came of each: of those that decide at once, and of those with `after`
+---@field explain fun(self, tenant: string, trigger: string, category?: integer, lead_status?: integer, event?: leadcat.Event, made?: {from: integer, to: integer}): string?, integer|string|nil, string, integer?, table[]?, integer?, integer?, table[]?, table[]?, string[]? as `decide`; `made`: what could be taken back, from `last_change`; then each check `{name, pass?, ...}`, and the target of the rule that the facts choose, the id of the one that decides, and what came of each: of those that decide at once, and of those with `after`; the names of facts that the event lacks
 ---@field decider fun(self, tenant: string, repair: fun(): true?, string?): leadcat.Decider, userdata `decide` as a function of trigger, category, lead_status and event, without I/O, and what it answers from, for LuaJIT's FFI: both as `core.decider` gives them
 --
 -- Events: above.

@@ -139,6 +139,35 @@ function conditions.all(words, when, categories)
   return count > MOST and said .. " " .. ELLIPSIS or said
 end
 
+local LONGEST = 200 -- bytes of a text that is named in a list of facts
+
+-- Whether a value is short enough, and no table without items.
+local function is_short(value)
+  if type(value) == "table" and value[1] == nil then
+    return false
+  end
+  for _, one in ipairs(type(value) == "table" and value or { value }) do
+    if type(one) == "string" and #one > LONGEST then
+      return false
+    end
+  end
+  return true
+end
+
+--- What rules have looked at, the first eight of it.
+---@param words leadcat.Words
+---@param facts {field: string, value: any}[]
+---@param categories leadcat.Category[]
+---@return string? nil: nothing of it can be shown
+function conditions.facts(words, facts, categories)
+  local group = {}
+  for _, fact in ipairs(facts) do
+    local shown = can_be_shown(fact.value) and is_short(fact.value)
+    group[#group + 1] = shown and { field = fact.field, is = "equals", value = fact.value } or nil
+  end
+  return conditions.all(words, { group }, categories)
+end
+
 --- Where a rule starts, the first eight of them.
 ---@param words leadcat.Words
 ---@param from leadcat.From

@@ -186,6 +186,7 @@ return {
   ["settings.sale_deleted"] = "Opdater kategori, når et salg slettes",
   ["settings.takes_back"] =
     "Firmaet går tilbage til den kategori, det havde, før salget ændrede den, hvis intet andet har ændret den siden.",
+  ["settings.take_back"] = "Kategorien før salget",
   ["settings.set_category"] = "Sæt kategori til",
   ["settings.ask"] = "Bed om brugerbekræftelse før opdatering",
   ["settings.lead_status"] = "Leadstatus",
@@ -291,6 +292,8 @@ return {
   ["settings.unit_hours"] = "timer",
   ["settings.forward_only"] = "Aldrig til en kategori med lavere rang",
   ["settings.starts_from"] = "Starter fra: {from}.",
+  ["settings.starts"] = "Hvor reglen starter",
+  ["settings.start_group"] = "Hele gruppen {group}",
   ["settings.rules_beyond"] = "{count} andre regler prøves efter disse. De ændres med kommandolinjen, eller som",
   ["settings.rules_as_json"] = "JSON",
 
@@ -323,7 +326,7 @@ return {
   ["settings.problem.from_required"] = "Vælg, hvor reglen starter.",
   ["settings.problem.take_back_trigger"] = "Kun reglerne for salg, der genåbnes eller slettes, kan tage noget tilbage.",
   ["settings.problem.take_back_alone"] =
-    "En regel, der tager det tilbage, som salget ændrede, har ikke sin egen kategori, start eller rang.",
+    "En regel, der tager det tilbage, som salget ændrede, har ikke sin egen kategori, start, rang eller ventetid.",
   ["settings.problem.rule_unreachable"] = "Denne regel gør aldrig noget: En regel uden betingelser står foran den.",
   ["settings.problem.forward_only_blocks"] =
     "Denne regel gør aldrig noget: Alle kategorier, den starter fra, har højere rang end den, der sættes.",

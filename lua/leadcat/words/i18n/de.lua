@@ -191,6 +191,7 @@ return {
   ["settings.takes_back"] =
     "Die Firma erhält wieder die Kategorie, die sie hatte, bevor der Verkauf sie geändert hat, falls seither "
       .. "nichts anderes sie geändert hat.",
+  ["settings.take_back"] = "Kategorie vor dem Verkauf",
   ["settings.set_category"] = "Kategorie setzen auf",
   ["settings.ask"] = "Vor der Aktualisierung um Bestätigung des Benutzers bitten",
   ["settings.lead_status"] = "Lead-Status",
@@ -300,6 +301,8 @@ return {
   ["settings.unit_hours"] = "Stunden",
   ["settings.forward_only"] = "Nie in eine Kategorie mit niedrigerem Rang",
   ["settings.starts_from"] = "Beginnt bei: {from}.",
+  ["settings.starts"] = "Wo die Regel beginnt",
+  ["settings.start_group"] = "Die ganze Gruppe {group}",
   ["settings.rules_beyond"] =
     "{count} weitere Regeln werden nach diesen geprüft. Sie werden mit der Kommandozeile geändert, oder als",
   ["settings.rules_as_json"] = "JSON",
@@ -335,7 +338,7 @@ return {
     "Nur die Regeln für wieder geöffnete und für gelöschte Verkäufe können etwas zurücknehmen.",
   ["settings.problem.take_back_alone"] =
     "Eine Regel, die zurücknimmt, was der Verkauf geändert hat, hat keine eigene Kategorie, keinen "
-      .. "Ausgangspunkt und keinen Rang.",
+      .. "Ausgangspunkt, keinen Rang und keine Wartezeit.",
   ["settings.problem.rule_unreachable"] = "Diese Regel bewirkt nie etwas: Vor ihr steht eine Regel ohne Bedingungen.",
   ["settings.problem.forward_only_blocks"] = "Diese Regel bewirkt nie etwas: Alle Kategorien, von denen sie "
     .. "ausgeht, haben einen höheren Rang als die gesetzte.",

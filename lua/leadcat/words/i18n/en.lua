@@ -188,6 +188,7 @@ return {
   ["settings.takes_back"] =
     "The company goes back to the category that it was in before the sale changed it, if nothing else has "
       .. "changed it since.",
+  ["settings.take_back"] = "The category before the sale",
   ["settings.set_category"] = "Set category to",
   ["settings.ask"] = "Ask for user confirmation before updating",
   ["settings.lead_status"] = "Lead status",
@@ -293,6 +294,8 @@ return {
   ["settings.unit_hours"] = "hours",
   ["settings.forward_only"] = "Never to a category of a lower rank",
   ["settings.starts_from"] = "Starts from: {from}.",
+  ["settings.starts"] = "Where the rule starts",
+  ["settings.start_group"] = "All of the group {group}",
   ["settings.rules_beyond"] =
     "{count} further rules are tried after these. They are changed with the command line, or as",
   ["settings.rules_as_json"] = "JSON",
@@ -326,7 +329,7 @@ return {
   ["settings.problem.from_required"] = "Choose where the rule starts.",
   ["settings.problem.take_back_trigger"] = "Only the rules for reopened and for deleted sales can take something back.",
   ["settings.problem.take_back_alone"] =
-    "A rule that takes back what the sale changed has no category, start or rank of its own.",
+    "A rule that takes back what the sale changed has no category, start, rank or delay of its own.",
   ["settings.problem.rule_unreachable"] = "This rule never does anything: a rule without conditions is in front of it.",
   ["settings.problem.forward_only_blocks"] =
     "This rule never does anything: every category it starts from has a higher rank than the one it sets.",

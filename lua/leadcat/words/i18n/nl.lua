@@ -190,6 +190,7 @@ return {
   ["settings.takes_back"] =
     "Het bedrijf krijgt de categorie terug die het had voordat de verkoop deze wijzigde, als niets anders "
       .. "deze sindsdien heeft gewijzigd.",
+  ["settings.take_back"] = "De categorie vóór de verkoop",
   ["settings.set_category"] = "Categorie instellen op",
   ["settings.ask"] = "Om bevestiging van de gebruiker vragen vóór het bijwerken",
   ["settings.lead_status"] = "Leadstatus",
@@ -298,6 +299,8 @@ return {
   ["settings.unit_hours"] = "uur",
   ["settings.forward_only"] = "Nooit naar een categorie met een lagere rang",
   ["settings.starts_from"] = "Begint vanuit: {from}.",
+  ["settings.starts"] = "Waar de regel begint",
+  ["settings.start_group"] = "De hele groep {group}",
   ["settings.rules_beyond"] =
     "{count} andere regels worden na deze geprobeerd. Ze worden gewijzigd met de opdrachtregel, of als",
   ["settings.rules_as_json"] = "JSON",
@@ -332,7 +335,8 @@ return {
   ["settings.problem.take_back_trigger"] =
     "Alleen de regels voor heropende en voor verwijderde verkopen kunnen iets terugdraaien.",
   ["settings.problem.take_back_alone"] =
-    "Een regel die terugdraait wat de verkoop heeft gewijzigd, heeft geen eigen categorie, vertrekpunt of rang.",
+    "Een regel die terugdraait wat de verkoop heeft gewijzigd, heeft geen eigen categorie, "
+      .. "vertrekpunt, rang of wachttijd.",
   ["settings.problem.rule_unreachable"] = "Deze regel doet nooit iets: er staat een regel zonder voorwaarden voor.",
   ["settings.problem.forward_only_blocks"] =
     "Deze regel doet nooit iets: alle categorieën waarvan hij uitgaat, hebben een hogere rang dan die hij instelt.",

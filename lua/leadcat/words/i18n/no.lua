@@ -186,6 +186,7 @@ return {
   ["settings.sale_deleted"] = "Oppdater kategori når et salg slettes",
   ["settings.takes_back"] =
     "Firmaet går tilbake til kategorien det hadde før salget endret den, hvis ingenting annet har endret den siden.",
+  ["settings.take_back"] = "Kategorien før salget",
   ["settings.set_category"] = "Sett kategori til",
   ["settings.ask"] = "Be om brukerbekreftelse før oppdatering",
   ["settings.lead_status"] = "Lead-status",
@@ -291,6 +292,8 @@ return {
   ["settings.unit_hours"] = "timer",
   ["settings.forward_only"] = "Aldri til en kategori med lavere rang",
   ["settings.starts_from"] = "Starter fra: {from}.",
+  ["settings.starts"] = "Hvor regelen starter",
+  ["settings.start_group"] = "Hele gruppen {group}",
   ["settings.rules_beyond"] = "{count} andre regler prøves etter disse. De endres med kommandolinjen, eller som",
   ["settings.rules_as_json"] = "JSON",
 
@@ -323,7 +326,7 @@ return {
   ["settings.problem.from_required"] = "Velg hvor regelen starter.",
   ["settings.problem.take_back_trigger"] = "Bare reglene for salg som åpnes igjen eller slettes, kan ta noe tilbake.",
   ["settings.problem.take_back_alone"] =
-    "En regel som tar tilbake det salget endret, har ikke egen kategori, start eller rang.",
+    "En regel som tar tilbake det salget endret, har ikke egen kategori, start, rang eller ventetid.",
   ["settings.problem.rule_unreachable"] = "Denne regelen gjør aldri noe: En regel uten vilkår står foran den.",
   ["settings.problem.forward_only_blocks"] =
     "Denne regelen gjør aldri noe: Alle kategoriene den starter fra, har høyere rang enn den som settes.",

@@ -187,6 +187,7 @@ return {
   ["settings.takes_back"] =
     "Företaget går tillbaka till kategorin som det hade innan försäljningen ändrade den, om inget annat har "
       .. "ändrat den sedan dess.",
+  ["settings.take_back"] = "Kategorin före försäljningen",
   ["settings.set_category"] = "Sätt kategori till",
   ["settings.ask"] = "Be om användarens bekräftelse före uppdatering",
   ["settings.lead_status"] = "Leadstatus",
@@ -292,6 +293,8 @@ return {
   ["settings.unit_hours"] = "timmar",
   ["settings.forward_only"] = "Aldrig till en kategori med lägre rang",
   ["settings.starts_from"] = "Startar från: {from}.",
+  ["settings.starts"] = "Var regeln startar",
+  ["settings.start_group"] = "Hela gruppen {group}",
   ["settings.rules_beyond"] = "{count} andra regler prövas efter dessa. De ändras med kommandoraden, eller som",
   ["settings.rules_as_json"] = "JSON",
 
@@ -325,7 +328,7 @@ return {
   ["settings.problem.take_back_trigger"] =
     "Bara reglerna för försäljningar som öppnas igen eller tas bort kan ta tillbaka något.",
   ["settings.problem.take_back_alone"] =
-    "En regel som tar tillbaka det som försäljningen ändrade har ingen egen kategori, start eller rang.",
+    "En regel som tar tillbaka det som försäljningen ändrade har ingen egen kategori, start, rang eller väntetid.",
   ["settings.problem.rule_unreachable"] = "Denna regel gör aldrig något: En regel utan villkor står före den.",
   ["settings.problem.forward_only_blocks"] =
     "Denna regel gör aldrig något: Alla kategorier som den utgår från har högre rang än den som anges.",
