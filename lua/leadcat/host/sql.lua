@@ -133,16 +133,16 @@ local function categories(self, companies)
     return nil, message
   end
   for place, company in ipairs(companies) do
-    local text, answer = found[event_of.key(company)], nil
+    local text = found[event_of.key(company)]
     if text then
-      answer = category_of(self, text)
+      answers[place] = category_of(self, text) or false
     else -- the database may find it all the same, as it may take "acme" for "Acme"
-      answer, message = category(self, company)
+      local answer, why = category(self, company)
+      if answer == nil and why then
+        return nil, why
+      end
+      answers[place] = answer or false
     end
-    if answer == nil and message then
-      return nil, message
-    end
-    answers[place] = answer or false
   end
   return answers
 end
@@ -329,9 +329,9 @@ local function prepare(self)
   self.update = ("UPDATE %s SET %s = ?%s WHERE %s = ? AND %s = ?"):format(c.table, c.category,
     c.set and ", " .. c.set or "", c.id, c.category)
   self.insert = dialect.insert_new(
-    ("INSERT INTO %s (event_key, company, category_before, category_after) VALUES (?, ?, ?, ?)"):format(applied_table))
-  self.find_key = ("SELECT event_key FROM %s WHERE event_key = ?"):format(applied_table)
-  self.forget = ("DELETE FROM %s WHERE event_key = ?"):format(applied_table)
+    ("INSERT INTO %s (change_key, company, category_before, category_after) VALUES (?, ?, ?, ?)"):format(applied_table))
+  self.find_key = ("SELECT change_key FROM %s WHERE change_key = ?"):format(applied_table)
+  self.forget = ("DELETE FROM %s WHERE change_key = ?"):format(applied_table)
 end
 
 --- The DDL of the table of idempotency keys.

@@ -14,7 +14,7 @@ local unpack = rawget(table, "unpack") or rawget(_G, "unpack")
 
 ---@class leadcat.sql.Connection
 ---@field execute fun(self, sql: string, parameters?: string[]): integer?, string?, "refused"? how many rows it changed
----@field query fun(self, sql: string, parameters?: string[]): string[][]?, string? the rows
+---@field query fun(self, sql: string, parameters?: string[]): string[][]?, string? the rows: as many as parameters where all were found
 ---@field begin fun(self)
 ---@field commit fun(self): true?, string? when it fails, nobody knows whether it was done
 ---@field rollback fun(self)
@@ -58,6 +58,10 @@ local function run(self, sql, parameters)
   local done
   if statement then
     done, message = try(statement, "execute", unpack(parameters))
+    if not done then -- of SQLite it would go on failing
+      try(statement, "close")
+      self.statements[sql] = nil
+    end
   end
   return done and statement, message and message:gsub("^Error %a+ statement %a*: *", ""):gsub("^Execute failed ", "")
 end
@@ -66,7 +70,8 @@ end
 local function last_failure(self)
   local sql = self.dialect.failures
   local statement = sql and run(self, sql)
-  for row in statement and statement:rows(false) or pairs {} do
+  local row = statement and statement:fetch(false)
+  if row then
     return tonumber(row[2]), row[3]
   end
 end
@@ -93,9 +98,11 @@ function Connection:query(sql, parameters)
     end
     rows[#rows + 1] = copy
   end
-  local number, why = last_failure(self) -- MariaDB can fail while the rows are read
-  if number then
-    return nil, why
+  if #rows < #(parameters or {}) then -- MariaDB can fail while the rows are read
+    local _, why = last_failure(self)
+    if why then
+      return nil, why
+    end
   end
   return rows
 end

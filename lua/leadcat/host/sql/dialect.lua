@@ -30,9 +30,9 @@ local function set(numbers)
 end
 
 local TABLE = [[
--- One row for each change that leadcat has made, so that none is made twice. Rows that are older than a day may be deleted.
+-- One row for each change that leadcat has made, so that none is made twice. Old rows may be deleted.
 CREATE TABLE %%s (
-  event_key VARCHAR(64) NOT NULL PRIMARY KEY, -- outcome.key
+  change_key VARCHAR(64) NOT NULL PRIMARY KEY, -- outcome.key
   company VARCHAR(255) NOT NULL,
   category_before VARCHAR(255) NOT NULL,
   category_after VARCHAR(255) NOT NULL,
@@ -50,7 +50,9 @@ local POSTGRESQL_REFUSES = {
 }
 
 -- Denied columns, tables and routines, NULLs, duplicates, foreign keys, checks, values that do not fit, and SIGNAL.
-local MARIADB_REFUSES = set { 1048, 1062, 1142, 1143, 1264, 1265, 1288, 1292, 1364, 1366, 1370, 1406, 1451, 1452, 1644, 4025 }
+local MARIADB_REFUSES = set {
+  1048, 1062, 1142, 1143, 1264, 1265, 1288, 1292, 1364, 1366, 1370, 1406, 1451, 1452, 1644, 4025,
+}
 
 -- SQLite's own messages for what can pass, or be mended. Any other is a constraint's, or that of a trigger's RAISE.
 local SQLITE_PASSES = {
@@ -63,6 +65,7 @@ return { ---@type table<string, leadcat.sql.Dialect>
     text = "TEXT",
     insert_new = on_conflict,
     settings = {
+      "SET client_min_messages = 'error'", -- others would be printed
       ("SET statement_timeout = '%ds'"):format(STATEMENT_SECONDS), ("SET lock_timeout = '%ds'"):format(LOCK_SECONDS),
     },
     refuses = function(message) return has_any(message, POSTGRESQL_REFUSES) end,
