@@ -5,6 +5,7 @@ local cjson = require "cjson.safe"
 local dialects = require "leadcat.host.sql.dialect"
 local event_of = require "leadcat.events.event"
 local options_of = require "leadcat.util.options"
+local session = require "leadcat.host.sql.session"
 
 local sql = {}
 
@@ -25,51 +26,18 @@ local MOST_IDS = 500 -- companies that one query asks for
 ---@field applied? string the table of idempotency keys; default leadcat_applied
 ---@field fields? leadcat.Field[] what conditions may compare, with the types by which facts are read
 
--- Transactions --------------------------------------------------------------------------------------------------------
+-- The database --------------------------------------------------------------------------------------------------------
 
--- Calls `work(connection)`. What fails because the connection had broken before is done again with a new one: nothing of
--- it was committed.
-local function with_connection(self, work)
-  local adapter = self.adapter
-  while true do
-    local connection, note = adapter:acquire()
-    if not connection then
-      return nil, note or "no connection to the database"
-    end
-    local was_used = note
-    local result, message, code = work(connection)
-    local is_broken = result == nil and not connection:is_alive()
-    adapter:release(connection, is_broken)
-    if not (is_broken and was_used and code ~= "unknown") then
-      return result, message, code ~= "unknown" and code or nil
-    end
-  end
-end
-
--- Calls `work(connection)` in a transaction, which is committed when that returns a result and `true`.
 local function transaction(self, work)
-  return with_connection(self, function(connection)
-    connection:begin()
-    local result, commits, code = work(connection)
-    if result == nil or commits ~= true then
-      connection:rollback()
-      return result, commits, code
-    end
-    local done, message = connection:commit()
-    if not done then
-      return nil, message, "unknown" -- whether it was made: it must not be made again before the key was asked for
-    end
-    return result
-  end)
+  return session.transaction(self.adapter, work)
 end
 
 local function query(self, statement, parameters)
-  return with_connection(self, function(connection) return connection:query(statement, parameters) end)
+  return session.query(self.adapter, statement, parameters)
 end
 
--- A column or expression, as a text that is never NULL.
 local function as_text(self, expression)
-  return ("COALESCE(CAST(%s AS %s), '')"):format(expression, self.dialect.text)
+  return session.as_text(self.dialect, expression)
 end
 
 -- Whether it is NULL, as a text.

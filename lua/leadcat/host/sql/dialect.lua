@@ -31,7 +31,7 @@ end
 
 local TABLE = [[
 -- One row for each change that leadcat has made, so that none is made twice. Old rows may be deleted.
-CREATE TABLE %%s (
+CREATE TABLE IF NOT EXISTS %%s (
   change_key VARCHAR(64) NOT NULL PRIMARY KEY, -- outcome.key
   company VARCHAR(255) NOT NULL,
   category_before VARCHAR(255) NOT NULL,
