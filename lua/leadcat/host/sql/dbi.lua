@@ -12,6 +12,9 @@ local MOST_IDLE = 4 -- connections
 local NUL = "a text with a NUL byte cannot be sent to the database"
 local unpack = rawget(table, "unpack") or rawget(_G, "unpack")
 
+-- By statement: LuaDBI uses a statement's connection when it collects the statement, so that must not be gone by then.
+local handles = setmetatable({}, { __mode = "k" })
+
 ---@class leadcat.sql.Connection
 ---@field execute fun(self, sql: string, parameters?: string[]): integer?, string?, "refused"? how many rows it changed
 ---@field query fun(self, sql: string, parameters?: string[]): string[][]?, string? the rows: as many as parameters where all were found
@@ -45,6 +48,9 @@ local function prepare(self, sql)
   if not statement then
     statement, message = try(self.handle, "prepare", sql)
     self.statements[sql] = statement
+    if statement then
+      handles[statement] = self.handle
+    end
   end
   return statement, message
 end
