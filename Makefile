@@ -84,7 +84,7 @@ serve: ## the demo CRM in nginx on 127.0.0.1:$(PORT), 8080 when not given, until
 
 test: ## install what is missing, build, and run all specs on Lua 5.4 and on LuaJIT
 	@sh .ci/install test
-	@$(MAKE) --no-print-directory -s all c-tests
+	@$(MAKE) --no-print-directory -s all lua5.3 c-tests
 	@BUILD=$(BUILD) sh spec/support/run.sh $(LUA) $(LUAJIT)
 
 # ---- installing --------------------------------------------------------------------------------

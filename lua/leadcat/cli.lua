@@ -80,7 +80,8 @@ local function run_command(command, args)
     return common.print(args, command.run(args, engine))
   end
   if command.store then
-    return common.with_store(args, command.store == "new", print_result)
+    local use = command.store
+    return common.with_store(args, type(use) == "function" and use(args) or use, print_result)
   end
   return print_result()
 end

@@ -57,6 +57,7 @@ local upkeep = require "leadcat.operations.upkeep"
 ---@field language string? of reports, and of users who have none of their own
 ---@field strings leadcat.Strings the texts that users see
 ---@field record_unchanged? number the share of unchanged events that is recorded; 1: all
+---@field readonly boolean whether the store is only read
 local Engine = {}
 
 Engine.config, Engine.check, Engine.save = settings.config, settings.check, settings.save
@@ -73,6 +74,10 @@ Engine.count_confirmations = question.count_confirmations
 Engine.view, Engine.render, Engine.company_name = question.view, question.render, question.company_name
 Engine.maintain, Engine.sweep, Engine.probe, Engine.backup = upkeep.maintain, upkeep.sweep, upkeep.probe, upkeep.backup
 
+-- What writes, whatever it is asked. Previews only read; where `undo` and `backfill` write, the store refuses it.
+local WRITES = {
+  "save", "revert", "handle", "handle_many", "retry", "cancel", "flush", "resolve", "recover", "maintain", "sweep",
+}
 local HOOKS = { "guard", "updated", "awaiting_confirmation", "unchanged", "failed" }
 local OWN_FIELDS = { { "category", "field_category" }, { "category.rank", "field_rank" } } -- and their names
 local MAX_TENANT = 64
@@ -92,6 +97,8 @@ local MOST_KEPT = 2 ^ 17 -- engines of other tenants; each takes about 300 bytes
 ---@field retention {age: number, count: integer} of the journal; 0: without limit
 ---@field record_unchanged? number as above
 ---@field skips_late boolean whether events that arrive late come to nothing
+---@field readonly boolean whether the store is only read
+---@field recovers boolean whether a new engine finishes what a crash has left unfinished
 ---@field of_one_tenant boolean whether `leadcat.open` was given a tenant
 ---@field rounds table<string, string> where `maintain` goes on with each kind of work
 ---@field hooks table<string, function[]>
@@ -121,10 +128,15 @@ local function new(shared, tenant)
   local self = bare(shared, tenant)
   local place = shared.kept_last % MOST_KEPT + 1
   shared.tenants[tenant], shared.kept[place], shared.kept_last = self, self, place
-  if platform.can_call_host() then
+  if shared.recovers and platform.can_call_host() then
     self:recover() -- what cannot be finished now stays in the journal, for the next time
   end
   return self
+end
+
+local function refuse(self)
+  self:_check_open()
+  return nil, "the store was opened to be read only", "readonly"
 end
 
 -- `__close` is for Lua 5.4's `local engine <close> = ...`; without it the store is closed when it is collected. The
@@ -132,9 +144,12 @@ end
 local function metatable_of(shared)
   local index = merged(Engine, {
     host = shared.host, language = shared.language, strings = shared.strings, _shared = shared,
-    record_unchanged = shared.record_unchanged, _store = shared.store, _hooks = shared.hooks,
-    _companies = shared.companies, _in_flight = shared.in_flight,
+    record_unchanged = shared.record_unchanged, readonly = shared.readonly,
+    _store = shared.store, _hooks = shared.hooks, _companies = shared.companies, _in_flight = shared.in_flight,
   })
+  for _, name in ipairs(shared.readonly and WRITES or {}) do
+    index[name] = refuse
+  end
   return { __index = index, __close = Engine.close }
 end
 

@@ -45,6 +45,9 @@ local RENDER = {
 }
 
 local OPTIONS = {
+  readonly = options_of.of_type "boolean",
+  recover = options_of.of_type "boolean",
+  mode = options_of.file_mode,
   path = options_of.kind("a directory's name", function(v)
     return type(v) == "string" and v ~= "" and not v:find "%z"
   end),
@@ -61,6 +64,8 @@ local OPTIONS = {
   retention = options_of.of_type("table", "a table of age and count"),
   render = options_of.of_type("table", "a table of html, text, json and strings"),
   late_events = options_of.one_of { "apply", "skip" },
+  sleep = options_of.of_type("function", "a function that waits for some seconds while other coroutines run"),
+  running = options_of.of_type("function", "a function that tells which coroutine runs"),
   triggers = options_of.of_type("table", "a list of {trigger, name}"),
   record_unchanged = options_of.kind('"full", or a share between 0 and 1,', function(v)
     return v == "full" or type(v) == "number" and v > 0 and v <= 1
@@ -99,7 +104,12 @@ end
 ---@field clock? fun(): number seconds since 1970
 ---@field record_unchanged? "full"|number records events that change nothing, for `history{unchanged = true}`: all, or a share between 0 and 1; default none
 ---@field late_events? "apply"|"skip" what becomes of an event whose `at` is over a minute before that of the event of the company's newest applied change: it is applied (the default), or comes to nothing, with the reason `late`. Changes whose events had no `at` do not count
+---@field sleep? fun(seconds: number) of a scheduler of coroutines (cqueues, luv …), for this Lua state from now on: waits while other coroutines run. Those of nginx, Tarantool and HAProxy are found
+---@field running? fun(): any what tells that scheduler's coroutines apart; nil where the one that runs must not wait. Default: the coroutine, unless it is the main one
 ---@field triggers? leadcat.OwnTrigger[] triggers of the integrator's own, for events and rules of all tenants. The store remembers them: at most 64 in all
+---@field readonly? boolean open a store that may not be written: nothing is written or made, not even a lock file, nothing is recovered, and what writes returns `readonly`. `triggers` are those that the store knows
+---@field recover? boolean false: do not finish, while opening or when a tenant is first used, what a crash has left unfinished; `maintain` and `recover` do
+---@field mode? integer of the files that are made, whatever the umask, such as tonumber("660", 8); of the directory, if it is made, with the right to search it. Default: 640 less the umask
 ---@field render? leadcat.Render replaces parts of what users see
 
 ---@class leadcat.Render
@@ -130,10 +140,18 @@ local function limit_of(retention, name)
   return retention[name] == false and 0 or math.floor(retention[name] or KEPT[name])
 end
 
+local function schedule(options)
+  if options.sleep then
+    platform.schedule(options.sleep, options.running)
+  elseif options.running then
+    error("leadcat.open: option 'running' tells which coroutine of a scheduler runs: option 'sleep' is missing", 3)
+  end
+end
+
 --- Opens a store. Each process opens it for itself, after fork. Raises on a wrong option, or when the host lacks a
 --- required function.
 ---@param options leadcat.Options
----@return leadcat.Engine? engine, string? message, string? code `io`, `corrupt`, `full`, `unavailable`; `invalid`: with these `triggers` the store would have more than 64
+---@return leadcat.Engine? engine, string? message, string? code `io`, `corrupt`, `full`, `unavailable`; `readonly`: it may only be read, or has the form of an older leadcat and is to be read only; `invalid`: with these `triggers` the store would have more than 64
 function leadcat.open(options)
   options_of.check(options, OPTIONS, "leadcat.open: ")
   if not options or options.path == nil then
@@ -142,6 +160,7 @@ function leadcat.open(options)
   if platform.is_before_fork() then
     error("leadcat.open: not in init_by_lua: open the store in init_worker_by_lua, in each worker", 2)
   end
+  schedule(options)
   local render = options_of.check(options.render, RENDER, "leadcat.open: render: ")
   local retention = options_of.check(options.retention, RETENTION, "leadcat.open: retention: ")
   local strings = i18n.new(render.strings, 3)
@@ -150,9 +169,10 @@ function leadcat.open(options)
   check_triggers(options.triggers)
   local store, message, code = core.open {
     path = options.path, map_size = options.map_size, max_readers = options.max_readers,
-    relaxed = options.durability == "relaxed", patience = platform.is_nginx and patient.MOMENT or nil,
+    readonly = options.readonly, mode = options.mode,
+    relaxed = options.durability == "relaxed", patience = platform.is_scheduled() and patient.MOMENT or nil,
   }
-  if store and options.triggers then
+  if store and options.triggers and not options.readonly then
     store, message, code = with_triggers(store, options.triggers)
   end
   if not store then
@@ -160,14 +180,15 @@ function leadcat.open(options)
   end
   strings:name_triggers(function() return triggers.texts(store) end)
   return Engine.new({
-    store = platform.is_nginx and patient.new(store) or store, of_one_tenant = options.tenant ~= nil, host = host,
+    store = platform.is_scheduled() and patient.new(store) or store, of_one_tenant = options.tenant ~= nil, host = host,
     companies = host.bind and embedded or foreign,
     fields = config.copy(host.fields or {}),
     clock = options.clock or core.now, strings = strings, language = options.language or "en",
     confirmation_ttl = options.confirmation_ttl or 7 * DAY,
     retention = { age = limit_of(retention, "age"), count = limit_of(retention, "count") },
     record_unchanged = options.record_unchanged == "full" and 1 or options.record_unchanged,
-    skips_late = options.late_events == "skip",
+    skips_late = options.late_events == "skip", readonly = options.readonly == true,
+    recovers = options.recover ~= false and not options.readonly,
     renderers = {
       html = render.html or render_confirmation.html, text = render.text or render_text.confirmation,
       json = render.json or json.encode,

@@ -84,9 +84,12 @@ local function log_failure(what, ok, message)
 end
 
 --- Starts the timers, in `init_worker_by_lua`. Each worker adds its counts to the store's. The first one maintains the
--- store, at once and then every half minute.
+-- store, at once and then every half minute. A store that is only read needs none.
 ---@param engine leadcat.Engine of any tenant: all are maintained
 function resty.start(engine)
+  if engine.readonly then
+    return
+  end
   local function flush()
     log_failure("cannot write the counters", engine:flush())
   end

@@ -487,6 +487,8 @@ describe("leadcat backfill", function()
     local path, fill = prepare()
     local preview = json.decode((fill("--preview", "--json")))
     assert.is_nil(preview.run)
+    assert.equal("sales", preview.reading.kind)
+    preview.reading = nil -- how the file was read
     local output, errors, status = fill("--json", "--run", "past")
     assert.same({ "leadcat: run past (interrupted, it goes on when the same is done again)\n", 0 }, { errors, status })
     local report = json.decode(output)

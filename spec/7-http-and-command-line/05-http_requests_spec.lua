@@ -315,6 +315,25 @@ describe("a JSON body", function()
     site.engine:close()
   end)
 
+  it("is not compressed", function()
+    local site = new_site()
+    for coding, expected in pairs { gzip = 415, br = 415, ["identity, gzip"] = 415, identity = 200, [""] = 200 } do
+      for _, route in ipairs(JSON_ROUTES) do
+        local method, path, fields = fill(site, route)
+        fields.headers = fields.headers or {}
+        fields.headers["content-encoding"] = coding
+        local status, problem = call(site, method, path, {
+          as = "ann", body = expected == 415 and "\31\139\8" or json.encode(fields.json), type = JSON,
+          headers = fields.headers,
+        })
+        assert.equal(expected, status, coding)
+        assert.equal(status == 415 and "Content-Encoding: the body cannot be read: send it uncompressed" or nil,
+          problem.detail)
+      end
+    end
+    site.engine:close()
+  end)
+
   it("must be JSON", function()
     local site = new_site()
     local deep = ("["):rep(2000) .. ("]"):rep(2000)

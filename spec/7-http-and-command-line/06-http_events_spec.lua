@@ -53,10 +53,15 @@ describe("the config", function()
     end
     for _, row in ipairs {
       { nil, 428, "revision_required" }, { "*", 200 }, { '"REVISION"', 200 }, { ' "REVISION" ', 200 },
-      { 'W/"REVISION"', 412, "stale" }, -- If-Match compares strongly (RFC 9110, section 13.1.1)
+      { 'W/"REVISION"', 200 }, { '"4", W/"REVISION"', 200 }, { ', "REVISION" ,"x,y",', 200 }, { " * ", 200 },
       { '"4"', 412, "stale" }, { '"999"', 412, "stale" }, { '"99999999999999999999"', 412, "stale" },
-      { "REVISION", 412, "stale" }, { "", 412, "stale" }, { '"-1"', 412, "stale" }, { '"x"', 412, "stale" },
-      { '"0"', 412, "stale" }, { '"1e0"', 412, "stale" }, { "**", 412, "stale" },
+      { '"-1"', 412, "stale" }, { '"x"', 412, "stale" }, { 'W/"4", "3"', 412, "stale" },
+      { '"0REVISION"', 412, "stale" },
+      { '"0"', 412, "stale" }, { '"1e0"', 412, "stale" }, { '""', 412, "stale" },
+      { "REVISION", 400, "malformed" }, { "", 400, "malformed" }, { "**", 400, "malformed" }, { ",", 400, "malformed" },
+      { 'w/"REVISION"', 400, "malformed" }, { 'W"REVISION"', 400, "malformed" }, { '"REVISION', 400, "malformed" },
+      { '*, "REVISION"', 400, "malformed" }, { '"REVISION", *', 400, "malformed" },
+      { '"REVISION" "4"', 400, "malformed" }, { "'REVISION'", 400, "malformed" },
     } do
       local revision = site.engine:config().revision
       local tag = row[1] and row[1]:gsub("REVISION", ("%d"):format(revision))
@@ -64,6 +69,8 @@ describe("the config", function()
         as = "ann", json = site.engine:config(), headers = { ["if-match"] = tag },
       })
       assert.same({ row[2], row[3] }, { status, body.code }, tostring(row[1]))
+      local newest = ('newest revision is "%d"'):format(revision)
+      assert.equal(status == 412, (body.detail or ""):find(newest, 1, true) ~= nil)
       assert.equal(status == 200 and revision + 1 or revision, site.engine:config().revision)
       if status == 200 then
         assert.same({ revision = revision + 1 }, body)

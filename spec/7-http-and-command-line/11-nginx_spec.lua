@@ -253,6 +253,26 @@ describe("leadcat in nginx", function()
     end
   end)
 
+  it("takes back the tag that it has made weak by compressing the config, and no compressed body", function()
+    prepare()
+    start { http = 'gzip on; gzip_types application/json; gzip_min_length 1; '
+      .. 'init_worker_by_lua_block { require("nginx.site").start() }' }
+    local _, _, headers = running:request("GET", "/leadcat/api/config", { headers = { ["Accept-Encoding"] = "gzip" } })
+    assert.same({ "gzip", 'W/"1"' }, { headers["content-encoding"], headers.etag })
+    local function save(tag, body, coding)
+      local status, answer = running:request("PUT", "/leadcat/api/config", {
+        body = body or json.encode(stores.config(RULES)),
+        headers = { ["If-Match"] = tag, ["Content-Encoding"] = coding },
+      })
+      return { status, json.decode(answer).detail }
+    end
+    assert.same({ 415, "Content-Encoding: the body cannot be read: send it uncompressed" },
+      save(headers.etag, "\31\139\8", "gzip"))
+    assert.same({ 200 }, save(headers.etag))
+    assert.same({ 412, 'If-Match: the newest revision is "2"' }, save(headers.etag))
+    assert.same({ 200 }, save('W/"1", W/"2"'))
+  end)
+
   it("loses no request and no event when it is reloaded again and again", function()
     local names = client_names()
     prepare(names)

@@ -1,20 +1,17 @@
 -- Files as CRMs, databases and spreadsheets write them: each kind is read right, or refused with the remedy; what leads
 -- to nothing is counted; and simulate, replay and backfill agree about every file.
 
+local exports = require "support.exports"
 local json = require "leadcat.util.json"
 local stores = require "support.stores"
 local times = require "support.times"
 
-local RULES = { sale_registered = 3, sale_won = 5, sale_lost = 4 }
+local RULES = exports.RULES
 local OPPORTUNITY, CUSTOMER, LOST = "Opportunity", "Customer", "Lost opportunity"
-
-local function rules_file()
-  return stores.file(json.encode(stores.config(RULES)), ".json")
-end
 
 -- The options of a file whose columns are called as the fields are.
 local function options(more)
-  local list = { "--start-category", "Lead", "--json" }
+  local list = {}
   local given = { company = "company", created = "created", closed = "closed", stage = "stage", won = "Closed Won" }
   for name, value in pairs(more or {}) do
     given[name] = value or nil
@@ -29,28 +26,7 @@ local function options(more)
 end
 
 local function simulate(content, more)
-  return stores.leadcat("simulate", "--config", rules_file(), "--opportunities", stores.file(content, ".csv"),
-    stores.unpack(options(more)))
-end
-
--- Handles the file with a store. Returns the categories of its companies.
-local function handled(command, content, more)
-  local engine, path = stores.open { durability = "relaxed" }
-  assert(engine:save(stores.config(RULES)))
-  engine:close()
-  local _, errors, status = stores.leadcat(command, "--path", path, "--opportunities", stores.file(content, ".csv"),
-    stores.unpack(options(more)))
-  assert.equal(0, status, errors)
-  engine = stores.open { path = path }
-  local names, categories = {}, {}
-  for _, category in ipairs(engine:config().categories) do
-    names[category.id] = category.name.en
-  end
-  for company, category in engine.host:companies() do
-    categories[company] = names[category]
-  end
-  engine:close()
-  return categories
+  return exports.simulate("--opportunities", stores.file(content, ".csv"), stores.unpack(options(more)))
 end
 
 local UTF16 = "\255\254" .. ("company,stage,created,closed\n"
@@ -115,6 +91,40 @@ local READ = {
     { date_format = "created=%d-%b-%Y" }, { A = CUSTOMER }, "" },
   { "an order that is told", HEADER .. 'A,Closed Won,"1/5/2024, 3:45 PM","1/6/2024, 9:00 AM"\n',
     { date_order = "mdy" }, { A = CUSTOMER }, "" },
+  { "offsets, letters and hours that are rare",
+    HEADER .. "A,Closed Won,2026-01-05T10:00:00-0330,2026-01-06T10:00:00Z\n"
+      .. "B,Closed Won,2026-01-05t10:00:00z,2026-01-06t24:00:00z\n"
+      .. "C,Closed Won,2026-01-05 10:00:00 GMT+0100,2026-01-06\n",
+    {}, { A = CUSTOMER, B = CUSTOMER, C = CUSTOMER }, "" },
+  { "half days, behind a blank that nobody sees", HEADER .. 'A,Closed Won,"1/25/2026, 3:45\226\128\175PM",'
+      .. '"1/26/2026, 12:05\226\128\175a.m."\n', {}, { A = CUSTOMER }, "" },
+  { "years of two digits, whose place is told", HEADER .. "A,Closed Won,01/02/26,03/02/2026\nB,Open,31/12/99,\n",
+    { date_order = "dmy" }, { A = CUSTOMER, B = OPPORTUNITY }, "" },
+  { "months by name", HEADER .. 'A,Closed Won,"Jan 5, 2026",1-Feb-2026\nB,Open,"Monday, 5 January 2026 10:00",\n', {},
+    { A = CUSTOMER, B = OPPORTUNITY }, "" },
+  { "nothing as databases write it", HEADER .. "A,Closed Won,NULL,2026-01-06\nNULL,Closed Won,2026-01-05,\\N\n"
+      .. "B,Open,2026-01-05,0000-00-00 00:00:00.000\nC,Open,0001-01-01T00:00:00,(null)\n", {},
+    { A = CUSTOMER, B = OPPORTUNITY }, "rows without a company: 1 (line 3): nothing comes of them" },
+  { "dates that are never reached", HEADER .. "A,Closed Won,2026-01-05,9999-12-31\n", {}, { A = CUSTOMER },
+    "events more than ten years from now: 1 (the last on line 2): are these dates right?" },
+  { "no dates of registration", "company,stage,closed\nA,Closed Won,2026-01-05\nB,Open,\n", { created = "closed" },
+    { A = CUSTOMER }, "rows without a date: 1 (line 3): nothing comes of them" },
+  { "ids that a program has written as amounts", "company,stage,created,closed,id\n"
+      .. "12345.0,Closed Won,2026-01-05,2026-01-06,1\n\"1,234\",Open,2026-01-05,,2\n1234,Open,2026-01-05,,3\n",
+    { sale = "id" }, { ["12345.0"] = CUSTOMER, ["1,234"] = OPPORTUNITY, ["1234"] = OPPORTUNITY },
+    'company: ids that look as if a program had written them as amounts, such as "12345.0": 2.' },
+  { "a footer that Salesforce writes, and lines of blanks", "   \n" .. HEADER .. "A,Closed Won,2026-01-05,2026-01-06\n"
+      .. " \t\n\nGrand Totals (1 records)\n\n\"Copyright (c) 2000-2026 salesforce.com, inc.\"\n   \n", {},
+    { A = CUSTOMER }, "rows of a report's footer: 2 (lines 6, 8)" },
+  { "a byte order mark, sep=, and line ends of both kinds",
+    "\239\187\191sep=;\ncompany;stage;created;closed;note\r\n"
+      .. 'A;Closed Won;2026-01-05;2026-01-06;"a\nb\r\nc"\nB;Open;2026-01-05;;\r\n', {},
+    { A = CUSTOMER, B = OPPORTUNITY }, "" },
+  { "columns of one name that nobody reads", "company,stage,created,closed,note,note\n"
+      .. "A,Closed Won,2026-01-05,2026-01-06,x,y\n", {}, { A = CUSTOMER }, "" },
+  { "a header only", HEADER, {}, {}, 'no row has the stage "Closed Won"; the stages are: none' },
+  { "UTF-16 without a mark", ("company,stage,created,closed\nA,Closed Won,2026-01-05,2026-01-06\n"):gsub(".", "%0\0"),
+    {}, { A = CUSTOMER }, "" },
   { "times of a zone, and of none", HEADER .. "A,Closed Won,2026-07-01 23:30,2026-07-01T22:00:00Z\n",
     { timezone = "Europe/Oslo" }, { A = CUSTOMER }, "" },
 }
@@ -140,6 +150,22 @@ local REFUSED = {
     { encoding = "EUC-JP" }, "the file is not in EUC-JP: there is no such character in EUC-JP (byte 31)" },
   { "a spreadsheet's days that nobody told", HEADER .. "A,Open,45321.5,\n", {},
     "--date-format excel" },
+  { "years of two digits", HEADER .. "A,Open,25/01/26,\n", {},
+    "(of a year of two digits --date-order says where it stands: dmy, mdy or ymd)" },
+  { "zero bytes", HEADER .. "A\0B,Open,2026-01-05,\n", {}, ":2: this line has zero bytes: the file is damaged" },
+  { "a carriage return for a line end", HEADER .. "A,Open,2026-01-05,\rB,Open,2026-01-05,\n", {},
+    ":2: the header has 4 fields, but this row 7: it has a carriage return within, where the line may end" },
+  { "a column of two that have its name", "company,stage,created,closed,stage\n", {},
+    ':1: the column "stage" is there twice' },
+  { "nothing in it", "", {}, "the file is empty: it has no header" },
+  { "blanks alone", "  \n\n \t \n", {}, "the file is empty: it has no header" },
+  { "a workbook in it", "PK\3\4" .. ("\0\1"):rep(100), {},
+    "the file is a ZIP archive or an Excel workbook (.xlsx): open it, and save the sheet as CSV" },
+  { "a workbook of old in it", "\208\207\17\224\161\177\26\225" .. ("\0"):rep(100), {},
+    "an old Excel workbook (.xls)" },
+  { "what gzip has compressed", "\31\139\8\0\0", {}, "the file is compressed by gzip: unpack it first" },
+  { "a web page in it", "<html><table>", {}, "the file is HTML: export the data as CSV" },
+  { "half a character at its end", "\255\254c\0x", {}, "it ends within a character of UTF-16LE" },
   { "more cells than columns", HEADER .. "A,Open,2026-01-05,,\n", {},
     ":2: the header has 4 fields, but this row 5" },
 }
@@ -150,17 +176,7 @@ describe("a file with", function()
   for i = 1, #READ, times(20) == 20 and 1 or 5 do -- each is read by three processes
     local row = READ[i]
     it(row[1] .. " is read alike by all commands", function()
-      local output, errors, status = simulate(row[2], row[3])
-      assert.equal(0, status, errors)
-      assert.is_truthy(errors:find(row[5], 1, true), errors)
-      assert.equal(row[5] == "", errors == "", errors)
-      local counts, ends = {}, handled("replay", row[2], row[3])
-      assert.same(row[4], ends)
-      assert.same(row[4], handled("backfill", row[2], row[3]))
-      for _, category in pairs(row[4]) do
-        counts[category] = (counts[category] or 0) + 1
-      end
-      assert.same(counts, json.decode(output).categories)
+      exports.agree(row[4], row[5], "--opportunities", stores.file(row[2], ".csv"), stores.unpack(options(row[3])))
     end)
   end
 
@@ -173,7 +189,7 @@ describe("a file with", function()
   end
 
   it("bytes of an unknown encoding is refused although bad lines are left out", function()
-    local _, errors, status = stores.leadcat("simulate", "--config", rules_file(), "--opportunities",
+    local _, errors, status = exports.simulate("--opportunities",
       stores.file("company,stage,created,closed\nM\252ller,Open,2026-01-05,\n", ".csv"), "--keep-going",
       stores.unpack(options()))
     assert.equal(1, status)
@@ -210,8 +226,7 @@ describe("events in a file", function()
   local CSV = "trigger,company,at\nsale_lost,A,1970-01-03\nsale_registered,A,1970-01-02\n"
 
   local function simulated(name, content, ...)
-    local output, errors, status = stores.leadcat("simulate", "--config", rules_file(), stores.file(content, name),
-      "--start-category", "Lead", "--json", ...)
+    local output, errors, status = exports.simulate(stores.file(content, name), ...)
     assert.equal(0, status, errors)
     return json.decode(output).categories, errors
   end
@@ -273,6 +288,37 @@ describe("events in a file", function()
     local ends, errors = simulated(".jsonl", table.concat(lines), "--keep-going")
     assert.same({ [OPPORTUNITY] = 7 }, ends)
     assert.equal(2, select(2, errors:gsub("1700", "")) + select(2, errors:gsub("1 bad line left out", "")))
+  end)
+
+  it("are shown by a backfill on a terminal, which asks before it begins", function()
+    local engine, path = stores.open { durability = "relaxed" }
+    assert(engine:save(stores.config(RULES)))
+    engine:close()
+    local file = stores.file(HEADER .. "A,Closed Won,2026-01-05,2026-02-01\n", ".csv")
+    local command = ("%s lua/leadcat/bin/leadcat backfill --path %s --opportunities %s --start-category Lead %s"):format(
+      os.getenv "LEADCAT_LUA" or "lua5.4", path, file,
+      (table.concat(options(), " "):gsub("Closed Won", '"Closed Won"')))
+
+    -- What a terminal shows when this is typed, and how many changes the store has then.
+    local function typed(answer, more)
+      local pipe = assert(io.popen(("printf '%s' | script -qc '%s %s' /dev/null"):format(answer, command, more or "")))
+      local shown = pipe:read "*a"
+      pipe:close()
+      engine = stores.open { path = path }
+      local count = #engine:history()
+      engine:close()
+      return shown, count
+    end
+
+    local shown, count = typed "n\\n"
+    assert.equal(0, count)
+    assert.matches("closed +closed +ISO 8601.-apply the rules to these 2 events%? %[y/N%].*nothing was done", shown)
+    shown, count = typed("", "--yes")
+    assert.equal(2, count)
+    assert.not_matches("apply the rules", shown)
+    shown, count = typed("y\\n", "--run again")
+    assert.equal(2, count)
+    assert.matches("apply the rules to these 2 events", shown)
   end)
 
   it("cannot be kept in the order of a file by a backfill", function()
@@ -344,12 +390,21 @@ describe("a preset", function()
     pipedrive = "Deal - ID,Deal - Status,Deal - Organization,Deal - Deal created,Deal - Won time,Deal - Lost time\n"
       .. "1,Won,A,2026-01-05 10:11:12,2026-02-01 09:00:00,\n",
     dynamics = "Created On,Potential Customer,Status,Actual Close Date\n5/20/2024 7:42,A,Won,8/31/2024\n",
+    zoho = "Record Id,Deal Owner.id,Deal Owner,Amount,Deal Name,Closing Date,Account Name.id,Account Name,Stage,"
+      .. "Created Time\n"
+      .. "zcrm_554023000000328074,zcrm_5,Ann,100,Mill,2026-02-01,zcrm_7,A,Closed Won,2026-01-05 10:11:12\n",
+    superoffice = "Sale ID;Sale;Company;Owner;Sale date;Amount;Stage;Status;Registered\n"
+      .. "17;Mill;A;Ann;01.02.2026;1 200,00;90 %;Sold;25.01.2026 10:11\n",
+    odoo = '"External ID","Opportunity","Customer","Stage","Created on","Closed Date","Salesperson"\n'
+      .. '"__export__.crm_lead_17_a1","Mill","A","Won","2026-01-05 10:11:12","2026-02-01 09:00:00","Ann"\n',
+    espocrm = "id,name,deleted,amount,stage,closeDate,createdAt,accountId,accountName,assignedUserName\n"
+      .. "65f1c0a3b2f9d4e7c,Mill,0,100,Closed Won,2026-02-01,2026-01-05 10:11:12,65f1c0a3b2f9d4e7d,A,Ann\n",
     bitrix24 = "deal_id,created_at,stage_id,company_id,closed_at\nD1,2026-06-01T09:14:58+05:00,WON,A,"
       .. "2026-06-08T16:45:00+05:00\n",
   } do
     it("knows the columns and stages of " .. name, function()
-      local output, errors, status = stores.leadcat("simulate", "--config", rules_file(), "--opportunities",
-        stores.file(content, ".csv"), "--preset", name, "--start-category", "Lead", "--json")
+      local output, errors, status = exports.simulate("--opportunities", stores.file(content, ".csv"), "--preset",
+        name)
       assert.equal(0, status, errors)
       local report = json.decode(output)
       assert.same({ [CUSTOMER] = 1 }, report.categories)
@@ -358,18 +413,24 @@ describe("a preset", function()
     end)
   end
 
+  it("of Odoo takes a sale with a reason for being lost for lost, as it keeps its stage", function()
+    local HEAD = '"External ID","Customer","Stage","Created on","Closed Date","Lost Reason"\n'
+    exports.agree({ A = LOST, B = OPPORTUNITY }, "", "--preset", "odoo", "--opportunities", stores.file(HEAD
+      .. '"1","A","Proposition","2026-01-05 10:11:12","2026-02-01 09:00:00","Too expensive"\n'
+      .. '"2","B","Proposition","2026-01-05 10:11:12","",""\n', ".csv"))
+  end)
+
   it("gives way to what the user says, and tells what it does not find", function()
     local content = "Account Name,Phase,Created Date,Close Date\nA,Closed Won,2026-01-05,2026-02-01\n"
     local function simulated(...)
-      return stores.leadcat("simulate", "--config", rules_file(), "--opportunities", stores.file(content, ".csv"),
-        "--preset", "salesforce", "--start-category", "Lead", ...)
+      return exports.simulate("--opportunities", stores.file(content, ".csv"), "--preset", "salesforce", ...)
     end
     local _, errors, status = simulated()
     assert.equal(1, status)
     assert.matches('the preset salesforce finds no column for %-%-stage; the columns are: "Account Name", "Phase"',
       errors)
     local output
-    output, errors, status = simulated("--stage", "Phase", "--json")
+    output, errors, status = simulated("--stage", "Phase")
     assert.equal(0, status, errors)
     assert.same({ [CUSTOMER] = 1 }, json.decode(output).categories)
   end)

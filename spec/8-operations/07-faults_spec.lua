@@ -519,6 +519,8 @@ describe("reader slots", function()
       engines[#engines + 1] = stores.open { path = path }
     until not engines[#engines]:history() or #engines == 5
     assert_code("unavailable", engines[#engines]:history())
+    assert.matches("all reader slots are taken: open the store with a larger max_readers",
+      (select(2, engines[#engines]:history())))
     assert.equal("updated", first:handle(WON).status)
     table.remove(engines, 1):close()
     assert.is_table(engines[#engines]:history())

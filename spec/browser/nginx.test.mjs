@@ -8,7 +8,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { NARROW, focused, inaccessible, invalid, press, visitor } from "./stage.mjs";
+import { NARROW, focused, inaccessible, invalid, listen, press, visitor } from "./stage.mjs";
 
 const site = visitor();
 
@@ -42,12 +42,11 @@ const COMPANY = "Larkspindle Events"; // a Lead
 
 // The server ---------------------------------------------------------------------------------------------------------
 
-const freePort = () => new Promise((resolve) => {
-  const listener = createServer().listen(0, "127.0.0.1", () => {
-    const { port } = listener.address();
-    listener.close(() => resolve(port));
-  });
-});
+async function freePort() {
+  const server = createServer(), port = await listen(server);
+  await new Promise((resolve) => { server.close(resolve); });
+  return port;
+}
 
 async function answers(origin) {
   for (let i = 0; i < 200; i += 1) {

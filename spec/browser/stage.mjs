@@ -57,6 +57,19 @@ export function visitor(self = { origin: "" }) {
   return self;
 }
 
+// Has a server listen on a port that is free, below those that the kernel gives to clients. Returns the port.
+export async function listen(server) {
+  for (;;) {
+    const port = 20000 + Math.floor(Math.random() * 12768);
+    const error = await new Promise((resolve) => {
+      server.once("error", resolve);
+      server.listen(port, "127.0.0.1", () => { server.off("error", resolve); resolve(); });
+    });
+    if (!error) return port;
+    if (error.code !== "EADDRINUSE") throw error;
+  }
+}
+
 // The same, and a server for which `answer(request, body, response)` speaks.
 export function stage(answer) {
   const self = visitor();
@@ -74,8 +87,7 @@ export function stage(answer) {
 
   before(async () => {
     server = http.createServer(receive);
-    await new Promise((resolve) => { server.listen(0, "127.0.0.1", resolve); });
-    self.origin = `http://127.0.0.1:${server.address().port}`;
+    self.origin = `http://127.0.0.1:${await listen(server)}`;
   });
 
   after(async () => {

@@ -189,9 +189,9 @@ static void note(void *context, const char *wrong) {
 }
 
 static report_of check_store(lc_store *store) {
-  report_of found = { .count = 0 };
+  report_of found = { .count = 0 }, unchecked = { .count = 0 };
   lc_store_close(store);
-  CHECK(lc_store_check(path, note, &found, NULL) == LC_OK);
+  CHECK(lc_store_check(path, note, &found, &unchecked, NULL) == LC_OK);
   return found;
 }
 

@@ -85,6 +85,19 @@ static lc_entry entry_of(lc_store *store, uint64_t id) {
   return entry;
 }
 
+static void count(void *context, const char *what) {
+  (void)what;
+  ++*(int *)context;
+}
+
+/* It is not opened to be read only, and not called damaged: two tables cannot be checked. */
+static void test_reading_it(void) {
+  lc_store *store = NULL;
+  int problems = 0, unchecked = 0;
+  CHECK(lc_store_open(directory, &(lc_store_options){ .readonly = true }, &store, NULL) == LC_READONLY);
+  CHECK(lc_store_check(directory, count, &problems, &unchecked, NULL) == LC_OK && problems == 0 && unchecked == 2);
+}
+
 static void test_first_edition(void) {
   lc_store *store = open_store();
   lc_company acme = company_of("Acme"), bolt = company_of("Bolt");
@@ -92,6 +105,7 @@ static void test_first_edition(void) {
   uint64_t id = write_applying(store, 0), newer;
   turn_back(store, id);
   lc_store_close(store);
+  test_reading_it();
 
   store = open_store();
   const lc_epochs *epochs = lc_store_epochs(store);

@@ -70,7 +70,7 @@ static void test_journal(void) {
   lc_store_close(other);
   CHECK(count(store) == 23);
   lc_store_close(store);
-  CHECK(lc_store_check(directory, NULL, NULL, NULL) == LC_OK);
+  CHECK(lc_store_check(directory, NULL, NULL, NULL, NULL) == LC_OK);
 }
 
 static void test_config(void) {

@@ -129,6 +129,8 @@ __attribute__((visibility("default"))) int luaopen_leadcat_core(lua_State *L) {
   static const luaL_Reg functions[] = {
     { "open", l_store_open },
     { "check_store", l_store_check },
+    { "find_owner", l_find_owner },
+    { "give_store", l_give_store },
     { "decider", l_config_decider },
     { "explainer", l_config_explainer },
     { "simulation", l_simulation },

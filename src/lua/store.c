@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "convert.h"
+#include "store/access.h"
 
 static const char *const store_type = "leadcat.store", *const result_type = "leadcat.result";
 
@@ -31,6 +32,8 @@ int l_store_open(lua_State *L) {
     .map_size = (size_t)l_integer_field(L, 1, "map_size"),
     .max_readers = (unsigned)l_integer_field(L, 1, "max_readers"),
     .relaxed = l_boolean_field(L, 1, "relaxed"),
+    .readonly = l_boolean_field(L, 1, "readonly"),
+    .mode = (unsigned)l_integer_field(L, 1, "mode"),
     .patience = l_number_field(L, 1, "patience"),
   };
   l_store *box = l_push_object(L, store_type, sizeof *box);
@@ -431,14 +434,13 @@ static void add_problem(void *context, const char *problem) {
   problems->count++;
 }
 
-int l_store_check(lua_State *L) {
-  lc_error error;
-  const char *path = luaL_checkstring(L, 1);
+static l_problems *new_problems(lua_State *L) {
   l_problems *problems = lua_newuserdata(L, sizeof *problems);
   problems->count = 0;
-  lc_status status = lc_store_check(path, add_problem, problems, &error);
-  if (status != LC_OK)
-    return l_fail(L, status, &error);
+  return problems;
+}
+
+static void push_problems(lua_State *L, const l_problems *problems) {
   lua_newtable(L);
   for (size_t i = 0; i < problems->count && i < MOST_PROBLEMS; i++) {
     lua_pushstring(L, problems->lines[i]);
@@ -448,6 +450,42 @@ int l_store_check(lua_State *L) {
     lua_pushfstring(L, "%d problems more", (int)(problems->count - MOST_PROBLEMS));
     lua_rawseti(L, -2, MOST_PROBLEMS + 1);
   }
+}
+
+int l_store_check(lua_State *L) {
+  lc_error error;
+  const char *path = luaL_checkstring(L, 1);
+  l_problems *problems = new_problems(L), *unchecked = new_problems(L);
+  lc_status status = lc_store_check(path, add_problem, problems, unchecked, &error);
+  if (status != LC_OK)
+    return l_fail(L, status, &error);
+  push_problems(L, problems);
+  push_problems(L, unchecked);
+  return 2;
+}
+
+/* ---- owners ------------------------------------------------------------------------------ */
+
+int l_find_owner(lua_State *L) {
+  lc_error error;
+  uid_t user;
+  gid_t group;
+  lc_status status = lc_find_owner(luaL_checkstring(L, 1), &user, &group, &error);
+  if (status != LC_OK)
+    return l_fail(L, status, &error);
+  lua_pushinteger(L, (lua_Integer)user);
+  lua_pushinteger(L, (lua_Integer)group);
+  return 2;
+}
+
+int l_give_store(lua_State *L) {
+  lc_error error;
+  uid_t user = (uid_t)luaL_checkinteger(L, 2);
+  gid_t group = (gid_t)luaL_checkinteger(L, 3);
+  lc_status status = lc_give_store(luaL_checkstring(L, 1), user, group, &error);
+  if (status != LC_OK)
+    return l_fail(L, status, &error);
+  lua_pushboolean(L, 1);
   return 1;
 }
 

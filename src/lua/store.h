@@ -14,11 +14,16 @@ typedef struct l_store {
   lc_error error;        /* of the last method that failed */
 } l_store;
 
-/* core.open{path=, map_size=, max_readers=, relaxed=, patience=} -> store; nil, message, code */
+/* core.open{path=, map_size=, max_readers=, relaxed=, patience=, readonly=, mode=} -> store; nil, message, code */
 int l_store_open(lua_State *L);
 
-/* core.check_store(path) -> array of sentences: at most 200 problems and how many more; empty when it is sound */
+/* core.check_store(path) -> array of sentences: at most 200 problems and how many more, empty when it is sound; the same of what could
+ * not be checked; nil, message, code when it cannot be read */
 int l_store_check(lua_State *L);
+
+/* core.find_owner(text) -> user, group (numbers); core.give_store(path, user, group) -> true: as lc_find_owner and lc_give_store */
+int l_find_owner(lua_State *L);
+int l_give_store(lua_State *L);
 
 /* core.decider(config, triggers) -> decide, rules; as store:decider, of a fixed config that has no errors; `triggers` as for
  * core.ruleset */

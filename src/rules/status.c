@@ -17,6 +17,7 @@ static const char *const codes[] = {
   [LC_LOCKED] = "locked",
   [LC_FULL] = "full",
   [LC_CORRUPT] = "corrupt",
+  [LC_READONLY] = "readonly",
   [LC_FORKED] = "forked",
   [LC_IO] = "io",
 };

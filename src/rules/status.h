@@ -19,6 +19,7 @@ typedef enum lc_status {
   LC_LOCKED,           /* another process writes for longer than this store waits: try again */
   LC_FULL,             /* the map, the disk or a file limit leaves no room; nothing was half-written */
   LC_CORRUPT,          /* what was read from disk is not what leadcat wrote */
+  LC_READONLY,         /* it takes writing to a store that may only be read */
   LC_FORKED,           /* the handle was opened by a parent process */
   LC_IO                /* the operating system refused */
 } lc_status;

@@ -1,5 +1,6 @@
 /* Looking for damage: reads every page and record, and follows what refers to another. A child process does it and writes
- * lines to its parent: `>` and the name of the table it reads, or `!` and a problem. */
+ * lines to its parent: `>` and the name of the table it reads, `!` and a problem, `?` and what it could not check, or the digits of
+ * a status, `:`, and why nothing can be read. It writes nothing to the store. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
@@ -9,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "identity.h"
 #include "internal.h"
 #include "store.h"
 
@@ -51,7 +53,7 @@ static bool split_key(MDB_val key, record *r) {
 
 static bool exists(const record *r, lc_table table, lc_key key, MDB_val *value) {
   MDB_val k = lc_key_value(&key);
-  return mdb_get(r->c->txn, lc_env_table(r->c->env, table), &k, value) == 0;
+  return !lc_env_lacks(r->c->env, table) && mdb_get(r->c->txn, lc_env_table(r->c->env, table), &k, value) == 0;
 }
 
 static bool entry_exists(const record *r, lc_table table, uint64_t id) {
@@ -246,6 +248,13 @@ static void check_triggers(checker *c) {
     problem(c, c->error.message);
 }
 
+/* Why a table cannot be checked; NULL: it can. */
+static const char *why_unchecked(const checker *c, lc_table table) {
+  if (lc_env_lacks(c->env, table))
+    return "it is not there yet";
+  return table == LC_TABLE_APPLYING && lc_has_old_form(c->env, c->txn) ? "it has the form of an older leadcat" : NULL;
+}
+
 static void check_table(checker *c, lc_table table) {
   MDB_cursor *cursor;
   MDB_val key, value;
@@ -253,6 +262,11 @@ static void check_table(checker *c, lc_table table) {
   c->problems = 0;
   fprintf(c->out, ">%s\n", c->table);
   fflush(c->out); /* so that the parent knows where reading ended this process */
+  const char *why = why_unchecked(c, table);
+  if (why != NULL) {
+    fprintf(c->out, "?%s was not checked: %s (the store is upgraded when it is opened to be written)\n", c->table, why);
+    return;
+  }
   int rc = mdb_cursor_open(c->txn, lc_env_table(c->env, table), &cursor);
   if (rc == 0) {
     while ((rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0)
@@ -295,18 +309,32 @@ static void check_pages(checker *c, const char *path) {
   }
 }
 
+/* Why nothing can be read. */
+static void tell_end(const checker *c, lc_status status) {
+  if (status == LC_CORRUPT)
+    fprintf(c->out, "!%s\n", c->error.message);
+  else
+    fprintf(c->out, "%d:%s\n", (int)status, c->error.message);
+}
+
 static void check_all(const char *path, FILE *out) {
   checker c = { .out = out };
-  const lc_env_options options = { 0 };
-  check_pages(&c, path);
+  lc_env_options options;
+  lc_status status = lc_how_to_read(path, &options, &c.error);
+  if (status == LC_OK)
+    check_pages(&c, path);
   if (c.problems > 0)
     return;
-  if (lc_env_open(path, &options, &c.env, &c.error) != LC_OK) {
-    fprintf(out, "!%s\n", c.error.message);
+  if (status == LC_OK)
+    status = lc_env_open(path, &options, &c.env, &c.error);
+  if (status != LC_OK) {
+    tell_end(&c, status);
     return;
   }
   check_part(&c, LC_PART_CONFIG, LC_TABLE_RULESETS, LC_TABLE_IDENTITY);
   check_part(&c, LC_PART_JOURNAL, LC_TABLE_META, LC_TABLE_COMPANIES);
+  if (lc_env_check_still(c.env, &c.error) != LC_OK)
+    tell_end(&c, LC_UNAVAILABLE);
   lc_env_close(c.env);
 }
 
@@ -321,33 +349,42 @@ static void run_child(const char *path, int file) {
 
 /* ---- the parent -------------------------------------------------------------------------- */
 
-static void read_child(int file, char *table, size_t size, lc_report *report, void *context) {
-  char line[LC_ERROR_SIZE + 64];
+static lc_status read_child(int file, char *table, size_t size, lc_report *report, void *problems, void *unchecked, lc_error *error) {
+  char line[LC_ERROR_SIZE + 64], *message;
+  lc_status status = LC_OK;
   FILE *in = fdopen(file, "r");
   if (in == NULL) {
     close(file);
-    return;
+    return LC_OK;
   }
   while (fgets(line, sizeof line, in) != NULL) {
     line[strcspn(line, "\n")] = '\0';
     if (line[0] == '>')
       snprintf(table, size, "%.*s", (int)size - 1, line + 1);
-    else if (line[0] == '!')
-      report(context, line + 1);
+    else if (line[0] == '!' || line[0] == '?')
+      report(line[0] == '!' ? problems : unchecked, line + 1);
+    else if ((status = (lc_status)strtol(line, &message, 10)) != LC_OK)
+      lc_fail(error, status, "%s", message + 1);
   }
   fclose(in);
+  return status;
 }
 
-static void report_end(int ended, const char *table, lc_report *report, void *context) {
+/* A damaged page makes LMDB read where nothing is, or give up. Who was told to end says nothing about the store. */
+static lc_status report_end(int ended, const char *table, lc_report *report, void *context, lc_error *error) {
   char message[256];
+  int sign = WIFSIGNALED(ended) ? WTERMSIG(ended) : 0;
+  const char *why = sign != 0 ? strsignal(sign) : "it gave up";
   if (WIFEXITED(ended) && WEXITSTATUS(ended) == 0)
-    return;
-  snprintf(message, sizeof message, "%s: reading it ends a process (%s): its pages are damaged", table,
-           WIFSIGNALED(ended) ? strsignal(WTERMSIG(ended)) : "it gave up");
+    return LC_OK;
+  if (sign == SIGKILL || sign == SIGTERM || sign == SIGINT || sign == SIGHUP)
+    return lc_fail(error, LC_UNAVAILABLE, "%s: the process that reads it was ended (%s)", table, why);
+  snprintf(message, sizeof message, "%s: reading it ends a process (%s): its pages are damaged", table, why);
   report(context, message);
+  return LC_OK;
 }
 
-lc_status lc_store_check(const char *path, lc_report *report, void *context, lc_error *error) {
+lc_status lc_store_check(const char *path, lc_report *report, void *problems, void *unchecked, lc_error *error) {
   int ends[2], ended = 0;
   char table[64] = "the store";
   if (pipe(ends) != 0)
@@ -363,9 +400,8 @@ lc_status lc_store_check(const char *path, lc_report *report, void *context, lc_
     run_child(path, ends[1]);
   }
   close(ends[1]);
-  read_child(ends[0], table, sizeof table, report, context);
+  lc_status status = read_child(ends[0], table, sizeof table, report, problems, unchecked, error);
   while (waitpid(child, &ended, 0) < 0 && errno == EINTR)
     ;
-  report_end(ended, table, report, context);
-  return LC_OK;
+  return status == LC_OK ? report_end(ended, table, report, problems, error) : status;
 }

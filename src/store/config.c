@@ -30,7 +30,7 @@ lc_status lc_store_save(lc_store *store, lc_text tenant, uint64_t expected, lc_t
     return status;
   int rc = newest_revision(store, txn, &key, &revision);
   if (rc == 0 && revision != expected)
-    status = lc_fail(error, LC_STALE, "revision %llu is not the newest: revision %llu has been saved meanwhile",
+    status = lc_fail(error, LC_STALE, "revision %llu is not the newest, which is revision %llu",
                      (unsigned long long)expected, (unsigned long long)revision);
   else if (rc == 0)
     rc = put_config(store, txn, key, expected + 1, ruleset, json, about);
@@ -43,6 +43,8 @@ lc_status lc_store_repair(lc_store *store, lc_text tenant, uint64_t revision, lc
   MDB_txn *txn;
   uint64_t newest;
   lc_key key = lc_key_of(tenant);
+  if (store->readonly)
+    return lc_keep_ruleset(store, tenant, ruleset, error);
   lc_status status = lc_begin_write(store, LC_PART_CONFIG, &txn, error);
   if (status != LC_OK)
     return status;

@@ -100,6 +100,8 @@ lc_status lc_env_copy(lc_env *env, const char *directory, bool compact, lc_error
   if (status != LC_OK)
     return status;
   status = copy_all(env, directory, compact, error);
+  if (status == LC_OK)
+    status = lc_env_check_still(env, error);
   if (status == LC_OK && made)
     status = sync_parent(env, directory, error);
   if (status != LC_OK) {

@@ -11,6 +11,7 @@
 
 #include "clock.h"
 #include "open.h"
+#include "owner.h"
 #include "pages.h"
 
 static const uint64_t MIB = 1 << 20;
@@ -69,7 +70,7 @@ bool lc_env_forked(const lc_env *env) {
 
 lc_status lc_env_fail(const lc_env *env, lc_part part, int rc, const char *doing, lc_error *error) {
   lc_status status = lc_env_status(env->parts[part].mdb, rc);
-  return status == LC_OK ? LC_OK : lc_fail(error, status, "%s: %s", doing, mdb_strerror(rc));
+  return status == LC_OK ? LC_OK : lc_fail(error, status, "%s: %s", doing, lc_env_why(rc));
 }
 
 /* ---- opening ----------------------------------------------------------------------------- */
@@ -181,8 +182,12 @@ lc_status lc_env_open(const char *path, const lc_env_options *options, lc_env **
   lock_registry();
   *out = find_open(path);
   lc_status status = *out == NULL ? open_new(path, options, out, error) : LC_OK;
+  if (status == LC_OK && !options->readonly && (*out)->options.readonly)
+    status = lc_fail(error, LC_UNAVAILABLE, "this process has %s open to read only: close it before it is opened to be written", path);
   if (status == LC_OK)
     (*out)->references++;
+  else
+    *out = NULL;
   unlock_registry();
   return status;
 }
@@ -209,6 +214,10 @@ const lc_watch *lc_env_watch(const lc_env *env) {
 
 MDB_dbi lc_env_table(const lc_env *env, lc_table table) {
   return env->tables[table];
+}
+
+bool lc_env_lacks(const lc_env *env, lc_table table) {
+  return env->tables[table] == 0; /* LMDB's own free list has that number */
 }
 
 MDB_env *lc_env_enter(lc_env *env, lc_part part) {
@@ -249,6 +258,15 @@ static lc_status refuse_forked(const lc_env *env, lc_error *error) {
        : lc_fail(error, LC_FORKED, "the store was opened before this process was forked: open it in the child");
 }
 
+lc_status lc_env_check_still(const lc_env *env, lc_error *error) {
+  return !env->options.unlocked || !lc_owner_lives(env->path) ? LC_OK
+       : lc_fail(error, LC_UNAVAILABLE, "%s was opened to be read while nobody used it, and somebody does now: open it again", env->path);
+}
+
+lc_status lc_env_check_writable(const lc_env *env, lc_error *error) {
+  return !env->options.readonly ? LC_OK : lc_fail(error, LC_READONLY, "%s was opened to read only", env->path);
+}
+
 static lc_status begin(lc_env *env, lc_part part, unsigned flags, MDB_txn **txn, lc_error *error) {
   unsigned opening;
   int rc = begin_once(env, part, flags, txn, &opening);
@@ -282,7 +300,9 @@ lc_status lc_env_read(lc_env *env, lc_part part, lc_reader *reader, lc_error *er
   lc_status status = refuse_forked(env, error);
   if (status != LC_OK)
     return status;
-  status = begin(env, part, MDB_RDONLY, &reader->txn, error);
+  status = lc_env_check_still(env, error);
+  if (status == LC_OK)
+    status = begin(env, part, MDB_RDONLY, &reader->txn, error);
   if (status == LC_OK && !reader->is_listed)
     list_reader(&env->parts[part], reader);
   return status;
@@ -315,6 +335,8 @@ static void set_durability(MDB_env *mdb, bool relaxed) {
 static lc_status begin_write(lc_env *env, lc_part part, bool relaxed, double seconds, MDB_txn **txn, lc_error *error) {
   *txn = NULL;
   lc_status status = refuse_forked(env, error);
+  if (status == LC_OK)
+    status = lc_env_check_writable(env, error);
   if (status == LC_OK)
     status = lc_writers_lock(env->writers, part, seconds != 0 ? seconds : patience, error);
   if (status != LC_OK)

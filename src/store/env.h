@@ -24,7 +24,7 @@
 
 /* Opens the store in the existing directory `path`, or shares the environment that this process has open already. The caller
  * owns one reference, for lc_env_close. LC_IO: a file cannot be made or read; LC_CORRUPT: a file is not a store's, or only one
- * of the two is there; LC_FULL, LC_UNAVAILABLE. */
+ * of the two is there; LC_FULL; LC_UNAVAILABLE: also where this process has it open to read only, and writing is asked for. */
 lc_status lc_env_open(const char *path, const lc_env_options *options, lc_env **out, lc_error *error);
 
 /* Gives a reference back; the last one closes both files. In a forked child it does nothing. */
@@ -79,18 +79,28 @@ const lc_watch *lc_env_watch(const lc_env *env);
 
 MDB_dbi lc_env_table(const lc_env *env, lc_table table);
 
+/* Whether a table is missing, as it may be in a store that is only read: an older leadcat made it, or never finished making it. */
+bool lc_env_lacks(const lc_env *env, lc_table table);
+
+/* LC_UNAVAILABLE: the store was opened without locks, and now somebody may write it. */
+lc_status lc_env_check_still(const lc_env *env, lc_error *error);
+
+/* LC_READONLY: the environment is for reading. */
+lc_status lc_env_check_writable(const lc_env *env, lc_error *error);
+
 /* Keeps a part as it is mapped until lc_env_leave. NULL: it had to be opened again and could not be. */
 MDB_env *lc_env_enter(lc_env *env, lc_part part);
 void lc_env_leave(lc_env *env, lc_part part);
 
 /* Begins a read transaction. lc_env_read_end makes it idle, lc_env_read_close gives its slot back. LC_FORKED, LC_UNAVAILABLE (no
- * reader slot is free), LC_IO. */
+ * reader slot is free; lc_env_check_still), LC_IO. */
 lc_status lc_env_read(lc_env *env, lc_part part, lc_reader *reader, lc_error *error);
 void lc_env_read_end(lc_env *env, lc_part part, lc_reader *reader);
 void lc_env_read_close(lc_env *env, lc_part part, lc_reader *reader);
 
 /* Begins a write transaction, for lc_env_commit or lc_env_abort. Waits for other writers: for `seconds`, then it is LC_LOCKED,
- * or (0) for some, then it is LC_UNAVAILABLE. With `relaxed`, a power failure may undo the commit, but the end of a process never does. */
+ * or (0) for some, then it is LC_UNAVAILABLE. With `relaxed`, a power failure may undo the commit, but the end of a process never does.
+ * LC_READONLY. */
 lc_status lc_env_write(lc_env *env, lc_part part, bool relaxed, double seconds, MDB_txn **txn, lc_error *error);
 lc_status lc_env_commit(lc_env *env, lc_part part, MDB_txn *txn, lc_error *error);
 void lc_env_abort(lc_env *env, lc_part part, MDB_txn *txn);

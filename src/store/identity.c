@@ -34,7 +34,7 @@ static MDB_val text(const char *name) {
 /* Copies up to `size` bytes of a value to `value`, which stays as it is when there is none. */
 static int get(const identity *id, MDB_txn *txn, lc_table table, const char *name, void *value, size_t size, bool *found) {
   MDB_val key = text(name), stored;
-  int rc = mdb_get(txn, lc_env_table(id->env, table), &key, &stored);
+  int rc = lc_env_lacks(id->env, table) ? MDB_NOTFOUND : mdb_get(txn, lc_env_table(id->env, table), &key, &stored);
   *found = rc == 0;
   if (rc == 0)
     memcpy(value, stored.mv_data, stored.mv_size < size ? stored.mv_size : size);
@@ -201,6 +201,11 @@ static lc_status name_config(identity *id, lc_error *error) {
   return status;
 }
 
+bool lc_has_old_form(lc_env *env, MDB_txn *txn) {
+  identity id = { .env = env };
+  return read_journal(&id, txn) == 0 && id.format != 0 && id.format < FORMAT;
+}
+
 static bool is_at_home(const identity *id) {
   return id->has_id[LC_PART_JOURNAL] && id->format == FORMAT && id->home == home_of(id->path) && !lc_env_went_back(id->env);
 }
@@ -246,6 +251,16 @@ static lc_status read_epochs(const identity *id, lc_epochs *epochs, lc_error *er
   return status;
 }
 
+/* A store that is only read: it keeps its epochs, also where it is a copy. */
+static lc_status check_and_read(const identity *id, lc_error *error) {
+  bool current = id->format == FORMAT;
+  for (int table = 0; table < LC_TABLES; table++)
+    current = current && !lc_env_lacks(id->env, (lc_table)table);
+  return current ? read_epochs(id, lc_env_epochs(id->env), error)
+       : lc_fail(error, LC_READONLY, "%s has the form of an older leadcat. It is brought into today's when it is opened to be "
+                 "written: let it be, or a copy of it", id->path);
+}
+
 static lc_status identify(lc_env *env, const char *path, lc_error *error) {
   identity id = { .env = env, .path = path };
   lc_status status = read_part(&id, LC_PART_CONFIG, read_config, error);
@@ -253,6 +268,8 @@ static lc_status identify(lc_env *env, const char *path, lc_error *error) {
     status = read_part(&id, LC_PART_JOURNAL, read_journal, error);
   if (status == LC_OK)
     status = check(&id, error);
+  if (lc_env_check_writable(env, NULL) != LC_OK)
+    return status == LC_OK ? check_and_read(&id, error) : status;
   if (status == LC_OK)
     status = lc_env_settle(env, error);
   if (status == LC_OK && !id.has_id[LC_PART_CONFIG])

@@ -11,9 +11,12 @@
 
 #include "env.h"
 
+/* Whether a journal has what an older leadcat wrote, which lc_identify brings into today's form. In a transaction on it. */
+bool lc_has_old_form(lc_env *env, MDB_txn *txn);
+
 /* Reads the epochs, unless they have been read. Before that, checks the store's identity, gives it one if it is new, brings what
  * an older leadcat wrote into today's form, and begins an epoch if the journal is a copy. The caller is the only one who opens
- * the store now. LC_CORRUPT: the files belong to two stores, or a newer leadcat wrote them. LC_FULL, LC_UNAVAILABLE, LC_IO. */
+ * the store now. LC_READONLY: that would be to be done, and it may not be written. LC_CORRUPT: the files belong to two stores, or a newer leadcat wrote them. LC_FULL, LC_UNAVAILABLE, LC_IO. */
 lc_status lc_identify(lc_env *env, const char *path, lc_error *error);
 
 #endif

@@ -26,10 +26,12 @@ typedef struct lc_last {
 struct lc_store {
   lc_env *env;
   lc_rules_cache *rules; /* NULL until first used */
+  lc_rules_cache *repaired; /* of a store that is only read: what it has in place of what is stored; NULL until needed */
   lc_owner owner;
   uint64_t boot; /* lc_boot */
   bool relaxed;
   double patience;
+  bool readonly;
   lc_reader readers[LC_PARTS]; /* idle between calls; each keeps its reader slot */
   char *result;               /* the buffer, its bytes in use, and its size */
   size_t result_size;
@@ -83,10 +85,19 @@ int lc_seek_previous(MDB_cursor *cursor, const lc_key *prefix, MDB_val *key, MDB
 /* Moves to the first key behind the company or name `after` (empty: to the tenant's first). */
 int lc_seek_company(MDB_cursor *cursor, const lc_key *tenant, lc_text after, MDB_val *key, MDB_val *value);
 
+/* ---- from store.c ---------------------------------------------------------------------- */
+
+/* The options to read the store in `path`: without locks where it has no owner. LC_UNAVAILABLE: it has one, and the lock files of
+ * LMDB, in which readers are listed, may not be written. */
+lc_status lc_how_to_read(const char *path, lc_env_options *options, lc_error *error);
+
 /* ---- from transaction.c ---------------------------------------------------------------- */
 
 lc_status lc_begin_read(lc_store *store, lc_part part, MDB_txn **txn, lc_error *error);
 void lc_end_read(lc_store *store, lc_part part);
+/* LC_READONLY: it was opened to be read only. */
+lc_status lc_check_writable(const lc_store *store, lc_error *error);
+
 lc_status lc_begin_write(lc_store *store, lc_part part, MDB_txn **txn, lc_error *error);
 
 /* Commits when `status` is LC_OK, else aborts and returns `status`. */
@@ -281,6 +292,9 @@ lc_status lc_read_triggers(const lc_env *env, MDB_txn *txn, lc_triggers *trigger
 int lc_count_triggers(const lc_store *store, MDB_txn *txn, size_t *count);
 
 /* ---- from rulesets.c ------------------------------------------------------------------- */
+
+/* Uses this ruleset in place of the stored one, until a config is saved. */
+lc_status lc_keep_ruleset(lc_store *store, lc_text tenant, lc_text ruleset, lc_error *error);
 
 void lc_rules_cache_free(lc_rules_cache *cache);
 

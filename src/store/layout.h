@@ -5,6 +5,7 @@
 #include <lmdb.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 typedef enum lc_part {
   LC_PART_CONFIG,  /* config.mdb */
@@ -45,6 +46,9 @@ typedef struct lc_env_options {
                          * store in a process sets it for all processes (lc_env_settle); 0: as it was set last, or 16 GiB. */
   unsigned max_readers; /* reader slots of each file; 0: 1024. The first process to open it decides. */
   bool alone;           /* as for lc_writers_open (lock.h) */
+  bool readonly;        /* nothing is written, made or brought into today's form */
+  bool unlocked;        /* readonly without LMDB's lock file: only where nobody may write */
+  mode_t mode;          /* of the files that are made, whatever the umask; 0: 0640 less the umask, and of lock files the data's */
 } lc_env_options;
 
 /* A read transaction, idle between uses, with its reader slot. Zeroed at first; it must not move in memory. */

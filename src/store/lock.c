@@ -15,6 +15,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "access.h"
+#include "layout.h"
+
 enum { PATH_SIZE = 4096, PARTS = 2 };
 
 /* ---- lock files -------------------------------------------------------------------------------- */
@@ -28,22 +31,12 @@ static void forbid_copying(int file) {
   }
 }
 
-/* Gives a new file the owner and mode of `model`, so that a store opened once by root stays open to its own user. */
-static int take_owner(int file, const char *model) {
-  struct stat data, own;
-  if (stat(model, &data) != 0 || fstat(file, &own) != 0)
-    return 0;
-  if ((data.st_uid != own.st_uid || data.st_gid != own.st_gid) && fchown(file, data.st_uid, data.st_gid) != 0 && errno != EPERM)
-    return errno;
-  return fchmod(file, data.st_mode & 0666) != 0 && errno != EPERM ? errno : 0;
-}
-
-static int make_lock(const char *name, const char *model, int *file) {
+static int make_lock(const char *name, const char *model, mode_t mode, int *file) {
   *file = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
   if (*file < 0)
     return errno;
   forbid_copying(*file);
-  return take_owner(*file, model);
+  return lc_adopt(*file, model, mode);
 }
 
 /* Reserves disk for all of it: writing to a hole of a mapped file on a full disk would end the process. */
@@ -58,11 +51,11 @@ static int reserve(int file, size_t size) {
   return errno == ENOSPC && data.st_size == 0 ? ENOSPC : 0; /* not every file system can; what is there can be used */
 }
 
-lc_status lc_lock_open(const char *path, const char *name, const char *data, size_t size, int *file, lc_error *error) {
+lc_status lc_lock_open(const char *path, const char *name, size_t size, mode_t mode, int *file, lc_error *error) {
   char lock[PATH_SIZE], model[PATH_SIZE];
   snprintf(lock, sizeof lock, "%s/%s", path, name);
-  snprintf(model, sizeof model, "%s/%s", path, data);
-  int rc = make_lock(lock, model, file);
+  snprintf(model, sizeof model, "%s/%s", path, lc_part_files[LC_PART_JOURNAL]);
+  int rc = make_lock(lock, access(model, F_OK) == 0 ? model : path, mode, file);
   if (rc == EEXIST && (rc = 0, *file = open(lock, O_RDWR | O_CLOEXEC | O_NOFOLLOW)) < 0)
     rc = errno;
   if (rc == 0)
@@ -72,9 +65,7 @@ lc_status lc_lock_open(const char *path, const char *name, const char *data, siz
   if (*file >= 0)
     close(*file);
   *file = -1;
-  if (rc == ELOOP)
-    return lc_fail(error, LC_IO, "cannot open %s: it is a symbolic link", lock);
-  return lc_fail(error, rc == ENOSPC || rc == EDQUOT ? LC_FULL : LC_IO, "cannot open %s: %s", lock, strerror(rc));
+  return lc_refuse_access(lock, rc, error);
 }
 
 /* ---- the writers' lock ------------------------------------------------------------------------ */
@@ -117,9 +108,9 @@ static int map_writers(int file, bool alone, lc_writers **out) {
   return rc;
 }
 
-lc_status lc_writers_open(const char *path, bool alone, lc_writers **out, lc_error *error) {
+lc_status lc_writers_open(const char *path, bool alone, mode_t mode, lc_writers **out, lc_error *error) {
   int file;
-  lc_status status = lc_lock_open(path, "writers.lock", "journal.mdb", sizeof **out, &file, error);
+  lc_status status = lc_lock_open(path, "writers.lock", sizeof **out, mode, &file, error);
   if (status != LC_OK)
     return status;
   int rc = map_writers(file, alone, out);

@@ -11,6 +11,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "access.h"
 #include "pages.h"
 
 enum { DEFAULT_READERS = 1024, ROOM = 1 << 20 };
@@ -52,6 +53,21 @@ lc_status lc_env_status(MDB_env *mdb, int rc) {
   }
 }
 
+const char *lc_env_why(int rc) {
+  switch (rc) {
+    case MDB_READERS_FULL:
+      return "all reader slots are taken: open the store with a larger max_readers when all have closed it";
+    case MDB_MAP_FULL:
+      return "the file is as large as its map_size: open the store with a larger one";
+    case MDB_VERSION_MISMATCH:
+      return "its form is not that of our LMDB: another version has written it, or its heads are damaged";
+    case MDB_INVALID:
+      return "this is no LMDB file, or its heads are damaged";
+    default:
+      return mdb_strerror(rc);
+  }
+}
+
 /* ---- one file ----------------------------------------------------------------------------- */
 
 size_t lc_map_size(lc_part part, size_t wanted) {
@@ -69,6 +85,23 @@ static int size_of(MDB_env *mdb, off_t *size) {
   if (rc == 0)
     *size = (off_t)(info.me_last_pgno + 1) * (off_t)pages.ms_psize;
   return rc;
+}
+
+static void count_problem(void *context, const char *problem) {
+  (void)problem;
+  ++*(unsigned *)context;
+}
+
+/* Whether a file that is shorter than LMDB takes it for has all that can be reached. */
+static int check_end(const char *file, MDB_env *mdb) {
+  struct stat data;
+  unsigned problems = 0;
+  off_t size = 0;
+  int rc = size_of(mdb, &size);
+  if (rc != 0 || (stat(file, &data) == 0 && data.st_size >= size))
+    return rc;
+  lc_pages_check(file, file, count_problem, &problems);
+  return problems == 0 ? 0 : MDB_CORRUPTED;
 }
 
 /* Fills a file that has lost its end with zeros, so that LMDB finds a damaged page there. Reading behind the end of the file
@@ -96,12 +129,12 @@ static int fill_up(MDB_env *mdb) {
 
 /* Makes LMDB's lock file before LMDB does. Closing it drops no lock, since this process does not have it open yet (the registry
  * is locked). */
-static lc_status prepare_lock(const char *path, lc_part part, unsigned readers, lc_error *error) {
+static lc_status prepare_lock(const lc_env *env, lc_part part, unsigned readers, lc_error *error) {
   enum { HEAD = 4096, SLOT = 64 }; /* at least what LMDB uses for its mutexes, and for a reader */
   char name[32];
   int file;
   snprintf(name, sizeof name, "%s-lock", lc_part_files[part]);
-  lc_status status = lc_lock_open(path, name, lc_part_files[part], HEAD + (size_t)readers * SLOT, &file, error);
+  lc_status status = lc_lock_open(env->path, name, HEAD + (size_t)readers * SLOT, env->options.mode, &file, error);
   if (status == LC_OK)
     close(file);
   return status;
@@ -109,6 +142,10 @@ static lc_status prepare_lock(const char *path, lc_part part, unsigned readers, 
 
 static unsigned reader_slots(const lc_env *env) {
   return env->options.max_readers != 0 ? env->options.max_readers : DEFAULT_READERS;
+}
+
+static unsigned flags_of(const lc_env *env) {
+  return MDB_NOSUBDIR | MDB_NOTLS | (env->options.readonly ? MDB_RDONLY : 0) | (env->options.unlocked ? MDB_NOLOCK : 0);
 }
 
 static int open_file(lc_env *env, lc_part part) {
@@ -121,7 +158,8 @@ static int open_file(lc_env *env, lc_part part) {
   if ((rc = mdb_env_set_mapsize(mdb, lc_map_size(part, env->options.map_size))) != 0
       || (rc = mdb_env_set_maxreaders(mdb, reader_slots(env))) != 0
       || (rc = mdb_env_set_maxdbs(mdb, LC_TABLES)) != 0
-      || (rc = mdb_env_open(mdb, file, MDB_NOSUBDIR | MDB_NOTLS, 0640)) != 0 || (rc = fill_up(mdb)) != 0) {
+      || (rc = mdb_env_open(mdb, file, flags_of(env), 0640)) != 0
+      || (rc = env->options.readonly ? check_end(file, mdb) : fill_up(mdb)) != 0) {
     mdb_env_close(mdb);
     return rc;
   }
@@ -154,6 +192,8 @@ static int make_file(const lc_env *env, lc_part part) {
     return 0;
   unlink(made); /* of a process that was killed */
   int rc = make_empty(env, part, made);
+  if (rc == 0)
+    rc = lc_adopt_named(made, env->path, env->options.mode);
   if (rc == 0 && rename(made, name) != 0)
     rc = errno;
   if (rc != 0)
@@ -161,15 +201,22 @@ static int make_file(const lc_env *env, lc_part part) {
   return rc;
 }
 
+static lc_status fail_part(const lc_env *env, lc_part part, int rc, lc_error *error) {
+  char file[LC_PATH_SIZE];
+  snprintf(file, sizeof file, "%s/%s", env->path, lc_part_files[part]);
+  return rc == 0 ? LC_OK
+       : rc == EACCES || rc == EPERM ? lc_refuse_access(file, rc, error)
+       : lc_fail(error, lc_env_status(NULL, rc), "cannot open %s: %s", file, lc_env_why(rc));
+}
+
 static lc_status open_part(lc_env *env, lc_part part, lc_error *error) {
-  lc_status status = prepare_lock(env->path, part, reader_slots(env), error);
+  if (env->options.readonly)
+    return fail_part(env, part, open_file(env, part), error);
+  lc_status status = prepare_lock(env, part, reader_slots(env), error);
   if (status != LC_OK)
     return status;
   int rc = make_file(env, part);
-  if (rc == 0)
-    rc = open_file(env, part);
-  return rc == 0 ? LC_OK : lc_fail(error, lc_env_status(NULL, rc), "cannot open %s/%s: %s", env->path, lc_part_files[part],
-                                   mdb_strerror(rc));
+  return fail_part(env, part, rc == 0 ? open_file(env, part) : rc, error);
 }
 
 static int end_txn(MDB_txn *txn, int rc) {
@@ -179,6 +226,12 @@ static int end_txn(MDB_txn *txn, int rc) {
   return rc;
 }
 
+/* One that is missing in a store that is only read stays 0. */
+static int open_table(lc_env *env, MDB_txn *txn, lc_table table, unsigned flags) {
+  int rc = mdb_dbi_open(txn, lc_table_name(table), flags, &env->tables[table]);
+  return rc == MDB_NOTFOUND && env->options.readonly ? 0 : rc;
+}
+
 static int open_tables_with(lc_env *env, lc_part part, unsigned txn_flags, unsigned flags) {
   MDB_txn *txn;
   int rc = mdb_txn_begin(env->parts[part].mdb, NULL, txn_flags, &txn);
@@ -186,7 +239,7 @@ static int open_tables_with(lc_env *env, lc_part part, unsigned txn_flags, unsig
     return rc;
   for (int i = 0; i < LC_TABLES && rc == 0; i++)
     if (lc_table_part((lc_table)i) == part)
-      rc = mdb_dbi_open(txn, lc_table_name((lc_table)i), flags, &env->tables[i]);
+      rc = open_table(env, txn, (lc_table)i, flags);
   return end_txn(txn, rc);
 }
 
@@ -259,7 +312,7 @@ static lc_status mark_restored(lc_env *env, lc_error *error) {
   uint64_t known = newest_commit_known(env->path), newest = lc_pages_newest(name);
   if (newest != 0 && newest < known) {
     int file;
-    status = lc_lock_open(env->path, restored, lc_part_files[LC_PART_JOURNAL], 0, &file, error);
+    status = lc_lock_open(env->path, restored, 0, env->options.mode, &file, error);
     if (status == LC_OK)
       close(file);
     if (status == LC_OK && sync_directory(env->path) != 0)
@@ -282,7 +335,7 @@ static lc_status open_parts(lc_env *env, lc_error *error) {
   const char *path = env->path;
   lc_part first = has_file(path, LC_PART_CONFIG) ? LC_PART_CONFIG : LC_PART_JOURNAL, second = !first;
   bool is_whole = has_file(path, LC_PART_CONFIG) == has_file(path, LC_PART_JOURNAL);
-  lc_status status = mark_restored(env, error);
+  lc_status status = env->options.readonly ? LC_OK : mark_restored(env, error);
   if (status == LC_OK)
     status = open_part(env, first, error);
   if (status == LC_OK && !is_whole)
@@ -294,7 +347,7 @@ static lc_status open_parts(lc_env *env, lc_error *error) {
 
 lc_status lc_open_files(lc_env *env, lc_error *error) {
   const char *path = env->path;
-  bool is_new = !has_file(path, LC_PART_CONFIG) || !has_file(path, LC_PART_JOURNAL);
+  bool is_new = !env->options.readonly && (!has_file(path, LC_PART_CONFIG) || !has_file(path, LC_PART_JOURNAL));
   lc_status status = open_parts(env, error);
   int rc = status == LC_OK && is_new ? sync_names(path) : 0;
   if (rc != 0)
@@ -303,9 +356,11 @@ lc_status lc_open_files(lc_env *env, lc_error *error) {
     rc = open_tables(env, (lc_part)part);
     if (rc != 0)
       status = lc_fail(error, lc_env_status(env->parts[part].mdb, rc), "cannot open %s/%s: %s", path, lc_part_files[part],
-                       mdb_strerror(rc));
+                       lc_env_why(rc));
   }
-  return status == LC_OK ? lc_writers_open(path, env->options.alone, &env->writers, error) : status;
+  if (status != LC_OK || env->options.readonly)
+    return status;
+  return lc_writers_open(path, env->options.alone, env->options.mode, &env->writers, error);
 }
 
 /* ---- opening again ---------------------------------------------------------------------------- */

@@ -62,6 +62,9 @@ size_t lc_map_size(lc_part part, size_t wanted);
 /* The status for LMDB's (or the system's) result. */
 lc_status lc_env_status(MDB_env *mdb, int rc);
 
+/* Its cause and the remedy, in words. */
+const char *lc_env_why(int rc);
+
 /* ---- from room.c ------------------------------------------------------------------------- */
 
 /* The limit of a part, which its transaction reads. */

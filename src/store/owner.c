@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -13,7 +14,8 @@
 #include "rules/checksum.h"
 
 /* A token is the number of the namespaces, then SHIFT random bits. The byte at offset 0 is locked while a store is opened. */
-enum { SHIFT = 32, OPENING = 0, TRIES = 500, PAUSE = 10000000 /* nanoseconds */ };
+static const char owners[] = "owners.lock";
+enum { SHIFT = 32, OPENING = 0, TRIES = 500, PAUSE = 10000000 /* nanoseconds */, PATH_SIZE = 4096 };
 
 lc_status lc_random(void *bytes, size_t size, lc_error *error) {
   if (getrandom(bytes, size, 0) != (ssize_t)size) /* up to 256 bytes come whole */
@@ -81,10 +83,10 @@ static lc_status refuse_strangers(const lc_owner *owner, const char *path, bool 
   return LC_OK;
 }
 
-lc_status lc_owner_open(const char *path, lc_owner *owner, bool *alone, lc_error *error) {
+lc_status lc_owner_open(const char *path, mode_t mode, lc_owner *owner, bool *alone, lc_error *error) {
   *alone = false;
   owner->token = 0;
-  lc_status status = lc_lock_open(path, "owners.lock", "journal.mdb", 0, &owner->file, error);
+  lc_status status = lc_lock_open(path, owners, 0, mode, &owner->file, error);
   if (status == LC_OK)
     status = await_turn(owner, error);
   if (status == LC_OK && owner->file >= 0)
@@ -92,6 +94,18 @@ lc_status lc_owner_open(const char *path, lc_owner *owner, bool *alone, lc_error
   if (status != LC_OK)
     lc_owner_close(owner);
   return status;
+}
+
+bool lc_owner_lives(const char *path) {
+  char name[PATH_SIZE];
+  struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+  snprintf(name, sizeof name, "%s/%s", path, owners);
+  int file = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (file < 0)
+    return errno != ENOENT;
+  bool lives = fcntl(file, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+  close(file);
+  return lives;
 }
 
 lc_status lc_owner_enter(lc_owner *owner, lc_error *error) {

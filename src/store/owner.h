@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "rules/status.h"
 
@@ -24,8 +25,12 @@ typedef struct lc_owner {
 
 /* Waits its turn, a few seconds at most, to open the store in directory `path`: others wait until lc_owner_enter or
  * lc_owner_close. `alone` is whether nobody has the store open. LC_UNAVAILABLE: an owner from other namespaces lives, or
- * another process does not finish opening. LC_IO, LC_FULL. */
-lc_status lc_owner_open(const char *path, lc_owner *owner, bool *alone, lc_error *error);
+ * another process does not finish opening. LC_IO, LC_FULL. `mode`: as of lc_lock_open. */
+lc_status lc_owner_open(const char *path, mode_t mode, lc_owner *owner, bool *alone, lc_error *error);
+
+/* Whether the store in directory `path` has an owner, or that cannot be told, as `owners.lock` may not be read. Makes and locks
+ * nothing. Where the file system cannot lock, nobody is seen. */
+bool lc_owner_lives(const char *path);
 
 /* Becomes an owner, and lets others open the store. LC_IO. */
 lc_status lc_owner_enter(lc_owner *owner, lc_error *error);

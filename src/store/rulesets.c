@@ -72,6 +72,8 @@ static lc_status read(lc_store *store, MDB_txn *txn, lc_key *tenant, lc_rules *r
   return is_cached(rules, value) ? LC_OK : cache(rules, value.mv_data, value.mv_size, error);
 }
 
+static lc_status use_kept(const lc_store *store, MDB_txn *txn, lc_text tenant, lc_rules *rules, lc_error *error);
+
 lc_status lc_store_refresh(lc_store *store, lc_text tenant, lc_rules *rules, lc_error *error) {
   MDB_txn *txn;
   lc_key key = lc_key_of(tenant);
@@ -79,6 +81,8 @@ lc_status lc_store_refresh(lc_store *store, lc_text tenant, lc_rules *rules, lc_
   if (status != LC_OK)
     return status;
   status = read(store, txn, &key, rules, error);
+  if (status == LC_CORRUPT && store->repaired != NULL)
+    status = use_kept(store, txn, tenant, rules, error);
   if (status == LC_OK)
     rules->stamp = mdb_txn_id(txn);
   lc_end_read(store, LC_PART_CONFIG);
@@ -210,6 +214,41 @@ lc_status lc_store_ruleset(lc_store *store, lc_text tenant, const lc_ruleset **r
     status = read_into(store, entry, tenant, error);
   entry->used = true;
   *ruleset = entry->rules.ruleset;
+  return status;
+}
+
+/* Of what was made in place of rulesets that may not be written. The error is that of the stored one. */
+static lc_status use_kept(const lc_store *store, MDB_txn *txn, lc_text tenant, lc_rules *rules, lc_error *error) {
+  const tenant_rules *kept = find(store->repaired, tenant);
+  if (kept == NULL || kept->rules.stamp != mdb_txn_id(txn))
+    return LC_CORRUPT;
+  return cache(rules, kept->rules.ruleset, kept->rules.ruleset->size, error);
+}
+
+static lc_status keep(lc_store *store, lc_text tenant, lc_text ruleset, uint64_t stamp, lc_error *error) {
+  tenant_rules *kept = find(store->repaired, tenant);
+  if (kept == NULL)
+    kept = add(store->repaired, tenant);
+  if (kept == NULL)
+    return lc_no_memory(error);
+  kept->rules.stamp = 0;
+  lc_status status = cache(&kept->rules, ruleset.data, ruleset.size, error);
+  if (status == LC_OK)
+    kept->rules.stamp = stamp;
+  return status;
+}
+
+lc_status lc_keep_ruleset(lc_store *store, lc_text tenant, lc_text ruleset, lc_error *error) {
+  MDB_txn *txn;
+  if (store->repaired == NULL)
+    store->repaired = calloc(1, sizeof *store->repaired);
+  if (store->repaired == NULL)
+    return lc_no_memory(error);
+  lc_status status = lc_begin_read(store, LC_PART_CONFIG, &txn, error);
+  if (status != LC_OK)
+    return status;
+  status = keep(store, tenant, ruleset, mdb_txn_id(txn), error);
+  lc_end_read(store, LC_PART_CONFIG);
   return status;
 }
 

@@ -1,33 +1,102 @@
 /* Opening, closing and upkeep of a store. */
-#include "store.h"
-
+#define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "access.h"
 #include "identity.h"
 #include "internal.h"
+#include "open.h"
+#include "store.h"
 
 enum { PATH_MAX_SIZE = 4096 - 32 }; /* so that the names of its files fit */
 
-static lc_status make_directory(const char *path, lc_error *error) {
-  if (strlen(path) > PATH_MAX_SIZE)
-    return lc_fail(error, LC_IO, "cannot open the store: its path is longer than %d bytes", PATH_MAX_SIZE);
-  if (mkdir(path, 0750) == 0 || errno == EEXIST)
+static lc_status make_directory(const char *path, mode_t mode, lc_error *error) {
+  int rc = mkdir(path, 0750) == 0 ? 0 : errno;
+  if (rc == EEXIST)
     return LC_OK;
-  lc_status status = errno == ENOSPC || errno == EDQUOT ? LC_FULL : LC_IO;
-  return lc_fail(error, status, "cannot make the directory %s: %s", path, strerror(errno));
+  if (rc == 0 && mode != 0 && chmod(path, lc_directory_mode(mode)) != 0)
+    rc = errno;
+  if (rc == 0 || rc == EACCES)
+    return rc == 0 ? LC_OK : lc_refuse_access(path, rc, error);
+  return lc_fail(error, rc == ENOSPC || rc == EDQUOT ? LC_FULL : LC_IO, "cannot make the directory %s: %s", path, strerror(rc));
+}
+
+static lc_status measure(const char *path, lc_error *error) {
+  return strlen(path) <= PATH_MAX_SIZE ? LC_OK
+       : lc_fail(error, LC_IO, "cannot open the store: its path is longer than %d bytes", PATH_MAX_SIZE);
 }
 
 /* One process opens a store at a time, until it counts as an owner. */
 static lc_status open_in_turn(lc_store *store, const char *path, lc_env_options *options, lc_error *error) {
-  lc_status status = lc_owner_open(path, &store->owner, &options->alone, error);
+  lc_status status = lc_owner_open(path, options->mode, &store->owner, &options->alone, error);
   if (status == LC_OK)
     status = lc_env_open(path, options, &store->env, error);
   if (status == LC_OK)
     status = lc_identify(store->env, path, error);
   return status == LC_OK ? lc_owner_enter(&store->owner, error) : status;
+}
+
+/* The store's file that may not be written, of those that opening it opens to be written; 0: all may. */
+static int find_unwritable(const char *path, char name[LC_PATH_SIZE], bool locks_only) {
+  static const char *const files[] = { "owners.lock", "config.mdb-lock", "journal.mdb-lock", "writers.lock", "config.mdb",
+                                       "journal.mdb" };
+  int rc = 0;
+  for (size_t i = 0; i < (locks_only ? 3 : sizeof files / sizeof *files) && rc == 0; i++) {
+    snprintf(name, LC_PATH_SIZE, "%s/%s", path, files[i]);
+    rc = lc_may_write(name);
+    rc = rc == ENOENT ? lc_may_write(path) : rc;
+  }
+  return rc;
+}
+
+static int find_unreadable(const char *path, char name[LC_PATH_SIZE]) {
+  int rc = 0;
+  for (int part = 0; part < LC_PARTS && rc == 0; part++) {
+    snprintf(name, LC_PATH_SIZE, "%s/%s", path, lc_part_files[part]);
+    rc = faccessat(AT_FDCWD, name, R_OK, AT_EACCESS) == 0 ? 0 : errno;
+  }
+  return rc;
+}
+
+lc_status lc_how_to_read(const char *path, lc_env_options *options, lc_error *error) {
+  char name[LC_PATH_SIZE];
+  lc_error why;
+  *options = (lc_env_options){ .readonly = true, .unlocked = !lc_owner_lives(path) };
+  int rc = find_unreadable(path, name);
+  if (rc != 0 && rc != ENOENT) /* opening it says which file is missing */
+    return lc_refuse_access(name, rc, error);
+  rc = options->unlocked ? 0 : find_unwritable(path, name, true);
+  if (rc == 0)
+    return LC_OK;
+  lc_refuse_access(name, rc, &why);
+  return lc_fail(error, LC_UNAVAILABLE, "%s is in use, and to read it meanwhile takes writing to its lock files. Stop what uses "
+                 "it, read a backup, or mend this: %s", path, why.message);
+}
+
+static lc_status open_to_read(lc_store *store, const char *path, lc_error *error) {
+  lc_env_options options;
+  lc_status status = lc_how_to_read(path, &options, error);
+  if (status != LC_OK || !options.unlocked)
+    return status != LC_OK ? status : open_in_turn(store, path, &options, error);
+  status = lc_env_open(path, &options, &store->env, error);
+  return status == LC_OK ? lc_identify(store->env, path, error) : status;
+}
+
+/* What fails because the store may not be written has a code that says so, if it may be read. */
+static lc_status open_to_write(lc_store *store, const char *path, lc_env_options *options, lc_error *error) {
+  char name[LC_PATH_SIZE];
+  lc_status status = make_directory(path, options->mode, error);
+  if (status == LC_OK)
+    status = open_in_turn(store, path, options, error);
+  if (status != LC_IO || find_unwritable(path, name, false) == 0)
+    return status;
+  return find_unreadable(path, name) == 0 ? LC_READONLY : status;
 }
 
 /* A forked child leaves the environment to its parent. Both hold the owner's lock until both have closed it. */
@@ -39,13 +108,16 @@ void lc_store_close(lc_store *store) {
   }
   lc_owner_close(&store->owner);
   lc_rules_cache_free(store->rules);
+  lc_rules_cache_free(store->repaired);
   free(store->result);
   free(store);
 }
 
 lc_status lc_store_open(const char *path, const lc_store_options *options, lc_store **out, lc_error *error) {
-  lc_env_options env = { .map_size = options->map_size, .max_readers = options->max_readers };
-  lc_status status = make_directory(path, error);
+  lc_env_options env = {
+    .map_size = options->map_size, .max_readers = options->max_readers, .mode = (mode_t)options->mode,
+  };
+  lc_status status = measure(path, error);
   lc_store *store = status == LC_OK ? calloc(1, sizeof *store) : NULL;
   if (status != LC_OK)
     return status;
@@ -55,7 +127,8 @@ lc_status lc_store_open(const char *path, const lc_store_options *options, lc_st
   store->boot = lc_boot();
   store->relaxed = options->relaxed;
   store->patience = options->patience;
-  status = open_in_turn(store, path, &env, error);
+  store->readonly = options->readonly;
+  status = store->readonly ? open_to_read(store, path, error) : open_to_write(store, path, &env, error);
   if (status == LC_OK)
     *out = store;
   else
@@ -134,7 +207,7 @@ lc_status lc_store_probe(lc_store *store, double age, lc_error *error) {
   lc_status status = probe_read(store, LC_PART_CONFIG, LC_TABLE_CONFIGS, error);
   if (status == LC_OK)
     status = probe_read(store, LC_PART_JOURNAL, LC_TABLE_META, error);
-  if (status == LC_OK && lc_uptime() - lc_env_committed(store->env) >= age)
+  if (status == LC_OK && !store->readonly && lc_uptime() - lc_env_committed(store->env) >= age)
     status = probe_write(store, error);
   return status;
 }

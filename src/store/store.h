@@ -8,7 +8,7 @@
  * ids. Times are seconds since 1970.
  *
  * Any call may return, besides what it names: LC_FORKED, LC_UNAVAILABLE (no reader slot, no memory), LC_CORRUPT, LC_IO; a
- * writing one also LC_FULL.
+ * writing one also LC_FULL and LC_READONLY.
  */
 #ifndef LC_STORE_STORE_H
 #define LC_STORE_STORE_H
@@ -34,9 +34,15 @@ typedef struct lc_store_options {
   bool relaxed;         /* a power failure may undo the newest commits of the journal */
   double patience;      /* seconds to wait for another process that writes, then calls are LC_LOCKED; 0: some seconds, then
                          * they are LC_UNAVAILABLE */
+  bool readonly;        /* writes nothing and makes nothing: what would is LC_READONLY */
+  unsigned mode;        /* of the files that are made, whatever the umask, and with the right to search of the directory; 0: as it was */
 } lc_store_options;
 
-/* Opens the store in directory `path`. Close it with lc_store_close. */
+/* Opens the store in directory `path`. Close it with lc_store_close.
+ *
+ * To be read only, it is opened without any lock where it has no owner, since nobody changes it then; a read that finds one is
+ * LC_UNAVAILABLE. Where it has one, it is opened as LMDB wants: reading takes writing to its lock files. LC_UNAVAILABLE: they may not
+ * be written. LC_READONLY: the store has to be written, as it is of an older form, or was opened to be written and may only be read. */
 lc_status lc_store_open(const char *path, const lc_store_options *options, lc_store **out, lc_error *error);
 void lc_store_close(lc_store *store);
 
@@ -80,7 +86,7 @@ lc_status lc_store_ruleset(lc_store *store, lc_text tenant, const lc_ruleset **r
 lc_status lc_store_save(lc_store *store, lc_text tenant, uint64_t expected, lc_text ruleset, lc_text json, lc_text about,
                         lc_error *error);
 
-/* Replaces the packed ruleset, if `revision` is still the newest. */
+/* Replaces the packed ruleset, if `revision` is still the newest; of a store that is only read, for this store alone. */
 lc_status lc_store_repair(lc_store *store, lc_text tenant, uint64_t revision, lc_text ruleset, lc_error *error);
 
 /* Copies out the JSON of a revision, 0 for the newest. LC_NOT_FOUND. */
@@ -491,9 +497,11 @@ lc_status lc_store_counters(lc_store *store, lc_text tenant, lc_error *error);
 /* Copies the store, while it is in use, to the directory `path`, as lc_env_copy does. */
 lc_status lc_store_copy(lc_store *store, const char *path, bool compact, lc_error *error);
 
-/* Reads all pages and records of the store in `path` and reports each problem in a sentence. A child process does it, since a
- * damaged file may end it. The caller should not have the store open. LC_UNAVAILABLE, LC_IO: no child could be started. */
-lc_status lc_store_check(const char *path, lc_report *report, void *context, lc_error *error);
+/* Reads all pages and records of the store in `path`, and writes nothing. Reports each problem in a sentence, with the context
+ * `problems`, and what could not be checked, with `unchecked`. A child process does it, since a damaged file may end it. The caller
+ * should not have the store open. LC_UNAVAILABLE, LC_IO: no child could be started, it was told to end, or
+ * it may not read the store. */
+lc_status lc_store_check(const char *path, lc_report *report, void *problems, void *unchecked, lc_error *error);
 
 typedef struct lc_store_stats {
   uint64_t commits;      /* of this store handle */

@@ -19,9 +19,15 @@ void lc_end_read(lc_store *store, lc_part part) {
   lc_env_read_end(store->env, part, &store->readers[part]);
 }
 
+lc_status lc_check_writable(const lc_store *store, lc_error *error) {
+  return !store->readonly ? LC_OK : lc_fail(error, LC_READONLY, "the store was opened to be read only");
+}
+
 /* Configs are always saved durably: they are few, and kept nowhere else. */
 lc_status lc_begin_write(lc_store *store, lc_part part, MDB_txn **txn, lc_error *error) {
-  return lc_env_write(store->env, part, store->relaxed && part == LC_PART_JOURNAL, store->patience, txn, error);
+  lc_status status = lc_check_writable(store, error);
+  return status != LC_OK ? status
+       : lc_env_write(store->env, part, store->relaxed && part == LC_PART_JOURNAL, store->patience, txn, error);
 }
 
 static lc_status commit(lc_store *store, lc_part part, MDB_txn *txn, lc_error *error) {

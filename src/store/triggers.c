@@ -171,7 +171,9 @@ lc_status lc_store_declare(lc_store *store, const lc_declared *declared, size_t 
   lc_status status = look(store, declared, count, &listed, error);
   if (status != LC_OK || listed)
     return status;
-  status = lc_env_write(store->env, LC_PART_CONFIG, false, 0, &txn, error); /* waits its turn, as all that opens a store does */
+  status = lc_check_writable(store, error);
+  if (status == LC_OK)
+    status = lc_env_write(store->env, LC_PART_CONFIG, false, 0, &txn, error); /* waits its turn, as all that opens a store does */
   if (status != LC_OK)
     return status;
   for (size_t i = 0; i < count && status == LC_OK; i++)

@@ -7,12 +7,13 @@ local fields = require "leadcat.cli.fields"
 local import = require "leadcat.cli.import"
 local options_of = require "leadcat.util.options"
 local presets = require "leadcat.cli.import.presets"
+local titles = require "leadcat.cli.import.titles"
 
 ---@class leadcat.cli.Command
 ---@field name string
 ---@field summary string for the help
 ---@field commands? leadcat.cli.Command[] its subcommands; it has none of the fields below then
----@field store? true|"new" it takes --path and is run with that store's engine; "new": the store may be made
+---@field store? "read"|"write"|"new"|fun(args: table): string it takes --path and is run with that store's engine: what it does with the store; new: it may be made
 ---@field output? "json"|"named" it takes --json; "named": and --language
 ---@field arguments? fun(command: table) declares the rest of its arguments (a command of argparse)
 ---@field problem? fun(args: table): string? what is wrong with the arguments that argparse cannot see; nil when nothing is
@@ -55,6 +56,11 @@ function arguments.integer(least, what)
     end
     return nil, ("%s expected, got '%s'"):format(what, text)
   end
+end
+
+--- What a command with --preview does with the store.
+function arguments.use(args)
+  return args.preview and "read" or "write"
 end
 
 arguments.to_entry = arguments.integer(1, "a number")
@@ -133,7 +139,7 @@ local function to_encoding(word)
   return converter and word, message and ("--encoding: %s"):format(message)
 end
 
-local DATES = { created = true, closed = true, ["won-at"] = true, ["lost-at"] = true, at = true }
+local DATES = { created = true, closed = true, ["won-at"] = true, ["lost-at"] = true, at = true, changed = true }
 
 -- A form of dates, of all columns or of one.
 local function to_format(word)
@@ -142,6 +148,26 @@ local function to_format(word)
     return { column = column:gsub("-", "_"), format = format }
   end
   return { column = "all", format = word }
+end
+
+-- A column of a history.
+local function to_history_column(word)
+  local key, title = word:match "^(%l+)=(.+)$"
+  for _, known in ipairs(titles.KEYS) do
+    if key == known then
+      return { key = key, title = title }
+    end
+  end
+  return nil, ("--history-column: one of %s, and its column expected, such as stage=NewValue, not '%s'"):format(
+    table.concat(titles.KEYS, ", "), word)
+end
+
+local function declare_history(command)
+  command:option("--stage-history", "A history of stages, a CSV file with one row a change of a sale; its columns are "
+    .. "found by their titles. With --opportunities that export has the companies of the sales."):argname "FILE"
+  command:option("--history-column", "With --stage-history: a column (sale, company, stage, from, changed, actor, "
+    .. "property), such as stage=NewValue; may be given again."):argname("WHAT=COLUMN"):target("columns"):count("*")
+    :convert(to_history_column)
 end
 
 local function declare_reading(command)
@@ -176,6 +202,7 @@ end
 --- How an export is read.
 function arguments.export(command)
   declare_export(command)
+  declare_history(command)
   declare_reading(command)
 end
 
@@ -186,6 +213,7 @@ function arguments.events(command)
   command:option("--format", "The form of the file of events, where its name does not tell."):argname("csv|jsonl")
     :choices { "csv", "jsonl" }
   declare_export(command)
+  declare_history(command)
   declare_reading(command)
   command:option("--field", "A field that conditions name, and its column, such as sale.amount=Amount; may be given "
     .. "again. Its type is that of the rules' values; sale.amount:number=Amount says it (number, text, boolean).")
@@ -203,7 +231,8 @@ local function export_problem(args)
   local closed = not (args.won_at and args.lost_at) and "closed" or "stage"
   for _, option in ipairs { "company", "created", closed, "stage" } do
     if not args[option] then
-      return ("--opportunities needs --company, --created, --closed and --stage: --%s is missing"):format(option)
+      return ("--opportunities needs --company, --created, --closed and --stage: --%s is missing%s"):format(option,
+        option == "created" and " (of an export without it, name the column of --closed: it counts for both)" or "")
     end
   end
   if #args.won == 0 and #args.lost == 0 then
@@ -211,25 +240,46 @@ local function export_problem(args)
   end
 end
 
---- Sets `args.date_formats`, by column.
-function arguments.date_formats(args)
-  args.date_formats = {}
+-- What an option of an export would be of a history.
+local HISTORY = { company = "company", sale = "sale", actor = "actor", stage = "stage" }
+
+-- A history that stands alone has its columns named by an option of their own.
+local function history_problem(args)
+  for _, column in ipairs(args.stage_history and COLUMNS or {}) do
+    local name = column[1]
+    if args[name:gsub("-", "_")] then
+      return ("--%s is a column of an export: --history-column names one of a history, such as %s=COLUMN"):format(name,
+        HISTORY[name] or "changed")
+    end
+  end
+  return #args.columns > 0 and not args.stage_history and "--history-column needs --stage-history" or nil
+end
+
+--- Sets `args.date_formats` and `args.history_columns`, by column.
+function arguments.by_column(args)
+  args.date_formats, args.history_columns = {}, {}
   for _, told in ipairs(args.formats) do
     args.date_formats[told.column] = told.format
+  end
+  for _, told in ipairs(args.columns) do
+    args.history_columns[told.key] = told.title
   end
 end
 
 --- What is wrong with the files of events. Sets `args.events`, also when the file was given as an argument.
 function arguments.events_problem(args)
   args.events = args.events or args.file
-  arguments.date_formats(args)
+  arguments.by_column(args)
   if #args.fields > 0 and args.events and (args.format or import.format_of(args.events)) == "jsonl" then
     return "--field is about columns: events in JSON have their fields already"
   end
-  if (args.events == nil) == (args.opportunities == nil) then
-    return "either a file of events or --opportunities FILE is needed"
+  local is_export = args.opportunities ~= nil or args.stage_history ~= nil
+  if (args.events ~= nil) == is_export then
+    return "either a file of events or --opportunities FILE is needed (or --stage-history FILE)"
+  elseif args.opportunities then
+    return export_problem(args)
   end
-  return args.opportunities and export_problem(args) or nil
+  return history_problem(args)
 end
 
 return arguments

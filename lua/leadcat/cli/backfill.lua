@@ -11,16 +11,22 @@ local unicode = require "leadcat.util.unicode"
 
 local must, warn = common.must, common.warn
 
--- Identifies the events by the file's content and the options it is read with.
-local function source_of(args)
-  local path, size, sum = args.opportunities or args.events, 0, nil
-  local file = files.open_twice(path)
+local function sum_of(path)
+  local size, sum, file = 0, nil, files.open_twice(path)
   files.each_block(path, file, function(block)
     size, sum = size + #block, core.checksum(block, sum)
   end)
   must(file:seek "set")
-  args.file_of_events = file
-  local words = { ("%s bytes, checksum %s"):format(tables.number(size), sum or "of none") }
+  return file, ("%s bytes, checksum %s"):format(tables.number(size), sum or "of none")
+end
+
+-- Identifies the events by the content of the files and the options they are read with.
+local function source_of(args)
+  local words = {}
+  args.file_of_events, words[1] = sum_of(events_of.path_of(args))
+  if args.stage_history and args.opportunities then
+    args.file_of_sales, words[2] = sum_of(args.opportunities)
+  end
   for _, name in ipairs {
     "format", "company", "created", "closed", "stage", "sale", "actor", "keep_going", "won", "lost", "won_at",
     "lost_at", "company_separator", "preset", "encoding", "delimiter", "date_order", "timezone",
@@ -32,6 +38,9 @@ local function source_of(args)
   for _, told in ipairs(args.formats) do
     words[#words + 1] = ("date_format:%s=%s"):format(told.column, told.format)
   end
+  for _, told in ipairs(args.columns) do
+    words[#words + 1] = ("history:%s=%s"):format(told.key, told.title)
+  end
   for _, field in ipairs(args.fields) do
     words[#words + 1] = ("%s:%s=%s"):format(field.name, field.type or "", field.given)
   end
@@ -41,7 +50,7 @@ end
 -- The events of an export come in order, from an iterator. Those of another file may be in any order, so they are an
 -- array. Also returns the table whose `total` counts them.
 local function events_to_fill(args, read)
-  if args.opportunities then
+  if events_of.is_export(args) then
     return read.next, read.iterator
   end
   local events = {}
@@ -87,6 +96,7 @@ local function declare(command)
     .. "change."):argname("skip|ask|accept"):default "skip":choices { "skip", "ask", "accept" }
   command:flag("--preview", "Say what would be done; write nothing.")
   command:option("--rate", "At most so many events a second."):argname("N"):convert(to_rate)
+  command:flag("--yes", "Do not ask, on a terminal, whether an export was read as it is meant.")
   arguments.run(command, "The id of the run: a new one, or one that was interrupted, which goes on then, with the "
     .. "same file and options. Without it the last run of the same file and options goes on where it was "
     .. "interrupted, and nothing is done where it is finished and the config is the same.")
@@ -101,10 +111,33 @@ local function problem(args)
   return arguments.events_problem(args)
 end
 
+-- On a terminal, shows how an export was read, and asks whether that is what is meant.
+local function ask(args, read, next_event)
+  local may_ask = not args.preview and not args.yes and events_of.is_export(args)
+  if not (may_ask and common.is_terminal(0) and common.is_terminal(2)) then
+    return next_event
+  end
+  local first, message, code = next_event()
+  if first then
+    read.tell()
+    common.confirm(("apply the rules to these %s events?"):format(tables.number(read.iterator.total)))
+  end
+  return function()
+    if first or code then
+      local event, why, kind = first, message, code
+      first, message, code = nil, nil, nil
+      return event, why, kind
+    end
+    return next_event()
+  end
+end
+
 local function run(args, engine)
   local source = source_of(args)
+  args.tells_reading = args.preview
   local read = events_of.read_any(args, { must(engine:config()) }, must(engine:_own_triggers()))
   local events, counted = events_to_fill(args, read)
+  events = ask(args, read, events)
   local show, done = progress(counted, nil, 1)
   local report, message = done(engine:backfill(events, {
     run = args.run, preview = args.preview, confirm = args.confirm, rate = args.rate, source = source,
@@ -123,5 +156,5 @@ return {
   summary = "Apply the rules to the past: handle the events of a file in the order of their dates, with the companies "
     .. "kept in the store. What was interrupted goes on where it was, when the same is done again. Nothing is "
     .. "scheduled: what rules that wait (after) match is only counted.",
-  store = true, output = "named", arguments = declare, problem = problem, run = run,
+  store = arguments.use, output = "named", arguments = declare, problem = problem, run = run,
 }

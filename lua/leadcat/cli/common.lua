@@ -46,37 +46,73 @@ function common.actor()
   return { id = os.getenv "USER" or os.getenv "LOGNAME" or "cli", admin = true }
 end
 
+--- Whether a file descriptor (0: input, 2: messages) is a terminal.
+---@param number integer
+---@return boolean
+function common.is_terminal(number)
+  local ok = os.execute(("test -t %d"):format(number))
+  return ok == true or ok == 0
+end
+
+--- Asks a yes-or-no question on the terminal. Ends the run unless the answer is yes.
+---@param question string
+function common.confirm(question)
+  io.stderr:write(question, " [y/N] ")
+  io.stderr:flush()
+  local answer = (io.read "*l" or ""):lower()
+  if answer ~= "y" and answer ~= "yes" then
+    common.fail "nothing was done"
+  end
+end
+
 local DAY = 24 * 60 * 60
 
 -- Stores --------------------------------------------------------------------------------------------------------------
 
+local MISSING, NOT_A_DIRECTORY = 2, 20 -- the system's numbers of why a file is not there
+
+--- Whether there is a store. One that may not be read is there: opening it says who may.
 ---@param path string
 ---@return boolean
 function common.has_store(path)
-  local file = io.open(path .. "/config.mdb", "rb")
-  return file ~= nil and file:close()
+  local file, _, number = io.open(path .. "/config.mdb", "rb")
+  return file ~= nil and file:close() or number ~= nil and number ~= MISSING and number ~= NOT_A_DIRECTORY
 end
 
--- Opens a store. Only `init` makes a new one: a mistyped directory must not become an empty store. Nothing is removed
--- from the journal unless `maintain` is told to, because the retention of the store's host is not known here.
-local function open_store(args, new)
-  if not new and not common.has_store(args.path) then
-    common.fail("there is no store in %s: leadcat init --path %s makes one", args.path, args.path)
-  end
-  return common.must(leadcat.open {
-    path = args.path, language = args.language,
+-- Nothing is removed from the journal unless `maintain` is told to, because the retention of the store's host is not
+-- known here.
+local function open_for(args, reads)
+  return leadcat.open {
+    path = args.path, language = args.language, readonly = reads or nil, mode = args.mode,
     retention = { age = args.keep_days and args.keep_days * DAY or false, count = args.keep_entries or false },
-  })
+  }
+end
+
+-- Opens a store. Only `init` makes a new one: a mistyped directory must not become an empty store. What only reads works
+-- on a store that may not be written, and leaves nothing behind in one that may; one of an older form is upgraded first.
+local function open_store(args, use)
+  if use ~= "new" and not common.has_store(args.path) then
+    common.fail("there is no store in %s: leadcat init --path %s makes one", args.path, args.path)
+  elseif use ~= "read" then
+    return common.must(open_for(args, false))
+  end
+  local engine, message, code = open_for(args, true)
+  if not engine and code == "readonly" then
+    local why
+    engine, why = open_for(args, false)
+    message = ("%s (%s)"):format(message, why)
+  end
+  return common.must(engine, message)
 end
 
 --- Runs `fn(engine)`, and closes the store even when that raises.
 ---@generic T
 ---@param args table
----@param new boolean whether the store may be made
+---@param use "read"|"write"|"new" what is done with the store; new: it may be made
 ---@param fn fun(engine: leadcat.Engine): T
 ---@return T
-function common.with_store(args, new, fn)
-  local engine = open_store(args, new)
+function common.with_store(args, use, fn)
+  local engine = open_store(args, use)
   return protected.finally(function() engine:close() end, fn, engine)
 end
 

@@ -3,9 +3,11 @@
 local arguments = require "leadcat.cli.arguments"
 local common = require "leadcat.cli.common"
 local config = require "leadcat.rules.config"
+local core = require "leadcat.core"
 local files = require "leadcat.cli.files"
 local json = require "leadcat.util.json"
 local leadcat = require "leadcat"
+local options_of = require "leadcat.util.options"
 local preset = require "leadcat.rules.preset"
 local tables = require "leadcat.cli.tables"
 local unicode = require "leadcat.util.unicode"
@@ -30,11 +32,27 @@ function configs.of(args)
     return read_config(args.config_file)
   end
   local own
-  local cfg = common.with_store(args, false, function(engine)
+  local cfg = common.with_store(args, "read", function(engine)
     own = must(engine:_own_triggers())
     return must(engine:config())
   end)
   return cfg, own
+end
+
+local function to_owner(text)
+  local user, group = core.find_owner(text)
+  if not user then
+    return nil, "--owner: " .. group
+  end
+  return { user = user, group = group }
+end
+
+local function to_mode(text)
+  local mode = text:find "^[0-7]+$" and tonumber(text, 8)
+  if mode and options_of.file_mode.fits(mode) then
+    return mode
+  end
+  return nil, ("--mode: octal digits such as 640 or 660 expected, the first 6, got '%s'"):format(text)
 end
 
 local HOW = [[
@@ -51,10 +69,14 @@ local function rules_on(name)
   return count == 0 and "All its rules are off" or ("%d of its rules are on"):format(count)
 end
 
+-- Makes the store, for the service's user when --owner names one.
 local function init(args, engine)
   local before = must(engine:config()).revision
   local revision = before > 0 and before
     or common.must_accept(engine:save(leadcat.preset(args.preset), { actor = common.actor(), revision = 0 }))
+  if args.owner then
+    must(core.give_store(args.path, args.owner.user, args.owner.group))
+  end
   return { path = args.path, revision = revision, already = before > 0 or nil }, function()
     local path = unicode.visible(args.path)
     return before > 0 and ("%s is initialised already (revision %d); nothing changed\n"):format(path, revision)
@@ -65,13 +87,17 @@ end
 configs.init = {
   name = "init", summary = "Make a store with a preset config.", store = "new", output = "json", run = init,
   arguments = function(command)
+    command:option("--owner", "Give the store to this user, such as that of the service: USER or USER:GROUP, names or "
+      .. "numbers; else it is whose the directory is, or yours."):argname("USER"):convert(to_owner)
+    command:option("--mode", "The mode of the store's files, such as 660 for a group that writes, too."):argname("MODE")
+      :convert(to_mode)
     command:option("--preset", "The config to start from."):argname("NAME"):default("superoffice")
       :choices(preset.NAMES)
   end,
 }
 
 local show = {
-  name = "show", summary = "Print the rules, categories and lead statuses.", store = true, output = "named",
+  name = "show", summary = "Print the rules, categories and lead statuses.", store = "read", output = "named",
   run = function(_, engine) return must(engine:config()), tables.config end,
 }
 
@@ -87,7 +113,7 @@ local function run_export(args, engine)
 end
 
 local export = {
-  name = "export", summary = "Print the config as JSON, to be edited and imported.", store = true, run = run_export,
+  name = "export", summary = "Print the config as JSON, to be edited and imported.", store = "read", run = run_export,
   arguments = function(command)
     command:option("--output", "Write to a file instead."):argname "FILE"
   end,
@@ -106,7 +132,7 @@ local function run_import(args, engine)
 end
 
 local import = {
-  name = "import", summary = "Save a config from a JSON file as a new revision.", store = true, output = "json",
+  name = "import", summary = "Save a config from a JSON file as a new revision.", store = "write", output = "json",
   run = run_import,
   arguments = function(command)
     command:argument("file", "The file, - for standard input.")

@@ -7,6 +7,7 @@ local files = require "leadcat.cli.files"
 local import = require "leadcat.cli.import"
 local order = require "leadcat.cli.import.order"
 local progress = require "leadcat.cli.progress"
+local reading = require "leadcat.cli.reading"
 local tables = require "leadcat.cli.tables"
 
 local fail, warn = common.fail, common.warn
@@ -23,13 +24,29 @@ local function size_of(file)
 end
 
 local function path_of(args)
-  return args.opportunities or args.events
+  return args.stage_history or args.opportunities or args.events
+end
+
+-- Exports and histories are put in order by what reads them.
+local function is_export(args)
+  return args.stage_history ~= nil or args.opportunities ~= nil
+end
+
+-- The sales that a history of stages is of.
+local function open_sold(args)
+  if args.opportunities then
+    args.file_of_sales = args.file_of_sales or files.open_twice(args.opportunities)
+    args.file_of_sales:seek "set"
+    return import.opportunities(args.file_of_sales, args)
+  end
 end
 
 local function open_events(args)
   local path, file = path_of(args), args.file_of_events
   local size = size_of(file)
-  if args.opportunities then
+  if args.stage_history then
+    return import.stage_history(file, args, open_sold(args)), size
+  elseif args.opportunities then
     return import.opportunities(file, args), size
   end
   local format = args.format or import.format_of(path)
@@ -37,7 +54,7 @@ local function open_events(args)
   return import.events(file, {
     format = format, fields = args.fields, encoding = args.encoding, delimiter = args.delimiter,
     date_format = args.date_formats.at or args.date_formats.all, date_order = args.date_order, timezone = args.timezone,
-    keep_going = args.keep_going,
+    keep_going = args.keep_going, won = args.won, lost = args.lost, preset = args.preset,
   }), size
 end
 
@@ -57,9 +74,27 @@ local function is_unordered(args)
   end
 end
 
+local function reading_of(args, events)
+  return reading.of(path_of(args), events, args.opportunities)
+end
+
+local function print_reading(args, events)
+  io.stderr:write(reading.text(reading_of(args, events)), "\n")
+end
+
+-- Says how an export or a history was read: before what is reported as text, or as a field of the report.
+local function tell_reading(args, events, report)
+  if args.json then
+    report.reading = reading_of(args, events)
+  else
+    print_reading(args, events)
+  end
+end
+
 ---@class leadcat.cli.Events
 ---@field next fun(): leadcat.Event?, string?, string?
 ---@field feed fun(add_lines: function, most: integer): integer as in leadcat.cli.import
+---@field tell fun() prints how the file was read, once its first event has been asked for
 ---@field finish fun(report?: table) prints the warnings, notes the bad lines in the report
 ---@field iterator leadcat.import.Iterator
 
@@ -108,6 +143,9 @@ local function read_once(args, events, size, unordered)
     show(count)
     return given
   end
+  function self.tell()
+    print_reading(args, events)
+  end
   function self.finish(report)
     done()
     for _, text in ipairs(said) do
@@ -125,6 +163,9 @@ local function read_once(args, events, size, unordered)
     end
     if report and args.keep_going then
       report.bad_lines = bad
+    end
+    if report and args.tells_reading and events.wanted then
+      tell_reading(args, events, report)
     end
   end
   return self
@@ -148,7 +189,7 @@ local function read_sorted(args)
   return read_once(args, order.sorted(events), size)
 end
 
-local events_of = {}
+local events_of = { is_export = is_export, path_of = path_of }
 
 -- Opens the file, and says of what types the fields are.
 local function begin(args, configs, own)
@@ -165,7 +206,7 @@ end
 ---@return leadcat.cli.Events
 function events_of.read(args, configs, own)
   begin(args, configs, own)
-  if not args.opportunities and not args.in_file_order then
+  if not is_export(args) and not args.in_file_order then
     if args.file_of_events.pipe then
       args.file_of_events = args.file_of_events.pipe -- nothing of it has to be kept
       return read_once(args, open_events(args), nil, warn_of_order(args))
@@ -195,7 +236,7 @@ end
 function events_of.through(args, configs, own, run)
   begin(args, configs, own)
   local events, size = open_events(args)
-  local must_be_ordered = not args.opportunities and not args.in_file_order
+  local must_be_ordered = not is_export(args) and not args.in_file_order
   events = read_once(args, events, size, must_be_ordered and function()
     return "the events are not in the order of their times"
   end or nil)

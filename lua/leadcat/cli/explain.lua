@@ -71,5 +71,5 @@ end
 
 return {
   name = "explain", summary = "Say what an event would do to a company, check by check, and why.",
-  store = true, output = "named", arguments = declare, problem = problem, run = run,
+  store = "read", output = "named", arguments = declare, problem = problem, run = run,
 }

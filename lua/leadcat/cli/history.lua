@@ -55,7 +55,7 @@ end
 
 commands.history = {
   name = "history", summary = "List the changes of companies, and what was asked, newest first.",
-  store = true, output = "named", run = run_history,
+  store = "read", output = "named", run = run_history,
   arguments = function(command)
     command:option("--company", "Only those of this company."):argname("COMPANY"):convert(arguments.to_id)
     command:option("--sale", "Only those of this sale, by its id."):argname("SALE"):convert(arguments.to_id)
@@ -118,7 +118,7 @@ local function undo_problem(args)
 end
 
 commands.undo = {
-  name = "undo", store = true, output = "named", problem = undo_problem, run = run_undo,
+  name = "undo", store = arguments.use, output = "named", problem = undo_problem, run = run_undo,
   summary = "Take changes back: one entry, a whole run, or what one revision of the config has changed. What has been "
     .. "changed since is left as it is, and listed; then the exit status is 1.",
   arguments = function(command)
@@ -141,7 +141,7 @@ local function run_cancel(args, engine)
 end
 
 commands.cancel = {
-  name = "cancel", store = true, output = "named", run = run_cancel,
+  name = "cancel", store = "write", output = "named", run = run_cancel,
   summary = "Call off what a rule that waits has scheduled: history --status scheduled lists it.",
   arguments = function(command)
     command:argument("entry", "The entry's number."):convert(arguments.to_entry)

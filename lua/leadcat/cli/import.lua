@@ -5,8 +5,10 @@ local columns_of = require "leadcat.cli.import.columns"
 local csv = require "leadcat.util.csv"
 local dates = require "leadcat.cli.import.dates"
 local encoding = require "leadcat.cli.import.encoding"
+local history = require "leadcat.cli.import.history"
 local json = require "leadcat.util.json"
 local sales = require "leadcat.cli.import.sales"
+local titles = require "leadcat.cli.import.titles"
 
 local import = {}
 
@@ -168,6 +170,9 @@ end
 
 -- Sets `columns`. Returns the problem, if any.
 local function find_columns(self, header)
+  if titles.are_of_history(header) then
+    return history.read(self, header)
+  end
   local columns, wanted, by_name = {}, { "trigger", "company" }, {}
   for _, field in ipairs(self.options.fields or {}) do
     by_name[field.given], wanted[#wanted + 1] = field_column(field), field.given
@@ -274,6 +279,18 @@ function import.opportunities(file, options)
     end
   end
   return sales.prepare(iterator(file, options))
+end
+
+--- Reads a history of stages, one row a change. Its columns are found by their titles, where these are certain. Events come in
+--- chronological order; the first `next` reads the whole file, as with an export.
+---@param file { read: fun(self, n: integer): string?, string? }
+---@param options leadcat.import.Export its `history_columns` are titles, by what they are; `won`, `lost` or `preset`; how the file is read
+---@param sold? leadcat.import.Iterator the export that has the companies of the sales, of which nothing has been read
+---@return leadcat.import.Iterator
+function import.stage_history(file, options, sold)
+  local self = iterator(file, options, function(it) return columns_of.read_header(it, history.read) end)
+  self.sold = sold
+  return self
 end
 
 return import

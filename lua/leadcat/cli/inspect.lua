@@ -9,14 +9,13 @@ local encoding = require "leadcat.cli.import.encoding"
 local files = require "leadcat.cli.files"
 local import = require "leadcat.cli.import"
 local json = require "leadcat.util.json"
+local merged = require "leadcat.util.merged"
 local presets = require "leadcat.cli.import.presets"
+local reading = require "leadcat.cli.reading"
 local tables = require "leadcat.cli.tables"
+local titles = require "leadcat.cli.import.titles"
 local unicode = require "leadcat.util.unicode"
 
-local HOW = {
-  told = "as told", mark = "by its byte order mark", zeros = "by its zero bytes", default = "as nothing shows another",
-}
-local DELIMITERS = { [","] = "commas", [";"] = "semicolons", ["\t"] = "tabs", ["|"] = "pipes" }
 local NEEDED = { company = true, created = true, closed = true, stage = true }
 local KEYS = { "company", "created", "closed", "won_at", "lost_at", "stage", "sale", "actor" }
 
@@ -54,16 +53,19 @@ end
 
 -- Reads all rows as they are: {encoding, delimiter, rows, bad, columns}; fails where there is no header.
 local function scan(file, args)
-  local source = common.must(encoding.open(file, args.encoding))
+  local source, message = encoding.open(file, args.encoding)
+  if not source then
+    common.fail("%s: %s", args.file, message)
+  end
   local reader = csv.reader(source.read, { delimiter = args.delimiter })
   local header, line, code = reader:next()
   if not header then
     common.fail("%s: %s", args.file, code and line or "the file is empty: it has no header")
   end
-  local columns, titles = {}, {}
+  local columns = {}
   for i, title in ipairs(header) do
-    titles[i] = cells_of.clean(title)
-    columns[i] = new_column(titles[i], args)
+    header[i] = cells_of.clean(title)
+    columns[i] = new_column(header[i], args)
   end
   local rows, bad = 0, 0
   repeat
@@ -79,23 +81,34 @@ local function scan(file, args)
   until not cells and not code
   return {
     encoding = source.name, encoding_is = source.how, delimiter = reader.delimiter, rows = rows, bad_rows = bad,
-  }, columns, titles
+  }, columns, header
 end
 
--- An export -----------------------------------------------------------------------------------------------------------
+-- An export or a history --------------------------------------------------------------------------------------------
 
--- The export's own reading of the file, bad rows left out; nil where it is not known which columns count.
-local function read_export(file, args, preset)
+---@class leadcat.cli.Kind what a file looks like
+---@field history boolean one row a change, not a sale
+---@field preset? string the CRM that has written it, where the user has not said more
+
+local function kind_of_file(args, header)
+  local has_told = args.preset or args.company
+  local history = args.stage_history ~= nil or #args.columns > 0 or not has_told and titles.are_of_history(header)
+  return { history = history, preset = not has_told and (history and titles.preset or presets.find)(header) or nil }
+end
+
+-- The file's own reading, bad rows left out; nil where it is not known which columns count.
+local function read_rows(file, args, kind)
   file:seek "set"
-  local options = { keep_going = true }
-  for key, value in pairs(args) do
-    options[key] = value
-  end
-  options.keep_going, options.preset = true, args.preset or preset
-  if not options.preset and not (args.company and args.created and args.stage and (args.closed or args.won_at)) then
+  local options = merged(args, { keep_going = true, preset = args.preset or kind.preset })
+  local iterator
+  if kind.history then
+    iterator = import.stage_history(file, options,
+      args.opportunities and import.opportunities(files.open(args.opportunities), options))
+  elseif options.preset or args.company and args.created and args.stage and (args.closed or args.won_at) then
+    iterator = import.opportunities(file, options)
+  else
     return nil
   end
-  local iterator = import.opportunities(file, options)
   local _, message, code = iterator:next()
   if code then
     return nil, message
@@ -103,54 +116,56 @@ local function read_export(file, args, preset)
   return iterator
 end
 
-local COUNTS_AS = { sale_won = "won", sale_lost = "lost" }
-
-local function stages_of(iterator)
-  local stages = json.array {}
-  for _, label in ipairs(tables.by_count(iterator.stages)) do
-    stages[#stages + 1] = {
-      label = label, rows = iterator.stages[label],
-      counts_as = COUNTS_AS[iterator.triggers[iterator.label_of[label]]] or "open",
-    }
-  end
-  return stages
-end
-
-local function fates_of(iterator)
-  local fates = json.array {}
-  for fate, noted in pairs(iterator.fates) do
-    fates[#fates + 1] = { rows = noted.count, fate = fate, lines = json.array(noted.lines) }
-  end
-  table.sort(fates, function(a, b) return a.fate < b.fate end)
-  for _, row in ipairs(iterator.bad) do
-    fates[#fates + 1] = { rows = 1, fate = "bad: " .. row.message, lines = json.array { row.line } }
-  end
-  return fates
-end
-
 -- A word of a command line, quoted where the shell would change it.
 local function word(text)
   return text:find "^[%w._/:=+-]+$" and text or "'" .. text:gsub("'", "'\\''") .. "'"
 end
 
--- The command line that reads the file so. What is not known is in capitals.
-local function command_for(args, preset)
-  local words = { "leadcat simulate --config rules.json --opportunities", word(args.file) }
-  local function add(name, value)
+-- Adds options to the words of a command; what is not known is in capitals.
+local function adder(words)
+  return function(name, value)
     for _, one in ipairs(type(value) == "table" and value or { value }) do
       words[#words + 1] = ("--%s %s"):format(name:gsub("_", "-"), word(one))
     end
   end
-  add("preset", args.preset or preset)
+end
+
+local function add_columns(add, args, is_known)
   for _, key in ipairs(KEYS) do
-    add(key, args[key] or NEEDED[key] and not (preset or args.preset) and "COLUMN" or nil)
+    add(key, args[key] or NEEDED[key] and not is_known and "COLUMN" or nil)
+  end
+end
+
+local function add_history(add, args, iterator)
+  if not args.opportunities and not (iterator and iterator.columns.company) then
+    add("opportunities", "SALES.csv")
+  end
+  add("opportunities", args.opportunities)
+  for _, column in ipairs(args.columns) do
+    add("history-column", column.key .. "=" .. column.title)
+  end
+end
+
+-- The command line that reads the file so.
+local function command_for(args, kind, iterator)
+  local words = { "leadcat simulate --config rules.json" }
+  local add, preset = adder(words), args.preset or kind.preset
+  add(kind.history and "stage_history" or "opportunities", args.file)
+  if kind.history then
+    add_history(add, args, iterator)
+  end
+  add("preset", preset)
+  if not kind.history or args.opportunities then
+    add_columns(add, args, preset)
   end
   for _, key in ipairs { "won", "lost" } do
-    local labels = #args[key] > 0 and args[key] or nil
-    add(key, labels or not (preset or args.preset) and "LABEL" or nil)
+    add(key, #args[key] > 0 and args[key] or not preset and "LABEL" or nil)
   end
-  for _, key in ipairs { "company_separator", "encoding", "date_order" } do
+  for _, key in ipairs { "company_separator", "encoding", "delimiter", "date_order" } do
     add(key, args[key])
+  end
+  for _, told in ipairs(args.formats) do
+    add("date-format", (told.column == "all" and "" or told.column:gsub("_", "-") .. "=") .. told.format)
   end
   return table.concat(words, " ")
 end
@@ -158,29 +173,24 @@ end
 -- The report ----------------------------------------------------------------------------------------------------------
 
 local function inspect(args)
-  arguments.date_formats(args)
+  arguments.by_column(args)
   local file = files.open_twice(args.file)
-  local report, columns, titles = scan(file, args)
-  local preset = not args.preset and not args.company and presets.find(titles) or nil
-  local iterator, problem = read_export(file, args, preset)
-  local taken = {}
-  for _, key in ipairs(iterator and KEYS or {}) do
-    taken[iterator.options[key] or ""] = key
-  end
+  local report, columns, header = scan(file, args)
+  local kind = kind_of_file(args, header)
+  local iterator, problem = read_rows(file, args, kind)
+  local read = iterator and reading.of(args.file, iterator, args.opportunities)
+  report = merged(read or {}, report)
   report.columns = json.array {}
   for i, column in ipairs(columns) do
-    local kind, form = kind_of(column)
+    local has, form = kind_of(column)
     report.columns[i] = {
-      title = column.title, taken_for = taken[column.title], filled = column.filled, has = kind, form = form,
-      example = column.example,
+      title = column.title, taken_for = read and read.columns[i].taken_for, filled = column.filled, has = has,
+      form = form, example = column.example,
     }
   end
-  report.file, report.looks_like, report.problem = args.file, preset, problem
-  if iterator then
-    report.events, report.stages, report.fates = iterator.total, stages_of(iterator), fates_of(iterator)
-    report.warnings = json.array(iterator.warnings)
-  end
-  report.command = command_for(args, preset)
+  report.file, report.kind, report.looks_like = args.file, kind.history and "history" or "sales", kind.preset
+  report.problem = problem
+  report.command = command_for(args, kind, iterator)
   return report
 end
 
@@ -188,28 +198,21 @@ local function columns_table(report)
   local rows = { { "column", "taken for", "filled", "has", "such as" } }
   for _, column in ipairs(report.columns) do
     rows[#rows + 1] = {
-      column.title, column.taken_for and column.taken_for:gsub("_", "-") or "", tables.number(column.filled),
+      column.title, reading.taken_for(column), tables.number(column.filled),
       column.has .. (column.form and ": " .. column.form or ""), unicode.line(column.example or "", 40),
     }
   end
   return tables.table(rows)
 end
 
-local function stages_table(report)
-  local rows = { { "stage", "rows", "counts as" } }
-  for _, stage in ipairs(report.stages or {}) do
-    rows[#rows + 1] = { stage.label, tables.number(stage.rows), stage.counts_as }
-  end
-  return report.stages and "\n" .. tables.table(rows) or ""
-end
-
 local function as_text(report)
+  local stages, preset = reading.stages(report), report.looks_like
+  local kind = report.kind == "history" and "a history of stages" .. (preset and " of " .. preset or "")
+    or preset and "an export of " .. preset
   local lines = {
-    ("%s: %s (%s), parted by %s; %s rows%s%s\n\n"):format(unicode.visible(report.file), report.encoding,
-      HOW[report.encoding_is], DELIMITERS[report.delimiter] or '"' .. unicode.visible(report.delimiter) .. '"',
-      tables.number(report.rows), report.bad_rows > 0 and (", %d of another width"):format(report.bad_rows) or "",
-      report.looks_like and "; it looks like an export of " .. report.looks_like or ""),
-    columns_table(report), stages_table(report), "\n",
+    reading.head(report, (report.bad_rows > 0 and (", %d of another width"):format(report.bad_rows) or "")
+      .. (kind and "; it looks like " .. kind or "")), "\n", columns_table(report),
+    stages ~= "" and "\n" .. stages or "", "\n",
   }
   if report.events then
     lines[#lines + 1] = ("%s events\n"):format(tables.number(report.events))

@@ -1,11 +1,7 @@
 --- The progress bar of a command.
 
+local common = require "leadcat.cli.common"
 local tables = require "leadcat.cli.tables"
-
-local function is_terminal()
-  local ok = os.execute "test -t 2"
-  return ok == true or ok == 0
-end
 
 --- Draws the bar on stderr when that is a terminal, at most once a second.
 ---@param events {total?: integer, position?: fun(self: table): integer} how many there are if known, else the bytes read
@@ -14,7 +10,7 @@ end
 ---@return fun(count: integer) show takes the number of events done
 ---@return fun(...): ... done wipes the line; returns its arguments
 return function(events, size, step)
-  local terminal, begun, next_look, shown = is_terminal(), os.time(), step, false
+  local terminal, begun, next_look, shown = common.is_terminal(2), os.time(), step, false
   local last = begun
   local function show(count)
     if not terminal or count < next_look then

@@ -46,7 +46,7 @@ end
 
 commands.confirmations = {
   name = "confirmations", summary = "List the questions to users, newest first, or show one.",
-  store = true, output = "named", run = run_confirmations,
+  store = "read", output = "named", run = run_confirmations,
   arguments = function(command)
     command:argument("id", "One confirmation's id."):args "?"
     command:option("--company", "Only those of this company."):argname("COMPANY"):convert(arguments.to_id)
@@ -91,7 +91,7 @@ local function resolve_problem(args)
 end
 
 commands.resolve = {
-  name = "resolve", summary = "Answer a question.", store = true, output = "named", problem = resolve_problem,
+  name = "resolve", summary = "Answer a question.", store = "write", output = "named", problem = resolve_problem,
   run = run_resolve,
   arguments = function(command)
     command:argument("id", "The confirmation's id.")

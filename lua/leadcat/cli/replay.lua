@@ -79,5 +79,5 @@ end
 
 return {
   name = "replay", summary = "Handle the events of a file with the companies kept in the store.",
-  store = true, output = "named", arguments = arguments.events, problem = arguments.events_problem, run = replay,
+  store = "write", output = "named", arguments = arguments.events, problem = arguments.events_problem, run = replay,
 }

@@ -72,6 +72,7 @@ local function problem(args)
 end
 
 local function run(args)
+  args.tells_reading = true
   if args.against then
     return compare_configs(args)
   end

@@ -18,8 +18,12 @@ local function damage_of(path)
     common.fail("there is no store in %s", path)
   end
   local problems = {}
-  for _, message in ipairs(must(core.check_store(path))) do
+  local damaged, unchecked = core.check_store(path)
+  for _, message in ipairs(must(damaged, unchecked)) do
     problems[#problems + 1] = { path = path, code = "corrupt", message = message, severity = "error" }
+  end
+  for _, message in ipairs(unchecked) do
+    problems[#problems + 1] = { path = path, code = "unchecked", message = message, severity = "warning" }
   end
   return problems
 end
@@ -67,7 +71,7 @@ local function add_most(command, option, help)
 end
 
 commands.maintain = {
-  name = "maintain", store = true, output = "named", run = run_maintain,
+  name = "maintain", store = "write", output = "named", run = run_maintain,
   summary = "Close questions whose time is over, carry out what is scheduled and due, free what killed processes held, "
     .. "remove what is not to be kept: for all tenants of the store.",
   arguments = function(command)
@@ -79,7 +83,7 @@ commands.maintain = {
 -- A command that copies the store; `text` says so, of the copy and the store.
 local function copying(name, summary, options, text)
   return {
-    name = name, summary = summary, store = true, output = "json",
+    name = name, summary = summary, store = "read", output = "json",
     arguments = function(command)
       command:argument("destination", "The directory of the copy; it must not have a store yet.")
         :convert(arguments.to_directory)

@@ -50,7 +50,7 @@ end
 ---@param write fun(items: table[]): any, string?, string? writes all of them, or none
 ---@return any ok, string? message, string? code
 function group_commit.write(self, name, items, write)
-  if not platform.semaphore or not platform.can_yield() then
+  if not platform.can_share() then
     return write(items)
   end
   local key = name .. " " .. self._tenant

@@ -93,7 +93,7 @@ end
 local function step(round)
   local how = round.how
   local may_write = not how.overlay and (how.keeps_companies or not how.look)
-  local shares = may_write and #round.plain == 1 and not how.cursor and platform.can_yield()
+  local shares = may_write and #round.plain == 1 and not how.cursor and platform.can_share()
   how.write = may_write and not shares
   local left, message, code = handle(round)
   local result = round.results[1]
@@ -249,7 +249,7 @@ end
 -- Handles events with as few commits as possible. `begun`: results to begin with.
 local function run(self, events, options, begun)
   local results, left, message, code = begun or { nil }, nil, nil, nil -- with room for one
-  local usual = not options and usual_how(self, #events > 1 or not platform.can_yield())
+  local usual = not options and usual_how(self, #events > 1 or not platform.can_share())
   if usual then
     left, message, code = self._store:handle(self._tenant, events, results, self:_now(), usual)
     if left == 0 then

@@ -85,7 +85,7 @@ end
 -- Flights -------------------------------------------------------------------------------------------------------------
 
 ---@class leadcat.Flight companies that the host is changing for a coroutine of this engine
----@field coroutine thread|"main"
+---@field coroutine any (`platform.running`)
 ---@field deadline number of its claims, by `core.uptime`
 
 local told_elsewhere = setmetatable({}, { __mode = "k" }) -- outcomes of changes that another process has taken over
@@ -126,7 +126,7 @@ end
 ---@return any ... what `fn` returns; raises what it raises
 function foreign.in_flight(self, companies, fn, ...)
   local flights = flights_of(self)
-  local flight = { coroutine = coroutine.running() or "main", deadline = core.uptime() + foreign.seconds(#companies) }
+  local flight = { coroutine = platform.running(), deadline = core.uptime() + foreign.seconds(#companies) }
   for _, company in ipairs(companies) do
     flights[company] = flights[company] or flight
   end
@@ -303,7 +303,7 @@ local function would_wait_for_ourselves(self, key)
   if flight == nil or core.uptime() >= flight.deadline then
     return false
   end
-  return flight.coroutine == (coroutine.running() or "main") or not platform.can_yield()
+  return flight.coroutine == platform.running() or not platform.can_yield()
 end
 
 --- Finishes a company's unfinished change, or waits for the live process that works on it.

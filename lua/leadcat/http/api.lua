@@ -36,16 +36,21 @@ function api.config(context)
   return response.json(200, cfg, headers)
 end
 
--- The revision that the client changed; nil for any.
+-- The revision that the client changed; nil for any. A weak tag fits, too: what compresses answers makes tags weak, and a revision
+-- has one form only.
 local function expected_revision(context)
-  local tag = context.request.headers["if-match"] or fail "revision_required"
-  local revision = tonumber(tag:match '^%s*"(%d+)"%s*$')
-  if tag == "*" then
+  local sent = context.request.headers["if-match"] or fail "revision_required"
+  local tags = request_of.tags(sent)
+  if not tags then
+    fail("malformed", 'If-Match: a revision in quotes expected, such as "7", or several with commas between them, or *')
+  elseif tags["*"] then
     return nil
-  elseif not revision or revision >= 2 ^ 53 then
-    fail "stale"
   end
-  return json.integer(revision)
+  local newest = must(context.engine:config()).revision
+  if not tags[tag_of(newest)] then
+    fail("stale", ("If-Match: the newest revision is %s"):format(tag_of(newest)))
+  end
+  return newest
 end
 
 function api.save_config(context)

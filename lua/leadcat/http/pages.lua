@@ -43,7 +43,7 @@ pages.settings = for_administrators(function(context)
   local saved = request_of.fields(context.request.query).saved == tostring(cfg.revision)
   return response.page(context, 200, settings_page.html, {
     config = cfg, revision = cfg.revision, licensed = is_licensed(context), saved = saved and cfg.revision or nil,
-    problems = context.engine:check(cfg), fields = context.engine:fields(),
+    problems = context.engine:check(cfg), fields = context.engine:fields(), readonly = context.engine.readonly,
     own_triggers = must(context.engine:_own_triggers()),
   })
 end)
@@ -53,6 +53,7 @@ local function show(context, status, form, more)
   local shown = more or {}
   shown.config, shown.edit, shown.revision = form.config, form.edit, form.stored.revision
   shown.licensed, shown.fields = is_licensed(context), context.engine:fields()
+  shown.readonly = context.engine.readonly
   shown.own_triggers = must(context.engine:_own_triggers())
   return response.page(context, status, settings_page.html, shown)
 end
@@ -94,6 +95,8 @@ local function save(context, form)
     return show(context, 422, form, { problems = problems })
   elseif code == "stale" then
     return show_stale(context, form)
+  elseif code == "readonly" then
+    return show(context, 503, form)
   end
   return response.redirect(context, ("/settings?saved=%d"):format(must(revision, message, code)))
 end

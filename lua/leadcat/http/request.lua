@@ -18,7 +18,8 @@ request.MAX_BODY = 1024 * 1024 -- bytes
 
 -- Headers that may be given more than once, and what joins them.
 local LISTS = {
-  accept = ", ", ["accept-language"] = ", ", cookie = "; ", forwarded = ", ", ["if-match"] = ", ",
+  accept = ", ", ["accept-language"] = ", ", ["content-encoding"] = ", ", cookie = "; ", forwarded = ", ",
+  ["if-match"] = ", ",
   ["if-none-match"] = ", ", via = ", ", ["x-forwarded-for"] = ", ",
 }
 
@@ -69,8 +70,11 @@ function request.is_form(received)
 end
 
 local function read(received, expected_type)
+  local coding = received.headers["content-encoding"] or ""
   if content_type(received) ~= expected_type then
     return nil, nil, "unsupported_type"
+  elseif coding ~= "" and coding:lower() ~= "identity" then
+    return nil, "Content-Encoding: the body cannot be read: send it uncompressed", "unsupported_type"
   end
   local body, message = received.body or "", nil
   if type(body) == "function" then
@@ -133,19 +137,28 @@ function request.is_same_origin(received, scheme)
   return origin ~= nil and origin == headers["host"] and (scheme or sent) == sent
 end
 
---- Whether the client already has the content with this tag (If-None-Match). The comparison is weak (RFC 9110, section
--- 13.1.2), because proxies that compress make tags weak.
-function request.has_tag(received, tag)
-  local sent = received.headers["if-none-match"] or ""
-  if sent == "*" then
-    return true
+--- The tags that a header lists, each in its quotes, without what makes it weak; `*` alone is one, too.
+---@param header string
+---@return table<string, true>? tags nil: it is no list of tags (RFC 9110, section 8.8.3)
+function request.tags(header)
+  if header:find "^%s*%*%s*$" then
+    return { ["*"] = true }
   end
-  for known in sent:gmatch '"[^"]*"' do
-    if known == tag then
-      return true
+  local tags, at = {}, header:match "^[%s,]*()"
+  while at <= #header do
+    local tag, behind = header:match('^("[^"%c ]*")%s*()', header:match("^W/()", at) or at)
+    if not tag or behind <= #header and header:sub(behind, behind) ~= "," then
+      return nil
     end
+    tags[tag], at = true, header:match("^[%s,]*()", behind)
   end
-  return false
+  return next(tags) and tags
+end
+
+--- Whether the client already has the content with this tag (If-None-Match).
+function request.has_tag(received, tag)
+  local tags = request.tags(received.headers["if-none-match"] or "") or {}
+  return tags[tag] or tags["*"] or false
 end
 
 function request.wants_html(received)

@@ -52,7 +52,7 @@ end
 -- The status of each code: first the engine's, then HTTP's own.
 local STATUS = {
   invalid = 422, stale = 412, forbidden = 403, not_found = 404, expired = 410, already_resolved = 409, conflict = 409,
-  unavailable = 503, full = 507, corrupt = 500, forked = 500, io = 500,
+  unavailable = 503, readonly = 503, full = 507, corrupt = 500, forked = 500, io = 500,
   malformed = 400, unauthenticated = 401, cross_site = 403, method_not_allowed = 405, too_large = 413,
   unsupported_type = 415, revision_required = 428,
 }
@@ -60,7 +60,7 @@ local STATUS = {
 -- Codes whose message says what the client did wrong. Other messages are for the operator only.
 local TELLS = {
   invalid = true, malformed = true, conflict = true, already_resolved = true, expired = true, forbidden = true,
-  too_large = true,
+  too_large = true, stale = true, unsupported_type = true,
 }
 
 --- A problem: a page for people, JSON for programs.

@@ -17,7 +17,8 @@ local TITLES = {
   conflict = "changed", already_resolved = "changed", expired = "changed", stale = "changed",
   method_not_allowed = "refused", revision_required = "refused", too_large = "refused", unsupported_type = "refused",
   cross_site = "refused", malformed = "refused", invalid = "refused",
-  unavailable = "unavailable", full = "unavailable", corrupt = "unavailable", io = "unavailable",
+  unavailable = "unavailable", readonly = "unavailable",
+  full = "unavailable", corrupt = "unavailable", io = "unavailable",
 }
 
 --- What it is, in a few words.

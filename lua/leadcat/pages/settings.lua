@@ -22,6 +22,7 @@ local settings = {}
 ---@field tried? {report: leadcat.Comparison, before: leadcat.Config, after: leadcat.Config, complete: boolean} what the form would do; complete: the journal has all events
 ---@field saved? integer the revision that was saved just now
 ---@field licensed? boolean false: nothing can be saved
+---@field readonly? boolean the store is only read: nothing can be saved
 ---@field fields? leadcat.Field[] that conditions may compare, from `engine:fields`
 ---@field base? string path that leadcat is served at; default "/leadcat"
 
@@ -334,8 +335,10 @@ end
 function settings.html(model)
   check(model, "html")
   local form = new_form(model)
-  if model.licensed == false then -- everything is shown, nothing can be changed
-    return document(model, nil, h.p { class = "leadcat-alert", role = "alert", text(model, "unlicensed") },
+  local why = model.readonly and model.strings:text(model.language, "problem.readonly")
+    or model.licensed == false and text(model, "unlicensed")
+  if why then -- everything is shown, nothing can be changed
+    return document(model, nil, h.p { class = "leadcat-alert", role = "alert", why },
       h.fieldset { class = "leadcat-settings leadcat-plain", disabled = true,
         h.legend { class = "leadcat-hidden", text(model, "title") }, sections(form),
       })

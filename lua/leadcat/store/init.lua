@@ -7,7 +7,8 @@
 -- * A call works in one transaction: what fails has changed nothing. When a writing call returns, all of it is durable (as
 --   far as the durability that the store was opened with goes), and the next read sees it, through whichever handle.
 -- * Failure is `nil, message, code`: the codes that a method names, or `unavailable` (nobody knows whether it was written; try
---   again later), `full`, `io`, `corrupt` (data is damaged), `forked`. Wrong arguments, and a closed store, raise.
+--   again later), `full`, `io`, `corrupt` (data is damaged), `readonly` (a writing call, where the store is only
+--   read), `forked`. Wrong arguments, and a closed store, raise.
 -- * `now` is the engine's clock, in seconds since 1970. How long something lasts is passed as a number of seconds, so that
 --   a store of many machines can go by a clock of its own, and ignore `now`.
 -- * An entry's number is an integer from 1 to 2^53. Of one company, and among unchanged events, later ones are higher.

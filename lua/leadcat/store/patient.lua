@@ -1,5 +1,6 @@
---- A store in a worker of nginx, which must not stand still while another process holds the writers' lock: the store
--- waits for the lock only a moment, and the call sleeps, while other requests go on, before it tries again.
+--- A store among coroutines of a scheduler, such as nginx's, which must not stand still while another process holds the
+-- writers' lock: the store waits for the lock only a moment, and the call sleeps, while other coroutines go on, before it
+-- tries again.
 
 local core = require "leadcat.core"
 local platform = require "leadcat.util.platform"

@@ -1,7 +1,7 @@
 --- Reads CSV from a stream, record by record in bounded memory, and writes records.
 --
 -- The form is RFC 4180's: fields may be quoted, and then hold delimiters, line breaks and doubled quotes. Lines end
--- with LF or CRLF, the last one may lack it, empty lines are skipped, and so is a UTF-8 byte order mark. More lenient
+-- with LF or CRLF, the last one may lack it, lines without anything but blanks are skipped, and so is a UTF-8 byte order mark. More lenient
 -- than the RFC in one thing: in a field that does not start with a quote, a quote is text (`5" disk`).
 
 local core = require "leadcat.core"
@@ -212,8 +212,12 @@ function Reader:next()
   local text, stop, code, line = peek(self, LIMIT)
   if not text then
     return nil, stop, code, line
-  elseif not self.width and find(text, "\0", 1, true) then
-    return refuse(self, "the header has zero bytes: the file may be UTF-16, save it as UTF-8", self.at, stop)
+  elseif not find(text, "%S") and not (self.delimiter and find(text, self.delimiter, 1, true)) then
+    self.at, self.line = stop + 1, self.line + 1 -- blanks alone are no record
+    return self:next()
+  elseif find(text, "\0", 1, true) then
+    return refuse(self, self.width and "this line has zero bytes: the file is damaged, or not CSV"
+      or "the header has zero bytes: the file may be UTF-16, save it as UTF-8", self.at, stop)
   end
   local said = not self.width and match(text, '^"?[sS][eE][pP]=([^%w"])"?$')
   if said then
@@ -234,7 +238,9 @@ function Reader:next()
   self.width = self.width or fields and #fields
   self.ragged = fields and #fields ~= self.width and fields or nil
   if self.ragged then
-    return nil, ("the header has %d fields, but this row %d"):format(self.width, #fields), "invalid", where
+    local cr = find(sub(self.buffer, from, self.at - 1), "\r[^\n]") and #fields > self.width
+    return nil, ("the header has %d fields, but this row %d%s"):format(self.width, #fields,
+      cr and ": it has a carriage return within, where the line may end" or ""), "invalid", where
   end
   return fields, where, code, line
 end

@@ -49,6 +49,14 @@ options.run = options.kind("a run's id (1 to 60 letters, digits, and . _ : -)", 
   return type(value) == "string" and #value <= 60 and value:find "^[%w._:-]+$" ~= nil
 end)
 
+local RIGHTS = { [0] = true, [4] = true, [6] = true } -- of a group and of others: none, to read, to read and write
+
+--- The mode of a store's files: the owner may read and write.
+options.file_mode = options.kind('a mode of files such as tonumber("660", 8)', function(value)
+  return type(value) == "number" and math.floor(value / 64) == 6 and RIGHTS[math.floor(value / 8) % 8] == true
+    and RIGHTS[value % 8] == true
+end)
+
 local PAGE, LONGEST_PAGE = 100, 1000
 
 --- How many items a list may have: by default 100, at least 1, at most 1,000.

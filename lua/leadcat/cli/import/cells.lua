@@ -34,12 +34,18 @@ local function trim(text)
   return text
 end
 
---- A cell without blanks at its ends: `="00123"` is what spreadsheets make of text, `\N` what MySQL makes of nothing.
+-- What databases and their tools write where there is nothing.
+local NOTHING = {
+  ["\\N"] = true, NULL = true, null = true, ["(null)"] = true, ["[NULL]"] = true, ["<null>"] = true, NaT = true,
+  ["#N/A"] = true,
+}
+
+--- A cell without blanks at its ends: `="00123"` is what spreadsheets make of text.
 ---@param text string
 ---@return string
 function cells.clean(text)
   text = trim(text)
-  if text == "\\N" then
+  if NOTHING[text] then
     return ""
   end
   local quoted = text:match '^="(.*)"$'
@@ -79,6 +85,17 @@ function cells.id_problem(id)
     return ("%s, a number that a spreadsheet has rounded: several ids look the same. Export the column as text")
       :format(dates.show(id))
   end
+end
+
+--- Whether a program has written a number for an id: with separators of thousands, or as a float.
+---@param id string
+---@return boolean
+function cells.is_reformatted(id)
+  if not id:find "^%d+[.,' \194\226]" then
+    return false
+  end
+  local behind = cells.name(id):match "^%d%d?%d?([.,' ].+)$"
+  return behind and behind:gsub("[.,' ]%d%d%d", "") == "" or id:find "^%d+%.0$" ~= nil
 end
 
 -- How many letters two texts differ in, up to 2; 3: in more.

@@ -32,7 +32,7 @@ function columns.find(header, name)
   return found
 end
 
---- Reads the header and has `plan(self, header)` find its columns. Returns the problem, if any.
+--- Reads the header and has `plan(self, header)` find its columns. Returns the problem, if any, its code and its line.
 function columns.read_header(self, plan)
   local header, line, code, bad_line = self.reader:next()
   if not header then
@@ -41,7 +41,9 @@ function columns.read_header(self, plan)
   for i, title in ipairs(header) do
     header[i] = cells_of.clean(title)
   end
-  return plan(self, header), "invalid", line
+  local problem
+  problem, code, bad_line = plan(self, header)
+  return problem, code or "invalid", bad_line or line
 end
 
 --- The value of a field of conditions; nil and the problem when the cell is of another type.

@@ -40,6 +40,7 @@ local UTC = { Z = 0, z = 0, UTC = 0, GMT = 0, ["+00 UTC"] = 0, ["+0000 UTC"] = 0
 
 -- Seconds that the zone at the end of a date is ahead of UTC; nil when it is none.
 local function ahead(zone)
+  zone = zone:gsub("^GMT([+-])", "%1"):gsub("^UTC([+-])", "%1")
   local sign, hours, minutes = zone:match "^([+-])(%d%d):?(%d?%d?)$"
   if sign and #minutes ~= 1 and tonumber(hours) <= 24 and tonumber("0" .. minutes) < 60 then
     return (sign == "+" and 60 or -60) * (hours * 60 + tonumber("0" .. minutes))
@@ -57,7 +58,8 @@ local function clock(text)
   rest = behind or rest
   local half, behind_half = (rest or ""):match "^ ?([AaPp])%.?[Mm]%.?(.*)$"
   hours, minutes, seconds = tonumber(hours), tonumber(minutes), tonumber(seconds or 0)
-  if not hours or minutes > 59 or seconds > 60 or hours > (half and 12 or 23) or half and hours == 0 then
+  if not hours or minutes > 59 or seconds > 60 or hours > (half and 12 or 24) or half and hours == 0
+    or hours == 24 and minutes + seconds > 0 then
     return nil
   elseif half then
     hours, rest = hours % 12 + (half:lower() == "p" and 12 or 0), behind_half
@@ -71,11 +73,11 @@ local function time_behind(text)
   if text == "" then
     return false
   end
-  local seconds, rest = clock(text:match "^[T ](.*)$" or text:match "^, ?(.*)$" or "")
+  local seconds, rest = clock(text:match "^[Tt ](.*)$" or text:match "^, ?(.*)$" or "")
   if not seconds then
     return nil
   end
-  rest = rest:match "^ ?(.-)$"
+  rest = rest:match "^ ?(.-)$":gsub(" ?%b()$", "") -- the zone's name behind it
   local zone = rest ~= "" and ahead(rest) or nil
   return (rest == "" or zone) and { seconds, zone } or nil
 end
@@ -104,16 +106,26 @@ function FORMS.iso(text, options)
   local year, month, day, rest = text:match "^(%d%d%d%d)%-(%d%d)%-(%d%d)(.*)$"
   if not year then
     year, month, day, rest = text:match "^(%d%d%d%d)(%d%d)(%d%d)(.*)$"
-    rest = rest and (rest == "" or rest:find "^T") and rest or nil
+    rest = rest and (rest == "" or rest:find "^[Tt]") and rest or nil
   end
   if rest then
     return moment(year, month, day, rest, options)
   end
 end
 
+-- The year of two or four digits. Two digits tell something only where the user has said in which order they are.
+local function year_of(text, options)
+  local year = tonumber(text)
+  if #text == 2 and options.order then
+    return year + (year < 69 and 2000 or 1900) -- as POSIX reads %y
+  end
+  return #text == 4 and year or nil
+end
+
 function FORMS.ymd(text, options)
-  local year, mark, month, day, rest = text:match "^(%d%d%d%d)([/.-])(%d%d?)[/.-](%d%d?)(.*)$"
-  if mark then
+  local first, mark, month, day, rest = text:match "^(%d+)([/.-])(%d%d?)[/.-](%d%d?)(.*)$"
+  local year = mark and year_of(first, options)
+  if year then
     return moment(year, month, day, rest, options)
   end
 end
@@ -121,15 +133,37 @@ end
 -- Only Americans put the month first, and they put no points.
 local function year_last(pattern, month_first)
   return function(text, options)
-    local first, mark, second, same, year, rest = text:match(pattern)
-    if mark and mark == same then
+    local first, mark, second, same, last, rest = text:match(pattern)
+    local year = mark and mark == same and year_of(last, options)
+    if year then
       return moment(year, month_first and first or second, month_first and second or first, rest, options)
     end
   end
 end
 
-FORMS.dmy = year_last("^(%d%d?)([/.-])(%d%d?)([/.-])(%d%d%d%d)(.*)$", false)
-FORMS.mdy = year_last("^(%d%d?)([/-])(%d%d?)([/-])(%d%d%d%d)(.*)$", true)
+FORMS.dmy = year_last("^(%d%d?)([/.-])(%d%d?)([/.-])(%d+)(.*)$", false)
+FORMS.mdy = year_last("^(%d%d?)([/-])(%d%d?)([/-])(%d+)(.*)$", true)
+
+local MONTHS = {}
+for i, name in ipairs { "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec" } do
+  MONTHS[name] = i
+end
+
+local WEEKDAYS = { mon = true, tue = true, wed = true, thu = true, fri = true, sat = true, sun = true }
+
+-- The month has an English name: 5 Jan 2026, 05-JAN-2026, January 5, 2026; a weekday may stand before it.
+function FORMS.named(text, options)
+  local weekday, bare = text:match "^(%a%a%a)%a*,? (.*)$"
+  bare = weekday and WEEKDAYS[weekday:lower()] and bare or text
+  local day, name, year, rest = bare:match "^(%d%d?)[ -](%a%a%a)%a*%.?,?[ -](%d%d%d%d)(.*)$"
+  if not day then
+    name, day, year, rest = bare:match "^(%a%a%a)%a*%.? (%d%d?),? (%d%d%d%d)(.*)$"
+  end
+  local month = day and MONTHS[name:lower()]
+  if month then
+    return moment(year, month, day, rest, options)
+  end
+end
 
 function FORMS.seconds(text)
   local whole = text:match "^(%d+)%.%d+$" or text:match "^%d+$"
@@ -147,11 +181,12 @@ function FORMS.excel(text)
   end
 end
 
-local FOUND = { "iso", "ymd", "dmy", "mdy", "seconds", "milliseconds" } -- by themselves
+local FOUND = { "iso", "ymd", "dmy", "mdy", "named", "seconds", "milliseconds" } -- by themselves
 local ORDERS = { dmy = true, mdy = true, ymd = true }
 
 dates.NAMES = {
   iso = "ISO 8601", ymd = "year, month, day", dmy = "day, month, year", mdy = "month, day, year",
+  named = "months by name",
   seconds = "seconds since 1970", milliseconds = "milliseconds since 1970", excel = "days of a spreadsheet",
 }
 
@@ -174,7 +209,7 @@ end
 -- Columns -------------------------------------------------------------------------------------------------------------
 
 local ISO = "a date such as 2017-03-01 or 2017-03-01T10:20:30+01:00"
-local ABSENT = { ["0000-00-00"] = true, ["0000-00-00 00:00:00"] = true } -- as MySQL writes no date
+local ABSENT = { "^0000%-00%-00", "^0001%-01%-01" } -- as MySQL and .NET write no date
 
 ---@class leadcat.import.Dates the dates of a column
 ---@field name string of the column
@@ -210,7 +245,7 @@ end
 ---@param cell string
 ---@return boolean
 function dates.is_absent(cell)
-  return cell == "" or ABSENT[cell] == true
+  return cell == "" or cell:byte() == 48 and (cell:find(ABSENT[1]) or cell:find(ABSENT[2])) ~= nil
 end
 
 -- What a column is, for a message.
@@ -222,7 +257,9 @@ local function expected(self, cell)
     return ('a date of the form of "%s" on line %d'):format(unicode.visible(self.first), self.first_line)
   elseif cell:find "^%d%d%d%d%d%.?%d*$" then
     return ISO .. " (a spreadsheet's number of a day is read with --date-format excel)"
-  elseif cell:find "^%d%d?[/.-]%d%d?[/.-]%d%d%D?" or cell:find "%a%a%a" then
+  elseif cell:find "^%d%d?[/.-]%d%d?[/.-]%d%d$" or cell:find "^%d%d?[/.-]%d%d?[/.-]%d%d%D" then
+    return ISO .. " (of a year of two digits --date-order says where it stands: dmy, mdy or ymd)"
+  elseif cell:find "%a%a%a" then
     return ISO .. " (--date-format says what form it has)"
   end
   return ISO

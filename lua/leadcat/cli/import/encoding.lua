@@ -11,6 +11,26 @@ local MARKS = {
   { "\255\254", "UTF-16LE" }, { "\254\255", "UTF-16BE" },
 }
 
+-- How files begin that are no text, and what to do with them.
+local OTHERS = {
+  { "PK\3\4", "a ZIP archive or an Excel workbook (.xlsx): open it, and save the sheet as CSV" },
+  { "\208\207\17\224", "an old Excel workbook (.xls): open it, and save the sheet as CSV" },
+  { "\31\139", "compressed by gzip: unpack it first" }, { "BZh9", "compressed by bzip2: unpack it first" },
+  { "\40\181\47\253", "compressed by zstd: unpack it first" }, { "\2537zXZ", "compressed by xz: unpack it first" },
+  { "%PDF-", "a PDF document: export the data as CSV" }, { "<!", "HTML or XML: export the data as CSV" },
+  { "<?", "HTML or XML: export the data as CSV" }, { "<html", "HTML: export the data as CSV" },
+  { "<table", "HTML: export the data as CSV" },
+}
+
+-- What else a file is; nil: it may be text.
+local function other_kind(bytes)
+  for _, other in ipairs(OTHERS) do
+    if bytes:sub(1, #other[1]) == other[1] then
+      return "the file is " .. other[2]
+    end
+  end
+end
+
 ---@class leadcat.import.Decoded
 ---@field read fun(n: integer): string?, string? UTF-8, about n bytes; nil or "" at the end; nil, message
 ---@field name string of the encoding
@@ -91,6 +111,10 @@ function encoding.open(file, name)
   local first, failure = read_first(file)
   if not first then
     return nil, failure, "io"
+  end
+  local other = other_kind(first)
+  if other then
+    return nil, other, "invalid"
   end
   local how = "told"
   if not name then

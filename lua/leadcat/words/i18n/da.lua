@@ -149,7 +149,7 @@ return {
   ["problem.conflict"] = "Firmaets kategori er allerede ændret.",
   ["problem.already_resolved"] = "Dette spørgsmål er allerede afsluttet.",
   ["problem.expired"] = "Fristen for at svare på dette spørgsmål er udløbet.",
-  ["problem.stale"] = "En anden har gemt i mellemtiden. Genindlæs siden, og foretag ændringerne igen.",
+  ["problem.stale"] = "Der er gemt indstillinger i mellemtiden. Genindlæs siden, og foretag ændringerne igen.",
   ["problem.revision_required"] = "Anmodningen angiver ikke, hvilken version den bygger på.",
   ["problem.too_large"] = "Anmodningen er for stor.",
   ["problem.unsupported_type"] = "Denne type indhold accepteres ikke.",
@@ -157,6 +157,7 @@ return {
   ["problem.malformed"] = "Anmodningen kunne ikke læses.",
   ["problem.invalid"] = "Anmodningen indeholder noget, der ikke er tilladt.",
   ["problem.unavailable"] = "Tjenesten er ikke tilgængelig lige nu. Prøv igen om lidt.",
+  ["problem.readonly"] = "Data kan kun læses her. Intet kan ændres eller gemmes.",
   ["problem.full"] = "Der er ikke mere lagerplads. Kontakt din administrator.",
   ["problem.corrupt"] = "Gemte data er beskadiget. Kontakt din administrator.",
   ["problem.io"] = "Noget gik galt. Prøv igen, og kontakt din administrator, hvis det sker igen.",
@@ -211,9 +212,9 @@ return {
   ["settings.missing_lead_status"] = "Vælg en leadstatus til: {rule}.",
   ["settings.not_saved"] = "Indstillingerne blev ikke gemt",
   ["settings.warnings"] = "Bemærk",
-  ["settings.changed"] = "En anden har gemt i mellemtiden",
+  ["settings.changed"] = "Der er gemt indstillinger i mellemtiden",
   ["settings.changed_hint"] =
-    "Dine indstillinger er her stadig og er ikke gemt. Hvis du gemmer igen, erstatter de den andens.",
+    "Dine indstillinger er her stadig og er ikke gemt. Hvis du gemmer igen, erstatter de de nyere.",
   ["settings.changed_nothing"] = "Intet, der vises her, blev ændret.",
   ["settings.try"] = "Prøv på tidligere hændelser",
   ["settings.tried"] = "Dine indstillinger blev prøvet på de seneste {events} hændelser i kategorihistorikken, "

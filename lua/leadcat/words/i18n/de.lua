@@ -151,7 +151,7 @@ return {
   ["problem.already_resolved"] = "Diese Frage ist bereits abgeschlossen.",
   ["problem.expired"] = "Die Frist zur Beantwortung dieser Frage ist abgelaufen.",
   ["problem.stale"] =
-    "Inzwischen hat jemand anderes gespeichert. Laden Sie die Seite neu und wiederholen Sie Ihre Änderungen.",
+    "Inzwischen wurden Einstellungen gespeichert. Laden Sie die Seite neu und wiederholen Sie Ihre Änderungen.",
   ["problem.revision_required"] = "Die Anfrage nennt die Version nicht, auf der sie beruht.",
   ["problem.too_large"] = "Die Anfrage ist zu groß.",
   ["problem.unsupported_type"] = "Diese Art von Inhalt wird nicht angenommen.",
@@ -159,6 +159,7 @@ return {
   ["problem.malformed"] = "Die Anfrage konnte nicht gelesen werden.",
   ["problem.invalid"] = "Die Anfrage enthält etwas Unzulässiges.",
   ["problem.unavailable"] = "Der Dienst ist zurzeit nicht verfügbar. Versuchen Sie es gleich noch einmal.",
+  ["problem.readonly"] = "Die Daten können hier nur gelesen werden. Es kann nichts geändert oder gespeichert werden.",
   ["problem.full"] = "Der Speicherplatz ist erschöpft. Wenden Sie sich an Ihren Administrator.",
   ["problem.corrupt"] = "Gespeicherte Daten sind beschädigt. Wenden Sie sich an Ihren Administrator.",
   ["problem.io"] =
@@ -217,9 +218,9 @@ return {
   ["settings.missing_lead_status"] = "Wählen Sie einen Lead-Status für: {rule}.",
   ["settings.not_saved"] = "Die Einstellungen wurden nicht gespeichert",
   ["settings.warnings"] = "Bitte beachten",
-  ["settings.changed"] = "Jemand anderes hat inzwischen gespeichert",
+  ["settings.changed"] = "Inzwischen wurden Einstellungen gespeichert",
   ["settings.changed_hint"] = "Ihre Einstellungen sind noch hier und nicht gespeichert. Wenn Sie erneut "
-    .. "speichern, ersetzen sie die der anderen Person.",
+    .. "speichern, ersetzen sie die neueren.",
   ["settings.changed_nothing"] = "Nichts, was hier gezeigt wird, wurde geändert.",
   ["settings.try"] = "An früheren Ereignissen testen",
   ["settings.tried"] = "Ihre Einstellungen wurden an den letzten {events} Ereignissen des Kategorieverlaufs "

@@ -149,7 +149,7 @@ return {
   ["problem.conflict"] = "The category of the company has already been changed.",
   ["problem.already_resolved"] = "This question is already closed.",
   ["problem.expired"] = "The time to answer this question is over.",
-  ["problem.stale"] = "Somebody else has saved in the meantime. Load the page again and repeat your changes.",
+  ["problem.stale"] = "Settings have been saved in the meantime. Load the page again and repeat your changes.",
   ["problem.revision_required"] = "The request does not say which version it is based on.",
   ["problem.too_large"] = "The request is too large.",
   ["problem.unsupported_type"] = "This type of content is not accepted.",
@@ -157,6 +157,7 @@ return {
   ["problem.malformed"] = "The request could not be read.",
   ["problem.invalid"] = "The request contains something that is not allowed.",
   ["problem.unavailable"] = "The service is not available right now. Try again in a moment.",
+  ["problem.readonly"] = "The data can only be read here. Nothing can be changed or saved.",
   ["problem.full"] = "There is no storage space left. Tell your administrator.",
   ["problem.corrupt"] = "Stored data is damaged. Tell your administrator.",
   ["problem.io"] = "Something went wrong. Try again, and tell your administrator if it happens once more.",
@@ -213,9 +214,9 @@ return {
   ["settings.missing_lead_status"] = "Choose a lead status for: {rule}.",
   ["settings.not_saved"] = "The settings were not saved",
   ["settings.warnings"] = "Please note",
-  ["settings.changed"] = "Somebody else has saved meanwhile",
+  ["settings.changed"] = "Settings have been saved meanwhile",
   ["settings.changed_hint"] =
-    "Your settings are still here, and not saved. If you save again, they replace those of the other person.",
+    "Your settings are still here, and not saved. If you save again, they replace the newer ones.",
   ["settings.changed_nothing"] = "Nothing that is shown here was changed.",
   ["settings.try"] = "Try on past events",
   ["settings.tried"] = "Your settings were tried on the last {events} events of the category history, against "

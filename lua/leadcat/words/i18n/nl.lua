@@ -150,7 +150,7 @@ return {
   ["problem.conflict"] = "De categorie van het bedrijf is al gewijzigd.",
   ["problem.already_resolved"] = "Deze vraag is al afgesloten.",
   ["problem.expired"] = "De termijn om deze vraag te beantwoorden is verstreken.",
-  ["problem.stale"] = "Iemand anders heeft intussen opgeslagen. Laad de pagina opnieuw en herhaal uw wijzigingen.",
+  ["problem.stale"] = "Intussen zijn instellingen opgeslagen. Laad de pagina opnieuw en herhaal uw wijzigingen.",
   ["problem.revision_required"] = "Het verzoek vermeldt niet op welke versie het is gebaseerd.",
   ["problem.too_large"] = "Het verzoek is te groot.",
   ["problem.unsupported_type"] = "Dit type inhoud wordt niet geaccepteerd.",
@@ -158,6 +158,7 @@ return {
   ["problem.malformed"] = "Het verzoek kon niet worden gelezen.",
   ["problem.invalid"] = "Het verzoek bevat iets wat niet is toegestaan.",
   ["problem.unavailable"] = "De dienst is op dit moment niet beschikbaar. Probeer het zo opnieuw.",
+  ["problem.readonly"] = "De gegevens kunnen hier alleen worden gelezen. Er kan niets worden gewijzigd of opgeslagen.",
   ["problem.full"] = "Er is geen opslagruimte meer. Neem contact op met uw beheerder.",
   ["problem.corrupt"] = "Opgeslagen gegevens zijn beschadigd. Neem contact op met uw beheerder.",
   ["problem.io"] =
@@ -216,9 +217,9 @@ return {
   ["settings.missing_lead_status"] = "Kies een leadstatus voor: {rule}.",
   ["settings.not_saved"] = "De instellingen zijn niet opgeslagen",
   ["settings.warnings"] = "Let op",
-  ["settings.changed"] = "Iemand anders heeft intussen opgeslagen",
+  ["settings.changed"] = "Intussen zijn instellingen opgeslagen",
   ["settings.changed_hint"] =
-    "Uw instellingen staan hier nog en zijn niet opgeslagen. Als u opnieuw opslaat, vervangen ze die van de ander.",
+    "Uw instellingen staan hier nog en zijn niet opgeslagen. Als u opnieuw opslaat, vervangen ze de nieuwere.",
   ["settings.changed_nothing"] = "Er is niets gewijzigd dat hier wordt getoond.",
   ["settings.try"] = "Proberen op eerdere gebeurtenissen",
   ["settings.tried"] = "Uw instellingen zijn geprobeerd op de laatste {events} gebeurtenissen in de "

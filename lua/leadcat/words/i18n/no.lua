@@ -149,7 +149,7 @@ return {
   ["problem.conflict"] = "Kategorien til firmaet er allerede endret.",
   ["problem.already_resolved"] = "Dette spørsmålet er allerede avsluttet.",
   ["problem.expired"] = "Fristen for å svare på dette spørsmålet er ute.",
-  ["problem.stale"] = "Noen andre har lagret i mellomtiden. Last siden på nytt og gjør endringene om igjen.",
+  ["problem.stale"] = "Innstillinger er lagret i mellomtiden. Last siden på nytt og gjør endringene om igjen.",
   ["problem.revision_required"] = "Forespørselen sier ikke hvilken versjon den bygger på.",
   ["problem.too_large"] = "Forespørselen er for stor.",
   ["problem.unsupported_type"] = "Denne typen innhold godtas ikke.",
@@ -157,6 +157,7 @@ return {
   ["problem.malformed"] = "Forespørselen kunne ikke leses.",
   ["problem.invalid"] = "Forespørselen inneholder noe som ikke er tillatt.",
   ["problem.unavailable"] = "Tjenesten er ikke tilgjengelig akkurat nå. Prøv igjen om litt.",
+  ["problem.readonly"] = "Data kan bare leses her. Ingenting kan endres eller lagres.",
   ["problem.full"] = "Det er ikke mer lagringsplass. Si fra til administratoren.",
   ["problem.corrupt"] = "Lagrede data er skadet. Si fra til administratoren.",
   ["problem.io"] = "Noe gikk galt. Prøv igjen, og si fra til administratoren hvis det skjer på nytt.",
@@ -211,9 +212,9 @@ return {
   ["settings.missing_lead_status"] = "Velg en lead-status for: {rule}.",
   ["settings.not_saved"] = "Innstillingene ble ikke lagret",
   ["settings.warnings"] = "Merk",
-  ["settings.changed"] = "Noen andre har lagret i mellomtiden",
+  ["settings.changed"] = "Innstillinger er lagret i mellomtiden",
   ["settings.changed_hint"] =
-    "Innstillingene dine er fortsatt her, og er ikke lagret. Hvis du lagrer igjen, erstatter de den andres.",
+    "Innstillingene dine er fortsatt her, og er ikke lagret. Hvis du lagrer igjen, erstatter de de nyere.",
   ["settings.changed_nothing"] = "Ingenting som vises her, ble endret.",
   ["settings.try"] = "Prøv på tidligere hendelser",
   ["settings.tried"] = "Innstillingene dine ble prøvd på de siste {events} hendelsene i kategorihistorikken, "

@@ -149,7 +149,7 @@ return {
   ["problem.conflict"] = "Företagets kategori har redan ändrats.",
   ["problem.already_resolved"] = "Den här frågan är redan avslutad.",
   ["problem.expired"] = "Tiden för att svara på den här frågan har gått ut.",
-  ["problem.stale"] = "Någon annan har sparat under tiden. Läs in sidan igen och gör om ändringarna.",
+  ["problem.stale"] = "Inställningar har sparats under tiden. Läs in sidan igen och gör om ändringarna.",
   ["problem.revision_required"] = "Begäran anger inte vilken version den bygger på.",
   ["problem.too_large"] = "Begäran är för stor.",
   ["problem.unsupported_type"] = "Den här typen av innehåll godtas inte.",
@@ -157,6 +157,7 @@ return {
   ["problem.malformed"] = "Begäran kunde inte läsas.",
   ["problem.invalid"] = "Begäran innehåller något som inte är tillåtet.",
   ["problem.unavailable"] = "Tjänsten är inte tillgänglig just nu. Försök igen om en stund.",
+  ["problem.readonly"] = "Data kan bara läsas här. Inget kan ändras eller sparas.",
   ["problem.full"] = "Det finns inget lagringsutrymme kvar. Kontakta administratören.",
   ["problem.corrupt"] = "Lagrade data är skadade. Kontakta administratören.",
   ["problem.io"] = "Något gick fel. Försök igen och kontakta administratören om det händer på nytt.",
@@ -212,9 +213,9 @@ return {
   ["settings.missing_lead_status"] = "Välj en leadstatus för: {rule}.",
   ["settings.not_saved"] = "Inställningarna sparades inte",
   ["settings.warnings"] = "Observera",
-  ["settings.changed"] = "Någon annan har sparat under tiden",
+  ["settings.changed"] = "Inställningar har sparats under tiden",
   ["settings.changed_hint"] =
-    "Dina inställningar är kvar här och är inte sparade. Om du sparar igen ersätter de den andres.",
+    "Dina inställningar är kvar här och är inte sparade. Om du sparar igen ersätter de de nyare.",
   ["settings.changed_nothing"] = "Inget som visas här ändrades.",
   ["settings.try"] = "Prova på tidigare händelser",
   ["settings.tried"] = "Dina inställningar provades på de senaste {events} händelserna i kategorihistoriken, "
