@@ -360,6 +360,49 @@ for _, dialect in ipairs(databases.DIALECTS) do
   end)
 end
 
+-- The blocks of the manual, with the paths and the address of this machine.
+local function manual(database, language)
+  local page, found = io.open "lua/leadcat/source/README.md", {}
+  for block in page:read "*a":gmatch("\n```" .. language .. "\n(.-)\n```") do
+    found[#found + 1] = block:gsub("port = 5432", "port = " .. database.port):gsub('user = "crm"', 'user = "leadcat"')
+  end
+  page:close()
+  return found
+end
+
+describe("the manual of sources", function()
+  after_each(stores.check)
+
+  it("does as it says", function()
+    local database, path, ddl = databases.get "postgresql", stores.path(), stores.file ""
+    local client = ("psql -q -v ON_ERROR_STOP=1 -h 127.0.0.1 -p %d -U leadcat crm"):format(database.port)
+    local engine = stores.open { path = path }
+    local config = stores.config(RULES)
+    assert(engine:save(config))
+    engine:close()
+    local worker = stores.file((manual(database, "lua")[1]:gsub("/var/lib/leadcat", path)), ".lua")
+    local shell = manual(database, "sh")
+    local first = shell[1]:gsub("leadcat outbox", "build/bin/leadcat outbox"):gsub("outbox%.sql", ddl)
+      :gsub("psql crm", client)
+    local second = shell[2]:gsub("leadcat worker", "build/bin/leadcat worker --once"):gsub("worker%.lua", worker)
+    local script = stores.file(table.concat({
+      "export PGOPTIONS='-c client_min_messages=warning'; unset LUA_PATH LUA_CPATH; set -e",
+      client .. " <<'END'",
+      "DROP TABLE IF EXISTS companies, sales, leadcat_outbox, leadcat_outbox_lease;",
+      "DROP FUNCTION IF EXISTS leadcat_outbox_write;",
+      "CREATE TABLE companies (id BIGINT, category_id INT); INSERT INTO companies VALUES (7, 1);",
+      "CREATE TABLE sales (id BIGINT, company_id BIGINT, title TEXT, status TEXT, saved_by TEXT);",
+      "END",
+      first, client .. [[ -c "INSERT INTO sales VALUES (1, 7, 'Printers', 'signed', 'ann')"]],
+      second, client .. [[ -At -c "SELECT category_id FROM companies"]],
+    }, "\n"))
+    local pipe = io.popen(("{ sh -e %s; } 2>&1"):format(script))
+    local output = pipe:read "*a"
+    pipe:close()
+    assert.equal("leadcat: source outbox: 1 handled\n5\n", output)
+  end)
+end)
+
 describe("leadcat.source.outbox", function()
   after_each(stores.check)
 
