@@ -72,11 +72,13 @@ Engine.propose, Engine.resolve = question.propose, question.resolve
 Engine.confirmation, Engine.confirmations = question.confirmation, question.confirmations
 Engine.count_confirmations = question.count_confirmations
 Engine.view, Engine.render, Engine.company_name = question.view, question.render, question.company_name
+Engine.apply_pending = upkeep.apply_pending
 Engine.maintain, Engine.sweep, Engine.probe, Engine.backup = upkeep.maintain, upkeep.sweep, upkeep.probe, upkeep.backup
 
 -- What writes, whatever it is asked. Previews only read; where `undo` and `backfill` write, the store refuses it.
 local WRITES = {
   "save", "revert", "handle", "handle_many", "retry", "cancel", "flush", "resolve", "recover", "maintain", "sweep",
+  "apply_pending",
 }
 local HOOKS = { "guard", "updated", "awaiting_confirmation", "unchanged", "failed" }
 local OWN_FIELDS = { { "category", "field_category" }, { "category.rank", "field_rank" } } -- and their names

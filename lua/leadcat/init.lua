@@ -2,6 +2,7 @@
 
 local config = require "leadcat.rules.config"
 local core = require "leadcat.core"
+local elsewhere = require "leadcat.host.elsewhere"
 local embedded = require "leadcat.host.embedded"
 local Engine = require "leadcat.engine"
 local fields_of = require "leadcat.host.fields"
@@ -63,6 +64,7 @@ local OPTIONS = {
   clock = options_of.of_type("function", "a function that gives seconds since 1970"),
   retention = options_of.of_type("table", "a table of age and count"),
   render = options_of.of_type("table", "a table of html, text, json and strings"),
+  apply = options_of.one_of { "here", "elsewhere" },
   late_events = options_of.one_of { "apply", "skip" },
   sleep = options_of.of_type("function", "a function that waits for some seconds while other coroutines run"),
   running = options_of.of_type("function", "a function that tells which coroutine runs"),
@@ -103,6 +105,7 @@ end
 ---@field max_readers? integer reader slots, at least twice the number of workers; default 1024
 ---@field clock? fun(): number seconds since 1970
 ---@field record_unchanged? "full"|number records events that change nothing, for `history{unchanged = true}`: all, or a share between 0 and 1; default none
+---@field apply? "here"|"elsewhere" who makes the changes of a `host`: the call that handles the event (the default), or another process that has the store open and makes them from time to time (`apply_pending`, `maintain`); then outcomes are `applying`, or `queued` behind such a change
 ---@field late_events? "apply"|"skip" what becomes of an event whose `at` is over a minute before that of the event of the company's newest applied change: it is applied (the default), or comes to nothing, with the reason `late`. Changes whose events had no `at` do not count
 ---@field sleep? fun(seconds: number) of a scheduler of coroutines (cqueues, luv …), for this Lua state from now on: waits while other coroutines run. Those of nginx, Tarantool and HAProxy are found
 ---@field running? fun(): any what tells that scheduler's coroutines apart; nil where the one that runs must not wait. Default: the coroutine, unless it is the main one
@@ -166,6 +169,9 @@ function leadcat.open(options)
   local strings = i18n.new(render.strings, 3)
   local host = options.host or embedded.new()
   check_host(host)
+  if host.bind and options.apply == "elsewhere" then
+    error('leadcat.open: apply = "elsewhere" needs a host of your own: what the store keeps is changed at once', 2)
+  end
   check_triggers(options.triggers)
   local store, message, code = core.open {
     path = options.path, map_size = options.map_size, max_readers = options.max_readers,
@@ -181,7 +187,7 @@ function leadcat.open(options)
   strings:name_triggers(function() return triggers.texts(store) end)
   return Engine.new({
     store = platform.is_scheduled() and patient.new(store) or store, of_one_tenant = options.tenant ~= nil, host = host,
-    companies = host.bind and embedded or foreign,
+    companies = host.bind and embedded or options.apply == "elsewhere" and elsewhere or foreign,
     fields = config.copy(host.fields or {}),
     clock = options.clock or core.now, strings = strings, language = options.language or "en",
     confirmation_ttl = options.confirmation_ttl or 7 * DAY,

@@ -295,8 +295,8 @@ describe("events in a file", function()
     assert(engine:save(stores.config(RULES)))
     engine:close()
     local file = stores.file(HEADER .. "A,Closed Won,2026-01-05,2026-02-01\n", ".csv")
-    local command = ("%s lua/leadcat/bin/leadcat backfill --path %s --opportunities %s --start-category Lead %s"):format(
-      os.getenv "LEADCAT_LUA" or "lua5.4", path, file,
+    local command = ("%s lua/leadcat/bin/leadcat backfill --path %s --opportunities %s --start-category Lead %s")
+      :format(os.getenv "LEADCAT_LUA" or "lua5.4", path, file,
       (table.concat(options(), " "):gsub("Closed Won", '"Closed Won"')))
 
     -- What a terminal shows when this is typed, and how many changes the store has then.

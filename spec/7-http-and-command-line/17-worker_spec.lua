@@ -1,6 +1,8 @@
 -- `leadcat worker`: a process that steps sources until it is asked to end.
 
 local core = require "leadcat.core"
+local crm = require "support.crm"
+local lfs = require "lfs"
 local stores = require "support.stores"
 
 -- A worker whose only source has this function as its step.
@@ -72,7 +74,22 @@ describe("leadcat worker", function()
     end)
   end
 
-  it("maintains the store, and finishes what is unfinished", function()
+  it("makes the changes that another process has written down", function()
+    local companies, path = stores.path(), stores.path()
+    assert(lfs.mkdir(companies))
+    assert(io.open(companies .. "/Acme", "w")):write("1"):close()
+    local engine = stores.open { path = path, host = crm.directory(companies), apply = "elsewhere" }
+    assert(engine:save(stores.config { sale_won = 5 }))
+    assert.equal("applying", engine:handle({ trigger = "sale_won", company = "Acme" }).status)
+    local _, errors, status = stores.leadcat("worker", "--once", "--verbose", stores.file(([[
+      return { engine = require("leadcat").open { path = "%s", host = require("support.crm").directory "%s" } }
+    ]]):format(path, companies), ".lua"))
+    assert.same({ 0, "leadcat: changes: 1 finished\n" }, { status, errors })
+    assert.equal("updated", engine:history()[1].status)
+    engine:close()
+  end)
+
+  it("maintains the store", function()
     local path = stores.path()
     local engine = stores.open { path = path, confirmation_ttl = 60, clock = function() return core.now() - 3600 end }
     assert(engine:save(stores.config { sale_won = { 5, ask = true } }))

@@ -195,7 +195,7 @@ describe("the README's", function()
 
   it("Lua hooks a CRM, sets the rules, and handles an event", function()
     local lua = blocks "lua"
-    assert.equal(10, #lua)
+    assert.equal(11, #lua)
     local path = stores.path()
     local code = (CRM .. lua[1] .. "\n" .. lua[2] .. "\n" .. USE):gsub("/var/lib/leadcat", path)
     local expected = lua[2]:match "%-%-> ([^\n]+)"
@@ -225,7 +225,7 @@ describe("the README's", function()
   it("host knows facts", function()
     local before = 'local host, crm = engine.host, { country_of = function() return "NO" end }'
     local after = 'print(host.facts({ { company = "Acme" } }, "")[1]["company.country"])'
-    assert.equal("NO\n", run(10, before, after))
+    assert.equal("NO\n", run(11, before, after))
   end)
 
   it("host takes many at once", function()
@@ -246,6 +246,20 @@ describe("the README's", function()
     assert.equal("1\tfalse\ntrue\tconflict\n", run(5, before, after))
   end)
 
+  it("changes are made by another process", function()
+    local before = [[
+      local rows, host = { Acme = 1 }, {}
+      function host.category(company) return rows[company] end
+      function host.set_category(company, to) rows[company] = to return true end
+      config.rules[1].ask = false
+      assert(engine:save(config))
+      local elsewhere = assert(leadcat.open { path = "/var/lib/leadcat", host = host, apply = "elsewhere" })
+      print(elsewhere:handle(event).status, elsewhere:handle(event).status, rows.Acme)
+      local function ended(done) print(done.failed, rows.Acme) return true end
+    ]]
+    assert.equal("applying\tqueued\t1\n0\t5\n", run(6, before, "worker:close() elsewhere:close()"))
+  end)
+
   it("inbox asks and is answered", function()
     local output = run(3, "", 'print((engine.host:get "Acme"))')
     assert.matches("^Update category\n.-The sale Printers was won.*\n5\n$", output)
@@ -261,10 +275,10 @@ describe("the README's", function()
     print(engine:render(engine:view(record, { actor = user }), "%s"))
   ]]
   for _, row in ipairs {
-    { 6, "html", '^<link rel="stylesheet" href="/crm.css"><dialog .-</dialog>\n$' },
-    { 7, "text", "^The sale Printers was won%. .- %(Answer before .-%)\n$" },
-    { 8, "json", '"href":"\\?/questions\\?/%x+"' },
-    { 9, "text", "^Päivitä luokka\n\nThe sale Printers was won" },
+    { 7, "html", '^<link rel="stylesheet" href="/crm.css"><dialog .-</dialog>\n$' },
+    { 8, "text", "^The sale Printers was won%. .- %(Answer before .-%)\n$" },
+    { 9, "json", '"href":"\\?/questions\\?/%x+"' },
+    { 10, "text", "^Päivitä luokka\n\nThe sale Printers was won" },
   } do
     it(("%s is replaced: block %d"):format(row[2], row[1]), function()
       assert.matches(row[3], run(row[1], "", SHOW:format(row[2])))

@@ -20,7 +20,7 @@ static const uint64_t seven = 7, eight = 8;
 static const lc_claim of_seven = { .entry = 7 }, of_eight = { .entry = 8 };
 static const lc_schedule of_entry_7 = { 7, 1 };
 static const lc_company_record company = { .category = 1 };
-static char entry_7[ENTRY], entry_9[ENTRY], entry_10[ENTRY], question[QUESTION], declined[QUESTION];
+static char entry_7[ENTRY], queued_7[ENTRY], entry_9[ENTRY], entry_10[ENTRY], question[QUESTION], declined[QUESTION];
 static lc_ruleset older, oldest, other, damaged;
 static uint64_t one_entry, two_entries;
 static char path[128];
@@ -33,10 +33,14 @@ static lc_store *open_store(void) {
   return store;
 }
 
-static void pack_entry(uint64_t id, void *memory) {
-  lc_entry entry = { .id = id, .written = 5, .company = company_of("Acme") };
+static void pack_entry_as(lc_entry_status status, uint64_t id, const char *of, void *memory) {
+  lc_entry entry = { .id = id, .status = status, .written = 5, .company = company_of(of) };
   CHECK(lc_entry_size(&entry) == ENTRY);
   lc_entry_pack(&entry, memory);
+}
+
+static void pack_entry(uint64_t id, void *memory) {
+  pack_entry_as(LC_ENTRY_APPLYING, id, "Acme", memory);
 }
 
 static void pack_question(const char *id, lc_question_state state, void *memory) {
@@ -48,6 +52,7 @@ static void pack_question(const char *id, lc_question_state state, void *memory)
 
 static void pack_all(void) {
   pack_entry(7, entry_7);
+  pack_entry_as(LC_ENTRY_QUEUED, 7, "Bolt", queued_7);
   pack_entry(9, entry_9);
   pack_entry(10, entry_10);
   pack_question("0123456789abcdef", LC_QUESTION_OPEN, question);
@@ -120,6 +125,7 @@ static const struct {
   { { LC_TABLE_REVISIONS, BYTES(NUMBER("\1")), BYTES("{") }, "revisions: a config is damaged" },
   { { LC_TABLE_JOURNAL, BYTES(NUMBER("\7")), entry_7, ENTRY - 1 }, "journal: an entry is damaged" },
   { { LC_TABLE_JOURNAL, BYTES(NUMBER("\7")), OF(entry_9) }, "journal: an entry stands in another one's place" },
+  { { LC_TABLE_JOURNAL, BYTES(NUMBER("\7")), OF(queued_7) }, "journal: an entry is queued behind nothing" },
   { { LC_TABLE_UNCHANGED, BYTES(NUMBER("\11")), BYTES("short") }, "unchanged: an entry is damaged" },
   { { LC_TABLE_UNCHANGED, BYTES(NUMBER("\11")), OF(entry_10) }, "unchanged: an entry stands in another one's place" },
   { { LC_TABLE_BY_COMPANY, BYTES("\4Acme" NUMBER("\10")), BYTES("") }, "by_company: a company names an entry that is missing" },

@@ -99,6 +99,7 @@ typedef struct run {
   lc_store *store;
   lc_rules rules;
   uint64_t claimed; /* the entry that is being applied */
+  uint64_t queued[2];
   uint8_t asked[LC_QUESTION_ID_SIZE]; /* the last question's id */
   lc_overlay overlay;
   lc_marks marks;
@@ -303,6 +304,54 @@ static lc_status claim(run *r, lc_error *error) {
 
 static lc_status finish(run *r, lc_error *error) {
   return finish_with(r, LC_ENTRY_UPDATED, error);
+}
+
+/* Two events behind the change. */
+static lc_status queue(run *r, lc_error *error) {
+  lc_case cases[] = { won("Cora", "e10"), won("Cora", "e11") };
+  lc_handling how = how_for(false);
+  how.queues = true;
+  lc_status status = handle(r->store, &how, cases, 2, error);
+  for (int i = 0; i < 2; i++) {
+    CHECK(status != LC_OK || cases[i].state == LC_LINED_UP);
+    r->queued[i] = cases[i].entry.id;
+  }
+  return status;
+}
+
+static lc_status claim_queued(run *r, uint64_t queued, lc_error *error) {
+  lc_company company = company_of("Cora");
+  lc_claim taken;
+  lc_status status = lc_store_claim(r->store, tenant, &company, true, 30, &taken, error);
+  CHECK(status != LC_OK || taken.entry == queued);
+  return status;
+}
+
+static lc_status claim_first(run *r, lc_error *error) {
+  return claim_queued(r, r->queued[0], error);
+}
+
+static lc_status claim_second(run *r, lc_error *error) {
+  return claim_queued(r, r->queued[1], error);
+}
+
+static lc_status follow(run *r, lc_error *error) {
+  lc_case c = won("Cora", "");
+  lc_handling how = how_for(false);
+  c.queued = r->queued[0];
+  c.is_given = true;
+  c.given = LEAD;
+  lc_status status = handle(r->store, &how, &c, 1, error);
+  CHECK(status != LC_OK || (c.state == LC_WRITTEN && c.entry.linked == r->queued[0]));
+  r->claimed = c.entry.id;
+  return status;
+}
+
+static lc_status end_queued(run *r, lc_error *error) {
+  lc_ending ending = { .entry = r->queued[1], .company = company_of("Cora"), .status = LC_ENTRY_DROPPED };
+  lc_status status = lc_store_end_scheduled(r->store, tenant, &ending, 1, error);
+  CHECK(status != LC_OK || !ending.lost);
+  return status;
 }
 
 static lc_status ask_in(run *r, const char *event, lc_error *error) {
@@ -603,7 +652,8 @@ static const struct {
   { "open", open_store }, { "save", save }, { "refresh", refresh }, { "simulate", simulate }, { "compare", compare },
   { "create", create }, { "write", write_updated },
   { "write large", write_large }, { "write applying", write_applying }, { "put off", put_off }, { "applying", applying },
-  { "claim", claim }, { "finish", finish }, { "ask", ask }, { "supersede", ask_again }, { "answer", answer },
+  { "claim", claim }, { "queue", queue }, { "finish", finish }, { "claim the first", claim_first }, { "follow", follow },
+  { "finish it", finish }, { "claim the second", claim_second }, { "drop", end_queued }, { "ask", ask }, { "supersede", ask_again }, { "answer", answer },
   { "finish the answer", finish_answer }, { "wait", wait_behind }, { "start", start }, { "preview", preview },
   { "marks", set_marks }, { "ask in vain", ask_for_nothing }, { "expire", expire }, { "add", add },
   { "set category", set_category }, { "change", write_change }, { "another handle", use_another }, { "newest", newest }, { "company", category },

@@ -96,4 +96,8 @@ function plan.files(directory)
   }
 end
 
+-- The triggers of a company's events with `apply = "elsewhere"`, one after the other: each changes the category.
+plan.CYCLE = { "sale_registered", "sale_won", "sale_lost" }
+plan.CYCLE_RULES = { sale_registered = 3, sale_won = 2, sale_lost = 1 }
+
 return plan

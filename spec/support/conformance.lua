@@ -646,6 +646,100 @@ return function(open, busted)
     assert.equal("not_found", code_of(store:claim(T, "bolt", true, NOW, 30)))
   end)
 
+  describe("what is queued", function()
+    local QUEUES = with(HOST, { queues = true, claim = 0 })
+    local change, first, second
+
+    local function event(id, fields)
+      return won("acme", with({ id = id, category = LEAD }, fields or {}))
+    end
+
+    before_each(function()
+      change = handle(store, event "c", QUEUES)
+      first = handle(store, event("a", { at = NOW - 5, choice = false, sale = { id = "7" } }), QUEUES)
+      second = handle(store, event "b", QUEUES)
+    end)
+
+    -- The next entry of the queue, claimed by the other handle.
+    local function next_of_queue()
+      local entry, attempts = assert(other:claim(T, "acme", true, NOW, 30))
+      assert.equal("queued", entry.status)
+      return entry, attempts
+    end
+
+    local function finish_it(entry)
+      local done = { entry = entry, company = "acme", status = "updated" }
+      assert.is_true(other:finish(T, { done }))
+      assert.is_false(done.lost)
+    end
+
+    local function end_it(entry, fields)
+      local ending = with({ entry = entry, company = "acme", reason = "matched" }, fields)
+      assert.is_true(other:end_scheduled(T, { ending }))
+      return ending.lost
+    end
+
+    it("stands behind a change that is nobody's, with what it is decided by", function()
+      assert.same({ "applying", "queued", "none", "queued" },
+        { change.status, first.status, first.action, first.reason })
+      local entry = other:seen(T, "a")
+      assert.same({ first.entry, "queued", true, NOW - 5 }, { entry.entry, entry.status, entry.has_at, entry.at })
+      assert.same({ choice = 0, sale = { id = "7" } }, json.decode(entry.details))
+      assert.is_nil(other:seen(T, "b").has_at)
+      assert.equal("conflict", code_of(store:newest(T, "acme")))
+      assert.equal(first.entry, handle(store, event "a", QUEUES))
+      assert.same({ change.entry }, ids(store:applying(T, "", 9)))
+      assert.equal(change.entry, other:claim(T, "acme", true, NOW, 30).entry)
+      assert.equal("conflict", code_of(store:claim(T, "acme", true, NOW, 30)))
+    end)
+
+    it("is not done to foresee, with a cursor, or where somebody waits", function()
+      for _, how in ipairs { HOST, with(QUEUES, { foresee = true, write = false }),
+        with(QUEUES, { cursor = { name = "c", text = "1" }, digest = 1 }) } do
+        local results = {}
+        store:handle(T, { event "d" }, results, NOW, how)
+        assert.equal(how.cursor and "nil" or "end", tostring(results[1] and results[1].lacks))
+      end
+    end)
+
+    it("has its turn when the change ends, one after the other", function()
+      assert(other:claim(T, "acme", true, NOW, 30))
+      finish_it(change.entry)
+      assert.same({ first.entry }, ids(store:applying(T, "", 9)))
+      assert.equal("queued", handle(store, event "d", QUEUES).status)
+      assert.equal(first.entry, next_of_queue().entry)
+      local begun = { lacks = "commit", queued = first.entry }
+      assert.equal("over", handle(store, won("acme", { category = LEAD }), HOST, with(begun, {})).status)
+      local outcome = handle(other, won("acme", { category = LEAD }), HOST, with(begun, {}))
+      assert.same({ "applying", first.entry }, { outcome.status, outcome.follows })
+      assert.equal("carried_out", store:entry(T, first.entry).status)
+      assert.equal(first.entry, store:entry(T, outcome.entry).follows)
+      assert.equal("over", handle(other, won("acme", { category = LEAD }), HOST, with(begun, {})).status)
+      finish_it(outcome.entry)
+      assert.equal(second.entry, next_of_queue().entry)
+    end)
+
+    it("is given back for another try, or ends as dropped, and the next one has its turn", function()
+      assert(other:claim(T, "acme", true, NOW, 30))
+      finish_it(change.entry)
+      assert.is_true(end_it(first.entry, { status = "dropped" })) -- it is not claimed
+      next_of_queue()
+      assert.is_true(end_it(second.entry, { status = "dropped" })) -- it is not its turn
+      assert.is_false(end_it(first.entry, { status = "queued", again = 20 }))
+      assert.same({}, store:applying(T, "", 9))
+      core.forward(20)
+      assert.same({ first.entry }, ids(store:applying(T, "", 9)))
+      assert.equal(1, select(2, next_of_queue()))
+      assert.is_false(end_it(first.entry, { status = "dropped", reason = "lower_rank", revision = 1, from = LEAD }))
+      local entry = store:entry(T, first.entry)
+      assert.same({ "dropped", "lower_rank", LEAD }, { entry.status, entry.reason, entry.from })
+      assert.equal(second.entry, next_of_queue().entry)
+      assert.is_false(end_it(second.entry, { status = "dropped" }))
+      assert.equal("not_found", code_of(other:claim(T, "acme", true, NOW, 30)))
+      assert.same({ second.entry, 0 }, { store:newest(T, "acme"), store:stats().unfinished })
+    end)
+  end)
+
   it("tells a company's newest change, whose sale it is, and when its event happened", function()
     local function made(sale, company)
       return { store:last_change(T, company or "acme", sale) }

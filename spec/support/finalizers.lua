@@ -363,6 +363,7 @@ local ENGINE = {
   company_name = { function() return "acme" end, reads = true },
   probe = { function() end, reads = true },
   maintain = { function() end, loose = true },
+  apply_pending = { function() end, loose = true },
   sweep = { function() end },
   backup = { function() return stores.path() end, reads = true, loose = true },
   tenant = { function() return "one more" end, reads = true, loose = true },

@@ -59,6 +59,8 @@ static void take(lua_State *L, const char *name, l_how *how) {
     core->is_guarded = lua_toboolean(L, -1);
   else if (strcmp(name, "schedules_nothing") == 0)
     core->schedules_nothing = lua_toboolean(L, -1);
+  else if (strcmp(name, "queues") == 0)
+    core->queues = lua_toboolean(L, -1);
   else if (strcmp(name, "claim") == 0)
     core->claim = luaL_checknumber(L, -1);
   else if (strcmp(name, "most") == 0)
@@ -131,6 +133,7 @@ typedef struct l_open {
   const lc_triggers *triggers; /* the own ones that events may name */
   lc_known *known; /* that, of all events; NULL: the rules have no conditions. The stack keeps it */
   bool takes_back; /* a rule takes back what a sale did */
+  bool queues;     /* what is kept of an event is kept for when it is queued, too */
   bool has_later;  /* a rule has `after`: */
   uint64_t later[LC_TRIGGER_NUMBERS / 64]; /* a bit for each trigger that has such rules */
 } l_open;
@@ -181,6 +184,7 @@ static void to_known(lua_State *L, lc_case *c) {
   if (c->is_known)
     c->category = (int32_t)number_field(L, "category");
   c->carries_out = number_field(L, "carries_out");
+  c->queued = number_field(L, "queued");
   c->alone = (int32_t)number_field(L, "alone"); /* 0: the rule without an id */
   c->passed = number_field(L, "passed");
   if (c->passed == 0)
@@ -231,6 +235,7 @@ static lc_status find_fields(lua_State *L, l_how *how, l_open *open, lc_error *e
   l_store *box = l_check_open(L);
   lc_status status = lc_store_ruleset(box->store, how->core.tenant, &ruleset, error);
   open->triggers = l_own_triggers(box);
+  open->queues = how->core.queues;
   open->takes_back = status == LC_OK && lc_ruleset_ever_takes_back(ruleset);
   if (status != LC_OK)
     return status;
@@ -324,8 +329,25 @@ static void push_facts_of(lua_State *L, const l_open *facts_of, int place, lc_tr
   lua_settop(L, top + 1);
 }
 
+/* Pushes the choice of the event at the place, 0 for keeping the category; nil when it has none, or for the place 0. */
+static void push_choice(lua_State *L, int place) {
+  int top = lua_gettop(L);
+  if (place != 0)
+    lua_rawgeti(L, EVENTS, place);
+  if (place != 0 && lua_istable(L, -1)) {
+    lua_getfield(L, -1, "choice");
+    if (lua_isboolean(L, -1))
+      lua_pushinteger(L, 0);
+    lua_replace(L, top + 1);
+  } else {
+    lua_settop(L, top);
+    lua_pushnil(L);
+  }
+  lua_settop(L, top + 1);
+}
+
 /* Pushes what is kept of the event at the place: JSON or nil. False when it cannot be kept: then pushes why. With `facts_of`, its
- * facts are kept, too. */
+ * facts are kept, too, and its choice if it may be queued. */
 static bool push_details(lua_State *L, int place, bool has_run, const l_open *facts_of, lc_trigger trigger) {
   lua_pushcfunction(L, l_event_details);
   lua_rawgeti(L, EVENTS, place);
@@ -334,7 +356,8 @@ static bool push_details(lua_State *L, int place, bool has_run, const l_open *fa
   else
     lua_pushnil(L);
   push_facts_of(L, facts_of, place, trigger);
-  int result = lua_pcall(L, 3, 1, 0);
+  push_choice(L, facts_of != NULL && facts_of->queues ? place : 0);
+  int result = lua_pcall(L, 4, 1, 0);
   if (result == LUA_ERRMEM || (result != 0 && is_interruption(L)))
     lua_error(L);
   return result == 0;
@@ -367,7 +390,7 @@ static void keep_texts(lua_State *L, l_open *open) {
 static void add_kept(lua_State *L, const l_how *how, l_open *open, size_t i) {
   lc_case *c = &open->cases[i];
   bool may_wait = (open->later[c->entry.trigger / 64] >> c->entry.trigger % 64 & 1) != 0;
-  if (!may_wait || c->carries_out != 0)
+  if ((!may_wait && !open->queues) || c->carries_out != 0)
     return;
   c->is_unkeepable |= !push_details(L, open->places[i], how->has_run, open, (lc_trigger)c->entry.trigger);
   c->kept.data = lua_tolstring(L, -1, &c->kept.size);
@@ -379,7 +402,7 @@ static void add_details(lua_State *L, const l_how *how, l_open *open, size_t fir
   keep_texts(L, open);
   for (size_t i = first; i < open->count; i++) {
     lc_case *c = &open->cases[i];
-    if (open->has_later)
+    if (open->has_later || open->queues)
       add_kept(L, how, open, i);
     if (c->is_unkeepable)
       c->entry.details = c->kept;
@@ -422,8 +445,8 @@ static void set_boolean(lua_State *L, const char *name, bool value) {
 
 /* What it carries out, or schedules: `due` where that is all it does, else `scheduled`, the entry; true where nothing is scheduled. */
 static void set_later(lua_State *L, const lc_case *c) {
-  if (c->entry.link == LC_LINK_CARRIES_OUT)
-    l_set_integer(L, "carries_out", (int64_t)c->entry.linked);
+  if (c->entry.link == LC_LINK_CARRIES_OUT || c->entry.link == LC_LINK_FOLLOWS)
+    l_set_integer(L, lc_link_names[c->entry.link], (int64_t)c->entry.linked);
   if (!c->later.is_there)
     return;
   if (c->entry.link == LC_LINK_DUE)
@@ -436,16 +459,16 @@ static void set_later(lua_State *L, const lc_case *c) {
 
 static void push_outcome(lua_State *L, const l_store *box, const lc_case *c) {
   const lc_entry *entry = &c->entry;
-  bool written = c->state == LC_WRITTEN;
+  bool queued = c->state == LC_LINED_UP, written = c->state == LC_WRITTEN || queued;
   lua_createtable(L, 0, 9);
   l_set_string(L, "status", written ? lc_entry_status_names[entry->status] : "unchanged");
-  l_set_string(L, "reason", c->state == LC_SKIPPED ? "skipped" : c->is_late ? "late" : lc_reason_names[c->reason]);
+  l_set_string(L, "reason", queued ? "queued" : c->state == LC_SKIPPED ? "skipped" : c->is_late ? "late" : lc_reason_names[c->reason]);
   if (entry->takes_back)
     set_boolean(L, "takes_back", true);
   if (c->has_choice && !c->is_answered)
     set_boolean(L, "choice_ignored", true);
   set_decision(L, entry);
-  if (c->state != LC_UNMATCHED || c->reason >= LC_ALREADY_IN_CATEGORY)
+  if (!queued && (c->state != LC_UNMATCHED || c->reason >= LC_ALREADY_IN_CATEGORY))
     set_rule(L, box, entry);
   if (entry->id != 0)
     l_set_entry(L, box, entry->id);
@@ -490,7 +513,7 @@ static void push_over(lua_State *L) {
 }
 
 /* Puts the event's result in its place; true when the event is not at its end. */
-static bool set_result(lua_State *L, const l_store *box, const l_open *open, size_t i) {
+static bool set_result(lua_State *L, const l_store *box, const l_how *how, const l_open *open, size_t i) {
   const lc_case *c = &open->cases[i];
   int place = open->places[i];
   bool done = c->state > LC_LACKING;
@@ -503,7 +526,8 @@ static bool set_result(lua_State *L, const l_store *box, const l_open *open, siz
   else
     push_lack(L, box, open, place, c, c->state == LC_LACKING ? c->lack : LC_LACKS_COMMIT);
   lua_rawseti(L, RESULTS, place);
-  return !done || c->state == LC_DUPLICATE || (c->state == LC_WRITTEN && c->entry.status == LC_ENTRY_APPLYING);
+  bool applies = c->state == LC_WRITTEN && c->entry.status == LC_ENTRY_APPLYING;
+  return !done || c->state == LC_DUPLICATE || (applies && !how->core.queues);
 }
 
 /* Whether the table at `index` is an array of `count` items and has nothing else. */
@@ -537,7 +561,7 @@ static lc_status handle(lua_State *L, l_how *how, l_open *open, lc_error *error)
  *   licence   give `how` without needs_licence
  *   details   {error}: nothing helps, the event's actor, sale or contact cannot be kept
  *   end, turn, commit   nothing
- * `how` is {write, keeps_companies, claim, most, start, needs_licence, is_guarded, asks_facts, confirm, ttl, skips_late, look,
+ * `how` is {write, keeps_companies, claim, queues, most, start, needs_licence, is_guarded, asks_facts, confirm, ttl, skips_late, look,
  * foresee, overlay, schedules_nothing, cursor = {name, before, text}, digest, run}, as in lc_handling; `write`: whether the call may
  * write; `run`:
  * the id of the run that the events belong to. */
@@ -574,7 +598,7 @@ static int l_handle(lua_State *L) {
     return l_fail(L, status, &error);
   const l_store *box = l_check_store(L, 1);
   for (size_t i = 0; i < open->count; i++)
-    left += set_result(L, box, open, i);
+    left += set_result(L, box, &how, open, i);
   lua_pushinteger(L, (lua_Integer)left);
   if (how.core.foresee)
     lua_pushinteger(L, (lua_Integer)lc_digest(open->cases, open->count));

@@ -188,10 +188,14 @@ static int push_entry(lua_State *L, lc_text packed) {
     lua_pushboolean(L, true);
     lua_setfield(L, -2, "takes_back");
   }
+  if (entry.has_at && entry.status == LC_ENTRY_QUEUED) {
+    lua_pushboolean(L, true);
+    lua_setfield(L, -2, "has_at");
+  }
   if (entry.link == LC_LINK_DUE)
     l_set_number(L, "due", (double)entry.linked / 1000);
   else if (entry.link != LC_LINK_NONE)
-    l_set_integer(L, entry.link == LC_LINK_SCHEDULED ? "scheduled" : "carries_out", (int64_t)entry.linked);
+    l_set_integer(L, lc_link_names[entry.link], (int64_t)entry.linked);
   if (entry.has_question) {
     l_push_question_id(L, entry.question);
     lua_setfield(L, -2, "confirmation");

@@ -435,6 +435,8 @@ static void put_details(l_writer *w, void (*put_person)(l_writer *w, int depth),
   put_char(w, '{');
   lua_getfield(L, 1, "actor");
   put_kept(w, "actor", put_person);
+  lua_pushvalue(L, 4);
+  put_kept(w, "choice", put_value);
   lua_getfield(L, 1, "contact");
   put_kept(w, "contact", put_thing);
   lua_pushvalue(L, 3);
@@ -462,7 +464,7 @@ static size_t size_of_facts(l_writer *w) {
 
 int l_event_details(lua_State *L) {
   l_writer w;
-  lua_settop(L, 3);
+  lua_settop(L, 4);
   begin(L, &w, 0);
   size_t facts = size_of_facts(&w);
   if (facts > L_MOST_DETAILS) {

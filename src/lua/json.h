@@ -15,7 +15,7 @@ int l_encode(lua_State *L);
 
 enum { L_MOST_DETAILS = 8192 /* bytes that are kept of an event for display; core.most_details */ };
 
-/* core.event_details(event, run or nil, facts or nil) -> what is kept of an event for display; nil when there is nothing. Where that would be
+/* core.event_details(event, run or nil, facts or nil, choice or nil) -> what is kept of an event for display; nil when there is nothing. Where that would be
  * more than L_MOST_DETAILS, only the ids and names of its actor, contact and sale are kept, and of very long ones the beginning. `facts`, a table, is kept
  * beside, unless it has more bytes than that itself. */
 int l_event_details(lua_State *L);

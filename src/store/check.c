@@ -122,12 +122,20 @@ static bool has_trigger(const record *r, uint32_t number) {
   return lc_trigger_name_of(&r->c->triggers, number) != NULL;
 }
 
+/* Whether somebody will find the queued entry: its company has an unfinished one. */
+static bool has_claim(const record *r, const lc_company *company) {
+  MDB_val value;
+  return exists(r, LC_TABLE_APPLYING, lc_key_of_company(&r->tenant, company), &value);
+}
+
 static const char *check_entry(const record *r) {
   lc_entry entry;
   if (lc_entry_unpack(r->value.mv_data, r->value.mv_size, &entry, NULL) != LC_OK)
     return "an entry is damaged";
   if (!has_trigger(r, entry.trigger))
     return "an entry's trigger is not known";
+  if (entry.status == LC_ENTRY_QUEUED && !has_claim(r, &entry.company))
+    return "an entry is queued behind nothing";
   return r->rest.mv_size == 8 && lc_key_number(r->rest) == entry.id ? NULL : "an entry stands in another one's place";
 }
 

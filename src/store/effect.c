@@ -30,7 +30,7 @@ static int change_company(const lc_writer *w, lc_entry *entry) {
 }
 
 void lc_hold(const lc_writer *w, lc_claim *claim) {
-  claim->owner = w->store->owner.token;
+  claim->owner = w->claim > 0 ? w->store->owner.token : 0;
   claim->boot = w->store->boot;
   claim->deadline = lc_uptime() + w->claim;
 }

@@ -7,7 +7,6 @@
 
 #include "internal.h"
 #include "overlay.h"
-#include "rules/checksum.h"
 #include "rules/later.h"
 #include "store.h"
 
@@ -114,11 +113,12 @@ static lc_status hosts_category(handler *h, lc_case *c) {
 
 /* ---- the steps ----------------------------------------------------------------------------- */
 
-/* What is scheduled is carried out once, though several processes may find that its time has come. */
-static lc_status find_schedule(handler *h, lc_case *c) {
-  lc_schedule schedule;
-  int rc = lc_get_schedule(h->w.store, h->w.txn, &h->w.tenant, &c->entry.company, &schedule);
-  if (rc == 0 && (schedule.entry != c->carries_out || schedule.at > lc_milliseconds(h->w.now)))
+/* What was scheduled or queued is carried out once, though several processes may find that its turn has come. */
+static lc_status find_own_turn(handler *h, lc_case *c) {
+  const lc_company *company = &c->entry.company;
+  bool has_turn = false;
+  int rc = c->queued != 0 ? lc_has_turn(&h->w, company, c->queued, &has_turn) : lc_is_due(&h->w, company, c->carries_out, &has_turn);
+  if (rc == 0 && !has_turn)
     c->state = LC_OVER;
   return fail(h, rc);
 }
@@ -127,8 +127,8 @@ static lc_status find_seen(handler *h, lc_case *c) {
   lc_text id = c->entry.event_id;
   lc_key key = h->w.tenant;
   int32_t seen;
-  if (c->carries_out != 0)
-    return find_schedule(h, c);
+  if (c->carries_out != 0 || c->queued != 0)
+    return find_own_turn(h, c);
   if (id.size == 0)
     return LC_OK;
   if (h->overlay != NULL && lc_marks_get(&h->overlay->ids, id, &seen)) {
@@ -154,6 +154,18 @@ static lc_status find_licence(handler *h, lc_case *c) {
   return h->how->needs_licence ? lack(c, LC_LACKS_LICENCE) : LC_OK;
 }
 
+/* Behind an unfinished change, where nobody waits for its end. */
+static lc_status line_up(lc_case *c) {
+  if (c->is_unkeepable)
+    return lack(c, LC_LACKS_DETAILS);
+  c->state = LC_LINED_UP;
+  return LC_OK;
+}
+
+static bool may_line_up(const handler *h, const lc_case *c) {
+  return h->how->queues && !h->how->foresee && h->how->cursor == NULL && c->carries_out == 0;
+}
+
 /* While a change is unfinished, the company's category is unknown. Without a rule for the event that does not matter. */
 static lc_status find_unfinished(handler *h, lc_case *c) {
   bool unfinished = false;
@@ -161,7 +173,9 @@ static lc_status find_unfinished(handler *h, lc_case *c) {
   if (is_preview(h) || !(lc_ruleset_has_rule(h->ruleset, trigger) || lc_has_later_for(h->ruleset, trigger)))
     return LC_OK;
   int rc = lc_find_unfinished(&h->w, &c->entry.company, &unfinished, &c->first);
-  return rc == 0 && unfinished ? lack(c, LC_LACKS_END) : fail(h, rc);
+  if (rc != 0 || !unfinished || (c->queued != 0 && c->first == c->queued))
+    return fail(h, rc);
+  return may_line_up(h, c) ? line_up(c) : lack(c, LC_LACKS_END);
 }
 
 static lc_status find_category(handler *h, lc_case *c) {
@@ -300,27 +314,11 @@ static lc_status find_late(handler *h, lc_case *c) {
   return status;
 }
 
-static uint64_t mix(uint64_t sum, uint64_t number) {
-  return lc_checksum(sum, &number, sizeof number);
-}
-
-/* Fits the number to Lua, whose numbers are exact below 2^53; 0 means none. */
-static uint64_t fold(uint64_t sum) {
-  return (sum >> 11) | 1;
-}
-
-static uint64_t tell_apart(const lc_entry *entry) {
-  uint64_t rule = mix(LC_CHECKSUM_START, (uint64_t)entry->trigger << 32 | (uint32_t)entry->lead_status);
-  uint64_t change = mix(rule, (uint64_t)(uint32_t)entry->from << 32 | (uint32_t)entry->to);
-  uint64_t how = mix(change, entry->revision << 2 | entry->action);
-  return fold(entry->rule != 0 ? mix(how, (uint64_t)entry->rule) : how);
-}
-
 /* A verdict counts only for the decision that it was given on. */
 static lc_status find_verdict(handler *h, lc_case *c) {
   if ((!h->how->is_guarded && !c->is_answered) || is_put_off(c))
     return LC_OK;
-  c->about = tell_apart(&c->entry);
+  c->about = lc_tell_apart(&c->entry);
   if (c->passed != c->about)
     return lack(c, LC_LACKS_VERDICT);
   if (c->target != 0 && c->target != c->entry.to) {
@@ -470,6 +468,8 @@ static lc_status put(handler *h, lc_case *c) {
     status = lc_supersede(&h->w, &c->entry, h->error);
   if (status == LC_OK && c->entry.status == LC_ENTRY_AWAITING)
     status = new_question(h, c, &question);
+  if (status == LC_OK && c->queued != 0)
+    status = lc_follow(&h->w, &c->entry, c->queued, h->error);
   if (status == LC_OK)
     status = fail(h, lc_put_with_effect(&h->w, &c->entry, &question));
   if (waits)
@@ -557,11 +557,22 @@ static lc_status end_rest(handler *h, const lc_case *c) {
   return status == LC_OK && c->unschedules ? lc_end_schedule(&h->w, &c->entry.company, LC_ENTRY_SUPERSEDED, h->error) : status;
 }
 
+static lc_status settle_queued(handler *h, lc_case *c) {
+  c->entry.status = LC_ENTRY_QUEUED;
+  c->entry.revision = h->ruleset->revision;
+  if (c->kept.size != 0)
+    c->entry.details = c->kept;
+  h->changed = true;
+  return h->writing ? fail(h, lc_put_with_effect(&h->w, &c->entry, NULL)) : imagine(h, c);
+}
+
 static lc_status settle(handler *h, lc_case *c) {
   if (c->state == LC_LACKING)
     return leave_open(h, c);
   if (ends_rest(c) && h->writing)
     return end_rest(h, c);
+  if (c->state == LC_LINED_UP)
+    return settle_queued(h, c);
   if (c->state != LC_OPEN)
     return LC_OK;
   c->state = LC_WRITTEN;
@@ -571,7 +582,7 @@ static lc_status settle(handler *h, lc_case *c) {
 
 /* This event is to be written, or what its sale has led to ended, but the transaction only reads. */
 static bool ends_before(const handler *h, lc_case *c) {
-  bool ends = (c->state == LC_OPEN || ends_rest(c)) && !h->writing && h->overlay == NULL;
+  bool ends = (c->state == LC_OPEN || c->state == LC_LINED_UP || ends_rest(c)) && !h->writing && h->overlay == NULL;
   if (ends)
     c->state = LC_OPEN;
   return ends;
@@ -608,7 +619,7 @@ static bool lacks_answers(const lc_case *cases, size_t count) {
 
 static size_t first_written(const lc_case *cases, size_t count) {
   size_t i = 0;
-  while (i < count && cases[i].state != LC_WRITTEN && !ends_rest(&cases[i]))
+  while (i < count && cases[i].state != LC_WRITTEN && cases[i].state != LC_LINED_UP && !ends_rest(&cases[i]))
     i++;
   return i;
 }
@@ -710,16 +721,4 @@ lc_status lc_store_handle(lc_store *store, const lc_handling *how, lc_case *case
     return LC_OK;
   }
   return lc_writer_end(&h.w, status, error);
-}
-
-uint64_t lc_digest(const lc_case *cases, size_t count) {
-  uint64_t sum = LC_CHECKSUM_START;
-  for (size_t i = 0; i < count && cases[i].state > LC_LACKING; i++) {
-    const lc_case *c = &cases[i];
-    uint64_t status = c->state == LC_WRITTEN ? c->entry.status : 0, reason = c->state == LC_DUPLICATE ? 0 : c->is_late ? LC_REASONS : c->reason;
-    sum = mix(sum, (uint64_t)c->state << 16 | status << 8 | reason);
-    if (c->state == LC_WRITTEN || c->state == LC_SKIPPED)
-      sum = mix(sum, (uint64_t)(uint32_t)c->entry.from << 32 | (uint32_t)c->entry.to);
-  }
-  return fold(sum);
 }

@@ -189,6 +189,9 @@ int lc_put_entry(const lc_writer *w, const lc_entry *entry);
 
 int lc_remove_entry(lc_writer *w, const lc_entry *entry);
 
+/* Reads an entry into the result. LC_NOT_FOUND. */
+lc_status lc_read_entry(const lc_writer *w, uint64_t id, lc_entry *entry, lc_error *error);
+
 /* The number of entries in the tenant's log: counted when the counter is absent or damaged. */
 int lc_get_count(const lc_writer *w, uint64_t *count);
 int lc_count_entries(const lc_writer *w, uint64_t *count);
@@ -207,8 +210,30 @@ int lc_put_with_effect(lc_writer *w, lc_entry *entry, lc_question *question);
 /* Whether the company has an unfinished entry, and which. */
 int lc_find_unfinished(const lc_writer *w, const lc_company *company, bool *unfinished, uint64_t *entry);
 
-/* Makes this store the claim's owner, for `w->claim` seconds. */
+/* Makes this store the claim's owner, for `w->claim` seconds; nobody for 0. */
 void lc_hold(const lc_writer *w, lc_claim *claim);
+
+/* ---- from digest.c --------------------------------------------------------------------- */
+
+/* Identifies a decision; below 2^53. */
+uint64_t lc_tell_apart(const lc_entry *entry);
+
+/* ---- from queue.c ---------------------------------------------------------------------- */
+
+/* The claim, nobody's yet, of the company's first queued entry behind the entry `behind`; its entry is 0 when there is none. */
+int lc_find_queued(const lc_writer *w, const lc_company *company, uint64_t behind, lc_claim *next);
+
+/* Whether the queued entry is the company's unfinished one, and claimed by this store. */
+int lc_has_turn(const lc_writer *w, const lc_company *company, uint64_t queued, bool *has_turn);
+
+/* Ends the queued entry: `newer`, which is about to be written, has come of it. Unless that is applying, the next one has its turn. */
+lc_status lc_follow(const lc_writer *w, lc_entry *newer, uint64_t queued, lc_error *error);
+
+/* Sets in an entry how it has ended. */
+void lc_set_ending(lc_entry *entry, const lc_ending *ending);
+
+/* What lc_store_end_scheduled does for a queued entry. */
+lc_status lc_end_queued(const lc_writer *w, lc_ending *ending, lc_error *error);
 
 /* ---- from question.c ------------------------------------------------------------------- */
 
@@ -246,6 +271,9 @@ int lc_put_schedule(const lc_writer *w, const lc_entry *entry);
 
 /* What the company has scheduled; its entry is 0 when that is nothing. */
 int lc_get_schedule(const lc_store *store, MDB_txn *txn, const lc_key *tenant, const lc_company *company, lc_schedule *schedule);
+
+/* Whether the entry is what the company has scheduled, and is to be looked at by now. */
+int lc_is_due(const lc_writer *w, const lc_company *company, uint64_t entry, bool *due);
 
 /* Ends what the company has scheduled, if anything, with that status: LC_ENTRY_SUPERSEDED or LC_ENTRY_CARRIED_OUT. */
 lc_status lc_end_schedule(const lc_writer *w, const lc_company *company, lc_entry_status status, lc_error *error);

@@ -67,10 +67,19 @@ lc_status lc_store_write(lc_store *store, lc_text tenant, lc_write *writes, size
   return lc_writer_end(&w, status, error);
 }
 
+/* What is queued behind the entry has its turn next. */
+static int end_claim(const lc_writer *w, lc_key *company, const lc_finish *finish, uint64_t behind) {
+  lc_claim next;
+  int rc = lc_find_queued(w, &finish->company, behind, &next);
+  if (rc == 0 && next.entry != 0)
+    return lc_put(w->store, w->txn, LC_TABLE_APPLYING, company, &next, sizeof next);
+  return rc != 0 ? rc : mdb_cursor_del(w->claims, 0);
+}
+
 /* Ends the claim, or schedules its next try. */
-static int settle_claim(const lc_writer *w, lc_key *company, lc_claim *claim, const lc_finish *finish) {
+static int settle_claim(const lc_writer *w, lc_key *company, lc_claim *claim, const lc_finish *finish, uint64_t behind) {
   if (finish->status != LC_ENTRY_APPLYING)
-    return mdb_cursor_del(w->claims, 0);
+    return end_claim(w, company, finish, behind);
   claim->owner = 0;
   claim->boot = w->store->boot;
   claim->retry_at = lc_uptime() + finish->retry_in;
@@ -90,12 +99,8 @@ static lc_status finish_question(const lc_writer *w, lc_entry *entry, lc_error *
   return status != LC_OK ? status : lc_close_question(w, &question, &answer, answer.at, error);
 }
 
-static lc_status read_entry(const lc_writer *w, uint64_t id, lc_entry *entry, lc_error *error) {
-  lc_status status = lc_copy_out(w->store, w->txn, LC_TABLE_JOURNAL, lc_key_of_entry(&w->tenant, id), error);
-  return status != LC_OK ? status : lc_unpack_entry(lc_store_result(w->store), id, entry, error);
-}
-
-static lc_status finish_entry(const lc_writer *w, const lc_finish *finish, lc_error *error) {
+/* `behind`: the last entry of the queue that has had its turn. */
+static lc_status finish_entry(const lc_writer *w, const lc_finish *finish, uint64_t *behind, lc_error *error) {
   lc_entry entry;
   lc_key number = lc_key_of_entry(&w->tenant, finish->entry);
   MDB_val key = lc_key_value(&number), value;
@@ -107,6 +112,7 @@ static lc_status finish_entry(const lc_writer *w, const lc_finish *finish, lc_er
     status = lc_unpack_entry(lc_store_result(w->store), finish->entry, &entry, error);
   if (status != LC_OK)
     return status;
+  *behind = entry.link == LC_LINK_FOLLOWS ? entry.linked : entry.id;
   entry.status = finish->status;
   entry.error = finish->error;
   value.mv_size = lc_entry_size(&entry);
@@ -124,7 +130,7 @@ static lc_status note_late(const lc_writer *w, const lc_finish *finish, lc_error
   lc_key company = lc_key_of_company(&w->tenant, &finish->company);
   uint64_t newest;
   lc_entry entry;
-  lc_status status = read_entry(w, finish->entry, &entry, error);
+  lc_status status = lc_read_entry(w, finish->entry, &entry, error);
   if (status != LC_OK)
     return status == LC_NOT_FOUND ? LC_OK : status; /* retention has removed it */
   int rc = lc_get_newest(w->store, w->txn, &company, &newest);
@@ -151,8 +157,9 @@ static lc_status finish_one(const lc_writer *w, lc_finish *finish, lc_error *err
   finish->lost = has_ended || (claim.owner != w->store->owner.token && !finish->made);
   if (finish->lost)
     return has_ended && finish->made ? note_late(w, finish, error) : LC_OK;
-  rc = settle_claim(w, &company, &claim, finish);
-  return rc != 0 ? lc_writer_fail(w, rc, error) : finish_entry(w, finish, error);
+  uint64_t behind;
+  lc_status status = finish_entry(w, finish, &behind, error);
+  return status != LC_OK ? status : lc_writer_fail(w, settle_claim(w, &company, &claim, finish, behind), error);
 }
 
 lc_status lc_store_finish(lc_store *store, lc_text tenant, lc_finish *finishes, size_t count, lc_error *error) {
@@ -192,7 +199,7 @@ static lc_status take_claim(lc_writer *w, lc_key *company, lc_claim *claim, lc_e
   if (rc != 0)
     return lc_writer_fail(w, rc, error);
   lc_entry entry;
-  return lc_must_be_there(read_entry(w, claim->entry, &entry, error), "an entry", error);
+  return lc_must_be_there(lc_read_entry(w, claim->entry, &entry, error), "an entry", error);
 }
 
 /* Looks in a read transaction first, so that waiting for an owner does not hold up its writes. */

@@ -13,7 +13,7 @@ const char *const lc_entry_status_names[LC_ENTRY_STATUSES] = {
   [LC_ENTRY_FAILED] = "failed", [LC_ENTRY_AWAITING] = "awaiting_confirmation", [LC_ENTRY_DECLINED] = "declined",
   [LC_ENTRY_EXPIRED] = "expired", [LC_ENTRY_SUPERSEDED] = "superseded", [LC_ENTRY_UNCHANGED] = "unchanged",
   [LC_ENTRY_SCHEDULED] = "scheduled", [LC_ENTRY_CARRIED_OUT] = "carried_out", [LC_ENTRY_CANCELLED] = "cancelled",
-  [LC_ENTRY_DROPPED] = "dropped",
+  [LC_ENTRY_DROPPED] = "dropped", [LC_ENTRY_QUEUED] = "queued",
 };
 
 const char *const lc_entry_reason_names[LC_ENTRY_REASONS] = {
@@ -26,6 +26,11 @@ const char *const lc_entry_reason_names[LC_ENTRY_REASONS] = {
   [LC_ENTRY_VETOED] = "vetoed", [LC_ENTRY_CONDITIONS_NOT_MET] = "conditions_not_met",
   [LC_ENTRY_LOWER_RANK] = "lower_rank", [LC_ENTRY_NOTHING_TO_TAKE_BACK] = "nothing_to_take_back",
   [LC_ENTRY_LATE] = "late",
+};
+
+const char *const lc_link_names[LC_LINKS] = {
+  [LC_LINK_NONE] = "", [LC_LINK_DUE] = "due", [LC_LINK_SCHEDULED] = "scheduled", [LC_LINK_CARRIES_OUT] = "carries_out",
+  [LC_LINK_FOLLOWS] = "follows",
 };
 
 const char *const lc_question_state_names[LC_QUESTION_STATES] = {

@@ -34,6 +34,7 @@ typedef enum lc_entry_status {
   LC_ENTRY_CARRIED_OUT, /* "carried_out": it was, and another entry says what came of it; superseded also is of scheduled ones */
   LC_ENTRY_CANCELLED,  /* "cancelled": somebody has called off what was scheduled */
   LC_ENTRY_DROPPED,    /* "dropped": when it was due it came to nothing, for the entry's reason */
+  LC_ENTRY_QUEUED,     /* "queued": an event behind an unfinished change of its company; then carried_out or dropped */
   LC_ENTRY_STATUSES    /* how many there are */
 } lc_entry_status;
 
@@ -65,8 +66,11 @@ typedef enum lc_link {
   LC_LINK_DUE,         /* of what is or was scheduled: when it is due, in milliseconds since 1970 */
   LC_LINK_SCHEDULED,   /* the entry of what its event has scheduled as well */
   LC_LINK_CARRIES_OUT, /* the entry that was scheduled, and that this one has carried out */
+  LC_LINK_FOLLOWS,     /* the entry that was queued, and that this one has carried out */
   LC_LINKS             /* how many there are */
 } lc_link;
+
+extern const char *const lc_link_names[LC_LINKS]; /* "due", "scheduled", "carries_out", "follows" */
 
 /* One line of the journal. */
 typedef struct lc_entry {

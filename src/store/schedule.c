@@ -12,6 +12,13 @@ int lc_get_schedule(const lc_store *store, MDB_txn *txn, const lc_key *tenant, c
   return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
+int lc_is_due(const lc_writer *w, const lc_company *company, uint64_t entry, bool *due) {
+  lc_schedule schedule;
+  int rc = lc_get_schedule(w->store, w->txn, &w->tenant, company, &schedule);
+  *due = rc == 0 && schedule.entry == entry && schedule.at <= lc_milliseconds(w->now);
+  return rc;
+}
+
 /* ---- writing ----------------------------------------------------------------------------- */
 
 static int put(const lc_writer *w, const lc_company *company, const lc_schedule *schedule) {
@@ -33,10 +40,7 @@ static int remove_schedule(const lc_writer *w, const lc_company *company, const 
 
 /* Reads the scheduled entry into the result. */
 static lc_status read_entry(const lc_writer *w, uint64_t id, lc_entry *entry, lc_error *error) {
-  lc_status status = lc_copy_out(w->store, w->txn, LC_TABLE_JOURNAL, lc_key_of_entry(&w->tenant, id), error);
-  if (status == LC_OK)
-    status = lc_unpack_entry(lc_store_result(w->store), id, entry, error);
-  return lc_must_be_there(status, "a scheduled entry", error);
+  return lc_must_be_there(lc_read_entry(w, id, entry, error), "a scheduled entry", error);
 }
 
 /* Writes down how an entry that was read has ended, with what the caller has changed in it. */
@@ -81,23 +85,17 @@ static lc_status end_one(const lc_writer *w, lc_ending *ending, lc_error *error)
   lc_schedule schedule;
   lc_entry entry;
   int rc = lc_get_schedule(w->store, w->txn, &w->tenant, &ending->company, &schedule);
-  ending->lost = rc == 0 && schedule.entry != ending->entry;
-  if (rc != 0 || ending->lost)
+  if (rc != 0)
     return lc_writer_fail(w, rc, error);
+  if (schedule.entry != ending->entry)
+    return lc_end_queued(w, ending, error);
+  ending->lost = false;
   if (ending->status == LC_ENTRY_SCHEDULED)
     return postpone(w, ending, schedule, error);
   lc_status status = read_entry(w, ending->entry, &entry, error);
   if (status != LC_OK)
     return status;
-  entry.status = ending->status;
-  entry.reason = ending->reason;
-  entry.error = ending->error;
-  if (ending->revision != 0) {
-    entry.revision = ending->revision;
-    entry.from = ending->from;
-  }
-  if (ending->details.size != 0)
-    entry.details = ending->details;
+  lc_set_ending(&entry, ending);
   return end(w, &schedule, &entry, error);
 }
 

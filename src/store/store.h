@@ -155,6 +155,7 @@ typedef enum lc_case_state {
   LC_SKIPPED,   /* it matched and would have asked, but LC_CONFIRM_SKIP says no */
   LC_UNMATCHED, /* it did not match, because of `reason` */
   LC_OVER,      /* what was scheduled has ended, or is looked at later */
+  LC_LINED_UP,  /* it waits behind an unfinished change: its entry is in the journal */
   LC_DUPLICATE  /* its id has already made the entry `first` */
 } lc_case_state;
 
@@ -181,7 +182,8 @@ typedef struct lc_case {
   size_t first_fact;  /* as in lc_facts, of the handling's `known` */
   bool misses_facts;  /* some that the host may know were not asked for */
   uint64_t carries_out; /* it is no event, but this scheduled entry, whose time has come: */
-  int32_t alone;      /* only the rule with this id decides; 0: the one without */
+  uint64_t queued;    /* likewise, but this queued entry, whose turn has come */
+  int32_t alone;      /* with `carries_out`: only the rule with this id decides; 0: the one without */
   lc_text kept;       /* the details of what it may schedule; empty: those of the entry */
   /* What the caller has found out. It counts only while it still fits. */
   bool is_known;    /* the host was asked for the category when the company's newest entry was `newest`: */
@@ -223,7 +225,8 @@ typedef struct lc_handling {
   lc_text tenant;
   double now;
   bool keeps_companies;    /* this store keeps the companies; else a host does, and changes are written as applying: */
-  double claim;            /* seconds that the host may take for them */
+  double claim;            /* seconds that the host may take for them; 0: whoever claims them makes them */
+  bool queues;             /* events of companies with an unfinished change are queued; else they lack its end */
   size_t most;             /* how many the host takes at once; 0: any number */
   int32_t start;           /* unknown companies are added in this category, if they are kept here; 0: they are not */
   bool needs_licence;      /* nobody has looked yet whether the tenant is licensed */
@@ -266,7 +269,7 @@ typedef enum lc_write_result {
 } lc_write_result;
 
 /* The answer to a question, or a change. The status of its entry says how to write it:
- * LC_ENTRY_APPLYING: the host makes the change; this store claims it.
+ * LC_ENTRY_APPLYING: the host makes the change; this store claims it, unless `claim` is 0.
  * LC_ENTRY_UPDATED: the company is kept here and changes with it. The entry becomes LC_ENTRY_CONFLICT when the company is not
  *   in `from`.
  * LC_ENTRY_DECLINED: only noted.
@@ -397,17 +400,18 @@ lc_status lc_store_schedule_of(lc_store *store, lc_text tenant, const lc_company
 typedef struct lc_ending {
   uint64_t entry;
   lc_company company;
-  lc_entry_status status; /* LC_ENTRY_CANCELLED, LC_ENTRY_DROPPED; or LC_ENTRY_SCHEDULED: it is looked at again at `again` */
+  lc_entry_status status; /* LC_ENTRY_CANCELLED, LC_ENTRY_DROPPED; or LC_ENTRY_SCHEDULED: it is looked at again at `again`;
+                           * of a queued one that this store has claimed LC_ENTRY_DROPPED, or LC_ENTRY_QUEUED: in `again` seconds */
   uint8_t reason;         /* lc_entry_reason, for LC_ENTRY_DROPPED */
   uint64_t revision;      /* of the config that decided so; 0: none did */
   int32_t from;           /* the company's category then */
   lc_text error;
   lc_text details;        /* empty: they stay as they are */
-  double again;           /* seconds since 1970 */
+  double again;           /* seconds since 1970, or of a queued one from now */
   bool lost;              /* out: it had ended before */
 } lc_ending;
 
-/* Ends scheduled entries, in one transaction. */
+/* Ends scheduled and queued entries, in one transaction. */
 lc_status lc_store_end_scheduled(lc_store *store, lc_text tenant, lc_ending *endings, size_t count, lc_error *error);
 
 /* ---- companies of the embedded host ------------------------------------------------------ */

@@ -117,6 +117,11 @@ int lc_put_entry(const lc_writer *w, const lc_entry *entry) {
   return rc;
 }
 
+lc_status lc_read_entry(const lc_writer *w, uint64_t id, lc_entry *entry, lc_error *error) {
+  lc_status status = lc_copy_out(w->store, w->txn, LC_TABLE_JOURNAL, lc_key_of_entry(&w->tenant, id), error);
+  return status != LC_OK ? status : lc_unpack_entry(lc_store_result(w->store), id, entry, error);
+}
+
 static lc_key index_of(const lc_writer *w, const lc_entry *entry) {
   lc_key index = lc_key_of_company(&w->tenant, &entry->company);
   lc_key_add_number(&index, entry->id);

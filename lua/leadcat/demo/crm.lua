@@ -117,7 +117,7 @@ local function said(context, outcome)
     names.category = wording.category(context.cfg, to.id, context.language).name
     return wording.sentence(context, "inbox.updated", names)
   elseif outcome.status == "declined" or outcome.status == "failed" then
-    return wording.sentence(context, "inbox." .. outcome.status, names)
+    return wording.sentence(context, "inbox." .. (outcome.code or outcome.status), names)
   elseif outcome.status == "awaiting_confirmation" then
     key = "waiting"
   elseif outcome.status ~= "unchanged" and outcome.status ~= "duplicate" and outcome.status ~= "conflict" then

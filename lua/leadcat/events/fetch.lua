@@ -23,7 +23,7 @@ end
 local function find_first(round, event)
   local self, key = round.engine, event_of.key(event.id)
   local entry, message, code = self._store:seen(self._tenant, key)
-  if is_under_way(entry) and not round.how.overlay then -- its outcome is worth waiting for
+  if is_under_way(entry) and not round.how.overlay and not round.how.queues then -- its outcome is worth waiting for
     local _, why, failure = self._companies.settle(self, event_of.key(entry.company))
     entry, message, code = self._store:seen(self._tenant, key)
     if is_under_way(entry) then
@@ -60,12 +60,9 @@ end
 
 -- All that lack their category have been asked for together.
 function LACKS.category(_, _, lacking)
-  local answer = lacking.answer
-  lacking.answer = nil
-  if not answer.ok then
-    return nil, answer.category, answer.code
+  if lacking.failure then
+    return nil, lacking.failure.message, lacking.failure.code
   end
-  lacking.asked_at, lacking.category = lacking.newest, answer.category
 end
 
 function LACKS.verdict(round, event, lacking)
@@ -96,10 +93,11 @@ LACKS.commit = LACKS.turn
 -- A whole round -------------------------------------------------------------------------------------------------------
 
 --- Whether a result of `store:handle` is a final outcome.
+---@param round leadcat.Round
 ---@param result any
 ---@return boolean
-function fetch.is_final(result)
-  return type(result) == "table" and not result.lacks and result.status ~= "applying"
+function fetch.is_final(round, result)
+  return type(result) == "table" and not result.lacks and (round.how.queues or result.status ~= "applying")
 end
 
 -- Adds what an event lacks to its result, or returns its outcome.
@@ -119,7 +117,7 @@ local function set_aside(round, place, message, code)
   for i = place, #round.events do
     local event = round.events[i]
     local follows = event_of.key(event.company) == company or id and event.id ~= nil and event_of.key(event.id) == id
-    if follows and not fetch.is_final(round.results[i]) then
+    if follows and not fetch.is_final(round, round.results[i]) then
       round.results[i] = { status = "not_taken" }
     end
   end
@@ -227,14 +225,24 @@ local function ask_facts(round)
   end
 end
 
+local function company_of(event)
+  return event.company
+end
+
 -- The same for the categories.
 local function ask_categories(round)
-  local companies, lacking = lacking_of(round, "category", function(event) return event.company end)
-  if #companies > 0 then
-    for i, answer in ipairs(round.engine._companies.categories(round.engine, companies)) do
-      lacking[i].answer = answer
-    end
+  local companies, lacking = lacking_of(round, "category", company_of)
+  if #companies == 0 then
+    return
   end
+  round.engine._companies.categories(round.engine, companies, function(i, ok, category, code)
+    local result = lacking[i]
+    if ok then
+      result.asked_at, result.category = result.newest, category
+    else
+      result.failure = { message = category, code = code }
+    end
+  end)
 end
 
 --- Fetches what the events of a round lack.
@@ -255,7 +263,7 @@ function fetch.all(round)
       end
       result = results[place]
     end
-    if not result or result.lacks or result.status == "applying" then
+    if not fetch.is_final(round, result) then
       left = left + 1
     end
   end

@@ -1,5 +1,5 @@
---- What is scheduled: the matches of rules with `after`. The core schedules them; this decides them anew when their time has
--- come, and calls them off. Methods of the engine.
+--- What waits: the matches of rules with `after`, which are scheduled, and events that are queued behind a change. The core writes them
+-- down; this decides them when their time or their turn has come, and calls off what is scheduled. Methods of the engine.
 
 local event_of = require "leadcat.events.event"
 local fetch = require "leadcat.events.fetch"
@@ -14,8 +14,11 @@ local later = {}
 local PAGE = 100 -- decided together
 local SOONEST, LATEST = 10, 3600 -- seconds until what could not be decided is tried again
 
--- When to try again: the longer it has been overdue, the later.
+-- When to try again: the longer it has been overdue, the later. What is queued has its turn again in so many seconds.
 local function next_try(entry, now)
+  if entry.status == "queued" then
+    return math.max(SOONEST, math.min(now - entry.at, LATEST))
+  end
   return now + math.max(SOONEST, math.min(now - entry.due, LATEST))
 end
 
@@ -46,6 +49,11 @@ local function text_of(error)
   return type(error) == "string" and error or nil
 end
 
+-- The event as listeners are told of it: a queued one has its id, with which it has not been handled again.
+local function told_of(entry, event)
+  return entry.status == "queued" and merged(event, { id = entry.event_id }) or event
+end
+
 -- Sorts the outcomes of a page: what was made of an entry is counted and told of; what came to nothing is dropped; what could
 -- not be decided is tried again.
 local function settle(self, entries, events, outcomes, counts)
@@ -53,30 +61,41 @@ local function settle(self, entries, events, outcomes, counts)
   for place, entry in ipairs(entries) do
     local outcome = outcomes[place]
     if not outcome then
-      endings[#endings + 1] = ending(entry, { status = "scheduled", again = next_try(entry, now) })
+      endings[#endings + 1] = ending(entry, { status = entry.status, again = next_try(entry, now) })
     elseif outcome.status == "unchanged" then
       local item = ending(entry, {
         status = "dropped", reason = outcome.reason, error = text_of(outcome.error), revision = outcome.revision,
         from = outcome.from,
       })
       endings[#endings + 1] = item
-      drops[item] = { event = events[place], outcome = merged(outcome, {
+      drops[item] = { event = told_of(entry, events[place]), outcome = merged(outcome, {
         status = "dropped", entry = entry.entry, key = entry.key, due = entry.due,
       }) }
     elseif outcome.status ~= "over" then
       counts.carried_out = counts.carried_out + 1
-      self:_report(events[place], outcome)
+      self:_report(told_of(entry, events[place]), outcome)
     end
   end
   return write_endings(self, endings, drops, counts)
 end
 
--- Decides the entries of a page anew, each by its rule alone. A failure of the host stops none of the others.
-local function decide(self, entries, counts)
+-- How the handling of what waits begins. What is scheduled is decided by its rule alone.
+local function beginning(entry)
+  if entry.status == "queued" then
+    return { lacks = "commit", queued = entry.entry }
+  end
+  return { lacks = "commit", carries_out = entry.entry, alone = entry.rule_id }
+end
+
+--- Decides entries that wait, of different companies. A failure of the host stops none of the others.
+---@param self leadcat.Engine
+---@param entries table[] as the store gives them: scheduled and due, or queued and claimed by this store
+---@param counts {carried_out: integer, dropped: integer}
+---@return table<integer, leadcat.Outcome>? outcomes without those of entries that wait on, string? message, string? code of the first failure; with outcomes, all else was done
+function later.decide(self, entries, counts)
   local events, begun = {}, {}
   for place, entry in ipairs(entries) do
-    events[place] = journal.scheduled_event(entry)
-    begun[place] = { lacks = "commit", carries_out = entry.entry, alone = entry.rule_id }
+    events[place], begun[place] = journal.waiting_event(entry), beginning(entry)
   end
   local refreshed, message, code = fetch.refreshed(self, events)
   local outcomes = {}
@@ -88,7 +107,7 @@ local function decide(self, entries, counts)
   if not ok then
     return nil, why, failure
   end
-  return true, message, code
+  return outcomes, message, code
 end
 
 -- Whether each entry comes for the first time: what was looked at is no longer due, unless the store is damaged.
@@ -114,7 +133,7 @@ function later.carry_out(self)
       ok, message, code = are_new(entries, seen)
     end
     if ok and #entries > 0 then
-      ok, message, code = decide(self, entries, counts)
+      ok, message, code = later.decide(self, entries, counts)
       failure = failure or code and { message, code }
     end
     if not ok then
@@ -169,7 +188,7 @@ function later:cancel(id, options)
     return nil, ("entry %d is no longer scheduled"):format(id), "invalid"
   end
   local outcome = journal.outcome(merged(entry, { status = "cancelled" }))
-  self:_report(merged(journal.scheduled_event(entry), { actor = actor }), outcome)
+  self:_report(merged(journal.waiting_event(entry), { actor = actor }), outcome)
   return outcome
 end
 

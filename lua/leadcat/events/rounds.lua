@@ -110,7 +110,7 @@ local function open_companies(round)
   local open, count, keys, results = {}, 0, round.keys or {}, round.results
   round.keys = keys
   for place, event in ipairs(round.events) do
-    if not fetch.is_final(results[place]) then
+    if not fetch.is_final(round, results[place]) then
       keys[place], count = keys[place] or event_of.key(event.company), count + 1
       open[count] = keys[place]
     end
@@ -222,7 +222,7 @@ end
 local function call(round, count)
   local how = round.how
   how.look = looks_first(how, count)
-  local by_host = not how.keeps_companies and not how.overlay and not how.look
+  local by_host = not how.keeps_companies and not how.queues and not how.overlay and not how.look
   return (by_host and step_and_apply or step)(round)
 end
 
@@ -241,7 +241,7 @@ local function outcomes_of(round)
   local outcomes = {}
   for place = 1, #round.events do
     local result = round.results[place]
-    outcomes[place] = fetch.is_final(result) and result.status ~= "not_taken" and result or nil
+    outcomes[place] = fetch.is_final(round, result) and result.status ~= "not_taken" and result or nil
   end
   return outcomes
 end
@@ -419,7 +419,7 @@ function rounds.write(self, foreseen, cursor, options)
   local round = begin(self, foreseen.events, options)
   local how = round.how
   round.results, how.cursor, how.digest = merged(foreseen.known), cursor, foreseen.digest
-  local left, message, code = (how.keeps_companies and step or step_and_apply)(round)
+  local left, message, code = ((how.keeps_companies or how.queues) and step or step_and_apply)(round)
   if not left then
     return nil, message, code
   end

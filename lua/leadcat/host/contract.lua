@@ -55,52 +55,48 @@ local function answers_of(self, name, asked)
   return answers
 end
 
----@class leadcat.CategoryAnswer
----@field ok boolean
----@field category? integer|string the message unless ok
----@field code? string
-
--- Adds the answers about some companies, which are asked about with one call if the host takes many.
-local function add_categories(self, companies, answers)
-  local list, message
-  if #companies > 1 and self.host.categories then
-    list, message = answers_of(self, "categories", companies)
-  end
-  for place, company in ipairs(companies) do
-    local ok, category, code = false, message, "unavailable"
-    if list then
-      ok, category, code = read_category(self, "categories", list[place] or nil, company) -- false: none
-    elseif not message then
-      ok, category, code = contract.category(self, company)
+-- Asks about the companies from `first` to `last`, with one call if the host takes many.
+local function ask_categories(self, companies, first, last, note)
+  local some, list, message = {}, nil, nil
+  if last > first and self.host.categories then
+    for place = first, last do
+      some[place - first + 1] = companies[place]
     end
-    answers[#answers + 1] = { ok = ok, category = category, code = code }
+    list, message = answers_of(self, "categories", some)
+  end
+  for place = first, last do
+    if list then
+      local answer = list[place - first + 1] or nil -- false: none
+      note(place, read_category(self, "categories", answer, companies[place]))
+    elseif message then
+      note(place, false, message, "unavailable")
+    else
+      note(place, contract.category(self, companies[place]))
+    end
   end
 end
 
---- The categories of several companies.
+--- Asks for the categories of several companies.
 ---@param self leadcat.Engine
 ---@param companies (string|integer)[]
----@return leadcat.CategoryAnswer[] answers in the same places
-function contract.categories(self, companies)
-  local answers, some = {}, {}
-  for place, company in ipairs(companies) do
-    some[#some + 1] = company
-    if #some == contract.MOST or place == #companies then
-      add_categories(self, some, answers)
-      some = {}
-    end
+---@param note fun(place: integer, ok: boolean, category?: integer|string, code?: string) is told each answer, as `category` gives it
+function contract.categories(self, companies, note)
+  for first = 1, #companies, contract.MOST do
+    ask_categories(self, companies, first, math.min(first + contract.MOST - 1, #companies), note)
   end
-  return answers
 end
 
 -- Changing -------------------------------------------------------------------------------------------------------------
 
+--- What `set_category` needs to name categories as the host does.
+contract.names = external.config
+
 -- A copy of a change's outcome for the host, which may keep it.
-local function told(self, outcome)
+local function told(outcome, names)
   return {
     status = outcome.status, action = outcome.action, reason = outcome.reason, from = outcome.from, to = outcome.to,
     rule = outcome.rule, revision = outcome.revision, confirmation = outcome.confirmation, entry = outcome.entry,
-    key = outcome.key, external = external.of(self, outcome),
+    key = outcome.key, external = external.of(names, outcome),
   }
 end
 
@@ -116,11 +112,15 @@ local function refusal(name, answer, message, code)
   return code == "refused" and "refused" or "failed", as_text(message)
 end
 
--- Asks for one change. Returns how it has ended, why, and whether the host has just made it.
-local function set_category(self, change)
+--- Asks for one change.
+---@param self leadcat.Engine
+---@param change leadcat.Change
+---@param names? leadcat.Config from `contract.names`
+---@return "updated"|"conflict"|"refused"|"failed" ended, string? why, boolean? made made: the host has just made it
+function contract.set_category(self, change, names)
   local outcome = change.outcome
   local ok, message, code = call("set_category", protected.call(self.host.set_category, change.id, outcome.to,
-    outcome.from, told(self, outcome), self._tenant))
+    outcome.from, told(outcome, names), self._tenant))
   if ok == true then
     return "updated", nil, true
   end
@@ -138,12 +138,16 @@ local function read_answer(answer, company)
   return refusal("set_categories", "code " .. as_text(answer.code), answer.error, answer.code)
 end
 
--- Asks for many at once.
-local function set_categories(self, changes, note)
+--- Asks for many changes at once.
+---@param self leadcat.Engine
+---@param changes leadcat.Change[]
+---@param names? leadcat.Config from `contract.names`
+---@param note fun(change: leadcat.Change, ended: string, why?: string, made?: boolean) is told each one's end, as `set_category` gives it
+function contract.set_categories(self, changes, names, note)
   local asked = {}
   for place, change in ipairs(changes) do
     local outcome = change.outcome
-    asked[place] = { company = change.id, to = outcome.to, from = outcome.from, outcome = told(self, outcome) }
+    asked[place] = { company = change.id, to = outcome.to, from = outcome.from, outcome = told(outcome, names) }
   end
   local answers, message = answers_of(self, "set_categories", asked)
   for place, change in ipairs(changes) do
@@ -152,19 +156,6 @@ local function set_categories(self, changes, note)
     else
       note(change, "failed", message)
     end
-  end
-end
-
---- Has the host make changes: all with one call if it takes many and there is more than one.
----@param self leadcat.Engine
----@param changes leadcat.Change[]
----@param note fun(change: leadcat.Change, ended: "updated"|"conflict"|"refused"|"failed", why?: string, made?: boolean) is told each one's end; made: the host has just made it
-function contract.make(self, changes, note)
-  if #changes > 1 and self.host.set_categories then
-    return set_categories(self, changes, note)
-  end
-  for _, change in ipairs(changes) do
-    note(change, set_category(self, change))
   end
 end
 
@@ -181,33 +172,43 @@ local function by_key(self, change)
 end
 
 -- The same, going by where the company stands.
-local function by_category(change, answer)
-  if not answer.ok then
-    return "failed", answer.category
-  elseif answer.category == change.outcome.to then
+local function by_category(change, ok, category)
+  if not ok then
+    return "failed", category
+  elseif category == change.outcome.to then
     return "updated"
   end
-  return answer.category ~= change.outcome.from and "conflict" or nil
+  return category ~= change.outcome.from and "conflict" or nil
 end
 
---- Whether the host has made changes that were begun before. A host that keeps keys knows; of another one the companies'
--- categories tell.
+--- Whether the host has made a change that was begun before. A host that keeps keys knows; of another one the company's
+-- category tells.
+---@param self leadcat.Engine
+---@param change leadcat.Change
+---@return "updated"|"conflict"|"failed"|nil ended, string? why ended: nil when it is to be made
+function contract.find_end(self, change)
+  if self.host.applied then
+    return by_key(self, change)
+  end
+  return by_category(change, contract.category(self, change.id))
+end
+
+--- The same for many changes.
 ---@param self leadcat.Engine
 ---@param changes leadcat.Change[]
----@param note fun(change: leadcat.Change, ended?: "updated"|"conflict"|"failed", why?: string) is told each one's end; nil: it is to be made
+---@param note fun(change: leadcat.Change, ended?: string, why?: string) is told each one's end
 function contract.find_ends(self, changes, note)
   local companies = {}
-  for place, change in ipairs(self.host.applied and {} or changes) do
-    companies[place] = change.id
-  end
-  local answers = contract.categories(self, companies)
   for place, change in ipairs(changes) do
     if self.host.applied then
       note(change, by_key(self, change))
     else
-      note(change, by_category(change, answers[place]))
+      companies[place] = change.id
     end
   end
+  contract.categories(self, companies, function(place, ok, category)
+    note(changes[place], by_category(changes[place], ok, category))
+  end)
 end
 
 return contract

@@ -5,10 +5,11 @@ local contract = require "leadcat.host.contract"
 local core = require "leadcat.core"
 local cursor = require "leadcat.util.cursor"
 local event_of = require "leadcat.events.event"
+local flights = require "leadcat.host.flights"
 local group_commit = require "leadcat.events.group_commit"
 local journal = require "leadcat.past.journal"
+local later = require "leadcat.events.later"
 local platform = require "leadcat.util.platform"
-local protected = require "leadcat.util.protected"
 
 local foreign = {}
 
@@ -48,6 +49,16 @@ function foreign.seconds(count)
   return CLAIM_SECONDS + CLAIM_EACH * count
 end
 
+--- Calls `fn(flight, ...)` while this coroutine is known to change these companies. They are in flight before they are
+-- claimed, or a claim of our own would look abandoned.
+---@param self leadcat.Engine
+---@param companies string[] their texts
+---@param fn fun(flight: leadcat.Flight, ...): ...
+---@return any ... what `fn` returns; raises what it raises
+function foreign.in_flight(self, companies, fn, ...)
+  return flights.with(self, companies, foreign.seconds(#companies), fn, ...)
+end
+
 --- A change that has not been tried. The arguments are its fields.
 ---@return leadcat.Change
 function foreign.change(id, company, outcome, begun, attempts)
@@ -82,11 +93,7 @@ local function note_end(self, change, ended, why, made)
   change.retry_in = again and backoff(change.attempts or 0) or nil
 end
 
--- Flights -------------------------------------------------------------------------------------------------------------
-
----@class leadcat.Flight companies that the host is changing for a coroutine of this engine
----@field coroutine any (`platform.running`)
----@field deadline number of its claims, by `core.uptime`
+-- Making changes ------------------------------------------------------------------------------------------------------
 
 local told_elsewhere = setmetatable({}, { __mode = "k" }) -- outcomes of changes that another process has taken over
 
@@ -97,52 +104,6 @@ function foreign.is_told_elsewhere(outcome)
   return told_elsewhere[outcome] == true
 end
 
-local function flights_of(self)
-  local flights = self._in_flight[self._tenant]
-  if not flights then
-    flights = {}
-    self._in_flight[self._tenant] = flights
-  end
-  return flights
-end
-
-local function land(self, companies, flight)
-  local flights = flights_of(self)
-  for _, company in ipairs(companies) do
-    if flights[company] == flight then
-      flights[company] = nil
-    end
-  end
-  if next(flights) == nil then
-    self._in_flight[self._tenant] = nil
-  end
-end
-
---- Calls `fn(flight, ...)` while this coroutine is known to change these companies. They are in flight before they are
--- claimed, or a claim of our own would look abandoned.
----@param self leadcat.Engine
----@param companies string[] their texts
----@param fn fun(flight: leadcat.Flight, ...): ...
----@return any ... what `fn` returns; raises what it raises
-function foreign.in_flight(self, companies, fn, ...)
-  local flights = flights_of(self)
-  local flight = { coroutine = platform.running(), deadline = core.uptime() + foreign.seconds(#companies) }
-  for _, company in ipairs(companies) do
-    flights[company] = flights[company] or flight
-  end
-  return protected.finally(function() land(self, companies, flight) end, fn, flight, ...)
-end
-
--- Takes the companies over from flights whose claims have run out.
-local function claim_all(self, changes, flight)
-  local flights = flights_of(self)
-  for _, change in ipairs(changes) do
-    flights[change.company] = flight
-  end
-end
-
--- Making changes ------------------------------------------------------------------------------------------------------
-
 -- The outcome, for now, of a change that another process has taken over.
 local function outcome_now(self, entry)
   local stored, message, code = self._store:entry(self._tenant, entry)
@@ -150,16 +111,31 @@ local function outcome_now(self, entry)
     return nil, message, code
   end
   local outcome = journal.outcome(stored)
-  if stored.status == "applying" and not stored.error then
-    outcome.error = "another process has taken this change over"
+  if outcome.status == "applying" then
+    outcome.status, outcome.error = "failed", "another process has taken this change over"
   end
   told_elsewhere[outcome] = true
   return outcome
 end
 
--- Has the host make changes together. Those that were begun before may have been made.
-local function make(self, changes, again)
-  local left = {}
+-- Has the host make one change. If it was begun before, it may have been made.
+local function make(self, change, again, names)
+  local ended, why
+  if again then
+    ended, why = contract.find_end(self, change)
+  end
+  if ended then
+    note_end(self, change, ended, why)
+  elseif change.restored then
+    note_end(self, change, "put_aside", PUT_ASIDE)
+  else
+    note_end(self, change, contract.set_category(self, change, names))
+  end
+end
+
+-- The same for many at once.
+local function make_many(self, changes, again, names)
+  local left = again and {} or changes
   local function note(change, ended, why, made)
     if ended then
       note_end(self, change, ended, why, made)
@@ -172,36 +148,30 @@ local function make(self, changes, again)
   if again then
     contract.find_ends(self, changes, note)
   end
-  contract.make(self, again and left or changes, note)
+  if #left > 1 then
+    contract.set_categories(self, left, names, note)
+  elseif left[1] then
+    note_end(self, left[1], contract.set_category(self, left[1], names))
+  end
 end
 
 -- Has the host make the changes, as long as they are claimed. Raises when memory is short, or when the host's clock raises.
 local function ask_host(self, changes, flight, again)
-  local size = self.host.set_categories and #changes or 1
-  for first = 1, #changes, size do
-    if core.uptime() < flight.deadline then
-      make(self, size == 1 and { changes[first] } or changes, again)
-    else
-      note_end(self, changes[first], "failed", OUT_OF_TIME)
-    end
+  local names, takes_many = contract.names(self), #changes > 1 and self.host.set_categories ~= nil
+  if takes_many and core.uptime() < flight.deadline then
+    return make_many(self, changes, again, names)
   end
-end
-
--- The changes that are still ours. When a claim has run out, another coroutine of this engine may have taken the change
--- over. The store cannot tell the two apart, and the other one writes the end.
-local function ours(self, changes, flight)
-  local flights, list, count = flights_of(self), {}, 0
   for _, change in ipairs(changes) do
-    if flights[change.company] == flight then
-      count = count + 1
-      list[count] = change
+    if core.uptime() < flight.deadline then
+      make(self, change, again, names)
+    else
+      note_end(self, change, "failed", OUT_OF_TIME)
     end
   end
-  return list
 end
 
 local function finish(self, changes, flight)
-  return group_commit.write(self, "finish", ours(self, changes, flight), function(items)
+  return group_commit.write(self, "finish", flights.kept(self, changes, flight), function(items)
     return self._store:finish(self._tenant, items) -- sets `lost` in each
   end)
 end
@@ -223,7 +193,7 @@ end
 ---@param again? boolean whether they were begun before
 ---@return leadcat.Outcome[]? outcomes, string? message, string? code
 function foreign.apply(self, changes, flight, again)
-  claim_all(self, changes, flight)
+  flights.take_over(self, changes, flight)
   ask_host(self, changes, flight, again)
   local ok, message, code = finish(self, changes, flight)
   if not ok then
@@ -241,12 +211,22 @@ end
 
 -- Taking up what is unfinished ----------------------------------------------------------------------------------------
 
--- Claims a company's unfinished change, for as long as it takes to make so many.
+---@class leadcat.TakenUp what became of a company's unfinished entry
+---@field change? leadcat.Change unless an event was queued
+---@field outcome? leadcat.Outcome
+---@field unfinished? boolean the change stays unfinished
+---@field message? string why there is no outcome
+---@field code? string `not_found`: there was no such entry; `conflict`: a live process works on it
+
+-- Claims a company's unfinished entry, for as long as it takes to make so many changes. Returns the change that it is, or else
+-- the entry of the event that is queued.
 local function claim(self, key, idle, count)
   local now = self:_now()
   local entry, attempts, age, restored = self._store:claim(self._tenant, key, idle, now, foreign.seconds(count))
   if not entry then
-    return nil, attempts, age
+    return nil, nil, attempts, age
+  elseif entry.status == "queued" then
+    return nil, entry
   end
   local change = foreign.change(entry.company, key, journal.outcome(entry), now - age, attempts)
   change.outcome.status, change.restored = "applying", restored -- it has not failed before it was tried
@@ -254,42 +234,47 @@ local function claim(self, key, idle, count)
   return change
 end
 
----@class leadcat.TakenUp what became of a company's unfinished change
----@field outcome? leadcat.Outcome
----@field unfinished? boolean it stays unfinished
----@field message? string why there is no outcome
----@field code? string `not_found`: there was no change; `conflict`: a live process works on it
+-- Puts outcomes into their places; `changes` has the changes, if they are of changes.
+local function place_outcomes(taken, places, changes, outcomes, message, code)
+  for i, place in ipairs(places) do
+    taken[place] = {
+      change = changes and changes[i], outcome = outcomes and outcomes[i],
+      message = message, code = code or "unavailable",
+    }
+  end
+end
 
--- Claims unfinished changes and has the host make them.
+-- Claims unfinished entries, has the host make the changes, and decides what is queued.
 local function claim_and_apply(flight, self, keys, idle)
-  local taken, changes, places = {}, {}, {}
+  local taken, changes, at, queued, queued_at = {}, {}, {}, {}, {}
   for place, key in ipairs(keys) do
-    local change, message, code = claim(self, key, idle[place], #keys)
+    local change, entry, message, code = claim(self, key, idle[place], #keys)
     taken[place] = { message = message, code = code }
     if change then
-      changes[#changes + 1], places[#places + 1] = change, place
+      changes[#changes + 1], at[#at + 1] = change, place
+    elseif entry then
+      queued[#queued + 1], queued_at[#queued_at + 1] = entry, place
     end
   end
-  local outcomes, message, code = {}, nil, nil
   if #changes > 0 then
-    outcomes, message, code = foreign.apply(self, changes, flight, true)
+    place_outcomes(taken, at, changes, foreign.apply(self, changes, flight, true))
   end
-  for i, place in ipairs(places) do
-    taken[place] = { change = changes[i], outcome = outcomes and outcomes[i], message = message, code = code }
+  if #queued > 0 then
+    place_outcomes(taken, queued_at, nil, later.decide(self, queued, { carried_out = 0, dropped = 0 }))
   end
   return taken
 end
 
--- Takes up the unfinished changes of companies, together.
+-- Takes up the unfinished entries of companies, together.
 ---@return leadcat.TakenUp[] taken in the same places
 local function take_up(self, keys)
-  local idle, flights = {}, flights_of(self)
+  local idle = {}
   for place, key in ipairs(keys) do
-    idle[place] = flights[key] == nil
+    idle[place] = flights.of(self, key) == nil
   end
   local taken = foreign.in_flight(self, keys, claim_and_apply, self, keys, idle)
   for _, one in ipairs(taken) do
-    if one.outcome then
+    if one.change and one.outcome then
       self:_report(one.change.event, one.outcome)
       one.unfinished = not one.change.lost and one.change.status == "applying"
     end
@@ -299,14 +284,14 @@ end
 
 -- Whether waiting would never end: this very call makes the change, or a coroutine that cannot run while we wait.
 local function would_wait_for_ourselves(self, key)
-  local flight = flights_of(self)[key]
+  local flight = flights.of(self, key)
   if flight == nil or core.uptime() >= flight.deadline then
     return false
   end
   return flight.coroutine == platform.running() or not platform.can_yield()
 end
 
---- Finishes a company's unfinished change, or waits for the live process that works on it.
+--- Finishes a company's unfinished change and what is queued behind it, or waits for the live process that works on it.
 ---@param self leadcat.Engine
 ---@param key string the company's text
 ---@return boolean? done, string? message, string? code `unavailable` when it stays unfinished
@@ -317,15 +302,16 @@ function foreign.settle(self, key)
       return nil, ("company %s is being changed by a call that waits for this one"):format(key), "unavailable"
     end
     local taken = take_up(self, { key })[1]
-    if taken.code == "not_found" or (taken.outcome and not taken.unfinished) then
-      return true
-    elseif taken.unfinished then
+    if taken.unfinished then
       return nil, ("company %s has an unfinished change: %s"):format(key, taken.outcome.error), "unavailable"
-    elseif taken.code ~= "conflict" then
+    elseif taken.code == "not_found" and not taken.outcome then
+      return true
+    elseif not taken.outcome and taken.code ~= "conflict" then
       return nil, taken.message, taken.code
-    end
-    platform.sleep(pause)
-    waited, pause = waited + pause, math.min(pause * 2, SLOWEST_POLL)
+    elseif not taken.outcome then
+      platform.sleep(pause)
+      waited, pause = waited + pause, math.min(pause * 2, SLOWEST_POLL)
+    end -- else more may be queued behind it
   end
   return nil, ("company %s is being changed by another process"):format(key), "unavailable"
 end
@@ -346,8 +332,19 @@ local function count_taken(taken, counts)
   return failure
 end
 
--- Takes up the changes of a page, together where the host takes many. Returns the first failure, which does not stop the
--- others.
+-- The companies whose entry is finished: others may be queued behind it.
+local function finished(keys, taken)
+  local list = {}
+  for i, one in ipairs(taken) do
+    if one.outcome and one.outcome.status ~= "failed" then
+      list[#list + 1] = keys[i]
+    end
+  end
+  return list
+end
+
+-- Takes up the entries of a page, together where the host takes many, and what is queued behind them. Returns the first failure,
+-- which does not stop the others.
 local function recover_page(self, entries, counts)
   local size, failure = self.host.set_categories and PAGE or 1, nil
   for first = 1, #entries, size do
@@ -355,8 +352,12 @@ local function recover_page(self, entries, counts)
     for place = first, math.min(first + size - 1, #entries) do
       keys[#keys + 1] = event_of.key(entries[place].company)
     end
-    failure = count_taken(take_up(self, keys), counts) or failure
-    platform.give_way()
+    repeat
+      local taken = take_up(self, keys)
+      failure = count_taken(taken, counts) or failure
+      keys = finished(keys, taken)
+      platform.give_way()
+    until #keys == 0
   end
   return failure
 end

@@ -19,8 +19,6 @@ local allow, fail, must = response.allow, response.fail, response.must
 local api = {}
 local DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
 
-local STATUS = { failed = 202 } -- of one outcome: it is in the journal, and will be tried again
-
 -- The config ----------------------------------------------------------------------------------------------------------
 
 local function tag_of(revision)
@@ -303,7 +301,7 @@ local function resolve(context, answer)
     local why = why_closed(context, context.engine:confirmation(context.id))
     return response.problem(context, "conflict", why, { outcome = outcome })
   end
-  return outcomes.one(context, STATUS[outcome.status] or 200, outcome)
+  return outcomes.one(context, outcome, 202)
 end
 
 function api.resolve(context)
@@ -351,7 +349,7 @@ function api.undo(context)
   if context.wants_page then
     return response.redirect(context, ("/history?undone=%d"):format(outcome.entry))
   end
-  return outcomes.one(context, STATUS[outcome.status] or 200, outcome)
+  return outcomes.one(context, outcome, 202)
 end
 
 --- Calls off what is scheduled.
@@ -360,7 +358,7 @@ function api.cancel(context)
   if context.wants_page then
     return response.redirect(context, ("/history?cancelled=%d"):format(outcome.entry))
   end
-  return outcomes.one(context, 200, outcome)
+  return outcomes.one(context, outcome)
 end
 
 -- Leaves as many rows as fit into a page, those that were refused behind the others, and of these what the actor may see.

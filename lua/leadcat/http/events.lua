@@ -79,7 +79,7 @@ function events.handle(context)
     return outcomes.many(context, must(context.engine:handle_many(check_all(context, sent))))
   end
   check(context, sent, must(context.engine:_own_triggers()))
-  return outcomes.one(context, 200, must(context.engine:handle(sent)))
+  return outcomes.one(context, must(context.engine:handle(sent)))
 end
 
 function events.propose(context)

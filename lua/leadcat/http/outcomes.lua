@@ -51,12 +51,14 @@ function outcomes.logged(status, body, log)
   return made
 end
 
+local LATER = { applying = 202, queued = 202 } -- in the journal; they reach their end later
+
 --- A response with one outcome.
 ---@param context leadcat.http.Context
----@param status integer
 ---@param outcome leadcat.Outcome
-function outcomes.one(context, status, outcome)
-  local log = {}
+---@param failed? integer the status for a change that failed and is tried again
+function outcomes.one(context, outcome, failed)
+  local log, status = {}, outcome.status == "failed" and not outcome.code and failed or LATER[outcome.status] or 200
   withhold(outcome, log)
   return outcomes.logged(status, shown(context, outcome), log)
 end

@@ -156,6 +156,20 @@ function upkeep:maintain()
   return run.counts
 end
 
+--- Makes the changes that wait for it, of all tenants as `maintain` does, and decides what is queued behind them: for the loop of
+-- a process that makes what engines with `apply = "elsewhere"` have written. It costs the work that is due.
+---@return {finished: integer, failed: integer, busy: integer}? counts
+---@return string? message, string? code of the first failure; everything else was done
+function upkeep:apply_pending()
+  self:_check_open()
+  local run = { counts = { finished = 0, failed = 0, busy = 0 } }
+  visit_next(self, run, "changes", "", math.huge)
+  if run.failure then
+    return nil, run.failure[1], run.failure[2]
+  end
+  return run.counts
+end
+
 local IDLE = 5 -- seconds without a commit, then a probe writes
 
 --- Whether the store works: both files can be read, and something was committed in the last seconds, or can be now.

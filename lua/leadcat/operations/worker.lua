@@ -50,15 +50,16 @@ function worker.problem(work)
     or work.engine == nil and "option 'engine' is missing: an engine of leadcat.open" or nil
 end
 
+-- What was done, as a text; nil when nothing was.
 local function counted(counts)
   local parts = {}
   for name, count in pairs(counts) do
-    if type(count) == "number" and count > 0 then
+    if type(count) == "number" and count > 0 and name ~= "busy" then
       parts[#parts + 1] = ("%d %s"):format(count, name)
     end
   end
   table.sort(parts)
-  return #parts > 0 and table.concat(parts, ", ")
+  return #parts > 0 and table.concat(parts, ", ") or nil
 end
 
 -- Calls a task's function, unless it has just failed. Returns what it has done, as counts.
@@ -94,7 +95,7 @@ local function tasks_of(work)
   for i, source in ipairs(work.sources or {}) do
     add(("source %s"):format(source.name or i), 0, function() return source:step(work.engine) end)
   end
-  add("unfinished changes", 0, function() return work.engine:recover() end)
+  add("changes", 0, function() return work.engine:apply_pending() end)
   add("maintain", MAINTAIN, function() return work.engine:maintain() end)
   return tasks
 end

@@ -55,7 +55,7 @@ end
 local function said(model)
   local names = { company = "{company}", category = "{category}" }
   local sentences = {}
-  for _, name in ipairs { "updated", "declined", "failed", "closed" } do
+  for _, name in ipairs { "updated", "applying", "declined", "failed", "refused", "closed" } do
     sentences["data_leadcat_" .. name] = model.strings:text(model.language, "inbox." .. name, names)
   end
   return parts.said(model.said, sentences)

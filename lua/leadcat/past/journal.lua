@@ -20,11 +20,12 @@ local journal = {}
 ---@field revision integer of the config that decided
 ---@field from? integer absent when `unchanged` and not known
 ---@field to? integer absent when `unchanged`
----@field status "applying"|"updated"|"conflict"|"failed"|"awaiting_confirmation"|"declined"|"expired"|"superseded"|"unchanged"|"scheduled"|"carried_out"|"cancelled"|"dropped"
+---@field status "applying"|"updated"|"conflict"|"failed"|"awaiting_confirmation"|"declined"|"expired"|"superseded"|"unchanged"|"scheduled"|"carried_out"|"cancelled"|"dropped"|"queued"
 ---@field reason? string when `unchanged` or `dropped`
 ---@field due? number of what is or was scheduled: when it is decided anew, in seconds since 1970
 ---@field scheduled? integer the entry of what its event has scheduled as well
 ---@field carries_out? integer the entry that was scheduled and that this one carries out
+---@field follows? integer the entry that was queued and that this one carries out
 ---@field ended_by? leadcat.Actor who cancelled it
 ---@field actor? leadcat.Actor
 ---@field sale? table
@@ -37,7 +38,7 @@ local journal = {}
 ---@field error? string
 
 ---@class leadcat.Outcome
----@field status "updated"|"awaiting_confirmation"|"unchanged"|"conflict"|"declined"|"failed"|"duplicate"|"scheduled"|"dropped"|"cancelled" scheduled: nothing is done at once; dropped: what was scheduled has come to nothing
+---@field status "updated"|"awaiting_confirmation"|"unchanged"|"conflict"|"declined"|"failed"|"duplicate"|"scheduled"|"dropped"|"cancelled"|"applying"|"queued" scheduled: nothing is done at once; dropped: what was scheduled or queued has come to nothing; with `apply = "elsewhere"` applying: another process makes the change; queued: it decides the event behind an unfinished change
 ---@field action "update"|"confirm"|"none"
 ---@field reason string
 ---@field from? integer
@@ -55,6 +56,7 @@ local journal = {}
 ---@field due? number of what is scheduled: when it is decided anew, in seconds since 1970
 ---@field scheduled? integer the entry of what its event has scheduled as well
 ---@field carries_out? integer the entry that was scheduled and that this carries out
+---@field follows? integer the entry that was queued and that this carries out
 ---@field first? leadcat.Outcome of a duplicate: the outcome of its first delivery
 
 --- The most bytes of these details.
@@ -94,17 +96,27 @@ function journal.event(stored)
   }
 end
 
---- The event of a scheduled entry, with the facts that its rules look at, as it is decided anew.
-function journal.scheduled_event(stored)
+local KEEPS = 0 -- the choice of a user who keeps the category, as it is stored
+
+--- The event of a scheduled or queued entry, with the facts that its rules look at, as it is decided anew. A queued one has its time
+--- and its choice, too.
+function journal.waiting_event(stored)
   local details = details_of(stored)
   local kept = details.facts or {}
   local function with_kept(name)
     return (details[name] or kept[name]) and merged(details[name] or {}, kept[name])
   end
-  return {
+  local event = {
     trigger = stored.trigger, company = stored.company, lead_status = stored.lead_status, actor = with_kept "actor",
     sale = with_kept "sale", contact = with_kept "contact", facts = kept.facts,
   }
+  if stored.status == "queued" then
+    event.at = stored.has_at and stored.at or nil
+    if details.choice ~= nil then
+      event.choice = details.choice ~= KEEPS and json.integer(details.choice)
+    end
+  end
+  return event
 end
 
 --- The details of an entry, with who ended what was scheduled.
@@ -129,7 +141,8 @@ function journal.entry(stored, tenant)
     status = stored.status, reason = stored.reason, error = stored.error,
     actor = details.actor, sale = details.sale, contact = details.contact, run = details.run,
     event_id = stored.event_id, confirmation = stored.confirmation,
-    due = stored.due, scheduled = stored.scheduled, carries_out = stored.carries_out, ended_by = details.ended_by,
+    due = stored.due, scheduled = stored.scheduled, carries_out = stored.carries_out, follows = stored.follows,
+    ended_by = details.ended_by,
     undoes = stored.status ~= "superseded" and details.undoes or nil, -- a superseded entry has its successor's details
     takes_back = stored.takes_back,
   }
@@ -149,15 +162,17 @@ function journal.run(stored)
   return detail(stored, "run", '"run":')
 end
 
---- The outcome of an entry. One that is still `applying` has not succeeded yet: `failed`.
+--- The outcome of an entry. One that is to be tried again has `failed`.
 function journal.outcome(stored)
   return {
-    status = stored.status == "applying" and "failed" or stored.status, action = stored.action,
-    reason = journal.undoes(stored) and "undo" or stored.reason or "matched", from = stored.from, to = stored.to,
-    rule = config.rule_key(stored.trigger, stored.lead_status, stored.rule_id), revision = stored.revision,
+    status = stored.status == "applying" and stored.error and "failed" or stored.status, action = stored.action,
+    reason = journal.undoes(stored) and "undo" or stored.reason or stored.status == "queued" and "queued" or "matched",
+    from = stored.from ~= 0 and stored.from or nil, to = stored.to ~= 0 and stored.to or nil,
+    rule = stored.status ~= "queued" and config.rule_key(stored.trigger, stored.lead_status, stored.rule_id) or nil,
+    revision = stored.revision,
     takes_back = stored.takes_back, confirmation = stored.confirmation or stored.answers, entry = stored.entry,
     key = stored.key, error = stored.error, due = stored.due, scheduled = stored.scheduled,
-    carries_out = stored.carries_out,
+    carries_out = stored.carries_out, follows = stored.follows,
   }
 end
 

@@ -18,7 +18,7 @@ local BATCH = 500 -- entries read at a time
 
 search.STATUSES = {
   "applying", "updated", "conflict", "failed", "awaiting_confirmation", "declined", "expired", "superseded",
-  "scheduled", "carried_out", "cancelled", "dropped",
+  "scheduled", "carried_out", "cancelled", "dropped", "queued",
 }
 
 local BUILT_IN = schema.set(config.TRIGGERS)

@@ -1,6 +1,7 @@
 --- Undoes changes, and retries those that a host refused, with a new journal entry made from an old one. Methods of the
 -- engine.
 
+local ahead = require "leadcat.past.ahead"
 local event_of = require "leadcat.events.event"
 local json = require "leadcat.util.json"
 local journal = require "leadcat.past.journal"
@@ -151,6 +152,7 @@ end
 ---@field engine leadcat.Engine within the run, once that has begun
 ---@field actor? leadcat.Actor
 ---@field imagined? table<string, {undone: table, category: integer}> in a preview: what companies would have become
+---@field known table<string, integer> where the host has said that companies stand; each holds once
 ---@field jobs table[] to be written together
 ---@field waiting table<string, boolean> the companies of the jobs
 ---@field run? leadcat.Run
@@ -158,7 +160,7 @@ end
 
 ---@class leadcat.Undone
 ---@field run? string the id of this undo, for undoing it; absent when nothing was written
----@field undone {entry: integer, company: string|integer, from: integer, to: integer, undo?: integer}[] newest first; undo: the new entry
+---@field undone {entry: integer, company: string|integer, from: integer, to: integer, undo?: integer}[] newest first; undo: the new entry, which is applying with `apply = "elsewhere"`
 ---@field refused {entry: integer, company: string|integer, why: string, code: string}[]
 
 local MAX_BATCH = 1000
@@ -167,7 +169,7 @@ local LISTED = { conflict = true, forbidden = true, refused = true, unavailable 
 -- Puts an entry's outcome into the result. Fails when all other changes would fail, too.
 local function settle(task, entry, outcome, message, code)
   local undone, refused = task.result.undone, task.result.refused
-  if outcome and outcome.status == "updated" then
+  if outcome and (outcome.status == "updated" or outcome.status == "applying") then
     undone[#undone + 1] = {
       entry = entry.entry, company = entry.company, from = entry.to, to = entry.from, undo = outcome.entry,
     }
@@ -247,8 +249,9 @@ local function take(task, entry)
   if not ok then
     return nil, message, code
   end
-  local imagined = task.imagined and task.imagined[key] or { undone = {} }
+  local imagined = task.imagined and task.imagined[key] or { undone = {}, category = task.known[key] }
   local undone, newest = merged(imagined.undone), nil
+  task.known[key] = nil
   ok, message, code = may_undo(self, task.actor, entry, "the actor may not undo this change")
   if ok and entry.status == "applying" then
     message, code = ("entry %d is not finished"):format(entry.entry), "unavailable"
@@ -341,10 +344,10 @@ local function undo_many(self, what, actor)
     return nil, message, code
   end
   local task = {
-    engine = self, actor = actor, imagined = what.preview and {} or nil, jobs = {}, waiting = {},
+    engine = self, actor = actor, imagined = what.preview and {} or nil, known = {}, jobs = {}, waiting = {},
     result = { undone = json.array {}, refused = json.array {} },
   }
-  ok, message, code = take_all(task, next_entry)
+  ok, message, code = take_all(task, ahead.entries(self, next_entry, task.known))
   if ok and task.run then
     ok, message, code = runs.finish(self, task.run)
   end

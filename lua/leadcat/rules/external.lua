@@ -49,16 +49,20 @@ local function name_of(cfg, id)
   return category and category.external
 end
 
---- What the host calls the categories of a change; nil when it has no names of its own for them.
+--- The config, if the host has ids of its own for any of its categories.
 ---@param self leadcat.Engine
----@param change {from?: integer, to?: integer}
----@return {from?: string, to?: string}?
-function external.of(self, change)
+---@return leadcat.Config?
+function external.config(self)
   local cfg = settings.known(self)
-  if not cfg or next(index_of(cfg)) == nil then
-    return nil
-  end
-  return { from = name_of(cfg, change.from), to = name_of(cfg, change.to) }
+  return cfg and next(index_of(cfg)) ~= nil and cfg or nil
+end
+
+--- What the host calls the categories of a change.
+---@param cfg? leadcat.Config from `external.config`
+---@param change {from?: integer, to?: integer}
+---@return {from?: string, to?: string}? names nil without a config
+function external.of(cfg, change)
+  return cfg and { from = name_of(cfg, change.from), to = name_of(cfg, change.to) }
 end
 
 return external

@@ -17,8 +17,8 @@
 --
 -- Shapes (an absent text is nil, an absent category 0)
 -- * entry: `entry, at, company, trigger, action, status, reason?, revision, from, to, lead_status?, confirmation?, event_id?,
---   details?, error?, due?, scheduled?, carries_out?`; `details` is JSON that the store does not read. `due` is of what is or was
---   scheduled: seconds since 1970; the other two are entries.
+--   details?, error?, due?, scheduled?, carries_out?, follows?, has_at?`; `details` is JSON that the store does not read. `due` is of
+--   what is or was scheduled: seconds since 1970; the next three are entries. `has_at`, of a queued one: its event gave `at`.
 -- * question: `id` (32 hex digits), `company, state, trigger, entry, revision, from, to, created_at, expires_at, lead_status?,
 --   category?, resolved_at?, user?, body?, answer?`. `body` is JSON: {"options": [categories], ...} with the fields of the event's
 --   details. States: `core.question_states`; every one but `open` is final.
@@ -27,7 +27,7 @@
 -- `handle` decides events, in order, and writes what comes of it. `events` are plain leadcat.Events. What becomes of
 -- events[i] goes into results[i]; what is final there from an earlier call is not done again. A result is
 -- * an outcome `{status, action, reason, from?, to?, rule?, revision, entry?, confirmation?, choice_ignored?, due?, scheduled?,
---   carries_out?}`: final, but for the status `applying`, whose change the host is to make;
+--   carries_out?, follows?}`: final, but for the status `applying` without how.queues, whose change the host is to make;
 -- * a number: an event with its id made this entry before; 0 when that was in the same overlay;
 -- * `{lacks = what, ...}`: it could not be decided, or not be written yet. Whoever calls adds what is lacking to that table,
 --   or puts an outcome in its place (a veto), and calls again:
@@ -66,10 +66,19 @@
 -- entry, alone = id of its rule (nil: it has none)}`: that rule alone decides, whether or not it has `after`; what is written has
 -- `carries_out`, and ends the entry as `carried_out`. `{status = "over"}`: it had ended before. What came to nothing stays scheduled.
 --
+-- With how.queues, an event whose company has an unfinished entry does not lack its `end`: it is written as `queued`, with its facts
+-- and its choice (0: to keep the category) in the details, and marked as seen. When the unfinished change ends, the company's first
+-- queued entry is its unfinished one, and so on. Whoever claims it carries it out as if it were an event without an id,
+-- which begins with the result `{lacks = "commit", queued = entry}`. What is written ends it as `carried_out`, and has it as
+-- `follows` (unless it is not applying and has `due` or `scheduled`). `{status = "over"}`: it has ended, or is not claimed by
+-- this handle. What came to nothing stays claimed.
+--
 -- `how` is
 --   write?            whether anything may be written; without, what would be lacks `commit`
 --   keeps_companies?  this store keeps the categories of companies; start?: that of those it does not know yet
---   claim?, most?     where a host keeps them: seconds for the host, and how many changes a call may claim
+--   claim?, most?     where a host keeps them: seconds for the host (0: changes are nobody's until somebody claims them), and how
+--                     many changes a call may write
+--   queues?           events of companies with an unfinished entry are queued; not with a cursor, and not to foresee
 --   asks_facts?       whether the host may know facts that the event lacks
 --   skips_late?       an event whose `at` is over a minute before that of the company's newest applied change comes to
 --                     nothing, with the reason `late`
@@ -117,7 +126,7 @@
 -- What is scheduled, at most one entry of each company.
 ---@field scheduled fun(self, tenant: string, now: number, limit: integer): table[]?, string?, string? entries that are due, or to be looked at again, by `now`: the earliest first
 ---@field schedule_of fun(self, tenant: string, company: string): table?, string?, string? the company's entry. `not_found`
----@field end_scheduled fun(self, tenant: string, items: table[]): true?, string?, string? ends entries `{entry, company, status, reason, error?, details?, revision?, from?, again?}` as `cancelled` or `dropped`, by a config's revision and the company's category then; with the status `scheduled` it is looked at again at the time `again`. Each gets `lost`: true, and nothing was written, when it had ended before
+---@field end_scheduled fun(self, tenant: string, items: table[]): true?, string?, string? ends scheduled entries, and queued ones that this handle has claimed: items `{entry, company, status, reason, error?, details?, revision?, from?, again?}` as `cancelled` or `dropped`, by a config's revision and the company's category then; with the status `scheduled` it is looked at again at the time `again`, with `queued` it has its turn again in `again` seconds. Each gets `lost`: true, and nothing was written, when it had ended before
 --
 -- The journal.
 ---@field entry fun(self, tenant: string, entry: integer): table?, string?, string? one entry. `not_found`

@@ -200,7 +200,7 @@
   // The result in the page's words.
   function sentence(words, { outcome, category }, company) {
     const names = { company, category };
-    const status = outcome ? outcome.status : "closed";
+    const status = outcome ? outcome.code || outcome.status : "closed";
     const text = words[`leadcat${status[0].toUpperCase()}${status.slice(1)}`] || words.leadcatClosed;
     return text.replace(/\{(\w+)\}/g, (_, name) => apart(names[name]));
   }

@@ -235,13 +235,22 @@ local function reason_of(entry, told)
   return why.decision(told)
 end
 
+local WAITED = { carried_out = true, dropped = true }
+
+-- The key of the sentence about how an entry ended.
+local function ending_key(entry)
+  if entry.status == "superseded" and entry.due then -- no question
+    return "replaced"
+  end
+  return (WAITED[entry.status] and not entry.due and "queued_" or "") .. entry.status
+end
+
 local function ending_of(entry, told)
   local who = entry.actor
   if entry.status == "cancelled" then
     who = entry.ended_by
   end
-  local replaced = entry.status == "superseded" and entry.due -- no question
-  return text(told, "entry." .. (replaced and "replaced" or entry.status), {
+  return text(told, "entry." .. ending_key(entry), {
     company = told.company, due = wording.time(entry.due) or "?",
     from = category_name(told, entry.from),
     to = category_name(told, entry.to),

@@ -66,6 +66,8 @@ return {
   ["inbox.back"] = "Alle spørgsmål til dig",
   ["inbox.updated"] = "{company} har nu kategorien {category}.",
   ["inbox.declined"] = "{company} beholder sin kategori.",
+  ["inbox.applying"] = "{company} får om lidt kategorien {category}.",
+  ["inbox.refused"] = "CRM-systemet tillod ikke, at kategorien for {company} blev ændret.",
   ["inbox.failed"] = "Kategorien for {company} kunne ikke ændres endnu. Det prøves igen automatisk.",
   ["inbox.closed"] = "Spørgsmålet om {company} er afsluttet.",
 
@@ -88,6 +90,7 @@ return {
   ["history.updated"] = "Opdateret",
   ["history.failed"] = "Mislykkedes",
   ["history.awaiting_confirmation"] = "Venter på svar",
+  ["history.queued"] = "I kø",
   ["history.scheduled"] = "Planlagt",
   ["history.carried_out"] = "Udført",
   ["history.cancelled"] = "Aflyst",
@@ -521,6 +524,9 @@ return {
     "Ingen svarede i tide på, om kategorien for {company} skulle opdateres fra {from} til {to}, så den blev beholdt.",
   ["why.entry.superseded"] = "En nyere hændelse erstattede spørgsmålet, om kategorien for {company} skulle "
     .. "opdateres fra {from} til {to}, den {time}.",
+  ["why.entry.queued"] = "Det afgøres, så snart en tidligere ændring af {company} er gennemført.",
+  ["why.entry.queued_carried_out"] = "Det ventede på en tidligere ændring af {company} og er afgjort siden.",
+  ["why.entry.queued_dropped"] = "Det ventede på en tidligere ændring af {company} og blev ikke til noget.",
   ["why.entry.scheduled"] = "Den {due} afgøres det, om kategorien for {company} skal sættes til {to}.",
   ["why.entry.carried_out"] = "At sætte kategorien for {company} til {to} var planlagt til {due} og er afgjort siden.",
   ["why.entry.cancelled"] = "{user} aflyste at sætte kategorien for {company} til {to}, som var planlagt til {due}.",

@@ -66,6 +66,8 @@ return {
   ["inbox.back"] = "Alle Fragen an Sie",
   ["inbox.updated"] = "{company} hat jetzt die Kategorie {category}.",
   ["inbox.declined"] = "{company} behält die bisherige Kategorie.",
+  ["inbox.applying"] = "{company} hat gleich die Kategorie {category}.",
+  ["inbox.refused"] = "Das CRM hat nicht zugelassen, dass die Kategorie von {company} geändert wird.",
   ["inbox.failed"] =
     "Die Kategorie von {company} konnte noch nicht geändert werden. Es wird automatisch erneut versucht.",
   ["inbox.closed"] = "Die Frage zu {company} ist abgeschlossen.",
@@ -89,6 +91,7 @@ return {
   ["history.updated"] = "Aktualisiert",
   ["history.failed"] = "Fehlgeschlagen",
   ["history.awaiting_confirmation"] = "Wartet auf Antwort",
+  ["history.queued"] = "In der Warteschlange",
   ["history.scheduled"] = "Vorgemerkt",
   ["history.carried_out"] = "Ausgeführt",
   ["history.cancelled"] = "Abgesagt",
@@ -540,6 +543,10 @@ return {
     "Niemand hat rechtzeitig beantwortet, ob die Firma {company} von {from} zu {to} wechseln soll; daher blieb sie.",
   ["why.entry.superseded"] =
     "Ein neueres Ereignis hat am {time} die Frage ersetzt, ob die Firma {company} von {from} zu {to} wechseln soll.",
+  ["why.entry.queued"] = "Es wird entschieden, sobald eine frühere Änderung von {company} erfolgt ist.",
+  ["why.entry.queued_carried_out"] =
+    "Es wartete auf eine frühere Änderung von {company} und ist inzwischen entschieden.",
+  ["why.entry.queued_dropped"] = "Es wartete auf eine frühere Änderung von {company} und blieb ohne Folgen.",
   ["why.entry.scheduled"] = "Am {due} wird entschieden, ob die Kategorie der Firma {company} auf {to} gesetzt wird.",
   ["why.entry.carried_out"] =
     "Die Kategorie der Firma {company} auf {to} zu setzen war für {due} vorgemerkt und ist seither entschieden.",

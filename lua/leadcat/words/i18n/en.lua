@@ -66,6 +66,8 @@ return {
   ["inbox.back"] = "All questions for you",
   ["inbox.updated"] = "{company} now has the category {category}.",
   ["inbox.declined"] = "{company} keeps its category.",
+  ["inbox.applying"] = "{company} will have the category {category} in a moment.",
+  ["inbox.refused"] = "The CRM did not allow the category of {company} to be changed.",
   ["inbox.failed"] = "The category of {company} could not be changed yet. It is tried again automatically.",
   ["inbox.closed"] = "The question about {company} is closed.",
 
@@ -88,6 +90,7 @@ return {
   ["history.updated"] = "Updated",
   ["history.failed"] = "Failed",
   ["history.awaiting_confirmation"] = "Waiting for an answer",
+  ["history.queued"] = "In the queue",
   ["history.scheduled"] = "Scheduled",
   ["history.carried_out"] = "Carried out",
   ["history.cancelled"] = "Cancelled",
@@ -523,6 +526,9 @@ return {
     "Nobody answered in time whether to update the category of {company} from {from} to {to}, so it was kept.",
   ["why.entry.superseded"] =
     "A newer event replaced the question whether to update the category of {company} from {from} to {to} on {time}.",
+  ["why.entry.queued"] = "It is decided as soon as an earlier change of {company} is made.",
+  ["why.entry.queued_carried_out"] = "It waited for an earlier change of {company}, and has been decided since.",
+  ["why.entry.queued_dropped"] = "It waited for an earlier change of {company}, and came to nothing.",
   ["why.entry.scheduled"] = "On {due}, it will be decided whether the category of {company} is set to {to}.",
   ["why.entry.carried_out"] =
     "Setting the category of {company} to {to} was scheduled for {due}, and has been decided since.",

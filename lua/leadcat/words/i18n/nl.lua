@@ -66,6 +66,8 @@ return {
   ["inbox.back"] = "Alle vragen voor u",
   ["inbox.updated"] = "{company} heeft nu de categorie {category}.",
   ["inbox.declined"] = "{company} behoudt de huidige categorie.",
+  ["inbox.applying"] = "{company} heeft zo meteen de categorie {category}.",
+  ["inbox.refused"] = "Het CRM stond niet toe dat de categorie van {company} werd gewijzigd.",
   ["inbox.failed"] =
     "De categorie van {company} kon nog niet worden gewijzigd. Dit wordt automatisch opnieuw geprobeerd.",
   ["inbox.closed"] = "De vraag over {company} is afgesloten.",
@@ -89,6 +91,7 @@ return {
   ["history.updated"] = "Bijgewerkt",
   ["history.failed"] = "Mislukt",
   ["history.awaiting_confirmation"] = "Wacht op antwoord",
+  ["history.queued"] = "In de wachtrij",
   ["history.scheduled"] = "Gepland",
   ["history.carried_out"] = "Uitgevoerd",
   ["history.cancelled"] = "Geannuleerd",
@@ -535,6 +538,9 @@ return {
     "Niemand heeft op tijd geantwoord of {company} van {from} naar {to} moet, dus is de categorie behouden.",
   ["why.entry.superseded"] =
     "Een nieuwere gebeurtenis heeft op {time} de vraag vervangen of {company} van {from} naar {to} moet.",
+  ["why.entry.queued"] = "Er wordt beslist zodra een eerdere wijziging van {company} is doorgevoerd.",
+  ["why.entry.queued_carried_out"] = "Het wachtte op een eerdere wijziging van {company} en is inmiddels beslist.",
+  ["why.entry.queued_dropped"] = "Het wachtte op een eerdere wijziging van {company} en heeft tot niets geleid.",
   ["why.entry.scheduled"] = "Op {due} wordt beslist of de categorie van {company} op {to} wordt ingesteld.",
   ["why.entry.carried_out"] =
     "De categorie van {company} instellen op {to} was gepland voor {due}, en daarover is sindsdien beslist.",

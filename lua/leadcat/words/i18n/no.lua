@@ -66,6 +66,8 @@ return {
   ["inbox.back"] = "Alle spørsmål til deg",
   ["inbox.updated"] = "{company} har nå kategorien {category}.",
   ["inbox.declined"] = "{company} beholder kategorien sin.",
+  ["inbox.applying"] = "{company} får straks kategorien {category}.",
+  ["inbox.refused"] = "CRM-systemet tillot ikke at kategorien for {company} ble endret.",
   ["inbox.failed"] = "Kategorien for {company} kunne ikke endres ennå. Det prøves igjen automatisk.",
   ["inbox.closed"] = "Spørsmålet om {company} er avsluttet.",
 
@@ -88,6 +90,7 @@ return {
   ["history.updated"] = "Oppdatert",
   ["history.failed"] = "Mislyktes",
   ["history.awaiting_confirmation"] = "Venter på svar",
+  ["history.queued"] = "I kø",
   ["history.scheduled"] = "Planlagt",
   ["history.carried_out"] = "Utført",
   ["history.cancelled"] = "Avlyst",
@@ -521,6 +524,9 @@ return {
     "Ingen svarte i tide på om kategorien for {company} skulle oppdateres fra {from} til {to}, så den ble beholdt.",
   ["why.entry.superseded"] = "En nyere hendelse erstattet spørsmålet om kategorien for {company} skulle "
     .. "oppdateres fra {from} til {to}, den {time}.",
+  ["why.entry.queued"] = "Det avgjøres så snart en tidligere endring av {company} er gjennomført.",
+  ["why.entry.queued_carried_out"] = "Det ventet på en tidligere endring av {company}, og er avgjort siden.",
+  ["why.entry.queued_dropped"] = "Det ventet på en tidligere endring av {company}, og ble ikke til noe.",
   ["why.entry.scheduled"] = "Den {due} avgjøres det om kategorien for {company} skal settes til {to}.",
   ["why.entry.carried_out"] = "Å sette kategorien for {company} til {to} var planlagt til {due}, og er avgjort siden.",
   ["why.entry.cancelled"] = "{user} avlyste å sette kategorien for {company} til {to}, som var planlagt til {due}.",

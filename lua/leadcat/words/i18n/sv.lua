@@ -66,6 +66,8 @@ return {
   ["inbox.back"] = "Alla frågor till dig",
   ["inbox.updated"] = "{company} har nu kategorin {category}.",
   ["inbox.declined"] = "{company} behåller sin kategori.",
+  ["inbox.applying"] = "{company} får strax kategorin {category}.",
+  ["inbox.refused"] = "CRM-systemet tillät inte att kategorin för {company} ändrades.",
   ["inbox.failed"] = "Kategorin för {company} kunde inte ändras ännu. Ett nytt försök görs automatiskt.",
   ["inbox.closed"] = "Frågan om {company} är avslutad.",
 
@@ -88,6 +90,7 @@ return {
   ["history.updated"] = "Uppdaterad",
   ["history.failed"] = "Misslyckades",
   ["history.awaiting_confirmation"] = "Väntar på svar",
+  ["history.queued"] = "I kö",
   ["history.scheduled"] = "Planerad",
   ["history.carried_out"] = "Genomförd",
   ["history.cancelled"] = "Inställd",
@@ -523,6 +526,9 @@ return {
     "Ingen svarade i tid på om kategorin för {company} skulle uppdateras från {from} till {to}, så den behölls.",
   ["why.entry.superseded"] =
     "En nyare händelse ersatte frågan om kategorin för {company} skulle uppdateras från {from} till {to} den {time}.",
+  ["why.entry.queued"] = "Det avgörs så snart en tidigare ändring av {company} har genomförts.",
+  ["why.entry.queued_carried_out"] = "Det väntade på en tidigare ändring av {company} och har avgjorts sedan dess.",
+  ["why.entry.queued_dropped"] = "Det väntade på en tidigare ändring av {company} och ledde inte till något.",
   ["why.entry.scheduled"] = "Den {due} avgörs om kategorin för {company} ska sättas till {to}.",
   ["why.entry.carried_out"] =
     "Att sätta kategorin för {company} till {to} var planerat till {due} och har avgjorts sedan dess.",

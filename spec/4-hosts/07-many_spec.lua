@@ -1,6 +1,7 @@
 -- What a host may say and take besides: that it refuses a change for good, categories by its own ids, and many
 -- companies at once.
 
+local core = require "leadcat.core"
 local crm = require "support.crm"
 local histories = require "support.histories"
 local hosting = require "support.hosting"
@@ -392,8 +393,54 @@ describe("a host that takes many at once", function()
     host.asked = {}
     local result = assert(engine:undo { run = report.run })
     assert.equal(2, #result.undone)
-    assert.same({ "set Bolt Acme" }, host.asked)
+    assert.same({ "Bolt Acme", "set Bolt Acme" }, host.asked)
     assert.same({ LEAD, LEAD }, { host.companies.Acme, host.companies.Bolt })
+    engine:close()
+  end)
+
+  it("may have been told something else since, which stands", function()
+    local host = many { Acme = LEAD, Bolt = LEAD }
+    local engine = open(host)
+    local report = assert(engine:backfill {
+      { trigger = "sale_registered", company = "Acme", at = 1 }, { trigger = "sale_won", company = "Acme", at = 2 },
+      { trigger = "sale_won", company = "Bolt", at = 3 },
+    })
+    local categories = host.categories
+    host.categories = function(list)
+      local answers = categories(list)
+      host.companies.Bolt = PARTNER
+      return answers
+    end
+    local result = assert(engine:undo { run = report.run })
+    assert.same({ 2, { "Bolt" } }, { #result.undone, { result.refused[1].company } })
+    assert.same({ LEAD, PARTNER }, { host.companies.Acme, host.companies.Bolt })
+    engine:close()
+  end)
+
+  it("is not asked when the time of the changes is over, and they are tried again", function()
+    local host = many { Acme = LEAD, Bolt = LEAD }
+    local engine, time = open(host)
+    local categories = host.categories
+    host.categories = function(list) -- as the changes are written in the next round, this is not too late
+      local answers = categories(list)
+      local store = engine._store
+      engine._shared.metatable.__index._store = setmetatable({
+        handle = function(_, ...)
+          local left = store:handle(...)
+          core.forward(60) -- the process was stopped
+          engine._shared.metatable.__index._store = store
+          return left
+        end,
+      }, { __index = function(_, name) return function(_, ...) return store[name](store, ...) end end })
+      return answers
+    end
+    for _, outcome in ipairs(assert(engine:handle_many { won "Acme", won "Bolt" })) do
+      assert.same({ "failed", "the host was not asked" }, { outcome.status, outcome.error:sub(1, 22) })
+    end
+    assert.same({ "applying applying", {} }, { statuses(engine), host.changes })
+    host.categories, time.now = categories, time.now + 60
+    core.forward(60)
+    assert.equal(2, engine:recover().finished)
     engine:close()
   end)
 

@@ -1,0 +1,98 @@
+--- One process writes changes that another one makes, and both are killed at any moment: nothing that was acknowledged is lost,
+-- made twice, or made out of its order.
+
+local core = require "leadcat.core"
+local host_of = require "kill.host"
+local lfs = require "lfs"
+local plan = require "kill.plan"
+local stores = require "support.stores"
+local times = require "support.times"
+
+local LUA = os.getenv "LEADCAT_LUA" or "lua5.4"
+local COMPANIES = 7
+
+local function start(directory, number, events, role)
+  local command = "echo $$; exec sh spec/support/with_lua.sh %s spec/kill/elsewhere.lua '%s' %d %d %d %s 2>&1"
+  local pipe = assert(io.popen(command:format(LUA, directory, number, COMPANIES, events, role)))
+  local id = assert(pipe:read "*l")
+  assert.equal("ready", (pipe:read "*l"))
+  return { pipe = pipe, id = id }
+end
+
+-- Ends a process, if it lives; whether it did. What it says would be an error.
+local function kill(process)
+  local ok = os.execute(("kill -KILL %s 2>/dev/null"):format(process.id))
+  assert.equal("", (process.pipe:read "*a"))
+  process.pipe:close()
+  return ok == true or ok == 0
+end
+
+local function read(name)
+  local file = io.open(name)
+  local content = file and file:read "*a" or ""
+  return file and file:close() and content or content
+end
+
+local function count_unfinished(files)
+  local store = assert(core.open { path = files.store, map_size = plan.MAP })
+  local count = assert(store:stats()).unfinished
+  store:close()
+  return count
+end
+
+describe("a change that is made elsewhere", function()
+  after_each(stores.check)
+
+  it("is made once and in its order, whoever is killed meanwhile", function()
+    local directory, events = stores.path(), times(60)
+    assert(lfs.mkdir(directory))
+    local files = plan.files(directory)
+    local crm = host_of.new(files, plan.START, "last")
+    local function open()
+      return stores.open { path = files.store, tenant = "applied", map_size = plan.MAP, host = crm:for_leadcat(true) }
+    end
+    local engine = open()
+    assert(engine:save(stores.config(plan.CYCLE_RULES)))
+    engine:close()
+
+    local number, kills = 0, 0
+    local acks
+    repeat
+      local both = { start(directory, number + 1, events, "writes"), start(directory, number + 2, events, "makes") }
+      number = number + 2
+      core.sleep(0.002 + math.random() * 0.05)
+      for i = 1, 2 do
+        kills = kills + (kill(both[i]) and 1 or 0)
+      end
+      acks = read(files.acks(1))
+    until select(2, acks:gsub("\n", "")) == COMPANIES * events and count_unfinished(files) == 0
+    assert.is_true(kills > 0)
+    assert.matches("applying applying", acks)
+    if events > 10 then -- else one may be done before the other has begun
+      assert.matches("queued queued", acks)
+    end
+
+    core.forward(3600) -- all claims are over
+    engine = open()
+    repeat
+      local counts = assert(engine:apply_pending())
+    until counts.finished + counts.failed + counts.busy == 0
+    for _, status in ipairs { "applying", "queued", "dropped", "conflict", "failed" } do
+      assert.same({}, engine:history { status = status }, status)
+    end
+    for company = 1, COMPANIES do
+      local from, last = plan.START, 0
+      local changes = host_of.changes(read(files.host("applied", company)))
+      for i, change in ipairs(changes) do
+        local to = plan.CYCLE_RULES[plan.CYCLE[(i - 1) % #plan.CYCLE + 1]]
+        assert.same({ from, to }, { change.from, change.to })
+        assert.is_true(change.entry > last)
+        from, last = to, change.entry
+      end
+      assert.equal(events, #changes)
+      assert.equal(events, #engine:history { company = company, status = "updated", limit = 1000 })
+    end
+    engine:close()
+    assert.same({}, core.check_store(files.store))
+  end)
+end)
