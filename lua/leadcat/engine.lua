@@ -7,6 +7,7 @@ local backfill = require "leadcat.past.backfill"
 local compare = require "leadcat.past.compare"
 local config = require "leadcat.rules.config"
 local confirmation = require "leadcat.events.confirmation"
+local cursor = require "leadcat.events.cursor"
 local decider = require "leadcat.rules.decider"
 local event_of = require "leadcat.events.event"
 local explain = require "leadcat.rules.explain"
@@ -66,6 +67,7 @@ Engine.triggers = triggers.triggers
 Engine.handle, Engine.handle_many, Engine._report = handle.handle, handle.handle_many, handle.report
 Engine.explain, Engine.why = explain.explain, explain.why
 Engine.backfill = backfill.backfill
+Engine.cursor = cursor.cursor
 Engine.undo, Engine.retry, Engine.cancel = undo.undo, undo.retry, later.cancel
 Engine.flush, Engine.metrics = metrics.flush, metrics.metrics
 Engine.propose, Engine.resolve = question.propose, question.resolve
@@ -80,7 +82,7 @@ local WRITES = {
   "save", "revert", "handle", "handle_many", "retry", "cancel", "flush", "resolve", "recover", "maintain", "sweep",
   "apply_pending",
 }
-local HOOKS = { "guard", "updated", "awaiting_confirmation", "unchanged", "failed" }
+local HOOKS = { "guard", "updated", "awaiting_confirmation", "unchanged", "failed", "not_taken" }
 local OWN_FIELDS = { { "category", "field_category" }, { "category.rank", "field_rank" } } -- and their names
 local MAX_TENANT = 64
 local MOST_KEPT = 2 ^ 17 -- engines of other tenants; each takes about 300 bytes
@@ -380,7 +382,7 @@ end
 --- Calls `fn` from now on. A `guard` is called before a matched event is written: fn(event, decision, {facts, tenant}) returns nothing
 -- to go on, false and a reason to veto, or the id of another target. The others are called afterwards: fn(event,
 -- outcome).
----@param name "guard"|"updated"|"awaiting_confirmation"|"unchanged"|"failed"
+---@param name "guard"|"updated"|"awaiting_confirmation"|"unchanged"|"failed"|"not_taken" not_taken: the event could not be taken; the outcome has `code` and `error`
 ---@param fn function
 function Engine:on(name, fn)
   self:_check_open()

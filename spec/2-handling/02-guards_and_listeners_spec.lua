@@ -174,7 +174,7 @@ describe("a listener", function()
   it("must be a function, of a kind that there is", function()
     local engine = open {}
     assert.error_matches(function() engine:on("update", print) end,
-      "unknown hook 'update' %(there are guard, updated, awaiting_confirmation, unchanged, failed%)")
+      "unknown hook 'update' %(there are guard, updated, awaiting_confirmation, unchanged, failed, not_taken%)")
     assert.error_matches(function() engine:on("updated", "print") end, "a function expected, got string")
     engine:close()
   end)

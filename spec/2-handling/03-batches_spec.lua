@@ -119,12 +119,29 @@ describe("a batch", function()
     end)
   end)
 
-  it("decides a repeated id anew where the first came to nothing", function()
+  it("decides a repeated id anew where there was no rule for the first", function()
     each_host(function(engine)
       assert.same({ "unchanged rule_disabled 1-nil", "updated matched 1-5" }, brief(assert(engine:handle_many {
         { id = "a", trigger = "sale_lost", company = "Acme" },
         { id = "a", trigger = "sale_won", company = "Acme" },
       })))
+    end)
+  end)
+
+  it("knows a repeated id whose first event came to nothing", function()
+    each_host(function(engine)
+      local outcomes = assert(engine:handle_many {
+        { id = "a", trigger = "sale_won", company = "Acme" },
+        { id = "b", trigger = "sale_registered", company = "Acme" },
+        { id = "b", trigger = "sale_registered", company = "Bolt" },
+        { id = "c", trigger = "sale_won", company = "Bolt" },
+        { id = "b", trigger = "sale_won", company = "Core" },
+      })
+      assert.same({
+        "updated matched 1-5", "unchanged not_potential_customer 5-nil", "duplicate not_potential_customer 5-nil",
+        "updated matched 1-5", "duplicate not_potential_customer 5-nil",
+      }, brief(outcomes))
+      assert.same({ outcomes[2], outcomes[2] }, { outcomes[3].first, outcomes[5].first })
     end)
   end)
 
@@ -182,11 +199,16 @@ describe("a batch", function()
       { id = "c", trigger = "sale_won", company = "Core", category = LEAD }, -- has the id of "c"
       { id = "b", trigger = "sale_won", company = "Acme" },
     }
+    engine:on("not_taken", function(event, outcome) told[#told + 1] = event.company .. " " .. outcome.code end)
     local outcomes, message, code = engine:handle_many(events)
-    assert.is_nil(outcomes)
     assert.same({ "away", "unavailable" }, { message, code })
-    assert.same({ "updated updated", { "a", "b" }, { "Acme 1 -> 3", "Acme 3 -> 5" } },
-      { statuses(engine), told, host.changes })
+    local not_taken = { status = "not_taken", code = "unavailable", error = "away" }
+    assert.same({ not_taken, not_taken, not_taken }, { outcomes[2], outcomes[3], outcomes[4] })
+    assert.same({ "updated", "updated" }, { outcomes[1].status, outcomes[5].status })
+    assert.equal(3, engine:stats().outcomes.sale_won.not_taken.unavailable)
+    assert.same({ "a", "Bolt unavailable", "Bolt unavailable", "Core unavailable", "b" }, told)
+    told = { "a", "b" }
+    assert.same({ "updated updated", { "Acme 1 -> 3", "Acme 3 -> 5" } }, { statuses(engine), host.changes })
     host.category = category
     assert.same({
       "duplicate matched 1-3", "updated matched 1-5", "conflict matched 1-5", "duplicate matched 1-5",
@@ -242,10 +264,14 @@ describe("a batch", function()
       { id = "b", trigger = "sale_won", company = "Acme" },
       { id = "c", trigger = "sale_won", company = "Bolt", category = LEAD },
     }
-    assert.same({ nil, "a guard raised: away", "unavailable" }, { engine:handle_many(events) })
+    local outcomes, message, code = engine:handle_many(events)
+    assert.same({ "a guard raised: away", "unavailable" }, { message, code })
+    assert.same({ "updated", "not_taken", "conflict" }, { outcomes[1].status, outcomes[2].status, outcomes[3].status })
     assert.equal("conflict updated", statuses(engine)) -- "c" has said where Bolt does not stand any more
     assert.same({ "a updated" }, told)
-    assert.same({ sale_won = { updated = { matched = 1 }, conflict = { matched = 1 } } }, engine:stats().outcomes)
+    assert.same({ sale_won = {
+      updated = { matched = 1 }, conflict = { matched = 1 }, not_taken = { unavailable = 1 },
+    } }, engine:stats().outcomes)
     well = true
     assert.same({ "duplicate matched 1-5", "updated matched 2-5", "duplicate matched 1-5" },
       brief(assert(engine:handle_many(events))))

@@ -194,6 +194,13 @@ describe("a host that says who may what", function()
         assert.equal(shown and 5 or nil, outcome.to)
         assert.equal(shown and "updated" or nil, outcome.first and outcome.first.status)
       end
+      local nothing = "nothing " .. company -- and so does one that came to nothing
+      assert(site.engine:handle { trigger = "sale_won", company = company, id = nothing })
+      for _, sent in ipairs { { trigger = "sale_won", company = seen, id = nothing } } do
+        local _, outcome = call(site, "POST", "/leadcat/api/events", { as = "bob", json = sent })
+        assert.same({ "duplicate", shown and "not_potential_customer" or nil },
+          { outcome.status, outcome.first and outcome.first.reason })
+      end
     end
     site.engine:close()
   end)

@@ -209,6 +209,31 @@ describe("an event", function()
     site.engine:close()
   end)
 
+  it("may come with others that cannot be taken: those are told, and what the host said goes to the log", function()
+    local site = new_site()
+    local one, two = new_company(site), new_company(site)
+    site.engine:on("guard", function(event)
+      if event.company == two then
+        error "db.internal is down"
+      end
+    end)
+    local function send(events)
+      local answer = ask(site, "POST", "/leadcat/api/events", { as = "bob", json = events })
+      return answer.status, json.decode(answer.body), answer.log
+    end
+    local lost = { trigger = "sale_won", company = two, id = "a" }
+    local won = { trigger = "sale_won", company = one, id = "b" }
+    local status, outcomes, log = send { lost, won, lost }
+    assert.same({ 200, { status = "not_taken", code = "unavailable" }, "updated", outcomes[1] },
+      { status, outcomes[1], outcomes[2].status, outcomes[3] })
+    assert.matches("db.internal is down", log)
+    local problem
+    status, problem, log = send { lost, lost }
+    assert.same({ 503, "unavailable" }, { status, problem.code })
+    assert.matches("db.internal is down", log)
+    site.engine:close()
+  end)
+
   it("may be none", function()
     local site = new_site()
     local answer = ask(site, "POST", "/leadcat/api/events", { as = "bob", body = " [ ] ", type = JSON })

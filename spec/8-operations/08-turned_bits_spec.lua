@@ -18,6 +18,7 @@ local USE = [[
   pcall(function()
     for i = 1, 40 do
       engine:handle { id = "f" .. i, trigger = "sale_lost", company = i }
+      engine:handle { id = "n" .. i, trigger = "sale_lost", company = i }
     end
     engine:history { limit = 1000 }
     engine:confirmations()
@@ -38,6 +39,7 @@ local function new_store()
     local name = ("x"):rep(i % 9 == 0 and 5000 or 10) -- some values lie on overflow pages
     local trigger = i % 2 == 0 and "sale_lost" or "sale_won"
     engine:handle { id = "e" .. i, trigger = trigger, company = i, actor = { name = name } }
+    engine:handle { id = "n" .. i, trigger = trigger, company = i, category = 6 }
   end
   engine:close()
   return path
@@ -81,7 +83,7 @@ local function new_freed_store()
     local long = { company = "x", trigger = "sale_lost", at = now, reason = "vetoed", error = ("x"):rep(length) }
     assert(store:add_unchanged("", { long }, now))
   end
-  assert.equal(1, (store:trim("", 0, 1, now, 0, true)))
+  assert.equal(1, (store:trim("", 0, 1, now, 0, "unchanged")))
   engine:close()
   return path
 end

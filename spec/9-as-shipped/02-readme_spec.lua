@@ -195,7 +195,7 @@ describe("the README's", function()
 
   it("Lua hooks a CRM, sets the rules, and handles an event", function()
     local lua = blocks "lua"
-    assert.equal(11, #lua)
+    assert.equal(12, #lua)
     local path = stores.path()
     local code = (CRM .. lua[1] .. "\n" .. lua[2] .. "\n" .. USE):gsub("/var/lib/leadcat", path)
     local expected = lua[2]:match "%-%-> ([^\n]+)"
@@ -225,7 +225,7 @@ describe("the README's", function()
   it("host knows facts", function()
     local before = 'local host, crm = engine.host, { country_of = function() return "NO" end }'
     local after = 'print(host.facts({ { company = "Acme" } }, "")[1]["company.country"])'
-    assert.equal("NO\n", run(11, before, after))
+    assert.equal("NO\n", run(12, before, after))
   end)
 
   it("host takes many at once", function()
@@ -270,15 +270,20 @@ describe("the README's", function()
     assert.equal("Update category\nupdated\t6\n", run(4, before, 'print(outcome.status, (engine.host:get "Acme"))'))
   end)
 
+  it("source is read with a cursor", function()
+    local before = 'local function read_from_webshop(at) return { event }, tostring(at + 1) end'
+    assert.matches("^1\t1%.?0?\n$", run(7, before, 'print(#outcomes, (engine:cursor "webshop"))'))
+  end)
+
   local SHOW = [[
     local record = engine:confirmation(engine:handle(event).confirmation)
     print(engine:render(engine:view(record, { actor = user }), "%s"))
   ]]
   for _, row in ipairs {
-    { 7, "html", '^<link rel="stylesheet" href="/crm.css"><dialog .-</dialog>\n$' },
-    { 8, "text", "^The sale Printers was won%. .- %(Answer before .-%)\n$" },
-    { 9, "json", '"href":"\\?/questions\\?/%x+"' },
-    { 10, "text", "^Päivitä luokka\n\nThe sale Printers was won" },
+    { 8, "html", '^<link rel="stylesheet" href="/crm.css"><dialog .-</dialog>\n$' },
+    { 9, "text", "^The sale Printers was won%. .- %(Answer before .-%)\n$" },
+    { 10, "json", '"href":"\\?/questions\\?/%x+"' },
+    { 11, "text", "^Päivitä luokka\n\nThe sale Printers was won" },
   } do
     it(("%s is replaced: block %d"):format(row[2], row[1]), function()
       assert.matches(row[3], run(row[1], "", SHOW:format(row[2])))

@@ -152,31 +152,95 @@ local function single_row(pair, what, beside, raw_one)
     measure.time(seconds[2] / count) .. ": " .. beside, ratios[2], { most = 1.15 })
 end
 
-local function nothing_row(engine, what, events)
-  local calls = measure.times(100000, 20000)
+-- `event_of(i)`: the event of the i-th call.
+local function nothing_row(engine, what, event_of, goal)
+  local calls, made = measure.times(100000, 20000), 0
   local seconds = measure.rounds(measure.times(9, 3), { function()
+    local events = {}
+    for i = 1, calls do
+      made = made + 1
+      events[i] = event_of(made)
+    end
+    collectgarbage()
     local begun = measure.cpu()
     for i = 1, calls do
-      engine:handle(events[i % #events + 1])
+      engine:handle(events[i])
     end
     return (measure.cpu() - begun) / calls
   end })
-  assert(engine:handle(events[1]).status == "unchanged")
+  assert(engine:handle(event_of(made + 1)).status == "unchanged")
   measure.row(("`handle` of an event that matches nothing, %s (%s)"):format(what, measure.lua),
-    measure.time(seconds[1]), "", seconds[1] * 1e6, { most = 2, unit = " µs" })
+    measure.time(seconds[1]), "", seconds[1] * 1e6, goal)
 end
 
--- The least that there can be to look up, and the most.
-local function nothing_rows(pair)
-  local events, companies = {}, {}
+-- A store with companies among which no event matches; `event(i)` is one of those with ids.
+local function open_partners(rules, options)
+  options.path = measure.directory()
+  local engine, companies = assert(leadcat.open(options)), {}
+  assert(engine:save(stores.config(rules)))
   for i = 1, BATCH do
     companies[i] = "partner-" .. i
-    events[i] = { trigger = "sale_lost", company = companies[i], id = "nothing-" .. i }
   end
-  assert(pair.engine.host:create_many(companies, PARTNER))
-  pair.raw:create(companies)
-  nothing_row(pair.engine, "category given", { { trigger = "sale_lost", company = 17, category = PARTNER } })
-  nothing_row(pair.engine, "an id and the category looked up", events)
+  assert(engine.host:create_many(companies, PARTNER))
+  local ids = shuffled(MANY)
+  return engine, options.path, function(i)
+    local id = ("sale-%08d-%d"):format(ids[i % MANY + 1], math.floor(i / MANY))
+    return { id = id, trigger = "sale_lost", company = companies[i % BATCH + 1] }
+  end
+end
+
+-- The least that there can be to look up, and the most; and where the id is remembered, with the commits that takes.
+local function nothing_rows()
+  local goal, given = { most = 2, unit = " µs" }, { trigger = "sale_lost", company = 17, category = PARTNER }
+  local engine, directory, event = open_partners({}, { durability = "relaxed" })
+  nothing_row(engine, "category given", function() return given end, goal)
+  nothing_row(engine, "an id and the category looked up", event, goal)
+  assert(engine:save(stores.config { sale_lost = 4 }))
+  nothing_row(engine, "an id and the category looked up, and the id remembered", event)
+  engine:close()
+  measure.remove(directory)
+end
+
+-- Remembering ids among very many, and LMDB putting the same keys with values of the same size: each with its commit.
+local function marks_row()
+  local before, some = measure.times(1000000, 100000), 4000
+  local engine, directory, event = open_partners({ sale_lost = 4 }, {})
+  local raw_directory, made = measure.directory(), 0
+  os.execute("mkdir " .. raw_directory)
+  local raw = raw_lmdb.table(raw_directory .. "/journal.mdb", "seen")
+  local function more_events(count)
+    local events, keys = {}, {}
+    for i = 1, count do
+      made = made + 1
+      events[i] = event(made)
+      keys[i] = "\0" .. string.char(#events[i].id) .. events[i].id
+    end
+    return events, keys
+  end
+  local value = ("v"):rep(32 + #"partner-1000")
+  for _ = 1, before / 10000 do
+    local events, keys = more_events(10000)
+    assert(engine:handle_many(events))
+    raw:fill(keys, value)
+  end
+  assert(engine._store:settle())
+  local seconds, ratios = rounds(function()
+    local events, keys = more_events(some)
+    assert(engine:handle_many(events)[some].status == "unchanged")
+    local begun = measure.now()
+    assert(engine._store:settle())
+    local ours = measure.now() - begun
+    begun = measure.now()
+    raw:fill(keys, value)
+    return ours, measure.now() - begun
+  end)
+  assert(engine._store:counters("").remembered_events == made)
+  measure.row(("an id remembered, %d in a commit, among %.0f (%s)"):format(some, before, measure.lua),
+    measure.time(seconds[1] / some), measure.time(seconds[2] / some) .. ": raw LMDB", ratios[2], { most = 1.2 })
+  engine:close()
+  raw:close()
+  measure.remove(directory)
+  measure.remove(raw_directory)
 end
 
 local function own_host()
@@ -197,8 +261,9 @@ close_pair(embedded)
 
 local few = open_pair(BATCH) -- fewer pages to write: the larger is leadcat's part
 batch_row(few, "1,000 companies")
-nothing_rows(few)
 close_pair(few)
+nothing_rows()
+marks_row()
 
 local own = open_pair(MANY, own_host())
 single_row(own, "a host of one's own", "raw LMDB, two commits", function(raw, company, id)

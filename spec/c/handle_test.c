@@ -512,7 +512,7 @@ static void make_foreseen(lc_case *cases) {
 /* All of the events as they were foreseen, and the cursor; or none. */
 static void test_foresee(void) {
   lc_store *store = open_store();
-  const lc_cursor first_cursor = { text_of("run"), { NULL, 0 }, text_of("{1}") }, next_cursor = { text_of("run"), text_of("{1}"), text_of("{2}") };
+  const lc_cursor first_cursor = { text_of("run"), { NULL, 0 }, text_of("{1}"), false }, next_cursor = { text_of("run"), text_of("{1}"), text_of("{2}"), false };
   lc_handling how = how_for(true), looking = how;
   lc_case cases[FORESEEN];
   size_t first;
@@ -697,7 +697,7 @@ static void test_start_as_foreseen(void) {
     lc_store *store = open_store();
     lc_handling how = how_for(true), looking;
     lc_case seen = given != 0 ? in(won("Dune", ""), given) : won("Dune", ""), written = seen;
-    const lc_cursor cursor = { text_of("run"), { NULL, 0 }, text_of("{}") };
+    const lc_cursor cursor = { text_of("run"), { NULL, 0 }, text_of("{}"), false };
     size_t first;
     how.start = LEAD;
     looking = how;
@@ -810,7 +810,7 @@ static void test_superseding(void) {
 /* A transaction in which nothing is written is not committed; one that only adds companies, or a cursor, is. */
 static void test_commits(void) {
   lc_store *store = open_store();
-  const lc_cursor cursor = { text_of("run"), { NULL, 0 }, text_of("{1}") };
+  const lc_cursor cursor = { text_of("run"), { NULL, 0 }, text_of("{1}"), false };
   lc_handling how = how_for(true), noting = how, starting = how;
   lc_case cases[] = { won("Coil", ""), won("Busy", ""), won("Dune", "seen"), lost("Acme", "") }, none = lost("Dune", "");
   uint64_t before = commits(store);

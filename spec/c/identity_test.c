@@ -128,6 +128,31 @@ static void test_first_edition(void) {
   lc_store_close(store);
 }
 
+/* A store of format 2 is the same, but has no marks: its epoch goes on. */
+static void test_format_2(void) {
+  const uint32_t older = 2;
+  uint32_t format = 0;
+  lc_store *store = open_store();
+  lc_key key = meta_key("format"), last_key = meta_key("last_entry");
+  lc_last before = { .entry = 0 }, after = { .entry = 0 };
+  MDB_txn *txn;
+  CHECK(lc_begin_write(store, LC_PART_JOURNAL, &txn, NULL) == LC_OK);
+  CHECK(lc_put(store, txn, LC_TABLE_META, &key, &older, sizeof older) == 0);
+  CHECK(lc_get_record(store, txn, LC_TABLE_META, &last_key, &before, sizeof before) == 0 && before.written == now);
+  CHECK(lc_end_write(store, LC_PART_JOURNAL, txn, LC_OK, NULL) == LC_OK);
+  size_t epochs = lc_store_epochs(store)->count;
+  lc_store_close(store);
+
+  store = open_store();
+  CHECK(lc_store_epochs(store)->count == epochs);
+  CHECK(lc_begin_read(store, LC_PART_JOURNAL, &txn, NULL) == LC_OK);
+  CHECK(lc_get_record(store, txn, LC_TABLE_META, &key, &format, sizeof format) == 0 && format == 3);
+  CHECK(lc_get_record(store, txn, LC_TABLE_META, &last_key, &after, sizeof after) == 0);
+  CHECK(after.entry == before.entry && after.written == before.written);
+  lc_end_read(store, LC_PART_JOURNAL);
+  lc_store_close(store);
+}
+
 static void test_keys(void) {
   lc_epoch list[] = { { 0, "aaaaaaaaaa" }, { 100, "bbbbbbbbbb" }, { 200, "cccccccccc" } };
   const lc_epochs epochs = { list, 3 };
@@ -150,6 +175,7 @@ int main(void) {
   if (mkdtemp(directory) == NULL)
     return 1;
   TEST(test_first_edition());
+  TEST(test_format_2());
   TEST(test_keys());
   snprintf(command, sizeof command, "rm -rf %s", directory);
   TEST(CHECK(system(command) == 0));

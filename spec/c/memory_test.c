@@ -176,7 +176,7 @@ static lc_status foresee(run *r, lc_handling how, lc_case *cases, size_t count, 
 
 /* Foresees and writes events, all of them, and a cursor. */
 static lc_status write_all(run *r, lc_handling how, lc_case *cases, size_t count, lc_error *error) {
-  const lc_cursor cursor = { cases[0].entry.event_id, { NULL, 0 }, text_of("{}") };
+  const lc_cursor cursor = { cases[0].entry.event_id, { NULL, 0 }, text_of("{}"), false };
   lc_status status = foresee(r, how, cases, count, error);
   how.cursor = &cursor;
   how.digest = lc_digest(cases, count);
@@ -376,7 +376,7 @@ static lc_status ask_for_nothing(run *r, lc_error *error) {
 }
 
 static lc_status answer_as(run *r, lc_entry_status end, lc_error *error) {
-  const lc_cursor cursor = { text_of("answer"), { NULL, 0 }, text_of("{}") };
+  const lc_cursor cursor = { text_of("answer"), { NULL, 0 }, text_of("{}"), false };
   lc_write write = { .is_answer = true,
                      .entry = { .at = now, .revision = 1, .status = end, .trigger = LC_SALE_REGISTERED, .action = LC_CONFIRM,
                                 .from = LEAD, .to = CUSTOMER, .has_question = true, .company = company_of("Dune") } };

@@ -317,7 +317,7 @@ static bool is_noted(lc_store *store, const char *text) {
 }
 
 static lc_status write_noted(lc_store *store, lc_write *writes, size_t count, const char *before, const char *text) {
-  const lc_cursor cursor = { text_of("run"), text_of(before), text_of(text) };
+  const lc_cursor cursor = { text_of("run"), text_of(before), text_of(text), false };
   return lc_store_write(store, tenant, writes, count, &cursor, now, 30, NULL);
 }
 

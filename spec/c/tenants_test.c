@@ -14,7 +14,7 @@ enum { STEP = 256, MIB = 1 << 20 };
 static const double now = 1700000000;
 static const uint64_t now_ms = 1700000000000;
 static const lc_retention keep = { .age = 100, .count = 5 };
-static const lc_table tables[LC_WORKS] = { LC_TABLE_APPLYING, LC_TABLE_EXPIRING, LC_TABLE_JOURNAL, LC_TABLE_UNCHANGED };
+static const lc_table tables[LC_WORKS] = { LC_TABLE_APPLYING, LC_TABLE_EXPIRING, LC_TABLE_JOURNAL, LC_TABLE_UNCHANGED, LC_TABLE_MARKS };
 
 static char low[LC_TENANT_MAX], high[LC_TENANT_MAX];
 
@@ -85,6 +85,16 @@ static void put_count(lc_text tenant, const char *name, uint64_t count) {
   put(LC_TABLE_COUNTERS, key, &count, sizeof count);
 }
 
+static void put_batch(lc_text tenant, uint64_t number, uint64_t written_ms, uint64_t count) {
+  const struct {
+    double written;
+    uint64_t count;
+  } head = { (double)written_ms / 1000, count };
+  lc_key key = lc_key_of(tenant);
+  lc_key_add_number(&key, number);
+  put(LC_TABLE_MARKS, key, &head, sizeof head);
+}
+
 /* Two of each for a tenant; one of them is due where `due` says so. The newer one is never, but its table may be. */
 static void put_work(lc_work work, lc_text tenant, unsigned due) {
   switch (work) {
@@ -96,7 +106,11 @@ static void put_work(lc_work work, lc_text tenant, unsigned due) {
       put_question(tenant, due != 0 ? now_ms : now_ms + 1);
       put_question(tenant, now_ms + 2);
       return;
-    default: /* too old, or too many */
+    case LC_WORK_MARKS: /* too old, or too many */
+      put_batch(tenant, 9, due == 1 ? now_ms - 100001 : now_ms - 100000, 2);
+      put_batch(tenant, 11, now_ms, due > 1 ? 4 : 3);
+      return;
+    default: /* the same */
       put_entry(tenant, tables[work], due == 1 ? now_ms - 100001 : now_ms - 100000);
       put_entry(tenant, tables[work], now_ms);
       put_count(tenant, work == LC_WORK_JOURNAL ? "journal_entries" : "unchanged_entries", due > 1 ? 6 : 5);
@@ -216,7 +230,7 @@ static void test_damage(void) {
     put_damaged(tables[work], "\377", 1, LC_KEY_SIZE, "", 1);
     put_work((lc_work)work, names[NAMES - 1], 1);
     filled();
-    bool by_age = work == LC_WORK_JOURNAL || work == LC_WORK_UNCHANGED, by_value = work == LC_WORK_CHANGES;
+    bool by_age = work >= LC_WORK_JOURNAL, by_value = work == LC_WORK_CHANGES;
     CHECK(walk((lc_work)work, found, &calls) == 1 + found[2] + found[3] + found[11] && calls == 1 && found[NAMES - 1] == 1);
     CHECK(found[2] == by_age && found[11] == by_age && found[3] == (by_age || by_value));
   }

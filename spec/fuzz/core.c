@@ -372,9 +372,37 @@ static void try_confirmation(const void *bytes, size_t size) {
   free(twice);
 }
 
+static void try_mark(const void *bytes, size_t size) {
+  lc_mark mark;
+  lc_error error = { "" };
+  lc_status status = lc_mark_unpack(bytes, size, &mark, &error);
+  EXPECT(status == LC_OK || (status == LC_CORRUPT && error.message[0] != '\0'));
+  if (status != LC_OK)
+    return;
+  check_text(mark.company.text, bytes, size);
+  check_text(mark.error, bytes, size);
+  EXPECT(lc_mark_size(&mark) == size && size <= LC_MARK_SIZE_MAX && size > sizeof(uint64_t));
+  char packed[LC_MARK_SIZE_MAX];
+  lc_mark_pack(&mark, packed);
+  EXPECT(memcmp(packed, bytes, size) == 0);
+  EXPECT(lc_entry_reason_names[mark.reason] != NULL && lc_is_trigger(mark.trigger));
+}
+
+static void try_batch(const void *bytes, size_t size) {
+  lc_text ids, id;
+  lc_batch batch;
+  if (!lc_batch_unpack((lc_text){ bytes, size }, &batch, &ids))
+    return;
+  for (; lc_batch_next(&ids, &id); batch.count--)
+    check_text(id, bytes, size);
+  EXPECT(batch.count == 0 && ids.size == 0);
+}
+
 void fuzz_records(const uint8_t *bytes, size_t size) {
   void *copy = copy_of(bytes, size);
   try_entry(copy, size);
   try_confirmation(copy, size);
+  try_mark(copy, size);
+  try_batch(copy, size);
   free(copy);
 }

@@ -194,6 +194,11 @@ local function check_state(world)
   for id, entry in pairs(m.seen) do
     assert.equal(entry.id, assert(store:seen(T, id)).entry)
   end
+  for id, mark in pairs(m.marks) do
+    local found = assert(store:seen(T, id))
+    assert.same({ nil, "unchanged", mark.reason, mark.from or 0, mark.revision },
+      { found.entry, found.status, found.reason, found.from, found.revision })
+  end
 end
 
 -- What the model expects, in the store's numbers. The store's own number of a decision is learned, once.
@@ -249,6 +254,7 @@ end
 local function call(world, owner, events, results, how)
   local expected = world.m:handle(events, results, with(how, { now = world.now, owner = owner }))
   local left = assert(world.stores[owner]:handle(T, events, results, world.now, how))
+  assert(world.stores[owner]:settle()) -- now the other one knows the marks, too
   local open = 0
   check_state(world)
   for place, wanted in pairs(expected) do
@@ -786,6 +792,92 @@ return function(open, busted)
     assert.same({ "unchanged", "vetoed", "x", "no" }, { entry.status, entry.reason, entry.event_id, entry.error })
     assert.same({ {}, 0 }, { store:history(T, "acme", nil, nil, 9), (store:newest(T, "acme")) })
     assert.equal("not_found", code_of(store:seen(T, "x")))
+  end)
+
+  it("remembers the ids of events that came to nothing: at once here, for others once they are settled", function()
+    assert.equal("not_potential_customer", handle(store, won("acme", { id = "x", category = CUSTOMER })).reason)
+    assert.equal("unknown_category", handle(store, won("acme", { id = "y", category = 99 })).reason)
+    local veto = { company = "acme", trigger = "lead_status_set", lead_status = 5, at = NOW, reason = "vetoed",
+      event_id = "z", from = LEAD, revision = 1, rule_id = 7, error = "no" }
+    assert.is_true(store:remember(T, veto, NOW))
+    assert.same({ 0, 0 }, { handle(store, won("acme", { id = "x" })), handle(store, won("acme", { id = "z" })) })
+    assert.equal("not_found", code_of(other:seen(T, "x")))
+    assert.is_true(store:settle())
+    for _, one in ipairs { store, other } do
+      local seen, vetoed = one:seen(T, "x"), one:seen(T, "z")
+      assert.same({ nil, "unchanged", "not_potential_customer", CUSTOMER, "acme", 1 },
+        { seen.entry, seen.status, seen.reason, seen.from, seen.company, seen.revision })
+      assert.same({ "vetoed", "lead_status_set", 5, 7, "no" },
+        { vetoed.reason, vetoed.trigger, vetoed.lead_status, vetoed.rule_id, vetoed.error })
+      assert.equal("not_found", code_of(one:seen(T, "y")))
+      assert.equal(0, handle(one, won("acme", { id = "x" })))
+    end
+    assert.same({ remembered_events = 2 }, other:counters(T))
+    assert.equal("updated", handle(store, won("acme", { id = "y" })).status)
+  end)
+
+  it("remembers nothing of what belongs to a run, is previewed or foreseen", function()
+    local event = won("acme", { id = "x", category = CUSTOMER })
+    for _, how in ipairs { { run = "r" }, { foresee = true, write = false } } do
+      assert.equal("unchanged", handle(store, event, with(KEPT, how)).status)
+    end
+    if store:overlay() then
+      assert.equal("unchanged", handle(store, event, with(KEPT, { write = false, overlay = store:overlay() })).status)
+    end
+    assert.equal("not_found", code_of(store:seen(T, "x")))
+  end)
+
+  it("does not remember what a call has found that failed", function()
+    local events = { won "acme", won("7", { id = "x", category = CUSTOMER }) }
+    local how = with(KEPT, { cursor = { name = "c", text = "1" }, digest = 1 })
+    assert.equal("conflict", code_of(store:handle(T, events, {}, NOW, how)))
+    assert.equal("unchanged", handle(store, events[2]).status)
+  end)
+
+  it("puts what it remembers into its next commit, whatever that is", function()
+    handle(store, won("acme", { id = "x", category = CUSTOMER }))
+    local before = store:stats().commits.count
+    assert.is_true(store:add { { tenant = "another", name = "n", value = 1 } })
+    assert.equal(before + 1, store:stats().commits.count)
+    assert.equal("unchanged", other:seen(T, "x").status)
+    assert.is_true(store:settle())
+    assert.equal(before + 1, store:stats().commits.count)
+  end)
+
+  it("forgets the oldest of what it remembers", function()
+    local function remember(id, now)
+      store:handle(T, { won("acme", { id = id, category = CUSTOMER }) }, {}, now, KEPT)
+      assert(store:settle())
+    end
+    remember("a", NOW)
+    remember("b", NOW + 10)
+    remember("c", NOW + 20)
+    local function due(age, count, now)
+      return #store:due("marks", age, count, now, "")
+    end
+    assert.same({ 0, 0, 1, 1, 0 }, { due(20, 3, NOW + 20), due(0, 0, NOW + 99), due(0, 2, NOW), due(15, 0, NOW + 20),
+      due(25, 0, NOW + 99) }) -- a clock that is ahead
+    assert.same({ 0, 0 }, { store:trim(T, 20, 3, NOW + 20, 0, "marks") })
+    assert.same({ 1, 0 }, { store:trim(T, 15, 0, NOW + 20, 0, "marks") })
+    assert.same({ "not_found", "unchanged" }, { code_of(other:seen(T, "a")), other:seen(T, "b").status })
+    assert.same({ 1, 0 }, { other:trim(T, 0, 1, NOW, 0, "marks") })
+    assert.same({ "not_found", "unchanged" }, { code_of(store:seen(T, "b")), store:seen(T, "c").status })
+    assert.equal("updated", handle(store, won("acme", { id = "a" })).status)
+  end)
+
+  it("moves a cursor that checks nothing with the events that leave none open", function()
+    local function move(text, events, how)
+      local left, moved = store:handle(T, events, {}, NOW, with(how or KEPT, {
+        cursor = { name = "source", text = text, anyhow = true },
+      }))
+      return { left, moved or false, (other:cursor(T, "source")) }
+    end
+    assert.same({ 2, false }, move("1", { won "acme", won "bolt" }, HOST)) -- the categories are lacking
+    assert.same({ 1, true, "1" }, move("1", { won("7", { category = LEAD }) }, HOST)) -- the host is to make a change
+    assert.same({ 0, true, "2" }, move("2", { won "acme" }))
+    assert.same({ 0, true, "3" }, move("3", { won "acme" })) -- that comes to nothing
+    assert.same({ 0, true, "4" }, move("4", {}))
+    assert.same({ 1, false, "4" }, move("5", { won "acme" }, with(KEPT, { write = false, needs_licence = true })))
   end)
 
   it("lists and counts questions, and closes those whose time is over", function()

@@ -246,6 +246,13 @@ local STORE = {
   add_unchanged = { function()
     return { { company = "acme", trigger = "sale_won", at = NOW, reason = "vetoed", error = "no" } }, NOW
   end },
+  remember = { function()
+    return {
+      company = ("c"):rep(200), trigger = "sale_won", at = NOW, reason = "vetoed", event_id = ("i"):rep(100),
+      error = "no",
+    }, NOW
+  end },
+  settle = { function() end, no_tenant = true },
   confirmation = { function(known) return known.question end, reads = true },
   confirmations = { function() return { user = "bob", state = "open", limit = 9 } end, reads = true },
   count_confirmations = { function() return { user = "bob", state = "open", limit = 9 } end, reads = true },
@@ -342,7 +349,8 @@ local ENGINE = {
   revisions = { function() end, reads = true },
   revert = { function() return 1, { actor = ANN } end },
   handle = { function() return won("7", "new") end },
-  handle_many = { function() return events() end },
+  handle_many = { function() return events(), { cursor = { name = "c", text = ("2"):rep(100) } } end },
+  cursor = { function() return "c" end, reads = true },
   explain = { function() return won "7" end, reads = true },
   why = { function() return "acme" end, reads = true },
   backfill = { function() return events() end },
@@ -391,6 +399,7 @@ local function populate(engine)
   local question = assert(engine:handle(asked "open")).confirmation
   local scheduled = assert(engine:handle(lost "nobody")).entry
   local record = assert(engine:confirmation(question))
+  assert(engine:handle_many({}, { cursor = { name = "c", text = ("1"):rep(100) } }))
   return {
     engine = engine, config = cfg, entry = entry, question = question, record = record, scheduled = scheduled,
     view = engine:view(record, { actor = ANN }),

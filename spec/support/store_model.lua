@@ -9,7 +9,7 @@ model.__index = model
 function model.new()
   return setmetatable({
     entries = {}, companies = {}, newest = {}, applying = {}, open = {}, seen = {}, abouts = {}, decisions = {},
-    scheduled = {},
+    scheduled = {}, marks = {},
   }, model)
 end
 
@@ -192,7 +192,8 @@ Walk.__index = Walk
 
 local function walk(self, how, imagined)
   return setmetatable({
-    m = self, how = how, imagined = imagined, open = { companies = {}, ids = {} }, asked = {}, applying = 0,
+    m = self, how = how, imagined = imagined, open = { companies = {}, ids = {} }, nothing = {}, asked = {},
+    applying = 0,
   }, Walk)
 end
 
@@ -251,7 +252,7 @@ end
 function Walk:take(case)
   local m, how, event = self.m, self.how, case.event
   local company, id = event.company, event.id
-  if id and self.imagined and self.imagined.ids[id] then
+  if id and (m.marks[id] or self.nothing[id] or self.imagined and self.imagined.ids[id]) then
     return 0
   elseif id and m.seen[id] then
     return { seen = m.seen[id] }
@@ -361,6 +362,14 @@ function Walk:write(case, result)
   end
 end
 
+local FORGOTTEN = { rule_disabled = true, unknown_category = true, skipped = true }
+
+-- Whether the event has come to nothing for a reason for which its id is remembered.
+local function is_remembered(case, result, how)
+  return case.event.id and not how.run and type(result) == "table" and not result.lacks
+    and result.status == "unchanged" and not FORGOTTEN[result.reason]
+end
+
 -- Goes through cases from `first` on. With `stop` it ends before the first that is to be written, and gives its place.
 function Walk:go(cases, first, stop)
   for place = first, #cases do
@@ -374,6 +383,8 @@ function Walk:go(cases, first, stop)
       self:write(case, result)
     elseif type(result) == "table" and result.lacks then
       self:leave_open(case, result)
+    elseif is_remembered(case, result, self.how) then
+      self.nothing[case.event.id] = true
     end
   end
 end
@@ -428,8 +439,11 @@ function model:handle(events, results, how)
   if first and how.write then
     local writing = walk(self, how)
     for place = 1, first - 1 do
-      if type(cases[place].result) == "table" and cases[place].result.lacks then
-        writing:leave_open(cases[place], cases[place].result)
+      local case = cases[place]
+      if type(case.result) == "table" and case.result.lacks then
+        writing:leave_open(case, case.result)
+      elseif is_remembered(case, case.result, how) then
+        writing.nothing[case.event.id] = true
       end
     end
     writing:go(cases, first)
@@ -437,6 +451,9 @@ function model:handle(events, results, how)
   local expected = {}
   for i, case in ipairs(cases) do
     expected[places[i]] = case.result or lacks "commit"
+    if is_remembered(case, case.result, how) then
+      self.marks[case.event.id] = case.result
+    end
   end
   return expected
 end

@@ -102,6 +102,7 @@ static void to_how(lua_State *L, l_how *how) {
     from_table(L, how);
   how->core.tenant = l_check_tenant(L, TENANT);
   how->core.now = luaL_checknumber(L, NOW);
+  how->core.remembers = !how->has_run && how->core.overlay == NULL && !how->core.foresee;
 }
 
 /* store:prepare(how) -> what `handle` takes in its place, any number of times; without cursor, overlay or run */
@@ -541,15 +542,20 @@ static bool is_array(lua_State *L, int index, size_t count) {
 /* Looks at the events, then writes those that can be written. */
 static lc_status handle(lua_State *L, l_how *how, l_open *open, lc_error *error) {
   size_t first;
-  lc_status status = lc_store_look(l_check_open(L)->store, &how->core, open->cases, open->count, &first, error);
-  if (status != LC_OK || !how->write || (first == open->count && how->core.cursor == NULL))
+  lc_store *store = l_check_open(L)->store;
+  lc_status status = lc_store_look(store, &how->core, open->cases, open->count, &first, error);
+  if (status != LC_OK)
     return status;
+  if (!how->write || (first == open->count && how->core.cursor == NULL)) {
+    lc_store_remember(store, &how->core, open->cases, open->count);
+    return LC_OK;
+  }
   add_details(L, how, open, first);
   return lc_store_handle(l_check_open(L)->store, &how->core, open->cases, open->count, first, error);
 }
 
 /* store:handle(tenant, events, results, now, how) -> how many events are not at their end, and a digest when they are
- * foreseen; nil, message, code; false, i when events[i] is not plain.
+ * foreseen, or true when the cursor has moved; nil, message, code; false, i when events[i] is not plain.
  *
  * It fills in `results` by the events' places, and skips those that are final already. A result is an outcome; the
  * number of the entry that the event made before; or {lacks = what}: see lc_lack. Each has these fields, and those to
@@ -600,10 +606,13 @@ static int l_handle(lua_State *L) {
   for (size_t i = 0; i < open->count; i++)
     left += set_result(L, box, &how, open, i);
   lua_pushinteger(L, (lua_Integer)left);
+  bool moved = how.write && how.core.cursor != NULL && lc_are_all_done(open->cases, open->count);
   if (how.core.foresee)
     lua_pushinteger(L, (lua_Integer)lc_digest(open->cases, open->count));
+  else if (moved)
+    lua_pushboolean(L, 1);
   free_memory(open);
-  return how.core.foresee ? 2 : 1;
+  return how.core.foresee || moved ? 2 : 1;
 }
 
 void l_handle_register(lua_State *L) {

@@ -41,8 +41,10 @@ static void to_write(lua_State *L, int table, void *item) {
 bool l_to_cursor(lua_State *L, int index, lc_cursor *cursor) {
   if (!lua_istable(L, index))
     return false;
-  *cursor = (lc_cursor){ l_text_field(L, index, "name", LC_CURSOR_MAX), l_text_field(L, index, "before", UINT32_MAX),
-                         l_text_field(L, index, "text", UINT32_MAX) };
+  *cursor = (lc_cursor){
+    .name = l_text_field(L, index, "name", LC_CURSOR_MAX), .text = l_text_field(L, index, "text", UINT32_MAX),
+    .anyhow = l_boolean_field(L, index, "anyhow"), .before = l_text_field(L, index, "before", UINT32_MAX),
+  };
   return true;
 }
 
@@ -96,6 +98,30 @@ static int l_add_unchanged(lua_State *L) {
   lc_entry *entries = l_check_items(L, 3, sizeof *entries, &count, to_unchanged);
   l_store *box = l_check_open(L);
   return l_done(L, box, lc_store_add_unchanged(box->store, tenant, entries, count, now, &box->error));
+}
+
+/* store:remember(tenant, item, now) -> true */
+static int l_remember(lua_State *L) {
+  lc_entry entry;
+  lc_text tenant = l_check_tenant(L, 2);
+  double now = luaL_checknumber(L, 4);
+  luaL_checktype(L, 3, LUA_TTABLE);
+  to_unchanged(L, 3, &entry);
+  luaL_argcheck(L, entry.event_id.size != 0, 3, "an event_id expected");
+  const lc_mark mark = {
+    .revision = entry.revision, .trigger = entry.trigger, .reason = entry.reason, .lead_status = entry.lead_status,
+    .rule = (int32_t)l_integer_field(L, 3, "rule_id"), .from = entry.from, .company = entry.company,
+    .error = l_text_field(L, 3, "error", LC_MARK_ERROR_MAX),
+  };
+  lc_store_remember_one(l_check_open(L)->store, tenant, entry.event_id, &mark, now);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+/* store:settle() -> true */
+static int l_settle(lua_State *L) {
+  l_store *box = l_check_open(L);
+  return l_done(L, box, lc_store_settle(box->store, &box->error));
 }
 
 /* ---- finishing --------------------------------------------------------------------------- */
@@ -168,7 +194,8 @@ static int push_entry(lua_State *L, lc_text packed) {
   if (status != LC_OK)
     return l_fail(L, status, &error);
   lua_createtable(L, 0, 17);
-  l_set_entry(L, l_check_store(L, 1), entry.id);
+  if (entry.id != 0) /* else it is a mark */
+    l_set_entry(L, l_check_store(L, 1), entry.id);
   l_set_number(L, "at", entry.at);
   l_push_company(L, entry.company);
   lua_setfield(L, -2, "company");
@@ -340,6 +367,8 @@ void l_journal_register(lua_State *L) {
   static const luaL_Reg methods[] = {
     { "write", l_write },
     { "add_unchanged", l_add_unchanged },
+    { "remember", l_remember },
+    { "settle", l_settle },
     { "finish", l_finish },
     { "end_scheduled", l_end_scheduled },
     { "scheduled", l_scheduled },

@@ -374,17 +374,20 @@ static int l_counters(lua_State *L) {
 
 /* ---- retention, copies, checks ----------------------------------------------------------- */
 
-/* store:trim(tenant, age, count, now, from, unchanged) -> how many were removed, where to go on (0: done) */
+/* store:trim(tenant, age, count, now, from, what or nil) -> how many were removed, where to go on (0: done) */
 static int l_trim(lua_State *L) {
   size_t removed;
   lc_text tenant = l_check_tenant(L, 2);
   lc_retention keep = { .age = luaL_checknumber(L, 3), .count = (uint64_t)luaL_checkinteger(L, 4) };
   double now = luaL_checknumber(L, 5);
   uint64_t from = (uint64_t)luaL_checkinteger(L, 6);
-  lc_status (*trim)(lc_store *, lc_text, const lc_retention *, double, uint64_t *, size_t *, lc_error *) =
-    lua_toboolean(L, 7) ? lc_store_trim_unchanged : lc_store_trim;
+  static const char *const names[] = { "journal", "unchanged", "marks", NULL };
+  static lc_status (*const trims[])(lc_store *, lc_text, const lc_retention *, double, uint64_t *, size_t *, lc_error *) = {
+    lc_store_trim, lc_store_trim_unchanged, lc_store_trim_marks,
+  };
+  int what = luaL_checkoption(L, 7, "journal", names);
   l_store *box = l_check_open(L);
-  lc_status status = trim(box->store, tenant, &keep, now, &from, &removed, &box->error);
+  lc_status status = trims[what](box->store, tenant, &keep, now, &from, &removed, &box->error);
   if (status != LC_OK)
     return l_fail(L, status, &box->error);
   lua_pushinteger(L, (lua_Integer)removed);
@@ -394,7 +397,7 @@ static int l_trim(lua_State *L) {
 
 /* store:due(work, age, count, now, place) -> array of tenants, where to go on ("": all have been looked at) */
 static int l_due(lua_State *L) {
-  static const char *const works[] = { "changes", "timed", "journal", "unchanged", NULL }; /* lc_work */
+  static const char *const works[] = { "changes", "timed", "journal", "unchanged", "marks", NULL }; /* lc_work */
   lc_place place = { .size = 0 };
   lc_work work = (lc_work)luaL_checkoption(L, 2, NULL, works);
   lc_retention keep = { .age = luaL_checknumber(L, 3), .count = (uint64_t)luaL_checkinteger(L, 4) };

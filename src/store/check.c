@@ -114,8 +114,11 @@ static const char *check_json(const record *r) {
   return r->value.mv_size >= 2 && json[0] == '{' && is_whole(json, r->value.mv_size) ? NULL : "a config is damaged";
 }
 
+/* All are JSON but those of callers (lua/leadcat/events/cursor.lua). */
 static const char *check_cursor(const record *r) {
-  return check_json(r) == NULL ? NULL : "a cursor is damaged";
+  const char *name = r->rest.mv_data;
+  bool is_text = r->rest.mv_size > 8 && memcmp(name + 1, "cursor:", 7) == 0;
+  return is_text || check_json(r) == NULL ? NULL : "a cursor is damaged";
 }
 
 static bool has_trigger(const record *r, uint32_t number) {
@@ -158,8 +161,25 @@ static const char *check_applying(const record *r) {
 }
 
 static const char *check_seen(const record *r) {
-  return r->value.mv_size != sizeof(uint64_t) ? "a seen-mark is damaged"
-       : names_entry(r) ? NULL : "a seen-mark names an entry that is missing";
+  lc_mark mark;
+  if (r->value.mv_size == sizeof(uint64_t))
+    return names_entry(r) ? NULL : "a seen-mark names an entry that is missing";
+  return lc_mark_unpack(r->value.mv_data, r->value.mv_size, &mark, NULL) != LC_OK ? "a seen-mark is damaged"
+       : has_trigger(r, mark.trigger) ? NULL : "a seen-mark's trigger is not known";
+}
+
+static const char *check_batch(const record *r) {
+  lc_text ids, id;
+  lc_batch batch;
+  MDB_val mark;
+  bool sound = r->rest.mv_size == 8 && lc_batch_unpack(lc_text_of(r->value), &batch, &ids);
+  while (sound && lc_batch_next(&ids, &id)) {
+    lc_key key = r->tenant;
+    lc_key_add_text(&key, id);
+    if (!exists(r, LC_TABLE_SEEN, key, &mark))
+      return "a batch names a mark that is missing";
+  }
+  return sound ? NULL : "a batch of marks is damaged";
 }
 
 static const char *check_confirmation(const record *r) {
@@ -232,6 +252,7 @@ static checks *const record_checks[LC_TABLES] = {
   [LC_TABLE_BY_COMPANY] = check_by_company,
   [LC_TABLE_APPLYING] = check_applying,
   [LC_TABLE_SEEN] = check_seen,
+  [LC_TABLE_MARKS] = check_batch,
   [LC_TABLE_CONFIRMATIONS] = check_confirmation,
   [LC_TABLE_QUESTIONS] = check_question,
   [LC_TABLE_EXPIRING] = check_expiring,

@@ -51,6 +51,16 @@ static int value_of(lc_store *store, MDB_txn *txn, const lc_key *tenant, lc_text
   return 0;
 }
 
+/* The number of marks, which no counter has. */
+static lc_status add_marks(lc_store *store, MDB_txn *txn, const lc_key *tenant, lc_error *error) {
+  static const char name[] = "remembered_events";
+  uint64_t marks;
+  int rc = lc_count_marks(store, txn, tenant, &marks);
+  if (rc != 0 || marks == 0)
+    return lc_store_fail(store, LC_PART_JOURNAL, rc, "cannot count the marks", error);
+  return lc_result_add(store, (lc_text){ (const char *)&marks, sizeof marks }, (lc_text){ name, sizeof name - 1 }, error);
+}
+
 static lc_status list(lc_store *store, MDB_cursor *cursor, void *request, lc_error *error) {
   const lc_key *tenant = request;
   MDB_val key, stored;
@@ -66,7 +76,9 @@ static lc_status list(lc_store *store, MDB_cursor *cursor, void *request, lc_err
     if (rc == 0)
       rc = mdb_cursor_get(cursor, &key, &stored, MDB_NEXT);
   }
-  return status != LC_OK ? status : lc_end_of_scan(store, LC_PART_JOURNAL, rc, error);
+  if (status == LC_OK)
+    status = lc_end_of_scan(store, LC_PART_JOURNAL, rc, error);
+  return status != LC_OK ? status : add_marks(store, mdb_cursor_txn(cursor), tenant, error);
 }
 
 lc_status lc_store_counters(lc_store *store, lc_text tenant, lc_error *error) {

@@ -11,8 +11,9 @@ lc_status lc_put_cursor(const lc_writer *w, const lc_cursor *cursor, lc_error *e
   int rc = lc_get(w->store, w->txn, LC_TABLE_NOTES, &key, &found);
   if (rc != 0 && rc != MDB_NOTFOUND)
     return lc_writer_fail(w, rc, error);
-  if (found.mv_size != cursor->before.size
-      || (found.mv_size != 0 && memcmp(found.mv_data, cursor->before.data, found.mv_size) != 0))
+  bool same = found.mv_size == cursor->before.size
+           && (found.mv_size == 0 || memcmp(found.mv_data, cursor->before.data, found.mv_size) == 0);
+  if (!same && !cursor->anyhow)
     return lc_fail(error, LC_CONFLICT, "the cursor is not where it was");
   rc = lc_put(w->store, w->txn, LC_TABLE_NOTES, &key, cursor->text.data, cursor->text.size);
   return lc_writer_fail(w, rc, error);

@@ -1,6 +1,7 @@
-/* Numbers that tell decisions and outcomes apart. */
+/* Numbers that tell decisions, and the outcomes of events, apart. */
 #include "internal.h"
 #include "rules/checksum.h"
+#include "store.h"
 
 static uint64_t mix(uint64_t sum, uint64_t number) {
   return lc_checksum(sum, &number, sizeof number);
@@ -18,11 +19,19 @@ uint64_t lc_tell_apart(const lc_entry *entry) {
   return fold(entry->rule != 0 ? mix(how, (uint64_t)entry->rule) : how);
 }
 
+bool lc_are_all_done(const lc_case *cases, size_t count) {
+  size_t i = 0;
+  while (i < count && cases[i].state > LC_LACKING)
+    i++;
+  return i == count;
+}
+
 uint64_t lc_digest(const lc_case *cases, size_t count) {
   uint64_t sum = LC_CHECKSUM_START;
   for (size_t i = 0; i < count && cases[i].state > LC_LACKING; i++) {
     const lc_case *c = &cases[i];
-    uint64_t status = c->state == LC_WRITTEN ? c->entry.status : 0, reason = c->state == LC_DUPLICATE ? 0 : c->is_late ? LC_REASONS : c->reason;
+    uint64_t status = c->state == LC_WRITTEN ? c->entry.status : 0;
+    uint64_t reason = c->state == LC_DUPLICATE ? 0 : c->is_late ? LC_REASONS : c->reason;
     sum = mix(sum, (uint64_t)c->state << 16 | status << 8 | reason);
     if (c->state == LC_WRITTEN || c->state == LC_SKIPPED)
       sum = mix(sum, (uint64_t)(uint32_t)c->entry.from << 32 | (uint32_t)c->entry.to);

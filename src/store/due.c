@@ -11,6 +11,7 @@ static const lc_table table_of[LC_WORKS] = {
   [LC_WORK_TIMED] = LC_TABLE_EXPIRING,
   [LC_WORK_JOURNAL] = LC_TABLE_JOURNAL,
   [LC_WORK_UNCHANGED] = LC_TABLE_UNCHANGED,
+  [LC_WORK_MARKS] = LC_TABLE_MARKS,
 };
 
 typedef struct search {
@@ -51,7 +52,7 @@ static void go_on(lc_place *place, const lc_key *tenant, MDB_val key) {
 }
 
 /* Whether the tenant has work due, by its first key; for changes, by this key. Damage is due, so that the work reports it. */
-static bool is_due(const search *s, const lc_writer *reader, MDB_val key, MDB_val value) {
+static bool is_due(const search *s, const lc_writer *reader, MDB_cursor *cursor, MDB_val key, MDB_val value) {
   lc_claim claim;
   bool due = false;
   switch (s->work) {
@@ -62,14 +63,17 @@ static bool is_due(const search *s, const lc_writer *reader, MDB_val key, MDB_va
       return lc_claim_is_due(reader->store, &claim);
     case LC_WORK_TIMED:
       return lc_is_overdue(&reader->tenant, key, s->now);
+    case LC_WORK_MARKS:
+      return lc_are_marks_due(reader, cursor, s->keep, &due) != 0 || due;
     default:
       return lc_is_beyond(reader, s->keep, lc_text_of(value), &due) != 0 || due;
   }
 }
 
-static lc_status look_at(const search *s, lc_writer *reader, MDB_val key, MDB_val value, lc_error *error) {
+/* May move the cursor; the place is where the search goes on. */
+static lc_status look_at(const search *s, lc_writer *reader, MDB_cursor *cursor, MDB_val key, MDB_val value, lc_error *error) {
   lc_key *tenant = &reader->tenant;
-  bool known = tenant_of(key, tenant), due = known && is_due(s, reader, key, value);
+  bool known = tenant_of(key, tenant), due = known && is_due(s, reader, cursor, key, value);
   if (known && !due && s->work == LC_WORK_CHANGES)
     go_on(s->place, tenant, key);
   else
@@ -93,7 +97,7 @@ static lc_status list_due(lc_store *store, MDB_cursor *cursor, void *request, lc
     int rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
     if (rc == MDB_NOTFOUND)
       place->size = 0;
-    status = rc == 0 ? look_at(s, &reader, key, value, error) : lc_end_of_scan(store, LC_PART_JOURNAL, rc, error);
+    status = rc == 0 ? look_at(s, &reader, cursor, key, value, error) : lc_end_of_scan(store, LC_PART_JOURNAL, rc, error);
   }
   return status;
 }

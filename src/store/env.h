@@ -108,6 +108,9 @@ void lc_env_abort(lc_env *env, lc_part part, MDB_txn *txn);
 /* LC_FULL: the write transaction leaves more in use than the limit. */
 lc_status lc_env_check_room(const lc_env *env, lc_part part, MDB_txn *txn, lc_error *error);
 
+/* Whether the write transaction may still change so many pages: for what can wait. Not where that check is lifted. From room.c. */
+bool lc_env_has_room(const lc_env *env, lc_part part, MDB_txn *txn, size_t pages);
+
 /* Has the open write transaction pass that check: it only removes. */
 void lc_env_lift_limit(lc_env *env, lc_part part);
 

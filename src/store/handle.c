@@ -29,10 +29,12 @@ typedef struct handler {
   bool writing;
   lc_overlay *overlay; /* takes what would be written; NULL: the transaction does, or nothing */
   lc_overlay open;     /* companies and ids that later events have to wait for */
+  lc_marks nothing;    /* ids of events that came to nothing */
   lc_case *cases;
   lc_marks asked;      /* companies whose host was asked, with the number of the case that has the answer */
   size_t applying;     /* changes for the host */
   bool changed;        /* something was written */
+  bool many;           /* there are several events */
   bool notes_changes;  /* later events may go by what earlier ones changed */
   char *body;          /* buffer for the text of a question */
   size_t body_room;
@@ -131,13 +133,13 @@ static lc_status find_seen(handler *h, lc_case *c) {
     return find_own_turn(h, c);
   if (id.size == 0)
     return LC_OK;
-  if (h->overlay != NULL && lc_marks_get(&h->overlay->ids, id, &seen)) {
+  if (lc_marks_get(&h->nothing, id, &seen) || (h->overlay != NULL && lc_marks_get(&h->overlay->ids, id, &seen))) {
     c->state = LC_DUPLICATE;
     c->first = 0;
     return LC_OK;
   }
   lc_key_add_text(&key, id);
-  int rc = lc_get_record(h->w.store, h->w.txn, LC_TABLE_SEEN, &key, &c->first, sizeof c->first);
+  int rc = lc_find_seen(h->w.store, h->w.txn, &key, &c->first);
   if (rc == 0)
     c->state = LC_DUPLICATE;
   return rc == MDB_NOTFOUND ? LC_OK : fail(h, rc);
@@ -566,15 +568,23 @@ static lc_status settle_queued(handler *h, lc_case *c) {
   return h->writing ? fail(h, lc_put_with_effect(&h->w, &c->entry, NULL)) : imagine(h, c);
 }
 
+/* Once the call has ended well, an event that came to nothing is remembered: later ones with its id are duplicates. */
+static lc_status note_nothing(handler *h, const lc_case *c) {
+  return h->many && lc_is_remembered(h->how, c) ? mark(h, &h->nothing, c->entry.event_id, 1) : LC_OK;
+}
+
 static lc_status settle(handler *h, lc_case *c) {
   if (c->state == LC_LACKING)
     return leave_open(h, c);
-  if (ends_rest(c) && h->writing)
-    return end_rest(h, c);
+  if (ends_rest(c) && h->writing) {
+    lc_status status = end_rest(h, c);
+    if (status != LC_OK)
+      return status;
+  }
   if (c->state == LC_LINED_UP)
     return settle_queued(h, c);
   if (c->state != LC_OPEN)
-    return LC_OK;
+    return note_nothing(h, c);
   c->state = LC_WRITTEN;
   h->applying += c->entry.status == LC_ENTRY_APPLYING;
   return h->writing ? put(h, c) : imagine(h, c);
@@ -601,12 +611,11 @@ static lc_status go_through(handler *h, lc_case *cases, size_t count, size_t *at
   return status;
 }
 
-/* Makes the events to handle wait for those before them that lacked something when they were looked at. */
+/* Makes the events to handle wait for those before them, as they were looked at. */
 static lc_status go_behind(handler *h, lc_case *cases, size_t first) {
   lc_status status = LC_OK;
   for (size_t i = 0; i < first && status == LC_OK; i++)
-    if (cases[i].state == LC_LACKING)
-      status = leave_open(h, &cases[i]);
+    status = cases[i].state == LC_LACKING ? leave_open(h, &cases[i]) : note_nothing(h, &cases[i]);
   return status;
 }
 
@@ -644,8 +653,8 @@ static lc_status look_at_all(handler *h, lc_overlay *overlay, lc_case *cases, si
   return LC_OK;
 }
 
-static handler handler_of(lc_store *store, const lc_handling *how, lc_error *error) {
-  handler h = { .how = how, .error = error };
+static handler handler_of(lc_store *store, const lc_handling *how, size_t count, lc_error *error) {
+  handler h = { .how = how, .error = error, .many = count > 1 };
   h.w.store = store;
   h.w.tenant = lc_key_of(how->tenant);
   h.w.now = how->now;
@@ -669,12 +678,13 @@ static lc_status begin(handler *h) {
 
 static void end(handler *h) {
   lc_overlay_free(&h->open);
+  lc_marks_free(&h->nothing);
   lc_marks_free(&h->asked);
   free(h->body);
 }
 
 lc_status lc_store_look(lc_store *store, const lc_handling *how, lc_case *cases, size_t count, size_t *first, lc_error *error) {
-  handler h = handler_of(store, how, error);
+  handler h = handler_of(store, how, count, error);
   lc_overlay imagined = { .companies.values = NULL };
   *first = 0;
   lc_status status = begin(&h);
@@ -692,18 +702,30 @@ lc_status lc_store_look(lc_store *store, const lc_handling *how, lc_case *cases,
   return status;
 }
 
-/* A cursor moves only if all outcomes are those that were looked at. */
-static lc_status check_all(const handler *h, const lc_case *cases, size_t count) {
-  if (h->how->cursor == NULL)
+/* A cursor moves when all is done; where the outcomes were foreseen, only if they are the same. */
+static lc_status move_cursor(handler *h, const lc_case *cases, size_t count) {
+  const lc_handling *how = h->how;
+  if (how->cursor == NULL || (how->digest == 0 && !lc_are_all_done(cases, count)))
     return LC_OK;
-  if (lc_digest(cases, count) != h->how->digest)
+  if (how->digest != 0 && lc_digest(cases, count) != how->digest)
     return lc_fail(h->error, LC_CONFLICT, "a company has been changed meanwhile");
-  return lc_put_cursor(&h->w, h->how->cursor, h->error);
+  h->changed = true;
+  return lc_put_cursor(&h->w, how->cursor, h->error);
+}
+
+/* Writes nothing when nothing has changed. */
+static lc_status commit(handler *h, lc_status status) {
+  lc_store *store = h->w.store;
+  if (status != LC_OK || h->changed || store->puts_marks)
+    return lc_writer_end(&h->w, status, h->error);
+  lc_env_abort(store->env, LC_PART_JOURNAL, h->w.txn);
+  return LC_OK;
 }
 
 lc_status lc_store_handle(lc_store *store, const lc_handling *how, lc_case *cases, size_t count, size_t first,
                           lc_error *error) {
-  handler h = handler_of(store, how, error);
+  handler h = handler_of(store, how, count, error);
+  size_t waiting = lc_pending_count(store->pending);
   h.writing = true;
   lc_status status = begin(&h);
   if (status == LC_OK)
@@ -714,11 +736,12 @@ lc_status lc_store_handle(lc_store *store, const lc_handling *how, lc_case *case
   if (status == LC_OK)
     status = go_through(&h, cases, count, &first);
   if (status == LC_OK)
-    status = check_all(&h, cases, count);
+    status = move_cursor(&h, cases, count);
+  if (status == LC_OK)
+    status = lc_remember_in(store, h.w.txn, how, cases, count, &waiting, error);
   end(&h);
-  if (status == LC_OK && !h.changed && how->cursor == NULL) {
-    lc_env_abort(store->env, LC_PART_JOURNAL, h.w.txn);
-    return LC_OK;
-  }
-  return lc_writer_end(&h.w, status, error);
+  status = commit(&h, status);
+  if (status != LC_OK)
+    lc_pending_cut(store->pending, waiting);
+  return status;
 }

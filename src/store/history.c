@@ -104,25 +104,14 @@ lc_status lc_store_entry(lc_store *store, lc_text tenant, uint64_t entry, lc_err
   return status != LC_OK ? status : lc_unpack_entry(lc_store_result(store), entry, &read, error);
 }
 
-static lc_status read_seen(lc_store *store, lc_key key, uint64_t *entry, lc_error *error) {
-  lc_status status = lc_read_one(store, LC_TABLE_SEEN, key, error);
-  if (status == LC_OK && store->result_size != sizeof *entry)
-    return lc_fail(error, LC_CORRUPT, "a seen-mark is damaged");
-  if (status == LC_OK)
-    memcpy(entry, store->result, sizeof *entry);
-  return status;
-}
-
 /* Retention may remove mark and entry between the two reads. Only a mark that stays is damaged. */
 lc_status lc_store_seen(lc_store *store, lc_text tenant, lc_text event_id, lc_error *error) {
-  lc_key key = lc_key_of(tenant);
   uint64_t entry = 0, before;
   lc_status status;
-  lc_key_add_text(&key, event_id);
   do {
     before = entry;
-    status = read_seen(store, key, &entry, error);
-    if (status != LC_OK)
+    status = lc_read_seen(store, tenant, event_id, &entry, error);
+    if (status != LC_OK || entry == 0)
       return status;
     status = lc_store_entry(store, tenant, entry, error);
   } while (status == LC_NOT_FOUND && entry != before);

@@ -9,7 +9,7 @@
 #include "internal.h"
 #include "rules/checksum.h"
 
-enum { FORMAT = 2, ID_SIZE = 16, PREFIX_SIZE = 6, PATH_SIZE = 4096 };
+enum { FORMAT = 3, ID_SIZE = 16, PREFIX_SIZE = 6, PATH_SIZE = 4096 };
 
 /* In LC_TABLE_IDENTITY and LC_TABLE_META: "store" -> the id. In LC_TABLE_META: "format" -> uint32_t; "home" -> uint64_t; "probe" -> double;
  * "epoch:", its first entry -> its name; "last_entry" -> lc_last. */
@@ -133,7 +133,7 @@ static int upgrade(const identity *id, MDB_txn *txn) {
   const uint32_t format = FORMAT;
   const lc_last last = { id->last, (double)id->last / 1000 };
   int rc = id->format == 1 ? renew_claims(id, txn) : 0;
-  if (rc == 0 && id->last != 0)
+  if (rc == 0 && id->format < 2 && id->last != 0)
     rc = put(id, txn, LC_TABLE_META, text("last_entry"), &last, sizeof last);
   return rc != 0 ? rc : put(id, txn, LC_TABLE_META, text("format"), &format, sizeof format);
 }
@@ -166,23 +166,32 @@ static int write_journal(const identity *id, MDB_txn *txn, const char *epoch) {
   return rc != 0 ? rc : put(id, txn, LC_TABLE_META, text("home"), &home, sizeof home);
 }
 
-static lc_status begin_epoch(const identity *id, lc_error *error) {
-  char name[LC_EPOCH_SIZE];
+/* Writes in a transaction of its own. */
+static lc_status write_in(const identity *id, int write(const identity *, MDB_txn *, const char *), const char *epoch, lc_error *error) {
   MDB_txn *txn;
-  lc_status status = random_name(name, error);
-  if (status == LC_OK)
-    status = lc_env_write(id->env, LC_PART_JOURNAL, false, 0, &txn, error);
+  lc_status status = lc_env_write(id->env, LC_PART_JOURNAL, false, 0, &txn, error);
   if (status != LC_OK)
     return status;
-  status = lc_env_fail(id->env, LC_PART_JOURNAL, write_journal(id, txn, name), "cannot write whose store this is", error);
-  if (status != LC_OK) {
-    lc_env_abort(id->env, LC_PART_JOURNAL, txn);
-    return status;
-  }
-  status = lc_env_commit(id->env, LC_PART_JOURNAL, txn, error);
+  status = lc_env_fail(id->env, LC_PART_JOURNAL, write(id, txn, epoch), "cannot write whose store this is", error);
+  if (status == LC_OK)
+    return lc_env_commit(id->env, LC_PART_JOURNAL, txn, error);
+  lc_env_abort(id->env, LC_PART_JOURNAL, txn);
+  return status;
+}
+
+static lc_status begin_epoch(const identity *id, lc_error *error) {
+  char name[LC_EPOCH_SIZE];
+  lc_status status = random_name(name, error);
+  if (status == LC_OK)
+    status = write_in(id, write_journal, name, error);
   if (status == LC_OK)
     lc_env_begun_anew(id->env);
   return status;
+}
+
+static int raise_format(const identity *id, MDB_txn *txn, const char *epoch) {
+  (void)epoch; /* it stays */
+  return upgrade(id, txn);
 }
 
 static lc_status name_config(identity *id, lc_error *error) {
@@ -207,7 +216,7 @@ bool lc_has_old_form(lc_env *env, MDB_txn *txn) {
 }
 
 static bool is_at_home(const identity *id) {
-  return id->has_id[LC_PART_JOURNAL] && id->format == FORMAT && id->home == home_of(id->path) && !lc_env_went_back(id->env);
+  return id->has_id[LC_PART_JOURNAL] && id->home == home_of(id->path) && !lc_env_went_back(id->env);
 }
 
 /* ---- epochs ---------------------------------------------------------------------------------- */
@@ -276,6 +285,8 @@ static lc_status identify(lc_env *env, const char *path, lc_error *error) {
     status = name_config(&id, error);
   if (status == LC_OK && !is_at_home(&id))
     status = begin_epoch(&id, error);
+  else if (status == LC_OK && id.format < FORMAT)
+    status = write_in(&id, raise_format, NULL, error);
   return status == LC_OK ? read_epochs(&id, lc_env_epochs(env), error) : status;
 }
 

@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "env.h"
 #include "owner.h"
+#include "pending.h"
 #include "store.h"
 
 /* Room for the longest keys, those of LC_TABLE_QUESTIONS, and a number to seek by; less than LMDB's 511. */
@@ -39,6 +40,9 @@ struct lc_store {
   uint64_t commits;
   double commit_seconds;
   double commit_slowest;
+  lc_pending *pending;   /* marks to be written */
+  double pending_at;     /* when the newest of them was made: seconds since 1970 */
+  bool puts_marks;       /* the transaction has put them */
 };
 
 /* ---- from keys.c ----------------------------------------------------------------------- */
@@ -305,6 +309,49 @@ int lc_find_last_change(const lc_store *store, MDB_txn *txn, const lc_key *tenan
 
 /* Whether to remove `oldest`, the first entry of the tenant's log. `reader` knows the newest entry. */
 int lc_is_beyond(const lc_writer *reader, const lc_retention *keep, lc_text oldest, bool *beyond);
+
+/* ---- from digest.c --------------------------------------------------------------------- */
+
+/* Identifies a decision; below 2^53, and not 0. */
+uint64_t lc_tell_apart(const lc_entry *entry);
+
+/* ---- from marks.c ---------------------------------------------------------------------- */
+
+/* What an event id, which the key of LC_TABLE_SEEN has, stands for: an entry; 0: a mark. MDB_NOTFOUND. */
+int lc_find_seen(const lc_store *store, MDB_txn *txn, lc_key *key, uint64_t *entry);
+
+/* The same in a read transaction. A mark is copied out as an entry with the id 0. LC_NOT_FOUND. */
+lc_status lc_read_seen(lc_store *store, lc_text tenant, lc_text event_id, uint64_t *entry, lc_error *error);
+
+/* Whether it comes to nothing, and its id gets a mark. */
+bool lc_is_remembered(const lc_handling *how, const lc_case *c);
+
+/* As lc_store_remember, in a write transaction, whose commit puts the marks. `*before` is how many older ones are waiting: when it
+ * fails, the newer ones are to be cut off. */
+lc_status lc_remember_in(lc_store *store, MDB_txn *txn, const lc_handling *how, const lc_case *cases, size_t count,
+                         size_t *before, lc_error *error);
+
+/* ---- from batches.c -------------------------------------------------------------------- */
+
+enum {
+  LC_BATCH_FULL = 1900, /* bytes of a batch that takes no more ids: if it were larger, it would have pages of its own */
+  LC_BATCH_MAX = LC_BATCH_FULL + 1 + LC_EVENT_ID_MAX
+};
+
+/* Puts the marks that are waiting, if there is room for more than them. lc_end_write does. */
+lc_status lc_put_marks(lc_store *store, MDB_txn *txn, lc_error *error);
+
+/* The number behind that of the tenant's last mark, and when that was written. MDB_NOTFOUND: it has none. `batches`: a cursor in
+ * LC_TABLE_MARKS. */
+int lc_find_last_batch(MDB_cursor *batches, const lc_key *tenant, uint64_t *behind, double *written);
+
+/* ---- from forget.c --------------------------------------------------------------------- */
+
+/* Whether there are marks of `reader->tenant` to remove. `batches`: a cursor in LC_TABLE_MARKS. MDB_NOTFOUND: it has none. */
+int lc_are_marks_due(const lc_writer *reader, MDB_cursor *batches, const lc_retention *keep, bool *due);
+
+/* How many the tenant has. */
+int lc_count_marks(const lc_store *store, MDB_txn *txn, const lc_key *tenant, uint64_t *count);
 
 /* ---- from counter.c -------------------------------------------------------------------- */
 

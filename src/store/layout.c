@@ -16,6 +16,7 @@ static const struct {
   [LC_TABLE_BY_COMPANY] = { "by_company", LC_PART_JOURNAL },
   [LC_TABLE_APPLYING] = { "applying", LC_PART_JOURNAL },
   [LC_TABLE_SEEN] = { "seen", LC_PART_JOURNAL },
+  [LC_TABLE_MARKS] = { "marks", LC_PART_JOURNAL },
   [LC_TABLE_CONFIRMATIONS] = { "confirmations", LC_PART_JOURNAL },
   [LC_TABLE_QUESTIONS] = { "questions", LC_PART_JOURNAL },
   [LC_TABLE_EXPIRING] = { "expiring", LC_PART_JOURNAL },

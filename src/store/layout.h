@@ -25,7 +25,8 @@ typedef enum lc_table {
   LC_TABLE_JOURNAL,       /* journal: tenant, entry -> lc_entry, packed */
   LC_TABLE_BY_COMPANY,    /* journal: tenant, company, entry -> nothing */
   LC_TABLE_APPLYING,      /* journal: tenant, company -> lc_claim of its unfinished entry */
-  LC_TABLE_SEEN,          /* journal: tenant, event id -> uint64_t entry */
+  LC_TABLE_SEEN,          /* journal: tenant, event id -> uint64_t entry; or lc_mark, packed, of an event that came to nothing */
+  LC_TABLE_MARKS,         /* journal: tenant, number of its first mark -> a batch of the ids that have marks (marks.c) */
   LC_TABLE_CONFIRMATIONS, /* journal: tenant, id -> lc_question, packed */
   LC_TABLE_QUESTIONS,     /* journal: tenant, lc_scope, its text, state, entry that asked -> id of the question */
   LC_TABLE_EXPIRING,      /* journal: all that falls due by the clock: tenant, milliseconds, entry -> id of the open question that it

@@ -6,7 +6,7 @@
 #include "rules/checksum.h"
 #include "rules/decide.h"
 
-enum { ENTRY_VERSION = 2, CONFIRMATION_VERSION = 1 };
+enum { ENTRY_VERSION = 2, CONFIRMATION_VERSION = 1, MARK_VERSION = 1 };
 
 const char *const lc_entry_status_names[LC_ENTRY_STATUSES] = {
   [LC_ENTRY_APPLYING] = "applying", [LC_ENTRY_UPDATED] = "updated", [LC_ENTRY_CONFLICT] = "conflict",
@@ -77,6 +77,15 @@ typedef struct question_head {
   uint8_t id[LC_QUESTION_ID_SIZE];
 } question_head;
 
+typedef struct mark_head {
+  uint8_t version, trigger, reason, company_is_integer;
+  uint8_t company_size, spare[3];
+  uint64_t revision;
+  int32_t lead_status, rule, from;
+  uint32_t error_size;
+} mark_head;
+
+_Static_assert(sizeof(mark_head) == 32, "mark_head has padding");
 _Static_assert(sizeof(entry_head) == 80, "entry_head has padding");
 _Static_assert(sizeof(question_head) == 88, "question_head has padding");
 
@@ -246,6 +255,66 @@ lc_status lc_question_unpack(const void *bytes, size_t size, lc_question *questi
   question->body = take(&at, head.body_size);
   question->answer = take(&at, head.answer_size);
   return LC_OK;
+}
+
+size_t lc_mark_size(const lc_mark *mark) {
+  return sizeof(mark_head) + mark->company.text.size + mark->error.size;
+}
+
+void lc_mark_pack(const lc_mark *mark, void *memory) {
+  const mark_head head = {
+    .version = MARK_VERSION, .trigger = mark->trigger, .reason = mark->reason,
+    .company_is_integer = mark->company.is_integer, .company_size = (uint8_t)mark->company.text.size,
+    .revision = mark->revision, .lead_status = mark->lead_status, .rule = mark->rule, .from = mark->from,
+    .error_size = (uint32_t)mark->error.size,
+  };
+  memcpy(memory, &head, sizeof head);
+  put(put((char *)memory + sizeof head, mark->company.text), mark->error);
+}
+
+static bool mark_head_fits(const mark_head *head, size_t size) {
+  return head->version == MARK_VERSION && lc_is_trigger(head->trigger) && head->reason < LC_ENTRY_REASONS
+      && head->rule >= 0 && head->company_is_integer <= 1 && head->error_size <= LC_MARK_ERROR_MAX
+      && head->spare[0] == 0 && head->spare[1] == 0 && head->spare[2] == 0
+      && size == sizeof *head + head->company_size + head->error_size;
+}
+
+lc_status lc_mark_unpack(const void *bytes, size_t size, lc_mark *mark, lc_error *error) {
+  mark_head head;
+  if (size < sizeof head)
+    return lc_fail(error, LC_CORRUPT, "a mark of %zu bytes is too short", size);
+  memcpy(&head, bytes, sizeof head);
+  if (!mark_head_fits(&head, size))
+    return lc_fail(error, LC_CORRUPT, "a mark is damaged");
+  const char *at = (const char *)bytes + sizeof head;
+  *mark = (lc_mark){
+    .revision = head.revision, .trigger = head.trigger, .reason = head.reason, .lead_status = head.lead_status,
+    .rule = head.rule, .from = head.from, .company.is_integer = head.company_is_integer != 0,
+  };
+  mark->company.text = take(&at, head.company_size);
+  mark->error = take(&at, head.error_size);
+  return LC_OK;
+}
+
+bool lc_batch_next(lc_text *ids, lc_text *id) {
+  size_t size = ids->size != 0 ? (unsigned char)*ids->data : 0;
+  if (size == 0 || ids->size <= size)
+    return false;
+  *id = (lc_text){ ids->data + 1, size };
+  *ids = (lc_text){ ids->data + 1 + size, ids->size - 1 - size };
+  return true;
+}
+
+bool lc_batch_unpack(lc_text packed, lc_batch *batch, lc_text *ids) {
+  lc_text rest, id;
+  uint64_t count = 0;
+  if (packed.size < sizeof *batch)
+    return false;
+  memcpy(batch, packed.data, sizeof *batch);
+  *ids = rest = (lc_text){ packed.data + sizeof *batch, packed.size - sizeof *batch };
+  while (lc_batch_next(&rest, &id))
+    count++;
+  return rest.size == 0 && count != 0 && count == batch->count;
 }
 
 /* Sixteen bits of a count tell whether the others are damaged: retention goes by it. A plain number, as the first edition wrote

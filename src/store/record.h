@@ -135,17 +135,46 @@ typedef struct lc_question {
   lc_text answer;      /* JSON: the details of the entry that closed it */
 } lc_question;
 
+/* What is kept of an event that came to nothing, so that its id is not handled again. */
+typedef struct lc_mark {
+  uint64_t revision; /* of the config that decided */
+  uint8_t trigger;   /* lc_trigger */
+  uint8_t reason;    /* lc_entry_reason */
+  int32_t lead_status;
+  int32_t rule;      /* the id of the rule; 0: it has none */
+  int32_t from;      /* the category; 0: unknown */
+  lc_company company;
+  lc_text error;     /* a guard's words, at most LC_MARK_ERROR_MAX bytes */
+} lc_mark;
+
+enum { LC_MARK_ERROR_MAX = 1024, LC_MARK_SIZE_MAX = 32 + LC_COMPANY_MAX + LC_MARK_ERROR_MAX };
+
+/* What begins a batch: the ids of events that were marked together. Behind it comes each id, its size in a byte before it. */
+typedef struct lc_batch {
+  double written; /* seconds since 1970 */
+  uint64_t count;
+} lc_batch;
+
 /* The size of the packed record in bytes. */
 size_t lc_entry_size(const lc_entry *entry);
 size_t lc_question_size(const lc_question *question);
+size_t lc_mark_size(const lc_mark *mark); /* at most LC_MARK_SIZE_MAX, and more than that of the number of an entry */
 
 /* Packs a record into `memory`, which has that size. */
 void lc_entry_pack(const lc_entry *entry, void *memory);
 void lc_question_pack(const lc_question *question, void *memory);
+void lc_mark_pack(const lc_mark *mark, void *memory);
 
 /* LC_CORRUPT: the bytes are no such record. */
 lc_status lc_entry_unpack(const void *bytes, size_t size, lc_entry *entry, lc_error *error);
 lc_status lc_question_unpack(const void *bytes, size_t size, lc_question *question, lc_error *error);
+lc_status lc_mark_unpack(const void *bytes, size_t size, lc_mark *mark, lc_error *error);
+
+/* False: the bytes are no batch. */
+bool lc_batch_unpack(lc_text packed, lc_batch *batch, lc_text *ids);
+
+/* Takes the next id off the front; false at the end. */
+bool lc_batch_next(lc_text *ids, lc_text *id);
 
 /* When a packed entry was written; -HUGE_VAL when the bytes are too few. */
 double lc_entry_written(lc_text packed);

@@ -59,7 +59,7 @@ static int remove_seen(const lc_writer *w, const lc_entry *entry) {
   if (entry->event_id.size == 0)
     return 0;
   lc_key_add_text(&key, entry->event_id);
-  int rc = lc_get_record(w->store, w->txn, LC_TABLE_SEEN, &key, &seen, sizeof seen);
+  int rc = lc_find_seen(w->store, w->txn, &key, &seen);
   if (rc != 0)
     return rc == MDB_NOTFOUND ? 0 : rc;
   return seen == entry->id ? lc_delete(w->store, w->txn, LC_TABLE_SEEN, &key) : 0;

@@ -48,6 +48,16 @@ int lc_fits(const lc_env *env, lc_part part, MDB_txn *txn, size_t limit, bool *f
   return rc;
 }
 
+bool lc_env_has_room(const lc_env *env, lc_part part, MDB_txn *txn, size_t pages) {
+  size_t limit = env->parts[part].limit, mapped = lc_mapped(env, part), needed = pages * (env->metas_size / 2);
+  bool fit = false;
+  if (limit == SIZE_MAX) /* lifted */
+    return false;
+  if (mapped < limit)
+    limit = mapped;
+  return limit > needed && lc_fits(env, part, txn, limit - needed, &fit) == 0 && fit;
+}
+
 int lc_set_limit(const lc_env *env, lc_part part, MDB_txn *txn, size_t limit) {
   uint64_t sealed = lc_seal_count(limit);
   MDB_val key = { sizeof name - 1, (void *)(uintptr_t)name }, value = { sizeof sealed, &sealed };

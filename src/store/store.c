@@ -101,13 +101,17 @@ static lc_status open_to_write(lc_store *store, const char *path, lc_env_options
 
 /* A forked child leaves the environment to its parent. Both hold the owner's lock until both have closed it. */
 void lc_store_close(lc_store *store) {
+  lc_error ignored;
   if (store->env != NULL && !lc_env_forked(store->env)) {
+    store->patience = 1; /* as long as marks are worth */
+    lc_store_settle(store, &ignored);
     for (int part = 0; part < LC_PARTS; part++)
       lc_env_read_close(store->env, (lc_part)part, &store->readers[part]);
     lc_env_close(store->env);
   }
   lc_owner_close(&store->owner);
   lc_rules_cache_free(store->rules);
+  lc_pending_free(store->pending);
   lc_rules_cache_free(store->repaired);
   free(store->result);
   free(store);
@@ -213,7 +217,10 @@ lc_status lc_store_probe(lc_store *store, double age, lc_error *error) {
 }
 
 lc_status lc_store_copy(lc_store *store, const char *path, bool compact, lc_error *error) {
+  lc_error ignored;
   lc_status status = check_owned(store, error);
+  if (status == LC_OK)
+    lc_store_settle(store, &ignored);
   return status != LC_OK ? status : lc_env_copy(store->env, path, compact, error);
 }
 

@@ -119,13 +119,14 @@ lc_status lc_store_list_triggers(lc_store *store, lc_error *error);
 
 /* ---- cursors ----------------------------------------------------------------------------- */
 
-enum { LC_CURSOR_MAX = 64 }; /* bytes of a cursor's name */
+enum { LC_CURSOR_MAX = 72 }; /* bytes of a cursor's name */
 
-/* Moves the cursor `name`, which says how far a run of many events has come. */
+/* Moves the cursor `name`, which says how far a run of many events, or a source of them, has come. */
 typedef struct lc_cursor {
   lc_text name;   /* 1 ... LC_CURSOR_MAX bytes */
   lc_text before; /* its value until now; empty: there is none */
-  lc_text text;   /* its new value: JSON */
+  lc_text text;   /* its new value */
+  bool anyhow;    /* its value until now does not matter */
 } lc_cursor;
 
 /* Copies out the value of a cursor. LC_NOT_FOUND. */
@@ -156,7 +157,7 @@ typedef enum lc_case_state {
   LC_UNMATCHED, /* it did not match, because of `reason` */
   LC_OVER,      /* what was scheduled has ended, or is looked at later */
   LC_LINED_UP,  /* it waits behind an unfinished change: its entry is in the journal */
-  LC_DUPLICATE  /* its id has already made the entry `first` */
+  LC_DUPLICATE  /* its id has already made the entry `first`; 0: it came to nothing */
 } lc_case_state;
 
 /* The match of a rule with `after`. */
@@ -199,7 +200,7 @@ typedef struct lc_case {
   bool is_answered; /* the choice counts; for LC_LACKS_VERDICT and whatever was decided */
   lc_later later;   /* what it schedules, or would; `entry` is that itself where nothing is decided at once */
   uint64_t about;   /* for LC_LACKS_VERDICT: identifies the decision; below 2^53 */
-  uint64_t first;   /* for LC_DUPLICATE and LC_LACKS_END; 0: an earlier event of the same call */
+  uint64_t first;   /* for LC_DUPLICATE and LC_LACKS_END */
   bool is_late;     /* for LC_UNMATCHED: it matched, but a later event has changed the company already */
   bool closes;      /* for LC_UNMATCHED: there was nothing to take back but its sale's open question, which is superseded */
   bool unschedules; /* likewise of what its sale has scheduled */
@@ -238,12 +239,14 @@ typedef struct lc_handling {
   double ttl;              /* seconds until a question expires */
   bool skips_late;         /* an event that says it happened over LC_LATE_SECONDS before the event of the company's newest applied
                             * change is not applied. Changes whose events did not say when they happened do not count. */
+  bool remembers;          /* ids of events that come to nothing are remembered (lc_store_remember) */
   bool look;               /* look at all events, as if earlier ones were written, before writing any: so all that they lack is
                             * known at once. Else write what is complete and decide what follows from there. */
   bool foresee;            /* only look, and leave the foreseen outcome in the events */
   lc_overlay *overlay;     /* takes what would be written (overlay.h); NULL: the store does */
-  const lc_cursor *cursor; /* moves in the same transaction, which then takes all events or none: LC_CONFLICT ... */
-  uint64_t digest;         /* ... unless their outcome has this digest */
+  const lc_cursor *cursor; /* moves in the same transaction, if that leaves no event open */
+  uint64_t digest;         /* all events and the cursor are written, or none: LC_CONFLICT unless the outcomes have this digest;
+                            * 0: as above */
 } lc_handling;
 
 /* Looks at events, in order, without writing. LC_STALE: the rules are no longer those for which facts were read. `*first` is the first one to write; all before it are done or lack something.
@@ -254,6 +257,21 @@ lc_status lc_store_look(lc_store *store, const lc_handling *how, lc_case *cases,
  * given about another state of things is asked for again. An event that lacks something is left out, and so are later ones
  * of its company and id. */
 lc_status lc_store_handle(lc_store *store, const lc_handling *how, lc_case *cases, size_t count, size_t first, lc_error *error);
+
+/* Remembers the ids of those of the events that came to nothing, for a reason other than LC_RULE_DISABLED and LC_UNKNOWN_CATEGORY:
+ * for after lc_store_look, when lc_store_handle, which does it too, is not called. They wait in memory for the next commit of this store,
+ * or for lc_store_settle, at most about 4,000; after three seconds the next call of one of these three writes them. Where there is no room to, the oldest
+ * knowledge counts: new ones are not remembered. */
+void lc_store_remember(lc_store *store, const lc_handling *how, const lc_case *cases, size_t count);
+
+/* The same for one event, which came to nothing for a reason that the caller has found. */
+void lc_store_remember_one(lc_store *store, lc_text tenant, lc_text event_id, const lc_mark *mark, double now);
+
+/* Writes what is waiting. */
+lc_status lc_store_settle(lc_store *store, lc_error *error);
+
+/* Whether no event is open any more, so that a cursor has moved. */
+bool lc_are_all_done(const lc_case *cases, size_t count);
 
 /* A digest, below 2^53, of the outcomes of the events up to the first one without an outcome. */
 uint64_t lc_digest(const lc_case *cases, size_t count);
@@ -333,7 +351,7 @@ const lc_epochs *lc_store_epochs(const lc_store *store);
 
 /* ---- reading the journal ------------------------------------------------------------------- */
 
-/* Copies out the entry that an event id made. LC_NOT_FOUND. */
+/* Copies out the entry that an event id made; where it came to nothing, one with the id 0. LC_NOT_FOUND. */
 lc_status lc_store_seen(lc_store *store, lc_text tenant, lc_text event_id, lc_error *error);
 
 /* Copies out one entry. LC_NOT_FOUND. */
@@ -455,6 +473,10 @@ lc_status lc_store_trim(lc_store *store, lc_text tenant, const lc_retention *kee
 lc_status lc_store_trim_unchanged(lc_store *store, lc_text tenant, const lc_retention *keep, double now, uint64_t *from,
                                   size_t *removed, lc_error *error);
 
+/* The same for the marks of events that came to nothing, but `from` is only a count of the calls. */
+lc_status lc_store_trim_marks(lc_store *store, lc_text tenant, const lc_retention *keep, double now, uint64_t *from,
+                              size_t *removed, lc_error *error);
+
 /* ---- tenants ----------------------------------------------------------------------------- */
 
 /* Work to do from time to time. */
@@ -463,6 +485,7 @@ typedef enum lc_work {
   LC_WORK_TIMED,     /* expire a question, or carry out what is scheduled: lc_store_expire, lc_store_scheduled */
   LC_WORK_JOURNAL,   /* remove entries: lc_store_trim */
   LC_WORK_UNCHANGED, /* the same for the other log: lc_store_trim_unchanged */
+  LC_WORK_MARKS,     /* the same for marks: lc_store_trim_marks */
   LC_WORKS           /* how many there are */
 } lc_work;
 

@@ -25,6 +25,7 @@ lc_status lc_check_writable(const lc_store *store, lc_error *error) {
 
 /* Configs are always saved durably: they are few, and kept nowhere else. */
 lc_status lc_begin_write(lc_store *store, lc_part part, MDB_txn **txn, lc_error *error) {
+  store->puts_marks = false;
   lc_status status = lc_check_writable(store, error);
   return status != LC_OK ? status
        : lc_env_write(store->env, part, store->relaxed && part == LC_PART_JOURNAL, store->patience, txn, error);
@@ -42,11 +43,16 @@ static lc_status commit(lc_store *store, lc_part part, MDB_txn *txn, lc_error *e
 }
 
 lc_status lc_end_write(lc_store *store, lc_part part, MDB_txn *txn, lc_status status, lc_error *error) {
+  if (status == LC_OK && part == LC_PART_JOURNAL)
+    status = lc_put_marks(store, txn, error);
   if (status == LC_OK)
     status = lc_env_check_room(store->env, part, txn, error);
   if (status == LC_OK)
-    return commit(store, part, txn, error);
-  lc_env_abort(store->env, part, txn);
+    status = commit(store, part, txn, error);
+  else
+    lc_env_abort(store->env, part, txn);
+  if (store->puts_marks && (status == LC_OK || status == LC_FULL)) /* they are not to be in the way again */
+    lc_pending_cut(store->pending, 0);
   return status;
 }
 

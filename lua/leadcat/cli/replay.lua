@@ -27,15 +27,20 @@ local function add_companies(engine, batch, start, touched)
   end
 end
 
+-- Why an event of the batch was not taken, if one was not: the first.
 local function handle_batch(engine, batch, run)
   add_companies(engine, batch, run.start, run.touched)
-  local outcomes = must(run.engine:handle_many(batch))
-  for i, outcome in ipairs(outcomes) do
-    simulate.count(run.report, batch[i].trigger, simulate.outcome_name(outcome))
+  local outcomes, message = run.engine:handle_many(batch)
+  for i, outcome in ipairs(must(outcomes, message)) do
+    if outcome.status ~= "not_taken" then
+      simulate.count(run.report, batch[i].trigger, simulate.outcome_name(outcome))
+    end
   end
+  return message
 end
 
--- Handles all events, a batch at a time. Those before a bad line stay handled.
+-- Handles all events, a batch at a time. Those before a bad line stay handled, and so do those of a batch of which one
+-- could not be taken: later batches would come before that one.
 local function handle_all(engine, next_event, run)
   local batch, who = {}, common.actor()
   local event, message = next_event()
@@ -43,15 +48,15 @@ local function handle_all(engine, next_event, run)
     event.actor = event.actor or who
     batch[#batch + 1] = event
     if #batch == BATCH then
-      handle_batch(engine, batch, run)
+      local failure = handle_batch(engine, batch, run)
+      if failure then
+        return failure
+      end
       batch = {}
     end
     event, message = next_event()
   end
-  if #batch > 0 then
-    handle_batch(engine, batch, run)
-  end
-  return message
+  return #batch > 0 and handle_batch(engine, batch, run) or message
 end
 
 local function replay(args, engine)

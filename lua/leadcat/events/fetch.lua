@@ -9,6 +9,7 @@ local journal = require "leadcat.past.journal"
 local merged = require "leadcat.util.merged"
 local protected = require "leadcat.util.protected"
 local settings = require "leadcat.rules.save"
+local unchanged = require "leadcat.past.unchanged"
 local verdict = require "leadcat.events.verdict"
 
 local fetch = {}
@@ -19,7 +20,7 @@ local function is_under_way(entry)
   return entry and entry.status == "applying" and not entry.error
 end
 
--- The outcome of an event that was delivered before; nothing when the retention has removed its entry since.
+-- The outcome of an event that was delivered before; nothing when the retention has removed its entry or mark since.
 local function find_first(round, event)
   local self, key = round.engine, event_of.key(event.id)
   local entry, message, code = self._store:seen(self._tenant, key)
@@ -31,7 +32,7 @@ local function find_first(round, event)
     end
   end
   if entry then
-    local first = journal.outcome(entry)
+    local first = (entry.entry and journal.outcome or journal.unchanged)(entry)
     return merged(first, { status = "duplicate", first = first })
   elseif code == "not_found" then
     return round.how.overlay and { status = "duplicate" } or nil -- in a preview an earlier event has the id
@@ -66,7 +67,12 @@ function LACKS.category(_, _, lacking)
 end
 
 function LACKS.verdict(round, event, lacking)
-  return verdict.ask(round.engine, event, lacking)
+  local self, how = round.engine, round.how
+  local outcome, message, code = verdict.ask(self, event, lacking)
+  if outcome and event.id ~= nil and not (how.run or how.overlay or how.foresee) then
+    unchanged.remember(self, event, outcome) -- of the others the store knows itself
+  end
+  return outcome, message, code
 end
 
 -- All that lack facts have been asked for together.
@@ -109,6 +115,12 @@ local function fetch_one(round, event, result)
   return outcome or not code and result or nil, message, code
 end
 
+---@param message? string
+---@return leadcat.Outcome of an event that cannot be taken
+function fetch.not_taken(message, code)
+  return { status = "not_taken", code = code, error = message }
+end
+
 -- Sets aside an event that cannot be taken, and the later ones of its company and id. The others go on.
 local function set_aside(round, place, message, code)
   local failed = round.events[place]
@@ -118,7 +130,7 @@ local function set_aside(round, place, message, code)
     local event = round.events[i]
     local follows = event_of.key(event.company) == company or id and event.id ~= nil and event_of.key(event.id) == id
     if follows and not fetch.is_final(round, round.results[i]) then
-      round.results[i] = { status = "not_taken" }
+      round.results[i] = fetch.not_taken(message, code)
     end
   end
 end

@@ -1,6 +1,7 @@
 --- `engine:handle` and `engine:handle_many`. `rounds.lua` gives each event its outcome; this file counts outcomes and
 -- tells the listeners.
 
+local cursor = require "leadcat.events.cursor"
 local event_of = require "leadcat.events.event"
 local foreign = require "leadcat.host.foreign"
 local as_text = require "leadcat.util.as_text"
@@ -13,7 +14,7 @@ local unchanged_events = require "leadcat.past.unchanged"
 
 local handle = {}
 
-local MANY = { late = options_of.one_of { "apply", "skip" } }
+local MANY = { late = options_of.one_of { "apply", "skip" }, cursor = cursor.OPTION }
 
 --- Counts the outcome and calls the listeners. What a listener raises is counted and goes no further.
 ---@param event leadcat.Event
@@ -33,9 +34,10 @@ function handle:report(event, outcome)
   end
 end
 
-local function report_all(self, events, outcomes)
-  for place = 1, #events do
-    if outcomes[place] then
+-- Reports the outcomes. `bad`: the place of an event that is none.
+local function report_all(self, events, outcomes, bad)
+  for place = 1, #outcomes do
+    if place ~= bad then
       self:_report(events[place], outcomes[place])
     end
   end
@@ -51,35 +53,66 @@ end
 function handle:handle(event)
   self:_check_open()
   event_of.check(event)
-  local outcomes, message, code = rounds.run(self, { event })
+  local outcomes, message, code, bad = rounds.run(self, { event })
+  local outcome = outcomes[1]
+  if not bad then
+    self:_report(event, outcome)
+  end
   if code then
     return nil, message, code
-  end
-  self:_report(event, outcomes[1])
-  if self._shared.record_unchanged then
+  elseif self._shared.record_unchanged then
     unchanged_events.note(self, { event }, outcomes)
   end
-  return outcomes[1]
+  return outcome
+end
+
+local function options_for(options)
+  options = options_of.check(options, MANY)
+  if not options.late and not options.cursor then
+    return nil
+  end
+  local skips_late
+  if options.late then
+    skips_late = options.late == "skip"
+  end
+  return { skips_late = skips_late, cursor = options.cursor and cursor.stored(options.cursor) }
+end
+
+local function is_any_taken(outcomes)
+  for place = 1, #outcomes do
+    if outcomes[place].status ~= "not_taken" then
+      return true
+    end
+  end
+  return false
 end
 
 --- Handles many events with few commits: one with the embedded host; with another, two for each 1,000 changes, and two
 -- more each time a company comes again. The events of a company are handled in order. One that cannot be taken does not
--- stop those of other companies; then the call fails, and all events that have ids can be delivered again.
+-- stop those of other companies: it has the outcome `{status = "not_taken", code, error}`, and so have those of its company
+-- and of its id behind it. When none was taken, the call fails.
+--
+-- A cursor moves when all events were taken, in the same commit as the last of what they lead to, else not at all: then
+-- deliver all of them again. Those that have ids are handled once.
 ---@param events leadcat.Event[]
----@param options? {late?: "apply"|"skip"} late: instead of the engine's `late_events`, for sources that may deliver out of order
----@return leadcat.Outcome[]? outcomes, string? message, string? code as `handle`
+---@param options? {late?: "apply"|"skip", cursor?: leadcat.Cursor} late: instead of the engine's `late_events`, for sources that may deliver out of order; cursor: how far the source is read with these events, for `engine:cursor`
+---@return leadcat.Outcome[]? outcomes of all events, in their places; nil: nothing was done
+---@return string? message, string? code as `handle`: of the first event that was not taken, or why the cursor has not moved
 function handle:handle_many(events, options)
   self:_check_open()
   if type(events) ~= "table" then
     error("events: an array expected, got " .. type(events), 2)
   end
-  local late = options_of.check(options, MANY).late
-  local outcomes, message, code, place = rounds.run(self, events, late and { skips_late = late == "skip" })
-  report_all(self, events, outcomes)
-  if code then
-    return nil, place and ("events[%d]: %s"):format(place, message) or message, code
+  local outcomes, message, code, bad = rounds.run(self, events, options_for(options))
+  message = bad and ("events[%d]: %s"):format(bad, message) or message
+  local taken = not code or is_any_taken(outcomes)
+  if taken or not bad then
+    report_all(self, events, outcomes, bad)
   end
-  return outcomes
+  if not taken then
+    return nil, message, code
+  end
+  return outcomes, message, code
 end
 
 return handle

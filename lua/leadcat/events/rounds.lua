@@ -19,6 +19,7 @@ local KEEPS_CHANGING = "a company keeps changing while its event is being decide
 ---@field confirm? "ask"|"accept"|"skip" what becomes of decisions that ask; default "ask"
 ---@field start? integer the category of companies that the embedded host does not know
 ---@field skips_late? boolean whether events that arrive late come to nothing; default as `leadcat.open` says
+---@field cursor? table as `store:handle` takes it: moves once all events are taken
 
 ---@class leadcat.Round events on their way
 ---@field engine leadcat.Engine
@@ -97,6 +98,9 @@ local function step(round)
   how.write = may_write and not shares
   local left, message, code = handle(round)
   local result = round.results[1]
+  if left and message == true then -- it has moved
+    how.cursor = nil
+  end
   if shares and left == 1 and type(result) == "table" and result.lacks == "commit" then
     return share_commit(round)
   end
@@ -206,7 +210,7 @@ local function mend(round, left, message, code)
     round.mended = true
     local done, why = settings.repair(self._store, self._tenant)
     return done, why or message, code
-  elseif code == "stale" and not round.how.cursor then
+  elseif code == "stale" and not round.how.digest then
     return true
   end
   return nil, message, code
@@ -236,14 +240,33 @@ local function answer(round, left, message, code)
   return left > 0 and fetch.all(round) or 0
 end
 
--- The outcomes of the events that have one.
-local function outcomes_of(round)
+-- All outcomes; those that there are none of were not taken, for that reason.
+local function outcomes_of(round, message, code)
   local outcomes = {}
   for place = 1, #round.events do
     local result = round.results[place]
-    outcomes[place] = fetch.is_final(round, result) and result.status ~= "not_taken" and result or nil
+    outcomes[place] = fetch.is_final(round, result) and result or fetch.not_taken(message, code)
   end
   return outcomes
+end
+
+-- Those of the events that were taken.
+local function taken(outcomes)
+  for place = 1, #outcomes do
+    outcomes[place] = outcomes[place].status ~= "not_taken" and outcomes[place] or nil
+  end
+  return outcomes
+end
+
+-- At the end, when all events were taken: the cursor moves with a commit of its own, unless it has moved with the last of them.
+local function end_round(round)
+  local self, cursor, message, code = round.engine, round.how.cursor, nil, nil
+  if cursor then
+    local ok
+    ok, message, code = self._store:write(self._tenant, {}, self:_now(), 0, cursor)
+    message, code = not ok and message or nil, not ok and code or nil
+  end
+  return round.results, message, code
 end
 
 -- Handles events with as few commits as possible. `begun`: results to begin with.
@@ -263,14 +286,17 @@ local function run(self, events, options, begun)
   while true do
     left, message, code = answer(round, left, message, code)
     idle = left and before and left >= before and idle + 1 or 0
+    if round.failure then
+      round.how.cursor = nil
+    end
     if not left then
-      return outcomes_of(round), message, code, round.bad
+      return outcomes_of(round, message, code), message, code, round.bad
     elseif left == 0 and not round.failure then
-      return round.results
+      return end_round(round)
     elseif left == 0 then
       return outcomes_of(round), round.failure.message, round.failure.code
     elseif idle == PATIENCE then
-      return outcomes_of(round), KEEPS_CHANGING, "unavailable"
+      return outcomes_of(round, KEEPS_CHANGING, "unavailable"), KEEPS_CHANGING, "unavailable"
     end
     before, count = left, count + 1
     platform.give_way()
@@ -286,37 +312,48 @@ local function keys_of(event)
 end
 
 -- The next events that do not follow one of their company or id that was not taken, their places, and where to go on.
-local function next_part(events, first, failed)
+-- Those that do get their outcome.
+local function next_part(events, first, failed, outcomes)
   local part, places, last = {}, {}, math.min(first + PART, #events + 1) - 1
   for place = first, last do
     local company, id = keys_of(events[place])
-    if not failed.companies[company] and not (id and failed.ids[id]) then
+    outcomes[place] = failed.companies[company] or id and failed.ids[id] or nil
+    if not outcomes[place] then
       part[#part + 1], places[#places + 1] = events[place], place
     end
   end
   return part, places, last + 1
 end
 
+local function note_failed(failed, event, outcome)
+  local company, id = keys_of(event)
+  failed.companies[company] = outcome
+  if id then
+    failed.ids[id] = outcome
+  end
+end
+
 -- Handles many events part by part, so that other connections have their turn meanwhile. Each part is on disk before the
--- next one begins. A malformed event stops all before the first one.
+-- next one begins. A malformed event stops all before the first one. A cursor goes with the last part.
 local function run_in_parts(self, events, options)
   local place, problem = find_problem(events)
   if problem then
     return {}, problem, "invalid", place
   end
-  local outcomes, failed, first, message, code = {}, { companies = {}, ids = {} }, 1, nil, nil
+  local outcomes, first, failed, message, code = {}, 1, { companies = {}, ids = {} }, nil, nil
+  local without_cursor = options and merged(options)
+  if options then
+    without_cursor.cursor = nil
+  end
   while first <= #events do
     local part, places
-    part, places, first = next_part(events, first, failed)
-    local found, why, failure = run(self, part, options)
+    part, places, first = next_part(events, first, failed, outcomes)
+    local is_last = first > #events and not code
+    local found, why, failure = run(self, part, is_last and options or without_cursor)
     for i, at in ipairs(places) do
       outcomes[at] = found[i]
-      if not found[i] then
-        local company, id = keys_of(part[i])
-        failed.companies[company] = true
-        if id then
-          failed.ids[id] = true
-        end
+      if found[i].status == "not_taken" then
+        note_failed(failed, part[i], found[i])
       end
     end
     if not code then
@@ -331,8 +368,8 @@ end
 ---@param self leadcat.Engine
 ---@param events leadcat.Event[]
 ---@param options? leadcat.Handling
----@return table<integer, leadcat.Outcome> outcomes by the events' places; after a failure some are missing
----@return string? message, string? code, integer? place of the event that is malformed
+---@return leadcat.Outcome[] outcomes of all events: with the status `not_taken`, `code` and `error` those that could not be taken
+---@return string? message, string? code, integer? place of the first failure; place: of the event that is malformed
 function rounds.run(self, events, options)
   return (#events > PART and platform.can_yield() and run_in_parts or run)(self, events, options)
 end
@@ -345,7 +382,7 @@ end
 ---@return string? message, string? code of the first failure
 function rounds.carry_out(self, events, begun)
   local outcomes, message, code = run(self, events, nil, begun)
-  return outcomes, message, code
+  return taken(outcomes), message, code
 end
 
 -- Foreseeing, then writing --------------------------------------------------------------------------------------------
@@ -424,7 +461,7 @@ function rounds.write(self, foreseen, cursor, options)
     return nil, message, code
   end
   fetch.all(round)
-  return outcomes_of(round)
+  return taken(outcomes_of(round))
 end
 
 return rounds

@@ -301,7 +301,7 @@ local function resolve(context, answer)
     local why = why_closed(context, context.engine:confirmation(context.id))
     return response.problem(context, "conflict", why, { outcome = outcome })
   end
-  return outcomes.one(context, outcome, 202)
+  return outcomes.one(context, outcome, { failed = 202 })
 end
 
 function api.resolve(context)
@@ -349,7 +349,7 @@ function api.undo(context)
   if context.wants_page then
     return response.redirect(context, ("/history?undone=%d"):format(outcome.entry))
   end
-  return outcomes.one(context, outcome, 202)
+  return outcomes.one(context, outcome, { failed = 202 })
 end
 
 --- Calls off what is scheduled.

@@ -76,10 +76,11 @@ end
 function events.handle(context)
   local sent = must(request_of.json_table(context.request, "an event, or an array of events, expected"))
   if sent[1] ~= nil or json.is_array(sent) then
-    return outcomes.many(context, must(context.engine:handle_many(check_all(context, sent))))
+    local list = must(context.engine:handle_many(check_all(context, sent)))
+    return outcomes.many(context, list, sent)
   end
   check(context, sent, must(context.engine:_own_triggers()))
-  return outcomes.one(context, must(context.engine:handle(sent)))
+  return outcomes.one(context, must(context.engine:handle(sent)), { event = sent })
 end
 
 function events.propose(context)

@@ -26,7 +26,7 @@ end
 function metrics:count(trigger, outcome)
   local counts = self._shared.counts[self._tenant] or counts_of(self._shared, self._tenant)
   local statuses = counts.now[trigger] or inner(counts.now, trigger)
-  local reasons, reason = statuses[outcome.status] or inner(statuses, outcome.status), outcome.reason
+  local reasons, reason = statuses[outcome.status] or inner(statuses, outcome.status), outcome.reason or outcome.code
   reasons[reason] = (reasons[reason] or 0) + 1
 end
 
@@ -167,6 +167,8 @@ function metrics:metrics()
   add_outcomes(lines, counters)
   add_gauge(lines, "leadcat_confirmations_open", "Questions that wait for an answer; 1000 stands for more, too.", open)
   add_gauge(lines, "leadcat_journal_entries", "Entries of the journal.", counters.journal_entries or 0)
+  add_gauge(lines, "leadcat_events_remembered", "Ids of events that came to nothing, so that none is handled again.",
+    counters.remembered_events or 0)
   add_gauge(lines, "leadcat_changes_unfinished", "Changes that a host has still to make, of all tenants.", left)
   add_maps(lines, stats)
   return table.concat(lines, "\n") .. "\n"

@@ -15,15 +15,21 @@ local ROUND_STEPS = 16 -- of about 256 tenants each, whose journals one call of 
 
 local BACKUP = { compact = options_of.of_type "boolean" }
 
--- Removes what `retention` does not keep, from the journal or from the notes of unchanged events.
-local function trim(self, unchanged)
-  local keep, total, from = self._shared.retention, 0, 0
+local MARKS = { age = 30 * 24 * 3600, count = 1000000 } -- of events that came to nothing: how much of them is kept
+
+local function kept_of(self, work)
+  return work == "marks" and MARKS or self._shared.retention
+end
+
+-- Removes what is not kept: of the journal, of the notes of unchanged events, or of marks.
+local function trim(self, what)
+  local keep, total, from = kept_of(self, what), 0, 0
   local moves_on = cursor "the entries to be removed"
   repeat
     local removed
     local ok, following, code = moves_on(from)
     if ok then
-      removed, following, code = self._store:trim(self._tenant, keep.age, keep.count, self:_now(), from, unchanged)
+      removed, following, code = self._store:trim(self._tenant, keep.age, keep.count, self:_now(), from, what)
     end
     if not removed then
       return nil, following, code
@@ -50,8 +56,9 @@ local WORK = {
     end
     return done and merged(expired, done), message, code
   end,
-  journal = function(engine) return trim(engine, false) end,
-  unchanged = function(engine) return trim(engine, true) end,
+  journal = function(engine) return trim(engine, "journal") end,
+  unchanged = function(engine) return trim(engine, "unchanged") end,
+  marks = function(engine) return trim(engine, "marks") end,
   changes = function(engine) return engine:recover() end,
 }
 
@@ -64,12 +71,12 @@ local function work_on(engine, work, counts)
   return done, message, code
 end
 
---- Closes this tenant's expired questions, and removes the journal entries that `retention` does not keep.
+--- Closes this tenant's expired questions, and removes what is older than is kept.
 ---@return {expired: integer, removed: integer}? counts, string? message, string? code
 function upkeep:sweep()
   self:_check_open()
   local counts = { expired = 0, removed = 0 }
-  for _, work in ipairs { "questions", "journal", "unchanged" } do
+  for _, work in ipairs { "questions", "journal", "unchanged", "marks" } do
     local done, message, code = work_on(self, work, counts)
     if not done then
       return nil, message, code
@@ -95,7 +102,7 @@ end
 -- Does some work for the tenants that have it due, from a place ("": the first tenant), in at most `steps` steps.
 -- Returns where to go on; "" when all had their turn.
 local function visit_next(self, run, work, place, steps)
-  local keep, moves_on = self._shared.retention, cursor("the tenants with " .. work)
+  local keep, moves_on = kept_of(self, work), cursor("the tenants with " .. work)
   repeat
     local tenants
     local ok, following, code = moves_on(place)
@@ -133,7 +140,7 @@ end
 -- that a crash or a failing host left. It costs the work that is due, plus a look at each tenant with open questions
 -- or something scheduled and at each unfinished change. An engine's first call looks at all journals, each later call at about 4,000. A
 -- failure for one tenant does not stop the others. All are maintained with this engine's `retention` and host, which is
--- told the tenant.
+-- told the tenant. Marks of events that came to nothing are written, and those over 30 days old or beyond a million of a tenant removed.
 ---@return {finished: integer, failed: integer, busy: integer, expired: integer, carried_out: integer, dropped: integer, removed: integer, readers: integer}? counts of all tenants
 ---@return string? message, string? code of the first failure; everything else was done
 function upkeep:maintain()
@@ -144,7 +151,13 @@ function upkeep:maintain()
   visit_next(self, run, "timed", "", math.huge)
   visit_in_rounds(self, run, "journal")
   visit_in_rounds(self, run, "unchanged")
-  local readers, message, code = self._store:check_readers()
+  visit_in_rounds(self, run, "marks")
+  local settled, message, code = self._store:settle()
+  if not settled then
+    fail(run, message, code)
+  end
+  local readers
+  readers, message, code = self._store:check_readers()
   if not readers then
     fail(run, message, code)
   end

@@ -38,7 +38,7 @@ local journal = {}
 ---@field error? string
 
 ---@class leadcat.Outcome
----@field status "updated"|"awaiting_confirmation"|"unchanged"|"conflict"|"declined"|"failed"|"duplicate"|"scheduled"|"dropped"|"cancelled"|"applying"|"queued" scheduled: nothing is done at once; dropped: what was scheduled or queued has come to nothing; with `apply = "elsewhere"` applying: another process makes the change; queued: it decides the event behind an unfinished change
+---@field status "updated"|"awaiting_confirmation"|"unchanged"|"conflict"|"declined"|"failed"|"duplicate"|"scheduled"|"dropped"|"cancelled"|"applying"|"queued"|"not_taken" not_taken: it has only `code` and `error`; scheduled: nothing is done at once; dropped: what was scheduled or queued has come to nothing; with `apply = "elsewhere"` applying: another process makes the change; queued: it decides the event behind an unfinished change
 ---@field action "update"|"confirm"|"none"
 ---@field reason string
 ---@field from? integer
@@ -49,7 +49,7 @@ local journal = {}
 ---@field entry? integer
 ---@field key? string of the entry: unique for ever, a host's idempotency key
 ---@field error? string
----@field code? "refused" of `failed`: the host will never make the change. Without it, it is tried again
+---@field code? string "refused" of `failed`: the host will never make the change (without it, it is tried again); of `not_taken`: as `handle` returns it
 ---@field takes_back? true by a rule that takes back what the event's sale did
 ---@field choice_ignored? true the event's `choice` did not count, because the decision does not ask
 ---@field category? integer of a conflict in `resolve`: where the company is now
@@ -173,6 +173,22 @@ function journal.outcome(stored)
     takes_back = stored.takes_back, confirmation = stored.confirmation or stored.answers, entry = stored.entry,
     key = stored.key, error = stored.error, due = stored.due, scheduled = stored.scheduled,
     carries_out = stored.carries_out, follows = stored.follows,
+  }
+end
+
+-- Reasons of events that have not come to a rule.
+local WITHOUT_RULE = {
+  not_potential_customer = true, lead_status_not_enabled = true, lead_status_not_matched = true,
+  conditions_not_met = true,
+}
+
+--- The outcome of an event that came to nothing: of its mark, an entry without a number (`store:seen`).
+---@return leadcat.Outcome
+function journal.unchanged(mark)
+  return {
+    status = "unchanged", action = "none", reason = mark.reason, from = mark.from ~= 0 and mark.from or nil,
+    rule = not WITHOUT_RULE[mark.reason] and config.rule_key(mark.trigger, mark.lead_status, mark.rule_id) or nil,
+    revision = mark.revision, error = mark.error,
   }
 end
 

@@ -9,6 +9,7 @@ local protected = require "leadcat.util.protected"
 local unchanged = {}
 
 local MAX_ID = 2147483647
+local MOST_WORDS = 1024 -- bytes of a guard's reason that are remembered
 
 local function id_of(value)
   return value and value >= 1 and value <= MAX_ID and value or nil
@@ -22,6 +23,14 @@ local function new_note(self, event, outcome)
   })
   note.lead_status = note.lead_status and id_of(note.lead_status)
   return note
+end
+
+--- Has the store remember the id of an event that has come to nothing.
+function unchanged.remember(self, event, outcome)
+  local note = new_note(self, event, outcome)
+  note.details, note.rule_id = nil, tonumber((outcome.rule or ""):match "#(%d+)$")
+  note.error = note.error and note.error:sub(1, MOST_WORDS)
+  self._store:remember(self._tenant, note, self:_now())
 end
 
 local function write(self, events, outcomes)

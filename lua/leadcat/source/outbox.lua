@@ -151,7 +151,7 @@ local function by_company(events)
   return groups
 end
 
--- Handles one company's events after the other's, when none could be taken together, or nobody knows which.
+-- Handles one company's events after the other's, when none could be taken together: each company has its own reason.
 local function handle_alone(self, engine, events, message, code)
   local outcomes, strikes = {}, 0
   for _, group in ipairs(by_company(events)) do

@@ -22,13 +22,15 @@
 -- * question: `id` (32 hex digits), `company, state, trigger, entry, revision, from, to, created_at, expires_at, lead_status?,
 --   category?, resolved_at?, user?, body?, answer?`. `body` is JSON: {"options": [categories], ...} with the fields of the event's
 --   details. States: `core.question_states`; every one but `open` is final.
--- * cursor: `{name, before?, text}`: a text kept by name (1 to 64 bytes), written in place of `before` (nothing: there is none).
+-- * cursor: `{name, before?, text, anyhow?}`: a text kept by name (1 to 72 bytes), written in place of `before` (nothing: there is
+--   none), or whatever there is (`anyhow`).
 --
 -- `handle` decides events, in order, and writes what comes of it. `events` are plain leadcat.Events. What becomes of
 -- events[i] goes into results[i]; what is final there from an earlier call is not done again. A result is
 -- * an outcome `{status, action, reason, from?, to?, rule?, revision, entry?, confirmation?, choice_ignored?, due?, scheduled?,
 --   carries_out?, follows?}`: final, but for the status `applying` without how.queues, whose change the host is to make;
--- * a number: an event with its id made this entry before; 0 when that was in the same overlay;
+-- * a number: an event with its id made this entry before; 0 when it came to nothing (`seen` has it), or that was in the same
+--   overlay;
 -- * `{lacks = what, ...}`: it could not be decided, or not be written yet. Whoever calls adds what is lacking to that table,
 --   or puts an outcome in its place (a veto), and calls again:
 --
@@ -90,8 +92,13 @@
 --   run?              id of the run that the events belong to: kept in the details
 --   foresee?          only look; results are what the events are going to come to. Gives a digest of those in front of the
 --                     first that lacks something
---   cursor?, digest?  all events and the cursor are written, or nothing: `conflict` where they come to anything but
+--   cursor?           moves in the same transaction, if that leaves no event open: each is final, a number, or `applying`
+--   digest?           all events and the cursor are written, or nothing: `conflict` where they come to anything but
 --                     what the digest was given for, or the cursor is not what it was
+--
+-- Remembered are the ids of events that came to nothing, but for the reasons `rule_disabled` and `unknown_category`, and of no run,
+-- preview or foresight. This handle knows them at once; they are on disk, for others to know, with its next commit of anything, with
+-- `settle` or `close`, or with a call of `handle` three seconds later. They are bounded, and may be lost before that.
 
 ---@class leadcat.Store
 --
@@ -108,15 +115,19 @@
 ---@field decider fun(self, tenant: string, repair: fun(): true?, string?): leadcat.Decider, userdata `decide` as a function of trigger, category, lead_status and event, without I/O, and what it answers from, for LuaJIT's FFI: both as `core.decider` gives them
 --
 -- Events: above.
----@field handle fun(self, tenant: string, events: leadcat.Event[], results: table, now: number, how: table): integer|false|nil, integer|string|nil, string? how many events are not at their end (a number, or `applying`, is not one), and the digest of what was foreseen; false, i: events[i] is no plain event, false alone: `events` is no array; nothing was done then
+---@field handle fun(self, tenant: string, events: leadcat.Event[], results: table, now: number, how: table): integer|false|nil, integer|boolean|string|nil, string? how many events are not at their end (a number, or `applying`, is not one), and the digest of what was foreseen, or true when a cursor has moved; false, i: events[i] is no plain event, false alone: `events` is no array; nothing was done then
 ---@field prepare fun(self, how: table): any `how`, as `handle` also takes it, any number of times; without cursor, overlay and run
 ---@field overlay fun(self): userdata|table an empty one, for `how.overlay`; of use to this store only
----@field seen fun(self, tenant: string, event_id: string): table?, string?, string? the entry that an event's id made. `not_found`
+---@field seen fun(self, tenant: string, event_id: string): table?, string?, string? the entry that an event's id made; where it came to nothing, one without `entry`, `at` and details. `not_found`
 --
 -- Answers and changes that no event asked for.
 ---@field newest fun(self, tenant: string, company: string): integer?, string?, string? the company's newest entry, 0: none. `conflict`: that is applying, and its end changes the company without a newer one
 ---@field last_change fun(self, tenant: string, company: string, sale?: string): {from: integer, to: integer}?, number?, string? of the company's newest applied change (status `updated`, of its newest 10,000 entries): its categories, if the sale with this id has caused it and it did not take back anything itself; and when the event of the newest one happened whose event said so, an answer's being its question's, at the latest when it was written
 ---@field write fun(self, tenant: string, items: table[], now: number, claim: number, cursor?: table): true?, string?, string? writes items `{company, company_is_integer, trigger, lead_status?, at, revision, from, to, action, status, takes_back?, details?}`, in order. A change has `newest` and the status `updated`, `applying` or `declined`, as in `handle`; an answer has `answers`, a question's id, which it closes as `accepted`, `changed`, `declined` or `conflict`, when it is applying once that is finished. Each item gets `result`: `written` (with `entry` and the final `status`), `busy` (`entry` is applying), `overtaken` (there is a newer entry), `answered` (not open any more), `overdue` (its time is over). With a cursor all are written, or none: `conflict`; no items and a cursor write the cursor
+--
+-- Ids of events that came to nothing (above).
+---@field remember fun(self, tenant: string, item: table, now: number): true remembers one that a guard has stopped: an item as for `add_unchanged`, with `event_id` and `rule_id?`
+---@field settle fun(self): true?, string?, string? writes what is remembered and not on disk yet, of all tenants
 --
 -- Unfinished changes: each has one owner, this handle or another, and is free once its claim has run out, its owner is gone, or it was given back.
 ---@field finish fun(self, tenant: string, items: table[], now: number): true?, string?, string? writes down how changes claimed by this handle ended: items `{entry, company, status, error?, retry_in?}` with the status `updated`, `conflict`, `failed`, or `applying` to give it back, due again in `retry_in` seconds. Each gets `lost`: true, and nothing was written, when this handle does not own it any more
@@ -148,13 +159,13 @@
 -- Cursors: written by `write` and `handle`.
 ---@field cursor fun(self, tenant: string, name: string): string?, string?, string? the text. `not_found`
 --
--- Counters, in which those of all processes meet; `journal_entries` and `unchanged_entries` are the store's own.
+-- Counters, in which those of all processes meet; `journal_entries`, `unchanged_entries` and `remembered_events` are the store's own.
 ---@field add fun(self, items: table[]): true?, string?, string? adds to counters of any tenants, all or none: items `{tenant, name, value}`
 ---@field counters fun(self, tenant: string): table<string, number>?, string?, string?
 --
 -- Upkeep, in short steps.
----@field trim fun(self, tenant: string, age: number, count: integer, now: number, from: integer, unchanged?: boolean): integer?, integer|string|nil, string? removes some entries written over `age` seconds ago, or beyond the newest `count` (0: without limit), with their seen-marks and closed questions: how many, and where to go on (`from`; 0: at the start, and when done). What is applying, scheduled or open stays
----@field due fun(self, work: "changes"|"timed"|"journal"|"unchanged", age: number, count: integer, now: number, place: string): string[]?, string?, string? some tenants that have such work due (`applying`; `expire` and `scheduled`; `trim`), and where to go on ("": at the start, and when all were looked at)
+---@field trim fun(self, tenant: string, age: number, count: integer, now: number, from: integer, what?: "journal"|"unchanged"|"marks"): integer?, integer|string|nil, string? removes some entries, or unchanged events, or ids of `remember`, written over `age` seconds ago, or beyond the newest `count` (0: without limit), with their seen-marks and closed questions: how many, and where to go on (`from`; 0: at the start, and when done). What is applying, scheduled or open stays
+---@field due fun(self, work: "changes"|"timed"|"journal"|"unchanged"|"marks", age: number, count: integer, now: number, place: string): string[]?, string?, string? some tenants that have such work due (`applying`; `expire` and `scheduled`; `trim`), and where to go on ("": at the start, and when all were looked at)
 ---@field check_readers fun(self): integer?, string?, string? frees what dead processes have left behind; how much
 ---@field probe fun(self, age: number): true?, string?, string? whether the disk works: reads both files and, if this process has written nothing for `age` seconds, writes
 ---@field stats fun(self): table?, string?, string? `{unfinished, config, journal = {used, free, size (bytes), behind (commits, of the oldest reader), readers, max_readers}, commits = {count, seconds, slowest}}`
@@ -167,6 +178,7 @@ return {
   rules = { "save", "config", "revisions", "repair", "declare", "triggers", "decide", "explain", "decider" },
   events = { "handle", "prepare", "overlay", "seen" },
   changes = { "newest", "last_change", "write" },
+  marks = { "remember", "settle" },
   unfinished = { "finish", "claim", "applying" },
   later = { "scheduled", "schedule_of", "end_scheduled" },
   journal = { "entry", "history", "add_unchanged" },

@@ -1,0 +1,91 @@
+--- Who delivers a source's events with a cursor is killed at any moment, and started anew: nothing is done twice, and nothing is
+-- skipped.
+
+local core = require "leadcat.core"
+local host_of = require "kill.host"
+local lfs = require "lfs"
+local plan = require "kill.plan"
+local source = require "kill.source_events"
+local stores = require "support.stores"
+
+local LEAD, OPPORTUNITY, CUSTOMER = 1, 3, 5 -- the preset's categories
+local LUA = os.getenv "LEADCAT_LUA" or "lua5.4"
+
+local function start(directory, number, of)
+  local pipe = assert(io.popen(("echo $$; exec sh spec/support/with_lua.sh %s spec/kill/source.lua '%s' %d %s 2>&1")
+    :format(LUA, directory, number, of)))
+  return { pipe = pipe, id = assert(pipe:read "*l") }
+end
+
+-- How often each event's id is in the journal, and with which status.
+local function entries_of(engine)
+  local found, after = {}, nil
+  repeat
+    local entries
+    entries, after = assert(engine:history { limit = 1000, after = after })
+    for _, entry in ipairs(entries) do
+      if entry.event_id then
+        found[entry.event_id] = (found[entry.event_id] or "") .. entry.status
+      end
+    end
+  until not after
+  return found
+end
+
+describe("a source that is read with a cursor", function()
+  after_each(stores.check)
+
+  for _, of in ipairs { "embedded", "own" } do
+    it(("is read once, with %s companies, whoever is killed meanwhile"):format(of), function()
+      local directory = stores.path()
+      assert(lfs.mkdir(directory))
+      local files = plan.files(directory)
+      local crm = of == "own" and host_of.new(files, plan.START, "first") or nil
+      local function open()
+        local host = crm and crm:for_leadcat(true)
+        return stores.open { path = files.store, tenant = "applied", map_size = plan.MAP, host = host }
+      end
+      local engine = open()
+      assert(engine:save(stores.config {
+        sale_won = CUSTOMER, sale_registered = { OPPORTUNITY, ask = true }, sale_lost = plan.START,
+      }))
+      for i = 1, crm and 0 or source.COUNT do
+        engine.host:create(i, plan.START)
+      end
+      engine:close()
+
+      local kills, number, reached = 0, 0, {}
+      repeat
+        number = number + 1
+        local worker = start(directory, number, of)
+        assert.equal("ready", (worker.pipe:read "*l"))
+        core.sleep(0.002 + math.random() * 0.08)
+        kills = kills + (os.execute(("kill -KILL %s 2>/dev/null"):format(worker.id)) and 1 or 0)
+        assert.equal("", (worker.pipe:read "*a"))
+        worker.pipe:close()
+        local store = assert(core.open { path = files.store, map_size = plan.MAP })
+        reached[number] = tonumber(store:cursor("applied", "cursor:source") or 0)
+        store:close()
+        assert.is_true(reached[number] >= (reached[number - 1] or 0))
+      until reached[number] == source.COUNT
+      assert.is_true(kills > 0)
+
+      core.forward(3600)
+      engine = open()
+      assert(engine:recover())
+      local found = entries_of(engine)
+      for i, event in ipairs(source.events(1, source.COUNT)) do
+        local expected = ({ sale_won = "updated", sale_registered = "awaiting_confirmation" })[event.trigger]
+        assert.same({ i, expected }, { i, found[event.id] })
+        if crm and expected == "updated" then
+          local file = assert(io.open(files.host("applied", event.company)))
+          assert.same({ i, 1 }, { i, #host_of.changes(file:read "*a") })
+          file:close()
+        end
+      end
+      engine:close()
+      assert.same({}, core.check_store(files.store))
+      assert.equal(LEAD, plan.START)
+    end)
+  end
+end)
