@@ -10,11 +10,13 @@ local explain = require "leadcat.cli.explain"
 local history = require "leadcat.cli.history"
 local inspect = require "leadcat.cli.inspect"
 local leadcat = require "leadcat"
+local outbox = require "leadcat.cli.outbox"
 local protected = require "leadcat.util.protected"
 local questions = require "leadcat.cli.questions"
 local replay = require "leadcat.cli.replay"
 local simulate = require "leadcat.cli.simulate"
 local store = require "leadcat.cli.store"
+local worker = require "leadcat.cli.worker"
 
 local cli = {}
 
@@ -24,7 +26,7 @@ local INTERRUPTED = 130 -- the exit status: what shells give for a program that 
 local COMMANDS = {
   configs.init, configs.config, store.check, inspect, replay, backfill, simulate, explain, questions.confirmations,
   questions.resolve, store.maintain, store.backup, store.compact, history.history, history.undo,
-  history.cancel, companies.move, companies.merge, companies.gone, companies.forget,
+  history.cancel, companies.move, companies.merge, companies.gone, companies.forget, outbox.outbox, worker.worker,
 }
 
 local function print_version()

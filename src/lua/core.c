@@ -8,6 +8,7 @@
 
 #include "convert.h"
 #include "encoding.h"
+#include "ending.h"
 #include "facts.h"
 #include "json.h"
 #include "rules/checksum.h"
@@ -138,6 +139,9 @@ __attribute__((visibility("default"))) int luaopen_leadcat_core(lua_State *L) {
     { "uptime", l_uptime },
     { "forward", l_forward },
     { "sleep", l_sleep },
+    { "rest", l_rest },
+    { "catch_ending", l_catch_ending },
+    { "ending", l_ending },
     { "random_id", l_random_id },
     { "checksum", l_checksum },
     { "parse_time", l_parse_time },

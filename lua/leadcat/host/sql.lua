@@ -1,0 +1,349 @@
+--- A host whose companies are rows of a table of a SQL database. A change and its idempotency key are written in one
+-- transaction, so that it is made once, whoever dies when.
+
+local cjson = require "cjson.safe"
+local dialects = require "leadcat.host.sql.dialect"
+local event_of = require "leadcat.events.event"
+local options_of = require "leadcat.util.options"
+local session = require "leadcat.host.sql.session"
+
+local sql = {}
+
+local MOST_IDS = 500 -- companies that one query asks for
+
+---@class leadcat.sql.Companies
+---@field table string as SQL names it: crm.companies
+---@field id string the column of a company's id
+---@field category string the column of its category: our ids, or, with `external`, the host's own
+---@field external? boolean
+---@field name? string a column, or any expression of the row
+---@field set? string what is set with the category: "version = version + 1"
+---@field facts? table<string, string> columns or expressions, by the names of facts that conditions compare
+
+---@class leadcat.sql.Options
+---@field adapter leadcat.sql.Adapter
+---@field companies leadcat.sql.Companies
+---@field applied? string the table of idempotency keys; default leadcat_applied
+---@field fields? leadcat.Field[] what conditions may compare, with the types by which facts are read
+
+-- The database --------------------------------------------------------------------------------------------------------
+
+local function transaction(self, work)
+  return session.transaction(self.adapter, work)
+end
+
+local function query(self, statement, parameters)
+  return session.query(self.adapter, statement, parameters)
+end
+
+local function as_text(self, expression)
+  return session.as_text(self.dialect, expression)
+end
+
+-- Whether it is NULL, as a text.
+local function is_null(expression)
+  return ("CASE WHEN (%s) IS NULL THEN '1' ELSE '0' END"):format(expression)
+end
+
+-- Categories ----------------------------------------------------------------------------------------------------------
+
+-- The category in a row of `SELECT category`: nil for none.
+local function category_of(self, text)
+  if text == "" then
+    return nil
+  end
+  return not self.companies.external and tonumber(text) or text
+end
+
+-- What is written for one of our categories; or nil, message.
+local function category_text(self, outcome, id, which)
+  if not self.companies.external then
+    return ("%d"):format(id)
+  end
+  local external = outcome.external and outcome.external[which]
+  return external, not external and ("category %d has no `external`, by which the database knows it"):format(id) or nil
+end
+
+local function category(self, company)
+  local rows, message = query(self, self.find_one, { event_of.key(company) })
+  if not rows then
+    return nil, message
+  end
+  return rows[1] and category_of(self, rows[1][1])
+end
+
+-- Calls `use(id, row)` with a row of these columns for each company that is there.
+local function each_row(self, columns, companies, use)
+  local c, ids = self.companies, {}
+  for place, company in ipairs(companies) do
+    ids[#ids + 1] = event_of.key(company)
+    if #ids == MOST_IDS or place == #companies then
+      local rows, message = query(self, ("SELECT %s, %s FROM %s WHERE %s IN (?%s)"):format(as_text(self, c.id), columns,
+        c.table, c.id, (", ?"):rep(#ids - 1)), ids)
+      if not rows then
+        return nil, message
+      end
+      for _, row in ipairs(rows) do
+        use(table.remove(row, 1), row)
+      end
+      ids = {}
+    end
+  end
+  return true
+end
+
+local function categories(self, companies)
+  local found, answers = {}, {}
+  local ok, message = each_row(self, as_text(self, self.companies.category), companies, function(id, row)
+    found[id] = row[1]
+  end)
+  if not ok then
+    return nil, message
+  end
+  for place, company in ipairs(companies) do
+    local text = found[event_of.key(company)]
+    if text then
+      answers[place] = category_of(self, text) or false
+    else -- the database may find it all the same, as it may take "acme" for "Acme"
+      local answer, why = category(self, company)
+      if answer == nil and why then
+        return nil, why
+      end
+      answers[place] = answer or false
+    end
+  end
+  return answers
+end
+
+-- Changes -------------------------------------------------------------------------------------------------------------
+
+-- Makes a change: true, or false when the company is not in `from`; or nil, message, code. `known`: the key was there.
+local function change(self, connection, told)
+  local outcome, company = told.outcome, event_of.key(told.company)
+  local to, message = category_text(self, outcome, told.to, "to")
+  local from, why = category_text(self, outcome, told.from, "from")
+  if not to or not from then
+    return nil, message or why, "refused"
+  end
+  local inserted, problem, code = connection:execute(self.insert, { outcome.key, company, from, to })
+  if inserted == 0 then
+    return "made before"
+  elseif inserted then
+    local updated
+    updated, problem, code = connection:execute(self.update, { to, company, from })
+    if updated then
+      return updated > 0 and "made" or "conflict"
+    end
+  end
+  return nil, problem, code
+end
+
+local function set_category(self, told)
+  local ended, message, code = transaction(self, function(connection)
+    local ended, message, code = change(self, connection, told)
+    return ended, ended == "made" or message, code
+  end)
+  if ended == "conflict" then
+    return nil, "conflict"
+  elseif not ended then
+    return nil, message, code
+  end
+  return true
+end
+
+-- Makes all with one transaction: the answers; nil when one of them fails, and none was made.
+local function set_together(self, changes)
+  return transaction(self, function(connection)
+    local answers = {}
+    for place, told in ipairs(changes) do
+      local ended, message = change(self, connection, told)
+      if not ended then
+        return nil, message
+      elseif ended == "conflict" then
+        local removed, why = connection:execute(self.forget, { told.outcome.key })
+        if not removed then
+          return nil, why
+        end
+      end
+      answers[place] = ended == "conflict" and { code = "conflict" } or true
+    end
+    return answers, true
+  end)
+end
+
+local function set_categories(self, changes)
+  local answers = set_together(self, changes)
+  if answers then
+    return answers
+  end
+  answers = {}
+  for place, told in ipairs(changes) do
+    local ok, message, code = set_category(self, told)
+    answers[place] = ok or { error = message, code = message == "conflict" and "conflict" or code }
+  end
+  return answers
+end
+
+local function applied(self, key)
+  local rows, message = query(self, self.find_key, { key })
+  if not rows then
+    return nil, message
+  end
+  return #rows > 0
+end
+
+-- Facts ---------------------------------------------------------------------------------------------------------------
+
+-- How the text of a value is read, by the type of its field.
+local READ = {
+  number = function(text) return tonumber(text) end,
+  boolean = function(text) return text == "true" or text == "t" or text == "1" end,
+  list = function(text)
+    local list = cjson.decode(text)
+    return type(list) == "table" and list or nil
+  end,
+}
+
+-- The names that some requests ask for and a column answers, in order.
+local function names_of(self, requests)
+  local names, seen = {}, {}
+  for _, request in ipairs(requests) do
+    for _, name in ipairs(request.names) do
+      if self.companies.facts[name] and not seen[name] then
+        names[#names + 1], seen[name] = name, true
+      end
+    end
+  end
+  return names
+end
+
+-- A row of columns and whether they are NULL, by name.
+local function facts_of(self, names, row)
+  local known = {}
+  for i, name in ipairs(names) do
+    if row[2 * i] == "0" then
+      local read = READ[self.types[name]]
+      known[name] = read and read(row[2 * i - 1]) or not read and row[2 * i - 1] or nil
+    end
+  end
+  return known
+end
+
+local function facts(self, requests)
+  local names, columns, companies, found = names_of(self, requests), {}, {}, {}
+  for i, name in ipairs(names) do
+    local expression = self.companies.facts[name]
+    columns[i] = as_text(self, expression) .. ", " .. is_null(expression)
+  end
+  for place, request in ipairs(requests) do
+    companies[place] = request.company
+  end
+  local ok, message = true, nil
+  if #names > 0 then
+    ok, message = each_row(self, table.concat(columns, ", "), companies, function(id, row)
+      found[id] = facts_of(self, names, row)
+    end)
+  end
+  if not ok then
+    return nil, message
+  end
+  local answers = {}
+  for place, company in ipairs(companies) do
+    answers[place] = found[event_of.key(company)] or {}
+  end
+  return answers
+end
+
+local function company_name(self, company)
+  local rows = query(self, self.find_name, { event_of.key(company) })
+  local name = rows and rows[1] and rows[1][1]
+  return name ~= "" and name or nil
+end
+
+-- The host ------------------------------------------------------------------------------------------------------------
+
+local OPTIONS = {
+  adapter = options_of.of_type("table", "an adapter, such as that of leadcat.host.sql.dbi"),
+  companies = options_of.of_type("table", "a table of table, id and category"),
+  applied = options_of.of_type "string", fields = options_of.of_type("table", "a list of {field, type, name, options}"),
+}
+local COMPANIES = {
+  table = options_of.of_type "string", id = options_of.of_type "string", category = options_of.of_type "string",
+  external = options_of.of_type "boolean", name = options_of.of_type "string", set = options_of.of_type "string",
+  facts = options_of.of_type("table", "a table of SQL expressions by the names of facts"),
+}
+
+local function check(options)
+  options_of.check(options, OPTIONS, "leadcat.host.sql: ")
+  options_of.check(options and options.companies, COMPANIES, "leadcat.host.sql: companies: ")
+  for _, name in ipairs { "adapter", "companies" } do
+    if not options or options[name] == nil then
+      error(("leadcat.host.sql: option '%s' is missing"):format(name), 3)
+    end
+  end
+  for _, name in ipairs { "table", "id", "category" } do
+    if options.companies[name] == nil then
+      error(("leadcat.host.sql: companies: option '%s' is missing"):format(name), 3)
+    end
+  end
+end
+
+-- Adds the statements.
+local function prepare(self)
+  local c, applied_table, dialect = self.companies, self.applied, self.dialect
+  local where = ("FROM %s WHERE %s = ?"):format(c.table, c.id)
+  self.find_one = ("SELECT %s %s"):format(as_text(self, c.category), where)
+  self.find_name = c.name and ("SELECT %s %s"):format(as_text(self, c.name), where)
+  self.update = ("UPDATE %s SET %s = ?%s WHERE %s = ? AND %s = ?"):format(c.table, c.category,
+    c.set and ", " .. c.set or "", c.id, c.category)
+  self.insert = dialect.insert_new(
+    ("INSERT INTO %s (change_key, company, category_before, category_after) VALUES (?, ?, ?, ?)"):format(applied_table))
+  self.find_key = ("SELECT change_key FROM %s WHERE change_key = ?"):format(applied_table)
+  self.forget = ("DELETE FROM %s WHERE change_key = ?"):format(applied_table)
+end
+
+--- The DDL of the table of idempotency keys.
+---@param dialect "postgresql"|"mariadb"|"sqlite"
+---@param name? string default leadcat_applied
+---@return string
+function sql.schema(dialect, name)
+  local found = dialects[dialect]
+  if not found then
+    error("leadcat.host.sql: a dialect is postgresql, mariadb or sqlite, not " .. tostring(dialect), 2)
+  end
+  return found.applied:format(name or "leadcat_applied")
+end
+
+-- A host for `leadcat.open`. Raises on a wrong option.
+local function new(options)
+  check(options)
+  local self = {
+    adapter = options.adapter, companies = options.companies, applied = options.applied or "leadcat_applied",
+    dialect = dialects[options.adapter.dialect], types = {},
+  }
+  for _, field in ipairs(options.fields or {}) do
+    self.types[field.field] = field.type
+  end
+  prepare(self)
+  return {
+    category = function(company) return category(self, company) end,
+    categories = function(companies) return categories(self, companies) end,
+    set_category = function(company, to, from, outcome)
+      return set_category(self, { company = company, to = to, from = from, outcome = outcome })
+    end,
+    set_categories = function(changes) return set_categories(self, changes) end,
+    applied = function(_, key) return applied(self, key) end,
+    facts = options.companies.facts and function(requests) return facts(self, requests) end,
+    company_name = self.find_name and function(company) return company_name(self, company) end,
+    fields = options.fields,
+  }
+end
+
+return setmetatable(sql, {
+  ---@param options leadcat.sql.Options
+  ---@return leadcat.Host
+  __call = function(_, options)
+    local host = new(options)
+    return host
+  end,
+})

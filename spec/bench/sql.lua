@@ -1,0 +1,97 @@
+--- What an event costs whose company is in PostgreSQL, beside the same statements and LMDB's two commits by hand; and many
+--- together beside one by one. The server commits durably, as LMDB does.
+
+local databases = require "support.databases"
+local dbi = require "leadcat.host.sql.dbi"
+local leadcat = require "leadcat"
+local measure = require "bench.measure"
+local raw_lmdb = require "bench.raw_lmdb"
+local sql = require "leadcat.host.sql"
+local stores = require "support.stores"
+
+local COMPANIES, SINGLES, BATCH = 5000, measure.times(200, 50), measure.times(1000, 500)
+local TRIGGERS = { "sale_registered", "sale_lost" } -- in turn: each moves any company, 3 <-> 4
+
+local database = databases.get("postgresql", { is_durable = true })
+local adapter = dbi(database.options)
+local connection = assert(adapter:acquire())
+for _, table in ipairs { "companies", "by_hand" } do
+  assert(connection:execute(("CREATE TABLE %s (id BIGINT PRIMARY KEY, category INT NOT NULL)"):format(table)))
+  assert(connection:execute(("INSERT INTO %s SELECT n, 4 FROM generate_series(1, %d) n"):format(table, COMPANIES)))
+end
+assert(connection:execute(sql.schema "postgresql"))
+assert(connection:execute(sql.schema("postgresql", "applied_by_hand")))
+
+local directory, raw_directory = measure.directory(), measure.directory()
+os.execute("mkdir " .. raw_directory)
+local engine = assert(leadcat.open {
+  path = directory,
+  host = sql { adapter = adapter, companies = { table = "companies", id = "id", category = "category" } },
+})
+assert(engine:save(stores.config { sale_registered = 3, sale_lost = 4 }))
+local raw = raw_lmdb.open(raw_directory .. "/journal.mdb")
+
+local made = 0
+
+local function next_event()
+  made = made + 1
+  return {
+    id = ("sale-%08d"):format(made), trigger = TRIGGERS[math.floor((made - 1) / COMPANIES) % 2 + 1],
+    company = (made - 1) % COMPANIES + 1,
+  }
+end
+
+-- Seconds an event, one by one.
+local function singles()
+  local begun = measure.now()
+  for _ = 1, SINGLES do
+    local outcome = assert(engine:handle(next_event()))
+    assert(outcome.status == "updated", outcome.error)
+  end
+  return (measure.now() - begun) / SINGLES
+end
+
+-- Seconds an event, in a batch.
+local function batch()
+  local events = {}
+  for i = 1, BATCH do
+    events[i] = next_event()
+  end
+  local begun = measure.now()
+  local outcomes = assert(engine:handle_many(events))
+  assert(outcomes[BATCH].status == "updated", outcomes[BATCH].error)
+  return (measure.now() - begun) / BATCH
+end
+
+local by_hand = 0
+
+-- Seconds for the same by hand: the category is read, then changed with its key, between LMDB's two commits.
+local function hand()
+  local begun, details = measure.now(), "{}"
+  for _ = 1, SINGLES do
+    by_hand = by_hand + 1
+    local id = ("%d"):format((by_hand - 1) % COMPANIES + 1)
+    local rows = assert(connection:query("SELECT CAST(category AS TEXT) FROM by_hand WHERE id = ?", { id }))
+    local from = rows[1][1]
+    local to = from == "4" and "3" or "4"
+    connection:begin()
+    assert(connection:execute("INSERT INTO applied_by_hand (change_key, company, category_before, category_after) "
+      .. "VALUES (?, ?, ?, ?)", { ("by-hand-%d"):format(by_hand), id, from, to }))
+    assert(connection:execute("UPDATE by_hand SET category = ? WHERE id = ? AND category = ?", { to, id, from }) == 1)
+    assert(connection:commit())
+    raw:apply(id, ("sale-%08d"):format(by_hand), details)
+  end
+  return (measure.now() - begun) / SINGLES
+end
+
+local seconds, ratios = measure.rounds(measure.times(9, 3), { singles, hand, batch })
+measure.row(("`handle`, companies in PostgreSQL (%s)"):format(measure.lua), measure.time(seconds[1]),
+  measure.time(seconds[2]) .. ": the same statements and two LMDB commits by hand", ratios[2], { most = 1.3 })
+measure.row(("`handle_many`, companies in PostgreSQL (%s)"):format(measure.lua), measure.time(seconds[3]),
+  measure.time(seconds[1]) .. ": one by one", ratios[3], { least = 8 })
+
+engine:close()
+raw:close()
+databases.stop()
+measure.remove(directory)
+measure.remove(raw_directory)

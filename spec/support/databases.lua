@@ -1,0 +1,157 @@
+--- The databases that specs run: PostgreSQL and MariaDB, each a server of its own on a free port of 127.0.0.1, and SQLite in
+-- a file. A server is started by the first spec that needs it, and stopped by `databases.stop()`, by its process id.
+
+local server = require "nginx.server"
+
+local databases = {}
+
+databases.DIALECTS = { "postgresql", "mariadb", "sqlite" }
+
+local running = {} -- by dialect
+
+local function run(command)
+  local pipe = assert(io.popen("{ " .. command .. "; } 2>&1; echo $?"))
+  local output, status = pipe:read "*a":match "^(.-)(%d+)\n$"
+  pipe:close()
+  return status == "0", output
+end
+
+local function must(command)
+  local ok, output = run(command)
+  assert(ok, output)
+  return output
+end
+
+local is_root = must "id -u" == "0\n"
+
+local USERS = { postgresql = "postgres", mariadb = "mysql" } -- a server does not run as root
+local AS = "setpriv --reuid=%s --regid=%s --clear-groups env HOME=/tmp sh -c '%s'"
+
+-- Runs a command as the server's user; what it says `$dir` and `$port` for is the database's.
+local function run_as_server(database, command)
+  local user = USERS[database.dialect]
+  command = command:gsub("$dir", database.directory):gsub("$port", tostring(database.port))
+  return must(is_root and AS:format(user, user, command) or command)
+end
+
+local function client(database, command)
+  return (command:gsub("$dir", database.directory):gsub("$port", tostring(database.port)))
+end
+
+local function new_directory(user)
+  local directory = must "mktemp -d":match "[^\n]+"
+  if is_root and user then
+    must(("chown %s: %s"):format(user, directory))
+  end
+  return directory
+end
+
+local START, STOP, ADAPTER = {}, {}, {}
+
+local BINARIES = io.popen "ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -1":read "*l"
+
+function START.postgresql(database)
+  run_as_server(database, BINARIES .. "/initdb -D $dir/data -A trust -U leadcat --no-locale -E UTF8")
+  databases.restart(database)
+  must(client(database, 'psql -h 127.0.0.1 -p $port -U leadcat -d postgres -c "CREATE DATABASE crm"'))
+end
+
+function START.mariadb(database)
+  run_as_server(database, "mariadb-install-db --no-defaults --datadir=$dir/data "
+    .. "--auth-root-authentication-method=normal --skip-test-db")
+  databases.restart(database)
+  must(client(database, "mariadb --no-defaults -uroot -S $dir/socket -e \"CREATE DATABASE crm; "
+    .. "CREATE USER leadcat@'127.0.0.1' IDENTIFIED BY 'leadcat'; GRANT ALL ON crm.* TO leadcat@'127.0.0.1'\""))
+end
+
+function START.sqlite() end
+
+local RESTART = {}
+
+function RESTART.postgresql(database)
+  local settings = '-o "-p $port -k $dir -h 127.0.0.1 -c fsync=' .. (database.is_durable and "on" or "off") .. '"'
+  run_as_server(database, ("%s/pg_ctl -D $dir/data -w -m immediate -l $dir/log %s %s"):format(BINARIES, settings,
+    database.is_running and "restart" or "start"))
+end
+
+function RESTART.mariadb(database)
+  if database.is_running then
+    STOP.mariadb(database)
+  end
+  run_as_server(database, "mariadbd --no-defaults --datadir=$dir/data --port=$port --bind-address=127.0.0.1 "
+    .. "--socket=$dir/socket --pid-file=$dir/pid --innodb-flush-log-at-trx-commit=2 >>$dir/log 2>&1 &")
+  assert(server.wait_for(function()
+    return run(client(database, "mariadb --no-defaults -uroot -S $dir/socket -e 'SELECT 1'"))
+  end), "MariaDB did not start")
+end
+
+--- Kills a server if it runs, and starts it.
+---@param database support.Database
+function databases.restart(database)
+  RESTART[database.dialect](database)
+  database.is_running = true
+end
+
+function STOP.postgresql(database)
+  run_as_server(database, BINARIES .. "/pg_ctl -D $dir/data -w -m immediate stop")
+end
+
+function STOP.mariadb(database)
+  must(client(database, "pid=$(cat $dir/pid); kill -9 $pid; while kill -0 $pid 2>/dev/null; do sleep 0.02; done"))
+end
+
+function STOP.sqlite() end
+
+local function at(database, driver, password)
+  return {
+    driver = driver, database = "crm", user = "leadcat", password = password, host = "127.0.0.1", port = database.port,
+  }
+end
+
+function ADAPTER.postgresql(database)
+  return at(database, "PostgreSQL", "")
+end
+
+function ADAPTER.mariadb(database)
+  return at(database, "MySQL", "leadcat")
+end
+
+function ADAPTER.sqlite(database)
+  return { driver = "SQLite3", database = database.directory .. "/crm.sqlite" }
+end
+
+---@class support.Database
+---@field dialect string
+---@field directory string
+---@field port integer?
+---@field is_durable? boolean
+---@field is_running? boolean
+---@field options table of `leadcat.host.sql.dbi`
+
+--- A running database, which is shared by the specs of a file.
+---@param dialect string
+---@param options? {is_durable: boolean} of PostgreSQL: what it commits survives a power failure
+---@return support.Database
+function databases.get(dialect, options)
+  if not running[dialect] then
+    local database = {
+      dialect = dialect, directory = new_directory(USERS[dialect]), port = server.free_port(),
+      is_durable = options and options.is_durable,
+    }
+    START[dialect](database)
+    database.options = ADAPTER[dialect](database)
+    running[dialect] = database
+  end
+  return running[dialect]
+end
+
+--- Stops all that were started.
+function databases.stop()
+  for dialect, database in pairs(running) do
+    STOP[dialect](database)
+    must("rm -rf " .. database.directory)
+  end
+  running = {}
+end
+
+return databases
