@@ -55,6 +55,11 @@ else
   not_measured "json-logic-js, json-rules-engine, GoRules zen" "npm has not installed them"
 fi
 part "$first" spec/bench/confirmations.lua
+if command -v psql >/dev/null; then
+  part "$first" spec/bench/sql.lua
+else
+  not_measured PostgreSQL "apt-get install postgresql lua-dbi-postgresql"
+fi
 if command -v nginx >/dev/null && command -v wrk >/dev/null; then
   part "$first" spec/nginx/bench.lua
 else
