@@ -154,7 +154,7 @@ end
 --- Opens a store. Each process opens it for itself, after fork. Raises on a wrong option, or when the host lacks a
 --- required function.
 ---@param options leadcat.Options
----@return leadcat.Engine? engine, string? message, string? code `io`, `corrupt`, `full`, `unavailable`; `readonly`: it may only be read, or has the form of an older leadcat and is to be read only; `invalid`: with these `triggers` the store would have more than 64
+---@return leadcat.Engine? engine, string? message, string? code `io`, `corrupt`, `full`, `unavailable`; `readonly`: it has the form of an older leadcat, and is to be read only; `invalid`: with these `triggers` the store would have more than 64
 function leadcat.open(options)
   options_of.check(options, OPTIONS, "leadcat.open: ")
   if not options or options.path == nil then

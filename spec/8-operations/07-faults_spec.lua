@@ -378,7 +378,7 @@ describe("a damaged ruleset", function()
       engine:close()
       local magic = read(path .. "/config.mdb"):find(RULESET, 1, true) and RULESET or RULESET:reverse()
       assert.is_true(replace(path, magic, "damn") > 0)
-      assert.matches("a packed ruleset is damaged", table.concat(core.check_store(path)))
+      assert.matches("a packed ruleset is damaged", table.concat((core.check_store(path))))
       engine = stores.open { path = path }
       assert.equal(CUSTOMER, use(engine))
       local output, status = stores.run([[
@@ -421,7 +421,7 @@ describe("a config whose JSON is damaged", function()
     local north = engine:tenant "north"
     assert.equal("note of 'north'", north:config().note)
     assert.equal(2, north:save(stores.config { sale_won = OPPORTUNITY }))
-    assert.matches("a config is damaged", table.concat(core.check_store(path)))
+    assert.matches("a config is damaged", table.concat((core.check_store(path))))
     engine:close()
   end)
 
@@ -466,7 +466,7 @@ describe("a seen-mark whose entry is missing", function()
       sed -e '/^db_pagesize/d' -e '/^HEADER=END/{n;n;s/.*/ 0100000000000000/;}' whole >dump
       mdb_load -n -s seen -f dump journal.mdb
     ]]):format(path)))
-    assert.matches("a seen%-mark names an entry that is missing", table.concat(core.check_store(path)))
+    assert.matches("a seen%-mark names an entry that is missing", table.concat((core.check_store(path))))
     engine = stores.open { path = path }
     assert_code("corrupt", engine:handle(WON))
     assert.equal("updated", engine:handle({ id = "b", trigger = "sale_won", company = "Bolt" }).status)

@@ -67,7 +67,7 @@ describe("every command that reads", function()
     sh("cp -r '%s' '%s'", new_store(), path)
     disks.protect(disk)
     try_commands(stores.leadcat, path, "Read%-only file system")
-    assert.equal("readonly", select(3, leadcat.open { path = path }))
+    assert.equal("io", select(3, leadcat.open { path = path }))
   end)
 
   it("says who may read a store that this user may not", function()

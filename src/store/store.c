@@ -42,12 +42,11 @@ static lc_status open_in_turn(lc_store *store, const char *path, lc_env_options 
   return status == LC_OK ? lc_owner_enter(&store->owner, error) : status;
 }
 
-/* The store's file that may not be written, of those that opening it opens to be written; 0: all may. */
-static int find_unwritable(const char *path, char name[LC_PATH_SIZE], bool locks_only) {
-  static const char *const files[] = { "owners.lock", "config.mdb-lock", "journal.mdb-lock", "writers.lock", "config.mdb",
-                                       "journal.mdb" };
+/* The lock file that may not be written, of those that a reader beside writers takes; 0: all may. */
+static int find_unwritable(const char *path, char name[LC_PATH_SIZE]) {
+  static const char *const files[] = { "owners.lock", "config.mdb-lock", "journal.mdb-lock" };
   int rc = 0;
-  for (size_t i = 0; i < (locks_only ? 3 : sizeof files / sizeof *files) && rc == 0; i++) {
+  for (size_t i = 0; i < sizeof files / sizeof *files && rc == 0; i++) {
     snprintf(name, LC_PATH_SIZE, "%s/%s", path, files[i]);
     rc = lc_may_write(name);
     rc = rc == ENOENT ? lc_may_write(path) : rc;
@@ -71,7 +70,7 @@ lc_status lc_how_to_read(const char *path, lc_env_options *options, lc_error *er
   int rc = find_unreadable(path, name);
   if (rc != 0 && rc != ENOENT) /* opening it says which file is missing */
     return lc_refuse_access(name, rc, error);
-  rc = options->unlocked ? 0 : find_unwritable(path, name, true);
+  rc = options->unlocked ? 0 : find_unwritable(path, name);
   if (rc == 0)
     return LC_OK;
   lc_refuse_access(name, rc, &why);
@@ -88,15 +87,9 @@ static lc_status open_to_read(lc_store *store, const char *path, lc_error *error
   return status == LC_OK ? lc_identify(store->env, path, error) : status;
 }
 
-/* What fails because the store may not be written has a code that says so, if it may be read. */
 static lc_status open_to_write(lc_store *store, const char *path, lc_env_options *options, lc_error *error) {
-  char name[LC_PATH_SIZE];
   lc_status status = make_directory(path, options->mode, error);
-  if (status == LC_OK)
-    status = open_in_turn(store, path, options, error);
-  if (status != LC_IO || find_unwritable(path, name, false) == 0)
-    return status;
-  return find_unreadable(path, name) == 0 ? LC_READONLY : status;
+  return status == LC_OK ? open_in_turn(store, path, options, error) : status;
 }
 
 /* A forked child leaves the environment to its parent. Both hold the owner's lock until both have closed it. */
