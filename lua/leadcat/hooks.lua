@@ -1,6 +1,7 @@
 --- Turns a CRM's save callbacks into events. Only real transitions become events, so hosts need not compare.
 
 local event_of = require "leadcat.events.event"
+local merged = require "leadcat.util.merged"
 local options_of = require "leadcat.util.options"
 local unicode = require "leadcat.util.unicode"
 
@@ -16,32 +17,52 @@ local hooks = {}
 ---@field id string|integer
 ---@field name? string
 ---@field company? string|integer
----@field lead_status? integer
+---@field lead_status? integer or, with `statuses`, the CRM's own word
 
----@class leadcat.SaleSaved
----@field source? string where the sale comes from: with `version`, the events have ids, so that each is handled once
----@field version? string|integer of the saved sale: another one at each save
+---@class leadcat.Saved
+---@field source? string where the record comes from: with `version`, the events have ids, so that each is handled once
+---@field version? string|integer of the saved record: another one at each save
 ---@field at? number when it was saved, in seconds since 1970
 ---@field actor? leadcat.Actor who saved it
+
+---@class leadcat.SaleSaved: leadcat.Saved
 ---@field statuses? table<any, "open"|"won"|"lost"|"stalled"> what the CRM's own words for a sale's status mean
+
+---@class leadcat.ContactSaved: leadcat.Saved
+---@field statuses? table<any, integer> which lead statuses the CRM's own words are
 
 local STATUSES = { open = true, won = true, lost = true, stalled = true }
 local CLOSING = { won = "sale_won", lost = "sale_lost" }
 
-local OPTIONS = {
+local SAVED = {
   source = options_of.kind("a text", function(value) return type(value) == "string" and value ~= "" end),
   version = options_of.kind("a text or an integer", function(value) return event_of.key(value) ~= nil end),
   at = options_of.of_type("number", "a number of seconds since 1970"),
   actor = options_of.actor,
-  statuses = options_of.kind("a table of open, won, lost or stalled by the CRM's words", function(value)
-    for _, status in pairs(type(value) == "table" and value or { false }) do
-      if not STATUSES[status] then
+}
+
+-- An option that is a table whose values all fit.
+local function words(what, fits)
+  return options_of.kind(what, function(value)
+    for _, meaning in pairs(type(value) == "table" and value or { false }) do
+      if not fits(meaning) then
         return false
       end
     end
     return true
+  end)
+end
+
+local SALE = merged(SAVED, {
+  statuses = words("a table of open, won, lost or stalled by the CRM's words", function(status)
+    return STATUSES[status]
   end),
-}
+})
+local CONTACT = merged(SAVED, {
+  statuses = words("a table of lead statuses' ids by the CRM's words", function(status)
+    return type(status) == "number" and status % 1 == 0
+  end),
+})
 
 local function check(record, argument, name, level)
   if type(record) ~= "table" then
@@ -51,6 +72,10 @@ end
 
 local function has_company(record)
   return record ~= nil and record.company ~= nil and record.company ~= ""
+end
+
+local function unknown(what, status)
+  return ("the %s is '%s', which `statuses` does not have"):format(what, unicode.visible(tostring(status):sub(1, 60)))
 end
 
 -- The sale's status; nil, message when `statuses` does not know the CRM's word for it.
@@ -64,10 +89,19 @@ local function status_of(sale, argument, statuses)
   end
   local status = sale.status ~= nil and statuses[sale.status]
   if not status then
-    local got = unicode.visible(tostring(sale.status):sub(1, 60))
-    return nil, ("the sale's status is '%s', which `statuses` does not have"):format(got)
+    return nil, unknown("sale's status", sale.status)
   end
   return status
+end
+
+-- The contact's lead status; nil when it has none; nil, message when `statuses` does not know the CRM's word for it.
+local function lead_status_of(contact, statuses)
+  local word = contact and contact.lead_status
+  if word == nil or not statuses then
+    return word
+  end
+  local status = statuses[word]
+  return status, not status and unknown("contact's lead status", word) or nil
 end
 
 -- What has happened to a sale, in order: {trigger, company}. `was` and `is` are its statuses; nil: it was or is not there.
@@ -88,13 +122,18 @@ local function transitions(before, was, after, is)
   return found
 end
 
--- Events with what the CRM tells of the save. The id of each is the same whenever the same save is told.
+-- An id that is the same whenever the same save is told.
+local function id_of(record, trigger, options)
+  local key = options.source and options.version and event_of.key(record.id)
+  return key and ("%s/%s/%s/%s"):format(options.source, key, trigger, event_of.key(options.version))
+end
+
+-- Events with what the CRM tells of the save.
 local function events_of(found, sale, options)
   local events = {}
-  local key = options.source and options.version and event_of.key(sale.id)
   for i, row in ipairs(found) do
     events[i] = {
-      id = key and ("%s/%s/%s/%s"):format(options.source, key, row[1], event_of.key(options.version)),
+      id = id_of(sale, row[1], options),
       trigger = row[1], company = row[2], sale = { id = sale.id, name = sale.name }, at = options.at,
       actor = options.actor,
     }
@@ -110,7 +149,7 @@ end
 ---@return leadcat.Event[]? events for `engine:handle_many`
 ---@return string? message, string? code `invalid`: `statuses` does not know the status of a sale
 function hooks.sale_saved(before, after, options)
-  options = options_of.check(options, OPTIONS)
+  options = options_of.check(options, SALE)
   local was, is, message
   if before ~= nil or after == nil then
     check(before or after, before and 1 or 2, "sale", 3)
@@ -128,19 +167,25 @@ end
 --- The event of a saved contact: its lead status changed.
 ---@param before? leadcat.Contact as it was; nil for a new one
 ---@param after leadcat.Contact as it is now
----@return leadcat.Event[] events at most one, for `engine:handle_many`
-function hooks.contact_saved(before, after)
+---@param options? leadcat.ContactSaved
+---@return leadcat.Event[]? events at most one, for `engine:handle_many`
+---@return string? message, string? code `invalid`: `statuses` does not know the lead status
+function hooks.contact_saved(before, after, options)
+  options = options_of.check(options, CONTACT)
   if before ~= nil then
     check(before, 1, "contact", 3)
   end
   check(after, 2, "contact", 3)
-  local was = before and before.lead_status
-  if not has_company(after) or after.lead_status == nil or after.lead_status == was then
+  local was, message = lead_status_of(before, options.statuses)
+  local is, why = lead_status_of(after, options.statuses)
+  if message or why then
+    return nil, message or why, "invalid"
+  elseif not has_company(after) or is == nil or is == was then
     return {}
   end
   return { {
-    trigger = "lead_status_set", company = after.company, lead_status = after.lead_status,
-    contact = { id = after.id, name = after.name },
+    id = id_of(after, "lead_status_set", options), trigger = "lead_status_set", company = after.company,
+    lead_status = is, contact = { id = after.id, name = after.name }, at = options.at, actor = options.actor,
   } }
 end
 

@@ -187,6 +187,28 @@ describe("a saved contact", function()
       trigger = "lead_status_set", company = "Acme", lead_status = 5, contact = { id = 7, name = "Ann" },
     } }, hooks.contact_saved(contact(1), contact(5)))
   end)
+
+  it("gives an event with an id, a time and an actor, where the CRM tells them", function()
+    local saved = { source = "crm", version = 3, at = 1700000000.5, actor = { id = "ann" } }
+    assert.same({ {
+      id = "crm/7/lead_status_set/3", trigger = "lead_status_set", company = "Acme", lead_status = 5,
+      contact = { id = 7, name = "Ann" }, at = 1700000000.5, actor = { id = "ann" },
+    } }, hooks.contact_saved(contact(1), contact(5), saved))
+  end)
+
+  it("may have the CRM's own words for its lead status", function()
+    local words = { statuses = { New = 1, Qualified = 5 } }
+    assert.equal(5, hooks.contact_saved(contact "New", contact "Qualified", words)[1].lead_status)
+    assert.same({}, hooks.contact_saved(contact "New", contact(nil), words))
+    for _, row in ipairs {
+      { contact "New", contact "Old" }, { contact "Old", contact "New" }, { nil, contact "Old" },
+    } do
+      local events, message, code = hooks.contact_saved(row[1], row[2], words)
+      assert.same({ "nil", "the contact's lead status is 'Old', which `statuses` does not have", "invalid" },
+        { tostring(events), message, code })
+    end
+    assert.has_error(function() hooks.contact_saved(nil, contact "New", { statuses = { New = "first" } }) end)
+  end)
 end)
 
 describe("a hook", function()

@@ -40,8 +40,11 @@ end
 local USE = [[
 crm.Acme = 1
 local sale = { id = 18, company = "Acme", status = "open" }
-crm.on_sale_saved(sale, { id = 18, company = "Acme", status = "won" }, { id = 7, name = "Ann" })
-print(crm.Acme, #engine:history())
+local won = { id = 18, company = "Acme", status = "won", version = 2 }
+local ann = { id = 7, name = "Ann" }
+crm.on_sale_saved(sale, won, ann)
+crm.on_sale_saved(sale, won, ann)
+print(crm.Acme, #engine:history(), engine:history({ limit = 1 })[1].event_id)
 engine:close()
 ]]
 
@@ -201,7 +204,7 @@ describe("the README's", function()
     local expected = lua[2]:match "%-%-> ([^\n]+)"
     local output, status = stores.run(code)
     assert.equal(0, status, output)
-    assert.equal(expected:gsub(" ", "\t") .. "\n5\t2\n", output)
+    assert.equal(expected:gsub(" ", "\t") .. "\n5\t2\tcrm/18/sale_won/2\n", output)
   end)
 
   -- Runs the block with this number between two pieces of code, on a store in which Acme is a Lead and sales that are won ask.
