@@ -72,7 +72,8 @@ static int copy_rest(eraser *e, lc_text ids, unsigned char *copy, size_t *size) 
     rc = rc == MDB_NOTFOUND ? 0 : rc;
     size_t kept = names ? 0 : id.size;
     copy[*size] = (unsigned char)kept;
-    memcpy(copy + *size + 1, id.data, kept);
+    if (kept != 0)
+      memcpy(copy + *size + 1, id.data, kept);
     *size += 1 + kept;
     e->erased += names;
   }

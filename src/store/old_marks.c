@@ -67,7 +67,8 @@ static int remove_batch(const lc_store *store, MDB_cursor *batches, const lc_key
   ids.data = (const char *)bytes;
   int rc = mdb_cursor_del(batches, 0);
   while (rc == 0 && lc_batch_next(&ids, &id))
-    rc = remove_mark(store, mdb_cursor_txn(batches), tenant, (const unsigned char *)id.data - 1);
+    if (id.size != 0)
+      rc = remove_mark(store, mdb_cursor_txn(batches), tenant, (const unsigned char *)id.data - 1);
   *removed += head.count;
   return rc;
 }

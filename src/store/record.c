@@ -340,7 +340,7 @@ bool lc_batch_next(lc_text *ids, lc_text *id) {
   size_t size = ids->size != 0 ? (unsigned char)*ids->data : 0;
   if (ids->size <= size)
     return false;
-  *id = (lc_text){ ids->data + 1, size };
+  *id = (lc_text){ size != 0 ? ids->data + 1 : NULL, size };
   *ids = (lc_text){ ids->data + 1 + size, ids->size - 1 - size };
   return true;
 }

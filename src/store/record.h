@@ -184,7 +184,7 @@ lc_status lc_mark_unpack(const void *bytes, size_t size, lc_mark *mark, lc_error
 /* False: the bytes are no batch. */
 bool lc_batch_unpack(lc_text packed, lc_batch *batch, lc_text *ids);
 
-/* Takes the next id off the front; false at the end. */
+/* Takes the next id off the front, which is empty where it was erased; false at the end. */
 bool lc_batch_next(lc_text *ids, lc_text *id);
 
 /* When a packed entry was written; -HUGE_VAL when the bytes are too few. */
