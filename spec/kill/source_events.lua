@@ -1,6 +1,8 @@
 -- The events of a source: of each three, one makes its company a customer, one asks, and one comes to nothing.
 
-local source = { COUNT = 300, BATCH = 7 }
+local times = require "support.times"
+
+local source = { COUNT = times(300), BATCH = 7 }
 
 local TRIGGERS = { "sale_won", "sale_registered", "sale_lost" }
 
