@@ -262,7 +262,7 @@ static int l_update(lua_State *L) {
   return 1;
 }
 
-/* raw:apply(company, id, details) -> seconds: one event in two commits */
+/* raw:apply(company, id, details, make) -> seconds: one event in two commits; the function `make`, if given, is called between them */
 static int l_apply(lua_State *L) {
   raw *r = check(L);
   text company = text_at(L, 2), id = text_at(L, 3), details = text_at(L, 4);
@@ -270,6 +270,10 @@ static int l_apply(lua_State *L) {
   begin(L, r);
   claim(L, r, company, id, details);
   commit(L, r);
+  if (!lua_isnoneornil(L, 5)) {
+    lua_pushvalue(L, 5);
+    lua_call(L, 0, 0);
+  }
   must(L, mdb_txn_begin(r->env, NULL, 0, &r->txn));
   finish(L, r, company);
   must(L, mdb_txn_commit(r->txn));

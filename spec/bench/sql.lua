@@ -63,6 +63,8 @@ local function batch()
   return (measure.now() - begun) / BATCH
 end
 
+local INSERT = "INSERT INTO applied_by_hand (change_key, company, category_before, category_after) VALUES (?, ?, ?, ?)"
+local UPDATE = "UPDATE by_hand SET category = ? WHERE id = ? AND category = ?"
 local by_hand = 0
 
 -- Seconds for the same by hand: the category is read, then changed with its key, between LMDB's two commits.
@@ -74,12 +76,12 @@ local function hand()
     local rows = assert(connection:query("SELECT CAST(category AS TEXT) FROM by_hand WHERE id = ?", { id }))
     local from = rows[1][1]
     local to = from == "4" and "3" or "4"
-    connection:begin()
-    assert(connection:execute("INSERT INTO applied_by_hand (change_key, company, category_before, category_after) "
-      .. "VALUES (?, ?, ?, ?)", { ("by-hand-%d"):format(by_hand), id, from, to }))
-    assert(connection:execute("UPDATE by_hand SET category = ? WHERE id = ? AND category = ?", { to, id, from }) == 1)
-    assert(connection:commit())
-    raw:apply(id, ("sale-%08d"):format(by_hand), details)
+    raw:apply(id, ("sale-%08d"):format(by_hand), details, function()
+      connection:begin()
+      assert(connection:execute(INSERT, { ("by-hand-%d"):format(by_hand), id, from, to }))
+      assert(connection:execute(UPDATE, { to, id, from }) == 1)
+      assert(connection:commit())
+    end)
   end
   return (measure.now() - begun) / SINGLES
 end

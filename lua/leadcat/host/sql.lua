@@ -10,6 +10,7 @@ local session = require "leadcat.host.sql.session"
 local sql = {}
 
 local MOST_IDS = 500 -- companies that one query asks for
+local TOGETHER = 20 -- changes that one statement remembers
 
 ---@class leadcat.sql.Companies
 ---@field table string as SQL names it: crm.companies
@@ -117,25 +118,51 @@ end
 
 -- Changes -------------------------------------------------------------------------------------------------------------
 
--- Makes a change: true, or false when the company is not in `from`; or nil, message, code. `known`: the key was there.
-local function change(self, connection, told)
-  local outcome, company = told.outcome, event_of.key(told.company)
+-- The row that remembers a change; or nil, message.
+local function row_of(self, told)
+  local outcome = told.outcome
   local to, message = category_text(self, outcome, told.to, "to")
   local from, why = category_text(self, outcome, told.from, "from")
   if not to or not from then
-    return nil, message or why, "refused"
+    return nil, message or why
   end
-  local inserted, problem, code = connection:execute(self.insert, { outcome.key, company, from, to })
-  if inserted == 0 then
+  return { key = outcome.key, company = event_of.key(told.company), from = from, to = to }
+end
+
+-- Writes some of the rows with one statement: how many were not there before; or nil, message, code.
+local function remember(self, connection, rows, first, last)
+  local values = {}
+  for place = first, last do
+    local row = rows[place]
+    values[#values + 1], values[#values + 2], values[#values + 3], values[#values + 4] = row.key, row.company, row.from,
+      row.to
+  end
+  local more = (", (?, ?, ?, ?)"):rep(last - first)
+  return connection:execute(self.dialect.insert_new(self.insert .. more), values)
+end
+
+-- Changes the company: "made", or "conflict" when it is not where it was; or nil, message, code.
+local function update(self, connection, row)
+  local updated, message, code = connection:execute(self.update, { row.to, row.company, row.from })
+  if not updated then
+    return nil, message, code
+  end
+  return updated > 0 and "made" or "conflict"
+end
+
+-- Makes one change.
+local function change(self, connection, told)
+  local row, problem = row_of(self, told)
+  if not row then
+    return nil, problem, "refused"
+  end
+  local inserted, message, code = remember(self, connection, { row }, 1, 1)
+  if not inserted then
+    return nil, message, code
+  elseif inserted == 0 then
     return "made before"
-  elseif inserted then
-    local updated
-    updated, problem, code = connection:execute(self.update, { to, company, from })
-    if updated then
-      return updated > 0 and "made" or "conflict"
-    end
   end
-  return nil, problem, code
+  return update(self, connection, row)
 end
 
 local function set_category(self, told)
@@ -151,21 +178,43 @@ local function set_category(self, told)
   return true
 end
 
--- Makes all with one transaction: the answers; nil when one of them fails, and none was made.
+-- Writes all rows. False: some were there before; nil, message.
+local function remember_all(self, connection, changes, rows)
+  for place, told in ipairs(changes) do
+    local message
+    rows[place], message = row_of(self, told)
+    if not rows[place] then
+      return nil, message
+    end
+  end
+  for first = 1, #rows, TOGETHER do
+    local last = math.min(first + TOGETHER - 1, #rows)
+    local inserted, message = remember(self, connection, rows, first, last)
+    if inserted ~= last - first + 1 then
+      return inserted and false, message
+    end
+  end
+  return true
+end
+
+-- Makes all with one transaction: the answers; nil or false when that cannot be, and none was made.
 local function set_together(self, changes)
   return transaction(self, function(connection)
-    local answers = {}
-    for place, told in ipairs(changes) do
-      local ended, message = change(self, connection, told)
-      if not ended then
-        return nil, message
-      elseif ended == "conflict" then
-        local removed, why = connection:execute(self.forget, { told.outcome.key })
-        if not removed then
-          return nil, why
-        end
+    local answers, rows = {}, {}
+    local all_new, message = remember_all(self, connection, changes, rows)
+    if not all_new then
+      return all_new, message
+    end
+    for place, row in ipairs(rows) do
+      local ended, why = update(self, connection, row)
+      if ended == "conflict" then
+        ended, why = connection:execute(self.forget, { row.key })
+        answers[place] = { code = "conflict" }
       end
-      answers[place] = ended == "conflict" and { code = "conflict" } or true
+      if not ended then
+        return nil, why
+      end
+      answers[place] = answers[place] or true
     end
     return answers, true
   end)
@@ -290,14 +339,14 @@ end
 
 -- Adds the statements.
 local function prepare(self)
-  local c, applied_table, dialect = self.companies, self.applied, self.dialect
+  local c, applied_table = self.companies, self.applied
   local where = ("FROM %s WHERE %s = ?"):format(c.table, c.id)
   self.find_one = ("SELECT %s %s"):format(as_text(self, c.category), where)
   self.find_name = c.name and ("SELECT %s %s"):format(as_text(self, c.name), where)
   self.update = ("UPDATE %s SET %s = ?%s WHERE %s = ? AND %s = ?"):format(c.table, c.category,
     c.set and ", " .. c.set or "", c.id, c.category)
-  self.insert = dialect.insert_new(
-    ("INSERT INTO %s (change_key, company, category_before, category_after) VALUES (?, ?, ?, ?)"):format(applied_table))
+  self.insert = ("INSERT INTO %s (change_key, company, category_before, category_after) VALUES (?, ?, ?, ?)"):format(
+    applied_table)
   self.find_key = ("SELECT change_key FROM %s WHERE change_key = ?"):format(applied_table)
   self.forget = ("DELETE FROM %s WHERE change_key = ?"):format(applied_table)
 end
