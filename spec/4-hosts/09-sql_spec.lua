@@ -7,6 +7,7 @@ local dbi = require "leadcat.host.sql.dbi"
 local handling = require "support.handling"
 local histories = require "support.histories"
 local lfs = require "lfs"
+local processes = require "support.processes"
 local sql = require "leadcat.host.sql"
 local stores = require "support.stores"
 
@@ -239,11 +240,7 @@ for _, dialect in ipairs(databases.DIALECTS) do
         execute { "INSERT INTO companies (id, category) VALUES (?, 1)", ("%d"):format(i) }
       end
       local function start()
-        local pipe = assert(io.popen(("echo $$; exec sh spec/support/with_lua.sh %s spec/kill/sql.lua %s '%s' %d 2>&1")
-          :format(os.getenv "LEADCAT_LUA" or "lua5.4", directory, cjson.encode(database.options), count)))
-        local id = pipe:read "*l"
-        assert.equal("ready", (pipe:read "*l"))
-        return { pipe = pipe, id = id }
+        return processes.launch("sql.lua", directory, cjson.encode(database.options), count)
       end
       for _ = 1, 10 do
         local workers = { start(), start() }

@@ -4,16 +4,14 @@ local core = require "leadcat.core"
 local host_of = require "kill.host"
 local lfs = require "lfs"
 local plan = require "kill.plan"
+local processes = require "support.processes"
 local stores = require "support.stores"
 local times = require "support.times"
 
 local START, HOUR, LOST = 1700000000, 3600, 7
-local LUA = os.getenv "LEADCAT_LUA" or "lua5.4"
 
 local function start(directory, number)
-  local pipe = assert(io.popen(("echo $$; exec sh spec/support/with_lua.sh %s spec/kill/later.lua '%s' %d %d 2>&1")
-    :format(LUA, directory, number, START + 2 * HOUR)))
-  return { pipe = pipe, id = assert(pipe:read "*l") }
+  return processes.launch("later.lua", directory, number, START + 2 * HOUR)
 end
 
 local function count_scheduled(files)
@@ -51,14 +49,9 @@ describe("what is scheduled", function()
     repeat
       local workers = { start(directory, number + 1), start(directory, number + 2) }
       number = number + 2
-      for _, worker in ipairs(workers) do
-        assert.equal("ready", (worker.pipe:read "*l"))
-      end
       core.sleep(0.005 + math.random() * 0.2)
       for _, worker in ipairs(workers) do
-        kills = kills + (os.execute(("kill -KILL %s 2>/dev/null"):format(worker.id)) and 1 or 0)
-        assert.equal("", (worker.pipe:read "*a"))
-        worker.pipe:close()
+        kills = kills + (processes.kill(worker) and 1 or 0)
       end
     until count_scheduled(files) == 0
     assert.is_true(kills > 0)

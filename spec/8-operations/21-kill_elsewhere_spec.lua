@@ -5,26 +5,14 @@ local core = require "leadcat.core"
 local host_of = require "kill.host"
 local lfs = require "lfs"
 local plan = require "kill.plan"
+local processes = require "support.processes"
 local stores = require "support.stores"
 local times = require "support.times"
 
-local LUA = os.getenv "LEADCAT_LUA" or "lua5.4"
 local COMPANIES = 7
 
 local function start(directory, number, events, role)
-  local command = "echo $$; exec sh spec/support/with_lua.sh %s spec/kill/elsewhere.lua '%s' %d %d %d %s 2>&1"
-  local pipe = assert(io.popen(command:format(LUA, directory, number, COMPANIES, events, role)))
-  local id = assert(pipe:read "*l")
-  assert.equal("ready", (pipe:read "*l"))
-  return { pipe = pipe, id = id }
-end
-
--- Ends a process, if it lives; whether it did. What it says would be an error.
-local function kill(process)
-  local ok = os.execute(("kill -KILL %s 2>/dev/null"):format(process.id))
-  assert.equal("", (process.pipe:read "*a"))
-  process.pipe:close()
-  return ok == true or ok == 0
+  return processes.launch("elsewhere.lua", directory, number, COMPANIES, events, role)
 end
 
 local function read(name)
@@ -62,7 +50,7 @@ describe("a change that is made elsewhere", function()
       number = number + 2
       core.sleep(0.002 + math.random() * 0.05 * (1 + number / 10)) -- on, also where everything is slow
       for i = 1, 2 do
-        kills = kills + (kill(both[i]) and 1 or 0)
+        kills = kills + (processes.kill(both[i]) and 1 or 0)
       end
       acks = read(files.acks(1))
     until select(2, acks:gsub("\n", "")) == COMPANIES * events and count_unfinished(files) == 0

@@ -2,33 +2,24 @@
 -- skipped.
 
 local core = require "leadcat.core"
+local histories = require "support.histories"
 local host_of = require "kill.host"
 local lfs = require "lfs"
 local plan = require "kill.plan"
+local processes = require "support.processes"
 local source = require "kill.source_events"
 local stores = require "support.stores"
 
 local LEAD, OPPORTUNITY, CUSTOMER = 1, 3, 5 -- the preset's categories
-local LUA = os.getenv "LEADCAT_LUA" or "lua5.4"
-
-local function start(directory, number, of)
-  local pipe = assert(io.popen(("echo $$; exec sh spec/support/with_lua.sh %s spec/kill/source.lua '%s' %d %s 2>&1")
-    :format(LUA, directory, number, of)))
-  return { pipe = pipe, id = assert(pipe:read "*l") }
-end
 
 -- How often each event's id is in the journal, and with which status.
 local function entries_of(engine)
-  local found, after = {}, nil
-  repeat
-    local entries
-    entries, after = assert(engine:history { limit = 1000, after = after })
-    for _, entry in ipairs(entries) do
-      if entry.event_id then
-        found[entry.event_id] = (found[entry.event_id] or "") .. entry.status
-      end
+  local found = {}
+  for _, entry in ipairs(histories.whole(engine)) do
+    if entry.event_id then
+      found[entry.event_id] = (found[entry.event_id] or "") .. entry.status
     end
-  until not after
+  end
   return found
 end
 
@@ -57,12 +48,9 @@ describe("a source that is read with a cursor", function()
       local kills, number, reached = 0, 0, {}
       repeat
         number = number + 1
-        local worker = start(directory, number, of)
-        assert.equal("ready", (worker.pipe:read "*l"))
+        local worker = processes.launch("source.lua", directory, number, of)
         core.sleep(0.002 + math.random() * 0.08 * (1 + number / 5)) -- on, also where everything is slow
-        kills = kills + (os.execute(("kill -KILL %s 2>/dev/null"):format(worker.id)) and 1 or 0)
-        assert.equal("", (worker.pipe:read "*a"))
-        worker.pipe:close()
+        kills = kills + (processes.kill(worker) and 1 or 0)
         local store = assert(core.open { path = files.store, map_size = plan.MAP })
         reached[number] = tonumber(store:cursor("applied", "cursor:source") or 0)
         store:close()

@@ -11,16 +11,8 @@ local directory, number, companies, events, role = arg[1], arg[2], tonumber(arg[
 local files = plan.files(directory)
 local crm = host_of.new(files, plan.START, "w" .. number)
 
--- The host takes its time: in the middle of a change the process is most likely to be killed.
-local function around(set_category, ...)
-  core.sleep(0.0005)
-  local ok, message = set_category(...)
-  core.sleep(0.0005)
-  return ok, message
-end
-
 local engine = assert(leadcat.open {
-  path = files.store, tenant = "applied", map_size = plan.MAP, host = crm:for_leadcat(true, around),
+  path = files.store, tenant = "applied", map_size = plan.MAP, host = crm:for_leadcat(true, host_of.slowly(0.0005)),
   apply = role == "writes" and "elsewhere" or "here",
 })
 print "ready"

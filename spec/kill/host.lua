@@ -24,6 +24,19 @@ function host.changes(content)
   return changes
 end
 
+--- What makes a host take its time, before it makes a change and behind it: in the middle of a change its process is most likely
+-- to be killed. For `Host:for_leadcat`.
+---@param seconds number
+---@return fun(set_category: function, ...): ...
+function host.slowly(seconds)
+  return function(set_category, ...)
+    core.sleep(seconds)
+    local ok, message = set_category(...)
+    core.sleep(seconds)
+    return ok, message
+  end
+end
+
 -- One process's open files. A POSIX lock is dropped when its process closes the file anywhere: so they stay open.
 ---@class kill.Host
 local Host = {}

@@ -1,7 +1,6 @@
 -- One of the processes that the kill test of cursors kills: DIRECTORY NUMBER HOST. It reads a source from where the cursor is, and
 -- delivers its events in small batches until the end.
 
-local core = require "leadcat.core"
 local host_of = require "kill.host"
 local leadcat = require "leadcat"
 local plan = require "kill.plan"
@@ -9,12 +8,8 @@ local source = require "kill.source_events"
 
 local directory, number, of_its_own = arg[1], arg[2], arg[3] == "own"
 local files = plan.files(directory)
-local host = of_its_own and host_of.new(files, plan.START, "w" .. number):for_leadcat(true, function(set_category, ...)
-  core.sleep(0.0005) -- the host takes its time: in the middle of a change the process is most likely to be killed
-  local ok, message = set_category(...)
-  core.sleep(0.0005)
-  return ok, message
-end) or nil
+local crm = of_its_own and host_of.new(files, plan.START, "w" .. number)
+local host = crm and crm:for_leadcat(true, host_of.slowly(0.0005)) or nil
 
 local engine = assert(leadcat.open { path = files.store, tenant = "applied", map_size = plan.MAP, host = host })
 print "ready"

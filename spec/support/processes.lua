@@ -53,6 +53,32 @@ function Process:wait()
   return table.concat(lines, "\n"), self.status
 end
 
+--- Starts a script of `spec/kill`, on the same Lua and build, and waits until it says that it is ready.
+---@param script string
+---@param ... string|number its arguments
+---@return {pipe: file*, id: string}
+function processes.launch(script, ...)
+  local words = { "sh spec/support/with_lua.sh", os.getenv "LEADCAT_LUA" or "lua5.4", "spec/kill/" .. script }
+  for _, argument in ipairs { ... } do
+    words[#words + 1] = quote(tostring(argument))
+  end
+  local pipe = assert(io.popen("echo $$; exec " .. table.concat(words, " ") .. " 2>&1"))
+  local process = { pipe = pipe, id = assert(pipe:read "*l") }
+  local said = pipe:read "*l"
+  assert(said == "ready", said)
+  return process
+end
+
+--- Kills a process that was launched, if it lives. Raises when it has said something meanwhile: that is an error.
+---@return boolean lived
+function processes.kill(process)
+  local ok = os.execute(("kill -KILL %s 2>/dev/null"):format(process.id))
+  local said = process.pipe:read "*a"
+  process.pipe:close()
+  assert(said == "", said)
+  return ok == true or ok == 0
+end
+
 --- A process that was stopped while it writes to the store in `path`, whose lock for writers it holds.
 ---@param path string
 ---@return string id
