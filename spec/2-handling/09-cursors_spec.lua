@@ -26,12 +26,6 @@ local function statuses(outcomes)
   return table.concat(list, " ")
 end
 
-local function commits(engine, fn)
-  local before = engine:stats().commits.count
-  fn()
-  return engine:stats().commits.count - before
-end
-
 -- With the embedded host, alone and guarded, and with another one.
 local function each_host(fn)
   for _, way in ipairs { "embedded", "guarded", "host" } do
@@ -68,7 +62,7 @@ describe("a cursor", function()
     each_host(function(engine, way)
       local changes = way == "host" and 2 or 1 -- commits of a change
       local function count(events, text)
-        local made = commits(engine, function()
+        local made = stores.commits(engine, function()
           assert.is_nil(select(2, assert(deliver(engine, events, text))))
         end)
         assert.equal(text, engine:cursor "crm")

@@ -365,6 +365,12 @@ describe("leadcat import inspect", function()
     assert.same({ { rows = 1, fate = "without a company", lines = { 3 } } }, report.fates)
   end)
 
+  it("takes no events in JSON for an export", function()
+    local _, errors, status = stores.leadcat("import", "inspect", stores.file('{"trigger":"sale_won"}', ".jsonl"))
+    assert.equal(1, status)
+    assert.matches("events in JSON need no reading: leadcat simulate says what comes of them", errors)
+  end)
+
   it("tells what is not known of another file", function()
     local output = inspect("a;b;c\nx;1/2/2024;5\ny;3/4/2024;\n;;\n")
     assert.matches("parted by semicolons; 3 rows\n", output)

@@ -174,6 +174,9 @@ end
 
 local function inspect(args)
   arguments.by_column(args)
+  if import.format_of(args.file) == "jsonl" then
+    common.fail("%s: events in JSON need no reading: leadcat simulate says what comes of them", args.file)
+  end
   local file = files.open_twice(args.file)
   local report, columns, header = scan(file, args)
   local kind = kind_of_file(args, header)
