@@ -70,7 +70,7 @@ tsan: ## the C tests that use threads, under ThreadSanitizer
 valgrind: ## the specs on Lua 5.4 under valgrind
 	@sh .ci/install ci
 	@$(MAKE) --no-print-directory -s all c-tests
-	@BUILD=$(BUILD) LEADCAT_SLOW=1 JOBS=2 RUN_UNDER="valgrind --quiet --error-exitcode=99 --leak-check=full \
+	@BUILD=$(BUILD) LEADCAT_SLOW=1 JOBS=2 RUN_UNDER="valgrind --quiet --fair-sched=yes --error-exitcode=99 --leak-check=full \
 	  --show-leak-kinds=definite --errors-for-leak-kinds=definite --suppressions=spec/support/valgrind.supp" sh spec/support/run.sh $(LUA)
 
 # ---- hostile input -----------------------------------------------------------------------------
