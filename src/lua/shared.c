@@ -118,13 +118,14 @@ static int change_of(const lc_entry *entry) {
   return entry->status == LC_ENTRY_UPDATED ? 1 + entry->has_at : entry->status == LC_ENTRY_AWAITING && entry->has_at ? 3 : 0;
 }
 
-/* Sets what the database has in columns of its own, in the table at the top. */
+/* Sets what the database has in columns of its own, in the table at the top. The store is argument 1. */
 static void set_columns(lua_State *L, const lc_entry *entry) {
+  if (lc_scratch_is_seen_as(l_check_open(L)->store, entry))
+    l_set_text(L, "event_id", entry->event_id);
   l_set_integer(L, "entry", (int64_t)entry->id);
   l_set_text(L, "company", entry->company.text);
   if (lc_entry_is_note(entry))
     l_set_text(L, "former", entry->former.text);
-  l_set_text(L, "event_id", entry->event_id);
   l_set_id(L, "change", change_of(entry));
   l_set_integer(L, "status", (int64_t)entry->status);
   l_set_number(L, "at", entry->at);

@@ -193,6 +193,13 @@ lc_status lc_scratch_questions(lc_store *store, lc_scratch_take *take, void *con
   return each(store, LC_TABLE_CONFIRMATIONS, take, context, error);
 }
 
+bool lc_scratch_is_seen_as(lc_store *store, const lc_entry *entry) {
+  lc_key key = store->scratch_tenant;
+  uint64_t seen;
+  lc_key_add_text(&key, entry->event_id);
+  return lc_get_record(store, store->scratch, LC_TABLE_SEEN, &key, &seen, sizeof seen) != 0 || seen == entry->id;
+}
+
 /* ---- marks -------------------------------------------------------------------------------- */
 
 typedef struct taking {

@@ -48,6 +48,10 @@ lc_status lc_scratch_entries(lc_store *store, lc_scratch_take *take, void *conte
 lc_status lc_scratch_unchanged(lc_store *store, lc_scratch_take *take, void *context, lc_error *error);
 lc_status lc_scratch_questions(lc_store *store, lc_scratch_take *take, void *context, lc_error *error);
 
+/* Whether the entry is the one that its event's id stands for, as far as is known: an event that schedules something beside what it does at
+ * once has two. */
+bool lc_scratch_is_seen_as(lc_store *store, const lc_entry *entry);
+
 /* Calls `take` with each mark that waits, of any tenant, and empties their list once all were taken. The record is the tenant, the event's
  * id, each with its size in a byte before it, and the packed mark. */
 lc_status lc_scratch_marks(lc_store *store, lc_scratch_take *take, void *context, lc_error *error);

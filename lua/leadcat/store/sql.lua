@@ -217,7 +217,7 @@ function sql.new(options)
   local random = tonumber(core.random_id():sub(1, 12), 16)
   local store = setmetatable({
     core = options.core, database = options.database, owner = random + 1, sleep = function(_, seconds) options.sleep(seconds) end,
-    trusts_now = options.trusts_now, commits = 0, seconds = 0, slowest = 0, polls_at = 0,
+    trusts_now = options.trusts_now, commits = 0, seconds = 0, slowest = 0, polls_at = 0, committed_at = core.uptime(),
   }, Store)
   local ok, message, code = prepare(store, options)
   if not ok then

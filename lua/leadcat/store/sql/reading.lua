@@ -79,7 +79,7 @@ function reading:history(tenant, company, since, after, limit, unchanged)
   return show(self, "show_entry", self:run(statements[(company and "company_history_" or "history_") .. log], params))
 end
 
-function reading:applying(tenant, _, after, limit)
+function reading:applying(tenant, after, limit)
   return show(self, "show_entry", self:run(statements.applying, { tenant, after, limit, self:ahead() }))
 end
 

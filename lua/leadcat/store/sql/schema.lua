@@ -61,8 +61,7 @@ local STEPS = {
   change int2,                  -- of a change that counts: 1; with a time of its event: 2; of a question with one: 3
   at int8 NOT NULL, written int8 NOT NULL, -- µs
   record bytea NOT NULL,
-  CONSTRAINT entry_pkey PRIMARY KEY (tenant, entry),
-  CONSTRAINT entry_is_new CHECK (status < 100)
+  PRIMARY KEY (tenant, entry)
 ) WITH (fillfactor = 90)]],
     "CREATE UNIQUE INDEX entry_event ON leadcat.entry (tenant, event_id) WHERE event_id IS NOT NULL",
     "CREATE INDEX entry_company ON leadcat.entry (tenant, company, entry)",

@@ -97,16 +97,18 @@ k AS (INSERT INTO leadcat.company AS k (tenant, company, version, newest, catego
 local COMPANY_TYPES = "bytea int8 bool int8 bytea[] int8[] int8[] int4[] int8[] bool[] int8[] int8[] int8[] int8[] int4[] int8[] "
   .. "bytea[] int8[] int8[]"
 
--- A new entry has a status below 100; one that is there already comes with 100 more, so that neither can be taken for the other.
+-- A new entry has a status below 100; one that is there already comes with 100 more, so that neither can be taken for the other: where a
+-- number is taken, or the entry is gone, it is an error.
 local ENTRIES = { "int8[] bytea[] bytea[] bytea[] int2[] int2[] int8[] int8[] bytea[]", [[,
 n AS MATERIALIZED (SELECT n.* FROM unnest($1::int8[], $2::bytea[], $3::bytea[], $4::bytea[], $5::int2[], $6::int2[], $7::int8[], $8::int8[],
     $9::bytea[]) AS n(entry, company, former, event_id, status, change, at, written, record)
   WHERE company IN (SELECT company FROM k)),
 e AS (INSERT INTO leadcat.entry AS e (tenant, entry, company, former, event_id, status, change, at, written, record)
   SELECT $TENANT::bytea, entry, company, former, event_id, status, change, at, written, record FROM n
-  ON CONFLICT (tenant, entry) DO UPDATE SET company = excluded.company, former = excluded.former, event_id = excluded.event_id,
+  ON CONFLICT (tenant, entry) DO UPDATE SET company = excluded.company, former = excluded.former,
+    event_id = CASE WHEN excluded.event_id IS NULL THEN NULL ELSE e.event_id END,
     status = excluded.status - 100, change = excluded.change, record = excluded.record
-  WHERE excluded.status >= 100 RETURNING 1)]], "(SELECT count(*) FROM e) = (SELECT count(*) FROM n)" }
+  WHERE excluded.status >= 100 RETURNING status)]], "(SELECT count(*) FROM e WHERE status < 100) = (SELECT count(*) FROM n)" }
 
 local QUESTIONS = { "bytea[] int8[] bytea[] bytea[] int2[] int8[] bytea[]", [[,
 q AS (INSERT INTO leadcat.question AS q (tenant, id, entry, company, user_id, state, expires_at, record)

@@ -284,7 +284,7 @@ end
 --- Whether the database answers, and commits.
 function upkeep:probe(age)
   local ok, message, code = self:run(statements.ping, {})
-  if ok and core.uptime() - (self.committed_at or -math.huge) >= age then
+  if ok and core.uptime() - self.committed_at >= age then
     ok, message, code = self:run(statements.barrier, {}, true)
   end
   return ok and true, message, code

@@ -237,7 +237,7 @@ local function put(self, tenant, found, effects, how)
   local answer, message, code, sqlstate, constraint = self:run(statement, params, true)
   if not answer then
     self:keep_marks(marks)
-    local again = sqlstate == "23505" and constraint == EVENT or sqlstate == "23514" or sqlstate == "22P02" or sqlstate == "40001"
+    local again = sqlstate == "23505" and constraint == EVENT or sqlstate == "22P02" or sqlstate == "40001"
       or sqlstate == "40P01"
     if again then
       return false, "overtaken"
