@@ -112,7 +112,8 @@ describe("base64", function()
     end
   end)
 
-  for _, text in ipairs { "Z", "Zg", "Zg=", "Zg===", "====", "=", "Zm=v", " Zg==", "Zg== ", "Zg==\n", "Zm9v\nZm9v", "Zm9-", "Zm9_",
+  for _, text in ipairs { "Z", "Zg", "Zg=", "Zg===", "====", "=", "Zm=v", " Zg==", "Zg== ", "Zg==\n",
+    "Zm9v\nZm9v", "Zm9-", "Zm9_",
     "Zm9v\0", "Zg==Zg==", "Z===", "Zm\2559v" } do
     it("is not " .. ("%q"):format(text), function()
       assert.is_nil(core.unbase64(text))
