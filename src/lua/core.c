@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "convert.h"
+#include "crypto.h"
 #include "encoding.h"
 #include "ending.h"
 #include "facts.h"
@@ -151,6 +152,14 @@ __attribute__((visibility("default"))) int luaopen_leadcat_core(lua_State *L) {
     { "ending", l_ending },
     { "process", l_process },
     { "random_id", l_random_id },
+    { "random_bytes", l_random_bytes },
+    { "sha256", l_sha256 },
+    { "hmac_sha256", l_hmac_sha256 },
+    { "pbkdf2_sha256", l_pbkdf2_sha256 },
+    { "equal", l_equal },
+    { "base64", l_base64 },
+    { "unbase64", l_unbase64 },
+    { "hex", l_hex },
     { "checksum", l_checksum },
     { "parse_time", l_parse_time },
     { "encode", l_encode },
