@@ -159,6 +159,8 @@ static lc_status open_new(const char *path, const lc_env_options *options, lc_en
     destroy(env);
     return status;
   }
+  if (!env->options.readonly)
+    lc_env_keep_reserve(env);
   env->device = data.st_dev;
   env->inode = data.st_ino;
   env->next = registry.first;

@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "access.h"
-#include "env.h"
 #include "pages.h"
 
 enum { DEFAULT_READERS = 1024, ROOM = 1 << 20 };
@@ -361,7 +360,6 @@ lc_status lc_open_files(lc_env *env, lc_error *error) {
   }
   if (status != LC_OK || env->options.readonly)
     return status;
-  lc_env_keep_reserve(env);
   return lc_writers_open(path, env->options.alone, env->options.mode, &env->writers, error);
 }
 
