@@ -378,7 +378,8 @@ return function(options)
   check(options)
   return setmetatable({
     name = options.name, tenant = options.tenant, since = options.since, overlap = options.overlap,
-    start = options.start or core.now, events = options.events or function(item) return item end, set_aside = options.set_aside,
+    start = options.start or core.now, events = options.events or function(item) return item end,
+    set_aside = options.set_aside,
     every = options.every or EVERY, limit = options.limit or LIMIT, late = options.late or "skip",
     stuck = stuck.new(), told = {}, seen = {}, seen_before = {}, seen_count = 0,
     is_behind = false, due = 0, rest_until = 0,
