@@ -475,9 +475,21 @@ static int l_mirror_state(lua_State *L) {
   return l_push_result(L, box, result, lc_store_mirror_state(box->store, &box->error), l_push_text);
 }
 
+/* store:holds() -> whether it has anything of a store of one machine */
+static int l_holds(lua_State *L) {
+  bool holds;
+  l_store *box = l_check_open(L);
+  lc_status status = lc_store_holds(box->store, &holds, &box->error);
+  if (status != LC_OK)
+    return l_fail(L, status, &box->error);
+  lua_pushboolean(L, holds);
+  return 1;
+}
+
 void l_shared_register(lua_State *L) {
   static const luaL_Reg methods[] = {
     { "walk", l_walk },
+    { "holds", l_holds },
     { "mirror", l_mirror },
     { "mirror_state", l_mirror_state },
     { "take_marks", l_take_marks },

@@ -60,6 +60,28 @@ lc_status lc_store_mirror(lc_store *store, const lc_mirrored *configs, size_t co
   return lc_end_write(store, LC_PART_CONFIG, txn, status, error);
 }
 
+static lc_status find_any(lc_store *store, lc_table table, bool *found, lc_error *error) {
+  MDB_txn *txn;
+  MDB_stat pages;
+  lc_part part = lc_table_part(table);
+  lc_status status = *found ? LC_OK : lc_begin_read(store, part, &txn, error);
+  if (status != LC_OK || *found)
+    return status;
+  int rc = mdb_stat(txn, lc_env_table(store->env, table), &pages);
+  *found = rc == 0 && pages.ms_entries != 0;
+  lc_end_read(store, part);
+  return lc_store_fail(store, part, rc, "cannot read the store", error);
+}
+
+lc_status lc_store_holds(lc_store *store, bool *holds, lc_error *error) {
+  static const lc_table tables[] = { LC_TABLE_CONFIGS, LC_TABLE_JOURNAL, LC_TABLE_UNCHANGED, LC_TABLE_COMPANIES };
+  lc_status status = LC_OK;
+  *holds = false;
+  for (size_t i = 0; i < sizeof tables / sizeof *tables && status == LC_OK; i++)
+    status = find_any(store, tables[i], holds, error);
+  return status;
+}
+
 lc_status lc_store_mirror_state(lc_store *store, lc_error *error) {
   MDB_txn *txn;
   MDB_val value;

@@ -18,6 +18,9 @@ typedef struct lc_mirrored {
 lc_status lc_store_mirror(lc_store *store, const lc_mirrored *configs, size_t count, bool all, const lc_declared *triggers,
                           size_t trigger_count, lc_text state, lc_error *error);
 
+/* Whether the store has a config, an entry or a company: then it is no mirror, unless it says so. */
+lc_status lc_store_holds(lc_store *store, bool *holds, lc_error *error);
+
 /* Copies out that text. LC_NOT_FOUND. */
 lc_status lc_store_mirror_state(lc_store *store, lc_error *error);
 

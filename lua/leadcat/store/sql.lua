@@ -7,6 +7,7 @@
 
 local core = require "leadcat.core"
 local events = require "leadcat.store.sql.events"
+local pg = require "leadcat.store.pg"
 local reading = require "leadcat.store.sql.reading"
 local rules = require "leadcat.store.sql.rules"
 local schema = require "leadcat.store.sql.schema"
@@ -33,28 +34,29 @@ local MOMENT = 0.002
 -- The database ------------------------------------------------------------------------------------------------------------
 
 -- What a failure is to whoever called: the codes of the seam.
-local function code_of(sqlstate)
-  if sqlstate == "40001" or sqlstate == "40P01" or sqlstate == "23505" then
+local OVERTAKEN = { ["40001"] = true, ["40P01"] = true, ["23505"] = true } -- not serializable, a deadlock, not unique
+
+local function code_of(code, problem)
+  local sqlstate = problem and problem.sqlstate
+  if code == "failed" and OVERTAKEN[sqlstate] then
     return "overtaken"
-  elseif sqlstate == "53100" then
-    return "full"
   end
-  return "unavailable"
+  return sqlstate == "53100" and "full" or code == "failed" and "io" or "unavailable"
 end
 
 --- Runs a statement in a transaction of its own. Those that write are counted.
----@param statement {name: string, sql: string, types: string[]}
+---@param statement leadcat.pg.Statement
 ---@param params any[]
 ---@param writes? boolean
----@return any[][]? rows, string? message, string? code, string? sqlstate, string? constraint
+---@return leadcat.pg.Result? rows, string? message, string? code, leadcat.pg.Problem? problem
 function Store:run(statement, params, writes)
   if not self.core then
     error("the engine is closed", 3)
   end
   local begun = core.uptime()
-  local rows, message, sqlstate, constraint = self.database:run(statement, params)
+  local rows, message, code, problem = self.database:run(statement, params)
   if not rows then
-    return nil, message, code_of(sqlstate), sqlstate, constraint
+    return nil, message, code_of(code, problem), problem
   end
   if writes then
     local taken = core.uptime() - begun
@@ -130,11 +132,12 @@ function Store:walk(...)
 end
 
 function Store:close()
-  if self.core then
+  local mirror = self.core
+  if mirror then
     self:settle()
-    self.core:close()
-    self.database:close()
     self.core = nil
+    mirror:close()
+    self.database:close()
   end
 end
 
@@ -153,9 +156,7 @@ local function epoch_of(cluster)
 end
 
 local function check_version(store)
-  local version, message, code = schema.version(function(statement)
-    return store:run(statement, {})
-  end)
+  local version, message, code = schema.version(store.database)
   if version == 0 then
     return nil, "the database has no tables of leadcat yet: `leadcat shared init` makes them", "not_found"
   elseif version and version ~= schema.VERSION then
@@ -165,11 +166,8 @@ local function check_version(store)
   return version, message, code
 end
 
-local DURABILITY = {
-  name = "leadcat_durability", types = {},
-  sql = "SELECT coalesce(current_setting('synchronous_standby_names', true), ''), "
-    .. "coalesce(current_setting('synchronous_commit', true), ''), version()",
-}
+local DURABILITY = pg.statement("SELECT coalesce(current_setting('synchronous_standby_names', true), ''), "
+  .. "coalesce(current_setting('synchronous_commit', true), ''), version()")
 local WAITS = { on = true, remote_apply = true }
 
 -- Whether what is committed survives the loss of a machine.
@@ -203,9 +201,56 @@ local function prepare(store, options)
   return ok, message, code
 end
 
+-- Only a directory that holds nothing of a store of one machine can be a node's mirror.
+local function check_directory(store, path)
+  local holds, message, code = store:holds()
+  if holds and not store:mirror_state() then
+    return nil, ("%s holds a store of one machine, which `shared` would leave aside: name another directory"):format(path), "conflict"
+  end
+  return holds ~= nil or nil, message, code
+end
+
+local SETTINGS = {
+  plan_cache_mode = "force_generic_plan", -- planning each time costs a factor of two
+  statement_timeout = "8s", -- the server gives up before we do
+}
+
+---@class leadcat.sql.Where
+---@field path string the node's directory
+---@field shared string of the database: postgresql://...
+---@field durability? "full"|"primary"
+---@field map_size? integer
+---@field max_readers? integer
+---@field mode? integer
+---@field patience? number seconds for a lock, where other coroutines run
+---@field sleep fun(seconds: number)
+
+--- Opens the store of several machines. Raises on a connection string that cannot be used.
+---@param where leadcat.sql.Where
+---@return leadcat.Store? store, string? message, string? code
+function sql.open(where)
+  local database = pg.pool(where.shared, { settings = SETTINGS })
+  local mirror, message, code = core.open {
+    path = where.path, map_size = where.map_size, max_readers = where.max_readers, mode = where.mode, patience = where.patience,
+    shared = true,
+  }
+  if not mirror then
+    return nil, message, code
+  end
+  local fits
+  fits, message, code = check_directory(mirror, where.path)
+  if not fits then
+    mirror:close()
+    return nil, message, code
+  end
+  local store
+  store, message, code = sql.new { core = mirror, database = database, durability = where.durability, sleep = where.sleep }
+  return store, message, code
+end
+
 ---@class leadcat.sql.Options
 ---@field core leadcat.Store opened with `shared`
----@field database {run: function, close: function}
+---@field database leadcat.pg.Pool
 ---@field durability? "full"|"primary"
 ---@field sleep fun(seconds: number)
 ---@field trusts_now? boolean go by the times that callers give: for specs

@@ -6,7 +6,11 @@
 -- database's clock. What leadcat does to these tables is understood by CockroachDB, YugabyteDB and Citus too: no stored
 -- functions, no LISTEN, no advisory locks, and each table is modified at most once in a statement.
 
+local pg = require "leadcat.store.pg"
+
 local schema = {}
+
+local MINUTES = 600 -- seconds that making the tables may take
 
 --- The version that this leadcat reads and writes.
 schema.VERSION = 1
@@ -97,33 +101,30 @@ local STEPS = {
   },
 }
 
-local function statement(sql)
-  return { name = "", sql = sql, types = {} }
-end
-
-local FORMAT = statement "SELECT value FROM leadcat.meta WHERE name = 'format'"
+local FORMAT = pg.statement "SELECT value FROM leadcat.meta WHERE name = 'format'"
+local ABSENT = { ["42P01"] = true, ["3F000"] = true } -- no such table, no such schema
 
 --- The version of the tables; 0 where there are none.
----@param run fun(statement: table): table[]?, string?, string?, string?
+---@param database leadcat.pg.Pool
 ---@return integer? version, string? message, string? code
-function schema.version(run)
-  local rows, message, code, sqlstate = run(FORMAT)
-  if rows then
-    return rows[1] and rows[1][1] or 0
-  elseif sqlstate == "42P01" or sqlstate == "3F000" then -- no such table, no such schema
+function schema.version(database)
+  local result, message, code, problem = database:run(FORMAT)
+  if result then
+    return result[1] and result[1][1] or 0
+  elseif problem and ABSENT[problem.sqlstate] then
     return 0
   end
   return nil, message, code
 end
 
---- The statements that bring the tables of a version to today's, in a transaction.
+--- The statements that bring the tables of a version to today's.
 ---@param version integer
 ---@return string[]
 function schema.steps(version)
   local list = {}
   for step = version + 1, schema.VERSION do
-    for _, sql in ipairs(STEPS[step]) do
-      list[#list + 1] = sql
+    for _, text in ipairs(STEPS[step]) do
+      list[#list + 1] = text
     end
     if step > 1 then
       list[#list + 1] = ("UPDATE leadcat.meta SET value = %d WHERE name = 'format'"):format(step)
@@ -132,30 +133,31 @@ function schema.steps(version)
   return list
 end
 
---- Makes the tables, or brings them to today's version. Nothing to do is fine.
----@param run fun(statement: table): table[]?, string?, string?, string?
+--- Makes the tables, or brings them to today's version, in one transaction. Where there is nothing to do, nothing is done.
+---@param database leadcat.pg.Pool
 ---@return integer? version the one before, string? message, string? code `conflict`: the tables are of a newer leadcat
-function schema.upgrade(run)
-  local version, message, code = schema.version(run)
+function schema.upgrade(database)
+  local version, message, code = schema.version(database)
   if not version then
     return nil, message, code
   elseif version > schema.VERSION then
-    return nil, ("the database has tables of version %d; this leadcat knows version %d"):format(version, schema.VERSION), "conflict"
+    return nil, ("the tables have version %d, and this leadcat knows version %d: update leadcat"):format(version, schema.VERSION), "conflict"
   elseif version == schema.VERSION then
     return version
   end
-  local list = schema.steps(version)
-  table.insert(list, 1, "BEGIN")
-  list[#list + 1] = "COMMIT"
-  for _, sql in ipairs(list) do
-    local ok
-    ok, message, code = run(statement(sql))
-    if not ok then
-      run(statement "ROLLBACK")
-      return nil, message, code
-    end
+  local calls = {}
+  for i, text in ipairs(schema.steps(version)) do
+    calls[i] = { pg.statement(text) }
   end
-  return version
+  local session
+  session, message, code = database:acquire()
+  if not session then
+    return nil, message, code
+  end
+  local results
+  results, message, code = session:pipeline(calls, MINUTES)
+  database:release(session)
+  return results and version, message, code
 end
 
 return schema

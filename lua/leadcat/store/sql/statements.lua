@@ -1,4 +1,6 @@
---- What is said to the database of a shared store. A statement is `{name, sql, types}`: the types of its parameters, in their order.
+--- What is said to the database of a shared store.
+
+local pg = require "leadcat.store.pg"
 
 local statements = {}
 
@@ -7,7 +9,7 @@ local function statement(name, types, sql)
   for word in types:gmatch "%S+" do
     list[#list + 1] = word
   end
-  statements[name] = { name = "leadcat_" .. name, sql = sql, types = list }
+  statements[name] = pg.statement(sql, list)
 end
 
 -- Milliseconds and microseconds of the database's clock, which alone counts. $n is how far it is taken to be ahead (ms), for tests.

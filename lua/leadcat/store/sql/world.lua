@@ -212,6 +212,18 @@ end
 ---@field all? boolean all or nothing
 ---@field cursor? table
 
+local OVERTAKEN = "22P02" -- what the statement says itself (`statements.put`)
+
+-- Whether nothing was written since somebody else was first: to a company, or with an event's id.
+local function may_try_again(code, problem)
+  if not problem or code == "unavailable" then
+    return false
+  elseif problem.sqlstate == "23505" then
+    return problem.constraint == EVENT
+  end
+  return code == "overtaken" or problem.sqlstate == OVERTAKEN
+end
+
 -- Sends it. Gives the companies that were written, by their texts; or false, why: "stale" or "overtaken", or nil, message, code.
 local function put(self, tenant, found, effects, how)
   local rows = company_rows(self, found, effects)
@@ -234,15 +246,13 @@ local function put(self, tenant, found, effects, how)
       add_columns(params, COLUMNS[part], part == "marks" and marks or effects[part])
     end
   end
-  local answer, message, code, sqlstate, constraint = self:run(statement, params, true)
+  local answer, message, code, problem = self:run(statement, params, true)
   if not answer then
     self:keep_marks(marks)
-    local again = sqlstate == "23505" and constraint == EVENT or sqlstate == "22P02" or sqlstate == "40001"
-      or sqlstate == "40P01"
-    if again then
+    if may_try_again(code, problem) then
       return false, "overtaken"
     end
-    return nil, message, code
+    return nil, message, code == "overtaken" and "io" or code
   elseif answer[1][2] == 0 then
     self:keep_marks(marks)
     return false, "stale"
