@@ -91,11 +91,6 @@ function Store:milliseconds(now)
   return math.floor(self:time(now) * 1000)
 end
 
---- The same for claims, whose times are the database's also in specs.
-function Store:claims_now()
-  return math.floor((self.offset or 0) * 1000 + core.uptime() * 1000)
-end
-
 -- The node's own store ----------------------------------------------------------------------------------------------------
 
 --- Calls one of its methods, and waits while another process of the node has its lock.
@@ -210,7 +205,8 @@ local function check_directory(store, path)
   return holds ~= nil or nil, message, code
 end
 
-local SETTINGS = {
+--- Of the database's sessions.
+sql.SETTINGS = {
   plan_cache_mode = "force_generic_plan", -- planning each time costs a factor of two
   statement_timeout = "8s", -- the server gives up before we do
 }
@@ -229,7 +225,7 @@ local SETTINGS = {
 ---@param where leadcat.sql.Where
 ---@return leadcat.Store? store, string? message, string? code
 function sql.open(where)
-  local database = pg.pool(where.shared, { settings = SETTINGS })
+  local database = pg.pool(where.shared, { settings = sql.SETTINGS })
   local mirror, message, code = core.open {
     path = where.path, map_size = where.map_size, max_readers = where.max_readers, mode = where.mode, patience = where.patience,
     shared = true,

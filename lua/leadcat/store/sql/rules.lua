@@ -57,6 +57,7 @@ local function read_meta(self)
   for _, row in ipairs(rows) do
     meta[row[1]] = row[2]
   end
+  self.offset = meta.now / 1000000 - core.uptime()
   return meta
 end
 

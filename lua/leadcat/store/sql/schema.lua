@@ -117,6 +117,28 @@ function schema.version(database)
   return nil, message, code
 end
 
+local TABLES = {
+  "company", "config", "counter", "cursor", "entry", "entry_low", "mark", "meta", "question", "trigger", "unchanged",
+  "entry_event", "entry_company", "company_applying", "company_scheduled",
+}
+
+local FIND = pg.statement("SELECT name FROM unnest($1::text[]) AS t(name) WHERE to_regclass('leadcat.' || name) IS NULL", { "text[]" })
+
+--- What of the tables, and of the indexes on which more than speed depends, is not there.
+---@param database leadcat.pg.Pool
+---@return string[]? names, string? message, string? code
+function schema.missing(database)
+  local rows, message, code = database:run(FIND, { TABLES })
+  if not rows then
+    return nil, message, code
+  end
+  local names = {}
+  for i, row in ipairs(rows) do
+    names[i] = row[1]
+  end
+  return names
+end
+
 --- The statements that bring the tables of a version to today's.
 ---@param version integer
 ---@return string[]

@@ -29,7 +29,7 @@ SELECT json FROM leadcat.config WHERE tenant = $1::bytea
   AND revision = CASE WHEN $2::int8 = 0 THEN (SELECT max(revision) FROM leadcat.config WHERE tenant = $1::bytea) ELSE $2::int8 END]])
 statement("newest_revision", "bytea", "SELECT coalesce(max(revision), 0) FROM leadcat.config WHERE tenant = $1::bytea")
 statement("revisions", "bytea", "SELECT about, revision FROM leadcat.config WHERE tenant = $1::bytea ORDER BY revision DESC")
-statement("meta", "", "SELECT name, value FROM leadcat.meta")
+statement("meta", "", "SELECT name, value FROM leadcat.meta UNION ALL SELECT 'now', " .. US)
 statement("changed", "int8", [[
 SELECT c.tenant, c.revision, c.json, c.about FROM leadcat.config c
   JOIN (SELECT tenant, max(revision) AS revision FROM leadcat.config WHERE changed > $1::int8 GROUP BY tenant) n
@@ -294,10 +294,10 @@ e AS (DELETE FROM leadcat.mark e USING d WHERE e.tenant = $1::bytea AND e.event_
 SELECT (SELECT count(*) FROM e), NULL::int8, (SELECT count(*) FROM d)]])
 statement("newest_mark", "bytea", "SELECT max(written) FROM leadcat.mark WHERE tenant = $1::bytea")
 
--- Tenants, behind $1, with work due: $2 now (ms).
+-- Tenants, behind $1 or ($2) from the first, with work due: at $3 (ms), of changes so much ahead of the clock.
 statement("due_changes", "bytea bool int8", [[
-SELECT DISTINCT tenant FROM leadcat.company WHERE applying IS NOT NULL AND (tenant > $1::bytea OR $2::bool) AND retry_at <= $3::int8
-ORDER BY tenant LIMIT 256]])
+SELECT DISTINCT tenant FROM leadcat.company WHERE applying IS NOT NULL AND (tenant > $1::bytea OR $2::bool)
+  AND retry_at <= $3::int8 + ]] .. MS .. [[ ORDER BY tenant LIMIT 256]])
 statement("due_timed", "bytea bool int8", [[
 SELECT tenant FROM leadcat.question WHERE state = 0 AND (tenant > $1::bytea OR $2::bool) AND expires_at <= $3::int8
 UNION SELECT tenant FROM leadcat.company WHERE scheduled IS NOT NULL AND (tenant > $1::bytea OR $2::bool) AND scheduled_at <= $3::int8

@@ -132,7 +132,7 @@ function upkeep:due(work, age, count, now, place)
   if work ~= "changes" and work ~= "timed" then
     return due_of_log(self, work, age, count, now, after, is_first)
   end
-  local time = work == "timed" and self:milliseconds(now) or self:claims_now()
+  local time = work == "timed" and self:milliseconds(now) or self:ahead()
   local rows, message, code = self:run(statements["due_" .. work], { after, is_first, time })
   if not rows then
     return nil, message, code
