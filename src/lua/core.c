@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "convert.h"
 #include "crypto.h"
@@ -46,6 +47,12 @@ static int l_sleep(lua_State *L) {
   while (nanosleep(&left, &left) != 0 && errno == EINTR)
     ;
   return 0;
+}
+
+/* core.process() -> this process's id, another one in a forked child */
+static int l_process(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)getpid());
+  return 1;
 }
 
 /* core.random_id() -> 128 random bits as 32 hex digits */
@@ -143,6 +150,7 @@ __attribute__((visibility("default"))) int luaopen_leadcat_core(lua_State *L) {
     { "rest", l_rest },
     { "catch_ending", l_catch_ending },
     { "ending", l_ending },
+    { "process", l_process },
     { "random_id", l_random_id },
     { "random_bytes", l_random_bytes },
     { "sha256", l_sha256 },
