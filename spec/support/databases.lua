@@ -145,6 +145,29 @@ function databases.get(dialect, options)
   return running[dialect]
 end
 
+--- The ways to reach the databases, for rows of specs: the client is leadcat's own where it is `pg`, else LuaDBI.
+databases.WAYS = {
+  { dialect = "postgresql" }, { dialect = "postgresql", client = "pg" }, { dialect = "mariadb" }, { dialect = "sqlite" },
+}
+
+--- A connection string for PostgreSQL.
+---@param options table as a database has them
+---@return string
+function databases.url(options)
+  return ("postgresql://%s@%s:%d/%s"):format(options.user, options.host, options.port, options.database)
+end
+
+--- The adapter of a way to a database.
+---@param options table as a database has them
+---@param client? "pg"|""
+---@return leadcat.sql.Adapter
+function databases.adapter(options, client)
+  if client == "pg" then
+    return require "leadcat.host.sql.pg" { url = databases.url(options) }
+  end
+  return require "leadcat.host.sql.dbi"(options)
+end
+
 --- Stops all that were started.
 function databases.stop()
   for dialect, database in pairs(running) do

@@ -190,7 +190,7 @@ function startup.begin(info, host, settings, pool)
     ok, reason = secure(connection, host, info)
   end
   if not ok then
-    return nil, reason
+    return nil, wire.plain(reason)
   end
   local session = { wire = wire.new(connection), parameters = {}, info = info, host = host }
   session.wire:begin(info.connect_timeout)

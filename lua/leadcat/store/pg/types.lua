@@ -238,11 +238,10 @@ local function array_writer(element)
     end
     for i = 1, list.n or #list do
       local value = list[i]
-      local written = value == nil and false or element.write(value)
-      if written == nil then
+      values[i] = value ~= nil and element.write(value)
+      if values[i] == nil then
         return nil
       end
-      values[i] = written
     end
     return message.array(element.oid, values)
   end

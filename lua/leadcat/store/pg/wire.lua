@@ -18,6 +18,13 @@ local MESSAGE, BYTE = 100, 4 -- what a message may take, and each of its bytes, 
 local Wire = {}
 Wire.__index = Wire
 
+--- What a socket says, without the server's name, which the client puts there itself.
+---@param reason string
+---@return string
+function wire.plain(reason)
+  return reason:match "^/[^:]*: (.*)$" or reason:match "^%S+ port %d+: (.*)$" or reason
+end
+
 ---@param socket leadcat.Socket
 ---@return leadcat.pg.Wire
 function wire.new(socket)
@@ -52,7 +59,7 @@ function Wire:send(bytes)
   end
   local ok, reason = self.socket:send(bytes)
   if not ok then
-    return self:fail(reason)
+    return self:fail(wire.plain(reason))
   end
   return true
 end
@@ -70,7 +77,7 @@ local function need(self, count)
     end
     local bytes, reason = self.socket:receive_some()
     if not bytes then
-      return self:fail(reason)
+      return self:fail(wire.plain(reason))
     end
     pieces[#pieces + 1], missing = bytes, missing - #bytes
     platform.give_way() -- what is there already is received without waiting
