@@ -123,19 +123,8 @@ local function accept(self, results)
   return results
 end
 
---- Executes statements, one after the other, in one round trip. Outside of a transaction they are one: all are done, or none.
---- Their results should be small: they are read when all is sent. Raises when a parameter does not fit.
----@param list table[] each `{statement, values}`, at least one
----@param timeout? number seconds; default that of the pool
----@return leadcat.pg.Result[]? results
----@return string? message
----@return "unavailable"|"failed"|nil code
----@return leadcat.pg.Problem? problem
-function Connection:pipeline(list, timeout)
-  local values = {}
-  for i, item in ipairs(list) do
-    values[i] = statements.encode(item[1], item[2] or {}, 2)
-  end
+-- Executes statements whose parameters are bytes already.
+local function execute(self, list, values, timeout)
   local bytes, calls = request(self, list, values)
   self.wire:begin(timeout or self.timeout)
   local sent, reason = self.wire:send(bytes)
@@ -154,7 +143,32 @@ function Connection:pipeline(list, timeout)
   return accept(self, results)
 end
 
---- Executes a statement.
+--- Executes statements, one after the other, in one round trip. Outside of a transaction they are one: all are done, or none.
+--- Their results should be small: they are read when all is sent. Raises when a parameter does not fit.
+---@param list table[] each `{statement, values}`, at least one
+---@param timeout? number seconds; default that of the pool
+---@return leadcat.pg.Result[]? results
+---@return string? message
+---@return "unavailable"|"failed"|nil code
+---@return leadcat.pg.Problem? problem
+function Connection:pipeline(list, timeout)
+  local values = {}
+  for i, item in ipairs(list) do
+    values[i] = statements.encode(item[1], item[2] or {}, 2)
+  end
+  return execute(self, list, values, timeout)
+end
+
+--- Executes a statement whose parameters are bytes already: see `leadcat.store.pg.statement`.
+function Connection:run_encoded(statement, encoded, timeout)
+  local results, text, code, problem = execute(self, { { statement } }, { encoded }, timeout)
+  if not results then
+    return nil, text, code, problem
+  end
+  return results[1]
+end
+
+--- Executes a statement. Raises when a parameter does not fit.
 ---@param statement leadcat.pg.Statement
 ---@param values? any[] nil for NULL
 ---@param timeout? number seconds
@@ -163,11 +177,8 @@ end
 ---@return "unavailable"|"failed"|nil code unavailable: nobody knows whether it was done, unless there is a problem that says more; failed: it was not
 ---@return leadcat.pg.Problem? problem what the server says
 function Connection:run(statement, values, timeout)
-  local results, text, code, problem = self:pipeline({ { statement, values } }, timeout)
-  if not results then
-    return nil, text, code, problem
-  end
-  return results[1]
+  local result, text, code, problem = self:run_encoded(statement, statements.encode(statement, values or {}, 2), timeout)
+  return result, text, code, problem
 end
 
 -- Opening and closing -----------------------------------------------------------------------------------------------
@@ -231,7 +242,7 @@ end
 
 --- Puts the connection aside, for `connection.open`.
 function Connection:park()
-  self.wire.socket:release()
+  self.wire:release()
 end
 
 --- Closes it; again it does nothing.

@@ -5,6 +5,7 @@ local connection = require "leadcat.store.pg.connection"
 local core = require "leadcat.core"
 local platform = require "leadcat.util.platform"
 local socket = require "leadcat.util.socket"
+local statements = require "leadcat.store.pg.statement"
 
 local pool = {}
 
@@ -149,11 +150,12 @@ end
 ---@param timeout? number
 ---@return leadcat.pg.Result? result, string? message, "unavailable"|"failed"|nil code, leadcat.pg.Problem? problem
 function Pool:run(statement, values, timeout)
+  local encoded = statements.encode(statement, values or {}, 2) -- before there is a session that an error would lose
   local taken, reason, unavailable, last = self:acquire()
   if not taken then
     return nil, reason, unavailable, last
   end
-  local result, message, code, problem = taken:run(statement, values, timeout)
+  local result, message, code, problem = taken:run_encoded(statement, encoded, timeout)
   self:release(taken)
   return result, message, code, problem
 end

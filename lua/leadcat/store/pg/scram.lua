@@ -95,7 +95,7 @@ end
 ---@param server_first string
 ---@return string? last, string? message
 function Scram:answer(server_first)
-  local nonce, encoded, count = server_first:match "^r=([!-+%--~]+),s=([^,]+),i=(%d+)$"
+  local nonce, encoded, count = server_first:match "^r=([!-+--~]+),s=([^,]+),i=(%d+)$"
   local salt, iterations = encoded and core.unbase64(encoded), tonumber(count)
   if not salt or nonce:sub(1, #self.nonce) ~= self.nonce or #nonce == #self.nonce then
     return nil, "the server's part of SCRAM is malformed"

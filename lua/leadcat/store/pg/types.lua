@@ -36,7 +36,7 @@ local function read_int8(bytes)
   end
   local high, low = u32(bytes, 1), u32(bytes, 5)
   local value = (high >= TWO_31 and high - TWO_32 or high) * TWO_32 + low
-  if value >= -EXACT and value <= EXACT and (high < TWO_31 / 2 or high >= TWO_31 + TWO_31 / 2) then
+  if value > -EXACT and value < EXACT or low == 0 and (value == EXACT or value == -EXACT) then
     return value
   end
   return digits_of(high, low)

@@ -113,10 +113,14 @@ function Wire:read()
   return kind, sub(self.buffer, first, self.at - 1)
 end
 
---- Whether nothing that was sent is left to be read.
----@return boolean
-function Wire:is_drained()
-  return self.at > #self.buffer
+--- Has the socket kept for whoever asks for its pool; or closed, where something was sent that nobody has asked for.
+function Wire:release()
+  if not self.failure and self.at <= #self.buffer then
+    self:fail "the server has sent what does not belong here"
+  elseif not self.failure then
+    self.socket:release()
+    self.failure = "was put aside"
+  end
 end
 
 return wire
