@@ -222,7 +222,9 @@ for _, way in ipairs(databases.WAYS) do
           options[name] = option
         end
         options.port = 1
-        local host = sql { adapter = databases.adapter(options, client), companies = { table = "t", id = "id", category = "c" } }
+        local host = sql {
+          adapter = databases.adapter(options, client), companies = { table = "t", id = "id", category = "c" },
+        }
         local engine = handling.open({ sale_won = CUSTOMER }, { host = host })
         local outcome, message, code = engine:handle { trigger = "sale_won", company = 1 }
         assert.same({ nil, "unavailable" }, { outcome, code })

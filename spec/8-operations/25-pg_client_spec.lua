@@ -1,7 +1,5 @@
--- The client of PostgreSQL, at a real server: what goes in comes out, what fails says why, and who is on the other side has
--- to prove it. What a hostile server may not do is in 26.
+-- The client of PostgreSQL, at a real server: what goes in comes out, and what fails says why.
 
-local certificates = require "support.certificates"
 local conninfo = require "leadcat.store.pg.conninfo"
 local core = require "leadcat.core"
 local databases = require "support.databases"
@@ -36,8 +34,8 @@ describe("a connection string", function()
   end
 
   it("has users, passwords and parameters, decoded", function()
-    local info = assert(conninfo.parse("postgresql://a%3Ab:p%40%2F%25+@db1/my%20db?application_name=x%20y&connect_timeout=3"
-      .. "&options=-c%20geqo%3Doff&sslrootcert=/ca.pem&target_session_attrs=any"))
+    local info = assert(conninfo.parse("postgresql://a%3Ab:p%40%2F%25+@db1/my%20db?application_name=x%20y&"
+      .. "connect_timeout=3&options=-c%20geqo%3Doff&sslrootcert=/ca.pem&target_session_attrs=any"))
     assert.same({ "a:b", "p@/%+", "my db", "x y", 3, "-c geqo=off", "/ca.pem", "any" }, { info.user, info.password,
       info.database, info.application_name, info.connect_timeout, info.options, info.sslrootcert, info.target })
     info = assert(conninfo.parse "postgresql://crm@db1")
@@ -82,8 +80,8 @@ describe("SCRAM-SHA-256", function()
     local exchange = assert(scram.new("pencil", "user", "rOprNGfwEbeRWgbNEkqO"))
     assert.equal("n,,n=user,r=rOprNGfwEbeRWgbNEkqO", exchange.first)
     assert.is_false(exchange:is_proven "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=")
-    assert.equal("c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=",
-      exchange:answer(FIRST))
+    assert.equal("c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,"
+      .. "p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=", exchange:answer(FIRST))
     assert.is_true(exchange:is_proven "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=")
     for _, wrong in ipairs { "", "v=", "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl9500=", "e=other-error" } do
       assert.is_false(exchange:is_proven(wrong))
@@ -91,9 +89,9 @@ describe("SCRAM-SHA-256", function()
   end)
 
   for text, problem in pairs {
-    [FIRST:gsub("rOpr", "rOps")] = "malformed", ["r=rOprNGfwEbeRWgbNEkqO,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"] = "malformed",
-    [FIRST:gsub("W22Z", "W2!Z")] = "malformed", [FIRST .. ",m=x"] = "malformed", [FIRST:gsub("4096", "0")] = "iterations",
-    [FIRST:gsub("4096", "2000000000")] = "at most 1000000", [""] = "malformed",
+    [FIRST:gsub("rOpr", "rOps")] = "malformed", [FIRST:gsub("%%.*,s", ",s")] = "malformed", [""] = "malformed",
+    [FIRST:gsub("W22Z", "W2!Z")] = "malformed", [FIRST .. ",m=x"] = "malformed",
+    [FIRST:gsub("4096", "0")] = "iterations", [FIRST:gsub("4096", "2000000000")] = "at most 1000000",
   } do
     it("refuses " .. text, function()
       local exchange = assert(scram.new("pencil", "user", "rOprNGfwEbeRWgbNEkqO"))
@@ -105,7 +103,7 @@ describe("SCRAM-SHA-256", function()
 
   it("has passwords as SASLprep does", function()
     for raw, prepared in pairs {
-      ["pencil"] = "pencil", ["I\194\173X"] = "IX", ["\194\170"] = "a", ["\226\133\168"] = "IX", ["sm\195\184r"] = "sm\195\184r",
+      ["pen"] = "pen", ["I\194\173X"] = "IX", ["\194\170"] = "a", ["\226\133\168"] = "IX", ["\195\184"] = "\195\184",
       ["a\204\138"] = "\195\165", ["a\194\160b"] = "a b", ["\240\159\148\145"] = "\240\159\148\145", ["\255"] = "\255",
       ["\7"] = "\7",
     } do
@@ -123,19 +121,13 @@ end
 
 local database, url
 
-local function server_url(options)
-  options = options or {}
-  return ("postgresql://%s@%s:%d/crm%s"):format(options.login or "leadcat", options.host or "127.0.0.1",
-    (options.database or database).port, options.parameters or "")
-end
-
 local function text(sql)
   return pg.statement(sql, {}, { text = true })
 end
 
 setup(function()
   database = databases.get "postgresql"
-  url = server_url()
+  url = databases.url(database.options)
 end)
 
 teardown(databases.stop)
@@ -144,7 +136,8 @@ describe("a statement", function()
   local pool
 
   before_each(function()
-    pool = pg.pool(url, { settings = { statement_timeout = "4s", plan_cache_mode = "force_generic_plan" }, timeout = 5 })
+    local settings = { statement_timeout = "4s", plan_cache_mode = "force_generic_plan" }
+    pool = pg.pool(url, { settings = settings, timeout = 5 })
   end)
 
   after_each(function()
@@ -176,23 +169,29 @@ describe("a statement", function()
   -- type, value, and the text that the server takes it for
   for _, row in ipairs {
     { "bool", true, "true" }, { "bool", false, "false" }, { "int2", -32768, "-32768" }, { "int2", 32767, "32767" },
-    { "int4", -2147483648, "-2147483648" }, { "int4", 2147483647, "2147483647" }, { "int8", 0, "0" }, { "int8", -1, "-1" },
+    { "int4", -2147483648, "-2147483648" }, { "int4", 2147483647, "2147483647" },
+    { "int8", 0, "0" }, { "int8", -1, "-1" },
     { "int8", 4294967296, "4294967296" }, { "int8", -4294967297, "-4294967297" },
     { "int8", 2 ^ 53, "9007199254740992" }, { "int8", -2 ^ 53, "-9007199254740992" },
     { "int8", "9007199254740993", "9007199254740993" }, { "int8", "-9007199254740993", "-9007199254740993" },
-    { "int8", "9223372036854775807", "9223372036854775807" }, { "int8", "-9223372036854775808", "-9223372036854775808" },
-    { "int8", "-9223372036854775807", "-9223372036854775807" }, { "int8", "4611686018427387904", "4611686018427387904" },
+    { "int8", "9223372036854775807", "9223372036854775807" },
+    { "int8", "-9223372036854775808", "-9223372036854775808" },
+    { "int8", "-9223372036854775807", "-9223372036854775807" },
+    { "int8", "4611686018427387904", "4611686018427387904" },
     { "text", "", "" }, { "text", "S\195\184n \240\159\148\145 'x'", "S\195\184n \240\159\148\145 'x'" },
     { "bytea", "\0\1\254\255\\'", "\\x0001feff5c27" }, { "bytea", "", "\\x" }, { "char", "u", "u" },
-    { "numeric", "-12345678901234567890.0012300", "-12345678901234567890.0012300" }, { "numeric", "0.00000000000001", "0.00000000000001" },
+    { "numeric", "-12345678901234567890.0012300", "-12345678901234567890.0012300" },
+    { "numeric", "0.00000000000001", "0.00000000000001" },
     { "numeric", "100000000", "100000000" }, { "numeric", "NaN", "NaN" }, { "numeric", "-Infinity", "-Infinity" },
-    { "float8", 0.1, "0.1" }, { "float8", -1e300, "-1e+300" }, { "float8", 5e-324, "5e-324" }, { "float8", math.huge, "Infinity" },
+    { "float8", 0.1, "0.1" }, { "float8", -1e300, "-1e+300" }, { "float8", 5e-324, "5e-324" },
+    { "float8", math.huge, "Infinity" },
     { "json", '{"a": [1]}', '{"a": [1]}' }, { "varchar", "x", "x" },
   } do
     local name, value, shown = row[1], row[2], row[3]
     it(("round-trips %s %s"):format(name, shown), function()
-      local result = assert(pool:run(pg.statement(("SELECT $1::%s, $1::%s::text"):format(name == "char" and '"char"' or name,
-        name == "char" and '"char"' or name), { name }), { value }))
+      local cast = name == "char" and '"char"' or name
+      local both = pg.statement(("SELECT $1::%s, $1::%s::text"):format(cast, cast), { name })
+      local result = assert(pool:run(both, { value }))
       assert.same({ value, shown }, result[1])
       assert.equal(type(value), type(result[1][1]))
     end)
@@ -207,7 +206,8 @@ describe("a statement", function()
         digits[i] = math.random(i == 1 and 1 or 0, 9)
       end
       local integer = (math.random() < 0.5 and "-" or "") .. table.concat(digits)
-      local numeric = integer .. (math.random() < 0.5 and ("." .. table.concat(digits):reverse()) or ("0"):rep(math.random(0, 9)))
+      local more = math.random() < 0.5 and "." .. table.concat(digits):reverse() or ("0"):rep(math.random(0, 9))
+      local numeric = integer .. more
       local bytes = core.random_bytes(math.random(256))
       local number = (math.random() - 0.5) * 10 ^ math.random(-300, 300)
       local row = assert(pool:run(both, { integer, bytes, numeric, number }))[1]
@@ -235,16 +235,13 @@ describe("a statement", function()
 
   it("is refused before anything is sent when a parameter does not fit", function()
     for _, row in ipairs {
-      { "int8", 0.5 }, { "int8", "x" }, { "int8", "9223372036854775808" }, { "int8", "-9223372036854775809" }, { "int8", {} },
-      { "int8", 2 ^ 53 + 2 }, { "int4", 2147483648 }, { "int2", -32769 }, { "bool", 0 }, { "text", 5 }, { "char", "ab" },
-      { "int8[]", 5 }, { "int8[]", { "x" } }, { "int8", 0 / 0 }, { "int8", math.huge },
+      { "int8", 0.5 }, { "int8", "x" }, { "int8", "9223372036854775808" }, { "int8", "-9223372036854775809" },
+      { "int8", {} }, { "int8", 2.0 ^ 53 + 2 }, { "int4", 2147483648 }, { "int2", -32769 }, { "bool", 0 },
+      { "text", 5 }, { "char", "ab" }, { "int8[]", 5 }, { "int8[]", { "x" } }, { "int8", 0 / 0 }, { "int8", math.huge },
     } do
-      local is_integer = math.type and math.type(row[2]) == "integer" -- luacheck: ignore math
-      if not is_integer or row[1] ~= "int8" then
-        local ok, message = pcall(pool.run, pool, pg.statement("SELECT $1", { row[1] }), { row[2] })
-        assert.is_false(ok, row[1])
-        assert.matches("parameter 1: .* expected, got", message)
-      end
+      local ok, message = pcall(pool.run, pool, pg.statement("SELECT $1", { row[1] }), { row[2] })
+      assert.is_false(ok, row[1])
+      assert.matches("parameter 1: .* expected, got", message)
     end
     assert.has_error(function() pg.statement("SELECT $1", { "money" }) end,
       "leadcat.store.pg: there is no type 'money' for parameter 1")
@@ -266,7 +263,8 @@ describe("a statement", function()
 
   it("that fails says why", function()
     local taken = assert(pool:acquire())
-    assert(taken:run(text "CREATE TEMP TABLE t (id int8 CONSTRAINT t_once UNIQUE, n int4 CONSTRAINT positive CHECK (n > 0))"))
+    assert(taken:run(text [[CREATE TEMP TABLE t (
+      id int8 CONSTRAINT t_once UNIQUE, n int4 CONSTRAINT positive CHECK (n > 0))]]))
     local insert = pg.statement("INSERT INTO t VALUES ($1, $2)", { "int8", "int4" })
     assert.equal(1, assert(taken:run(insert, { 1, 1 })).count)
     for _, row in ipairs {
@@ -291,7 +289,8 @@ describe("a statement", function()
     local insert, count = pg.statement("INSERT INTO p VALUES ($1)", { "int8" }), pg.statement "SELECT count(*) FROM p"
     local results = assert(taken:pipeline { { insert, { 1 } }, { insert, { 2 } }, { count } })
     assert.same({ 1, 1, 2 }, { results[1].count, results[2].count, results[3][1][1] })
-    local none, _, code, problem = taken:pipeline { { insert, { 3 } }, { pg.statement "SELECT 1/0" }, { insert, { 4 } } }
+    local fail = pg.statement "SELECT 1/0"
+    local none, _, code, problem = taken:pipeline { { insert, { 3 } }, { fail }, { insert, { 4 } } }
     assert.same({ nil, "failed", "22012" }, { none, code, problem.sqlstate })
     none, _, code, problem = taken:pipeline { { insert, { 5 } }, { insert, { 1 } } } -- noticed at the end only
     assert.same({ nil, "failed", "23505" }, { none, code, problem.sqlstate })
@@ -368,10 +367,11 @@ describe("a statement", function()
   it("whose commit has not reached a standby is not acknowledged", function()
     assert(pool:run(text "DROP TABLE IF EXISTS gap"))
     assert(pool:run(text "CREATE TABLE gap (n int)"))
-    local psql = ("psql -X -q -At -h 127.0.0.1 -p %d -U leadcat -d crm -c "):format(database.port)
-    os.execute(psql .. "\"ALTER SYSTEM SET synchronous_standby_names = 'nobody'\" && " .. psql .. '"SELECT pg_reload_conf()" >/dev/null')
-    os.execute(("(for i in $(seq 100); do sleep 0.05; %s \"SELECT pg_cancel_backend(pid) FROM pg_stat_activity "
-      .. "WHERE wait_event = 'SyncRep'\" | grep -q t && break; done) &"):format(psql))
+    databases.psql(database, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+    databases.psql(database, "SELECT pg_reload_conf()")
+    os.execute(("(for i in $(seq 100); do sleep 0.05; psql -X -q -At -h 127.0.0.1 -p %d -U leadcat -d crm -c \"%s\""
+      .. "| grep -q t && break; done) &"):format(database.port,
+      "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"))
     local result, message, code, problem
     for _ = 1, 100 do -- until the server has read its configuration
       result, message, code, problem = pool:run(text "INSERT INTO gap VALUES (1)")
@@ -380,7 +380,8 @@ describe("a statement", function()
       end
       core.sleep(0.02)
     end
-    os.execute(psql .. '"ALTER SYSTEM RESET synchronous_standby_names" && ' .. psql .. '"SELECT pg_reload_conf()" >/dev/null')
+    databases.psql(database, "ALTER SYSTEM RESET synchronous_standby_names")
+    databases.psql(database, "SELECT pg_reload_conf()")
     assert.same({ nil, "unavailable", "WARNING" }, { result, code, problem and problem.severity })
     assert.matches("canceling wait for synchronous replication", message)
   end)
@@ -422,158 +423,5 @@ describe("a statement", function()
     local unix = pg.pool(("postgresql://leadcat@%s:%d/crm"):format(path, database.port))
     assert.is_nil(assert(unix:run(pg.statement "SELECT host(inet_client_addr())"))[1][1])
     unix:close()
-  end)
-end)
-
-describe("several servers", function()
-  local standby, both
-
-  local function port_of(pool)
-    local result, message = pool:run(pg.statement "SELECT inet_server_port()")
-    return result and result[1][1], message
-  end
-
-  setup(function()
-    databases.shut_down(database)
-    standby = databases.get("postgresql", { name = "standby", copy_of = database })
-    databases.restart(database)
-    both = ("postgresql://leadcat@127.0.0.1:%d,127.0.0.1:%d/crm"):format(standby.port, database.port)
-  end)
-
-  it("are tried until one can be written to", function()
-    assert.equal(database.port, port_of(pg.pool(both)))
-    assert.equal(database.port, port_of(pg.pool(both .. "?target_session_attrs=primary")))
-    assert.equal(standby.port, port_of(pg.pool(both .. "?target_session_attrs=any")))
-    local _, message = port_of(pg.pool(server_url { database = standby }))
-    assert.matches("the server is a standby, or read%-only", message)
-  end)
-
-  it("are left at once when they can no longer be written to", function()
-    local pool, write = pg.pool(both), pg.statement("CREATE TABLE IF NOT EXISTS w ()")
-    local taken = {}
-    for i = 1, 4 do
-      taken[i] = assert(pool:acquire())
-    end
-    for i = 1, 3 do
-      pool:release(taken[i])
-    end
-    databases.run(database, "echo default_transaction_read_only=on >>$dir/data/postgresql.auto.conf; kill -HUP $(head -1 $dir/data/postmaster.pid)")
-    local code, problem
-    for _ = 1, 200 do
-      code, problem = select(3, taken[4]:run(write))
-      if code then
-        break
-      end
-      core.sleep(0.02)
-    end
-    assert.same({ "unavailable", "25006" }, { code, problem.sqlstate })
-    assert.is_false(taken[4]:is_open())
-    pool:release(taken[4])
-    assert.equal(0, #pool.idle)
-    local _, message = port_of(pool)
-    assert.matches(("127.0.0.1:%d: the server is a standby.*127.0.0.1:%d: the server is a standby"):format(standby.port,
-      database.port), message)
-    databases.promote(standby)
-    assert.equal(standby.port, port_of(pool))
-    pool:close()
-  end)
-
-  it("are left when they hang, and each statement waits once", function()
-    local other = pg.pool(("postgresql://leadcat@127.0.0.1:%d,127.0.0.1:%d/crm?target_session_attrs=any&connect_timeout=1"):format(
-      database.port, standby.port), { timeout = 0.4 })
-    assert.equal(database.port, port_of(other))
-    databases.run(database, "kill -STOP $(head -1 $dir/data/postmaster.pid) $(pgrep -P $(head -1 $dir/data/postmaster.pid))")
-    local begun = core.uptime()
-    assert.matches("it took too long", select(2, port_of(other)))
-    assert.equal(standby.port, port_of(other))
-    databases.run(database, "kill -CONT $(head -1 $dir/data/postmaster.pid) $(pgrep -P $(head -1 $dir/data/postmaster.pid))")
-    assert.is_true(core.uptime() - begun < 3)
-    other:close()
-  end)
-end)
-
-describe("who is on the other side", function()
-  local secure, directory
-
-  local function pool_of(login, host, parameters)
-    return pg.pool(server_url { database = secure, login = login, host = host, parameters = parameters })
-  end
-
-  -- What the user is called there, or why nobody is.
-  local function who(...)
-    local result, message, code, problem = pool_of(...):run(pg.statement "SELECT current_user::text")
-    assert.is_true(result ~= nil or code == "unavailable")
-    return result and result[1][1] or message, problem
-  end
-
-  local function use_certificate(name)
-    databases.run(secure, ("cp $dir/%s.pem $dir/data/server.crt; cp $dir/%s.key $dir/data/server.key; "
-      .. "chmod 600 $dir/data/server.key"):format(name, name))
-    databases.restart(secure)
-  end
-
-  setup(function()
-    secure = databases.get("postgresql", { name = "secure" })
-    directory = secure.directory
-    certificates.make_authority(directory)
-    certificates.make(directory, "server", "DNS:localhost,IP:127.0.0.1")
-    certificates.make(directory, "wrong", "DNS:example.org")
-    for user, login in pairs {
-      scram = "scram", clear = "clear", md5 = "md5", f_oe = "smør+å", spaced = "IX",
-    } do
-      os.execute(("psql -X -q -h 127.0.0.1 -p %d -U leadcat -d crm -c \"%s CREATE ROLE %s LOGIN PASSWORD '%s'\""):format(secure.port,
-        user == "md5" and "SET password_encryption = 'md5';" or "", user, login))
-    end
-    databases.run(secure, [[cat >$dir/data/pg_hba.conf <<E
-hostssl all clear all password
-host all clear all password
-host all md5 all md5
-host all leadcat all trust
-local all all trust
-host all all all scram-sha-256
-E]])
-    os.execute(("cd %s && chown $(stat -c %%u data) *.key"):format(directory))
-    databases.run(secure, "echo ssl=on >>$dir/data/postgresql.conf")
-    use_certificate "server"
-  end)
-
-  local function authority()
-    return "?sslmode=verify-full&sslrootcert=" .. directory .. "/ca.pem"
-  end
-
-  it("has to know the password, and so have we", function()
-    assert.equal("scram", (who "scram:scram"))
-    assert.equal("f_oe", (who "f_oe:sm%C3%B8r%2Ba%CC%8A")) -- the same, decomposed
-    assert.equal("spaced", (who "spaced:I%C2%ADX"))
-    local message, problem = who "scram:wrong"
-    assert.matches('password authentication failed for user "scram"', message)
-    assert.equal("28P01", problem.sqlstate)
-    assert.matches("the server wants a password, and there is none", (who "scram"))
-  end)
-
-  it("gets a password in clear only behind a certificate, and never as MD5", function()
-    assert.matches("only gets with sslmode=verify%-full", (who "clear:clear"))
-    assert.matches("only gets with sslmode=verify%-full", (who("clear:clear", "127.0.0.1", "?sslmode=require")))
-    assert.equal("clear", (who("clear:clear", "127.0.0.1", authority())))
-    assert.matches("MD5, which is not safe", (who "md5:md5"))
-  end)
-
-  it("has a certificate for its name, by an authority that is trusted", function()
-    for _, host in ipairs { "127.0.0.1", "localhost" } do
-      local pool = pool_of("scram:scram", host, authority())
-      assert.is_true(assert(pool:run(pg.statement "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"))[1][1])
-      assert(pool:run(pg.statement "SELECT 1"))
-    end
-    assert.matches("certificate verify failed", (who("scram:scram", "127.0.0.1", "?sslmode=verify-full")))
-    assert.equal("scram", (who("scram:scram", "127.0.0.1", "?sslmode=require")))
-    use_certificate "wrong"
-    assert.matches("the certificate is not for 127.0.0.1", (who("scram:scram", "127.0.0.1", authority())), 1, true)
-  end)
-
-  it("speaks TLS when it is asked for", function()
-    local plain = pg.pool(server_url { parameters = "?sslmode=require" })
-    local _, message, code = plain:run(pg.statement "SELECT 1")
-    assert.equal("unavailable", code)
-    assert.matches("the server does not speak TLS; sslmode=disable goes without", message)
   end)
 end)

@@ -1,5 +1,4 @@
--- A server that is none: postgresql.lua PORT. The user of the startup message names what it does. When it lets the client in,
--- its parameter `recording` has what it says then, in hexadecimal digits.
+-- A server that is none: postgresql.lua PORT. The user of the startup message names what it does.
 
 local loop = require "servers.loop"
 
@@ -19,6 +18,12 @@ local ACTS = {}
 
 function ACTS.silent() end
 
+function ACTS.closing(connection)
+  connection:send(READY)
+  connection:receive(1)
+  connection.is_over = true
+end
+
 -- Lets the client in, and does not answer.
 function ACTS.mute(connection)
   connection:send(READY)
@@ -36,7 +41,8 @@ end
 function ACTS.drip(connection)
   connection:send(READY)
   connection:receive(1)
-  while connection:send(be32(0):sub(1, 1)) do
+  connection:send("D" .. be32(1000))
+  while connection:send "x" do
     connection:sleep(0.02)
   end
 end
@@ -65,12 +71,13 @@ function ACTS.notices_before(connection)
   end
 end
 
--- Rows without columns, as many as there is room for.
+-- Rows, as many as there is room for.
 function ACTS.rows(connection)
   connection:send(READY)
   connection:receive(1)
-  connection:send(framed("1", "") .. framed("t", "\0\0") .. framed("T", "\0\0") .. framed("2", ""))
-  local many = framed("D", "\0\0"):rep(10000)
+  connection:send(framed("1", "") .. framed("t", "\0\0") .. framed("T", "\0\1x\0" .. be32(0) .. "\0\0" .. be32(25)
+    .. "\255\255" .. be32(0) .. "\0\1") .. framed("2", ""))
+  local many = framed("D", "\0\1" .. be32(1000) .. ("x"):rep(1000)):rep(100)
   while connection:send(many) do -- luacheck: ignore
   end
 end
@@ -118,6 +125,6 @@ loop.run(assert(require("socket").bind("127.0.0.1", tonumber(arg[1]))), function
   if ACTS[act] then
     ACTS[act](connection)
   end
-  while connection:receive(1) do -- luacheck: ignore
+  while not connection.is_over and connection:receive(1) do -- luacheck: ignore
   end
 end)

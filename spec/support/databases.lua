@@ -52,8 +52,8 @@ local BINARIES = io.popen "ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -1
 
 function START.postgresql(database)
   if database.copy_of then
-    must(("cp -a %s/data %s/data && rm -f %s/data/postmaster.pid && touch %s/data/standby.signal"):format(
-      database.copy_of.directory, database.directory, database.directory, database.directory))
+    local copy = "cp -a " .. database.copy_of.directory .. "/data $dir/data && touch $dir/data/standby.signal"
+    must(client(database, copy))
     return databases.restart(database)
   end
   run_as_server(database, BINARIES .. "/initdb -D $dir/data -A trust -U leadcat --no-locale -E UTF8")
@@ -166,6 +166,14 @@ function databases.promote(database)
   run_as_server(database, BINARIES .. "/pg_ctl -D $dir/data -w promote")
 end
 
+--- Executes SQL in PostgreSQL.
+---@param database support.Database
+---@param sql string without double quotes
+---@return string output
+function databases.psql(database, sql)
+  return must(client(database, 'psql -X -q -At -h 127.0.0.1 -p $port -U leadcat -d crm -c "' .. sql .. '"'))
+end
+
 --- Runs a shell command that says `$dir` and `$port` for the database's, as its server's user.
 ---@param database support.Database
 ---@param command string without single quotes
@@ -176,7 +184,8 @@ end
 
 --- The ways to reach the databases, for rows of specs: the client is leadcat's own where it is `pg`, else LuaDBI.
 databases.WAYS = {
-  { dialect = "postgresql" }, { dialect = "postgresql", client = "pg" }, { dialect = "mariadb" }, { dialect = "sqlite" },
+  { dialect = "postgresql" }, { dialect = "postgresql", client = "pg" }, { dialect = "mariadb" },
+  { dialect = "sqlite" },
 }
 
 --- A connection string for PostgreSQL.
@@ -188,10 +197,10 @@ end
 
 --- The adapter of a way to a database.
 ---@param options table as a database has them
----@param client? "pg"|""
+---@param which? "pg"|""
 ---@return leadcat.sql.Adapter
-function databases.adapter(options, client)
-  if client == "pg" then
+function databases.adapter(options, which)
+  if which == "pg" then
     return require "leadcat.host.sql.pg" { url = databases.url(options) }
   end
   return require "leadcat.host.sql.dbi"(options)

@@ -6,7 +6,6 @@ local reply = require "leadcat.store.pg.reply"
 local socket = require "leadcat.util.socket"
 local startup = require "leadcat.store.pg.startup"
 local statements = require "leadcat.store.pg.statement"
-local wire = require "leadcat.store.pg.wire"
 
 local connection = {}
 
@@ -177,8 +176,8 @@ end
 ---@return "unavailable"|"failed"|nil code unavailable: nobody knows whether it was done, unless there is a problem that says more; failed: it was not
 ---@return leadcat.pg.Problem? problem what the server says
 function Connection:run(statement, values, timeout)
-  local result, text, code, problem = self:run_encoded(statement, statements.encode(statement, values or {}, 2), timeout)
-  return result, text, code, problem
+  local encoded = statements.encode(statement, values or {}, 2)
+  return self:run_encoded(statement, encoded, timeout)
 end
 
 -- Opening and closing -----------------------------------------------------------------------------------------------

@@ -70,7 +70,8 @@ local KNOWN = {
 
 -- Why some of libpq's words are not among those.
 local WHY = {
-  ["sslmode=prefer"] = "it does not say whether the connection is encrypted", ["sslmode=allow"] = "it hardly ever encrypts",
+  ["sslmode=prefer"] = "it does not say whether the connection is encrypted",
+  ["sslmode=allow"] = "it hardly ever encrypts",
   ["sslmode=verify-ca"] = "it does not look whom the certificate is for",
   ["target_session_attrs=standby"] = "standbys are never read",
   ["target_session_attrs=prefer-standby"] = "standbys are never read",
@@ -206,8 +207,8 @@ local function finish(parts, found)
   end
   return {
     hosts = list, user = user, password = either(parts, "password", found, "password") or os.getenv "PGPASSWORD",
-    database = either(parts, "database", found, "dbname") or user, application_name = found.application_name or "leadcat",
-    options = found.options, connect_timeout = tonumber(found.connect_timeout or 5), sslrootcert = found.sslrootcert,
+    database = either(parts, "database", found, "dbname") or user,
+    application_name = found.application_name or "leadcat", options = found.options, connect_timeout = tonumber(found.connect_timeout or 5), sslrootcert = found.sslrootcert,
     target = found.target_session_attrs or "read-write",
   }
 end

@@ -69,8 +69,8 @@ AUTHENTICATE[3] = function(session)
 end
 
 AUTHENTICATE[5] = function()
-  return nil, "the server wants the password as MD5, which is not safe: have password_encryption = 'scram-sha-256' there, "
-    .. "and set the password anew"
+  return nil, "the server wants the password as MD5, which is not safe: set password_encryption to scram-sha-256 "
+    .. "there, then the password anew"
 end
 
 AUTHENTICATE[10] = function(session, data)
