@@ -262,7 +262,8 @@ end)
 
 describe("leadcat.host.http's options", function()
   local function raised(change)
-    local options = { url = "http://a", read = { path = "/{company}", category = "c" }, write = { path = "/{company}" } }
+    local path = "/{company}"
+    local options = { url = "http://a", read = { path = path, category = "c" }, write = { path = path } }
     change(options)
     return select(2, pcall(http_host, options))
   end
@@ -364,12 +365,15 @@ describe("leadcat.host.http in nginx", function()
     local nginx = assert(server.start(directory, {
       workers = 1, http = ([[
         init_worker_by_lua_block {
-          engine = assert(require("leadcat").open { path = "%s/store", map_size = 2 ^ 26, host = require "leadcat.host.http" {
+          local host = require "leadcat.host.http" {
             url = "%s", headers = { Authorization = "Bearer token-1" },
             read = { path = "/companies/{company}", at = "data", category = "category.id" },
-            write = { path = "/companies/{company}", body = { category = "{to}" }, headers = { ["If-Match"] = "{etag}" } },
-          } })
-        }]]):format(directory, address), server = [[
+            write = {
+              path = "/companies/{company}", body = { category = "{to}" }, headers = { ["If-Match"] = "{etag}" },
+            },
+          }
+          engine = assert(require("leadcat").open { path = "%s/store", map_size = 2 ^ 26, host = host })
+        }]]):format(address, directory), server = [[
         location /won { content_by_lua_block {
           local outcome, message = engine:handle { trigger = "sale_won", company = ngx.var.arg_company }
           ngx.print(outcome and outcome.status or message)

@@ -12,19 +12,13 @@ local json = require "leadcat.util.json"
 local options_of = require "leadcat.host.http.options"
 local paths = require "leadcat.host.http.paths"
 local protected = require "leadcat.util.protected"
+local reading = require "leadcat.host.http.companies"
 local transport = require "leadcat.util.http"
 
 local http = {}
 
 local BUDGET = 20 -- seconds for a call of the host: a claim has 30
 local TRIES = 5 -- when the company is changed again and again, but not its category
-
----@class leadcat.http.Company
----@field category? string|integer
----@field name? string
----@field version? any
----@field etag? string
----@field facts? table<string, any>
 
 ---@class leadcat.http.Change
 ---@field company string|integer
@@ -34,121 +28,8 @@ local TRIES = 5 -- when the company is changed again and again, but not its cate
 ---@field outcome leadcat.Outcome
 ---@field tenant? string
 
--- Companies and categories ------------------------------------------------------------------------------------------------
-
-local MOST_DIGITS = 15 -- of a number that JSON keeps exactly
-
--- A company's id as the server takes it; nil when the server can have no such company. An id that would lead a path to another
--- place is none.
-local function id_of(self, company)
-  local key = event_of.key(company)
-  if self.ids == "number" then
-    return key:find "^%d+$" and #key <= MOST_DIGITS and json.integer(tonumber(key)) or nil
-  elseif ("/" .. key:gsub("\\", "/") .. "/"):find "/%.%.?/" then
-    return nil
-  end
-  return self.ids == "text" and key or company
-end
-
--- The category that the server has named; or nil, message.
-local function category_of(self, value)
-  if value == nil or value == "" then
-    return nil
-  elseif type(value) == "number" then
-    return self.external and ("%.0f"):format(value) or json.integer(value)
-  elseif type(value) ~= "string" then
-    return nil, ("%s: the category is a %s"):format(self.client.name, type(value))
-  end
-  return not self.external and tonumber(value) or value
-end
-
--- The company that an answer has; or nil, message.
-local function company_of(self, value, etag)
-  local read = self.read
-  local category, message = category_of(self, read.category(value))
-  if message then
-    return nil, message
-  end
-  local facts = {}
-  for name, find in pairs(read.facts) do
-    facts[name] = find(value)
-  end
-  local name = read.name and read.name(value)
-  return {
-    category = category, name = type(name) == "string" and name or nil, facts = facts, etag = etag,
-    version = read.version and read.version(value),
-  }
-end
-
--- Reads a company: nil when there is none; or nil, message.
-local function find(self, company, tenant, deadline)
-  if type(self.read) == "function" then
-    return self.read(company, tenant)
-  end
-  local id = id_of(self, company)
-  if id == nil then
-    return nil
-  end
-  local answer, message, code = self.client:send(self.read.operation, { company = id, tenant = tenant }, deadline)
-  if not answer then
-    return nil, code ~= "missing" and message or nil
-  end
-  local found = self.read.at(answer.json)
-  if found == nil then
-    return nil
-  end
-  return company_of(self, found, answer.headers.etag)
-end
-
 local function deadline_of()
   return core.uptime() + BUDGET
-end
-
--- Calls `use(first, last)` for each `most` of a list, until that fails.
-local function in_parts(list, most, use)
-  for first = 1, #list, most do
-    local ok, message = use(first, math.min(first + most - 1, #list))
-    if not ok then
-      return nil, message
-    end
-  end
-  return true
-end
-
--- Adds the companies of an answer by key; or nil, message.
-local function note_found(self, list, found)
-  for _, item in ipairs(list) do
-    local key = event_of.key(self.read_many.id(item))
-    local company, message = company_of(self, item)
-    if key and not company then
-      return nil, message
-    elseif key then
-      found[key] = company
-    end
-  end
-  return true
-end
-
--- Reads many companies: by key, those that are there; or nil, message.
-local function find_many(self, companies, tenant, deadline)
-  local many, ids, found = self.read_many, {}, {}
-  for _, company in ipairs(companies) do
-    local id = id_of(self, company)
-    ids[#ids + 1] = id ~= nil and many.each.fill { company = id, tenant = tenant } or nil
-  end
-  local ok, message = in_parts(ids, many.most, function(first, last)
-    local part = json.array {}
-    for place = first, last do
-      part[#part + 1] = ids[place]
-    end
-    local answer, why = self.client:send(many.operation, { companies = part, tenant = tenant }, deadline)
-    local list = answer and many.list(answer.json)
-    if type(list) ~= "table" then
-      return nil, why or ("%s: answered without a list of companies"):format(self.client.name)
-    end
-    return note_found(self, list, found)
-  end)
-  return ok and found, message
 end
 
 -- Changes -----------------------------------------------------------------------------------------------------------------
@@ -161,10 +42,11 @@ local function change_of(self, told, tenant)
   }
   for _, which in ipairs(self.external and { "to", "from" } or {}) do
     local name = (told.outcome.external or {})[which]
-    if name and self.external == "number" then
-      name = json.integer(tonumber(name) or 0 / 0)
+    if self.external == "number" then
+      local number = tonumber(name)
+      name = number and json.integer(number)
     end
-    if not name or name ~= name then
+    if not name then
       return nil, ("category %d has no `external` by which the server knows it"):format(told[which])
     end
     change[which] = name
@@ -180,8 +62,8 @@ end
 
 local function values_of(self, change, company)
   return {
-    company = id_of(self, change.company), to = change.to, from = change.from, key = change.key, tenant = change.tenant,
-    version = company and company.version, etag = company and company.etag,
+    company = reading.id_of(self, change.company), to = change.to, from = change.from, key = change.key,
+    tenant = change.tenant, version = company and company.version, etag = company and company.etag,
   }
 end
 
@@ -225,14 +107,14 @@ local function set_category(self, told, tenant, deadline)
   local change, problem = change_of(self, told, tenant)
   if not change then
     return nil, problem, "refused"
-  elseif id_of(self, change.company) == nil then
+  elseif reading.id_of(self, change.company) == nil then
     return nil, "conflict"
   end
   local is_read_first = type(self.write) == "function" or not self.write.compares
   for _ = 1, TRIES do
     local company, ok, message, code
     if is_read_first then
-      company, message = find(self, change.company, tenant, deadline)
+      company, message = reading.find(self, change.company, tenant, deadline)
       ok, message = settled(self, change, company, message, deadline)
       if ok ~= nil then
         return ok or nil, message
@@ -293,7 +175,7 @@ local function prepare_many(self, asked, tenant, answers, deadline)
   for place, told in ipairs(asked) do
     companies[place] = told.company
   end
-  local found, message = find_many(self, companies, tenant, deadline)
+  local found, message = reading.find_many(self, companies, tenant, deadline)
   for place, told in ipairs(asked) do
     local change, problem = change_of(self, told, tenant)
     if not change then
@@ -311,7 +193,7 @@ end
 local function set_categories(self, asked, tenant)
   local answers, deadline = {}, deadline_of()
   local ready = prepare_many(self, asked, tenant, answers, deadline)
-  in_parts(ready, self.write_many.most, function(first, last)
+  reading.in_parts(ready, self.write_many.most, function(first, last)
     local part = {}
     for place = first, last do
       part[#part + 1] = ready[place]
@@ -325,12 +207,12 @@ end
 -- What the host answers ---------------------------------------------------------------------------------------------------
 
 local function category(self, company, tenant)
-  local found, message = find(self, company, tenant, deadline_of())
+  local found, message = reading.find(self, company, tenant, deadline_of())
   return found and found.category, message
 end
 
 local function categories(self, companies, tenant)
-  local found, message = find_many(self, companies, tenant, deadline_of())
+  local found, message = reading.find_many(self, companies, tenant, deadline_of())
   if not found then
     return nil, message
   end
@@ -348,11 +230,11 @@ local function facts(self, requests, tenant)
     companies[place] = request.company
   end
   if self.read_many and #companies > 1 then
-    found, message = find_many(self, companies, tenant, deadline)
+    found, message = reading.find_many(self, companies, tenant, deadline)
   else
     for _, company in ipairs(companies) do
       local one
-      one, message = find(self, company, tenant, deadline)
+      one, message = reading.find(self, company, tenant, deadline)
       if message then
         return nil, message
       end
@@ -370,7 +252,7 @@ local function facts(self, requests, tenant)
 end
 
 local function applied(self, company, key, tenant)
-  if id_of(self, company) == nil then
+  if reading.id_of(self, company) == nil then
     return false
   end
   return was_made(self, { company = company, key = key, tenant = tenant }, deadline_of())
@@ -394,7 +276,7 @@ local function functions_of(self, options)
       return facts(self, requests, tenant)
     end or nil,
     company_name = has_names and function(company, tenant)
-      local found = find(self, company, tenant, deadline_of())
+      local found = reading.find(self, company, tenant, deadline_of())
       return found and found.name
     end or nil,
     fields = options.fields,
