@@ -37,15 +37,20 @@ local function read_triggers(self)
   return names, items
 end
 
-local function state_of(cluster, counter)
-  return ("%.0f %.0f"):format(cluster, counter)
+local function state_of(cluster, counter, anchor)
+  return ("%.0f %.0f %s"):format(cluster, counter, anchor)
+end
+
+local function read_anchor(self, counter)
+  local rows, message, code = self:run(statements.anchor, { counter })
+  return rows and rows[1][1], message, code
 end
 
 -- The database, and how far the mirror goes.
 local function read_state(self)
   local text = self.core:mirror_state()
-  local cluster, counter = (text or ""):match "^(%d+) (%d+)$"
-  return tonumber(cluster), tonumber(counter)
+  local cluster, counter, anchor = (text or ""):match "^(%d+) (%d+) (%S+)$"
+  return tonumber(cluster), tonumber(counter), anchor
 end
 
 local function read_meta(self)
@@ -77,14 +82,35 @@ local function mirror(self, meta, counter)
     local tenant, revision, text, about = row[1], row[2], row[3], row[4]
     configs[i] = { tenant = tenant, revision = revision, json = text, about = about, ruleset = ruleset_of(text, revision, names) }
   end
-  return self:patiently("mirror", state_of(meta.cluster, meta.configs), configs, not counter, items)
+  local anchor
+  anchor, message, code = read_anchor(self, meta.configs)
+  if not anchor then
+    return nil, message, code
+  end
+  return self:patiently("mirror", state_of(meta.cluster, meta.configs, anchor), configs, not counter, items)
+end
+
+-- Whether what is mirrored is of that database, and nothing is there that it does not have. What was mirrored before this store was
+-- opened is looked at once more: the database may have been restored meanwhile.
+local function is_of(self, meta, cluster, counter, anchor)
+  if cluster ~= meta.cluster or counter > meta.configs then
+    return false
+  elseif self.cluster then
+    return true
+  end
+  local found, message, code = read_anchor(self, counter)
+  if not found then
+    return nil, message, code
+  end
+  return found == anchor
 end
 
 --- Looks whether rules have been saved by any node, and takes them over. Another database, or one that was restored from a backup, is taken
 --- over as a whole.
 ---@param at_once? boolean else not again within a moment
+---@param anew? boolean as a whole
 ---@return true? done, string? message, string? code
-function rules:poll(at_once)
+function rules:poll(at_once, anew)
   if not at_once and core.uptime() < self.polls_at then
     return true
   end
@@ -94,11 +120,13 @@ function rules:poll(at_once)
     self.polls_at = core.uptime() + AWAY
     return nil, message, code
   end
-  local cluster, counter = read_state(self)
-  local done = true
-  if cluster ~= meta.cluster or counter > meta.configs then
+  local cluster, counter, anchor = read_state(self)
+  local fits
+  fits, message, code = is_of(self, meta, cluster, counter, anchor)
+  local done = fits ~= nil or nil
+  if done and (not fits or anew) then
     done, message, code = mirror(self, meta, false)
-  elseif counter < meta.configs then
+  elseif done and counter < meta.configs then
     done, message, code = mirror(self, meta, counter)
   end
   if done then
@@ -115,10 +143,10 @@ function rules:heard(counter, now)
   end
 end
 
--- The newest revision by which this node decides.
+-- The revision by which this node decides; nil where that is damaged: then nothing is decided.
 function rules:fence(tenant)
   local action, _, _, revision = self.core:decide(tenant, "sale_won")
-  return action and revision or 2 ^ 53 -- what is damaged does not decide
+  return action and revision or nil
 end
 
 -- Methods ---------------------------------------------------------------------------------------------------------------
@@ -134,12 +162,15 @@ function rules:save(tenant, expected, ruleset, text, about)
     self:poll(true)
     return nil, ("revision %.0f is not the newest"):format(expected), "stale"
   end
-  if rows[1][1] ~= self.counter + 1 then
-    return self:poll(true)
+  local anchor = rows[1][1] == self.counter + 1 and read_anchor(self, rows[1][1])
+  if not anchor then -- it is saved, whether or not this node can take it over now
+    self:poll(true)
+    return true
   end
   local saved = { tenant = tenant, revision = expected + 1, ruleset = ruleset, json = text, about = about }
   self.counter = self.counter + 1
-  return self:patiently("mirror", state_of(self.cluster, self.counter), { saved }, false)
+  self:patiently("mirror", state_of(self.cluster, self.counter, anchor), { saved }, false)
+  return true
 end
 
 function rules:config(tenant, revision)

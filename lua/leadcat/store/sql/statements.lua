@@ -34,6 +34,9 @@ statement("changed", "int8", [[
 SELECT c.tenant, c.revision, c.json, c.about FROM leadcat.config c
   JOIN (SELECT tenant, max(revision) AS revision FROM leadcat.config WHERE changed > $1::int8 GROUP BY tenant) n
     ON c.tenant = n.tenant AND c.revision = n.revision]])
+-- What tells the configs up to a counter from those of a database that was restored, and went other ways since.
+statement("anchor", "int8", [[
+SELECT coalesce((SELECT md5(tenant || json) FROM leadcat.config WHERE changed <= $1::int8 ORDER BY changed DESC LIMIT 1), '-')]])
 statement("triggers", "", "SELECT name, about FROM leadcat.trigger ORDER BY number")
 -- All in one statement, or nothing: the number of who comes second is taken.
 statement("declare", "text[] bytea[] bool[] int4[]", [[
@@ -81,7 +84,7 @@ statement("barrier", "", "SELECT pg_logical_emit_message(true, 'leadcat', '')::t
 
 local COMPANIES = [[
 WITH f AS MATERIALIZED (SELECT 1 WHERE $2::int8 IS NULL
-  OR $2::int8 >= (SELECT coalesce(max(revision), 0) FROM leadcat.config WHERE tenant = $1::bytea)),
+  OR $2::int8 = (SELECT coalesce(max(revision), 0) FROM leadcat.config WHERE tenant = $1::bytea)),
 i AS MATERIALIZED (SELECT * FROM unnest($5::bytea[], $6::int8[], $7::int8[], $8::int4[], $9::int8[], $10::bool[], $11::int8[],
     $12::int8[], $13::int8[], $14::int8[], $15::int4[], $16::int8[], $17::bytea[], $18::int8[], $19::int8[])
   AS i(company, version, newest, category, changed, is_integer, applying, owner, time_left, retry_in, attempts, begun, question,

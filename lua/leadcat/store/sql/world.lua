@@ -302,8 +302,8 @@ function world.change(self, tenant, call)
     local fence = call.fence and self:fence(tenant) or nil
     if not found then
       return nil, message, code
-    elseif call.fence and fence < found.revision then
-      found, message, code = self:poll(true)
+    elseif fence and fence ~= found.revision then
+      found, message, code = self:poll(true, try > 1)
       if not found then
         return nil, message, code
       end
