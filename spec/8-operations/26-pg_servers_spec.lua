@@ -32,11 +32,6 @@ describe("several servers", function()
     return result and result[1][1], message
   end
 
-  -- To all processes of the first server.
-  local function signal_all(signal)
-    databases.run(database, "pid=$(head -1 $dir/data/postmaster.pid); kill -" .. signal .. " $pid $(pgrep -P $pid)")
-  end
-
   setup(function()
     databases.shut_down(database)
     standby = databases.get("postgresql", { name = "standby", copy_of = database })
@@ -87,11 +82,11 @@ describe("several servers", function()
     local other = pg.pool(("postgresql://leadcat@127.0.0.1:%d,127.0.0.1:%d/crm?connect_timeout=1&"
       .. "target_session_attrs=any"):format(database.port, standby.port), { timeout = 0.4 })
     assert.equal(database.port, port_of(other))
-    signal_all "STOP"
+    databases.signal(database, "STOP")
     local begun = core.uptime()
     assert.matches("it took too long", select(2, port_of(other)))
     assert.equal(standby.port, port_of(other))
-    signal_all "CONT"
+    databases.signal(database, "CONT")
     assert.is_true(core.uptime() - begun < 3)
     other:close()
   end)

@@ -128,12 +128,15 @@ describe("a server that is none", function()
   for act, row in pairs {
     silent = { most = 1.5, message = "it took too long" }, mute = { most = 0.8, message = "it took too long" },
     drip_before = { most = 1.5, message = "it took too long" }, drip = { most = 0.8, message = "it took too long" },
-    huge = { most = 3, message = "more than a reply may have" }, notices = { most = 3, message = "does not belong here" },
-    notices_before = { most = 3, message = "never gets ready" }, rows = { most = 5, message = "more than a reply may have" },
+    huge = { most = 3, message = "more than a reply may have" },
+    notices = { most = 3, message = "does not belong here" },
+    notices_before = { most = 3, message = "never gets ready" },
+    rows = { most = 5, message = "more than a reply may have" },
     scram = { most = 1, message = "wants 2000000000 iterations of SCRAM; at most 1000000" },
     unproven = { most = 1, message = "has not proven that it knows the password" },
     md5 = { most = 1, message = "MD5, which is not safe" }, clear = { most = 1, message = "sslmode=verify-full" },
-    http = { most = 1, message = "more than a reply may have" }, closing = { most = 1, message = "has closed the connection" },
+    http = { most = 1, message = "more than a reply may have" },
+    closing = { most = 1, message = "has closed the connection" },
   } do
     it("is unavailable soon: " .. act, function()
       local timeout = act == "rows" and 4 or 0.3

@@ -166,6 +166,15 @@ function databases.promote(database)
   run_as_server(database, BINARIES .. "/pg_ctl -D $dir/data -w promote")
 end
 
+--- Sends a signal to all processes of a server of PostgreSQL.
+---@param database support.Database
+---@param signal "STOP"|"CONT"
+function databases.signal(database, signal)
+  run_as_server(database, "pid=$(head -1 $dir/data/postmaster.pid); for status in /proc/[0-9]*/status; do "
+    .. "grep -q \"^PPid:.$pid$\" $status 2>/dev/null && children=\"$children $(basename $(dirname $status))\"; done; "
+    .. "kill -" .. signal .. " $pid $children")
+end
+
 --- Executes SQL in PostgreSQL.
 ---@param database support.Database
 ---@param sql string without double quotes

@@ -208,7 +208,8 @@ local function finish(parts, found)
   return {
     hosts = list, user = user, password = either(parts, "password", found, "password") or os.getenv "PGPASSWORD",
     database = either(parts, "database", found, "dbname") or user,
-    application_name = found.application_name or "leadcat", options = found.options, connect_timeout = tonumber(found.connect_timeout or 5), sslrootcert = found.sslrootcert,
+    application_name = found.application_name or "leadcat", options = found.options,
+    connect_timeout = tonumber(found.connect_timeout or 5), sslrootcert = found.sslrootcert,
     target = found.target_session_attrs or "read-write",
   }
 end
