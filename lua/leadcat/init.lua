@@ -219,7 +219,8 @@ function leadcat.open(options)
   end
   strings:name_triggers(function() return triggers.texts(store) end)
   return Engine.new({
-    store = not options.shared and platform.is_scheduled() and patient.new(store) or store, of_one_tenant = options.tenant ~= nil, host = host,
+    store = not options.shared and platform.is_scheduled() and patient.new(store) or store,
+      of_one_tenant = options.tenant ~= nil, host = host,
     companies = host.bind and embedded or options.apply == "elsewhere" and elsewhere or foreign,
     fields = config.copy(host.fields or {}),
     clock = options.clock or core.now, strings = strings, language = options.language or "en",

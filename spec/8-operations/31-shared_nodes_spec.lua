@@ -44,7 +44,8 @@ describe("nodes that share a store", function()
       local decide = second:decider()
       assert.equal(CUSTOMER, select(2, decide("sale_won", LEAD)))
       assert(first:save(stores.config { sale_won = LOST }))
-      local deadline, to = core.uptime() + 1, nil
+      local deadline = core.uptime() + 1
+      local to
       repeat
         core.sleep(0.05)
         to = select(2, second:decide("sale_won", LEAD))
@@ -71,7 +72,8 @@ describe("nodes that share a store", function()
       assert.equal(2, first:save(stores.config { sale_won = LOST }, { revision = 1 }))
       assert.equal("stale", select(3, second:save(stores.config { sale_won = OPPORTUNITY }, { revision = 1 })))
       assert.equal(3, second:save(stores.config { sale_won = OPPORTUNITY }))
-      assert.same({ 3, 2, 1 }, { first:revisions()[1].revision, first:revisions()[2].revision, first:revisions()[3].revision })
+      assert.same({ 3, 2, 1 }, { first:revisions()[1].revision, first:revisions()[2].revision,
+        first:revisions()[3].revision })
       assert.equal(LOST, first:config(2).rules[1].set_category)
       first:close()
       second:close()

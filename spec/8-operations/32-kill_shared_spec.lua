@@ -1,5 +1,7 @@
---- Nodes that share a store are killed at any moment, while they handle the same events and answer the same questions: what was
--- acknowledged is there, an id makes one entry, changes of a company follow each other, each is made once, and a question has one answer.
+--- Nodes that share a store are killed at any moment, while they handle the same events and answer the same
+-- questions: what was
+-- acknowledged is there, an id makes one entry, changes of a company follow each other, each is made once, and a
+-- question has one answer.
 
 local core = require "leadcat.core"
 local databases = require "support.databases"
@@ -12,7 +14,8 @@ local times = require "support.times"
 local SLOW = os.getenv "LEADCAT_SLOW"
 local START, NODES, COMPANIES = 1, 4, 4
 local RULES = {
-  sale_registered = 3, sale_won = { 2, ask = true }, sale_lost = 1, ["lead_status_set:5"] = 4, -- potential customers all
+  sale_registered = 3, sale_won = { 2, ask = true }, sale_lost = 1, ["lead_status_set:5"] = 4,
+    -- potential customers all
 }
 
 local function read(name)
@@ -26,7 +29,8 @@ local function make_companies(pool, engine, tenant)
   if tenant == "host" then
     shared.run(pool, "CREATE SCHEMA crm")
     shared.run(pool, "CREATE TABLE crm.company (id text PRIMARY KEY, category int NOT NULL)")
-    shared.run(pool, "CREATE TABLE crm.change (number bigserial PRIMARY KEY, company text, key text UNIQUE, came_from int, went_to int)")
+    shared.run(pool, "CREATE TABLE crm.change (number bigserial PRIMARY KEY, company text, key text UNIQUE, "
+      .. "came_from int, went_to int)")
   end
   for i = 0, COMPANIES - 1 do
     if tenant == "host" then
@@ -108,7 +112,8 @@ describe("nodes of a shared store", function()
   end)
 
   for _, tenant in ipairs { "kept", "host" } do
-    it("lose and double nothing when they are killed, with companies of " .. (tenant == "host" and "a CRM" or "the store"), function()
+    it("lose and double nothing when they are killed, with companies of " .. (tenant == "host" and "a CRM"
+      or "the store"), function()
       local url, pool = shared.database()
       local directory, rounds = stores.path(), times(6)
       assert(lfs.mkdir(directory))
@@ -121,7 +126,8 @@ describe("nodes of a shared store", function()
         for i = 1, NODES do
           local number = round * NODES + i
           files[#files + 1] = ("%s/acks.%d"):format(directory, number)
-          nodes[i] = processes.launch("shared.lua", url, directory .. "/node" .. i, number, tenant, rounds * 60, files[#files])
+          nodes[i] = processes.launch("shared.lua", url, directory .. "/node" .. i, number, tenant, rounds * 60,
+            files[#files])
         end
         core.sleep(0.2 + math.random() * 0.2 * (1 + round / 4))
         for i = 1, NODES do
@@ -133,7 +139,8 @@ describe("nodes of a shared store", function()
       engine:close()
       assert.equal(rounds * NODES, kills)
 
-      local last = processes.launch("shared.lua", url, directory .. "/node1", 0, tenant, rounds * 60, directory .. "/last")
+      local last = processes.launch("shared.lua", url, directory .. "/node1", 0, tenant, rounds * 60, directory
+        .. "/last")
       core.sleep(1)
       processes.kill(last)
       shared.run(pool, "UPDATE leadcat.company SET deadline = 0, retry_at = 0 WHERE applying IS NOT NULL")
@@ -142,9 +149,9 @@ describe("nodes of a shared store", function()
         host = require "kill.shared_host".new(url)
       end
       engine = shared.open(url, { tenant = tenant, host = host })
-      local store, history = engine._store, nil
+      local store = engine._store
       assert.equal(0, store:stats().unfinished)
-      history = assert(store:history(tenant, nil, nil, nil, 1000000))
+      local history = assert(store:history(tenant, nil, nil, nil, 1000000))
       local acks = 0
       for _, name in ipairs(files) do
         acks = acks + check_acks(store, tenant, read(name))

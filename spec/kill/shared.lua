@@ -1,5 +1,7 @@
--- A node that the kill test of the shared store kills: URL PATH NUMBER TENANT EVENTS ACKS. It handles events with ids that other nodes
--- handle, too, of a few companies, answers questions and finishes what killed ones have left, until it is killed. What was
+-- A node that the kill test of the shared store kills: URL PATH NUMBER TENANT EVENTS ACKS. It handles events with ids
+-- that other nodes
+-- handle, too, of a few companies, answers questions and finishes what killed ones have left, until it is killed.
+-- What was
 -- acknowledged stands in the file ACKS.
 
 local host_of = require "kill.shared_host"

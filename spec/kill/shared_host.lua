@@ -11,8 +11,10 @@ local host = {}
 function host.new(url)
   local database = pg.pool(url, { size = 1 })
   local FIND = pg.statement("SELECT category FROM crm.company WHERE id = $1", { "text" })
-  local SET = pg.statement([[WITH c AS (UPDATE crm.company SET category = $2 WHERE id = $1 AND category = $3 RETURNING 1)
-    INSERT INTO crm.change (company, key, came_from, went_to) SELECT $1, $4, $3, $2 FROM c RETURNING 1]], { "text", "int4", "int4", "text" })
+  local SET = pg.statement([[WITH c AS (UPDATE crm.company SET category = $2 WHERE id = $1
+    AND category = $3 RETURNING 1)
+    INSERT INTO crm.change (company, key, came_from, went_to) SELECT $1, $4, $3, $2 FROM c RETURNING 1]], { "text",
+      "int4", "int4", "text" })
   local APPLIED = pg.statement("SELECT 1 FROM crm.change WHERE key = $1", { "text" })
   return {
     category = function(company)

@@ -1,4 +1,5 @@
---- Shared stores for specs: a PostgreSQL server of their own, a database with leadcat's tables for each test, and nodes.
+--- Shared stores for specs: a PostgreSQL server of their own, a database with leadcat's tables for each test, and
+-- nodes.
 
 local core = require "leadcat.core"
 local databases = require "support.databases"
@@ -50,7 +51,8 @@ end
 function shared.store(url, path)
   local mirror = assert(core.open { path = path, map_size = MAP, max_readers = 0, relaxed = true, shared = true })
   opened[#opened + 1] = assert(sql.new {
-    core = mirror, database = pg.pool(url, { settings = sql.SETTINGS }), durability = "primary", sleep = core.sleep, trusts_now = true,
+    core = mirror, database = pg.pool(url, { settings = sql.SETTINGS }), durability = "primary", sleep = core.sleep,
+      trusts_now = true,
   })
   return opened[#opened]
 end

@@ -227,8 +227,7 @@ static lc_status take_companies(lua_State *L, lc_error *error) {
     lc_scratch_company before, after;
     lua_rawgeti(L, effects + 1, i);
     to_company(L, effects + 2, &before);
-    after.company = before.company;
-    status = lc_scratch_get_company(l_check_open(L)->store, &after, error);
+    status = lc_scratch_get_company(l_check_open(L)->store, &before.company, &after, error);
     if (status == LC_OK && is_changed(&before, &after)) {
       push_company(L, &after);
       l_set_integer(L, "place", i);

@@ -146,18 +146,17 @@ static int get_claim(lc_store *store, lc_key *key, lc_scratch_company *company) 
   return 0;
 }
 
-lc_status lc_scratch_get_company(lc_store *store, lc_scratch_company *company, lc_error *error) {
-  const lc_company of = company->company;
+lc_status lc_scratch_get_company(lc_store *store, const lc_company *of, lc_scratch_company *company, lc_error *error) {
   lc_schedule schedule;
-  *company = (lc_scratch_company){ .company = of };
-  lc_key key = lc_key_of_company(&store->scratch_tenant, &of);
+  *company = (lc_scratch_company){ .company = *of };
+  lc_key key = lc_key_of_company(&store->scratch_tenant, of);
   int rc = lc_get_newest(store, store->scratch, &key, &company->newest);
   if (rc == 0)
     rc = get_kept(store, &key, company);
   if (rc == 0)
     rc = get_claim(store, &key, company);
   if (rc == 0)
-    rc = lc_get_schedule(store, store->scratch, &store->scratch_tenant, &of, &schedule);
+    rc = lc_get_schedule(store, store->scratch, &store->scratch_tenant, of, &schedule);
   if (rc == 0 && schedule.entry != 0) {
     company->scheduled = schedule.entry;
     company->scheduled_at = schedule.at;

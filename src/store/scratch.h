@@ -40,8 +40,8 @@ lc_status lc_scratch_put_seen(lc_store *store, lc_text event_id, uint64_t entry,
 lc_status lc_scratch_put_mark(lc_store *store, lc_text event_id, lc_text mark, lc_error *error);
 lc_status lc_scratch_put_cursor(lc_store *store, lc_text name, lc_text text, lc_error *error);
 
-/* What became of a company that was put: only its `company` is read. */
-lc_status lc_scratch_get_company(lc_store *store, lc_scratch_company *company, lc_error *error);
+/* What became of a company that was put. */
+lc_status lc_scratch_get_company(lc_store *store, const lc_company *of, lc_scratch_company *company, lc_error *error);
 
 /* Call `take` with each packed record there: entries, entries of events that changed nothing, or questions. */
 lc_status lc_scratch_entries(lc_store *store, lc_scratch_take *take, void *context, lc_error *error);

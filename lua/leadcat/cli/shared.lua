@@ -24,9 +24,11 @@ local function check(args)
     if version == 0 then
       common.fail "the database has no tables of leadcat: leadcat shared init makes them"
     elseif version > schema.VERSION then
-      common.fail("the tables have version %d, and this leadcat knows version %d: update leadcat", version, schema.VERSION)
+      common.fail("the tables have version %d, and this leadcat knows version %d: update leadcat", version,
+        schema.VERSION)
     elseif version < schema.VERSION then
-      common.fail("the tables have version %d: leadcat shared upgrade brings them to version %d", version, schema.VERSION)
+      common.fail("the tables have version %d: leadcat shared upgrade brings them to version %d", version,
+        schema.VERSION)
     end
     local missing = common.must(schema.missing(database))
     if missing[1] then
@@ -41,7 +43,8 @@ local function changing(name, summary, from_none)
   return {
     name = name, summary = summary, output = "json",
     arguments = function(command)
-      command:argument("database", "The database, such as postgresql://leadcat@db1,db2/crm; the password may be in PGPASSWORD.")
+      command:argument("database",
+        "The database, such as postgresql://leadcat@db1,db2/crm; the password may be in PGPASSWORD.")
     end,
     run = function(args)
       return with_database(args, function(database)
@@ -64,7 +67,8 @@ return {
     commands = {
       changing("init", "Make the tables, in the schema leadcat.", true),
       {
-        name = "check", summary = "Look whether the tables are those that this leadcat needs.", output = "json", run = check,
+        name = "check", summary = "Look whether the tables are those that this leadcat needs.", output = "json",
+          run = check,
         arguments = function(command) command:argument("database", "The database, as for init.") end,
       },
       changing("upgrade", "Bring the tables of an older leadcat to this version, in one transaction.", false),

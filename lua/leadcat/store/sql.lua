@@ -1,9 +1,9 @@
---- A store of several machines, over a database that speaks PostgreSQL's protocol: an object with the methods that lua/leadcat/store/init.lua
--- lists. What the parts do: store/sql/world.lua reads, decides and writes; events.lua, reading.lua, rules.lua and upkeep.lua have the
--- methods; statements.lua and schema.lua the SQL.
+--- A store of several machines, over a database that speaks PostgreSQL's protocol: an object with the methods that
+-- lua/leadcat/store/init.lua lists. What the parts do: store/sql/world.lua reads, decides and writes; events.lua,
+-- reading.lua, rules.lua and upkeep.lua have the methods; statements.lua and schema.lua the SQL.
 --
--- What holds for all: an answer is what the primary has committed. What was only read is acknowledged behind a commit (`barrier`). What nobody
--- knows the end of is `unavailable`, and not sent again. Only the database's clock counts.
+-- What holds for all: an answer is what the primary has committed. What was only read is acknowledged behind a commit
+-- (`barrier`). What nobody knows the end of is `unavailable`, and not sent again. Only the database's clock counts.
 
 local core = require "leadcat.core"
 local events = require "leadcat.store.sql.events"
@@ -31,7 +31,7 @@ end
 local PATIENCE = 5 -- seconds for the lock of the node's own store
 local MOMENT = 0.002
 
--- The database ------------------------------------------------------------------------------------------------------------
+-- The database -------------------------------------------------------------------------------------------------------
 
 -- What a failure is to whoever called: the codes of the seam.
 local OVERTAKEN = { ["40001"] = true, ["40P01"] = true, ["23505"] = true } -- not serializable, a deadlock, not unique
@@ -75,7 +75,7 @@ function Store:barrier()
   return rows and true, message, code
 end
 
--- The clock ---------------------------------------------------------------------------------------------------------------
+-- The clock ----------------------------------------------------------------------------------------------------------
 
 --- Milliseconds that the database's clock is taken to be ahead, in specs.
 function Store:ahead()
@@ -91,7 +91,7 @@ function Store:milliseconds(now)
   return math.floor(self:time(now) * 1000)
 end
 
--- The node's own store ----------------------------------------------------------------------------------------------------
+-- The node's own store -----------------------------------------------------------------------------------------------
 
 --- Calls one of its methods, and waits while another process of the node has its lock.
 function Store:patiently(name, ...)
@@ -136,7 +136,7 @@ function Store:close()
   end
 end
 
--- Opening -----------------------------------------------------------------------------------------------------------------
+-- Opening ------------------------------------------------------------------------------------------------------------
 
 local DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 
@@ -155,7 +155,8 @@ local function check_version(store)
   if version == 0 then
     return nil, "the database has no tables of leadcat yet: `leadcat shared init` makes them", "not_found"
   elseif version and version ~= schema.VERSION then
-    return nil, ("the database has tables of version %d, and this leadcat needs version %d: %s"):format(version, schema.VERSION,
+    return nil, ("the database has tables of version %d, and this leadcat needs version %d: %s"):format(version,
+      schema.VERSION,
       version < schema.VERSION and "`leadcat shared upgrade` brings them there" or "update leadcat"), "conflict"
   end
   return version, message, code
@@ -175,9 +176,9 @@ local function check_durability(store, durability)
   local replicates = version:find "CockroachDB" or version:find "YB"
   store.is_replicated = not replicates and standbys ~= "" and (WAITS[commit] or false)
   if durability ~= "primary" and not replicates and not store.is_replicated then
-    return nil, "the database does not replicate synchronously, so that what is acknowledged could be lost with its machine: set "
-      .. 'synchronous_standby_names and synchronous_commit = on, or open with durability = "primary" if one machine is enough',
-      "unavailable"
+    return nil, "the database does not replicate synchronously, so that what is acknowledged could be lost with its "
+      .. 'machine: set synchronous_standby_names and synchronous_commit = on, or open with durability = "primary" '
+      .. "if one machine is enough", "unavailable"
   end
   return true
 end
@@ -200,7 +201,8 @@ end
 local function check_directory(store, path)
   local holds, message, code = store:holds()
   if holds and not store:mirror_state() then
-    return nil, ("%s holds a store of one machine, which `shared` would leave aside: name another directory"):format(path), "conflict"
+    return nil, ("%s holds a store of one machine, which `shared` would leave aside: name another directory"):format(
+      path), "conflict"
   end
   return holds ~= nil or nil, message, code
 end
@@ -227,7 +229,8 @@ sql.SETTINGS = {
 function sql.open(where)
   local database = pg.pool(where.shared, { settings = sql.SETTINGS })
   local mirror, message, code = core.open {
-    path = where.path, map_size = where.map_size, max_readers = where.max_readers, mode = where.mode, patience = where.patience,
+    path = where.path, map_size = where.map_size, max_readers = where.max_readers, mode = where.mode,
+      patience = where.patience,
     shared = true,
   }
   if not mirror then
@@ -240,7 +243,8 @@ function sql.open(where)
     return nil, message, code
   end
   local store
-  store, message, code = sql.new { core = mirror, database = database, durability = where.durability, sleep = where.sleep }
+  store, message, code = sql.new { core = mirror, database = database, durability = where.durability,
+    sleep = where.sleep }
   return store, message, code
 end
 
@@ -257,7 +261,8 @@ end
 function sql.new(options)
   local random = tonumber(core.random_id():sub(1, 12), 16)
   local store = setmetatable({
-    core = options.core, database = options.database, owner = random + 1, sleep = function(_, seconds) options.sleep(seconds) end,
+    core = options.core, database = options.database, owner = random + 1, sleep = function(_,
+      seconds) options.sleep(seconds) end,
     trusts_now = options.trusts_now, commits = 0, seconds = 0, slowest = 0, polls_at = 0, committed_at = core.uptime(),
   }, Store)
   local ok, message, code = prepare(store, options)

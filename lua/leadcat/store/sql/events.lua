@@ -1,5 +1,5 @@
---- Methods of a shared store that decide and write: events, answers, changes, what is scheduled, companies that move. What each does is the
--- core's; here is only what it may look at.
+--- Methods of a shared store that decide and write: events, answers, changes, what is scheduled, companies that move.
+-- What each does is the core's; here is only what it may look at.
 
 local event_of = require "leadcat.events.event"
 local merged = require "leadcat.util.merged"
@@ -29,7 +29,7 @@ local function id_of(hex)
   return (hex:gsub("%x%x", function(digits) return string.char(tonumber(digits, 16)) end))
 end
 
--- Events ------------------------------------------------------------------------------------------------------------------
+-- Events -------------------------------------------------------------------------------------------------------------
 
 local TAKES_BACK = { sale_reopened = true, sale_deleted = true } -- whose rules may look at earlier changes
 
@@ -78,7 +78,8 @@ end
 -- Whether any result is only what was read.
 local function tells_of_the_past(results, before)
   for i, result in pairs(results) do
-    if before[i] ~= result and (is_number(result) and result ~= 0 or type(result) == "table" and result.status == "over") then
+    if before[i] ~= result and (is_number(result) and result ~= 0 or type(result) == "table"
+      and result.status == "over") then
       return true
     end
   end
@@ -170,7 +171,7 @@ function events:remember(tenant, item, now)
   return self.core:remember(tenant, item, now)
 end
 
--- Answers and changes -----------------------------------------------------------------------------------------------------
+-- Answers and changes ------------------------------------------------------------------------------------------------
 
 local function companies_of(items)
   local companies, seen = {}, {}
@@ -211,7 +212,8 @@ function events:write(tenant, items, now, claim, cursor)
   end
   return results_of(world.change(self, tenant, {
     method = "write", cursor = cursor,
-    keys = function() return { companies = companies_of(items), questions = questions, cursor = cursor and cursor.name } end,
+    keys = function() return { companies = companies_of(items), questions = questions, cursor = cursor
+      and cursor.name } end,
     before = function()
       for i, item in ipairs(items) do
         item.status = status[i]
@@ -271,7 +273,7 @@ end
 local MOST_EXPIRED = 256
 
 function events:expire(tenant, now)
-  local count, most = nil, false
+  local most = false
   local answer, message, code = world.change(self, tenant, {
     method = "expire",
     keys = function()
@@ -288,14 +290,13 @@ function events:expire(tenant, now)
   if not answer then
     return nil, message, code
   end
-  count = answer[1]
-  if count == nil then
+  if answer[1] == nil then
     return unpack(answer, 1, answer.n)
   end
-  return count, most
+  return answer[1], most
 end
 
--- Companies that move -----------------------------------------------------------------------------------------------------
+-- Companies that move ------------------------------------------------------------------------------------------------
 
 function events:move(tenant, what, now)
   if type(what) ~= "table" then

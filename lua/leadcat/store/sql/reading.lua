@@ -1,4 +1,5 @@
---- Methods of a shared store that only read: the journal, questions, cursors, companies that are kept there. Records are shown by the core.
+--- Methods of a shared store that only read: the journal, questions, cursors, companies that are kept there. Records
+-- are shown by the core.
 
 local core = require "leadcat.core"
 local statements = require "leadcat.store.sql.statements"
@@ -95,7 +96,7 @@ function reading:schedule_of(tenant, company)
   return self.core:show_entry(row[1])
 end
 
--- Questions -------------------------------------------------------------------------------------------------------------
+-- Questions ----------------------------------------------------------------------------------------------------------
 
 local STATES, ALL = {}, {}
 for i, name in ipairs(core.question_states) do
@@ -120,7 +121,8 @@ local function questions(self, tenant, query)
     error("field 'state': unknown value", 3)
   end
   return self:run(statements.questions, {
-    tenant, query.company, query.user, state and { STATES[state] } or ALL, (query.after or 0) > 0 and query.after or LAST,
+    tenant, query.company, query.user, state and { STATES[state] } or ALL, (query.after or 0) > 0 and query.after
+      or LAST,
     query.limit, query.unswept and self:milliseconds(query.now) or nil, not state or state == "expired",
   })
 end
@@ -134,7 +136,7 @@ function reading:count_confirmations(tenant, query)
   return rows and #rows, message, code
 end
 
--- Companies and cursors -------------------------------------------------------------------------------------------------
+-- Companies and cursors ----------------------------------------------------------------------------------------------
 
 function reading:company(tenant, company)
   local row, message, code = one(self, statements.company, { tenant, company }, "there is no such company")

@@ -1,5 +1,6 @@
---- Methods of a shared store for rules: they are saved in the database, and mirrored into the node's LMDB, from where they decide, also while
--- the database is away. A counter there moves with every save: who asks for what is behind the last one that it knows misses nothing.
+--- Methods of a shared store for rules: they are saved in the database, and mirrored into the node's LMDB, from where
+-- they decide, also while the database is away. A counter there moves with every save: who asks for what is behind
+-- the last one that it knows misses nothing.
 
 local config = require "leadcat.rules.config"
 local core = require "leadcat.core"
@@ -13,9 +14,10 @@ local rules = {}
 local EVERY = 0.25 -- seconds between two looks at the counter
 local AWAY = 1 -- while the database is away
 
--- Mirroring -------------------------------------------------------------------------------------------------------------
+-- Mirroring ----------------------------------------------------------------------------------------------------------
 
--- The packed ruleset of a config's JSON; "" when that is damaged: then the core says so, and it is repaired or reported.
+-- The packed ruleset of a config's JSON; "" when that is damaged: then the core says so, and it is repaired or
+-- reported.
 local function ruleset_of(text, revision, own)
   local cfg = json.decode(text)
   if type(cfg) ~= "table" or config.has_errors(config.problems(cfg)) then
@@ -80,7 +82,8 @@ local function mirror(self, meta, counter)
   local configs = {}
   for i, row in ipairs(rows) do
     local tenant, revision, text, about = row[1], row[2], row[3], row[4]
-    configs[i] = { tenant = tenant, revision = revision, json = text, about = about, ruleset = ruleset_of(text, revision, names) }
+    configs[i] = { tenant = tenant, revision = revision, json = text, about = about, ruleset = ruleset_of(text,
+      revision, names) }
   end
   local anchor
   anchor, message, code = read_anchor(self, meta.configs)
@@ -90,8 +93,8 @@ local function mirror(self, meta, counter)
   return self:patiently("mirror", state_of(meta.cluster, meta.configs, anchor), configs, not counter, items)
 end
 
--- Whether what is mirrored is of that database, and nothing is there that it does not have. What was mirrored before this store was
--- opened is looked at once more: the database may have been restored meanwhile.
+-- Whether what is mirrored is of that database, and nothing is there that it does not have. What was mirrored before
+-- this store was opened is looked at once more: the database may have been restored meanwhile.
 local function is_of(self, meta, cluster, counter, anchor)
   if cluster ~= meta.cluster or counter > meta.configs then
     return false
@@ -105,8 +108,8 @@ local function is_of(self, meta, cluster, counter, anchor)
   return found == anchor
 end
 
---- Looks whether rules have been saved by any node, and takes them over. Another database, or one that was restored from a backup, is taken
---- over as a whole.
+--- Looks whether rules have been saved by any node, and takes them over. Another database, or one that was restored
+-- from a backup, is taken over as a whole.
 ---@param at_once? boolean else not again within a moment
 ---@param anew? boolean as a whole
 ---@return true? done, string? message, string? code
@@ -149,7 +152,7 @@ function rules:fence(tenant)
   return action and revision or nil
 end
 
--- Methods ---------------------------------------------------------------------------------------------------------------
+-- Methods ------------------------------------------------------------------------------------------------------------
 
 function rules:save(tenant, expected, ruleset, text, about)
   local rows, message, code = self:run(statements.save, { tenant, expected, text, about }, true)
@@ -223,7 +226,8 @@ local function declared(items, names, known)
     if not place or about ~= "" and about ~= (known[place].about or "") then
       top = place and top or top + 1
       count = count + 1
-      list[1][count], list[2][count], list[3][count], list[4][count] = item.trigger, about, about ~= "", (place or top) - 1
+      list[1][count], list[2][count], list[3][count], list[4][count] = item.trigger, about, about ~= "", (place
+        or top) - 1
     end
   end
   return count > 0 and list or nil, top

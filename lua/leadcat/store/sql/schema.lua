@@ -1,10 +1,11 @@
 --- The tables of a shared store, in a database that speaks PostgreSQL's protocol, and their versions.
 --
--- A company's row is its lock, its order and its only open question: whatever is written about a company compares and sets the `version` of
--- that row. An entry's event id is unique: it marks the event as seen. Columns are what SQL looks at; `record` is all of it, packed as on one machine
--- (src/store/record.h), so that the same code reads and writes both. Times are milliseconds or microseconds (µs) since 1970 by the
--- database's clock. What leadcat does to these tables is understood by CockroachDB, YugabyteDB and Citus too: no stored
--- functions, no LISTEN, no advisory locks, and each table is modified at most once in a statement.
+-- A company's row is its lock, its order and its only open question: whatever is written about a company compares and
+-- sets the `version` of that row. An entry's event id is unique: it marks the event as seen. Columns are what SQL
+-- looks at; `record` is all of it, packed as on one machine (src/store/record.h), so that the same code reads and
+-- writes both. Times are milliseconds or microseconds (µs) since 1970 by the database's clock. What leadcat does to
+-- these tables is understood by CockroachDB, YugabyteDB and Citus too: no stored functions, no LISTEN, no advisory
+-- locks, and each table is modified at most once in a statement.
 
 local pg = require "leadcat.store.pg"
 
@@ -20,7 +21,7 @@ local STEPS = {
   [1] = {
     "CREATE SCHEMA IF NOT EXISTS leadcat",
     [[CREATE TABLE leadcat.meta ( -- what there is once
-  name text PRIMARY KEY,        -- format, configs (moves with every saved config), cluster (a random number of this database)
+  name text PRIMARY KEY,        -- format; configs: moves with every save; cluster: a random number of this database
   value int8 NOT NULL
 )]],
     [[CREATE TABLE leadcat.config ( -- rules
@@ -93,7 +94,9 @@ local STEPS = {
   tenant bytea, event_id bytea, written int8 NOT NULL, record bytea NOT NULL, PRIMARY KEY (tenant, event_id)
 )]],
     "CREATE INDEX mark_written ON leadcat.mark (tenant, written)",
-    "CREATE TABLE leadcat.cursor (tenant bytea, name bytea, text bytea NOT NULL, PRIMARY KEY (tenant, name)) -- how far sources are",
+    [[CREATE TABLE leadcat.cursor ( -- how far sources are
+  tenant bytea, name bytea, text bytea NOT NULL, PRIMARY KEY (tenant, name)
+)]],
     "CREATE TABLE leadcat.counter (tenant bytea, name bytea, value int8 NOT NULL, PRIMARY KEY (tenant, name))",
     "CREATE SEQUENCE leadcat.entry_low -- tells apart what is written in the same millisecond",
     [[INSERT INTO leadcat.meta (name, value) VALUES ('format', 1), ('configs', 0),
@@ -122,7 +125,8 @@ local TABLES = {
   "entry_event", "entry_company", "company_applying", "company_scheduled",
 }
 
-local FIND = pg.statement("SELECT name FROM unnest($1::text[]) AS t(name) WHERE to_regclass('leadcat.' || name) IS NULL", { "text[]" })
+local FIND = pg.statement([[
+SELECT name FROM unnest($1::text[]) AS t(name) WHERE to_regclass('leadcat.' || name) IS NULL]], { "text[]" })
 
 --- What of the tables, and of the indexes on which more than speed depends, is not there.
 ---@param database leadcat.pg.Pool
@@ -155,7 +159,8 @@ function schema.steps(version)
   return list
 end
 
---- Makes the tables, or brings them to today's version, in one transaction. Where there is nothing to do, nothing is done.
+--- Makes the tables, or brings them to today's version, in one transaction. Where there is nothing to do, nothing is
+-- done.
 ---@param database leadcat.pg.Pool
 ---@return integer? version the one before, string? message, string? code `conflict`: the tables are of a newer leadcat
 function schema.upgrade(database)
@@ -163,7 +168,8 @@ function schema.upgrade(database)
   if not version then
     return nil, message, code
   elseif version > schema.VERSION then
-    return nil, ("the tables have version %d, and this leadcat knows version %d: update leadcat"):format(version, schema.VERSION), "conflict"
+    return nil, ("the tables have version %d, and this leadcat knows version %d: update leadcat"):format(version,
+      schema.VERSION), "conflict"
   elseif version == schema.VERSION then
     return version
   end

@@ -10,7 +10,7 @@ local upkeep = {}
 local STEP = 512 -- entries that one call of `trim` looks at
 local MOST_MARKS = 1000
 
--- Counters --------------------------------------------------------------------------------------------------------------
+-- Counters -----------------------------------------------------------------------------------------------------------
 
 function upkeep:add(items)
   local tenants, names, values = {}, {}, {}
@@ -38,7 +38,7 @@ function upkeep:counters(tenant)
   return counters
 end
 
--- Marks -----------------------------------------------------------------------------------------------------------------
+-- Marks --------------------------------------------------------------------------------------------------------------
 
 --- The marks that wait, with their time, for a statement that writes them.
 function upkeep:take_marks()
@@ -71,7 +71,7 @@ function upkeep:settle(along)
   return true
 end
 
--- Retention -------------------------------------------------------------------------------------------------------------
+-- Retention ----------------------------------------------------------------------------------------------------------
 
 -- Before when something was written that is too old (µs; 0: nothing is), where the newest one was written at that time.
 local function limit_of(self, age, now, newest)
@@ -114,7 +114,8 @@ local function due_of_log(self, log, age, count, now, after, is_first)
     return nil, message, code
   end
   local rows
-  rows, message, code = self:run(statements["due_" .. (log == "journal" and "entry" or log)], { after, is_first, count })
+  rows, message, code = self:run(statements["due_" .. (log == "journal" and "entry" or log)], { after, is_first,
+    count })
   if not rows then
     return nil, message, code
   end
@@ -144,7 +145,7 @@ function upkeep:due(work, age, count, now, place)
   return tenants, #rows == 256 and ">" .. rows[256][1] or ""
 end
 
--- Persons ---------------------------------------------------------------------------------------------------------------
+-- Persons ------------------------------------------------------------------------------------------------------------
 
 local SHOWS = { journal = "show_entry", unchanged = "show_entry", questions = "show_question" }
 
@@ -187,7 +188,8 @@ local function erase_abouts(self, tenant, items)
   local count = 0
   for _, item in ipairs(items) do
     local revision, about = item.record:match "^(%d+) (.*)$"
-    local rows, message, code = self:run(statements.erase_about, { tenant, tonumber(revision), about, item.json or about }, true)
+    local rows, message, code = self:run(statements.erase_about, { tenant, tonumber(revision), about, item.json
+      or about }, true)
     if not rows then
       return nil, message, code
     end
@@ -232,7 +234,8 @@ local function is_word(text, word)
     local first, last = text:find(word, from, true)
     if not first then
       return false
-    elseif not text:sub(first - 1, first - 1):find "[%w\128-\255]" and not text:sub(last + 1, last + 1):find "[%w\128-\255]"
+    elseif not text:sub(first - 1, first - 1):find "[%w\128-\255]" and not text:sub(last + 1,
+      last + 1):find "[%w\128-\255]"
       or first == 1 and last == #text then
       return true
     end
@@ -242,7 +245,8 @@ end
 
 local function names_any(texts, companies, id, mark)
   for _, item in ipairs(texts) do
-    if is_word(id, item.text) or is_word(mark.error or "", item.text) or companies and tostring(mark.company) == item.text then
+    if is_word(id, item.text) or is_word(mark.error or "", item.text) or companies
+      and tostring(mark.company) == item.text then
       return true
     end
   end
@@ -275,7 +279,7 @@ function upkeep:erase_marks(tenant, texts, companies, from)
   return rows and rows[1][1], rows and following or message, code
 end
 
--- Health ----------------------------------------------------------------------------------------------------------------
+-- Health -------------------------------------------------------------------------------------------------------------
 
 function upkeep:check_readers()
   return self.core:check_readers()
@@ -304,7 +308,7 @@ function upkeep:stats()
   return stats
 end
 
-function upkeep:copy()
+function upkeep.copy()
   return nil, "what is shared is copied with the database's own tools, such as pg_basebackup or pg_dump", "unavailable"
 end
 

@@ -1,6 +1,7 @@
---- How a shared store decides and writes: it reads what there is of some companies in one statement, has the core decide in memory about
--- that (`store:walk`, src/store/scratch.h), by the same code as on one machine, and sends what has changed as one statement, which compares
--- and sets each company's row. Where a row has moved meanwhile, nothing of that company is written, and it is read and decided anew.
+--- How a shared store decides and writes: it reads what there is of some companies in one statement, has the core
+-- decide in memory about that (`store:walk`, src/store/scratch.h), by the same code as on one machine, and sends what
+-- has changed as one statement, which compares and sets each company's row. Where a row has moved meanwhile, nothing
+-- of that company is written, and it is read and decided anew.
 
 local statements = require "leadcat.store.sql.statements"
 
@@ -10,7 +11,7 @@ local TRIES = 32
 local EVENT = "entry_event" -- the constraint that an event's id is new
 local QUEUED = 100 -- what the status of an entry is raised by that is there already
 
--- Reading ---------------------------------------------------------------------------------------------------------------
+-- Reading ------------------------------------------------------------------------------------------------------------
 
 ---@class leadcat.sql.Keys what a call may look at
 ---@field companies string[]
@@ -21,7 +22,8 @@ local QUEUED = 100 -- what the status of an entry is raised by that is there alr
 ---@field cursor? string its name
 ---@field all_of? string a company of which everything is looked at
 
-local COMPANY = { "version", "newest", "category", "changed", "is_integer", "applying", "owner", "left", "retry_in", "attempts",
+local COMPANY = { "version", "newest", "category", "changed", "is_integer", "applying", "owner", "left", "retry_in",
+  "attempts",
   "begun", "scheduled", "scheduled_at" }
 
 local function company_of(self, text, question, numbers)
@@ -45,7 +47,8 @@ end
 
 -- What the rows say. `entries` and `questions` are told by more than one of them.
 local function world_of(self, keys, rows)
-  local found = { companies = {}, entries = {}, unchanged = {}, questions = {}, seen = {}, cursors = {}, by_company = {} }
+  local found = { companies = {}, entries = {}, unchanged = {}, questions = {}, seen = {}, cursors = {},
+    by_company = {} }
   local seen, top = {}, 0
   for _, row in ipairs(rows) do
     local kind, key, record, numbers = row[1], row[2], row[3], row[4]
@@ -87,7 +90,8 @@ end
 ---@return table? world as `store:walk` takes it, with `now`, `counter`, `revision`, and companies by their texts; string? message; string? code
 function world.read(self, tenant, keys)
   local rows, message, code = self:run(statements.look, {
-    tenant, keys.companies, keys.ids or {}, keys.entries or {}, keys.questions or {}, keys.changes == true, keys.cursor, self:ahead(),
+    tenant, keys.companies, keys.ids or {}, keys.entries or {}, keys.questions or {}, keys.changes == true,
+      keys.cursor, self:ahead(),
   })
   if not rows then
     return nil, message, code
@@ -107,10 +111,11 @@ function world.read(self, tenant, keys)
   return found
 end
 
--- Writing ---------------------------------------------------------------------------------------------------------------
+-- Writing ------------------------------------------------------------------------------------------------------------
 
 local COLUMNS = {
-  companies = { "company", "version", "newest", "category", "changed", "is_integer", "applying", "owner", "left", "retry_in", "attempts",
+  companies = { "company", "version", "newest", "category", "changed", "is_integer", "applying", "owner", "left",
+    "retry_in", "attempts",
     "begun", "question", "scheduled", "scheduled_at" },
   entries = { "entry", "company", "former", "event_id", "status", "change", "at", "written", "record" },
   questions = { "id", "entry", "company", "user", "state", "expires_at", "record" },
@@ -140,7 +145,7 @@ local function milliseconds(seconds)
 end
 
 -- The open question of each company, as it is afterwards.
-local function set_questions(found, rows, questions)
+local function set_questions(rows, questions)
   for _, question in ipairs(questions) do
     for _, row in ipairs(rows) do
       if row.question == question.id and (question.state ~= 0 or question.company ~= row.company) then
@@ -186,7 +191,7 @@ local function company_rows(self, found, effects)
       add(found.by_company[item.company])
     end
   end
-  set_questions(found, rows, effects.questions)
+  set_questions(rows, effects.questions)
   return rows
 end
 
@@ -224,13 +229,15 @@ local function may_try_again(code, problem)
   return code == "overtaken" or problem.sqlstate == OVERTAKEN
 end
 
--- Sends it. Gives the companies that were written, by their texts; or false, why: "stale" or "overtaken", or nil, message, code.
+-- Sends it. Gives the companies that were written, by their texts; or false, why: "stale" or "overtaken", or nil,
+-- message, code.
 local function put(self, tenant, found, effects, how)
   local rows = company_rows(self, found, effects)
   local marks = self:take_marks()
   to_columns(found, effects)
   local has = {
-    entries = #effects.entries > 0, questions = #effects.questions > 0, unchanged = #effects.unchanged > 0, marks = #marks > 0,
+    entries = #effects.entries > 0, questions = #effects.questions > 0, unchanged = #effects.unchanged > 0,
+      marks = #marks > 0,
     cursor = how.cursor,
   }
   local statement, parts = statements.put(has)
@@ -239,7 +246,8 @@ local function put(self, tenant, found, effects, how)
   for _, part in ipairs(parts) do
     if part == "cursor" then
       local cursor, at = how.cursor, params.n
-      params[at + 1], params[at + 2], params[at + 3], params[at + 4] = cursor.name, cursor.before or "", cursor.text or "",
+      params[at + 1], params[at + 2], params[at + 3], params[at + 4] = cursor.name, cursor.before or "", cursor.text
+        or "",
         cursor.anyhow == true
       params.n = at + 4
     else
@@ -269,7 +277,7 @@ local function put(self, tenant, found, effects, how)
   return written
 end
 
--- One call ----------------------------------------------------------------------------------------------------------------
+-- One call -----------------------------------------------------------------------------------------------------------
 
 -- Has others go on, the longer the more often we were overtaken.
 local function rest(self, try)
