@@ -180,7 +180,7 @@ local function open_alone(options)
     path = options.path, map_size = options.map_size, max_readers = options.max_readers,
     readonly = options.readonly, mode = options.mode, relaxed = options.durability == "relaxed", patience = moment(),
   }
-  if store and store:mirror_state() then
+  if store and sql.is_mirror(store) then
     store:close()
     return nil, ("%s mirrors a shared store: open it with `shared`"):format(options.path), "conflict"
   end

@@ -197,10 +197,17 @@ local function prepare(store, options)
   return ok, message, code
 end
 
+--- Whether the directory of a store that was opened is a node's.
+---@param store leadcat.Store the core's
+---@return boolean
+function sql.is_mirror(store)
+  return store:mirror_state() ~= nil
+end
+
 -- Only a directory that holds nothing of a store of one machine can be a node's mirror.
 local function check_directory(store, path)
   local holds, message, code = store:holds()
-  if holds and not store:mirror_state() then
+  if holds and not sql.is_mirror(store) then
     return nil, ("%s holds a store of one machine, which `shared` would leave aside: name another directory"):format(
       path), "conflict"
   end
