@@ -99,12 +99,16 @@ lc_status lc_writer_end(lc_writer *w, lc_status status, lc_error *error) {
   return lc_end_write(w->store, LC_PART_JOURNAL, w->txn, status, error);
 }
 
-/* A clock that is wrong (NaN, beyond 2^53 milliseconds) gives no id. */
-void lc_number_entry(lc_writer *w, lc_entry *entry) {
+/* A clock that is wrong (NaN, beyond 2^53 milliseconds) gives no number. */
+uint64_t lc_next_number(lc_writer *w) {
   uint64_t milliseconds = w->now > 0 && w->now < 9e12 ? (uint64_t)(w->now * 1000) : 0;
-  w->last.entry = milliseconds > w->last.entry ? milliseconds : w->last.entry + 1;
+  w->last.number = milliseconds > w->last.number ? milliseconds : w->last.number + 1;
+  return w->last.number;
+}
+
+void lc_number_entry(lc_writer *w, lc_entry *entry) {
+  entry->id = lc_next_number(w);
   w->last.written = w->now;
-  entry->id = w->last.entry;
   entry->written = w->now;
 }
 
@@ -149,7 +153,14 @@ int lc_put_new_entry(lc_writer *w, const lc_entry *entry) {
   int rc = lc_put_entry(w, entry);
   if (rc == 0 && has_two_names(entry))
     rc = lc_list_entry(w, &entry->former, entry->id);
-  return rc != 0 ? rc : lc_list_entry(w, &entry->company, entry->id);
+  if (rc == 0)
+    rc = lc_list_entry(w, &entry->company, entry->id);
+  return rc != 0 || w->log != LC_LOG_JOURNAL ? rc : lc_add_change(w, entry);
+}
+
+int lc_put_ended(lc_writer *w, const lc_entry *entry) {
+  int rc = lc_put_entry(w, entry);
+  return rc != 0 ? rc : lc_add_change(w, entry);
 }
 
 int lc_remove_entry(lc_writer *w, const lc_entry *entry) {
