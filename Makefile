@@ -14,7 +14,7 @@ CFLAGS  ?= -O2 -g
 STRICT  := -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes
 ALL     := $(STRICT) -D_POSIX_C_SOURCE=200809L -DLC_VERSION='"$(VERSION)"' -Isrc -fPIC -fno-plt -fvisibility=hidden
 LINK    := -shared -Wl,-z,nodelete
-LIBS    := -llmdb -lutf8proc -pthread
+LIBS    := -llmdb -lutf8proc -lcrypto -pthread
 
 LUA54_INCDIR  ?= $(firstword $(wildcard /usr/include/lua5.4 /usr/local/include/lua5.4))
 LUA53_INCDIR  ?= $(firstword $(wildcard /usr/include/lua5.3 /usr/local/include/lua5.3))
@@ -91,8 +91,8 @@ test: ## install what is missing, build, and run all specs on Lua 5.4 and on Lua
 
 core: # for luarocks: the core for the Lua whose headers are in LUA_INCDIR
 	@mkdir -p $(BUILD)/rock
-	$(CC) $(CFLAGS) $(ALL) -isystem $(LUA_INCDIR) $(addprefix -I,$(LMDB_INCDIR) $(UTF8PROC_INCDIR)) $(SOURCES) \
-	  $(LDFLAGS) $(LINK) $(addprefix -L,$(LMDB_LIBDIR) $(UTF8PROC_LIBDIR)) -o $(BUILD)/rock/core.so $(LIBS)
+	$(CC) $(CFLAGS) $(ALL) -isystem $(LUA_INCDIR) $(addprefix -I,$(LMDB_INCDIR) $(UTF8PROC_INCDIR) $(CRYPTO_INCDIR)) $(SOURCES) \
+	  $(LDFLAGS) $(LINK) $(addprefix -L,$(LMDB_LIBDIR) $(UTF8PROC_LIBDIR) $(CRYPTO_LIBDIR)) -o $(BUILD)/rock/core.so $(LIBS)
 
 install: ## install module, core and command for Lua 5.4 below PREFIX (/usr/local)
 	@test -n "$(CORE)" || $(MAKE) --no-print-directory -s all

@@ -19,6 +19,7 @@ dependencies = {
 external_dependencies = {
   LMDB = { header = "lmdb.h" },
   UTF8PROC = { header = "utf8proc.h" },
+  CRYPTO = { header = "openssl/evp.h" },
 }
 build = {
   type = "make",
@@ -30,6 +31,8 @@ build = {
     LMDB_LIBDIR = "$(LMDB_LIBDIR)",
     UTF8PROC_INCDIR = "$(UTF8PROC_INCDIR)",
     UTF8PROC_LIBDIR = "$(UTF8PROC_LIBDIR)",
+    CRYPTO_INCDIR = "$(CRYPTO_INCDIR)",
+    CRYPTO_LIBDIR = "$(CRYPTO_LIBDIR)",
   },
   install_variables = {
     CORE = "build/rock/core.so",

@@ -27,7 +27,8 @@ local INTERRUPTED = 130 -- the exit status: what shells give for a program that 
 local COMMANDS = {
   configs.init, configs.config, store.check, inspect, replay, backfill, simulate, explain, questions.confirmations,
   questions.resolve, store.maintain, store.backup, store.compact, history.history, history.undo,
-  history.cancel, changes.changes, companies.move, companies.merge, companies.gone, companies.forget, outbox.outbox, worker.worker,
+  history.cancel, changes.changes, companies.move, companies.merge, companies.gone, companies.forget, outbox.outbox,
+  worker.worker,
 }
 
 local function print_version()
