@@ -194,6 +194,12 @@ uint64_t lc_next_number(lc_writer *w);
 void lc_number_entry(lc_writer *w, lc_entry *entry);
 int lc_put_new_entry(lc_writer *w, const lc_entry *entry);
 
+/* Adds to the tenant's changes that the entry has reached its end, or has asked; nothing when it is still to be done. */
+int lc_add_change(lc_writer *w, const lc_entry *entry);
+
+/* Adds that the entry has closed its question. */
+int lc_add_closed(lc_writer *w, const lc_entry *entry);
+
 /* Replaces an entry. */
 int lc_put_entry(const lc_writer *w, const lc_entry *entry);
 
@@ -214,17 +220,13 @@ int lc_count_entries(const lc_writer *w, uint64_t *count);
 
 /* ---- from sequence.c ------------------------------------------------------------------- */
 
-/* Adds to the tenant's changes that the entry has reached its end, or has asked; nothing when it is still to be done. */
-int lc_add_change(lc_writer *w, const lc_entry *entry);
-
-/* Adds that the entry has closed its question. */
-int lc_add_closed(lc_writer *w, const lc_entry *entry);
-
 /* Removes the changes up to the number of an entry, the last of those that retention removes. */
 int lc_remove_changes(const lc_writer *w, uint64_t entry);
 
 /* Whether it is the value of a change, or with the number 0 of where they begin; the entry it names, and as what. */
 bool lc_unpack_change(lc_text packed, lc_done *change);
+
+enum { LC_DONE_BITS = 2 }; /* of a change's value: its kind; above them is the number of its entry */
 
 /* The number up to which changes, and entries of the journal, were removed; 0: none. */
 int lc_get_removed(const lc_store *store, MDB_txn *txn, const lc_key *tenant, uint64_t *removed);

@@ -10,36 +10,13 @@ const char *const lc_done_names[LC_DONE_KINDS] = {
   [LC_DONE_ENDED] = "ended", [LC_DONE_ASKED] = "asked", [LC_DONE_CLOSED] = "closed",
 };
 
-enum { KIND_BITS = 2 };
-
-static int add(lc_writer *w, uint64_t entry, lc_done_kind kind) {
-  lc_key key = lc_key_of_entry(&w->tenant, lc_next_number(w));
-  uint64_t packed = entry << KIND_BITS | (uint64_t)kind;
-  return lc_put(w->store, w->txn, LC_TABLE_CHANGES, &key, &packed, sizeof packed);
-}
-
-int lc_add_change(lc_writer *w, const lc_entry *entry) {
-  switch (entry->status) {
-    case LC_ENTRY_APPLYING: case LC_ENTRY_SCHEDULED: case LC_ENTRY_QUEUED:
-      return 0;
-    case LC_ENTRY_AWAITING:
-      return add(w, entry->id, LC_DONE_ASKED);
-    default:
-      return add(w, entry->id, LC_DONE_ENDED);
-  }
-}
-
-int lc_add_closed(lc_writer *w, const lc_entry *entry) {
-  return add(w, entry->id, LC_DONE_CLOSED);
-}
-
 bool lc_unpack_change(lc_text packed, lc_done *change) {
   uint64_t value;
   if (packed.size != sizeof value)
     return false;
   memcpy(&value, packed.data, sizeof value);
-  change->entry = value >> KIND_BITS;
-  change->kind = (lc_done_kind)(value & ((1U << KIND_BITS) - 1));
+  change->entry = value >> LC_DONE_BITS;
+  change->kind = (lc_done_kind)(value & ((1U << LC_DONE_BITS) - 1));
   return change->kind < LC_DONE_KINDS;
 }
 
@@ -66,7 +43,7 @@ static int seek_behind(MDB_cursor *cursor, const lc_key *tenant, uint64_t after,
 
 int lc_remove_changes(const lc_writer *w, uint64_t entry) {
   lc_key begin = lc_key_of_entry(&w->tenant, 0);
-  uint64_t removed, packed = entry << KIND_BITS;
+  uint64_t removed, packed = entry << LC_DONE_BITS;
   MDB_cursor *cursor;
   MDB_val key, value;
   int rc = lc_get_removed(w->store, w->txn, &w->tenant, &removed);

@@ -143,6 +143,28 @@ int lc_unlist_entry(const lc_writer *w, const lc_company *company, uint64_t entr
   return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
+/* Adds to the tenant's changes. */
+static int add_change(lc_writer *w, uint64_t entry, lc_done_kind kind) {
+  lc_key key = lc_key_of_entry(&w->tenant, lc_next_number(w));
+  uint64_t packed = entry << LC_DONE_BITS | (uint64_t)kind;
+  return lc_put(w->store, w->txn, LC_TABLE_CHANGES, &key, &packed, sizeof packed);
+}
+
+int lc_add_change(lc_writer *w, const lc_entry *entry) {
+  switch (entry->status) {
+    case LC_ENTRY_APPLYING: case LC_ENTRY_SCHEDULED: case LC_ENTRY_QUEUED:
+      return 0;
+    case LC_ENTRY_AWAITING:
+      return add_change(w, entry->id, LC_DONE_ASKED);
+    default:
+      return add_change(w, entry->id, LC_DONE_ENDED);
+  }
+}
+
+int lc_add_closed(lc_writer *w, const lc_entry *entry) {
+  return add_change(w, entry->id, LC_DONE_CLOSED);
+}
+
 /* A note is found by both names of its company. */
 static bool has_two_names(const lc_entry *entry) {
   return lc_entry_is_note(entry) && entry->former.text.size != 0;
