@@ -9,13 +9,11 @@ local lease = require "leadcat.source.outbox.lease"
 local options_of = require "leadcat.util.options"
 local schema = require "leadcat.source.outbox.schema"
 local session = require "leadcat.host.sql.session"
+local stuck = require "leadcat.source.stuck"
 
 local outbox = {}
 
 local BATCH, LEASE = 200, 30 -- rows, seconds
-local FIRST_PAUSE, LONGEST_PAUSE = 1, 300 -- seconds that a company is left alone
-local MOST_PARKED = 1000 -- companies; when so many are stuck, something else is
-local STRIKES = 3 -- companies in a row that cannot be taken alone; then the others are not tried
 local LONGEST_PROBLEM = 500 -- bytes
 local PLACES = 20 -- rows that one statement deletes
 
@@ -23,6 +21,7 @@ local PLACES = 20 -- rows that one statement deletes
 ---@field adapter leadcat.sql.Adapter
 ---@field source? string what the ids of events begin with; default outbox. Sources of one store need different ones
 ---@field statuses? table<any, "open"|"won"|"lost"|"stalled"> what the CRM's own words for a sale's status mean
+---@field tenant? string whose sales they are; `leadcat worker` gives `step` that tenant's engine
 ---@field table? string as `leadcat outbox sql` had it; default leadcat_outbox
 ---@field batch? integer how many rows are handled together, 1 to 1,000; default 200
 ---@field late? "skip"|"apply" what becomes of events that are older than the company's newest change; default skip
@@ -33,11 +32,13 @@ local PLACES = 20 -- rows that one statement deletes
 ---@field parked integer companies whose events cannot be taken now, and are tried again later
 ---@field problems integer rows that cannot be understood: they stay, with the reason in their column `problem`
 ---@field error? string the first reason of the parked or the problems
+---@field lag? number seconds, the age of the oldest row that waits, by this process's clock; nil where that was not looked at
 ---@field more boolean whether there are more rows to be read at once
 ---@field is_waiting? boolean another consumer has the lease
 
 ---@class leadcat.outbox.Source
 ---@field name string
+---@field tenant? string
 local Source = {}
 Source.__index = Source
 
@@ -51,28 +52,9 @@ function Source:close()
   return self.lease:close()
 end
 
--- Companies that are stuck --------------------------------------------------------------------------------------------
-
-local function is_parked(self, company)
-  local pause = self.parked[company]
-  return pause ~= nil and pause.is_on
-end
-
-local function park(self, company)
-  local pause = self.parked[company] or { seconds = FIRST_PAUSE / 2 }
-  self.parked[company] = pause
-  pause.seconds = math.min(2 * pause.seconds, LONGEST_PAUSE)
-  pause.until_time, pause.is_on = core.uptime() + pause.seconds, true
-end
-
--- Goes back to the first row. Only there companies are let go: further on, a company's newer rows would overtake its older.
+-- Goes back to the first row.
 local function start_anew(self)
-  local now, count = core.uptime(), 0
-  for _, pause in pairs(self.parked) do
-    pause.is_on = pause.is_on and now < pause.until_time
-    count = count + (pause.is_on and 1 or 0)
-  end
-  self.after, self.is_full = "0", count >= MOST_PARKED
+  self.after, self.is_full = "0", self.stuck:begin_pass()
 end
 
 -- Rows ----------------------------------------------------------------------------------------------------------------
@@ -124,7 +106,7 @@ local function plan(self, rows)
       work.problems[#work.problems + 1] = row
     elseif not row.company then
       work.done[#work.done + 1] = row
-    elseif not is_parked(self, row.company) then
+    elseif not self.stuck:is_parked(row.company) then
       work.rows[#work.rows + 1] = row
       for _, event in ipairs(events) do
         work.events[#work.events + 1] = event
@@ -137,64 +119,25 @@ end
 
 -- Handling ------------------------------------------------------------------------------------------------------------
 
--- The events of each company, and their places, in order.
-local function by_company(events)
-  local groups, found = {}, {}
-  for place, event in ipairs(events) do
-    local group = found[event.company]
-    if not group then
-      group = { events = {}, places = {} }
-      found[event.company], groups[#groups + 1] = group, group
-    end
-    group.events[#group.events + 1], group.places[#group.places + 1] = event, place
-  end
-  return groups
-end
-
--- Handles one company's events after the other's, when none could be taken together: each company has its own reason.
-local function handle_alone(self, engine, events, message, code)
-  local outcomes, strikes = {}, 0
-  for _, group in ipairs(by_company(events)) do
-    local found
-    if strikes < STRIKES then
-      found, message, code = engine:handle_many(group.events, { late = self.late })
-      strikes = found and 0 or strikes + 1
-    end
-    for i, place in ipairs(group.places) do
-      outcomes[place] = found and found[i] or { status = "not_taken", error = message, code = code }
-    end
-  end
-  return outcomes
-end
-
-local OF_THE_STORE = { full = true, io = true, forked = true, readonly = true } -- and of no single company
-
 local function handle(self, engine, events)
-  if #events == 0 then
-    return {}
-  end
-  local outcomes, message, code = engine:handle_many(events, { late = self.late })
-  if outcomes or OF_THE_STORE[code] then
-    return outcomes, message, code
-  end
-  return handle_alone(self, engine, events, message, code)
+  return #events == 0 and {} or stuck.handle(engine, events, { late = self.late })
 end
 
 -- Sorts the rows by what became of their events. The first of a company that is not taken parks it, or is a problem.
 local function sort(self, work, outcomes)
-  local stuck, parked = {}, 0
+  local failed, parked = {}, 0
   for _, row in ipairs(work.rows) do
     local outcome = outcomes[row.last] or { status = "not_taken" } -- of its events, the last is taken last
     if outcome.status ~= "not_taken" then
-      self.parked[row.company] = nil
+      self.stuck:release(row.company)
       work.done[#work.done + 1] = row
-    elseif not stuck[row.company] then
-      stuck[row.company] = true
+    elseif not failed[row.company] then
+      failed[row.company] = true
       if outcome.code == "invalid" then
         row.problem = outcome.error
         work.problems[#work.problems + 1] = row
       else
-        park(self, row.company)
+        self.stuck:park(row.company)
         parked = parked + 1
         work.error = work.error or ("company %s: %s"):format(row.company, outcome.error or "its event was not taken")
       end
@@ -276,6 +219,9 @@ function Source:step(engine)
   if not counts then
     return nil, failure, code
   end
+  if self.after == "0" then
+    counts.lag = rows[1] and math.max(0, core.now() - tonumber(rows[1].at)) or 0
+  end
   counts.more = #rows == self.batch
   self.after = counts.more and rows[#rows].id or "0"
   return counts
@@ -291,7 +237,8 @@ local OPTIONS = {
     return type(value) == "string" and #value >= 1 and #value <= 60
   end),
   statuses = options_of.of_type("table", "a table of open, won, lost or stalled by the CRM's words"),
-  table = options_of.of_type "string", batch = options_of.whole(1, 1000), lease = options_of.whole(1, 300),
+  tenant = options_of.of_type "string", table = options_of.of_type "string",
+  batch = options_of.whole(1, 1000), lease = options_of.whole(1, 300),
   late = options_of.one_of { "skip", "apply" },
 }
 
@@ -331,7 +278,8 @@ local function new(options)
   end
   local self = setmetatable({
     adapter = options.adapter, name = options.source or "outbox", statuses = by_text(options.statuses or PLAIN),
-    batch = options.batch or BATCH, late = options.late or "skip", parked = {}, after = "0",
+    tenant = options.tenant, batch = options.batch or BATCH, late = options.late or "skip", stuck = stuck.new(),
+    after = "0",
   }, Source)
   hooks.sale_saved(nil, { id = 1, status = next(self.statuses) }, { statuses = self.statuses }) -- raises on a wrong one
   prepare(self, options.table or schema.TABLE, options.lease or LEASE)
