@@ -106,10 +106,12 @@ lc_status lc_store_trim_deliveries(lc_store *store, lc_text tenant, const lc_ret
   trimmer t = first;
   lc_status status = trim_step(&t, keep, error);
   if (status == LC_FULL) { /* without room for it LMDB cannot remove either */
-    lc_env_map_reserve(store->env, LC_PART_JOURNAL);
+    lc_env_use_reserve(store->env, LC_PART_JOURNAL);
     t = first;
     status = trim_step(&t, keep, error);
   }
+  if (status == LC_OK && t.removed > 0)
+    lc_env_keep_reserve(store->env);
   *from = t.from;
   *removed = t.removed;
   return status;

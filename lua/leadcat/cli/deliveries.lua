@@ -20,8 +20,8 @@ local function list_text(list, args)
   local rows = { { "id", "hook", "received (UTC)", "state", "tries", "next try (UTC)", "problem" } }
   for place, delivery in ipairs(list) do
     rows[place + 1] = {
-      ("%d"):format(delivery.id), delivery.hook, time(delivery.received), delivery.state, ("%d"):format(delivery.attempts),
-      time(delivery.due), unicode.visible(delivery.problem or ""),
+      ("%d"):format(delivery.id), delivery.hook, time(delivery.received), delivery.state,
+      ("%d"):format(delivery.attempts), time(delivery.due), unicode.visible(delivery.problem or ""),
     }
   end
   local older = #list == args.limit and ("older ones: --after %d\n"):format(list[#list].id) or ""
@@ -93,8 +93,8 @@ end
 return {
   deliveries = {
     name = "deliveries", output = "json", problem = problem, run = run,
-    summary = "List what webhooks have left, newest first; show one; have failed ones tried again (retry ID...), or give "
-      .. "some up (drop ID...).",
+    summary = "List what webhooks have left, newest first; show one; have failed ones tried again (retry ID...), or "
+      .. "give some up (drop ID...).",
     store = function(args) return DOING[args.what[1]] and "write" or "read" end,
     arguments = function(command)
       command:argument("what", "An id; or retry or drop, and ids."):args "*"

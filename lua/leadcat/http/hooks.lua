@@ -8,7 +8,9 @@ local fail, must = response.fail, response.must
 
 local hooks = {}
 
-hooks.OPTION = options_of.kind("a table of different hooks of leadcat.source.webhook by their addresses", function(value)
+local OPTION = "a table of hooks of leadcat.source.webhook, with different names, by their addresses"
+
+hooks.OPTION = options_of.kind(OPTION, function(value)
   local names = {}
   for address, hook in pairs(type(value) == "table" and value or { false }) do
     local name = type(hook) == "table" and type(hook.receive) == "function" and type(address) == "string"
