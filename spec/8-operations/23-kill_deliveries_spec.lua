@@ -40,7 +40,8 @@ describe("deliveries of webhooks", function()
     assert.is_true(kills > 0)
 
     engine = stores.open { path = path, map_size = plan.MAP }
-    local hook, waiting = deliveries.hook(), nil
+    local hook = deliveries.hook()
+    local waiting
     repeat
       assert(hook:step(engine))
       waiting = #engine:deliveries { state = "waiting", limit = 1000 }
