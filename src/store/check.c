@@ -257,15 +257,18 @@ static const char *check_delivered(const record *r) {
        : "the mark of a delivery names one that is missing, or another one";
 }
 
+/* Whether the delivery stands there in the list of those that wait. */
+static bool waits_at(const record *r, const lc_delivery *d) {
+  const lc_key key = lc_key_of_waiting(&r->tenant, d);
+  size_t skip = r->tenant.size;
+  return d->state == LC_DELIVERY_WAITING && key.size == skip + r->rest.mv_size
+      && memcmp(key.bytes + skip, r->rest.mv_data, r->rest.mv_size) == 0;
+}
+
 static const char *check_waiting(const record *r) {
   lc_delivery d;
-  lc_key key;
-  bool found = r->rest.mv_size > 8 && find_delivery(r, lc_key_number(r->rest), &d) && d.state == LC_DELIVERY_WAITING;
-  if (found)
-    key = lc_key_of_waiting(&r->tenant, &d);
-  size_t skip = r->tenant.size;
-  found = found && key.size == skip + r->rest.mv_size && memcmp(key.bytes + skip, r->rest.mv_data, r->rest.mv_size) == 0;
-  return found ? NULL : "the list of deliveries that wait names one that is missing or does not wait";
+  return r->rest.mv_size > 8 && find_delivery(r, lc_key_number(r->rest), &d) && waits_at(r, &d) ? NULL
+       : "the list of deliveries that wait names one that is missing or does not wait";
 }
 
 static const char *check_company(const record *r) {

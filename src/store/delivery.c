@@ -67,7 +67,7 @@ static bool is_sound(const delivery_head *head, size_t size) {
 }
 
 lc_status lc_delivery_unpack(const void *bytes, size_t size, lc_delivery *d, lc_error *error) {
-  delivery_head head;
+  delivery_head head = { .version = 0 };
   if (size >= sizeof head)
     memcpy(&head, bytes, sizeof head);
   if (size < sizeof head || !is_sound(&head, size))
