@@ -204,6 +204,8 @@ for _, dialect in ipairs(databases.DIALECTS) do
         end,
       }, { __index = engine })
       local counts = assert(source():step(spy))
+      assert.is_true(counts.lag >= 0 and counts.lag < 60)
+      counts.lag = nil
       assert.same({ handled = 1, parked = 1, problems = 1, error = "row 2: is invalid", more = false }, counts)
       assert.equal("3", value(COUNT .. "leadcat_outbox"))
       assert.equal("is invalid", value "SELECT problem FROM leadcat_outbox WHERE problem IS NOT NULL")

@@ -7,9 +7,11 @@ end
 
 local certificates = require "support.certificates"
 local core = require "leadcat.core"
+local http = require "leadcat.util.http"
 local processes = require "support.processes"
 local server = require "nginx.server"
 local socket = require "leadcat.util.socket"
+local url = require "leadcat.util.url"
 
 local directory, port, hostile, others
 
@@ -231,6 +233,202 @@ describe("TLS", function()
   end)
 end)
 
+-- Requests ------------------------------------------------------------------------------------------------------------
+
+-- A request to the hostile server.
+local function request(path, options)
+  options = options or {}
+  options.url = ("http://127.0.0.1:%d%s"):format(options.port or port, path)
+  options.port, options.timeout = nil, options.timeout or 5
+  return http.request(options)
+end
+
+-- What is made of these bytes as an answer.
+local function read(answer, way, method)
+  return request("/answer", { method = method, headers = { ["X-Answer"] = url.escape(answer), ["X-Way"] = way } })
+end
+
+local OK = "HTTP/1.1 200 OK\r\n"
+
+describe("http.request", function()
+  it("sends what it is given", function()
+    local answer = assert(request("/mirror?a=%20", {
+      method = "PATCH", body = "the body", headers = { Authorization = "Bearer abc", ["If-Match"] = '"1"' },
+    }))
+    assert.equal(200, answer.status)
+    assert.matches("^PATCH /mirror%?a=%%20\nthe body\n", answer.body)
+    for _, line in ipairs {
+      "authorization: Bearer abc", 'if-match: "1"', "content-length: 8", "host: 127.0.0.1:" .. port,
+      "accept-encoding: identity", "user-agent: leadcat",
+    } do
+      assert.matches("\n" .. line:gsub("%p", "%%%0"), answer.body)
+    end
+    assert.not_matches("content%-length", request("/mirror").body)
+    assert.matches("content-length: 0", request("/mirror", { method = "POST" }).body, 1, true)
+    assert.matches("^GET /%?x\n", http.request { url = ("http://localhost:%d?x"):format(port), headers = {
+      ["X-Answer"] = url.escape(OK .. "Content-Length: 8\r\n\r\nGET /?x\n") } }.body)
+  end)
+
+  it("reads bodies however they are delimited", function()
+    for _, row in ipairs {
+      { OK .. "Content-Length: 5\r\n\r\nhello", "hello" },
+      { OK .. "Content-Length: 5, 5\r\n\r\nhello", "hello" },
+      { OK .. "content-length:5\r\nContent-Length: 5\r\n\r\nhello", "hello" },
+      { OK .. "Content-Length: 0\r\n\r\n", "" },
+      { "HTTP/1.1 200 OK\nContent-Length: 5\n\nhello", "hello" },
+      { "HTTP/1.1 200\r\nContent-Length: 5\r\n\r\nhello", "hello" },
+      { OK .. "\r\nhello", "hello", "close" },
+      { "HTTP/1.0 200 OK\r\n\r\nhello", "hello", "close" },
+      { OK .. "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n00A ; x=y\r\n0123456789\r\n0\r\nX-Trailer: a\r\n\r\n",
+        "hello0123456789" },
+      { OK .. "Transfer-Encoding: CHUNKED\r\n\r\n0\r\n\r\n", "" },
+      { "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" .. OK
+        .. "Content-Length: 2\r\n\r\nok", "ok" },
+      { "HTTP/1.1 204 No Content\r\n\r\n", "" }, { "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", "" },
+    } do
+      for _, way in ipairs { "drip", row[3] or "wait" } do
+        local answer, message = read(row[1], way)
+        assert.equal(row[2], answer and answer.body, message)
+      end
+    end
+    local answer = assert(read(OK
+      .. "Content-Length: 500\r\nX-A: 1\r\nX-B:\r\nx-a: \t2\t\r\nConnection: a, Close\r\n\r\n", "wait",
+      "HEAD"))
+    assert.same({ "", "1, 2", "", "500" }, {
+      answer.body, answer.headers["x-a"], answer.headers["x-b"], answer.headers["content-length"],
+    })
+    local long = ("x"):rep(2 ^ 20 - 1) .. "\n"
+    answer = assert(request("/mirror", { method = "POST", body = long:sub(1, -1001) }))
+    assert.is_true(answer.body:find(long:sub(1, -1001), 1, true) ~= nil)
+  end)
+
+  it("gives up answers that are wrong, ambiguous or too long", function()
+    for _, row in ipairs {
+      { "hello\r\n\r\n", "is not HTTP" }, { "HTTP/2 200 OK\r\n\r\n", "is not HTTP" },
+      { "HTTP/1.1 20 OK\r\n\r\n", "is not HTTP" }, { "HTTP/1.1 2000 OK\r\n\r\n", "is not HTTP" },
+      { "HTTP/1.1 099 OK\r\n\r\n", "is not HTTP" }, { "", "has closed" }, { "HTTP/1.1 20", "has closed" },
+      { OK, "has closed" }, { OK .. "Content-Length: 5\r\n", "has closed" },
+      { "HTTP/1.1 101 Switching Protocols\r\n\r\n", "another protocol" },
+      { OK .. "no header\r\n\r\n", "no header" }, { OK .. ": empty\r\n\r\n", "no header" },
+      { OK .. "Name : x\r\n\r\n", "no header" }, { OK .. "A: b\r\n folded\r\n\r\n", "no header" },
+      { OK .. "A: b\rc\r\n\r\n", "control characters" }, { OK .. "A: b\0\r\n\r\n", "control characters" },
+      { OK .. "Content-Length: 5\r\n\r\nhell", "has closed" },
+      { OK .. "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello", "Content-Length that is none" },
+      { OK .. "Content-Length: -5\r\n\r\nhello", "Content-Length that is none" },
+      { OK .. "Content-Length: 0x5\r\n\r\nhello", "Content-Length that is none" },
+      { OK .. "Content-Length: 5,\r\n\r\nhello", "Content-Length that is none" },
+      { OK .. "Content-Length:\r\n\r\nhello", "Content-Length that is none" },
+      { OK .. "Content-Length: 99999999999999999999\r\n\r\nhello", "longer than 1048576 bytes" },
+      { OK .. "Content-Length: 1048577\r\n\r\nhello", "longer than 1048576 bytes" },
+      { OK .. "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "where the answer ends" },
+      { OK .. "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", "where the answer ends" },
+      { "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "where the answer ends" },
+      { OK .. "Transfer-Encoding: chunked\r\n\r\nx\r\n", "no size" },
+      { OK .. "Transfer-Encoding: chunked\r\n\r\n\r\n", "no size" },
+      { OK .. "Transfer-Encoding: chunked\r\n\r\n-1\r\n", "no size" },
+      { OK .. "Transfer-Encoding: chunked\r\n\r\n000000005\r\nhello\r\n", "no size" },
+      { OK .. "Transfer-Encoding: chunked\r\n\r\n4\r\nhello\r\n0\r\n\r\n", "longer than it says" },
+      { OK .. "Transfer-Encoding: chunked\r\n\r\nFFFFFFFF\r\nhello", "longer than 1048576 bytes" },
+      { OK .. "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", "has closed" },
+      { OK .. "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nwrong\r\n\r\n", "no header" },
+    } do
+      for _, way in ipairs { "drip", "close" } do
+        local answer, message, code, sent = read(row[1], way)
+        assert.same({ nil, "unavailable", true }, { answer, code, sent }, row[1])
+        assert.matches(row[2], message, 1, true)
+        assert.matches("^127.0.0.1 port %d+: ", message)
+      end
+    end
+    for _, path in ipairs { "head", "interim", "chunks", "body" } do
+      local answer, message, code, sent = request("/endless_" .. path)
+      assert.same({ nil, "unavailable", true }, { answer, code, sent })
+      assert.matches("long", message, 1, true)
+    end
+  end)
+
+  it("takes no longer than it may", function()
+    for _, way in ipairs { "silent", "drip" } do
+      local begun = core.uptime()
+      local answer, message, code, sent = request("/answer", { timeout = 0.3, headers = {
+        ["X-Answer"] = url.escape(OK .. (way == "drip" and "X: " .. ("x"):rep(2000) or "")),
+        ["X-Way"] = way == "drip" and way or "wait",
+      } })
+      assert.same({ nil, "unavailable", true }, { answer, code, sent })
+      assert.matches("it took too long", message, 1, true)
+      assert.is_true(core.uptime() - begun < 1.3)
+    end
+  end)
+
+  it("says whether the server may have got the request", function()
+    local _, message, code, sent = request("/", { port = server.free_port() })
+    assert.same({ "unavailable", false }, { code, sent })
+    assert.matches("connection refused", message, 1, true)
+  end)
+
+  it("keeps connections, and notices when one is closed", function()
+    local fresh = { port = start() } -- without connections of other tests
+    local function number(options)
+      return tonumber(assert(request("/number", options)).body)
+    end
+    for i = 1, 3 do
+      assert.equal(i, number { port = fresh.port })
+    end
+    assert.equal("first", request("/once", { port = start() }).body)
+    local at = start()
+    assert.equal("first", request("/once", { port = at }).body)
+    assert.equal("first", request("/once", { port = at }).body) -- the kept one was closed: a GET may be sent again
+    assert.equal("first", request("/once", { port = at, method = "POST" }).body)
+    local answer, message, code, sent = request("/once", { port = at, method = "POST" })
+    assert.same({ nil, "unavailable", true }, { answer, code, sent })
+    assert.matches("has closed the connection", message, 1, true)
+    assert.equal("first", request("/once", { port = at, method = "POST" }).body)
+    assert.equal("first", request("/once", { port = at, method = "POST", is_safe = true }).body)
+  end)
+
+  it("keeps no connection that its child would use too", function()
+    local at = start()
+    assert.equal("1", request("/number", { port = at }).body)
+    local process = core.process
+    core.process = function() return process() + 1 end -- luacheck: ignore
+    local answer = request("/number", { port = at })
+    core.process = process -- luacheck: ignore
+    assert.equal("1", answer.body)
+  end)
+
+  it("checks certificates", function()
+    local names = "DNS:localhost,IP:127.0.0.1"
+    local at = start(certificates.make(directory, "https", names))
+    local function ask(host, tls)
+      local answer, message = http.request { url = ("https://%s:%d/mirror"):format(host, at), tls = tls, timeout = 5 }
+      return answer and answer.status or message
+    end
+    assert.equal(200, ask("localhost", { cafile = directory .. "/ca.pem" }))
+    assert.equal(200, ask("127.0.0.1", { cafile = directory .. "/ca.pem" }))
+    assert.matches("certificate verify failed", ask "localhost", 1, true)
+    local message = ask("localhost", { cafile = directory .. "/ca.pem", server_name = "elsewhere" })
+    assert.matches("not for elsewhere", message, 1, true)
+  end)
+
+  it("raises on misuse, and does not tell what may be secret", function()
+    for _, options in ipairs {
+      {}, { url = "ftp://a/" }, { url = "http://" }, { url = "http://a:b@secret/" }, { url = "http://a/secret\r\n" },
+      { url = "http://a/secret b" }, { url = "http://a/secret#x" }, { url = "http://a:0/" },
+      { url = "http://a:99999/" },
+      { url = "http://a/\195\166" }, { url = "http://a", method = "get" }, { url = "http://a", method = "GET /\n" },
+      { url = "http://a", headers = { A = "secret\r\nB: c" } }, { url = "http://a", headers = { A = "secret\n" } },
+      { url = "http://a", headers = { ["A\r\nB"] = "secret" } }, { url = "http://a", headers = { Host = "secret" } },
+      { url = "http://a", headers = { ["Content-Length"] = "5" } }, { url = "http://a", headers = { A = 5 } },
+      { url = "http://a", timeout = 0 }, { url = "http://a", body = 5 },
+      { url = "http://a", redirect = true },
+    } do
+      local ok, message = pcall(http.request, options)
+      assert.is_false(ok)
+      assert.matches("http.request: ", message, 1, true)
+      assert.not_matches("secret", message, 1, true)
+    end
+  end)
+end)
+
 if rawget(_G, "jit") then
   return -- nginx has LuaJIT in it either way
 end
@@ -328,5 +526,26 @@ describe("in nginx", function()
     local upgrading = start(certificate, key, "upgrade")
     assert.equal("true", run(code, upgrading, "upgrade"))
     assert.matches("before TLS had begun", run(code, upgrading, "upgrade_early"), 1, true)
+  end)
+
+  it("makes requests, and keeps connections for them", function()
+    local certificate, key = certificates.make(at, "https", "DNS:localhost,DNS:127.0.0.1")
+    for scheme, to in pairs { http = start(), https = start(certificate, key) } do
+      local code = [[
+        local answer, message = require("leadcat.util.http").request { url = "%s://127.0.0.1:%d/number" }
+        return answer and answer.status .. " " .. answer.body or message
+      ]]
+      assert.equal("200 1", run(code, scheme, to))
+      assert.equal("200 2", run(code, scheme, to))
+    end
+    local code = [[
+      local answer, message, code, sent = require("leadcat.util.http").request {
+        url = "http://127.0.0.1:%d/endless_%s", timeout = 5,
+      }
+      return code .. tostring(sent) .. message
+    ]]
+    for _, path in ipairs { "head", "interim", "chunks", "body" } do
+      assert.matches("^unavailabletrue.*long", run(code, port, path))
+    end
   end)
 end)

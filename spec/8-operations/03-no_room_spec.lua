@@ -466,3 +466,59 @@ describe("processes with different sizes of map", function()
     engine:close()
   end)
 end)
+
+describe("a full disk", function()
+  after_each(stores.check)
+
+  -- A file system of 8 MiB of its own, for one process; nil where that is not permitted.
+  local DISK = "unshare --mount sh -c 'mount -t tmpfs -o size=8m none \"$0\" && exec \"$@\"' "
+
+  local function has_disks(path)
+    return os.execute(DISK .. path .. " true 2>/dev/null") == (_VERSION == "Lua 5.1" and 0 or true)
+  end
+
+  -- Fills the disk with entries, removes them, and fills it again. Prints what that came to.
+  local FILL = [[
+    local leadcat, stores = require "leadcat", require "support.stores"
+    local directory = arg[1]
+    local engine = assert(leadcat.open {
+      path = directory .. "/store", map_size = 2 ^ 26, retention = { count = 20, age = false },
+      host = { category = function() return 1 end, set_category = function() return true end },
+    })
+    assert(engine:save(stores.config { sale_won = 5 }))
+    local n = 0
+    local function fill()
+      while true do
+        n = n + 1
+        local outcome, _, code = engine:handle { id = "e" .. n, trigger = "sale_won", company = "c" .. n }
+        if not outcome then
+          return code
+        end
+      end
+    end
+    -- Leaves the file no room to grow, and no free pages in it.
+    local function no_room()
+      os.execute("dd if=/dev/zero of='" .. directory .. "/other' bs=4k 2>/dev/null")
+      return fill()
+    end
+    os.execute("dd if=/dev/zero of='" .. directory .. "/other' bs=1M count=3 2>/dev/null")
+    print(fill(), no_room())
+    for _ = 1, 3 do
+      local before = n
+      local swept, message = engine:sweep()
+      print(swept and swept.removed > 20 or message, fill(), n - before > 20, no_room())
+    end
+    engine:close()
+    print(#require("leadcat.core").check_store(directory .. "/store"))
+  ]]
+
+  it("is left by removing", function()
+    local path = stores.path()
+    assert(os.execute("mkdir '" .. path .. "'"))
+    if not has_disks(path) then
+      return pending "a file system may not be mounted here"
+    end
+    local output, status = processes.start(FILL, { path }, nil, DISK .. path .. " "):wait()
+    assert.same({ "full\tfull\n" .. ("true\tfull\ttrue\tfull\n"):rep(3) .. "0", 0 }, { output, status })
+  end)
+end)

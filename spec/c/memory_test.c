@@ -476,8 +476,9 @@ static lc_status trim_unchanged(run *r, lc_error *error) {
 
 /* Removes a store's files, without the cost of another process. */
 static void remove_store(const char *path) {
-  static const char *const names[] = { "config.mdb", "config.mdb-lock", "journal.mdb", "journal.mdb-lock", "owners.lock" };
-  for (int i = 0; i < 5; i++) {
+  static const char *const names[] = { "config.mdb", "config.mdb-lock", "journal.mdb", "journal.mdb-lock", "owners.lock",
+                                       "writers.lock", "reserve" };
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     char name[256];
     snprintf(name, sizeof name, "%s/%s", path, names[i]);
     unlink(name);

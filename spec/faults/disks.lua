@@ -43,15 +43,18 @@ local function expect(what, expected, output)
   end
 end
 
--- Writes until there is no room; reads on; and each of the opened again has a reader's slot of its own.
+-- Writes until there is no room; reads on; each of the opened again has a reader's slot of its own; and removing gives room.
 local FILL = [[
   local leadcat, stores = require "leadcat", require "support.stores"
   local function open(name)
-    return leadcat.open { path = arg[1] .. name, map_size = 2 ^ 29 }
+    return leadcat.open { path = arg[1] .. name, map_size = 2 ^ 29, retention = { count = 20, age = false } }
   end
   local engine = assert(open "/store")
-  assert(engine:save(stores.config { sale_registered = 3, sale_lost = 1 }))
+  assert(engine:save(stores.config { sale_registered = 3, sale_lost = 1, sale_won = 2 }))
   assert(engine.host:create("Acme", 1))
+  for n = 1, 500 do
+    assert(engine:handle { trigger = n % 2 == 1 and "sale_registered" or "sale_lost", company = "Acme" })
+  end
   os.execute("dd if=/dev/zero of='" .. arg[1] .. "/fill' bs=64k 2>/dev/null; sync")
   os.execute("dd if=/dev/zero of='" .. arg[1] .. "/more' bs=1k 2>/dev/null; sync")
   local fulls, codes, i = 0, {}, 0
@@ -71,6 +74,11 @@ local FILL = [[
     assert(kept[n]:history())
   end
   print(select(3, open "/new"))
+  for n = 1, 130 do
+    kept[n]:close()
+  end
+  print(assert(engine:sweep()).removed > 20)
+  print(assert(engine:handle { trigger = "sale_won", company = "Acme" }).status)
 ]]
 local GO_ON = [[
   local leadcat = require "leadcat"
@@ -87,7 +95,7 @@ for _, kind in ipairs { "ext4", "xfs", "btrfs" } do
   if not run(("mkfs.%s '%s' && mount -o loop '%s' '%s'"):format(kind, image, image, disk)) then
     print(kind .. ": not tried (it cannot be made, or mounted, here)")
   else
-    expect(kind .. ", full", "full\tnil\t200\nfull\nstatus 0\n", child(FILL))
+    expect(kind .. ", full", "full\tnil\t200\nfull\ntrue\nupdated\nstatus 0\n", child(FILL))
     expect(kind .. ", with room again", "0\nstatus 0\n", child(GO_ON))
     run(("umount '%s'"):format(disk))
     print(kind .. ": filled up")

@@ -233,7 +233,9 @@ local ACTORS = {
 
 local directory, stores, site = nil, 0, nil
 
-local FILES = { "config.mdb", "config.mdb-lock", "journal.mdb", "journal.mdb-lock", "owners.lock" }
+local FILES = {
+  "config.mdb", "config.mdb-lock", "journal.mdb", "journal.mdb-lock", "owners.lock", "writers.lock", "reserve",
+}
 
 local function close_site()
   site.engine:close()

@@ -50,10 +50,84 @@ function ACTS.upgrade_early(connection)
   connection:start_tls { certificate = certificate, key = key }
 end
 
+-- HTTP: ACTS by path; else the bytes of the header X-Answer, after which X-Then says what is next.
+local HTTP = {}
+
+function HTTP.endless_head(connection)
+  connection:send "HTTP/1.1 200 OK\r\n"
+  while connection:send("X-More: " .. ("x"):rep(100) .. "\r\n") do -- luacheck: ignore
+  end
+end
+
+function HTTP.endless_interim(connection)
+  while connection:send "HTTP/1.1 102 Processing\r\n\r\n" do -- luacheck: ignore
+  end
+end
+
+function HTTP.endless_chunks(connection)
+  connection:send "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+  while connection:send("1000\r\n" .. ("x"):rep(4096) .. "\r\n") do -- luacheck: ignore
+  end
+end
+
+function HTTP.endless_body(connection)
+  connection:send "HTTP/1.1 200 OK\r\n\r\n"
+  while connection:send(("x"):rep(4096)) do -- luacheck: ignore
+  end
+end
+
+-- What the first line and the headers of the request were.
+function HTTP.mirror(connection, request)
+  local lines = { request.method .. " " .. request.target, request.body }
+  for name, value in pairs(request.headers) do
+    lines[#lines + 1] = name .. ": " .. value
+  end
+  local body = table.concat(lines, "\n")
+  return connection:send(("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s"):format(#body, body))
+end
+
+-- Answers the first request of a connection, and none after it.
+function HTTP.once(connection, _, number)
+  return number == 1 and connection:send "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfirst"
+end
+
+function HTTP.number(connection, _, number)
+  return connection:send(("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%d"):format(#tostring(number), number))
+end
+
+function HTTP.answer(connection, request)
+  local answer = request.headers["x-answer"]:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end)
+  local way = request.headers["x-way"]
+  if way == "drip" then
+    for i = 1, #answer do
+      connection:send(answer:sub(i, i))
+      connection:sleep(0)
+    end
+  else
+    connection:send(answer)
+  end
+  if way == "wait" then
+    connection:line()
+  end
+end
+
+local function serve_http(connection)
+  local number, request = 0, connection:request()
+  while request do
+    number = number + 1
+    local act = HTTP[request.path:sub(2)] or HTTP.answer
+    request = act(connection, request, number) and connection:request()
+  end
+end
+
 local function serve(connection)
-  local act = connection:line()
-  local fn = ACTS[act] or ACTS.silent
-  fn(connection)
+  local line = connection:line()
+  if line and line:find "HTTP/1.1$" then
+    connection.buffer = line .. "\r\n" .. connection.buffer
+    return serve_http(connection)
+  end
+  local act = ACTS[line] or ACTS.silent
+  act(connection)
 end
 
 local listener

@@ -81,7 +81,7 @@ function Connection:line()
       return nil
     end
   end
-  local line, rest = self.buffer:match "^([^\r\n]*)\r?\n(.*)$"
+  local line, rest = self.buffer:match "^(.-)\r?\n(.*)$"
   self.buffer = rest
   return line
 end

@@ -1,6 +1,7 @@
 /* The module leadcat.core: what leadcat's Lua needs from C. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +48,16 @@ static int l_sleep(lua_State *L) {
   while (nanosleep(&left, &left) != 0 && errno == EINTR)
     ;
   return 0;
+}
+
+/* core.lock_file(file) -> whether nobody else has locked it: the lock of a file that Lua has opened for writing is dropped when it is
+ * closed, however the process ends */
+static int l_lock_file(lua_State *L) {
+  FILE **file = luaL_checkudata(L, 1, "FILE*"); /* in every Lua it begins with that */
+  struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+  luaL_argcheck(L, *file != NULL, 1, "an open file expected");
+  lua_pushboolean(L, fcntl(fileno(*file), F_OFD_SETLK, &lock) == 0);
+  return 1;
 }
 
 /* core.process() -> this process's id, another one in a forked child */
@@ -150,6 +161,7 @@ __attribute__((visibility("default"))) int luaopen_leadcat_core(lua_State *L) {
     { "rest", l_rest },
     { "catch_ending", l_catch_ending },
     { "ending", l_ending },
+    { "lock_file", l_lock_file },
     { "process", l_process },
     { "random_id", l_random_id },
     { "random_bytes", l_random_bytes },

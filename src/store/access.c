@@ -167,7 +167,7 @@ static lc_status give(const char *file, uid_t user, gid_t group, lc_error *error
 
 lc_status lc_give_store(const char *path, uid_t user, gid_t group, lc_error *error) {
   static const char *const files[] = { "config.mdb", "config.mdb-lock", "journal.mdb", "journal.mdb-lock", "owners.lock",
-                                       "writers.lock", "restored" };
+                                       "writers.lock", "reserve", "restored" };
   char name[PATH_SIZE];
   lc_status status = LC_OK;
   for (size_t i = 0; i < sizeof files / sizeof *files && status == LC_OK; i++) {

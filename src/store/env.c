@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "lock.h"
 #include "open.h"
 #include "owner.h"
 #include "pages.h"
@@ -70,7 +71,8 @@ bool lc_env_forked(const lc_env *env) {
 
 lc_status lc_env_fail(const lc_env *env, lc_part part, int rc, const char *doing, lc_error *error) {
   lc_status status = lc_env_status(env->parts[part].mdb, rc);
-  return status == LC_OK ? LC_OK : lc_fail(error, status, "%s: %s", doing, lc_env_why(rc));
+  const char *why = status == LC_FULL && rc == EIO ? "the disk has no room, or the file may not grow" : lc_env_why(rc);
+  return status == LC_OK ? LC_OK : lc_fail(error, status, "%s: %s", doing, why);
 }
 
 /* ---- opening ----------------------------------------------------------------------------- */
@@ -157,6 +159,8 @@ static lc_status open_new(const char *path, const lc_env_options *options, lc_en
     destroy(env);
     return status;
   }
+  if (!env->options.readonly)
+    lc_env_keep_reserve(env);
   env->device = data.st_dev;
   env->inode = data.st_ino;
   env->next = registry.first;
@@ -509,13 +513,32 @@ void lc_env_lift_limit(lc_env *env, lc_part part) {
   env->parts[part].limit = SIZE_MAX;
 }
 
+static const char reserve[] = "reserve"; /* the file's name */
+
+void lc_env_keep_reserve(const lc_env *env) {
+  int file;
+  lc_error ignored;
+  for (size_t size = MIB; size >= MIB / 16; size /= 2)
+    if (lc_lock_open(env->path, reserve, size, env->options.mode, &file, &ignored) == LC_OK) {
+      close(file);
+      return;
+    }
+}
+
+static void free_reserve(const lc_env *env) {
+  char name[LC_PATH_SIZE];
+  snprintf(name, sizeof name, "%s/%s", env->path, reserve);
+  unlink(name);
+}
+
 /* With the reserve a file still lacks pages when its newest commit has freed them: LMDB takes those after the next one. So without
  * readers in the way it may grow by more. With readers it may not, as removing gives them no room. */
-void lc_env_map_reserve(lc_env *env, lc_part part) {
+void lc_env_use_reserve(lc_env *env, lc_part part) {
   lc_env_stats stats;
   lc_env_reader_check(env); /* the dead are not in the way */
   lc_env_stat(env, part, &stats);
-  uint64_t reserve = stats.size / 16 > MIB ? stats.size / 16 : MIB;
+  uint64_t more = stats.size / 16 > MIB ? stats.size / 16 : MIB;
   uint64_t end = stats.behind == 0 && stats.used > stats.size ? stats.used : stats.size;
-  lc_map_part(env, part, end + reserve);
+  lc_map_part(env, part, end + more);
+  free_reserve(env);
 }

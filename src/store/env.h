@@ -114,8 +114,11 @@ bool lc_env_has_room(const lc_env *env, lc_part part, MDB_txn *txn, size_t pages
 /* Has the open write transaction pass that check: it only removes. */
 void lc_env_lift_limit(lc_env *env, lc_part part);
 
-/* Maps room beyond the limit for such a transaction, after one was LC_FULL. */
-void lc_env_map_reserve(lc_env *env, lc_part part);
+/* Makes room for such a transaction, after one was LC_FULL: maps some beyond the limit, and frees what is kept of the disk. */
+void lc_env_use_reserve(lc_env *env, lc_part part);
+
+/* Keeps room on the disk for that, as far as there is any: a file `reserve` of up to a megabyte. */
+void lc_env_keep_reserve(const lc_env *env);
 
 /* When this process committed to the journal last, or opened it, by lc_uptime. */
 double lc_env_committed(const lc_env *env);

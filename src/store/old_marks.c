@@ -132,7 +132,7 @@ lc_status lc_store_trim_marks(lc_store *store, lc_text tenant, const lc_retentio
   if (status == LC_OK && due)
     status = forget_in_step(&f, error);
   if (status == LC_FULL) { /* without room for it LMDB cannot remove either */
-    lc_env_map_reserve(store->env, LC_PART_JOURNAL);
+    lc_env_use_reserve(store->env, LC_PART_JOURNAL);
     status = forget_in_step(&f, error);
   }
   if (status != LC_OK)

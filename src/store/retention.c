@@ -154,7 +154,7 @@ static lc_status trim_in_steps(trimmer *t, const lc_retention *keep, lc_error *e
     t->step = step;
     status = trim_step(t, keep, error);
     if (status == LC_FULL)
-      lc_env_map_reserve(t->writer.store->env, LC_PART_JOURNAL);
+      lc_env_use_reserve(t->writer.store->env, LC_PART_JOURNAL);
   }
   return status;
 }
@@ -190,6 +190,8 @@ static lc_status trim(trimmer *t, const lc_retention *keep, uint64_t *from, size
     status = trim_in_steps(t, keep, error);
   if (status != LC_OK)
     return status;
+  if (t->removed > 0)
+    lc_env_keep_reserve(t->writer.store->env);
   *from = due ? t->from : 0;
   *removed = t->removed;
   return LC_OK;

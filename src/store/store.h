@@ -555,7 +555,7 @@ typedef struct lc_retention {
 
 /* Removes some of the oldest entries beyond that, with their seen-marks and closed questions, in one short transaction.
  * Applying and scheduled entries and open questions stay. `from` is 0 at first, then where the next call goes on, 0 again at the end. Where the
- * store is full it may use a reserve beyond map_size. LC_FULL: a reader is in the way, or the disk has no room. */
+ * store or the disk is full it may use a reserve. LC_FULL: a reader is in the way, or the reserve is gone, too. */
 lc_status lc_store_trim(lc_store *store, lc_text tenant, const lc_retention *keep, double now, uint64_t *from, size_t *removed,
                         lc_error *error);
 

@@ -2,6 +2,9 @@
 
 local as_text = require "leadcat.util.as_text"
 local core = require "leadcat.core"
+local health = require "leadcat.operations.health"
+local listener = require "leadcat.operations.listener"
+local merged = require "leadcat.util.merged"
 local options_of = require "leadcat.util.options"
 local protected = require "leadcat.util.protected"
 
@@ -13,36 +16,63 @@ local LONGEST_PAUSE = 60 -- seconds after a failure; the first is IDLE
 
 ---@class leadcat.Source
 ---@field name? string
+---@field tenant? string whose events they are; default the engine's own
 ---@field step fun(self: leadcat.Source, engine: leadcat.Engine): leadcat.outbox.Counts?, string?, string?
 ---@field close? fun(self: leadcat.Source)
 
----@class leadcat.Work what the worker's file returns
+---@class leadcat.Work what the worker's file returns, or one of a list
 ---@field engine leadcat.Engine
 ---@field sources? leadcat.Source[]
+---@field name? string of one of a list; default its place
+---@field health? string|integer where the worker answers; of a list, beside its works
 
 ---@class leadcat.WorkerOptions
 ---@field once? boolean do all that there is to do, and return
+---@field health? string|integer instead of what the file says
 ---@field warn fun(message: string) of each failure, one line
 ---@field say? fun(message: string) of what was done
+
+---@class leadcat.WorkerRun: leadcat.WorkerOptions
+---@field works leadcat.Work[]
+---@field tasks leadcat.WorkerTask[]
+---@field listener? leadcat.Listener
+---@field has_failed boolean
+
+---@class leadcat.WorkerTask
+---@field name string
+---@field every number seconds between two runs
+---@field due number of `core.uptime`
+---@field pause? number seconds, after a failure
+---@field work fun(): table?, string? counts; or nil, message
+---@field status leadcat.TaskStatus
+
+-- What a file returns -------------------------------------------------------------------------------------------------
+
+-- What a work may list, and what each of them is called: all are stepped in the same way.
+local STEPPED = {
+  { option = "sources", name = "source", what = "a list of sources, such as those of leadcat.source.outbox" },
+}
+
+local HEALTH = options_of.kind("a path with a slash, or a port from 1 to 65535", listener.is_address)
 
 local WORK = {
   engine = options_of.kind("an engine of leadcat.open", function(value)
     return type(value) == "table" and type(value.handle_many) == "function" and type(value.maintain) == "function"
   end),
-  sources = options_of.kind("a list of sources, such as those of leadcat.source.outbox", function(value)
+  health = HEALTH, name = options_of.of_type "string",
+}
+for _, list in ipairs(STEPPED) do
+  WORK[list.option] = options_of.kind(list.what, function(value)
     for _, source in ipairs(type(value) == "table" and value or { false }) do
       if type(source) ~= "table" or type(source.step) ~= "function" then
         return false
       end
     end
     return type(value) == "table"
-  end),
-}
+  end)
+end
 
---- What is wrong with what a worker's file has returned; nil when nothing is.
----@param work any
----@return string? problem
-function worker.problem(work)
+local function problem_of(work)
   if type(work) ~= "table" then
     return ("a table {engine = ..., sources = {...}} expected, got %s"):format(type(work))
   end
@@ -50,11 +80,48 @@ function worker.problem(work)
     or work.engine == nil and "option 'engine' is missing: an engine of leadcat.open" or nil
 end
 
+-- The works, each with a name.
+local function works_of(work)
+  if work[1] == nil then
+    return { work }
+  end
+  local works = {}
+  for i, one in ipairs(work) do
+    works[i] = merged({ name = tostring(i) }, one)
+  end
+  return works
+end
+
+--- What is wrong with what a worker's file has returned; nil when nothing is.
+---@param work any
+---@return string? problem
+function worker.problem(work)
+  if type(work) ~= "table" or work[1] == nil then
+    return problem_of(work)
+  end
+  local names, others = {}, {}
+  for name, value in pairs(work) do
+    others[name] = type(name) ~= "number" and value or nil
+  end
+  for i, one in ipairs(work) do
+    local name = type(one) == "table" and one.name or tostring(i)
+    local problem = problem_of(one) or type(one) == "table" and one.health and "option 'health' belongs beside the list"
+      or names[name] and ("there are two of the name '%s'"):format(name)
+    if problem then
+      return ("%d: %s"):format(i, problem)
+    end
+    names[name] = true
+  end
+  return options_of.problem(others, { health = HEALTH })
+end
+
+-- Tasks ---------------------------------------------------------------------------------------------------------------
+
 -- What was done, as a text; nil when nothing was.
 local function counted(counts)
   local parts = {}
   for name, count in pairs(counts) do
-    if type(count) == "number" and count > 0 and name ~= "busy" then
+    if type(count) == "number" and count > 0 and name ~= "busy" and name ~= "lag" then
       parts[#parts + 1] = ("%d %s"):format(count, name)
     end
   end
@@ -69,10 +136,14 @@ local function attempt(run, task)
   end
   local ok, counts, message = protected.call(task.work)
   if not ok or not counts then
+    message, counts = not ok and as_text(counts) or message or "failed", nil
+  end
+  health.note(task.status, counts, message)
+  if not counts then
     run.has_failed = true
     task.pause = math.min(task.pause and 2 * task.pause or IDLE, LONGEST_PAUSE)
     task.due = core.uptime() + task.pause
-    run.warn(("%s: %s"):format(task.name, not ok and as_text(counts) or message or "failed"))
+    run.warn(("%s: %s"):format(task.name, message))
     return nil
   end
   task.pause, task.due = nil, core.uptime() + task.every
@@ -87,62 +158,104 @@ local function attempt(run, task)
   return counts
 end
 
-local function tasks_of(work)
-  local tasks = {}
+-- Calls `use(source, name, engine)` for each that is stepped. A name has the tenant, or there might be two of it.
+local function each_stepped(work, use)
+  for _, list in ipairs(STEPPED) do
+    for i, source in ipairs(work[list.option] or {}) do
+      local whose = source.tenant and (" of '%s'"):format(source.tenant) or ""
+      use(source, ("%s %s%s"):format(list.name, source.name or i, whose))
+    end
+  end
+end
+
+local function add_tasks(tasks, work)
+  local prefix = work.name and work.name .. ": " or ""
   local function add(name, every, fn)
-    tasks[#tasks + 1] = { name = name, every = every, due = 0, work = fn }
+    tasks[#tasks + 1] = { name = prefix .. name, every = every, due = 0, work = fn, status = health.new() }
   end
-  for i, source in ipairs(work.sources or {}) do
-    add(("source %s"):format(source.name or i), 0, function() return source:step(work.engine) end)
-  end
+  each_stepped(work, function(source, name)
+    add(name, 0, function()
+      return source:step(source.tenant and work.engine:tenant(source.tenant) or work.engine)
+    end)
+  end)
   add("changes", 0, function() return work.engine:apply_pending() end)
   add("maintain", MAINTAIN, function() return work.engine:maintain() end)
-  return tasks
+end
+
+-- Answers who asks how it goes: for some seconds.
+local function serve(run, seconds)
+  if run.listener then
+    run.listener:serve(seconds, function(path) return health.respond(run, path) end)
+  elseif seconds > 0 then
+    core.rest(seconds)
+  end
 end
 
 -- Each task once: whether there is more to do at once.
-local function round(run, tasks)
+local function round(run)
   local has_more = false
-  for _, task in ipairs(tasks) do
+  for _, task in ipairs(run.tasks) do
     if core.ending() then
       return false
     end
     local counts = attempt(run, task)
     has_more = has_more or counts ~= nil
       and (counts.more or (counts.handled or 0) + (counts.problems or 0) + (counts.finished or 0) > 0)
+    serve(run, 0)
   end
   return has_more
 end
 
-local function close(run, work)
-  for i, source in ipairs(work.sources or {}) do
-    local ok, message = true, nil
-    if source.close then
-      ok, message = protected.call(source.close, source)
-    end
-    if not ok then
-      run.warn(("source %s: %s"):format(source.name or i, as_text(message)))
-    end
+local function close(run)
+  if run.listener then
+    run.listener:close()
   end
-  work.engine:close()
+  for _, work in ipairs(run.works) do
+    each_stepped(work, function(source, name)
+      local ok, message = true, nil
+      if source.close then
+        ok, message = protected.call(source.close, source)
+      end
+      if not ok then
+        run.warn(("%s: %s"):format(name, as_text(message)))
+      end
+    end)
+    work.engine:close()
+  end
 end
 
---- Works until SIGTERM or SIGINT asks it to end, and then closes the sources and the engine. For a process of its own.
----@param work leadcat.Work without problems
+local function work_on(run)
+  repeat
+    local has_more = round(run)
+    if not has_more and not run.once and not core.ending() then
+      serve(run, IDLE)
+    end
+  until core.ending() or run.once and not has_more
+end
+
+--- Works until SIGTERM or SIGINT asks it to end, and then closes the sources and the engines. For a process of its own.
+---@param work leadcat.Work|leadcat.Work[] without problems
 ---@param options leadcat.WorkerOptions
----@return boolean done with `once`: whether nothing has failed; else true
+---@return boolean? done with `once`: whether nothing has failed; else true
+---@return string? message why it has not begun: where it is to answer it cannot
 function worker.run(work, options)
-  local run = { warn = options.warn, say = options.say, has_failed = false }
+  local run = merged(options, { works = works_of(work), tasks = {}, has_failed = false })
+  local address, message = options.health or work.health, nil
   core.catch_ending()
-  local tasks = tasks_of(work)
-  protected.finally(function() close(run, work) end, function()
-    repeat
-      local has_more = round(run, tasks)
-      if not has_more and not options.once then
-        core.rest(IDLE)
-      end
-    until core.ending() or options.once and not has_more
+  for _, one in ipairs(run.works) do
+    add_tasks(run.tasks, one)
+  end
+  if address then
+    run.listener, message = listener.open(address)
+  end
+  protected.finally(function() close(run) end, function()
+    if not message then
+      work_on(run)
+    end
   end)
+  if message then
+    return nil, message
+  end
   return not (options.once and run.has_failed)
 end
 

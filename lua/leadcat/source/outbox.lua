@@ -1,6 +1,7 @@
 --- Events of a table that triggers of the database fill: `leadcat outbox sql` prints it. A row is read, handled, and then
 -- deleted. Whoever is killed in between, the next one reads it again, and its events have ids, by which they are handled once.
 
+local core = require "leadcat.core"
 local dialects = require "leadcat.source.outbox.dialect"
 local event_of = require "leadcat.events.event"
 local hooks = require "leadcat.hooks"
@@ -20,6 +21,7 @@ local PLACES = 20 -- rows that one statement deletes
 ---@field adapter leadcat.sql.Adapter
 ---@field source? string what the ids of events begin with; default outbox. Sources of one store need different ones
 ---@field statuses? table<any, "open"|"won"|"lost"|"stalled"> what the CRM's own words for a sale's status mean
+---@field tenant? string whose sales they are; `leadcat worker` gives `step` that tenant's engine
 ---@field table? string as `leadcat outbox sql` had it; default leadcat_outbox
 ---@field batch? integer how many rows are handled together, 1 to 1,000; default 200
 ---@field late? "skip"|"apply" what becomes of events that are older than the company's newest change; default skip
@@ -30,11 +32,13 @@ local PLACES = 20 -- rows that one statement deletes
 ---@field parked integer companies whose events cannot be taken now, and are tried again later
 ---@field problems integer rows that cannot be understood: they stay, with the reason in their column `problem`
 ---@field error? string the first reason of the parked or the problems
+---@field lag? number seconds, the age of the oldest row that waits, by this process's clock; nil where that was not looked at
 ---@field more boolean whether there are more rows to be read at once
 ---@field is_waiting? boolean another consumer has the lease
 
 ---@class leadcat.outbox.Source
 ---@field name string
+---@field tenant? string
 local Source = {}
 Source.__index = Source
 
@@ -215,6 +219,9 @@ function Source:step(engine)
   if not counts then
     return nil, failure, code
   end
+  if self.after == "0" then
+    counts.lag = rows[1] and math.max(0, core.now() - tonumber(rows[1].at)) or 0
+  end
   counts.more = #rows == self.batch
   self.after = counts.more and rows[#rows].id or "0"
   return counts
@@ -230,7 +237,8 @@ local OPTIONS = {
     return type(value) == "string" and #value >= 1 and #value <= 60
   end),
   statuses = options_of.of_type("table", "a table of open, won, lost or stalled by the CRM's words"),
-  table = options_of.of_type "string", batch = options_of.whole(1, 1000), lease = options_of.whole(1, 300),
+  tenant = options_of.of_type "string", table = options_of.of_type "string",
+  batch = options_of.whole(1, 1000), lease = options_of.whole(1, 300),
   late = options_of.one_of { "skip", "apply" },
 }
 
@@ -270,7 +278,8 @@ local function new(options)
   end
   local self = setmetatable({
     adapter = options.adapter, name = options.source or "outbox", statuses = by_text(options.statuses or PLAIN),
-    batch = options.batch or BATCH, late = options.late or "skip", stuck = stuck.new(), after = "0",
+    tenant = options.tenant, batch = options.batch or BATCH, late = options.late or "skip", stuck = stuck.new(),
+    after = "0",
   }, Source)
   hooks.sale_saved(nil, { id = 1, status = next(self.statuses) }, { statuses = self.statuses }) -- raises on a wrong one
   prepare(self, options.table or schema.TABLE, options.lease or LEASE)

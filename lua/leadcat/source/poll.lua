@@ -26,6 +26,7 @@ local NO_ID = "its event has no id: without one it would be handled each time th
 ---@field set_aside? fun(item: any, reason: string): boolean? keeps an item that cannot be understood, and returns true: only then the cursor passes it. May be called again for the same item
 ---@field every? number seconds between two passes; default 10
 ---@field limit? integer items of a call, 1 to 1,000; default 200
+---@field tenant? string whose changes they are; `leadcat worker` gives `step` that tenant's engine
 ---@field late? "skip"|"apply" what becomes of events that are older than the company's newest change; default skip
 
 ---@class leadcat.poll.Counts
@@ -349,6 +350,7 @@ local OPTIONS = {
   start = options_of.kind("a cursor, or a function that gives one", function(value)
     return type(value) == "function" or type(value) == "number" or type(value) == "string"
   end),
+  tenant = options_of.of_type "string",
   limit = options_of.whole(1, 1000), late = options_of.one_of { "skip", "apply" },
 }
 
@@ -375,8 +377,9 @@ end
 return function(options)
   check(options)
   return setmetatable({
-    name = options.name, since = options.since, overlap = options.overlap, start = options.start or core.now,
-    events = options.events or function(item) return item end, set_aside = options.set_aside,
+    name = options.name, tenant = options.tenant, since = options.since, overlap = options.overlap,
+    start = options.start or core.now, events = options.events or function(item) return item end,
+    set_aside = options.set_aside,
     every = options.every or EVERY, limit = options.limit or LIMIT, late = options.late or "skip",
     stuck = stuck.new(), told = {}, seen = {}, seen_before = {}, seen_count = 0,
     is_behind = false, due = 0, rest_until = 0,

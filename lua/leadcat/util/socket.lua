@@ -25,6 +25,7 @@ local socket = {}
 
 ---@class leadcat.Socket
 ---@field is_reused boolean whether it comes from the pool: the server may have closed it just now
+---@field has_received boolean whether anything has come
 ---@field has_ended boolean whether the server has closed it in good order
 local Socket = {}
 Socket.__index = Socket
@@ -61,13 +62,27 @@ local function find_kind()
   return require "leadcat.util.socket.cosocket"
 end
 
--- Notes that the connection is of no use any more, and why.
-local function fail(self, message)
+--- Closes the connection, because of what the server has done.
+---@param message string
+---@return nil, string message, "unavailable" code
+function Socket:fail(message)
   if not self.failure then
+    message = message == "closed" and "has closed the connection" or message
     self.failure, self.buffer, self.at = ("%s: %s"):format(self.name, message), "", 1
     self.handle:close()
   end
   return nil, self.failure, "unavailable"
+end
+
+--- A connection over a handle, which sends and receives as those of `leadcat.util.socket.luasocket` do.
+---@param handle table
+---@param name string for messages
+---@return leadcat.Socket
+function socket.over(handle, name)
+  return setmetatable({
+    handle = handle, name = name, buffer = "", at = 1, deadline = math.huge, is_reused = false, has_received = false,
+    has_ended = false,
+  }, Socket)
 end
 
 --- Connects, and begins TLS if it is asked for.
@@ -89,10 +104,8 @@ function socket.connect(options)
   if not handle then
     return nil, ("%s: %s"):format(name, reason), "unavailable"
   end
-  local self = setmetatable({
-    name = name, host = options.host, pool = options.pool, handle = handle, deadline = deadline, buffer = "", at = 1,
-    is_reused = is_reused or false, has_ended = false,
-  }, Socket)
+  local self = socket.over(handle, name)
+  self.host, self.pool, self.deadline, self.is_reused = options.host, options.pool, deadline, is_reused or false
   if options.tls and not is_reused then
     local ok, why, code = self:start_tls(options.tls)
     if not ok then
@@ -110,7 +123,7 @@ function Socket:start_tls(tls)
   if self.failure then
     return nil, self.failure, "unavailable"
   elseif self.at <= #self.buffer then
-    return fail(self, "has sent something before TLS had begun")
+    return self:fail("has sent something before TLS had begun")
   end
   local server_name = tls.server_name or self.host
   if not server_name and tls.verify ~= false then
@@ -118,7 +131,7 @@ function Socket:start_tls(tls)
   end
   local ok, message = self.handle:start_tls(server_name, tls, self.deadline)
   if not ok then
-    return fail(self, "TLS: " .. message)
+    return self:fail("TLS: " .. message)
   end
   return true
 end
@@ -142,7 +155,7 @@ function Socket:send(bytes)
       ok, message = self.handle:send(bytes:sub(first, first + MOST_AT_ONCE - 1), self.deadline)
     end
     if not ok then
-      return fail(self, message)
+      return self:fail(message)
     end
   end
   return not self.failure and true or nil, self.failure, self.failure and "unavailable"
@@ -157,9 +170,9 @@ local function fill(self)
   local bytes, message = self.handle:receive(MOST_AT_ONCE, self.deadline)
   if not bytes then
     self.has_ended = message == "closed"
-    return fail(self, self.has_ended and "has closed the connection" or message)
+    return self:fail(message)
   end
-  self.buffer, self.at = self.buffer:sub(self.at) .. bytes, 1
+  self.buffer, self.at, self.has_received = self.buffer:sub(self.at) .. bytes, 1, true
   return true
 end
 
@@ -200,7 +213,7 @@ function Socket:receive_line(most)
   while true do
     local stop = self.buffer:find("\n", self.at, true)
     if (stop or #self.buffer) - self.at > most + 1 then
-      return fail(self, ("a line is longer than %d bytes"):format(most))
+      return self:fail(("a line is longer than %d bytes"):format(most))
     elseif stop then
       local line = self.buffer:sub(self.at, stop - 1):gsub("\r$", "")
       self.at = stop + 1
@@ -228,7 +241,7 @@ end
 
 --- Closes the connection; again it does nothing.
 function Socket:close()
-  fail(self, "was closed")
+  self:fail("was closed")
 end
 
 return socket

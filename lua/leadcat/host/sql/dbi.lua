@@ -183,8 +183,21 @@ local OPTIONS = {
   port = options_of.whole(1, 65535),
 }
 
+-- For PostgreSQL: nothing waits for ever for a server that does not answer, and texts are UTF-8 whatever the database's are.
+local LIMITS = " connect_timeout=5 tcp_user_timeout=10000 keepalives_idle=5 keepalives_interval=2 keepalives_count=3 "
+  .. "client_encoding=UTF8 application_name=leadcat"
+
+-- What LuaDBI is given as the database: PostgreSQL's library takes its options there. Who gives some has chosen.
+local function database_of(options)
+  local name = options.database
+  if options.driver ~= "PostgreSQL" or name:find "[=:]" then
+    return name
+  end
+  return ("dbname='%s'"):format(name:gsub("['\\]", "\\%0")) .. LIMITS
+end
+
 --- Connects when it is used. Raises on a wrong option, and when LuaDBI is not installed.
----@param options {driver: "PostgreSQL"|"MySQL"|"SQLite3", database: string, user?: string, password?: string, host?: string, port?: integer} database: of SQLite the file
+---@param options {driver: "PostgreSQL"|"MySQL"|"SQLite3", database: string, user?: string, password?: string, host?: string, port?: integer} database: of SQLite the file; of PostgreSQL also a text of its options ("dbname=crm sslmode=verify-full")
 ---@return leadcat.sql.Adapter
 return function(options)
   options_of.check(options, OPTIONS, "leadcat.host.sql.dbi: ")
@@ -197,6 +210,6 @@ return function(options)
   return setmetatable({
     dialect = DIALECTS[options.driver], driver = options.driver, idle = {},
     dbi = { Connect = function(_, ...) return dbi.Connect(...) end },
-    arguments = { options.database, options.user, options.password, options.host, options.port },
+    arguments = { database_of(options), options.user, options.password, options.host, options.port },
   }, Adapter)
 end

@@ -79,7 +79,9 @@ end
 
 --- Keeps the connection for the next one who asks for the pool that it was connected with.
 function Handle:keep()
-  self.socket:setkeepalive(IDLE)
+  if not self.socket:setkeepalive(IDLE) then
+    self.socket:close()
+  end
 end
 
 function Handle:close()
