@@ -10,6 +10,7 @@ local socket = require "socket"
 local tryton = {}
 
 local STARTING = 300 -- seconds, on a slow machine
+local PASSWORD = "Quay-7-Lantern" -- of the user leadcat; Tryton refuses simple ones
 
 local AUDIT = {
   sqlite = {
@@ -81,6 +82,7 @@ function tryton.start(dialect)
   else
     database = { driver = "SQLite3", database = directory .. "/crm.sqlite" }
   end
+  if os.getenv "TEMPLATE" and dialect == "sqlite" then os.execute("cp " .. os.getenv "TEMPLATE" .. "/* " .. directory) end
   local pid = output_of(("%s sh lua/leadcat/demo/tryton/serve.sh %s >%s/log 2>&1 & echo $!"):format(environment,
     directory, directory)):match "%d+"
   self = setmetatable({
@@ -91,24 +93,30 @@ function tryton.start(dialect)
     local found = socket.connect("127.0.0.1", port)
     return found and found:close()
   end)
-  self.password = read(directory .. "/password")
   self.client = self:connect "admin"
   return self
 end
 
 --- Stops it, and removes what it had.
 function Tryton:stop()
-  self.adapter:release(self.connection, true)
+  if self.connection then
+    self.adapter:release(self.connection, true)
+  end
   os.execute("kill " .. self.pid)
   wait(30, "Tryton does not stop", function() return not is_alive(self.pid) end)
   os.execute("rm -rf " .. self.directory)
 end
 
---- A client of a user, whose password is the administrator's.
----@param user string
+--- A client of a user.
+---@param user "admin"|"leadcat"
 ---@return leadcat.tryton.Client
 function Tryton:connect(user)
-  return client.new { url = self.url, database = "crm", user = user, password = self.password }
+  return client.new { url = self.url, database = "crm", user = user, password = read(self:password_file(user)) }
+end
+
+--- The file with the password of a user.
+function Tryton:password_file(user)
+  return self.directory .. (user == "admin" and "/password" or "/leadcat")
 end
 
 --- Calls a method of a model as the administrator. Raises when it fails.
@@ -147,7 +155,12 @@ function Tryton:furnish()
     employee = self.employee,
   }
   self:call("res.user.write", { 1 }, working)
-  working.name, working.login, working.password = "leadcat", "leadcat", self.password
+  working.name, working.login, working.password = "leadcat", "leadcat", PASSWORD
+  local group = assert(self.client:find("res.group", { { "name", "=", "Sales" } }, {}, 1))[1].id
+  working.groups = { { "add", { group } } }
+  local file = assert(io.open(self:password_file "leadcat", "w"))
+  file:write(PASSWORD)
+  file:close()
   self.worker = create(self, "res.user", working)
   self.client = self:connect "admin" -- with its company now
   self.newsletter = create(self, "party.category", { name = "Newsletter" })

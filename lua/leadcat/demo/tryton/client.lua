@@ -125,7 +125,7 @@ end
 ---@param most integer
 ---@return table[]? records, string? message, string? code
 function Client:find(model, domain, fields, most)
-  return self:call(("model.%s.search_read"):format(model), { json.array(domain), 0, most, json.array {}, fields },
+  return self:call(("model.%s.search_read"):format(model), { json.array(domain), 0, most, json.array {}, json.array(fields) },
     { context = { active_test = false }, is_safe = true })
 end
 
