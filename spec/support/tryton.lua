@@ -74,18 +74,16 @@ end
 ---@param dialect "sqlite"|"postgresql"
 ---@return support.Tryton
 function tryton.start(dialect)
-  local directory, port, self = output_of "mktemp -d":match "[^\n]+", server.free_port(), nil
-  local database, environment = nil, ("PORT=%d DATABASE=crm"):format(port)
+  local directory, port = output_of "mktemp -d":match "[^\n]+", server.free_port()
+  local database = { driver = "SQLite3", database = directory .. "/crm.sqlite" }
+  local environment = ("PORT=%d DATABASE=crm"):format(port)
   if dialect == "postgresql" then
     database = databases.get(dialect).options
     environment = ("%s URI=postgresql://leadcat@127.0.0.1:%d/"):format(environment, database.port)
-  else
-    database = { driver = "SQLite3", database = directory .. "/crm.sqlite" }
   end
-  if os.getenv "TEMPLATE" and dialect == "sqlite" then os.execute("cp " .. os.getenv "TEMPLATE" .. "/* " .. directory) end
   local pid = output_of(("%s sh lua/leadcat/demo/tryton/serve.sh %s >%s/log 2>&1 & echo $!"):format(environment,
     directory, directory)):match "%d+"
-  self = setmetatable({
+  local self = setmetatable({
     directory = directory, pid = pid, dialect = dialect, url = "http://127.0.0.1:" .. port, adapter = dbi(database),
   }, Tryton)
   wait(STARTING, "Tryton does not start", function()
@@ -138,8 +136,7 @@ local function query(self, statement)
   return assert(self.connection:query(statement))
 end
 
---- Makes what every user of Tryton has: a company that sells, with an employee, and the user `leadcat` for the worker; and the
--- audit.
+--- Makes what every user of Tryton has: a company that sells, an employee, a user `leadcat` for the worker; and the audit.
 function Tryton:furnish()
   local euro = create(self, "currency.currency", { name = "Euro", code = "EUR", symbol = "E", rates = { { "create", {
     { rate = { __class__ = "Decimal", decimal = "1" }, date = { __class__ = "date", year = 2020, month = 1, day = 1 } },
@@ -224,8 +221,9 @@ end
 ---@return string
 function Tryton:audit(party, who)
   local found = {}
-  for i, row in ipairs(query(self, ("SELECT CAST(sign * category AS CHAR(9)) FROM audit WHERE party = %d AND category <> %d%s "
-    .. "ORDER BY id"):format(party, self.newsletter, who and " AND who = " .. who or ""))) do
+  local statement = ("SELECT CAST(sign * category AS CHAR(9)) FROM audit WHERE party = %d AND category <> %d%s "
+    .. "ORDER BY id"):format(party, self.newsletter, who and " AND who = " .. who or "")
+  for i, row in ipairs(query(self, statement)) do
     found[i] = ("%+d"):format(row[1])
   end
   return table.concat(found, " ")

@@ -72,8 +72,8 @@ local function log_in(self)
   self.session = nil
   local found, message, code = post(self, "common.db.login", { self.user, { password = self.password } })
   if not found then
-    return nil, code == "unauthorized" and ("Tryton refuses the user '%s' or the password"):format(self.user) or message,
-      "unavailable"
+    message = code == "unauthorized" and ("Tryton refuses the user '%s' or the password"):format(self.user) or message
+    return nil, message, "unavailable"
   end
   self.session = "Session " .. core.base64(("%s:%d:%s"):format(self.user, found[1], found[2]))
   self.context, message, code = post(self, "model.res.user.get_preferences", { true, {} })
@@ -85,13 +85,23 @@ local function log_in(self)
   return true
 end
 
--- Calls it within a session, which is begun when there is none.
-local function attempt(self, method, params, options)
-  if not self.session then
+--- The headers of a request within a session, which is begun when there is none.
+---@param is_refused? boolean whether Tryton has refused those before: a session ends some time
+---@return table<string, string>? headers, string? message, string? code
+function Client:headers(is_refused)
+  if is_refused or not self.session then
     local ok, message, code = log_in(self)
     if not ok then
       return nil, message, code
     end
+  end
+  return { Authorization = self.session }
+end
+
+local function attempt(self, method, params, options, is_refused)
+  local headers, message, code = self:headers(is_refused)
+  if not headers then
+    return nil, message, code
   end
   local all = merged(params)
   all[#all + 1] = merged(self.context, options.context or {})
@@ -108,12 +118,11 @@ end
 ---@param options? leadcat.tryton.Call
 ---@return any result true where Tryton answers with nothing
 ---@return string? message
----@return string? code `conflict`: somebody else has changed the record; `refused`: Tryton does not allow it; `unavailable`
+---@return string? code `conflict`: somebody has changed the record; `refused`: Tryton does not allow it; `unavailable`
 function Client:call(method, params, options)
   local result, message, code = attempt(self, method, params, options or {})
-  if code == "unauthorized" then -- a session ends some time
-    self.session = nil
-    result, message, code = attempt(self, method, params, options or {})
+  if code == "unauthorized" then
+    result, message, code = attempt(self, method, params, options or {}, true)
   end
   return result, message, code
 end
@@ -125,8 +134,9 @@ end
 ---@param most integer
 ---@return table[]? records, string? message, string? code
 function Client:find(model, domain, fields, most)
-  return self:call(("model.%s.search_read"):format(model), { json.array(domain), 0, most, json.array {}, json.array(fields) },
-    { context = { active_test = false }, is_safe = true })
+  local params = { json.array(domain), 0, most, json.array {}, json.array(fields) }
+  local options = { context = { active_test = false }, is_safe = true }
+  return self:call(("model.%s.search_read"):format(model), params, options)
 end
 
 ---@param options leadcat.tryton.Options
