@@ -35,6 +35,7 @@ local upkeep = require "leadcat.operations.upkeep"
 ---@field categories? fun(companies: (string|integer)[], tenant: string): (integer|string|false)[]?, string? the categories of up to 1,000 companies, in the same places; false for none
 ---@field set_categories? fun(changes: leadcat.ToldChange[], tenant: string): (true|{error?: string, code?: "conflict"|"refused"})[]?, string? makes up to 1,000 changes, of different companies: for each, in the same place, true or why not, as `set_category` says it
 ---@field applied? fun(company: string|integer, key: string, tenant: string): boolean?, string? whether the change with this `outcome.key` has been made; nil, message when that cannot be told. Asked before a change is made again
+---@field try_out? fun(): true?, string? whether it can do all of its work, asked by `leadcat worker` before it begins: nil, message when a name is wrong or a right is missing
 ---@field facts? fun(requests: leadcat.FactsRequest[], tenant: string): table[]?, string? what is known of companies, by the names asked for, in the order of the requests; nil, message when it cannot be read
 ---@field fields? leadcat.Field[] what conditions may compare, for the settings tab
 ---@field can? fun(actor: leadcat.Actor, permission: string, subject: any, tenant: string): boolean, string? or false, and why not

@@ -134,6 +134,25 @@ for kind, new in pairs(HOSTS) do
       assert.equal(CUSTOMER, company(1).category)
     end)
 
+    it("looks again when somebody has changed the company between reading and writing", function()
+      local host = new()
+      local function next_write(act)
+        tell { next = { [method] = kind == "rpc" and { "none", act } or { act } } }
+      end
+      next_write "touch"
+      assert.is_true(host.set_category(1, CUSTOMER, LEAD, CHANGE))
+      assert.same({ CUSTOMER, 3 }, { company(1).category, company(1).version })
+      next_write "move"
+      assert.same({ nil, "conflict" }, { host.set_category(1, OPPORTUNITY, CUSTOMER, { key = "k-2" }) })
+      assert.equal(LOST, company(1).category)
+      local all = { "touch", "touch", "touch", "touch", "touch" }
+      tell { next = { [method] = kind == "rpc" and { "none", "touch", "none", "touch", "none", "touch", "none", "touch",
+        "none", "touch" } or all } }
+      local ok, message, code = host.set_category(1, CUSTOMER, LOST, { key = "k-3" })
+      assert.same({ nil, nil }, { ok, code })
+      assert.matches("is being changed all the time", message, 1, true)
+    end)
+
     it("tells what is refused, and what is tried again", function()
       local host = new()
       tell { companies = { ["1"] = { locked = true } } }
@@ -303,6 +322,15 @@ describe("leadcat.host.http's options", function()
     assert.same({ { a = 1 }, {} }, host.facts { { company = 1, names = { "a" } }, { company = 2, names = { "a" } } })
     local _, message, code = host.set_category(1, 5, 1, { key = "k", external = { from = "17" } })
     assert.same({ "category 5 has no `external` by which the server knows it", "refused" }, { message, code })
+  end)
+end)
+
+describe("leadcat.host.http's write", function()
+  it("reads nothing before, where the server compares", function()
+    local host = HOSTS.rest { write = { path = "/companies/{company}", body = { category = "{to}" }, compares = true } }
+    assert.is_true(host.set_category(1, CUSTOMER, LEAD, CHANGE))
+    assert.equal(1, tell().state.requests)
+    assert.same({ nil, "conflict" }, { host.set_category(9999, CUSTOMER, LEAD, CHANGE) }) -- 404, and then it is read
   end)
 end)
 

@@ -10,8 +10,10 @@ local json = require "leadcat.util.json"
 local language = require "leadcat.util.language"
 local leadcat = require "leadcat"
 local request_of = require "leadcat.http.request"
+local response = require "leadcat.util.http.response"
 local settings_form = require "leadcat.pages.settings_form"
 local settings_page = require "leadcat.pages.settings"
+local socket = require "leadcat.util.socket"
 local triggers = require "leadcat.rules.triggers"
 local unicode = require "leadcat.util.unicode"
 
@@ -310,6 +312,44 @@ function targets.http(bytes)
   if request.method ~= "GET" and made.status < 400 then
     close_site() -- so that what a request does depends on nothing that came before
   end
+end
+
+-- Answers --------------------------------------------------------------------------------------------------------------
+
+local METHODS = { [0] = "GET", "HEAD", "POST" }
+
+-- The answer that the bytes are, as text, or why they are none. They come in pieces of this size.
+local function read_answer(bytes, size, method)
+  local at, is_closed = 1, false
+  local connection = socket.over({
+    receive = function(_, most)
+      expect(not is_closed, "nothing is read from a connection that is closed")
+      local piece = bytes:sub(at, at + math.min(size, most) - 1)
+      at = at + #piece
+      return piece ~= "" and piece or nil, "closed"
+    end,
+    close = function() is_closed = true end,
+  }, "server")
+  local answer, message, code = response.read(connection, method)
+  expect(is_closed, "the connection is closed")
+  if not answer then
+    expect(is_text(message) and code == "unavailable", "a refusal says why", message, code)
+    return message
+  end
+  expect(answer.status >= 200 and answer.status <= 999 and type(answer.body) == "string", "an answer", answer.status)
+  expect(#answer.body <= #bytes, "a body is what was sent")
+  for name, value in pairs(answer.headers) do
+    expect(name == name:lower() and not value:find "[%z\1-\8\10-\31\127]", "a header is one line", name, value)
+  end
+  return json.encode { answer.status, answer.headers, answer.body }
+end
+
+--- A server's answer: the first byte says in what pieces it comes, the second to which request.
+function targets.answer(bytes)
+  local size, method = (bytes:byte(1) or 0) + 1, METHODS[(bytes:byte(2) or 0) % 3]
+  local rest = bytes:sub(3)
+  local whole, pieces = read_answer(rest, math.huge, method), read_answer(rest, size, method)
+  expect(whole == pieces, "pieces give what the whole gives", whole, pieces)
 end
 
 -- ----------------------------------------------------------------------------------------------------------------------

@@ -141,7 +141,7 @@ local function answer_of(request)
   elseif request.path == "/rpc" then
     return rpc(request)
   elseif request.path:find "^/changes/" then
-    return keys[request.path:match "^/changes/(.+)$"] and 200 or 404, { made = true }
+    return keys[request.path:match "^/changes/(.+)$"] and 204 or 404
   elseif request.path == "/companies" then
     return list(request)
   end
@@ -155,7 +155,7 @@ local function next_act(request)
 end
 
 local function send(connection, status, answer, etag, more)
-  local body = cjson.encode(answer)
+  local body = answer and cjson.encode(answer) or ""
   return connection:send(("HTTP/1.1 %d Status\r\n%s%sContent-Length: %d\r\n\r\n%s"):format(status,
     etag and "ETag: " .. etag .. "\r\n" or "", more or "", #body, body))
 end
@@ -164,6 +164,9 @@ local function serve(connection)
   local request = connection:request()
   while request do
     local act = next_act(request)
+    if act == "touch" or act == "move" then -- somebody else is faster
+      change(companies["1"], act == "move" and 7 or companies["1"].category)
+    end
     if act == "ignore" then
       return
     elseif act == "limit" then

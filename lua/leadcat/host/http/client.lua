@@ -107,12 +107,11 @@ end
 
 -- Why an answer is none: its status, and what the server says of it.
 local function reason_of(self, answer, secrets)
-  local said
-  for place = 0, #MESSAGES do
-    local path = place == 0 and self.message or MESSAGES[place] or MESSAGES[1]
-    said = said or paths.reader(path)(answer.json)
-    said = type(said) == "string" and said or nil
+  local said = self.message and paths.reader(self.message)(answer.json)
+  for _, path in ipairs(MESSAGES) do
+    said = type(said) == "string" and said or paths.reader(path)(answer.json)
   end
+  said = type(said) == "string" and said or nil
   local text = ("%s: answered %d"):format(self.name, answer.status)
   return said and ("%s: %s"):format(text, unicode.line(censored(said, secrets), MOST_SAID)) or text
 end

@@ -186,6 +186,7 @@ local function prepare_applied(given)
   local applied, part = prepare(given, "applied", "GET", { missing = MISSING })
   if applied then
     applied.found = part.found and paths.reader(part.found) or function() return true end
+    applied.operation.is_read = part.found ~= nil -- else an answer without a body says it, too
   end
   return applied
 end

@@ -19,7 +19,7 @@ local handles = setmetatable({}, { __mode = "k" })
 ---@field execute fun(self, sql: string, parameters?: string[]): integer?, string?, "refused"? how many rows it changed
 ---@field query fun(self, sql: string, parameters?: string[]): string[][]?, string? the rows: as many as parameters where all were found
 ---@field begin fun(self)
----@field commit fun(self): true?, string? when it fails, nobody knows whether it was done
+---@field commit fun(self): true?, string?, "refused"? when it fails otherwise, nobody knows whether it was done
 ---@field rollback fun(self)
 ---@field is_alive fun(self): boolean
 local Connection = {}
@@ -70,6 +70,7 @@ local function run(self, sql, parameters)
     end
   end
   return done and statement, message and message:gsub("^Error %a+ statement %a*: *", ""):gsub("^Execute failed ", "")
+    :gsub("%s+$", "")
 end
 
 -- The number of the error of the statement before, where the database can be asked, and its text.
@@ -113,17 +114,32 @@ function Connection:query(sql, parameters)
   return rows
 end
 
+-- LuaDBI's commit says for PostgreSQL that all is well when a deferred constraint, or the end of the connection, has undone the
+-- transaction. There it is a statement like any other.
 function Connection:begin()
+  local own = self.dialect.transaction
+  if own then
+    return run(self, own.begin)
+  end
   try(self.handle, "autocommit", false)
 end
 
 function Connection:commit()
+  local own = self.dialect.transaction
+  if own then
+    local done, message, code = self:execute(own.commit)
+    return done and true, message, code
+  end
   local done, message = try(self.handle, "commit")
   try(self.handle, "autocommit", true)
   return done and true, not done and (message or "the commit failed") or nil
 end
 
 function Connection:rollback()
+  local own = self.dialect.transaction
+  if own then
+    return run(self, own.rollback)
+  end
   try(self.handle, "rollback")
   try(self.handle, "autocommit", true)
 end

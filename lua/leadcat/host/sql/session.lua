@@ -32,9 +32,9 @@ function session.transaction(adapter, work)
       connection:rollback()
       return result, commits, code
     end
-    local done, message = connection:commit()
-    if not done then
-      return nil, message, "unknown" -- whether it was made: it must not be made again before the key was asked for
+    local done, message, why = connection:commit()
+    if not done then -- else nobody knows whether it was made: it must not be made again before the key was asked for
+      return nil, message, why or "unknown"
     end
     return result
   end)
