@@ -6,10 +6,10 @@ local as_text = require "leadcat.util.as_text"
 local dialects = require "leadcat.host.sql.dialect"
 local options_of = require "leadcat.util.options"
 local protected = require "leadcat.util.protected"
+local session = require "leadcat.host.sql.session"
 
 local DIALECTS = { PostgreSQL = "postgresql", MySQL = "mariadb", SQLite3 = "sqlite" } -- by LuaDBI's drivers
 local MOST_IDLE = 4 -- connections
-local NUL = "a text with a NUL byte cannot be sent to the database"
 local unpack = rawget(table, "unpack") or rawget(_G, "unpack")
 
 -- By statement: LuaDBI uses a statement's connection when it collects the statement, so that must not be gone by then.
@@ -34,14 +34,6 @@ local function try(object, method, ...)
   return result or nil, not result and as_text(message) or nil
 end
 
-local function has_nul(parameters)
-  for _, parameter in ipairs(parameters) do
-    if parameter:find("\0", 1, true) then
-      return true
-    end
-  end
-end
-
 -- The statement, prepared once a connection.
 local function prepare(self, sql)
   local statement, message = self.statements[sql], nil
@@ -57,8 +49,8 @@ end
 
 local function run(self, sql, parameters)
   parameters = parameters or {}
-  if has_nul(parameters) then
-    return nil, NUL
+  if session.has_nul(parameters) then
+    return nil, session.NUL
   end
   local statement, message = prepare(self, sql)
   local done
@@ -87,7 +79,7 @@ function Connection:execute(sql, parameters)
   local statement, message = run(self, sql, parameters)
   if not statement then
     local number = last_failure(self)
-    return nil, message, (message == NUL or self.dialect.refuses(message, number)) and "refused" or nil
+    return nil, message, (message == session.NUL or self.dialect.refuses(message, number)) and "refused" or nil
   end
   return statement:affected()
 end
