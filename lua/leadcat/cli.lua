@@ -7,6 +7,7 @@ local changes = require "leadcat.cli.changes"
 local common = require "leadcat.cli.common"
 local companies = require "leadcat.cli.companies"
 local configs = require "leadcat.cli.config"
+local deliveries = require "leadcat.cli.deliveries"
 local explain = require "leadcat.cli.explain"
 local history = require "leadcat.cli.history"
 local inspect = require "leadcat.cli.inspect"
@@ -28,7 +29,7 @@ local COMMANDS = {
   configs.init, configs.config, store.check, inspect, replay, backfill, simulate, explain, questions.confirmations,
   questions.resolve, store.maintain, store.backup, store.compact, history.history, history.undo,
   history.cancel, changes.changes, companies.move, companies.merge, companies.gone, companies.forget, outbox.outbox,
-  worker.worker,
+  worker.worker, deliveries.deliveries,
 }
 
 local function print_version()

@@ -11,6 +11,7 @@ local config = require "leadcat.rules.config"
 local confirmation = require "leadcat.events.confirmation"
 local cursor = require "leadcat.events.cursor"
 local decider = require "leadcat.rules.decider"
+local deliveries = require "leadcat.operations.deliveries"
 local event_of = require "leadcat.events.event"
 local explain = require "leadcat.rules.explain"
 local forget = require "leadcat.past.forget"
@@ -36,6 +37,7 @@ local upkeep = require "leadcat.operations.upkeep"
 ---@field categories? fun(companies: (string|integer)[], tenant: string): (integer|string|false)[]?, string? the categories of up to 1,000 companies, in the same places; false for none
 ---@field set_categories? fun(changes: leadcat.ToldChange[], tenant: string): (true|{error?: string, code?: "conflict"|"refused"})[]?, string? makes up to 1,000 changes, of different companies: for each, in the same place, true or why not, as `set_category` says it
 ---@field applied? fun(company: string|integer, key: string, tenant: string): boolean?, string? whether the change with this `outcome.key` has been made; nil, message when that cannot be told. Asked before a change is made again
+---@field try_out? fun(): true?, string? whether it can do all of its work, asked by `leadcat worker` before it begins: nil, message when a name is wrong or a right is missing
 ---@field facts? fun(requests: leadcat.FactsRequest[], tenant: string): table[]?, string? what is known of companies, by the names asked for, in the order of the requests; nil, message when it cannot be read
 ---@field fields? leadcat.Field[] what conditions may compare, for the settings tab
 ---@field can? fun(actor: leadcat.Actor, permission: string, subject: any, tenant: string): boolean, string? or false, and why not
@@ -80,13 +82,15 @@ Engine.propose, Engine.resolve = question.propose, question.resolve
 Engine.confirmation, Engine.confirmations = question.confirmation, question.confirmations
 Engine.count_confirmations = question.count_confirmations
 Engine.view, Engine.render, Engine.company_name = question.view, question.render, question.company_name
+Engine.deliveries, Engine.delivery = deliveries.deliveries, deliveries.delivery
+Engine.retry_delivery, Engine.drop_delivery = deliveries.retry_delivery, deliveries.drop_delivery
 Engine.apply_pending = upkeep.apply_pending
 Engine.maintain, Engine.sweep, Engine.probe, Engine.backup = upkeep.maintain, upkeep.sweep, upkeep.probe, upkeep.backup
 
 -- What writes, whatever it is asked. Previews only read; where `undo` and `backfill` write, the store refuses it.
 local WRITES = {
   "save", "revert", "handle", "handle_many", "retry", "cancel", "flush", "resolve", "recover", "maintain", "sweep",
-  "apply_pending",
+  "apply_pending", "retry_delivery", "drop_delivery",
 }
 local HOOKS = { "guard", "updated", "awaiting_confirmation", "unchanged", "failed", "not_taken" }
 local OWN_FIELDS = { { "category", "field_category" }, { "category.rank", "field_rank" } } -- and their names

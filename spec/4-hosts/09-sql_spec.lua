@@ -1,9 +1,9 @@
--- Companies in a table of PostgreSQL, MariaDB and SQLite: each server is started here.
+-- Companies in a table of PostgreSQL, MariaDB and SQLite: each server is started here. PostgreSQL is reached by LuaDBI, and by
+-- leadcat's own client.
 
 local cjson = require "cjson"
 local core = require "leadcat.core"
 local databases = require "support.databases"
-local dbi = require "leadcat.host.sql.dbi"
 local handling = require "support.handling"
 local histories = require "support.histories"
 local lfs = require "lfs"
@@ -41,8 +41,9 @@ local UNTRIGGER = {
 
 teardown(databases.stop)
 
-for _, dialect in ipairs(databases.DIALECTS) do
-  describe("a table of " .. dialect, function()
+for _, way in ipairs(databases.WAYS) do
+  local dialect, client = way.dialect, way.client or ""
+  describe(("a table of %s %s"):format(dialect, client), function()
     local database, adapter, connection
 
     -- Runs statements, each a text or a text with parameters.
@@ -70,7 +71,7 @@ for _, dialect in ipairs(databases.DIALECTS) do
 
     before_each(function()
       database = databases.get(dialect)
-      adapter = dbi(database.options)
+      adapter = databases.adapter(database.options, client)
       connection = assert(adapter:acquire())
       execute("DROP TABLE IF EXISTS companies", "DROP TABLE IF EXISTS leadcat_applied", COMPANIES, sql.schema(dialect))
       for i, name in ipairs { "Acme", "O'Hara & Søn", "?" } do
@@ -221,7 +222,9 @@ for _, dialect in ipairs(databases.DIALECTS) do
           options[name] = option
         end
         options.port = 1
-        local host = sql { adapter = dbi(options), companies = { table = "t", id = "id", category = "c" } }
+        local host = sql {
+          adapter = databases.adapter(options, client), companies = { table = "t", id = "id", category = "c" },
+        }
         local engine = handling.open({ sale_won = CUSTOMER }, { host = host })
         local outcome, message, code = engine:handle { trigger = "sale_won", company = 1 }
         assert.same({ nil, "unavailable" }, { outcome, code })
@@ -240,7 +243,7 @@ for _, dialect in ipairs(databases.DIALECTS) do
         execute { "INSERT INTO companies (id, category) VALUES (?, 1)", ("%d"):format(i) }
       end
       local function start()
-        return processes.launch("sql.lua", directory, cjson.encode(database.options), count)
+        return processes.launch("sql.lua", directory, cjson.encode(database.options), count, client)
       end
       for _ = 1, 10 do
         local workers = { start(), start() }

@@ -425,7 +425,7 @@ describe("the manual of sources", function()
     local worker = stores.file((manual(database, "lua")[1]:gsub("/var/lib/leadcat", path)), ".lua")
     local shell = manual(database, "sh")
     local first = shell[1]:gsub("leadcat outbox", "build/bin/leadcat outbox"):gsub("outbox%.sql", ddl)
-      :gsub("psql crm", client)
+      :gsub("psql %-1 %-v ON_ERROR_STOP=1 crm", "psql -1" .. client:sub(5))
     local second = shell[2]:gsub("leadcat worker", "build/bin/leadcat worker --once"):gsub("worker%.lua", worker)
     local script = stores.file(table.concat({
       "export PGOPTIONS='-c client_min_messages=warning'; unset LUA_PATH LUA_CPATH; set -e",

@@ -91,6 +91,28 @@ describe("leadcat worker", function()
     assert.same({ 0, "leadcat: changes: 1 finished\n" }, { status, errors })
   end)
 
+  it("says in a line that a change has failed, and tries the host out before anything else", function()
+    local path = stores.path()
+    local engine = stores.open { path = path, host = crm.new() }
+    assert(engine:save(stores.config { sale_won = 5 }))
+    engine:close()
+    local text = [[
+      local host = require("support.crm").new { Acme = 1 }
+      host.set_category = function() return nil, "may not", "refused" end
+      host.try_out = function() %s end
+      local engine = require("leadcat").open { path = "%s", host = host }
+      return { engine = engine, sources = { { step = function()
+        return { handled = #engine:handle_many { { id = 1, trigger = "sale_won", company = "Acme" } } and 0 }
+      end } } }
+    ]]
+    local _, errors, status = stores.leadcat("worker", "--once", stores.file(
+      text:format("return nil, 'no right'", path), ".lua"))
+    assert.same({ 1, "leadcat: host: no right\n" }, { status, errors })
+    _, errors, status = stores.leadcat("worker", "--once", stores.file(text:format("return true", path), ".lua"))
+    assert.equal(0, status)
+    assert.matches("^leadcat: company Acme: its change to category 5 has failed %(entry %d+%): may not\n$", errors)
+  end)
+
   it("maintains the store", function()
     local path = stores.path()
     local engine = stores.open { path = path, confirmation_ttl = 60, clock = function() return core.now() - 3600 end }

@@ -1,8 +1,8 @@
 --- A process that handles sales for a CRM in a SQL database, until it is killed: arg: directory, dialect's options as JSON,
--- number of companies.
+-- number of companies, client.
 
 local cjson = require "cjson"
-local dbi = require "leadcat.host.sql.dbi"
+local databases = require "support.databases"
 local leadcat = require "leadcat"
 local sql = require "leadcat.host.sql"
 
@@ -10,7 +10,7 @@ local directory, options, companies = arg[1], cjson.decode(arg[2]), tonumber(arg
 local engine = assert(leadcat.open {
   path = directory, map_size = 2 ^ 26,
   host = sql {
-    adapter = dbi(options),
+    adapter = databases.adapter(options, arg[4]),
     companies = { table = "companies", id = "id", category = "category", set = "version = version + 1" },
   },
 })

@@ -56,6 +56,23 @@ site.own = {
   end,
 }
 
+-- A CRM in a database, whose changes a worker makes ---------------------------------------------------------------------
+
+--- The engine, which reads the database that crm.json beside nginx.conf names.
+function site.elsewhere()
+  if not engine then
+    local file = assert(io.open(ngx.config.prefix() .. "crm.json"))
+    local options = require("cjson").decode(file:read "*a")
+    file:close()
+    engine = assert(leadcat.open { path = ngx.config.prefix() .. "store", map_size = MAP, apply = "elsewhere",
+      host = require "leadcat.host.sql" {
+        adapter = require "leadcat.host.sql.dbi"(options),
+        companies = { table = "companies", id = "id", category = "category" },
+      } })
+  end
+  return engine
+end
+
 -- A CRM that is reached over the network -------------------------------------------------------------------------------
 
 -- Asks the CRM, without blocking the others.

@@ -999,6 +999,74 @@ return function(open, busted)
     assert.same({ acme = QUALIFIED, bolt = LOST, [7] = LEAD }, found)
   end)
 
+  describe("of deliveries", function()
+    local a, b, c
+
+    local function put(key, hook, now)
+      return store:put_delivery(T, {
+        key = key:rep(16), hook = hook, sender_id = key, about = "{}", body = "b" .. key,
+      }, now, 3)
+    end
+
+    before_each(function()
+      a, b, c = put("a", "h", NOW), put("b", "h", NOW + 1), put("c", "g", NOW)
+    end)
+
+    it("keeps each once, and so many that wait", function()
+      assert.same({ a, false }, { put("a", "h", NOW + 1) })
+      assert.equal("unavailable", code_of(put("d", "h", NOW)))
+      assert.same({ c, b, a }, ids(other:deliveries(T, { limit = 9 }), "id"))
+      assert.same({ a }, ids(other:deliveries(T, { limit = 1, after = b }), "id"))
+      assert.same({ c }, ids(other:deliveries(T, { limit = 9, hook = "g" }), "id"))
+      assert.same({}, other:deliveries("another", { limit = 9 }))
+      assert.same({ state = "waiting", id = a, hook = "h", sender_id = "a", about = "{}", body = "ba", received = NOW,
+        due = NOW, attempts = 0 }, other:delivery(T, a))
+      assert.equal("not_found", code_of(other:delivery(T, 1)))
+    end)
+
+    it("gives each to one who handles it, for a while", function()
+      assert.same({}, other:take_deliveries(T, "none", NOW, 9, 9))
+      local taken = other:take_deliveries(T, "h", NOW, 10, 9)
+      assert.same({ { a }, { 1 }, { NOW + 10 } }, { ids(taken, "id"), ids(taken, "attempts"), ids(taken, "due") })
+      assert.equal("ba", taken[1].body)
+      assert.same({ b }, ids(store:take_deliveries(T, "h", NOW + 9, 10, 9), "id"))
+      taken = store:take_deliveries(T, "h", NOW + 10, 10, 1)
+      assert.same({ { a }, { 2 } }, { ids(taken, "id"), ids(taken, "attempts") })
+    end)
+
+    it("ends them, as long as they are what they were", function()
+      store:take_deliveries(T, "h", NOW + 1, 10, 9)
+      local items = {
+        { id = a, state = "done", attempts = 2 }, { id = 5, state = "done" },
+        { id = c, state = "failed", problem = "why" },
+        { id = b, state = "waiting", attempts = 1, due = NOW + 50, problem = "later" },
+      }
+      assert.is_true(other:end_deliveries(T, items))
+      assert.same({ true, true, false, false }, ids(items, "lost"))
+      local later, failed = store:delivery(T, b), store:delivery(T, c)
+      assert.same({ "later", NOW + 50, "failed", "bc" }, { later.problem, later.due, failed.state, failed.body })
+      assert.same({ c }, ids(store:deliveries(T, { state = "failed", limit = 9 }), "id"))
+      items = {
+        { id = c, state = "waiting", of_failed = true, due = NOW }, { id = b, state = "waiting", of_failed = true },
+        { id = a, state = "done", attempts = 1, problem = "ok" },
+      }
+      assert.is_true(store:end_deliveries(T, items))
+      assert.same({ false, true, false }, ids(items, "lost"))
+      local done = other:delivery(T, a)
+      assert.is_nil(done.body or done.about)
+      assert.same({ a, false }, { put("a", "h", NOW) })
+    end)
+
+    it("trims those that are old and do not wait", function()
+      assert(store:end_deliveries(T, { { id = a, state = "done" } }))
+      stores.write_at(store, NOW + 60)
+      assert.same({ T }, (store:due("deliveries", 50, 0, NOW + 60, "")))
+      assert.same({ 1, 0 }, { store:trim(T, 50, 0, NOW + 60, 0, "deliveries") })
+      assert.same({ c, b }, ids(store:deliveries(T, { limit = 9 }), "id"))
+      assert.is_true((select(2, put("a", "h", NOW))))
+    end)
+  end)
+
   it("adds to counters from all sides", function()
     assert.is_true(store:add { { tenant = T, name = "n", value = 2 }, { tenant = T, name = "m", value = 1 } })
     assert.is_true(other:add { { tenant = T, name = "n", value = 3 }, { tenant = "another", name = "n", value = 7 } })

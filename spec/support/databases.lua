@@ -7,7 +7,7 @@ local databases = {}
 
 databases.DIALECTS = { "postgresql", "mariadb", "sqlite" }
 
-local running = {} -- by dialect
+local running = {} -- by name
 
 local function run(command)
   local pipe = assert(io.popen("{ " .. command .. "; } 2>&1; echo $?"))
@@ -51,6 +51,11 @@ local START, STOP, ADAPTER = {}, {}, {}
 local BINARIES = io.popen "ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -1":read "*l"
 
 function START.postgresql(database)
+  if database.copy_of then
+    local copy = "cp -a " .. database.copy_of.directory .. "/data $dir/data && touch $dir/data/standby.signal"
+    must(client(database, copy))
+    return databases.restart(database)
+  end
   run_as_server(database, BINARIES .. "/initdb -D $dir/data -A trust -U leadcat --no-locale -E UTF8")
   databases.restart(database)
   must(client(database, 'psql -h 127.0.0.1 -p $port -U leadcat -d postgres -c "CREATE DATABASE crm"'))
@@ -126,29 +131,96 @@ end
 ---@field port integer?
 ---@field is_durable? boolean
 ---@field is_running? boolean
+---@field copy_of? support.Database
 ---@field options table of `leadcat.host.sql.dbi`
 
 --- A running database, which is shared by the specs of a file.
 ---@param dialect string
----@param options? {is_durable: boolean} of PostgreSQL: what it commits survives a power failure
+---@param options? {is_durable?: boolean, name?: string, copy_of?: support.Database} of PostgreSQL: what it commits survives a power failure; one beside the first, by its name; a standby with the data of one that is stopped
 ---@return support.Database
 function databases.get(dialect, options)
-  if not running[dialect] then
+  options = options or {}
+  local name = options.name or dialect
+  if not running[name] then
     local database = {
       dialect = dialect, directory = new_directory(USERS[dialect]), port = server.free_port(),
-      is_durable = options and options.is_durable,
+      is_durable = options.is_durable, copy_of = options.copy_of,
     }
     START[dialect](database)
     database.options = ADAPTER[dialect](database)
-    running[dialect] = database
+    running[name] = database
   end
-  return running[dialect]
+  return running[name]
+end
+
+--- Stops PostgreSQL in good order; `databases.restart` starts it again.
+---@param database support.Database
+function databases.shut_down(database)
+  run_as_server(database, BINARIES .. "/pg_ctl -D $dir/data -w -m fast stop")
+  database.is_running = false
+end
+
+--- Has a standby of PostgreSQL become a primary.
+---@param database support.Database
+function databases.promote(database)
+  run_as_server(database, BINARIES .. "/pg_ctl -D $dir/data -w promote")
+end
+
+--- Sends a signal to all processes of a server of PostgreSQL.
+---@param database support.Database
+---@param signal "STOP"|"CONT"
+function databases.signal(database, signal)
+  run_as_server(database, "pid=$(head -1 $dir/data/postmaster.pid); for status in /proc/[0-9]*/status; do "
+    .. "grep -q \"^PPid:.$pid$\" $status 2>/dev/null && children=\"$children $(basename $(dirname $status))\"; done; "
+    .. "kill -" .. signal .. " $pid $children")
+end
+
+--- Executes SQL in PostgreSQL.
+---@param database support.Database
+---@param sql string without double quotes
+---@return string output
+function databases.psql(database, sql)
+  return must(client(database, 'psql -X -q -At -h 127.0.0.1 -p $port -U leadcat -d crm -c "' .. sql .. '"'))
+end
+
+--- Runs a shell command that says `$dir` and `$port` for the database's, as its server's user.
+---@param database support.Database
+---@param command string without single quotes
+---@return string output
+function databases.run(database, command)
+  return run_as_server(database, command)
+end
+
+--- The ways to reach the databases, for rows of specs: the client is leadcat's own where it is `pg`, else LuaDBI.
+databases.WAYS = {
+  { dialect = "postgresql" }, { dialect = "postgresql", client = "pg" }, { dialect = "mariadb" },
+  { dialect = "sqlite" },
+}
+
+--- A connection string for PostgreSQL.
+---@param options table as a database has them
+---@return string
+function databases.url(options)
+  return ("postgresql://%s@%s:%d/%s"):format(options.user, options.host, options.port, options.database)
+end
+
+--- The adapter of a way to a database.
+---@param options table as a database has them
+---@param which? "pg"|""
+---@return leadcat.sql.Adapter
+function databases.adapter(options, which)
+  if which == "pg" then
+    return require "leadcat.host.sql.pg" { url = databases.url(options) }
+  end
+  return require "leadcat.host.sql.dbi"(options)
 end
 
 --- Stops all that were started.
 function databases.stop()
-  for dialect, database in pairs(running) do
-    STOP[dialect](database)
+  for _, database in pairs(running) do
+    if database.is_running or database.dialect ~= "postgresql" then
+      STOP[database.dialect](database)
+    end
     must("rm -rf " .. database.directory)
   end
   running = {}

@@ -181,6 +181,7 @@ __attribute__((visibility("default"))) int luaopen_leadcat_core(lua_State *L) {
     { "text_width", l_text_width },
     { "text_cut", l_text_cut },
     { "nfc", l_nfc },
+    { "nfkc", l_nfkc },
     { "converter", l_converter },
     { "zone_ahead", l_zone_ahead },
     { NULL, NULL },
@@ -190,6 +191,7 @@ __attribute__((visibility("default"))) int luaopen_leadcat_core(lua_State *L) {
   l_handle_register(L);
   l_question_register(L);
   l_company_register(L);
+  l_delivery_register(L);
   l_decide_register(L);
   l_simulate_register(L);
   l_facts_register(L);

@@ -21,8 +21,7 @@ int l_fold(lua_State *L) {
   return 1;
 }
 
-int l_nfc(lua_State *L) {
-  const utf8proc_option_t options = UTF8PROC_STABLE | UTF8PROC_COMPOSE;
+static int push_normal(lua_State *L, utf8proc_option_t options) {
   lc_text text = check_text(L);
   const utf8proc_uint8_t *bytes = (const utf8proc_uint8_t *)text.data;
   utf8proc_ssize_t size = (utf8proc_ssize_t)text.size, count = utf8proc_decompose(bytes, size, NULL, 0, options);
@@ -33,6 +32,14 @@ int l_nfc(lua_State *L) {
     lua_pushlstring(L, (const char *)points, count >= 0 ? (size_t)count : 0);
   }
   return count >= 0 ? 1 : luaL_error(L, "%s", utf8proc_errmsg(count));
+}
+
+int l_nfc(lua_State *L) {
+  return push_normal(L, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+}
+
+int l_nfkc(lua_State *L) {
+  return push_normal(L, UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT);
 }
 
 /* The code point at the start of a text; what is ill-formed counts as one byte. */

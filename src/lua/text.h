@@ -10,6 +10,9 @@ int l_fold(lua_State *L);
 /* core.nfc(text) -> the well-formed text in form NFC: the same for all ways to write the same characters */
 int l_nfc(lua_State *L);
 
+/* core.nfkc(text) -> the same in form NFKC, which also has ligatures, wide letters and the like as plain ones */
+int l_nfkc(lua_State *L);
+
 /* core.text_width(text) -> how many columns of a terminal a well-formed text takes */
 int l_text_width(lua_State *L);
 

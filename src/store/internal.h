@@ -3,6 +3,7 @@
 #define LC_STORE_INTERNAL_H
 
 #include "clock.h"
+#include "delivery.h"
 #include "env.h"
 #include "owner.h"
 #include "pending.h"
@@ -155,6 +156,7 @@ static inline lc_text lc_text_of(MDB_val value) {
 typedef enum lc_log {
   LC_LOG_JOURNAL,   /* what was done */
   LC_LOG_UNCHANGED, /* events that changed nothing */
+  LC_LOG_DELIVERIES, /* what webhooks have left: only counted as a log */
   LC_LOGS
 } lc_log;
 
@@ -410,6 +412,16 @@ int lc_are_marks_due(const lc_writer *reader, MDB_cursor *batches, const lc_rete
 
 /* How many the tenant has. */
 int lc_count_marks(const lc_store *store, MDB_txn *txn, const lc_key *tenant, uint64_t *count);
+
+/* ---- from delivery.c -------------------------------------------------------------------- */
+
+/* Where a delivery stands in LC_TABLE_WAITING while it waits. */
+lc_key lc_key_of_waiting(const lc_key *tenant, const lc_delivery *delivery);
+
+/* ---- from old_deliveries.c -------------------------------------------------------------- */
+
+/* Whether there are deliveries to remove, by the tenant's oldest. MDB_CORRUPTED. */
+int lc_are_deliveries_due(const lc_writer *reader, const lc_retention *keep, lc_text oldest, bool *due);
 
 /* ---- from counter.c -------------------------------------------------------------------- */
 

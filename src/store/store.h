@@ -604,6 +604,7 @@ typedef enum lc_work {
   LC_WORK_JOURNAL,   /* remove entries: lc_store_trim */
   LC_WORK_UNCHANGED, /* the same for the other log: lc_store_trim_unchanged */
   LC_WORK_MARKS,     /* the same for marks: lc_store_trim_marks */
+  LC_WORK_DELIVERIES, /* the same for deliveries: lc_store_trim_deliveries */
   LC_WORKS           /* how many there are */
 } lc_work;
 

@@ -25,6 +25,7 @@ static int write_last(const lc_writer *w) {
 const lc_log_parts lc_logs[LC_LOGS] = {
   [LC_LOG_JOURNAL] = { LC_TABLE_JOURNAL, LC_TABLE_BY_COMPANY, "journal_entries" },
   [LC_LOG_UNCHANGED] = { LC_TABLE_UNCHANGED, LC_TABLE_UNCHANGED_BY_COMPANY, "unchanged_entries" },
+  [LC_LOG_DELIVERIES] = { LC_TABLE_DELIVERIES, LC_TABLES, "deliveries" },
 };
 
 static lc_key count_key(const lc_writer *w) {

@@ -309,6 +309,32 @@ local function company_name(self, company)
   return name ~= "" and name or nil
 end
 
+-- Trying it out -------------------------------------------------------------------------------------------------------
+
+-- Whether all that the host does can be done, with no row: names that are wrong, and rights that are missing, are found before
+-- there is an event. What a right is missing for would be refused for good.
+local function try_out(self)
+  local c, columns = self.companies, { as_text(self, self.companies.id), as_text(self, self.companies.category) }
+  columns[#columns + 1] = c.name and as_text(self, c.name)
+  for _, expression in pairs(c.facts or {}) do
+    columns[#columns + 1] = as_text(self, expression)
+  end
+  local no_row = ("WHERE %s IS NULL"):format(c.id)
+  local rows, message = query(self, ("SELECT %s FROM %s %s"):format(table.concat(columns, ", "), c.table, no_row))
+  if not rows then
+    return nil, "companies cannot be read: " .. message
+  end
+  return transaction(self, function(connection)
+    local done, why = remember(self, connection, { { key = "", company = "", from = "", to = "" } }, 1, 1)
+    if not done then
+      return nil, ("changes cannot be remembered in %s: %s"):format(self.applied, why)
+    end
+    done, why = connection:execute(("UPDATE %s SET %s = %s%s %s"):format(c.table, c.category, c.category,
+      c.set and ", " .. c.set or "", no_row))
+    return done and true, not done and "companies cannot be changed: " .. why or nil -- and nothing is committed
+  end)
+end
+
 -- The host ------------------------------------------------------------------------------------------------------------
 
 local OPTIONS = {
@@ -382,6 +408,7 @@ local function new(options)
     end,
     set_categories = function(changes) return set_categories(self, changes) end,
     applied = function(_, key) return applied(self, key) end,
+    try_out = function() return try_out(self) end,
     facts = options.companies.facts and function(requests) return facts(self, requests) end,
     company_name = self.find_name and function(company) return company_name(self, company) end,
     fields = options.fields,

@@ -44,6 +44,7 @@ local LONGEST_PAUSE = 60 -- seconds after a failure; the first is IDLE
 ---@field due number of `core.uptime`
 ---@field pause? number seconds, after a failure
 ---@field work fun(): table?, string? counts; or nil, message
+---@field behind? leadcat.WorkerTask which must have worked before
 ---@field status leadcat.TaskStatus
 
 -- What a file returns -------------------------------------------------------------------------------------------------
@@ -168,10 +169,30 @@ local function each_stepped(work, use)
   end
 end
 
-local function add_tasks(tasks, work)
-  local prefix = work.name and work.name .. ": " or ""
+-- Each change that has failed is a line: its event was handled, so no source tells of it.
+local function tell_failures(run, work, prefix)
+  work.engine:on("failed", function(event, outcome)
+    run.warn(("%scompany %s: its change to category %s has failed (entry %s): %s"):format(prefix, event.company,
+      outcome.to, outcome.entry, outcome.error))
+  end)
+end
+
+local function add_tasks(run, work)
+  local prefix, tried_out = work.name and work.name .. ": " or "", nil
   local function add(name, every, fn)
-    tasks[#tasks + 1] = { name = prefix .. name, every = every, due = 0, work = fn, status = health.new() }
+    local task = {
+      name = prefix .. name, every = every, due = 0, work = fn, status = health.new(), behind = tried_out,
+    }
+    run.tasks[#run.tasks + 1] = task
+    return task
+  end
+  tell_failures(run, work, prefix)
+  local try_out = work.engine.host.try_out
+  if try_out then
+    tried_out = add("host", math.huge, function()
+      local works, message = try_out()
+      return works and {}, message
+    end)
   end
   each_stepped(work, function(source, name)
     add(name, 0, function()
@@ -198,7 +219,7 @@ local function round(run)
     if core.ending() then
       return false
     end
-    local counts = attempt(run, task)
+    local counts = (not task.behind or task.behind.status.last_success) and attempt(run, task) or nil
     has_more = has_more or counts ~= nil
       and (counts.more or (counts.handled or 0) + (counts.problems or 0) + (counts.finished or 0) > 0)
     serve(run, 0)
@@ -243,7 +264,7 @@ function worker.run(work, options)
   local address, message = options.health or work.health, nil
   core.catch_ending()
   for _, one in ipairs(run.works) do
-    add_tasks(run.tasks, one)
+    add_tasks(run, one)
   end
   if address then
     run.listener, message = listener.open(address)

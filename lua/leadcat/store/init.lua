@@ -178,9 +178,17 @@
 ---@field add fun(self, items: table[]): true?, string?, string? adds to counters of any tenants, all or none: items `{tenant, name, value}`
 ---@field counters fun(self, tenant: string): table<string, number>?, string?, string?
 --
+-- Deliveries: what webhooks have left. `{id, hook, state, received, attempts, due?, sender_id?, about?, problem?, body?}`; the states are `waiting`,
+-- `done`, `failed`, `dropped`; `about` is JSON that the store does not read. Done and dropped ones have neither that nor a body.
+---@field put_delivery fun(self, tenant: string, item: table, now: number, most: integer): integer?, boolean|string|nil, string? stores `{key, hook, sender_id?, about?, body}` (`key`: 16 bytes that identify it) as waiting, and due now: its id, and whether it is new; there may be one with the key already, which stays. `unavailable`: `most` wait
+---@field take_deliveries fun(self, tenant: string, hook: string, now: number, seconds: number, limit: integer): table[]?, string?, string? those of the hook that wait and are due, the earliest first: each has one attempt more, and is due again in `seconds`
+---@field end_deliveries fun(self, tenant: string, items: table[]): true?, string?, string? items `{id, state, problem?, due?, attempts?: it still waits after so many attempts, of_failed?: it has failed, erases?: nothing is kept of what was sent}`; of a failed one that waits again no attempt counts. Each gets `lost`: it was otherwise, or done or dropped, and is left as it is
+---@field deliveries fun(self, tenant: string, query: table): table[]?, string?, string? those of the query `{hook?, state?, after?: older than this one, limit}`, newest first, without bodies
+---@field delivery fun(self, tenant: string, id: integer): table?, string?, string? one. `not_found`
+--
 -- Upkeep, in short steps.
----@field trim fun(self, tenant: string, age: number, count: integer, now: number, from: integer, what?: "journal"|"unchanged"|"marks"): integer?, integer|string|nil, string? removes some entries, or unchanged events, or ids of `remember`, written over `age` seconds ago, or beyond the newest `count` (0: without limit), with their seen-marks and closed questions: how many, and where to go on (`from`; 0: at the start, and when done). What is applying, scheduled or open stays
----@field due fun(self, work: "changes"|"timed"|"journal"|"unchanged"|"marks", age: number, count: integer, now: number, place: string): string[]?, string?, string? some tenants that have such work due (`applying`; `expire` and `scheduled`; `trim`), and where to go on ("": at the start, and when all were looked at)
+---@field trim fun(self, tenant: string, age: number, count: integer, now: number, from: integer, what?: "journal"|"unchanged"|"marks"|"deliveries"): integer?, integer|string|nil, string? removes some entries, or unchanged events, or ids of `remember`, written over `age` seconds ago, or beyond the newest `count` (0: without limit), with their seen-marks and closed questions: how many, and where to go on (`from`; 0: at the start, and when done). What is applying, scheduled or open stays
+---@field due fun(self, work: "changes"|"timed"|"journal"|"unchanged"|"marks"|"deliveries", age: number, count: integer, now: number, place: string): string[]?, string?, string? some tenants that have such work due (`applying`; `expire` and `scheduled`; `trim`), and where to go on ("": at the start, and when all were looked at)
 ---@field check_readers fun(self): integer?, string?, string? frees what dead processes have left behind; how much
 ---@field probe fun(self, age: number): true?, string?, string? whether the disk works: reads both files and, if this process has written nothing for `age` seconds, writes
 ---@field stats fun(self): table?, string?, string? `{unfinished, config, journal = {used, free, size (bytes), behind (commits, of the oldest reader), readers, max_readers}, commits = {count, seconds, slowest}}`
@@ -202,5 +210,6 @@ return {
   companies = { "company", "create", "set_category", "companies" },
   cursors = { "cursor" },
   counters = { "add", "counters" },
+  deliveries = { "put_delivery", "take_deliveries", "end_deliveries", "deliveries", "delivery" },
   upkeep = { "trim", "due", "check_readers", "probe", "stats", "copy", "close" },
 }

@@ -115,6 +115,15 @@ function socket.connect(options)
   return self
 end
 
+--- Closes what was released under this name of a pool, if it is still there. nginx does that by itself, after half a minute.
+---@param pool string
+function socket.forget(pool)
+  local kind = find_kind()
+  if kind and kind.forget then
+    kind.forget(pool)
+  end
+end
+
 --- Begins TLS on a connection that is open. What the server has sent in advance is refused: nobody has vouched for it.
 ---@param tls? leadcat.SocketTls
 ---@return true? ok, string? message, "unavailable"? code

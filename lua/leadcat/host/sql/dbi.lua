@@ -6,10 +6,10 @@ local as_text = require "leadcat.util.as_text"
 local dialects = require "leadcat.host.sql.dialect"
 local options_of = require "leadcat.util.options"
 local protected = require "leadcat.util.protected"
+local session = require "leadcat.host.sql.session"
 
 local DIALECTS = { PostgreSQL = "postgresql", MySQL = "mariadb", SQLite3 = "sqlite" } -- by LuaDBI's drivers
 local MOST_IDLE = 4 -- connections
-local NUL = "a text with a NUL byte cannot be sent to the database"
 local unpack = rawget(table, "unpack") or rawget(_G, "unpack")
 
 -- By statement: LuaDBI uses a statement's connection when it collects the statement, so that must not be gone by then.
@@ -19,7 +19,7 @@ local handles = setmetatable({}, { __mode = "k" })
 ---@field execute fun(self, sql: string, parameters?: string[]): integer?, string?, "refused"? how many rows it changed
 ---@field query fun(self, sql: string, parameters?: string[]): string[][]?, string? the rows: as many as parameters where all were found
 ---@field begin fun(self)
----@field commit fun(self): true?, string? when it fails, nobody knows whether it was done
+---@field commit fun(self): true?, string?, "refused"? when it fails otherwise, nobody knows whether it was done
 ---@field rollback fun(self)
 ---@field is_alive fun(self): boolean
 local Connection = {}
@@ -32,14 +32,6 @@ local function try(object, method, ...)
     return nil, as_text(result)
   end
   return result or nil, not result and as_text(message) or nil
-end
-
-local function has_nul(parameters)
-  for _, parameter in ipairs(parameters) do
-    if parameter:find("\0", 1, true) then
-      return true
-    end
-  end
 end
 
 -- The statement, prepared once a connection.
@@ -57,8 +49,8 @@ end
 
 local function run(self, sql, parameters)
   parameters = parameters or {}
-  if has_nul(parameters) then
-    return nil, NUL
+  if session.has_nul(parameters) then
+    return nil, session.NUL
   end
   local statement, message = prepare(self, sql)
   local done
@@ -70,6 +62,7 @@ local function run(self, sql, parameters)
     end
   end
   return done and statement, message and message:gsub("^Error %a+ statement %a*: *", ""):gsub("^Execute failed ", "")
+    :gsub("%s+$", "")
 end
 
 -- The number of the error of the statement before, where the database can be asked, and its text.
@@ -86,7 +79,7 @@ function Connection:execute(sql, parameters)
   local statement, message = run(self, sql, parameters)
   if not statement then
     local number = last_failure(self)
-    return nil, message, (message == NUL or self.dialect.refuses(message, number)) and "refused" or nil
+    return nil, message, (message == session.NUL or self.dialect.refuses(message, number)) and "refused" or nil
   end
   return statement:affected()
 end
@@ -113,17 +106,32 @@ function Connection:query(sql, parameters)
   return rows
 end
 
+-- LuaDBI's commit says for PostgreSQL that all is well when a deferred constraint, or the end of the connection, has undone the
+-- transaction. There it is a statement like any other.
 function Connection:begin()
+  local own = self.dialect.transaction
+  if own then
+    return run(self, own.begin)
+  end
   try(self.handle, "autocommit", false)
 end
 
 function Connection:commit()
+  local own = self.dialect.transaction
+  if own then
+    local done, message, code = self:execute(own.commit)
+    return done and true, message, code
+  end
   local done, message = try(self.handle, "commit")
   try(self.handle, "autocommit", true)
   return done and true, not done and (message or "the commit failed") or nil
 end
 
 function Connection:rollback()
+  local own = self.dialect.transaction
+  if own then
+    return run(self, own.rollback)
+  end
   try(self.handle, "rollback")
   try(self.handle, "autocommit", true)
 end

@@ -4,6 +4,7 @@
 ---@field text string the type that a value is cast to, to be read as text
 ---@field insert_new fun(insert: string): string the statement, such that it adds no row when the key is there already
 ---@field settings string[] statements for a new connection: what waits for ever must fail well before a claim ends
+---@field transaction? {begin: string, commit: string, rollback: string} statements, where LuaDBI's own calls do not tell whether a commit has failed
 ---@field failures? string a query for the number and text of the error of the statement before
 ---@field refuses fun(message: string, number?: integer): boolean whether the database will never do it: a constraint, a missing right, a value that does not fit, a trigger that says no
 ---@field applied string the table of keys; `%s`: its name
@@ -45,8 +46,8 @@ end
 
 -- As the server's messages name them in English; others are tried again, and fail in the end.
 local POSTGRESQL_REFUSES = {
-  "violates [%w-]+ constraint", "permission denied", "at raise%s*$", "value too long", "out of range", "invalid input",
-  "cannot update", "row%-level security",
+  "violates [%l -]+ constraint", "permission denied", "line %d+ at raise%f[%W]", "value too long",
+  "out of range", "invalid input", "cannot update", "row%-level security",
 }
 
 -- Denied columns, tables and routines, NULLs, duplicates, foreign keys, checks, values that do not fit, and SIGNAL.
@@ -68,6 +69,7 @@ return { ---@type table<string, leadcat.sql.Dialect>
       "SET client_min_messages = 'error'", -- others would be printed
       ("SET statement_timeout = '%ds'"):format(STATEMENT_SECONDS), ("SET lock_timeout = '%ds'"):format(LOCK_SECONDS),
     },
+    transaction = { begin = "BEGIN", commit = "COMMIT", rollback = "ROLLBACK" },
     refuses = function(message) return has_any(message, POSTGRESQL_REFUSES) end,
     applied = TABLE:format "TIMESTAMP WITH TIME ZONE",
   },

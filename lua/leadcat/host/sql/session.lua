@@ -2,6 +2,20 @@
 
 local session = {}
 
+--- What adapters say of such a text, which is refused.
+session.NUL = "a text with a NUL byte cannot be sent to the database"
+
+---@param parameters? string[]
+---@return boolean
+function session.has_nul(parameters)
+  for _, parameter in ipairs(parameters or {}) do
+    if parameter:find("\0", 1, true) then
+      return true
+    end
+  end
+  return false
+end
+
 --- Calls `work(connection)`. What fails because the connection had broken before is done again with a new one: nothing of
 -- it was committed.
 ---@param adapter leadcat.sql.Adapter
@@ -32,9 +46,9 @@ function session.transaction(adapter, work)
       connection:rollback()
       return result, commits, code
     end
-    local done, message = connection:commit()
-    if not done then
-      return nil, message, "unknown" -- whether it was made: it must not be made again before the key was asked for
+    local done, message, why = connection:commit()
+    if not done then -- else nobody knows whether it was made: it must not be made again before the key was asked for
+      return nil, message, why or "unknown"
     end
     return result
   end)

@@ -72,6 +72,15 @@ local function take(pool)
   end
 end
 
+--- Closes all that is kept under this name.
+---@param pool string
+function luasocket.forget(pool)
+  for _, kept in ipairs(list_of(pool)) do
+    kept.handle:close()
+  end
+  pools[pool] = nil
+end
+
 --- Keeps the connection for the next one who asks for this pool.
 ---@param pool string
 function Handle:keep(pool)
