@@ -95,10 +95,10 @@ end
 
 -- The links to a heading that is not there.
 local function missing_headings(page)
-  local missing = {}
+  local folder, missing = page:match "^(.*/)[^/]*$" or "", {}
   for target, anchor in read(page):gmatch "%]%(([^)#:]*)#([%w-]+)%)" do
     local found = false
-    for heading in read(target == "" and page or target):gmatch "\n#+ ([^\n]+)" do
+    for heading in read(target == "" and page or folder .. target):gmatch "\n#+ ([^\n]+)" do
       found = found or heading:lower():gsub("[^%w -]", ""):gsub(" ", "-") == anchor
     end
     missing[#missing + 1] = not found and anchor or nil
