@@ -1,6 +1,6 @@
 # What checks the project: included by the Makefile, which says how it is built.
 
-.PHONY: c-tests lint asan tsan valgrind fuzz bench count scale soak kill kill-outbox mutants faults
+.PHONY: c-tests lint asan tsan valgrind fuzz bench count scale soak kill kill-outbox crm mutants faults
 
 # ---- tests in C --------------------------------------------------------------------------------
 
@@ -134,6 +134,13 @@ kill: all ## kill and stop processes that share a store, and prove that nothing 
 
 kill-outbox: all ## kill workers that read an outbox of each database, and the servers: nothing is lost or done twice (ROUNDS=500, SEED=n)
 	@BUILD=$(BUILD) sh spec/support/with_lua.sh $(LUA) spec/kill/outbox.lua $(ROUNDS) $(SEED)
+
+DATABASE ?= sqlite
+
+crm: ## leadcat beside Tryton, killed where it hurts: nothing is lost or done twice (DATABASE=sqlite, or postgresql, with races)
+	@sh .ci/install crm
+	@$(MAKE) --no-print-directory -s all
+	@BUILD=$(BUILD) DATABASE=$(DATABASE) sh spec/support/with_lua.sh $(LUA) $(or $(BUSTED),/usr/bin/busted) --output=gtest spec/crm/tryton.lua
 
 SECONDS ?= 1800
 

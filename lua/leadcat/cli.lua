@@ -3,9 +3,11 @@
 local argparse = require "argparse"
 local arguments = require "leadcat.cli.arguments"
 local backfill = require "leadcat.cli.backfill"
+local changes = require "leadcat.cli.changes"
 local common = require "leadcat.cli.common"
 local companies = require "leadcat.cli.companies"
 local configs = require "leadcat.cli.config"
+local deliveries = require "leadcat.cli.deliveries"
 local explain = require "leadcat.cli.explain"
 local history = require "leadcat.cli.history"
 local inspect = require "leadcat.cli.inspect"
@@ -27,8 +29,8 @@ local INTERRUPTED = 130 -- the exit status: what shells give for a program that 
 local COMMANDS = {
   configs.init, configs.config, store.check, inspect, replay, backfill, simulate, explain, questions.confirmations,
   questions.resolve, store.maintain, store.backup, store.compact, history.history, history.undo,
-  history.cancel, companies.move, companies.merge, companies.gone, companies.forget, outbox.outbox, worker.worker,
-  shared.shared,
+  history.cancel, changes.changes, companies.move, companies.merge, companies.gone, companies.forget, outbox.outbox,
+  worker.worker, deliveries.deliveries, shared.shared,
 }
 
 local function print_version()

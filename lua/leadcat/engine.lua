@@ -4,12 +4,14 @@
 
 local as_text = require "leadcat.util.as_text"
 local backfill = require "leadcat.past.backfill"
+local changes = require "leadcat.past.changes"
 local companies = require "leadcat.past.company"
 local compare = require "leadcat.past.compare"
 local config = require "leadcat.rules.config"
 local confirmation = require "leadcat.events.confirmation"
 local cursor = require "leadcat.events.cursor"
 local decider = require "leadcat.rules.decider"
+local deliveries = require "leadcat.operations.deliveries"
 local event_of = require "leadcat.events.event"
 local explain = require "leadcat.rules.explain"
 local forget = require "leadcat.past.forget"
@@ -71,6 +73,7 @@ Engine.handle, Engine.handle_many, Engine._report = handle.handle, handle.handle
 Engine.explain, Engine.why = explain.explain, explain.why
 Engine.backfill = backfill.backfill
 Engine.cursor = cursor.cursor
+Engine.changes = changes.changes
 Engine.undo, Engine.retry, Engine.cancel = undo.undo, undo.retry, later.cancel
 Engine.company_renamed, Engine.company_merged = companies.company_renamed, companies.company_merged
 Engine.company_deleted, Engine.forget = companies.company_deleted, forget.forget
@@ -79,13 +82,15 @@ Engine.propose, Engine.resolve = question.propose, question.resolve
 Engine.confirmation, Engine.confirmations = question.confirmation, question.confirmations
 Engine.count_confirmations = question.count_confirmations
 Engine.view, Engine.render, Engine.company_name = question.view, question.render, question.company_name
+Engine.deliveries, Engine.delivery = deliveries.deliveries, deliveries.delivery
+Engine.retry_delivery, Engine.drop_delivery = deliveries.retry_delivery, deliveries.drop_delivery
 Engine.apply_pending = upkeep.apply_pending
 Engine.maintain, Engine.sweep, Engine.probe, Engine.backup = upkeep.maintain, upkeep.sweep, upkeep.probe, upkeep.backup
 
 -- What writes, whatever it is asked. Previews only read; where `undo` and `backfill` write, the store refuses it.
 local WRITES = {
   "save", "revert", "handle", "handle_many", "retry", "cancel", "flush", "resolve", "recover", "maintain", "sweep",
-  "apply_pending",
+  "apply_pending", "retry_delivery", "drop_delivery",
 }
 local HOOKS = { "guard", "updated", "awaiting_confirmation", "unchanged", "failed", "not_taken" }
 local OWN_FIELDS = { { "category", "field_category" }, { "category.rank", "field_rank" } } -- and their names

@@ -1,13 +1,15 @@
 --- The routes, without a server: a plain request table goes in, a plain response table comes out. `resty.lua` is the
--- adapter for nginx. This file decides who may call a route; `http/events.lua`, `http/api.lua`, `http/companies.lua`,
--- `http/pages.lua` and `http/history.lua` do what it does.
+-- adapter for nginx. This file decides who may call a route; `http/events.lua`, `http/api.lua`, `http/changes.lua`,
+-- `http/companies.lua`, `http/pages.lua`, `http/history.lua` and `http/hooks.lua` do what it does.
 
 local as_text = require "leadcat.util.as_text"
 local api = require "leadcat.http.api"
 local assets = require "leadcat.http.assets"
+local changes = require "leadcat.http.changes"
 local companies = require "leadcat.http.companies"
 local events = require "leadcat.http.events"
 local history = require "leadcat.http.history"
+local hooks = require "leadcat.http.hooks"
 local options_of = require "leadcat.util.options"
 local pages = require "leadcat.http.pages"
 local protected = require "leadcat.util.protected"
@@ -22,6 +24,7 @@ local http = {}
 ---@field authenticate fun(request: leadcat.http.Request): leadcat.Actor?, string? the actor and the tenant; nil: not signed in
 ---@field prefix? string of all paths; default "/leadcat"
 ---@field frame_ancestors? string who may frame the pages, as in Content-Security-Policy; default "'self'"
+---@field hooks? table<string, leadcat.webhook.Hook> webhooks, of leadcat.source.webhook, by the end of their address `/hooks/{name}`
 ---@field scheme? "http"|"https" by which browsers reach the site, also when a proxy ends TLS: origins must have it; default either
 
 ---@class leadcat.http.App
@@ -56,6 +59,7 @@ local ROUTES = {
   ["/api/confirmations"] = { GET = { api.confirmations, "view" } },
   ["/api/confirmations/count"] = { GET = { api.count, "view" } },
   ["/api/history"] = { GET = { api.history, "view" } },
+  ["/api/changes"] = { GET = { changes.changes, "view" } },
   ["/api/triggers"] = { GET = { api.triggers, "view" } },
   ["/api/undo"] = { POST = { api.undo_many, "undo" } },
   ["/api/forget"] = { POST = { companies.forget, "forget" } },
@@ -73,6 +77,7 @@ local PATTERNS = {
   { "^/api/confirmations/([^/]+)$", { GET = { api.confirmation }, POST = { api.resolve } } },
   { "^/api/history/([^/]+)/undo$", { POST = { api.undo } } },
   { "^/api/history/([^/]+)/cancel$", { POST = { api.cancel } } },
+  { "^/hooks/([^/]+)/?.*$", { open = true, POST = { hooks.receive } } }, -- signatures say who sends it
   { "^/api/companies/(.+)/rename$", { POST = { companies.rename, "assign" } } },
   { "^/api/companies/(.+)/merge$", { POST = { companies.merge, "assign" } } },
   { "^/api/companies/(.+)/delete$", { POST = { companies.delete, "assign" } } },
@@ -215,6 +220,7 @@ local OPTIONS = {
     return type(value) == "table" or type(value) == "function"
   end),
   authenticate = options_of.of_type "function", prefix = options_of.of_type "string",
+  hooks = hooks.OPTION,
   frame_ancestors = options_of.of_type "string", scheme = options_of.one_of { "http", "https" },
 }
 

@@ -2,6 +2,7 @@
 -- timers that maintain a store.
 
 local http = require "leadcat.http"
+local protected = require "leadcat.util.protected"
 local request_of = require "leadcat.http.request"
 local unicode = require "leadcat.util.unicode"
 
@@ -9,7 +10,7 @@ local ngx = ngx -- luacheck: ignore (OpenResty's global)
 
 local resty = {}
 
-local FLUSH_SECONDS, MAINTAIN_SECONDS = 3, 30
+local FLUSH_SECONDS, MAINTAIN_SECONDS, STEP_SECONDS = 3, 30, 1
 
 -- Requests ------------------------------------------------------------------------------------------------------------
 
@@ -83,10 +84,30 @@ local function log_failure(what, ok, message)
   end
 end
 
+-- Steps a source until it has nothing to do. Steps do not overlap.
+local function stepper(engine, source)
+  local is_stepping = false
+  return function(premature)
+    local counts, message = { more = true }, nil
+    if premature or is_stepping then
+      return
+    end
+    is_stepping = true
+    protected.finally(function() is_stepping = false end, function()
+      while counts and counts.more and not ngx.worker.exiting() do
+        counts, message = source:step(engine)
+        message = message or counts and counts.error
+        log_failure("source " .. (source.name or "without a name"), not message, message)
+      end
+    end)
+  end
+end
+
 --- Starts the timers, in `init_worker_by_lua`. Each worker adds its counts to the store's. The first one maintains the
 -- store, at once and then every half minute. A store that is only read needs none.
 ---@param engine leadcat.Engine of any tenant: all are maintained
-function resty.start(engine)
+---@param options? {sources?: leadcat.Source[]} such as hooks of leadcat.source.webhook: the first worker steps them every second
+function resty.start(engine, options)
   if engine.readonly then
     return
   end
@@ -102,6 +123,9 @@ function resty.start(engine)
   if ngx.worker.id() == 0 then
     assert(ngx.timer.at(0, maintain))
     assert(ngx.timer.every(MAINTAIN_SECONDS, maintain))
+    for _, source in ipairs(options and options.sources or {}) do
+      assert(ngx.timer.every(STEP_SECONDS, stepper(engine, source)))
+    end
   end
 end
 

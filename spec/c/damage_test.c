@@ -21,6 +21,7 @@ static const lc_claim of_seven = { .entry = 7 }, of_eight = { .entry = 8 };
 static const lc_schedule of_entry_7 = { 7, 1 };
 static const lc_company_record company = { .category = 1 };
 static char entry_7[ENTRY], queued_7[ENTRY], entry_9[ENTRY], entry_10[ENTRY], question[QUESTION], declined[QUESTION];
+static char waiting[65], done[65], strange[65], unlisted[65]; /* deliveries */
 static lc_ruleset older, oldest, other, damaged;
 static uint64_t one_entry, two_entries;
 static char path[128];
@@ -50,7 +51,17 @@ static void pack_question(const char *id, lc_question_state state, void *memory)
   lc_question_pack(&asked, memory);
 }
 
+static void pack_delivery(uint64_t id, lc_delivery_state state, const char *key, void *memory) {
+  lc_delivery delivery = { .id = id, .state = state, .hook = { "h", 1 } };
+  memcpy(delivery.key, key, sizeof delivery.key);
+  lc_delivery_pack(&delivery, memory);
+}
+
 static void pack_all(void) {
+  pack_delivery(7, LC_DELIVERY_WAITING, "0123456789abcdef", waiting);
+  pack_delivery(8, LC_DELIVERY_DONE, "0123456789abcdeg", done);
+  pack_delivery(9, LC_DELIVERY_DONE, "0123456789abcdeg", strange);
+  pack_delivery(8, LC_DELIVERY_WAITING, "0123456789abcdeg", unlisted);
   pack_entry(7, entry_7);
   pack_entry_as(LC_ENTRY_QUEUED, 7, "Bolt", queued_7);
   pack_entry(9, entry_9);
@@ -97,6 +108,11 @@ static const record sound[] = {
   { LC_TABLE_UNCHANGED, BYTES(NUMBER("\11")), OF(entry_9) },
   { LC_TABLE_UNCHANGED_BY_COMPANY, BYTES("\4Acme" NUMBER("\11")), BYTES("") },
   { LC_TABLE_NOTES, BYTES("\1n"), BYTES("{\"a\":\"}\\\"\"}") },
+  { LC_TABLE_DELIVERIES, BYTES(NUMBER("\7")), waiting, sizeof waiting },
+  { LC_TABLE_DELIVERIES, BYTES(NUMBER("\10")), done, sizeof done },
+  { LC_TABLE_DELIVERED, BYTES("0123456789abcdef"), OF(seven) },
+  { LC_TABLE_WAITING, BYTES("\1h" NUMBER("\0") NUMBER("\7")), BYTES("") },
+  { LC_TABLE_COUNTERS, BYTES("\12deliveries"), OF(two_entries) },
   { LC_TABLE_COMPANIES, BYTES("\4Acme"), OF(company) },
 };
 
@@ -162,6 +178,19 @@ static const struct {
   { { LC_TABLE_COUNTERS, BYTES("\17journal_entries"), OF(two_entries) }, "counters: the number of entries is wrong" },
   { { LC_TABLE_COUNTERS, BYTES("\21unchanged_entries"), OF(two_entries) }, "counters: the number of entries is wrong" },
   { { LC_TABLE_NOTES, BYTES("\1n"), BYTES("{\"a\":\"}") }, "notes: a cursor is damaged" },
+  { { LC_TABLE_DELIVERIES, BYTES(NUMBER("\10")), done, sizeof done - 1 }, "deliveries: a delivery is damaged" },
+  { { LC_TABLE_DELIVERIES, BYTES(NUMBER("\10")), strange, sizeof strange },
+    "deliveries: a delivery stands in another one's place" },
+  { { LC_TABLE_DELIVERIES, BYTES(NUMBER("\10")), unlisted, sizeof unlisted },
+    "deliveries: a delivery waits, but is not in the list of those that do" },
+  { { LC_TABLE_COUNTERS, BYTES("\12deliveries"), OF(one_entry) }, "counters: the number of entries is wrong" },
+  { { LC_TABLE_DELIVERED, BYTES("0123456789abcdeg"), OF(seven) },
+    "delivered: the mark of a delivery names one that is missing, or another one" },
+  { { LC_TABLE_DELIVERED, BYTES("0123456789abcdef"), BYTES("7") }, "delivered: the mark of a delivery is damaged" },
+  { { LC_TABLE_WAITING, BYTES("\1h" NUMBER("\0") NUMBER("\10")), BYTES("") },
+    "waiting: the list of deliveries that wait names one that is missing or does not wait" },
+  { { LC_TABLE_WAITING, BYTES("\1i" NUMBER("\0") NUMBER("\7")), BYTES("") },
+    "waiting: the list of deliveries that wait names one that is missing or does not wait" },
   { { LC_TABLE_COMPANIES, BYTES("\4Acme"), OF(seven) }, "companies: a company is damaged" },
 };
 
@@ -274,7 +303,7 @@ static void test_damaged_claim(void) {
     char bytes[sizeof claim + 1] = { 7 };
     put(store, &(record){ LC_TABLE_APPLYING, BYTES("\4Acme"), bytes, size });
     CHECK(lc_store_claim(store, tenant, &acme, true, 30, &claim, NULL) == LC_CORRUPT);
-    CHECK(lc_store_finish(store, tenant, &finish, 1, NULL) == LC_CORRUPT);
+    CHECK(lc_store_finish(store, tenant, &finish, 1, 0, NULL) == LC_CORRUPT);
     CHECK(lc_store_applying(store, tenant, none, 9, NULL) == LC_CORRUPT);
     CHECK(lc_store_write(store, tenant, &write, 1, NULL, now, 30, NULL) == LC_CORRUPT);
   }

@@ -14,7 +14,8 @@ enum { STEP = 256, MIB = 1 << 20 };
 static const double now = 1700000000;
 static const uint64_t now_ms = 1700000000000;
 static const lc_retention keep = { .age = 100, .count = 5 };
-static const lc_table tables[LC_WORKS] = { LC_TABLE_APPLYING, LC_TABLE_EXPIRING, LC_TABLE_JOURNAL, LC_TABLE_UNCHANGED, LC_TABLE_MARKS };
+static const lc_table tables[LC_WORKS] = { LC_TABLE_APPLYING, LC_TABLE_EXPIRING, LC_TABLE_JOURNAL, LC_TABLE_UNCHANGED, LC_TABLE_MARKS,
+                                         LC_TABLE_DELIVERIES };
 
 static char low[LC_TENANT_MAX], high[LC_TENANT_MAX];
 
@@ -78,6 +79,14 @@ static void put_entry(lc_text tenant, lc_table table, uint64_t id) {
   put(table, lc_key_of_entry(&key, id), packed, lc_entry_size(&entry));
 }
 
+static void put_delivery(lc_text tenant, uint64_t id) {
+  lc_key key = lc_key_of(tenant);
+  lc_delivery delivery = { .id = id, .received = (double)id / 1000, .hook = { "h", 1 } };
+  char packed[128];
+  lc_delivery_pack(&delivery, packed);
+  put(LC_TABLE_DELIVERIES, lc_key_of_entry(&key, id), packed, lc_delivery_size(&delivery));
+}
+
 static void put_count(lc_text tenant, const char *name, uint64_t count) {
   lc_key key = lc_key_of(tenant);
   lc_key_add_text(&key, (lc_text){ name, strlen(name) });
@@ -109,6 +118,11 @@ static void put_work(lc_work work, lc_text tenant, unsigned due) {
     case LC_WORK_MARKS: /* too old, or too many */
       put_batch(tenant, 9, due == 1 ? now_ms - 100001 : now_ms - 100000, 2);
       put_batch(tenant, 11, now_ms, due > 1 ? 4 : 3);
+      return;
+    case LC_WORK_DELIVERIES: /* the same */
+      put_delivery(tenant, due == 1 ? now_ms - 100001 : now_ms - 100000);
+      put_delivery(tenant, now_ms);
+      put_count(tenant, "deliveries", due > 1 ? 6 : 5);
       return;
     default: /* the same */
       put_entry(tenant, tables[work], due == 1 ? now_ms - 100001 : now_ms - 100000);

@@ -160,6 +160,19 @@ local function shown_of_model(entry)
   }
 end
 
+-- All that was done stands among the changes, once and in order.
+local function check_changes(store, m)
+  local found, expected, last = {}, {}, 0
+  for i, change in ipairs(assert(store:changes(T, 0, 10000))) do
+    assert.is_true(change.number > last and change.number > change.entry.entry)
+    found[i], last = { change.kind, change.entry.entry }, change.number
+  end
+  for i, change in ipairs(m.changes) do
+    expected[i] = { change[1], change[2].id }
+  end
+  assert.same(expected, found)
+end
+
 -- All that can be read from the store is as in the model; numbers only grow.
 local function check_state(world)
   local store, m = pick(world, world.stores), world.m
@@ -176,6 +189,7 @@ local function check_state(world)
     expected[i] = shown_of_model(entry)
   end
   assert.same(expected, journal)
+  check_changes(store, m)
   for _, company in ipairs(COMPANIES) do
     local newest, _, code = store:newest(T, company)
     local entry, question = m.newest[company], m.open[company]
@@ -272,7 +286,7 @@ local function finish(world, company, owner)
   local m, claim = world.m, world.m.applying[company]
   local status = pick(world, { "updated", "updated", "conflict", "failed", "applying" })
   local done = { entry = claim.entry.id, company = company, status = status, error = "why", retry_in = 20 }
-  assert(world.stores[owner]:finish(T, { done }))
+  assert(world.stores[owner]:finish(T, { done }, NOW))
   local lost = m:finish(company, claim.entry, status, { owner = owner, now = world.now, retry_in = 20 })
   assert.equal(lost, done.lost)
   if not lost and status == "updated" then
@@ -382,11 +396,11 @@ function OPERATIONS.later(world, owner)
     return
   end
   local item_of = { entry = planned.id, company = company, status = "scheduled", reason = "matched", again = world.now }
-  assert(store:end_scheduled(T, { item_of }))
+  assert(store:end_scheduled(T, { item_of }, NOW))
   assert.is_false(item_of.lost)
   if world.roll(3) == 1 then
     item_of.status = pick(world, { "cancelled", "dropped" })
-    assert(store:end_scheduled(T, { item_of }))
+    assert(store:end_scheduled(T, { item_of }, NOW))
     return m:end_scheduled(company, item_of.status)
   end
   local how = with(world.keeps and KEPT or HOST, { ttl = 100 })
@@ -665,9 +679,9 @@ return function(open, busted, options)
     local claimed, attempts, age = other:claim(T, "acme", true, NOW + 30, 30)
     assert.same({ entry, 0, 30 }, { claimed.entry, attempts, age })
     local done = { entry = entry, company = "acme", status = "applying", error = "away", retry_in = 20 }
-    assert.is_true(store:finish(T, { done }))
+    assert.is_true(store:finish(T, { done }, NOW))
     assert.is_true(done.lost)
-    assert.is_true(other:finish(T, { done }))
+    assert.is_true(other:finish(T, { done }, NOW))
     assert.is_false(done.lost)
     core.forward(19)
     assert.same({ {}, {} }, { store:applying(T, "", 9), (store:due("changes", 0, 0, NOW, "")) })
@@ -701,13 +715,13 @@ return function(open, busted, options)
 
     local function finish_it(entry)
       local done = { entry = entry, company = "acme", status = "updated" }
-      assert.is_true(other:finish(T, { done }))
+      assert.is_true(other:finish(T, { done }, NOW))
       assert.is_false(done.lost)
     end
 
     local function end_it(entry, fields)
       local ending = with({ entry = entry, company = "acme", reason = "matched" }, fields)
-      assert.is_true(other:end_scheduled(T, { ending }))
+      assert.is_true(other:end_scheduled(T, { ending }, NOW))
       return ending.lost
     end
 
@@ -955,7 +969,7 @@ return function(open, busted, options)
     local begun = { lacks = "commit", carries_out = planned.entry }
     assert.equal("over", handle(store, lost "acme", nil, with(begun, {})).status) -- it is not due yet
     local sooner = { entry = planned.entry, company = "acme", status = "scheduled", reason = "matched", again = NOW }
-    assert.is_true(other:end_scheduled(T, { sooner }))
+    assert.is_true(other:end_scheduled(T, { sooner }, NOW))
     local made = handle(store, lost "acme", nil, with(begun, {}))
     assert.same({ "updated", LOST, planned.entry }, { made.status, made.to, made.carries_out })
     assert.same({ "carried_out", "not_found" }, { other:entry(T, planned.entry).status,
@@ -965,7 +979,7 @@ return function(open, busted, options)
     local left = handle(store, lost "7").scheduled
     local items = { { entry = planned.entry, company = "7", status = "dropped", reason = "vetoed" },
       { entry = left, company = "7", status = "cancelled", reason = "matched", details = "{}" } }
-    assert.is_true(store:end_scheduled(T, items))
+    assert.is_true(store:end_scheduled(T, items, NOW))
     assert.same({ true, false }, ids(items, "lost"))
     assert.same({ "cancelled", {} }, { other:entry(T, left).status, other:scheduled(T, NOW + 9999, 9) })
   end)
@@ -985,6 +999,74 @@ return function(open, busted, options)
       end
     until #companies < 2
     assert.same({ acme = QUALIFIED, bolt = LOST, [7] = LEAD }, found)
+  end)
+
+  describe("of deliveries", function()
+    local a, b, c
+
+    local function put(key, hook, now)
+      return store:put_delivery(T, {
+        key = key:rep(16), hook = hook, sender_id = key, about = "{}", body = "b" .. key,
+      }, now, 3)
+    end
+
+    before_each(function()
+      a, b, c = put("a", "h", NOW), put("b", "h", NOW + 1), put("c", "g", NOW)
+    end)
+
+    it("keeps each once, and so many that wait", function()
+      assert.same({ a, false }, { put("a", "h", NOW + 1) })
+      assert.equal("unavailable", code_of(put("d", "h", NOW)))
+      assert.same({ c, b, a }, ids(other:deliveries(T, { limit = 9 }), "id"))
+      assert.same({ a }, ids(other:deliveries(T, { limit = 1, after = b }), "id"))
+      assert.same({ c }, ids(other:deliveries(T, { limit = 9, hook = "g" }), "id"))
+      assert.same({}, other:deliveries("another", { limit = 9 }))
+      assert.same({ state = "waiting", id = a, hook = "h", sender_id = "a", about = "{}", body = "ba", received = NOW,
+        due = NOW, attempts = 0 }, other:delivery(T, a))
+      assert.equal("not_found", code_of(other:delivery(T, 1)))
+    end)
+
+    it("gives each to one who handles it, for a while", function()
+      assert.same({}, other:take_deliveries(T, "none", NOW, 9, 9))
+      local taken = other:take_deliveries(T, "h", NOW, 10, 9)
+      assert.same({ { a }, { 1 }, { NOW + 10 } }, { ids(taken, "id"), ids(taken, "attempts"), ids(taken, "due") })
+      assert.equal("ba", taken[1].body)
+      assert.same({ b }, ids(store:take_deliveries(T, "h", NOW + 9, 10, 9), "id"))
+      taken = store:take_deliveries(T, "h", NOW + 10, 10, 1)
+      assert.same({ { a }, { 2 } }, { ids(taken, "id"), ids(taken, "attempts") })
+    end)
+
+    it("ends them, as long as they are what they were", function()
+      store:take_deliveries(T, "h", NOW + 1, 10, 9)
+      local items = {
+        { id = a, state = "done", attempts = 2 }, { id = 5, state = "done" },
+        { id = c, state = "failed", problem = "why" },
+        { id = b, state = "waiting", attempts = 1, due = NOW + 50, problem = "later" },
+      }
+      assert.is_true(other:end_deliveries(T, items))
+      assert.same({ true, true, false, false }, ids(items, "lost"))
+      local later, failed = store:delivery(T, b), store:delivery(T, c)
+      assert.same({ "later", NOW + 50, "failed", "bc" }, { later.problem, later.due, failed.state, failed.body })
+      assert.same({ c }, ids(store:deliveries(T, { state = "failed", limit = 9 }), "id"))
+      items = {
+        { id = c, state = "waiting", of_failed = true, due = NOW }, { id = b, state = "waiting", of_failed = true },
+        { id = a, state = "done", attempts = 1, problem = "ok" },
+      }
+      assert.is_true(store:end_deliveries(T, items))
+      assert.same({ false, true, false }, ids(items, "lost"))
+      local done = other:delivery(T, a)
+      assert.is_nil(done.body or done.about)
+      assert.same({ a, false }, { put("a", "h", NOW) })
+    end)
+
+    it("trims those that are old and do not wait", function()
+      assert(store:end_deliveries(T, { { id = a, state = "done" } }))
+      stores.write_at(store, NOW + 60)
+      assert.same({ T }, (store:due("deliveries", 50, 0, NOW + 60, "")))
+      assert.same({ 1, 0 }, { store:trim(T, 50, 0, NOW + 60, 0, "deliveries") })
+      assert.same({ c, b }, ids(store:deliveries(T, { limit = 9 }), "id"))
+      assert.is_true((select(2, put("a", "h", NOW))))
+    end)
   end)
 
   it("adds to counters from all sides", function()

@@ -198,6 +198,9 @@ local function fill(store, tenant, size)
     { tenant = tenant, name = "a counter", value = 2 }, { tenant = tenant, name = "another", value = 3 },
   })
   assert(store:write(tenant, {}, NOW, 0, { name = "c", text = json_of(size) }))
+  known.delivery = assert(store:put_delivery(tenant, {
+    key = ("d"):rep(16), hook = "hook", sender_id = "s", about = "{}", body = json_of(size),
+  }, NOW, 9))
   known.trace = store:find_traces(tenant, "journal", { { text = "hosted" } }, "")[1].record
   return known
 end
@@ -252,6 +255,8 @@ local STORE = {
   end, loose = true }, -- records have numbers in them
   entry = { function(known) return known.entry end, reads = true },
   history = { function() return nil, nil, nil, 9 end, reads = true },
+  changes = { function() return 0, 9 end, reads = true },
+  newest_change = { function() end, reads = true, no_tenant = true },
   add_unchanged = { function()
     return { { company = "acme", trigger = "sale_won", at = NOW, reason = "vetoed", error = "no" } }, NOW
   end },
@@ -273,6 +278,13 @@ local STORE = {
   cursor = { function() return "c" end, reads = true },
   add = { function() return { { tenant = "another", name = "a counter", value = 2 } } end, no_tenant = true },
   counters = { function() return end, reads = true },
+  put_delivery = { function()
+    return { key = ("k"):rep(16), hook = "h", sender_id = "s", about = "{}", body = json_of(20) }, NOW, 9
+  end, loose = true }, -- its number grows
+  take_deliveries = { function() return "hook", NOW, 9, 9 end, loose = true },
+  end_deliveries = { function() return { { id = 1, state = "done", problem = "why" } } end },
+  deliveries = { function() return { hook = "hook", state = "waiting", limit = 9 } end, reads = true, loose = true },
+  delivery = { function(known) return known.delivery end, reads = true, loose = true },
   trim = { function() return 1, 1, NOW + 10 ^ 10, 0 end },
   due = { function() return "timed", 0, 0, NOW + 1000, "" end, reads = true, no_tenant = true },
   check_readers = { function() end, reads = true, no_tenant = true },
@@ -385,6 +397,10 @@ local ENGINE = {
   probe = { function() end, reads = true },
   maintain = { function() end, loose = true },
   apply_pending = { function() end, loose = true },
+  deliveries = { function() return { state = "waiting" } end, reads = true, loose = true },
+  delivery = { function(known) return known.delivery or 1 end, reads = true, loose = true },
+  retry_delivery = { function() return 1 end },
+  drop_delivery = { function() return 1 end },
   sweep = { function() end },
   backup = { function() return stores.path() end, reads = true, loose = true },
   tenant = { function() return "one more" end, reads = true, loose = true },
@@ -395,6 +411,7 @@ local ENGINE = {
   licensed = { function() end, reads = true },
   recover = { function() end, reads = true },
   history = { function() return { company = "acme" } end, reads = true },
+  changes = { function() return nil, { limit = 9 } end, reads = true },
   simulate = { function() return events(), { start_category = LEAD } end, reads = true },
   on = { function() return "updated", print end, reads = true },
   stats = { function() end, reads = true, loose = true },

@@ -6,6 +6,7 @@
 
 #include "convert.h"
 #include "store/access.h"
+#include "store/delivery.h"
 
 static const char *const store_type = "leadcat.store", *const result_type = "leadcat.result";
 
@@ -382,9 +383,9 @@ static int l_trim(lua_State *L) {
   lc_retention keep = { .age = luaL_checknumber(L, 3), .count = (uint64_t)luaL_checkinteger(L, 4) };
   double now = luaL_checknumber(L, 5);
   uint64_t from = (uint64_t)luaL_checkinteger(L, 6);
-  static const char *const names[] = { "journal", "unchanged", "marks", NULL };
+  static const char *const names[] = { "journal", "unchanged", "marks", "deliveries", NULL };
   static lc_status (*const trims[])(lc_store *, lc_text, const lc_retention *, double, uint64_t *, size_t *, lc_error *) = {
-    lc_store_trim, lc_store_trim_unchanged, lc_store_trim_marks,
+    lc_store_trim, lc_store_trim_unchanged, lc_store_trim_marks, lc_store_trim_deliveries,
   };
   int what = luaL_checkoption(L, 7, "journal", names);
   l_store *box = l_check_open(L);
@@ -398,7 +399,7 @@ static int l_trim(lua_State *L) {
 
 /* store:due(work, age, count, now, place) -> array of tenants, where to go on ("": all have been looked at) */
 static int l_due(lua_State *L) {
-  static const char *const works[] = { "changes", "timed", "journal", "unchanged", "marks", NULL }; /* lc_work */
+  static const char *const works[] = { "changes", "timed", "journal", "unchanged", "marks", "deliveries", NULL }; /* lc_work */
   lc_place place = { .size = 0 };
   lc_work work = (lc_work)luaL_checkoption(L, 2, NULL, works);
   lc_retention keep = { .age = luaL_checknumber(L, 3), .count = (uint64_t)luaL_checkinteger(L, 4) };

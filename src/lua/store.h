@@ -48,6 +48,7 @@ void l_question_register(lua_State *L);
 void l_handle_register(lua_State *L);
 void l_company_register(lua_State *L);
 void l_shared_register(lua_State *L);
+void l_delivery_register(lua_State *L);
 
 /* Adds methods to the metatable. */
 void l_store_methods(lua_State *L, const luaL_Reg *methods);

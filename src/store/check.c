@@ -229,6 +229,71 @@ static const char *check_expiring(const record *r) {
   return names_question(r, LC_QUESTION_OPEN) ? NULL : "a time names a confirmation that is missing or closed";
 }
 
+/* Whether the entry can stand among the changes as that. One that has ended may be tried again. */
+static bool is_change(const lc_done *change, const lc_entry *entry) {
+  return change->kind == LC_DONE_ASKED ? entry->status == LC_ENTRY_AWAITING : change->kind == LC_DONE_ENDED || entry->has_question;
+}
+
+static const char *check_change(const record *r) {
+  lc_store store = { .env = r->c->env };
+  lc_done change;
+  lc_entry entry;
+  MDB_val value;
+  uint64_t removed;
+  if (r->rest.mv_size != 8 || !lc_unpack_change(lc_text_of(r->value), &change) || lc_get_removed(&store, r->c->txn, &r->tenant, &removed) != 0)
+    return "a change is damaged";
+  if (lc_key_number(r->rest) == 0)
+    return NULL; /* where they begin */
+  if (change.entry >= lc_key_number(r->rest) || lc_key_number(r->rest) <= removed)
+    return "a change has a wrong number";
+  if (!exists(r, LC_TABLE_JOURNAL, lc_key_of_entry(&r->tenant, change.entry), &value))
+    return change.entry <= removed ? NULL : "a change names an entry that is missing";
+  bool sound = lc_entry_unpack(value.mv_data, value.mv_size, &entry, NULL) != LC_OK || is_change(&change, &entry);
+  return sound ? NULL : "a change names an entry that did not do that";
+}
+
+/* Whether the delivery is there. */
+static bool find_delivery(const record *r, uint64_t id, lc_delivery *delivery) {
+  MDB_val value;
+  return exists(r, LC_TABLE_DELIVERIES, lc_key_of_entry(&r->tenant, id), &value)
+      && lc_delivery_unpack(value.mv_data, value.mv_size, delivery, NULL) == LC_OK;
+}
+
+static const char *check_delivery(const record *r) {
+  lc_delivery d;
+  MDB_val value;
+  if (lc_delivery_unpack(r->value.mv_data, r->value.mv_size, &d, NULL) != LC_OK)
+    return "a delivery is damaged";
+  if (r->rest.mv_size != 8 || lc_key_number(r->rest) != d.id)
+    return "a delivery stands in another one's place";
+  return d.state != LC_DELIVERY_WAITING || exists(r, LC_TABLE_WAITING, lc_key_of_waiting(&r->tenant, &d), &value) ? NULL
+       : "a delivery waits, but is not in the list of those that do";
+}
+
+static const char *check_delivered(const record *r) {
+  lc_delivery d;
+  uint64_t id;
+  if (r->value.mv_size != sizeof id || r->rest.mv_size != sizeof d.key)
+    return "the mark of a delivery is damaged";
+  memcpy(&id, r->value.mv_data, sizeof id);
+  return find_delivery(r, id, &d) && memcmp(d.key, r->rest.mv_data, sizeof d.key) == 0 ? NULL
+       : "the mark of a delivery names one that is missing, or another one";
+}
+
+/* Whether the delivery stands there in the list of those that wait. */
+static bool waits_at(const record *r, const lc_delivery *d) {
+  const lc_key key = lc_key_of_waiting(&r->tenant, d);
+  size_t skip = r->tenant.size;
+  return d->state == LC_DELIVERY_WAITING && key.size == skip + r->rest.mv_size
+      && memcmp(key.bytes + skip, r->rest.mv_data, r->rest.mv_size) == 0;
+}
+
+static const char *check_waiting(const record *r) {
+  lc_delivery d;
+  return r->rest.mv_size > 8 && find_delivery(r, lc_key_number(r->rest), &d) && waits_at(r, &d) ? NULL
+       : "the list of deliveries that wait names one that is missing or does not wait";
+}
+
 static const char *check_company(const record *r) {
   return r->value.mv_size == sizeof(lc_company_record) ? NULL : "a company is damaged";
 }
@@ -269,6 +334,10 @@ static checks *const record_checks[LC_TABLES] = {
   [LC_TABLE_QUESTIONS] = check_question,
   [LC_TABLE_EXPIRING] = check_expiring,
   [LC_TABLE_SCHEDULED] = check_scheduled,
+  [LC_TABLE_CHANGES] = check_change,
+  [LC_TABLE_DELIVERIES] = check_delivery,
+  [LC_TABLE_DELIVERED] = check_delivered,
+  [LC_TABLE_WAITING] = check_waiting,
   [LC_TABLE_COMPANIES] = check_company,
   [LC_TABLE_COUNTERS] = check_counter,
   [LC_TABLE_UNCHANGED] = check_entry,

@@ -12,6 +12,7 @@ static const lc_table table_of[LC_WORKS] = {
   [LC_WORK_JOURNAL] = LC_TABLE_JOURNAL,
   [LC_WORK_UNCHANGED] = LC_TABLE_UNCHANGED,
   [LC_WORK_MARKS] = LC_TABLE_MARKS,
+  [LC_WORK_DELIVERIES] = LC_TABLE_DELIVERIES,
 };
 
 typedef struct search {
@@ -65,6 +66,8 @@ static bool is_due(const search *s, const lc_writer *reader, MDB_cursor *cursor,
       return lc_is_overdue(&reader->tenant, key, s->now);
     case LC_WORK_MARKS:
       return lc_are_marks_due(reader, cursor, s->keep, &due) != 0 || due;
+    case LC_WORK_DELIVERIES:
+      return lc_are_deliveries_due(reader, s->keep, lc_text_of(value), &due) != 0 || due;
     default:
       return lc_is_beyond(reader, s->keep, lc_text_of(value), &due) != 0 || due;
   }
@@ -86,7 +89,8 @@ static lc_status list_due(lc_store *store, MDB_cursor *cursor, void *request, lc
   const search *s = request;
   lc_place *place = s->place;
   lc_writer reader = { .store = store, .txn = mdb_cursor_txn(cursor), .now = s->now,
-                       .log = s->work == LC_WORK_UNCHANGED ? LC_LOG_UNCHANGED : LC_LOG_JOURNAL };
+                       .log = s->work == LC_WORK_UNCHANGED ? LC_LOG_UNCHANGED
+                            : s->work == LC_WORK_DELIVERIES ? LC_LOG_DELIVERIES : LC_LOG_JOURNAL };
   lc_status status = LC_OK;
   if (lc_read_last(&reader) != 0)
     return lc_fail(error, LC_CORRUPT, "the number of the newest entry is damaged");

@@ -69,11 +69,10 @@ function request.is_form(received)
   return content_type(received) == FORM
 end
 
-local function read(received, expected_type)
+--- The bytes of the body as they were sent; or nil, message, code.
+function request.bytes(received)
   local coding = received.headers["content-encoding"] or ""
-  if content_type(received) ~= expected_type then
-    return nil, nil, "unsupported_type"
-  elseif coding ~= "" and coding:lower() ~= "identity" then
+  if coding ~= "" and coding:lower() ~= "identity" then
     return nil, "Content-Encoding: the body cannot be read: send it uncompressed", "unsupported_type"
   end
   local body, message = received.body or "", nil
@@ -86,6 +85,13 @@ local function read(received, expected_type)
     return nil, nil, "too_large"
   end
   return body
+end
+
+local function read(received, expected_type)
+  if content_type(received) ~= expected_type then
+    return nil, nil, "unsupported_type"
+  end
+  return request.bytes(received)
 end
 
 --- The value of a JSON body, or nil, message, code. An empty list is marked as one.

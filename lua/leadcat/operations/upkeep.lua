@@ -17,8 +17,10 @@ local BACKUP = { compact = options_of.of_type "boolean" }
 
 local MARKS = { age = 30 * 24 * 3600, count = 1000000 } -- of events that came to nothing: how much of them is kept
 
+local DELIVERIES = { age = 30 * 24 * 3600, count = 100000 }
+
 local function kept_of(self, work)
-  return work == "marks" and MARKS or self._shared.retention
+  return work == "marks" and MARKS or work == "deliveries" and DELIVERIES or self._shared.retention
 end
 
 -- Removes what is not kept: of the journal, of the notes of unchanged events, or of marks.
@@ -59,6 +61,7 @@ local WORK = {
   journal = function(engine) return trim(engine, "journal") end,
   unchanged = function(engine) return trim(engine, "unchanged") end,
   marks = function(engine) return trim(engine, "marks") end,
+  deliveries = function(engine) return trim(engine, "deliveries") end,
   changes = function(engine) return engine:recover() end,
 }
 
@@ -76,7 +79,7 @@ end
 function upkeep:sweep()
   self:_check_open()
   local counts = { expired = 0, removed = 0 }
-  for _, work in ipairs { "questions", "journal", "unchanged", "marks" } do
+  for _, work in ipairs { "questions", "journal", "unchanged", "marks", "deliveries" } do
     local done, message, code = work_on(self, work, counts)
     if not done then
       return nil, message, code
@@ -140,7 +143,8 @@ end
 -- that a crash or a failing host left. It costs the work that is due, plus a look at each tenant with open questions
 -- or something scheduled and at each unfinished change. An engine's first call looks at all journals, each later call at about 4,000. A
 -- failure for one tenant does not stop the others. All are maintained with this engine's `retention` and host, which is
--- told the tenant. Marks of events that came to nothing are written, and those over 30 days old or beyond a million of a tenant removed.
+-- told the tenant. Marks of events that came to nothing are written, and those over 30 days old or beyond a million of a tenant
+-- removed; so are deliveries over 30 days old or beyond 100,000 of a tenant, but not those that wait.
 ---@return {finished: integer, failed: integer, busy: integer, expired: integer, carried_out: integer, dropped: integer, removed: integer, readers: integer}? counts of all tenants
 ---@return string? message, string? code of the first failure; everything else was done
 function upkeep:maintain()
@@ -152,6 +156,7 @@ function upkeep:maintain()
   visit_in_rounds(self, run, "journal")
   visit_in_rounds(self, run, "unchanged")
   visit_in_rounds(self, run, "marks")
+  visit_in_rounds(self, run, "deliveries")
   local settled, message, code = self._store:settle()
   if not settled then
     fail(run, message, code)

@@ -3,6 +3,7 @@
 
 local company = require "leadcat.past.company"
 local core = require "leadcat.core"
+local deliveries = require "leadcat.operations.deliveries"
 local event_of = require "leadcat.events.event"
 local journal = require "leadcat.past.journal"
 local json = require "leadcat.util.json"
@@ -22,8 +23,9 @@ local TRIES = 16 -- of records that others are changing
 ---@field unchanged integer
 ---@field journal integer
 ---@field remembered integer ids of events that came to nothing
+---@field deliveries integer bodies of failed deliveries
 ---@field company? string what stands in the place of a company's id now
----@field remains string[] where the person still is: `free_pages` (of the store's files, until `leadcat compact`), `backups`
+---@field remains string[] where the person still is: `deliveries` (that wait: call it again when they are handled), `free_pages` (of the store's files, until `leadcat compact`), `backups`
 
 -- What stands in JSON -------------------------------------------------------------------------------------------------
 
@@ -359,10 +361,17 @@ local function run(self, kind, id, options)
   end
   task.texts, task.on_progress = texts_of(task), options.on_progress
   ok, message, code = go_through(self, task)
+  local erased, some_wait
+  if ok then
+    erased, some_wait, code = deliveries.forget(self, task.names)
+    ok, message = erased, some_wait
+  end
   if not ok then
     return nil, message, code
   end
-  return merged(task.counts, { company = task.company, remains = json.array { "free_pages", "backups" } })
+  local remains = json.array { "free_pages", "backups" }
+  remains[#remains + 1] = some_wait and "deliveries" or nil
+  return merged(task.counts, { company = task.company, deliveries = erased, remains = remains })
 end
 
 local WHAT = { contact = options_of.id, actor = options_of.id, company = options_of.id }

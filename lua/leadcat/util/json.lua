@@ -103,4 +103,30 @@ function json.decode(text, from_client)
   return value
 end
 
+json.null = shared.null
+
+local function with_integers(value)
+  for key, field in pairs(value) do
+    if type(field) == "number" then
+      value[key] = json.integer(field)
+    elseif type(field) == "table" then
+      with_integers(field)
+    end
+  end
+  return value
+end
+
+--- Reads the JSON object or list of a sender whose JSON is not ours: as `decode` from a client, but null stays, as `json.null`.
+---@param text string
+---@return table? value, string? message
+function json.decode_foreign(text)
+  local ok, value = protected.call(shallow.decode, text)
+  if not ok then
+    return nil, "invalid JSON: " .. tostring(value)
+  elseif type(value) ~= "table" then
+    return nil, "invalid JSON: an object or a list expected"
+  end
+  return with_integers(value)
+end
+
 return json

@@ -243,7 +243,7 @@ local function writes(method, with_entries, with_now)
 end
 
 events.finish = writes("finish", true)
-events.end_scheduled = writes("end_scheduled", true)
+events.end_scheduled = writes("end_scheduled", true, true)
 
 function events:add_unchanged(tenant, items, now)
   check_items(items)

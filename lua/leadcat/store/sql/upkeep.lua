@@ -94,6 +94,9 @@ end
 
 function upkeep:trim(tenant, age, count, now, from, what)
   what = what or "journal"
+  if what == "deliveries" then -- there are none
+    return 0, 0
+  end
   local newest, message, code = newest_of(self, what, tenant)
   if newest == nil then
     return nil, message, code
@@ -130,6 +133,9 @@ end
 
 function upkeep:due(work, age, count, now, place)
   local is_first, after = place == "", place:sub(2)
+  if work == "deliveries" then
+    return {}, ""
+  end
   if work ~= "changes" and work ~= "timed" then
     return due_of_log(self, work, age, count, now, after, is_first)
   end
@@ -306,6 +312,16 @@ function upkeep:stats()
   end
   stats.unfinished, stats.commits = rows[1][1], { count = self.commits, seconds = self.seconds, slowest = self.slowest }
   return stats
+end
+
+-- What a shared store does not have yet.
+for _, name in ipairs {
+  "changes", "newest_change", "put_delivery", "take_deliveries", "end_deliveries", "deliveries", "delivery",
+} do
+  upkeep[name] = function()
+    return nil, ("a store of several machines has no %s yet"):format(
+      name:find "deliver" and "deliveries" or "sequence of changes"), "unavailable"
+  end
 end
 
 function upkeep.copy()
