@@ -242,7 +242,7 @@ local function writes(method, with_entries, with_now)
   end
 end
 
-events.finish = writes("finish", true)
+events.finish = writes("finish", true, true)
 events.end_scheduled = writes("end_scheduled", true, true)
 
 function events:add_unchanged(tenant, items, now)
