@@ -4,6 +4,7 @@
 
 local as_text = require "leadcat.util.as_text"
 local backfill = require "leadcat.past.backfill"
+local changes = require "leadcat.past.changes"
 local companies = require "leadcat.past.company"
 local compare = require "leadcat.past.compare"
 local config = require "leadcat.rules.config"
@@ -72,6 +73,7 @@ Engine.handle, Engine.handle_many, Engine._report = handle.handle, handle.handle
 Engine.explain, Engine.why = explain.explain, explain.why
 Engine.backfill = backfill.backfill
 Engine.cursor = cursor.cursor
+Engine.changes = changes.changes
 Engine.undo, Engine.retry, Engine.cancel = undo.undo, undo.retry, later.cancel
 Engine.company_renamed, Engine.company_merged = companies.company_renamed, companies.company_merged
 Engine.company_deleted, Engine.forget = companies.company_deleted, forget.forget

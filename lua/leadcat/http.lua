@@ -1,10 +1,11 @@
 --- The routes, without a server: a plain request table goes in, a plain response table comes out. `resty.lua` is the
--- adapter for nginx. This file decides who may call a route; `http/events.lua`, `http/api.lua`, `http/companies.lua`,
--- `http/pages.lua`, `http/history.lua` and `http/hooks.lua` do what it does.
+-- adapter for nginx. This file decides who may call a route; `http/events.lua`, `http/api.lua`, `http/changes.lua`,
+-- `http/companies.lua`, `http/pages.lua`, `http/history.lua` and `http/hooks.lua` do what it does.
 
 local as_text = require "leadcat.util.as_text"
 local api = require "leadcat.http.api"
 local assets = require "leadcat.http.assets"
+local changes = require "leadcat.http.changes"
 local companies = require "leadcat.http.companies"
 local events = require "leadcat.http.events"
 local history = require "leadcat.http.history"
@@ -58,6 +59,7 @@ local ROUTES = {
   ["/api/confirmations"] = { GET = { api.confirmations, "view" } },
   ["/api/confirmations/count"] = { GET = { api.count, "view" } },
   ["/api/history"] = { GET = { api.history, "view" } },
+  ["/api/changes"] = { GET = { changes.changes, "view" } },
   ["/api/triggers"] = { GET = { api.triggers, "view" } },
   ["/api/undo"] = { POST = { api.undo_many, "undo" } },
   ["/api/forget"] = { POST = { companies.forget, "forget" } },

@@ -428,6 +428,24 @@ describe("leadcat in nginx", function()
     end)
   end
 
+  it("serves others while somebody waits for a change", function()
+    prepare { "Acme" }
+    start { workers = 1 }
+    local _, body = running:request("GET", "/leadcat/api/changes?after=newest")
+    local waiting = assert(socket.connect("127.0.0.1", running.port))
+    assert(waiting:send(("GET /leadcat/api/changes?wait=30&after=%s HTTP/1.0\r\nX-User: admin\r\n\r\n"):format(
+      json.decode(body).next)))
+    local begun = socket.gettime()
+    for _ = 1, 10 do
+      assert.equal(200, (running:request("GET", "/leadcat/health")))
+    end
+    local outcome = post { trigger = "sale_registered", company = "Acme" }
+    local page = json.decode(assert(waiting:receive "*a"):match "\r\n\r\n(.*)$")
+    waiting:close()
+    assert.same({ 1, outcome.entry }, { #page.changes, page.changes[1].entry.entry })
+    assert.is_true(socket.gettime() - begun < 20)
+  end)
+
   it("tells the same counts in every worker", function()
     prepare { "Acme" }
     start { listen = "reuseport" }

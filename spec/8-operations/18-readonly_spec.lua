@@ -22,6 +22,7 @@ local EVENT = { trigger = "sale_won", company = "Acme", actor = asking.BOB }
 local READS = {
   config = function(e) return e:config(), e:config(1), e:revisions(), e:triggers(), e:fields() end,
   history = function(e) return e:history(), e:history { company = "Bolt" } end,
+  changes = function(e) return e:changes(), e:changes "newest" end,
   confirmations = function(e)
     local list = e:confirmations { state = "open" }
     return list, e:confirmation(list[1].id), e:count_confirmations { state = "open" }, e:view(list[1], { actor = ANN })

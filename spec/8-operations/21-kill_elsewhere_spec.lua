@@ -21,11 +21,39 @@ local function read(name)
   return file and file:close() and content or content
 end
 
-local function count_unfinished(files)
+-- Adds what was done since, and gives how much is unfinished.
+local function look(files, done)
   local store = assert(core.open { path = files.store, map_size = plan.MAP })
   local count = assert(store:stats()).unfinished
+  local last = done[#done]
+  for _, change in ipairs(assert(store:changes("applied", last and last.number or 0, 10000))) do
+    done[#done + 1] = change
+  end
   store:close()
   return count
+end
+
+-- Each entry of the history has ended once among the changes, as they were read meanwhile; a company's were made in their order.
+local function check_changes(engine, done)
+  local ended, newest, count, after = {}, {}, 0, nil
+  for _, change in ipairs(done) do
+    local entry = change.entry
+    assert.is_nil(ended[entry.entry], "it has ended twice")
+    ended[entry.entry] = true
+    if entry.status == "updated" then
+      assert.is_true(entry.entry > (newest[entry.company] or 0))
+      newest[entry.company] = entry.entry
+    end
+  end
+  repeat
+    local found
+    found, after = engine:history { limit = 1000, after = after }
+    for _, entry in ipairs(found) do
+      assert.is_true(ended[entry.entry], "it is not among the changes")
+    end
+    count = count + #found
+  until not after
+  assert.equal(count, #done)
 end
 
 describe("a change that is made elsewhere", function()
@@ -45,6 +73,7 @@ describe("a change that is made elsewhere", function()
 
     local number, kills = 0, 0
     local acks
+    local done = {}
     repeat
       local both = { start(directory, number + 1, events, "writes"), start(directory, number + 2, events, "makes") }
       number = number + 2
@@ -53,7 +82,7 @@ describe("a change that is made elsewhere", function()
         kills = kills + (processes.kill(both[i]) and 1 or 0)
       end
       acks = read(files.acks(1))
-    until select(2, acks:gsub("\n", "")) == COMPANIES * events and count_unfinished(files) == 0
+    until select(2, acks:gsub("\n", "")) == COMPANIES * events and look(files, done) == 0
     assert.is_true(kills > 0)
     assert.matches("applying applying", acks)
     if events > 10 then -- else one may be done before the other has begun
@@ -65,6 +94,8 @@ describe("a change that is made elsewhere", function()
     repeat
       local counts = assert(engine:apply_pending())
     until counts.finished + counts.failed + counts.busy == 0
+    look(files, done)
+    check_changes(engine, done)
     for _, status in ipairs { "applying", "queued", "dropped", "conflict", "failed" } do
       assert.same({}, engine:history { status = status }, status)
     end

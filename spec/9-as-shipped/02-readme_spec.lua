@@ -199,7 +199,7 @@ describe("the README's", function()
 
   it("Lua hooks a CRM, sets the rules, and handles an event", function()
     local lua = blocks "lua"
-    assert.equal(12, #lua)
+    assert.equal(13, #lua)
     local path = stores.path()
     local code = (CRM .. lua[1] .. "\n" .. lua[2] .. "\n" .. USE):gsub("/var/lib/leadcat", path)
     local expected = lua[2]:match "%-%-> ([^\n]+)"
@@ -229,7 +229,7 @@ describe("the README's", function()
   it("host knows facts", function()
     local before = 'local host, crm = engine.host, { country_of = function() return "NO" end }'
     local after = 'print(host.facts({ { company = "Acme" } }, "")[1]["company.country"])'
-    assert.equal("NO\n", run(12, before, after))
+    assert.equal("NO\n", run(13, before, after))
   end)
 
   it("host takes many at once", function()
@@ -279,15 +279,26 @@ describe("the README's", function()
     assert.matches("^1\t1%.?0?\n$", run(7, before, 'print(#outcomes, (engine:cursor "webshop"))'))
   end)
 
+  it("changes are followed", function()
+    local before = [[
+      print(engine:handle(event).status)
+      local kept, ended = nil, function() return true end
+      local function read_cursor() return kept end
+      local function write_cursor(cursor) kept = cursor end
+      local function follow(changes) print(#changes, changes[1].kind) end
+    ]]
+    assert.equal("awaiting_confirmation\n1\tasked\n", run(8, before, "assert(kept)"))
+  end)
+
   local SHOW = [[
     local record = engine:confirmation(engine:handle(event).confirmation)
     print(engine:render(engine:view(record, { actor = user }), "%s"))
   ]]
   for _, row in ipairs {
-    { 8, "html", '^<link rel="stylesheet" href="/crm.css"><dialog .-</dialog>\n$' },
-    { 9, "text", "^The sale Printers was won%. .- %(Answer before .-%)\n$" },
-    { 10, "json", '"href":"\\?/questions\\?/%x+"' },
-    { 11, "text", "^Päivitä luokka\n\nThe sale Printers was won" },
+    { 9, "html", '^<link rel="stylesheet" href="/crm.css"><dialog .-</dialog>\n$' },
+    { 10, "text", "^The sale Printers was won%. .- %(Answer before .-%)\n$" },
+    { 11, "json", '"href":"\\?/questions\\?/%x+"' },
+    { 12, "text", "^Päivitä luokka\n\nThe sale Printers was won" },
   } do
     it(("%s is replaced: block %d"):format(row[2], row[1]), function()
       assert.matches(row[3], run(row[1], "", SHOW:format(row[2])))

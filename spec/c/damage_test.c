@@ -303,7 +303,7 @@ static void test_damaged_claim(void) {
     char bytes[sizeof claim + 1] = { 7 };
     put(store, &(record){ LC_TABLE_APPLYING, BYTES("\4Acme"), bytes, size });
     CHECK(lc_store_claim(store, tenant, &acme, true, 30, &claim, NULL) == LC_CORRUPT);
-    CHECK(lc_store_finish(store, tenant, &finish, 1, NULL) == LC_CORRUPT);
+    CHECK(lc_store_finish(store, tenant, &finish, 1, 0, NULL) == LC_CORRUPT);
     CHECK(lc_store_applying(store, tenant, none, 9, NULL) == LC_CORRUPT);
     CHECK(lc_store_write(store, tenant, &write, 1, NULL, now, 30, NULL) == LC_CORRUPT);
   }

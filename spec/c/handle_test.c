@@ -78,7 +78,7 @@ static void make_entries(lc_store *store) {
   busy = cases[0].entry.id;
   moved = cases[1].entry.id;
   lc_finish finish = { .entry = moved, .company = company_of("Moved"), .status = LC_ENTRY_UPDATED };
-  CHECK(lc_store_finish(store, tenant, &finish, 1, NULL) == LC_OK && !finish.lost);
+  CHECK(lc_store_finish(store, tenant, &finish, 1, 0, NULL) == LC_OK && !finish.lost);
 }
 
 static lc_store *open_store(void) {

@@ -117,7 +117,7 @@ static void test_first_edition(void) {
   CHECK(claim.entry == id && claim.attempts == 3 && claim.begun == (uint32_t)now);
   CHECK(lc_store_claim(store, tenant, &bolt, false, 30, &claim, NULL) == LC_CORRUPT); /* it stays, to be reported */
   lc_finish finish = { .entry = id, .company = acme, .status = LC_ENTRY_CONFLICT };
-  CHECK(lc_store_finish(store, tenant, &finish, 1, NULL) == LC_OK && !finish.lost);
+  CHECK(lc_store_finish(store, tenant, &finish, 1, 0, NULL) == LC_OK && !finish.lost);
   CHECK(entry_of(store, id).status == LC_ENTRY_CONFLICT && entry_of(store, id).written == (double)id / 1000);
   newer = write_applying(store, id);
   CHECK(newer > id && entry_of(store, newer).written == now);
@@ -134,7 +134,7 @@ static void test_format_2(void) {
   uint32_t format = 0;
   lc_store *store = open_store();
   lc_key key = meta_key("format"), last_key = meta_key("last_entry");
-  lc_last before = { .entry = 0 }, after = { .entry = 0 };
+  lc_last before = { .number = 0 }, after = { .number = 0 };
   MDB_txn *txn;
   CHECK(lc_begin_write(store, LC_PART_JOURNAL, &txn, NULL) == LC_OK);
   CHECK(lc_put(store, txn, LC_TABLE_META, &key, &older, sizeof older) == 0);
@@ -148,7 +148,7 @@ static void test_format_2(void) {
   CHECK(lc_begin_read(store, LC_PART_JOURNAL, &txn, NULL) == LC_OK);
   CHECK(lc_get_record(store, txn, LC_TABLE_META, &key, &format, sizeof format) == 0 && format == 4);
   CHECK(lc_get_record(store, txn, LC_TABLE_META, &last_key, &after, sizeof after) == 0);
-  CHECK(after.entry == before.entry && after.written == before.written);
+  CHECK(after.number == before.number && after.written == before.written);
   lc_end_read(store, LC_PART_JOURNAL);
   lc_store_close(store);
 }

@@ -281,7 +281,7 @@ static lc_status set_marks(run *r, lc_error *error) {
 
 static lc_status finish_with(run *r, lc_entry_status end, lc_error *error) {
   lc_finish finish = { .entry = r->claimed, .company = company_of("Cora"), .status = end, .error = text_of("why"), .retry_in = 0 };
-  lc_status status = lc_store_finish(r->store, tenant, &finish, 1, error);
+  lc_status status = lc_store_finish(r->store, tenant, &finish, 1, 0, error);
   CHECK(status != LC_OK || !finish.lost);
   return status;
 }
@@ -349,7 +349,7 @@ static lc_status follow(run *r, lc_error *error) {
 
 static lc_status end_queued(run *r, lc_error *error) {
   lc_ending ending = { .entry = r->queued[1], .company = company_of("Cora"), .status = LC_ENTRY_DROPPED };
-  lc_status status = lc_store_end_scheduled(r->store, tenant, &ending, 1, error);
+  lc_status status = lc_store_end_scheduled(r->store, tenant, &ending, 1, 0, error);
   CHECK(status != LC_OK || !ending.lost);
   return status;
 }
@@ -394,7 +394,7 @@ static lc_status answer(run *r, lc_error *error) {
 
 static lc_status finish_answer(run *r, lc_error *error) {
   lc_finish finish_it = { .entry = r->claimed, .company = company_of("Dune"), .status = LC_ENTRY_UPDATED };
-  lc_status status = lc_store_finish(r->store, tenant, &finish_it, 1, error);
+  lc_status status = lc_store_finish(r->store, tenant, &finish_it, 1, 0, error);
   CHECK(status != LC_OK || !finish_it.lost);
   return status;
 }

@@ -313,7 +313,7 @@ static uint64_t commits(lc_store *store) {
 
 static bool finishes(lc_store *store, const char *company, uint64_t entry, lc_entry_status status, lc_status expected) {
   lc_finish finish = { .entry = entry, .company = company_of(company), .status = status };
-  return lc_store_finish(store, tenant, &finish, 1, NULL) == expected && !finish.lost;
+  return lc_store_finish(store, tenant, &finish, 1, 0, NULL) == expected && !finish.lost;
 }
 
 /* ---- answers ----------------------------------------------------------------------------- */
@@ -734,7 +734,7 @@ static void test_damage_while_applying(void) {
     damage_byte(store, 1, STATE_AT, closed ? LC_QUESTION_DECLINED : LC_QUESTION_STATES);
     uint64_t before = commits(store);
     lc_finish finish = { .entry = entry, .company = company_of("Acme"), .status = LC_ENTRY_UPDATED };
-    CHECK(lc_store_finish(store, tenant, &finish, 1, &error) == LC_CORRUPT);
+    CHECK(lc_store_finish(store, tenant, &finish, 1, 0, &error) == LC_CORRUPT);
     if (closed)
       CHECK(strstr(error.message, "declined") != NULL && strstr(error.message, "accepted") != NULL);
     CHECK(commits(store) == before);

@@ -198,7 +198,7 @@ static void use_inherited(const inherited *from) {
   CHECK(lc_store_write(store, tenant, &change, 1, NULL, now, 30, NULL) == LC_FORKED);
   CHECK(lc_store_look(store, &how, &event, 1, &first, NULL) == LC_FORKED);
   CHECK(lc_store_handle(store, &how, &event, 1, 0, NULL) == LC_FORKED);
-  CHECK(lc_store_finish(store, tenant, &finish, 1, NULL) == LC_FORKED);
+  CHECK(lc_store_finish(store, tenant, &finish, 1, 0, NULL) == LC_FORKED);
   CHECK(lc_store_claim(store, tenant, &company, false, 30, &claim, NULL) == LC_FORKED);
   CHECK(lc_store_newest(store, tenant, &company, &newest, NULL) == LC_FORKED);
   CHECK(lc_store_applying(store, tenant, tenant, 10, NULL) == LC_FORKED);
@@ -420,7 +420,7 @@ static lc_status claim(lc_store *store, uint64_t *entry) {
 
 static bool finish(lc_store *store, uint64_t entry, lc_entry_status status, bool by_host) {
   lc_finish end_of = { .entry = entry, .company = company_of("Acme"), .status = status, .made = by_host };
-  CHECK(lc_store_finish(store, tenant, &end_of, 1, NULL) == LC_OK);
+  CHECK(lc_store_finish(store, tenant, &end_of, 1, 0, NULL) == LC_OK);
   return !end_of.lost;
 }
 

@@ -160,6 +160,19 @@ local function shown_of_model(entry)
   }
 end
 
+-- All that was done stands among the changes, once and in order.
+local function check_changes(store, m)
+  local found, expected, last = {}, {}, 0
+  for i, change in ipairs(assert(store:changes(T, 0, 10000))) do
+    assert.is_true(change.number > last and change.number > change.entry.entry)
+    found[i], last = { change.kind, change.entry.entry }, change.number
+  end
+  for i, change in ipairs(m.changes) do
+    expected[i] = { change[1], change[2].id }
+  end
+  assert.same(expected, found)
+end
+
 -- All that can be read from the store is as in the model; numbers only grow.
 local function check_state(world)
   local store, m = pick(world, world.stores), world.m
@@ -176,6 +189,7 @@ local function check_state(world)
     expected[i] = shown_of_model(entry)
   end
   assert.same(expected, journal)
+  check_changes(store, m)
   for _, company in ipairs(COMPANIES) do
     local newest, _, code = store:newest(T, company)
     local entry, question = m.newest[company], m.open[company]
@@ -272,7 +286,7 @@ local function finish(world, company, owner)
   local m, claim = world.m, world.m.applying[company]
   local status = pick(world, { "updated", "updated", "conflict", "failed", "applying" })
   local done = { entry = claim.entry.id, company = company, status = status, error = "why", retry_in = 20 }
-  assert(world.stores[owner]:finish(T, { done }))
+  assert(world.stores[owner]:finish(T, { done }, NOW))
   local lost = m:finish(company, claim.entry, status, { owner = owner, now = world.now, retry_in = 20 })
   assert.equal(lost, done.lost)
   if not lost and status == "updated" then
@@ -382,11 +396,11 @@ function OPERATIONS.later(world, owner)
     return
   end
   local item_of = { entry = planned.id, company = company, status = "scheduled", reason = "matched", again = world.now }
-  assert(store:end_scheduled(T, { item_of }))
+  assert(store:end_scheduled(T, { item_of }, NOW))
   assert.is_false(item_of.lost)
   if world.roll(3) == 1 then
     item_of.status = pick(world, { "cancelled", "dropped" })
-    assert(store:end_scheduled(T, { item_of }))
+    assert(store:end_scheduled(T, { item_of }, NOW))
     return m:end_scheduled(company, item_of.status)
   end
   local how = with(world.keeps and KEPT or HOST, { ttl = 100 })
@@ -663,9 +677,9 @@ return function(open, busted)
     local claimed, attempts, age = other:claim(T, "acme", true, NOW + 30, 30)
     assert.same({ entry, 0, 30 }, { claimed.entry, attempts, age })
     local done = { entry = entry, company = "acme", status = "applying", error = "away", retry_in = 20 }
-    assert.is_true(store:finish(T, { done }))
+    assert.is_true(store:finish(T, { done }, NOW))
     assert.is_true(done.lost)
-    assert.is_true(other:finish(T, { done }))
+    assert.is_true(other:finish(T, { done }, NOW))
     assert.is_false(done.lost)
     core.forward(19)
     assert.same({ {}, {} }, { store:applying(T, "", 9), (store:due("changes", 0, 0, NOW, "")) })
@@ -699,13 +713,13 @@ return function(open, busted)
 
     local function finish_it(entry)
       local done = { entry = entry, company = "acme", status = "updated" }
-      assert.is_true(other:finish(T, { done }))
+      assert.is_true(other:finish(T, { done }, NOW))
       assert.is_false(done.lost)
     end
 
     local function end_it(entry, fields)
       local ending = with({ entry = entry, company = "acme", reason = "matched" }, fields)
-      assert.is_true(other:end_scheduled(T, { ending }))
+      assert.is_true(other:end_scheduled(T, { ending }, NOW))
       return ending.lost
     end
 
@@ -953,7 +967,7 @@ return function(open, busted)
     local begun = { lacks = "commit", carries_out = planned.entry }
     assert.equal("over", handle(store, lost "acme", nil, with(begun, {})).status) -- it is not due yet
     local sooner = { entry = planned.entry, company = "acme", status = "scheduled", reason = "matched", again = NOW }
-    assert.is_true(other:end_scheduled(T, { sooner }))
+    assert.is_true(other:end_scheduled(T, { sooner }, NOW))
     local made = handle(store, lost "acme", nil, with(begun, {}))
     assert.same({ "updated", LOST, planned.entry }, { made.status, made.to, made.carries_out })
     assert.same({ "carried_out", "not_found" }, { other:entry(T, planned.entry).status,
@@ -963,7 +977,7 @@ return function(open, busted)
     local left = handle(store, lost "7").scheduled
     local items = { { entry = planned.entry, company = "7", status = "dropped", reason = "vetoed" },
       { entry = left, company = "7", status = "cancelled", reason = "matched", details = "{}" } }
-    assert.is_true(store:end_scheduled(T, items))
+    assert.is_true(store:end_scheduled(T, items, NOW))
     assert.same({ true, false }, ids(items, "lost"))
     assert.same({ "cancelled", {} }, { other:entry(T, left).status, other:scheduled(T, NOW + 9999, 9) })
   end)

@@ -255,6 +255,8 @@ local STORE = {
   end, loose = true }, -- records have numbers in them
   entry = { function(known) return known.entry end, reads = true },
   history = { function() return nil, nil, nil, 9 end, reads = true },
+  changes = { function() return 0, 9 end, reads = true },
+  newest_change = { function() end, reads = true, no_tenant = true },
   add_unchanged = { function()
     return { { company = "acme", trigger = "sale_won", at = NOW, reason = "vetoed", error = "no" } }, NOW
   end },
@@ -409,6 +411,7 @@ local ENGINE = {
   licensed = { function() end, reads = true },
   recover = { function() end, reads = true },
   history = { function() return { company = "acme" } end, reads = true },
+  changes = { function() return nil, { limit = 9 } end, reads = true },
   simulate = { function() return events(), { start_category = LEAD } end, reads = true },
   on = { function() return "updated", print end, reads = true },
   stats = { function() end, reads = true, loose = true },

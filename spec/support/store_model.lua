@@ -9,7 +9,7 @@ model.__index = model
 function model.new()
   return setmetatable({
     entries = {}, companies = {}, newest = {}, applying = {}, open = {}, seen = {}, abouts = {}, decisions = {},
-    scheduled = {}, marks = {},
+    scheduled = {}, marks = {}, changes = {},
   }, model)
 end
 
@@ -36,7 +36,19 @@ end
 
 -- Writing ---------------------------------------------------------------------------------------------------------------
 
+local STILL_TO_DO = { applying = true, scheduled = true }
+
+-- Adds to all that was done, in order.
+local function tell(self, entry, kind)
+  if not STILL_TO_DO[entry.status] then
+    self.changes[#self.changes + 1] = {
+      kind or entry.status == "awaiting_confirmation" and "asked" or "ended", entry,
+    }
+  end
+end
+
 local function add(self, entry)
+  tell(self, entry)
   self.entries[#self.entries + 1], self.newest[entry.company] = entry, entry
   return entry
 end
@@ -50,6 +62,7 @@ local function close(self, question, entry)
   end
   if state then
     question.state, self.open[question.company] = state, nil
+    tell(self, entry, "closed")
   end
 end
 
@@ -94,6 +107,7 @@ function model:end_scheduled(company, status)
   local entry = self.scheduled[company]
   if entry then
     entry.status, self.scheduled[company] = status, nil
+    tell(self, entry)
   end
 end
 
@@ -149,6 +163,7 @@ function model:finish(company, entry, status, how)
     claim.owner, claim.attempts, claim.due = nil, claim.attempts + 1, how.now + how.retry_in
   else
     self.applying[company], entry.status = nil, status
+    tell(self, entry)
     if entry.question then
       close(self, entry.question, entry)
     end
@@ -218,6 +233,7 @@ local function end_open(self, fate, from, to, how)
   local claim = self.applying[from]
   if claim and fate ~= "renamed" then
     claim.entry.status, self.applying[from], closed = "cancelled", nil, closed + 1
+    tell(self, claim.entry)
   end
   local question = self.open[from]
   if question and fate == "merged" and how.keeps_companies and question.from ~= self.companies[to] then

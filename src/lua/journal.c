@@ -145,13 +145,14 @@ static void set_lost(lua_State *L, size_t i, bool lost) {
   lua_pop(L, 1);
 }
 
-/* store:finish(tenant, items) -> true. Each item gets `lost`. */
+/* store:finish(tenant, items, now) -> true. Each item gets `lost`. */
 static int l_finish(lua_State *L) {
   size_t count;
   lc_text tenant = l_check_tenant(L, 2);
+  double now = luaL_checknumber(L, 4);
   lc_finish *finishes = l_check_items(L, 3, sizeof *finishes, &count, to_finish);
   l_store *box = l_check_open(L);
-  lc_status status = lc_store_finish(box->store, tenant, finishes, count, &box->error);
+  lc_status status = lc_store_finish(box->store, tenant, finishes, count, now, &box->error);
   for (size_t i = 0; i < count && status == LC_OK; i++)
     set_lost(L, i, finishes[i].lost);
   return l_done(L, box, status);
@@ -173,13 +174,14 @@ static void to_ending(lua_State *L, int table, void *ending) {
   };
 }
 
-/* store:end_scheduled(tenant, items) -> true. Each item gets `lost`. */
+/* store:end_scheduled(tenant, items, now) -> true. Each item gets `lost`. */
 static int l_end_scheduled(lua_State *L) {
   size_t count;
   lc_text tenant = l_check_tenant(L, 2);
+  double now = luaL_checknumber(L, 4);
   lc_ending *endings = l_check_items(L, 3, sizeof *endings, &count, to_ending);
   l_store *box = l_check_open(L);
-  lc_status status = lc_store_end_scheduled(box->store, tenant, endings, count, &box->error);
+  lc_status status = lc_store_end_scheduled(box->store, tenant, endings, count, now, &box->error);
   for (size_t i = 0; i < count && status == LC_OK; i++)
     set_lost(L, i, endings[i].lost);
   return l_done(L, box, status);
@@ -372,6 +374,44 @@ static int l_history(lua_State *L) {
   return l_push_results(L, box, result, status, l_push_entry);
 }
 
+/* A change, then its entry. */
+static int push_change(lua_State *L, lc_text item) {
+  lc_done change;
+  memcpy(&change, item.data, sizeof change);
+  lua_createtable(L, 0, 3);
+  l_set_integer(L, "number", (int64_t)change.number);
+  l_set_string(L, "kind", lc_done_names[change.kind]);
+  int results = l_push_entry(L, (lc_text){ item.data + sizeof change, item.size - sizeof change });
+  if (results == 1)
+    lua_setfield(L, -2, "entry");
+  return results;
+}
+
+/* store:changes(tenant, after, limit) -> changes, the number of the last one, the number up to which they were removed */
+static int l_changes(lua_State *L) {
+  uint64_t newest = 0, removed = 0;
+  lc_text tenant = l_check_tenant(L, 2);
+  uint64_t after = (uint64_t)luaL_checkinteger(L, 3);
+  size_t limit = (size_t)luaL_checkinteger(L, 4);
+  l_result *result = l_new_result(L);
+  l_store *box = l_check_open(L);
+  lc_status status = lc_store_changes(box->store, tenant, after, limit, &newest, &removed, &box->error);
+  int results = l_push_results(L, box, result, status, push_change);
+  if (results != 1)
+    return results;
+  lua_pushinteger(L, (lua_Integer)newest);
+  lua_pushinteger(L, (lua_Integer)removed);
+  return 3;
+}
+
+/* store:newest_change() -> number */
+static int l_newest_change(lua_State *L) {
+  uint64_t newest = 0;
+  l_store *box = l_check_open(L);
+  lc_status status = lc_store_newest_change(box->store, &newest, &box->error);
+  return l_done_integer(L, box, status, (int64_t)newest);
+}
+
 void l_journal_register(lua_State *L) {
   static const luaL_Reg methods[] = {
     { "write", l_write },
@@ -390,6 +430,8 @@ void l_journal_register(lua_State *L) {
     { "seen", l_seen },
     { "entry", l_entry },
     { "history", l_history },
+    { "changes", l_changes },
+    { "newest_change", l_newest_change },
     { NULL, NULL },
   };
   l_store_methods(L, methods);

@@ -229,6 +229,29 @@ static const char *check_expiring(const record *r) {
   return names_question(r, LC_QUESTION_OPEN) ? NULL : "a time names a confirmation that is missing or closed";
 }
 
+/* Whether the entry can stand among the changes as that. One that has ended may be tried again. */
+static bool is_change(const lc_done *change, const lc_entry *entry) {
+  return change->kind == LC_DONE_ASKED ? entry->status == LC_ENTRY_AWAITING : change->kind == LC_DONE_ENDED || entry->has_question;
+}
+
+static const char *check_change(const record *r) {
+  lc_store store = { .env = r->c->env };
+  lc_done change;
+  lc_entry entry;
+  MDB_val value;
+  uint64_t removed;
+  if (r->rest.mv_size != 8 || !lc_unpack_change(lc_text_of(r->value), &change) || lc_get_removed(&store, r->c->txn, &r->tenant, &removed) != 0)
+    return "a change is damaged";
+  if (lc_key_number(r->rest) == 0)
+    return NULL; /* where they begin */
+  if (change.entry >= lc_key_number(r->rest) || lc_key_number(r->rest) <= removed)
+    return "a change has a wrong number";
+  if (!exists(r, LC_TABLE_JOURNAL, lc_key_of_entry(&r->tenant, change.entry), &value))
+    return change.entry <= removed ? NULL : "a change names an entry that is missing";
+  bool sound = lc_entry_unpack(value.mv_data, value.mv_size, &entry, NULL) != LC_OK || is_change(&change, &entry);
+  return sound ? NULL : "a change names an entry that did not do that";
+}
+
 /* Whether the delivery is there. */
 static bool find_delivery(const record *r, uint64_t id, lc_delivery *delivery) {
   MDB_val value;
@@ -311,6 +334,7 @@ static checks *const record_checks[LC_TABLES] = {
   [LC_TABLE_QUESTIONS] = check_question,
   [LC_TABLE_EXPIRING] = check_expiring,
   [LC_TABLE_SCHEDULED] = check_scheduled,
+  [LC_TABLE_CHANGES] = check_change,
   [LC_TABLE_DELIVERIES] = check_delivery,
   [LC_TABLE_DELIVERED] = check_delivered,
   [LC_TABLE_WAITING] = check_waiting,

@@ -19,10 +19,10 @@ typedef struct lc_key {
 
 typedef struct lc_rules_cache lc_rules_cache;
 
-/* The newest entry of all tenants. */
+/* The newest entry of all tenants, or what was done last. */
 typedef struct lc_last {
-  uint64_t entry;
-  double written; /* seconds since 1970 */
+  uint64_t number; /* entries and changes are numbered together */
+  double written;  /* when the entry was: seconds since 1970 */
 } lc_last;
 
 struct lc_store {
@@ -189,12 +189,24 @@ int lc_read_last(lc_writer *w);
 lc_status lc_writer_end(lc_writer *w, lc_status status, lc_error *error);
 lc_status lc_writer_fail(const lc_writer *w, int rc, lc_error *error);
 
+/* The next number, of an entry or a change: milliseconds since 1970, but more than the last one. */
+uint64_t lc_next_number(lc_writer *w);
+
 /* Gives an entry, to be put with lc_put_new_entry, the next id and the time. */
 void lc_number_entry(lc_writer *w, lc_entry *entry);
 int lc_put_new_entry(lc_writer *w, const lc_entry *entry);
 
+/* Adds to the tenant's changes that the entry has reached its end, or has asked; nothing when it is still to be done. */
+int lc_add_change(lc_writer *w, const lc_entry *entry);
+
+/* Adds that the entry has closed its question. */
+int lc_add_closed(lc_writer *w, const lc_entry *entry);
+
 /* Replaces an entry. */
 int lc_put_entry(const lc_writer *w, const lc_entry *entry);
+
+/* The same of one that has reached its end with that. */
+int lc_put_ended(lc_writer *w, const lc_entry *entry);
 
 int lc_remove_entry(lc_writer *w, const lc_entry *entry);
 
@@ -207,6 +219,19 @@ lc_status lc_read_entry(const lc_writer *w, uint64_t id, lc_entry *entry, lc_err
 /* The number of entries in the tenant's log: counted when the counter is absent or damaged. */
 int lc_get_count(const lc_writer *w, uint64_t *count);
 int lc_count_entries(const lc_writer *w, uint64_t *count);
+
+/* ---- from sequence.c ------------------------------------------------------------------- */
+
+/* Removes the changes up to the number of an entry, the last of those that retention removes. */
+int lc_remove_changes(const lc_writer *w, uint64_t entry);
+
+/* Whether it is the value of a change, or with the number 0 of where they begin; the entry it names, and as what. */
+bool lc_unpack_change(lc_text packed, lc_done *change);
+
+enum { LC_DONE_BITS = 2 }; /* of a change's value: its kind; above them is the number of its entry */
+
+/* The number up to which changes, and entries of the journal, were removed; 0: none. */
+int lc_get_removed(const lc_store *store, MDB_txn *txn, const lc_key *tenant, uint64_t *removed);
 
 /* ---- from cursor.c --------------------------------------------------------------------- */
 
@@ -239,13 +264,13 @@ int lc_find_queued(const lc_writer *w, const lc_company *company, uint64_t behin
 int lc_has_turn(const lc_writer *w, const lc_company *company, uint64_t queued, bool *has_turn);
 
 /* Ends the queued entry: `newer`, which is about to be written, has come of it. Unless that is applying, the next one has its turn. */
-lc_status lc_follow(const lc_writer *w, lc_entry *newer, uint64_t queued, lc_error *error);
+lc_status lc_follow(lc_writer *w, lc_entry *newer, uint64_t queued, lc_error *error);
 
 /* Sets in an entry how it has ended. */
 void lc_set_ending(lc_entry *entry, const lc_ending *ending);
 
 /* What lc_store_end_scheduled does for a queued entry. */
-lc_status lc_end_queued(const lc_writer *w, lc_ending *ending, lc_error *error);
+lc_status lc_end_queued(lc_writer *w, lc_ending *ending, lc_error *error);
 
 /* ---- from question.c ------------------------------------------------------------------- */
 
@@ -259,7 +284,7 @@ lc_status lc_read_question(const lc_writer *w, const uint8_t *id, lc_question *q
 bool lc_question_is_due(const lc_question *question, double now);
 
 /* Closes a question at the time `at` as the status of `entry` says, if it does. */
-lc_status lc_close_question(const lc_writer *w, lc_question *question, const lc_entry *entry, double at, lc_error *error);
+lc_status lc_close_question(lc_writer *w, lc_question *question, const lc_entry *entry, double at, lc_error *error);
 
 /* Removes a closed question. */
 lc_status lc_remove_question(const lc_writer *w, const lc_question *question, lc_error *error);
@@ -301,10 +326,10 @@ int lc_get_schedule(const lc_store *store, MDB_txn *txn, const lc_key *tenant, c
 int lc_is_due(const lc_writer *w, const lc_company *company, uint64_t entry, bool *due);
 
 /* Ends what the company has scheduled, if anything, with that status: LC_ENTRY_SUPERSEDED or LC_ENTRY_CARRIED_OUT. */
-lc_status lc_end_schedule(const lc_writer *w, const lc_company *company, lc_entry_status status, lc_error *error);
+lc_status lc_end_schedule(lc_writer *w, const lc_company *company, lc_entry_status status, lc_error *error);
 
 /* The same, and why; the status may also be LC_ENTRY_CANCELLED. */
-lc_status lc_call_off(const lc_writer *w, const lc_company *company, lc_entry_status status, lc_text why, lc_error *error);
+lc_status lc_call_off(lc_writer *w, const lc_company *company, lc_entry_status status, lc_text why, lc_error *error);
 
 /* Makes what the company has scheduled that of another one, which has nothing scheduled. */
 int lc_move_schedule(const lc_writer *w, const lc_company *from, const lc_company *to);

@@ -94,7 +94,7 @@ static int settle_claim(const lc_writer *w, lc_key *company, lc_claim *claim, co
 }
 
 /* The end of an entry that answers a question closes the question. */
-static lc_status finish_question(const lc_writer *w, lc_entry *entry, lc_error *error) {
+static lc_status finish_question(lc_writer *w, lc_entry *entry, lc_error *error) {
   size_t size = w->store->result_size;
   lc_entry answer = *entry;
   lc_question question;
@@ -106,7 +106,7 @@ static lc_status finish_question(const lc_writer *w, lc_entry *entry, lc_error *
 }
 
 /* `behind`: the last entry of the queue that has had its turn. */
-static lc_status finish_entry(const lc_writer *w, const lc_finish *finish, uint64_t *behind, lc_error *error) {
+static lc_status finish_entry(lc_writer *w, const lc_finish *finish, uint64_t *behind, lc_error *error) {
   lc_entry entry;
   lc_key number = lc_key_of_entry(&w->tenant, finish->entry);
   MDB_val key = lc_key_value(&number), value;
@@ -123,14 +123,16 @@ static lc_status finish_entry(const lc_writer *w, const lc_finish *finish, uint6
   entry.error = finish->error;
   value.mv_size = lc_entry_size(&entry);
   status = lc_writer_fail(w, mdb_cursor_put(w->entries, &key, &value, MDB_CURRENT | MDB_RESERVE), error);
-  if (status == LC_OK)
+  if (status == LC_OK) {
     lc_entry_pack(&entry, value.mv_data);
+    status = lc_writer_fail(w, lc_add_change(w, &entry), error);
+  }
   return status != LC_OK || !entry.has_question ? status : finish_question(w, &entry, error);
 }
 
 /* The host has made a change whose entry has ended without it: another store had taken it over. Where that can have parted the
  * host from the journal, the entry says so. */
-static lc_status note_late(const lc_writer *w, const lc_finish *finish, lc_error *error) {
+static lc_status note_late(lc_writer *w, const lc_finish *finish, lc_error *error) {
   static const char late[] = "the host made this change late, when another process had taken it over: "
                              "see that the company's category is right";
   uint64_t newest;
@@ -144,7 +146,7 @@ static lc_status note_late(const lc_writer *w, const lc_finish *finish, lc_error
     return lc_writer_fail(w, rc, error);
   entry.status = LC_ENTRY_UPDATED;
   entry.error = (lc_text){ late, sizeof late - 1 };
-  return lc_writer_fail(w, lc_put_entry(w, &entry), error);
+  return lc_writer_fail(w, lc_put_ended(w, &entry), error);
 }
 
 /* Moves to the claim of an entry, which may have moved with its company since that was named; MDB_NOTFOUND. */
@@ -161,7 +163,7 @@ static int seek_claim(const lc_writer *w, const lc_finish *finish, lc_key *compa
 }
 
 /* What the host has made is written down even if another store has taken the change over meanwhile. */
-static lc_status finish_one(const lc_writer *w, lc_finish *finish, lc_error *error) {
+static lc_status finish_one(lc_writer *w, lc_finish *finish, lc_error *error) {
   lc_key company = lc_key_of_company(&w->tenant, &finish->company);
   lc_claim claim = { 0 };
   MDB_val value;
@@ -181,9 +183,9 @@ static lc_status finish_one(const lc_writer *w, lc_finish *finish, lc_error *err
   return status != LC_OK ? status : lc_writer_fail(w, settle_claim(w, &company, &claim, finish, behind), error);
 }
 
-lc_status lc_store_finish(lc_store *store, lc_text tenant, lc_finish *finishes, size_t count, lc_error *error) {
-  lc_writer w = { .store = store, .tenant = lc_key_of(tenant) };
-  lc_status status = lc_begin_write(store, LC_PART_JOURNAL, &w.txn, error);
+lc_status lc_store_finish(lc_store *store, lc_text tenant, lc_finish *finishes, size_t count, double now, lc_error *error) {
+  lc_writer w = { .store = store, .tenant = lc_key_of(tenant), .now = now };
+  lc_status status = lc_writer_begin(&w, error);
   if (status != LC_OK)
     return status;
   int rc = mdb_cursor_open(w.txn, lc_env_table(store->env, LC_TABLE_APPLYING), &w.claims);
@@ -192,7 +194,7 @@ lc_status lc_store_finish(lc_store *store, lc_text tenant, lc_finish *finishes, 
   status = lc_writer_fail(&w, rc, error);
   for (size_t i = 0; i < count && status == LC_OK; i++)
     status = finish_one(&w, &finishes[i], error);
-  return lc_end_write(store, LC_PART_JOURNAL, w.txn, status, error); /* closes the cursors */
+  return lc_writer_end(&w, status, error); /* closes the cursors */
 }
 
 bool lc_is_claimed(const lc_writer *w, const lc_claim *claim) {

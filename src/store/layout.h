@@ -36,6 +36,8 @@ typedef enum lc_table {
   LC_TABLE_UNCHANGED,     /* journal: tenant, entry -> lc_entry, packed, of an event that changed nothing */
   LC_TABLE_UNCHANGED_BY_COMPANY, /* journal: tenant, company, entry -> nothing */
   LC_TABLE_NOTES,         /* journal: tenant, name -> JSON of an lc_cursor */
+  LC_TABLE_CHANGES,       /* journal: tenant, number -> what was done, and the entry that says more (sequence.c); number 0 -> the
+                           * number up to which they were removed */
   LC_TABLE_DELIVERIES,    /* journal: tenant, number -> lc_delivery, packed: what webhooks have left */
   LC_TABLE_DELIVERED,     /* journal: tenant, the key of an lc_delivery -> uint64_t its number */
   LC_TABLE_WAITING,       /* journal: tenant, hook, milliseconds when it is due, number of a delivery that waits -> nothing */

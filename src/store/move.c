@@ -93,16 +93,16 @@ static void cancel(lc_move_company *m, lc_entry *entry) {
   m->closed++;
 }
 
-static lc_status cancel_change(const lc_writer *w, lc_move_company *m, uint64_t id, lc_error *error) {
+static lc_status cancel_change(lc_writer *w, lc_move_company *m, uint64_t id, lc_error *error) {
   lc_entry entry;
   lc_status status = read_entry(w, id, &entry, error);
   if (status != LC_OK)
     return status;
   cancel(m, &entry);
-  return lc_writer_fail(w, lc_put_entry(w, &entry), error);
+  return lc_writer_fail(w, lc_put_ended(w, &entry), error);
 }
 
-static lc_status move_change(const lc_writer *w, lc_move_company *m, const lc_claim *claim, lc_error *error) {
+static lc_status move_change(lc_writer *w, lc_move_company *m, const lc_claim *claim, lc_error *error) {
   lc_key from = lc_key_of_company(&w->tenant, &m->from), to = lc_key_of_company(&w->tenant, &m->to);
   int rc = lc_delete(w->store, w->txn, LC_TABLE_APPLYING, &from);
   if (rc == 0 && m->fate == LC_FATE_RENAMED)
@@ -150,14 +150,14 @@ static lc_status move_question(lc_writer *w, lc_move_company *m, lc_error *error
   return of_from < of_to ? withdraw(w, m, &m->from, of_to, 0, error) : withdraw(w, m, &m->to, of_from, 0, error);
 }
 
-static lc_status call_off(const lc_writer *w, lc_move_company *m, const lc_company *company, lc_entry_status ended,
+static lc_status call_off(lc_writer *w, lc_move_company *m, const lc_company *company, lc_entry_status ended,
                           lc_error *error) {
   m->closed++;
   return lc_call_off(w, company, ended, m->why, error);
 }
 
 /* The newer of two scheduled entries stays. */
-static lc_status move_schedule(const lc_writer *w, lc_move_company *m, lc_error *error) {
+static lc_status move_schedule(lc_writer *w, lc_move_company *m, lc_error *error) {
   lc_schedule from, to = { 0 };
   lc_status status = LC_OK;
   int rc = lc_get_schedule(w->store, w->txn, &w->tenant, &m->from, &from);
@@ -207,25 +207,26 @@ static int forget_old_name(const lc_writer *w, const lc_move_company *m, lc_entr
   return rc;
 }
 
-static lc_status move_entry(const lc_writer *w, lc_move_company *m, uint64_t id, lc_error *error) {
+static lc_status move_entry(lc_writer *w, lc_move_company *m, uint64_t id, lc_error *error) {
   lc_entry entry;
   lc_status status = read_entry(w, id, &entry, error);
   if (status != LC_OK || stays(m, &entry))
     return status;
   int rc = forget_old_name(w, m, &entry);
-  if (entry.status == LC_ENTRY_QUEUED && m->fate != LC_FATE_RENAMED)
+  bool is_over = entry.status == LC_ENTRY_QUEUED && m->fate != LC_FATE_RENAMED;
+  if (is_over)
     cancel(m, &entry);
   change_entry(m, &entry);
   m->moved++;
   if (rc == 0)
-    rc = lc_put_entry(w, &entry);
+    rc = is_over ? lc_put_ended(w, &entry) : lc_put_entry(w, &entry);
   if (rc == 0 && !stays_listed(m, &entry))
     rc = lc_unlist_entry(w, &m->from, id);
   return lc_writer_fail(w, rc != 0 || m->fate == LC_FATE_DELETED ? rc : lc_list_entry(w, heir(m), id), error);
 }
 
 /* One by one, since moving one moves what a cursor stands on. */
-static lc_status move_entries(const lc_writer *w, lc_move_company *m, lc_error *error) {
+static lc_status move_entries(lc_writer *w, lc_move_company *m, lc_error *error) {
   const lc_key company = lc_key_of_company(&w->tenant, &m->from);
   lc_status status = LC_OK;
   MDB_val key, value;

@@ -111,7 +111,7 @@ static lc_question_state state_after(const lc_question *question, const lc_entry
   }
 }
 
-lc_status lc_close_question(const lc_writer *w, lc_question *question, const lc_entry *entry, double at, lc_error *error) {
+lc_status lc_close_question(lc_writer *w, lc_question *question, const lc_entry *entry, double at, lc_error *error) {
   lc_question_state state = state_after(question, entry);
   if (state == LC_QUESTION_OPEN)
     return LC_OK;
@@ -123,7 +123,9 @@ lc_status lc_close_question(const lc_writer *w, lc_question *question, const lc_
   question->resolved_at = at;
   question->category = entry->status == LC_ENTRY_UPDATED ? entry->to : 0;
   question->answer = entry->details;
-  return lc_writer_fail(w, rc != 0 ? rc : put(w, question), error);
+  if (rc == 0)
+    rc = put(w, question);
+  return lc_writer_fail(w, rc != 0 ? rc : lc_add_closed(w, entry), error);
 }
 
 int lc_replace_question(const lc_writer *w, const lc_question *before, const lc_question *question) {

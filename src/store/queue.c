@@ -70,14 +70,14 @@ static lc_status read_queued(const lc_writer *w, uint64_t id, lc_entry *entry, l
   return lc_must_be_there(lc_read_entry(w, id, entry, error), "a queued entry", error);
 }
 
-lc_status lc_follow(const lc_writer *w, lc_entry *newer, uint64_t queued, lc_error *error) {
+lc_status lc_follow(lc_writer *w, lc_entry *newer, uint64_t queued, lc_error *error) {
   bool applies = newer->status == LC_ENTRY_APPLYING;
   lc_entry entry;
   lc_status status = read_queued(w, queued, &entry, error);
   if (status != LC_OK)
     return status;
   entry.status = LC_ENTRY_CARRIED_OUT;
-  int rc = lc_put_entry(w, &entry);
+  int rc = lc_put_ended(w, &entry);
   if (rc == 0 && !applies)
     rc = pass_on(w, &newer->company, queued);
   if (applies || newer->link == LC_LINK_NONE) { /* lc_store_finish goes on from there */
@@ -109,7 +109,7 @@ void lc_set_ending(lc_entry *entry, const lc_ending *ending) {
     entry->details = ending->details;
 }
 
-lc_status lc_end_queued(const lc_writer *w, lc_ending *ending, lc_error *error) {
+lc_status lc_end_queued(lc_writer *w, lc_ending *ending, lc_error *error) {
   lc_claim claim;
   lc_entry entry;
   int rc = find_claim(w, &ending->company, ending->entry, &claim);
@@ -122,6 +122,6 @@ lc_status lc_end_queued(const lc_writer *w, lc_ending *ending, lc_error *error) 
   if (status != LC_OK)
     return status;
   lc_set_ending(&entry, ending);
-  rc = lc_put_entry(w, &entry);
+  rc = lc_put_ended(w, &entry);
   return lc_writer_fail(w, rc != 0 ? rc : pass_on(w, &ending->company, ending->entry), error);
 }

@@ -1,4 +1,4 @@
-/* Retention: removes old entries with their seen-marks and closed questions. */
+/* Retention: removes old entries with their seen-marks and closed questions, and changes as old as they. */
 #include <math.h>
 
 #include "internal.h"
@@ -15,6 +15,7 @@ typedef struct trimmer {
   uint64_t excess; /* how many are too many */
   int step;        /* how many entries to look at */
   size_t removed;
+  uint64_t last;   /* the last one removed */
 } trimmer;
 
 /* Until a writer has read the newest entry, nothing is too old. */
@@ -94,6 +95,7 @@ static lc_status trim_entry(trimmer *t, uint64_t id, lc_text packed, lc_error *e
   if (status != LC_OK || stays || is_unfinished(&entry))
     return status;
   t->removed++;
+  t->last = id;
   int rc = lc_remove_seen(&t->writer, &entry);
   return lc_writer_fail(&t->writer, rc != 0 ? rc : lc_remove_entry(&t->writer, &entry), error);
 }
@@ -137,6 +139,8 @@ static lc_status trim_step(trimmer *t, const lc_retention *keep, lc_error *error
     t->excess = excess_of(keep, count);
     status = trim_some(t, cursor, error);
     mdb_cursor_close(cursor);
+    if (status == LC_OK && w->log == LC_LOG_JOURNAL)
+      status = lc_writer_fail(w, lc_remove_changes(w, t->last), error);
   }
   if (status == LC_OK && t->removed == 0) { /* not worth a commit */
     lc_env_abort(w->store->env, LC_PART_JOURNAL, w->txn);

@@ -44,16 +44,16 @@ static lc_status read_entry(const lc_writer *w, uint64_t id, lc_entry *entry, lc
 }
 
 /* Writes down how an entry that was read has ended, with what the caller has changed in it. */
-static lc_status end(const lc_writer *w, const lc_schedule *schedule, const lc_entry *entry, lc_error *error) {
+static lc_status end(lc_writer *w, const lc_schedule *schedule, const lc_entry *entry, lc_error *error) {
   int rc = remove_schedule(w, &entry->company, schedule);
-  return lc_writer_fail(w, rc != 0 ? rc : lc_put_entry(w, entry), error);
+  return lc_writer_fail(w, rc != 0 ? rc : lc_put_ended(w, entry), error);
 }
 
-lc_status lc_end_schedule(const lc_writer *w, const lc_company *company, lc_entry_status ended, lc_error *error) {
+lc_status lc_end_schedule(lc_writer *w, const lc_company *company, lc_entry_status ended, lc_error *error) {
   return lc_call_off(w, company, ended, (lc_text){ NULL, 0 }, error);
 }
 
-lc_status lc_call_off(const lc_writer *w, const lc_company *company, lc_entry_status ended, lc_text why, lc_error *error) {
+lc_status lc_call_off(lc_writer *w, const lc_company *company, lc_entry_status ended, lc_text why, lc_error *error) {
   lc_schedule schedule;
   lc_entry entry;
   int rc = lc_get_schedule(w->store, w->txn, &w->tenant, company, &schedule);
@@ -96,7 +96,7 @@ static lc_status postpone(const lc_writer *w, const lc_ending *ending, lc_schedu
   return lc_writer_fail(w, rc != 0 ? rc : put(w, &ending->company, &schedule), error);
 }
 
-static lc_status end_one(const lc_writer *w, lc_ending *ending, lc_error *error) {
+static lc_status end_one(lc_writer *w, lc_ending *ending, lc_error *error) {
   lc_schedule schedule;
   lc_entry entry;
   int rc = lc_get_schedule(w->store, w->txn, &w->tenant, &ending->company, &schedule);
@@ -114,14 +114,14 @@ static lc_status end_one(const lc_writer *w, lc_ending *ending, lc_error *error)
   return end(w, &schedule, &entry, error);
 }
 
-lc_status lc_store_end_scheduled(lc_store *store, lc_text tenant, lc_ending *endings, size_t count, lc_error *error) {
-  lc_writer w = { .store = store, .tenant = lc_key_of(tenant) };
-  lc_status status = lc_begin_write(store, LC_PART_JOURNAL, &w.txn, error);
+lc_status lc_store_end_scheduled(lc_store *store, lc_text tenant, lc_ending *endings, size_t count, double now, lc_error *error) {
+  lc_writer w = { .store = store, .tenant = lc_key_of(tenant), .now = now };
+  lc_status status = lc_writer_begin(&w, error);
   if (status != LC_OK)
     return status;
   for (size_t i = 0; i < count && status == LC_OK; i++)
     status = end_one(&w, &endings[i], error);
-  return lc_end_write(store, LC_PART_JOURNAL, w.txn, status, error);
+  return lc_writer_end(&w, status, error);
 }
 
 /* ---- reading ----------------------------------------------------------------------------- */

@@ -323,7 +323,7 @@ typedef struct lc_finish {
 
 /* Writes down how changes have ended. What is `lost` is not written; but if the host `made` it, the entry, which another store
  * has ended otherwise or which newer ones have followed, says so. */
-lc_status lc_store_finish(lc_store *store, lc_text tenant, lc_finish *finishes, size_t count, lc_error *error);
+lc_status lc_store_finish(lc_store *store, lc_text tenant, lc_finish *finishes, size_t count, double now, lc_error *error);
 
 /* An unfinished entry and who works on it. Its times are lc_uptime's (clock.h); in another boot they are over. */
 typedef struct lc_claim {
@@ -429,7 +429,7 @@ typedef struct lc_ending {
 } lc_ending;
 
 /* Ends scheduled and queued entries, in one transaction. */
-lc_status lc_store_end_scheduled(lc_store *store, lc_text tenant, lc_ending *endings, size_t count, lc_error *error);
+lc_status lc_store_end_scheduled(lc_store *store, lc_text tenant, lc_ending *endings, size_t count, double now, lc_error *error);
 
 /* ---- companies that are renamed, merged, deleted -------------------------------------------- */
 
@@ -521,6 +521,34 @@ lc_status lc_store_erase(lc_store *store, lc_text tenant, lc_traces where, lc_er
  * these ids. `from` is 0 at first, then where the next call goes on, 0 again at the end. `erased`: how many. */
 lc_status lc_store_erase_marks(lc_store *store, lc_text tenant, const lc_text *texts, size_t count, bool companies, uint64_t *from,
                                size_t *erased, lc_error *error);
+
+/* ---- all that was done, in order ----------------------------------------------------------- */
+
+/* As what an entry stands among the changes. */
+typedef enum lc_done_kind {
+  LC_DONE_ENDED,  /* "ended": it has reached its end */
+  LC_DONE_ASKED,  /* "asked": it has asked a question */
+  LC_DONE_CLOSED, /* "closed": it has closed its question; that it has ended is the change before */
+  LC_DONE_KINDS   /* how many there are */
+} lc_done_kind;
+
+extern const char *const lc_done_names[LC_DONE_KINDS];
+
+typedef struct lc_done {
+  uint64_t number; /* grows from one change to the next, by more than 1 */
+  uint64_t entry;
+  lc_done_kind kind;
+} lc_done;
+
+/* Copies out a list of at most `limit` changes behind the number `after`, oldest first. An item is an lc_done, then its entry as it is
+ * now, packed. A change whose entry retention has removed is left out. `newest`: the number of the last one looked at, else `after`;
+ * `removed`: up to which number they were removed. An entry that has ended stands there once, but once more when it was tried again,
+ * and when the host has made the change of a failed one late. */
+lc_status lc_store_changes(lc_store *store, lc_text tenant, uint64_t after, size_t limit, uint64_t *newest, uint64_t *removed,
+                           lc_error *error);
+
+/* The number behind which all changes to come are. */
+lc_status lc_store_newest_change(lc_store *store, uint64_t *newest, lc_error *error);
 
 /* ---- companies of the embedded host ------------------------------------------------------ */
 

@@ -100,12 +100,16 @@ lc_status lc_writer_end(lc_writer *w, lc_status status, lc_error *error) {
   return lc_end_write(w->store, LC_PART_JOURNAL, w->txn, status, error);
 }
 
-/* A clock that is wrong (NaN, beyond 2^53 milliseconds) gives no id. */
-void lc_number_entry(lc_writer *w, lc_entry *entry) {
+/* A clock that is wrong (NaN, beyond 2^53 milliseconds) gives no number. */
+uint64_t lc_next_number(lc_writer *w) {
   uint64_t milliseconds = w->now > 0 && w->now < 9e12 ? (uint64_t)(w->now * 1000) : 0;
-  w->last.entry = milliseconds > w->last.entry ? milliseconds : w->last.entry + 1;
+  w->last.number = milliseconds > w->last.number ? milliseconds : w->last.number + 1;
+  return w->last.number;
+}
+
+void lc_number_entry(lc_writer *w, lc_entry *entry) {
+  entry->id = lc_next_number(w);
   w->last.written = w->now;
-  entry->id = w->last.entry;
   entry->written = w->now;
 }
 
@@ -140,6 +144,28 @@ int lc_unlist_entry(const lc_writer *w, const lc_company *company, uint64_t entr
   return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
+/* Adds to the tenant's changes. */
+static int add_change(lc_writer *w, uint64_t entry, lc_done_kind kind) {
+  lc_key key = lc_key_of_entry(&w->tenant, lc_next_number(w));
+  uint64_t packed = entry << LC_DONE_BITS | (uint64_t)kind;
+  return lc_put(w->store, w->txn, LC_TABLE_CHANGES, &key, &packed, sizeof packed);
+}
+
+int lc_add_change(lc_writer *w, const lc_entry *entry) {
+  switch (entry->status) {
+    case LC_ENTRY_APPLYING: case LC_ENTRY_SCHEDULED: case LC_ENTRY_QUEUED:
+      return 0;
+    case LC_ENTRY_AWAITING:
+      return add_change(w, entry->id, LC_DONE_ASKED);
+    default:
+      return add_change(w, entry->id, LC_DONE_ENDED);
+  }
+}
+
+int lc_add_closed(lc_writer *w, const lc_entry *entry) {
+  return add_change(w, entry->id, LC_DONE_CLOSED);
+}
+
 /* A note is found by both names of its company. */
 static bool has_two_names(const lc_entry *entry) {
   return lc_entry_is_note(entry) && entry->former.text.size != 0;
@@ -150,7 +176,14 @@ int lc_put_new_entry(lc_writer *w, const lc_entry *entry) {
   int rc = lc_put_entry(w, entry);
   if (rc == 0 && has_two_names(entry))
     rc = lc_list_entry(w, &entry->former, entry->id);
-  return rc != 0 ? rc : lc_list_entry(w, &entry->company, entry->id);
+  if (rc == 0)
+    rc = lc_list_entry(w, &entry->company, entry->id);
+  return rc != 0 || w->log != LC_LOG_JOURNAL ? rc : lc_add_change(w, entry);
+}
+
+int lc_put_ended(lc_writer *w, const lc_entry *entry) {
+  int rc = lc_put_entry(w, entry);
+  return rc != 0 ? rc : lc_add_change(w, entry);
 }
 
 int lc_remove_entry(lc_writer *w, const lc_entry *entry) {

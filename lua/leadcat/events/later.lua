@@ -31,7 +31,7 @@ local function write_endings(self, endings, drops, counts)
   if #endings == 0 then
     return true
   end
-  local ok, message, code = self._store:end_scheduled(self._tenant, endings)
+  local ok, message, code = self._store:end_scheduled(self._tenant, endings, self:_now())
   if not ok then
     return nil, message, code
   end
@@ -172,7 +172,7 @@ function later.call_off(self, entries, actor, why)
   for place, entry in ipairs(entries) do
     items[place] = ending(entry, { status = "cancelled", details = journal.ended_by(entry, actor, why) })
   end
-  local ok, message, code = self._store:end_scheduled(self._tenant, items)
+  local ok, message, code = self._store:end_scheduled(self._tenant, items, self:_now())
   if not ok then
     return nil, message, code
   end

@@ -172,7 +172,7 @@ end
 
 local function finish(self, changes, flight)
   return group_commit.write(self, "finish", flights.kept(self, changes, flight), function(items)
-    return self._store:finish(self._tenant, items) -- sets `lost` in each
+    return self._store:finish(self._tenant, items, self:_now()) -- sets `lost` in each
   end)
 end
 

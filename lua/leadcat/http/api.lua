@@ -1,5 +1,6 @@
 --- The routes that programs call: JSON in, JSON out. Handlers are called as `http.lua` says.
 
+local changes = require "leadcat.past.changes"
 local core = require "leadcat.core"
 local events = require "leadcat.http.events"
 local json = require "leadcat.util.json"
@@ -113,6 +114,10 @@ local PARAMETERS = {
   state = name_of(options_of.one_of(core.question_states)),
   revision = function(text) return whole(text, 2 ^ 53) end,
   limit = function(text) return whole(text, MAX_LIMIT) end,
+  wait = function(text)
+    local seconds = time_of(text)
+    return seconds and changes.WAIT.fits(seconds) and seconds or nil
+  end,
   unchanged = function(text) return text == "true" or nil end,
 }
 

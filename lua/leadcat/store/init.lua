@@ -138,7 +138,7 @@
 -- What is scheduled, at most one entry of each company.
 ---@field scheduled fun(self, tenant: string, now: number, limit: integer): table[]?, string?, string? entries that are due, or to be looked at again, by `now`: the earliest first
 ---@field schedule_of fun(self, tenant: string, company: string): table?, string?, string? the company's entry. `not_found`
----@field end_scheduled fun(self, tenant: string, items: table[]): true?, string?, string? ends scheduled entries, and queued ones that this handle has claimed: items `{entry, company, status, reason, error?, details?, revision?, from?, again?}` as `cancelled` or `dropped`, by a config's revision and the company's category then; with the status `scheduled` it is looked at again at the time `again`, with `queued` it has its turn again in `again` seconds. Each gets `lost`: true, and nothing was written, when it had ended before
+---@field end_scheduled fun(self, tenant: string, items: table[], now: number): true?, string?, string? ends scheduled entries, and queued ones that this handle has claimed: items `{entry, company, status, reason, error?, details?, revision?, from?, again?}` as `cancelled` or `dropped`, by a config's revision and the company's category then; with the status `scheduled` it is looked at again at the time `again`, with `queued` it has its turn again in `again` seconds. Each gets `lost`: true, and nothing was written, when it had ended before
 --
 -- Companies that are renamed, merged, deleted.
 ---@field move fun(self, tenant: string, what: table, now: number): table?, string?, string? writes down what has become of a company, with an entry of its own (a note): `what` is `{fate = "renamed"|"merged"|"deleted"|"forgotten", company, company_is_integer, to?, to_is_integer?, keeps_companies?, category?: of `to`, merged, where a host keeps it, details?, why?: the error of what is called off, idle?: as of `claim`}`. Gives `{result, company?, entry?, key?, moved, closed}`: the result "moved", and how many entries have moved and what was open has ended (no entry: nothing was known of the company); "busy", and nothing was written, when `company` has an unfinished change that a live owner works on (or, renamed, both have one); "unknown" or "taken" (where companies are kept here): there is no such company, or there is one. Entries, questions and what is scheduled are those of `to` then. Entries of a merged company have it as `former`, those of a deleted or forgotten one `is_gone`: neither is a `last_change`. Of two open questions or scheduled entries the newer stays; what was open of a company that is gone ends (`superseded`, `cancelled`). An unfinished change is that of the renamed company, else `cancelled`
@@ -153,6 +153,11 @@
 ---@field entry fun(self, tenant: string, entry: integer): table?, string?, string? one entry. `not_found`
 ---@field history fun(self, tenant: string, company?: string, since?: number, after?: integer, limit: integer, unchanged?: boolean): table[]?, string?, string? entries, of one company or all, with `at` >= since, older than the entry `after`; `unchanged`: unchanged events instead
 ---@field add_unchanged fun(self, tenant: string, items: table[], now: number): true?, string?, string? records unchanged events: items as for `write`, with `reason`, `event_id?`, `error?`. Neither `seen` nor `newest` knows of them
+--
+-- All that was done, in order: each change is written in the transaction of what it tells of, and all that is written later has a higher
+-- number, which numbers of entries share, also after an older copy of the store has been put in its place.
+---@field changes fun(self, tenant: string, after: integer, limit: integer): table[]?, integer|string?, integer|string? changes `{number, kind, entry}` behind the number `after`, oldest first; the number of the last one that was looked at, else `after`; and up to which they were removed (`trim`; 0: none). The entry is as it is now; the kind says what it did: "ended" (it has reached its end: each once, and again when it was tried again, or made late), "asked" (it is awaiting_confirmation), "closed" (it has closed its question)
+---@field newest_change fun(self): integer?, string?, string? a number that is not below that of any change, and below those of all to come
 --
 -- Questions.
 ---@field confirmation fun(self, tenant: string, id: string): table?, string?, string? one question. `not_found`
@@ -200,7 +205,7 @@ return {
   unfinished = { "finish", "claim", "applying" },
   lives = { "move", "find_traces", "erase", "erase_marks" },
   later = { "scheduled", "schedule_of", "end_scheduled" },
-  journal = { "entry", "history", "add_unchanged" },
+  journal = { "entry", "history", "add_unchanged", "changes", "newest_change" },
   questions = { "confirmation", "confirmations", "count_confirmations", "expire" },
   companies = { "company", "create", "set_category", "companies" },
   cursors = { "cursor" },

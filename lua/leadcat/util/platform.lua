@@ -94,6 +94,12 @@ function platform.can_yield()
   return scheduler ~= nil and scheduler.running() and true or false
 end
 
+--- Whether this may wait: nobody has to stand still meanwhile but who has called.
+---@return boolean
+function platform.may_wait()
+  return scheduler == nil or platform.can_yield()
+end
+
 --- What runs now, to tell it from the other coroutines of this Lua state.
 ---@return any
 function platform.running()
