@@ -425,9 +425,10 @@ describe("a database is connected", function()
     engine:close()
     local worker = stores.file((blocks(page, database, "lua")[1]:gsub("/var/lib/leadcat", path)), ".lua")
     local shell = table.concat(blocks(page, database, "sh"), "\n")
-    local first = shell:match "leadcat outbox sql[^\n]+\npsql [^\n]+":gsub("leadcat outbox", "build/bin/%0"):gsub("outbox%.sql", ddl)
-      :gsub("psql %-1 %-v ON_ERROR_STOP=1 crm", "psql -1" .. client:sub(5))
-    local second = shell:match "leadcat worker [^\n]+":gsub("leadcat worker", "build/bin/%0 --once"):gsub("worker%.lua", worker)
+    local first = shell:match "leadcat outbox sql[^\n]+\npsql [^\n]+":gsub("leadcat outbox", "build/bin/%0")
+      :gsub("outbox%.sql", ddl):gsub("psql %-1 %-v ON_ERROR_STOP=1 crm", "psql -1" .. client:sub(5))
+    local second = shell:match "leadcat worker [^\n]+":gsub("leadcat worker", "build/bin/%0 --once")
+      :gsub("worker%.lua", worker)
     local script = stores.file(table.concat({
       "export PGOPTIONS='-c client_min_messages=warning'; unset LUA_PATH LUA_CPATH; set -e",
       client .. " <<'END'",

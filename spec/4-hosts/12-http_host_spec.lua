@@ -389,7 +389,9 @@ it("the README connects a CRM by webhooks and its API", function()
   engine:close()
   local work = assert(load((section:gsub("https://crm.example.com", address):gsub("/var/lib/leadcat", path))))()
   local hook = work.sources[1]
-  local app = require("leadcat.http").new { engine = work.engine, authenticate = function() end, hooks = { pipedrive = hook } }
+  local app = require("leadcat.http").new {
+    engine = work.engine, authenticate = function() end, hooks = { pipedrive = hook },
+  }
   local answer = app:respond {
     method = "POST", path = "/leadcat/hooks/pipedrive", headers = {
       authorization = "Basic " .. core.base64 "leadcat:secret", ["content-type"] = "application/json",
