@@ -274,7 +274,7 @@ local function need(value, message, code)
 end
 
 local function all_history(engine)
-  local list, after, page = {}, nil, nil
+  local list, after, page = {}
   repeat
     page, after = need(engine:history { limit = 1000, after = after })
     for _, entry in ipairs(page) do
