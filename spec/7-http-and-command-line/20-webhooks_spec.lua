@@ -3,74 +3,20 @@
 local core = require "leadcat.core"
 local http = require "leadcat.http"
 local json = require "leadcat.util.json"
+local senders = require "support.senders"
 local stores = require "support.stores"
 local webhook = require "leadcat.source.webhook"
 
 local NOW = 1700000000
-local URL = "https://crm.example.com/leadcat/hooks/crm"
 
 local function mac(secret, text)
   return core.hmac_sha256(secret, text)
 end
 
--- How a sender of each kind signs: the headers, and the end of the address.
-local SIGN = {
-  standard = function(secret, body, now)
-    local key = core.unbase64((secret:gsub("^whsec_", "")))
-    local id = "msg_" .. core.checksum(body)
-    return { ["webhook-id"] = id, ["webhook-timestamp"] = ("%d"):format(now),
-      ["webhook-signature"] = "v1," .. core.base64(mac(key, ("%s.%d.%s"):format(id, now, body))) }
-  end,
-  superoffice = function(secret, body)
-    local signature = core.base64(mac(secret, body))
-    return { ["x-superoffice-signature"] = signature, ["x-superoffice-eventid"] = core.checksum(body) }
-  end,
-  hubspot = function(secret, body, now)
-    local time = ("%d"):format(now * 1000)
-    return { ["x-hubspot-request-timestamp"] = time,
-      ["x-hubspot-signature-v3"] = core.base64(mac(secret, "POST" .. URL .. body .. time)) }
-  end,
-  pipedrive = function(secret)
-    return { authorization = "Basic " .. core.base64(secret) }
-  end,
-  espocrm = function(secret, body)
-    return { signature = core.base64("66f0a1b2c3:" .. core.hex(mac(secret, body))) }
-  end,
-  twenty = function(secret, body, now)
-    local time = ("%d"):format(now * 1000)
-    return { ["x-twenty-webhook-timestamp"] = time,
-      ["x-twenty-webhook-signature"] = core.hex(mac(secret, time .. ":" .. body)) }
-  end,
-  odoo = function(secret)
-    return {}, "secret=" .. secret
-  end,
-}
-
 local PUBLISHED = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 local SECRETS = setmetatable({ standard = PUBLISHED, pipedrive = "leadcat:p4ss:word" }, {
   __index = function() return "a secret that is long enough" end,
 })
-
-local function map_of_standard(payload)
-  return payload.type == "deal.won"
-    and { trigger = "sale_won", sale = { id = payload.deal }, company = payload.company }
-    or {}, "not a deal that was won"
-end
-
-local MORE = {
-  standard = { map = map_of_standard }, hubspot = { public_url = URL }, espocrm = { event = "Opportunity.update" },
-}
-
-local function new_hook(kind, more)
-  local options = { kind = kind, secret = SECRETS[kind] }
-  for name, value in pairs(MORE[kind] or {}) do
-    options[name] = value
-  end
-  for name, value in pairs(more or {}) do
-    options[name] = value
-  end
-  return webhook(options)
-end
 
 -- A site with one hook at /leadcat/hooks/crm, and companies 7 (a lead) and 8 (an opportunity).
 local function new_site(kind, more)
@@ -79,7 +25,7 @@ local function new_site(kind, more)
   assert(site.engine:save(stores.config { sale_registered = 3, sale_won = 5, sale_lost = 7 }))
   assert(site.engine.host:create(7, 1))
   assert(site.engine.host:create(8, 3))
-  site.hook = new_hook(kind, more)
+  site.hook = senders.hook(kind, SECRETS[kind], more)
   site.app = http.new { engine = site.engine, authenticate = function() end, hooks = { crm = site.hook } }
   return site
 end
@@ -92,7 +38,7 @@ local function post(site, body, headers, query, path)
 end
 
 local function send(site, body, secret, now)
-  local headers, query = SIGN[site.kind](secret or SECRETS[site.kind], body, now or site.now)
+  local headers, query = senders.sign(site.kind, secret or SECRETS[site.kind], body, now or site.now)
   headers["content-type"] = "application/json"
   return post(site, body, headers, query)
 end
@@ -114,8 +60,6 @@ local function handle(site)
   return events, newest.state, newest.problem
 end
 
-local KINDS = { "standard", "superoffice", "hubspot", "pipedrive", "espocrm", "twenty", "odoo" }
-
 describe("a webhook's signature", function()
   after_each(stores.check)
 
@@ -129,21 +73,21 @@ describe("a webhook's signature", function()
     site.engine:close()
   end)
 
-  for _, kind in ipairs(KINDS) do
+  for _, kind in ipairs(senders.KINDS) do
     it("of " .. kind .. " is accepted, and no other", function()
       local site = new_site(kind)
       assert.equal(200, (send(site, "{}")))
       assert.equal(1, count(site))
       assert.equal(401, (send(site, '{"a": 1}', kind == "standard" and "whsec_QUFBQQ==" or "another:secret")))
       assert.equal(401, (post(site, '{"a": 1}', {})))
-      local headers, query = SIGN[kind](SECRETS[kind], '{"a": 1}', NOW)
+      local headers, query = senders.sign(kind, SECRETS[kind], '{"a": 1}', NOW)
       for name, value in pairs(headers) do
         if not name:find "time" and not name:find "id$" then
           headers[name] = value:sub(1, -6) .. (value:sub(-5) == "AAAA=" and "BBBB=" or "AAAA=")
         end
       end
       assert.equal(401, (post(site, '{"a": 1}', headers, query and query .. "x")))
-      local changed = SIGN[kind](SECRETS[kind], '{"a": 1}', NOW)
+      local changed = senders.sign(kind, SECRETS[kind], '{"a": 1}', NOW)
       local signs_body = kind ~= "pipedrive" and kind ~= "odoo"
       assert.equal(signs_body and 401 or 200, (post(site, '{"a": 2}', changed, query)))
       assert.equal(signs_body and 1 or 2, count(site))
@@ -179,7 +123,7 @@ describe("a webhook's signature", function()
   it("of HubSpot has the query, with some characters as they are", function()
     local site = new_site "hubspot"
     local time = ("%d"):format(NOW * 1000)
-    local signed = "POST" .. URL .. "?a=b:c/d%20e" .. "[]" .. time
+    local signed = "POST" .. senders.URL .. "?a=b:c/d%20e" .. "[]" .. time
     local headers = { ["x-hubspot-request-timestamp"] = time,
       ["x-hubspot-signature-v3"] = core.base64(mac(SECRETS.hubspot, signed)) }
     assert.equal(200, (post(site, "[]", headers, "a=b%3Ac%2Fd%20e")))
@@ -234,7 +178,7 @@ describe("the route of webhooks", function()
   end)
 
   it("tells neither the sender nor the log a secret", function()
-    for _, kind in ipairs(KINDS) do
+    for _, kind in ipairs(senders.KINDS) do
       local site = new_site(kind)
       local _, answer = send(site, '{"a": 1}', kind == "standard" and "whsec_QUFBQQ==" or "another:secret")
       assert.matches("^hook " .. kind .. ": ", answer.log)

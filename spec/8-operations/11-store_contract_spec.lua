@@ -22,7 +22,7 @@ local function called()
   local pipe = assert(io.popen "grep -rL 'store = require' lua --include=*.lua")
   for file in pipe:lines() do
     for line in io.lines(file) do
-      line = line:gsub("%-%-.*", "")
+      line = line:gsub("%-%-.*", ""):gsub("leadcat%.store%.", "")
       for name in line:gmatch "%f[%w_]_?store[:.]([%a_]+)%f[^%w_.\"]" do
         found[name] = file
       end

@@ -310,6 +310,28 @@ static void test_damaged_claim(void) {
   lc_store_close(store);
 }
 
+/* One that is damaged, or missing, is told, and holds up no other. */
+static void test_damaged_delivery(void) {
+  static const char *const bodies[] = { "", "short", NULL };
+  for (int i = 0; i < 3; i++) {
+    lc_store *store = new_store();
+    const lc_text hook = text_of("h"), body = bodies[i] != NULL ? text_of(bodies[i]) : (lc_text){ done, sizeof done };
+    lc_text list, item;
+    lc_delivery d;
+    put(store, &(record){ LC_TABLE_DELIVERIES, BYTES(NUMBER("\6")), body.data, body.size });
+    put(store, &(record){ LC_TABLE_WAITING, BYTES("\1h" NUMBER("\0") NUMBER("\6")), BYTES("") });
+    CHECK(lc_store_take_deliveries(store, tenant, hook, now, 9, 1, NULL) == LC_OK);
+    list = lc_store_result(store);
+    CHECK(lc_list_next(&list, &item) && lc_delivery_unpack(item.data, item.size, &d, NULL) == LC_OK && d.id == 6 && d.state == LC_DELIVERY_FAILED);
+    CHECK(d.body.size == body.size && d.problem.size > 0);
+    CHECK(lc_store_take_deliveries(store, tenant, hook, now, 9, 9, NULL) == LC_OK);
+    list = lc_store_result(store);
+    CHECK(lc_list_next(&list, &item) && lc_delivery_unpack(item.data, item.size, &d, NULL) == LC_OK && d.id == 7 && d.attempts == 1);
+    CHECK(lc_store_delivery(store, tenant, 6, NULL) == LC_OK);
+    lc_store_close(store);
+  }
+}
+
 static void test_damaged_company(void) {
   lc_store *store = new_store();
   const lc_company acme = company_of("Acme");
@@ -450,6 +472,7 @@ int main(void) {
   TEST(test_link_bytes());
   TEST(test_former_bytes());
   TEST(test_damaged_company());
+  TEST(test_damaged_delivery());
   TEST(test_damaged_mark());
   TEST(test_entry_bytes());
   TEST(CHECK(files_remove(files_directory) == 0));
