@@ -112,11 +112,47 @@ describe("a webhook's signature", function()
     end)
   end
 
-  it("of EspoCRM is also that of before version 9", function()
-    local site = new_site "espocrm"
-    local body = "[]"
-    assert.equal(200, (post(site, body, { ["x-signature"] = core.base64("6:" .. mac(SECRETS.espocrm, body)) })))
-    assert.equal(401, (post(site, body, { ["x-signature"] = core.base64("6:" .. mac("x", body)) })))
+  -- What buildSignature and buildSignatureLegacy of EspoCRM's application/Espo/Core/Webhook/Sender.php make of this, computed
+  -- with Python's hmac. It sends both headers; older versions had only the second.
+  it("of EspoCRM is as its source makes it, in both forms", function()
+    local site = new_site("espocrm", { secret = "71b8e2c4d5f6a7b8c9d0e1f2a3b4c5d6" })
+    local body = '[{"id":"5f0c","stage":"Closed Won"}]'
+    local signature = "NjZmMGExYjJjM2Q0ZTVmNmE6M2YzZDA2MWEwMmMxZjZmODdjMzBkYTIwZjhm"
+      .. "ZGE2NjdhMjQ3N2UyMzkxMjk5NDRhZWI5MDYwODNkMDA0ZGY5Zg=="
+    local legacy = "NjZmMGExYjJjM2Q0ZTVmNmE6Pz0GGgLB9vh8MNog+P2mZ6JHfiORKZRK65Bgg9AE358="
+    for _, row in ipairs {
+      { 200, { signature = signature, ["x-signature"] = legacy } }, { 200, { signature = signature } },
+      { 200, { ["x-signature"] = legacy } }, { 401, { signature = legacy } }, { 401, { ["x-signature"] = signature } },
+      { 401, { signature = "Ojpm", ["x-signature"] = legacy } },
+    } do
+      assert.equal(row[1], (post(site, body, row[2])))
+    end
+    assert.equal(401, (post(site, body .. " ", { ["x-signature"] = legacy })))
+    site.engine:close()
+  end)
+
+  -- What generateSignature of Twenty's engine/core-modules/webhook/jobs/call-webhook.job.ts makes of this, run with Node.js.
+  it("of Twenty is as its source makes it", function()
+    local site = new_site("twenty", { secret = "twenty secret" })
+    local headers = { ["x-twenty-webhook-timestamp"] = "1700000000123", ["x-twenty-webhook-nonce"] = "5f",
+      ["x-twenty-webhook-signature"] = "a321b3e31a59cb79e0755e752ac9e6967e502e3faa3c989ae997a91f94331ed0" }
+    local body = '{"eventName":"opportunity.created","record":{"id":"u-1"}}'
+    assert.equal(200, (post(site, body, headers)))
+    assert.equal(401, (post(site, body:gsub("u%-1", "u-2"), headers)))
+    site.engine:close()
+  end)
+
+  it("takes no longer when many are sent", function()
+    local site, macs = new_site "standard", 0
+    local original = core.hmac_sha256
+    core.hmac_sha256 = function(...) -- luacheck: ignore 122
+      macs = macs + 1
+      return original(...)
+    end
+    local status = post(site, "{}", { ["webhook-id"] = "m", ["webhook-timestamp"] = ("%d"):format(NOW),
+      ["webhook-signature"] = ("v1,A x "):rep(600) })
+    core.hmac_sha256 = original -- luacheck: ignore 122
+    assert.same({ 401, 1 }, { status, macs })
     site.engine:close()
   end)
 
@@ -175,6 +211,25 @@ describe("the route of webhooks", function()
     assert.same({ 503, "5", 0 }, { status, answer.headers["Retry-After"], #writer:deliveries() })
     reader:close()
     writer:close()
+  end)
+
+  it("does not let the log be filled by whoever sends nonsense", function()
+    local site = new_site "superoffice"
+    local function line(body)
+      return select(2, post(site, body or "{}", {})).log
+    end
+    local first = "hook superoffice: its signature is not that of the secret"
+    assert.same({ first, nil, nil }, { line(), line(), line() })
+    assert.matches("^hook superoffice: a body of 262145 bytes$", line(("x"):rep(256 * 1024 + 1)))
+    site.now = NOW + 9
+    assert.is_nil(line())
+    site.now = NOW + 10
+    assert.same({ first .. " (and 3 more before that)", nil }, { line(), line() })
+    site.now = NOW - 60 -- a clock that is put back does not silence it
+    assert.equal(first .. " (and 1 more before that)", line())
+    site.now = NOW
+    assert.equal(first, line())
+    site.engine:close()
   end)
 
   it("tells neither the sender nor the log a secret", function()
@@ -259,6 +314,8 @@ local ROWS = {
     .. '"entity":"deal","entity_id":"4","timestamp":"2023-11-14T22:00:00.000Z"}}', NOTHING, "done", "is what it was" },
   { "pipedrive", nil, '{"data":{"id":4},"meta":{"action":"change","entity":"person"}}', NOTHING, "done",
     "^person is no deal$" },
+  { "pipedrive", nil, '{"data":{"id":null,"status":"won","org_id":7},"previous":{"status":"open"},"meta":{"action":'
+    .. '"change","entity":"deal"}}', NOTHING, "failed", "^it does not say which sale it is about$" },
   { "pipedrive", nil, "{}", NOTHING, "failed", "^it has no meta.action" },
   { "espocrm", nil, '[{"id":"5f0c","stage":"Closed Won","accountId":"7","modifiedAt":"2023-11-14 22:00:00"}]',
     { "sale_won 5f0c of 7 at 1699999200.0: updated" }, "done" },
@@ -317,6 +374,20 @@ describe("what a sender says", function()
     assert.equal(1, count(site))
     assert.equal(200, (send(site, "[" .. item:format(1) .. "," .. item:format(1) .. "]")))
     assert.equal(1, #(handle(site)))
+    site.engine:close()
+  end)
+
+  it("is handled once, whichever attempt of Pipedrive's it is", function()
+    local site = new_site "pipedrive"
+    for attempt = 0, 1 do
+      for _, body in ipairs {
+        '{"meta":{"action":"updated","object":"deal","id":4},"retry":%d,"current":{"id":4}}',
+        '{"meta":{"action":"change","entity":"deal","attempt":%d},"data":{"id":4},"previous":{}}',
+      } do
+        assert.equal(200, (send(site, body:format(attempt))))
+      end
+    end
+    assert.equal(2, count(site))
     site.engine:close()
   end)
 

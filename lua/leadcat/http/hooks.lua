@@ -41,12 +41,15 @@ local function line_of(hook, message, code, now)
     return nil
   end
   by_code[code] = { at = now, more = 0 }
-  return last and last.more > 0 and ("%s (and %d others before that)"):format(message, last.more) or message
+  return last and last.more > 0 and ("%s (and %d more before that)"):format(message, last.more) or message
 end
 
 local function refused(context, hook, message, code)
   local made = response.problem(context, CODES[code] or "unavailable", nil)
-  made.log = CODES[code] and line_of(hook, message, code, context.engine:_now()) or not CODES[code] and message or nil
+  made.log = message
+  if CODES[code] then
+    made.log = line_of(hook, message, code, context.engine:_now())
+  end
   return made
 end
 

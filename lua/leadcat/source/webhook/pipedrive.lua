@@ -51,7 +51,7 @@ end
 local function sale_of(deal, meta)
   local org = change.value(deal.org_id)
   return {
-    id = deal.id or meta.entity_id or meta.id, name = change.text(deal.title),
+    id = change.id(deal.id) or change.id(meta.entity_id) or change.id(meta.id), name = change.text(deal.title),
     company = change.id(type(org) == "table" and org.value or org), status = change.value(deal.status),
   }
 end
