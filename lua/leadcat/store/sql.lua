@@ -217,6 +217,7 @@ end
 --- Of the database's sessions.
 sql.SETTINGS = {
   plan_cache_mode = "force_generic_plan", -- planning each time costs a factor of two
+  enable_seqscan = "off", jit = "off", -- plans are made while tables are small, and kept
   statement_timeout = "8s", -- the server gives up before we do
 }
 

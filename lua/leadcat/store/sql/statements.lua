@@ -59,7 +59,7 @@ statement("look", "bytea bytea[] bytea[] int8[] bytea[] bool bytea int8", [[
 WITH n AS MATERIALIZED (SELECT company, record FROM leadcat.entry WHERE tenant = $1::bytea
   AND entry = ANY ($4::int8[])),
 k AS MATERIALIZED (SELECT * FROM leadcat.company WHERE tenant = $1::bytea
-  AND (company = ANY ($2::bytea[]) OR company = ANY (ARRAY(SELECT company FROM n))))
+  AND company = ANY ($2::bytea[] || ARRAY(SELECT company FROM n)))
 SELECT 0::int4, NULL::bytea, NULL::bytea, ARRAY[(SELECT value FROM leadcat.meta WHERE name = 'configs'),
   ]] .. US .. [[ + $8::int8 * 1000,
   nextval('leadcat.entry_low'), (SELECT coalesce(max(revision), 0) FROM leadcat.config WHERE tenant = $1::bytea)]
@@ -67,15 +67,18 @@ UNION ALL SELECT 1, company, question, ARRAY[version, newest, category, changed,
   deadline - ]] .. MS .. [[ - $8::int8, retry_at - ]] .. MS .. [[ - $8::int8, attempts, begun, scheduled,
     scheduled_at]::int8[] FROM k
 UNION ALL SELECT 2, NULL, record, NULL FROM n
-UNION ALL SELECT 2, NULL, e.record, NULL FROM k JOIN leadcat.entry e ON e.tenant = $1::bytea AND e.entry = k.applying
-UNION ALL SELECT 2, NULL, e.record, NULL FROM k JOIN leadcat.entry e ON e.tenant = $1::bytea AND e.entry = k.scheduled
+UNION ALL SELECT 2, NULL, e.record, NULL FROM k CROSS JOIN LATERAL (SELECT record FROM leadcat.entry
+  WHERE tenant = $1::bytea AND entry = k.applying LIMIT 1) e
+UNION ALL SELECT 2, NULL, e.record, NULL FROM k CROSS JOIN LATERAL (SELECT record FROM leadcat.entry
+  WHERE tenant = $1::bytea AND entry = k.scheduled LIMIT 1) e
 UNION ALL SELECT 2, NULL, q.record, NULL FROM k CROSS JOIN LATERAL (SELECT e.record FROM leadcat.entry e
   WHERE e.tenant = $1::bytea AND e.company = k.company AND e.status = 13 ORDER BY e.entry LIMIT 2) q
     WHERE k.applying IS NOT NULL
 UNION ALL SELECT 2, NULL, c.record, NULL FROM k CROSS JOIN LATERAL (SELECT e.record FROM leadcat.entry e
   WHERE e.tenant = $1::bytea AND e.company = k.company AND e.change > 0 ORDER BY e.entry DESC LIMIT 200) c
     WHERE $6::bool
-UNION ALL SELECT 3, NULL, q.record, NULL FROM k JOIN leadcat.question q ON q.tenant = $1::bytea AND q.id = k.question
+UNION ALL SELECT 3, NULL, q.record, NULL FROM k CROSS JOIN LATERAL (SELECT record FROM leadcat.question
+  WHERE tenant = $1::bytea AND id = k.question LIMIT 1) q
 UNION ALL SELECT 3, NULL, record, NULL FROM leadcat.question WHERE tenant = $1::bytea AND id = ANY ($5::bytea[])
 UNION ALL SELECT 4, event_id, NULL, ARRAY[entry] FROM leadcat.entry WHERE tenant = $1::bytea
   AND event_id = ANY ($3::bytea[])
@@ -227,16 +230,19 @@ SELECT record FROM (SELECT entry, record FROM leadcat.%s WHERE tenant = $1::byte
     AND former = $5::bytea]] or ""))
 end
 statement("applying", "bytea bytea int8 int8", [[
-SELECT e.record FROM leadcat.company k JOIN leadcat.entry e ON e.tenant = k.tenant AND e.entry = k.applying
+SELECT e.record FROM leadcat.company k CROSS JOIN LATERAL (SELECT record FROM leadcat.entry
+  WHERE tenant = k.tenant AND entry = k.applying LIMIT 1) e
 WHERE k.tenant = $1::bytea AND k.company > $2::bytea AND k.applying IS NOT NULL
   AND k.retry_at <= ]] .. MS .. [[ + $4::int8
 ORDER BY k.company LIMIT $3::int8]])
 statement("scheduled", "bytea int8 int8", [[
-SELECT e.record FROM leadcat.company k JOIN leadcat.entry e ON e.tenant = k.tenant AND e.entry = k.scheduled
+SELECT e.record FROM leadcat.company k CROSS JOIN LATERAL (SELECT record FROM leadcat.entry
+  WHERE tenant = k.tenant AND entry = k.scheduled LIMIT 1) e
 WHERE k.tenant = $1::bytea AND k.scheduled IS NOT NULL AND k.scheduled_at <= $2::int8
 ORDER BY k.scheduled_at, k.scheduled LIMIT $3::int8]])
 statement("schedule_of", "bytea bytea", [[
-SELECT e.record FROM leadcat.company k JOIN leadcat.entry e ON e.tenant = k.tenant AND e.entry = k.scheduled
+SELECT e.record FROM leadcat.company k CROSS JOIN LATERAL (SELECT record FROM leadcat.entry
+  WHERE tenant = k.tenant AND entry = k.scheduled LIMIT 1) e
 WHERE k.tenant = $1::bytea AND k.company = $2::bytea]])
 statement("question", "bytea bytea", "SELECT record FROM leadcat.question WHERE tenant = $1::bytea AND id = $2::bytea")
 -- $2 company, $3 user, $4 states, $5 asked before this entry, $6 limit, $7 open ones over by then (ms) count as
