@@ -208,8 +208,9 @@ function upkeep:erase(tenant, where, items)
   if where == "revisions" then
     return erase_abouts(self, tenant, items)
   end
-  local companies, entries, questions = {}, {}, {}
-  for _, item in ipairs(items) do
+  local companies, entries, questions, records = {}, {}, {}, {}
+  for i, item in ipairs(items) do
+    records[i] = item.record
     local shown = self.core[SHOWS[where]](self.core, item.record)
     if where == "questions" and shown then
       questions[#questions + 1] = shown.id:gsub("%x%x", function(digits) return string.char(tonumber(digits, 16)) end)
@@ -223,7 +224,7 @@ function upkeep:erase(tenant, where, items)
     keys = function()
       return {
         companies = companies, entries = where == "journal" and entries or nil, questions = questions,
-        unchanged = where == "unchanged" and entries or nil,
+        unchanged = where == "unchanged" and records or nil,
       }
     end,
     arguments = function() return where, items end,
@@ -316,12 +317,23 @@ end
 
 -- What a shared store does not have yet.
 for _, name in ipairs {
-  "changes", "newest_change", "put_delivery", "take_deliveries", "end_deliveries", "deliveries", "delivery",
+  "changes", "newest_change", "put_delivery", "end_deliveries",
 } do
   upkeep[name] = function()
     return nil, ("a store of several machines has no %s yet"):format(
       name:find "deliver" and "deliveries" or "sequence of changes"), "unavailable"
   end
+end
+
+-- There are none.
+function upkeep.take_deliveries()
+  return {}
+end
+
+upkeep.deliveries = upkeep.take_deliveries
+
+function upkeep.delivery()
+  return nil, "there is no such delivery", "not_found"
 end
 
 function upkeep.copy()
