@@ -17,6 +17,7 @@ local outbox = require "leadcat.cli.outbox"
 local protected = require "leadcat.util.protected"
 local questions = require "leadcat.cli.questions"
 local replay = require "leadcat.cli.replay"
+local shared = require "leadcat.cli.shared"
 local simulate = require "leadcat.cli.simulate"
 local store = require "leadcat.cli.store"
 local worker = require "leadcat.cli.worker"
@@ -30,7 +31,7 @@ local COMMANDS = {
   configs.init, configs.config, store.check, inspect, replay, backfill, simulate, explain, questions.confirmations,
   questions.resolve, store.maintain, store.backup, store.compact, history.history, history.undo,
   history.cancel, changes.changes, companies.move, companies.merge, companies.gone, companies.forget, outbox.outbox,
-  worker.worker, deliveries.deliveries, notices.notices,
+  worker.worker, deliveries.deliveries, notices.notices, shared.shared,
 }
 
 local function print_version()

@@ -15,6 +15,7 @@ local platform = require "leadcat.util.platform"
 local preset = require "leadcat.rules.preset"
 local render_confirmation = require "leadcat.pages.confirmation"
 local render_text = require "leadcat.words.text"
+local sql = require "leadcat.store.sql"
 local triggers = require "leadcat.rules.triggers"
 
 local leadcat = {}
@@ -55,7 +56,8 @@ local OPTIONS = {
   host = options_of.of_type("table", "a table of functions"),
   tenant = options_of.kind("a string of at most 64 bytes", function(v) return type(v) == "string" and #v <= 64 end),
   language = options_of.of_type("string", "a language tag"),
-  durability = options_of.kind('"full" or "relaxed"', function(v) return v == "full" or v == "relaxed" end),
+  durability = options_of.one_of { "full", "relaxed", "primary" },
+  shared = options_of.of_type("string", "a connection string, postgresql://host/database"),
   confirmation_ttl = options_of.kind("a positive number of seconds", function(v)
     return type(v) == "number" and v > 0 and v < math.huge
   end),
@@ -98,7 +100,8 @@ end
 ---@field host? leadcat.Host default: companies are kept in the same store (`leadcat.host.lmdb`)
 ---@field tenant? string 0 to 64 bytes; default "". With it, `maintain` is for this tenant only, else for all
 ---@field language? string of names in reports; default "en"
----@field durability? "full"|"relaxed" full (the default): what is acknowledged is on disk. relaxed: a power failure may undo the newest changes
+---@field shared? string the database of a store of several machines, postgresql://user@db1,db2/name; then `path` is this machine's copy of the rules
+---@field durability? "full"|"relaxed"|"primary" full (the default): what is acknowledged is on disk, and with `shared` on a standby's as well. relaxed: a power failure may undo the newest changes. primary: with `shared`, one machine is enough
 ---@field confirmation_ttl? number seconds until a question expires; default 7 days
 ---@field retention? {age?: number|false, count?: integer|false} how much of the journal is kept, with its seen event ids and closed confirmations: entries of the last `age` seconds (default two years), at most `count` of them (default 10 million); false: no limit
 ---@field map_size? integer bytes the journal may have in use (at most 1 GiB of it for configs), from now on and for all processes, if what is in use fits; default: as it was given last, or 16 GiB. Not allocated ahead
@@ -151,6 +154,39 @@ local function schedule(options)
   end
 end
 
+local function check_shared(options)
+  if options.shared and options.readonly then
+    error("leadcat.open: 'readonly' is for a store of one machine, not with 'shared'", 3)
+  elseif options.shared and options.durability == "relaxed" then
+    error('leadcat.open: with \'shared\' durability is "full" or "primary"', 3)
+  elseif not options.shared and options.durability == "primary" then
+    error('leadcat.open: durability = "primary" is for \'shared\'', 3)
+  end
+end
+
+local function moment()
+  return platform.is_scheduled() and patient.MOMENT or nil
+end
+
+local function open_shared(options)
+  return sql.open {
+    path = options.path, shared = options.shared, durability = options.durability, map_size = options.map_size,
+    max_readers = options.max_readers, mode = options.mode, patience = moment(), sleep = platform.sleep,
+  }
+end
+
+local function open_alone(options)
+  local store, message, code = core.open {
+    path = options.path, map_size = options.map_size, max_readers = options.max_readers,
+    readonly = options.readonly, mode = options.mode, relaxed = options.durability == "relaxed", patience = moment(),
+  }
+  if store and sql.is_mirror(store) then
+    store:close()
+    return nil, ("%s mirrors a shared store: open it with `shared`"):format(options.path), "conflict"
+  end
+  return store, message, code
+end
+
 --- Opens a store. Each process opens it for itself, after fork. Raises on a wrong option, or when the host lacks a
 --- required function.
 ---@param options leadcat.Options
@@ -173,11 +209,8 @@ function leadcat.open(options)
     error('leadcat.open: apply = "elsewhere" needs a host of your own: what the store keeps is changed at once', 2)
   end
   check_triggers(options.triggers)
-  local store, message, code = core.open {
-    path = options.path, map_size = options.map_size, max_readers = options.max_readers,
-    readonly = options.readonly, mode = options.mode,
-    relaxed = options.durability == "relaxed", patience = platform.is_scheduled() and patient.MOMENT or nil,
-  }
+  check_shared(options)
+  local store, message, code = (options.shared and open_shared or open_alone)(options)
   if store and options.triggers and not options.readonly then
     store, message, code = with_triggers(store, options.triggers)
   end
@@ -186,7 +219,8 @@ function leadcat.open(options)
   end
   strings:name_triggers(function() return triggers.texts(store) end)
   return Engine.new({
-    store = platform.is_scheduled() and patient.new(store) or store, of_one_tenant = options.tenant ~= nil, host = host,
+    store = not options.shared and platform.is_scheduled() and patient.new(store) or store,
+      of_one_tenant = options.tenant ~= nil, host = host,
     companies = host.bind and embedded or options.apply == "elsewhere" and elsewhere or foreign,
     fields = config.copy(host.fields or {}),
     clock = options.clock or core.now, strings = strings, language = options.language or "en",

@@ -402,31 +402,33 @@ for _, dialect in ipairs(databases.DIALECTS) do
   end)
 end
 
--- The blocks of the manual, with the paths and the address of this machine.
-local function manual(database, language)
-  local page, found = io.open "lua/leadcat/source/README.md", {}
-  for block in page:read "*a":gmatch("\n```" .. language .. "\n(.-)\n```") do
+-- The blocks of a page that says how to connect a database, with the address of this machine.
+local function blocks(name, database, language)
+  local page, found = io.open(name), {}
+  local text = page:read "*a"
+  for block in (text:match "\n## Beside your CRM\n.*" or text):gmatch("\n```" .. language .. "\n(.-)\n```") do
     found[#found + 1] = block:gsub("port = 5432", "port = " .. database.port):gsub('user = "crm"', 'user = "leadcat"')
   end
   page:close()
   return found
 end
 
-describe("the manual of sources", function()
+describe("a database is connected", function()
   after_each(stores.check)
 
-  it("does as it says", function()
+  for _, page in ipairs { "README.md", "lua/leadcat/source/README.md" } do it("by " .. page, function()
     local database, path, ddl = databases.get "postgresql", stores.path(), stores.file ""
     local client = ("psql -q -v ON_ERROR_STOP=1 -h 127.0.0.1 -p %d -U leadcat crm"):format(database.port)
     local engine = stores.open { path = path }
     local config = stores.config(RULES)
     assert(engine:save(config))
     engine:close()
-    local worker = stores.file((manual(database, "lua")[1]:gsub("/var/lib/leadcat", path)), ".lua")
-    local shell = manual(database, "sh")
-    local first = shell[1]:gsub("leadcat outbox", "build/bin/leadcat outbox"):gsub("outbox%.sql", ddl)
-      :gsub("psql %-1 %-v ON_ERROR_STOP=1 crm", "psql -1" .. client:sub(5))
-    local second = shell[2]:gsub("leadcat worker", "build/bin/leadcat worker --once"):gsub("worker%.lua", worker)
+    local worker = stores.file((blocks(page, database, "lua")[1]:gsub("/var/lib/leadcat", path)), ".lua")
+    local shell = table.concat(blocks(page, database, "sh"), "\n")
+    local first = shell:match "leadcat outbox sql[^\n]+\npsql [^\n]+":gsub("leadcat outbox", "build/bin/%0")
+      :gsub("outbox%.sql", ddl):gsub("psql %-1 %-v ON_ERROR_STOP=1 crm", "psql -1" .. client:sub(5))
+    local second = shell:match "leadcat worker [^\n]+":gsub("leadcat worker", "build/bin/%0 --once")
+      :gsub("worker%.lua", worker)
     local script = stores.file(table.concat({
       "export PGOPTIONS='-c client_min_messages=warning'; unset LUA_PATH LUA_CPATH; set -e",
       client .. " <<'END'",
@@ -442,7 +444,7 @@ describe("the manual of sources", function()
     local output = pipe:read "*a"
     pipe:close()
     assert.equal("leadcat: source outbox: 1 handled\n5\n", output)
-  end)
+  end) end
 end)
 
 describe("leadcat.source.outbox", function()

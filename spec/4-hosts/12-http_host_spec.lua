@@ -381,6 +381,31 @@ describe("leadcat.host.http's manual", function()
   end
 end)
 
+-- A deal is won in the CRM, which calls the hook; the change is made by its API.
+it("the README connects a CRM by webhooks and its API", function()
+  local section = assert(io.open "README.md"):read "*a":match "\n%*%*Beside a SaaS CRM.-\n```lua\n(.-)\n```"
+  tell { token = "secret" }
+  local engine, path = open(nil)
+  engine:close()
+  local work = assert(load((section:gsub("https://crm.example.com", address):gsub("/var/lib/leadcat", path))))()
+  local hook = work.sources[1]
+  local app = require("leadcat.http").new {
+    engine = work.engine, authenticate = function() end, hooks = { pipedrive = hook },
+  }
+  local answer = app:respond {
+    method = "POST", path = "/leadcat/hooks/pipedrive", headers = {
+      authorization = "Basic " .. core.base64 "leadcat:secret", ["content-type"] = "application/json",
+    },
+    body = '{"data":{"id":4,"status":"won","org_id":7},"previous":{"status":"open"},"meta":{"action":"change",'
+      .. '"entity":"deal","entity_id":"4","id":"a-1","timestamp":"2026-01-02T03:04:05Z"}}',
+  }
+  assert.equal(200, answer.status)
+  assert.equal(LEAD, company(7).category)
+  assert(hook:step(work.engine))
+  assert.equal(CUSTOMER, company(7).category)
+  work.engine:close()
+end)
+
 if rawget(_G, "jit") then
   return -- nginx has LuaJIT in it either way
 end

@@ -2,13 +2,7 @@
 
 local core = require "leadcat.core"
 local handling = require "support.handling"
-local histories = require "support.histories"
-local host_of = require "kill.host"
-local lfs = require "lfs"
-local plan = require "kill.plan"
 local poll = require "leadcat.source.poll"
-local processes = require "support.processes"
-local source = require "kill.source_events"
 local stores = require "support.stores"
 
 local LEAD, OPPORTUNITY, CUSTOMER = 1, 3, 5 -- the preset's categories
@@ -359,92 +353,5 @@ describe("leadcat.source.poll", function()
       assert.is_false(ok)
       assert.matches("leadcat.source.poll: " .. row[2], message, 1, true)
     end
-  end)
-end)
-
-describe("a polled source", function()
-  after_each(stores.check)
-
-  for _, of in ipairs { "embedded", "own" } do
-    it(("is read once, with %s companies, whoever is killed meanwhile"):format(of), function()
-      local directory = stores.path()
-      assert(lfs.mkdir(directory))
-      local files = plan.files(directory)
-      local crm = of == "own" and host_of.new(files, plan.START, "first") or nil
-      local function open()
-        local host = crm and crm:for_leadcat(true)
-        return stores.open { path = files.store, tenant = "applied", map_size = plan.MAP, host = host }
-      end
-      local own = open()
-      assert(own:save(stores.config {
-        sale_won = CUSTOMER, sale_registered = { OPPORTUNITY, ask = true }, sale_lost = plan.START,
-      }))
-      for i = 1, crm and 0 or source.COUNT do
-        own.host:create(i, plan.START)
-      end
-      own:close()
-
-      local kills, number, reached = 0, 0, { [0] = 0 }
-      repeat
-        number = number + 1
-        local worker = processes.launch("poll.lua", directory, number, of)
-        core.sleep(0.002 + math.random() * 0.08 * (1 + number / 5)) -- on, also where everything is slow
-        kills = kills + (processes.kill(worker) and 1 or 0)
-        local store = assert(core.open { path = files.store, map_size = plan.MAP })
-        reached[number] = tonumber(store:cursor("applied", "cursor:polled") or 0)
-        store:close()
-        assert.is_true(reached[number] >= reached[number - 1])
-      until reached[number] == source.COUNT
-      assert.is_true(kills > 0)
-
-      core.forward(3600)
-      own = open()
-      assert(own:recover())
-      local found = {}
-      for _, entry in ipairs(histories.whole(own)) do
-        found[entry.event_id] = (found[entry.event_id] or "") .. entry.status
-      end
-      for i, event in ipairs(source.events(1, source.COUNT)) do
-        local expected = ({ sale_won = "updated", sale_registered = "awaiting_confirmation" })[event.trigger]
-        assert.same({ i, expected }, { i, found[event.id] })
-        if crm and expected == "updated" then
-          local file = assert(io.open(files.host("applied", event.company)))
-          assert.same({ i, 1 }, { i, #host_of.changes(file:read "*a") })
-          file:close()
-        end
-      end
-      own:close()
-      assert.same({}, core.check_store(files.store))
-    end)
-  end
-end)
-
-describe("the manual of polled sources", function()
-  after_each(stores.check)
-
-  it("does as it says", function()
-    local page = assert(io.open "lua/leadcat/source/README.md")
-    local block = page:read "*a":match("\n```lua\n(local api = .-)\n```")
-    page:close()
-    local path = stores.path()
-    local own = stores.open { path = path, host = { category = function() end, set_category = function() end } }
-    assert(own:save(stores.config(RULES)))
-    own:close()
-    local worker = stores.file([[
-      local crm = require("support.crm").new { [7] = 1, [8] = 1 }
-      package.loaded["crm.leadcat_host"] = crm
-      local now = require("leadcat.core").now()
-      package.loaded["crm.api"] = { deals = function(time, limit)
-        assert(limit == 200 and math.abs(now - 60 - time) < 1)
-        return {
-          { id = 1, company = 7, title = "Printers", status = "open", changed_at = now },
-          { id = 2, company = 8, title = "Paper", status = "won", changed_at = now, closed_at = now },
-          { id = 3, company = 8, title = "Pens", status = "thinking", changed_at = now },
-        }
-      end }
-    ]] .. block:gsub("/var/lib/leadcat", path), ".lua")
-    local _, errors, status = stores.leadcat("worker", "--once", "--verbose", worker)
-    assert.same({ 1, "leadcat: source deals: item 3: the deal's status is 'thinking'\n"
-      .. "leadcat: source deals: 1 problems, 2 handled\n" }, { status, errors })
   end)
 end)

@@ -19,10 +19,10 @@ end
 -- The methods that are called on a store in Lua's own files, and where; in some files a `store` is a module.
 local function called()
   local found = {}
-  local pipe = assert(io.popen "grep -rL 'store = require' lua --include=*.lua")
+  local pipe = assert(io.popen "grep -rL 'store = require' lua --include=*.lua | grep -v ^lua/leadcat/store/")
   for file in pipe:lines() do
     for line in io.lines(file) do
-      line = line:gsub("%-%-.*", "")
+      line = line:gsub("%-%-.*", ""):gsub("leadcat%.store%f[^%w_][%w_.]*", "") -- a module's name
       for name in line:gmatch "%f[%w_]_?store[:.]([%a_]+)%f[^%w_.\"]" do
         found[name] = file
       end

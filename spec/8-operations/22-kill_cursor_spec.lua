@@ -1,5 +1,5 @@
---- Who delivers a source's events with a cursor is killed at any moment, and started anew: nothing is done twice, and nothing is
--- skipped.
+--- Who delivers a source's events with a cursor, or polls an API, is killed at any moment, and started anew: nothing is done twice,
+-- and nothing is skipped.
 
 local core = require "leadcat.core"
 local histories = require "support.histories"
@@ -23,11 +23,15 @@ local function entries_of(engine)
   return found
 end
 
-describe("a source that is read with a cursor", function()
+describe("a source", function()
   after_each(stores.check)
 
-  for _, of in ipairs { "embedded", "own" } do
-    it(("is read once, with %s companies, whoever is killed meanwhile"):format(of), function()
+  for _, row in ipairs {
+    { "embedded", "source.lua", "cursor:source" }, { "own", "source.lua", "cursor:source" },
+    { "embedded", "poll.lua", "cursor:polled" }, { "own", "poll.lua", "cursor:polled" },
+  } do
+    local of, script, cursor = stores.unpack(row)
+    it(("is read once by %s, with %s companies, whoever is killed meanwhile"):format(script, of), function()
       local directory = stores.path()
       assert(lfs.mkdir(directory))
       local files = plan.files(directory)
@@ -48,11 +52,11 @@ describe("a source that is read with a cursor", function()
       local kills, number, reached = 0, 0, {}
       repeat
         number = number + 1
-        local worker = processes.launch("source.lua", directory, number, of)
+        local worker = processes.launch(script, directory, number, of)
         core.sleep(0.002 + math.random() * 0.08 * (1 + number / 5)) -- on, also where everything is slow
         kills = kills + (processes.kill(worker) and 1 or 0)
         local store = assert(core.open { path = files.store, map_size = plan.MAP })
-        reached[number] = tonumber(store:cursor("applied", "cursor:source") or 0)
+        reached[number] = tonumber(store:cursor("applied", cursor) or 0)
         store:close()
         assert.is_true(reached[number] >= (reached[number - 1] or 0))
       until reached[number] == source.COUNT

@@ -14,8 +14,10 @@ local function read(name)
   return content
 end
 
+-- Where the README connects CRMs, the specs of hosts and sources do as it says.
 local function readme()
-  return read "README.md" .. read "lua/leadcat/README.md" .. read "lua/leadcat/rules/README.md"
+  local page = read "README.md":gsub("\n## Beside your CRM\n.-\n## ", "\n## ")
+  return page .. read "lua/leadcat/README.md" .. read "lua/leadcat/rules/README.md"
 end
 
 -- The fenced blocks of a language, in order.

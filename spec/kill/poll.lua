@@ -1,20 +1,12 @@
--- One of the processes that the kill test of polled sources kills: DIRECTORY NUMBER HOST. The source's events have their places as
--- times. Every fiftieth company is stuck until this process has read to the end once.
+-- One of the processes that the kill test of cursors kills: DIRECTORY NUMBER HOST. It polls a source, whose events have their places
+-- as times. Every fiftieth company is stuck until this process has read to the end once.
 
 local core = require "leadcat.core"
-local host_of = require "kill.host"
-local leadcat = require "leadcat"
-local plan = require "kill.plan"
 local poll = require "leadcat.source.poll"
 local source = require "kill.source_events"
 
-local directory, number, of_its_own = arg[1], arg[2], arg[3] == "own"
-local files = plan.files(directory)
-local crm = of_its_own and host_of.new(files, plan.START, "w" .. number)
-local host = crm and crm:for_leadcat(true, host_of.slowly(0.0005)) or nil
-local engine = assert(leadcat.open { path = files.store, tenant = "applied", map_size = plan.MAP, host = host })
+local engine = source.open(arg[1], arg[2], arg[3])
 local is_away = true
-
 engine:on("guard", function(event)
   if is_away and event.company % 50 == 0 then
     error("away", 0)
@@ -29,8 +21,6 @@ local polled = poll {
     return source.events(first, last), last, last < source.COUNT
   end,
 }
-print "ready"
-io.stdout:flush()
 repeat
   local counts = assert(polled:step(engine))
   if not counts.more then

@@ -34,6 +34,7 @@ int l_store_open(lua_State *L) {
     .max_readers = (unsigned)l_integer_field(L, 1, "max_readers"),
     .relaxed = l_boolean_field(L, 1, "relaxed"),
     .readonly = l_boolean_field(L, 1, "readonly"),
+    .shared = l_boolean_field(L, 1, "shared"),
     .mode = (unsigned)l_integer_field(L, 1, "mode"),
     .patience = l_number_field(L, 1, "patience"),
   };
@@ -122,7 +123,7 @@ lc_status l_set_trigger(lua_State *L, l_store *box, uint8_t trigger, lc_error *e
 }
 
 /* The item at `table`, {trigger=, about=}. */
-static void to_declared(lua_State *L, int table, void *item) {
+void l_to_declared(lua_State *L, int table, void *item) {
   lc_declared *declared = item;
   *declared = (lc_declared){ l_text_field(L, table, "trigger", SIZE_MAX), l_text_field(L, table, "about", UINT32_MAX) };
   if (!lc_trigger_name_fits(declared->name))
@@ -132,7 +133,7 @@ static void to_declared(lua_State *L, int table, void *item) {
 /* store:declare(items) -> true; items {trigger=, about= JSON or nil} */
 static int l_declare(lua_State *L) {
   size_t count;
-  const lc_declared *declared = l_check_items(L, 2, sizeof *declared, &count, to_declared);
+  const lc_declared *declared = l_check_items(L, 2, sizeof *declared, &count, l_to_declared);
   l_store *box = l_check_open(L);
   return l_done(L, box, lc_store_declare(box->store, declared, count, &box->error));
 }

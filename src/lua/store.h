@@ -47,6 +47,7 @@ void l_journal_register(lua_State *L);
 void l_question_register(lua_State *L);
 void l_handle_register(lua_State *L);
 void l_company_register(lua_State *L);
+void l_shared_register(lua_State *L);
 void l_delivery_register(lua_State *L);
 
 /* Adds methods to the metatable. */
@@ -98,6 +99,9 @@ int l_push_result(lua_State *L, const l_store *box, l_result *result, lc_status 
                   int push(lua_State *L, lc_text item));
 int l_push_results(lua_State *L, const l_store *box, l_result *result, lc_status status,
                    int push(lua_State *L, lc_text item));
+
+/* Reads the lc_declared at `table`, {trigger=, about=}, as l_check_items wants it. */
+void l_to_declared(lua_State *L, int table, void *item);
 
 /* Push one record of a result, as a table. */
 int l_push_entry(lua_State *L, lc_text packed);

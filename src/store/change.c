@@ -75,7 +75,7 @@ int lc_find_last_change(const lc_store *store, MDB_txn *txn, const lc_key *tenan
   rc = lc_seek_before(cursor, &prefix, UINT64_MAX, &key, &value);
   for (int i = 0; i < MOST_LOOKED_AT && rc == 0; i++) {
     rc = read_entry(store, txn, tenant, lc_key_number(key), &entry);
-    if (rc != 0 || take(&s, &entry))
+    if (!lc_may_be_missing(store, rc) && (rc != 0 || take(&s, &entry)))
       break;
     rc = lc_seek_previous(cursor, &prefix, &key, &value);
   }

@@ -10,8 +10,8 @@ static int newest_revision(const lc_store *store, MDB_txn *txn, const lc_key *te
   return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-static int put_config(const lc_store *store, MDB_txn *txn, lc_key tenant, uint64_t revision, lc_text ruleset, lc_text json,
-                      lc_text about) {
+int lc_put_config(const lc_store *store, MDB_txn *txn, lc_key tenant, uint64_t revision, lc_text ruleset, lc_text json,
+                  lc_text about) {
   lc_key key = tenant;
   lc_key_add_number(&key, revision);
   int rc = lc_put(store, txn, LC_TABLE_RULESETS, &tenant, ruleset.data, ruleset.size);
@@ -33,7 +33,7 @@ lc_status lc_store_save(lc_store *store, lc_text tenant, uint64_t expected, lc_t
     status = lc_fail(error, LC_STALE, "revision %llu is not the newest, which is revision %llu",
                      (unsigned long long)expected, (unsigned long long)revision);
   else if (rc == 0)
-    rc = put_config(store, txn, key, expected + 1, ruleset, json, about);
+    rc = lc_put_config(store, txn, key, expected + 1, ruleset, json, about);
   if (rc != 0)
     status = lc_store_fail(store, LC_PART_CONFIG, rc, "cannot save the config", error);
   return lc_end_write(store, LC_PART_CONFIG, txn, status, error);

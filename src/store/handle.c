@@ -145,7 +145,7 @@ static lc_status commit(lc_handler *h, lc_status status) {
   lc_store *store = h->w.store;
   if (status != LC_OK || h->changed || store->puts_marks)
     return lc_writer_end(&h->w, status, h->error);
-  lc_env_abort(store->env, LC_PART_JOURNAL, h->w.txn);
+  lc_drop_write(store, LC_PART_JOURNAL, h->w.txn);
   return LC_OK;
 }
 

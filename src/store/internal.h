@@ -44,6 +44,9 @@ struct lc_store {
   lc_pending *pending;   /* marks to be written */
   double pending_at;     /* when the newest of them was made: seconds since 1970 */
   bool puts_marks;       /* the transaction has put them */
+  bool shared;           /* as of lc_store_options */
+  MDB_txn *scratch;      /* the world in memory that stands for the journal (scratch.h); NULL: there is none */
+  lc_key scratch_tenant; /* whose it is */
 };
 
 /* ---- from keys.c ----------------------------------------------------------------------- */
@@ -110,6 +113,15 @@ lc_status lc_begin_write(lc_store *store, lc_part part, MDB_txn **txn, lc_error 
 
 /* Commits when `status` is LC_OK, else aborts and returns `status`. */
 lc_status lc_end_write(lc_store *store, lc_part part, MDB_txn *txn, lc_status status, lc_error *error);
+
+/* Aborts a transaction in which nothing was changed. */
+void lc_drop_write(lc_store *store, lc_part part, MDB_txn *txn);
+
+/* Whether it is no damage that a listed entry is not there: of a world in memory (scratch.h). */
+static inline bool lc_may_be_missing(const lc_store *store, int rc) {
+  return rc == MDB_NOTFOUND && store->scratch != NULL;
+}
+
 lc_status lc_store_fail(const lc_store *store, lc_part part, int rc, const char *doing, lc_error *error);
 
 void lc_result_clear(lc_store *store);
@@ -274,6 +286,9 @@ lc_status lc_end_queued(lc_writer *w, lc_ending *ending, lc_error *error);
 
 /* ---- from question.c ------------------------------------------------------------------- */
 
+/* Stores a question, and lists it. */
+int lc_add_question(const lc_writer *w, const lc_question *question);
+
 /* Stores the new, open question that `entry` asks. */
 int lc_put_question(const lc_writer *w, lc_question *question, const lc_entry *entry);
 
@@ -428,10 +443,19 @@ int lc_are_deliveries_due(const lc_writer *reader, const lc_retention *keep, lc_
 /* Whether it is the name of a counter of entries, and of which log. */
 bool lc_is_count(lc_text name, lc_log *log);
 
+/* ---- from config.c --------------------------------------------------------------------- */
+
+/* Puts a revision of the tenant with that key, as the newest. Returns LMDB's result. */
+int lc_put_config(const lc_store *store, MDB_txn *txn, lc_key tenant, uint64_t revision, lc_text ruleset, lc_text json,
+                  lc_text about);
+
 /* ---- from triggers.c ------------------------------------------------------------------- */
 
 /* Reads the own triggers in a transaction on config.mdb. On failure they stay as they were. LC_CORRUPT. */
 lc_status lc_read_triggers(const lc_env *env, MDB_txn *txn, lc_triggers *triggers, lc_error *error);
+
+/* Puts these in the place of those that there are, numbered in their order. Returns LMDB's result. */
+int lc_replace_triggers(const lc_store *store, MDB_txn *txn, const lc_declared *triggers, size_t count);
 
 /* How many there are. Returns LMDB's result. */
 int lc_count_triggers(const lc_store *store, MDB_txn *txn, size_t *count);

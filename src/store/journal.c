@@ -200,7 +200,8 @@ lc_status lc_store_finish(lc_store *store, lc_text tenant, lc_finish *finishes, 
 bool lc_is_claimed(const lc_writer *w, const lc_claim *claim) {
   if (w->idle && claim->owner == w->store->owner.token)
     return false;
-  return claim->boot == w->store->boot && lc_uptime() < claim->deadline && lc_owner_alive(&w->store->owner, claim->owner);
+  return claim->boot == w->store->boot && lc_uptime() < claim->deadline
+      && (w->store->scratch != NULL ? claim->owner != 0 : lc_owner_alive(&w->store->owner, claim->owner));
 }
 
 /* Reads the claim. LC_CONFLICT: it is another one's. */

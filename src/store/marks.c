@@ -38,11 +38,7 @@ static lc_status show_mark(lc_store *store, lc_text event_id, lc_error *error) {
   lc_status status = lc_mark_unpack(room, stored.size, &mark, error);
   if (status != LC_OK)
     return status;
-  const lc_entry entry = {
-    .status = LC_ENTRY_UNCHANGED, .action = LC_NONE, .trigger = mark.trigger, .reason = mark.reason,
-    .revision = mark.revision, .lead_status = mark.lead_status, .rule = mark.rule, .from = mark.from,
-    .company = mark.company, .event_id = event_id, .error = mark.error,
-  };
+  const lc_entry entry = lc_entry_of_mark(&mark, event_id);
   lc_entry_pack(&entry, packed);
   return lc_result_set(store, packed, lc_entry_size(&entry), error);
 }
@@ -79,8 +75,8 @@ static lc_status add(lc_store *store, lc_text tenant, lc_text event_id, const lc
 
 lc_status lc_store_settle(lc_store *store, lc_error *error) {
   MDB_txn *txn;
-  if (lc_pending_count(store->pending) == 0)
-    return LC_OK;
+  if (lc_pending_count(store->pending) == 0 || store->shared)
+    return LC_OK; /* a shared store takes them out itself */
   lc_status status = lc_begin_write(store, LC_PART_JOURNAL, &txn, error);
   return status != LC_OK ? status : lc_end_write(store, LC_PART_JOURNAL, txn, LC_OK, error);
 }
@@ -146,7 +142,7 @@ lc_status lc_remember_in(lc_store *store, MDB_txn *txn, const lc_handling *how, 
       continue;
     const lc_mark mark = mark_of(&cases[i]);
     store->pending_at = how->now;
-    if (add(store, how->tenant, cases[i].entry.event_id, &mark, &ignored) != LC_FULL)
+    if (add(store, how->tenant, cases[i].entry.event_id, &mark, &ignored) != LC_FULL || store->shared)
       continue;
     status = lc_put_marks(store, txn, error);
     lc_pending_cut(store->pending, *before = 0);

@@ -304,7 +304,7 @@ lc_status lc_store_move(lc_store *store, lc_text tenant, lc_move_company *m, dou
   if (status == LC_OK && m->result == LC_MOVED)
     status = move_all(&w, m, unfinished ? &claim : NULL, error);
   if (status == LC_OK && m->entry == 0) { /* nothing was changed */
-    lc_env_abort(store->env, LC_PART_JOURNAL, w.txn);
+    lc_drop_write(store, LC_PART_JOURNAL, w.txn);
     return LC_OK;
   }
   return lc_writer_end(&w, status, error);

@@ -53,7 +53,7 @@ static int list(const lc_writer *w, const lc_question *question, bool listed) {
                 : lc_delete(w->store, w->txn, LC_TABLE_EXPIRING, &key);
 }
 
-static int put(const lc_writer *w, const lc_question *question) {
+int lc_add_question(const lc_writer *w, const lc_question *question) {
   lc_key key = lc_key_of_question(&w->tenant, question->id);
   void *memory;
   int rc = lc_reserve(w->store, w->txn, LC_TABLE_CONFIRMATIONS, &key, lc_question_size(question), &memory);
@@ -72,7 +72,7 @@ int lc_put_question(const lc_writer *w, lc_question *question, const lc_entry *e
   question->from = entry->from;
   question->to = entry->to;
   question->company = entry->company;
-  return put(w, question);
+  return lc_add_question(w, question);
 }
 
 lc_status lc_remove_question(const lc_writer *w, const lc_question *question, lc_error *error) {
@@ -124,13 +124,13 @@ lc_status lc_close_question(lc_writer *w, lc_question *question, const lc_entry 
   question->category = entry->status == LC_ENTRY_UPDATED ? entry->to : 0;
   question->answer = entry->details;
   if (rc == 0)
-    rc = put(w, question);
+    rc = lc_add_question(w, question);
   return lc_writer_fail(w, rc != 0 ? rc : lc_add_closed(w, entry), error);
 }
 
 int lc_replace_question(const lc_writer *w, const lc_question *before, const lc_question *question) {
   int rc = list(w, before, false);
-  return rc != 0 ? rc : put(w, question);
+  return rc != 0 ? rc : lc_add_question(w, question);
 }
 
 static lc_status move_question(const lc_writer *w, const uint8_t *id, const lc_company *to, lc_error *error) {

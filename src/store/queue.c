@@ -10,6 +10,8 @@ static int look_at(const lc_writer *w, uint64_t id, lc_claim *next) {
   MDB_val value;
   lc_entry entry;
   int rc = lc_get(w->store, w->txn, LC_TABLE_JOURNAL, &key, &value);
+  if (lc_may_be_missing(w->store, rc))
+    return 0;
   if (rc != 0)
     return rc == MDB_NOTFOUND ? MDB_CORRUPTED : rc;
   if (lc_entry_unpack(value.mv_data, value.mv_size, &entry, NULL) != LC_OK)

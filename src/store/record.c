@@ -336,6 +336,14 @@ lc_status lc_mark_unpack(const void *bytes, size_t size, lc_mark *mark, lc_error
   return LC_OK;
 }
 
+lc_entry lc_entry_of_mark(const lc_mark *mark, lc_text event_id) {
+  return (lc_entry){
+    .status = LC_ENTRY_UNCHANGED, .action = LC_NONE, .trigger = mark->trigger, .reason = mark->reason,
+    .revision = mark->revision, .lead_status = mark->lead_status, .rule = mark->rule, .from = mark->from,
+    .company = mark->company, .event_id = event_id, .error = mark->error,
+  };
+}
+
 bool lc_batch_next(lc_text *ids, lc_text *id) {
   size_t size = ids->size != 0 ? (unsigned char)*ids->data : 0;
   if (ids->size <= size)

@@ -159,6 +159,9 @@ typedef struct lc_mark {
 
 enum { LC_MARK_ERROR_MAX = 1024, LC_MARK_SIZE_MAX = 32 + LC_COMPANY_MAX + LC_MARK_ERROR_MAX };
 
+/* The same as an entry without a number, for whoever asks what became of the event. Its texts are those of the mark. */
+lc_entry lc_entry_of_mark(const lc_mark *mark, lc_text event_id);
+
 /* What begins a batch: the ids of events that were marked together. Behind it comes each id, its size in a byte before it; that is 0
  * where the mark has been erased. */
 typedef struct lc_batch {

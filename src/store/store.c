@@ -12,6 +12,7 @@
 #include "identity.h"
 #include "internal.h"
 #include "open.h"
+#include "scratch.h"
 #include "store.h"
 
 enum { PATH_MAX_SIZE = 4096 - 32 }; /* so that the names of its files fit */
@@ -96,6 +97,7 @@ static lc_status open_to_write(lc_store *store, const char *path, lc_env_options
 void lc_store_close(lc_store *store) {
   lc_error ignored;
   if (store->env != NULL && !lc_env_forked(store->env)) {
+    lc_scratch_end(store);
     store->patience = 1; /* as long as marks are worth */
     lc_store_settle(store, &ignored);
     for (int part = 0; part < LC_PARTS; part++)
@@ -125,6 +127,7 @@ lc_status lc_store_open(const char *path, const lc_store_options *options, lc_st
   store->relaxed = options->relaxed;
   store->patience = options->patience;
   store->readonly = options->readonly;
+  store->shared = options->shared;
   status = store->readonly ? open_to_read(store, path, error) : open_to_write(store, path, &env, error);
   if (status == LC_OK)
     *out = store;

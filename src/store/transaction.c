@@ -9,14 +9,24 @@ lc_status lc_store_fail(const lc_store *store, lc_part part, int rc, const char 
   return lc_env_fail(store->env, part, rc, doing, error);
 }
 
+/* The world in memory stands for the journal. */
+static bool is_scratch(const lc_store *store, lc_part part) {
+  return part == LC_PART_JOURNAL && store->scratch != NULL;
+}
+
 lc_status lc_begin_read(lc_store *store, lc_part part, MDB_txn **txn, lc_error *error) {
+  if (is_scratch(store, part)) {
+    *txn = store->scratch;
+    return LC_OK;
+  }
   lc_status status = lc_env_read(store->env, part, &store->readers[part], error);
   *txn = store->readers[part].txn;
   return status;
 }
 
 void lc_end_read(lc_store *store, lc_part part) {
-  lc_env_read_end(store->env, part, &store->readers[part]);
+  if (!is_scratch(store, part))
+    lc_env_read_end(store->env, part, &store->readers[part]);
 }
 
 lc_status lc_check_writable(const lc_store *store, lc_error *error) {
@@ -26,6 +36,10 @@ lc_status lc_check_writable(const lc_store *store, lc_error *error) {
 /* Configs are always saved durably: they are few, and kept nowhere else. */
 lc_status lc_begin_write(lc_store *store, lc_part part, MDB_txn **txn, lc_error *error) {
   store->puts_marks = false;
+  if (is_scratch(store, part)) {
+    *txn = store->scratch;
+    return LC_OK;
+  }
   lc_status status = lc_check_writable(store, error);
   return status != LC_OK ? status
        : lc_env_write(store->env, part, store->relaxed && part == LC_PART_JOURNAL, store->patience, txn, error);
@@ -42,7 +56,15 @@ static lc_status commit(lc_store *store, lc_part part, MDB_txn *txn, lc_error *e
   return status;
 }
 
+void lc_drop_write(lc_store *store, lc_part part, MDB_txn *txn) {
+  if (!is_scratch(store, part))
+    lc_env_abort(store->env, part, txn);
+}
+
+/* What fails in a world in memory leaves it as it is: it is of no use then. */
 lc_status lc_end_write(lc_store *store, lc_part part, MDB_txn *txn, lc_status status, lc_error *error) {
+  if (is_scratch(store, part))
+    return status;
   if (status == LC_OK && part == LC_PART_JOURNAL)
     status = lc_put_marks(store, txn, error);
   if (status == LC_OK)

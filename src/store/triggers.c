@@ -120,6 +120,13 @@ static int put(const lc_store *store, MDB_txn *txn, const lc_declared *declared,
   return 0;
 }
 
+int lc_replace_triggers(const lc_store *store, MDB_txn *txn, const lc_declared *triggers, size_t count) {
+  int rc = mdb_drop(txn, lc_env_table(store->env, LC_TABLE_TRIGGERS), 0);
+  for (size_t i = 0; i < count && rc == 0; i++)
+    rc = put(store, txn, &triggers[i], LC_OWN_TRIGGER + i);
+  return rc;
+}
+
 static bool is_same(lc_text a, lc_text b) {
   return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
 }

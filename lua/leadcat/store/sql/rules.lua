@@ -1,0 +1,270 @@
+--- Methods of a shared store for rules: they are saved in the database, and mirrored into the node's LMDB, from where
+-- they decide, also while the database is away. A counter there moves with every save: who asks for what is behind
+-- the last one that it knows misses nothing.
+
+local config = require "leadcat.rules.config"
+local core = require "leadcat.core"
+local json = require "leadcat.util.json"
+local statements = require "leadcat.store.sql.statements"
+local triggers = require "leadcat.rules.triggers"
+
+---@class leadcat.sql.Store
+local rules = {}
+
+local EVERY = 0.25 -- seconds between two looks at the counter
+local AWAY = 1 -- while the database is away
+
+-- Mirroring ----------------------------------------------------------------------------------------------------------
+
+-- The packed ruleset of a config's JSON; "" when that is damaged: then the core says so, and it is repaired or
+-- reported.
+local function ruleset_of(text, revision, own)
+  local cfg = json.decode(text)
+  if type(cfg) ~= "table" or config.has_errors(config.problems(cfg)) then
+    return ""
+  end
+  return core.ruleset(config.normalize(cfg), revision, own)
+end
+
+local function read_triggers(self)
+  local rows, message, code = self:run(statements.triggers, {})
+  if not rows then
+    return nil, message, code
+  end
+  local names, items = {}, {}
+  for i, row in ipairs(rows) do
+    names[i] = row[1]
+    items[i] = { trigger = row[1], about = row[2] ~= "" and row[2] or nil }
+  end
+  return names, items
+end
+
+local function state_of(cluster, counter, anchor)
+  return ("%.0f %.0f %s"):format(cluster, counter, anchor)
+end
+
+local function read_anchor(self, counter)
+  local rows, message, code = self:run(statements.anchor, { counter })
+  return rows and rows[1][1], message, code
+end
+
+-- The database, and how far the mirror goes.
+local function read_state(self)
+  local text = self.core:mirror_state()
+  local cluster, counter, anchor = (text or ""):match "^(%d+) (%d+) (%S+)$"
+  return tonumber(cluster), tonumber(counter), anchor
+end
+
+local function read_meta(self)
+  local rows, message, code = self:run(statements.meta, {})
+  if not rows then
+    return nil, message, code
+  end
+  local meta = {}
+  for _, row in ipairs(rows) do
+    meta[row[1]] = row[2]
+  end
+  self.offset = meta.now / 1000000 - core.uptime()
+  return meta
+end
+
+-- Takes over what has changed since `counter`, or (false) everything.
+local function mirror(self, meta, counter)
+  local names, items, code = read_triggers(self)
+  if not names then
+    return nil, items, code
+  end
+  local rows, message
+  rows, message, code = self:run(statements.changed, { counter or -1 })
+  if not rows then
+    return nil, message, code
+  end
+  local configs = {}
+  for i, row in ipairs(rows) do
+    local tenant, revision, text, about = row[1], row[2], row[3], row[4]
+    configs[i] = { tenant = tenant, revision = revision, json = text, about = about, ruleset = ruleset_of(text,
+      revision, names) }
+  end
+  local anchor
+  anchor, message, code = read_anchor(self, meta.configs)
+  if not anchor then
+    return nil, message, code
+  end
+  return self:patiently("mirror", state_of(meta.cluster, meta.configs, anchor), configs, not counter, items)
+end
+
+-- Whether what is mirrored is of that database, and nothing is there that it does not have. What was mirrored before
+-- this store was opened is looked at once more: the database may have been restored meanwhile.
+local function is_of(self, meta, cluster, counter, anchor)
+  if cluster ~= meta.cluster or counter > meta.configs then
+    return false
+  elseif self.cluster then
+    return true
+  end
+  local found, message, code = read_anchor(self, counter)
+  if not found then
+    return nil, message, code
+  end
+  return found == anchor
+end
+
+--- Looks whether rules have been saved by any node, and takes them over. Another database, or one that was restored
+-- from a backup, is taken over as a whole.
+---@param at_once? boolean else not again within a moment
+---@param anew? boolean as a whole
+---@return true? done, string? message, string? code
+function rules:poll(at_once, anew)
+  if not at_once and core.uptime() < self.polls_at then
+    return true
+  end
+  self.polls_at = core.uptime() + EVERY
+  local meta, message, code = read_meta(self)
+  if not meta then
+    self.polls_at = core.uptime() + AWAY
+    return nil, message, code
+  end
+  local cluster, counter, anchor = read_state(self)
+  local fits
+  fits, message, code = is_of(self, meta, cluster, counter, anchor)
+  local done = fits ~= nil or nil
+  if done and (not fits or anew) then
+    done, message, code = mirror(self, meta, false)
+  elseif done and counter < meta.configs then
+    done, message, code = mirror(self, meta, counter)
+  end
+  if done then
+    self.counter, self.cluster, self.polled_at = meta.configs, meta.cluster, core.uptime()
+  end
+  return done, message, code
+end
+
+-- Each read tells the counter: so whoever handles events needs no poll.
+function rules:heard(counter, now)
+  self.offset = now - core.uptime()
+  if counter ~= self.counter then
+    self.polls_at = 0
+  end
+end
+
+-- The revision by which this node decides; nil where that is damaged: then nothing is decided.
+function rules:fence(tenant)
+  local action, _, _, revision = self.core:decide(tenant, "sale_won")
+  return action and revision or nil
+end
+
+-- Methods ------------------------------------------------------------------------------------------------------------
+
+function rules:save(tenant, expected, ruleset, text, about)
+  local rows, message, code = self:run(statements.save, { tenant, expected, text, about }, true)
+  if not rows and code == "overtaken" then -- two at a time: the other was first
+    rows = {}
+  end
+  if not rows then
+    return nil, message, code
+  elseif not rows[1] then
+    self:poll(true)
+    return nil, ("revision %.0f is not the newest"):format(expected), "stale"
+  end
+  local anchor = rows[1][1] == self.counter + 1 and read_anchor(self, rows[1][1])
+  if not anchor then -- it is saved, whether or not this node can take it over now
+    self:poll(true)
+    return true
+  end
+  local saved = { tenant = tenant, revision = expected + 1, ruleset = ruleset, json = text, about = about }
+  self.counter = self.counter + 1
+  self:patiently("mirror", state_of(self.cluster, self.counter, anchor), { saved }, false)
+  return true
+end
+
+function rules:config(tenant, revision)
+  self:poll()
+  local text, message, code = self.core:config(tenant, revision)
+  if text or code ~= "not_found" or revision == 0 then
+    return text, message, code
+  end
+  local rows
+  rows, message, code = self:run(statements.config, { tenant, revision })
+  if not rows then
+    return nil, message, code
+  elseif not rows[1] then
+    return nil, "there is no such revision", "not_found"
+  end
+  return rows[1][1]
+end
+
+function rules:revisions(tenant)
+  local rows, message, code = self:run(statements.revisions, { tenant })
+  if not rows then
+    return nil, message, code
+  end
+  local list = {}
+  for i, row in ipairs(rows) do
+    list[i] = row[1]
+  end
+  return list
+end
+
+function rules:repair(tenant, revision, ruleset)
+  return self:patiently("repair", tenant, revision, ruleset)
+end
+
+local function place_of(names, name)
+  for i, known in ipairs(names) do
+    if known == name then
+      return i
+    end
+  end
+end
+
+-- The rows of what is new or told anew; nothing when there are none.
+local function declared(items, names, known)
+  local list = { {}, {}, {}, {} }
+  local count, top = 0, #names
+  for _, item in ipairs(items) do
+    local place = place_of(names, item.trigger)
+    local about = item.about or ""
+    if not place or about ~= "" and about ~= (known[place].about or "") then
+      top = place and top or top + 1
+      count = count + 1
+      list[1][count], list[2][count], list[3][count], list[4][count] = item.trigger, about, about ~= "", (place
+        or top) - 1
+    end
+  end
+  return count > 0 and list or nil, top
+end
+
+function rules:declare(items)
+  for _ = 1, 16 do
+    local names, known, code = read_triggers(self)
+    if not names then
+      return nil, known, code
+    end
+    local list, top = declared(items, names, known)
+    if not list then
+      return self:poll(true)
+    elseif top > triggers.MOST then
+      return nil, ("there would be more than %d own triggers"):format(triggers.MOST), "invalid"
+    end
+    local rows, message
+    rows, message, code = self:run(statements.declare, list, true)
+    if rows then
+      return self:poll(true)
+    elseif code ~= "overtaken" then
+      return nil, message, code
+    end
+  end
+  return nil, "others keep declaring triggers", "unavailable"
+end
+
+for _, name in ipairs { "triggers", "decide", "explain" } do
+  rules[name] = function(self, ...)
+    self:poll()
+    return self.core[name](self.core, ...)
+  end
+end
+
+function rules:decider(...)
+  return self.core:decider(...)
+end
+
+return rules

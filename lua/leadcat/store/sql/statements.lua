@@ -1,0 +1,409 @@
+--- What is said to the database of a shared store.
+
+local pg = require "leadcat.store.pg"
+
+local statements = {}
+
+local function statement(name, types, sql)
+  local list = {}
+  for word in types:gmatch "%S+" do
+    list[#list + 1] = word
+  end
+  statements[name] = pg.statement(sql, list)
+end
+
+-- Milliseconds and microseconds of the database's clock, which alone counts. $n is how far it is taken to be ahead
+-- (ms), for tests.
+local MS = "(extract(epoch FROM clock_timestamp()) * 1000)::int8"
+local US = "(extract(epoch FROM clock_timestamp()) * 1000000)::int8"
+
+-- Rules --------------------------------------------------------------------------------------------------------------
+
+-- The counter moves in the transaction that saves: what was saved cannot be missed by who asks for what is behind it.
+statement("save", "bytea int8 bytea bytea", [[
+WITH s AS (UPDATE leadcat.meta SET value = value + 1 WHERE name = 'configs'
+    AND $2::int8 = (SELECT coalesce(max(revision), 0) FROM leadcat.config WHERE tenant = $1::bytea) RETURNING value)
+INSERT INTO leadcat.config (tenant, revision, changed, json, about)
+SELECT $1::bytea, $2::int8 + 1, value, $3::bytea, $4::bytea FROM s RETURNING changed]])
+statement("config", "bytea int8", [[
+SELECT json FROM leadcat.config WHERE tenant = $1::bytea
+  AND revision = CASE WHEN $2::int8 = 0 THEN (SELECT max(revision) FROM leadcat.config
+    WHERE tenant = $1::bytea) ELSE $2::int8 END]])
+statement("newest_revision", "bytea", "SELECT coalesce(max(revision), 0) FROM leadcat.config WHERE tenant = $1::bytea")
+statement("revisions", "bytea", [[
+SELECT about, revision FROM leadcat.config WHERE tenant = $1::bytea ORDER BY revision DESC]])
+statement("meta", "", "SELECT name, value FROM leadcat.meta UNION ALL SELECT 'now', " .. US)
+statement("changed", "int8", [[
+SELECT c.tenant, c.revision, c.json, c.about FROM leadcat.config c
+  JOIN (SELECT tenant, max(revision) AS revision FROM leadcat.config WHERE changed > $1::int8 GROUP BY tenant) n
+    ON c.tenant = n.tenant AND c.revision = n.revision]])
+-- What tells the configs up to a counter from those of a database that was restored, and went other ways since.
+statement("anchor", "int8", [[
+SELECT coalesce((SELECT md5(tenant || json) FROM leadcat.config WHERE changed <= $1::int8 ORDER BY changed DESC
+  LIMIT 1), '-')]])
+statement("triggers", "", "SELECT name, about FROM leadcat.trigger ORDER BY number")
+-- All in one statement, or nothing: the number of who comes second is taken.
+statement("declare", "text[] bytea[] bool[] int4[]", [[
+WITH i AS MATERIALIZED (SELECT * FROM unnest($1::text[], $2::bytea[], $3::bool[], $4::int4[]) AS i(name, about,
+  tells, number)),
+t AS (INSERT INTO leadcat.trigger AS t (number, name, about) SELECT number, name, coalesce(about, ''::bytea) FROM i
+  ON CONFLICT (name) DO UPDATE SET about = CASE WHEN excluded.about = ''::bytea THEN t.about
+    ELSE excluded.about END RETURNING 1)
+UPDATE leadcat.meta SET value = value + 1 WHERE name = 'configs' AND (SELECT count(*) FROM t) > 0]])
+
+-- What is read before something is decided ---------------------------------------------------------------------------
+
+-- $1 tenant, $2 companies, $3 event ids, $4 entries, $5 questions, $6 whether earlier changes count, $7 cursor, $8 ms
+-- that the clock is ahead. Rows: what they are, a key, a record, numbers. Companies of the entries are there, too.
+statement("look", "bytea bytea[] bytea[] int8[] bytea[] bool bytea int8", [[
+WITH n AS MATERIALIZED (SELECT company, record FROM leadcat.entry WHERE tenant = $1::bytea
+  AND entry = ANY ($4::int8[])),
+k AS MATERIALIZED (SELECT * FROM leadcat.company WHERE tenant = $1::bytea
+  AND company = ANY ($2::bytea[] || ARRAY(SELECT company FROM n)))
+SELECT 0::int4, NULL::bytea, NULL::bytea, ARRAY[(SELECT value FROM leadcat.meta WHERE name = 'configs'),
+  ]] .. US .. [[ + $8::int8 * 1000,
+  nextval('leadcat.entry_low'), (SELECT coalesce(max(revision), 0) FROM leadcat.config WHERE tenant = $1::bytea)]
+UNION ALL SELECT 1, company, question, ARRAY[version, newest, category, changed, is_integer::int4, applying, owner,
+  deadline - ]] .. MS .. [[ - $8::int8, retry_at - ]] .. MS .. [[ - $8::int8, attempts, begun, scheduled,
+    scheduled_at]::int8[] FROM k
+UNION ALL SELECT 2, NULL, record, NULL FROM n
+UNION ALL SELECT 2, NULL, e.record, NULL FROM k CROSS JOIN LATERAL (SELECT record FROM leadcat.entry
+  WHERE tenant = $1::bytea AND entry = k.applying LIMIT 1) e
+UNION ALL SELECT 2, NULL, e.record, NULL FROM k CROSS JOIN LATERAL (SELECT record FROM leadcat.entry
+  WHERE tenant = $1::bytea AND entry = k.scheduled LIMIT 1) e
+UNION ALL SELECT 2, NULL, q.record, NULL FROM k CROSS JOIN LATERAL (SELECT e.record FROM leadcat.entry e
+  WHERE e.tenant = $1::bytea AND e.company = k.company AND e.status = 13 ORDER BY e.entry LIMIT 2) q
+    WHERE k.applying IS NOT NULL
+UNION ALL SELECT 2, NULL, c.record, NULL FROM k CROSS JOIN LATERAL (SELECT e.record FROM leadcat.entry e
+  WHERE e.tenant = $1::bytea AND e.company = k.company AND e.change > 0 ORDER BY e.entry DESC LIMIT 200) c
+    WHERE $6::bool
+UNION ALL SELECT 3, NULL, q.record, NULL FROM k CROSS JOIN LATERAL (SELECT record FROM leadcat.question
+  WHERE tenant = $1::bytea AND id = k.question LIMIT 1) q
+UNION ALL SELECT 3, NULL, record, NULL FROM leadcat.question WHERE tenant = $1::bytea AND id = ANY ($5::bytea[])
+UNION ALL SELECT 4, event_id, NULL, ARRAY[entry] FROM leadcat.entry WHERE tenant = $1::bytea
+  AND event_id = ANY ($3::bytea[])
+UNION ALL SELECT 5, event_id, record, NULL FROM leadcat.mark WHERE tenant = $1::bytea AND event_id = ANY ($3::bytea[])
+UNION ALL SELECT 6, name, text, NULL FROM leadcat.cursor WHERE tenant = $1::bytea AND name = $7::bytea]])
+
+-- All that there is of a company, as rows of the same form.
+statement("all_of", "bytea bytea", [[
+SELECT 2::int4, NULL::bytea, record FROM leadcat.entry WHERE tenant = $1::bytea AND company = $2::bytea
+UNION ALL SELECT 2, NULL, record FROM leadcat.entry WHERE tenant = $1::bytea AND former = $2::bytea
+UNION ALL SELECT 7, NULL, record FROM leadcat.unchanged WHERE tenant = $1::bytea AND company = $2::bytea
+UNION ALL SELECT 3, NULL, record FROM leadcat.question WHERE tenant = $1::bytea AND company = $2::bytea]])
+
+-- Puts what was read behind a commit that the standbys have.
+statement("barrier", "", "SELECT pg_logical_emit_message(true, 'leadcat', '')::text")
+
+-- What is written ----------------------------------------------------------------------------------------------------
+
+local COMPANIES = [[
+WITH f AS MATERIALIZED (SELECT 1 WHERE $2::int8 IS NULL
+  OR $2::int8 = (SELECT coalesce(max(revision), 0) FROM leadcat.config WHERE tenant = $1::bytea)),
+i AS MATERIALIZED (SELECT * FROM unnest($5::bytea[], $6::int8[], $7::int8[], $8::int4[], $9::int8[], $10::bool[],
+  $11::int8[],
+    $12::int8[], $13::int8[], $14::int8[], $15::int4[], $16::int8[], $17::bytea[], $18::int8[], $19::int8[])
+  AS i(company, version, newest, category, changed, is_integer, applying, owner, time_left, retry_in, attempts,
+    begun, question,
+    scheduled, scheduled_at)),
+k AS (INSERT INTO leadcat.company AS k (tenant, company, version, newest, category, changed, is_integer, applying,
+  owner, deadline,
+    retry_at, attempts, begun, question, scheduled, scheduled_at)
+  SELECT $1::bytea, company, version + 1, newest, category, changed, is_integer, applying, owner,
+    ]] .. MS .. [[ + $4::int8 + time_left,
+    ]] .. MS .. [[ + $4::int8 + retry_in, attempts, begun, question, scheduled, scheduled_at
+  FROM (SELECT i.* FROM i, f ORDER BY company) i
+  ON CONFLICT (tenant, company) DO UPDATE SET version = excluded.version, newest = excluded.newest,
+    category = excluded.category,
+    changed = excluded.changed, is_integer = excluded.is_integer, applying = excluded.applying, owner = excluded.owner,
+    deadline = excluded.deadline, retry_at = excluded.retry_at, attempts = excluded.attempts, begun = excluded.begun,
+    question = excluded.question, scheduled = excluded.scheduled, scheduled_at = excluded.scheduled_at
+  WHERE k.version = excluded.version - 1 RETURNING company)]]
+local COMPANY_TYPES = "bytea int8 bool int8 bytea[] int8[] int8[] int4[] int8[] bool[] int8[] int8[] int8[] int8[] "
+  .. "int4[] int8[] bytea[] int8[] int8[]"
+
+-- A new entry has a status below 100; one that is there already comes with 100 more, so that neither can be taken for
+-- the other: where a number is taken, or the entry is gone, it is an error.
+local ENTRIES = { "int8[] bytea[] bytea[] bytea[] int2[] int2[] int8[] int8[] bytea[]", [[,
+n AS MATERIALIZED (SELECT n.* FROM unnest($1::int8[], $2::bytea[], $3::bytea[], $4::bytea[], $5::int2[], $6::int2[],
+  $7::int8[], $8::int8[],
+    $9::bytea[]) AS n(entry, company, former, event_id, status, change, at, written, record)
+  WHERE company IN (SELECT company FROM k)),
+e AS (INSERT INTO leadcat.entry AS e (tenant, entry, company, former, event_id, status, change, at, written, record)
+  SELECT $TENANT::bytea, entry, company, former, event_id, status, change, at, written, record FROM n
+  ON CONFLICT (tenant, entry) DO UPDATE SET company = excluded.company, former = excluded.former,
+    event_id = CASE WHEN excluded.event_id IS NULL THEN NULL ELSE e.event_id END,
+    status = excluded.status - 100, change = excluded.change, record = excluded.record
+  WHERE excluded.status >= 100 RETURNING status)]],
+  "(SELECT count(*) FROM e WHERE status < 100) = (SELECT count(*) FROM n)" }
+
+local QUESTIONS = { "bytea[] int8[] bytea[] bytea[] int2[] int8[] bytea[]", [[,
+q AS (INSERT INTO leadcat.question AS q (tenant, id, entry, company, user_id, state, expires_at, record)
+  SELECT $TENANT::bytea, id, entry, company, user_id, state, expires_at, record
+  FROM unnest($1::bytea[], $2::int8[], $3::bytea[], $4::bytea[], $5::int2[], $6::int8[], $7::bytea[])
+    AS q(id, entry, company, user_id, state, expires_at, record) WHERE company IN (SELECT company FROM k)
+  ON CONFLICT (tenant, id) DO UPDATE SET company = excluded.company, user_id = excluded.user_id, state = excluded.state,
+    record = excluded.record RETURNING 1)]] }
+
+local UNCHANGED = { "int8[] bytea[] int8[] int8[] bytea[]", [[,
+u AS (INSERT INTO leadcat.unchanged AS u (tenant, entry, company, at, written, record)
+  SELECT $TENANT::bytea, entry, company, at, written, record
+  FROM unnest($1::int8[], $2::bytea[], $3::int8[], $4::int8[], $5::bytea[]) AS u(entry, company, at, written, record)
+  ON CONFLICT (tenant, entry) DO UPDATE SET company = excluded.company, record = excluded.record RETURNING 1)]] }
+
+local MARKS = { "bytea[] bytea[] int8[] bytea[]", [[,
+m AS (INSERT INTO leadcat.mark (tenant, event_id, written, record)
+  SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::int8[], $4::bytea[]) ON CONFLICT DO NOTHING RETURNING 1)]] }
+
+local CURSOR = { "bytea bytea bytea bool", [[,
+c AS (INSERT INTO leadcat.cursor AS c (tenant, name, text) SELECT $TENANT::bytea, $1::bytea, $3::bytea FROM f
+  ON CONFLICT (tenant, name) DO UPDATE SET text = excluded.text WHERE $4::bool OR c.text = $2::bytea RETURNING 1)]],
+  "(SELECT count(*) FROM c) = 1" }
+
+local PARTS = {
+  { "entries", ENTRIES }, { "questions", QUESTIONS }, { "unchanged", UNCHANGED }, { "marks", MARKS },
+  { "cursor", CURSOR },
+}
+
+-- What may not be is an error, with a text that says so, as no number can be made of it: then nothing is written.
+local function unless_error(condition, text)
+  return ("CASE WHEN %s THEN 0 ELSE ('leadcat: %s ' || (SELECT count(*) FROM k))::int4 END"):format(condition, text)
+end
+
+local known = {}
+
+--- The statement that writes these parts: `$1` the tenant, `$2` the revision of the rules by which all was decided,
+-- or nothing, `$3` whether it is all or nothing, `$4` ms that the clock is ahead; companies; then the parts in their
+-- order. Its row: the companies that were written, and how often the rules were still the newest (0 or 1).
+---@param has table<string, any> the names of the parts
+---@return table statement
+---@return string[] parts in the order of their parameters
+function statements.put(has)
+  local names = {}
+  for _, part in ipairs(PARTS) do
+    names[#names + 1] = has[part[1]] and part[1] or nil
+  end
+  local key = table.concat(names, "_")
+  if known[key] then
+    return known[key], names
+  end
+  local text, types, checks = COMPANIES, COMPANY_TYPES, {}
+  local function raise(part)
+    local _, count = types:gsub("%S+", "")
+    types = types .. " " .. part[1]
+    return (part[2]:gsub("%$(%d+)", function(n) return "$" .. n + count end):gsub("%$TENANT", "$1"))
+  end
+  checks[1] = unless_error("NOT $3::bool OR (SELECT count(*) FROM k) = (SELECT count(*) FROM i)", "overtaken")
+  for _, part in ipairs(PARTS) do
+    if has[part[1]] then
+      text = text .. raise(part[2])
+      checks[#checks + 1] = part[2][3] and unless_error(part[2][3], "overtaken by") or nil
+    end
+  end
+  local name = "change" .. (key ~= "" and "_" or "") .. key
+  statement(name, types, text .. "\nSELECT ARRAY(SELECT company FROM k), (SELECT count(*) FROM f), "
+    .. table.concat(checks, ", "))
+  known[key] = statements[name]
+  return known[key], names
+end
+
+statement("marks", MARKS[1], "WITH" .. MARKS[2]:sub(2) .. " SELECT count(*) FROM m")
+
+-- Reading ------------------------------------------------------------------------------------------------------------
+
+statement("entry", "bytea int8", "SELECT record FROM leadcat.entry WHERE tenant = $1::bytea AND entry = $2::int8")
+statement("seen", "bytea bytea", [[
+SELECT record, 1 FROM leadcat.entry WHERE tenant = $1::bytea AND event_id = $2::bytea
+UNION ALL SELECT record, 0 FROM leadcat.mark WHERE tenant = $1::bytea AND event_id = $2::bytea LIMIT 1]])
+statement("newest", "bytea bytea", [[
+SELECT newest, applying FROM leadcat.company WHERE tenant = $1::bytea AND company = $2::bytea]])
+for _, log in ipairs { "entry", "unchanged" } do
+  statement("history_" .. log, "bytea int8 int8 int8", ([[
+SELECT record FROM leadcat.%s WHERE tenant = $1::bytea AND at >= $2::int8 AND entry < $3::int8
+ORDER BY entry DESC LIMIT $4::int8]]):format(log))
+  statement("company_history_" .. log, "bytea int8 int8 int8 bytea", ([[
+SELECT record FROM (SELECT entry, record FROM leadcat.%s WHERE tenant = $1::bytea AND at >= $2::int8
+  AND entry < $3::int8
+  AND company = $5::bytea%s) h ORDER BY entry DESC LIMIT $4::int8]]):format(log, log == "entry" and [[
+
+  UNION ALL SELECT entry, record FROM leadcat.entry WHERE tenant = $1::bytea AND at >= $2::int8 AND entry < $3::int8
+    AND former = $5::bytea]] or ""))
+end
+statement("applying", "bytea bytea int8 int8", [[
+SELECT e.record FROM leadcat.company k CROSS JOIN LATERAL (SELECT record FROM leadcat.entry
+  WHERE tenant = k.tenant AND entry = k.applying LIMIT 1) e
+WHERE k.tenant = $1::bytea AND k.company > $2::bytea AND k.applying IS NOT NULL
+  AND k.retry_at <= ]] .. MS .. [[ + $4::int8
+ORDER BY k.company LIMIT $3::int8]])
+statement("scheduled", "bytea int8 int8", [[
+SELECT e.record FROM leadcat.company k CROSS JOIN LATERAL (SELECT record FROM leadcat.entry
+  WHERE tenant = k.tenant AND entry = k.scheduled LIMIT 1) e
+WHERE k.tenant = $1::bytea AND k.scheduled IS NOT NULL AND k.scheduled_at <= $2::int8
+ORDER BY k.scheduled_at, k.scheduled LIMIT $3::int8]])
+statement("schedule_of", "bytea bytea", [[
+SELECT e.record FROM leadcat.company k CROSS JOIN LATERAL (SELECT record FROM leadcat.entry
+  WHERE tenant = k.tenant AND entry = k.scheduled LIMIT 1) e
+WHERE k.tenant = $1::bytea AND k.company = $2::bytea]])
+statement("question", "bytea bytea", "SELECT record FROM leadcat.question WHERE tenant = $1::bytea AND id = $2::bytea")
+-- $2 company, $3 user, $4 states, $5 asked before this entry, $6 limit, $7 open ones over by then (ms) count as
+-- expired, $8 expired are asked for
+statement("questions", "bytea bytea bytea int2[] int8 int8 int8 bool", [[
+SELECT record FROM leadcat.question WHERE tenant = $1::bytea AND ($2::bytea IS NULL OR company = $2::bytea)
+  AND ($3::bytea IS NULL OR user_id = $3::bytea) AND entry < $5::int8
+  AND CASE WHEN state = 0 AND $7::int8 IS NOT NULL
+    AND expires_at <= $7::int8 THEN $8::bool ELSE state = ANY ($4::int2[]) END
+ORDER BY entry DESC LIMIT $6::int8]])
+statement("overdue", "bytea int8 int8", [[
+SELECT q.company FROM leadcat.question q JOIN leadcat.company k ON k.tenant = q.tenant AND k.company = q.company
+WHERE q.tenant = $1::bytea AND q.state = 0 AND q.expires_at <= $2::int8 AND k.applying IS NULL
+ORDER BY q.expires_at LIMIT $3::int8]])
+statement("cursor", "bytea bytea", [[
+SELECT text FROM leadcat.cursor WHERE tenant = $1::bytea AND name = $2::bytea AND text <> ''::bytea]])
+statement("last_change", "bytea bytea", [[
+SELECT record FROM leadcat.entry WHERE tenant = $1::bytea AND company = $2::bytea AND change > 0
+  ORDER BY entry DESC LIMIT 200]])
+
+-- Companies that are kept here ---------------------------------------------------------------------------------------
+
+statement("company", "bytea bytea", [[
+SELECT category FROM leadcat.company WHERE tenant = $1::bytea AND company = $2::bytea]])
+statement("create", "bytea bytea[] bool[] int4", [[
+WITH k AS (INSERT INTO leadcat.company AS k (tenant, company, version, newest, category, changed, is_integer)
+  SELECT $1::bytea, company, 1, 0, $4::int4, 0, is_integer
+  FROM (SELECT company, bool_or(is_integer) AS is_integer FROM unnest($2::bytea[], $3::bool[]) AS i(company, is_integer)
+    GROUP BY company ORDER BY company) i
+  ON CONFLICT (tenant, company) DO UPDATE SET version = k.version + 1, category = excluded.category,
+    is_integer = excluded.is_integer
+  WHERE k.category IS NULL RETURNING 1)
+SELECT count(*) FROM k]])
+statement("set_category", "bytea bytea int4 int4", [[
+WITH b AS (SELECT category FROM leadcat.company WHERE tenant = $1::bytea AND company = $2::bytea),
+k AS (UPDATE leadcat.company SET category = $3::int4, version = version + 1
+  WHERE tenant = $1::bytea AND company = $2::bytea AND category = $4::int4 RETURNING 1)
+SELECT (SELECT count(*) FROM k), (SELECT category FROM b)]])
+statement("companies", "bytea int4 bytea int8", [[
+SELECT company, is_integer, category FROM leadcat.company
+WHERE tenant = $1::bytea AND category IS NOT NULL AND company > $3::bytea AND $2::int4 = 0 ORDER BY company
+  LIMIT $4::int8]])
+
+-- Upkeep -------------------------------------------------------------------------------------------------------------
+
+statement("ping", "", "SELECT " .. US)
+statement("count_unfinished", "", "SELECT count(*) FROM leadcat.company WHERE applying IS NOT NULL")
+
+-- The time of the newest of all entries, as far as 64 tenants tell (µs): a clock that is ahead removes nothing.
+local NEWEST = [[
+(SELECT max(written) FROM (SELECT written FROM (WITH RECURSIVE t AS (
+    (SELECT tenant, written FROM leadcat.%s ORDER BY tenant DESC, entry DESC LIMIT 1)
+    UNION ALL SELECT n.tenant, n.written FROM t CROSS JOIN LATERAL (SELECT e.tenant, e.written FROM leadcat.%s e
+      WHERE e.tenant < t.tenant ORDER BY e.tenant DESC, e.entry DESC LIMIT 1) n) SELECT written FROM t) t LIMIT 64) w)]]
+local NEWEST_OF_ALL = ("greatest(%s, %s)"):format(NEWEST:format("entry", "entry"),
+  NEWEST:format("unchanged", "unchanged"))
+statement("newest_written", "", "SELECT " .. NEWEST_OF_ALL)
+
+-- The entry behind which the newest `count` of a tenant are. What the planner knows saves the search where there are
+-- far fewer.
+local function beyond_count(log)
+  return ([[
+(SELECT entry FROM leadcat.%s WHERE tenant = $1::bytea AND $3::int8 > 0
+  AND (SELECT reltuples < 0 OR reltuples > $3::int8 / 2 FROM pg_class WHERE oid = 'leadcat.%s'::regclass)
+  ORDER BY entry DESC OFFSET $3::int8 LIMIT 1)]]):format(log, log)
+end
+
+-- $2 written before (µs; 0: no limit), $3 beyond so many, $4 behind this entry, $5 how many to look at. Gives how
+-- many were removed, and the last one that was looked at (nothing: the end).
+statement("trim_entry", "bytea int8 int8 int8 int8", [[
+WITH b AS MATERIALIZED (SELECT coalesce(]] .. beyond_count "entry" .. [[, 0) AS entry),
+o AS MATERIALIZED (SELECT e.entry, e.status, e.written < $2::int8 OR e.entry <= b.entry AS is_old FROM b, LATERAL
+  (SELECT entry, status, written FROM leadcat.entry WHERE tenant = $1::bytea AND entry > $4::int8
+    ORDER BY entry LIMIT $5::int8) e),
+d AS MATERIALIZED (SELECT entry FROM o WHERE is_old AND status NOT IN (0, 9, 13) AND NOT EXISTS
+  (SELECT 1 FROM leadcat.question q WHERE q.tenant = $1::bytea AND q.entry = o.entry AND q.state = 0)),
+q AS (DELETE FROM leadcat.question q USING d WHERE q.tenant = $1::bytea AND q.entry = d.entry RETURNING 1),
+e AS (DELETE FROM leadcat.entry e USING d WHERE e.tenant = $1::bytea AND e.entry = d.entry RETURNING 1)
+SELECT (SELECT count(*) FROM e), (SELECT max(entry) FROM o WHERE is_old), (SELECT count(*) FROM o WHERE is_old),
+  (SELECT count(*) FROM q)]])
+statement("trim_unchanged", "bytea int8 int8 int8 int8", [[
+WITH b AS MATERIALIZED (SELECT coalesce(]] .. beyond_count "unchanged" .. [[, 0) AS entry),
+d AS MATERIALIZED (SELECT e.entry FROM b, LATERAL (SELECT entry, written FROM leadcat.unchanged WHERE tenant = $1::bytea
+  AND entry > $4::int8 ORDER BY entry LIMIT $5::int8) e WHERE e.written < $2::int8 OR e.entry <= b.entry),
+e AS (DELETE FROM leadcat.unchanged e USING d WHERE e.tenant = $1::bytea AND e.entry = d.entry RETURNING 1)
+SELECT (SELECT count(*) FROM e), (SELECT max(entry) FROM d), (SELECT count(*) FROM d)]])
+local BEYOND_MARKS = [[
+(SELECT written FROM leadcat.mark WHERE tenant = %s AND %s > 0 ORDER BY written DESC OFFSET %s LIMIT 1)]]
+statement("trim_marks", "bytea int8 int8 int8 int8", [[
+WITH d AS MATERIALIZED (SELECT event_id FROM leadcat.mark WHERE tenant = $1::bytea AND $4::int8 >= 0
+  AND (written < $2::int8 OR written <= ]] .. BEYOND_MARKS:format("$1::bytea", "$3::int8",
+    "$3::int8") .. [[) ORDER BY written LIMIT $5::int8),
+e AS (DELETE FROM leadcat.mark e USING d WHERE e.tenant = $1::bytea AND e.event_id = d.event_id RETURNING 1)
+SELECT (SELECT count(*) FROM e), NULL::int8, (SELECT count(*) FROM d)]])
+statement("newest_mark", "bytea", "SELECT max(written) FROM leadcat.mark WHERE tenant = $1::bytea")
+
+-- Tenants, behind $1 or ($2) from the first, with work due: at $3 (ms), of changes so much ahead of the clock.
+statement("due_changes", "bytea bool int8", [[
+SELECT DISTINCT tenant FROM leadcat.company WHERE applying IS NOT NULL AND (tenant > $1::bytea OR $2::bool)
+  AND retry_at <= $3::int8 + ]] .. MS .. [[ ORDER BY tenant LIMIT 256]])
+statement("due_timed", "bytea bool int8", [[
+SELECT tenant FROM leadcat.question WHERE state = 0 AND (tenant > $1::bytea OR $2::bool) AND expires_at <= $3::int8
+UNION SELECT tenant FROM leadcat.company WHERE scheduled IS NOT NULL AND (tenant > $1::bytea OR $2::bool)
+  AND scheduled_at <= $3::int8
+ORDER BY tenant LIMIT 256]])
+-- The next 64 tenants that have any, each with its first one's time (µs), and whether there are more than $3.
+for _, log in ipairs { "entry", "unchanged" } do
+  statement("due_" .. log, "bytea bool int8", ([[
+WITH RECURSIVE t AS ((SELECT tenant, written FROM leadcat.%s WHERE tenant > $1::bytea OR $2::bool ORDER BY tenant,
+  entry LIMIT 1)
+  UNION ALL SELECT n.tenant, n.written FROM t CROSS JOIN LATERAL (SELECT e.tenant, e.written FROM leadcat.%s e
+    WHERE e.tenant > t.tenant ORDER BY e.tenant, e.entry LIMIT 1) n)
+SELECT tenant, written, $3::int8 > 0 AND EXISTS (SELECT 1 FROM leadcat.%s e WHERE e.tenant = t.tenant OFFSET $3::int8)
+FROM (SELECT * FROM t LIMIT 64) t]]):format(log, log, log))
+end
+statement("due_marks", "bytea bool int8", [[
+WITH RECURSIVE t AS ((SELECT tenant, written FROM leadcat.mark WHERE tenant > $1::bytea OR $2::bool ORDER BY tenant,
+  written LIMIT 1)
+  UNION ALL SELECT n.tenant, n.written FROM t CROSS JOIN LATERAL (SELECT e.tenant, e.written FROM leadcat.mark e
+    WHERE e.tenant > t.tenant ORDER BY e.tenant, e.written LIMIT 1) n)
+SELECT tenant, written, $3::int8 > 0 AND EXISTS (SELECT 1 FROM leadcat.mark e
+  WHERE e.tenant = t.tenant OFFSET $3::int8),
+  (SELECT max(written) FROM leadcat.mark e WHERE e.tenant = t.tenant)
+FROM (SELECT * FROM t LIMIT 64) t]])
+
+-- Persons ------------------------------------------------------------------------------------------------------------
+
+-- The records behind $2 in which one of the texts stands, of the next 1,000, and the last that was looked at.
+local TRACES = { journal = { "entry", "entry", "int8" }, unchanged = { "unchanged", "entry", "int8" },
+  questions = { "question", "id", "bytea" }, revisions = { "config", "revision", "int8" } }
+for where, row in pairs(TRACES) do
+  local what = where == "revisions" and "about" or "record"
+  statement("traces_" .. where, "bytea " .. row[3] .. " bytea[]", ([[
+WITH o AS MATERIALIZED (SELECT %s AS place, %s AS record FROM leadcat.%s WHERE tenant = $1::bytea
+  AND %s > $2::%s ORDER BY %s LIMIT 1000)
+SELECT place, CASE WHEN EXISTS (SELECT 1 FROM unnest($3::bytea[]) AS t(text) WHERE position(t.text IN o.record) > 0)
+  THEN record END FROM o ORDER BY place]]):format(row[2], what, row[1], row[2], row[3], row[2]))
+end
+statement("erase_about", "bytea int8 bytea bytea", [[
+WITH c AS (UPDATE leadcat.config SET about = $4::bytea WHERE tenant = $1::bytea AND revision = $2::int8
+  AND about = $3::bytea RETURNING 1)
+SELECT count(*) FROM c]])
+statement("marks_after", "bytea bytea int8", [[
+SELECT event_id, record FROM leadcat.mark WHERE tenant = $1::bytea AND event_id > $2::bytea ORDER BY event_id
+  LIMIT $3::int8]])
+statement("erase_marks", "bytea bytea[]", [[
+WITH m AS (DELETE FROM leadcat.mark WHERE tenant = $1::bytea
+  AND event_id = ANY ($2::bytea[]) RETURNING 1) SELECT count(*) FROM m]])
+
+-- Counters -----------------------------------------------------------------------------------------------------------
+
+statement("add", "bytea[] bytea[] int8[]", [[
+INSERT INTO leadcat.counter AS c (tenant, name, value)
+SELECT tenant, name, sum(value)::int8 FROM unnest($1::bytea[], $2::bytea[], $3::int8[]) AS i(tenant, name, value)
+GROUP BY tenant, name ORDER BY tenant, name
+ON CONFLICT (tenant, name) DO UPDATE SET value = c.value + excluded.value]])
+statement("counters", "bytea", [[
+SELECT name, value FROM leadcat.counter WHERE tenant = $1::bytea
+UNION ALL SELECT 'journal_entries'::bytea, count(*) FROM leadcat.entry WHERE tenant = $1::bytea HAVING count(*) > 0
+UNION ALL SELECT 'unchanged_entries'::bytea, count(*) FROM leadcat.unchanged
+  WHERE tenant = $1::bytea HAVING count(*) > 0
+UNION ALL SELECT 'remembered_events'::bytea, count(*) FROM leadcat.mark WHERE tenant = $1::bytea HAVING count(*) > 0]])
+
+return statements

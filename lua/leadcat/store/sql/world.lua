@@ -1,0 +1,379 @@
+--- How a shared store decides and writes: it reads what there is of some companies in one statement, has the core
+-- decide in memory about that (`store:walk`, src/store/scratch.h), by the same code as on one machine, and sends what
+-- has changed as one statement, which compares and sets each company's row. Where a row has moved meanwhile, nothing
+-- of that company is written, and it is read and decided anew.
+
+local statements = require "leadcat.store.sql.statements"
+
+local world = {}
+
+local TRIES = 32
+local EVENT = "entry_event" -- the constraint that an event's id is new
+local QUEUED = 100 -- what the status of an entry is raised by that is there already
+
+-- Reading ------------------------------------------------------------------------------------------------------------
+
+---@class leadcat.sql.Keys what a call may look at
+---@field companies string[]
+---@field ids? string[] of events
+---@field entries? integer[]
+---@field questions? string[] 16 bytes each
+---@field changes? boolean whether earlier changes count
+---@field cursor? string its name
+---@field unchanged? string[] packed records of the log of unchanged events, as they were read before
+---@field all_of? string a company of which everything is looked at
+
+local COMPANY = { "version", "newest", "category", "changed", "is_integer", "applying", "owner", "left", "retry_in",
+  "attempts",
+  "begun", "scheduled", "scheduled_at" }
+
+local function company_of(self, text, question, numbers)
+  local company = { company = text, question = question }
+  for i, name in ipairs(COMPANY) do
+    company[name] = numbers[i]
+  end
+  company.is_integer = company.is_integer == 1
+  company.company_is_integer = company.is_integer
+  company.left, company.retry_in = (company.left or 0) / 1000, (company.retry_in or 0) / 1000
+  company.is_claimed, company.is_mine = company.owner ~= nil, company.owner == self.owner
+  return company
+end
+
+local function add_once(list, seen, value)
+  if not seen[value] then
+    seen[value] = true
+    list[#list + 1] = value
+  end
+end
+
+-- What the rows say. `entries` and `questions` are told by more than one of them.
+local function world_of(self, keys, rows)
+  local found = { companies = {}, entries = {}, unchanged = {}, questions = {}, seen = {}, cursors = {},
+    by_company = {} }
+  local seen, top = {}, 0
+  for _, row in ipairs(rows) do
+    local kind, key, record, numbers = row[1], row[2], row[3], row[4]
+    if kind == 0 then
+      found.counter, found.now, found.revision = numbers[1], numbers[2] / 1000000, numbers[4]
+      top = math.max(top, math.floor(numbers[2] / 1000) * 1024 + numbers[3] % 1024)
+    elseif kind == 1 then
+      local company = company_of(self, key, record, numbers)
+      found.companies[#found.companies + 1], found.by_company[key] = company, company
+      top = math.max(top, company.newest)
+    elseif kind == 2 then
+      add_once(found.entries, seen, record)
+    elseif kind == 3 then
+      add_once(found.questions, seen, record)
+    elseif kind == 4 then
+      found.seen[#found.seen + 1] = { id = key, entry = numbers[1] }
+    elseif kind == 5 then
+      found.seen[#found.seen + 1] = { id = key, mark = record }
+    elseif kind == 7 then
+      found.unchanged[#found.unchanged + 1] = record
+    elseif record ~= "" then
+      found.cursors[1] = { name = key, text = record }
+    end
+  end
+  for _, text in ipairs(keys.companies) do
+    if not found.by_company[text] then
+      local company = { company = text, version = 0, newest = 0, changed = 0, attempts = 0, begun = 0 }
+      found.companies[#found.companies + 1], found.by_company[text] = company, company
+    end
+  end
+  found.last = top
+  return found
+end
+
+--- Reads what a call may look at.
+---@param self leadcat.sql.Store
+---@param tenant string
+---@param keys leadcat.sql.Keys
+---@return table? world as `store:walk` takes it, with `now`, `counter`, `revision`, and companies by their texts; string? message; string? code
+function world.read(self, tenant, keys)
+  local rows, message, code = self:run(statements.look, {
+    tenant, keys.companies, keys.ids or {}, keys.entries or {}, keys.questions or {}, keys.changes == true,
+      keys.cursor, self:ahead(),
+  })
+  if not rows then
+    return nil, message, code
+  end
+  if keys.all_of then
+    local others
+    others, message, code = self:run(statements.all_of, { tenant, keys.all_of })
+    if not others then
+      return nil, message, code
+    end
+    for _, row in ipairs(others) do
+      rows[#rows + 1] = row
+    end
+  end
+  local found = world_of(self, keys, rows)
+  for _, record in ipairs(keys.unchanged or {}) do
+    found.unchanged[#found.unchanged + 1] = record
+  end
+  self:heard(found.counter, found.now)
+  return found
+end
+
+-- Writing ------------------------------------------------------------------------------------------------------------
+
+local COLUMNS = {
+  companies = { "company", "version", "newest", "category", "changed", "is_integer", "applying", "owner", "left",
+    "retry_in", "attempts",
+    "begun", "question", "scheduled", "scheduled_at" },
+  entries = { "entry", "company", "former", "event_id", "status", "change", "at", "written", "record" },
+  questions = { "id", "entry", "company", "user", "state", "expires_at", "record" },
+  unchanged = { "entry", "company", "at", "written", "record" },
+  marks = { "tenant", "event_id", "written", "record" },
+}
+
+-- Appends the columns of the rows to the parameters: arrays.
+local function add_columns(params, names, rows)
+  local at = params.n
+  for k, name in ipairs(names) do
+    local column = { n = #rows }
+    for i, row in ipairs(rows) do
+      column[i] = row[name]
+    end
+    params[at + k] = column
+  end
+  params.n = at + #names
+end
+
+local function microseconds(seconds)
+  return math.floor(seconds * 1000000)
+end
+
+local function milliseconds(seconds)
+  return math.floor(seconds * 1000)
+end
+
+-- The open question of each company, as it is afterwards.
+local function set_questions(rows, questions)
+  for _, question in ipairs(questions) do
+    for _, row in ipairs(rows) do
+      if row.question == question.id and (question.state ~= 0 or question.company ~= row.company) then
+        row.question = nil
+      end
+    end
+  end
+  for _, question in ipairs(questions) do
+    if question.state == 0 and rows[question.company] then
+      rows[question.company].question = question.id
+    end
+  end
+end
+
+-- A company's row, as it is to be written: `after` as `store:walk` gives it; nothing: as it was, but for its version.
+local function row_of(self, before, after)
+  local claimed = after or before
+  return {
+    company = before.company, version = before.version, newest = claimed.newest, category = claimed.category,
+    changed = claimed.changed or 0, is_integer = claimed.is_integer or false, applying = claimed.applying,
+    owner = claimed.is_mine and self.owner or claimed.is_claimed and before.owner or nil,
+    left = claimed.applying and milliseconds(claimed.left) or nil,
+    retry_in = claimed.applying and milliseconds(claimed.retry_in) or nil,
+    attempts = claimed.attempts or 0, begun = claimed.begun or 0, question = before.question,
+    scheduled = claimed.scheduled, scheduled_at = claimed.scheduled_at,
+  }
+end
+
+-- The rows of all companies about which something is written, also by their texts.
+local function company_rows(self, found, effects)
+  local rows = {}
+  local function add(before, after)
+    if before and not rows[before.company] then
+      local row = row_of(self, before, after)
+      rows[#rows + 1], rows[before.company] = row, row
+    end
+  end
+  for _, after in ipairs(effects.companies) do
+    add(found.companies[after.place], after)
+  end
+  for _, list in ipairs { effects.entries, effects.questions } do
+    for _, item in ipairs(list) do
+      add(found.by_company[item.company])
+    end
+  end
+  set_questions(rows, effects.questions)
+  return rows
+end
+
+-- In the units of the columns. Entries with numbers behind the last one are new.
+local function to_columns(found, effects)
+  for _, list in ipairs { effects.entries, effects.unchanged } do
+    for _, item in ipairs(list) do
+      item.status = item.entry > found.last and item.status or item.status + QUEUED
+      item.at, item.written = microseconds(item.at), microseconds(item.written)
+    end
+  end
+  for _, item in ipairs(effects.questions) do
+    item.expires_at = milliseconds(item.expires_at)
+  end
+end
+
+local function is_empty(effects)
+  return #effects.companies + #effects.entries + #effects.questions + #effects.unchanged == 0
+end
+
+---@class leadcat.sql.Put
+---@field fence? integer the revision by whose rules all was decided
+---@field all? boolean all or nothing
+---@field cursor? table
+
+local OVERTAKEN = "22P02" -- what the statement says itself (`statements.put`)
+
+-- Whether nothing was written since somebody else was first: to a company, or with an event's id.
+local function may_try_again(code, problem)
+  if not problem or code == "unavailable" then
+    return false
+  elseif problem.sqlstate == "23505" then
+    return problem.constraint == EVENT
+  end
+  return code == "overtaken" or problem.sqlstate == OVERTAKEN
+end
+
+-- Sends it. Gives the companies that were written, by their texts; or false, why: "stale" or "overtaken", or nil,
+-- message, code.
+local function put(self, tenant, found, effects, how)
+  local rows = company_rows(self, found, effects)
+  local marks = self:take_marks()
+  to_columns(found, effects)
+  local has = {
+    entries = #effects.entries > 0, questions = #effects.questions > 0, unchanged = #effects.unchanged > 0,
+      marks = #marks > 0,
+    cursor = how.cursor,
+  }
+  local statement, parts = statements.put(has)
+  local params = { tenant, how.fence, how.all == true, self:ahead(), n = 4 }
+  add_columns(params, COLUMNS.companies, rows)
+  for _, part in ipairs(parts) do
+    if part == "cursor" then
+      local cursor, at = how.cursor, params.n
+      params[at + 1], params[at + 2], params[at + 3], params[at + 4] = cursor.name, cursor.before or "", cursor.text
+        or "",
+        cursor.anyhow == true
+      params.n = at + 4
+    else
+      add_columns(params, COLUMNS[part], part == "marks" and marks or effects[part])
+    end
+  end
+  local answer, message, code, problem = self:run(statement, params, true)
+  if not answer then
+    self:keep_marks(marks)
+    if may_try_again(code, problem) then
+      return false, "overtaken"
+    end
+    return nil, message, code == "overtaken" and "io" or code
+  elseif answer[1][2] == 0 then
+    self:keep_marks(marks)
+    return false, "stale"
+  end
+  local written = {}
+  for _, text in ipairs(answer[1][1]) do
+    written[text] = true
+  end
+  for _, row in ipairs(rows) do
+    if not written[row.company] then
+      return written, rows
+    end
+  end
+  return written
+end
+
+-- One call -----------------------------------------------------------------------------------------------------------
+
+-- Has others go on, the longer the more often we were overtaken.
+local function rest(self, try)
+  if try > 2 then
+    self:sleep(math.random() * 0.002 * try)
+  end
+end
+
+---@class leadcat.sql.Call
+---@field keys fun(): leadcat.sql.Keys
+---@field method string of the core's store
+---@field arguments fun(found: table): ... behind the tenant
+---@field count integer of arguments
+---@field fence? boolean what is written was decided by rules
+---@field cursor? table moves with it
+---@field is_done? fun(results: table): boolean whether the cursor moves
+---@field undo? fun(overtaken: table<string, true>): boolean takes back the results of these companies; whether any is left to be decided
+---@field before? fun() is called before each try
+
+local unpack = rawget(table, "unpack") or rawget(_G, "unpack")
+
+--- Decides and writes.
+---@param self leadcat.sql.Store
+---@param tenant string
+---@param call leadcat.sql.Call
+---@return table? results of the method, as `{n = how many, ...}`; `wrote`: whether anything was written; string? message; string? code
+function world.change(self, tenant, call)
+  for try = 1, TRIES do
+    local found, message, code = world.read(self, tenant, call.keys())
+    local fence = call.fence and self:fence(tenant) or nil
+    if not found then
+      return nil, message, code
+    elseif fence and fence ~= found.revision then
+      found, message, code = self:poll(true, try > 1)
+      if not found then
+        return nil, message, code
+      end
+    else
+      if call.before then
+        call.before()
+      end
+      local results = self:walk(tenant, found, call.method, call.arguments(found))
+      local effects = results[1]
+      if effects == nil then
+        return nil, results[2], results[3]
+      elseif not effects then
+        return { n = results.n - 1, unpack(results, 2, results.n) }
+      end
+      local answer = { n = results.n - 1, unpack(results, 2, results.n) }
+      local cursor = call.cursor and (not call.is_done or call.is_done(answer)) and call.cursor or nil
+      if is_empty(effects) and not cursor then
+        return answer
+      end
+      local written, why
+      written, why, code = put(self, tenant, found, effects, {
+        fence = fence, all = not call.undo or cursor ~= nil, cursor = cursor,
+      })
+      answer.wrote = true
+      if written == nil then
+        return nil, why, code
+      elseif written and (not why or not call.undo or not call.undo(world.left_out(written, why))) then
+        return answer
+      elseif why == "stale" then
+        found, message, code = self:poll(true)
+        if not found then
+          return nil, message, code
+        end
+      end
+      rest(self, try)
+    end
+  end
+  return nil, "others keep changing the same companies", "unavailable"
+end
+
+-- The companies of rows that were not written.
+function world.left_out(written, rows)
+  local left = {}
+  for _, row in ipairs(rows) do
+    if not written[row.company] then
+      left[row.company] = true
+    end
+  end
+  return left
+end
+
+--- The seconds since 1970 at which a call decides.
+---@param self leadcat.sql.Store
+---@param now number of the caller
+---@param found table
+---@return number
+function world.now(self, now, found)
+  return self.trusts_now and now or found.now
+end
+
+return world

@@ -1,0 +1,51 @@
+--- The store of several machines passes what that of one machine passes, over a PostgreSQL server.
+
+local conformance = require "support.conformance"
+local databases = require "support.databases"
+local groups = require "leadcat.store"
+local shared = require "support.shared"
+local stores = require "support.stores"
+
+local SLOW = os.getenv "LEADCAT_SLOW"
+
+describe("the store of several machines", function()
+  if SLOW then
+    return
+  end
+
+  -- A place is a database and the directory of a node.
+  local function open(place)
+    place = place or { url = shared.database(), path = stores.path() }
+    return shared.store(place.url, place.path), place
+  end
+
+  teardown(databases.stop)
+  after_each(function()
+    shared.close()
+    stores.check()
+  end)
+
+  it("has every method that is listed", function()
+    local store = open()
+    for _, names in pairs(groups) do
+      for _, name in ipairs(names) do
+        assert.is_function(store[name], name)
+      end
+    end
+  end)
+
+  pending "the sequence of changes (`changes`, `newest_change`)"
+
+  it("says what it does not have yet", function()
+    local store = open()
+    for _, name in ipairs { "changes", "newest_change", "put_delivery" } do
+      local result, message, code = store[name](store, "", 0, 1, 1)
+      assert.same({ nil, "unavailable" }, { result, code })
+      assert.matches("a store of several machines has no .* yet", message)
+    end
+  end)
+
+  conformance(open, { describe = describe, it = it, before_each = before_each, pending = pending }, {
+    seeds = 2, copies = false, lacks = { deliveries = true },
+  })
+end)
