@@ -41,7 +41,8 @@ describe("deliveries of webhooks", function()
 
     engine = stores.open { path = path, map_size = plan.MAP }
     local hook = deliveries.hook()
-    local waiting, steps = nil, 0
+    local steps = 0
+    local waiting
     repeat
       assert(hook:step(engine))
       steps = steps + 1
