@@ -157,7 +157,7 @@ function deliveries:put_delivery(tenant, item, now, most)
 end
 
 function deliveries:take_deliveries(tenant, hook, now, seconds, limit)
-  if not (seconds > 0) then
+  if seconds <= 0 then
     error("more than 0 seconds expected", 2) -- or it would be taken for ever
   end
   return all_shown(write(self, TAKE, {
