@@ -43,7 +43,7 @@ describe("core.run_program", function()
     assert.is_true(run([[exec grep -E 'Sig(Blk|Ign)' /proc/self/status >"$1"]], "", 5, signals))
     engine:close()
     assert.equal("0\n1\n2\n3\n", read(files)) -- 3: what it lists
-    assert.matches("^SigBlk:\t0+\nSigIgn:\t0+\n$", read(signals))
+    assert.matches("^SigBlk:\t0+\nSigIgn:\t%x+0000000\n$", read(signals)) -- glibc keeps 32 and 33 to itself
   end)
 
   for _, row in ipairs {
