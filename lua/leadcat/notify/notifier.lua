@@ -33,7 +33,7 @@ Notifier.__index = Notifier
 ---@class leadcat.notify.Notice
 ---@field id string the same each time that it is sent
 ---@field type string
----@field body string JSON
+---@field body string JSON {id, type, timestamp, data}
 
 -- What a notice says --------------------------------------------------------------------------------------------------
 
@@ -58,7 +58,7 @@ end
 local function body_of(work, told)
   local about = told.entry or told.confirmation
   return json.encode {
-    type = told.type, timestamp = time(told.at or about.at),
+    id = told.id, type = told.type, timestamp = time(told.at or about.at),
     data = {
       entry = told.entry, confirmation = told.confirmation, names = names_of(work, about),
     },
