@@ -3,74 +3,20 @@
 local core = require "leadcat.core"
 local http = require "leadcat.http"
 local json = require "leadcat.util.json"
+local senders = require "support.senders"
 local stores = require "support.stores"
 local webhook = require "leadcat.source.webhook"
 
 local NOW = 1700000000
-local URL = "https://crm.example.com/leadcat/hooks/crm"
 
 local function mac(secret, text)
   return core.hmac_sha256(secret, text)
 end
 
--- How a sender of each kind signs: the headers, and the end of the address.
-local SIGN = {
-  standard = function(secret, body, now)
-    local key = core.unbase64((secret:gsub("^whsec_", "")))
-    local id = "msg_" .. core.checksum(body)
-    return { ["webhook-id"] = id, ["webhook-timestamp"] = ("%d"):format(now),
-      ["webhook-signature"] = "v1," .. core.base64(mac(key, ("%s.%d.%s"):format(id, now, body))) }
-  end,
-  superoffice = function(secret, body)
-    local signature = core.base64(mac(secret, body))
-    return { ["x-superoffice-signature"] = signature, ["x-superoffice-eventid"] = core.checksum(body) }
-  end,
-  hubspot = function(secret, body, now)
-    local time = ("%d"):format(now * 1000)
-    return { ["x-hubspot-request-timestamp"] = time,
-      ["x-hubspot-signature-v3"] = core.base64(mac(secret, "POST" .. URL .. body .. time)) }
-  end,
-  pipedrive = function(secret)
-    return { authorization = "Basic " .. core.base64(secret) }
-  end,
-  espocrm = function(secret, body)
-    return { signature = core.base64("66f0a1b2c3:" .. core.hex(mac(secret, body))) }
-  end,
-  twenty = function(secret, body, now)
-    local time = ("%d"):format(now * 1000)
-    return { ["x-twenty-webhook-timestamp"] = time,
-      ["x-twenty-webhook-signature"] = core.hex(mac(secret, time .. ":" .. body)) }
-  end,
-  odoo = function(secret)
-    return {}, "secret=" .. secret
-  end,
-}
-
 local PUBLISHED = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 local SECRETS = setmetatable({ standard = PUBLISHED, pipedrive = "leadcat:p4ss:word" }, {
   __index = function() return "a secret that is long enough" end,
 })
-
-local function map_of_standard(payload)
-  return payload.type == "deal.won"
-    and { trigger = "sale_won", sale = { id = payload.deal }, company = payload.company }
-    or {}, "not a deal that was won"
-end
-
-local MORE = {
-  standard = { map = map_of_standard }, hubspot = { public_url = URL }, espocrm = { event = "Opportunity.update" },
-}
-
-local function new_hook(kind, more)
-  local options = { kind = kind, secret = SECRETS[kind] }
-  for name, value in pairs(MORE[kind] or {}) do
-    options[name] = value
-  end
-  for name, value in pairs(more or {}) do
-    options[name] = value
-  end
-  return webhook(options)
-end
 
 -- A site with one hook at /leadcat/hooks/crm, and companies 7 (a lead) and 8 (an opportunity).
 local function new_site(kind, more)
@@ -79,7 +25,7 @@ local function new_site(kind, more)
   assert(site.engine:save(stores.config { sale_registered = 3, sale_won = 5, sale_lost = 7 }))
   assert(site.engine.host:create(7, 1))
   assert(site.engine.host:create(8, 3))
-  site.hook = new_hook(kind, more)
+  site.hook = senders.hook(kind, SECRETS[kind], more)
   site.app = http.new { engine = site.engine, authenticate = function() end, hooks = { crm = site.hook } }
   return site
 end
@@ -92,7 +38,7 @@ local function post(site, body, headers, query, path)
 end
 
 local function send(site, body, secret, now)
-  local headers, query = SIGN[site.kind](secret or SECRETS[site.kind], body, now or site.now)
+  local headers, query = senders.sign(site.kind, secret or SECRETS[site.kind], body, now or site.now)
   headers["content-type"] = "application/json"
   return post(site, body, headers, query)
 end
@@ -114,8 +60,6 @@ local function handle(site)
   return events, newest.state, newest.problem
 end
 
-local KINDS = { "standard", "superoffice", "hubspot", "pipedrive", "espocrm", "twenty", "odoo" }
-
 describe("a webhook's signature", function()
   after_each(stores.check)
 
@@ -129,21 +73,21 @@ describe("a webhook's signature", function()
     site.engine:close()
   end)
 
-  for _, kind in ipairs(KINDS) do
+  for _, kind in ipairs(senders.KINDS) do
     it("of " .. kind .. " is accepted, and no other", function()
       local site = new_site(kind)
       assert.equal(200, (send(site, "{}")))
       assert.equal(1, count(site))
       assert.equal(401, (send(site, '{"a": 1}', kind == "standard" and "whsec_QUFBQQ==" or "another:secret")))
       assert.equal(401, (post(site, '{"a": 1}', {})))
-      local headers, query = SIGN[kind](SECRETS[kind], '{"a": 1}', NOW)
+      local headers, query = senders.sign(kind, SECRETS[kind], '{"a": 1}', NOW)
       for name, value in pairs(headers) do
         if not name:find "time" and not name:find "id$" then
           headers[name] = value:sub(1, -6) .. (value:sub(-5) == "AAAA=" and "BBBB=" or "AAAA=")
         end
       end
       assert.equal(401, (post(site, '{"a": 1}', headers, query and query .. "x")))
-      local changed = SIGN[kind](SECRETS[kind], '{"a": 1}', NOW)
+      local changed = senders.sign(kind, SECRETS[kind], '{"a": 1}', NOW)
       local signs_body = kind ~= "pipedrive" and kind ~= "odoo"
       assert.equal(signs_body and 401 or 200, (post(site, '{"a": 2}', changed, query)))
       assert.equal(signs_body and 1 or 2, count(site))
@@ -168,18 +112,54 @@ describe("a webhook's signature", function()
     end)
   end
 
-  it("of EspoCRM is also that of before version 9", function()
-    local site = new_site "espocrm"
-    local body = "[]"
-    assert.equal(200, (post(site, body, { ["x-signature"] = core.base64("6:" .. mac(SECRETS.espocrm, body)) })))
-    assert.equal(401, (post(site, body, { ["x-signature"] = core.base64("6:" .. mac("x", body)) })))
+  -- What buildSignature and buildSignatureLegacy of EspoCRM's application/Espo/Core/Webhook/Sender.php make of this, computed
+  -- with Python's hmac. It sends both headers; older versions had only the second.
+  it("of EspoCRM is as its source makes it, in both forms", function()
+    local site = new_site("espocrm", { secret = "71b8e2c4d5f6a7b8c9d0e1f2a3b4c5d6" })
+    local body = '[{"id":"5f0c","stage":"Closed Won"}]'
+    local signature = "NjZmMGExYjJjM2Q0ZTVmNmE6M2YzZDA2MWEwMmMxZjZmODdjMzBkYTIwZjhm"
+      .. "ZGE2NjdhMjQ3N2UyMzkxMjk5NDRhZWI5MDYwODNkMDA0ZGY5Zg=="
+    local legacy = "NjZmMGExYjJjM2Q0ZTVmNmE6Pz0GGgLB9vh8MNog+P2mZ6JHfiORKZRK65Bgg9AE358="
+    for _, row in ipairs {
+      { 200, { signature = signature, ["x-signature"] = legacy } }, { 200, { signature = signature } },
+      { 200, { ["x-signature"] = legacy } }, { 401, { signature = legacy } }, { 401, { ["x-signature"] = signature } },
+      { 401, { signature = "Ojpm", ["x-signature"] = legacy } },
+    } do
+      assert.equal(row[1], (post(site, body, row[2])))
+    end
+    assert.equal(401, (post(site, body .. " ", { ["x-signature"] = legacy })))
+    site.engine:close()
+  end)
+
+  -- What generateSignature of Twenty's engine/core-modules/webhook/jobs/call-webhook.job.ts makes of this, run with Node.js.
+  it("of Twenty is as its source makes it", function()
+    local site = new_site("twenty", { secret = "twenty secret" })
+    local headers = { ["x-twenty-webhook-timestamp"] = "1700000000123", ["x-twenty-webhook-nonce"] = "5f",
+      ["x-twenty-webhook-signature"] = "a321b3e31a59cb79e0755e752ac9e6967e502e3faa3c989ae997a91f94331ed0" }
+    local body = '{"eventName":"opportunity.created","record":{"id":"u-1"}}'
+    assert.equal(200, (post(site, body, headers)))
+    assert.equal(401, (post(site, body:gsub("u%-1", "u-2"), headers)))
+    site.engine:close()
+  end)
+
+  it("takes no longer when many are sent", function()
+    local site, macs = new_site "standard", 0
+    local original = core.hmac_sha256
+    core.hmac_sha256 = function(...) -- luacheck: ignore 122
+      macs = macs + 1
+      return original(...)
+    end
+    local status = post(site, "{}", { ["webhook-id"] = "m", ["webhook-timestamp"] = ("%d"):format(NOW),
+      ["webhook-signature"] = ("v1,A x "):rep(600) })
+    core.hmac_sha256 = original -- luacheck: ignore 122
+    assert.same({ 401, 1 }, { status, macs })
     site.engine:close()
   end)
 
   it("of HubSpot has the query, with some characters as they are", function()
     local site = new_site "hubspot"
     local time = ("%d"):format(NOW * 1000)
-    local signed = "POST" .. URL .. "?a=b:c/d%20e" .. "[]" .. time
+    local signed = "POST" .. senders.URL .. "?a=b:c/d%20e" .. "[]" .. time
     local headers = { ["x-hubspot-request-timestamp"] = time,
       ["x-hubspot-signature-v3"] = core.base64(mac(SECRETS.hubspot, signed)) }
     assert.equal(200, (post(site, "[]", headers, "a=b%3Ac%2Fd%20e")))
@@ -233,8 +213,29 @@ describe("the route of webhooks", function()
     writer:close()
   end)
 
+  it("does not let the log be filled by whoever sends nonsense", function()
+    local site = new_site "superoffice"
+    local function line(body)
+      return select(2, post(site, body or "{}", {})).log
+    end
+    local first = "hook superoffice: its signature is not that of the secret"
+    assert.equal(first, line())
+    assert.is_nil(line())
+    assert.is_nil(line(("x"):rep(256 * 1024 + 1)))
+    site.now = NOW + 9
+    assert.is_nil(line())
+    site.now = NOW + 10
+    assert.equal(first .. " (and 3 more before that)", line())
+    assert.is_nil(line())
+    site.now = NOW - 60 -- a clock that is put back does not silence it
+    assert.equal(first .. " (and 1 more before that)", line())
+    site.now = NOW
+    assert.equal(first, line())
+    site.engine:close()
+  end)
+
   it("tells neither the sender nor the log a secret", function()
-    for _, kind in ipairs(KINDS) do
+    for _, kind in ipairs(senders.KINDS) do
       local site = new_site(kind)
       local _, answer = send(site, '{"a": 1}', kind == "standard" and "whsec_QUFBQQ==" or "another:secret")
       assert.matches("^hook " .. kind .. ": ", answer.log)
@@ -315,6 +316,8 @@ local ROWS = {
     .. '"entity":"deal","entity_id":"4","timestamp":"2023-11-14T22:00:00.000Z"}}', NOTHING, "done", "is what it was" },
   { "pipedrive", nil, '{"data":{"id":4},"meta":{"action":"change","entity":"person"}}', NOTHING, "done",
     "^person is no deal$" },
+  { "pipedrive", nil, '{"data":{"id":null,"status":"won","org_id":7},"previous":{"status":"open"},"meta":{"action":'
+    .. '"change","entity":"deal"}}', NOTHING, "failed", "^it does not say which sale it is about$" },
   { "pipedrive", nil, "{}", NOTHING, "failed", "^it has no meta.action" },
   { "espocrm", nil, '[{"id":"5f0c","stage":"Closed Won","accountId":"7","modifiedAt":"2023-11-14 22:00:00"}]',
     { "sale_won 5f0c of 7 at 1699999200.0: updated" }, "done" },
@@ -373,6 +376,20 @@ describe("what a sender says", function()
     assert.equal(1, count(site))
     assert.equal(200, (send(site, "[" .. item:format(1) .. "," .. item:format(1) .. "]")))
     assert.equal(1, #(handle(site)))
+    site.engine:close()
+  end)
+
+  it("is handled once, whichever attempt of Pipedrive's it is", function()
+    local site = new_site "pipedrive"
+    for attempt = 0, 1 do
+      for _, body in ipairs {
+        '{"meta":{"action":"updated","object":"deal","id":4},"retry":%d,"current":{"id":4}}',
+        '{"meta":{"action":"change","entity":"deal","attempt":%d},"data":{"id":4},"previous":{}}',
+      } do
+        assert.equal(200, (send(site, body:format(attempt))))
+      end
+    end
+    assert.equal(2, count(site))
     site.engine:close()
   end)
 

@@ -1,6 +1,7 @@
 -- What webhooks have left: tried again, given up, listed, dropped, removed after a month, and without persons who are forgotten.
 
 local core = require "leadcat.core"
+local files = require "support.files"
 local json = require "leadcat.util.json"
 local leadcat = require "leadcat"
 local stores = require "support.stores"
@@ -126,6 +127,47 @@ describe("a delivery", function()
     assert(store:end_deliveries("", late)) -- it was not killed, but slow
     assert.same({ true, "done" }, { late[1].lost, newest(site).state })
     site.engine:close()
+  end)
+
+  it("waits on while the store cannot take its events", function()
+    local site = new_site()
+    assert(receive(site, "a"))
+    site.engine.handle_many = function() return nil, "no room", "full" end
+    assert.same({ nil, "no room", "full" }, { site.hook:step(site.engine) })
+    assert.equal("waiting", newest(site).state)
+    site.engine.handle_many = nil
+    site.now = newest(site).due
+    assert.equal(1, site.hook:step(site.engine).handled)
+    assert.equal(5, site.engine.host.category(7))
+    site.engine:close()
+  end)
+
+  it("whose record is damaged is told, and does not hold up others", function()
+    local site = new_site()
+    assert(receive(site, "damaged"))
+    assert(receive(site, "whole"))
+    local id = site.engine:deliveries()[2].id
+    site.engine:close()
+    local name = site.path .. "/journal.mdb"
+    local count, content = 0, files.read(name)
+    -- The first byte of the 64 before its hook and its sender's id is the version of the record.
+    for at in content:gmatch "()superofficedamaged" do
+      content = content:sub(1, at - 65) .. "\9" .. content:sub(at - 63)
+      count = count + 1
+    end
+    assert.is_true(count > 0)
+    files.write(name, content)
+    site.engine = stores.open { path = site.path, clock = function() return site.now end }
+    local counts = assert(site.hook:step(site.engine))
+    assert.same({ 1, 1, 0 }, { counts.handled, counts.problems, counts.parked })
+    assert.equal(("delivery %d: its record was damaged: the body is what is left of it"):format(id), counts.error)
+    local left = assert(site.engine:delivery(id))
+    assert.equal("failed", left.state)
+    assert.matches('superofficedamaged.*{"EventId":"damaged"', left.body)
+    assert.same({ true, false }, { receive(site, "damaged") })
+    assert.equal("dropped", site.engine:drop_delivery(id).state)
+    site.engine:close()
+    assert.same({}, core.check_store(site.path))
   end)
 
   it("is refused when too many wait, until some are handled", function()

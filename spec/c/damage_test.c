@@ -310,6 +310,38 @@ static void test_damaged_claim(void) {
   lc_store_close(store);
 }
 
+/* The delivery that is taken next. */
+static lc_delivery take(lc_store *store) {
+  lc_delivery d = { .id = 0 };
+  lc_text list, item;
+  CHECK(lc_store_take_deliveries(store, tenant, text_of("h"), now, 9, 1, NULL) == LC_OK);
+  list = lc_store_result(store);
+  CHECK(lc_list_next(&list, &item) && lc_delivery_unpack(item.data, item.size, &d, NULL) == LC_OK);
+  return d;
+}
+
+/* One whose record is missing, no delivery, another one or done: that is told, and holds up no other. */
+static void test_damaged_delivery(void) {
+  const lc_text records[] = { none, { "short", 5 }, { waiting, sizeof waiting }, { done, sizeof done } };
+  for (size_t i = 0; i < sizeof records / sizeof *records; i++) {
+    lc_store *store = new_store();
+    uint64_t id = records[i].data == done ? 8 : 6;
+    const char *rest = id == 8 ? "\1h" NUMBER("\0") NUMBER("\10") : "\1h" NUMBER("\0") NUMBER("\6");
+    put(store, &(record){ LC_TABLE_WAITING, rest, 18, BYTES("") });
+    if (records[i].size != 0)
+      put(store, &(record){ LC_TABLE_DELIVERIES, rest + 10, 8, records[i].data, records[i].size });
+    lc_delivery d = take(store);
+    if (id == 8) { /* 7 is earlier */
+      CHECK(d.id == 7 && d.attempts == 1);
+      d = take(store);
+    }
+    CHECK(d.id == id && d.state == LC_DELIVERY_FAILED && d.problem.size > 0 && d.body.size == records[i].size);
+    CHECK(id == 8 || take(store).id == 7);
+    CHECK(lc_store_delivery(store, tenant, id, NULL) == LC_OK);
+    lc_store_close(store);
+  }
+}
+
 static void test_damaged_company(void) {
   lc_store *store = new_store();
   const lc_company acme = company_of("Acme");
@@ -450,6 +482,7 @@ int main(void) {
   TEST(test_link_bytes());
   TEST(test_former_bytes());
   TEST(test_damaged_company());
+  TEST(test_damaged_delivery());
   TEST(test_damaged_mark());
   TEST(test_entry_bytes());
   TEST(CHECK(files_remove(files_directory) == 0));

@@ -4,6 +4,7 @@
 local config = require "leadcat.rules.config"
 local core = require "leadcat.core"
 local event = require "leadcat.events.event"
+local events_of = require "leadcat.source.webhook.events"
 local http = require "leadcat.http"
 local import = require "leadcat.cli.import"
 local json = require "leadcat.util.json"
@@ -11,6 +12,7 @@ local language = require "leadcat.util.language"
 local leadcat = require "leadcat"
 local request_of = require "leadcat.http.request"
 local response = require "leadcat.util.http.response"
+local senders = require "support.senders"
 local settings_form = require "leadcat.pages.settings_form"
 local settings_page = require "leadcat.pages.settings"
 local socket = require "leadcat.util.socket"
@@ -350,6 +352,56 @@ function targets.answer(bytes)
   local rest = bytes:sub(3)
   local whole, pieces = read_answer(rest, math.huge, method), read_answer(rest, size, method)
   expect(whole == pieces, "pieces give what the whole gives", whole, pieces)
+end
+
+-- Webhooks -------------------------------------------------------------------------------------------------------------
+
+local KNOWN_SALES = { [0] = { { company = 1 } }, { {} }, { nil, "later" }, { false, "never" } }
+
+local known -- what the lookup says
+local secrets, hooks = {}, {}
+
+-- A hook of the kind with a secret that no input can have.
+local function hook_of(kind)
+  if not hooks[kind] then
+    secrets[kind] = (kind == "pipedrive" and "user:" or "") .. core.base64(core.random_bytes(30)):gsub("[+/]", "a")
+    hooks[kind] = senders.hook(kind, secrets[kind], { lookup = function() return known[1], known[2] end })
+  end
+  return hooks[kind], secrets[kind]
+end
+
+local function check_sender(hook, secret, request)
+  local ok, why = hook.of_kind.verify(hook, request, NOW)
+  expect(not ok and is_text(why), "who has no secret is refused, and why", hook.kind, ok, why)
+  local headers, query = senders.sign(hook.kind, secret, request.body, NOW)
+  for name, value in pairs(request.headers) do
+    headers[name] = headers[name] or value
+  end
+  local signed = { method = "POST", path = "/", query = query, headers = headers, body = request.body }
+  expect(hook.of_kind.verify(hook, signed, NOW), "who has the secret is believed", hook.kind)
+  signed.body = request.body .. "x"
+  local is_unsigned = hook.kind == "pipedrive" or hook.kind == "odoo"
+  expect(is_unsigned or not hook.of_kind.verify(hook, signed, NOW), "of another body it is no signature", hook.kind)
+end
+
+--- What is sent to a webhook's address: the first byte says of which kind, the second what a lookup finds, the rest is a request.
+function targets.hook(bytes)
+  site = site or open_site()
+  local hook, secret = hook_of(senders.KINDS[(bytes:byte(1) or 0) % #senders.KINDS + 1])
+  known = KNOWN_SALES[(bytes:byte(2) or 0) % 4]
+  local request = request_from(bytes:sub(3))
+  request.body = request.body or ""
+  check_sender(hook, secret, request)
+  request.rest = request.path
+  check_sender(hook, secret, request)
+  local id = hook.of_kind.id(request)
+  expect(id == nil or type(id) == "string", "an id", id)
+  local events, message = events_of(hook, site.engine, { id = 1, sender_id = id, about = "{}", body = request.body })
+  expect(type(events) == "table" or is_text(message), "what cannot be understood is told", message)
+  for _, found in ipairs(events or {}) do
+    expect(is_text(found.id), "an event has an id", hook.kind)
+    expect(event.problem(found, {}) == nil, "an event is one", event.problem(found, {}))
+  end
 end
 
 -- ----------------------------------------------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 #include "delivery.h"
 
+#include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "internal.h"
@@ -203,28 +205,53 @@ static int find_due(const lc_writer *w, lc_text hook, lc_key *found) {
   return 0;
 }
 
-/* Copies the delivery out, with one attempt more, and puts it so. */
-static lc_status take(const lc_writer *w, lc_key *waiting, double seconds, lc_error *error) {
-  lc_store *store = w->store;
-  lc_key key = lc_key_of_entry(&w->tenant, lc_key_number(lc_key_value(waiting)));
-  MDB_val value;
+/* What is left of one that is damaged or missing: it has failed, with the bytes as its body, so that it holds up no other and somebody
+ * sees it. */
+static lc_delivery remains_of(lc_text bytes, uint64_t id, lc_text hook, double now) {
+  static const char problem[] = "its record was damaged: the body is what is left of it";
+  lc_delivery d = { .id = id, .received = now, .state = LC_DELIVERY_FAILED, .hook = hook, .body = bytes,
+                    .problem = { problem, sizeof problem - 1 } };
+  if (bytes.size >= sizeof(delivery_head)) /* so that its mark goes when it does */
+    memcpy(d.key, bytes.data + offsetof(delivery_head, key), sizeof d.key);
+  return d;
+}
+
+/* What the bytes are that the list of those that wait names. */
+static lc_delivery taken_of(lc_text bytes, uint64_t id, lc_text hook, double now, double seconds) {
   lc_delivery d;
-  int rc = lc_delete(store, w->txn, LC_TABLE_WAITING, waiting);
-  if (rc == 0)
-    rc = lc_get(store, w->txn, LC_TABLE_DELIVERIES, &key, &value);
-  lc_status status = lc_must_be_there(lc_writer_fail(w, rc, error), "a delivery", error);
-  if (status == LC_OK)
-    status = lc_result_add(store, lc_text_of(value), (lc_text){ NULL, 0 }, error);
-  char *copy = status == LC_OK ? store->result + store->result_size - value.mv_size : NULL;
-  if (status == LC_OK)
-    status = lc_delivery_unpack(copy, value.mv_size, &d, error);
-  if (status != LC_OK)
-    return status;
+  if (lc_delivery_unpack(bytes.data, bytes.size, &d, NULL) != LC_OK || d.id != id || d.state != LC_DELIVERY_WAITING)
+    return remains_of(bytes, id, hook, now);
   d.attempts++;
-  d.due = w->now + seconds;
-  pack_head(&d, copy);
-  rc = put_record(w, &d);
-  return lc_writer_fail(w, rc != 0 ? rc : put_waiting(w, &d), error);
+  d.due = now + seconds;
+  return d;
+}
+
+/* Puts it, and copies it out. Its texts may be in the record that it replaces. */
+static lc_status put_taken(const lc_writer *w, const lc_delivery *d, lc_error *error) {
+  lc_key key = lc_key_of_entry(&w->tenant, d->id);
+  size_t size = lc_delivery_size(d);
+  void *packed = malloc(size);
+  if (packed == NULL)
+    return lc_no_memory(error);
+  lc_delivery_pack(d, packed);
+  lc_status status = lc_result_add(w->store, (lc_text){ packed, size }, (lc_text){ NULL, 0 }, error);
+  int rc = status == LC_OK ? lc_put(w->store, w->txn, LC_TABLE_DELIVERIES, &key, packed, size) : 0;
+  free(packed);
+  return status != LC_OK ? status : lc_writer_fail(w, rc, error);
+}
+
+static lc_status take(const lc_writer *w, lc_text hook, lc_key *waiting, double seconds, lc_error *error) {
+  uint64_t id = lc_key_number(lc_key_value(waiting));
+  lc_key key = lc_key_of_entry(&w->tenant, id);
+  MDB_val value = { 0, NULL };
+  int rc = lc_delete(w->store, w->txn, LC_TABLE_WAITING, waiting);
+  if (rc == 0)
+    rc = lc_get(w->store, w->txn, LC_TABLE_DELIVERIES, &key, &value);
+  if (rc != 0 && rc != MDB_NOTFOUND)
+    return lc_writer_fail(w, rc, error);
+  lc_delivery d = taken_of(lc_text_of(value), id, hook, w->now, seconds);
+  lc_status status = put_taken(w, &d, error);
+  return status != LC_OK ? status : lc_writer_fail(w, put_waiting(w, &d), error);
 }
 
 static lc_status take_some(const lc_writer *w, lc_text hook, double seconds, size_t limit, lc_error *error) {
@@ -234,7 +261,7 @@ static lc_status take_some(const lc_writer *w, lc_text hook, double seconds, siz
   for (size_t i = 0; i < limit && status == LC_OK && rc == 0 && w->store->result_size < TAKEN_MAX; i++) {
     rc = find_due(w, hook, &found);
     if (rc == 0)
-      status = take(w, &found, seconds, error);
+      status = take(w, hook, &found, seconds, error);
   }
   return status != LC_OK || rc == MDB_NOTFOUND ? status : lc_writer_fail(w, rc, error);
 }

@@ -55,7 +55,8 @@ lc_status lc_store_put_delivery(lc_store *store, lc_text tenant, lc_delivery *de
                                 lc_error *error);
 
 /* Takes at most `limit` of the hook's deliveries that are due `now`, the earliest first, in one transaction: each counts one attempt
- * more and is due again in `seconds`, for the case that nobody ends it. Copies out a list of them. */
+ * more and is due again in `seconds`, for the case that nobody ends it. One whose record is damaged or missing has failed from now on,
+ * and is in the list, too. Copies out a list of them. */
 lc_status lc_store_take_deliveries(lc_store *store, lc_text tenant, lc_text hook, double now, double seconds, size_t limit,
                                    lc_error *error);
 

@@ -26,9 +26,28 @@ end)
 -- What the sender is told: to send it again, unless it is the sender's fault.
 local CODES = { unauthenticated = "unauthenticated", too_large = "too_large" }
 
-local function refused(context, message, code)
+local QUIET = 10 -- seconds
+
+-- What the log was told last of a hook: when, and how often it was not told since.
+local told = setmetatable({}, { __mode = "k" })
+
+-- What the log is told of a sender's fault: whoever connects a CRM needs it, and whoever sends nonsense must not fill the log.
+local function line_of(hook, message, now)
+  local last = told[hook]
+  if last and math.abs(now - last.at) < QUIET then
+    last.more = last.more + 1
+    return nil
+  end
+  told[hook] = { at = now, more = 0 }
+  return last and last.more > 0 and ("%s (and %d more before that)"):format(message, last.more) or message
+end
+
+local function refused(context, hook, message, code)
   local made = response.problem(context, CODES[code] or "unavailable", nil)
-  made.log = message -- also of a bad signature: whoever connects a CRM needs it
+  made.log = message
+  if CODES[code] then
+    made.log = line_of(hook, message, context.engine:_now())
+  end
   return made
 end
 
@@ -42,7 +61,7 @@ function hooks.receive(context, path)
     body = must(request_of.bytes(received)),
   })
   if not stored then
-    return refused(context, is_new, code)
+    return refused(context, hook, is_new, code)
   end
   return response.json(200, { status = is_new and "stored" or "known" })
 end

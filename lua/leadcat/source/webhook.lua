@@ -117,7 +117,10 @@ local OF_THE_STORE = { full = true, io = true, forked = true, readonly = true } 
 local function read(self, engine, taken)
   local plans = {}
   for place, delivery in ipairs(taken) do
-    local ok, events, message, for_good = protected.call(events_of, self, engine, delivery)
+    local ok, events, message, for_good = true, nil, delivery.problem, true -- as it is if its record was damaged
+    if delivery.state == "waiting" then
+      ok, events, message, for_good = protected.call(events_of, self, engine, delivery)
+    end
     if not ok then
       events, message = nil, "it raised: " .. tostring(events)
     end

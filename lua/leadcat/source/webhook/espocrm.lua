@@ -1,5 +1,5 @@
---- EspoCRM: `Signature` (id of the webhook, colon, HMAC in hex, all in base64), and before version 9 `X-Signature` (the HMAC as
--- bytes). The body does not say which event it is, so the option `event` does.
+--- EspoCRM: `Signature` (id of the webhook, colon, HMAC in hex, all in base64), or of an older one only `X-Signature` (the HMAC as
+-- bytes). The body does not say which event it is, so the option `event` does. Of an update it has only what has changed.
 
 local change = require "leadcat.source.webhook.change"
 local core = require "leadcat.core"

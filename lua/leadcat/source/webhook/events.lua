@@ -6,6 +6,8 @@ local json = require "leadcat.util.json"
 local merged = require "leadcat.util.merged"
 local unicode = require "leadcat.util.unicode"
 
+local NO_SALE = "it does not say which sale it is about"
+
 local CLOSING = { won = "sale_won", lost = "sale_lost" }
 local CLOSED = { sale_won = true, sale_lost = true }
 
@@ -82,7 +84,7 @@ end
 local function of_change(self, engine, change, version)
   change = merged(change, { sale = change.sale or {} })
   if change.trigger ~= "lead_status_set" and not event_of.key(change.sale.id) then
-    return nil, "it does not say which sale it is about", true
+    return nil, NO_SALE, true
   end
   local whole, problem, for_good = completed(self, engine, change)
   if not whole then
@@ -151,8 +153,8 @@ local function events_of(self, engine, delivery)
     note = problem or note
     for _, event in ipairs(events) do
       local wrong = event_of.problem(event, engine:_own_triggers())
-      if wrong then
-        return nil, "its event: " .. wrong, true
+      if wrong or not event.id then -- without one it would be handled as often as it comes
+        return nil, wrong and "its event: " .. wrong or NO_SALE, true
       end
       all[#all + 1] = event
     end

@@ -21,9 +21,7 @@ end
 
 function pipedrive.verify(hook, request)
   local sent = (request.headers["authorization"] or ""):match "^[Bb][Aa][Ss][Ii][Cc] +(%S+)$"
-  return signature.matches(hook.secrets, sent and core.unbase64(sent), function(secret)
-    return secret
-  end) or nil, "its user or password is another one"
+  return signature.matches(hook.secrets, sent and core.unbase64(sent)) or nil, "its user or password is another one"
 end
 
 -- A repeated delivery has another number of the attempt.
@@ -53,7 +51,7 @@ end
 local function sale_of(deal, meta)
   local org = change.value(deal.org_id)
   return {
-    id = deal.id or meta.entity_id or meta.id, name = change.text(deal.title),
+    id = change.id(deal.id) or change.id(meta.entity_id) or change.id(meta.id), name = change.text(deal.title),
     company = change.id(type(org) == "table" and org.value or org), status = change.value(deal.status),
   }
 end

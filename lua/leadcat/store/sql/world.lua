@@ -20,6 +20,7 @@ local QUEUED = 100 -- what the status of an entry is raised by that is there alr
 ---@field questions? string[] 16 bytes each
 ---@field changes? boolean whether earlier changes count
 ---@field cursor? string its name
+---@field unchanged? string[] packed records of the log of unchanged events, as they were read before
 ---@field all_of? string a company of which everything is looked at
 
 local COMPANY = { "version", "newest", "category", "changed", "is_integer", "applying", "owner", "left", "retry_in",
@@ -107,6 +108,9 @@ function world.read(self, tenant, keys)
     end
   end
   local found = world_of(self, keys, rows)
+  for _, record in ipairs(keys.unchanged or {}) do
+    found.unchanged[#found.unchanged + 1] = record
+  end
   self:heard(found.counter, found.now)
   return found
 end
