@@ -109,7 +109,7 @@ function Servers:rebuild(database)
     databases.run(database, "kill -9 $(head -1 $dir/data/postmaster.pid)")
     database.is_running = false
   end
-  databases.run(database, ("rm -rf $dir/data && pg_basebackup -h 127.0.0.1 -p %d -U leadcat -D $dir/data -c fast "
+  databases.run(database, ("rm -rf $dir/data && pg_basebackup -h 127.0.0.1 -p %d -U leadcat -D $dir/data -c fast -N "
     .. "&& touch $dir/data/standby.signal"):format(self.primary.port))
   start(database)
   alter(database, "synchronous_standby_names", self.synchronous and ("ANY 1 (%s)"):format(others(database.name)) or "")
