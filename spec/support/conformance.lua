@@ -939,8 +939,19 @@ return function(open, busted, options)
     })
     assert.same({}, (store:due("timed", 0, 0, NOW + 99, "")))
     assert.same({ T }, (store:due("timed", 0, 0, NOW + 100, "")))
+    local ahead, _, code = other:expiring(T, 0, 0, NOW + 100, 9)
+    if code ~= "unavailable" then -- the store does not have it yet: see `options.lacks`
+      local over = (NOW + 100) * 1000
+      assert.same({ { a, b }, { a }, { b }, {}, {}, {} }, {
+        ids(ahead, "id"), ids(other:expiring(T, 0, 0, NOW + 100, 1), "id"),
+        ids(other:expiring(T, over, first.entry, NOW + 100, 9), "id"),
+        other:expiring(T, over, second.entry, NOW + 100, 9), other:expiring(T, 0, 0, NOW + 99, 9),
+        other:expiring("another", 0, 0, NOW + 100, 9),
+      })
+    end
     assert.same({ 0, false }, { store:expire(T, NOW + 99) })
     assert.same({ 2, false }, { store:expire(T, NOW + 100) })
+    assert.same(ahead and {}, (other:expiring(T, 0, 0, NOW + 100, 9)))
     assert.equal("expired", other:confirmation(T, a).state)
     assert.equal(NOW + 100, other:confirmation(T, a).resolved_at)
     assert.equal("not_found", code_of(store:confirmation(T, ("0"):rep(32))))

@@ -317,7 +317,7 @@ end
 
 -- What a shared store does not have yet.
 for _, name in ipairs {
-  "changes", "newest_change", "put_delivery", "end_deliveries",
+  "changes", "newest_change", "expiring", "put_delivery", "end_deliveries",
 } do
   upkeep[name] = function()
     return nil, ("a store of several machines has no %s yet"):format(
