@@ -18,8 +18,9 @@ local stores = require "support.stores"
 
 local ROUNDS, SEED = tonumber(arg[1]) or 9, tonumber(arg[2]) or os.time() % 1000000
 local CHECK = 9 -- rounds
-local LUA, OTHER_LUA = os.getenv "LEADCAT_LUA" or "lua5.4", os.getenv "OTHER_LUA" or "luajit"
-local NODES = 4
+local LUA, OTHER_LUA = os.getenv "LEADCAT_LUA" or "lua5.4", os.getenv "OTHER_LUA" or ""
+OTHER_LUA = OTHER_LUA ~= "" and OTHER_LUA or LUA
+local NODES = 4 -- the last one is nginx
 
 math.randomseed(SEED)
 io.stdout:setvbuf "line"
@@ -365,10 +366,10 @@ local function catch_mutants()
 end
 
 local function count(list)
-  local counts = {}
+  local counts = { event = 0, duplicate = 0, answer = 0, undo = 0, save = 0 }
   for _, note in ipairs(list) do
     local kind = note[1] == "event" and note[7] == "duplicate" and "duplicate" or note[1]
-    counts[kind] = (counts[kind] or 0) + 1
+    counts[kind] = counts[kind] + 1
   end
   return counts
 end
@@ -386,14 +387,14 @@ local function run_rounds()
     suffer(some, 1)
     left = left - #some
     local problems, found = compare()
-    local counts = count(found and found.notes or {})
-    say("%d acknowledged, %d of them again, %d answers, %d undone, %d saves; %d entries, %d changes in the CRM",
-      (counts.event or 0) + (counts.duplicate or 0), counts.duplicate or 0, counts.answer or 0, counts.undo or 0,
-      counts.save or 0, found and #found.history or 0, found and #found.changes or 0)
     for i = 1, math.min(#problems, 20) do
       say("WRONG: %s", problems[i])
     end
     assert(#problems == 0, ("%d problems with seed %d"):format(#problems, SEED))
+    local counts = count(found.notes)
+    say("%d acknowledged, %d of them again, %d answers, %d undone, %d saves; %d entries, %d changes in the CRM",
+      counts.event + counts.duplicate, counts.duplicate, counts.answer, counts.undo, counts.save, #found.history,
+      #found.changes)
   end
 end
 
