@@ -240,6 +240,38 @@ describe("leadcat.notify.webhook", function()
     assert.is_nil(tell()[2].body:find("Zimmer", 1, true))
   end)
 
+  it("tells once that a question is about to expire, unless it has been answered", function()
+    local questions = {}
+    for _, company in ipairs { "Acme", "Bolt", "Cog" } do
+      questions[company] = handle(company, "sale_registered").confirmation
+    end
+    assert.same({ 3, 0, 0 }, (step()))
+    local ends = engine:confirmation(questions.Acme).expires_at
+    now = ends - 3601
+    assert.same({ 0, 0, 0 }, (step()))
+    now = ends - 3600
+    assert(engine:resolve(questions.Bolt, { decline = true }, { actor = asking.BOB }))
+    tell { Cog = "fail" }
+    assert.same({ 1, 1, 0 }, (step()))
+    assert.same({ 0, 0, 0 }, (step()))
+    local all = tell()
+    assert.same({ "Acme question.expiring take", "Cog question.expiring fail" }, { come()[4], come()[5] })
+    assert.equal(questions.Acme .. ".expiring", all[4].id)
+    assert.equal(questions.Acme, json.decode(all[4].body).data.confirmation.id)
+    assert.same({ "Cog", "question.expiring" }, { engine:notices()[1].company, engine:notices()[1].type })
+    assert(engine:resolve(questions.Cog, { decline = true }, { actor = asking.BOB })) -- so there is nothing to tell
+    now = now + 5
+    assert.same({ { 0, 0, 0 } }, { step() })
+    assert.same({ 5, {} }, { #tell(), engine:notices() })
+  end)
+
+  it("does not tell that a question is about to expire which has just been asked", function()
+    notify = webhook(options_of { expiring_before = 1e8, events = { "question.expiring" } })
+    handle("Acme", "sale_registered")
+    assert.same({ 0, 0, 0 }, (step()))
+    assert.same({}, come())
+  end)
+
   it("begins nothing new when very many wait", function()
     local companies = {}
     for i = 1, 1105 do

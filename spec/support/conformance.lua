@@ -935,8 +935,16 @@ return function(open, busted, options)
     })
     assert.same({}, (store:due("timed", 0, 0, NOW + 99, "")))
     assert.same({ T }, (store:due("timed", 0, 0, NOW + 100, "")))
+    local over = (NOW + 100) * 1000
+    assert.same({ { a, b }, { a }, { b }, {}, {}, {} }, {
+      ids(other:expiring(T, 0, 0, NOW + 100, 9), "id"), ids(other:expiring(T, 0, 0, NOW + 100, 1), "id"),
+      ids(other:expiring(T, over, first.entry, NOW + 100, 9), "id"),
+      other:expiring(T, over, second.entry, NOW + 100, 9), other:expiring(T, 0, 0, NOW + 99, 9),
+      other:expiring("another", 0, 0, NOW + 100, 9),
+    })
     assert.same({ 0, false }, { store:expire(T, NOW + 99) })
     assert.same({ 2, false }, { store:expire(T, NOW + 100) })
+    assert.same({}, (other:expiring(T, 0, 0, NOW + 100, 9)))
     assert.equal("expired", other:confirmation(T, a).state)
     assert.equal(NOW + 100, other:confirmation(T, a).resolved_at)
     assert.equal("not_found", code_of(store:confirmation(T, ("0"):rep(32))))

@@ -16,6 +16,7 @@ local STEP = 2 -- seconds of work, and the last try
 local PAGE = 100 -- changes that are read together
 local MOST = 1000 -- notices that wait or have failed; with more, nothing new is begun
 local FIRST_PAUSE, LONGEST_PAUSE = 5, 3600 -- seconds until the next try: 5, 10, 20 ... 3600
+local BEFORE = 3600 -- seconds
 local DAY = 86400 -- seconds; then it has failed
 local REST, LONGEST_REST = 5, 60 -- times as long as a step of slow failures took nothing is sent; at most these seconds
 local LONGEST_ERROR = 200 -- bytes
@@ -24,6 +25,7 @@ local GONE = "not_found"
 ---@class leadcat.notify.Notifier: leadcat.Source
 ---@field name string
 ---@field events table<string, true>
+---@field before number seconds before its time is over, a question is told to be expiring
 ---@field send fun(notice: leadcat.notify.Notice): true?, string? whether it has arrived; nil, message: try again later
 ---@field rest_until number of `core.uptime`: a receiver that does not answer must not keep a worker from its other tasks
 ---@field is_full? boolean whether that was told
@@ -58,7 +60,7 @@ end
 local function body_of(work, told)
   local about = told.entry or told.confirmation
   return json.encode {
-    id = told.id, type = told.type, timestamp = time(told.at or about.at),
+    id = told.id, type = told.type, timestamp = time(about.at or about.expires_at),
     data = {
       entry = told.entry, confirmation = told.confirmation, names = names_of(work, about),
     },
@@ -117,7 +119,7 @@ local function try_waiting(self, work)
       return nil, message, code
     elseif not told then
       work.changed = true
-      note(work, ("notice %s: %s"):format(item.id, message))
+      note(work, message and ("notice %s: %s"):format(item.id, message))
     elseif work.held[key_of(told)] or item.due and item.due > work.now or is_over(work) then
       work.held[key_of(told)], left[#left + 1] = true, item
     else
@@ -134,9 +136,8 @@ local function try_waiting(self, work)
   return true
 end
 
--- Sends what a change tells; where it cannot, it waits.
-local function tell(self, work, change)
-  local told = notices.told(change)
+-- Sends something new; where it cannot, it waits.
+local function tell(self, work, told)
   if not told or not self.events[told.type] then
     return
   end
@@ -180,7 +181,7 @@ local function tell_changes(self, work)
         work.more = true
         return true
       end
-      tell(self, work, change)
+      tell(self, work, notices.told(change))
       record.cursor, work.changed = change.cursor, true
     end
     if found and next_cursor ~= record.cursor then
@@ -192,6 +193,27 @@ local function tell_changes(self, work)
   end
   work.more = is_over(work)
   return true
+end
+
+-- Tells of questions that are about to expire, the earliest first. One that was asked as late as that was told enough. Gives true; or nil,
+-- message, code.
+local function tell_expiring(self, work)
+  local record = work.record
+  if not self.events["question.expiring"] or work.more or is_full(self, work) then
+    return true
+  end
+  local found, message, code, stored = notices.next_expiring(work.engine, record, work.now + self.before, PAGE)
+  for place, question in ipairs(found or {}) do
+    if is_over(work) then
+      break
+    elseif question.expires_at > work.now and question.created_at + self.before < question.expires_at then
+      tell(self, work, notices.expiring(question))
+    end
+    record.expiring = { at = math.floor(question.expires_at * 1000), entry = stored[place].entry }
+    work.changed = true
+  end
+  work.more = found ~= nil and (#found == PAGE or is_over(work))
+  return found and true, message, code
 end
 
 -- Rests after a step in which failing took long.
@@ -233,6 +255,9 @@ function Notifier:step(engine)
   if ok then
     ok, message, code = tell_changes(self, work)
   end
+  if ok then
+    ok, message, code = tell_expiring(self, work)
+  end
   if ok and work.changed then
     ok, message, code = notices.write(engine, self.name, work.record)
   end
@@ -269,13 +294,16 @@ notifier.OPTIONS = {
   end),
   events = options_of.kind("a list of " .. table.concat(notices.EVENTS, ", "), is_list_of_events),
   tenant = options_of.of_type "string",
+  expiring_before = options_of.kind("a number of seconds above 0", function(value)
+    return type(value) == "number" and value > 0 and value < 1e9
+  end),
   timeout = options_of.kind("a number of seconds above 0, up to 60", function(value)
     return type(value) == "number" and value > 0 and value <= 60
   end),
 }
 
 --- Makes a notifier of options that were checked.
----@param options {name: string, events?: string[], tenant?: string}
+---@param options {name: string, events?: string[], tenant?: string, expiring_before?: number}
 ---@param send fun(notice: leadcat.notify.Notice): true?, string?
 ---@return leadcat.notify.Notifier
 function notifier.new(options, send)
@@ -285,6 +313,7 @@ function notifier.new(options, send)
   end
   return setmetatable({
     name = options.name, tenant = options.tenant, events = events, send = send, rest_until = 0,
+    before = options.expiring_before or BEFORE,
   }, Notifier)
 end
 

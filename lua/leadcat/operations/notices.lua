@@ -4,6 +4,7 @@
 -- A record in the store's cursors has all of a notifier. It keeps no bodies, only ids: what a notice says is read anew for each try,
 -- so `forget` reaches it.
 
+local confirmation_of = require "leadcat.events.confirmation"
 local core = require "leadcat.core"
 local json = require "leadcat.util.json"
 local options_of = require "leadcat.util.options"
@@ -12,11 +13,12 @@ local platform = require "leadcat.util.platform"
 local notices = {}
 
 local INDEX = "notices" -- the cursor that has the names of all notifiers
+local EXPIRING = ".expiring" -- the end of the ids of such notices
 local TRIES = 16 -- of a change beside a worker that makes changes, too
 local PAUSE = 0.05 -- seconds between them
 
 --- What notices may tell.
-notices.EVENTS = { "question.asked", "change.made", "change.failed" }
+notices.EVENTS = { "question.asked", "question.expiring", "change.made", "change.failed" }
 
 notices.STATES = { "waiting", "failed" }
 
@@ -38,8 +40,13 @@ notices.STATES = { "waiting", "failed" }
 ---@field due? number
 ---@field error? string
 
+---@class leadcat.notices.Expiring
+---@field at integer milliseconds since 1970: when a question's time is over
+---@field entry integer that has asked it
+
 ---@class leadcat.notices.Record
 ---@field cursor string of `engine:changes`: all before it was told, waits, or has failed
+---@field expiring leadcat.notices.Expiring of questions: all up to there were told to be expiring, wait, or have failed
 ---@field waiting leadcat.notices.Item[] each company's in order
 ---@field failed leadcat.notices.Item[]
 ---@field text? string as it is stored
@@ -78,7 +85,7 @@ function notices.read(engine, name)
   if not record then
     return nil, text, code
   end
-  record.text = text
+  record.text, record.expiring = text, record.expiring or { at = 0, entry = 0 }
   return record
 end
 
@@ -86,7 +93,8 @@ end
 ---@return true? done, string? message, string? code `conflict`
 function notices.write(engine, name, record)
   local text, message, code = write_json(engine, key_of(name), record.text, {
-    cursor = record.cursor, waiting = json.array(record.waiting), failed = json.array(record.failed),
+    cursor = record.cursor, expiring = record.expiring, waiting = json.array(record.waiting),
+    failed = json.array(record.failed),
   })
   if not text then
     return nil, message, code
@@ -120,7 +128,7 @@ function notices.begin(engine, name)
     found, cursor, code = engine:changes "newest"
     ok, message = found, cursor
   end
-  local record = { cursor = cursor, waiting = {}, failed = {} }
+  local record = { cursor = cursor, expiring = { at = 0, entry = 0 }, waiting = {}, failed = {} }
   if ok then
     ok, message, code = notices.write(engine, name, record)
   end
@@ -148,9 +156,29 @@ function notices.told(change)
   } or nil
 end
 
+--- That a question is about to expire.
+---@param confirmation leadcat.Confirmation
+---@return leadcat.notices.Told
+function notices.expiring(confirmation)
+  return { id = confirmation.id .. EXPIRING, type = "question.expiring", confirmation = confirmation }
+end
+
+local function find_question(engine, id)
+  local confirmation, message, code = engine:confirmation(id)
+  if confirmation and confirmation.state == "open" then
+    return notices.expiring(confirmation)
+  elseif confirmation or code == "not_found" then
+    return nil, nil, "not_found" -- which is as it should be
+  end
+  return nil, message, code
+end
+
 --- What the notice with this id tells, as it is now.
----@return leadcat.notices.Told? told, string? message, string? code `not_found`: it has been removed
+---@return leadcat.notices.Told? told, string? message, string? code `not_found`: that is not there any more; without a message where nobody has to know
 function notices.find(engine, id)
+  if id:sub(-#EXPIRING) == EXPIRING then
+    return find_question(engine, id:sub(1, -#EXPIRING - 1))
+  end
   local cursor = id:match "%.(%d+)$"
   local found, message, code = engine:changes(("%d"):format(tonumber(cursor) - 1), { limit = 1 })
   if not found and code ~= "expired" then
@@ -166,6 +194,22 @@ end
 --- Whose notice it is. Those of a company are sent in order.
 function notices.company(told)
   return (told.entry or told.confirmation).company
+end
+
+--- The next questions whose time is over by `until_time`, the earliest first.
+---@return leadcat.Confirmation[]? found, string? message, string? code
+---@return table[]? stored as the store has them, in the same places
+function notices.next_expiring(engine, record, until_time, limit)
+  local stored, message, code = engine._store:expiring(engine._tenant, record.expiring.at, record.expiring.entry,
+    until_time, limit)
+  local found = stored and {}
+  for place, question in ipairs(stored or {}) do
+    found[place], message, code = confirmation_of.record(question, engine._tenant)
+    if not found[place] then
+      return nil, message, code
+    end
+  end
+  return found, message, code, stored
 end
 
 -- For people ----------------------------------------------------------------------------------------------------------

@@ -266,6 +266,9 @@ statement("overdue", "bytea int8 int8", [[
 SELECT q.company FROM leadcat.question q JOIN leadcat.company k ON k.tenant = q.tenant AND k.company = q.company
 WHERE q.tenant = $1::bytea AND q.state = 0 AND q.expires_at <= $2::int8 AND k.applying IS NULL
 ORDER BY q.expires_at LIMIT $3::int8]])
+statement("expiring", "bytea int8 int8 int8 int8", [[
+SELECT record FROM leadcat.question WHERE tenant = $1::bytea AND state = 0 AND expires_at <= $4::int8
+  AND (expires_at, entry) > ($2::int8, $3::int8) ORDER BY expires_at, entry LIMIT $5::int8]])
 statement("cursor", "bytea bytea", [[
 SELECT text FROM leadcat.cursor WHERE tenant = $1::bytea AND name = $2::bytea AND text <> ''::bytea]])
 statement("last_change", "bytea bytea", [[
