@@ -1,6 +1,7 @@
 --- A store of several machines, over a database that speaks PostgreSQL's protocol: an object with the methods that
 -- lua/leadcat/store/init.lua lists. What the parts do: store/sql/world.lua reads, decides and writes; events.lua,
--- reading.lua, rules.lua, changes.lua, deliveries.lua and upkeep.lua have the methods; statements.lua and schema.lua the SQL.
+-- reading.lua, rules.lua, changes.lua, deliveries.lua and upkeep.lua have the methods; statements.lua and schema.lua
+-- the SQL.
 --
 -- What holds for all: an answer is what the primary has committed. What was only read is acknowledged behind a commit
 -- (`barrier`). What nobody knows the end of is `unavailable`, and not sent again. Only the database's clock counts.
