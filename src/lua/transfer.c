@@ -33,7 +33,7 @@ static lc_status set_entry(lua_State *L, l_store *box, lc_text tenant, lc_text v
   lc_entry entry;
   lc_status status = lc_entry_unpack(value.data, value.size, &entry, error);
   if (status == LC_OK)
-    l_set_entry_columns(L, &entry, lc_transfer_is_seen(box->store, tenant, &entry));
+    l_set_entry_columns(L, &entry, lc_transfer_is_seen(l_open_box(L, box)->store, tenant, &entry));
   return status;
 }
 
@@ -61,12 +61,12 @@ static lc_status set_batch(lua_State *L, lc_text value, lc_error *error) {
   return LC_OK;
 }
 
-static lc_status set_claim(lua_State *L, const l_store *box, lc_text value, lc_error *error) {
+static lc_status set_claim(lua_State *L, l_store *box, lc_text value, lc_error *error) {
   lc_claim claim;
   if (value.size != sizeof claim)
     return damaged(error);
   memcpy(&claim, value.data, sizeof claim);
-  lc_transfer_free_claim(box->store, &claim);
+  lc_transfer_free_claim(l_open_box(L, box)->store, &claim);
   l_set_integer(L, "applying", (int64_t)claim.entry);
   l_set_number(L, "retry_in", claim.retry_at);
   l_set_integer(L, "attempts", claim.attempts);

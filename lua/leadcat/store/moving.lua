@@ -84,7 +84,9 @@ end
 -- Calls `fn(store, session)`. Gives what it gives; nil, message, code.
 local function guarded(options, fn)
   local made, database = protected.call(pg.pool, options.database, {
-    size = 2, timeout = HOUR, settings = { statement_timeout = "0", idle_in_transaction_session_timeout = "0" },
+    size = 2, timeout = HOUR, settings = {
+      statement_timeout = "0", idle_in_transaction_session_timeout = "0", enable_seqscan = "off", jit = "off",
+    },
   })
   if not made then
     return nil, (tostring(database):gsub("^.-: the connection", "the connection")), "invalid"
