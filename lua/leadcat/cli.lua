@@ -12,6 +12,7 @@ local explain = require "leadcat.cli.explain"
 local history = require "leadcat.cli.history"
 local inspect = require "leadcat.cli.inspect"
 local leadcat = require "leadcat"
+local notices = require "leadcat.cli.notices"
 local outbox = require "leadcat.cli.outbox"
 local protected = require "leadcat.util.protected"
 local questions = require "leadcat.cli.questions"
@@ -30,7 +31,7 @@ local COMMANDS = {
   configs.init, configs.config, store.check, inspect, replay, backfill, simulate, explain, questions.confirmations,
   questions.resolve, store.maintain, store.backup, store.compact, history.history, history.undo,
   history.cancel, changes.changes, companies.move, companies.merge, companies.gone, companies.forget, outbox.outbox,
-  worker.worker, deliveries.deliveries, shared.shared,
+  worker.worker, deliveries.deliveries, notices.notices, shared.shared,
 }
 
 local function print_version()

@@ -20,6 +20,7 @@ local later = require "leadcat.events.later"
 local json = require "leadcat.util.json"
 local merged = require "leadcat.util.merged"
 local metrics = require "leadcat.operations.metrics"
+local notices = require "leadcat.operations.notices"
 local options_of = require "leadcat.util.options"
 local platform = require "leadcat.util.platform"
 local protected = require "leadcat.util.protected"
@@ -84,13 +85,15 @@ Engine.count_confirmations = question.count_confirmations
 Engine.view, Engine.render, Engine.company_name = question.view, question.render, question.company_name
 Engine.deliveries, Engine.delivery = deliveries.deliveries, deliveries.delivery
 Engine.retry_delivery, Engine.drop_delivery = deliveries.retry_delivery, deliveries.drop_delivery
+Engine.notices = notices.notices
+Engine.retry_notices, Engine.drop_notices = notices.retry_notices, notices.drop_notices
 Engine.apply_pending = upkeep.apply_pending
 Engine.maintain, Engine.sweep, Engine.probe, Engine.backup = upkeep.maintain, upkeep.sweep, upkeep.probe, upkeep.backup
 
 -- What writes, whatever it is asked. Previews only read; where `undo` and `backfill` write, the store refuses it.
 local WRITES = {
   "save", "revert", "handle", "handle_many", "retry", "cancel", "flush", "resolve", "recover", "maintain", "sweep",
-  "apply_pending", "retry_delivery", "drop_delivery",
+  "apply_pending", "retry_delivery", "drop_delivery", "retry_notices", "drop_notices",
 }
 local HOOKS = { "guard", "updated", "awaiting_confirmation", "unchanged", "failed", "not_taken" }
 local OWN_FIELDS = { { "category", "field_category" }, { "category.rank", "field_rank" } } -- and their names

@@ -122,7 +122,8 @@ describe("a person who is forgotten", function()
       assert.is_nil(entry.event_id)
     end
     assert.same({
-      journal = 0, unchanged = 0, questions = 0, revisions = 0, remembered = 0, remains = forgotten.remains,
+      journal = 0, unchanged = 0, questions = 0, revisions = 0, remembered = 0, deliveries = 0,
+      remains = forgotten.remains,
     }, engine:forget { contact = 770077 })
   end)
 

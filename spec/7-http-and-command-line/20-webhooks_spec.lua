@@ -219,12 +219,14 @@ describe("the route of webhooks", function()
       return select(2, post(site, body or "{}", {})).log
     end
     local first = "hook superoffice: its signature is not that of the secret"
-    assert.same({ first, nil, nil }, { line(), line(), line() })
-    assert.matches("^hook superoffice: a body of 262145 bytes$", line(("x"):rep(256 * 1024 + 1)))
+    assert.equal(first, line())
+    assert.is_nil(line())
+    assert.is_nil(line(("x"):rep(256 * 1024 + 1)))
     site.now = NOW + 9
     assert.is_nil(line())
     site.now = NOW + 10
-    assert.same({ first .. " (and 3 more before that)", nil }, { line(), line() })
+    assert.equal(first .. " (and 3 more before that)", line())
+    assert.is_nil(line())
     site.now = NOW - 60 -- a clock that is put back does not silence it
     assert.equal(first .. " (and 1 more before that)", line())
     site.now = NOW

@@ -38,14 +38,14 @@ describe("the store of several machines", function()
 
   it("says what it does not have yet", function()
     local store = open()
-    for _, name in ipairs { "changes", "newest_change", "put_delivery" } do
+    for _, name in ipairs { "changes", "newest_change" } do
       local result, message, code = store[name](store, "", 0, 1, 1)
       assert.same({ nil, "unavailable" }, { result, code })
       assert.matches("a store of several machines has no .* yet", message)
     end
   end)
 
-  conformance(open, { describe = describe, it = it, before_each = before_each, pending = pending }, {
-    seeds = 2, copies = false, lacks = { deliveries = true },
+  conformance(open, { describe = describe, it = it, before_each = before_each }, {
+    seeds = 2, copies = false,
   })
 end)

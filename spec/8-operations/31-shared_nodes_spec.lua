@@ -4,6 +4,8 @@ local core = require "leadcat.core"
 local crm = require "support.crm"
 local databases = require "support.databases"
 local leadcat = require "leadcat"
+local pg = require "leadcat.store.pg"
+local schema = require "leadcat.store.sql.schema"
 local shared = require "support.shared"
 local stores = require "support.stores"
 
@@ -182,6 +184,89 @@ describe("nodes that share a store", function()
       assert.equal(CUSTOMER, second._store:company("", "acme"))
       first:close()
       second:close()
+    end)
+  end)
+
+  describe("deliveries", function()
+    local function put(engine, key, most)
+      return engine._store:put_delivery("", { key = (key .. "................"):sub(1, 16), hook = "h", body = key }, 0,
+        most or 100)
+    end
+
+    it("are taken by one node each, and by another one when its time is over", function()
+      local first, second = open_two()
+      local ids = {}
+      for i = 1, 20 do
+        ids[i] = assert(put(i % 2 == 0 and first or second, "k" .. i))
+      end
+      assert.same({ ids[7], false }, { put(first, "k7") })
+      local taken = assert(first._store:take_deliveries("", "h", 0, 60, 12))
+      local rest = assert(second._store:take_deliveries("", "h", 0, 60, 12))
+      for _, delivery in ipairs(rest) do
+        taken[#taken + 1] = delivery
+      end
+      for i, delivery in ipairs(taken) do
+        assert.equal(ids[i], delivery.id)
+      end
+      assert.same({ 20, {} }, { #taken, first._store:take_deliveries("", "h", 0, 60, 12) })
+      shared.run(pool, "UPDATE leadcat.delivery SET due = 0 WHERE body = 'k3'")
+      local again = second._store:take_deliveries("", "h", 0, 60, 12)
+      assert.same({ 1, ids[3], 2 }, { #again, again[1].id, again[1].attempts })
+      local late = { id = ids[3], state = "done", attempts = 1 }
+      assert(first._store:end_deliveries("", { late }))
+      assert.is_true(late.lost)
+      assert.equal("unavailable", select(3, put(first, "new", 20)))
+      first:close()
+      second:close()
+    end)
+
+    it("that a node is taking hold up no other one, and are not taken twice", function()
+      local engine = shared.open(url)
+      local a, b = assert(put(engine, "a")), assert(put(engine, "b"))
+      local session = assert(pool:acquire())
+      assert(session:run(pg.statement "BEGIN"))
+      assert(session:run(pg.statement("UPDATE leadcat.delivery SET attempts = 1, due = due + 60000000 WHERE id = "
+        .. ("%.0f"):format(a))))
+      local taken = assert(engine._store:take_deliveries("", "h", 0, 60, 9))
+      assert.same({ 1, b }, { #taken, taken[1].id })
+      assert(session:run(pg.statement "COMMIT"))
+      pool:release(session)
+      assert.same({}, engine._store:take_deliveries("", "h", 0, 60, 9))
+      engine:close()
+    end)
+
+    it("are stored by whole texts of the lengths that the store of one machine takes", function()
+      local engine = shared.open(url)
+      for _, item in ipairs {
+        { key = "short", hook = "h", body = "" }, { key = ("k"):rep(16), hook = "", body = "" },
+        { key = ("k"):rep(16), hook = "h", body = ("b"):rep(262145) },
+      } do
+        assert.has_error(function() engine._store:put_delivery("", item, 0, 1) end)
+      end
+      assert(engine._store:put_delivery("", { key = ("\0"):rep(16), hook = "h", body = ("\0\255"):rep(131072) }, 0, 1))
+      assert.equal(262144, #engine._store:take_deliveries("", "h", 0, 60, 1)[1].body)
+      engine:close()
+    end)
+  end)
+
+  describe("the tables", function()
+    it("of each older version are brought here by an upgrade, with what is in them", function()
+      local today = schema.VERSION
+      for version = 1, today - 1 do
+        local old_url, old = shared.database(true)
+        schema.VERSION = version
+        local made, message = schema.upgrade(old)
+        schema.VERSION = today
+        assert(made, message)
+        shared.run(old, "INSERT INTO leadcat.company (tenant, company, version, newest, category, changed, is_integer) "
+          .. "VALUES ('', 'acme', 1, 0, 5, 0, false)")
+        assert.equal("conflict", select(3, leadcat.open { path = stores.path(), shared = old_url }))
+        assert.same({ version, today }, { schema.upgrade(old), schema.version(old) })
+        assert.same({}, schema.missing(old))
+        local engine = shared.open(old_url)
+        assert.equal(CUSTOMER, engine._store:company("", "acme"))
+        engine:close()
+      end
     end)
   end)
 

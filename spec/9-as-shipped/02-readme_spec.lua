@@ -4,7 +4,8 @@
 local stores = require "support.stores"
 
 local PAGES = { "README.md", "lua/leadcat/README.md", "lua/leadcat/rules/README.md", "lua/leadcat/http/README.md",
-  "lua/leadcat/source/README.md", "src/README.md", "spec/README.md", "spec/bench/README.md" }
+  "lua/leadcat/source/README.md", "lua/leadcat/notify/README.md", "src/README.md", "spec/README.md",
+  "spec/bench/README.md" }
 
 local function read(name)
   local file = assert(io.open(name))

@@ -162,7 +162,7 @@ end
 
 -- All that was done stands among the changes, once and in order.
 local function check_changes(store, m)
-  if select(3, store:newest_change()) == "unavailable" then -- the store has none yet: see `options.lacks`
+  if select(3, store:newest_change()) == "unavailable" then -- the store has none yet
     return
   end
   local found, expected, last = {}, {}, 0
@@ -477,11 +477,10 @@ end
 
 --- Describes the tests of a store. `open()` gives a new store, and a place; `open(place)` another handle on that one.
 ---@param open fun(place?: any): leadcat.Store, any
----@param busted {describe: function, it: function, before_each: function, pending?: function} the spec's own
----@param options? {seeds?: integer, copies?: boolean, lacks?: table<string, boolean>} how often the random operations run (default 8); false: it does not copy itself; lacks: what it does not have yet
+---@param busted {describe: function, it: function, before_each: function} the spec's own
+---@param options? {seeds?: integer, copies?: boolean} how often the random operations run (default 8); false: it does not copy itself
 return function(open, busted, options)
   options = options or {}
-  local lacks = options.lacks or {}
   local describe, it, before_each = busted.describe, busted.it, busted.before_each
   local store, other
 
@@ -939,8 +938,16 @@ return function(open, busted, options)
     })
     assert.same({}, (store:due("timed", 0, 0, NOW + 99, "")))
     assert.same({ T }, (store:due("timed", 0, 0, NOW + 100, "")))
+    local over = (NOW + 100) * 1000
+    assert.same({ { a, b }, { a }, { b }, {}, {}, {} }, {
+      ids(other:expiring(T, 0, 0, NOW + 100, 9), "id"), ids(other:expiring(T, 0, 0, NOW + 100, 1), "id"),
+      ids(other:expiring(T, over, first.entry, NOW + 100, 9), "id"),
+      other:expiring(T, over, second.entry, NOW + 100, 9), other:expiring(T, 0, 0, NOW + 99, 9),
+      other:expiring("another", 0, 0, NOW + 100, 9),
+    })
     assert.same({ 0, false }, { store:expire(T, NOW + 99) })
     assert.same({ 2, false }, { store:expire(T, NOW + 100) })
+    assert.same({}, (other:expiring(T, 0, 0, NOW + 100, 9)))
     assert.equal("expired", other:confirmation(T, a).state)
     assert.equal(NOW + 100, other:confirmation(T, a).resolved_at)
     assert.equal("not_found", code_of(store:confirmation(T, ("0"):rep(32))))
@@ -1005,8 +1012,7 @@ return function(open, busted, options)
     assert.same({ acme = QUALIFIED, bolt = LOST, [7] = LEAD }, found)
   end)
 
-  local if_there = lacks.deliveries and busted.pending or describe
-  if_there("of deliveries", function()
+  describe("of deliveries", function()
     local a, b, c
 
     local function put(key, hook, now)

@@ -271,6 +271,7 @@ local STORE = {
   confirmations = { function() return { user = "bob", state = "open", limit = 9 } end, reads = true },
   count_confirmations = { function() return { user = "bob", state = "open", limit = 9 } end, reads = true },
   expire = { function() return NOW + 1000 end },
+  expiring = { function() return 0, 0, NOW + 1000, 9 end, reads = true },
   company = { function() return "acme" end, reads = true },
   create = { function() return { { company = "new" }, { company = "acme" } }, LEAD end },
   set_category = { function() return "acme", LEAD, CUSTOMER end },

@@ -14,6 +14,7 @@
 #include "ending.h"
 #include "facts.h"
 #include "json.h"
+#include "program.h"
 #include "rules/checksum.h"
 #include "simulate.h"
 #include "store.h"
@@ -163,6 +164,7 @@ __attribute__((visibility("default"))) int luaopen_leadcat_core(lua_State *L) {
     { "ending", l_ending },
     { "lock_file", l_lock_file },
     { "process", l_process },
+    { "run_program", l_run_program },
     { "random_id", l_random_id },
     { "random_bytes", l_random_bytes },
     { "sha256", l_sha256 },

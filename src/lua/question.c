@@ -102,12 +102,27 @@ static int l_expire(lua_State *L) {
   return 2;
 }
 
+/* store:expiring(tenant, after, entry, until, limit) -> confirmations; `after` in milliseconds, `until` in seconds */
+static int l_expiring(lua_State *L) {
+  lc_text tenant = l_check_tenant(L, 2);
+  lua_Integer after = luaL_checkinteger(L, 3), entry = luaL_checkinteger(L, 4), limit = luaL_checkinteger(L, 6);
+  double until = luaL_checknumber(L, 5);
+  luaL_argcheck(L, after >= 0, 3, "a time from 0 expected");
+  luaL_argcheck(L, entry >= 0, 4, "a number from 0 expected");
+  luaL_argcheck(L, limit >= 0, 6, "a number from 0 expected");
+  l_result *result = l_new_result(L);
+  l_store *box = l_check_open(L);
+  lc_status status = lc_store_expiring(box->store, tenant, (uint64_t)after, (uint64_t)entry, until, (size_t)limit, &box->error);
+  return l_push_results(L, box, result, status, l_push_question);
+}
+
 void l_question_register(lua_State *L) {
   static const luaL_Reg methods[] = {
     { "confirmation", l_confirmation },
     { "confirmations", l_confirmations },
     { "count_confirmations", l_count_confirmations },
     { "expire", l_expire },
+    { "expiring", l_expiring },
     { NULL, NULL },
   };
   l_store_methods(L, methods);

@@ -205,20 +205,25 @@ static int find_due(const lc_writer *w, lc_text hook, lc_key *found) {
   return 0;
 }
 
-/* What the bytes are that the list of those that wait names, with one attempt more. If they are no such delivery, one that has failed,
- * with the bytes as its body: it holds up no other, and somebody sees it. */
-static void read_waiting(lc_text bytes, uint64_t id, lc_text hook, double now, double seconds, lc_delivery *d) {
+/* What is left of one that is damaged or missing: it has failed, with the bytes as its body, so that it holds up no other and somebody
+ * sees it. */
+static lc_delivery remains_of(lc_text bytes, uint64_t id, lc_text hook, double now) {
   static const char problem[] = "its record was damaged: the body is what is left of it";
-  bool is_whole = lc_delivery_unpack(bytes.data, bytes.size, d, NULL) == LC_OK && d->id == id && d->state == LC_DELIVERY_WAITING;
-  if (!is_whole)
-    *d = (lc_delivery){ .id = id, .received = now, .state = LC_DELIVERY_FAILED, .hook = hook, .body = bytes,
-                        .problem = { problem, sizeof problem - 1 } };
-  if (!is_whole && bytes.size >= sizeof(delivery_head)) /* so that its mark goes when it does */
-    memcpy(d->key, bytes.data + offsetof(delivery_head, key), sizeof d->key);
-  if (is_whole) {
-    d->attempts++;
-    d->due = now + seconds;
-  }
+  lc_delivery d = { .id = id, .received = now, .state = LC_DELIVERY_FAILED, .hook = hook, .body = bytes,
+                    .problem = { problem, sizeof problem - 1 } };
+  if (bytes.size >= sizeof(delivery_head)) /* so that its mark goes when it does */
+    memcpy(d.key, bytes.data + offsetof(delivery_head, key), sizeof d.key);
+  return d;
+}
+
+/* What the bytes are that the list of those that wait names. */
+static lc_delivery taken_of(lc_text bytes, uint64_t id, lc_text hook, double now, double seconds) {
+  lc_delivery d;
+  if (lc_delivery_unpack(bytes.data, bytes.size, &d, NULL) != LC_OK || d.id != id || d.state != LC_DELIVERY_WAITING)
+    return remains_of(bytes, id, hook, now);
+  d.attempts++;
+  d.due = now + seconds;
+  return d;
 }
 
 /* Puts it, and copies it out. Its texts may be in the record that it replaces. */
@@ -227,7 +232,7 @@ static lc_status put_taken(const lc_writer *w, const lc_delivery *d, lc_error *e
   size_t size = lc_delivery_size(d);
   void *packed = malloc(size);
   if (packed == NULL)
-    return lc_fail(error, LC_UNAVAILABLE, "out of memory");
+    return lc_no_memory(error);
   lc_delivery_pack(d, packed);
   lc_status status = lc_result_add(w->store, (lc_text){ packed, size }, (lc_text){ NULL, 0 }, error);
   int rc = status == LC_OK ? lc_put(w->store, w->txn, LC_TABLE_DELIVERIES, &key, packed, size) : 0;
@@ -239,13 +244,12 @@ static lc_status take(const lc_writer *w, lc_text hook, lc_key *waiting, double 
   uint64_t id = lc_key_number(lc_key_value(waiting));
   lc_key key = lc_key_of_entry(&w->tenant, id);
   MDB_val value = { 0, NULL };
-  lc_delivery d;
   int rc = lc_delete(w->store, w->txn, LC_TABLE_WAITING, waiting);
   if (rc == 0)
     rc = lc_get(w->store, w->txn, LC_TABLE_DELIVERIES, &key, &value);
   if (rc != 0 && rc != MDB_NOTFOUND)
     return lc_writer_fail(w, rc, error);
-  read_waiting(lc_text_of(value), id, hook, w->now, seconds, &d);
+  lc_delivery d = taken_of(lc_text_of(value), id, hook, w->now, seconds);
   lc_status status = put_taken(w, &d, error);
   return status != LC_OK ? status : lc_writer_fail(w, put_waiting(w, &d), error);
 }

@@ -291,6 +291,44 @@ lc_status lc_store_expire(lc_store *store, lc_text tenant, double now, size_t *e
   return lc_writer_end(&w, status, error);
 }
 
+typedef struct ahead {
+  lc_key tenant, from;
+  double until;
+  size_t left;
+} ahead;
+
+static lc_status add_ahead(lc_store *store, MDB_txn *txn, const ahead *a, const uint8_t *id, lc_error *error) {
+  lc_key key = lc_key_of_question(&a->tenant, id);
+  MDB_val value;
+  int rc = lc_get(store, txn, LC_TABLE_CONFIRMATIONS, &key, &value);
+  if (rc != 0)
+    return lc_store_fail(store, LC_PART_JOURNAL, rc == MDB_NOTFOUND ? MDB_CORRUPTED : rc, "cannot read a question", error);
+  return lc_result_add(store, lc_text_of(value), (lc_text){ NULL, 0 }, error);
+}
+
+static lc_status list_ahead(lc_store *store, MDB_cursor *cursor, void *request, lc_error *error) {
+  ahead *a = request;
+  MDB_val key = lc_key_value(&a->from), id;
+  lc_status status = LC_OK;
+  int rc = mdb_cursor_get(cursor, &key, &id, MDB_SET_RANGE);
+  for (; rc == 0 && status == LC_OK && a->left > 0; rc = mdb_cursor_get(cursor, &key, &id, MDB_NEXT)) {
+    if (!lc_is_overdue(&a->tenant, key, a->until))
+      break;
+    if (id.mv_size != LC_QUESTION_ID_SIZE)
+      continue; /* what is scheduled */
+    a->left--;
+    status = add_ahead(store, mdb_cursor_txn(cursor), a, id.mv_data, error);
+  }
+  return status != LC_OK ? status : lc_end_of_scan(store, LC_PART_JOURNAL, rc, error);
+}
+
+lc_status lc_store_expiring(lc_store *store, lc_text tenant, uint64_t after, uint64_t entry, double until, size_t limit,
+                            lc_error *error) {
+  ahead a = { .tenant = lc_key_of(tenant), .until = until, .left = limit };
+  a.from = lc_key_of_due(&a.tenant, after, entry + 1);
+  return lc_scan(store, LC_PART_JOURNAL, LC_TABLE_EXPIRING, list_ahead, &a, error);
+}
+
 /* ---- reading ----------------------------------------------------------------------------- */
 
 lc_status lc_store_question(lc_store *store, lc_text tenant, const uint8_t *id, lc_error *error) {

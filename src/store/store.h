@@ -407,6 +407,11 @@ lc_status lc_store_count_questions(lc_store *store, lc_text tenant, const lc_que
  * being answered. `expired` is how many; `more` is whether there may be others. */
 lc_status lc_store_expire(lc_store *store, lc_text tenant, double now, size_t *expired, bool *more, lc_error *error);
 
+/* Open questions whose time is over by `until`, the earliest first, into the result: those behind the time `after` (in milliseconds)
+ * and, of those whose time it is, behind the entry that asked. */
+lc_status lc_store_expiring(lc_store *store, lc_text tenant, uint64_t after, uint64_t entry, double until, size_t limit,
+                            lc_error *error);
+
 /* ---- what is scheduled ------------------------------------------------------------------- */
 
 /* Copies out a list of at most `limit` scheduled entries that are to be looked at by `now`, the earliest first. */

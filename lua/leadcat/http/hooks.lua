@@ -28,19 +28,17 @@ local CODES = { unauthenticated = "unauthenticated", too_large = "too_large" }
 
 local QUIET = 10 -- seconds
 
--- By hook and code, what the log was told last: when, and how often it was not told since.
+-- What the log was told last of a hook: when, and how often it was not told since.
 local told = setmetatable({}, { __mode = "k" })
 
 -- What the log is told of a sender's fault: whoever connects a CRM needs it, and whoever sends nonsense must not fill the log.
-local function line_of(hook, message, code, now)
-  local by_code = told[hook] or {}
-  local last = by_code[code]
-  told[hook] = by_code
+local function line_of(hook, message, now)
+  local last = told[hook]
   if last and math.abs(now - last.at) < QUIET then
     last.more = last.more + 1
     return nil
   end
-  by_code[code] = { at = now, more = 0 }
+  told[hook] = { at = now, more = 0 }
   return last and last.more > 0 and ("%s (and %d more before that)"):format(message, last.more) or message
 end
 
@@ -48,7 +46,7 @@ local function refused(context, hook, message, code)
   local made = response.problem(context, CODES[code] or "unavailable", nil)
   made.log = message
   if CODES[code] then
-    made.log = line_of(hook, message, code, context.engine:_now())
+    made.log = line_of(hook, message, context.engine:_now())
   end
   return made
 end

@@ -23,6 +23,7 @@ local LONGEST_PAUSE = 60 -- seconds after a failure; the first is IDLE
 ---@class leadcat.Work what the worker's file returns, or one of a list
 ---@field engine leadcat.Engine
 ---@field sources? leadcat.Source[]
+---@field notify? leadcat.Source[] such as those of leadcat.notify.webhook
 ---@field name? string of one of a list; default its place
 ---@field health? string|integer where the worker answers; of a list, beside its works
 
@@ -52,6 +53,7 @@ local LONGEST_PAUSE = 60 -- seconds after a failure; the first is IDLE
 -- What a work may list, and what each of them is called: all are stepped in the same way.
 local STEPPED = {
   { option = "sources", name = "source", what = "a list of sources, such as those of leadcat.source.outbox" },
+  { option = "notify", name = "notify", what = "a list of notifiers, such as those of leadcat.notify.webhook" },
 }
 
 local HEALTH = options_of.kind("a path with a slash, or a port from 1 to 65535", listener.is_address)
@@ -73,12 +75,24 @@ for _, list in ipairs(STEPPED) do
   end)
 end
 
+-- A notifier's name is that of its record: two would each send a part.
+local function twice_named(notifiers)
+  local names = {}
+  for _, one in ipairs(notifiers or {}) do
+    local key = ("%s %s"):format(tostring(one.name), one.tenant or "")
+    if one.name and names[key] then
+      return ("option 'notify': there are two of the name '%s'"):format(one.name)
+    end
+    names[key] = true
+  end
+end
+
 local function problem_of(work)
   if type(work) ~= "table" then
     return ("a table {engine = ..., sources = {...}} expected, got %s"):format(type(work))
   end
   return options_of.problem(work, WORK)
-    or work.engine == nil and "option 'engine' is missing: an engine of leadcat.open" or nil
+    or work.engine == nil and "option 'engine' is missing: an engine of leadcat.open" or twice_named(work.notify)
 end
 
 -- The works, each with a name.

@@ -164,6 +164,7 @@
 ---@field confirmations fun(self, tenant: string, query: table): table[]?, string?, string? those of the query `{company?, user?, state?, after?: asked before this entry, limit, unswept?, now?}`; `unswept`: open ones whose time is over by `now` count as expired
 ---@field count_confirmations fun(self, tenant: string, query: table): integer?, string?, string? how many the query has, up to its limit
 ---@field expire fun(self, tenant: string, now: number): integer?, boolean|string|nil, string? closes some open questions whose time is over, each with an entry: how many, and whether there may be more. One whose answer is applying stays
+---@field expiring fun(self, tenant: string, after: integer, entry: integer, until: number, limit: integer): table[]?, string?, string? open questions whose time is over by `until`, the earliest first: those behind the time `after` (in milliseconds, as `math.floor(expires_at * 1000)`) and, of those whose time it is, behind the entry that asked
 --
 -- Companies that are kept here.
 ---@field company fun(self, tenant: string, company: string): integer?, string?, string? its category. `not_found`
@@ -206,7 +207,7 @@ return {
   lives = { "move", "find_traces", "erase", "erase_marks" },
   later = { "scheduled", "schedule_of", "end_scheduled" },
   journal = { "entry", "history", "add_unchanged", "changes", "newest_change" },
-  questions = { "confirmation", "confirmations", "count_confirmations", "expire" },
+  questions = { "confirmation", "confirmations", "count_confirmations", "expire", "expiring" },
   companies = { "company", "create", "set_category", "companies" },
   cursors = { "cursor" },
   counters = { "add", "counters" },

@@ -1,11 +1,12 @@
 --- A store of several machines, over a database that speaks PostgreSQL's protocol: an object with the methods that
 -- lua/leadcat/store/init.lua lists. What the parts do: store/sql/world.lua reads, decides and writes; events.lua,
--- reading.lua, rules.lua and upkeep.lua have the methods; statements.lua and schema.lua the SQL.
+-- reading.lua, rules.lua, deliveries.lua and upkeep.lua have the methods; statements.lua and schema.lua the SQL.
 --
 -- What holds for all: an answer is what the primary has committed. What was only read is acknowledged behind a commit
 -- (`barrier`). What nobody knows the end of is `unavailable`, and not sent again. Only the database's clock counts.
 
 local core = require "leadcat.core"
+local deliveries = require "leadcat.store.sql.deliveries"
 local events = require "leadcat.store.sql.events"
 local pg = require "leadcat.store.pg"
 local reading = require "leadcat.store.sql.reading"
@@ -22,7 +23,7 @@ local sql = {}
 local Store = {}
 Store.__index = Store
 
-for _, part in ipairs { events, reading, rules, upkeep } do
+for _, part in ipairs { deliveries, events, reading, rules, upkeep } do
   for name, method in pairs(part) do
     Store[name] = method
   end

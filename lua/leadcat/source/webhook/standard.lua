@@ -24,6 +24,12 @@ function standard.prepare(secrets)
   return keys
 end
 
+--- The signature of a message, without its version.
+---@return string base64
+function standard.sign(key, id, time, body)
+  return core.base64(core.hmac_sha256(key, ("%s.%s.%s"):format(id, time, body)))
+end
+
 -- Several signatures are there while a secret is changed.
 function standard.verify(hook, request, now)
   local headers = request.headers
@@ -32,9 +38,9 @@ function standard.verify(hook, request, now)
   if problem or not id then
     return nil, problem or "it has no webhook-id"
   end
-  local signed, right, found = ("%s.%s.%s"):format(id, time, request.body), {}, false
+  local right, found = {}, false
   for place, key in ipairs(hook.secrets) do -- once, however many signatures somebody sends
-    right[place] = core.base64(core.hmac_sha256(key, signed))
+    right[place] = standard.sign(key, id, time, request.body)
   end
   for one in (headers["webhook-signature"] or ""):sub(1, 4096):gmatch "%S+" do
     found = signature.matches(right, one:match "^v1,(.+)$") or found

@@ -131,6 +131,11 @@ function reading:confirmations(tenant, query)
   return show(self, "show_question", questions(self, tenant, query))
 end
 
+function reading:expiring(tenant, after, entry, until_time, limit)
+  return show(self, "show_question",
+    self:run(statements.expiring, { tenant, after, entry, self:milliseconds(until_time), limit }))
+end
+
 function reading:count_confirmations(tenant, query)
   local rows, message, code = questions(self, tenant, query)
   return rows and #rows, message, code

@@ -14,7 +14,7 @@ local schema = {}
 local MINUTES = 600 -- seconds that making the tables may take
 
 --- The version that this leadcat reads and writes.
-schema.VERSION = 1
+schema.VERSION = 2
 
 -- What brings a database from one version to the next: a list of statements each.
 local STEPS = {
@@ -102,6 +102,23 @@ local STEPS = {
     [[INSERT INTO leadcat.meta (name, value) VALUES ('format', 1), ('configs', 0),
   ('cluster', (random() * 9e15)::int8)]],
   },
+  [2] = {
+    [[CREATE TABLE leadcat.delivery ( -- what webhooks have left
+  tenant bytea,
+  id int8,                      -- µs when it came, and nobody else's
+  key bytea NOT NULL,           -- tells it from others
+  hook bytea NOT NULL,
+  state int2 NOT NULL,          -- lc_delivery_state; 0: waiting
+  written int8 NOT NULL,        -- when it came (µs)
+  due int8 NOT NULL,            -- of one that waits: when it may be taken (µs)
+  attempts int4 NOT NULL,       -- how often it was taken
+  sender_id bytea, about bytea, problem bytea,
+  body bytea,                   -- until it is done or dropped
+  PRIMARY KEY (tenant, id)
+) WITH (fillfactor = 80)]],
+    "CREATE UNIQUE INDEX delivery_key ON leadcat.delivery (tenant, key)",
+    "CREATE INDEX delivery_waiting ON leadcat.delivery (tenant, hook, due, id) WHERE state = 0",
+  },
 }
 
 local FORMAT = pg.statement "SELECT value FROM leadcat.meta WHERE name = 'format'"
@@ -121,8 +138,8 @@ function schema.version(database)
 end
 
 local TABLES = {
-  "company", "config", "counter", "cursor", "entry", "entry_low", "mark", "meta", "question", "trigger", "unchanged",
-  "entry_event", "entry_company", "company_applying", "company_scheduled",
+  "company", "config", "counter", "cursor", "delivery", "entry", "entry_low", "mark", "meta", "question", "trigger",
+  "unchanged", "delivery_key", "entry_event", "entry_company", "company_applying", "company_scheduled",
 }
 
 local FIND = pg.statement([[

@@ -257,6 +257,9 @@ statement("overdue", "bytea int8 int8", [[
 SELECT q.company FROM leadcat.question q JOIN leadcat.company k ON k.tenant = q.tenant AND k.company = q.company
 WHERE q.tenant = $1::bytea AND q.state = 0 AND q.expires_at <= $2::int8 AND k.applying IS NULL
 ORDER BY q.expires_at LIMIT $3::int8]])
+statement("expiring", "bytea int8 int8 int8 int8", [[
+SELECT record FROM leadcat.question WHERE tenant = $1::bytea AND state = 0 AND expires_at <= $4::int8
+  AND (expires_at, entry) > ($2::int8, $3::int8) ORDER BY expires_at, entry LIMIT $5::int8]])
 statement("cursor", "bytea bytea", [[
 SELECT text FROM leadcat.cursor WHERE tenant = $1::bytea AND name = $2::bytea AND text <> ''::bytea]])
 statement("last_change", "bytea bytea", [[
@@ -294,26 +297,33 @@ statement("count_unfinished", "", "SELECT count(*) FROM leadcat.company WHERE ap
 -- The time of the newest of all entries, as far as 64 tenants tell (µs): a clock that is ahead removes nothing.
 local NEWEST = [[
 (SELECT max(written) FROM (SELECT written FROM (WITH RECURSIVE t AS (
-    (SELECT tenant, written FROM leadcat.%s ORDER BY tenant DESC, entry DESC LIMIT 1)
-    UNION ALL SELECT n.tenant, n.written FROM t CROSS JOIN LATERAL (SELECT e.tenant, e.written FROM leadcat.%s e
-      WHERE e.tenant < t.tenant ORDER BY e.tenant DESC, e.entry DESC LIMIT 1) n) SELECT written FROM t) t LIMIT 64) w)]]
-local NEWEST_OF_ALL = ("greatest(%s, %s)"):format(NEWEST:format("entry", "entry"),
-  NEWEST:format("unchanged", "unchanged"))
-statement("newest_written", "", "SELECT " .. NEWEST_OF_ALL)
+    (SELECT tenant, written FROM leadcat.$LOG ORDER BY tenant DESC, $KEY DESC LIMIT 1)
+    UNION ALL SELECT n.tenant, n.written FROM t CROSS JOIN LATERAL (SELECT e.tenant, e.written FROM leadcat.$LOG e
+      WHERE e.tenant < t.tenant ORDER BY e.tenant DESC, e.$KEY DESC LIMIT 1) n) SELECT written FROM t) t LIMIT 64) w)]]
 
--- The entry behind which the newest `count` of a tenant are. What the planner knows saves the search where there are
--- far fewer.
+-- What retention looks at, with the number of each, in order.
+local LOGS = { { "entry", "entry" }, { "unchanged", "entry" }, { "delivery", "id" } }
+
+local function of_log(sql, log)
+  return (sql:gsub("%$LOG", log[1]):gsub("%$KEY", log[2]))
+end
+
+statement("newest_written", "", ("SELECT greatest(%s, %s, %s)"):format(of_log(NEWEST, LOGS[1]), of_log(NEWEST, LOGS[2]),
+  of_log(NEWEST, LOGS[3])))
+
+-- The number of the one behind which the newest `count` of a tenant are. What the planner knows saves the search where
+-- there are far fewer.
 local function beyond_count(log)
-  return ([[
-(SELECT entry FROM leadcat.%s WHERE tenant = $1::bytea AND $3::int8 > 0
-  AND (SELECT reltuples < 0 OR reltuples > $3::int8 / 2 FROM pg_class WHERE oid = 'leadcat.%s'::regclass)
-  ORDER BY entry DESC OFFSET $3::int8 LIMIT 1)]]):format(log, log)
+  return of_log([[
+(SELECT $KEY FROM leadcat.$LOG WHERE tenant = $1::bytea AND $3::int8 > 0
+  AND (SELECT reltuples < 0 OR reltuples > $3::int8 / 2 FROM pg_class WHERE oid = 'leadcat.$LOG'::regclass)
+  ORDER BY $KEY DESC OFFSET $3::int8 LIMIT 1)]], log)
 end
 
 -- $2 written before (µs; 0: no limit), $3 beyond so many, $4 behind this entry, $5 how many to look at. Gives how
 -- many were removed, and the last one that was looked at (nothing: the end).
 statement("trim_entry", "bytea int8 int8 int8 int8", [[
-WITH b AS MATERIALIZED (SELECT coalesce(]] .. beyond_count "entry" .. [[, 0) AS entry),
+WITH b AS MATERIALIZED (SELECT coalesce(]] .. beyond_count(LOGS[1]) .. [[, 0) AS entry),
 o AS MATERIALIZED (SELECT e.entry, e.status, e.written < $2::int8 OR e.entry <= b.entry AS is_old FROM b, LATERAL
   (SELECT entry, status, written FROM leadcat.entry WHERE tenant = $1::bytea AND entry > $4::int8
     ORDER BY entry LIMIT $5::int8) e),
@@ -324,11 +334,17 @@ e AS (DELETE FROM leadcat.entry e USING d WHERE e.tenant = $1::bytea AND e.entry
 SELECT (SELECT count(*) FROM e), (SELECT max(entry) FROM o WHERE is_old), (SELECT count(*) FROM o WHERE is_old),
   (SELECT count(*) FROM q)]])
 statement("trim_unchanged", "bytea int8 int8 int8 int8", [[
-WITH b AS MATERIALIZED (SELECT coalesce(]] .. beyond_count "unchanged" .. [[, 0) AS entry),
+WITH b AS MATERIALIZED (SELECT coalesce(]] .. beyond_count(LOGS[2]) .. [[, 0) AS entry),
 d AS MATERIALIZED (SELECT e.entry FROM b, LATERAL (SELECT entry, written FROM leadcat.unchanged WHERE tenant = $1::bytea
   AND entry > $4::int8 ORDER BY entry LIMIT $5::int8) e WHERE e.written < $2::int8 OR e.entry <= b.entry),
 e AS (DELETE FROM leadcat.unchanged e USING d WHERE e.tenant = $1::bytea AND e.entry = d.entry RETURNING 1)
 SELECT (SELECT count(*) FROM e), (SELECT max(entry) FROM d), (SELECT count(*) FROM d)]])
+statement("trim_delivery", "bytea int8 int8 int8 int8", [[
+WITH b AS MATERIALIZED (SELECT coalesce(]] .. beyond_count(LOGS[3]) .. [[, 0) AS id),
+o AS MATERIALIZED (SELECT e.id FROM b, LATERAL (SELECT id, written FROM leadcat.delivery WHERE tenant = $1::bytea
+  AND id > $4::int8 ORDER BY id LIMIT $5::int8) e WHERE e.written < $2::int8 OR e.id <= b.id),
+d AS (DELETE FROM leadcat.delivery d USING o WHERE d.tenant = $1::bytea AND d.id = o.id AND d.state <> 0 RETURNING 1)
+SELECT (SELECT count(*) FROM d), (SELECT max(id) FROM o), (SELECT count(*) FROM o)]])
 local BEYOND_MARKS = [[
 (SELECT written FROM leadcat.mark WHERE tenant = %s AND %s > 0 ORDER BY written DESC OFFSET %s LIMIT 1)]]
 statement("trim_marks", "bytea int8 int8 int8 int8", [[
@@ -349,14 +365,14 @@ UNION SELECT tenant FROM leadcat.company WHERE scheduled IS NOT NULL AND (tenant
   AND scheduled_at <= $3::int8
 ORDER BY tenant LIMIT 256]])
 -- The next 64 tenants that have any, each with its first one's time (µs), and whether there are more than $3.
-for _, log in ipairs { "entry", "unchanged" } do
-  statement("due_" .. log, "bytea bool int8", ([[
-WITH RECURSIVE t AS ((SELECT tenant, written FROM leadcat.%s WHERE tenant > $1::bytea OR $2::bool ORDER BY tenant,
-  entry LIMIT 1)
-  UNION ALL SELECT n.tenant, n.written FROM t CROSS JOIN LATERAL (SELECT e.tenant, e.written FROM leadcat.%s e
-    WHERE e.tenant > t.tenant ORDER BY e.tenant, e.entry LIMIT 1) n)
-SELECT tenant, written, $3::int8 > 0 AND EXISTS (SELECT 1 FROM leadcat.%s e WHERE e.tenant = t.tenant OFFSET $3::int8)
-FROM (SELECT * FROM t LIMIT 64) t]]):format(log, log, log))
+for _, log in ipairs(LOGS) do
+  statement("due_" .. log[1], "bytea bool int8", of_log([[
+WITH RECURSIVE t AS ((SELECT tenant, written FROM leadcat.$LOG WHERE tenant > $1::bytea OR $2::bool ORDER BY tenant,
+  $KEY LIMIT 1)
+  UNION ALL SELECT n.tenant, n.written FROM t CROSS JOIN LATERAL (SELECT e.tenant, e.written FROM leadcat.$LOG e
+    WHERE e.tenant > t.tenant ORDER BY e.tenant, e.$KEY LIMIT 1) n)
+SELECT tenant, written, $3::int8 > 0 AND EXISTS (SELECT 1 FROM leadcat.$LOG e WHERE e.tenant = t.tenant
+  OFFSET $3::int8) FROM (SELECT * FROM t LIMIT 64) t]], log))
 end
 statement("due_marks", "bytea bool int8", [[
 WITH RECURSIVE t AS ((SELECT tenant, written FROM leadcat.mark WHERE tenant > $1::bytea OR $2::bool ORDER BY tenant,

@@ -81,7 +81,7 @@ local function limit_of(self, age, now, newest)
   return math.floor(math.min(self:time(now) * 1000000, newest) - age * 1000000)
 end
 
-local LOGS = { journal = "entry", unchanged = "unchanged", marks = "marks" }
+local LOGS = { journal = "entry", unchanged = "unchanged", marks = "marks", deliveries = "delivery" }
 
 local function newest_of(self, what, tenant)
   local rows, message, code = self:run(what == "marks" and statements.newest_mark or statements.newest_written,
@@ -94,9 +94,6 @@ end
 
 function upkeep:trim(tenant, age, count, now, from, what)
   what = what or "journal"
-  if what == "deliveries" then -- there are none
-    return 0, 0
-  end
   local newest, message, code = newest_of(self, what, tenant)
   if newest == nil then
     return nil, message, code
@@ -117,8 +114,7 @@ local function due_of_log(self, log, age, count, now, after, is_first)
     return nil, message, code
   end
   local rows
-  rows, message, code = self:run(statements["due_" .. (log == "journal" and "entry" or log)], { after, is_first,
-    count })
+  rows, message, code = self:run(statements["due_" .. LOGS[log]], { after, is_first, count })
   if not rows then
     return nil, message, code
   end
@@ -133,9 +129,6 @@ end
 
 function upkeep:due(work, age, count, now, place)
   local is_first, after = place == "", place:sub(2)
-  if work == "deliveries" then
-    return {}, ""
-  end
   if work ~= "changes" and work ~= "timed" then
     return due_of_log(self, work, age, count, now, after, is_first)
   end
@@ -316,24 +309,10 @@ function upkeep:stats()
 end
 
 -- What a shared store does not have yet.
-for _, name in ipairs {
-  "changes", "newest_change", "put_delivery", "end_deliveries",
-} do
+for _, name in ipairs { "changes", "newest_change" } do
   upkeep[name] = function()
-    return nil, ("a store of several machines has no %s yet"):format(
-      name:find "deliver" and "deliveries" or "sequence of changes"), "unavailable"
+    return nil, "a store of several machines has no sequence of changes yet", "unavailable"
   end
-end
-
--- There are none.
-function upkeep.take_deliveries()
-  return {}
-end
-
-upkeep.deliveries = upkeep.take_deliveries
-
-function upkeep.delivery()
-  return nil, "there is no such delivery", "not_found"
 end
 
 function upkeep.copy()
