@@ -34,17 +34,6 @@ describe("the store of several machines", function()
     end
   end)
 
-  pending "the sequence of changes (`changes`, `newest_change`)"
-
-  it("says what it does not have yet", function()
-    local store = open()
-    for _, name in ipairs { "changes", "newest_change" } do
-      local result, message, code = store[name](store, "", 0, 1, 1)
-      assert.same({ nil, "unavailable" }, { result, code })
-      assert.matches("a store of several machines has no .* yet", message)
-    end
-  end)
-
   conformance(open, { describe = describe, it = it, before_each = before_each }, {
     seeds = 2, copies = false,
   })

@@ -404,7 +404,7 @@ static int l_changes(lua_State *L) {
   return 3;
 }
 
-/* store:newest_change() -> number */
+/* store:newest_change(tenant) -> number: here the same for all */
 static int l_newest_change(lua_State *L) {
   uint64_t newest = 0;
   l_store *box = l_check_open(L);

@@ -263,8 +263,42 @@ static lc_status take_records(lua_State *L, const char *name, scratch_list *list
   return status;
 }
 
-static lc_status push_effects(lua_State *L, lc_error *error) {
+/* A change (an lc_done, then its entry) as the database has it in columns. */
+static int push_done(lua_State *L, lc_text item) {
+  lc_done change;
+  lc_entry entry;
+  lc_error error;
+  memcpy(&change, item.data, sizeof change);
+  lc_status status = lc_entry_unpack(item.data + sizeof change, item.size - sizeof change, &entry, &error);
+  if (status != LC_OK)
+    return l_fail(L, status, &error);
   lua_createtable(L, 0, 4);
+  l_set_integer(L, "made", (int64_t)change.number);
+  l_set_string(L, "kind", lc_done_names[change.kind]);
+  l_set_integer(L, "entry", (int64_t)change.entry);
+  l_set_text(L, "company", entry.company.text);
+  return 1;
+}
+
+/* Sets `changes` of the table at the top: what was done, in order. What was put there has lower numbers than what is new. */
+static lc_status take_changes(lua_State *L, lc_error *error) {
+  int top = lua_gettop(L);
+  uint64_t newest, removed;
+  l_result *result = l_new_result(L);
+  l_store *box = l_check_open(L);
+  lc_status status = lc_store_changes(box->store, l_check_tenant(L, 2), number(L, WORLD, "last"), SIZE_MAX, &newest, &removed,
+                                      &box->error);
+  *error = box->error;
+  if (status == LC_OK && l_push_results(L, box, result, status, push_done) != 1)
+    status = lc_fail(error, LC_CORRUPT, "an entry is damaged");
+  if (status == LC_OK)
+    lua_setfield(L, top, "changes");
+  lua_settop(L, top);
+  return status;
+}
+
+static lc_status push_effects(lua_State *L, lc_error *error) {
+  lua_createtable(L, 0, 5);
   int top = lua_gettop(L);
   lua_newtable(L);
   lc_status status = take_companies(L, error);
@@ -273,7 +307,9 @@ static lc_status push_effects(lua_State *L, lc_error *error) {
     status = take_records(L, "entries", lc_scratch_entries, take_entry, error);
   if (status == LC_OK)
     status = take_records(L, "unchanged", lc_scratch_unchanged, take_entry, error);
-  return status == LC_OK ? take_records(L, "questions", lc_scratch_questions, take_question, error) : status;
+  if (status == LC_OK)
+    status = take_records(L, "questions", lc_scratch_questions, take_question, error);
+  return status == LC_OK ? take_changes(L, error) : status;
 }
 
 /* ---- one call ------------------------------------------------------------------------------- */
@@ -313,7 +349,7 @@ static int walk(lua_State *L) {
  *   seen       {id, entry, or mark: a packed one}
  *   cursors    {name, text}
  * and `effects` has what is new or changed: companies (with their `place` in the list), entries, unchanged and questions, each with its
- * `record` and what the database has in columns. */
+ * `record` and what the database has in columns, and `changes`, in order: what was done. */
 static int l_walk(lua_State *L) {
   lc_error error;
   lc_text tenant = l_check_tenant(L, 2);

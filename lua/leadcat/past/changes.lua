@@ -92,7 +92,7 @@ function changes:changes(after, options)
     error("after: a cursor, a string, expected, got " .. type(after), 2)
   end
   if after == changes.NEWEST then
-    local newest, message, code = self._store:newest_change()
+    local newest, message, code = self._store:newest_change(self._tenant)
     if not newest then
       return nil, message, code
     end

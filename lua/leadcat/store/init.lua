@@ -157,7 +157,7 @@
 -- All that was done, in order: each change is written in the transaction of what it tells of, and all that is written later has a higher
 -- number, which numbers of entries share, also after an older copy of the store has been put in its place.
 ---@field changes fun(self, tenant: string, after: integer, limit: integer): table[]?, integer|string?, integer|string? changes `{number, kind, entry}` behind the number `after`, oldest first; the number of the last one that was looked at, else `after`; and up to which they were removed (`trim`; 0: none). The entry is as it is now; the kind says what it did: "ended" (it has reached its end: each once, and again when it was tried again, or made late), "asked" (it is awaiting_confirmation), "closed" (it has closed its question)
----@field newest_change fun(self): integer?, string?, string? a number that is not below that of any change, and below those of all to come
+---@field newest_change fun(self, tenant: string): integer?, string?, string? a number that is not below that of any of its changes, and below those of all to come
 --
 -- Questions.
 ---@field confirmation fun(self, tenant: string, id: string): table?, string?, string? one question. `not_found`

@@ -55,7 +55,7 @@ local function session_of(database)
 end
 
 local TABLES = "leadcat.config, leadcat.trigger, leadcat.company, leadcat.entry, leadcat.unchanged, leadcat.question, "
-  .. "leadcat.mark, leadcat.cursor, leadcat.counter, leadcat.delivery"
+  .. "leadcat.mark, leadcat.cursor, leadcat.counter, leadcat.delivery, leadcat.change"
 
 local function check_version(database)
   local version = must(schema.version(database))

@@ -1,10 +1,12 @@
 --- A store of several machines, over a database that speaks PostgreSQL's protocol: an object with the methods that
 -- lua/leadcat/store/init.lua lists. What the parts do: store/sql/world.lua reads, decides and writes; events.lua,
--- reading.lua, rules.lua, deliveries.lua and upkeep.lua have the methods; statements.lua and schema.lua the SQL.
+-- reading.lua, rules.lua, changes.lua, deliveries.lua and upkeep.lua have the methods; statements.lua and schema.lua
+-- the SQL.
 --
 -- What holds for all: an answer is what the primary has committed. What was only read is acknowledged behind a commit
 -- (`barrier`). What nobody knows the end of is `unavailable`, and not sent again. Only the database's clock counts.
 
+local changes = require "leadcat.store.sql.changes"
 local core = require "leadcat.core"
 local deliveries = require "leadcat.store.sql.deliveries"
 local events = require "leadcat.store.sql.events"
@@ -23,7 +25,7 @@ local sql = {}
 local Store = {}
 Store.__index = Store
 
-for _, part in ipairs { deliveries, events, reading, rules, upkeep } do
+for _, part in ipairs { changes, deliveries, events, reading, rules, upkeep } do
   for name, method in pairs(part) do
     Store[name] = method
   end
@@ -45,7 +47,8 @@ local function code_of(code, problem)
   return sqlstate == "53100" and "full" or code == "failed" and "io" or "unavailable"
 end
 
---- Runs a statement in a transaction of its own. Those that write are counted.
+--- Runs a statement in a transaction of its own. Those that write are counted. `overtaken`: another one was first, and
+-- nothing was written.
 ---@param statement leadcat.pg.Statement
 ---@param params any[]
 ---@param writes? boolean
@@ -65,6 +68,20 @@ function Store:run(statement, params, writes)
     self.slowest = math.max(self.slowest, taken)
   end
   return rows
+end
+
+local TRIES = 8
+
+--- Runs a statement that writes, again where another one was first.
+---@param what string is being changed
+function Store:insist(statement, params, what)
+  for _ = 1, TRIES do
+    local rows, message, code = self:run(statement, params, true)
+    if code ~= "overtaken" then
+      return rows, message, code
+    end
+  end
+  return nil, ("others keep changing the same %s"):format(what), "unavailable"
 end
 
 --- Puts what was read behind a commit that is as durable as what is written.

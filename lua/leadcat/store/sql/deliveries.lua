@@ -6,6 +6,7 @@ local pg = require "leadcat.store.pg"
 ---@class leadcat.sql.Store
 local deliveries = {}
 
+local WHAT = "deliveries"
 local WAITING = 0
 local MOST_TAKEN = 16 -- of a call: 4 MB of bodies, as on one machine
 local TRIES = 8
@@ -77,17 +78,6 @@ local function microseconds(seconds)
   return math.floor(seconds * 1000000 + 0.5)
 end
 
--- Runs a statement again where another one was first, and nothing was written.
-local function write(self, statement, params)
-  for _ = 1, TRIES do
-    local rows, message, code = self:run(statement, params, true)
-    if code ~= "overtaken" then
-      return rows, message, code
-    end
-  end
-  return nil, "others keep changing the same deliveries", "unavailable"
-end
-
 local function text_of(bytes)
   return bytes ~= "" and bytes or nil
 end
@@ -135,7 +125,7 @@ function deliveries:put_delivery(tenant, item, now, most)
     tenant, item.key, item.hook, item.sender_id, item.about, item.body or "", most, time_of(self, now),
   }
   for _ = 1, TRIES do
-    local rows, message, code = write(self, PUT, params)
+    local rows, message, code = self:insist(PUT, params, WHAT)
     if not rows then
       return nil, message, code
     end
@@ -160,9 +150,9 @@ function deliveries:take_deliveries(tenant, hook, now, seconds, limit)
   if seconds <= 0 then
     error("more than 0 seconds expected", 2) -- or it would be taken for ever
   end
-  return all_shown(write(self, TAKE, {
+  return all_shown(self:insist(TAKE, {
     tenant, hook, time_of(self, now), microseconds(seconds), math.min(limit, MOST_TAKEN),
-  }))
+  }, WHAT))
 end
 
 local function state_of(name)
@@ -178,9 +168,9 @@ function deliveries:end_deliveries(tenant, items)
     columns[6][i] = state == WAITING and microseconds(item.due or 0) or 0
     columns[7][i] = item.problem or ""
   end
-  local rows, message, code = write(self, END, {
+  local rows, message, code = self:insist(END, {
     tenant, columns[1], columns[2], columns[3], columns[4], columns[5], columns[6], columns[7],
-  })
+  }, WHAT)
   if not rows then
     return nil, message, code
   end

@@ -14,7 +14,7 @@ local schema = {}
 local MINUTES = 600 -- seconds that making the tables may take
 
 --- The version that this leadcat reads and writes.
-schema.VERSION = 2
+schema.VERSION = 3
 
 -- What brings a database from one version to the next: a list of statements each.
 local STEPS = {
@@ -119,6 +119,25 @@ local STEPS = {
     "CREATE UNIQUE INDEX delivery_key ON leadcat.delivery (tenant, key)",
     "CREATE INDEX delivery_waiting ON leadcat.delivery (tenant, hook, due, id) WHERE state = 0",
   },
+  [3] = {
+    [[CREATE TABLE leadcat.change ( -- all that was done
+  tenant bytea,
+  place int8,                   -- later ones are higher where one knew of the other
+  made int8 NOT NULL,           -- when, as a number like those of entries
+  entry int8 NOT NULL,
+  kind text NOT NULL,           -- what the entry has done
+  number int8,                  -- where it stands in the sequence, since somebody has followed it, or trimmed
+  PRIMARY KEY (tenant, place)
+) WITH (fillfactor = 80)]],
+    "CREATE UNIQUE INDEX change_number ON leadcat.change (tenant, number) WHERE number IS NOT NULL",
+    "CREATE INDEX change_new ON leadcat.change (tenant, place) WHERE number IS NULL",
+    [[CREATE TABLE leadcat.sequence ( -- of changes
+  tenant bytea PRIMARY KEY,
+  last int8 NOT NULL,           -- the last number that was given: whoever gives some has this row
+  removed int8 NOT NULL         -- up to which they were removed
+)]],
+    "CREATE SEQUENCE leadcat.change_place",
+  },
 }
 
 local FORMAT = pg.statement "SELECT value FROM leadcat.meta WHERE name = 'format'"
@@ -138,8 +157,9 @@ function schema.version(database)
 end
 
 local TABLES = {
-  "company", "config", "counter", "cursor", "delivery", "entry", "entry_low", "mark", "meta", "question", "trigger",
-  "unchanged", "delivery_key", "entry_event", "entry_company", "company_applying", "company_scheduled",
+  "change", "change_place", "company", "config", "counter", "cursor", "delivery", "entry", "entry_low", "mark", "meta",
+  "question", "sequence", "trigger", "unchanged", "change_new", "change_number", "delivery_key", "entry_event",
+  "entry_company", "company_applying", "company_scheduled",
 }
 
 local FIND = pg.statement([[

@@ -151,6 +151,15 @@ u AS (INSERT INTO leadcat.unchanged AS u (tenant, entry, company, at, written, r
   FROM unnest($1::int8[], $2::bytea[], $3::int8[], $4::int8[], $5::bytea[]) AS u(entry, company, at, written, record)
   ON CONFLICT (tenant, entry) DO UPDATE SET company = excluded.company, record = excluded.record RETURNING 1)]] }
 
+-- What was done, in order. Places are taken before others can see what is written, and whoever has seen it takes later
+-- ones; numbers are given later (store/sql/changes.lua).
+local CHANGES = { "int8[] int8[] text[] bytea[]", [[,
+p AS MATERIALIZED (SELECT nextval('leadcat.change_place') * 1048576 AS place),
+h AS (INSERT INTO leadcat.change (tenant, place, made, entry, kind)
+  SELECT $TENANT::bytea, p.place + h.part, h.made, h.entry, h.kind
+  FROM p CROSS JOIN unnest($1::int8[], $2::int8[], $3::text[], $4::bytea[]) WITH ORDINALITY
+    AS h(made, entry, kind, company, part) WHERE h.company IN (SELECT company FROM k) RETURNING 1)]] }
+
 local MARKS = { "bytea[] bytea[] int8[] bytea[]", [[,
 m AS (INSERT INTO leadcat.mark (tenant, event_id, written, record)
   SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::int8[], $4::bytea[]) ON CONFLICT DO NOTHING RETURNING 1)]] }
@@ -161,8 +170,8 @@ c AS (INSERT INTO leadcat.cursor AS c (tenant, name, text) SELECT $TENANT::bytea
   "(SELECT count(*) FROM c) = 1" }
 
 local PARTS = {
-  { "entries", ENTRIES }, { "questions", QUESTIONS }, { "unchanged", UNCHANGED }, { "marks", MARKS },
-  { "cursor", CURSOR },
+  { "entries", ENTRIES }, { "questions", QUESTIONS }, { "unchanged", UNCHANGED },
+  { "changes", CHANGES }, { "marks", MARKS }, { "cursor", CURSOR },
 }
 
 -- What may not be is an error, with a text that says so, as no number can be made of it: then nothing is written.
@@ -330,9 +339,14 @@ o AS MATERIALIZED (SELECT e.entry, e.status, e.written < $2::int8 OR e.entry <= 
 d AS MATERIALIZED (SELECT entry FROM o WHERE is_old AND status NOT IN (0, 9, 13) AND NOT EXISTS
   (SELECT 1 FROM leadcat.question q WHERE q.tenant = $1::bytea AND q.entry = o.entry AND q.state = 0)),
 q AS (DELETE FROM leadcat.question q USING d WHERE q.tenant = $1::bytea AND q.entry = d.entry RETURNING 1),
-e AS (DELETE FROM leadcat.entry e USING d WHERE e.tenant = $1::bytea AND e.entry = d.entry RETURNING 1)
-SELECT (SELECT count(*) FROM e), (SELECT max(entry) FROM o WHERE is_old), (SELECT count(*) FROM o WHERE is_old),
-  (SELECT count(*) FROM q)]])
+e AS (DELETE FROM leadcat.entry e USING d WHERE e.tenant = $1::bytea AND e.entry = d.entry RETURNING 1),
+c AS MATERIALIZED (SELECT max(number) AS number FROM (SELECT number, made, entry FROM leadcat.change
+  WHERE tenant = $1::bytea AND number IS NOT NULL ORDER BY number LIMIT 8 * $5::int8) c
+  WHERE made <= (SELECT max(entry) FROM d) OR made < entry + 1024 AND entry IN (SELECT entry FROM d)),
+s AS (UPDATE leadcat.sequence s SET removed = c.number FROM c WHERE s.tenant = $1::bytea AND s.removed < c.number
+  RETURNING s.removed),
+h AS (DELETE FROM leadcat.change h USING s WHERE h.tenant = $1::bytea AND h.number <= s.removed RETURNING 1)
+SELECT (SELECT count(*) FROM e), (SELECT max(entry) FROM o WHERE is_old), (SELECT count(*) FROM o WHERE is_old)]])
 statement("trim_unchanged", "bytea int8 int8 int8 int8", [[
 WITH b AS MATERIALIZED (SELECT coalesce(]] .. beyond_count(LOGS[2]) .. [[, 0) AS entry),
 d AS MATERIALIZED (SELECT e.entry FROM b, LATERAL (SELECT entry, written FROM leadcat.unchanged WHERE tenant = $1::bytea

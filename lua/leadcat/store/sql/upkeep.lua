@@ -99,8 +99,14 @@ function upkeep:trim(tenant, age, count, now, from, what)
     return nil, message, code
   end
   local rows
-  rows, message, code = self:run(statements["trim_" .. LOGS[what]],
-    { tenant, limit_of(self, age, now, newest), count, from, STEP }, true)
+  if what == "journal" then -- changes are removed by their numbers, also where nobody follows them
+    rows, message, code = self:number_changes(tenant)
+    if rows == nil then
+      return nil, message, code
+    end
+  end
+  rows, message, code = self:insist(statements["trim_" .. LOGS[what]],
+    { tenant, limit_of(self, age, now, newest), count, from, STEP }, what)
   if not rows then
     return nil, message, code
   end
@@ -306,13 +312,6 @@ function upkeep:stats()
   end
   stats.unfinished, stats.commits = rows[1][1], { count = self.commits, seconds = self.seconds, slowest = self.slowest }
   return stats
-end
-
--- What a shared store does not have yet.
-for _, name in ipairs { "changes", "newest_change" } do
-  upkeep[name] = function()
-    return nil, "a store of several machines has no sequence of changes yet", "unavailable"
-  end
 end
 
 function upkeep.copy()

@@ -124,6 +124,7 @@ local COLUMNS = {
   entries = { "entry", "company", "former", "event_id", "status", "change", "at", "written", "record" },
   questions = { "id", "entry", "company", "user", "state", "expires_at", "record" },
   unchanged = { "entry", "company", "at", "written", "record" },
+  changes = { "made", "entry", "kind", "company" },
   marks = { "tenant", "event_id", "written", "record" },
 }
 
@@ -241,7 +242,7 @@ local function put(self, tenant, found, effects, how)
   to_columns(found, effects)
   local has = {
     entries = #effects.entries > 0, questions = #effects.questions > 0, unchanged = #effects.unchanged > 0,
-      marks = #marks > 0,
+      changes = #effects.changes > 0, marks = #marks > 0,
     cursor = how.cursor,
   }
   local statement, parts = statements.put(has)
