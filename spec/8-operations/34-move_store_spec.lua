@@ -221,15 +221,12 @@ describe("a store that moves", function()
       local host = crm.new { x = LEAD, y = LEAD }
       engine = is_shared and shared.open(url, { host = host }) or stores.open { path = where.path, host = host }
       core.forward(3600)
+      if is_shared then -- else they are tried later, by the database's clock
+        shared.run(here, "UPDATE leadcat.company SET retry_at = 0, deadline = 0 WHERE applying IS NOT NULL")
+      end
       local tenant = engine:tenant "crm"
       assert(tenant:recover())
       table.sort(host.changes)
-      local due = #host.changes
-      if due == 0 then -- by the database's clock they are tried later
-        shared.run(here, "UPDATE leadcat.company SET retry_at = 0, deadline = 0")
-        assert(tenant:recover())
-        table.sort(host.changes)
-      end
       assert.same({ "x 1 -> 5", "y 1 -> 5" }, host.changes)
       assert.equal("updated", tenant:history { company = "x" }[1].status)
       engine:close()
