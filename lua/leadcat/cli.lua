@@ -85,9 +85,12 @@ local function run_command(command, args)
   local function print_result(engine)
     return common.print(args, command.run(args, engine))
   end
-  if command.store then
-    local use = command.store
-    return common.with_store(args, type(use) == "function" and use(args) or use, print_result)
+  local use = command.store
+  if type(use) == "function" then
+    use = use(args)
+  end
+  if use then
+    return common.with_store(args, use, print_result)
   end
   return print_result()
 end

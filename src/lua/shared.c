@@ -15,7 +15,7 @@ static uint64_t number(lua_State *L, int table, const char *name) {
   return (uint64_t)l_integer_field(L, table, name); /* 0 for nil */
 }
 
-static void to_company(lua_State *L, int table, lc_scratch_company *company) {
+void l_to_scratch_company(lua_State *L, int table, lc_scratch_company *company) {
   *company = (lc_scratch_company){
     .company = l_company_field(L, table),
     .newest = number(L, table, "newest"),
@@ -36,7 +36,7 @@ typedef lc_status put_item(lua_State *L, lc_store *store, int item, lc_error *er
 
 static lc_status put_company(lua_State *L, lc_store *store, int item, lc_error *error) {
   lc_scratch_company company;
-  to_company(L, item, &company);
+  l_to_scratch_company(L, item, &company);
   return lc_scratch_put_company(store, &company, error);
 }
 
@@ -118,9 +118,8 @@ static int change_of(const lc_entry *entry) {
   return entry->status == LC_ENTRY_UPDATED ? 1 + entry->has_at : entry->status == LC_ENTRY_AWAITING && entry->has_at ? 3 : 0;
 }
 
-/* Sets what the database has in columns of its own, in the table at the top. The store is argument 1. */
-static void set_columns(lua_State *L, const lc_entry *entry) {
-  if (lc_scratch_is_seen_as(l_check_open(L)->store, entry))
+void l_set_entry_columns(lua_State *L, const lc_entry *entry, bool is_seen) {
+  if (is_seen)
     l_set_text(L, "event_id", entry->event_id);
   l_set_integer(L, "entry", (int64_t)entry->id);
   l_set_text(L, "company", entry->company.text);
@@ -144,9 +143,19 @@ static lc_status take_entry(void *context, lc_text record, lc_error *error) {
   lua_insert(t->L, -2);
   lua_setfield(t->L, -2, "record");
   if (status == LC_OK)
-    set_columns(t->L, &entry);
+    l_set_entry_columns(t->L, &entry, lc_scratch_is_seen_as(l_check_open(t->L)->store, &entry));
   lua_rawseti(t->L, t->effects, ++t->count);
   return status;
+}
+
+void l_set_question_columns(lua_State *L, const lc_question *question) {
+  l_push_text(L, (lc_text){ (const char *)question->id, sizeof question->id });
+  lua_setfield(L, -2, "id");
+  l_set_integer(L, "entry", (int64_t)question->entry);
+  l_set_text(L, "company", question->company.text);
+  l_set_text(L, "user", question->user);
+  l_set_integer(L, "state", (int64_t)question->state);
+  l_set_number(L, "expires_at", question->expires_at);
 }
 
 static lc_status take_question(void *context, lc_text record, lc_error *error) {
@@ -161,15 +170,8 @@ static lc_status take_question(void *context, lc_text record, lc_error *error) {
   lua_createtable(L, 0, 9);
   lua_insert(L, -2);
   lua_setfield(L, -2, "record");
-  if (status == LC_OK) {
-    l_push_text(L, (lc_text){ (const char *)question.id, sizeof question.id });
-    lua_setfield(L, -2, "id");
-    l_set_integer(L, "entry", (int64_t)question.entry);
-    l_set_text(L, "company", question.company.text);
-    l_set_text(L, "user", question.user);
-    l_set_integer(L, "state", (int64_t)question.state);
-    l_set_number(L, "expires_at", question.expires_at);
-  }
+  if (status == LC_OK)
+    l_set_question_columns(L, &question);
   lua_rawseti(L, t->effects, ++t->count);
   return status;
 }
@@ -226,7 +228,7 @@ static lc_status take_companies(lua_State *L, lc_error *error) {
   for (int i = 1; i <= count && status == LC_OK; i++) {
     lc_scratch_company before, after;
     lua_rawgeti(L, effects + 1, i);
-    to_company(L, effects + 2, &before);
+    l_to_scratch_company(L, effects + 2, &before);
     status = lc_scratch_get_company(l_check_open(L)->store, &before.company, &after, error);
     if (status == LC_OK && is_changed(&before, &after)) {
       push_company(L, &after);
@@ -462,20 +464,32 @@ static int l_show_mark(lua_State *L) {
   return l_push_entry(L, (lc_text){ packed, lc_entry_size(&entry) });
 }
 
-/* store:identify(name): outcomes have keys of the epoch with that name, of 10 bytes, from now on */
+static void to_epoch(lua_State *L, int table, void *item) {
+  lc_epoch *epoch = item;
+  lc_text name = l_text_field(L, table, "name", LC_EPOCH_SIZE);
+  if (name.size != LC_EPOCH_SIZE)
+    luaL_error(L, "field 'name': ten bytes expected");
+  epoch->first = number(L, table, "first");
+  memcpy(epoch->name, name.data, LC_EPOCH_SIZE);
+}
+
+lc_epochs l_check_epochs(lua_State *L, int index) {
+  lc_epochs epochs;
+  epochs.list = l_check_items(L, index, sizeof *epochs.list, &epochs.count, to_epoch);
+  luaL_argcheck(L, epochs.count != 0 && epochs.list[0].first == 0, index, "the first epoch begins at 0");
+  return epochs;
+}
+
+/* store:identify(epochs): outcomes have keys of these {first=, name=} from now on, oldest first; names have 10 bytes */
 static int l_identify(lua_State *L) {
   lc_error error;
-  lc_epoch epoch = { .first = 0 };
-  lc_epochs epochs = { NULL, 0 };
-  lc_text name = text_at(L, 2);
-  luaL_argcheck(L, name.size == LC_EPOCH_SIZE, 2, "ten bytes expected");
-  memcpy(epoch.name, name.data, LC_EPOCH_SIZE);
+  lc_epochs copy, epochs = l_check_epochs(L, 2);
   l_store *box = l_check_open(L);
-  lc_status status = lc_epochs_add(&epochs, epoch, &error);
+  lc_status status = lc_epochs_copy(&epochs, &copy, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
   lc_epochs_free(&box->epochs);
-  box->epochs = epochs;
+  box->epochs = copy;
   lua_pushboolean(L, 1);
   return 1;
 }

@@ -35,6 +35,7 @@ int l_store_open(lua_State *L) {
     .relaxed = l_boolean_field(L, 1, "relaxed"),
     .readonly = l_boolean_field(L, 1, "readonly"),
     .shared = l_boolean_field(L, 1, "shared"),
+    .moves = l_boolean_field(L, 1, "moves"),
     .mode = (unsigned)l_integer_field(L, 1, "mode"),
     .patience = l_number_field(L, 1, "patience"),
   };

@@ -3,6 +3,7 @@
 #define LC_LUA_STORE_H
 
 #include "compat.h"
+#include "store/scratch.h"
 #include "store/store.h"
 
 /* The userdata. It is made closed, before anything is acquired. */
@@ -48,6 +49,7 @@ void l_question_register(lua_State *L);
 void l_handle_register(lua_State *L);
 void l_company_register(lua_State *L);
 void l_shared_register(lua_State *L);
+void l_transfer_register(lua_State *L);
 void l_delivery_register(lua_State *L);
 
 /* Adds methods to the metatable. */
@@ -106,6 +108,16 @@ void l_to_declared(lua_State *L, int table, void *item);
 /* Push one record of a result, as a table. */
 int l_push_entry(lua_State *L, lc_text packed);
 int l_push_question(lua_State *L, lc_text packed);
+
+/* The company at `table`, with what it has under way, as store:walk takes it (shared.c). */
+void l_to_scratch_company(lua_State *L, int table, lc_scratch_company *company);
+
+/* Set what a shared store has in columns of an entry or a question, in the table at the top. `is_seen`: the id of its event stands for it. */
+void l_set_entry_columns(lua_State *L, const lc_entry *entry, bool is_seen);
+void l_set_question_columns(lua_State *L, const lc_question *question);
+
+/* The epochs {first=, name=} of the list at the stack index, which keeps their memory. */
+lc_epochs l_check_epochs(lua_State *L, int index);
 
 /* The cursor at the stack index, {name=, before=, text=} (JSON), if there is one. */
 bool l_to_cursor(lua_State *L, int index, lc_cursor *cursor);

@@ -44,7 +44,7 @@ struct lc_store {
   lc_pending *pending;   /* marks to be written */
   double pending_at;     /* when the newest of them was made: seconds since 1970 */
   bool puts_marks;       /* the transaction has put them */
-  bool shared;           /* as of lc_store_options */
+  bool shared, moves;    /* as of lc_store_options */
   MDB_txn *scratch;      /* the world in memory that stands for the journal (scratch.h); NULL: there is none */
   lc_key scratch_tenant; /* whose it is */
 };
@@ -231,6 +231,9 @@ lc_status lc_read_entry(const lc_writer *w, uint64_t id, lc_entry *entry, lc_err
 /* The number of entries in the tenant's log: counted when the counter is absent or damaged. */
 int lc_get_count(const lc_writer *w, uint64_t *count);
 int lc_count_entries(const lc_writer *w, uint64_t *count);
+
+/* Writes that the log has `w->added` more. What is absent, damaged or too low is counted anew. */
+int lc_put_count(const lc_writer *w);
 
 /* ---- from sequence.c ------------------------------------------------------------------- */
 

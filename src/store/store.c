@@ -14,6 +14,7 @@
 #include "open.h"
 #include "scratch.h"
 #include "store.h"
+#include "transfer.h"
 
 enum { PATH_MAX_SIZE = 4096 - 32 }; /* so that the names of its files fit */
 
@@ -33,13 +34,23 @@ static lc_status measure(const char *path, lc_error *error) {
        : lc_fail(error, LC_IO, "cannot open the store: its path is longer than %d bytes", PATH_MAX_SIZE);
 }
 
-/* One process opens a store at a time, until it counts as an owner. */
+static lc_status refuse_others(const lc_store *store, const char *path, bool alone, lc_error *error) {
+  return !store->moves || alone ? LC_OK
+       : lc_fail(error, LC_UNAVAILABLE, "%s is in use: stop all processes that have it open", path);
+}
+
+/* One process opens a store at a time, until it counts as an owner. Who moves it does not let others in. */
 static lc_status open_in_turn(lc_store *store, const char *path, lc_env_options *options, lc_error *error) {
   lc_status status = lc_owner_open(path, options->mode, &store->owner, &options->alone, error);
+  if (status == LC_OK)
+    status = refuse_others(store, path, options->alone, error);
   if (status == LC_OK)
     status = lc_env_open(path, options, &store->env, error);
   if (status == LC_OK)
     status = lc_identify(store->env, path, error);
+  if (status != LC_OK || store->moves)
+    return status;
+  status = lc_transfer_check(store, error);
   return status == LC_OK ? lc_owner_enter(&store->owner, error) : status;
 }
 
@@ -85,7 +96,9 @@ static lc_status open_to_read(lc_store *store, const char *path, lc_error *error
   if (status != LC_OK || !options.unlocked)
     return status != LC_OK ? status : open_in_turn(store, path, &options, error);
   status = lc_env_open(path, &options, &store->env, error);
-  return status == LC_OK ? lc_identify(store->env, path, error) : status;
+  if (status == LC_OK)
+    status = lc_identify(store->env, path, error);
+  return status == LC_OK ? lc_transfer_check(store, error) : status;
 }
 
 static lc_status open_to_write(lc_store *store, const char *path, lc_env_options *options, lc_error *error) {
@@ -128,6 +141,7 @@ lc_status lc_store_open(const char *path, const lc_store_options *options, lc_st
   store->patience = options->patience;
   store->readonly = options->readonly;
   store->shared = options->shared;
+  store->moves = options->moves;
   status = store->readonly ? open_to_read(store, path, error) : open_to_write(store, path, &env, error);
   if (status == LC_OK)
     *out = store;

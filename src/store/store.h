@@ -34,6 +34,7 @@ typedef struct lc_store_options {
   bool relaxed;         /* a power failure may undo the newest commits of the journal */
   double patience;      /* seconds to wait for another process that writes, then calls are LC_LOCKED; 0: some seconds, then
                          * they are LC_UNAVAILABLE */
+  bool moves;           /* it is opened to be moved (transfer.h). LC_UNAVAILABLE: others have it open */
   bool shared;          /* the journal is in a database of several machines, and stays empty here (scratch.h) */
   bool readonly;        /* writes nothing and makes nothing: what would is LC_READONLY */
   unsigned mode;        /* of the files that are made, whatever the umask, and with the right to search of the directory; 0: as it was */

@@ -63,8 +63,7 @@ int lc_get_count(const lc_writer *w, uint64_t *count) {
   return rc != 0 || sound ? rc : lc_count_entries(w, count);
 }
 
-/* What is absent, damaged or too low is counted anew. */
-static int write_count(const lc_writer *w) {
+int lc_put_count(const lc_writer *w) {
   lc_key key = count_key(w);
   uint64_t count;
   bool sound;
@@ -94,7 +93,7 @@ lc_status lc_writer_begin(lc_writer *w, lc_error *error) {
 lc_status lc_writer_end(lc_writer *w, lc_status status, lc_error *error) {
   int rc = status == LC_OK ? write_last(w) : 0;
   if (status == LC_OK && rc == 0 && w->added != 0)
-    rc = write_count(w);
+    rc = lc_put_count(w);
   if (rc != 0)
     status = lc_writer_fail(w, rc, error);
   return lc_end_write(w->store, LC_PART_JOURNAL, w->txn, status, error);

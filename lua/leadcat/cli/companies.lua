@@ -1,8 +1,10 @@
---- `move`, `merge` and `gone` tell what has become of a company; `forget` erases a person.
+--- `move`, `merge` and `gone` tell what has become of a company; `forget` erases a person. `move` with --to or --from
+-- moves the store itself (cli/moving.lua).
 
 local arguments = require "leadcat.cli.arguments"
 local common = require "leadcat.cli.common"
 local json = require "leadcat.util.json"
+local moving = require "leadcat.cli.moving"
 local tables = require "leadcat.cli.tables"
 local unicode = require "leadcat.util.unicode"
 
@@ -53,10 +55,27 @@ local function declare(from, to)
   end
 end
 
+local rename = run("company_renamed", "%s is %s now")
+
 commands.move = {
-  name = "move", store = true, output = "json", problem = problem, run = run("company_renamed", "%s is %s now"),
-  summary = "Tell that the CRM has given a company another id: its entries, questions and changes follow.",
-  arguments = declare("Its id until now.", "Its id now."),
+  name = "move", output = "json",
+  store = function(args) return not moving.is_asked(args) and "write" end,
+  problem = function(args)
+    if moving.is_asked(args) then
+      return args.from and "a company is not moved together with the store" or nil
+    end
+    return not args.to and "FROM and TO are needed, or --to or --from with a database" or problem(args)
+  end,
+  run = function(args, engine)
+    return (moving.is_asked(args) and moving.run or rename)(args, engine)
+  end,
+  summary = "Tell that the CRM has given a company another id: its entries, questions and changes follow. With --to or "
+    .. "--from: move the whole store into a database of several machines, or back.",
+  arguments = function(command)
+    command:argument("from", "Its id until now."):convert(arguments.to_id):args "?"
+    command:argument("to", "Its id now."):convert(arguments.to_id):args "?"
+    moving.declare(command)
+  end,
 }
 
 commands.merge = {

@@ -168,6 +168,51 @@ local function epoch_of(cluster)
   return text
 end
 
+sql.EPOCHS = "SELECT name, value FROM leadcat.meta WHERE name LIKE 'epoch %' OR name = 'cluster' ORDER BY value"
+sql.MOVED = "SELECT name FROM leadcat.meta WHERE name LIKE 'moved out %'"
+
+--- The epochs of the rows of `sql.EPOCHS`, oldest first: those of the store that has moved here, or else one.
+---@return {first: integer, name: string}[]
+function sql.epochs_of(rows)
+  local list, own = {}, nil
+  for _, row in ipairs(rows) do
+    local name = row[1]:match "^epoch (.*)$"
+    if name then
+      list[#list + 1] = { first = row[2], name = name }
+    else
+      own = { first = 0, name = epoch_of(row[2]) }
+    end
+  end
+  return list[1] and list or { own }
+end
+
+--- What is to be said of a database that was moved away, by the rows of `sql.MOVED`; nil: it was not.
+---@return string?
+function sql.moved_to(rows)
+  local path = rows[1] and rows[1][1]:match "^moved out %d+ (.*)$"
+  return path and ("the store has moved from this database to %s of one machine"):format(path)
+end
+
+local EPOCHS, MOVED = pg.statement(sql.EPOCHS), pg.statement(sql.MOVED)
+
+-- The keys of entries go on as where they have come from.
+local function identify(store)
+  local rows, message, code = store:run(EPOCHS, {})
+  if not rows then
+    return nil, message, code
+  end
+  return store.core:identify(sql.epochs_of(rows))
+end
+
+local function check_moved(store)
+  local rows, message, code = store:run(MOVED, {})
+  if not rows then
+    return nil, message, code
+  end
+  local gone = sql.moved_to(rows)
+  return not gone or nil, gone, "conflict"
+end
+
 local function check_version(store)
   local version, message, code = schema.version(store.database)
   if version == 0 then
@@ -204,13 +249,16 @@ end
 local function prepare(store, options)
   local ok, message, code = check_version(store)
   if ok then
+    ok, message, code = check_moved(store)
+  end
+  if ok then
     ok, message, code = check_durability(store, options.durability)
   end
   if ok then
     ok, message, code = store:poll(true)
   end
   if ok then
-    ok, message, code = store.core:identify(epoch_of(store.cluster))
+    ok, message, code = identify(store)
   end
   return ok, message, code
 end

@@ -12,7 +12,7 @@ local pg = require "leadcat.store.pg"
 ---@class leadcat.sql.Store
 local changes = {}
 
-local BATCH = 2048 -- changes that one statement numbers
+local BATCH = 256 -- changes that one statement numbers: it looks through all of them for each
 
 -- $2 how many, $3 ms that the clock is ahead. Numbers are above those before, those of the entries, and the time, so that
 -- they also are where an older copy of the database has been put in its place. Who comes second waits for the row, and
@@ -27,7 +27,8 @@ s AS (INSERT INTO leadcat.sequence AS s (tenant, last, removed) SELECT $1::bytea
     WHERE count > 0
   ON CONFLICT (tenant) DO UPDATE SET last = greatest(excluded.last, s.last + (SELECT count FROM a)) RETURNING last),
 c AS (UPDATE leadcat.change c SET number = s.last - a.count + n.part FROM n, a, s
-  WHERE c.tenant = $1::bytea AND c.place = n.place AND c.number IS NULL RETURNING 1)
+  WHERE c.tenant = $1::bytea AND c.place = ANY (ARRAY(SELECT place FROM n)) AND c.place = n.place
+    AND c.number IS NULL RETURNING 1)
 SELECT (SELECT count FROM a), (SELECT count(*) FROM c)]], { "bytea", "int8", "int8" })
 
 -- Behind the number $2, at most $3; before them up to which they were removed, the last number, and whether some wait for

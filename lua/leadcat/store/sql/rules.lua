@@ -18,7 +18,7 @@ local AWAY = 1 -- while the database is away
 
 -- The packed ruleset of a config's JSON; "" when that is damaged: then the core says so, and it is repaired or
 -- reported.
-local function ruleset_of(text, revision, own)
+function rules.ruleset_of(text, revision, own)
   local cfg = json.decode(text)
   if type(cfg) ~= "table" or config.has_errors(config.problems(cfg)) then
     return ""
@@ -82,7 +82,7 @@ local function mirror(self, meta, counter)
   local configs = {}
   for i, row in ipairs(rows) do
     local tenant, revision, text, about = row[1], row[2], row[3], row[4]
-    configs[i] = { tenant = tenant, revision = revision, json = text, about = about, ruleset = ruleset_of(text,
+    configs[i] = { tenant = tenant, revision = revision, json = text, about = about, ruleset = rules.ruleset_of(text,
       revision, names) }
   end
   local anchor

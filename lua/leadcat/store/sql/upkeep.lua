@@ -9,6 +9,7 @@ local upkeep = {}
 
 local STEP = 512 -- entries that one call of `trim` looks at
 local MOST_MARKS = 1000
+local NUMBERED = 8 -- at most so often changes are numbered for a step: there are fewer of its entries
 
 -- Counters -----------------------------------------------------------------------------------------------------------
 
@@ -100,9 +101,13 @@ function upkeep:trim(tenant, age, count, now, from, what)
   end
   local rows
   if what == "journal" then -- changes are removed by their numbers, also where nobody follows them
-    rows, message, code = self:number_changes(tenant)
-    if rows == nil then
-      return nil, message, code
+    for _ = 1, NUMBERED do
+      rows, message, code = self:number_changes(tenant)
+      if rows == nil then
+        return nil, message, code
+      elseif not rows then
+        break
+      end
     end
   end
   rows, message, code = self:insist(statements["trim_" .. LOGS[what]],

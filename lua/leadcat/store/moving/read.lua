@@ -1,0 +1,126 @@
+--- Reads all that a shared store holds into the empty directory of a store of one machine, page by page
+-- (lua/leadcat/store/moving.lua).
+
+local rules = require "leadcat.store.sql.rules"
+local sql = require "leadcat.store.sql"
+
+local read = {}
+
+local LEAST = -1
+local PAGE = 500 -- no more marks than the core takes at a time
+local MS = "(extract(epoch FROM clock_timestamp()) * 1000)::int8"
+
+-- Calls `fn(tenant, rows)` with the rows of each page that are of one tenant. The first columns are the key by which
+-- they are ordered, of these types, the first one the tenant.
+local function each_page(session, text, types, first, fn)
+  local at = first
+  repeat
+    local rows = session.run(text .. " LIMIT " .. PAGE, types, at)
+    local from = 1
+    for i, row in ipairs(rows) do
+      if i == #rows or rows[i + 1][1] ~= row[1] then
+        fn(row[1], rows, from, i)
+        from = i + 1
+      end
+    end
+    at = {}
+    for k = 1, #types do
+      at[k] = rows[1] and rows[#rows][k]
+    end
+  until not rows[1]
+end
+
+-- The items that `make` makes of some of the rows.
+local function items_of(rows, from, to, make)
+  local items = {}
+  for i = from, to do
+    items[#items + 1] = make(rows[i])
+  end
+  return items
+end
+
+local STEPS = {
+  { "journal", "SELECT tenant, entry, record, event_id IS NOT NULL FROM leadcat.entry WHERE (tenant, entry) > ($1, $2) "
+    .. "ORDER BY tenant, entry", { "bytea", "int8" }, { "", LEAST },
+    function(row) return { record = row[3], seen = row[4] } end },
+  { "unchanged", "SELECT tenant, entry, record FROM leadcat.unchanged WHERE (tenant, entry) > ($1, $2) "
+    .. "ORDER BY tenant, entry", { "bytea", "int8" }, { "", LEAST }, function(row) return { record = row[3] } end },
+  { "questions", "SELECT tenant, id, record FROM leadcat.question WHERE (tenant, id) > ($1, $2) ORDER BY tenant, id",
+    { "bytea", "bytea" }, { "", "" }, function(row) return { record = row[3] } end },
+  { "marks", "SELECT tenant, written, event_id, record FROM leadcat.mark WHERE (tenant, written, event_id) > "
+    .. "($1, $2, $3) ORDER BY tenant, written, event_id", { "bytea", "int8", "bytea" }, { "", LEAST, "" },
+    function(row) return { name = row[3], record = row[4] } end },
+  { "companies", "SELECT tenant, company, category, changed, is_integer, applying, greatest(retry_at - " .. MS
+    .. ", 0), attempts, begun, scheduled, scheduled_at FROM leadcat.company WHERE (tenant, company) > ($1, $2) "
+    .. "ORDER BY tenant, company", { "bytea", "bytea" }, { "", "" },
+    function(row)
+      return {
+        company = row[2], company_is_integer = row[5], category = row[3], changed = row[4], is_integer = row[5],
+        applying = row[6], is_mine = false, is_claimed = false, left = 0, retry_in = (row[7] or 0) / 1000,
+        attempts = row[8], begun = row[9], scheduled = row[10], scheduled_at = row[11],
+      }
+    end },
+  { "cursors", "SELECT tenant, name, text FROM leadcat.cursor WHERE (tenant, name) > ($1, $2) AND text <> ''::bytea "
+    .. "ORDER BY tenant, name", { "bytea", "bytea" }, { "", "" },
+    function(row) return { name = row[2], record = row[3] } end },
+}
+
+local function carry_rules(store, session, must)
+  local names, items = {}, {}
+  for i, row in ipairs(session.run "SELECT name, about FROM leadcat.trigger ORDER BY number") do
+    names[i], items[i] = row[1], { trigger = row[1], about = row[2] ~= "" and row[2] or nil }
+  end
+  if #items > 0 then
+    must(store:declare(items))
+  end
+  each_page(session, "SELECT tenant, revision, json, about FROM leadcat.config WHERE (tenant, revision) > ($1, $2) "
+    .. "ORDER BY tenant, revision", { "bytea", "int8" }, { "", LEAST }, function(tenant, rows, from, to)
+      for i = from, to do
+        local revision, text, about = rows[i][2], rows[i][3], rows[i][4]
+        must(store:save(tenant, revision - 1, rules.ruleset_of(text, revision, names), text, about))
+      end
+    end)
+end
+
+local function carry_counters(store, session, must)
+  each_page(session, "SELECT tenant, name, value FROM leadcat.counter WHERE (tenant, name) > ($1, $2) "
+    .. "ORDER BY tenant, name", { "bytea", "bytea" }, { "", "" }, function(tenant, rows, from, to)
+      must(store:add(items_of(rows, from, to, function(row)
+        return { tenant = tenant, name = row[2], value = row[3] }
+      end)))
+    end)
+end
+
+local NEWEST = [[
+SELECT coalesce(max(entry), 0), coalesce(max(written), 0) FROM (SELECT entry, written FROM leadcat.entry
+  UNION ALL SELECT entry, written FROM leadcat.unchanged) e]]
+
+--- How many records there are.
+function read.total(session)
+  return session.run([[
+SELECT (SELECT count(*) FROM leadcat.entry) + (SELECT count(*) FROM leadcat.unchanged)
+  + (SELECT count(*) FROM leadcat.question) + (SELECT count(*) FROM leadcat.mark)
+  + (SELECT count(*) FROM leadcat.company) + (SELECT count(*) FROM leadcat.cursor)]])[1][1]
+end
+
+--- Reads everything.
+---@param store leadcat.Store the core's, opened with `moves`
+---@param session table `run(text, types, values)`, which raises
+---@param must fun(value: any, message?: string, code?: string): any
+---@param count fun(records: integer)
+function read.all(store, session, must, count)
+  carry_rules(store, session, must)
+  for _, step in ipairs(STEPS) do
+    each_page(session, step[2], step[3], step[4], function(tenant, rows, from, to)
+      local written = step[1] == "marks" and rows[to][2] / 1000000 or 0
+      must(store:restore(tenant, step[1], items_of(rows, from, to, step[5]), written))
+      count(to - from + 1)
+    end)
+  end
+  carry_counters(store, session, must)
+  local newest = session.run(NEWEST)[1]
+  local epochs = sql.epochs_of(session.run(sql.EPOCHS))
+  must(store:finish_restore(epochs, newest[1] + 1, newest[2] / 1000000)) -- a change has the number behind its entry
+end
+
+return read
