@@ -347,7 +347,7 @@ local MUTANTS = {
   { name = "no compare", faults = { "kill_nodes" } },
   { name = "no barrier", faults = { "lose_what_was_read" } },
 }
-local TRIES = 3
+local TRIES = 6 -- how many events are under way when the primary is killed is chance
 
 -- The checker has to notice what is wrong with each.
 local function catch_mutants()
