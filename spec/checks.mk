@@ -1,6 +1,6 @@
 # What checks the project: included by the Makefile, which says how it is built.
 
-.PHONY: c-tests lint asan tsan valgrind fuzz bench count scale soak kill kill-outbox crm mutants faults
+.PHONY: c-tests lint asan tsan valgrind fuzz bench count scale soak kill kill-outbox cluster crm mutants faults
 
 # ---- tests in C --------------------------------------------------------------------------------
 
@@ -134,6 +134,10 @@ kill: all ## kill and stop processes that share a store, and prove that nothing 
 
 kill-outbox: all ## kill workers that read an outbox of each database, and the servers: nothing is lost or done twice (ROUNDS=500, SEED=n)
 	@BUILD=$(BUILD) sh spec/support/with_lua.sh $(LUA) spec/kill/outbox.lua $(ROUNDS) $(SEED)
+
+cluster: ROUNDS = 9
+cluster: all ## three database servers and four nodes, whose machines and network fail: nothing is lost or done twice (ROUNDS=9, SEED=n)
+	@BUILD=$(BUILD) OTHER_LUA=$(if $(LUAJIT_INCDIR),$(LUAJIT)) sh spec/support/with_lua.sh $(LUA) spec/cluster/run.lua $(ROUNDS) $(SEED)
 
 DATABASE ?= sqlite
 
