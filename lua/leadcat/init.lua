@@ -15,7 +15,6 @@ local platform = require "leadcat.util.platform"
 local preset = require "leadcat.rules.preset"
 local render_confirmation = require "leadcat.pages.confirmation"
 local render_text = require "leadcat.words.text"
-local sql = require "leadcat.store.sql"
 local triggers = require "leadcat.rules.triggers"
 
 local leadcat = {}
@@ -168,8 +167,9 @@ local function moment()
   return platform.is_scheduled() and patient.MOMENT or nil
 end
 
+-- The store of several machines is loaded only by who uses one: it is as much as all else that decides and handles.
 local function open_shared(options)
-  return sql.open {
+  return require("leadcat.store.sql").open {
     path = options.path, shared = options.shared, durability = options.durability, map_size = options.map_size,
     max_readers = options.max_readers, mode = options.mode, patience = moment(), sleep = platform.sleep,
   }
@@ -180,7 +180,7 @@ local function open_alone(options)
     path = options.path, map_size = options.map_size, max_readers = options.max_readers,
     readonly = options.readonly, mode = options.mode, relaxed = options.durability == "relaxed", patience = moment(),
   }
-  if store and sql.is_mirror(store) then
+  if store and store:mirror_state() then
     store:close()
     return nil, ("%s mirrors a shared store: open it with `shared`"):format(options.path), "conflict"
   end
@@ -220,7 +220,7 @@ function leadcat.open(options)
   strings:name_triggers(function() return triggers.texts(store) end)
   return Engine.new({
     store = not options.shared and platform.is_scheduled() and patient.new(store) or store,
-      of_one_tenant = options.tenant ~= nil, host = host,
+    of_one_tenant = options.tenant ~= nil, host = host,
     companies = host.bind and embedded or options.apply == "elsewhere" and elsewhere or foreign,
     fields = config.copy(host.fields or {}),
     clock = options.clock or core.now, strings = strings, language = options.language or "en",
