@@ -139,6 +139,10 @@ lc_status lc_copy_more(lc_store *store, MDB_txn *txn, lc_table table, lc_key key
 /* Copies it out in a read transaction of its own. */
 lc_status lc_read_one(lc_store *store, lc_table table, lc_key key, lc_error *error);
 
+/* Copies out what the table of identities has, none of an older leadcat. Whoever opens a store asks, and most never read that file
+ * again: so the slot of a reader is given back. */
+lc_status lc_read_identity(lc_store *store, lc_key key, lc_error *error);
+
 /* Turns LC_NOT_FOUND into LC_CORRUPT, for what another record names. */
 lc_status lc_must_be_there(lc_status status, const char *what, lc_error *error);
 

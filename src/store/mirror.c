@@ -82,18 +82,6 @@ lc_status lc_store_holds(lc_store *store, bool *holds, lc_error *error) {
   return status;
 }
 
-/* Whoever opens a store asks, so the slot of a reader is given back: most of them never read the configs again. */
 lc_status lc_store_mirror_state(lc_store *store, lc_error *error) {
-  lc_reader reader = { .txn = NULL };
-  MDB_val value;
-  lc_key key = state_key();
-  lc_status status = lc_env_read(store->env, LC_PART_CONFIG, &reader, error);
-  if (status != LC_OK)
-    return status;
-  int rc = lc_get(store, reader.txn, LC_TABLE_IDENTITY, &key, &value);
-  status = rc == 0 ? lc_result_set(store, value.mv_data, value.mv_size, error)
-                   : lc_store_fail(store, LC_PART_CONFIG, rc, "there is no mirror", error);
-  lc_env_read_end(store->env, LC_PART_CONFIG, &reader);
-  lc_env_read_close(store->env, LC_PART_CONFIG, &reader);
-  return status;
+  return lc_read_identity(store, state_key(), error);
 }

@@ -137,6 +137,23 @@ lc_status lc_read_one(lc_store *store, lc_table table, lc_key key, lc_error *err
   return status;
 }
 
+lc_status lc_read_identity(lc_store *store, lc_key key, lc_error *error) {
+  lc_reader reader = { .txn = NULL };
+  MDB_val value;
+  lc_result_clear(store);
+  if (lc_env_lacks(store->env, LC_TABLE_IDENTITY))
+    return lc_fail(error, LC_NOT_FOUND, "an older leadcat wrote no identity");
+  lc_status status = lc_env_read(store->env, LC_PART_CONFIG, &reader, error);
+  if (status != LC_OK)
+    return status;
+  int rc = lc_get(store, reader.txn, LC_TABLE_IDENTITY, &key, &value);
+  status = rc == 0 ? lc_result_set(store, value.mv_data, value.mv_size, error)
+                   : lc_store_fail(store, LC_PART_CONFIG, rc, "cannot read the store's identity", error);
+  lc_env_read_end(store->env, LC_PART_CONFIG, &reader);
+  lc_env_read_close(store->env, LC_PART_CONFIG, &reader);
+  return status;
+}
+
 lc_status lc_result_add(lc_store *store, lc_text first, lc_text second, lc_error *error) {
   size_t size = first.size + second.size;
   lc_status status = grow(store, sizeof size + size, error);

@@ -165,20 +165,8 @@ lc_status lc_transfer_mark(lc_store *store, lc_text mark, lc_error *error) {
 }
 
 lc_status lc_transfer_get_mark(lc_store *store, lc_error *error) {
-  MDB_txn *txn;
-  MDB_val value;
-  lc_key key = mark_key();
-  lc_result_clear(store);
-  if (lc_env_lacks(store->env, LC_TABLE_IDENTITY)) /* of an older leadcat */
-    return LC_OK;
-  lc_status status = lc_begin_read(store, LC_PART_CONFIG, &txn, error);
-  if (status != LC_OK)
-    return status;
-  int rc = lc_get(store, txn, LC_TABLE_IDENTITY, &key, &value);
-  status = rc == 0 ? lc_result_set(store, value.mv_data, value.mv_size, error)
-                   : lc_store_fail(store, LC_PART_CONFIG, rc == MDB_NOTFOUND ? 0 : rc, "cannot read the store", error);
-  lc_end_read(store, LC_PART_CONFIG);
-  return status;
+  lc_status status = lc_read_identity(store, mark_key(), error);
+  return status == LC_NOT_FOUND ? LC_OK : status;
 }
 
 lc_status lc_transfer_check(lc_store *store, lc_error *error) {
