@@ -176,21 +176,16 @@ local function open_shared(options)
 end
 
 local function open_alone(options)
-  local store, message, code = core.open {
+  return core.open {
     path = options.path, map_size = options.map_size, max_readers = options.max_readers,
     readonly = options.readonly, mode = options.mode, relaxed = options.durability == "relaxed", patience = moment(),
   }
-  if store and store:mirror_state() then
-    store:close()
-    return nil, ("%s mirrors a shared store: open it with `shared`"):format(options.path), "conflict"
-  end
-  return store, message, code
 end
 
 --- Opens a store. Each process opens it for itself, after fork. Raises on a wrong option, or when the host lacks a
 --- required function.
 ---@param options leadcat.Options
----@return leadcat.Engine? engine, string? message, string? code `io`, `corrupt`, `full`, `unavailable`; `readonly`: it has the form of an older leadcat, and is to be read only; `invalid`: with these `triggers` the store would have more than 64
+---@return leadcat.Engine? engine, string? message, string? code `io`, `corrupt`, `full`, `unavailable`; `readonly`: it has the form of an older leadcat, and is to be read only; `conflict`: it was moved away, or is a machine's copy of shared rules, or with `shared` that of something else; `invalid`: with these `triggers` the store would have more than 64
 function leadcat.open(options)
   options_of.check(options, OPTIONS, "leadcat.open: ")
   if not options or options.path == nil then

@@ -11,6 +11,7 @@
 #include "access.h"
 #include "identity.h"
 #include "internal.h"
+#include "mirror.h"
 #include "open.h"
 #include "scratch.h"
 #include "store.h"
@@ -125,6 +126,14 @@ void lc_store_close(lc_store *store) {
   free(store);
 }
 
+/* A node's copy of shared rules is no store. */
+static lc_status refuse_mirror(lc_store *store, const char *path, lc_error *error) {
+  lc_status status = store->shared || store->moves ? LC_NOT_FOUND : lc_store_mirror_state(store, error);
+  return status == LC_NOT_FOUND ? LC_OK
+       : status != LC_OK ? status
+       : lc_fail(error, LC_CONFLICT, "%s mirrors a shared store: open it with `shared`", path);
+}
+
 lc_status lc_store_open(const char *path, const lc_store_options *options, lc_store **out, lc_error *error) {
   lc_env_options env = {
     .map_size = options->map_size, .max_readers = options->max_readers, .mode = (mode_t)options->mode,
@@ -143,6 +152,8 @@ lc_status lc_store_open(const char *path, const lc_store_options *options, lc_st
   store->shared = options->shared;
   store->moves = options->moves;
   status = store->readonly ? open_to_read(store, path, error) : open_to_write(store, path, &env, error);
+  if (status == LC_OK)
+    status = refuse_mirror(store, path, error);
   if (status == LC_OK)
     *out = store;
   else

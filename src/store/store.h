@@ -44,7 +44,8 @@ typedef struct lc_store_options {
  *
  * To be read only, it is opened without any lock where it has no owner, since nobody changes it then; a read that finds one is
  * LC_UNAVAILABLE. Where it has one, it is opened as LMDB wants: reading takes writing to its lock files. LC_UNAVAILABLE: they may not
- * be written. LC_READONLY: the store has to be written, as it is of an older form. */
+ * be written. LC_READONLY: the store has to be written, as it is of an older form. LC_CONFLICT: it was moved away, or is a node's
+ * copy of shared rules. */
 lc_status lc_store_open(const char *path, const lc_store_options *options, lc_store **out, lc_error *error);
 void lc_store_close(lc_store *store);
 
