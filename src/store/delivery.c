@@ -218,7 +218,7 @@ static lc_delivery remains_of(lc_text bytes, uint64_t id, lc_text hook, double n
 
 /* What the bytes are that the list of those that wait names. */
 static lc_delivery taken_of(lc_text bytes, uint64_t id, lc_text hook, double now, double seconds) {
-  lc_delivery d;
+  lc_delivery d = { .id = 0 };
   if (lc_delivery_unpack(bytes.data, bytes.size, &d, NULL) != LC_OK || d.id != id || d.state != LC_DELIVERY_WAITING)
     return remains_of(bytes, id, hook, now);
   d.attempts++;
