@@ -354,7 +354,7 @@ describe("leadcat worker and notices", function()
     assert.equal(id, json.decode((stores.leadcat("notices", "--path", path, "--json")))[1].id)
     assert.equal("no notices wait or have failed\n", (stores.leadcat("notices", "--path", path, "--state", "failed")))
     tell { x = "take" }
-    assert.equal("1 notices to be sent again\n", (stores.leadcat("notices", "--path", path, "retry", id)))
+    assert.equal("1 to be sent again\n", (stores.leadcat("notices", "--path", path, "retry", id)))
     assert.same({ "", "", 0 }, { stores.leadcat("worker", "--once", file) })
     assert.equal("no notices wait or have failed\n", (stores.leadcat("notices", "--path", path)))
     assert.same({ "Acme change.made fail", "Bolt change.made take", "Acme change.made take" }, come())
@@ -364,7 +364,7 @@ describe("leadcat worker and notices", function()
     local path, file = made { "Acme", "Bolt" }
     tell { ["*"] = "fail" }
     stores.leadcat("worker", "--once", file)
-    assert.equal("2 notices dropped\n", (stores.leadcat("notices", "--path", path, "drop", "all")))
+    assert.equal("2 dropped\n", (stores.leadcat("notices", "--path", path, "drop", "all")))
     for _, row in ipairs {
       { 1, "no notice x waits or has failed", "drop", "x" }, { 2, "retry needs the ids of notices, or all", "retry" },
       { 2, "retry or drop expected, not 'x'", "x" },

@@ -5,18 +5,17 @@ local common = require "leadcat.cli.common"
 local core = require "leadcat.core"
 local event_of = require "leadcat.events.event"
 local json = require "leadcat.util.json"
+local tables = require "leadcat.cli.tables"
 local unicode = require "leadcat.util.unicode"
-local wording = require "leadcat.words.wording"
 
 local must = common.must
 local WAIT = 1 -- seconds: how soon SIGTERM is noticed
 
 local function line_of(change, name)
   local entry = change.entry
-  local time = wording.time(entry.at) and os.date("!%Y-%m-%d %H:%M:%S", math.floor(entry.at)) or "?"
   local move = entry.rule and (" %s: %s -> %s"):format(entry.rule, name(entry.from), name(entry.to)) or ""
-  return ("%s %s %s %s%s %s"):format(change.cursor, time, change.kind, event_of.key(entry.company), move,
-    change.confirmation and change.confirmation.state or entry.status)
+  return ("%s %s %s %s%s %s"):format(change.cursor, tables.time(entry.at), change.kind,
+    event_of.key(entry.company), move, change.confirmation and change.confirmation.state or entry.status)
 end
 
 -- Each change as a line, as soon as it is there; with --json an object.

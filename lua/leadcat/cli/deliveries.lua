@@ -10,7 +10,7 @@ local unicode = require "leadcat.util.unicode"
 local must = common.must
 
 local function time(seconds)
-  return seconds and os.date("!%Y-%m-%d %H:%M:%S", math.floor(seconds)) or ""
+  return seconds and tables.time(seconds) or ""
 end
 
 local function list_text(list, args)

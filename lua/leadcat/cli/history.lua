@@ -37,9 +37,8 @@ end
 local function history_rows(entries, name)
   local rows = { { "entry", "time", "company", "rule", "from", "to", "status", "by", "run" } }
   for _, entry in ipairs(entries) do
-    local time = wording.time(entry.at) and os.date("!%Y-%m-%d %H:%M:%S", math.floor(entry.at)) or "?"
     rows[#rows + 1] = {
-      ("%d"):format(entry.entry), time, event_of.key(entry.company), entry.rule or "",
+      ("%d"):format(entry.entry), tables.time(entry.at), event_of.key(entry.company), entry.rule or "",
       entry.rule and name(entry.from) or "", entry.rule and name(entry.to) or "",
       shown_status(entry) .. (entry.takes_back and " (take back)" or ""), shown_actor(entry.actor), entry.run or "",
     }

@@ -10,7 +10,7 @@ local unicode = require "leadcat.util.unicode"
 local must = common.must
 
 local function time(seconds)
-  return seconds and os.date("!%Y-%m-%d %H:%M:%S", math.floor(seconds)) or ""
+  return seconds and tables.time(seconds) or ""
 end
 
 local function list_text(list)
@@ -37,7 +37,7 @@ local function change(args, engine)
     local id = args.what[place]
     count = count + must(engine[DOING[what]](engine, id ~= "all" and id or nil, args.notifier))
   end
-  return { count = count }, function() return ("%d notices %s\n"):format(count, DONE[what]) end
+  return { count = count }, function() return ("%d %s\n"):format(count, DONE[what]) end
 end
 
 local function run(args, engine)

@@ -6,6 +6,7 @@ local event_of = require "leadcat.events.event"
 local json = require "leadcat.util.json"
 local triggers = require "leadcat.rules.triggers"
 local unicode = require "leadcat.util.unicode"
+local wording = require "leadcat.words.wording"
 
 local width = unicode.width
 
@@ -18,6 +19,13 @@ function tables.number(n)
   local digits = ("%d"):format(n)
   local head = digits:sub(1, (#digits - 1) % 3 + 1)
   return head .. digits:sub(#head + 1):gsub("%d%d%d", ",%0")
+end
+
+--- A time to the second, in UTC; "?" where it cannot be one.
+---@param seconds number since 1970
+---@return string "2026-11-30 12:00:00"
+function tables.time(seconds)
+  return wording.time(seconds) and os.date("!%Y-%m-%d %H:%M:%S", math.floor(seconds)) or "?"
 end
 
 local BAR = 30 -- characters

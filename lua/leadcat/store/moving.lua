@@ -148,7 +148,7 @@ local MOVED = "the store in %s has moved to %s: open it with `shared` and anothe
 
 local function refuse_waiting(deliveries)
   if deliveries > 0 then
-    give_up(("%d deliveries of webhooks wait, and a move does not take these along: have them delivered first"):format(
+    give_up(("deliveries of webhooks that wait: %d. A move does not take these along: have them handled first"):format(
       deliveries))
   end
 end
