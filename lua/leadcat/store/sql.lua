@@ -15,6 +15,7 @@ local reading = require "leadcat.store.sql.reading"
 local rules = require "leadcat.store.sql.rules"
 local schema = require "leadcat.store.sql.schema"
 local statements = require "leadcat.store.sql.statements"
+local theirs = require "leadcat.store.sql.theirs"
 local upkeep = require "leadcat.store.sql.upkeep"
 
 local sql = {}
@@ -22,6 +23,7 @@ local sql = {}
 ---@class leadcat.sql.Store: leadcat.Store
 ---@field core leadcat.Store the node's own, for rules and for deciding
 ---@field owner integer tells whose a claim is
+---@field theirs? leadcat.sql.Theirs companies of a CRM that are in this database
 local Store = {}
 Store.__index = Store
 
@@ -52,13 +54,14 @@ end
 ---@param statement leadcat.pg.Statement
 ---@param params any[]
 ---@param writes? boolean
+---@param further? table[] more statements `{statement, params}` of the same transaction and round trip
 ---@return leadcat.pg.Result? rows, string? message, string? code, leadcat.pg.Problem? problem
-function Store:run(statement, params, writes)
+function Store:run(statement, params, writes, further)
   if not self.core then
     error("the engine is closed", 3)
   end
   local begun = core.uptime()
-  local rows, message, code, problem = self.database:run(statement, params)
+  local rows, message, code, problem = self.database:run(statement, params, nil, further)
   if not rows then
     return nil, message, code_of(code, problem), problem
   end
@@ -107,6 +110,16 @@ end
 
 function Store:milliseconds(now)
   return math.floor(self:time(now) * 1000)
+end
+
+-- A CRM in the same database -----------------------------------------------------------------------------------------
+
+--- Has changes of a CRM's companies made here, if they are in this database: see `theirs.join`.
+function Store:join(companies, ask, insists)
+  if not ask then
+    return false, "they are not in PostgreSQL"
+  end
+  return theirs.join(self, companies, ask, insists)
 end
 
 -- The node's own store -----------------------------------------------------------------------------------------------
@@ -284,7 +297,7 @@ end
 sql.SETTINGS = {
   plan_cache_mode = "force_generic_plan", -- planning each time costs a factor of two
   enable_seqscan = "off", jit = "off", -- plans are made while tables are small, and kept
-  statement_timeout = "8s", -- the server gives up before we do
+  statement_timeout = "8s", lock_timeout = "4s", -- the server gives up before we do
 }
 
 ---@class leadcat.sql.Where

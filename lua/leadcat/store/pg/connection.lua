@@ -113,9 +113,18 @@ local function request(self, list, values)
   return table.concat(parts), calls
 end
 
--- What was warned of is not acknowledged, unless whoever asks looks at it.
+-- The first warning that is not a trigger's or a function's own.
+local function warning_of(warnings)
+  for _, warning in ipairs(warnings or {}) do
+    if not (warning.where and warning.where:find " at RAISE") then
+      return warning
+    end
+  end
+end
+
+-- What the server has warned of is not acknowledged, unless whoever asks looks at it.
 local function accept(self, results)
-  local warning = results[1].warnings and not self.keeps_warnings and results[1].warnings[1]
+  local warning = not self.keeps_warnings and warning_of(results[1].warnings)
   if warning then
     return nil, ("%s: %s"):format(self.host_name, warning.message), "unavailable", warning
   end
