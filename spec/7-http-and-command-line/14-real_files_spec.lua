@@ -379,6 +379,48 @@ describe("leadcat import inspect", function()
     assert.matches("%-%-company COLUMN %-%-created COLUMN %-%-closed COLUMN %-%-stage COLUMN %-%-won LABEL", output)
   end)
 
+  for name, case in pairs {
+    ["in English"] = {
+      "id,Account,Status,created_at,Closed On\n1,A,WON,2026-01-05,2026-02-01\n2,B,won,2026-01-05,2026-02-01\n",
+      "%-%-company Account %-%-created created_at %-%-closed 'Closed On' %-%-stage Status %-%-sale id %-%-won WON\n$",
+    },
+    ["in German"] = {
+      "Firma;Phase;Angelegt;Abgeschlossen\nA;Gewonnen;2026-01-05;2026-02-01\nB;Verloren;2026-01-05;2026-02-01\n",
+      "%-%-company Firma %-%-created Angelegt %-%-closed Abgeschlossen %-%-stage Phase %-%-won Gewonnen "
+        .. "%-%-lost Verloren\n$",
+    },
+    ["with a name and an id of the company"] = {
+      "Account ID,Company,Stage,Created,Won time,Lost time\n7,A,Open,2026-01-05,,\n",
+      "%-%-company Company %-%-created Created %-%-won%-at 'Won time' %-%-lost%-at 'Lost time' %-%-stage Stage "
+        .. "%-%-won LABEL %-%-lost LABEL\n$",
+    },
+    ["with two that could be it"] = {
+      "Company,Customer,Stage,Created,Closed\nA,B,Won,2026-01-05,2026-02-01\n",
+      "%-%-company COLUMN %-%-created Created %-%-closed Closed %-%-stage Stage %-%-won LABEL %-%-lost LABEL\n$",
+    },
+  } do
+    it("proposes columns and stages by their names, " .. name, function()
+      assert.matches(case[2], (inspect(case[1])))
+    end)
+  end
+
+  it("proposes a command that reads the file as it was shown", function()
+    local file = stores.file("company,stage,created,closed\nA,Won,2026-01-05,2026-02-01\n", ".csv")
+    local shown = stores.leadcat("import", "inspect", file)
+    assert.matches("\nWon +1 +won\n\n2 events\n", shown)
+    local words = {}
+    for word in shown:match("\n  leadcat simulate %-%-config rules%.json (.-)\n$"):gmatch "%S+" do
+      words[#words + 1] = word
+    end
+    exports.agree({ A = CUSTOMER }, "", stores.unpack(words))
+  end)
+
+  it("knows a file of events in CSV", function()
+    local _, errors, status = inspect "trigger,company,at\nsale_won,A,2026-01-05\n"
+    assert.equal(1, status)
+    assert.matches("events in this file need no reading: leadcat simulate says what comes of them", errors)
+  end)
+
   it("says why a file cannot be read", function()
     local _, errors, status = inspect ""
     assert.same({ 1, true }, { status, errors:find("the file is empty: it has no header", 1, true) ~= nil })

@@ -7,6 +7,7 @@ local csv = require "leadcat.util.csv"
 local dates = require "leadcat.cli.import.dates"
 local encoding = require "leadcat.cli.import.encoding"
 local files = require "leadcat.cli.files"
+local guesses = require "leadcat.cli.import.guesses"
 local import = require "leadcat.cli.import"
 local json = require "leadcat.util.json"
 local merged = require "leadcat.util.merged"
@@ -96,6 +97,14 @@ local function kind_of_file(args, header)
   return { history = history, preset = not has_told and (history and titles.preset or presets.find)(header) or nil }
 end
 
+-- The options with what the titles tell of columns that neither the user nor a preset has named.
+local function with_guesses(args, kind, header)
+  if kind.history or args.preset or kind.preset then
+    return args
+  end
+  return merged(guesses.columns(header), args)
+end
+
 -- The file's own reading, bad rows left out; nil where it is not known which columns count.
 local function read_rows(file, args, kind)
   file:seek "set"
@@ -132,7 +141,8 @@ end
 
 local function add_columns(add, args, is_known)
   for _, key in ipairs(KEYS) do
-    add(key, args[key] or NEEDED[key] and not is_known and "COLUMN" or nil)
+    local is_needed = NEEDED[key] and not is_known and not (key == "closed" and args.won_at)
+    add(key, args[key] or is_needed and "COLUMN" or nil)
   end
 end
 
@@ -159,7 +169,7 @@ local function command_for(args, kind, iterator)
     add_columns(add, args, preset)
   end
   for _, key in ipairs { "won", "lost" } do
-    add(key, #args[key] > 0 and args[key] or not preset and "LABEL" or nil)
+    add(key, #args[key] > 0 and args[key] or not preset and #args.won + #args.lost == 0 and "LABEL" or nil)
   end
   for _, key in ipairs { "company_separator", "encoding", "delimiter", "date_order" } do
     add(key, args[key])
@@ -172,15 +182,33 @@ end
 
 -- The report ----------------------------------------------------------------------------------------------------------
 
+local EVENTS = "%s: events in %s need no reading: leadcat simulate says what comes of them"
+
+local function are_events(header)
+  local has = {}
+  for _, title in ipairs(header) do
+    has[title] = true
+  end
+  return has.trigger and has.company
+end
+
 local function inspect(args)
   arguments.by_column(args)
   if import.format_of(args.file) == "jsonl" then
-    common.fail("%s: events in JSON need no reading: leadcat simulate says what comes of them", args.file)
+    common.fail(EVENTS, args.file, "JSON")
   end
   local file = files.open_twice(args.file)
   local report, columns, header = scan(file, args)
+  if are_events(header) then
+    common.fail(EVENTS, args.file, "this file")
+  end
   local kind = kind_of_file(args, header)
+  args = with_guesses(args, kind, header)
   local iterator, problem = read_rows(file, args, kind)
+  if iterator and not (kind.history or kind.preset or args.preset) and #args.won + #args.lost == 0 then
+    args = merged(args, guesses.labels(iterator.stages))
+    iterator, problem = read_rows(file, args, kind)
+  end
   local read = iterator and reading.of(args.file, iterator, args.opportunities)
   report = merged(read or {}, report)
   report.columns = json.array {}

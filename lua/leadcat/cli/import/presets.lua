@@ -135,7 +135,17 @@ function presets.complete(options, header)
   return said
 end
 
-local NEEDED = { "company", "created", "closed", "stage" }
+local function has_any(columns, keys, has)
+  for _, key in ipairs(keys) do
+    if title_in(columns[key], has) then
+      return true
+    end
+  end
+  return false
+end
+
+-- Columns that are needed; of those in one list, any.
+local NEEDED = { { "company" }, { "created" }, { "closed", "won_at" }, { "stage" } }
 
 --- The preset that a file's header looks like: it has the columns that are needed, and most of the others; nil when none.
 ---@param header string[]
@@ -147,8 +157,8 @@ function presets.find(header)
     for _, titles in pairs(presets.all[name].columns) do
       count = count + (title_in(titles, has) and 1 or 0)
     end
-    for _, key in ipairs(NEEDED) do
-      is_whole = is_whole and title_in(presets.all[name].columns[key], has) ~= nil
+    for _, keys in ipairs(NEEDED) do
+      is_whole = is_whole and has_any(presets.all[name].columns, keys, has)
     end
     if is_whole and count > most then
       best, most = name, count

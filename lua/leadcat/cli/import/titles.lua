@@ -47,8 +47,11 @@ local function set_of(list)
   return set
 end
 
--- The titles of the first list that has any.
-local function matches(header, lists)
+--- The titles of the header that the first list has of which any are there.
+---@param header string[]
+---@param lists string[][] titles as `titles.plain` has them
+---@return string[]
+function titles.matches(header, lists)
   for _, list in ipairs(lists) do
     local known, found = set_of(list), {}
     for _, title in ipairs(header) do
@@ -69,7 +72,7 @@ end
 function titles.find(header, told)
   local found, problem = {}, nil
   for _, key in ipairs(titles.KEYS) do
-    local all = matches(header, KNOWN[key])
+    local all = titles.matches(header, KNOWN[key])
     found[key] = told and told[key] or #all == 1 and all[1] or nil
     if not found[key] and #all > 1 and key ~= "actor" then
       problem = problem or ("the columns %s and %s could both be the %s: --history-column %s=COLUMN says which"):format(
