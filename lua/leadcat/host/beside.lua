@@ -42,7 +42,10 @@ function beside.join(store, host)
   if not ok then
     return false, why
   end
-  return store:join(rows.companies, rows.query, rows.together == true)
+  if not rows.query then
+    return false, "they are not in PostgreSQL"
+  end
+  return require("leadcat.store.sql.theirs").join(store, rows.companies, rows.query, rows.together == true)
 end
 
 return beside

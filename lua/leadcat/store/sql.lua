@@ -15,7 +15,6 @@ local reading = require "leadcat.store.sql.reading"
 local rules = require "leadcat.store.sql.rules"
 local schema = require "leadcat.store.sql.schema"
 local statements = require "leadcat.store.sql.statements"
-local theirs = require "leadcat.store.sql.theirs"
 local upkeep = require "leadcat.store.sql.upkeep"
 
 local sql = {}
@@ -110,16 +109,6 @@ end
 
 function Store:milliseconds(now)
   return math.floor(self:time(now) * 1000)
-end
-
--- A CRM in the same database -----------------------------------------------------------------------------------------
-
---- Has changes of a CRM's companies made here, if they are in this database: see `theirs.join`.
-function Store:join(companies, ask, insists)
-  if not ask then
-    return false, "they are not in PostgreSQL"
-  end
-  return theirs.join(self, companies, ask, insists)
 end
 
 -- The node's own store -----------------------------------------------------------------------------------------------
@@ -314,7 +303,7 @@ sql.SETTINGS = {
 ---@param where leadcat.sql.Where
 ---@return leadcat.Store? store, string? message, string? code
 function sql.open(where)
-  local database = pg.pool(where.shared, { settings = sql.SETTINGS })
+  local database = pg.pool(where.shared, { settings = sql.SETTINGS, ignores_raised = true })
   local mirror, message, code = core.open {
     path = where.path, map_size = where.map_size, max_readers = where.max_readers, mode = where.mode,
       patience = where.patience,

@@ -18,6 +18,7 @@ local made = 0 -- pools and sessions of this process, for names
 ---@field timeout number
 ---@field size integer
 ---@field keeps_warnings boolean
+---@field ignores_raised boolean
 local Pool = {}
 Pool.__index = Pool
 
@@ -181,12 +182,13 @@ function Pool:close()
 end
 
 ---@param info leadcat.pg.Conninfo
----@param options {settings: table<string, string>, timeout: number, size: integer, keeps_warnings: boolean}
+---@param options leadcat.pg.Options all of them
 ---@return leadcat.pg.Pool
 function pool.new(info, options)
   return setmetatable({
     info = info, settings = options.settings, timeout = options.timeout, size = options.size,
-    keeps_warnings = options.keeps_warnings, idle = {}, first = 1, left = {}, is_closed = false,
+    keeps_warnings = options.keeps_warnings, ignores_raised = options.ignores_raised, idle = {}, first = 1, left = {},
+    is_closed = false,
     leased = setmetatable({}, { __mode = "k" }), waiting = platform.semaphore and platform.semaphore.new() or nil,
   }, Pool)
 end

@@ -208,7 +208,9 @@ function statements.put(has, theirs)
   if made[key] then
     return made[key], names
   end
-  local text = COMPANIES:gsub("%$(%u+)", { BEFORE = theirs and theirs.before or "", FITS = theirs and theirs.fits or "" })
+  local text = COMPANIES:gsub("%$(%u+)", {
+    BEFORE = theirs and theirs.before or "", FITS = theirs and theirs.fits or "",
+  })
   local types = COMPANY_TYPES
   local checks = { unless_error("NOT $3::bool OR (SELECT count(*) FROM k) = (SELECT count(*) FROM i)", "overtaken") }
   if theirs then
