@@ -22,6 +22,7 @@ local sql = {}
 ---@class leadcat.sql.Store: leadcat.Store
 ---@field core leadcat.Store the node's own, for rules and for deciding
 ---@field owner integer tells whose a claim is
+---@field theirs? leadcat.sql.Theirs companies of a CRM that are in this database
 local Store = {}
 Store.__index = Store
 
@@ -52,13 +53,14 @@ end
 ---@param statement leadcat.pg.Statement
 ---@param params any[]
 ---@param writes? boolean
+---@param further? table[] more statements `{statement, params}` of the same transaction and round trip
 ---@return leadcat.pg.Result? rows, string? message, string? code, leadcat.pg.Problem? problem
-function Store:run(statement, params, writes)
+function Store:run(statement, params, writes, further)
   if not self.core then
     error("the engine is closed", 3)
   end
   local begun = core.uptime()
-  local rows, message, code, problem = self.database:run(statement, params)
+  local rows, message, code, problem = self.database:run(statement, params, nil, further)
   if not rows then
     return nil, message, code_of(code, problem), problem
   end
@@ -284,7 +286,7 @@ end
 sql.SETTINGS = {
   plan_cache_mode = "force_generic_plan", -- planning each time costs a factor of two
   enable_seqscan = "off", jit = "off", -- plans are made while tables are small, and kept
-  statement_timeout = "8s", -- the server gives up before we do
+  statement_timeout = "8s", lock_timeout = "4s", -- the server gives up before we do
 }
 
 ---@class leadcat.sql.Where
@@ -301,7 +303,7 @@ sql.SETTINGS = {
 ---@param where leadcat.sql.Where
 ---@return leadcat.Store? store, string? message, string? code
 function sql.open(where)
-  local database = pg.pool(where.shared, { settings = sql.SETTINGS })
+  local database = pg.pool(where.shared, { settings = sql.SETTINGS, ignores_raised = true })
   local mirror, message, code = core.open {
     path = where.path, map_size = where.map_size, max_readers = where.max_readers, mode = where.mode,
       patience = where.patience,

@@ -315,6 +315,7 @@ function upkeep:stats()
   if not rows then
     return nil, message, code
   end
+  stats.together = self.theirs ~= nil
   stats.unfinished, stats.commits = rows[1][1], { count = self.commits, seconds = self.seconds, slowest = self.slowest }
   return stats
 end
