@@ -34,14 +34,16 @@ local function url_of(self, tenant)
   end
   local ok, url = protected.call(self.url_of, tenant)
   if not ok or type(url) ~= "string" then
-    return nil, ok and "shared: there is no database for this tenant" or "shared raised: " .. as_text(url), "unavailable"
+    local why = ok and "shared: there is no database for this tenant" or "shared raised: " .. as_text(url)
+    return nil, why, "unavailable"
   end
   self.urls[tenant] = url
   return url
 end
 
 local function open(self, url)
-  local where = merged(self.where, { shared = url, path = self.where.path .. "/" .. core.hex(core.sha256(url)):sub(1, 16) })
+  local path = self.where.path .. "/" .. core.hex(core.sha256(url)):sub(1, 16)
+  local where = merged(self.where, { shared = url, path = path })
   local ok, store, message, code = protected.call(sql.open, where)
   if not ok then -- the url cannot be used
     return nil, (as_text(store):gsub("^.-: the connection", "the connection")), "unavailable"
@@ -298,8 +300,8 @@ function Store:stats(near)
   return all
 end
 
-function Store:copy()
-  return nil, "what is shared is copied with the tools of its databases, such as pg_dump --schema=leadcat", "unavailable"
+function Store.copy()
+  return nil, "what is shared is copied with its databases' own tools, such as pg_dump --schema=leadcat", "unavailable"
 end
 
 function Store:close()
