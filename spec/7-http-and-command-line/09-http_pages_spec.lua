@@ -85,7 +85,7 @@ describe("the settings page", function()
     site.engine:close()
   end)
 
-  it("shows what somebody else has saved meanwhile, and keeps what was typed", function()
+  it("saves what two have changed in different fields, and tells what the other has changed", function()
     local site = new_site()
     local fields = forms.fields(get(site))
     local other = site.engine:config()
@@ -93,15 +93,51 @@ describe("the settings page", function()
       rule.set_category = rule.trigger == "sale_lost" and PARTNER or rule.set_category
     end
     assert(site.engine:save(other, { actor = ACTORS.liv }))
-    local answer = is_page(post(site, fields, { ["category.1.name"] = "Mine" }))
-    assert.equal(412, answer.status)
-    contains(answer.body, text_of(site, "settings.changed"))
-    contains(answer.body, "now sets the category to Partner")
-    local again = forms.fields(answer.body)
-    assert.same({ "2", "Mine" }, { again.revision, again["category.1.name"] })
-    assert.equal(2, site.engine:config().revision)
-    assert.equal(303, post(site, again).status) -- who saves again has seen it
-    assert.equal("Mine", site.engine:config().categories[1].name.en)
+    local answer = post(site, fields, { ["category.1.name"] = "Mine" })
+    assert.same({ 303, "/leadcat/settings?saved=3&since=1" }, { answer.status, answer.headers.Location })
+    local cfg = site.engine:config()
+    assert.equal("Mine", cfg.categories[1].name.en)
+    assert.same(other.rules, cfg.rules)
+    local page = get(site, "?saved=3&since=1")
+    contains(page, text_of(site, "settings.saved_with"))
+    contains(page, "now sets the category to Partner")
+    lacks(page, "Mine was renamed")
+    site.engine:close()
+  end)
+
+  it("asks about what two have changed in the same field, and saves what is chosen", function()
+    for choice, name in pairs { theirs = "Theirs", mine = "Mine" } do
+      local site = new_site()
+      local fields = forms.fields(get(site))
+      local other = site.engine:config()
+      other.categories[1].name.en, other.categories[2].name.en = "Theirs", "Second"
+      assert(site.engine:save(other, { actor = ACTORS.liv }))
+      local answer = is_page(post(site, fields, { ["category.1.name"] = "Mine" }))
+      assert.equal(412, answer.status)
+      contains(answer.body, text_of(site, "settings.conflicts"))
+      local again = forms.fields(answer.body)
+      assert.same({ "2", "Mine", "Second", "categories.1.name.en" }, { again.revision, again["category.1.name"],
+        again["category.2.name"], again["conflict.1.path"] })
+      assert.is_nil(again["conflict.2.path"])
+      assert.equal(412, post(site, again).status)
+      assert.equal(2, site.engine:config().revision)
+      again["conflict.1.take"] = choice
+      assert.same({ 303, choice == "mine" and "/leadcat/settings?saved=3" or "/leadcat/settings?unchanged=2" }, (function()
+        local last = post(site, again)
+        return { last.status, last.headers.Location }
+      end)())
+      local cfg = site.engine:config()
+      assert.same({ name, "Second" }, { cfg.categories[1].name.en, cfg.categories[2].name.en })
+      site.engine:close()
+    end
+  end)
+
+  it("saves nothing when nothing has changed", function()
+    local site = new_site()
+    local answer = post(site, forms.fields(get(site)))
+    assert.same({ 303, "/leadcat/settings?unchanged=1" }, { answer.status, answer.headers.Location })
+    contains(get(site, "?unchanged=1"), text_of(site, "settings.unchanged"))
+    assert.equal(1, site.engine:config().revision)
     site.engine:close()
   end)
 
@@ -288,9 +324,9 @@ describe("the settings page", function()
   it("that is sent from a revision that is not there is stale, or is laid over the newest", function()
     local site = new_site()
     local fields = forms.fields(get(site))
-    for _, revision in ipairs { "", "x", "99", "-1", "1e3", "0x1", "999999999999999", ("9"):rep(400), "\r\n" } do
+    for i, revision in ipairs { "", "x", "99", "-1", "1e3", "0x1", "999999999999999", ("9"):rep(400), "\r\n" } do
       local before = site.engine:config().revision
-      local answer = post(site, fields, { revision = revision })
+      local answer = post(site, fields, { revision = revision, ["category.1.name"] = "Name " .. i })
       assert.is_true(answer.status == 303 or answer.status == 412, answer.status)
       assert.equal(answer.status == 303 and before + 1 or before, site.engine:config().revision)
     end

@@ -226,9 +226,24 @@ return {
   ["settings.not_saved"] = "De instellingen zijn niet opgeslagen",
   ["settings.warnings"] = "Let op",
   ["settings.changed"] = "Intussen zijn instellingen opgeslagen",
-  ["settings.changed_hint"] =
-    "Uw instellingen staan hier nog en zijn niet opgeslagen. Als u opnieuw opslaat, vervangen ze de nieuwere.",
   ["settings.changed_nothing"] = "Er is niets gewijzigd dat hier wordt getoond.",
+  ["settings.merged_hint"] =
+    "Velden die u niet hebt gewijzigd, tonen wat is opgeslagen. Uw eigen wijzigingen zijn nog niet opgeslagen.",
+  ["settings.saved_with"] = "Intussen hebben ook anderen opgeslagen; beide zijn in gebruik:",
+  ["settings.unchanged"] = "Er is niets gewijzigd, dus er was niets op te slaan.",
+  ["settings.conflicts"] = "U en iemand anders hebben hetzelfde gewijzigd",
+  ["settings.conflicts_hint"] = "Er is nog niets opgeslagen. Kies bij elk wat moet gelden en sla opnieuw op.",
+  ["settings.conflict_number"] = "Keuze {number} van {count}",
+  ["settings.conflict_theirs"] = "Opgeslagen door {user}:",
+  ["settings.conflict_saved"] = "Intussen opgeslagen:",
+  ["settings.conflict_mine"] = "Van u:",
+  ["settings.saving"] = "Bezig met opslaan…",
+  ["settings.trying"] = "Bezig met proberen…",
+  ["settings.expired"] =
+    "U bent niet meer aangemeld. Meld u aan en probeer het opnieuw: wat u hebt ingevuld, staat hier nog.",
+  ["settings.sign_in"] = "Aanmelden op een nieuw tabblad",
+  ["settings.unreachable"] = "De server is niet bereikbaar. Wat u hebt ingevuld, staat hier nog: probeer het opnieuw.",
+  ["settings.failed"] = "De server heeft dit geweigerd. Wat u hebt ingevuld, staat hier nog.",
   ["settings.try"] = "Proberen op eerdere gebeurtenissen",
   ["settings.tried"] = "Uw instellingen zijn geprobeerd op de laatste {events} gebeurtenissen in de "
     .. "categoriegeschiedenis, tegenover die in gebruik zijn. Er is nog niets opgeslagen.",

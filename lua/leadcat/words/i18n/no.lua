@@ -221,9 +221,24 @@ return {
   ["settings.not_saved"] = "Innstillingene ble ikke lagret",
   ["settings.warnings"] = "Merk",
   ["settings.changed"] = "Innstillinger er lagret i mellomtiden",
-  ["settings.changed_hint"] =
-    "Innstillingene dine er fortsatt her, og er ikke lagret. Hvis du lagrer igjen, erstatter de de nyere.",
   ["settings.changed_nothing"] = "Ingenting som vises her, ble endret.",
+  ["settings.merged_hint"] =
+    "Felt som du ikke har endret, viser det som er lagret. Dine egne endringer er ikke lagret ennå.",
+  ["settings.saved_with"] = "Andre har også lagret i mellomtiden, og begge deler er i bruk:",
+  ["settings.unchanged"] = "Ingenting er endret, så det var ingenting å lagre.",
+  ["settings.conflicts"] = "Du og en annen har endret det samme",
+  ["settings.conflicts_hint"] =
+    "Ingenting er lagret ennå. Velg hva som skal gjelde for hver av disse, og lagre på nytt.",
+  ["settings.conflict_number"] = "Valg {number} av {count}",
+  ["settings.conflict_theirs"] = "Lagret av {user}:",
+  ["settings.conflict_saved"] = "Lagret i mellomtiden:",
+  ["settings.conflict_mine"] = "Ditt:",
+  ["settings.saving"] = "Lagrer…",
+  ["settings.trying"] = "Prøver…",
+  ["settings.expired"] = "Du er ikke lenger logget inn. Logg inn og prøv igjen: Det du har skrevet, er fortsatt her.",
+  ["settings.sign_in"] = "Logg inn i en ny fane",
+  ["settings.unreachable"] = "Fikk ikke kontakt med serveren. Det du har skrevet, er fortsatt her: Prøv igjen.",
+  ["settings.failed"] = "Serveren avviste dette. Det du har skrevet, er fortsatt her.",
   ["settings.try"] = "Prøv på tidligere hendelser",
   ["settings.tried"] = "Innstillingene dine ble prøvd på de siste {events} hendelsene i kategorihistorikken, "
     .. "mot dem som er i bruk. Ingenting er lagret ennå.",

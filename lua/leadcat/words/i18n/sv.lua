@@ -222,9 +222,24 @@ return {
   ["settings.not_saved"] = "Inställningarna sparades inte",
   ["settings.warnings"] = "Observera",
   ["settings.changed"] = "Inställningar har sparats under tiden",
-  ["settings.changed_hint"] =
-    "Dina inställningar är kvar här och är inte sparade. Om du sparar igen ersätter de de nyare.",
   ["settings.changed_nothing"] = "Inget som visas här ändrades.",
+  ["settings.merged_hint"] =
+    "Fält som du inte har ändrat visar det som är sparat. Dina egna ändringar är inte sparade än.",
+  ["settings.saved_with"] = "Andra har också sparat under tiden, och båda används:",
+  ["settings.unchanged"] = "Ingenting har ändrats, så det fanns inget att spara.",
+  ["settings.conflicts"] = "Du och någon annan har ändrat samma sak",
+  ["settings.conflicts_hint"] =
+    "Ingenting är sparat än. Välj vad som ska gälla för var och en av dessa och spara igen.",
+  ["settings.conflict_number"] = "Val {number} av {count}",
+  ["settings.conflict_theirs"] = "Sparat av {user}:",
+  ["settings.conflict_saved"] = "Sparat under tiden:",
+  ["settings.conflict_mine"] = "Ditt:",
+  ["settings.saving"] = "Sparar…",
+  ["settings.trying"] = "Provar…",
+  ["settings.expired"] = "Du är inte längre inloggad. Logga in och försök igen: det du har skrivit finns kvar här.",
+  ["settings.sign_in"] = "Logga in på en ny flik",
+  ["settings.unreachable"] = "Servern kunde inte nås. Det du har skrivit finns kvar här: försök igen.",
+  ["settings.failed"] = "Servern avvisade detta. Det du har skrivit finns kvar här.",
   ["settings.try"] = "Prova på tidigare händelser",
   ["settings.tried"] = "Dina inställningar provades på de senaste {events} händelserna i kategorihistoriken, "
     .. "mot dem som används. Ingenting är sparat än.",
