@@ -1,6 +1,6 @@
 --- The routes, without a server: a plain request table goes in, a plain response table comes out. `resty.lua` is the
 -- adapter for nginx. This file decides who may call a route; `http/events.lua`, `http/api.lua`, `http/changes.lua`,
--- `http/companies.lua`, `http/pages.lua`, `http/settings.lua`, `http/history.lua` and
+-- `http/companies.lua`, `http/pages.lua`, `http/settings.lua`, `http/versions.lua`, `http/history.lua` and
 -- `http/hooks.lua` do what it does.
 
 local as_text = require "leadcat.util.as_text"
@@ -17,6 +17,7 @@ local protected = require "leadcat.util.protected"
 local request_of = require "leadcat.http.request"
 local response = require "leadcat.http.response"
 local settings = require "leadcat.http.settings"
+local versions = require "leadcat.http.versions"
 
 local fail = response.fail
 
@@ -51,6 +52,7 @@ App.__index = App
 -- needs. `page`: for people. `open`: for everybody.
 local ROUTES = {
   ["/settings"] = { page = true, GET = { settings.page }, POST = { settings.save } },
+  ["/versions"] = { page = true, GET = { versions.index, "view" } },
   ["/confirmations"] = { page = true, GET = { pages.inbox, "view" } },
   ["/history"] = { page = true, GET = { history.page, "view" } },
   ["/history.csv"] = { page = true, GET = { history.csv, "view" } },
@@ -76,6 +78,7 @@ end
 -- Routes whose path has an id.
 local PATTERNS = {
   { "^/history/revisions/([^/]+)$", { page = true, GET = { history.revision, "view" } } },
+  { "^/versions/([^/]+)$", { page = true, GET = { versions.preview }, POST = { versions.revert } } },
   { "^/confirmations/([^/]+)$", { page = true, GET = { pages.question } } },
   { "^/api/confirmations/([^/]+)$", { GET = { api.confirmation }, POST = { api.resolve } } },
   { "^/api/history/([^/]+)/undo$", { POST = { api.undo } } },

@@ -508,6 +508,78 @@ describe("the history page", function()
   end)
 end)
 
+describe("the versions of the rules", function()
+  after_each(stores.check)
+
+  local function see(site, path, who)
+    return is_page(ask(site, "GET", "/leadcat/versions" .. path, { as = who or "ann" }))
+  end
+
+  local function revert(site, number, newest)
+    return ask(site, "POST", "/leadcat/versions/" .. number, { as = "ann", form = { newest = newest } })
+  end
+
+  -- A site whose first category has been renamed so many times.
+  local function renamed(times)
+    local site = new_site()
+    for i = 2, times + 1 do
+      local cfg = site.engine:config()
+      cfg.categories[1].name = "Name " .. i
+      assert(site.engine:save(cfg, { actor = ACTORS.ann }))
+    end
+    return site
+  end
+
+  it("are told newest first, a page at a time: who, when, and what changed", function()
+    local site = renamed(24)
+    local body = see(site, "", "bob").body
+    contains(body, "Saved by Ann on ")
+    contains(body, "Name 24 was renamed to Name 25.")
+    contains(body, text_of(site, "revision.current"))
+    lacks(body, 'href="/leadcat/versions/24"', "who may not configure cannot go back")
+    contains(see(site, "").body, 'href="/leadcat/versions/24"')
+    lacks(see(site, "").body, 'href="/leadcat/versions/25"', "that one is in use")
+    local seen = 0
+    for number in body:gmatch "/history/revisions/(%d+)" do
+      assert.equal(25 - seen, tonumber(number))
+      seen = seen + 1
+    end
+    assert.equal(20, seen)
+    contains(body, "/leadcat/versions?before=6")
+    local older = see(site, "?before=6", "bob").body
+    contains(older, "/history/revisions/5")
+    contains(older, "/history/revisions/1")
+    lacks(older, "/history/revisions/6")
+    lacks(older, "before=")
+    site.engine:close()
+  end)
+
+  it("are gone back to after a look at what would differ", function()
+    local site = renamed(2)
+    local body = see(site, "/2").body
+    contains(body, "Name 3 was renamed to Name 2.")
+    assert.equal(3, site.engine:config().revision)
+    local answer = revert(site, 2, forms.fields(body).newest)
+    assert.same({ 303, "/leadcat/versions?reverted=2" }, { answer.status, answer.headers.Location })
+    assert.equal("Name 2", site.engine:config().categories[1].name)
+    assert.same({ 2, "Ann" }, { site.engine:revisions()[1].reverted, site.engine:revisions()[1].actor.name })
+    local again = see(site, "/2").body
+    contains(again, text_of(site, "versions.same"))
+    lacks(again, "<form")
+    site.engine:close()
+  end)
+
+  it("are not gone back to when somebody has saved since the look", function()
+    local site = renamed(2)
+    local answer = is_page(revert(site, 1, "2"))
+    assert.equal(412, answer.status)
+    contains(answer.body, text_of(site, "versions.stale"))
+    assert.equal("3", forms.fields(answer.body).newest)
+    assert.equal(3, site.engine:config().revision)
+    site.engine:close()
+  end)
+end)
+
 describe("what is in the way of a page", function()
   after_each(stores.check)
 

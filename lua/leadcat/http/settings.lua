@@ -6,7 +6,6 @@ local api = require "leadcat.http.api"
 local compare = require "leadcat.past.compare"
 local config = require "leadcat.rules.config"
 local difference = require "leadcat.rules.difference"
-local json = require "leadcat.util.json"
 local merge = require "leadcat.rules.merge"
 local replay = require "leadcat.past.replay"
 local request_of = require "leadcat.http.request"
@@ -124,12 +123,6 @@ local function show_conflicts(context, form)
   return show_form(context, 412, form, { changes = form.changes, changed_by = last_actor(context) })
 end
 
-local function is_same(a, b)
-  a, b = config.normalize(a), config.normalize(b)
-  a.revision, b.revision = nil, nil
-  return json.encode(a) == json.encode(b)
-end
-
 local function saved_address(form, revision, word)
   local since = form.since and ("&since=%d"):format(form.since) or ""
   return ("/settings?%s=%d%s"):format(word, revision, since)
@@ -138,7 +131,7 @@ end
 local function save_once(context, form)
   if form.edit.conflicts[1] then
     return show_conflicts(context, form)
-  elseif is_same(form.config, form.newest) then
+  elseif merge.is_same(form.config, form.newest) then
     return response.redirect(context, saved_address(form, form.newest.revision, "unchanged"))
   end
   local revision, message, code, problems = context.engine:save(form.config, {

@@ -381,7 +381,9 @@ function settings.html(model)
         h.legend { class = "leadcat-hidden", text(model, "title") }, sections(form),
       })
   end
-  return document(model, { "settings.js" }, form_element(form))
+  return document(model, { "settings.js" }, form_element(form), h.p {
+    h.a { href = page.address(model, "/versions"), model.strings:text(model.language, "versions.link") },
+  })
 end
 
 --- The page for a user who may not see the settings.

@@ -273,6 +273,16 @@ local function choose_entry(list, key, mine, theirs)
   mine[list.name] = kept
 end
 
+--- Whether two configs say the same, whatever their revisions.
+---@param a leadcat.Config without errors
+---@param b leadcat.Config without errors
+---@return boolean
+function merge.is_same(a, b)
+  a, b = config.normalize(a), config.normalize(b)
+  a.revision, b.revision = nil, nil
+  return is_same(a, b)
+end
+
 --- Takes the other's value for what a path names. A path that names nothing changes nothing.
 ---@param mine leadcat.Config changed in place; normalized, as the other
 ---@param theirs leadcat.Config

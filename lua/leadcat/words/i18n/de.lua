@@ -142,6 +142,22 @@ return {
   ["revision.more"] = "Weitere Änderungen",
   ["revision.entries"] = "Was nach dieser Version getan wurde",
   ["revision.current"] = "Das sind die Regeln, die jetzt gelten.",
+  ["versions.title"] = "Regelversionen",
+  ["versions.link"] = "Alle Regelversionen",
+  ["versions.none"] = "Es wurden noch keine Regeln gespeichert.",
+  ["versions.older"] = "Ältere Versionen",
+  ["versions.newest"] = "Neueste Versionen",
+  ["versions.more"] = "Alle Änderungen ({count})",
+  ["versions.revert"] = "Zurück zu Version {number}…",
+  ["versions.preview_title"] = "Zurück zu Version {number}?",
+  ["versions.preview"] = "Das würde sich an den geltenden Regeln ändern:",
+  ["versions.same"] = "Diese Version stimmt mit den geltenden Regeln überein.",
+  ["versions.hint"] = "Die Regeln werden als neue Version gespeichert. Die Firmen behalten ihre Kategorien.",
+  ["versions.go_back"] = "Zu dieser Version zurückkehren",
+  ["versions.reverted"] = "Die Regeln der Version {number} gelten wieder.",
+  ["versions.stale"] =
+    "Die Regeln wurden inzwischen gespeichert, daher wurde nichts getan. Das würde sich jetzt ändern.",
+  ["versions.refused"] = "Diese Version kann nicht mehr verwendet werden: {reason}",
 
   -- Why a request failed: titles, then sentences by code.
   ["problem.title_unauthenticated"] = "Anmelden",
