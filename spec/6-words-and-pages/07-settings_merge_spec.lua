@@ -109,8 +109,8 @@ describe("what two have made of a config", function()
   end
 
   it("is not changed by a path that names nothing", function()
-    for _, path in ipairs { "", ".", "rules", "rules.x.y", "categories.1", "x.1.name", "categories.99.name", "rules..exists",
-      "categories.1.id", "categories.1.name.", ("x"):rep(1e4), "rules.sale_won#4.\0" } do
+    for _, path in ipairs { "", ".", "rules", "rules.x.y", "categories.1", "x.1.name", "categories.99.name",
+      "rules..exists", "categories.1.id", "categories.1.name.", ("x"):rep(1e4), "rules.sale_won#4.\0" } do
       local cfg = changed()
       merge.choose(cfg, changed(function(other) other.categories[1].name.en = "Other" end), path)
       assert.is_true(merge.is_same(BASE, cfg), path)

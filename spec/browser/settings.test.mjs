@@ -522,7 +522,7 @@ for (const [language, words, width, height] of [["no", "Prøv", 1440, 900], ["de
         if (settings !== NO_SCRIPT) {
           await page.screenshot({ path: `${SCREENSHOTS}/settings-tried-${language}-${width}.png` });
         }
-        assert.match(await page.locator(".leadcat-flow").textContent(), /\d \([+−]\d\)/);
+        assert.match(await page.locator(".leadcat-flow").first().textContent(), /\d \([+−]\d\)/);
         await page.evaluate(() => scrollTo(0, 0));
         assert.ok(await inSight());
         await page.evaluate(() => scrollTo(0, document.body.scrollHeight));

@@ -77,7 +77,8 @@ function conflicts.edit_of(merged, newest, edit, open)
       category = new_in(merged.categories, newest.categories, id_of, id_of),
       lead_status = new_in(merged.lead_statuses, newest.lead_statuses, id_of, id_of),
     },
-    new_rules = new_in(merged.rules, newest.rules, key_of, itself), known = edit.known, shown = edit.shown, conflicts = open,
+    new_rules = new_in(merged.rules, newest.rules, key_of, itself), known = edit.known, shown = edit.shown,
+    conflicts = open,
   }
 end
 
@@ -101,7 +102,7 @@ function conflicts.told(open, mine, theirs, words)
   end)
 end
 
-local function choice(form, name, value, label, said)
+local function choice(name, value, label, said)
   local id = fields.id_of(name) .. "-" .. value
   return h.p { class = "leadcat-check",
     h.input { type = "radio", id = id, name = name, value = value, required = true }, " ",
@@ -124,9 +125,9 @@ function conflicts.html(form)
       return h.fieldset {
         h.legend { text(form, "conflict_number", { number = ("%d"):format(i), count = ("%d"):format(#list) }) },
         fields.hidden(name .. ".path", conflict.path),
-        choice(form, name .. ".take", "theirs",
+        choice(name .. ".take", "theirs",
           user and text(form, "conflict_theirs", { user = user }) or text(form, "conflict_saved"), conflict.theirs),
-        choice(form, name .. ".take", "mine", text(form, "conflict_mine"), conflict.mine),
+        choice(name .. ".take", "mine", text(form, "conflict_mine"), conflict.mine),
       }
     end),
   }

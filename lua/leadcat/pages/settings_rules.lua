@@ -408,7 +408,8 @@ local function status_details(form, card)
   return {
     h.div { class = "leadcat-rows", id = "leadcat-status_rule-rows",
       parts.map(card.rules, function(rule) return status_row(form, rule) end) },
-    h.p { class = "leadcat-add-row", fields.button(form, "add_status_rule", text(form, "add_row"), nil, "leadcat-add") },
+    h.p { class = "leadcat-add-row",
+      fields.button(form, "add_status_rule", text(form, "add_row"), nil, "leadcat-add") },
     folded(form, card, parts.map(card.rules, function(rule) return status_part(form, rule) end)),
   }
 end

@@ -89,7 +89,7 @@ function versions.html(model)
     main = {
       h.h1 { title },
       parts.said(model.reverted and text(model, "versions.reverted", { number = number(model.reverted) }) or nil),
-      model.versions[1] and h.ol { class = "leadcat-versions", reversed = true, start = model.versions[1].record.revision,
+      model.versions[1] and h.ol { class = "leadcat-versions",
         parts.map(model.versions, function(version) return version_html(model, version) end) }
         or h.p { text(model, "versions.none") },
       links(model),
