@@ -92,7 +92,7 @@ end
 
 -- Whether requests that are ready at the same time share a commit here. A shared store puts their events together itself.
 local function may_share(self)
-  return platform.can_share() and not self._store.gathers
+  return platform.can_share() and not self._shared.gathers
 end
 
 -- A single event in nginx is looked at first. If it must be written, it shares the commit of other requests.
@@ -239,7 +239,7 @@ end
 
 local function call(round, count)
   local how = round.how
-  local is_alone = #round.plain == 1 and round.engine._store.gathers -- then a look would be a round trip for nothing
+  local is_alone = #round.plain == 1 and round.engine._shared.gathers -- then a look would be a round trip for nothing
   how.look = not is_alone and looks_first(how, count) or nil
   local by_host = not changes_at_once(how) and not how.queues and not how.overlay and not how.look
   local left, message, code = (by_host and step_and_apply or step)(round)

@@ -25,7 +25,6 @@ local sql = {}
 ---@field owner integer tells whose a claim is
 ---@field lease leadcat.sql.Lease says which process of the node looks for rules
 ---@field writers? leadcat.sql.Writers in nginx
----@field gathers? boolean in nginx: `handle` puts the events of several requests together
 ---@field is_reached boolean whether the primary has answered the last statement; else `trouble` says why not
 ---@field unknown integer writes whose end nobody knows
 ---@field overtaken integer writes before which others were

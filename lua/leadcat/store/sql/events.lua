@@ -182,7 +182,7 @@ end
 ---@param most? integer events that may wait
 function events:gather(most)
   if platform.semaphore then
-    self.writers, self.gathers = writers.new(self, handle, count_left, most), true
+    self.writers = writers.new(self, handle, count_left, most)
   end
 end
 
