@@ -1,6 +1,7 @@
 --- The public module: leadcat keeps a CRM's company categories right by itself. Start reading in `engine.lua`.
 
 local config = require "leadcat.rules.config"
+local beside = require "leadcat.host.beside"
 local core = require "leadcat.core"
 local elsewhere = require "leadcat.host.elsewhere"
 local embedded = require "leadcat.host.embedded"
@@ -163,6 +164,29 @@ local function check_shared(options)
   end
 end
 
+local function check_together(options, host)
+  if host.rows and host.rows.together and not (options.shared and options.apply ~= "elsewhere") then
+    error("leadcat.open: the host's option 'together' is for 'shared', and not with apply = \"elsewhere\"", 3)
+  end
+end
+
+-- Who changes the companies. Nil, message, code where the host insists that it is the store, and it cannot be.
+local function adapter_of(options, host, store)
+  if host.bind then
+    return embedded
+  elseif options.apply == "elsewhere" then
+    return elsewhere
+  elseif not options.shared then
+    return foreign
+  end
+  local is_beside, why = beside.join(store, host)
+  if not is_beside and host.rows and host.rows.together then
+    store:close()
+    return nil, "the host's companies cannot be changed together with the shared journal: " .. why, "conflict"
+  end
+  return is_beside and beside or foreign
+end
+
 local function moment()
   return platform.is_scheduled() and patient.MOMENT or nil
 end
@@ -205,6 +229,7 @@ function leadcat.open(options)
   end
   check_triggers(options.triggers)
   check_shared(options)
+  check_together(options, host)
   local store, message, code = (options.shared and open_shared or open_alone)(options)
   if store and options.triggers and not options.readonly then
     store, message, code = with_triggers(store, options.triggers)
@@ -212,11 +237,16 @@ function leadcat.open(options)
   if not store then
     return nil, message, code
   end
+  local companies
+  companies, message, code = adapter_of(options, host, store)
+  if not companies then
+    return nil, message, code
+  end
   strings:name_triggers(function() return triggers.texts(store) end)
   return Engine.new({
     store = not options.shared and platform.is_scheduled() and patient.new(store) or store,
     of_one_tenant = options.tenant ~= nil, host = host,
-    companies = host.bind and embedded or options.apply == "elsewhere" and elsewhere or foreign,
+    companies = companies,
     fields = config.copy(host.fields or {}),
     clock = options.clock or core.now, strings = strings, language = options.language or "en",
     confirmation_ttl = options.confirmation_ttl or 7 * DAY,

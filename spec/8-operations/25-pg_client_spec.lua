@@ -351,7 +351,7 @@ describe("a statement", function()
     quick:close()
   end)
 
-  it("that the server warns of is not acknowledged, unless the warning is kept", function()
+  it("that the server warns of is not acknowledged, unless the warning is kept, or was raised by a function", function()
     local warn = pg.statement "DO $$ BEGIN RAISE WARNING 'mind the gap'; RAISE NOTICE 'never mind'; END $$"
     local result, message, code, problem = pool:run(warn)
     assert.same({ nil, "unavailable", "WARNING", "01000" }, { result, code, problem.severity, problem.sqlstate })
@@ -362,6 +362,9 @@ describe("a statement", function()
     assert.same({ "mind the gap", nil }, { result.warnings[1].message, result.warnings[2] })
     assert.is_nil(assert(keeping:run(text "SELECT 1")).warnings)
     keeping:close()
+    local ignoring = pg.pool(url, { ignores_raised = true })
+    assert(ignoring:run(warn)) -- for it is no warning of the server's own
+    ignoring:close()
   end)
 
   it("whose commit has not reached a standby is not acknowledged", function()

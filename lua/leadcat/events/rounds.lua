@@ -20,6 +20,7 @@ local KEEPS_CHANGING = "a company keeps changing while its event is being decide
 ---@field start? integer the category of companies that the embedded host does not know
 ---@field skips_late? boolean whether events that arrive late come to nothing; default as `leadcat.open` says
 ---@field cursor? table as `store:handle` takes it: moves once all events are taken
+---@field is_beside? boolean whether a CRM's companies in the store's database are changed with the journal; default where they can be
 
 ---@class leadcat.Round events on their way
 ---@field engine leadcat.Engine
@@ -36,6 +37,8 @@ local KEEPS_CHANGING = "a company keeps changing while its event is being decide
 -- The options of `store:handle`.
 local function how_of(self, options)
   local how = merged(self._companies.HANDLING, options)
+  how.beside = how.is_beside and self._companies.beside(self) or nil
+  how.is_beside = nil
   how.ttl, how.run = self._shared.confirmation_ttl, self._run
   if how.skips_late == nil then
     how.skips_late = self._shared.skips_late
@@ -56,6 +59,11 @@ local function usual_how(self, may_write)
     shared.usual = { [true] = self._store:prepare(merged(how, { write = true })), [false] = self._store:prepare(how) }
   end
   return shared.usual[may_write]
+end
+
+-- Whether changes of companies are written with their entries; else a host makes them.
+local function changes_at_once(how)
+  return how.keeps_companies or how.beside ~= nil
 end
 
 local function begin(self, events, options, results)
@@ -85,7 +93,8 @@ end
 -- A single event in nginx is looked at first. If it must be written, it shares the commit of other requests.
 local function share_commit(round)
   local self, how = round.engine, merged(round.how, { write = true })
-  local name = ("handle %s %s"):format(how.skips_late and "skips late" or "", self._run or "")
+  local name = ("handle %s %s %s"):format(how.skips_late and "skips late" or "", how.beside and "beside" or "",
+    self._run or "")
   return group_commit.write(self, name, { round }, function(requests) return write_together(self, requests, how) end)
 end
 
@@ -93,7 +102,7 @@ end
 -- looking: its company is not in flight yet.
 local function step(round)
   local how = round.how
-  local may_write = not how.overlay and (how.keeps_companies or not how.look)
+  local may_write = not how.overlay and (changes_at_once(how) or not how.look)
   local shares = may_write and #round.plain == 1 and not how.cursor and platform.can_share()
   how.write = may_write and not shares
   local left, message, code = handle(round)
@@ -219,15 +228,20 @@ end
 -- Whether to look at all events before any is written, so that what they lack is asked for at once: first the category
 -- when the host keeps it, then the verdicts.
 local function looks_first(how, count)
-  local asks = not how.keeps_companies and 1 or 0
+  local asks = not changes_at_once(how) and 1 or 0
   return count <= asks + ((how.is_guarded or how.needs_licence) and 1 or 0) or nil
 end
 
 local function call(round, count)
   local how = round.how
   how.look = looks_first(how, count)
-  local by_host = not how.keeps_companies and not how.queues and not how.overlay and not how.look
-  return (by_host and step_and_apply or step)(round)
+  local by_host = not changes_at_once(how) and not how.queues and not how.overlay and not how.look
+  local left, message, code = (by_host and step_and_apply or step)(round)
+  if code == "apart" then -- what the CRM's side did not take with the journal, it is asked for by itself
+    how.beside = nil
+    return call(round, count)
+  end
+  return left, message, code
 end
 
 -- Does what a call asks for. Returns how many events have no outcome yet; or nil, message, code.
@@ -451,12 +465,12 @@ end
 ---@param foreseen leadcat.Foreseen
 ---@param cursor table as `store:handle` takes it
 ---@param options? leadcat.Handling
----@return leadcat.Outcome[]? outcomes, string? message, string? code `conflict`
+---@return leadcat.Outcome[]? outcomes, string? message, string? code `conflict`; `apart`: to be foreseen and written with `is_beside = false`
 function rounds.write(self, foreseen, cursor, options)
   local round = begin(self, foreseen.events, options)
   local how = round.how
   round.results, how.cursor, how.digest = merged(foreseen.known), cursor, foreseen.digest
-  local left, message, code = ((how.keeps_companies or how.queues) and step or step_and_apply)(round)
+  local left, message, code = ((changes_at_once(how) or how.queues) and step or step_and_apply)(round)
   if not left then
     return nil, message, code
   end

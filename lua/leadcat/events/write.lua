@@ -1,5 +1,6 @@
 --- Writes answers and undos to the journal, and has the host make their changes. (The core writes events.)
 
+local foreign = require "leadcat.host.foreign"
 local group_commit = require "leadcat.events.group_commit"
 local journal = require "leadcat.past.journal"
 
@@ -20,10 +21,26 @@ local function outcomes_of(self, items, companies)
   return outcomes, changes, places
 end
 
+-- Writes them. What is to be changed in the database of the store, and is not taken there, the host is asked for by itself.
+local function put(self, items)
+  local adapter = self._companies
+  local beside = adapter.HANDLING.is_beside and adapter.beside(self) or nil
+  local function write_all(all)
+    return self._store:write(self._tenant, all, self:_now(), adapter.seconds(#all), nil, beside)
+  end
+  local ok, message, code = group_commit.write(self, "write", items, write_all)
+  if code == "apart" then
+    beside = nil
+    for _, item in ipairs(items) do
+      item.status = item.status == adapter.CHANGING and foreign.CHANGING or item.status
+    end
+    ok, message, code = group_commit.write(self, "write apart", items, write_all)
+  end
+  return ok, message, code
+end
+
 local function write_in_flight(flight, self, items, companies)
-  local ok, message, code = group_commit.write(self, "write", items, function(all)
-    return self._store:write(self._tenant, all, self:_now(), self._companies.seconds(#all))
-  end)
+  local ok, message, code = put(self, items)
   if not ok then
     return nil, message, code
   end

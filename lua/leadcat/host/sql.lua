@@ -26,6 +26,7 @@ local TOGETHER = 20 -- changes that one statement remembers
 ---@field companies leadcat.sql.Companies
 ---@field applied? string the table of idempotency keys; default leadcat_applied
 ---@field fields? leadcat.Field[] what conditions may compare, with the types by which facts are read
+---@field together? boolean whether a shared store in the same database makes changes itself, in the transaction of the journal. true: it has to, or it does not open; default: where it is the same database and user
 
 -- The database --------------------------------------------------------------------------------------------------------
 
@@ -340,7 +341,8 @@ end
 local OPTIONS = {
   adapter = options_of.of_type("table", "an adapter, such as that of leadcat.host.sql.dbi"),
   companies = options_of.of_type("table", "a table of table, id and category"),
-  applied = options_of.of_type "string", fields = options_of.of_type("table", "a list of {field, type, name, options}"),
+  applied = options_of.of_type "string", together = options_of.of_type "boolean",
+  fields = options_of.of_type("table", "a list of {field, type, name, options}"),
 }
 local COMPANIES = {
   table = options_of.of_type "string", id = options_of.of_type "string", category = options_of.of_type "string",
@@ -400,7 +402,7 @@ local function new(options)
     self.types[field.field] = field.type
   end
   prepare(self)
-  return {
+  local host = {
     category = function(company) return category(self, company) end,
     categories = function(companies) return categories(self, companies) end,
     set_category = function(company, to, from, outcome)
@@ -413,6 +415,14 @@ local function new(options)
     company_name = self.find_name and function(company) return company_name(self, company) end,
     fields = options.fields,
   }
+  host.rows = {
+    together = options.together, companies = options.companies,
+    own = { host.category, host.categories, host.set_category, host.set_categories, host.applied },
+    query = self.dialect == dialects.postgresql and function(statement, parameters)
+      return query(self, statement, parameters)
+    end or nil,
+  }
+  return host
 end
 
 return setmetatable(sql, {

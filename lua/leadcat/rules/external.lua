@@ -57,6 +57,18 @@ function external.config(self)
   return cfg and next(index_of(cfg)) ~= nil and cfg or nil
 end
 
+--- How the host calls categories, both ways.
+---@param self leadcat.Engine
+---@return {id_of: (fun(text: string): integer?), text_of: (fun(id: integer): string?)}
+function external.names(self)
+  local cfg = settings.known(self)
+  local index = cfg and index_of(cfg) or {}
+  return {
+    id_of = function(text) return index[text] end,
+    text_of = function(id) return cfg and name_of(cfg, id) end,
+  }
+end
+
 --- What the host calls the categories of a change.
 ---@param cfg? leadcat.Config from `external.config`
 ---@param change {from?: integer, to?: integer}

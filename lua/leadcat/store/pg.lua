@@ -28,6 +28,7 @@ local SIZE, TIMEOUT = 10, 10
 ---@field timeout? number seconds for the reply to a call; default 10
 ---@field settings? table<string, string> of the server, such as `statement_timeout = "5s"`
 ---@field keeps_warnings? boolean
+---@field ignores_raised? boolean warnings that functions and triggers of the database raise are none of the server's
 
 local OPTIONS = {
   size = options_of.whole(1, 1000),
@@ -42,7 +43,7 @@ local OPTIONS = {
     end
     return true
   end),
-  keeps_warnings = options_of.of_type "boolean",
+  keeps_warnings = options_of.of_type "boolean", ignores_raised = options_of.of_type "boolean",
 }
 
 --- Connections, which are made when they are needed. Raises on a connection string that cannot be used.
@@ -60,7 +61,7 @@ function pg.pool(text, options)
   end
   return pools.new(info, {
     settings = options.settings or {}, timeout = options.timeout or TIMEOUT, size = options.size or SIZE,
-    keeps_warnings = options.keeps_warnings or false,
+    keeps_warnings = options.keeps_warnings or false, ignores_raised = options.ignores_raised or false,
   })
 end
 

@@ -22,6 +22,11 @@ local sql = {}
 ---@class leadcat.sql.Store: leadcat.Store
 ---@field core leadcat.Store the node's own, for rules and for deciding
 ---@field owner integer tells whose a claim is
+---@field is_reached boolean whether the primary has answered the last statement; else `trouble` says why not
+---@field unknown integer writes whose end nobody knows
+---@field overtaken integer writes before which others were
+---@field apart integer calls whose changes a CRM in this database has not taken with the journal
+---@field theirs? leadcat.sql.Theirs companies of a CRM that are in this database
 local Store = {}
 Store.__index = Store
 
@@ -52,14 +57,18 @@ end
 ---@param statement leadcat.pg.Statement
 ---@param params any[]
 ---@param writes? boolean
+---@param further? table[] more statements `{statement, params}` of the same transaction and round trip
 ---@return leadcat.pg.Result? rows, string? message, string? code, leadcat.pg.Problem? problem
-function Store:run(statement, params, writes)
+function Store:run(statement, params, writes, further)
   if not self.core then
     error("the engine is closed", 3)
   end
   local begun = core.uptime()
-  local rows, message, code, problem = self.database:run(statement, params)
+  local rows, message, code, problem, was_sent = self.database:run(statement, params, nil, further)
+  self.is_reached, self.trouble = code ~= "unavailable", code == "unavailable" and message or nil
   if not rows then
+    local is_unknown = writes and was_sent and code == "unavailable" and (not problem or problem.severity == "WARNING")
+    self.unknown = self.unknown + (is_unknown and 1 or 0)
     return nil, message, code_of(code, problem), problem
   end
   if writes then
@@ -80,6 +89,7 @@ function Store:insist(statement, params, what)
     if code ~= "overtaken" then
       return rows, message, code
     end
+    self.overtaken = self.overtaken + 1
   end
   return nil, ("others keep changing the same %s"):format(what), "unavailable"
 end
@@ -284,7 +294,7 @@ end
 sql.SETTINGS = {
   plan_cache_mode = "force_generic_plan", -- planning each time costs a factor of two
   enable_seqscan = "off", jit = "off", -- plans are made while tables are small, and kept
-  statement_timeout = "8s", -- the server gives up before we do
+  statement_timeout = "8s", lock_timeout = "4s", -- the server gives up before we do
 }
 
 ---@class leadcat.sql.Where
@@ -301,7 +311,7 @@ sql.SETTINGS = {
 ---@param where leadcat.sql.Where
 ---@return leadcat.Store? store, string? message, string? code
 function sql.open(where)
-  local database = pg.pool(where.shared, { settings = sql.SETTINGS })
+  local database = pg.pool(where.shared, { settings = sql.SETTINGS, ignores_raised = true })
   local mirror, message, code = core.open {
     path = where.path, map_size = where.map_size, max_readers = where.max_readers, mode = where.mode,
       patience = where.patience,
@@ -338,6 +348,7 @@ function sql.new(options)
     core = options.core, database = options.database, owner = random + 1, sleep = function(_,
       seconds) options.sleep(seconds) end,
     trusts_now = options.trusts_now, commits = 0, seconds = 0, slowest = 0, polls_at = 0, committed_at = core.uptime(),
+    is_reached = false, unknown = 0, overtaken = 0, apart = 0, polled_at = core.uptime(),
   }, Store)
   local ok, message, code = prepare(store, options)
   if not ok then

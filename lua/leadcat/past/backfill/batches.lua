@@ -50,10 +50,10 @@ local function count_without_entry(task, foreseen)
 end
 
 -- Writes the foreseen outcomes, and the run's progress with them.
-local function write(task, foreseen, last)
+local function write(task, foreseen, last, handling)
   local counts = count_without_entry(task, foreseen)
   local cursor, later = runs.cursor(task.record, { position = task.done + last, counts = counts })
-  local outcomes, message, code = rounds.write(task.engine, foreseen, cursor, task.handling)
+  local outcomes, message, code = rounds.write(task.engine, foreseen, cursor, handling)
   if outcomes then
     task.record, task.counts = later, counts
   end
@@ -62,20 +62,22 @@ end
 
 -- Handles as many events as can be written together, from `first` on. Returns the place of the last one.
 local function step(task, events, first)
-  local last = #events
+  local last, handling = #events, task.handling
   for _ = 1, TRIES do
-    local foreseen, message, code, place = rounds.foresee(task.engine, slice(events, first, last), task.handling)
+    local foreseen, message, code, place = rounds.foresee(task.engine, slice(events, first, last), handling)
     if not foreseen then
       return nil, place and ("event %d: %s"):format(task.done + first - 1 + place, message) or message, code
     end
     last = first - 1 + #foreseen.events
     local outcomes
-    outcomes, message, code = write(task, foreseen, last)
+    outcomes, message, code = write(task, foreseen, last, handling)
     if outcomes then
       for i, outcome in pairs(outcomes) do
         task.engine:_report(events[first - 1 + i], outcome)
       end
       return last
+    elseif code == "apart" then
+      handling = merged(handling or {}, { is_beside = false })
     elseif code ~= "conflict" then
       return nil, message, code
     end

@@ -113,9 +113,18 @@ local function request(self, list, values)
   return table.concat(parts), calls
 end
 
--- What was warned of is not acknowledged, unless whoever asks looks at it.
+-- The first warning, or the first that is not a trigger's or a function's own.
+local function warning_of(self, warnings)
+  for _, warning in ipairs(warnings or {}) do
+    if not (self.ignores_raised and warning.where and warning.where:find " at RAISE") then
+      return warning
+    end
+  end
+end
+
+-- What the server has warned of is not acknowledged, unless whoever asks looks at it.
 local function accept(self, results)
-  local warning = results[1].warnings and not self.keeps_warnings and results[1].warnings[1]
+  local warning = not self.keeps_warnings and warning_of(self, results[1].warnings)
   if warning then
     return nil, ("%s: %s"):format(self.host_name, warning.message), "unavailable", warning
   end
@@ -221,8 +230,9 @@ function connection.open(pool, host, key, parked)
   end
   local self = setmetatable({
     wire = session.wire, parameters = session.parameters, host = host, host_name = host.name, key = key,
-    target = pool.info.target, timeout = pool.timeout, keeps_warnings = pool.keeps_warnings, status = "idle",
-    leaves = false, prepared = {}, count = 0, names = 0,
+    target = pool.info.target, timeout = pool.timeout, keeps_warnings = pool.keeps_warnings,
+    ignores_raised = pool.ignores_raised,
+    status = "idle", leaves = false, prepared = {}, count = 0, names = 0,
   }, Connection)
   local ok
   ok, reason = is_wanted(self)

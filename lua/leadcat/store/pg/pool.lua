@@ -18,6 +18,7 @@ local made = 0 -- pools and sessions of this process, for names
 ---@field timeout number
 ---@field size integer
 ---@field keeps_warnings boolean
+---@field ignores_raised boolean
 local Pool = {}
 Pool.__index = Pool
 
@@ -148,16 +149,37 @@ end
 ---@param statement leadcat.pg.Statement
 ---@param values? any[]
 ---@param timeout? number
----@return leadcat.pg.Result? result, string? message, "unavailable"|"failed"|nil code, leadcat.pg.Problem? problem
-function Pool:run(statement, values, timeout)
+---@param further? table[] more statements `{statement, values}` of the same transaction, in the same round trip
+---@return leadcat.pg.Result? result of the statement, string? message, "unavailable"|"failed"|nil code, leadcat.pg.Problem? problem
+---@return boolean? was_sent
+function Pool:run(statement, values, timeout, further)
   local encoded = statements.encode(statement, values or {}, 2) -- before there is a session that an error would lose
   local taken, reason, unavailable, last = self:acquire()
   if not taken then
     return nil, reason, unavailable, last
   end
-  local result, message, code, problem = taken:run_encoded(statement, encoded, timeout)
+  local result, message, code, problem
+  if further and further[1] then
+    local list = { { statement, values } }
+    for i, item in ipairs(further) do
+      list[i + 1] = item
+    end
+    result, message, code, problem = taken:pipeline(list, timeout)
+    result = result and result[1]
+  else
+    result, message, code, problem = taken:run_encoded(statement, encoded, timeout)
+  end
   self:release(taken)
-  return result, message, code, problem
+  return result, message, code, problem, true
+end
+
+--- How many sessions are in use and put aside, how many there may be, and, in nginx, how many wait for one.
+---@return {used: integer, idle: integer, size: integer, waiting: integer}
+function Pool:state()
+  return {
+    used = in_use(self), idle = #self.idle, size = self.size,
+    waiting = self.waiting and math.max(0, -self.waiting:count()) or 0,
+  }
 end
 
 --- Closes what was put aside; what is in use is closed when it is released.
@@ -170,12 +192,13 @@ function Pool:close()
 end
 
 ---@param info leadcat.pg.Conninfo
----@param options {settings: table<string, string>, timeout: number, size: integer, keeps_warnings: boolean}
+---@param options leadcat.pg.Options all of them
 ---@return leadcat.pg.Pool
 function pool.new(info, options)
   return setmetatable({
     info = info, settings = options.settings, timeout = options.timeout, size = options.size,
-    keeps_warnings = options.keeps_warnings, idle = {}, first = 1, left = {}, is_closed = false,
+    keeps_warnings = options.keeps_warnings, ignores_raised = options.ignores_raised, idle = {}, first = 1, left = {},
+    is_closed = false,
     leased = setmetatable({}, { __mode = "k" }), waiting = platform.semaphore and platform.semaphore.new() or nil,
   }, Pool)
 end

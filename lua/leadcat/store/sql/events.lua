@@ -131,13 +131,16 @@ function events:handle(tenant, list, results, now, how)
   local plain = how
   if getmetatable(how) == Prepared then
     how, plain = how.how, how.prepared
+  elseif how.beside then
+    plain = merged(how, { keeps_companies = true })
+    plain.beside = nil
   end
   if type(list) ~= "table" or type(results) ~= "table" then
     error("events and results: tables expected", 2)
   end
   local before, at_first, again = copy(results), copy(results), false
   local answer, message, code = world.change(self, tenant, {
-    method = "handle", fence = true, cursor = how.cursor,
+    method = "handle", fence = true, cursor = how.cursor, beside = how.beside,
     keys = function() return keys_of_open(list, before, how) end,
     before = function() put_back(list, results, before) end,
     arguments = function(found) return list, results, world.now(self, now, found), plain end,
@@ -153,7 +156,7 @@ function events:handle(tenant, list, results, now, how)
     answer = stands and answer
   end
   if not answer then
-    put_back(list, results, at_first)
+    put_back(list, results, code == "apart" and before or at_first) -- some may be written already
     return nil, message, code
   end
   if again then
@@ -200,7 +203,7 @@ local function check_items(items)
   end
 end
 
-function events:write(tenant, items, now, claim, cursor)
+function events:write(tenant, items, now, claim, cursor, beside)
   check_items(items)
   local questions = {}
   for _, item in ipairs(items) do
@@ -211,7 +214,7 @@ function events:write(tenant, items, now, claim, cursor)
     status[i] = item.status
   end
   return results_of(world.change(self, tenant, {
-    method = "write", cursor = cursor,
+    method = "write", cursor = cursor, beside = beside,
     keys = function() return { companies = companies_of(items), questions = questions, cursor = cursor
       and cursor.name } end,
     before = function()

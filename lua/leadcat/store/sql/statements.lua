@@ -55,7 +55,7 @@ UPDATE leadcat.meta SET value = value + 1 WHERE name = 'configs' AND (SELECT cou
 
 -- $1 tenant, $2 companies, $3 event ids, $4 entries, $5 questions, $6 whether earlier changes count, $7 cursor, $8 ms
 -- that the clock is ahead. Rows: what they are, a key, a record, numbers. Companies of the entries are there, too.
-statement("look", "bytea bytea[] bytea[] int8[] bytea[] bool bytea int8", [[
+local LOOK = { "bytea bytea[] bytea[] int8[] bytea[] bool bytea int8", [[
 WITH n AS MATERIALIZED (SELECT company, record FROM leadcat.entry WHERE tenant = $1::bytea
   AND entry = ANY ($4::int8[])),
 k AS MATERIALIZED (SELECT * FROM leadcat.company WHERE tenant = $1::bytea
@@ -83,7 +83,16 @@ UNION ALL SELECT 3, NULL, record, NULL FROM leadcat.question WHERE tenant = $1::
 UNION ALL SELECT 4, event_id, NULL, ARRAY[entry] FROM leadcat.entry WHERE tenant = $1::bytea
   AND event_id = ANY ($3::bytea[])
 UNION ALL SELECT 5, event_id, record, NULL FROM leadcat.mark WHERE tenant = $1::bytea AND event_id = ANY ($3::bytea[])
-UNION ALL SELECT 6, name, text, NULL FROM leadcat.cursor WHERE tenant = $1::bytea AND name = $7::bytea]])
+UNION ALL SELECT 6, name, text, NULL FROM leadcat.cursor WHERE tenant = $1::bytea AND name = $7::bytea]] }
+statement("look", LOOK[1], LOOK[2])
+
+--- The same with the categories of companies that a CRM keeps in this database (store/sql/theirs.lua).
+---@param name string of the statement
+---@param theirs leadcat.sql.Theirs
+function statements.look_at(name, theirs)
+  statement(name, LOOK[1], LOOK[2] .. theirs.look)
+  return statements[name]
+end
 
 -- All that there is of a company, as rows of the same form.
 statement("all_of", "bytea bytea", [[
@@ -97,9 +106,10 @@ statement("barrier", "", "SELECT pg_logical_emit_message(true, 'leadcat', '')::t
 
 -- What is written ----------------------------------------------------------------------------------------------------
 
+-- Companies of a CRM come in at `$BEFORE`, `$FITS` and behind it.
 local COMPANIES = [[
 WITH f AS MATERIALIZED (SELECT 1 WHERE $2::int8 IS NULL
-  OR $2::int8 = (SELECT coalesce(max(revision), 0) FROM leadcat.config WHERE tenant = $1::bytea)),
+  OR $2::int8 = (SELECT coalesce(max(revision), 0) FROM leadcat.config WHERE tenant = $1::bytea)),$BEFORE
 i AS MATERIALIZED (SELECT * FROM unnest($5::bytea[], $6::int8[], $7::int8[], $8::int4[], $9::int8[], $10::bool[],
   $11::int8[],
     $12::int8[], $13::int8[], $14::int8[], $15::int4[], $16::int8[], $17::bytea[], $18::int8[], $19::int8[])
@@ -112,7 +122,7 @@ k AS (INSERT INTO leadcat.company AS k (tenant, company, version, newest, catego
   SELECT $1::bytea, company, version + 1, newest, category, changed, is_integer, applying, owner,
     ]] .. MS .. [[ + $4::int8 + time_left,
     ]] .. MS .. [[ + $4::int8 + retry_in, attempts, begun, question, scheduled, scheduled_at
-  FROM (SELECT i.* FROM i, f ORDER BY company) i
+  FROM (SELECT i.* FROM i, f $FITS ORDER BY company) i
   ON CONFLICT (tenant, company) DO UPDATE SET version = excluded.version, newest = excluded.newest,
     category = excluded.category,
     changed = excluded.changed, is_integer = excluded.is_integer, applying = excluded.applying, owner = excluded.owner,
@@ -185,35 +195,44 @@ local known = {}
 -- or nothing, `$3` whether it is all or nothing, `$4` ms that the clock is ahead; companies; then the parts in their
 -- order. Its row: the companies that were written, and how often the rules were still the newest (0 or 1).
 ---@param has table<string, any> the names of the parts
+---@param theirs? leadcat.sql.Theirs where a CRM's companies are changed, too: its parameters come behind those of companies
 ---@return table statement
 ---@return string[] parts in the order of their parameters
-function statements.put(has)
+function statements.put(has, theirs)
   local names = {}
   for _, part in ipairs(PARTS) do
     names[#names + 1] = has[part[1]] and part[1] or nil
   end
   local key = table.concat(names, "_")
-  if known[key] then
-    return known[key], names
+  local made = theirs and theirs.known or known
+  if made[key] then
+    return made[key], names
   end
-  local text, types, checks = COMPANIES, COMPANY_TYPES, {}
+  local text = COMPANIES:gsub("%$(%u+)", {
+    BEFORE = theirs and theirs.before or "", FITS = theirs and theirs.fits or "",
+  })
+  local types = COMPANY_TYPES
+  local checks = { unless_error("NOT $3::bool OR (SELECT count(*) FROM k) = (SELECT count(*) FROM i)", "overtaken") }
+  if theirs then
+    text, types = text .. theirs.behind, types .. " " .. theirs.types
+    checks[2] = unless_error(theirs.check, "missed")
+  end
   local function raise(part)
     local _, count = types:gsub("%S+", "")
     types = types .. " " .. part[1]
     return (part[2]:gsub("%$(%d+)", function(n) return "$" .. n + count end):gsub("%$TENANT", "$1"))
   end
-  checks[1] = unless_error("NOT $3::bool OR (SELECT count(*) FROM k) = (SELECT count(*) FROM i)", "overtaken")
   for _, part in ipairs(PARTS) do
     if has[part[1]] then
       text = text .. raise(part[2])
       checks[#checks + 1] = part[2][3] and unless_error(part[2][3], "overtaken by") or nil
     end
   end
-  local name = "change" .. (key ~= "" and "_" or "") .. key
+  local name = (theirs and theirs.name .. "_" or "") .. "change" .. (key ~= "" and "_" or "") .. key
   statement(name, types, text .. "\nSELECT ARRAY(SELECT company FROM k), (SELECT count(*) FROM f), "
     .. table.concat(checks, ", "))
-  known[key] = statements[name]
-  return known[key], names
+  made[key] = statements[name]
+  return made[key], names
 end
 
 statement("marks", MARKS[1], "WITH" .. MARKS[2]:sub(2) .. " SELECT count(*) FROM m")

@@ -4,11 +4,13 @@
 -- of that company is written, and it is read and decided anew.
 
 local statements = require "leadcat.store.sql.statements"
+local theirs = require "leadcat.store.sql.theirs"
 
 local world = {}
 
 local TRIES = 32
 local EVENT = "entry_event" -- the constraint that an event's id is new
+local MISSED = 3 -- tries in which a CRM's company stayed as it was, though it could be locked
 local QUEUED = 100 -- what the status of an entry is raised by that is there already
 
 -- Reading ------------------------------------------------------------------------------------------------------------
@@ -22,6 +24,7 @@ local QUEUED = 100 -- what the status of an entry is raised by that is there alr
 ---@field cursor? string its name
 ---@field unchanged? string[] packed records of the log of unchanged events, as they were read before
 ---@field all_of? string a company of which everything is looked at
+---@field beside? {names?: leadcat.sql.Names} companies stand where a CRM in this database says (store/sql/theirs.lua)
 
 local COMPANY = { "version", "newest", "category", "changed", "is_integer", "applying", "owner", "left", "retry_in",
   "attempts",
@@ -49,7 +52,7 @@ end
 -- What the rows say. `entries` and `questions` are told by more than one of them.
 local function world_of(self, keys, rows)
   local found = { companies = {}, entries = {}, unchanged = {}, questions = {}, seen = {}, cursors = {},
-    by_company = {} }
+    by_company = {}, categories = {} }
   local seen, top = {}, 0
   for _, row in ipairs(rows) do
     local kind, key, record, numbers = row[1], row[2], row[3], row[4]
@@ -70,6 +73,8 @@ local function world_of(self, keys, rows)
       found.seen[#found.seen + 1] = { id = key, mark = record }
     elseif kind == 7 then
       found.unchanged[#found.unchanged + 1] = record
+    elseif kind == 8 then
+      found.categories[key] = record
     elseif record ~= "" then
       found.cursors[1] = { name = key, text = record }
     end
@@ -84,18 +89,28 @@ local function world_of(self, keys, rows)
   return found
 end
 
+-- Whether it is known where all companies stand.
+local function put_categories(found, beside)
+  local is_known = true
+  for _, company in ipairs(found.companies) do
+    is_known = theirs.put_category(company, found.categories[company.company], beside.names) and is_known
+  end
+  return is_known
+end
+
 --- Reads what a call may look at.
 ---@param self leadcat.sql.Store
 ---@param tenant string
 ---@param keys leadcat.sql.Keys
 ---@return table? world as `store:walk` takes it, with `now`, `counter`, `revision`, and companies by their texts; string? message; string? code
 function world.read(self, tenant, keys)
-  local rows, message, code = self:run(statements.look, {
+  local beside = keys.beside
+  local rows, message, code, problem = self:run(beside and self.theirs.look_at or statements.look, {
     tenant, keys.companies, keys.ids or {}, keys.entries or {}, keys.questions or {}, keys.changes == true,
       keys.cursor, self:ahead(),
   })
   if not rows then
-    return nil, message, code
+    return nil, message, beside and theirs.is_refused(code, problem) and "apart" or code
   end
   if keys.all_of then
     local others
@@ -108,6 +123,9 @@ function world.read(self, tenant, keys)
     end
   end
   local found = world_of(self, keys, rows)
+  if beside and not put_categories(found, beside) then
+    return nil, "a company has a category that is none of ours", "apart"
+  end
   for _, record in ipairs(keys.unchanged or {}) do
     found.unchanged[#found.unchanged + 1] = record
   end
@@ -168,9 +186,10 @@ end
 -- A company's row, as it is to be written: `after` as `store:walk` gives it; nothing: as it was, but for its version.
 local function row_of(self, before, after)
   local claimed = after or before
+  local kept = before.kept or claimed -- a CRM's categories are not the store's
   return {
-    company = before.company, version = before.version, newest = claimed.newest, category = claimed.category,
-    changed = claimed.changed or 0, is_integer = claimed.is_integer or false, applying = claimed.applying,
+    company = before.company, version = before.version, newest = claimed.newest, category = kept.category,
+    changed = kept.changed or 0, is_integer = kept.is_integer or false, applying = claimed.applying,
     owner = claimed.is_mine and self.owner or claimed.is_claimed and before.owner or nil,
     left = claimed.applying and milliseconds(claimed.left) or nil,
     retry_in = claimed.applying and milliseconds(claimed.retry_in) or nil,
@@ -221,6 +240,7 @@ end
 ---@field fence? integer the revision by whose rules all was decided
 ---@field all? boolean all or nothing
 ---@field cursor? table
+---@field beside? {names?: leadcat.sql.Names}
 
 local OVERTAKEN = "22P02" -- what the statement says itself (`statements.put`)
 
@@ -231,11 +251,25 @@ local function may_try_again(code, problem)
   elseif problem.sqlstate == "23505" then
     return problem.constraint == EVENT
   end
-  return code == "overtaken" or problem.sqlstate == OVERTAKEN
+  return code == "overtaken" or problem.sqlstate == OVERTAKEN and problem.message:find("leadcat: ", 1, true) ~= nil
 end
 
--- Sends it. Gives the companies that were written, by their texts; or false, why: "stale" or "overtaken", or nil,
--- message, code.
+-- The parameters of a CRM's companies behind those of ours; gives what is to be sent with it. A company that changes more
+-- than once does so all or nothing.
+local function add_theirs(self, params, found, effects, how)
+  local columns, further = theirs.changes(self, found, effects.entries, how.beside.names)
+  if not columns then
+    return nil
+  end
+  for i = 1, 3 do
+    params[params.n + i] = columns[i]
+  end
+  params.n, params[3] = params.n + 3, params[3] or #further > 0
+  return further
+end
+
+-- Sends it. Gives the companies that were written, by their texts; or false, why: "stale" or "overtaken" ("theirs": a CRM's
+-- company stayed as it was), or nil, message, code.
 local function put(self, tenant, found, effects, how)
   local rows = company_rows(self, found, effects)
   local marks = self:take_marks()
@@ -245,9 +279,14 @@ local function put(self, tenant, found, effects, how)
       changes = #effects.changes > 0, marks = #marks > 0,
     cursor = how.cursor,
   }
-  local statement, parts = statements.put(has)
+  local statement, parts = statements.put(has, how.beside and self.theirs)
   local params = { tenant, how.fence, how.all == true, self:ahead(), n = 4 }
   add_columns(params, COLUMNS.companies, rows)
+  local further = how.beside and add_theirs(self, params, found, effects, how)
+  if how.beside and not further then
+    self:keep_marks(marks)
+    return nil, "a category has no `external`", "apart"
+  end
   for _, part in ipairs(parts) do
     if part == "cursor" then
       local cursor, at = how.cursor, params.n
@@ -259,11 +298,13 @@ local function put(self, tenant, found, effects, how)
       add_columns(params, COLUMNS[part], part == "marks" and marks or effects[part])
     end
   end
-  local answer, message, code, problem = self:run(statement, params, true)
+  local answer, message, code, problem = self:run(statement, params, true, further)
   if not answer then
     self:keep_marks(marks)
     if may_try_again(code, problem) then
-      return false, "overtaken"
+      return false, problem.message:find("leadcat: missed", 1, true) and "theirs" or "overtaken"
+    elseif how.beside and theirs.is_refused(code, problem) then
+      return nil, message, "apart"
     end
     return nil, message, code == "overtaken" and "io" or code
   elseif answer[1][2] == 0 then
@@ -301,17 +342,16 @@ end
 ---@field is_done? fun(results: table): boolean whether the cursor moves
 ---@field undo? fun(overtaken: table<string, true>): boolean takes back the results of these companies; whether any is left to be decided
 ---@field before? fun() is called before each try
+---@field beside? {names?: leadcat.sql.Names} changes of companies are made in the CRM that is in this database
 
 local unpack = rawget(table, "unpack") or rawget(_G, "unpack")
 
---- Decides and writes.
----@param self leadcat.sql.Store
----@param tenant string
----@param call leadcat.sql.Call
----@return table? results of the method, as `{n = how many, ...}`; `wrote`: whether anything was written; string? message; string? code
-function world.change(self, tenant, call)
+local function change(self, tenant, call)
+  local beside, missed = call.beside, 0
   for try = 1, TRIES do
-    local found, message, code = world.read(self, tenant, call.keys())
+    local keys = call.keys()
+    keys.beside = beside
+    local found, message, code = world.read(self, tenant, keys)
     local fence = call.fence and self:fence(tenant) or nil
     if not found then
       return nil, message, code
@@ -338,23 +378,43 @@ function world.change(self, tenant, call)
       end
       local written, why
       written, why, code = put(self, tenant, found, effects, {
-        fence = fence, all = not call.undo or cursor ~= nil, cursor = cursor,
+        fence = fence, all = not call.undo or cursor ~= nil, cursor = cursor, beside = beside,
       })
       answer.wrote = true
       if written == nil then
         return nil, why, code
       elseif written and (not why or not call.undo or not call.undo(world.left_out(written, why))) then
         return answer
-      elseif why == "stale" then
+      end
+      self.overtaken = self.overtaken + 1
+      if why == "stale" then
         found, message, code = self:poll(true)
         if not found then
           return nil, message, code
+        end
+      elseif why == "theirs" then
+        missed = missed + 1
+        if missed == MISSED then
+          return nil, "the CRM leaves its companies as they are", "apart"
         end
       end
       rest(self, try)
     end
   end
-  return nil, "others keep changing the same companies", "unavailable"
+  return nil, "others keep changing the same companies", beside and "apart" or "unavailable"
+end
+
+--- Decides and writes.
+---@param self leadcat.sql.Store
+---@param tenant string
+---@param call leadcat.sql.Call
+---@return table? results of the method, as `{n = how many, ...}`; `wrote`: whether anything was written; string? message; string? code
+function world.change(self, tenant, call)
+  local answer, message, code = change(self, tenant, call)
+  if code == "apart" then
+    self.apart = self.apart + 1
+  end
+  return answer, message, code
 end
 
 -- The companies of rows that were not written.
