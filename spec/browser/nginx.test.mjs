@@ -261,13 +261,13 @@ test("leaving with unsaved changes warns, and not after saving", () => served(as
 // The history ----------------------------------------------------------------------------------------------------------
 
 const HISTORY = {
-  no: { undo: "Angre", lost: "Tapt mulighet", again: `${COMPANY} har igjen kategorien Lead.`, since: /noe annet har skjedd siden.*Kategorien/,
+  no: { undo: "Angre", again: `${COMPANY} har igjen kategorien Lead.`, since: /noe annet har skjedd siden.*Kategorien/,
     mine: "Bare mine", today: "I dag", yesterday: "I går", waiting: "Venter på svar", show: "Vis", company: "Firma", who: "Hvem",
-    declined: "Avslått", rules: /^Regler fra \d+\. [a-zæøå]+ \d{4}, versjon 1$/, zone: "Europe/Oslo", keep: "Behold nåværende kategori" },
-  de: { undo: "Zurücknehmen", lost: "Verlorene Verkaufschance", again: `${COMPANY} hat wieder die Kategorie Lead.`,
+    declined: "Avslått", rules: /^Regler fra \d+\. [a-zæøå]+ \d{4}, versjon 1$/, zone: "Europe/Oslo" },
+  de: { undo: "Zurücknehmen", again: `${COMPANY} hat wieder die Kategorie Lead.`,
     since: /etwas anderes geschehen ist.*Kategorie/, mine: "Nur eigene", today: "Heute", yesterday: "Gestern", waiting: "Wartet auf Antwort",
-    show: "Anzeigen", company: "Unternehmen", who: "Wer", declined: "Abgelehnt", rules: /^Regeln vom \d+\. [A-Za-zä]+ \d{4}, Version 1$/,
-    zone: "Europe/Berlin", keep: "Aktuelle Kategorie beibehalten" },
+    show: "Anzeigen", company: "Firma", who: "Wer", declined: "Abgelehnt", rules: /^Regeln vom \d+\. [A-Za-zä]+ \d{4}, Version 1$/,
+    zone: "Europe/Berlin" },
 };
 
 const loses = (company) => site.open("/demo", async (page) => {

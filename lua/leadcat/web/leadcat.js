@@ -252,14 +252,12 @@
         "leadcatDay" in time.dataset ? { dateStyle: "long" } : { dateStyle: "medium", timeStyle: "short" });
     });
     root.querySelectorAll("[data-leadcat-zone]").forEach((link) => { link.search += `&zone=${zone}`; });
-    root.querySelectorAll("[data-leadcat-utc]").forEach((hint) => {
-      hint.outerHTML = `<input type="hidden" name="zone" value="${zone}">`;
-    });
+    root.querySelectorAll("[data-leadcat-utc]").forEach((hint) => { hint.outerHTML = `<input type=hidden name=zone value=${zone}>`; });
   }
 
   const place = (id, page = document) => page.getElementById(`leadcat-${id}`);
 
-  // Shows what the server's page says: what was done, or why not, and the rows as they are now.
+  // Shows what the server's page says, and its rows.
   function take(page) {
     const results = place("results", page);
     const problem = place("undone", page) || page.querySelector(".leadcat-alert, h1");
