@@ -249,7 +249,7 @@
     const { lang } = document.documentElement, zone = -new Date().getTimezoneOffset();
     root.querySelectorAll(".leadcat-main time").forEach((time) => {
       time.textContent = new Date(time.dateTime).toLocaleString(lang,
-        "leadcatDay" in time.dataset ? { dateStyle: "long" } : { dateStyle: "medium", timeStyle: "short" });
+        "leadcatDay" in time.dataset ? { dateStyle: "medium" } : { dateStyle: "medium", timeStyle: "short" });
     });
     root.querySelectorAll("[data-leadcat-zone]").forEach((link) => { link.search += `&zone=${zone}`; });
     root.querySelectorAll("[data-leadcat-utc]").forEach((hint) => { hint.outerHTML = `<input type=hidden name=zone value=${zone}>`; });
