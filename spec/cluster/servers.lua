@@ -4,8 +4,8 @@
 
 local core = require "leadcat.core"
 local databases = require "support.databases"
+local nodes = require "cluster.nodes"
 local proxies = require "cluster.proxies"
-local server = require "nginx.server"
 
 ---@class cluster.Servers
 ---@field list support.Database[]
@@ -26,8 +26,7 @@ end
 
 -- What is set by `ALTER SYSTEM`, which a standby can do, too.
 local function alter(database, name, value)
-  databases.psql(database, ("ALTER SYSTEM SET %s = '%s'"):format(name, value))
-  databases.psql(database, "SELECT pg_reload_conf()")
+  databases.psql(database, ("ALTER SYSTEM SET %s = '%s'"):format(name, value), "SELECT pg_reload_conf()")
 end
 
 function Servers:follow(database, primary)
@@ -36,12 +35,10 @@ function Servers:follow(database, primary)
 end
 
 local function wait_until(what, check)
-  local value
-  assert(server.wait_for(function()
-    local ok
-    ok, value = pcall(check)
+  nodes.wait_until(what, function()
+    local ok, value = pcall(check)
     return ok and value
-  end), what .. ": " .. tostring(value))
+  end)
 end
 
 local function standbys(primary)
@@ -120,6 +117,9 @@ end
 --- Whether commits wait for a standby.
 ---@param synchronous boolean
 function Servers:synchronize(synchronous)
+  if self.synchronous == synchronous then
+    return
+  end
   self.synchronous = synchronous
   for _, database in ipairs(self.list) do
     alter(database, "synchronous_standby_names", synchronous and ("ANY 1 (%s)"):format(others(database.name)) or "")
@@ -142,13 +142,6 @@ function Servers:url(group)
   return ("postgresql://leadcat@%s/crm?sslmode=disable&connect_timeout=1"):format(table.concat(hosts, ","))
 end
 
---- Frees what nodes have claimed before their 30 seconds are over: a live one needs milliseconds.
-function Servers:hasten()
-  local NOW = "(extract(epoch FROM clock_timestamp()) * 1000)::int8"
-  self:psql(("UPDATE leadcat.company SET deadline = least(deadline, %s + 3000), retry_at = least(retry_at, %s) "
-    .. "WHERE applying IS NOT NULL"):format(NOW, NOW))
-end
-
 function Servers:stop()
   databases.stop()
   self.proxy:stop()
@@ -160,13 +153,13 @@ local servers = {}
 ---@return cluster.Servers
 function servers.start()
   local self = setmetatable({ list = {}, promoted = 0 }, Servers)
-  local first = databases.get("postgresql", { name = "a" })
+  local first = databases.get("postgresql", { name = "a", has_clock = true })
   for setting, value in pairs { wal_keep_size = "256MB", wal_retrieve_retry_interval = "100ms" } do
     alter(first, setting, value)
   end
   databases.shut_down(first)
   for i, name in ipairs(NAMES) do
-    self.list[i] = databases.get("postgresql", { name = name, copy_of = first })
+    self.list[i] = databases.get("postgresql", { name = name, copy_of = first, has_clock = true })
     self.list[i].name = name
   end
   databases.restart(first)
