@@ -203,9 +203,8 @@ end
 ---@param database support.Database
 ---@param signal "STOP"|"CONT"
 function databases.signal(database, signal)
-  run_as_server(database, "pid=$(head -1 $dir/data/postmaster.pid); for status in /proc/[0-9]*/status; do "
-    .. "grep -q \"^PPid:.$pid$\" $status 2>/dev/null && children=\"$children $(basename $(dirname $status))\"; done; "
-    .. "kill -" .. signal .. " $pid $children")
+  run_as_server(database, "pid=$(head -1 $dir/data/postmaster.pid); kill -" .. signal .. " $pid $(grep -ls "
+    .. "\"^PPid:.$pid$\" /proc/[0-9]*/status | tr -dc \"0-9\\n\")")
 end
 
 --- Executes SQL in PostgreSQL.
