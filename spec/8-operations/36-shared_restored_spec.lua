@@ -105,7 +105,8 @@ describe("a shared store", function()
     assert(here:save(stores.config { sale_won = CUSTOMER }))
     assert(there:save(stores.config { sale_won = LOST }))
     local names = { url:match "/([%w_]+)%?", other_url:match "/([%w_]+)%?" }
-    databases.psql(server, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname LIKE 'leadcat%'")
+    databases.psql(server, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+      .. "WHERE datname LIKE 'leadcat%'")
     for _, pair in ipairs { { names[1], "aside" }, { names[2], names[1] }, { "aside", names[2] } } do
       databases.psql(server, ("ALTER DATABASE %s RENAME TO %s"):format(pair[1], pair[2]))
     end

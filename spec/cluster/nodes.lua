@@ -19,6 +19,7 @@ nodes.COUNT = 4 -- the last one is nginx
 ---@field notes string[] files, one for each life of a node
 ---@field mutant string
 ---@field seed integer
+---@field netns? fun(number: integer): string? the network namespace of a process
 ---@field lives integer
 
 local function arguments_of(place, number)
@@ -38,10 +39,12 @@ local function start_process(place, number, ...)
   for i = 1, select("#", ...) do
     words[#words + 1] = (select(i, ...))
   end
-  local command = "echo $$; exec env LD_PRELOAD=%s LEADCAT_CLOCK=%s/clock.%d "
+  local space = place.netns and place.netns(number)
+  local command = "echo $$; exec %s env LD_PRELOAD=%s LEADCAT_CLOCK=%s/clock.%d "
     .. "sh spec/support/with_lua.sh %s spec/cluster/node.lua '%s' 2>&1"
   local pipe = assert(io.popen(command
-    :format(databases.CLOCK, place.directory, number, number % 2 == 0 and OTHER_LUA or LUA,
+    :format(space and "ip netns exec " .. space or "",
+      databases.CLOCK, place.directory, number, number % 2 == 0 and OTHER_LUA or LUA,
       table.concat(words, "' '"))))
   local process = setmetatable({ pipe = pipe, id = assert(pipe:read "*l"), notes = words[4] }, Process)
   local said = pipe:read "*l"

@@ -7,6 +7,8 @@ local databases = {}
 
 databases.DIALECTS = { "postgresql", "mariadb", "sqlite" }
 
+local LOOPBACK = "127.0.0.1"
+
 local running = {} -- by name
 
 local function run(command)
@@ -62,7 +64,7 @@ function START.postgresql(database)
     return databases.restart(database)
   end
   run_as_server(database, BINARIES .. "/initdb -D $dir/data -A trust -U leadcat --no-locale -E UTF8")
-  if database.netns then
+  if database.host ~= LOOPBACK then
     run_as_server(database, 'for what in all replication; do echo "host $what all samenet trust"; done '
       .. ">>$dir/data/pg_hba.conf")
   end
@@ -159,7 +161,7 @@ function databases.get(dialect, options)
     local database = {
       dialect = dialect, directory = new_directory(USERS[dialect]), port = server.free_port(),
       is_durable = options.is_durable, copy_of = options.copy_of, has_clock = options.has_clock,
-      host = options.host or "127.0.0.1", netns = options.netns,
+      host = options.host or LOOPBACK, netns = options.netns,
     }
     if database.has_clock then
       must(client(database, "make -s " .. CLOCK .. " && install -m 755 " .. CLOCK .. " $dir/clock.so"))

@@ -199,8 +199,8 @@ end
 function pool.new(info, options)
   return setmetatable({
     info = info, settings = options.settings, timeout = options.timeout, size = options.size,
-    keeps_warnings = options.keeps_warnings, ignores_raised = options.ignores_raised, idle = {}, first = 1, sessions = 0, left = {},
-    is_closed = false,
+    keeps_warnings = options.keeps_warnings, ignores_raised = options.ignores_raised, idle = {}, first = 1, left = {},
+    sessions = 0, is_closed = false,
     leased = setmetatable({}, { __mode = "k" }), waiting = platform.semaphore and platform.semaphore.new() or nil,
   }, Pool)
 end
