@@ -25,7 +25,7 @@ local function saved(model)
   local user = wording.called(actor) or actor and text(model, "confirmation.somebody")
   return h.p {
     text(model, user and "revision.saved" or "revision.saved_program", {
-      user = user, time = wording.time(model.revision.at) or "?",
+      user = user, time = wording.time(model.revision.at, model) or "?",
     }),
     model.revision.reverted and { " ", text(model, "revision.reverted", { number = number(model.revision.reverted) }) },
     model.revision.revision == model.newest and { " ", text(model, "revision.current") },

@@ -6,10 +6,10 @@ return {
   ["confirmation.sale_registered_unnamed"] = "Et salg blev registreret.",
   ["confirmation.own_trigger"] = "{trigger}: {sale}.",
   ["confirmation.own_trigger_unnamed"] = "{trigger}.",
-  ["confirmation.sale_won"] = "Salget {sale} blev vundet.",
-  ["confirmation.sale_won_unnamed"] = "Et salg blev vundet.",
-  ["confirmation.sale_lost"] = "Salget {sale} blev tabt.",
-  ["confirmation.sale_lost_unnamed"] = "Et salg blev tabt.",
+  ["confirmation.sale_won"] = "Salget {sale} er markeret som solgt.",
+  ["confirmation.sale_won_unnamed"] = "Et salg er markeret som solgt.",
+  ["confirmation.sale_lost"] = "Salget {sale} er markeret som tabt.",
+  ["confirmation.sale_lost_unnamed"] = "Et salg er markeret som tabt.",
   ["confirmation.lead_status_set"] = "Leadstatus for {contact} blev sat til {lead_status}.",
   ["confirmation.lead_status_set_unnamed"] = "En leadstatus blev sat til {lead_status}.",
   ["confirmation.sale_reopened"] = "Salget {sale} blev genåbnet.",
@@ -53,13 +53,18 @@ return {
   ["group.partner"] = "Partner",
   ["group.potential_customer"] = "Potentiel kunde",
 
+  -- Times: the twelve months with blanks between them, a day, and a time of a day.
+  ["time.months"] = "jan. feb. mar. apr. maj juni juli aug. sep. okt. nov. dec.",
+  ["time.day"] = "{day}. {month} {year}",
+  ["time.time"] = "{day} kl. {hour}.{minute} UTC",
+
   -- A change of category, where an arrow is drawn.
   ["change.to"] = "til",
 
   -- The inbox of questions.
   ["inbox.title"] = "Spørgsmål til dig",
-  ["inbox.empty"] = "Der er intet at svare på.",
-  ["inbox.asked"] = "Spurgt den {time}.",
+  ["inbox.empty"] = "Du har ingen spørgsmål at besvare.",
+  ["inbox.asked"] = "Stillet den {time}.",
   ["inbox.answer"] = "Svar",
   ["inbox.older"] = "Ældre spørgsmål",
   ["inbox.question"] = "Spørgsmål om {company}",
@@ -68,7 +73,7 @@ return {
   ["inbox.declined"] = "{company} beholder sin kategori.",
   ["inbox.applying"] = "{company} får om lidt kategorien {category}.",
   ["inbox.refused"] = "CRM-systemet tillod ikke, at kategorien for {company} blev ændret.",
-  ["inbox.failed"] = "Kategorien for {company} kunne ikke ændres endnu. Det prøves igen automatisk.",
+  ["inbox.failed"] = "Kategorien for {company} kunne ikke ændres endnu. Der forsøges igen automatisk.",
   ["inbox.closed"] = "Spørgsmålet om {company} er afsluttet.",
 
   -- The journal.
@@ -80,9 +85,9 @@ return {
   ["history.sale"] = "Salg",
   ["history.revision"] = "Regelversion",
   ["history.undo"] = "Fortryd",
-  ["history.undo_of"] = "En tidligere ændring blev fortrudt.",
+  ["history.undo_of"] = "En tidligere ændring blev ført tilbage.",
   ["history.undone"] = "{company} har igen kategorien {category}.",
-  ["history.program"] = "Automatisk",
+  ["history.program"] = "System",
   ["history.show"] = "Vis",
   ["history.empty"] = "Intet er registreret endnu.",
   ["history.older"] = "Ældre poster",
@@ -105,7 +110,7 @@ return {
   ["history.remove"] = "Fjern",
   ["history.any"] = "Alle",
   ["history.sale_registered"] = "Salg registreret",
-  ["history.sale_won"] = "Salg vundet",
+  ["history.sale_won"] = "Solgt",
   ["history.sale_lost"] = "Salg tabt",
   ["history.lead_status_set"] = "Leadstatus sat",
   ["history.sale_reopened"] = "Salg genåbnet",
@@ -126,20 +131,20 @@ return {
   ["history.was_scheduled"] = "Det var planlagt tidligere.",
   ["history.cancel_done"] = "Det, der var planlagt for {company}, er aflyst.",
   ["history.csv"] = "Hent som CSV",
-  ["history.csv_hint"] = "Op til 10.000 poster; vælg datoer for ældre.",
+  ["history.csv_hint"] = "Op til 10.000 poster. Filtrer på dato for at få ældre.",
   ["history.partial"] = "Kun en del af historikken er gennemsøgt indtil nu.",
   ["history.go_on"] = "Søg længere tilbage",
-  ["history.empty_filtered"] = "Intet af det, der er registreret, passer til disse filtre.",
+  ["history.empty_filtered"] = "Ingen poster passer til filtrene.",
 
   -- One revision of the rules.
   ["revision.title"] = "Regelversion {number}",
   ["revision.saved"] = "Gemt af {user} {time}.",
   ["revision.saved_program"] = "Gemt automatisk {time}.",
-  ["revision.reverted"] = "Den henter version {number} tilbage.",
-  ["revision.first"] = "Hvad den første version satte op",
+  ["revision.reverted"] = "Den gendanner version {number}.",
+  ["revision.first"] = "Opsætningen i den første version",
   ["revision.changes"] = "Hvad der blev ændret siden version {number}",
   ["revision.more"] = "Flere ændringer",
-  ["revision.entries"] = "Hvad der blev gjort efter denne version",
+  ["revision.entries"] = "Ændringer foretaget med denne version",
   ["revision.current"] = "Det er de regler, der gælder nu.",
 
   -- Why a request failed: titles, then sentences by code.
@@ -170,24 +175,24 @@ return {
   ["problem.io"] = "Noget gik galt. Prøv igen, og kontakt din administrator, hvis det sker igen.",
 
   -- The settings.
-  ["settings.title"] = "Leadkategorisering",
-  ["settings.path"] = "Indstillinger og vedligeholdelse › Arbejdsgang",
+  ["settings.title"] = "Kategorisering af leads",
+  ["settings.path"] = "Indstillinger og vedligeholdelse › Workflow",
   ["settings.rules"] = "Regler",
-  ["settings.rules_hint"] = "En regel ændrer kun kategorien for firmaer, hvis kategori er i gruppen Potentiel kunde.",
+  ["settings.rules_hint"] = "Reglerne ændrer kun firmaer, hvis kategori er i kategorigruppen Potentiel kunde.",
   ["settings.only_when"] = "Kun når {conditions}.",
   ["settings.after"] = "Afgøres {time} senere.",
   ["settings.rule_otherwise"] = "Ellers {rule}: {category}.",
   ["settings.own_trigger"] = "Opdater kategori ved denne hændelse: {trigger}",
-  ["settings.sale_won"] = "Opdater kategori, når et salg er vundet",
-  ["settings.sale_lost"] = "Opdater kategori, når et salg er tabt",
-  ["settings.sale_registered"] = "Opdater kategori, når et salg registreres hos firmaet",
-  ["settings.lead_status_set"] = "Opdater kategori, når en leadstatus sættes til",
+  ["settings.sale_won"] = "Opdater kategorien, når et salg er solgt",
+  ["settings.sale_lost"] = "Opdater kategorien, når et salg er tabt",
+  ["settings.sale_registered"] = "Opdater kategori når et salg registreres hos firmaet",
+  ["settings.lead_status_set"] = "Opdater kategorien, når en leadstatus indstilles til",
   ["settings.sale_reopened"] = "Opdater kategori, når et salg genåbnes",
   ["settings.sale_deleted"] = "Opdater kategori, når et salg slettes",
   ["settings.takes_back"] =
     "Firmaet går tilbage til den kategori, det havde, før salget ændrede den, hvis intet andet har ændret den siden.",
   ["settings.take_back"] = "Kategorien før salget",
-  ["settings.set_category"] = "Sæt kategori til",
+  ["settings.set_category"] = "Indstil kategori til",
   ["settings.ask"] = "Bed om brugerbekræftelse før opdatering",
   ["settings.lead_status"] = "Leadstatus",
   ["settings.choose_category"] = "Vælg en kategori",
@@ -199,12 +204,13 @@ return {
   ["settings.save"] = "Gem",
   ["settings.cancel"] = "Annuller",
   ["settings.categories"] = "Kategorier",
-  ["settings.categories_hint"] = "Når leadstatus er slået til, har kontakter hos firmaer i kategorien en leadstatus.",
+  ["settings.categories_hint"] =
+    "Når leadstatus er aktiveret for en kategori, har personerne hos firmaer i kategorien en leadstatus.",
   ["settings.lead_statuses"] = "Leadstatusser",
   ["settings.name"] = "Navn",
-  ["settings.group"] = "Gruppe",
+  ["settings.group"] = "Kategorigruppe",
   ["settings.description"] = "Beskrivelse",
-  ["settings.enable_lead_status"] = "Slå leadstatus til",
+  ["settings.enable_lead_status"] = "Aktivér leadstatus",
   ["settings.add_category"] = "Tilføj kategori",
   ["settings.add_lead_status"] = "Tilføj leadstatus",
   ["settings.delete"] = "Slet",
@@ -222,13 +228,13 @@ return {
   ["settings.warnings"] = "Bemærk",
   ["settings.changed"] = "Der er gemt indstillinger i mellemtiden",
   ["settings.changed_hint"] =
-    "Dine indstillinger er her stadig og er ikke gemt. Hvis du gemmer igen, erstatter de de nyere.",
+    "Dine ændringer er her stadig, men er ikke gemt. Hvis du gemmer nu, overskriver du den andens ændringer.",
   ["settings.changed_nothing"] = "Intet, der vises her, blev ændret.",
   ["settings.try"] = "Prøv på tidligere hændelser",
-  ["settings.tried"] = "Dine indstillinger blev prøvet på de seneste {events} hændelser i kategorihistorikken, "
-    .. "mod dem der er i brug. Intet er gemt endnu.",
-  ["settings.tried_note"] = "Historikken har ikke hændelser, hvor ingen regel gjorde noget, så en regel, der "
-    .. "var slået fra, har mindre at blive prøvet på.",
+  ["settings.tried"] = "Dine ændringer er sammenlignet med de regler, der er i brug, på de seneste {events} hændelser "
+    .. "i kategorihistorikken. Intet er gemt endnu.",
+  ["settings.tried_note"] = "Hændelser, hvor ingen regel gjorde noget, findes ikke i historikken. Virkningen af en "
+    .. "regel, der har været slået fra, kan derfor være større end vist.",
   ["settings.tried_nothing"] = "Der er endnu ingen hændelser i kategorihistorikken at prøve indstillingerne på.",
   ["settings.tried_reasons"] = "Hvilke firmaer, hvilke afgørelser og hvorfor",
   ["settings.forbidden"] = "Kun administratorer kan se og ændre disse indstillinger. Spørg din administrator.",
@@ -310,7 +316,7 @@ return {
   ["settings.problem.lead_status_required"] = "Vælg en leadstatus.",
   ["settings.problem.lead_status_unknown"] = "Denne leadstatus findes ikke længere. Vælg en anden.",
   ["settings.problem.lead_status_deleted"] = "Denne leadstatus er slettet. Vælg en anden.",
-  ["settings.problem.duplicate_name"] = "En anden har samme navn. Omdøb en af dem.",
+  ["settings.problem.duplicate_name"] = "Navnet er brugt to gange. Omdøb en af dem.",
   ["settings.problem.duplicate_external"] = "En anden har samme id i CRM-systemet. Giv hver sit eget.",
   ["settings.problem.wrong_type"] = "Dette kan ikke bruges her.",
   ["settings.problem.out_of_range"] = "Dette tal er for stort eller for lille.",
@@ -338,14 +344,14 @@ return {
     "Reglen starter ikke fra denne kategori, så betingelsen er aldrig opfyldt.",
   ["settings.problem.type_differs"] =
     "Her sammenlignes et tal med en tekst, eller med ja og nej: En af betingelserne er aldrig opfyldt.",
-  ["settings.problem.rule_hidden"] = "Denne regel gør næsten aldrig noget: Når det er dens tur, er firmaet "
-    .. "allerede i {category}, og derfra starter den ikke.",
-  ["settings.problem.rule_cycle"] = "Fra {category}, som denne regel sætter, fører “{rule}” tilbage til "
-    .. "{target}: Et firma kan gå rundt i det uendelige.",
+  ["settings.problem.rule_hidden"] = "Denne regel gør næsten aldrig noget: Når den skal virke, har firmaet allerede "
+    .. "kategorien {category}, og dér gælder den ikke.",
+  ["settings.problem.rule_cycle"] = "Fra {category}, som denne regel sætter, fører ”{rule}” tilbage til {target}: Et "
+    .. "firma kan gå rundt i det uendelige.",
   ["settings.problem.rule_chain"] = "Når et salg er vundet, er firmaet i {category} og stadig en potentiel "
     .. "kunde, og ”{rule}” flytter det straks videre til {target}.",
   ["settings.problem.category_dead_end"] =
-    "Firmaer bliver stående her: Ingen regel, der er slået til, fører ud af denne kategori.",
+    "Firmaer bliver her: Ingen regel, der er slået til, fører ud af denne kategori.",
 
   -- What a change of the rules would do.
   ["compare.title"] = "Hvad ændringen ville gøre",
@@ -377,7 +383,7 @@ return {
   ["compare.lead_status_set"] = "En leadstatus blev sat.",
   ["compare.moved_companies"] = "Firmaer, der ender i en anden kategori",
   ["compare.examples"] = "Eksempler",
-  ["compare.more"] = "{count} mere er ikke vist.",
+  ["compare.more"] = "{count} flere er ikke vist.",
   ["compare.outcome.rule_disabled"] = "Intet: ingen regel er slået til",
   ["compare.outcome.unknown_category"] = "Intet: kategorien er ukendt",
   ["compare.outcome.not_potential_customer"] = "Intet: ikke en potentiel kunde",
@@ -478,9 +484,9 @@ return {
   ["why.lead_status_deleted"] = "Leadstatussen {lead_status} er slettet",
   ["why.no_category"] = "{company} har ingen kategori",
   ["why.category_unknown"] = "{company} er i {category}, som ikke er en kategori i indstillingerne",
-  ["why.not_potential_customer"] = "{company} er i {category}, en kategori i gruppen {group}",
+  ["why.not_potential_customer"] = "{company} har kategorien {category}, som er i gruppen {group}",
   ["why.lead_status_not_enabled"] = "{company} er i {category}, en kategori uden leadstatus",
-  ["why.already_in_category"] = "{company} er allerede i {category}, den kategori, som reglen sætter",
+  ["why.already_in_category"] = "{company} har allerede kategorien {category}, som er den, reglen sætter",
   ["why.conditions_not_met"] = "{company} opfylder ikke betingelserne i nogen regel for dette",
   ["why.lower_rank"] = "{company} er i {category}, som har højere rang end den kategori, som reglen sætter",
   ["why.nothing_to_take_back"] = "Dette salg har ikke foretaget nogen ændring af {company}, som kan tages tilbage",
@@ -514,7 +520,7 @@ return {
   ["why.takes_back"] = "Det, som salget ændrede, tages tilbage.",
   ["why.rule_gone"] = "Reglen findes ikke længere, eller er slået fra.",
   ["why.later"] = "Den {time} afgøres det, om kategorien for {company} skal sættes til {to}.",
-  ["why.kept"] = "{company} bliver i {from}, som brugeren har valgt.",
+  ["why.kept"] = "{company} beholder kategorien {from}, som brugeren har valgt.",
   ["why.handled_before"] = "Denne hændelse er allerede behandlet.",
   ["why.vetoed"] = "CRM-systemet tillod ikke, at kategorien for {company} blev opdateret.",
   ["why.vetoed_because"] = "CRM-systemet tillod ikke, at kategorien for {company} blev opdateret: {error}",

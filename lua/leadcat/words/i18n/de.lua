@@ -6,8 +6,8 @@ return {
   ["confirmation.sale_registered_unnamed"] = "Ein Verkauf wurde registriert.",
   ["confirmation.own_trigger"] = "{trigger}: {sale}.",
   ["confirmation.own_trigger_unnamed"] = "{trigger}.",
-  ["confirmation.sale_won"] = "Der Verkauf {sale} wurde gewonnen.",
-  ["confirmation.sale_won_unnamed"] = "Ein Verkauf wurde gewonnen.",
+  ["confirmation.sale_won"] = "Der Verkauf {sale} wurde als verkauft markiert.",
+  ["confirmation.sale_won_unnamed"] = "Ein Verkauf wurde als verkauft markiert.",
   ["confirmation.sale_lost"] = "Der Verkauf {sale} ging verloren.",
   ["confirmation.sale_lost_unnamed"] = "Ein Verkauf ging verloren.",
   ["confirmation.lead_status_set"] = "Der Lead-Status von {contact} wurde auf {lead_status} gesetzt.",
@@ -53,12 +53,17 @@ return {
   ["group.partner"] = "Partner",
   ["group.potential_customer"] = "Potenzieller Kunde",
 
+  -- Times: the twelve months with blanks between them, a day, and a time of a day.
+  ["time.months"] = "01. 02. 03. 04. 05. 06. 07. 08. 09. 10. 11. 12.",
+  ["time.day"] = "{day}.{month}{year}",
+  ["time.time"] = "{day}, {hour}:{minute} UTC",
+
   -- A change of category, where an arrow is drawn.
   ["change.to"] = "zu",
 
   -- The inbox of questions.
   ["inbox.title"] = "Fragen an Sie",
-  ["inbox.empty"] = "Es gibt nichts zu beantworten.",
+  ["inbox.empty"] = "Sie haben keine offenen Fragen.",
   ["inbox.asked"] = "Gestellt am {time}.",
   ["inbox.answer"] = "Beantworten",
   ["inbox.older"] = "Ältere Fragen",
@@ -69,21 +74,21 @@ return {
   ["inbox.applying"] = "{company} hat gleich die Kategorie {category}.",
   ["inbox.refused"] = "Das CRM hat nicht zugelassen, dass die Kategorie von {company} geändert wird.",
   ["inbox.failed"] =
-    "Die Kategorie von {company} konnte noch nicht geändert werden. Es wird automatisch erneut versucht.",
+    "Die Kategorie von {company} konnte noch nicht geändert werden. Der Vorgang wird automatisch wiederholt.",
   ["inbox.closed"] = "Die Frage zu {company} ist abgeschlossen.",
 
   -- The journal.
   ["history.title"] = "Kategorieverlauf",
   ["history.time"] = "Wann",
-  ["history.cause"] = "Was geschehen ist",
+  ["history.cause"] = "Ereignis",
   ["history.status"] = "Status",
   ["history.actor"] = "Wer",
   ["history.sale"] = "Verkauf",
   ["history.revision"] = "Regelversion",
-  ["history.undo"] = "Zurücknehmen",
-  ["history.undo_of"] = "Eine frühere Änderung wurde zurückgenommen.",
+  ["history.undo"] = "Rückgängig machen",
+  ["history.undo_of"] = "Eine frühere Änderung wurde rückgängig gemacht.",
   ["history.undone"] = "{company} hat wieder die Kategorie {category}.",
-  ["history.program"] = "Automatisch",
+  ["history.program"] = "System",
   ["history.show"] = "Anzeigen",
   ["history.empty"] = "Es wurde noch nichts aufgezeichnet.",
   ["history.older"] = "Ältere Einträge",
@@ -106,7 +111,7 @@ return {
   ["history.remove"] = "Entfernen",
   ["history.any"] = "Alle",
   ["history.sale_registered"] = "Verkauf registriert",
-  ["history.sale_won"] = "Verkauf gewonnen",
+  ["history.sale_won"] = "Verkauf erfolgt",
   ["history.sale_lost"] = "Verkauf verloren",
   ["history.lead_status_set"] = "Lead-Status gesetzt",
   ["history.sale_reopened"] = "Verkauf wieder geöffnet",
@@ -115,9 +120,9 @@ return {
   ["history.rule"] = "Regel",
   ["history.rule_lead_status"] = "Lead-Status: {lead_status}",
   ["history.version"] = "Version {number}",
-  ["history.run"] = "Lauf",
-  ["history.from"] = "Ab Datum",
-  ["history.to"] = "Bis Datum",
+  ["history.run"] = "Durchlauf",
+  ["history.from"] = "Von",
+  ["history.to"] = "Bis",
   ["history.confirmed_by"] = "Bestätigt von {user}",
   ["history.declined_by"] = "Abgelehnt von {user}",
   ["history.answered_by"] = "Beantwortet von {user}",
@@ -127,20 +132,20 @@ return {
   ["history.was_scheduled"] = "Das war vorgemerkt.",
   ["history.cancel_done"] = "Was für {company} vorgemerkt war, ist abgesagt.",
   ["history.csv"] = "Als CSV herunterladen",
-  ["history.csv_hint"] = "Bis zu 10.000 Einträge; wählen Sie für ältere einen Zeitraum.",
+  ["history.csv_hint"] = "Bis zu 10.000 Einträge. Wählen Sie für ältere einen Zeitraum.",
   ["history.partial"] = "Bisher wurde nur ein Teil des Verlaufs durchsucht.",
-  ["history.go_on"] = "Weiter zurück suchen",
-  ["history.empty_filtered"] = "Nichts Aufgezeichnetes passt zu diesen Filtern.",
+  ["history.go_on"] = "Ältere Einträge durchsuchen",
+  ["history.empty_filtered"] = "Keine Einträge entsprechen diesen Filtern.",
 
   -- One revision of the rules.
   ["revision.title"] = "Regelversion {number}",
   ["revision.saved"] = "Gespeichert von {user} am {time}.",
   ["revision.saved_program"] = "Automatisch gespeichert am {time}.",
-  ["revision.reverted"] = "Sie bringt Version {number} zurück.",
-  ["revision.first"] = "Was die erste Version festgelegt hat",
+  ["revision.reverted"] = "Sie stellt Version {number} wieder her.",
+  ["revision.first"] = "Inhalt der ersten Version",
   ["revision.changes"] = "Was sich seit Version {number} geändert hat",
   ["revision.more"] = "Weitere Änderungen",
-  ["revision.entries"] = "Was nach dieser Version getan wurde",
+  ["revision.entries"] = "Änderungen durch diese Version",
   ["revision.current"] = "Das sind die Regeln, die jetzt gelten.",
 
   -- Why a request failed: titles, then sentences by code.
@@ -152,7 +157,7 @@ return {
   ["problem.title_unavailable"] = "Zurzeit nicht verfügbar",
   ["problem.unauthenticated"] = "Melden Sie sich an, um fortzufahren.",
   ["problem.forbidden"] = "Sie sind dazu nicht berechtigt.",
-  ["problem.not_found"] = "Das Gesuchte ist nicht vorhanden.",
+  ["problem.not_found"] = "Die gesuchte Seite gibt es nicht.",
   ["problem.method_not_allowed"] = "Diese Adresse kann so nicht verwendet werden.",
   ["problem.conflict"] = "Die Kategorie der Firma wurde bereits geändert.",
   ["problem.already_resolved"] = "Diese Frage ist bereits abgeschlossen.",
@@ -161,7 +166,7 @@ return {
     "Inzwischen wurden Einstellungen gespeichert. Laden Sie die Seite neu und wiederholen Sie Ihre Änderungen.",
   ["problem.revision_required"] = "Die Anfrage nennt die Version nicht, auf der sie beruht.",
   ["problem.too_large"] = "Die Anfrage ist zu groß.",
-  ["problem.unsupported_type"] = "Diese Art von Inhalt wird nicht angenommen.",
+  ["problem.unsupported_type"] = "Diese Art von Inhalt wird nicht unterstützt.",
   ["problem.cross_site"] = "Die Anfrage kam von einer anderen Website und wurde abgelehnt.",
   ["problem.malformed"] = "Die Anfrage konnte nicht gelesen werden.",
   ["problem.invalid"] = "Die Anfrage enthält etwas Unzulässiges.",
@@ -174,26 +179,26 @@ return {
 
   -- The settings.
   ["settings.title"] = "Lead-Kategorisierung",
-  ["settings.path"] = "Einstellungen und Wartung › Workflow",
+  ["settings.path"] = "Einstellungen und Verwaltung › Workflow",
   ["settings.rules"] = "Regeln",
   ["settings.rules_hint"] =
-    "Eine Regel ändert die Kategorie nur bei Firmen, deren Kategorie in der Gruppe Potenzieller Kunde ist.",
+    "Regeln ändern nur Firmen, deren Kategorie zur Kategoriengruppe „Potenzieller Kunde“ gehört.",
   ["settings.only_when"] = "Nur wenn {conditions}.",
   ["settings.after"] = "Entscheidet {time} später.",
   ["settings.rule_otherwise"] = "Sonst {rule}: {category}.",
   ["settings.own_trigger"] = "Kategorie bei diesem Ereignis aktualisieren: {trigger}",
-  ["settings.sale_won"] = "Kategorie aktualisieren, wenn ein Verkauf gewonnen wird",
-  ["settings.sale_lost"] = "Kategorie aktualisieren, wenn ein Verkauf verloren wird",
-  ["settings.sale_registered"] = "Kategorie aktualisieren, wenn ein Verkauf bei der Firma erfasst wird",
-  ["settings.lead_status_set"] = "Kategorie aktualisieren, wenn ein Lead-Status gesetzt wird auf",
+  ["settings.sale_won"] = "Kategorie aktualisieren, wenn ein Verkauf erfolgt ist",
+  ["settings.sale_lost"] = "Kategorie aktualisieren, wenn ein Verkauf verloren gegangen ist",
+  ["settings.sale_registered"] = "Kategorie aktualisieren, wenn ein Verkauf für die Firma registriert wird",
+  ["settings.lead_status_set"] = "Kategorie aktualisieren, wenn der Lead-Status eingestellt wird auf",
   ["settings.sale_reopened"] = "Kategorie aktualisieren, wenn ein Verkauf wieder geöffnet wird",
   ["settings.sale_deleted"] = "Kategorie aktualisieren, wenn ein Verkauf gelöscht wird",
   ["settings.takes_back"] =
     "Die Firma erhält wieder die Kategorie, die sie hatte, bevor der Verkauf sie geändert hat, falls seither "
       .. "nichts anderes sie geändert hat.",
   ["settings.take_back"] = "Kategorie vor dem Verkauf",
-  ["settings.set_category"] = "Kategorie setzen auf",
-  ["settings.ask"] = "Vor der Aktualisierung um Bestätigung des Benutzers bitten",
+  ["settings.set_category"] = "Kategorie festlegen auf",
+  ["settings.ask"] = "Benutzerbestätigung vor Aktualisierung anfordern",
   ["settings.lead_status"] = "Lead-Status",
   ["settings.choose_category"] = "Kategorie wählen",
   ["settings.choose_lead_status"] = "Lead-Status wählen",
@@ -204,11 +209,11 @@ return {
   ["settings.save"] = "Speichern",
   ["settings.cancel"] = "Abbrechen",
   ["settings.categories"] = "Kategorien",
-  ["settings.categories_hint"] =
-    "Ist der Lead-Status aktiviert, haben Kontakte von Firmen in der Kategorie einen Lead-Status.",
+  ["settings.categories_hint"] = "Ist der Lead-Status für eine Kategorie aktiviert, haben die Personen der Firmen in "
+    .. "dieser Kategorie einen Lead-Status.",
   ["settings.lead_statuses"] = "Lead-Status",
   ["settings.name"] = "Name",
-  ["settings.group"] = "Gruppe",
+  ["settings.group"] = "Kategoriengruppe",
   ["settings.description"] = "Beschreibung",
   ["settings.enable_lead_status"] = "Lead-Status aktivieren",
   ["settings.add_category"] = "Kategorie hinzufügen",
@@ -220,21 +225,21 @@ return {
   ["settings.deleted_mark"] = "{name} (gelöscht)",
   ["settings.unknown_mark"] = "{name} (unbekannt)",
   ["settings.unnamed"] = "Noch ohne Namen",
-  ["settings.saved"] = "Die Einstellungen sind gespeichert und gelten.",
-  ["settings.unsaved"] = "Es gibt Änderungen, die noch nicht gespeichert sind.",
+  ["settings.saved"] = "Die Einstellungen wurden gespeichert und gelten ab sofort.",
+  ["settings.unsaved"] = "Es gibt nicht gespeicherte Änderungen.",
   ["settings.missing_category"] = "Wählen Sie eine Kategorie für: {rule}.",
   ["settings.missing_lead_status"] = "Wählen Sie einen Lead-Status für: {rule}.",
   ["settings.not_saved"] = "Die Einstellungen wurden nicht gespeichert",
   ["settings.warnings"] = "Bitte beachten",
   ["settings.changed"] = "Inzwischen wurden Einstellungen gespeichert",
-  ["settings.changed_hint"] = "Ihre Einstellungen sind noch hier und nicht gespeichert. Wenn Sie erneut "
-    .. "speichern, ersetzen sie die neueren.",
+  ["settings.changed_hint"] = "Ihre Änderungen sind noch hier, aber nicht gespeichert. Wenn Sie jetzt speichern, "
+    .. "überschreiben Sie die Änderungen der anderen Person.",
   ["settings.changed_nothing"] = "Nichts, was hier gezeigt wird, wurde geändert.",
-  ["settings.try"] = "An früheren Ereignissen testen",
-  ["settings.tried"] = "Ihre Einstellungen wurden an den letzten {events} Ereignissen des Kategorieverlaufs "
-    .. "getestet, gegen die verwendeten. Noch ist nichts gespeichert.",
-  ["settings.tried_note"] = "Ereignisse, bei denen keine Regel etwas getan hat, stehen nicht im Verlauf; eine "
-    .. "Regel, die ausgeschaltet war, hat daher weniger Ereignisse.",
+  ["settings.try"] = "Mit früheren Ereignissen testen",
+  ["settings.tried"] = "Ihre Änderungen wurden anhand der letzten {events} Ereignisse des Kategorieverlaufs mit den "
+    .. "geltenden Regeln verglichen. Es ist noch nichts gespeichert.",
+  ["settings.tried_note"] = "Ereignisse, bei denen keine Regel etwas bewirkt hat, stehen nicht im Verlauf. Die Wirkung "
+    .. "einer bisher ausgeschalteten Regel kann daher größer sein als gezeigt.",
   ["settings.tried_nothing"] =
     "Im Kategorieverlauf gibt es noch keine Ereignisse, an denen die Einstellungen getestet werden könnten.",
   ["settings.tried_reasons"] = "Welche Firmen, welche Entscheidungen und warum",
@@ -351,29 +356,29 @@ return {
     "Die Regel geht nicht von dieser Kategorie aus, die Bedingung ist also nie erfüllt.",
   ["settings.problem.type_differs"] =
     "Hier wird eine Zahl mit einem Text verglichen, oder mit Ja und Nein: Eine der Bedingungen ist nie erfüllt.",
-  ["settings.problem.rule_hidden"] = "Diese Regel bewirkt fast nie etwas: Wenn sie an der Reihe ist, steht die "
-    .. "Firma schon in {category}, und von dort geht sie nicht aus.",
-  ["settings.problem.rule_cycle"] =
-    "Von {category}, das diese Regel setzt, führt „{rule}“ zurück zu {target}: Eine Firma kann endlos im Kreis gehen.",
-  ["settings.problem.rule_chain"] = "Nach einem gewonnenen Verkauf steht die Firma in {category} und ist noch "
-    .. "ein potenzieller Kunde, und „{rule}“ setzt sie gleich weiter auf {target}.",
+  ["settings.problem.rule_hidden"] = "Diese Regel bewirkt fast nie etwas: Wenn sie an der Reihe ist, hat die Firma "
+    .. "bereits die Kategorie {category}; dort greift die Regel nicht.",
+  ["settings.problem.rule_cycle"] = "Von {category}, der Zielkategorie dieser Regel, führt „{rule}“ zurück zu "
+    .. "{target}: Eine Firma kann endlos hin- und herwechseln.",
+  ["settings.problem.rule_chain"] = "Nach einem gewonnenen Verkauf hat die Firma die Kategorie {category} und ist noch "
+    .. "ein potenzieller Kunde; „{rule}“ ändert sie sofort weiter in {target}.",
   ["settings.problem.category_dead_end"] =
     "Firmen bleiben hier: Keine eingeschaltete Regel führt aus dieser Kategorie heraus.",
 
   -- What a change of the rules would do.
   ["compare.title"] = "Was die Änderung bewirken würde",
   ["compare.moved"] = "Bei {changed} von {companies} Firmen wäre die Kategorie am Ende eine andere",
-  ["compare.moved_none"] = "Keine Firma würde in einer anderen Kategorie enden",
-  ["compare.nothing"] = "Nichts würde sich ändern",
+  ["compare.moved_none"] = "Bei keiner Firma wäre die Kategorie am Ende eine andere",
+  ["compare.nothing"] = "Es würde sich nichts ändern",
   ["compare.decided"] = "Bei {changed} von {events} Ereignissen wäre die Entscheidung eine andere.",
   ["compare.rules"] = "Was an den Regeln anders ist",
-  ["compare.rules_same"] = "Die Regeln sind dieselben.",
+  ["compare.rules_same"] = "Die Regeln sind unverändert.",
   ["compare.old"] = "Alte Regeln",
   ["compare.new"] = "Neue Regeln",
   ["compare.start"] = "Am Anfang",
   ["compare.end"] = "Am Ende",
   ["compare.difference"] = "Unterschied",
-  ["compare.ends"] = "Wo die Firmen enden: alte Regeln und neue Regeln",
+  ["compare.ends"] = "Endkategorien der Firmen: alte und neue Regeln",
   ["compare.way_old"] = "Vom Anfang zum Ende mit den alten Regeln",
   ["compare.way_new"] = "Vom Anfang zum Ende mit den neuen Regeln",
   ["compare.flow"] = "{from} zu {to}: {count}",
@@ -391,8 +396,8 @@ return {
   ["compare.moved_companies"] = "Firmen, die in einer anderen Kategorie enden",
   ["compare.examples"] = "Beispiele",
   ["compare.more"] = "{count} weitere werden nicht aufgeführt.",
-  ["compare.outcome.rule_disabled"] = "Nichts: keine Regel ist eingeschaltet",
-  ["compare.outcome.unknown_category"] = "Nichts: die Kategorie ist unbekannt",
+  ["compare.outcome.rule_disabled"] = "Nichts: Keine Regel ist eingeschaltet",
+  ["compare.outcome.unknown_category"] = "Nichts: Die Kategorie ist unbekannt",
   ["compare.outcome.not_potential_customer"] = "Nichts: kein potenzieller Kunde",
   ["compare.outcome.lead_status_not_enabled"] = "Nichts: eine Kategorie ohne Lead-Status",
   ["compare.outcome.lead_status_not_matched"] = "Nichts: keine Regel für diesen Lead-Status",
@@ -491,10 +496,10 @@ return {
   ["why.lead_status_unknown"] = "Es gibt keinen Lead-Status {lead_status}",
   ["why.lead_status_deleted"] = "Der Lead-Status {lead_status} ist gelöscht",
   ["why.no_category"] = "{company} hat keine Kategorie",
-  ["why.category_unknown"] = "{company} ist in {category}, was keine Kategorie in den Einstellungen ist",
-  ["why.not_potential_customer"] = "{company} ist in {category}, einer Kategorie der Gruppe {group}",
+  ["why.category_unknown"] = "{company} hat die Kategorie {category}, die es in den Einstellungen nicht gibt",
+  ["why.not_potential_customer"] = "{company} hat die Kategorie {category}, die zur Gruppe {group} gehört",
   ["why.lead_status_not_enabled"] = "{company} ist in {category}, einer Kategorie ohne Lead-Status",
-  ["why.already_in_category"] = "{company} ist bereits in {category}, der Kategorie, die die Regel setzt",
+  ["why.already_in_category"] = "{company} hat bereits die Kategorie {category}, die die Regel setzt",
   ["why.conditions_not_met"] = "{company} erfüllt die Bedingungen keiner Regel dafür",
   ["why.lower_rank"] = "{company} ist in {category} mit höherem Rang als die Kategorie, die die Regel setzt",
   ["why.nothing_to_take_back"] =
@@ -532,22 +537,22 @@ return {
   ["why.takes_back"] = "Was der Verkauf geändert hat, wird zurückgenommen.",
   ["why.rule_gone"] = "Die Regel gibt es nicht mehr, oder sie ist ausgeschaltet.",
   ["why.later"] = "Am {time} wird entschieden, ob die Kategorie der Firma {company} auf {to} gesetzt wird.",
-  ["why.kept"] = "{company} bleibt in {from}, wie der Benutzer es gewählt hat.",
+  ["why.kept"] = "{company} behält die Kategorie {from}, wie es der Benutzer gewählt hat.",
   ["why.handled_before"] = "Dieses Ereignis wurde bereits verarbeitet.",
   ["why.vetoed"] = "Das CRM hat nicht zugelassen, dass die Kategorie der Firma {company} geändert wird.",
   ["why.vetoed_because"] =
     "Das CRM hat nicht zugelassen, dass die Kategorie der Firma {company} geändert wird: {error}",
-  ["why.entry.applying"] = "Am {time} wurde begonnen, die Kategorie der Firma {company} von {from} in {to} zu "
-    .. "ändern; es wird weiter versucht.",
+  ["why.entry.applying"] = "Am {time} wurde begonnen, die Kategorie der Firma {company} von {from} in {to} zu ändern; "
+    .. "der Vorgang wird wiederholt, bis er gelingt.",
   ["why.entry.updated"] = "Die Kategorie der Firma {company} wurde am {time} von {from} in {to} geändert.",
   ["why.entry.conflict"] =
     "Am {time} war {company} nicht mehr in {from}; daher wurde die Kategorie nicht in {to} geändert.",
   ["why.entry.failed"] = "Die Kategorie der Firma {company} konnte am {time} nicht von {from} in {to} geändert werden.",
-  ["why.entry.awaiting_confirmation"] = "Ob die Kategorie der Firma {company} von {from} in {to} geändert "
+  ["why.entry.awaiting_confirmation"] = "Die Frage, ob die Kategorie der Firma {company} von {from} in {to} geändert "
     .. "werden soll, wartet seit {time} auf eine Antwort.",
   ["why.entry.declined"] = "{user} hat {company} am {time} in {from} belassen, statt die Kategorie in {to} zu ändern.",
-  ["why.entry.expired"] =
-    "Niemand hat rechtzeitig beantwortet, ob die Firma {company} von {from} zu {to} wechseln soll; daher blieb sie.",
+  ["why.entry.expired"] = "Niemand hat rechtzeitig beantwortet, ob die Kategorie der Firma {company} von {from} in "
+    .. "{to} geändert werden soll; daher blieb sie unverändert.",
   ["why.entry.superseded"] =
     "Ein neueres Ereignis hat am {time} die Frage ersetzt, ob die Firma {company} von {from} zu {to} wechseln soll.",
   ["why.entry.queued"] = "Es wird entschieden, sobald eine frühere Änderung von {company} erfolgt ist.",

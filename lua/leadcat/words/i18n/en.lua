@@ -16,7 +16,7 @@ return {
   ["confirmation.sale_reopened_unnamed"] = "A sale was reopened.",
   ["confirmation.sale_deleted"] = "The sale {sale} was deleted.",
   ["confirmation.sale_deleted_unnamed"] = "A sale was deleted.",
-  ["confirmation.proposal"] = "Set the category of {company} from {from} to {to}?",
+  ["confirmation.proposal"] = "Change the category of {company} from {from} to {to}?",
   ["confirmation.takes_back"] = "This takes back what the sale changed.",
   ["confirmation.category"] = "Category",
   ["confirmation.save"] = "Save",
@@ -24,7 +24,7 @@ return {
   ["confirmation.cancel"] = "Cancel",
   ["confirmation.close"] = "Close",
   ["confirmation.company"] = "Company",
-  ["confirmation.current"] = "Category now",
+  ["confirmation.current"] = "Current category",
   ["confirmation.proposed"] = "Proposed category",
   ["confirmation.proposal_mark"] = "proposed",
   ["confirmation.expires"] = "Answer before {time}.",
@@ -37,7 +37,7 @@ return {
   ["confirmation.expired"] = "This question expired on {time}.",
   ["confirmation.superseded"] = "A newer event replaced this question on {time}.",
   ["confirmation.conflict"] = "{user} answered on {time}, but the category had already been changed.",
-  ["confirmation.somebody"] = "Somebody",
+  ["confirmation.somebody"] = "Someone",
 
   ["state.open"] = "Open",
   ["state.accepted"] = "Accepted",
@@ -53,12 +53,17 @@ return {
   ["group.partner"] = "Partner",
   ["group.potential_customer"] = "Potential customer",
 
+  -- Times: the twelve months with blanks between them, a day, and a time of a day.
+  ["time.months"] = "Jan Feb Mar Apr May Jun Jul Aug Sept Oct Nov Dec",
+  ["time.day"] = "{day} {month} {year}",
+  ["time.time"] = "{day}, {hour}:{minute} UTC",
+
   -- A change of category, where an arrow is drawn.
   ["change.to"] = "to",
 
   -- The inbox of questions.
   ["inbox.title"] = "Questions for you",
-  ["inbox.empty"] = "There is nothing to answer.",
+  ["inbox.empty"] = "No questions are waiting for you.",
   ["inbox.asked"] = "Asked on {time}.",
   ["inbox.answer"] = "Answer",
   ["inbox.older"] = "Older questions",
@@ -68,22 +73,22 @@ return {
   ["inbox.declined"] = "{company} keeps its category.",
   ["inbox.applying"] = "{company} will have the category {category} in a moment.",
   ["inbox.refused"] = "The CRM did not allow the category of {company} to be changed.",
-  ["inbox.failed"] = "The category of {company} could not be changed yet. It is tried again automatically.",
+  ["inbox.failed"] = "The category of {company} could not be changed yet. It will be retried automatically.",
   ["inbox.closed"] = "The question about {company} is closed.",
 
   -- The journal.
   ["history.title"] = "Category history",
   ["history.time"] = "When",
-  ["history.cause"] = "What happened",
+  ["history.cause"] = "Event",
   ["history.status"] = "Status",
   ["history.actor"] = "Who",
   ["history.sale"] = "Sale",
   ["history.revision"] = "Rule version",
   ["history.undo"] = "Undo",
   ["history.undo_of"] = "An earlier change was undone.",
-  ["history.undone"] = "{company} has the category {category} again.",
-  ["history.program"] = "Automatic",
-  ["history.show"] = "Show",
+  ["history.undone"] = "Undone: {company} is back in {category}.",
+  ["history.program"] = "System",
+  ["history.show"] = "Apply filters",
   ["history.empty"] = "Nothing has been recorded yet.",
   ["history.older"] = "Older entries",
   ["history.applying"] = "In progress",
@@ -126,20 +131,20 @@ return {
   ["history.was_scheduled"] = "It was scheduled earlier.",
   ["history.cancel_done"] = "What was scheduled for {company} is cancelled.",
   ["history.csv"] = "Download as CSV",
-  ["history.csv_hint"] = "Up to 10,000 entries; choose dates for older ones.",
-  ["history.partial"] = "Only a part of the history has been searched so far.",
+  ["history.csv_hint"] = "Up to 10,000 entries. To get older ones, filter by date.",
+  ["history.partial"] = "Only part of the history has been searched so far.",
   ["history.go_on"] = "Search further back",
-  ["history.empty_filtered"] = "Nothing that was recorded matches these filters.",
+  ["history.empty_filtered"] = "No entries match these filters.",
 
   -- One revision of the rules.
   ["revision.title"] = "Rule version {number}",
   ["revision.saved"] = "Saved by {user} on {time}.",
   ["revision.saved_program"] = "Saved automatically on {time}.",
-  ["revision.reverted"] = "It brings version {number} back.",
-  ["revision.first"] = "What the first version set up",
+  ["revision.reverted"] = "It restores version {number}.",
+  ["revision.first"] = "Set up in the first version",
   ["revision.changes"] = "What changed since version {number}",
   ["revision.more"] = "More changes",
-  ["revision.entries"] = "What was done by this version",
+  ["revision.entries"] = "Changes made by this version",
   ["revision.current"] = "These are the rules in use now.",
 
   -- Why a request failed: titles, then sentences by code.
@@ -156,7 +161,7 @@ return {
   ["problem.conflict"] = "The category of the company has already been changed.",
   ["problem.already_resolved"] = "This question is already closed.",
   ["problem.expired"] = "The time to answer this question is over.",
-  ["problem.stale"] = "Settings have been saved in the meantime. Load the page again and repeat your changes.",
+  ["problem.stale"] = "Someone else saved in the meantime. Reload the page and make your changes again.",
   ["problem.revision_required"] = "The request does not say which version it is based on.",
   ["problem.too_large"] = "The request is too large.",
   ["problem.unsupported_type"] = "This type of content is not accepted.",
@@ -167,14 +172,13 @@ return {
   ["problem.readonly"] = "The data can only be read here. Nothing can be changed or saved.",
   ["problem.full"] = "There is no storage space left. Tell your administrator.",
   ["problem.corrupt"] = "Stored data is damaged. Tell your administrator.",
-  ["problem.io"] = "Something went wrong. Try again, and tell your administrator if it happens once more.",
+  ["problem.io"] = "Something went wrong. Try again, and tell your administrator if it happens again.",
 
   -- The settings.
   ["settings.title"] = "Lead categorization",
   ["settings.path"] = "Settings and maintenance › Workflow",
   ["settings.rules"] = "Rules",
-  ["settings.rules_hint"] =
-    "A rule changes the category only of companies whose category is in the group Potential customer.",
+  ["settings.rules_hint"] = "Rules only change companies whose category is in the category group Potential customer.",
   ["settings.only_when"] = "Only when {conditions}.",
   ["settings.after"] = "Decided {time} later.",
   ["settings.rule_otherwise"] = "Otherwise {rule}: {category}.",
@@ -201,7 +205,8 @@ return {
   ["settings.save"] = "Save",
   ["settings.cancel"] = "Cancel",
   ["settings.categories"] = "Categories",
-  ["settings.categories_hint"] = "With lead status enabled, contacts of companies in a category have a lead status.",
+  ["settings.categories_hint"] =
+    "When lead status is enabled for a category, contacts at companies in that category have a lead status.",
   ["settings.lead_statuses"] = "Lead statuses",
   ["settings.name"] = "Name",
   ["settings.group"] = "Group",
@@ -215,24 +220,24 @@ return {
   ["settings.deleted_lead_statuses"] = "Deleted lead statuses ({count})",
   ["settings.deleted_mark"] = "{name} (deleted)",
   ["settings.unknown_mark"] = "{name} (unknown)",
-  ["settings.unnamed"] = "Not named yet",
-  ["settings.saved"] = "The settings are saved and in use.",
-  ["settings.unsaved"] = "There are changes that are not saved yet.",
+  ["settings.unnamed"] = "No name",
+  ["settings.saved"] = "Settings saved. They apply from now on.",
+  ["settings.unsaved"] = "Unsaved changes",
   ["settings.missing_category"] = "Choose a category for: {rule}.",
   ["settings.missing_lead_status"] = "Choose a lead status for: {rule}.",
   ["settings.not_saved"] = "The settings were not saved",
   ["settings.warnings"] = "Please note",
-  ["settings.changed"] = "Settings have been saved meanwhile",
+  ["settings.changed"] = "Someone else saved in the meantime",
   ["settings.changed_hint"] =
-    "Your settings are still here, and not saved. If you save again, they replace the newer ones.",
-  ["settings.changed_nothing"] = "Nothing that is shown here was changed.",
-  ["settings.try"] = "Try on past events",
-  ["settings.tried"] = "Your settings were tried on the last {events} events of the category history, against "
-    .. "those in use. Nothing is saved yet.",
+    "Your changes are still here but not saved. Saving now overwrites the changes listed above.",
+  ["settings.changed_nothing"] = "Nothing shown on this page changed.",
+  ["settings.try"] = "Test on past events",
+  ["settings.tried"] =
+    "Compared with the rules in use, on the last {events} events in the category history. Nothing has been saved.",
   ["settings.tried_note"] =
-    "The history does not have events for which no rule did anything, so a rule that was off has less to be tried on.",
-  ["settings.tried_nothing"] = "There are no events in the category history yet to try the settings on.",
-  ["settings.tried_reasons"] = "Which companies, which decisions, and why",
+    "Events that no rule acted on are not in the history, so the effect of a rule that was off may be understated.",
+  ["settings.tried_nothing"] = "The category history has no events yet to test these settings on.",
+  ["settings.tried_reasons"] = "Show companies, decisions and reasons",
   ["settings.forbidden"] = "Only administrators can see and change these settings. Ask your administrator.",
   ["settings.unlicensed"] =
     "There is no license for lead categorization, so no category is updated and nothing can be saved here.",
@@ -313,7 +318,7 @@ return {
   ["settings.problem.lead_status_required"] = "Choose a lead status.",
   ["settings.problem.lead_status_unknown"] = "There is no such lead status any more. Choose another one.",
   ["settings.problem.lead_status_deleted"] = "This lead status is deleted. Choose another one.",
-  ["settings.problem.duplicate_name"] = "Another one has the same name. Rename one of them.",
+  ["settings.problem.duplicate_name"] = "This name is used twice. Rename one of them.",
   ["settings.problem.duplicate_external"] = "Another one has the same id in the CRM. Give each its own.",
   ["settings.problem.wrong_type"] = "This cannot be used here.",
   ["settings.problem.out_of_range"] = "This number is too large or too small.",
@@ -341,12 +346,12 @@ return {
     "The rule does not start from this category, so the condition never holds.",
   ["settings.problem.type_differs"] =
     "This compares a number with a text, or with yes and no: one of them never holds.",
-  ["settings.problem.rule_hidden"] = "This rule hardly ever does anything: when its turn comes, the company is "
-    .. "already in {category}, where it does not start.",
-  ["settings.problem.rule_cycle"] =
-    "From {category}, which this rule sets, “{rule}” leads back to {target}: a company can go round for ever.",
-  ["settings.problem.rule_chain"] = "After a sale is won the company is in {category}, still a potential "
-    .. "customer, and “{rule}” moves it right on to {target}.",
+  ["settings.problem.rule_hidden"] = "This rule will almost never apply: by then the company is already in {category}, "
+    .. "and the rule does not apply to companies there.",
+  ["settings.problem.rule_cycle"] = "From {category}, which this rule sets, “{rule}” leads back to {target}: a company "
+    .. "can go back and forth indefinitely.",
+  ["settings.problem.rule_chain"] = "After a sale is won the company is in {category}, still a potential customer, and "
+    .. "“{rule}” immediately moves it on to {target}.",
   ["settings.problem.category_dead_end"] =
     "Companies stay here: no rule that is switched on leads out of this category.",
 
@@ -358,10 +363,10 @@ return {
   ["compare.decided"] = "{changed} of {events} events would be decided differently.",
   ["compare.rules"] = "What is different in the rules",
   ["compare.rules_same"] = "The rules are the same.",
-  ["compare.old"] = "Old rules",
-  ["compare.new"] = "New rules",
-  ["compare.start"] = "At the start",
-  ["compare.end"] = "At the end",
+  ["compare.old"] = "Rules in use",
+  ["compare.new"] = "Your changes",
+  ["compare.start"] = "Start",
+  ["compare.end"] = "End",
   ["compare.difference"] = "Difference",
   ["compare.ends"] = "Where the companies end: old rules and new rules",
   ["compare.way_old"] = "From start to end with the old rules",
@@ -521,8 +526,8 @@ return {
   ["why.handled_before"] = "This event has been handled before.",
   ["why.vetoed"] = "The CRM did not allow the category of {company} to be updated.",
   ["why.vetoed_because"] = "The CRM did not allow the category of {company} to be updated: {error}",
-  ["why.entry.applying"] = "On {time}, an update of the category of {company} from {from} to {to} was begun; "
-    .. "it is tried again until it is done.",
+  ["why.entry.applying"] = "On {time}, an update of the category of {company} from {from} to {to} was started; it is "
+    .. "retried until it succeeds.",
   ["why.entry.updated"] = "The category of {company} was updated from {from} to {to} on {time}.",
   ["why.entry.conflict"] = "On {time}, {company} was no longer in {from}, so the category was not updated to {to}.",
   ["why.entry.failed"] = "The category of {company} could not be updated from {from} to {to} on {time}.",
