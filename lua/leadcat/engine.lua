@@ -409,7 +409,7 @@ function Engine:on(name, fn)
 end
 
 --- This process's counters of the tenant, and the state of the store.
----@return table? stats {outcomes = {[trigger] = {[status] = {[reason] = n}}}, hook_errors, hook_error?, config = {used, size (bytes), readers, max_readers}, journal = likewise, commits = {count, seconds, slowest (seconds)}}
+---@return table? stats {outcomes = {[trigger] = {[status] = {[reason] = n}}}, hook_errors, hook_error?, config = {used, size (bytes), readers, max_readers}, journal = likewise, commits = {count, seconds, slowest (seconds)}, shared?}; shared: as the store has it (lua/leadcat/store/init.lua)
 ---@return string? message, string? code
 function Engine:stats()
   self:_check_open()

@@ -97,7 +97,7 @@ describe("companies in the database of the shared store", function()
 
   it("change in one transaction with the entry and the mark, in one round trip behind the one that reads", function()
     open()
-    assert.is_true(engine:stats().together)
+    assert.is_true(engine:stats().shared.together)
     assert(engine:handle { trigger = "sale_won", company = 1, id = "first" }) -- statements are prepared then
     shared.run(pool, "ALTER SYSTEM SET log_statement = 'all'")
     shared.run(pool, "SELECT pg_reload_conf()")
@@ -301,7 +301,7 @@ describe("companies in the database of the shared store", function()
 
     local function is_together(options)
       local opened = assert(open_with(options))
-      local together = opened:stats().together
+      local together = opened:stats().shared.together
       opened:close()
       return together
     end
@@ -319,7 +319,7 @@ describe("companies in the database of the shared store", function()
       engine = shared.open(url, { host = host_of {
         adapter = pg { url = elsewhere }, companies = { table = "companies", id = "id", category = "category" },
       } })
-      assert.is_false(engine:stats().together)
+      assert.is_false(engine:stats().shared.together)
     end)
 
     it("by themselves, through any adapter, and not where that is not wanted", function()
@@ -328,7 +328,7 @@ describe("companies in the database of the shared store", function()
       engine = shared.open(url, {
         host = host_of { adapter = adapter, companies = { table = "companies", id = "id", category = "category" } },
       })
-      assert.is_true(engine:stats().together)
+      assert.is_true(engine:stats().shared.together)
       assert.is_false(is_together { together = false })
     end)
 
@@ -341,7 +341,7 @@ describe("companies in the database of the shared store", function()
       engine = shared.open(url, {
         host = host_of { adapter = adapter, companies = { table = "companies", id = "id", category = "category" } },
       })
-      assert.is_false(engine:stats().together)
+      assert.is_false(engine:stats().shared.together)
       assert.is_true(is_together { adapter = adapter })
       for _, right in ipairs { "USAGE ON SCHEMA leadcat", "ALL ON ALL TABLES IN SCHEMA leadcat",
         "ALL ON ALL SEQUENCES IN SCHEMA leadcat" } do

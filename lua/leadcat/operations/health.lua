@@ -67,7 +67,7 @@ end
 ---@return integer status 503 when something fails, else 200
 ---@return string body, string kind
 local function report(run)
-  local tasks, works, problem = {}, true, nil
+  local tasks, shared, works, problem = {}, {}, true, nil
   for i, task in ipairs(run.tasks) do
     tasks[i] = shown(task)
     works = works and task.status.error == nil
@@ -75,10 +75,13 @@ local function report(run)
   for _, work in ipairs(run.works) do
     local ok, message = work.engine:probe()
     problem = problem or not ok and message or nil
+    local stats = work.engine._store:stats(true)
+    shared[#shared + 1] = stats and stats.shared
   end
   works = works and not problem
   return works and 200 or 503, json.encode({
     status = works and "ok" or "failing", store = problem or "ok", tasks = json.array(tasks),
+    shared = shared[1] and json.array(shared) or nil,
   }, "  ") .. "\n", "application/json"
 end
 

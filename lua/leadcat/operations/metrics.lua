@@ -1,5 +1,6 @@
 --- Counters. Each process counts by itself; the store has the sums of all processes. Methods of the engine.
 
+local core = require "leadcat.core"
 local platform = require "leadcat.util.platform"
 
 local metrics = {}
@@ -144,23 +145,70 @@ local function add_maps(lines, stats)
   end
 end
 
+-- What a process has to tell of a shared store: its family, kind, help and value.
+local SHARED = {
+  { "primary_reached", "gauge", "Whether the primary has answered the last statement.",
+    function(shared) return shared.primary and 1 or 0 end },
+  { "rules_age_seconds", "gauge", "Seconds since the last look at the database's rules that succeeded.",
+    function(shared) return shared.rules_age end },
+  { "rules_behind", "gauge", "Saves of rules that are known of, and not used here yet.",
+    function(shared) return shared.rules_behind end },
+  { "unknown_total", "counter", "Writes whose end nobody knows: they were unavailable, and may have been done.",
+    function(shared) return shared.unknown end },
+  { "overtaken_total", "counter", "Writes before which others were: they were decided anew.",
+    function(shared) return shared.overtaken end },
+  { "together", "gauge", "Whether companies change in the transaction of the journal.",
+    function(shared) return shared.together and 1 or 0 end },
+  { "apart_total", "counter", "Calls whose changes the companies' tables have not taken so.",
+    function(shared) return shared.apart end },
+  { "connections_used", "gauge", "Connections that are in use.", function(shared) return shared.connections.used end },
+  { "connections_idle", "gauge", "Connections that are not.", function(shared) return shared.connections.idle end },
+  { "connections_most", "gauge", "Connections that there may be.",
+    function(shared) return shared.connections.size end },
+  { "connections_waiting", "gauge", "Calls that wait for a connection.",
+    function(shared) return shared.connections.waiting end },
+  { "commits_total", "counter", "Commits.", function(_, commits) return commits.count end },
+  { "commit_seconds_total", "counter", "Seconds that commits have taken.",
+    function(_, commits) return commits.seconds end },
+}
+
+local function add_shared(lines, stats)
+  local process = core.process()
+  for _, family in ipairs(SHARED) do
+    local name = "leadcat_shared_" .. family[1]
+    add_family(lines, name, family[2], family[3])
+    lines[#lines + 1] = ('%s{process="%d"} %.14g'):format(name, process, family[4](stats.shared, stats.commits))
+  end
+end
+
 --- The store's counters and state, in Prometheus' text format. Events, questions and entries are this tenant's;
--- unfinished changes, files and reader slots are of all tenants.
+-- unfinished changes, files and reader slots are of all tenants. Of a shared store there is also what this process has to
+-- tell, and nothing else while the database is away.
 ---@return string? text, string? message, string? code
 function metrics:metrics()
   self:_check_open()
-  local open, counters, stats
-  local ok, message, code = flush(self, { self._tenant })
+  local open, counters
+  local stats, message, code = self._store:stats(true)
+  local shared, ok = {}, stats ~= nil
+  if stats and stats.shared then
+    add_shared(shared, stats)
+    ok = stats.shared.primary
+  end
+  if ok then
+    ok, message, code = flush(self, { self._tenant })
+  end
   if ok then
     counters, message, code = self._store:counters(self._tenant)
   end
   if counters then
     stats, message, code = self._store:stats()
   end
-  if stats then
+  if counters and stats then
     open, message, code = self:count_confirmations { state = "open" }
   end
-  if not open then
+  if not open and shared[1] then
+    return table.concat(shared, "\n") .. "\n"
+  elseif not open then
     return nil, message, code
   end
   local lines, left = {}, stats.unfinished
@@ -171,6 +219,9 @@ function metrics:metrics()
     counters.remembered_events or 0)
   add_gauge(lines, "leadcat_changes_unfinished", "Changes that a host has still to make, of all tenants.", left)
   add_maps(lines, stats)
+  for _, line in ipairs(shared) do
+    lines[#lines + 1] = line
+  end
   return table.concat(lines, "\n") .. "\n"
 end
 

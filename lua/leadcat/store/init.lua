@@ -192,7 +192,7 @@
 ---@field due fun(self, work: "changes"|"timed"|"journal"|"unchanged"|"marks"|"deliveries", age: number, count: integer, now: number, place: string): string[]?, string?, string? some tenants that have such work due (`applying`; `expire` and `scheduled`; `trim`), and where to go on ("": at the start, and when all were looked at)
 ---@field check_readers fun(self): integer?, string?, string? frees what dead processes have left behind; how much
 ---@field probe fun(self, age: number): true?, string?, string? whether the disk works: reads both files and, if this process has written nothing for `age` seconds, writes
----@field stats fun(self): table?, string?, string? `{unfinished, config, journal = {used, free, size (bytes), behind (commits, of the oldest reader), readers, max_readers}, commits = {count, seconds, slowest}}`
+---@field stats fun(self, near?: boolean): table?, string?, string? of a shared store also `shared`, what an operator looks at in this process: `{primary (whether the last statement was answered), problem?, rules_age (seconds since the rules were looked for), rules_behind (saves), unknown, overtaken, apart, together, connections = {used, idle, size, waiting}}`; `near`: without `unfinished`, also while the database is away. `{unfinished, config, journal = {used, free, size (bytes), behind (commits, of the oldest reader), readers, max_readers}, commits = {count, seconds, slowest}}`
 ---@field copy fun(self, path: string, compact?: boolean): true?, string?, string? copies the store, while it is in use, into a new directory. `conflict`: there is one
 ---@field close fun(self) closing again does nothing
 

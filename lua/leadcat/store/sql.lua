@@ -22,6 +22,10 @@ local sql = {}
 ---@class leadcat.sql.Store: leadcat.Store
 ---@field core leadcat.Store the node's own, for rules and for deciding
 ---@field owner integer tells whose a claim is
+---@field is_reached boolean whether the primary has answered the last statement; else `trouble` says why not
+---@field unknown integer writes whose end nobody knows
+---@field overtaken integer writes before which others were
+---@field apart integer calls whose changes a CRM in this database has not taken with the journal
 ---@field theirs? leadcat.sql.Theirs companies of a CRM that are in this database
 local Store = {}
 Store.__index = Store
@@ -60,8 +64,11 @@ function Store:run(statement, params, writes, further)
     error("the engine is closed", 3)
   end
   local begun = core.uptime()
-  local rows, message, code, problem = self.database:run(statement, params, nil, further)
+  local rows, message, code, problem, was_sent = self.database:run(statement, params, nil, further)
+  self.is_reached, self.trouble = code ~= "unavailable", code == "unavailable" and message or nil
   if not rows then
+    local is_unknown = writes and was_sent and code == "unavailable" and (not problem or problem.severity == "WARNING")
+    self.unknown = self.unknown + (is_unknown and 1 or 0)
     return nil, message, code_of(code, problem), problem
   end
   if writes then
@@ -82,6 +89,7 @@ function Store:insist(statement, params, what)
     if code ~= "overtaken" then
       return rows, message, code
     end
+    self.overtaken = self.overtaken + 1
   end
   return nil, ("others keep changing the same %s"):format(what), "unavailable"
 end
@@ -340,6 +348,7 @@ function sql.new(options)
     core = options.core, database = options.database, owner = random + 1, sleep = function(_,
       seconds) options.sleep(seconds) end,
     trusts_now = options.trusts_now, commits = 0, seconds = 0, slowest = 0, polls_at = 0, committed_at = core.uptime(),
+    is_reached = false, unknown = 0, overtaken = 0, apart = 0, polled_at = core.uptime(),
   }, Store)
   local ok, message, code = prepare(store, options)
   if not ok then

@@ -151,6 +151,7 @@ end
 ---@param timeout? number
 ---@param further? table[] more statements `{statement, values}` of the same transaction, in the same round trip
 ---@return leadcat.pg.Result? result of the statement, string? message, "unavailable"|"failed"|nil code, leadcat.pg.Problem? problem
+---@return boolean? was_sent
 function Pool:run(statement, values, timeout, further)
   local encoded = statements.encode(statement, values or {}, 2) -- before there is a session that an error would lose
   local taken, reason, unavailable, last = self:acquire()
@@ -169,7 +170,16 @@ function Pool:run(statement, values, timeout, further)
     result, message, code, problem = taken:run_encoded(statement, encoded, timeout)
   end
   self:release(taken)
-  return result, message, code, problem
+  return result, message, code, problem, true
+end
+
+--- How many sessions are in use and put aside, how many there may be, and, in nginx, how many wait for one.
+---@return {used: integer, idle: integer, size: integer, waiting: integer}
+function Pool:state()
+  return {
+    used = in_use(self), idle = #self.idle, size = self.size,
+    waiting = self.waiting and math.max(0, -self.waiting:count()) or 0,
+  }
 end
 
 --- Closes what was put aside; what is in use is closed when it is released.

@@ -123,6 +123,7 @@ function rules:poll(at_once, anew)
     self.polls_at = core.uptime() + AWAY
     return nil, message, code
   end
+  self.newest_counter = meta.configs
   local cluster, counter, anchor = read_state(self)
   local fits
   fits, message, code = is_of(self, meta, cluster, counter, anchor)
@@ -140,9 +141,11 @@ end
 
 -- Each read tells the counter: so whoever handles events needs no poll.
 function rules:heard(counter, now)
-  self.offset = now - core.uptime()
+  self.offset, self.newest_counter = now - core.uptime(), counter
   if counter ~= self.counter then
     self.polls_at = 0
+  else
+    self.polled_at = core.uptime()
   end
 end
 

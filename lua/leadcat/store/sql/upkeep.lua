@@ -305,23 +305,39 @@ function upkeep:probe(age)
   return ok and true, message, code
 end
 
-function upkeep:stats()
+-- What an operator looks at: this process's, and without asking more of the database than `poll` does.
+local function condition_of(self)
+  self:poll()
+  return {
+    primary = self.is_reached, problem = self.trouble, rules_age = core.uptime() - self.polled_at,
+    rules_behind = math.max(0, (self.newest_counter or 0) - (self.counter or 0)), unknown = self.unknown,
+    overtaken = self.overtaken, apart = self.apart, together = self.theirs ~= nil, connections = self.database:state(),
+  }
+end
+
+function upkeep:stats(near)
   local stats, message, code = self.core:stats()
   if not stats then
     return nil, message, code
+  end
+  stats.shared, stats.commits = condition_of(self), {
+    count = self.commits, seconds = self.seconds, slowest = self.slowest,
+  }
+  if near then
+    return stats
   end
   local rows
   rows, message, code = self:run(statements.count_unfinished, {})
   if not rows then
     return nil, message, code
   end
-  stats.together = self.theirs ~= nil
-  stats.unfinished, stats.commits = rows[1][1], { count = self.commits, seconds = self.seconds, slowest = self.slowest }
+  stats.unfinished = rows[1][1]
   return stats
 end
 
 function upkeep.copy()
-  return nil, "what is shared is copied with the database's own tools, such as pg_basebackup or pg_dump", "unavailable"
+  return nil, "what is shared is copied with the database's own tools: pg_dump --schema=leadcat for "
+    .. "leadcat's tables, pg_basebackup for the server", "unavailable"
 end
 
 return upkeep

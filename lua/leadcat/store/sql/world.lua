@@ -346,12 +346,7 @@ end
 
 local unpack = rawget(table, "unpack") or rawget(_G, "unpack")
 
---- Decides and writes.
----@param self leadcat.sql.Store
----@param tenant string
----@param call leadcat.sql.Call
----@return table? results of the method, as `{n = how many, ...}`; `wrote`: whether anything was written; string? message; string? code
-function world.change(self, tenant, call)
+local function change(self, tenant, call)
   local beside, missed = call.beside, 0
   for try = 1, TRIES do
     local keys = call.keys()
@@ -390,7 +385,9 @@ function world.change(self, tenant, call)
         return nil, why, code
       elseif written and (not why or not call.undo or not call.undo(world.left_out(written, why))) then
         return answer
-      elseif why == "stale" then
+      end
+      self.overtaken = self.overtaken + 1
+      if why == "stale" then
         found, message, code = self:poll(true)
         if not found then
           return nil, message, code
@@ -405,6 +402,19 @@ function world.change(self, tenant, call)
     end
   end
   return nil, "others keep changing the same companies", beside and "apart" or "unavailable"
+end
+
+--- Decides and writes.
+---@param self leadcat.sql.Store
+---@param tenant string
+---@param call leadcat.sql.Call
+---@return table? results of the method, as `{n = how many, ...}`; `wrote`: whether anything was written; string? message; string? code
+function world.change(self, tenant, call)
+  local answer, message, code = change(self, tenant, call)
+  if code == "apart" then
+    self.apart = self.apart + 1
+  end
+  return answer, message, code
 end
 
 -- The companies of rows that were not written.
