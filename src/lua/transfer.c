@@ -97,6 +97,33 @@ static lc_status set_numbers(lua_State *L, const char *const names[2], size_t co
   return LC_OK;
 }
 
+static lc_status set_change(lua_State *L, lc_text value, lc_error *error) {
+  lc_done change;
+  if (!lc_transfer_change(value, &change))
+    return damaged(error);
+  l_set_integer(L, "entry", (int64_t)change.entry);
+  l_set_string(L, "kind", lc_done_names[change.kind]);
+  return LC_OK;
+}
+
+static lc_status set_delivery(lua_State *L, lc_text value, lc_error *error) {
+  lc_delivery d;
+  lc_status status = lc_delivery_unpack(value.data, value.size, &d, error);
+  if (status != LC_OK)
+    return status;
+  set_bytes(L, "key", (lc_text){ (const char *)d.key, sizeof d.key });
+  l_set_integer(L, "state", (int64_t)d.state);
+  l_set_integer(L, "attempts", d.attempts);
+  l_set_number(L, "received", d.received);
+  l_set_number(L, "due", d.due);
+  set_bytes(L, "hook", d.hook);
+  l_set_text(L, "sender_id", d.sender_id);
+  l_set_text(L, "about", d.about);
+  l_set_text(L, "problem", d.problem);
+  l_set_text(L, "body", d.body);
+  return LC_OK;
+}
+
 /* Sets what the value says. `name` is the rest of the key. */
 static lc_status set_value(lua_State *L, l_store *box, int table, lc_text tenant, lc_text value, lc_error *error) {
   static const char *const schedule[2] = { "scheduled", "scheduled_at" }, *const counter[2] = { "value", NULL };
@@ -113,6 +140,10 @@ static lc_status set_value(lua_State *L, l_store *box, int table, lc_text tenant
       return set_company(L, value, error);
     case LC_TABLE_SCHEDULED:
       return set_numbers(L, schedule, 2, value, error);
+    case LC_TABLE_CHANGES:
+      return set_change(L, value, error);
+    case LC_TABLE_DELIVERIES:
+      return set_delivery(L, value, error);
     case LC_TABLE_COUNTERS:
       return set_numbers(L, counter, 1, value, error);
     default:
@@ -188,13 +219,17 @@ static int l_epochs(lua_State *L) {
 
 /* ---- putting -------------------------------------------------------------------------------- */
 
-typedef enum kind { JOURNAL, UNCHANGED, QUESTIONS, MARKS, COMPANIES, CURSORS, KINDS } kind;
+typedef enum kind { JOURNAL, UNCHANGED, QUESTIONS, MARKS, COMPANIES, CURSORS, CHANGES, DELIVERIES, KINDS } kind;
 
 typedef struct moved {
   lc_text name, record;
   bool is_seen;
   lc_scratch_company company;
+  lc_done change;
+  lc_delivery delivery;
 } moved;
+
+typedef void reader(lua_State *L, int table, void *item);
 
 static void to_moved(lua_State *L, int table, void *item) {
   moved *m = item;
@@ -210,6 +245,30 @@ static void to_company(lua_State *L, int table, void *item) {
   l_to_scratch_company(L, table, &m->company);
 }
 
+static void to_change(lua_State *L, int table, void *item) {
+  moved *m = item;
+  *m = (moved){ .change = {
+    .number = (uint64_t)l_integer_field(L, table, "number"), .entry = (uint64_t)l_integer_field(L, table, "entry"),
+    .kind = (lc_done_kind)l_name_field(L, table, "kind", lc_done_names, LC_DONE_KINDS),
+  } };
+}
+
+static void to_delivery(lua_State *L, int table, void *item) {
+  moved *m = item;
+  lc_text key = l_text_field(L, table, "key", LC_DELIVERY_KEY_SIZE);
+  *m = (moved){ .delivery = {
+    .id = (uint64_t)l_integer_field(L, table, "id"), .received = l_number_field(L, table, "received"),
+    .due = l_number_field(L, table, "due"), .attempts = (uint32_t)l_integer_field(L, table, "attempts"),
+    .state = (lc_delivery_state)l_name_field(L, table, "state", lc_delivery_state_names, LC_DELIVERY_STATES),
+    .hook = l_text_field(L, table, "hook", LC_HOOK_MAX), .sender_id = l_text_field(L, table, "sender_id", LC_SENDER_ID_MAX),
+    .about = l_text_field(L, table, "about", UINT16_MAX), .problem = l_text_field(L, table, "problem", UINT16_MAX),
+    .body = l_text_field(L, table, "body", LC_DELIVERY_BODY_MAX),
+  } };
+  if (key.size != sizeof m->delivery.key || m->delivery.hook.size == 0)
+    luaL_error(L, "a hook and a key of 16 bytes expected");
+  memcpy(m->delivery.key, key.data, sizeof m->delivery.key);
+}
+
 static lc_status put(lc_store *store, kind what, lc_text tenant, const moved *m, lc_error *error) {
   switch (what) {
     case JOURNAL: case UNCHANGED:
@@ -220,20 +279,27 @@ static lc_status put(lc_store *store, kind what, lc_text tenant, const moved *m,
       return lc_scratch_keep_mark(store, tenant, m->name, m->record, error);
     case COMPANIES:
       return lc_scratch_put_company(store, &m->company, error);
+    case CHANGES:
+      return lc_transfer_put_change(store, &m->change, error);
+    case DELIVERIES:
+      return lc_transfer_put_delivery(store, &m->delivery, error);
     default:
       return lc_scratch_put_cursor(store, m->name, m->record, error);
   }
 }
 
 /* store:restore(tenant, kind, items, written) -> true. Kinds: journal and unchanged {record=, seen=}, questions {record=}, marks {name=,
- * record=}, written (seconds since 1970) before that; companies as store:walk takes them; cursors {name=, record=}. In one transaction. */
+ * record=}, written (seconds since 1970) before that; companies as store:walk takes them; cursors {name=, record=}; changes {number=, kind=, entry=} (number 0: up to where they
+ * were removed); deliveries as store:delivery gives them, with their key=. In one transaction. */
 static int l_restore(lua_State *L) {
-  static const char *const names[] = { "journal", "unchanged", "questions", "marks", "companies", "cursors", NULL };
+  static const char *const names[] = { "journal", "unchanged", "questions", "marks", "companies", "cursors", "changes", "deliveries",
+                                      NULL };
+  static reader *const readers[] = { [COMPANIES] = to_company, [CHANGES] = to_change, [DELIVERIES] = to_delivery, [KINDS] = NULL };
   lc_text tenant = l_check_tenant(L, 2);
   kind what = (kind)luaL_checkoption(L, 3, NULL, names);
   double written = luaL_optnumber(L, 5, 0);
   size_t count;
-  const moved *items = l_check_items(L, 4, sizeof *items, &count, what == COMPANIES ? to_company : to_moved);
+  const moved *items = l_check_items(L, 4, sizeof *items, &count, readers[what] != NULL ? readers[what] : to_moved);
   l_store *box = l_check_open(L);
   lc_status status = lc_transfer_begin(box->store, tenant, &box->error);
   if (status != LC_OK)

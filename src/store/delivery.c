@@ -148,19 +148,23 @@ static int is_room(const lc_writer *w, size_t most, bool *room) {
   return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-static int put_new(lc_writer *w, lc_delivery *d) {
-  lc_entry numbered = { .id = 0 };
+int lc_put_delivery(lc_writer *w, const lc_delivery *d) {
   lc_key known = known_key(w, d);
-  lc_number_entry(w, &numbered);
-  d->id = numbered.id;
-  d->received = d->due = w->now;
-  d->attempts = 0;
-  d->state = LC_DELIVERY_WAITING;
   w->added++;
   int rc = put_record(w, d);
   if (rc == 0)
     rc = put_waiting(w, d);
   return rc != 0 ? rc : lc_put(w->store, w->txn, LC_TABLE_DELIVERED, &known, &d->id, sizeof d->id);
+}
+
+static int put_new(lc_writer *w, lc_delivery *d) {
+  lc_entry numbered = { .id = 0 };
+  lc_number_entry(w, &numbered);
+  d->id = numbered.id;
+  d->received = d->due = w->now;
+  d->attempts = 0;
+  d->state = LC_DELIVERY_WAITING;
+  return lc_put_delivery(w, d);
 }
 
 static lc_status put_if_new(lc_writer *w, lc_delivery *d, size_t most, bool *is_new, lc_error *error) {

@@ -212,6 +212,12 @@ uint64_t lc_next_number(lc_writer *w);
 void lc_number_entry(lc_writer *w, lc_entry *entry);
 int lc_put_new_entry(lc_writer *w, const lc_entry *entry);
 
+/* The same without what is added to the tenant's changes. */
+int lc_put_moved_entry(lc_writer *w, const lc_entry *entry);
+
+/* Puts a change with its number; number 0: the entry is the number up to which changes were removed. */
+int lc_put_change(const lc_writer *w, const lc_done *change);
+
 /* Adds to the tenant's changes that the entry has reached its end, or has asked; nothing when it is still to be done. */
 int lc_add_change(lc_writer *w, const lc_entry *entry);
 
@@ -439,6 +445,9 @@ int lc_count_marks(const lc_store *store, MDB_txn *txn, const lc_key *tenant, ui
 
 /* Where a delivery stands in LC_TABLE_WAITING while it waits. */
 lc_key lc_key_of_waiting(const lc_key *tenant, const lc_delivery *delivery);
+
+/* Puts a delivery with its id, and what else finds it. */
+int lc_put_delivery(lc_writer *w, const lc_delivery *delivery);
 
 /* ---- from old_deliveries.c -------------------------------------------------------------- */
 

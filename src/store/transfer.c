@@ -67,6 +67,10 @@ bool lc_transfer_tenant(lc_text *key, lc_text *tenant) {
   return true;
 }
 
+bool lc_transfer_change(lc_text value, lc_done *change) {
+  return lc_unpack_change(value, change);
+}
+
 bool lc_transfer_is_seen(lc_store *store, lc_text tenant, const lc_entry *entry) {
   lc_error ignored;
   uint64_t seen;
@@ -113,16 +117,26 @@ lc_status lc_transfer_put_entry(lc_store *store, bool unchanged, lc_text record,
   lc_status status = lc_entry_unpack(record.data, record.size, &entry, error);
   lc_writer w = {
     .store = store, .txn = store->scratch, .tenant = store->scratch_tenant, .log = unchanged ? LC_LOG_UNCHANGED : LC_LOG_JOURNAL,
-    .last.number = entry.id, /* so the change's number comes behind it */
   };
   if (status != LC_OK)
     return status;
-  int rc = lc_put_new_entry(&w, &entry);
+  int rc = lc_put_moved_entry(&w, &entry);
   if (rc == 0 && is_seen && entry.event_id.size != 0)
     rc = put_seen(&w, &entry);
   if (rc == 0)
     rc = lc_put_count(&w);
   return lc_writer_fail(&w, rc, error);
+}
+
+lc_status lc_transfer_put_change(lc_store *store, const lc_done *change, lc_error *error) {
+  const lc_writer w = { .store = store, .txn = store->scratch, .tenant = store->scratch_tenant };
+  return lc_writer_fail(&w, lc_put_change(&w, change), error);
+}
+
+lc_status lc_transfer_put_delivery(lc_store *store, const lc_delivery *delivery, lc_error *error) {
+  lc_writer w = { .store = store, .txn = store->scratch, .tenant = store->scratch_tenant, .log = LC_LOG_DELIVERIES };
+  int rc = lc_put_delivery(&w, delivery);
+  return lc_writer_fail(&w, rc != 0 ? rc : lc_put_count(&w), error);
 }
 
 /* ---- the end ------------------------------------------------------------------------------ */

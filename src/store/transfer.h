@@ -6,6 +6,7 @@
 #ifndef LC_STORE_TRANSFER_H
 #define LC_STORE_TRANSFER_H
 
+#include "delivery.h"
 #include "scratch.h"
 
 /* The table with that name. LC_NOT_FOUND. */
@@ -21,6 +22,9 @@ lc_status lc_transfer_count(lc_store *store, int table, uint64_t *count, lc_erro
 /* Takes the tenant off the front of a key. False: it is damaged. */
 bool lc_transfer_tenant(lc_text *key, lc_text *tenant);
 
+/* Reads a change, but for its number, which is in its key. False: it is damaged. */
+bool lc_transfer_change(lc_text value, lc_done *change);
+
 /* Whether the entry is what the id of its event stands for. */
 bool lc_transfer_is_seen(lc_store *store, lc_text tenant, const lc_entry *entry);
 
@@ -32,9 +36,12 @@ void lc_transfer_free_claim(const lc_store *store, lc_claim *claim);
 lc_status lc_transfer_begin(lc_store *store, lc_text tenant, lc_error *error);
 lc_status lc_transfer_end(lc_store *store, double written, lc_status status, lc_error *error);
 
-/* Puts a packed entry. `is_seen`: the id of its event stands for it. That it was done comes into the sequence of changes, with the
- * number behind its own. */
+/* Puts a packed entry. `is_seen`: the id of its event stands for it. */
 lc_status lc_transfer_put_entry(lc_store *store, bool unchanged, lc_text record, bool is_seen, lc_error *error);
+
+/* Put a change with its number (0: its entry is the number up to which changes were removed), and a delivery with its id. */
+lc_status lc_transfer_put_change(lc_store *store, const lc_done *change, lc_error *error);
+lc_status lc_transfer_put_delivery(lc_store *store, const lc_delivery *delivery, lc_error *error);
 
 /* Ends what was put: the store goes on in these epochs, with numbers behind `last`, whose time is `written`. It has to be opened anew
  * afterwards. */

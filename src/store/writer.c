@@ -143,11 +143,16 @@ int lc_unlist_entry(const lc_writer *w, const lc_company *company, uint64_t entr
   return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
+int lc_put_change(const lc_writer *w, const lc_done *change) {
+  lc_key key = lc_key_of_entry(&w->tenant, change->number);
+  uint64_t packed = change->entry << LC_DONE_BITS | (uint64_t)change->kind;
+  return lc_put(w->store, w->txn, LC_TABLE_CHANGES, &key, &packed, sizeof packed);
+}
+
 /* Adds to the tenant's changes. */
 static int add_change(lc_writer *w, uint64_t entry, lc_done_kind kind) {
-  lc_key key = lc_key_of_entry(&w->tenant, lc_next_number(w));
-  uint64_t packed = entry << LC_DONE_BITS | (uint64_t)kind;
-  return lc_put(w->store, w->txn, LC_TABLE_CHANGES, &key, &packed, sizeof packed);
+  const lc_done change = { .number = lc_next_number(w), .entry = entry, .kind = kind };
+  return lc_put_change(w, &change);
 }
 
 int lc_add_change(lc_writer *w, const lc_entry *entry) {
@@ -170,13 +175,16 @@ static bool has_two_names(const lc_entry *entry) {
   return lc_entry_is_note(entry) && entry->former.text.size != 0;
 }
 
-int lc_put_new_entry(lc_writer *w, const lc_entry *entry) {
+int lc_put_moved_entry(lc_writer *w, const lc_entry *entry) {
   w->added++;
   int rc = lc_put_entry(w, entry);
   if (rc == 0 && has_two_names(entry))
     rc = lc_list_entry(w, &entry->former, entry->id);
-  if (rc == 0)
-    rc = lc_list_entry(w, &entry->company, entry->id);
+  return rc != 0 ? rc : lc_list_entry(w, &entry->company, entry->id);
+}
+
+int lc_put_new_entry(lc_writer *w, const lc_entry *entry) {
+  int rc = lc_put_moved_entry(w, entry);
   return rc != 0 || w->log != LC_LOG_JOURNAL ? rc : lc_add_change(w, entry);
 }
 

@@ -55,7 +55,7 @@ local function session_of(database)
 end
 
 local TABLES = "leadcat.config, leadcat.trigger, leadcat.company, leadcat.entry, leadcat.unchanged, leadcat.question, "
-  .. "leadcat.mark, leadcat.cursor, leadcat.counter, leadcat.delivery, leadcat.change"
+  .. "leadcat.mark, leadcat.cursor, leadcat.counter, leadcat.delivery, leadcat.change, leadcat.sequence"
 
 local function check_version(database)
   local version = must(schema.version(database))
@@ -146,20 +146,12 @@ end
 
 local MOVED = "the store in %s has moved to %s: open it with `shared` and another directory"
 
-local function refuse_waiting(deliveries)
-  if deliveries > 0 then
-    give_up(("deliveries of webhooks that wait: %d. A move does not take these along: have them handled first"):format(
-      deliveries))
-  end
-end
-
 local function check_source(store, path)
   if sql.is_mirror(store) then
     give_up(("%s mirrors a shared store: it has nothing to move"):format(path))
   elseif not must(store:holds()) then
     give_up(("there is nothing in %s to move"):format(path), "not_found")
   end
-  refuse_waiting(must(store:table_size "waiting"))
 end
 
 local function check_empty(session)
@@ -239,7 +231,6 @@ local function check_idle(session)
   if busy > 0 then
     give_up(("nodes are working on %d changes: stop them first"):format(busy), "unavailable")
   end
-  refuse_waiting(session.run("SELECT count(*) FROM leadcat.delivery WHERE state = 0")[1][1])
 end
 
 -- From now on the tables only can be read: no row fits.

@@ -7,15 +7,15 @@ local sql = require "leadcat.store.sql"
 local read = {}
 
 local LEAST = -1
-local PAGE = 500 -- no more marks than the core takes at a time
+local PAGE, FEW = 500, 16 -- no more marks than the core takes at a time
 local MS = "(extract(epoch FROM clock_timestamp()) * 1000)::int8"
 
 -- Calls `fn(tenant, rows)` with the rows of each page that are of one tenant. The first columns are the key by which
 -- they are ordered, of these types, the first one the tenant.
-local function each_page(session, text, types, first, fn)
+local function each_page(session, text, types, first, fn, size)
   local at = first
   repeat
-    local rows = session.run(text .. " LIMIT " .. PAGE, types, at)
+    local rows = session.run(text .. " LIMIT " .. (size or PAGE), types, at)
     local from = 1
     for i, row in ipairs(rows) do
       if i == #rows or rows[i + 1][1] ~= row[1] then
@@ -31,12 +31,23 @@ local function each_page(session, text, types, first, fn)
 end
 
 -- The items that `make` makes of some of the rows.
-local function items_of(rows, from, to, make)
+local function items_of(rows, from, to, make, number)
   local items = {}
   for i = from, to do
-    items[#items + 1] = make(rows[i])
+    items[#items + 1] = make(rows[i], number)
   end
   return items
+end
+
+local STATES = { [0] = "waiting", "done", "failed", "dropped" } -- lc_delivery_state
+
+-- Deliveries are numbered by the milliseconds in which they came, or a little later.
+local function numbering()
+  local known = {}
+  return function(tenant, written)
+    known[tenant] = math.max((known[tenant] or 0) + 1, math.floor(written / 1000))
+    return known[tenant]
+  end
 end
 
 local STEPS = {
@@ -63,7 +74,34 @@ local STEPS = {
   { "cursors", "SELECT tenant, name, text FROM leadcat.cursor WHERE (tenant, name) > ($1, $2) AND text <> ''::bytea "
     .. "ORDER BY tenant, name", { "bytea", "bytea" }, { "", "" },
     function(row) return { name = row[2], record = row[3] } end },
+  { "changes", "SELECT tenant, number, entry, kind FROM leadcat.change c WHERE (tenant, number) > ($1, $2) AND EXISTS "
+    .. "(SELECT 1 FROM leadcat.entry e WHERE e.tenant = c.tenant AND e.entry = c.entry) ORDER BY tenant, number",
+    { "bytea", "int8" }, { "", LEAST }, function(row) return { number = row[2], entry = row[3], kind = row[4] } end },
+  { "changes", "SELECT tenant, removed FROM leadcat.sequence WHERE (tenant, removed) > ($1, $2) "
+    .. "AND removed > 0 ORDER BY tenant, removed", { "bytea", "int8" }, { "", LEAST },
+    function(row) return { number = 0, entry = row[2], kind = "ended" } end },
+  { "deliveries", "SELECT tenant, id, key, hook, state, written, due, attempts, sender_id, about, problem, body "
+    .. "FROM leadcat.delivery WHERE (tenant, id) > ($1, $2) ORDER BY tenant, id", { "bytea", "int8" }, { "", LEAST },
+    function(row, number)
+      return {
+        id = number(row[1], row[6]), key = row[3], hook = row[4], state = STATES[row[5]], received = row[6] / 1000000,
+        due = row[7] / 1000000, attempts = row[8], sender_id = row[9], about = row[10], problem = row[11],
+        body = row[12],
+      }
+    end, FEW },
 }
+
+-- What was done and has no number yet gets one, as from whoever follows (store/sql/changes.lua).
+local NUMBER = [[
+WITH n AS MATERIALIZED (SELECT tenant, place, row_number() OVER (PARTITION BY tenant ORDER BY place) AS part
+  FROM leadcat.change WHERE number IS NULL),
+a AS MATERIALIZED (SELECT tenant, count(*) AS count, greatest(max(entry), ]] .. MS .. [[ * 1024) AS above
+  FROM leadcat.change WHERE number IS NULL GROUP BY tenant),
+s AS (INSERT INTO leadcat.sequence AS s (tenant, last, removed) SELECT tenant, above + count, 0 FROM a
+  ON CONFLICT (tenant) DO UPDATE SET last = greatest(excluded.last, s.last + (SELECT count FROM a
+    WHERE a.tenant = s.tenant)) RETURNING tenant, last)
+UPDATE leadcat.change c SET number = s.last - a.count + n.part FROM n JOIN a ON a.tenant = n.tenant
+  JOIN s ON s.tenant = n.tenant WHERE c.tenant = n.tenant AND c.place = n.place]]
 
 local function carry_rules(store, session, must)
   local names, items = {}, {}
@@ -93,14 +131,15 @@ end
 
 local NEWEST = [[
 SELECT coalesce(max(entry), 0), coalesce(max(written), 0) FROM (SELECT entry, written FROM leadcat.entry
-  UNION ALL SELECT entry, written FROM leadcat.unchanged) e]]
+  UNION ALL SELECT entry, written FROM leadcat.unchanged UNION ALL SELECT last, 0 FROM leadcat.sequence) e]]
 
 --- How many records there are.
 function read.total(session)
   return session.run([[
 SELECT (SELECT count(*) FROM leadcat.entry) + (SELECT count(*) FROM leadcat.unchanged)
   + (SELECT count(*) FROM leadcat.question) + (SELECT count(*) FROM leadcat.mark)
-  + (SELECT count(*) FROM leadcat.company) + (SELECT count(*) FROM leadcat.cursor)]])[1][1]
+  + (SELECT count(*) FROM leadcat.company) + (SELECT count(*) FROM leadcat.cursor)
+  + (SELECT count(*) FROM leadcat.change) + (SELECT count(*) FROM leadcat.delivery)]])[1][1]
 end
 
 --- Reads everything.
@@ -109,18 +148,20 @@ end
 ---@param must fun(value: any, message?: string, code?: string): any
 ---@param count fun(records: integer)
 function read.all(store, session, must, count)
+  local number = numbering()
+  session.run(NUMBER)
   carry_rules(store, session, must)
   for _, step in ipairs(STEPS) do
     each_page(session, step[2], step[3], step[4], function(tenant, rows, from, to)
       local written = step[1] == "marks" and rows[to][2] / 1000000 or 0
-      must(store:restore(tenant, step[1], items_of(rows, from, to, step[5]), written))
+      must(store:restore(tenant, step[1], items_of(rows, from, to, step[5], number), written))
       count(to - from + 1)
-    end)
+    end, step[6])
   end
   carry_counters(store, session, must)
   local newest = session.run(NEWEST)[1]
   local epochs = sql.epochs_of(session.run(sql.EPOCHS))
-  must(store:finish_restore(epochs, newest[1] + 1, newest[2] / 1000000)) -- a change has the number behind its entry
+  must(store:finish_restore(epochs, newest[1], newest[2] / 1000000))
 end
 
 return read

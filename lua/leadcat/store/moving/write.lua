@@ -39,6 +39,22 @@ end
 
 local COMPANY = " ON CONFLICT (tenant, company) DO UPDATE SET "
 
+-- Deliveries are numbered by the µs in which they came, or a little later.
+local function number_delivery(row, _, known)
+  row.written, row.due = micro(row.received), micro(row.due)
+  row.id = math.max((known[row.tenant] or 0) + 1, row.written)
+  known[row.tenant] = row.id
+end
+
+-- Changes keep their numbers: whoever follows them goes on. The one with the number 0 says where they begin.
+local function number_change(row, place, known)
+  if (row.number or 0) == 0 then
+    known[#known + 1] = { tenant = row.tenant, removed = row.entry }
+    return false
+  end
+  row.place, row.made = place, row.number
+end
+
 -- What is made of each table: the statement, and what is done to a row before (false: it is left out).
 local STEPS = {
   { "configs", inserting("config", "tenant:bytea revision:int8 changed:int8 json:bytea about:bytea"),
@@ -57,7 +73,22 @@ AS i(tenant, revision, about) WHERE c.tenant = i.tenant AND c.revision = i.revis
   { "notes", inserting("cursor", "tenant:bytea name:bytea text:bytea"), function(row) row.text = row.record end },
   { "counters", inserting("counter", "tenant:bytea name:bytea value:int8"),
     function(row) return not COUNTED[row.name] end },
+  { "deliveries", inserting("delivery", "tenant:bytea id:int8 key:bytea hook:bytea state:int2 written:int8 due:int8 "
+    .. "attempts:int4 sender_id:bytea about:bytea problem:bytea body:bytea"), number_delivery },
+  { "changes", inserting("change", "tenant:bytea place:int8 made:int8 entry:int8 kind:text number:int8"),
+    number_change },
 }
+
+-- What is done from now on has higher numbers than all before, also where the database's clock is behind; and higher places.
+local SEQUENCES = {
+  [[INSERT INTO leadcat.sequence (tenant, last, removed) SELECT tenant, $1, 0 FROM leadcat.config
+UNION SELECT tenant, $1, 0 FROM leadcat.entry UNION SELECT tenant, $1, 0 FROM leadcat.company]],
+  "SELECT setval('leadcat.change_place', coalesce(max(place) / 1048576, 0) + 1) FROM leadcat.change",
+}
+local REMOVED = { names = { "tenant", "removed" }, types = { "bytea[]", "int8[]" },
+  text = [[INSERT INTO leadcat.sequence AS s (tenant, last, removed) SELECT tenant, removed, removed
+FROM unnest($1::bytea[], $2::int8[]) AS i(tenant, removed)
+ON CONFLICT (tenant) DO UPDATE SET removed = excluded.removed]] }
 
 -- What a company has under way, once the rows of all with entries are there.
 local function company(columns)
@@ -111,13 +142,15 @@ local function each_page(store, must, name, fn)
 end
 
 local function carry(store, session, must, steps, count)
+  local known
   for _, step in ipairs(steps) do
     local number = 0
+    known = {}
     each_page(store, must, step[1], function(rows)
       local kept = {}
       for _, row in ipairs(rows) do
         number = number + 1
-        if step[3](row, number) ~= false then
+        if step[3](row, number, known) ~= false then
           kept[#kept + 1] = row
         end
       end
@@ -125,6 +158,7 @@ local function carry(store, session, must, steps, count)
       count(#rows)
     end)
   end
+  return known
 end
 
 -- A batch says when its ids were marked; what they are marked with stands elsewhere.
@@ -179,9 +213,12 @@ end
 ---@param count fun(records: integer)
 function write.all(store, session, must, count)
   carry_triggers(store, session, must)
-  carry(store, session, must, STEPS, count)
+  local removed = carry(store, session, must, STEPS, count) -- of changes, which come last
   session.run(OF_ENTRIES)
   carry(store, session, must, OF_COMPANIES, count)
+  session.run(SEQUENCES[1], { "int8" }, { must(store:newest_change "") })
+  session.run(SEQUENCES[2])
+  run(session, REMOVED, removed)
   session.run(CLOCK)
   session.run(OPEN)
   carry_marks(store, session, must, count)
