@@ -1,6 +1,7 @@
 --- The routes, without a server: a plain request table goes in, a plain response table comes out. `resty.lua` is the
 -- adapter for nginx. This file decides who may call a route; `http/events.lua`, `http/api.lua`, `http/changes.lua`,
--- `http/companies.lua`, `http/pages.lua`, `http/history.lua` and `http/hooks.lua` do what it does.
+-- `http/companies.lua`, `http/pages.lua`, `http/settings.lua`, `http/versions.lua`, `http/history.lua` and
+-- `http/hooks.lua` do what it does.
 
 local as_text = require "leadcat.util.as_text"
 local api = require "leadcat.http.api"
@@ -15,6 +16,8 @@ local pages = require "leadcat.http.pages"
 local protected = require "leadcat.util.protected"
 local request_of = require "leadcat.http.request"
 local response = require "leadcat.http.response"
+local settings = require "leadcat.http.settings"
+local versions = require "leadcat.http.versions"
 
 local fail = response.fail
 
@@ -25,6 +28,7 @@ local http = {}
 ---@field prefix? string of all paths; default "/leadcat"
 ---@field frame_ancestors? string who may frame the pages, as in Content-Security-Policy; default "'self'"
 ---@field hooks? table<string, leadcat.webhook.Hook> webhooks, of leadcat.source.webhook, by the end of their address `/hooks/{name}`
+---@field sign_in? string the address of the host's sign-in page, for who is not signed in any more
 ---@field scheme? "http"|"https" by which browsers reach the site, also when a proxy ends TLS: origins must have it; default either
 
 ---@class leadcat.http.App
@@ -47,7 +51,8 @@ App.__index = App
 -- For each method: the handler, which returns a response or calls `response.fail`, and the permission that its caller
 -- needs. `page`: for people. `open`: for everybody.
 local ROUTES = {
-  ["/settings"] = { page = true, GET = { pages.settings }, POST = { pages.save_settings } },
+  ["/settings"] = { page = true, GET = { settings.page }, POST = { settings.save } },
+  ["/versions"] = { page = true, GET = { versions.index, "view" } },
   ["/confirmations"] = { page = true, GET = { pages.inbox, "view" } },
   ["/history"] = { page = true, GET = { history.page, "view" } },
   ["/history.csv"] = { page = true, GET = { history.csv, "view" } },
@@ -73,6 +78,7 @@ end
 -- Routes whose path has an id.
 local PATTERNS = {
   { "^/history/revisions/([^/]+)$", { page = true, GET = { history.revision, "view" } } },
+  { "^/versions/([^/]+)$", { page = true, GET = { versions.preview }, POST = { versions.revert } } },
   { "^/confirmations/([^/]+)$", { page = true, GET = { pages.question } } },
   { "^/api/confirmations/([^/]+)$", { GET = { api.confirmation }, POST = { api.resolve } } },
   { "^/api/history/([^/]+)/undo$", { POST = { api.undo } } },
@@ -222,6 +228,7 @@ local OPTIONS = {
   authenticate = options_of.of_type "function", prefix = options_of.of_type "string",
   hooks = hooks.OPTION,
   frame_ancestors = options_of.of_type "string", scheme = options_of.one_of { "http", "https" },
+  sign_in = options_of.of_type "string",
 }
 
 --- The application for these options. It has no other state: making one for each request is cheap.

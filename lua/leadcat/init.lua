@@ -57,7 +57,9 @@ local OPTIONS = {
   tenant = options_of.kind("a string of at most 64 bytes", function(v) return type(v) == "string" and #v <= 64 end),
   language = options_of.of_type("string", "a language tag"),
   durability = options_of.one_of { "full", "relaxed", "primary" },
-  shared = options_of.of_type("string", "a connection string, postgresql://host/database"),
+  shared = options_of.kind("a connection string, postgresql://host/database, or a function of the tenant", function(v)
+    return type(v) == "string" or type(v) == "function"
+  end),
   confirmation_ttl = options_of.kind("a positive number of seconds", function(v)
     return type(v) == "number" and v > 0 and v < math.huge
   end),
@@ -100,7 +102,7 @@ end
 ---@field host? leadcat.Host default: companies are kept in the same store (`leadcat.host.lmdb`)
 ---@field tenant? string 0 to 64 bytes; default "". With it, `maintain` is for this tenant only, else for all
 ---@field language? string of names in reports; default "en"
----@field shared? string the database of a store of several machines, postgresql://user@db1,db2/name; then `path` is this machine's copy of the rules
+---@field shared? string|fun(tenant: string): string the database of a store of several machines, postgresql://user@db1,db2/name; then `path` is this machine's copy of the rules; or a function that names each tenant's, and `path` is a directory that is there
 ---@field durability? "full"|"relaxed"|"primary" full (the default): what is acknowledged is on disk, and with `shared` on a standby's as well. relaxed: a power failure may undo the newest changes. primary: with `shared`, one machine is enough
 ---@field confirmation_ttl? number seconds until a question expires; default 7 days
 ---@field retention? {age?: number|false, count?: integer|false} how much of the journal is kept, with its seen event ids and closed confirmations: entries of the last `age` seconds (default two years), at most `count` of them (default 10 million); false: no limit
@@ -179,7 +181,10 @@ local function adapter_of(options, host, store)
   elseif not options.shared then
     return foreign
   end
-  local is_beside, why = beside.join(store, host)
+  local is_beside, why = false, "`shared` is a function"
+  if type(options.shared) == "string" then
+    is_beside, why = beside.join(store, host)
+  end
   if not is_beside and host.rows and host.rows.together then
     store:close()
     return nil, "the host's companies cannot be changed together with the shared journal: " .. why, "conflict"
@@ -193,7 +198,7 @@ end
 
 -- The store of several machines is loaded only by who uses one: it is as much as all else that decides and handles.
 local function open_shared(options)
-  return require("leadcat.store.sql").open {
+  return require(type(options.shared) == "function" and "leadcat.store.spread" or "leadcat.store.sql").open {
     path = options.path, shared = options.shared, durability = options.durability, map_size = options.map_size,
     max_readers = options.max_readers, mode = options.mode, patience = moment(), sleep = platform.sleep,
   }

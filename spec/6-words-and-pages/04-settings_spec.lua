@@ -481,7 +481,8 @@ describe("the page", function()
 
   for _, language in ipairs(i18n.LANGUAGES) do
     it("has no word of another language in " .. language, function()
-      local shown = html(MIXED, { language = language, problems = config.problems { rules = 1 }, saved = 8 })
+      local shown = html(MIXED, { language = language, problems = config.problems { rules = 1 } })
+        .. html(MIXED, { language = language, saved = 8 })
       for _, key in ipairs { "set_category", "ask", "sale_won", "saved", "rules_hint", "problem.wrong_type" } do
         local english = STRINGS:text("en", "settings." .. key)
         assert.equal(language == "en", shown:find(english, 1, true) ~= nil, key)
@@ -524,7 +525,7 @@ describe("the page", function()
       ["category.6.name"] = "Lead",
     }, "no")
     local shown = html(cfg, { language = "no", problems = config.problems(cfg) })
-    local alert = shown:match '<div class="leadcat%-alert" role="alert".-</div>'
+    local alert = shown:match '<div class="leadcat%-alert" id="leadcat%-errors" role="alert".-</div>'
     assert.matches('<a href="#leadcat-rule-sale_won-set_category">', alert, 1, true)
     assert.matches("<bdi>Oppdater kategori når et salg er vunnet</bdi></a>: Velg en kategori.", alert, 1, true)
     assert.matches('<a href="#leadcat-status_rule-2-lead_status">', alert, 1, true)
@@ -597,7 +598,7 @@ describe("the page", function()
   it("says what somebody else has saved, and carries the newest revision", function()
     local shown = html(MIXED, { changes = { "A <b> was renamed." }, revision = 12 })
     assert.matches("A &lt;b&gt; was renamed.", shown, 1, true)
-    assert.matches("Saving now overwrites the changes listed above", shown, 1, true)
+    assert.matches("Your own changes are not saved yet", shown, 1, true)
     assert.equal("12", forms.fields(shown).revision)
     assert.matches("Nothing shown on this page changed.", html(MIXED, { changes = {} }), 1, true)
   end)

@@ -20,6 +20,7 @@ local change, form_save, fill = web.change, web.form_save, web.fill
 local ALLOW = {
   ["/settings"] = "GET, HEAD, POST", ["/confirmations"] = "GET, HEAD", ["/confirmations/{id}"] = "GET, HEAD",
   ["/history"] = "GET, HEAD", ["/history.csv"] = "GET, HEAD", ["/history/revisions/1"] = "GET, HEAD",
+  ["/versions"] = "GET, HEAD", ["/versions/1"] = "GET, HEAD, POST",
   ["/api/propose"] = "POST", ["/api/config"] = "GET, HEAD, PUT", ["/api/fields"] = "GET, HEAD",
   ["/api/events"] = "POST",
   ["/api/explain"] = "GET, HEAD, POST",
@@ -196,7 +197,8 @@ describe("what a client sends never ends up in a header", function()
         { "GET", "/history", { query = "company=" .. text .. "&after=" .. text } },
         { "GET", "/history", { query = "actor=" .. text .. "&run=" .. text .. "&from=" .. text } },
         { "GET", "/history.csv", { query = "company=" .. text .. "&trigger=" .. text } },
-        { "GET", "/history/revisions/" .. text },
+        { "GET", "/history/revisions/" .. text }, { "GET", "/versions", { query = "before=" .. text } },
+        { "POST", "/versions/" .. text, { form = { newest = text } } },
         { "GET", "/api/history", { query = "company=" .. text .. "&limit=1" } },
         { "POST", "/settings", { form = { ["do"] = "cancel", revision = text, next = text, ["return"] = text } } },
         { "POST", "/settings", { form = { ["do"] = text, saved = text } } },

@@ -85,7 +85,7 @@ describe("the settings page", function()
     site.engine:close()
   end)
 
-  it("shows what somebody else has saved meanwhile, and keeps what was typed", function()
+  it("saves what two have changed in different fields, and tells what the other has changed", function()
     local site = new_site()
     local fields = forms.fields(get(site))
     local other = site.engine:config()
@@ -93,15 +93,50 @@ describe("the settings page", function()
       rule.set_category = rule.trigger == "sale_lost" and PARTNER or rule.set_category
     end
     assert(site.engine:save(other, { actor = ACTORS.liv }))
-    local answer = is_page(post(site, fields, { ["category.1.name"] = "Mine" }))
-    assert.equal(412, answer.status)
-    contains(answer.body, text_of(site, "settings.changed"))
-    contains(answer.body, "now sets the category to Partner")
-    local again = forms.fields(answer.body)
-    assert.same({ "2", "Mine" }, { again.revision, again["category.1.name"] })
-    assert.equal(2, site.engine:config().revision)
-    assert.equal(303, post(site, again).status) -- who saves again has seen it
-    assert.equal("Mine", site.engine:config().categories[1].name.en)
+    local answer = post(site, fields, { ["category.1.name"] = "Mine" })
+    assert.same({ 303, "/leadcat/settings?saved=3&since=1" }, { answer.status, answer.headers.Location })
+    local cfg = site.engine:config()
+    assert.equal("Mine", cfg.categories[1].name.en)
+    assert.same(other.rules, cfg.rules)
+    local page = get(site, "?saved=3&since=1")
+    contains(page, text_of(site, "settings.saved_with"))
+    contains(page, "now sets the category to Partner")
+    lacks(page, "Mine was renamed")
+    site.engine:close()
+  end)
+
+  it("asks about what two have changed in the same field, and saves what is chosen", function()
+    for choice, name in pairs { theirs = "Theirs", mine = "Mine" } do
+      local site = new_site()
+      local fields = forms.fields(get(site))
+      local other = site.engine:config()
+      other.categories[1].name.en, other.categories[2].name.en = "Theirs", "Second"
+      assert(site.engine:save(other, { actor = ACTORS.liv }))
+      local answer = is_page(post(site, fields, { ["category.1.name"] = "Mine" }))
+      assert.equal(412, answer.status)
+      contains(answer.body, text_of(site, "settings.conflicts"))
+      local again = forms.fields(answer.body)
+      assert.same({ "2", "Mine", "Second", "categories.1.name.en" }, { again.revision, again["category.1.name"],
+        again["category.2.name"], again["conflict.1.path"] })
+      assert.is_nil(again["conflict.2.path"])
+      assert.equal(412, post(site, again).status)
+      assert.equal(2, site.engine:config().revision)
+      again["conflict.1.take"] = choice
+      local last = post(site, again)
+      assert.same({ 303, "/leadcat/settings?" .. (choice == "mine" and "saved=3" or "unchanged=2") },
+        { last.status, last.headers.Location })
+      local cfg = site.engine:config()
+      assert.same({ name, "Second" }, { cfg.categories[1].name.en, cfg.categories[2].name.en })
+      site.engine:close()
+    end
+  end)
+
+  it("saves nothing when nothing has changed", function()
+    local site = new_site()
+    local answer = post(site, forms.fields(get(site)))
+    assert.same({ 303, "/leadcat/settings?unchanged=1" }, { answer.status, answer.headers.Location })
+    contains(get(site, "?unchanged=1"), text_of(site, "settings.unchanged"))
+    assert.equal(1, site.engine:config().revision)
     site.engine:close()
   end)
 
@@ -288,9 +323,9 @@ describe("the settings page", function()
   it("that is sent from a revision that is not there is stale, or is laid over the newest", function()
     local site = new_site()
     local fields = forms.fields(get(site))
-    for _, revision in ipairs { "", "x", "99", "-1", "1e3", "0x1", "999999999999999", ("9"):rep(400), "\r\n" } do
+    for i, revision in ipairs { "", "x", "99", "-1", "1e3", "0x1", "999999999999999", ("9"):rep(400), "\r\n" } do
       local before = site.engine:config().revision
-      local answer = post(site, fields, { revision = revision })
+      local answer = post(site, fields, { revision = revision, ["category.1.name"] = "Name " .. i })
       assert.is_true(answer.status == 303 or answer.status == 412, answer.status)
       assert.equal(answer.status == 303 and before + 1 or before, site.engine:config().revision)
     end
@@ -468,6 +503,78 @@ describe("the history page", function()
     for _, id in ipairs { "0", "3", "x", "01", "1.0", "1e0", "-1", ("9"):rep(30) } do
       assert.equal(404, is_page(ask(site, "GET", "/leadcat/history/revisions/" .. id, { as = "bob" })).status, id)
     end
+    site.engine:close()
+  end)
+end)
+
+describe("the versions of the rules", function()
+  after_each(stores.check)
+
+  local function see(site, path, who)
+    return is_page(ask(site, "GET", "/leadcat/versions" .. path, { as = who or "ann" }))
+  end
+
+  local function revert(site, number, newest)
+    return ask(site, "POST", "/leadcat/versions/" .. number, { as = "ann", form = { newest = newest } })
+  end
+
+  -- A site whose first category has been renamed so many times.
+  local function renamed(times)
+    local site = new_site()
+    for i = 2, times + 1 do
+      local cfg = site.engine:config()
+      cfg.categories[1].name = "Name " .. i
+      assert(site.engine:save(cfg, { actor = ACTORS.ann }))
+    end
+    return site
+  end
+
+  it("are told newest first, a page at a time: who, when, and what changed", function()
+    local site = renamed(24)
+    local body = see(site, "", "bob").body
+    contains(body, "Saved by Ann on ")
+    contains(body, "Name 24 was renamed to Name 25.")
+    contains(body, text_of(site, "revision.current"))
+    lacks(body, 'href="/leadcat/versions/24"', "who may not configure cannot go back")
+    contains(see(site, "").body, 'href="/leadcat/versions/24"')
+    lacks(see(site, "").body, 'href="/leadcat/versions/25"', "that one is in use")
+    local seen = 0
+    for number in body:gmatch "/history/revisions/(%d+)" do
+      assert.equal(25 - seen, tonumber(number))
+      seen = seen + 1
+    end
+    assert.equal(20, seen)
+    contains(body, "/leadcat/versions?before=6")
+    local older = see(site, "?before=6", "bob").body
+    contains(older, "/history/revisions/5")
+    contains(older, "/history/revisions/1")
+    lacks(older, "/history/revisions/6")
+    lacks(older, "before=")
+    site.engine:close()
+  end)
+
+  it("are gone back to after a look at what would differ", function()
+    local site = renamed(2)
+    local body = see(site, "/2").body
+    contains(body, "Name 3 was renamed to Name 2.")
+    assert.equal(3, site.engine:config().revision)
+    local answer = revert(site, 2, forms.fields(body).newest)
+    assert.same({ 303, "/leadcat/versions?reverted=2" }, { answer.status, answer.headers.Location })
+    assert.equal("Name 2", site.engine:config().categories[1].name)
+    assert.same({ 2, "Ann" }, { site.engine:revisions()[1].reverted, site.engine:revisions()[1].actor.name })
+    local again = see(site, "/2").body
+    contains(again, text_of(site, "versions.same"))
+    lacks(again, "<form")
+    site.engine:close()
+  end)
+
+  it("are not gone back to when somebody has saved since the look", function()
+    local site = renamed(2)
+    local answer = is_page(revert(site, 1, "2"))
+    assert.equal(412, answer.status)
+    contains(answer.body, text_of(site, "versions.stale"))
+    assert.equal("3", forms.fields(answer.body).newest)
+    assert.equal(3, site.engine:config().revision)
     site.engine:close()
   end)
 end)

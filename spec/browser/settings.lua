@@ -3,11 +3,12 @@
 
 local compare = require "leadcat.past.compare"
 local config = require "leadcat.rules.config"
-local difference = require "leadcat.rules.difference"
 local i18n = require "leadcat.words.i18n"
 local json = require "leadcat.util.json"
+local merge = require "leadcat.rules.merge"
 local preset = require "leadcat.rules.preset"
 local settings = require "leadcat.pages.settings"
+local settings_conflicts = require "leadcat.pages.settings_conflicts"
 local settings_form = require "leadcat.pages.settings_form"
 
 local request = assert(json.decode(io.read "*a"))
@@ -19,14 +20,17 @@ local answer = {}
 local function show(cfg, model)
   model = model or {}
   model.config, model.revision, model.strings, model.language = cfg, newest.revision, strings, request.language or "en"
-  model.licensed, model.fields = request.licensed, request.described
+  model.licensed, model.fields, model.sign_in = request.licensed, request.described, request.sign_in
   answer.page = settings.html(model)
 end
 
--- The form is that of an older revision: what was typed is laid over the newest.
-local function show_stale()
-  local _, edited, edit = settings_form.read(request.fields, newest, request.language)
-  show(edited, { edit = edit, changes = difference.sentences(request.older, newest, strings, request.language) })
+-- The form over the newest config, when it is that of an older one.
+local function rebase(edited, edit)
+  if settings_form.revision(request.fields) == newest.revision then
+    return edited, edit
+  end
+  local merged, open = merge.configs(request.older, newest, config.normalize(edited))
+  return merged, settings_conflicts.edit_of(merged, newest, edit, open)
 end
 
 -- What the form would do with a few events.
@@ -43,10 +47,8 @@ local function try(edited, edit)
 end
 
 local function submit()
-  if settings_form.revision(request.fields) ~= newest.revision then
-    return show_stale()
-  end
-  local action, edited, edit = settings_form.read(request.fields, newest, request.language)
+  local stored = settings_form.revision(request.fields) == newest.revision and newest or config.normalize(request.older)
+  local action, edited, edit = settings_form.read(request.fields, stored, request.language, nil, newest)
   local problems = action == "save" and config.problems(edited) or nil
   answer.action = action
   if action == "edit" then
@@ -56,7 +58,14 @@ local function submit()
   elseif problems and config.has_errors(problems) then
     return show(edited, { edit = edit, problems = problems })
   elseif problems then
-    edited.revision = newest.revision + 1
+    edited, edit = rebase(edited, edit)
+    if edit.conflicts[1] then
+      return show(edited, { edit = edit, changes = {}, changed_by = { id = "kari", name = "Kari" },
+        conflicts = settings_conflicts.told(edit.conflicts, edited, newest, { strings = strings,
+          language = request.language or "en" }) })
+    end
+    answer.unchanged = json.encode(edited) == json.encode(newest)
+    edited.revision = answer.unchanged and newest.revision or newest.revision + 1
     answer.config = edited
   end
 end
@@ -66,6 +75,6 @@ if request.forbidden then
 elseif request.fields then
   submit()
 else
-  show(newest, { saved = request.saved and newest.revision or nil })
+  show(newest, { saved = request.saved and newest.revision or nil, unchanged = request.unchanged })
 end
 io.write(json.encode(answer))

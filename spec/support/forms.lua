@@ -40,7 +40,7 @@ function forms.fields(page)
   page = page:gsub("<template.->.-</template>", "")
   for tag in page:gmatch "<input([^>]*)>" do
     local input = attributes(tag)
-    if input.type ~= "checkbox" or input.checked then
+    if input.type ~= "checkbox" and input.type ~= "radio" or input.checked then
       fields[input.name] = input.value:gsub("[\r\n]", "")
     end
   end

@@ -119,7 +119,9 @@ local function draw_label(picture, bar, x, note)
   return h.foreignobject { x = x, y = number(bar.middle - height / 2), width = LABEL, height = height,
     h.div { class = "leadcat-flow-label",
       h.span { class = "leadcat-flow-name", title = name_of(picture, bar), h.bdi { name_of(picture, bar) } }, " ",
-      h.span { h.strong { wording.number(bar.companies) }, note and { " ", note } },
+      h.span { class = "leadcat-flow-count", h.strong { wording.number(bar.companies) },
+        note and { " ", h.span { "(", note, ")" } },
+      },
     },
   }
 end

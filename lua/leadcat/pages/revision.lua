@@ -20,15 +20,19 @@ local function number(value)
   return ("%d"):format(value)
 end
 
-local function saved(model)
-  local actor = model.revision.actor
-  local user = wording.called(actor) or actor and text(model, "confirmation.somebody")
+--- Who has saved it, and when; whether it brought an older one back, and is in use now.
+---@param model leadcat.Words
+---@param record leadcat.Revision
+---@param newest integer the revision in use now
+---@return leadcat.html.Node
+function revision.saved(model, record, newest)
+  local user = wording.called(record.actor) or record.actor and text(model, "confirmation.somebody")
   return h.p {
     text(model, user and "revision.saved" or "revision.saved_program", {
-      user = user, time = wording.time(model.revision.at, model) or "?",
+      user = user, time = wording.time(record.at, model) or "?",
     }),
-    model.revision.reverted and { " ", text(model, "revision.reverted", { number = number(model.revision.reverted) }) },
-    model.revision.revision == model.newest and { " ", text(model, "revision.current") },
+    record.reverted and { " ", text(model, "revision.reverted", { number = number(record.reverted) }) },
+    record.revision == newest and { " ", text(model, "revision.current") },
   }
 end
 
@@ -63,11 +67,12 @@ function revision.html(model)
     title = title, language = model.language, base = model.base,
     main = {
       h.h1 { title },
-      saved(model),
+      revision.saved(model, model.revision, model.newest),
       changes(model),
       h.ul { class = "leadcat-links",
         link(model, "?revision=" .. number(this), text(model, "revision.entries")),
         neighbour(model, this - 1), neighbour(model, this + 1),
+        h.li { h.a { href = page.address(model, "/versions"), text(model, "versions.link") } },
         link(model, "", text(model, "history.title")),
       },
     },

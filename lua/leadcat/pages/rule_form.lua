@@ -28,6 +28,7 @@ local identity = rule_form.identity
 
 ---@class leadcat.RuleReader what is needed to read the rules of a form
 ---@field config leadcat.Config to be changed
+---@field newest leadcat.Config that has been saved meanwhile
 ---@field rows table as `settings_form` has parsed it
 ---@field verb string of the button
 ---@field trigger? string of the rule that the button is for
@@ -410,8 +411,10 @@ end
 -- stored, so that the id of a rule that was just removed is not used again.
 local function give_ids(reader, stored)
   local has_first, highest, used = {}, 0, {}
-  for _, rule in ipairs(stored) do
-    highest, used[rule.id or 0] = math.max(highest, rule.id or 0), true
+  for _, list in ipairs { stored, reader.newest.rules or {} } do
+    for _, rule in ipairs(list) do
+      highest, used[rule.id or 0] = math.max(highest, rule.id or 0), true
+    end
   end
   local function needs(rule)
     return reader.edit.new_rules[rule] or reader.moved[rule]

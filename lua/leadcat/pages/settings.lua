@@ -7,6 +7,7 @@ local h = require "leadcat.pages.html"
 local page = require "leadcat.pages.page"
 local parts = require "leadcat.pages.parts"
 local report = require "leadcat.pages.report"
+local settings_conflicts = require "leadcat.pages.settings_conflicts"
 local settings_rules = require "leadcat.pages.settings_rules"
 local wording = require "leadcat.words.wording"
 
@@ -20,7 +21,12 @@ local settings = {}
 ---@field problems? leadcat.Problem[] errors that prevented saving, and warnings
 ---@field changes? string[] what somebody else has saved meanwhile
 ---@field tried? {report: leadcat.Comparison, before: leadcat.Config, after: leadcat.Config, complete: boolean} what the form would do; complete: the journal has all events
+---@field conflicts? leadcat.ToldConflict[] what both have changed
+---@field changed_by? leadcat.Actor who has saved the newest revision
 ---@field saved? integer the revision that was saved just now
+---@field saved_with? string[] what others had saved before, which is in use, too
+---@field unchanged? boolean nothing was changed, and therefore nothing saved
+---@field sign_in? string the address of the host's sign-in page
 ---@field licensed? boolean false: nothing can be saved
 ---@field readonly? boolean the store is only read: nothing can be saved
 ---@field fields? leadcat.Field[] that conditions may compare, from `engine:fields`
@@ -39,7 +45,6 @@ local FIELDS = { -- on the page, by list
   category = { name = true, group = true, lead_status = true },
   lead_status = { name = true, description = true },
 }
-local TEMPLATE_ROW = 0 -- the number of a template's row; rows that are sent begin at 1
 
 local text, name_of, id_of = fields.text, fields.name_of, fields.id_of
 local field, checkbox, text_field = fields.field, fields.checkbox, fields.text_field
@@ -113,6 +118,9 @@ local function add_problems(form)
       local message, items = message_of(form, problem, condition), form.problem_items[problem.severity]
       local link = name and h.a { href = "#" .. id_of(name), h.bdi { subject } } or subject and h.bdi { subject }
       items[#items + 1] = h.li { link, link and ": ", message }
+      if problem.severity == "error" and not form.first_error then
+        form.first_error = { id = name and id_of(name) or "leadcat-errors", message = message }
+      end
       if name then
         local messages = form.messages[name] or {}
         messages[#messages + 1] = { text = message, error = problem.severity == "error" }
@@ -182,14 +190,13 @@ local function item_section(form, list, hint)
       rows[#rows + 1] = item_row(form, kind, item, form.added[kind][item.id])
     end
   end
-  local title, empty = id_of(list), { id = TEMPLATE_ROW, name = "", group = wording.GROUPS[1] }
+  local title = id_of(list)
   return h.section { aria_labelledby = title,
     h.h2 { id = title, text(form, list) },
     hint and h.p { class = "leadcat-muted", hint },
     h.div { class = "leadcat-card",
       h.div { class = "leadcat-rows", id = id_of(kind .. "-rows"), rows },
-      h.template { id = id_of(kind .. "-template"), item_row(form, kind, empty, true) },
-      h.p { button(form, "add_" .. kind, text(form, "add_" .. kind), nil, "leadcat-add") },
+      h.p { class = "leadcat-add-row", button(form, "add_" .. kind, text(form, "add_" .. kind), nil, "leadcat-add") },
       deleted[1] and h.details { class = "leadcat-deleted",
         h.summary { text(form, "deleted_" .. list, { count = ("%d"):format(#deleted) }) },
         h.ul { deleted },
@@ -198,38 +205,47 @@ local function item_section(form, list, hint)
   }
 end
 
--- Messages above the form ---------------------------------------------------------------------------------------------
+-- Messages ------------------------------------------------------------------------------------------------------------
 
-local function alert(title, items, after)
-  return h.div { class = "leadcat-alert", role = "alert", tabindex = -1,
+local function alert(id, title, items, after)
+  return h.div { class = "leadcat-alert", role = "alert", tabindex = -1, id = id,
     h.p { h.strong { title } }, h.ul { items }, after,
   }
 end
 
 local function errors(form)
   local items = form.problem_items.error
-  return items[1] and alert(text(form, "not_saved"), items)
+  return items[1] and alert("leadcat-errors", text(form, "not_saved"), items)
+end
+
+local function notice(title, items)
+  return h.div { class = "leadcat-notice", h.p { h.strong { title } }, h.ul { items } }
 end
 
 local function warnings(form)
   local items = form.problem_items.warning
-  return items[1] and h.div { class = "leadcat-notice", h.p { h.strong { text(form, "warnings") } }, h.ul { items } }
+  return items[1] and notice(text(form, "warnings"), items)
 end
 
 local function changes(form)
   local sentences = form.changes
   if sentences then
     local items = parts.items(sentences[1] and sentences or { text(form, "changed_nothing") })
-    return alert(text(form, "changed"), items, h.p { text(form, "changed_hint") })
+    if form.conflicts and form.conflicts[1] then
+      return h.details { class = "leadcat-notice", h.summary { text(form, "changed") }, h.ul { items } }
+    end
+    return alert("leadcat-changed", text(form, "changed"), items, h.p { text(form, "merged_hint") })
   end
+end
+
+local function saved_with(form)
+  return form.saved_with and form.saved_with[1] and notice(text(form, "saved_with"), parts.items(form.saved_with))
 end
 
 -- What the form would do; the reasons are folded away.
 local function tried(form)
-  if not form.tried then
+  if not form.tried or form.tried.report.events == 0 then
     return nil
-  elseif form.tried.report.events == 0 then
-    return h.p { class = "leadcat-notice", role = "status", tabindex = -1, text(form, "tried_nothing") }
   end
   local model = {
     report = form.tried.report, before = form.tried.before, after = form.tried.after, strings = form.strings,
@@ -281,12 +297,32 @@ local function new_form(model)
   return form
 end
 
+-- How it went, beside the buttons: in sight wherever the work goes on.
+local function said(form)
+  local key = form.saved and "saved" or form.unchanged and "unchanged"
+    or form.tried and form.tried.report.events == 0 and "tried_nothing"
+  if form.conflicts and form.conflicts[1] then
+    return h.a { href = "#leadcat-conflicts", text(form, "conflicts_hint") }
+  elseif form.first_error then
+    return h.a { class = "leadcat-problem", href = "#" .. form.first_error.id, text(form, "not_saved"), ": ",
+      form.first_error.message }
+  elseif form.changes then
+    return h.a { href = "#leadcat-changed", text(form, "changed") }
+  end
+  return key and text(form, key)
+end
+
 local function bar(form)
   return h.div { class = "leadcat-bar",
+    h.p { class = "leadcat-said", id = "leadcat-said", role = "status", said(form) },
     h.p { class = "leadcat-actions",
-      h.button { class = "leadcat-primary", type = "submit", name = "do", value = "save", text(form, "save") }, " ",
+      h.button { class = "leadcat-primary", type = "submit", name = "do", value = "save",
+        data_leadcat_busy = text(form, "saving"), text(form, "save") }, " ",
       h.button { type = "submit", name = "do", value = "cancel", text(form, "cancel") }, " ",
-      h.button { type = "submit", name = "do", value = "try", text(form, "try") },
+      h.button { type = "submit", name = "do", value = "try", data_leadcat_busy = text(form, "trying"),
+        text(form, "try") },
+      form.sign_in and h.a { class = "leadcat-sign-in", href = form.sign_in, target = "_blank", rel = "noopener",
+        hidden = true, text(form, "sign_in") },
     },
     h.p { class = "leadcat-hint leadcat-muted", id = "leadcat-hint", aria_live = "polite" },
   }
@@ -301,18 +337,20 @@ local function sections(form)
 end
 
 local function form_element(form)
-  local dirty = form.edit or form.changes
+  local dirty = form.edit
   return h.form { class = "leadcat-settings", method = "post", action = page.address(form, "/settings"),
     novalidate = true, autocomplete = "off", data_leadcat_edited = dirty and "true" or nil,
     data_leadcat_unsaved = text(form, "unsaved"), data_leadcat_unnamed = text(form, "unnamed"),
-    data_leadcat_row = text(form, "row", { number = "{number}" }),
     data_leadcat_category = form.strings:text(form.language, "settings.missing_category", { rule = "{rule}" }),
     data_leadcat_status = form.strings:text(form.language, "settings.missing_lead_status", { rule = "{rule}" }),
-    -- Enter in a field presses the first button of the form; the visible one is at the end.
-    h.button { class = "leadcat-hidden", type = "submit", name = "do", value = "save", tabindex = -1,
-      aria_hidden = "true", text(form, "save"),
+    data_leadcat_expired = text(form, "expired"), data_leadcat_unreachable = text(form, "unreachable"),
+    data_leadcat_failed = text(form, "failed"),
+    -- Enter in a field presses the first button of the form: this one only shows the form again.
+    h.button { class = "leadcat-hidden", type = "submit", name = "do", value = "show", tabindex = -1,
+      aria_hidden = "true", text(form, "title"),
     },
-    hidden("revision", form.revision or 0), sections(form), bar(form),
+    hidden("revision", form.revision or 0), settings_conflicts.html(form), errors(form), changes(form),
+    saved_with(form), warnings(form), tried(form), sections(form), bar(form),
   }
 end
 
@@ -343,8 +381,9 @@ function settings.html(model)
         h.legend { class = "leadcat-hidden", text(model, "title") }, sections(form),
       })
   end
-  return document(model, { "settings.js" }, parts.said(model.saved and text(model, "saved") or nil), errors(form),
-    changes(form), warnings(form), tried(form), form_element(form))
+  return document(model, { "settings.js" }, form_element(form), h.p {
+    h.a { href = page.address(model, "/versions"), model.strings:text(model.language, "versions.link") },
+  })
 end
 
 --- The page for a user who may not see the settings.

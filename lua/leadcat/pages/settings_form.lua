@@ -11,6 +11,7 @@
 --   status_rule.N.lead_status, .set_category, .ask; .switch ("own"), .enabled   a row of lead_status_set
 --   category.ID.name, .group, .lead_status, .deleted, .new
 --   lead_status.ID.name, .description, .deleted, .new
+--   conflict.N.path, .take                     what somebody else has changed, too; takes "theirs" or "mine"
 --
 -- Both kinds of rules also have
 --
@@ -35,6 +36,8 @@ local schema = require "leadcat.rules.schema"
 local triggers = require "leadcat.rules.triggers"
 local unicode = require "leadcat.util.unicode"
 
+local settings_conflicts = require "leadcat.pages.settings_conflicts"
+
 local settings_form = {}
 
 local MAX_ID, MAX_ROWS = 2147483647, 10000
@@ -50,6 +53,7 @@ local STATUS_TRIGGER = "lead_status_set"
 ---@field new_rules? table<leadcat.Rule, true> that are not stored yet
 ---@field known? table<string, string> by trigger: which stored rules the form has shown
 ---@field shown? table<string, integer> by trigger: how many rules were sent
+---@field conflicts? string[] paths of `rules/merge.lua` for which nothing is chosen yet
 
 -- Fields --------------------------------------------------------------------------------------------------------------
 
@@ -114,14 +118,16 @@ local function parse_field(rows, name, value)
     parse_rule(rows, rest, value)
   elseif list == "status_rule" and number(key) then
     parse_part(row_in(rows.status_rule, number(key)), part, value)
-  elseif LISTS[list] and number(key) and part:find "^[%l_]+$" then
+  elseif (LISTS[list] or list == "conflict") and number(key) and part:find "^[%l_]+$" then
     row_in(rows[list], number(key))[part] = value
   end
 end
 
 -- The rows by list and number; those of rules by trigger.
 local function parse(fields, is_trigger)
-  local rows = { category = {}, lead_status = {}, status_rule = {}, rule = {}, rules = {}, is_trigger = is_trigger }
+  local rows = {
+    category = {}, lead_status = {}, conflict = {}, status_rule = {}, rule = {}, rules = {}, is_trigger = is_trigger,
+  }
   for name, value in pairs(type(fields) == "table" and fields or {}) do
     if type(name) == "string" and type(value) == "string" then
       parse_field(rows, name, value)
@@ -235,13 +241,16 @@ function EDIT.lead_status(item, row, language)
   end
 end
 
--- An id above all others and a rank after all others; no rank when another item has none.
-local function next_place(items)
+-- An id above all others, also those that somebody else has saved meanwhile, and a rank after all others; no rank when
+-- another item has none.
+local function next_place(items, newest)
   local id, rank, used = 0, 0, {}
-  for _, item in ipairs(items) do
-    used[item.id] = true
-    id = math.max(id, item.id)
-    rank = rank and item.rank and math.max(rank, item.rank)
+  for _, list in ipairs { newest, items } do
+    for _, item in ipairs(list) do
+      used[item.id] = true
+      id = math.max(id, item.id)
+      rank = rank and item.rank and math.max(rank, item.rank)
+    end
   end
   id = id + 1
   while id > MAX_ID or used[id] do
@@ -251,8 +260,9 @@ local function next_place(items)
 end
 
 -- A list to be changed in place. `ids` has the ids of new items by the number of their row, and false for rows to drop.
-local function new_list(kind, cfg)
+local function new_list(kind, cfg, newest)
   local list = { kind = kind, items = cfg[LISTS[kind]], by_id = {}, ids = {}, added = {} }
+  list.newest = newest[LISTS[kind]] or {}
   for _, item in ipairs(list.items) do
     list.by_id[item.id] = item
   end
@@ -262,7 +272,7 @@ end
 local function append(list, key, name)
   local id, rank = list.next_id, list.next_rank
   if not id then
-    id, rank = next_place(list.items)
+    id, rank = next_place(list.items, list.newest)
   end
   local item = { id = id, name = name, rank = rank }
   list.items[#list.items + 1], list.by_id[id], list.added[id] = item, item, true
@@ -323,10 +333,10 @@ local function all_triggers(stored, own)
   return triggers.all(triggers.together(own or {}, triggers.used(stored)))
 end
 
-local function read_rules(cfg, fields, rows, lists, edit, language, all)
+local function read_rules(cfg, newest, fields, rows, lists, edit, language, all)
   local verb, trigger, at = pressed_at_rule(fields, rows.is_trigger)
   rule_form.read({
-    config = cfg, rows = rows, verb = verb, trigger = trigger, at = at, edit = edit, sorted = sorted,
+    config = cfg, newest = newest, rows = rows, verb = verb, trigger = trigger, at = at, edit = edit, sorted = sorted,
     reference = function(kind, text) return reference(lists[kind], text) end,
     set_text = function(item, field, text) set_text(item, field, text, language) end,
   }, all)
@@ -336,11 +346,13 @@ end
 ---@param stored leadcat.Config that the form is applied to
 ---@param language? string of the page, and of the names in it
 ---@param own? string[] the integrator's own triggers that the store knows
+---@param newest? leadcat.Config whose ids new items and rules must not have; default `stored`
 ---@return "save"|"try"|"cancel"|"edit" action an edit is only shown again
 ---@return leadcat.Config config, leadcat.SettingsEdit edit for `engine:save`; after `cancel`, the stored config
-function settings_form.read(fields, stored, language, own)
+function settings_form.read(fields, stored, language, own, newest)
+  newest = newest or stored
   local cfg, verb, key = config.normalize(stored), pressed(fields)
-  local lists = { category = new_list("category", cfg), lead_status = new_list("lead_status", cfg) }
+  local lists = { category = new_list("category", cfg, newest), lead_status = new_list("lead_status", cfg, newest) }
   local edit = { added = { category = lists.category.added, lead_status = lists.lead_status.added } }
   if verb == "cancel" then
     return "cancel", cfg, edit
@@ -354,7 +366,8 @@ function settings_form.read(fields, stored, language, own)
     end
   end
   edit.focus = focus(verb, key, lists)
-  read_rules(cfg, fields, rows, lists, edit, language, all)
+  read_rules(cfg, newest, fields, rows, lists, edit, language, all)
+  edit.conflicts = settings_conflicts.read(rows.conflict, sorted(rows.conflict), cfg, stored)
   return (verb == "save" or verb == "try") and verb or "edit", cfg, edit
 end
 

@@ -25,7 +25,6 @@ local STATUS_TRIGGER = "lead_status_set"
 local CARDS = { "sale_won", "sale_lost", "sale_registered", STATUS_TRIGGER } -- in the order in which they are shown
 local ON_CARD = schema.set { "set_category", "ask", "lead_status" }
 local FOLDED = schema.set { "when", "forward_only", "after", "from" } -- away, also of a rule on the card
-local TEMPLATE_ROW = 0 -- the number of a template's row; rows that are sent begin at 1
 local MOST = 25 -- rules of a trigger that can be changed here; the others are told
 local MOST_TOLD = 100
 
@@ -395,32 +394,23 @@ local function status_part(form, rule)
   if place.is_told then
     return only_when(form, rule) and muted(title_of(form, rule), ". ", only_when(form, rule))
   end
-  return h.fieldset { class = "leadcat-part leadcat-status-part", data_leadcat_row = place.prefix,
+  return h.fieldset { class = "leadcat-part leadcat-status-part",
     h.legend { class = "leadcat-part-title", title_of(form, rule) },
-    -- Rows come and go in the page: the first and the last are those that the stylesheet finds.
     h.div { class = "leadcat-order",
-      move_button(form, rule, "move_up", true), move_button(form, rule, "move_down", true),
+      move_button(form, rule, "move_up", place.number > 1),
+      move_button(form, rule, "move_down", place.number < #place.card.rules),
     },
     options(form, rule),
   }
 end
 
-local function template(name, content)
-  return h.template { id = fields.id_of(name .. "-template"), content }
-end
-
 local function status_details(form, card)
-  local empty = { trigger = STATUS_TRIGGER }
-  form.new_rules[empty] = true
-  form.place_of[empty] = { prefix = ("status_rule.%d"):format(TEMPLATE_ROW), number = TEMPLATE_ROW,
-    button = ("status_rule.%d"):format(TEMPLATE_ROW), card = { rules = { empty }, on = false } }
   return {
     h.div { class = "leadcat-rows", id = "leadcat-status_rule-rows",
       parts.map(card.rules, function(rule) return status_row(form, rule) end) },
-    template("status_rule", status_row(form, empty)),
-    h.p { fields.button(form, "add_status_rule", text(form, "add_row"), nil, "leadcat-add") },
+    h.p { class = "leadcat-add-row",
+      fields.button(form, "add_status_rule", text(form, "add_row"), nil, "leadcat-add") },
     folded(form, card, parts.map(card.rules, function(rule) return status_part(form, rule) end)),
-    template("status_part", status_part(form, empty)),
   }
 end
 

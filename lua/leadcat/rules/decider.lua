@@ -122,7 +122,7 @@ end
 ---@param rules userdata from the core
 ---@return leadcat.Decider
 function decider.new(plain, rules)
-  return ffi and compiled(plain, rules) or plain
+  return ffi and rules and compiled(plain, rules) or plain
 end
 
 return decider

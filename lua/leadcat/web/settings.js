@@ -1,33 +1,37 @@
-// The settings page without reloading: adds and removes rows in place, has the server change a card's conditions and
-// further rules, disables Save and Try until every rule that is on is complete, and warns before unsaved changes are lost.
-// It sends the same form, so there is no second way of saving. Its texts come with the form, in `data-leadcat-` attributes.
+// The settings page without leaving it: saves and tries by fetch, disables Save and Try until
+// every rule that is on is complete, and warns before changes are lost that differ from what is saved. It sends the same
+// form, so there is no second way of saving, and shows the server's answer. Its texts come with the form, in attributes.
 
 "use strict";
 
 (() => {
-  const form = document.querySelector("form.leadcat-settings");
-  if (!form) {
-    return;
-  }
-
-  const texts = form.dataset;
-  const hint = document.getElementById("leadcat-hint");
-  const saves = form.querySelectorAll("button[value=save], button[value=try]");
+  let form, texts, hint, saves, cards;
+  let saved = null; // the fields as they are saved; null: nobody knows
+  let busy = false;
+  let sent = false; // the browser goes somewhere else, as it was told
+  const FORM = "form.leadcat-settings";
+  const FIRST = ".leadcat-conflicts, .leadcat-tried"; // what is to be read first
   const parts = (card) => ({
     card,
     switched: card.querySelector("[role=switch]"),
     label: card.querySelector("label").textContent,
     details: card.querySelector(".leadcat-details"),
   });
-  let cards = [...form.querySelectorAll(".leadcat-rule")].map(parts);
-  let edited = texts.leadcatEdited === "true";
-  let sent = false;
-  let asking = false;
 
-  // Of the rules of lead statuses; they are not in the document while these are off.
-  const ofStatuses = (selector) => cards.map(({ details }) => details.querySelector(selector)).find((found) => found);
-  const statusRows = () => ofStatuses("#leadcat-status_rule-rows");
-  const statusParts = () => ofStatuses("#leadcat-status_rule-rows ~ .leadcat-more > .leadcat-more-content");
+  // What is typed ---------------------------------------------------------------------------------------------------
+
+  // All fields, also of rules that are off.
+  function fieldsNow() {
+    cards.forEach(attach);
+    const fields = new Map(new FormData(form));
+    cards.forEach(place);
+    return fields;
+  }
+
+  // Marks of which rule is which do not make a difference to who looks at the page.
+  const MARK = /^revision$|\.(?:known|of|when|from|switch|path)$/;
+  const differs = (one, other) => [...one].some(([name, value]) => !MARK.test(name) && other.get(name) !== value);
+  const isEdited = (now = fieldsNow()) => saved === null || differs(now, saved) || differs(saved, now);
 
   // Rules ------------------------------------------------------------------------------------------------------------
 
@@ -70,21 +74,13 @@
     cards.forEach(place);
     const sentence = cards.map(missing).find((found) => found);
     saves.forEach((save) => { save.disabled = Boolean(sentence); });
-    say(sentence ?? (edited ? texts.leadcatUnsaved : ""));
-  }
-
-  function change() {
-    edited = true;
-    refresh();
+    say(sentence ?? (isEdited() ? texts.leadcatUnsaved : ""));
   }
 
   // Lists to choose from follow the names and groups of new and renamed items -----------------------------------------
 
-  const selects = (list) => [form, ...cards.map(({ details }) => details)].flatMap((root) => [
-    ...root.querySelectorAll(`select[data-leadcat-list=${list}]`),
-    ...[...root.querySelectorAll("template")].flatMap(({ content }) =>
-      [...content.querySelectorAll(`select[data-leadcat-list=${list}]`)]),
-  ]);
+  const selects = (list) => [form, ...cards.map(({ details }) => details)].flatMap((root) =>
+    [...root.querySelectorAll(`select[data-leadcat-list=${list}]`)]);
 
   // The group with the options of a category; made if it is missing.
   function groupIn(select, label) {
@@ -115,16 +111,6 @@
     }
   }
 
-  function withdraw(list, key) {
-    for (const select of new Set(selects(list))) {
-      const option = [...select.options].find(({ value }) => value === key);
-      if (option?.selected) {
-        select.value = "";
-      }
-      option?.remove();
-    }
-  }
-
   const LISTS = { category: "categories", lead_status: "lead_statuses" };
 
   // The field of an item's row by its name: ["category", "9", "name"].
@@ -138,184 +124,164 @@
     }
   }
 
-  // Adding and removing rows ------------------------------------------------------------------------------------------
+  // Asking the server -----------------------------------------------------------------------------------------------
 
-  const NAMED = ["name", "id", "for", "aria-describedby"];
-
-  // A row of the template with its number in the place of 0.
-  function newRow(kind, number) {
-    const row = document.getElementById(`leadcat-${kind}-template`).content.cloneNode(true).firstElementChild;
-    if (row.dataset.leadcatRow) {
-      row.dataset.leadcatRow = `status_rule.${number}`;
+  // What went wrong, in the bar. The form stays as it is. Who is not signed in any more can do that in another tab.
+  function fail(message, isSignedOut) {
+    const said = document.getElementById("leadcat-said");
+    said.classList.add("leadcat-problem");
+    said.textContent = "";
+    setTimeout(() => { said.textContent = message; });
+    const link = form.querySelector(".leadcat-sign-in");
+    if (link) {
+      link.hidden = !isSignedOut;
     }
-    for (const element of row.querySelectorAll("*")) {
-      for (const attribute of NAMED.filter((name) => element.hasAttribute(name))) {
-        element.setAttribute(attribute, element.getAttribute(attribute).replace(/([.-])0(?=[.-]|$)/, `$1${number}`));
+  }
+
+  // A page, a problem (RFC 9457), or whatever a proxy says.
+  async function explain(answer, text, page) {
+    const { detail } = await new Response(text).json().catch(() => ({}));
+    const isSignedOut = answer.status === 401 || answer.ok; // then it is the page where one signs in
+    const alert = page.querySelector(".leadcat-alert")?.textContent;
+    const message = isSignedOut ? texts.leadcatExpired
+      : answer.status > 501 ? texts.leadcatUnreachable : [texts.leadcatFailed, alert ?? detail ?? answer.status].join(" ");
+    fail(message, isSignedOut || answer.status === 403);
+  }
+
+  // Which <details> these are, on this page and the next.
+  const nameOf = (details, i, all) => {
+    const around = details.closest("[data-leadcat-rule], section")?.querySelector("[id]").id;
+    return `${around} ${all.slice(0, i).filter((other) => other.closest("[data-leadcat-rule], section")
+      === details.closest("[data-leadcat-rule], section")).length}`;
+  };
+
+  // The element with the focus, on this page and the next.
+  const placeOf = ({ id, name, value, localName }) => (id ? `#${CSS.escape(id)}`
+    : localName === "button" && name && `button[name=${name}][value="${value}"]:not(.leadcat-hidden)`);
+
+  // Takes what has been typed since a form was sent over into its answer.
+  function takeOver(before, now) {
+    for (const element of form.elements) {
+      const { name, type, value } = element;
+      const of = (fields) => (type === "checkbox" || type === "radio" ? fields.get(name) === value : fields.get(name));
+      if (name && name !== "revision" && type !== "submit" && of(before) !== of(now) && of(now) !== undefined) {
+        element[typeof of(now) === "boolean" ? "checked" : "value"] = of(now);
       }
-      if (element.localName === "button") {
-        element.value = element.value.replace(/\.0(?=\.|$)/, `.${number}`);
-      }
     }
-    return row;
   }
 
-  // A number that no row of this kind has.
-  function freeNumber(kind) {
-    let number = 0;
-    for (const { name } of [...form.elements, ...statusRows().querySelectorAll("[name]")]) {
-      const match = name.match(/^(\w+)\.(\d+)\./);
-      number = match?.[1] === kind ? Math.max(number, Number(match[2])) : number;
-    }
-    return number + 1;
-  }
-
-  function nameRows() {
-    const name = (i) => texts.leadcatRow.replace("{number}", i + 1);
-    [...statusRows().children].forEach((row, i) => {
-      row.querySelector("legend").textContent = name(i);
-    });
-    [...statusParts().children].forEach((part, i) => {
-      const title = part.querySelector("legend");
-      title.textContent = title.textContent.replace(/^[^:]*/, () => name(i));
-    });
-  }
-
-  function add(kind) {
-    const row = newRow(kind, freeNumber(kind));
-    document.getElementById(`leadcat-${kind}-rows`).append(row);
-    if (kind === "status_rule") {
-      statusParts().append(newRow("status_part", row.querySelector("[name]").name.split(".")[1]));
-    }
-    nameRows();
-    const first = row.querySelector("select, input:not([type=hidden])");
-    follow(first);
-    change();
-    first.focus();
-  }
-
-  // Then the next row has the focus, else the button that adds one.
-  function remove(row, kind) {
-    const next = row.nextElementSibling?.querySelector(".leadcat-quiet")
-      ?? document.getElementById(`leadcat-add_${kind}`);
-    if (kind === "status_rule") {
-      const name = row.querySelector("[name]").name.match(/^status_rule\.\d+/)[0];
-      statusParts().querySelector(`[data-leadcat-row="${name}"]`)?.remove();
-    }
-    row.remove();
-    nameRows();
-    change();
-    next.focus();
-  }
-
-  // Conditions and further rules --------------------------------------------------------------------------------------
-
-  const OF_A_RULE = /^(?:(?:add|remove)_(?:rule|condition)|add_group|move_(?:up|down))\./;
-
-  function bodyOf(button) {
+  // Shows the server's answer in the place of what is here.
+  function show(page, before) {
+    const now = fieldsNow();
+    const open = [...form.querySelectorAll("details")].map((element, i, all) => [element.open, nameOf(element, i, all)])
+      .filter(([isOpen]) => isOpen).map(([, name]) => name);
+    const focus = placeOf(document.activeElement);
+    document.querySelector("main").replaceWith(page.querySelector("main"));
+    start();
     cards.forEach(attach);
-    const body = new URLSearchParams(new FormData(form));
-    cards.forEach(place);
-    body.set("do", button.value);
-    return body;
+    [...form.querySelectorAll("details")].forEach((element, i, all) => {
+      element.open ||= open.includes(nameOf(element, i, all));
+    });
+    takeOver(before, now);
+    refresh();
+    (form.querySelector(`[autofocus], ${FIRST}`)
+      ?? form.querySelector(focus || FORM) ?? saves[0]).focus();
   }
 
-  // The server changes the form as it does without a script; the button's card is taken from its answer.
-  async function renew(card, button) {
-    const answer = await fetch(form.getAttribute("action"), { method: "POST", body: bodyOf(button) });
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const renewed = page.querySelector(`[data-leadcat-rule="${card.dataset.leadcatRule}"]`);
-    if (!answer.ok || !renewed) {
-      throw new Error(`status ${answer.status}`);
+  // Presses a button by asking the server, one at a time.
+  async function ask(button) {
+    if (busy) {
+      return;
     }
-    card.replaceWith(renewed);
-    cards = cards.map((old) => (old.card === card ? parts(renewed) : old));
-    if (!form.querySelector("#leadcat-fields")) {
-      form.append(...page.querySelectorAll("#leadcat-fields"));
+    busy = true;
+    const before = fieldsNow();
+    const body = new URLSearchParams([...before, ["do", button.value]]);
+    const label = [...button.childNodes];
+    if (button.dataset.leadcatBusy) {
+      button.textContent = button.dataset.leadcatBusy;
     }
-    change();
-    (renewed.querySelector("[autofocus]") ?? renewed.querySelector("summary")).focus();
-  }
-
-  // Items that are not stored get other numbers on the server, so then the whole page is taken; as when it fails.
-  function ask(button) {
-    if (form.querySelector("[name$='.new']")) {
-      return false;
+    button.setAttribute("aria-disabled", "true");
+    form.setAttribute("aria-busy", "true");
+    try {
+      const answer = await fetch(form.getAttribute("action"),
+        { method: "POST", body, headers: { Accept: "text/html" }, signal: AbortSignal.timeout(60000) });
+      const text = await answer.text();
+      const page = new DOMParser().parseFromString(text, "text/html");
+      if (page.querySelector(FORM)) {
+        show(page, before);
+        history.replaceState(null, "", answer.url);
+      } else {
+        await explain(answer, text, page);
+      }
+    } catch {
+      fail(texts.leadcatUnreachable, true);
     }
-    if (!asking) {
-      asking = true;
-      renew(button.closest(".leadcat-rule"), button).catch(() => form.requestSubmit(button))
-        .finally(() => { asking = false; });
-    }
-    return true;
-  }
-
-  // What a button does in place; any other one sends the form.
-  function act(button) {
-    if (OF_A_RULE.test(button.value)) {
-      return ask(button);
-    }
-    const pattern = /^(add|remove|delete)_(status_rule|category|lead_status)(?:\.(\d+))?$/;
-    const [, verb, kind, key] = button.value.match(pattern) ?? [];
-    const row = button.closest(".leadcat-row");
-    if (verb === "add") {
-      add(kind);
-    } else if (verb === "remove" && statusRows().children.length > 1) {
-      remove(row, kind);
-    } else if (verb === "delete" && form.elements[`${kind}.${key}.new`]) {
-      withdraw(LISTS[kind], key);
-      remove(row, kind);
-    } else {
-      return false;
-    }
-    return true;
+    busy = false;
+    form.removeAttribute("aria-busy");
+    button.removeAttribute("aria-disabled");
+    button.replaceChildren(...label);
   }
 
   // What happens to the form ------------------------------------------------------------------------------------------
 
-  form.addEventListener("click", (event) => {
+  function press(event) {
     const button = event.target.closest("button[name=do]");
-    if (button && act(button)) {
+    if (button && button.value !== "cancel") {
       event.preventDefault();
+      ask(button);
     }
-  });
+  }
 
-  // Enter saves. While Save waits it does nothing: a browser may take the next button then, which deletes.
-  form.addEventListener("keydown", (event) => {
+  // Enter does what a button says only where a button has the focus.
+  function type(event) {
     if (event.key === "Enter" && event.target.matches("input, select")) {
       event.preventDefault();
-      saves[0].click();
     }
-  });
+  }
 
-  form.addEventListener("input", (event) => {
+  function edit(event) {
     follow(event.target);
-    change();
-  });
+    refresh();
+  }
 
-  form.addEventListener("submit", () => {
-    cards.forEach(attach);
-    sent = true;
-  });
+  // Begins with the form that is there. A message is said again for screen readers, which only announce changes.
+  function start() {
+    form = document.querySelector(FORM);
+    texts = form.dataset;
+    hint = document.getElementById("leadcat-hint");
+    saves = form.querySelectorAll("button[value=save], button[value=try]");
+    cards = [...form.querySelectorAll(".leadcat-rule")].map(parts);
+    saved = texts.leadcatEdited ? saved : fieldsNow();
+    form.addEventListener("click", press);
+    form.addEventListener("keydown", type);
+    form.addEventListener("input", edit);
+    form.addEventListener("submit", () => {
+      cards.forEach(attach);
+      sent = true;
+    });
+    const said = document.getElementById("leadcat-said");
+    const content = [...said.childNodes];
+    said.replaceChildren();
+    setTimeout(() => said.append(...content), 100);
+  }
 
   window.addEventListener("beforeunload", (event) => {
-    if (edited && !sent) {
+    if (!sent && isEdited()) {
       event.preventDefault();
     }
   });
 
   // Also when the page comes back from the browser's memory.
   window.addEventListener("pageshow", () => {
-    sent = false;
-    refresh();
+    if (form) {
+      sent = false;
+      refresh();
+    }
   });
 
-  // A message is said again for screen readers, which only announce changes; errors get the focus.
-  const said = document.querySelector(".leadcat-said");
-  const sentence = said?.textContent;
-  if (sentence) {
-    said.textContent = "";
-    setTimeout(() => { said.textContent = sentence; }, 100);
+  if (document.querySelector(FORM)) {
+    start();
+    form.querySelector(FIRST)?.focus();
+    refresh();
   }
-  document.querySelector("main > [tabindex]")?.focus();
-  refresh();
 })();

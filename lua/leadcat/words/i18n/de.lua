@@ -147,6 +147,22 @@ return {
   ["revision.more"] = "Weitere Änderungen",
   ["revision.entries"] = "Änderungen durch diese Version",
   ["revision.current"] = "Das sind die Regeln, die jetzt gelten.",
+  ["versions.title"] = "Regelversionen",
+  ["versions.link"] = "Alle Regelversionen",
+  ["versions.none"] = "Es wurden noch keine Regeln gespeichert.",
+  ["versions.older"] = "Ältere Versionen",
+  ["versions.newest"] = "Neueste Versionen",
+  ["versions.more"] = "Alle Änderungen ({count})",
+  ["versions.revert"] = "Zurück zu Version {number}…",
+  ["versions.preview_title"] = "Zurück zu Version {number}?",
+  ["versions.preview"] = "Das würde sich an den geltenden Regeln ändern:",
+  ["versions.same"] = "Diese Version stimmt mit den geltenden Regeln überein.",
+  ["versions.hint"] = "Die Regeln werden als neue Version gespeichert. Die Firmen behalten ihre Kategorien.",
+  ["versions.go_back"] = "Zu dieser Version zurückkehren",
+  ["versions.reverted"] = "Die Regeln der Version {number} gelten wieder.",
+  ["versions.stale"] =
+    "Die Regeln wurden inzwischen gespeichert, daher wurde nichts getan. Das würde sich jetzt ändern.",
+  ["versions.refused"] = "Diese Version kann nicht mehr verwendet werden: {reason}",
 
   -- Why a request failed: titles, then sentences by code.
   ["problem.title_unauthenticated"] = "Anmelden",
@@ -232,9 +248,26 @@ return {
   ["settings.not_saved"] = "Die Einstellungen wurden nicht gespeichert",
   ["settings.warnings"] = "Bitte beachten",
   ["settings.changed"] = "Inzwischen wurden Einstellungen gespeichert",
-  ["settings.changed_hint"] = "Ihre Änderungen sind noch hier, aber nicht gespeichert. Wenn Sie jetzt speichern, "
-    .. "überschreiben Sie die Änderungen der anderen Person.",
   ["settings.changed_nothing"] = "Nichts, was hier gezeigt wird, wurde geändert.",
+  ["settings.merged_hint"] =
+    "Felder, die Sie nicht geändert haben, zeigen den gespeicherten Stand. Ihre eigenen Änderungen sind "
+    .. "noch nicht gespeichert.",
+  ["settings.saved_with"] = "Inzwischen haben auch andere gespeichert; beides gilt:",
+  ["settings.unchanged"] = "Es wurde nichts geändert, daher gab es nichts zu speichern.",
+  ["settings.conflicts"] = "Sie und jemand anderes haben dasselbe geändert",
+  ["settings.conflicts_hint"] =
+    "Es ist noch nichts gespeichert. Wählen Sie jeweils aus, was gelten soll, und speichern Sie erneut.",
+  ["settings.conflict_number"] = "Auswahl {number} von {count}",
+  ["settings.conflict_theirs"] = "Gespeichert von {user}:",
+  ["settings.conflict_saved"] = "Inzwischen gespeichert:",
+  ["settings.conflict_mine"] = "Von Ihnen:",
+  ["settings.saving"] = "Wird gespeichert…",
+  ["settings.trying"] = "Wird ausprobiert…",
+  ["settings.expired"] =
+    "Sie sind nicht mehr angemeldet. Melden Sie sich an und versuchen Sie es erneut: Ihre Eingaben sind noch hier.",
+  ["settings.sign_in"] = "In einem neuen Tab anmelden",
+  ["settings.unreachable"] = "Der Server ist nicht erreichbar. Ihre Eingaben sind noch hier: Versuchen Sie es erneut.",
+  ["settings.failed"] = "Der Server hat dies abgelehnt. Ihre Eingaben sind noch hier.",
   ["settings.try"] = "Mit früheren Ereignissen testen",
   ["settings.tried"] = "Ihre Änderungen wurden anhand der letzten {events} Ereignisse des Kategorieverlaufs mit den "
     .. "geltenden Regeln verglichen. Es ist noch nichts gespeichert.",
