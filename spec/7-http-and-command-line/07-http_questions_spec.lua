@@ -418,6 +418,41 @@ describe("an undo", function()
     site.engine:close()
   end)
 
+  it("of a run and of a version is shown before it is made", function()
+    local site = new_site()
+    local _, company = change(site)
+    local _, elsewhere = change(site)
+    assert(site.engine.host.set_category(elsewhere, LEAD, CUSTOMER))
+    contains(is_page(ask(site, "GET", "/leadcat/history?revision=1", { as = "ann" })).body, "/history/undo?revision=1")
+    local page = is_page(ask(site, "GET", "/leadcat/history/undo?revision=1", { as = "liv" })).body
+    for _, words in ipairs { "Blir angret: 1", "Kan ikke angres: 1", "Kategorien til firmaet er allerede endret.",
+      company } do
+      contains(page, words)
+    end
+    assert.equal(CUSTOMER, category_of(site, company))
+    assert.equal(403, is_page(ask(site, "GET", "/leadcat/history/undo?revision=1", { as = "bob" })).status)
+    local answer = ask(site, "POST", "/leadcat/history/undo", { as = "ann", form = { revision = "1" } })
+    assert.equal(LEAD, category_of(site, company))
+    page = is_page(ask(site, "GET", answer.headers.Location, { as = "ann" })).body
+    contains(page, "Undone: 1. Not undone: 1.")
+    local run = answer.headers.Location:match "run=(%w+)"
+    contains(is_page(ask(site, "GET", "/leadcat/history/undo?run=" .. run, { as = "ann" })).body, "Will be undone: 1")
+    ask(site, "POST", "/leadcat/history/undo", { as = "ann", form = { run = run } })
+    assert.equal(CUSTOMER, category_of(site, company))
+    for _, query in ipairs { "", "?run=nobody", "?revision=x", "?revision=99", "?run=a&revision=1" } do
+      assert.equal(404, is_page(ask(site, "GET", "/leadcat/history/undo" .. query, { as = "ann" })).status, query)
+    end
+    site.engine:close()
+  end)
+
+  it("page says in the reader's language what it cannot show", function()
+    local site = new_site()
+    local page = is_page(ask(site, "GET", "/leadcat/history?from=x", { as = "liv" }))
+    assert.equal(422, page.status)
+    contains(page.body, "«x» er ikke mulig her (from).")
+    site.engine:close()
+  end)
+
   it("of what has failed can be tried again, until it has worked", function()
     local host = new_host()
     local site = new_site { host = host }

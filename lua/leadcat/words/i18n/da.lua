@@ -147,6 +147,17 @@ return {
   ["history.retry"] = "Prøv igen",
   ["history.retried"] = "{company} har nu kategorien {category}.",
   ["history.refused"] = "Dette blev ikke gjort, fordi der er sket noget andet siden.",
+  ["undo.of_run"] = "Fortryd alt, som kørslen {run} har ændret",
+  ["undo.of_version"] = "Fortryd alt, som version {number} af reglerne har ændret",
+  ["undo.changes"] = "Bliver fortrudt: {count}",
+  ["undo.scheduled"] = "Planlagt, bliver aflyst: {count}",
+  ["undo.refused"] = "Kan ikke fortrydes: {count}",
+  ["undo.why"] = "Hvorfor",
+  ["undo.do"] = "Fortryd ({count})",
+  ["undo.nothing"] = "Der er intet at fortryde.",
+  ["undo.all"] = "Fortryd alt dette …",
+  ["undo.done"] = "Fortrudt: {count}. Ikke fortrudt: {refused}.",
+  ["problem.parameter"] = "»{value}« er ikke muligt her ({name}).",
 
   -- One revision of the rules.
   ["revision.title"] = "Regelversion {number}",

@@ -148,6 +148,17 @@ return {
   ["history.retry"] = "Erneut versuchen",
   ["history.retried"] = "{company} hat jetzt die Kategorie {category}.",
   ["history.refused"] = "Das wurde nicht ausgeführt, weil seitdem etwas anderes geschehen ist.",
+  ["undo.of_run"] = "Alles zurücknehmen, was der Lauf {run} geändert hat",
+  ["undo.of_version"] = "Alles zurücknehmen, was Version {number} der Regeln geändert hat",
+  ["undo.changes"] = "Wird zurückgenommen: {count}",
+  ["undo.scheduled"] = "Vorgemerkt, wird abgesagt: {count}",
+  ["undo.refused"] = "Kann nicht zurückgenommen werden: {count}",
+  ["undo.why"] = "Warum",
+  ["undo.do"] = "Zurücknehmen ({count})",
+  ["undo.nothing"] = "Es gibt nichts zurückzunehmen.",
+  ["undo.all"] = "All dies zurücknehmen …",
+  ["undo.done"] = "Zurückgenommen: {count}. Nicht zurückgenommen: {refused}.",
+  ["problem.parameter"] = "„{value}“ ist hier nicht möglich ({name}).",
 
   -- One revision of the rules.
   ["revision.title"] = "Regelversion {number}",

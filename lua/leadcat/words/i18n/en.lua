@@ -147,6 +147,17 @@ return {
   ["history.retry"] = "Try again",
   ["history.retried"] = "{company} now has the category {category}.",
   ["history.refused"] = "This was not done, because something else has happened since.",
+  ["undo.of_run"] = "Undo all that the run {run} has changed",
+  ["undo.of_version"] = "Undo all that version {number} of the rules has changed",
+  ["undo.changes"] = "Will be undone: {count}",
+  ["undo.scheduled"] = "Scheduled, will be cancelled: {count}",
+  ["undo.refused"] = "Cannot be undone: {count}",
+  ["undo.why"] = "Why",
+  ["undo.do"] = "Undo ({count})",
+  ["undo.nothing"] = "There is nothing to undo.",
+  ["undo.all"] = "Undo all of this…",
+  ["undo.done"] = "Undone: {count}. Not undone: {refused}.",
+  ["problem.parameter"] = "“{value}” is not possible here ({name}).",
 
   -- One revision of the rules.
   ["revision.title"] = "Rule version {number}",

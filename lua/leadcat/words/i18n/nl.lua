@@ -148,6 +148,17 @@ return {
   ["history.retry"] = "Opnieuw proberen",
   ["history.retried"] = "{company} heeft nu de categorie {category}.",
   ["history.refused"] = "Dit is niet gedaan, omdat er sindsdien iets anders is gebeurd.",
+  ["undo.of_run"] = "Alles wat run {run} heeft gewijzigd ongedaan maken",
+  ["undo.of_version"] = "Alles wat versie {number} van de regels heeft gewijzigd ongedaan maken",
+  ["undo.changes"] = "Wordt ongedaan gemaakt: {count}",
+  ["undo.scheduled"] = "Gepland, wordt geannuleerd: {count}",
+  ["undo.refused"] = "Kan niet ongedaan worden gemaakt: {count}",
+  ["undo.why"] = "Waarom",
+  ["undo.do"] = "Ongedaan maken ({count})",
+  ["undo.nothing"] = "Er is niets om ongedaan te maken.",
+  ["undo.all"] = "Dit alles ongedaan maken…",
+  ["undo.done"] = "Ongedaan gemaakt: {count}. Niet ongedaan gemaakt: {refused}.",
+  ["problem.parameter"] = "“{value}” kan hier niet ({name}).",
 
   -- One revision of the rules.
   ["revision.title"] = "Regelversie {number}",

@@ -147,6 +147,17 @@ return {
   ["history.retry"] = "Prøv igjen",
   ["history.retried"] = "{company} har nå kategorien {category}.",
   ["history.refused"] = "Dette ble ikke gjort, fordi noe annet har skjedd siden.",
+  ["undo.of_run"] = "Angre alt som kjøringen {run} har endret",
+  ["undo.of_version"] = "Angre alt som versjon {number} av reglene har endret",
+  ["undo.changes"] = "Blir angret: {count}",
+  ["undo.scheduled"] = "Planlagt, blir avlyst: {count}",
+  ["undo.refused"] = "Kan ikke angres: {count}",
+  ["undo.why"] = "Hvorfor",
+  ["undo.do"] = "Angre ({count})",
+  ["undo.nothing"] = "Det er ingenting å angre.",
+  ["undo.all"] = "Angre alt dette …",
+  ["undo.done"] = "Angret: {count}. Ikke angret: {refused}.",
+  ["problem.parameter"] = "«{value}» er ikke mulig her ({name}).",
 
   -- One revision of the rules.
   ["revision.title"] = "Regelversjon {number}",

@@ -147,6 +147,17 @@ return {
   ["history.retry"] = "Försök igen",
   ["history.retried"] = "{company} har nu kategorin {category}.",
   ["history.refused"] = "Det här gjordes inte, eftersom något annat har hänt sedan dess.",
+  ["undo.of_run"] = "Ångra allt som körningen {run} har ändrat",
+  ["undo.of_version"] = "Ångra allt som version {number} av reglerna har ändrat",
+  ["undo.changes"] = "Ångras: {count}",
+  ["undo.scheduled"] = "Planerat, ställs in: {count}",
+  ["undo.refused"] = "Kan inte ångras: {count}",
+  ["undo.why"] = "Varför",
+  ["undo.do"] = "Ångra ({count})",
+  ["undo.nothing"] = "Det finns inget att ångra.",
+  ["undo.all"] = "Ångra allt detta …",
+  ["undo.done"] = "Ångrat: {count}. Inte ångrat: {refused}.",
+  ["problem.parameter"] = "”{value}” är inte möjligt här ({name}).",
 
   -- One revision of the rules.
   ["revision.title"] = "Regelversion {number}",
