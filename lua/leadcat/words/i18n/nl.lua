@@ -6,10 +6,10 @@ return {
   ["confirmation.sale_registered_unnamed"] = "Er is een verkoop geregistreerd.",
   ["confirmation.own_trigger"] = "{trigger}: {sale}.",
   ["confirmation.own_trigger_unnamed"] = "{trigger}.",
-  ["confirmation.sale_won"] = "De verkoop {sale} is gewonnen.",
-  ["confirmation.sale_won_unnamed"] = "Er is een verkoop gewonnen.",
-  ["confirmation.sale_lost"] = "De verkoop {sale} is verloren.",
-  ["confirmation.sale_lost_unnamed"] = "Er is een verkoop verloren.",
+  ["confirmation.sale_won"] = "De verkoop {sale} is als verkocht gemarkeerd.",
+  ["confirmation.sale_won_unnamed"] = "Er is een verkoop als verkocht gemarkeerd.",
+  ["confirmation.sale_lost"] = "De verkoop {sale} is als verloren gemarkeerd.",
+  ["confirmation.sale_lost_unnamed"] = "Er is een verkoop als verloren gemarkeerd.",
   ["confirmation.lead_status_set"] = "De leadstatus van {contact} is op {lead_status} gezet.",
   ["confirmation.lead_status_set_unnamed"] = "Een leadstatus is op {lead_status} gezet.",
   ["confirmation.sale_reopened"] = "De verkoop {sale} is heropend.",
@@ -33,7 +33,7 @@ return {
   -- How a question ended.
   ["confirmation.accepted"] = "{user} heeft dit op {time} geaccepteerd.",
   ["confirmation.changed"] = "{user} heeft op {time} de categorie {category} gekozen.",
-  ["confirmation.declined"] = "{user} heeft de categorie op {time} behouden.",
+  ["confirmation.declined"] = "{user} heeft op {time} de huidige categorie behouden.",
   ["confirmation.expired"] = "Deze vraag is op {time} verlopen.",
   ["confirmation.superseded"] = "Een nieuwere gebeurtenis heeft deze vraag op {time} vervangen.",
   ["confirmation.conflict"] = "{user} heeft op {time} geantwoord, maar de categorie was al gewijzigd.",
@@ -53,13 +53,18 @@ return {
   ["group.partner"] = "Partner",
   ["group.potential_customer"] = "Potentiële klant",
 
+  -- Times: the twelve months with blanks between them, a day, and a time of a day.
+  ["time.months"] = "jan feb mrt apr mei jun jul aug sep okt nov dec",
+  ["time.day"] = "{day} {month} {year}",
+  ["time.time"] = "{day}, {hour}:{minute} UTC",
+
   -- A change of category, where an arrow is drawn.
   ["change.to"] = "naar",
 
   -- The inbox of questions.
   ["inbox.title"] = "Vragen voor u",
-  ["inbox.empty"] = "Er is niets te beantwoorden.",
-  ["inbox.asked"] = "Gevraagd op {time}.",
+  ["inbox.empty"] = "Er staan geen vragen voor u open.",
+  ["inbox.asked"] = "Gesteld op {time}.",
   ["inbox.answer"] = "Beantwoorden",
   ["inbox.older"] = "Oudere vragen",
   ["inbox.question"] = "Vraag over {company}",
@@ -75,7 +80,7 @@ return {
   -- The journal.
   ["history.title"] = "Categoriegeschiedenis",
   ["history.time"] = "Wanneer",
-  ["history.cause"] = "Wat er gebeurde",
+  ["history.cause"] = "Gebeurtenis",
   ["history.status"] = "Status",
   ["history.actor"] = "Wie",
   ["history.sale"] = "Verkoop",
@@ -83,10 +88,10 @@ return {
   ["history.undo"] = "Ongedaan maken",
   ["history.undo_of"] = "Een eerdere wijziging is ongedaan gemaakt.",
   ["history.undone"] = "{company} heeft weer de categorie {category}.",
-  ["history.program"] = "Automatisch",
+  ["history.program"] = "Systeem",
   ["history.show"] = "Tonen",
   ["history.empty"] = "Er is nog niets vastgelegd.",
-  ["history.older"] = "Oudere vermeldingen",
+  ["history.older"] = "Oudere wijzigingen",
   ["history.applying"] = "Wordt uitgevoerd",
   ["history.updated"] = "Bijgewerkt",
   ["history.failed"] = "Mislukt",
@@ -106,7 +111,7 @@ return {
   ["history.remove"] = "Verwijderen",
   ["history.any"] = "Alle",
   ["history.sale_registered"] = "Verkoop geregistreerd",
-  ["history.sale_won"] = "Verkoop gewonnen",
+  ["history.sale_won"] = "Verkocht",
   ["history.sale_lost"] = "Verkoop verloren",
   ["history.lead_status_set"] = "Leadstatus ingesteld",
   ["history.sale_reopened"] = "Verkoop heropend",
@@ -115,7 +120,7 @@ return {
   ["history.rule"] = "Regel",
   ["history.rule_lead_status"] = "Leadstatus: {lead_status}",
   ["history.version"] = "Versie {number}",
-  ["history.run"] = "Run",
+  ["history.run"] = "Uitvoering",
   ["history.from"] = "Vanaf datum",
   ["history.to"] = "Tot en met datum",
   ["history.confirmed_by"] = "Bevestigd door {user}",
@@ -127,10 +132,10 @@ return {
   ["history.was_scheduled"] = "Dit was eerder gepland.",
   ["history.cancel_done"] = "Wat voor {company} was gepland, is geannuleerd.",
   ["history.csv"] = "Downloaden als CSV",
-  ["history.csv_hint"] = "Maximaal 10.000 vermeldingen; kies datums voor oudere.",
-  ["history.partial"] = "Tot nu toe is maar een deel van de geschiedenis doorzocht.",
+  ["history.csv_hint"] = "Maximaal 10.000 wijzigingen. Filter op datum voor oudere.",
+  ["history.partial"] = "Tot nu toe is slechts een deel van de geschiedenis doorzocht.",
   ["history.go_on"] = "Verder terug zoeken",
-  ["history.empty_filtered"] = "Niets van wat is vastgelegd, past bij deze filters.",
+  ["history.empty_filtered"] = "Geen resultaten voor deze filters.",
   ["history.waiting"] = "Wacht op antwoord",
   ["history.mine"] = "Alleen van mij",
   ["history.today"] = "Vandaag",
@@ -210,19 +215,19 @@ return {
     "Er is iets misgegaan. Probeer het opnieuw en neem contact op met uw beheerder als het weer gebeurt.",
 
   -- The settings.
-  ["settings.title"] = "Leadcategorisering",
+  ["settings.title"] = "Leads categoriseren",
   ["settings.path"] = "Instellingen en onderhoud › Workflow",
   ["settings.rules"] = "Regels",
   ["settings.rules_hint"] =
-    "Een regel wijzigt de categorie alleen van bedrijven waarvan de categorie in de groep Potentiële klant zit.",
+    "Regels wijzigen alleen bedrijven waarvan de categorie tot de categoriegroep Potentiële klant behoort.",
   ["settings.only_when"] = "Alleen als {conditions}.",
   ["settings.after"] = "Beslist {time} later.",
   ["settings.rule_otherwise"] = "Anders {rule}: {category}.",
   ["settings.own_trigger"] = "Categorie bijwerken bij deze gebeurtenis: {trigger}",
-  ["settings.sale_won"] = "Categorie bijwerken wanneer een verkoop is gewonnen",
+  ["settings.sale_won"] = "Categorie bijwerken wanneer een verkoop is verkocht",
   ["settings.sale_lost"] = "Categorie bijwerken wanneer een verkoop is verloren",
-  ["settings.sale_registered"] = "Categorie bijwerken wanneer een verkoop bij het bedrijf wordt geregistreerd",
-  ["settings.lead_status_set"] = "Categorie bijwerken wanneer een leadstatus wordt ingesteld op",
+  ["settings.sale_registered"] = "Categorie bijwerken wanneer een verkoop wordt geregistreerd bij het bedrijf",
+  ["settings.lead_status_set"] = "Categorie bijwerken wanneer een leadstatus is ingesteld op",
   ["settings.sale_reopened"] = "Categorie bijwerken wanneer een verkoop wordt heropend",
   ["settings.sale_deleted"] = "Categorie bijwerken wanneer een verkoop wordt verwijderd",
   ["settings.takes_back"] =
@@ -230,7 +235,7 @@ return {
       .. "deze sindsdien heeft gewijzigd.",
   ["settings.take_back"] = "De categorie vóór de verkoop",
   ["settings.set_category"] = "Categorie instellen op",
-  ["settings.ask"] = "Om bevestiging van de gebruiker vragen vóór het bijwerken",
+  ["settings.ask"] = "Vraag om gebruikersbevestiging voordat u bijwerkt",
   ["settings.lead_status"] = "Leadstatus",
   ["settings.choose_category"] = "Kies een categorie",
   ["settings.choose_lead_status"] = "Kies een leadstatus",
@@ -241,24 +246,24 @@ return {
   ["settings.save"] = "Opslaan",
   ["settings.cancel"] = "Annuleren",
   ["settings.categories"] = "Categorieën",
-  ["settings.categories_hint"] =
-    "Als leadstatus is ingeschakeld, hebben contacten van bedrijven in de categorie een leadstatus.",
+  ["settings.categories_hint"] = "Als leadstatus voor een categorie is ingeschakeld, hebben de personen bij bedrijven "
+    .. "in die categorie een leadstatus.",
   ["settings.lead_statuses"] = "Leadstatussen",
   ["settings.name"] = "Naam",
-  ["settings.group"] = "Groep",
-  ["settings.description"] = "Omschrijving",
+  ["settings.group"] = "Categoriegroep",
+  ["settings.description"] = "Beschrijving",
   ["settings.enable_lead_status"] = "Leadstatus inschakelen",
   ["settings.add_category"] = "Categorie toevoegen",
   ["settings.add_lead_status"] = "Leadstatus toevoegen",
-  ["settings.delete"] = "Wissen",
+  ["settings.delete"] = "Verwijderen",
   ["settings.restore"] = "Herstellen",
-  ["settings.deleted_categories"] = "Gewiste categorieën ({count})",
-  ["settings.deleted_lead_statuses"] = "Gewiste leadstatussen ({count})",
-  ["settings.deleted_mark"] = "{name} (gewist)",
+  ["settings.deleted_categories"] = "Verwijderde categorieën ({count})",
+  ["settings.deleted_lead_statuses"] = "Verwijderde leadstatussen ({count})",
+  ["settings.deleted_mark"] = "{name} (verwijderd)",
   ["settings.unknown_mark"] = "{name} (onbekend)",
   ["settings.unnamed"] = "Nog zonder naam",
   ["settings.saved"] = "De instellingen zijn opgeslagen en in gebruik.",
-  ["settings.unsaved"] = "Er zijn wijzigingen die nog niet zijn opgeslagen.",
+  ["settings.unsaved"] = "U hebt wijzigingen die nog niet zijn opgeslagen.",
   ["settings.missing_category"] = "Kies een categorie voor: {rule}.",
   ["settings.missing_lead_status"] = "Kies een leadstatus voor: {rule}.",
   ["settings.not_saved"] = "De instellingen zijn niet opgeslagen",
@@ -282,13 +287,13 @@ return {
   ["settings.sign_in"] = "Aanmelden op een nieuw tabblad",
   ["settings.unreachable"] = "De server is niet bereikbaar. Wat u hebt ingevuld, staat hier nog: probeer het opnieuw.",
   ["settings.failed"] = "De server heeft dit geweigerd. Wat u hebt ingevuld, staat hier nog.",
-  ["settings.try"] = "Proberen op eerdere gebeurtenissen",
-  ["settings.tried"] = "Uw instellingen zijn geprobeerd op de laatste {events} gebeurtenissen in de "
-    .. "categoriegeschiedenis, tegenover die in gebruik zijn. Er is nog niets opgeslagen.",
-  ["settings.tried_note"] = "De geschiedenis heeft geen gebeurtenissen waarbij geen regel iets deed, dus een "
-    .. "regel die uit was, heeft minder om op te worden geprobeerd.",
+  ["settings.try"] = "Testen op eerdere gebeurtenissen",
+  ["settings.tried"] = "Uw wijzigingen zijn op de laatste {events} gebeurtenissen in de categoriegeschiedenis "
+    .. "vergeleken met de regels die nu gelden. Er is nog niets opgeslagen.",
+  ["settings.tried_note"] = "Gebeurtenissen waarbij geen enkele regel iets deed, staan niet in de geschiedenis. Het "
+    .. "effect van een regel die uit stond, kan daarom groter zijn dan hier blijkt.",
   ["settings.tried_nothing"] =
-    "Er zijn nog geen gebeurtenissen in de categoriegeschiedenis om de instellingen op te proberen.",
+    "De categoriegeschiedenis bevat nog geen gebeurtenissen om de instellingen op te testen.",
   ["settings.tried_reasons"] = "Welke bedrijven, welke beslissingen en waarom",
   ["settings.forbidden"] = "Alleen beheerders kunnen deze instellingen zien en wijzigen. Vraag het uw beheerder.",
   ["settings.unlicensed"] = "Er is geen licentie voor leadcategorisering. Daarom wordt geen categorie "
@@ -367,16 +372,16 @@ return {
   ["settings.problem.unknown_trigger"] = "Deze gebeurtenis is hier niet bekend, dus deze regel doet nooit iets.",
   ["settings.problem.category_required"] = "Kies een categorie.",
   ["settings.problem.category_unknown"] = "Deze categorie bestaat niet meer. Kies een andere.",
-  ["settings.problem.category_deleted"] = "Deze categorie is gewist. Kies een andere.",
+  ["settings.problem.category_deleted"] = "Deze categorie is verwijderd. Kies een andere.",
   ["settings.problem.lead_status_required"] = "Kies een leadstatus.",
   ["settings.problem.lead_status_unknown"] = "Deze leadstatus bestaat niet meer. Kies een andere.",
-  ["settings.problem.lead_status_deleted"] = "Deze leadstatus is gewist. Kies een andere.",
-  ["settings.problem.duplicate_name"] = "Een andere heeft dezelfde naam. Geef een van de twee een andere naam.",
+  ["settings.problem.lead_status_deleted"] = "Deze leadstatus is verwijderd. Kies een andere.",
+  ["settings.problem.duplicate_name"] = "Deze naam wordt twee keer gebruikt. Geef een van de twee een andere naam.",
   ["settings.problem.duplicate_external"] = "Een andere heeft hetzelfde id in het CRM. Geef elk een eigen id.",
   ["settings.problem.wrong_type"] = "Dit kan hier niet worden gebruikt.",
   ["settings.problem.out_of_range"] = "Dit getal is te groot of te klein.",
   ["settings.problem.rule_never_fires"] =
-    "Deze regel doet nooit iets: er is geen andere categorie waarvan hij kan uitgaan.",
+    "Deze regel doet nooit iets: er is geen andere categorie waarvoor hij kan gelden.",
   ["settings.problem.conditions_required"] = "Voeg een voorwaarde toe of verwijder de lege groep.",
   ["settings.problem.unknown_is"] = "Kies hoe het veld wordt vergeleken.",
   ["settings.problem.field_invalid"] = "Voer de naam van een veld in, bijvoorbeeld sale.amount.",
@@ -402,10 +407,10 @@ return {
     "De regel gaat niet van deze categorie uit, dus aan de voorwaarde wordt nooit voldaan.",
   ["settings.problem.type_differs"] =
     "Hier wordt een getal met een tekst vergeleken, of met ja en nee: aan een van de voorwaarden wordt nooit voldaan.",
-  ["settings.problem.rule_hidden"] = "Deze regel doet bijna nooit iets: als hij aan de beurt is, staat het "
-    .. "bedrijf al in {category}, en daar gaat hij niet van uit.",
-  ["settings.problem.rule_cycle"] = "Vanuit {category}, dat deze regel instelt, leidt ‘{rule}’ terug naar "
-    .. "{target}: een bedrijf kan eindeloos rondgaan.",
+  ["settings.problem.rule_hidden"] = "Deze regel doet bijna nooit iets: als hij aan de beurt is, heeft het bedrijf al "
+    .. "de categorie {category}, en daarvoor geldt hij niet.",
+  ["settings.problem.rule_cycle"] = "Vanuit {category}, de categorie die deze regel instelt, leidt ‘{rule}’ terug naar "
+    .. "{target}: een bedrijf kan eindeloos heen en weer gaan.",
   ["settings.problem.rule_chain"] = "Na een gewonnen verkoop staat het bedrijf in {category} en is het nog een "
     .. "potentiële klant, en ‘{rule}’ zet het meteen door naar {target}.",
   ["settings.problem.category_dead_end"] =
@@ -441,8 +446,8 @@ return {
   ["compare.lead_status_set"] = "Er is een leadstatus ingesteld.",
   ["compare.moved_companies"] = "Bedrijven die in een andere categorie eindigen",
   ["compare.examples"] = "Voorbeelden",
-  ["compare.more"] = "Nog {count} staan niet in de lijst.",
-  ["compare.outcome.rule_disabled"] = "Niets: geen regel is ingeschakeld",
+  ["compare.more"] = "Nog {count} niet getoond.",
+  ["compare.outcome.rule_disabled"] = "Niets: er is geen regel ingeschakeld",
   ["compare.outcome.unknown_category"] = "Niets: de categorie is onbekend",
   ["compare.outcome.not_potential_customer"] = "Niets: geen potentiële klant",
   ["compare.outcome.lead_status_not_enabled"] = "Niets: een categorie zonder leadstatus",
@@ -483,7 +488,7 @@ return {
   ["difference.category_group"] = "De categorie {name} is verplaatst naar de groep {group}.",
   ["difference.category_lead_status_on"] = "Leadstatus is ingeschakeld voor de categorie {name}.",
   ["difference.category_lead_status_off"] = "Leadstatus is uitgeschakeld voor de categorie {name}.",
-  ["difference.category_deleted"] = "De categorie {name} is gewist.",
+  ["difference.category_deleted"] = "De categorie {name} is verwijderd.",
   ["difference.category_restored"] = "De categorie {name} is hersteld.",
   ["difference.category_order"] = "De volgorde van de categorieën is gewijzigd.",
   ["difference.lead_status_added"] = "De leadstatus {name} is toegevoegd.",
@@ -491,7 +496,7 @@ return {
   ["difference.lead_status_translated"] = "De naam van de leadstatus {name} is in een andere taal gewijzigd.",
   ["difference.lead_status_described"] = "De omschrijving van de leadstatus {name} is gewijzigd.",
   ["difference.lead_status_external"] = "Het id van de leadstatus {name} in het CRM is gewijzigd.",
-  ["difference.lead_status_deleted"] = "De leadstatus {name} is gewist.",
+  ["difference.lead_status_deleted"] = "De leadstatus {name} is verwijderd.",
   ["difference.lead_status_restored"] = "De leadstatus {name} is hersteld.",
   ["difference.lead_status_order"] = "De volgorde van de leadstatussen is gewijzigd.",
 
@@ -535,7 +540,7 @@ return {
   ["why.rule_off_with_lost_category"] =
     "‘{rule}’ is uitgeschakeld, en de categorie {category} kan niet worden gebruikt",
   ["why.no_rule"] = "Er is geen regel ‘{rule}’",
-  ["why.no_lead_status_rule"] = "Geen regel voor een leadstatus is ingeschakeld",
+  ["why.no_lead_status_rule"] = "Er is geen regel voor een leadstatus ingeschakeld",
   ["why.no_lead_status"] = "De gebeurtenis zegt niet welke leadstatus is ingesteld",
   ["why.no_lead_status_and_no_rule"] =
     "De gebeurtenis zegt niet welke leadstatus is ingesteld, en geen regel voor een leadstatus is ingeschakeld",
@@ -543,9 +548,9 @@ return {
   ["why.lead_status_deleted"] = "De leadstatus {lead_status} is verwijderd",
   ["why.no_category"] = "{company} heeft geen categorie",
   ["why.category_unknown"] = "{company} zit in {category}, wat geen categorie in de instellingen is",
-  ["why.not_potential_customer"] = "{company} zit in {category}, een categorie van de groep {group}",
+  ["why.not_potential_customer"] = "{company} heeft de categorie {category}, die tot de groep {group} behoort",
   ["why.lead_status_not_enabled"] = "{company} zit in {category}, een categorie zonder leadstatus",
-  ["why.already_in_category"] = "{company} zit al in {category}, de categorie die de regel instelt",
+  ["why.already_in_category"] = "{company} heeft al de categorie {category}, die de regel instelt",
   ["why.conditions_not_met"] = "{company} voldoet niet aan de voorwaarden van een regel hiervoor",
   ["why.lower_rank"] = "{company} zit in {category}, die een hogere rang heeft dan de categorie die de regel instelt",
   ["why.nothing_to_take_back"] = "Deze verkoop heeft niets aan {company} gewijzigd dat kan worden teruggedraaid",
@@ -555,8 +560,8 @@ return {
   ["why.needs.switch"] = "de regel moet in de instellingen worden ingeschakeld",
   ["why.needs.category"] = "in de instellingen moet een categorie worden gekozen en de regel worden ingeschakeld",
   ["why.needs.rule"] = "de regel moet in de instellingen met een categorie worden toegevoegd en ingeschakeld",
-  ["why.needs.any_rule"] = "een ervan moet in de instellingen worden ingeschakeld",
-  ["why.needs.lead_status"] = "ze moet er een noemen die een regel heeft: {lead_statuses}",
+  ["why.needs.any_rule"] = "er moet er een in de instellingen worden ingeschakeld",
+  ["why.needs.lead_status"] = "die moet een leadstatus noemen waarvoor een regel bestaat: {lead_statuses}",
   ["why.needs.lead_status_and_rule"] = "beide zijn nodig",
   ["why.needs.lead_status_added"] = "die moet in de instellingen worden toegevoegd, met een ingeschakelde regel ervoor",
   ["why.needs.lead_status_restored"] =
@@ -577,7 +582,7 @@ return {
   -- What will be done, or was.
   ["why.update"] = "De categorie van {company} wordt bijgewerkt van {from} naar {to}.",
   ["why.confirm"] =
-    "De gebruiker wordt gevraagd of de categorie van {company} moet worden bijgewerkt van {from} naar {to}.",
+    "Aan de gebruiker wordt gevraagd of de categorie van {company} moet worden bijgewerkt van {from} naar {to}.",
   ["why.takes_back"] = "Wat de verkoop heeft gewijzigd, wordt teruggedraaid.",
   ["why.rule_gone"] = "De regel bestaat niet meer, of is uitgeschakeld.",
   ["why.later"] = "Op {time} wordt beslist of de categorie van {company} op {to} wordt ingesteld.",
@@ -595,8 +600,8 @@ return {
     .. "{from} naar {to}, wacht sinds {time} op antwoord.",
   ["why.entry.declined"] =
     "{user} heeft {company} op {time} in {from} gehouden, in plaats van de categorie bij te werken naar {to}.",
-  ["why.entry.expired"] =
-    "Niemand heeft op tijd geantwoord of {company} van {from} naar {to} moet, dus is de categorie behouden.",
+  ["why.entry.expired"] = "Niemand heeft op tijd geantwoord op de vraag of {company} van {from} naar {to} moet, dus is "
+    .. "de categorie behouden.",
   ["why.entry.superseded"] =
     "Een nieuwere gebeurtenis heeft op {time} de vraag vervangen of {company} van {from} naar {to} moet.",
   ["why.entry.queued"] = "Er wordt beslist zodra een eerdere wijziging van {company} is doorgevoerd.",
