@@ -7,11 +7,13 @@ local history = require "leadcat.pages.history"
 local history_csv = require "leadcat.pages.history_csv"
 local i18n = require "leadcat.words.i18n"
 local inbox = require "leadcat.pages.inbox"
+local language_tag = require "leadcat.util.language"
 local preset = require "leadcat.rules.preset"
 local problem = require "leadcat.pages.problem"
 local revision = require "leadcat.pages.revision"
 local view = require "leadcat.words.view"
 local views = require "support.views"
+local wording = require "leadcat.words.wording"
 
 local STRINGS = i18n.new()
 local BASE = "/crm/leads"
@@ -88,7 +90,7 @@ describe("the inbox", function()
     has(markup, "<p>The sale Printers was won.</p>")
     has(markup, '<span class="leadcat-group leadcat-group-potential_customer"><bdi>Lead</bdi></span>')
     has(markup, '<span class="leadcat-group leadcat-group-customer"><bdi>Customer</bdi></span>')
-    has(markup, "Asked on 2026-11-30 12:00 UTC. Answer before 2026-12-07 12:00 UTC.")
+    has(markup, "Asked on 30 Nov 2026, 12:00 UTC. Answer before 7 Dec 2026, 12:00 UTC.")
     has(markup, ('data-leadcat-answer="%s" href="%s/confirmations/%s"'):format(ID, BASE, ID))
   end)
 
@@ -107,22 +109,23 @@ describe("the inbox", function()
   for _, language in ipairs(i18n.LANGUAGES) do
     it("is in " .. language, function()
       local markup = inbox_page({}, language)
-      has(markup, '<html lang="' .. language .. '">')
+      has(markup, '<html lang="' .. language_tag.of_page(language) .. '">')
       for _, key in ipairs { "inbox.title", "inbox.answer" } do
         has(markup, ">" .. h.render(STRINGS:text(language, key)) .. "</")
       end
-      has(markup, h.render(STRINGS:text(language, "inbox.asked", { time = "2026-11-30 12:00 UTC" })))
+      local asked = wording.time(1796040000, { strings = STRINGS, language = language })
+      has(markup, h.render(STRINGS:text(language, "inbox.asked", { time = asked })))
     end)
   end
 
   it("says when there is nothing to answer", function()
     local markup = inbox_page { views = {} }
-    has(markup, '<p class="leadcat-empty">There is nothing to answer.</p>')
+    has(markup, '<p class="leadcat-empty">No questions are waiting for you.</p>')
     has_not(markup, "<ul")
   end)
 
   it("keeps these words for the script otherwise", function()
-    has(inbox_page {}, '<p class="leadcat-empty" hidden>There is nothing to answer.</p>')
+    has(inbox_page {}, '<p class="leadcat-empty" hidden>No questions are waiting for you.</p>')
     has_not(inbox_page { next = ID }, "leadcat-empty")
   end)
 
@@ -207,7 +210,7 @@ end
 
 local function journal(fields, language)
   fields.entries, fields.cfg = fields.entries or { entry() }, fields.cfg or preset.get "superoffice"
-  fields.may_undo = fields.may_undo ~= false
+  fields.may_undo, fields.actions = fields.may_undo ~= false, fields.actions or { [17] = "undo" }
   return check_form(history.html(model(fields, language)))
 end
 
@@ -222,7 +225,7 @@ end
 
 describe("the journal", function()
   it("says when, who, what, from where to where, and by which rules", function()
-    assert.same({ "2026-11-30 12:00 UTC", "Acme", "The sale Printers was won.", "Lead → Customer", "Updated", "Ann ",
+    assert.same({ "30 Nov 2026, 12:00 UTC", "Acme", "The sale Printers was won.", "Lead → Customer", "Updated", "Ann ",
       "Sale won Version 3", "Undo" }, cells(journal {}))
   end)
 
@@ -250,6 +253,14 @@ describe("the journal", function()
     { { trigger = "lead_status_set", rule = "lead_status_set:99" }, 3, "A lead status was set to #99." },
     { { undoes = 16 }, 3, "An earlier change was undone." },
     { { from = 98, to = 99 }, 4, "#98 → #99" },
+    { { status = "failed" }, 4, "Lead Not set: Customer" },
+    { { status = "conflict" }, 4, "Lead Not set: Customer" },
+    { { status = "declined" }, 4, "Lead Not set: Customer" },
+    { { status = "expired" }, 4, "Lead Not set: Customer" },
+    { { status = "superseded" }, 4, "Lead Not set: Customer" },
+    { { status = "awaiting_confirmation" }, 4, "Lead Proposed: Customer" },
+    { { status = "applying" }, 4, "Lead Proposed: Customer" },
+    { { confirmation = "q" }, 3, "The sale Printers was won. Asked on 30 Nov 2026, 11:00 UTC." },
     { { status = "applying" }, 5, "In progress" },
     { { status = "conflict" }, 5, "Conflict" },
     { { status = "failed" }, 5, "Failed" },
@@ -257,13 +268,13 @@ describe("the journal", function()
     { { status = "declined" }, 5, "Declined" },
     { { status = "expired" }, 5, "Expired" },
     { { status = "superseded" }, 5, "Replaced" },
-    { { actor = false }, 6, "Automatic " },
+    { { actor = false }, 6, "System " },
     { { actor = { id = 7 } }, 6, "7 " },
     { { trigger = "lead_status_set", rule = "lead_status_set:5" }, 7, "Lead status: Qualified Version 3" },
     { { run = "backfill-1" }, 3, "The sale Printers was won. Run: backfill-1" },
     { { confirmation = "q" }, 6, "Bob Confirmed by Ann" },
     { { confirmation = "q", status = "declined" }, 6, "Bob Declined by Ann" },
-    { { confirmation = "q", actor = false }, 6, "Bob Confirmed by Somebody" },
+    { { confirmation = "q", actor = false }, 6, "Bob Confirmed by Someone" },
     { { confirmation = "x" }, 6, " Confirmed by Ann" }, -- nobody may see the question
     { { confirmation = "q", status = "awaiting_confirmation" }, 6, "Ann Answered by Eve" },
     { { confirmation = "q", status = "awaiting_confirmation" }, 5, "Accepted" },
@@ -277,7 +288,7 @@ describe("the journal", function()
   for i, row in ipairs(ROWS) do
     it(("says %s (%d)"):format(row[3], i), function()
       local markup = journal { entries = { entry(row[1]) }, names = { [43] = "Forty-three" }, questions = {
-        q = { state = "accepted", actor = { name = "Bob" }, resolved_by = { name = "Eve" } },
+        q = { state = "accepted", actor = { name = "Bob" }, created_at = 1796036400, resolved_by = { name = "Eve" } },
         old = { state = "expired" },
       } }
       assert.equal(row[3], cells(markup)[row[2]])
@@ -287,7 +298,7 @@ describe("the journal", function()
   for _, language in ipairs(i18n.LANGUAGES) do
     it("is in " .. language, function()
       local markup = journal({}, language)
-      has(markup, '<html lang="' .. language .. '">')
+      has(markup, '<html lang="' .. language_tag.of_page(language) .. '">')
       for _, key in ipairs { "title", "time", "cause", "status", "actor", "rule", "undo", "updated",
         "csv" } do
         has(markup, ">" .. h.render(STRINGS:text(language, "history." .. key)) .. "</")
@@ -296,16 +307,38 @@ describe("the journal", function()
   end
 
   it("takes back what was changed, by a form", function()
-    has(journal {}, '<form action="' .. BASE .. '/api/history/17/undo" method="post">')
-    has(journal { entries = { entry { entry = 2.0 ^ 52 } } }, "/api/history/4503599627370496/undo")
+    has(journal {}, '<form action="' .. BASE
+      .. '/api/history/17/undo" data-leadcat-act="leadcat-entry-17" method="post">')
+    has(journal { entries = { entry { entry = 2.0 ^ 52 } }, actions = { [2 ^ 52] = "undo" } },
+      "/api/history/4503599627370496/undo")
   end)
 
-  it("does not offer it for what has changed nothing, nor to who may not", function()
-    for _, status in ipairs { "applying", "conflict", "failed", "awaiting_confirmation", "declined", "expired" } do
+  it("offers only what would work, and comes back to the same filters and place", function()
+    local markup = journal { actions = {} }
+    has_not(markup, "/undo")
+    has(markup, 'scope="col">Undo</th>')
+    has(journal { entries = { entry { status = "failed" } }, actions = { [17] = "retry" } }, "/api/history/17/retry")
+    has(journal { filters = { actor = "ann", zone = "60" }, after = 20 },
+      '<input name="back" type="hidden" value="actor=ann&amp;zone=60&amp;after=20">')
+  end)
+
+  it("mutes what did not happen, and has a badge for each status", function()
+    for status, badge in pairs { updated = "done", failed = "bad", conflict = "bad", declined = "off", expired = "off",
+      superseded = "off", cancelled = "off", applying = "open", awaiting_confirmation = "open" } do
       local markup = journal { entries = { entry { status = status } } }
-      has_not(markup, "/undo")
-      has(markup, 'scope="col">Undo</th>')
+      has(markup, 'leadcat-badge-' .. badge .. '"')
+      assert.equal(badge == "off" or badge == "bad", markup:find('<tr class="leadcat-off"', 1, true) ~= nil, status)
     end
+  end)
+
+  it("says on the row why something was not done, or above the table where the row is not there", function()
+    has(cells(journal { refused = { entry = 17, words = "It was changed." } })[3], "It was changed.")
+    local markup = journal { refused = { entry = 18, words = "It was changed." } }
+    has_not(cells(markup)[3], "It was changed.")
+    has(markup, 'role="alert">It was changed.</p>')
+  end)
+
+  it("does not offer it to who may not", function()
     local markup = journal { may_undo = false }
     has_not(markup, "/undo")
     has_not(markup, "Undo")
@@ -317,7 +350,7 @@ describe("the journal", function()
     { "company", "43", 'value="43"', "Company: Forty-three" },
     { "actor", "ann", 'value="ann"', "Who: ann" },
     { "sale", "17", 'value="17"', "Sale: 17" },
-    { "trigger", "sale_lost", '<option selected value="sale_lost">Sale lost</option>', "What happened: Sale lost" },
+    { "trigger", "sale_lost", '<option selected value="sale_lost">Sale lost</option>', "Event: Sale lost" },
     { "status", "conflict", '<option selected value="conflict">Conflict</option>', "Status: Conflict" },
     { "from", "2026-11-01", 'type="date" value="2026-11-01"', "From date: 2026-11-01" },
     { "to", "2026-11-30", 'type="date" value="2026-11-30"', "To date: 2026-11-30" },
@@ -330,7 +363,7 @@ describe("the journal", function()
       local markup = journal { filters = { [row[1]] = row[2], [other] = "x" }, names = { [43] = "Forty-three" } }
       has(markup, row[3])
       has(markup, 'href="' .. BASE .. "/history?" .. other .. '=x"')
-      local chips = markup:match '<ul[^>]*class="leadcat%-chips">(.-)</ul>'
+      local chips = markup:match '<ul class="leadcat%-chips">(.-)</ul>'
       has(chips:gsub("<[^>]*>", ""), "Remove " .. row[4])
       has(chips, '<a href="' .. BASE .. '/history">Remove all filters</a>')
       has(markup, history.address("/history.csv", { [row[1]] = row[2], [other] = "x" }):gsub("&", "&amp;"))
@@ -339,11 +372,12 @@ describe("the journal", function()
 
   it("has a form for all filters, and links to remove only those that are set", function()
     local markup = journal {}
-    for _, row in ipairs(history.FILTERS) do
+    for place = 1, 9 do -- the others are shortcuts
+      local row = history.FILTERS[place]
       has(markup, ' name="' .. row[1] .. '"')
       has(markup, '<label for="leadcat-' .. row[1] .. '">')
     end
-    has_not(markup, "leadcat-chips")
+    has_not(markup, "Remove ")
     has_not(journal { filters = { run = "x" } }, "Remove all filters")
   end)
 
@@ -362,9 +396,24 @@ describe("the journal", function()
 
   it("says when it has not looked through all", function()
     local markup = journal { next = 17, searched = false, entries = {}, filters = { actor = "ann" } }
-    has(markup, '<p class="leadcat-empty">Only a part of the history has been searched so far.</p>')
+    has(markup, '<p class="leadcat-empty">Only part of the history has been searched so far.</p>')
     has(markup, '/history?actor=ann&amp;after=17">Search further back</a>')
-    has(journal { next = 17, searched = false }, "<p>Only a part of the history has been searched so far. <a href=")
+    has(journal { next = 17, searched = false }, "<p>Only part of the history has been searched so far. <a href=")
+  end)
+
+  it("has shortcuts, which keep the other filters, and take themselves away again", function()
+    local at = 'href="' .. BASE .. "/history"
+    local markup = journal { filters = { company = "A" } }
+    for _, query in ipairs { "status=waiting", "mine=true", "period=today", "period=yesterday", "period=week" } do
+      has(markup, at .. "?company=A&amp;" .. query .. '"')
+    end
+    has(journal { filters = { company = "A", period = "week" } },
+      'aria-current="true" class="leadcat-chip" data-leadcat-zone="" ' .. at .. '?company=A"')
+    has(journal { filters = { period = "week" } }, '<input name="period" type="hidden" value="week">')
+  end)
+
+  it("says of which day the rules of an entry are", function()
+    assert.equal("Sale won Rules of 30 Nov 2026, version 3", cells(journal { saved = { [3] = 1796040000 } })[7])
   end)
 
   it("leads to the rules of an entry", function()
@@ -373,16 +422,16 @@ describe("the journal", function()
 
   it("says when there is nothing", function()
     has(journal { entries = {} }, '<p class="leadcat-empty">Nothing has been recorded yet.</p>')
-    has(journal { entries = {}, filters = { company = "A<b>" } }, "Nothing that was recorded matches these filters.")
+    has(journal { entries = {}, filters = { company = "A<b>" } }, "No entries match these filters.")
     has_not(journal { entries = {} }, "<table")
     has_not(journal { entries = {} }, "history.csv")
   end)
 
   it("says what has just happened", function()
-    local undone = history.said(entry { from = 5, to = 1 }, preset.get "superoffice", model {})
-    assert.equal("Acme has the category Lead again.", undone)
-    local named = history.said(entry { to = 1 }, preset.get "superoffice", model {}, "A")
-    assert.equal("A has the category Lead again.", named)
+    local undone = history.said(entry { from = 5, to = 1, undoes = 16 }, preset.get "superoffice", model {})
+    assert.equal("Undone: Acme is back in Lead.", undone)
+    local named = history.said(entry { to = 1, undoes = 16 }, preset.get "superoffice", model {}, "A")
+    assert.equal("Undone: A is back in Lead.", named)
     has(journal { said = undone }, 'role="status">' .. undone .. "</p>")
   end)
 end)
@@ -400,7 +449,7 @@ describe("a revision", function()
 
   it("says who saved it when, and what that changed", function()
     local markup = page({}, 3, { "A <b> was renamed." })
-    has(markup, "<h1>Rule version 2</h1><p>Saved by Ann on 2026-11-30 12:00 UTC.</p>")
+    has(markup, "<h1>Rule version 2</h1><p>Saved by Ann on 30 Nov 2026, 12:00 UTC.</p>")
     has(markup, "What changed since version 1</h2>")
     has(markup, "<li>A &lt;b&gt; was renamed.</li>")
     for _, path in ipairs { "?revision=2", "/revisions/1", "/revisions/3" } do
@@ -411,20 +460,20 @@ describe("a revision", function()
   end)
 
   it("says what is special about it", function()
-    has(page { actor = false }, "Saved automatically on 2026-11-30 12:00 UTC.")
-    has(page { reverted = 1 }, "It brings version 1 back.")
-    has(page {}, "Nothing that is shown here was changed.")
+    has(page { actor = false }, "Saved automatically on 30 Nov 2026, 12:00 UTC.")
+    has(page { reverted = 1 }, "It restores version 1.")
+    has(page {}, "Nothing shown on this page changed.")
     has(page({}, 2), "These are the rules in use now.")
     has_not(page({}, 2), "/revisions/3")
     local first = page { revision = 1 }
-    has(first, "What the first version set up")
+    has(first, "Set up in the first version")
     has_not(first, "/revisions/0")
   end)
 
   it("is in every language", function()
     for _, language in ipairs(i18n.LANGUAGES) do
       local made = model({ revision = { revision = 2, at = 0, reverted = 1 }, newest = 2, changes = {} }, language)
-      has(check_form(revision.html(made)), '<html lang="' .. language .. '">')
+      has(check_form(revision.html(made)), '<html lang="' .. language_tag.of_page(language) .. '">')
     end
   end)
 end)

@@ -128,14 +128,13 @@ describe("an answer", function()
     local id = question(site, ACTORS.kai)
     assert.equal(200, (answer(site, id, { accept = true }, "ann")))
     local said = {
-      kai = "Ann hat dies am 2023-11-14 22:13 UTC bestätigt.", liv = "Ann",
-      ann = "Ann accepted this on 2023-11-14 22:13 UTC.",
+      kai = "Ann hat dies am 14.11.2023, 22:13 UTC bestätigt.", liv = "Ann",
+      ann = "Ann accepted this on 14 Nov 2023, 22:13 UTC.",
     }
     for who, sentence in pairs(said) do
       local status, problem = answer(site, id, { decline = true }, who)
       assert.same({ 409, "already_resolved" }, { status, problem.code }, who)
       contains(problem.detail, sentence)
-      contains(problem.detail, "2023-11-14 22:13")
       local page = is_page(answer_form(site, id, { decline = "true" }, who))
       assert.equal(409, page.status)
       contains(page.body, sentence)
@@ -150,7 +149,7 @@ describe("an answer", function()
     site.now = START + WEEK
     local status, problem = answer(site, id, { accept = true }, "kai")
     assert.same({ 410, "expired" }, { status, problem.code })
-    contains(problem.detail, "2023-11-21 22:13 UTC abgelaufen")
+    contains(problem.detail, "21.11.2023, 22:13 UTC abgelaufen")
     assert.equal(410, is_page(answer_form(site, id, { accept = "true" }, "kai")).status)
     assert.equal(LEAD, category_of(site, company))
     site.engine:close()
@@ -169,7 +168,7 @@ describe("an answer", function()
         local status, problem = answer(site, id, { accept = true })
         assert.same({ 409, "conflict", "conflict", LOST },
           { status, problem.code, problem.outcome.status, problem.outcome.category })
-        contains(problem.detail, "Bob answered on 2023-11-14 22:13 UTC")
+        contains(problem.detail, "Bob answered on 14 Nov 2023, 22:13 UTC")
       end
       assert.same({ "conflict", LOST }, { site.engine:confirmation(id).state, category_of(site, company) })
       site.engine:close()
@@ -232,16 +231,17 @@ describe("what is scheduled", function()
   end)
 
   it("has a button on the history page, which says what was cancelled", function()
-    local site, entry, company, outcome = scheduled()
+    local site, entry, company = scheduled()
     local page = is_page(ask(site, "GET", "/leadcat/history", { as = "ann" })).body
     local action = ("/leadcat/api/history/%d/cancel"):format(entry)
     contains(page, ('action="%s"'):format(action))
-    contains(page, os.date("!Due %Y-%m-%d %H:%M UTC", math.floor(outcome.due)))
+    contains(page:gsub("</?time[^>]*>", ""), "Due 14 Dec 2023, 22:13 UTC")
     lacks(page, "/undo")
     lacks(ask(site, "GET", "/leadcat/history", { as = "bob" }).body, "/cancel")
     local answer = ask(site, "POST", action, { as = "ann", form = {} })
-    assert.same({ 303, ("/leadcat/history?cancelled=%d"):format(entry) }, { answer.status, answer.headers.Location })
-    page = is_page(ask(site, "GET", answer.headers.Location, { as = "ann" })).body
+    assert.same({ 303, ("/leadcat/history?cancelled=%d#leadcat-entry-%d"):format(entry, entry) },
+      { answer.status, answer.headers.Location })
+    page = is_page(ask(site, "GET", answer.headers.Location:match "^[^#]*", { as = "ann" })).body
     contains(page, "What was scheduled for")
     contains(page, company)
     contains(page, "Cancelled by")
@@ -306,9 +306,9 @@ describe("an undo", function()
     local entry, company = change(site)
     assert.equal(200, (undo(site, text(entry))))
     local path = ("/leadcat/api/history/%d/undo"):format(entry)
-    local page = is_page(ask(site, "POST", path, { as = "liv", form = {} })).body
-    contains(page, "Kategorien til firmaet er allerede endret.")
-    lacks(page, company)
+    local location = ask(site, "POST", path, { as = "liv", form = {} }).headers.Location
+    local page = is_page(ask(site, "GET", location:match "^[^#]*", { as = "liv" })).body
+    contains(page, "Dette ble ikke gjort, fordi noe annet har skjedd siden. En tidligere endring ble angret.")
     contains(select(2, undo(site, text(entry))).detail, ("company %s has been changed since"):format(company))
     site.engine:close()
   end)
@@ -360,15 +360,114 @@ describe("an undo", function()
     site.engine:close()
   end)
 
-  it("by a form leads back to the history, or to a page that says why not", function()
-    local site = new_site()
-    local entry = change(site)
-    local path = ("/leadcat/api/history/%d/undo"):format(entry)
-    local answer = ask(site, "POST", path, { as = "ann", body = "", type = FORM })
+  -- Sends the form of a row; the page that it leads to.
+  local function send(site, entry, action, back)
+    local path = ("/leadcat/api/history/%d/%s"):format(entry, action)
+    local answer = ask(site, "POST", path, { as = "ann", form = { back = back } })
     assert.equal(303, answer.status)
-    assert.is_truthy(answer.headers.Location:find "^/leadcat/history")
-    assert.equal(409, is_page(ask(site, "POST", path, { as = "ann", body = "", type = FORM })).status)
+    assert.equal(("#leadcat-entry-%d"):format(entry), answer.headers.Location:match "#.*")
+    return is_page(ask(site, "GET", answer.headers.Location:match "^[^#]*", { as = "ann" })).body,
+      answer.headers.Location
+  end
+
+  it("by a form leads back to where the reader was, and says what was done", function()
+    local site = new_site()
+    local entry, company = change(site)
+    local page, location = send(site, entry, "undo",
+      "company=" .. company .. "&zone=60&status=updated&after=9007199254740991&evil=1")
+    assert.is_truthy(location:find "^/leadcat/history%?after=%d+&company=[%w-]+&status=updated&zone=60&undone=%d+#")
+    contains(page, ('role="status">Undone: %s is back in Lead.</p>'):format(company))
+    local path = ("/leadcat/api/history/%d/undo"):format(entry)
     assert.equal(403, is_page(ask(site, "POST", path, { as = "bob", body = "", type = FORM })).status)
+    site.engine:close()
+  end)
+
+  it("that cannot be made says on its row what has happened since", function()
+    local site = new_site()
+    local entry, company = change(site)
+    assert(site.engine:undo(entry, { actor = ACTORS.ann }))
+    local page, location = send(site, entry, "undo", "")
+    assert.equal(("/leadcat/history?refused=%d#leadcat-entry-%d"):format(entry, entry), location)
+    local row = page:match(('<tr[^>]*id="leadcat%%-entry%%-%d".-</tr>'):format(entry))
+    contains(row, 'role="alert"')
+    contains(row, ("The category of %s was updated from Customer to Lead on "):format(company))
+    lacks(is_page(ask(site, "GET", location:match "^[^#]*", { as = "bob" })).body, "was updated from")
+    site.engine:close()
+  end)
+
+  it("is offered only where it would work", function()
+    local host = new_host()
+    local site = new_site { host = host }
+    local first, company = change(site)
+    local second = assert(site.engine:undo(first, { actor = ACTORS.ann })).entry
+    local other, moved = change(site)
+    local function offered()
+      local page, found = is_page(ask(site, "GET", "/leadcat/history", { as = "ann" })).body, {}
+      for number in page:gmatch "/api/history/(%d+)/undo" do
+        found[#found + 1] = tonumber(number)
+      end
+      return found
+    end
+    assert.same({ other, second }, offered())
+    host.companies[moved] = LEAD -- by somebody else
+    assert.same({ second }, offered())
+    host.companies[company] = CUSTOMER
+    assert.same({}, offered())
+    local path = "/leadcat/history?status=updated&after=" .. text(second)
+    lacks(is_page(ask(site, "GET", path, { as = "ann" })).body, "/undo") -- what came later is on another page
+    site.engine:close()
+  end)
+
+  it("of a run and of a version is shown before it is made", function()
+    local site = new_site()
+    local _, company = change(site)
+    local _, elsewhere = change(site)
+    assert(site.engine.host.set_category(elsewhere, LEAD, CUSTOMER))
+    contains(is_page(ask(site, "GET", "/leadcat/history?revision=1", { as = "ann" })).body, "/history/undo?revision=1")
+    local page = is_page(ask(site, "GET", "/leadcat/history/undo?revision=1", { as = "liv" })).body
+    for _, words in ipairs { "Blir angret: 1", "Kan ikke angres: 1", "Kategorien til firmaet er allerede endret.",
+      company } do
+      contains(page, words)
+    end
+    assert.equal(CUSTOMER, category_of(site, company))
+    assert.equal(403, is_page(ask(site, "GET", "/leadcat/history/undo?revision=1", { as = "bob" })).status)
+    local answer = ask(site, "POST", "/leadcat/history/undo", { as = "ann", form = { revision = "1" } })
+    assert.equal(LEAD, category_of(site, company))
+    page = is_page(ask(site, "GET", answer.headers.Location, { as = "ann" })).body
+    contains(page, "Undone: 1. Not undone: 1.")
+    local run = answer.headers.Location:match "run=(%w+)"
+    contains(is_page(ask(site, "GET", "/leadcat/history/undo?run=" .. run, { as = "ann" })).body, "Will be undone: 1")
+    ask(site, "POST", "/leadcat/history/undo", { as = "ann", form = { run = run } })
+    assert.equal(CUSTOMER, category_of(site, company))
+    for _, query in ipairs { "", "?run=nobody", "?revision=x", "?revision=99", "?run=a&revision=1" } do
+      assert.equal(404, is_page(ask(site, "GET", "/leadcat/history/undo" .. query, { as = "ann" })).status, query)
+    end
+    site.engine:close()
+  end)
+
+  it("page says in the reader's language what it cannot show", function()
+    local site = new_site()
+    local page = is_page(ask(site, "GET", "/leadcat/history?from=x", { as = "liv" }))
+    assert.equal(422, page.status)
+    contains(page.body, "«x» er ikke mulig her (from).")
+    site.engine:close()
+  end)
+
+  it("of what has failed can be tried again, until it has worked", function()
+    local host = new_host()
+    local site = new_site { host = host }
+    local set = host.set_category
+    host.set_category = function() return nil, "no", "refused" end
+    local company = new_company(site)
+    local failed = assert(site.engine:handle { trigger = "sale_won", company = company, actor = ACTORS.bob })
+    assert.equal("failed", failed.status)
+    host.set_category = set
+    contains(is_page(ask(site, "GET", "/leadcat/history", { as = "ann" })).body, ("/%d/retry"):format(failed.entry))
+    local page = send(site, failed.entry, "retry", "")
+    contains(page, ('role="status">%s now has the category Customer.</p>'):format(company))
+    lacks(page, "/retry")
+    local status, problem = call(site, "POST", ("/leadcat/api/history/%d/retry"):format(failed.entry), { as = "ann" })
+    assert.same({ 409, "conflict" }, { status, problem.code })
     site.engine:close()
   end)
 end)
