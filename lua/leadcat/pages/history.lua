@@ -338,7 +338,7 @@ function history.html(model)
   model = setmetatable(optional, { __index = model })
   local title = text(model, "history.title")
   return page.document {
-    title = title, language = model.language, base = model.base, wide = true,
+    title = title, language = model.language, base = model.base, navigation = model.navigation, wide = true,
     main = {
       h.h1 { id = "leadcat-title", title },
       parts.said(model.said),

@@ -22,6 +22,7 @@ return {
   ["confirmation.save"] = "Gem",
   ["confirmation.keep"] = "Behold nuværende kategori",
   ["confirmation.cancel"] = "Annuller",
+  ["confirmation.later"] = "Svar senere",
   ["confirmation.close"] = "Luk",
   ["confirmation.company"] = "Firma",
   ["confirmation.current"] = "Nuværende kategori",
@@ -56,11 +57,16 @@ return {
   -- A change of category, where an arrow is drawn.
   ["change.to"] = "til",
 
+  -- The links between the pages.
+  ["navigation.label"] = "Sider",
+
   -- The inbox of questions.
+  ["inbox.set"] = "Skift til {category}",
+  ["inbox.keep"] = "Behold {category}",
+  ["inbox.choose"] = "Vælg en anden…",
   ["inbox.title"] = "Spørgsmål til dig",
   ["inbox.empty"] = "Der er intet at svare på.",
   ["inbox.asked"] = "Spurgt den {time}.",
-  ["inbox.answer"] = "Svar",
   ["inbox.older"] = "Ældre spørgsmål",
   ["inbox.question"] = "Spørgsmål om {company}",
   ["inbox.back"] = "Alle spørgsmål til dig",

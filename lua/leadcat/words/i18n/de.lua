@@ -22,6 +22,7 @@ return {
   ["confirmation.save"] = "Speichern",
   ["confirmation.keep"] = "Aktuelle Kategorie beibehalten",
   ["confirmation.cancel"] = "Abbrechen",
+  ["confirmation.later"] = "Später antworten",
   ["confirmation.close"] = "Schließen",
   ["confirmation.company"] = "Firma",
   ["confirmation.current"] = "Aktuelle Kategorie",
@@ -56,11 +57,16 @@ return {
   -- A change of category, where an arrow is drawn.
   ["change.to"] = "zu",
 
+  -- The links between the pages.
+  ["navigation.label"] = "Seiten",
+
   -- The inbox of questions.
+  ["inbox.set"] = "Auf {category} setzen",
+  ["inbox.keep"] = "{category} behalten",
+  ["inbox.choose"] = "Andere wählen…",
   ["inbox.title"] = "Fragen an Sie",
   ["inbox.empty"] = "Es gibt nichts zu beantworten.",
   ["inbox.asked"] = "Gestellt am {time}.",
-  ["inbox.answer"] = "Beantworten",
   ["inbox.older"] = "Ältere Fragen",
   ["inbox.question"] = "Frage zu {company}",
   ["inbox.back"] = "Alle Fragen an Sie",

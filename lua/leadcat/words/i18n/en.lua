@@ -22,6 +22,7 @@ return {
   ["confirmation.save"] = "Save",
   ["confirmation.keep"] = "Keep current category",
   ["confirmation.cancel"] = "Cancel",
+  ["confirmation.later"] = "Answer later",
   ["confirmation.close"] = "Close",
   ["confirmation.company"] = "Company",
   ["confirmation.current"] = "Category now",
@@ -56,11 +57,16 @@ return {
   -- A change of category, where an arrow is drawn.
   ["change.to"] = "to",
 
+  -- The links between the pages.
+  ["navigation.label"] = "Pages",
+
   -- The inbox of questions.
+  ["inbox.set"] = "Set to {category}",
+  ["inbox.keep"] = "Keep {category}",
+  ["inbox.choose"] = "Choose another…",
   ["inbox.title"] = "Questions for you",
   ["inbox.empty"] = "There is nothing to answer.",
   ["inbox.asked"] = "Asked on {time}.",
-  ["inbox.answer"] = "Answer",
   ["inbox.older"] = "Older questions",
   ["inbox.question"] = "Question about {company}",
   ["inbox.back"] = "All questions for you",

@@ -22,6 +22,7 @@ return {
   ["confirmation.save"] = "Opslaan",
   ["confirmation.keep"] = "Huidige categorie behouden",
   ["confirmation.cancel"] = "Annuleren",
+  ["confirmation.later"] = "Later antwoorden",
   ["confirmation.close"] = "Sluiten",
   ["confirmation.company"] = "Bedrijf",
   ["confirmation.current"] = "Huidige categorie",
@@ -56,11 +57,16 @@ return {
   -- A change of category, where an arrow is drawn.
   ["change.to"] = "naar",
 
+  -- The links between the pages.
+  ["navigation.label"] = "Pagina's",
+
   -- The inbox of questions.
+  ["inbox.set"] = "Wijzigen in {category}",
+  ["inbox.keep"] = "{category} behouden",
+  ["inbox.choose"] = "Een andere kiezen…",
   ["inbox.title"] = "Vragen voor u",
   ["inbox.empty"] = "Er is niets te beantwoorden.",
   ["inbox.asked"] = "Gevraagd op {time}.",
-  ["inbox.answer"] = "Beantwoorden",
   ["inbox.older"] = "Oudere vragen",
   ["inbox.question"] = "Vraag over {company}",
   ["inbox.back"] = "Alle vragen voor u",

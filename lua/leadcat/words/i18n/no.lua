@@ -22,6 +22,7 @@ return {
   ["confirmation.save"] = "Lagre",
   ["confirmation.keep"] = "Behold nåværende kategori",
   ["confirmation.cancel"] = "Avbryt",
+  ["confirmation.later"] = "Svar senere",
   ["confirmation.close"] = "Lukk",
   ["confirmation.company"] = "Firma",
   ["confirmation.current"] = "Kategori nå",
@@ -56,11 +57,16 @@ return {
   -- A change of category, where an arrow is drawn.
   ["change.to"] = "til",
 
+  -- The links between the pages.
+  ["navigation.label"] = "Sider",
+
   -- The inbox of questions.
+  ["inbox.set"] = "Sett til {category}",
+  ["inbox.keep"] = "Behold {category}",
+  ["inbox.choose"] = "Velg en annen…",
   ["inbox.title"] = "Spørsmål til deg",
   ["inbox.empty"] = "Det er ingenting å svare på.",
   ["inbox.asked"] = "Spurt den {time}.",
-  ["inbox.answer"] = "Svar",
   ["inbox.older"] = "Eldre spørsmål",
   ["inbox.question"] = "Spørsmål om {company}",
   ["inbox.back"] = "Alle spørsmål til deg",
