@@ -346,7 +346,7 @@ end
 
 --- The journal, newest first. Only `company` has an index: with other filters a page may have fewer entries than
 --- `limit`, or none, and yet not be the last.
----@param query? {company?: string|integer, actor?: string|integer, sale?: string|integer, trigger?: string, status?: string, revision?: integer, run?: string, since?: number, before?: number, limit?: integer, after?: integer, unchanged?: boolean} actor: an id, or a whole name; since, before: seconds since 1970; sale: the id of the sale whose events they are of, 42 and "42" are one; limit: 1 to 1000, default 100; after: an entry, to go on after it; unchanged: also the unchanged events that `record_unchanged` has kept
+---@param query? {company?: string|integer, actor?: string|integer, sale?: string|integer, trigger?: string, status?: string, revision?: integer, run?: string, since?: number, before?: number, limit?: integer, after?: integer, unchanged?: boolean, company_name?: string, actor_name?: string, folded?: boolean} actor: an id, or a whole name; company_name, actor_name: a part of a name or an id, without regard to case and accents (the host is asked for 500 names, at most); status: also `waiting`, what waits for an answer now; folded: a question that is closed is left out, for the entry of its answer tells of both; since, before: seconds since 1970; sale: the id of the sale whose events they are of, 42 and "42" are one; limit: 1 to 1000, default 100; after: an entry, to go on after it; unchanged: also the unchanged events that `record_unchanged` has kept
 ---@return leadcat.Entry[]? entries
 ---@return integer|string|nil next, string? code next: as `after` of the next page; nil at the end (or the message)
 function Engine:history(query)

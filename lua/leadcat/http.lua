@@ -1,7 +1,7 @@
 --- The routes, without a server: a plain request table goes in, a plain response table comes out. `resty.lua` is the
 -- adapter for nginx. This file decides who may call a route; `http/events.lua`, `http/api.lua`, `http/changes.lua`,
--- `http/companies.lua`, `http/pages.lua`, `http/settings.lua`, `http/versions.lua`, `http/history.lua` and
--- `http/hooks.lua` do what it does.
+-- `http/companies.lua`, `http/pages.lua`, `http/settings.lua`, `http/versions.lua`, `http/history.lua`,
+-- `http/undoing.lua` and `http/hooks.lua` do what it does.
 
 local as_text = require "leadcat.util.as_text"
 local api = require "leadcat.http.api"
@@ -17,6 +17,7 @@ local protected = require "leadcat.util.protected"
 local request_of = require "leadcat.http.request"
 local response = require "leadcat.http.response"
 local settings = require "leadcat.http.settings"
+local undoing = require "leadcat.http.undoing"
 local versions = require "leadcat.http.versions"
 
 local fail = response.fail
@@ -67,7 +68,7 @@ local ROUTES = {
   ["/api/history"] = { GET = { api.history, "view" } },
   ["/api/changes"] = { GET = { changes.changes, "view" } },
   ["/api/triggers"] = { GET = { api.triggers, "view" } },
-  ["/api/undo"] = { POST = { api.undo_many, "undo" } },
+  ["/api/undo"] = { POST = { undoing.many, "undo" } },
   ["/api/forget"] = { POST = { companies.forget, "forget" } },
   ["/metrics"] = { GET = { api.metrics, "view" } },
   ["/health"] = { open = true, GET = { api.health } },
@@ -82,8 +83,9 @@ local PATTERNS = {
   { "^/versions/([^/]+)$", { page = true, GET = { versions.preview }, POST = { versions.revert } } },
   { "^/confirmations/([^/]+)$", { page = true, GET = { pages.question } } },
   { "^/api/confirmations/([^/]+)$", { GET = { api.confirmation }, POST = { api.resolve } } },
-  { "^/api/history/([^/]+)/undo$", { POST = { api.undo } } },
-  { "^/api/history/([^/]+)/cancel$", { POST = { api.cancel } } },
+  { "^/api/history/([^/]+)/undo$", { POST = { undoing.undo } } },
+  { "^/api/history/([^/]+)/cancel$", { POST = { undoing.cancel } } },
+  { "^/api/history/([^/]+)/retry$", { POST = { undoing.retry } } },
   { "^/hooks/([^/]+)/?.*$", { open = true, POST = { hooks.receive } } }, -- signatures say who sends it
   { "^/api/companies/(.+)/rename$", { POST = { companies.rename, "assign" } } },
   { "^/api/companies/(.+)/merge$", { POST = { companies.merge, "assign" } } },

@@ -9,6 +9,7 @@ local leadcat = require "leadcat"
 local lfs = require "lfs"
 local pg = require "leadcat.host.sql.pg"
 local processes = require "support.processes"
+local server = require "nginx.server"
 local shared = require "support.shared"
 local stores = require "support.stores"
 local times = require "support.times"
@@ -372,6 +373,56 @@ describe("companies in the database of the shared store", function()
       end, "not with apply = \"elsewhere\"")
     end)
   end)
+
+  if not rawget(_G, "jit") then -- nginx has LuaJIT in it either way
+    it("change in nginx, where requests share a commit, and one that is refused keeps no other from it", function()
+      open()
+      shared.run(pool, "ALTER TABLE companies ADD CHECK (id <> 9 OR category = 1)")
+      local directory = server.directory()
+      local nginx = assert(server.start(directory, {
+        workers = 1,
+        http = ([[
+          init_worker_by_lua_block {
+            ngx.timer.at(0, function()
+              engine = assert(require("leadcat").open {
+                path = "%s/store", shared = "%s", durability = "primary", map_size = 2 ^ 26, recover = false,
+                host = require "leadcat.host.sql" {
+                  adapter = require "leadcat.host.sql.pg" { url = "%s" }, together = true,
+                  companies = { table = "companies", id = "id", category = "category", set = "version = version + 1" },
+                },
+              })
+            end)
+          }
+        ]]):format(directory, url, url),
+        server = [[
+          location /ready { content_by_lua_block { ngx.print(engine and "yes" or "no") } }
+          location /run {
+            content_by_lua_block {
+              local threads, statuses = {}, {}
+              for i = 1, 20 do
+                threads[i] = ngx.thread.spawn(function()
+                  local outcome, message = engine:handle { trigger = "sale_won", company = i, id = "n" .. i }
+                  statuses[i] = outcome and outcome.status or message
+                end)
+              end
+              for i = 1, 20 do
+                ngx.thread.wait(threads[i])
+              end
+              ngx.print(table.concat(statuses, " "))
+            }
+          }
+        ]],
+      }))
+      repeat
+        core.sleep(0.05)
+      until select(2, nginx:request("GET", "/ready")) == "yes"
+      local _, body = nginx:request("POST", "/run", { body = "" })
+      nginx:stop()
+      assert.equal(("updated "):rep(8) .. "failed" .. (" updated"):rep(11), body)
+      assert.same({ 19, START }, { value "SELECT count(*) FROM companies WHERE category = 3", category(9) })
+      assert.equal(19, value "SELECT count(*) FROM changed")
+    end)
+  end
 
   it("lose and double nothing when nodes are killed while somebody else changes them, too", function()
     open()

@@ -92,6 +92,14 @@ describe("the inbox", function()
     has(markup, ('data-leadcat-answer="%s" href="%s/confirmations/%s"'):format(ID, BASE, ID))
   end)
 
+  it("answers with one click, where the proposal can still be chosen", function()
+    local markup = inbox_page {}
+    has(markup, ('<form action="%s/api/confirmations/%s" class="leadcat-actions"'):format(BASE, ID))
+    has(markup, 'name="accept" value="true">Set to Customer</button>')
+    has(markup, 'name="decline" value="true">Keep Lead</button>')
+    has_not(inbox_page { views = { question { options = { 1, 3 } } } }, 'name="accept"')
+  end)
+
   it("loads the script and the stylesheet from where it is served, and nothing else", function()
     local markup = inbox_page {}
     has(markup, '<script defer src="' .. BASE .. '/leadcat.js"></script>')
@@ -108,7 +116,7 @@ describe("the inbox", function()
     it("is in " .. language, function()
       local markup = inbox_page({}, language)
       has(markup, '<html lang="' .. language .. '">')
-      for _, key in ipairs { "inbox.title", "inbox.answer" } do
+      for _, key in ipairs { "inbox.title", "inbox.choose" } do
         has(markup, ">" .. h.render(STRINGS:text(language, key)) .. "</")
       end
       has(markup, h.render(STRINGS:text(language, "inbox.asked", { time = "2026-11-30 12:00 UTC" })))
@@ -207,7 +215,7 @@ end
 
 local function journal(fields, language)
   fields.entries, fields.cfg = fields.entries or { entry() }, fields.cfg or preset.get "superoffice"
-  fields.may_undo = fields.may_undo ~= false
+  fields.may_undo, fields.actions = fields.may_undo ~= false, fields.actions or { [17] = "undo" }
   return check_form(history.html(model(fields, language)))
 end
 
@@ -250,6 +258,14 @@ describe("the journal", function()
     { { trigger = "lead_status_set", rule = "lead_status_set:99" }, 3, "A lead status was set to #99." },
     { { undoes = 16 }, 3, "An earlier change was undone." },
     { { from = 98, to = 99 }, 4, "#98 → #99" },
+    { { status = "failed" }, 4, "Lead Not set: Customer" },
+    { { status = "conflict" }, 4, "Lead Not set: Customer" },
+    { { status = "declined" }, 4, "Lead Not set: Customer" },
+    { { status = "expired" }, 4, "Lead Not set: Customer" },
+    { { status = "superseded" }, 4, "Lead Not set: Customer" },
+    { { status = "awaiting_confirmation" }, 4, "Lead Proposed: Customer" },
+    { { status = "applying" }, 4, "Lead Proposed: Customer" },
+    { { confirmation = "q" }, 3, "The sale Printers was won. Asked on 2026-11-30 11:00 UTC." },
     { { status = "applying" }, 5, "In progress" },
     { { status = "conflict" }, 5, "Conflict" },
     { { status = "failed" }, 5, "Failed" },
@@ -277,7 +293,7 @@ describe("the journal", function()
   for i, row in ipairs(ROWS) do
     it(("says %s (%d)"):format(row[3], i), function()
       local markup = journal { entries = { entry(row[1]) }, names = { [43] = "Forty-three" }, questions = {
-        q = { state = "accepted", actor = { name = "Bob" }, resolved_by = { name = "Eve" } },
+        q = { state = "accepted", actor = { name = "Bob" }, created_at = 1796036400, resolved_by = { name = "Eve" } },
         old = { state = "expired" },
       } }
       assert.equal(row[3], cells(markup)[row[2]])
@@ -296,16 +312,38 @@ describe("the journal", function()
   end
 
   it("takes back what was changed, by a form", function()
-    has(journal {}, '<form action="' .. BASE .. '/api/history/17/undo" method="post">')
-    has(journal { entries = { entry { entry = 2.0 ^ 52 } } }, "/api/history/4503599627370496/undo")
+    has(journal {}, '<form action="' .. BASE
+      .. '/api/history/17/undo" data-leadcat-act="leadcat-entry-17" method="post">')
+    has(journal { entries = { entry { entry = 2.0 ^ 52 } }, actions = { [2 ^ 52] = "undo" } },
+      "/api/history/4503599627370496/undo")
   end)
 
-  it("does not offer it for what has changed nothing, nor to who may not", function()
-    for _, status in ipairs { "applying", "conflict", "failed", "awaiting_confirmation", "declined", "expired" } do
+  it("offers only what would work, and comes back to the same filters and place", function()
+    local markup = journal { actions = {} }
+    has_not(markup, "/undo")
+    has(markup, 'scope="col">Undo</th>')
+    has(journal { entries = { entry { status = "failed" } }, actions = { [17] = "retry" } }, "/api/history/17/retry")
+    has(journal { filters = { actor = "ann", zone = "60" }, after = 20 },
+      '<input name="back" type="hidden" value="actor=ann&amp;zone=60&amp;after=20">')
+  end)
+
+  it("mutes what did not happen, and has a badge for each status", function()
+    for status, badge in pairs { updated = "done", failed = "bad", conflict = "bad", declined = "off", expired = "off",
+      superseded = "off", cancelled = "off", applying = "open", awaiting_confirmation = "open" } do
       local markup = journal { entries = { entry { status = status } } }
-      has_not(markup, "/undo")
-      has(markup, 'scope="col">Undo</th>')
+      has(markup, 'leadcat-badge-' .. badge .. '"')
+      assert.equal(badge == "off" or badge == "bad", markup:find('<tr class="leadcat-off"', 1, true) ~= nil, status)
     end
+  end)
+
+  it("says on the row why something was not done, or above the table where the row is not there", function()
+    has(cells(journal { refused = { entry = 17, words = "It was changed." } })[3], "It was changed.")
+    local markup = journal { refused = { entry = 18, words = "It was changed." } }
+    has_not(cells(markup)[3], "It was changed.")
+    has(markup, 'role="alert">It was changed.</p>')
+  end)
+
+  it("does not offer it to who may not", function()
     local markup = journal { may_undo = false }
     has_not(markup, "/undo")
     has_not(markup, "Undo")
@@ -330,7 +368,7 @@ describe("the journal", function()
       local markup = journal { filters = { [row[1]] = row[2], [other] = "x" }, names = { [43] = "Forty-three" } }
       has(markup, row[3])
       has(markup, 'href="' .. BASE .. "/history?" .. other .. '=x"')
-      local chips = markup:match '<ul[^>]*class="leadcat%-chips">(.-)</ul>'
+      local chips = markup:match '<ul class="leadcat%-chips">(.-)</ul>'
       has(chips:gsub("<[^>]*>", ""), "Remove " .. row[4])
       has(chips, '<a href="' .. BASE .. '/history">Remove all filters</a>')
       has(markup, history.address("/history.csv", { [row[1]] = row[2], [other] = "x" }):gsub("&", "&amp;"))
@@ -339,11 +377,12 @@ describe("the journal", function()
 
   it("has a form for all filters, and links to remove only those that are set", function()
     local markup = journal {}
-    for _, row in ipairs(history.FILTERS) do
+    for place = 1, 9 do -- the others are shortcuts
+      local row = history.FILTERS[place]
       has(markup, ' name="' .. row[1] .. '"')
       has(markup, '<label for="leadcat-' .. row[1] .. '">')
     end
-    has_not(markup, "leadcat-chips")
+    has_not(markup, "Remove ")
     has_not(journal { filters = { run = "x" } }, "Remove all filters")
   end)
 
@@ -367,6 +406,21 @@ describe("the journal", function()
     has(journal { next = 17, searched = false }, "<p>Only a part of the history has been searched so far. <a href=")
   end)
 
+  it("has shortcuts, which keep the other filters, and take themselves away again", function()
+    local at = 'href="' .. BASE .. "/history"
+    local markup = journal { filters = { company = "A" } }
+    for _, query in ipairs { "status=waiting", "mine=true", "period=today", "period=yesterday", "period=week" } do
+      has(markup, at .. "?company=A&amp;" .. query .. '"')
+    end
+    has(journal { filters = { company = "A", period = "week" } },
+      'aria-current="true" class="leadcat-chip" data-leadcat-zone="" ' .. at .. '?company=A"')
+    has(journal { filters = { period = "week" } }, '<input name="period" type="hidden" value="week">')
+  end)
+
+  it("says of which day the rules of an entry are", function()
+    assert.equal("Sale won Rules of 2026-11-30, version 3", cells(journal { saved = { [3] = 1796040000 } })[7])
+  end)
+
   it("leads to the rules of an entry", function()
     has(journal {}, '<a href="' .. BASE .. '/history/revisions/3">Version 3</a>')
   end)
@@ -379,9 +433,9 @@ describe("the journal", function()
   end)
 
   it("says what has just happened", function()
-    local undone = history.said(entry { from = 5, to = 1 }, preset.get "superoffice", model {})
+    local undone = history.said(entry { from = 5, to = 1, undoes = 16 }, preset.get "superoffice", model {})
     assert.equal("Acme has the category Lead again.", undone)
-    local named = history.said(entry { to = 1 }, preset.get "superoffice", model {}, "A")
+    local named = history.said(entry { to = 1, undoes = 16 }, preset.get "superoffice", model {}, "A")
     assert.equal("A has the category Lead again.", named)
     has(journal { said = undone }, 'role="status">' .. undone .. "</p>")
   end)

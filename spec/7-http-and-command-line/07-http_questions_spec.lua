@@ -236,12 +236,13 @@ describe("what is scheduled", function()
     local page = is_page(ask(site, "GET", "/leadcat/history", { as = "ann" })).body
     local action = ("/leadcat/api/history/%d/cancel"):format(entry)
     contains(page, ('action="%s"'):format(action))
-    contains(page, os.date("!Due %Y-%m-%d %H:%M UTC", math.floor(outcome.due)))
+    contains(page:gsub("</?time[^>]*>", ""), os.date("!Due %Y-%m-%d %H:%M UTC", math.floor(outcome.due)))
     lacks(page, "/undo")
     lacks(ask(site, "GET", "/leadcat/history", { as = "bob" }).body, "/cancel")
     local answer = ask(site, "POST", action, { as = "ann", form = {} })
-    assert.same({ 303, ("/leadcat/history?cancelled=%d"):format(entry) }, { answer.status, answer.headers.Location })
-    page = is_page(ask(site, "GET", answer.headers.Location, { as = "ann" })).body
+    assert.same({ 303, ("/leadcat/history?cancelled=%d#leadcat-entry-%d"):format(entry, entry) },
+      { answer.status, answer.headers.Location })
+    page = is_page(ask(site, "GET", answer.headers.Location:match "^[^#]*", { as = "ann" })).body
     contains(page, "What was scheduled for")
     contains(page, company)
     contains(page, "Cancelled by")
@@ -306,9 +307,9 @@ describe("an undo", function()
     local entry, company = change(site)
     assert.equal(200, (undo(site, text(entry))))
     local path = ("/leadcat/api/history/%d/undo"):format(entry)
-    local page = is_page(ask(site, "POST", path, { as = "liv", form = {} })).body
-    contains(page, "Kategorien til firmaet er allerede endret.")
-    lacks(page, company)
+    local location = ask(site, "POST", path, { as = "liv", form = {} }).headers.Location
+    local page = is_page(ask(site, "GET", location:match "^[^#]*", { as = "liv" })).body
+    contains(page, "Dette ble ikke gjort, fordi noe annet har skjedd siden. En tidligere endring ble angret.")
     contains(select(2, undo(site, text(entry))).detail, ("company %s has been changed since"):format(company))
     site.engine:close()
   end)
@@ -360,15 +361,79 @@ describe("an undo", function()
     site.engine:close()
   end)
 
-  it("by a form leads back to the history, or to a page that says why not", function()
-    local site = new_site()
-    local entry = change(site)
-    local path = ("/leadcat/api/history/%d/undo"):format(entry)
-    local answer = ask(site, "POST", path, { as = "ann", body = "", type = FORM })
+  -- Sends the form of a row; the page that it leads to.
+  local function send(site, entry, action, back)
+    local path = ("/leadcat/api/history/%d/%s"):format(entry, action)
+    local answer = ask(site, "POST", path, { as = "ann", form = { back = back } })
     assert.equal(303, answer.status)
-    assert.is_truthy(answer.headers.Location:find "^/leadcat/history")
-    assert.equal(409, is_page(ask(site, "POST", path, { as = "ann", body = "", type = FORM })).status)
+    assert.equal(("#leadcat-entry-%d"):format(entry), answer.headers.Location:match "#.*")
+    return is_page(ask(site, "GET", answer.headers.Location:match "^[^#]*", { as = "ann" })).body,
+      answer.headers.Location
+  end
+
+  it("by a form leads back to where the reader was, and says what was done", function()
+    local site = new_site()
+    local entry, company = change(site)
+    local page, location = send(site, entry, "undo",
+      "company=" .. company .. "&zone=60&status=updated&after=9007199254740991&evil=1")
+    assert.is_truthy(location:find "^/leadcat/history%?after=%d+&company=[%w-]+&status=updated&zone=60&undone=%d+#")
+    contains(page, ('role="status">%s has the category Lead again.</p>'):format(company))
+    local path = ("/leadcat/api/history/%d/undo"):format(entry)
     assert.equal(403, is_page(ask(site, "POST", path, { as = "bob", body = "", type = FORM })).status)
+    site.engine:close()
+  end)
+
+  it("that cannot be made says on its row what has happened since", function()
+    local site = new_site()
+    local entry, company = change(site)
+    assert(site.engine:undo(entry, { actor = ACTORS.ann }))
+    local page, location = send(site, entry, "undo", "")
+    assert.equal(("/leadcat/history?refused=%d#leadcat-entry-%d"):format(entry, entry), location)
+    local row = page:match(('<tr[^>]*id="leadcat%%-entry%%-%d".-</tr>'):format(entry))
+    contains(row, 'role="alert"')
+    contains(row, ("The category of %s was updated from Customer to Lead on "):format(company))
+    lacks(is_page(ask(site, "GET", location:match "^[^#]*", { as = "bob" })).body, "was updated from")
+    site.engine:close()
+  end)
+
+  it("is offered only where it would work", function()
+    local host = new_host()
+    local site = new_site { host = host }
+    local first, company = change(site)
+    local second = assert(site.engine:undo(first, { actor = ACTORS.ann })).entry
+    local other, moved = change(site)
+    local function offered()
+      local page, found = is_page(ask(site, "GET", "/leadcat/history", { as = "ann" })).body, {}
+      for number in page:gmatch "/api/history/(%d+)/undo" do
+        found[#found + 1] = tonumber(number)
+      end
+      return found
+    end
+    assert.same({ other, second }, offered())
+    host.companies[moved] = LEAD -- by somebody else
+    assert.same({ second }, offered())
+    host.companies[company] = CUSTOMER
+    assert.same({}, offered())
+    local path = "/leadcat/history?status=updated&after=" .. text(second)
+    lacks(is_page(ask(site, "GET", path, { as = "ann" })).body, "/undo") -- what came later is on another page
+    site.engine:close()
+  end)
+
+  it("of what has failed can be tried again, until it has worked", function()
+    local host = new_host()
+    local site = new_site { host = host }
+    local set = host.set_category
+    host.set_category = function() return nil, "no", "refused" end
+    local company = new_company(site)
+    local failed = assert(site.engine:handle { trigger = "sale_won", company = company, actor = ACTORS.bob })
+    assert.equal("failed", failed.status)
+    host.set_category = set
+    contains(is_page(ask(site, "GET", "/leadcat/history", { as = "ann" })).body, ("/%d/retry"):format(failed.entry))
+    local page = send(site, failed.entry, "retry", "")
+    contains(page, ('role="status">%s now has the category Customer.</p>'):format(company))
+    lacks(page, "/retry")
+    local status, problem = call(site, "POST", ("/leadcat/api/history/%d/retry"):format(failed.entry), { as = "ann" })
+    assert.same({ 409, "conflict" }, { status, problem.code })
     site.engine:close()
   end)
 end)

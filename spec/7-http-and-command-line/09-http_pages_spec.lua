@@ -455,10 +455,17 @@ describe("the history page", function()
   it("has all filters in its address", function()
     local site = told()
     for query, count in pairs {
-      [""] = 4, ["?company=&actor=&trigger=&status=&revision=&run=&from=&to="] = 4, ["?company=company-1"] = 2,
-      ["?actor=ann"] = 1, ["?actor=Bob"] = 2, ["?actor=bob&status=updated"] = 1, ["?trigger=sale_lost"] = 1,
-      ["?status=updated"] = 3, ["?revision=1"] = 3, ["?revision=2"] = 1, ["?run=x"] = 0, ["?from=2023-11-15"] = 2,
-      ["?to=2023-11-14"] = 2, ["?from=2023-11-14&to=2023-11-15"] = 4, ["?from=2023-11-16"] = 0,
+      [""] = 3, ["?company=&actor=&trigger=&status=&revision=&run=&from=&to="] = 3, ["?company=company-1"] = 1,
+      ["?company=ANY"] = 3, ["?company=x-1"] = 0, ["?actor=an"] = 1, ["?actor=%C3%A1nn"] = 1, ["?mine=true"] = 1,
+      ["?actor=me"] = 1, ["?actor=me&status=waiting"] = 0,
+      ["?actor=ann"] = 1, ["?actor=Bob"] = 2, ["?actor=bob&status=updated"] = 2, ["?trigger=sale_lost"] = 1,
+      ["?status=updated"] = 3, ["?status=waiting"] = 0, ["?status=awaiting_confirmation"] = 0,
+      ["?revision=1"] = 2, ["?revision=2"] = 1, ["?run=x"] = 0, ["?from=2023-11-15"] = 2,
+      ["?to=2023-11-14"] = 1, ["?from=2023-11-14&to=2023-11-15"] = 3, ["?from=2023-11-16"] = 0,
+      ["?period=today"] = 2, ["?period=yesterday"] = 1, ["?period=week"] = 3, ["?period=year"] = 3,
+      -- It is 22:13 UTC: in Oslo 23:13, two hours on it is tomorrow, and a day later than the change before.
+      ["?period=today&zone=60"] = 2, ["?period=yesterday&zone=120"] = 1, ["?period=today&zone=x"] = 2,
+      ["?to=2023-11-14&zone=120"] = 0, ["?to=2023-11-15&zone=120"] = 1, ["?to=2023-11-14&zone=60"] = 1,
     } do
       assert.equal(count, (rows(site, query)), query)
     end
@@ -477,7 +484,7 @@ describe("the history page", function()
     local _, body = rows(site, "?company=company-1")
     contains(body, "The &lt;b&gt; company-1")
     contains(body, "<bdi>Bob</bdi> <span class=\"leadcat-line leadcat-muted\">Confirmed by Ann</span>")
-    contains(body, '<a href="/leadcat/history/revisions/1">Version 1</a>')
+    contains(body, '<a href="/leadcat/history/revisions/1">Rules of <time')
     site.engine:close()
   end)
 
@@ -700,6 +707,41 @@ describe("the files of the pages", function()
       "//leadcat.js", "/LEADCAT.JS", "/http.lua", "/./leadcat.js" } do
       assert.equal(404, ask(site, "GET", "/leadcat" .. path).status, path)
     end
+    site.engine:close()
+  end)
+end)
+
+describe("the links between the pages", function()
+  after_each(stores.check)
+
+  local function links(body)
+    local found = {}
+    for path in (body:match "<nav.-</nav>" or ""):gmatch 'href="([^"]*)"' do
+      found[#found + 1] = path
+    end
+    return found
+  end
+
+  it("are those that the reader may open, and say where the reader is", function()
+    local site = new_site()
+    local all = { "/leadcat/confirmations", "/leadcat/history", "/leadcat/settings", "/leadcat/versions" }
+    for _, path in ipairs(all) do
+      local body = is_page(ask(site, "GET", path, { as = "ann" })).body
+      assert.same(all, links(body))
+      contains(body, ('<a aria-current="page" href="%s">'):format(path))
+    end
+    table.remove(all, 3)
+    for _, path in ipairs(links(is_page(ask(site, "GET", "/leadcat/history", { as = "bob" })).body)) do
+      assert.equal(200, ask(site, "GET", path, { as = "bob" }).status)
+    end
+    assert.same(all, links(ask(site, "GET", "/leadcat/history", { as = "bob" }).body))
+    lacks(ask(site, "GET", "/leadcat/history", {}).body, "<nav")
+    site.engine:close()
+  end)
+
+  it("are left out when the host says so", function()
+    local site = new_site({}, { navigation = false })
+    lacks(is_page(ask(site, "GET", "/leadcat/history", { as = "ann" })).body, "<nav")
     site.engine:close()
   end)
 end)

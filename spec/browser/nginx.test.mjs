@@ -21,7 +21,7 @@ const WORDS = {
     status: "Oppdater kategori når en lead-status settes til", target: "Sett kategori til",
     ask: "Be om brukerbekreftelse før oppdatering", save: "Lagre", cancel: "Avbryt", category: "Kategori",
     keep: "Behold nåværende kategori", win: "Vinn", customer: "Kunde", partner: "Partner", lost_group: "Tapt",
-    answer: "Svar", empty: "Det er ingenting å svare på.", before: "Spør før lagring",
+    answer: "Velg en annen…", empty: "Det er ingenting å svare på.", before: "Spør før lagring",
     updated: (company, category) => `${company} har nå kategorien ${category}.`,
     kept: (company) => `${company} beholder kategorien sin.`, undo: "Angre",
   },
@@ -32,7 +32,7 @@ const WORDS = {
     status: "Update category when a lead status is set to", target: "Set category to",
     ask: "Ask for user confirmation before updating", save: "Save", cancel: "Cancel", category: "Category",
     keep: "Keep current category", win: "Win", customer: "Customer", partner: "Partner", lost_group: "Lost",
-    answer: "Answer", empty: "There is nothing to answer.", before: "Ask before saving",
+    answer: "Choose another…", empty: "There is nothing to answer.", before: "Ask before saving",
     updated: (company, category) => `${company} now has the category ${category}.`,
     kept: (company) => `${company} keeps its category.`, undo: "Undo",
   },
@@ -258,20 +258,114 @@ test("leaving with unsaved changes warns, and not after saving", () => served(as
   }, as("admin", "en"));
 }));
 
-test("an administrator undoes a change", () => served(async () => {
-  await site.open("/demo", async (page) => {
-    await act(card(page), "Lose").click();
-    await page.getByText(WORDS.en.updated(COMPANY, "Lost opportunity")).waitFor();
-  }, as("sales", "en"));
-  await site.open("/leadcat/history", async (page) => {
-    assert.equal(await act(page, "Undo").count(), 0);
-  }, as("sales", "en"));
-  await site.open("/leadcat/history", async (page) => {
-    await act(page, "Undo").click();
-    await page.getByText(`${COMPANY} has the category Lead again.`).waitFor();
-  }, as("admin", "en"));
-  assert.equal(await category(), 1);
-}));
+// The history ----------------------------------------------------------------------------------------------------------
+
+const HISTORY = {
+  no: { undo: "Angre", again: `${COMPANY} har igjen kategorien Lead.`, since: /noe annet har skjedd siden.*Kategorien/,
+    mine: "Bare mine", today: "I dag", yesterday: "I går", waiting: "Venter på svar", show: "Vis", company: "Firma", who: "Hvem",
+    declined: "Avslått", rules: /^Regler fra \d+\. [a-zæøå]+\.? \d{4}, versjon 1$/, zone: "Europe/Oslo" },
+  de: { undo: "Zurücknehmen", again: `${COMPANY} hat wieder die Kategorie Lead.`,
+    since: /etwas anderes geschehen ist.*Kategorie/, mine: "Nur eigene", today: "Heute", yesterday: "Gestern", waiting: "Wartet auf Antwort",
+    show: "Anzeigen", company: "Firma", who: "Wer", declined: "Abgelehnt", rules: /^Regeln vom \d\d\.\d\d\.\d{4}, Version 1$/,
+    zone: "Europe/Berlin" },
+};
+
+const loses = (company) => site.open("/demo", async (page) => {
+  await act(card(page, company), "Lose").click();
+  await page.getByText(WORDS.en.updated(company, "Lost opportunity")).waitFor();
+}, as("sales", "en"));
+const entryRow = (page, company = COMPANY) => page.locator("tbody tr").filter({ hasText: company });
+
+for (const language of ["no", "de"]) {
+  const words = HISTORY[language];
+  for (const scripted of [true, false]) {
+    const how = `${language}, ${scripted ? "with" : "without"} JavaScript`;
+    test(`a change is undone in its place, and says so: ${how}`, () => served(async () => {
+      await loses("Fjellvind Bakeri AS");
+      await loses(COMPANY);
+      await site.open("/leadcat/history", async (page) => {
+        assert.equal(await act(page, words.undo).count(), 0);
+      }, as("sales", language));
+      await site.open("/leadcat/history?status=updated&actor=sales", async (page) => {
+        let loads = 0;
+        page.on("load", () => { loads += 1; });
+        await act(entryRow(page), words.undo).click();
+        await page.getByRole("status").getByText(words.again).waitFor();
+        assert.equal(loads > 0, !scripted);
+        assert.deepEqual([...new URL(page.url()).searchParams].slice(0, 2).sort(), [["actor", "sales"], ["status", "updated"]]);
+        assert.equal(await act(entryRow(page), words.undo).count(), 0, "it cannot be undone twice");
+        assert.equal(await act(page, words.undo).count(), 1);
+        if (scripted) {
+          assert.ok((await focused(page)).includes(COMPANY), "the focus stays on the row");
+        }
+      }, as("admin", language, { javaScriptEnabled: scripted }));
+      assert.equal(await category(), 1);
+    }));
+
+    test(`an undo that comes too late says what happened since, on the row: ${how}`, () => served(async () => {
+      await loses(COMPANY);
+      await site.open("/leadcat/history", async (page) => {
+        const [{ entry }] = await api("admin", "history");
+        await fetch(`${site.origin}/leadcat/api/history/${entry}/undo`, { method: "POST",
+          headers: { Cookie: "leadcat_user=admin", "Sec-Fetch-Site": "same-origin" } });
+        await act(entryRow(page), words.undo).click();
+        await entryRow(page).getByRole("alert").getByText(words.since).waitFor();
+        assert.equal(await entryRow(page).count(), 2);
+        assert.equal(await category(), 1);
+      }, as("admin", language, { javaScriptEnabled: scripted }));
+    }));
+  }
+
+  test(`a question and its answer are one row, which looks like what happened: ${language}`, () => served(async () => {
+    await site.open("/demo", async (page) => {
+      await act(card(page), "Win").click();
+      await page.getByRole("dialog").getByLabel("Category").waitFor();
+      await button(page.getByRole("dialog"), "Cancel").click();
+    }, as("sales", "en"));
+    const shows = (count, more) => site.open("/leadcat/history", async (page) => {
+      await page.getByRole("link", { name: words.waiting, exact: true }).click();
+      await page.waitForURL(/status=waiting/);
+      assert.equal(await page.locator("tbody tr").count(), count);
+      await more?.(page);
+    }, as("sales", language));
+    await shows(1, async (page) => assert.equal(await page.locator(".leadcat-arrow").count(), 0));
+    const [{ id }] = await api("sales", "confirmations?state=open");
+    await fetch(`${site.origin}/leadcat/api/confirmations/${id}`, { method: "POST", body: '{"decline":true}',
+      headers: { Cookie: "leadcat_user=sales", "Sec-Fetch-Site": "same-origin", "Content-Type": "application/json" } });
+    await shows(0);
+    await site.open("/leadcat/history", async (page) => {
+      assert.equal(await entryRow(page).count(), 1);
+      assert.equal(await entryRow(page).locator(".leadcat-badge").textContent(), words.declined);
+      assert.equal(await page.locator(".leadcat-arrow").count(), 0);
+    }, as("sales", language));
+  }));
+
+  test(`parts of names find entries, and times are the reader's: ${language}`, () => served(async () => {
+    await loses("Fjellvind Bakeri AS");
+    await loses(COMPANY);
+    await site.open("/leadcat/history", async (page) => {
+      for (const [label, part, count] of [[words.company, "fjéll", 1], [words.who, "SAL", 2], [words.who, "nobody", 0]]) {
+        await page.goto(`${site.origin}/leadcat/history`);
+        await page.getByLabel(label, { exact: true }).fill(part);
+        await button(page, words.show).click();
+        await page.waitForURL(/zone=/);
+        assert.equal(await page.locator("tbody tr").count(), count, part);
+      }
+      await page.goto(`${site.origin}/leadcat/history?company=fjell`);
+      for (const [name, count] of [[words.today, 1], [words.yesterday, 0], [words.yesterday, 1], [words.mine, 0]]) {
+        await page.getByRole("link", { name, exact: true }).click();
+        await page.waitForLoadState();
+        assert.equal(await page.locator("tbody tr").count(), count, name);
+        assert.equal(new URL(page.url()).searchParams.get("company"), "fjell");
+      }
+      await page.goto(`${site.origin}/leadcat/history`);
+      const [{ at }] = await api("admin", "history");
+      const local = new Date(at * 1000).toLocaleString(language, { dateStyle: "medium", timeStyle: "short", timeZone: words.zone });
+      assert.equal(await page.locator("tbody time").first().textContent(), local);
+      assert.match(await page.locator('tbody a[href*="revisions"]').first().textContent(), words.rules);
+    }, as("admin", language, { timezoneId: words.zone }));
+  }));
+}
 
 test("what was done is found by filters, and its rules by a link, without JavaScript", () => served(async () => {
   await site.open("/demo", async (page) => {
@@ -294,7 +388,7 @@ test("what was done is found by filters, and its rules by a link, without JavaSc
     await page.getByRole("link", { name: `Remove Company: ${COMPANY}` }).click();
     await page.waitForURL(/history\?status=updated$/);
     assert.equal(await page.locator("tbody tr").count(), 2);
-    await page.getByRole("link", { name: "Version 1" }).first().click();
+    await page.getByRole("link", { name: /version 1$/ }).first().click();
     await page.waitForURL(/revisions\/1/);
     await page.getByText("What the first version set up").waitFor();
   }, as("sales", "en", { javaScriptEnabled: false }));

@@ -124,6 +124,8 @@ end
 local function write_history(name, language, model)
   model.entries, model.cfg = model.entries or ENTRIES, cfg
   model.strings, model.language, model.questions = strings, language, QUESTIONS
+  model.actions = model.actions or { [11] = "undo", [10] = "undo", [5] = "retry" }
+  model.saved = { [7] = 1796000000 }
   model.names = { [42] = "Kaffebaren Den blå døra" }
   write(name, history.html(model))
 end
@@ -135,6 +137,8 @@ local ALL_FILTERS = {
   company = "Fjord & Co", actor = "ann", trigger = "sale_won", status = "updated", from = "2026-11-01",
   to = "2026-11-30", revision = "7", run = views.HOSTILE.image,
 }
+write_history("history-refused", "de", { may_undo = true,
+  refused = { entry = 8, words = "Das wurde nicht ausgeführt, weil seitdem etwas anderes geschehen ist." } })
 write_history("history-reader", "en", { may_undo = false, filters = { company = "Fjord & Co" } })
 write_history("history-filtered", "de", { may_undo = true, filters = ALL_FILTERS, next = 1, searched = false })
 write_history("history-empty", "en", { may_undo = true, entries = {} })

@@ -41,16 +41,24 @@ function plan.company(i)
   return "c" .. i % plan.COMPANIES
 end
 
+--- An event.
+---@param id string
+---@param trigger string
+---@param company string
+---@return table
+function plan.event_of(id, trigger, company)
+  return {
+    id = id, company = company, trigger = trigger, lead_status = trigger == "lead_status_set" and LEAD_STATUS or nil,
+  }
+end
+
 --- One of the events that nodes are given at a time.
 ---@param now number seconds, of a clock that the nodes share
 ---@return table
 function plan.event(now)
   local place = math.floor(now * 50) + math.random(0, WINDOW)
   local trigger = TRIGGERS[place * 7 % #TRIGGERS + 1]
-  return {
-    id = "e" .. place, company = plan.company(place * 13 + math.floor(place / 5)), trigger = trigger,
-    lead_status = trigger == "lead_status_set" and LEAD_STATUS or nil,
-  }
+  return plan.event_of("e" .. place, trigger, plan.company(place * 13 + math.floor(place / 5)))
 end
 
 return plan

@@ -4,13 +4,14 @@
 
 local core = require "leadcat.core"
 local databases = require "support.databases"
+local nodes = require "cluster.nodes"
 local proxies = require "cluster.proxies"
-local server = require "nginx.server"
 
 ---@class cluster.Servers
 ---@field list support.Database[]
 ---@field primary support.Database
----@field proxy cluster.Proxy
+---@field proxy? cluster.Proxy
+---@field net? cluster.Net
 local Servers = {}
 Servers.__index = Servers
 
@@ -26,22 +27,20 @@ end
 
 -- What is set by `ALTER SYSTEM`, which a standby can do, too.
 local function alter(database, name, value)
-  databases.psql(database, ("ALTER SYSTEM SET %s = '%s'"):format(name, value))
-  databases.psql(database, "SELECT pg_reload_conf()")
+  databases.psql(database, ("ALTER SYSTEM SET %s = '%s'"):format(name, value), "SELECT pg_reload_conf()")
 end
 
 function Servers:follow(database, primary)
-  alter(database, "primary_conninfo", ("host=127.0.0.1 port=%d user=leadcat application_name=%s"):format(
-    self.proxy.ports.replication[primary.name], database.name))
+  local port = self.net and primary.port or self.proxy.ports.replication[primary.name]
+  alter(database, "primary_conninfo", ("host=%s port=%d user=leadcat application_name=%s"):format(primary.host, port,
+    database.name))
 end
 
 local function wait_until(what, check)
-  local value
-  assert(server.wait_for(function()
-    local ok
-    ok, value = pcall(check)
+  nodes.wait_until(what, function()
+    local ok, value = pcall(check)
     return ok and value
-  end), what .. ": " .. tostring(value))
+  end)
 end
 
 local function standbys(primary)
@@ -53,15 +52,27 @@ function Servers:wait_for_standbys()
   wait_until("the standbys do not follow", function() return standbys(self.primary) == 2 end)
 end
 
+-- What happens to what servers say to each other.
+function Servers:set_replication(how)
+  if not self.net then
+    return self.proxy:set("replication", how)
+  elseif how == "pass" then
+    return self.net:heal()
+  end
+  for _, name in ipairs(NAMES) do
+    self.net:cut(name, NAMES)
+  end
+end
+
 --- Standbys that are cut off hear nothing more, and what is under way to them is lost.
 function Servers:cut_off()
-  self.proxy:set("replication", "hold")
+  self:set_replication "hold"
 end
 
 --- Ends that, where the primary lives.
 function Servers:reconnect()
-  self.proxy:set("replication", "cut")
-  self.proxy:set("replication", "pass")
+  self:set_replication "cut"
+  self:set_replication "pass"
 end
 
 --- Kills the primary, without a word to anybody.
@@ -89,7 +100,7 @@ end
 --- Makes the standby that has most the primary; the other one follows it.
 function Servers:promote()
   local old, candidates = self.primary, {}
-  self.proxy:set("replication", "cut") -- before they are asked what they have: nothing is acknowledged any more
+  self:set_replication "cut" -- before they are asked what they have: nothing is acknowledged any more
   for _, database in ipairs(self.list) do
     candidates[#candidates + 1] = database ~= old and database or nil
   end
@@ -99,7 +110,7 @@ function Servers:promote()
   self.primary = candidates[1]
   self:follow(candidates[2], self.primary)
   databases.promote(self.primary)
-  self.proxy:set("replication", "pass")
+  self:set_replication "pass"
   self.promoted = self.promoted + 1
 end
 
@@ -109,8 +120,9 @@ function Servers:rebuild(database)
     databases.run(database, "kill -9 $(head -1 $dir/data/postmaster.pid)")
     database.is_running = false
   end
-  databases.run(database, ("rm -rf $dir/data && pg_basebackup -h 127.0.0.1 -p %d -U leadcat -D $dir/data -c fast -N "
-    .. "&& touch $dir/data/standby.signal"):format(self.primary.port))
+  databases.run(database, ("rm -rf $dir/data && pg_basebackup -h %s -p %d -U leadcat -D $dir/data -c fast -N "
+    .. "&& touch $dir/data/standby.signal"):format(self.primary.host,
+    self.primary.port))
   start(database)
   alter(database, "synchronous_standby_names", self.synchronous and ("ANY 1 (%s)"):format(others(database.name)) or "")
   self:follow(database, self.primary)
@@ -120,6 +132,9 @@ end
 --- Whether commits wait for a standby.
 ---@param synchronous boolean
 function Servers:synchronize(synchronous)
+  if self.synchronous == synchronous then
+    return
+  end
   self.synchronous = synchronous
   for _, database in ipairs(self.list) do
     alter(database, "synchronous_standby_names", synchronous and ("ANY 1 (%s)"):format(others(database.name)) or "")
@@ -137,41 +152,42 @@ end
 function Servers:url(group)
   local hosts = {}
   for i, database in ipairs(self.list) do
-    hosts[i] = "127.0.0.1:" .. (group and self.proxy.ports[group][database.name] or database.port)
+    hosts[i] = database.host .. ":" .. (group and self.proxy.ports[group][database.name] or database.port)
   end
   return ("postgresql://leadcat@%s/crm?sslmode=disable&connect_timeout=1"):format(table.concat(hosts, ","))
 end
 
---- Frees what nodes have claimed before their 30 seconds are over: a live one needs milliseconds.
-function Servers:hasten()
-  local NOW = "(extract(epoch FROM clock_timestamp()) * 1000)::int8"
-  self:psql(("UPDATE leadcat.company SET deadline = least(deadline, %s + 3000), retry_at = least(retry_at, %s) "
-    .. "WHERE applying IS NOT NULL"):format(NOW, NOW))
-end
-
 function Servers:stop()
   databases.stop()
-  self.proxy:stop()
+  if self.proxy then
+    self.proxy:stop()
+  end
 end
 
 local servers = {}
 
---- Starts the servers and their proxy.
+--- Starts the servers, and a proxy before them.
+---@param net? cluster.Net instead: each is in the namespace of its name
 ---@return cluster.Servers
-function servers.start()
-  local self = setmetatable({ list = {}, promoted = 0 }, Servers)
-  local first = databases.get("postgresql", { name = "a" })
+function servers.start(net)
+  local self = setmetatable({ list = {}, promoted = 0, net = net }, Servers)
+  local function options(name, copy_of)
+    return {
+      name = name, has_clock = true, copy_of = copy_of, host = net and net:host(name), netns = net and net:space(name),
+    }
+  end
+  local first = databases.get("postgresql", options(NAMES[1]))
   for setting, value in pairs { wal_keep_size = "256MB", wal_retrieve_retry_interval = "100ms" } do
     alter(first, setting, value)
   end
   databases.shut_down(first)
   for i, name in ipairs(NAMES) do
-    self.list[i] = databases.get("postgresql", { name = name, copy_of = first })
+    self.list[i] = databases.get("postgresql", options(name, first))
     self.list[i].name = name
   end
   databases.restart(first)
   self.primary = first
-  self.proxy = proxies.start(self.list)
+  self.proxy = not net and proxies.start(self.list) or nil
   for i = 2, #NAMES do
     self:follow(self.list[i], first)
   end

@@ -151,9 +151,7 @@ local function loop(self)
   end
 end
 
---- Works, until the process is killed; in nginx on several things at a time.
----@param arguments {url: string, crm: string, path: string, notes: string, seed: integer, durability?: string}
-function work.go(arguments)
+local function node_of(arguments)
   math.randomseed(arguments.seed)
   local self = setmetatable({
     unknown = {}, redelivered = setmetatable({}, { __mode = "k" }), file = assert(io.open(arguments.notes, "a")),
@@ -162,10 +160,45 @@ function work.go(arguments)
     path = arguments.path, shared = arguments.url, durability = arguments.durability, tenant = plan.TENANT,
     map_size = 2 ^ 26, host = host_of.new(arguments.crm),
   }
+  return self
+end
+
+---@class cluster.Arguments
+---@field url string
+---@field crm string
+---@field path string
+---@field notes string
+---@field seed integer
+---@field durability? string
+
+--- Works, until the process is killed; in nginx on several things at a time.
+---@param arguments cluster.Arguments
+function work.go(arguments)
+  local self = node_of(arguments)
   for _ = 2, platform.can_share() and LOOPS or 1 do
     platform.spawn(function() loop(self) end)
   end
   loop(self)
+end
+
+--- Delivers one event until it is acknowledged.
+---@param arguments cluster.Arguments
+---@param id string
+---@param trigger string
+---@param company string
+function work.deliver(arguments, id, trigger, company)
+  local self = node_of(arguments)
+  local event = plan.event_of(id, trigger, company)
+  repeat
+    local begun = core.uptime()
+    local outcome, message, code = self.engine:handle(event)
+    if outcome then
+      self:acknowledged(begun, event, outcome)
+    else
+      self:failed("handle", message, code)
+    end
+  until outcome
+  self:note "done"
 end
 
 return work

@@ -7,6 +7,8 @@ local databases = {}
 
 databases.DIALECTS = { "postgresql", "mariadb", "sqlite" }
 
+local LOOPBACK = "127.0.0.1"
+
 local running = {} -- by name
 
 local function run(command)
@@ -27,15 +29,15 @@ local is_root = must "id -u" == "0\n"
 local USERS = { postgresql = "postgres", mariadb = "mysql" } -- a server does not run as root
 local AS = "setpriv --reuid=%s --regid=%s --clear-groups env HOME=/tmp sh -c '%s'"
 
--- Runs a command as the server's user; what it says `$dir` and `$port` for is the database's.
-local function run_as_server(database, command)
-  local user = USERS[database.dialect]
-  command = command:gsub("$dir", database.directory):gsub("$port", tostring(database.port))
-  return must(is_root and AS:format(user, user, command) or command)
+local function client(database, command)
+  return (command:gsub("$dir", database.directory):gsub("$port", tostring(database.port)):gsub("$host", database.host))
 end
 
-local function client(database, command)
-  return (command:gsub("$dir", database.directory):gsub("$port", tostring(database.port)))
+-- Runs a command as the server's user; what it says `$dir`, `$host` and `$port` for is the database's.
+local function run_as_server(database, command)
+  local user = USERS[database.dialect]
+  command = is_root and AS:format(user, user, client(database, command)) or client(database, command)
+  return must((database.netns and "ip netns exec " .. database.netns .. " " or "") .. command)
 end
 
 local function new_directory(user)
@@ -48,7 +50,12 @@ end
 
 local START, STOP, ADAPTER = {}, {}, {}
 
+--- What is preloaded into a process to set its clock; `make` it first.
+databases.CLOCK = (os.getenv "LEADCAT_BUILD" or "build") .. "/faults/clock.so"
+local CLOCK = databases.CLOCK
+
 local BINARIES = io.popen "ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -1":read "*l"
+local PSQL = (BINARIES or "") .. "/psql" -- Debian's own starts Perl first
 
 function START.postgresql(database)
   if database.copy_of then
@@ -57,8 +64,12 @@ function START.postgresql(database)
     return databases.restart(database)
   end
   run_as_server(database, BINARIES .. "/initdb -D $dir/data -A trust -U leadcat --no-locale -E UTF8")
+  if database.host ~= LOOPBACK then
+    run_as_server(database, 'for what in all replication; do echo "host $what all samenet trust"; done '
+      .. ">>$dir/data/pg_hba.conf")
+  end
   databases.restart(database)
-  must(client(database, 'psql -h 127.0.0.1 -p $port -U leadcat -d postgres -c "CREATE DATABASE crm"'))
+  must(client(database, PSQL .. ' -h $host -p $port -U leadcat -d postgres -c "CREATE DATABASE crm"'))
 end
 
 function START.mariadb(database)
@@ -74,9 +85,10 @@ function START.sqlite() end
 local RESTART = {}
 
 function RESTART.postgresql(database)
-  local settings = '-o "-p $port -k $dir -h 127.0.0.1 -c fsync=' .. (database.is_durable and "on" or "off") .. '"'
-  run_as_server(database, ("%s/pg_ctl -D $dir/data -w -m immediate -l $dir/log %s %s"):format(BINARIES, settings,
-    database.is_running and "restart" or "start"))
+  local settings = '-o "-p $port -k $dir -h $host -c fsync=' .. (database.is_durable and "on" or "off") .. '"'
+  local clock = database.has_clock and "LD_PRELOAD=$dir/clock.so LEADCAT_CLOCK=$dir/clock " or ""
+  run_as_server(database, clock .. ("%s/pg_ctl -D $dir/data -w -m immediate -l $dir/log %s %s"):format(BINARIES,
+    settings, database.is_running and "restart" or "start"))
 end
 
 function RESTART.mariadb(database)
@@ -109,7 +121,8 @@ function STOP.sqlite() end
 
 local function at(database, driver, password)
   return {
-    driver = driver, database = "crm", user = "leadcat", password = password, host = "127.0.0.1", port = database.port,
+    driver = driver, database = "crm", user = "leadcat", password = password, host = database.host,
+    port = database.port,
   }
 end
 
@@ -132,11 +145,14 @@ end
 ---@field is_durable? boolean
 ---@field is_running? boolean
 ---@field copy_of? support.Database
+---@field has_clock? boolean
+---@field host string
+---@field netns? string
 ---@field options table of `leadcat.host.sql.dbi`
 
 --- A running database, which is shared by the specs of a file.
 ---@param dialect string
----@param options? {is_durable?: boolean, name?: string, copy_of?: support.Database} of PostgreSQL: what it commits survives a power failure; one beside the first, by its name; a standby with the data of one that is stopped
+---@param options? {is_durable?: boolean, name?: string, copy_of?: support.Database, has_clock?: boolean, host?: string, netns?: string} of PostgreSQL: what it commits survives a power failure; one beside the first, by its name; a standby with the data of one that is stopped; one whose clock can be set; its address, and the network namespace of that
 ---@return support.Database
 function databases.get(dialect, options)
   options = options or {}
@@ -144,13 +160,32 @@ function databases.get(dialect, options)
   if not running[name] then
     local database = {
       dialect = dialect, directory = new_directory(USERS[dialect]), port = server.free_port(),
-      is_durable = options.is_durable, copy_of = options.copy_of,
+      is_durable = options.is_durable, copy_of = options.copy_of, has_clock = options.has_clock,
+      host = options.host or LOOPBACK, netns = options.netns,
     }
+    if database.has_clock then
+      must(client(database, "make -s " .. CLOCK .. " && install -m 755 " .. CLOCK .. " $dir/clock.so"))
+      databases.set_clock(database, 0)
+    end
     START[dialect](database)
     database.options = ADAPTER[dialect](database)
     running[name] = database
   end
   return running[name]
+end
+
+--- Sets a clock file: see spec/faults/clock.c.
+---@param name string of the file
+---@param seconds integer that it is ahead of the machine's
+function databases.write_clock(name, seconds)
+  must(("printf '%%31d\\n' %d 1<>'%s' && chmod 644 '%s'"):format(seconds, name, name))
+end
+
+--- Sets the clock of a server that was made with `has_clock`.
+---@param database support.Database
+---@param seconds integer that it is ahead of the machine's
+function databases.set_clock(database, seconds)
+  databases.write_clock(database.directory .. "/clock", seconds)
 end
 
 --- Stops PostgreSQL in good order; `databases.restart` starts it again.
@@ -170,17 +205,17 @@ end
 ---@param database support.Database
 ---@param signal "STOP"|"CONT"
 function databases.signal(database, signal)
-  run_as_server(database, "pid=$(head -1 $dir/data/postmaster.pid); for status in /proc/[0-9]*/status; do "
-    .. "grep -q \"^PPid:.$pid$\" $status 2>/dev/null && children=\"$children $(basename $(dirname $status))\"; done; "
-    .. "kill -" .. signal .. " $pid $children")
+  run_as_server(database, "pid=$(head -1 $dir/data/postmaster.pid); kill -" .. signal .. " $pid $(grep -ls "
+    .. "\"^PPid:.$pid$\" /proc/[0-9]*/status | tr -dc \"0-9\\n\")")
 end
 
 --- Executes SQL in PostgreSQL.
 ---@param database support.Database
----@param sql string without double quotes
+---@param ... string SQL without double quotes, each a transaction
 ---@return string output
-function databases.psql(database, sql)
-  return must(client(database, 'psql -X -q -At -h 127.0.0.1 -p $port -U leadcat -d crm -c "' .. sql .. '"'))
+function databases.psql(database, ...)
+  return must(client(database, ('%s -X -q -At -h $host -p $port -U leadcat -d crm -c "%s"'):format(PSQL,
+    table.concat({ ... }, '" -c "'))))
 end
 
 --- Runs a shell command that says `$dir` and `$port` for the database's, as its server's user.

@@ -184,6 +184,7 @@ __attribute__((visibility("default"))) int luaopen_leadcat_core(lua_State *L) {
     { "text_cut", l_text_cut },
     { "nfc", l_nfc },
     { "nfkc", l_nfkc },
+    { "plain", l_plain },
     { "converter", l_converter },
     { "zone_ahead", l_zone_ahead },
     { NULL, NULL },

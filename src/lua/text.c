@@ -42,6 +42,10 @@ int l_nfkc(lua_State *L) {
   return push_normal(L, UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT);
 }
 
+int l_plain(lua_State *L) {
+  return push_normal(L, UTF8PROC_STABLE | UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT | UTF8PROC_CASEFOLD | UTF8PROC_STRIPMARK);
+}
+
 /* The code point at the start of a text; what is ill-formed counts as one byte. */
 static size_t next_point(lc_text text, utf8proc_int32_t *point) {
   utf8proc_ssize_t read = utf8proc_iterate((const utf8proc_uint8_t *)text.data, (utf8proc_ssize_t)text.size, point);

@@ -12,6 +12,8 @@ int l_nfc(lua_State *L);
 
 /* core.nfkc(text) -> the same in form NFKC, which also has ligatures, wide letters and the like as plain ones */
 int l_nfkc(lua_State *L);
+/* core.plain(text) -> the same in lower case and without accents, for comparing what people type */
+int l_plain(lua_State *L);
 
 /* core.text_width(text) -> how many columns of a terminal a well-formed text takes */
 int l_text_width(lua_State *L);

@@ -48,9 +48,9 @@ end
 
 local function run_history(args, engine)
   local entries, after = engine:history {
-    company = args.company, sale = args.sale, run = args.run, status = args.status, since = args.since,
-    limit = args.limit,
-    after = args.after,
+    company = args.company, company_name = args.company_name, actor_name = args.actor,
+    actor = args.me and common.actor().id or nil, folded = args.folded, sale = args.sale, run = args.run,
+    status = args.status, since = args.since, limit = args.limit, after = args.after,
   }
   must(entries, after)
   return json.array(entries), function()
@@ -64,12 +64,18 @@ commands.history = {
   store = "read", output = "named", run = run_history,
   arguments = function(command)
     command:option("--company", "Only those of this company."):argname("COMPANY"):convert(arguments.to_id)
+    command:option("--company-name", "Only those of companies with this in their name or id."):argname("PART")
+      :convert(arguments.to_id)
+    command:option("--actor", "Only those of people with this in their name or id."):argname("PART")
+      :convert(arguments.to_id)
+    command:flag("--me", "Only your own.")
     command:option("--sale", "Only those of this sale, by its id."):argname("SALE"):convert(arguments.to_id)
     arguments.run(command, "Only those of this replay, backfill or undo.")
-    command:option("--status", "Only those with this status, such as scheduled."):argname("STATUS")
-      :choices(search.STATUSES)
+    command:option("--status", "Only those with this status, such as scheduled, or waiting (for an answer, now).")
+      :argname("STATUS"):choices(search.STATUSES)
     command:option("--since", "Only of events since then: a date, or seconds since 1970."):argname("TIME")
       :convert(import.time)
+    command:flag("--folded", "A question and its answer are one entry.")
     arguments.page(command)
     command:option("--after", "Go on behind this entry."):argname("ENTRY"):convert(arguments.to_entry)
   end,

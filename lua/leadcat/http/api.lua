@@ -7,13 +7,10 @@ local json = require "leadcat.util.json"
 local options_of = require "leadcat.util.options"
 local outcomes = require "leadcat.http.outcomes"
 local pager = require "leadcat.http.pager"
-local platform = require "leadcat.util.platform"
 local request_of = require "leadcat.http.request"
 local response = require "leadcat.http.response"
 local search = require "leadcat.past.search"
-local undo = require "leadcat.past.undo"
 local unicode = require "leadcat.util.unicode"
-local url = require "leadcat.util.url"
 
 local allow, fail, must = response.allow, response.fail, response.must
 
@@ -106,11 +103,19 @@ local function trigger_of(text, context)
   return search.QUERY.trigger.fits(text) and not search.problem(context.engine, { trigger = text }) and text or nil
 end
 
+-- An id or a name; "me" is the caller.
+local function actor_of(text, context)
+  if text == "me" and context.actor.id ~= nil then
+    return context.actor.id
+  end
+  return id_of(text)
+end
+
 -- How each parameter is read: nil for an invalid one.
 local PARAMETERS = {
-  company = id_of, user = id_of, actor = id_of, sale = id_of, run = id_of,
+  company = id_of, user = id_of, sale = id_of, run = id_of,
   from = day_of, to = day_of, since = time_of, before = time_of,
-  trigger = trigger_of, status = name_of(search.QUERY.status),
+  actor = actor_of, trigger = trigger_of, status = name_of(search.QUERY.status),
   state = name_of(options_of.one_of(core.question_states)),
   revision = function(text) return whole(text, 2 ^ 53) end,
   limit = function(text) return whole(text, MAX_LIMIT) end,
@@ -119,6 +124,8 @@ local PARAMETERS = {
     return seconds and changes.WAIT.fits(seconds) and seconds or nil
   end,
   unchanged = function(text) return text == "true" or nil end,
+  folded = function(text) return text == "true" or nil end,
+  company_name = id_of, actor_name = id_of,
 }
 
 -- Reads one parameter into the query, if it was sent.
@@ -146,6 +153,7 @@ function api.query(context, names, after)
   return query
 end
 
+--- The number of an entry; nil for another text.
 function api.cursor_of_history(text)
   return whole(text, 2 ^ 53)
 end
@@ -217,6 +225,7 @@ end
 function api.history(context)
   local query = api.query(context, {
     "company", "actor", "sale", "trigger", "status", "revision", "run", "since", "before", "limit", "unchanged",
+    "company_name", "actor_name", "folded",
   }, api.cursor_of_history)
   return pager.respond(context, query, api.entries(context, query, query.limit or DEFAULT_LIMIT))
 end
@@ -317,106 +326,6 @@ function api.resolve(context)
   local made = resolve(context, answer_of(must(request_of.form(context.request))))
   if made.status < 300 then
     return response.redirect(context, "/confirmations?answered=" .. context.id)
-  end
-  return made
-end
-
--- Undo ----------------------------------------------------------------------------------------------------------------
-
--- Fails for an entry that does not exist. An actor who may undo nothing does not learn which ones do.
-local function no_entry(context)
-  allow(context, "undo")
-  fail "not_found"
-end
-
--- Who may not undo an entry gets the host's words for that.
-local function refuse_undo(context, entry)
-  allow(context, "undo", entry and outcomes.entry(context, entry))
-  fail "forbidden"
-end
-
--- Has the engine do something about the entry that the path names; gives the outcome.
-local function act(context, method)
-  local entry = whole(context.id, 2 ^ 53) or no_entry(context)
-  local outcome, message, code = context.engine[method](context.engine, entry, { actor = context.actor })
-  if code == "not_found" then
-    no_entry(context)
-  elseif code == "forbidden" then
-    refuse_undo(context, entry)
-  elseif context.wants_page and (code == "conflict" or code == "invalid") then
-    fail(code) -- the page has its own words, in the reader's language
-  end
-  return must(outcome, message, code)
-end
-
-function api.undo(context)
-  local outcome = act(context, "undo")
-  if context.wants_page then
-    return response.redirect(context, ("/history?undone=%d"):format(outcome.entry))
-  end
-  return outcomes.one(context, outcome, { failed = 202 })
-end
-
---- Calls off what is scheduled.
-function api.cancel(context)
-  local outcome = act(context, "cancel")
-  if context.wants_page then
-    return response.redirect(context, ("/history?cancelled=%d"):format(outcome.entry))
-  end
-  return outcomes.one(context, outcome)
-end
-
-local LISTS = { "undone", "cancelled", "refused" } -- of an undo of many
-
--- Leaves as many rows as fit into a page, list after list, and of these what the actor may see. Returns where to go on.
-local function show_part(context, result, after)
-  local rows, list_of, counts = {}, {}, {}
-  for _, name in ipairs(LISTS) do
-    for _, row in ipairs(result[name]) do
-      rows[#rows + 1], list_of[row] = row, name
-    end
-    counts[name], result[name] = #result[name], json.array {}
-  end
-  local part, place = pager.slice(rows, after)
-  result.counts = (place or after > 0) and counts or nil
-  for _, row in ipairs(part) do
-    local list = result[list_of[row]]
-    list[#list + 1] = outcomes.is_visible(context, row.entry) and row or nil
-    platform.give_way()
-  end
-  return place
-end
-
--- The rest of a preview is asked for in the same way. What has been done is in the history.
-local function link_of_undo(context, sent, result, after)
-  if sent.preview or not result.run then
-    return pager.link(context, {}, after).Link
-  end
-  return ('<%s/api/history?run=%s>; rel="next"'):format(context.app.prefix, url.escape(result.run))
-end
-
-function api.undo_many(context)
-  local query = api.query(context, {}, api.cursor_of_history)
-  local sent = must(request_of.json_table(context.request, "an object with run, revision or entry expected"))
-  local problem = undo.problem(sent)
-  if problem then
-    fail("invalid", problem)
-  end
-  local result, message, code = context.engine:undo(sent, { actor = context.actor })
-  if code == "forbidden" then
-    refuse_undo(context, sent.entry)
-  end
-  local log = {}
-  must(result, message, code)
-  for _, row in ipairs(result.refused) do
-    if row.code == "unavailable" or row.code == "refused" then -- the host's words are for the operator
-      log[#log + 1], row.why = ("entry %s: %s"):format(row.entry, row.why), nil
-    end
-  end
-  local after = show_part(context, result, query.after or 0)
-  local made = outcomes.logged(200, result, log)
-  if after then
-    made.headers.Link = link_of_undo(context, sent, result, after)
   end
   return made
 end

@@ -7,11 +7,15 @@ local difference = require "leadcat.rules.difference"
 local history_csv = require "leadcat.pages.history_csv"
 local history_page = require "leadcat.pages.history"
 local json = require "leadcat.util.json"
+local outcomes = require "leadcat.http.outcomes"
 local pager = require "leadcat.http.pager"
 local platform = require "leadcat.util.platform"
 local request_of = require "leadcat.http.request"
 local response = require "leadcat.http.response"
 local revision_page = require "leadcat.pages.revision"
+local standing = require "leadcat.past.standing"
+local why = require "leadcat.words.why"
+local wording = require "leadcat.words.wording"
 
 local must = response.must
 
@@ -24,9 +28,39 @@ local DAY = 24 * 3600
 
 -- Asking --------------------------------------------------------------------------------------------------------------
 
-local PARAMETERS = {}
-for i, row in ipairs(history_page.FILTERS) do
-  PARAMETERS[i] = row[1]
+-- What the address may ask for, as `api.query` reads it.
+local PARAMETERS = { "company", "actor", "sale", "trigger", "status", "from", "to", "revision", "run" }
+
+local MOST_MINUTES = 14 * 60 -- that a reader's clock may be ahead of UTC
+
+-- How many minutes the reader's clock is ahead of UTC; nil where no script has said it.
+local function zone_of(sent)
+  local minutes = (sent.zone or ""):find "^%-?%d%d?%d?$" and tonumber(sent.zone)
+  return minutes and minutes >= -MOST_MINUTES and minutes <= MOST_MINUTES and minutes or nil
+end
+
+-- Limits the query to days, which begin when the reader's do.
+local function limit_days(context, query, filters, zone)
+  local first, last = query.from, query.to
+  local ahead = (zone or 0) * 60
+  local period = history_page.PERIODS[filters.period]
+  if period then
+    local today = context.engine:_now() + ahead
+    first = today - today % DAY - period[1] * DAY
+    last = first + (period[2] - 1) * DAY
+  end
+  query.from, query.to = nil, nil
+  query.since, query.before = first and first - ahead, last and last + DAY - ahead
+end
+
+-- Readers type a part of a name. What is the id of a company that the journal knows is that company: it has an index.
+local function find_names(context, query)
+  if query.company and not must(context.engine:history { company = query.company, limit = 1 })[1] then
+    query.company, query.company_name = nil, query.company
+  end
+  if query.actor and query.actor ~= context.actor.id then
+    query.actor, query.actor_name = nil, query.actor
+  end
 end
 
 -- What the address asks for: the query for the engine, and the filters that the page shows.
@@ -36,8 +70,14 @@ local function query_of(context)
   for _, name in ipairs(PARAMETERS) do
     filters[name] = query[name] ~= nil and sent[name] or nil
   end
-  query.since, query.before = query.from, query.to and query.to + DAY
-  query.from, query.to = nil, nil
+  local zone = zone_of(sent)
+  filters.zone = zone and ("%d"):format(zone)
+  filters.period = history_page.PERIODS[sent.period] and sent.period or nil
+  if sent.mine == "true" then
+    filters.mine, query.actor = "true", context.actor.id
+  end
+  limit_days(context, query, filters, zone)
+  find_names(context, query)
   return query, filters
 end
 
@@ -58,31 +98,77 @@ end
 
 -- The page ------------------------------------------------------------------------------------------------------------
 
--- The sentence about the undo that was just made, or about what was cancelled.
-local function done(context, entries, cfg, names)
-  local sent = request_of.fields(context.request.query)
+-- What the address says about an entry, if the actor may view that.
+local function told_of(context, number)
+  local entry = number and #number < 17 and api.cursor_of_history(number)
+  entry = entry and outcomes.entry(context, entry)
+  return entry and api.is_visible(context, entry) and entry or nil
+end
+
+-- The sentence about what was just undone, tried again or cancelled.
+local function done(context, sent, cfg)
+  local entry = told_of(context, sent.undone or sent.retried)
+  if entry and entry.status == "updated" then
+    return history_page.said(entry, cfg, context, context.engine:company_name(entry.company))
+  end
+  entry = told_of(context, sent.cancelled)
+  return entry and entry.status == "cancelled"
+    and history_page.said_of_cancelled(entry, context, context.engine:company_name(entry.company)) or nil
+end
+
+-- What has happened since to the company of an entry that could not be undone.
+local function since(context, entry, cfg)
+  local name = wording.line(context.engine:company_name(entry.company)) or wording.line(entry.company) or "?"
+  local later = standing.since(context.engine, entry)
+  if later and api.is_visible(context, later) then
+    return why.entry(later, cfg, context, name)
+  end
+  return wording.sentence(context, "problem.conflict")
+end
+
+-- Why something was not done: what has happened since.
+local function refused(context, sent, cfg)
+  local entry = told_of(context, sent.refused)
+  return entry and { entry = entry.entry, words = wording.sentence(context, "history.refused") .. " "
+    .. since(context, entry, cfg) } or nil
+end
+
+-- When the revisions of the entries were saved.
+local function saved(context)
+  local times = {}
+  for _, record in ipairs(must(context.engine:revisions())) do
+    times[record.revision] = record.at
+  end
+  return times
+end
+
+-- What would work of what the page can offer. A failed answer whose question is open again is answered anew.
+local function actions_of(context, entries, questions)
+  local actions = must(standing.actions(context.engine, entries, context.actor))
   for _, entry in ipairs(entries) do
-    local id = ("%d"):format(entry.entry)
-    if entry.undoes and id == sent.undone then
-      return history_page.said(entry, cfg, context, names[entry.company])
-    elseif entry.status == "cancelled" and id == sent.cancelled then
-      return history_page.said_of_cancelled(entry, context, names[entry.company])
+    local question = entry.confirmation and questions[entry.confirmation]
+    if actions[entry.entry] == "retry" and question and question.state == "open" then
+      actions[entry.entry] = nil
     end
   end
+  return actions
 end
 
 function history.page(context)
   local query, filters = query_of(context)
-  local cfg = must(context.engine:config())
+  query.folded = true
+  local sent, cfg = request_of.fields(context.request.query), must(context.engine:config())
   local found = api.entries(context, query, PAGE)
   local entries = found.items
   local names, questions = {}, {}
   look_up(context, entries, names, questions)
+  local may_undo = context.engine:can(context.actor, "undo") == true
   return response.page(context, 200, history_page.html, {
     own_triggers = must(context.engine:_own_triggers()),
-    entries = entries, cfg = cfg, filters = filters, names = names, questions = questions,
-    next = found.next, searched = found.searched, may_undo = context.engine:can(context.actor, "undo") == true,
-    said = done(context, entries, cfg, names),
+    entries = entries, cfg = cfg, filters = filters, names = names, questions = questions, saved = saved(context),
+    after = query.after, next = found.next, searched = found.searched,
+    may_undo = may_undo, actions = may_undo and actions_of(context, entries, questions) or nil,
+    said = done(context, sent, cfg), refused = may_undo and refused(context, sent, cfg) or nil,
   })
 end
 

@@ -2,6 +2,7 @@
 
 local h = require "leadcat.pages.html"
 local platform = require "leadcat.util.platform"
+local wording = require "leadcat.words.wording"
 
 local parts = {}
 
@@ -67,6 +68,35 @@ end
 function parts.change(from, to, label)
   local arrow = h.span { class = "leadcat-arrow", role = "img", aria_label = label, "\226\134\146" } -- U+2192
   return h.span { class = "leadcat-change", parts.category(from), " ", arrow, " ", parts.category(to) }
+end
+
+--- A time, which leadcat.js shows in the reader's zone and language; without it, in UTC.
+---@param seconds any since 1970
+---@param day? boolean only the day
+---@return leadcat.html.Child
+function parts.time(seconds, day)
+  local shown = wording.time(seconds)
+  return shown and h.time { datetime = os.date("!%Y-%m-%dT%H:%M:%SZ", math.floor(seconds)),
+    data_leadcat_day = day and "" or nil, day and shown:sub(1, 10) or shown,
+  } or "?"
+end
+
+local PLACE = "\1" -- no name has one: names are lines
+
+--- A sentence with an element in the place of one of its names.
+---@param words leadcat.Words
+---@param key string
+---@param place string
+---@param element leadcat.html.Child
+---@param names? table<string, string> the others
+---@return leadcat.html.Child[]
+function parts.sentence(words, key, place, element, names)
+  local all = { [place] = PLACE }
+  for name, value in pairs(names or {}) do
+    all[name] = value
+  end
+  local before, after = wording.sentence(words, key, all):match "^([^\1]*)\1?(.*)$"
+  return { before, element, after }
 end
 
 --- What has just happened. The element is there even when it is empty: scripts fill it.

@@ -2,6 +2,7 @@
 -- by entry, newest first, up to a limit.
 
 local config = require "leadcat.rules.config"
+local core = require "leadcat.core"
 local event_of = require "leadcat.events.event"
 local journal = require "leadcat.past.journal"
 local options_of = require "leadcat.util.options"
@@ -10,17 +11,23 @@ local runs = require "leadcat.past.runs"
 local schema = require "leadcat.rules.schema"
 local triggers = require "leadcat.rules.triggers"
 local unchanged = require "leadcat.past.unchanged"
+local unicode = require "leadcat.util.unicode"
 
 local search = {}
 
 local SCAN = 10000 -- entries read for one page, at most
 local BATCH = 500 -- entries read at a time
+local NAMES = 500 -- names that the host is asked for, at most
 
 search.STATUSES = {
   "applying", "updated", "conflict", "failed", "awaiting_confirmation", "declined", "expired", "superseded",
   "scheduled", "carried_out", "cancelled", "dropped", "queued", "renamed", "merged",
-  "deleted",
+  "deleted", "waiting",
 }
+
+local NAME = options_of.kind("a text of 1 to 255 bytes", function(value)
+  return type(value) == "string" and #value >= 1 and #value <= 255
+end)
 
 local BUILT_IN = schema.set(config.TRIGGERS)
 
@@ -31,6 +38,7 @@ search.QUERY = {
   trigger = options_of.kind("a trigger", function(value) return BUILT_IN[value] or config.is_own_trigger(value) end),
   status = options_of.one_of(search.STATUSES),
   revision = options_of.whole(0, 2 ^ 53), run = options_of.of_type "string", unchanged = options_of.of_type "boolean",
+  company_name = NAME, actor_name = NAME, folded = options_of.of_type "boolean",
 }
 
 --- What else is wrong with a query of the right form: it names a trigger that the store does not know.
@@ -51,33 +59,118 @@ local STORED = {
   since = function(entry, since) return entry.at >= since end,
   before = function(entry, before) return entry.at < before end,
   trigger = function(entry, trigger) return entry.trigger == trigger end,
-  status = function(entry, status) return entry.status == status end,
+  status = function(entry, status)
+    return entry.status == (status == "waiting" and "awaiting_confirmation" or status)
+  end,
   revision = function(entry, revision) return entry.revision == revision end,
   sale = function(entry) return entry.details ~= nil and entry.details:find('"sale":', 1, true) ~= nil end,
 }
+
+-- Letters that lose their stroke only here: they have no accent that could be taken away.
+local STROKES = { ["\195\184"] = "o", ["\195\166"] = "ae", ["\196\145"] = "d", ["\197\130"] = "l" } -- ø æ đ ł
+
+-- A name as it is compared: without case and accents.
+local function plain(name)
+  return (core.plain(unicode.valid(name)):gsub("[\195-\197][\128-\191]", STROKES))
+end
+
+-- Whether a name or an id has the words of `part` in it.
+local function has(part, ...)
+  for _, name in ipairs { ... } do
+    if name and plain(tostring(name)):find(part, 1, true) then
+      return true
+    end
+  end
+  return false
+end
+
+-- The question that an entry has asked or answered, read once; nil when there is none any more.
+local function question_of(entry, state)
+  local id, read = entry.confirmation, state.questions
+  if id and read[id] == nil then
+    read[id] = state.engine:confirmation(id) or false
+  end
+  return id and read[id] or nil
+end
+
+-- The people of an entry: of its event or its answer, and with `folded` who the question was for.
+local function actors_of(entry, state)
+  local question = state.folded and question_of(entry, state)
+  return entry.actor or nil, question and question.actor or nil
+end
+
+local function is_actor(wanted, actor)
+  return actor ~= nil and (event_of.key(actor.id) == wanted or actor.name == wanted)
+end
+
+local function has_name(part, actor)
+  return actor ~= nil and has(part, actor.name, event_of.key(actor.id))
+end
+
+-- What the host calls a company, asked once; false when it has been asked for enough names.
+local function company_name(company, state)
+  local names = state.names
+  if names[company] == nil then
+    if state.engine.host.company_name then
+      state.left = state.left - 1
+    end
+    names[company] = state.engine:company_name(company) or ""
+  end
+  return names[company]
+end
+
+-- The tests of an entry as hosts see it. The last two are asked of the store and of the host.
 local DETAILS = {
-  sale = function(entry, sale) return entry.sale ~= nil and event_of.key(entry.sale.id) == sale end,
-  actor = function(entry, actor)
-    return entry.actor ~= nil and (event_of.key(entry.actor.id) == actor or entry.actor.name == actor)
-  end,
-  run = function(entry, id) return entry.run == id end,
+  { "sale", function(entry, sale) return entry.sale ~= nil and event_of.key(entry.sale.id) == sale end },
+  { "run", function(entry, id) return entry.run == id end },
+  { "actor", function(entry, wanted, state)
+    local first, second = actors_of(entry, state)
+    return is_actor(wanted, first) or is_actor(wanted, second)
+  end },
+  { "actor_name", function(entry, part, state)
+    local first, second = actors_of(entry, state)
+    return has_name(part, first) or has_name(part, second)
+  end },
+  { "company_name", function(entry, part, state)
+    return has(part, event_of.key(entry.company), entry.former and event_of.key(entry.former))
+      or has(part, company_name(entry.company, state))
+  end },
+  { "waiting", function(entry, _, state)
+    local question = question_of(entry, state)
+    return question ~= nil and question.state == "open"
+  end },
+  { "folded", function(entry, _, state)
+    local question = entry.status == "awaiting_confirmation" and question_of(entry, state)
+    return not question or question.state == "open"
+  end },
 }
 
 -- The tests for the given fields; nil when there are none.
-local function tests_of(fields, known)
+local function stored_tests(query)
   local tests
-  for name, test in pairs(known) do
-    if fields[name] ~= nil then
+  for name, test in pairs(STORED) do
+    if query[name] ~= nil then
       tests = tests or {}
-      tests[#tests + 1] = { test, fields[name] }
+      tests[#tests + 1] = { test, query[name] }
     end
   end
   return tests
 end
 
-local function passes(entry, tests)
+local function details_tests(wanted)
+  local tests
+  for _, row in ipairs(DETAILS) do
+    if wanted[row[1]] then
+      tests = tests or {}
+      tests[#tests + 1] = { row[2], wanted[row[1]] }
+    end
+  end
+  return tests
+end
+
+local function passes(entry, tests, state)
   for _, row in ipairs(tests or {}) do
-    if not row[1](entry, row[2]) then
+    if not row[1](entry, row[2], state) then
       return false
     end
   end
@@ -103,18 +196,28 @@ local function bounds_of(self, query)
   return query.after and behind and math.min(query.after, behind) or query.after or behind, record.after
 end
 
+-- What the entries themselves do not say is asked for by these. Of a run all its own entries are shown.
+local function wanted_of(query, actor, sale)
+  return {
+    actor = actor, sale = sale, run = query.run, waiting = query.status == "waiting" or nil,
+    folded = query.folded and not query.run or nil,
+    company_name = query.company_name and plain(query.company_name),
+    actor_name = query.actor_name and plain(query.actor_name),
+  }
+end
+
 --- A page of the journal, newest first.
 ---@param company? string the text of its id
 ---@param actor? string an id as text, or a name
 ---@param sale? string the text of its id
 ---@return integer|string|nil next the cursor `after` of the next page, nil at the end (or the message)
 function search.page(self, query, company, actor, sale)
-  local stored = tests_of(query, STORED)
-  local details = tests_of({ actor = actor, sale = sale, run = query.run }, DETAILS)
+  local stored, details = stored_tests(query), details_tests(wanted_of(query, actor, sale))
   local limit, found, last = options_of.page(query.limit), {}, nil
   local after, first = bounds_of(self, query)
   local next_entry = journal.entries(self, company, after, (stored or details) and BATCH or limit,
     query.unchanged and read_with_unchanged)
+  local state = { engine = self, questions = {}, names = {}, left = NAMES, folded = query.folded }
   for _ = 1, (stored or details) and SCAN or limit do
     local entry, message, code = next_entry()
     if code then
@@ -124,12 +227,12 @@ function search.page(self, query, company, actor, sale)
     end
     platform.give_way()
     last = entry.entry
-    entry = passes(entry, stored) and journal.entry(entry, self._tenant)
-    if entry and passes(entry, details) then
+    entry = passes(entry, stored, state) and journal.entry(entry, self._tenant)
+    if entry and passes(entry, details, state) then
       found[#found + 1] = entry
-      if #found == limit then
-        break
-      end
+    end
+    if #found == limit or state.left <= 0 then
+      break
     end
   end
   return found, last

@@ -205,13 +205,14 @@ end
 
 local EPOCHS, MOVED = pg.statement(sql.EPOCHS), pg.statement(sql.MOVED)
 
--- The keys of entries go on as where they have come from.
-local function identify(store)
-  local rows, message, code = store:run(EPOCHS, {})
+--- Has the keys of entries go on as where they have come from.
+---@return true? done, string? message, string? code
+function Store:take_identity()
+  local rows, message, code = self:run(EPOCHS, {})
   if not rows then
     return nil, message, code
   end
-  return store.core:identify(sql.epochs_of(rows))
+  return self.core:identify(sql.epochs_of(rows))
 end
 
 local function check_moved(store)
@@ -266,9 +267,6 @@ local function prepare(store, options)
   end
   if ok then
     ok, message, code = store:poll(true)
-  end
-  if ok then
-    ok, message, code = identify(store)
   end
   return ok, message, code
 end

@@ -271,5 +271,59 @@
     }
   });
 
+  // The history ----------------------------------------
+
+  // Times in the reader's zone and the page's language, and days that begin when the reader's do.
+  function localize(root) {
+    const { lang } = document.documentElement, zone = -new Date().getTimezoneOffset();
+    root.querySelectorAll(".leadcat-main time").forEach((time) => {
+      time.textContent = new Date(time.dateTime).toLocaleString(lang,
+        "leadcatDay" in time.dataset ? { dateStyle: "medium" } : { dateStyle: "medium", timeStyle: "short" });
+    });
+    root.querySelectorAll("[data-leadcat-zone]").forEach((link) => { link.search += `&zone=${zone}`; });
+    root.querySelectorAll("[data-leadcat-utc]").forEach((hint) => { hint.outerHTML = `<input type=hidden name=zone value=${zone}>`; });
+  }
+
+  const place = (id, page = document) => page.getElementById(`leadcat-${id}`);
+
+  // Shows what the server's page says, and its rows.
+  function take(page) {
+    const results = place("results", page);
+    const problem = place("undone", page) || page.querySelector(".leadcat-alert, h1");
+    place("done").textContent = results && place("done", page).textContent;
+    place("undone").textContent = problem && problem.textContent;
+    if (results) {
+      localize(page);
+      place("results").replaceChildren(...results.childNodes);
+    }
+  }
+
+  // Does what a button of a row says. The focus stays on the button, or on its row.
+  async function act(form, button) {
+    button.setAttribute("aria-busy", true);
+    try {
+      const body = new URLSearchParams(new FormData(form));
+      const response = await fetch(form.action, { method: "POST", body });
+      take(new DOMParser().parseFromString(await response.text(), "text/html"));
+    } catch (error) {
+      place("undone").textContent = place("undone").dataset.leadcatNetwork;
+    }
+    button.removeAttribute("aria-busy");
+    const row = document.getElementById(form.dataset.leadcatAct) || place("title");
+    row.tabIndex = -1;
+    (document.getElementById(button.id) || row).focus();
+  }
+
+  document.addEventListener("submit", (event) => {
+    const form = event.target, button = form.querySelector("button");
+    if (form.dataset.leadcatAct) {
+      event.preventDefault();
+      if (!button.hasAttribute("aria-busy")) {
+        act(form, button);
+      }
+    }
+  });
+  localize(document);
+
   window.leadcat = Object.freeze({ report, propose, answer, count });
 })();

@@ -19,6 +19,7 @@ local made = 0 -- pools and sessions of this process, for names
 ---@field size integer
 ---@field keeps_warnings boolean
 ---@field ignores_raised boolean
+---@field sessions integer how many were opened so far: where it stays, nobody has put another database in the place of this one
 local Pool = {}
 Pool.__index = Pool
 
@@ -79,7 +80,7 @@ local function open(self)
     local at = (begin - 1 + i) % #hosts + 1
     local opened, reason, problem = connection.open(self, hosts[at], new_key())
     if opened then
-      self.first = at
+      self.first, self.sessions = at, self.sessions + 1
       return opened
     end
     reasons[#reasons + 1], last = reason, problem or last
@@ -93,6 +94,7 @@ local function take_up(self)
     local parked = table.remove(self.idle)
     local taken = connection.open(self, parked.host, parked.key, parked)
     if taken then
+      self.sessions = self.sessions + (taken == parked and 0 or 1)
       return taken
     end
     leave(self, parked.host)
@@ -198,7 +200,7 @@ function pool.new(info, options)
   return setmetatable({
     info = info, settings = options.settings, timeout = options.timeout, size = options.size,
     keeps_warnings = options.keeps_warnings, ignores_raised = options.ignores_raised, idle = {}, first = 1, left = {},
-    is_closed = false,
+    sessions = 0, is_closed = false,
     leased = setmetatable({}, { __mode = "k" }), waiting = platform.semaphore and platform.semaphore.new() or nil,
   }, Pool)
 end

@@ -93,12 +93,18 @@ local function mirror(self, meta, counter)
   return self:patiently("mirror", state_of(meta.cluster, meta.configs, anchor), configs, not counter, items)
 end
 
--- Whether what is mirrored is of that database, and nothing is there that it does not have. What was mirrored before
--- this store was opened is looked at once more: the database may have been restored meanwhile.
+--- Whether there are sessions that are newer than what is known of the database.
+---@return boolean
+function rules:is_reconnected()
+  return self.database.sessions ~= self.sessions
+end
+
+-- Whether what is mirrored is of that database, and nothing is there that it does not have. It is looked at once more where
+-- there is a new session: the database may have been restored meanwhile, or swapped, which ends all sessions.
 local function is_of(self, meta, cluster, counter, anchor)
   if cluster ~= meta.cluster or counter > meta.configs then
     return false
-  elseif self.cluster then
+  elseif not self:is_reconnected() then
     return true
   end
   local found, message, code = read_anchor(self, counter)
@@ -118,6 +124,7 @@ function rules:poll(at_once, anew)
     return true
   end
   self.polls_at = core.uptime() + EVERY
+  local sessions = self.database.sessions
   local meta, message, code = read_meta(self)
   if not meta then
     self.polls_at = core.uptime() + AWAY
@@ -133,8 +140,11 @@ function rules:poll(at_once, anew)
   elseif done and counter < meta.configs then
     done, message, code = mirror(self, meta, counter)
   end
+  if done and self.cluster ~= meta.cluster then
+    done, message, code = self:take_identity()
+  end
   if done then
-    self.counter, self.cluster, self.polled_at = meta.configs, meta.cluster, core.uptime()
+    self.counter, self.cluster, self.polled_at, self.sessions = meta.configs, meta.cluster, core.uptime(), sessions
   end
   return done, message, code
 end
@@ -142,7 +152,7 @@ end
 -- Each read tells the counter: so whoever handles events needs no poll.
 function rules:heard(counter, now)
   self.offset, self.newest_counter = now - core.uptime(), counter
-  if counter ~= self.counter then
+  if counter ~= self.counter or self:is_reconnected() then
     self.polls_at = 0
   else
     self.polled_at = core.uptime()

@@ -352,11 +352,12 @@ local function change(self, tenant, call)
     local keys = call.keys()
     keys.beside = beside
     local found, message, code = world.read(self, tenant, keys)
+    local reconnected = found and self:is_reconnected()
     local fence = call.fence and self:fence(tenant) or nil
     if not found then
       return nil, message, code
-    elseif fence and fence ~= found.revision then
-      found, message, code = self:poll(true, try > 1)
+    elseif reconnected or fence and fence ~= found.revision then
+      found, message, code = self:poll(true, try > 1 and not reconnected)
       if not found then
         return nil, message, code
       end

@@ -136,6 +136,18 @@ return {
   ["history.partial"] = "Kun en del af historikken er gennemsøgt indtil nu.",
   ["history.go_on"] = "Søg længere tilbage",
   ["history.empty_filtered"] = "Intet af det, der er registreret, passer til disse filtre.",
+  ["history.waiting"] = "Venter på svar",
+  ["history.mine"] = "Kun mine",
+  ["history.today"] = "I dag",
+  ["history.yesterday"] = "I går",
+  ["history.week"] = "Seneste 7 dage",
+  ["history.utc_days"] = "Dage begynder ved midnat UTC.",
+  ["history.proposed"] = "Foreslået: {category}",
+  ["history.not_set"] = "Ikke sat: {category}",
+  ["history.rules_of"] = "Regler fra {time}, version {number}",
+  ["history.retry"] = "Prøv igen",
+  ["history.retried"] = "{company} har nu kategorien {category}.",
+  ["history.refused"] = "Dette blev ikke gjort, fordi der er sket noget andet siden.",
 
   -- One revision of the rules.
   ["revision.title"] = "Regelversion {number}",

@@ -137,6 +137,18 @@ return {
   ["history.partial"] = "Bisher wurde nur ein Teil des Verlaufs durchsucht.",
   ["history.go_on"] = "Weiter zurück suchen",
   ["history.empty_filtered"] = "Nichts Aufgezeichnetes passt zu diesen Filtern.",
+  ["history.waiting"] = "Wartet auf Antwort",
+  ["history.mine"] = "Nur eigene",
+  ["history.today"] = "Heute",
+  ["history.yesterday"] = "Gestern",
+  ["history.week"] = "Letzte 7 Tage",
+  ["history.utc_days"] = "Tage beginnen um Mitternacht UTC.",
+  ["history.proposed"] = "Vorgeschlagen: {category}",
+  ["history.not_set"] = "Nicht gesetzt: {category}",
+  ["history.rules_of"] = "Regeln vom {time}, Version {number}",
+  ["history.retry"] = "Erneut versuchen",
+  ["history.retried"] = "{company} hat jetzt die Kategorie {category}.",
+  ["history.refused"] = "Das wurde nicht ausgeführt, weil seitdem etwas anderes geschehen ist.",
 
   -- One revision of the rules.
   ["revision.title"] = "Regelversion {number}",

@@ -136,6 +136,18 @@ return {
   ["history.partial"] = "Only a part of the history has been searched so far.",
   ["history.go_on"] = "Search further back",
   ["history.empty_filtered"] = "Nothing that was recorded matches these filters.",
+  ["history.waiting"] = "Waiting for an answer",
+  ["history.mine"] = "Only mine",
+  ["history.today"] = "Today",
+  ["history.yesterday"] = "Yesterday",
+  ["history.week"] = "Last 7 days",
+  ["history.utc_days"] = "Days begin at midnight UTC.",
+  ["history.proposed"] = "Proposed: {category}",
+  ["history.not_set"] = "Not set: {category}",
+  ["history.rules_of"] = "Rules of {time}, version {number}",
+  ["history.retry"] = "Try again",
+  ["history.retried"] = "{company} now has the category {category}.",
+  ["history.refused"] = "This was not done, because something else has happened since.",
 
   -- One revision of the rules.
   ["revision.title"] = "Rule version {number}",

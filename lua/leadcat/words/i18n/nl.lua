@@ -137,6 +137,18 @@ return {
   ["history.partial"] = "Tot nu toe is maar een deel van de geschiedenis doorzocht.",
   ["history.go_on"] = "Verder terug zoeken",
   ["history.empty_filtered"] = "Niets van wat is vastgelegd, past bij deze filters.",
+  ["history.waiting"] = "Wacht op antwoord",
+  ["history.mine"] = "Alleen van mij",
+  ["history.today"] = "Vandaag",
+  ["history.yesterday"] = "Gisteren",
+  ["history.week"] = "Afgelopen 7 dagen",
+  ["history.utc_days"] = "Dagen beginnen om middernacht UTC.",
+  ["history.proposed"] = "Voorgesteld: {category}",
+  ["history.not_set"] = "Niet ingesteld: {category}",
+  ["history.rules_of"] = "Regels van {time}, versie {number}",
+  ["history.retry"] = "Opnieuw proberen",
+  ["history.retried"] = "{company} heeft nu de categorie {category}.",
+  ["history.refused"] = "Dit is niet gedaan, omdat er sindsdien iets anders is gebeurd.",
 
   -- One revision of the rules.
   ["revision.title"] = "Regelversie {number}",

@@ -136,6 +136,18 @@ return {
   ["history.partial"] = "Bare en del av historikken er gjennomsøkt så langt.",
   ["history.go_on"] = "Søk lenger tilbake",
   ["history.empty_filtered"] = "Ingenting av det som er registrert, passer med disse filtrene.",
+  ["history.waiting"] = "Venter på svar",
+  ["history.mine"] = "Bare mine",
+  ["history.today"] = "I dag",
+  ["history.yesterday"] = "I går",
+  ["history.week"] = "Siste 7 dager",
+  ["history.utc_days"] = "Dager begynner ved midnatt UTC.",
+  ["history.proposed"] = "Foreslått: {category}",
+  ["history.not_set"] = "Ikke satt: {category}",
+  ["history.rules_of"] = "Regler fra {time}, versjon {number}",
+  ["history.retry"] = "Prøv igjen",
+  ["history.retried"] = "{company} har nå kategorien {category}.",
+  ["history.refused"] = "Dette ble ikke gjort, fordi noe annet har skjedd siden.",
 
   -- One revision of the rules.
   ["revision.title"] = "Regelversjon {number}",

@@ -136,6 +136,18 @@ return {
   ["history.partial"] = "Bara en del av historiken har sökts igenom hittills.",
   ["history.go_on"] = "Sök längre tillbaka",
   ["history.empty_filtered"] = "Inget som har registrerats stämmer med dessa filter.",
+  ["history.waiting"] = "Väntar på svar",
+  ["history.mine"] = "Bara mina",
+  ["history.today"] = "I dag",
+  ["history.yesterday"] = "I går",
+  ["history.week"] = "Senaste 7 dagarna",
+  ["history.utc_days"] = "Dagar börjar vid midnatt UTC.",
+  ["history.proposed"] = "Föreslagen: {category}",
+  ["history.not_set"] = "Inte angiven: {category}",
+  ["history.rules_of"] = "Regler från {time}, version {number}",
+  ["history.retry"] = "Försök igen",
+  ["history.retried"] = "{company} har nu kategorin {category}.",
+  ["history.refused"] = "Det här gjordes inte, eftersom något annat har hänt sedan dess.",
 
   -- One revision of the rules.
   ["revision.title"] = "Regelversion {number}",

@@ -1,0 +1,140 @@
+--- The routes that take changes back, try them again, or call them off: as forms of the history, which lead back to where
+-- the reader was, and for programs. Handlers are called as `http.lua` says.
+
+local api = require "leadcat.http.api"
+local history_page = require "leadcat.pages.history"
+local json = require "leadcat.util.json"
+local outcomes = require "leadcat.http.outcomes"
+local pager = require "leadcat.http.pager"
+local platform = require "leadcat.util.platform"
+local request_of = require "leadcat.http.request"
+local response = require "leadcat.http.response"
+local undo = require "leadcat.past.undo"
+local url = require "leadcat.util.url"
+
+local allow, fail, must = response.allow, response.fail, response.must
+
+local undoing = {}
+
+-- Fails for an entry that does not exist. An actor who may undo nothing does not learn which ones do.
+local function no_entry(context)
+  allow(context, "undo")
+  fail "not_found"
+end
+
+-- Who may not undo an entry gets the host's words for that.
+local function refuse_undo(context, entry)
+  allow(context, "undo", entry and outcomes.entry(context, entry))
+  fail "forbidden"
+end
+
+-- Has the engine do something about the entry that the path names; gives the outcome, or nil, message, code when the
+-- company is in the way of it.
+local function act(context, method)
+  local entry = api.cursor_of_history(context.id) or no_entry(context)
+  local outcome, message, code = context.engine[method](context.engine, entry, { actor = context.actor })
+  if code == "not_found" then
+    no_entry(context)
+  elseif code == "forbidden" then
+    refuse_undo(context, entry)
+  elseif code == "conflict" or code == "invalid" then
+    return nil, message, code
+  end
+  return must(outcome, message, code)
+end
+
+local KEPT = { zone = true, after = true } -- what goes with the filters
+for _, row in ipairs(history_page.FILTERS) do
+  KEPT[row[1]] = true
+end
+
+-- Where the reader was in the history: filters and place, as the form says. What is no filter is left out.
+local function place_of(context)
+  local fields, words = must(request_of.form(context.request)), {}
+  for key, value in pairs(request_of.fields(fields.back)) do
+    words[#words + 1] = KEPT[key] and value ~= "" and key .. "=" .. url.escape(value) or nil
+  end
+  table.sort(words)
+  return words
+end
+
+-- A handler that does so; `name` tells the page of the history what was done, `options` are of the outcome's response.
+local function handler(method, name, options)
+  return function(context)
+    local place = context.wants_page and place_of(context)
+    local outcome, message, code = act(context, method)
+    if not place then
+      return outcomes.one(context, must(outcome, message, code), options)
+    end
+    local is_done = outcome and outcome.status ~= "conflict"
+    place[#place + 1] = is_done and ("%s=%d"):format(name, outcome.entry) or "refused=" .. context.id
+    return response.redirect(context, ("/history?%s#leadcat-entry-%s"):format(table.concat(place, "&"), context.id))
+  end
+end
+
+--- Takes a change back.
+undoing.undo = handler("undo", "undone", { failed = 202 })
+
+--- Asks the host again for a change that has failed.
+undoing.retry = handler("retry", "retried", { failed = 202 })
+
+--- Calls off what is scheduled.
+undoing.cancel = handler("cancel", "cancelled")
+
+local LISTS = { "undone", "cancelled", "refused" } -- of an undo of many
+
+-- Leaves as many rows as fit into a page, list after list, and of these what the actor may see. Returns where to go on.
+local function show_part(context, result, after)
+  local rows, list_of, counts = {}, {}, {}
+  for _, name in ipairs(LISTS) do
+    for _, row in ipairs(result[name]) do
+      rows[#rows + 1], list_of[row] = row, name
+    end
+    counts[name], result[name] = #result[name], json.array {}
+  end
+  local part, place = pager.slice(rows, after)
+  result.counts = (place or after > 0) and counts or nil
+  for _, row in ipairs(part) do
+    local list = result[list_of[row]]
+    list[#list + 1] = outcomes.is_visible(context, row.entry) and row or nil
+    platform.give_way()
+  end
+  return place
+end
+
+-- The rest of a preview is asked for in the same way. What has been done is in the history.
+local function link_of_undo(context, sent, result, after)
+  if sent.preview or not result.run then
+    return pager.link(context, {}, after).Link
+  end
+  return ('<%s/api/history?run=%s>; rel="next"'):format(context.app.prefix, url.escape(result.run))
+end
+
+--- Takes back all that a run or a revision has changed.
+function undoing.many(context)
+  local query = api.query(context, {}, api.cursor_of_history)
+  local sent = must(request_of.json_table(context.request, "an object with run, revision or entry expected"))
+  local problem = undo.problem(sent)
+  if problem then
+    fail("invalid", problem)
+  end
+  local result, message, code = context.engine:undo(sent, { actor = context.actor })
+  if code == "forbidden" then
+    refuse_undo(context, sent.entry)
+  end
+  local log = {}
+  must(result, message, code)
+  for _, row in ipairs(result.refused) do
+    if row.code == "unavailable" or row.code == "refused" then -- the host's words are for the operator
+      log[#log + 1], row.why = ("entry %s: %s"):format(row.entry, row.why), nil
+    end
+  end
+  local after = show_part(context, result, query.after or 0)
+  local made = outcomes.logged(200, result, log)
+  if after then
+    made.headers.Link = link_of_undo(context, sent, result, after)
+  end
+  return made
+end
+
+return undoing

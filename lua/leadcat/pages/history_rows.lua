@@ -1,0 +1,234 @@
+--- The table of the history: a row for each entry, and for a question and its answer together. What did not happen does
+-- not look as if it had.
+
+local conditions = require "leadcat.rules.conditions"
+local config = require "leadcat.rules.config"
+local filters_of = require "leadcat.pages.history_filters"
+local h = require "leadcat.pages.html"
+local page = require "leadcat.pages.page"
+local parts = require "leadcat.pages.parts"
+local wording = require "leadcat.words.wording"
+local words_of = require "leadcat.words.conditions"
+
+local rows = {}
+
+local COLUMNS = {
+  "history.time", "confirmation.company", "history.cause", "confirmation.category", "history.status", "history.actor",
+  "history.rule",
+}
+
+local text, company_of = wording.sentence, filters_of.company_of
+
+local function note(...)
+  return h.span { class = "leadcat-line leadcat-muted", ... }
+end
+
+-- What happened -------------------------------------------------------------------------------------------------------
+
+-- When an entry's question was asked, where the entry is its answer.
+local function asked(model, entry)
+  local question = entry.status ~= "awaiting_confirmation" and entry.confirmation
+    and model.questions[entry.confirmation]
+  return question and wording.time(question.created_at)
+    and { " ", note(parts.sentence(model, "inbox.asked", "time", parts.time(question.created_at))) }
+end
+
+-- Why what the reader wanted was not done, on the row that it is about.
+local function refusal(model, entry)
+  return model.refused and model.refused.entry == entry.entry
+    and h.span { class = "leadcat-problem", role = "alert", model.refused.words }
+end
+
+local function cause(model, entry)
+  local run = entry.run and wording.line(entry.run)
+  return {
+    wording.note(model, entry, company_of(model, entry.company)) or wording.cause_of_entry(model, entry, model.cfg),
+    entry.carries_out and { " ", note(text(model, "history.was_scheduled")) },
+    asked(model, entry),
+    run and { " ", note(text(model, "history.run"), ": ",
+      h.a { href = filters_of.link(model, { run = entry.run }), h.bdi { run } }) },
+    refusal(model, entry),
+  }
+end
+
+-- How an entry looks, by its status. `open`: it may still happen; `off`: it did not; `bad`: it should have.
+local LOOKS = {
+  updated = "done", failed = "bad", conflict = "bad", declined = "off", expired = "off", superseded = "off",
+  cancelled = "off", dropped = "off", carried_out = "off", renamed = "note", merged = "note", deleted = "note",
+}
+
+local function look_of(entry)
+  return LOOKS[entry.status] or "open"
+end
+
+-- An arrow leads only to a category that was set.
+local function change(model, entry)
+  if not entry.trigger then
+    return nil -- it tells of the company itself
+  end
+  local from = wording.category(model.cfg, entry.from, model.language)
+  local to = wording.category(model.cfg, entry.to, model.language)
+  local look = look_of(entry)
+  if look == "done" then
+    return parts.change(from, to, text(model, "change.to"))
+  end
+  local key = (look == "open" or entry.status == "carried_out") and "history.proposed" or "history.not_set"
+  return { entry.from and h.span { class = "leadcat-change", parts.category(from) },
+    entry.to and { " ", note(text(model, key, { category = to.name })) },
+  }
+end
+
+local function company_link(model, entry)
+  local id = type(entry.company) == "string" and entry.company or wording.line(entry.company) or "?"
+  local former = entry.trigger and wording.line(entry.former)
+  return { h.a { href = filters_of.link(model, { company = id }), h.bdi { company_of(model, entry.company) } },
+    former and { " ", note(text(model, "history.former", { company = former })) },
+  }
+end
+
+-- Who -----------------------------------------------------------------------------------------------------------------
+
+local function user(model, actor)
+  return h.bdi { wording.called(actor) or text(model, actor and "confirmation.somebody" or "history.program") }
+end
+
+-- The words for the person who answered the question, by status of the entry.
+local ANSWERED = {
+  updated = "history.confirmed_by", applying = "history.confirmed_by", failed = "history.confirmed_by",
+  conflict = "history.confirmed_by", declined = "history.declined_by",
+}
+
+-- The question that an entry has asked, once it is closed.
+local function closed_question(model, entry)
+  local question = entry.status == "awaiting_confirmation" and model.questions[entry.confirmation]
+  return question and question.state ~= "open" and question or nil
+end
+
+-- The user of the event, and the person who answered its question.
+local function who(model, entry)
+  local key, answered_by, asked_by = entry.confirmation and ANSWERED[entry.status], entry.actor, entry.actor
+  if key then
+    asked_by = (model.questions[entry.confirmation] or {}).actor
+  else
+    local question = closed_question(model, entry)
+    answered_by = question and question.state ~= "superseded" and question.resolved_by
+    key = answered_by and "history.answered_by"
+  end
+  if entry.ended_by then
+    answered_by, key = entry.ended_by, "history.cancelled_by"
+  end
+  local name = wording.called(answered_by or nil) or text(model, "confirmation.somebody")
+  return { (asked_by or not key) and user(model, asked_by), " ", key and note(text(model, key, { user = name })) }
+end
+
+local function status(model, entry)
+  local question = closed_question(model, entry)
+  local words = question and text(model, "state." .. question.state) or filters_of.status_words(model, entry.status)
+  local due = entry.status == "scheduled" and wording.time(entry.due)
+  return {
+    h.span { class = "leadcat-badge leadcat-badge-" .. (question and "off" or look_of(entry)), words },
+    due and { " ", note(parts.sentence(model, "history.due", "time", parts.time(entry.due))) },
+  }
+end
+
+-- The rule ------------------------------------------------------------------------------------------------------------
+
+-- The fields that the newest rules of a trigger name, each once.
+local function fields_of(model, trigger)
+  local fields, seen = {}, {}
+  for _, rule in ipairs(model.cfg.rules) do
+    for _, group in ipairs(rule.trigger == trigger and rule.when or {}) do
+      for _, condition in ipairs(group) do
+        local field = condition.field
+        fields[#fields + 1], seen[field] = not seen[field] and field or nil, true
+      end
+    end
+  end
+  return fields
+end
+
+-- What of the event its rules look at, as far as the entry has it.
+local function looked_at(model, entry)
+  model.fields[entry.trigger] = model.fields[entry.trigger] or fields_of(model, entry.trigger)
+  local facts = {}
+  for _, field in ipairs(model.fields[entry.trigger]) do
+    local place, name = conditions.place_of(field)
+    local value = place and entry[place] and entry[place][name]
+    facts[#facts + 1] = value ~= nil and { field = field, value = value } or nil
+  end
+  return words_of.facts(model, facts, model.cfg.categories)
+end
+
+-- The version of the rules in words: of which day, and its number.
+local function version(model, revision)
+  local number, saved = ("%d"):format(revision), model.saved[revision]
+  return h.a { href = page.address(model, "/history/revisions/" .. number),
+    saved and parts.sentence(model, "history.rules_of", "time", parts.time(saved, true), { number = number })
+      or text(model, "history.version", { number = number }),
+  }
+end
+
+-- The rule and the revision that it was in.
+local function rule(model, entry)
+  if not entry.trigger then
+    return nil
+  end
+  local id = entry.trigger == "lead_status_set" and config.lead_status_of(entry.rule)
+  local name = id and text(model, "history.rule_lead_status", {
+    lead_status = wording.name_of(model.cfg.lead_statuses, id, model.language),
+  }) or wording.trigger(model, entry.trigger)
+  local facts = looked_at(model, entry)
+  return { name, " ", note(version(model, entry.revision)), facts and { " ", note(facts) } }
+end
+
+-- What can be done ----------------------------------------------------------------------------------------------------
+
+-- A screen reader says the company after the button's text, since the page has many such buttons. The form says where
+-- the reader is, to come back there.
+local function button(model, entry, row, action)
+  local id = row .. "-" .. action
+  return h.form { method = "post", action = page.address(model, ("/api/history/%d/%s"):format(entry.entry, action)),
+    data_leadcat_act = row,
+    h.input { type = "hidden", name = "back", value = filters_of.query(model.filters, model.after) },
+    h.button { type = "submit", id = id, aria_labelledby = id .. " " .. row .. "-company",
+      text(model, "history." .. action),
+    },
+  }
+end
+
+-- A cell also has its column's label, for narrow screens, where there is no head.
+local function cell(model, column, class, id, ...)
+  return h.td { class = class, id = id, data_label = text(model, COLUMNS[column]), h.div { ... } }
+end
+
+local function row_of(model, entry)
+  local id = ("leadcat-entry-%d"):format(entry.entry)
+  local action = model.may_undo and (entry.status == "scheduled" and "cancel" or model.actions[entry.entry])
+  local look = look_of(entry)
+  return h.tr { id = id, class = (look == "off" or look == "bad") and "leadcat-off" or nil,
+    cell(model, 1, "leadcat-time", nil, parts.time(entry.at)),
+    cell(model, 2, "leadcat-name", id .. "-company", company_link(model, entry)),
+    cell(model, 3, nil, nil, cause(model, entry)),
+    cell(model, 4, nil, nil, change(model, entry)),
+    cell(model, 5, nil, nil, status(model, entry)),
+    cell(model, 6, nil, nil, who(model, entry)),
+    cell(model, 7, nil, nil, rule(model, entry)),
+    model.may_undo and h.td { class = "leadcat-undo", action and button(model, entry, id, action) },
+  }
+end
+
+--- The table.
+---@param model leadcat.HistoryModel
+---@return leadcat.html.Node
+function rows.table(model)
+  local heads = parts.map(COLUMNS, function(key)
+    return text(model, key)
+  end)
+  heads[#heads + 1] = model.may_undo
+    and h.th { scope = "col", class = "leadcat-undo", text(model, "history.undo") } or nil
+  return parts.table("leadcat-title", heads, parts.map(model.entries, function(entry)
+    return row_of(model, entry)
+  end), "leadcat-history")
+end
+
+return rows

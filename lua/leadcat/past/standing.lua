@@ -1,0 +1,117 @@
+--- Which entries of a page can be undone or tried again as the company stands now, so that a page offers nothing that
+-- would be refused. What costs too much to know is offered: the engine has the last word.
+
+local contract = require "leadcat.host.contract"
+local event_of = require "leadcat.events.event"
+local journal = require "leadcat.past.journal"
+
+local standing = {}
+
+local DEEP = 50 -- entries of one company that are looked at
+local MOST = 2000 -- entries of all companies
+
+local CHANGES = { updated = true, applying = true }
+
+-- Whether it was done to a company that there is no more.
+local function is_past(stored)
+  return stored.is_gone or stored.former ~= nil
+end
+
+-- The numbers of the company's newest change and of its newest attempt at one, down to the entry `last`. Nil when that
+-- is too far back.
+local function newest_of(task, key, last)
+  local next_entry, attempt = journal.entries(task.engine, key), nil
+  for _ = 1, DEEP do
+    local stored, message, code = next_entry()
+    if code then
+      return nil, message, code
+    elseif not stored or stored.entry < last then
+      return { change = 0, attempt = attempt or 0 }
+    end
+    task.left = task.left - 1
+    if not is_past(stored) then
+      attempt = attempt or stored.status == "failed" and stored.entry or nil
+      if CHANGES[stored.status] then
+        return { change = stored.entry, attempt = attempt or stored.entry }
+      end
+    end
+    if task.left <= 0 then
+      break
+    end
+  end
+  return { unknown = true }
+end
+
+-- How the status of an entry can be acted on: the action, and where the company must be for it.
+local ACTIONS = { updated = { "undo", "to" }, failed = { "retry", "from" } }
+
+local function is_newest(entry, newest)
+  return newest.unknown or entry.entry == (entry.status == "updated" and newest.change or newest.attempt)
+end
+
+-- The entries of the page that no later one of their companies rules out.
+local function candidates(task, entries)
+  local oldest, newest, found = {}, {}, {}
+  for _, entry in ipairs(entries) do
+    oldest[event_of.key(entry.company)] = entry.entry -- they are newest first
+  end
+  for _, entry in ipairs(entries) do
+    local key = event_of.key(entry.company)
+    local acts = ACTIONS[entry.status] and entry.trigger and not entry.former and not entry.company_deleted
+    if acts and not newest[key] then
+      local message, code
+      newest[key], message, code = newest_of(task, key, oldest[key])
+      if not newest[key] then
+        return nil, message, code
+      end
+    end
+    if acts and is_newest(entry, newest[key]) then
+      found[#found + 1] = entry
+    end
+  end
+  return found
+end
+
+--- What can be done about the entries of a page. Reads at most 2,000 others, and asks the host about the companies of
+--- those that it comes to: all at once where it can.
+---@param self leadcat.Engine
+---@param entries leadcat.Entry[] newest first
+---@param actor? leadcat.Actor
+---@return table<integer, "undo"|"retry">? actions by entry, string? message, string? code
+function standing.actions(self, entries, actor)
+  local task = { engine = self, left = MOST }
+  local found, message, code = candidates(task, entries)
+  if not found then
+    return nil, message, code
+  end
+  local companies, actions = {}, {}
+  for i, entry in ipairs(found) do
+    companies[i] = entry.company
+  end
+  contract.categories(self, companies, function(place, ok, category)
+    local entry = found[place]
+    local action, place_of = ACTIONS[entry.status][1], ACTIONS[entry.status][2]
+    if (not ok or category == entry[place_of]) and self:can(actor, "undo", entry) then
+      actions[entry.entry] = action
+    end
+  end)
+  return actions
+end
+
+--- The newest change of the company after an entry; nil when there is none.
+---@param self leadcat.Engine
+---@param entry leadcat.Entry
+---@return leadcat.Entry?
+function standing.since(self, entry)
+  local next_entry = journal.entries(self, event_of.key(entry.company))
+  for _ = 1, MOST do
+    local stored = next_entry()
+    if not stored or stored.entry <= entry.entry then
+      return nil
+    elseif stored.status == "updated" and not is_past(stored) then
+      return journal.entry(stored, self._tenant)
+    end
+  end
+end
+
+return standing
