@@ -57,6 +57,7 @@ local ROUTES = {
   ["/versions"] = { page = true, GET = { versions.index, "view" } },
   ["/confirmations"] = { page = true, GET = { pages.inbox, "view" } },
   ["/history"] = { page = true, GET = { history.page, "view" } },
+  ["/history/undo"] = { page = true, GET = { undoing.preview, "undo" }, POST = { undoing.all, "undo" } },
   ["/history.csv"] = { page = true, GET = { history.csv, "view" } },
   ["/api/propose"] = { POST = { events.propose, "report" } },
   ["/api/explain"] = { GET = { api.why, "view" }, POST = { api.explain, "view" } },

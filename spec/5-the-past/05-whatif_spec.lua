@@ -311,7 +311,7 @@ describe("the report", function()
   -- The configs, the language, the first sentence, and what else is said.
   local ROWS = {
     { USUAL, LOST, "en", "1 of 3 companies would end in another category", "1 Customer → Lost" },
-    { USUAL, LOST, "no", "1 av 3 firmaer ville ende i en annen kategori", "1 Kunde → Tapt" },
+    { USUAL, LOST, "no", "1 av 3 firmaer ville havne i en annen kategori", "1 Kunde → Tapt" },
     { USUAL, LOST, "de", "Bei 1 von 3 Firmen wäre die Kategorie am Ende eine andere", "2 von 5 Ereignissen" },
     { USUAL, { sale_registered = 3, sale_won = { 5, ask = true }, sale_lost = 4 }, "en",
       "No company would end in another category", "The user is asked: 0 → 2" },

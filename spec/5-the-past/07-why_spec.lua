@@ -128,14 +128,14 @@ local ROWS = {
     end,
     en = "Acme is in Customer A, a category of the group Customer; "
       .. "only companies in a category of the group Potential customer are updated automatically.",
-    no = "Acme er i A-kunde, en kategori i gruppen Kunde; "
+    no = "Acme har kategorien A-kunde, som er i gruppen Kunde; "
       .. "bare firmaer i en kategori i gruppen Potensiell kunde oppdateres automatisk.",
     remedy = move(OPPORTUNITY) },
   { "the category is a partner's, and a lead status was set", { ["lead_status_set:5"] = 3 }, 6,
     { "lead_status_set", QUALIFIED }, "not_potential_customer",
     en = "Acme is in Partner, a category of the group Partner; only companies in a category of the group "
       .. "Potential customer with lead status enabled are updated automatically.",
-    no = "Acme er i Partner, en kategori i gruppen Partner; bare firmaer i en kategori i gruppen "
+    no = "Acme har kategorien Partner, som er i gruppen Partner; bare firmaer i en kategori i gruppen "
       .. "Potensiell kunde med lead-status slått på oppdateres automatisk.",
     remedy = move(LEAD) },
   { "the category is deleted, and of another group", { sale_won = CUSTOMER }, 7, { "sale_won" },
@@ -143,7 +143,7 @@ local ROWS = {
     prepare = function(scene) find(scene.cfg.categories, 7).deleted = true end,
     en = "Acme is in Lost (deleted), a category of the group Lost; "
       .. "only companies in a category of the group Potential customer are updated automatically.",
-    no = "Acme er i Tapt (slettet), en kategori i gruppen Tapt; "
+    no = "Acme har kategorien Tapt (slettet), som er i gruppen Tapt; "
       .. "bare firmaer i en kategori i gruppen Potensiell kunde oppdateres automatisk.",
     remedy = move(LEAD) },
   { "the category has no lead status", { ["lead_status_set:5"] = 3 }, LOST_OPPORTUNITY,
@@ -195,14 +195,14 @@ local ROWS = {
     "already_in_category",
     en = "Acme is already in Opportunity, the category that the rule sets; "
       .. "only companies in another category are updated.",
-    no = "Acme er allerede i Salgsmulighet, kategorien som regelen setter; "
+    no = "Acme har allerede kategorien Salgsmulighet, som er den regelen setter; "
       .. "bare firmaer i en annen kategori oppdateres.",
     remedy = move(LEAD) },
   { "the company is there already, by its lead status", { ["lead_status_set:2"] = { QUALIFIED_LEAD, on = true } },
     QUALIFIED_LEAD, { "lead_status_set", CONTACTING }, "already_in_category",
     en = "Acme is already in Marketing qualified lead, the category that the rule sets; "
       .. "only companies in another category are updated.",
-    no = "Acme er allerede i Markedskvalifisert lead, kategorien som regelen setter; "
+    no = "Acme har allerede kategorien Markedskvalifisert lead, som er den regelen setter; "
       .. "bare firmaer i en annen kategori oppdateres.",
     remedy = move(LEAD) },
   { "the amount is too low", { sale_won = CUSTOMER }, LEAD, { "sale_won" }, "conditions_not_met",
@@ -240,8 +240,8 @@ local ROWS = {
     end,
     en = "Acme is in Lead, a category of the group Potential customer; "
       .. "the rules for this start only from: Lost, Partner, Opportunity.",
-    no = "Acme er i Lead, en kategori i gruppen Potensiell kunde; reglene for dette starter bare fra: Tapt, Partner, "
-      .. "Salgsmulighet.",
+    no = "Acme har kategorien Lead, som er i gruppen Potensiell kunde; reglene for dette starter bare fra: Tapt, "
+      .. "Partner, Salgsmulighet.",
     remedy = move(OPPORTUNITY) },
   { "the rule goes forward only", { sale_lost = LEAD }, OPPORTUNITY, { "sale_lost" }, "lower_rank",
     prepare = function(scene) scene.cfg.rules[1].forward_only = true end,
@@ -386,12 +386,12 @@ describe("the sentence", function()
     local decision = engine:explain(event)
     assert.same({ asked.entry, "confirm" }, { decision.first.entry, decision.action })
     assert.equal("This event has been handled before. The sale Printers was registered. Whether to update the category "
-      .. "of Acme from Lead to Opportunity has been waiting for an answer since 2023-11-14 22:13 UTC.",
+      .. "of Acme from Lead to Opportunity has been waiting for an answer since 14 Nov 2023, 22:13 UTC.",
       decision.sentence)
     now = START + 3600
     assert(engine:resolve(asked.confirmation, { decline = true }, { actor = { id = 7, name = "Ann", admin = true } }))
     assert.equal("Denne hendelsen er allerede behandlet. Salget Printers ble registrert. Vil du endre kategorien for "
-      .. "Acme fra Lead til Salgsmulighet? Ann beholdt kategorien den 2023-11-14 23:13 UTC.",
+      .. "Acme fra Lead til Salgsmulighet? Ann beholdt kategorien den 14. nov. 2023 kl. 23.13 UTC.",
       engine:explain(event, { language = "no" }).sentence)
     engine:close()
   end)
@@ -458,25 +458,25 @@ describe("about a company", function()
   local ENTRIES = {
     { "updated", function(engine)
       assert(engine:handle { trigger = "sale_won", company = "Acme", sale = { id = 4 } })
-    end, "The sale 4 was won. The category of Acme was updated from Lead to Customer on 2023-11-14 22:13 UTC." },
+    end, "The sale 4 was won. The category of Acme was updated from Lead to Customer on 14 Nov 2023, 22:13 UTC." },
     { "updated, undone", function(engine)
       assert(engine:undo(engine:handle({ trigger = "sale_won", company = "Acme" }).entry))
     end, "An earlier change was undone. "
-      .. "The category of Acme was updated from Customer to Lead on 2023-11-14 22:13 UTC." },
+      .. "The category of Acme was updated from Customer to Lead on 14 Nov 2023, 22:13 UTC." },
     { "awaiting_confirmation", function(engine)
       assert(engine:handle { trigger = "sale_registered", company = "Acme" })
     end, "A sale was registered. Whether to update the category of Acme from Lead to Opportunity has been waiting for "
-      .. "an answer since 2023-11-14 22:13 UTC." },
+      .. "an answer since 14 Nov 2023, 22:13 UTC." },
     { "declined", function(engine)
       local asked = engine:handle { trigger = "sale_registered", company = "Acme" }
       assert(engine:resolve(asked.confirmation, { decline = true }, { actor = ANN }))
-    end, "A sale was registered. Ann kept Acme in Lead on 2023-11-14 22:13 UTC, instead of updating the category to "
+    end, "A sale was registered. Ann kept Acme in Lead on 14 Nov 2023, 22:13 UTC, instead of updating the category to "
       .. "Opportunity." },
     { "awaiting_confirmation, though its time is over", function(engine, time)
       assert(engine:handle { trigger = "sale_registered", company = "Acme" })
       time.now = START + 8 * 86400
-    end, "A sale was registered. Set the category of Acme from Lead to Opportunity? "
-      .. "This question expired on 2023-11-21 22:13 UTC." },
+    end, "A sale was registered. Change the category of Acme from Lead to Opportunity? "
+      .. "This question expired on 21 Nov 2023, 22:13 UTC." },
     { "expired", function(engine, time)
       assert(engine:handle { trigger = "sale_registered", company = "Acme" })
       time.now = START + 8 * 86400
@@ -485,8 +485,8 @@ describe("about a company", function()
       .. "Opportunity, so it was kept." },
     { "conflict", function(engine)
       assert.equal("conflict", engine:handle({ trigger = "sale_won", company = "Acme", category = OPPORTUNITY }).status)
-    end, "A sale was won. On 2023-11-14 22:13 UTC, Acme was no longer in Opportunity, so the category was not updated "
-      .. "to Customer." },
+    end, "A sale was won. On 14 Nov 2023, 22:13 UTC, Acme was no longer in Opportunity, so the category was not "
+      .. "updated to Customer." },
   }
   for _, row in ipairs(ENTRIES) do
     it("is said what came of it last: " .. row[1], function()
@@ -503,14 +503,14 @@ describe("about a company", function()
     local engine, time = new_engine(host)
     host.set_category = function() return nil, "down" end
     engine:handle { trigger = "sale_won", company = "Acme" }
-    assert.equal("A sale was won. On 2023-11-14 22:13 UTC, an update of the category of Acme from Lead to Customer was "
-      .. "begun; it is tried again until it is done.", engine:why("Acme").newest.sentence)
+    assert.equal("A sale was won. On 14 Nov 2023, 22:13 UTC, an update of the category of Acme from Lead to Customer "
+      .. "was started; it is retried until it succeeds.", engine:why("Acme").newest.sentence)
     for _ = 1, 12 do
       time.now = time.now + 3600
       engine:recover()
     end
     assert.equal("Et salg ble vunnet. Kategorien for Acme kunne ikke oppdateres fra Lead til Kunde den "
-      .. "2023-11-14 22:13 UTC.", engine:why("Acme", { language = "no" }).newest.sentence)
+      .. "14. nov. 2023 kl. 22.13 UTC.", engine:why("Acme", { language = "no" }).newest.sentence)
     engine:close()
   end)
 end)
@@ -718,8 +718,8 @@ describe("what came to nothing", function()
     local engine = open { record_unchanged = "full" }
     assert(engine:handle { trigger = "sale_lost", company = "Acme" })
     assert(engine:save(stores.config { sale_lost = LOST_OPPORTUNITY }))
-    assert.equal("A sale was lost. Nothing was changed on 2023-11-14 22:13 UTC. There is no rule “Update category when "
-      .. "a sale is lost”; the rule has to be added in the settings, with a category, and switched on.",
+    assert.equal("A sale was lost. Nothing was changed on 14 Nov 2023, 22:13 UTC. There is no rule “Update category "
+      .. "when a sale is lost”; the rule has to be added in the settings, with a category, and switched on.",
       engine:why("Acme").newest.sentence)
     local why
     engine:on("guard", function() return false, why end)
@@ -729,7 +729,7 @@ describe("what came to nothing", function()
     } do
       why = row[1]
       assert(engine:handle { trigger = "sale_lost", company = "Acme" })
-      assert.equal("Et salg ble tapt. Ingenting ble endret den 2023-11-14 22:13 UTC. " .. row[2],
+      assert.equal("Et salg er merket som tapt. Ingenting ble endret den 14. nov. 2023 kl. 22.13 UTC. " .. row[2],
         engine:why("Acme", { language = "no" }).newest.sentence)
     end
     engine:close()

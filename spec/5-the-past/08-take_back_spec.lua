@@ -165,7 +165,7 @@ for _, name in ipairs(HOSTS) do
       happen(engine, "sale_won", 7)
       local view = assert(engine:propose(event("sale_reopened", 7)))
       assert.equal("The sale Printers was reopened. This takes back what the sale changed. "
-        .. "Set the category of Acme from Customer to Lead?", view.sentence)
+        .. "Change the category of Acme from Customer to Lead?", view.sentence)
       local asked = assert(engine:handle(event("sale_reopened", 7)))
       assert.equal("awaiting_confirmation 5>1", shown(asked))
       assert.is_true(engine:confirmation(asked.confirmation).takes_back)

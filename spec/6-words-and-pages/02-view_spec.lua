@@ -6,6 +6,7 @@ local json = require "leadcat.util.json"
 local preset = require "leadcat.rules.preset"
 local unicode = require "leadcat.util.unicode"
 local view = require "leadcat.words.view"
+local wording = require "leadcat.words.wording"
 
 local STRINGS = i18n.new()
 local CREATED, RESOLVED, EXPIRES = 1796040000, 1796044560.9, 1796644800 -- 2026-11-30, 13:16 that day, a week later
@@ -53,11 +54,11 @@ describe("a view", function()
       },
       labels = {
         category = "Kategori", save = "Lagre", keep = "Behold nåværende kategori", cancel = "Avbryt", close = "Lukk",
-        company = "Firma", current = "Kategori nå", proposed = "Foreslått kategori", proposal_mark = "foreslått",
-        network = "Serveren svarer ikke. Kontroller forbindelsen og prøv igjen.",
+        company = "Firma", current = "Nåværende kategori", proposed = "Foreslått kategori", proposal_mark = "foreslått",
+        network = "Får ikke kontakt med serveren. Kontroller tilkoblingen og prøv igjen.",
       },
-      created = "2026-11-30 12:00 UTC",
-      expires_at = EXPIRES, expires = "Svar før 2026-12-07 12:00 UTC.",
+      created = "30. nov. 2026 kl. 12.00 UTC",
+      expires_at = EXPIRES, expires = "Svar før 7. des. 2026 kl. 12.00 UTC.",
     }, view.new(record { options = { 1, 5 } }, cfg, STRINGS, "no"))
   end)
 
@@ -132,16 +133,16 @@ describe("what led to a question", function()
           fields[name] = value
         end
       end
-      local proposal = fields.to == 3 and " Set the category of Acme from Lead to Opportunity?"
-        or " Set the category of Acme from Lead to Customer?"
+      local proposal = fields.to == 3 and " Change the category of Acme from Lead to Opportunity?"
+        or " Change the category of Acme from Lead to Customer?"
       assert.equal(row[2] .. proposal, shown(fields).sentence)
     end)
   end
 
   local IN_LANGUAGES = {
-    en = "The lead status of Ann was set to Open. Set the category of Acme from Lead to Partner?",
+    en = "The lead status of Ann was set to Open. Change the category of Acme from Lead to Partner?",
     no = "Lead-statusen til Ann ble satt til Åpen. Vil du endre kategorien for Acme fra Lead til Partner?",
-    sv = "Leadstatus för Ann har satts till Öppen. Vill du ändra kategorin för Acme från Lead till Partner?",
+    sv = "Leadstatus för Ann har ändrats till Öppen. Vill du ändra kategorin för Acme från Lead till Partner?",
     da = "Leadstatus for Ann blev sat til Åben. Vil du ændre kategorien for Acme fra Lead til Partner?",
     de = "Der Lead-Status von Ann wurde auf Offen gesetzt. "
       .. "Möchten Sie die Kategorie der Firma Acme von Lead in Partner ändern?",
@@ -258,27 +259,27 @@ describe("a question's end", function()
 
   -- The state, other fields, its name, how it ended.
   local ROWS = {
-    { "accepted", { resolved_by = ANN }, "Accepted", "Ann accepted this on 2026-11-30 13:16 UTC." },
-    { "changed", { resolved_by = ANN, category = 3 }, "Changed", "Ann chose Opportunity on 2026-11-30 13:16 UTC." },
-    { "changed", { resolved_by = ANN, category = 99 }, "Changed", "Ann chose #99 on 2026-11-30 13:16 UTC." },
-    { "declined", { resolved_by = ANN }, "Declined", "Ann kept the category on 2026-11-30 13:16 UTC." },
-    { "expired", {}, "Expired", "This question expired on 2026-11-30 13:16 UTC." },
-    { "expired", { resolved_at = false }, "Expired", "This question expired on 2026-12-07 12:00 UTC." },
-    { "superseded", {}, "Replaced", "A newer event replaced this question on 2026-11-30 13:16 UTC." },
+    { "accepted", { resolved_by = ANN }, "Accepted", "Ann accepted this on 30 Nov 2026, 13:16 UTC." },
+    { "changed", { resolved_by = ANN, category = 3 }, "Changed", "Ann chose Opportunity on 30 Nov 2026, 13:16 UTC." },
+    { "changed", { resolved_by = ANN, category = 99 }, "Changed", "Ann chose #99 on 30 Nov 2026, 13:16 UTC." },
+    { "declined", { resolved_by = ANN }, "Declined", "Ann kept the category on 30 Nov 2026, 13:16 UTC." },
+    { "expired", {}, "Expired", "This question expired on 30 Nov 2026, 13:16 UTC." },
+    { "expired", { resolved_at = false }, "Expired", "This question expired on 7 Dec 2026, 12:00 UTC." },
+    { "superseded", {}, "Replaced", "A newer event replaced this question on 30 Nov 2026, 13:16 UTC." },
     { "conflict", { resolved_by = ANN }, "Conflict",
-      "Ann answered on 2026-11-30 13:16 UTC, but the category had already been changed." },
+      "Ann answered on 30 Nov 2026, 13:16 UTC, but the category had already been changed." },
 
-    { "accepted", { resolved_by = { id = 7 } }, "Accepted", "7 accepted this on 2026-11-30 13:16 UTC." },
+    { "accepted", { resolved_by = { id = 7 } }, "Accepted", "7 accepted this on 30 Nov 2026, 13:16 UTC." },
     { "accepted", { resolved_by = { name = "\n", id = "ann" } }, "Accepted",
-      "ann accepted this on 2026-11-30 13:16 UTC." },
-    { "accepted", {}, "Accepted", "Somebody accepted this on 2026-11-30 13:16 UTC." },
-    { "accepted", { resolved_by = { name = {} } }, "Accepted", "Somebody accepted this on 2026-11-30 13:16 UTC." },
-    { "accepted", { resolved_by = "ann" }, "Accepted", "Somebody accepted this on 2026-11-30 13:16 UTC." },
+      "ann accepted this on 30 Nov 2026, 13:16 UTC." },
+    { "accepted", {}, "Accepted", "Someone accepted this on 30 Nov 2026, 13:16 UTC." },
+    { "accepted", { resolved_by = { name = {} } }, "Accepted", "Someone accepted this on 30 Nov 2026, 13:16 UTC." },
+    { "accepted", { resolved_by = "ann" }, "Accepted", "Someone accepted this on 30 Nov 2026, 13:16 UTC." },
     { "accepted", { resolved_at = false }, "Accepted", nil },
     { "declined", { resolved_at = 1e300 }, "Declined", nil },
     { "declined", { resolved_at = 0 / 0 }, "Declined", nil },
     { "declined", { resolved_at = -1 }, "Declined", nil },
-    { "declined", { resolved_at = 0 }, "Declined", "Somebody kept the category on 1970-01-01 00:00 UTC." },
+    { "declined", { resolved_at = 0 }, "Declined", "Someone kept the category on 1 Jan 1970, 00:00 UTC." },
   }
   for i, row in ipairs(ROWS) do
     it(("is told when it is %s (%d)"):format(row[1], i), function()
@@ -294,8 +295,9 @@ describe("a question's end", function()
   end
 
   it("is told in all languages", function()
-    local PLAIN = { user = "Ann", time = "2026-11-30 13:16 UTC" }
+    local PLAIN = { user = "Ann" }
     for _, language in ipairs(i18n.LANGUAGES) do
+      PLAIN.time = wording.time(RESOLVED, { strings = STRINGS, language = language })
       for _, state in ipairs { "accepted", "changed", "declined", "expired", "superseded", "conflict" } do
         local result = shown({ state = state, resolved_at = RESOLVED, resolved_by = ANN, category = 3 }, language)
         PLAIN.category = result.options[3].name
@@ -307,7 +309,7 @@ describe("a question's end", function()
 
   it("is not there while it is open, and then it says until when", function()
     local result = shown()
-    assert.same({ EXPIRES, "Answer before 2026-12-07 12:00 UTC." }, { result.expires_at, result.expires })
+    assert.same({ EXPIRES, "Answer before 7 Dec 2026, 12:00 UTC." }, { result.expires_at, result.expires })
     assert.is_nil(result.closed)
     result = shown { expires_at = math.huge }
     assert.is_nil(result.expires)
@@ -361,9 +363,9 @@ describe("a hostile name", function()
       local inside = (row[4] or name):gsub("^ ", "")
       assert.same({ name, name, name, name },
         { result.company, result.from.name, result.to.name, result.options[1].name })
-      local sentence = "The sale %s was won. Set the category of %s from %s to %s?"
+      local sentence = "The sale %s was won. Change the category of %s from %s to %s?"
       assert.equal(sentence:format(inside, inside, inside, inside), result.sentence)
-      assert.equal(inside .. " accepted this on 2026-11-30 13:16 UTC.", result.closed)
+      assert.equal(inside .. " accepted this on 30 Nov 2026, 13:16 UTC.", result.closed)
       each_text(result, function(text)
         assert.equal(text, unicode.valid(text))
         assert.is_nil(text:find "[%z\1-\31\127]")

@@ -355,11 +355,11 @@ end)
 local ENGLISH = [[
 Update category
 
-The sale Cloud migration was won. Set the category of Fjord Shipping from Lead
-to Customer?
+The sale Cloud migration was won. Change the category of Fjord Shipping from
+Lead to Customer?
 
 Company:           Fjord Shipping
-Category now:      Lead
+Current category:  Lead
 Proposed category: Customer
 
 Category:
@@ -371,7 +371,7 @@ Category:
   Partner
       Partner
 
-Answer before 2026-11-18 22:26 UTC.
+Answer before 18 Nov 2026, 22:26 UTC.
 ]]
 
 local NORWEGIAN = [[
@@ -381,7 +381,7 @@ Lead-statusen til Åse Ødegård ble satt til Kvalifisert. Vil du endre
 kategorien for Brødrene Ærlig AS fra Lead til Salgsmulighet?
 
 Firma:              Brødrene Ærlig AS
-Kategori nå:        Lead
+Nåværende kategori: Lead
 Foreslått kategori: Salgsmulighet
 
 Kategori:
@@ -397,11 +397,11 @@ Svar før 18.11.2026 22:26 UTC.
 local CLOSED = [[
 Update category
 
-The sale Cloud migration was won. Set the category of Fjord Shipping from Lead
-to Customer?
+The sale Cloud migration was won. Change the category of Fjord Shipping from
+Lead to Customer?
 
 Company:           Fjord Shipping
-Category now:      Lead
+Current category:  Lead
 Proposed category: Customer
 
 Ann kept the category on 1 May.

@@ -6,6 +6,7 @@ local config = require "leadcat.rules.config"
 local difference = require "leadcat.rules.difference"
 local forms = require "support.forms"
 local i18n = require "leadcat.words.i18n"
+local language_tag = require "leadcat.util.language"
 local page = require "leadcat.pages.page"
 local preset = require "leadcat.rules.preset"
 local settings = require "leadcat.pages.settings"
@@ -474,7 +475,7 @@ describe("the page", function()
         assert.is_number(found, label)
         position = found
       end
-      assert.matches('<html lang="' .. language .. '">', shown)
+      assert.matches('<html lang="' .. language_tag.of_page(language) .. '">', shown)
     end)
   end
 
@@ -599,11 +600,11 @@ describe("the page", function()
     assert.matches("A &lt;b&gt; was renamed.", shown, 1, true)
     assert.matches("Your own changes are not saved yet", shown, 1, true)
     assert.equal("12", forms.fields(shown).revision)
-    assert.matches("Nothing that is shown here was changed.", html(MIXED, { changes = {} }), 1, true)
+    assert.matches("Nothing shown on this page changed.", html(MIXED, { changes = {} }), 1, true)
   end)
 
   it("says that it is saved", function()
-    assert.matches('role="status">The settings are saved', html(MIXED, { saved = 8 }), 1, true)
+    assert.matches('role="status">Settings saved.', html(MIXED, { saved = 8 }), 1, true)
     assert.matches('role="status"></p>', html(MIXED), 1, true)
   end)
 

@@ -7,11 +7,13 @@ local history = require "leadcat.pages.history"
 local history_csv = require "leadcat.pages.history_csv"
 local i18n = require "leadcat.words.i18n"
 local inbox = require "leadcat.pages.inbox"
+local language_tag = require "leadcat.util.language"
 local preset = require "leadcat.rules.preset"
 local problem = require "leadcat.pages.problem"
 local revision = require "leadcat.pages.revision"
 local view = require "leadcat.words.view"
 local views = require "support.views"
+local wording = require "leadcat.words.wording"
 
 local STRINGS = i18n.new()
 local BASE = "/crm/leads"
@@ -88,7 +90,7 @@ describe("the inbox", function()
     has(markup, "<p>The sale Printers was won.</p>")
     has(markup, '<span class="leadcat-group leadcat-group-potential_customer"><bdi>Lead</bdi></span>')
     has(markup, '<span class="leadcat-group leadcat-group-customer"><bdi>Customer</bdi></span>')
-    has(markup, "Asked on 2026-11-30 12:00 UTC. Answer before 2026-12-07 12:00 UTC.")
+    has(markup, "Asked on 30 Nov 2026, 12:00 UTC. Answer before 7 Dec 2026, 12:00 UTC.")
     has(markup, ('data-leadcat-answer="%s" href="%s/confirmations/%s"'):format(ID, BASE, ID))
   end)
 
@@ -115,22 +117,23 @@ describe("the inbox", function()
   for _, language in ipairs(i18n.LANGUAGES) do
     it("is in " .. language, function()
       local markup = inbox_page({}, language)
-      has(markup, '<html lang="' .. language .. '">')
+      has(markup, '<html lang="' .. language_tag.of_page(language) .. '">')
       for _, key in ipairs { "inbox.title", "inbox.choose" } do
         has(markup, ">" .. h.render(STRINGS:text(language, key)) .. "</")
       end
-      has(markup, h.render(STRINGS:text(language, "inbox.asked", { time = "2026-11-30 12:00 UTC" })))
+      local asked = wording.time(1796040000, { strings = STRINGS, language = language })
+      has(markup, h.render(STRINGS:text(language, "inbox.asked", { time = asked })))
     end)
   end
 
   it("says when there is nothing to answer", function()
     local markup = inbox_page { views = {} }
-    has(markup, '<p class="leadcat-empty">There is nothing to answer.</p>')
+    has(markup, '<p class="leadcat-empty">No questions are waiting for you.</p>')
     has_not(markup, "<ul")
   end)
 
   it("keeps these words for the script otherwise", function()
-    has(inbox_page {}, '<p class="leadcat-empty" hidden>There is nothing to answer.</p>')
+    has(inbox_page {}, '<p class="leadcat-empty" hidden>No questions are waiting for you.</p>')
     has_not(inbox_page { next = ID }, "leadcat-empty")
   end)
 
@@ -230,7 +233,7 @@ end
 
 describe("the journal", function()
   it("says when, who, what, from where to where, and by which rules", function()
-    assert.same({ "2026-11-30 12:00 UTC", "Acme", "The sale Printers was won.", "Lead → Customer", "Updated", "Ann ",
+    assert.same({ "30 Nov 2026, 12:00 UTC", "Acme", "The sale Printers was won.", "Lead → Customer", "Updated", "Ann ",
       "Sale won Version 3", "Undo" }, cells(journal {}))
   end)
 
@@ -265,7 +268,7 @@ describe("the journal", function()
     { { status = "superseded" }, 4, "Lead Not set: Customer" },
     { { status = "awaiting_confirmation" }, 4, "Lead Proposed: Customer" },
     { { status = "applying" }, 4, "Lead Proposed: Customer" },
-    { { confirmation = "q" }, 3, "The sale Printers was won. Asked on 2026-11-30 11:00 UTC." },
+    { { confirmation = "q" }, 3, "The sale Printers was won. Asked on 30 Nov 2026, 11:00 UTC." },
     { { status = "applying" }, 5, "In progress" },
     { { status = "conflict" }, 5, "Conflict" },
     { { status = "failed" }, 5, "Failed" },
@@ -273,13 +276,13 @@ describe("the journal", function()
     { { status = "declined" }, 5, "Declined" },
     { { status = "expired" }, 5, "Expired" },
     { { status = "superseded" }, 5, "Replaced" },
-    { { actor = false }, 6, "Automatic " },
+    { { actor = false }, 6, "System " },
     { { actor = { id = 7 } }, 6, "7 " },
     { { trigger = "lead_status_set", rule = "lead_status_set:5" }, 7, "Lead status: Qualified Version 3" },
     { { run = "backfill-1" }, 3, "The sale Printers was won. Run: backfill-1" },
     { { confirmation = "q" }, 6, "Bob Confirmed by Ann" },
     { { confirmation = "q", status = "declined" }, 6, "Bob Declined by Ann" },
-    { { confirmation = "q", actor = false }, 6, "Bob Confirmed by Somebody" },
+    { { confirmation = "q", actor = false }, 6, "Bob Confirmed by Someone" },
     { { confirmation = "x" }, 6, " Confirmed by Ann" }, -- nobody may see the question
     { { confirmation = "q", status = "awaiting_confirmation" }, 6, "Ann Answered by Eve" },
     { { confirmation = "q", status = "awaiting_confirmation" }, 5, "Accepted" },
@@ -303,7 +306,7 @@ describe("the journal", function()
   for _, language in ipairs(i18n.LANGUAGES) do
     it("is in " .. language, function()
       local markup = journal({}, language)
-      has(markup, '<html lang="' .. language .. '">')
+      has(markup, '<html lang="' .. language_tag.of_page(language) .. '">')
       for _, key in ipairs { "title", "time", "cause", "status", "actor", "rule", "undo", "updated",
         "csv" } do
         has(markup, ">" .. h.render(STRINGS:text(language, "history." .. key)) .. "</")
@@ -355,7 +358,7 @@ describe("the journal", function()
     { "company", "43", 'value="43"', "Company: Forty-three" },
     { "actor", "ann", 'value="ann"', "Who: ann" },
     { "sale", "17", 'value="17"', "Sale: 17" },
-    { "trigger", "sale_lost", '<option selected value="sale_lost">Sale lost</option>', "What happened: Sale lost" },
+    { "trigger", "sale_lost", '<option selected value="sale_lost">Sale lost</option>', "Event: Sale lost" },
     { "status", "conflict", '<option selected value="conflict">Conflict</option>', "Status: Conflict" },
     { "from", "2026-11-01", 'type="date" value="2026-11-01"', "From date: 2026-11-01" },
     { "to", "2026-11-30", 'type="date" value="2026-11-30"', "To date: 2026-11-30" },
@@ -401,9 +404,9 @@ describe("the journal", function()
 
   it("says when it has not looked through all", function()
     local markup = journal { next = 17, searched = false, entries = {}, filters = { actor = "ann" } }
-    has(markup, '<p class="leadcat-empty">Only a part of the history has been searched so far.</p>')
+    has(markup, '<p class="leadcat-empty">Only part of the history has been searched so far.</p>')
     has(markup, '/history?actor=ann&amp;after=17">Search further back</a>')
-    has(journal { next = 17, searched = false }, "<p>Only a part of the history has been searched so far. <a href=")
+    has(journal { next = 17, searched = false }, "<p>Only part of the history has been searched so far. <a href=")
   end)
 
   it("has shortcuts, which keep the other filters, and take themselves away again", function()
@@ -418,7 +421,7 @@ describe("the journal", function()
   end)
 
   it("says of which day the rules of an entry are", function()
-    assert.equal("Sale won Rules of 2026-11-30, version 3", cells(journal { saved = { [3] = 1796040000 } })[7])
+    assert.equal("Sale won Rules of 30 Nov 2026, version 3", cells(journal { saved = { [3] = 1796040000 } })[7])
   end)
 
   it("leads to the rules of an entry", function()
@@ -427,16 +430,16 @@ describe("the journal", function()
 
   it("says when there is nothing", function()
     has(journal { entries = {} }, '<p class="leadcat-empty">Nothing has been recorded yet.</p>')
-    has(journal { entries = {}, filters = { company = "A<b>" } }, "Nothing that was recorded matches these filters.")
+    has(journal { entries = {}, filters = { company = "A<b>" } }, "No entries match these filters.")
     has_not(journal { entries = {} }, "<table")
     has_not(journal { entries = {} }, "history.csv")
   end)
 
   it("says what has just happened", function()
     local undone = history.said(entry { from = 5, to = 1, undoes = 16 }, preset.get "superoffice", model {})
-    assert.equal("Acme has the category Lead again.", undone)
+    assert.equal("Undone: Acme is back in Lead.", undone)
     local named = history.said(entry { to = 1, undoes = 16 }, preset.get "superoffice", model {}, "A")
-    assert.equal("A has the category Lead again.", named)
+    assert.equal("Undone: A is back in Lead.", named)
     has(journal { said = undone }, 'role="status">' .. undone .. "</p>")
   end)
 end)
@@ -454,7 +457,7 @@ describe("a revision", function()
 
   it("says who saved it when, and what that changed", function()
     local markup = page({}, 3, { "A <b> was renamed." })
-    has(markup, "<h1>Rule version 2</h1><p>Saved by Ann on 2026-11-30 12:00 UTC.</p>")
+    has(markup, "<h1>Rule version 2</h1><p>Saved by Ann on 30 Nov 2026, 12:00 UTC.</p>")
     has(markup, "What changed since version 1</h2>")
     has(markup, "<li>A &lt;b&gt; was renamed.</li>")
     for _, path in ipairs { "?revision=2", "/revisions/1", "/revisions/3" } do
@@ -465,20 +468,20 @@ describe("a revision", function()
   end)
 
   it("says what is special about it", function()
-    has(page { actor = false }, "Saved automatically on 2026-11-30 12:00 UTC.")
-    has(page { reverted = 1 }, "It brings version 1 back.")
-    has(page {}, "Nothing that is shown here was changed.")
+    has(page { actor = false }, "Saved automatically on 30 Nov 2026, 12:00 UTC.")
+    has(page { reverted = 1 }, "It restores version 1.")
+    has(page {}, "Nothing shown on this page changed.")
     has(page({}, 2), "These are the rules in use now.")
     has_not(page({}, 2), "/revisions/3")
     local first = page { revision = 1 }
-    has(first, "What the first version set up")
+    has(first, "Set up in the first version")
     has_not(first, "/revisions/0")
   end)
 
   it("is in every language", function()
     for _, language in ipairs(i18n.LANGUAGES) do
       local made = model({ revision = { revision = 2, at = 0, reverted = 1 }, newest = 2, changes = {} }, language)
-      has(check_form(revision.html(made)), '<html lang="' .. language .. '">')
+      has(check_form(revision.html(made)), '<html lang="' .. language_tag.of_page(language) .. '">')
     end
   end)
 end)

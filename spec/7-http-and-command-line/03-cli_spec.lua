@@ -687,7 +687,7 @@ describe("leadcat", function()
           assert.same({ row[4], row[5], "eve" }, { engine.host:get "Acme", record.state, record.resolved_by.id })
         end)
         local complaint = expect(1, "resolve", acme, "--path", path, stores.unpack(row[2]))
-        assert.matches("eve .-on %d%d%d%d%-%d%d%-%d%d", complaint)
+        assert.matches("eve .-on %d+ %a+ %d%d%d%d, %d%d:%d%d UTC", complaint)
       end)
     end
 

@@ -471,13 +471,13 @@ describe("an explanation", function()
     local status, decision = call(site, "POST", "/leadcat/api/explain", { as = "kai", json = event })
     assert.same({ 200, "not_potential_customer", CUSTOMER, false },
       { status, decision.reason, decision.category, decision.checks[3].pass })
-    contains(decision.sentence, "einer Kategorie der Gruppe Kunde; nur Firmen in")
+    contains(decision.sentence, "die zur Gruppe Kunde gehört; nur Firmen in")
     local why
     status, why = call(site, "GET", "/leadcat/api/explain?company=" .. company, { as = "kai" })
     assert.same({ 200, company, CUSTOMER, 4, "updated" },
       { status, why.name, why.category, #why.decisions, why.newest.status })
     assert.equal(decision.sentence, why.decisions[2].sentence)
-    contains(why.newest.sentence, "wurde am 2023-11-14 22:13 UTC von Lead in Kunde geändert.")
+    contains(why.newest.sentence, "wurde am 14.11.2023, 22:13 UTC von Lead in Kunde geändert.")
     assert.equal(1, entries(site))
     site.engine:close()
   end)

@@ -128,14 +128,13 @@ describe("an answer", function()
     local id = question(site, ACTORS.kai)
     assert.equal(200, (answer(site, id, { accept = true }, "ann")))
     local said = {
-      kai = "Ann hat dies am 2023-11-14 22:13 UTC bestätigt.", liv = "Ann",
-      ann = "Ann accepted this on 2023-11-14 22:13 UTC.",
+      kai = "Ann hat dies am 14.11.2023, 22:13 UTC bestätigt.", liv = "Ann",
+      ann = "Ann accepted this on 14 Nov 2023, 22:13 UTC.",
     }
     for who, sentence in pairs(said) do
       local status, problem = answer(site, id, { decline = true }, who)
       assert.same({ 409, "already_resolved" }, { status, problem.code }, who)
       contains(problem.detail, sentence)
-      contains(problem.detail, "2023-11-14 22:13")
       local page = is_page(answer_form(site, id, { decline = "true" }, who))
       assert.equal(409, page.status)
       contains(page.body, sentence)
@@ -150,7 +149,7 @@ describe("an answer", function()
     site.now = START + WEEK
     local status, problem = answer(site, id, { accept = true }, "kai")
     assert.same({ 410, "expired" }, { status, problem.code })
-    contains(problem.detail, "2023-11-21 22:13 UTC abgelaufen")
+    contains(problem.detail, "21.11.2023, 22:13 UTC abgelaufen")
     assert.equal(410, is_page(answer_form(site, id, { accept = "true" }, "kai")).status)
     assert.equal(LEAD, category_of(site, company))
     site.engine:close()
@@ -169,7 +168,7 @@ describe("an answer", function()
         local status, problem = answer(site, id, { accept = true })
         assert.same({ 409, "conflict", "conflict", LOST },
           { status, problem.code, problem.outcome.status, problem.outcome.category })
-        contains(problem.detail, "Bob answered on 2023-11-14 22:13 UTC")
+        contains(problem.detail, "Bob answered on 14 Nov 2023, 22:13 UTC")
       end
       assert.same({ "conflict", LOST }, { site.engine:confirmation(id).state, category_of(site, company) })
       site.engine:close()
@@ -377,7 +376,7 @@ describe("an undo", function()
     local page, location = send(site, entry, "undo",
       "company=" .. company .. "&zone=60&status=updated&after=9007199254740991&evil=1")
     assert.is_truthy(location:find "^/leadcat/history%?after=%d+&company=[%w-]+&status=updated&zone=60&undone=%d+#")
-    contains(page, ('role="status">%s has the category Lead again.</p>'):format(company))
+    contains(page, ('role="status">Undone: %s is back in Lead.</p>'):format(company))
     local path = ("/leadcat/api/history/%d/undo"):format(entry)
     assert.equal(403, is_page(ask(site, "POST", path, { as = "bob", body = "", type = FORM })).status)
     site.engine:close()
@@ -416,6 +415,41 @@ describe("an undo", function()
     assert.same({}, offered())
     local path = "/leadcat/history?status=updated&after=" .. text(second)
     lacks(is_page(ask(site, "GET", path, { as = "ann" })).body, "/undo") -- what came later is on another page
+    site.engine:close()
+  end)
+
+  it("of a run and of a version is shown before it is made", function()
+    local site = new_site()
+    local _, company = change(site)
+    local _, elsewhere = change(site)
+    assert(site.engine.host.set_category(elsewhere, LEAD, CUSTOMER))
+    contains(is_page(ask(site, "GET", "/leadcat/history?revision=1", { as = "ann" })).body, "/history/undo?revision=1")
+    local page = is_page(ask(site, "GET", "/leadcat/history/undo?revision=1", { as = "liv" })).body
+    for _, words in ipairs { "Blir angret: 1", "Kan ikke angres: 1", "Kategorien til firmaet er allerede endret.",
+      company } do
+      contains(page, words)
+    end
+    assert.equal(CUSTOMER, category_of(site, company))
+    assert.equal(403, is_page(ask(site, "GET", "/leadcat/history/undo?revision=1", { as = "bob" })).status)
+    local answer = ask(site, "POST", "/leadcat/history/undo", { as = "ann", form = { revision = "1" } })
+    assert.equal(LEAD, category_of(site, company))
+    page = is_page(ask(site, "GET", answer.headers.Location, { as = "ann" })).body
+    contains(page, "Undone: 1. Not undone: 1.")
+    local run = answer.headers.Location:match "run=(%w+)"
+    contains(is_page(ask(site, "GET", "/leadcat/history/undo?run=" .. run, { as = "ann" })).body, "Will be undone: 1")
+    ask(site, "POST", "/leadcat/history/undo", { as = "ann", form = { run = run } })
+    assert.equal(CUSTOMER, category_of(site, company))
+    for _, query in ipairs { "", "?run=nobody", "?revision=x", "?revision=99", "?run=a&revision=1" } do
+      assert.equal(404, is_page(ask(site, "GET", "/leadcat/history/undo" .. query, { as = "ann" })).status, query)
+    end
+    site.engine:close()
+  end)
+
+  it("page says in the reader's language what it cannot show", function()
+    local site = new_site()
+    local page = is_page(ask(site, "GET", "/leadcat/history?from=x", { as = "liv" }))
+    assert.equal(422, page.status)
+    contains(page.body, "«x» er ikke mulig her (from).")
     site.engine:close()
   end)
 

@@ -3,6 +3,7 @@
 local companies = require "leadcat.demo.companies"
 local crm = require "leadcat.demo.crm"
 local i18n = require "leadcat.words.i18n"
+local language_tag = require "leadcat.util.language"
 local processes = require "support.processes"
 local stores = require "support.stores"
 local words = require "leadcat.demo.words"
@@ -151,7 +152,7 @@ describe("the demo CRM", function()
   end)
 
   it("says why nothing was done", function()
-    assert.matches("only potential customers are changed",
+    assert.matches("only companies that are potential customers are updated",
       sales.get(report(sales, "sale_won", { company = "Odd Little Otter Brewing" })).body, 1, true)
   end)
 
@@ -215,7 +216,7 @@ describe("the demo CRM", function()
         assert.is_string(english[key], key)
       end
       local page = browser(engine, "sales", language).get("/demo").body
-      assert.matches(('<html lang="%s">'):format(language), page, 1, true)
+      assert.matches(('<html lang="%s">'):format(language_tag.of_page(language)), page, 1, true)
       assert.matches("<h1>" .. texts.companies .. "</h1>", page, 1, true)
     end)
   end

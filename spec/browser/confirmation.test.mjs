@@ -185,7 +185,7 @@ test("a closed question has nothing to answer with, and can be closed", () => wi
 test("the dialog says its name and its question to assistive technology", () => open("norwegian", async (page) => {
   const dialog = page.getByRole("dialog", { name: "Oppdater kategori" });
   assert.match(await dialog.ariaSnapshot(), /Vil du endre kategorien/);
-  assert.equal(await dialog.getAttribute("lang"), "no");
+  assert.equal(await dialog.getAttribute("lang"), "nb");
   assert.equal(await page.getByRole("combobox", { name: "Kategori" }).inputValue(), "3");
   const described = await dialog.evaluate((element) =>
     document.getElementById(element.getAttribute("aria-describedby")).textContent);

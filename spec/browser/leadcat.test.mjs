@@ -462,15 +462,15 @@ test("an answer on a card that is refused is told there, and can be given again"
 test("the inbox says so when everything is answered", () => open(INBOX, async (page) => {
   play.answer = () => json({ status: "failed" }, 202);
   for (let left = 3; left > 0; left -= 1) {
-    assert.equal(await page.getByText("There is nothing to answer.").isVisible(), false);
+    assert.equal(await page.getByText("No questions are waiting for you.").isVisible(), false);
     await page.getByRole("link", { name: /^Choose another/ }).last().click();
     await shown(page);
     await button(page, "Save").click();
     await closed(page);
   }
   assert.equal(plain(await said(page)),
-    "The category of Fjord Shipping could not be changed yet. It is tried again automatically.");
-  assert.equal(await page.getByText("There is nothing to answer.").isVisible(), true);
+    "The category of Fjord Shipping could not be changed yet. It will be retried automatically.");
+  assert.equal(await page.getByText("No questions are waiting for you.").isVisible(), true);
   assert.equal(await page.locator(":focus").getAttribute("role"), "status");
   assert.equal(await page.locator(".leadcat-questions").count(), 0);
 }));

@@ -21,7 +21,7 @@ const WORDS = {
     status: "Oppdater kategori når en lead-status settes til", target: "Sett kategori til",
     ask: "Be om brukerbekreftelse før oppdatering", save: "Lagre", cancel: "Avbryt", category: "Kategori",
     keep: "Behold nåværende kategori", win: "Vinn", customer: "Kunde", partner: "Partner", lost_group: "Tapt",
-    answer: "Velg en annen…", empty: "Det er ingenting å svare på.", before: "Spør før lagring",
+    answer: "Velg en annen…", empty: "Du har ingen spørsmål å svare på.", before: "Spør før lagring",
     updated: (company, category) => `${company} har nå kategorien ${category}.`,
     kept: (company) => `${company} beholder kategorien sin.`, undo: "Angre",
   },
@@ -32,7 +32,7 @@ const WORDS = {
     status: "Update category when a lead status is set to", target: "Set category to",
     ask: "Ask for user confirmation before updating", save: "Save", cancel: "Cancel", category: "Category",
     keep: "Keep current category", win: "Win", customer: "Customer", partner: "Partner", lost_group: "Lost",
-    answer: "Choose another…", empty: "There is nothing to answer.", before: "Ask before saving",
+    answer: "Choose another…", empty: "No questions are waiting for you.", before: "Ask before saving",
     updated: (company, category) => `${company} now has the category ${category}.`,
     kept: (company) => `${company} keeps its category.`, undo: "Undo",
   },
@@ -378,7 +378,7 @@ test("what was done is found by filters, and its rules by a link, without JavaSc
     await page.getByText("Filter", { exact: true }).click();
     await page.getByLabel("Company").fill(COMPANY);
     await page.getByLabel("Status").selectOption("Updated");
-    await button(page, "Show").click();
+    await button(page, "Apply filters").click();
     await page.waitForURL(/status=updated/);
     assert.equal(await page.locator("tbody tr").count(), 1);
     const [download] = await Promise.all([page.waitForEvent("download"),
@@ -390,7 +390,7 @@ test("what was done is found by filters, and its rules by a link, without JavaSc
     assert.equal(await page.locator("tbody tr").count(), 2);
     await page.getByRole("link", { name: /version 1$/ }).first().click();
     await page.waitForURL(/revisions\/1/);
-    await page.getByText("What the first version set up").waitFor();
+    await page.getByText("Set up in the first version").waitFor();
   }, as("sales", "en", { javaScriptEnabled: false }));
 }));
 

@@ -190,14 +190,14 @@ for (const settings of [{}, NO_SCRIPT]) {
 
   test(`a change is tried before it is saved${how}`, () => open("en", withRules(RULES), watched(async (page) => {
     await card(page, "sale_won").getByLabel("Set category to").selectOption("Partner");
-    await button(page, "Try on past events").click();
+    await button(page, "Test on past events").click();
     await page.getByRole("heading", { name: "8 of 12 companies would end in another category" }).waitFor();
     assert.equal(state.config.revision, 3, "nothing is saved");
     assert.equal(await page.getByRole("img", { name: /^Where the companies end/ }).count(), 1);
     if (settings !== NO_SCRIPT) {
       assert.match(await focused(page), /^8 of 12 companies/);
     }
-    await page.getByText("Which companies, which decisions, and why").click();
+    await page.getByText("Show companies, decisions and reasons").click();
     await page.getByRole("heading", { name: "Examples" }).waitFor();
     await save(page);
     assert.equal(ruleOf("sale_won").set_category, 6);
@@ -272,7 +272,7 @@ for (const settings of [{}, NO_SCRIPT]) {
     await button(page, "Add category").click();
     await page.locator('[name="category.9.name"]:focus').waitFor();
     await card(page, "sale_won").getByLabel("Set category to").selectOption("9");
-    await button(page, "Delete Not named yet").click();
+    await button(page, "Delete No name").click();
     await page.locator('[name="category.9.name"]').waitFor({ state: "detached" });
     assert.equal(await card(page, "sale_won").getByLabel("Set category to").inputValue(), "");
     assert.equal(await focused(page), "Add category");
@@ -655,7 +655,7 @@ test("a save says that it works, is one, and keeps what is typed meanwhile", () 
     assert.equal(state.config.categories[0].name.no, "Emne");
     assert.equal(await page.locator('[name="category.2.name"]').inputValue(), "Enda et");
     assert.equal(await page.locator('[name="category.1.lead_status"]').isChecked(), false);
-    assert.equal(await page.locator("#leadcat-hint").textContent(), "Det finnes endringer som ikke er lagret ennå.");
+    assert.equal(await page.locator("#leadcat-hint").textContent(), "Du har endringer som ikke er lagret.");
     await save(page, "Lagre");
     assert.equal(state.config.categories[1].name.no, "Enda et");
     assert.equal(await page.locator("#leadcat-hint").textContent(), "");
@@ -751,7 +751,7 @@ test("leaving with unsaved changes asks first; saving does not", () => open("en"
   await page.locator('[name="category.1.name"]').click();
   await page.keyboard.type("x");
   const hint = page.locator("#leadcat-hint");
-  assert.equal(await hint.textContent(), "There are changes that are not saved yet.");
+  assert.equal(await hint.textContent(), "Unsaved changes");
   await page.goto(`${site.origin}${PATH}?other`).catch(() => {});
   assert.equal(page.alerts, 1);
   await save(page);

@@ -4,12 +4,12 @@ local views = {}
 
 local ENGLISH = {
   category = "Category", save = "Save", keep = "Keep current category", cancel = "Cancel", close = "Close",
-  company = "Company", current = "Category now", proposed = "Proposed category", proposal_mark = "proposed",
+  company = "Company", current = "Current category", proposed = "Proposed category", proposal_mark = "proposed",
   network = "The server could not be reached.",
 }
 local NORWEGIAN = {
   category = "Kategori", save = "Lagre", keep = "Behold nåværende kategori", cancel = "Avbryt", close = "Lukk",
-  company = "Firma", current = "Kategori nå", proposed = "Foreslått kategori", proposal_mark = "foreslått",
+  company = "Firma", current = "Nåværende kategori", proposed = "Foreslått kategori", proposal_mark = "foreslått",
   network = "Serveren svarer ikke.",
 }
 
@@ -36,7 +36,7 @@ function views.english(fields)
   local view = {
     id = "00112233445566778899aabbccddeeff", state = "open", state_name = "Open", language = "en",
     title = "Update category",
-    sentence = "The sale Cloud migration was won. Set the category of Fjord Shipping from Lead to Customer?",
+    sentence = "The sale Cloud migration was won. Change the category of Fjord Shipping from Lead to Customer?",
     cause = "The sale Cloud migration was won.", company = "Fjord Shipping",
     from = { id = 1, name = "Lead", group = "potential_customer" },
     to = { id = 5, name = "Customer", group = "customer" },
@@ -46,7 +46,7 @@ function views.english(fields)
       { id = 5, name = "Customer", group = "customer", group_name = "Customer", proposed = true },
       { id = 6, name = "Partner", group = "partner", group_name = "Partner" },
     },
-    labels = ENGLISH, expires_at = 1795000000, expires = "Answer before 2026-11-18 22:26 UTC.",
+    labels = ENGLISH, expires_at = 1795000000, expires = "Answer before 18 Nov 2026, 22:26 UTC.",
   }
   for name, value in pairs(fields or {}) do
     view[name] = value

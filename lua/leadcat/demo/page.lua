@@ -2,6 +2,7 @@
 -- files/demo.js.
 
 local h = require "leadcat.pages.html"
+local language = require "leadcat.util.language"
 local parts = require "leadcat.pages.parts"
 local url = require "leadcat.util.url"
 local words = require "leadcat.demo.words"
@@ -34,8 +35,8 @@ end
 
 local function languages(model)
   local buttons = parts.map(words.LANGUAGES, function(row)
-    return h.button { type = "submit", name = "language", value = row[1], lang = row[1], title = row[2],
-      aria_label = row[2], aria_pressed = row[1] == model.language and "true" or "false", row[1] }
+    return h.button { type = "submit", name = "language", value = row[1], lang = language.of_page(row[1]),
+      title = row[2], aria_label = row[2], aria_pressed = row[1] == model.language and "true" or "false", row[1] }
   end)
   return h.form { class = "demo-languages", method = "post", action = "/demo/language",
     h.p { role = "group", aria_label = text(model, "language"), buttons },
@@ -62,7 +63,7 @@ local function user(model)
 end
 
 local function document(model, title, main)
-  return h.document { lang = model.language,
+  return h.document { lang = language.of_page(model.language),
     h.head {
       h.meta { charset = "utf-8" },
       h.title { title },

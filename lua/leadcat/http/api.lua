@@ -11,6 +11,7 @@ local request_of = require "leadcat.http.request"
 local response = require "leadcat.http.response"
 local search = require "leadcat.past.search"
 local unicode = require "leadcat.util.unicode"
+local wording = require "leadcat.words.wording"
 
 local allow, fail, must = response.allow, response.fail, response.must
 
@@ -133,7 +134,11 @@ local function read_parameter(context, sent, query, name, read)
   local text = sent[name]
   if text and text ~= "" then
     query[name] = read(text, context)
-    if query[name] == nil then
+    if query[name] == nil and context.wants_page then
+      fail("invalid", wording.sentence(context, "problem.parameter", {
+        name = name, value = unicode.line(text:sub(1, 60)),
+      }))
+    elseif query[name] == nil then
       fail("invalid", ("the parameter %s cannot be '%s'"):format(name, unicode.visible(text:sub(1, 60))))
     end
   end
@@ -309,6 +314,8 @@ local function resolve(context, answer)
   if code == "forbidden" then
     allow(context, "confirm", api.find(context)) -- the question cannot be found when the actor may not even see it
     fail(code)
+  elseif code == "invalid" and context.wants_page then
+    fail(code) -- the page has its own words, in the reader's language
   elseif not outcome then
     fail(code, why_closed(context, record) or not record and message or nil)
   elseif outcome.status == "conflict" then

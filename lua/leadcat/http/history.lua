@@ -107,6 +107,10 @@ end
 
 -- The sentence about what was just undone, tried again or cancelled.
 local function done(context, sent, cfg)
+  if api.cursor_of_history(sent.all or "") or sent.all == "0" then
+    local left = (sent.left or ""):match "^%d+$" or "0"
+    return wording.sentence(context, "undo.done", { count = sent.all, refused = left })
+  end
   local entry = told_of(context, sent.undone or sent.retried)
   if entry and entry.status == "updated" then
     return history_page.said(entry, cfg, context, context.engine:company_name(entry.company))

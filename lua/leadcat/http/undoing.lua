@@ -10,6 +10,7 @@ local platform = require "leadcat.util.platform"
 local request_of = require "leadcat.http.request"
 local response = require "leadcat.http.response"
 local undo = require "leadcat.past.undo"
+local undo_page = require "leadcat.pages.undo_many"
 local url = require "leadcat.util.url"
 
 local allow, fail, must = response.allow, response.fail, response.must
@@ -135,6 +136,49 @@ function undoing.many(context)
     made.headers.Link = link_of_undo(context, sent, result, after)
   end
   return made
+end
+
+-- The page --------------------------------------------------------------------------------------------------------------
+
+-- What the fields of an address or a form choose: a run, or a revision of the rules.
+local function chosen(fields)
+  local what = { run = fields.run, revision = fields.revision and api.cursor_of_history(fields.revision) }
+  return not undo.problem(what) and what or fail "not_found"
+end
+
+-- Those of the rows that the actor may see, and what the host calls their companies.
+local function visible(context, list, names)
+  local seen = {}
+  for _, row in ipairs(list) do
+    platform.give_way()
+    if outcomes.is_visible(context, row.entry) then
+      seen[#seen + 1] = row
+      if #seen <= 100 then -- as many as are listed
+        names[row.company] = context.engine:company_name(row.company) or nil
+      end
+    end
+  end
+  return seen
+end
+
+--- Says what taking all of it back would do.
+function undoing.preview(context)
+  local what, names = chosen(request_of.fields(context.request.query)), {}
+  what.preview = true
+  local result = must(context.engine:undo(what, { actor = context.actor }))
+  return response.page(context, 200, undo_page.html, {
+    run = what.run, revision = what.revision, cfg = must(context.engine:config()), names = names,
+    undone = visible(context, result.undone, names), cancelled = visible(context, result.cancelled, names),
+    refused = visible(context, result.refused, names),
+  })
+end
+
+--- Takes all of it back, and shows what was done in the history.
+function undoing.all(context)
+  local what = chosen(must(request_of.form(context.request)))
+  local result = must(context.engine:undo(what, { actor = context.actor }))
+  return response.redirect(context, ("/history?%sall=%d&left=%d"):format(
+    result.run and "run=" .. url.escape(result.run) .. "&" or "", #result.undone + #result.cancelled, #result.refused))
 end
 
 return undoing

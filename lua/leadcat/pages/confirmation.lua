@@ -2,6 +2,7 @@
 -- shows the same markup over another page: the `data-` attributes are its words, and errors go into the empty alert.
 
 local h = require "leadcat.pages.html"
+local language = require "leadcat.util.language"
 local page = require "leadcat.pages.page"
 local parts = require "leadcat.pages.parts"
 
@@ -104,7 +105,7 @@ local function element(view, options)
   local known = type(view.id) == "string" and #view.id == 32 and not view.id:find "%X"
   local id = known and PREFIX .. "-" .. view.id or options.prefix or PREFIX
   local action = options.action or known and page.address(options, "/api/confirmations/" .. view.id) or false
-  return h.dialog { class = "leadcat-dialog", lang = view.language, open = options.open ~= false,
+  return h.dialog { class = "leadcat-dialog", lang = language.of_page(view.language), open = options.open ~= false,
     aria_labelledby = id .. "-title", aria_describedby = id .. "-sentence",
     data_leadcat_close = view.labels.close, data_leadcat_network = view.labels.network,
     h.h2 { id = id .. "-title", view.title },

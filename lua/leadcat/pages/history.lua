@@ -53,6 +53,15 @@ local function download(model)
   }
 end
 
+-- Where all that the chosen run or version did can be taken back.
+local function undo_all(model)
+  local name = model.filters.run and "run" or model.filters.revision and "revision"
+  return name and model.may_undo and model.entries[1] and h.p { h.a { class = "leadcat-button",
+    href = page.address(model, "/history/undo?" .. filters_of.query { [name] = model.filters[name] }),
+    text(model, "undo.all"),
+  } }
+end
+
 -- Why something was not done, where its row is not on the page.
 local function refused(model)
   for _, entry in ipairs(model.entries) do
@@ -90,6 +99,7 @@ function history.html(model)
       filters_of.form(model),
       filters_of.shortcuts(model),
       filters_of.chips(model),
+      undo_all(model),
       results(model),
       model.entries[1] and download(model),
     },

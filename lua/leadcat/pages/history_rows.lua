@@ -30,7 +30,7 @@ local function asked(model, entry)
   local question = entry.status ~= "awaiting_confirmation" and entry.confirmation
     and model.questions[entry.confirmation]
   return question and wording.time(question.created_at)
-    and { " ", note(parts.sentence(model, "inbox.asked", "time", parts.time(question.created_at))) }
+    and { " ", note(parts.sentence(model, "inbox.asked", "time", parts.time(model, question.created_at))) }
 end
 
 -- Why what the reader wanted was not done, on the row that it is about.
@@ -127,7 +127,7 @@ local function status(model, entry)
   local due = entry.status == "scheduled" and wording.time(entry.due)
   return {
     h.span { class = "leadcat-badge leadcat-badge-" .. (question and "off" or look_of(entry)), words },
-    due and { " ", note(parts.sentence(model, "history.due", "time", parts.time(entry.due))) },
+    due and { " ", note(parts.sentence(model, "history.due", "time", parts.time(model, entry.due))) },
   }
 end
 
@@ -163,7 +163,7 @@ end
 local function version(model, revision)
   local number, saved = ("%d"):format(revision), model.saved[revision]
   return h.a { href = page.address(model, "/history/revisions/" .. number),
-    saved and parts.sentence(model, "history.rules_of", "time", parts.time(saved, true), { number = number })
+    saved and parts.sentence(model, "history.rules_of", "time", parts.time(model, saved, true), { number = number })
       or text(model, "history.version", { number = number }),
   }
 end
@@ -206,7 +206,7 @@ local function row_of(model, entry)
   local action = model.may_undo and (entry.status == "scheduled" and "cancel" or model.actions[entry.entry])
   local look = look_of(entry)
   return h.tr { id = id, class = (look == "off" or look == "bad") and "leadcat-off" or nil,
-    cell(model, 1, "leadcat-time", nil, parts.time(entry.at)),
+    cell(model, 1, "leadcat-time", nil, parts.time(model, entry.at)),
     cell(model, 2, "leadcat-name", id .. "-company", company_link(model, entry)),
     cell(model, 3, nil, nil, cause(model, entry)),
     cell(model, 4, nil, nil, change(model, entry)),

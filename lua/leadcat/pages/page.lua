@@ -2,6 +2,7 @@
 -- `default-src 'none'; style-src 'self'; script-src 'self'`. A page that is saved as a file contains its stylesheet.
 
 local h = require "leadcat.pages.html"
+local language = require "leadcat.util.language"
 local parts = require "leadcat.pages.parts"
 
 local page = {}
@@ -58,7 +59,7 @@ end
 ---@return string
 function page.document(options)
   check(options)
-  return h.document { lang = options.language,
+  return h.document { lang = language.of_page(options.language),
     h.head {
       h.meta { charset = "utf-8" },
       h.title { options.title },

@@ -71,13 +71,14 @@ function parts.change(from, to, label)
 end
 
 --- A time, which leadcat.js shows in the reader's zone and language; without it, in UTC.
+---@param words leadcat.Words
 ---@param seconds any since 1970
 ---@param day? boolean only the day
 ---@return leadcat.html.Child
-function parts.time(seconds, day)
-  local shown = wording.time(seconds)
+function parts.time(words, seconds, day)
+  local shown = day and wording.day(seconds, words) or wording.time(seconds, words)
   return shown and h.time { datetime = os.date("!%Y-%m-%dT%H:%M:%SZ", math.floor(seconds)),
-    data_leadcat_day = day and "" or nil, day and shown:sub(1, 10) or shown,
+    data_leadcat_day = day and "" or nil, shown,
   } or "?"
 end
 

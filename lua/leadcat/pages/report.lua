@@ -281,7 +281,7 @@ end
 
 local function example_item(model, example)
   local event = example.event
-  local at = wording.time(event.at)
+  local at = wording.time(event.at, model)
   return h.li { class = "leadcat-card",
     h.p { h.strong { h.bdi { wording.line(event.company) or "?" } },
       at and { " ", h.span { class = "leadcat-muted", at } }, h.br {}, wording.cause(model, event, model.after),

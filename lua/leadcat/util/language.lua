@@ -93,4 +93,12 @@ function language.match(tag, known)
   return found
 end
 
+--- The tag by which a browser knows the language, for `lang` of a page. Voices and hyphenation there are for bokmål
+--- (`nb`), which `no` does not say.
+---@param tag string a key of words
+---@return string
+function language.of_page(tag)
+  return tag == "no" and "nb" or tag
+end
+
 return language

@@ -68,7 +68,8 @@ end
 
 -- How the question ended; nil when the time is not known.
 local function closed(record, cfg, words)
-  local at = wording.time(record.resolved_at) or record.state == "expired" and wording.time(record.expires_at)
+  local at = wording.time(record.resolved_at, words)
+    or record.state == "expired" and wording.time(record.expires_at, words)
   return at and wording.sentence(words, "confirmation." .. record.state, {
     time = at,
     user = wording.called(record.resolved_by) or label(words, "confirmation.somebody"),
@@ -100,7 +101,7 @@ function view.new(record, cfg, strings, language, names)
   local proposal = { company = company, from = from.name, to = to.name }
   local led_to_it = wording.cause(words, record, cfg)
   led_to_it = record.takes_back and led_to_it .. " " .. label(words, "confirmation.takes_back") or led_to_it
-  local expires_at = open and wording.time(record.expires_at) or nil
+  local expires_at = open and wording.time(record.expires_at, words) or nil
   return {
     id = record.id,
     state = state,
@@ -115,7 +116,7 @@ function view.new(record, cfg, strings, language, names)
     options = options(record, cfg, words),
     labels = labels(words),
     user = wording.called(record.actor),
-    created = wording.time(record.created_at),
+    created = wording.time(record.created_at, words),
     category = record.category and wording.category(cfg, record.category, language),
     closed = not open and closed(record, cfg, words) or nil,
     expires_at = expires_at and record.expires_at,

@@ -214,7 +214,7 @@ function why.decision(told)
   local scheduled = told.scheduled
   local later = scheduled and text(told, "later", {
     company = told.company, to = category_name(told, scheduled.to),
-    time = wording.time(told.at + scheduled.seconds) or "?",
+    time = wording.time(told.at + scheduled.seconds, told.words) or "?",
   })
   if told.action == "none" and later then
     return later
@@ -251,10 +251,10 @@ local function ending_of(entry, told)
     who = entry.ended_by
   end
   return text(told, "entry." .. ending_key(entry), {
-    company = told.company, due = wording.time(entry.due) or "?",
+    company = told.company, due = wording.time(entry.due, told.words) or "?",
     from = category_name(told, entry.from),
     to = category_name(told, entry.to),
-    time = wording.time(entry.at) or "?",
+    time = wording.time(entry.at, told.words) or "?",
     user = wording.called(who) or wording.sentence(told.words, "confirmation.somebody"),
   })
 end

@@ -34,13 +34,42 @@ function wording.called(thing)
   end
 end
 
+local function is_time(seconds)
+  return type(seconds) == "number" and seconds >= 0 and seconds <= LAST_TIME
+end
+
+--- A day as the language writes it, in UTC.
+---@param seconds any since 1970
+---@param words leadcat.Words
+---@return string? "30 Nov 2026"
+function wording.day(seconds, words)
+  if not is_time(seconds) then
+    return nil
+  end
+  local day, number, year = os.date("!%d %m %Y", math.floor(seconds)):match "^(%d+) (%d+) (%d+)$"
+  local months = {}
+  for month in words.strings:text(words.language, "time.months"):gmatch "%S+" do
+    months[#months + 1] = month
+  end
+  return words.strings:text(words.language, "time.day", {
+    day = ("%d"):format(day), month = months[tonumber(number)] or number, year = year,
+  })
+end
+
 --- A time to the minute, in UTC.
 ---@param seconds any since 1970
----@return string? "2026-11-30 12:00 UTC"
-function wording.time(seconds)
-  if type(seconds) == "number" and seconds >= 0 and seconds <= LAST_TIME then
+---@param words? leadcat.Words whose language writes it; default: year first, as in files and on the command line
+---@return string? "30 Nov 2026, 12:00 UTC", or "2026-11-30 12:00 UTC"
+function wording.time(seconds, words)
+  if not is_time(seconds) then
+    return nil
+  elseif not words then
     return os.date("!%Y-%m-%d %H:%M UTC", math.floor(seconds))
   end
+  local hour, minute = os.date("!%H:%M", math.floor(seconds)):match "^(%d+):(%d+)$"
+  return words.strings:text(words.language, "time.time", {
+    day = wording.day(seconds, words), hour = hour, minute = minute,
+  })
 end
 
 --- A whole number with its thousands separated as in any language.
@@ -209,7 +238,7 @@ local NOTES = { renamed = true, merged = true, deleted = true }
 function wording.note(words, entry, company)
   return NOTES[entry.status] and wording.sentence(words, "why.entry." .. entry.status, {
     company = company or wording.line(entry.company) or "?", former = wording.line(entry.former) or "?",
-    time = wording.time(entry.at) or "?",
+    time = wording.time(entry.at, words) or "?",
   }) or nil
 end
 

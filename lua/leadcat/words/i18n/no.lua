@@ -8,8 +8,8 @@ return {
   ["confirmation.own_trigger_unnamed"] = "{trigger}.",
   ["confirmation.sale_won"] = "Salget {sale} ble vunnet.",
   ["confirmation.sale_won_unnamed"] = "Et salg ble vunnet.",
-  ["confirmation.sale_lost"] = "Salget {sale} ble tapt.",
-  ["confirmation.sale_lost_unnamed"] = "Et salg ble tapt.",
+  ["confirmation.sale_lost"] = "Salget {sale} er merket som tapt.",
+  ["confirmation.sale_lost_unnamed"] = "Et salg er merket som tapt.",
   ["confirmation.lead_status_set"] = "Lead-statusen til {contact} ble satt til {lead_status}.",
   ["confirmation.lead_status_set_unnamed"] = "En lead-status ble satt til {lead_status}.",
   ["confirmation.sale_reopened"] = "Salget {sale} ble åpnet igjen.",
@@ -22,14 +22,13 @@ return {
   ["confirmation.save"] = "Lagre",
   ["confirmation.keep"] = "Behold nåværende kategori",
   ["confirmation.cancel"] = "Avbryt",
-  ["confirmation.later"] = "Svar senere",
   ["confirmation.close"] = "Lukk",
   ["confirmation.company"] = "Firma",
-  ["confirmation.current"] = "Kategori nå",
+  ["confirmation.current"] = "Nåværende kategori",
   ["confirmation.proposed"] = "Foreslått kategori",
   ["confirmation.proposal_mark"] = "foreslått",
   ["confirmation.expires"] = "Svar før {time}.",
-  ["confirmation.network"] = "Serveren svarer ikke. Kontroller forbindelsen og prøv igjen.",
+  ["confirmation.network"] = "Får ikke kontakt med serveren. Kontroller tilkoblingen og prøv igjen.",
 
   -- How a question ended.
   ["confirmation.accepted"] = "{user} godtok dette den {time}.",
@@ -54,6 +53,11 @@ return {
   ["group.partner"] = "Partner",
   ["group.potential_customer"] = "Potensiell kunde",
 
+  -- Times: the twelve months with blanks between them, a day, and a time of a day.
+  ["time.months"] = "jan. feb. mars april mai juni juli aug. sep. okt. nov. des.",
+  ["time.day"] = "{day}. {month} {year}",
+  ["time.time"] = "{day} kl. {hour}.{minute} UTC",
+
   -- A change of category, where an arrow is drawn.
   ["change.to"] = "til",
 
@@ -65,8 +69,8 @@ return {
   ["inbox.keep"] = "Behold {category}",
   ["inbox.choose"] = "Velg en annen…",
   ["inbox.title"] = "Spørsmål til deg",
-  ["inbox.empty"] = "Det er ingenting å svare på.",
-  ["inbox.asked"] = "Spurt den {time}.",
+  ["inbox.empty"] = "Du har ingen spørsmål å svare på.",
+  ["inbox.asked"] = "Stilt {time}.",
   ["inbox.older"] = "Eldre spørsmål",
   ["inbox.question"] = "Spørsmål om {company}",
   ["inbox.back"] = "Alle spørsmål til deg",
@@ -74,7 +78,7 @@ return {
   ["inbox.declined"] = "{company} beholder kategorien sin.",
   ["inbox.applying"] = "{company} får straks kategorien {category}.",
   ["inbox.refused"] = "CRM-systemet tillot ikke at kategorien for {company} ble endret.",
-  ["inbox.failed"] = "Kategorien for {company} kunne ikke endres ennå. Det prøves igjen automatisk.",
+  ["inbox.failed"] = "Kategorien for {company} kunne ikke endres ennå. Et nytt forsøk gjøres automatisk.",
   ["inbox.closed"] = "Spørsmålet om {company} er avsluttet.",
 
   -- The journal.
@@ -88,7 +92,7 @@ return {
   ["history.undo"] = "Angre",
   ["history.undo_of"] = "En tidligere endring ble angret.",
   ["history.undone"] = "{company} har igjen kategorien {category}.",
-  ["history.program"] = "Automatisk",
+  ["history.program"] = "System",
   ["history.show"] = "Vis",
   ["history.empty"] = "Ingenting er registrert ennå.",
   ["history.older"] = "Eldre oppføringer",
@@ -132,10 +136,10 @@ return {
   ["history.was_scheduled"] = "Det var planlagt tidligere.",
   ["history.cancel_done"] = "Det som var planlagt for {company}, er avlyst.",
   ["history.csv"] = "Last ned som CSV",
-  ["history.csv_hint"] = "Inntil 10 000 oppføringer; velg datoer for eldre.",
+  ["history.csv_hint"] = "Inntil 10 000 oppføringer. Filtrer på dato for å få eldre.",
   ["history.partial"] = "Bare en del av historikken er gjennomsøkt så langt.",
   ["history.go_on"] = "Søk lenger tilbake",
-  ["history.empty_filtered"] = "Ingenting av det som er registrert, passer med disse filtrene.",
+  ["history.empty_filtered"] = "Ingen oppføringer passer til filtrene.",
   ["history.waiting"] = "Venter på svar",
   ["history.mine"] = "Bare mine",
   ["history.today"] = "I dag",
@@ -148,16 +152,27 @@ return {
   ["history.retry"] = "Prøv igjen",
   ["history.retried"] = "{company} har nå kategorien {category}.",
   ["history.refused"] = "Dette ble ikke gjort, fordi noe annet har skjedd siden.",
+  ["undo.of_run"] = "Angre alt som kjøringen {run} har endret",
+  ["undo.of_version"] = "Angre alt som versjon {number} av reglene har endret",
+  ["undo.changes"] = "Blir angret: {count}",
+  ["undo.scheduled"] = "Planlagt, blir avlyst: {count}",
+  ["undo.refused"] = "Kan ikke angres: {count}",
+  ["undo.why"] = "Hvorfor",
+  ["undo.do"] = "Angre ({count})",
+  ["undo.nothing"] = "Det er ingenting å angre.",
+  ["undo.all"] = "Angre alt dette …",
+  ["undo.done"] = "Angret: {count}. Ikke angret: {refused}.",
+  ["problem.parameter"] = "«{value}» er ikke mulig her ({name}).",
 
   -- One revision of the rules.
   ["revision.title"] = "Regelversjon {number}",
   ["revision.saved"] = "Lagret av {user} {time}.",
   ["revision.saved_program"] = "Lagret automatisk {time}.",
-  ["revision.reverted"] = "Den henter tilbake versjon {number}.",
-  ["revision.first"] = "Hva den første versjonen satte opp",
+  ["revision.reverted"] = "Den gjenoppretter versjon {number}.",
+  ["revision.first"] = "Oppsettet i den første versjonen",
   ["revision.changes"] = "Hva som ble endret siden versjon {number}",
   ["revision.more"] = "Flere endringer",
-  ["revision.entries"] = "Hva som ble gjort etter denne versjonen",
+  ["revision.entries"] = "Endringer gjort med denne versjonen",
   ["revision.current"] = "Dette er reglene som gjelder nå.",
   ["versions.title"] = "Versjoner av reglene",
   ["versions.link"] = "Alle versjoner av reglene",
@@ -206,7 +221,7 @@ return {
   ["settings.title"] = "Lead-kategorisering",
   ["settings.path"] = "Innstillinger og vedlikehold › Arbeidsflyt",
   ["settings.rules"] = "Regler",
-  ["settings.rules_hint"] = "En regel endrer kategorien bare for firmaer der kategorien er i gruppen Potensiell kunde.",
+  ["settings.rules_hint"] = "Reglene endrer bare firmaer som har en kategori i kategorigruppen Potensiell kunde.",
   ["settings.only_when"] = "Bare når {conditions}.",
   ["settings.after"] = "Avgjøres {time} senere.",
   ["settings.rule_otherwise"] = "Ellers {rule}: {category}.",
@@ -248,7 +263,7 @@ return {
   ["settings.unknown_mark"] = "{name} (ukjent)",
   ["settings.unnamed"] = "Uten navn",
   ["settings.saved"] = "Innstillingene er lagret og i bruk.",
-  ["settings.unsaved"] = "Det finnes endringer som ikke er lagret ennå.",
+  ["settings.unsaved"] = "Du har endringer som ikke er lagret.",
   ["settings.missing_category"] = "Velg en kategori for: {rule}.",
   ["settings.missing_lead_status"] = "Velg en lead-status for: {rule}.",
   ["settings.not_saved"] = "Innstillingene ble ikke lagret",
@@ -273,15 +288,15 @@ return {
   ["settings.unreachable"] = "Fikk ikke kontakt med serveren. Det du har skrevet, er fortsatt her: Prøv igjen.",
   ["settings.failed"] = "Serveren avviste dette. Det du har skrevet, er fortsatt her.",
   ["settings.try"] = "Prøv på tidligere hendelser",
-  ["settings.tried"] = "Innstillingene dine ble prøvd på de siste {events} hendelsene i kategorihistorikken, "
-    .. "mot dem som er i bruk. Ingenting er lagret ennå.",
-  ["settings.tried_note"] =
-    "Historikken har ikke hendelser der ingen regel gjorde noe, så en regel som var av, har mindre å bli prøvd på.",
-  ["settings.tried_nothing"] = "Det er ingen hendelser i kategorihistorikken ennå å prøve innstillingene på.",
-  ["settings.tried_reasons"] = "Hvilke firmaer, hvilke avgjørelser, og hvorfor",
+  ["settings.tried"] = "Endringene dine er sammenlignet med reglene som er i bruk, på de siste {events} hendelsene i "
+    .. "kategorihistorikken. Ingenting er lagret ennå.",
+  ["settings.tried_note"] = "Hendelser der ingen regel gjorde noe, finnes ikke i historikken. Virkningen av en regel "
+    .. "som har vært av, kan derfor være større enn vist.",
+  ["settings.tried_nothing"] = "Kategorihistorikken har ingen hendelser å prøve innstillingene på ennå.",
+  ["settings.tried_reasons"] = "Hvilke firmaer, hvilke avgjørelser og hvorfor",
   ["settings.forbidden"] = "Bare administratorer kan se og endre disse innstillingene. Spør administratoren din.",
   ["settings.unlicensed"] =
-    "Det er ingen lisens for lead-kategorisering. Derfor oppdateres ingen kategori, og ingenting kan lagres her.",
+    "Det finnes ingen lisens for lead-kategorisering. Derfor oppdateres ingen kategori, og ingenting kan lagres her.",
 
   -- Conditions and further rules.
   ["settings.more"] = "Vilkår og flere regler",
@@ -358,7 +373,7 @@ return {
   ["settings.problem.lead_status_required"] = "Velg en lead-status.",
   ["settings.problem.lead_status_unknown"] = "Denne lead-statusen finnes ikke lenger. Velg en annen.",
   ["settings.problem.lead_status_deleted"] = "Denne lead-statusen er slettet. Velg en annen.",
-  ["settings.problem.duplicate_name"] = "En annen har samme navn. Gi en av dem et nytt navn.",
+  ["settings.problem.duplicate_name"] = "Navnet er brukt to ganger. Gi en av dem et nytt navn.",
   ["settings.problem.duplicate_external"] = "En annen har samme id i CRM-systemet. Gi hver sin egen.",
   ["settings.problem.wrong_type"] = "Dette kan ikke brukes her.",
   ["settings.problem.out_of_range"] = "Dette tallet er for stort eller for lite.",
@@ -386,8 +401,8 @@ return {
     "Regelen starter ikke fra denne kategorien, så vilkåret er aldri oppfylt.",
   ["settings.problem.type_differs"] =
     "Her sammenlignes et tall med en tekst, eller med ja og nei: Ett av vilkårene er aldri oppfylt.",
-  ["settings.problem.rule_hidden"] = "Denne regelen gjør nesten aldri noe: Når den skal virke, er firmaet "
-    .. "allerede i {category}, og derfra starter den ikke.",
+  ["settings.problem.rule_hidden"] = "Denne regelen gjør nesten aldri noe: Når den slår inn, har firmaet allerede "
+    .. "kategorien {category}, og der gjelder den ikke.",
   ["settings.problem.rule_cycle"] = "Fra {category}, som denne regelen setter, fører «{rule}» tilbake til "
     .. "{target}: Et firma kan gå rundt i det uendelige.",
   ["settings.problem.rule_chain"] = "Når et salg er vunnet, er firmaet i {category} og fortsatt en potensiell "
@@ -397,7 +412,7 @@ return {
 
   -- What a change of the rules would do.
   ["compare.title"] = "Hva endringen ville gjøre",
-  ["compare.moved"] = "{changed} av {companies} firmaer ville ende i en annen kategori",
+  ["compare.moved"] = "{changed} av {companies} firmaer ville havne i en annen kategori",
   ["compare.moved_none"] = "Ingen firmaer ville ende i en annen kategori",
   ["compare.nothing"] = "Ingenting ville endre seg",
   ["compare.decided"] = "{changed} av {events} hendelser ville bli avgjort annerledes.",
@@ -526,9 +541,9 @@ return {
   ["why.lead_status_deleted"] = "Lead-statusen {lead_status} er slettet",
   ["why.no_category"] = "{company} har ingen kategori",
   ["why.category_unknown"] = "{company} er i {category}, som ikke er en kategori i innstillingene",
-  ["why.not_potential_customer"] = "{company} er i {category}, en kategori i gruppen {group}",
+  ["why.not_potential_customer"] = "{company} har kategorien {category}, som er i gruppen {group}",
   ["why.lead_status_not_enabled"] = "{company} er i {category}, en kategori uten lead-status",
-  ["why.already_in_category"] = "{company} er allerede i {category}, kategorien som regelen setter",
+  ["why.already_in_category"] = "{company} har allerede kategorien {category}, som er den regelen setter",
   ["why.conditions_not_met"] = "{company} oppfyller ikke vilkårene i noen regel for dette",
   ["why.lower_rank"] = "{company} er i {category}, som har høyere rang enn kategorien som regelen setter",
   ["why.nothing_to_take_back"] = "Dette salget har ikke gjort noen endring av {company} som kan tas tilbake",
@@ -562,7 +577,7 @@ return {
   ["why.takes_back"] = "Det salget endret, tas tilbake.",
   ["why.rule_gone"] = "Regelen finnes ikke lenger, eller er slått av.",
   ["why.later"] = "Den {time} avgjøres det om kategorien for {company} skal settes til {to}.",
-  ["why.kept"] = "{company} forblir i {from}, slik brukeren har valgt.",
+  ["why.kept"] = "{company} beholder kategorien {from}, slik brukeren har valgt.",
   ["why.handled_before"] = "Denne hendelsen er allerede behandlet.",
   ["why.vetoed"] = "CRM-systemet tillot ikke at kategorien for {company} ble oppdatert.",
   ["why.vetoed_because"] = "CRM-systemet tillot ikke at kategorien for {company} ble oppdatert: {error}",
