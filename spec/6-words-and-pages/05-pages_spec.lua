@@ -97,8 +97,8 @@ describe("the inbox", function()
   it("answers with one click, where the proposal can still be chosen", function()
     local markup = inbox_page {}
     has(markup, ('<form action="%s/api/confirmations/%s" class="leadcat-actions"'):format(BASE, ID))
-    has(markup, 'name="accept" value="true">Set to Customer</button>')
-    has(markup, 'name="decline" value="true">Keep Lead</button>')
+    has(markup, 'name="accept" type="submit" value="true">Set to Customer</button>')
+    has(markup, 'name="decline" type="submit" value="true">Keep Lead</button>')
     has_not(inbox_page { views = { question { options = { 1, 3 } } } }, 'name="accept"')
   end)
 
