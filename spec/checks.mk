@@ -136,7 +136,7 @@ kill-outbox: all ## kill workers that read an outbox of each database, and the s
 	@BUILD=$(BUILD) sh spec/support/with_lua.sh $(LUA) spec/kill/outbox.lua $(ROUNDS) $(SEED)
 
 cluster: ROUNDS = 9
-cluster: SECONDS = $(if $(filter 9,$(ROUNDS)),150,1000000)
+cluster: SECONDS = $(if $(filter 9,$(ROUNDS)),120,1000000)
 cluster: all $(BUILD)/faults/clock.so ## three database servers and four nodes, whose machines and network fail: nothing is lost or done twice (ROUNDS=9, in three minutes; with another number a minute of partitions, too; SEED=n)
 	@BUILD=$(BUILD) OTHER_LUA=$(if $(LUAJIT_INCDIR),$(LUAJIT)) sh spec/support/with_lua.sh $(LUA) spec/cluster/run.lua $(ROUNDS) $(SECONDS) $(SEED)
 	@$(if $(filter 9,$(ROUNDS)),,BUILD=$(BUILD) OTHER_LUA=$(if $(LUAJIT_INCDIR),$(LUAJIT)) sh spec/support/with_lua.sh $(LUA) spec/cluster/partitions.lua 60 $(SEED))

@@ -231,11 +231,11 @@ describe("what is scheduled", function()
   end)
 
   it("has a button on the history page, which says what was cancelled", function()
-    local site, entry, company, outcome = scheduled()
+    local site, entry, company = scheduled()
     local page = is_page(ask(site, "GET", "/leadcat/history", { as = "ann" })).body
     local action = ("/leadcat/api/history/%d/cancel"):format(entry)
     contains(page, ('action="%s"'):format(action))
-    contains(page:gsub("</?time[^>]*>", ""), os.date("!Due %Y-%m-%d %H:%M UTC", math.floor(outcome.due)))
+    contains(page:gsub("</?time[^>]*>", ""), "Due 14 Dec 2023, 22:13 UTC")
     lacks(page, "/undo")
     lacks(ask(site, "GET", "/leadcat/history", { as = "bob" }).body, "/cancel")
     local answer = ask(site, "POST", action, { as = "ann", form = {} })

@@ -531,6 +531,76 @@ for (const [language, words, width, height] of [["no", "Prøv", 1440, 900], ["de
   }
 }
 
+const MANY = { ...withRules(RULES), categories: Array.from({ length: 200 }, (_, i) =>
+  ({ id: i + 1, name: `Kategorie ${i + 1}`, group: "potential_customer", rank: i + 1 })) };
+const item = (page, id) => page.locator(`.leadcat-item:has([name="category.${id}.name"])`);
+
+test("200 categories are one row for the keyboard, and are searched", () => open("de", MANY, watched(async (page) => {
+  const stops = await page.evaluate(() => [...document.querySelectorAll(".leadcat-item :is(input, select, button, summary)")]
+    .filter((element) => element.tabIndex >= 0 && element.checkVisibility()).length);
+  assert.ok(stops <= 14, `${stops} stops of two lists`);
+  await page.locator('[name="category.1.name"]').focus();
+  await press(page, "ArrowDown", "ArrowDown");
+  assert.equal(await page.locator(":focus").getAttribute("name"), "category.3.name");
+  await press(page, "Tab", "Shift+Tab", "ArrowUp");
+  assert.equal(await page.locator(":focus").getAttribute("name"), "category.2.name");
+  await page.getByLabel("Nach Namen suchen").fill("kategorie 17");
+  assert.equal(await page.locator(".leadcat-item-category").locator("visible=true").count(), 11);
+  await page.getByLabel("Nach Namen suchen").press("Tab");
+  assert.equal(await page.locator(":focus").getAttribute("name"), "category.17.name");
+  await press(page, "ArrowDown");
+  assert.equal(await page.locator(":focus").getAttribute("name"), "category.170.name");
+  assert.equal(await page.locator("#leadcat-hint").textContent(), "", "a search is no change");
+})));
+
+for (const settings of [{}, NO_SCRIPT]) {
+  const how = settings === NO_SCRIPT ? " without JavaScript" : "";
+
+  test(`what rules use is deleted only when that is confirmed${how}`, () => open("no", withRules(RULES), async (page) => {
+    await button(page, "Slett Kunde").click();
+    await page.getByText(/^Kunde brukes av: .*vunnet/).waitFor();
+    await button(page, "Slett likevel Kunde").click();
+    await page.getByText("Slettede kategorier (1)").waitFor();
+    assert.equal(state.config.revision, 3);
+  }, settings));
+
+  test(`categories have an order, a description and names in other languages${how}`, () =>
+    open("de", withRules(RULES), async (page) => {
+      await item(page, 1).locator("summary").click();
+      await item(page, 1).getByText("Keine Regel verwendet dies.").waitFor();
+      await item(page, 1).getByLabel("Beschreibung").fill("Noch offen");
+      await item(page, 1).getByLabel("Name (norsk)").fill("Emne");
+      await item(page, 1).getByRole("button", { name: /^Nach unten/ }).click();
+      await page.locator('[value="lower_category.1"]:focus').waitFor();
+      assert.deepEqual(await page.locator(".leadcat-item-category [name$='.name']").evaluateAll((all) =>
+        all.slice(0, 2).map(({ name }) => name)), ["category.2.name", "category.1.name"]);
+      await item(page, 5).locator("summary").click();
+      await item(page, 5).getByText(/^Verwendet von: ./).waitFor();
+      await page.locator(".leadcat-item-lead_status summary").nth(1).click();
+      await page.getByLabel("Kontakte beginnen mit diesem Lead-Status").locator("visible=true").check();
+      await save(page, "Speichern");
+      const [one, two] = state.config.categories;
+      assert.deepEqual([one.name.no, one.rank, two.rank], ["Emne", 2, 1]);
+      assert.equal(typeof one.description === "string" ? one.description : one.description.de, "Noch offen");
+      assert.deepEqual(state.config.lead_statuses.map((status) => status.default ?? false), [false, true, false, false, false]);
+    }, settings));
+}
+
+for (const language of ["no", "de", "nl"]) {
+  test(`the columns of the lists are aligned, and nothing is cut: ${language}`, () =>
+    open(language, PRESET, async (page) => {
+      for (const name of ["name", "group", "lead_status"]) {
+        const lefts = await page.locator(`.leadcat-item-category [name$='.${name}']:not([type=hidden])`).locator("visible=true")
+          .evaluateAll((all) => [...new Set(all.map((element) => Math.round(element.getBoundingClientRect().left)))]);
+        assert.equal(lefts.length, 1, `${name} begins at ${lefts}`);
+      }
+      const cut = await page.locator(".leadcat-item :is(input[type=text], select)").locator("visible=true").evaluateAll((all) =>
+        all.filter((element) => element.scrollWidth > element.clientWidth + 1).map(({ value }) => value));
+      assert.deepEqual(cut, []);
+      await page.screenshot({ path: `${SCREENSHOTS}/settings-lists-${language}.png`, fullPage: true });
+    }, { viewport: { width: 1440, height: 900 } }));
+}
+
 // Without JavaScript ---------------------------------------------------------------------------------------------------
 
 test("without JavaScript, problems are shown above the form, each with a link to its field", () =>

@@ -9,7 +9,7 @@ local scenes = require "cluster.scenes"
 local servers = require "cluster.servers"
 local stages = require "cluster.stage"
 
-local ROUNDS, SECONDS, SEED = tonumber(arg[1]) or 9, tonumber(arg[2]) or 150, tonumber(arg[3]) or os.time() % 1000000
+local ROUNDS, SECONDS, SEED = tonumber(arg[1]) or 9, tonumber(arg[2]) or 120, tonumber(arg[3]) or os.time() % 1000000
 local CHECK = 9 -- rounds
 local PAUSE = 0.7 -- seconds of work between two faults
 

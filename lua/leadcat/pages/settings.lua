@@ -8,6 +8,7 @@ local page = require "leadcat.pages.page"
 local parts = require "leadcat.pages.parts"
 local report = require "leadcat.pages.report"
 local settings_conflicts = require "leadcat.pages.settings_conflicts"
+local settings_items = require "leadcat.pages.settings_items"
 local settings_rules = require "leadcat.pages.settings_rules"
 local wording = require "leadcat.words.wording"
 
@@ -42,13 +43,12 @@ local settings = {}
 ---@field focus? string
 
 local FIELDS = { -- on the page, by list
-  category = { name = true, group = true, lead_status = true },
+  category = { name = true, group = true, lead_status = true, description = true },
   lead_status = { name = true, description = true },
 }
 
 local text, name_of, id_of = fields.text, fields.name_of, fields.id_of
-local field, checkbox, text_field = fields.field, fields.checkbox, fields.text_field
-local button, hidden = fields.button, fields.hidden
+local hidden = fields.hidden
 
 -- Problems ------------------------------------------------------------------------------------------------------------
 
@@ -79,7 +79,7 @@ local MESSAGES = {
   conditions_required = true, unknown_is = true, field_invalid = true, value_required = true, too_many = true,
   too_long = true, from_required = true, rule_unreachable = true, forward_only_blocks = true, rank_missing = true,
   conditions_exclude = true, condition_never_holds = true, type_differs = true,
-  take_back_trigger = true, take_back_alone = true,
+  take_back_trigger = true, take_back_alone = true, default_deleted = true, default_twice = true,
 }
 local WITH_EXAMPLE = { rule_hidden = true, rule_cycle = true, rule_can_cycle = true, rule_chain = true }
 
@@ -128,81 +128,6 @@ local function add_problems(form)
       end
     end
   end
-end
-
--- Categories and lead statuses ----------------------------------------------------------------------------------------
-
-local function group_field(form, prefix, category)
-  local options = parts.map(wording.GROUPS, function(group)
-    return h.option { value = group, selected = category.group == group, wording.sentence(form, "group." .. group) }
-  end)
-  local control = h.select(fields.attributes(form, prefix .. ".group", options))
-  return field(form, prefix .. ".group", text(form, "group"), control)
-end
-
-local ITEM = {}
-
-function ITEM.category(form, prefix, category)
-  return {
-    group_field(form, prefix, category),
-    checkbox(form, prefix .. ".lead_status", text(form, "enable_lead_status"), category.lead_status == true),
-  }
-end
-
-function ITEM.lead_status(form, prefix, status)
-  local description = config.text(status.description, form.language)
-  return text_field(form, prefix .. ".description", text(form, "description"), description)
-end
-
-local function item_row(form, kind, item, is_new)
-  local prefix = ("%s.%d"):format(kind, item.id)
-  local name = is_new and text(form, "unnamed") or name_of(form, item)
-  return h.fieldset { class = "leadcat-row leadcat-item leadcat-item-" .. kind,
-    h.legend { class = "leadcat-hidden", h.bdi { name } },
-    is_new and hidden(prefix .. ".new", "1"),
-    text_field(form, prefix .. ".name", text(form, "name"), config.name(item, form.language), true),
-    ITEM[kind](form, prefix, item),
-    button(form, ("delete_%s.%d"):format(kind, item.id), text(form, "delete"), name, "leadcat-quiet"),
-  }
-end
-
--- The fields of a deleted item stay in the form, in case it is restored.
-local function deleted_row(form, kind, item)
-  local prefix, name = ("%s.%d"):format(kind, item.id), name_of(form, item)
-  local is_category = kind == "category"
-  return h.li {
-    h.bdi { name }, " ",
-    hidden(prefix .. ".deleted", "1"),
-    hidden(prefix .. ".name", config.name(item, form.language) or ""),
-    is_category and hidden(prefix .. ".group", item.group),
-    is_category and item.lead_status and hidden(prefix .. ".lead_status", "on"),
-    not is_category and hidden(prefix .. ".description", config.text(item.description, form.language) or ""),
-    button(form, ("restore_%s.%d"):format(kind, item.id), text(form, "restore"), name, "leadcat-quiet"),
-  }
-end
-
-local function item_section(form, list, hint)
-  local kind, rows, deleted = fields.NOUN[list], {}, {}
-  for _, item in ipairs(form[list]) do
-    if item.deleted then
-      deleted[#deleted + 1] = deleted_row(form, kind, item)
-    else
-      rows[#rows + 1] = item_row(form, kind, item, form.added[kind][item.id])
-    end
-  end
-  local title = id_of(list)
-  return h.section { aria_labelledby = title,
-    h.h2 { id = title, text(form, list) },
-    hint and h.p { class = "leadcat-muted", hint },
-    h.div { class = "leadcat-card",
-      h.div { class = "leadcat-rows", id = id_of(kind .. "-rows"), rows },
-      h.p { class = "leadcat-add-row", button(form, "add_" .. kind, text(form, "add_" .. kind), nil, "leadcat-add") },
-      deleted[1] and h.details { class = "leadcat-deleted",
-        h.summary { text(form, "deleted_" .. list, { count = ("%d"):format(#deleted) }) },
-        h.ul { deleted },
-      },
-    },
-  }
 end
 
 -- Messages ------------------------------------------------------------------------------------------------------------
@@ -287,7 +212,8 @@ end
 local function new_form(model)
   local edit = model.edit or { added = {} }
   local form = setmetatable({
-    messages = {}, problem_items = { error = {}, warning = {} }, focus = edit.focus, misread = edit.misread or {},
+    messages = {}, problem_items = { error = {}, warning = {} }, focus = edit.focus, confirm = edit.confirm,
+    misread = edit.misread or {},
   }, { __index = model })
   form.added = { category = edit.added.category or {}, lead_status = edit.added.lead_status or {} }
   form.categories, form.lead_statuses = ranked(model.config.categories), ranked(model.config.lead_statuses)
@@ -331,8 +257,8 @@ end
 local function sections(form)
   return {
     settings_rules.section(form),
-    item_section(form, "categories", text(form, "categories_hint")),
-    item_section(form, "lead_statuses"),
+    settings_items.section(form, "categories", text(form, "categories_hint")),
+    settings_items.section(form, "lead_statuses"),
   }
 end
 

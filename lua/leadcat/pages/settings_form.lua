@@ -9,8 +9,9 @@
 --   rule.TRIGGER.known                         which rules the form has shown: those of them that it lacks were removed
 --   rule.TRIGGER.N.set_category, .ask, .name; .switch ("own"), .used            a rule; of the first, the rest of it
 --   status_rule.N.lead_status, .set_category, .ask; .switch ("own"), .enabled   a row of lead_status_set
---   category.ID.name, .group, .lead_status, .deleted, .new
---   lead_status.ID.name, .description, .deleted, .new
+--   category.ID.name, .group, .lead_status, .description, .rank, .deleted, .new; .name.LANGUAGE  in another one
+--   lead_status.ID.name, .description, .rank, .deleted, .new; .name.LANGUAGE
+--   default_lead_status                        the ID that contacts begin with
 --   conflict.N.path, .take                     what somebody else has changed, too; takes "theirs" or "mine"
 --
 -- Both kinds of rules also have
@@ -35,6 +36,7 @@ local rule_form = require "leadcat.pages.rule_form"
 local schema = require "leadcat.rules.schema"
 local triggers = require "leadcat.rules.triggers"
 local unicode = require "leadcat.util.unicode"
+local usage = require "leadcat.rules.usage"
 
 local settings_conflicts = require "leadcat.pages.settings_conflicts"
 
@@ -53,6 +55,7 @@ local STATUS_TRIGGER = "lead_status_set"
 ---@field new_rules? table<leadcat.Rule, true> that are not stored yet
 ---@field known? table<string, string> by trigger: which stored rules the form has shown
 ---@field shown? table<string, integer> by trigger: how many rules were sent
+---@field confirm? {kind: "category"|"lead_status", id: integer} what is in use and was to be deleted
 ---@field conflicts? string[] paths of `rules/merge.lua` for which nothing is chosen yet
 
 -- Fields --------------------------------------------------------------------------------------------------------------
@@ -120,6 +123,10 @@ local function parse_field(rows, name, value)
     parse_part(row_in(rows.status_rule, number(key)), part, value)
   elseif (LISTS[list] or list == "conflict") and number(key) and part:find "^[%l_]+$" then
     row_in(rows[list], number(key))[part] = value
+  elseif LISTS[list] and number(key) and part:find "^name%.%l%l$" then
+    local row = row_in(rows[list], number(key))
+    row.names = type(row.names) == "table" and row.names or {}
+    row.names[part:sub(6)] = value
   end
 end
 
@@ -129,7 +136,9 @@ local function parse(fields, is_trigger)
     category = {}, lead_status = {}, conflict = {}, status_rule = {}, rule = {}, rules = {}, is_trigger = is_trigger,
   }
   for name, value in pairs(type(fields) == "table" and fields or {}) do
-    if type(name) == "string" and type(value) == "string" then
+    if name == "default_lead_status" and type(value) == "string" then
+      rows.default = value
+    elseif type(name) == "string" and type(value) == "string" then
       parse_field(rows, name, value)
     end
   end
@@ -224,9 +233,54 @@ end
 
 -- Categories and lead statuses ----------------------------------------------------------------------------------------
 
+-- Sets the names in languages other than the page's. A text that all languages have becomes one of several.
+local function set_names(item, names, language)
+  for tag, sent in pairs(type(names) == "table" and names or {}) do
+    local name, old = clean(sent), type(item.name) == "table" and item.name[tag] or ""
+    if name ~= "" and type(item.name) ~= "table" then
+      item.name = { [tag == "en" and (language or "en") or "en"] = item.name, [tag] = name }
+    elseif not is_same(name, old) then
+      item.name[tag] = name ~= "" and name or nil
+    end
+  end
+end
+
+local function set_rank(item, text)
+  local digits = type(text) == "string" and #text <= 11 and text:match "^-?%d+$"
+  local rank = digits and json.integer(tonumber(digits))
+  item.rank = rank and math.abs(rank) <= MAX_ID and rank or item.rank
+end
+
+-- Swaps an item with its neighbour in the order. Where ranks are missing or the same, all get new ones.
+local function move_item(items, id, step)
+  local live, place, seen = {}, {}, {}
+  for i, item in ipairs(items) do
+    place[item] = i
+    live[#live + 1] = not item.deleted and item or nil
+  end
+  table.sort(live, function(a, b)
+    local rank_a, rank_b = a.rank or math.huge, b.rank or math.huge
+    return rank_a < rank_b or rank_a == rank_b and place[a] < place[b]
+  end)
+  local at, clear = nil, true
+  for i, item in ipairs(live) do
+    at = item.id == id and i or at
+    clear, seen[item.rank or 0] = clear and item.rank ~= nil and not seen[item.rank], true
+  end
+  local one, other = live[at or 0], live[(at or 0) + step]
+  if not one or not other then
+    return
+  end
+  for i, item in ipairs(live) do
+    item.rank = clear and item.rank or i
+  end
+  one.rank, other.rank = other.rank, one.rank
+end
+
 local EDIT = {}
 
-function EDIT.category(item, row)
+function EDIT.category(item, row, language)
+  EDIT.lead_status(item, row, language)
   if GROUP[row.group] then
     item.group = row.group
     set_flag(item, "lead_status", row.lead_status ~= nil and row.group == "potential_customer")
@@ -235,6 +289,8 @@ function EDIT.category(item, row)
 end
 
 function EDIT.lead_status(item, row, language)
+  set_names(item, row.names, language)
+  set_rank(item, row.rank)
   set_text(item, "description", row.description, language)
   if item.description == "" then
     item.description = nil
@@ -283,10 +339,21 @@ local function append(list, key, name)
   return item
 end
 
-local function read_list(list, rows, verb, pressed_key, language)
+-- Whether the button deletes the item; one that rules name only when that is confirmed.
+local function is_deleted(list, key, verb, pressed_key, edit, rules)
+  if verb ~= "delete_" .. list.kind or pressed_key ~= key or not list.by_id[key] or list.added[key] then
+    return pressed_key == key and (verb == "delete_" .. list.kind or verb == "drop_" .. list.kind)
+  elseif usage.rules(rules, list.kind, key)[1] then
+    edit.confirm = { kind = list.kind, id = key }
+    return false
+  end
+  return true
+end
+
+local function read_list(list, rows, verb, pressed_key, language, edit, rules)
   for _, key in ipairs(sorted(rows)) do
     local row, item = rows[key], nil
-    local delete = verb == "delete_" .. list.kind and pressed_key == key
+    local delete = is_deleted(list, key, verb, pressed_key, edit, rules)
     local restore = verb == "restore_" .. list.kind and pressed_key == key
     if not row.new and list.by_id[key] and not list.added[key] then
       item = list.by_id[key]
@@ -314,6 +381,13 @@ end
 
 -- The whole -----------------------------------------------------------------------------------------------------------
 
+-- The lead status that contacts begin with; a form that does not say leaves it as it is.
+local function set_default(statuses, id)
+  for _, status in ipairs(id and statuses or {}) do
+    set_flag(status, "default", status.id == id)
+  end
+end
+
 -- The field or button to focus after a button of a list was pressed.
 local function focus(verb, key, lists)
   if verb == "remove_status_rule" then
@@ -321,6 +395,9 @@ local function focus(verb, key, lists)
   end
   local what, kind = verb:match "^(%l+)_([%l_]+)$"
   local list = lists[kind]
+  if list and (what == "raise" or what == "lower") and key then
+    return ("%s_%s.%d"):format(what, kind, key)
+  end
   local item = list and (what == "add" and list.items[#list.items] or what == "restore" and list.by_id[key])
   if item then
     return ("%s.%d.name"):format(kind, item.id)
@@ -360,12 +437,17 @@ function settings_form.read(fields, stored, language, own, newest)
   local all = all_triggers(stored, own)
   local rows = parse(fields, schema.set(all))
   for kind, list in pairs(lists) do
-    read_list(list, rows[kind], verb, key, language)
+    read_list(list, rows[kind], verb, key, language, edit, cfg.rules)
+    local step = verb == "raise_" .. kind and -1 or verb == "lower_" .. kind and 1
+    if step and key then
+      move_item(list.items, key, step)
+    end
     if verb == "add_" .. kind and #list.items < MAX_ROWS then
       EDIT[kind](append(list, nil, ""), {})
     end
   end
-  edit.focus = focus(verb, key, lists)
+  set_default(cfg.lead_statuses, reference(lists.lead_status, rows.default))
+  edit.focus = edit.confirm and ("drop_%s.%d"):format(edit.confirm.kind, edit.confirm.id) or focus(verb, key, lists)
   read_rules(cfg, newest, fields, rows, lists, edit, language, all)
   edit.conflicts = settings_conflicts.read(rows.conflict, sorted(rows.conflict), cfg, stored)
   return (verb == "save" or verb == "try") and verb or "edit", cfg, edit

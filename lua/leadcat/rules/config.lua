@@ -18,6 +18,7 @@ local config = {}
 ---@field description? leadcat.Text
 ---@field rank? integer
 ---@field deleted? boolean
+---@field default? boolean of one lead status: contacts begin with it
 ---@field external? string the host's own id or code for it, 1 to 255 bytes; unique among those that are not deleted
 
 ---@class leadcat.Category: leadcat.LeadStatus
@@ -208,7 +209,7 @@ local CATEGORY = schema.kind("a category", {
 })
 local LEAD_STATUS = schema.kind("a lead status", {
   { "id", identity }, { "name", check_name }, { "description", description }, { "rank", rank }, { "deleted", boolean },
-  { "external", external },
+  { "external", external }, { "default", boolean },
 })
 local built_in = one_of(config.TRIGGERS, "unknown_trigger")
 
@@ -458,6 +459,22 @@ local function check_rules(found, rules, categories, statuses, own)
   end
 end
 
+-- At most one lead status is the one that contacts begin with, and it is not deleted.
+local function check_default(found, statuses)
+  local first
+  for i, status in ipairs(type(statuses) == "table" and statuses or {}) do
+    if type(status) == "table" and status.default == true then
+      local path = ("lead_statuses[%d].default"):format(i)
+      if status.deleted == true then
+        add(found, path, "default_deleted", "is true, but the lead status is deleted: make another one the default")
+      elseif first then
+        add(found, path, "default_twice", "is true, but so is lead_statuses[%d].default: leave one of them", first)
+      end
+      first = first or i
+    end
+  end
+end
+
 -- The own triggers as a set, with the words for a message.
 local function known_triggers(own)
   return own and {
@@ -479,6 +496,7 @@ function config.problems(cfg, own)
   if check_object(found, "config", cfg, CONFIG) then
     local categories = check_list(found, "categories", cfg.categories, CATEGORY)
     local statuses = check_list(found, "lead_statuses", cfg.lead_statuses, LEAD_STATUS)
+    check_default(found, cfg.lead_statuses)
     check_rules(found, cfg.rules, categories, statuses, known_triggers(own))
     if not config.has_errors(found) then
       lint.check(found, cfg, categories.by_id, function(id)

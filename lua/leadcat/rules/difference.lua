@@ -207,6 +207,9 @@ local function compare_items(diff, kind, old, new)
   if kind == "category" and (old.lead_status == true) ~= (new.lead_status == true) then
     say(diff, new.lead_status and "category_lead_status_on" or "category_lead_status_off", { name = name })
   end
+  if kind == "lead_status" and (old.default == true) ~= (new.default == true) then
+    say(diff, new.default and "lead_status_default" or "lead_status_default_not", { name = name })
+  end
   if (old.deleted == true) ~= (new.deleted == true) then
     say(diff, kind .. (new.deleted and "_deleted" or "_restored"), { name = name })
   end

@@ -124,6 +124,64 @@
     }
   }
 
+  // Lists of categories and lead statuses ----------------------------------------------------------------------------
+
+  const CONTROLS = "input:not([type=hidden]), select, button, summary";
+
+  // Of a long list one row has stops of the keyboard; the arrow keys go to the others.
+  function rove(row) {
+    for (const other of row.parentElement.children) {
+      other.querySelectorAll(CONTROLS).forEach((control) => { control.tabIndex = other === row ? 0 : -1; });
+    }
+  }
+
+  function walk(event) {
+    const step = { ArrowUp: "previousElementSibling", ArrowDown: "nextElementSibling" }[event.key];
+    const row = event.target.closest(".leadcat-item");
+    if (!step || !row || event.altKey || !event.target.matches("[type=text], [type=checkbox], button, summary")) {
+      return;
+    }
+    let next = row[step];
+    while (next?.hidden) {
+      next = next[step];
+    }
+    if (next) {
+      event.preventDefault();
+      rove(next);
+      const at = [...row.querySelectorAll(CONTROLS)].indexOf(event.target);
+      const there = next.querySelectorAll(CONTROLS)[at];
+      (there?.checkVisibility() ? there : next.querySelector("[type=text]")).focus();
+    }
+  }
+
+  function search({ target }) {
+    const rows = [...target.closest(".leadcat-card").querySelectorAll(".leadcat-item")];
+    const word = target.value.trim().toLocaleLowerCase();
+    rows.forEach((row) => { row.hidden = !row.querySelector("[type=text]").value.toLocaleLowerCase().includes(word); });
+    const first = rows.find((row) => !row.hidden);
+    if (first) {
+      rove(first);
+    }
+  }
+
+  function list() {
+    for (const rows of form.querySelectorAll(".leadcat-items")) {
+      if (rows.firstElementChild) {
+        rove(rows.firstElementChild);
+      }
+      const card = rows.parentElement;
+      card.querySelectorAll(".leadcat-search, .leadcat-rows-hint").forEach((line) => { line.hidden = false; });
+      card.querySelector("[type=search]")?.addEventListener("input", search);
+    }
+    form.addEventListener("focusin", ({ target }) => {
+      const row = target.closest(".leadcat-item");
+      if (row) {
+        rove(row);
+      }
+    });
+    form.addEventListener("keydown", walk);
+  }
+
   // Asking the server -----------------------------------------------------------------------------------------------
 
   // What went wrong, in the bar. The form stays as it is. Who is not signed in any more can do that in another tab.
@@ -252,6 +310,7 @@
     saves = form.querySelectorAll("button[value=save], button[value=try]");
     cards = [...form.querySelectorAll(".leadcat-rule")].map(parts);
     saved = texts.leadcatEdited ? saved : fieldsNow();
+    list();
     form.addEventListener("click", press);
     form.addEventListener("keydown", type);
     form.addEventListener("input", edit);
