@@ -49,8 +49,9 @@ local function actions(model, view, id)
   end
   local action = page.address(model, "/api/confirmations/" .. view.id)
   return h.form { class = "leadcat-actions", method = "post", action = action, data_leadcat_card = view.id,
-    is_possible(view) and h.button(named("-set", { class = "leadcat-primary", type = "submit", name = "accept", value = "true",
-      data_leadcat_category = view.to.name, text(model, "inbox.set", { category = view.to.name }) })),
+    is_possible(view) and h.button(named("-set", { class = "leadcat-primary", type = "submit",
+      name = "accept", value = "true", data_leadcat_category = view.to.name,
+      text(model, "inbox.set", { category = view.to.name }) })),
     h.button(named("-keep", { type = "submit", name = "decline", value = "true",
       text(model, "inbox.keep", { category = view.from.name }) })),
     h.a(named("-answer", { class = "leadcat-button", href = page.address(model, "/confirmations/" .. view.id),
