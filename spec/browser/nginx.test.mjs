@@ -264,7 +264,7 @@ const HISTORY = {
   no: { undo: "Angre", again: `${COMPANY} har igjen kategorien Lead.`, since: /noe annet har skjedd siden.*Kategorien/,
     mine: "Bare mine", today: "I dag", yesterday: "I går", waiting: "Venter på svar", show: "Vis", company: "Firma", who: "Hvem",
     declined: "Avslått", rules: /^Regler fra \d+\. [a-zæøå]+\.? \d{4}, versjon 1$/, zone: "Europe/Oslo" },
-  de: { undo: "Zurücknehmen", again: `${COMPANY} hat wieder die Kategorie Lead.`,
+  de: { undo: "Rückgängig machen", again: `${COMPANY} hat wieder die Kategorie Lead.`,
     since: /etwas anderes geschehen ist.*Kategorie/, mine: "Nur eigene", today: "Heute", yesterday: "Gestern", waiting: "Wartet auf Antwort",
     show: "Anzeigen", company: "Firma", who: "Wer", declined: "Abgelehnt", rules: /^Regeln vom \d\d\.\d\d\.\d{4}, Version 1$/,
     zone: "Europe/Berlin" },
