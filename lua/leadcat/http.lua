@@ -30,6 +30,7 @@ local http = {}
 ---@field frame_ancestors? string who may frame the pages, as in Content-Security-Policy; default "'self'"
 ---@field hooks? table<string, leadcat.webhook.Hook> webhooks, of leadcat.source.webhook, by the end of their address `/hooks/{name}`
 ---@field sign_in? string the address of the host's sign-in page, for who is not signed in any more
+---@field navigation? boolean whether pages have links to each other; default true
 ---@field scheme? "http"|"https" by which browsers reach the site, also when a proxy ends TLS: origins must have it; default either
 
 ---@class leadcat.http.App
@@ -231,7 +232,7 @@ local OPTIONS = {
   authenticate = options_of.of_type "function", prefix = options_of.of_type "string",
   hooks = hooks.OPTION,
   frame_ancestors = options_of.of_type "string", scheme = options_of.one_of { "http", "https" },
-  sign_in = options_of.of_type "string",
+  sign_in = options_of.of_type "string", navigation = options_of.of_type "boolean",
 }
 
 --- The application for these options. It has no other state: making one for each request is cheap.

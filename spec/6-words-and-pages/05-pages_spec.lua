@@ -94,6 +94,14 @@ describe("the inbox", function()
     has(markup, ('data-leadcat-answer="%s" href="%s/confirmations/%s"'):format(ID, BASE, ID))
   end)
 
+  it("answers with one click, where the proposal can still be chosen", function()
+    local markup = inbox_page {}
+    has(markup, ('<form action="%s/api/confirmations/%s" class="leadcat-actions"'):format(BASE, ID))
+    has(markup, 'name="accept" type="submit" value="true">Set to Customer</button>')
+    has(markup, 'name="decline" type="submit" value="true">Keep Lead</button>')
+    has_not(inbox_page { views = { question { options = { 1, 3 } } } }, 'name="accept"')
+  end)
+
   it("loads the script and the stylesheet from where it is served, and nothing else", function()
     local markup = inbox_page {}
     has(markup, '<script defer src="' .. BASE .. '/leadcat.js"></script>')
@@ -110,7 +118,7 @@ describe("the inbox", function()
     it("is in " .. language, function()
       local markup = inbox_page({}, language)
       has(markup, '<html lang="' .. language_tag.of_page(language) .. '">')
-      for _, key in ipairs { "inbox.title", "inbox.answer" } do
+      for _, key in ipairs { "inbox.title", "inbox.choose" } do
         has(markup, ">" .. h.render(STRINGS:text(language, key)) .. "</")
       end
       local asked = wording.time(1796040000, { strings = STRINGS, language = language })

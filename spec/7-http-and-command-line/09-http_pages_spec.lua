@@ -710,3 +710,38 @@ describe("the files of the pages", function()
     site.engine:close()
   end)
 end)
+
+describe("the links between the pages", function()
+  after_each(stores.check)
+
+  local function links(body)
+    local found = {}
+    for path in (body:match "<nav.-</nav>" or ""):gmatch 'href="([^"]*)"' do
+      found[#found + 1] = path
+    end
+    return found
+  end
+
+  it("are those that the reader may open, and say where the reader is", function()
+    local site = new_site()
+    local all = { "/leadcat/confirmations", "/leadcat/history", "/leadcat/settings", "/leadcat/versions" }
+    for _, path in ipairs(all) do
+      local body = is_page(ask(site, "GET", path, { as = "ann" })).body
+      assert.same(all, links(body))
+      contains(body, ('<a aria-current="page" href="%s">'):format(path))
+    end
+    table.remove(all, 3)
+    for _, path in ipairs(links(is_page(ask(site, "GET", "/leadcat/history", { as = "bob" })).body)) do
+      assert.equal(200, ask(site, "GET", path, { as = "bob" }).status)
+    end
+    assert.same(all, links(ask(site, "GET", "/leadcat/history", { as = "bob" }).body))
+    lacks(ask(site, "GET", "/leadcat/history", {}).body, "<nav")
+    site.engine:close()
+  end)
+
+  it("are left out when the host says so", function()
+    local site = new_site({}, { navigation = false })
+    lacks(is_page(ask(site, "GET", "/leadcat/history", { as = "ann" })).body, "<nav")
+    site.engine:close()
+  end)
+end)

@@ -413,7 +413,7 @@ const plain = (text) => text.replace(/[\u2068\u2069]/g, "");
 const questions = (page) => page.locator(".leadcat-question").count();
 
 test("the inbox is answered with the keyboard alone", () => open(INBOX, async (page) => {
-  await press(page, "Tab", "Enter");
+  await press(page, "Tab", "Tab", "Tab", "Enter");
   await shown(page);
   await page.locator("select:focus").waitFor();
   await press(page, "ArrowDown", "Tab", "Enter");
@@ -434,11 +434,36 @@ test("the inbox is answered with the keyboard alone", () => open(INBOX, async (p
   assert.deepEqual(await inaccessible(page), []);
 }));
 
+test("a question is answered on its card, and the focus goes to the next one", () => open(INBOX, async (page) => {
+  await page.getByRole("button", { name: /^Set to .* Fjord Shipping$/ }).click();
+  await page.waitForFunction(() => document.querySelectorAll(".leadcat-question").length === 2);
+  assert.deepEqual(posts().map(({ body }) => JSON.parse(body)), [{ accept: true }]);
+  assert.match(plain(await said(page)), /^Fjord Shipping now has the category /);
+  assert.match(await page.locator(":focus").getAttribute("id"), /-answer$/);
+  await page.getByRole("button", { name: /^Keep / }).first().click();
+  await page.waitForFunction(() => document.querySelectorAll(".leadcat-question").length === 1);
+  assert.deepEqual(JSON.parse(posts()[1].body), { decline: true });
+  assert.deepEqual(await inaccessible(page), []);
+}));
+
+test("an answer on a card that is refused is told there, and can be given again", () => open(INBOX, async (page) => {
+  play.answer = () => problem(503, "unavailable", "Try again later.");
+  const set = page.getByRole("button", { name: /^Set to .* Fjord Shipping$/ });
+  await set.click();
+  await page.getByText("Try again later.").waitFor();
+  assert.equal(await questions(page), 3);
+  assert.match(await page.locator(":focus").getAttribute("id"), /-set$/);
+  play.answer = () => problem(410, "expired", "The time is over.");
+  await set.click();
+  await page.waitForFunction(() => document.querySelectorAll(".leadcat-question").length === 2);
+  assert.equal(plain(await said(page)), "The question about Fjord Shipping is closed.");
+}));
+
 test("the inbox says so when everything is answered", () => open(INBOX, async (page) => {
   play.answer = () => json({ status: "failed" }, 202);
   for (let left = 3; left > 0; left -= 1) {
     assert.equal(await page.getByText("No questions are waiting for you.").isVisible(), false);
-    await page.getByRole("link", { name: /^Answer/ }).last().click();
+    await page.getByRole("link", { name: /^Choose another/ }).last().click();
     await shown(page);
     await button(page, "Save").click();
     await closed(page);
@@ -452,14 +477,14 @@ test("the inbox says so when everything is answered", () => open(INBOX, async (p
 
 test("a question of the inbox that is closed elsewhere goes away", () => open(INBOX, async (page) => {
   play.answer = () => problem(410, "expired", "The time is over.");
-  await page.getByRole("link", { name: "Answer Kaffebaren" }).click();
+  await page.getByRole("link", { name: /^Choose another.* Kaffebaren/ }).click();
   await shown(page);
   await button(page, "Save").click();
   await button(page, "Close").click();
   await closed(page);
   assert.equal(plain(await said(page)), 'The question about Kaffebaren "Den blå døra" & <b> is closed.');
   play.question = () => html(site["question-closed"]);
-  await page.getByRole("link", { name: "Answer Fjord Shipping" }).click();
+  await page.getByRole("link", { name: /^Choose another.* Fjord Shipping/ }).click();
   await shown(page);
   await button(page, "Close").click();
   await closed(page);
@@ -468,14 +493,14 @@ test("a question of the inbox that is closed elsewhere goes away", () => open(IN
 
 test("a question that cannot be shown in place has a page that says why", () => open(INBOX, async (page) => {
   play.question = () => html(site["problem-not_found"], 404);
-  await page.getByRole("link", { name: /^Answer Fjord/ }).click();
+  await page.getByRole("link", { name: /^Choose another.* Fjord/ }).click();
   await page.waitForURL(`**/confirmations/${A}`);
   assert.match(await page.locator("main").textContent(), /Ikke funnet/);
 }));
 
 test("a click for another tab is left to the browser", () => open(INBOX, async (page) => {
   const [tab] = await Promise.all([page.context().waitForEvent("page"),
-    page.getByRole("link", { name: /^Answer Fjord/ }).click({ modifiers: ["Control"] })]);
+    page.getByRole("link", { name: /^Choose another.* Fjord/ }).click({ modifiers: ["Control"] })]);
   await tab.waitForURL(`**/confirmations/${A}`);
   await tab.close();
   assert.equal(await page.locator("dialog").count(), 0);
@@ -498,7 +523,7 @@ test("two clicks open one dialog", () => open(INBOX, async (page) => {
 }));
 
 test("without JavaScript, the inbox leads to a page with the question", () => open(INBOX, async (page) => {
-  await press(page, "Tab", "Enter");
+  await press(page, "Tab", "Tab", "Tab", "Enter");
   await page.waitForURL(`**/confirmations/${A}`);
   await page.getByRole("button", { name: "Save" }).click();
   await page.waitForURL(`**/api/confirmations/${A}`);
@@ -528,7 +553,7 @@ for (const name of whole) {
 for (const [settings, kind] of [[{ colorScheme: "light" }, "light"], [{ colorScheme: "dark" }, "dark"],
   [{ viewport: NARROW }, "narrow"]]) {
   test(`the dialog over a page is accessible (${kind})`, () => open(INBOX, async (page) => {
-    await page.getByRole("link", { name: /^Answer Fjord/ }).click();
+    await page.getByRole("link", { name: /^Choose another.* Fjord/ }).click();
     await shown(page);
     assert.deepEqual(await inaccessible(page), []);
     const { left, right } = await dialog(page).evaluate((element) => element.getBoundingClientRect().toJSON());

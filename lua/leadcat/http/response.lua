@@ -2,6 +2,7 @@
 
 local json = require "leadcat.util.json"
 local merged = require "leadcat.util.merged"
+local navigation = require "leadcat.pages.navigation"
 local problem_page = require "leadcat.pages.problem"
 
 local response = {}
@@ -38,9 +39,22 @@ function response.html(context, status, markup, headers)
   return made
 end
 
+-- The links to the pages that the actor may open.
+local function links_of(context)
+  local app, actor = context.app, context.actor
+  if app.options.navigation == false or not actor then
+    return false
+  end
+  local links = navigation.links(context, context.request.path:sub(#app.prefix + 1), function(permission)
+    return (context.engine:can(actor, permission))
+  end)
+  return navigation.element(links, context.strings:text(context.language, "navigation.label"), app.prefix)
+end
+
 --- A page: `render` makes its HTML of `fields` and what all pages need.
 function response.page(context, status, render, fields, headers)
   fields.strings, fields.language, fields.base = context.strings, context.language, context.app.prefix
+  fields.navigation = links_of(context)
   return response.html(context, status, render(fields), headers)
 end
 

@@ -89,7 +89,8 @@ function history.html(model)
   model = setmetatable(optional, { __index = model })
   local title = text(model, "history.title")
   return page.document {
-    title = title, language = model.language, base = model.base, wide = true, scripts = { "leadcat.js" },
+    title = title, language = model.language, base = model.base, navigation = model.navigation, wide = true,
+    scripts = { "leadcat.js" },
     main = {
       h.h1 { id = "leadcat-title", title },
       parts.said(model.said, { id = "leadcat-done" }),

@@ -31,10 +31,31 @@ local function times(model, view)
   return (asked or view.expires) and h.p { class = "leadcat-muted", asked, asked and " ", view.expires }
 end
 
--- A screen reader says the company's name after the link's text, since the page has many such links.
-local function answer_link(model, view, id)
-  return h.a { class = "leadcat-button", id = id .. "-answer", href = page.address(model, "/confirmations/" .. view.id),
-    aria_labelledby = id .. "-answer " .. id, data_leadcat_answer = view.id, text(model, "inbox.answer"),
+local function is_possible(view)
+  for _, option in ipairs(view.options) do
+    if option.proposed then
+      return true
+    end
+  end
+  return false
+end
+
+-- One click answers; the link leads to all that can be answered. A screen reader says the company's name after the text
+-- of each, since the page has many of them.
+local function actions(model, view, id)
+  local function named(name, attributes)
+    attributes.id, attributes.aria_labelledby = id .. name, id .. name .. " " .. id
+    return attributes
+  end
+  local action = page.address(model, "/api/confirmations/" .. view.id)
+  return h.form { class = "leadcat-actions", method = "post", action = action, data_leadcat_card = view.id,
+    is_possible(view) and h.button(named("-set", { class = "leadcat-primary", type = "submit",
+      name = "accept", value = "true", data_leadcat_category = view.to.name,
+      text(model, "inbox.set", { category = view.to.name }) })),
+    h.button(named("-keep", { type = "submit", name = "decline", value = "true",
+      text(model, "inbox.keep", { category = view.from.name }) })),
+    h.a(named("-answer", { class = "leadcat-button", href = page.address(model, "/confirmations/" .. view.id),
+      data_leadcat_answer = view.id, text(model, "inbox.choose") })),
   }
 end
 
@@ -45,7 +66,8 @@ local function question(model, view)
     h.p { view.cause },
     h.p { parts.change(view.from, view.to, text(model, "change.to")) },
     times(model, view),
-    h.p { class = "leadcat-actions", answer_link(model, view, id) },
+    parts.alert(),
+    actions(model, view, id),
   }
 end
 
@@ -58,6 +80,7 @@ local function said(model)
   for _, name in ipairs { "updated", "applying", "declined", "failed", "refused", "closed" } do
     sentences["data_leadcat_" .. name] = model.strings:text(model.language, "inbox." .. name, names)
   end
+  sentences.data_leadcat_network = text(model, "confirmation.network")
   return parts.said(model.said, sentences)
 end
 
@@ -73,7 +96,8 @@ end
 function inbox.html(model)
   local title, any = text(model, "inbox.title"), model.views[1] ~= nil
   return page.document {
-    title = title, language = model.language, base = model.base, scripts = { "leadcat.js" },
+    title = title, language = model.language, base = model.base, navigation = model.navigation,
+    scripts = { "leadcat.js" },
     main = {
       h.h1 { title },
       said(model),
@@ -90,7 +114,7 @@ end
 function inbox.question(model)
   local title = text(model, "inbox.question", { company = model.view.company })
   return page.document {
-    title = title, language = model.language, base = model.base,
+    title = title, language = model.language, base = model.base, navigation = model.navigation,
     main = {
       h.h1 { title },
       model.problem and parts.alert(model.problem),

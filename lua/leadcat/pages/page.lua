@@ -12,13 +12,14 @@ local page = {}
 ---@field language string a language tag
 ---@field main leadcat.html.Child what the page shows
 ---@field base? string path that leadcat is served at, without a slash at its end; default "/leadcat"
+---@field navigation? leadcat.html.Node|false links to the other pages, above what the page shows
 ---@field scripts? string[] files below `base`, run in this order once the page has loaded
 ---@field wide? boolean for tables: as wide as they need
 ---@field style? string a stylesheet, for a page that is saved as a file and loads nothing
 
 local FIELDS = {
   title = "string", language = "string", main = "table", base = "string", scripts = "table", wide = "boolean",
-  style = "string",
+  style = "string", navigation = "table",
 }
 local FILE_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
@@ -35,7 +36,7 @@ local function check(options)
     error("page: a table expected, got " .. type(options), 3)
   end
   for name, value in pairs(options) do
-    if type(value) ~= FIELDS[name] then
+    if type(value) ~= FIELDS[name] and not (name == "navigation" and value == false) then
       error(("page: unknown field, or wrong type: %s = %s"):format(tostring(name), tostring(value)), 3)
     end
   end
@@ -70,6 +71,7 @@ function page.document(options)
       end),
     },
     h.body { class = "leadcat-page",
+      options.navigation,
       h.main { class = options.wide and "leadcat-main leadcat-wide" or "leadcat-main", options.main },
     },
   }

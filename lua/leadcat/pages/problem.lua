@@ -44,7 +44,7 @@ end
 ---@return string
 function problem.html(model)
   return page.document {
-    title = model.title, language = model.language, base = model.base,
+    title = model.title, language = model.language, base = model.base, navigation = model.navigation,
     main = {
       h.h1 { model.title },
       h.p { class = "leadcat-alert", model.detail },

@@ -64,7 +64,7 @@ function revision.html(model)
   local this = model.revision.revision
   local title = text(model, "revision.title", { number = number(this) })
   return page.document {
-    title = title, language = model.language, base = model.base,
+    title = title, language = model.language, base = model.base, navigation = model.navigation,
     main = {
       h.h1 { title },
       revision.saved(model, model.revision, model.newest),

@@ -282,7 +282,8 @@ end
 
 local function document(model, scripts, ...)
   return page.document {
-    title = text(model, "title"), language = model.language, base = model.base, scripts = scripts,
+    title = text(model, "title"), language = model.language, base = model.base, navigation = model.navigation,
+    scripts = scripts,
     main = { h.p { class = "leadcat-path", text(model, "path") }, h.h1 { text(model, "title") }, ... },
   }
 end

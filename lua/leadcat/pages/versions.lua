@@ -85,7 +85,7 @@ end
 function versions.html(model)
   local title = text(model, "versions.title")
   return page.document {
-    title = title, language = model.language, base = model.base,
+    title = title, language = model.language, base = model.base, navigation = model.navigation,
     main = {
       h.h1 { title },
       parts.said(model.reverted and text(model, "versions.reverted", { number = number(model.reverted) }) or nil),
@@ -104,7 +104,7 @@ function versions.revert(model)
   local this = number(model.revision.revision)
   local title = text(model, "versions.preview_title", { number = this })
   return page.document {
-    title = title, language = model.language, base = model.base,
+    title = title, language = model.language, base = model.base, navigation = model.navigation,
     main = {
       h.h1 { title },
       revision_page.saved(model, model.revision, model.newest),

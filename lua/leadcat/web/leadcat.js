@@ -231,6 +231,35 @@
     }
   }
 
+  // An answer by a button of the card.
+  async function answerOnCard(form, button) {
+    const row = form.closest("[data-leadcat-company]");
+    const said = document.querySelector("[data-leadcat-closed]");
+    form.setAttribute("aria-busy", true);
+    try {
+      const outcome = await json(`/api/confirmations/${form.dataset.leadcatCard}`, { [button.name]: true });
+      close(row, said, { outcome, category: button.dataset.leadcatCategory });
+    } catch (error) {
+      form.removeAttribute("aria-busy");
+      if (GONE.includes(error.status)) {
+        close(row, said, { outcome: error.outcome });
+      } else {
+        say(row, error.code === "network" ? said.dataset.leadcatNetwork : error.message);
+        button.focus();
+      }
+    }
+  }
+
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.dataset.leadcatCard && event.submitter) {
+      event.preventDefault();
+      if (!form.hasAttribute("aria-busy")) {
+        answerOnCard(form, event.submitter);
+      }
+    }
+  });
+
   document.addEventListener("click", (event) => {
     const link = event.target.closest("[data-leadcat-answer]");
     const elsewhere = event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey;

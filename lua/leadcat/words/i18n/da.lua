@@ -61,11 +61,16 @@ return {
   -- A change of category, where an arrow is drawn.
   ["change.to"] = "til",
 
+  -- The links between the pages.
+  ["navigation.label"] = "Sider",
+
   -- The inbox of questions.
+  ["inbox.set"] = "Skift til {category}",
+  ["inbox.keep"] = "Behold {category}",
+  ["inbox.choose"] = "Vælg en anden…",
   ["inbox.title"] = "Spørgsmål til dig",
   ["inbox.empty"] = "Du har ingen spørgsmål at besvare.",
   ["inbox.asked"] = "Stillet den {time}.",
-  ["inbox.answer"] = "Svar",
   ["inbox.older"] = "Ældre spørgsmål",
   ["inbox.question"] = "Spørgsmål om {company}",
   ["inbox.back"] = "Alle spørgsmål til dig",

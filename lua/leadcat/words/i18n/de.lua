@@ -61,11 +61,16 @@ return {
   -- A change of category, where an arrow is drawn.
   ["change.to"] = "zu",
 
+  -- The links between the pages.
+  ["navigation.label"] = "Seiten",
+
   -- The inbox of questions.
+  ["inbox.set"] = "Auf {category} setzen",
+  ["inbox.keep"] = "{category} behalten",
+  ["inbox.choose"] = "Andere wählen…",
   ["inbox.title"] = "Fragen an Sie",
   ["inbox.empty"] = "Sie haben keine offenen Fragen.",
   ["inbox.asked"] = "Gestellt am {time}.",
-  ["inbox.answer"] = "Beantworten",
   ["inbox.older"] = "Ältere Fragen",
   ["inbox.question"] = "Frage zu {company}",
   ["inbox.back"] = "Alle Fragen an Sie",

@@ -61,11 +61,16 @@ return {
   -- A change of category, where an arrow is drawn.
   ["change.to"] = "to",
 
+  -- The links between the pages.
+  ["navigation.label"] = "Pages",
+
   -- The inbox of questions.
+  ["inbox.set"] = "Set to {category}",
+  ["inbox.keep"] = "Keep {category}",
+  ["inbox.choose"] = "Choose another…",
   ["inbox.title"] = "Questions for you",
   ["inbox.empty"] = "No questions are waiting for you.",
   ["inbox.asked"] = "Asked on {time}.",
-  ["inbox.answer"] = "Answer",
   ["inbox.older"] = "Older questions",
   ["inbox.question"] = "Question about {company}",
   ["inbox.back"] = "All questions for you",

@@ -61,11 +61,16 @@ return {
   -- A change of category, where an arrow is drawn.
   ["change.to"] = "naar",
 
+  -- The links between the pages.
+  ["navigation.label"] = "Pagina's",
+
   -- The inbox of questions.
+  ["inbox.set"] = "Wijzigen in {category}",
+  ["inbox.keep"] = "{category} behouden",
+  ["inbox.choose"] = "Een andere kiezen…",
   ["inbox.title"] = "Vragen voor u",
   ["inbox.empty"] = "Er staan geen vragen voor u open.",
   ["inbox.asked"] = "Gesteld op {time}.",
-  ["inbox.answer"] = "Beantwoorden",
   ["inbox.older"] = "Oudere vragen",
   ["inbox.question"] = "Vraag over {company}",
   ["inbox.back"] = "Alle vragen voor u",

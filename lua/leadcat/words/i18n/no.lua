@@ -61,11 +61,16 @@ return {
   -- A change of category, where an arrow is drawn.
   ["change.to"] = "til",
 
+  -- The links between the pages.
+  ["navigation.label"] = "Sider",
+
   -- The inbox of questions.
+  ["inbox.set"] = "Sett til {category}",
+  ["inbox.keep"] = "Behold {category}",
+  ["inbox.choose"] = "Velg en annen…",
   ["inbox.title"] = "Spørsmål til deg",
   ["inbox.empty"] = "Du har ingen spørsmål å svare på.",
   ["inbox.asked"] = "Stilt {time}.",
-  ["inbox.answer"] = "Svar",
   ["inbox.older"] = "Eldre spørsmål",
   ["inbox.question"] = "Spørsmål om {company}",
   ["inbox.back"] = "Alle spørsmål til deg",

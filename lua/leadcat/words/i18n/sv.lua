@@ -61,11 +61,16 @@ return {
   -- A change of category, where an arrow is drawn.
   ["change.to"] = "till",
 
+  -- The links between the pages.
+  ["navigation.label"] = "Sidor",
+
   -- The inbox of questions.
+  ["inbox.set"] = "Ändra till {category}",
+  ["inbox.keep"] = "Behåll {category}",
+  ["inbox.choose"] = "Välj en annan…",
   ["inbox.title"] = "Frågor till dig",
   ["inbox.empty"] = "Du har inga frågor att svara på.",
   ["inbox.asked"] = "Frågan ställdes den {time}.",
-  ["inbox.answer"] = "Svara",
   ["inbox.older"] = "Äldre frågor",
   ["inbox.question"] = "Fråga om {company}",
   ["inbox.back"] = "Alla frågor till dig",
