@@ -176,11 +176,13 @@ describe("in nginx, a shared store", function()
     for i = 1, 12 do
       waits[#waits + 1] = event("d" .. i, "c" .. i)
     end
-    local pages = core.uptime()
-    for _ = 1, 20 do
+    local slowest = 0
+    for _ = 1, 20 do -- while it would be time to look for rules several times
+      local asked = core.uptime()
       assert.equal(tostring(CUSTOMER), select(2, nginx:request("GET", "/decide")))
+      slowest = math.max(slowest, core.uptime() - asked)
+      core.sleep(0.05)
     end
-    pages = core.uptime() - pages
     local texts = { unknown = 0, full = 0, busy = 0 }
     for _, wait in ipairs(waits) do
       local answer = json.decode(wait())
@@ -193,7 +195,7 @@ describe("in nginx, a shared store", function()
     databases.signal(database, "CONT")
     assert.same({ unknown = 2, full = 7, busy = 5 }, texts)
     assert.is_true(taken < 8, taken)
-    assert.is_true(pages < 1, pages)
+    assert.is_true(slowest < 1.5, slowest) -- one that looked would wait for two seconds
     assert.equal(12, queue().refused)
     local again -- whoever was told so delivers the events again
     assert(server.wait_for(function()
