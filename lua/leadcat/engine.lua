@@ -113,6 +113,7 @@ local MOST_KEPT = 2 ^ 17 -- engines of other tenants; each takes about 300 bytes
 ---@field confirmation_ttl number seconds
 ---@field retention {age: number, count: integer} of the journal; 0: without limit
 ---@field record_unchanged? number as above
+---@field gathers boolean whether the store puts the events of several requests together
 ---@field skips_late boolean whether events that arrive late come to nothing
 ---@field readonly boolean whether the store is only read
 ---@field recovers boolean whether a new engine finishes what a crash has left unfinished

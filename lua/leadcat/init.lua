@@ -60,6 +60,7 @@ local OPTIONS = {
   shared = options_of.kind("a connection string, postgresql://host/database, or a function of the tenant", function(v)
     return type(v) == "string" or type(v) == "function"
   end),
+  queue = options_of.whole(1, 2 ^ 20),
   confirmation_ttl = options_of.kind("a positive number of seconds", function(v)
     return type(v) == "number" and v > 0 and v < math.huge
   end),
@@ -103,6 +104,7 @@ end
 ---@field tenant? string 0 to 64 bytes; default "". With it, `maintain` is for this tenant only, else for all
 ---@field language? string of names in reports; default "en"
 ---@field shared? string|fun(tenant: string): string the database of a store of several machines, postgresql://user@db1,db2/name; then `path` is this machine's copy of the rules; or a function that names each tenant's, and `path` is a directory that is there
+---@field queue? integer with `shared` in nginx, how many events of a worker may wait for the database; those beyond are `unavailable` at once. Default 1000
 ---@field durability? "full"|"relaxed"|"primary" full (the default): what is acknowledged is on disk, and with `shared` on a standby's as well. relaxed: a power failure may undo the newest changes. primary: with `shared`, one machine is enough
 ---@field confirmation_ttl? number seconds until a question expires; default 7 days
 ---@field retention? {age?: number|false, count?: integer|false} how much of the journal is kept, with its seen event ids and closed confirmations: entries of the last `age` seconds (default two years), at most `count` of them (default 10 million); false: no limit
@@ -161,6 +163,8 @@ local function check_shared(options)
     error("leadcat.open: 'readonly' is for a store of one machine, not with 'shared'", 3)
   elseif options.shared and options.durability == "relaxed" then
     error('leadcat.open: with \'shared\' durability is "full" or "primary"', 3)
+  elseif not options.shared and options.queue then
+    error("leadcat.open: option 'queue' is for 'shared'", 3)
   elseif not options.shared and options.durability == "primary" then
     error('leadcat.open: durability = "primary" is for \'shared\'', 3)
   end
@@ -201,6 +205,7 @@ local function open_shared(options)
   return require(type(options.shared) == "function" and "leadcat.store.spread" or "leadcat.store.sql").open {
     path = options.path, shared = options.shared, durability = options.durability, map_size = options.map_size,
     max_readers = options.max_readers, mode = options.mode, patience = moment(), sleep = platform.sleep,
+    queue = options.queue,
   }
 end
 
@@ -257,6 +262,7 @@ function leadcat.open(options)
     confirmation_ttl = options.confirmation_ttl or 7 * DAY,
     retention = { age = limit_of(retention, "age"), count = limit_of(retention, "count") },
     record_unchanged = options.record_unchanged == "full" and 1 or options.record_unchanged,
+    gathers = options.shared ~= nil and platform.semaphore ~= nil,
     skips_late = options.late_events == "skip", readonly = options.readonly == true,
     recovers = options.recover ~= false and not options.readonly,
     renderers = {

@@ -90,6 +90,11 @@ local function write_together(self, requests, how)
   return left, message, code
 end
 
+-- Whether requests that are ready at the same time share a commit here. A shared store puts their events together itself.
+local function may_share(self)
+  return platform.can_share() and not self._shared.gathers
+end
+
 -- A single event in nginx is looked at first. If it must be written, it shares the commit of other requests.
 local function share_commit(round)
   local self, how = round.engine, merged(round.how, { write = true })
@@ -103,7 +108,7 @@ end
 local function step(round)
   local how = round.how
   local may_write = not how.overlay and (changes_at_once(how) or not how.look)
-  local shares = may_write and #round.plain == 1 and not how.cursor and platform.can_share()
+  local shares = may_write and #round.plain == 1 and not how.cursor and may_share(round.engine)
   how.write = may_write and not shares
   local left, message, code = handle(round)
   local result = round.results[1]
@@ -234,7 +239,8 @@ end
 
 local function call(round, count)
   local how = round.how
-  how.look = looks_first(how, count)
+  local is_alone = #round.plain == 1 and round.engine._shared.gathers -- then a look would be a round trip for nothing
+  how.look = not is_alone and looks_first(how, count) or nil
   local by_host = not changes_at_once(how) and not how.queues and not how.overlay and not how.look
   local left, message, code = (by_host and step_and_apply or step)(round)
   if code == "apart" then -- what the CRM's side did not take with the journal, it is asked for by itself
@@ -286,7 +292,7 @@ end
 -- Handles events with as few commits as possible. `begun`: results to begin with.
 local function run(self, events, options, begun)
   local results, left, message, code = begun or { nil }, nil, nil, nil -- with room for one
-  local usual = not options and usual_how(self, #events > 1 or not platform.can_share())
+  local usual = not options and usual_how(self, #events > 1 or not may_share(self))
   if usual then
     left, message, code = self._store:handle(self._tenant, events, results, self:_now(), usual)
     if left == 0 then

@@ -10,6 +10,7 @@ local changes = require "leadcat.store.sql.changes"
 local core = require "leadcat.core"
 local deliveries = require "leadcat.store.sql.deliveries"
 local events = require "leadcat.store.sql.events"
+local lease = require "leadcat.store.sql.lease"
 local pg = require "leadcat.store.pg"
 local reading = require "leadcat.store.sql.reading"
 local rules = require "leadcat.store.sql.rules"
@@ -22,6 +23,8 @@ local sql = {}
 ---@class leadcat.sql.Store: leadcat.Store
 ---@field core leadcat.Store the node's own, for rules and for deciding
 ---@field owner integer tells whose a claim is
+---@field lease leadcat.sql.Lease says which process of the node looks for rules
+---@field writers? leadcat.sql.Writers in nginx
 ---@field is_reached boolean whether the primary has answered the last statement; else `trouble` says why not
 ---@field unknown integer writes whose end nobody knows
 ---@field overtaken integer writes before which others were
@@ -58,13 +61,14 @@ end
 ---@param params any[]
 ---@param writes? boolean
 ---@param further? table[] more statements `{statement, params}` of the same transaction and round trip
+---@param timeout? number seconds
 ---@return leadcat.pg.Result? rows, string? message, string? code, leadcat.pg.Problem? problem
-function Store:run(statement, params, writes, further)
+function Store:run(statement, params, writes, further, timeout)
   if not self.core then
     error("the engine is closed", 3)
   end
   local begun = core.uptime()
-  local rows, message, code, problem, was_sent = self.database:run(statement, params, nil, further)
+  local rows, message, code, problem, was_sent = self.database:run(statement, params, timeout, further)
   self.is_reached, self.trouble = code ~= "unavailable", code == "unavailable" and message or nil
   if not rows then
     local is_unknown = writes and was_sent and code == "unavailable" and (not problem or problem.severity == "WARNING")
@@ -158,6 +162,7 @@ function Store:close()
   local mirror = self.core
   if mirror then
     self:settle()
+    self.lease:release()
     self.core = nil
     mirror:close()
     self.database:close()
@@ -303,6 +308,7 @@ sql.SETTINGS = {
 ---@field max_readers? integer
 ---@field mode? integer
 ---@field patience? number seconds for a lock, where other coroutines run
+---@field queue? integer events that may wait in an nginx worker
 ---@field sleep fun(seconds: number)
 
 --- Opens the store of several machines. Raises on a connection string that cannot be used.
@@ -326,7 +332,7 @@ function sql.open(where)
   end
   local store
   store, message, code = sql.new { core = mirror, database = database, durability = where.durability,
-    sleep = where.sleep }
+    sleep = where.sleep, path = where.path, queue = where.queue }
   return store, message, code
 end
 
@@ -335,6 +341,8 @@ end
 ---@field database leadcat.pg.Pool
 ---@field durability? "full"|"primary"
 ---@field sleep fun(seconds: number)
+---@field path? string the node's directory, whose processes share a lease; nil: this one is the only one
+---@field queue? integer events that may wait in an nginx worker
 ---@field trusts_now? boolean go by the times that callers give: for specs
 
 --- Makes a store. It closes what it was given when it is closed, or fails.
@@ -347,12 +355,15 @@ function sql.new(options)
       seconds) options.sleep(seconds) end,
     trusts_now = options.trusts_now, commits = 0, seconds = 0, slowest = 0, polls_at = 0, committed_at = core.uptime(),
     is_reached = false, unknown = 0, overtaken = 0, apart = 0, polled_at = core.uptime(),
+    lease = lease.new(options.path, random + 1),
   }, Store)
   local ok, message, code = prepare(store, options)
   if not ok then
     store:close()
     return nil, message, code
   end
+  store:gather(options.queue)
+  store:keep_polling()
   return store
 end
 

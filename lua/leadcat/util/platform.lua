@@ -171,6 +171,14 @@ local function waited()
   return platform.is_nginx and core.now() - ngx.now() or core.uptime() - rested
 end
 
+--- In nginx, runs a function after some seconds in a coroutine of its own, which outlives the request. Whether it will.
+---@param seconds number
+---@param fn fun(is_ending: boolean) is_ending: the worker ends
+---@return boolean
+function platform.later(seconds, fn)
+  return ngx.timer.at(seconds, fn) and true or false
+end
+
 --- Lets other coroutines run, during long work, when they have waited for a while. It costs little: call it often.
 function platform.give_way()
   if platform.can_yield() and waited() >= LONGEST then

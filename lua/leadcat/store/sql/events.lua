@@ -3,8 +3,10 @@
 
 local event_of = require "leadcat.events.event"
 local merged = require "leadcat.util.merged"
+local platform = require "leadcat.util.platform"
 local statements = require "leadcat.store.sql.statements"
 local world = require "leadcat.store.sql.world"
+local writers = require "leadcat.store.sql.writers"
 
 ---@class leadcat.sql.Store
 local events = {}
@@ -127,16 +129,13 @@ end
 -- Marks of events that came to nothing wait a moment for a commit that takes them along.
 local LONGEST = 3 -- seconds
 
-function events:handle(tenant, list, results, now, how)
+local function handle(self, tenant, list, results, now, how)
   local plain = how
   if getmetatable(how) == Prepared then
     how, plain = how.how, how.prepared
   elseif how.beside then
     plain = merged(how, { keeps_companies = true })
     plain.beside = nil
-  end
-  if type(list) ~= "table" or type(results) ~= "table" then
-    error("events and results: tables expected", 2)
   end
   local before, at_first, again = copy(results), copy(results), false
   local answer, message, code = world.change(self, tenant, {
@@ -167,6 +166,24 @@ function events:handle(tenant, list, results, now, how)
     self:settle()
   end
   return results_of(answer)
+end
+
+function events:handle(tenant, list, results, now, how)
+  if type(list) ~= "table" or type(results) ~= "table" then
+    error("events and results: tables expected", 2)
+  end
+  if not self.writers then
+    return handle(self, tenant, list, results, now, how)
+  end
+  return self.writers:run(tenant, list, results, now, how, getmetatable(how) == Prepared and how.how or how)
+end
+
+--- Has the events of this process's requests put together, where that is possible.
+---@param most? integer events that may wait
+function events:gather(most)
+  if platform.semaphore then
+    self.writers = writers.new(self, handle, count_left, most)
+  end
 end
 
 function events:remember(tenant, item, now)

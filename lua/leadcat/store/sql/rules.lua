@@ -5,6 +5,8 @@
 local config = require "leadcat.rules.config"
 local core = require "leadcat.core"
 local json = require "leadcat.util.json"
+local platform = require "leadcat.util.platform"
+local protected = require "leadcat.util.protected"
 local statements = require "leadcat.store.sql.statements"
 local triggers = require "leadcat.rules.triggers"
 
@@ -12,7 +14,9 @@ local triggers = require "leadcat.rules.triggers"
 local rules = {}
 
 local EVERY = 0.25 -- seconds between two looks at the counter
-local AWAY = 1 -- while the database is away
+local AWAY, LONGEST_AWAY = 1, 30 -- while the database is away: the first time, and at most
+local TIMEOUT = 2 -- seconds for an answer; where nothing else runs meanwhile, deciding waits for it
+local SPARE = 0.25 -- seconds for which the lease outlasts the next look
 
 -- Mirroring ----------------------------------------------------------------------------------------------------------
 
@@ -56,7 +60,7 @@ local function read_state(self)
 end
 
 local function read_meta(self)
-  local rows, message, code = self:run(statements.meta, {})
+  local rows, message, code = self:run(statements.meta, {}, false, nil, TIMEOUT)
   if not rows then
     return nil, message, code
   end
@@ -114,20 +118,12 @@ local function is_of(self, meta, cluster, counter, anchor)
   return found == anchor
 end
 
---- Looks whether rules have been saved by any node, and takes them over. Another database, or one that was restored
+-- Looks whether rules have been saved by any node, and takes them over. Another database, or one that was restored
 -- from a backup, is taken over as a whole.
----@param at_once? boolean else not again within a moment
----@param anew? boolean as a whole
----@return true? done, string? message, string? code
-function rules:poll(at_once, anew)
-  if not at_once and core.uptime() < self.polls_at then
-    return true
-  end
-  self.polls_at = core.uptime() + EVERY
+local function look(self, anew)
   local sessions = self.database.sessions
   local meta, message, code = read_meta(self)
   if not meta then
-    self.polls_at = core.uptime() + AWAY
     return nil, message, code
   end
   self.newest_counter = meta.configs
@@ -147,6 +143,69 @@ function rules:poll(at_once, anew)
     self.counter, self.cluster, self.polled_at, self.sessions = meta.configs, meta.cluster, core.uptime(), sessions
   end
   return done, message, code
+end
+
+-- How far another process of the node has mirrored.
+local function follow(self)
+  local _, counter = read_state(self)
+  self.counter = counter or self.counter
+end
+
+-- Looks, if it is this process that does so for the node.
+local function take_turn(self)
+  self.polls_at = core.uptime() + EVERY
+  if not self.lease:take(EVERY + TIMEOUT) then
+    follow(self)
+    return true
+  end
+  local done, message, code = look(self)
+  self.away = not done and math.min((self.away or AWAY / 2) * 2, LONGEST_AWAY) or nil
+  local pause = self.ticks and self.away and AWAY or self.away or EVERY
+  self.polls_at = core.uptime() + pause
+  self.lease:hold(pause + SPARE, done and self.polled_at, done and self.counter)
+  return done, message, code
+end
+
+--- Has the node's rules be those of the database: at once, or by whichever of its processes has its turn.
+---@param at_once? boolean
+---@param anew? boolean as a whole
+---@return true? done, string? message, string? code
+function rules:poll(at_once, anew)
+  if at_once then
+    self.polls_at = core.uptime() + EVERY
+    return look(self, anew)
+  elseif self.ticks or core.uptime() < self.polls_at then
+    return true
+  end
+  return take_turn(self)
+end
+
+-- Until the store is closed, or nobody has it any more.
+local function tick(held)
+  local self = held[1]
+  if self and self.core then
+    if core.uptime() >= self.polls_at then
+      protected.call(take_turn, self)
+    end
+    platform.later(EVERY, function(is_ending) return not is_ending and tick(held) end)
+  end
+end
+
+--- In nginx rules are looked for by a timer, so that no request waits for the database that only decides.
+function rules:keep_polling()
+  if platform.semaphore then
+    local held = setmetatable({ self }, { __mode = "v" })
+    self.ticks = platform.later(EVERY, function(is_ending) return not is_ending and tick(held) end)
+  end
+end
+
+--- When the node has looked for rules, by `core.uptime`, and how many saves it knows of that are not mirrored.
+---@return number looked, integer behind
+function rules:freshness()
+  local _, _, looked, counter = self.lease:read()
+  follow(self)
+  return math.max(self.polled_at, looked or 0),
+    math.max(0, math.max(self.newest_counter or 0, counter or 0) - (self.counter or 0))
 end
 
 -- Each read tells the counter: so whoever handles events needs no poll.

@@ -308,10 +308,11 @@ end
 -- What an operator looks at: this process's, and without asking more of the database than `poll` does.
 local function condition_of(self)
   self:poll()
+  local looked, behind = self:freshness()
   return {
-    primary = self.is_reached, problem = self.trouble, rules_age = core.uptime() - self.polled_at,
-    rules_behind = math.max(0, (self.newest_counter or 0) - (self.counter or 0)), unknown = self.unknown,
-    overtaken = self.overtaken, apart = self.apart, together = self.theirs ~= nil, connections = self.database:state(),
+    primary = self.is_reached, problem = self.trouble, rules_age = core.uptime() - looked, rules_behind = behind,
+    unknown = self.unknown, overtaken = self.overtaken, apart = self.apart, together = self.theirs ~= nil,
+    connections = self.database:state(), queue = self.writers and self.writers:state(),
   }
 end
 
