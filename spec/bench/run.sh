@@ -65,4 +65,11 @@ if command -v nginx >/dev/null && command -v wrk >/dev/null; then
 else
   not_measured nginx "apt-get install nginx libnginx-mod-http-lua wrk"
 fi
+if [ -z "$QUICK" ]; then # two servers, and minutes
+  if command -v psql >/dev/null && command -v nginx >/dev/null && command -v wrk >/dev/null; then
+    part "$first" spec/bench/shared.lua
+  else
+    not_measured "nginx, shared store" "apt-get install postgresql nginx libnginx-mod-http-lua wrk"
+  fi
+fi
 exit $status
