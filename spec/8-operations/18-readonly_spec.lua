@@ -250,7 +250,9 @@ describe("over HTTP", function()
     assert.equal(200, answer.status)
     web.contains(answer.body, words)
     web.lacks(answer.body, 'value="save"')
-    answer = web.ask(site, "POST", "/leadcat/settings", { as = "ann", form = { revision = "2", ["do"] = "save" } })
+    answer = web.ask(site, "POST", "/leadcat/settings", {
+      as = "ann", form = { revision = "2", ["do"] = "save", ["category.1.name"] = "Prospect" },
+    })
     assert.equal(503, answer.status)
     web.contains(answer.body, words)
     local status, problem
