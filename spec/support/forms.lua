@@ -40,7 +40,8 @@ function forms.fields(page)
   page = page:gsub("<template.->.-</template>", "")
   for tag in page:gmatch "<input([^>]*)>" do
     local input = attributes(tag)
-    if input.type ~= "checkbox" and input.type ~= "radio" or input.checked then
+    local is_sent = input.type ~= "checkbox" and input.type ~= "radio" or input.checked
+    if input.name and is_sent then
       fields[input.name] = input.value:gsub("[\r\n]", "")
     end
   end
