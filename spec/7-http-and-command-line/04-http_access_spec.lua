@@ -240,7 +240,11 @@ describe("a host that says who may what", function()
     })
     assert.same({ 409, text_of(site, "problem.already_resolved") }, { status, problem.detail })
     assert.equal(403, ask(site, "GET", "/leadcat/history/revisions/1", { as = "bob" }).status)
-    assert.equal(1, asked[#asked][2].revision)
+    local revision -- the links of a page are asked for, too
+    for _, question_of in ipairs(asked) do
+      revision = question_of[2] and question_of[2].revision or revision
+    end
+    assert.equal(1, revision)
     assert.equal(403, ask(site, "GET", "/leadcat/metrics", { as = "bob" }).status)
     assert.same({ "view", { metrics = true } }, asked[#asked])
     site.engine:close()

@@ -185,7 +185,7 @@ describe("tenants", function()
       json = stores.config {}, headers = { ["if-match"] = '"2"' },
     }).status)
     assert.equal(303, ask(site, "POST", "/leadcat/settings", as_other {
-      form = { ["do"] = "save", revision = "3" },
+      form = { ["do"] = "save", revision = "3", ["category.1.name"] = "Prospect" },
     }).status)
     local _, outcome = call(site, "POST", "/leadcat/api/events", as_other {
       json = { trigger = "sale_won", company = company, tenant = "" },

@@ -169,7 +169,7 @@ local function command_for(args, kind, iterator)
     add_columns(add, args, preset)
   end
   for _, key in ipairs { "won", "lost" } do
-    add(key, #args[key] > 0 and args[key] or not preset and #args.won + #args.lost == 0 and "LABEL" or nil)
+    add(key, #args[key] > 0 and args[key] or not preset and not args.has_guessed_labels and "LABEL" or nil)
   end
   for _, key in ipairs { "company_separator", "encoding", "delimiter", "date_order" } do
     add(key, args[key])
@@ -207,6 +207,7 @@ local function inspect(args)
   local iterator, problem = read_rows(file, args, kind)
   if iterator and not (kind.history or kind.preset or args.preset) and #args.won + #args.lost == 0 then
     args = merged(args, guesses.labels(iterator.stages))
+    args.has_guessed_labels = #args.won + #args.lost > 0
     iterator, problem = read_rows(file, args, kind)
   end
   local read = iterator and reading.of(args.file, iterator, args.opportunities)
