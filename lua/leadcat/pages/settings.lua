@@ -188,19 +188,6 @@ end
 
 -- The whole -----------------------------------------------------------------------------------------------------------
 
--- By rank (items without one come last), then in the given order.
-local function ranked(items)
-  local sorted, position = {}, {}
-  for i, item in ipairs(items or {}) do
-    sorted[i], position[item] = item, i
-  end
-  table.sort(sorted, function(a, b)
-    local rank_a, rank_b = a.rank or math.huge, b.rank or math.huge
-    return rank_a < rank_b or rank_a == rank_b and position[a] < position[b]
-  end)
-  return sorted
-end
-
 local function by_id(items)
   local found = {}
   for _, item in ipairs(items) do
@@ -216,7 +203,8 @@ local function new_form(model)
     misread = edit.misread or {},
   }, { __index = model })
   form.added = { category = edit.added.category or {}, lead_status = edit.added.lead_status or {} }
-  form.categories, form.lead_statuses = ranked(model.config.categories), ranked(model.config.lead_statuses)
+  form.categories = config.by_rank(model.config.categories)
+  form.lead_statuses = config.by_rank(model.config.lead_statuses)
   form.by_id = { categories = by_id(form.categories), lead_statuses = by_id(form.lead_statuses) }
   settings_rules.prepare(form, edit)
   add_problems(form)

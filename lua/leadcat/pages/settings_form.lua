@@ -253,15 +253,10 @@ end
 
 -- Swaps an item with its neighbour in the order. Where ranks are missing or the same, all get new ones.
 local function move_item(items, id, step)
-  local live, place, seen = {}, {}, {}
-  for i, item in ipairs(items) do
-    place[item] = i
+  local live, seen = {}, {}
+  for _, item in ipairs(config.by_rank(items)) do
     live[#live + 1] = not item.deleted and item or nil
   end
-  table.sort(live, function(a, b)
-    local rank_a, rank_b = a.rank or math.huge, b.rank or math.huge
-    return rank_a < rank_b or rank_a == rank_b and place[a] < place[b]
-  end)
   local at, clear = nil, true
   for i, item in ipairs(live) do
     at = item.id == id and i or at

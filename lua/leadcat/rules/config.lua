@@ -117,6 +117,21 @@ function config.find(list, id)
   end
 end
 
+--- The order that people see: by rank, items without one last, those of one rank as they stand.
+---@param list? leadcat.Category[]|leadcat.LeadStatus[]
+---@return table[] sorted a new list
+function config.by_rank(list)
+  local sorted, place = {}, {}
+  for i, item in ipairs(list or {}) do
+    sorted[i], place[item] = item, i
+  end
+  table.sort(sorted, function(a, b)
+    local rank_a, rank_b = a.rank or math.huge, b.rank or math.huge
+    return rank_a < rank_b or rank_a == rank_b and place[a] < place[b]
+  end)
+  return sorted
+end
+
 -- A name as texts by language.
 local function by_language(name)
   return type(name) == "table" and name or { en = name }

@@ -183,24 +183,11 @@ local function is_mine_first(found, keys, conflict)
   return true
 end
 
--- The order that people see, by rank.
-local function by_rank(list)
-  local sorted, place = {}, {}
-  for i, item in ipairs(list or {}) do
-    sorted[i], place[item] = item, i
-  end
-  table.sort(sorted, function(a, b)
-    local rank_a, rank_b = a.rank or math.huge, b.rank or math.huge
-    return rank_a < rank_b or rank_a == rank_b and place[a] < place[b]
-  end)
-  return sorted
-end
-
 local function merge_list(list, versions, conflicts)
   local found, keys, seen = {}, {}, {}
   for i = 1, 3 do
     found[i], keys[i] = index(versions[i][list.name], list.key)
-    seen[i] = list.ranked and select(2, index(by_rank(versions[i][list.name]), list.key)) or keys[i]
+    seen[i] = list.ranked and select(2, index(config.by_rank(versions[i][list.name]), list.key)) or keys[i]
   end
   local function conflict_at(key)
     return function(field)
