@@ -5,6 +5,16 @@
 #include "convert.h"
 #include "store.h"
 
+void l_set_delivery(lua_State *L, const lc_delivery *d) {
+  l_set_number(L, "received", d->received);
+  l_set_integer(L, "attempts", d->attempts);
+  l_set_text(L, "hook", d->hook);
+  l_set_text(L, "sender_id", d->sender_id);
+  l_set_text(L, "about", d->about);
+  l_set_text(L, "problem", d->problem);
+  l_set_text(L, "body", d->body);
+}
+
 static int push_delivery(lua_State *L, lc_text packed) {
   lc_error error;
   lc_delivery d;
@@ -14,15 +24,9 @@ static int push_delivery(lua_State *L, lc_text packed) {
   lua_createtable(L, 0, 10);
   l_set_integer(L, "id", (int64_t)d.id);
   l_set_string(L, "state", lc_delivery_state_names[d.state]);
-  l_set_number(L, "received", d.received);
-  l_set_integer(L, "attempts", d.attempts);
   if (d.state == LC_DELIVERY_WAITING)
     l_set_number(L, "due", d.due);
-  l_set_text(L, "hook", d.hook);
-  l_set_text(L, "sender_id", d.sender_id);
-  l_set_text(L, "about", d.about);
-  l_set_text(L, "problem", d.problem);
-  l_set_text(L, "body", d.body);
+  l_set_delivery(L, &d);
   return 1;
 }
 

@@ -3,6 +3,7 @@
 #define LC_LUA_STORE_H
 
 #include "compat.h"
+#include "store/delivery.h"
 #include "store/scratch.h"
 #include "store/store.h"
 
@@ -51,6 +52,9 @@ void l_company_register(lua_State *L);
 void l_shared_register(lua_State *L);
 void l_transfer_register(lua_State *L);
 void l_delivery_register(lua_State *L);
+
+/* Sets what a delivery was and how it went, but for its id and state, in the table at the top of the stack. */
+void l_set_delivery(lua_State *L, const lc_delivery *delivery);
 
 /* Adds methods to the metatable. */
 void l_store_methods(lua_State *L, const luaL_Reg *methods);

@@ -12,6 +12,7 @@ int l_nfc(lua_State *L);
 
 /* core.nfkc(text) -> the same in form NFKC, which also has ligatures, wide letters and the like as plain ones */
 int l_nfkc(lua_State *L);
+
 /* core.plain(text) -> the same in lower case and without accents, for comparing what people type */
 int l_plain(lua_State *L);
 

@@ -113,14 +113,8 @@ static lc_status set_delivery(lua_State *L, lc_text value, lc_error *error) {
     return status;
   set_bytes(L, "key", (lc_text){ (const char *)d.key, sizeof d.key });
   l_set_integer(L, "state", (int64_t)d.state);
-  l_set_integer(L, "attempts", d.attempts);
-  l_set_number(L, "received", d.received);
   l_set_number(L, "due", d.due);
-  set_bytes(L, "hook", d.hook);
-  l_set_text(L, "sender_id", d.sender_id);
-  l_set_text(L, "about", d.about);
-  l_set_text(L, "problem", d.problem);
-  l_set_text(L, "body", d.body);
+  l_set_delivery(L, &d);
   return LC_OK;
 }
 
@@ -289,8 +283,9 @@ static lc_status put(lc_store *store, kind what, lc_text tenant, const moved *m,
 }
 
 /* store:restore(tenant, kind, items, written) -> true. Kinds: journal and unchanged {record=, seen=}, questions {record=}, marks {name=,
- * record=}, written (seconds since 1970) before that; companies as store:walk takes them; cursors {name=, record=}; changes {number=, kind=, entry=} (number 0: up to where they
- * were removed); deliveries as store:delivery gives them, with their key=. In one transaction. */
+ * record=}, written (seconds since 1970) before that; companies as store:walk takes them; cursors {name=, record=}; changes {number=,
+ * kind=, entry=} (number 0: up to where they were removed); deliveries as store:delivery gives them, with their key=. In one
+ * transaction. */
 static int l_restore(lua_State *L) {
   static const char *const names[] = { "journal", "unchanged", "questions", "marks", "companies", "cursors", "changes", "deliveries",
                                       NULL };
