@@ -27,6 +27,7 @@ local protected = require "leadcat.util.protected"
 local question = require "leadcat.events.question"
 local search = require "leadcat.past.search"
 local settings = require "leadcat.rules.save"
+local shadow = require "leadcat.insight.shadow"
 local simulate = require "leadcat.past.simulate"
 local triggers = require "leadcat.rules.triggers"
 local undo = require "leadcat.past.undo"
@@ -86,6 +87,7 @@ Engine.view, Engine.render, Engine.company_name = question.view, question.render
 Engine.deliveries, Engine.delivery = deliveries.deliveries, deliveries.delivery
 Engine.retry_delivery, Engine.drop_delivery = deliveries.retry_delivery, deliveries.drop_delivery
 Engine.notices = notices.notices
+Engine.shadow, Engine.make_real = shadow.shadow, shadow.make_real
 Engine.retry_notices, Engine.drop_notices = notices.retry_notices, notices.drop_notices
 Engine.apply_pending = upkeep.apply_pending
 Engine.maintain, Engine.sweep, Engine.probe, Engine.backup = upkeep.maintain, upkeep.sweep, upkeep.probe, upkeep.backup
@@ -93,7 +95,7 @@ Engine.maintain, Engine.sweep, Engine.probe, Engine.backup = upkeep.maintain, up
 -- What writes, whatever it is asked. Previews only read; where `undo` and `backfill` write, the store refuses it.
 local WRITES = {
   "save", "revert", "handle", "handle_many", "retry", "cancel", "flush", "resolve", "recover", "maintain", "sweep",
-  "apply_pending", "retry_delivery", "drop_delivery", "retry_notices", "drop_notices",
+  "apply_pending", "retry_delivery", "drop_delivery", "retry_notices", "drop_notices", "make_real",
 }
 local HOOKS = { "guard", "updated", "awaiting_confirmation", "unchanged", "failed", "not_taken" }
 local OWN_FIELDS = { { "category", "field_category" }, { "category.rank", "field_rank" } } -- and their names

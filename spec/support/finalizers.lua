@@ -416,6 +416,8 @@ local ENGINE = {
   recover = { function() end, reads = true },
   history = { function() return { company = "acme" } end, reads = true },
   changes = { function() return nil, { limit = 9 } end, reads = true },
+  shadow = { function() return { days = 3 } end, reads = true },
+  make_real = { function() return "sale_won", { actor = ANN } end },
   simulate = { function() return events(), { start_category = LEAD } end, reads = true },
   on = { function() return "updated", print end, reads = true },
   stats = { function() end, reads = true, loose = true },

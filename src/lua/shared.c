@@ -382,19 +382,22 @@ static lc_text take_text(lc_text *from) {
 
 static lc_status push_mark(void *context, lc_text record, lc_error *error) {
   taking *t = context;
-  (void)error;
-  lua_createtable(t->L, 0, 3);
+  lc_mark mark;
+  lua_createtable(t->L, 0, 4);
   l_push_text(t->L, take_text(&record));
   lua_setfield(t->L, -2, "tenant");
   l_push_text(t->L, take_text(&record));
   lua_setfield(t->L, -2, "event_id");
   l_push_text(t->L, record);
   lua_setfield(t->L, -2, "record");
+  lc_status status = lc_mark_unpack(record.data, record.size, &mark, error);
+  if (status == LC_OK)
+    l_set_text(t->L, "company", mark.company.text);
   lua_rawseti(t->L, t->effects, ++t->count);
-  return LC_OK;
+  return status;
 }
 
-/* store:take_marks() -> {tenant, event_id, record}: those that wait, which do not any more */
+/* store:take_marks() -> {tenant, event_id, record, company}: those that wait, which do not any more */
 static int l_take_marks(lua_State *L) {
   l_store *box = l_check_open(L);
   lua_newtable(L);

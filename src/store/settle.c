@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "handler.h"
+#include "rules/later.h"
 
 /* ---- the text of a question ------------------------------------------------------------------ */
 
@@ -181,13 +182,13 @@ lc_status lc_leave_open(lc_handler *h, lc_case *c) {
 
 /* ---- one event ------------------------------------------------------------------------------- */
 
-bool lc_ends_rest(const lc_case *c) {
-  return c->closes || c->unschedules;
+bool lc_writes_anyway(const lc_case *c) {
+  return c->closes || c->unschedules || c->has_shadows;
 }
 
 static lc_status end_rest(lc_handler *h, const lc_case *c) {
   lc_status status = c->closes ? lc_supersede(&h->w, &c->entry, h->error) : LC_OK;
-  h->changed = true;
+  h->changed |= c->closes || c->unschedules;
   return status == LC_OK && c->unschedules ? lc_end_schedule(&h->w, &c->entry.company, LC_ENTRY_SUPERSEDED, h->error) : status;
 }
 
@@ -198,6 +199,66 @@ static lc_status settle_queued(lc_handler *h, lc_case *c) {
   return h->writing ? lc_handler_fail(h, lc_put_with_effect(&h->w, &c->entry, NULL)) : imagine(h, c);
 }
 
+/* What a shadow would have done. It names the entry that the event has made, or else the queued one that it was. */
+static lc_entry shadow_of(const lc_case *c, const lc_decision *decision) {
+  const lc_entry *entry = &c->entry;
+  return (lc_entry){
+    .status = LC_ENTRY_SHADOW, .at = entry->at, .has_at = entry->has_at, .revision = entry->revision, .trigger = entry->trigger,
+    .lead_status = entry->lead_status, .company = entry->company, .event_id = entry->event_id, .details = entry->details,
+    .from = entry->from, .to = decision->to, .rule = decision->rule, .action = (uint8_t)decision->action,
+    .link = entry->id != 0 ? LC_LINK_BESIDE : c->queued != 0 ? LC_LINK_FOLLOWS : LC_LINK_NONE,
+    .linked = entry->id != 0 ? entry->id : c->queued,
+  };
+}
+
+/* Whether it is noted already what shadows would have done with this queued event: whoever had its turn before was killed then. */
+static lc_status is_noted(lc_handler *h, const lc_case *c, bool *noted) {
+  lc_key prefix = lc_key_of_company(&h->w.tenant, &c->entry.company);
+  MDB_val key, value;
+  lc_entry last = { .link = LC_LINK_NONE };
+  *noted = false;
+  if (c->queued == 0 || c->entry.id != 0)
+    return LC_OK;
+  int rc = lc_get_last(h->w.store, h->w.txn, LC_TABLE_UNCHANGED_BY_COMPANY, &prefix, &key, &value);
+  if (rc == MDB_NOTFOUND)
+    return LC_OK;
+  if (rc == 0) {
+    lc_key entry = lc_key_of_entry(&h->w.tenant, lc_key_number(key));
+    rc = lc_get(h->w.store, h->w.txn, LC_TABLE_UNCHANGED, &entry, &value);
+  }
+  lc_status status = rc == 0 ? lc_entry_unpack(value.mv_data, value.mv_size, &last, h->error) : lc_handler_fail(h, rc);
+  *noted = status == LC_OK && last.link == LC_LINK_FOLLOWS && last.linked == c->queued;
+  return status;
+}
+
+/* Notes what all shadows would have done, in the log of events that changed nothing. */
+static int put_shadows(lc_handler *h, const lc_case *c) {
+  const lc_facts facts = lc_facts_of(h, c);
+  const lc_later_rule *rule = NULL;
+  lc_decision decision;
+  lc_writer w = h->w;
+  w.log = LC_LOG_UNCHANGED;
+  w.added = 0;
+  int rc = 0;
+  while (rc == 0 && (rule = lc_next_shadow(h->ruleset, &facts, rule, &decision)) != NULL) {
+    lc_entry shadow = shadow_of(c, &decision);
+    shadow.takes_back = lc_rule_takes_back(&rule->rule);
+    lc_number_entry(&w, &shadow);
+    rc = lc_put_new_entry(&w, &shadow);
+  }
+  h->w.last = w.last;
+  h->changed = true;
+  return rc != 0 ? rc : lc_put_count(&w);
+}
+
+static lc_status note_shadows(lc_handler *h, const lc_case *c) {
+  bool noted;
+  if (!c->has_shadows || !h->writing)
+    return LC_OK;
+  lc_status status = is_noted(h, c, &noted);
+  return status != LC_OK || noted ? status : lc_handler_fail(h, put_shadows(h, c));
+}
+
 lc_status lc_note_nothing(lc_handler *h, const lc_case *c) {
   return h->many && lc_is_remembered(h->how, c) ? mark(h, &h->nothing, c->entry.event_id, 1) : LC_OK;
 }
@@ -205,16 +266,17 @@ lc_status lc_note_nothing(lc_handler *h, const lc_case *c) {
 lc_status lc_settle(lc_handler *h, lc_case *c) {
   if (c->state == LC_LACKING)
     return lc_leave_open(h, c);
-  if (lc_ends_rest(c) && h->writing) {
-    lc_status status = end_rest(h, c);
-    if (status != LC_OK)
-      return status;
-  }
+  lc_status status = h->writing ? end_rest(h, c) : LC_OK;
+  if (status != LC_OK)
+    return status;
   if (c->state == LC_LINED_UP)
     return settle_queued(h, c);
-  if (c->state != LC_OPEN)
-    return lc_note_nothing(h, c);
+  if (c->state != LC_OPEN) {
+    status = note_shadows(h, c);
+    return status == LC_OK ? lc_note_nothing(h, c) : status;
+  }
   c->state = LC_WRITTEN;
   h->applying += c->entry.status == LC_ENTRY_APPLYING;
-  return h->writing ? put(h, c) : imagine(h, c);
+  status = h->writing ? put(h, c) : imagine(h, c);
+  return status == LC_OK ? note_shadows(h, c) : status;
 }

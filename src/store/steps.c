@@ -125,7 +125,8 @@ static bool may_line_up(const lc_handler *h, const lc_case *c) {
 static lc_status find_unfinished(lc_handler *h, lc_case *c) {
   bool unfinished = false;
   lc_trigger trigger = (lc_trigger)c->entry.trigger;
-  if (lc_is_preview(h) || !(lc_ruleset_has_rule(h->ruleset, trigger) || lc_has_later_for(h->ruleset, trigger)))
+  if (lc_is_preview(h) || !(lc_ruleset_has_rule(h->ruleset, trigger) || lc_has_later_for(h->ruleset, trigger)
+                            || lc_has_shadow_for(h->ruleset, trigger)))
     return LC_OK;
   int rc = lc_find_unfinished(&h->w, &c->entry.company, &unfinished, &c->first);
   if (rc != 0 || !unfinished || (c->queued != 0 && c->first == c->queued))
@@ -173,24 +174,31 @@ static lc_status find_made(lc_handler *h, lc_case *c) {
   return status;
 }
 
-static lc_facts facts_of(const lc_handler *h, const lc_case *c) {
+lc_facts lc_facts_of(const lc_handler *h, const lc_case *c) {
   return (lc_facts){ (lc_trigger)c->entry.trigger, c->entry.from, c->entry.lead_status, h->how->known, c->first_fact,
                      c->made };
 }
 
 static lc_decision decision_of(const lc_handler *h, const lc_case *c) {
-  const lc_facts facts = facts_of(h, c);
+  const lc_facts facts = lc_facts_of(h, c);
   return c->carries_out == 0 ? lc_decide(h->ruleset, &facts) : lc_decide_alone(h->ruleset, &facts, c->alone);
 }
 
-static bool may_find_later(const lc_handler *h, const lc_case *c) {
-  const lc_facts facts = facts_of(h, c);
-  return c->carries_out == 0 && lc_has_later(h->ruleset) && lc_may_find_later(h->ruleset, &facts);
+/* Only of live events, and as the event comes. */
+static bool notes_shadows(const lc_handler *h, const lc_case *c) {
+  return lc_has_shadow(h->ruleset) && h->how->remembers && c->carries_out == 0;
+}
+
+/* Whether a rule that does not decide at once may be found. */
+static bool may_find_others(const lc_handler *h, const lc_case *c) {
+  const lc_facts facts = lc_facts_of(h, c);
+  return (c->carries_out == 0 && lc_has_later(h->ruleset) && lc_may_find_later(h->ruleset, &facts))
+      || (notes_shadows(h, c) && lc_may_find_shadow(h->ruleset, &facts));
 }
 
 /* The host is asked only when the decision comes to conditions. */
 static lc_status find_facts(lc_handler *h, lc_case *c) {
-  bool needs = c->misses_facts && (decision_of(h, c).reason >= LC_CONDITIONS_NOT_MET || may_find_later(h, c));
+  bool needs = c->misses_facts && (decision_of(h, c).reason >= LC_CONDITIONS_NOT_MET || may_find_others(h, c));
   return needs ? lack(c, LC_LACKS_FACTS) : LC_OK;
 }
 
@@ -209,7 +217,7 @@ void lc_put_off(lc_case *c, lc_entry *entry) {
 
 /* Looks for a rule with `after` that matches. */
 static void find_later(const lc_handler *h, lc_case *c) {
-  const lc_facts facts = facts_of(h, c);
+  const lc_facts facts = lc_facts_of(h, c);
   const lc_later_rule *later = c->carries_out == 0 && lc_has_later(h->ruleset) ? lc_find_later(h->ruleset, &facts) : NULL;
   if (later == NULL)
     return;
@@ -229,6 +237,29 @@ static lc_status find_rest(lc_handler *h, lc_case *c) {
   return status == LC_OK ? lc_find_sales_schedule(&h->w, &c->entry.company, c->sale, &c->unschedules, h->error) : status;
 }
 
+/* Whether a later event has changed the company already. */
+static lc_status is_late(lc_handler *h, const lc_case *c, bool *late) {
+  lc_last_change last = { .needs_at = true };
+  *late = false;
+  if (!h->how->skips_late || !c->entry.has_at || c->carries_out != 0)
+    return LC_OK;
+  lc_status status = last_change(h, c, &last);
+  *late = status == LC_OK && last.at - c->entry.at > LC_LATE_SECONDS; /* not of NAN */
+  return status;
+}
+
+/* Looks for shadows that would do something. An event that is late does nothing there either. */
+static lc_status find_shadows(lc_handler *h, lc_case *c) {
+  const lc_facts facts = lc_facts_of(h, c);
+  lc_decision decision;
+  bool late;
+  if (!notes_shadows(h, c) || lc_next_shadow(h->ruleset, &facts, NULL, &decision) == NULL)
+    return LC_OK;
+  lc_status status = is_late(h, c, &late);
+  c->has_shadows = status == LC_OK && !late;
+  return status;
+}
+
 static lc_status decide(lc_handler *h, lc_case *c) {
   lc_entry *entry = &c->entry;
   lc_decision decision = decision_of(h, c);
@@ -243,16 +274,13 @@ static lc_status decide(lc_handler *h, lc_case *c) {
   find_later(h, c);
   if (c->reason != LC_MATCHED)
     c->state = LC_UNMATCHED;
-  return decision.reason == LC_NOTHING_TO_TAKE_BACK ? find_rest(h, c) : LC_OK;
+  lc_status status = find_shadows(h, c);
+  return status == LC_OK && decision.reason == LC_NOTHING_TO_TAKE_BACK ? find_rest(h, c) : status;
 }
 
 /* An event that says when it happened must not undo what came after it. */
 static lc_status find_late(lc_handler *h, lc_case *c) {
-  lc_last_change last = { .needs_at = true };
-  if (!h->how->skips_late || !c->entry.has_at || c->carries_out != 0)
-    return LC_OK;
-  lc_status status = last_change(h, c, &last);
-  c->is_late = status == LC_OK && last.at - c->entry.at > LC_LATE_SECONDS; /* not of NAN */
+  lc_status status = is_late(h, c, &c->is_late);
   if (c->is_late) {
     c->state = LC_UNMATCHED;
     c->entry.action = LC_NONE;
@@ -315,7 +343,7 @@ enum { STEPS = sizeof steps / sizeof *steps };
 lc_status lc_take_steps(lc_handler *h, lc_case *c) {
   lc_status status = LC_OK;
   c->state = LC_OPEN;
-  c->is_late = c->closes = c->unschedules = false;
+  c->is_late = c->closes = c->unschedules = c->has_shadows = false;
   for (int i = 0; i < STEPS && c->state == LC_OPEN && status == LC_OK; i++)
     status = steps[i](h, c);
   return status;

@@ -203,6 +203,7 @@ typedef struct lc_case {
   lc_later later;   /* what it schedules, or would; `entry` is that itself where nothing is decided at once */
   uint64_t about;   /* for LC_LACKS_VERDICT: identifies the decision; below 2^53 */
   uint64_t first;   /* for LC_DUPLICATE and LC_LACKS_END */
+  bool has_shadows; /* rules that are shadows would do something, which is to be noted */
   bool is_late;     /* for LC_UNMATCHED: it matched, but a later event has changed the company already */
   bool closes;      /* for LC_UNMATCHED: there was nothing to take back but its sale's open question, which is superseded */
   bool unschedules; /* likewise of what its sale has scheduled */
@@ -241,7 +242,7 @@ typedef struct lc_handling {
   double ttl;              /* seconds until a question expires */
   bool skips_late;         /* an event that says it happened over LC_LATE_SECONDS before the event of the company's newest applied
                             * change is not applied. Changes whose events did not say when they happened do not count. */
-  bool remembers;          /* ids of events that come to nothing are remembered (lc_store_remember) */
+  bool remembers;          /* ids of events that come to nothing are remembered (lc_store_remember), and what shadows would do is noted */
   bool look;               /* look at all events, as if earlier ones were written, before writing any: so all that they lack is
                             * known at once. Else write what is complete and decide what follows from there. */
   bool foresee;            /* only look, and leave the foreseen outcome in the events */
@@ -260,7 +261,7 @@ lc_status lc_store_look(lc_store *store, const lc_handling *how, lc_case *cases,
  * of its company and id. */
 lc_status lc_store_handle(lc_store *store, const lc_handling *how, lc_case *cases, size_t count, size_t first, lc_error *error);
 
-/* Remembers the ids of those of the events that came to nothing, for a reason other than LC_RULE_DISABLED and LC_UNKNOWN_CATEGORY:
+/* Remembers the ids of those of the events that came to nothing, for a reason other than LC_RULE_DISABLED and LC_UNKNOWN_CATEGORY, or with has_shadows:
  * for after lc_store_look, when lc_store_handle, which does it too, is not called. They wait in memory for the next commit of this store,
  * or for lc_store_settle, at most about 4,000; after three seconds the next call of one of these three writes them. Where there is no room to, the oldest
  * knowledge counts: new ones are not remembered. */
@@ -365,7 +366,8 @@ lc_status lc_store_history(lc_store *store, lc_text tenant, const lc_company *co
                            size_t limit, lc_error *error);
 
 /* Notes events that changed nothing, in one transaction. Sets the entries' ids; the caller sets LC_ENTRY_UNCHANGED. They have
- * a log of their own, which only lc_store_unchanged reads: their event ids do not count as seen, nor they as newest entries. */
+ * a log of their own, which only lc_store_unchanged reads: their event ids do not count as seen, nor they as newest entries. What shadows
+ * would have done (LC_ENTRY_SHADOW) stands there, too. */
 lc_status lc_store_add_unchanged(lc_store *store, lc_text tenant, lc_entry *entries, size_t count, double now, lc_error *error);
 
 /* Copies out a list of these, as lc_store_history does. */

@@ -22,12 +22,13 @@ local journal = {}
 ---@field revision? integer of the config that decided; not of notes
 ---@field from? integer absent when `unchanged` and not known
 ---@field to? integer absent when `unchanged`
----@field status "applying"|"updated"|"conflict"|"failed"|"awaiting_confirmation"|"declined"|"expired"|"superseded"|"unchanged"|"scheduled"|"carried_out"|"cancelled"|"dropped"|"queued"|"renamed"|"merged"|"deleted" the last three are of notes, which tell of the company itself
+---@field status "applying"|"updated"|"conflict"|"failed"|"awaiting_confirmation"|"declined"|"expired"|"superseded"|"unchanged"|"scheduled"|"carried_out"|"cancelled"|"dropped"|"queued"|"shadow"|"renamed"|"merged"|"deleted" shadow: what a rule on trial would have done; the last three are of notes, which tell of the company itself
 ---@field reason? string when `unchanged` or `dropped`; `undo` when `cancelled` by an undo of many
 ---@field due? number of what is or was scheduled: when it is decided anew, in seconds since 1970
 ---@field scheduled? integer the entry of what its event has scheduled as well
 ---@field carries_out? integer the entry that was scheduled and that this one carries out
 ---@field follows? integer the entry that was queued and that this one carries out
+---@field beside? integer of a shadow: the entry that its event has made
 ---@field ended_by? leadcat.Actor who cancelled it
 ---@field actor? leadcat.Actor
 ---@field sale? table
@@ -153,6 +154,7 @@ function journal.entry(stored, tenant)
     actor = details.actor, sale = details.sale, contact = details.contact, facts = details.facts, run = details.run,
     event_id = stored.event_id, confirmation = stored.confirmation,
     due = stored.due, scheduled = stored.scheduled, carries_out = stored.carries_out, follows = stored.follows,
+    beside = stored.beside,
     ended_by = details.ended_by,
     undoes = stored.status ~= "superseded" and details.undoes or nil, -- a superseded entry has its successor's details
     takes_back = stored.takes_back, former = stored.former, company_deleted = stored.is_gone,

@@ -37,6 +37,7 @@ local config = {}
 ---@field when? leadcat.Condition[][] it applies when all conditions of one of these groups hold; default: always
 ---@field forward_only? boolean never to a category whose rank is lower than the company's
 ---@field take_back? boolean in the place of `set_category`, for `sale_reopened` and `sale_deleted`: the company goes back to where it was before its newest change, if the event's sale has caused that
+---@field shadow? boolean on trial: what it would do is noted, nothing is changed or asked; the rules behind it go on as if it were not there
 ---@field after? leadcat.After its match is scheduled, and decided anew so much later; the rules behind it go on as if it were not there
 
 ---@class leadcat.Config
@@ -238,7 +239,7 @@ local RULE = schema.kind("a rule", {
   { "trigger", check_trigger },
   { "enabled", boolean }, { "set_category", reference }, { "ask", boolean }, { "lead_status", reference },
   { "id", reference }, { "name", description }, { "from", later }, { "when", later }, { "forward_only", boolean },
-  { "take_back", boolean },
+  { "take_back", boolean }, { "shadow", boolean },
   { "after", after.check },
 })
 local FROM_CHECKS = { group = one_of(config.GROUPS, "unknown_group"), id = identity }

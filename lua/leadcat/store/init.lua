@@ -17,7 +17,7 @@
 --
 -- Shapes (an absent text is nil, an absent category 0)
 -- * entry: `entry, at, company, trigger, action, status, reason?, revision, from, to, lead_status?, confirmation?, event_id?,
---   details?, error?, due?, scheduled?, carries_out?, follows?, has_at?, former?, is_gone?`; a note (`move`) has no trigger; `details` is JSON that the store does not read. `due` is of
+--   details?, error?, due?, scheduled?, carries_out?, follows?, beside?, has_at?, former?, is_gone?`; a note (`move`) has no trigger; `details` is JSON that the store does not read. `due` is of
 --   what is or was scheduled: seconds since 1970; the next three are entries. `has_at`, of a queued one: its event gave `at`.
 -- * question: `id` (32 hex digits), `company, state, trigger, entry, revision, from, to, created_at, expires_at, lead_status?,
 --   category?, resolved_at?, user?, body?, answer?`. `body` is JSON: {"options": [categories], ...} with the fields of the event's
@@ -65,6 +65,11 @@
 -- closes no question. Whatever an event has matched ends what its company had scheduled: that entry becomes `superseded`. With
 -- how.schedules_nothing, and in an overlay, `scheduled` is true where that would be done.
 --
+-- Rules that are shadows decide nothing. What each would do, alone of them, if no rule in front of it that decides at once applies, is noted
+-- with the event, in the same transaction, in the log of unchanged events: an entry with the status `shadow`, and `beside`, the entry
+-- that the event has made, if any. An event that comes to nothing else is then remembered, whatever the reason. Nothing is noted in an
+-- overlay, to foresee, of a run, of what is scheduled, and where the event is late, or stopped by a licence or a guard.
+--
 -- What is scheduled is carried out as if it were an event without an id, which begins with the result `{lacks = "commit", carries_out =
 -- entry, alone = id of its rule (nil: it has none)}`: that rule alone decides, whether or not it has `after`; what is written has
 -- `carries_out`, and ends the entry as `carried_out`. `{status = "over"}`: it had ended before. What came to nothing stays scheduled.
@@ -97,7 +102,7 @@
 --   digest?           all events and the cursor are written, or nothing: `conflict` where they come to anything but
 --                     what the digest was given for, or the cursor is not what it was
 --
--- Remembered are the ids of events that came to nothing, but for the reasons `rule_disabled` and `unknown_category`, and of no run,
+-- Remembered are the ids of events that came to nothing, but for the reasons `rule_disabled` and `unknown_category` where no shadow is noted, and of no run,
 -- preview or foresight. This handle knows them at once; they are on disk, for others to know, with its next commit of anything, with
 -- `settle` or `close`, or with a call of `handle` three seconds later. They are bounded, and may be lost before that.
 

@@ -159,6 +159,7 @@ local UNCHANGED = { "int8[] bytea[] int8[] int8[] bytea[]", [[,
 u AS (INSERT INTO leadcat.unchanged AS u (tenant, entry, company, at, written, record)
   SELECT $TENANT::bytea, entry, company, at, written, record
   FROM unnest($1::int8[], $2::bytea[], $3::int8[], $4::int8[], $5::bytea[]) AS u(entry, company, at, written, record)
+  WHERE company NOT IN (SELECT company FROM i) OR company IN (SELECT company FROM k)
   ON CONFLICT (tenant, entry) DO UPDATE SET company = excluded.company, record = excluded.record RETURNING 1)]] }
 
 -- What was done, in order. Places are taken before others can see what is written, and whoever has seen it takes later
@@ -170,9 +171,14 @@ h AS (INSERT INTO leadcat.change (tenant, place, made, entry, kind)
   FROM p CROSS JOIN unnest($1::int8[], $2::int8[], $3::text[], $4::bytea[]) WITH ORDINALITY
     AS h(made, entry, kind, company, part) WHERE h.company IN (SELECT company FROM k) RETURNING 1)]] }
 
-local MARKS = { "bytea[] bytea[] int8[] bytea[]", [[,
+-- What is noted of a company's event is written with its company, and so is the mark of that event.
+local MARKS = { "bytea[] bytea[] int8[] bytea[] bytea[]", [[,
 m AS (INSERT INTO leadcat.mark (tenant, event_id, written, record)
-  SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::int8[], $4::bytea[]) ON CONFLICT DO NOTHING RETURNING 1)]] }
+  SELECT tenant, event_id, written, record FROM unnest($1::bytea[], $2::bytea[], $3::int8[], $4::bytea[], $5::bytea[])
+    AS m(tenant, event_id, written, record, company)$ONLY ON CONFLICT DO NOTHING RETURNING 1)]] }
+local ONLY = [[
+
+  WHERE tenant <> $TENANT::bytea OR company NOT IN (SELECT company FROM i) OR company IN (SELECT company FROM k)]]
 
 local CURSOR = { "bytea bytea bytea bool", [[,
 c AS (INSERT INTO leadcat.cursor AS c (tenant, name, text) SELECT $TENANT::bytea, $1::bytea, $3::bytea FROM f
@@ -220,7 +226,7 @@ function statements.put(has, theirs)
   local function raise(part)
     local _, count = types:gsub("%S+", "")
     types = types .. " " .. part[1]
-    return (part[2]:gsub("%$(%d+)", function(n) return "$" .. n + count end):gsub("%$TENANT", "$1"))
+    return (part[2]:gsub("%$(%d+)", function(n) return "$" .. n + count end):gsub("%$ONLY", ONLY):gsub("%$TENANT", "$1"))
   end
   for _, part in ipairs(PARTS) do
     if has[part[1]] then
@@ -235,7 +241,7 @@ function statements.put(has, theirs)
   return made[key], names
 end
 
-statement("marks", MARKS[1], "WITH" .. MARKS[2]:sub(2) .. " SELECT count(*) FROM m")
+statement("marks", MARKS[1], "WITH" .. MARKS[2]:sub(2):gsub("%$ONLY", "") .. " SELECT count(*) FROM m")
 
 -- Reading ------------------------------------------------------------------------------------------------------------
 

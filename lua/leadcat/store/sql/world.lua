@@ -143,7 +143,7 @@ local COLUMNS = {
   questions = { "id", "entry", "company", "user", "state", "expires_at", "record" },
   unchanged = { "entry", "company", "at", "written", "record" },
   changes = { "made", "entry", "kind", "company" },
-  marks = { "tenant", "event_id", "written", "record" },
+  marks = { "tenant", "event_id", "written", "record", "company" },
 }
 
 -- Appends the columns of the rows to the parameters: arrays.
@@ -210,7 +210,7 @@ local function company_rows(self, found, effects)
   for _, after in ipairs(effects.companies) do
     add(found.companies[after.place], after)
   end
-  for _, list in ipairs { effects.entries, effects.questions } do
+  for _, list in ipairs { effects.entries, effects.questions, effects.unchanged } do
     for _, item in ipairs(list) do
       add(found.by_company[item.company])
     end
