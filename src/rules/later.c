@@ -96,7 +96,7 @@ static const lc_packed_rule *find_rule(const lc_ruleset *ruleset, const lc_facts
   const lc_later_rule *end, *at = begin_later(ruleset, &end);
   for (uint32_t i = 0; i < range.count; i++)
     if (rules[i].id == id)
-      return lc_rule_takes_back(&rules[i]) ? NULL : &rules[i]; /* which is about what the event's sale did, at once */
+      return &rules[i];
   while (at < end && !(concerns(at, facts) && at->rule.id == id))
     at++;
   return at < end ? &at->rule : NULL;

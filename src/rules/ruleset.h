@@ -303,6 +303,10 @@ static inline bool lc_rule_takes_back(const lc_packed_rule *rule) {
 /* Whether the trigger's rule with that id (0: the one without) takes back. */
 bool lc_ruleset_takes_back(const lc_ruleset *ruleset, lc_trigger trigger, int32_t rule);
 
+static inline bool lc_has_limits(const lc_ruleset *ruleset) {
+  return ruleset->blocks[LC_BLOCK_LIMITS].count != 0;
+}
+
 /* How much a rule may do; NULL: any number of changes. */
 const lc_limit *lc_ruleset_limit(const lc_ruleset *ruleset, lc_trigger trigger, int32_t lead_status, int32_t rule);
 

@@ -49,6 +49,11 @@ lc_status lc_kept_category(lc_handler *h, const lc_company *company, int32_t *ca
 /* Whether nothing is decided at once, and so at most scheduled. */
 bool lc_is_put_off(const lc_case *c);
 
+/* Whether it is what a rule has left to be decided anew, by that rule alone: it was scheduled, or held. */
+static inline bool lc_is_alone(const lc_case *c) {
+  return c->carries_out != 0 || c->held != 0;
+}
+
 /* What rules look at, as the steps have found it. */
 lc_facts lc_facts_of(const lc_handler *h, const lc_case *c);
 

@@ -84,12 +84,14 @@ static lc_status new_question(lc_handler *h, lc_case *c, lc_question *question) 
 
 /* ---- writing, and imagining to have written -------------------------------------------------- */
 
-/* A match ends what its company had scheduled; when that is due, this is what comes of it. */
+/* A match ends what its company had scheduled; when that is due, this is what comes of it. One that is held only ends what it comes of. */
 static lc_status end_schedule(lc_handler *h, lc_case *c) {
   lc_entry_status ended = c->carries_out != 0 ? LC_ENTRY_CARRIED_OUT : LC_ENTRY_SUPERSEDED;
   if (c->carries_out != 0) {
     c->entry.link = LC_LINK_CARRIES_OUT;
     c->entry.linked = c->carries_out;
+  } else if (c->entry.status == LC_ENTRY_HELD && !c->later.is_there) {
+    return LC_OK;
   }
   return lc_end_schedule(&h->w, &c->entry.company, ended, h->error);
 }
@@ -104,13 +106,37 @@ static lc_status put_beside(lc_handler *h, lc_case *c) {
   return lc_handler_fail(h, rc);
 }
 
+/* What was released ends with what comes of it. */
+static lc_status end_held(lc_handler *h, lc_case *c) {
+  if (c->held == 0)
+    return LC_OK;
+  c->entry.link = LC_LINK_CARRIES_OUT;
+  c->entry.linked = c->held;
+  return lc_release(&h->w, c->held, c->released, h->error);
+}
+
+/* Holds a match that is beyond its rule's limit. What somebody has decided is not: an answer, or what was released. */
+static lc_status hold_back(lc_handler *h, lc_case *c, bool *stops) {
+  const lc_entry *entry = &c->entry;
+  *stops = false;
+  if (!lc_has_limits(h->ruleset) || !h->how->remembers || c->is_answered || c->held != 0 || lc_is_put_off(c))
+    return LC_OK;
+  const lc_limit *limit = lc_ruleset_limit(h->ruleset, (lc_trigger)entry->trigger, entry->lead_status, entry->rule);
+  return limit == NULL ? LC_OK : lc_handler_fail(h, lc_count_match(&h->w, limit, &c->entry, stops));
+}
+
 static lc_status put(lc_handler *h, lc_case *c) {
   lc_question question;
-  bool waits = lc_is_put_off(c);
-  lc_status status = end_schedule(h, c);
+  bool waits = lc_is_put_off(c), stops;
+  lc_status status = hold_back(h, c, &stops);
+  h->applying += c->entry.status == LC_ENTRY_APPLYING;
+  if (status == LC_OK)
+    status = end_held(h, c);
+  if (status == LC_OK)
+    status = end_schedule(h, c);
   if (status == LC_OK && c->later.is_there && !waits && !h->how->schedules_nothing)
     status = put_beside(h, c);
-  if (status == LC_OK && !waits)
+  if (status == LC_OK && !waits && c->entry.status != LC_ENTRY_HELD)
     status = lc_supersede(&h->w, &c->entry, h->error);
   if (status == LC_OK && c->entry.status == LC_ENTRY_AWAITING)
     status = new_question(h, c, &question);
@@ -118,6 +144,8 @@ static lc_status put(lc_handler *h, lc_case *c) {
     status = lc_follow(&h->w, &c->entry, c->queued, h->error);
   if (status == LC_OK)
     status = lc_handler_fail(h, lc_put_with_effect(&h->w, &c->entry, &question));
+  if (status == LC_OK && stops)
+    status = lc_handler_fail(h, lc_add_stop(&h->w, &c->entry));
   if (waits)
     c->later.entry = c->entry.id;
   h->changed = true;
@@ -276,7 +304,7 @@ lc_status lc_settle(lc_handler *h, lc_case *c) {
     return status == LC_OK ? lc_note_nothing(h, c) : status;
   }
   c->state = LC_WRITTEN;
-  h->applying += c->entry.status == LC_ENTRY_APPLYING;
+  h->applying += !h->writing && c->entry.status == LC_ENTRY_APPLYING;
   status = h->writing ? put(h, c) : imagine(h, c);
   return status == LC_OK ? note_shadows(h, c) : status;
 }

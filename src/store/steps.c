@@ -72,7 +72,8 @@ static lc_status hosts_category(lc_handler *h, lc_case *c) {
 static lc_status find_own_turn(lc_handler *h, lc_case *c) {
   const lc_company *company = &c->entry.company;
   bool has_turn = false;
-  int rc = c->queued != 0 ? lc_has_turn(&h->w, company, c->queued, &has_turn) : lc_is_due(&h->w, company, c->carries_out, &has_turn);
+  int rc = c->queued != 0 ? lc_has_turn(&h->w, company, c->queued, &has_turn)
+         : c->held != 0 ? lc_find_held(&h->w, c->held, &has_turn) : lc_is_due(&h->w, company, c->carries_out, &has_turn);
   if (rc == 0 && !has_turn)
     c->state = LC_OVER;
   return lc_handler_fail(h, rc);
@@ -82,7 +83,7 @@ static lc_status find_seen(lc_handler *h, lc_case *c) {
   lc_text id = c->entry.event_id;
   lc_key key = h->w.tenant;
   int32_t seen;
-  if (c->carries_out != 0 || c->queued != 0)
+  if (lc_is_alone(c) || c->queued != 0)
     return find_own_turn(h, c);
   if (id.size == 0)
     return LC_OK;
@@ -118,7 +119,7 @@ static lc_status line_up(lc_case *c) {
 }
 
 static bool may_line_up(const lc_handler *h, const lc_case *c) {
-  return h->how->queues && !h->how->foresee && h->how->cursor == NULL && c->carries_out == 0;
+  return h->how->queues && !h->how->foresee && h->how->cursor == NULL && !lc_is_alone(c);
 }
 
 /* While a change is unfinished, the company's category is unknown. Without a rule for the event that does not matter. */
@@ -181,18 +182,22 @@ lc_facts lc_facts_of(const lc_handler *h, const lc_case *c) {
 
 static lc_decision decision_of(const lc_handler *h, const lc_case *c) {
   const lc_facts facts = lc_facts_of(h, c);
-  return c->carries_out == 0 ? lc_decide(h->ruleset, &facts) : lc_decide_alone(h->ruleset, &facts, c->alone);
+  if (!lc_is_alone(c))
+    return lc_decide(h->ruleset, &facts);
+  bool takes_back = lc_ruleset_takes_back(h->ruleset, facts.trigger, c->alone); /* by now: what was scheduled was not about that */
+  return c->carries_out != 0 && takes_back ? (lc_decision){ LC_NONE, LC_RULE_DISABLED, 0, c->alone }
+       : lc_decide_alone(h->ruleset, &facts, c->alone);
 }
 
 /* Only of live events, and as the event comes. */
 static bool notes_shadows(const lc_handler *h, const lc_case *c) {
-  return lc_has_shadow(h->ruleset) && h->how->remembers && c->carries_out == 0;
+  return lc_has_shadow(h->ruleset) && h->how->remembers && !lc_is_alone(c);
 }
 
 /* Whether a rule that does not decide at once may be found. */
 static bool may_find_others(const lc_handler *h, const lc_case *c) {
   const lc_facts facts = lc_facts_of(h, c);
-  return (c->carries_out == 0 && lc_has_later(h->ruleset) && lc_may_find_later(h->ruleset, &facts))
+  return (!lc_is_alone(c) && lc_has_later(h->ruleset) && lc_may_find_later(h->ruleset, &facts))
       || (notes_shadows(h, c) && lc_may_find_shadow(h->ruleset, &facts));
 }
 
@@ -218,7 +223,7 @@ void lc_put_off(lc_case *c, lc_entry *entry) {
 /* Looks for a rule with `after` that matches. */
 static void find_later(const lc_handler *h, lc_case *c) {
   const lc_facts facts = lc_facts_of(h, c);
-  const lc_later_rule *later = c->carries_out == 0 && lc_has_later(h->ruleset) ? lc_find_later(h->ruleset, &facts) : NULL;
+  const lc_later_rule *later = !lc_is_alone(c) && lc_has_later(h->ruleset) ? lc_find_later(h->ruleset, &facts) : NULL;
   if (later == NULL)
     return;
   c->later = (lc_later){ .is_there = true, .rule = later->rule.id, .to = later->rule.to, .due = c->entry.at + later->after };
@@ -241,7 +246,7 @@ static lc_status find_rest(lc_handler *h, lc_case *c) {
 static lc_status is_late(lc_handler *h, const lc_case *c, bool *late) {
   lc_last_change last = { .needs_at = true };
   *late = false;
-  if (!h->how->skips_late || !c->entry.has_at || c->carries_out != 0)
+  if (!h->how->skips_late || !c->entry.has_at || lc_is_alone(c))
     return LC_OK;
   lc_status status = last_change(h, c, &last);
   *late = status == LC_OK && last.at - c->entry.at > LC_LATE_SECONDS; /* not of NAN */

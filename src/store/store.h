@@ -187,7 +187,9 @@ typedef struct lc_case {
   bool misses_facts;  /* some that the host may know were not asked for */
   uint64_t carries_out; /* it is no event, but this scheduled entry, whose time has come: */
   uint64_t queued;    /* likewise, but this queued entry, whose turn has come */
-  int32_t alone;      /* with `carries_out`: only the rule with this id decides; 0: the one without */
+  uint64_t held;      /* likewise, but this held entry, which somebody releases: */
+  lc_text released;   /* its details from then on, with who did; empty: as they are */
+  int32_t alone;      /* with `carries_out` or `held`: only the rule with this id decides; 0: the one without */
   /* What the caller has found out. It counts only while it still fits. */
   bool is_known;    /* the host was asked for the category when the company's newest entry was `newest`: */
   int32_t category; /* its answer; 0: none */
@@ -242,7 +244,8 @@ typedef struct lc_handling {
   double ttl;              /* seconds until a question expires */
   bool skips_late;         /* an event that says it happened over LC_LATE_SECONDS before the event of the company's newest applied
                             * change is not applied. Changes whose events did not say when they happened do not count. */
-  bool remembers;          /* ids of events that come to nothing are remembered (lc_store_remember), and what shadows would do is noted */
+  bool remembers;          /* they are live events: ids of those that come to nothing are remembered (lc_store_remember), what shadows would do
+                            * is noted, and limits hold */
   bool look;               /* look at all events, as if earlier ones were written, before writing any: so all that they lack is
                             * known at once. Else write what is complete and decide what follows from there. */
   bool foresee;            /* only look, and leave the foreseen outcome in the events */
@@ -415,6 +418,11 @@ lc_status lc_store_expire(lc_store *store, lc_text tenant, double now, size_t *e
 lc_status lc_store_expiring(lc_store *store, lc_text tenant, uint64_t after, uint64_t entry, double until, size_t limit,
                             lc_error *error);
 
+/* ---- what is held --------------------------------------------------------------------------- */
+
+/* Copies out a list of at most `limit` held entries behind the entry `after`, the oldest first. */
+lc_status lc_store_held(lc_store *store, lc_text tenant, uint64_t after, size_t limit, lc_error *error);
+
 /* ---- what is scheduled ------------------------------------------------------------------- */
 
 /* Copies out a list of at most `limit` scheduled entries that are to be looked at by `now`, the earliest first. */
@@ -539,6 +547,7 @@ typedef enum lc_done_kind {
   LC_DONE_ENDED,  /* "ended": it has reached its end */
   LC_DONE_ASKED,  /* "asked": it has asked a question */
   LC_DONE_CLOSED, /* "closed": it has closed its question; that it has ended is the change before */
+  LC_DONE_HELD,   /* "held": with it, which is held, its rule has come to a stop */
   LC_DONE_KINDS   /* how many there are */
 } lc_done_kind;
 

@@ -157,13 +157,17 @@ static int add_change(lc_writer *w, uint64_t entry, lc_done_kind kind) {
 
 int lc_add_change(lc_writer *w, const lc_entry *entry) {
   switch (entry->status) {
-    case LC_ENTRY_APPLYING: case LC_ENTRY_SCHEDULED: case LC_ENTRY_QUEUED:
+    case LC_ENTRY_APPLYING: case LC_ENTRY_SCHEDULED: case LC_ENTRY_QUEUED: case LC_ENTRY_HELD:
       return 0;
     case LC_ENTRY_AWAITING:
       return add_change(w, entry->id, LC_DONE_ASKED);
     default:
       return add_change(w, entry->id, LC_DONE_ENDED);
   }
+}
+
+int lc_add_stop(lc_writer *w, const lc_entry *entry) {
+  return add_change(w, entry->id, LC_DONE_HELD);
 }
 
 int lc_add_closed(lc_writer *w, const lc_entry *entry) {
@@ -180,6 +184,8 @@ int lc_put_moved_entry(lc_writer *w, const lc_entry *entry) {
   int rc = lc_put_entry(w, entry);
   if (rc == 0 && has_two_names(entry))
     rc = lc_list_entry(w, &entry->former, entry->id);
+  if (rc == 0 && entry->status == LC_ENTRY_HELD)
+    rc = lc_list_held(w, entry);
   return rc != 0 ? rc : lc_list_entry(w, &entry->company, entry->id);
 }
 

@@ -22,7 +22,7 @@ local NAMES = 500 -- names that the host is asked for, at most
 search.STATUSES = {
   "applying", "updated", "conflict", "failed", "awaiting_confirmation", "declined", "expired", "superseded",
   "scheduled", "carried_out", "cancelled", "dropped", "queued", "renamed", "merged",
-  "deleted", "shadow", "waiting",
+  "deleted", "shadow", "held", "waiting",
 }
 
 local NAME = options_of.kind("a text of 1 to 255 bytes", function(value)

@@ -74,6 +74,12 @@
 -- entry, alone = id of its rule (nil: it has none)}`: that rule alone decides, whether or not it has `after`; what is written has
 -- `carries_out`, and ends the entry as `carried_out`. `{status = "over"}`: it had ended before. What came to nothing stays scheduled.
 --
+-- A match of a rule with a limit that is beyond it is written as `held`: it closes no question, ends nothing that is scheduled, and changes
+-- nothing. As long as anything of a rule is held, so are all its matches; the count of its changes and questions, which is exact over all
+-- who write, begins anew behind the last. Held is nothing that the event's choice decides, nothing of a run, and nothing that is released:
+-- that is an event without an id that begins with the result `{lacks = "commit", held = entry, alone = id of its rule (nil: it has none),
+-- released = details of the entry from then on, or nil}`, and is decided and written like what is scheduled; in an overlay, too.
+--
 -- With how.queues, an event whose company has an unfinished entry does not lack its `end`: it is written as `queued`, with its facts
 -- and its choice (0: to keep the category) in the details, and marked as seen. When the unfinished change ends, the company's first
 -- queued entry is its unfinished one, and so on. Whoever claims it carries it out as if it were an event without an id,
@@ -141,6 +147,7 @@
 ---@field applying fun(self, tenant: string, now: number, after: string, limit: integer): table[]?, string?, string? the entries of unfinished changes that are due, by company in any fixed order: those behind the company `after` ("": from the first)
 --
 -- What is scheduled, at most one entry of each company.
+---@field held fun(self, tenant: string, after: integer, limit: integer): table[]?, string?, string? held entries behind the entry `after`, the oldest first
 ---@field scheduled fun(self, tenant: string, now: number, limit: integer): table[]?, string?, string? entries that are due, or to be looked at again, by `now`: the earliest first
 ---@field schedule_of fun(self, tenant: string, company: string): table?, string?, string? the company's entry. `not_found`
 ---@field end_scheduled fun(self, tenant: string, items: table[], now: number): true?, string?, string? ends scheduled entries, and queued ones that this handle has claimed: items `{entry, company, status, reason, error?, details?, revision?, from?, again?}` as `cancelled` or `dropped`, by a config's revision and the company's category then; with the status `scheduled` it is looked at again at the time `again`, with `queued` it has its turn again in `again` seconds. Each gets `lost`: true, and nothing was written, when it had ended before
@@ -210,7 +217,7 @@ return {
   marks = { "remember", "settle" },
   unfinished = { "finish", "claim", "applying" },
   lives = { "move", "find_traces", "erase", "erase_marks" },
-  later = { "scheduled", "schedule_of", "end_scheduled" },
+  later = { "scheduled", "schedule_of", "end_scheduled", "held" },
   journal = { "entry", "history", "add_unchanged", "changes", "newest_change" },
   questions = { "confirmation", "confirmations", "count_confirmations", "expire", "expiring" },
   companies = { "company", "create", "set_category", "companies" },

@@ -68,6 +68,11 @@ local function keys_of_open(list, results, how)
       if not companies[company] then
         companies[company], keys.companies[#keys.companies + 1] = true, company
       end
+      local held = type(results[i]) == "table" and results[i].held
+      if held then
+        keys.entries = keys.entries or {}
+        keys.entries[#keys.entries + 1] = held
+      end
       if id and not ids[id] then
         ids[id], keys.ids[#keys.ids + 1] = true, id
       end
