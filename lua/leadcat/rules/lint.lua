@@ -49,7 +49,7 @@ local ANYWHERE = { groups = { "potential_customer" }, categories = {} }
 ---@field always boolean it has no conditions
 ---@field at_once boolean it decides at once, and is not on trial
 
----@class leadcat.Flow
+---@class leadcat.lint.Flow
 ---@field found leadcat.Problem[]
 ---@field places leadcat.Place[] the enabled rules
 ---@field first? leadcat.Place the first that is not on trial
