@@ -33,7 +33,8 @@ local HOSTS = { "the embedded host", "a host of one's own", "a shared store" }
 
 -- An engine with the leads Acme and Bolt, and what moves a company past leadcat.
 local function open(name, rules, options)
-  local time, engine, path = clock.new(START), nil, nil
+  local time = clock.new(START)
+  local engine, path
   options = options or {}
   options.clock, options.durability = function() return time.now end, "relaxed"
   if name == HOSTS[2] then
@@ -100,7 +101,8 @@ for _, name in ipairs(HOSTS) do
 
     it("changes nothing and asks nothing, and is noted with the facts of the moment", function()
       local engine, time = open(name, { shadow("sale_won", CUSTOMER, {
-        ask = true, when = { { { field = "sale.amount", is = "above", value = 10 }, { field = "size", is = "known" } } },
+        ask = true,
+        when = { { { field = "sale.amount", is = "above", value = 10 }, { field = "size", is = "known" } } },
       }) })
       local outcome = assert(engine:handle(event("sale_won", {
         id = "e1", sale = { id = 7, amount = 11 }, facts = { size = 3, other = 1 }, actor = ANN,
@@ -109,7 +111,8 @@ for _, name in ipairs(HOSTS) do
       assert.same({ 0, LEAD, 0 }, { count_journal(engine), engine.host.category "Acme", #engine:confirmations() })
       assert(engine:handle(event("sale_won", { sale = { amount = 10 }, facts = { size = 3 } })))
       assert.same({ "sale_won#101 1>5" }, noted(engine))
-      assert.same({ 1, true }, { engine:shadow().rules[1].asks, engine:shadow({ rule = "sale_won#101" }).cases[1].asks })
+      local report = engine:shadow { rule = "sale_won#101" }
+      assert.same({ 1, true }, { report.rules[1].asks, report.cases[1].asks })
       local entry = engine:history({ status = "shadow" })[1]
       if name ~= HOSTS[3] then
         assert.equal(time.now, entry.at)

@@ -10,11 +10,23 @@ local merged = require "leadcat.util.merged"
 local options_of = require "leadcat.util.options"
 local platform = require "leadcat.util.platform"
 
+---@class leadcat.engine.held: leadcat.Engine the engine's methods that stand here
 local held = {}
 
 local PAGE = 100 -- decided together
 local MOST_OUTCOMES = 1000 -- that are returned
 local MOST_ENTRIES = 1000 -- that may be named
+
+---@alias leadcat.HeldWhat integer|integer[]|{rule: string}|{all: true} an entry; entries; all of a rule, by its key; all
+
+---@class (exact) leadcat.HeldQuery
+---@field rule? string a rule's key
+---@field limit? integer 1 to 1,000; default 100
+---@field after? integer the `next` of the page before
+---@field foresee? boolean also what releasing each would come to
+
+---@class (exact) leadcat.ReleaseOptions: leadcat.ByActor
+---@field most? integer how many entries to look at, about; default all
 
 local QUERY = {
   rule = options_of.of_type("string", "a rule's key, such as sale_won#7"), limit = options_of.limit,
@@ -49,9 +61,9 @@ local function foresee(self, stored, entries)
 end
 
 --- What is held, the oldest first.
----@param query? {rule?: string, limit?: integer, after?: integer, foresee?: boolean} foresee: also what releasing each would come to
+---@param query? leadcat.HeldQuery
 ---@return leadcat.HeldEntry[]? entries
----@return integer|string|nil next, string? code next: as `after` of the next page; nil at the end (or the message)
+---@return integer|string|nil next, string? code next: as `after` of the next page; nil at the end (or the message). `corrupt`, `unavailable`
 function held:held(query)
   self:_check_open()
   query = options_of.check(query, QUERY)
@@ -93,7 +105,7 @@ function held.problem(what)
   local ids = type(what) == "number" and { what } or what
   if type(ids) ~= "table" then
     return "an entry, a list of entries, {rule = key} or {all = true} expected"
-  elseif type(ids.rule) == "string" and next(ids, next(ids)) == nil or ids.all == true and next(ids, next(ids)) == nil then
+  elseif (type(ids.rule) == "string" or ids.all == true) and next(ids, next(ids)) == nil then
     return nil
   elseif #ids == 0 or #ids > MOST_ENTRIES then
     return ("a list of 1 to %d entries expected, or {rule = key}, or {all = true}"):format(MOST_ENTRIES)
@@ -222,8 +234,8 @@ end
 
 --- Has what is held decided anew, by its rule alone, with the facts of this moment. The host's `can` is asked for the permission
 -- `release`, about each entry that is named, or about {rule = key}.
----@param what integer|integer[]|{rule: string}|{all: true} entries; all of a rule; all
----@param options? {actor?: leadcat.Actor, most?: integer} most: entries, about
+---@param what leadcat.HeldWhat
+---@param options? leadcat.ReleaseOptions
 ---@return leadcat.Released? result, string? message, string? code `not_found`, `forbidden`, `invalid`: an entry is not held (any more)
 function held:release(what, options)
   self:_check_open()
@@ -248,8 +260,8 @@ function held:release(what, options)
 end
 
 --- Drops what is held: it comes to nothing. The permission is `release`.
----@param what integer|integer[]|{rule: string}|{all: true} as of `release`
----@param options? {actor?: leadcat.Actor, most?: integer}
+---@param what leadcat.HeldWhat
+---@param options? leadcat.ReleaseOptions
 ---@return leadcat.Released? result, string? message, string? code as of `release`
 function held:drop(what, options)
   self:_check_open()

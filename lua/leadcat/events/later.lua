@@ -62,7 +62,9 @@ local function settle(self, entries, events, outcomes, counts, actor)
   for place, entry in ipairs(entries) do
     local outcome = outcomes[place]
     if not outcome then
-      endings[#endings + 1] = entry.status ~= "held" and ending(entry, { status = entry.status, again = next_try(entry, now) }) or nil
+      if entry.status ~= "held" then
+        endings[#endings + 1] = ending(entry, { status = entry.status, again = next_try(entry, now) })
+      end
     elseif outcome.status == "unchanged" then
       local item = ending(entry, {
         status = "dropped", reason = outcome.reason, error = text_of(outcome.error), revision = outcome.revision,
@@ -85,9 +87,8 @@ local function beginning(entry, actor)
   if entry.status == "queued" then
     return { lacks = "commit", queued = entry.entry }
   elseif entry.status == "held" then
-    return {
-      lacks = "commit", held = entry.entry, alone = entry.rule_id, released = actor and journal.ended_by(entry, actor) or nil,
-    }
+    local released = actor and journal.ended_by(entry, actor) or nil
+    return { lacks = "commit", held = entry.entry, alone = entry.rule_id, released = released }
   end
   return { lacks = "commit", carries_out = entry.entry, alone = entry.rule_id }
 end

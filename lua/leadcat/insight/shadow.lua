@@ -19,6 +19,7 @@ local options_of = require "leadcat.util.options"
 local platform = require "leadcat.util.platform"
 local settings = require "leadcat.rules.save"
 
+---@class leadcat.engine.shadow: leadcat.Engine the engine's methods that stand here
 local shadow = {}
 
 local DAY = 86400
@@ -28,6 +29,12 @@ local BATCH = 500
 local DAYS, MOST_DAYS = 30, 3650
 
 local VERDICTS = { "agreed", "differed", "undone", "alone" }
+
+---@class (exact) leadcat.ShadowQuery
+---@field rule? string a rule's key: of this one also the cases
+---@field days? integer 1 to 3,650; default 30
+---@field limit? integer of the cases: 1 to 1,000; default 100
+---@field after? integer the `next` of the page of cases before
 
 local QUERY = {
   rule = options_of.of_type("string", "a rule's key, such as sale_won#7"), days = options_of.whole(1, MOST_DAYS),
@@ -296,8 +303,8 @@ local function count_all(self, notes, rows, rules)
   return all
 end
 
---- What the rules on trial would have done in the last days, beside what was done. `rule`: of this one also the cases.
----@param query? {rule?: string, days?: integer, limit?: integer, after?: integer} days: 1 to 3650, default 30; limit, after: of the cases
+--- What the rules on trial would have done in the last days, beside what was done.
+---@param query? leadcat.ShadowQuery
 ---@return leadcat.ShadowReport? report, string? message, string? code `not_found`: there is no such rule, and never was in that time
 function shadow:shadow(query)
   self:_check_open()
@@ -338,7 +345,7 @@ local MAKE = { actor = options_of.actor, revision = options_of.whole(0, 2 ^ 53) 
 
 --- Saves the rules with this one no longer on trial. Who and when is in the revision.
 ---@param rule string its key
----@param options? {actor?: leadcat.Actor, revision?: integer} as of `save`
+---@param options? leadcat.SaveOptions
 ---@return integer? revision, string? message, string? code as `save`, and `not_found`: no rule on trial has that key
 function shadow:make_real(rule, options)
   self:_check_open()

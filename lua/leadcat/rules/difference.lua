@@ -131,6 +131,12 @@ local function compare_effect(diff, name, old, new)
   if (old.shadow == true) ~= (new.shadow == true) then
     say(diff, new.shadow and "rule_shadow" or "rule_shadow_not", { rule = name })
   end
+  if not is_same(old.limit, new.limit) then
+    say(diff, new.limit and "rule_limit" or "rule_limit_none", {
+      rule = name, changes = new.limit and wording.number(new.limit.changes),
+      time = new.limit and wording.duration(diff.words, new.limit.hours, "hours"),
+    })
+  end
 end
 
 local function compare_rules(diff, old, new)

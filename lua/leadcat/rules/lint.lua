@@ -489,7 +489,8 @@ local function new_place(rule, index)
     starts = set(groups, categories)
   end
   return {
-    index = index, rule = rule, always = rule.when == nil, at_once = not (rule.after or rule.shadow), groups = groups, categories = categories, starts = starts,
+    index = index, rule = rule, always = rule.when == nil, at_once = not (rule.after or rule.shadow),
+    groups = groups, categories = categories, starts = starts,
     key = rule.trigger == BY_STATUS and rule.lead_status or rule.trigger,
   }
 end

@@ -245,12 +245,16 @@ local function ending_key(entry)
   if entry.status == "superseded" and entry.due then -- no question
     return "replaced"
   end
+  local was_held = entry.to and not entry.due and (WAITED[entry.status] or entry.status == "cancelled")
+  if was_held then -- what was queued has no target
+    return "held_" .. (entry.reason == "by_hand" and "by_hand" or entry.status)
+  end
   return (WAITED[entry.status] and not entry.due and "queued_" or "") .. entry.status
 end
 
 local function ending_of(entry, told)
   local who = entry.actor
-  if entry.status == "cancelled" then
+  if entry.status == "cancelled" or entry.reason == "by_hand" then
     who = entry.ended_by
   end
   return text(told, "entry." .. ending_key(entry), {
@@ -275,7 +279,7 @@ function why.entry(entry, cfg, words, company)
   end
   local told = { cfg = cfg, words = words, company = company }
   local sentences = { wording.cause_of_entry(words, entry, cfg), ending_of(entry, told) }
-  if entry.status == "unchanged" or entry.status == "dropped" then
+  if entry.status == "unchanged" or entry.status == "dropped" and entry.reason ~= "by_hand" then
     sentences[3] = reason_of(entry, told)
   end
   return table.concat(sentences, " ")

@@ -166,8 +166,8 @@ function schema.version(database)
 end
 
 local TABLES = {
-  "brake", "change", "change_place", "company", "config", "counter", "cursor", "delivery", "entry", "entry_low", "mark", "meta",
-  "question", "sequence", "trigger", "unchanged", "change_new", "change_number", "delivery_key", "entry_event",
+  "brake", "change", "change_place", "company", "config", "counter", "cursor", "delivery", "entry", "entry_low", "mark",
+  "meta", "question", "sequence", "trigger", "unchanged", "change_new", "change_number", "delivery_key", "entry_event",
   "entry_company", "entry_held", "company_applying", "company_scheduled",
 }
 

@@ -234,8 +234,8 @@ function statements.put(has, theirs)
   local function raise(part)
     local _, count = types:gsub("%S+", "")
     types = types .. " " .. part[1]
-    local function of(text)
-      return (text:gsub("%$(%d+)", function(n) return "$" .. n + count end):gsub("%$ONLY", ONLY):gsub("%$TENANT", "$1"))
+    local function of(sql)
+      return (sql:gsub("%$(%d+)", function(n) return "$" .. n + count end):gsub("%$ONLY", ONLY):gsub("%$TENANT", "$1"))
     end
     return of(part[2]), part[3] and of(part[3])
   end

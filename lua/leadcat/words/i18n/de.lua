@@ -104,6 +104,7 @@ return {
   ["history.queued"] = "In der Warteschlange",
   ["history.scheduled"] = "Vorgemerkt",
   ["history.shadow"] = "Auf Probe",
+  ["history.held"] = "Zurückgehalten",
   ["history.carried_out"] = "Ausgeführt",
   ["history.cancelled"] = "Abgesagt",
   ["history.dropped"] = "Entfallen",
@@ -231,6 +232,7 @@ return {
   ["settings.only_when"] = "Nur wenn {conditions}.",
   ["settings.after"] = "Entscheidet {time} später.",
   ["settings.on_trial"] = "Auf Probe: Es wird nichts geändert.",
+  ["settings.limit_told"] = "Höchstens {changes} Änderungen in {time}.",
   ["settings.rule_otherwise"] = "Sonst {rule}: {category}.",
   ["settings.own_trigger"] = "Kategorie bei diesem Ereignis aktualisieren: {trigger}",
   ["settings.sale_won"] = "Kategorie aktualisieren, wenn ein Verkauf erfolgt ist",
@@ -506,6 +508,8 @@ return {
   ["difference.rule_after_none"] = "„{rule}“ entscheidet jetzt sofort.",
   ["difference.rule_shadow"] = "„{rule}“ läuft jetzt nur auf Probe.",
   ["difference.rule_shadow_not"] = "„{rule}“ läuft nicht mehr nur auf Probe.",
+  ["difference.rule_limit"] = "„{rule}“ hält jetzt bei {changes} Änderungen in {time} an.",
+  ["difference.rule_limit_none"] = "„{rule}“ darf jetzt beliebig viele Firmen ändern.",
   ["difference.rule_order"] = "Die Reihenfolge der Regeln für „{rule}“ wurde geändert.",
   ["difference.category_added"] = "Die Kategorie {name} wurde hinzugefügt.",
   ["difference.category_renamed"] = "Die Kategorie {old} wurde in {new} umbenannt.",
@@ -643,6 +647,15 @@ return {
   ["why.entry.queued_dropped"] = "Es wartete auf eine frühere Änderung von {company} und blieb ohne Folgen.",
   ["why.entry.scheduled"] = "Am {due} wird entschieden, ob die Kategorie der Firma {company} auf {to} gesetzt wird.",
   ["why.entry.shadow"] = "Eine Regel auf Probe hätte die Kategorie von {company} auf {to} gesetzt.",
+  ["why.entry.held"] =
+    "Die Kategorie von {company} auf {to} zu setzen, wird zurückgehalten: Die Regel war an ihrer Grenze.",
+  ["why.entry.held_carried_out"] =
+    "Die Kategorie von {company} auf {to} zu setzen, war zurückgehalten und ist seitdem entschieden.",
+  ["why.entry.held_dropped"] =
+    "Die Kategorie von {company} auf {to} zu setzen, war zurückgehalten, und bei der Freigabe wurde nichts daraus.",
+  ["why.entry.held_by_hand"] =
+    "{user} hat verworfen, die Kategorie von {company} auf {to} zu setzen; das war zurückgehalten.",
+  ["why.entry.held_cancelled"] = "Die Kategorie von {company} auf {to} zu setzen, war zurückgehalten und ist abgesagt.",
   ["why.entry.carried_out"] =
     "Die Kategorie der Firma {company} auf {to} zu setzen war für {due} vorgemerkt und ist seither entschieden.",
   ["why.entry.cancelled"] =

@@ -103,6 +103,7 @@ return {
   ["history.queued"] = "In the queue",
   ["history.scheduled"] = "Scheduled",
   ["history.shadow"] = "On trial",
+  ["history.held"] = "Held back",
   ["history.carried_out"] = "Carried out",
   ["history.cancelled"] = "Cancelled",
   ["history.dropped"] = "Came to nothing",
@@ -226,6 +227,7 @@ return {
   ["settings.only_when"] = "Only when {conditions}.",
   ["settings.after"] = "Decided {time} later.",
   ["settings.on_trial"] = "On trial: nothing is changed.",
+  ["settings.limit_told"] = "At most {changes} changes in {time}.",
   ["settings.rule_otherwise"] = "Otherwise {rule}: {category}.",
   ["settings.own_trigger"] = "Update category on this event: {trigger}",
   ["settings.sale_won"] = "Update category when a sale is won",
@@ -491,6 +493,8 @@ return {
   ["difference.rule_after_none"] = "“{rule}” now decides at once.",
   ["difference.rule_shadow"] = "“{rule}” is only on trial now.",
   ["difference.rule_shadow_not"] = "“{rule}” is no longer on trial.",
+  ["difference.rule_limit"] = "“{rule}” now stops at {changes} changes in {time}.",
+  ["difference.rule_limit_none"] = "“{rule}” may now change any number of companies.",
   ["difference.rule_order"] = "The order of the rules for “{rule}” was changed.",
   ["difference.category_added"] = "The category {name} was added.",
   ["difference.category_renamed"] = "The category {old} was renamed to {new}.",
@@ -620,6 +624,13 @@ return {
   ["why.entry.queued_dropped"] = "It waited for an earlier change of {company}, and came to nothing.",
   ["why.entry.scheduled"] = "On {due}, it will be decided whether the category of {company} is set to {to}.",
   ["why.entry.shadow"] = "A rule on trial would have set the category of {company} to {to}.",
+  ["why.entry.held"] = "Setting the category of {company} to {to} is held back: the rule was at its limit.",
+  ["why.entry.held_carried_out"] =
+    "Setting the category of {company} to {to} was held back, and has been decided since.",
+  ["why.entry.held_dropped"] =
+    "Setting the category of {company} to {to} was held back, and came to nothing when it was released.",
+  ["why.entry.held_by_hand"] = "{user} dropped setting the category of {company} to {to}, which was held back.",
+  ["why.entry.held_cancelled"] = "Setting the category of {company} to {to} was held back, and is cancelled.",
   ["why.entry.carried_out"] =
     "Setting the category of {company} to {to} was scheduled for {due}, and has been decided since.",
   ["why.entry.cancelled"] =

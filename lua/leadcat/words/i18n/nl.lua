@@ -104,6 +104,7 @@ return {
   ["history.queued"] = "In de wachtrij",
   ["history.scheduled"] = "Gepland",
   ["history.shadow"] = "Op proef",
+  ["history.held"] = "Tegengehouden",
   ["history.carried_out"] = "Uitgevoerd",
   ["history.cancelled"] = "Geannuleerd",
   ["history.dropped"] = "Niet doorgegaan",
@@ -229,6 +230,7 @@ return {
   ["settings.only_when"] = "Alleen als {conditions}.",
   ["settings.after"] = "Beslist {time} later.",
   ["settings.on_trial"] = "Op proef: er wordt niets gewijzigd.",
+  ["settings.limit_told"] = "Hoogstens {changes} wijzigingen in {time}.",
   ["settings.rule_otherwise"] = "Anders {rule}: {category}.",
   ["settings.own_trigger"] = "Categorie bijwerken bij deze gebeurtenis: {trigger}",
   ["settings.sale_won"] = "Categorie bijwerken wanneer een verkoop is verkocht",
@@ -501,6 +503,8 @@ return {
   ["difference.rule_after_none"] = "‘{rule}’ beslist nu meteen.",
   ["difference.rule_shadow"] = "‘{rule}’ is nu alleen op proef.",
   ["difference.rule_shadow_not"] = "‘{rule}’ is niet langer op proef.",
+  ["difference.rule_limit"] = "‘{rule}’ stopt nu bij {changes} wijzigingen in {time}.",
+  ["difference.rule_limit_none"] = "‘{rule}’ mag nu willekeurig veel bedrijven wijzigen.",
   ["difference.rule_order"] = "De volgorde van de regels voor ‘{rule}’ is gewijzigd.",
   ["difference.category_added"] = "De categorie {name} is toegevoegd.",
   ["difference.category_renamed"] = "De categorie {old} heet nu {new}.",
@@ -635,6 +639,14 @@ return {
   ["why.entry.queued_dropped"] = "Het wachtte op een eerdere wijziging van {company} en heeft tot niets geleid.",
   ["why.entry.scheduled"] = "Op {due} wordt beslist of de categorie van {company} op {to} wordt ingesteld.",
   ["why.entry.shadow"] = "Een regel op proef zou de categorie van {company} op {to} hebben gezet.",
+  ["why.entry.held"] = "De categorie van {company} instellen op {to} wordt tegengehouden: de regel zat aan zijn grens.",
+  ["why.entry.held_carried_out"] =
+    "De categorie van {company} instellen op {to} werd tegengehouden, en is sindsdien beslist.",
+  ["why.entry.held_dropped"] =
+    "De categorie van {company} instellen op {to} werd tegengehouden, en is bij het vrijgeven niet doorgegaan.",
+  ["why.entry.held_by_hand"] =
+    "{user} heeft laten vallen de categorie van {company} in te stellen op {to}; dat werd tegengehouden.",
+  ["why.entry.held_cancelled"] = "De categorie van {company} instellen op {to} werd tegengehouden, en is geannuleerd.",
   ["why.entry.carried_out"] =
     "De categorie van {company} instellen op {to} was gepland voor {due}, en daarover is sindsdien beslist.",
   ["why.entry.cancelled"] =

@@ -103,6 +103,7 @@ return {
   ["history.queued"] = "I kö",
   ["history.scheduled"] = "Planerad",
   ["history.shadow"] = "På prov",
+  ["history.held"] = "Hålls tillbaka",
   ["history.carried_out"] = "Genomförd",
   ["history.cancelled"] = "Inställd",
   ["history.dropped"] = "Blev inte av",
@@ -226,6 +227,7 @@ return {
   ["settings.only_when"] = "Bara när {conditions}.",
   ["settings.after"] = "Avgörs {time} senare.",
   ["settings.on_trial"] = "På prov: inget ändras.",
+  ["settings.limit_told"] = "Högst {changes} ändringar på {time}.",
   ["settings.rule_otherwise"] = "Annars {rule}: {category}.",
   ["settings.own_trigger"] = "Uppdatera kategori vid denna händelse: {trigger}",
   ["settings.sale_won"] = "Uppdatera kategorin när en försäljning säljs",
@@ -493,6 +495,8 @@ return {
   ["difference.rule_after_none"] = "”{rule}” avgör nu genast.",
   ["difference.rule_shadow"] = "”{rule}” är nu bara på prov.",
   ["difference.rule_shadow_not"] = "”{rule}” är inte längre på prov.",
+  ["difference.rule_limit"] = "”{rule}” stannar nu vid {changes} ändringar på {time}.",
+  ["difference.rule_limit_none"] = "”{rule}” får nu ändra hur många företag som helst.",
   ["difference.rule_order"] = "Ordningen på reglerna för ”{rule}” ändrades.",
   ["difference.category_added"] = "Kategorin {name} lades till.",
   ["difference.category_renamed"] = "Kategorin {old} bytte namn till {new}.",
@@ -623,6 +627,13 @@ return {
   ["why.entry.queued_dropped"] = "Det väntade på en tidigare ändring av {company} och ledde inte till något.",
   ["why.entry.scheduled"] = "Den {due} avgörs om kategorin för {company} ska sättas till {to}.",
   ["why.entry.shadow"] = "En regel på prov skulle ha satt kategorin för {company} till {to}.",
+  ["why.entry.held"] = "Att sätta kategorin för {company} till {to} hålls tillbaka: regeln hade nått sin gräns.",
+  ["why.entry.held_carried_out"] =
+    "Att sätta kategorin för {company} till {to} hölls tillbaka och har avgjorts sedan dess.",
+  ["why.entry.held_dropped"] =
+    "Att sätta kategorin för {company} till {to} hölls tillbaka och blev inte av när det släpptes.",
+  ["why.entry.held_by_hand"] = "{user} avstod från att sätta kategorin för {company} till {to}, vilket hölls tillbaka.",
+  ["why.entry.held_cancelled"] = "Att sätta kategorin för {company} till {to} hölls tillbaka och är inställt.",
   ["why.entry.carried_out"] =
     "Att sätta kategorin för {company} till {to} var planerat till {due} och har avgjorts sedan dess.",
   ["why.entry.cancelled"] =
