@@ -258,7 +258,8 @@ static lc_status find_shadows(lc_handler *h, lc_case *c) {
   const lc_facts facts = lc_facts_of(h, c);
   lc_decision decision;
   bool late;
-  if (!notes_shadows(h, c) || lc_next_shadow(h->ruleset, &facts, NULL, &decision) == NULL)
+  c->is_tried = notes_shadows(h, c) && lc_has_shadow_for(h->ruleset, facts.trigger);
+  if (!c->is_tried || lc_next_shadow(h->ruleset, &facts, NULL, &decision) == NULL)
     return LC_OK;
   lc_status status = is_late(h, c, &late);
   c->has_shadows = status == LC_OK && !late;
@@ -348,7 +349,7 @@ enum { STEPS = sizeof steps / sizeof *steps };
 lc_status lc_take_steps(lc_handler *h, lc_case *c) {
   lc_status status = LC_OK;
   c->state = LC_OPEN;
-  c->is_late = c->closes = c->unschedules = c->has_shadows = false;
+  c->is_late = c->closes = c->unschedules = c->has_shadows = c->is_tried = false;
   for (int i = 0; i < STEPS && c->state == LC_OPEN && status == LC_OK; i++)
     status = steps[i](h, c);
   return status;

@@ -206,6 +206,7 @@ typedef struct lc_case {
   uint64_t about;   /* for LC_LACKS_VERDICT: identifies the decision; below 2^53 */
   uint64_t first;   /* for LC_DUPLICATE and LC_LACKS_END */
   bool has_shadows; /* rules that are shadows would do something, which is to be noted */
+  bool is_tried;    /* its trigger has such rules: then it is remembered though no other rule is enabled */
   bool is_late;     /* for LC_UNMATCHED: it matched, but a later event has changed the company already */
   bool closes;      /* for LC_UNMATCHED: there was nothing to take back but its sale's open question, which is superseded */
   bool unschedules; /* likewise of what its sale has scheduled */
@@ -264,7 +265,7 @@ lc_status lc_store_look(lc_store *store, const lc_handling *how, lc_case *cases,
  * of its company and id. */
 lc_status lc_store_handle(lc_store *store, const lc_handling *how, lc_case *cases, size_t count, size_t first, lc_error *error);
 
-/* Remembers the ids of those of the events that came to nothing, for a reason other than LC_RULE_DISABLED and LC_UNKNOWN_CATEGORY, or with has_shadows:
+/* Remembers the ids of those of the events that came to nothing, for a reason other than LC_RULE_DISABLED (unless is_tried) and LC_UNKNOWN_CATEGORY:
  * for after lc_store_look, when lc_store_handle, which does it too, is not called. They wait in memory for the next commit of this store,
  * or for lc_store_settle, at most about 4,000; after three seconds the next call of one of these three writes them. Where there is no room to, the oldest
  * knowledge counts: new ones are not remembered. */

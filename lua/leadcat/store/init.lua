@@ -67,7 +67,7 @@
 --
 -- Rules that are shadows decide nothing. What each would do, alone of them, if no rule in front of it that decides at once applies, is noted
 -- with the event, in the same transaction, in the log of unchanged events: an entry with the status `shadow`, and `beside`, the entry
--- that the event has made, if any. An event that comes to nothing else is then remembered, whatever the reason. Nothing is noted in an
+-- that the event has made, if any. An event whose trigger has such rules is remembered, also where none else is enabled. Nothing is noted in an
 -- overlay, to foresee, of a run, of what is scheduled, and where the event is late, or stopped by a licence or a guard.
 --
 -- What is scheduled is carried out as if it were an event without an id, which begins with the result `{lacks = "commit", carries_out =
@@ -108,7 +108,7 @@
 --   digest?           all events and the cursor are written, or nothing: `conflict` where they come to anything but
 --                     what the digest was given for, or the cursor is not what it was
 --
--- Remembered are the ids of events that came to nothing, but for the reasons `rule_disabled` and `unknown_category` where no shadow is noted, and of no run,
+-- Remembered are the ids of events that came to nothing, but for the reasons `rule_disabled` (where no shadow is tried) and `unknown_category`, and of no run,
 -- preview or foresight. This handle knows them at once; they are on disk, for others to know, with its next commit of anything, with
 -- `settle` or `close`, or with a call of `handle` three seconds later. They are bounded, and may be lost before that.
 
