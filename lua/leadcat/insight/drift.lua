@@ -11,6 +11,7 @@ local platform = require "leadcat.util.platform"
 local simulate = require "leadcat.past.simulate"
 local sources = require "leadcat.insight.source"
 
+---@class leadcat.engine.drift: leadcat.Engine the engine's methods that stand here
 local drift = {}
 
 --- What may have become of a company, in the order in which it is told. The first two are drift.
@@ -25,7 +26,7 @@ drift.DRIFTED = { "missed", "unmade" }
 local PART = 500 -- companies that are replayed together
 local MOST = 10000
 
----@class leadcat.DriftOptions
+---@class (exact) leadcat.DriftOptions
 ---@field source? "host"|"journal"|leadcat.Event[]|leadcat.DriftSource what happened: as `host.sales` tells, as the journal has it, or these events. Default: `host` where there is `host.sales`, else `journal`
 ---@field companies? (string|integer)[] only these, up to 1,000
 ---@field since? number only companies of which something has changed since then: seconds since 1970

@@ -8,10 +8,10 @@ local implied = {}
 
 ---@class leadcat.Replayed where the events of one company lead
 ---@field category integer
----@field moves leadcat.Move[] the events that would have changed it, in order
+---@field moves leadcat.DriftMove[] the events that would have changed it, in order
 ---@field waits boolean whether one has matched a rule with `after`, which is not replayed
 
----@class leadcat.Move
+---@class leadcat.DriftMove
 ---@field event leadcat.Event
 ---@field from integer
 ---@field to integer

@@ -3,8 +3,24 @@
 
 local core = require "leadcat.core"
 local merged = require "leadcat.util.merged"
+local options_of = require "leadcat.util.options"
 
+---@class leadcat.engine.set_right: leadcat.Engine the engine's methods that stand here
 local set_right = {}
+
+---@class (exact) leadcat.SetRight
+---@field preview? boolean write nothing, report what would be done
+---@field confirm? "ask"|"accept"|"skip" what a rule that asks does: put a question into the inbox (the default), make its change, or nothing
+---@field run? string the run's id; default a new one
+---@field actor? leadcat.Actor who does it
+---@field on_begin? fun(run: string) called before the first batch
+---@field on_progress? fun(events: integer) called after each batch
+
+local OPTIONS = {
+  preview = options_of.of_type "boolean", confirm = options_of.one_of { "ask", "accept", "skip" },
+  run = options_of.run, actor = options_of.actor, on_begin = options_of.of_type "function",
+  on_progress = options_of.of_type "function",
+}
 
 local SHORT = 12 -- digits of a run's id
 
@@ -26,10 +42,11 @@ end
 --- Handles what the items of `drift` say would have to be handled, by the rules and from where the companies are then: what
 --- moved meanwhile stays, and where a rule asks, users are asked.
 ---@param items leadcat.Drifted[] up to 100,000; those that cannot be set are left out
----@param options? {actor?: leadcat.Actor, preview?: boolean, confirm?: "ask"|"accept"|"skip", run?: string, on_progress?: fun(events: integer), on_begin?: fun(run: string)} confirm: default "ask"; run: its id, default a new one
----@return table? report as `backfill` gives it, string? message, string? code
+---@param options? leadcat.SetRight
+---@return table? report as `backfill` gives it, string? message, string? code `invalid`: too many; or as `backfill`
 function set_right:set_right(items, options)
   self:_check_open()
+  options = options_of.check(options, OPTIONS)
   if type(items) ~= "table" then
     error("items: a list expected, got " .. type(items), 2)
   elseif #items > set_right.MOST then
