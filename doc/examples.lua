@@ -77,6 +77,11 @@ end]],
 ["engine:delivery"] = [[
 local delivery, message, code = engine:delivery(1)
 print(delivery and delivery.body or code)]],
+["engine:drift"] = [[
+local page = assert(engine:drift { source = "journal", limit = 1000 })
+for _, item in ipairs(page.items) do
+  print(item.company, item.kind, item.sentence)
+end]],
 ["engine:drop_delivery"] = [[
 local delivery, message, code = engine:drop_delivery(1)
 print(delivery and delivery.state or code)]],
@@ -161,6 +166,9 @@ local config = engine:config()
 config.rules[1].ask = true
 local revision, message, code, problems = engine:save(config, { actor = ann, revision = config.revision })
 print(revision)]],
+["engine:set_right"] = [[
+local page = assert(engine:drift { source = "journal" })
+print(engine:set_right(page.items, { actor = ann, preview = true }))]],
 ["engine:simulate"] = [[
 local config = engine:config()
 config.rules[1].set_category = 6
