@@ -82,6 +82,9 @@ local page = assert(engine:drift { source = "journal", limit = 1000 })
 for _, item in ipairs(page.items) do
   print(item.company, item.kind, item.sentence)
 end]],
+["engine:drop"] = [[
+local dropped, message, code = engine:drop(entry, { actor = ann })
+print(dropped, code) -- this entry is not held]],
 ["engine:drop_delivery"] = [[
 local delivery, message, code = engine:drop_delivery(1)
 print(delivery and delivery.state or code)]],
@@ -109,6 +112,10 @@ local outcomes = assert(engine:handle_many {
   { id = "1", trigger = "sale_registered", company = "Acme" }, { id = "2", trigger = "sale_won", company = "Acme" },
 })
 print(outcomes[1].status, outcomes[2].status)]],
+["engine:held"] = [[
+for _, item in ipairs(assert(engine:held { limit = 10 })) do
+  print(item.entry, item.company, item.rule)
+end]],
 ["engine:history"] = [[
 for _, item in ipairs(assert(engine:history { company = "Bolt", limit = 10 })) do
   print(item.entry, item.trigger, item.status)
@@ -118,6 +125,8 @@ print(engine:licensed()) -- nil: the host does not license]],
 ["engine:maintain"] = [[
 local done = assert(engine:maintain()) -- from a timer, every half minute
 print(done.expired, done.removed)]],
+["engine:make_real"] = [[
+print(engine:make_real("sale_won", { actor = ann })) -- nil, and why: that rule is not on trial]],
 ["engine:metrics"] = [[
 print(assert(engine:metrics()))]],
 ["engine:notices"] = [[
@@ -142,6 +151,9 @@ event.choice = view and view.to.id -- what the user has chosen, or false to keep
 print(engine:handle(event).status)]],
 ["engine:recover"] = [[
 print(assert(engine:recover()).finished)]],
+["engine:release"] = [[
+local released, message, code = engine:release(entry, { actor = ann })
+print(released, code) -- this entry is not held]],
 ["engine:render"] = [[
 print(engine:render(engine:view(engine:confirmation(question)), "text"))]],
 ["engine:resolve"] = [[
@@ -169,6 +181,9 @@ print(revision)]],
 ["engine:set_right"] = [[
 local page = assert(engine:drift { source = "journal" })
 print(engine:set_right(page.items, { actor = ann, preview = true }))]],
+["engine:shadow"] = [[
+local report, message = engine:shadow { days = 7 }
+print(report or message)]],
 ["engine:simulate"] = [[
 local config = engine:config()
 config.rules[1].set_category = 6
