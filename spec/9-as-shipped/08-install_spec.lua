@@ -68,14 +68,14 @@ describe("make install", function()
       end
       local before = listing(directory)
       must(make "install")
-      must(("ln -s %s/opt/x/bin/leadcat %s/link && ln -s link %s/again"):format(directory, directory, directory))
+      must(("cd %s && ln -s %s/opt/x/bin/leadcat link && ln -s link again"):format(directory, directory))
       for _, name in ipairs { "opt/x/bin/leadcat", "link", "again" } do
         assert.equal(VERSION, must(("cd / && %s/%s --version"):format(directory, name)))
       end
       must(("cd / && %s/again init --path %s/store && %s/again check --path %s/store"):format(directory, directory,
         directory, directory))
-      assert.equal(version, must(("%s/again --version >/dev/null; ls %s/opt/x/lib/lua"):format(directory, directory)):match "%S+")
-      must(("rm -r %s/link %s/again %s/store"):format(directory, directory, directory))
+      assert.equal(version .. "\n", must(("ls %s/opt/x/lib/lua"):format(directory)))
+      must(("cd %s && rm -r link again store"):format(directory))
       must(make "uninstall")
       must(("rmdir %s/opt"):format(directory)) -- it is above PREFIX
       assert.equal(before, listing(directory))
@@ -86,7 +86,8 @@ describe("make install", function()
     local before = listing(directory)
     must("make -s install DESTDIR=" .. directory)
     assert.equal("", must(("grep -rl '%s' '%s' || true"):format(directory, directory)))
-    assert.matches("\npackage%.cpath = %[%[/usr/local/lib/lua/5%.4/%?%.so;", files.read(directory .. "/usr/local/bin/leadcat"))
+    local command = files.read(directory .. "/usr/local/bin/leadcat")
+    assert.matches("\npackage.cpath = [[/usr/local/lib/lua/5.4/?.so;", command, 1, true)
     must("make -s uninstall DESTDIR=" .. directory)
     assert.equal(before, listing(directory))
   end)
@@ -108,11 +109,11 @@ describe("make install", function()
   end)
 
   it("leaves what others have put beside it", function()
-    must(("mkdir -p %s/x/share/lua/5.4/leadcatalogue %s/x/bin && touch %s/x/bin/leadcat2"):format(directory, directory, directory))
+    must(("cd %s && mkdir -p x/share/lua/5.4/leadcat.d x/bin && touch x/bin/leadcat2 x/share/lua/5.4/leadcat.d/a"):format(
+      directory))
     local before = listing(directory)
     must(("make -s install PREFIX=%s/x && make -s uninstall PREFIX=%s/x"):format(directory, directory))
-    assert.equal(before:gsub("[^\n]*leadcatalogue\n", ""), (listing(directory):gsub("[^\n]*leadcatalogue\n", "")))
-    assert.matches("leadcatalogue", listing(directory))
+    assert.equal(before, listing(directory))
   end)
 
   it("for OpenResty goes into its site/lualib, and uninstall keeps that", function()
@@ -120,10 +121,10 @@ describe("make install", function()
       pending "luajit is not installed"
       return
     end
-    must(("mkdir -p %s/bin %s/site/lualib %s/lualib"):format(directory, directory, directory))
+    must(("cd %s && mkdir -p bin site/lualib lualib"):format(directory))
     local before = listing(directory)
     must("make -s install OPENRESTY=" .. directory)
-    must(("test -e %s/site/lualib/leadcat/core.so && test -e %s/site/lualib/leadcat/resty.lua"):format(directory, directory))
+    must(("cd %s/site/lualib/leadcat && test -e core.so && test -e resty.lua"):format(directory))
     assert.equal(VERSION, must("cd / && " .. directory .. "/bin/leadcat --version"))
     must("make -s uninstall OPENRESTY=" .. directory)
     assert.equal(before, listing(directory))
@@ -181,7 +182,8 @@ describe("the core", function()
 
   it("is built with what pkg-config says, and without it with what is there", function()
     local bin = stores.path()
-    must(("mkdir %s && printf '%%s\\n' '#!/bin/sh' 'echo $1-of-$2' >%s/pkg-config && chmod 755 %s/pkg-config"):format(bin, bin, bin))
+    must(("mkdir %s && cd %s && printf '%%s\\n' '#!/bin/sh' 'echo $1-of-$2' >pkg-config && chmod 755 pkg-config"):format(
+      bin, bin))
     local compile, link = plan("", bin .. ":/usr/bin:/bin")
     assert.matches("-isystem --cflags-only-I-of-lua5.4 ", compile, 1, true)
     assert.matches("--libs-of-lmdb --libs-of-libutf8proc --libs-of-libcrypto -pthread", link, 1, true)
@@ -193,16 +195,16 @@ describe("the core", function()
 
   it("says with the headers of Lua 5.1 which it wants", function()
     local include = stores.path()
-    must(("mkdir %s && cp /usr/include/lua5.4/*.h %s && sed -i 's/\\(LUA_VERSION_NUM[^0-9]*\\)504/\\1501/' %s/lua.h"):format(
-      include, include, include))
+    must(("mkdir %s && cp /usr/include/lua5.4/*.h %s"):format(include, include))
+    must(("sed -i 's/\\(LUA_VERSION_NUM[^0-9]*\\)504/\\1501/' %s/lua.h"):format(include))
     assert.matches("leadcat is for Lua 5%.4, 5%.3, 5%.2 and LuaJIT",
       refused("gcc -fsyntax-only -Isrc -isystem " .. include .. " src/lua/core.c"))
   end)
 end)
 
 -- A part of the specs, on the Luas that the whole of them is not run on.
-local SOME = "spec/1-deciding/01-first_event_spec.lua spec/2-handling/01-outcomes_spec.lua spec/3-asking/04-proposals_spec.lua "
-  .. "spec/6-words-and-pages/02-view_spec.lua spec/7-http-and-command-line/01-json_spec.lua"
+local SOME = "spec/1-deciding/01-first_event_spec.lua spec/2-handling/01-outcomes_spec.lua "
+  .. "spec/3-asking/04-proposals_spec.lua spec/6-words-and-pages/02-view_spec.lua spec/7-http-and-command-line/01-json_spec.lua"
 
 describe("what leadcat does", function()
   for _, lua in ipairs { "lua5.3", "lua5.2" } do
