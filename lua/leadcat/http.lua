@@ -25,9 +25,9 @@ local why = require "leadcat.http.why"
 local fail = response.fail
 
 local http = {}
----@class leadcat.http.Options
+---@class (exact) leadcat.http.Options
 ---@field engine leadcat.Engine|fun(): leadcat.Engine
----@field authenticate fun(request: leadcat.http.Request): leadcat.Actor?, string? the actor and the tenant; nil: not signed in
+---@field authenticate fun(request: leadcat.http.Request): leadcat.Actor?, string? the actor and the tenant (default: that of the engine); nil: not signed in. What it raises is logged, and the request is `unavailable`
 ---@field prefix? string of all paths; default "/leadcat"
 ---@field frame_ancestors? string who may frame the pages, as in Content-Security-Policy; default "'self'"
 ---@field hooks? table<string, leadcat.webhook.Hook> webhooks, of leadcat.source.webhook, by the end of their address `/hooks/{name}`

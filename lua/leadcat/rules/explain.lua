@@ -14,6 +14,7 @@ local why = require "leadcat.words.why"
 local wording = require "leadcat.words.wording"
 local wording_of = require "leadcat.words.conditions"
 
+---@class leadcat.engine.explain: leadcat.Engine the engine's methods that stand here
 local explain = {}
 
 local LATE = core.late_seconds
@@ -313,10 +314,13 @@ end
 ---@field sentence string which check failed first, and what would have to be different; or what will be done
 ---@field first? leadcat.Entry of the event's first delivery: `sentence` is about it, and `handle` would give a duplicate
 
+---@class (exact) leadcat.ExplainOptions
+---@field language? string of the sentences; default that of the event's actor, else the engine's
+
 --- The decision about an event, check by check. Guards are not asked.
 ---@param event leadcat.Event
----@param options? {language?: string} of the sentence; default the actor's, else the engine's
----@return leadcat.Explanation? decision, string? message, string? code
+---@param options? leadcat.ExplainOptions
+---@return leadcat.Explanation? decision, string? message, string? code as `handle`
 function explain:explain(event, options)
   self:_check_open()
   event_of.check(event)

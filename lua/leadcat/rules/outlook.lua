@@ -11,6 +11,7 @@ local platform = require "leadcat.util.platform"
 local settings = require "leadcat.rules.save"
 local triggers = require "leadcat.rules.triggers"
 
+---@class leadcat.engine.outlook: leadcat.Engine the engine's methods that stand here
 local outlook = {}
 
 -- An event of this company, with what the caller has it say.
@@ -108,18 +109,12 @@ local function scheduled_of(self, about, company)
   return entry.sentence and entry, message, code
 end
 
-local GIVEN = { category = true, sale = true, contact = true, actor = true, facts = true }
-
-local WHY_OPTIONS = {
-  language = options_of.of_type("string", "a language tag"), limit = options_of.limit,
-  event = options_of.kind("a table of category, sale, contact, actor, facts", function(value)
-    for name in pairs(type(value) == "table" and value or { other = true }) do
-      if not GIVEN[name] then
-        return false
-      end
-    end
-    return true
-  end),
+local OPTIONS = {
+  language = options_of.of_type("string", "a language tag"), limit = options_of.limit, event = options_of.of_type "table",
+}
+local TRIED = {
+  category = options_of.limit, sale = options_of.of_type "table", contact = options_of.of_type "table",
+  actor = options_of.of_type "table", facts = options_of.of_type "table",
 }
 
 -- The sentences of the company's newest entries. Returns them, or nil, message, code.
@@ -134,15 +129,27 @@ local function say_entries(self, about, entries)
   return entries
 end
 
+---@class (exact) leadcat.WhyOptions
+---@field language? string of the sentences; default the engine's
+---@field event? leadcat.TriedEvent what an event would say, to try what would be if
+---@field limit? integer how many of the newest `entries` are told of; default none
+
+---@class (exact) leadcat.TriedEvent
+---@field category? integer where the company would be
+---@field sale? table
+---@field contact? table
+---@field actor? table
+---@field facts? table<string, any> they stand, whatever the host knows
+
 --- What the rules would do with a company now, and what they last did.
 ---@param company string|integer
----@param options? {language?: string, event?: table, limit?: integer} language: of the sentences, default the engine's; event: what an event would say, `{category?, sale?, contact?, actor?, facts?}`, to try what would be if; limit: how many of the newest entries are told of, default 1
----@return leadcat.Why? why, string? message, string? code
+---@param options? leadcat.WhyOptions
+---@return leadcat.Why? why, string? message, string? code `unavailable`, `io`, `corrupt`: the host does not answer, or the store cannot be read
 function outlook:why(company, options)
   self:_check_open()
   event_of.check_key(company, "company")
-  options = options_of.check(options, WHY_OPTIONS)
-  local given = options.event or {}
+  options = options_of.check(options, OPTIONS)
+  local given = options_of.check(options.event, TRIED, "option 'event': ")
   local problem = event_of.problem(merged(given, { trigger = "sale_won", company = company }))
   if problem then
     error("option 'event': " .. problem, 2)
