@@ -284,7 +284,7 @@ describe("the panel of a company", function()
       trigger = "sale_lost", company = company, sale = { name = "Ink" }, actor = web.ACTORS.bob,
     })
     local body = panel(site, company).body
-    contains(body, '<main class="leadcat-main leadcat-panel"')
+    contains(body, ('<main aria-label="The category of %s" class="leadcat-main leadcat-panel">'):format(company))
     contains(plain(body), "The category of " .. company .. ": Lost ")
     contains(plain(body), "Last change Lead → Lost The sale Ink was lost. 14 Nov 2023, 22:13 UTC · Bob")
     contains(body, 'href="/leadcat/why?company=' .. company .. '" rel="noopener" target="_blank"')

@@ -17,12 +17,12 @@ local page = {}
 ---@field navigation? leadcat.html.Node|false links to the other pages, above what the page shows
 ---@field scripts? string[] files below `base`, run in this order once the page has loaded
 ---@field wide? boolean for tables: as wide as they need
----@field panel? boolean a small page that stands in another one
+---@field panel? string of a small page that stands in another one: what it is, to tell it from that one
 ---@field style? string a stylesheet, for a page that is saved as a file and loads nothing
 
 local FIELDS = {
   title = "string", language = "string", main = "table", base = "string", scripts = "table", wide = "boolean",
-  style = "string", navigation = "table", panel = "boolean",
+  style = "string", navigation = "table", panel = "string",
 }
 local FILE_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
@@ -83,7 +83,7 @@ function page.document(options)
     h.body { class = "leadcat-page",
       options.navigation,
       h.main { class = "leadcat-main" .. (options.wide and " leadcat-wide" or options.panel and " leadcat-panel" or ""),
-        options.main,
+        aria_label = options.panel, options.main,
       },
     },
   }

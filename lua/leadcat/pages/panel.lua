@@ -144,11 +144,12 @@ end
 function panel.html(model)
   local name = wording.line(model.name) or wording.line(model.company) or "?"
   local history = page.address(model, "/history?company=" .. url.escape(wording.id(model.company)))
+  local title = text(model, "panel.title", { company = name })
   return page.document {
-    title = text(model, "panel.title", { company = name }), language = model.language, base = model.base, panel = true,
+    title = title, language = model.language, base = model.base, panel = title,
     navigation = model.navigation, scripts = { "leadcat.js" },
     main = {
-      h.h1 { h.span { class = "leadcat-hidden", text(model, "panel.title", { company = name }), ": " },
+      h.h1 { h.span { class = "leadcat-hidden", title, ": " },
         category(model, model.category) },
       parts.said(model.said),
       parts.alert(model.refused),

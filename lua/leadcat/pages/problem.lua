@@ -60,7 +60,7 @@ end
 function problem.html(model)
   return page.document {
     title = model.title, language = model.language, base = model.base, navigation = model.navigation,
-    panel = model.panel ~= nil,
+    panel = model.panel and model.title,
     main = { h.h1 { model.title }, h.p { class = "leadcat-alert", model.detail }, way_back(model) },
   }
 end

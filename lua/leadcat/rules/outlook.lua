@@ -110,7 +110,8 @@ local function scheduled_of(self, about, company)
 end
 
 local OPTIONS = {
-  language = options_of.of_type("string", "a language tag"), limit = options_of.limit, event = options_of.of_type "table",
+  language = options_of.of_type("string", "a language tag"), event = options_of.of_type "table",
+  limit = options_of.limit,
 }
 local TRIED = {
   category = options_of.limit, sale = options_of.of_type "table", contact = options_of.of_type "table",
