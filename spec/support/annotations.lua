@@ -16,40 +16,71 @@ local function blanks(text, at)
   return text:match("^%s*()", at)
 end
 
--- The items of a list that ends with `close`; `parse_item` returns the place behind one, or nothing.
+-- The items of a list that ends with `close`; `parse_item` gives one and the place behind it, or nothing.
 local function parse_list(text, at, close, parse_item)
+  local items = {}
   at = blanks(text, at)
   while at and text:sub(at, at) ~= close do
-    at = parse_item(text, at)
+    items[#items + 1], at = parse_item(text, at)
     at = at and (text:match("^%s*[,;]%s*()", at) or blanks(text, at))
     if at and at > #text then
       return nil
     end
   end
-  return at and at + 1
+  return items, at and at + 1
 end
 
 -- A name and its type: of a parameter, or of a table's field; or a type alone.
 local function parse_named(text, at, names)
-  local behind = text:match("^[%a_][%w_]*%??%s*:()", at) or text:match("^%.%.%.%s*:()", at)
-  if not behind and text:sub(at, at) == "[" then
-    behind = parse_type(text, at + 1, names)
-    behind = behind and text:match("^%s*%]%s*:()", behind)
-  elseif not behind then
-    behind = text:match("^[%a_][%w_]*%??%s*()%f[,)]", at)
-    return behind or parse_type(text, at, names)
+  local name, optional, behind = text:match("^([%a_][%w_]*)(%??)%s*:()", at)
+  if not name then
+    name, behind = text:match("^(%.%.%.)%s*:()", at)
   end
-  return behind and parse_type(text, behind, names)
+  local key
+  if not name and text:sub(at, at) == "[" then
+    key, behind = parse_type(text, at + 1, names)
+    behind = behind and text:match("^%s*%]%s*:()", behind)
+    if not behind then
+      return nil
+    end
+  elseif not name then
+    name, behind = text:match("^([%a_][%w_]*)%??%s*()%f[,)]", at)
+    if name then -- of a function: a parameter without a type
+      return { name = name, type = { kind = "name", name = "any" } }, behind
+    end
+    behind = at
+  end
+  local of
+  of, behind = parse_type(text, behind, names)
+  return of and { name = name, key = key, optional = optional == "?", type = of }, behind
 end
 
 local function parse_function(text, at, names)
-  at = parse_list(text, at, ")", function(_, place) return parse_named(text, place, names) end)
+  local parameters
+  parameters, at = parse_list(text, at, ")", function(_, place) return parse_named(text, place, names) end)
   local colon = at and text:match("^%s*:()", at)
   while colon do
-    at = parse_type(text, colon, names)
+    local _
+    _, at = parse_type(text, colon, names)
     colon = at and text:match("^%s*,()", at)
   end
-  return at
+  return { kind = "function", parameters = parameters }, at
+end
+
+local function parse_name(text, at, names)
+  local name, behind = text:match("^([%a_][%w_.]*)()", at)
+  if not name then
+    return nil
+  end
+  names[#names + 1] = name
+  if text:sub(behind, behind) == "*" then -- file*
+    return { kind = "name", name = name .. "*" }, behind + 1
+  elseif text:sub(behind, behind) == "<" then
+    local arguments
+    arguments, behind = parse_list(text, behind + 1, ">", function(_, place) return parse_type(text, place, names) end)
+    return { kind = "generic", name = name, arguments = arguments }, behind
+  end
+  return { kind = "name", name = name }, behind
 end
 
 local function parse_atom(text, at, names)
@@ -57,52 +88,72 @@ local function parse_atom(text, at, names)
   local behind = text:match("^fun%s*%(()", at)
   if behind then
     return parse_function(text, behind, names)
+  elseif text:find("^fun%f[^%w_.]", at) then
+    return { kind = "function" }, at + 3
   end
-  behind = text:match('^"[^"]*"()', at) or text:match("^%-?%d+()", at) or text:match("^%.%.%.()", at)
-  if behind then
-    return behind
+  local literal
+  literal, behind = text:match('^"([^"]*)"()', at)
+  if not literal then
+    literal, behind = text:match("^(%-?%d+)()", at)
+    literal = tonumber(literal)
+  end
+  if literal then
+    return { kind = "literal", value = literal }, behind
+  elseif text:find("^%.%.%.", at) then
+    return { kind = "name", name = "..." }, at + 3
   elseif text:sub(at, at) == "(" then
-    behind = parse_type(text, at + 1, names)
-    return behind and text:match("^%s*%)()", behind)
+    local within
+    within, behind = parse_type(text, at + 1, names)
+    behind = behind and text:match("^%s*%)()", behind)
+    return behind and within, behind
   elseif text:sub(at, at) == "{" then
-    return parse_list(text, at + 1, "}", function(_, place) return parse_named(text, place, names) end)
+    local fields
+    fields, behind = parse_list(text, at + 1, "}", function(_, place) return parse_named(text, place, names) end)
+    return fields and { kind = "table", fields = fields }, behind
   end
-  local name
-  name, behind = text:match("^([%a_][%w_.]*)()", at)
-  if not name then
-    return nil
-  end
-  names[#names + 1] = name
-  if text:sub(behind, behind) == "*" then -- file*
-    return behind + 1
-  elseif text:sub(behind, behind) == "<" then
-    return parse_list(text, behind + 1, ">", function(_, place) return parse_type(text, place, names) end)
-  end
-  return behind
+  return parse_name(text, at, names)
 end
 
--- The place behind the type that begins there, whose names are added to `names`; nil for what is no type.
-function parse_type(text, at, names)
-  at = parse_atom(text, at, names)
-  while at do
-    local behind = text:match("^%[%]()", at) or text:match("^%?()", at)
-    local bar = not behind and text:match("^%s*|()", at)
-    if not behind and not bar then
-      break
+-- What stands behind an atom: lists of it, and whether it may be nil.
+local function parse_endings(text, at, node)
+  local behind = at
+  while behind do
+    at = behind
+    behind = text:match("^%[%]()", at)
+    if behind then
+      node = { kind = "list", of = node }
+    else
+      behind = text:match("^%?()", at)
+      node = behind and { kind = "union", of = { node, { kind = "name", name = "nil" } } } or node
     end
-    at = behind or parse_atom(text, bar, names)
   end
-  return at
+  return node, at
 end
 
--- The type that a line begins with and the rest; nil for what is no type.
+-- The type that begins there and the place behind it; the names in it are added to `names`. Nil for what is no type.
+function parse_type(text, at, names)
+  local choices = {}
+  repeat
+    local node
+    node, at = parse_atom(text, at, names)
+    if not at then
+      return nil
+    end
+    choices[#choices + 1], at = parse_endings(text, at, node)
+    local bar = text:match("^%s*|()", at)
+    at = bar or at
+  until not bar
+  return choices[2] and { kind = "union", of = choices } or choices[1], at
+end
+
+-- The type that a line begins with, as text, the rest of the line, the names in it, and its tree; nil for what is no type.
 local function take_type(text)
   local names = {}
-  local behind = parse_type(text, 1, names)
+  local node, behind = parse_type(text, 1, names)
   if not behind then
     return nil
   end
-  return text:sub(1, behind - 1):match "^%s*(.*)$", text:sub(behind), names
+  return text:sub(1, behind - 1):match "^%s*(.*)$", text:sub(behind), names, node
 end
 
 -- Blocks of comments --------------------------------------------------------------------------------------------------
@@ -123,9 +174,9 @@ local function named(rest)
   if not type_text then
     return { name = rest, problem = "a name and a type expected" }
   end
-  local type_name, text, names = take_type(type_text)
+  local type_name, text, names, node = take_type(type_text)
   return {
-    name = name, optional = optional == "?", type = type_name, names = names, text = words(text),
+    name = name, optional = optional == "?", type = type_name, names = names, node = node, text = words(text),
     problem = not type_name and "no type: " .. type_text or nil,
   }
 end
@@ -141,8 +192,9 @@ end
 TAGS["return"] = function(block, rest)
   local comma = true
   while comma do
-    local type_name, behind, names = take_type(rest)
-    local item = { type = type_name, names = names, problem = not type_name and "no type: " .. rest or nil }
+    local type_name, behind, names, node = take_type(rest)
+    local item = { type = type_name, names = names, node = node }
+    item.problem = not type_name and "no type: " .. rest or nil
     block.returns[#block.returns + 1] = item
     local name, text = (behind or ""):match "^%s+([%a_][%w_]*)(.*)$"
     if not name then
@@ -162,8 +214,8 @@ end
 
 function TAGS.alias(block, rest)
   local name, behind = rest:match "^([%w_.]+)%s+(.*)$"
-  local type_name, text, names = take_type(behind or "")
-  block.alias = { name = name, type = type_name, names = names, text = words(text) }
+  local type_name, text, names, node = take_type(behind or "")
+  block.alias = { name = name, type = type_name, names = names, node = node, text = words(text) }
   block.alias.problem = not type_name and rest or nil
 end
 

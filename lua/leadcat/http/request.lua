@@ -41,7 +41,7 @@ end
 ---@return leadcat.http.Request
 function request.of(received)
   local sent, texts = received.headers, {}
-  for name, value in pairs(sent) do
+  for name, value in pairs(type(sent) == "table" and sent or {}) do -- what is none fails when it is read
     if type(value) == "string" or LISTS[name] then
       texts[name] = header_of(texts, sent, name)
     end

@@ -87,7 +87,7 @@ end
 
 --- Of a company.
 function why.of_company(context)
-  local query = api.query(context, { "company" }, api.cursor_of_history)
+  local query = api.query(context, api.PARAMETERS.why, api.cursor_of_history)
   local asked = query.company or response.fail("invalid", "the parameter company is missing")
   local found = must(context.engine:why(about.find(context, asked).company, { language = context.language }))
   local after

@@ -89,14 +89,21 @@ local function explain_all(self, about)
   return all
 end
 
+---@class leadcat.TriggerExplanation: leadcat.Explanation
+---@field trigger string
+---@field lead_status? integer
+
+---@class leadcat.ToldEntry: leadcat.Entry
+---@field sentence string what happened, and what would have had to be different
+
 ---@class leadcat.Why
 ---@field company string|integer
 ---@field name string what the company is called
 ---@field category? integer
----@field decisions leadcat.Explanation[] what each `trigger` would do now; that of lead statuses once for each `lead_status` with a rule
----@field newest? leadcat.Entry the company's newest entry, with its `sentence`
----@field entries? leadcat.Entry[] with `limit`: the newest ones, each with its `sentence`; also of unchanged events, where they are recorded
----@field scheduled? leadcat.Entry what is scheduled for it, with its `sentence`
+---@field decisions leadcat.TriggerExplanation[] what each trigger would do now; that of lead statuses once for each lead status with a rule
+---@field newest? leadcat.ToldEntry the company's newest entry
+---@field entries? leadcat.ToldEntry[] with `limit`: the newest ones; also of unchanged events, where they are recorded
+---@field scheduled? leadcat.ToldEntry what is scheduled for it
 
 -- What is scheduled for the company, with its sentence; nothing when that is nothing.
 local function scheduled_of(self, about, company)
