@@ -151,6 +151,9 @@ local PAGES = {
   ["POST /history/undo"] = "Takes it back.",
 }
 
+-- The permission that a page asks for when it has found what it is about.
+local PAGES_ASK = { ["GET /confirmations/{id}"] = "view", ["GET /companies/{id}/panel"] = "view" }
+
 openapi.OPERATIONS, openapi.PAGES = OPERATIONS, PAGES
 
 -- The document ---------------------------------------------------------------------------------------------------------
@@ -257,7 +260,9 @@ end
 local function operation_of(route, shapes)
   local name = route.method .. " " .. route.path
   local page = PAGES[name]
-  local operation = OPERATIONS[name] or { page, text = "text/html", id = route.path:find "{id}" and "" or nil }
+  local operation = OPERATIONS[name] or {
+    page, text = "text/html", id = route.path:find "{id}" and "" or nil, asks = PAGES_ASK[name],
+  }
   local permission = permission_of(route, operation)
   return {
     summary = operation[1], tags = json.array { page and "pages" or "api" }, ["x-permission"] = permission,
