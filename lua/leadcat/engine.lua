@@ -10,12 +10,14 @@ local compare = require "leadcat.past.compare"
 local config = require "leadcat.rules.config"
 local confirmation = require "leadcat.events.confirmation"
 local cursor = require "leadcat.events.cursor"
+local daily = require "leadcat.insight.daily"
 local decider = require "leadcat.rules.decider"
 local deliveries = require "leadcat.operations.deliveries"
 local event_of = require "leadcat.events.event"
 local explain = require "leadcat.rules.explain"
 local forget = require "leadcat.past.forget"
 local handle = require "leadcat.events.handle"
+local health = require "leadcat.insight.health"
 local later = require "leadcat.events.later"
 local json = require "leadcat.util.json"
 local merged = require "leadcat.util.merged"
@@ -75,6 +77,7 @@ Engine.explain, Engine.why = explain.explain, explain.why
 Engine.backfill = backfill.backfill
 Engine.cursor = cursor.cursor
 Engine.changes = changes.changes
+Engine.health, Engine.recount = health.health, daily.recount
 Engine.undo, Engine.retry, Engine.cancel = undo.undo, undo.retry, later.cancel
 Engine.company_renamed, Engine.company_merged = companies.company_renamed, companies.company_merged
 Engine.company_deleted, Engine.forget = companies.company_deleted, forget.forget
@@ -93,7 +96,7 @@ Engine.maintain, Engine.sweep, Engine.probe, Engine.backup = upkeep.maintain, up
 -- What writes, whatever it is asked. Previews only read; where `undo` and `backfill` write, the store refuses it.
 local WRITES = {
   "save", "revert", "handle", "handle_many", "retry", "cancel", "flush", "resolve", "recover", "maintain", "sweep",
-  "apply_pending", "retry_delivery", "drop_delivery", "retry_notices", "drop_notices",
+  "apply_pending", "retry_delivery", "drop_delivery", "retry_notices", "drop_notices", "recount",
 }
 local HOOKS = { "guard", "updated", "awaiting_confirmation", "unchanged", "failed", "not_taken" }
 local OWN_FIELDS = { { "category", "field_category" }, { "category.rank", "field_rank" } } -- and their names

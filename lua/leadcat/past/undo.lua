@@ -129,7 +129,7 @@ local function new_item(self, entry, plan, newest, details)
   return journal.item(entry, {
     at = self:_now(), action = "update", status = self._companies.CHANGING, from = entry[plan.from],
     to = entry[plan.to], takes_back = plan == RETRY and entry.takes_back or nil, newest = newest,
-    details = journal.details(details, self._run, { facts = details.facts }),
+    details = journal.details(details, self._run, { facts = details.facts }), rule_id = entry.rule_id,
   })
 end
 

@@ -14,7 +14,7 @@ local schema = {}
 local MINUTES = 600 -- seconds that making the tables may take
 
 --- The version that this leadcat reads and writes.
-schema.VERSION = 3
+schema.VERSION = 4
 
 -- What brings a database from one version to the next: a list of statements each.
 local STEPS = {
@@ -138,6 +138,23 @@ local STEPS = {
 )]],
     "CREATE SEQUENCE leadcat.change_place",
   },
+  [4] = {
+    [[CREATE TABLE leadcat.daily ( -- counters by day
+  tenant bytea,
+  counted bytea,                -- an lc_daily, packed; 4 zero bytes: the first day that is counted whole
+  count int8 NOT NULL,
+  PRIMARY KEY (tenant, counted)
+)]],
+    [[CREATE TABLE leadcat.daily_new ( -- what is to be added to them: rows of their own, so that nobody waits
+  tenant bytea,
+  place int8,                   -- tells it from others
+  counted bytea NOT NULL,
+  more int4 NOT NULL,
+  PRIMARY KEY (tenant, place)
+)]],
+    [[INSERT INTO leadcat.daily (tenant, counted, count)
+SELECT tenant, decode('00000000', 'hex'), max(written) / 86400000000 + 1 FROM leadcat.entry GROUP BY tenant]],
+  },
 }
 
 local FORMAT = pg.statement "SELECT value FROM leadcat.meta WHERE name = 'format'"
@@ -157,9 +174,9 @@ function schema.version(database)
 end
 
 local TABLES = {
-  "change", "change_place", "company", "config", "counter", "cursor", "delivery", "entry", "entry_low", "mark", "meta",
-  "question", "sequence", "trigger", "unchanged", "change_new", "change_number", "delivery_key", "entry_event",
-  "entry_company", "company_applying", "company_scheduled",
+  "change", "change_place", "company", "config", "counter", "cursor", "daily", "daily_new", "delivery", "entry",
+  "entry_low", "mark", "meta", "question", "sequence", "trigger", "unchanged", "change_new", "change_number",
+  "delivery_key", "entry_event", "entry_company", "company_applying", "company_scheduled",
 }
 
 local FIND = pg.statement([[

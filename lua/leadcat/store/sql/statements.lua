@@ -170,6 +170,13 @@ h AS (INSERT INTO leadcat.change (tenant, place, made, entry, kind)
   FROM p CROSS JOIN unnest($1::int8[], $2::int8[], $3::text[], $4::bytea[]) WITH ORDINALITY
     AS h(made, entry, kind, company, part) WHERE h.company IN (SELECT company FROM k) RETURNING 1)]] }
 
+-- What is added to counters by day. It always comes with what was done, whose places it shares.
+local DAILY = { "bytea[] int4[] bytea[]", [[,
+d AS (INSERT INTO leadcat.daily_new (tenant, place, counted, more)
+  SELECT $TENANT::bytea, p.place + d.part, d.counted, d.more
+  FROM p CROSS JOIN unnest($1::bytea[], $2::int4[], $3::bytea[]) WITH ORDINALITY AS d(counted, more, company, part)
+  WHERE d.company IN (SELECT company FROM k) RETURNING 1)]] }
+
 local MARKS = { "bytea[] bytea[] int8[] bytea[]", [[,
 m AS (INSERT INTO leadcat.mark (tenant, event_id, written, record)
   SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::int8[], $4::bytea[]) ON CONFLICT DO NOTHING RETURNING 1)]] }
@@ -181,7 +188,7 @@ c AS (INSERT INTO leadcat.cursor AS c (tenant, name, text) SELECT $TENANT::bytea
 
 local PARTS = {
   { "entries", ENTRIES }, { "questions", QUESTIONS }, { "unchanged", UNCHANGED },
-  { "changes", CHANGES }, { "marks", MARKS }, { "cursor", CURSOR },
+  { "changes", CHANGES }, { "daily", DAILY }, { "marks", MARKS }, { "cursor", CURSOR },
 }
 
 -- What may not be is an error, with a text that says so, as no number can be made of it: then nothing is written.
