@@ -213,7 +213,8 @@ describe("counters by day", function()
       engine.host:create(i, plan.START)
     end
     engine:close()
-    local number, kills, reached = 0, 0, 0
+    local number, kills = 0, 0
+    local reached
     repeat
       number = number + 1
       local worker = processes.launch("source.lua", directory, number, "embedded")
