@@ -10,7 +10,7 @@ local overview = {}
 
 --- How the rules fare, for programs.
 function overview.health(context)
-  local query = api.query(context, { "rule", "days" }, tostring)
+  local query = api.query(context, api.PARAMETERS.health, tostring)
   local health = must(context.engine:health { rule = query.rule, days = query.days, language = context.language })
   json.array(health.rules)
   for _, rule in ipairs(health.rules) do

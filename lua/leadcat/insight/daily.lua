@@ -34,9 +34,12 @@ function daily.day_of(seconds)
 end
 
 ---@class leadcat.DailyCounter
+---@field counted string what it counts, as the store writes it
 ---@field day integer since 1970, UTC
 ---@field kind string one of `daily.KINDS`
 ---@field rule string key of the rule
+---@field lead_status? integer
+---@field rule_id? integer
 ---@field trigger string
 ---@field from integer
 ---@field to integer
@@ -67,11 +70,14 @@ function daily.read(engine, since)
   end
 end
 
+---@class (exact) leadcat.RecountOptions
+---@field on_progress? fun(entry: integer) called after each step, with the number of the entry that it has come to
+
 local OPTIONS = { on_progress = options_of.of_type "function" }
 
 --- Counts the journal anew, in short transactions between which others write; whoever calls it again goes on where it was
 -- interrupted. Days of which retention has removed entries keep their counters. Meanwhile they are too low.
----@param options? {on_progress?: fun(entry: integer)} called after each step, with the number of the entry that it has come to
+---@param options? leadcat.RecountOptions
 ---@return true? done, string? message, string? code `unavailable`: a shared store cannot
 function daily:recount(options)
   self:_check_open()

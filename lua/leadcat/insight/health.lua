@@ -27,7 +27,23 @@ function health.is_match(kind)
   return IS_MATCH[kind] == true
 end
 
----@alias leadcat.HealthCounts table<string, integer> by kind (src/store/daily.h), what is 0 is absent; and `matched`, their sum as far as they are matches
+---@class leadcat.HealthCounts what is 0 is absent
+---@field matched? integer matches: the sum of automatic, asked, chosen, kept, conflict, failed, dropped
+---@field automatic? integer changes about which nobody was asked
+---@field asked? integer questions; the next seven are how they ended
+---@field accepted? integer
+---@field changed? integer another category was chosen
+---@field declined? integer
+---@field expired? integer
+---@field superseded? integer
+---@field answer_conflict? integer the company had moved when it was answered
+---@field answer_failed? integer the host has not made the change; the question is open again
+---@field chosen? integer a category that came with the event, of a rule that asks
+---@field kept? integer the same, but the category was kept
+---@field conflict? integer the company was no longer where the event found it
+---@field failed? integer the host has not made the change
+---@field dropped? integer what was scheduled came to nothing
+---@field undone? integer changes that were taken back
 
 ---@class leadcat.HealthDay: leadcat.HealthCounts
 ---@field day string "2026-11-28", in UTC
@@ -163,6 +179,11 @@ local function only(list, key)
   return {}, {}
 end
 
+---@class (exact) leadcat.HealthOptions
+---@field rule? string only this one, by its key, such as sale_won#7
+---@field days? integer 1 to 1,096, today included; default 30
+---@field language? string of names
+
 local OPTIONS = {
   rule = options_of.of_type("string", "the key of a rule, such as sale_won#7"),
   days = options_of.whole(1, daily.MOST_DAYS), language = options_of.of_type "string",
@@ -171,7 +192,7 @@ local OPTIONS = {
 --- How the rules fare: what each has done in the last days, by day, and which is silent. Read from counters, so it costs the
 -- same however long the journal is. What a host changes by itself is not known here, so nothing says how often what a rule did was
 -- overridden by hand.
----@param options? {rule?: string, days?: integer, language?: string} rule: only this one, by its key; days: 1 to 1096, today included, default 30; language: of names
+---@param options? leadcat.HealthOptions
 ---@return leadcat.Health? health, string? message, string? code
 function health:health(options)
   self:_check_open()
