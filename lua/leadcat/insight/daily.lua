@@ -5,6 +5,7 @@ local config = require "leadcat.rules.config"
 local options_of = require "leadcat.util.options"
 local platform = require "leadcat.util.platform"
 
+---@class leadcat.engine.daily: leadcat.Engine the engine's methods that stand here
 local daily = {}
 
 local PAGE = 1000 -- counters that are read at once
@@ -78,7 +79,9 @@ local OPTIONS = { on_progress = options_of.of_type "function" }
 --- Counts the journal anew, in short transactions between which others write; whoever calls it again goes on where it was
 -- interrupted. Days of which retention has removed entries keep their counters. Meanwhile they are too low.
 ---@param options? leadcat.RecountOptions
----@return true? done, string? message, string? code `unavailable`: a shared store cannot
+---@return true? done
+---@return string? message
+---@return string? code `unavailable`: a shared store cannot; `readonly`, `corrupt`, `full`
 function daily:recount(options)
   self:_check_open()
   local on_progress = options_of.check(options, OPTIONS).on_progress

@@ -9,6 +9,7 @@ local config = require "leadcat.rules.config"
 local daily = require "leadcat.insight.daily"
 local options_of = require "leadcat.util.options"
 
+---@class leadcat.engine.health: leadcat.Engine the engine's methods that stand here
 local health = {}
 
 local LOOKED_BACK, WINDOW = 180, 90 -- days
@@ -193,7 +194,9 @@ local OPTIONS = {
 -- same however long the journal is. What a host changes by itself is not known here, so nothing says how often what a rule did was
 -- overridden by hand.
 ---@param options? leadcat.HealthOptions
----@return leadcat.Health? health, string? message, string? code
+---@return leadcat.Health? health
+---@return string? message
+---@return string? code `corrupt`: a counter is damaged; `unavailable`, `io`
 function health:health(options)
   self:_check_open()
   options = options_of.check(options, OPTIONS)
