@@ -106,7 +106,7 @@ static lc_status set_change(lua_State *L, lc_text value, lc_error *error) {
   return LC_OK;
 }
 
-/* A counter by day, or from when on a tenant's are whole. */
+/* A counter by day, or what is known of a tenant's. */
 static lc_status set_daily(lua_State *L, lc_text rest, lc_text value, lc_error *error) {
   uint64_t count;
   lc_daily_head head;
@@ -114,8 +114,13 @@ static lc_status set_daily(lua_State *L, lc_text rest, lc_text value, lc_error *
   if (value.size != (is_head ? sizeof head : sizeof count))
     return damaged(error);
   memcpy(is_head ? (void *)&head : (void *)&count, value.data, value.size);
-  set_bytes(L, "counted", rest);
-  l_set_integer(L, "count", is_head ? (int64_t)head.since : (int64_t)count);
+  if (is_head) {
+    l_set_integer(L, "since", head.since);
+    l_set_integer(L, "removed", head.removed);
+  } else {
+    set_bytes(L, "counted", rest);
+    l_set_integer(L, "count", (int64_t)count);
+  }
   return LC_OK;
 }
 
@@ -237,6 +242,7 @@ typedef struct moved {
   lc_done change;
   lc_delivery delivery;
   uint64_t count;
+  lc_daily_head head;
 } moved;
 
 typedef void reader(lua_State *L, int table, void *item);
@@ -283,6 +289,7 @@ static void to_daily(lua_State *L, int table, void *item) {
   moved *m = item;
   *m = (moved){
     .name = l_text_field(L, table, "counted", LC_DAILY_SIZE), .count = (uint64_t)l_integer_field(L, table, "count"),
+    .head = { .since = (uint32_t)l_integer_field(L, table, "since"), .removed = (uint32_t)l_integer_field(L, table, "removed") },
   };
 }
 
@@ -301,7 +308,7 @@ static lc_status put(lc_store *store, kind what, lc_text tenant, const moved *m,
     case DELIVERIES:
       return lc_transfer_put_delivery(store, &m->delivery, error);
     case DAILY:
-      return lc_transfer_put_daily(store, m->name, m->count, error);
+      return lc_transfer_put_daily(store, m->name, m->count, &m->head, error);
     default:
       return lc_scratch_put_cursor(store, m->name, m->record, error);
   }
@@ -309,7 +316,7 @@ static lc_status put(lc_store *store, kind what, lc_text tenant, const moved *m,
 
 /* store:restore(tenant, kind, items, written) -> true. Kinds: journal and unchanged {record=, seen=}, questions {record=}, marks {name=,
  * record=}, written (seconds since 1970) before that; companies as store:walk takes them; cursors {name=, record=}; changes {number=,
- * kind=, entry=} (number 0: up to where they were removed); deliveries as store:delivery gives them, with their key=; daily {counted=, count=} as store:page gives them. In one
+ * kind=, entry=} (number 0: up to where they were removed); deliveries as store:delivery gives them, with their key=; daily {counted=, count=}, or {since=, removed=}, as store:page gives them. In one
  * transaction. */
 static int l_restore(lua_State *L) {
   static const char *const names[] = { "journal", "unchanged", "questions", "marks", "companies", "cursors", "changes", "deliveries",

@@ -40,6 +40,9 @@ typedef struct lc_daily {
 
 enum { LC_DAILY_SIZE = 4 + 1 + 1 + 4 * 4 }; /* bytes of its key behind the tenant; in the order of days */
 
+/* The day of a time in seconds since 1970, UTC; at least 1. */
+uint32_t lc_day_of(double seconds);
+
 void lc_daily_pack(const lc_daily *daily, unsigned char packed[LC_DAILY_SIZE]);
 lc_daily lc_daily_unpack(const unsigned char packed[LC_DAILY_SIZE]);
 

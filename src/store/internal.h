@@ -258,10 +258,20 @@ int lc_count_entries(const lc_writer *w, uint64_t *count);
 /* Writes that the log has `w->added` more. What is absent, damaged or too low is counted anew. */
 int lc_put_count(const lc_writer *w);
 
-/* ---- from daily.c ---------------------------------------------------------------------- */
+/* ---- from counts.c --------------------------------------------------------------------- */
 
-/* The day of a time: since 1970, UTC; at least 1. */
-uint32_t lc_day_of(double seconds);
+/* Where the counters of a day begin. */
+lc_key lc_key_of_day(const lc_key *tenant, uint32_t day);
+
+/* What is known of the tenant's counters. */
+int lc_read_daily_head(const lc_writer *w, lc_daily_head *head);
+int lc_put_daily_head(const lc_writer *w, const lc_daily_head *head);
+
+/* Has the transaction add to a counter at its end. */
+int lc_gather(lc_writer *w, const lc_daily *daily, int more);
+
+/* Removes counters of the days from one on to before another (UINT32_MAX: all), up to `most`. */
+int lc_remove_days(const lc_writer *w, uint32_t from, uint32_t before, int most, int *removed);
 
 /* Whether a key of LC_TABLE_DAILY is one of the tenant's counters; else it may be its head. */
 bool lc_is_daily(const lc_key *tenant, MDB_val key);

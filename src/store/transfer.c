@@ -139,14 +139,12 @@ lc_status lc_transfer_put_delivery(lc_store *store, const lc_delivery *delivery,
   return lc_writer_fail(&w, rc != 0 ? rc : lc_put_count(&w), error);
 }
 
-lc_status lc_transfer_put_daily(lc_store *store, lc_text counted, uint64_t count, lc_error *error) {
+lc_status lc_transfer_put_daily(lc_store *store, lc_text counted, uint64_t count, const lc_daily_head *head, lc_error *error) {
   const lc_writer w = { .store = store, .txn = store->scratch, .tenant = store->scratch_tenant };
-  const lc_daily_head head = { .since = (uint32_t)count };
   lc_key key = w.tenant;
   lc_key_add_bytes(&key, counted.data, counted.size);
-  bool is_head = counted.size != LC_DAILY_SIZE;
-  int rc = lc_put(store, w.txn, LC_TABLE_DAILY, &key, is_head ? (const void *)&head : &count, is_head ? sizeof head : sizeof count);
-  return lc_writer_fail(&w, rc, error);
+  return lc_writer_fail(&w, counted.size == 0 ? lc_put_daily_head(&w, head)
+                                              : lc_put(store, w.txn, LC_TABLE_DAILY, &key, &count, sizeof count), error);
 }
 
 /* ---- the end ------------------------------------------------------------------------------ */

@@ -85,6 +85,9 @@ local STEPS = {
     .. "GROUP BY tenant, counted HAVING sum(count) > 0 ORDER BY tenant, counted",
     { "bytea", "bytea" }, { "", "" },
     function(row) return { counted = row[2], count = row[3] } end },
+  { "daily", "SELECT tenant, since, removed FROM leadcat.daily_head WHERE (tenant, since) > ($1, $2) "
+    .. "ORDER BY tenant, since", { "bytea", "int8" }, { "", LEAST },
+    function(row) return { since = row[2], removed = row[3] } end },
   { "deliveries", "SELECT tenant, id, key, hook, state, written, due, attempts, sender_id, about, problem, body "
     .. "FROM leadcat.delivery WHERE (tenant, id) > ($1, $2) ORDER BY tenant, id", { "bytea", "int8" }, { "", LEAST },
     function(row, number)

@@ -14,12 +14,11 @@ local KEPT = 1096 -- days that counters are kept: three years, as on one machine
 
 -- $2 behind which counter, $3 how many. First the day since which all is counted (0: always).
 local READ = pg.statement([[
-SELECT ''::bytea, coalesce((SELECT count FROM leadcat.daily WHERE tenant = $1::bytea
-  AND counted = decode('00000000', 'hex')), 0)
+SELECT ''::bytea, coalesce((SELECT since FROM leadcat.daily_head WHERE tenant = $1::bytea), 0)
 UNION ALL (SELECT counted, sum(count)::int8 FROM (
     SELECT counted, count FROM leadcat.daily WHERE tenant = $1::bytea AND counted > $2::bytea
     UNION ALL SELECT counted, more FROM leadcat.daily_new WHERE tenant = $1::bytea AND counted > $2::bytea) d
-  WHERE length(counted) > 4 GROUP BY counted HAVING sum(count) > 0 ORDER BY counted LIMIT $3::int8)]],
+  GROUP BY counted HAVING sum(count) > 0 ORDER BY counted LIMIT $3::int8)]],
   { "bytea", "bytea", "int8" })
 
 -- What another one takes at the same time is gone when it is our turn.
@@ -32,8 +31,8 @@ d AS (INSERT INTO leadcat.daily AS d (tenant, counted, count)
 SELECT count(*) FROM n]], { "bytea", "int8" })
 
 local REMOVE = pg.statement([[
-WITH d AS (DELETE FROM leadcat.daily WHERE tenant = $1::bytea AND counted < $2::bytea AND length(counted) > 4
-  RETURNING 1) SELECT count(*) FROM d]], { "bytea", "bytea" })
+WITH d AS (DELETE FROM leadcat.daily WHERE tenant = $1::bytea AND counted < $2::bytea RETURNING 1)
+SELECT count(*) FROM d]], { "bytea", "bytea" })
 
 -- The first counter of a day has a key behind this.
 local function key_of_day(day)

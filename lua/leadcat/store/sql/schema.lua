@@ -141,7 +141,7 @@ local STEPS = {
   [4] = {
     [[CREATE TABLE leadcat.daily ( -- counters by day
   tenant bytea,
-  counted bytea,                -- an lc_daily, packed; 4 zero bytes: the first day that is counted whole
+  counted bytea,                -- an lc_daily, packed
   count int8 NOT NULL,
   PRIMARY KEY (tenant, counted)
 )]],
@@ -152,8 +152,13 @@ local STEPS = {
   more int4 NOT NULL,
   PRIMARY KEY (tenant, place)
 )]],
-    [[INSERT INTO leadcat.daily (tenant, counted, count)
-SELECT tenant, decode('00000000', 'hex'), max(written) / 86400000000 + 1 FROM leadcat.entry GROUP BY tenant]],
+    [[CREATE TABLE leadcat.daily_head ( -- what is known of a tenant's counters, in days since 1970
+  tenant bytea PRIMARY KEY,
+  since int8 NOT NULL,          -- the first that is counted whole; 0: all are
+  removed int8 NOT NULL         -- the last of which retention has removed entries; 0: none
+)]],
+    [[INSERT INTO leadcat.daily_head (tenant, since, removed)
+SELECT tenant, max(written) / 86400000000 + 1, 0 FROM leadcat.entry GROUP BY tenant]],
   },
 }
 
@@ -174,9 +179,9 @@ function schema.version(database)
 end
 
 local TABLES = {
-  "change", "change_place", "company", "config", "counter", "cursor", "daily", "daily_new", "delivery", "entry",
-  "entry_low", "mark", "meta", "question", "sequence", "trigger", "unchanged", "change_new", "change_number",
-  "delivery_key", "entry_event", "entry_company", "company_applying", "company_scheduled",
+  "change", "change_place", "company", "config", "counter", "cursor", "daily", "daily_head", "daily_new", "delivery",
+  "entry", "entry_low", "mark", "meta", "question", "sequence", "trigger", "unchanged", "change_new",
+  "change_number", "delivery_key", "entry_event", "entry_company", "company_applying", "company_scheduled",
 }
 
 local FIND = pg.statement([[

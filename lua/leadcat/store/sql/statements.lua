@@ -365,7 +365,10 @@ o AS MATERIALIZED (SELECT e.entry, e.status, e.written < $2::int8 OR e.entry <= 
 d AS MATERIALIZED (SELECT entry FROM o WHERE is_old AND status NOT IN (0, 9, 13) AND NOT EXISTS
   (SELECT 1 FROM leadcat.question q WHERE q.tenant = $1::bytea AND q.entry = o.entry AND q.state = 0)),
 q AS (DELETE FROM leadcat.question q USING d WHERE q.tenant = $1::bytea AND q.entry = d.entry RETURNING 1),
-e AS (DELETE FROM leadcat.entry e USING d WHERE e.tenant = $1::bytea AND e.entry = d.entry RETURNING 1),
+e AS (DELETE FROM leadcat.entry e USING d WHERE e.tenant = $1::bytea AND e.entry = d.entry RETURNING e.written),
+r AS (INSERT INTO leadcat.daily_head AS r (tenant, since, removed)
+  SELECT $1::bytea, 0, max(written) / 86400000000 FROM e HAVING count(*) > 0
+  ON CONFLICT (tenant) DO UPDATE SET removed = greatest(r.removed, excluded.removed) RETURNING 1),
 c AS MATERIALIZED (SELECT max(number) AS number FROM (SELECT number, made, entry FROM leadcat.change
   WHERE tenant = $1::bytea AND number IS NOT NULL ORDER BY number LIMIT 8 * $5::int8) c
   WHERE made <= (SELECT max(entry) FROM d) OR made < entry + 1024 AND entry IN (SELECT entry FROM d)),
