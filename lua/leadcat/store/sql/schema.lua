@@ -139,6 +139,13 @@ local STEPS = {
     "CREATE SEQUENCE leadcat.change_place",
   },
   [4] = {
+    [[CREATE TABLE leadcat.brake ( -- what rules with a limit have done of late, and how much of theirs is held
+  tenant bytea, rule bytea,     -- its trigger, lead status and id
+  version int8 NOT NULL,        -- one more with each change of the row
+  record bytea NOT NULL,        -- lc_window
+  PRIMARY KEY (tenant, rule)
+) WITH (fillfactor = 50)]],
+    "CREATE INDEX entry_held ON leadcat.entry (tenant, entry) WHERE status = 18",
     [[CREATE TABLE leadcat.daily ( -- counters by day
   tenant bytea,
   counted bytea,                -- an lc_daily, packed
@@ -179,9 +186,10 @@ function schema.version(database)
 end
 
 local TABLES = {
-  "change", "change_place", "company", "config", "counter", "cursor", "daily", "daily_head", "daily_new", "delivery",
-  "entry", "entry_low", "mark", "meta", "question", "sequence", "trigger", "unchanged", "change_new",
-  "change_number", "delivery_key", "entry_event", "entry_company", "company_applying", "company_scheduled",
+  "brake", "change", "change_place", "company", "config", "counter", "cursor", "daily", "daily_head", "daily_new",
+  "delivery", "entry", "entry_low", "mark", "meta", "question", "sequence", "trigger", "unchanged", "change_new",
+  "change_number", "delivery_key", "entry_event", "entry_company", "entry_held", "company_applying",
+  "company_scheduled",
 }
 
 local FIND = pg.statement([[
