@@ -14,8 +14,8 @@ local PAGE = 50
 
 -- Questions -----------------------------------------------------------------------------------------------------------
 
--- The sentence about the question that was just answered.
-local function said(context)
+--- The sentence about the question that was just answered.
+function pages.said(context)
   local id = request_of.fields(context.request.query).answered
   local record = id and context.engine:confirmation(id)
   local view = record and context.engine:can(context.actor, "view", record)
@@ -24,13 +24,15 @@ local function said(context)
 end
 
 function pages.inbox(context)
-  local query, views = api.query(context, {}, api.cursor_of_confirmations), {}
+  local query, views, companies = api.query(context, {}, api.cursor_of_confirmations), {}, {}
   query.user, query.state = context.actor.id, "open"
   local found = query.user == nil and { items = {} } or api.questions(context, query, PAGE)
   for i, record in ipairs(found.items) do
-    views[i] = must(context.engine:view(record, { actor = context.actor }))
+    views[i], companies[record.id] = must(context.engine:view(record, { actor = context.actor })), record.company
   end
-  return response.page(context, 200, inbox_page.html, { views = views, next = found.next, said = said(context) })
+  return response.page(context, 200, inbox_page.html, {
+    views = views, companies = companies, next = found.next, said = pages.said(context),
+  })
 end
 
 function pages.question(context)

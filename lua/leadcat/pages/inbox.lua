@@ -4,12 +4,14 @@
 local h = require "leadcat.pages.html"
 local page = require "leadcat.pages.page"
 local parts = require "leadcat.pages.parts"
+local why = require "leadcat.pages.why"
 local wording = require "leadcat.words.wording"
 
 local inbox = {}
 
 ---@class leadcat.InboxModel: leadcat.Words
 ---@field views leadcat.View[] open questions, newest first
+---@field companies? table<string, string|integer> their companies' ids, by that of the question
 ---@field next? string the id after which older ones follow
 ---@field said? string what has just happened
 ---@field base? string path that leadcat is served at; default "/leadcat"
@@ -27,8 +29,10 @@ local text = wording.sentence
 -- One question of the list --------------------------------------------------------------------------------------------
 
 local function times(model, view)
-  local asked = view.created and text(model, "inbox.asked", { time = view.created })
-  return (asked or view.expires) and h.p { class = "leadcat-muted", asked, asked and " ", view.expires }
+  local asked = view.created and parts.timed(text(model, "inbox.asked", { time = view.created }),
+    { { view.created_at, view.created } })
+  local expires = view.expires and parts.timed(view.expires, { { view.expires_at, view.expires_time } })
+  return (asked or expires) and h.p { class = "leadcat-muted", asked, asked and " ", expires }
 end
 
 local function is_possible(view)
@@ -56,6 +60,7 @@ local function actions(model, view, id)
       text(model, "inbox.keep", { category = view.from.name }) })),
     h.a(named("-answer", { class = "leadcat-button", href = page.address(model, "/confirmations/" .. view.id),
       data_leadcat_answer = view.id, text(model, "inbox.choose") })),
+    model.companies and why.link(model, model.companies[view.id], view.company),
   }
 end
 
@@ -115,6 +120,7 @@ function inbox.question(model)
   local title = text(model, "inbox.question", { company = model.view.company })
   return page.document {
     title = title, language = model.language, base = model.base, navigation = model.navigation,
+    scripts = { "leadcat.js" },
     main = {
       h.h1 { title },
       model.problem and parts.alert(model.problem),

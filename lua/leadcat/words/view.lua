@@ -29,9 +29,11 @@ local view = {}
 ---@field category? leadcat.NamedCategory that was applied; when it was accepted or changed
 ---@field user? string whose event asked
 ---@field created? string when it was asked
+---@field created_at? number the same, in seconds since 1970
 ---@field closed? string how the question ended
 ---@field expires_at? number seconds since 1970; while open
 ---@field expires? string until when it can be answered; while open
+---@field expires_time? string the time in `expires`
 
 local LABELS = {
   "category", "save", "keep", "cancel", "close", "company", "current", "proposed", "proposal_mark", "network",
@@ -117,9 +119,11 @@ function view.new(record, cfg, strings, language, names)
     labels = labels(words),
     user = wording.called(record.actor),
     created = wording.time(record.created_at, words),
+    created_at = record.created_at or nil,
     category = record.category and wording.category(cfg, record.category, language),
     closed = not open and closed(record, cfg, words) or nil,
     expires_at = expires_at and record.expires_at,
+    expires_time = expires_at,
     expires = expires_at and wording.sentence(words, "confirmation.expires", { time = expires_at }),
   }
 end
