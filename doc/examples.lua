@@ -112,6 +112,9 @@ local outcomes = assert(engine:handle_many {
   { id = "1", trigger = "sale_registered", company = "Acme" }, { id = "2", trigger = "sale_won", company = "Acme" },
 })
 print(outcomes[1].status, outcomes[2].status)]],
+["engine:health"] = [[
+local health = assert(engine:health { days = 30 })
+print(health)]],
 ["engine:held"] = [[
 for _, item in ipairs(assert(engine:held { limit = 10 })) do
   print(item.entry, item.company, item.rule)
@@ -149,6 +152,8 @@ local event = { trigger = "sale_registered", company = "Acme", actor = ann }
 local view = engine:propose(event)
 event.choice = view and view.to.id -- what the user has chosen, or false to keep the category
 print(engine:handle(event).status)]],
+["engine:recount"] = [[
+assert(engine:recount())]],
 ["engine:recover"] = [[
 print(assert(engine:recover()).finished)]],
 ["engine:release"] = [[
