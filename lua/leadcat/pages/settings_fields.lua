@@ -132,10 +132,14 @@ end
 
 -- Where there are many statuses, a row offers its own and those without a rule: all of them in each would be too many.
 local function status_options(form, chosen)
-  local options = {}
-  for _, item in ipairs(form.lead_statuses) do
-    local offered = #form.lead_statuses <= FEW or item.id == chosen or not form.has_rule[item.id]
-    if offered and not item.deleted then
+  local options, own = {}, form.by_id.lead_statuses[chosen]
+  local offered = form.lead_statuses
+  if #offered > FEW then
+    offered = form.free_statuses
+    options[1] = own and not own.deleted and option(own, fields.name_of(form, own), chosen) or nil
+  end
+  for _, item in ipairs(offered) do
+    if not item.deleted and not (item == own and options[1]) then
       options[#options + 1] = option(item, fields.name_of(form, item), chosen)
     end
   end
