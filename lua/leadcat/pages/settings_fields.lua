@@ -130,18 +130,18 @@ local function category_options(form, chosen)
   end)
 end
 
--- Where there are many statuses, a row offers its own and those without a rule: all of them in each would be too many.
+-- Where there are many statuses, a row offers its own, first, and those without a rule: all of them in each would be too many.
 local function status_options(form, chosen)
-  local options, own = {}, form.by_id.lead_statuses[chosen]
   local offered = form.lead_statuses
   if #offered > FEW then
-    offered = form.free_statuses
-    options[1] = own and not own.deleted and option(own, fields.name_of(form, own), chosen) or nil
-  end
-  for _, item in ipairs(offered) do
-    if not item.deleted and not (item == own and options[1]) then
-      options[#options + 1] = option(item, fields.name_of(form, item), chosen)
+    offered = { form.by_id.lead_statuses[chosen] }
+    for _, item in ipairs(form.free_statuses) do
+      offered[#offered + 1] = item ~= offered[1] and item or nil
     end
+  end
+  local options = {}
+  for _, item in ipairs(offered) do
+    options[#options + 1] = not item.deleted and option(item, fields.name_of(form, item), chosen) or nil
   end
   return options
 end

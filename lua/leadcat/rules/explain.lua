@@ -32,7 +32,10 @@ local function add_licence(decision, licensed)
   table.insert(decision.checks, 1, { name = "not_licensed", pass = licensed, licensed = licensed })
 end
 
-<<<<<<< HEAD
+local function kind_of(rule)
+  return rule.shadow and "shadow" or rule.after and "waiting" or "at_once"
+end
+
 -- The enabled rules of a config, in order: those of each trigger (and lead status), and the lead statuses that have one.
 local function enabled_rules(cfg)
   local enabled = { statuses = json.array {} }
@@ -42,29 +45,16 @@ local function enabled_rules(cfg)
       enabled.statuses[#enabled.statuses + 1] = rule.lead_status
       enabled[key] = enabled[key] or {}
       table.insert(enabled[key], rule)
-=======
-local function kind_of(rule)
-  return rule.shadow and "shadow" or rule.after and "waiting" or "at_once"
-end
-
--- The enabled rules of a trigger (and lead status) of a kind, in order: that decide at once, that wait, or that are on trial.
-local function rules_of(cfg, facts, kind)
-  local rules = {}
-  for _, rule in ipairs(cfg.rules) do
-    local fits = rule.enabled and rule.trigger == facts.trigger and kind_of(rule) == kind
-    if fits and (rule.trigger ~= "lead_status_set" or rule.lead_status == facts.lead_status) then
-      rules[#rules + 1] = rule
->>>>>>> main
     end
   end
   return enabled
 end
 
--- Those that decide at once about such an event, or else those that do not.
-local function rules_of(enabled, facts, waiting)
+-- Those of a kind about such an event: that decide at once, that wait, or that are on trial.
+local function rules_of(enabled, facts, kind)
   local rules = {}
   for _, rule in ipairs(enabled[config.rule_key(facts.trigger, facts.lead_status)] or {}) do
-    rules[#rules + 1] = (rule.after ~= nil) == waiting and rule or nil
+    rules[#rules + 1] = kind_of(rule) == kind and rule or nil
   end
   return rules
 end
@@ -81,19 +71,11 @@ local function value_of(cfg, facts, field)
   return category and category.rank
 end
 
-<<<<<<< HEAD
--- What the core found out about each rule, with what its conditions say: {rule, starts, applies, when, after?, scheduled?}, `when`
--- like the rule's.
-local function rules_tried(cfg, enabled, facts, found, waiting)
-  local tried = json.array {}
-  for i, rule in ipairs(found and rules_of(enabled, facts, waiting) or {}) do
-=======
 -- What the core found out about each rule, with what its conditions say: {rule, starts, applies, when, after?, scheduled?, action?, to?},
 -- `when` like the rule's.
-local function rules_tried(cfg, facts, found, kind)
+local function rules_tried(cfg, enabled, facts, found, kind)
   local tried = json.array {}
-  for i, rule in ipairs(found and rules_of(cfg, facts, kind) or {}) do
->>>>>>> main
+  for i, rule in ipairs(found and rules_of(enabled, facts, kind) or {}) do
     local result, place = found[i], 0
     if not result then
       break
@@ -118,17 +100,10 @@ local function rules_tried(cfg, facts, found, kind)
 end
 
 -- Adds the rules with `after`, and what one of them would schedule.
-<<<<<<< HEAD
 local function add_waiting(decision, cfg, enabled, facts, found)
-  local rules = rules_tried(cfg, enabled, facts, found, true)
+  local rules = rules_tried(cfg, enabled, facts, found, "waiting")
   decision.waiting = rules[1] and rules or nil
-  for i, rule in ipairs(rules_of(enabled, facts, true)) do
-=======
-local function add_waiting(decision, cfg, facts, found)
-  local rules = rules_tried(cfg, facts, found, "waiting")
-  decision.waiting = rules[1] and rules or nil
-  for i, rule in ipairs(rules_of(cfg, facts, "waiting")) do
->>>>>>> main
+  for i, rule in ipairs(rules_of(enabled, facts, "waiting")) do
     local result = found and found[i]
     if result and result.scheduled then
       decision.scheduled = {
@@ -157,22 +132,14 @@ function explain.decision(explained, cfg, facts, enabled)
     elseif check.name == "lead_status_not_matched" then
       check.expected = check.pass ~= true and enabled.statuses or nil
     elseif check.name == "conditions_not_met" then
-<<<<<<< HEAD
-      check.rules = rules_tried(cfg, enabled, facts, explained[8], false)
-=======
-      check.rules = rules_tried(cfg, facts, explained[8], "at_once")
->>>>>>> main
+      check.rules = rules_tried(cfg, enabled, facts, explained[8], "at_once")
     elseif check.name == "rule_disabled" and check.pass == false and facts.trigger == "lead_status_set" then
       check.expected = not facts.lead_status and enabled.statuses[1] and enabled.statuses or nil -- all of them wait
     end
   end
-<<<<<<< HEAD
   add_waiting(decision, cfg, enabled, facts, explained[9])
-=======
-  add_waiting(decision, cfg, facts, explained[9])
-  local shadows = rules_tried(cfg, facts, explained[9] and explained[9].shadows, "shadow")
+  local shadows = rules_tried(cfg, enabled, facts, explained[9] and explained[9].shadows, "shadow")
   decision.shadows = shadows[1] and shadows or nil
->>>>>>> main
   if facts.licensed ~= nil then
     add_licence(decision, facts.licensed)
   end
