@@ -29,7 +29,7 @@ local INTERRUPTED = 130 -- the exit status: what shells give for a program that 
 -- In the order of the help.
 local COMMANDS = {
   configs.init, configs.config, store.check, inspect, replay, backfill, simulate, explain, questions.confirmations,
-  questions.resolve, store.maintain, store.backup, store.compact, history.history, history.undo,
+  questions.resolve, questions.assign, store.maintain, store.backup, store.compact, history.history, history.undo,
   history.cancel, changes.changes, companies.move, companies.merge, companies.gone, companies.forget, outbox.outbox,
   worker.worker, deliveries.deliveries, notices.notices, shared.shared,
 }

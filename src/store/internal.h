@@ -224,6 +224,9 @@ int lc_add_change(lc_writer *w, const lc_entry *entry);
 /* Adds that the entry has closed its question. */
 int lc_add_closed(lc_writer *w, const lc_entry *entry);
 
+/* Adds that the question, which the entry has asked, was given to another user. */
+int lc_add_assigned(lc_writer *w, uint64_t entry);
+
 /* Replaces an entry. */
 int lc_put_entry(const lc_writer *w, const lc_entry *entry);
 

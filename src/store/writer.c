@@ -170,6 +170,10 @@ int lc_add_closed(lc_writer *w, const lc_entry *entry) {
   return add_change(w, entry->id, LC_DONE_CLOSED);
 }
 
+int lc_add_assigned(lc_writer *w, uint64_t entry) {
+  return add_change(w, entry, LC_DONE_ASSIGNED);
+}
+
 /* A note is found by both names of its company. */
 static bool has_two_names(const lc_entry *entry) {
   return lc_entry_is_note(entry) && entry->former.text.size != 0;

@@ -302,8 +302,8 @@ local function answer_of(fields)
   return { category = json.integer(tonumber(fields.category or "") or 0) }
 end
 
--- Why a question is closed, in the actor's language; nil for who may not view it.
-local function why_closed(context, record)
+--- Why a question is closed, in the actor's language; nil for who may not view it.
+function api.why_closed(context, record)
   local view = record and must(context.engine:can(context.actor, "view", record))
     and context.engine:view(record, { actor = context.actor })
   return view and view.closed or nil
@@ -317,9 +317,9 @@ local function resolve(context, answer)
   elseif code == "invalid" and context.wants_page then
     fail(code) -- the page has its own words, in the reader's language
   elseif not outcome then
-    fail(code, why_closed(context, record) or not record and message or nil)
+    fail(code, api.why_closed(context, record) or not record and message or nil)
   elseif outcome.status == "conflict" then
-    local why = why_closed(context, context.engine:confirmation(context.id))
+    local why = api.why_closed(context, context.engine:confirmation(context.id))
     return response.problem(context, "conflict", why, { outcome = outcome })
   end
   return outcomes.one(context, outcome, { failed = 202 })
@@ -330,11 +330,7 @@ function api.resolve(context)
     local problem = "an answer has accept, category or decline"
     return resolve(context, must(request_of.json_table(context.request, problem)))
   end
-  local made = resolve(context, answer_of(must(request_of.form(context.request))))
-  if made.status < 300 then
-    return response.redirect(context, "/confirmations?answered=" .. context.id)
-  end
-  return made
+  return resolve(context, answer_of(must(request_of.form(context.request))))
 end
 
 -- For operators -------------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ local TRIES = 16 -- of a change beside a worker that makes changes, too
 local PAUSE = 0.05 -- seconds between them
 
 --- What notices may tell.
-notices.EVENTS = { "question.asked", "question.expiring", "change.made", "change.failed" }
+notices.EVENTS = { "question.asked", "question.assigned", "question.expiring", "change.made", "change.failed" }
 
 notices.STATES = { "waiting", "failed" }
 
@@ -140,19 +140,22 @@ end
 ---@class leadcat.notices.Told
 ---@field id string
 ---@field type string
+---@field at? number when, in seconds since 1970, where neither entry nor confirmation says it
 ---@field entry? leadcat.Entry
 ---@field confirmation? leadcat.Confirmation
 
+local QUESTION = { asked = "question.asked", assigned = "question.assigned" }
 local ENDED = { updated = "change.made", failed = "change.failed", conflict = "change.failed" }
 
 --- What a change is told as; nil: it is not told.
 ---@param change leadcat.Change
 ---@return leadcat.notices.Told?
 function notices.told(change)
-  local kind = change.kind == "asked" and "question.asked" or change.kind == "ended" and ENDED[change.entry.status]
+  local kind = QUESTION[change.kind] or change.kind == "ended" and ENDED[change.entry.status]
+  local assigned = change.kind == "assigned" and change.confirmation and change.confirmation.assigned
   return kind and {
     id = ("%s.%s"):format(change.entry.key, change.cursor), type = kind, entry = change.entry,
-    confirmation = change.confirmation,
+    confirmation = change.confirmation, at = assigned and assigned.at or nil,
   } or nil
 end
 
