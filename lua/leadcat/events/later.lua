@@ -8,6 +8,7 @@ local options_of = require "leadcat.util.options"
 local platform = require "leadcat.util.platform"
 local rounds = require "leadcat.events.rounds"
 
+---@class leadcat.engine.later: leadcat.Engine the engine's methods that stand here
 local later = {}
 
 local PAGE = 100 -- decided together
@@ -187,7 +188,7 @@ end
 
 --- Calls off what is scheduled. The host's `can` is asked for the permission `undo`, about the entry.
 ---@param id integer the entry whose status is `scheduled`
----@param options? {actor?: leadcat.Actor}
+---@param options? leadcat.ByActor
 ---@return leadcat.Outcome? outcome with the status `cancelled`
 ---@return string? message, string? code `not_found`, `forbidden`, `invalid`: it is not scheduled, or no longer
 function later:cancel(id, options)

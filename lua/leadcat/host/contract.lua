@@ -114,7 +114,7 @@ end
 
 --- Asks for one change.
 ---@param self leadcat.Engine
----@param change leadcat.Change
+---@param change leadcat.HostChange
 ---@param names? leadcat.Config from `contract.names`
 ---@return "updated"|"conflict"|"refused"|"failed" ended, string? why, boolean? made made: the host has just made it
 function contract.set_category(self, change, names)
@@ -140,9 +140,9 @@ end
 
 --- Asks for many changes at once.
 ---@param self leadcat.Engine
----@param changes leadcat.Change[]
+---@param changes leadcat.HostChange[]
 ---@param names? leadcat.Config from `contract.names`
----@param note fun(change: leadcat.Change, ended: string, why?: string, made?: boolean) is told each one's end, as `set_category` gives it
+---@param note fun(change: leadcat.HostChange, ended: string, why?: string, made?: boolean) is told each one's end, as `set_category` gives it
 function contract.set_categories(self, changes, names, note)
   local asked = {}
   for place, change in ipairs(changes) do
@@ -184,7 +184,7 @@ end
 --- Whether the host has made a change that was begun before. A host that keeps keys knows; of another one the company's
 -- category tells.
 ---@param self leadcat.Engine
----@param change leadcat.Change
+---@param change leadcat.HostChange
 ---@return "updated"|"conflict"|"failed"|nil ended, string? why ended: nil when it is to be made
 function contract.find_end(self, change)
   if self.host.applied then
@@ -195,8 +195,8 @@ end
 
 --- The same for many changes.
 ---@param self leadcat.Engine
----@param changes leadcat.Change[]
----@param note fun(change: leadcat.Change, ended?: string, why?: string) is told each one's end
+---@param changes leadcat.HostChange[]
+---@param note fun(change: leadcat.HostChange, ended?: string, why?: string) is told each one's end
 function contract.find_ends(self, changes, note)
   local companies = {}
   for place, change in ipairs(changes) do

@@ -18,7 +18,7 @@ function embedded.seconds()
   return 0
 end
 
----@class leadcat.host.lmdb.Options
+---@class (exact) leadcat.host.lmdb.Options
 ---@field can? fun(actor: leadcat.Actor, permission: string, subject: any): boolean
 ---@field licensed? fun(tenant: string): boolean
 ---@field facts? fun(requests: leadcat.FactsRequest[], tenant: string): table[]
@@ -102,7 +102,7 @@ end
 --- Adds many companies at once; those that exist stay as they are.
 ---@param companies (string|integer)[]
 ---@param category integer 1 to 2^31-1
----@return integer? created, string? message, string? code created: how many were new
+---@return integer? created, string? message, string? code created: how many were new; code `unavailable`, `full`, `io`, `readonly`
 function Host:create_many(companies, category)
   local items = {}
   for i, company in ipairs(companies) do
@@ -113,7 +113,7 @@ end
 
 --- A company's category.
 ---@param company string|integer
----@return integer? category, string? message, string? code category: nil when there is no such company
+---@return integer? category, string? message, string? code category: nil when there is no such company; code `unavailable`, `io`, `corrupt`: the store cannot be read
 function Host:get(company)
   local category, message, code = self.store:company(self.tenant, item(company, 2).company)
   if code == "not_found" then

@@ -8,7 +8,7 @@ local options_of = require "leadcat.util.options"
 
 local TIMEOUT = 10 -- seconds
 
----@class leadcat.notify.command.Options
+---@class (exact) leadcat.notify.command.Options
 ---@field [integer] string the program, found by PATH when it has no slash, and its arguments; there is no shell
 ---@field name? string what `leadcat notices` calls it; default "command". Two of one tenant need different ones
 ---@field events? string[] of question.asked, question.assigned, question.expiring, change.made, change.failed; default all
@@ -39,6 +39,8 @@ local function check(options)
   return problem and fail(problem) or words, named
 end
 
+--- Tells a program of what was done: each notice is run once until it succeeds, with JSON on its standard input. Raises on a wrong
+-- option.
 ---@param options leadcat.notify.command.Options
 ---@return leadcat.notify.Notifier notifier for `notify` of a worker's file
 return function(options)

@@ -10,6 +10,7 @@ local json = require "leadcat.util.json"
 local options_of = require "leadcat.util.options"
 local platform = require "leadcat.util.platform"
 
+---@class leadcat.engine.notices: leadcat.Engine the engine's methods that stand here
 local notices = {}
 
 local INDEX = "notices" -- the cursor that has the names of all notifiers
@@ -262,9 +263,14 @@ local function add_shown(engine, list, name, query, limit)
   return true
 end
 
+---@class (exact) leadcat.NoticesQuery
+---@field notifier? string
+---@field state? "waiting"|"failed"
+---@field limit? integer 1 to 1,000; default 100
+
 --- Notices that wait or have failed, each notifier's oldest first.
----@param query? {notifier?: string, state?: "waiting"|"failed", limit?: integer}
----@return leadcat.Notice[]? list, string? message, string? code
+---@param query? leadcat.NoticesQuery
+---@return leadcat.Notice[]? list, string? message, string? code `unavailable`, `io`, `corrupt`: the store cannot be read
 function notices:notices(query)
   self:_check_open()
   query = options_of.check(query, { notifier = TEXT, state = STATE, limit = options_of.limit })

@@ -10,9 +10,10 @@ local reading = require "leadcat.past.backfill.events"
 local runs = require "leadcat.past.runs"
 local simulate = require "leadcat.past.simulate"
 
+---@class leadcat.engine.backfill: leadcat.Engine the engine's methods that stand here
 local backfill = {}
 
----@class leadcat.Backfill
+---@class (exact) leadcat.Backfill
 ---@field run? string the run's id. A run that exists is carried on; a finished one does nothing more. Default: the last run of the same events and options, if it was interrupted, or was finished under the same config; else a new one
 ---@field preview? boolean write nothing, report what would be done
 ---@field confirm? "skip"|"ask"|"accept" what a rule that asks does: nothing (the default), put a question into the inbox, or make its change

@@ -42,8 +42,8 @@ local journal = {}
 
 ---@class leadcat.Outcome
 ---@field status "updated"|"awaiting_confirmation"|"unchanged"|"conflict"|"declined"|"failed"|"duplicate"|"scheduled"|"dropped"|"cancelled"|"applying"|"queued"|"not_taken" not_taken: it has only `code` and `error`; scheduled: nothing is done at once; dropped: what was scheduled or queued has come to nothing; with `apply = "elsewhere"` applying: another process makes the change; queued: it decides the event behind an unfinished change
----@field action "update"|"confirm"|"none"
----@field reason string
+---@field action? "update"|"confirm"|"none" absent of not_taken, and over HTTP of a duplicate whose first delivery the actor may not see
+---@field reason? string likewise
 ---@field from? integer
 ---@field to? integer
 ---@field rule? string

@@ -12,6 +12,7 @@ local runs = require "leadcat.past.runs"
 local schedule = require "leadcat.events.later"
 local write = require "leadcat.events.write"
 
+---@class leadcat.engine.undo: leadcat.Engine the engine's methods that stand here
 local undo = {}
 
 local TRIES = 16 -- of writing a change that another one has overtaken
@@ -410,11 +411,19 @@ local function undo_many(self, what, actor)
   return ok and task.result, message, code
 end
 
+---@class (exact) leadcat.UndoWhat exactly one of entry, run and revision
+---@field entry? integer
+---@field run? string the id of a replay, a backfill or an undo of many
+---@field revision? integer of the config that decided
+---@field since? number with `revision`: entries written from then on, in seconds since 1970
+---@field until? number with `revision`: entries written before
+---@field preview? boolean write nothing, say what would be done
+
 --- Undoes an entry of the journal; or, given a table, an entry, a run, or what one revision of the config did between
 -- two times, newest first. An undo can be undone. Of many, changes that cannot be undone are listed as refused. Those
 -- that are undone already are skipped, so that an interrupted undo can be done again. What they have scheduled is cancelled.
----@param what integer|{entry?: integer, run?: string, revision?: integer, since?: number, until?: number, preview?: boolean} an entry, or which ones: since and until, in seconds since 1970, are about when entries were written; preview: write nothing
----@param options? {actor?: leadcat.Actor}
+---@param what integer|leadcat.UndoWhat an entry, or which ones
+---@param options? leadcat.ByActor
 ---@return leadcat.Outcome|leadcat.Undone|nil outcome with reason `undo`; of many, what was undone and what was refused
 ---@return string? message, string? code `conflict`: the company has changed since; `not_found`, `forbidden`, `invalid`: it changed nothing
 function undo:undo(what, options)
@@ -437,7 +446,7 @@ end
 
 --- Asks the host again for a change that is `failed`.
 ---@param id integer the entry
----@param options? {actor?: leadcat.Actor}
+---@param options? leadcat.ByActor
 ---@return leadcat.Outcome? outcome of a new entry
 ---@return string? message, string? code `conflict`: the company has changed since; `not_found`, `forbidden`, `invalid`: it has not failed
 function undo:retry(id, options)

@@ -16,6 +16,7 @@ local why = require "leadcat.words.why"
 local wording = require "leadcat.words.wording"
 local wording_of = require "leadcat.words.conditions"
 
+---@class leadcat.engine.explain: leadcat.Engine the engine's methods that stand here
 local explain = {}
 
 local LATE = core.late_seconds
@@ -300,10 +301,13 @@ end
 ---@field sentence string which check failed first, and what would have to be different; or what will be done
 ---@field first? leadcat.Entry of the event's first delivery: `sentence` is about it, and `handle` would give a duplicate
 
+---@class (exact) leadcat.ExplainOptions
+---@field language? string of the sentences; default that of the event's actor, else the engine's
+
 --- The decision about an event, check by check. Guards are not asked.
 ---@param event leadcat.Event
----@param options? {language?: string} of the sentence; default the actor's, else the engine's
----@return leadcat.Explanation? decision, string? message, string? code
+---@param options? leadcat.ExplainOptions
+---@return leadcat.Explanation? decision, string? message, string? code as `handle`
 function explain:explain(event, options)
   self:_check_open()
   event_of.check(event)
@@ -398,13 +402,20 @@ local function explain_all(self, about)
   return all
 end
 
+---@class leadcat.TriggerExplanation: leadcat.Explanation
+---@field trigger string
+---@field lead_status? integer
+
+---@class leadcat.ToldEntry: leadcat.Entry
+---@field sentence string what happened, and what would have had to be different
+
 ---@class leadcat.Why
 ---@field company string|integer
 ---@field name string what the company is called
 ---@field category? integer
----@field decisions leadcat.Explanation[] what each `trigger` would do now; that of lead statuses once for each `lead_status` with a rule
----@field newest? leadcat.Entry the company's newest entry, with its `sentence`
----@field scheduled? leadcat.Entry what is scheduled for it, with its `sentence`
+---@field decisions leadcat.TriggerExplanation[] what each trigger would do now; that of lead statuses once for each lead status with a rule
+---@field newest? leadcat.ToldEntry the company's newest entry
+---@field scheduled? leadcat.ToldEntry what is scheduled for it
 
 -- What is scheduled for the company, with its sentence; nothing when that is nothing.
 local function scheduled_of(self, about, company)
@@ -419,8 +430,8 @@ end
 
 --- What the rules would do with a company now, and what they last did.
 ---@param company string|integer
----@param options? {language?: string} of the sentences; default the engine's
----@return leadcat.Why? why, string? message, string? code
+---@param options? leadcat.ExplainOptions
+---@return leadcat.Why? why, string? message, string? code `unavailable`, `io`, `corrupt`: the host does not answer, or the store cannot be read
 function explain:why(company, options)
   self:_check_open()
   event_of.check_key(company, "company")

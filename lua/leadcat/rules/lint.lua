@@ -48,7 +48,7 @@ local ANYWHERE = { groups = { "potential_customer" }, categories = {} }
 ---@field starts table<string|integer, true> both
 ---@field always boolean it has no conditions
 
----@class leadcat.Flow
+---@class leadcat.lint.Flow
 ---@field found leadcat.Problem[]
 ---@field places leadcat.Place[] the enabled rules
 ---@field by_trigger table<string, leadcat.Place[]> the first of each, at most MAX_COMPARED

@@ -7,7 +7,7 @@ local wording = require "leadcat.words.wording"
 
 local why = {}
 
----@class leadcat.Told
+---@class leadcat.why.Told
 ---@field cfg leadcat.Config that decided
 ---@field words leadcat.Words
 ---@field company string its name
@@ -208,7 +208,7 @@ local REASONS = {
 }
 
 --- A decision in one sentence: the first check that failed and what would have to be different, or what will be done.
----@param told leadcat.Told
+---@param told leadcat.why.Told
 ---@return string
 function why.decision(told)
   local scheduled = told.scheduled
