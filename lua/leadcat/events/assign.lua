@@ -6,6 +6,7 @@ local json = require "leadcat.util.json"
 local options_of = require "leadcat.util.options"
 local unicode = require "leadcat.util.unicode"
 
+---@class leadcat.engine.assign: leadcat.Engine the engine's method that stands here
 local assign = {}
 
 local TRIES = 16 -- while others are changing the question
@@ -57,11 +58,14 @@ local function write(self, id, to, actor)
   }, self:_now())
 end
 
+---@class (exact) leadcat.AssignWhat
+---@field to leadcat.Actor whose question it is from then on: {id, name}
+
 --- Gives an open question to another user: it is in that user's inbox from then on, and whose it was may answer it only
 -- where `can` says so of others, too. Giving it to whom it belongs does nothing.
 ---@param id string
----@param what {to: {id: string|integer, name?: string}}
----@param options? {actor?: leadcat.Actor} who gives it: an administrator or whose it is, unless the host's `can(actor, "assign", record)` decides otherwise
+---@param what leadcat.AssignWhat
+---@param options? leadcat.ByActor who gives it: an administrator or whose it is, unless the host's `can(actor, "assign", record)` decides otherwise
 ---@return leadcat.Confirmation? record
 ---@return string? message, string? code `already_resolved`, `expired`, `forbidden`, `not_found`, `invalid`; `unavailable`, `full`, `io`
 ---@return leadcat.Confirmation? record of a question that was closed before
