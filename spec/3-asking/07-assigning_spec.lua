@@ -177,7 +177,7 @@ describe("a question that is given to somebody else", function()
     local stored = store:confirmation("", id)
     assert(engine:assign(id, { to = EVE }, { actor = BOB }))
     local code = code_of(store:assign("", id, {
-      company = stored.company, before = stored.body, body = "{}", user = "bob",
+      company = stored.company, entry = stored.entry, before = stored.body, body = "{}", user = "bob",
     }, START))
     assert.same({ "conflict", { id } }, { code, mine(EVE) })
   end)

@@ -973,7 +973,9 @@ return function(open, busted, options)
     local id, before = asking.confirmation, store:confirmation(T, asking.confirmation)
     local changes = select(2, store:changes(T, 0, 99))
     local function to(user, fields)
-      return with({ company = "acme", before = before.body, body = '{"options":[1],"n":1}', user = user }, fields)
+      return with({
+        company = "acme", entry = asking.entry, before = before.body, body = '{"options":[1],"n":1}', user = user,
+      }, fields)
     end
     assert.equal("conflict", code_of(store:assign(T, id, to("bob", { before = "{}" }), NOW)))
     assert.equal("conflict", code_of(store:assign(T, id, to("bob", { company = "bolt" }), NOW)))

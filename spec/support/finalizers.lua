@@ -272,7 +272,9 @@ local STORE = {
   confirmations = { function() return { user = "bob", state = "open", limit = 9 } end, reads = true },
   count_confirmations = { function() return { user = "bob", state = "open", limit = 9 } end, reads = true },
   assign = { function(known)
-    return known.question, { company = "open", before = known.body, body = json_of(20), user = ("u"):rep(200) }, NOW
+    return known.question, {
+      company = "open", entry = known.asking, before = known.body, body = json_of(20), user = ("u"):rep(200),
+    }, NOW
   end },
   expire = { function() return NOW + 1000 end },
   expiring = { function() return 0, 0, NOW + 1000, 9 end, reads = true },

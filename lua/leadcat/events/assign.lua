@@ -54,7 +54,8 @@ local function write(self, id, to, actor)
     return nil, message, code
   end
   return self._store:assign(self._tenant, id, {
-    company = event_of.key(stored.company), before = stored.body, body = body, user = event_of.key(to.id),
+    company = event_of.key(stored.company), entry = stored.entry, before = stored.body, body = body,
+    user = event_of.key(to.id),
   }, self:_now())
 end
 

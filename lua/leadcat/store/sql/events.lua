@@ -294,7 +294,7 @@ function events:assign(tenant, id, to, now)
   check_items(to)
   return results_of(world.change(self, tenant, {
     method = "assign",
-    keys = function() return { companies = { to.company }, questions = { id_of(id) } } end,
+    keys = function() return { companies = { to.company }, questions = { id_of(id) }, entries = { to.entry } } end,
     arguments = function(found) return id, to, world.now(self, now, found) end,
   }))
 end
