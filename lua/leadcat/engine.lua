@@ -14,9 +14,11 @@ local cursor = require "leadcat.events.cursor"
 local decider = require "leadcat.rules.decider"
 local deliveries = require "leadcat.operations.deliveries"
 local event_of = require "leadcat.events.event"
+local drift = require "leadcat.insight.drift"
 local explain = require "leadcat.rules.explain"
 local forget = require "leadcat.past.forget"
 local handle = require "leadcat.events.handle"
+local held = require "leadcat.events.held"
 local later = require "leadcat.events.later"
 local json = require "leadcat.util.json"
 local merged = require "leadcat.util.merged"
@@ -27,7 +29,9 @@ local platform = require "leadcat.util.platform"
 local protected = require "leadcat.util.protected"
 local question = require "leadcat.events.question"
 local search = require "leadcat.past.search"
+local set_right = require "leadcat.insight.set_right"
 local settings = require "leadcat.rules.save"
+local shadow = require "leadcat.insight.shadow"
 local simulate = require "leadcat.past.simulate"
 local triggers = require "leadcat.rules.triggers"
 local undo = require "leadcat.past.undo"
@@ -42,6 +46,8 @@ local upkeep = require "leadcat.operations.upkeep"
 ---@field try_out? fun(): true?, string? whether it can do all of its work, asked by `leadcat worker` before it begins: nil, message when a name is wrong or a right is missing
 ---@field facts? fun(requests: leadcat.FactsRequest[], tenant: string): table[]?, string? what is known of companies, by the names asked for, in the order of the requests; nil, message when it cannot be read
 ---@field fields? leadcat.Field[] what conditions may compare, for the settings tab
+---@field sales? fun(companies: (string|integer)[], tenant: string): (leadcat.CurrentSales|false)[]?, string? what the sales and contacts of up to 1,000 companies are now, in the same places; false where nothing is known of them. For `drift`
+---@field list_companies? fun(after: string|integer|nil, limit: integer, tenant: string, since?: number): (string|integer)[]?, string? the ids of at most `limit` companies behind `after` (nil: the first), in an order that does not change; with `since` those may be left out whose sales and contacts have not changed since then. For `drift`
 ---@field can? fun(actor: leadcat.Actor, permission: string, subject: any, tenant: string): boolean, string? or false, and why not
 ---@field licensed? fun(tenant: string): boolean
 ---@field company_name? fun(company: string|integer, tenant: string): string? what the company is called where it is shown to users; default its id
@@ -81,6 +87,7 @@ Engine.triggers = triggers.triggers
 Engine.handle, Engine.handle_many, Engine._report = handle.handle, handle.handle_many, handle.report
 Engine.explain, Engine.why = explain.explain, explain.why
 Engine.backfill = backfill.backfill
+Engine.drift, Engine.set_right = drift.drift, set_right.set_right
 Engine.cursor = cursor.cursor
 Engine.changes = changes.changes
 Engine.undo, Engine.retry, Engine.cancel = undo.undo, undo.retry, later.cancel
@@ -95,6 +102,8 @@ Engine.view, Engine.render, Engine.company_name = question.view, question.render
 Engine.deliveries, Engine.delivery = deliveries.deliveries, deliveries.delivery
 Engine.retry_delivery, Engine.drop_delivery = deliveries.retry_delivery, deliveries.drop_delivery
 Engine.notices = notices.notices
+Engine.held, Engine.release, Engine.drop = held.held, held.release, held.drop
+Engine.shadow, Engine.make_real = shadow.shadow, shadow.make_real
 Engine.retry_notices, Engine.drop_notices = notices.retry_notices, notices.drop_notices
 Engine.apply_pending = upkeep.apply_pending
 Engine.maintain, Engine.sweep, Engine.probe, Engine.backup = upkeep.maintain, upkeep.sweep, upkeep.probe, upkeep.backup
@@ -102,7 +111,8 @@ Engine.maintain, Engine.sweep, Engine.probe, Engine.backup = upkeep.maintain, up
 -- What writes, whatever it is asked. Previews only read; where `undo` and `backfill` write, the store refuses it.
 local WRITES = {
   "save", "revert", "handle", "handle_many", "retry", "cancel", "flush", "resolve", "assign", "recover", "maintain",
-  "sweep", "apply_pending", "retry_delivery", "drop_delivery", "retry_notices", "drop_notices",
+  "sweep", "apply_pending", "retry_delivery", "drop_delivery", "retry_notices", "drop_notices", "make_real",
+  "release", "drop",
 }
 local HOOKS = { "guard", "updated", "awaiting_confirmation", "unchanged", "failed", "not_taken" }
 local SIMULATE = {
@@ -253,8 +263,8 @@ end
 
 --- Whether the actor may. Without an actor it is the program itself, which may do everything.
 ---@param actor? leadcat.Actor
----@param permission "configure"|"undo"|"view"|"report"|"confirm"|"assign"|"forget"
----@param subject? table what it is about: an event, an entry, a confirmation, a revision; of the counters {metrics = true}; of `assign` a confirmation, or {company, to?}; of everybody's questions, before there is one, {everyone = true}; of `forget` {company?, contact?, actor?}
+---@param permission "configure"|"undo"|"view"|"report"|"confirm"|"assign"|"release"|"forget"
+---@param subject? table what it is about: an event, an entry, a confirmation, a revision; of the counters {metrics = true}; of `assign` a confirmation, or {company, to?}; of everybody's questions, before there is one, {everyone = true}; of `release` {rule} or an entry; of `forget` {company?, contact?, actor?}
 ---@return boolean? allowed, string? message, string? code message: the host's words for a refusal; code `unavailable`: the host could not say
 function Engine:can(actor, permission, subject)
   self:_check_open()
