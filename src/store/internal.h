@@ -261,7 +261,9 @@ int lc_remove_changes(const lc_writer *w, uint64_t entry);
 bool lc_unpack_change(lc_text packed, lc_done *change);
 
 /* A change's value: the number of its entry above two bits of its kind, whose third bit is the highest one. */
-uint64_t lc_pack_change(uint64_t entry, lc_done_kind kind);
+static inline uint64_t lc_pack_change(uint64_t entry, lc_done_kind kind) {
+  return (uint64_t)kind >> 2 << 63 | entry << 2 | ((uint64_t)kind & 3);
+}
 
 /* The number up to which changes, and entries of the journal, were removed; 0: none. */
 int lc_get_removed(const lc_store *store, MDB_txn *txn, const lc_key *tenant, uint64_t *removed);

@@ -11,10 +11,6 @@ const char *const lc_done_names[LC_DONE_KINDS] = {
   [LC_DONE_ASSIGNED] = "assigned",
 };
 
-uint64_t lc_pack_change(uint64_t entry, lc_done_kind kind) {
-  return (uint64_t)kind >> 2 << 63 | entry << 2 | ((uint64_t)kind & 3);
-}
-
 bool lc_unpack_change(lc_text packed, lc_done *change) {
   uint64_t value;
   if (packed.size != sizeof value)
