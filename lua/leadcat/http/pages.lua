@@ -5,6 +5,7 @@ local api = require "leadcat.http.api"
 local confirmation = require "leadcat.events.confirmation"
 local event_of = require "leadcat.events.event"
 local inbox_page = require "leadcat.pages.inbox"
+local page = require "leadcat.pages.page"
 local platform = require "leadcat.util.platform"
 local problem_page = require "leadcat.pages.problem"
 local request_of = require "leadcat.http.request"
@@ -48,8 +49,8 @@ local function view_of(context, id)
     and context.engine:view(record, { actor = context.actor }) or nil
 end
 
--- The sentence about the question that was just answered, or given to somebody else, and how it looks.
-local function said(context)
+--- The sentence about the question that was just answered, or given to somebody else, and how it looks.
+function pages.said(context)
   local sent = request_of.fields(context.request.query)
   local id = sent.answered or sent.assigned
   local view = id and view_of(context, id)
@@ -71,10 +72,10 @@ local function find(context, model)
   end
   local nobody = not model.everyone and query.user == nil
   local found = nobody and { items = {} } or api.questions(context, query, PAGE)
-  model.views, model.owners, model.locked, model.next = {}, {}, {}, found.next
+  model.views, model.owners, model.locked, model.companies, model.next = {}, {}, {}, {}, found.next
   for i, record in ipairs(found.items) do
     model.views[i] = must(context.engine:view(record, { actor = context.actor }))
-    model.owners[i] = confirmation.owner(record) or false
+    model.owners[i], model.companies[record.id] = confirmation.owner(record) or false, record.company
     model.locked[record.id] = not context.engine:can(context.actor, "confirm", record) or nil
     platform.give_way()
   end
@@ -93,7 +94,7 @@ function pages.inbox(context)
   if model.everyone then
     allow(context, "confirm", EVERYONE)
   end
-  model.said, model.kind = said(context)
+  model.said, model.kind = pages.said(context)
   return show(context, model)
 end
 
@@ -219,7 +220,12 @@ end
 --- Answers a question: `{"accept": true}`, `{"category": ID}` or `{"decline": true}`, or a form.
 function pages.resolve(context)
   local made = api.resolve(context)
-  return context.wants_page and made.status < 300 and back(context, "answered") or made
+  if not context.wants_page or made.status >= 300 then
+    return made
+  elseif context.panel then
+    return response.redirect(context, page.panel(context.panel) .. "?answered=" .. context.id)
+  end
+  return back(context, "answered")
 end
 
 --- Gives a question to somebody else: `{"to": {"id": ID, "name": NAME}}`, or a form.

@@ -6,6 +6,7 @@ local h = require "leadcat.pages.html"
 local page = require "leadcat.pages.page"
 local parts = require "leadcat.pages.parts"
 local rows = require "leadcat.pages.history_rows"
+local why = require "leadcat.pages.why"
 local wording = require "leadcat.words.wording"
 
 local history = {}
@@ -36,7 +37,9 @@ local text = wording.sentence
 
 local function nothing(model)
   local key = filters_of.query(model.filters, nil, "zone") ~= "" and "history.empty_filtered" or "history.empty"
-  return h.p { class = "leadcat-empty", text(model, model.searched == false and "history.partial" or key) }
+  local company = model.filters.company
+  return h.p { class = "leadcat-empty", text(model, model.searched == false and "history.partial" or key),
+    company and { " ", h.a { href = why.address(model, company), text(model, "why.title") } } }
 end
 
 local function older(model)

@@ -7,6 +7,7 @@ local filters_of = require "leadcat.pages.history_filters"
 local h = require "leadcat.pages.html"
 local page = require "leadcat.pages.page"
 local parts = require "leadcat.pages.parts"
+local why = require "leadcat.pages.why"
 local wording = require "leadcat.words.wording"
 local words_of = require "leadcat.words.conditions"
 
@@ -80,7 +81,7 @@ local function change(model, entry)
 end
 
 local function company_link(model, entry)
-  local id = type(entry.company) == "string" and entry.company or wording.line(entry.company) or "?"
+  local id = wording.id(entry.company)
   local former = entry.trigger and wording.line(entry.former)
   return { h.a { href = filters_of.link(model, { company = id }), h.bdi { company_of(model, entry.company) } },
     former and { " ", note(text(model, "history.former", { company = former })) },
@@ -146,6 +147,7 @@ local function status(model, entry)
   return {
     h.span { class = "leadcat-badge leadcat-badge-" .. (question and "off" or look_of(entry)), words },
     due and { " ", note(parts.sentence(model, "history.due", "time", parts.time(model, entry.due))) },
+    " ", note(why.link(model, entry.company, company_of(model, entry.company))),
   }
 end
 

@@ -6,6 +6,7 @@ local h = require "leadcat.pages.html"
 local page = require "leadcat.pages.page"
 local parts = require "leadcat.pages.parts"
 local url = require "leadcat.util.url"
+local why = require "leadcat.pages.why"
 local wording = require "leadcat.words.wording"
 
 local inbox = {}
@@ -14,6 +15,7 @@ local inbox = {}
 ---@field views leadcat.View[] open questions, newest first
 ---@field owners? (leadcat.Actor|false)[] whose they are, in the same places, where others' are shown, too
 ---@field locked? table<string, true> those that the reader may not answer, by id
+---@field companies? table<string, string|integer> their companies' ids, by that of the question
 ---@field next? string the id after which older ones follow
 ---@field everyone? boolean whether others' questions are shown, too
 ---@field user? string whose questions are shown, by id; nil: the reader's, or everyone's
@@ -63,8 +65,10 @@ end
 -- One question of the list --------------------------------------------------------------------------------------------
 
 local function times(model, view)
-  local asked = view.created and text(model, "inbox.asked", { time = view.created })
-  return (asked or view.expires) and h.p { class = "leadcat-muted", asked, asked and " ", view.expires }
+  local asked = view.created and parts.timed(text(model, "inbox.asked", { time = view.created }),
+    { { view.created_at, view.created } })
+  local expires = view.expires and parts.timed(view.expires, { { view.expires_at, view.expires_time } })
+  return (asked or expires) and h.p { class = "leadcat-muted", asked, asked and " ", expires }
 end
 
 -- Whose it is, where others' are shown, too; leads to all of that user.
@@ -107,6 +111,7 @@ local function actions(model, view, id)
       text(model, "inbox.keep", { category = view.from.name }) })),
     h.a(named("-answer", { class = "leadcat-button", href = address(model, "/confirmations/" .. view.id),
       data_leadcat_answer = view.id, text(model, "inbox.choose") })),
+    model.companies and why.link(model, model.companies[view.id], view.company),
   }
 end
 
@@ -246,6 +251,7 @@ function inbox.question(model)
   local place = model.place or ""
   return page.document {
     title = title, language = model.language, base = model.base, navigation = model.navigation,
+    scripts = { "leadcat.js" },
     main = {
       h.h1 { title },
       model.problem and parts.alert(model.problem),

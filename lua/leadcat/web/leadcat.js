@@ -59,6 +59,7 @@
       throw failure("leadcat: there is no dialog in the server's answer", response.status, "network");
     }
     dialog.removeAttribute("open");
+    localize(page);
     return document.adoptNode(dialog);
   }
 
@@ -306,9 +307,9 @@
 
   // Times in the reader's zone and the page's language, and days that begin when the reader's do.
   function localize(root) {
-    const { lang } = document.documentElement, zone = -new Date().getTimezoneOffset();
-    root.querySelectorAll(".leadcat-main time").forEach((time) => {
-      time.textContent = new Date(time.dateTime).toLocaleString(lang,
+    const zone = -new Date().getTimezoneOffset();
+    root.querySelectorAll(":is(.leadcat-main, .leadcat-dialog) time").forEach((time) => {
+      time.textContent = new Date(time.dateTime).toLocaleString(time.closest("[lang]").lang,
         "leadcatDay" in time.dataset ? { dateStyle: "medium" } : { dateStyle: "medium", timeStyle: "short" });
     });
     root.querySelectorAll("[data-leadcat-zone]").forEach((link) => { link.search += `&zone=${zone}`; });

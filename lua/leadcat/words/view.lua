@@ -31,9 +31,11 @@ local view = {}
 ---@field owner? string whose question it is: the same, until it is given to somebody else
 ---@field assigned? string who gave it to whom, and when
 ---@field created? string when it was asked
+---@field created_at? number the same, in seconds since 1970
 ---@field closed? string how the question ended
 ---@field expires_at? number seconds since 1970; while open
 ---@field expires? string until when it can be answered; while open
+---@field expires_time? string the time in `expires`
 
 local LABELS = {
   "category", "save", "keep", "cancel", "later", "close", "company", "current", "proposed", "proposal_mark", "network",
@@ -132,9 +134,11 @@ function view.new(record, cfg, strings, language, names)
     owner = wording.called(record.assigned and record.assigned.to or record.actor),
     assigned = assigned(record, words),
     created = wording.time(record.created_at, words),
+    created_at = record.created_at or nil,
     category = record.category and wording.category(cfg, record.category, language),
     closed = not open and closed(record, cfg, words) or nil,
     expires_at = expires_at and record.expires_at,
+    expires_time = expires_at,
     expires = expires_at and wording.sentence(words, "confirmation.expires", { time = expires_at }),
   }
 end
