@@ -36,6 +36,7 @@ local http = {}
 ---@field hooks? table<string, leadcat.webhook.Hook> webhooks, of leadcat.source.webhook, by the end of their address `/hooks/{name}`
 ---@field sign_in? string the address of the host's sign-in page, for who is not signed in any more
 ---@field navigation? boolean whether pages have links to each other; default true
+---@field users? fun(actor: leadcat.Actor, tenant: string): leadcat.Actor[]?, string? {id, name} of the users to whom questions may be given on pages; nil, message when they cannot be read. Without it, their ids are typed
 ---@field scheme? "http"|"https" by which browsers reach the site, also when a proxy ends TLS: origins must have it; default either
 
 ---@class leadcat.http.App
@@ -62,7 +63,7 @@ local ROUTES = {
   ["/settings"] = { page = true, GET = { settings.page }, POST = { settings.save } },
   ["/versions"] = { page = true, GET = { versions.index, "view" } },
   ["/why"] = { page = true, GET = { why.page, "view" } },
-  ["/confirmations"] = { page = true, GET = { pages.inbox, "view" } },
+  ["/confirmations"] = { page = true, GET = { pages.inbox, "view" }, POST = { pages.several } },
   ["/history"] = { page = true, GET = { history.page, "view" } },
   ["/history/undo"] = { page = true, GET = { undoing.preview, "undo" }, POST = { undoing.all, "undo" } },
   ["/history.csv"] = { page = true, GET = { history.csv, "view" } },
@@ -93,7 +94,8 @@ local PATTERNS = {
   { "^/versions/([^/]+)$", { page = true, GET = { versions.preview }, POST = { versions.revert } } },
   { "^/companies/(.+)/panel$", { page = true, panel = true, GET = { panel.page } } },
   { "^/confirmations/([^/]+)$", { page = true, GET = { pages.question } } },
-  { "^/api/confirmations/([^/]+)$", { GET = { api.confirmation }, POST = { api.resolve } } },
+  { "^/api/confirmations/([^/]+)$", { GET = { api.confirmation }, POST = { pages.resolve } } },
+  { "^/api/confirmations/([^/]+)/assign$", { POST = { pages.assign } } },
   { "^/api/history/([^/]+)/undo$", { POST = { undoing.undo } } },
   { "^/api/history/([^/]+)/cancel$", { POST = { undoing.cancel } } },
   { "^/api/history/([^/]+)/retry$", { POST = { undoing.retry } } },
@@ -266,7 +268,7 @@ local OPTIONS = {
     return type(value) == "table" or type(value) == "function"
   end),
   authenticate = options_of.of_type "function", prefix = options_of.of_type "string",
-  hooks = hooks.OPTION,
+  users = options_of.of_type "function", hooks = hooks.OPTION,
   frame_ancestors = options_of.of_type "string", scheme = options_of.one_of { "http", "https" },
   sign_in = options_of.of_type "string", navigation = options_of.of_type "boolean",
 }

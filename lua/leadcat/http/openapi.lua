@@ -77,6 +77,11 @@ local OPERATIONS = {
     id = "of the question", asks = "confirm", takes = ref "Answer", form = true, gives = ref "Outcome", later = true,
     codes = "not_found already_resolved expired conflict too_large unsupported_type malformed",
   },
+  ["POST /api/confirmations/{id}/assign"] = {
+    "Gives an open question to another user. A form is answered with a redirect to the inbox.", id = "of the question",
+    asks = "assign", takes = object({ to = ref "Actor" }, { "to" }), form = true, gives = ref "Confirmation",
+    codes = "not_found already_resolved expired too_large unsupported_type malformed",
+  },
   ["GET /api/history"] = {
     "The journal, newest first. `actor=me` is the caller, `status=waiting` what waits now.", list = "history",
     class = "HistoryQuery", gives = list "Entry", pages = true,
@@ -145,6 +150,7 @@ local PAGES = {
   ["GET /versions/{id}"] = "What going back to a version would change.",
   ["POST /versions/{id}"] = "Goes back to it.",
   ["GET /confirmations"] = "The inbox.",
+  ["POST /confirmations"] = "Answers several of its questions, or gives them to somebody else.",
   ["GET /confirmations/{id}"] = "The dialog of a question.",
   ["GET /why"] = "Why nothing happened to a company, and what would happen now.",
   ["GET /companies/{id}/panel"] = "A small page to embed beside a company.",
