@@ -35,7 +35,7 @@ local function run_check(args)
     problems = config.problems(cfg, own)
     if args.path and cfg.revision == 0 then
       problems[#problems + 1] = { path = "revision", code = "empty", severity = "warning",
-        message = ("nothing has been saved in this store yet: leadcat init --path %s saves a preset"):format(args.path) }
+        message = "nothing has been saved in this store yet: leadcat init --path " .. args.path .. " saves a preset" }
     end
   end
   return json.array(problems), function()
