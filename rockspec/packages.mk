@@ -27,4 +27,4 @@ deb: archive ## make Debian packages in build/deb: lua-leadcat for Lua 5.4 and L
 	mv $(DEB)/$(NAME)/rockspec/debian $(DEB)/$(NAME)
 	printf '%s\n' 'leadcat ($(VERSION)-1) unstable; urgency=medium' '' '  * Version $(VERSION): see CHANGELOG.md.' '' \
 	  " -- $$(sed -n 's/^Maintainer: //p' rockspec/debian/control)  $$(date -R)" >$(DEB)/$(NAME)/debian/changelog
-	cd $(DEB)/$(NAME) && DEB_BUILD_OPTIONS='nocheck noautodbgsym parallel=2' dpkg-buildpackage -us -uc -b
+	unset MAKEFLAGS MFLAGS; cd $(DEB)/$(NAME) && DEB_BUILD_OPTIONS='nocheck noautodbgsym parallel=2' dpkg-buildpackage -us -uc -b

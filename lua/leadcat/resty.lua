@@ -125,7 +125,7 @@ function resty.start(engine, options)
   local function warn_of_nothing(premature)
     local cfg = not premature and engine:config()
     if cfg and cfg.revision == 0 then
-      ngx.log(ngx.WARN, "leadcat: nothing has been saved in the store yet, so no rule does anything: ",
+      ngx.log(ngx.ERR, "leadcat: nothing has been saved in the store yet, so no rule does anything: ",
         "save the settings, or a preset by leadcat init --path DIR")
     end
   end

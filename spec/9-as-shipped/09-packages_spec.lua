@@ -93,7 +93,8 @@ describe("the command", function()
 
   it("prints a man page with all commands and options", function()
     local page = must "build/bin/leadcat manual"
-    for _, text in ipairs { ".SS config import", ".SS worker", ".SS outbox sql", ".B \\-\\-keep\\-days N", ".SH EXIT STATUS" } do
+    for _, text in ipairs { ".SS config import", ".SS worker", ".SS outbox sql", ".B \\-\\-keep\\-days N",
+      ".SH EXIT STATUS" } do
       assert.matches(text, page, 1, true)
     end
     for name in must("build/bin/leadcat --help"):match "Commands:\n(.*)":gmatch "\n   ?(%l[%l-]+)%f[^%l-]" do
@@ -139,14 +140,15 @@ describe("the nginx.conf of the examples", function()
       local conf = files.read "rockspec/examples/nginx.conf"
         :gsub("/var/lib/leadcat", directory .. "/store"):gsub("127.0.0.1:8081", "127.0.0.1:" .. port)
         :gsub("lua_code_cache on", "lua_code_cache " .. cache)
-      must(("mkdir -p %s && printf 'ann:%%s\\n' \"$(openssl passwd -6 x)\" >%s/leadcat.users"):format(directory, directory))
+      must(("mkdir -p %s && cd %s && printf 'ann:%%s\\n' \"$(openssl passwd -6 x)\" >leadcat.users"):format(
+        directory, directory))
       files.write(directory .. "/nginx.conf", conf)
       local here = must("pwd"):gsub("\n", "")
-      local build = os.getenv "LEADCAT_BUILD" or "build"
-      local set = ("LUA_PATH='%s/lua/?.lua;%s/lua/?/init.lua;;' LUA_CPATH='%s/%s/luajit/?.so;;'"):format(here, here, here, build)
-      must(("%s /usr/sbin/nginx -p %s/ -c %s/nginx.conf -e %s/log -g 'env LUA_PATH; env LUA_CPATH; pid %s/pid; user root;'")
-        :format(set, directory, directory, directory, directory))
-      local fetch = ("curl -s -S --retry 5 --retry-connrefused -u ann:x http://127.0.0.1:%d/leadcat/settings"):format(port)
+      local core = here .. "/" .. (os.getenv "LEADCAT_BUILD" or "build") .. "/luajit/?.so;;"
+      must(("LUA_PATH='%s/lua/?.lua;%s/lua/?/init.lua;;' LUA_CPATH='%s' /usr/sbin/nginx -c %s/nginx.conf -e %s/log "
+        .. "-g 'env LUA_PATH; env LUA_CPATH; pid %s/pid; user root;'"):format(here, here, core, directory, directory,
+        directory))
+      local fetch = "curl -sS --retry 5 --retry-connrefused -u ann:x http://127.0.0.1:" .. port .. "/leadcat/settings"
       local page = must(fetch)
       local log = files.read(directory .. "/log")
       must(("kill -QUIT $(cat %s/pid)"):format(directory))

@@ -84,7 +84,8 @@ source <(leadcat completion bash)
 
 -- Text as troff takes it: nothing in it is an instruction.
 local function plain(text)
-  return (text:gsub("\\", "\\e"):gsub("-", "\\-"):gsub("%f[^\n\0][.']", "\\&%0"))
+  local lines = ("\n" .. text):gsub("\\", "\\e"):gsub("%-", "\\-"):gsub("\n([.'])", "\n\\&%1")
+  return lines:sub(2)
 end
 
 -- The lines that tell an option or argument.
