@@ -264,7 +264,9 @@ local function form_element(form)
     h.button { class = "leadcat-hidden", type = "submit", name = "do", value = "show", tabindex = -1,
       aria_hidden = "true", text(form, "title"),
     },
-    hidden("revision", form.revision or 0), settings_conflicts.html(form), errors(form), changes(form),
+    hidden("revision", form.revision or 0),
+    form.revision == 0 and h.div { class = "leadcat-notice", h.p { text(form, "empty") } },
+    settings_conflicts.html(form), errors(form), changes(form),
     saved_with(form), warnings(form), tried(form), sections(form), bar(form),
   }
 end

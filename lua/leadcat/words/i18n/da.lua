@@ -339,6 +339,8 @@ return {
   ["settings.tried_nothing"] = "Der er endnu ingen hændelser i kategorihistorikken at prøve indstillingerne på.",
   ["settings.tried_reasons"] = "Hvilke firmaer, hvilke afgørelser og hvorfor",
   ["settings.forbidden"] = "Kun administratorer kan se og ændre disse indstillinger. Spørg din administrator.",
+  ["settings.empty"] = "Intet er gemt her endnu, så ingen regel gør noget. "
+    .. "Tilføj kategorier på denne side, eller begynd med et færdigt sæt: leadcat init --path MAPPE.",
   ["settings.unlicensed"] =
     "Der er ingen licens til leadkategorisering. Derfor opdateres ingen kategori, og intet kan gemmes her.",
 

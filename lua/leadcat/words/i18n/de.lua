@@ -350,6 +350,9 @@ return {
   ["settings.tried_reasons"] = "Welche Firmen, welche Entscheidungen und warum",
   ["settings.forbidden"] =
     "Nur Administratoren können diese Einstellungen sehen und ändern. Wenden Sie sich an Ihren Administrator.",
+  ["settings.empty"] = "Hier ist noch nichts gespeichert, daher bewirkt keine Regel etwas. "
+    .. "Fügen Sie auf dieser Seite Kategorien hinzu, "
+    .. "oder beginnen Sie mit einer Vorlage: leadcat init --path VERZEICHNIS.",
   ["settings.unlicensed"] = "Es gibt keine Lizenz für die Lead-Kategorisierung. Daher wird keine Kategorie "
     .. "aktualisiert, und hier kann nichts gespeichert werden.",
 

@@ -339,6 +339,8 @@ return {
   ["settings.tried_nothing"] = "The category history has no events yet to test these settings on.",
   ["settings.tried_reasons"] = "Show companies, decisions and reasons",
   ["settings.forbidden"] = "Only administrators can see and change these settings. Ask your administrator.",
+  ["settings.empty"] = "Nothing has been saved here yet, so no rule does anything. "
+    .. "Add categories on this page, or begin with a preset: leadcat init --path DIR.",
   ["settings.unlicensed"] =
     "There is no license for lead categorization, so no category is updated and nothing can be saved here.",
 

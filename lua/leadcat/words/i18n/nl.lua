@@ -345,6 +345,8 @@ return {
     "De categoriegeschiedenis bevat nog geen gebeurtenissen om de instellingen op te testen.",
   ["settings.tried_reasons"] = "Welke bedrijven, welke beslissingen en waarom",
   ["settings.forbidden"] = "Alleen beheerders kunnen deze instellingen zien en wijzigen. Vraag het uw beheerder.",
+  ["settings.empty"] = "Hier is nog niets opgeslagen, dus geen enkele regel doet iets. "
+    .. "Voeg op deze pagina categorieën toe, of begin met een voorbeeld: leadcat init --path MAP.",
   ["settings.unlicensed"] = "Er is geen licentie voor leadcategorisering. Daarom wordt geen categorie "
     .. "bijgewerkt en kan hier niets worden opgeslagen.",
 

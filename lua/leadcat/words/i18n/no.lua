@@ -339,6 +339,8 @@ return {
   ["settings.tried_nothing"] = "Kategorihistorikken har ingen hendelser å prøve innstillingene på ennå.",
   ["settings.tried_reasons"] = "Hvilke firmaer, hvilke avgjørelser og hvorfor",
   ["settings.forbidden"] = "Bare administratorer kan se og endre disse innstillingene. Spør administratoren din.",
+  ["settings.empty"] = "Ingenting er lagret her ennå, så ingen regel gjør noe. "
+    .. "Legg til kategorier på denne siden, eller start med et ferdig oppsett: leadcat init --path MAPPE.",
   ["settings.unlicensed"] =
     "Det finnes ingen lisens for lead-kategorisering. Derfor oppdateres ingen kategori, og ingenting kan lagres her.",
 

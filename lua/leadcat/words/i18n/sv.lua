@@ -341,6 +341,8 @@ return {
   ["settings.tried_nothing"] = "Kategorihistoriken har inga händelser att prova inställningarna på än.",
   ["settings.tried_reasons"] = "Vilka företag, vilka beslut och varför",
   ["settings.forbidden"] = "Bara administratörer kan se och ändra dessa inställningar. Fråga din administratör.",
+  ["settings.empty"] = "Inget har sparats här ännu, så ingen regel gör något. "
+    .. "Lägg till kategorier på den här sidan, eller börja med en färdig uppsättning: leadcat init --path KATALOG.",
   ["settings.unlicensed"] =
     "Det finns ingen licens för leadkategorisering. Därför uppdateras ingen kategori och inget kan sparas här.",
 
