@@ -10,6 +10,7 @@ local report = require "leadcat.pages.report"
 local settings_conflicts = require "leadcat.pages.settings_conflicts"
 local settings_items = require "leadcat.pages.settings_items"
 local settings_rules = require "leadcat.pages.settings_rules"
+local usage = require "leadcat.rules.usage"
 local wording = require "leadcat.words.wording"
 
 local settings = {}
@@ -206,6 +207,7 @@ local function new_form(model)
   form.categories = config.by_rank(model.config.categories)
   form.lead_statuses = config.by_rank(model.config.lead_statuses)
   form.by_id = { categories = by_id(form.categories), lead_statuses = by_id(form.lead_statuses) }
+  form.usage = usage.of(model.config.rules)
   settings_rules.prepare(form, edit)
   add_problems(form)
   return form

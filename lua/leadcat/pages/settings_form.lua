@@ -338,7 +338,7 @@ end
 local function is_deleted(list, key, verb, pressed_key, edit, rules)
   if verb ~= "delete_" .. list.kind or pressed_key ~= key or not list.by_id[key] or list.added[key] then
     return pressed_key == key and (verb == "delete_" .. list.kind or verb == "drop_" .. list.kind)
-  elseif usage.rules(rules, list.kind, key)[1] then
+  elseif usage.of(rules)[list.kind][key] then
     edit.confirm = { kind = list.kind, id = key }
     return false
   end

@@ -77,7 +77,7 @@ end
 function settings_rules.prepare(form, edit)
   form.condition_rows, form.new_rules = edit.rows or {}, merged(edit.new_rules or {})
   form.known_rules, form.shown = edit.known or {}, edit.shown or {}
-  form.place_of, form.cards, form.has_rule, form.used_fields = {}, {}, {}, {}
+  form.place_of, form.cards, form.used_fields, form.free_statuses = {}, {}, {}, {}
   form.triggers = triggers_of(form)
   for _, trigger in ipairs(form.triggers) do
     form.cards[trigger] = { trigger = trigger, rules = {}, beyond = {}, on = false }
@@ -87,7 +87,6 @@ function settings_rules.prepare(form, edit)
     if card then
       place_rule(form, rule, card)
       note_fields(form, rule)
-      form.has_rule[rule.trigger == STATUS_TRIGGER and rule.lead_status or 0] = true
     end
   end
   for _, trigger in ipairs(form.triggers) do
@@ -98,6 +97,9 @@ function settings_rules.prepare(form, edit)
       place_rule(form, rule, card)
     end
   end
+  for _, item in ipairs(form.lead_statuses) do
+    form.free_statuses[#form.free_statuses + 1] = not form.usage.lead_status[item.id] and item or nil
+  end
   form.known_fields, form.field_list = settings_conditions.known(form)
 end
 
@@ -106,7 +108,8 @@ local function title_of(form, rule)
   local place, name = form.place_of[rule], wording.line(config.text(rule.name, form.language))
   local key = rule.trigger == STATUS_TRIGGER and "row" or "rule_number"
   local number = text(form, key, { number = ("%d"):format(place and place.number or 0) })
-  local status = rule.lead_status and wording.name_of(form.lead_statuses, rule.lead_status, form.language)
+  local status = rule.lead_status
+    and wording.display_name(form.by_id.lead_statuses[rule.lead_status], rule.lead_status, form.language)
   return number .. (name and ": " .. name or status and ": " .. status or "")
 end
 
