@@ -3,6 +3,7 @@
 local argparse = require "argparse"
 local arguments = require "leadcat.cli.arguments"
 local backfill = require "leadcat.cli.backfill"
+local brake = require "leadcat.cli.brake"
 local changes = require "leadcat.cli.changes"
 local common = require "leadcat.cli.common"
 local companies = require "leadcat.cli.companies"
@@ -30,7 +31,8 @@ local INTERRUPTED = 130 -- the exit status: what shells give for a program that 
 local COMMANDS = {
   configs.init, configs.config, store.check, inspect, replay, backfill, simulate, explain, questions.confirmations,
   questions.resolve, store.maintain, store.backup, store.compact, history.history, history.undo,
-  history.cancel, changes.changes, companies.move, companies.merge, companies.gone, companies.forget, outbox.outbox,
+  history.cancel, brake.held, brake.release, brake.drop, brake.trials, brake.make_real, changes.changes,
+  companies.move, companies.merge, companies.gone, companies.forget, outbox.outbox,
   worker.worker, deliveries.deliveries, notices.notices, shared.shared,
 }
 
