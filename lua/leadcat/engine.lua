@@ -13,6 +13,7 @@ local cursor = require "leadcat.events.cursor"
 local decider = require "leadcat.rules.decider"
 local deliveries = require "leadcat.operations.deliveries"
 local event_of = require "leadcat.events.event"
+local drift = require "leadcat.insight.drift"
 local explain = require "leadcat.rules.explain"
 local forget = require "leadcat.past.forget"
 local handle = require "leadcat.events.handle"
@@ -27,6 +28,7 @@ local platform = require "leadcat.util.platform"
 local protected = require "leadcat.util.protected"
 local question = require "leadcat.events.question"
 local search = require "leadcat.past.search"
+local set_right = require "leadcat.insight.set_right"
 local settings = require "leadcat.rules.save"
 local shadow = require "leadcat.insight.shadow"
 local simulate = require "leadcat.past.simulate"
@@ -43,6 +45,8 @@ local upkeep = require "leadcat.operations.upkeep"
 ---@field try_out? fun(): true?, string? whether it can do all of its work, asked by `leadcat worker` before it begins: nil, message when a name is wrong or a right is missing
 ---@field facts? fun(requests: leadcat.FactsRequest[], tenant: string): table[]?, string? what is known of companies, by the names asked for, in the order of the requests; nil, message when it cannot be read
 ---@field fields? leadcat.Field[] what conditions may compare, for the settings tab
+---@field sales? fun(companies: (string|integer)[], tenant: string): (leadcat.CurrentSales|false)[]?, string? what the sales and contacts of up to 1,000 companies are now, in the same places; false where nothing is known of them. For `drift`
+---@field list_companies? fun(after: string|integer|nil, limit: integer, tenant: string, since?: number): (string|integer)[]?, string? the ids of at most `limit` companies behind `after` (nil: the first), in an order that does not change; with `since` those may be left out whose sales and contacts have not changed since then. For `drift`
 ---@field can? fun(actor: leadcat.Actor, permission: string, subject: any, tenant: string): boolean, string? or false, and why not
 ---@field licensed? fun(tenant: string): boolean
 ---@field company_name? fun(company: string|integer, tenant: string): string? what the company is called where it is shown to users; default its id
@@ -82,6 +86,7 @@ Engine.triggers = triggers.triggers
 Engine.handle, Engine.handle_many, Engine._report = handle.handle, handle.handle_many, handle.report
 Engine.explain, Engine.why = explain.explain, explain.why
 Engine.backfill = backfill.backfill
+Engine.drift, Engine.set_right = drift.drift, set_right.set_right
 Engine.cursor = cursor.cursor
 Engine.changes = changes.changes
 Engine.undo, Engine.retry, Engine.cancel = undo.undo, undo.retry, later.cancel

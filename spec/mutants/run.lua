@@ -68,8 +68,9 @@ local function core(tree)
 end
 
 local function prepare()
-  assert(os.execute(("mkdir '%s/tmp' '%s' && tar -c --exclude=./build --exclude=./.git . | tar -x -C '%s'"):format(
-    root, sound, sound)))
+  -- Databases run as users of their own, who must get there.
+  assert(os.execute(("chmod 755 '%s' && mkdir -m 1777 '%s/tmp' && mkdir '%s'"):format(root, root, sound)))
+  assert(os.execute(("tar -c --exclude=./build --exclude=./.git . | tar -x -C '%s'"):format(sound)))
   assert(build(sound), "the tree does not build")
   assert(os.execute(("cp -a '%s' '%s'"):format(sound, mutant)))
 end

@@ -377,6 +377,12 @@ local ENGINE = {
   explain = { function() return won "7" end, reads = true },
   why = { function() return "acme" end, reads = true },
   backfill = { function() return events() end },
+  drift = { function()
+    return { source = events(), kinds = { "missed", "in_step", "unknown_category" } }
+  end, reads = true },
+  set_right = { function()
+    return { { company = "acme", can_be_set = true, events = events() } }, { actor = ANN, run = "r" }
+  end, loose = true },
   undo = { function(known) return known.entry end },
   triggers = { function() end, reads = true },
   retry = { function(known) return known.entry end, reads = true },

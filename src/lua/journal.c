@@ -31,6 +31,7 @@ static void to_write(lua_State *L, int table, void *item) {
     .details = l_text_field(L, table, "details", UINT32_MAX),
   };
   write->newest = (uint64_t)l_integer_field(L, table, "newest");
+  write->continues = l_boolean_field(L, table, "continues");
   write->is_answer = write->entry.has_question = question.data != NULL;
   if (write->is_answer && !l_to_question_id(question, write->entry.question))
     luaL_error(L, "field 'answers': 32 hex digits expected");

@@ -378,8 +378,7 @@ int lc_count_match(const lc_writer *w, const lc_limit *limit, lc_entry *entry, b
 /* Stores the window of a rule. */
 int lc_put_window(const lc_writer *w, const lc_window *window);
 
-/* Have a held entry found, or no longer, when it has ended: then the rule may go on. */
-int lc_list_held(const lc_writer *w, const lc_entry *entry);
+/* Have a held entry no longer found, as it ends: then the rule may go on. */
 int lc_unlist_held(const lc_writer *w, const lc_entry *entry);
 
 /* Whether the entry is held. */

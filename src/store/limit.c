@@ -47,11 +47,6 @@ int lc_count_match(const lc_writer *w, const lc_limit *limit, lc_entry *entry, b
 
 /* ---- what is held -------------------------------------------------------------------------- */
 
-int lc_list_held(const lc_writer *w, const lc_entry *entry) {
-  lc_key key = lc_key_of_entry(&w->tenant, entry->id);
-  return lc_put(w->store, w->txn, LC_TABLE_HELD, &key, NULL, 0);
-}
-
 int lc_unlist_held(const lc_writer *w, const lc_entry *entry) {
   lc_window window;
   lc_key key = lc_key_of_entry(&w->tenant, entry->id);

@@ -304,6 +304,7 @@ typedef struct lc_write {
   lc_entry entry;         /* in; its id and its status are set */
   bool is_answer;         /* in: to the question entry.question; else a change */
   uint64_t newest;        /* in, for a change: the company's newest entry, from lc_store_newest */
+  bool continues;           /* in: not that one, but a change that this call has made */
   lc_write_result result; /* out */
   uint64_t first;         /* out, for LC_BUSY */
 } lc_write;

@@ -179,13 +179,19 @@ static bool has_two_names(const lc_entry *entry) {
   return lc_entry_is_note(entry) && entry->former.text.size != 0;
 }
 
+/* Has a held entry found as one; limit.c ends that. */
+static int list_held(const lc_writer *w, const lc_entry *entry) {
+  lc_key key = lc_key_of_entry(&w->tenant, entry->id);
+  return lc_put(w->store, w->txn, LC_TABLE_HELD, &key, NULL, 0);
+}
+
 int lc_put_moved_entry(lc_writer *w, const lc_entry *entry) {
   w->added++;
   int rc = lc_put_entry(w, entry);
   if (rc == 0 && has_two_names(entry))
     rc = lc_list_entry(w, &entry->former, entry->id);
   if (rc == 0 && entry->status == LC_ENTRY_HELD)
-    rc = lc_list_held(w, entry);
+    rc = list_held(w, entry);
   return rc != 0 ? rc : lc_list_entry(w, &entry->company, entry->id);
 }
 

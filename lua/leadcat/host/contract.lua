@@ -86,6 +86,37 @@ function contract.categories(self, companies, note)
   end
 end
 
+-- Sales ---------------------------------------------------------------------------------------------------------------
+
+--- What the host knows of the sales and contacts of up to 1,000 companies.
+---@param self leadcat.Engine
+---@param companies (string|integer)[]
+---@return (leadcat.CurrentSales|false)[]? answers, string? message, string? code in the same places
+function contract.sales(self, companies)
+  local answers, message = answers_of(self, "sales", companies)
+  return answers, message, not answers and "unavailable" or nil
+end
+
+--- The host's companies behind one, in an order of its own that does not change.
+---@param self leadcat.Engine
+---@param after? string|integer nil: from the first
+---@param limit integer
+---@param since? number only those whose sales or contacts have changed since then, where the host can tell
+---@return (string|integer)[]? companies, string? message, string? code at most `limit`; fewer are the last
+function contract.companies(self, after, limit, since)
+  local list, message = call("list_companies", protected.call(self.host.list_companies, after, limit, self._tenant,
+    since))
+  if type(list) ~= "table" then
+    message = list == nil and message or nil
+    return nil, message and as_text(message) or ("host.list_companies returned %s, not a list"):format(as_text(list)),
+      "unavailable"
+  elseif #list > limit then
+    return nil, ("host.list_companies returned %d companies, more than the %d that it was asked for"):format(#list,
+      limit), "unavailable"
+  end
+  return list
+end
+
 -- Changing -------------------------------------------------------------------------------------------------------------
 
 --- What `set_category` needs to name categories as the host does.

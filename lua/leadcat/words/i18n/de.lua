@@ -726,4 +726,63 @@ return {
   ["why.entry.renamed"] = "{former} wurde am {time} in {company} umbenannt.",
   ["why.entry.merged"] = "{former} wurde am {time} mit {company} zusammengeführt.",
   ["why.entry.deleted"] = "{company} wurde am {time} gelöscht.",
+
+  -- Firmen, die woanders stehen, als es ihre Verkäufe erwarten lassen.
+  ["drift.title"] = "Kategorieprüfung",
+  ["drift.intro"] =
+    "Welche Kategorie jede Firma nach ihren Verkäufen und Kontakten gemäß den Regeln haben müsste, neben "
+    .. "der jetzigen.",
+  ["drift.of_host"] = "Die Verkäufe sind so, wie das CRM sie jetzt angibt.",
+  ["drift.of_journal"] =
+    "Hier ist nur bekannt, was im Kategorieverlauf steht: Ereignisse, bei denen keine Regel tätig wurde, "
+    .. "fehlen darin.",
+  ["drift.looked_at"] = "Geprüfte Firmen: {count}",
+  ["drift.go_on"] = "Die nächsten Firmen prüfen",
+  ["drift.first"] = "Von vorn prüfen",
+  ["drift.none"] = "Hier gibt es keine Firmen zu zeigen.",
+  ["drift.now"] = "Kategorie jetzt",
+  ["drift.should_be"] = "Müsste sein",
+  ["drift.why"] = "Warum",
+  ["drift.choose"] = "{company} auswählen",
+  ["drift.set_right"] = "Richtigstellen…",
+  ["drift.set_right_title"] = "Diese Kategorien richtigstellen?",
+  ["drift.set_right_hint"] =
+    "Die Regeln behandeln die Ereignisse noch einmal. Wo eine Regel fragt, wird der Benutzer gefragt. "
+    .. "Alles lässt sich im Verlauf rückgängig machen.",
+  ["drift.do"] = "Richtigstellen ({count})",
+  ["drift.nothing_chosen"] = "Wählen Sie mindestens eine Firma aus.",
+  ["drift.will_update"] = "Werden geändert: {count}",
+  ["drift.will_ask"] = "Benutzer werden gefragt: {count}",
+  ["drift.will_stay"] = "Bleiben, wie sie sind: {count}",
+  ["drift.should"] = "Müsste {category} sein.",
+  ["drift.on"] = "Das war am {day}.",
+  ["drift.kind.missed"] = "Verpasst",
+  ["drift.kind.unmade"] = "Nicht ausgeführt",
+  ["drift.kind.open"] = "Im Gange",
+  ["drift.kind.kept"] = "Von einem Benutzer beibehalten",
+  ["drift.kind.by_hand"] = "Von Hand geändert oder unbekannt",
+  ["drift.kind.older_rules"] = "Ältere Regeln",
+  ["drift.kind.overtaken"] = "Durch ein späteres Ereignis geändert",
+  ["drift.kind.untouched"] = "Von Regeln nicht berührt",
+  ["drift.kind.waits"] = "Wird später entschieden",
+  ["drift.kind.unreadable"] = "Nicht lesbar",
+  ["drift.kind.unknown_category"] = "Kategorie unbekannt",
+  ["drift.kind.no_sales"] = "Keine Verkäufe bekannt",
+  ["drift.kind.in_step"] = "Wie es sein soll",
+  ["drift.because.missed"] = "Seitdem hat nichts die Kategorie der Firma geändert.",
+  ["drift.because.unmade"] = "Das Ereignis wurde behandelt, aber die Kategorie wurde nicht geändert.",
+  ["drift.because.open"] = "Eine Frage dazu ist offen, oder die Änderung ist im Gange.",
+  ["drift.because.kept"] =
+    "Ein Benutzer hat die Kategorie beibehalten, eine andere gewählt oder die Änderung rückgängig "
+    .. "gemacht.",
+  ["drift.because.by_hand"] = "Etwas anderes als die Regeln hat die Kategorie der Firma geändert.",
+  ["drift.because.older_rules"] = "Es wurde nach älteren Regeln behandelt, die anders entschieden haben.",
+  ["drift.because.overtaken"] = "Ein späteres Ereignis hat die Kategorie der Firma geändert.",
+  ["drift.because.untouched"] = "Die Regeln ändern die Kategorie {category} nicht.",
+  ["drift.because.waits"] = "Eine Regel, die später entscheidet, trifft zu; was sie tut, wird hier nicht "
+    .. "vorhergesehen.",
+  ["drift.because.unreadable"] = "Was das CRM über die Verkäufe angibt, ist nicht verwendbar.",
+  ["drift.because.unknown_category"] = "Die Kategorie der Firma ist nicht bekannt.",
+  ["drift.because.no_sales"] = "Von dieser Firma sind keine Verkäufe bekannt.",
+  ["drift.because.in_step"] = "Die Firma steht dort, wohin ihre Verkäufe führen.",
 }
