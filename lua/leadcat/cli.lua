@@ -33,7 +33,8 @@ local COMMANDS = {
   configs.init, configs.config, store.check, inspect, replay, backfill, simulate, drift, explain,
   questions.confirmations, questions.resolve, store.maintain, store.backup, store.compact, history.history,
   history.undo, history.cancel, brake.held, brake.release, brake.drop, brake.trials, brake.make_real, changes.changes,
-  companies.move, companies.merge, companies.gone, companies.forget, outbox.outbox, worker.worker, deliveries.deliveries, notices.notices, shared.shared,
+  companies.move, companies.merge, companies.gone, companies.forget, outbox.outbox, worker.worker,
+  deliveries.deliveries, notices.notices, shared.shared,
 }
 
 local function print_version()
