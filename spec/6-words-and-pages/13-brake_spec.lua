@@ -113,13 +113,13 @@ describe("the page of rules on trial", function()
     lose(site, second)
     assert(site.engine:handle { trigger = "sale_won", company = second })
     local page = is_page(get(site, "/trials")).body
-    contains(page, "In the last 30 days it would have moved companies: 2.")
-    contains(page, "others did something else: 1, nothing else happened: 1.")
+    contains(page, "In the last 30 days it would have moved companies: 2 (others did something else: 1, "
+      .. "nothing else happened: 1).")
     local cases = get(site, "/trials?rule=sale_lost&days=7").body
     contains(cases, first)
     contains(cases, text_of(site, "trials.verdict_differed"))
     contains(cases, "In the last 7 days")
-    contains(get(site, "/settings").body, "it would have moved companies: 2.")
+    contains(get(site, "/settings").body, "it would have moved companies: 2 (")
     assert.equal(403, post(site, "/trials", { rule = "sale_lost" }, "bob").status)
     local stale = post(site, "/trials", { rule = "sale_lost", revision = "1" })
     assert.equal("/leadcat/trials?stale=true", stale.headers.Location)

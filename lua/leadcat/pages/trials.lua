@@ -53,8 +53,8 @@ function trials.told(words, row, days)
       count = wording.number(row[verdict]),
     }) or nil
   end
-  return text(words, "trials.told", { days = ("%d"):format(days), count = wording.number(row.cases) })
-    .. " " .. table.concat(parts_of, ", ") .. "."
+  local told = text(words, "trials.told", { days = ("%d"):format(days), count = wording.number(row.cases) })
+  return ("%s (%s)."):format((told:gsub("%.$", "")), table.concat(parts_of, ", "))
 end
 
 local function real_form(model, row)
