@@ -26,7 +26,8 @@ end
 
 cfg.revision = 7
 local WOULD = {
-  { status = "updated", action = "update", from = 1, to = 5 }, { status = "unchanged", action = "none", reason = "late" },
+  { status = "updated", action = "update", from = 1, to = 5 },
+  { status = "unchanged", action = "none", reason = "late" },
   { status = "awaiting_confirmation", action = "confirm", from = 1, to = 5 },
 }
 
@@ -51,20 +52,20 @@ end
 local function cases()
   local list = {}
   for i, verdict in ipairs { "agreed", "differed", "undone", "alone" } do
-    list[i] = { entry = 1796040000000 + i, company = COMPANIES[i], at = 1796040000, from = 1, to = 5, verdict = verdict,
-      stood = verdict ~= "alone" and 3 or nil, by_hand = verdict == "differed" or nil }
+    list[i] = { entry = 1796040000000 + i, company = COMPANIES[i], at = 1796040000, from = 1, to = 5,
+      verdict = verdict, stood = verdict ~= "alone" and 3 or nil, by_hand = verdict == "differed" or nil }
   end
   return list
 end
 
 for _, language in ipairs { "en", "no", "sv", "da", "de", "nl" } do
   write("held-" .. language, held.html(in_words(language, {
-    entries = entries(), next = 1796040000004, readonly = false, more = true, nothing = false, released = 12, dropped = 3,
-    left = 1,
+    entries = entries(), next = 1796040000004, readonly = false, more = true, nothing = false, released = 12,
+    dropped = 3, left = 1,
   })))
   write("trials-" .. language, trials.html(in_words(language, {
-    report = { days = 30, since = 1796040000, is_whole = false, rules = { row "sale_won", row("sale_lost#7", { cases = 0 }) },
-      cases = cases(), next = 1796040000001 },
+    report = { days = 30, since = 1796040000, is_whole = false, cases = cases(), next = 1796040000001,
+      rules = { row "sale_won", row("sale_lost#7", { cases = 0 }) } },
     rules = { cfg.rules[1], false }, key = "sale_won", all_days = { 7, 30, 90, 365 }, may_save = true, stale = true,
     made_real = cfg.rules[1],
   })))
