@@ -254,7 +254,9 @@ describe("the README's", function()
       end
       assert(engine:save(cfg))
       engine.host:create("Bolt", 1)
-      assert(engine:handle_many { { trigger = "sale_won", company = "Acme" }, { trigger = "sale_won", company = "Bolt" } })
+      for _, company in ipairs { "Acme", "Bolt" } do
+        assert(engine:handle { trigger = "sale_won", company = company })
+      end
     ]]
     assert.equal("Bolt\tawaiting_confirmation\n2\n", run(15, before, "print(#engine:confirmations())"))
   end)
