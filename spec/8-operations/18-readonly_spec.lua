@@ -23,6 +23,7 @@ local READS = {
   config = function(e) return e:config(), e:config(1), e:revisions(), e:triggers(), e:fields() end,
   history = function(e) return e:history(), e:history { company = "Bolt" } end,
   changes = function(e) return e:changes(), e:changes "newest" end,
+  health = function(e) return e:health() end,
   confirmations = function(e)
     local list = e:confirmations { state = "open" }
     return list, e:confirmation(list[1].id), e:count_confirmations { state = "open" }, e:view(list[1], { actor = ANN })
@@ -55,6 +56,7 @@ local WRITES = {
   handle = function(e) return e:handle(EVENT) end,
   handle_many = function(e) return e:handle_many { EVENT } end,
   resolve = function(e) return e:resolve(e:confirmations()[1].id, { actor = ANN, answer = "accept" }) end,
+  assign = function(e) return e:assign(e:confirmations()[1].id, { to = { id = "bob" } }, { actor = ANN }) end,
   undo = function(e) return e:undo(entry_of(e), { actor = ANN }) end,
   retry = function(e) return e:retry(entry_of(e), { actor = ANN }) end,
   company_renamed = function(e) return e:company_renamed("acme", "new") end,
@@ -68,6 +70,7 @@ local WRITES = {
     return e:set_right { { company = "New", can_be_set = true, events = { event } } }
   end,
   recover = function(e) return e:recover() end,
+  recount = function(e) return e:recount() end,
   maintain = function(e) return e:maintain() end,
   sweep = function(e) return e:sweep() end,
   flush = function(e) return e:flush() end,

@@ -188,6 +188,7 @@ local function fill(store, tenant, size)
   local known = { tenant = tenant, entry = handle(store, tenant, won("acme", "x"), KEPT).entry }
   local question = handle(store, tenant, asked "open", KEPT)
   known.asking, known.question = question.entry, question.confirmation
+  known.body = store:confirmation(tenant, question.confirmation).body
   handle(store, tenant, asked(7), KEPT)
   known.applying = handle(store, tenant, won "hosted", HOST).entry
   known.scheduled = handle(store, tenant, lost "later", KEPT).entry
@@ -257,6 +258,8 @@ local STORE = {
   entry = { function(known) return known.entry end, reads = true },
   history = { function() return nil, nil, nil, 9 end, reads = true },
   changes = { function() return 0, 9 end, reads = true },
+  daily = { function() return 0, "", 9 end, reads = true },
+  recount = { function() end },
   newest_change = { function() end, reads = true, no_tenant = true },
   add_unchanged = { function()
     return { { company = "acme", trigger = "sale_won", at = NOW, reason = "vetoed", error = "no" } }, NOW
@@ -271,6 +274,11 @@ local STORE = {
   confirmation = { function(known) return known.question end, reads = true },
   confirmations = { function() return { user = "bob", state = "open", limit = 9 } end, reads = true },
   count_confirmations = { function() return { user = "bob", state = "open", limit = 9 } end, reads = true },
+  assign = { function(known)
+    return known.question, {
+      company = "open", entry = known.asking, before = known.body, body = json_of(20), user = ("u"):rep(200),
+    }, NOW
+  end },
   expire = { function() return NOW + 1000 end },
   expiring = { function() return 0, 0, NOW + 1000, 9 end, reads = true },
   company = { function() return "acme" end, reads = true },
@@ -396,6 +404,7 @@ local ENGINE = {
   metrics = { function() end, reads = true, loose = true },
   propose = { function() return asked "acme2" end, reads = true },
   resolve = { function(known) return known.question, { accept = true }, { actor = ANN } end },
+  assign = { function(known) return known.question, { to = { id = "bob", name = "Bob" } }, { actor = ANN } end },
   confirmation = { function(known) return known.question end, reads = true },
   confirmations = { function() return { state = "open" } end, reads = true },
   count_confirmations = { function() return { state = "open" } end, reads = true },
@@ -428,6 +437,8 @@ local ENGINE = {
   release = { function() return { all = true }, { actor = ANN } end },
   drop = { function() return { rule = "sale_won" }, { actor = ANN } end },
   make_real = { function() return "sale_won", { actor = ANN } end },
+  health = { function() return { days = 9 } end, reads = true },
+  recount = { function() return { on_progress = function() end } end },
   simulate = { function() return events(), { start_category = LEAD } end, reads = true },
   on = { function() return "updated", print end, reads = true },
   stats = { function() end, reads = true, loose = true },

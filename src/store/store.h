@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daily.h"
 #include "epoch.h"
 #include "pages.h"
 #include "record.h"
@@ -415,6 +416,17 @@ lc_status lc_store_count_questions(lc_store *store, lc_text tenant, const lc_que
  * being answered. `expired` is how many; `more` is whether there may be others. */
 lc_status lc_store_expire(lc_store *store, lc_text tenant, double now, size_t *expired, bool *more, lc_error *error);
 
+/* Gives an open question to another user, in one transaction: its user and its body. LC_CONFLICT: it is not open any more, or its company or
+ * its body is another one by now. LC_NOT_FOUND. */
+typedef struct lc_assignment {
+  lc_text company;
+  lc_text before; /* the body that it has */
+  lc_text body;
+  lc_text user;   /* 1 to LC_USER_MAX bytes */
+} lc_assignment;
+
+lc_status lc_store_assign(lc_store *store, lc_text tenant, const uint8_t *id, const lc_assignment *assignment, double now, lc_error *error);
+
 /* Open questions whose time is over by `until`, the earliest first, into the result: those behind the time `after` (in milliseconds)
  * and, of those whose time it is, behind the entry that asked. */
 lc_status lc_store_expiring(lc_store *store, lc_text tenant, uint64_t after, uint64_t entry, double until, size_t limit,
@@ -550,6 +562,7 @@ typedef enum lc_done_kind {
   LC_DONE_ASKED,  /* "asked": it has asked a question */
   LC_DONE_CLOSED, /* "closed": it has closed its question; that it has ended is the change before */
   LC_DONE_HELD,   /* "held": with it, which is held, its rule has come to a stop */
+  LC_DONE_ASSIGNED, /* "assigned": its open question was given to another user */
   LC_DONE_KINDS   /* how many there are */
 } lc_done_kind;
 
@@ -658,6 +671,17 @@ lc_status lc_store_add(lc_store *store, const lc_counter *counters, size_t count
 
 /* Copies out a list of the tenant's counters. An item is a uint64_t, then the name. */
 lc_status lc_store_counters(lc_store *store, lc_text tenant, lc_error *error);
+
+/* ---- counters by day --------------------------------------------------------------------- */
+
+/* Copies out a list of at most `limit` counters of the days from `since` on, behind the counter `after` (packed; empty: from the first), in
+ * the order of days. An item is an lc_daily, packed, then a uint64_t. */
+lc_status lc_store_daily(lc_store *store, lc_text tenant, uint32_t since, lc_text after, size_t limit, lc_daily_head *head,
+                         lc_error *error);
+
+/* Takes a step of counting the tenant's journal anew, in one short transaction: `head` says how far that is. Begins with it when it is
+ * not under way. Days of which retention has removed entries keep their counters. */
+lc_status lc_store_recount(lc_store *store, lc_text tenant, lc_daily_head *head, lc_error *error);
 
 /* ---- upkeep ------------------------------------------------------------------------------ */
 

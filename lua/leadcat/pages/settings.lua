@@ -230,7 +230,8 @@ end
 
 local function bar(form)
   return h.div { class = "leadcat-bar",
-    h.p { class = "leadcat-said", id = "leadcat-said", role = "status", said(form) },
+    h.p { class = "leadcat-said", id = "leadcat-said", role = "status",
+      data_leadcat_kind = form.saved and "updated" or nil, said(form) },
     h.p { class = "leadcat-actions",
       h.button { class = "leadcat-primary", type = "submit", name = "do", value = "save",
         data_leadcat_busy = text(form, "saving"), text(form, "save") }, " ",
@@ -265,7 +266,9 @@ local function form_element(form)
     h.button { class = "leadcat-hidden", type = "submit", name = "do", value = "show", tabindex = -1,
       aria_hidden = "true", text(form, "title"),
     },
-    hidden("revision", form.revision or 0), settings_conflicts.html(form), errors(form), changes(form),
+    hidden("revision", form.revision or 0),
+    form.revision == 0 and h.div { class = "leadcat-notice", h.p { text(form, "empty") } },
+    settings_conflicts.html(form), errors(form), changes(form),
     saved_with(form), warnings(form), tried(form), sections(form), bar(form),
   }
 end
