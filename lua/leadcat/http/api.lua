@@ -128,9 +128,8 @@ local READERS = {
   end,
   unchanged = function(text) return text == "true" or nil end,
   folded = function(text) return text == "true" or nil end,
-  company_name = id_of, actor_name = id_of, rule = id_of,
+  company_name = id_of, actor_name = id_of,
   foresee = function(text) return text == "true" or nil end,
-  days = function(text) return whole(text, 3650) end,
 }
 
 --- The parameters of each list; besides, `after` says where to go on.
