@@ -31,6 +31,8 @@ local settings = {}
 ---@field sign_in? string the address of the host's sign-in page
 ---@field licensed? boolean false: nothing can be saved
 ---@field readonly? boolean the store is only read: nothing can be saved
+---@field trials? leadcat.ShadowReport what rules on trial would have done
+---@field held? {count: integer, more: boolean} what rules at their limit have matched
 ---@field fields? leadcat.Field[] that conditions may compare, from `engine:fields`
 ---@field base? string path that leadcat is served at; default "/leadcat"
 
@@ -287,6 +289,16 @@ local function check(model, name)
   end
 end
 
+-- What is held, and the way there.
+local function stopped(model)
+  local held = model.held
+  return held and h.p { class = "leadcat-alert",
+    wording.sentence(model, held.more and "held.stopped_more" or "held.stopped", {
+      count = wording.number(held.count),
+    }), " ", h.a { href = page.address(model, "/held"), wording.sentence(model, "held.look") },
+  }
+end
+
 --- The page of the settings.
 ---@param model leadcat.SettingsModel
 ---@return string
@@ -301,7 +313,7 @@ function settings.html(model)
         h.legend { class = "leadcat-hidden", text(model, "title") }, sections(form),
       })
   end
-  return document(model, { "settings.js" }, form_element(form), h.p {
+  return document(model, { "settings.js" }, stopped(model), form_element(form), h.p {
     h.a { href = page.address(model, "/versions"), model.strings:text(model.language, "versions.link") },
   })
 end
