@@ -16,6 +16,9 @@ end]],
 ["engine:apply_pending"] = [[
 local done = assert(engine:apply_pending())
 print(done.finished, done.failed, done.busy)]],
+["engine:assign"] = [[
+local record = assert(engine:assign(question, { to = { id = "bob", name = "Bob" } }, { actor = ann }))
+print(record.state)]],
 ["engine:backfill"] = [[
 local sales = { { trigger = "sale_won", company = "Acme", id = "sale-17-won", at = 1700000000 } }
 local report = assert(engine:backfill(sales, { preview = true }))

@@ -55,6 +55,7 @@ describe("a view", function()
       labels = {
         category = "Kategori", save = "Lagre", keep = "Behold nåværende kategori", cancel = "Avbryt", close = "Lukk",
         company = "Firma", current = "Nåværende kategori", proposed = "Foreslått kategori", proposal_mark = "foreslått",
+        later = "Svar senere", saving = "Lagrer…",
         network = "Får ikke kontakt med serveren. Kontroller tilkoblingen og prøv igjen.",
       },
       created = "30. nov. 2026 kl. 12.00 UTC", created_at = CREATED,

@@ -85,8 +85,8 @@ end
 describe("the inbox", function()
   it("shows what led to each question, what is proposed, when it was asked, and where to answer", function()
     local markup = inbox_page {}
-    has(markup, "<h1>Questions for you</h1>")
-    has(markup, '<h2 dir="auto" id="leadcat-question-' .. ID .. '">Acme</h2>')
+    has(markup, '<h1 id="leadcat-title" tabindex="-1">Questions for you</h1>')
+    has(markup, '<h2 dir="auto" id="leadcat-question-' .. ID .. '" tabindex="-1">Acme</h2>')
     has(markup, "<p>The sale Printers was won.</p>")
     has(markup, '<span class="leadcat-group leadcat-group-potential_customer"><bdi>Lead</bdi></span>')
     has(markup, '<span class="leadcat-group leadcat-group-customer"><bdi>Customer</bdi></span>')

@@ -7,7 +7,6 @@ local daily = require "leadcat.insight.daily"
 local json = require "leadcat.util.json"
 local options_of = require "leadcat.util.options"
 local outcomes = require "leadcat.http.outcomes"
-local page = require "leadcat.pages.page"
 local pager = require "leadcat.http.pager"
 local request_of = require "leadcat.http.request"
 local response = require "leadcat.http.response"
@@ -130,6 +129,7 @@ local READERS = {
   unchanged = function(text) return text == "true" or nil end,
   folded = function(text) return text == "true" or nil end,
   company_name = id_of, actor_name = id_of,
+  foresee = function(text) return text == "true" or nil end,
 }
 
 --- The parameters of each list; besides, `after` says where to go on.
@@ -142,6 +142,8 @@ api.PARAMETERS = {
   },
   why = { "company" },
   changes = { "limit", "wait" },
+  held = { "rule", "limit", "foresee" },
+  shadow = { "rule", "days", "limit" },
 }
 
 -- Reads one parameter into the query, if it was sent.
@@ -276,8 +278,8 @@ local function answer_of(fields)
   return { category = json.integer(tonumber(fields.category or "") or 0) }
 end
 
--- Why a question is closed, in the actor's language; nil for who may not view it.
-local function why_closed(context, record)
+--- Why a question is closed, in the actor's language; nil for who may not view it.
+function api.why_closed(context, record)
   local view = record and must(context.engine:can(context.actor, "view", record))
     and context.engine:view(record, { actor = context.actor })
   return view and view.closed or nil
@@ -302,9 +304,9 @@ local function resolve(context, answer)
   elseif code == "invalid" then
     return refuse(context, answer, message)
   elseif not outcome then
-    fail(code, why_closed(context, record) or not record and message or nil)
+    fail(code, api.why_closed(context, record) or not record and message or nil)
   elseif outcome.status == "conflict" then
-    local why = why_closed(context, context.engine:confirmation(context.id))
+    local why = api.why_closed(context, context.engine:confirmation(context.id))
     return response.problem(context, "conflict", why, { outcome = outcome })
   end
   return outcomes.one(context, outcome, { failed = 202 })
@@ -315,12 +317,7 @@ function api.resolve(context)
     local problem = "an answer has accept, category or decline"
     return resolve(context, must(request_of.json_table(context.request, problem)))
   end
-  local made = resolve(context, answer_of(request_of.form_of_panel(context)))
-  if made.status < 300 then
-    local place = context.panel and page.panel(context.panel) or "/confirmations"
-    return response.redirect(context, place .. "?answered=" .. context.id)
-  end
-  return made
+  return resolve(context, answer_of(request_of.form_of_panel(context)))
 end
 
 -- For operators -------------------------------------------------------------------------------------------------------

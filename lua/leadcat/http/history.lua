@@ -159,6 +159,15 @@ local function actions_of(context, entries, questions)
   return actions
 end
 
+-- The open questions of a page that the actor may answer.
+local function answers_of(context, questions)
+  local answers = {}
+  for id, record in pairs(questions) do
+    answers[id] = record and record.state == "open" and context.engine:can(context.actor, "confirm", record) or nil
+  end
+  return answers
+end
+
 function history.page(context)
   local query, filters = query_of(context)
   query.folded = true
@@ -173,7 +182,9 @@ function history.page(context)
     entries = entries, cfg = cfg, filters = filters, names = names, questions = questions, saved = saved(context),
     after = query.after, next = found.next, searched = found.searched,
     may_undo = may_undo, actions = may_undo and actions_of(context, entries, questions) or nil,
-    said = history.done(context, sent, cfg), refused = may_undo and history.refused(context, sent, cfg) or nil,
+    answers = answers_of(context, questions),
+    said = history.done(context, sent, cfg), kind = not sent.cancelled and "updated" or nil,
+    refused = may_undo and history.refused(context, sent, cfg) or nil,
   })
 end
 

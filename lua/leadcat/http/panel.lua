@@ -35,13 +35,14 @@ function panel.page(context)
   local found, engine = find(context), context.engine
   local now, cfg = about.standing(context, found.company), must(engine:config())
   local sent = request_of.fields(context.request.query)
-  local refused = history.refused(context, sent, cfg)
+  local refused, said, kind = history.refused(context, sent, cfg), pages.said(context)
   return response.page(context, 200, panel_page.html, {
     company = found.company, name = engine:company_name(found.company), category = found.category, cfg = cfg,
     change = now.change, scheduled = now.scheduled,
     question = now.question and must(engine:view(now.question, { actor = context.actor })),
     may = buttons_of(context, now), has_buttons = context.app.options.frame_ancestors ~= nil,
-    said = pages.said(context) or history.done(context, sent, cfg), refused = refused and refused.words,
+    said = said or history.done(context, sent, cfg), kind = kind or not sent.cancelled and "updated" or nil,
+    refused = refused and refused.words,
   })
 end
 

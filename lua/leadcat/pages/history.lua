@@ -24,8 +24,10 @@ local history = {}
 ---@field searched? boolean false: the search stopped before the page was full
 ---@field may_undo boolean
 ---@field actions? table<integer, string> what would work, by entry: "undo" or "retry"
+---@field answers? table<string, true> the open questions that the reader may answer, by id
 ---@field refused? {entry: integer, words: string} what the reader wanted, and why it was not done
 ---@field said? string what has just happened
+---@field kind? string how that looks, as `parts.said` has it
 ---@field base? string path that leadcat is served at; default "/leadcat"
 
 history.FILTERS, history.PERIODS = filters_of.FILTERS, filters_of.PERIODS
@@ -88,7 +90,7 @@ end
 ---@return string
 function history.html(model)
   local optional = { filters = model.filters or {}, names = model.names or {}, questions = model.questions or {},
-    saved = model.saved or {}, actions = model.actions or {}, fields = {} }
+    saved = model.saved or {}, actions = model.actions or {}, answers = model.answers or {}, fields = {} }
   model = setmetatable(optional, { __index = model })
   local title = text(model, "history.title")
   return page.document {
@@ -96,7 +98,7 @@ function history.html(model)
     scripts = { "leadcat.js" },
     main = {
       h.h1 { id = "leadcat-title", title },
-      parts.said(model.said, { id = "leadcat-done" }),
+      parts.said(model.said, { id = "leadcat-done" }, model.kind),
       h.p { class = "leadcat-alert", role = "alert", id = "leadcat-undone",
         data_leadcat_network = text(model, "confirmation.network"), refused(model) or false },
       filters_of.form(model),

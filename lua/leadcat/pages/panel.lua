@@ -22,6 +22,7 @@ local panel = {}
 ---@field may {change?: "undo"|"retry", question?: boolean, scheduled?: boolean} what the reader can do about each
 ---@field has_buttons boolean whether there are any buttons
 ---@field said? string what has just happened
+---@field kind? string how that looks, as `parts.said` has it
 ---@field refused? string why it was not done
 ---@field base? string path that leadcat is served at; default "/leadcat"
 
@@ -151,7 +152,7 @@ function panel.html(model)
     main = {
       h.h1 { h.span { class = "leadcat-hidden", title, ": " },
         category(model, model.category) },
-      parts.said(model.said),
+      parts.said(model.said, nil, model.kind),
       parts.alert(model.refused),
       question(model),
       scheduled(model),

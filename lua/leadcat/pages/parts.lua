@@ -123,9 +123,10 @@ end
 --- What has just happened. The element is there even when it is empty: scripts fill it.
 ---@param sentence? string
 ---@param attributes? table of the element
+---@param kind? string how it looks: "updated" as a success, "failed" and "refused" as a failure, others as news
 ---@return leadcat.html.Node
-function parts.said(sentence, attributes)
-  local content = { class = "leadcat-said", role = "status", sentence or false }
+function parts.said(sentence, attributes, kind)
+  local content = { class = "leadcat-said", role = "status", data_leadcat_kind = kind, sentence or false }
   for name, value in pairs(attributes or {}) do
     content[name] = value
   end
