@@ -1,6 +1,6 @@
 --- The routes, without a server: a plain request table goes in, a plain response table comes out. `resty.lua` is the
 -- adapter for nginx. This file decides who may call a route; `http/events.lua`, `http/api.lua`, `http/changes.lua`,
--- `http/companies.lua`, `http/pages.lua`, `http/settings.lua`, `http/versions.lua`, `http/history.lua`,
+-- `http/companies.lua`, `http/drift.lua`, `http/pages.lua`, `http/settings.lua`, `http/versions.lua`, `http/history.lua`,
 -- `http/undoing.lua`, `http/hooks.lua` and `http/openapi.lua` do what it does.
 
 local as_text = require "leadcat.util.as_text"
@@ -8,6 +8,7 @@ local api = require "leadcat.http.api"
 local assets = require "leadcat.http.assets"
 local changes = require "leadcat.http.changes"
 local companies = require "leadcat.http.companies"
+local drift = require "leadcat.http.drift"
 local events = require "leadcat.http.events"
 local history = require "leadcat.http.history"
 local hooks = require "leadcat.http.hooks"
@@ -57,6 +58,8 @@ local ROUTES = {
   ["/settings"] = { page = true, GET = { settings.page }, POST = { settings.save } },
   ["/versions"] = { page = true, GET = { versions.index, "view" } },
   ["/confirmations"] = { page = true, GET = { pages.inbox, "view" } },
+  ["/drift"] = { page = true, GET = { drift.page, "configure" }, POST = { drift.set_right, "configure" } },
+  ["/drift.csv"] = { page = true, GET = { drift.csv, "configure" } },
   ["/history"] = { page = true, GET = { history.page, "view" } },
   ["/history/undo"] = { page = true, GET = { undoing.preview, "undo" }, POST = { undoing.all, "undo" } },
   ["/history.csv"] = { page = true, GET = { history.csv, "view" } },
