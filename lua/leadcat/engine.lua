@@ -17,6 +17,7 @@ local drift = require "leadcat.insight.drift"
 local explain = require "leadcat.rules.explain"
 local forget = require "leadcat.past.forget"
 local handle = require "leadcat.events.handle"
+local held = require "leadcat.events.held"
 local later = require "leadcat.events.later"
 local json = require "leadcat.util.json"
 local merged = require "leadcat.util.merged"
@@ -29,6 +30,7 @@ local question = require "leadcat.events.question"
 local search = require "leadcat.past.search"
 local set_right = require "leadcat.insight.set_right"
 local settings = require "leadcat.rules.save"
+local shadow = require "leadcat.insight.shadow"
 local simulate = require "leadcat.past.simulate"
 local triggers = require "leadcat.rules.triggers"
 local undo = require "leadcat.past.undo"
@@ -98,6 +100,8 @@ Engine.view, Engine.render, Engine.company_name = question.view, question.render
 Engine.deliveries, Engine.delivery = deliveries.deliveries, deliveries.delivery
 Engine.retry_delivery, Engine.drop_delivery = deliveries.retry_delivery, deliveries.drop_delivery
 Engine.notices = notices.notices
+Engine.held, Engine.release, Engine.drop = held.held, held.release, held.drop
+Engine.shadow, Engine.make_real = shadow.shadow, shadow.make_real
 Engine.retry_notices, Engine.drop_notices = notices.retry_notices, notices.drop_notices
 Engine.apply_pending = upkeep.apply_pending
 Engine.maintain, Engine.sweep, Engine.probe, Engine.backup = upkeep.maintain, upkeep.sweep, upkeep.probe, upkeep.backup
@@ -105,7 +109,8 @@ Engine.maintain, Engine.sweep, Engine.probe, Engine.backup = upkeep.maintain, up
 -- What writes, whatever it is asked. Previews only read; where `undo` and `backfill` write, the store refuses it.
 local WRITES = {
   "save", "revert", "handle", "handle_many", "retry", "cancel", "flush", "resolve", "recover", "maintain", "sweep",
-  "apply_pending", "retry_delivery", "drop_delivery", "retry_notices", "drop_notices",
+  "apply_pending", "retry_delivery", "drop_delivery", "retry_notices", "drop_notices", "make_real",
+  "release", "drop",
 }
 local HOOKS = { "guard", "updated", "awaiting_confirmation", "unchanged", "failed", "not_taken" }
 local SIMULATE = {
@@ -255,8 +260,8 @@ end
 
 --- Whether the actor may. Without an actor it is the program itself, which may do everything.
 ---@param actor? leadcat.Actor
----@param permission "configure"|"undo"|"view"|"report"|"confirm"|"assign"|"forget"
----@param subject? table what it is about: an event, an entry, a confirmation, a revision; of the counters {metrics = true}; of `assign` {company, to?}; of `forget` {company?, contact?, actor?}
+---@param permission "configure"|"undo"|"view"|"report"|"confirm"|"assign"|"release"|"forget"
+---@param subject? table what it is about: an event, an entry, a confirmation, a revision; of the counters {metrics = true}; of `assign` {company, to?}; of `release` {rule} or an entry; of `forget` {company?, contact?, actor?}
 ---@return boolean? allowed, string? message, string? code message: the host's words for a refusal; code `unavailable`: the host could not say
 function Engine:can(actor, permission, subject)
   self:_check_open()

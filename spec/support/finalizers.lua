@@ -239,6 +239,7 @@ local STORE = {
   applying = { function() return "", 9 end, reads = true },
   scheduled = { function() return NOW + 10 ^ 6, 9 end, reads = true },
   schedule_of = { function() return "later" end, reads = true },
+  held = { function() return 0, 9 end, reads = true },
   end_scheduled = { function(known)
     return { {
       entry = known.scheduled, company = "later", status = "dropped", reason = "vetoed", error = "because",
@@ -422,6 +423,11 @@ local ENGINE = {
   recover = { function() end, reads = true },
   history = { function() return { company = "acme" } end, reads = true },
   changes = { function() return nil, { limit = 9 } end, reads = true },
+  shadow = { function() return { days = 3 } end, reads = true },
+  held = { function() return { limit = 9 } end, reads = true },
+  release = { function() return { all = true }, { actor = ANN } end },
+  drop = { function() return { rule = "sale_won" }, { actor = ANN } end },
+  make_real = { function() return "sale_won", { actor = ANN } end },
   simulate = { function() return events(), { start_category = LEAD } end, reads = true },
   on = { function() return "updated", print end, reads = true },
   stats = { function() end, reads = true, loose = true },

@@ -188,6 +188,16 @@ static int l_end_scheduled(lua_State *L) {
   return l_done(L, box, status);
 }
 
+/* store:held(tenant, after, limit) -> held entries behind the entry `after`, the oldest first */
+static int l_held(lua_State *L) {
+  lc_text tenant = l_check_tenant(L, 2);
+  uint64_t after = (uint64_t)luaL_checkinteger(L, 3);
+  size_t limit = (size_t)luaL_checkinteger(L, 4);
+  l_result *result = l_new_result(L);
+  l_store *box = l_check_open(L);
+  return l_push_results(L, box, result, lc_store_held(box->store, tenant, after, limit, &box->error), l_push_entry);
+}
+
 /* ---- reading ----------------------------------------------------------------------------- */
 
 int l_push_entry(lua_State *L, lc_text packed) {
@@ -421,6 +431,7 @@ void l_journal_register(lua_State *L) {
     { "settle", l_settle },
     { "finish", l_finish },
     { "end_scheduled", l_end_scheduled },
+    { "held", l_held },
     { "scheduled", l_scheduled },
     { "schedule_of", l_schedule_of },
     { "claim", l_claim },

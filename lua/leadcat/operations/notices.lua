@@ -19,7 +19,7 @@ local TRIES = 16 -- of a change beside a worker that makes changes, too
 local PAUSE = 0.05 -- seconds between them
 
 --- What notices may tell.
-notices.EVENTS = { "question.asked", "question.expiring", "change.made", "change.failed" }
+notices.EVENTS = { "question.asked", "question.expiring", "change.made", "change.failed", "rule.held" }
 
 notices.STATES = { "waiting", "failed" }
 
@@ -144,13 +144,14 @@ end
 ---@field entry? leadcat.Entry
 ---@field confirmation? leadcat.Confirmation
 
+local KINDS = { asked = "question.asked", held = "rule.held" }
 local ENDED = { updated = "change.made", failed = "change.failed", conflict = "change.failed" }
 
 --- What a change is told as; nil: it is not told.
 ---@param change leadcat.Change
 ---@return leadcat.notices.Told?
 function notices.told(change)
-  local kind = change.kind == "asked" and "question.asked" or change.kind == "ended" and ENDED[change.entry.status]
+  local kind = KINDS[change.kind] or change.kind == "ended" and ENDED[change.entry.status]
   return kind and {
     id = ("%s.%s"):format(change.entry.key, change.cursor), type = kind, entry = change.entry,
     confirmation = change.confirmation,

@@ -15,7 +15,7 @@ local PAUSE = 0.2 -- seconds between two looks while waiting
 
 ---@class leadcat.Change
 ---@field cursor string where to go on behind it
----@field kind "ended"|"asked"|"closed" what the entry has done: it has reached its end (again, when it was tried again), has asked a question, or has closed its question
+---@field kind "ended"|"asked"|"closed"|"held" what the entry has done: with it, which is held, its rule has come to a stop; it has reached its end (again, when it was tried again), has asked a question, or has closed its question
 ---@field entry leadcat.Entry as it is now
 ---@field confirmation? leadcat.Confirmation of asked and closed: the question, as it is now
 
@@ -49,7 +49,7 @@ local function shown(self, stored)
   local change = {
     cursor = to_cursor(stored.number), kind = stored.kind, entry = journal.entry(stored.entry, self._tenant),
   }
-  if stored.kind == "ended" then
+  if stored.kind == "ended" or stored.kind == "held" then
     return change
   end
   return with_question(self, change, stored.entry.confirmation)

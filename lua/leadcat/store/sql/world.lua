@@ -52,7 +52,7 @@ end
 -- What the rows say. `entries` and `questions` are told by more than one of them.
 local function world_of(self, keys, rows)
   local found = { companies = {}, entries = {}, unchanged = {}, questions = {}, seen = {}, cursors = {},
-    by_company = {}, categories = {} }
+    by_company = {}, categories = {}, limits = {}, limit_versions = {} }
   local seen, top = {}, 0
   for _, row in ipairs(rows) do
     local kind, key, record, numbers = row[1], row[2], row[3], row[4]
@@ -73,6 +73,8 @@ local function world_of(self, keys, rows)
       found.seen[#found.seen + 1] = { id = key, mark = record }
     elseif kind == 7 then
       found.unchanged[#found.unchanged + 1] = record
+    elseif kind == 9 then
+      found.limits[#found.limits + 1], found.limit_versions[key] = record, numbers[1]
     elseif kind == 8 then
       found.categories[key] = record
     elseif record ~= "" then
@@ -143,7 +145,8 @@ local COLUMNS = {
   questions = { "id", "entry", "company", "user", "state", "expires_at", "record" },
   unchanged = { "entry", "company", "at", "written", "record" },
   changes = { "made", "entry", "kind", "company" },
-  marks = { "tenant", "event_id", "written", "record" },
+  limits = { "rule", "version", "record" },
+  marks = { "tenant", "event_id", "written", "record", "company" },
 }
 
 -- Appends the columns of the rows to the parameters: arrays.
@@ -210,7 +213,7 @@ local function company_rows(self, found, effects)
   for _, after in ipairs(effects.companies) do
     add(found.companies[after.place], after)
   end
-  for _, list in ipairs { effects.entries, effects.questions } do
+  for _, list in ipairs { effects.entries, effects.questions, effects.unchanged } do
     for _, item in ipairs(list) do
       add(found.by_company[item.company])
     end
@@ -229,6 +232,9 @@ local function to_columns(found, effects)
   end
   for _, item in ipairs(effects.questions) do
     item.expires_at = milliseconds(item.expires_at)
+  end
+  for _, item in ipairs(effects.limits) do
+    item.version = found.limit_versions[item.rule] or 0
   end
 end
 
@@ -276,11 +282,11 @@ local function put(self, tenant, found, effects, how)
   to_columns(found, effects)
   local has = {
     entries = #effects.entries > 0, questions = #effects.questions > 0, unchanged = #effects.unchanged > 0,
-      changes = #effects.changes > 0, marks = #marks > 0,
+      changes = #effects.changes > 0, marks = #marks > 0, limits = #effects.limits > 0,
     cursor = how.cursor,
   }
   local statement, parts = statements.put(has, how.beside and self.theirs)
-  local params = { tenant, how.fence, how.all == true, self:ahead(), n = 4 }
+  local params = { tenant, how.fence, how.all == true or #effects.limits > 0, self:ahead(), n = 4 }
   add_columns(params, COLUMNS.companies, rows)
   local further = how.beside and add_theirs(self, params, found, effects, how)
   if how.beside and not further then
