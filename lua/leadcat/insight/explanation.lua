@@ -64,7 +64,7 @@ local function look(self, key, event)
     elseif not stored or found.change and found.own then
       break
     end
-    if not (journal.is_note(stored) or stored.former or stored.is_gone) then
+    if not (journal.is_note(stored) or stored.former or stored.is_gone or stored.status == "shadow") then
       note(found, stored, event)
     end
   end

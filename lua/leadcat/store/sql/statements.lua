@@ -172,6 +172,13 @@ h AS (INSERT INTO leadcat.change (tenant, place, made, entry, kind)
   FROM p CROSS JOIN unnest($1::int8[], $2::int8[], $3::text[], $4::bytea[]) WITH ORDINALITY
     AS h(made, entry, kind, company, part) WHERE h.company IN (SELECT company FROM k) RETURNING 1)]] }
 
+-- What is added to counters by day. It always comes with what was done, whose places it shares.
+local DAILY = { "bytea[] int4[] bytea[]", [[,
+d AS (INSERT INTO leadcat.daily_new (tenant, place, counted, more)
+  SELECT $TENANT::bytea, p.place + d.part, d.counted, d.more
+  FROM p CROSS JOIN unnest($1::bytea[], $2::int4[], $3::bytea[]) WITH ORDINALITY AS d(counted, more, company, part)
+  WHERE d.company IN (SELECT company FROM k) RETURNING 1)]] }
+
 -- What is noted of a company's event is written with its company, and so is the mark of that event.
 local MARKS = { "bytea[] bytea[] int8[] bytea[] bytea[]", [[,
 m AS (INSERT INTO leadcat.mark (tenant, event_id, written, record)
@@ -195,7 +202,7 @@ c AS (INSERT INTO leadcat.cursor AS c (tenant, name, text) SELECT $TENANT::bytea
 
 local PARTS = {
   { "entries", ENTRIES }, { "questions", QUESTIONS }, { "unchanged", UNCHANGED },
-  { "changes", CHANGES }, { "marks", MARKS }, { "limits", LIMITS }, { "cursor", CURSOR },
+  { "changes", CHANGES }, { "daily", DAILY }, { "marks", MARKS }, { "limits", LIMITS }, { "cursor", CURSOR },
 }
 
 -- What may not be is an error, with a text that says so, as no number can be made of it: then nothing is written.
@@ -379,7 +386,10 @@ o AS MATERIALIZED (SELECT e.entry, e.status, e.written < $2::int8 OR e.entry <= 
 d AS MATERIALIZED (SELECT entry FROM o WHERE is_old AND status NOT IN (0, 9, 13, 18) AND NOT EXISTS
   (SELECT 1 FROM leadcat.question q WHERE q.tenant = $1::bytea AND q.entry = o.entry AND q.state = 0)),
 q AS (DELETE FROM leadcat.question q USING d WHERE q.tenant = $1::bytea AND q.entry = d.entry RETURNING 1),
-e AS (DELETE FROM leadcat.entry e USING d WHERE e.tenant = $1::bytea AND e.entry = d.entry RETURNING 1),
+e AS (DELETE FROM leadcat.entry e USING d WHERE e.tenant = $1::bytea AND e.entry = d.entry RETURNING e.written),
+r AS (INSERT INTO leadcat.daily_head AS r (tenant, since, removed)
+  SELECT $1::bytea, 0, max(written) / 86400000000 FROM e HAVING count(*) > 0
+  ON CONFLICT (tenant) DO UPDATE SET removed = greatest(r.removed, excluded.removed) RETURNING 1),
 c AS MATERIALIZED (SELECT max(number) AS number FROM (SELECT number, made, entry FROM leadcat.change
   WHERE tenant = $1::bytea AND number IS NOT NULL ORDER BY number LIMIT 8 * $5::int8) c
   WHERE made <= (SELECT max(entry) FROM d) OR made < entry + 1024 AND entry IN (SELECT entry FROM d)),

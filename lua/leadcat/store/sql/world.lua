@@ -145,6 +145,7 @@ local COLUMNS = {
   questions = { "id", "entry", "company", "user", "state", "expires_at", "record" },
   unchanged = { "entry", "company", "at", "written", "record" },
   changes = { "made", "entry", "kind", "company" },
+  daily = { "counted", "more", "company" },
   limits = { "rule", "version", "record" },
   marks = { "tenant", "event_id", "written", "record", "company" },
 }
@@ -282,7 +283,8 @@ local function put(self, tenant, found, effects, how)
   to_columns(found, effects)
   local has = {
     entries = #effects.entries > 0, questions = #effects.questions > 0, unchanged = #effects.unchanged > 0,
-      changes = #effects.changes > 0, marks = #marks > 0, limits = #effects.limits > 0,
+      changes = #effects.changes > 0, daily = #effects.daily > 0, marks = #marks > 0,
+      limits = #effects.limits > 0,
     cursor = how.cursor,
   }
   local statement, parts = statements.put(has, how.beside and self.theirs)
