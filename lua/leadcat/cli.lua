@@ -31,9 +31,10 @@ local INTERRUPTED = 130 -- the exit status: what shells give for a program that 
 -- In the order of the help.
 local COMMANDS = {
   configs.init, configs.config, store.check, inspect, replay, backfill, simulate, drift, explain,
-  questions.confirmations, questions.resolve, store.maintain, store.backup, store.compact, history.history,
-  history.undo, history.cancel, health.health, changes.changes, companies.move, companies.merge, companies.gone,
-  companies.forget, outbox.outbox, worker.worker, deliveries.deliveries, notices.notices, shared.shared,
+  questions.confirmations, questions.resolve, questions.assign, store.maintain, store.backup, store.compact,
+  history.history, history.undo, history.cancel, health.health, changes.changes, companies.move, companies.merge,
+  companies.gone, companies.forget, outbox.outbox, worker.worker, deliveries.deliveries, notices.notices,
+  shared.shared,
 }
 
 local function print_version()

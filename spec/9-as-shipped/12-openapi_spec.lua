@@ -168,6 +168,10 @@ local ROWS = {
   { "POST /api/confirmations/{question}", { as = "bob", form = { accept = "true" } }, 303 },
   { "POST /api/confirmations/{question}", { as = "eve", json = { accept = true } }, 403 },
   { "POST /api/confirmations/{question}", { as = "bob", json = { acept = true } }, 422 },
+  { "POST /api/confirmations/{question}/assign", { as = "bob", json = { to = { id = "eve", name = "Eve" } } }, 200 },
+  { "POST /api/confirmations/{question}/assign", { as = "bob", form = { user = "eve" } }, 303 },
+  { "POST /api/confirmations/{question}/assign", { as = "eve", json = { to = { id = "eve" } } }, 403 },
+  { "POST /api/confirmations/{question}/assign", { as = "bob", json = { to = {} } }, 422 },
   { "GET /api/history?limit=1000", { as = "ann" }, 200, "{entry}" },
   { "GET /api/history?unchanged=true", { as = "ann" }, 200 },
   { "GET /api/history?limit=0", { as = "ann" }, 422 },
@@ -318,6 +322,8 @@ describe("a permission", function()
       local fields = { json = { company = "c", trigger = "sale_won" } }
       if name == "PUT /api/config" or name == "POST /api/confirmations/{id}" then
         fields = name == "PUT /api/config" and config_request(site) or { json = { accept = true } }
+      elseif name:find "assign$" then
+        fields = { json = { to = { id = "eve" } } }
       elseif method == "GET" then
         fields = {}
       end

@@ -77,6 +77,11 @@ local OPERATIONS = {
     id = "of the question", asks = "confirm", takes = ref "Answer", form = true, gives = ref "Outcome", later = true,
     codes = "not_found already_resolved expired conflict too_large unsupported_type malformed",
   },
+  ["POST /api/confirmations/{id}/assign"] = {
+    "Gives an open question to another user. A form is answered with a redirect to the inbox.", id = "of the question",
+    asks = "assign", takes = object({ to = ref "Actor" }, { "to" }), form = true, gives = ref "Confirmation",
+    codes = "not_found already_resolved expired too_large unsupported_type malformed",
+  },
   ["GET /api/history"] = {
     "The journal, newest first. `actor=me` is the caller, `status=waiting` what waits now.", list = "history",
     class = "HistoryQuery", gives = list "Entry", pages = true,
@@ -148,13 +153,19 @@ local PAGES = {
   ["GET /versions/{id}"] = "What going back to a version would change.",
   ["POST /versions/{id}"] = "Goes back to it.",
   ["GET /confirmations"] = "The inbox.",
+  ["POST /confirmations"] = "Answers several of its questions, or gives them to somebody else.",
   ["GET /confirmations/{id}"] = "The dialog of a question.",
+  ["GET /why"] = "Why nothing happened to a company, and what would happen now.",
+  ["GET /companies/{id}/panel"] = "A small page to embed beside a company.",
   ["GET /history"] = "The journal.",
   ["GET /history.csv"] = "The same as a file.",
   ["GET /history/revisions/{id}"] = "Who saved a version of the rules, and what that changed.",
   ["GET /history/undo"] = "What taking all of a run, or of a version, back would do.",
   ["POST /history/undo"] = "Takes it back.",
 }
+
+-- The permission that a page asks for when it has found what it is about.
+local PAGES_ASK = { ["GET /confirmations/{id}"] = "view", ["GET /companies/{id}/panel"] = "view" }
 
 openapi.OPERATIONS, openapi.PAGES = OPERATIONS, PAGES
 
@@ -262,7 +273,9 @@ end
 local function operation_of(route, shapes)
   local name = route.method .. " " .. route.path
   local page = PAGES[name]
-  local operation = OPERATIONS[name] or { page, text = "text/html", id = route.path:find "{id}" and "" or nil }
+  local operation = OPERATIONS[name] or {
+    page, text = "text/html", id = route.path:find "{id}" and "" or nil, asks = PAGES_ASK[name],
+  }
   local permission = permission_of(route, operation)
   return {
     summary = operation[1], tags = json.array { page and "pages" or "api" }, ["x-permission"] = permission,
@@ -279,6 +292,7 @@ local PROBLEM = {
   type = "object", description = "RFC 9457", required = json.array { "status", "title" },
   properties = {
     status = INTEGER, title = { type = "string" }, detail = { type = "string" }, code = { type = "string" },
+    error = { type = "string", description = "the engine's words, where the detail is the reader's" },
     problems = list "Problem", outcome = ref "Outcome", start = { type = "string" },
   },
 }

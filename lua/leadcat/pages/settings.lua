@@ -228,7 +228,8 @@ end
 
 local function bar(form)
   return h.div { class = "leadcat-bar",
-    h.p { class = "leadcat-said", id = "leadcat-said", role = "status", said(form) },
+    h.p { class = "leadcat-said", id = "leadcat-said", role = "status",
+      data_leadcat_kind = form.saved and "updated" or nil, said(form) },
     h.p { class = "leadcat-actions",
       h.button { class = "leadcat-primary", type = "submit", name = "do", value = "save",
         data_leadcat_busy = text(form, "saving"), text(form, "save") }, " ",
