@@ -11,6 +11,7 @@ local changes = require "leadcat.http.changes"
 local companies = require "leadcat.http.companies"
 local events = require "leadcat.http.events"
 local history = require "leadcat.http.history"
+local held = require "leadcat.http.held"
 local hooks = require "leadcat.http.hooks"
 local openapi = require "leadcat.http.openapi"
 local options_of = require "leadcat.util.options"
@@ -21,6 +22,7 @@ local protected = require "leadcat.util.protected"
 local request_of = require "leadcat.http.request"
 local response = require "leadcat.http.response"
 local settings = require "leadcat.http.settings"
+local trials = require "leadcat.http.trials"
 local undoing = require "leadcat.http.undoing"
 local versions = require "leadcat.http.versions"
 local why = require "leadcat.http.why"
@@ -78,6 +80,13 @@ local ROUTES = {
   ["/api/health"] = { GET = { overview.health, "view" } },
   ["/api/changes"] = { GET = { changes.changes, "view" } },
   ["/api/triggers"] = { GET = { api.triggers, "view" } },
+  ["/held"] = { page = true, GET = { held.page, "release" }, POST = { held.act, "release" } },
+  ["/trials"] = { page = true, GET = { trials.page, "view" }, POST = { trials.act, "configure" } },
+  ["/api/held"] = { GET = { held.list, "release" } },
+  ["/api/held/release"] = { POST = { held.release, "release" } },
+  ["/api/held/drop"] = { POST = { held.drop, "release" } },
+  ["/api/shadow"] = { GET = { trials.report, "view" } },
+  ["/api/shadow/real"] = { POST = { trials.make_real, "configure" } },
   ["/api/undo"] = { POST = { undoing.many, "undo" } },
   ["/api/forget"] = { POST = { companies.forget, "forget" } },
   ["/metrics"] = { GET = { api.metrics, "view" } },

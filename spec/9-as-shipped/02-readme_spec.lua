@@ -247,6 +247,33 @@ describe("the README's", function()
     assert.equal("NO\n", run(14, before, after))
   end)
 
+  it("tries a rule, and switches it on", function()
+    local before = [[
+      local ann, cfg = { id = "ann", admin = true }, assert(engine:config())
+      for _, rule in ipairs(cfg.rules) do
+        rule.id, rule.shadow = rule.trigger == "sale_won" and 7 or rule.id, rule.trigger == "sale_won" or nil
+      end
+      assert(engine:save(cfg))
+      assert(engine:handle { trigger = "sale_won", company = "Acme" })
+    ]]
+    assert.equal("sale_won#7\t1\t0\t0\t0\t1\nconfirm\n", run(15, before, 'print((engine:decide("sale_won", 1)))'))
+  end)
+
+  it("releases what is held", function()
+    local before = [[
+      local ann, cfg = { id = "ann", admin = true }, assert(engine:config())
+      for _, rule in ipairs(cfg.rules) do
+        rule.limit = rule.trigger == "sale_won" and { changes = 1, hours = 1 } or nil
+      end
+      assert(engine:save(cfg))
+      engine.host:create("Bolt", 1)
+      for _, company in ipairs { "Acme", "Bolt" } do
+        assert(engine:handle { trigger = "sale_won", company = company })
+      end
+    ]]
+    assert.equal("Bolt\tawaiting_confirmation\n2\n", run(16, before, "print(#engine:confirmations())"))
+  end)
+
   it("host takes many at once", function()
     local before = [[
       local rows, crm = { Acme = 1 }, {}

@@ -110,6 +110,19 @@ local function event(site, fields)
   return all
 end
 
+-- Two companies of which one is held, and one that a rule on trial would have moved.
+local function with_brake(site)
+  local cfg = stores.config { sale_won = 5, sale_lost = 4 }
+  for _, rule in ipairs(cfg.rules) do
+    rule.limit = rule.trigger == "sale_won" and { changes = 1, hours = 1 } or nil
+    rule.shadow = rule.trigger == "sale_lost" or nil
+  end
+  assert(site.engine:save(cfg))
+  for i = 1, 3 do
+    assert(site.engine:handle(event(site, { trigger = i == 3 and "sale_lost" or "sale_won" })))
+  end
+end
+
 local function config_request(site, tag)
   local cfg, newest = web.config_json(site)
   return { as = "ann", json = cfg, headers = { ["if-match"] = tag or newest } }
@@ -117,6 +130,27 @@ end
 
 -- The operation, how it is asked (a table, or what makes one of the site), the status that comes, and what is made before.
 local ROWS = {
+  { "GET /api/held?foresee=true", function(site)
+    with_brake(site)
+    return { as = "ann" }
+  end, 200 },
+  { "POST /api/held/release", function(site)
+    with_brake(site)
+    return { as = "ann", json = { all = true } }
+  end, 200 },
+  { "POST /api/held/drop", function(site)
+    with_brake(site)
+    return { as = "ann", json = { rule = "sale_won" } }
+  end, 200 },
+  { "POST /api/held/drop", { as = "ann", json = {} }, 422 },
+  { "GET /api/shadow?rule=sale_lost", function(site)
+    with_brake(site)
+    return { as = "bob" }
+  end, 200 },
+  { "POST /api/shadow/real", function(site)
+    with_brake(site)
+    return { as = "ann", json = { rule = "sale_lost" } }
+  end, 200 },
   { "POST /api/events", function(site) return { as = "bob", json = event(site) } end, 200 },
   { "POST /api/events", function(site)
     return { as = "bob", json = { event(site), event(site, { trigger = "sale_registered" }) } }

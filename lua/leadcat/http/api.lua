@@ -129,6 +129,7 @@ local READERS = {
   unchanged = function(text) return text == "true" or nil end,
   folded = function(text) return text == "true" or nil end,
   company_name = id_of, actor_name = id_of,
+  foresee = function(text) return text == "true" or nil end,
 }
 
 --- The parameters of each list; besides, `after` says where to go on.
@@ -141,6 +142,8 @@ api.PARAMETERS = {
   },
   why = { "company" },
   changes = { "limit", "wait" },
+  held = { "rule", "limit", "foresee" },
+  shadow = { "rule", "days", "limit" },
 }
 
 -- Reads one parameter into the query, if it was sent.

@@ -31,6 +31,11 @@ local EVENTS = { anyOf = json.array { ref "Event", list "Event" } }
 local OUTCOMES = { anyOf = json.array { ref "Outcome", list "Outcome" } }
 local CHANGES = object({ changes = list "Change", next = { type = "string" } }, { "changes", "next" })
 
+local HELD = object {
+  entries = { type = "array", items = INTEGER, minItems = 1, maxItems = 1000 }, rule = { type = "string" },
+  all = { const = true },
+}
+
 -- By method and path: what it does; `takes`: a body; `gives`: an answer with 200; `list`: of the parameters in
 -- `api.PARAMETERS`, described as the fields of the class; `codes`: errors besides those that every route may have; `id`: what the
 -- path has; `later`: 202 where the change is not made yet; `asks`: the permission for what it finds.
@@ -103,6 +108,27 @@ local OPERATIONS = {
     gives = { anyOf = json.array { ref "Undone", ref "Outcome" } }, pages = true,
     codes = "not_found conflict too_large unsupported_type malformed",
   },
+  ["GET /api/shadow"] = {
+    "What rules on trial would have done, beside what was done; with `rule` also the cases.", list = "shadow",
+    class = "ShadowQuery", gives = ref "ShadowReport", codes = "not_found",
+  },
+  ["POST /api/shadow/real"] = {
+    "Saves the rules with this one no longer on trial.", takes = object({ rule = { type = "string" } }, { "rule" }),
+    gives = object({ revision = INTEGER }, { "revision" }),
+    codes = "not_found stale too_large unsupported_type malformed",
+  },
+  ["GET /api/held"] = {
+    "What rules at their limit have matched, the oldest first.", list = "held", class = "HeldQuery",
+    gives = list "HeldEntry", pages = true,
+  },
+  ["POST /api/held/release"] = {
+    "Has what is held decided anew: `entries`, all of a `rule`, or `all`; at most 1,000 in a request.", takes = HELD,
+    gives = ref "Released", codes = "not_found too_large unsupported_type malformed",
+  },
+  ["POST /api/held/drop"] = {
+    "Has what is held come to nothing.", takes = HELD, gives = ref "Released",
+    codes = "not_found too_large unsupported_type malformed",
+  },
   ["GET /api/health"] = {
     "How the rules fare: what each has done by day, and which is silent.", list = "health", class = "HealthOptions",
     gives = ref "Health",
@@ -157,6 +183,10 @@ local PAGES = {
   ["GET /history"] = "The journal.",
   ["GET /history.csv"] = "The same as a file.",
   ["GET /history/revisions/{id}"] = "Who saved a version of the rules, and what that changed.",
+  ["GET /held"] = "What rules at their limit have matched, and what releasing it would come to.",
+  ["POST /held"] = "Releases or drops it.",
+  ["GET /trials"] = "What rules on trial would have done, beside what was done.",
+  ["POST /trials"] = "Switches one on for real.",
   ["GET /history/undo"] = "What taking all of a run, or of a version, back would do.",
   ["POST /history/undo"] = "Takes it back.",
 }

@@ -19,15 +19,6 @@ local explain = {}
 
 local LATE = core.late_seconds
 
--- The lead statuses that have an enabled rule.
-local function statuses_of(cfg)
-  local statuses = json.array {}
-  for _, rule in ipairs(cfg.rules) do
-    statuses[#statuses + 1] = rule.enabled and rule.lead_status or nil
-  end
-  return statuses
-end
-
 -- Adds the licence check, which the core does not make. Without a licence no other check is reached.
 local function add_licence(decision, licensed)
   if not licensed then
@@ -43,14 +34,25 @@ local function kind_of(rule)
   return rule.shadow and "shadow" or rule.after and "waiting" or "at_once"
 end
 
--- The enabled rules of a trigger (and lead status) of a kind, in order: that decide at once, that wait, or that are on trial.
-local function rules_of(cfg, facts, kind)
-  local rules = {}
+-- The enabled rules of a config, in order: those of each trigger (and lead status), and the lead statuses that have one.
+local function enabled_rules(cfg)
+  local enabled = { statuses = json.array {} }
   for _, rule in ipairs(cfg.rules) do
-    local fits = rule.enabled and rule.trigger == facts.trigger and kind_of(rule) == kind
-    if fits and (rule.trigger ~= "lead_status_set" or rule.lead_status == facts.lead_status) then
-      rules[#rules + 1] = rule
+    if rule.enabled then
+      local key = config.rule_key(rule.trigger, rule.lead_status)
+      enabled.statuses[#enabled.statuses + 1] = rule.lead_status
+      enabled[key] = enabled[key] or {}
+      table.insert(enabled[key], rule)
     end
+  end
+  return enabled
+end
+
+-- Those of a kind about such an event: that decide at once, that wait, or that are on trial.
+local function rules_of(enabled, facts, kind)
+  local rules = {}
+  for _, rule in ipairs(enabled[config.rule_key(facts.trigger, facts.lead_status)] or {}) do
+    rules[#rules + 1] = kind_of(rule) == kind and rule or nil
   end
   return rules
 end
@@ -69,9 +71,9 @@ end
 
 -- What the core found out about each rule, with what its conditions say: {rule, starts, applies, when, after?, scheduled?, action?, to?},
 -- `when` like the rule's.
-local function rules_tried(cfg, facts, found, kind)
+local function rules_tried(cfg, enabled, facts, found, kind)
   local tried = json.array {}
-  for i, rule in ipairs(found and rules_of(cfg, facts, kind) or {}) do
+  for i, rule in ipairs(found and rules_of(enabled, facts, kind) or {}) do
     local result, place = found[i], 0
     if not result then
       break
@@ -96,10 +98,10 @@ local function rules_tried(cfg, facts, found, kind)
 end
 
 -- Adds the rules with `after`, and what one of them would schedule.
-local function add_waiting(decision, cfg, facts, found)
-  local rules = rules_tried(cfg, facts, found, "waiting")
+local function add_waiting(decision, cfg, enabled, facts, found)
+  local rules = rules_tried(cfg, enabled, facts, found, "waiting")
   decision.waiting = rules[1] and rules or nil
-  for i, rule in ipairs(rules_of(cfg, facts, "waiting")) do
+  for i, rule in ipairs(rules_of(enabled, facts, "waiting")) do
     local result = found and found[i]
     if result and result.scheduled then
       decision.scheduled = {
@@ -112,8 +114,10 @@ end
 ---@param explained table as `store:explain` or a function of `core.explainer` returns it: {action, to, reason, revision, checks, target, rule, rules, later}
 ---@param cfg leadcat.Config the one that decided
 ---@param facts {trigger: string, category?: integer, lead_status?: integer, event?: leadcat.Event, licensed?: boolean}
+---@param enabled? table the config's enabled rules, where they are known
 ---@return leadcat.Explanation decision without its sentence
-function explain.decision(explained, cfg, facts)
+function explain.decision(explained, cfg, facts, enabled)
+  enabled = enabled or enabled_rules(cfg)
   local decision = {
     action = explained[1], to = explained[2], reason = explained[3],
     rule = (explained[6] or explained[3] == "nothing_to_take_back")
@@ -124,16 +128,15 @@ function explain.decision(explained, cfg, facts)
     if check.name == "nothing_to_take_back" and decision.reason == "matched" then
       decision.takes_back = true
     elseif check.name == "lead_status_not_matched" then
-      check.expected = statuses_of(cfg)
+      check.expected = check.pass ~= true and enabled.statuses or nil
     elseif check.name == "conditions_not_met" then
-      check.rules = rules_tried(cfg, facts, explained[8], "at_once")
+      check.rules = rules_tried(cfg, enabled, facts, explained[8], "at_once")
     elseif check.name == "rule_disabled" and check.pass == false and facts.trigger == "lead_status_set" then
-      local statuses = statuses_of(cfg) -- all of them wait
-      check.expected = statuses[1] and statuses or nil
+      check.expected = not facts.lead_status and enabled.statuses[1] and enabled.statuses or nil -- all of them wait
     end
   end
-  add_waiting(decision, cfg, facts, explained[9])
-  local shadows = rules_tried(cfg, facts, explained[9] and explained[9].shadows, "shadow")
+  add_waiting(decision, cfg, enabled, facts, explained[9])
+  local shadows = rules_tried(cfg, enabled, facts, explained[9] and explained[9].shadows, "shadow")
   decision.shadows = shadows[1] and shadows or nil
   if facts.licensed ~= nil then
     add_licence(decision, facts.licensed)
@@ -254,10 +257,13 @@ function explain.one(self, about, event, any_lead_status)
   if not cfg then
     return nil, message, code
   end
+  if about.cfg ~= cfg then
+    about.cfg, about.enabled = cfg, enabled_rules(cfg)
+  end
   local decision = explain.decision(explained, cfg, {
     trigger = event.trigger, category = about.category, lead_status = event.lead_status, event = known,
     licensed = about.licensed,
-  })
+  }, about.enabled)
   add_late(self, decision, event, last)
   local at = event.at or self:_now()
   if decision.scheduled then

@@ -100,7 +100,7 @@ local function scrolling(html)
   html = html:gsub("<table>.-</table>", function(markup)
     count = count + 1
     return ('<div class="scroll" tabindex="0" role="region" aria-label="Table %d">%s</div>'):format(count,
-      markup:gsub("<th>", '<th scope="col">'):gsub("<th align", '<th scope="col" align'))
+      markup:gsub("<th></th>", "<td></td>"):gsub("<th>", '<th scope="col">'):gsub("<th align", '<th scope="col" align'))
   end)
   return (html:gsub("<pre>", '<pre tabindex="0">'))
 end
