@@ -22,12 +22,12 @@ end
 
 -- Names -----------------------------------------------------------------------------------------------------------------
 
--- The page of a Markdown file: doc/start/nginx.md is start-nginx.html, lua/leadcat/host/README.md host.html.
+-- The page of a Markdown file: spec/manual/start/nginx.md is start-nginx.html, lua/leadcat/host/README.md host.html.
 local function page_name(path)
   if path == "README.md" then
     return "readme.html"
   end
-  local name = path:gsub("^lua/leadcat/README", "manual"):gsub("^doc/", ""):gsub("^lua/leadcat/", "")
+  local name = path:gsub("^lua/leadcat/README", "manual"):gsub("^spec/manual/", ""):gsub("^lua/leadcat/", "")
     :gsub("/?README%.md$", ""):gsub("%.md$", ""):gsub("/", "-")
   return name:lower() .. ".html"
 end
@@ -185,7 +185,7 @@ local function build()
     write(name, html)
   end
   write("manual.css", read "spec/support/doc/manual.css")
-  write("grafana.json", read "doc/grafana.json")
+  write("grafana.json", read "spec/manual/grafana.json")
 end
 
 build()

@@ -3,7 +3,7 @@
 
 local annotations = require "support.annotations"
 local api = require "support.api"
-local examples = dofile "doc/examples.lua"
+local examples = dofile "spec/manual/examples.lua"
 local h = require "leadcat.render.html"
 
 local reference = {}
