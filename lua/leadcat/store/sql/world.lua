@@ -1,8 +1,12 @@
---- How a shared store decides and writes: it reads what there is of some companies in one statement, has the core
--- decide in memory about that (`store:walk`, src/store/scratch.h), by the same code as on one machine, and sends what
--- has changed as one statement, which compares and sets each company's row. Where a row has moved meanwhile, nothing
--- of that company is written, and it is read and decided anew.
+--- How a shared store decides and writes: it reads what there is of some companies in one statement, or remembers it, has the
+-- core decide in memory about that (`store:walk`, src/store/scratch.h), by the same code as on one machine, and sends what
+-- has changed as one statement, which compares and sets each company's row. Where a row is otherwise, nothing
+-- of that company is written, and it is decided anew.
+--
+-- What is remembered counts only once the statement that writes has compared it. What comes to nothing is compared with nothing:
+-- so it is read, and decided by that.
 
+local core = require "leadcat.core"
 local statements = require "leadcat.store.sql.statements"
 local theirs = require "leadcat.store.sql.theirs"
 
@@ -26,6 +30,7 @@ local QUEUED = 100 -- what the status of an entry is raised by that is there alr
 ---@field all_of? string a company of which everything is looked at
 ---@field beside? {names?: leadcat.sql.Names} companies stand where a CRM in this database says (store/sql/theirs.lua)
 
+-- The columns in the order in which `statements` gives them.
 local COMPANY = { "version", "newest", "category", "changed", "is_integer", "applying", "owner", "left", "retry_in",
   "attempts",
   "begun", "scheduled", "scheduled_at" }
@@ -49,20 +54,40 @@ local function add_once(list, seen, value)
   end
 end
 
+-- A company that is not there.
+local function new_company(text)
+  return { company = text, version = 0, newest = 0, changed = 0, attempts = 0, begun = 0 }
+end
+
+local CLOSE = 1024 * 1000 -- numbers of a second
+
+-- Behind which number new entries are numbered: by the clock, behind all of these companies, and behind those that this
+-- process has given just now. Others may give the same in the same millisecond, but each begins elsewhere in it, and
+-- where they still meet, no one's are overwritten (`statements.put`).
+local function last_number(self, found)
+  local last = math.floor(found.now * 1000) * 1024 + self.place
+  if self.given and self.given > last and self.given < last + CLOSE then
+    last = self.given
+  end
+  for _, company in ipairs(found.companies) do
+    last = math.max(last, company.newest)
+  end
+  return last
+end
+
 -- What the rows say. `entries` and `questions` are told by more than one of them.
 local function world_of(self, keys, rows)
   local found = { companies = {}, entries = {}, unchanged = {}, questions = {}, seen = {}, cursors = {},
     by_company = {}, categories = {} }
-  local seen, top = {}, 0
+  local seen, known = {}, {}
   for _, row in ipairs(rows) do
     local kind, key, record, numbers = row[1], row[2], row[3], row[4]
     if kind == 0 then
-      found.counter, found.now, found.revision = numbers[1], numbers[2] / 1000000, numbers[4]
-      top = math.max(top, math.floor(numbers[2] / 1000) * 1024 + numbers[3] % 1024)
+      found.counter, found.now, found.revision, found.cluster = numbers[1], numbers[2] / 1000000, numbers[3], numbers[4]
     elseif kind == 1 then
       local company = company_of(self, key, record, numbers)
       found.companies[#found.companies + 1], found.by_company[key] = company, company
-      top = math.max(top, company.newest)
+      known[#known + 1] = company
     elseif kind == 2 then
       add_once(found.entries, seen, record)
     elseif kind == 3 then
@@ -81,12 +106,12 @@ local function world_of(self, keys, rows)
   end
   for _, text in ipairs(keys.companies) do
     if not found.by_company[text] then
-      local company = { company = text, version = 0, newest = 0, changed = 0, attempts = 0, begun = 0 }
+      local company = new_company(text)
       found.companies[#found.companies + 1], found.by_company[text] = company, company
     end
   end
-  found.last = top
-  return found
+  found.last = last_number(self, found)
+  return found, known
 end
 
 -- Whether it is known where all companies stand.
@@ -122,7 +147,10 @@ function world.read(self, tenant, keys)
       rows[#rows + 1] = row
     end
   end
-  local found = world_of(self, keys, rows)
+  local found, known = world_of(self, keys, rows)
+  for _, company in ipairs(known) do
+    self.memory:learn(tenant, company)
+  end
   if beside and not put_categories(found, beside) then
     return nil, "a company has a category that is none of ours", "apart"
   end
@@ -130,6 +158,35 @@ function world.read(self, tenant, keys)
     found.unchanged[#found.unchanged + 1] = record
   end
   self:heard(found.counter, found.now)
+  return found
+end
+
+--- The same of what is remembered; nil where that is not enough.
+---@param self leadcat.sql.Store
+---@param tenant string
+---@param keys leadcat.sql.Keys
+---@param guesses? boolean companies that are not remembered are new
+---@return table? world with `is_recalled`
+function world.recall(self, tenant, keys, guesses)
+  if not self.offset or self:is_reconnected() then
+    return nil
+  end
+  local found = { companies = {}, entries = {}, unchanged = {}, questions = {}, seen = {}, cursors = {}, by_company = {},
+    now = self.offset + core.uptime(), cluster = self.cluster, is_recalled = true }
+  for i, text in ipairs(keys.companies) do
+    local company, record = self.memory:recall(tenant, text)
+    if company and (company.applying ~= nil) ~= (keys.entries ~= nil) or not company and not guesses then
+      return nil
+    end
+    company = company or new_company(text)
+    found.companies[i], found.by_company[text], found.entries[#found.entries + 1] = company, company, record
+  end
+  for i, entry in ipairs(keys.entries or {}) do
+    if found.companies[i].applying ~= entry then
+      return nil
+    end
+  end
+  found.last = last_number(self, found)
   return found
 end
 
@@ -220,12 +277,16 @@ local function company_rows(self, found, effects)
 end
 
 -- In the units of the columns. Entries with numbers behind the last one are new.
-local function to_columns(found, effects)
+local function to_columns(self, found, effects)
   for _, list in ipairs { effects.entries, effects.unchanged } do
     for _, item in ipairs(list) do
+      self.given = math.max(self.given or 0, item.entry)
       item.status = item.entry > found.last and item.status or item.status + QUEUED
       item.at, item.written = microseconds(item.at), microseconds(item.written)
     end
+  end
+  for _, item in ipairs(effects.changes) do
+    self.given = math.max(self.given or 0, item.made)
   end
   for _, item in ipairs(effects.questions) do
     item.expires_at = milliseconds(item.expires_at)
@@ -234,6 +295,44 @@ end
 
 local function is_empty(effects)
   return #effects.companies + #effects.entries + #effects.questions + #effects.unchanged == 0
+end
+
+-- Remembers what was written, and, of recalled companies that are otherwise, how they are. Gives the companies that were written, by
+-- their texts, and whether all others are known now.
+local function learn(self, tenant, found, rows, answer, records)
+  local written, are_known = {}, true
+  for _, text in ipairs(answer[1][1]) do
+    written[text] = true
+  end
+  for _, row in ipairs(rows) do
+    if written[row.company] then
+      row.version = row.version + 1
+      self.memory:learn(tenant, row, row.owner == self.owner and records[row.applying] or nil)
+    else
+      self.memory:forget(tenant, row.company)
+    end
+  end
+  local others = {}
+  for i = 2, #answer do
+    local company = company_of(self, answer[i][5], answer[i][6], answer[i][4])
+    others[company.company] = self.memory:learn(tenant, company) and company.version or nil
+  end
+  for _, row in ipairs(rows) do
+    are_known = are_known and (written[row.company] or (others[row.company] or row.version) ~= row.version)
+  end
+  return written, are_known
+end
+
+-- The ids of events that what was remembered does not tell of, each with its company.
+local function add_ids(params, entries)
+  local ids, companies, at = { n = 0 }, { n = 0 }, params.n
+  for _, item in ipairs(entries) do
+    if item.event_id and item.status < QUEUED then
+      ids.n, companies.n = ids.n + 1, ids.n + 1
+      ids[ids.n], companies[ids.n] = item.event_id, item.company
+    end
+  end
+  params[at + 1], params[at + 2], params.n = ids, companies, at + 2
 end
 
 ---@class leadcat.sql.Put
@@ -247,7 +346,7 @@ local OVERTAKEN = "22P02" -- what the statement says itself (`statements.put`)
 -- Whether nothing was written since somebody else was first: to a company, or with an event's id.
 local function may_try_again(code, problem)
   if not problem or code == "unavailable" then
-    return false
+    return code == "overtaken"
   elseif problem.sqlstate == "23505" then
     return problem.constraint == EVENT
   end
@@ -268,53 +367,73 @@ local function add_theirs(self, params, found, effects, how)
   return further
 end
 
--- Sends it. Gives the companies that were written, by their texts; or false, why: "stale" or "overtaken" ("theirs": a CRM's
--- company stayed as it was), or nil, message, code.
-local function put(self, tenant, found, effects, how)
-  local rows = company_rows(self, found, effects)
+-- The statement that writes it, with its parameters, marks that go along, and what else there is to do (`theirs.changes`); nil: a CRM's
+-- category has no name.
+local function compose(self, tenant, found, rows, effects, how)
   local marks = self:take_marks()
-  to_columns(found, effects)
+  to_columns(self, found, effects)
   local has = {
     entries = #effects.entries > 0, questions = #effects.questions > 0, unchanged = #effects.unchanged > 0,
-      changes = #effects.changes > 0, marks = #marks > 0,
-    cursor = how.cursor,
+    changes = #effects.changes > 0, marks = #marks > 0, cursor = how.cursor, recalled = found.is_recalled,
   }
   local statement, parts = statements.put(has, how.beside and self.theirs)
-  local params = { tenant, how.fence, how.all == true, self:ahead(), n = 4 }
+  local params = { tenant, how.fence, how.all == true, self:ahead(), found.cluster, n = 5 }
   add_columns(params, COLUMNS.companies, rows)
   local further = how.beside and add_theirs(self, params, found, effects, how)
-  if how.beside and not further then
-    self:keep_marks(marks)
-    return nil, "a category has no `external`", "apart"
-  end
   for _, part in ipairs(parts) do
-    if part == "cursor" then
+    if part == "recalled" then
+      add_ids(params, effects.entries)
+    elseif part == "cursor" then
       local cursor, at = how.cursor, params.n
       params[at + 1], params[at + 2], params[at + 3], params[at + 4] = cursor.name, cursor.before or "", cursor.text
-        or "",
-        cursor.anyhow == true
+        or "", cursor.anyhow == true
       params.n = at + 4
     else
       add_columns(params, COLUMNS[part], part == "marks" and marks or effects[part])
     end
   end
-  local answer, message, code, problem = self:run(statement, params, true, further)
+  return not (how.beside and not further) and statement or nil, params, marks, further
+end
+
+-- Packed records of entries, by their numbers.
+local function records_of(entries)
+  local records = {}
+  for _, item in ipairs(entries) do
+    records[item.entry] = item.record
+  end
+  return records
+end
+
+-- Sends it. Gives the companies that were written, by their texts, and all rows where some were not; or false, why: "stale" or
+-- "overtaken" ("theirs": a CRM's company stayed as it was), or nil, message, code. `found.are_known`: what was otherwise than
+-- remembered is known now.
+local function put(self, tenant, found, effects, how)
+  local rows = company_rows(self, found, effects)
+  local statement, params, marks, further = compose(self, tenant, found, rows, effects, how)
+  if not statement then
+    self:keep_marks(marks)
+    return nil, "a category has no `external`", "apart"
+  end
+  local answer, message, code, problem = self:run(statement, params, true, further, nil, found.is_recalled and self.sessions)
   if not answer then
     self:keep_marks(marks)
     if may_try_again(code, problem) then
-      return false, problem.message:find("leadcat: missed", 1, true) and "theirs" or "overtaken"
+      self:take_place()
+      return false, problem and problem.message:find("leadcat: missed", 1, true) and "theirs" or "overtaken"
     elseif how.beside and theirs.is_refused(code, problem) then
       return nil, message, "apart"
     end
     return nil, message, code == "overtaken" and "io" or code
-  elseif answer[1][2] == 0 then
+  end
+  if found.is_recalled then
+    self:heard(answer[1][4][1], answer[1][4][2] / 1000000)
+  end
+  if answer[1][2] == 0 then
     self:keep_marks(marks)
     return false, "stale"
   end
-  local written = {}
-  for _, text in ipairs(answer[1][1]) do
-    written[text] = true
-  end
+  local written
+  written, found.are_known = learn(self, tenant, found, rows, answer, records_of(effects.entries))
   for _, row in ipairs(rows) do
     if not written[row.company] then
       return written, rows
@@ -336,61 +455,99 @@ end
 ---@field keys fun(): leadcat.sql.Keys
 ---@field method string of the core's store
 ---@field arguments fun(found: table): ... behind the tenant
----@field count integer of arguments
 ---@field fence? boolean what is written was decided by rules
 ---@field cursor? table moves with it
 ---@field is_done? fun(results: table): boolean whether the cursor moves
 ---@field undo? fun(overtaken: table<string, true>): boolean takes back the results of these companies; whether any is left to be decided
 ---@field before? fun() is called before each try
 ---@field beside? {names?: leadcat.sql.Names} changes of companies are made in the CRM that is in this database
+---@field recalls? fun(keys: leadcat.sql.Keys): boolean, boolean? whether what is remembered will do, and whether other companies are taken for new
+---@field unproven? fun(written: table<string, true>): table<string, true> companies of results that rest on what was remembered, but for these
 
 local unpack = rawget(table, "unpack") or rawget(_G, "unpack")
 
+local RECALLS = 2 -- tries in which what is remembered will do
+
+-- What a call may look at: remembered or read. Nil: the rules are looked for first, `anew` or not.
+local function find(self, tenant, call, try, reads)
+  local keys = call.keys()
+  keys.beside = call.beside
+  if not reads and try <= RECALLS and call.recalls then
+    local recalls, guesses = call.recalls(keys)
+    local found = recalls and world.recall(self, tenant, keys, guesses)
+    if found then
+      return found, call.fence and self:fence(tenant) or nil
+    end
+  end
+  local found, message, code = world.read(self, tenant, keys)
+  if not found then
+    return nil, nil, message, code
+  end
+  local reconnected = self:is_reconnected()
+  local fence = call.fence and self:fence(tenant) or nil
+  if not reconnected and found.cluster == self.cluster and (not fence or fence == found.revision) then
+    return found, fence
+  end
+  local polled
+  polled, message, code = self:poll(true, try > 1 and not reconnected)
+  return nil, nil, not polled and message or nil, code
+end
+
+-- What was decided by what is remembered, and is not written: whether there is any, and whether it has to be read.
+local function take_back(call, found, written, rows)
+  if not call.unproven then
+    return next(written) == nil, true
+  end
+  local left, reads = call.unproven(written), not found.are_known
+  for company in pairs(left) do
+    reads = reads or not (rows and rows[company])
+  end
+  return next(left) ~= nil and call.undo(left), reads
+end
+
 local function change(self, tenant, call)
-  local beside, missed = call.beside, 0
+  local beside, missed, reads = call.beside, 0, false
   for try = 1, TRIES do
-    local keys = call.keys()
-    keys.beside = beside
-    local found, message, code = world.read(self, tenant, keys)
-    local reconnected = found and self:is_reconnected()
-    local fence = call.fence and self:fence(tenant) or nil
-    if not found then
+    local found, fence, message, code = find(self, tenant, call, try, reads)
+    if not found and message then
       return nil, message, code
-    elseif reconnected or fence and fence ~= found.revision then
-      found, message, code = self:poll(true, try > 1 and not reconnected)
-      if not found then
-        return nil, message, code
-      end
-    else
+    elseif found then
       if call.before then
         call.before()
       end
       local results = self:walk(tenant, found, call.method, call.arguments(found))
-      local effects = results[1]
-      if effects == nil then
-        return nil, results[2], results[3]
-      elseif not effects then
-        return { n = results.n - 1, unpack(results, 2, results.n) }
-      end
+      local effects, recalled = results[1], found.is_recalled
       local answer = { n = results.n - 1, unpack(results, 2, results.n) }
       local cursor = call.cursor and (not call.is_done or call.is_done(answer)) and call.cursor or nil
-      if is_empty(effects) and not cursor then
-        return answer
+      local written, why, is_left
+      if not effects and not recalled then
+        return effects == false and answer or nil, results[2], results[3]
+      elseif not effects then
+        reads = true -- it may be otherwise than remembered
+      elseif is_empty(effects) and not cursor then
+        written = {}
+      else
+        written, why, code = put(self, tenant, found, effects, {
+          fence = fence, all = not call.undo or cursor ~= nil, cursor = cursor, beside = beside,
+        })
+        answer.wrote = true
       end
-      local written, why
-      written, why, code = put(self, tenant, found, effects, {
-        fence = fence, all = not call.undo or cursor ~= nil, cursor = cursor, beside = beside,
-      })
-      answer.wrote = true
-      if written == nil then
+      if effects and written == nil then
         return nil, why, code
-      elseif written and (not why or not call.undo or not call.undo(world.left_out(written, why))) then
+      elseif written and recalled then
+        is_left, reads = take_back(call, found, written, why)
+      elseif written then
+        is_left = why and call.undo and call.undo(world.left_out(written, why))
+      end
+      if written and not is_left then
         return answer
       end
-      self.overtaken = self.overtaken + 1
+      self.overtaken = self.overtaken + (recalled and 0 or 1)
+      reads = reads or effects and not written
       if why == "stale" then
-        found, message, code = self:poll(true)
-        if not found then
+        local polled
+        polled, message, code = self:poll(true)
+        if not polled then
           return nil, message, code
         end
       elseif why == "theirs" then
