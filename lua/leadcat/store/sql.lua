@@ -130,7 +130,7 @@ end
 
 --- Has new entries begin elsewhere in a millisecond: somebody else has given the same numbers.
 function Store:take_place()
-  self.place = (self.place + 1 + math.floor(self.owner / 1024) % 1023) % 1024
+  self.place, self.given = (self.place + 1 + math.floor(self.owner / 1024) % 1023) % 1024, nil
 end
 
 -- The node's own store -----------------------------------------------------------------------------------------------
