@@ -8,6 +8,7 @@ local common = require "leadcat.cli.common"
 local companies = require "leadcat.cli.companies"
 local configs = require "leadcat.cli.config"
 local deliveries = require "leadcat.cli.deliveries"
+local drift = require "leadcat.cli.drift"
 local explain = require "leadcat.cli.explain"
 local history = require "leadcat.cli.history"
 local inspect = require "leadcat.cli.inspect"
@@ -28,10 +29,10 @@ local INTERRUPTED = 130 -- the exit status: what shells give for a program that 
 
 -- In the order of the help.
 local COMMANDS = {
-  configs.init, configs.config, store.check, inspect, replay, backfill, simulate, explain, questions.confirmations,
-  questions.resolve, store.maintain, store.backup, store.compact, history.history, history.undo,
-  history.cancel, changes.changes, companies.move, companies.merge, companies.gone, companies.forget, outbox.outbox,
-  worker.worker, deliveries.deliveries, notices.notices, shared.shared,
+  configs.init, configs.config, store.check, inspect, replay, backfill, simulate, drift, explain,
+  questions.confirmations, questions.resolve, store.maintain, store.backup, store.compact, history.history,
+  history.undo, history.cancel, changes.changes, companies.move, companies.merge, companies.gone, companies.forget,
+  outbox.outbox, worker.worker, deliveries.deliveries, notices.notices, shared.shared,
 }
 
 local function print_version()

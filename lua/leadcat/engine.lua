@@ -13,9 +13,11 @@ local cursor = require "leadcat.events.cursor"
 local decider = require "leadcat.rules.decider"
 local deliveries = require "leadcat.operations.deliveries"
 local event_of = require "leadcat.events.event"
+local drift = require "leadcat.insight.drift"
 local explain = require "leadcat.rules.explain"
 local forget = require "leadcat.past.forget"
 local handle = require "leadcat.events.handle"
+local held = require "leadcat.events.held"
 local later = require "leadcat.events.later"
 local json = require "leadcat.util.json"
 local merged = require "leadcat.util.merged"
@@ -26,7 +28,9 @@ local platform = require "leadcat.util.platform"
 local protected = require "leadcat.util.protected"
 local question = require "leadcat.events.question"
 local search = require "leadcat.past.search"
+local set_right = require "leadcat.insight.set_right"
 local settings = require "leadcat.rules.save"
+local shadow = require "leadcat.insight.shadow"
 local simulate = require "leadcat.past.simulate"
 local triggers = require "leadcat.rules.triggers"
 local undo = require "leadcat.past.undo"
@@ -41,6 +45,8 @@ local upkeep = require "leadcat.operations.upkeep"
 ---@field try_out? fun(): true?, string? whether it can do all of its work, asked by `leadcat worker` before it begins: nil, message when a name is wrong or a right is missing
 ---@field facts? fun(requests: leadcat.FactsRequest[], tenant: string): table[]?, string? what is known of companies, by the names asked for, in the order of the requests; nil, message when it cannot be read
 ---@field fields? leadcat.Field[] what conditions may compare, for the settings tab
+---@field sales? fun(companies: (string|integer)[], tenant: string): (leadcat.CurrentSales|false)[]?, string? what the sales and contacts of up to 1,000 companies are now, in the same places; false where nothing is known of them. For `drift`
+---@field list_companies? fun(after: string|integer|nil, limit: integer, tenant: string, since?: number): (string|integer)[]?, string? the ids of at most `limit` companies behind `after` (nil: the first), in an order that does not change; with `since` those may be left out whose sales and contacts have not changed since then. For `drift`
 ---@field can? fun(actor: leadcat.Actor, permission: string, subject: any, tenant: string): boolean, string? or false, and why not
 ---@field licensed? fun(tenant: string): boolean
 ---@field company_name? fun(company: string|integer, tenant: string): string? what the company is called where it is shown to users; default its id
@@ -65,6 +71,13 @@ local upkeep = require "leadcat.operations.upkeep"
 ---@field strings leadcat.Strings the texts that users see
 ---@field record_unchanged? number the share of unchanged events that is recorded; 1: all
 ---@field readonly boolean whether the store is only read
+---@field _tenant string
+---@field _shared leadcat.Shared
+---@field _store leadcat.Store
+---@field _companies table the host adapter, as in leadcat.Shared
+---@field _hooks table<string, function[]> guards and listeners, by name
+---@field _in_flight table<string, table<string, leadcat.Flight>> by tenant and company
+---@field _run? string the id of the run that it works for
 local Engine = {}
 
 Engine.config, Engine.check, Engine.save = settings.config, settings.check, settings.save
@@ -73,6 +86,7 @@ Engine.triggers = triggers.triggers
 Engine.handle, Engine.handle_many, Engine._report = handle.handle, handle.handle_many, handle.report
 Engine.explain, Engine.why = explain.explain, explain.why
 Engine.backfill = backfill.backfill
+Engine.drift, Engine.set_right = drift.drift, set_right.set_right
 Engine.cursor = cursor.cursor
 Engine.changes = changes.changes
 Engine.undo, Engine.retry, Engine.cancel = undo.undo, undo.retry, later.cancel
@@ -86,6 +100,8 @@ Engine.view, Engine.render, Engine.company_name = question.view, question.render
 Engine.deliveries, Engine.delivery = deliveries.deliveries, deliveries.delivery
 Engine.retry_delivery, Engine.drop_delivery = deliveries.retry_delivery, deliveries.drop_delivery
 Engine.notices = notices.notices
+Engine.held, Engine.release, Engine.drop = held.held, held.release, held.drop
+Engine.shadow, Engine.make_real = shadow.shadow, shadow.make_real
 Engine.retry_notices, Engine.drop_notices = notices.retry_notices, notices.drop_notices
 Engine.apply_pending = upkeep.apply_pending
 Engine.maintain, Engine.sweep, Engine.probe, Engine.backup = upkeep.maintain, upkeep.sweep, upkeep.probe, upkeep.backup
@@ -93,9 +109,14 @@ Engine.maintain, Engine.sweep, Engine.probe, Engine.backup = upkeep.maintain, up
 -- What writes, whatever it is asked. Previews only read; where `undo` and `backfill` write, the store refuses it.
 local WRITES = {
   "save", "revert", "handle", "handle_many", "retry", "cancel", "flush", "resolve", "recover", "maintain", "sweep",
-  "apply_pending", "retry_delivery", "drop_delivery", "retry_notices", "drop_notices",
+  "apply_pending", "retry_delivery", "drop_delivery", "retry_notices", "drop_notices", "make_real",
+  "release", "drop",
 }
 local HOOKS = { "guard", "updated", "awaiting_confirmation", "unchanged", "failed", "not_taken" }
+local SIMULATE = {
+  config = options_of.of_type "table", against = options_of.of_type "table", start_category = options_of.id,
+  on_progress = options_of.of_type "function", limit = options_of.limit,
+}
 local OWN_FIELDS = { { "category", "field_category" }, { "category.rank", "field_rank" } } -- and their names
 local MAX_TENANT = 64
 local MOST_KEPT = 2 ^ 17 -- engines of other tenants; each takes about 300 bytes
@@ -239,9 +260,9 @@ end
 
 --- Whether the actor may. Without an actor it is the program itself, which may do everything.
 ---@param actor? leadcat.Actor
----@param permission "configure"|"undo"|"view"|"report"|"confirm"|"assign"|"forget"
----@param subject? table what it is about: an event, an entry, a confirmation, a revision; of the counters {metrics = true}; of `assign` {company, to?}; of `forget` {company?, contact?, actor?}
----@return boolean? allowed, string? message, string? code message: the host's words for a refusal; with a code, why it could not say
+---@param permission "configure"|"undo"|"view"|"report"|"confirm"|"assign"|"release"|"forget"
+---@param subject? table what it is about: an event, an entry, a confirmation, a revision; of the counters {metrics = true}; of `assign` {company, to?}; of `release` {rule} or an entry; of `forget` {company?, contact?, actor?}
+---@return boolean? allowed, string? message, string? code message: the host's words for a refusal; code `unavailable`: the host could not say
 function Engine:can(actor, permission, subject)
   self:_check_open()
   if actor == nil then
@@ -315,7 +336,7 @@ function Engine:fields()
 end
 
 --- Whether the host licenses the tenant; nil when it does not license at all.
----@return boolean? licensed, string? message, string? code set when the host could not say
+---@return boolean? licensed, string? message, string? code `unavailable`: the host could not say
 function Engine:licensed()
   self:_check_open()
   if not self.host.licensed then
@@ -337,7 +358,7 @@ function Engine:_category(event)
 end
 
 --- Finishes the changes of this tenant that a crash or a failing host has left unfinished and that are due.
----@return {finished: integer, failed: integer, busy: integer}? counts, string? message, string? code
+---@return {finished: integer, failed: integer, busy: integer}? counts, string? message, string? code `unavailable`, `full`, `io`, `corrupt`: of the first failure; everything else was done
 function Engine:recover()
   self:_check_open()
   return self._companies.recover(self)
@@ -345,11 +366,28 @@ end
 
 -- Looking back --------------------------------------------------------------------------------------------------------
 
+---@class (exact) leadcat.HistoryQuery
+---@field company? string|integer
+---@field actor? string|integer an id, or a whole name
+---@field sale? string|integer the id of the sale whose events they are of
+---@field trigger? string
+---@field status? string of an entry; also `waiting`: what waits for an answer now
+---@field revision? integer of the config that decided
+---@field run? string the id of a replay, backfill or undo of many
+---@field since? number seconds since 1970
+---@field before? number seconds since 1970
+---@field unchanged? boolean also the unchanged events that `record_unchanged` has kept
+---@field company_name? string a part of a name or an id, without regard to case and accents (the host is asked for 500 names, at most)
+---@field actor_name? string likewise
+---@field folded? boolean a question that is closed is left out, for the entry of its answer tells of both
+---@field limit? integer 1 to 1,000; default 100
+---@field after? integer an entry, to go on behind it
+
 --- The journal, newest first. Only `company` has an index: with other filters a page may have fewer entries than
 --- `limit`, or none, and yet not be the last.
----@param query? {company?: string|integer, actor?: string|integer, sale?: string|integer, trigger?: string, status?: string, revision?: integer, run?: string, since?: number, before?: number, limit?: integer, after?: integer, unchanged?: boolean, company_name?: string, actor_name?: string, folded?: boolean} actor: an id, or a whole name; company_name, actor_name: a part of a name or an id, without regard to case and accents (the host is asked for 500 names, at most); status: also `waiting`, what waits for an answer now; folded: a question that is closed is left out, for the entry of its answer tells of both; since, before: seconds since 1970; sale: the id of the sale whose events they are of, 42 and "42" are one; limit: 1 to 1000, default 100; after: an entry, to go on after it; unchanged: also the unchanged events that `record_unchanged` has kept
+---@param query? leadcat.HistoryQuery
 ---@return leadcat.Entry[]? entries
----@return integer|string|nil next, string? code next: as `after` of the next page; nil at the end (or the message)
+---@return integer|string|nil next, string? code next: as `after` of the next page; nil at the end (or the message); code `unavailable`, `io`, `corrupt`: the store cannot be read
 function Engine:history(query)
   self:_check_open()
   query = options_of.check(query, search.QUERY)
@@ -363,14 +401,21 @@ function Engine:history(query)
   return search.page(self, query, company, actor, sale)
 end
 
+---@class (exact) leadcat.SimulateOptions
+---@field config? leadcat.Config default: the saved one
+---@field against? leadcat.Config the report compares `config` to it
+---@field start_category? integer|string the id or name of the category of companies that no event says anything of
+---@field on_progress? fun(events: integer)
+---@field limit? integer with `against`: companies that are listed; default 100
+
 --- What a config would have done with these events. Writes nothing. With `against`, the report compares `config` to it.
 ---@param events leadcat.Event[]|fun(): leadcat.Event?
----@param options? {config?: leadcat.Config, against?: leadcat.Config, start_category?: integer|string, on_progress?: fun(events: integer), limit?: integer} config: default the saved one; limit, with `against`: companies listed, default 100
+---@param options? leadcat.SimulateOptions
 ---@return table|leadcat.Comparison|nil report {events, outcomes, categories, companies}; with `against` a leadcat.Comparison, in which `before` is that config
----@return string? message, string? code
+---@return string? message, string? code `invalid`: a config, the start category or an event; or that of the iterator
 function Engine:simulate(events, options)
   self:_check_open()
-  options = options or {}
+  options = options_of.check(options, SIMULATE)
   local cfg, message, code = options.config
   if cfg == nil then
     cfg, message, code = self:config()
@@ -393,11 +438,27 @@ function Engine:simulate(events, options)
   return simulate.run(cfg, events, how)
 end
 
---- Calls `fn` from now on. A `guard` is called before a matched event is written: fn(event, decision, {facts, tenant}) returns nothing
--- to go on, false and a reason to veto, or the id of another target. The others are called afterwards: fn(event,
--- outcome).
+---@class leadcat.About what a guard or a listener is told besides
+---@field tenant string whose event it is: guards and listeners are those of all tenants
+---@field facts? table<string, any> of a guard: what is known of the company, by the names that conditions use
+
+---@alias leadcat.GuardFunction fun(event: leadcat.Event, decision: leadcat.Guarded, about: leadcat.About): (integer|false)?, string? nothing to go on; false and why to veto; or the id of another target
+
+---@alias leadcat.ListenerFunction fun(event: leadcat.Event, outcome: leadcat.Outcome, about: leadcat.About) what it raises is counted, and goes no further
+
+---@class leadcat.Guarded a copy of the decision that the guard is asked about
+---@field action "update"|"confirm"
+---@field to integer
+---@field from integer
+---@field reason string
+---@field rule string the rule's key
+---@field revision integer
+
+--- Calls `fn` from now on, for the events of all tenants. A `guard` is called before a matched event is written, and may veto or
+-- change it; it may be asked again about the same event, when that was decided anew. The others are listeners: they are called
+-- afterwards, when the event has come to what their name says.
 ---@param name "guard"|"updated"|"awaiting_confirmation"|"unchanged"|"failed"|"not_taken" not_taken: the event could not be taken; the outcome has `code` and `error`
----@param fn function
+---@param fn leadcat.GuardFunction|leadcat.ListenerFunction
 function Engine:on(name, fn)
   self:_check_open()
   if not self._hooks[name] then
@@ -411,7 +472,7 @@ end
 
 --- This process's counters of the tenant, and the state of the store.
 ---@return table? stats {outcomes = {[trigger] = {[status] = {[reason] = n}}}, hook_errors, hook_error?, config = {used, size (bytes), readers, max_readers}, journal = likewise, commits = {count, seconds, slowest (seconds)}, shared?}; shared: as the store has it (lua/leadcat/store/init.lua)
----@return string? message, string? code
+---@return string? message, string? code `unavailable`, `io`, `corrupt`: the store cannot be read
 function Engine:stats()
   self:_check_open()
   local stats, message, code = self._store:stats()

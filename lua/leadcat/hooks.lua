@@ -25,10 +25,10 @@ local hooks = {}
 ---@field at? number when it was saved, in seconds since 1970
 ---@field actor? leadcat.Actor who saved it
 
----@class leadcat.SaleSaved: leadcat.Saved
+---@class (exact) leadcat.SaleSaved: leadcat.Saved
 ---@field statuses? table<any, "open"|"won"|"lost"|"stalled"> what the CRM's own words for a sale's status mean
 
----@class leadcat.ContactSaved: leadcat.Saved
+---@class (exact) leadcat.ContactSaved: leadcat.Saved
 ---@field statuses? table<any, integer> which lead statuses the CRM's own words are
 
 local STATUSES = { open = true, won = true, lost = true, stalled = true }

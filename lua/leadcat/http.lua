@@ -1,7 +1,7 @@
 --- The routes, without a server: a plain request table goes in, a plain response table comes out. `resty.lua` is the
 -- adapter for nginx. This file decides who may call a route; `http/events.lua`, `http/api.lua`, `http/changes.lua`,
 -- `http/companies.lua`, `http/pages.lua`, `http/settings.lua`, `http/versions.lua`, `http/history.lua`,
--- `http/undoing.lua` and `http/hooks.lua` do what it does.
+-- `http/undoing.lua`, `http/hooks.lua` and `http/openapi.lua` do what it does.
 
 local as_text = require "leadcat.util.as_text"
 local api = require "leadcat.http.api"
@@ -11,6 +11,7 @@ local companies = require "leadcat.http.companies"
 local events = require "leadcat.http.events"
 local history = require "leadcat.http.history"
 local hooks = require "leadcat.http.hooks"
+local openapi = require "leadcat.http.openapi"
 local options_of = require "leadcat.util.options"
 local pages = require "leadcat.http.pages"
 local protected = require "leadcat.util.protected"
@@ -23,9 +24,9 @@ local versions = require "leadcat.http.versions"
 local fail = response.fail
 
 local http = {}
----@class leadcat.http.Options
+---@class (exact) leadcat.http.Options
 ---@field engine leadcat.Engine|fun(): leadcat.Engine
----@field authenticate fun(request: leadcat.http.Request): leadcat.Actor?, string? the actor and the tenant; nil: not signed in
+---@field authenticate fun(request: leadcat.http.Request): leadcat.Actor?, string? the actor and the tenant (default: that of the engine); nil: not signed in. What it raises is logged, and the request is `unavailable`
 ---@field prefix? string of all paths; default "/leadcat"
 ---@field frame_ancestors? string who may frame the pages, as in Content-Security-Policy; default "'self'"
 ---@field hooks? table<string, leadcat.webhook.Hook> webhooks, of leadcat.source.webhook, by the end of their address `/hooks/{name}`
@@ -73,6 +74,7 @@ local ROUTES = {
   ["/api/forget"] = { POST = { companies.forget, "forget" } },
   ["/metrics"] = { GET = { api.metrics, "view" } },
   ["/health"] = { open = true, GET = { api.health } },
+  ["/openapi.json"] = { open = true, GET = { openapi.get } },
 }
 for _, name in ipairs(assets.NAMES) do
   ROUTES["/" .. name] = { open = true, GET = { assets.get } }
@@ -92,6 +94,32 @@ local PATTERNS = {
   { "^/api/companies/(.+)/merge$", { POST = { companies.merge, "assign" } } },
   { "^/api/companies/(.+)/delete$", { POST = { companies.delete, "assign" } } },
 }
+
+-- The path of a pattern, with the id in braces.
+local function path_of(pattern)
+  return (pattern:match "^%^(.-)%$$":gsub("%b()", "{id}"):gsub("/%?%.%*$", ""))
+end
+
+--- All routes, in no order: {path, method, permission}, with `{id}` in paths, and what the table of routes says of them. What
+-- a route without a permission finds is asked about by its handler.
+---@return {path: string, method: string, permission?: string, page?: boolean, open?: boolean}[]
+function App.routes()
+  local list = {}
+  local function add(path, route)
+    for _, method in ipairs { "GET", "POST", "PUT" } do
+      list[#list + 1] = route[method] and {
+        path = path, method = method, permission = route[method][2], page = route.page, open = route.open,
+      }
+    end
+  end
+  for path, route in pairs(ROUTES) do
+    add(path, route)
+  end
+  for _, row in ipairs(PATTERNS) do
+    add(path_of(row[1]), row[2])
+  end
+  return list
+end
 
 local function find_route(path)
   if ROUTES[path] then

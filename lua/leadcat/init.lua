@@ -98,7 +98,7 @@ local function check_host(host)
   end
 end
 
----@class leadcat.Options
+---@class (exact) leadcat.Options
 ---@field path string the directory of the store; made when its parent exists
 ---@field host? leadcat.Host default: companies are kept in the same store (`leadcat.host.lmdb`)
 ---@field tenant? string 0 to 64 bytes; default "". With it, `maintain` is for this tenant only, else for all
@@ -107,7 +107,7 @@ end
 ---@field queue? integer with `shared` in nginx, how many events of a worker may wait for the database; those beyond are `unavailable` at once. Default 1000
 ---@field durability? "full"|"relaxed"|"primary" full (the default): what is acknowledged is on disk, and with `shared` on a standby's as well. relaxed: a power failure may undo the newest changes. primary: with `shared`, one machine is enough
 ---@field confirmation_ttl? number seconds until a question expires; default 7 days
----@field retention? {age?: number|false, count?: integer|false} how much of the journal is kept, with its seen event ids and closed confirmations: entries of the last `age` seconds (default two years), at most `count` of them (default 10 million); false: no limit
+---@field retention? leadcat.Retention how much of the journal is kept, with its seen event ids and closed confirmations
 ---@field map_size? integer bytes the journal may have in use (at most 1 GiB of it for configs), from now on and for all processes, if what is in use fits; default: as it was given last, or 16 GiB. Not allocated ahead
 ---@field max_readers? integer reader slots, at least twice the number of workers; default 1024
 ---@field clock? fun(): number seconds since 1970
@@ -122,7 +122,11 @@ end
 ---@field mode? integer of the files that are made, whatever the umask, such as tonumber("660", 8); of the directory, if it is made, with the right to search it. Default: 640 less the umask
 ---@field render? leadcat.Render replaces parts of what users see
 
----@class leadcat.Render
+---@class (exact) leadcat.Retention
+---@field age? number|false seconds: older entries are removed; default two years; false: no limit
+---@field count? integer|false how many entries are kept at most; default 10 million; false: no limit
+
+---@class (exact) leadcat.Render what replaces leadcat's own
 ---@field html? fun(view: leadcat.View, options?: table): string instead of `leadcat.render.confirmation`
 ---@field text? fun(view: leadcat.View): string instead of `leadcat.render.text`
 ---@field json? fun(view: leadcat.View): string

@@ -2,6 +2,7 @@
 -- timers that maintain a store.
 
 local http = require "leadcat.http"
+local options_of = require "leadcat.util.options"
 local protected = require "leadcat.util.protected"
 local request_of = require "leadcat.http.request"
 local unicode = require "leadcat.util.unicode"
@@ -70,10 +71,11 @@ end
 ---@param options leadcat.http.Options
 function resty.serve(options)
   local request = receive()
-  if not request then
-    return ngx.exit(431) -- Request Header Fields Too Large
+  if request then
+    send(http.new(options):respond(request))
+  else
+    ngx.exit(431) -- Request Header Fields Too Large
   end
-  send(http.new(options):respond(request))
 end
 
 -- Timers --------------------------------------------------------------------------------------------------------------
@@ -103,11 +105,17 @@ local function stepper(engine, source)
   end
 end
 
+local START = { sources = options_of.of_type("table", "a list of sources") }
+
+---@class (exact) leadcat.StartOptions
+---@field sources? leadcat.Source[] such as hooks of leadcat.source.webhook: the first worker steps them every second
+
 --- Starts the timers, in `init_worker_by_lua`. Each worker adds its counts to the store's. The first one maintains the
 -- store, at once and then every half minute. A store that is only read needs none.
 ---@param engine leadcat.Engine of any tenant: all are maintained
----@param options? {sources?: leadcat.Source[]} such as hooks of leadcat.source.webhook: the first worker steps them every second
+---@param options? leadcat.StartOptions
 function resty.start(engine, options)
+  options = options_of.check(options, START, "leadcat.resty.start: ")
   if engine.readonly then
     return
   end
@@ -123,7 +131,7 @@ function resty.start(engine, options)
   if ngx.worker.id() == 0 then
     assert(ngx.timer.at(0, maintain))
     assert(ngx.timer.every(MAINTAIN_SECONDS, maintain))
-    for _, source in ipairs(options and options.sources or {}) do
+    for _, source in ipairs(options.sources or {}) do
       assert(ngx.timer.every(STEP_SECONDS, stepper(engine, source)))
     end
   end

@@ -291,6 +291,29 @@ describe("conditions", function()
     end
   end)
 
+  it("compare texts of any length, byte by byte", function()
+    local long = "AbCdEfGhIjKl"
+    for size = 0, #long do
+      local cfg = random_config()
+      local value = long:sub(1, size)
+      cfg.categories[1].group, cfg.categories[1].rank = "potential_customer", nil
+      cfg.rules = { { trigger = "sale_won", enabled = true, set_category = 2, ask = false } }
+      local function holds_for(is, fact)
+        cfg.rules[1].when = { { { field = "sale.type", is = is, value = value } } }
+        local fast = decider_of.new(core.decider(cfg, OWN))
+        return select(3, fast("sale_won", 1, nil, { sale = { type = fact } })) == "matched"
+      end
+      assert.is_true(holds_for("equals", value:lower()), value)
+      assert.is_true(holds_for("starts_with", long), value)
+      assert.is_true(holds_for("contains", long:upper()), value)
+      for at = 1, size do
+        local other = value:sub(1, at - 1) .. "#" .. value:sub(at + 1)
+        assert.is_false(holds_for("equals", other), other)
+        assert.is_false(holds_for("starts_with", other .. "m"), other)
+      end
+    end
+  end)
+
   it("handle and simulate alike", function()
     math.randomseed(4711)
     for _ = 1, times(25) do

@@ -94,6 +94,20 @@ describe("a guard", function()
     engine:close()
   end)
 
+  it("is told the tenant, as listeners are", function()
+    local engine = open { sale_won = CUSTOMER }
+    local told = {}
+    engine:on("guard", function(_, _, about) told[#told + 1] = "guard of " .. about.tenant end)
+    engine:on("updated", function(_, _, about) told[#told + 1] = "updated of " .. about.tenant end)
+    local other = engine:tenant "other"
+    assert(other:save(stores.config { sale_won = CUSTOMER }))
+    assert(other.host:create("Acme", LEAD))
+    assert.equal("updated", other:handle(EVENT).status)
+    assert.equal("updated", engine:handle(EVENT).status)
+    assert.same({ "guard of other", "updated of other", "guard of ", "updated of " }, told)
+    engine:close()
+  end)
+
   it("is asked only about what matched, and not about duplicates", function()
     local engine = open { sale_won = CUSTOMER }
     local asked = 0

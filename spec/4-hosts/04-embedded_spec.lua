@@ -113,7 +113,8 @@ describe("the embedded host", function()
       { "integer from 1 to 2147483647 expected", function() host:create("Acme", 2 ^ 31) end },
       { "integer from 1 to 2147483647 expected", function() host:create("Acme", 1.5) end },
       { "number expected, got string", function() host:create("Acme", "1") end },
-      { "unknown option 'cam' %(there are can, facts, fields, licensed%)", function() lmdb.new { cam = print } end },
+      { "unknown option 'cam' %(there are can, facts, fields, licensed, sales%)",
+        function() lmdb.new { cam = print } end },
       { "option 'can': a function expected, got boolean", function() lmdb.new { can = true } end },
     } do
       assert.error_matches(row[2], row[1])

@@ -305,7 +305,8 @@ describe("the journal", function()
     local engine = open {}
     for _, row in ipairs {
       { { companies = 1 }, "unknown option 'companies' %(there are actor, actor_name, after, before, " },
-      { { status = "done" }, "option 'status': one of applying, updated, .*, deleted, waiting expected, got 'done'" },
+      { { status = "done" },
+        "option 'status': one of applying, updated, .*, deleted, shadow, held, waiting expected, got 'done'" },
       { { trigger = "x" }, "option 'trigger': one of sale_registered, .* expected, got 'x'" },
       { { actor = "" }, "actor must have 1 to 255 bytes" },
       { { limit = "2" }, "option 'limit': an integer expected, got '2'" },

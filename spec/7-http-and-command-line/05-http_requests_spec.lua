@@ -158,6 +158,28 @@ describe("every response", function()
     site.engine:close()
   end)
 
+  it("gives `authenticate` headers that it can go through, as texts", function()
+    local site = new_site()
+    local seen
+    site.app = http.new { engine = site.engine, authenticate = function(request)
+      seen = {}
+      for name, value in pairs(request.headers) do
+        seen[name] = value
+      end
+      return request.headers["x-user"] and ACTORS.ann
+    end }
+    local sent = { cookie = { "a=1", "b=2" }, ["x-tag"] = "7", accept = "text/html" }
+    local function ask_as(user)
+      sent["x-user"] = user
+      return site.app:respond { method = "GET", path = "/leadcat/api/config", headers = sent }.status
+    end
+    assert.equal(200, ask_as "ann")
+    assert.same({ cookie = "a=1; b=2", ["x-tag"] = "7", accept = "text/html", ["x-user"] = "ann" }, seen)
+    assert.equal(400, ask_as { "ann", "bob" }) -- nobody goes by one of the two
+    assert.is_nil(seen["x-user"])
+    site.engine:close()
+  end)
+
   it("is answered for absent headers that are false, as for those that are nil", function()
     local site = new_site()
     local none = setmetatable({}, { __index = function() return false end })

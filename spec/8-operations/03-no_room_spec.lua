@@ -98,12 +98,12 @@ describe("a store that cannot be opened", function()
         mdb_dump -n -s meta '%s' | %s >'%s/dump' && mdb_load -n -s meta -f '%s/dump' '%s'
       ]]):format(file, edit, path, path, file)))
     end
-    set_format "05000000"
+    set_format "06000000"
     local code, message = fails(path)
     assert.equal("corrupt", code)
-    assert.matches("format 5", message)
+    assert.matches("format 6", message)
     assert.matches("use a newer leadcat", message)
-    set_format "04000000"
+    set_format "05000000"
     assert(stores.open { path = path }):close()
   end)
 end)

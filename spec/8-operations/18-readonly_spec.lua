@@ -44,6 +44,7 @@ local READS = {
   backfill_preview = function(e)
     return e:backfill({ { trigger = "sale_lost", company = "New", at = 5 } }, { preview = true })
   end,
+  drift = function(e) return e:drift { kinds = { "in_step", "open", "no_sales" } } end,
   companies = function(e) return e.host:get "Bolt" end,
 }
 
@@ -62,6 +63,10 @@ local WRITES = {
   forget = function(e) return e:forget { company = "acme" } end,
   cancel = function(e) return e:cancel(entry_of(e), { actor = ANN }) end,
   backfill = function(e) return e:backfill { { trigger = "sale_lost", company = "New", at = 5 } } end,
+  set_right = function(e)
+    local event = { trigger = "sale_lost", company = "New" }
+    return e:set_right { { company = "New", can_be_set = true, events = { event } } }
+  end,
   recover = function(e) return e:recover() end,
   maintain = function(e) return e:maintain() end,
   sweep = function(e) return e:sweep() end,

@@ -109,6 +109,13 @@ describe("what a node remembers of companies", function()
     assert.equal("duplicate", again.status)
   end)
 
+  it("keeps the mark of what came to nothing here a moment ago", function()
+    register()
+    assert.equal("already_in_category", handle(first, "sale_registered", { id = "n" }).reason)
+    assert.equal("duplicate", handle(first, "sale_registered", { id = "n" }).status)
+    assert.equal("duplicate", handle(first, "sale_won", { id = "n" }).status)
+  end)
+
   it("is of one database: with the id of another one in its place, nothing is written", function()
     register()
     local before = handle(first, "sale_won", { id = "w" }).key:match "^[^-]*"
@@ -172,7 +179,8 @@ describe("what a node remembers of companies", function()
         nothing[i] = "NULL"
       end
       assert(session:run(pg.statement(("PREPARE %s AS %s"):format(name, made.sql))))
-      local plan = assert(session:run(pg.statement(("EXPLAIN EXECUTE %s(%s)"):format(name, table.concat(nothing, ", ")))))
+      local explain = ("EXPLAIN EXECUTE %s(%s)"):format(name, table.concat(nothing, ", "))
+      local plan = assert(session:run(pg.statement(explain)))
       for _, row in ipairs(plan) do
         local key = row[1]:match "Index Cond: %(%(tenant = %$1%) AND %(([%w_]+) >= "
         found[key or ""] = (found[key or ""] or 0) + 1

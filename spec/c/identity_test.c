@@ -146,7 +146,7 @@ static void test_format_2(void) {
   store = open_store();
   CHECK(lc_store_epochs(store)->count == epochs);
   CHECK(lc_begin_read(store, LC_PART_JOURNAL, &txn, NULL) == LC_OK);
-  CHECK(lc_get_record(store, txn, LC_TABLE_META, &key, &format, sizeof format) == 0 && format == 4);
+  CHECK(lc_get_record(store, txn, LC_TABLE_META, &key, &format, sizeof format) == 0 && format == 5);
   CHECK(lc_get_record(store, txn, LC_TABLE_META, &last_key, &after, sizeof after) == 0);
   CHECK(after.number == before.number && after.written == before.written);
   lc_end_read(store, LC_PART_JOURNAL);

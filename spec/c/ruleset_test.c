@@ -278,6 +278,65 @@ static void test_names(void) {
 
 static void test_flips(const lc_config *config);
 
+/* ---- shadows, and limits ------------------------------------------------------------------- */
+
+static const lc_rule trial_rules[] = {
+  { .trigger = LC_SALE_WON, .to = OPPORTUNITY, .id = 7, .when = { 0, 3 }, .limit = 500, .limit_hours = 1 },
+  { .trigger = LC_SALE_WON, .to = CUSTOMER, .id = 8, .shadow = true, .ask = true },
+  { .trigger = LC_SALE_WON, .to = LEAD, .id = 9, .has_from = true, .from = { 0, 1 }, .shadow = true, .after = 60, .limit = 2, .limit_hours = 2 },
+  { .trigger = LC_SALE_WON, .to = OPPORTUNITY, .id = 10 },
+  { .trigger = LC_SALE_WON, .to = CUSTOMER, .id = 11, .shadow = true }, /* whose turn it never is */
+  { .trigger = LC_SALE_DELETED, .to = 0, .id = 12, .shadow = true },
+  { .trigger = LC_LEAD_STATUS_SET, .lead_status = 7, .to = OPPORTUNITY, .limit = 3, .limit_hours = 24 },
+};
+
+/* The ids of the shadows that would do something, and what, one after the other. */
+static int32_t shadows_of(const lc_ruleset *ruleset, lc_facts facts, int32_t *to, lc_action *action) {
+  const lc_later_rule *at = NULL;
+  lc_decision decision = { .to = 0 };
+  int32_t ids = 0;
+  while ((at = lc_next_shadow(ruleset, &facts, at, &decision)) != NULL) {
+    CHECK(lc_may_find_shadow(ruleset, &facts) && decision.reason == LC_MATCHED && decision.rule == at->rule.id);
+    ids = ids * 100 + decision.rule;
+    *to = decision.to;
+    *action = decision.action;
+  }
+  return ids;
+}
+
+static void test_trials(void) {
+  lc_config config = rich;
+  lc_ruleset *ruleset;
+  size_t size, first;
+  int32_t to = 0;
+  lc_action action = LC_NONE;
+  lc_known known = { 0 };
+  config.rules = trial_rules;
+  config.rule_count = sizeof trial_rules / sizeof *trial_rules;
+  CHECK(build(&config, &ruleset, &size) == LC_OK && lc_ruleset_check(ruleset, size, NULL) == LC_OK);
+  CHECK(ruleset->blocks[LC_BLOCK_RULES].count == 3 && ruleset->blocks[LC_BLOCK_LATER].count == 0
+        && ruleset->blocks[LC_BLOCK_SHADOW].count == 4 && ruleset->blocks[LC_BLOCK_LIMITS].count == 2);
+  CHECK(lc_has_shadow_for(ruleset, LC_SALE_DELETED) && !lc_has_shadow_for(ruleset, LC_SALE_LOST));
+  CHECK(lc_known_add(&known, 3, &first, NULL) == LC_OK);
+  CHECK(shadows_of(ruleset, (lc_facts){ LC_SALE_WON, LEAD, 0, &known, first, { 0, 0 } }, &to, &action) == 8 && to == CUSTOMER && action == LC_CONFIRM);
+  CHECK(shadows_of(ruleset, (lc_facts){ LC_SALE_WON, CUSTOMER, 0, &known, first, { 0, 0 } }, &to, &action) == 9 && to == LEAD && action == LC_UPDATE);
+  CHECK(shadows_of(ruleset, (lc_facts){ LC_SALE_WON, 99, 0, &known, first, { 0, 0 } }, &to, &action) == 0);
+  CHECK(lc_decide(ruleset, &(lc_facts){ LC_SALE_WON, LEAD, 0, &known, first, { 0, 0 } }).rule == 10);
+  known.facts[first] = (lc_fact){ .kind = LC_NUMBER, .is.number = 100 };
+  CHECK(shadows_of(ruleset, (lc_facts){ LC_SALE_WON, LEAD, 0, &known, first, { 0, 0 } }, &to, &action) == 0); /* the first rule decides */
+  CHECK(shadows_of(ruleset, (lc_facts){ LC_SALE_DELETED, CUSTOMER, 0, NULL, 0, { LEAD, CUSTOMER } }, &to, &action) == 12 && to == LEAD);
+  CHECK(shadows_of(ruleset, (lc_facts){ LC_SALE_DELETED, LEAD, 0, NULL, 0, { LEAD, CUSTOMER } }, &to, &action) == 0);
+  CHECK(!lc_ruleset_takes_back(ruleset, LC_SALE_DELETED, 12));
+  CHECK(lc_decide(ruleset, &(lc_facts){ LC_SALE_DELETED, CUSTOMER, 0, NULL, 0, { LEAD, CUSTOMER } }).reason == LC_RULE_DISABLED);
+  const lc_limit *limit = lc_ruleset_limit(ruleset, LC_SALE_WON, 0, 7);
+  CHECK(limit != NULL && limit->changes == 500 && limit->hours == 1);
+  CHECK(lc_ruleset_limit(ruleset, LC_SALE_WON, 0, 9) == NULL && lc_ruleset_limit(ruleset, LC_SALE_LOST, 0, 7) == NULL);
+  CHECK(lc_ruleset_limit(ruleset, LC_LEAD_STATUS_SET, 7, 0)->hours == 24 && lc_ruleset_limit(ruleset, LC_LEAD_STATUS_SET, 8, 0) == NULL);
+  lc_known_free(&known);
+  free(ruleset);
+  test_flips(&config);
+}
+
 /* ---- rules that wait ------------------------------------------------------------------------ */
 
 static const lc_rule waiting_rules[] = {
@@ -519,7 +578,7 @@ static uint32_t random_slots(void) {
 static void test_random(void) {
   static const size_t sizes[LC_BLOCKS] = {
     sizeof(lc_category_slot), sizeof(lc_status_slot), sizeof(lc_fact), sizeof(lc_trigger_rules), sizeof(lc_packed_rule),
-    sizeof(lc_later_rule), sizeof(lc_packed_condition), sizeof(lc_packed_field), sizeof(int32_t), sizeof(int32_t), 1,
+    sizeof(lc_later_rule), sizeof(lc_later_rule), sizeof(lc_limit), sizeof(lc_packed_condition), sizeof(lc_packed_field), sizeof(int32_t), sizeof(int32_t), 1,
   };
   int harmful = 0, accepted = 0, rounds = times(200000);
   srandom(4711);
@@ -578,6 +637,7 @@ int main(void) {
   TEST(test_own_triggers());
   TEST(test_names());
   TEST(test_waiting());
+  TEST(test_trials());
   TEST(test_empty());
   TEST(test_refusals());
   TEST(test_many(1, 1, 10000));

@@ -71,6 +71,16 @@ static void decide_later(const lc_ruleset *ruleset, const lc_facts *facts) {
   EXPECT(alone.reason == LC_MATCHED ? alone.to != facts->category : alone.to == 0);
 }
 
+static void decide_shadows(const lc_ruleset *ruleset, const lc_facts *facts) {
+  const lc_later_rule *at = NULL, *behind;
+  lc_decision decision = { .to = 0 };
+  while ((at = lc_next_shadow(ruleset, facts, behind = at, &decision)) != NULL) {
+    EXPECT(at > behind && at->trigger == (uint32_t)facts->trigger && lc_may_find_shadow(ruleset, facts));
+    EXPECT(lc_has_shadow(ruleset) && lc_has_shadow_for(ruleset, facts->trigger));
+    EXPECT(decision.reason == LC_MATCHED && decision.action != LC_NONE && decision.to != facts->category);
+  }
+}
+
 static void decide_by(const lc_ruleset *ruleset, const lc_known *known) {
   static const int32_t ids[] = { INT32_MIN, -1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 64, 1 << 20, INT32_MAX };
   enum { IDS = sizeof ids / sizeof ids[0], OWN = 3, TRIED = LC_TRIGGERS + OWN + 1 };
@@ -90,6 +100,7 @@ static void decide_by(const lc_ruleset *ruleset, const lc_known *known) {
         EXPECT(decision.reason == LC_MATCHED ? decision.to != ids[i] : decision.to == 0);
         EXPECT(explains(ruleset, &facts, decision));
         decide_later(ruleset, &facts);
+        decide_shadows(ruleset, &facts);
       }
   }
 }

@@ -68,8 +68,9 @@ local function core(tree)
 end
 
 local function prepare()
-  assert(os.execute(("mkdir '%s/tmp' '%s' && tar -c --exclude=./build --exclude=./.git . | tar -x -C '%s'"):format(
-    root, sound, sound)))
+  -- Databases run as users of their own, who must get there.
+  assert(os.execute(("chmod 755 '%s' && mkdir -m 1777 '%s/tmp' && mkdir '%s'"):format(root, root, sound)))
+  assert(os.execute(("tar -c --exclude=./build --exclude=./.git . | tar -x -C '%s'"):format(sound)))
   assert(build(sound), "the tree does not build")
   assert(os.execute(("cp -a '%s' '%s'"):format(sound, mutant)))
 end
@@ -228,8 +229,22 @@ local function is_sound(spec)
   return spec.sound
 end
 
+local function limit_of(seconds)
+  return 20 + 4 * seconds
+end
+
+-- What slows the machine down slows the sound tree too: a spec has noticed nothing if it only takes as long as it does there now.
 local function notices(spec)
-  return not passes(mutant, spec, 20 + 4 * (spec.seconds or 20)) and is_sound(spec)
+  local limit = limit_of(spec.seconds or 20)
+  local began = os.time()
+  if passes(mutant, spec, limit) or not is_sound(spec) then
+    return false
+  end
+  if os.time() - began < limit then
+    return true
+  end
+  local now = succeeds(sound, spec.command, 10 * limit)
+  return now ~= nil and (limit_of(now) <= limit or not passes(mutant, spec, limit_of(now)))
 end
 
 local function first_to_notice(made)

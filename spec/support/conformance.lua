@@ -668,6 +668,24 @@ return function(open, busted, options)
       assert.is_true(store:write(T, items, NOW, 0))
       assert.same({ "overtaken", "written" }, ids(items, "result"))
     end)
+
+    it("goes on from what an item before it has made of the company", function()
+      local function back(company)
+        return item(company, { from = CUSTOMER, to = LEAD, newest = 0, continues = true })
+      end
+      local items = { item "acme", back "acme", back "7", item("acme", { newest = 0, continues = true }) }
+      assert.is_true(store:write(T, items, NOW, 0))
+      assert.same({ "written", "written", "overtaken", "written" }, ids(items, "result"))
+      assert.same({ CUSTOMER, items[4].entry }, { other:company(T, "acme"), (store:newest(T, "acme")) })
+      local late = { back "acme" }
+      assert.is_true(store:write(T, late, NOW, 0))
+      assert.same({ "overtaken" }, ids(late, "result"))
+      local from_elsewhere = item("acme", { from = LOST, to = LEAD, newest = items[4].entry })
+      local after_conflict = { from_elsewhere, back "acme" }
+      assert.is_true(store:write(T, after_conflict, NOW, 0))
+      assert.same({ "written", "overtaken", "conflict" },
+        { after_conflict[1].result, after_conflict[2].result, after_conflict[1].status })
+    end)
   end)
 
   it("gives an unfinished change to one owner at a time", function()

@@ -239,6 +239,7 @@ local STORE = {
   applying = { function() return "", 9 end, reads = true },
   scheduled = { function() return NOW + 10 ^ 6, 9 end, reads = true },
   schedule_of = { function() return "later" end, reads = true },
+  held = { function() return 0, 9 end, reads = true },
   end_scheduled = { function(known)
     return { {
       entry = known.scheduled, company = "later", status = "dropped", reason = "vetoed", error = "because",
@@ -376,6 +377,12 @@ local ENGINE = {
   explain = { function() return won "7" end, reads = true },
   why = { function() return "acme" end, reads = true },
   backfill = { function() return events() end },
+  drift = { function()
+    return { source = events(), kinds = { "missed", "in_step", "unknown_category" } }
+  end, reads = true },
+  set_right = { function()
+    return { { company = "acme", can_be_set = true, events = events() } }, { actor = ANN, run = "r" }
+  end, loose = true },
   undo = { function(known) return known.entry end },
   triggers = { function() end, reads = true },
   retry = { function(known) return known.entry end, reads = true },
@@ -416,6 +423,11 @@ local ENGINE = {
   recover = { function() end, reads = true },
   history = { function() return { company = "acme" } end, reads = true },
   changes = { function() return nil, { limit = 9 } end, reads = true },
+  shadow = { function() return { days = 3 } end, reads = true },
+  held = { function() return { limit = 9 } end, reads = true },
+  release = { function() return { all = true }, { actor = ANN } end },
+  drop = { function() return { rule = "sale_won" }, { actor = ANN } end },
+  make_real = { function() return "sale_won", { actor = ANN } end },
   simulate = { function() return events(), { start_category = LEAD } end, reads = true },
   on = { function() return "updated", print end, reads = true },
   stats = { function() end, reads = true, loose = true },

@@ -334,6 +334,17 @@ static uint32_t after_field(lua_State *L, int table) {
   return seconds;
 }
 
+/* The rule's `limit`, {changes = n, hours = h}. */
+static void add_limit(lua_State *L, int table, lc_rule *rule) {
+  lua_getfield(L, table, "limit");
+  if (lua_istable(L, -1)) {
+    int limit = lua_gettop(L);
+    rule->limit = (uint32_t)l_integer_field(L, limit, "changes");
+    rule->limit_hours = (uint32_t)l_integer_field(L, limit, "hours");
+  }
+  lua_pop(L, 1);
+}
+
 /* Only enabled rules of known triggers are packed. */
 static void add_rule(lua_State *L, int table, config_lists *lists) {
   lc_rule rule = { .to = 0 };
@@ -350,6 +361,8 @@ static void add_rule(lua_State *L, int table, config_lists *lists) {
   rule.id = id_field(L, table, "id");
   rule.forward_only = l_boolean_field(L, table, "forward_only");
   rule.after = after_field(L, table);
+  rule.shadow = l_boolean_field(L, table, "shadow");
+  add_limit(L, table, &rule);
   add_from(L, table, &rule, lists);
   rule.when.first = (uint32_t)lists->conditions.count;
   each(L, table, "when", lists, add_group);

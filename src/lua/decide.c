@@ -339,6 +339,34 @@ static lc_move opt_move(lua_State *L, int argument) {
   return move;
 }
 
+static bool concerns(const lc_later_rule *rule, const lc_facts *facts) {
+  return rule->trigger == (uint32_t)facts->trigger
+      && (facts->trigger != LC_LEAD_STATUS_SET || rule->lead_status == facts->lead_status);
+}
+
+/* Sets `shadows` of the table at the top: the shadows of the facts' trigger (and lead status), in order, as push_rules does, those that
+ * would do something with `action` and `to`. */
+static void set_shadows(lua_State *L, const lc_ruleset *ruleset, const lc_facts *facts, const lc_evidence *evidence) {
+  const lc_later_rule *shadows = lc_ruleset_block(ruleset, LC_BLOCK_SHADOW), *found = NULL;
+  uint32_t count = evidence->from != NULL ? ruleset->blocks[LC_BLOCK_SHADOW].count : 0;
+  lc_decision decision;
+  int place = 0;
+  lua_newtable(L);
+  found = lc_next_shadow(ruleset, facts, NULL, &decision);
+  for (uint32_t i = 0; i < count; i++) {
+    if (!concerns(&shadows[i], facts))
+      continue;
+    push_rule(L, evidence, &shadows[i].rule);
+    if (&shadows[i] == found) {
+      l_set_string(L, "action", lc_action_names[decision.action]);
+      l_set_id(L, "to", decision.to);
+      found = lc_next_shadow(ruleset, facts, found, &decision);
+    }
+    lua_rawseti(L, -2, ++place);
+  }
+  lua_setfield(L, -2, "shadows");
+}
+
 /* Pushes the rules with `after` of the facts' trigger (and lead status), in order, as push_rules does, each with `after`, seconds,
  * and one with `scheduled`. */
 static void push_later(lua_State *L, const lc_ruleset *ruleset, const lc_facts *facts, const lc_evidence *evidence) {
@@ -346,8 +374,7 @@ static void push_later(lua_State *L, const lc_ruleset *ruleset, const lc_facts *
   uint32_t count = evidence->from != NULL ? ruleset->blocks[LC_BLOCK_LATER].count : 0;
   lua_newtable(L);
   for (uint32_t i = 0; i < count; i++) {
-    if (later[i].trigger != (uint32_t)facts->trigger
-        || (facts->trigger == LC_LEAD_STATUS_SET && later[i].lead_status != facts->lead_status))
+    if (!concerns(&later[i], facts))
       continue;
     push_rule(L, evidence, &later[i].rule);
     l_set_integer(L, "after", later[i].after);
@@ -387,6 +414,7 @@ static int push_explanation(lua_State *L, const lc_ruleset *ruleset, int argumen
   push_target(L, decision.rule);
   push_rules(L, &explanation);
   push_later(L, ruleset, &facts, &explanation.evidence);
+  set_shadows(L, ruleset, &facts, &explanation.evidence);
   l_push_missing(L, &fields, facts.trigger, names, facts.known, facts.first);
   return 10;
 }
@@ -417,7 +445,8 @@ static lc_status push_copy(lua_State *L, lc_text tenant, lc_ruleset **copy) {
  * later, missing: as `decide`, then each check in order as {name, pass, ...}: `pass` is absent after the one that failed, the rest is what was
  * compared; `target` is that of the rule that the facts choose, if any, whatever the checks say; `rule` the id of the rule that
  * decides, if it has one; `rules` those among which conditions choose, in order: {id, starts, applies, [i] = {holds, fact}};
- * `later` likewise those with `after`, seconds: `scheduled` is true of the one whose match would be. `missing`: the names of what
+ * `later` likewise those with `after`, seconds: `scheduled` is true of the one whose match would be, and `later.shadows` the shadows: with
+ * the `action` and `to` that one would come to. `missing`: the names of what
  * conditions compare that is not the event's own, and that its facts lack. `made`: the change that rules may take back, as
  * store:last_change gives it, or nil. */
 static int l_store_explain(lua_State *L) {

@@ -183,6 +183,8 @@ static void to_known(lua_State *L, int table, lc_case *c) {
     c->category = (int32_t)number_field(L, table, "category");
   c->carries_out = number_field(L, table, "carries_out");
   c->queued = number_field(L, table, "queued");
+  c->held = number_field(L, table, "held");
+  c->released = l_text_field(L, table, "released", UINT32_MAX);
   c->alone = (int32_t)number_field(L, table, "alone"); /* 0: the rule without an id */
   c->passed = number_field(L, table, "passed");
   if (c->passed == 0)
@@ -249,7 +251,7 @@ static bool was_asked(lua_State *L, int index, const l_open *open) {
 
 /* Whether it is no event, but what an earlier one has left to be decided: then all is asked for that the host may know. */
 static bool is_anew(const lc_case *c) {
-  return c->carries_out != 0 || c->queued != 0;
+  return c->carries_out != 0 || c->queued != 0 || c->held != 0;
 }
 
 /* Whether the rules look at facts beside the event's own. */
@@ -375,6 +377,12 @@ static void keep_texts(lua_State *L, l_open *open) {
     keep(L, open);
     lua_getfield(L, event, "id");
     keep(L, open);
+    if (open->cases[i].released.size != 0) {
+      lua_rawgeti(L, RESULTS, open->places[i]);
+      lua_getfield(L, -1, "released");
+      lua_remove(L, -2);
+      keep(L, open);
+    }
     if (open->read[i].user.size != 0) {
       lua_getfield(L, event, "actor");
       lua_getfield(L, -1, "id");

@@ -31,6 +31,7 @@ static void to_write(lua_State *L, int table, void *item) {
     .details = l_text_field(L, table, "details", UINT32_MAX),
   };
   write->newest = (uint64_t)l_integer_field(L, table, "newest");
+  write->continues = l_boolean_field(L, table, "continues");
   write->is_answer = write->entry.has_question = question.data != NULL;
   if (write->is_answer && !l_to_question_id(question, write->entry.question))
     luaL_error(L, "field 'answers': 32 hex digits expected");
@@ -185,6 +186,16 @@ static int l_end_scheduled(lua_State *L) {
   for (size_t i = 0; i < count && status == LC_OK; i++)
     set_lost(L, i, endings[i].lost);
   return l_done(L, box, status);
+}
+
+/* store:held(tenant, after, limit) -> held entries behind the entry `after`, the oldest first */
+static int l_held(lua_State *L) {
+  lc_text tenant = l_check_tenant(L, 2);
+  uint64_t after = (uint64_t)luaL_checkinteger(L, 3);
+  size_t limit = (size_t)luaL_checkinteger(L, 4);
+  l_result *result = l_new_result(L);
+  l_store *box = l_check_open(L);
+  return l_push_results(L, box, result, lc_store_held(box->store, tenant, after, limit, &box->error), l_push_entry);
 }
 
 /* ---- reading ----------------------------------------------------------------------------- */
@@ -420,6 +431,7 @@ void l_journal_register(lua_State *L) {
     { "settle", l_settle },
     { "finish", l_finish },
     { "end_scheduled", l_end_scheduled },
+    { "held", l_held },
     { "scheduled", l_scheduled },
     { "schedule_of", l_schedule_of },
     { "claim", l_claim },

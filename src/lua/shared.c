@@ -1,11 +1,13 @@
 /* A shared store's side of the core: deciding in memory about what was read from a database (store/scratch.h), and showing its records. */
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "convert.h"
 #include "store.h"
 #include "store/mirror.h"
 #include "store/scratch.h"
+#include "store/window.h"
 
 /* ---- what was read -------------------------------------------------------------------------- */
 
@@ -54,6 +56,10 @@ static lc_status put_unchanged(lua_State *L, lc_store *store, int item, lc_error
   return lc_scratch_put_unchanged(store, text_at(L, item), error);
 }
 
+static lc_status put_limit(lua_State *L, lc_store *store, int item, lc_error *error) {
+  return lc_scratch_put_limit(store, text_at(L, item), error);
+}
+
 static lc_status put_question(lua_State *L, lc_store *store, int item, lc_error *error) {
   return lc_scratch_put_question(store, text_at(L, item), error);
 }
@@ -86,7 +92,7 @@ static lc_status put_each(lua_State *L, const char *name, put_item *put, lc_erro
 static lc_status put_world(lua_State *L, lc_error *error) {
   static const struct { const char *name; put_item *put; } lists[] = {
     { "companies", put_company }, { "entries", put_entry }, { "unchanged", put_unchanged }, { "questions", put_question },
-    { "seen", put_seen }, { "cursors", put_cursor },
+    { "seen", put_seen }, { "cursors", put_cursor }, { "limits", put_limit },
   };
   lc_status status = LC_OK;
   for (size_t i = 0; i < sizeof lists / sizeof *lists && status == LC_OK; i++)
@@ -174,6 +180,22 @@ static lc_status take_question(void *context, lc_text record, lc_error *error) {
     l_set_question_columns(L, &question);
   lua_rawseti(L, t->effects, ++t->count);
   return status;
+}
+
+/* The rule of a limit is what its record begins with. */
+static lc_status take_limit(void *context, lc_text record, lc_error *error) {
+  taking *t = context;
+  (void)error;
+  if (is_known(t, record)) {
+    lua_pop(t->L, 1);
+    return LC_OK;
+  }
+  lua_createtable(t->L, 0, 3);
+  lua_insert(t->L, -2);
+  lua_setfield(t->L, -2, "record");
+  l_set_text(t->L, "rule", (lc_text){ record.data, offsetof(lc_window, held) });
+  lua_rawseti(t->L, t->effects, ++t->count);
+  return LC_OK;
 }
 
 /* Whether a time is another one: the clock goes on while we look. */
@@ -309,6 +331,8 @@ static lc_status push_effects(lua_State *L, lc_error *error) {
     status = take_records(L, "unchanged", lc_scratch_unchanged, take_entry, error);
   if (status == LC_OK)
     status = take_records(L, "questions", lc_scratch_questions, take_question, error);
+  if (status == LC_OK)
+    status = take_records(L, "limits", lc_scratch_limits, take_limit, error);
   return status == LC_OK ? take_changes(L, error) : status;
 }
 
@@ -345,11 +369,11 @@ static int walk(lua_State *L) {
  *   last       new entries have numbers behind this one
  *   companies  {company, company_is_integer, newest, category, changed, is_integer, applying, is_mine, is_claimed, left, retry_in (seconds),
  *              attempts, begun, scheduled, scheduled_at (milliseconds)}: those that the method may ask for
- *   entries, unchanged, questions   packed records
+ *   entries, unchanged, questions, limits   packed records
  *   seen       {id, entry, or mark: a packed one}
  *   cursors    {name, text}
  *   is_recalled  it may be otherwise: events that come to nothing are not marked
- * and `effects` has what is new or changed: companies (with their `place` in the list), entries, unchanged and questions, each with its
+ * and `effects` has what is new or changed: companies (with their `place` in the list), entries, unchanged, questions and limits, each with its
  * `record` and what the database has in columns, and `changes`, in order: what was done. */
 static int l_walk(lua_State *L) {
   lc_error error;
@@ -385,19 +409,22 @@ static lc_text take_text(lc_text *from) {
 
 static lc_status push_mark(void *context, lc_text record, lc_error *error) {
   taking *t = context;
-  (void)error;
-  lua_createtable(t->L, 0, 3);
+  lc_mark mark;
+  lua_createtable(t->L, 0, 4);
   l_push_text(t->L, take_text(&record));
   lua_setfield(t->L, -2, "tenant");
   l_push_text(t->L, take_text(&record));
   lua_setfield(t->L, -2, "event_id");
   l_push_text(t->L, record);
   lua_setfield(t->L, -2, "record");
+  lc_status status = lc_mark_unpack(record.data, record.size, &mark, error);
+  if (status == LC_OK)
+    l_set_text(t->L, "company", mark.company.text);
   lua_rawseti(t->L, t->effects, ++t->count);
-  return LC_OK;
+  return status;
 }
 
-/* store:take_marks() -> {tenant, event_id, record}: those that wait, which do not any more */
+/* store:take_marks() -> {tenant, event_id, record, company}: those that wait, which do not any more */
 static int l_take_marks(lua_State *L) {
   l_store *box = l_check_open(L);
   lua_newtable(L);

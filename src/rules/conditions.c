@@ -109,11 +109,26 @@ static __attribute__((noinline)) bool other_relates(const lc_evidence *evidence,
   return fact->kind == LC_BOOLEAN && boolean_relates(to, asked, fact->size);
 }
 
-/* Whether a single value stands as asked to one of the condition's. Numbers are apart because they need so little. */
+static inline bool is_short_text(const lc_fact *fact) {
+  return fact->kind == LC_TEXT && fact->size <= LC_SHORT_TEXT;
+}
+
+/* Whether a short text is one of the values: those are all in the facts themselves. */
+static inline bool is_among(values to, const lc_fact *text) {
+  for (; to.at < to.end; to.at++)
+    if (to.at->is.at == text->is.at && to.at->size == text->size && to.at->kind == LC_TEXT)
+      return true;
+  return false;
+}
+
+/* Whether a single value stands as asked to one of the condition's. What needs so little is apart: numbers, and whether a
+ * short text is one of some. */
 static inline bool relates(const lc_evidence *evidence, const lc_packed_condition *condition, unsigned asked,
                            const lc_fact *fact) {
   if (fact->kind == LC_NUMBER)
     return number_relates(values_of(evidence, condition), asked, fact->is.number);
+  if ((asked & ORDER) == EQUAL && is_short_text(fact))
+    return is_among(values_of(evidence, condition), fact);
   return other_relates(evidence, condition, asked, fact);
 }
 

@@ -110,10 +110,10 @@ static inline bool takes_back(const look *at) {
   return at->rule != NULL && lc_rule_takes_back(at->rule);
 }
 
-static bool can_take_back(const look *at) {
-  const lc_move *made = &at->seen.facts->made;
-  const lc_category_slot *to = lc_ruleset_category(at->seen.ruleset, made->from);
-  return to != NULL && !to->deleted && made->to == at->seen.facts->category && made->from != made->to;
+bool lc_can_take_back(const lc_ruleset *ruleset, const lc_facts *facts) {
+  const lc_move *made = &facts->made;
+  const lc_category_slot *to = lc_ruleset_category(ruleset, made->from);
+  return to != NULL && !to->deleted && made->to == facts->category && made->from != made->to;
 }
 
 static inline int32_t target_of(const look *at) {
@@ -151,7 +151,7 @@ static inline int32_t target_of(const look *at) {
   ROW(LC_ALREADY_IN_CATEGORY, "already_in_category", plain || !takes_back(&at), \
       at.rule = plain && at.rules.count != 0 ? rules_of(&at, at.rules) : at.rule, \
       at.rule->to != at.seen.facts->category, THE_CATEGORY, ID("target", target_of(&at))) \
-  ROW(LC_NOTHING_TO_TAKE_BACK, "nothing_to_take_back", !plain && takes_back(&at), , can_take_back(&at), \
+  ROW(LC_NOTHING_TO_TAKE_BACK, "nothing_to_take_back", !plain && takes_back(&at), , lc_can_take_back(at.seen.ruleset, at.seen.facts), \
       THE_CATEGORY, ID("changed_to", at.seen.facts->made.to), ID("target", at.seen.facts->made.from)) \
   ROW(LC_LOWER_RANK, "lower_rank", !plain && at.rule != NULL && at.rule->forward_only, , !goes_back(&at), \
       THE_CATEGORY, ID("target", target_of(&at)))

@@ -43,6 +43,9 @@ typedef struct lc_decision {
 
 lc_decision lc_decide(const lc_ruleset *ruleset, const lc_facts *facts);
 
+/* Whether what the event's sale did can be taken back. */
+bool lc_can_take_back(const lc_ruleset *ruleset, const lc_facts *facts);
+
 /* ---- explaining --------------------------------------------------------------------------- */
 
 typedef enum lc_check_result {

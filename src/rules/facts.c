@@ -4,16 +4,6 @@
 #include <string.h>
 #include <utf8proc.h>
 
-/* Of eight bytes. */
-#define EACH UINT64_C(0x0101010101010101)
-#define HIGH_BITS (EACH * 0x80)
-
-/* Eight ASCII characters, folded; zeros stay. What is no ASCII comes out wrong. */
-static inline uint64_t fold_eight(uint64_t eight) {
-  uint64_t from_a = eight + EACH * (0x80 - 'A'), beyond_z = eight + EACH * (0x7F - 'Z');
-  return eight | ((from_a ^ beyond_z) & HIGH_BITS) >> 2;
-}
-
 /* Whether the text is ASCII. If so, its folded form is in `folded`, which has room for it. */
 static inline bool fold_ascii(lc_text text, char *folded) {
   uint64_t all = 0, eight;
@@ -21,7 +11,7 @@ static inline bool fold_ascii(lc_text text, char *folded) {
   for (; text.size - i >= sizeof eight; i += sizeof eight) {
     memcpy(&eight, text.data + i, sizeof eight);
     all |= eight;
-    eight = fold_eight(eight);
+    eight = lc_fold_eight(eight);
     memcpy(folded + i, &eight, sizeof eight);
   }
   for (; i < text.size; i++) {
@@ -29,7 +19,7 @@ static inline bool fold_ascii(lc_text text, char *folded) {
     all |= c;
     folded[i] = (char)(c | (c - (unsigned)'A' < 26) << 5);
   }
-  return (all & HIGH_BITS) == 0;
+  return (all & LC_HIGH_BITS) == 0;
 }
 
 static bool fold_unicode(lc_text text, char *folded, size_t *size) {
@@ -105,19 +95,7 @@ lc_status lc_known_add(lc_known *known, size_t count, size_t *first, lc_error *e
   return LC_OK;
 }
 
-/* Whether the text is short, and ASCII. If so, its folded form is in `fact`. */
-static inline bool fold_short(lc_text text, lc_fact *fact) {
-  enum { FIRST = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 0 : 56 /* bits before the first byte in memory */ };
-  uint64_t eight = 0;
-  if (text.size > LC_SHORT_TEXT)
-    return false;
-  for (unsigned i = 0; i < text.size; i++)
-    eight |= (uint64_t)(unsigned char)text.data[i] << ((8 * i) ^ FIRST);
-  *fact = (lc_fact){ .kind = LC_TEXT, .size = (uint32_t)text.size, .is.at = fold_eight(eight) };
-  return (eight & HIGH_BITS) == 0;
-}
-
-static __attribute__((noinline)) lc_status set_long_text(lc_known *known, size_t at, lc_text text, lc_error *error) {
+lc_status lc_known_set_long_text(lc_known *known, size_t at, lc_text text, lc_error *error) {
   lc_fact *fact = &known->facts[at];
   size_t size;
   if (known->texts_room - known->texts_used < LC_FOLDED_MAX && !grow_texts(known, LC_FOLDED_MAX))
@@ -130,8 +108,4 @@ static __attribute__((noinline)) lc_status set_long_text(lc_known *known, size_t
   *fact = lc_text_fact(folded, size, known->texts_used);
   known->texts_used += size;
   return LC_OK;
-}
-
-lc_status lc_known_set_text(lc_known *known, size_t at, lc_text text, lc_error *error) {
-  return fold_short(text, &known->facts[at]) ? LC_OK : set_long_text(known, at, text, error);
 }

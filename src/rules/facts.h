@@ -76,8 +76,44 @@ static inline void lc_known_clear(lc_known *known) {
 /* Adds `count` unknown facts, the first of which is at `*first`. LC_UNAVAILABLE when out of memory. */
 lc_status lc_known_add(lc_known *known, size_t count, size_t *first, lc_error *error);
 
+/* Eight bytes of the value 1, and the high bits of eight bytes. */
+#define LC_EACH_BYTE UINT64_C(0x0101010101010101)
+#define LC_HIGH_BITS (LC_EACH_BYTE * 0x80)
+
+/* Eight ASCII characters, folded; zeros stay. What is no ASCII comes out wrong. */
+static inline uint64_t lc_fold_eight(uint64_t eight) {
+  uint64_t from_a = eight + LC_EACH_BYTE * (0x80 - 'A'), beyond_z = eight + LC_EACH_BYTE * (0x7F - 'Z');
+  return eight | ((from_a ^ beyond_z) & LC_HIGH_BITS) >> 2;
+}
+
+/* As lc_known_set_text, for any text. */
+lc_status lc_known_set_long_text(lc_known *known, size_t at, lc_text text, lc_error *error);
+
+/* A text of at most eight bytes, as they lie in memory, with zeros behind them. */
+static inline uint64_t lc_eight_of(lc_text text) {
+  enum { LITTLE = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, FIRST = LITTLE ? 0 : 56 /* bits before the first byte */ };
+  const unsigned char *bytes = (const unsigned char *)text.data;
+  const size_t last = text.size - 1;
+  uint32_t head, tail; /* which overlap */
+  if (text.size >= sizeof head) {
+    unsigned between = 8 * (unsigned)(text.size - sizeof tail);
+    memcpy(&head, bytes, sizeof head);
+    memcpy(&tail, bytes + text.size - sizeof tail, sizeof tail);
+    return LITTLE ? head | (uint64_t)tail << between : (uint64_t)head << 32 | (uint64_t)tail << 32 >> between;
+  }
+  return text.size == 0 ? 0
+                        : (uint64_t)bytes[0] << FIRST | (uint64_t)bytes[last / 2] << ((8 * (last / 2)) ^ FIRST)
+                            | (uint64_t)bytes[last] << ((8 * last) ^ FIRST);
+}
+
 /* Makes the fact at `at` a text, or LC_STRANGE. LC_UNAVAILABLE when out of memory. */
-lc_status lc_known_set_text(lc_known *known, size_t at, lc_text text, lc_error *error);
+static inline lc_status lc_known_set_text(lc_known *known, size_t at, lc_text text, lc_error *error) {
+  uint64_t eight = text.size <= LC_SHORT_TEXT ? lc_eight_of(text) : LC_HIGH_BITS;
+  if ((eight & LC_HIGH_BITS) != 0)
+    return lc_known_set_long_text(known, at, text, error);
+  known->facts[at] = (lc_fact){ .kind = LC_TEXT, .size = (uint32_t)text.size, .is.at = lc_fold_eight(eight) };
+  return LC_OK;
+}
 
 /* The folded form of `text`; its size goes to `*size`. False when it has none: it is too long or not UTF-8. */
 bool lc_fold(lc_text text, char folded[LC_FOLDED_MAX], size_t *size);

@@ -14,7 +14,7 @@ static uint64_t checksum(const lc_ruleset *ruleset) {
 static const size_t item_sizes[LC_BLOCKS] = {
   [LC_BLOCK_CATEGORIES] = sizeof(lc_category_slot), [LC_BLOCK_STATUSES] = sizeof(lc_status_slot),
   [LC_BLOCK_CONSTANTS] = sizeof(lc_fact), [LC_BLOCK_TRIGGERS] = sizeof(lc_trigger_rules), [LC_BLOCK_RULES] = sizeof(lc_packed_rule),
-  [LC_BLOCK_LATER] = sizeof(lc_later_rule),
+  [LC_BLOCK_LATER] = sizeof(lc_later_rule), [LC_BLOCK_SHADOW] = sizeof(lc_later_rule), [LC_BLOCK_LIMITS] = sizeof(lc_limit),
   [LC_BLOCK_CONDITIONS] = sizeof(lc_packed_condition), [LC_BLOCK_FIELDS] = sizeof(lc_packed_field),
   [LC_BLOCK_IDS] = sizeof(int32_t), [LC_BLOCK_OPTIONS] = sizeof(int32_t), [LC_BLOCK_TEXTS] = 1,
 };
@@ -97,10 +97,23 @@ static uint32_t count_own_triggers(const lc_config *config) {
   return count;
 }
 
-static uint32_t count_later(const lc_config *config) {
+static bool is_shadow(const lc_rule *rule) {
+  return rule->shadow;
+}
+
+static bool is_later(const lc_rule *rule) {
+  return rule->after != 0 && !rule->shadow;
+}
+
+/* What a shadow would do is counted nowhere. */
+static bool is_limited(const lc_rule *rule) {
+  return rule->limit != 0 && !rule->shadow;
+}
+
+static uint32_t count_rules(const lc_config *config, bool (*is)(const lc_rule *rule)) {
   uint32_t count = 0;
   for (uint32_t i = 0; i < config->rule_count; i++)
-    count += config->rules[i].after != 0;
+    count += is(&config->rules[i]);
   return count;
 }
 
@@ -125,6 +138,7 @@ static size_t text_size(const lc_config *config) {
 /* The blocks of a config's ruleset; their size with the header, or 0 when it does not fit. */
 static size_t blocks_of(const lc_config *config, lc_range blocks[LC_BLOCKS]) {
   const uint32_t most = UINT32_C(1) << 26; /* keeps every product below 2^32 */
+  const uint32_t later = count_rules(config, is_later), shadows = count_rules(config, is_shadow);
   size_t texts = text_size(config);
   if (config->category_count > most || config->rule_count > most || config->condition_count > most
       || config->constant_count > most || config->id_count > most || config->field_count > LC_FIELDS_MAX || texts > most)
@@ -133,7 +147,8 @@ static size_t blocks_of(const lc_config *config, lc_range blocks[LC_BLOCKS]) {
     [LC_BLOCK_CATEGORIES] = slots_for(config->category_count),
     [LC_BLOCK_STATUSES] = slots_for(count_status_rules(config)),
     [LC_BLOCK_CONSTANTS] = config->constant_count, [LC_BLOCK_TRIGGERS] = count_own_triggers(config),
-    [LC_BLOCK_RULES] = config->rule_count - count_later(config), [LC_BLOCK_LATER] = count_later(config),
+    [LC_BLOCK_RULES] = config->rule_count - later - shadows, [LC_BLOCK_LATER] = later, [LC_BLOCK_SHADOW] = shadows,
+    [LC_BLOCK_LIMITS] = count_rules(config, is_limited),
     [LC_BLOCK_CONDITIONS] = config->condition_count, [LC_BLOCK_FIELDS] = config->field_count,
     [LC_BLOCK_IDS] = config->id_count, [LC_BLOCK_OPTIONS] = count_options(config), [LC_BLOCK_TEXTS] = (uint32_t)texts,
   };
@@ -157,6 +172,7 @@ typedef struct builder {
   lc_ruleset *ruleset;
   uint32_t texts; /* how many bytes of them are written */
   uint32_t later; /* how many rules of LC_BLOCK_LATER are */
+  uint32_t shadows, limits; /* likewise */
   lc_error *error;
 } builder;
 
@@ -262,6 +278,14 @@ bool lc_ruleset_takes_back(const lc_ruleset *ruleset, lc_trigger trigger, int32_
   return false;
 }
 
+const lc_limit *lc_ruleset_limit(const lc_ruleset *ruleset, lc_trigger trigger, int32_t lead_status, int32_t rule) {
+  const lc_limit *limit = lc_ruleset_block(ruleset, LC_BLOCK_LIMITS), *end = limit + ruleset->blocks[LC_BLOCK_LIMITS].count;
+  for (; limit < end; limit++)
+    if (limit->trigger == (uint32_t)trigger && limit->lead_status == lead_status && limit->rule == rule)
+      return limit;
+  return NULL;
+}
+
 bool lc_ruleset_ever_takes_back(const lc_ruleset *ruleset) {
   return ruleset->triggers[LC_SALE_REOPENED].takes_back != 0 || ruleset->triggers[LC_SALE_DELETED].takes_back != 0;
 }
@@ -275,6 +299,8 @@ static lc_status check_rule(builder *b, const lc_rule *rule) {
     return lc_fail(b->error, LC_INVALID, "a rule's target %d is not a live category", (int)rule->to);
   if (rule->trigger == LC_LEAD_STATUS_SET && rule->lead_status < 1)
     return lc_fail(b->error, LC_INVALID, "lead status id %d is out of range", (int)rule->lead_status);
+  if (rule->limit != 0 && rule->limit_hours == 0)
+    return lc_fail(b->error, LC_INVALID, "a rule's limit is for no time");
   if (!lies_in(rule->from, b->config->id_count) || !lies_in(rule->when, b->config->condition_count))
     return lc_fail(b->error, LC_INVALID, "a rule names what is not there");
   return LC_OK;
@@ -302,7 +328,7 @@ static lc_status make_ranges(builder *b) {
     lc_status status = check_rule(b, rule);
     if (status != LC_OK)
       return status;
-    if (rule->after != 0)
+    if (is_later(rule) || is_shadow(rule))
       continue;
     trigger_of(b, rule->trigger)->rules.count++;
     if (rule->trigger == LC_LEAD_STATUS_SET) {
@@ -333,21 +359,34 @@ static lc_packed_rule pack(const lc_rule *rule) {
   };
 }
 
-/* The rules of its trigger (and lead status) that were added before it are in front of it. */
-static lc_status add_later(builder *b, const lc_rule *rule) {
+/* Adds a rule to one of the two blocks of rules that do not decide at once. The rules of its trigger (and lead status) that were
+ * added before it are in front of it. */
+static lc_status add_later(builder *b, lc_block block, uint32_t place, const lc_rule *rule) {
   bool by_status = rule->trigger == LC_LEAD_STATUS_SET;
   lc_range ahead = by_status ? lc_ruleset_lead_status(b->ruleset, rule->lead_status)
                              : trigger_of(b, rule->trigger)->rules;
-  ((lc_later_rule *)block_of(b, LC_BLOCK_LATER))[b->later++] = (lc_later_rule){
+  ((lc_later_rule *)block_of(b, block))[place] = (lc_later_rule){
     (uint32_t)rule->trigger, by_status ? rule->lead_status : 0, ahead.count, rule->after, pack(rule),
   };
   return add_conditions(b, rule);
 }
 
+static void add_limit(builder *b, const lc_rule *rule) {
+  ((lc_limit *)block_of(b, LC_BLOCK_LIMITS))[b->limits++] = (lc_limit){
+    (uint32_t)rule->trigger, rule->trigger == LC_LEAD_STATUS_SET ? rule->lead_status : 0, rule->id, rule->limit, rule->limit_hours,
+  };
+}
+
 static lc_status add_rule(builder *b, const lc_rule *rule) {
   lc_trigger_rules *trigger = trigger_of(b, rule->trigger);
-  if (rule->after != 0)
-    return add_later(b, rule);
+  if (is_limited(rule))
+    add_limit(b, rule);
+  if (is_shadow(rule)) {
+    trigger->takes_back |= rule->to == 0;
+    return add_later(b, LC_BLOCK_SHADOW, b->shadows++, rule);
+  }
+  if (is_later(rule))
+    return add_later(b, LC_BLOCK_LATER, b->later++, rule);
   lc_range *range = rule->trigger == LC_LEAD_STATUS_SET ? &status_slot(b, rule->lead_status)->rules : &trigger->rules;
   if (range->count != 0 || rule->has_from || rule->forward_only || rule->when.count != 0 || rule->to == 0)
     trigger->plain = 0;
@@ -497,18 +536,27 @@ static bool rules_fit(const lc_ruleset *ruleset, const lc_trigger_rules *trigger
 }
 
 /* Those that decide at once are known to fit. */
-static bool later_fit(const lc_ruleset *ruleset, uint64_t *used) {
-  const lc_later_rule *later = lc_ruleset_block(ruleset, LC_BLOCK_LATER);
-  for (uint32_t i = 0; i < ruleset->blocks[LC_BLOCK_LATER].count; i++) {
+static bool later_fit(const lc_ruleset *ruleset, lc_block block, uint64_t *used) {
+  const lc_later_rule *later = lc_ruleset_block(ruleset, block);
+  for (uint32_t i = 0; i < ruleset->blocks[block].count; i++) {
     if (!lc_is_trigger(later[i].trigger))
       return false;
     const lc_trigger_rules *trigger = lc_ruleset_trigger(ruleset, (lc_trigger)later[i].trigger);
     lc_range ahead = later[i].trigger == LC_LEAD_STATUS_SET ? lc_ruleset_lead_status(ruleset, later[i].lead_status)
                                                             : trigger->rules;
-    if (later[i].before > ahead.count || lc_rule_takes_back(&later[i].rule)
+    bool may_take = block == LC_BLOCK_SHADOW && trigger->takes_back != 0;
+    if (later[i].before > ahead.count || (lc_rule_takes_back(&later[i].rule) && !may_take)
         || !rule_fits(ruleset, &later[i].rule, trigger->fields, used))
       return false;
   }
+  return true;
+}
+
+static bool limits_fit(const lc_ruleset *ruleset) {
+  const lc_limit *limits = lc_ruleset_block(ruleset, LC_BLOCK_LIMITS);
+  for (uint32_t i = 0; i < ruleset->blocks[LC_BLOCK_LIMITS].count; i++)
+    if (!lc_is_trigger(limits[i].trigger) || limits[i].changes == 0 || limits[i].hours == 0)
+      return false;
   return true;
 }
 
@@ -521,7 +569,7 @@ static bool contents_fit(const lc_ruleset *ruleset) {
         && (ruleset->triggers[i].takes_back == 0 || may_take_back((lc_trigger)i));
   for (uint32_t i = 0; i < ruleset->blocks[LC_BLOCK_TRIGGERS].count && fits; i++)
     fits = rules_fit(ruleset, &own[i], &used) && own[i].takes_back == 0;
-  return fits && later_fit(ruleset, &used);
+  return fits && later_fit(ruleset, LC_BLOCK_LATER, &used) && later_fit(ruleset, LC_BLOCK_SHADOW, &used) && limits_fit(ruleset);
 }
 
 lc_status lc_ruleset_check(const void *bytes, size_t size, lc_error *error) {

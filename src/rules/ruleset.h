@@ -106,6 +106,9 @@ typedef struct lc_rule {
   lc_range from;        /* in lc_config.ids: categories */
   lc_range when;        /* in lc_config.conditions, of which each belongs to one rule; none: it always applies */
   uint32_t after;       /* seconds: its match is decided anew when they are over; 0: it decides at once */
+  bool shadow;          /* what it would do is only noted */
+  uint32_t limit;       /* how many of its matches are done in so many hours, before others are held; 0: any number */
+  uint32_t limit_hours;
 } lc_rule;
 
 typedef struct lc_config {
@@ -138,9 +141,9 @@ typedef struct lc_category_slot {
 /* The enabled rules of a trigger. */
 typedef struct lc_trigger_rules {
   lc_range rules;  /* in LC_BLOCK_RULES */
-  uint64_t fields; /* a bit for each field that their conditions name, and those of its rules in LC_BLOCK_LATER */
+  uint64_t fields; /* a bit for each field that their conditions name, and those of its rules in LC_BLOCK_LATER and LC_BLOCK_SHADOW */
   uint32_t plain;  /* 1: each rule applies whenever its trigger (and lead status) does, and is the only one */
-  uint32_t takes_back; /* 1: one of them takes back what the sale did */
+  uint32_t takes_back; /* 1: one of them, or of those in LC_BLOCK_SHADOW, takes back what the sale did */
 } lc_trigger_rules;
 
 typedef struct lc_status_slot {
@@ -156,7 +159,7 @@ typedef struct lc_packed_rule {
   lc_range when; /* in LC_BLOCK_CONDITIONS */
 } lc_packed_rule;
 
-/* A rule that does not decide at once (later.h). */
+/* A rule that does not decide at once (later.h): it waits, or is a shadow. */
 typedef struct lc_later_rule {
   uint32_t trigger;     /* lc_trigger */
   int32_t lead_status;  /* for LC_LEAD_STATUS_SET; else 0 */
@@ -164,6 +167,15 @@ typedef struct lc_later_rule {
   uint32_t after;       /* as in lc_rule */
   lc_packed_rule rule;
 } lc_later_rule;
+
+/* How much a rule may do before its matches are held. */
+typedef struct lc_limit {
+  uint32_t trigger;    /* lc_trigger */
+  int32_t lead_status; /* for LC_LEAD_STATUS_SET; else 0 */
+  int32_t rule;        /* its id; 0: it has none */
+  uint32_t changes;    /* at least 1 */
+  uint32_t hours;      /* at least 1 */
+} lc_limit;
 
 /* Fields that the event does not have, but the company's category. They are in no list. */
 enum { LC_FIELD_CATEGORY = LC_FIELDS_MAX, LC_FIELD_RANK };
@@ -199,7 +211,9 @@ typedef enum lc_block {
   LC_BLOCK_CONSTANTS,  /* lc_fact, whose texts are in LC_BLOCK_TEXTS */
   LC_BLOCK_TRIGGERS,   /* lc_trigger_rules of own triggers, from LC_OWN_TRIGGER to the last that has a rule */
   LC_BLOCK_RULES,      /* those that decide at once */
-  LC_BLOCK_LATER,      /* lc_later_rule: the others, in the config's order */
+  LC_BLOCK_LATER,      /* lc_later_rule: those with `after`, in the config's order */
+  LC_BLOCK_SHADOW,     /* lc_later_rule: those that are shadows, likewise */
+  LC_BLOCK_LIMITS,     /* lc_limit */
   LC_BLOCK_CONDITIONS,
   LC_BLOCK_FIELDS,
   LC_BLOCK_IDS,
@@ -220,7 +234,7 @@ typedef struct lc_ruleset {
                         * triggers there were. It is to be built again when there are more. */
 } lc_ruleset;
 
-enum { LC_RULESET_MAGIC = 0x5352434c, LC_RULESET_VERSION = 7 };
+enum { LC_RULESET_MAGIC = 0x5352434c, LC_RULESET_VERSION = 8 };
 
 /* Rules of a trigger that has none. */
 extern const lc_trigger_rules lc_no_rules;
@@ -288,6 +302,13 @@ static inline bool lc_rule_takes_back(const lc_packed_rule *rule) {
 
 /* Whether the trigger's rule with that id (0: the one without) takes back. */
 bool lc_ruleset_takes_back(const lc_ruleset *ruleset, lc_trigger trigger, int32_t rule);
+
+static inline bool lc_has_limits(const lc_ruleset *ruleset) {
+  return ruleset->blocks[LC_BLOCK_LIMITS].count != 0;
+}
+
+/* How much a rule may do; NULL: any number of changes. */
+const lc_limit *lc_ruleset_limit(const lc_ruleset *ruleset, lc_trigger trigger, int32_t lead_status, int32_t rule);
 
 /* Whether any rule takes back. */
 bool lc_ruleset_ever_takes_back(const lc_ruleset *ruleset);

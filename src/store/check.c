@@ -137,6 +137,8 @@ static const char *check_entry(const record *r) {
     return "an entry is damaged";
   if (!has_trigger(r, entry.trigger))
     return "an entry's trigger is not known";
+  if (entry.status == LC_ENTRY_HELD && !entry_exists(r, LC_TABLE_HELD, entry.id))
+    return "an entry is held that no list names";
   if (entry.status == LC_ENTRY_QUEUED && !has_claim(r, &entry.company))
     return "an entry is queued behind nothing";
   return r->rest.mv_size == 8 && lc_key_number(r->rest) == entry.id ? NULL : "an entry stands in another one's place";
@@ -223,6 +225,20 @@ static const char *check_scheduled(const record *r) {
   return names_scheduled(r, schedule.entry) ? NULL : "a schedule names an entry that is missing or not scheduled";
 }
 
+/* Whether the entry is there, and held. */
+static const char *check_held(const record *r) {
+  lc_entry entry;
+  MDB_val value;
+  bool sound = r->rest.mv_size == 8 && exists(r, LC_TABLE_JOURNAL, lc_key_of_entry(&r->tenant, lc_key_number(r->rest)), &value)
+            && lc_entry_unpack(value.mv_data, value.mv_size, &entry, NULL) == LC_OK && entry.status == LC_ENTRY_HELD;
+  return sound ? NULL : "a list names an entry that is missing or not held";
+}
+
+static const char *check_limit(const record *r) {
+  lc_window window;
+  return lc_window_unpack(r->value.mv_data, r->value.mv_size, &window) ? NULL : "the counts of a rule with a limit are damaged";
+}
+
 static const char *check_expiring(const record *r) {
   if (r->value.mv_size == 0)
     return names_scheduled(r, lc_key_number(r->rest)) ? NULL : "a time names an entry that is missing or not scheduled";
@@ -231,7 +247,8 @@ static const char *check_expiring(const record *r) {
 
 /* Whether the entry can stand among the changes as that. One that has ended may be tried again. */
 static bool is_change(const lc_done *change, const lc_entry *entry) {
-  return change->kind == LC_DONE_ASKED ? entry->status == LC_ENTRY_AWAITING : change->kind == LC_DONE_ENDED || entry->has_question;
+  return change->kind == LC_DONE_ASKED ? entry->status == LC_ENTRY_AWAITING
+       : change->kind == LC_DONE_ENDED || change->kind == LC_DONE_HELD || entry->has_question;
 }
 
 static const char *check_change(const record *r) {
@@ -340,6 +357,8 @@ static checks *const record_checks[LC_TABLES] = {
   [LC_TABLE_WAITING] = check_waiting,
   [LC_TABLE_COMPANIES] = check_company,
   [LC_TABLE_COUNTERS] = check_counter,
+  [LC_TABLE_HELD] = check_held,
+  [LC_TABLE_LIMITS] = check_limit,
   [LC_TABLE_UNCHANGED] = check_entry,
   [LC_TABLE_UNCHANGED_BY_COMPANY] = check_unchanged_by_company,
   [LC_TABLE_NOTES] = check_cursor,

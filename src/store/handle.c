@@ -17,9 +17,9 @@ const char *const lc_confirm_names[LC_CONFIRMS] = {
 
 /* ---- one event after another ------------------------------------------------------------------ */
 
-/* This event is to be written, or what its sale has led to ended, but the transaction only reads. */
+/* Something of this event is to be written, but the transaction only reads. */
 static bool ends_before(const lc_handler *h, lc_case *c) {
-  bool ends = (c->state == LC_OPEN || c->state == LC_LINED_UP || lc_ends_rest(c)) && !h->writing && h->overlay == NULL;
+  bool ends = (c->state == LC_OPEN || c->state == LC_LINED_UP || lc_writes_anyway(c)) && !h->writing && h->overlay == NULL;
   if (ends)
     c->state = LC_OPEN;
   return ends;
@@ -55,7 +55,7 @@ static bool lacks_answers(const lc_case *cases, size_t count) {
 
 static size_t first_written(const lc_case *cases, size_t count) {
   size_t i = 0;
-  while (i < count && cases[i].state != LC_WRITTEN && cases[i].state != LC_LINED_UP && !lc_ends_rest(&cases[i]))
+  while (i < count && cases[i].state != LC_WRITTEN && cases[i].state != LC_LINED_UP && !lc_writes_anyway(&cases[i]))
     i++;
   return i;
 }

@@ -49,6 +49,14 @@ lc_status lc_kept_category(lc_handler *h, const lc_company *company, int32_t *ca
 /* Whether nothing is decided at once, and so at most scheduled. */
 bool lc_is_put_off(const lc_case *c);
 
+/* Whether it is what a rule has left to be decided anew, by that rule alone: it was scheduled, or held. */
+static inline bool lc_is_alone(const lc_case *c) {
+  return c->carries_out != 0 || c->held != 0;
+}
+
+/* What rules look at, as the steps have found it. */
+lc_facts lc_facts_of(const lc_handler *h, const lc_case *c);
+
 /* Makes the entry that of what the event schedules. */
 void lc_put_off(lc_case *c, lc_entry *entry);
 
@@ -57,8 +65,8 @@ void lc_put_off(lc_case *c, lc_entry *entry);
 /* Writes what the steps came to, or notes in the overlay that it would be written. */
 lc_status lc_settle(lc_handler *h, lc_case *c);
 
-/* Whether the event ends what its sale has led to, whatever else comes of it. */
-bool lc_ends_rest(const lc_case *c);
+/* Whether something is to be written even where the event comes to nothing: what its sale has led to ends, or shadows are noted. */
+bool lc_writes_anyway(const lc_case *c);
 
 /* Makes later events wait for one that lacks something. When only looking at companies kept here, assumes that it will get its
  * verdict, and that one waiting for its turn changes nothing. */

@@ -9,7 +9,7 @@
 #include "internal.h"
 #include "rules/checksum.h"
 
-enum { FORMAT = 4, ID_SIZE = 16, PREFIX_SIZE = 6, PATH_SIZE = 4096 };
+enum { FORMAT = 5, ID_SIZE = 16, PREFIX_SIZE = 6, PATH_SIZE = 4096 };
 
 /* In LC_TABLE_IDENTITY and LC_TABLE_META: "store" -> the id. In LC_TABLE_META: "format" -> uint32_t; "home" -> uint64_t; "probe" -> double;
  * "epoch:", its first entry -> its name; "last_entry" -> lc_last. */

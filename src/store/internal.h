@@ -8,6 +8,7 @@
 #include "owner.h"
 #include "pending.h"
 #include "store.h"
+#include "window.h"
 
 /* Room for the longest keys, those of LC_TABLE_QUESTIONS, and a number to seek by; less than LMDB's 511. */
 enum { LC_KEY_SIZE = 1 + LC_TENANT_MAX + 1 + 1 + LC_COMPANY_MAX + 1 + 8 };
@@ -222,6 +223,9 @@ int lc_put_change(const lc_writer *w, const lc_done *change);
 /* Adds to the tenant's changes that the entry has reached its end, or has asked; nothing when it is still to be done. */
 int lc_add_change(lc_writer *w, const lc_entry *entry);
 
+/* Adds that with this entry, which is held, its rule has come to a stop. */
+int lc_add_stop(lc_writer *w, const lc_entry *entry);
+
 /* Adds that the entry has closed its question. */
 int lc_add_closed(lc_writer *w, const lc_entry *entry);
 
@@ -365,6 +369,27 @@ int lc_move_schedule(const lc_writer *w, const lc_company *from, const lc_compan
 
 /* Whether what the company has scheduled is of an event of that sale. */
 lc_status lc_find_sales_schedule(const lc_writer *w, const lc_company *company, lc_text sale, bool *found, lc_error *error);
+
+/* ---- from limit.c ---------------------------------------------------------------------- */
+
+/* Counts a match of a rule with a limit, which is about to be written, or makes its entry LC_ENTRY_HELD. `*stops`: with that the rule
+ * comes to a stop. */
+int lc_count_match(const lc_writer *w, const lc_limit *limit, lc_entry *entry, bool *stops);
+
+/* Stores the window of a rule. */
+int lc_put_window(const lc_writer *w, const lc_window *window);
+
+/* Have a held entry no longer found, as it ends: then the rule may go on. */
+int lc_unlist_held(const lc_writer *w, const lc_entry *entry);
+
+/* Whether the entry is held. */
+int lc_find_held(const lc_writer *w, uint64_t id, bool *held);
+
+/* Ends a held entry, since another one has come of it. `details`: in the place of its own; empty: as they are. */
+lc_status lc_release(lc_writer *w, uint64_t id, lc_text details, lc_error *error);
+
+/* What lc_store_end_scheduled does for a held entry, where it is one. */
+lc_status lc_end_held(lc_writer *w, lc_ending *ending, bool *found, lc_error *error);
 
 /* ---- from journal.c -------------------------------------------------------------------- */
 

@@ -12,22 +12,38 @@ static int find_busy(const lc_writer *w, lc_write *write) {
   return rc;
 }
 
-static int find_overtaken(const lc_writer *w, lc_write *write) {
-  lc_key key = lc_key_of_company(&w->tenant, &write->entry.company);
-  uint64_t newest = 0;
-  int rc = lc_get_newest(w->store, w->txn, &key, &newest);
-  if (newest != write->newest)
-    write->result = LC_OVERTAKEN;
-  return rc;
+/* Whether the company's newest entry is a change that was made after the entry `last`. */
+static lc_status find_continued(const lc_writer *w, uint64_t newest, uint64_t last, bool *is_continued, lc_error *error) {
+  lc_entry entry;
+  *is_continued = false;
+  if (newest <= last)
+    return LC_OK;
+  lc_result_clear(w->store);
+  lc_status status = lc_read_entry(w, newest, &entry, error);
+  *is_continued = status == LC_OK && entry.status == LC_ENTRY_UPDATED;
+  return status;
 }
 
-static lc_status write_change(lc_writer *w, lc_write *write, lc_error *error) {
-  int rc = find_busy(w, write);
-  if (rc == 0 && write->result == LC_PUT)
-    rc = find_overtaken(w, write);
-  if (rc != 0 || write->result != LC_PUT)
-    return lc_writer_fail(w, rc, error);
-  lc_status status = lc_supersede(w, &write->entry, error);
+/* `last`: the newest entry of all before this call. */
+static lc_status find_overtaken(const lc_writer *w, uint64_t last, lc_write *write, lc_error *error) {
+  lc_key key = lc_key_of_company(&w->tenant, &write->entry.company);
+  uint64_t newest = 0;
+  lc_status status = lc_writer_fail(w, lc_get_newest(w->store, w->txn, &key, &newest), error);
+  bool is_as_said = newest == write->newest;
+  if (status == LC_OK && write->continues)
+    status = find_continued(w, newest, last, &is_as_said, error);
+  if (!is_as_said)
+    write->result = LC_OVERTAKEN;
+  return status;
+}
+
+static lc_status write_change(lc_writer *w, uint64_t last, lc_write *write, lc_error *error) {
+  lc_status status = lc_writer_fail(w, find_busy(w, write), error);
+  if (status == LC_OK && write->result == LC_PUT)
+    status = find_overtaken(w, last, write, error);
+  if (status != LC_OK || write->result != LC_PUT)
+    return status;
+  status = lc_supersede(w, &write->entry, error);
   return status != LC_OK ? status : lc_writer_fail(w, lc_put_with_effect(w, &write->entry, NULL), error);
 }
 
@@ -62,9 +78,10 @@ lc_status lc_store_write(lc_store *store, lc_text tenant, lc_write *writes, size
   lc_status status = lc_writer_begin(&w, error);
   if (status != LC_OK)
     return status;
+  const uint64_t last = w.last.number;
   for (size_t i = 0; i < count && status == LC_OK; i++) {
     writes[i].result = LC_PUT;
-    status = writes[i].is_answer ? write_answer(&w, &writes[i], error) : write_change(&w, &writes[i], error);
+    status = writes[i].is_answer ? write_answer(&w, &writes[i], error) : write_change(&w, last, &writes[i], error);
     if (status == LC_OK && cursor != NULL && writes[i].result != LC_PUT)
       status = lc_fail(error, LC_CONFLICT, "a company has been changed meanwhile");
   }

@@ -32,6 +32,8 @@ typedef enum lc_table {
   LC_TABLE_EXPIRING,      /* journal: all that falls due by the clock: tenant, milliseconds, entry -> id of the open question that it
                            * asked; nothing when it is scheduled */
   LC_TABLE_SCHEDULED,     /* journal: tenant, company -> lc_schedule of its scheduled entry */
+  LC_TABLE_HELD,          /* journal: tenant, entry that is held -> nothing */
+  LC_TABLE_LIMITS,        /* journal: tenant, trigger, lead status, rule -> lc_window of a rule with a limit */
   LC_TABLE_COUNTERS,      /* journal: tenant, name -> uint64_t */
   LC_TABLE_UNCHANGED,     /* journal: tenant, entry -> lc_entry, packed, of an event that changed nothing */
   LC_TABLE_UNCHANGED_BY_COMPANY, /* journal: tenant, company, entry -> nothing */

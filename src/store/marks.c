@@ -111,8 +111,8 @@ static uint8_t reason_of(const lc_case *c) {
 }
 
 bool lc_is_remembered(const lc_handling *how, const lc_case *c) {
-  return how->remembers && c->state == LC_UNMATCHED && c->entry.event_id.size != 0 && c->carries_out == 0
-      && c->reason != LC_RULE_DISABLED && c->reason != LC_UNKNOWN_CATEGORY;
+  return how->remembers && c->state == LC_UNMATCHED && c->entry.event_id.size != 0 && c->carries_out == 0 && c->held == 0
+      && (c->is_tried || c->reason != LC_RULE_DISABLED) && c->reason != LC_UNKNOWN_CATEGORY;
 }
 
 static lc_mark mark_of(const lc_case *c) {

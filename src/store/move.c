@@ -213,7 +213,10 @@ static lc_status move_entry(lc_writer *w, lc_move_company *m, uint64_t id, lc_er
   if (status != LC_OK || stays(m, &entry))
     return status;
   int rc = forget_old_name(w, m, &entry);
-  bool is_over = entry.status == LC_ENTRY_QUEUED && m->fate != LC_FATE_RENAMED;
+  bool waits = entry.status == LC_ENTRY_QUEUED || entry.status == LC_ENTRY_HELD;
+  bool is_over = waits && m->fate != LC_FATE_RENAMED;
+  if (rc == 0 && is_over && entry.status == LC_ENTRY_HELD)
+    rc = lc_unlist_held(w, &entry);
   if (is_over)
     cancel(m, &entry);
   change_entry(m, &entry);

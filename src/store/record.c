@@ -15,7 +15,7 @@ const char *const lc_entry_status_names[LC_ENTRY_STATUSES] = {
   [LC_ENTRY_SCHEDULED] = "scheduled", [LC_ENTRY_CARRIED_OUT] = "carried_out", [LC_ENTRY_CANCELLED] = "cancelled",
   [LC_ENTRY_DROPPED] = "dropped", [LC_ENTRY_QUEUED] = "queued",
   [LC_ENTRY_RENAMED] = "renamed", [LC_ENTRY_MERGED] = "merged",
-  [LC_ENTRY_DELETED] = "deleted",
+  [LC_ENTRY_DELETED] = "deleted", [LC_ENTRY_SHADOW] = "shadow", [LC_ENTRY_HELD] = "held",
 };
 
 const char *const lc_entry_reason_names[LC_ENTRY_REASONS] = {
@@ -32,7 +32,7 @@ const char *const lc_entry_reason_names[LC_ENTRY_REASONS] = {
 
 const char *const lc_link_names[LC_LINKS] = {
   [LC_LINK_NONE] = "", [LC_LINK_DUE] = "due", [LC_LINK_SCHEDULED] = "scheduled", [LC_LINK_CARRIES_OUT] = "carries_out",
-  [LC_LINK_FOLLOWS] = "follows",
+  [LC_LINK_FOLLOWS] = "follows", [LC_LINK_BESIDE] = "beside",
 };
 
 const char *const lc_question_state_names[LC_QUESTION_STATES] = {

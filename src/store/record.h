@@ -38,6 +38,8 @@ typedef enum lc_entry_status {
   LC_ENTRY_RENAMED,    /* "renamed": a note (lc_entry_is_note): the company was called `former` until then */
   LC_ENTRY_MERGED,     /* "merged": a note: the company `former` has become part of this one */
   LC_ENTRY_DELETED,    /* "deleted": a note: there is no such company any more */
+  LC_ENTRY_SHADOW,     /* "shadow": what a rule that is a shadow would have done. Not in the journal, but beside LC_ENTRY_UNCHANGED */
+  LC_ENTRY_HELD,       /* "held": the match of a rule that was at its limit; then carried_out or dropped */
   LC_ENTRY_STATUSES    /* how many there are */
 } lc_entry_status;
 
@@ -70,10 +72,11 @@ typedef enum lc_link {
   LC_LINK_SCHEDULED,   /* the entry of what its event has scheduled as well */
   LC_LINK_CARRIES_OUT, /* the entry that was scheduled, and that this one has carried out */
   LC_LINK_FOLLOWS,     /* the entry that was queued, and that this one has carried out */
+  LC_LINK_BESIDE,      /* of a shadow: the entry that its event has made besides */
   LC_LINKS             /* how many there are */
 } lc_link;
 
-extern const char *const lc_link_names[LC_LINKS]; /* "due", "scheduled", "carries_out", "follows" */
+extern const char *const lc_link_names[LC_LINKS]; /* "due", "scheduled", "carries_out", "follows", "beside" */
 
 /* One line of the journal. */
 typedef struct lc_entry {

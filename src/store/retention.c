@@ -77,10 +77,11 @@ static lc_status remove_question(const lc_writer *w, const uint8_t *id, bool *op
 }
 
 static bool is_unfinished(const lc_entry *entry) {
-  return entry->status == LC_ENTRY_APPLYING || entry->status == LC_ENTRY_SCHEDULED || entry->status == LC_ENTRY_QUEUED;
+  return entry->status == LC_ENTRY_APPLYING || entry->status == LC_ENTRY_SCHEDULED || entry->status == LC_ENTRY_QUEUED
+      || entry->status == LC_ENTRY_HELD;
 }
 
-/* Removes the entry unless it is unfinished: applying, scheduled, queued, or with an open question. */
+/* Removes the entry unless it is unfinished: applying, scheduled, queued, held, or with an open question. */
 static lc_status trim_entry(trimmer *t, uint64_t id, lc_text packed, lc_error *error) {
   lc_store *store = t->writer.store;
   lc_entry entry;

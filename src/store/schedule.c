@@ -96,6 +96,13 @@ static lc_status postpone(const lc_writer *w, const lc_ending *ending, lc_schedu
   return lc_writer_fail(w, rc != 0 ? rc : put(w, &ending->company, &schedule), error);
 }
 
+/* What is not scheduled may be held or queued. */
+static lc_status end_other(lc_writer *w, lc_ending *ending, lc_error *error) {
+  bool held;
+  lc_status status = lc_end_held(w, ending, &held, error);
+  return status != LC_OK || held ? status : lc_end_queued(w, ending, error);
+}
+
 static lc_status end_one(lc_writer *w, lc_ending *ending, lc_error *error) {
   lc_schedule schedule;
   lc_entry entry;
@@ -103,7 +110,7 @@ static lc_status end_one(lc_writer *w, lc_ending *ending, lc_error *error) {
   if (rc != 0)
     return lc_writer_fail(w, rc, error);
   if (schedule.entry != ending->entry)
-    return lc_end_queued(w, ending, error);
+    return end_other(w, ending, error);
   ending->lost = false;
   if (ending->status == LC_ENTRY_SCHEDULED)
     return postpone(w, ending, schedule, error);

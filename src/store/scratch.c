@@ -101,6 +101,14 @@ lc_status lc_scratch_put_unchanged(lc_store *store, lc_text record, lc_error *er
   return put_entry(store, LC_LOG_UNCHANGED, record, error);
 }
 
+lc_status lc_scratch_put_limit(lc_store *store, lc_text record, lc_error *error) {
+  const lc_writer w = writer_of(store);
+  lc_window window;
+  if (!lc_window_unpack(record.data, record.size, &window))
+    return lc_fail(error, LC_CORRUPT, "the counts of a rule with a limit are damaged");
+  return fail(store, lc_put_window(&w, &window), error);
+}
+
 lc_status lc_scratch_put_question(lc_store *store, lc_text record, lc_error *error) {
   const lc_writer w = writer_of(store);
   lc_question question;
@@ -187,6 +195,10 @@ lc_status lc_scratch_entries(lc_store *store, lc_scratch_take *take, void *conte
 
 lc_status lc_scratch_unchanged(lc_store *store, lc_scratch_take *take, void *context, lc_error *error) {
   return each(store, LC_TABLE_UNCHANGED, take, context, error);
+}
+
+lc_status lc_scratch_limits(lc_store *store, lc_scratch_take *take, void *context, lc_error *error) {
+  return each(store, LC_TABLE_LIMITS, take, context, error);
 }
 
 lc_status lc_scratch_questions(lc_store *store, lc_scratch_take *take, void *context, lc_error *error) {

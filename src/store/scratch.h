@@ -35,6 +35,7 @@ void lc_scratch_end(lc_store *store);
 lc_status lc_scratch_put_company(lc_store *store, const lc_scratch_company *company, lc_error *error);
 lc_status lc_scratch_put_entry(lc_store *store, lc_text record, lc_error *error);
 lc_status lc_scratch_put_unchanged(lc_store *store, lc_text record, lc_error *error);
+lc_status lc_scratch_put_limit(lc_store *store, lc_text record, lc_error *error); /* an lc_window (window.h) */
 lc_status lc_scratch_put_question(lc_store *store, lc_text record, lc_error *error);
 lc_status lc_scratch_put_seen(lc_store *store, lc_text event_id, uint64_t entry, lc_error *error);
 lc_status lc_scratch_put_mark(lc_store *store, lc_text event_id, lc_text mark, lc_error *error);
@@ -43,9 +44,11 @@ lc_status lc_scratch_put_cursor(lc_store *store, lc_text name, lc_text text, lc_
 /* What became of a company that was put. */
 lc_status lc_scratch_get_company(lc_store *store, const lc_company *of, lc_scratch_company *company, lc_error *error);
 
-/* Call `take` with each packed record there: entries, entries of events that changed nothing, or questions. */
+/* Call `take` with each packed record there: entries, entries of events that changed nothing, questions, or
+ * what rules with a limit have done. */
 lc_status lc_scratch_entries(lc_store *store, lc_scratch_take *take, void *context, lc_error *error);
 lc_status lc_scratch_unchanged(lc_store *store, lc_scratch_take *take, void *context, lc_error *error);
+lc_status lc_scratch_limits(lc_store *store, lc_scratch_take *take, void *context, lc_error *error);
 lc_status lc_scratch_questions(lc_store *store, lc_scratch_take *take, void *context, lc_error *error);
 
 /* Whether the entry is the one that its event's id stands for, as far as is known: an event that schedules something beside what it does at

@@ -7,7 +7,7 @@
 #include "store.h"
 
 const char *const lc_done_names[LC_DONE_KINDS] = {
-  [LC_DONE_ENDED] = "ended", [LC_DONE_ASKED] = "asked", [LC_DONE_CLOSED] = "closed",
+  [LC_DONE_ENDED] = "ended", [LC_DONE_ASKED] = "asked", [LC_DONE_CLOSED] = "closed", [LC_DONE_HELD] = "held",
 };
 
 bool lc_unpack_change(lc_text packed, lc_done *change) {

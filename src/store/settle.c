@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "handler.h"
+#include "rules/later.h"
 
 /* ---- the text of a question ------------------------------------------------------------------ */
 
@@ -83,12 +84,14 @@ static lc_status new_question(lc_handler *h, lc_case *c, lc_question *question) 
 
 /* ---- writing, and imagining to have written -------------------------------------------------- */
 
-/* A match ends what its company had scheduled; when that is due, this is what comes of it. */
+/* A match ends what its company had scheduled; when that is due, this is what comes of it. One that is held only ends what it comes of. */
 static lc_status end_schedule(lc_handler *h, lc_case *c) {
   lc_entry_status ended = c->carries_out != 0 ? LC_ENTRY_CARRIED_OUT : LC_ENTRY_SUPERSEDED;
   if (c->carries_out != 0) {
     c->entry.link = LC_LINK_CARRIES_OUT;
     c->entry.linked = c->carries_out;
+  } else if (c->entry.status == LC_ENTRY_HELD && !c->later.is_there) {
+    return LC_OK;
   }
   return lc_end_schedule(&h->w, &c->entry.company, ended, h->error);
 }
@@ -103,13 +106,37 @@ static lc_status put_beside(lc_handler *h, lc_case *c) {
   return lc_handler_fail(h, rc);
 }
 
+/* What was released ends with what comes of it. */
+static lc_status end_held(lc_handler *h, lc_case *c) {
+  if (c->held == 0)
+    return LC_OK;
+  c->entry.link = LC_LINK_CARRIES_OUT;
+  c->entry.linked = c->held;
+  return lc_release(&h->w, c->held, c->released, h->error);
+}
+
+/* Holds a match that is beyond its rule's limit. What somebody has decided is not: an answer, or what was released. */
+static lc_status hold_back(lc_handler *h, lc_case *c, bool *stops) {
+  const lc_entry *entry = &c->entry;
+  *stops = false;
+  if (!lc_has_limits(h->ruleset) || !h->how->remembers || c->is_answered || c->held != 0 || lc_is_put_off(c))
+    return LC_OK;
+  const lc_limit *limit = lc_ruleset_limit(h->ruleset, (lc_trigger)entry->trigger, entry->lead_status, entry->rule);
+  return limit == NULL ? LC_OK : lc_handler_fail(h, lc_count_match(&h->w, limit, &c->entry, stops));
+}
+
 static lc_status put(lc_handler *h, lc_case *c) {
   lc_question question;
-  bool waits = lc_is_put_off(c);
-  lc_status status = end_schedule(h, c);
+  bool waits = lc_is_put_off(c), stops;
+  lc_status status = hold_back(h, c, &stops);
+  h->applying += c->entry.status == LC_ENTRY_APPLYING;
+  if (status == LC_OK)
+    status = end_held(h, c);
+  if (status == LC_OK)
+    status = end_schedule(h, c);
   if (status == LC_OK && c->later.is_there && !waits && !h->how->schedules_nothing)
     status = put_beside(h, c);
-  if (status == LC_OK && !waits)
+  if (status == LC_OK && !waits && c->entry.status != LC_ENTRY_HELD)
     status = lc_supersede(&h->w, &c->entry, h->error);
   if (status == LC_OK && c->entry.status == LC_ENTRY_AWAITING)
     status = new_question(h, c, &question);
@@ -117,6 +144,8 @@ static lc_status put(lc_handler *h, lc_case *c) {
     status = lc_follow(&h->w, &c->entry, c->queued, h->error);
   if (status == LC_OK)
     status = lc_handler_fail(h, lc_put_with_effect(&h->w, &c->entry, &question));
+  if (status == LC_OK && stops)
+    status = lc_handler_fail(h, lc_add_stop(&h->w, &c->entry));
   if (waits)
     c->later.entry = c->entry.id;
   h->changed = true;
@@ -181,13 +210,13 @@ lc_status lc_leave_open(lc_handler *h, lc_case *c) {
 
 /* ---- one event ------------------------------------------------------------------------------- */
 
-bool lc_ends_rest(const lc_case *c) {
-  return c->closes || c->unschedules;
+bool lc_writes_anyway(const lc_case *c) {
+  return c->closes || c->unschedules || c->has_shadows;
 }
 
 static lc_status end_rest(lc_handler *h, const lc_case *c) {
   lc_status status = c->closes ? lc_supersede(&h->w, &c->entry, h->error) : LC_OK;
-  h->changed = true;
+  h->changed |= c->closes || c->unschedules;
   return status == LC_OK && c->unschedules ? lc_end_schedule(&h->w, &c->entry.company, LC_ENTRY_SUPERSEDED, h->error) : status;
 }
 
@@ -198,6 +227,66 @@ static lc_status settle_queued(lc_handler *h, lc_case *c) {
   return h->writing ? lc_handler_fail(h, lc_put_with_effect(&h->w, &c->entry, NULL)) : imagine(h, c);
 }
 
+/* What a shadow would have done. It names the entry that the event has made, or else the queued one that it was. */
+static lc_entry shadow_of(const lc_case *c, const lc_decision *decision) {
+  const lc_entry *entry = &c->entry;
+  return (lc_entry){
+    .status = LC_ENTRY_SHADOW, .at = entry->at, .has_at = entry->has_at, .revision = entry->revision, .trigger = entry->trigger,
+    .lead_status = entry->lead_status, .company = entry->company, .event_id = entry->event_id, .details = entry->details,
+    .from = entry->from, .to = decision->to, .rule = decision->rule, .action = (uint8_t)decision->action,
+    .link = entry->id != 0 ? LC_LINK_BESIDE : c->queued != 0 ? LC_LINK_FOLLOWS : LC_LINK_NONE,
+    .linked = entry->id != 0 ? entry->id : c->queued,
+  };
+}
+
+/* Whether it is noted already what shadows would have done with this queued event: whoever had its turn before was killed then. */
+static lc_status is_noted(lc_handler *h, const lc_case *c, bool *noted) {
+  lc_key prefix = lc_key_of_company(&h->w.tenant, &c->entry.company);
+  MDB_val key, value;
+  lc_entry last = { .link = LC_LINK_NONE };
+  *noted = false;
+  if (c->queued == 0 || c->entry.id != 0)
+    return LC_OK;
+  int rc = lc_get_last(h->w.store, h->w.txn, LC_TABLE_UNCHANGED_BY_COMPANY, &prefix, &key, &value);
+  if (rc == MDB_NOTFOUND)
+    return LC_OK;
+  if (rc == 0) {
+    lc_key entry = lc_key_of_entry(&h->w.tenant, lc_key_number(key));
+    rc = lc_get(h->w.store, h->w.txn, LC_TABLE_UNCHANGED, &entry, &value);
+  }
+  lc_status status = rc == 0 ? lc_entry_unpack(value.mv_data, value.mv_size, &last, h->error) : lc_handler_fail(h, rc);
+  *noted = status == LC_OK && last.link == LC_LINK_FOLLOWS && last.linked == c->queued;
+  return status;
+}
+
+/* Notes what all shadows would have done, in the log of events that changed nothing. */
+static int put_shadows(lc_handler *h, const lc_case *c) {
+  const lc_facts facts = lc_facts_of(h, c);
+  const lc_later_rule *rule = NULL;
+  lc_decision decision;
+  lc_writer w = h->w;
+  w.log = LC_LOG_UNCHANGED;
+  w.added = 0;
+  int rc = 0;
+  while (rc == 0 && (rule = lc_next_shadow(h->ruleset, &facts, rule, &decision)) != NULL) {
+    lc_entry shadow = shadow_of(c, &decision);
+    shadow.takes_back = lc_rule_takes_back(&rule->rule);
+    lc_number_entry(&w, &shadow);
+    rc = lc_put_new_entry(&w, &shadow);
+  }
+  h->w.last = w.last;
+  h->changed = true;
+  return rc != 0 ? rc : lc_put_count(&w);
+}
+
+static lc_status note_shadows(lc_handler *h, const lc_case *c) {
+  bool noted;
+  if (!c->has_shadows || !h->writing)
+    return LC_OK;
+  lc_status status = is_noted(h, c, &noted);
+  return status != LC_OK || noted ? status : lc_handler_fail(h, put_shadows(h, c));
+}
+
 lc_status lc_note_nothing(lc_handler *h, const lc_case *c) {
   return h->many && lc_is_remembered(h->how, c) ? mark(h, &h->nothing, c->entry.event_id, 1) : LC_OK;
 }
@@ -205,16 +294,17 @@ lc_status lc_note_nothing(lc_handler *h, const lc_case *c) {
 lc_status lc_settle(lc_handler *h, lc_case *c) {
   if (c->state == LC_LACKING)
     return lc_leave_open(h, c);
-  if (lc_ends_rest(c) && h->writing) {
-    lc_status status = end_rest(h, c);
-    if (status != LC_OK)
-      return status;
-  }
+  lc_status status = h->writing ? end_rest(h, c) : LC_OK;
+  if (status != LC_OK)
+    return status;
   if (c->state == LC_LINED_UP)
     return settle_queued(h, c);
-  if (c->state != LC_OPEN)
-    return lc_note_nothing(h, c);
+  if (c->state != LC_OPEN) {
+    status = note_shadows(h, c);
+    return status == LC_OK ? lc_note_nothing(h, c) : status;
+  }
   c->state = LC_WRITTEN;
-  h->applying += c->entry.status == LC_ENTRY_APPLYING;
-  return h->writing ? put(h, c) : imagine(h, c);
+  h->applying += !h->writing && c->entry.status == LC_ENTRY_APPLYING;
+  status = h->writing ? put(h, c) : imagine(h, c);
+  return status == LC_OK ? note_shadows(h, c) : status;
 }

@@ -72,7 +72,8 @@ static lc_status hosts_category(lc_handler *h, lc_case *c) {
 static lc_status find_own_turn(lc_handler *h, lc_case *c) {
   const lc_company *company = &c->entry.company;
   bool has_turn = false;
-  int rc = c->queued != 0 ? lc_has_turn(&h->w, company, c->queued, &has_turn) : lc_is_due(&h->w, company, c->carries_out, &has_turn);
+  int rc = c->queued != 0 ? lc_has_turn(&h->w, company, c->queued, &has_turn)
+         : c->held != 0 ? lc_find_held(&h->w, c->held, &has_turn) : lc_is_due(&h->w, company, c->carries_out, &has_turn);
   if (rc == 0 && !has_turn)
     c->state = LC_OVER;
   return lc_handler_fail(h, rc);
@@ -82,7 +83,7 @@ static lc_status find_seen(lc_handler *h, lc_case *c) {
   lc_text id = c->entry.event_id;
   lc_key key = h->w.tenant;
   int32_t seen;
-  if (c->carries_out != 0 || c->queued != 0)
+  if (lc_is_alone(c) || c->queued != 0)
     return find_own_turn(h, c);
   if (id.size == 0)
     return LC_OK;
@@ -118,14 +119,15 @@ static lc_status line_up(lc_case *c) {
 }
 
 static bool may_line_up(const lc_handler *h, const lc_case *c) {
-  return h->how->queues && !h->how->foresee && h->how->cursor == NULL && c->carries_out == 0;
+  return h->how->queues && !h->how->foresee && h->how->cursor == NULL && !lc_is_alone(c);
 }
 
 /* While a change is unfinished, the company's category is unknown. Without a rule for the event that does not matter. */
 static lc_status find_unfinished(lc_handler *h, lc_case *c) {
   bool unfinished = false;
   lc_trigger trigger = (lc_trigger)c->entry.trigger;
-  if (lc_is_preview(h) || !(lc_ruleset_has_rule(h->ruleset, trigger) || lc_has_later_for(h->ruleset, trigger)))
+  if (lc_is_preview(h) || !(lc_ruleset_has_rule(h->ruleset, trigger) || lc_has_later_for(h->ruleset, trigger)
+                            || lc_has_shadow_for(h->ruleset, trigger)))
     return LC_OK;
   int rc = lc_find_unfinished(&h->w, &c->entry.company, &unfinished, &c->first);
   if (rc != 0 || !unfinished || (c->queued != 0 && c->first == c->queued))
@@ -173,24 +175,35 @@ static lc_status find_made(lc_handler *h, lc_case *c) {
   return status;
 }
 
-static lc_facts facts_of(const lc_handler *h, const lc_case *c) {
+lc_facts lc_facts_of(const lc_handler *h, const lc_case *c) {
   return (lc_facts){ (lc_trigger)c->entry.trigger, c->entry.from, c->entry.lead_status, h->how->known, c->first_fact,
                      c->made };
 }
 
 static lc_decision decision_of(const lc_handler *h, const lc_case *c) {
-  const lc_facts facts = facts_of(h, c);
-  return c->carries_out == 0 ? lc_decide(h->ruleset, &facts) : lc_decide_alone(h->ruleset, &facts, c->alone);
+  const lc_facts facts = lc_facts_of(h, c);
+  if (!lc_is_alone(c))
+    return lc_decide(h->ruleset, &facts);
+  bool takes_back = lc_ruleset_takes_back(h->ruleset, facts.trigger, c->alone); /* by now: what was scheduled was not about that */
+  return c->carries_out != 0 && takes_back ? (lc_decision){ LC_NONE, LC_RULE_DISABLED, 0, c->alone }
+       : lc_decide_alone(h->ruleset, &facts, c->alone);
 }
 
-static bool may_find_later(const lc_handler *h, const lc_case *c) {
-  const lc_facts facts = facts_of(h, c);
-  return c->carries_out == 0 && lc_has_later(h->ruleset) && lc_may_find_later(h->ruleset, &facts);
+/* Only of live events, and as the event comes. */
+static bool notes_shadows(const lc_handler *h, const lc_case *c) {
+  return lc_has_shadow(h->ruleset) && h->how->remembers && !lc_is_alone(c);
+}
+
+/* Whether a rule that does not decide at once may be found. */
+static bool may_find_others(const lc_handler *h, const lc_case *c) {
+  const lc_facts facts = lc_facts_of(h, c);
+  return (!lc_is_alone(c) && lc_has_later(h->ruleset) && lc_may_find_later(h->ruleset, &facts))
+      || (notes_shadows(h, c) && lc_may_find_shadow(h->ruleset, &facts));
 }
 
 /* The host is asked only when the decision comes to conditions. */
 static lc_status find_facts(lc_handler *h, lc_case *c) {
-  bool needs = c->misses_facts && (decision_of(h, c).reason >= LC_CONDITIONS_NOT_MET || may_find_later(h, c));
+  bool needs = c->misses_facts && (decision_of(h, c).reason >= LC_CONDITIONS_NOT_MET || may_find_others(h, c));
   return needs ? lack(c, LC_LACKS_FACTS) : LC_OK;
 }
 
@@ -209,8 +222,8 @@ void lc_put_off(lc_case *c, lc_entry *entry) {
 
 /* Looks for a rule with `after` that matches. */
 static void find_later(const lc_handler *h, lc_case *c) {
-  const lc_facts facts = facts_of(h, c);
-  const lc_later_rule *later = c->carries_out == 0 && lc_has_later(h->ruleset) ? lc_find_later(h->ruleset, &facts) : NULL;
+  const lc_facts facts = lc_facts_of(h, c);
+  const lc_later_rule *later = !lc_is_alone(c) && lc_has_later(h->ruleset) ? lc_find_later(h->ruleset, &facts) : NULL;
   if (later == NULL)
     return;
   c->later = (lc_later){ .is_there = true, .rule = later->rule.id, .to = later->rule.to, .due = c->entry.at + later->after };
@@ -229,6 +242,30 @@ static lc_status find_rest(lc_handler *h, lc_case *c) {
   return status == LC_OK ? lc_find_sales_schedule(&h->w, &c->entry.company, c->sale, &c->unschedules, h->error) : status;
 }
 
+/* Whether a later event has changed the company already. */
+static lc_status is_late(lc_handler *h, const lc_case *c, bool *late) {
+  lc_last_change last = { .needs_at = true };
+  *late = false;
+  if (!h->how->skips_late || !c->entry.has_at || lc_is_alone(c))
+    return LC_OK;
+  lc_status status = last_change(h, c, &last);
+  *late = status == LC_OK && last.at - c->entry.at > LC_LATE_SECONDS; /* not of NAN */
+  return status;
+}
+
+/* Looks for shadows that would do something. An event that is late does nothing there either. */
+static lc_status find_shadows(lc_handler *h, lc_case *c) {
+  const lc_facts facts = lc_facts_of(h, c);
+  lc_decision decision;
+  bool late;
+  c->is_tried = notes_shadows(h, c) && lc_has_shadow_for(h->ruleset, facts.trigger);
+  if (!c->is_tried || lc_next_shadow(h->ruleset, &facts, NULL, &decision) == NULL)
+    return LC_OK;
+  lc_status status = is_late(h, c, &late);
+  c->has_shadows = status == LC_OK && !late;
+  return status;
+}
+
 static lc_status decide(lc_handler *h, lc_case *c) {
   lc_entry *entry = &c->entry;
   lc_decision decision = decision_of(h, c);
@@ -243,16 +280,13 @@ static lc_status decide(lc_handler *h, lc_case *c) {
   find_later(h, c);
   if (c->reason != LC_MATCHED)
     c->state = LC_UNMATCHED;
-  return decision.reason == LC_NOTHING_TO_TAKE_BACK ? find_rest(h, c) : LC_OK;
+  lc_status status = find_shadows(h, c);
+  return status == LC_OK && decision.reason == LC_NOTHING_TO_TAKE_BACK ? find_rest(h, c) : status;
 }
 
 /* An event that says when it happened must not undo what came after it. */
 static lc_status find_late(lc_handler *h, lc_case *c) {
-  lc_last_change last = { .needs_at = true };
-  if (!h->how->skips_late || !c->entry.has_at || c->carries_out != 0)
-    return LC_OK;
-  lc_status status = last_change(h, c, &last);
-  c->is_late = status == LC_OK && last.at - c->entry.at > LC_LATE_SECONDS; /* not of NAN */
+  lc_status status = is_late(h, c, &c->is_late);
   if (c->is_late) {
     c->state = LC_UNMATCHED;
     c->entry.action = LC_NONE;
@@ -315,7 +349,7 @@ enum { STEPS = sizeof steps / sizeof *steps };
 lc_status lc_take_steps(lc_handler *h, lc_case *c) {
   lc_status status = LC_OK;
   c->state = LC_OPEN;
-  c->is_late = c->closes = c->unschedules = false;
+  c->is_late = c->closes = c->unschedules = c->has_shadows = c->is_tried = false;
   for (int i = 0; i < STEPS && c->state == LC_OPEN && status == LC_OK; i++)
     status = steps[i](h, c);
   return status;

@@ -187,7 +187,9 @@ typedef struct lc_case {
   bool misses_facts;  /* some that the host may know were not asked for */
   uint64_t carries_out; /* it is no event, but this scheduled entry, whose time has come: */
   uint64_t queued;    /* likewise, but this queued entry, whose turn has come */
-  int32_t alone;      /* with `carries_out`: only the rule with this id decides; 0: the one without */
+  uint64_t held;      /* likewise, but this held entry, which somebody releases: */
+  lc_text released;   /* its details from then on, with who did; empty: as they are */
+  int32_t alone;      /* with `carries_out` or `held`: only the rule with this id decides; 0: the one without */
   /* What the caller has found out. It counts only while it still fits. */
   bool is_known;    /* the host was asked for the category when the company's newest entry was `newest`: */
   int32_t category; /* its answer; 0: none */
@@ -203,6 +205,8 @@ typedef struct lc_case {
   lc_later later;   /* what it schedules, or would; `entry` is that itself where nothing is decided at once */
   uint64_t about;   /* for LC_LACKS_VERDICT: identifies the decision; below 2^53 */
   uint64_t first;   /* for LC_DUPLICATE and LC_LACKS_END */
+  bool has_shadows; /* rules that are shadows would do something, which is to be noted */
+  bool is_tried;    /* its trigger has such rules: then it is remembered though no other rule is enabled */
   bool is_late;     /* for LC_UNMATCHED: it matched, but a later event has changed the company already */
   bool closes;      /* for LC_UNMATCHED: there was nothing to take back but its sale's open question, which is superseded */
   bool unschedules; /* likewise of what its sale has scheduled */
@@ -241,7 +245,8 @@ typedef struct lc_handling {
   double ttl;              /* seconds until a question expires */
   bool skips_late;         /* an event that says it happened over LC_LATE_SECONDS before the event of the company's newest applied
                             * change is not applied. Changes whose events did not say when they happened do not count. */
-  bool remembers;          /* ids of events that come to nothing are remembered (lc_store_remember) */
+  bool remembers;          /* they are live events: ids of those that come to nothing are remembered (lc_store_remember), what shadows would do
+                            * is noted, and limits hold */
   bool look;               /* look at all events, as if earlier ones were written, before writing any: so all that they lack is
                             * known at once. Else write what is complete and decide what follows from there. */
   bool foresee;            /* only look, and leave the foreseen outcome in the events */
@@ -260,7 +265,7 @@ lc_status lc_store_look(lc_store *store, const lc_handling *how, lc_case *cases,
  * of its company and id. */
 lc_status lc_store_handle(lc_store *store, const lc_handling *how, lc_case *cases, size_t count, size_t first, lc_error *error);
 
-/* Remembers the ids of those of the events that came to nothing, for a reason other than LC_RULE_DISABLED and LC_UNKNOWN_CATEGORY:
+/* Remembers the ids of those of the events that came to nothing, for a reason other than LC_RULE_DISABLED (unless is_tried) and LC_UNKNOWN_CATEGORY:
  * for after lc_store_look, when lc_store_handle, which does it too, is not called. They wait in memory for the next commit of this store,
  * or for lc_store_settle, at most about 4,000; after three seconds the next call of one of these three writes them. Where there is no room to, the oldest
  * knowledge counts: new ones are not remembered. */
@@ -299,6 +304,7 @@ typedef struct lc_write {
   lc_entry entry;         /* in; its id and its status are set */
   bool is_answer;         /* in: to the question entry.question; else a change */
   uint64_t newest;        /* in, for a change: the company's newest entry, from lc_store_newest */
+  bool continues;           /* in: not that one, but a change that this call has made */
   lc_write_result result; /* out */
   uint64_t first;         /* out, for LC_BUSY */
 } lc_write;
@@ -365,7 +371,8 @@ lc_status lc_store_history(lc_store *store, lc_text tenant, const lc_company *co
                            size_t limit, lc_error *error);
 
 /* Notes events that changed nothing, in one transaction. Sets the entries' ids; the caller sets LC_ENTRY_UNCHANGED. They have
- * a log of their own, which only lc_store_unchanged reads: their event ids do not count as seen, nor they as newest entries. */
+ * a log of their own, which only lc_store_unchanged reads: their event ids do not count as seen, nor they as newest entries. What shadows
+ * would have done (LC_ENTRY_SHADOW) stands there, too. */
 lc_status lc_store_add_unchanged(lc_store *store, lc_text tenant, lc_entry *entries, size_t count, double now, lc_error *error);
 
 /* Copies out a list of these, as lc_store_history does. */
@@ -412,6 +419,11 @@ lc_status lc_store_expire(lc_store *store, lc_text tenant, double now, size_t *e
  * and, of those whose time it is, behind the entry that asked. */
 lc_status lc_store_expiring(lc_store *store, lc_text tenant, uint64_t after, uint64_t entry, double until, size_t limit,
                             lc_error *error);
+
+/* ---- what is held --------------------------------------------------------------------------- */
+
+/* Copies out a list of at most `limit` held entries behind the entry `after`, the oldest first. */
+lc_status lc_store_held(lc_store *store, lc_text tenant, uint64_t after, size_t limit, lc_error *error);
 
 /* ---- what is scheduled ------------------------------------------------------------------- */
 
@@ -537,6 +549,7 @@ typedef enum lc_done_kind {
   LC_DONE_ENDED,  /* "ended": it has reached its end */
   LC_DONE_ASKED,  /* "asked": it has asked a question */
   LC_DONE_CLOSED, /* "closed": it has closed its question; that it has ended is the change before */
+  LC_DONE_HELD,   /* "held": with it, which is held, its rule has come to a stop */
   LC_DONE_KINDS   /* how many there are */
 } lc_done_kind;
 

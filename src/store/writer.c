@@ -157,13 +157,17 @@ static int add_change(lc_writer *w, uint64_t entry, lc_done_kind kind) {
 
 int lc_add_change(lc_writer *w, const lc_entry *entry) {
   switch (entry->status) {
-    case LC_ENTRY_APPLYING: case LC_ENTRY_SCHEDULED: case LC_ENTRY_QUEUED:
+    case LC_ENTRY_APPLYING: case LC_ENTRY_SCHEDULED: case LC_ENTRY_QUEUED: case LC_ENTRY_HELD:
       return 0;
     case LC_ENTRY_AWAITING:
       return add_change(w, entry->id, LC_DONE_ASKED);
     default:
       return add_change(w, entry->id, LC_DONE_ENDED);
   }
+}
+
+int lc_add_stop(lc_writer *w, const lc_entry *entry) {
+  return add_change(w, entry->id, LC_DONE_HELD);
 }
 
 int lc_add_closed(lc_writer *w, const lc_entry *entry) {
@@ -175,11 +179,19 @@ static bool has_two_names(const lc_entry *entry) {
   return lc_entry_is_note(entry) && entry->former.text.size != 0;
 }
 
+/* Has a held entry found as one; limit.c ends that. */
+static int list_held(const lc_writer *w, const lc_entry *entry) {
+  lc_key key = lc_key_of_entry(&w->tenant, entry->id);
+  return lc_put(w->store, w->txn, LC_TABLE_HELD, &key, NULL, 0);
+}
+
 int lc_put_moved_entry(lc_writer *w, const lc_entry *entry) {
   w->added++;
   int rc = lc_put_entry(w, entry);
   if (rc == 0 && has_two_names(entry))
     rc = lc_list_entry(w, &entry->former, entry->id);
+  if (rc == 0 && entry->status == LC_ENTRY_HELD)
+    rc = list_held(w, entry);
   return rc != 0 ? rc : lc_list_entry(w, &entry->company, entry->id);
 }
 

@@ -7,9 +7,10 @@ local tables = require "leadcat.cli.tables"
 ---@param events {total?: integer, position?: fun(self: table): integer} how many there are if known, else the bytes read
 ---@param size? integer bytes of their file
 ---@param step integer events between two looks at the clock
+---@param what? string they are; default "events"
 ---@return fun(count: integer) show takes the number of events done
 ---@return fun(...): ... done wipes the line; returns its arguments
-return function(events, size, step)
+return function(events, size, step, what)
   local terminal, begun, next_look, shown = common.is_terminal(2), os.time(), step, false
   local last = begun
   local function show(count)
@@ -23,7 +24,7 @@ return function(events, size, step)
     end
     last, shown = now, true
     local share = events.total and count / events.total or size and events:position() / size
-    io.stderr:write("\r", tables.progress(count, share, now - begun), "\27[K")
+    io.stderr:write("\r", tables.progress(count, share, now - begun, what), "\27[K")
     io.stderr:flush()
   end
   local function done(...)

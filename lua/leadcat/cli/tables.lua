@@ -44,15 +44,17 @@ end
 ---@param events integer
 ---@param share? number from 0 to 1, if known
 ---@param elapsed integer seconds
+---@param what? string they are; default "events"
 ---@return string
-function tables.progress(events, share, elapsed)
+function tables.progress(events, share, elapsed, what)
+  what = what or "events"
   if not share then
-    return tables.number(events) .. " events"
+    return tables.number(events) .. " " .. what
   end
   local done = math.floor(share * BAR)
   local left = share > 0 and (", %s left"):format(duration(math.ceil(elapsed * (1 - share) / share))) or ""
-  return ("[%s%s] %d%%  %s events%s"):format(("#"):rep(done), ("-"):rep(BAR - done), math.floor(share * 100),
-    tables.number(events), left)
+  return ("[%s%s] %d%%  %s %s%s"):format(("#"):rep(done), ("-"):rep(BAR - done), math.floor(share * 100),
+    tables.number(events), what, left)
 end
 
 --- Rows as columns, two blanks apart. A column is right-aligned when its first cell below the head is a number.
@@ -274,6 +276,8 @@ local function rule_row(cfg, rule, language)
   local number, unit = after.parts(rule)
   local how = { number and ("after %d %s"):format(number, unit) or nil }
   how[#how + 1] = rule.ask and "asks first" or nil
+  how[#how + 1] = rule.shadow and "on trial" or nil
+  how[#how + 1] = rule.limit and ("at most %d in %d h"):format(rule.limit.changes, rule.limit.hours) or nil
   return { rule.enabled and "on" or "off", trigger, name, table.concat(how, ", ") }
 end
 

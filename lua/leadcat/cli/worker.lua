@@ -1,27 +1,9 @@
 --- `worker`: runs what a Lua file says.
 
-local as_text = require "leadcat.util.as_text"
 local common = require "leadcat.cli.common"
-local files = require "leadcat.cli.files"
 local listener = require "leadcat.operations.listener"
-local protected = require "leadcat.util.protected"
+local load_work = require "leadcat.cli.work"
 local worker = require "leadcat.operations.worker"
-
--- What the file returns. Ends the run when it cannot be run, or returns something else.
-local function load_work(path)
-  local source = files.read(path):gsub("^#[^\n]*", "")
-  local chunk, message = (rawget(_G, "loadstring") or load)(source, "@" .. path)
-  common.must(chunk, message)
-  local ok, work = protected.call(chunk)
-  if not ok then
-    common.fail("%s", as_text(work))
-  end
-  local problem = worker.problem(work)
-  if problem then
-    common.fail("%s: %s", path, problem)
-  end
-  return work
-end
 
 local function to_address(text)
   if listener.is_address(text) then

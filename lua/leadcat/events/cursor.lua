@@ -3,6 +3,7 @@
 
 local options_of = require "leadcat.util.options"
 
+---@class leadcat.engine.cursor: leadcat.Engine the engine's methods that stand here
 local cursor = {}
 
 local MOST_NAME, MOST_TEXT = 64, 4096 -- bytes

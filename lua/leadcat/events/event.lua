@@ -22,11 +22,14 @@ local event = {}
 ---@field choice? integer|false what the user answered when the host asked before saving: a category, which counts only for a decision that asks, or false to keep, which always counts
 
 ---@class leadcat.Actor
----@field id string|integer
----@field name? string
----@field language? string
----@field admin? boolean
----@field service? boolean
+---@field id? string|integer 1 to 255 bytes; 7 and "7" are one. Nobody without one is the user whose event asked
+---@field name? string for display
+---@field language? string a BCP 47 tag such as "no" or "de-AT": of what is said to it; default the engine's
+---@field admin? boolean whether it may do everything, where the host has no `can`
+---@field service? boolean over HTTP: a program, not a person in a browser. Its requests need not come from a page, and may have `facts`
+
+---@class (exact) leadcat.ByActor
+---@field actor? leadcat.Actor who does it, or will see it; nil: the program itself, which may do everything
 
 local MAX_ID = 255
 local MAX_INTEGER = 2 ^ 53

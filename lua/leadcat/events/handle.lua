@@ -12,6 +12,7 @@ local rounds = require "leadcat.events.rounds"
 local unicode = require "leadcat.util.unicode"
 local unchanged_events = require "leadcat.past.unchanged"
 
+---@class leadcat.engine.handle: leadcat.Engine the engine's methods that stand here
 local handle = {}
 
 local MANY = { late = options_of.one_of { "apply", "skip" }, cursor = cursor.OPTION }
@@ -26,7 +27,7 @@ function handle:report(event, outcome)
   metrics.count(self, event.trigger, outcome)
   local listeners = self._hooks[outcome.status]
   for i = 1, listeners and #listeners or 0 do
-    local ok, message = protected.call(listeners[i], event, outcome)
+    local ok, message = protected.call(listeners[i], event, outcome, { tenant = self._tenant })
     if not ok then
       self._shared.hook_errors = self._shared.hook_errors + 1
       self._shared.hook_error = unicode.visible(as_text(message))
@@ -87,6 +88,10 @@ local function is_any_taken(outcomes)
   return false
 end
 
+---@class (exact) leadcat.HandleManyOptions
+---@field late? "apply"|"skip" instead of the engine's `late_events`, for sources that may deliver out of order
+---@field cursor? leadcat.Cursor how far the source is read with these events, for `engine:cursor`
+
 --- Handles many events with few commits: one with the embedded host; with another, two for each 1,000 changes, and two
 -- more each time a company comes again. The events of a company are handled in order. One that cannot be taken does not
 -- stop those of other companies: it has the outcome `{status = "not_taken", code, error}`, and so have those of its company
@@ -95,7 +100,7 @@ end
 -- A cursor moves when all events were taken, in the same commit as the last of what they lead to, else not at all: then
 -- deliver all of them again. Those that have ids are handled once.
 ---@param events leadcat.Event[]
----@param options? {late?: "apply"|"skip", cursor?: leadcat.Cursor} late: instead of the engine's `late_events`, for sources that may deliver out of order; cursor: how far the source is read with these events, for `engine:cursor`
+---@param options? leadcat.HandleManyOptions
 ---@return leadcat.Outcome[]? outcomes of all events, in their places; nil: nothing was done
 ---@return string? message, string? code as `handle`: of the first event that was not taken, or why the cursor has not moved
 function handle:handle_many(events, options)

@@ -1,5 +1,5 @@
---- What waits: the matches of rules with `after`, which are scheduled, and events that are queued behind a change. The core writes them
--- down; this decides them when their time or their turn has come, and calls off what is scheduled. Methods of the engine.
+--- What waits: the matches of rules with `after`, which are scheduled, events that are queued behind a change, and what is held
+-- (`events/held.lua`). The core writes them down; this decides them when their time or their turn has come, and calls off what is scheduled. Methods of the engine.
 
 local event_of = require "leadcat.events.event"
 local journal = require "leadcat.past.journal"
@@ -8,6 +8,7 @@ local options_of = require "leadcat.util.options"
 local platform = require "leadcat.util.platform"
 local rounds = require "leadcat.events.rounds"
 
+---@class leadcat.engine.later: leadcat.Engine the engine's methods that stand here
 local later = {}
 
 local PAGE = 100 -- decided together
@@ -26,10 +27,11 @@ local function ending(entry, fields)
   return merged({ entry = entry.entry, company = event_of.key(entry.company), reason = "matched" }, fields)
 end
 
--- Writes how entries have ended, and tells of those that were dropped.
+-- Writes how entries have ended, and tells of those that were dropped. Gives true and the outcomes of these by place.
 local function write_endings(self, endings, drops, counts)
+  local dropped = {}
   if #endings == 0 then
-    return true
+    return true, dropped
   end
   local ok, message, code = self._store:end_scheduled(self._tenant, endings, self:_now())
   if not ok then
@@ -37,11 +39,11 @@ local function write_endings(self, endings, drops, counts)
   end
   for item, drop in pairs(drops) do
     if not item.lost then
-      counts.dropped = counts.dropped + 1
+      counts.dropped, dropped[drop.place] = counts.dropped + 1, drop.outcome
       self:_report(drop.event, drop.outcome)
     end
   end
-  return true
+  return true, dropped
 end
 
 local function text_of(error)
@@ -54,20 +56,22 @@ local function told_of(entry, event)
 end
 
 -- Sorts the outcomes of a page: what was made of an entry is counted and told of; what came to nothing is dropped; what could
--- not be decided is tried again.
-local function settle(self, entries, events, outcomes, counts)
+-- not be decided is tried again, or stays held. `actor`: who releases it. Gives true and the outcomes of what was dropped, by place.
+local function settle(self, entries, events, outcomes, counts, actor)
   local endings, drops, now = {}, {}, self:_now()
   for place, entry in ipairs(entries) do
     local outcome = outcomes[place]
     if not outcome then
-      endings[#endings + 1] = ending(entry, { status = entry.status, again = next_try(entry, now) })
+      if entry.status ~= "held" then
+        endings[#endings + 1] = ending(entry, { status = entry.status, again = next_try(entry, now) })
+      end
     elseif outcome.status == "unchanged" then
       local item = ending(entry, {
         status = "dropped", reason = outcome.reason, error = text_of(outcome.error), revision = outcome.revision,
-        from = outcome.from,
+        from = outcome.from, details = actor and journal.ended_by(entry, actor) or nil,
       })
       endings[#endings + 1] = item
-      drops[item] = { event = told_of(entry, events[place]), outcome = merged(outcome, {
+      drops[item] = { event = told_of(entry, events[place]), place = place, outcome = merged(outcome, {
         status = "dropped", entry = entry.entry, key = entry.key, due = entry.due,
       }) }
     elseif outcome.status ~= "over" then
@@ -78,10 +82,13 @@ local function settle(self, entries, events, outcomes, counts)
   return write_endings(self, endings, drops, counts)
 end
 
--- How the handling of what waits begins. What is scheduled is decided by its rule alone.
-local function beginning(entry)
+-- How the handling of what waits begins. What is scheduled or held is decided by its rule alone.
+local function beginning(entry, actor)
   if entry.status == "queued" then
     return { lacks = "commit", queued = entry.entry }
+  elseif entry.status == "held" then
+    local released = actor and journal.ended_by(entry, actor) or nil
+    return { lacks = "commit", held = entry.entry, alone = entry.rule_id, released = released }
   end
   return { lacks = "commit", carries_out = entry.entry, alone = entry.rule_id }
 end
@@ -92,16 +99,42 @@ end
 ---@param counts {carried_out: integer, dropped: integer}
 ---@return table<integer, leadcat.Outcome>? outcomes without those of entries that wait on, string? message, string? code of the first failure; with outcomes, all else was done
 function later.decide(self, entries, counts)
+  return later.release(self, entries, nil, counts)
+end
+
+-- The events of entries that wait, and how their handling begins.
+local function begin(entries, actor)
   local events, begun = {}, {}
   for place, entry in ipairs(entries) do
-    events[place], begun[place] = journal.waiting_event(entry), beginning(entry)
+    events[place], begun[place] = journal.waiting_event(entry), beginning(entry, actor)
   end
+  return events, begun
+end
+
+--- The same of what is held, which somebody releases. These may be of one company.
+---@param actor? leadcat.Actor
+---@return table<integer, leadcat.Outcome>? outcomes, string? message, string? code as of `decide`
+---@return table<integer, leadcat.Outcome>? drops the outcomes of what was dropped, by place
+function later.release(self, entries, actor, counts)
+  local events, begun = begin(entries, actor)
   local outcomes, message, code = rounds.carry_out(self, events, begun)
-  local ok, why, failure = settle(self, entries, events, outcomes, counts)
+  local ok, drops, failure = settle(self, entries, events, outcomes, counts, actor)
   if not ok then
-    return nil, why, failure
+    return nil, drops, failure
   end
-  return outcomes, message, code
+  return outcomes, message, code, drops
+end
+
+--- What releasing entries would come to. Writes nothing.
+---@return table<integer, leadcat.Outcome>? outcomes by place; none of those that cannot be decided now
+---@return string? message, string? code
+function later.foresee(self, entries)
+  local events, begun = begin(entries)
+  local outcomes, message, code = rounds.carry_out(self, events, begun, { overlay = self._store:overlay() })
+  if code and code ~= "unavailable" then
+    return nil, message, code
+  end
+  return outcomes
 end
 
 -- Whether each entry comes for the first time: what was looked at is no longer due, unless the store is damaged.
@@ -187,7 +220,7 @@ end
 
 --- Calls off what is scheduled. The host's `can` is asked for the permission `undo`, about the entry.
 ---@param id integer the entry whose status is `scheduled`
----@param options? {actor?: leadcat.Actor}
+---@param options? leadcat.ByActor
 ---@return leadcat.Outcome? outcome with the status `cancelled`
 ---@return string? message, string? code `not_found`, `forbidden`, `invalid`: it is not scheduled, or no longer
 function later:cancel(id, options)

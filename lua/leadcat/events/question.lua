@@ -15,6 +15,7 @@ local verdict = require "leadcat.events.verdict"
 local view_of = require "leadcat.words.view"
 local write = require "leadcat.events.write"
 
+---@class leadcat.engine.question: leadcat.Engine the engine's methods that stand here
 local question = {}
 
 local TRIES = 16 -- of an answer that others overtake; of closing questions that others close
@@ -45,8 +46,8 @@ local BY_ACTOR = { actor = options_of.actor }
 
 --- What a user sees of a confirmation, in the actor's language, else the engine's, else English.
 ---@param record leadcat.Confirmation
----@param options? {actor?: leadcat.Actor} who will see it
----@return leadcat.View? view, string? message, string? code
+---@param options? leadcat.ByActor
+---@return leadcat.View? view, string? message, string? code `unavailable`, `io`, `corrupt`: the store cannot be read
 function question:view(record, options)
   self:_check_open()
   return new_view(self, record, options_of.check(options, BY_ACTOR).actor)
@@ -56,6 +57,7 @@ end
 -- `leadcat.open` was given. `...` goes to the renderer.
 ---@param view leadcat.View
 ---@param format "html"|"text"|"json"
+---@param ... any
 ---@return string
 function question:render(view, format, ...)
   self:_check_open()
@@ -170,9 +172,18 @@ local function to_query(self, query, limit)
   }, swept
 end
 
+---@class (exact) leadcat.CountQuery
+---@field company? string|integer
+---@field user? string|integer the id of the actor whose event has asked
+---@field state? "open"|"accepted"|"changed"|"declined"|"expired"|"superseded"|"conflict"
+
+---@class (exact) leadcat.ConfirmationsQuery: leadcat.CountQuery
+---@field limit? integer 1 to 1,000; default 100
+---@field after? string the id of a question: those behind it
+
 --- Confirmations, newest first: of a company, of the user whose event asked, in a state. A page costs the same however
 -- many there are.
----@param query? {company?: string|integer, user?: string|integer, state?: string, limit?: integer, after?: string} limit: 1 to 1000, default 100; after: an id, to go on after it
+---@param query? leadcat.ConfirmationsQuery
 ---@return leadcat.Confirmation[]? records, string? message, string? code `not_found`: there is no confirmation `after`
 function question:confirmations(query)
   self:_check_open()
@@ -196,8 +207,8 @@ function question:confirmations(query)
 end
 
 --- How many confirmations there are, for a badge.
----@param query? {company?: string|integer, user?: string|integer, state?: string}
----@return integer? count, string? message, string? code count: at most 1000
+---@param query? leadcat.CountQuery
+---@return integer? count, string? message, string? code count: at most 1,000; code `unavailable`, `io`, `corrupt`: the store cannot be read
 function question:count_confirmations(query)
   self:_check_open()
   local asked, message, code = to_query(self, options_of.check(query, COUNT), options_of.page(math.huge))
@@ -281,10 +292,15 @@ local function report(self, record, actor, outcome)
   return outcome
 end
 
+---@class (exact) leadcat.Answer exactly one of them
+---@field accept? true the proposal is applied
+---@field category? integer this category is set instead, one of the question's options
+---@field decline? true the company stays as it is
+
 --- Answers a question, once: applies the proposal or another category, or keeps the company as it is.
 ---@param id string
----@param answer {accept: true}|{category: integer}|{decline: true}
----@param options? {actor?: leadcat.Actor} who answers
+---@param answer leadcat.Answer
+---@param options? leadcat.ByActor
 ---@return leadcat.Outcome? outcome `updated`, `declined`, `failed` (it is tried again) or `conflict` (then `category` is the company's now)
 ---@return string? message, string? code `already_resolved`, `expired`, `forbidden`, `not_found`, `invalid`; `unavailable`, `full`, `io`
 ---@return leadcat.Confirmation? record of a question that was closed before

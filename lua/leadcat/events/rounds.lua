@@ -398,10 +398,11 @@ end
 ---@param self leadcat.Engine
 ---@param events leadcat.Event[] without ids
 ---@param begun table[] by the events' places: {lacks = "commit", carries_out = entry, alone = id of the rule}
+---@param options? leadcat.Handling
 ---@return table<integer, leadcat.Outcome> outcomes as `run`; the status `over` where it has ended already
 ---@return string? message, string? code of the first failure
-function rounds.carry_out(self, events, begun)
-  local outcomes, message, code = run(self, events, nil, begun)
+function rounds.carry_out(self, events, begun, options)
+  local outcomes, message, code = run(self, events, options, begun)
   return taken(outcomes), message, code
 end
 

@@ -86,6 +86,37 @@ function contract.categories(self, companies, note)
   end
 end
 
+-- Sales ---------------------------------------------------------------------------------------------------------------
+
+--- What the host knows of the sales and contacts of up to 1,000 companies.
+---@param self leadcat.Engine
+---@param companies (string|integer)[]
+---@return (leadcat.CurrentSales|false)[]? answers, string? message, string? code in the same places
+function contract.sales(self, companies)
+  local answers, message = answers_of(self, "sales", companies)
+  return answers, message, not answers and "unavailable" or nil
+end
+
+--- The host's companies behind one, in an order of its own that does not change.
+---@param self leadcat.Engine
+---@param after? string|integer nil: from the first
+---@param limit integer
+---@param since? number only those whose sales or contacts have changed since then, where the host can tell
+---@return (string|integer)[]? companies, string? message, string? code at most `limit`; fewer are the last
+function contract.companies(self, after, limit, since)
+  local list, message = call("list_companies", protected.call(self.host.list_companies, after, limit, self._tenant,
+    since))
+  if type(list) ~= "table" then
+    message = list == nil and message or nil
+    return nil, message and as_text(message) or ("host.list_companies returned %s, not a list"):format(as_text(list)),
+      "unavailable"
+  elseif #list > limit then
+    return nil, ("host.list_companies returned %d companies, more than the %d that it was asked for"):format(#list,
+      limit), "unavailable"
+  end
+  return list
+end
+
 -- Changing -------------------------------------------------------------------------------------------------------------
 
 --- What `set_category` needs to name categories as the host does.
@@ -114,7 +145,7 @@ end
 
 --- Asks for one change.
 ---@param self leadcat.Engine
----@param change leadcat.Change
+---@param change leadcat.HostChange
 ---@param names? leadcat.Config from `contract.names`
 ---@return "updated"|"conflict"|"refused"|"failed" ended, string? why, boolean? made made: the host has just made it
 function contract.set_category(self, change, names)
@@ -140,9 +171,9 @@ end
 
 --- Asks for many changes at once.
 ---@param self leadcat.Engine
----@param changes leadcat.Change[]
+---@param changes leadcat.HostChange[]
 ---@param names? leadcat.Config from `contract.names`
----@param note fun(change: leadcat.Change, ended: string, why?: string, made?: boolean) is told each one's end, as `set_category` gives it
+---@param note fun(change: leadcat.HostChange, ended: string, why?: string, made?: boolean) is told each one's end, as `set_category` gives it
 function contract.set_categories(self, changes, names, note)
   local asked = {}
   for place, change in ipairs(changes) do
@@ -184,7 +215,7 @@ end
 --- Whether the host has made a change that was begun before. A host that keeps keys knows; of another one the company's
 -- category tells.
 ---@param self leadcat.Engine
----@param change leadcat.Change
+---@param change leadcat.HostChange
 ---@return "updated"|"conflict"|"failed"|nil ended, string? why ended: nil when it is to be made
 function contract.find_end(self, change)
   if self.host.applied then
@@ -195,8 +226,8 @@ end
 
 --- The same for many changes.
 ---@param self leadcat.Engine
----@param changes leadcat.Change[]
----@param note fun(change: leadcat.Change, ended?: string, why?: string) is told each one's end
+---@param changes leadcat.HostChange[]
+---@param note fun(change: leadcat.HostChange, ended?: string, why?: string) is told each one's end
 function contract.find_ends(self, changes, note)
   local companies = {}
   for place, change in ipairs(changes) do

@@ -26,7 +26,7 @@ function elsewhere.in_flight(_, _, fn, ...)
 end
 
 --- The outcomes of changes that were written: they are `applying`.
----@param changes leadcat.Change[]
+---@param changes leadcat.HostChange[]
 ---@return leadcat.Outcome[] outcomes
 function elsewhere.apply(_, changes)
   local outcomes = {}

@@ -18,11 +18,12 @@ function embedded.seconds()
   return 0
 end
 
----@class leadcat.host.lmdb.Options
+---@class (exact) leadcat.host.lmdb.Options
 ---@field can? fun(actor: leadcat.Actor, permission: string, subject: any): boolean
 ---@field licensed? fun(tenant: string): boolean
 ---@field facts? fun(requests: leadcat.FactsRequest[], tenant: string): table[]
 ---@field fields? leadcat.Field[] checked when a store is opened
+---@field sales? fun(companies: (string|integer)[], tenant: string): (leadcat.CurrentSales|false)[]?, string?
 
 ---@class leadcat.host.lmdb: leadcat.Host
 local Host = {}
@@ -38,13 +39,13 @@ local function item(company, level)
   return { company = key, company_is_integer = type(company) == "number" }
 end
 
-local OPTIONS = { can = "function", facts = "function", fields = "table", licensed = "function" }
+local OPTIONS = { can = "function", facts = "function", fields = "table", licensed = "function", sales = "function" }
 
 local function check_options(options)
   for name, value in pairs(options) do
     local expected = OPTIONS[name]
     if not expected then
-      error(("unknown option '%s' (there are can, facts, fields, licensed)"):format(tostring(name)), 3)
+      error(("unknown option '%s' (there are can, facts, fields, licensed, sales)"):format(tostring(name)), 3)
     elseif type(value) ~= expected then
       error(("option '%s': a %s expected, got %s"):format(name, expected, type(value)), 3)
     end
@@ -53,7 +54,9 @@ end
 
 -- The functions that the engine calls, with the tenant as last argument. All tenants share them.
 local function shared_by_all(store, options)
-  local host = { can = options.can, licensed = options.licensed, facts = options.facts, store = store }
+  local host = {
+    can = options.can, licensed = options.licensed, facts = options.facts, sales = options.sales, store = store,
+  }
   setmetatable(host, Host)
 
   function host.category(company, tenant)
@@ -102,7 +105,7 @@ end
 --- Adds many companies at once; those that exist stay as they are.
 ---@param companies (string|integer)[]
 ---@param category integer 1 to 2^31-1
----@return integer? created, string? message, string? code created: how many were new
+---@return integer? created, string? message, string? code created: how many were new; code `unavailable`, `full`, `io`, `readonly`
 function Host:create_many(companies, category)
   local items = {}
   for i, company in ipairs(companies) do
@@ -113,7 +116,7 @@ end
 
 --- A company's category.
 ---@param company string|integer
----@return integer? category, string? message, string? code category: nil when there is no such company
+---@return integer? category, string? message, string? code category: nil when there is no such company; code `unavailable`, `io`, `corrupt`: the store cannot be read
 function Host:get(company)
   local category, message, code = self.store:company(self.tenant, item(company, 2).company)
   if code == "not_found" then

@@ -56,7 +56,7 @@ end
 
 --- Takes the companies over from flights whose claims have run out.
 ---@param self leadcat.Engine
----@param changes leadcat.Change[]
+---@param changes leadcat.HostChange[]
 ---@param flight leadcat.Flight
 function flights.take_over(self, changes, flight)
   local all = all_of(self)
@@ -68,9 +68,9 @@ end
 --- The changes that are still this flight's. When a claim has run out, another coroutine of this engine may have taken the
 -- change over. The store cannot tell the two apart, and the other one writes the end.
 ---@param self leadcat.Engine
----@param changes leadcat.Change[]
+---@param changes leadcat.HostChange[]
 ---@param flight leadcat.Flight
----@return leadcat.Change[]
+---@return leadcat.HostChange[]
 function flights.kept(self, changes, flight)
   local all, list, count = all_of(self), {}, 0
   for _, change in ipairs(changes) do

@@ -27,7 +27,7 @@ local OUT_OF_TIME = "the host was not asked: this process had been stopped, or t
 local PUT_ASIDE = "this change was under way when the store was copied, so it may have been made since: see what the "
   .. "company's category is, and retry the entry if it has to change"
 
----@class leadcat.Change a change that the host makes, and how that ended
+---@class leadcat.HostChange a change that the host makes, and how that ended
 ---@field id string|integer the company as the host gave it
 ---@field company string its text
 ---@field outcome leadcat.Outcome what it changes
@@ -60,7 +60,7 @@ function foreign.in_flight(self, companies, fn, ...)
 end
 
 --- A change that has not been tried. The arguments are its fields.
----@return leadcat.Change
+---@return leadcat.HostChange
 function foreign.change(id, company, outcome, begun, attempts)
   return {
     id = id, company = company, outcome = outcome, entry = outcome.entry, begun = begun, attempts = attempts,
@@ -188,7 +188,7 @@ end
 
 --- Has the host make each change, and writes their ends with one commit.
 ---@param self leadcat.Engine
----@param changes leadcat.Change[] claimed by this store
+---@param changes leadcat.HostChange[] claimed by this store
 ---@param flight leadcat.Flight
 ---@param again? boolean whether they were begun before
 ---@return leadcat.Outcome[]? outcomes, string? message, string? code
@@ -212,7 +212,7 @@ end
 -- Taking up what is unfinished ----------------------------------------------------------------------------------------
 
 ---@class leadcat.TakenUp what became of a company's unfinished entry
----@field change? leadcat.Change unless an event was queued
+---@field change? leadcat.HostChange unless an event was queued
 ---@field outcome? leadcat.Outcome
 ---@field unfinished? boolean the change stays unfinished
 ---@field message? string why there is no outcome

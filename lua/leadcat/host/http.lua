@@ -15,12 +15,14 @@ local protected = require "leadcat.util.protected"
 local reading = require "leadcat.host.http.companies"
 local transport = require "leadcat.util.http"
 
+---@class leadcat.host.http
+---@overload fun(options: leadcat.host.http.Options): leadcat.Host
 local http = {}
 
 local BUDGET = 20 -- seconds for a call of the host: a claim has 30
 local TRIES = 5 -- when the company is changed again and again, but not its category
 
----@class leadcat.http.Change
+---@class leadcat.host.http.Change
 ---@field company string|integer
 ---@field to string|integer as the server calls it
 ---@field from string|integer
@@ -286,9 +288,17 @@ end
 --- A list that is written as `[]` even when it is empty, for bodies.
 http.list = json.array
 
+---@class (exact) leadcat.host.http.Request
+---@field url string
+---@field method? string default POST with a body, else GET
+---@field headers? table<string, string>
+---@field body? any sent as JSON
+---@field timeout? number seconds; default 10
+---@field tls? leadcat.SocketTls
+
 --- A request whose body and answer are JSON, for functions that fetch tokens. Any status is an answer; no redirect is followed.
----@param request {url: string, method?: string, headers?: table<string, string>, body?: any, timeout?: number, tls?: leadcat.SocketTls} method: default POST with a body, else GET
----@return {status: integer, headers: table<string, string>, json: any}? answer, string? message, "unavailable"? code
+---@param request leadcat.host.http.Request
+---@return {status: integer, headers: table<string, string>, json: any}? answer, string? message, string? code `unavailable`: there is no answer
 function http.request(request)
   local headers = { Accept = "application/json" }
   headers["Content-Type"] = request.body ~= nil and "application/json" or nil
@@ -306,8 +316,8 @@ function http.request(request)
 end
 
 return setmetatable(http, {
-  --- A host for `leadcat.open`. Raises on a wrong option.
-  ---@param options leadcat.http.Options
+  --- A host for `leadcat.open`: companies are read and written by requests to a CRM's API. Raises on a wrong option.
+  ---@param options leadcat.host.http.Options
   ---@return leadcat.Host
   __call = function(_, options)
     if type(options) ~= "table" then

@@ -7,12 +7,14 @@ local event_of = require "leadcat.events.event"
 local options_of = require "leadcat.util.options"
 local session = require "leadcat.host.sql.session"
 
+---@class leadcat.host.sql
+---@overload fun(options: leadcat.sql.Options): leadcat.Host
 local sql = {}
 
 local MOST_IDS = 500 -- companies that one query asks for
 local TOGETHER = 20 -- changes that one statement remembers
 
----@class leadcat.sql.Companies
+---@class (exact) leadcat.sql.Companies
 ---@field table string as SQL names it: crm.companies
 ---@field id string the column of a company's id
 ---@field category string the column of its category: our ids, or, with `external`, the host's own
@@ -21,7 +23,7 @@ local TOGETHER = 20 -- changes that one statement remembers
 ---@field set? string what is set with the category: "version = version + 1"
 ---@field facts? table<string, string> columns or expressions, by the names of facts that conditions compare
 
----@class leadcat.sql.Options
+---@class (exact) leadcat.sql.Options
 ---@field adapter leadcat.sql.Adapter
 ---@field companies leadcat.sql.Companies
 ---@field applied? string the table of idempotency keys; default leadcat_applied
@@ -426,6 +428,8 @@ local function new(options)
 end
 
 return setmetatable(sql, {
+  --- A host for `leadcat.open` whose companies are rows of a table: the change and its key are written in one transaction. Raises on
+  --- a wrong option.
   ---@param options leadcat.sql.Options
   ---@return leadcat.Host
   __call = function(_, options)

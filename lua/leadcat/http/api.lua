@@ -113,7 +113,7 @@ local function actor_of(text, context)
 end
 
 -- How each parameter is read: nil for an invalid one.
-local PARAMETERS = {
+local READERS = {
   company = id_of, user = id_of, sale = id_of, run = id_of,
   from = day_of, to = day_of, since = time_of, before = time_of,
   actor = actor_of, trigger = trigger_of, status = name_of(search.QUERY.status),
@@ -127,6 +127,17 @@ local PARAMETERS = {
   unchanged = function(text) return text == "true" or nil end,
   folded = function(text) return text == "true" or nil end,
   company_name = id_of, actor_name = id_of,
+}
+
+--- The parameters of each list; besides, `after` says where to go on.
+api.PARAMETERS = {
+  confirmations = { "company", "user", "state", "limit" },
+  history = {
+    "company", "actor", "sale", "trigger", "status", "revision", "run", "since", "before", "limit", "unchanged",
+    "company_name", "actor_name", "folded",
+  },
+  why = { "company" },
+  changes = { "limit", "wait" },
 }
 
 -- Reads one parameter into the query, if it was sent.
@@ -153,7 +164,7 @@ function api.query(context, names, after)
   local sent, query = request_of.fields(context.request.query), {}
   read_parameter(context, sent, query, "after", after)
   for _, name in ipairs(names) do
-    read_parameter(context, sent, query, name, PARAMETERS[name])
+    read_parameter(context, sent, query, name, READERS[name])
   end
   return query
 end
@@ -217,7 +228,7 @@ function api.questions(context, query, limit)
 end
 
 function api.confirmations(context)
-  local query = api.query(context, { "company", "user", "state", "limit" }, api.cursor_of_confirmations)
+  local query = api.query(context, api.PARAMETERS.confirmations, api.cursor_of_confirmations)
   return pager.respond(context, query, api.questions(context, query, query.limit or DEFAULT_LIMIT))
 end
 
@@ -228,10 +239,7 @@ function api.count(context)
 end
 
 function api.history(context)
-  local query = api.query(context, {
-    "company", "actor", "sale", "trigger", "status", "revision", "run", "since", "before", "limit", "unchanged",
-    "company_name", "actor_name", "folded",
-  }, api.cursor_of_history)
+  local query = api.query(context, api.PARAMETERS.history, api.cursor_of_history)
   return pager.respond(context, query, api.entries(context, query, query.limit or DEFAULT_LIMIT))
 end
 
@@ -271,7 +279,7 @@ local function why_of(context, company)
 end
 
 function api.why(context)
-  local query = api.query(context, { "company" }, api.cursor_of_history)
+  local query = api.query(context, api.PARAMETERS.why, api.cursor_of_history)
   local found = why_of(context, query.company or fail("invalid", "the parameter company is missing"))
   local after
   found.newest = api.visible(context, { found.newest })[1]

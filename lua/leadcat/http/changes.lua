@@ -25,7 +25,7 @@ end
 
 --- A page of changes, and the cursor to go on with, also when there are none.
 function changes.changes(context)
-  local query = api.query(context, { "limit", "wait" }, tostring)
+  local query = api.query(context, api.PARAMETERS.changes, tostring)
   local wait, last, start = query.wait, query.after, nil
   query.wait = nil
   local function read(asked)

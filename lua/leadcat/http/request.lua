@@ -9,11 +9,11 @@ local request = {}
 
 request.MAX_BODY = 1024 * 1024 -- bytes
 
----@class leadcat.http.Request
+---@class leadcat.http.Request a request as a server gives it to `app:respond`, and as `authenticate` gets it
 ---@field method string
----@field path string decoded, without the query
+---@field path string decoded, without the query, with the prefix
 ---@field query? string not decoded
----@field headers table<string, string|string[]> by lower-case name; a list when it was given more than once
+---@field headers table<string, string|string[]> by lower-case name; a list when it was given more than once. `authenticate` gets texts only, and may go through them with `pairs`: those that may be given more than once are joined; of others that were, none is there, and asking for one by its name answers the request with 400
 ---@field body? string|fun(): string?, string? the bytes, or a function that reads them; it fails with nil, "too_large" or nil, message
 
 -- Headers that may be given more than once, and what joins them.
@@ -40,8 +40,13 @@ end
 ---@param received leadcat.http.Request
 ---@return leadcat.http.Request
 function request.of(received)
-  local sent = received.headers
-  local headers = setmetatable({}, { __index = function(headers, name) return header_of(headers, sent, name) end })
+  local sent, texts = received.headers, {}
+  for name, value in pairs(type(sent) == "table" and sent or {}) do -- what is none fails when it is read
+    if type(value) == "string" or LISTS[name] then
+      texts[name] = header_of(texts, sent, name)
+    end
+  end
+  local headers = setmetatable(texts, { __index = function(headers, name) return header_of(headers, sent, name) end })
   return merged(received, { headers = headers })
 end
 

@@ -63,13 +63,15 @@ function response.redirect(context, path)
   return response.new(303, nil, nil, { Location = context.app.prefix .. path })
 end
 
--- The status of each code: first the engine's, then HTTP's own.
-local STATUS = {
+--- The status of each code: first the engine's, then HTTP's own.
+response.STATUS = {
   invalid = 422, stale = 412, forbidden = 403, not_found = 404, expired = 410, already_resolved = 409, conflict = 409,
   unavailable = 503, readonly = 503, full = 507, corrupt = 500, forked = 500, io = 500,
   malformed = 400, unauthenticated = 401, cross_site = 403, method_not_allowed = 405, too_large = 413,
   unsupported_type = 415, revision_required = 428,
 }
+
+local STATUS = response.STATUS
 
 -- Codes whose message says what the client did wrong. Other messages are for the operator only.
 local TELLS = {

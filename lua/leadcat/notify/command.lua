@@ -8,10 +8,10 @@ local options_of = require "leadcat.util.options"
 
 local TIMEOUT = 10 -- seconds
 
----@class leadcat.notify.command.Options
+---@class (exact) leadcat.notify.command.Options
 ---@field [integer] string the program, found by PATH when it has no slash, and its arguments; there is no shell
 ---@field name? string what `leadcat notices` calls it; default "command". Two of one tenant need different ones
----@field events? string[] of question.asked, question.expiring, change.made, change.failed; default all
+---@field events? string[] of question.asked, question.expiring, change.made, change.failed, rule.held; default all
 ---@field expiring_before? number seconds before its time is over, a question is told to be expiring; default 3600
 ---@field tenant? string whose notices they are; default that of the engine
 ---@field timeout? number seconds until it is killed, with what it has started; default 10
@@ -39,6 +39,8 @@ local function check(options)
   return problem and fail(problem) or words, named
 end
 
+--- Tells a program of what was done: each notice is run once until it succeeds, with JSON on its standard input. Raises on a wrong
+-- option.
 ---@param options leadcat.notify.command.Options
 ---@return leadcat.notify.Notifier notifier for `notify` of a worker's file
 return function(options)

@@ -10,11 +10,11 @@ local standard = require "leadcat.source.webhook.standard"
 
 local TIMEOUT = 10 -- seconds
 
----@class leadcat.notify.webhook.Options
+---@class (exact) leadcat.notify.webhook.Options
 ---@field url string https://…, or http://…
 ---@field secret string|string[] `whsec_…`; several while it is being changed: each signs
 ---@field name? string what `leadcat notices` calls it; default "webhook". Two of one tenant need different ones
----@field events? string[] of question.asked, question.expiring, change.made, change.failed; default all
+---@field events? string[] of question.asked, question.expiring, change.made, change.failed, rule.held; default all
 ---@field expiring_before? number seconds before its time is over, a question is told to be expiring; default 3600
 ---@field tenant? string whose notices they are; default that of the engine
 ---@field headers? table<string, string> to be sent besides
@@ -76,6 +76,7 @@ local function sender(options, keys)
   end
 end
 
+--- Tells an address of what was done, by Standard Webhooks: at least once, and each company's in order. Raises on a wrong option.
 ---@param options leadcat.notify.webhook.Options
 ---@return leadcat.notify.Notifier notifier for `notify` of a worker's file
 return function(options)

@@ -6,6 +6,7 @@ local json = require "leadcat.util.json"
 local options_of = require "leadcat.util.options"
 local platform = require "leadcat.util.platform"
 
+---@class leadcat.engine.deliveries: leadcat.Engine the engine's methods that stand here
 local deliveries = {}
 
 --- Bytes of a body.
@@ -99,9 +100,15 @@ local QUERY = {
   after = options_of.whole(1, 2 ^ 53),
 }
 
+---@class (exact) leadcat.DeliveriesQuery
+---@field state? "waiting"|"done"|"failed"|"dropped"
+---@field hook? string the name of the webhook
+---@field limit? integer 1 to 1,000; default 100
+---@field after? integer the id of a delivery: older ones
+
 --- What webhooks have left, newest first, without headers and bodies.
----@param query? {state?: string, hook?: string, limit?: integer, after?: integer} after: older than this one
----@return leadcat.Delivery[]? list, string? message, string? code
+---@param query? leadcat.DeliveriesQuery
+---@return leadcat.Delivery[]? list, string? message, string? code `unavailable`, `io`, `corrupt`: the store cannot be read
 function deliveries:deliveries(query)
   self:_check_open()
   query = options_of.check(query, QUERY)

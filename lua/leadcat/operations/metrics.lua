@@ -3,6 +3,7 @@
 local core = require "leadcat.core"
 local platform = require "leadcat.util.platform"
 
+---@class leadcat.engine.metrics: leadcat.Engine the engine's methods that stand here
 local metrics = {}
 
 local BATCH = 500 -- counters that are written in a transaction, about
@@ -95,7 +96,7 @@ local function flush(self, tenants)
 end
 
 --- Adds what this process counted since the last call to the store's counters, for all tenants. For a timer.
----@return true? done, string? message, string? code
+---@return true? done, string? message, string? code `unavailable`, `full`, `io`, `corrupt`
 function metrics:flush()
   self:_check_open()
   local tenants = {}
@@ -184,7 +185,7 @@ end
 --- The store's counters and state, in Prometheus' text format. Events, questions and entries are this tenant's;
 -- unfinished changes, files and reader slots are of all tenants. Of a shared store there is also what this process has to
 -- tell, and nothing else while the database is away.
----@return string? text, string? message, string? code
+---@return string? text, string? message, string? code `unavailable`, `io`, `corrupt`: the store cannot be read
 function metrics:metrics()
   self:_check_open()
   local open, counters

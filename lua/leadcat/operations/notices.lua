@@ -10,6 +10,7 @@ local json = require "leadcat.util.json"
 local options_of = require "leadcat.util.options"
 local platform = require "leadcat.util.platform"
 
+---@class leadcat.engine.notices: leadcat.Engine the engine's methods that stand here
 local notices = {}
 
 local INDEX = "notices" -- the cursor that has the names of all notifiers
@@ -18,7 +19,7 @@ local TRIES = 16 -- of a change beside a worker that makes changes, too
 local PAUSE = 0.05 -- seconds between them
 
 --- What notices may tell.
-notices.EVENTS = { "question.asked", "question.expiring", "change.made", "change.failed" }
+notices.EVENTS = { "question.asked", "question.expiring", "change.made", "change.failed", "rule.held" }
 
 notices.STATES = { "waiting", "failed" }
 
@@ -143,13 +144,14 @@ end
 ---@field entry? leadcat.Entry
 ---@field confirmation? leadcat.Confirmation
 
+local KINDS = { asked = "question.asked", held = "rule.held" }
 local ENDED = { updated = "change.made", failed = "change.failed", conflict = "change.failed" }
 
 --- What a change is told as; nil: it is not told.
 ---@param change leadcat.Change
 ---@return leadcat.notices.Told?
 function notices.told(change)
-  local kind = change.kind == "asked" and "question.asked" or change.kind == "ended" and ENDED[change.entry.status]
+  local kind = KINDS[change.kind] or change.kind == "ended" and ENDED[change.entry.status]
   return kind and {
     id = ("%s.%s"):format(change.entry.key, change.cursor), type = kind, entry = change.entry,
     confirmation = change.confirmation,
@@ -259,9 +261,14 @@ local function add_shown(engine, list, name, query, limit)
   return true
 end
 
+---@class (exact) leadcat.NoticesQuery
+---@field notifier? string
+---@field state? "waiting"|"failed"
+---@field limit? integer 1 to 1,000; default 100
+
 --- Notices that wait or have failed, each notifier's oldest first.
----@param query? {notifier?: string, state?: "waiting"|"failed", limit?: integer}
----@return leadcat.Notice[]? list, string? message, string? code
+---@param query? leadcat.NoticesQuery
+---@return leadcat.Notice[]? list, string? message, string? code `unavailable`, `io`, `corrupt`: the store cannot be read
 function notices:notices(query)
   self:_check_open()
   query = options_of.check(query, { notifier = TEXT, state = STATE, limit = options_of.limit })

@@ -9,6 +9,7 @@ local platform = require "leadcat.util.platform"
 local question = require "leadcat.events.question"
 local unicode = require "leadcat.util.unicode"
 
+---@class leadcat.engine.upkeep: leadcat.Engine the engine's methods that stand here
 local upkeep = {}
 
 local ROUND_STEPS = 16 -- of about 256 tenants each, whose journals one call of `maintain` looks at
@@ -75,7 +76,7 @@ local function work_on(engine, work, counts)
 end
 
 --- Closes this tenant's expired questions, and removes what is older than is kept.
----@return {expired: integer, removed: integer}? counts, string? message, string? code
+---@return {expired: integer, removed: integer}? counts, string? message, string? code `unavailable`, `full`, `io`, `corrupt`
 function upkeep:sweep()
   self:_check_open()
   local counts = { expired = 0, removed = 0 }
@@ -146,7 +147,7 @@ end
 -- told the tenant. Marks of events that came to nothing are written, and those over 30 days old or beyond a million of a tenant
 -- removed; so are deliveries over 30 days old or beyond 100,000 of a tenant, but not those that wait.
 ---@return {finished: integer, failed: integer, busy: integer, expired: integer, carried_out: integer, dropped: integer, removed: integer, readers: integer}? counts of all tenants
----@return string? message, string? code of the first failure; everything else was done
+---@return string? message, string? code of the first failure, `unavailable`, `full`, `io` or `corrupt`; everything else was done
 function upkeep:maintain()
   self:_check_open()
   local run = { counts = {
@@ -177,7 +178,7 @@ end
 --- Makes the changes that wait for it, of all tenants as `maintain` does, and decides what is queued behind them: for the loop of
 -- a process that makes what engines with `apply = "elsewhere"` have written. It costs the work that is due.
 ---@return {finished: integer, failed: integer, busy: integer}? counts
----@return string? message, string? code of the first failure; everything else was done
+---@return string? message, string? code of the first failure, `unavailable`, `full`, `io` or `corrupt`; everything else was done
 function upkeep:apply_pending()
   self:_check_open()
   local run = { counts = { finished = 0, failed = 0, busy = 0 } }
@@ -191,15 +192,18 @@ end
 local IDLE = 5 -- seconds without a commit, then a probe writes
 
 --- Whether the store works: both files can be read, and something was committed in the last seconds, or can be now.
----@return true? works, string? message, string? code
+---@return true? works, string? message, string? code `unavailable`, `full`, `io`, `corrupt`: why it does not
 function upkeep:probe()
   self:_check_open()
   return self._store:probe(IDLE)
 end
 
+---@class (exact) leadcat.BackupOptions
+---@field compact? boolean without unused pages: smaller, and takes longer
+
 --- Copies the store, while it is in use, into a directory that has none. On success the copy is on disk.
 ---@param path string created when its parent exists
----@param options? {compact?: boolean} without unused pages
+---@param options? leadcat.BackupOptions
 ---@return true? done, string? message, string? code `conflict`: the directory has a store; `io`, `full`
 function upkeep:backup(path, options)
   self:_check_open()

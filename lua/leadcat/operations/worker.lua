@@ -20,7 +20,7 @@ local LONGEST_PAUSE = 60 -- seconds after a failure; the first is IDLE
 ---@field step fun(self: leadcat.Source, engine: leadcat.Engine): leadcat.outbox.Counts?, string?, string?
 ---@field close? fun(self: leadcat.Source)
 
----@class leadcat.Work what the worker's file returns, or one of a list
+---@class (exact) leadcat.Work what the worker's file returns, or one of a list
 ---@field engine leadcat.Engine
 ---@field sources? leadcat.Source[]
 ---@field notify? leadcat.Source[] such as those of leadcat.notify.webhook

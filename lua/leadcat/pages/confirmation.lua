@@ -8,7 +8,7 @@ local parts = require "leadcat.pages.parts"
 
 local confirmation = {}
 
----@class leadcat.ConfirmationHtmlOptions
+---@class (exact) leadcat.ConfirmationHtmlOptions
 ---@field base? string path that leadcat is served at, without a slash at its end; default "/leadcat"
 ---@field action? string URL that the answer is posted to; the API's when the question has an id, else that of the page
 ---@field open? boolean whether the dialog is shown at once; default true

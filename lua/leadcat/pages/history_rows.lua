@@ -55,6 +55,7 @@ end
 local LOOKS = {
   updated = "done", failed = "bad", conflict = "bad", declined = "off", expired = "off", superseded = "off",
   cancelled = "off", dropped = "off", carried_out = "off", renamed = "note", merged = "note", deleted = "note",
+  shadow = "off",
 }
 
 local function look_of(entry)

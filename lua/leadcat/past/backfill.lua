@@ -10,13 +10,15 @@ local reading = require "leadcat.past.backfill.events"
 local runs = require "leadcat.past.runs"
 local simulate = require "leadcat.past.simulate"
 
+---@class leadcat.engine.backfill: leadcat.Engine the engine's methods that stand here
 local backfill = {}
 
----@class leadcat.Backfill
+---@class (exact) leadcat.Backfill
 ---@field run? string the run's id. A run that exists is carried on; a finished one does nothing more. Default: the last run of the same events and options, if it was interrupted, or was finished under the same config; else a new one
 ---@field preview? boolean write nothing, report what would be done
 ---@field confirm? "skip"|"ask"|"accept" what a rule that asks does: nothing (the default), put a question into the inbox, or make its change
 ---@field start_category? integer|string the category given to companies that the embedded host does not know
+---@field late? "apply"|"skip" what becomes of events that are older than what has changed their company; default as `leadcat.open` says
 ---@field rate? number events a second, at most
 ---@field source? string identifies the events: a run is carried on with the same ones only. Default: the checksum of an array; with an iterator a run is carried on only by its id
 ---@field actor? leadcat.Actor who begins it; also the actor of events without one
@@ -41,6 +43,7 @@ local OPTIONS = {
   confirm = options_of.kind('"skip", "ask" or "accept"', function(value)
     return value == "skip" or value == "ask" or value == "accept"
   end),
+  late = options_of.one_of { "apply", "skip" },
   rate = options_of.kind("a positive number", function(value) return type(value) == "number" and value > 0 end),
   source = options_of.of_type "string", actor = options_of.actor, on_begin = options_of.of_type "function",
   on_progress = options_of.of_type "function",
@@ -131,6 +134,14 @@ end
 
 -- The task ------------------------------------------------------------------------------------------------------------
 
+local function handling_of(options, start)
+  local handling = { confirm = options.confirm or "skip", start = start, schedules_nothing = true }
+  if options.late then
+    handling.skips_late = options.late == "skip"
+  end
+  return handling
+end
+
 local function new_task(self, events, options)
   local cfg, message, code = self:config()
   if not cfg then
@@ -153,8 +164,7 @@ local function new_task(self, events, options)
   end
   return {
     engine = self, options = options, next_event = next_event,
-    handling = { confirm = options.confirm or "skip", start = start, schedules_nothing = true }, ahead = ahead,
-    done = 0,
+    handling = handling_of(options, start), ahead = ahead, done = 0,
     on_progress = options.on_progress or function() end, revision = cfg.revision,
     is_known = options.source ~= nil or type(events) == "table",
   }

@@ -7,6 +7,7 @@ local json = require "leadcat.util.json"
 local options_of = require "leadcat.util.options"
 local platform = require "leadcat.util.platform"
 
+---@class leadcat.engine.changes: leadcat.Engine the engine's methods that stand here
 local changes = {}
 
 local LONGEST_WAIT = 30 -- seconds
@@ -14,7 +15,7 @@ local PAUSE = 0.2 -- seconds between two looks while waiting
 
 ---@class leadcat.Change
 ---@field cursor string where to go on behind it
----@field kind "ended"|"asked"|"closed" what the entry has done: it has reached its end (again, when it was tried again), has asked a question, or has closed its question
+---@field kind "ended"|"asked"|"closed"|"held" what the entry has done: with it, which is held, its rule has come to a stop; it has reached its end (again, when it was tried again), has asked a question, or has closed its question
 ---@field entry leadcat.Entry as it is now
 ---@field confirmation? leadcat.Confirmation of asked and closed: the question, as it is now
 
@@ -48,7 +49,7 @@ local function shown(self, stored)
   local change = {
     cursor = to_cursor(stored.number), kind = stored.kind, entry = journal.entry(stored.entry, self._tenant),
   }
-  if stored.kind == "ended" then
+  if stored.kind == "ended" or stored.kind == "held" then
     return change
   end
   return with_question(self, change, stored.entry.confirmation)
@@ -76,11 +77,15 @@ local function wait_for(self, after, limit, seconds)
   end
 end
 
+---@class (exact) leadcat.ChangesOptions
+---@field limit? integer 1 to 1,000; default 100
+---@field wait? number seconds, at most 30, for a change when there is none yet; other coroutines go on meanwhile. Default 0
+
 --- All that was done in this tenant, oldest first, in the order in which it was done: entries that have reached their end, and
 -- questions that were asked and closed. What is written later is always behind what has been read. What an entry or a question is now is
 -- shown, so a question that was asked may be closed by now: that is a later change.
 ---@param after? string the cursor to go on behind; nil: from the oldest that is kept; "newest": behind all that has been done so far
----@param options? {limit?: integer, wait?: number} limit: 1 to 1000, default 100; wait: at most 30 seconds for a change, when there is none yet; other coroutines go on meanwhile
+---@param options? leadcat.ChangesOptions
 ---@return leadcat.Change[]? found
 ---@return string next the cursor to go on behind, also when nothing was found (or the message)
 ---@return string? code `expired`: changes behind the cursor have been removed; `invalid`: it is no cursor

@@ -6,6 +6,7 @@ local journal = require "leadcat.past.journal"
 local options_of = require "leadcat.util.options"
 local unicode = require "leadcat.util.unicode"
 
+---@class leadcat.engine.company: leadcat.Engine the engine's methods that stand here
 local company = {}
 
 local TRIES = 16 -- of what changes of the company stand in the way of
@@ -109,7 +110,7 @@ end
 -- are those of `to`. Of two open questions, or two scheduled changes, the newer stays.
 ---@param from string|integer
 ---@param to string|integer
----@param options? {actor?: leadcat.Actor}
+---@param options? leadcat.ByActor
 ---@return leadcat.Moved? moved, string? message, string? code `not_found`, `conflict` (embedded host: there is a company `to`), `forbidden`, `invalid`: it is itself; `unavailable`: a change of the company does not end
 function company:company_renamed(from, to, options)
   self:_check_open()
@@ -121,7 +122,7 @@ end
 -- category in which it was asked.
 ---@param from string|integer
 ---@param into string|integer
----@param options? {actor?: leadcat.Actor}
+---@param options? leadcat.ByActor
 ---@return leadcat.Moved? moved, string? message, string? code as of `company_renamed`
 function company:company_merged(from, into, options)
   self:_check_open()
@@ -130,7 +131,7 @@ end
 
 --- Tells that there is no such company any more. Its open question is closed; what is scheduled or unfinished is cancelled.
 ---@param id string|integer
----@param options? {actor?: leadcat.Actor}
+---@param options? leadcat.ByActor
 ---@return leadcat.Moved? moved, string? message, string? code `not_found` (embedded host), `forbidden`, `unavailable`
 function company:company_deleted(id, options)
   self:_check_open()

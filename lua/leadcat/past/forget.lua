@@ -11,6 +11,7 @@ local merged = require "leadcat.util.merged"
 local options_of = require "leadcat.util.options"
 local platform = require "leadcat.util.platform"
 
+---@class leadcat.engine.forget: leadcat.Engine the engine's methods that stand here
 local forget = {}
 
 -- The places that are looked through (`store:find_traces`), in this order; entries last, since new ones are added meanwhile.
@@ -389,11 +390,20 @@ function forget.problem(what)
   return problem and not problem:find "^option" and not problem:find "^unknown" and kind .. " " .. problem or problem
 end
 
+---@class (exact) leadcat.ForgetWhat exactly one of them
+---@field contact? string|integer
+---@field actor? string|integer
+---@field company? string|integer that is a person
+
+---@class (exact) leadcat.ForgetOptions
+---@field actor? leadcat.Actor who asks for it; without one it is the program itself, which may
+---@field on_progress? fun(where: string, counts: table) called after each step of some milliseconds
+
 --- Erases a person from the journal, the questions, what is scheduled and who saved configs. Names go with the id that they stand
 -- beside, and so do other texts of the same event that have the name or the id. A company gets a random id, and counts as deleted.
 -- It takes a time that grows with the store. When it was interrupted, the same call goes on where it was.
----@param what {contact?: string|integer, actor?: string|integer, company?: string|integer} one of them
----@param options? {actor?: leadcat.Actor, on_progress?: fun(where: string, counts: table)} who asks for it
+---@param what leadcat.ForgetWhat
+---@param options? leadcat.ForgetOptions
 ---@return leadcat.Forgotten? forgotten, string? message, string? code `forbidden`; `unavailable`: a change of the company does not end; `conflict`: another process is at it
 function forget:forget(what, options)
   self:_check_open()

@@ -22,13 +22,14 @@ local journal = {}
 ---@field revision? integer of the config that decided; not of notes
 ---@field from? integer absent when `unchanged` and not known
 ---@field to? integer absent when `unchanged`
----@field status "applying"|"updated"|"conflict"|"failed"|"awaiting_confirmation"|"declined"|"expired"|"superseded"|"unchanged"|"scheduled"|"carried_out"|"cancelled"|"dropped"|"queued"|"renamed"|"merged"|"deleted" the last three are of notes, which tell of the company itself
----@field reason? string when `unchanged` or `dropped`; `undo` when `cancelled` by an undo of many
+---@field status "applying"|"updated"|"conflict"|"failed"|"awaiting_confirmation"|"declined"|"expired"|"superseded"|"unchanged"|"scheduled"|"carried_out"|"cancelled"|"dropped"|"queued"|"held"|"shadow"|"renamed"|"merged"|"deleted" shadow: what a rule on trial would have done; the last three are of notes, which tell of the company itself
+---@field reason? string when `unchanged` or `dropped`: `by_hand` by somebody; `undo` when `cancelled` by an undo of many
 ---@field due? number of what is or was scheduled: when it is decided anew, in seconds since 1970
 ---@field scheduled? integer the entry of what its event has scheduled as well
 ---@field carries_out? integer the entry that was scheduled and that this one carries out
 ---@field follows? integer the entry that was queued and that this one carries out
----@field ended_by? leadcat.Actor who cancelled it
+---@field beside? integer of a shadow: the entry that its event has made
+---@field ended_by? leadcat.Actor who cancelled, released or dropped it
 ---@field actor? leadcat.Actor
 ---@field sale? table
 ---@field contact? table
@@ -41,9 +42,9 @@ local journal = {}
 ---@field error? string
 
 ---@class leadcat.Outcome
----@field status "updated"|"awaiting_confirmation"|"unchanged"|"conflict"|"declined"|"failed"|"duplicate"|"scheduled"|"dropped"|"cancelled"|"applying"|"queued"|"not_taken" not_taken: it has only `code` and `error`; scheduled: nothing is done at once; dropped: what was scheduled or queued has come to nothing; with `apply = "elsewhere"` applying: another process makes the change; queued: it decides the event behind an unfinished change
----@field action "update"|"confirm"|"none"
----@field reason string
+---@field status "updated"|"awaiting_confirmation"|"unchanged"|"conflict"|"declined"|"failed"|"duplicate"|"scheduled"|"dropped"|"cancelled"|"applying"|"queued"|"held"|"not_taken" held: its rule is at its limit, and somebody has to release it; not_taken: it has only `code` and `error`; scheduled: nothing is done at once; dropped: what was scheduled or queued has come to nothing; with `apply = "elsewhere"` applying: another process makes the change; queued: it decides the event behind an unfinished change
+---@field action? "update"|"confirm"|"none" absent of not_taken, and over HTTP of a duplicate whose first delivery the actor may not see
+---@field reason? string likewise
 ---@field from? integer
 ---@field to? integer
 ---@field rule? string
@@ -153,6 +154,7 @@ function journal.entry(stored, tenant)
     actor = details.actor, sale = details.sale, contact = details.contact, facts = details.facts, run = details.run,
     event_id = stored.event_id, confirmation = stored.confirmation,
     due = stored.due, scheduled = stored.scheduled, carries_out = stored.carries_out, follows = stored.follows,
+    beside = stored.beside,
     ended_by = details.ended_by,
     undoes = stored.status ~= "superseded" and details.undoes or nil, -- a superseded entry has its successor's details
     takes_back = stored.takes_back, former = stored.former, company_deleted = stored.is_gone,

@@ -22,7 +22,7 @@ local NAMES = 500 -- names that the host is asked for, at most
 search.STATUSES = {
   "applying", "updated", "conflict", "failed", "awaiting_confirmation", "declined", "expired", "superseded",
   "scheduled", "carried_out", "cancelled", "dropped", "queued", "renamed", "merged",
-  "deleted", "waiting",
+  "deleted", "shadow", "held", "waiting",
 }
 
 local NAME = options_of.kind("a text of 1 to 255 bytes", function(value)
@@ -186,6 +186,11 @@ local function read_with_unchanged(self, company, after, size)
   return notes and unchanged.merge(entries, notes, size), message, code
 end
 
+-- What shadows would have done stands there alone.
+local function read_notes(self, company, after, size)
+  return self._store:history(self._tenant, company, nil, after, size, true)
+end
+
 -- Where to begin reading, and at which entry to stop: a run's entries lie between two others.
 local function bounds_of(self, query)
   local record = query.run and options_of.run.fits(query.run) and runs.read(self, query.run)
@@ -216,7 +221,7 @@ function search.page(self, query, company, actor, sale)
   local limit, found, last = options_of.page(query.limit), {}, nil
   local after, first = bounds_of(self, query)
   local next_entry = journal.entries(self, company, after, (stored or details) and BATCH or limit,
-    query.unchanged and read_with_unchanged)
+    query.status == "shadow" and read_notes or query.unchanged and read_with_unchanged)
   local state = { engine = self, questions = {}, names = {}, left = NAMES, folded = query.folded }
   for _ = 1, (stored or details) and SCAN or limit do
     local entry, message, code = next_entry()

@@ -4,6 +4,7 @@
 local contract = require "leadcat.host.contract"
 local event_of = require "leadcat.events.event"
 local journal = require "leadcat.past.journal"
+local walk = require "leadcat.past.walk"
 
 local standing = {}
 
@@ -11,11 +12,6 @@ local DEEP = 50 -- entries of one company that are looked at
 local MOST = 2000 -- entries of all companies
 
 local CHANGES = { updated = true, applying = true }
-
--- Whether it was done to a company that there is no more.
-local function is_past(stored)
-  return stored.is_gone or stored.former ~= nil
-end
 
 -- The numbers of the company's newest change and of its newest attempt at one, down to the entry `last`. Nil when that
 -- is too far back.
@@ -29,7 +25,7 @@ local function newest_of(task, key, last)
       return { change = 0, attempt = attempt or 0 }
     end
     task.left = task.left - 1
-    if not is_past(stored) then
+    if not walk.is_past(stored) then
       attempt = attempt or stored.status == "failed" and stored.entry or nil
       if CHANGES[stored.status] then
         return { change = stored.entry, attempt = attempt or stored.entry }
@@ -108,7 +104,7 @@ function standing.since(self, entry)
     local stored = next_entry()
     if not stored or stored.entry <= entry.entry then
       return nil
-    elseif stored.status == "updated" and not is_past(stored) then
+    elseif stored.status == "updated" and not walk.is_past(stored) then
       return journal.entry(stored, self._tenant)
     end
   end

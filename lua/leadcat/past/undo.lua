@@ -5,13 +5,14 @@ local ahead = require "leadcat.past.ahead"
 local event_of = require "leadcat.events.event"
 local json = require "leadcat.util.json"
 local journal = require "leadcat.past.journal"
-local merged = require "leadcat.util.merged"
 local options_of = require "leadcat.util.options"
 local platform = require "leadcat.util.platform"
 local runs = require "leadcat.past.runs"
 local schedule = require "leadcat.events.later"
+local walk = require "leadcat.past.walk"
 local write = require "leadcat.events.write"
 
+---@class leadcat.engine.undo: leadcat.Engine the engine's methods that stand here
 local undo = {}
 
 local TRIES = 16 -- of writing a change that another one has overtaken
@@ -28,61 +29,22 @@ local function no_company(entry)
     event_of.key(entry.former), key), "conflict"
 end
 
--- Whether it was done to a company that there is no more.
-local function is_past(entry)
-  return entry.is_gone or entry.former ~= nil
-end
-
 local function changed_since(key, how)
   return nil, ("company %s has been changed since%s"):format(key, how or ""), "conflict"
 end
 
--- Whether a change no longer counts: it was undone, or it undid one that is not older than `entry`. Called from the
--- newest change on; adds the undone entries to `undone`.
-local function is_void(change, entry, undone)
-  local undoes = journal.undoes(change)
-  if undone[change.entry] then
-    return true
-  elseif undoes and undoes >= entry.entry then
-    undone[undoes] = true
-    return true
-  end
-  return false
-end
-
--- The company's newest entry, if no entry after `entry` changed the company. With `undone`, changes that were undone do
--- not count. Code: `conflict`; `undone` when the entry itself was undone.
-local function newest_of(self, entry, key, undone)
-  local next_entry, newest, change = journal.entries(self, key), nil, nil
-  while true do
-    local later, message, code = next_entry()
-    if code then
-      return nil, message, code
-    end
-    newest = newest or later and later.entry
-    if not later or later.entry <= entry.entry then
-      break
-    elseif later.status == "updated" and not is_past(later) and not (undone and is_void(later, entry, undone)) then
-      change = change or later.entry
-    end
-  end
-  if undone and undone[entry.entry] then
-    return nil, nil, "undone"
-  elseif change then
-    return changed_since(key, (", by entry %d"):format(change))
-  end
-  return newest or 0
-end
-
--- The same, if the company is also in `from`, so that nothing else changed it either. Checked before anything is
--- written, because a refusal must leave no entry and close no question. `category`: where the company is, if known.
-local function unchanged_since(self, entry, key, from, undone, category)
-  if is_past(entry) then
+-- The company's newest entry, if none after `entry` has changed the company, which must also be in `from`: so nothing else
+-- has changed it either. Checked before anything is written, because a refusal must leave no entry and close no question.
+-- `category`: where the company is, if known. Code: `conflict`; `undone` when the entry itself was undone.
+local function unchanged_since(self, entry, key, from, walked, category)
+  if walk.is_past(entry) then
     return no_company(entry)
   end
-  local newest, message, code = newest_of(self, entry, key, undone)
-  if not newest then
-    return nil, message, code
+  local newest, what, code = walked:since(entry.entry)
+  if not newest and not code then
+    return changed_since(key, (", by entry %d"):format(what))
+  elseif not newest then
+    return nil, what, code
   elseif category == nil then
     local ok
     ok, category, code = self._companies.category(self, entry.company)
@@ -129,6 +91,7 @@ local function new_item(self, entry, plan, newest, details)
   return journal.item(entry, {
     at = self:_now(), action = "update", status = self._companies.CHANGING, from = entry[plan.from],
     to = entry[plan.to], takes_back = plan == RETRY and entry.takes_back or nil, newest = newest,
+    continues = newest == nil or nil,
     details = journal.details(details, self._run, { facts = details.facts }),
   })
 end
@@ -146,7 +109,8 @@ end
 local function make(self, entry, plan, details, is_one_of_many)
   local key = event_of.key(entry.company)
   for _ = 1, TRIES do
-    local newest, message, code = unchanged_since(self, entry, key, entry[plan.from], is_one_of_many and {})
+    local walked = walk.new(self, key, not is_one_of_many)
+    local newest, message, code = unchanged_since(self, entry, key, entry[plan.from], walked)
     if not newest then
       return nil, message, code
     end
@@ -170,13 +134,20 @@ end
 ---@class leadcat.undo.Task an undo of many under way
 ---@field engine leadcat.Engine within the run, once that has begun
 ---@field actor? leadcat.Actor
----@field imagined? table<string, {undone: table, category: integer}> in a preview: what companies would have become
+---@field preview? boolean nothing is written
+---@field companies table<string, leadcat.undo.Company> whose changes are being undone: in a preview all, else some
+---@field company_count integer
 ---@field known table<string, integer> where the host has said that companies stand; each holds once
 ---@field jobs table[] to be written together
 ---@field scheduled table[] entries to be cancelled together
----@field waiting table<string, boolean> the companies of the jobs
 ---@field run? leadcat.Run
 ---@field result leadcat.Undone
+
+---@class leadcat.undo.Company
+---@field walked leadcat.Walk
+---@field category? integer where the last change that was undone has brought it
+---@field newest? integer the entry of that undo
+---@field job? table that undo, while it waits to be written
 
 ---@class leadcat.Undone
 ---@field run? string the id of this undo, for undoing it; absent when nothing was written
@@ -185,6 +156,7 @@ end
 ---@field refused {entry: integer, company: string|integer, why: string, code: string}[]
 
 local MAX_BATCH = 1000
+local MAX_COMPANIES = 1000 -- that are remembered between writes
 local LISTED = { conflict = true, forbidden = true, refused = true, unavailable = true } -- codes that stop one change, not the others
 
 -- Puts an entry's outcome into the result. Fails when all other changes would fail, too.
@@ -206,10 +178,16 @@ local function settle(task, entry, outcome, message, code)
   return LISTED[code] or code == "undone" or nil, message, code
 end
 
--- Reports a job. One that was not written, because its company was busy, is done alone.
+-- Reports a job. One that was not written, because its company was busy or has changed, is done alone.
 local function finish_job(task, job, outcome)
   local message, code
   local details = { actor = task.actor, undoes = job.entry.entry }
+  local company = task.companies[job.key]
+  if company and outcome and outcome.status == "updated" then
+    company.newest, company.job = outcome.entry, company.job ~= job and company.job or nil
+  else
+    task.companies[job.key] = nil -- it is looked at anew
+  end
   if not outcome then
     outcome, message, code = make(task.engine, job.entry, UNDO, details, true)
   elseif outcome.status ~= "conflict" then
@@ -222,11 +200,11 @@ end
 local function call_off(task)
   local entries, outcomes, message, code = task.scheduled, {}, nil, nil
   task.scheduled = {}
-  if #entries > 0 and not task.imagined then
+  if #entries > 0 and not task.preview then
     outcomes, message, code = schedule.call_off(task.engine, entries, task.actor, "undo")
   end
   for place, entry in ipairs(outcomes and entries or {}) do
-    if outcomes[place] or task.imagined then
+    if outcomes[place] or task.preview then
       local list = task.result.cancelled
       list[#list + 1] = { entry = entry.entry, company = entry.company, to = entry.to, due = entry.due }
     end
@@ -237,7 +215,7 @@ end
 -- Writes the jobs together.
 local function flush(task)
   local jobs, items, companies = task.jobs, {}, {}
-  task.jobs, task.waiting = {}, {}
+  task.jobs = {}
   if #jobs == 0 then
     return true
   end
@@ -252,10 +230,14 @@ local function flush(task)
     end
     ok, message, code = finish_job(task, job, outcomes[i])
   end
+  if task.company_count > MAX_COMPANIES then
+    task.companies, task.company_count = {}, 0
+  end
   return ok, message, code
 end
 
--- The run begins with the first change that it makes.
+-- The run begins with the first change that it makes. What waits to be written for the same company comes first in the same
+-- transaction.
 local function add_job(task, entry, key, newest)
   if not task.run then
     local run, message, code = runs.begin(task.engine, "undo")
@@ -264,41 +246,55 @@ local function add_job(task, entry, key, newest)
     end
     task.run, task.engine, task.result.run = run, runs.engine(task.engine, run.run), run.run
   end
-  local item = new_item(task.engine, entry, UNDO, newest, { actor = task.actor, undoes = entry.entry })
-  task.jobs[#task.jobs + 1] = { item = item, entry = entry }
-  task.waiting[key] = true
+  local company, details = task.companies[key], { actor = task.actor, undoes = entry.entry }
+  local item = new_item(task.engine, entry, UNDO, not company.job and (company.newest or newest) or nil, details)
+  company.job = { item = item, entry = entry, key = key }
+  task.jobs[#task.jobs + 1] = company.job
   return true
 end
 
-local function imagine(task, entry, key, undone)
-  undone[entry.entry] = true
-  task.imagined[key] = { undone = undone, category = entry.from }
-  return settle(task, entry, { status = "updated" })
+local function company_of(task, key)
+  local company = task.companies[key]
+  if not company then
+    company = { walked = walk.new(task.engine, key) }
+    task.companies[key], task.company_count = company, task.company_count + 1
+  end
+  return company
+end
+
+-- Whether what is done next to the company must wait until the jobs are written: a host's companies change one at a time.
+local function must_wait(task, key)
+  local company = task.companies[key]
+  return #task.jobs == MAX_BATCH
+    or company and company.job and not task.engine._companies.HANDLING.keeps_companies
 end
 
 -- Undoes one change: adds a job, which is written together with the next ones.
 local function take(task, entry)
   local self, key = task.engine, event_of.key(entry.company)
   local ok, message, code = true, nil, nil
-  if task.waiting[key] or #task.jobs == MAX_BATCH then
+  if must_wait(task, key) then
     ok, message, code = flush(task)
   end
   if not ok then
     return nil, message, code
   end
-  local imagined = task.imagined and task.imagined[key] or { undone = {}, category = task.known[key] }
-  local undone, newest = merged(imagined.undone), nil
+  local company, newest = company_of(task, key), nil
+  local category = company.category or task.known[key]
   task.known[key] = nil
   ok, message, code = may_undo(self, task.actor, entry, "the actor may not undo this change")
   if ok and entry.status == "applying" then
     message, code = ("entry %d is not finished"):format(entry.entry), "unavailable"
   elseif ok then
-    newest, message, code = unchanged_since(self, entry, key, entry.to, undone, imagined.category)
+    newest, message, code = unchanged_since(self, entry, key, entry.to, company.walked, category)
   end
   if not newest then
     return settle(task, entry, nil, message, code)
-  elseif task.imagined then
-    return imagine(task, entry, key, undone)
+  end
+  company.walked:undo(entry.entry)
+  company.category = entry.from
+  if task.preview then
+    return settle(task, entry, { status = "updated" })
   end
   return add_job(task, entry, key, newest)
 end
@@ -400,7 +396,7 @@ local function undo_many(self, what, actor)
     return nil, message, code
   end
   local task = {
-    engine = self, actor = actor, imagined = what.preview and {} or nil, known = {}, jobs = {}, waiting = {},
+    engine = self, actor = actor, preview = what.preview, companies = {}, company_count = 0, known = {}, jobs = {},
     scheduled = {}, result = { undone = json.array {}, cancelled = json.array {}, refused = json.array {} },
   }
   ok, message, code = take_all(task, ahead.entries(self, next_entry, task.known))
@@ -410,11 +406,19 @@ local function undo_many(self, what, actor)
   return ok and task.result, message, code
 end
 
+---@class (exact) leadcat.UndoWhat exactly one of entry, run and revision
+---@field entry? integer
+---@field run? string the id of a replay, a backfill or an undo of many
+---@field revision? integer of the config that decided
+---@field since? number with `revision`: entries written from then on, in seconds since 1970
+---@field until? number with `revision`: entries written before
+---@field preview? boolean write nothing, say what would be done
+
 --- Undoes an entry of the journal; or, given a table, an entry, a run, or what one revision of the config did between
 -- two times, newest first. An undo can be undone. Of many, changes that cannot be undone are listed as refused. Those
 -- that are undone already are skipped, so that an interrupted undo can be done again. What they have scheduled is cancelled.
----@param what integer|{entry?: integer, run?: string, revision?: integer, since?: number, until?: number, preview?: boolean} an entry, or which ones: since and until, in seconds since 1970, are about when entries were written; preview: write nothing
----@param options? {actor?: leadcat.Actor}
+---@param what integer|leadcat.UndoWhat an entry, or which ones
+---@param options? leadcat.ByActor
 ---@return leadcat.Outcome|leadcat.Undone|nil outcome with reason `undo`; of many, what was undone and what was refused
 ---@return string? message, string? code `conflict`: the company has changed since; `not_found`, `forbidden`, `invalid`: it changed nothing
 function undo:undo(what, options)
@@ -437,7 +441,7 @@ end
 
 --- Asks the host again for a change that is `failed`.
 ---@param id integer the entry
----@param options? {actor?: leadcat.Actor}
+---@param options? leadcat.ByActor
 ---@return leadcat.Outcome? outcome of a new entry
 ---@return string? message, string? code `conflict`: the company has changed since; `not_found`, `forbidden`, `invalid`: it has not failed
 function undo:retry(id, options)

@@ -5,6 +5,7 @@ local conditions = require "leadcat.rules.conditions"
 local core = require "leadcat.core"
 local json = require "leadcat.util.json"
 local language_tag = require "leadcat.util.language"
+local limit = require "leadcat.rules.limit"
 local lint = require "leadcat.rules.lint"
 local schema = require "leadcat.rules.schema"
 
@@ -37,6 +38,8 @@ local config = {}
 ---@field when? leadcat.Condition[][] it applies when all conditions of one of these groups hold; default: always
 ---@field forward_only? boolean never to a category whose rank is lower than the company's
 ---@field take_back? boolean in the place of `set_category`, for `sale_reopened` and `sale_deleted`: the company goes back to where it was before its newest change, if the event's sale has caused that
+---@field shadow? boolean on trial: what it would do is noted, nothing is changed or asked; the rules behind it go on as if it were not there
+---@field limit? leadcat.Limit beyond it its matches are held, until somebody releases or drops them
 ---@field after? leadcat.After its match is scheduled, and decided anew so much later; the rules behind it go on as if it were not there
 
 ---@class leadcat.Config
@@ -238,8 +241,8 @@ local RULE = schema.kind("a rule", {
   { "trigger", check_trigger },
   { "enabled", boolean }, { "set_category", reference }, { "ask", boolean }, { "lead_status", reference },
   { "id", reference }, { "name", description }, { "from", later }, { "when", later }, { "forward_only", boolean },
-  { "take_back", boolean },
-  { "after", after.check },
+  { "take_back", boolean }, { "shadow", boolean },
+  { "after", after.check }, { "limit", limit.check },
 })
 local FROM_CHECKS = { group = one_of(config.GROUPS, "unknown_group"), id = identity }
 

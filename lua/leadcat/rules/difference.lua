@@ -126,6 +126,19 @@ local function compare_conditions(diff, name, old, new)
   end
 end
 
+-- Compares whether it does anything, and how much.
+local function compare_effect(diff, name, old, new)
+  if (old.shadow == true) ~= (new.shadow == true) then
+    say(diff, new.shadow and "rule_shadow" or "rule_shadow_not", { rule = name })
+  end
+  if not is_same(old.limit, new.limit) then
+    say(diff, new.limit and "rule_limit" or "rule_limit_none", {
+      rule = name, changes = new.limit and wording.number(new.limit.changes),
+      time = new.limit and wording.duration(diff.words, new.limit.hours, "hours"),
+    })
+  end
+end
+
 local function compare_rules(diff, old, new)
   local name = rule_name(diff, new, true)
   compare_rule_names(diff, name, old, new)
@@ -137,6 +150,7 @@ local function compare_rules(diff, old, new)
     say(diff, new.ask and "rule_asks" or "rule_asks_not", { rule = name })
   end
   compare_conditions(diff, name, old, new)
+  compare_effect(diff, name, old, new)
 end
 
 -- A rule of a lead status, or with an id, exists or not. Other rules always exist: an absent one is off.

@@ -16,6 +16,7 @@ local why = require "leadcat.words.why"
 local wording = require "leadcat.words.wording"
 local wording_of = require "leadcat.words.conditions"
 
+---@class leadcat.engine.explain: leadcat.Engine the engine's methods that stand here
 local explain = {}
 
 local LATE = core.late_seconds
@@ -40,11 +41,15 @@ local function add_licence(decision, licensed)
   table.insert(decision.checks, 1, { name = "not_licensed", pass = licensed, licensed = licensed })
 end
 
--- The enabled rules of a trigger (and lead status) that decide at once, or else those that do not, in order.
-local function rules_of(cfg, facts, waiting)
+local function kind_of(rule)
+  return rule.shadow and "shadow" or rule.after and "waiting" or "at_once"
+end
+
+-- The enabled rules of a trigger (and lead status) of a kind, in order: that decide at once, that wait, or that are on trial.
+local function rules_of(cfg, facts, kind)
   local rules = {}
   for _, rule in ipairs(cfg.rules) do
-    local fits = rule.enabled and rule.trigger == facts.trigger and (rule.after ~= nil) == waiting
+    local fits = rule.enabled and rule.trigger == facts.trigger and kind_of(rule) == kind
     if fits and (rule.trigger ~= "lead_status_set" or rule.lead_status == facts.lead_status) then
       rules[#rules + 1] = rule
     end
@@ -64,11 +69,11 @@ local function value_of(cfg, facts, field)
   return category and category.rank
 end
 
--- What the core found out about each rule, with what its conditions say: {rule, starts, applies, when, after?, scheduled?}, `when`
--- like the rule's.
-local function rules_tried(cfg, facts, found, waiting)
+-- What the core found out about each rule, with what its conditions say: {rule, starts, applies, when, after?, scheduled?, action?, to?},
+-- `when` like the rule's.
+local function rules_tried(cfg, facts, found, kind)
   local tried = json.array {}
-  for i, rule in ipairs(found and rules_of(cfg, facts, waiting) or {}) do
+  for i, rule in ipairs(found and rules_of(cfg, facts, kind) or {}) do
     local result, place = found[i], 0
     if not result then
       break
@@ -86,7 +91,7 @@ local function rules_tried(cfg, facts, found, waiting)
     end
     tried[i] = {
       rule = config.rule_key(rule.trigger, rule.lead_status, rule.id), starts = result.starts, applies = result.applies,
-      when = when, after = rule.after, scheduled = result.scheduled,
+      when = when, after = rule.after, scheduled = result.scheduled, action = result.action, to = result.to,
     }
   end
   return tried
@@ -94,9 +99,9 @@ end
 
 -- Adds the rules with `after`, and what one of them would schedule.
 local function add_waiting(decision, cfg, facts, found)
-  local rules = rules_tried(cfg, facts, found, true)
+  local rules = rules_tried(cfg, facts, found, "waiting")
   decision.waiting = rules[1] and rules or nil
-  for i, rule in ipairs(rules_of(cfg, facts, true)) do
+  for i, rule in ipairs(rules_of(cfg, facts, "waiting")) do
     local result = found and found[i]
     if result and result.scheduled then
       decision.scheduled = {
@@ -123,13 +128,15 @@ function explain.decision(explained, cfg, facts)
     elseif check.name == "lead_status_not_matched" then
       check.expected = statuses_of(cfg)
     elseif check.name == "conditions_not_met" then
-      check.rules = rules_tried(cfg, facts, explained[8], false)
+      check.rules = rules_tried(cfg, facts, explained[8], "at_once")
     elseif check.name == "rule_disabled" and check.pass == false and facts.trigger == "lead_status_set" then
       local statuses = statuses_of(cfg) -- all of them wait
       check.expected = statuses[1] and statuses or nil
     end
   end
   add_waiting(decision, cfg, facts, explained[9])
+  local shadows = rules_tried(cfg, facts, explained[9] and explained[9].shadows, "shadow")
+  decision.shadows = shadows[1] and shadows or nil
   if facts.licensed ~= nil then
     add_licence(decision, facts.licensed)
   end
@@ -180,6 +187,7 @@ local function say_conditions(decision, cfg, words)
   end
   say_found(tried, cfg, words)
   say_found(decision.waiting, cfg, words)
+  say_found(decision.shadows, cfg, words)
   return tried
 end
 
@@ -296,14 +304,18 @@ end
 ---@field takes_back? true what the event's sale did is taken back
 ---@field scheduled? {rule: string, to: integer, after: leadcat.After, seconds: integer} what would be scheduled
 ---@field waiting? table[] the rules with `after`, as those of the check `conditions_not_met`
+---@field shadows? table[] the rules on trial, likewise, with the `action` and `to` that one would come to
 ---@field checks table[] in order: {name, pass, ...}; `pass` is absent after the check that failed, the rest is what was compared
 ---@field sentence string which check failed first, and what would have to be different; or what will be done
 ---@field first? leadcat.Entry of the event's first delivery: `sentence` is about it, and `handle` would give a duplicate
 
+---@class (exact) leadcat.ExplainOptions
+---@field language? string of the sentences; default that of the event's actor, else the engine's
+
 --- The decision about an event, check by check. Guards are not asked.
 ---@param event leadcat.Event
----@param options? {language?: string} of the sentence; default the actor's, else the engine's
----@return leadcat.Explanation? decision, string? message, string? code
+---@param options? leadcat.ExplainOptions
+---@return leadcat.Explanation? decision, string? message, string? code as `handle`
 function explain:explain(event, options)
   self:_check_open()
   event_of.check(event)
@@ -398,13 +410,20 @@ local function explain_all(self, about)
   return all
 end
 
+---@class leadcat.TriggerExplanation: leadcat.Explanation
+---@field trigger string
+---@field lead_status? integer
+
+---@class leadcat.ToldEntry: leadcat.Entry
+---@field sentence string what happened, and what would have had to be different
+
 ---@class leadcat.Why
 ---@field company string|integer
 ---@field name string what the company is called
 ---@field category? integer
----@field decisions leadcat.Explanation[] what each `trigger` would do now; that of lead statuses once for each `lead_status` with a rule
----@field newest? leadcat.Entry the company's newest entry, with its `sentence`
----@field scheduled? leadcat.Entry what is scheduled for it, with its `sentence`
+---@field decisions leadcat.TriggerExplanation[] what each trigger would do now; that of lead statuses once for each lead status with a rule
+---@field newest? leadcat.ToldEntry the company's newest entry
+---@field scheduled? leadcat.ToldEntry what is scheduled for it
 
 -- What is scheduled for the company, with its sentence; nothing when that is nothing.
 local function scheduled_of(self, about, company)
@@ -419,8 +438,8 @@ end
 
 --- What the rules would do with a company now, and what they last did.
 ---@param company string|integer
----@param options? {language?: string} of the sentences; default the engine's
----@return leadcat.Why? why, string? message, string? code
+---@param options? leadcat.ExplainOptions
+---@return leadcat.Why? why, string? message, string? code `unavailable`, `io`, `corrupt`: the host does not answer, or the store cannot be read
 function explain:why(company, options)
   self:_check_open()
   event_of.check_key(company, "company")

@@ -19,7 +19,7 @@
 -- A rule that takes back what a sale did starts and leads anywhere: it is only in the way of those behind it.
 --
 -- A rule gets the first of these that applies. Only `rule_hidden` depends on whether a rule asks. One with `after` hides none
--- behind it, and goes round with none. Besides:
+-- behind it, and goes round with none; nor does one on trial (`shadow`), which leads nowhere either. Besides:
 --
 --   rank_missing           `forward_only` holds nothing back, as a rank is unknown
 --   conditions_exclude     two conditions of a group exclude each other
@@ -47,10 +47,12 @@ local ANYWHERE = { groups = { "potential_customer" }, categories = {} }
 ---@field categories integer[] where it starts, too
 ---@field starts table<string|integer, true> both
 ---@field always boolean it has no conditions
+---@field at_once boolean it decides at once, and is not on trial
 
----@class leadcat.Flow
+---@class leadcat.lint.Flow
 ---@field found leadcat.Problem[]
 ---@field places leadcat.Place[] the enabled rules
+---@field first? leadcat.Place the first that is not on trial
 ---@field by_trigger table<string, leadcat.Place[]> the first of each, at most MAX_COMPARED
 ---@field in_turn table<string, leadcat.Place[]> those that can be triggered in turn with a rule of this trigger; likewise
 ---@field categories leadcat.Category[]
@@ -255,7 +257,7 @@ local function partner_of(flows, place)
 end
 
 local function goes_round(flows, place)
-  local other = not place.rule.after and partner_of(flows, place)
+  local other = place.at_once and partner_of(flows, place)
   local certain = other and other.always and place.always
   local code = certain and "rule_cycle" or "rule_can_cycle"
   local name = code .. (place.rule.trigger == BY_STATUS and BY_STATUS or "")
@@ -291,7 +293,7 @@ end
 
 local function moves_on(flows, place)
   local at = place.rule.set_category
-  local decides = place.rule.trigger == "sale_won" and place.always and not place.rule.after
+  local decides = place.rule.trigger == "sale_won" and place.always and place.at_once
   if not decides or flows.by_id[at].group ~= "potential_customer" then
     return false
   end
@@ -400,7 +402,8 @@ local function exits_of(flows, by_status)
   local highest, exits = {}, {}
   for _, place in ipairs(flows.places) do
     local id = place.rule.set_category
-    if (place.rule.trigger == BY_STATUS) == by_status and place.starts.potential_customer then
+    local leads = (place.rule.trigger == BY_STATUS) == by_status and not place.rule.shadow
+    if leads and place.starts.potential_customer then
       local rank = place.rule.forward_only and flows.by_id[id].rank or math.huge
       highest[id] = math.max(highest[id] or -math.huge, rank)
     end
@@ -426,7 +429,7 @@ local function named_starts(flows)
   local named = {}
   for _, place in ipairs(flows.places) do
     for _, id in ipairs(place.categories) do
-      named[id] = named[id] or leads_out(flows, place, id)
+      named[id] = named[id] or not place.rule.shadow and leads_out(flows, place, id)
     end
   end
   return named
@@ -448,7 +451,7 @@ local function check_dead_ends(flows)
   local dead = find_dead_ends(flows)
   for i = 1, math.min(#dead, MAX_DEAD_ENDS) do
     local id, rest = flows.categories[dead[i]].id, i == MAX_DEAD_ENDS and #dead - i or 0
-    warn(flows, flows.places[1].rule, id, ("categories[%d]"):format(dead[i]), "category_dead_end",
+    warn(flows, flows.first.rule, id, ("categories[%d]"):format(dead[i]), "category_dead_end",
       "is where companies stay: no enabled rule leads out of category %s%s", flows.name(id),
       rest > 0 and (", nor out of %d more"):format(rest) or "")
   end
@@ -486,7 +489,8 @@ local function new_place(rule, index)
     starts = set(groups, categories)
   end
   return {
-    index = index, rule = rule, always = rule.when == nil, groups = groups, categories = categories, starts = starts,
+    index = index, rule = rule, always = rule.when == nil, at_once = not (rule.after or rule.shadow),
+    groups = groups, categories = categories, starts = starts,
     key = rule.trigger == BY_STATUS and rule.lead_status or rule.trigger,
   }
 end
@@ -499,7 +503,8 @@ end
 
 local function add_place(flows, place)
   flows.places[#flows.places + 1] = place
-  if place.rule.after then
+  flows.first = flows.first or not place.rule.shadow and place or nil
+  if not place.at_once then
     return -- the others go on as if it were not there
   end
   flows.by_trigger[place.rule.trigger] = flows.by_trigger[place.rule.trigger] or {} -- of an own one
@@ -542,9 +547,9 @@ local function new_flows(found, cfg, by_id, name)
     end
   end
   for i, rule in ipairs(cfg.rules or {}) do
-    if rule.enabled and rule.take_back then
+    if rule.enabled and rule.take_back and not rule.shadow then
       add_anywhere(flows, rule, i)
-    elseif rule.enabled then
+    elseif rule.enabled and not rule.take_back then
       add_place(flows, new_place(rule, i))
     end
   end
@@ -571,7 +576,7 @@ end
 ---@param name fun(id: integer): string what a message calls a category
 function lint.check(found, cfg, by_id, name)
   local flows = new_flows(found, cfg, by_id, name)
-  if flows.places[1] then
+  if flows.first then
     check_dead_ends(flows)
   end
   for _, place in ipairs(flows.places) do

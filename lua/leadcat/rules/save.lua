@@ -6,6 +6,7 @@ local json = require "leadcat.util.json"
 local options_of = require "leadcat.util.options"
 local triggers = require "leadcat.rules.triggers"
 
+---@class leadcat.engine.save: leadcat.Engine the engine's methods that stand here
 local settings = {}
 
 local MAX_REVISION = 2 ^ 53
@@ -178,9 +179,13 @@ local function save(self, cfg, options, reverted)
   return nil, "others keep saving the rules", "unavailable"
 end
 
+---@class (exact) leadcat.SaveOptions
+---@field actor? leadcat.Actor who saves; without one it is the program itself, which may
+---@field revision? integer the newest one that the actor has seen: if another was saved since, `stale`
+
 --- Saves a whole config as a new revision. Every process decides by it at once.
 ---@param cfg leadcat.Config
----@param options? {actor?: leadcat.Actor, revision?: integer} who saves; the revision that was changed
+---@param options? leadcat.SaveOptions
 ---@return integer? revision, string? message, string? code `invalid`, `stale`, `forbidden`, `full`, `io`
 ---@return leadcat.Problem[]? problems when `invalid`: all of them
 function settings:save(cfg, options)
@@ -193,7 +198,7 @@ function settings:save(cfg, options)
 end
 
 --- All revisions, newest first.
----@return leadcat.Revision[]? revisions, string? message, string? code
+---@return leadcat.Revision[]? revisions, string? message, string? code `unavailable`, `io`, `corrupt`: the store cannot be read
 function settings:revisions()
   self:_check_open()
   local texts, message, code = self._store:revisions(self._tenant)
@@ -212,7 +217,7 @@ end
 
 --- Saves an old revision as a new one.
 ---@param revision integer
----@param options? {actor?: leadcat.Actor}
+---@param options? leadcat.SaveOptions
 ---@return integer? revision, string? message, string? code as `save`, and `not_found`
 function settings:revert(revision, options)
   self:_check_open()

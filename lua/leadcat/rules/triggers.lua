@@ -7,6 +7,7 @@ local json = require "leadcat.util.json"
 local schema = require "leadcat.rules.schema"
 local unicode = require "leadcat.util.unicode"
 
+---@class leadcat.engine.triggers: leadcat.Engine the engine's methods that stand here
 local triggers = {}
 
 triggers.MOST = 64 -- LC_OWN_TRIGGERS
@@ -189,7 +190,7 @@ local function built_in_text(strings, trigger)
 end
 
 --- Method of the engine: all triggers that events and rules may have, the built-in ones first.
----@return leadcat.Trigger[]? list, string? message, string? code
+---@return leadcat.Trigger[]? list, string? message, string? code `unavailable`, `io`, `corrupt`: the store cannot be read
 function triggers:triggers()
   self:_check_open()
   local names, abouts, code = triggers.names(self._store)

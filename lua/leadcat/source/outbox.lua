@@ -11,13 +11,15 @@ local schema = require "leadcat.source.outbox.schema"
 local session = require "leadcat.host.sql.session"
 local stuck = require "leadcat.source.stuck"
 
+---@class leadcat.source.outbox
+---@overload fun(options: leadcat.outbox.Options): leadcat.outbox.Source
 local outbox = {}
 
 local BATCH, LEASE = 200, 30 -- rows, seconds
 local LONGEST_PROBLEM = 500 -- bytes
 local PLACES = 20 -- rows that one statement deletes
 
----@class leadcat.outbox.Options
+---@class (exact) leadcat.outbox.Options
 ---@field adapter leadcat.sql.Adapter
 ---@field source? string what the ids of events begin with; default outbox. Sources of one store need different ones
 ---@field statuses? table<any, "open"|"won"|"lost"|"stalled"> what the CRM's own words for a sale's status mean
@@ -289,6 +291,8 @@ end
 outbox.schema = schema.ddl
 
 return setmetatable(outbox, {
+  --- A source that reads a table which triggers of the CRM's database fill. For `leadcat worker`, or to be called with `step`. Raises on
+  --- a wrong option.
   ---@param options leadcat.outbox.Options
   ---@return leadcat.outbox.Source
   __call = function(_, options)

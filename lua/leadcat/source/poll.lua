@@ -17,7 +17,7 @@ local MOST_SEEN = 10000 -- ids of events that were taken, twice
 local PROBLEM = {} -- parked like a company: items that nobody understands
 local NO_ID = "its event has no id: without one it would be handled each time that it is read"
 
----@class leadcat.poll.Options
+---@class (exact) leadcat.poll.Options
 ---@field name string of its cursor, 1 to 64 bytes; sources of one store need different ones
 ---@field since fun(cursor: number|string, limit: integer): any[]?, (number|string)?, boolean? what has changed at the cursor or after it, oldest first, about `limit` items; the cursor to go on from; whether there is more (default: there were `limit`). Or nil, message
 ---@field overlap? number seconds that it may take until a change is seen: cursors are times then, in seconds since 1970, and each pass begins so much earlier. Without it they are texts of the API's, which miss nothing

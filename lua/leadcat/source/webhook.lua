@@ -22,7 +22,7 @@ local BATCH = 20 -- deliveries that are handled together
 local LEASE = 300 -- seconds that they may take; then another process tries
 local KEPT_HEADERS = { "content-type", "user-agent" } -- besides those of the kind
 
----@class leadcat.webhook.Options
+---@class (exact) leadcat.webhook.Options
 ---@field kind "standard"|"superoffice"|"hubspot"|"pipedrive"|"espocrm"|"twenty"|"odoo"
 ---@field secret string|string[] as the sender has it; several while it is being changed
 ---@field name? string what deliveries and the ids of events call it, 1 to 40 letters, digits, `_.-`; default the kind
@@ -305,7 +305,13 @@ local function new(options)
   }, Hook)
 end
 
-return setmetatable({}, {
+---@class leadcat.source.webhook
+---@overload fun(options: leadcat.webhook.Options): leadcat.webhook.Hook
+local webhook = {}
+
+return setmetatable(webhook, {
+  --- A webhook, to be received by `serve { hooks = … }` and handled by `leadcat worker`, `resty.start` or calls of `step`. Raises on a
+  --- wrong option.
   ---@param options leadcat.webhook.Options
   ---@return leadcat.webhook.Hook
   __call = function(_, options)

@@ -17,7 +17,7 @@
 --
 -- Shapes (an absent text is nil, an absent category 0)
 -- * entry: `entry, at, company, trigger, action, status, reason?, revision, from, to, lead_status?, confirmation?, event_id?,
---   details?, error?, due?, scheduled?, carries_out?, follows?, has_at?, former?, is_gone?`; a note (`move`) has no trigger; `details` is JSON that the store does not read. `due` is of
+--   details?, error?, due?, scheduled?, carries_out?, follows?, beside?, has_at?, former?, is_gone?`; a note (`move`) has no trigger; `details` is JSON that the store does not read. `due` is of
 --   what is or was scheduled: seconds since 1970; the next three are entries. `has_at`, of a queued one: its event gave `at`.
 -- * question: `id` (32 hex digits), `company, state, trigger, entry, revision, from, to, created_at, expires_at, lead_status?,
 --   category?, resolved_at?, user?, body?, answer?`. `body` is JSON: {"options": [categories], ...} with the fields of the event's
@@ -65,9 +65,20 @@
 -- closes no question. Whatever an event has matched ends what its company had scheduled: that entry becomes `superseded`. With
 -- how.schedules_nothing, and in an overlay, `scheduled` is true where that would be done.
 --
+-- Rules that are shadows decide nothing. What each would do, alone of them, if no rule in front of it that decides at once applies, is noted
+-- with the event, in the same transaction, in the log of unchanged events: an entry with the status `shadow`, and `beside`, the entry
+-- that the event has made, if any. An event whose trigger has such rules is remembered, also where none else is enabled. Nothing is noted in an
+-- overlay, to foresee, of a run, of what is scheduled, and where the event is late, or stopped by a licence or a guard.
+--
 -- What is scheduled is carried out as if it were an event without an id, which begins with the result `{lacks = "commit", carries_out =
 -- entry, alone = id of its rule (nil: it has none)}`: that rule alone decides, whether or not it has `after`; what is written has
 -- `carries_out`, and ends the entry as `carried_out`. `{status = "over"}`: it had ended before. What came to nothing stays scheduled.
+--
+-- A match of a rule with a limit that is beyond it is written as `held`: it closes no question, ends nothing that is scheduled, and changes
+-- nothing. As long as anything of a rule is held, so are all its matches; the count of its changes and questions, which is exact over all
+-- who write, begins anew behind the last. Held is nothing that the event's choice decides, nothing of a run, and nothing that is released:
+-- that is an event without an id that begins with the result `{lacks = "commit", held = entry, alone = id of its rule (nil: it has none),
+-- released = details of the entry from then on, or nil}`, and is decided and written like what is scheduled; in an overlay, too.
 --
 -- With how.queues, an event whose company has an unfinished entry does not lack its `end`: it is written as `queued`, with its facts
 -- and its choice (0: to keep the category) in the details, and marked as seen. When the unfinished change ends, the company's first
@@ -97,7 +108,7 @@
 --   digest?           all events and the cursor are written, or nothing: `conflict` where they come to anything but
 --                     what the digest was given for, or the cursor is not what it was
 --
--- Remembered are the ids of events that came to nothing, but for the reasons `rule_disabled` and `unknown_category`, and of no run,
+-- Remembered are the ids of events that came to nothing, but for the reasons `rule_disabled` (where no shadow is tried) and `unknown_category`, and of no run,
 -- preview or foresight. This handle knows them at once; they are on disk, for others to know, with its next commit of anything, with
 -- `settle` or `close`, or with a call of `handle` three seconds later. They are bounded, and may be lost before that.
 
@@ -124,7 +135,7 @@
 -- Answers and changes that no event asked for.
 ---@field newest fun(self, tenant: string, company: string): integer?, string?, string? the company's newest entry, 0: none. `conflict`: that is applying, and its end changes the company without a newer one
 ---@field last_change fun(self, tenant: string, company: string, sale?: string): {from: integer, to: integer}?, number?, string? of the company's newest applied change (status `updated`, of its newest 10,000 entries): its categories, if the sale with this id has caused it and it did not take back anything itself; and when the event of the newest one happened whose event said so, an answer's being its question's, at the latest when it was written
----@field write fun(self, tenant: string, items: table[], now: number, claim: number, cursor?: table): true?, string?, string? writes items `{company, company_is_integer, trigger, lead_status?, at, revision, from, to, action, status, takes_back?, details?}`, in order. A change has `newest` and the status `updated`, `applying` or `declined`, as in `handle`; an answer has `answers`, a question's id, which it closes as `accepted`, `changed`, `declined` or `conflict`, when it is applying once that is finished. Each item gets `result`: `written` (with `entry` and the final `status`), `busy` (`entry` is applying), `overtaken` (there is a newer entry), `answered` (not open any more), `overdue` (its time is over). With a cursor all are written, or none: `conflict`; no items and a cursor write the cursor
+---@field write fun(self, tenant: string, items: table[], now: number, claim: number, cursor?: table): true?, string?, string? writes items `{company, company_is_integer, trigger, lead_status?, at, revision, from, to, action, status, takes_back?, details?}`, in order. A change has `newest`, or `continues = true`: an item before it has made the company's newest change; and the status `updated`, `applying` or `declined`, as in `handle`; an answer has `answers`, a question's id, which it closes as `accepted`, `changed`, `declined` or `conflict`, when it is applying once that is finished. Each item gets `result`: `written` (with `entry` and the final `status`), `busy` (`entry` is applying), `overtaken` (there is a newer entry), `answered` (not open any more), `overdue` (its time is over). With a cursor all are written, or none: `conflict`; no items and a cursor write the cursor
 --
 -- Ids of events that came to nothing (above).
 ---@field remember fun(self, tenant: string, item: table, now: number): true remembers one that a guard has stopped: an item as for `add_unchanged`, with `event_id` and `rule_id?`
@@ -136,6 +147,7 @@
 ---@field applying fun(self, tenant: string, now: number, after: string, limit: integer): table[]?, string?, string? the entries of unfinished changes that are due, by company in any fixed order: those behind the company `after` ("": from the first)
 --
 -- What is scheduled, at most one entry of each company.
+---@field held fun(self, tenant: string, after: integer, limit: integer): table[]?, string?, string? held entries behind the entry `after`, the oldest first
 ---@field scheduled fun(self, tenant: string, now: number, limit: integer): table[]?, string?, string? entries that are due, or to be looked at again, by `now`: the earliest first
 ---@field schedule_of fun(self, tenant: string, company: string): table?, string?, string? the company's entry. `not_found`
 ---@field end_scheduled fun(self, tenant: string, items: table[], now: number): true?, string?, string? ends scheduled entries, and queued ones that this handle has claimed: items `{entry, company, status, reason, error?, details?, revision?, from?, again?}` as `cancelled` or `dropped`, by a config's revision and the company's category then; with the status `scheduled` it is looked at again at the time `again`, with `queued` it has its turn again in `again` seconds. Each gets `lost`: true, and nothing was written, when it had ended before
@@ -205,7 +217,7 @@ return {
   marks = { "remember", "settle" },
   unfinished = { "finish", "claim", "applying" },
   lives = { "move", "find_traces", "erase", "erase_marks" },
-  later = { "scheduled", "schedule_of", "end_scheduled" },
+  later = { "scheduled", "schedule_of", "end_scheduled", "held" },
   journal = { "entry", "history", "add_unchanged", "changes", "newest_change" },
   questions = { "confirmation", "confirmations", "count_confirmations", "expire", "expiring" },
   companies = { "company", "create", "set_category", "companies" },

@@ -346,7 +346,7 @@ function sql.open(where)
   return store, message, code
 end
 
----@class leadcat.sql.Options
+---@class leadcat.sql.StoreOptions
 ---@field core leadcat.Store opened with `shared`
 ---@field database leadcat.pg.Pool
 ---@field durability? "full"|"primary"
@@ -356,7 +356,7 @@ end
 ---@field trusts_now? boolean go by the times that callers give: for specs
 
 --- Makes a store. It closes what it was given when it is closed, or fails.
----@param options leadcat.sql.Options
+---@param options leadcat.sql.StoreOptions
 ---@return leadcat.Store? store, string? message, string? code
 function sql.new(options)
   local random = tonumber(core.random_id():sub(1, 12), 16)

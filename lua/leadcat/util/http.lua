@@ -11,7 +11,7 @@ local socket = require "leadcat.util.socket"
 
 local http = {}
 
----@class leadcat.HttpRequest
+---@class (exact) leadcat.HttpRequest
 ---@field url string http:// or https://, with what is in the path and query percent-encoded
 ---@field method? string default GET
 ---@field headers? table<string, string>

@@ -7,7 +7,7 @@ local wording = require "leadcat.words.wording"
 
 local why = {}
 
----@class leadcat.Told
+---@class leadcat.why.Told
 ---@field cfg leadcat.Config that decided
 ---@field words leadcat.Words
 ---@field company string its name
@@ -57,25 +57,28 @@ end
 
 -- Rules ---------------------------------------------------------------------------------------------------------------
 
--- The rule of this trigger (and lead status): one that is switched on, if there is one.
+-- The rule of this trigger (and lead status): one that is switched on, if there is one, at last one on trial.
 local function find_rule(told)
-  local first
+  local first, on_trial
   for _, rule in ipairs(told.cfg.rules) do
     if rule.trigger == told.trigger and (rule.trigger ~= "lead_status_set" or rule.lead_status == told.lead_status) then
       first = first or rule
-      if rule.enabled then
+      if rule.enabled and not rule.shadow then
         return rule
       end
+      on_trial = on_trial or rule.enabled and rule or nil
     end
   end
-  return first
+  return on_trial or first
 end
 
 local function rule_off(told)
   local rule = find_rule(told)
   local of_status = told.trigger == "lead_status_set"
   local names = { rule = wording.rule(told.words, told.trigger, of_status and status_name(told, told.lead_status)) }
-  if rule and rule.enabled and rule.after then -- those that decide at once are switched off
+  if rule and rule.enabled and rule.shadow then
+    return because(told, "rule_on_trial", "for_real", names)
+  elseif rule and rule.enabled and rule.after then -- those that decide at once are switched off
     names.company = told.company
     return because(told, "later_not_met", "conditions", names)
   elseif not rule then
@@ -208,7 +211,7 @@ local REASONS = {
 }
 
 --- A decision in one sentence: the first check that failed and what would have to be different, or what will be done.
----@param told leadcat.Told
+---@param told leadcat.why.Told
 ---@return string
 function why.decision(told)
   local scheduled = told.scheduled
@@ -242,12 +245,16 @@ local function ending_key(entry)
   if entry.status == "superseded" and entry.due then -- no question
     return "replaced"
   end
+  local was_held = entry.to and not entry.due and (WAITED[entry.status] or entry.status == "cancelled")
+  if was_held then -- what was queued has no target
+    return "held_" .. (entry.reason == "by_hand" and "by_hand" or entry.status)
+  end
   return (WAITED[entry.status] and not entry.due and "queued_" or "") .. entry.status
 end
 
 local function ending_of(entry, told)
   local who = entry.actor
-  if entry.status == "cancelled" then
+  if entry.status == "cancelled" or entry.reason == "by_hand" then
     who = entry.ended_by
   end
   return text(told, "entry." .. ending_key(entry), {
@@ -272,7 +279,7 @@ function why.entry(entry, cfg, words, company)
   end
   local told = { cfg = cfg, words = words, company = company }
   local sentences = { wording.cause_of_entry(words, entry, cfg), ending_of(entry, told) }
-  if entry.status == "unchanged" or entry.status == "dropped" then
+  if entry.status == "unchanged" or entry.status == "dropped" and entry.reason ~= "by_hand" then
     sentences[3] = reason_of(entry, told)
   end
   return table.concat(sentences, " ")

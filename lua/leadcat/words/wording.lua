@@ -189,7 +189,15 @@ end
 ---@param rule leadcat.Rule
 ---@return string "30 days"
 function wording.after(words, rule)
-  local number, unit = after.parts(rule)
+  return wording.duration(words, after.parts(rule))
+end
+
+--- A number of days or hours.
+---@param words leadcat.Words
+---@param number integer
+---@param unit "days"|"hours"
+---@return string
+function wording.duration(words, number, unit)
   local key = "after." .. (number == 1 and unit:sub(1, -2) or unit)
   return wording.sentence(words, key, { number = ("%d"):format(number) })
 end

@@ -14,13 +14,13 @@ local LONGEST_WAIT = 300 -- seconds for which a server is left alone because it 
 local MESSAGES = { "message", "error.message", "error", "detail", "title" } -- where servers say what is wrong
 local MOST_SAID = 200 -- characters
 
----@class leadcat.http.Client
+---@class leadcat.host.http.Client
 local Client = {}
 Client.__index = Client
 
 -- Requests ------------------------------------------------------------------------------------------------------------
 
----@class leadcat.http.Operation what is sent; each text in it may have places such as {company}
+---@class leadcat.host.http.Operation what is sent; each text in it may have places such as {company}
 ---@field method? string default GET; POST with `rpc`
 ---@field path? string added to `url`; what is filled in is percent-encoded
 ---@field headers? table<string, string>
@@ -33,7 +33,7 @@ local function rpc_body(rpc)
 end
 
 --- Reads an operation. Raises for a place that is unknown.
----@param operation leadcat.http.Operation
+---@param operation leadcat.host.http.Operation
 ---@param method? string default
 ---@return table compiled
 function Client.compile(operation, method)
@@ -173,8 +173,8 @@ function Client:send(operation, values, deadline)
 end
 
 --- A client of one server.
----@param options leadcat.http.Options
----@return leadcat.http.Client
+---@param options leadcat.host.http.Options
+---@return leadcat.host.http.Client
 function Client.new(options)
   local address = assert(http.address(options.url))
   return setmetatable({

@@ -5,7 +5,7 @@ local json = require "leadcat.util.json"
 
 local companies = {}
 
----@class leadcat.http.Company
+---@class leadcat.host.http.Company
 ---@field category? string|integer
 ---@field name? string
 ---@field version? any
@@ -62,7 +62,7 @@ end
 ---@param company string|integer
 ---@param tenant? string
 ---@param deadline number by `core.uptime`
----@return leadcat.http.Company? found, string? message
+---@return leadcat.host.http.Company? found, string? message
 function companies.find(self, company, tenant, deadline)
   if type(self.read) == "function" then
     return self.read(company, tenant)
@@ -113,7 +113,7 @@ end
 ---@param asked (string|integer)[]
 ---@param tenant? string
 ---@param deadline number by `core.uptime`
----@return table<string, leadcat.http.Company>? found by their keys, those that are there
+---@return table<string, leadcat.host.http.Company>? found by their keys, those that are there
 ---@return string? message
 function companies.find_many(self, asked, tenant, deadline)
   local many, ids, found = self.read_many, {}, {}

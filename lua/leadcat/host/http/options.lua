@@ -13,50 +13,50 @@ local MOST = 100 -- companies of one request
 local MISSING = { 404, 410 }
 local CONFLICT, REFUSED = { 404, 409, 410, 412 }, { 400, 403, 405, 415, 422, 501 }
 
----@class leadcat.http.Read: leadcat.http.Operation
----@field at? leadcat.http.Path where the company stands in the answer; default: it is the answer
----@field category leadcat.http.Path in the company, as the others
----@field name? leadcat.http.Path
----@field version? leadcat.http.Path what `write` sends as {version}; as {etag} it has the answer's ETag
----@field facts? table<string, leadcat.http.Path> by the names of facts that conditions compare
----@field missing? leadcat.http.Meaning what says that there is no such company; default {404, 410}
+---@class (exact) leadcat.host.http.Read: leadcat.host.http.Operation
+---@field at? leadcat.host.http.Path where the company stands in the answer; default: it is the answer
+---@field category leadcat.host.http.Path in the company, as the others
+---@field name? leadcat.host.http.Path
+---@field version? leadcat.host.http.Path what `write` sends as {version}; as {etag} it has the answer's ETag
+---@field facts? table<string, leadcat.host.http.Path> by the names of facts that conditions compare
+---@field missing? leadcat.host.http.Meaning what says that there is no such company; default {404, 410}
 
----@class leadcat.http.ReadMany: leadcat.http.Operation {companies} are their ids
----@field list leadcat.http.Path where the companies stand, each as `read` has it
----@field id leadcat.http.Path of one of them
+---@class (exact) leadcat.host.http.ReadMany: leadcat.host.http.Operation {companies} are their ids
+---@field list leadcat.host.http.Path where the companies stand, each as `read` has it
+---@field id leadcat.host.http.Path of one of them
 ---@field each? any what each id of {companies} is sent as; default "{company}"
 ---@field most? integer companies of one request; default 100
 
----@class leadcat.http.Write: leadcat.http.Operation
----@field conflict? leadcat.http.Meaning the company is not as it was read; default {404, 409, 410, 412}
----@field refused? leadcat.http.Meaning what will not succeed later either; default {400, 403, 405, 415, 422, 501}
+---@class (exact) leadcat.host.http.Write: leadcat.host.http.Operation
+---@field conflict? leadcat.host.http.Meaning the company is not as it was read; default {404, 409, 410, 412}
+---@field refused? leadcat.host.http.Meaning what will not succeed later either; default {400, 403, 405, 415, 422, 501}
 ---@field compares? boolean the server itself makes sure that the company is in {from}: it is not read before
 
----@class leadcat.http.WriteMany: leadcat.http.Operation {changes} are the changes
+---@class (exact) leadcat.host.http.WriteMany: leadcat.host.http.Operation {changes} are the changes
 ---@field each any what a change is sent as, with {company}, {to}, {from}, {version}, {key}
----@field list leadcat.http.Path where the answers stand; a company that is not there is asked about again
----@field id leadcat.http.Path of one of them
----@field conflict? leadcat.http.Meaning of one of them; by default none
----@field refused? leadcat.http.Meaning of the whole answer, or of one
+---@field list leadcat.host.http.Path where the answers stand; a company that is not there is asked about again
+---@field id leadcat.host.http.Path of one of them
+---@field conflict? leadcat.host.http.Meaning of one of them; by default none
+---@field refused? leadcat.host.http.Meaning of the whole answer, or of one
 ---@field most? integer
 
----@class leadcat.http.Applied: leadcat.http.Operation {key} and {company} are filled in
----@field found? leadcat.http.Path what is there, and not false, when the change was made; default: any answer but a missing one
----@field missing? leadcat.http.Meaning default {404, 410}
+---@class (exact) leadcat.host.http.Applied: leadcat.host.http.Operation {key} and {company} are filled in
+---@field found? leadcat.host.http.Path what is there, and not false, when the change was made; default: any answer but a missing one
+---@field missing? leadcat.host.http.Meaning default {404, 410}
 
----@class leadcat.http.Options
+---@class (exact) leadcat.host.http.Options
 ---@field url string of the API
 ---@field headers? table<string, string>|fun(tenant?: string, is_refused: boolean): table<string, string>?, string? a function may fetch a token; it is called again, with true, when the server has answered `unauthorized`
----@field read leadcat.http.Read|fun(company: string|integer, tenant?: string): leadcat.http.Company?, string? the company; nil for none; or nil, message
----@field write leadcat.http.Write|fun(change: leadcat.http.Change, company?: leadcat.http.Company): true?, string?, string? as `set_category` answers
----@field read_many? leadcat.http.ReadMany
----@field write_many? leadcat.http.WriteMany
----@field applied? leadcat.http.Applied
+---@field read leadcat.host.http.Read|fun(company: string|integer, tenant?: string): leadcat.host.http.Company?, string? the company; nil for none; or nil, message
+---@field write leadcat.host.http.Write|fun(change: leadcat.host.http.Change, company?: leadcat.host.http.Company): true?, string?, string? as `set_category` answers
+---@field read_many? leadcat.host.http.ReadMany
+---@field write_many? leadcat.host.http.WriteMany
+---@field applied? leadcat.host.http.Applied
 ---@field external? boolean|"text"|"number" the categories have ids of the server's own: those that the config has as `external`
 ---@field ids? "text"|"number" as what companies' ids are sent; default: as leadcat got them
 ---@field fields? leadcat.Field[] what conditions may compare
----@field unauthorized? leadcat.http.Meaning default {401}
----@field message? leadcat.http.Path where the server says what is wrong
+---@field unauthorized? leadcat.host.http.Meaning default {401}
+---@field message? leadcat.host.http.Path where the server says what is wrong
 ---@field timeout? number seconds of a request; default 10, at most
 ---@field tls? leadcat.SocketTls
 
@@ -192,7 +192,7 @@ local function prepare_applied(given)
 end
 
 --- What a host needs. Raises, without a place, when an option is wrong.
----@param given leadcat.http.Options
+---@param given leadcat.host.http.Options
 ---@return table
 function options.prepare(given)
   local problem = options_of.problem(given, OPTIONS)

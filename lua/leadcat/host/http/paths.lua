@@ -4,7 +4,7 @@ local json = require "leadcat.util.json"
 
 local paths = {}
 
----@alias leadcat.http.Path string|(string|integer)[]|fun(value: any): any names and places, joined by dots: "data.0.category"; the first of a list is 0. A list of them where a name has a dot in it; or a function
+---@alias leadcat.host.http.Path string|(string|integer)[]|fun(value: any): any names and places, joined by dots: "data.0.category"; the first of a list is 0. A list of them where a name has a dot in it; or a function
 
 local NO_PATH = "a path such as \"data.0.category\", a list of names, or a function"
 
@@ -32,7 +32,7 @@ local function step(value, name)
 end
 
 --- A function that finds what the path says in a value; nil when it is not there.
----@param path leadcat.http.Path
+---@param path leadcat.host.http.Path
 ---@return fun(value: any): any
 function paths.reader(path)
   if type(path) == "function" then
@@ -55,7 +55,7 @@ end
 
 -- Answers -------------------------------------------------------------------------------------------------------------
 
----@alias leadcat.http.Meaning (integer|table<string, any>)[] statuses, and tables of values by their paths in the answer (or lists of values), all of which hold: {409, {["error.code"] = 17}}
+---@alias leadcat.host.http.Meaning (integer|table<string, any>)[] statuses, and tables of values by their paths in the answer (or lists of values), all of which hold: {409, {["error.code"] = 17}}
 
 --- Whether it is a list of statuses and tables. For checks of options.
 function paths.is_meaning(value)
@@ -86,7 +86,7 @@ local function holds(item, body)
 end
 
 --- Whether an answer has this meaning.
----@param meaning leadcat.http.Meaning
+---@param meaning leadcat.host.http.Meaning
 ---@param status integer
 ---@param body any decoded JSON, or nil
 ---@return boolean

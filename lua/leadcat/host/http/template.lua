@@ -10,7 +10,7 @@ for _, name in ipairs(NAMES) do
   KNOWN[name] = true
 end
 
----@class leadcat.http.Template
+---@class leadcat.host.http.Template
 ---@field uses table<string, true> the names of its places
 ---@field fill fun(values: table): any every place must have a value
 
@@ -83,7 +83,7 @@ end
 
 --- JSON with places. Raises for a place that is unknown.
 ---@param source any
----@return leadcat.http.Template
+---@return leadcat.host.http.Template
 function template.value(source)
   local uses = {}
   return { fill = of_value(source, uses), uses = uses }
@@ -92,7 +92,7 @@ end
 --- A text with places, whose values are escaped. Of a list, the items are joined by commas.
 ---@param source string
 ---@param escape? fun(text: string): string
----@return leadcat.http.Template
+---@return leadcat.host.http.Template
 function template.text(source, escape)
   local uses = {}
   return { fill = of_text(source, uses, escape or same), uses = uses }

@@ -166,7 +166,7 @@ end
 
 --- A connection that nobody else has.
 ---@return leadcat.sql.Connection? connection
----@return string|boolean? message, or whether it was in use before, and may have broken since
+---@return string|boolean? message_or_used why there is none; else whether it was in use before, and may have broken since
 function Adapter:acquire()
   local connection = table.remove(self.idle)
   if connection then
@@ -204,8 +204,17 @@ local function database_of(options)
   return ("dbname='%s'"):format(name:gsub("['\\]", "\\%0")) .. LIMITS
 end
 
---- Connects when it is used. Raises on a wrong option, and when LuaDBI is not installed.
----@param options {driver: "PostgreSQL"|"MySQL"|"SQLite3", database: string, user?: string, password?: string, host?: string, port?: integer} database: of SQLite the file; of PostgreSQL also a text of its options ("dbname=crm sslmode=verify-full")
+---@class (exact) leadcat.sql.dbi.Options
+---@field driver "PostgreSQL"|"MySQL"|"SQLite3"
+---@field database string its name; of SQLite the file; of PostgreSQL also a text of its options ("dbname=crm sslmode=verify-full")
+---@field user? string
+---@field password? string
+---@field host? string
+---@field port? integer
+
+--- An adapter over LuaDBI, for PostgreSQL, MariaDB and SQLite. It connects when it is used. Raises on a wrong option, and when LuaDBI
+-- is not installed.
+---@param options leadcat.sql.dbi.Options
 ---@return leadcat.sql.Adapter
 return function(options)
   options_of.check(options, OPTIONS, "leadcat.host.sql.dbi: ")

@@ -153,8 +153,13 @@ end
 
 local OPTIONS = { url = options_of.of_type "string", size = options_of.whole(1, 1000) }
 
---- Connects when it is used. Raises on a wrong option.
----@param options {url: string, size?: integer} url: a connection string, as `leadcat.store.pg` has it; size: connections at most, in nginx of each worker, default 10
+---@class (exact) leadcat.sql.pg.Options
+---@field url string a connection string, postgresql://user@db1,db2/crm, as `leadcat.store.pg` has it
+---@field size? integer connections at most, in nginx of each worker; 1 to 1,000, default 10
+
+--- An adapter for PostgreSQL that needs no other library and waits without blocking nginx. It connects when it is used. Raises on a
+-- wrong option.
+---@param options leadcat.sql.pg.Options
 ---@return leadcat.sql.Adapter
 return function(options)
   options_of.check(options, OPTIONS, "leadcat.host.sql.pg: ")

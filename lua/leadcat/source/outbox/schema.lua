@@ -215,7 +215,7 @@ local function removal(options, values)
   return table.concat(lines, "\n")
 end
 
----@class leadcat.outbox.SchemaOptions
+---@class (exact) leadcat.outbox.SchemaOptions
 ---@field dialect "postgresql"|"mariadb"|"sqlite"
 ---@field sales string the table of sales, as the database has its name: sales, or crm.sales
 ---@field company string its column of the company's id

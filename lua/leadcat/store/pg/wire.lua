@@ -88,7 +88,7 @@ end
 
 --- The next message.
 ---@return string? kind one letter
----@return string body, or the reason
+---@return string body or the reason
 function Wire:read()
   if self.failure then
     return nil, self.failure

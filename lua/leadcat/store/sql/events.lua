@@ -68,6 +68,11 @@ local function keys_of_open(list, results, how)
       if not companies[company] then
         companies[company], keys.companies[#keys.companies + 1] = true, company
       end
+      local held = type(results[i]) == "table" and results[i].held
+      if held then
+        keys.entries = keys.entries or {}
+        keys.entries[#keys.entries + 1] = held
+      end
       if id and not ids[id] then
         ids[id], keys.ids[#keys.ids + 1] = true, id
       end
@@ -96,6 +101,17 @@ local function copy(results)
   return list
 end
 
+-- Has the ids of these events be new again, which an earlier try has remembered as of events that came to nothing.
+local function forget_marks(self, tenant, ids)
+  local marks = self:take_marks()
+  for i = #marks, 1, -1 do
+    if marks[i].tenant == tenant and ids[marks[i].event_id] then
+      table.remove(marks, i)
+    end
+  end
+  self:keep_marks(marks)
+end
+
 -- Puts back what the results were; with `overtaken` only those of these companies, and of events with the same ids.
 local function put_back(list, results, before, overtaken)
   local ids, any = {}, false
@@ -110,7 +126,7 @@ local function put_back(list, results, before, overtaken)
       before[i] = results[i]
     end
   end
-  return any
+  return any, ids
 end
 
 -- How many events are not at their end, of those that were open.
@@ -164,18 +180,30 @@ local function handle(self, tenant, list, results, now, how)
     plain = merged(how, { keeps_companies = true })
     plain.beside = nil
   end
-  local before, at_first, again = copy(results), copy(results), false
+  local before, at_first, again, tries = copy(results), copy(results), false, 0
+  local function try_again(overtaken, was_recalled)
+    local any, ids = put_back(list, results, before, overtaken)
+    if not was_recalled then -- then there are none
+      forget_marks(self, tenant, ids)
+    end
+    return any
+  end
   local answer, message, code = world.change(self, tenant, {
     method = "handle", fence = true, cursor = how.cursor, beside = how.beside,
     keys = function() return keys_of_open(list, before, how) end,
-    before = function() put_back(list, results, before) end,
+    before = function(was_recalled)
+      tries = tries + 1
+      if tries > 1 then
+        try_again(nil, was_recalled)
+      end
+    end,
     recalls = function(keys) return may_recall(list, before, keys, how) end,
     unproven = function(written) return unwritten(list, before, written) end,
     arguments = function(found) return list, results, world.now(self, now, found), plain end,
     is_done = function(answer) return answer[2] == true end,
-    undo = function(overtaken)
+    undo = function(overtaken, was_recalled)
       again = true
-      return put_back(list, results, before, overtaken)
+      return try_again(overtaken, was_recalled)
     end,
   })
   if answer and not answer.wrote and tells_of_the_past(results, at_first) then

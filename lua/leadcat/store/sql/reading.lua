@@ -84,6 +84,10 @@ function reading:applying(tenant, after, limit)
   return show(self, "show_entry", self:run(statements.applying, { tenant, after, limit, self:ahead() }))
 end
 
+function reading:held(tenant, after, limit)
+  return show(self, "show_entry", self:run(statements.held, { tenant, after, limit }))
+end
+
 function reading:scheduled(tenant, now, limit)
   return show(self, "show_entry", self:run(statements.scheduled, { tenant, self:milliseconds(now), limit }))
 end

@@ -14,7 +14,7 @@ local schema = {}
 local MINUTES = 600 -- seconds that making the tables may take
 
 --- The version that this leadcat reads and writes.
-schema.VERSION = 3
+schema.VERSION = 4
 
 -- What brings a database from one version to the next: a list of statements each.
 local STEPS = {
@@ -138,6 +138,15 @@ local STEPS = {
 )]],
     "CREATE SEQUENCE leadcat.change_place",
   },
+  [4] = {
+    [[CREATE TABLE leadcat.brake ( -- what rules with a limit have done of late, and how much of theirs is held
+  tenant bytea, rule bytea,     -- its trigger, lead status and id
+  version int8 NOT NULL,        -- one more with each change of the row
+  record bytea NOT NULL,        -- lc_window
+  PRIMARY KEY (tenant, rule)
+) WITH (fillfactor = 50)]],
+    "CREATE INDEX entry_held ON leadcat.entry (tenant, entry) WHERE status = 18",
+  },
 }
 
 local FORMAT = pg.statement "SELECT value FROM leadcat.meta WHERE name = 'format'"
@@ -157,9 +166,9 @@ function schema.version(database)
 end
 
 local TABLES = {
-  "change", "change_place", "company", "config", "counter", "cursor", "delivery", "entry", "entry_low", "mark", "meta",
-  "question", "sequence", "trigger", "unchanged", "change_new", "change_number", "delivery_key", "entry_event",
-  "entry_company", "company_applying", "company_scheduled",
+  "brake", "change", "change_place", "company", "config", "counter", "cursor", "delivery", "entry", "entry_low", "mark",
+  "meta", "question", "sequence", "trigger", "unchanged", "change_new", "change_number", "delivery_key", "entry_event",
+  "entry_company", "entry_held", "company_applying", "company_scheduled",
 }
 
 local FIND = pg.statement([[

@@ -99,7 +99,8 @@ UNION ALL SELECT 4, w.id, NULL, ARRAY[e.entry] FROM unnest($3::bytea[]) AS w(id)
   CROSS JOIN LATERAL ]] .. row_of("event_id, entry", "entry", "event_id", "w.id") .. [[ e WHERE e.event_id = w.id
 UNION ALL SELECT 5, w.id, m.record, NULL FROM unnest($3::bytea[]) AS w(id)
   CROSS JOIN LATERAL ]] .. row_of("event_id, record", "mark", "event_id", "w.id") .. [[ m WHERE m.event_id = w.id
-UNION ALL SELECT 6, name, text, NULL FROM leadcat.cursor WHERE tenant = $1::bytea AND name = $7::bytea]]):gsub("%$ROW",
+UNION ALL SELECT 6, name, text, NULL FROM leadcat.cursor WHERE tenant = $1::bytea AND name = $7::bytea
+UNION ALL SELECT 9, rule, record, ARRAY[version] FROM leadcat.brake WHERE tenant = $1::bytea]]):gsub("%$ROW",
   (ROW:gsub("%$CLOCK", "$8::int8"))) }
 statement("look", LOOK[1], LOOK[2])
 
@@ -193,6 +194,7 @@ local UNCHANGED = { "int8[] bytea[] int8[] int8[] bytea[]", [[,
 u AS (INSERT INTO leadcat.unchanged AS u (tenant, entry, company, at, written, record)
   SELECT $TENANT::bytea, entry, company, at, written, record
   FROM unnest($1::int8[], $2::bytea[], $3::int8[], $4::int8[], $5::bytea[]) AS u(entry, company, at, written, record)
+  WHERE company NOT IN (SELECT company FROM i) OR company IN (SELECT company FROM k)
   ON CONFLICT (tenant, entry) DO UPDATE SET company = excluded.company, record = excluded.record RETURNING 1)]] }
 
 -- What was done, in order. Places are taken before others can see what is written, and whoever has seen it takes later
@@ -204,10 +206,22 @@ h AS (INSERT INTO leadcat.change (tenant, place, made, entry, kind)
   FROM p CROSS JOIN unnest($1::int8[], $2::int8[], $3::text[], $4::bytea[]) WITH ORDINALITY
     AS h(made, entry, kind, company, part) WHERE h.company IN (SELECT company FROM k) RETURNING 1)]] }
 
-local MARKS = { "bytea[] bytea[] int8[] bytea[]", [[,
+-- What is noted of a company's event is written with its company, and so is the mark of that event.
+local MARKS = { "bytea[] bytea[] int8[] bytea[] bytea[]", [[,
 m AS (INSERT INTO leadcat.mark (tenant, event_id, written, record)
-  SELECT m.* FROM unnest($1::bytea[], $2::bytea[], $3::int8[], $4::bytea[]) AS m$IF
-  ON CONFLICT DO NOTHING RETURNING 1)]] }
+  SELECT tenant, event_id, written, record FROM unnest($1::bytea[], $2::bytea[], $3::int8[], $4::bytea[], $5::bytea[])
+    AS m(tenant, event_id, written, record, company)$ONLY ON CONFLICT DO NOTHING RETURNING 1)]] }
+local ONLY = [[
+
+  WHERE EXISTS (SELECT 1 FROM f)
+    AND (tenant <> $TENANT::bytea OR company NOT IN (SELECT company FROM i) OR company IN (SELECT company FROM k))]]
+
+-- Each is compared and set, and all else that was decided by it goes with it (`$3`).
+local LIMITS = { "bytea[] int8[] bytea[]", [[,
+b AS (INSERT INTO leadcat.brake AS b (tenant, rule, version, record) SELECT $TENANT::bytea, rule, version + 1, record
+  FROM unnest($1::bytea[], $2::int8[], $3::bytea[]) AS b(rule, version, record), f
+  ON CONFLICT (tenant, rule) DO UPDATE SET version = excluded.version, record = excluded.record
+  WHERE b.version = excluded.version - 1 RETURNING 1)]], "(SELECT count(*) FROM b) = cardinality($1::bytea[])" }
 
 local CURSOR = { "bytea bytea bytea bool", [[,
 c AS (INSERT INTO leadcat.cursor AS c (tenant, name, text) SELECT $TENANT::bytea, $1::bytea, $3::bytea FROM f
@@ -216,7 +230,7 @@ c AS (INSERT INTO leadcat.cursor AS c (tenant, name, text) SELECT $TENANT::bytea
 
 local PARTS = {
   { "entries", ENTRIES }, { "questions", QUESTIONS }, { "unchanged", UNCHANGED },
-  { "changes", CHANGES }, { "marks", MARKS }, { "cursor", CURSOR },
+  { "changes", CHANGES }, { "marks", MARKS }, { "limits", LIMITS }, { "cursor", CURSOR },
 }
 
 -- What may not be is an error, with a text that says so, as no number can be made of it: then nothing is written.
@@ -256,13 +270,16 @@ function statements.put(has, theirs)
   local function raise(part)
     local _, count = types:gsub("%S+", "")
     types = types .. " " .. part[1]
-    return (part[2]:gsub("%$(%d+)", function(n) return "$" .. n + count end):gsub("%$TENANT", "$1"):gsub("%$IF",
-      ", f"))
+    local function of(sql)
+      return (sql:gsub("%$(%d+)", function(n) return "$" .. n + count end):gsub("%$ONLY", ONLY):gsub("%$TENANT", "$1"))
+    end
+    return of(part[2]), part[3] and of(part[3])
   end
   for _, part in ipairs(PARTS) do
     if has[part[1]] then
-      text = text .. raise(part[2])
-      checks[#checks + 1] = part[2][3] and unless_error(part[2][3], "overtaken by") or nil
+      local more, check = raise(part[2])
+      text = text .. more
+      checks[#checks + 1] = check and unless_error(check, "overtaken by") or nil
     end
   end
   local name = (theirs and theirs.name .. "_" or "") .. "change" .. (key ~= "" and "_" or "") .. key
@@ -272,7 +289,7 @@ function statements.put(has, theirs)
   return made[key], names
 end
 
-statement("marks", MARKS[1], "WITH" .. MARKS[2]:sub(2):gsub("%$IF", "") .. " SELECT count(*) FROM m")
+statement("marks", MARKS[1], "WITH" .. MARKS[2]:sub(2):gsub("%$ONLY", "") .. " SELECT count(*) FROM m")
 
 -- Reading ------------------------------------------------------------------------------------------------------------
 
@@ -305,6 +322,9 @@ SELECT e.record FROM leadcat.company k CROSS JOIN LATERAL (SELECT record FROM le
   WHERE tenant = k.tenant AND entry = k.scheduled LIMIT 1) e
 WHERE k.tenant = $1::bytea AND k.scheduled IS NOT NULL AND k.scheduled_at <= $2::int8
 ORDER BY k.scheduled_at, k.scheduled LIMIT $3::int8]])
+statement("held", "bytea int8 int8", [[
+SELECT record FROM leadcat.entry WHERE tenant = $1::bytea AND status = 18 AND entry > $2::int8
+ORDER BY entry LIMIT $3::int8]])
 statement("schedule_of", "bytea bytea", [[
 SELECT e.record FROM leadcat.company k CROSS JOIN LATERAL (SELECT record FROM leadcat.entry
   WHERE tenant = k.tenant AND entry = k.scheduled LIMIT 1) e
@@ -392,7 +412,7 @@ WITH b AS MATERIALIZED (SELECT coalesce(]] .. beyond_count(LOGS[1]) .. [[, 0) AS
 o AS MATERIALIZED (SELECT e.entry, e.status, e.written < $2::int8 OR e.entry <= b.entry AS is_old FROM b, LATERAL
   (SELECT entry, status, written FROM leadcat.entry WHERE tenant = $1::bytea AND entry > $4::int8
     ORDER BY entry LIMIT $5::int8) e),
-d AS MATERIALIZED (SELECT entry FROM o WHERE is_old AND status NOT IN (0, 9, 13) AND NOT EXISTS
+d AS MATERIALIZED (SELECT entry FROM o WHERE is_old AND status NOT IN (0, 9, 13, 18) AND NOT EXISTS
   (SELECT 1 FROM leadcat.question q WHERE q.tenant = $1::bytea AND q.entry = o.entry AND q.state = 0)),
 q AS (DELETE FROM leadcat.question q USING d WHERE q.tenant = $1::bytea AND q.entry = d.entry RETURNING 1),
 e AS (DELETE FROM leadcat.entry e USING d WHERE e.tenant = $1::bytea AND e.entry = d.entry RETURNING 1),

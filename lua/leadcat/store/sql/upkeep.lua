@@ -60,9 +60,10 @@ function upkeep:settle(along)
   if #marks == 0 then
     return true
   end
-  local columns = { {}, {}, {}, {} }
+  local columns = { {}, {}, {}, {}, {} }
   for i, mark in ipairs(marks) do
     columns[1][i], columns[2][i], columns[3][i], columns[4][i] = mark.tenant, mark.event_id, mark.written, mark.record
+    columns[5][i] = mark.company
   end
   local rows, message, code = self:run(statements.marks, columns, along ~= true)
   if not rows then

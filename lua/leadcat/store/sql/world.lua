@@ -78,7 +78,7 @@ end
 -- What the rows say. `entries` and `questions` are told by more than one of them.
 local function world_of(self, keys, rows)
   local found = { companies = {}, entries = {}, unchanged = {}, questions = {}, seen = {}, cursors = {},
-    by_company = {}, categories = {} }
+    by_company = {}, categories = {}, limits = {}, limit_versions = {} }
   local seen, known = {}, {}
   for _, row in ipairs(rows) do
     local kind, key, record, numbers = row[1], row[2], row[3], row[4]
@@ -98,6 +98,8 @@ local function world_of(self, keys, rows)
       found.seen[#found.seen + 1] = { id = key, mark = record }
     elseif kind == 7 then
       found.unchanged[#found.unchanged + 1] = record
+    elseif kind == 9 then
+      found.limits[#found.limits + 1], found.limit_versions[key] = record, numbers[1]
     elseif kind == 8 then
       found.categories[key] = record
     elseif record ~= "" then
@@ -172,7 +174,7 @@ function world.recall(self, tenant, keys, guesses)
     return nil
   end
   local found = { companies = {}, entries = {}, unchanged = {}, questions = {}, seen = {}, cursors = {}, by_company = {},
-    now = self.offset + core.uptime(), cluster = self.cluster, is_recalled = true }
+    limits = {}, limit_versions = {}, now = self.offset + core.uptime(), cluster = self.cluster, is_recalled = true }
   for i, text in ipairs(keys.companies) do
     local company, record = self.memory:recall(tenant, text)
     if company and (company.applying ~= nil) ~= (keys.entries ~= nil) or not company and not guesses then
@@ -200,7 +202,8 @@ local COLUMNS = {
   questions = { "id", "entry", "company", "user", "state", "expires_at", "record" },
   unchanged = { "entry", "company", "at", "written", "record" },
   changes = { "made", "entry", "kind", "company" },
-  marks = { "tenant", "event_id", "written", "record" },
+  limits = { "rule", "version", "record" },
+  marks = { "tenant", "event_id", "written", "record", "company" },
 }
 
 -- Appends the columns of the rows to the parameters: arrays.
@@ -267,7 +270,7 @@ local function company_rows(self, found, effects)
   for _, after in ipairs(effects.companies) do
     add(found.companies[after.place], after)
   end
-  for _, list in ipairs { effects.entries, effects.questions } do
+  for _, list in ipairs { effects.entries, effects.questions, effects.unchanged } do
     for _, item in ipairs(list) do
       add(found.by_company[item.company])
     end
@@ -290,6 +293,9 @@ local function to_columns(self, found, effects)
   end
   for _, item in ipairs(effects.questions) do
     item.expires_at = milliseconds(item.expires_at)
+  end
+  for _, item in ipairs(effects.limits) do
+    item.version = found.limit_versions[item.rule] or 0
   end
 end
 
@@ -374,10 +380,11 @@ local function compose(self, tenant, found, rows, effects, how)
   to_columns(self, found, effects)
   local has = {
     entries = #effects.entries > 0, questions = #effects.questions > 0, unchanged = #effects.unchanged > 0,
-    changes = #effects.changes > 0, marks = #marks > 0, cursor = how.cursor, recalled = found.is_recalled,
+    changes = #effects.changes > 0, marks = #marks > 0, limits = #effects.limits > 0, cursor = how.cursor,
+    recalled = found.is_recalled,
   }
   local statement, parts = statements.put(has, how.beside and self.theirs)
-  local params = { tenant, how.fence, how.all == true, self:ahead(), found.cluster, n = 5 }
+  local params = { tenant, how.fence, how.all == true or #effects.limits > 0, self:ahead(), found.cluster, n = 5 }
   add_columns(params, COLUMNS.companies, rows)
   local further = how.beside and add_theirs(self, params, found, effects, how)
   for _, part in ipairs(parts) do
@@ -458,8 +465,8 @@ end
 ---@field fence? boolean what is written was decided by rules
 ---@field cursor? table moves with it
 ---@field is_done? fun(results: table): boolean whether the cursor moves
----@field undo? fun(overtaken: table<string, true>): boolean takes back the results of these companies; whether any is left to be decided
----@field before? fun() is called before each try
+---@field undo? fun(overtaken: table<string, true>, was_recalled?: boolean): boolean takes back the results of these companies; whether any is left to be decided
+---@field before? fun(was_recalled?: boolean) is called before each try: whether the one before was with what is remembered
 ---@field beside? {names?: leadcat.sql.Names} changes of companies are made in the CRM that is in this database
 ---@field recalls? fun(keys: leadcat.sql.Keys): boolean, boolean? whether what is remembered will do, and whether other companies are taken for new
 ---@field unproven? fun(written: table<string, true>): table<string, true> companies of results that rest on what was remembered, but for these
@@ -502,19 +509,20 @@ local function take_back(call, found, written, rows)
   for company in pairs(left) do
     reads = reads or not (rows and rows[company])
   end
-  return next(left) ~= nil and call.undo(left), reads
+  return next(left) ~= nil and call.undo(left, true), reads
 end
 
 local function change(self, tenant, call)
-  local beside, missed, reads = call.beside, 0, false
+  local beside, missed, reads, was_recalled = call.beside, 0, false, nil
   for try = 1, TRIES do
     local found, fence, message, code = find(self, tenant, call, try, reads)
     if not found and message then
       return nil, message, code
     elseif found then
       if call.before then
-        call.before()
+        call.before(was_recalled)
       end
+      was_recalled = found.is_recalled
       local results = self:walk(tenant, found, call.method, call.arguments(found))
       local effects, recalled = results[1], found.is_recalled
       local answer = { n = results.n - 1, unpack(results, 2, results.n) }
@@ -522,8 +530,8 @@ local function change(self, tenant, call)
       local written, why, is_left
       if not effects and not recalled then
         return effects == false and answer or nil, results[2], results[3]
-      elseif not effects then
-        reads = true -- it may be otherwise than remembered
+      elseif not effects or recalled and #effects.limits + #effects.unchanged > 0 then
+        effects, reads = nil, true -- it may be otherwise than remembered
       elseif is_empty(effects) and not cursor then
         written = {}
       else

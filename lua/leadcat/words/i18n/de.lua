@@ -103,6 +103,8 @@ return {
   ["history.awaiting_confirmation"] = "Wartet auf Antwort",
   ["history.queued"] = "In der Warteschlange",
   ["history.scheduled"] = "Vorgemerkt",
+  ["history.shadow"] = "Auf Probe",
+  ["history.held"] = "Zurückgehalten",
   ["history.carried_out"] = "Ausgeführt",
   ["history.cancelled"] = "Abgesagt",
   ["history.dropped"] = "Entfallen",
@@ -229,6 +231,8 @@ return {
     "Regeln ändern nur Firmen, deren Kategorie zur Kategoriengruppe „Potenzieller Kunde“ gehört.",
   ["settings.only_when"] = "Nur wenn {conditions}.",
   ["settings.after"] = "Entscheidet {time} später.",
+  ["settings.on_trial"] = "Auf Probe: Es wird nichts geändert.",
+  ["settings.limit_told"] = "Höchstens {changes} Änderungen in {time}.",
   ["settings.rule_otherwise"] = "Sonst {rule}: {category}.",
   ["settings.own_trigger"] = "Kategorie bei diesem Ereignis aktualisieren: {trigger}",
   ["settings.sale_won"] = "Kategorie aktualisieren, wenn ein Verkauf erfolgt ist",
@@ -378,6 +382,7 @@ return {
   ["settings.unit_days"] = "Tagen",
   ["settings.unit_hours"] = "Stunden",
   ["settings.forward_only"] = "Nie in eine Kategorie mit niedrigerem Rang",
+  ["settings.shadow"] = "Nur auf Probe: notieren, was sie täte, und nichts ändern",
   ["settings.starts_from"] = "Beginnt bei: {from}.",
   ["settings.starts"] = "Wo die Regel beginnt",
   ["settings.start_group"] = "Die ganze Gruppe {group}",
@@ -501,6 +506,10 @@ return {
   ["difference.rule_takes_back_not"] = "„{rule}“ nimmt nicht mehr zurück, was der Verkauf geändert hat.",
   ["difference.rule_after"] = "„{rule}“ entscheidet jetzt {time} nach dem Ereignis.",
   ["difference.rule_after_none"] = "„{rule}“ entscheidet jetzt sofort.",
+  ["difference.rule_shadow"] = "„{rule}“ läuft jetzt nur auf Probe.",
+  ["difference.rule_shadow_not"] = "„{rule}“ läuft nicht mehr nur auf Probe.",
+  ["difference.rule_limit"] = "„{rule}“ hält jetzt bei {changes} Änderungen in {time} an.",
+  ["difference.rule_limit_none"] = "„{rule}“ darf jetzt beliebig viele Firmen ändern.",
   ["difference.rule_order"] = "Die Reihenfolge der Regeln für „{rule}“ wurde geändert.",
   ["difference.category_added"] = "Die Kategorie {name} wurde hinzugefügt.",
   ["difference.category_renamed"] = "Die Kategorie {old} wurde in {new} umbenannt.",
@@ -581,8 +590,10 @@ return {
     "Dieser Verkauf hat an der Firma {company} nichts geändert, was zurückgenommen werden kann",
   ["why.late"] = "Ein späteres Ereignis hat die Firma {company} bereits geändert",
   ["why.later_not_met"] = "„{rule}“ wartet, bevor sie entscheidet, und {company} erfüllt nicht, was sie verlangt",
+  ["why.rule_on_trial"] = "„{rule}“ läuft nur auf Probe",
   ["why.needs.license"] = "ohne Lizenz wird keine Kategorie aktualisiert",
   ["why.needs.switch"] = "die Regel muss in den Einstellungen eingeschaltet werden",
+  ["why.needs.for_real"] = "sie muss richtig eingeschaltet werden",
   ["why.needs.category"] = "in den Einstellungen muss eine Kategorie gewählt und die Regel eingeschaltet werden",
   ["why.needs.rule"] = "die Regel muss in den Einstellungen mit einer Kategorie hinzugefügt und eingeschaltet werden",
   ["why.needs.any_rule"] = "eine davon muss in den Einstellungen eingeschaltet werden",
@@ -635,6 +646,16 @@ return {
     "Es wartete auf eine frühere Änderung von {company} und ist inzwischen entschieden.",
   ["why.entry.queued_dropped"] = "Es wartete auf eine frühere Änderung von {company} und blieb ohne Folgen.",
   ["why.entry.scheduled"] = "Am {due} wird entschieden, ob die Kategorie der Firma {company} auf {to} gesetzt wird.",
+  ["why.entry.shadow"] = "Eine Regel auf Probe hätte die Kategorie von {company} auf {to} gesetzt.",
+  ["why.entry.held"] =
+    "Die Kategorie von {company} auf {to} zu setzen, wird zurückgehalten: Die Regel war an ihrer Grenze.",
+  ["why.entry.held_carried_out"] =
+    "Die Kategorie von {company} auf {to} zu setzen, war zurückgehalten und ist seitdem entschieden.",
+  ["why.entry.held_dropped"] =
+    "Die Kategorie von {company} auf {to} zu setzen, war zurückgehalten, und bei der Freigabe wurde nichts daraus.",
+  ["why.entry.held_by_hand"] =
+    "{user} hat verworfen, die Kategorie von {company} auf {to} zu setzen; das war zurückgehalten.",
+  ["why.entry.held_cancelled"] = "Die Kategorie von {company} auf {to} zu setzen, war zurückgehalten und ist abgesagt.",
   ["why.entry.carried_out"] =
     "Die Kategorie der Firma {company} auf {to} zu setzen war für {due} vorgemerkt und ist seither entschieden.",
   ["why.entry.cancelled"] =
@@ -647,4 +668,63 @@ return {
   ["why.entry.renamed"] = "{former} wurde am {time} in {company} umbenannt.",
   ["why.entry.merged"] = "{former} wurde am {time} mit {company} zusammengeführt.",
   ["why.entry.deleted"] = "{company} wurde am {time} gelöscht.",
+
+  -- Firmen, die woanders stehen, als es ihre Verkäufe erwarten lassen.
+  ["drift.title"] = "Kategorieprüfung",
+  ["drift.intro"] =
+    "Welche Kategorie jede Firma nach ihren Verkäufen und Kontakten gemäß den Regeln haben müsste, neben "
+    .. "der jetzigen.",
+  ["drift.of_host"] = "Die Verkäufe sind so, wie das CRM sie jetzt angibt.",
+  ["drift.of_journal"] =
+    "Hier ist nur bekannt, was im Kategorieverlauf steht: Ereignisse, bei denen keine Regel tätig wurde, "
+    .. "fehlen darin.",
+  ["drift.looked_at"] = "Geprüfte Firmen: {count}",
+  ["drift.go_on"] = "Die nächsten Firmen prüfen",
+  ["drift.first"] = "Von vorn prüfen",
+  ["drift.none"] = "Hier gibt es keine Firmen zu zeigen.",
+  ["drift.now"] = "Kategorie jetzt",
+  ["drift.should_be"] = "Müsste sein",
+  ["drift.why"] = "Warum",
+  ["drift.choose"] = "{company} auswählen",
+  ["drift.set_right"] = "Richtigstellen…",
+  ["drift.set_right_title"] = "Diese Kategorien richtigstellen?",
+  ["drift.set_right_hint"] =
+    "Die Regeln behandeln die Ereignisse noch einmal. Wo eine Regel fragt, wird der Benutzer gefragt. "
+    .. "Alles lässt sich im Verlauf rückgängig machen.",
+  ["drift.do"] = "Richtigstellen ({count})",
+  ["drift.nothing_chosen"] = "Wählen Sie mindestens eine Firma aus.",
+  ["drift.will_update"] = "Werden geändert: {count}",
+  ["drift.will_ask"] = "Benutzer werden gefragt: {count}",
+  ["drift.will_stay"] = "Bleiben, wie sie sind: {count}",
+  ["drift.should"] = "Müsste {category} sein.",
+  ["drift.on"] = "Das war am {day}.",
+  ["drift.kind.missed"] = "Verpasst",
+  ["drift.kind.unmade"] = "Nicht ausgeführt",
+  ["drift.kind.open"] = "Im Gange",
+  ["drift.kind.kept"] = "Von einem Benutzer beibehalten",
+  ["drift.kind.by_hand"] = "Von Hand geändert oder unbekannt",
+  ["drift.kind.older_rules"] = "Ältere Regeln",
+  ["drift.kind.overtaken"] = "Durch ein späteres Ereignis geändert",
+  ["drift.kind.untouched"] = "Von Regeln nicht berührt",
+  ["drift.kind.waits"] = "Wird später entschieden",
+  ["drift.kind.unreadable"] = "Nicht lesbar",
+  ["drift.kind.unknown_category"] = "Kategorie unbekannt",
+  ["drift.kind.no_sales"] = "Keine Verkäufe bekannt",
+  ["drift.kind.in_step"] = "Wie es sein soll",
+  ["drift.because.missed"] = "Seitdem hat nichts die Kategorie der Firma geändert.",
+  ["drift.because.unmade"] = "Das Ereignis wurde behandelt, aber die Kategorie wurde nicht geändert.",
+  ["drift.because.open"] = "Eine Frage dazu ist offen, oder die Änderung ist im Gange.",
+  ["drift.because.kept"] =
+    "Ein Benutzer hat die Kategorie beibehalten, eine andere gewählt oder die Änderung rückgängig "
+    .. "gemacht.",
+  ["drift.because.by_hand"] = "Etwas anderes als die Regeln hat die Kategorie der Firma geändert.",
+  ["drift.because.older_rules"] = "Es wurde nach älteren Regeln behandelt, die anders entschieden haben.",
+  ["drift.because.overtaken"] = "Ein späteres Ereignis hat die Kategorie der Firma geändert.",
+  ["drift.because.untouched"] = "Die Regeln ändern die Kategorie {category} nicht.",
+  ["drift.because.waits"] = "Eine Regel, die später entscheidet, trifft zu; was sie tut, wird hier nicht "
+    .. "vorhergesehen.",
+  ["drift.because.unreadable"] = "Was das CRM über die Verkäufe angibt, ist nicht verwendbar.",
+  ["drift.because.unknown_category"] = "Die Kategorie der Firma ist nicht bekannt.",
+  ["drift.because.no_sales"] = "Von dieser Firma sind keine Verkäufe bekannt.",
+  ["drift.because.in_step"] = "Die Firma steht dort, wohin ihre Verkäufe führen.",
 }
