@@ -1,4 +1,4 @@
--- lua/ runs on Lua 5.4, 5.3 and LuaJIT alike: only what all of them have.
+-- lua/ runs on Lua 5.4, 5.3, 5.2 and LuaJIT alike: only what all of them have.
 std = "min"
 cache = false
 max_comment_line_length = false -- an annotation is one line, however long

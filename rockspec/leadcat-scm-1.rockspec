@@ -8,11 +8,14 @@ description = {
   summary = "Keeps a CRM's company categories right by itself",
   detailed = "When a sale is registered, won or lost, or a lead status is set, the company's category is updated, "
     .. "automatically or after the user has confirmed. Rules and journal are kept in LMDB, decisions are made in C.",
+  homepage = "https://leadcat.example/",
+  maintainer = "the leadcat authors <maintainers@leadcat.example>",
   license = "MIT",
+  labels = { "crm", "openresty", "lmdb" },
 }
 supported_platforms = { "unix" }
 dependencies = {
-  "lua >= 5.1, < 5.5", -- 5.4, 5.3, or LuaJIT
+  "lua >= 5.1, < 5.5", -- 5.4, 5.3, 5.2, or LuaJIT, which says that it is 5.1
   "lua-cjson >= 2.1.0",
   "argparse >= 0.7.1", -- for the command only
 }
@@ -24,6 +27,7 @@ external_dependencies = {
 build = {
   type = "make",
   build_target = "core",
+  install_target = "install-modules",
   build_variables = {
     CFLAGS = "$(CFLAGS)",
     LUA_INCDIR = "$(LUA_INCDIR)",
@@ -36,8 +40,11 @@ build = {
   },
   install_variables = {
     CORE = "build/rock/core.so",
+    LUA = "$(LUA)",
     LUADIR = "$(LUADIR)",
     LIBDIR = "$(LIBDIR)",
-    BINDIR = "$(BINDIR)",
+  },
+  install = {
+    bin = { leadcat = "lua/leadcat/bin/leadcat" },
   },
 }

@@ -1,6 +1,6 @@
 # What checks the project: included by the Makefile, which says how it is built.
 
-.PHONY: c-tests schemas lint asan tsan valgrind fuzz bench count scale soak kill kill-outbox cluster patroni crm mutants faults
+.PHONY: doc c-tests schemas lint asan tsan valgrind fuzz bench count scale soak kill kill-outbox cluster patroni crm mutants faults
 
 # ---- tests in C --------------------------------------------------------------------------------
 
@@ -35,6 +35,13 @@ $(BUILD)/spec/%: spec/c/%.c $(TEST_HEADERS) $(CORE_OBJECTS)
 	$(CC) $(CFLAGS) $(ALL) $(WERROR) $(filter-out %.h,$^) -o $@ $(LIBS) $(LDFLAGS)
 
 # ---- static checks and sanitizers --------------------------------------------------------------
+
+# ---- the manual --------------------------------------------------------------------------------
+
+doc: ## build the manual, a folder of HTML, in build/doc
+	@sh .ci/install doc
+	@$(MAKE) --no-print-directory -s all
+	@BUILD=$(BUILD) sh spec/support/with_lua.sh $(LUA) spec/support/doc/build.lua $(BUILD)/doc
 
 schemas: # lua/leadcat/web/schemas.json, of the annotations: what OpenAPI says of shapes
 	@BUILD=$(BUILD) sh spec/support/with_lua.sh $(LUA) spec/support/schemas.lua --write

@@ -10,6 +10,7 @@ local configs = require "leadcat.cli.config"
 local deliveries = require "leadcat.cli.deliveries"
 local drift = require "leadcat.cli.drift"
 local explain = require "leadcat.cli.explain"
+local health = require "leadcat.cli.health"
 local history = require "leadcat.cli.history"
 local inspect = require "leadcat.cli.inspect"
 local leadcat = require "leadcat"
@@ -31,8 +32,8 @@ local INTERRUPTED = 130 -- the exit status: what shells give for a program that 
 local COMMANDS = {
   configs.init, configs.config, store.check, inspect, replay, backfill, simulate, drift, explain,
   questions.confirmations, questions.resolve, store.maintain, store.backup, store.compact, history.history,
-  history.undo, history.cancel, changes.changes, companies.move, companies.merge, companies.gone, companies.forget,
-  outbox.outbox, worker.worker, deliveries.deliveries, notices.notices, shared.shared,
+  history.undo, history.cancel, health.health, changes.changes, companies.move, companies.merge, companies.gone,
+  companies.forget, outbox.outbox, worker.worker, deliveries.deliveries, notices.notices, shared.shared,
 }
 
 local function print_version()

@@ -10,6 +10,7 @@ local compare = require "leadcat.past.compare"
 local config = require "leadcat.rules.config"
 local confirmation = require "leadcat.events.confirmation"
 local cursor = require "leadcat.events.cursor"
+local daily = require "leadcat.insight.daily"
 local decider = require "leadcat.rules.decider"
 local deliveries = require "leadcat.operations.deliveries"
 local event_of = require "leadcat.events.event"
@@ -17,6 +18,7 @@ local drift = require "leadcat.insight.drift"
 local explain = require "leadcat.rules.explain"
 local forget = require "leadcat.past.forget"
 local handle = require "leadcat.events.handle"
+local health = require "leadcat.insight.health"
 local held = require "leadcat.events.held"
 local later = require "leadcat.events.later"
 local json = require "leadcat.util.json"
@@ -89,6 +91,7 @@ Engine.backfill = backfill.backfill
 Engine.drift, Engine.set_right = drift.drift, set_right.set_right
 Engine.cursor = cursor.cursor
 Engine.changes = changes.changes
+Engine.health, Engine.recount = health.health, daily.recount
 Engine.undo, Engine.retry, Engine.cancel = undo.undo, undo.retry, later.cancel
 Engine.company_renamed, Engine.company_merged = companies.company_renamed, companies.company_merged
 Engine.company_deleted, Engine.forget = companies.company_deleted, forget.forget
@@ -110,7 +113,7 @@ Engine.maintain, Engine.sweep, Engine.probe, Engine.backup = upkeep.maintain, up
 local WRITES = {
   "save", "revert", "handle", "handle_many", "retry", "cancel", "flush", "resolve", "recover", "maintain", "sweep",
   "apply_pending", "retry_delivery", "drop_delivery", "retry_notices", "drop_notices", "make_real",
-  "release", "drop",
+  "release", "drop", "recount",
 }
 local HOOKS = { "guard", "updated", "awaiting_confirmation", "unchanged", "failed", "not_taken" }
 local SIMULATE = {

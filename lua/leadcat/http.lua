@@ -1,7 +1,7 @@
 --- The routes, without a server: a plain request table goes in, a plain response table comes out. `resty.lua` is the
 -- adapter for nginx. This file decides who may call a route; `http/events.lua`, `http/api.lua`, `http/changes.lua`,
 -- `http/companies.lua`, `http/pages.lua`, `http/settings.lua`, `http/versions.lua`, `http/history.lua`,
--- `http/undoing.lua`, `http/hooks.lua` and `http/openapi.lua` do what it does.
+-- `http/undoing.lua`, `http/overview.lua`, `http/hooks.lua` and `http/openapi.lua` do what it does.
 
 local as_text = require "leadcat.util.as_text"
 local api = require "leadcat.http.api"
@@ -13,6 +13,7 @@ local history = require "leadcat.http.history"
 local hooks = require "leadcat.http.hooks"
 local openapi = require "leadcat.http.openapi"
 local options_of = require "leadcat.util.options"
+local overview = require "leadcat.http.overview"
 local pages = require "leadcat.http.pages"
 local protected = require "leadcat.util.protected"
 local request_of = require "leadcat.http.request"
@@ -68,6 +69,7 @@ local ROUTES = {
   ["/api/confirmations"] = { GET = { api.confirmations, "view" } },
   ["/api/confirmations/count"] = { GET = { api.count, "view" } },
   ["/api/history"] = { GET = { api.history, "view" } },
+  ["/api/health"] = { GET = { overview.health, "view" } },
   ["/api/changes"] = { GET = { changes.changes, "view" } },
   ["/api/triggers"] = { GET = { api.triggers, "view" } },
   ["/api/undo"] = { POST = { undoing.many, "undo" } },

@@ -23,6 +23,7 @@ local READS = {
   config = function(e) return e:config(), e:config(1), e:revisions(), e:triggers(), e:fields() end,
   history = function(e) return e:history(), e:history { company = "Bolt" } end,
   changes = function(e) return e:changes(), e:changes "newest" end,
+  health = function(e) return e:health() end,
   confirmations = function(e)
     local list = e:confirmations { state = "open" }
     return list, e:confirmation(list[1].id), e:count_confirmations { state = "open" }, e:view(list[1], { actor = ANN })
@@ -68,6 +69,7 @@ local WRITES = {
     return e:set_right { { company = "New", can_be_set = true, events = { event } } }
   end,
   recover = function(e) return e:recover() end,
+  recount = function(e) return e:recount() end,
   maintain = function(e) return e:maintain() end,
   sweep = function(e) return e:sweep() end,
   flush = function(e) return e:flush() end,

@@ -37,9 +37,9 @@ describe("the version", function()
     assert.equal(leadcat._VERSION, core.version)
   end)
 
-  it("stands in one file only", function()
+  it("stands in one file only, and in the rockspec that has it in its name", function()
     local output = shell("grep -rlF '" .. leadcat._VERSION .. "' src lua rockspec Makefile README.md")
-    assert.equal("lua/leadcat/init.lua\n", output)
+    assert.equal(("lua/leadcat/init.lua\nrockspec/leadcat-%s-1.rockspec\n"):format(leadcat._VERSION), output)
   end)
 
   it("differing between Lua and core is refused", function()
@@ -76,7 +76,7 @@ end)
 describe("the tree", function()
   it("builds without its specs, as a release does", function()
     local tree = stores.path()
-    local output, ok = shell("mkdir " .. tree .. " && cp -r Makefile src lua " .. tree .. " && cd " .. tree
+    local output, ok = shell("mkdir " .. tree .. " && cp -r Makefile src lua rockspec " .. tree .. " && cd " .. tree
       .. " && make -s install DESTDIR=" .. tree .. "/to PREFIX= CFLAGS=-O0")
     assert.is_true(ok, output)
     assert.equal(EXPECTED, ask(tree .. "/to"))

@@ -201,7 +201,7 @@ describe("the README's", function()
 
   it("Lua hooks a CRM, sets the rules, and handles an event", function()
     local lua = blocks "lua"
-    assert.equal(13, #lua)
+    assert.equal(15, #lua)
     local path = stores.path()
     local code = (CRM .. lua[1] .. "\n" .. lua[2] .. "\n" .. USE):gsub("/var/lib/leadcat", path)
     local expected = lua[2]:match "%-%-> ([^\n]+)"

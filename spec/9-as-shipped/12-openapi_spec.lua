@@ -179,6 +179,7 @@ local ROWS = {
   { "POST /api/undo", { as = "ann", json = { revision = 1, preview = true } }, 200, "{entry}" },
   { "POST /api/undo", { as = "ann", json = { revision = 1 } }, 200, "{entry}" },
   { "POST /api/undo", { as = "ann", json = {} }, 422 },
+  { "GET /api/health?days=7", { as = "ann" }, 200 },
   { "GET /api/changes?limit=1000", { as = "ann" }, 200, "{question}" },
   { "GET /api/changes?after=newest", { as = "ann" }, 200 },
   { "POST /api/companies/{changed}/rename", function(site)

@@ -43,7 +43,7 @@ static void clear(void) {
   CHECK(rc == 0 && mdb_drop(filling, lc_env_table(store->env, LC_TABLE_COUNTERS), 0) == 0);
   lc_key newest = { .size = 0 };
   lc_key_add_bytes(&newest, "last_entry", 10);
-  put(LC_TABLE_META, newest, &(lc_last){ now_ms, now }, sizeof(lc_last));
+  put(LC_TABLE_META, newest, &(lc_last){ .number = now_ms, .written = now }, sizeof(lc_last));
 }
 
 static void filled(void) {

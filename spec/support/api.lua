@@ -14,10 +14,18 @@ local MODULES = {
   "leadcat.render.text",
 }
 
+-- The constructors of elements, which are made when they are used first, all come from one place.
+local ELEMENT = debug.getinfo(require("leadcat.render.html").p, "S")
+
+local function is_element(fn)
+  local info = debug.getinfo(fn, "S")
+  return info.source == ELEMENT.source and info.linedefined == ELEMENT.linedefined
+end
+
 local function names_of(value)
   local names = {}
   for name, fn in pairs(value) do
-    if type(fn) == "function" and type(name) == "string" and not name:find "^_" then
+    if type(fn) == "function" and type(name) == "string" and not name:find "^_" and not is_element(fn) then
       names[#names + 1] = name
     end
   end

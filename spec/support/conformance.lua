@@ -4,6 +4,7 @@
 local assert = require "luassert"
 local config = require "leadcat.rules.config"
 local core = require "leadcat.core"
+local days = require "support.days"
 local json = require "leadcat.util.json"
 local model = require "support.store_model"
 local stores = require "support.stores"
@@ -190,6 +191,7 @@ local function check_state(world)
   end
   assert.same(expected, journal)
   check_changes(store, m)
+  assert.same(days.expected(store, T), days.found(store, T))
   for _, company in ipairs(COMPANIES) do
     local newest, _, code = store:newest(T, company)
     local entry, question = m.newest[company], m.open[company]

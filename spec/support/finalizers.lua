@@ -257,6 +257,8 @@ local STORE = {
   entry = { function(known) return known.entry end, reads = true },
   history = { function() return nil, nil, nil, 9 end, reads = true },
   changes = { function() return 0, 9 end, reads = true },
+  daily = { function() return 0, "", 9 end, reads = true },
+  recount = { function() end },
   newest_change = { function() end, reads = true, no_tenant = true },
   add_unchanged = { function()
     return { { company = "acme", trigger = "sale_won", at = NOW, reason = "vetoed", error = "no" } }, NOW
@@ -428,6 +430,8 @@ local ENGINE = {
   release = { function() return { all = true }, { actor = ANN } end },
   drop = { function() return { rule = "sale_won" }, { actor = ANN } end },
   make_real = { function() return "sale_won", { actor = ANN } end },
+  health = { function() return { days = 9 } end, reads = true },
+  recount = { function() return { on_progress = function() end } end },
   simulate = { function() return events(), { start_category = LEAD } end, reads = true },
   on = { function() return "updated", print end, reads = true },
   stats = { function() end, reads = true, loose = true },

@@ -9,7 +9,7 @@ local schemas = { FILE = "lua/leadcat/web/schemas.json" }
 local ROOTS = {
   "Event", "Outcome", "Confirmation", "View", "Entry", "Config", "Answer", "UndoWhat", "Undone", "ForgetWhat",
   "Forgotten", "Moved", "Explanation", "Why", "Change", "Field", "Trigger", "Problem", "HistoryQuery",
-  "ConfirmationsQuery", "ChangesOptions",
+  "ConfirmationsQuery", "ChangesOptions", "Health", "HealthOptions",
 }
 
 local NAMES = {

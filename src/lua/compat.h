@@ -1,4 +1,4 @@
-/* lua/compat.h - Lua 5.4, 5.3 and LuaJIT, as one. */
+/* lua/compat.h - Lua 5.4, 5.3, 5.2 and LuaJIT, as one. */
 #ifndef LC_LUA_COMPAT_H
 #define LC_LUA_COMPAT_H
 
@@ -8,6 +8,10 @@
 #include <stdint.h>
 
 #if LUA_VERSION_NUM < 502
+/* LuaJIT says that it is Lua 5.1; that one itself has no luaL_setfuncs. */
+#if !__has_include(<luajit.h>)
+#error "leadcat is for Lua 5.4, 5.3, 5.2 and LuaJIT, and these are the headers of Lua 5.1: LUA=luajit, or LUA_INCDIR=/usr/include/luajit-2.1"
+#endif
 #define lua_rawlen lua_objlen
 #endif
 

@@ -24,6 +24,7 @@ static void to_write(lua_State *L, int table, void *item) {
     .trigger = l_trigger_field(L, table, l_check_store(L, 1)),
     .action = (uint8_t)l_name_field(L, table, "action", lc_action_names, LC_ACTIONS),
     .lead_status = (int32_t)l_integer_field(L, table, "lead_status"),
+    .rule = (int32_t)l_integer_field(L, table, "rule_id"),
     .from = (int32_t)l_integer_field(L, table, "from"),
     .to = (int32_t)l_integer_field(L, table, "to"),
     .takes_back = l_boolean_field(L, table, "takes_back"),

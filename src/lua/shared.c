@@ -319,6 +319,19 @@ static lc_status take_changes(lua_State *L, lc_error *error) {
   return status;
 }
 
+/* What is added to a counter by day. */
+static lc_status take_daily(void *context, lc_text record, lc_error *error) {
+  taking *t = context;
+  (void)error;
+  lua_createtable(t->L, 0, 3);
+  l_push_text(t->L, (lc_text){ record.data, LC_DAILY_SIZE });
+  lua_setfield(t->L, -2, "counted");
+  l_set_integer(t->L, "more", record.data[LC_DAILY_SIZE] != 0 ? 1 : -1);
+  l_set_text(t->L, "company", (lc_text){ record.data + LC_DAILY_SIZE + 1, record.size - LC_DAILY_SIZE - 1 });
+  lua_rawseti(t->L, t->effects, ++t->count);
+  return LC_OK;
+}
+
 static lc_status push_effects(lua_State *L, lc_error *error) {
   lua_createtable(L, 0, 5);
   int top = lua_gettop(L);
@@ -333,6 +346,8 @@ static lc_status push_effects(lua_State *L, lc_error *error) {
     status = take_records(L, "questions", lc_scratch_questions, take_question, error);
   if (status == LC_OK)
     status = take_records(L, "limits", lc_scratch_limits, take_limit, error);
+  if (status == LC_OK)
+    status = take_records(L, "daily", lc_scratch_daily, take_daily, error);
   return status == LC_OK ? take_changes(L, error) : status;
 }
 
@@ -374,7 +389,8 @@ static int walk(lua_State *L) {
  *   cursors    {name, text}
  *   is_recalled  it may be otherwise: events that come to nothing are not marked
  * and `effects` has what is new or changed: companies (with their `place` in the list), entries, unchanged, questions and limits, each with its
- * `record` and what the database has in columns, and `changes`, in order: what was done. */
+ * `record` and what the database has in columns, `changes`, in order: what was done; and `daily`,
+ * {counted, more, company}: what is added to counters by day. */
 static int l_walk(lua_State *L) {
   lc_error error;
   lc_text tenant = l_check_tenant(L, 2);

@@ -52,6 +52,7 @@ void l_company_register(lua_State *L);
 void l_shared_register(lua_State *L);
 void l_transfer_register(lua_State *L);
 void l_delivery_register(lua_State *L);
+void l_daily_register(lua_State *L);
 
 /* Sets what a delivery was and how it went, but for its id and state, in the table at the top of the stack. */
 void l_set_delivery(lua_State *L, const lc_delivery *delivery);

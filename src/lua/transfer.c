@@ -106,6 +106,24 @@ static lc_status set_change(lua_State *L, lc_text value, lc_error *error) {
   return LC_OK;
 }
 
+/* A counter by day, or what is known of a tenant's. */
+static lc_status set_daily(lua_State *L, lc_text rest, lc_text value, lc_error *error) {
+  uint64_t count;
+  lc_daily_head head;
+  bool is_head = rest.size != LC_DAILY_SIZE;
+  if (value.size != (is_head ? sizeof head : sizeof count))
+    return damaged(error);
+  memcpy(is_head ? (void *)&head : (void *)&count, value.data, value.size);
+  if (is_head) {
+    l_set_integer(L, "since", head.since);
+    l_set_integer(L, "removed", head.removed);
+  } else {
+    set_bytes(L, "counted", rest);
+    l_set_integer(L, "count", (int64_t)count);
+  }
+  return LC_OK;
+}
+
 static lc_status set_delivery(lua_State *L, lc_text value, lc_error *error) {
   lc_delivery d;
   lc_status status = lc_delivery_unpack(value.data, value.size, &d, error);
@@ -155,6 +173,8 @@ static lc_status push_row(lua_State *L, l_store *box, int table, lc_text key, lc
   set_bytes(L, "tenant", tenant);
   set_name(L, key);
   l_set_integer(L, "number", (int64_t)(number_of(key) & INT64_MAX));
+  if (table == LC_TABLE_DAILY)
+    return set_daily(L, key, value, error);
   return set_value(L, box, table, tenant, value, error);
 }
 
@@ -213,7 +233,7 @@ static int l_epochs(lua_State *L) {
 
 /* ---- putting -------------------------------------------------------------------------------- */
 
-typedef enum kind { JOURNAL, UNCHANGED, QUESTIONS, MARKS, COMPANIES, CURSORS, CHANGES, DELIVERIES, KINDS } kind;
+typedef enum kind { JOURNAL, UNCHANGED, QUESTIONS, MARKS, COMPANIES, CURSORS, CHANGES, DELIVERIES, DAILY, KINDS } kind;
 
 typedef struct moved {
   lc_text name, record;
@@ -221,6 +241,8 @@ typedef struct moved {
   lc_scratch_company company;
   lc_done change;
   lc_delivery delivery;
+  uint64_t count;
+  lc_daily_head head;
 } moved;
 
 typedef void reader(lua_State *L, int table, void *item);
@@ -263,6 +285,14 @@ static void to_delivery(lua_State *L, int table, void *item) {
   memcpy(m->delivery.key, key.data, sizeof m->delivery.key);
 }
 
+static void to_daily(lua_State *L, int table, void *item) {
+  moved *m = item;
+  *m = (moved){
+    .name = l_text_field(L, table, "counted", LC_DAILY_SIZE), .count = (uint64_t)l_integer_field(L, table, "count"),
+    .head = { .since = (uint32_t)l_integer_field(L, table, "since"), .removed = (uint32_t)l_integer_field(L, table, "removed") },
+  };
+}
+
 static lc_status put(lc_store *store, kind what, lc_text tenant, const moved *m, lc_error *error) {
   switch (what) {
     case JOURNAL: case UNCHANGED:
@@ -277,6 +307,8 @@ static lc_status put(lc_store *store, kind what, lc_text tenant, const moved *m,
       return lc_transfer_put_change(store, &m->change, error);
     case DELIVERIES:
       return lc_transfer_put_delivery(store, &m->delivery, error);
+    case DAILY:
+      return lc_transfer_put_daily(store, m->name, m->count, &m->head, error);
     default:
       return lc_scratch_put_cursor(store, m->name, m->record, error);
   }
@@ -284,12 +316,12 @@ static lc_status put(lc_store *store, kind what, lc_text tenant, const moved *m,
 
 /* store:restore(tenant, kind, items, written) -> true. Kinds: journal and unchanged {record=, seen=}, questions {record=}, marks {name=,
  * record=}, written (seconds since 1970) before that; companies as store:walk takes them; cursors {name=, record=}; changes {number=,
- * kind=, entry=} (number 0: up to where they were removed); deliveries as store:delivery gives them, with their key=. In one
+ * kind=, entry=} (number 0: up to where they were removed); deliveries as store:delivery gives them, with their key=; daily {counted=, count=}, or {since=, removed=}, as store:page gives them. In one
  * transaction. */
 static int l_restore(lua_State *L) {
   static const char *const names[] = { "journal", "unchanged", "questions", "marks", "companies", "cursors", "changes", "deliveries",
-                                      NULL };
-  static reader *const readers[] = { [COMPANIES] = to_company, [CHANGES] = to_change, [DELIVERIES] = to_delivery, [KINDS] = NULL };
+                                      "daily", NULL };
+  static reader *const readers[] = { [COMPANIES] = to_company, [CHANGES] = to_change, [DELIVERIES] = to_delivery, [DAILY] = to_daily, [KINDS] = NULL };
   lc_text tenant = l_check_tenant(L, 2);
   kind what = (kind)luaL_checkoption(L, 3, NULL, names);
   double written = luaL_optnumber(L, 5, 0);

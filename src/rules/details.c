@@ -1,3 +1,4 @@
+#define _GNU_SOURCE
 #include "details.h"
 
 #include <string.h>
@@ -141,4 +142,11 @@ bool lc_details_sale(lc_text json, char room[LC_COMPANY_MAX], lc_text *sale) {
   if (json.size == 0 || !find(&s, "sale") || !find(&s, "id"))
     return false;
   return next(&s) == '"' ? take_string(&s, &raw) && decode(raw, room, sale) : take_number(&s, sale);
+}
+
+bool lc_details_undoes(lc_text json) {
+  static const char name[] = "\"undoes\"";
+  scan s = { json.data, json.data + json.size };
+  bool may = json.size != 0 && memmem(json.data, json.size, name, sizeof name - 1) != NULL; /* most have no such text: this is quicker */
+  return may && find(&s, "undoes");
 }

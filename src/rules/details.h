@@ -10,4 +10,7 @@
  * or into `room`. False: it has none of 1 to LC_COMPANY_MAX bytes, or this is no such JSON. */
 bool lc_details_sale(lc_text json, char room[LC_COMPANY_MAX], lc_text *sale);
 
+/* Whether it is that of an undo: the JSON has a field `undoes`. */
+bool lc_details_undoes(lc_text json);
+
 #endif

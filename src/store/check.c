@@ -311,6 +311,21 @@ static const char *check_waiting(const record *r) {
        : "the list of deliveries that wait names one that is missing or does not wait";
 }
 
+static const char *check_daily(const record *r) {
+  lc_daily_head head;
+  lc_daily daily;
+  uint64_t count = 0;
+  if (r->rest.mv_size != LC_DAILY_SIZE) {
+    memcpy(&head, r->value.mv_data, r->value.mv_size == sizeof head ? sizeof head : 0);
+    return r->rest.mv_size == 4 && r->value.mv_size == sizeof head && head.counting < LC_DAILY_STEPS ? NULL
+         : "what is known of the counters by day is damaged";
+  }
+  daily = lc_daily_unpack(r->rest.mv_data);
+  memcpy(&count, r->value.mv_data, r->value.mv_size == sizeof count ? sizeof count : 0);
+  return daily.day == 0 || daily.kind >= LC_DAILY_KINDS || count == 0 ? "a counter of a day is damaged"
+       : has_trigger(r, daily.trigger) ? NULL : "the trigger of a counter is not known";
+}
+
 static const char *check_company(const record *r) {
   return r->value.mv_size == sizeof(lc_company_record) ? NULL : "a company is damaged";
 }
@@ -352,6 +367,7 @@ static checks *const record_checks[LC_TABLES] = {
   [LC_TABLE_EXPIRING] = check_expiring,
   [LC_TABLE_SCHEDULED] = check_scheduled,
   [LC_TABLE_CHANGES] = check_change,
+  [LC_TABLE_DAILY] = check_daily,
   [LC_TABLE_DELIVERIES] = check_delivery,
   [LC_TABLE_DELIVERED] = check_delivered,
   [LC_TABLE_WAITING] = check_waiting,
@@ -384,6 +400,10 @@ static const char *why_unchecked(const checker *c, lc_table table) {
   return table == LC_TABLE_APPLYING && lc_has_old_form(c->env, c->txn) ? "it has the form of an older leadcat" : NULL;
 }
 
+static void report_count(void *context, const char *wrong) {
+  problem(context, wrong);
+}
+
 static void check_table(checker *c, lc_table table) {
   MDB_cursor *cursor;
   MDB_val key, value;
@@ -406,6 +426,8 @@ static void check_table(checker *c, lc_table table) {
     problem(c, mdb_strerror(rc));
   if (table == LC_TABLE_TRIGGERS)
     check_triggers(c);
+  if (table == LC_TABLE_DAILY && c->problems == 0)
+    lc_check_counts(c->env, c->txn, report_count, c);
   if (c->problems > MOST_PROBLEMS)
     fprintf(c->out, "!%s: %u problems more\n", c->table, c->problems - MOST_PROBLEMS);
 }

@@ -129,12 +129,21 @@ static int renew_claims(const identity *id, MDB_txn *txn) {
   return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
+/* Formats before 2 had only the number, and those before 5 had nothing behind the time. */
+static int renew_last(const identity *id, MDB_txn *txn) {
+  lc_last last = { .written = (double)id->last / 1000 };
+  bool found;
+  int rc = get(id, txn, LC_TABLE_META, "last_entry", &last, sizeof last, &found);
+  return rc != 0 || !found ? rc : put(id, txn, LC_TABLE_META, text("last_entry"), &last, sizeof last);
+}
+
 static int upgrade(const identity *id, MDB_txn *txn) {
   const uint32_t format = FORMAT;
-  const lc_last last = { id->last, (double)id->last / 1000 };
   int rc = id->format == 1 ? renew_claims(id, txn) : 0;
-  if (rc == 0 && id->format < 2 && id->last != 0)
-    rc = put(id, txn, LC_TABLE_META, text("last_entry"), &last, sizeof last);
+  if (rc == 0 && id->format < 5)
+    rc = renew_last(id, txn);
+  if (rc == 0 && id->format < 5)
+    rc = lc_begin_counting(id->env, txn, id->last);
   return rc != 0 ? rc : put(id, txn, LC_TABLE_META, text("format"), &format, sizeof format);
 }
 

@@ -3,6 +3,7 @@
 #define LC_STORE_INTERNAL_H
 
 #include "clock.h"
+#include "daily.h"
 #include "delivery.h"
 #include "env.h"
 #include "owner.h"
@@ -24,6 +25,7 @@ typedef struct lc_rules_cache lc_rules_cache;
 typedef struct lc_last {
   uint64_t number; /* entries and changes are numbered together */
   double written;  /* when the entry was: seconds since 1970 */
+  uint64_t recounts; /* how many tenants' counters by day are being counted anew */
 } lc_last;
 
 struct lc_store {
@@ -185,6 +187,14 @@ typedef struct lc_log_parts {
 
 extern const lc_log_parts lc_logs[LC_LOGS];
 
+/* What is to be added to a counter of a day. */
+typedef struct lc_counted {
+  unsigned char packed[LC_DAILY_SIZE]; /* lc_daily */
+  int more;
+} lc_counted;
+
+enum { LC_GATHERED = 16 }; /* counters that a transaction puts together */
+
 /* One transaction that writes a log. */
 typedef struct lc_writer {
   lc_store *store;
@@ -197,6 +207,8 @@ typedef struct lc_writer {
   lc_last last;  /* the newest entry */
   lc_log log;
   int64_t added; /* entries added to the log, less those removed */
+  size_t counted;
+  lc_counted counts[LC_GATHERED]; /* to be put at the end */
 } lc_writer;
 
 /* Begins the transaction; lc_writer_end commits it when `status` is LC_OK, else aborts it. */
@@ -220,7 +232,8 @@ int lc_put_moved_entry(lc_writer *w, const lc_entry *entry);
 /* Puts a change with its number; number 0: the entry is the number up to which changes were removed. */
 int lc_put_change(const lc_writer *w, const lc_done *change);
 
-/* Adds to the tenant's changes that the entry has reached its end, or has asked; nothing when it is still to be done. */
+/* Adds to the tenant's changes, and to the counters of its day, that the entry has reached its end, or has asked; nothing when it is
+ * still to be done. */
 int lc_add_change(lc_writer *w, const lc_entry *entry);
 
 /* Adds that with this entry, which is held, its rule has come to a stop. */
@@ -249,6 +262,49 @@ int lc_count_entries(const lc_writer *w, uint64_t *count);
 
 /* Writes that the log has `w->added` more. What is absent, damaged or too low is counted anew. */
 int lc_put_count(const lc_writer *w);
+
+/* ---- from counts.c --------------------------------------------------------------------- */
+
+/* Where the counters of a day begin. */
+lc_key lc_key_of_day(const lc_key *tenant, uint32_t day);
+
+/* What is known of the tenant's counters. */
+int lc_read_daily_head(const lc_writer *w, lc_daily_head *head);
+int lc_put_daily_head(const lc_writer *w, const lc_daily_head *head);
+
+/* Has the transaction add to a counter at its end. */
+int lc_gather(lc_writer *w, const lc_daily *daily, int more);
+
+/* Removes counters of the days from one on to before another (UINT32_MAX: all), up to `most`. */
+int lc_remove_days(const lc_writer *w, uint32_t from, uint32_t before, int most, int *removed);
+
+/* Whether a key of LC_TABLE_DAILY is one of the tenant's counters; else it may be its head. */
+bool lc_is_daily(const lc_key *tenant, MDB_val key);
+
+/* As what an entry of the tenant is counted, if it is. */
+int lc_count_as(const lc_store *store, MDB_txn *txn, const lc_key *tenant, const lc_entry *entry, lc_daily *daily, bool *counts);
+
+/* Counts an entry that has asked or reached its end, or (-1) no longer counts it as what it was. Others are not counted. */
+int lc_count(lc_writer *w, const lc_entry *entry, int more);
+
+/* Puts what was gathered: lc_writer_end does. */
+int lc_put_counts(lc_writer *w);
+
+/* Notes that retention is about to remove an entry: its counter stays. */
+int lc_count_removed(lc_writer *w, const lc_entry *entry);
+
+/* Removes some counters that are older than three years. */
+int lc_remove_old_counts(const lc_writer *w, double now);
+
+/* Notes in a store of an older leadcat, for each tenant that has entries, that days are counted whole from behind `last` on, its newest
+ * entry. */
+int lc_begin_counting(lc_env *env, MDB_txn *txn, uint64_t last);
+
+/* ---- from daily_check.c ----------------------------------------------------------------- */
+
+/* Reports counters that are not the sum over the journal. Those of days that are not counted whole, or of which entries were removed,
+ * cannot be checked. */
+void lc_check_counts(lc_env *env, MDB_txn *txn, lc_report *report, void *context);
 
 /* ---- from sequence.c ------------------------------------------------------------------- */
 

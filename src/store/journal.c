@@ -65,6 +65,7 @@ static lc_status write_answer(lc_writer *w, lc_write *write, lc_error *error) {
     write->result = LC_ANSWERED;
   else if (write->result == LC_PUT && lc_question_is_due(&question, w->now))
     write->result = LC_OVERDUE;
+  write->entry.rule = question.rule;
   if (rc == 0 && write->result == LC_PUT)
     rc = lc_put_with_effect(w, &write->entry, NULL);
   if (rc != 0 || write->result != LC_PUT)
@@ -161,9 +162,10 @@ static lc_status note_late(lc_writer *w, const lc_finish *finish, lc_error *erro
   int rc = lc_get_newest(w->store, w->txn, &company, &newest);
   if (rc != 0 || (entry.status == LC_ENTRY_UPDATED && newest == entry.id))
     return lc_writer_fail(w, rc, error);
+  rc = lc_count(w, &entry, -1); /* as what it had ended as */
   entry.status = LC_ENTRY_UPDATED;
   entry.error = (lc_text){ late, sizeof late - 1 };
-  return lc_writer_fail(w, lc_put_ended(w, &entry), error);
+  return lc_writer_fail(w, rc != 0 ? rc : lc_put_ended(w, &entry), error);
 }
 
 /* Moves to the claim of an entry, which may have moved with its company since that was named; MDB_NOTFOUND. */

@@ -28,6 +28,7 @@ static const struct {
   [LC_TABLE_UNCHANGED_BY_COMPANY] = { "unchanged_by_company", LC_PART_JOURNAL },
   [LC_TABLE_NOTES] = { "notes", LC_PART_JOURNAL },
   [LC_TABLE_CHANGES] = { "changes", LC_PART_JOURNAL },
+  [LC_TABLE_DAILY] = { "daily", LC_PART_JOURNAL },
   [LC_TABLE_DELIVERIES] = { "deliveries", LC_PART_JOURNAL },
   [LC_TABLE_DELIVERED] = { "delivered", LC_PART_JOURNAL },
   [LC_TABLE_WAITING] = { "waiting", LC_PART_JOURNAL },

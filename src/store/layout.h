@@ -40,6 +40,7 @@ typedef enum lc_table {
   LC_TABLE_NOTES,         /* journal: tenant, name -> JSON of an lc_cursor */
   LC_TABLE_CHANGES,       /* journal: tenant, number -> what was done, and the entry that says more (sequence.c); number 0 -> the
                            * number up to which they were removed */
+  LC_TABLE_DAILY,         /* journal: tenant, lc_daily -> uint64_t, how often; day 0 alone -> lc_daily_head */
   LC_TABLE_DELIVERIES,    /* journal: tenant, number -> lc_delivery, packed: what webhooks have left */
   LC_TABLE_DELIVERED,     /* journal: tenant, the key of an lc_delivery -> uint64_t its number */
   LC_TABLE_WAITING,       /* journal: tenant, hook, milliseconds when it is due, number of a delivery that waits -> nothing */

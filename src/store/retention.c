@@ -142,6 +142,8 @@ static lc_status trim_step(trimmer *t, const lc_retention *keep, lc_error *error
     mdb_cursor_close(cursor);
     if (status == LC_OK && w->log == LC_LOG_JOURNAL)
       status = lc_writer_fail(w, lc_remove_changes(w, t->last), error);
+    if (status == LC_OK && w->log == LC_LOG_JOURNAL)
+      status = lc_writer_fail(w, lc_remove_old_counts(w, t->now), error);
   }
   if (status == LC_OK && t->removed == 0) { /* not worth a commit */
     lc_env_abort(w->store->env, LC_PART_JOURNAL, w->txn);

@@ -15,7 +15,7 @@ static lc_status fail(const lc_store *store, int rc, lc_error *error) {
 }
 
 static int put_last(lc_store *store, uint64_t last) {
-  const lc_last newest = { last, 0 };
+  const lc_last newest = { .number = last };
   lc_key key = { .size = 0 };
   lc_key_add_bytes(&key, "last_entry", 10);
   return lc_put(store, store->scratch, LC_TABLE_META, &key, &newest, sizeof newest);
@@ -90,7 +90,7 @@ static lc_status put_entry(lc_store *store, lc_log log, lc_text record, lc_error
   lc_entry entry;
   w.log = log;
   lc_status status = lc_entry_unpack(record.data, record.size, &entry, error);
-  return status != LC_OK ? status : fail(store, lc_put_new_entry(&w, &entry), error);
+  return status != LC_OK ? status : fail(store, lc_put_moved_entry(&w, &entry), error);
 }
 
 lc_status lc_scratch_put_entry(lc_store *store, lc_text record, lc_error *error) {
@@ -203,6 +203,10 @@ lc_status lc_scratch_limits(lc_store *store, lc_scratch_take *take, void *contex
 
 lc_status lc_scratch_questions(lc_store *store, lc_scratch_take *take, void *context, lc_error *error) {
   return each(store, LC_TABLE_CONFIRMATIONS, take, context, error);
+}
+
+lc_status lc_scratch_daily(lc_store *store, lc_scratch_take *take, void *context, lc_error *error) {
+  return each(store, LC_TABLE_DAILY, take, context, error);
 }
 
 bool lc_scratch_is_seen_as(lc_store *store, const lc_entry *entry) {

@@ -51,6 +51,10 @@ lc_status lc_scratch_unchanged(lc_store *store, lc_scratch_take *take, void *con
 lc_status lc_scratch_limits(lc_store *store, lc_scratch_take *take, void *context, lc_error *error);
 lc_status lc_scratch_questions(lc_store *store, lc_scratch_take *take, void *context, lc_error *error);
 
+/* Calls `take` with what each new end of an entry adds to a counter by day: a packed lc_daily, a byte that is 1 (0: it is taken away), and
+ * the company. */
+lc_status lc_scratch_daily(lc_store *store, lc_scratch_take *take, void *context, lc_error *error);
+
 /* Whether the entry is the one that its event's id stands for, as far as is known: an event that schedules something beside what it does at
  * once has two. */
 bool lc_scratch_is_seen_as(lc_store *store, const lc_entry *entry);

@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daily.h"
 #include "epoch.h"
 #include "pages.h"
 #include "record.h"
@@ -658,6 +659,17 @@ lc_status lc_store_add(lc_store *store, const lc_counter *counters, size_t count
 
 /* Copies out a list of the tenant's counters. An item is a uint64_t, then the name. */
 lc_status lc_store_counters(lc_store *store, lc_text tenant, lc_error *error);
+
+/* ---- counters by day --------------------------------------------------------------------- */
+
+/* Copies out a list of at most `limit` counters of the days from `since` on, behind the counter `after` (packed; empty: from the first), in
+ * the order of days. An item is an lc_daily, packed, then a uint64_t. */
+lc_status lc_store_daily(lc_store *store, lc_text tenant, uint32_t since, lc_text after, size_t limit, lc_daily_head *head,
+                         lc_error *error);
+
+/* Takes a step of counting the tenant's journal anew, in one short transaction: `head` says how far that is. Begins with it when it is
+ * not under way. Days of which retention has removed entries keep their counters. */
+lc_status lc_store_recount(lc_store *store, lc_text tenant, lc_daily_head *head, lc_error *error);
 
 /* ---- upkeep ------------------------------------------------------------------------------ */
 

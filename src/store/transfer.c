@@ -139,6 +139,14 @@ lc_status lc_transfer_put_delivery(lc_store *store, const lc_delivery *delivery,
   return lc_writer_fail(&w, rc != 0 ? rc : lc_put_count(&w), error);
 }
 
+lc_status lc_transfer_put_daily(lc_store *store, lc_text counted, uint64_t count, const lc_daily_head *head, lc_error *error) {
+  const lc_writer w = { .store = store, .txn = store->scratch, .tenant = store->scratch_tenant };
+  lc_key key = w.tenant;
+  lc_key_add_bytes(&key, counted.data, counted.size);
+  return lc_writer_fail(&w, counted.size == 0 ? lc_put_daily_head(&w, head)
+                                              : lc_put(store, w.txn, LC_TABLE_DAILY, &key, &count, sizeof count), error);
+}
+
 /* ---- the end ------------------------------------------------------------------------------ */
 
 static int put_epoch(const lc_store *store, MDB_txn *txn, const lc_epoch *epoch) {
@@ -156,7 +164,7 @@ lc_status lc_transfer_finish(lc_store *store, const lc_epochs *epochs, uint64_t 
   int rc = 0;
   for (size_t i = 0; i < epochs->count && rc == 0; i++)
     rc = put_epoch(store, w.txn, &epochs->list[i]);
-  w.last = (lc_last){ last, written };
+  w.last = (lc_last){ .number = last, .written = written };
   return lc_writer_end(&w, lc_writer_fail(&w, rc, error), error);
 }
 

@@ -43,6 +43,9 @@ lc_status lc_transfer_put_entry(lc_store *store, bool unchanged, lc_text record,
 lc_status lc_transfer_put_change(lc_store *store, const lc_done *change, lc_error *error);
 lc_status lc_transfer_put_delivery(lc_store *store, const lc_delivery *delivery, lc_error *error);
 
+/* Puts a counter by day; empty: what is known of the tenant's counters. */
+lc_status lc_transfer_put_daily(lc_store *store, lc_text counted, uint64_t count, const lc_daily_head *head, lc_error *error);
+
 /* Ends what was put: the store goes on in these epochs, with numbers behind `last`, whose time is `written`. It has to be opened anew
  * afterwards. */
 lc_status lc_transfer_finish(lc_store *store, const lc_epochs *epochs, uint64_t last, double written, lc_error *error);

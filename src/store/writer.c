@@ -63,17 +63,33 @@ int lc_get_count(const lc_writer *w, uint64_t *count) {
   return rc != 0 || sound ? rc : lc_count_entries(w, count);
 }
 
-int lc_put_count(const lc_writer *w) {
-  lc_key key = count_key(w);
-  uint64_t count;
-  bool sound;
-  int rc = read_count(w, &count, &sound);
+/* The cursor stays where it has found the counter, so that it is looked for once. */
+static int add_to_count(const lc_writer *w, MDB_cursor *counters) {
+  lc_key name = count_key(w);
+  MDB_val key = lc_key_value(&name), value;
+  uint64_t sealed = 0, count = 0;
+  int found = mdb_cursor_get(counters, &key, &value, MDB_SET), rc = found == MDB_NOTFOUND ? 0 : found;
+  bool sound = found == 0 && value.mv_size == sizeof sealed;
+  if (sound)
+    memcpy(&sealed, value.mv_data, sizeof sealed);
+  sound = sound && lc_unseal_count(sealed, &count);
   if (rc == 0 && (!sound || (int64_t)count + w->added < 0))
     rc = lc_count_entries(w, &count);
   else
     count += (uint64_t)w->added;
-  count = lc_seal_count(count);
-  return rc != 0 ? rc : lc_put(w->store, w->txn, LC_TABLE_COUNTERS, &key, &count, sizeof count);
+  sealed = lc_seal_count(count);
+  value = (MDB_val){ sizeof sealed, &sealed };
+  return rc != 0 ? rc : mdb_cursor_put(counters, &key, &value, found == 0 ? MDB_CURRENT : 0);
+}
+
+int lc_put_count(const lc_writer *w) {
+  MDB_cursor *counters;
+  int rc = mdb_cursor_open(w->txn, lc_env_table(w->store->env, LC_TABLE_COUNTERS), &counters);
+  if (rc != 0)
+    return rc;
+  rc = add_to_count(w, counters);
+  mdb_cursor_close(counters);
+  return rc;
 }
 
 lc_status lc_writer_fail(const lc_writer *w, int rc, lc_error *error) {
@@ -94,6 +110,8 @@ lc_status lc_writer_end(lc_writer *w, lc_status status, lc_error *error) {
   int rc = status == LC_OK ? write_last(w) : 0;
   if (status == LC_OK && rc == 0 && w->added != 0)
     rc = lc_put_count(w);
+  if (status == LC_OK && rc == 0)
+    rc = lc_put_counts(w);
   if (rc != 0)
     status = lc_writer_fail(w, rc, error);
   return lc_end_write(w->store, LC_PART_JOURNAL, w->txn, status, error);
@@ -156,14 +174,11 @@ static int add_change(lc_writer *w, uint64_t entry, lc_done_kind kind) {
 }
 
 int lc_add_change(lc_writer *w, const lc_entry *entry) {
-  switch (entry->status) {
-    case LC_ENTRY_APPLYING: case LC_ENTRY_SCHEDULED: case LC_ENTRY_QUEUED: case LC_ENTRY_HELD:
-      return 0;
-    case LC_ENTRY_AWAITING:
-      return add_change(w, entry->id, LC_DONE_ASKED);
-    default:
-      return add_change(w, entry->id, LC_DONE_ENDED);
-  }
+  if (entry->status == LC_ENTRY_APPLYING || entry->status == LC_ENTRY_SCHEDULED || entry->status == LC_ENTRY_QUEUED
+      || entry->status == LC_ENTRY_HELD)
+    return 0;
+  int rc = add_change(w, entry->id, entry->status == LC_ENTRY_AWAITING ? LC_DONE_ASKED : LC_DONE_ENDED);
+  return rc != 0 ? rc : lc_count(w, entry, 1);
 }
 
 int lc_add_stop(lc_writer *w, const lc_entry *entry) {
@@ -208,7 +223,9 @@ int lc_put_ended(lc_writer *w, const lc_entry *entry) {
 int lc_remove_entry(lc_writer *w, const lc_entry *entry) {
   w->added--;
   lc_key key = lc_key_of_entry(&w->tenant, entry->id);
-  int rc = lc_unlist_entry(w, &entry->company, entry->id);
+  int rc = w->log == LC_LOG_JOURNAL ? lc_count_removed(w, entry) : 0;
+  if (rc == 0)
+    rc = lc_unlist_entry(w, &entry->company, entry->id);
   if (rc == 0 && has_two_names(entry))
     rc = lc_unlist_entry(w, &entry->former, entry->id);
   return rc != 0 ? rc : lc_delete(w->store, w->txn, lc_logs[w->log].entries, &key);

@@ -2,6 +2,7 @@
 
 local changes = require "leadcat.past.changes"
 local core = require "leadcat.core"
+local daily = require "leadcat.insight.daily"
 local events = require "leadcat.http.events"
 local json = require "leadcat.util.json"
 local options_of = require "leadcat.util.options"
@@ -119,6 +120,7 @@ local READERS = {
   actor = actor_of, trigger = trigger_of, status = name_of(search.QUERY.status),
   state = name_of(options_of.one_of(core.question_states)),
   revision = function(text) return whole(text, 2 ^ 53) end,
+  rule = id_of, days = function(text) return whole(text, daily.MOST_DAYS) end,
   limit = function(text) return whole(text, MAX_LIMIT) end,
   wait = function(text)
     local seconds = time_of(text)
@@ -131,6 +133,7 @@ local READERS = {
 
 --- The parameters of each list; besides, `after` says where to go on.
 api.PARAMETERS = {
+  health = { "rule", "days" },
   confirmations = { "company", "user", "state", "limit" },
   history = {
     "company", "actor", "sale", "trigger", "status", "revision", "run", "since", "before", "limit", "unchanged",

@@ -98,6 +98,10 @@ local OPERATIONS = {
     gives = { anyOf = json.array { ref "Undone", ref "Outcome" } }, pages = true,
     codes = "not_found conflict too_large unsupported_type malformed",
   },
+  ["GET /api/health"] = {
+    "How the rules fare: what each has done by day, and which is silent.", list = "health", class = "HealthOptions",
+    gives = ref "Health",
+  },
   ["GET /api/changes"] = {
     "All that was done, oldest first, and the cursor to go on with; waits for it when told.", list = "changes",
     class = "ChangesOptions", gives = CHANGES, codes = "expired",

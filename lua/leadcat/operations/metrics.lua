@@ -1,6 +1,7 @@
 --- Counters. Each process counts by itself; the store has the sums of all processes. Methods of the engine.
 
 local core = require "leadcat.core"
+local health = require "leadcat.insight.health"
 local platform = require "leadcat.util.platform"
 
 ---@class leadcat.engine.metrics: leadcat.Engine the engine's methods that stand here
@@ -207,6 +208,11 @@ function metrics:metrics()
   if counters and stats then
     open, message, code = self:count_confirmations { state = "open" }
   end
+  local silent
+  if open then
+    silent, message, code = health.silent(self)
+    open = silent and open
+  end
   if not open and shared[1] then
     return table.concat(shared, "\n") .. "\n"
   elseif not open then
@@ -219,6 +225,8 @@ function metrics:metrics()
   add_gauge(lines, "leadcat_events_remembered", "Ids of events that came to nothing, so that none is handled again.",
     counters.remembered_events or 0)
   add_gauge(lines, "leadcat_changes_unfinished", "Changes that a host has still to make, of all tenants.", left)
+  add_gauge(lines, "leadcat_rules_silent", "Rules that have matched nothing for longer than is usual for them.",
+    #silent)
   add_maps(lines, stats)
   for _, line in ipairs(shared) do
     lines[#lines + 1] = line

@@ -91,7 +91,7 @@ local function new_item(self, entry, plan, newest, details)
   return journal.item(entry, {
     at = self:_now(), action = "update", status = self._companies.CHANGING, from = entry[plan.from],
     to = entry[plan.to], takes_back = plan == RETRY and entry.takes_back or nil, newest = newest,
-    continues = newest == nil or nil,
+    continues = newest == nil or nil, rule_id = entry.rule_id,
     details = journal.details(details, self._run, { facts = details.facts }),
   })
 end

@@ -135,7 +135,7 @@
 -- Answers and changes that no event asked for.
 ---@field newest fun(self, tenant: string, company: string): integer?, string?, string? the company's newest entry, 0: none. `conflict`: that is applying, and its end changes the company without a newer one
 ---@field last_change fun(self, tenant: string, company: string, sale?: string): {from: integer, to: integer}?, number?, string? of the company's newest applied change (status `updated`, of its newest 10,000 entries): its categories, if the sale with this id has caused it and it did not take back anything itself; and when the event of the newest one happened whose event said so, an answer's being its question's, at the latest when it was written
----@field write fun(self, tenant: string, items: table[], now: number, claim: number, cursor?: table): true?, string?, string? writes items `{company, company_is_integer, trigger, lead_status?, at, revision, from, to, action, status, takes_back?, details?}`, in order. A change has `newest`, or `continues = true`: an item before it has made the company's newest change; and the status `updated`, `applying` or `declined`, as in `handle`; an answer has `answers`, a question's id, which it closes as `accepted`, `changed`, `declined` or `conflict`, when it is applying once that is finished. Each item gets `result`: `written` (with `entry` and the final `status`), `busy` (`entry` is applying), `overtaken` (there is a newer entry), `answered` (not open any more), `overdue` (its time is over). With a cursor all are written, or none: `conflict`; no items and a cursor write the cursor
+---@field write fun(self, tenant: string, items: table[], now: number, claim: number, cursor?: table): true?, string?, string? writes items `{company, company_is_integer, trigger, lead_status?, at, revision, from, to, action, status, rule_id?, takes_back?, details?}`, in order. A change has `newest`, or `continues = true`: an item before it has made the company's newest change; and the status `updated`, `applying` or `declined`, as in `handle`; an answer has `answers`, a question's id, which it closes as `accepted`, `changed`, `declined` or `conflict`, when it is applying once that is finished. Each item gets `result`: `written` (with `entry` and the final `status`), `busy` (`entry` is applying), `overtaken` (there is a newer entry), `answered` (not open any more), `overdue` (its time is over). With a cursor all are written, or none: `conflict`; no items and a cursor write the cursor
 --
 -- Ids of events that came to nothing (above).
 ---@field remember fun(self, tenant: string, item: table, now: number): true remembers one that a guard has stopped: an item as for `add_unchanged`, with `event_id` and `rule_id?`
@@ -170,6 +170,11 @@
 -- number, which numbers of entries share, also after an older copy of the store has been put in its place.
 ---@field changes fun(self, tenant: string, after: integer, limit: integer): table[]?, integer|string?, integer|string? changes `{number, kind, entry}` behind the number `after`, oldest first; the number of the last one that was looked at, else `after`; and up to which they were removed (`trim`; 0: none). The entry is as it is now; the kind says what it did: "ended" (it has reached its end: each once, and again when it was tried again, or made late), "asked" (it is awaiting_confirmation), "closed" (it has closed its question)
 ---@field newest_change fun(self, tenant: string): integer?, string?, string? a number that is not below that of any of its changes, and below those of all to come
+--
+-- Counters by day: each entry that has asked or reached its end adds one, in the same transaction; they are what the journal adds up to.
+-- Days of which retention has removed entries keep theirs, for three years.
+---@field daily fun(self, tenant: string, since: integer, after: string, limit: integer): table[]?, table|string|nil, string? counters `{counted, day (since 1970, UTC), kind, trigger, lead_status?, rule_id?, from, to, count}` of the days from `since` on, behind the one with that `counted` ("": from the first), by days; and `{since?, recount, place}`: the first day that is counted whole (nil: all are), and how far `recount` is. The kinds: src/store/daily.h
+---@field recount fun(self, tenant: string): table?, string?, string? takes a short step of counting the journal anew, and begins with it when it is not under way: how far that is, as of `daily`, until `recount` is "done" ("clearing", "counting": up to the entry `place`). `unavailable`: this store cannot
 --
 -- Questions.
 ---@field confirmation fun(self, tenant: string, id: string): table?, string?, string? one question. `not_found`
@@ -218,7 +223,7 @@ return {
   unfinished = { "finish", "claim", "applying" },
   lives = { "move", "find_traces", "erase", "erase_marks" },
   later = { "scheduled", "schedule_of", "end_scheduled", "held" },
-  journal = { "entry", "history", "add_unchanged", "changes", "newest_change" },
+  journal = { "entry", "history", "add_unchanged", "changes", "newest_change", "daily", "recount" },
   questions = { "confirmation", "confirmations", "count_confirmations", "expire", "expiring" },
   companies = { "company", "create", "set_category", "companies" },
   cursors = { "cursor" },

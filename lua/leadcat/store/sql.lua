@@ -7,6 +7,7 @@
 -- (`barrier`). What nobody knows the end of is `unavailable`, and not sent again. Only the database's clock counts.
 
 local changes = require "leadcat.store.sql.changes"
+local daily = require "leadcat.store.sql.daily"
 local core = require "leadcat.core"
 local deliveries = require "leadcat.store.sql.deliveries"
 local events = require "leadcat.store.sql.events"
@@ -37,7 +38,7 @@ local sql = {}
 local Store = {}
 Store.__index = Store
 
-for _, part in ipairs { changes, deliveries, events, reading, rules, upkeep } do
+for _, part in ipairs { changes, daily, deliveries, events, reading, rules, upkeep } do
   for name, method in pairs(part) do
     Store[name] = method
   end

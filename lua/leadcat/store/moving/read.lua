@@ -80,6 +80,14 @@ local STEPS = {
   { "changes", "SELECT tenant, removed FROM leadcat.sequence WHERE (tenant, removed) > ($1, $2) "
     .. "AND removed > 0 ORDER BY tenant, removed", { "bytea", "int8" }, { "", LEAST },
     function(row) return { number = 0, entry = row[2], kind = "ended" } end },
+  { "daily", "SELECT tenant, counted, sum(count)::int8 FROM (SELECT tenant, counted, count FROM leadcat.daily "
+    .. "UNION ALL SELECT tenant, counted, more FROM leadcat.daily_new) d WHERE (tenant, counted) > ($1, $2) "
+    .. "GROUP BY tenant, counted HAVING sum(count) > 0 ORDER BY tenant, counted",
+    { "bytea", "bytea" }, { "", "" },
+    function(row) return { counted = row[2], count = row[3] } end },
+  { "daily", "SELECT tenant, since, removed FROM leadcat.daily_head WHERE (tenant, since) > ($1, $2) "
+    .. "ORDER BY tenant, since", { "bytea", "int8" }, { "", LEAST },
+    function(row) return { since = row[2], removed = row[3] } end },
   { "deliveries", "SELECT tenant, id, key, hook, state, written, due, attempts, sender_id, about, problem, body "
     .. "FROM leadcat.delivery WHERE (tenant, id) > ($1, $2) ORDER BY tenant, id", { "bytea", "int8" }, { "", LEAST },
     function(row, number)
@@ -139,7 +147,9 @@ function read.total(session)
 SELECT (SELECT count(*) FROM leadcat.entry) + (SELECT count(*) FROM leadcat.unchanged)
   + (SELECT count(*) FROM leadcat.question) + (SELECT count(*) FROM leadcat.mark)
   + (SELECT count(*) FROM leadcat.company) + (SELECT count(*) FROM leadcat.cursor)
-  + (SELECT count(*) FROM leadcat.change) + (SELECT count(*) FROM leadcat.delivery)]])[1][1]
+  + (SELECT count(*) FROM leadcat.change) + (SELECT count(DISTINCT (tenant, counted)) FROM (SELECT tenant, counted
+    FROM leadcat.daily UNION ALL SELECT tenant, counted FROM leadcat.daily_new) d)
+  + (SELECT count(*) FROM leadcat.delivery)]])[1][1]
 end
 
 --- Reads everything.

@@ -73,6 +73,9 @@ AS i(tenant, revision, about) WHERE c.tenant = i.tenant AND c.revision = i.revis
   { "notes", inserting("cursor", "tenant:bytea name:bytea text:bytea"), function(row) row.text = row.record end },
   { "counters", inserting("counter", "tenant:bytea name:bytea value:int8"),
     function(row) return not COUNTED[row.name] end },
+  { "daily", inserting("daily", "tenant:bytea counted:bytea count:int8"), function(row) return row.counted ~= nil end },
+  { "daily", inserting("daily_head", "tenant:bytea since:int8 removed:int8"),
+    function(row) return row.since ~= nil end },
   { "deliveries", inserting("delivery", "tenant:bytea id:int8 key:bytea hook:bytea state:int2 written:int8 due:int8 "
     .. "attempts:int4 sender_id:bytea about:bytea problem:bytea body:bytea"), number_delivery },
   { "changes", inserting("change", "tenant:bytea place:int8 made:int8 entry:int8 kind:text number:int8"),

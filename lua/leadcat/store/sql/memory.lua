@@ -75,8 +75,8 @@ function Memory:learn(tenant, row, record)
   local known = { row.version, row.newest, row.category or false, row.changed, row.is_integer }
   if row.applying then
     known.claim = {
-      applying = row.applying, deadline = core.uptime() + row.left / 1000, retry_at = core.uptime() + row.retry_in / 1000,
-      attempts = row.attempts, begun = row.begun, record = record,
+      applying = row.applying, deadline = core.uptime() + row.left / 1000,
+      retry_at = core.uptime() + row.retry_in / 1000, attempts = row.attempts, begun = row.begun, record = record,
     }
   end
   self:keep(key_of(tenant, row.company), known)

@@ -146,6 +146,26 @@ local STEPS = {
   PRIMARY KEY (tenant, rule)
 ) WITH (fillfactor = 50)]],
     "CREATE INDEX entry_held ON leadcat.entry (tenant, entry) WHERE status = 18",
+    [[CREATE TABLE leadcat.daily ( -- counters by day
+  tenant bytea,
+  counted bytea,                -- an lc_daily, packed
+  count int8 NOT NULL,
+  PRIMARY KEY (tenant, counted)
+)]],
+    [[CREATE TABLE leadcat.daily_new ( -- what is to be added to them: rows of their own, so that nobody waits
+  tenant bytea,
+  place int8,                   -- tells it from others
+  counted bytea NOT NULL,
+  more int4 NOT NULL,
+  PRIMARY KEY (tenant, place)
+)]],
+    [[CREATE TABLE leadcat.daily_head ( -- what is known of a tenant's counters, in days since 1970
+  tenant bytea PRIMARY KEY,
+  since int8 NOT NULL,          -- the first that is counted whole; 0: all are
+  removed int8 NOT NULL         -- the last of which retention has removed entries; 0: none
+)]],
+    [[INSERT INTO leadcat.daily_head (tenant, since, removed)
+SELECT tenant, max(written) / 86400000000 + 1, 0 FROM leadcat.entry GROUP BY tenant]],
   },
 }
 
@@ -166,9 +186,10 @@ function schema.version(database)
 end
 
 local TABLES = {
-  "brake", "change", "change_place", "company", "config", "counter", "cursor", "delivery", "entry", "entry_low", "mark",
-  "meta", "question", "sequence", "trigger", "unchanged", "change_new", "change_number", "delivery_key", "entry_event",
-  "entry_company", "entry_held", "company_applying", "company_scheduled",
+  "brake", "change", "change_place", "company", "config", "counter", "cursor", "daily", "daily_head", "daily_new",
+  "delivery", "entry", "entry_low", "mark", "meta", "question", "sequence", "trigger", "unchanged", "change_new",
+  "change_number", "delivery_key", "entry_event", "entry_company", "entry_held", "company_applying",
+  "company_scheduled",
 }
 
 local FIND = pg.statement([[

@@ -53,7 +53,7 @@ UPDATE leadcat.meta SET value = value + 1 WHERE name = 'configs' AND (SELECT cou
 
 -- What is read before something is decided ---------------------------------------------------------------------------
 
--- A company's row in numbers, in the order of store/sql/world.lua. $CLOCK: ms that the clock is ahead.
+-- A company's row in numbers, in the order of store/sql/worlds.lua. $CLOCK: ms that the clock is ahead.
 local ROW = [[ARRAY[version, newest, category, changed, is_integer::int4, applying, owner,
   deadline - ]] .. MS .. [[ - $CLOCK, retry_at - ]] .. MS .. [[ - $CLOCK, attempts, begun, scheduled,
   scheduled_at]::int8[] ]]
@@ -75,7 +75,8 @@ end
 -- that the clock is ahead. Rows: what they are, a key, a record, numbers. Companies of the entries are there, too.
 local LOOK = { "bytea bytea[] bytea[] int8[] bytea[] bool bytea int8", ([[
 WITH n AS MATERIALIZED (SELECT n.company, n.record FROM unnest($4::int8[]) AS w(entry)
-  CROSS JOIN LATERAL ]] .. row_of("entry, company, record", "entry", "entry", "w.entry") .. [[ n WHERE n.entry = w.entry),
+  CROSS JOIN LATERAL ]] .. row_of("entry, company, record", "entry", "entry", "w.entry") .. [[ n
+  WHERE n.entry = w.entry),
 k AS MATERIALIZED (SELECT * FROM leadcat.company WHERE tenant = $1::bytea
   AND company = ANY ($2::bytea[] || ARRAY(SELECT company FROM n)))
 SELECT 0::int4, NULL::bytea, NULL::bytea, ARRAY[(SELECT value FROM leadcat.meta WHERE name = 'configs'),
@@ -83,16 +84,19 @@ SELECT 0::int4, NULL::bytea, NULL::bytea, ARRAY[(SELECT value FROM leadcat.meta 
   (SELECT value FROM leadcat.meta WHERE name = 'cluster')]
 UNION ALL SELECT 1, company, question, $ROW FROM k
 UNION ALL SELECT 2, NULL, record, NULL FROM n
-UNION ALL SELECT 2, NULL, e.record, NULL FROM k CROSS JOIN LATERAL ]] .. row_of("entry, record", "entry", "entry", "k.applying")
-  .. [[ e WHERE k.applying IS NOT NULL AND e.entry = k.applying
-UNION ALL SELECT 2, NULL, e.record, NULL FROM k CROSS JOIN LATERAL ]] .. row_of("entry, record", "entry", "entry", "k.scheduled")
-  .. [[ e WHERE k.scheduled IS NOT NULL AND e.entry = k.scheduled
+UNION ALL SELECT 2, NULL, e.record, NULL FROM k
+  CROSS JOIN LATERAL ]] .. row_of("entry, record", "entry", "entry", "k.applying") .. [[ e
+  WHERE k.applying IS NOT NULL AND e.entry = k.applying
+UNION ALL SELECT 2, NULL, e.record, NULL FROM k
+  CROSS JOIN LATERAL ]] .. row_of("entry, record", "entry", "entry", "k.scheduled") .. [[ e
+  WHERE k.scheduled IS NOT NULL AND e.entry = k.scheduled
 UNION ALL SELECT 2, NULL, q.record, NULL FROM k CROSS JOIN LATERAL ]] .. entries_of("e.record", "e.status = 13", "")
   .. [[ LIMIT 2) q WHERE k.applying IS NOT NULL
 UNION ALL SELECT 2, NULL, c.record, NULL FROM k CROSS JOIN LATERAL ]] .. entries_of("e.record", "e.change > 0", " DESC")
   .. [[ LIMIT 200) c WHERE $6::bool
-UNION ALL SELECT 3, NULL, q.record, NULL FROM k CROSS JOIN LATERAL ]] .. row_of("id, record", "question", "id", "k.question")
-  .. [[ q WHERE k.question IS NOT NULL AND q.id = k.question
+UNION ALL SELECT 3, NULL, q.record, NULL FROM k
+  CROSS JOIN LATERAL ]] .. row_of("id, record", "question", "id", "k.question") .. [[ q
+  WHERE k.question IS NOT NULL AND q.id = k.question
 UNION ALL SELECT 3, NULL, q.record, NULL FROM unnest($5::bytea[]) AS w(id)
   CROSS JOIN LATERAL ]] .. row_of("id, record", "question", "id", "w.id") .. [[ q WHERE q.id = w.id
 UNION ALL SELECT 4, w.id, NULL, ARRAY[e.entry] FROM unnest($3::bytea[]) AS w(id)
@@ -146,8 +150,8 @@ k AS (INSERT INTO leadcat.company AS k (tenant, company, version, newest, catego
     attempts = excluded.attempts, begun = excluded.begun, question = excluded.question, scheduled = excluded.scheduled,
     scheduled_at = excluded.scheduled_at
   WHERE k.version = excluded.version - 1 RETURNING company)]]
-local COMPANY_TYPES = "bytea int8 bool int8 int8 bytea[] int8[] int8[] int4[] int8[] bool[] int8[] int8[] int8[] int8[] "
-  .. "int4[] int8[] bytea[] int8[] int8[]"
+local COMPANY_TYPES = "bytea int8 bool int8 int8 bytea[] int8[] int8[] int4[] int8[] bool[] int8[] int8[] int8[] "
+  .. "int8[] int4[] int8[] bytea[] int8[] int8[]"
 
 -- What comes with companies that were not read, but remembered: their events' ids, each with its company. Where one is known, by
 -- whatever its event has come to, nothing of its company is written.
@@ -206,6 +210,13 @@ h AS (INSERT INTO leadcat.change (tenant, place, made, entry, kind)
   FROM p CROSS JOIN unnest($1::int8[], $2::int8[], $3::text[], $4::bytea[]) WITH ORDINALITY
     AS h(made, entry, kind, company, part) WHERE h.company IN (SELECT company FROM k) RETURNING 1)]] }
 
+-- What is added to counters by day. It always comes with what was done, whose places it shares.
+local DAILY = { "bytea[] int4[] bytea[]", [[,
+d AS (INSERT INTO leadcat.daily_new (tenant, place, counted, more)
+  SELECT $TENANT::bytea, p.place + d.part, d.counted, d.more
+  FROM p CROSS JOIN unnest($1::bytea[], $2::int4[], $3::bytea[]) WITH ORDINALITY AS d(counted, more, company, part)
+  WHERE d.company IN (SELECT company FROM k) RETURNING 1)]] }
+
 -- What is noted of a company's event is written with its company, and so is the mark of that event.
 local MARKS = { "bytea[] bytea[] int8[] bytea[] bytea[]", [[,
 m AS (INSERT INTO leadcat.mark (tenant, event_id, written, record)
@@ -230,7 +241,7 @@ c AS (INSERT INTO leadcat.cursor AS c (tenant, name, text) SELECT $TENANT::bytea
 
 local PARTS = {
   { "entries", ENTRIES }, { "questions", QUESTIONS }, { "unchanged", UNCHANGED },
-  { "changes", CHANGES }, { "marks", MARKS }, { "limits", LIMITS }, { "cursor", CURSOR },
+  { "changes", CHANGES }, { "daily", DAILY }, { "marks", MARKS }, { "limits", LIMITS }, { "cursor", CURSOR },
 }
 
 -- What may not be is an error, with a text that says so, as no number can be made of it: then nothing is written.
@@ -415,7 +426,10 @@ o AS MATERIALIZED (SELECT e.entry, e.status, e.written < $2::int8 OR e.entry <= 
 d AS MATERIALIZED (SELECT entry FROM o WHERE is_old AND status NOT IN (0, 9, 13, 18) AND NOT EXISTS
   (SELECT 1 FROM leadcat.question q WHERE q.tenant = $1::bytea AND q.entry = o.entry AND q.state = 0)),
 q AS (DELETE FROM leadcat.question q USING d WHERE q.tenant = $1::bytea AND q.entry = d.entry RETURNING 1),
-e AS (DELETE FROM leadcat.entry e USING d WHERE e.tenant = $1::bytea AND e.entry = d.entry RETURNING 1),
+e AS (DELETE FROM leadcat.entry e USING d WHERE e.tenant = $1::bytea AND e.entry = d.entry RETURNING e.written),
+r AS (INSERT INTO leadcat.daily_head AS r (tenant, since, removed)
+  SELECT $1::bytea, 0, max(written) / 86400000000 FROM e HAVING count(*) > 0
+  ON CONFLICT (tenant) DO UPDATE SET removed = greatest(r.removed, excluded.removed) RETURNING 1),
 c AS MATERIALIZED (SELECT max(number) AS number FROM (SELECT number, made, entry FROM leadcat.change
   WHERE tenant = $1::bytea AND number IS NOT NULL ORDER BY number LIMIT 8 * $5::int8) c
   WHERE made <= (SELECT max(entry) FROM d) OR made < entry + 1024 AND entry IN (SELECT entry FROM d)),

@@ -110,6 +110,10 @@ function upkeep:trim(tenant, age, count, now, from, what)
         break
       end
     end
+    rows, message, code = self:fold_daily(tenant, now)
+    if not rows then
+      return nil, message, code
+    end
   end
   rows, message, code = self:insist(statements["trim_" .. LOGS[what]],
     { tenant, limit_of(self, age, now, newest), count, from, STEP }, what)

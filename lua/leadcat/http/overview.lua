@@ -1,0 +1,22 @@
+--- The routes that tell how the rules fare: for programs, and as a page. Handlers are called as `http.lua` says.
+
+local api = require "leadcat.http.api"
+local json = require "leadcat.util.json"
+local response = require "leadcat.http.response"
+
+local must = response.must
+
+local overview = {}
+
+--- How the rules fare, for programs.
+function overview.health(context)
+  local query = api.query(context, api.PARAMETERS.health, tostring)
+  local health = must(context.engine:health { rule = query.rule, days = query.days, language = context.language })
+  json.array(health.rules)
+  for _, rule in ipairs(health.rules) do
+    json.array(rule.days)
+  end
+  return response.json(200, health)
+end
+
+return overview
