@@ -2,15 +2,12 @@
 // has a server and a store of its own. BUILD is the build directory; pictures of all pages go to SCREENSHOTS.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { NARROW, focused, inaccessible, invalid, listen, press, visitor } from "./stage.mjs";
+import { as, demo } from "./demo.mjs";
+import { NARROW, focused, inaccessible, invalid, press } from "./stage.mjs";
 
-const site = visitor();
+const { site, served, api } = demo();
 
 // Words on the screen, by language.
 const WORDS = {
@@ -39,59 +36,6 @@ const WORDS = {
 };
 
 const COMPANY = "Larkspindle Events"; // a Lead
-
-// The server ---------------------------------------------------------------------------------------------------------
-
-async function freePort() {
-  const server = createServer(), port = await listen(server);
-  await new Promise((resolve) => { server.close(resolve); });
-  return port;
-}
-
-async function answers(origin) {
-  for (let i = 0; i < 200; i += 1) {
-    try {
-      return await fetch(`${origin}/leadcat/health`);
-    } catch {
-      await new Promise((resolve) => { setTimeout(resolve, 50); });
-    }
-  }
-  throw new Error("nginx does not answer");
-}
-
-// Runs `use` with a server that has just been made.
-async function served(use) {
-  const directory = mkdtempSync(join(tmpdir(), "leadcat-"));
-  const port = await freePort();
-  const nginx = spawn("sh", ["lua/leadcat/demo/serve.sh", process.env.LUA ?? "lua5.4"], {
-    env: { ...process.env, PORT: port, DIRECTORY: directory }, stdio: ["ignore", "ignore", "ignore"],
-  });
-  const ended = new Promise((resolve) => { nginx.on("exit", resolve); });
-  try {
-    site.origin = `http://127.0.0.1:${port}`;
-    await answers(site.origin);
-    await use();
-  } finally {
-    nginx.kill("SIGTERM");
-    await ended;
-    rmSync(directory, { recursive: true });
-  }
-}
-
-// Settings of a browser in which somebody has signed in.
-function as(user, language, more = {}) {
-  const cookies = Object.entries({ leadcat_user: user, leadcat_language: language })
-    .filter(([, value]) => value)
-    .map(([name, value]) => ({ name, value, domain: "127.0.0.1", path: "/", expires: -1, httpOnly: true, secure: false,
-      sameSite: "Lax" }));
-  return { ...more, storageState: { cookies, origins: [] } };
-}
-
-// What the API says to a user.
-async function api(user, path) {
-  const response = await fetch(`${site.origin}/leadcat/api/${path}`, { headers: { Cookie: `leadcat_user=${user}` } });
-  return response.json();
-}
 
 async function category(company = COMPANY) {
   const [newest] = (await api("admin", `history?company=${encodeURIComponent(company)}&limit=100`))
@@ -374,7 +318,7 @@ test("what was done is found by filters, and its rules by a link, without JavaSc
     }
   }, as("sales", "en"));
   await site.open("/leadcat/history", async (page) => {
-    await page.getByText("Filter", { exact: true }).click();
+    await page.getByText("More filters", { exact: true }).click();
     await page.getByLabel("Company").fill(COMPANY);
     await page.getByLabel("Status").selectOption("Updated");
     await button(page, "Apply filters").click();
@@ -409,6 +353,8 @@ test("every page is valid and accessible, light, dark and narrow", () => served(
     "sign-in": ["/demo"], demo: ["/demo", "sales"], company: [`/demo/company?id=${encodeURIComponent(COMPANY)}`, "sales"],
     settings: ["/leadcat/settings", "admin"], forbidden: ["/leadcat/settings", "sales"],
     inbox: ["/leadcat/confirmations", "sales"], question: [`/leadcat/confirmations/${question.id}`, "sales"],
+    why: [`/leadcat/why?company=${encodeURIComponent(COMPANY)}`, "sales"],
+    panel: [`/leadcat/companies/${encodeURIComponent(COMPANY)}/panel`, "sales"],
     history: ["/leadcat/history", "admin"], revision: ["/leadcat/history/revisions/1", "admin"],
     filtered: ["/leadcat/history?actor=sales&status=updated", "sales"], missing: [`/leadcat/confirmations/${"0".repeat(32)}`, "sales"],
   };

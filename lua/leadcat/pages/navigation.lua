@@ -15,6 +15,7 @@ local navigation = {}
 navigation.PAGES = {
   { path = "/confirmations", word = "inbox.title", permission = "view" },
   { path = "/history", word = "history.title", permission = "view" },
+  { path = "/why", word = "why.title", permission = "view" },
   { path = "/settings", word = "settings.title", permission = "configure" },
   { path = "/versions", word = "versions.title", permission = "view" },
 }
