@@ -162,7 +162,8 @@ function worlds.recall(self, tenant, keys, guesses)
     return nil
   end
   local found = { companies = {}, entries = {}, unchanged = {}, questions = {}, seen = {}, cursors = {},
-    by_company = {}, limits = {}, limit_versions = {}, now = self.offset + core.uptime(), cluster = self.cluster, is_recalled = true }
+    by_company = {}, limits = {}, limit_versions = {},
+    now = self.offset + core.uptime(), cluster = self.cluster, is_recalled = true }
   for i, text in ipairs(keys.companies) do
     local company, record = self.memory:recall(tenant, text)
     if company and (company.applying ~= nil) ~= (keys.entries ~= nil) or not company and not guesses then
