@@ -48,6 +48,10 @@ function bench.insert()
   ngx.print(inserted)
 end
 
+function bench.stats()
+  return engine._store:stats(true).shared
+end
+
 function bench.page()
   ngx.print((decide("sale_won", 4)))
 end

@@ -387,6 +387,7 @@ static int walk(lua_State *L) {
  *   entries, unchanged, questions, limits   packed records
  *   seen       {id, entry, or mark: a packed one}
  *   cursors    {name, text}
+ *   is_recalled  it may be otherwise: events that come to nothing are not marked
  * and `effects` has what is new or changed: companies (with their `place` in the list), entries, unchanged, questions and limits, each with its
  * `record` and what the database has in columns, `changes`, in order: what was done; and `daily`,
  * {counted, more, company}: what is added to counters by day. */
@@ -406,6 +407,8 @@ static int l_walk(lua_State *L) {
   for (int i = 1; i <= count; i++)
     lua_pushvalue(L, i);
   int failed = lua_pcall(L, count, LUA_MULTRET, 0);
+  if (l_boolean_field(L, WORLD, "is_recalled"))
+    lc_scratch_drop_marks(l_check_store(L, 1)->store);
   lc_scratch_end(l_check_store(L, 1)->store);
   if (collects)
     lua_gc(L, LUA_GCRESTART, 0);

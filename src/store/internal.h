@@ -50,6 +50,7 @@ struct lc_store {
   bool shared, moves;    /* as of lc_store_options */
   MDB_txn *scratch;      /* the world in memory that stands for the journal (scratch.h); NULL: there is none */
   lc_key scratch_tenant; /* whose it is */
+  size_t scratch_marks;  /* how many marks waited when it began */
 };
 
 /* ---- from keys.c ----------------------------------------------------------------------- */

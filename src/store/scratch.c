@@ -32,6 +32,7 @@ lc_status lc_scratch_begin(lc_store *store, lc_text tenant, uint64_t last, lc_er
     return status;
   store->scratch = txn;
   store->scratch_tenant = lc_key_of(tenant);
+  store->scratch_marks = lc_pending_count(store->pending);
   status = fail(store, put_last(store, last), error);
   if (status != LC_OK)
     lc_scratch_end(store);
@@ -255,6 +256,11 @@ bool lc_scratch_find_mark(const lc_store *store, lc_text tenant, lc_text event_i
 
 double lc_scratch_marks_age(const lc_store *store) {
   return lc_pending_count(store->pending) == 0 ? -1 : lc_uptime() - lc_pending_since(store->pending);
+}
+
+void lc_scratch_drop_marks(lc_store *store) {
+  if (lc_pending_count(store->pending) > store->scratch_marks)
+    lc_pending_cut(store->pending, store->scratch_marks);
 }
 
 lc_status lc_scratch_keep_mark(lc_store *store, lc_text tenant, lc_text event_id, lc_text mark, lc_error *error) {

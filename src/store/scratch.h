@@ -69,6 +69,9 @@ bool lc_scratch_find_mark(const lc_store *store, lc_text tenant, lc_text event_i
 /* How long the oldest has been waiting, in seconds; below 0: none is. */
 double lc_scratch_marks_age(const lc_store *store);
 
+/* Drops the marks that have come since the world began: what came to nothing there may be otherwise. */
+void lc_scratch_drop_marks(lc_store *store);
+
 /* Has a mark wait (again). */
 lc_status lc_scratch_keep_mark(lc_store *store, lc_text tenant, lc_text event_id, lc_text mark, lc_error *error);
 

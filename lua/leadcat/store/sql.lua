@@ -12,6 +12,7 @@ local core = require "leadcat.core"
 local deliveries = require "leadcat.store.sql.deliveries"
 local events = require "leadcat.store.sql.events"
 local lease = require "leadcat.store.sql.lease"
+local memory = require "leadcat.store.sql.memory"
 local pg = require "leadcat.store.pg"
 local reading = require "leadcat.store.sql.reading"
 local rules = require "leadcat.store.sql.rules"
@@ -24,6 +25,9 @@ local sql = {}
 ---@class leadcat.sql.Store: leadcat.Store
 ---@field core leadcat.Store the node's own, for rules and for deciding
 ---@field owner integer tells whose a claim is
+---@field memory leadcat.sql.Memory companies' rows as they were last
+---@field place integer where this process's new entries begin in a millisecond, below 1024
+---@field given? integer the last number that it has given
 ---@field lease leadcat.sql.Lease says which process of the node looks for rules
 ---@field writers? leadcat.sql.Writers in nginx
 ---@field is_reached boolean whether the primary has answered the last statement; else `trouble` says why not
@@ -50,7 +54,7 @@ local OVERTAKEN = { ["40001"] = true, ["40P01"] = true, ["23505"] = true } -- no
 
 local function code_of(code, problem)
   local sqlstate = problem and problem.sqlstate
-  if code == "failed" and OVERTAKEN[sqlstate] then
+  if code == "failed" and OVERTAKEN[sqlstate] or code == "overtaken" then
     return "overtaken"
   end
   return sqlstate == "53100" and "full" or code == "failed" and "io" or "unavailable"
@@ -63,13 +67,14 @@ end
 ---@param writes? boolean
 ---@param further? table[] more statements `{statement, params}` of the same transaction and round trip
 ---@param timeout? number seconds
+---@param sessions? integer it is `overtaken`, and not sent, once more sessions than these were opened
 ---@return leadcat.pg.Result? rows, string? message, string? code, leadcat.pg.Problem? problem
-function Store:run(statement, params, writes, further, timeout)
+function Store:run(statement, params, writes, further, timeout, sessions)
   if not self.core then
     error("the engine is closed", 3)
   end
   local begun = core.uptime()
-  local rows, message, code, problem, was_sent = self.database:run(statement, params, timeout, further)
+  local rows, message, code, problem, was_sent = self.database:run(statement, params, timeout, further, sessions)
   self.is_reached, self.trouble = code ~= "unavailable", code == "unavailable" and message or nil
   if not rows then
     local is_unknown = writes and was_sent and code == "unavailable" and (not problem or problem.severity == "WARNING")
@@ -122,6 +127,11 @@ end
 
 function Store:milliseconds(now)
   return math.floor(self:time(now) * 1000)
+end
+
+--- Has new entries begin elsewhere in a millisecond: somebody else has given the same numbers.
+function Store:take_place()
+  self.place, self.given = (self.place + 1 + math.floor(self.owner / 1024) % 1023) % 1024, nil
 end
 
 -- The node's own store -----------------------------------------------------------------------------------------------
@@ -356,7 +366,7 @@ function sql.new(options)
       seconds) options.sleep(seconds) end,
     trusts_now = options.trusts_now, commits = 0, seconds = 0, slowest = 0, polls_at = 0, committed_at = core.uptime(),
     is_reached = false, unknown = 0, overtaken = 0, apart = 0, polled_at = core.uptime(),
-    lease = lease.new(options.path, random + 1),
+    lease = lease.new(options.path, random + 1), memory = memory.new(), place = random % 1024,
   }, Store)
   local ok, message, code = prepare(store, options)
   if not ok then

@@ -152,13 +152,17 @@ end
 ---@param values? any[]
 ---@param timeout? number
 ---@param further? table[] more statements `{statement, values}` of the same transaction, in the same round trip
----@return leadcat.pg.Result? result of the statement, string? message, "unavailable"|"failed"|nil code, leadcat.pg.Problem? problem
+---@param sessions? integer `overtaken`, and nothing is sent, once more than these were opened (`pool.sessions`)
+---@return leadcat.pg.Result? result of the statement, string? message, "unavailable"|"failed"|"overtaken"|nil code, leadcat.pg.Problem? problem
 ---@return boolean? was_sent
-function Pool:run(statement, values, timeout, further)
+function Pool:run(statement, values, timeout, further, sessions)
   local encoded = statements.encode(statement, values or {}, 2) -- before there is a session that an error would lose
   local taken, reason, unavailable, last = self:acquire()
   if not taken then
     return nil, reason, unavailable, last
+  elseif sessions and sessions ~= self.sessions then
+    self:release(taken)
+    return nil, "there are new sessions: it may be another database", "overtaken"
   end
   local result, message, code, problem
   if further and further[1] then

@@ -142,6 +142,33 @@ local function count_left(list, results, at_first, how)
   return left
 end
 
+-- Whether what is remembered of companies will do for these events: each has one that no other one has, and nothing else is
+-- moved or looked at.
+local function may_recall(list, results, keys, how)
+  if keys.changes or how.cursor or how.beside or how.overlay or how.digest or how.foresee then
+    return false
+  end
+  local open, ids = 0, 0
+  for i, event in ipairs(list) do
+    if is_open(results[i]) then
+      open, ids = open + 1, ids + (rawget(event, "id") ~= nil and 1 or 0)
+    end
+  end
+  return open == #keys.companies and ids == #keys.ids, not how.keeps_companies
+end
+
+-- The companies of events that were open before, other than those that were written.
+local function unwritten(list, before, written)
+  local companies = {}
+  for i, event in ipairs(list) do
+    local company = keys_of(event)
+    if company and is_open(before[i]) and not written[company] then
+      companies[company] = true
+    end
+  end
+  return companies
+end
+
 -- Marks of events that came to nothing wait a moment for a commit that takes them along.
 local LONGEST = 3 -- seconds
 
@@ -154,25 +181,29 @@ local function handle(self, tenant, list, results, now, how)
     plain.beside = nil
   end
   local before, at_first, again, tries = copy(results), copy(results), false, 0
-  local function try_again(overtaken)
+  local function try_again(overtaken, was_recalled)
     local any, ids = put_back(list, results, before, overtaken)
-    forget_marks(self, tenant, ids)
+    if not was_recalled then -- then there are none
+      forget_marks(self, tenant, ids)
+    end
     return any
   end
   local answer, message, code = world.change(self, tenant, {
     method = "handle", fence = true, cursor = how.cursor, beside = how.beside,
     keys = function() return keys_of_open(list, before, how) end,
-    before = function()
+    before = function(was_recalled)
       tries = tries + 1
       if tries > 1 then
-        try_again()
+        try_again(nil, was_recalled)
       end
     end,
+    recalls = function(keys) return may_recall(list, before, keys, how) end,
+    unproven = function(written) return unwritten(list, before, written) end,
     arguments = function(found) return list, results, world.now(self, now, found), plain end,
     is_done = function(answer) return answer[2] == true end,
-    undo = function(overtaken)
+    undo = function(overtaken, was_recalled)
       again = true
-      return try_again(overtaken)
+      return try_again(overtaken, was_recalled)
     end,
   })
   if answer and not answer.wrote and tells_of_the_past(results, at_first) then
@@ -184,7 +215,7 @@ local function handle(self, tenant, list, results, now, how)
     put_back(list, results, code == "apart" and before or at_first) -- some may be written already
     return nil, message, code
   end
-  if again then
+  if again and answer[1] then
     answer[1] = count_left(list, results, at_first, how)
   end
   self.marked_at = now
@@ -269,8 +300,13 @@ function events:write(tenant, items, now, claim, cursor, beside)
   }))
 end
 
+-- Whether all items are of companies of their own.
+local function are_apart(items, keys)
+  return #items == #keys.companies
+end
+
 -- A method that writes items of companies.
-local function writes(method, with_entries, with_now)
+local function writes(method, with_entries, with_now, recalls)
   return function(self, tenant, items, now)
     check_items(items)
     return results_of(world.change(self, tenant, {
@@ -278,6 +314,7 @@ local function writes(method, with_entries, with_now)
       keys = function()
         return { companies = companies_of(items), entries = with_entries and numbers_of(items) or nil }
       end,
+      recalls = recalls and function(keys) return are_apart(items, keys) end or nil,
       arguments = function(found)
         if with_now then
           return items, world.now(self, now, found)
@@ -288,7 +325,7 @@ local function writes(method, with_entries, with_now)
   end
 end
 
-events.finish = writes("finish", true, true)
+events.finish = writes("finish", true, true, true)
 events.end_scheduled = writes("end_scheduled", true, true)
 
 function events:add_unchanged(tenant, items, now)

@@ -137,9 +137,13 @@ local function look(self, anew)
     done, message, code = mirror(self, meta, counter)
   end
   if done and self.cluster ~= meta.cluster then
+    self:take_marks() -- they are of another database
     done, message, code = self:take_identity()
   end
   if done then
+    if self.sessions ~= sessions or not fits then
+      self.memory:clear()
+    end
     self.counter, self.cluster, self.polled_at, self.sessions = meta.configs, meta.cluster, core.uptime(), sessions
   end
   return done, message, code

@@ -53,38 +53,59 @@ UPDATE leadcat.meta SET value = value + 1 WHERE name = 'configs' AND (SELECT cou
 
 -- What is read before something is decided ---------------------------------------------------------------------------
 
+-- A company's row in numbers, in the order of store/sql/worlds.lua. $CLOCK: ms that the clock is ahead.
+local ROW = [[ARRAY[version, newest, category, changed, is_integer::int4, applying, owner,
+  deadline - ]] .. MS .. [[ - $CLOCK, retry_at - ]] .. MS .. [[ - $CLOCK, attempts, begun, scheduled,
+  scheduled_at]::int8[] ]]
+
+-- The row of a table with this key, found in the order of the one index that begins with the tenant and the key: whenever a
+-- plan is made, and be it while the tables are empty, no other index will do without sorting. Where there is none, it is the next.
+local function row_of(columns, log, key, value)
+  return ("(SELECT %s FROM leadcat.%s o WHERE o.tenant = $1::bytea AND o.%s >= %s ORDER BY o.%s LIMIT 1)"):format(
+    columns, log, key, value, key)
+end
+
+-- Rows of the entries of a company `k`, in the order of the index that has them.
+local function entries_of(columns, condition, order)
+  return ([[(SELECT %s FROM leadcat.entry e WHERE e.tenant = $1::bytea AND e.company >= k.company
+  AND e.company <= k.company AND %s ORDER BY e.company%s, e.entry%s]]):format(columns, condition, order, order)
+end
+
 -- $1 tenant, $2 companies, $3 event ids, $4 entries, $5 questions, $6 whether earlier changes count, $7 cursor, $8 ms
 -- that the clock is ahead. Rows: what they are, a key, a record, numbers. Companies of the entries are there, too.
-local LOOK = { "bytea bytea[] bytea[] int8[] bytea[] bool bytea int8", [[
-WITH n AS MATERIALIZED (SELECT company, record FROM leadcat.entry WHERE tenant = $1::bytea
-  AND entry = ANY ($4::int8[])),
+local LOOK = { "bytea bytea[] bytea[] int8[] bytea[] bool bytea int8", ([[
+WITH n AS MATERIALIZED (SELECT n.company, n.record FROM unnest($4::int8[]) AS w(entry)
+  CROSS JOIN LATERAL ]] .. row_of("entry, company, record", "entry", "entry", "w.entry") .. [[ n
+  WHERE n.entry = w.entry),
 k AS MATERIALIZED (SELECT * FROM leadcat.company WHERE tenant = $1::bytea
   AND company = ANY ($2::bytea[] || ARRAY(SELECT company FROM n)))
 SELECT 0::int4, NULL::bytea, NULL::bytea, ARRAY[(SELECT value FROM leadcat.meta WHERE name = 'configs'),
-  ]] .. US .. [[ + $8::int8 * 1000,
-  nextval('leadcat.entry_low'), (SELECT coalesce(max(revision), 0) FROM leadcat.config WHERE tenant = $1::bytea)]
-UNION ALL SELECT 1, company, question, ARRAY[version, newest, category, changed, is_integer::int4, applying, owner,
-  deadline - ]] .. MS .. [[ - $8::int8, retry_at - ]] .. MS .. [[ - $8::int8, attempts, begun, scheduled,
-    scheduled_at]::int8[] FROM k
+  ]] .. US .. [[ + $8::int8 * 1000, (SELECT coalesce(max(revision), 0) FROM leadcat.config WHERE tenant = $1::bytea),
+  (SELECT value FROM leadcat.meta WHERE name = 'cluster')]
+UNION ALL SELECT 1, company, question, $ROW FROM k
 UNION ALL SELECT 2, NULL, record, NULL FROM n
-UNION ALL SELECT 2, NULL, e.record, NULL FROM k CROSS JOIN LATERAL (SELECT record FROM leadcat.entry
-  WHERE tenant = $1::bytea AND entry = k.applying LIMIT 1) e
-UNION ALL SELECT 2, NULL, e.record, NULL FROM k CROSS JOIN LATERAL (SELECT record FROM leadcat.entry
-  WHERE tenant = $1::bytea AND entry = k.scheduled LIMIT 1) e
-UNION ALL SELECT 2, NULL, q.record, NULL FROM k CROSS JOIN LATERAL (SELECT e.record FROM leadcat.entry e
-  WHERE e.tenant = $1::bytea AND e.company = k.company AND e.status = 13 ORDER BY e.entry LIMIT 2) q
-    WHERE k.applying IS NOT NULL
-UNION ALL SELECT 2, NULL, c.record, NULL FROM k CROSS JOIN LATERAL (SELECT e.record FROM leadcat.entry e
-  WHERE e.tenant = $1::bytea AND e.company = k.company AND e.change > 0 ORDER BY e.entry DESC LIMIT 200) c
-    WHERE $6::bool
-UNION ALL SELECT 3, NULL, q.record, NULL FROM k CROSS JOIN LATERAL (SELECT record FROM leadcat.question
-  WHERE tenant = $1::bytea AND id = k.question LIMIT 1) q
-UNION ALL SELECT 3, NULL, record, NULL FROM leadcat.question WHERE tenant = $1::bytea AND id = ANY ($5::bytea[])
-UNION ALL SELECT 4, event_id, NULL, ARRAY[entry] FROM leadcat.entry WHERE tenant = $1::bytea
-  AND event_id = ANY ($3::bytea[])
-UNION ALL SELECT 5, event_id, record, NULL FROM leadcat.mark WHERE tenant = $1::bytea AND event_id = ANY ($3::bytea[])
+UNION ALL SELECT 2, NULL, e.record, NULL FROM k
+  CROSS JOIN LATERAL ]] .. row_of("entry, record", "entry", "entry", "k.applying") .. [[ e
+  WHERE k.applying IS NOT NULL AND e.entry = k.applying
+UNION ALL SELECT 2, NULL, e.record, NULL FROM k
+  CROSS JOIN LATERAL ]] .. row_of("entry, record", "entry", "entry", "k.scheduled") .. [[ e
+  WHERE k.scheduled IS NOT NULL AND e.entry = k.scheduled
+UNION ALL SELECT 2, NULL, q.record, NULL FROM k CROSS JOIN LATERAL ]] .. entries_of("e.record", "e.status = 13", "")
+  .. [[ LIMIT 2) q WHERE k.applying IS NOT NULL
+UNION ALL SELECT 2, NULL, c.record, NULL FROM k CROSS JOIN LATERAL ]] .. entries_of("e.record", "e.change > 0", " DESC")
+  .. [[ LIMIT 200) c WHERE $6::bool
+UNION ALL SELECT 3, NULL, q.record, NULL FROM k
+  CROSS JOIN LATERAL ]] .. row_of("id, record", "question", "id", "k.question") .. [[ q
+  WHERE k.question IS NOT NULL AND q.id = k.question
+UNION ALL SELECT 3, NULL, q.record, NULL FROM unnest($5::bytea[]) AS w(id)
+  CROSS JOIN LATERAL ]] .. row_of("id, record", "question", "id", "w.id") .. [[ q WHERE q.id = w.id
+UNION ALL SELECT 4, w.id, NULL, ARRAY[e.entry] FROM unnest($3::bytea[]) AS w(id)
+  CROSS JOIN LATERAL ]] .. row_of("event_id, entry", "entry", "event_id", "w.id") .. [[ e WHERE e.event_id = w.id
+UNION ALL SELECT 5, w.id, m.record, NULL FROM unnest($3::bytea[]) AS w(id)
+  CROSS JOIN LATERAL ]] .. row_of("event_id, record", "mark", "event_id", "w.id") .. [[ m WHERE m.event_id = w.id
 UNION ALL SELECT 6, name, text, NULL FROM leadcat.cursor WHERE tenant = $1::bytea AND name = $7::bytea
-UNION ALL SELECT 9, rule, record, ARRAY[version] FROM leadcat.brake WHERE tenant = $1::bytea]] }
+UNION ALL SELECT 9, rule, record, ARRAY[version] FROM leadcat.brake WHERE tenant = $1::bytea]]):gsub("%$ROW",
+  (ROW:gsub("%$CLOCK", "$8::int8"))) }
 statement("look", LOOK[1], LOOK[2])
 
 --- The same with the categories of companies that a CRM keeps in this database (store/sql/theirs.lua).
@@ -107,31 +128,48 @@ statement("barrier", "", "SELECT pg_logical_emit_message(true, 'leadcat', '')::t
 
 -- What is written ----------------------------------------------------------------------------------------------------
 
--- Companies of a CRM come in at `$BEFORE`, `$FITS` and behind it.
+-- `f` has a row as long as the rules are the newest, and it is the database that was read. Companies of a CRM come in at
+-- `$BEFORE`, `$FITS` and behind it.
 local COMPANIES = [[
-WITH f AS MATERIALIZED (SELECT 1 WHERE $2::int8 IS NULL
-  OR $2::int8 = (SELECT coalesce(max(revision), 0) FROM leadcat.config WHERE tenant = $1::bytea)),$BEFORE
-i AS MATERIALIZED (SELECT * FROM unnest($5::bytea[], $6::int8[], $7::int8[], $8::int4[], $9::int8[], $10::bool[],
-  $11::int8[],
-    $12::int8[], $13::int8[], $14::int8[], $15::int4[], $16::int8[], $17::bytea[], $18::int8[], $19::int8[])
+WITH f AS MATERIALIZED (SELECT 1 WHERE $5::int8 = (SELECT value FROM leadcat.meta WHERE name = 'cluster')
+  AND ($2::int8 IS NULL
+    OR $2::int8 = (SELECT coalesce(max(revision), 0) FROM leadcat.config WHERE tenant = $1::bytea))),$BEFORE
+i AS MATERIALIZED (SELECT * FROM unnest($6::bytea[], $7::int8[], $8::int8[], $9::int4[], $10::int8[], $11::bool[],
+  $12::int8[], $13::int8[], $14::int8[], $15::int8[], $16::int4[], $17::int8[], $18::bytea[], $19::int8[], $20::int8[])
   AS i(company, version, newest, category, changed, is_integer, applying, owner, time_left, retry_in, attempts,
-    begun, question,
-    scheduled, scheduled_at)),
+    begun, question, scheduled, scheduled_at)),
 k AS (INSERT INTO leadcat.company AS k (tenant, company, version, newest, category, changed, is_integer, applying,
-  owner, deadline,
-    retry_at, attempts, begun, question, scheduled, scheduled_at)
+  owner, deadline, retry_at, attempts, begun, question, scheduled, scheduled_at)
   SELECT $1::bytea, company, version + 1, newest, category, changed, is_integer, applying, owner,
     ]] .. MS .. [[ + $4::int8 + time_left,
     ]] .. MS .. [[ + $4::int8 + retry_in, attempts, begun, question, scheduled, scheduled_at
   FROM (SELECT i.* FROM i, f $FITS ORDER BY company) i
   ON CONFLICT (tenant, company) DO UPDATE SET version = excluded.version, newest = excluded.newest,
-    category = excluded.category,
-    changed = excluded.changed, is_integer = excluded.is_integer, applying = excluded.applying, owner = excluded.owner,
-    deadline = excluded.deadline, retry_at = excluded.retry_at, attempts = excluded.attempts, begun = excluded.begun,
-    question = excluded.question, scheduled = excluded.scheduled, scheduled_at = excluded.scheduled_at
+    category = excluded.category, changed = excluded.changed, is_integer = excluded.is_integer,
+    applying = excluded.applying, owner = excluded.owner, deadline = excluded.deadline, retry_at = excluded.retry_at,
+    attempts = excluded.attempts, begun = excluded.begun, question = excluded.question, scheduled = excluded.scheduled,
+    scheduled_at = excluded.scheduled_at
   WHERE k.version = excluded.version - 1 RETURNING company)]]
-local COMPANY_TYPES = "bytea int8 bool int8 bytea[] int8[] int8[] int4[] int8[] bool[] int8[] int8[] int8[] int8[] "
-  .. "int4[] int8[] bytea[] int8[] int8[]"
+local COMPANY_TYPES = "bytea int8 bool int8 int8 bytea[] int8[] int8[] int4[] int8[] bool[] int8[] int8[] int8[] "
+  .. "int8[] int4[] int8[] bytea[] int8[] int8[]"
+
+-- What comes with companies that were not read, but remembered: their events' ids, each with its company. Where one is known, by
+-- whatever its event has come to, nothing of its company is written.
+local RECALLED = {
+  types = "bytea[] bytea[]",
+  before = [[
+
+s AS MATERIALIZED (SELECT s.company FROM unnest($21::bytea[], $22::bytea[]) AS s(id, company)
+  WHERE ]] .. row_of("event_id", "entry", "event_id", "s.id") .. [[ = s.id
+    OR ]] .. row_of("event_id", "mark", "event_id", "s.id") .. [[ = s.id),]],
+  fits = "WHERE i.company NOT IN (SELECT company FROM s)",
+  -- The rows behind the first one: those of the companies of which nothing was written, as they are.
+  rows = [[, ARRAY[(SELECT value FROM leadcat.meta WHERE name = 'configs'), ]] .. US .. [[ + $4::int8 * 1000]::int8[],
+  NULL::bytea, NULL::bytea
+UNION ALL SELECT NULL, NULL, NULL, ]] .. ROW:gsub("%$CLOCK", "$4::int8") .. [[, company, question
+  FROM f CROSS JOIN leadcat.company WHERE tenant = $1::bytea
+    AND company = ANY (ARRAY(SELECT company FROM i WHERE company NOT IN (SELECT company FROM k)))]],
+}
 
 -- A new entry has a status below 100; one that is there already comes with 100 more, so that neither can be taken for
 -- the other: where a number is taken, or the entry is gone, it is an error.
@@ -186,7 +224,8 @@ m AS (INSERT INTO leadcat.mark (tenant, event_id, written, record)
     AS m(tenant, event_id, written, record, company)$ONLY ON CONFLICT DO NOTHING RETURNING 1)]] }
 local ONLY = [[
 
-  WHERE tenant <> $TENANT::bytea OR company NOT IN (SELECT company FROM i) OR company IN (SELECT company FROM k)]]
+  WHERE EXISTS (SELECT 1 FROM f)
+    AND (tenant <> $TENANT::bytea OR company NOT IN (SELECT company FROM i) OR company IN (SELECT company FROM k))]]
 
 -- Each is compared and set, and all else that was decided by it goes with it (`$3`).
 local LIMITS = { "bytea[] int8[] bytea[]", [[,
@@ -213,14 +252,16 @@ end
 local known = {}
 
 --- The statement that writes these parts: `$1` the tenant, `$2` the revision of the rules by which all was decided,
--- or nothing, `$3` whether it is all or nothing, `$4` ms that the clock is ahead; companies; then the parts in their
--- order. Its row: the companies that were written, and how often the rules were still the newest (0 or 1).
+-- or nothing, `$3` whether it is all or nothing, `$4` ms that the clock is ahead, `$5` the database's id; companies; then the
+-- parts in their order. Its row: the companies that were written, and how often it was the database, and the rules were
+-- still the newest (0 or 1). With `recalled` companies it has the counter and the clock as well, and rows of companies that
+-- are otherwise follow.
 ---@param has table<string, any> the names of the parts
 ---@param theirs? leadcat.sql.Theirs where a CRM's companies are changed, too: its parameters come behind those of companies
 ---@return table statement
 ---@return string[] parts in the order of their parameters
 function statements.put(has, theirs)
-  local names = {}
+  local names = { has.recalled and "recalled" }
   for _, part in ipairs(PARTS) do
     names[#names + 1] = has[part[1]] and part[1] or nil
   end
@@ -229,13 +270,12 @@ function statements.put(has, theirs)
   if made[key] then
     return made[key], names
   end
-  local text = COMPANIES:gsub("%$(%u+)", {
-    BEFORE = theirs and theirs.before or "", FITS = theirs and theirs.fits or "",
-  })
-  local types = COMPANY_TYPES
+  local beside = theirs or has.recalled and RECALLED or { before = "", fits = "" }
+  local text = COMPANIES:gsub("%$(%u+)", { BEFORE = beside.before, FITS = beside.fits })
+  local types = COMPANY_TYPES .. " " .. (beside.types or "")
   local checks = { unless_error("NOT $3::bool OR (SELECT count(*) FROM k) = (SELECT count(*) FROM i)", "overtaken") }
   if theirs then
-    text, types = text .. theirs.behind, types .. " " .. theirs.types
+    text = text .. theirs.behind
     checks[2] = unless_error(theirs.check, "missed")
   end
   local function raise(part)
@@ -255,7 +295,7 @@ function statements.put(has, theirs)
   end
   local name = (theirs and theirs.name .. "_" or "") .. "change" .. (key ~= "" and "_" or "") .. key
   statement(name, types, text .. "\nSELECT ARRAY(SELECT company FROM k), (SELECT count(*) FROM f), "
-    .. table.concat(checks, ", "))
+    .. table.concat(checks, " + ") .. (has.recalled and RECALLED.rows or ""))
   made[key] = statements[name]
   return made[key], names
 end

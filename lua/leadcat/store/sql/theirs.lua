@@ -38,7 +38,7 @@ local theirs = {}
 ---@field text_of fun(id: integer): string?
 
 -- Where the first changes' parameters begin: companies, from, to.
-local FIRST = 20
+local FIRST = 21
 
 -- `$TABLE`, `$ID`, `$CATEGORY`, `$SET`, and the columns' types.
 local LOOK = [[
@@ -231,8 +231,8 @@ local function try_out(store, made_of)
   local rows, message = store:run(made_of.look_at, { "", none, none, none, none, false, nil, 0 })
   if rows then
     local put = statements.put({}, made_of)
-    local params = { "", -1, false, 0, n = FIRST + 2 }
-    for i = 5, FIRST + 2 do
+    local params = { "", -1, false, 0, store.cluster, n = FIRST + 2 }
+    for i = 6, FIRST + 2 do
       params[i] = none
     end
     rows, message = store:run(put, params)
