@@ -58,6 +58,7 @@ local ROUTES = {
   ["/settings"] = { page = true, GET = { settings.page }, POST = { settings.save } },
   ["/versions"] = { page = true, GET = { versions.index, "view" } },
   ["/confirmations"] = { page = true, GET = { pages.inbox, "view" } },
+  ["/overview"] = { page = true, GET = { overview.page, "view" } },
   ["/history"] = { page = true, GET = { history.page, "view" } },
   ["/history/undo"] = { page = true, GET = { undoing.preview, "undo" }, POST = { undoing.all, "undo" } },
   ["/history.csv"] = { page = true, GET = { history.csv, "view" } },

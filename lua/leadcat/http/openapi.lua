@@ -146,6 +146,7 @@ local PAGES = {
   ["POST /versions/{id}"] = "Goes back to it.",
   ["GET /confirmations"] = "The inbox.",
   ["GET /confirmations/{id}"] = "The dialog of a question.",
+  ["GET /overview"] = "How the rules fare, and how companies were moved, over time; `days` says of how many days.",
   ["GET /history"] = "The journal.",
   ["GET /history.csv"] = "The same as a file.",
   ["GET /history/revisions/{id}"] = "Who saved a version of the rules, and what that changed.",
