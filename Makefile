@@ -25,6 +25,7 @@ LUADIR  ?= $(PREFIX)/share/lua/$(LUA_VERSION)
 LIBDIR  ?= $(PREFIX)/lib/lua/$(LUA_VERSION)
 BINDIR  ?= $(PREFIX)/bin
 DATADIR ?= $(PREFIX)/share
+ZSHDIR  ?= $(DATADIR)/zsh/site-functions
 PORT    ?= 8080
 
 # pkg_config WHAT, NAME ...: what pkg-config says of the first of these that it knows.
@@ -131,7 +132,9 @@ core: # for luarocks: the core for the Lua whose headers are in LUA_INCDIR
 
 CORE        ?= $(if $(filter $(KINDS),$(KIND)),$(BUILD)/$(KIND)/leadcat/core.so,known)
 MAN         := $(DATADIR)/man/man1/leadcat.1
-COMPLETIONS := $(addprefix $(DATADIR)/,bash-completion/completions/leadcat zsh/site-functions/_leadcat fish/vendor_completions.d/leadcat.fish)
+BASH        := $(DATADIR)/bash-completion/completions/leadcat
+ZSH         := $(ZSHDIR)/_leadcat
+FISH        := $(DATADIR)/fish/vendor_completions.d/leadcat.fish
 
 WORKS_WITH  := leadcat is for Lua 5.4, 5.3, 5.2 and LuaJIT
 
@@ -151,6 +154,12 @@ install: install-modules ## install leadcat for LUA (5.4, 5.3, 5.2, luajit) belo
 	  echo 'package.cpath = [[$(LIBDIR)/?.so;$(OPENRESTY:%=%/lualib/?.so;)]] .. package.cpath'; \
 	  sed -n '2p; $$p' lua/leadcat/bin/leadcat; } >$(BUILD)/leadcat
 	install -D -m 755 $(BUILD)/leadcat '$(DESTDIR)$(BINDIR)/leadcat'
+	@unset LUA_PATH_5_4 LUA_CPATH_5_4 LUA_PATH_5_3 LUA_CPATH_5_3 LUA_PATH_5_2 LUA_CPATH_5_2; \
+	export LUA_PATH='lua/?.lua;lua/?/init.lua;$(OPENRESTY:%=%/lualib/?.lua;);' LUA_CPATH='$(CORE:leadcat/core.so=?.so);$(OPENRESTY:%=%/lualib/?.so;);'; \
+	text() { $(LUA) lua/leadcat/bin/leadcat $$2 $$3 >$(BUILD)/text && install -D -m 644 $(BUILD)/text '$(DESTDIR)'"$$1"; }; \
+	if ! $(LUA) lua/leadcat/bin/leadcat --version >/dev/null 2>&1; then \
+	  echo "no man page and no completions, and the command will not run, before $(LUA) is there with lua-cjson and lua-argparse" >&2; \
+	else text '$(MAN)' manual && text '$(BASH)' completion bash && text '$(ZSH)' completion zsh && text '$(FISH)' completion fish; fi
 
 # Directories that every system has stay, and what is above PREFIX; of DESTDIR all that is empty goes.
 STAY := $(if $(DESTDIR),/,/|$(or $(patsubst %/,%,$(dir $(PREFIX))),/)|/usr|/usr/local|/usr/local/bin|/usr/local/lib|/usr/local/share|/usr/local/share/man)
@@ -158,8 +167,8 @@ STAY := $(STAY)$(if $(OPENRESTY),|$(OPENRESTY)|$(OPENRESTY)/bin|$(OPENRESTY)/sit
 
 uninstall: $(filter known,$(CORE)) ## remove what `make install` has installed with the same variables, and directories that are then empty
 	rm -rf '$(DESTDIR)$(LUADIR)/leadcat' '$(DESTDIR)$(LIBDIR)/leadcat'
-	@! grep -qsF '[[$(LUADIR)/?.lua;' '$(DESTDIR)$(BINDIR)/leadcat' || rm -f $(foreach file,$(BINDIR)/leadcat $(MAN) $(COMPLETIONS),'$(DESTDIR)$(file)')
-	@for dir in $(foreach dir,$(LUADIR) $(LIBDIR) $(BINDIR) $(patsubst %/,%,$(dir $(MAN) $(COMPLETIONS))),'$(dir)'); do \
+	@! grep -qsF '[[$(LUADIR)/?.lua;' '$(DESTDIR)$(BINDIR)/leadcat' || rm -f $(foreach file,$(BINDIR)/leadcat $(MAN) $(BASH) $(ZSH) $(FISH),'$(DESTDIR)$(file)')
+	@for dir in $(foreach dir,$(LUADIR) $(LIBDIR) $(BINDIR) $(patsubst %/,%,$(dir $(MAN) $(BASH) $(ZSH) $(FISH))),'$(dir)'); do \
 	  while case $$dir in $(STAY)) false ;; *) rmdir "$(DESTDIR)$$dir" 2>/dev/null ;; esac; do dir=$$(dirname "$$dir"); done; \
 	done
 

@@ -1,6 +1,6 @@
 # What checks the project: included by the Makefile, which says how it is built.
 
-.PHONY: doc c-tests schemas lint asan tsan valgrind fuzz bench count scale soak kill kill-outbox cluster patroni crm mutants faults
+.PHONY: doc c-tests schemas lint asan tsan valgrind fuzz bench count scale soak kill kill-outbox cluster patroni crm mutants faults deb-test
 
 # ---- tests in C --------------------------------------------------------------------------------
 
@@ -183,3 +183,8 @@ faults: all $(FAULT_SHIMS) ## failing calls, power failures, kills: nothing is l
 	@BUILD=$(BUILD) sh spec/support/with_lua.sh $(LUA) spec/faults/power.lua $(BUILD)/faults/record.so $(ROUNDS) $(SEED)
 	@$(MAKE) --no-print-directory -s kill ROUNDS=$(ROUNDS) SEED=$(SEED)
 	@BUILD=$(BUILD) sh spec/support/with_lua.sh $(LUA) spec/faults/disks.lua $(ROUNDS)
+
+deb-test: ## the Debian packages: lintian, then installed, used and removed in a chroot (root; debootstrap, once, from MIRROR)
+	@sh .ci/install ci
+	@$(MAKE) --no-print-directory -s deb
+	@sh spec/support/deb_chroot.sh $(DEB) $(BUILD)/chroot

@@ -3,6 +3,7 @@
 local argparse = require "argparse"
 local arguments = require "leadcat.cli.arguments"
 local backfill = require "leadcat.cli.backfill"
+local brake = require "leadcat.cli.brake"
 local changes = require "leadcat.cli.changes"
 local common = require "leadcat.cli.common"
 local companies = require "leadcat.cli.companies"
@@ -20,6 +21,7 @@ local protected = require "leadcat.util.protected"
 local questions = require "leadcat.cli.questions"
 local replay = require "leadcat.cli.replay"
 local shared = require "leadcat.cli.shared"
+local shell = require "leadcat.cli.shell"
 local simulate = require "leadcat.cli.simulate"
 local store = require "leadcat.cli.store"
 local worker = require "leadcat.cli.worker"
@@ -31,9 +33,10 @@ local INTERRUPTED = 130 -- the exit status: what shells give for a program that 
 -- In the order of the help.
 local COMMANDS = {
   configs.init, configs.config, store.check, inspect, replay, backfill, simulate, drift, explain,
-  questions.confirmations, questions.resolve, store.maintain, store.backup, store.compact, history.history,
-  history.undo, history.cancel, health.health, changes.changes, companies.move, companies.merge, companies.gone,
-  companies.forget, outbox.outbox, worker.worker, deliveries.deliveries, notices.notices, shared.shared,
+  questions.confirmations, questions.resolve, questions.assign, store.maintain, store.backup, store.compact,
+  history.history, history.undo, history.cancel, brake.held, brake.release, brake.drop, brake.trials, brake.make_real,
+  health.health, changes.changes, companies.move, companies.merge, companies.gone, companies.forget, outbox.outbox,
+  worker.worker, deliveries.deliveries, notices.notices, shared.shared, shell.completion, shell.manual,
 }
 
 local function print_version()
@@ -62,15 +65,16 @@ local function new_parser(choose)
   return parser
 end
 
--- The command that the words name, and its arguments; or nil and what is wrong.
+-- The command that the words name, its arguments, and the parser; or nil and what is wrong.
 local function parse(words)
   local chosen
-  local parsed, args = new_parser(function(command) chosen = command end):pparse(words)
+  local parser = new_parser(function(command) chosen = command end)
+  local parsed, args = parser:pparse(words)
   local problem = not parsed and args or chosen and chosen.problem and chosen.problem(args)
   if problem then
     return nil, problem
   end
-  return chosen, args
+  return chosen, args, parser
 end
 
 local function warn_of_usage(words, problem)
@@ -83,9 +87,9 @@ local function warn_of_usage(words, problem)
   return 2
 end
 
-local function run_command(command, args)
+local function run_command(command, args, parser)
   local function print_result(engine)
-    return common.print(args, command.run(args, engine))
+    return common.print(args, command.run(args, engine, parser))
   end
   local use = command.store
   if type(use) == "function" then
@@ -98,11 +102,11 @@ local function run_command(command, args)
 end
 
 local function run(words)
-  local command, args = parse(words)
+  local command, args, parser = parse(words)
   if not command then
     return warn_of_usage(words, args)
   end
-  local status = run_command(command, args)
+  local status = run_command(command, args, parser)
   local written, why = io.stdout:flush() -- fails on a full disk, where the output is cut short
   return written and status or common.warn("what was printed could not be written: %s", why) or 1
 end

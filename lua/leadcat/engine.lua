@@ -3,6 +3,7 @@
 -- administrator's side.
 
 local as_text = require "leadcat.util.as_text"
+local assign = require "leadcat.events.assign"
 local backfill = require "leadcat.past.backfill"
 local changes = require "leadcat.past.changes"
 local companies = require "leadcat.past.company"
@@ -26,6 +27,7 @@ local merged = require "leadcat.util.merged"
 local metrics = require "leadcat.operations.metrics"
 local notices = require "leadcat.operations.notices"
 local options_of = require "leadcat.util.options"
+local outlook = require "leadcat.rules.outlook"
 local platform = require "leadcat.util.platform"
 local protected = require "leadcat.util.protected"
 local question = require "leadcat.events.question"
@@ -86,7 +88,7 @@ Engine.config, Engine.check, Engine.save = settings.config, settings.check, sett
 Engine.revisions, Engine.revert = settings.revisions, settings.revert
 Engine.triggers = triggers.triggers
 Engine.handle, Engine.handle_many, Engine._report = handle.handle, handle.handle_many, handle.report
-Engine.explain, Engine.why = explain.explain, explain.why
+Engine.explain, Engine.why = explain.explain, outlook.why
 Engine.backfill = backfill.backfill
 Engine.drift, Engine.set_right = drift.drift, set_right.set_right
 Engine.cursor = cursor.cursor
@@ -96,7 +98,8 @@ Engine.undo, Engine.retry, Engine.cancel = undo.undo, undo.retry, later.cancel
 Engine.company_renamed, Engine.company_merged = companies.company_renamed, companies.company_merged
 Engine.company_deleted, Engine.forget = companies.company_deleted, forget.forget
 Engine.flush, Engine.metrics = metrics.flush, metrics.metrics
-Engine.propose, Engine.resolve = question.propose, question.resolve
+Engine.propose, Engine.resolve, Engine.assign = question.propose, question.resolve, assign.assign
+Engine._closed = question._closed
 Engine.confirmation, Engine.confirmations = question.confirmation, question.confirmations
 Engine.count_confirmations = question.count_confirmations
 Engine.view, Engine.render, Engine.company_name = question.view, question.render, question.company_name
@@ -111,8 +114,8 @@ Engine.maintain, Engine.sweep, Engine.probe, Engine.backup = upkeep.maintain, up
 
 -- What writes, whatever it is asked. Previews only read; where `undo` and `backfill` write, the store refuses it.
 local WRITES = {
-  "save", "revert", "handle", "handle_many", "retry", "cancel", "flush", "resolve", "recover", "maintain", "sweep",
-  "apply_pending", "retry_delivery", "drop_delivery", "retry_notices", "drop_notices", "make_real",
+  "save", "revert", "handle", "handle_many", "retry", "cancel", "flush", "resolve", "assign", "recover", "maintain",
+  "sweep", "apply_pending", "retry_delivery", "drop_delivery", "retry_notices", "drop_notices", "make_real",
   "release", "drop", "recount",
 }
 local HOOKS = { "guard", "updated", "awaiting_confirmation", "unchanged", "failed", "not_taken" }
@@ -258,13 +261,14 @@ end
 -- What an actor may do when the host has no `can`.
 local function may_by_default(actor, permission, subject)
   return permission == "view" or permission == "report" or actor.admin == true
-    or permission == "confirm" and confirmation.same_user(actor, subject.actor)
+    or (permission == "confirm" or permission == "assign") and subject ~= nil
+      and confirmation.same_user(actor, confirmation.owner(subject))
 end
 
 --- Whether the actor may. Without an actor it is the program itself, which may do everything.
 ---@param actor? leadcat.Actor
 ---@param permission "configure"|"undo"|"view"|"report"|"confirm"|"assign"|"release"|"forget"
----@param subject? table what it is about: an event, an entry, a confirmation, a revision; of the counters {metrics = true}; of `assign` {company, to?}; of `release` {rule} or an entry; of `forget` {company?, contact?, actor?}
+---@param subject? table what it is about: an event, an entry, a confirmation, a revision; of the counters {metrics = true}; of `assign` a confirmation, or {company, to?}; of everybody's questions, before there is one, {everyone = true}; of `release` {rule} or an entry; of `forget` {company?, contact?, actor?}
 ---@return boolean? allowed, string? message, string? code message: the host's words for a refusal; code `unavailable`: the host could not say
 function Engine:can(actor, permission, subject)
   self:_check_open()

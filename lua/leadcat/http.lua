@@ -1,26 +1,32 @@
 --- The routes, without a server: a plain request table goes in, a plain response table comes out. `resty.lua` is the
 -- adapter for nginx. This file decides who may call a route; `http/events.lua`, `http/api.lua`, `http/changes.lua`,
--- `http/companies.lua`, `http/pages.lua`, `http/settings.lua`, `http/versions.lua`, `http/history.lua`,
--- `http/undoing.lua`, `http/overview.lua`, `http/hooks.lua` and `http/openapi.lua` do what it does.
+-- `http/companies.lua`, `http/drift.lua`, `http/pages.lua`, `http/settings.lua`, `http/versions.lua`, `http/history.lua`,
+-- `http/undoing.lua`, `http/overview.lua`, `http/why.lua`, `http/panel.lua`, `http/hooks.lua` and `http/openapi.lua` do what
+-- it does.
 
 local as_text = require "leadcat.util.as_text"
 local api = require "leadcat.http.api"
 local assets = require "leadcat.http.assets"
 local changes = require "leadcat.http.changes"
 local companies = require "leadcat.http.companies"
+local drift = require "leadcat.http.drift"
 local events = require "leadcat.http.events"
 local history = require "leadcat.http.history"
+local held = require "leadcat.http.held"
 local hooks = require "leadcat.http.hooks"
 local openapi = require "leadcat.http.openapi"
 local options_of = require "leadcat.util.options"
 local overview = require "leadcat.http.overview"
 local pages = require "leadcat.http.pages"
+local panel = require "leadcat.http.panel"
 local protected = require "leadcat.util.protected"
 local request_of = require "leadcat.http.request"
 local response = require "leadcat.http.response"
 local settings = require "leadcat.http.settings"
+local trials = require "leadcat.http.trials"
 local undoing = require "leadcat.http.undoing"
 local versions = require "leadcat.http.versions"
+local why = require "leadcat.http.why"
 
 local fail = response.fail
 
@@ -33,6 +39,7 @@ local http = {}
 ---@field hooks? table<string, leadcat.webhook.Hook> webhooks, of leadcat.source.webhook, by the end of their address `/hooks/{name}`
 ---@field sign_in? string the address of the host's sign-in page, for who is not signed in any more
 ---@field navigation? boolean whether pages have links to each other; default true
+---@field users? fun(actor: leadcat.Actor, tenant: string): leadcat.Actor[]?, string? {id, name} of the users to whom questions may be given on pages; nil, message when they cannot be read. Without it, their ids are typed
 ---@field scheme? "http"|"https" by which browsers reach the site, also when a proxy ends TLS: origins must have it; default either
 
 ---@class leadcat.http.App
@@ -51,19 +58,23 @@ App.__index = App
 ---@field language string of pages and problems
 ---@field id? string from the path
 ---@field wants_page boolean whether a problem is shown as a page
+---@field panel? string id of the company in whose panel the page is, or the form was
 
 -- For each method: the handler, which returns a response or calls `response.fail`, and the permission that its caller
--- needs. `page`: for people. `open`: for everybody.
+-- needs. `page`: for people. `open`: for everybody. `panel`: it stands in a page of the host's.
 local ROUTES = {
   ["/settings"] = { page = true, GET = { settings.page }, POST = { settings.save } },
   ["/versions"] = { page = true, GET = { versions.index, "view" } },
-  ["/confirmations"] = { page = true, GET = { pages.inbox, "view" } },
+  ["/why"] = { page = true, GET = { why.page, "view" } },
+  ["/confirmations"] = { page = true, GET = { pages.inbox, "view" }, POST = { pages.several } },
+  ["/drift"] = { page = true, GET = { drift.page, "configure" }, POST = { drift.set_right, "configure" } },
+  ["/drift.csv"] = { page = true, GET = { drift.csv, "configure" } },
   ["/overview"] = { page = true, GET = { overview.page, "view" } },
   ["/history"] = { page = true, GET = { history.page, "view" } },
   ["/history/undo"] = { page = true, GET = { undoing.preview, "undo" }, POST = { undoing.all, "undo" } },
   ["/history.csv"] = { page = true, GET = { history.csv, "view" } },
   ["/api/propose"] = { POST = { events.propose, "report" } },
-  ["/api/explain"] = { GET = { api.why, "view" }, POST = { api.explain, "view" } },
+  ["/api/explain"] = { GET = { why.of_company, "view" }, POST = { why.of_event, "view" } },
   ["/api/config"] = { GET = { api.config, "configure" }, PUT = { api.save_config, "configure" } },
   ["/api/fields"] = { GET = { api.fields, "configure" } },
   ["/api/events"] = { POST = { events.handle, "report" } },
@@ -73,6 +84,13 @@ local ROUTES = {
   ["/api/health"] = { GET = { overview.health, "view" } },
   ["/api/changes"] = { GET = { changes.changes, "view" } },
   ["/api/triggers"] = { GET = { api.triggers, "view" } },
+  ["/held"] = { page = true, GET = { held.page, "release" }, POST = { held.act, "release" } },
+  ["/trials"] = { page = true, GET = { trials.page, "view" }, POST = { trials.act, "configure" } },
+  ["/api/held"] = { GET = { held.list, "release" } },
+  ["/api/held/release"] = { POST = { held.release, "release" } },
+  ["/api/held/drop"] = { POST = { held.drop, "release" } },
+  ["/api/shadow"] = { GET = { trials.report, "view" } },
+  ["/api/shadow/real"] = { POST = { trials.make_real, "configure" } },
   ["/api/undo"] = { POST = { undoing.many, "undo" } },
   ["/api/forget"] = { POST = { companies.forget, "forget" } },
   ["/metrics"] = { GET = { api.metrics, "view" } },
@@ -87,8 +105,10 @@ end
 local PATTERNS = {
   { "^/history/revisions/([^/]+)$", { page = true, GET = { history.revision, "view" } } },
   { "^/versions/([^/]+)$", { page = true, GET = { versions.preview }, POST = { versions.revert } } },
+  { "^/companies/(.+)/panel$", { page = true, panel = true, GET = { panel.page } } },
   { "^/confirmations/([^/]+)$", { page = true, GET = { pages.question } } },
-  { "^/api/confirmations/([^/]+)$", { GET = { api.confirmation }, POST = { api.resolve } } },
+  { "^/api/confirmations/([^/]+)$", { GET = { api.confirmation }, POST = { pages.resolve } } },
+  { "^/api/confirmations/([^/]+)/assign$", { POST = { pages.assign } } },
   { "^/api/history/([^/]+)/undo$", { POST = { undoing.undo } } },
   { "^/api/history/([^/]+)/cancel$", { POST = { undoing.cancel } } },
   { "^/api/history/([^/]+)/retry$", { POST = { undoing.retry } } },
@@ -217,7 +237,7 @@ local function respond(context)
     context.wants_page = request_of.wants_html(request)
     return response.problem(context, "not_found")
   end
-  context.wants_page = route.page
+  context.wants_page, context.panel = route.page, route.panel and id
   local method = HANDLED_AS[request.method]
   local handler = method and route[method]
   if not handler then
@@ -261,7 +281,7 @@ local OPTIONS = {
     return type(value) == "table" or type(value) == "function"
   end),
   authenticate = options_of.of_type "function", prefix = options_of.of_type "string",
-  hooks = hooks.OPTION,
+  users = options_of.of_type "function", hooks = hooks.OPTION,
   frame_ancestors = options_of.of_type "string", scheme = options_of.one_of { "http", "https" },
   sign_in = options_of.of_type "string", navigation = options_of.of_type "boolean",
 }

@@ -122,6 +122,13 @@ function resty.start(engine, options)
   local function flush()
     log_failure("cannot write the counters", engine:flush())
   end
+  local function warn_of_nothing(premature)
+    local cfg = not premature and engine:config()
+    if cfg and cfg.revision == 0 then
+      ngx.log(ngx.ERR, "leadcat: nothing has been saved in the store yet, so no rule does anything: ",
+        "save the settings, or a preset by leadcat init --path DIR")
+    end
+  end
   local function maintain(premature)
     if not premature then
       log_failure("cannot maintain the store", engine:maintain())
@@ -129,6 +136,7 @@ function resty.start(engine, options)
   end
   assert(ngx.timer.every(FLUSH_SECONDS, flush))
   if ngx.worker.id() == 0 then
+    assert(ngx.timer.at(0, warn_of_nothing))
     assert(ngx.timer.at(0, maintain))
     assert(ngx.timer.every(MAINTAIN_SECONDS, maintain))
     for _, source in ipairs(options.sources or {}) do

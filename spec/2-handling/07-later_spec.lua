@@ -441,7 +441,9 @@ for name, open in pairs(HOSTS) do
       local engine, _, _ = open(RULES)
       local explained = assert(engine:explain(event "sale_lost"))
       assert.same({ "none", "rule_disabled" }, { explained.action, explained.reason })
-      assert.same({ rule = "sale_lost", to = LOST, after = { days = 30 }, seconds = 30 * DAY }, explained.scheduled)
+      assert.same({ rule = "sale_lost", to = LOST, after = { days = 30 }, seconds = 30 * DAY,
+        due = explained.scheduled.due }, explained.scheduled)
+      assert.equal(START + 30 * DAY, engine:explain(event("sale_lost", { at = START })).scheduled.due)
       assert.same({ true, true, true }, {
         explained.waiting[1].starts, explained.waiting[1].applies, explained.waiting[1].scheduled,
       })

@@ -43,7 +43,7 @@ describe("who may answer", function()
         assert.same(row[3], engine:confirmation(id).resolved_by)
       else
         local message = assert_refused(engine, id, "forbidden", { accept = true }, { actor = row[3] })
-        assert.matches("only the user whose event asked, or an administrator, may answer", message)
+        assert.matches("only the user whose question it is, or an administrator, may answer", message)
         assert.equal("open", engine:confirmation(id).state)
       end
       engine:close()

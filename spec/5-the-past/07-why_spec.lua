@@ -444,6 +444,25 @@ describe("about a company", function()
     engine:close()
   end)
 
+  it("is said so much for each lead status, however many have a rule", function()
+    local function size_with(count)
+      local cfg = stores.config {}
+      cfg.lead_statuses, cfg.rules = {}, {}
+      for i = 1, count do
+        cfg.lead_statuses[i] = { id = i, name = ("status %04d"):format(i) }
+        cfg.rules[i] = { trigger = "lead_status_set", lead_status = i, set_category = OPPORTUNITY, enabled = true }
+      end
+      local engine = stores.open()
+      assert(engine:save(cfg))
+      assert(engine.host:create("Acme", LEAD))
+      local said = assert(engine:why "Acme")
+      assert.equal(count, #said.decisions - 3)
+      engine:close()
+      return #json.encode(said)
+    end
+    assert.is_true(size_with(400) < 2.2 * size_with(200))
+  end)
+
   it("takes a company, and asks the host with the id of the type that it gave", function()
     local engine = new_engine(crm.new { [17] = LEAD })
     assert(engine:handle { trigger = "sale_won", company = 17 })

@@ -55,10 +55,12 @@ describe("a view", function()
       labels = {
         category = "Kategori", save = "Lagre", keep = "Behold nåværende kategori", cancel = "Avbryt", close = "Lukk",
         company = "Firma", current = "Nåværende kategori", proposed = "Foreslått kategori", proposal_mark = "foreslått",
+        later = "Svar senere", saving = "Lagrer…",
         network = "Får ikke kontakt med serveren. Kontroller tilkoblingen og prøv igjen.",
       },
-      created = "30. nov. 2026 kl. 12.00 UTC",
-      expires_at = EXPIRES, expires = "Svar før 7. des. 2026 kl. 12.00 UTC.",
+      created = "30. nov. 2026 kl. 12.00 UTC", created_at = CREATED,
+      expires_at = EXPIRES, expires_time = "7. des. 2026 kl. 12.00 UTC",
+      expires = "Svar før 7. des. 2026 kl. 12.00 UTC.",
     }, view.new(record { options = { 1, 5 } }, cfg, STRINGS, "no"))
   end)
 

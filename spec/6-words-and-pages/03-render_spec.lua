@@ -202,8 +202,9 @@ describe("the dialog", function()
   end)
 
   it("has three buttons", function()
-    assert.same({ { type = "submit", class = "leadcat-primary" },
-      { type = "submit", name = "decline", value = "true", formnovalidate = true },
+    local busy = "Saving…"
+    assert.same({ { type = "submit", class = "leadcat-primary", ["data-leadcat-busy"] = busy },
+      { type = "submit", name = "decline", value = "true", formnovalidate = true, ["data-leadcat-busy"] = busy },
       { type = "submit", value = "cancel", formmethod = "dialog", formnovalidate = true } },
       tags(confirmation.html(views.english()), "button"))
   end)
@@ -238,12 +239,27 @@ describe("the dialog", function()
     assert.matches(">" .. ("W"):rep(120) .. "</option>", markup)
   end)
 
-  it("has the colours of the groups", function()
-    local markup = confirmation.html(views.english())
-    for group, name in pairs { potential_customer = "Lead", customer = "Customer" } do
-      local expected = '<span class="leadcat-group leadcat-group-%s"><bdi>%s</bdi></span>'
-      assert.matches(expected:format(group, name), markup, 1, true)
+  it("says each fact once", function()
+    local markup = confirmation.html(views.english()):gsub("<option.-</option>", "")
+    for _, name in ipairs { "Fjord Shipping", "Lead", "Cloud migration" } do
+      assert.equal(1, count(markup, name), name)
     end
+  end)
+
+  it("leaves a question that is there for later, and cancels one that is only proposed", function()
+    local proposed = views.english()
+    proposed.id = nil
+    for label, view in pairs { ["Answer later"] = views.english(), Cancel = proposed } do
+      local markup = confirmation.html(view)
+      assert.matches('<button formmethod="dialog" formnovalidate type="submit" value="cancel">' .. label .. "</button>",
+        markup, 1, true)
+      assert.equal(3, #tags(markup, "button"))
+    end
+    local markup = confirmation.html(views.english(), { back = "/leads?a=1&b=2" })
+    assert.matches('<a class="leadcat-button" href="/leads?a=1&amp;b=2">Answer later</a>', markup, 1, true)
+    assert.equal(2, #tags(markup, "button"))
+    markup = confirmation.html(views.closed(), { back = "/leads" })
+    assert.matches('<a class="leadcat-button" href="/leads">Close</a>', markup, 1, true)
   end)
 
   it("has a place for errors, and the words that a script needs", function()

@@ -85,12 +85,13 @@ end
 describe("the inbox", function()
   it("shows what led to each question, what is proposed, when it was asked, and where to answer", function()
     local markup = inbox_page {}
-    has(markup, "<h1>Questions for you</h1>")
-    has(markup, '<h2 dir="auto" id="leadcat-question-' .. ID .. '">Acme</h2>')
+    has(markup, '<h1 id="leadcat-title" tabindex="-1">Questions for you</h1>')
+    has(markup, '<h2 dir="auto" id="leadcat-question-' .. ID .. '" tabindex="-1">Acme</h2>')
     has(markup, "<p>The sale Printers was won.</p>")
     has(markup, '<span class="leadcat-group leadcat-group-potential_customer"><bdi>Lead</bdi></span>')
     has(markup, '<span class="leadcat-group leadcat-group-customer"><bdi>Customer</bdi></span>')
-    has(markup, "Asked on 30 Nov 2026, 12:00 UTC. Answer before 7 Dec 2026, 12:00 UTC.")
+    has(markup, 'Asked on <time datetime="2026-11-30T12:00:00Z">30 Nov 2026, 12:00 UTC</time>. '
+      .. 'Answer before <time datetime="2026-12-07T12:00:00Z">7 Dec 2026, 12:00 UTC</time>.')
     has(markup, ('data-leadcat-answer="%s" href="%s/confirmations/%s"'):format(ID, BASE, ID))
   end)
 
@@ -109,6 +110,12 @@ describe("the inbox", function()
     assert.same({ 1, 1 }, { count(markup, "<script"), count(markup, "<link") })
   end)
 
+  it("leads to the page that says why", function()
+    has(inbox_page { companies = { [ID] = 42 } }, '<a class="leadcat-why" href="' .. BASE .. '/why?company=42">Why?'
+      .. '<span class="leadcat-hidden"> <bdi>Acme</bdi></span></a>')
+    has_not(inbox_page {}, "/why")
+  end)
+
   it("lists them in the order in which they are given", function()
     local markup = inbox_page { views = { question { company = "B" }, question { company = "A" } } }
     assert.is_true(markup:find(">B</h2>", 1, true) < markup:find(">A</h2>", 1, true))
@@ -122,7 +129,7 @@ describe("the inbox", function()
         has(markup, ">" .. h.render(STRINGS:text(language, key)) .. "</")
       end
       local asked = wording.time(1796040000, { strings = STRINGS, language = language })
-      has(markup, h.render(STRINGS:text(language, "inbox.asked", { time = asked })))
+      has(markup:gsub("</?time[^>]*>", ""), h.render(STRINGS:text(language, "inbox.asked", { time = asked })))
     end)
   end
 
@@ -191,7 +198,7 @@ describe("the page of one question", function()
     has(markup, "<h1>Question about Acme</h1>")
     has(markup, confirmation.html(question(), { base = BASE }))
     has(markup, '<a href="' .. BASE .. '/confirmations">All questions for you</a>')
-    has_not(markup, "<script")
+    has(markup, '<script defer src="' .. BASE .. '/leadcat.js"></script>') -- for the times
   end)
 
   it("takes an integrator's own dialog", function()
@@ -222,9 +229,12 @@ local function journal(fields, language)
   return check_form(history.html(model(fields, language)))
 end
 
--- The texts of the first row's cells.
+local WHY = ' <span class="leadcat%-line leadcat%-muted"><a class="leadcat%-why".-</a></span>'
+
+-- The texts of the first row's cells, without the link to the page that says why.
 local function cells(markup)
   local texts = {}
+  markup = markup:gsub(WHY, "")
   for cell in markup:match("<tbody[^>]*><tr[^>]*>(.-)</tr>"):gmatch "<td[^>]*>(.-)</td>" do
     texts[#texts + 1] = cell:gsub("<[^>]*>", "")
   end
@@ -235,6 +245,22 @@ describe("the journal", function()
   it("says when, who, what, from where to where, and by which rules", function()
     assert.same({ "30 Nov 2026, 12:00 UTC", "Acme", "The sale Printers was won.", "Lead → Customer", "Updated", "Ann ",
       "Sale won Version 3", "Undo" }, cells(journal {}))
+  end)
+
+  it("leads from each row to the page that says why", function()
+    has(journal { entries = { entry { company = "A & B", status = "dropped" } }, names = { ["A & B"] = "Ampersand" } },
+      '<a class="leadcat-why" href="' .. BASE .. '/why?company=A%20%26%20B">Why?<span class="leadcat-hidden"> '
+        .. "<bdi>Ampersand</bdi></span></a>")
+    local empty = journal { entries = {}, filters = { company = "<x>" } }
+    has(empty, '<a href="' .. BASE .. '/why?company=%3Cx%3E">Why did nothing happen?</a>')
+    has_not(journal { entries = {}, filters = { actor = "ann" } }, "/why")
+  end)
+
+  it("says which of the folded filters are set", function()
+    has(journal {}, "<details><summary>More filters</summary>")
+    has(journal { filters = { company = "Acme" } }, "<details><summary>More filters</summary>")
+    has(journal { filters = { sale = "17", from = "2026-11-01", company = "Acme" } },
+      "<details open><summary>More filters: Sale, From date</summary>")
   end)
 
   it("says what of the event its rules look at", function()

@@ -18,8 +18,9 @@ local change, form_save, fill = web.change, web.form_save, web.fill
 -- Methods --------------------------------------------------------------------------------------------------------------
 
 local ALLOW = {
-  ["/settings"] = "GET, HEAD, POST", ["/confirmations"] = "GET, HEAD", ["/confirmations/{id}"] = "GET, HEAD",
+  ["/settings"] = "GET, HEAD, POST", ["/confirmations"] = "GET, HEAD, POST", ["/confirmations/{id}"] = "GET, HEAD",
   ["/history"] = "GET, HEAD", ["/history.csv"] = "GET, HEAD", ["/history/revisions/1"] = "GET, HEAD",
+  ["/drift"] = "GET, HEAD, POST", ["/drift.csv"] = "GET, HEAD",
   ["/versions"] = "GET, HEAD", ["/versions/1"] = "GET, HEAD, POST",
   ["/api/propose"] = "POST", ["/api/config"] = "GET, HEAD, PUT", ["/api/fields"] = "GET, HEAD",
   ["/api/events"] = "POST",
@@ -27,6 +28,7 @@ local ALLOW = {
   ["/api/undo"] = "POST",
   ["/api/confirmations"] = "GET, HEAD", ["/api/confirmations/count"] = "GET, HEAD",
   ["/api/confirmations/{id}"] = "GET, HEAD, POST", ["/api/history"] = "GET, HEAD",
+  ["/api/confirmations/{id}/assign"] = "POST",
   ["/api/history/1/undo"] = "POST", ["/api/history/1/cancel"] = "POST",
   ["/api/companies/7/rename"] = "POST", ["/api/companies/7/merge"] = "POST", ["/api/companies/7/delete"] = "POST",
   ["/api/forget"] = "POST",

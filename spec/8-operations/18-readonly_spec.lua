@@ -56,6 +56,7 @@ local WRITES = {
   handle = function(e) return e:handle(EVENT) end,
   handle_many = function(e) return e:handle_many { EVENT } end,
   resolve = function(e) return e:resolve(e:confirmations()[1].id, { actor = ANN, answer = "accept" }) end,
+  assign = function(e) return e:assign(e:confirmations()[1].id, { to = { id = "bob" } }, { actor = ANN }) end,
   undo = function(e) return e:undo(entry_of(e), { actor = ANN }) end,
   retry = function(e) return e:retry(entry_of(e), { actor = ANN }) end,
   company_renamed = function(e) return e:company_renamed("acme", "new") end,

@@ -41,8 +41,8 @@ for _, case in ipairs { { "embedded", 10000, 500 }, { "applied", 400, 60 } } do
       local crm = host == "applied" and host_of.new(files, plan.START, "first"):for_leadcat(true) or nil
       local function open()
         return stores.open {
-            path = files.store, tenant = host, map_size = plan.MAP, host = crm, durability = "relaxed",
-          }
+          path = files.store, tenant = host, map_size = plan.MAP, host = crm, durability = "relaxed",
+        }
       end
       local engine = open()
       local cfg = stores.config { sale_won = CUSTOMER }

@@ -201,7 +201,7 @@ describe("the README's", function()
 
   it("Lua hooks a CRM, sets the rules, and handles an event", function()
     local lua = blocks "lua"
-    assert.equal(15, #lua)
+    assert.equal(16, #lua)
     local path = stores.path()
     local code = (CRM .. lua[1] .. "\n" .. lua[2] .. "\n" .. USE):gsub("/var/lib/leadcat", path)
     local expected = lua[2]:match "%-%-> ([^\n]+)"
@@ -228,10 +228,50 @@ describe("the README's", function()
     return output
   end
 
+  it("host lets a stand-in answer", function()
+    local before = [[
+      local host, crm = engine.host, { stands_in = function(who, whose) return who == "eve" and whose == 7 end }
+      local id = engine:handle(event).confirmation
+    ]]
+    local after = [[
+      for _, who in ipairs { { id = "bob" }, { id = "eve" } } do
+        print((engine:resolve(id, { accept = true }, { actor = who }) or {}).status)
+      end
+    ]]
+    assert.equal("nil\nupdated\n", run(13, before, after))
+  end)
+
   it("host knows facts", function()
     local before = 'local host, crm = engine.host, { country_of = function() return "NO" end }'
     local after = 'print(host.facts({ { company = "Acme" } }, "")[1]["company.country"])'
-    assert.equal("NO\n", run(13, before, after))
+    assert.equal("NO\n", run(14, before, after))
+  end)
+
+  it("tries a rule, and switches it on", function()
+    local before = [[
+      local ann, cfg = { id = "ann", admin = true }, assert(engine:config())
+      for _, rule in ipairs(cfg.rules) do
+        rule.id, rule.shadow = rule.trigger == "sale_won" and 7 or rule.id, rule.trigger == "sale_won" or nil
+      end
+      assert(engine:save(cfg))
+      assert(engine:handle { trigger = "sale_won", company = "Acme" })
+    ]]
+    assert.equal("sale_won#7\t1\t0\t0\t0\t1\nconfirm\n", run(15, before, 'print((engine:decide("sale_won", 1)))'))
+  end)
+
+  it("releases what is held", function()
+    local before = [[
+      local ann, cfg = { id = "ann", admin = true }, assert(engine:config())
+      for _, rule in ipairs(cfg.rules) do
+        rule.limit = rule.trigger == "sale_won" and { changes = 1, hours = 1 } or nil
+      end
+      assert(engine:save(cfg))
+      engine.host:create("Bolt", 1)
+      for _, company in ipairs { "Acme", "Bolt" } do
+        assert(engine:handle { trigger = "sale_won", company = company })
+      end
+    ]]
+    assert.equal("Bolt\tawaiting_confirmation\n2\n", run(16, before, "print(#engine:confirmations())"))
   end)
 
   it("host takes many at once", function()

@@ -87,3 +87,92 @@ describe("make dist", function()
     assert.equal("", left())
   end)
 end)
+
+describe("the command", function()
+  after_each(stores.check)
+
+  it("prints a man page with all commands and options", function()
+    local page = must "build/bin/leadcat manual"
+    for _, text in ipairs { ".SS config import", ".SS worker", ".SS outbox sql", ".B \\-\\-keep\\-days N",
+      ".SH EXIT STATUS" } do
+      assert.matches(text, page, 1, true)
+    end
+    for name in must("build/bin/leadcat --help"):match "Commands:\n(.*)":gmatch "\n   ?(%l[%l-]+)%f[^%l-]" do
+      assert.matches("\n.SS " .. name:gsub("%-", "\\-"), page, 1, true)
+    end
+  end)
+
+  it("prints what shells complete", function()
+    local script = stores.path()
+    must("build/bin/leadcat completion bash >" .. script)
+    local complete = [[bash -c '. %s; COMP_WORDS=(leadcat wor); COMP_CWORD=1; _leadcat; echo "${COMPREPLY[@]}"']]
+    assert.equal("worker\n", must(complete:format(script)))
+    for _, shell in ipairs { "zsh", "fish" } do
+      must(("build/bin/leadcat completion %s >%s; test -s %s"):format(shell, script, script))
+      must(("! command -v %s || %s -n %s"):format(shell, shell, script))
+    end
+  end)
+end)
+
+describe("a store in which nothing is saved", function()
+  after_each(stores.check)
+
+  it("says so, and leadcat init ends that", function()
+    local engine, path = stores.open()
+    engine:close()
+    assert.matches("warning: .*leadcat init %-%-path " .. path, must("build/bin/leadcat check --path " .. path))
+    must("build/bin/leadcat init --path " .. path)
+    assert.equal("no problems\n", must("build/bin/leadcat check --path " .. path))
+  end)
+end)
+
+describe("the nginx.conf of the examples", function()
+  local server = require "nginx.server"
+  after_each(stores.check)
+
+  for _, cache in ipairs { "on", "off" } do
+    it("starts as it is, with lua_code_cache " .. cache .. ", and says when nothing is saved", function()
+      if not server.is_installed() then
+        pending "nginx or its Lua module is not installed"
+        return
+      end
+      local directory, port = stores.path(), server.free_port()
+      local conf = files.read "rockspec/examples/nginx.conf"
+        :gsub("/var/lib/leadcat", directory .. "/store"):gsub("127.0.0.1:8081", "127.0.0.1:" .. port)
+        :gsub("lua_code_cache on", "lua_code_cache " .. cache)
+      must(("mkdir -p %s && cd %s && printf 'ann:%%s\\n' \"$(openssl passwd -6 x)\" >leadcat.users"):format(
+        directory, directory))
+      files.write(directory .. "/nginx.conf", conf)
+      local here = must("pwd"):gsub("\n", "")
+      local core = here .. "/" .. (os.getenv "LEADCAT_BUILD" or "build") .. "/luajit/?.so;;"
+      must(("LUA_PATH='%s/lua/?.lua;%s/lua/?/init.lua;;' LUA_CPATH='%s' /usr/sbin/nginx -c %s/nginx.conf -e %s/log "
+        .. "-g 'env LUA_PATH; env LUA_CPATH; pid %s/pid; user root;'"):format(here, here, core, directory, directory,
+        directory))
+      local fetch = "curl -sS --retry 5 --retry-connrefused -u ann:x http://127.0.0.1:" .. port .. "/leadcat/settings"
+      local page = must(fetch)
+      local log = files.read(directory .. "/log")
+      must(("kill -QUIT $(cat %s/pid)"):format(directory))
+      assert.matches("leadcat init %-%-path DIR", page)
+      assert.matches("nothing has been saved in the store yet", log)
+    end)
+  end
+end)
+
+describe("make deb", function()
+  it("makes packages without an error of lintian's", function()
+    local has = must "command -v dpkg-buildpackage && command -v lintian && command -v dh || true"
+    if select(2, has:gsub("\n", "")) < 3 then
+      pending "dpkg-dev, debhelper or lintian is not installed"
+      return
+    end
+    local build = stores.path()
+    must("make -s deb BUILD=" .. build)
+    must(("lintian --fail-on error %s/deb/*.changes"):format(build))
+    local content = must(("for deb in %s/deb/*.deb; do dpkg -c $deb; done"):format(build))
+    for _, name in ipairs { "/usr/bin/leadcat", "/lua/5.4/leadcat/core.so", "/lua/5.1/leadcat/core.so",
+      "/man1/leadcat.1.gz", "/leadcat-worker@.service", "/leadcat-maintain.timer", "/examples/nginx.conf" } do
+      assert.matches(name, content, 1, true)
+    end
+    stores.check()
+  end)
+end)

@@ -110,6 +110,19 @@ local function event(site, fields)
   return all
 end
 
+-- Two companies of which one is held, and one that a rule on trial would have moved.
+local function with_brake(site)
+  local cfg = stores.config { sale_won = 5, sale_lost = 4 }
+  for _, rule in ipairs(cfg.rules) do
+    rule.limit = rule.trigger == "sale_won" and { changes = 1, hours = 1 } or nil
+    rule.shadow = rule.trigger == "sale_lost" or nil
+  end
+  assert(site.engine:save(cfg))
+  for i = 1, 3 do
+    assert(site.engine:handle(event(site, { trigger = i == 3 and "sale_lost" or "sale_won" })))
+  end
+end
+
 local function config_request(site, tag)
   local cfg, newest = web.config_json(site)
   return { as = "ann", json = cfg, headers = { ["if-match"] = tag or newest } }
@@ -117,6 +130,27 @@ end
 
 -- The operation, how it is asked (a table, or what makes one of the site), the status that comes, and what is made before.
 local ROWS = {
+  { "GET /api/held?foresee=true", function(site)
+    with_brake(site)
+    return { as = "ann" }
+  end, 200 },
+  { "POST /api/held/release", function(site)
+    with_brake(site)
+    return { as = "ann", json = { all = true } }
+  end, 200 },
+  { "POST /api/held/drop", function(site)
+    with_brake(site)
+    return { as = "ann", json = { rule = "sale_won" } }
+  end, 200 },
+  { "POST /api/held/drop", { as = "ann", json = {} }, 422 },
+  { "GET /api/shadow?rule=sale_lost", function(site)
+    with_brake(site)
+    return { as = "bob" }
+  end, 200 },
+  { "POST /api/shadow/real", function(site)
+    with_brake(site)
+    return { as = "ann", json = { rule = "sale_lost" } }
+  end, 200 },
   { "POST /api/events", function(site) return { as = "bob", json = event(site) } end, 200 },
   { "POST /api/events", function(site)
     return { as = "bob", json = { event(site), event(site, { trigger = "sale_registered" }) } }
@@ -168,6 +202,10 @@ local ROWS = {
   { "POST /api/confirmations/{question}", { as = "bob", form = { accept = "true" } }, 303 },
   { "POST /api/confirmations/{question}", { as = "eve", json = { accept = true } }, 403 },
   { "POST /api/confirmations/{question}", { as = "bob", json = { acept = true } }, 422 },
+  { "POST /api/confirmations/{question}/assign", { as = "bob", json = { to = { id = "eve", name = "Eve" } } }, 200 },
+  { "POST /api/confirmations/{question}/assign", { as = "bob", form = { user = "eve" } }, 303 },
+  { "POST /api/confirmations/{question}/assign", { as = "eve", json = { to = { id = "eve" } } }, 403 },
+  { "POST /api/confirmations/{question}/assign", { as = "bob", json = { to = {} } }, 422 },
   { "GET /api/history?limit=1000", { as = "ann" }, 200, "{entry}" },
   { "GET /api/history?unchanged=true", { as = "ann" }, 200 },
   { "GET /api/history?limit=0", { as = "ann" }, 422 },
@@ -318,6 +356,8 @@ describe("a permission", function()
       local fields = { json = { company = "c", trigger = "sale_won" } }
       if name == "PUT /api/config" or name == "POST /api/confirmations/{id}" then
         fields = name == "PUT /api/config" and config_request(site) or { json = { accept = true } }
+      elseif name:find "assign$" then
+        fields = { json = { to = { id = "eve" } } }
       elseif method == "GET" then
         fields = {}
       end

@@ -19,7 +19,7 @@ const site = Object.fromEntries(readdirSync(process.env.SITE).sort().map((file) 
   [file.replace(/\.html$/, ""), readFileSync(`${process.env.SITE}/${file}`, "utf8")]));
 const names = Object.keys(site);
 const whole = names.filter((name) => name !== "propose");
-const inWords = /^(inbox|history)-(no|sv|da|de|nl)$/; // they look like the English ones
+const inWords = /^(inbox|history|drift)-(no|sv|da|de|nl)$/; // they look like the English ones
 
 // The server ---------------------------------------------------------------------------------------------------------
 
@@ -126,7 +126,7 @@ function gate() {
 
 test("leadcat.js is small, and needs no newer language than ES2018", () => {
   const source = readFileSync(`${process.env.WEB}/leadcat.js`, "utf8");
-  assert.ok(Buffer.byteLength(source) < 14000, `${Buffer.byteLength(source)} bytes`);
+  assert.ok(Buffer.byteLength(source) < 14500, `${Buffer.byteLength(source)} bytes`);
   const code = source.replace(/^\s*\/\/.*$/gm, "");
   assert.doesNotMatch(code, /\?\.|\?\?|catch \{|\beval\b|innerHTML|new Function|#\w+\s*=/);
 });
@@ -179,7 +179,7 @@ test("Keep declines", () => inDialog("report", EVENT, async (page) => {
 }));
 
 for (const [how, leave] of [
-  ["Cancel", (page) => button(page, "Cancel").click()],
+  ["Answer later", (page) => button(page, "Answer later").click()],
   ["Escape", (page) => page.keyboard.press("Escape")],
 ]) {
   test(`${how} leaves the question open`, () => inDialog("report", EVENT, async (page) => {
@@ -304,9 +304,9 @@ test("while an answer is on its way, a second click does nothing", () => inDialo
     save.click();
     save.form.requestSubmit();
   });
-  assert.equal(await dialog(page).getAttribute("aria-busy"), "true");
-  assert.deepEqual(await dialog(page).getByRole("button").evaluateAll((list) => list.map(({ disabled }) => disabled)),
-    [true, true, true]);
+  const save = dialog(page).locator("[aria-busy=true]");
+  assert.equal(await save.textContent(), "Saving…");
+  await save.click(); // nor does a third
   lift();
   assert.equal((await result(page)).result.status, "updated");
   assert.equal(posts().length, 2);
@@ -335,7 +335,7 @@ for (const [what, answer, words] of [
     await dialog(page).getByRole("alert").filter({ hasText: words }).waitFor();
     assert.equal(await alertText(page), words);
     assert.equal(await focused(page), "Keep current category");
-    assert.equal(await dialog(page).getAttribute("aria-busy"), "false");
+    assert.equal(await dialog(page).locator("[aria-busy]").count(), 0);
     assert.deepEqual(await inaccessible(page), []);
     play.answer = good;
     await button(page, "Save").click();
@@ -383,7 +383,7 @@ test("several questions are asked one after the other", () => open("/crm", async
   for (const id of [A, B, C]) {
     await call(page, "report", { ...EVENT, id });
   }
-  for (const [company, action] of [["Fjord Shipping", "Save"], ["Brødrene", "Cancel"], ["Kaffebaren", "Keep current category"]]) {
+  for (const [company, action] of [["Fjord Shipping", "Save"], ["Brødrene", "Answer later"], ["Kaffebaren", "Keep current category"]]) {
     await dialog(page).filter({ hasText: company }).waitFor();
     assert.equal(await page.locator("dialog").count(), 1);
     assert.equal(await focused(page), "select");
@@ -413,6 +413,7 @@ const plain = (text) => text.replace(/[\u2068\u2069]/g, "");
 const questions = (page) => page.locator(".leadcat-question").count();
 
 test("the inbox is answered with the keyboard alone", () => open(INBOX, async (page) => {
+  await page.locator("#leadcat-question-" + A).focus();
   await press(page, "Tab", "Tab", "Tab", "Enter");
   await shown(page);
   await page.locator("select:focus").waitFor();
@@ -420,7 +421,7 @@ test("the inbox is answered with the keyboard alone", () => open(INBOX, async (p
   await closed(page);
   assert.equal(plain(await said(page)), "Fjord Shipping now has the category Partner.");
   assert.equal(await questions(page), 2);
-  await page.keyboard.press("Enter"); // the focus is at the next question
+  await press(page, "Tab", "Tab", "Tab", "Enter"); // the focus is at the next question
   await dialog(page).filter({ hasText: "Brødrene" }).waitFor();
   await page.keyboard.press("Escape");
   await closed(page);
@@ -439,8 +440,8 @@ test("a question is answered on its card, and the focus goes to the next one", (
   await page.waitForFunction(() => document.querySelectorAll(".leadcat-question").length === 2);
   assert.deepEqual(posts().map(({ body }) => JSON.parse(body)), [{ accept: true }]);
   assert.match(plain(await said(page)), /^Fjord Shipping now has the category /);
-  assert.match(await page.locator(":focus").getAttribute("id"), /-answer$/);
-  await page.getByRole("button", { name: /^Keep / }).first().click();
+  assert.equal(await focused(page), "Brødrene Ærlig AS");
+  await page.getByRole("button", { name: /^Keep .* Brødrene/ }).click();
   await page.waitForFunction(() => document.querySelectorAll(".leadcat-question").length === 1);
   assert.deepEqual(JSON.parse(posts()[1].body), { decline: true });
   assert.deepEqual(await inaccessible(page), []);
@@ -471,7 +472,7 @@ test("the inbox says so when everything is answered", () => open(INBOX, async (p
   assert.equal(plain(await said(page)),
     "The category of Fjord Shipping could not be changed yet. It will be retried automatically.");
   assert.equal(await page.getByText("No questions are waiting for you.").isVisible(), true);
-  assert.equal(await page.locator(":focus").getAttribute("role"), "status");
+  assert.equal(await focused(page), "Questions for you");
   assert.equal(await page.locator(".leadcat-questions").count(), 0);
 }));
 
@@ -523,6 +524,7 @@ test("two clicks open one dialog", () => open(INBOX, async (page) => {
 }));
 
 test("without JavaScript, the inbox leads to a page with the question", () => open(INBOX, async (page) => {
+  await page.locator("#leadcat-question-" + A).focus();
   await press(page, "Tab", "Tab", "Tab", "Enter");
   await page.waitForURL(`**/confirmations/${A}`);
   await page.getByRole("button", { name: "Save" }).click();

@@ -2,15 +2,12 @@
 // has a server and a store of its own. BUILD is the build directory; pictures of all pages go to SCREENSHOTS.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { NARROW, focused, inaccessible, invalid, listen, press, visitor } from "./stage.mjs";
+import { as, demo } from "./demo.mjs";
+import { NARROW, focused, inaccessible, invalid, press } from "./stage.mjs";
 
-const site = visitor();
+const { site, served, api } = demo();
 
 // Words on the screen, by language.
 const WORDS = {
@@ -19,7 +16,7 @@ const WORDS = {
     lost: "Oppdater kategori når et salg er tapt",
     registered: "Oppdater kategori når et salg registreres hos firmaet",
     status: "Oppdater kategori når en lead-status settes til", target: "Sett kategori til",
-    ask: "Be om brukerbekreftelse før oppdatering", save: "Lagre", cancel: "Avbryt", category: "Kategori",
+    ask: "Be om brukerbekreftelse før oppdatering", save: "Lagre", cancel: "Avbryt", later: "Svar senere", category: "Kategori",
     keep: "Behold nåværende kategori", win: "Vinn", customer: "Kunde", partner: "Partner", lost_group: "Tapt",
     answer: "Velg en annen…", empty: "Du har ingen spørsmål å svare på.", before: "Spør før lagring",
     updated: (company, category) => `${company} har nå kategorien ${category}.`,
@@ -30,7 +27,7 @@ const WORDS = {
     lost: "Update category when a sale is lost",
     registered: "Update category when a sale is registered with the company",
     status: "Update category when a lead status is set to", target: "Set category to",
-    ask: "Ask for user confirmation before updating", save: "Save", cancel: "Cancel", category: "Category",
+    ask: "Ask for user confirmation before updating", save: "Save", cancel: "Cancel", later: "Answer later", category: "Category",
     keep: "Keep current category", win: "Win", customer: "Customer", partner: "Partner", lost_group: "Lost",
     answer: "Choose another…", empty: "No questions are waiting for you.", before: "Ask before saving",
     updated: (company, category) => `${company} now has the category ${category}.`,
@@ -39,59 +36,6 @@ const WORDS = {
 };
 
 const COMPANY = "Larkspindle Events"; // a Lead
-
-// The server ---------------------------------------------------------------------------------------------------------
-
-async function freePort() {
-  const server = createServer(), port = await listen(server);
-  await new Promise((resolve) => { server.close(resolve); });
-  return port;
-}
-
-async function answers(origin) {
-  for (let i = 0; i < 200; i += 1) {
-    try {
-      return await fetch(`${origin}/leadcat/health`);
-    } catch {
-      await new Promise((resolve) => { setTimeout(resolve, 50); });
-    }
-  }
-  throw new Error("nginx does not answer");
-}
-
-// Runs `use` with a server that has just been made.
-async function served(use) {
-  const directory = mkdtempSync(join(tmpdir(), "leadcat-"));
-  const port = await freePort();
-  const nginx = spawn("sh", ["lua/leadcat/demo/serve.sh", process.env.LUA ?? "lua5.4"], {
-    env: { ...process.env, PORT: port, DIRECTORY: directory }, stdio: ["ignore", "ignore", "ignore"],
-  });
-  const ended = new Promise((resolve) => { nginx.on("exit", resolve); });
-  try {
-    site.origin = `http://127.0.0.1:${port}`;
-    await answers(site.origin);
-    await use();
-  } finally {
-    nginx.kill("SIGTERM");
-    await ended;
-    rmSync(directory, { recursive: true });
-  }
-}
-
-// Settings of a browser in which somebody has signed in.
-function as(user, language, more = {}) {
-  const cookies = Object.entries({ leadcat_user: user, leadcat_language: language })
-    .filter(([, value]) => value)
-    .map(([name, value]) => ({ name, value, domain: "127.0.0.1", path: "/", expires: -1, httpOnly: true, secure: false,
-      sameSite: "Lax" }));
-  return { ...more, storageState: { cookies, origins: [] } };
-}
-
-// What the API says to a user.
-async function api(user, path) {
-  const response = await fetch(`${site.origin}/leadcat/api/${path}`, { headers: { Cookie: `leadcat_user=${user}` } });
-  return response.json();
-}
 
 async function category(company = COMPANY) {
   const [newest] = (await api("admin", `history?company=${encodeURIComponent(company)}&limit=100`))
@@ -199,7 +143,8 @@ for (const language of ["no", "en"]) {
     test(`the question stays open when it is cancelled, and is answered in the inbox: ${how}`, () => served(async () => {
       await site.open("/demo", async (page) => {
         await act(card(page), words.win).click();
-        await button(page.getByRole("dialog"), words.cancel).click();
+        const later = { name: words.later, exact: true }; // a link where the question has a page of its own
+        await page.getByRole("dialog").getByRole("button", later).or(page.getByRole("dialog").getByRole("link", later)).click();
         await page.goto(`${site.origin}/leadcat/confirmations`);
         await page.getByRole("link", { name: words.answer }).first().click();
         await button(page.getByRole("dialog"), words.save).click();
@@ -319,7 +264,7 @@ for (const language of ["no", "de"]) {
     await site.open("/demo", async (page) => {
       await act(card(page), "Win").click();
       await page.getByRole("dialog").getByLabel("Category").waitFor();
-      await button(page.getByRole("dialog"), "Cancel").click();
+      await button(page.getByRole("dialog"), "Answer later").click();
     }, as("sales", "en"));
     const shows = (count, more) => site.open("/leadcat/history", async (page) => {
       await page.getByRole("link", { name: words.waiting, exact: true }).click();
@@ -374,7 +319,7 @@ test("what was done is found by filters, and its rules by a link, without JavaSc
     }
   }, as("sales", "en"));
   await site.open("/leadcat/history", async (page) => {
-    await page.getByText("Filter", { exact: true }).click();
+    await page.getByText("More filters", { exact: true }).click();
     await page.getByLabel("Company").fill(COMPANY);
     await page.getByLabel("Status").selectOption("Updated");
     await button(page, "Apply filters").click();
@@ -400,7 +345,7 @@ const LOOKS = { light: { colorScheme: "light" }, dark: { colorScheme: "dark" }, 
 test("every page is valid and accessible, light, dark and narrow", () => served(async () => {
   await site.open("/demo", async (page) => {
     await act(card(page), "Win").click();
-    await button(page.getByRole("dialog"), "Cancel").click();
+    await button(page.getByRole("dialog"), "Answer later").click();
     await act(card(page, "Fjellvind Bakeri AS"), "Lose").click();
     await page.getByText("Lost opportunity.").waitFor();
   }, as("sales", "en"));
@@ -409,6 +354,8 @@ test("every page is valid and accessible, light, dark and narrow", () => served(
     "sign-in": ["/demo"], demo: ["/demo", "sales"], company: [`/demo/company?id=${encodeURIComponent(COMPANY)}`, "sales"],
     settings: ["/leadcat/settings", "admin"], forbidden: ["/leadcat/settings", "sales"],
     inbox: ["/leadcat/confirmations", "sales"], question: [`/leadcat/confirmations/${question.id}`, "sales"],
+    why: [`/leadcat/why?company=${encodeURIComponent(COMPANY)}`, "sales"],
+    panel: [`/leadcat/companies/${encodeURIComponent(COMPANY)}/panel`, "sales"],
     history: ["/leadcat/history", "admin"], revision: ["/leadcat/history/revisions/1", "admin"],
     filtered: ["/leadcat/history?actor=sales&status=updated", "sales"], missing: [`/leadcat/confirmations/${"0".repeat(32)}`, "sales"],
   };

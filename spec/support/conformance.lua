@@ -972,6 +972,38 @@ return function(open, busted, options)
     assert.equal("not_found", code_of(store:confirmation(T, ("0"):rep(32))))
   end)
 
+  it("gives an open question to another user", function()
+    local asking = handle(store, asked("acme", { actor = { id = "ann" } }))
+    local id, before = asking.confirmation, store:confirmation(T, asking.confirmation)
+    local changes = select(2, store:changes(T, 0, 99))
+    local function to(user, fields)
+      return with({
+        company = "acme", entry = asking.entry, before = before.body, body = '{"options":[1],"n":1}', user = user,
+      }, fields)
+    end
+    assert.equal("conflict", code_of(store:assign(T, id, to("bob", { before = "{}" }), NOW)))
+    assert.equal("conflict", code_of(store:assign(T, id, to("bob", { company = "bolt" }), NOW)))
+    assert.equal("not_found", code_of(store:assign(T, ("0"):rep(32), to "bob", NOW)))
+    assert.equal("not_found", code_of(store:assign("another", id, to "bob", NOW)))
+    assert.equal("not_found", code_of(store:assign(T, "x", to "bob", NOW)))
+    assert.same({}, (store:changes(T, changes, 9)))
+    assert.is_true(store:assign(T, id, to "bob", NOW))
+    local after = other:confirmation(T, id)
+    assert.same(with(before, { body = '{"options":[1],"n":1}', user = "bob" }), after)
+    assert.same({ {}, { id }, { id }, { id } }, {
+      other:confirmations(T, { user = "ann", limit = 9 }),
+      ids(other:confirmations(T, { user = "bob", limit = 9 }), "id"),
+      ids(other:confirmations(T, { company = "acme", state = "open", limit = 9 }), "id"),
+      ids(other:expiring(T, 0, 0, NOW + 100, 9), "id"),
+    })
+    local told = other:changes(T, changes, 9)
+    assert.same({ 1, "assigned", asking.entry }, { #told, told[1].kind, told[1].entry.entry })
+    assert.equal("conflict", code_of(store:assign(T, id, to "eve", NOW)))
+    assert.same({ 1, false }, { store:expire(T, NOW + 100) })
+    assert.equal("conflict", code_of(store:assign(T, id, to("eve", { before = after.body }), NOW + 100)))
+    assert.same({ id }, ids(other:confirmations(T, { user = "bob", state = "expired", limit = 9 }), "id"))
+  end)
+
   it("keeps what is scheduled, one of each company, until it is carried out or ended", function()
     local cfg = config.normalize(stores.config {})
     cfg.rules = {

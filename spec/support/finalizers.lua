@@ -188,6 +188,7 @@ local function fill(store, tenant, size)
   local known = { tenant = tenant, entry = handle(store, tenant, won("acme", "x"), KEPT).entry }
   local question = handle(store, tenant, asked "open", KEPT)
   known.asking, known.question = question.entry, question.confirmation
+  known.body = store:confirmation(tenant, question.confirmation).body
   handle(store, tenant, asked(7), KEPT)
   known.applying = handle(store, tenant, won "hosted", HOST).entry
   known.scheduled = handle(store, tenant, lost "later", KEPT).entry
@@ -273,6 +274,11 @@ local STORE = {
   confirmation = { function(known) return known.question end, reads = true },
   confirmations = { function() return { user = "bob", state = "open", limit = 9 } end, reads = true },
   count_confirmations = { function() return { user = "bob", state = "open", limit = 9 } end, reads = true },
+  assign = { function(known)
+    return known.question, {
+      company = "open", entry = known.asking, before = known.body, body = json_of(20), user = ("u"):rep(200),
+    }, NOW
+  end },
   expire = { function() return NOW + 1000 end },
   expiring = { function() return 0, 0, NOW + 1000, 9 end, reads = true },
   company = { function() return "acme" end, reads = true },
@@ -398,6 +404,7 @@ local ENGINE = {
   metrics = { function() end, reads = true, loose = true },
   propose = { function() return asked "acme2" end, reads = true },
   resolve = { function(known) return known.question, { accept = true }, { actor = ANN } end },
+  assign = { function(known) return known.question, { to = { id = "bob", name = "Bob" } }, { actor = ANN } end },
   confirmation = { function(known) return known.question end, reads = true },
   confirmations = { function() return { state = "open" } end, reads = true },
   count_confirmations = { function() return { state = "open" } end, reads = true },

@@ -42,7 +42,7 @@ function forms.fields(page)
     local input = attributes(tag)
     local is_sent = input.type ~= "checkbox" and input.type ~= "radio" or input.checked
     if input.name and is_sent then
-      fields[input.name] = input.value:gsub("[\r\n]", "")
+      fields[input.name] = (input.value or ""):gsub("[\r\n]", "")
     end
   end
   for tag, content in page:gmatch "<textarea([^>]*)>\n?(.-)</textarea>" do

@@ -9,7 +9,8 @@ local schemas = { FILE = "lua/leadcat/web/schemas.json" }
 local ROOTS = {
   "Event", "Outcome", "Confirmation", "View", "Entry", "Config", "Answer", "UndoWhat", "Undone", "ForgetWhat",
   "Forgotten", "Moved", "Explanation", "Why", "Change", "Field", "Trigger", "Problem", "HistoryQuery",
-  "ConfirmationsQuery", "ChangesOptions", "Health", "HealthOptions",
+  "ConfirmationsQuery", "ChangesOptions", "Health", "HealthOptions", "ShadowQuery", "ShadowReport", "HeldQuery",
+  "HeldEntry", "Released",
 }
 
 local NAMES = {

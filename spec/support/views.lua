@@ -4,11 +4,13 @@ local views = {}
 
 local ENGLISH = {
   category = "Category", save = "Save", keep = "Keep current category", cancel = "Cancel", close = "Close",
+  later = "Answer later", saving = "Saving…",
   company = "Company", current = "Current category", proposed = "Proposed category", proposal_mark = "proposed",
   network = "The server could not be reached.",
 }
 local NORWEGIAN = {
   category = "Kategori", save = "Lagre", keep = "Behold nåværende kategori", cancel = "Avbryt", close = "Lukk",
+  later = "Svar senere", saving = "Lagrer…",
   company = "Firma", current = "Nåværende kategori", proposed = "Foreslått kategori", proposal_mark = "foreslått",
   network = "Serveren svarer ikke.",
 }

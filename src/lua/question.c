@@ -87,6 +87,26 @@ static int l_count_confirmations(lua_State *L) {
   return l_done_integer(L, box, status, (int64_t)count);
 }
 
+/* store:assign(tenant, id, {company=, before=, body=, user=}, now) -> true */
+static int l_assign(lua_State *L) {
+  uint8_t id[LC_QUESTION_ID_SIZE];
+  lc_text tenant = l_check_tenant(L, 2);
+  bool is_id = l_to_question_id(l_check_text(L, 3, SIZE_MAX), id);
+  luaL_checktype(L, 4, LUA_TTABLE);
+  lc_assignment assignment = {
+    .company = l_text_field(L, 4, "company", LC_COMPANY_MAX),
+    .before = l_text_field(L, 4, "before", UINT32_MAX),
+    .body = l_text_field(L, 4, "body", UINT32_MAX),
+    .user = l_text_field(L, 4, "user", LC_USER_MAX),
+  };
+  double now = luaL_checknumber(L, 5);
+  luaL_argcheck(L, assignment.body.size != 0 && assignment.user.size != 0, 4, "a body and a user expected");
+  l_store *box = l_check_open(L);
+  if (!is_id)
+    return l_fail(L, LC_NOT_FOUND, &(lc_error){ "a confirmation's id has 32 hex digits" });
+  return l_done(L, box, lc_store_assign(box->store, tenant, id, &assignment, now, &box->error));
+}
+
 /* store:expire(tenant, now) -> how many were closed, whether there may be more */
 static int l_expire(lua_State *L) {
   size_t expired;
@@ -121,6 +141,7 @@ void l_question_register(lua_State *L) {
     { "confirmation", l_confirmation },
     { "confirmations", l_confirmations },
     { "count_confirmations", l_count_confirmations },
+    { "assign", l_assign },
     { "expire", l_expire },
     { "expiring", l_expiring },
     { NULL, NULL },

@@ -138,11 +138,11 @@ static size_t text_size(const lc_config *config) {
 /* The blocks of a config's ruleset; their size with the header, or 0 when it does not fit. */
 static size_t blocks_of(const lc_config *config, lc_range blocks[LC_BLOCKS]) {
   const uint32_t most = UINT32_C(1) << 26; /* keeps every product below 2^32 */
-  const uint32_t later = count_rules(config, is_later), shadows = count_rules(config, is_shadow);
   size_t texts = text_size(config);
   if (config->category_count > most || config->rule_count > most || config->condition_count > most
       || config->constant_count > most || config->id_count > most || config->field_count > LC_FIELDS_MAX || texts > most)
     return 0;
+  const uint32_t later = count_rules(config, is_later), shadows = count_rules(config, is_shadow);
   const uint32_t counts[LC_BLOCKS] = {
     [LC_BLOCK_CATEGORIES] = slots_for(config->category_count),
     [LC_BLOCK_STATUSES] = slots_for(count_status_rules(config)),

@@ -247,8 +247,9 @@ static const char *check_expiring(const record *r) {
 
 /* Whether the entry can stand among the changes as that. One that has ended may be tried again. */
 static bool is_change(const lc_done *change, const lc_entry *entry) {
-  return change->kind == LC_DONE_ASKED ? entry->status == LC_ENTRY_AWAITING
-       : change->kind == LC_DONE_ENDED || change->kind == LC_DONE_HELD || entry->has_question;
+  if (change->kind == LC_DONE_ASKED || change->kind == LC_DONE_ASSIGNED)
+    return entry->status == LC_ENTRY_AWAITING;
+  return change->kind == LC_DONE_ENDED || change->kind == LC_DONE_HELD || entry->has_question;
 }
 
 static const char *check_change(const record *r) {

@@ -241,6 +241,9 @@ int lc_add_stop(lc_writer *w, const lc_entry *entry);
 /* Adds that the entry has closed its question. */
 int lc_add_closed(lc_writer *w, const lc_entry *entry);
 
+/* Adds that the question, which the entry has asked, was given to another user. */
+int lc_add_assigned(lc_writer *w, uint64_t entry);
+
 /* Replaces an entry. */
 int lc_put_entry(const lc_writer *w, const lc_entry *entry);
 
@@ -313,7 +316,10 @@ int lc_remove_changes(const lc_writer *w, uint64_t entry);
 /* Whether it is the value of a change, or with the number 0 of where they begin; the entry it names, and as what. */
 bool lc_unpack_change(lc_text packed, lc_done *change);
 
-enum { LC_DONE_BITS = 2 }; /* of a change's value: its kind; above them is the number of its entry */
+/* A change's value: the number of its entry above two bits of its kind, whose third bit is the highest one. */
+static inline uint64_t lc_pack_change(uint64_t entry, lc_done_kind kind) {
+  return (uint64_t)kind >> 2 << 63 | entry << 2 | ((uint64_t)kind & 3);
+}
 
 /* The number up to which changes, and entries of the journal, were removed; 0: none. */
 int lc_get_removed(const lc_store *store, MDB_txn *txn, const lc_key *tenant, uint64_t *removed);

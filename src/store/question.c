@@ -214,6 +214,34 @@ lc_status lc_supersede(lc_writer *w, const lc_entry *newer, lc_error *error) {
   return lc_withdraw_question(w, &question, newer->at, newer->details, (lc_text){ NULL, 0 }, error);
 }
 
+/* ---- assigning --------------------------------------------------------------------------- */
+
+static bool is_same(lc_text a, lc_text b) {
+  return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+}
+
+static lc_status assign(lc_writer *w, const uint8_t *id, const lc_assignment *assignment, lc_error *error) {
+  lc_question question;
+  lc_result_clear(w->store);
+  lc_status status = lc_read_question(w, id, &question, error);
+  if (status != LC_OK)
+    return status;
+  bool same = is_same(question.company.text, assignment->company) && is_same(question.body, assignment->before);
+  if (question.state != LC_QUESTION_OPEN || !same)
+    return lc_fail(error, LC_CONFLICT, "the question has changed");
+  lc_question assigned = question;
+  assigned.body = assignment->body;
+  assigned.user = assignment->user;
+  int rc = lc_replace_question(w, &question, &assigned);
+  return lc_writer_fail(w, rc != 0 ? rc : lc_add_assigned(w, question.entry), error);
+}
+
+lc_status lc_store_assign(lc_store *store, lc_text tenant, const uint8_t *id, const lc_assignment *assignment, double now, lc_error *error) {
+  lc_writer w = { .store = store, .tenant = lc_key_of(tenant), .now = now };
+  lc_status status = lc_writer_begin(&w, error);
+  return status != LC_OK ? status : lc_writer_end(&w, assign(&w, id, assignment, error), error);
+}
+
 /* ---- expiring ---------------------------------------------------------------------------- */
 
 enum { MOST_EXPIRED = 256 }; /* in a transaction, so that other writers wait only briefly */

@@ -8,6 +8,7 @@
 
 const char *const lc_done_names[LC_DONE_KINDS] = {
   [LC_DONE_ENDED] = "ended", [LC_DONE_ASKED] = "asked", [LC_DONE_CLOSED] = "closed", [LC_DONE_HELD] = "held",
+  [LC_DONE_ASSIGNED] = "assigned",
 };
 
 bool lc_unpack_change(lc_text packed, lc_done *change) {
@@ -15,8 +16,8 @@ bool lc_unpack_change(lc_text packed, lc_done *change) {
   if (packed.size != sizeof value)
     return false;
   memcpy(&value, packed.data, sizeof value);
-  change->entry = value >> LC_DONE_BITS;
-  change->kind = (lc_done_kind)(value & ((1U << LC_DONE_BITS) - 1));
+  change->entry = value << 1 >> 3;
+  change->kind = (lc_done_kind)((value >> 63 << 2) | (value & 3));
   return change->kind < LC_DONE_KINDS;
 }
 
@@ -43,7 +44,7 @@ static int seek_behind(MDB_cursor *cursor, const lc_key *tenant, uint64_t after,
 
 int lc_remove_changes(const lc_writer *w, uint64_t entry) {
   lc_key begin = lc_key_of_entry(&w->tenant, 0);
-  uint64_t removed, packed = entry << LC_DONE_BITS;
+  uint64_t removed, packed = lc_pack_change(entry, LC_DONE_ENDED);
   MDB_cursor *cursor;
   MDB_val key, value;
   int rc = lc_get_removed(w->store, w->txn, &w->tenant, &removed);

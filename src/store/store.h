@@ -416,6 +416,17 @@ lc_status lc_store_count_questions(lc_store *store, lc_text tenant, const lc_que
  * being answered. `expired` is how many; `more` is whether there may be others. */
 lc_status lc_store_expire(lc_store *store, lc_text tenant, double now, size_t *expired, bool *more, lc_error *error);
 
+/* Gives an open question to another user, in one transaction: its user and its body. LC_CONFLICT: it is not open any more, or its company or
+ * its body is another one by now. LC_NOT_FOUND. */
+typedef struct lc_assignment {
+  lc_text company;
+  lc_text before; /* the body that it has */
+  lc_text body;
+  lc_text user;   /* 1 to LC_USER_MAX bytes */
+} lc_assignment;
+
+lc_status lc_store_assign(lc_store *store, lc_text tenant, const uint8_t *id, const lc_assignment *assignment, double now, lc_error *error);
+
 /* Open questions whose time is over by `until`, the earliest first, into the result: those behind the time `after` (in milliseconds)
  * and, of those whose time it is, behind the entry that asked. */
 lc_status lc_store_expiring(lc_store *store, lc_text tenant, uint64_t after, uint64_t entry, double until, size_t limit,
@@ -551,6 +562,7 @@ typedef enum lc_done_kind {
   LC_DONE_ASKED,  /* "asked": it has asked a question */
   LC_DONE_CLOSED, /* "closed": it has closed its question; that it has ended is the change before */
   LC_DONE_HELD,   /* "held": with it, which is held, its rule has come to a stop */
+  LC_DONE_ASSIGNED, /* "assigned": its open question was given to another user */
   LC_DONE_KINDS   /* how many there are */
 } lc_done_kind;
 

@@ -14,14 +14,15 @@ static void forget(lc_window *window) {
   memset(window->counts, 0, sizeof window->counts);
 }
 
-/* The limit is for another time now: what was counted goes to the slots that have its time. */
-static void resize(lc_window *window, uint32_t width) {
+/* The limit is for another time now: what was counted goes to the slots that have its time, which is that of the end of its slot, at the
+ * latest now. */
+static void resize(lc_window *window, uint32_t width, uint64_t now) {
   const lc_window old = *window;
   forget(window);
   window->width = width;
-  window->slot = old.width != 0 ? old.slot * old.width / width : 0;
+  window->slot = now / width;
   for (uint64_t i = 0; i < LC_WINDOW_SLOTS && i <= old.slot && old.width != 0; i++) {
-    uint64_t slot = (old.slot - i) * old.width / width;
+    uint64_t end = (old.slot - i + 1) * old.width - 1, slot = (end < now ? end : now) / width;
     if (window->slot - slot < LC_WINDOW_SLOTS)
       *count_at(window, slot) += old.counts[(old.slot - i) % LC_WINDOW_SLOTS];
   }
@@ -29,9 +30,9 @@ static void resize(lc_window *window, uint32_t width) {
 
 void lc_window_move(lc_window *window, uint32_t hours, double now) {
   const uint32_t width = hours * MINUTE;
-  uint64_t slot = now > 0 && now < 9e15 ? (uint64_t)now / width : 0;
+  const uint64_t seconds = now > 0 && now < 9e15 ? (uint64_t)now : 0, slot = seconds / width;
   if (window->width != width)
-    resize(window, width);
+    resize(window, width, seconds);
   if (slot + LC_WINDOW_SLOTS < window->slot || slot > window->slot + LC_WINDOW_SLOTS) {
     forget(window);
     window->slot = slot;

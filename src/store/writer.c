@@ -163,7 +163,7 @@ int lc_unlist_entry(const lc_writer *w, const lc_company *company, uint64_t entr
 
 int lc_put_change(const lc_writer *w, const lc_done *change) {
   lc_key key = lc_key_of_entry(&w->tenant, change->number);
-  uint64_t packed = change->entry << LC_DONE_BITS | (uint64_t)change->kind;
+  uint64_t packed = lc_pack_change(change->entry, change->kind);
   return lc_put(w->store, w->txn, LC_TABLE_CHANGES, &key, &packed, sizeof packed);
 }
 
@@ -187,6 +187,10 @@ int lc_add_stop(lc_writer *w, const lc_entry *entry) {
 
 int lc_add_closed(lc_writer *w, const lc_entry *entry) {
   return add_change(w, entry->id, LC_DONE_CLOSED);
+}
+
+int lc_add_assigned(lc_writer *w, uint64_t entry) {
+  return add_change(w, entry, LC_DONE_ASSIGNED);
 }
 
 /* A note is found by both names of its company. */

@@ -17,7 +17,7 @@ local titles = require "leadcat.cli.import.titles"
 ---@field output? "json"|"named" it takes --json; "named": and --language
 ---@field arguments? fun(command: table) declares the rest of its arguments (a command of argparse)
 ---@field problem? fun(args: table): string? what is wrong with the arguments that argparse cannot see; nil when nothing is
----@field run? fun(args: table, engine?: leadcat.Engine): any, function, integer? what `common.print` prints
+---@field run? fun(args: table, engine?: leadcat.Engine, parser: table): any, function, integer? what `common.print` prints; the parser is argparse's, of all commands
 
 local arguments = {}
 

@@ -1,4 +1,4 @@
---- `confirmations` lists the questions to users, `resolve` answers one.
+--- `confirmations` lists the questions to users, `resolve` answers one, `assign` gives one to another user.
 
 local arguments = require "leadcat.cli.arguments"
 local common = require "leadcat.cli.common"
@@ -19,7 +19,7 @@ local function list_text(records, engine, args)
   for _, record in ipairs(records) do
     local view = must(engine:view(record))
     rows[#rows + 1] = {
-      record.id, view.company, view.from.name, view.to.name, view.user or "", view.created or "", view.state_name,
+      record.id, view.company, view.from.name, view.to.name, view.owner or "", view.created or "", view.state_name,
     }
   end
   local older = #records == args.limit and ("older ones: --after %s\n"):format(records[#records].id) or ""
@@ -58,6 +58,10 @@ commands.confirmations = {
   end,
 }
 
+local function actor_of(args)
+  return args.as and { id = args.as, admin = true } or common.actor()
+end
+
 local function answer_of(engine, args)
   if args.category then
     return { category = common.category_id(must(engine:config()), args.category, "--category") }
@@ -78,7 +82,7 @@ end
 
 local function run_resolve(args, engine)
   local record = must(engine:confirmation(args.id))
-  local who = args.as and { id = args.as, admin = true } or common.actor()
+  local who = actor_of(args)
   local outcome = must(engine:resolve(args.id, answer_of(engine, args), { actor = who }))
   return outcome, function()
     return outcome_text(engine, outcome, unicode.visible(must(engine:view(record)).company))
@@ -99,6 +103,25 @@ commands.resolve = {
       command:option("--category", "Apply another category, by name or id."):argname "NAME",
       command:flag("--decline", "Keep the category as it is."))
     command:option("--as", "Who answers (default: the system's user)."):argname("USER"):convert(arguments.to_id)
+  end,
+}
+
+commands.assign = {
+  name = "assign", summary = "Give an open question to another user.", store = "write", output = "named",
+  run = function(args, engine)
+    local to = { id = args.to, name = args.name }
+    local record = must(engine:assign(args.id, { to = to }, { actor = actor_of(args) }))
+    return record, function()
+      local view = must(engine:view(record))
+      return ("%s: the question is now with %s\n"):format(unicode.visible(view.company), view.owner or "")
+    end
+  end,
+  arguments = function(command)
+    command:argument("id", "The confirmation's id.")
+    command:option("--to", "Whose question it is from now on: the user's id."):argname("USER"):convert(arguments.to_id)
+      :count "1"
+    command:option("--name", "What that user is called."):argname "NAME"
+    command:option("--as", "Who gives it (default: the system's user)."):argname("USER"):convert(arguments.to_id)
   end,
 }
 

@@ -31,7 +31,12 @@ end
 local function run_check(args)
   local problems = args.store and damage_of(args.path) or {}
   if #problems == 0 then -- a damaged store is not opened
-    problems = config.problems(configs.of(args))
+    local cfg, own = configs.of(args)
+    problems = config.problems(cfg, own)
+    if args.path and cfg.revision == 0 then
+      problems[#problems + 1] = { path = "revision", code = "empty", severity = "warning",
+        message = "nothing has been saved in this store yet: leadcat init --path " .. args.path .. " saves a preset" }
+    end
   end
   return json.array(problems), function()
     return #problems == 0 and "no problems\n" or tables.problems(problems)

@@ -27,7 +27,7 @@ local opened = {} -- by directory
 ---@param directory string
 ---@return leadcat.Engine
 function crm.engine(directory)
-  opened[directory] = opened[directory] or assert(leadcat.open { path = directory })
+  opened[directory] = opened[directory] or assert(leadcat.open { path = directory, record_unchanged = "full" })
   return opened[directory]
 end
 
@@ -63,7 +63,7 @@ end
 
 -- Pages load files of this server only.
 local POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-  .. "form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
+  .. "frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
 
 local function answer(status, body)
   return { status = status, body = body, headers = {

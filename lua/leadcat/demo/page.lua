@@ -171,6 +171,12 @@ function page.companies(model)
   })
 end
 
+-- leadcat's panel of the company.
+local function panel(model, row)
+  return h.iframe { class = "demo-panel", id = "demo-panel", data_demo_live = true, title = text(model, "panel"),
+    src = ("%s/companies/%s/panel"):format(BASE, url.escape(row.name)) }
+end
+
 --- One company's sale form, which asks before it saves.
 ---@param model leadcat.demo.Model
 ---@param row leadcat.demo.Row
@@ -180,8 +186,11 @@ function page.company(model, row)
     h.p { id = "demo-live", data_demo_live = true, parts.category(row.category) },
     h.p { text(model, "form_hint") },
     said(model),
-    h.div { class = "demo-company", h.h2 { id = "demo-name", text(model, "open_form") },
-      forms(model, row, "demo-", true) },
+    h.div { class = "demo-beside",
+      h.div { class = "demo-company", h.h2 { id = "demo-name", text(model, "open_form") },
+        forms(model, row, "demo-", true) },
+      panel(model, row),
+    },
     model.dialog,
     h.p { h.a { href = "/demo", text(model, "back") } },
   })

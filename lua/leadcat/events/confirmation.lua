@@ -22,12 +22,18 @@ local confirmation = {}
 ---@field contact? table
 ---@field facts? table<string, any> what the rules of its trigger look at besides
 ---@field actor? leadcat.Actor whose event asked
+---@field assigned? leadcat.Assigned when it was given to another user
 ---@field state "open"|"accepted"|"changed"|"declined"|"expired"|"superseded"|"conflict"
 ---@field created_at number seconds since 1970
 ---@field expires_at number seconds since 1970
 ---@field resolved_at? number seconds since 1970: when it left the state open
 ---@field resolved_by? leadcat.Actor who answered, or whose newer event superseded it
 ---@field category? integer the answer that was applied
+
+---@class leadcat.Assigned
+---@field to leadcat.Actor whose question it is now; without an id when that person was forgotten
+---@field by? leadcat.Actor who gave it; nil: the program
+---@field at number seconds since 1970
 
 --- The categories that a user may choose: all that are not deleted, in the config's order.
 ---@param cfg leadcat.Config
@@ -49,6 +55,16 @@ end
 function confirmation.same_user(a, b)
   local user = a and event_of.key(a.id)
   return user ~= nil and b ~= nil and user == event_of.key(b.id)
+end
+
+--- Whose question it is: the user whose event asked, until somebody gives it to another one.
+---@param record leadcat.Confirmation
+---@return leadcat.Actor? nil: the program's
+function confirmation.owner(record)
+  if record.assigned then
+    return record.assigned.to
+  end
+  return record.actor
 end
 
 -- `asked`: the decision, or the stored question; `told`: what the event said.
@@ -90,10 +106,12 @@ function confirmation.record(stored, tenant)
   if not (body and answer) then
     return nil, ("confirmation %s: %s"):format(stored.id, message), "corrupt"
   end
-  if body.actor and type(body.actor.id) == "string" then
-    body.actor.id = stored.user -- JSON does not keep every byte
+  local owner = confirmation.owner(body)
+  if owner and type(owner.id) == "string" then
+    owner.id = stored.user -- JSON does not keep every byte
   end
   local record = describe(stored, body, tenant)
+  record.assigned = body.assigned
   record.id, record.state, record.options = stored.id, stored.state, json.array(body.options or {})
   record.created_at, record.expires_at = stored.created_at, stored.expires_at
   record.resolved_at, record.resolved_by, record.category = stored.resolved_at, answer.actor, stored.category

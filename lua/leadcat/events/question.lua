@@ -234,8 +234,8 @@ local function answer_problem(answer)
   end
 end
 
--- Why a closed question cannot be answered: who closed it, and when.
-local function closed(self, record)
+-- Why a closed question cannot be answered or given away: who closed it, and when.
+function question:_closed(record)
   local cfg, message, code = settings.known(self)
   if not cfg then
     return nil, message, code
@@ -323,9 +323,9 @@ function question:resolve(id, answer, options)
     local allowed
     allowed, message, code = self:can(actor, "confirm", record)
     if not allowed then
-      return nil, message or "only the user whose event asked, or an administrator, may answer", code or "forbidden"
+      return nil, message or "only the user whose question it is, or an administrator, may answer", code or "forbidden"
     elseif record.state ~= "open" then
-      return closed(self, record)
+      return self:_closed(record)
     end
     local item
     item, message, code = answer_item(self, record, answer, actor)

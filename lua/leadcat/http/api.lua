@@ -1,9 +1,9 @@
 --- The routes that programs call: JSON in, JSON out. Handlers are called as `http.lua` says.
 
 local changes = require "leadcat.past.changes"
+local config = require "leadcat.rules.config"
 local core = require "leadcat.core"
 local daily = require "leadcat.insight.daily"
-local events = require "leadcat.http.events"
 local json = require "leadcat.util.json"
 local options_of = require "leadcat.util.options"
 local outcomes = require "leadcat.http.outcomes"
@@ -129,6 +129,7 @@ local READERS = {
   unchanged = function(text) return text == "true" or nil end,
   folded = function(text) return text == "true" or nil end,
   company_name = id_of, actor_name = id_of,
+  foresee = function(text) return text == "true" or nil end,
 }
 
 --- The parameters of each list; besides, `after` says where to go on.
@@ -141,6 +142,8 @@ api.PARAMETERS = {
   },
   why = { "company" },
   changes = { "limit", "wait" },
+  held = { "rule", "limit", "foresee" },
+  shadow = { "rule", "days", "limit" },
 }
 
 -- Reads one parameter into the query, if it was sent.
@@ -181,8 +184,8 @@ function api.cursor_of_confirmations(text)
   return text:match "^%x+$"
 end
 
--- Only administrators see why a host failed.
-local function withhold_error(context, item)
+--- Removes why a host failed, which only administrators see.
+function api.withhold_error(context, item)
   if item.error and item.reason ~= "vetoed" and not context.engine:can(context.actor, "configure") then
     item.error = nil
   end
@@ -190,7 +193,7 @@ end
 
 --- Whether the actor may see a confirmation or an entry. Only administrators see why a host failed.
 function api.is_visible(context, item)
-  withhold_error(context, item)
+  api.withhold_error(context, item)
   return must(context.engine:can(context.actor, "view", item))
 end
 
@@ -253,44 +256,6 @@ function api.triggers(context)
   return response.json(200, must(context.engine:triggers()))
 end
 
--- Why -----------------------------------------------------------------------------------------------------------------
-
--- The explanation, if the actor may see all its subjects.
-local function explained(context, explanation, subjects, headers)
-  for _, subject in ipairs(subjects) do
-    allow(context, "view", subject)
-    withhold_error(context, subject)
-  end
-  return response.json(200, explanation, headers)
-end
-
-function api.explain(context)
-  local event = must(request_of.json_table(context.request, "an event expected"))
-  local explanation = must(context.engine:explain(events.sent_by(event, context.actor)))
-  return explained(context, explanation, { event, explanation.first })
-end
-
--- In an address an integer id looks like a text. An unknown text is tried as an integer.
-local function why_of(context, company)
-  local options = { language = context.language }
-  local found = must(context.engine:why(company, options))
-  local number = not found.category and whole(company, 2 ^ 53 - 1)
-  if number and ("%d"):format(number) == company then
-    return must(context.engine:why(number, options))
-  end
-  return found
-end
-
-function api.why(context)
-  local query = api.query(context, api.PARAMETERS.why, api.cursor_of_history)
-  local found = why_of(context, query.company or fail("invalid", "the parameter company is missing"))
-  local after
-  found.newest = api.visible(context, { found.newest })[1]
-  found.scheduled = api.visible(context, { found.scheduled })[1]
-  found.decisions, after = pager.slice(found.decisions, query.after or 0)
-  return explained(context, found, { { company = found.company } }, pager.link(context, query, after))
-end
-
 -- Questions -----------------------------------------------------------------------------------------------------------
 
 --- The question that the path names. One that the actor may not see is `not_found`.
@@ -313,11 +278,22 @@ local function answer_of(fields)
   return { category = json.integer(tonumber(fields.category or "") or 0) }
 end
 
--- Why a question is closed, in the actor's language; nil for who may not view it.
-local function why_closed(context, record)
+--- Why a question is closed, in the actor's language; nil for who may not view it.
+function api.why_closed(context, record)
   local view = record and must(context.engine:can(context.actor, "view", record))
     and context.engine:view(record, { actor = context.actor })
   return view and view.closed or nil
+end
+
+-- Says what is wrong with an answer in the reader's language. Programs have the engine's words beside it.
+local function refuse(context, answer, message)
+  local chosen, key = answer.category, "problem.invalid"
+  if type(chosen) == "number" then
+    local category = config.find(must(context.engine:config()).categories, chosen)
+    key = "settings.problem.category_" .. (category and "deleted" or chosen == 0 and "required" or "unknown")
+  end
+  local detail = context.strings:text(context.language, key)
+  return response.problem(context, "invalid", detail, not context.wants_page and { error = message } or nil)
 end
 
 local function resolve(context, answer)
@@ -325,12 +301,12 @@ local function resolve(context, answer)
   if code == "forbidden" then
     allow(context, "confirm", api.find(context)) -- the question cannot be found when the actor may not even see it
     fail(code)
-  elseif code == "invalid" and context.wants_page then
-    fail(code) -- the page has its own words, in the reader's language
+  elseif code == "invalid" then
+    return refuse(context, answer, message)
   elseif not outcome then
-    fail(code, why_closed(context, record) or not record and message or nil)
+    fail(code, api.why_closed(context, record) or not record and message or nil)
   elseif outcome.status == "conflict" then
-    local why = why_closed(context, context.engine:confirmation(context.id))
+    local why = api.why_closed(context, context.engine:confirmation(context.id))
     return response.problem(context, "conflict", why, { outcome = outcome })
   end
   return outcomes.one(context, outcome, { failed = 202 })
@@ -341,11 +317,7 @@ function api.resolve(context)
     local problem = "an answer has accept, category or decline"
     return resolve(context, must(request_of.json_table(context.request, problem)))
   end
-  local made = resolve(context, answer_of(must(request_of.form(context.request))))
-  if made.status < 300 then
-    return response.redirect(context, "/confirmations?answered=" .. context.id)
-  end
-  return made
+  return resolve(context, answer_of(request_of.form_of_panel(context)))
 end
 
 -- For operators -------------------------------------------------------------------------------------------------------

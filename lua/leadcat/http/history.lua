@@ -105,8 +105,8 @@ local function told_of(context, number)
   return entry and api.is_visible(context, entry) and entry or nil
 end
 
--- The sentence about what was just undone, tried again or cancelled.
-local function done(context, sent, cfg)
+--- The sentence about what was just undone, tried again or cancelled, as the fields of the address say.
+function history.done(context, sent, cfg)
   if api.cursor_of_history(sent.all or "") or sent.all == "0" then
     local left = (sent.left or ""):match "^%d+$" or "0"
     return wording.sentence(context, "undo.done", { count = sent.all, refused = left })
@@ -130,8 +130,9 @@ local function since(context, entry, cfg)
   return wording.sentence(context, "problem.conflict")
 end
 
--- Why something was not done: what has happened since.
-local function refused(context, sent, cfg)
+--- Why something was not done: what has happened since.
+---@return {entry: integer, words: string}?
+function history.refused(context, sent, cfg)
   local entry = told_of(context, sent.refused)
   return entry and { entry = entry.entry, words = wording.sentence(context, "history.refused") .. " "
     .. since(context, entry, cfg) } or nil
@@ -158,6 +159,15 @@ local function actions_of(context, entries, questions)
   return actions
 end
 
+-- The open questions of a page that the actor may answer.
+local function answers_of(context, questions)
+  local answers = {}
+  for id, record in pairs(questions) do
+    answers[id] = record and record.state == "open" and context.engine:can(context.actor, "confirm", record) or nil
+  end
+  return answers
+end
+
 function history.page(context)
   local query, filters = query_of(context)
   query.folded = true
@@ -172,7 +182,9 @@ function history.page(context)
     entries = entries, cfg = cfg, filters = filters, names = names, questions = questions, saved = saved(context),
     after = query.after, next = found.next, searched = found.searched,
     may_undo = may_undo, actions = may_undo and actions_of(context, entries, questions) or nil,
-    said = done(context, sent, cfg), refused = may_undo and refused(context, sent, cfg) or nil,
+    answers = answers_of(context, questions),
+    said = history.done(context, sent, cfg), kind = not sent.cancelled and "updated" or nil,
+    refused = may_undo and history.refused(context, sent, cfg) or nil,
   })
 end
 

@@ -31,6 +31,11 @@ local EVENTS = { anyOf = json.array { ref "Event", list "Event" } }
 local OUTCOMES = { anyOf = json.array { ref "Outcome", list "Outcome" } }
 local CHANGES = object({ changes = list "Change", next = { type = "string" } }, { "changes", "next" })
 
+local HELD = object {
+  entries = { type = "array", items = INTEGER, minItems = 1, maxItems = 1000 }, rule = { type = "string" },
+  all = { const = true },
+}
+
 -- By method and path: what it does; `takes`: a body; `gives`: an answer with 200; `list`: of the parameters in
 -- `api.PARAMETERS`, described as the fields of the class; `codes`: errors besides those that every route may have; `id`: what the
 -- path has; `later`: 202 where the change is not made yet; `asks`: the permission for what it finds.
@@ -77,6 +82,11 @@ local OPERATIONS = {
     id = "of the question", asks = "confirm", takes = ref "Answer", form = true, gives = ref "Outcome", later = true,
     codes = "not_found already_resolved expired conflict too_large unsupported_type malformed",
   },
+  ["POST /api/confirmations/{id}/assign"] = {
+    "Gives an open question to another user. A form is answered with a redirect to the inbox.", id = "of the question",
+    asks = "assign", takes = object({ to = ref "Actor" }, { "to" }), form = true, gives = ref "Confirmation",
+    codes = "not_found already_resolved expired too_large unsupported_type malformed",
+  },
   ["GET /api/history"] = {
     "The journal, newest first. `actor=me` is the caller, `status=waiting` what waits now.", list = "history",
     class = "HistoryQuery", gives = list "Entry", pages = true,
@@ -97,6 +107,27 @@ local OPERATIONS = {
     "Takes back all that a run or a revision has done, or says what that would do.", takes = ref "UndoWhat",
     gives = { anyOf = json.array { ref "Undone", ref "Outcome" } }, pages = true,
     codes = "not_found conflict too_large unsupported_type malformed",
+  },
+  ["GET /api/shadow"] = {
+    "What rules on trial would have done, beside what was done; with `rule` also the cases.", list = "shadow",
+    class = "ShadowQuery", gives = ref "ShadowReport", codes = "not_found",
+  },
+  ["POST /api/shadow/real"] = {
+    "Saves the rules with this one no longer on trial.", takes = object({ rule = { type = "string" } }, { "rule" }),
+    gives = object({ revision = INTEGER }, { "revision" }),
+    codes = "not_found stale too_large unsupported_type malformed",
+  },
+  ["GET /api/held"] = {
+    "What rules at their limit have matched, the oldest first.", list = "held", class = "HeldQuery",
+    gives = list "HeldEntry", pages = true,
+  },
+  ["POST /api/held/release"] = {
+    "Has what is held decided anew: `entries`, all of a `rule`, or `all`; at most 1,000 in a request.", takes = HELD,
+    gives = ref "Released", codes = "not_found too_large unsupported_type malformed",
+  },
+  ["POST /api/held/drop"] = {
+    "Has what is held come to nothing.", takes = HELD, gives = ref "Released",
+    codes = "not_found too_large unsupported_type malformed",
   },
   ["GET /api/health"] = {
     "How the rules fare: what each has done by day, and which is silent.", list = "health", class = "HealthOptions",
@@ -141,18 +172,31 @@ local OPERATIONS = {
 local PAGES = {
   ["GET /settings"] = "The tab *Lead categorization*, for administrators.",
   ["POST /settings"] = "Saves the settings, or tries them.",
+  ["GET /drift"] = "Companies that stand elsewhere than their sales imply, some at a time.",
+  ["POST /drift"] = "What setting the chosen ones right would do; with `sure=1` does it.",
+  ["GET /drift.csv"] = "The same as CSV.",
   ["GET /versions"] = "All versions of the rules, newest first.",
   ["GET /versions/{id}"] = "What going back to a version would change.",
   ["POST /versions/{id}"] = "Goes back to it.",
   ["GET /confirmations"] = "The inbox.",
+  ["POST /confirmations"] = "Answers several of its questions, or gives them to somebody else.",
   ["GET /confirmations/{id}"] = "The dialog of a question.",
   ["GET /overview"] = "How the rules fare, and how companies were moved, over time; `days` says of how many days.",
+  ["GET /why"] = "Why nothing happened to a company, and what would happen now.",
+  ["GET /companies/{id}/panel"] = "A small page to embed beside a company.",
   ["GET /history"] = "The journal.",
   ["GET /history.csv"] = "The same as a file.",
   ["GET /history/revisions/{id}"] = "Who saved a version of the rules, and what that changed.",
+  ["GET /held"] = "What rules at their limit have matched, and what releasing it would come to.",
+  ["POST /held"] = "Releases or drops it.",
+  ["GET /trials"] = "What rules on trial would have done, beside what was done.",
+  ["POST /trials"] = "Switches one on for real.",
   ["GET /history/undo"] = "What taking all of a run, or of a version, back would do.",
   ["POST /history/undo"] = "Takes it back.",
 }
+
+-- The permission that a page asks for when it has found what it is about.
+local PAGES_ASK = { ["GET /confirmations/{id}"] = "view", ["GET /companies/{id}/panel"] = "view" }
 
 openapi.OPERATIONS, openapi.PAGES = OPERATIONS, PAGES
 
@@ -260,7 +304,9 @@ end
 local function operation_of(route, shapes)
   local name = route.method .. " " .. route.path
   local page = PAGES[name]
-  local operation = OPERATIONS[name] or { page, text = "text/html", id = route.path:find "{id}" and "" or nil }
+  local operation = OPERATIONS[name] or {
+    page, text = "text/html", id = route.path:find "{id}" and "" or nil, asks = PAGES_ASK[name],
+  }
   local permission = permission_of(route, operation)
   return {
     summary = operation[1], tags = json.array { page and "pages" or "api" }, ["x-permission"] = permission,
@@ -277,6 +323,7 @@ local PROBLEM = {
   type = "object", description = "RFC 9457", required = json.array { "status", "title" },
   properties = {
     status = INTEGER, title = { type = "string" }, detail = { type = "string" }, code = { type = "string" },
+    error = { type = "string", description = "the engine's words, where the detail is the reader's" },
     problems = list "Problem", outcome = ref "Outcome", start = { type = "string" },
   },
 }

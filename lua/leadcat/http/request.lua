@@ -130,6 +130,16 @@ function request.form(received)
   return body and request.fields(body), message, code
 end
 
+--- The same, of a form that may stand in a company's panel: the context has its id then, and the answer leads back there.
+---@param context leadcat.http.Context
+---@return table<string, string> fields
+function request.form_of_panel(context)
+  local fields = response.must(request.form(context.request))
+  local id = fields.panel or ""
+  context.panel = #id >= 1 and #id <= 255 and id or nil
+  return fields
+end
+
 -- Who sent it ---------------------------------------------------------------------------------------------------------
 
 local SAME = { ["same-origin"] = true, none = true }

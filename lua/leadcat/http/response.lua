@@ -42,7 +42,7 @@ end
 -- The links to the pages that the actor may open.
 local function links_of(context)
   local app, actor = context.app, context.actor
-  if app.options.navigation == false or not actor then
+  if app.options.navigation == false or not actor or context.panel then
     return false
   end
   local links = navigation.links(context, context.request.path:sub(#app.prefix + 1), function(permission)
@@ -54,7 +54,7 @@ end
 --- A page: `render` makes its HTML of `fields` and what all pages need.
 function response.page(context, status, render, fields, headers)
   fields.strings, fields.language, fields.base = context.strings, context.language, context.app.prefix
-  fields.navigation = links_of(context)
+  fields.navigation, fields.panel = links_of(context), context.panel
   return response.html(context, status, render(fields), headers)
 end
 

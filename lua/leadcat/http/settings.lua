@@ -19,6 +19,7 @@ local must = response.must
 local settings = {}
 
 local TRIED = 1000 -- entries that a new config is tried on
+local MOST_HELD = 100 -- that are counted
 local TRIES = 8 -- of a save that others overtake
 
 --- Lets administrators through to a handler. Others get a page that says why not.
@@ -39,11 +40,27 @@ local function is_licensed(context)
   return context.engine:licensed() ~= false
 end
 
+-- What rules on trial would have done, by their keys; nothing where there is none.
+local function trials_of(context, cfg)
+  for _, rule in ipairs(cfg.rules or {}) do
+    if rule.shadow == true and rule.enabled == true then
+      return context.engine:shadow()
+    end
+  end
+end
+
+-- How much is held, up to one more than is told; nothing where nothing is.
+local function held_of(context)
+  local entries = context.engine:can(context.actor, "release") and context.engine:held { limit = MOST_HELD + 1 }
+  return entries and entries[1] and { count = math.min(#entries, MOST_HELD), more = #entries > MOST_HELD }
+end
+
 -- What every page of the settings shows.
 local function show(context, status, model)
   model.licensed, model.fields = is_licensed(context), context.engine:fields()
   model.readonly, model.sign_in = context.engine.readonly, context.app.options.sign_in
   model.own_triggers = must(context.engine:_own_triggers())
+  model.trials, model.held = trials_of(context, model.config), held_of(context)
   return response.page(context, status, settings_page.html, model)
 end
 

@@ -5,6 +5,7 @@ local api = require "leadcat.http.api"
 local history_page = require "leadcat.pages.history"
 local json = require "leadcat.util.json"
 local outcomes = require "leadcat.http.outcomes"
+local page = require "leadcat.pages.page"
 local pager = require "leadcat.http.pager"
 local platform = require "leadcat.util.platform"
 local request_of = require "leadcat.http.request"
@@ -50,8 +51,8 @@ for _, row in ipairs(history_page.FILTERS) do
 end
 
 -- Where the reader was in the history: filters and place, as the form says. What is no filter is left out.
-local function place_of(context)
-  local fields, words = must(request_of.form(context.request)), {}
+local function place_of(fields)
+  local words = {}
   for key, value in pairs(request_of.fields(fields.back)) do
     words[#words + 1] = KEPT[key] and value ~= "" and key .. "=" .. url.escape(value) or nil
   end
@@ -59,17 +60,26 @@ local function place_of(context)
   return words
 end
 
--- A handler that does so; `name` tells the page of the history what was done, `options` are of the outcome's response.
+-- Sends the reader back to where the form was, with what was done.
+local function back(context, fields, done)
+  if context.panel then
+    return response.redirect(context, page.panel(context.panel) .. "?" .. done)
+  end
+  local place = place_of(fields)
+  place[#place + 1] = done
+  return response.redirect(context, ("/history?%s#leadcat-entry-%s"):format(table.concat(place, "&"), context.id))
+end
+
+-- A handler that does so; `name` tells the page what was done, `options` are of the outcome's response.
 local function handler(method, name, options)
   return function(context)
-    local place = context.wants_page and place_of(context)
+    local fields = context.wants_page and request_of.form_of_panel(context)
     local outcome, message, code = act(context, method)
-    if not place then
+    if not fields then
       return outcomes.one(context, must(outcome, message, code), options)
     end
     local is_done = outcome and outcome.status ~= "conflict"
-    place[#place + 1] = is_done and ("%s=%d"):format(name, outcome.entry) or "refused=" .. context.id
-    return response.redirect(context, ("/history?%s#leadcat-entry-%s"):format(table.concat(place, "&"), context.id))
+    return back(context, fields, is_done and ("%s=%d"):format(name, outcome.entry) or "refused=" .. context.id)
   end
 end
 

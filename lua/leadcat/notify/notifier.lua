@@ -60,7 +60,7 @@ end
 local function body_of(work, told)
   local about = told.entry or told.confirmation
   return json.encode {
-    id = told.id, type = told.type, timestamp = time(about.at or about.expires_at),
+    id = told.id, type = told.type, timestamp = time(told.at or about.at or about.expires_at),
     data = {
       entry = told.entry, confirmation = told.confirmation, names = names_of(work, about),
     },

@@ -19,7 +19,9 @@ local TRIES = 16 -- of a change beside a worker that makes changes, too
 local PAUSE = 0.05 -- seconds between them
 
 --- What notices may tell.
-notices.EVENTS = { "question.asked", "question.expiring", "change.made", "change.failed", "rule.held" }
+notices.EVENTS = {
+  "question.asked", "question.assigned", "question.expiring", "change.made", "change.failed", "rule.held",
+}
 
 notices.STATES = { "waiting", "failed" }
 
@@ -141,10 +143,11 @@ end
 ---@class leadcat.notices.Told
 ---@field id string
 ---@field type string
+---@field at? number when, in seconds since 1970, where neither entry nor confirmation says it
 ---@field entry? leadcat.Entry
 ---@field confirmation? leadcat.Confirmation
 
-local KINDS = { asked = "question.asked", held = "rule.held" }
+local KINDS = { asked = "question.asked", assigned = "question.assigned", held = "rule.held" }
 local ENDED = { updated = "change.made", failed = "change.failed", conflict = "change.failed" }
 
 --- What a change is told as; nil: it is not told.
@@ -152,9 +155,10 @@ local ENDED = { updated = "change.made", failed = "change.failed", conflict = "c
 ---@return leadcat.notices.Told?
 function notices.told(change)
   local kind = KINDS[change.kind] or change.kind == "ended" and ENDED[change.entry.status]
+  local assigned = change.kind == "assigned" and change.confirmation and change.confirmation.assigned
   return kind and {
     id = ("%s.%s"):format(change.entry.key, change.cursor), type = kind, entry = change.entry,
-    confirmation = change.confirmation,
+    confirmation = change.confirmation, at = assigned and assigned.at or nil,
   } or nil
 end
 

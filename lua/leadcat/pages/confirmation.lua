@@ -12,21 +12,13 @@ local confirmation = {}
 ---@field base? string path that leadcat is served at, without a slash at its end; default "/leadcat"
 ---@field action? string URL that the answer is posted to; the API's when the question has an id, else that of the page
 ---@field open? boolean whether the dialog is shown at once; default true
+---@field back? string URL of the page that leaving the question leads to; default: only the dialog is closed
 ---@field prefix? string start of the element ids, for a question without an id; unique in the page
 
-local OPTIONS = { base = "string", action = "string", open = "boolean", prefix = "string" }
+local OPTIONS = { base = "string", action = "string", back = "string", open = "boolean", prefix = "string" }
 local PREFIX = "leadcat-confirmation"
 
 -- Parts --------------------------------------------------------------------------------------------------------------
-
-local function facts(view)
-  local labels = view.labels
-  return h.dl { class = "leadcat-facts",
-    h.dt { labels.company }, h.dd { h.bdi { view.company } },
-    h.dt { labels.current }, h.dd { parts.category(view.from) },
-    h.dt { labels.proposed }, h.dd { parts.category(view.to) },
-  }
-end
 
 -- The options by group, and whether the proposal is among them.
 local function grouped(options)
@@ -59,28 +51,38 @@ local function button(text, attributes)
   return h.button(attributes)
 end
 
-local function question(view, id, action)
+-- Closes the dialog, or leads back, and sends nothing.
+local function leave(text, back)
+  return back and h.a { class = "leadcat-button", href = back, text }
+    or button(text, { formmethod = "dialog", formnovalidate = true, value = "cancel" })
+end
+
+-- Who leaves a question that is there answers it later; who leaves one that is only proposed does not save.
+local function question(view, id, action, back)
   local labels = view.labels
   return h.form { method = "post", action = action,
     h.p { class = "leadcat-field",
       h.label { ["for"] = id .. "-category", labels.category }, " ", list(view, id .. "-category"),
     },
-    view.expires and h.p { class = "leadcat-muted", view.expires },
-    parts.alert(),
+    view.expires and h.p { class = "leadcat-muted",
+      parts.timed(view.expires, { { view.expires_at, view.expires_time } }) },
     h.p { class = "leadcat-actions",
-      button(labels.save, { class = "leadcat-primary" }), " ",
-      button(labels.keep, { name = "decline", value = "true", formnovalidate = true }), " ",
-      -- closes the dialog and sends nothing: the question stays open
-      button(labels.cancel, { formmethod = "dialog", formnovalidate = true, value = "cancel" }),
+      button(labels.save, { class = "leadcat-primary", data_leadcat_busy = labels.saving }), " ",
+      button(labels.keep, { name = "decline", value = "true", formnovalidate = true,
+        data_leadcat_busy = labels.saving }), " ",
+      leave(view.id and labels.later or labels.cancel, back),
     },
+    parts.alert(),
   }
 end
 
-local function answer(view)
+local function answer(view, back)
+  local text = view.labels.close or view.labels.cancel
+  local close = back and leave(text, back) or button(text, { value = "cancel" })
   return {
     h.p { view.closed or view.state_name },
     h.form { method = "dialog",
-      h.p { class = "leadcat-actions", button(view.labels.close or view.labels.cancel, { value = "cancel" }) },
+      h.p { class = "leadcat-actions", close },
     },
   }
 end
@@ -110,8 +112,8 @@ local function element(view, options)
     data_leadcat_close = view.labels.close, data_leadcat_network = view.labels.network,
     h.h2 { id = id .. "-title", view.title },
     h.p { id = id .. "-sentence", view.sentence },
-    facts(view),
-    view.state == "open" and question(view, id, action) or answer(view),
+    view.assigned and h.p { class = "leadcat-muted", view.assigned },
+    view.state == "open" and question(view, id, action, options.back) or answer(view, options.back),
   }
 end
 

@@ -6,6 +6,7 @@ local h = require "leadcat.pages.html"
 local page = require "leadcat.pages.page"
 local parts = require "leadcat.pages.parts"
 local rows = require "leadcat.pages.history_rows"
+local why = require "leadcat.pages.why"
 local wording = require "leadcat.words.wording"
 
 local history = {}
@@ -23,8 +24,10 @@ local history = {}
 ---@field searched? boolean false: the search stopped before the page was full
 ---@field may_undo boolean
 ---@field actions? table<integer, string> what would work, by entry: "undo" or "retry"
+---@field answers? table<string, true> the open questions that the reader may answer, by id
 ---@field refused? {entry: integer, words: string} what the reader wanted, and why it was not done
 ---@field said? string what has just happened
+---@field kind? string how that looks, as `parts.said` has it
 ---@field base? string path that leadcat is served at; default "/leadcat"
 
 history.FILTERS, history.PERIODS = filters_of.FILTERS, filters_of.PERIODS
@@ -34,7 +37,9 @@ local text = wording.sentence
 
 local function nothing(model)
   local key = filters_of.query(model.filters, nil, "zone") ~= "" and "history.empty_filtered" or "history.empty"
-  return h.p { class = "leadcat-empty", text(model, model.searched == false and "history.partial" or key) }
+  local company = model.filters.company
+  return h.p { class = "leadcat-empty", text(model, model.searched == false and "history.partial" or key),
+    company and { " ", h.a { href = why.address(model, company), text(model, "why.title") } } }
 end
 
 local function older(model)
@@ -85,7 +90,7 @@ end
 ---@return string
 function history.html(model)
   local optional = { filters = model.filters or {}, names = model.names or {}, questions = model.questions or {},
-    saved = model.saved or {}, actions = model.actions or {}, fields = {} }
+    saved = model.saved or {}, actions = model.actions or {}, answers = model.answers or {}, fields = {} }
   model = setmetatable(optional, { __index = model })
   local title = text(model, "history.title")
   return page.document {
@@ -93,7 +98,7 @@ function history.html(model)
     scripts = { "leadcat.js" },
     main = {
       h.h1 { id = "leadcat-title", title },
-      parts.said(model.said, { id = "leadcat-done" }),
+      parts.said(model.said, { id = "leadcat-done" }, model.kind),
       h.p { class = "leadcat-alert", role = "alert", id = "leadcat-undone",
         data_leadcat_network = text(model, "confirmation.network"), refused(model) or false },
       filters_of.form(model),

@@ -140,15 +140,14 @@ local function fields(model, first, last)
   return h.div { class = "leadcat-filter-fields", shown }
 end
 
--- Whether one of the fields behind the summary is in use.
-local function is_open(model)
+-- The labels of the fields behind the summary that are in use.
+local function used(model)
+  local labels = {}
   for i = FIRST + 1, #filters_of.FILTERS do
-    local name = filters_of.FILTERS[i][1]
-    if FIELDS[name] and model.filters[name] then
-      return true
-    end
+    local name, label = filters_of.FILTERS[i][1], filters_of.FILTERS[i][2]
+    labels[#labels + 1] = FIELDS[name] and model.filters[name] and text(model, label) or nil
   end
-  return false
+  return table.concat(labels, ", ")
 end
 
 local function hidden(model, name)
@@ -160,14 +159,15 @@ end
 ---@param model leadcat.HistoryModel
 ---@return leadcat.html.Node
 function filters_of.form(model)
+  local labels = used(model)
   return h.form { class = "leadcat-filter", method = "get", action = page.address(model, "/history"),
     role = "search", aria_label = text(model, "history.filters"),
     hidden(model, "period"), hidden(model, "mine"), hidden(model, ZONE),
     h.div { class = "leadcat-filter-first", fields(model, 1, FIRST),
       h.p { class = "leadcat-actions", h.button { type = "submit", text(model, "history.show") } },
     },
-    h.details { open = is_open(model),
-      h.summary { text(model, "history.filter") },
+    h.details { open = labels ~= "",
+      h.summary { text(model, "history.more_filters"), labels ~= "" and ": " .. labels },
       fields(model, FIRST + 1, #filters_of.FILTERS),
       not model.filters[ZONE]
         and h.p { class = "leadcat-muted", data_leadcat_utc = "", text(model, "history.utc_days") },

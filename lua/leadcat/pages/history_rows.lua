@@ -7,6 +7,7 @@ local filters_of = require "leadcat.pages.history_filters"
 local h = require "leadcat.pages.html"
 local page = require "leadcat.pages.page"
 local parts = require "leadcat.pages.parts"
+local why = require "leadcat.pages.why"
 local wording = require "leadcat.words.wording"
 local words_of = require "leadcat.words.conditions"
 
@@ -80,7 +81,7 @@ local function change(model, entry)
 end
 
 local function company_link(model, entry)
-  local id = type(entry.company) == "string" and entry.company or wording.line(entry.company) or "?"
+  local id = wording.id(entry.company)
   local former = entry.trigger and wording.line(entry.former)
   return { h.a { href = filters_of.link(model, { company = id }), h.bdi { company_of(model, entry.company) } },
     former and { " ", note(text(model, "history.former", { company = former })) },
@@ -105,6 +106,22 @@ local function closed_question(model, entry)
   return question and question.state ~= "open" and question or nil
 end
 
+-- Whose question it is, where it was given to somebody else and is open.
+local function assigned_to(model, entry)
+  local question = entry.status == "awaiting_confirmation" and model.questions[entry.confirmation]
+  local assigned = question and question.state == "open" and question.assigned
+  return assigned and { " ", note(text(model, "inbox.for_user", {
+    user = wording.called(assigned.to) or text(model, "confirmation.somebody"),
+  })) }
+end
+
+-- Where the reader may answer its question.
+local function answer(model, entry, row)
+  local id = entry.status == "awaiting_confirmation" and model.answers[entry.confirmation] and entry.confirmation
+  return id and { " ", h.a { id = row .. "-answer", aria_labelledby = ("%s-answer %s-company"):format(row, row),
+    href = page.address(model, "/confirmations/" .. id), data_leadcat_answer = id, text(model, "history.answer") } }
+end
+
 -- The user of the event, and the person who answered its question.
 local function who(model, entry)
   local key, answered_by, asked_by = entry.confirmation and ANSWERED[entry.status], entry.actor, entry.actor
@@ -119,7 +136,8 @@ local function who(model, entry)
     answered_by, key = entry.ended_by, "history.cancelled_by"
   end
   local name = wording.called(answered_by or nil) or text(model, "confirmation.somebody")
-  return { (asked_by or not key) and user(model, asked_by), " ", key and note(text(model, key, { user = name })) }
+  return { (asked_by or not key) and user(model, asked_by), " ", key and note(text(model, key, { user = name })),
+    assigned_to(model, entry) }
 end
 
 local function status(model, entry)
@@ -129,6 +147,7 @@ local function status(model, entry)
   return {
     h.span { class = "leadcat-badge leadcat-badge-" .. (question and "off" or look_of(entry)), words },
     due and { " ", note(parts.sentence(model, "history.due", "time", parts.time(model, entry.due))) },
+    " ", note(why.link(model, entry.company, company_of(model, entry.company))),
   }
 end
 
@@ -191,7 +210,8 @@ local function button(model, entry, row, action)
   return h.form { method = "post", action = page.address(model, ("/api/history/%d/%s"):format(entry.entry, action)),
     data_leadcat_act = row,
     h.input { type = "hidden", name = "back", value = filters_of.query(model.filters, model.after) },
-    h.button { type = "submit", id = id, aria_labelledby = id .. " " .. row .. "-company",
+    h.button { type = "submit", id = id, data_leadcat_busy = model.strings:text(model.language, "settings.saving"),
+      aria_labelledby = id .. " " .. row .. "-company",
       text(model, "history." .. action),
     },
   }
@@ -211,7 +231,7 @@ local function row_of(model, entry)
     cell(model, 2, "leadcat-name", id .. "-company", company_link(model, entry)),
     cell(model, 3, nil, nil, cause(model, entry)),
     cell(model, 4, nil, nil, change(model, entry)),
-    cell(model, 5, nil, nil, status(model, entry)),
+    cell(model, 5, nil, nil, status(model, entry), answer(model, entry, id)),
     cell(model, 6, nil, nil, who(model, entry)),
     cell(model, 7, nil, nil, rule(model, entry)),
     model.may_undo and h.td { class = "leadcat-undo", action and button(model, entry, id, action) },

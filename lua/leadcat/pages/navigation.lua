@@ -16,7 +16,9 @@ navigation.PAGES = {
   { path = "/confirmations", word = "inbox.title", permission = "view" },
   { path = "/overview", word = "overview.title", permission = "view" },
   { path = "/history", word = "history.title", permission = "view" },
+  { path = "/why", word = "why.title", permission = "view" },
   { path = "/settings", word = "settings.title", permission = "configure" },
+  { path = "/drift", word = "drift.title", permission = "configure" },
   { path = "/versions", word = "versions.title", permission = "view" },
 }
 

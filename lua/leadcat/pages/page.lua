@@ -4,6 +4,8 @@
 local h = require "leadcat.pages.html"
 local language = require "leadcat.util.language"
 local parts = require "leadcat.pages.parts"
+local url = require "leadcat.util.url"
+local wording = require "leadcat.words.wording"
 
 local page = {}
 
@@ -15,11 +17,12 @@ local page = {}
 ---@field navigation? leadcat.html.Node|false links to the other pages, above what the page shows
 ---@field scripts? string[] files below `base`, run in this order once the page has loaded
 ---@field wide? boolean for tables: as wide as they need
+---@field panel? string of a small page that stands in another one: what it is, to tell it from that one
 ---@field style? string a stylesheet, for a page that is saved as a file and loads nothing
 
 local FIELDS = {
   title = "string", language = "string", main = "table", base = "string", scripts = "table", wide = "boolean",
-  style = "string", navigation = "table",
+  style = "string", navigation = "table", panel = "string",
 }
 local FILE_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
@@ -29,6 +32,13 @@ local FILE_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 ---@return string
 function page.address(model, path)
   return (model.base or "/leadcat") .. path
+end
+
+--- The address of a company's panel.
+---@param company any its id
+---@return string path below the one that leadcat is served at
+function page.panel(company)
+  return "/companies/" .. url.escape(wording.id(company)) .. "/panel"
 end
 
 local function check(options)
@@ -72,7 +82,9 @@ function page.document(options)
     },
     h.body { class = "leadcat-page",
       options.navigation,
-      h.main { class = options.wide and "leadcat-main leadcat-wide" or "leadcat-main", options.main },
+      h.main { class = "leadcat-main" .. (options.wide and " leadcat-wide" or options.panel and " leadcat-panel" or ""),
+        aria_label = options.panel, options.main,
+      },
     },
   }
 end

@@ -6,6 +6,8 @@ local wording = require "leadcat.words.wording"
 
 local parts = {}
 
+local PLACE = "\1" -- no sentence has one: names are lines
+
 --- What `make` makes of each item of a list. Items that it makes nothing of leave holes, which elements skip.
 ---@generic T
 ---@param list T[]
@@ -70,6 +72,11 @@ function parts.change(from, to, label)
   return h.span { class = "leadcat-change", parts.category(from), " ", arrow, " ", parts.category(to) }
 end
 
+local function time(seconds, shown, day)
+  return h.time { datetime = os.date("!%Y-%m-%dT%H:%M:%SZ", math.floor(seconds)), data_leadcat_day = day and "" or nil,
+    shown }
+end
+
 --- A time, which leadcat.js shows in the reader's zone and language; without it, in UTC.
 ---@param words leadcat.Words
 ---@param seconds any since 1970
@@ -77,12 +84,25 @@ end
 ---@return leadcat.html.Child
 function parts.time(words, seconds, day)
   local shown = day and wording.day(seconds, words) or wording.time(seconds, words)
-  return shown and h.time { datetime = os.date("!%Y-%m-%dT%H:%M:%SZ", math.floor(seconds)),
-    data_leadcat_day = day and "" or nil, shown,
-  } or "?"
+  return shown and time(seconds, shown, day) or "?"
 end
 
-local PLACE = "\1" -- no name has one: names are lines
+--- A sentence, with elements in the places of the times that it tells.
+---@param sentence string
+---@param times {[1]: any, [2]: string?}[] seconds since 1970, and how the sentence has them, in its order; what it does not tell is left out
+---@return leadcat.html.Child[]
+function parts.timed(sentence, times)
+  local made, from = {}, 1
+  for _, row in ipairs(times) do
+    local first, last = sentence:find(row[2] or PLACE, from, true)
+    if first then
+      made[#made + 1], made[#made + 2] = sentence:sub(from, first - 1), time(row[1], row[2])
+      from = last + 1
+    end
+  end
+  made[#made + 1] = sentence:sub(from)
+  return made
+end
 
 --- A sentence with an element in the place of one of its names.
 ---@param words leadcat.Words
@@ -103,9 +123,10 @@ end
 --- What has just happened. The element is there even when it is empty: scripts fill it.
 ---@param sentence? string
 ---@param attributes? table of the element
+---@param kind? string how it looks: "updated" as a success, "failed" and "refused" as a failure, others as news
 ---@return leadcat.html.Node
-function parts.said(sentence, attributes)
-  local content = { class = "leadcat-said", role = "status", sentence or false }
+function parts.said(sentence, attributes, kind)
+  local content = { class = "leadcat-said", role = "status", data_leadcat_kind = kind, sentence or false }
   for name, value in pairs(attributes or {}) do
     content[name] = value
   end

@@ -10,6 +10,7 @@ local problem = {}
 ---@field detail string
 ---@field status? integer of the response; a page for 401 leads nowhere
 ---@field base? string path that leadcat is served at; default "/leadcat"
+---@field panel? string id of the company in whose panel it is shown
 
 -- The title of each code that has words of its own; others are said as `io`.
 local TITLES = {
@@ -39,19 +40,28 @@ function problem.detail(strings, language, code)
   return strings:text(language, "problem." .. (TITLES[code] and code or "io"))
 end
 
+-- Where to go on.
+local function way_back(model)
+  if model.status == 401 then
+    return nil
+  elseif model.panel then
+    return model.status ~= 404 and h.p {
+      h.a { href = page.address(model, page.panel(model.panel)), model.strings:text(model.language, "panel.back") },
+    }
+  end
+  return h.p {
+    h.a { href = page.address(model, "/confirmations"), model.strings:text(model.language, "inbox.back") },
+  }
+end
+
 --- The page.
 ---@param model leadcat.ProblemModel
 ---@return string
 function problem.html(model)
   return page.document {
     title = model.title, language = model.language, base = model.base, navigation = model.navigation,
-    main = {
-      h.h1 { model.title },
-      h.p { class = "leadcat-alert", model.detail },
-      model.status ~= 401 and h.p {
-        h.a { href = page.address(model, "/confirmations"), model.strings:text(model.language, "inbox.back") },
-      },
-    },
+    panel = model.panel and model.title,
+    main = { h.h1 { model.title }, h.p { class = "leadcat-alert", model.detail }, way_back(model) },
   }
 end
 

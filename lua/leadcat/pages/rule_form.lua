@@ -131,6 +131,15 @@ local function set_after(rule, row)
   end
 end
 
+-- Beyond how many changes it stops, and in how many hours. What is no number is for the check to refuse.
+local function set_limit(rule, row)
+  if row.limit then
+    local changes, hours = condition_row.clean(row.limit), condition_row.clean(row.limit_hours or "")
+    hours = hours == "" and 1 or condition_row.number_of(hours) or hours
+    rule.limit = changes ~= "" and { changes = condition_row.number_of(changes) or changes, hours = hours } or nil
+  end
+end
+
 -- What is folded away; only of a row that says that it has it.
 local function set_options(reader, rule, row)
   if not row.when then
@@ -140,7 +149,11 @@ local function set_options(reader, rule, row)
   if (rule.forward_only == true) ~= (row.forward_only ~= nil) then
     rule.forward_only = row.forward_only ~= nil or nil
   end
+  if (rule.shadow == true) ~= (row.shadow ~= nil) then
+    rule.shadow = row.shadow ~= nil or nil
+  end
   set_after(rule, row)
+  set_limit(rule, row)
   if row.from then
     rule.from = rule_starts.read(rule.from, row.starts or {})
   end

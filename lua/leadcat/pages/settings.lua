@@ -10,6 +10,7 @@ local report = require "leadcat.pages.report"
 local settings_conflicts = require "leadcat.pages.settings_conflicts"
 local settings_items = require "leadcat.pages.settings_items"
 local settings_rules = require "leadcat.pages.settings_rules"
+local usage = require "leadcat.rules.usage"
 local wording = require "leadcat.words.wording"
 
 local settings = {}
@@ -30,6 +31,8 @@ local settings = {}
 ---@field sign_in? string the address of the host's sign-in page
 ---@field licensed? boolean false: nothing can be saved
 ---@field readonly? boolean the store is only read: nothing can be saved
+---@field trials? leadcat.ShadowReport what rules on trial would have done
+---@field held? {count: integer, more: boolean} what rules at their limit have matched
 ---@field fields? leadcat.Field[] that conditions may compare, from `engine:fields`
 ---@field base? string path that leadcat is served at; default "/leadcat"
 
@@ -206,6 +209,7 @@ local function new_form(model)
   form.categories = config.by_rank(model.config.categories)
   form.lead_statuses = config.by_rank(model.config.lead_statuses)
   form.by_id = { categories = by_id(form.categories), lead_statuses = by_id(form.lead_statuses) }
+  form.usage = usage.of(model.config.rules)
   settings_rules.prepare(form, edit)
   add_problems(form)
   return form
@@ -228,7 +232,8 @@ end
 
 local function bar(form)
   return h.div { class = "leadcat-bar",
-    h.p { class = "leadcat-said", id = "leadcat-said", role = "status", said(form) },
+    h.p { class = "leadcat-said", id = "leadcat-said", role = "status",
+      data_leadcat_kind = form.saved and "updated" or nil, said(form) },
     h.p { class = "leadcat-actions",
       h.button { class = "leadcat-primary", type = "submit", name = "do", value = "save",
         data_leadcat_busy = text(form, "saving"), text(form, "save") }, " ",
@@ -263,7 +268,9 @@ local function form_element(form)
     h.button { class = "leadcat-hidden", type = "submit", name = "do", value = "show", tabindex = -1,
       aria_hidden = "true", text(form, "title"),
     },
-    hidden("revision", form.revision or 0), settings_conflicts.html(form), errors(form), changes(form),
+    hidden("revision", form.revision or 0),
+    form.revision == 0 and h.div { class = "leadcat-notice", h.p { text(form, "empty") } },
+    settings_conflicts.html(form), errors(form), changes(form),
     saved_with(form), warnings(form), tried(form), sections(form), bar(form),
   }
 end
@@ -282,6 +289,16 @@ local function check(model, name)
   end
 end
 
+-- What is held, and the way there.
+local function stopped(model)
+  local held = model.held
+  return held and h.p { class = "leadcat-alert",
+    wording.sentence(model, held.more and "held.stopped_more" or "held.stopped", {
+      count = wording.number(held.count),
+    }), " ", h.a { href = page.address(model, "/held"), wording.sentence(model, "held.look") },
+  }
+end
+
 --- The page of the settings.
 ---@param model leadcat.SettingsModel
 ---@return string
@@ -296,7 +313,7 @@ function settings.html(model)
         h.legend { class = "leadcat-hidden", text(model, "title") }, sections(form),
       })
   end
-  return document(model, { "settings.js" }, form_element(form), h.p {
+  return document(model, { "settings.js" }, stopped(model), form_element(form), h.p {
     h.a { href = page.address(model, "/versions"), model.strings:text(model.language, "versions.link") },
   })
 end

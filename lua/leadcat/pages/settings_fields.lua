@@ -130,14 +130,18 @@ local function category_options(form, chosen)
   end)
 end
 
--- Where there are many statuses, a row offers its own and those without a rule: all of them in each would be too many.
+-- Where there are many statuses, a row offers its own, first, and those without a rule: all of them in each would be too many.
 local function status_options(form, chosen)
-  local options = {}
-  for _, item in ipairs(form.lead_statuses) do
-    local offered = #form.lead_statuses <= FEW or item.id == chosen or not form.has_rule[item.id]
-    if offered and not item.deleted then
-      options[#options + 1] = option(item, fields.name_of(form, item), chosen)
+  local offered = form.lead_statuses
+  if #offered > FEW then
+    offered = { form.by_id.lead_statuses[chosen] }
+    for _, item in ipairs(form.free_statuses) do
+      offered[#offered + 1] = item ~= offered[1] and item or nil
     end
+  end
+  local options = {}
+  for _, item in ipairs(offered) do
+    options[#options + 1] = not item.deleted and option(item, fields.name_of(form, item), chosen) or nil
   end
   return options
 end

@@ -19,6 +19,7 @@
 --   .of                                        which stored rule it is (`rule_form.identity`), or "new"
 --   .when                                      that the following are sent: without it they stay as they are
 --   .forward_only; .after, .after_unit         nothing in `after`: it decides at once
+--   .shadow; .limit, .limit_hours              it is on trial; nothing in `limit`: any number of changes
 --   .from; .from.group.NAME, .from.category.ID that the following are sent; where it starts
 --   .when.GROUP.C.field, .is, ...              a condition (`condition_row.lua`)
 --   .add.GROUP                                 the field of a condition that `add_condition` or `add_group` adds
@@ -338,7 +339,7 @@ end
 local function is_deleted(list, key, verb, pressed_key, edit, rules)
   if verb ~= "delete_" .. list.kind or pressed_key ~= key or not list.by_id[key] or list.added[key] then
     return pressed_key == key and (verb == "delete_" .. list.kind or verb == "drop_" .. list.kind)
-  elseif usage.rules(rules, list.kind, key)[1] then
+  elseif usage.of(rules)[list.kind][key] then
     edit.confirm = { kind = list.kind, id = key }
     return false
   end

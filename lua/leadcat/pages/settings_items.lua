@@ -6,7 +6,6 @@ local fields = require "leadcat.pages.settings_fields"
 local h = require "leadcat.pages.html"
 local language_tag = require "leadcat.util.language"
 local parts = require "leadcat.pages.parts"
-local usage = require "leadcat.rules.usage"
 local wording = require "leadcat.words.wording"
 
 local items = {}
@@ -23,7 +22,7 @@ local LANGUAGES = { -- as their speakers call them
 
 local function rules_of(form, kind, item)
   local named = {}
-  for i, rule in ipairs(usage.rules(form.config.rules, kind, item.id)) do
+  for i, rule in ipairs(form.usage[kind][item.id] or {}) do
     named[i] = i <= MOST and wording.rule(form, rule.trigger, rule.lead_status
       and wording.name_of(form.lead_statuses, rule.lead_status, form.language), rule) or nil
     if i == MOST + 1 then

@@ -7,6 +7,7 @@ local conditions = require "leadcat.words.conditions"
 local config = require "leadcat.rules.config"
 local fields = require "leadcat.pages.settings_fields"
 local h = require "leadcat.pages.html"
+local limit = require "leadcat.rules.limit"
 local merged = require "leadcat.util.merged"
 local page = require "leadcat.pages.page"
 local parts = require "leadcat.pages.parts"
@@ -14,7 +15,9 @@ local rule_form = require "leadcat.pages.rule_form"
 local schema = require "leadcat.rules.schema"
 local settings_conditions = require "leadcat.pages.settings_conditions"
 local settings_starts = require "leadcat.pages.settings_starts"
+local trials = require "leadcat.pages.trials"
 local triggers = require "leadcat.rules.triggers"
+local url = require "leadcat.util.url"
 local wording = require "leadcat.words.wording"
 
 local settings_rules = {}
@@ -24,7 +27,7 @@ local text, hidden, muted, checkbox = fields.text, fields.hidden, fields.muted, 
 local STATUS_TRIGGER = "lead_status_set"
 local CARDS = { "sale_won", "sale_lost", "sale_registered", STATUS_TRIGGER } -- in the order in which they are shown
 local ON_CARD = schema.set { "set_category", "ask", "lead_status" }
-local FOLDED = schema.set { "when", "forward_only", "after", "from" } -- away, also of a rule on the card
+local FOLDED = schema.set { "when", "forward_only", "after", "from", "shadow", "limit" } -- away, also of a rule on the card
 local MOST = 25 -- rules of a trigger that can be changed here; the others are told
 local MOST_TOLD = 100
 
@@ -77,7 +80,7 @@ end
 function settings_rules.prepare(form, edit)
   form.condition_rows, form.new_rules = edit.rows or {}, merged(edit.new_rules or {})
   form.known_rules, form.shown = edit.known or {}, edit.shown or {}
-  form.place_of, form.cards, form.has_rule, form.used_fields = {}, {}, {}, {}
+  form.place_of, form.cards, form.used_fields, form.free_statuses = {}, {}, {}, {}
   form.triggers = triggers_of(form)
   for _, trigger in ipairs(form.triggers) do
     form.cards[trigger] = { trigger = trigger, rules = {}, beyond = {}, on = false }
@@ -87,7 +90,6 @@ function settings_rules.prepare(form, edit)
     if card then
       place_rule(form, rule, card)
       note_fields(form, rule)
-      form.has_rule[rule.trigger == STATUS_TRIGGER and rule.lead_status or 0] = true
     end
   end
   for _, trigger in ipairs(form.triggers) do
@@ -98,6 +100,9 @@ function settings_rules.prepare(form, edit)
       place_rule(form, rule, card)
     end
   end
+  for _, item in ipairs(form.lead_statuses) do
+    form.free_statuses[#form.free_statuses + 1] = not form.usage.lead_status[item.id] and item or nil
+  end
   form.known_fields, form.field_list = settings_conditions.known(form)
 end
 
@@ -106,7 +111,8 @@ local function title_of(form, rule)
   local place, name = form.place_of[rule], wording.line(config.text(rule.name, form.language))
   local key = rule.trigger == STATUS_TRIGGER and "row" or "rule_number"
   local number = text(form, key, { number = ("%d"):format(place and place.number or 0) })
-  local status = rule.lead_status and wording.name_of(form.lead_statuses, rule.lead_status, form.language)
+  local status = rule.lead_status
+    and wording.display_name(form.by_id.lead_statuses[rule.lead_status], rule.lead_status, form.language)
   return number .. (name and ": " .. name or status and ": " .. status or "")
 end
 
@@ -166,7 +172,7 @@ function settings_rules.field_of(form, rule, rest)
   elseif field == "when" then
     return condition_field(form, rule, place, rest)
   end
-  return place.prefix .. "." .. field
+  return place.prefix .. "." .. (rest == "limit.hours" and "limit_hours" or field)
 end
 
 -- Parts of a rule -----------------------------------------------------------------------------------------------------
@@ -192,13 +198,20 @@ local function is_duration(number)
   return number ~= nil and schema.is_whole(number, 1, 87600)
 end
 
--- When a rule applies, if not always, and how long it waits, if at all.
+-- When a rule applies, if not always, how long it waits, how much it may do, and whether it is on trial.
 local function only_when(form, rule)
   local when = type(rule.when) == "table" and conditions.all(form, rule.when, form.config.categories)
   local said = { when and text(form, "only_when", { conditions = when }) or nil }
   if is_duration(after.parts(rule)) then
     said[#said + 1] = text(form, "after", { time = wording.after(form, rule) })
   end
+  local most = type(rule.limit) == "table" and rule.limit or {}
+  if is_duration(most.hours) and schema.is_whole(most.changes, 1, 1000000) then
+    said[#said + 1] = text(form, "limit_told", {
+      changes = wording.number(most.changes), time = wording.duration(form, most.hours, "hours"),
+    })
+  end
+  said[#said + 1] = rule.shadow == true and text(form, "on_trial") or nil
   return said[1] and table.concat(said, " ")
 end
 
@@ -223,6 +236,23 @@ local function after_field(form, rule)
   }
 end
 
+-- A number of its own, or nothing, with what is suggested.
+local function number_field(form, name, label, value, suggested)
+  return fields.field(form, name, text(form, label), h.input(fields.attributes(form, name, {
+    type = "text", inputmode = "numeric", autocomplete = "off", placeholder = ("%d"):format(suggested),
+    value = value ~= nil and condition_row.as_text(value) or "",
+  })))
+end
+
+-- Beyond how many changes it stops, and in how many hours.
+local function limit_fields(form, rule)
+  local name, most = form.place_of[rule].prefix .. ".limit", type(rule.limit) == "table" and rule.limit or {}
+  return h.div { class = "leadcat-pair-of",
+    number_field(form, name, "limit_changes", most.changes, limit.SUGGESTED.changes),
+    number_field(form, name .. "_hours", "limit_hours", most.hours, limit.SUGGESTED.hours),
+  }
+end
+
 -- A rule that takes back has neither start nor rank nor time of its own; what is wrongly there can be removed.
 local function is_placed(rule)
   return rule.take_back ~= true or rule.from ~= nil or rule.forward_only == true or rule.after ~= nil
@@ -237,6 +267,8 @@ local function options(form, rule)
       checkbox(form, place.prefix .. ".forward_only", text(form, "forward_only"), rule.forward_only == true),
       after_field(form, rule), settings_starts.html(form, rule, place.prefix),
     },
+    limit_fields(form, rule),
+    checkbox(form, place.prefix .. ".shadow", text(form, "shadow"), rule.shadow == true),
   }
 end
 
@@ -428,11 +460,26 @@ local function card_html(form, card, details)
   }
 end
 
+-- What the card's rules on trial would have done, with the way to more.
+local function on_trial(form, card)
+  local rows = {}
+  for _, row in ipairs(form.trials and form.trials.rules or {}) do
+    rows[row.rule] = row
+  end
+  return parts.map(card.rules, function(rule)
+    local row = rule.shadow == true and rows[config.rule_key(rule.trigger, rule.lead_status, rule.id)]
+    local name = #card.rules > 1 and title_of(form, rule) .. ". "
+    return row and muted(name, trials.told(form, row, form.trials.days), " ", h.a {
+      href = page.address(form, "/trials?rule=" .. url.escape(row.rule)), wording.sentence(form, "trials.title"),
+    })
+  end)
+end
+
 local function details_of(form, card)
   if card.trigger == STATUS_TRIGGER then
-    return status_details(form, card)
+    return { on_trial(form, card), status_details(form, card) }
   end
-  return { target(form, card.rules[1]), ask(form, card.rules[1]), further_rules(form, card) }
+  return { on_trial(form, card), target(form, card.rules[1]), ask(form, card.rules[1]), further_rules(form, card) }
 end
 
 --- The section with a card for each trigger.

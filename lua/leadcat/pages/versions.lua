@@ -88,7 +88,8 @@ function versions.html(model)
     title = title, language = model.language, base = model.base, navigation = model.navigation,
     main = {
       h.h1 { title },
-      parts.said(model.reverted and text(model, "versions.reverted", { number = number(model.reverted) }) or nil),
+      parts.said(model.reverted and text(model, "versions.reverted", { number = number(model.reverted) }) or nil, nil,
+        "updated"),
       model.versions[1] and h.ol { class = "leadcat-versions",
         parts.map(model.versions, function(version) return version_html(model, version) end) }
         or h.p { text(model, "versions.none") },

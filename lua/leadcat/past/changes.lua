@@ -15,9 +15,9 @@ local PAUSE = 0.2 -- seconds between two looks while waiting
 
 ---@class leadcat.Change
 ---@field cursor string where to go on behind it
----@field kind "ended"|"asked"|"closed"|"held" what the entry has done: with it, which is held, its rule has come to a stop; it has reached its end (again, when it was tried again), has asked a question, or has closed its question
+---@field kind "ended"|"asked"|"closed"|"held"|"assigned" what the entry has done: with it, which is held, its rule has come to a stop; it has reached its end (again, when it was tried again), has asked a question, or has closed its question; of assigned: the question that it has asked was given to another user
 ---@field entry leadcat.Entry as it is now
----@field confirmation? leadcat.Confirmation of asked and closed: the question, as it is now
+---@field confirmation? leadcat.Confirmation of asked, closed and assigned: the question, as it is now
 
 --- Behind all that has been done so far, as `after` of `engine:changes`.
 changes.NEWEST = "newest"
@@ -82,7 +82,7 @@ end
 ---@field wait? number seconds, at most 30, for a change when there is none yet; other coroutines go on meanwhile. Default 0
 
 --- All that was done in this tenant, oldest first, in the order in which it was done: entries that have reached their end, and
--- questions that were asked and closed. What is written later is always behind what has been read. What an entry or a question is now is
+-- questions that were asked, given to somebody else, and closed. What is written later is always behind what has been read. What an entry or a question is now is
 -- shown, so a question that was asked may be closed by now: that is a later change.
 ---@param after? string the cursor to go on behind; nil: from the oldest that is kept; "newest": behind all that has been done so far
 ---@param options? leadcat.ChangesOptions

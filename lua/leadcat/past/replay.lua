@@ -6,9 +6,9 @@ local journal = require "leadcat.past.journal"
 
 local replay = {}
 
--- Whether an event made the entry, not an undo or an answer. Notes are none.
+-- Whether an event made the entry, not an undo or an answer. Notes are none; what a rule on trial would have done stands beside its event.
 local function is_event(entry)
-  return not journal.is_note(entry) and not entry.undoes
+  return not journal.is_note(entry) and not entry.undoes and entry.status ~= "shadow"
     and (not entry.confirmation or entry.status == "awaiting_confirmation")
 end
 

@@ -94,20 +94,48 @@ function standing.actions(self, entries, actor)
   return actions
 end
 
+-- The newest entry of a company whose status is one of these, behind the entry `first`; nil when there is none.
+local function newest(self, company, statuses, first)
+  local next_entry = journal.entries(self, event_of.key(company))
+  for _ = 1, MOST do
+    local stored, message, code = next_entry()
+    if not stored or stored.entry <= first then
+      return nil, message, code
+    elseif statuses[stored.status] and not walk.is_past(stored) and not journal.is_note(stored) then
+      return journal.entry(stored, self._tenant)
+    end
+  end
+end
+
 --- The newest change of the company after an entry; nil when there is none.
 ---@param self leadcat.Engine
 ---@param entry leadcat.Entry
 ---@return leadcat.Entry?
 function standing.since(self, entry)
-  local next_entry = journal.entries(self, event_of.key(entry.company))
-  for _ = 1, MOST do
-    local stored = next_entry()
-    if not stored or stored.entry <= entry.entry then
-      return nil
-    elseif stored.status == "updated" and not walk.is_past(stored) then
-      return journal.entry(stored, self._tenant)
-    end
+  return (newest(self, entry.company, { updated = true }, entry.entry))
+end
+
+local ATTEMPTS = { updated = true, applying = true, failed = true }
+
+--- What stands of a company now.
+---@param self leadcat.Engine
+---@param company string|integer
+---@return {change?: leadcat.Entry, question?: leadcat.Confirmation, scheduled?: leadcat.Entry}? now, string? message, string? code change: the newest one, or attempt at one; question: the open one
+function standing.now(self, company)
+  local change, message, code = newest(self, company, ATTEMPTS, 0)
+  local questions, scheduled
+  if not code then
+    questions, message, code = self:confirmations { company = company, state = "open", limit = 1 }
   end
+  if not code then
+    scheduled, message, code = self._store:schedule_of(self._tenant, event_of.key(company))
+  end
+  if code and code ~= "not_found" then
+    return nil, message, code
+  end
+  return {
+    change = change, question = questions[1], scheduled = scheduled and journal.entry(scheduled, self._tenant) or nil,
+  }
 end
 
 return standing

@@ -1,4 +1,4 @@
---- `engine:explain` and `engine:why`: decisions as sentences, and check by check as `src/rules/decide.h` has them.
+--- `engine:explain`: decisions as sentences, and check by check as `src/rules/decide.h` has them.
 
 local conditions = require "leadcat.rules.conditions"
 local config = require "leadcat.rules.config"
@@ -9,9 +9,7 @@ local json = require "leadcat.util.json"
 local journal = require "leadcat.past.journal"
 local merged = require "leadcat.util.merged"
 local options_of = require "leadcat.util.options"
-local platform = require "leadcat.util.platform"
 local settings = require "leadcat.rules.save"
-local triggers = require "leadcat.rules.triggers"
 local why = require "leadcat.words.why"
 local wording = require "leadcat.words.wording"
 local wording_of = require "leadcat.words.conditions"
@@ -20,15 +18,6 @@ local wording_of = require "leadcat.words.conditions"
 local explain = {}
 
 local LATE = core.late_seconds
-
--- The lead statuses that have an enabled rule.
-local function statuses_of(cfg)
-  local statuses = json.array {}
-  for _, rule in ipairs(cfg.rules) do
-    statuses[#statuses + 1] = rule.enabled and rule.lead_status or nil
-  end
-  return statuses
-end
 
 -- Adds the licence check, which the core does not make. Without a licence no other check is reached.
 local function add_licence(decision, licensed)
@@ -45,14 +34,25 @@ local function kind_of(rule)
   return rule.shadow and "shadow" or rule.after and "waiting" or "at_once"
 end
 
--- The enabled rules of a trigger (and lead status) of a kind, in order: that decide at once, that wait, or that are on trial.
-local function rules_of(cfg, facts, kind)
-  local rules = {}
+-- The enabled rules of a config, in order: those of each trigger (and lead status), and the lead statuses that have one.
+local function enabled_rules(cfg)
+  local enabled = { statuses = json.array {} }
   for _, rule in ipairs(cfg.rules) do
-    local fits = rule.enabled and rule.trigger == facts.trigger and kind_of(rule) == kind
-    if fits and (rule.trigger ~= "lead_status_set" or rule.lead_status == facts.lead_status) then
-      rules[#rules + 1] = rule
+    if rule.enabled then
+      local key = config.rule_key(rule.trigger, rule.lead_status)
+      enabled.statuses[#enabled.statuses + 1] = rule.lead_status
+      enabled[key] = enabled[key] or {}
+      table.insert(enabled[key], rule)
     end
+  end
+  return enabled
+end
+
+-- Those of a kind about such an event: that decide at once, that wait, or that are on trial.
+local function rules_of(enabled, facts, kind)
+  local rules = {}
+  for _, rule in ipairs(enabled[config.rule_key(facts.trigger, facts.lead_status)] or {}) do
+    rules[#rules + 1] = kind_of(rule) == kind and rule or nil
   end
   return rules
 end
@@ -71,9 +71,9 @@ end
 
 -- What the core found out about each rule, with what its conditions say: {rule, starts, applies, when, after?, scheduled?, action?, to?},
 -- `when` like the rule's.
-local function rules_tried(cfg, facts, found, kind)
+local function rules_tried(cfg, enabled, facts, found, kind)
   local tried = json.array {}
-  for i, rule in ipairs(found and rules_of(cfg, facts, kind) or {}) do
+  for i, rule in ipairs(found and rules_of(enabled, facts, kind) or {}) do
     local result, place = found[i], 0
     if not result then
       break
@@ -98,10 +98,10 @@ local function rules_tried(cfg, facts, found, kind)
 end
 
 -- Adds the rules with `after`, and what one of them would schedule.
-local function add_waiting(decision, cfg, facts, found)
-  local rules = rules_tried(cfg, facts, found, "waiting")
+local function add_waiting(decision, cfg, enabled, facts, found)
+  local rules = rules_tried(cfg, enabled, facts, found, "waiting")
   decision.waiting = rules[1] and rules or nil
-  for i, rule in ipairs(rules_of(cfg, facts, "waiting")) do
+  for i, rule in ipairs(rules_of(enabled, facts, "waiting")) do
     local result = found and found[i]
     if result and result.scheduled then
       decision.scheduled = {
@@ -114,8 +114,10 @@ end
 ---@param explained table as `store:explain` or a function of `core.explainer` returns it: {action, to, reason, revision, checks, target, rule, rules, later}
 ---@param cfg leadcat.Config the one that decided
 ---@param facts {trigger: string, category?: integer, lead_status?: integer, event?: leadcat.Event, licensed?: boolean}
+---@param enabled? table the config's enabled rules, where they are known
 ---@return leadcat.Explanation decision without its sentence
-function explain.decision(explained, cfg, facts)
+function explain.decision(explained, cfg, facts, enabled)
+  enabled = enabled or enabled_rules(cfg)
   local decision = {
     action = explained[1], to = explained[2], reason = explained[3],
     rule = (explained[6] or explained[3] == "nothing_to_take_back")
@@ -126,16 +128,15 @@ function explain.decision(explained, cfg, facts)
     if check.name == "nothing_to_take_back" and decision.reason == "matched" then
       decision.takes_back = true
     elseif check.name == "lead_status_not_matched" then
-      check.expected = statuses_of(cfg)
+      check.expected = check.pass ~= true and enabled.statuses or nil
     elseif check.name == "conditions_not_met" then
-      check.rules = rules_tried(cfg, facts, explained[8], "at_once")
+      check.rules = rules_tried(cfg, enabled, facts, explained[8], "at_once")
     elseif check.name == "rule_disabled" and check.pass == false and facts.trigger == "lead_status_set" then
-      local statuses = statuses_of(cfg) -- all of them wait
-      check.expected = statuses[1] and statuses or nil
+      check.expected = not facts.lead_status and enabled.statuses[1] and enabled.statuses or nil -- all of them wait
     end
   end
-  add_waiting(decision, cfg, facts, explained[9])
-  local shadows = rules_tried(cfg, facts, explained[9] and explained[9].shadows, "shadow")
+  add_waiting(decision, cfg, enabled, facts, explained[9])
+  local shadows = rules_tried(cfg, enabled, facts, explained[9] and explained[9].shadows, "shadow")
   decision.shadows = shadows[1] and shadows or nil
   if facts.licensed ~= nil then
     add_licence(decision, facts.licensed)
@@ -151,8 +152,17 @@ local function name_of(self, company)
   return wording.line(self:company_name(company)) or wording.line(company) or "?"
 end
 
--- What all decisions about a company need: {event, category, licensed, company (its name), words}; or nil, message, code.
-local function facts_of(self, event, language)
+-- What the host calls its fields in a language.
+local function names_of_fields(self, language)
+  local names = {}
+  for _, field in ipairs(self._shared.fields) do
+    names[field.field] = { name = wording.line(config.text(field.name, language)) or field.field }
+  end
+  return names
+end
+
+--- What all decisions about a company need: {event, category, licensed, company (its name), words}; or nil, message, code.
+function explain.facts_of(self, event, language)
   local category
   local licensed, message, code = self:licensed()
   if not code then
@@ -164,7 +174,7 @@ local function facts_of(self, event, language)
   language = self.strings:language(language, event.actor and event.actor.language, self.language)
   return {
     event = event, category = category, licensed = licensed, company = name_of(self, event.company),
-    words = { strings = self.strings, language = language },
+    words = { strings = self.strings, language = language, known_fields = names_of_fields(self, language) },
   }
 end
 
@@ -227,12 +237,14 @@ local function evaluate(self, about, event, made)
   local known, message, code = fetch.with_facts(self, event, explained[MISSING] or {})
   if not known then
     return { nil, message, code }
+  elseif about.given and about.given.facts then -- what is tried stands, whatever the host knows
+    known = merged(known, { facts = merged(known.facts, about.given.facts) })
   end
   return known == event and explained or ask(known), known
 end
 
--- `any_lead_status`: the event names none.
-local function explain_one(self, about, event, any_lead_status)
+--- The decision about an event, with its sentence; or nil, message, code. `any_lead_status`: the event names none.
+function explain.one(self, about, event, any_lead_status)
   local last, why_not, failure = last_change(self, about.event)
   if not last then
     return nil, why_not, failure
@@ -245,22 +257,29 @@ local function explain_one(self, about, event, any_lead_status)
   if not cfg then
     return nil, message, code
   end
+  if about.cfg ~= cfg then
+    about.cfg, about.enabled = cfg, enabled_rules(cfg)
+  end
   local decision = explain.decision(explained, cfg, {
     trigger = event.trigger, category = about.category, lead_status = event.lead_status, event = known,
     licensed = about.licensed,
-  })
+  }, about.enabled)
   add_late(self, decision, event, last)
+  local at = event.at or self:_now()
+  if decision.scheduled then
+    decision.scheduled.due = at + decision.scheduled.seconds
+  end
   decision.sentence = why.decision {
     cfg = cfg, words = about.words, company = about.company, trigger = event.trigger, lead_status = event.lead_status,
     any_lead_status = any_lead_status, category = about.category, action = decision.action, to = decision.to,
     reason = decision.reason, takes_back = decision.takes_back, choice = event.choice,
-    tried = say_conditions(decision, cfg, about.words), scheduled = decision.scheduled, at = event.at or self:_now(),
+    tried = say_conditions(decision, cfg, about.words), scheduled = decision.scheduled, at = at,
   }
   return decision
 end
 
--- The result of an entry, as a sentence; of a question that has ended, the question and its end.
-local function sentence_of(self, about, entry)
+--- The result of an entry, as a sentence; of a question that has ended, the question and its end. Or nil, message, code.
+function explain.sentence_of(self, about, entry)
   local record = entry.status == "awaiting_confirmation" and self:confirmation(entry.confirmation)
   if record and record.state ~= "open" then
     local view = self:view(record, { actor = { language = about.words.language } })
@@ -286,7 +305,7 @@ local function add_first(self, about, event, decision)
   end
   local sentence
   decision.first = journal.entry(stored, self._tenant)
-  sentence, message, code = sentence_of(self, about, decision.first)
+  sentence, message, code = explain.sentence_of(self, about, decision.first)
   if not sentence then
     return nil, message, code
   end
@@ -302,7 +321,7 @@ end
 ---@field revision integer of the config that decided
 ---@field category? integer the company's
 ---@field takes_back? true what the event's sale did is taken back
----@field scheduled? {rule: string, to: integer, after: leadcat.After, seconds: integer} what would be scheduled
+---@field scheduled? {rule: string, to: integer, after: leadcat.After, seconds: integer, due: number} what would be scheduled; due: when it would be decided, in seconds since 1970
 ---@field waiting? table[] the rules with `after`, as those of the check `conditions_not_met`
 ---@field shadows? table[] the rules on trial, likewise, with the `action` and `to` that one would come to
 ---@field checks table[] in order: {name, pass, ...}; `pass` is absent after the check that failed, the rest is what was compared
@@ -327,148 +346,15 @@ function explain:explain(event, options)
   end
   local about, decision
   if own then
-    about, message, code = facts_of(self, event, options.language)
+    about, message, code = explain.facts_of(self, event, options.language)
   end
   if about then
-    decision, message, code = explain_one(self, about, event)
+    decision, message, code = explain.one(self, about, event)
   end
   if decision and event.id ~= nil then
     return add_first(self, about, event, decision)
   end
   return decision, message, code
-end
-
--- A company -----------------------------------------------------------------------------------------------------------
-
--- What a trigger would do now: one decision, or one for each lead status that has a rule.
-local function explain_trigger(self, about, trigger)
-  local decision, message, code = explain_one(self, about, { trigger = trigger }, true)
-  if not decision then
-    return nil, message, code
-  end
-  decision.trigger = trigger
-  local decisions, statuses = {}, {}
-  for _, check in ipairs(decision.checks) do
-    if check.pass == false and (check.name == "lead_status_not_matched" or check.name == "rule_disabled") then
-      statuses = check.expected or statuses
-    end
-  end
-  for i, status in ipairs(statuses) do
-    decisions[i], message, code = explain_one(self, about, { trigger = trigger, lead_status = status })
-    if not decisions[i] then
-      return nil, message, code
-    end
-    decisions[i].trigger, decisions[i].lead_status = trigger, status
-    platform.give_way()
-  end
-  return decisions[1] and decisions or { decision }
-end
-
--- Other triggers are told of only where a rule has them.
-local USUAL = { sale_registered = true, sale_won = true, sale_lost = true, lead_status_set = true }
-
-local LOOKED_AT = 100 -- changes, of which the first may be of companies that were merged into this one
-
--- The sale of the company's newest change, which the rules that take back are told for.
-local function newest_sale(self, cfg, company)
-  local takes_back = false
-  for _, rule in ipairs(cfg.rules) do
-    takes_back = takes_back or rule.enabled and rule.take_back == true
-  end
-  local entries = takes_back and self:history { company = company, status = "updated", limit = LOOKED_AT }
-  for _, entry in ipairs(entries or {}) do
-    if not entry.former and not entry.company_deleted then
-      return entry.sale
-    end
-  end
-end
-
--- What each trigger would do now.
-local function explain_all(self, about)
-  local all = json.array {}
-  local cfg, message, code = settings.known(self)
-  local own
-  if cfg then
-    own, message, code = self:_own_triggers()
-  end
-  if not own then
-    return nil, message, code
-  end
-  about.event.sale = newest_sale(self, cfg, about.event.company)
-  for _, trigger in ipairs(triggers.all(own)) do
-    local decisions = {}
-    if USUAL[trigger] or config.has_rule(cfg, trigger) then
-      decisions, message, code = explain_trigger(self, about, trigger)
-    end
-    if not decisions then
-      return nil, message, code
-    end
-    for _, decision in ipairs(decisions) do
-      all[#all + 1] = decision
-    end
-  end
-  return all
-end
-
----@class leadcat.TriggerExplanation: leadcat.Explanation
----@field trigger string
----@field lead_status? integer
-
----@class leadcat.ToldEntry: leadcat.Entry
----@field sentence string what happened, and what would have had to be different
-
----@class leadcat.Why
----@field company string|integer
----@field name string what the company is called
----@field category? integer
----@field decisions leadcat.TriggerExplanation[] what each trigger would do now; that of lead statuses once for each lead status with a rule
----@field newest? leadcat.ToldEntry the company's newest entry
----@field scheduled? leadcat.ToldEntry what is scheduled for it
-
--- What is scheduled for the company, with its sentence; nothing when that is nothing.
-local function scheduled_of(self, about, company)
-  local stored, message, code = self._store:schedule_of(self._tenant, event_of.key(company))
-  if not stored then
-    return nil, message, code ~= "not_found" and code or nil
-  end
-  local entry = journal.entry(stored, self._tenant)
-  entry.sentence, message, code = sentence_of(self, about, entry)
-  return entry.sentence and entry, message, code
-end
-
---- What the rules would do with a company now, and what they last did.
----@param company string|integer
----@param options? leadcat.ExplainOptions
----@return leadcat.Why? why, string? message, string? code `unavailable`, `io`, `corrupt`: the host does not answer, or the store cannot be read
-function explain:why(company, options)
-  self:_check_open()
-  event_of.check_key(company, "company")
-  options = options_of.check(options, OPTIONS)
-  local entries, message, code = self:history { company = company, limit = 1, unchanged = true }
-  if not entries then
-    return nil, message, code
-  end
-  local about, decisions
-  local newest = entries[1]
-  company = newest and newest.company or company -- as a string or a number, as the host gave it
-  about, message, code = facts_of(self, { company = company }, options.language)
-  if about then
-    decisions, message, code = explain_all(self, about)
-  end
-  if decisions and newest then
-    newest.sentence, message, code = sentence_of(self, about, newest)
-  end
-  local scheduled
-  if decisions and not code then
-    scheduled, message, code = scheduled_of(self, about, company)
-  end
-  if code then
-    return nil, message, code
-  end
-  return {
-    company = company, name = about.company, category = about.category, decisions = decisions, newest = newest,
-    scheduled = scheduled,
-  }
 end
 
 return explain

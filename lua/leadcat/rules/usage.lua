@@ -2,34 +2,31 @@
 
 local usage = {}
 
-local function has(list, id)
-  for _, other in ipairs(type(list) == "table" and list or {}) do
-    if other == id then
-      return true
-    end
+-- Adds the rule to those that name the item; a rule may name it more than once.
+local function add(named, id, rule)
+  if id then
+    local rules = named[id] or {}
+    rules[#rules + 1] = rules[#rules] ~= rule and rule or nil
+    named[id] = rules
   end
-  return false
 end
 
-local NAMES = {}
+---@class leadcat.Usage rules by the ids of what they name, in order, enabled or not
+---@field category table<integer, leadcat.Rule[]>
+---@field lead_status table<integer, leadcat.Rule[]>
 
-function NAMES.category(rule, id)
-  return rule.set_category == id or type(rule.from) == "table" and has(rule.from.categories, id)
-end
-
-function NAMES.lead_status(rule, id)
-  return rule.lead_status == id
-end
-
---- The rules that name it, enabled or not.
+--- What all rules name.
 ---@param rules? leadcat.Rule[]
----@param kind "category"|"lead_status"
----@param id integer
----@return leadcat.Rule[]
-function usage.rules(rules, kind, id)
-  local found = {}
+---@return leadcat.Usage
+function usage.of(rules)
+  local found = { category = {}, lead_status = {} }
   for _, rule in ipairs(rules or {}) do
-    found[#found + 1] = NAMES[kind](rule, id) and rule or nil
+    local from = type(rule.from) == "table" and rule.from.categories
+    add(found.category, rule.set_category, rule)
+    for _, id in ipairs(type(from) == "table" and from or {}) do
+      add(found.category, id, rule)
+    end
+    add(found.lead_status, rule.lead_status, rule)
   end
   return found
 end

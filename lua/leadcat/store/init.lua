@@ -168,7 +168,7 @@
 --
 -- All that was done, in order: each change is written in the transaction of what it tells of, and all that is written later has a higher
 -- number, which numbers of entries share, also after an older copy of the store has been put in its place.
----@field changes fun(self, tenant: string, after: integer, limit: integer): table[]?, integer|string?, integer|string? changes `{number, kind, entry}` behind the number `after`, oldest first; the number of the last one that was looked at, else `after`; and up to which they were removed (`trim`; 0: none). The entry is as it is now; the kind says what it did: "ended" (it has reached its end: each once, and again when it was tried again, or made late), "asked" (it is awaiting_confirmation), "closed" (it has closed its question)
+---@field changes fun(self, tenant: string, after: integer, limit: integer): table[]?, integer|string?, integer|string? changes `{number, kind, entry}` behind the number `after`, oldest first; the number of the last one that was looked at, else `after`; and up to which they were removed (`trim`; 0: none). The entry is as it is now; the kind says what it did: "ended" (it has reached its end: each once, and again when it was tried again, or made late), "asked" (it is awaiting_confirmation), "closed" (it has closed its question), "assigned" (its open question was given to another user)
 ---@field newest_change fun(self, tenant: string): integer?, string?, string? a number that is not below that of any of its changes, and below those of all to come
 --
 -- Counters by day: each entry that has asked or reached its end adds one, in the same transaction; they are what the journal adds up to.
@@ -180,6 +180,7 @@
 ---@field confirmation fun(self, tenant: string, id: string): table?, string?, string? one question. `not_found`
 ---@field confirmations fun(self, tenant: string, query: table): table[]?, string?, string? those of the query `{company?, user?, state?, after?: asked before this entry, limit, unswept?, now?}`; `unswept`: open ones whose time is over by `now` count as expired
 ---@field count_confirmations fun(self, tenant: string, query: table): integer?, string?, string? how many the query has, up to its limit
+---@field assign fun(self, tenant: string, id: string, to: {company: string, entry: integer, before: string, body: string, user: string}, now: number): true?, string?, string? gives an open question, which that entry has asked, to another user, with another body. `conflict`: it is not open any more, or its company or its body (`before`) is another one by now; `not_found`
 ---@field expire fun(self, tenant: string, now: number): integer?, boolean|string|nil, string? closes some open questions whose time is over, each with an entry: how many, and whether there may be more. One whose answer is applying stays
 ---@field expiring fun(self, tenant: string, after: integer, entry: integer, until: number, limit: integer): table[]?, string?, string? open questions whose time is over by `until`, the earliest first: those behind the time `after` (in milliseconds, as `math.floor(expires_at * 1000)`) and, of those whose time it is, behind the entry that asked
 --
@@ -224,7 +225,7 @@ return {
   lives = { "move", "find_traces", "erase", "erase_marks" },
   later = { "scheduled", "schedule_of", "end_scheduled", "held" },
   journal = { "entry", "history", "add_unchanged", "changes", "newest_change", "daily", "recount" },
-  questions = { "confirmation", "confirmations", "count_confirmations", "expire", "expiring" },
+  questions = { "confirmation", "confirmations", "count_confirmations", "assign", "expire", "expiring" },
   companies = { "company", "create", "set_category", "companies" },
   cursors = { "cursor" },
   counters = { "add", "counters" },

@@ -15,13 +15,13 @@ local PATIENCE = 5 -- seconds, then the call is `unavailable`
 local LONGEST_PAUSE = 0.05 -- seconds between two tries
 local SILENCE = 60 -- seconds between two lines in the log
 
--- Calls the method until it gets the lock. `warn` has the log told why not.
+-- Calls the method until it gets the lock. `warn` has the log told why not. No method gives more than ten values (`explain`).
 local function try(store, method, warn, ...)
   local pause, waited = 0.001, 0
   while true do
-    local result, second, code, fourth, fifth, sixth = method(store, ...)
+    local result, second, code, d, e, f, g, h, i, j = method(store, ...)
     if result ~= nil or code ~= "locked" then
-      return result, second, code, fourth, fifth, sixth
+      return result, second, code, d, e, f, g, h, i, j
     elseif waited >= PATIENCE then
       warn(second)
       return nil, second, "unavailable"

@@ -59,6 +59,7 @@
       throw failure("leadcat: there is no dialog in the server's answer", response.status, "network");
     }
     dialog.removeAttribute("open");
+    localize(page);
     return document.adoptNode(dialog);
   }
 
@@ -71,6 +72,17 @@
     const turn = last.then(show);
     last = turn.catch(() => {});
     return turn;
+  }
+
+  // Has a button or a link say that it is working. Gives what ends that.
+  function work(button) {
+    const text = button.textContent;
+    button.textContent = button.dataset.leadcatBusy || text;
+    button.setAttribute("aria-busy", true);
+    return () => {
+      button.textContent = text;
+      button.removeAttribute("aria-busy");
+    };
   }
 
   const isCancel = (button) => button.getAttribute("formmethod") === "dialog";
@@ -106,11 +118,6 @@
     }
   }
 
-  function setBusy(dialog, busy) {
-    dialog.setAttribute("aria-busy", busy);
-    dialog.querySelectorAll("button").forEach((button) => { button.disabled = busy; });
-  }
-
   const answerOf = (form, button) => (button && button.name === "decline" ? { decline: true }
     : { category: Number(new FormData(form).get("category")) });
 
@@ -123,7 +130,7 @@
     async function answer(form, button) {
       const given = answerOf(form, button);
       const chosen = form.querySelector(`option[value="${given.category}"]`);
-      setBusy(dialog, true);
+      const end = work(button || form.querySelector("button"));
       say(dialog, "");
       try {
         result.outcome = await give(given);
@@ -132,7 +139,7 @@
       } catch (error) {
         result.outcome = error.outcome;
         result.gone = GONE.includes(error.status);
-        setBusy(dialog, false);
+        end();
         showError(dialog, error, button);
         pending = null;
       }
@@ -161,7 +168,7 @@
   // Shows the dialog of an open question.
   function askQuestion(id, before) {
     const path = `/confirmations/${encodeURIComponent(id)}`;
-    return inTurn(async () => ask(await dialogIn(await request(path, "text/html")), before,
+    return inTurn(async () => ask(await dialogIn(await request(`${path}?dialog`, "text/html")), before,
       (answer) => json(`/api${path}`, answer)));
   }
 
@@ -205,13 +212,21 @@
     return text.replace(/\{(\w+)\}/g, (_, name) => apart(names[name]));
   }
 
+  const place = (id, page = document) => page.getElementById(`leadcat-${id}`);
+
+  // Says what has happened, over the page, which stays where it is.
+  function tell(element, words, kind = "") {
+    Object.assign(element.dataset, { leadcatKind: kind, leadcatLive: "" });
+    element.textContent = words;
+  }
+
   // Takes a question out of the list, and the focus to the next one.
   function close(row, said, result) {
     const next = row.nextElementSibling || row.previousElementSibling;
     const empty = document.querySelector(".leadcat-empty");
-    said.textContent = sentence(said.dataset, result, row.dataset.leadcatCompany);
-    said.tabIndex = -1;
-    (next ? next.querySelector("[data-leadcat-answer]") : said).focus();
+    const { outcome } = result;
+    tell(said, sentence(said.dataset, result, row.dataset.leadcatCompany), outcome && (outcome.code || outcome.status));
+    (next ? next.querySelector("h2") : place("title")).focus();
     (next ? row : row.parentElement).remove();
     if (!next && empty) {
       empty.hidden = false;
@@ -219,15 +234,19 @@
   }
 
   async function answerInPlace(link) {
-    link.setAttribute("aria-busy", true);
+    const end = work(link);
     const result = await askQuestion(link.dataset.leadcatAnswer, link).catch(() => null);
-    link.removeAttribute("aria-busy");
+    end();
     const row = link.closest("[data-leadcat-company]");
     const said = document.querySelector("[data-leadcat-closed]");
     if (!result && link.href) {
       window.location.assign(link.href); // that page says what is wrong
-    } else if (row && said && result && (result.outcome || result.gone)) {
-      close(row, said, result);
+    } else if (result && (result.outcome || result.gone)) {
+      if (row && said) {
+        close(row, said, result);
+      } else if (place("results")) {
+        update(window.location.href, {}, link.closest("tr").id, link);
+      }
     }
   }
 
@@ -235,12 +254,14 @@
   async function answerOnCard(form, button) {
     const row = form.closest("[data-leadcat-company]");
     const said = document.querySelector("[data-leadcat-closed]");
+    const end = work(button);
     form.setAttribute("aria-busy", true);
     try {
       const outcome = await json(`/api/confirmations/${form.dataset.leadcatCard}`, { [button.name]: true });
       close(row, said, { outcome, category: button.dataset.leadcatCategory });
     } catch (error) {
       form.removeAttribute("aria-busy");
+      end();
       if (GONE.includes(error.status)) {
         close(row, said, { outcome: error.outcome });
       } else {
@@ -257,6 +278,17 @@
       if (!form.hasAttribute("aria-busy")) {
         answerOnCard(form, event.submitter);
       }
+    } else if (form.className === "leadcat-several") {
+      work(event.submitter);
+    }
+  });
+
+  document.addEventListener("change", ({ target }) => {
+    const all = document.querySelector("[data-leadcat-all]");
+    if (target === all) {
+      document.querySelectorAll(".leadcat-pick").forEach((pick) => { pick.checked = all.checked; });
+    } else if (all && target.className === "leadcat-pick" && !target.checked) {
+      all.checked = false;
     }
   });
 
@@ -275,41 +307,39 @@
 
   // Times in the reader's zone and the page's language, and days that begin when the reader's do.
   function localize(root) {
-    const { lang } = document.documentElement, zone = -new Date().getTimezoneOffset();
-    root.querySelectorAll(".leadcat-main time").forEach((time) => {
-      time.textContent = new Date(time.dateTime).toLocaleString(lang,
+    const zone = -new Date().getTimezoneOffset();
+    root.querySelectorAll(":is(.leadcat-main, .leadcat-dialog) time").forEach((time) => {
+      time.textContent = new Date(time.dateTime).toLocaleString(time.closest("[lang]").lang,
         "leadcatDay" in time.dataset ? { dateStyle: "medium" } : { dateStyle: "medium", timeStyle: "short" });
     });
     root.querySelectorAll("[data-leadcat-zone]").forEach((link) => { link.search += `&zone=${zone}`; });
     root.querySelectorAll("[data-leadcat-utc]").forEach((hint) => { hint.outerHTML = `<input type=hidden name=zone value=${zone}>`; });
   }
 
-  const place = (id, page = document) => page.getElementById(`leadcat-${id}`);
-
   // Shows what the server's page says, and its rows.
   function take(page) {
     const results = place("results", page);
     const problem = place("undone", page) || page.querySelector(".leadcat-alert, h1");
-    place("done").textContent = results && place("done", page).textContent;
-    place("undone").textContent = problem && problem.textContent;
+    const done = place("done", page);
+    tell(place("done"), done && done.textContent, done && done.dataset.leadcatKind);
+    tell(place("undone"), problem && problem.textContent);
     if (results) {
       localize(page);
       place("results").replaceChildren(...results.childNodes);
     }
   }
 
-  // Does what a button of a row says. The focus stays on the button, or on its row.
-  async function act(form, button) {
-    button.setAttribute("aria-busy", true);
+  // Shows what the server answers. The focus stays on the button, or on its row.
+  async function update(address, options, id, button) {
+    const end = work(button);
     try {
-      const body = new URLSearchParams(new FormData(form));
-      const response = await fetch(form.action, { method: "POST", body });
+      const response = await fetch(address, options);
       take(new DOMParser().parseFromString(await response.text(), "text/html"));
     } catch (error) {
-      place("undone").textContent = place("undone").dataset.leadcatNetwork;
+      tell(place("undone"), place("undone").dataset.leadcatNetwork);
     }
-    button.removeAttribute("aria-busy");
-    const row = document.getElementById(form.dataset.leadcatAct) || place("title");
+    end();
+    const row = document.getElementById(id) || place("title");
     row.tabIndex = -1;
     (document.getElementById(button.id) || row).focus();
   }
@@ -319,7 +349,8 @@
     if (form.dataset.leadcatAct) {
       event.preventDefault();
       if (!button.hasAttribute("aria-busy")) {
-        act(form, button);
+        update(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)) },
+          form.dataset.leadcatAct, button);
       }
     }
   });

@@ -71,6 +71,9 @@ function text.confirmation(view)
   add_wrapped(lines, "", view.title)
   lines[#lines + 1] = ""
   add_wrapped(lines, "", view.sentence)
+  if view.assigned then
+    add_wrapped(lines, "", view.assigned)
+  end
   lines[#lines + 1] = ""
   add_facts(lines, view)
   lines[#lines + 1] = ""

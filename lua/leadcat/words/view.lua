@@ -25,16 +25,20 @@ local view = {}
 ---@field from leadcat.NamedCategory
 ---@field to leadcat.NamedCategory
 ---@field options leadcat.ViewOption[] in the order in which they are shown, by group
----@field labels table<string, string> category, save, keep, cancel, close, company, current, proposed, proposal_mark, network
+---@field labels table<string, string> category, save, keep, cancel (of a question that is only proposed: the host saves nothing), later (of one that is there: it stays open), saving, close, company, current, proposed, proposal_mark, network
 ---@field category? leadcat.NamedCategory that was applied; when it was accepted or changed
 ---@field user? string whose event asked
+---@field owner? string whose question it is: the same, until it is given to somebody else
+---@field assigned? string who gave it to whom, and when
 ---@field created? string when it was asked
+---@field created_at? number the same, in seconds since 1970
 ---@field closed? string how the question ended
 ---@field expires_at? number seconds since 1970; while open
 ---@field expires? string until when it can be answered; while open
+---@field expires_time? string the time in `expires`
 
 local LABELS = {
-  "category", "save", "keep", "cancel", "close", "company", "current", "proposed", "proposal_mark", "network",
+  "category", "save", "keep", "cancel", "later", "close", "company", "current", "proposed", "proposal_mark", "network",
 }
 
 -- The parts of a view -------------------------------------------------------------------------------------------------
@@ -77,11 +81,22 @@ local function closed(record, cfg, words)
   }) or nil
 end
 
+-- Who gave it to whom; nil when nobody did.
+local function assigned(record, words)
+  local given = record.assigned
+  local at = given and wording.time(given.at, words)
+  local somebody = label(words, "confirmation.somebody")
+  return at and wording.sentence(words, "confirmation.assigned", {
+    time = at, user = wording.called(given.by) or somebody, owner = wording.called(given.to) or somebody,
+  }) or nil
+end
+
 local function labels(words)
   local texts = {}
   for _, name in ipairs(LABELS) do
     texts[name] = label(words, "confirmation." .. name)
   end
+  texts.saving = label(words, "settings.saving")
   return texts
 end
 
@@ -116,10 +131,14 @@ function view.new(record, cfg, strings, language, names)
     options = options(record, cfg, words),
     labels = labels(words),
     user = wording.called(record.actor),
+    owner = wording.called(record.assigned and record.assigned.to or record.actor),
+    assigned = assigned(record, words),
     created = wording.time(record.created_at, words),
+    created_at = record.created_at or nil,
     category = record.category and wording.category(cfg, record.category, language),
     closed = not open and closed(record, cfg, words) or nil,
     expires_at = expires_at and record.expires_at,
+    expires_time = expires_at,
     expires = expires_at and wording.sentence(words, "confirmation.expires", { time = expires_at }),
   }
 end

@@ -25,6 +25,13 @@ function wording.line(value)
   return text ~= "" and text or nil
 end
 
+--- The text of a company's id, as addresses have it.
+---@param id any
+---@return string
+function wording.id(id)
+  return type(id) == "string" and id or wording.line(id) or "?"
+end
+
 --- What to call a sale, a contact or a user.
 ---@param thing any {id, name}
 ---@return string?

@@ -21,26 +21,41 @@
     document.getElementById("demo-problem").textContent = problem;
   }
 
-  // Fetches the page again, with the server's words for the outcome, and copies what has changed into this one.
+  // Fetches the page again, and copies what has changed into this one, but for the element `except`.
+  async function reload(query, except) {
+    const response = await fetch(`${window.location.pathname}?${query}`, { cache: "no-store" });
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    const focused = document.activeElement && document.activeElement.id;
+    const id = page.querySelector("[name=id]").value;
+    for (const element of document.querySelectorAll("[data-demo-live]")) {
+      if (element.id !== except) {
+        element.replaceWith(document.adoptNode(page.getElementById(element.id)));
+      }
+    }
+    document.querySelectorAll("[name=id]").forEach((input) => { input.value = id; });
+    if (focused && document.activeElement === document.body) {
+      document.getElementById(focused).focus();
+    }
+    return page;
+  }
+
+  // The same, with the server's words for the outcome.
   async function refresh(outcome, event) {
     const query = new URLSearchParams(window.location.search);
     for (const name of ["status", "reason", "to"]) {
       query.set(name, outcome[name] ?? "");
     }
     query.set("company", event.company);
-    const response = await fetch(`${window.location.pathname}?${query}`, { cache: "no-store" });
-    const page = new DOMParser().parseFromString(await response.text(), "text/html");
-    const focused = document.activeElement && document.activeElement.id;
-    const id = page.querySelector("[name=id]").value;
-    for (const element of document.querySelectorAll("[data-demo-live]")) {
-      element.replaceWith(document.adoptNode(page.getElementById(element.id)));
-    }
-    document.querySelectorAll("[name=id]").forEach((input) => { input.value = id; });
-    if (focused && document.activeElement === document.body) {
-      document.getElementById(focused).focus();
-    }
+    const page = await reload(query);
     say(page.getElementById("demo-said").textContent);
   }
+
+  // What was done in leadcat's panel shows in the page around it: the panel's address says that something was.
+  document.addEventListener("load", ({ target }) => {
+    if (target.id === "demo-panel" && target.contentWindow.location.search) {
+      reload(new URLSearchParams(window.location.search), target.id).catch(() => {});
+    }
+  }, true);
 
   async function send(form, button) {
     const event = eventOf(form, button);

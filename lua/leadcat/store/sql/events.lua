@@ -316,6 +316,15 @@ function events:last_change(tenant, company, sale)
   }))
 end
 
+function events:assign(tenant, id, to, now)
+  check_items(to)
+  return results_of(world.change(self, tenant, {
+    method = "assign",
+    keys = function() return { companies = { to.company }, questions = { id_of(id) }, entries = { to.entry } } end,
+    arguments = function(found) return id, to, world.now(self, now, found) end,
+  }))
+end
+
 local MOST_EXPIRED = 256
 
 function events:expire(tenant, now)

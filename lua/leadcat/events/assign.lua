@@ -1,0 +1,109 @@
+--- Gives an open question to another user, as a method of the engine.
+
+local confirmation = require "leadcat.events.confirmation"
+local event_of = require "leadcat.events.event"
+local json = require "leadcat.util.json"
+local options_of = require "leadcat.util.options"
+local unicode = require "leadcat.util.unicode"
+
+---@class leadcat.engine.assign: leadcat.Engine the engine's method that stands here
+local assign = {}
+
+local TRIES = 16 -- while others are changing the question
+local LONGEST_NAME = 200 -- bytes
+
+local OPTIONS = { actor = options_of.actor }
+
+-- What is wrong with whom a question is given to; nil when nothing is.
+local function problem_of(to)
+  if type(to) ~= "table" then
+    return "to: a user {id, name} expected"
+  end
+  local key, problem = event_of.key(to.id)
+  if not key then
+    return "to.id " .. problem
+  elseif to.name ~= nil and (type(to.name) ~= "string" or #to.name > LONGEST_NAME) then
+    return ("to.name: a text of at most %d bytes expected, got %s"):format(LONGEST_NAME,
+      unicode.visible(tostring(to.name):sub(1, 60)))
+  end
+end
+
+local function person(actor)
+  return actor and { id = actor.id, name = type(actor.name) == "string" and actor.name or nil }
+end
+
+-- The question's body with whose it is now.
+local function body_of(self, stored, to, actor)
+  local body, message = json.decode(stored.body)
+  if not body then
+    return nil, ("confirmation %s: %s"):format(stored.id, message), "corrupt"
+  end
+  body.options = json.array(body.options or {})
+  body.assigned = { to = person(to), by = person(actor), at = self:_now() }
+  return json.encode(body)
+end
+
+-- Writes it. `conflict`: the question has to be read again.
+local function write(self, id, to, actor)
+  local stored, message, code = self._store:confirmation(self._tenant, id)
+  local body
+  if stored then
+    body, message, code = body_of(self, stored, to, actor)
+  end
+  if not body then
+    return nil, message, code
+  end
+  return self._store:assign(self._tenant, id, {
+    company = event_of.key(stored.company), entry = stored.entry, before = stored.body, body = body,
+    user = event_of.key(to.id),
+  }, self:_now())
+end
+
+---@class (exact) leadcat.AssignWhat
+---@field to leadcat.Actor whose question it is from then on: {id, name}
+
+--- Gives an open question to another user: it is in that user's inbox from then on, and whose it was may answer it only
+-- where `can` says so of others, too. Giving it to whom it belongs does nothing.
+---@param id string
+---@param what leadcat.AssignWhat
+---@param options? leadcat.ByActor who gives it: an administrator or whose it is, unless the host's `can(actor, "assign", record)` decides otherwise
+---@return leadcat.Confirmation? record
+---@return string? message, string? code `already_resolved`, `expired`, `forbidden`, `not_found`, `invalid`; `unavailable`, `full`, `io`
+---@return leadcat.Confirmation? record of a question that was closed before
+function assign:assign(id, what, options)
+  self:_check_open()
+  local actor = options_of.check(options, OPTIONS).actor
+  if type(what) ~= "table" then
+    error("what: a table {to = {id, name}} expected, got " .. type(what), 2)
+  end
+  local problem = problem_of(what.to)
+  if problem then
+    return nil, problem, "invalid"
+  end
+  for _ = 1, TRIES do
+    local record, message, code = self:confirmation(id)
+    if not record then
+      return nil, message, code
+    end
+    local allowed
+    allowed, message, code = self:can(actor, "assign", record)
+    if not allowed then
+      return nil, message or "only whose question it is, or an administrator, may give it to somebody else",
+        code or "forbidden"
+    elseif record.state ~= "open" then
+      return self:_closed(record)
+    elseif confirmation.same_user(what.to, confirmation.owner(record)) then
+      return record
+    end
+    local done
+    done, message, code = write(self, id, what.to, actor)
+    if done then
+      return self:confirmation(id)
+    elseif code ~= "conflict" then
+      return nil, message, code
+    end
+  end
+  return nil, "the question keeps changing while it is being given to somebody else", "unavailable"
+end
+
+return assign

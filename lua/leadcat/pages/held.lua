@@ -1,0 +1,133 @@
+--- The page of what is held: matches of rules at their limit, what releasing each would come to, and the buttons for some and for all.
+
+local config = require "leadcat.rules.config"
+local h = require "leadcat.pages.html"
+local page = require "leadcat.pages.page"
+local parts = require "leadcat.pages.parts"
+local url = require "leadcat.util.url"
+local wording = require "leadcat.words.wording"
+
+local held = {}
+
+---@class leadcat.HeldModel: leadcat.Words
+---@field entries leadcat.HeldEntry[] the oldest first
+---@field next? integer where the next page begins
+---@field rule? string only of the rule with this key
+---@field names table<string|integer, string> company names by id
+---@field cfg leadcat.Config
+---@field readonly boolean
+---@field released? integer how many were just released, dropped, and left as they are
+---@field dropped? integer
+---@field left? integer
+---@field more boolean whether there were more than a request may do
+---@field nothing boolean nothing was done: none was ticked, or somebody else was first
+---@field base? string
+
+local text = wording.sentence
+
+local function company_of(model, entry)
+  return wording.line(model.names[entry.company]) or wording.line(entry.company) or "?"
+end
+
+-- What releasing it would come to.
+local function would(model, entry)
+  local outcome = entry.would
+  if not outcome then
+    return text(model, "held.unknown")
+  elseif outcome.status == "unchanged" then
+    return h.span { class = "leadcat-muted", text(model, "held.comes_to_nothing") }
+  elseif outcome.action == "confirm" then
+    return text(model, "held.asks", { category = wording.category(model.cfg, outcome.to, model.language).name })
+  end
+  return parts.change(wording.category(model.cfg, outcome.from, model.language),
+    wording.category(model.cfg, outcome.to, model.language), text(model, "change.to"))
+end
+
+local function row(model, entry)
+  local id, company = ("leadcat-held-%d"):format(entry.entry), company_of(model, entry)
+  return h.tr {
+    h.td { not model.readonly and h.input { type = "checkbox", id = id, name = ("entry.%d"):format(entry.entry),
+      value = "on", aria_label = text(model, "held.choose", { company = company }) } },
+    h.td { class = "leadcat-name", h.bdi { company } },
+    h.td { wording.rule(model, entry.trigger, nil, held.rule_of(model.cfg, entry.rule)) },
+    h.td { parts.time(model, entry.at) },
+    h.td { would(model, entry) },
+  }
+end
+
+--- The rule with that key; nothing when there is none any more.
+---@param cfg leadcat.Config
+---@param key string
+---@return leadcat.Rule?
+function held.rule_of(cfg, key)
+  for _, rule in ipairs(cfg.rules) do
+    if config.rule_key(rule.trigger, rule.lead_status, rule.id) == key then
+      return rule
+    end
+  end
+end
+
+local function button(model, action, class)
+  return h.button { type = "submit", name = "action", value = action, class = class, text(model, "held." .. action) }
+end
+
+local function buttons(model)
+  return not model.readonly and {
+    h.p { class = "leadcat-actions", button(model, "release", "leadcat-primary"), " ",
+      button(model, "drop", "leadcat-quiet") },
+    h.p { class = "leadcat-actions", button(model, "release_all", "leadcat-quiet"), " ",
+      button(model, "drop_all", "leadcat-quiet") },
+  }
+end
+
+local function address(model, after)
+  local words = {}
+  words[#words + 1] = model.rule and "rule=" .. url.escape(model.rule) or nil
+  words[#words + 1] = after and ("after=%d"):format(after) or nil
+  return page.address(model, "/held" .. (words[1] and "?" .. table.concat(words, "&") or ""))
+end
+
+-- What was just done.
+local function said(model)
+  if not model.released then
+    return nil
+  end
+  local sentences = { text(model, "held.done", { released = wording.number(model.released),
+    dropped = wording.number(model.dropped or 0) }) }
+  if (model.left or 0) > 0 then
+    sentences[2] = text(model, "held.left", { count = wording.number(model.left) })
+  end
+  sentences[#sentences + 1] = model.more and text(model, "held.go_on") or nil
+  return table.concat(sentences, " ")
+end
+
+--- The page.
+---@param model leadcat.HeldModel
+---@return string
+function held.html(model)
+  local title, id = text(model, "held.title"), "leadcat-held"
+  return page.document {
+    title = title, language = model.language, base = model.base, navigation = model.navigation, wide = true,
+    scripts = { "leadcat.js" },
+    main = {
+      h.h1 { id = id, title },
+      parts.said(said(model)),
+      model.nothing and parts.alert(text(model, "held.nothing_done")) or nil,
+      h.p { class = "leadcat-muted", text(model, "held.hint") },
+      model.entries[1] and h.form { method = "post", action = page.address(model, "/held"),
+        h.input { type = "hidden", name = "rule", value = model.rule or "" },
+        parts.table(id, { text(model, "held.choice"), text(model, "confirmation.company"), text(model, "held.rule"),
+          text(model, "history.time"), text(model, "held.would") },
+          parts.map(model.entries, function(entry) return row(model, entry) end)),
+        buttons(model),
+      } or h.p { class = "leadcat-empty", text(model, "held.none") },
+      h.ul { class = "leadcat-links",
+        model.next and h.li { h.a { href = address(model, model.next), text(model, "held.next") } },
+        model.rule and h.li { h.a { href = page.address(model, "/held"), text(model, "held.of_all_rules") } },
+        h.li { h.a { href = page.address(model, "/history?status=held"), text(model, "history.title") } },
+      },
+    },
+  }
+end
+
+return held
