@@ -21,7 +21,8 @@ describe("the overview", function()
     site.now = NOW
     engine = site.engine
     assert(engine:save(stores.config {
-      sale_won = CUSTOMER, sale_lost = LOST, sale_registered = { OPPORTUNITY, ask = true }, ["lead_status_set:5"] = LOST,
+      sale_won = CUSTOMER, sale_lost = LOST, sale_registered = { OPPORTUNITY, ask = true },
+      ["lead_status_set:5"] = LOST,
     }, { actor = ANN }))
   end)
   after_each(function()
@@ -52,8 +53,8 @@ describe("the overview", function()
   -- The rows of a table below a heading, as texts of their cells.
   local function rows(body, heading)
     local found = {}
-    local table_of = body:match('<section aria%-labelledby="' .. heading:gsub("%-", "%%-") .. '" class="leadcat%-scroll"'
-      .. ".-<tbody>(.-)</tbody>")
+    local name = heading:gsub("%-", "%%-")
+    local table_of = body:match('<section aria%-labelledby="' .. name .. '".-<tbody>(.-)</tbody>')
     for row in (table_of or ""):gmatch "<tr.-</tr>" do
       local cells = {}
       for cell in row:gmatch "<t[hd][^>]*>(.-)</t[hd]>" do

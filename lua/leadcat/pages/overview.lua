@@ -150,7 +150,7 @@ end
 
 local function moved(model)
   local any = model.found.categories[1] ~= nil
-  return h.section { aria_labelledby = "leadcat-moved",
+  return h.div {
     h.h2 { id = "leadcat-moved", text(model, "moved") },
     any and h.div { class = "leadcat-card", picture(model), legend(model), moved_table(model) }
       or h.p { class = "leadcat-empty", text(model, "moved_none") },
@@ -161,7 +161,8 @@ end
 
 -- The columns: the key of the label, and what is added up. What came with the event was asked by the host.
 local COLUMNS = {
-  { "automatic", { "automatic" } }, { "asked", { "asked", "chosen", "kept" } }, { "accepted", { "accepted", "chosen" } },
+  { "automatic", { "automatic" } }, { "asked", { "asked", "chosen", "kept" } },
+  { "accepted", { "accepted", "chosen" } },
   { "changed", { "changed" } }, { "declined", { "declined", "kept" } }, { "undone", { "undone" } },
   { "failed", { "failed", "answer_failed" } },
 }
@@ -211,7 +212,7 @@ local function rules(model)
   end
   rows[#rows + 1] = h.tr { class = "leadcat-total", h.th { scope = "row", text(model, "total") },
     cells(model.found.health.counts), h.td {} }
-  return h.section { aria_labelledby = "leadcat-rules", h.h2 { id = "leadcat-rules", text(model, "rules") },
+  return h.div { h.h2 { id = "leadcat-rules", text(model, "rules") },
     parts.table("leadcat-rules", heads, rows, "leadcat-sums") }
 end
 
@@ -231,7 +232,7 @@ local function questions(model)
         h.rect { width = ("%.1f%%"):format(count / math.max(most, 1) * 100), height = 12 } },
     } }
   end)
-  return h.section { aria_labelledby = "leadcat-open", h.h2 { id = "leadcat-open", text(model, "open") },
+  return h.div { h.h2 { id = "leadcat-open", text(model, "open") },
     most == 0 and h.p { class = "leadcat-empty", text(model, "open_none") } or {
       parts.table("leadcat-open", {
         text(model, "age"), h.th { scope = "col", class = "leadcat-number", text(model, "count") },
