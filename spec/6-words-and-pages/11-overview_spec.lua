@@ -118,6 +118,7 @@ describe("the overview", function()
     assert.same({ "24 Dec 2023|2" }, rows(shown "?days=7", "leadcat-moved-table"))
     local body = shown "?days=90"
     assert.same({ "18 Dec 2023|2", "13 Nov 2023|1" }, rows(body, "leadcat-moved-table"))
+    assert.matches(">26 Sept 2023</text>", body) -- the first bar has six days
     assert.equal(13, select(2, body:gsub("<g>", "")))
     assert.matches('aria%-current="true"[^>]*>90 days', body)
     assert.equal(422, web.ask(site, "GET", PATH .. "?days=0", { as = "ann" }).status)

@@ -28,11 +28,11 @@ overview.AGES = { 1, 3, 7, math.huge }
 ---@field ages integer[] how many open questions there are of each of `AGES`
 ---@field more? true there are more of them, older ones
 
--- Bars for all days from the first to the last, which is today.
+-- Bars for all days from the first to the last, with which the last bar ends: the first bar may have fewer days.
 local function new_bars(first, last, step)
   local bars = {}
-  for day = first, last, step do
-    bars[#bars + 1] = { day = day, counts = {} }
+  for day = last - math.ceil((last - first + 1) / step) * step + 1, last, step do
+    bars[#bars + 1] = { day = math.max(day, first), counts = {} }
   end
   return bars
 end
@@ -81,8 +81,7 @@ function overview.read(engine, days, language)
     return nil, message, code
   end
   local today, step = daily.day_of(engine:_now()), days > MOST_BARS and 7 or 1
-  local count = math.ceil(days / step)
-  local first = today - count * step + 1
+  local first = today - days + 1
   local counters
   counters, message, code = daily.read(engine, math.max(1, first))
   if not counters then
@@ -90,7 +89,7 @@ function overview.read(engine, days, language)
   end
   local bars, totals = new_bars(first, today, step), {}
   for _, counter in ipairs(counters) do
-    local bar = MOVES[counter.kind] and bars[math.floor((counter.day - first) / step) + 1]
+    local bar = MOVES[counter.kind] and bars[#bars - math.floor((today - counter.day) / step)]
     if bar then
       add(bar.counts, counter.to, counter.count)
       add(totals, counter.to, counter.count)

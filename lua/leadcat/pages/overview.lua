@@ -236,7 +236,7 @@ local function questions(model)
     most == 0 and h.p { class = "leadcat-empty", text(model, "open_none") } or {
       parts.table("leadcat-open", {
         text(model, "age"), h.th { scope = "col", class = "leadcat-number", text(model, "count") },
-        h.td { class = "leadcat-bar-cell" },
+        h.td { class = "leadcat-bar-cell leadcat-bar-head" },
       }, rows, "leadcat-sums"),
       found.more and h.p { class = "leadcat-muted", text(model, "more") },
       h.p { h.a { href = page.address(model, "/history?status=waiting"), text(model, "waiting") } },

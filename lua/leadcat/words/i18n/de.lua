@@ -869,7 +869,7 @@ return {
   ["overview.since"] = "Vollständig gezählt wird seit {day}.",
   ["overview.recounting"] = "Der Verlauf wird neu gezählt. Bis das fertig ist, sind die Zahlen zu niedrig.",
   ["overview.silent"] = "Stille Regeln",
-  ["overview.silent_for"] = "{rule}: seit {quiet} nichts. Die längste Pause davor: {pause}.",
+  ["overview.silent_for"] = "{rule}: keine Treffer, Dauer: {quiet}. Längste Pause davor: {pause}.",
   ["overview.silent_badge"] = "Still",
   ["overview.off"] = "Aus",
   ["overview.gone"] = "Entfernt",
