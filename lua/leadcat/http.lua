@@ -69,6 +69,7 @@ local ROUTES = {
   ["/confirmations"] = { page = true, GET = { pages.inbox, "view" }, POST = { pages.several } },
   ["/drift"] = { page = true, GET = { drift.page, "configure" }, POST = { drift.set_right, "configure" } },
   ["/drift.csv"] = { page = true, GET = { drift.csv, "configure" } },
+  ["/overview"] = { page = true, GET = { overview.page, "view" } },
   ["/history"] = { page = true, GET = { history.page, "view" } },
   ["/history/undo"] = { page = true, GET = { undoing.preview, "undo" }, POST = { undoing.all, "undo" } },
   ["/history.csv"] = { page = true, GET = { history.csv, "view" } },

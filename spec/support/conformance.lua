@@ -191,7 +191,9 @@ local function check_state(world)
   end
   assert.same(expected, journal)
   check_changes(store, m)
-  assert.same(days.expected(store, T), days.found(store, T))
+  if world.roll(4) == 1 then -- claims run out by the true time, so this must not take long
+    assert.same(days.expected(store, T), days.found(store, T, false, 1000))
+  end
   for _, company in ipairs(COMPANIES) do
     local newest, _, code = store:newest(T, company)
     local entry, question = m.newest[company], m.open[company]

@@ -10,14 +10,14 @@ local ANSWERS = {
 }
 local OTHERS = { conflict = "conflict", failed = "failed", declined = "kept" }
 
--- As what an entry counts, if it does. `question`: the one that it has asked or answered.
-local function kind_of(entry, question)
+-- As what an entry counts, if it does. `proposed`: what the question that it has answered has proposed.
+local function kind_of(entry, proposed)
   local undoes = entry.details and not entry.event_id and json.decode(entry.details).undoes
   if entry.status == "awaiting_confirmation" then
     return "asked"
-  elseif question and entry.status == "updated" then
-    return entry.to == question.to and "accepted" or "changed"
-  elseif question then
+  elseif entry.confirmation and entry.status == "updated" then
+    return entry.to == proposed and "accepted" or "changed"
+  elseif entry.confirmation then
     return ANSWERS[entry.status]
   elseif undoes then
     return entry.status == "updated" and "undone" or nil
@@ -45,30 +45,31 @@ function days.expected(store, tenant, day)
   repeat
     local page = assert(store:history(tenant, nil, nil, after, 1000))
     for _, entry in ipairs(page) do
-      local question = entry.confirmation and assert(store:confirmation(tenant, entry.confirmation))
-      local kind = kind_of(entry, question)
+      local answers = entry.confirmation and entry.status == "updated"
+      local kind = kind_of(entry, answers and assert(store:confirmation(tenant, entry.confirmation)).to)
       if kind then
         add(counts, FORM:format(day and day(entry) or "", kind, entry.trigger, entry.lead_status or 0,
           entry.rule_id or 0, entry.from, entry.to), 1)
       end
       after = entry.entry
     end
-  until #page == 0
+  until #page < 1000
   return counts
 end
 
 --- The same of the counters that the store has.
 ---@param by_day? boolean
-function days.found(store, tenant, by_day)
+---@param limit? integer counters that are read at once; default 7
+function days.found(store, tenant, by_day, limit)
   local counts, after = {}, ""
   repeat
-    local page = assert(store:daily(tenant, 0, after, 7))
+    local page = assert(store:daily(tenant, 0, after, limit or 7))
     for _, row in ipairs(page) do
       add(counts, FORM:format(by_day and row.day or "", row.kind, row.trigger, row.lead_status or 0, row.rule_id or 0,
         row.from, row.to), row.count)
       after = row.counted
     end
-  until #page == 0
+  until #page < (limit or 7)
   return counts
 end
 

@@ -181,6 +181,7 @@ local PAGES = {
   ["GET /confirmations"] = "The inbox.",
   ["POST /confirmations"] = "Answers several of its questions, or gives them to somebody else.",
   ["GET /confirmations/{id}"] = "The dialog of a question.",
+  ["GET /overview"] = "How the rules fare, and how companies were moved, over time; `days` says of how many days.",
   ["GET /why"] = "Why nothing happened to a company, and what would happen now.",
   ["GET /companies/{id}/panel"] = "A small page to embed beside a company.",
   ["GET /history"] = "The journal.",

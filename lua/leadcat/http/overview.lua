@@ -2,6 +2,8 @@
 
 local api = require "leadcat.http.api"
 local json = require "leadcat.util.json"
+local overview_of = require "leadcat.insight.overview"
+local overview_page = require "leadcat.pages.overview"
 local response = require "leadcat.http.response"
 
 local must = response.must
@@ -17,6 +19,14 @@ function overview.health(context)
     json.array(rule.days)
   end
   return response.json(200, health)
+end
+
+--- The page. The address may ask for any number of days.
+function overview.page(context)
+  local days = api.query(context, { "days" }, tostring).days or overview_page.PERIODS[2]
+  return response.page(context, 200, overview_page.html, {
+    found = must(overview_of.read(context.engine, days, context.language)), cfg = must(context.engine:config()),
+  })
 end
 
 return overview

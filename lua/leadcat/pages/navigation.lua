@@ -14,6 +14,7 @@ local navigation = {}
 ---@type leadcat.NavigationPage[]
 navigation.PAGES = {
   { path = "/confirmations", word = "inbox.title", permission = "view" },
+  { path = "/overview", word = "overview.title", permission = "view" },
   { path = "/history", word = "history.title", permission = "view" },
   { path = "/why", word = "why.title", permission = "view" },
   { path = "/settings", word = "settings.title", permission = "configure" },
